@@ -10,6 +10,7 @@
 //! limit on open files stops it, and each file costs one `stat`.
 
 use std::collections::HashSet;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -145,7 +146,7 @@ struct Folder {
 }
 
 impl Folder {
-    fn path_of(&self, name: &std::ffi::OsStr) -> String {
+    fn path_of(&self, name: &OsStr) -> String {
         let mut path = String::with_capacity(self.path.len() + 1 + name.len());
         path.push_str(&self.path);
         if !path.is_empty() {
@@ -157,7 +158,7 @@ impl Folder {
 }
 
 struct Child {
-    name: std::ffi::OsString,
+    name: OsString,
     kind: ChildKind,
 }
 
@@ -181,27 +182,29 @@ impl Walk {
     /// Reads a directory and keeps what is wanted of it, sorted.
     fn list(&mut self, folder: &mut Folder) -> io::Result<()> {
         (folder.n_git, folder.n_rag) = (self.git.len(), self.rag.len());
-        let entries = fs::read_dir(&folder.absolute)?.collect::<io::Result<Vec<_>>>()?;
-        let has = |name: &str| {
-            entries.iter().any(|e| e.file_name() == name && e.file_type().is_ok_and(|t| t.is_file()))
-        };
-        if entries.iter().any(|e| e.file_name().as_encoded_bytes().starts_with(b".")) {
-            let failures = self.push_ignore_files(&folder.absolute, has);
-            for (name, reason) in failures {
-                folder.failures.push(Entry::Failed { path: folder.path_of(name.as_ref()), reason });
+        let mut entries = Vec::new();
+        let mut ignore_files = Vec::new();
+        for entry in fs::read_dir(&folder.absolute)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            if !name.as_encoded_bytes().starts_with(b".") {
+                entries.push((name, entry));
+            } else if [".gitignore", ".ragignore"].iter().any(|ignore| name == *ignore) {
+                // Not through a symbolic link, as git does, and not from a FIFO, which would wait for ever.
+                ignore_files.extend(entry.file_type().is_ok_and(|kind| kind.is_file()).then_some(name));
             }
         }
-        let mut children: Vec<Child> = entries.iter().filter_map(|e| self.child(folder, e)).collect();
+        for (name, reason) in self.push_ignore_files(&folder.absolute, |name| ignore_files.iter().any(|n| n == name)) {
+            folder.failures.push(Entry::Failed { path: folder.path_of(name.as_ref()), reason });
+        }
+        let mut children: Vec<Child> =
+            entries.into_iter().filter_map(|(name, entry)| self.child(folder, name, &entry)).collect();
         children.sort_unstable_by(|a, b| a.name.as_encoded_bytes().cmp(b.name.as_encoded_bytes()));
         folder.children = children.into_iter();
         Ok(())
     }
 
-    fn child(&self, folder: &Folder, entry: &fs::DirEntry) -> Option<Child> {
-        let name = entry.file_name();
-        if name.as_encoded_bytes().starts_with(b".") {
-            return None;
-        }
+    fn child(&self, folder: &Folder, name: OsString, entry: &fs::DirEntry) -> Option<Child> {
         let kind = match entry.file_type() {
             Ok(kind) => kind,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return None,

@@ -234,7 +234,13 @@ impl<'a> Chunker<'a> {
         if self.overlap == 0 || next.lead > 0 || is_whole_code || last.cut == Cut::Heading {
             return None;
         }
-        let from = before.iter().rfind(|unit| unit.cut == Cut::Heading).map_or(before[0].span.start, |unit| unit.span.end);
+        // Only what reads on: the end of a listing or table before the last words is no use as a beginning.
+        let is_apart = |unit: &&Unit| unit.cut == Cut::Heading || unit.is_code;
+        let from = match before.iter().rfind(is_apart) {
+            Some(unit) if !last.is_code => unit.span.end,
+            _ if last.is_code => last.span.start,
+            _ => before[0].span.start,
+        };
         let total: usize = before.iter().map(|unit| unit.tokens).sum();
         let room = self.overlap.min(total / 2);
         let divider = Divider { text: &self.doc.text, count: self.count, max: room };

@@ -52,7 +52,14 @@ pub(super) fn sections(doc: &Extracted) -> Vec<Section> {
     sections
 }
 
+/// Whether a heading says what the title says. Titles of web pages also name the site, before or after.
 fn is_same(heading: &str, title: &str) -> bool {
-    let words = |text: &'_ str| text.split_whitespace().map(str::to_lowercase).collect::<Vec<_>>();
-    words(heading) == words(title)
+    let words = |text: &str| text.split_whitespace().map(str::to_lowercase).collect::<Vec<_>>().join(" ");
+    let (heading, title) = (words(heading), words(title));
+    let is_parted = |rest: &str| rest.starts_with(|c: char| !c.is_alphanumeric());
+    let is_parted_before = |rest: &str| rest.ends_with(|c: char| !c.is_alphanumeric());
+    heading == title
+        || (heading.len() > 3
+            && (title.strip_prefix(&heading).is_some_and(|rest| is_parted(rest.trim_start()))
+                || title.strip_suffix(&heading).is_some_and(|rest| is_parted_before(rest.trim_end()))))
 }

@@ -26,7 +26,7 @@ pub(super) struct Unit {
 pub(super) enum Cut {
     /// Two blocks.
     Block,
-    /// A block and the code or list that it announces.
+    /// A block and what it announces: the code or list after a colon, or what stands under a line by itself.
     Announced,
     /// A section and the heading of the next: the unit is a heading.
     Heading,
@@ -70,9 +70,8 @@ impl Divider<'_> {
     /// Appends the units of a block.
     pub(super) fn push(&self, block: &Block, units: &mut Vec<Unit>) {
         let is_code = matches!(block.kind, BlockKind::Code | BlockKind::Table);
-        let is_announced = is_code || block.kind == BlockKind::ListItem;
-        let announces = units.last().is_some_and(|unit| self.text[unit.span.range()].trim_end().ends_with([':', '：']));
-        let cut = if is_announced && announces { Cut::Announced } else { Cut::Block };
+        let announces = units.last().is_some_and(|unit| !unit.is_code && announces(&self.text[unit.span.range()]));
+        let cut = if announces { Cut::Announced } else { Cut::Block };
         let stage = if is_code { Stage::Stanzas } else { Stage::Sentences };
         self.divide(block.span, cut, stage, is_code, units);
     }
@@ -156,6 +155,13 @@ impl Divider<'_> {
     }
 }
 
+/// Whether a block leads on to the next one: it ends in a colon, or is a line that is no sentence, such as a term or a
+/// heading that was not marked as one.
+fn announces(text: &str) -> bool {
+    let text = text.trim();
+    text.ends_with([':', '：']) || (text.len() <= 80 && !text.contains('\n') && text.ends_with(char::is_alphanumeric))
+}
+
 /// Start, end and what a division before it parts.
 type Piece = (usize, usize, Cut);
 
@@ -195,6 +201,10 @@ fn sentences(text: &str) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let mut start = 0;
     for end in segmenter.segment_str(&unwrapped).skip(1) {
+        // Between `A..B` and `v1.Foo` no sentence ends: where words are parted by spaces, so are sentences.
+        if end < text.len() && unwrapped[..end].ends_with(|c: char| c.is_ascii_graphic()) {
+            continue;
+        }
         pieces.push((start, start + text[start..end].trim_end().len(), Cut::Sentence));
         start = end;
     }

@@ -144,9 +144,11 @@ impl Tag {
 
     /// Line numbers beside code, and the marks that link a heading to itself.
     fn is_decoration(&self) -> bool {
-        self.class
-            .split(u8::is_ascii_whitespace)
-            .any(|class| matches!(class, b"linenos" | b"lineno" | b"gutter" | b"headerlink" | b"anchorjs-link"))
+        self.has_class(&[b"linenos", b"lineno", b"gutter", b"headerlink", b"anchorjs-link"])
+    }
+
+    fn has_class(&self, any_of: &[&[u8]]) -> bool {
+        self.class.split(u8::is_ascii_whitespace).any(|class| any_of.contains(&class))
     }
 }
 
@@ -189,6 +191,8 @@ struct Renderer<'a> {
     /// Marker to be written before the first text of a list item.
     marker: Option<String>,
     is_item: bool,
+    /// Whether what follows explains the term that the current block begins with.
+    after_term: bool,
 
     zones: Vec<(Zone, Open)>,
     skipped: Option<Open>,
@@ -221,6 +225,7 @@ impl<'a> Renderer<'a> {
             gap: Gap::None,
             marker: None,
             is_item: false,
+            after_term: false,
             zones: Vec::new(),
             skipped: None,
             heading: None,
@@ -292,8 +297,10 @@ impl<'a> Renderer<'a> {
             }
             b"h1" | b"h2" | b"h3" | b"h4" | b"h5" | b"h6" => {
                 self.end_block();
+                self.end_item();
                 self.heading = Some(name[1] - b'0');
             }
+            b"dt" => self.soft_break(),
             b"pre" | b"listing" | b"xmp" => {
                 self.end_block();
                 self.heading = None;
@@ -373,6 +380,7 @@ impl<'a> Renderer<'a> {
             }
             b"ul" | b"ol" | b"menu" | b"dir" => {
                 self.end_block();
+                self.end_item();
                 self.lists.pop();
             }
             b"table" => {
@@ -386,7 +394,15 @@ impl<'a> Renderer<'a> {
                 self.end_block();
                 self.n_quotes = self.n_quotes.saturating_sub(1);
             }
-            b"caption" | b"li" => self.end_block(),
+            b"caption" => self.end_block(),
+            b"li" => {
+                self.end_block();
+                self.end_item();
+            }
+            b"dt" if self.out.len() > self.block_start => {
+                self.widen(Gap::Line);
+                self.after_term = true;
+            }
             _ if is_block(name) => self.soft_break(),
             _ => {}
         }
@@ -408,6 +424,9 @@ impl<'a> Renderer<'a> {
 
     fn zone_of(&self, tag: &Tag) -> Option<Zone> {
         let is_in_main = matches!(self.zone(), Zone::Main | Zone::Article);
+        if tag.has_class(&[b"nav-panel", b"navheader", b"navfooter", b"sphinxsidebar", b"breadcrumb", b"breadcrumbs"]) {
+            return Some(Zone::Navigation);
+        }
         let zone = match (tag.name.as_slice(), tag.role.as_slice()) {
             (b"nav", _) | (_, b"navigation" | b"complementary" | b"search") | (b"aside", _) => Zone::Navigation,
             (b"main", _) | (_, b"main") => Zone::Main,
@@ -505,6 +524,7 @@ impl<'a> Renderer<'a> {
 
     /// Writes what must stand before the next piece of text.
     fn begin_text(&mut self, at: usize) {
+        self.after_term = false;
         if self.out.len() > self.block_start {
             match std::mem::replace(&mut self.gap, Gap::None) {
                 Gap::None => {}
@@ -537,6 +557,7 @@ impl<'a> Renderer<'a> {
     /// Ends the current block, if it has text.
     fn end_block(&mut self) {
         self.gap = Gap::None;
+        self.after_term = false;
         let text = &self.out[self.block_start..];
         if text.is_empty() {
             return;
@@ -558,9 +579,17 @@ impl<'a> Renderer<'a> {
         self.block_start = len;
     }
 
+    /// A list item that had no text leaves no marker behind.
+    fn end_item(&mut self) {
+        self.marker = None;
+        self.is_item = false;
+    }
+
     /// A paragraph or the like begins or ends: in a table cell that is no more than a space.
     fn soft_break(&mut self) {
-        if self.in_cell || self.heading.is_some() {
+        if self.after_term {
+            self.widen(Gap::Line);
+        } else if self.in_cell || self.heading.is_some() {
             self.widen(Gap::Space);
         } else if !self.in_pre {
             self.end_block();

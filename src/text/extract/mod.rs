@@ -114,15 +114,15 @@ pub fn extract(path: &str, bytes: &[u8]) -> Result<Extracted, NoText> {
     Ok(Extracted { format, title: title.as_deref().and_then(short_title), text, blocks, origin })
 }
 
-/// The title of a document without other means of saying it: its first block, when that is a heading and no other
-/// heading stands as high.
+/// The title of a document without other means of saying it: a heading that opens it, when no other stands as high.
 fn opening_heading(blocks: &[Block]) -> Option<String> {
-    let mut headings = blocks.iter().filter_map(|block| match &block.kind {
-        BlockKind::Heading { level, text } => Some((*level, text)),
+    let mut headings = blocks.iter().enumerate().filter_map(|(i, block)| match &block.kind {
+        BlockKind::Heading { level, text } => Some((i, *level, text)),
         _ => None,
     });
-    let (level, text) = headings.next().filter(|_| matches!(blocks[0].kind, BlockKind::Heading { .. }))?;
-    headings.all(|(other, _)| other > level).then(|| text.clone())
+    // Badges, dates and field lists may stand above it.
+    let (_, level, text) = headings.next().filter(|(i, ..)| *i < 3)?;
+    headings.all(|(_, other, _)| other > level).then(|| text.clone())
 }
 
 /// Long enough for any real title; a title is embedded with every passage and must leave it room.

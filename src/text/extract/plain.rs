@@ -1,7 +1,7 @@
 //! Text without markup: paragraphs between empty lines, and headings where they cannot be mistaken.
 //!
-//! A heading is an underlined line, a line in capitals that stands alone as in a manual page, or a numbered line that
-//! stands alone as in an RFC. What looks like a heading and is none does no harm: its words stay findable.
+//! A heading is an underlined line, a line in capitals that stands alone as in a manual page, a numbered line that
+//! stands alone as in an RFC, or the first line of an entry in a change log. What looks like a heading and is none does no harm: its words stay findable.
 
 use super::lines::{Line, lines};
 use super::{Block, BlockKind};
@@ -25,7 +25,7 @@ pub(super) fn parse(text: &str) -> Vec<Block> {
         }
         let stands_alone = is_blank(i + 1);
         if stands_alone || content(i + 1).starts_with([' ', '\t']) {
-            let level = if is_capitals(content(i)) { Some(1) } else { numbered(content(i)).filter(|_| stands_alone) };
+            let level = if is_capitals(content(i)) || begins_log_entry(content(i)) { Some(1) } else { numbered(content(i)).filter(|_| stands_alone) };
             if let Some(level) = level {
                 blocks.push(heading(lines[i].start, lines[i].end, level, content(i)));
                 i += 1;
@@ -68,6 +68,14 @@ fn is_capitals(line: &str) -> bool {
         && line.len() <= 60
         && line.chars().filter(|c| c.is_uppercase()).count() >= 4
         && line.chars().all(|c| c.is_uppercase() || c.is_ascii_digit() || " -/&,'()".contains(c))
+}
+
+/// `name (version) distribution; urgency=…` of a Debian change log, `date  name  <address>` of a GNU one.
+fn begins_log_entry(line: &str) -> bool {
+    let is_debian = line.contains(" (") && line.contains("; urgency=");
+    let is_date = |word: &str| word.len() == 10 && word.bytes().all(|b| b.is_ascii_digit() || b == b'-');
+    let is_gnu = line.split_once("  ").is_some_and(|(date, name)| is_date(date) && name.contains('<') && name.contains('@'));
+    !line.starts_with([' ', '\t']) && (is_debian || is_gnu)
 }
 
 /// The level of `1.  Introduction` or `3.2. Header Fields`, as RFCs number their sections.
