@@ -1,3 +1,11 @@
 pub mod error;
 
+pub mod config;
 pub mod document;
+pub mod vector;
+
+pub mod disk;
+pub mod sqlite;
+
+pub mod cache;
+pub mod model;
