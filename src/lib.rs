@@ -1,3 +1,5 @@
 pub mod error;
 
 pub mod document;
+
+pub mod analysis;
