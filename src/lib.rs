@@ -4,6 +4,7 @@ pub mod config;
 pub mod document;
 pub mod vector;
 
+pub mod analysis;
 pub mod disk;
 pub mod sqlite;
 
