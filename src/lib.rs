@@ -9,4 +9,5 @@ pub mod disk;
 pub mod sqlite;
 
 pub mod cache;
+pub mod index;
 pub mod model;

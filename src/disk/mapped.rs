@@ -103,6 +103,13 @@ impl Mapped {
     }
 }
 
+impl Mapped {
+    /// All bytes as they stand on disk; for views over ranges that [`Mapped::read`] has checked.
+    pub fn unchecked(&self) -> &[u8] {
+        self.map.as_deref().unwrap_or_default()
+    }
+}
+
 #[expect(unsafe_code, reason = "mapping a file is unsafe because another process may change it")]
 fn map(file: &File) -> std::io::Result<Mmap> {
     // SAFETY: files of a committed generation are never written to again by this program, and their size was
