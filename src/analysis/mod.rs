@@ -14,7 +14,7 @@ mod words;
 
 pub use plain::plain;
 pub use query::{PhraseTerm, Query, QueryTerm, query_terms};
-pub use sentences::sentences;
+pub use sentences::{Kind, Passage, passages, sentences};
 pub use stopwords::is_stop_word;
 
 use words::Piece;

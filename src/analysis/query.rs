@@ -93,12 +93,14 @@ impl<'a> Forms<'a> {
 
     /// The term to score by, and whether it is a stop word; `None` for what the index has but a question need not ask.
     fn term(&self, piece: Piece<'_>, shouts: bool) -> Option<(QueryTerm, bool)> {
+        // Measured on SciFact's training claims, nDCG@10 at k1 0.9, b 0.4: every form at full weight 0.688, these 0.697,
+        // parts alone 0.696. The whole is rare, so half its weight still puts the exact identifier first.
         let (weight, is_part) = match piece.role {
-            Role::Word | Role::Whole | Role::Bigram | Role::Unigram { alone: true } => (1.0, false),
+            Role::Word | Role::Bigram | Role::Unigram { alone: true } => (1.0, false),
             Role::Unigram { alone: false } => return None,
-            Role::Segment => (0.5, true),
-            Role::Joined => (0.5, true),
-            Role::Part { .. } | Role::Hump => (0.7, true),
+            Role::Whole => (if words::n_parts(piece.text) == 1 { 1.0 } else { 0.5 }, false),
+            Role::Segment | Role::Joined | Role::Part { sole: true } => (0.3, true),
+            Role::Part { sole: false } | Role::Hump => (0.6, true),
         };
         let is_word = matches!(piece.role, Role::Word | Role::Part { .. } | Role::Hump);
         // WHO, IT and US are names when the rest of the question is not in capitals.
@@ -144,7 +146,7 @@ impl<'a> Forms<'a> {
 
 /// One term for each set of variants, in order of first use. A word that is said again weighs more, within reason.
 fn merged(terms: impl Iterator<Item = QueryTerm>) -> Vec<QueryTerm> {
-    const MAX_WEIGHT: f32 = 3.0;
+    const MAX_WEIGHT: f32 = 1.5;
     let mut merged: Vec<QueryTerm> = Vec::new();
     for term in terms {
         match merged.iter().position(|known| known.variants == term.variants) {

@@ -280,7 +280,7 @@ impl Scanner<'_, '_> {
 
     /// A run of a script whose word boundaries only a model knows.
     fn dictionary_words(&mut self, start: usize) -> usize {
-        let run_len = self.text[start..].find(|c: char| class(c) != Class::SouthEastAsian && !extends(c)).unwrap_or(self.text.len() - start);
+        let run_len = self.text[start..].find(|c: char| class(c) != Class::SouthEastAsian && !fold::is_ignorable(c)).unwrap_or(self.text.len() - start);
         let run = &self.text[start..start + run_len];
         // The tables are compiled in; making a segmenter only takes their addresses.
         let segmenter = WordSegmenter::new_lstm(WordBreakInvariantOptions::default());
