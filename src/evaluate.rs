@@ -52,7 +52,7 @@ pub fn run(engine: &Engine, file: &Path) -> Result<Report> {
             }
             let start = Instant::now();
             let request = search::Request { query: question.query.clone(), mode, k: DEPTH, no_cache: false };
-            let hits = searcher.search(engine, &request)?;
+            let hits = searcher.search(engine, &request)?.hits;
             times.push(search::milliseconds(start));
             let mut seen = HashSet::new();
             let files: Vec<&str> = hits.iter().map(|hit| &*hit.path).filter(|path| seen.insert(*path)).collect();

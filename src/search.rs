@@ -50,98 +50,125 @@ pub struct Response {
     /// Embedding look-ups: 1 hit, 1 miss, or neither when nothing was embedded.
     pub embed_hits: u64,
     pub embed_misses: u64,
-    /// The generation that everything above came from, open.
+}
+
+/// One generation, open, and the model once a question needed it. Serves any number of questions.
+pub struct Searcher {
     pub snapshot: Snapshot,
-    /// The model, when it had to be loaded.
     pub embedder: Option<Embedder>,
 }
 
-/// Ranks the passages of the configured index.
-///
-/// # Errors
-/// A usage fault for an empty question; whatever keeps the index or the model from being opened.
-pub fn run(engine: &Engine, request: &Request) -> Result<Response> {
-    let start = Instant::now();
-    let query = request.query.trim();
+impl Searcher {
+    /// Opens the configured index.
+    pub fn open(engine: &Engine) -> Result<Self> {
+        Ok(Self { snapshot: engine.store.open(&engine.config.index)?, embedder: None })
+    }
+
+    /// Ranks the passages of the index.
+    ///
+    /// # Errors
+    /// A usage fault for an empty question; whatever keeps the index or the model from being read.
+    pub fn search(&mut self, engine: &Engine, request: &Request) -> Result<Response> {
+        let start = Instant::now();
+        let query = checked(&request.query)?;
+        let Self { snapshot, embedder } = self;
+        let snapshot = &*snapshot;
+        // Loading the model takes longer than anything else, so the lexical leg runs beside it.
+        let (lexical, embedded) = std::thread::scope(|scope| {
+            let embedding = (request.mode != Mode::Lexical)
+                .then(|| scope.spawn(|| embed(engine, snapshot, embedder, query, request.no_cache)));
+            let lexical = (request.mode != Mode::Dense).then(|| {
+                let terms = analysis::query_terms(query, &snapshot.meta().query_languages());
+                snapshot.lexical_scores(&terms)
+            });
+            let embedded = embedding.map(|thread| {
+                thread.join().unwrap_or_else(|_| Err(Fault::failed("embedding the question failed")))
+            });
+            (lexical.transpose(), embedded.transpose())
+        });
+        let (lexical, embedded) = (lexical?, embedded?);
+        let scan = Instant::now();
+        let dense = embedded.as_ref().map(|e| snapshot.dense_scores(e.vector.as_slice())).transpose()?;
+        let fusion = Fusion { dense_weight: engine.config.dense_weight };
+        // Copies and overlaps take no place of their own, so more are looked at than are wanted.
+        let depth = request.k.saturating_mul(2).saturating_add(20);
+        let ranking = rank::fuse(lexical.as_deref(), dense.as_deref(), fusion, depth);
+        let hits = hits(snapshot, &ranking, request.k)?;
+        let total_ms = milliseconds(start);
+        let timings = Timings {
+            embedding_ms: embedded.as_ref().map_or(0.0, |e| e.milliseconds),
+            // What did not wait for the vector.
+            search_ms: if embedded.is_some() { milliseconds(scan) } else { total_ms },
+            total_ms,
+        };
+        Ok(Response {
+            query: query.to_owned(),
+            mode: request.mode,
+            index: engine.config.index.clone(),
+            corpus_id: snapshot.meta().corpus_id.clone(),
+            hits,
+            timings,
+            embed_hits: embedded.as_ref().map_or(0, |e| u64::from(e.hit)),
+            embed_misses: embedded.as_ref().map_or(0, |e| u64::from(!e.hit)),
+        })
+    }
+}
+
+fn checked(query: &str) -> Result<&str> {
+    let query = query.trim();
     if query.is_empty() {
         return Err(Fault::usage("the question is empty"));
     }
     if query.len() > MAX_QUERY_BYTES {
         return Err(Fault::usage(format!("the question has {} bytes; {MAX_QUERY_BYTES} are the most", query.len())));
     }
-    let snapshot = engine.store.open(&engine.config.index)?;
-    let (lexical, embedded) = std::thread::scope(|scope| {
-        let embedding = (request.mode != Mode::Lexical).then(|| scope.spawn(|| embed(engine, &snapshot, query, request.no_cache)));
-        let lexical = (request.mode != Mode::Dense).then(|| {
-            let terms = analysis::query_terms(query, &snapshot.meta().query_languages());
-            snapshot.lexical_scores(&terms)
-        });
-        let embedded = embedding.map(|thread| {
-            thread.join().unwrap_or_else(|_| Err(Fault::failed("embedding the question failed")))
-        });
-        (lexical.transpose(), embedded.transpose())
-    });
-    let (lexical, embedded) = (lexical?, embedded?);
-    let scan = Instant::now();
-    let dense = embedded.as_ref().map(|e| snapshot.dense_scores(e.vector.as_slice())).transpose()?;
-    let fusion = Fusion { dense_weight: engine.config.dense_weight };
-    // Copies and overlaps take no place of their own, so more are looked at than are wanted.
-    let depth = request.k.saturating_mul(2).saturating_add(20);
-    let ranking = rank::fuse(lexical.as_deref(), dense.as_deref(), fusion, depth);
-    let hits = hits(&snapshot, &ranking, request.k)?;
-    let embedding_ms = embedded.as_ref().map_or(0.0, |e| e.milliseconds);
-    let total_ms = milliseconds(start);
-    let timings = Timings {
-        embedding_ms,
-        // What was not waiting for the vector.
-        search_ms: match embedded {
-            Some(_) => milliseconds(scan),
-            None => total_ms,
-        },
-        total_ms,
-    };
-    let (embed_hits, embed_misses) = embedded.as_ref().map_or((0, 0), |e| (u64::from(e.hit), u64::from(!e.hit)));
-    Ok(Response {
-        query: query.to_owned(),
-        mode: request.mode,
-        index: engine.config.index.clone(),
-        corpus_id: snapshot.meta().corpus_id.clone(),
-        hits,
-        timings,
-        embed_hits,
-        embed_misses,
-        snapshot,
-        embedder: embedded.and_then(|e| e.embedder),
-    })
+    Ok(query)
 }
 
 struct Embedded {
     vector: Vector,
     hit: bool,
     milliseconds: f64,
-    embedder: Option<Embedder>,
 }
 
 /// The question's vector, by the model that the index was built with. A vector in the cache costs no model.
-fn embed(engine: &Engine, snapshot: &Snapshot, query: &str, no_cache: bool) -> Result<Embedded> {
+fn embed(
+    engine: &Engine,
+    snapshot: &Snapshot,
+    embedder: &mut Option<Embedder>,
+    query: &str,
+    no_cache: bool,
+) -> Result<Embedded> {
     let start = Instant::now();
     let model = &snapshot.meta().model;
     let key = Key::new(&model.fingerprint, Role::Query.name(), query);
     let cached = if no_cache { None } else { engine.cache().embedding(&key, &model.fingerprint, model.dimension) };
     if let Some(vector) = cached {
-        return Ok(Embedded { vector, hit: true, milliseconds: milliseconds(start), embedder: None });
+        return Ok(Embedded { vector, hit: true, milliseconds: milliseconds(start) });
     }
+    let embedder = match embedder {
+        Some(embedder) => embedder,
+        none => none.insert(load(engine, snapshot)?),
+    };
+    let vector = embedder.embed(Role::Query, query)?;
+    if !no_cache {
+        engine.cache().keep_embeddings(&model.fingerprint, &[(key, vector.clone())], engine.now_s());
+    }
+    Ok(Embedded { vector, hit: false, milliseconds: milliseconds(start) })
+}
+
+/// The model of the index.
+///
+/// # Errors
+/// When the model of that name on this machine is another one: its vectors would be compared with strangers.
+pub fn load(engine: &Engine, snapshot: &Snapshot) -> Result<Embedder> {
+    let model = &snapshot.meta().model;
     let files = engine.model(&model.name)?;
     if files.fingerprint != model.fingerprint {
         return Err(Fault::failed(format!("the index was built with another version of the model `{}`", model.name))
             .hint("run `rag ingest` again, or search with `--mode lexical`"));
     }
-    let mut embedder = Embedder::load(files, &engine.runtime_library()?)?;
-    let vector = embedder.embed(Role::Query, query)?;
-    if !no_cache {
-        engine.cache().keep_embeddings(&model.fingerprint, &[(key, vector.clone())], engine.now_s());
-    }
-    Ok(Embedded { vector, hit: false, milliseconds: milliseconds(start), embedder: Some(embedder) })
+    Embedder::load(files, &engine.runtime_library()?)
 }
 
 /// Fetches the ranked passages, orders equals by place, and keeps one for each place.

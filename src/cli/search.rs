@@ -9,7 +9,7 @@ use crate::config;
 use crate::document::{Hit, Leg};
 use crate::engine::Engine;
 use crate::error::Result;
-use crate::search::{self, Request};
+use crate::search::{Request, Searcher};
 
 /// Rank the passages that match a question
 ///
@@ -64,7 +64,8 @@ pub fn run(args: &SearchArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
         k: engine.config.search_k,
         no_cache: args.no_cache,
     };
-    let response = search::run(engine, &request)?;
+    let mut searcher = Searcher::open(engine)?;
+    let response = searcher.search(engine, &request)?;
     if ui.json {
         let hits: Vec<HitJson<'_>> = response.hits.iter().map(|hit| HitJson::new(hit, args.explain)).collect();
         let t = response.timings;
@@ -91,10 +92,9 @@ pub fn run(args: &SearchArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
             response.timings.embedding_ms
         ));
     }
-    let nothing = response.hits.is_empty();
     // Freeing the network and the maps takes longer than the system's own cleaning up.
-    std::mem::forget(response);
-    Ok(if nothing { Outcome::NothingFound } else { Outcome::Done })
+    std::mem::forget(searcher);
+    Ok(if response.hits.is_empty() { Outcome::NothingFound } else { Outcome::Done })
 }
 
 fn print_hit(ui: &Ui, hit: &Hit, explain: bool) {

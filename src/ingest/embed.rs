@@ -63,9 +63,12 @@ pub fn embed<'scope>(
         fault: Mutex::new(None),
     };
     on_event(Event::Progress { stage: Stage::Vectors, done: 0, total });
+    let (sender, receiver) = sync_channel::<(usize, Key, String)>(QUEUED_PER_THREAD * job.engine.config.threads);
+    let receiver = &Mutex::new(receiver);
+    let shared_ref = &shared;
     std::thread::scope(|scope| {
-        let (sender, receiver) = sync_channel::<(usize, Key, String)>(QUEUED_PER_THREAD * job.engine.config.threads);
-        let receiver = Mutex::new(receiver);
+        // Moved in, so that the threads see the end of the texts however this ends.
+        let sender = sender;
         let mut workers = Vec::new();
         let mut first = loader;
         let fed = (|| {
@@ -81,9 +84,9 @@ pub fn embed<'scope>(
                         let tokenizer = Tokenizer::load(job.model)?;
                         let tokenizer = std::sync::Arc::new(tokenizer);
                         for _ in 0..job.engine.config.threads {
-                            let (shared, receiver, tokenizer) = (&shared, &receiver, tokenizer.clone());
+                            let tokenizer = tokenizer.clone();
                             let ready = first.take();
-                            workers.push(scope.spawn(move || shared.work(receiver, ready, &tokenizer)));
+                            workers.push(scope.spawn(move || shared_ref.work(receiver, ready, &tokenizer)));
                         }
                     }
                     let mut item = (n, key, text);

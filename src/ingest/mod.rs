@@ -16,10 +16,10 @@ use std::time::{Duration, Instant};
 use crate::cache::Counters;
 use crate::disk::{self, Blake};
 use crate::engine::Engine;
-use crate::error::{Context as _, Fault, Kind, Result};
-use crate::index::{Builder, ChunkEntry, Chunking, Meta, ModelInfo, Record, Root, Snapshot, State, Summary};
+use crate::error::{Fault, Kind, Result};
+use crate::index::{Builder, Chunking, Meta, ModelInfo, Root, Snapshot, State, Summary};
 use crate::model::{ModelFiles, Tokenizer};
-use crate::text::{self, Limits, WalkOptions};
+use crate::text::{Limits, WalkOptions};
 
 /// What to ingest.
 #[derive(Clone, Debug)]

@@ -74,11 +74,17 @@ pub fn read(
     let paths: Vec<String> = todo.iter().map(|todo| records[todo.record].path.clone()).collect();
     let reader = Reader { engine, tokenizer, limits };
     let total = todo.len() as u64;
+    let mut before: Vec<Option<Record>> = todo.iter_mut().map(|todo| todo.before.take()).collect();
+    let hashes: Vec<Option<String>> = before
+        .iter()
+        .map(|record| record.as_ref().filter(|r| r.state != State::Failed).map(|r| r.hash.clone()))
+        .collect();
+    let (task_sender, task_receiver) = channel::<Task<'_>>();
+    let (done_sender, done_receiver) = channel();
+    let tasks = &Mutex::new(task_receiver);
     std::thread::scope(|scope| {
-        let (task_sender, task_receiver) = channel::<Task<'_>>();
-        let (done_sender, done_receiver) = channel();
-        let tasks = Mutex::new(task_receiver);
-        let tasks = &tasks;
+        // Moved in, so that the readers see the end of their work however this ends.
+        let task_sender = task_sender;
         for _ in 0..engine.config.threads {
             let (reader, done) = (&reader, done_sender.clone());
             scope.spawn(move || reader.work(tasks, &done));
@@ -93,12 +99,11 @@ pub fn read(
                     && sent - n < IN_FLIGHT_FILES * engine.config.threads))
             {
                 in_flight += todo[sent].size;
-                let before = todo[sent].before.as_ref().filter(|record| record.state != State::Failed);
                 let task = Task {
                     n: sent,
                     path: &paths[sent],
                     absolute: &todo[sent].absolute,
-                    before: before.map(|record| record.hash.as_str()),
+                    before: hashes[sent].as_deref(),
                 };
                 task_sender.send(task).map_err(|_| Fault::failed("a reading thread has died"))?;
                 sent += 1;
@@ -115,8 +120,7 @@ pub fn read(
                 return Err(Fault::interrupted());
             }
             let record = &mut records[todo[n].record];
-            let before = todo[n].before.take();
-            if let Some(reason) = add(builder, record, before, finished)? {
+            if let Some(reason) = add(builder, record, before[n].take(), finished)? {
                 failed.push((record.root, record.path.clone(), reason));
             }
             on_event(Event::Progress { stage: Stage::Bm25, done: n as u64 + 1, total });
