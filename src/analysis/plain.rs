@@ -1,0 +1,329 @@
+//! A sentence as a reader should see it: markup off, hard wraps joined, code spans kept as they are.
+//!
+//! The surprising rule: `[12]` never survives outside code. In an answer a number in square brackets cites a source
+//! of the answer; a source's own footnote marks would be read as ours. Attached ones go; free-standing ones become `(12)`.
+
+use std::borrow::Cow;
+
+/// `text` without inline Markdown or reStructuredText, heading and list marks, tags and comments; white space is collapsed.
+/// A fence of code comes back as it is.
+pub fn plain(text: &str) -> String {
+    let text = text.trim();
+    if text.starts_with("```") || text.starts_with("~~~") {
+        return text.to_owned();
+    }
+    let mut out = String::with_capacity(text.len());
+    let lines: Vec<&str> = text.lines().map(|line| line.trim().trim_start_matches('>').trim_start()).collect();
+    let joined = join(&lines);
+    let joined = strip_block_marks(&joined);
+    match row(joined) {
+        Some(cells) => inline(&cells, &mut out),
+        None => inline(joined, &mut out),
+    }
+    let out = collapse(&out);
+    // reStructuredText announces code with two colons.
+    out.strip_suffix("::").map_or(out.clone(), |sentence| format!("{sentence}:"))
+}
+
+/// The text of an ATX heading, if `line` is one.
+pub(super) fn heading(line: &str) -> Option<&str> {
+    let rest = line.trim_start_matches('#');
+    let level = line.len() - rest.len();
+    if !(1..=6).contains(&level) || !(rest.is_empty() || rest.starts_with([' ', '\t'])) {
+        return None;
+    }
+    let text = rest.trim().trim_end_matches('#').trim_end();
+    Some(text.rfind(" {#").map_or(text, |at| &text[..at]))
+}
+
+/// The text of a list item without its mark, if `line` is one.
+pub(super) fn item(line: &str) -> Option<&str> {
+    let marked = line.strip_prefix(['-', '*', '+', '•', '◦', '▪', '‣', '–']).or_else(|| {
+        let digits = line.bytes().take_while(u8::is_ascii_digit).count();
+        let rest = &line[digits..];
+        if (1..=3).contains(&digits) { rest.strip_prefix(['.', ')']) } else { None }
+    })?;
+    let text = marked.strip_prefix([' ', '\t'])?.trim_start();
+    let text = ["[ ] ", "[x] ", "[X] "].iter().find_map(|done| text.strip_prefix(done)).unwrap_or(text);
+    (!text.is_empty()).then_some(text)
+}
+
+fn strip_block_marks(line: &str) -> &str {
+    if let Some(text) = heading(line) {
+        return text;
+    }
+    let mut line = line;
+    while let Some(text) = item(line) {
+        line = text;
+    }
+    line
+}
+
+/// A table row's cells with bars between them and none around.
+fn row(line: &str) -> Option<String> {
+    let cells = line.strip_prefix('|')?.trim_end().strip_suffix('|')?;
+    Some(cells.split('|').map(str::trim).collect::<Vec<_>>().join(" | "))
+}
+
+/// Hard-wrapped lines as one. Scripts without spaces get none at the seam, and a hyphen at a line's end keeps its word together.
+fn join(lines: &[&str]) -> String {
+    let mut joined = String::new();
+    for line in lines {
+        let seam_has_space = match (joined.chars().next_back(), line.chars().next()) {
+            (Some(before), Some(after)) => !(is_unspaced(before) && is_unspaced(after)) && !(joined.ends_with('-') && !joined.ends_with(" -") && after.is_lowercase()),
+            _ => false,
+        };
+        if seam_has_space {
+            joined.push(' ');
+        }
+        joined.push_str(line);
+    }
+    joined
+}
+
+fn is_unspaced(c: char) -> bool {
+    matches!(c, '\u{2e80}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{ff00}'..='\u{ffef}' | '\u{20000}'..='\u{3ffff}')
+}
+
+fn collapse(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for word in text.split_whitespace() {
+        // A mark that was taken out must not leave its space before the full stop.
+        if !out.is_empty() && !matches!(word, "." | "," | ";" | "!" | "?" | ")") {
+            out.push(' ');
+        }
+        out.push_str(word);
+    }
+    out
+}
+
+/// Copies `text` to `out` without inline markup.
+fn inline(text: &str, out: &mut String) {
+    let mut at = 0;
+    while let Some(c) = text[at..].chars().next() {
+        let rest = &text[at..];
+        at += match c {
+            '`' => code_span(rest, out),
+            '<' => tag(rest, out),
+            '!' if rest.starts_with("![") => link(&rest[1..], out).map_or_else(|| copy(c, out), |len| len + 1),
+            '[' => link(rest, out).or_else(|| note(rest, out)).unwrap_or_else(|| copy(c, out)),
+            '*' | '_' | '~' => emphasis(&text[..at], rest, out),
+            '\\' => escaped(rest, out),
+            '&' => entity(rest, out),
+            ':' => role(rest, out),
+            '\u{ad}' => c.len_utf8(),
+            c => copy(c, out),
+        };
+    }
+}
+
+fn copy(c: char, out: &mut String) -> usize {
+    out.push(c);
+    c.len_utf8()
+}
+
+fn run_len(text: &str, mark: char) -> usize {
+    text.len() - text.trim_start_matches(mark).len()
+}
+
+/// Keeps code as it stands, in single backticks where they do; a reStructuredText reference loses its marks.
+fn code_span(rest: &str, out: &mut String) -> usize {
+    let ticks = run_len(rest, '`');
+    let fence = &rest[..ticks];
+    let Some(len) = find_run(&rest[ticks..], ticks) else {
+        out.push_str(fence);
+        return ticks;
+    };
+    let inside = &rest[ticks..ticks + len];
+    let total = ticks + len + ticks;
+    let after = &rest[total..];
+    let is_reference = ticks == 1 && after.starts_with('_') && !after[1..].starts_with(|c: char| c.is_alphanumeric());
+    if is_reference {
+        out.push_str(inside.split(" <").next().unwrap_or(inside).trim());
+        return total + run_len(after, '_');
+    }
+    if ticks == 2 && !inside.contains('`') {
+        out.push('`');
+        out.push_str(inside);
+        out.push('`');
+    } else {
+        out.push_str(&rest[..total]);
+    }
+    total
+}
+
+/// Where a run of exactly `ticks` backticks begins.
+fn find_run(text: &str, ticks: usize) -> Option<usize> {
+    let mut at = 0;
+    while let Some(found) = text[at..].find('`') {
+        let len = run_len(&text[at + found..], '`');
+        if len == ticks {
+            return Some(at + found);
+        }
+        at += found + len;
+    }
+    None
+}
+
+const TAGS: &[&str] = &[
+    "a", "abbr", "b", "blockquote", "br", "center", "cite", "code", "dd", "del", "details", "div", "dl", "dt", "em", "figcaption", "figure", "font", "h1", "h2", "h3", "h4",
+    "h5", "h6", "hr", "i", "img", "ins", "kbd", "li", "mark", "ol", "p", "pre", "q", "s", "samp", "section", "small", "span", "strong", "sub", "summary", "sup", "table", "tbody",
+    "td", "th", "thead", "tr", "u", "ul", "var",
+];
+
+/// Drops a comment or an HTML tag; `Vec<T>` and `a < b` stay.
+fn tag(rest: &str, out: &mut String) -> usize {
+    if let Some(comment) = rest.strip_prefix("<!--") {
+        return comment.find("-->").map_or(rest.len(), |len| 4 + len + 3);
+    }
+    let Some(close) = rest.find('>').filter(|&close| close < 300) else { return copy('<', out) };
+    let inside = &rest[1..close];
+    if inside.starts_with("http://") || inside.starts_with("https://") {
+        out.push_str(inside);
+        return close + 1;
+    }
+    let name = inside.trim_start_matches('/').split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or("");
+    let starts_as_tag = inside.trim_start_matches('/').starts_with(|c: char| c.is_ascii_alphabetic());
+    let is_tag = starts_as_tag && (TAGS.contains(&name.to_ascii_lowercase().as_str()) || inside.starts_with('/') || inside.contains("=\""));
+    if !is_tag {
+        return copy('<', out);
+    }
+    if inside == "sup" {
+        // 2<sup>8</sup> is not 28.
+        out.push('^');
+    }
+    if matches!(name, "br" | "p" | "div" | "td" | "th" | "li") {
+        out.push(' ');
+    }
+    close + 1
+}
+
+/// `[text](target)`, `[text][reference]` → text. `None` when it is neither.
+fn link(rest: &str, out: &mut String) -> Option<usize> {
+    let close = matching(rest, '[', ']')?;
+    let label = &rest[1..close];
+    let after = &rest[close + 1..];
+    let target_len = if after.starts_with('(') {
+        matching(after, '(', ')')? + 1
+    } else if after.starts_with('[') && label.contains(char::is_alphabetic) {
+        matching(after, '[', ']').filter(|&len| len < 100)? + 1
+    } else {
+        return None;
+    };
+    inline(label, out);
+    Some(close + 1 + target_len)
+}
+
+/// Where the bracket that opens `text` closes. Links are short; looking further would make a page of brackets quadratic.
+fn matching(text: &str, open: char, close: char) -> Option<usize> {
+    const MAX_LINK_BYTES: usize = 2_000;
+    let mut depth = 0_usize;
+    for (at, c) in text.char_indices().take_while(|&(at, _)| at < MAX_LINK_BYTES) {
+        if c == open {
+            depth += 1;
+            if depth > 4 {
+                return None;
+            }
+        } else if c == close {
+            depth -= 1;
+            if depth == 0 {
+                return Some(at);
+            }
+        }
+    }
+    None
+}
+
+/// A footnote mark or a bracketed number. `None` when the bracket is something else.
+fn note(rest: &str, out: &mut String) -> Option<usize> {
+    let close = rest.find(']').filter(|&close| close < 24)?;
+    let label = &rest[1..close];
+    let mut len = close + 1;
+    if label.starts_with(['^', '#']) && !label.contains(' ') || label == "citation needed" {
+        len += run_len(&rest[len..], '_');
+        return Some(len);
+    }
+    let is_number = label.starts_with(|c: char| c.is_ascii_digit()) && label.chars().all(|c| c.is_ascii_digit() || ", –-".contains(c)) && label != "0";
+    if !is_number {
+        // A reference that names itself: [text] with its target elsewhere.
+        let inside: Cow<'_, str> = label.into();
+        let is_reference = label.starts_with('`') && label.ends_with('`') && label.len() > 2;
+        return is_reference.then(|| {
+            out.push_str(&inside);
+            len
+        });
+    }
+    len += run_len(&rest[len..], '_');
+    if out.ends_with(char::is_whitespace) || out.is_empty() {
+        out.push('(');
+        out.push_str(label);
+        out.push(')');
+    }
+    Some(len)
+}
+
+/// Drops the marks of emphasis and keeps the ones that mean something: `2 * 3`, `snake_case`, `~/.config`.
+fn emphasis(before: &str, rest: &str, out: &mut String) -> usize {
+    let Some(mark) = rest.chars().next() else { return 0 };
+    let len = run_len(rest, mark);
+    let after = rest[len..].chars().next();
+    let before = before.chars().next_back();
+    let opens = after.is_some_and(|c| !c.is_whitespace());
+    let closes = before.is_some_and(|c| !c.is_whitespace());
+    let is_inside_word = before.is_some_and(char::is_alphanumeric) && after.is_some_and(char::is_alphanumeric);
+    let is_markup = match mark {
+        '~' => len == 2 && opens != closes,
+        '_' => len <= 3 && !is_inside_word && (opens && is_closed(&rest[len..], mark) || closes && out_opened(out, before)),
+        _ => len <= 3 && (opens && is_closed(&rest[len..], mark) || closes && !opens || closes && !is_inside_word),
+    };
+    if !is_markup {
+        out.push_str(&rest[..len]);
+    }
+    len
+}
+
+/// Whether an opening mark has a partner ahead.
+fn is_closed(rest: &str, mark: char) -> bool {
+    rest.match_indices(mark).any(|(at, _)| at > 0 && !rest[..at].ends_with(char::is_whitespace))
+}
+
+/// A closing underscore has had its opening one dropped already; one that ends an identifier (`type_`) has not.
+fn out_opened(out: &str, before: Option<char>) -> bool {
+    before.is_some() && !out.ends_with('_')
+}
+
+fn escaped(rest: &str, out: &mut String) -> usize {
+    match rest[1..].chars().next() {
+        Some(c) if c.is_ascii_punctuation() => 1 + copy(c, out),
+        _ => copy('\\', out),
+    }
+}
+
+fn entity(rest: &str, out: &mut String) -> usize {
+    const ENTITIES: &[(&str, &str)] = &[
+        ("&amp;", "&"),
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&quot;", "\""),
+        ("&#39;", "'"),
+        ("&apos;", "'"),
+        ("&nbsp;", " "),
+        ("&mdash;", "—"),
+        ("&ndash;", "–"),
+        ("&hellip;", "…"),
+    ];
+    match ENTITIES.iter().find(|(name, _)| rest.starts_with(name)) {
+        Some((name, character)) => {
+            out.push_str(character);
+            name.len()
+        }
+        None => copy('&', out),
+    }
+}
+
+/// Drops the `:role:` before a reStructuredText code span.
+fn role(rest: &str, out: &mut String) -> usize {
+    let name_len = rest[1..].bytes().take_while(|b| b.is_ascii_lowercase() || matches!(b, b':' | b'-' | b'_')).count();
+    let opened = &rest[1 + name_len..];
+    if name_len > 2 && rest[..1 + name_len].ends_with(':') && opened.starts_with('`') && !opened.starts_with("``") { 1 + name_len } else { copy(':', out) }
+}

@@ -1,0 +1,337 @@
+//! Text → sentences, through the markup people write in.
+//!
+//! Two passes: lines into blocks (a heading, a list item, a paragraph with its hard wraps, a fence), then each
+//! paragraph into sentences. Full stops are judged as in UAX #29, with what that leaves out: abbreviations, initials,
+//! footnote marks. The surprising rule: a fence of code comes out as one "sentence", whole, so that nobody quotes half of it.
+
+use std::ops::Range;
+
+use crate::document::Span;
+
+/// What a stretch of text is, as its markup tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A sentence of a paragraph.
+    Sentence,
+    /// A sentence of a list item; `first` when it carries the item's mark.
+    Item { first: bool },
+    Heading,
+    /// A whole fence or indented block.
+    Code,
+    /// A row of a table.
+    Row,
+}
+
+/// One stretch of text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Passage {
+    pub span: Span,
+    pub kind: Kind,
+}
+
+/// The sentences of `text` in order, trimmed, none empty. What lies between them is white space and rules.
+pub fn sentences(text: &str) -> Vec<Span> {
+    passages(text).into_iter().map(|passage| passage.span).collect()
+}
+
+/// The sentences of `text` with what each of them is.
+pub fn passages(text: &str) -> Vec<Passage> {
+    let mut passages = Vec::new();
+    for Block { kind, range } in blocks(text) {
+        match kind {
+            Kind::Sentence | Kind::Item { .. } => {
+                let mut kind = kind;
+                split(text, range, &mut |span| {
+                    passages.push(Passage { span, kind });
+                    if let Kind::Item { first } = &mut kind {
+                        *first = false;
+                    }
+                });
+            }
+            Kind::Heading | Kind::Code | Kind::Row => passages.extend(trimmed(text, range).map(|span| Passage { span, kind })),
+        }
+    }
+    passages
+}
+
+struct Block {
+    kind: Kind,
+    range: Range<usize>,
+}
+
+fn blocks(text: &str) -> Vec<Block> {
+    let lines: Vec<Range<usize>> = lines(text).collect();
+    let mut gathered = Gathered { text, lines: &lines, blocks: Vec::new(), open: None };
+    let mut at = 0;
+    while at < lines.len() {
+        let line = unquoted(&text[lines[at].clone()]);
+        match kind_of(line) {
+            Line::Blank | Line::Noise => gathered.close(),
+            Line::Fence(mark) => {
+                gathered.close();
+                let last = (at + 1..lines.len()).find(|&i| unquoted(&text[lines[i].clone()]).starts_with(mark)).unwrap_or(lines.len() - 1);
+                gathered.whole(Kind::Code, at..last + 1);
+                at = last;
+            }
+            Line::Rule => gathered.underline(),
+            Line::Heading => gathered.whole(Kind::Heading, at..at + 1),
+            Line::Row => gathered.whole(Kind::Row, at..at + 1),
+            // "…between 0 and" ⏎ "255. If you…" is a wrapped sentence: inside a paragraph only 1 begins a list.
+            Line::Item if gathered.open.as_ref().is_none_or(|(kind, _)| *kind != Kind::Sentence) || !line.starts_with(|c: char| c.is_ascii_digit()) || line.starts_with("1.") || line.starts_with("1)") => {
+                gathered.close();
+                gathered.open = Some((Kind::Item { first: true }, at..at + 1));
+            }
+            Line::Text if gathered.open.is_none() && is_indented_code(text, &lines, at, &gathered.blocks) => {
+                let last = (at..lines.len()).take_while(|&i| is_indented(&text[lines[i].clone()])).last().unwrap_or(at);
+                gathered.whole(Kind::Code, at..last + 1);
+                at = last;
+            }
+            Line::Text | Line::Item => match &mut gathered.open {
+                Some((_, lines)) => lines.end = at + 1,
+                None => gathered.open = Some((Kind::Sentence, at..at + 1)),
+            },
+        }
+        at += 1;
+    }
+    gathered.close();
+    gathered.blocks
+}
+
+/// The blocks so far, and the paragraph that is being gathered.
+struct Gathered<'a> {
+    text: &'a str,
+    lines: &'a [Range<usize>],
+    blocks: Vec<Block>,
+    open: Option<(Kind, Range<usize>)>,
+}
+
+impl Gathered<'_> {
+    fn close(&mut self) {
+        if let Some((kind, lines)) = self.open.take() {
+            unwrapped(self.text, &self.lines[lines], kind, &mut self.blocks);
+        }
+    }
+
+    fn whole(&mut self, kind: Kind, lines: Range<usize>) {
+        self.close();
+        self.blocks.push(Block { kind, range: self.lines[lines.start].start..self.lines[lines.end - 1].end });
+    }
+
+    /// An underline makes the line above it a heading.
+    fn underline(&mut self) {
+        if let Some((Kind::Sentence, lines)) = &self.open
+            && lines.len() == 1
+        {
+            let lines = lines.clone();
+            self.open = None;
+            self.whole(Kind::Heading, lines);
+        } else {
+            self.close();
+        }
+    }
+}
+
+/// A line without its white space and the marks of a block quote.
+fn unquoted(line: &str) -> &str {
+    line.trim().trim_start_matches('>').trim()
+}
+
+fn is_indented(line: &str) -> bool {
+    line.trim().is_empty() || line.starts_with("    ") || line.starts_with('\t')
+}
+
+/// Code without a fence: indented, after a blank line, and either announced with a colon or full of code's punctuation.
+/// Prose is indented too, under list items and at the head of a paragraph.
+fn is_indented_code(text: &str, lines: &[Range<usize>], at: usize, before: &[Block]) -> bool {
+    let line = &text[lines[at].clone()];
+    if line.trim().is_empty() || !is_indented(line) {
+        return false;
+    }
+    let is_announced = before.last().is_some_and(|block| text[block.range.clone()].trim_end().ends_with(':'));
+    let is_under_item = before.last().is_some_and(|block| matches!(block.kind, Kind::Item { .. }));
+    let marks = line.chars().filter(|c| "(){}[];=<>$#|/\\".contains(*c)).count();
+    is_announced && marks > 0 || marks > 2 && !is_under_item
+}
+
+/// A paragraph's lines as one block, or as several where a line stops short of the margin with nothing to say why: that is
+/// how plain text sets titles, addresses and `key: value` lines.
+fn unwrapped(text: &str, lines: &[Range<usize>], kind: Kind, blocks: &mut Vec<Block>) {
+    let width = |line: &Range<usize>| text[line.clone()].trim().chars().count();
+    let margin = lines.iter().map(width).max().unwrap_or(0);
+    let mut start = lines.first().map_or(0, |line| line.start);
+    for pair in lines.windows(2) {
+        let line = text[pair[0].clone()].trim();
+        let next = text[pair[1].clone()].trim_start();
+        let stops_short = width(&pair[0]) * 10 < margin * 6 && !line.ends_with([',', ';', '-', '(', '\\']);
+        let begins = next.starts_with(|c: char| c.is_uppercase() || c.is_ascii_digit());
+        if stops_short && begins {
+            blocks.push(Block { kind, range: start..pair[0].end });
+            start = pair[1].start;
+        }
+    }
+    if let Some(last) = lines.last() {
+        blocks.push(Block { kind, range: start..last.end });
+    }
+}
+
+fn lines(text: &str) -> impl Iterator<Item = Range<usize>> {
+    let mut start = 0;
+    text.split_inclusive(['\n', '\u{2029}']).map(move |line| {
+        let range = start..start + line.len();
+        start = range.end;
+        range
+    })
+}
+
+enum Line<'a> {
+    Blank,
+    /// Markup that is not there for a reader: comments, directives, a lone tag.
+    Noise,
+    Fence(&'a str),
+    Rule,
+    Heading,
+    Row,
+    Item,
+    Text,
+}
+
+fn kind_of(line: &str) -> Line<'_> {
+    let Some(first) = line.chars().next() else { return Line::Blank };
+    match first {
+        '`' | '~' if line.starts_with("```") || line.starts_with("~~~") => Line::Fence(&line[..3]),
+        '#' if super::plain::heading(line).is_some() => Line::Heading,
+        '|' if line.chars().all(|c| "|-: +=".contains(c)) => Line::Noise,
+        '|' if line.len() > 1 => Line::Row,
+        '<' if is_lone_tag(line) => Line::Noise,
+        '{' if line.starts_with("{{") && line.ends_with("}}") => Line::Noise,
+        '.' if line.starts_with(".. ") => Line::Noise,
+        '=' | '-' | '~' | '*' | '_' | '^' | '+' if line.len() > 2 && line.chars().all(|c| c == first || c == ' ') => Line::Rule,
+        _ if super::plain::item(line).is_some() => Line::Item,
+        _ => Line::Text,
+    }
+}
+
+fn is_lone_tag(line: &str) -> bool {
+    line.starts_with("<!--") && line.ends_with("-->")
+        || line.ends_with('>') && line.matches('<').count() == 1 && line[1..].starts_with(|c: char| c.is_ascii_alphabetic() || c == '/')
+}
+
+fn trimmed(text: &str, range: Range<usize>) -> Option<Span> {
+    let inside = &text[range.clone()];
+    let start = range.start + (inside.len() - inside.trim_start().len());
+    let end = start + inside.trim().len();
+    (start < end).then(|| Span::new(start, end))
+}
+
+fn split(text: &str, range: Range<usize>, put: &mut dyn FnMut(Span)) {
+    let block = &text[range.clone()];
+    let is_lower_case = !block.contains(char::is_uppercase);
+    let mut start = 0;
+    let mut at = 0;
+    while let Some(found) = block[at..].find(is_terminal) {
+        let stop = at + found;
+        let after = ends_at(block, start, stop, is_lower_case);
+        at = match after {
+            Ok(end) => {
+                trimmed(text, range.start + start..range.start + end).into_iter().for_each(&mut *put);
+                start = end;
+                end
+            }
+            Err(resume) => resume,
+        };
+    }
+    trimmed(text, range.start + start..range.end).into_iter().for_each(put);
+}
+
+fn is_terminal(c: char) -> bool {
+    matches!(c, '.' | '!' | '?' | '…' | '‼'..='‽' | '⁇'..='⁉') || is_unspaced_terminal(c) || matches!(c, '।' | '॥' | '؟' | '۔' | '።' | '፧' | '។' | '။' | '։')
+}
+
+/// Ends a sentence with no space after it.
+fn is_unspaced_terminal(c: char) -> bool {
+    matches!(c, '。' | '！' | '？' | '｡' | '．')
+}
+
+fn is_closing(c: char) -> bool {
+    matches!(c, ')' | ']' | '}' | '"' | '\'' | '”' | '’' | '»' | '」' | '』' | '】' | '）' | '〉' | '》' | '*' | '_' | '`' | '›')
+}
+
+/// Whether the sentence that began at `start` ends with the mark at `stop`: its end if it does, where to look on if not.
+/// A small letter after the mark says that it does not, unless the whole paragraph is written in small letters.
+fn ends_at(block: &str, start: usize, stop: usize, is_lower_case: bool) -> Result<usize, usize> {
+    let marks_len = block[stop..].find(|c| !is_terminal(c)).unwrap_or(block.len() - stop);
+    let marks = &block[stop..stop + marks_len];
+    let mut end = stop + marks_len;
+    end += block[end..].find(|c| !is_closing(c)).unwrap_or(block.len() - end);
+    let is_closed = end > stop + marks_len;
+    while let Some(note) = footnote_len(&block[end..]) {
+        end += note;
+    }
+    let rest = &block[end..];
+    let Some(next) = rest.chars().next() else { return Ok(end) };
+    if marks.chars().any(is_unspaced_terminal) {
+        // 「…。」と言った goes on.
+        let goes_on = is_closed && matches!(next, '\u{3041}'..='\u{309f}' | '、' | '，' | ',');
+        return if goes_on { Err(end) } else { Ok(end) };
+    }
+    if !next.is_whitespace() {
+        return Err(stop + marks_len);
+    }
+    let following = rest.trim_start();
+    let Some(first) = following.chars().next() else { return Ok(end) };
+    if first.is_lowercase() && !(is_lower_case && marks.len() == 1) {
+        return Err(end);
+    }
+    if marks == "." && is_abbreviated(&block[start..stop], following) {
+        return Err(end);
+    }
+    Ok(end)
+}
+
+/// Bytes of a footnote mark (`[12]`, `[^note]`, `[citation needed]`) that `rest` begins with.
+fn footnote_len(rest: &str) -> Option<usize> {
+    let inside = rest.strip_prefix('[')?;
+    let close = inside.find(']').filter(|&close| close > 0 && close < 24)?;
+    let label = &inside[..close];
+    let is_note = label.starts_with('^') || label.ends_with("needed") || label.chars().all(|c| c.is_ascii_digit() || ", –-".contains(c));
+    (is_note && !inside[close + 1..].starts_with(['(', '['])).then_some(close + 2)
+}
+
+/// Never end a sentence.
+const TITLES: &[&str] = &[
+    "mr", "mrs", "ms", "dr", "prof", "st", "gen", "col", "lt", "sgt", "capt", "cmdr", "adm", "rep", "sen", "gov", "rev", "hon", "pres", "mt", "messrs", "mme", "mlle",
+    "sra", "dra", "e.g", "i.e", "vs", "cf", "viz", "z.b", "d.h", "bzw", "p.ex", "ggf", "ca", "approx", "resp", "esp", "incl",
+];
+
+/// Do not end a sentence when a number or a bracket follows.
+const COUNTERS: &[&str] = &[
+    "fig", "figs", "eq", "eqs", "no", "nos", "nr", "vol", "pp", "p", "sec", "ch", "chap", "art", "tab", "abb", "bd", "s", "al", "ref", "refs", "jan", "feb", "mar", "apr",
+    "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec", "ed", "eds", "n", "v", "ver", "app", "par", "op", "b.c", "a.d", "est", "circa", "c",
+];
+
+/// Whether the full stop after `before` belongs to a short form.
+fn is_abbreviated(before: &str, following: &str) -> bool {
+    let word = before.rsplit(|c: char| c.is_whitespace() || "([{\"'“‘*_/—–".contains(c)).next().unwrap_or("");
+    let lower = word.to_lowercase();
+    if TITLES.contains(&lower.as_str()) {
+        return true;
+    }
+    let next = following.chars().next().unwrap_or(' ');
+    if COUNTERS.contains(&lower.as_str()) && (next.is_ascii_digit() || matches!(next, '(' | '[' | '#')) {
+        return true;
+    }
+    // "1." at the head of a list item.
+    if before.trim().chars().all(|c| c.is_ascii_digit()) {
+        return true;
+    }
+    // Initials: "J. K. Rowling", but not "vitamin C. The".
+    let is_acronym = word.contains('.') && word.split('.').all(|letter| letter.chars().count() == 1);
+    let is_initial = word.chars().count() == 1 && word.chars().all(char::is_uppercase) && word != "I" || is_acronym;
+    if !is_initial || !next.is_uppercase() {
+        return false;
+    }
+    let next_word: String = following.chars().take_while(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
+    let head = before[..before.len() - word.len()].trim_end();
+    let follows_a_name = is_acronym || head.is_empty() || head.ends_with('.') || head.rsplit(char::is_whitespace).next().is_some_and(|w| w.starts_with(char::is_uppercase));
+    follows_a_name && !super::is_stop_word(&next_word, "en")
+}

@@ -1,0 +1,245 @@
+use std::fs;
+
+use super::*;
+
+mod retrieval;
+
+#[track_caller]
+fn check(text: &str, language: Option<&str>, expected: &str) {
+    let mut found = Vec::new();
+    let mut last = 0;
+    index_terms(text, language, &mut |term| {
+        assert!(text.get(term.start..term.end).is_some_and(|raw| !raw.is_empty()), "{term:?} covers characters of {text:?}");
+        found.push(format!("{}@{}", term.text, term.position));
+        last = last.max(term.position);
+    });
+    assert_eq!(found.join(" "), expected, "terms of {text:?}");
+}
+
+#[test]
+fn words_are_folded_and_stemmed() {
+    check("The quick foxes", Some("en"), "the@0 quick@1 fox@2");
+    check("The quick foxes", None, "the@0 quick@1 foxes@2");
+    check("Café CAFÉ cafe\u{301} naïve", None, "cafe@0 cafe@1 cafe@2 naive@3");
+    check("ﬁle ＦＵＬＬ H₂O x² 6½", None, "file@0 full@1 h2o@2 x2@3 6½@4");
+    check("Straße Äpfel Häuser", Some("deu"), "strass@0 apfel@1 haus@2");
+    check("Москва ёлка стои\u{301}т", None, "москва@0 елка@1 стоит@2");
+    check("Ὀδυσσεύς", None, "οδυσσευσ@0");
+    check("İstanbul ILIK", None, "istanbul@0 ilik@1");
+    check("co\u{ad}operate", None, "cooperate@0");
+    check("1,234,567.5 ١٢٣", None, "1234567.5@0 123@1");
+}
+
+#[test]
+fn accents_are_found_without_them() {
+    // Snowball needs the accent to know the suffix; both forms are there, at one position.
+    check("mangée", Some("fr"), "mang@0 mange@0");
+    check("canciones", Some("es"), "cancion@0");
+}
+
+#[test]
+fn apostrophes() {
+    check("don't Newton's we'll O'Brien it's", None, "dont@0 newton@1 we@2 obrien@3 it@4");
+    check("l'homme dell’arte d’Artagnan’s", None, "homme@0 arte@1 artagnan@2");
+    check("rock 'n' roll", None, "rock@0 n@1 roll@2");
+}
+
+#[test]
+fn compounds_are_there_whole_and_in_parts() {
+    check("foo_bar", None, "foo_bar@0 foobar@0 foo@0 bar@1");
+    check("foo-bar", None, "foo-bar@0 foobar@0 foo@0 bar@1");
+    check("fooBar FooBar", None, "foobar@0 foo@0 bar@0 foobar@1 foo@1 bar@1");
+    check("v1.2.3", None, "v1.2.3@0 1.2.3@0 1@0 2@1 3@2");
+    check("192.168.0.1", None, "192.168.0.1@0 192@0 168@1 0@2 1@3");
+    check("3.14 12:30", None, "3.14@0 3@0 14@1 12:30@2 12@2 30@3");
+    check("std::fs::write", None, "std::fs::write@0 std@0 fs@1 write@2");
+    check("path/to/file.rs", None, "path/to/file.rs@0 path@0 to@1 file.rs@2 filers@2 file@2 rs@3");
+    check("user@example.com", None, "user@example.com@0 user@0 example.com@1 examplecom@1 example@1 com@2");
+    check("C++ C# g++.", None, "c++@0 c@0 c#@1 c@1 g++@2 g@2");
+    check(".NET node.js AT&T", None, ".net@0 net@0 node.js@1 nodejs@1 node@1 js@2 at&t@3 att@3 at@3 t@4");
+    check("--no-cache -k", None, "--no-cache@0 no-cache@0 nocache@0 no@0 cache@1 -k@2 k@2");
+    check("__init__ ____ --- ...", None, "__init__@0 init@0");
+    check("HTTPServer iPhone IPv6 PhD mRNA", None, "httpserver@0 http@0 server@0 iphone@1 ipv6@2 phd@3 mrna@4");
+    check("U.S.A. e.g.", None, "u.s.a@0 usa@0 u@0 s@1 a@2 e.g@3 eg@3 e@3 g@4");
+    check("e-mails", Some("en"), "e-mails@0 email@0 e@0 mail@1");
+    check("end.Next word--word", None, "end.next@0 endnext@0 end@0 next@1 word@2 word@3");
+}
+
+#[test]
+fn scripts_without_spaces() {
+    check("我爱北京 2023年", Some("zh"), "我@0 我爱@0 爱@1 爱北@1 北@2 北京@2 京@3 2023@4 年@5");
+    check("Rust语言", None, "rust@0 语@1 语言@1 言@2");
+    check("ﾄﾞｱを", Some("ja"), "ド@0 ドア@0 ア@1 アを@1 を@2");
+    check("한국어 검색", Some("ko"), "한@0 한국@0 국@1 국어@1 어@2 검@3 검색@3 색@4");
+    check("\u{1112}\u{1161}\u{11ab}", None, "한@0");
+    check("ภาษาไทยง่าย", Some("th"), "ภาษา@0 ไทย@1 ง่าย@2");
+    check("हिन्दी में खोज", Some("hi"), "हिन्दी@0 में@1 खोज@2");
+    check("الكِتَاب والكتاب", None, "الكتاب@0 والكتاب@1");
+    check("🦀 rocks", None, "🦀@0 rocks@1");
+}
+
+#[test]
+fn long_words_are_cut_and_still_found() {
+    let long = "x".repeat(200);
+    check(&long, None, &format!("{}@0", "x".repeat(64)));
+    assert_eq!(query_terms(&long, &[]).terms[0].variants, ["x".repeat(64)]);
+}
+
+/// `variants*weight`, a `p` for parts; then the phrases as `variants+offset`.
+#[track_caller]
+fn check_query(text: &str, languages: &[&str], expected: &str) {
+    let query = query_terms(text, languages);
+    let mut found: Vec<String> = query.terms.iter().map(|term| format!("{}*{}{}", term.variants.join("|"), term.weight, if term.is_part { "p" } else { "" })).collect();
+    for phrase in &query.phrases {
+        let terms: Vec<String> = phrase.iter().map(|term| format!("{}+{}", term.variants.join("|"), term.offset)).collect();
+        found.push(format!("[{}]", terms.join(" ")));
+    }
+    assert_eq!(found.join(" "), expected, "query {text:?}");
+}
+
+#[test]
+fn questions() {
+    check_query("What is the capital of France?", &["en"], "capit|capital*1 franc|france*1");
+    check_query("who is it", &["en"], "who*1 is*1 it*1");
+    check_query("Who leads the WHO?", &["en"], "lead|leads*1 who*1");
+    check_query("THE WHO", &["en"], "the*1 who*1");
+    check_query("universities", &["en", "fr"], "univers|universit|universities*1");
+    check_query("-word NOT foo:bar", &[], "word*1 not*1 foo*1 bar*1");
+    check_query("", &["en"], "");
+    check_query("?!", &["en"], "");
+    check_query("rust rust rust", &[], "rust*1.5");
+}
+
+#[test]
+fn compounds_in_questions() {
+    check_query("foo_bar", &[], "foo_bar*0.5 foobar*0.3p foo*0.6p bar*0.6p");
+    check_query("HashMap", &[], "hashmap*1 hash*0.6p map*0.6p");
+    check_query("C++", &[], "c++*1 c*0.3p");
+    check_query("北京大学", &["zh"], "北京*1 京大*1 大学*1");
+    check_query("书", &["zh"], "书*1");
+}
+
+#[test]
+fn quotes_are_phrases() {
+    check_query("the \"quick fox\"", &["en"], "quick*1 fox*1 [quick+0 fox+1]");
+    check_query("“state of the art”", &["en"], "state*1 art|art*1 [state+0 of+1 the+2 art+3]".replace("art|art", "art").as_str());
+    check_query("\"foo_bar baz\"", &[], "foo_bar*0.5 foobar*0.3p foo*0.6p bar*0.6p baz*1 [foo+0 bar+1 baz+2]");
+    check_query("\"C++ templates\"", &[], "c++*1 c*0.3p templates*1 [c+++0 templates+1]");
+    check_query("\"北京大学\"", &["zh"], "北京*1 京大*1 大学*1 [北京+0 京大+1 大学+2]");
+    check_query("a 5\" pipe and \"lone", &[], "a*1 5*1 pipe*1 and*1 lone*1");
+    check_query("\"\" \"...\"", &[], "");
+}
+
+#[track_caller]
+fn check_sentences(text: &str, expected: &[&str]) {
+    let found: Vec<&str> = sentences(text).into_iter().map(|span| &text[span.range()]).collect();
+    assert_eq!(found, expected, "sentences of {text:?}");
+}
+
+#[test]
+fn sentences_end_where_a_reader_stops() {
+    check_sentences("One. Two! Three?", &["One.", "Two!", "Three?"]);
+    check_sentences("Dr. J. K. Rowling met Mr. Smith on Jan. 5, 2010. See Fig. 3.", &["Dr. J. K. Rowling met Mr. Smith on Jan. 5, 2010.", "See Fig. 3."]);
+    check_sentences("As in e.g. Smith et al. (2010). Then v1.2.3 came.", &["As in e.g. Smith et al. (2010).", "Then v1.2.3 came."]);
+    check_sentences("He got vitamin C. The U.S. Army left at 5 p.m. They slept.", &["He got vitamin C.", "The U.S. Army left at 5 p.m.", "They slept."]);
+    check_sentences("It is so.[3] Next \"one.\" \"Why?\" he asked.", &["It is so.[3]", "Next \"one.\"", "\"Why?\" he asked."]);
+    check_sentences("all in small letters. not one capital.", &["all in small letters.", "not one capital."]);
+    check_sentences("你好。再见！「是。」他说。", &["你好。", "再见！", "「是。」", "他说。"]);
+    check_sentences("「はい。」と言った。次だ。", &["「はい。」と言った。", "次だ。"]);
+    check_sentences("यह पहला है। यह दूसरा है।", &["यह पहला है।", "यह दूसरा है।"]);
+    check_sentences("هل هذا سؤال؟ نعم.", &["هل هذا سؤال؟", "نعم."]);
+    check_sentences("", &[]);
+    check_sentences(" \n ", &[]);
+}
+
+#[test]
+fn markup_divides_sentences() {
+    check_sentences("# A title\nA paragraph that is\nhard-wrapped. End.", &["# A title", "A paragraph that is\nhard-wrapped.", "End."]);
+    check_sentences("Title\n=====\nText", &["Title", "Text"]);
+    check_sentences("Steps:\n\n1. Open it.\n2. Close it\n   again.\n- so", &["Steps:", "1. Open it.", "2. Close it\n   again.", "- so"]);
+    check_sentences("Between 0 and\n255. If you wrap.", &["Between 0 and\n255.", "If you wrap."]);
+    check_sentences("Run:\n```sh\na. B\n\nc\n```\nDone.", &["Run:", "```sh\na. B\n\nc\n```", "Done."]);
+    check_sentences("Like this::\n\n    let x = 1;\n\n    y. Z\n\nDone.", &["Like this::", "let x = 1;\n\n    y. Z", "Done."]);
+    check_sentences("> Quoted text\n> goes on. And on.", &["> Quoted text\n> goes on.", "And on."]);
+    check_sentences("| a | b |\n|---|---|\n| 1. X | 2 |", &["| a | b |", "| 1. X | 2 |"]);
+    check_sentences("A Short Title\nThe paragraph under it is a good deal longer than that.", &["A Short Title", "The paragraph under it is a good deal longer than that."]);
+    check_sentences("<div>\nText.\n<!-- note -->\n</div>", &["Text."]);
+}
+
+#[track_caller]
+fn check_plain(text: &str, expected: &str) {
+    assert_eq!(plain(text), expected, "plain {text:?}");
+}
+
+#[test]
+fn plain_text() {
+    check_plain("## A *title* ##", "A title");
+    check_plain("This is **bold** and __bold__, *so* and _so_.", "This is bold and bold, so and so.");
+    check_plain("snake_case, _private and 2 * 3 * 4, ~/x", "snake_case, _private and 2 * 3 * 4, ~/x");
+    check_plain("A [link](http://x.y/z_(a) \"t\") and ![img](i.png), [`Vec`][vec], [this][1].", "A link and img, `Vec`, this.");
+    check_plain("Code `a[1] * b` stays; ``x`` too.", "Code `a[1] * b` stays; `x` too.");
+    check_plain("Notes[1][2, 3] go[^n] and [5] stays.", "Notes go and (5) stays.");
+    check_plain("- [ ] do\n  this", "do this");
+    check_plain("1. First", "First");
+    check_plain("> quoted\n> text", "quoted text");
+    check_plain("well-\nknown 中\n文", "well-known 中文");
+    check_plain("2<sup>8</sup> <em>is</em> &lt; `Vec<T>` and Vec<T> a < b <!-- no -->", "2^8 is < `Vec<T>` and Vec<T> a < b");
+    check_plain(":func:`foo` and `link <http://x>`_ ok::", "`foo` and link ok:");
+    check_plain("| a | `b` |", "a | `b`");
+    check_plain("\\*not\\* markup", "*not* markup");
+    check_plain("```\n**x**\n```", "```\n**x**\n```");
+}
+
+/// Every string that ever broke a program goes through everything.
+#[test]
+fn naughty_strings() {
+    let Some(path) = retrieval::data("blns/blns.txt") else { return };
+    let text = String::from_utf8_lossy(&fs::read(path).expect("readable")).into_owned();
+    exercise(&text);
+    text.lines().for_each(exercise);
+}
+
+fn exercise(text: &str) {
+    const LANGUAGES: &[&str] = &[
+        "ar", "da", "nl", "en", "fi", "fr", "de", "el", "hu", "it", "no", "pt", "ro", "ru", "es", "sv", "ta", "tr", "zh", "",
+    ];
+    for language in LANGUAGES {
+        let mut last = 0;
+        index_terms(text, Some(language), &mut |term| {
+            assert!(!term.text.is_empty() && term.text.len() <= 80, "{term:?}");
+            assert!(!text[term.start..term.end].is_empty());
+            last = last.max(term.position);
+        });
+    }
+    for term in query_terms(text, LANGUAGES).terms {
+        assert!(!term.variants.is_empty() && term.variants.iter().all(|variant| !variant.is_empty()));
+    }
+    let mut end = 0;
+    for span in sentences(text) {
+        assert!(span.start >= end && span.end > span.start, "sentences run forwards");
+        end = span.end;
+        let sentence = &text[span.range()];
+        assert_eq!(sentence, sentence.trim());
+        plain(sentence);
+    }
+    plain(text);
+}
+
+proptest::proptest! {
+    #[test]
+    fn nothing_panics(text in "\\PC{0,80}|[a-zA-Z0-9 ._'\"`*\\[\\]()<>#:/@&+-]{0,60}|[\\p{Han}\\p{Thai}\\p{Arabic}\\p{Greek}é。 \\n>|`-]{0,40}") {
+        exercise(&text);
+    }
+
+    /// What a word is asked as is among what it is indexed as, whatever the script and the language.
+    #[test]
+    fn a_word_finds_itself(word in "[\\p{L}\\p{N}_.'-]{1,20}", language in proptest::sample::select(vec!["en", "de", "fr", "ru", "tr", "zh"])) {
+        let mut indexed = Vec::new();
+        index_terms(&word, Some(language), &mut |term| indexed.push(term.text.to_owned()));
+        let query = query_terms(&word, &[language]);
+        proptest::prop_assert_eq!(query.terms.is_empty(), indexed.is_empty());
+        for term in query.terms {
+            proptest::prop_assert!(term.variants.iter().any(|variant| indexed.contains(variant)), "{:?} of {:?} in {:?}", term, word, indexed);
+        }
+    }
+}

@@ -1,0 +1,466 @@
+//! The scanner: text → words, compounds with their parts, and characters of scripts that are written without spaces.
+//!
+//! It knows no language and no stemmer; it says what a piece *is* ([`Role`]) and its two callers decide what to do with
+//! it. Word boundaries follow UAX #29 in spirit, by hand: a rule-table segmenter reads every character of every text,
+//! and nine of ten bytes that come by are ASCII letters.
+
+use icu_segmenter::WordSegmenter;
+use icu_segmenter::options::WordBreakInvariantOptions;
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
+
+use super::fold;
+
+/// Longest term, in bytes. A longer one is cut, in the index and in the question alike, so it is still found.
+const MAX_TERM_BYTES: usize = 64;
+
+/// What a piece of text is to a search.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// An ordinary word.
+    Word,
+    /// A compound as written: `std::fs::write`, `v1.2.3`, `c++`. Never stemmed.
+    Whole,
+    /// A compound inside a compound: the `file.rs` of `path/to/file.rs`. Never stemmed.
+    Segment,
+    /// The parts of a compound run together, so that `foo_bar`, `foo-bar` and `fooBar` meet at `foobar`.
+    Joined,
+    /// One part of a compound; `sole` when it is the only one (the `c` of `c++`).
+    Part { sole: bool },
+    /// One hump of `camelCase`; stands at the same position as the word it is in.
+    Hump,
+    /// One character of a run of Han, kana or Hangul; `alone` when the run is one character long.
+    Unigram { alone: bool },
+    /// Two neighbouring characters of such a run.
+    Bigram,
+}
+
+impl Role {
+    /// Whether the piece is a word of a language, which has inflections.
+    pub(super) fn is_stemmed(self) -> bool {
+        matches!(self, Self::Word | Self::Part { .. } | Self::Hump | Self::Joined)
+    }
+}
+
+/// How many words a compound has.
+pub(super) fn n_parts(compound: &str) -> usize {
+    split_parts(compound).count()
+}
+
+/// One find of the scanner.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Piece<'a> {
+    /// Lower case, folded.
+    pub text: &'a str,
+    /// Lower case with its accents, for the stemmer.
+    pub accented: &'a str,
+    /// The bytes as they stand.
+    pub raw: &'a str,
+    pub role: Role,
+    pub position: u32,
+    pub start: usize,
+    pub end: usize,
+}
+
+/// Hands every piece of `text` to `sink`. Positions never fall, except that a compound's parts follow the compound.
+pub(super) fn scan(text: &str, sink: &mut dyn FnMut(Piece<'_>)) {
+    Scanner { text, position: 0, accented: String::new(), folded: String::new(), sink }.run();
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Class {
+    /// Letters, digits and marks of scripts that put spaces between words.
+    Word,
+    /// Han, Hiragana, Katakana, Bopomofo.
+    Han,
+    Hangul,
+    /// Thai, Lao, Khmer, Burmese: no spaces, and words longer than a character.
+    SouthEastAsian,
+    Emoji,
+    Other,
+}
+
+fn class(c: char) -> Class {
+    match c {
+        '\0'..='\x7f' if c.is_ascii_alphanumeric() || c == '_' => Class::Word,
+        '\0'..='\x7f' => Class::Other,
+        '\u{e00}'..='\u{eff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}' | '\u{19e0}'..='\u{19ff}' | '\u{a9e0}'..='\u{a9ff}' | '\u{aa60}'..='\u{aa7f}' => {
+            if c.is_alphanumeric() || is_combining_mark(c) { Class::SouthEastAsian } else { Class::Other }
+        }
+        '\u{3005}'..='\u{3007}' | '\u{3021}'..='\u{3029}' | '\u{3041}'..='\u{309f}' | '\u{30a1}'..='\u{30fa}' | '\u{30fc}'..='\u{30ff}' | '\u{3105}'..='\u{312f}'
+        | '\u{31a0}'..='\u{31bf}' | '\u{31f0}'..='\u{31ff}' | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}'
+        | '\u{ff66}'..='\u{ff9f}' | '\u{20000}'..='\u{3ffff}' => Class::Han,
+        '\u{1100}'..='\u{11ff}' | '\u{3131}'..='\u{318e}' | '\u{a960}'..='\u{a97c}' | '\u{ac00}'..='\u{d7fb}' | '\u{ffa0}'..='\u{ffdc}' => Class::Hangul,
+        '\u{2600}'..='\u{27bf}' | '\u{1f300}'..='\u{1faff}' => Class::Emoji,
+        _ if c.is_alphanumeric() || is_combining_mark(c) => Class::Word,
+        _ => Class::Other,
+    }
+}
+
+/// Continues a word that has begun, besides the characters of its own class.
+fn extends(c: char) -> bool {
+    fold::is_ignorable(c) || is_combining_mark(c)
+}
+
+struct Scanner<'t, 's> {
+    text: &'t str,
+    position: u32,
+    accented: String,
+    folded: String,
+    sink: &'s mut dyn FnMut(Piece<'_>),
+}
+
+impl Scanner<'_, '_> {
+    fn run(&mut self) {
+        let bytes = self.text.as_bytes();
+        let mut at = 0;
+        while at < bytes.len() {
+            let byte = bytes[at];
+            if byte.is_ascii() {
+                at = if is_word_byte(byte) { self.word(at) } else { at + 1 };
+                continue;
+            }
+            let c = char_at(self.text, at);
+            at = match class(c) {
+                Class::Word => self.word(at),
+                Class::Han => self.characters(at, Class::Han),
+                Class::Hangul => self.characters(at, Class::Hangul),
+                Class::SouthEastAsian => self.dictionary_words(at),
+                Class::Emoji => self.emoji(at, c),
+                Class::Other => at + c.len_utf8(),
+            };
+        }
+    }
+
+    /// A word or compound that begins at `start`; returns where it ends.
+    fn word(&mut self, start: usize) -> usize {
+        let bytes = self.text.as_bytes();
+        let mut end = start;
+        while end < bytes.len() && bytes[end].is_ascii_alphanumeric() {
+            end += 1;
+        }
+        // Nine words of ten end here: ASCII, nothing joined to them, no capital inside.
+        let is_plain = bytes.get(end).is_none_or(|&b| b.is_ascii() && !is_joining_byte(b) && b != b'_')
+            && start.checked_sub(1).is_none_or(|before| !matches!(bytes[before], b'-' | b'.'));
+        if is_plain && !bytes[start + 1..end].iter().any(u8::is_ascii_uppercase) {
+            self.accented.clear();
+            self.accented.extend(bytes[start..end.min(start + MAX_TERM_BYTES)].iter().map(|b| char::from(b.to_ascii_lowercase())));
+            let piece = Piece {
+                text: &self.accented,
+                accented: &self.accented,
+                raw: &self.text[start..end],
+                role: Role::Word,
+                position: self.position,
+                start,
+                end,
+            };
+            (self.sink)(piece);
+            self.position += 1;
+            return end;
+        }
+        let end = self.compound_end(start);
+        self.compound(start, end);
+        end
+    }
+
+    /// Where the compound that begins at `start` ends: word characters, and joining marks between two of them.
+    fn compound_end(&self, start: usize) -> usize {
+        let text = self.text;
+        let mut end = start;
+        loop {
+            end += text[end..].find(|c: char| class(c) != Class::Word && !extends(c)).unwrap_or(text.len() - end);
+            let rest = &text[end..];
+            let Some(mark) = rest.chars().next() else { return end };
+            let mark_len = if rest.starts_with("::") { 2 } else { mark.len_utf8() };
+            let Some(after) = rest[mark_len..].chars().next() else { return end };
+            let before_is_digit = text[..end].ends_with(|c: char| c.is_ascii_digit());
+            let joins = match mark {
+                '.' | '-' | '&' | '/' | '@' => true,
+                ':' if mark_len == 2 => true,
+                ',' | ':' => before_is_digit && after.is_ascii_digit(),
+                c => fold::is_apostrophe(c) || fold::is_hyphen(c),
+            };
+            if !joins || class(after) != Class::Word {
+                return end;
+            }
+            end += mark_len;
+        }
+    }
+
+    fn compound(&mut self, start: usize, end: usize) {
+        let text = self.text;
+        let written = &text[start..end];
+        if !written.bytes().any(|b| !b.is_ascii() || b.is_ascii_alphanumeric()) {
+            return; // a rule of underscores
+        }
+        if let Some(number) = grouped_number(written) {
+            return self.emit_text(&number, Role::Word, start, end, 1);
+        }
+        let prefix = prefix(&text[..start], written);
+        let suffix = suffix(written, &text[end..]);
+        let parts = || split_parts(written);
+        let n_parts = parts().count();
+        let is_bare = prefix.is_empty() && suffix.is_empty();
+        if n_parts <= 1 && is_bare && !written.starts_with('_') && !written.ends_with('_') {
+            return self.part(start, written, Role::Word);
+        }
+        let whole = format!("{prefix}{written}{suffix}");
+        self.emit_text(&whole, Role::Whole, start - prefix.len(), end + suffix.len(), 0);
+        if prefix == "--" && n_parts > 1 {
+            self.emit_text(written, Role::Segment, start, end, 0);
+        }
+        if let Some(bare) = version(written) {
+            self.emit_text(bare, Role::Segment, start + 1, end, 0);
+        }
+        let segments: Vec<(usize, &str)> = split_segments(written).collect();
+        for &(at, segment) in &segments {
+            let n_inner = split_parts(segment).count();
+            if segments.len() > 1 && n_inner > 1 {
+                self.emit_text(segment, Role::Segment, start + at, start + at + segment.len(), 0);
+            }
+            if let Some(joined) = joined(segment) {
+                self.emit_text(&joined, Role::Joined, start + at, start + at + segment.len(), 0);
+            }
+            for (inner, part) in split_parts(segment) {
+                let (inner, part) = if n_parts > 1 && at + inner == 0 && version(written).is_some() { (inner + 1, &part[1..]) } else { (inner, part) };
+                self.part(start + at + inner, part, Role::Part { sole: n_parts == 1 });
+            }
+        }
+    }
+
+    /// One part of a compound, or a word that has an apostrophe, a capital inside or letters beyond ASCII.
+    fn part(&mut self, start: usize, part: &str, role: Role) {
+        let (skipped, stem) = without_clitics(part);
+        let start = start + skipped;
+        let end = start + stem.len();
+        self.emit_text(stem, role, start, end, 0);
+        let humps = humps(stem);
+        if humps.len() > 1 {
+            for hump in humps {
+                self.emit_text(&stem[hump.clone()], Role::Hump, start + hump.start, start + hump.end, 0);
+            }
+        }
+        self.position += 1;
+    }
+
+    /// Normalises `written` and hands it over; then moves on by `advance` positions.
+    fn emit_text(&mut self, written: &str, role: Role, start: usize, end: usize, advance: u32) {
+        fold::lower_into(written, &mut self.accented);
+        cut(&mut self.accented);
+        fold::fold_into(&self.accented, &mut self.folded);
+        cut(&mut self.folded);
+        if !self.folded.is_empty() {
+            let raw = &self.text[start..end];
+            (self.sink)(Piece { text: &self.folded, accented: &self.accented, raw, role, position: self.position, start, end });
+        }
+        self.position += advance;
+    }
+
+    /// A run of characters of a script that is searched by characters: every one, and every two neighbours.
+    fn characters(&mut self, start: usize, wanted: Class) -> usize {
+        let run_len = self.text[start..].find(|c: char| class(c) != wanted && !extends(c)).unwrap_or(self.text.len() - start);
+        let characters = clusters(self.text, start, start + run_len);
+        let alone = characters.len() == 1;
+        for (i, &(c, from, to)) in characters.iter().enumerate() {
+            self.emit_characters(&[c], Role::Unigram { alone }, from, to);
+            if let Some(&(next, _, next_to)) = characters.get(i + 1) {
+                self.emit_characters(&[c, next], Role::Bigram, from, next_to);
+            }
+            self.position += 1;
+        }
+        start + run_len
+    }
+
+    fn emit_characters(&mut self, characters: &[char], role: Role, start: usize, end: usize) {
+        self.folded.clear();
+        self.folded.extend(characters);
+        let raw = &self.text[start..end];
+        (self.sink)(Piece { text: &self.folded, accented: &self.folded, raw, role, position: self.position, start, end });
+    }
+
+    /// A run of a script whose word boundaries only a model knows.
+    fn dictionary_words(&mut self, start: usize) -> usize {
+        let run_len = self.text[start..].find(|c: char| class(c) != Class::SouthEastAsian && !fold::is_ignorable(c)).unwrap_or(self.text.len() - start);
+        let run = &self.text[start..start + run_len];
+        // The tables are compiled in; making a segmenter only takes their addresses.
+        let segmenter = WordSegmenter::new_lstm(WordBreakInvariantOptions::default());
+        let mut from = 0;
+        for to in segmenter.segment_str(run).filter(|&to| to > 0) {
+            self.emit_text(&run[from..to], Role::Word, start + from, start + to, 1);
+            from = to;
+        }
+        start + run_len
+    }
+
+    fn emoji(&mut self, start: usize, c: char) -> usize {
+        let end = start + c.len_utf8();
+        self.emit_characters(&[c], Role::Unigram { alone: true }, start, end);
+        self.position += 1;
+        end
+    }
+}
+
+fn is_word_byte(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || b == b'_'
+}
+
+/// May join two words, or be part of a name at its end (`C++`, `C#`).
+fn is_joining_byte(b: u8) -> bool {
+    matches!(b, b'.' | b'-' | b'&' | b'/' | b'@' | b':' | b',' | b'\'' | b'+' | b'#')
+}
+
+fn char_at(text: &str, at: usize) -> char {
+    text[at..].chars().next().unwrap_or('\0')
+}
+
+fn cut(term: &mut String) {
+    if term.len() > MAX_TERM_BYTES {
+        term.truncate(term.floor_char_boundary(MAX_TERM_BYTES));
+    }
+}
+
+/// `1,234,567` and `1,234.5` without the commas; `None` for anything else.
+fn grouped_number(written: &str) -> Option<String> {
+    let (whole, fraction) = written.split_once('.').map_or((written, None), |(whole, fraction)| (whole, Some(fraction)));
+    let mut groups = whole.split(',');
+    let is_number = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
+    let first = groups.next().filter(|g| (1..=3).contains(&g.len()) && is_number(g))?;
+    let rest: Vec<&str> = groups.collect();
+    let is_grouped = !rest.is_empty() && rest.iter().all(|g| g.len() == 3 && is_number(g)) && fraction.is_none_or(|f| !f.is_empty() && is_number(f));
+    is_grouped.then(|| {
+        let mut number = first.to_owned() + &rest.concat();
+        if let Some(fraction) = fraction {
+            number = number + "." + fraction;
+        }
+        number
+    })
+}
+
+/// The mark before a compound that belongs to its name: `--verbose`, `-k`, `.NET`.
+fn prefix(before: &str, written: &str) -> &'static str {
+    let opens = |before: &str| before.chars().next_back().is_none_or(|c| c.is_whitespace() || "([{<`\"'=,|/*".contains(c));
+    if let Some(before) = before.strip_suffix("--") {
+        return if opens(before) { "--" } else { "" };
+    }
+    if let Some(before) = before.strip_suffix('-') {
+        return if opens(before) && written.len() == 1 { "-" } else { "" };
+    }
+    if let Some(before) = before.strip_suffix('.') {
+        return if opens(before) && !before.ends_with('.') { "." } else { "" };
+    }
+    ""
+}
+
+/// The mark after a compound that belongs to its name: `C++`, `C#`.
+fn suffix(written: &str, after: &str) -> &'static str {
+    let ends = |after: &str| after.chars().next().is_none_or(|c| class(c) != Class::Word && c != '+' && c != '#');
+    if after.strip_prefix("++").is_some_and(ends) {
+        return "++";
+    }
+    let last = split_parts(written).last().map_or("", |(_, part)| part);
+    if last.len() == 1 && last.as_bytes()[0].is_ascii_alphabetic() && after.strip_prefix('#').is_some_and(ends) { "#" } else { "" }
+}
+
+/// `1.2.3` of `v1.2.3`.
+fn version(written: &str) -> Option<&str> {
+    let number = written.strip_prefix(['v', 'V'])?;
+    let leads = number.split('.').next()?;
+    (number.contains('.') && !leads.is_empty() && leads.bytes().all(|b| b.is_ascii_digit())).then_some(number)
+}
+
+/// The names that `/`, `::`, `@` and `:` join, each with its offset.
+fn split_segments(written: &str) -> impl Iterator<Item = (usize, &str)> {
+    pieces(written, |c| matches!(c, '/' | ':' | '@'))
+}
+
+/// The words that any mark joins, each with its offset. Apostrophes do not divide.
+fn split_parts(written: &str) -> impl Iterator<Item = (usize, &str)> {
+    pieces(written, |c| matches!(c, '/' | ':' | '@' | '.' | '_' | '&' | ',') || fold::is_hyphen(c))
+}
+
+fn pieces(written: &str, divides: impl Fn(char) -> bool) -> impl Iterator<Item = (usize, &str)> {
+    let origin = written.as_ptr() as usize;
+    written.split(divides).filter(|piece| !piece.is_empty()).map(move |piece| (piece.as_ptr() as usize - origin, piece))
+}
+
+/// A compound of a few words run together; `None` where that would make a number out of numbers, or a word out of
+/// a sentence whose full stop lacks its space.
+fn joined(segment: &str) -> Option<String> {
+    let mut joined = String::new();
+    let mut n_parts = 0;
+    let mut has_letter = false;
+    let mut all_single = true;
+    for (_, part) in split_parts(segment) {
+        n_parts += 1;
+        all_single &= part.chars().count() == 1;
+        has_letter |= part.chars().any(char::is_alphabetic);
+        joined.push_str(part);
+    }
+    let dots_fit = !segment.contains('.') || n_parts == 2 || all_single;
+    ((2..=5).contains(&n_parts) && has_letter && dots_fit && version(segment).is_none() && joined.len() <= MAX_TERM_BYTES).then_some(joined)
+}
+
+/// Words that French, Italian and Catalan run into the next one.
+const ELIDED: &[&str] = &[
+    "l", "d", "j", "m", "t", "s", "n", "c", "qu", "jusqu", "lorsqu", "puisqu", "quoiqu", "un", "all", "dall", "dell", "nell", "sull", "quell", "bell",
+    "sant",
+];
+
+/// What English runs into the word before.
+const CLITICS: &[&str] = &["s", "ll", "re", "ve", "m", "d"];
+
+/// The word inside *Newton's*, *we'll* and *l'homme*, and how many bytes stand before it. *Don't* and *O'Brien* stay
+/// whole: their apostrophe is dropped later.
+fn without_clitics(part: &str) -> (usize, &str) {
+    let Some((at, mark)) = part.char_indices().rfind(|&(_, c)| fold::is_apostrophe(c)) else { return (0, part) };
+    let (before, after) = (&part[..at], &part[at + mark.len_utf8()..]);
+    let is_one_of = |list: &[&str], word: &str| list.iter().any(|entry| entry.eq_ignore_ascii_case(word));
+    if before.is_empty() || after.is_empty() {
+        return (0, part);
+    }
+    if is_one_of(CLITICS, after) {
+        let (skipped, word) = without_clitics(before);
+        return (skipped, word);
+    }
+    if is_one_of(ELIDED, before) && after.chars().count() > 1 {
+        return (at + mark.len_utf8(), after);
+    }
+    (0, part)
+}
+
+/// The humps of `camelCase` and `HTTPServer`. A hump needs two letters: `iPhone`, `PhD` and `IPv6` have none.
+fn humps(word: &str) -> Vec<std::ops::Range<usize>> {
+    let mut cuts = vec![0];
+    let mut before = ' ';
+    let mut letters = word.char_indices().peekable();
+    while let Some((at, c)) = letters.next() {
+        let next_is_lower = letters.peek().is_some_and(|&(_, next)| next.is_lowercase());
+        let rises = c.is_uppercase() && (before.is_lowercase() || before.is_ascii_digit() || (before.is_uppercase() && next_is_lower));
+        if rises && at > 0 {
+            cuts.push(at);
+        }
+        before = c;
+    }
+    if cuts.len() == 1 {
+        return Vec::new();
+    }
+    cuts.push(word.len());
+    cuts.windows(2).map(|cut| cut[0]..cut[1]).filter(|hump| word[hump.clone()].chars().filter(|c| c.is_alphabetic()).count() > 1).collect()
+}
+
+/// The characters of a run with the bytes each came from, composed and in their compatibility form: half-width kana
+/// with their voicing mark and Hangul typed as single letters become one character each.
+fn clusters(text: &str, start: usize, end: usize) -> Vec<(char, usize, usize)> {
+    let attaches = |c: char| is_combining_mark(c) || matches!(c, '\u{1160}'..='\u{11ff}' | '\u{ff9e}' | '\u{ff9f}');
+    let mut clusters = Vec::new();
+    let mut from = start;
+    while from < end {
+        let mut rest = text[from..end].char_indices();
+        rest.next();
+        let to = rest.find(|&(_, c)| !attaches(c) && !fold::is_ignorable(c)).map_or(end, |(at, _)| from + at);
+        let cluster = text[from..to].chars().filter(|&c| !fold::is_ignorable(c));
+        clusters.extend(cluster.nfkc().map(|c| (c, from, to)));
+        from = to;
+    }
+    clusters
+}

@@ -1,0 +1,231 @@
+//! Merging the layers: built-in < user file < project file < environment < flag.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::settings::{SETTINGS, Setting, Shape};
+use super::{Config, Mode};
+use crate::error::{Context as _, Fault, Result};
+
+/// Where a value came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    BuiltIn,
+    File { path: PathBuf, line: usize },
+    Environment(&'static str),
+    Flag(String),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BuiltIn => f.write_str("built in"),
+            Self::File { path, line } => write!(f, "{}:{line}", path.display()),
+            Self::Environment(name) => write!(f, "environment {name}"),
+            Self::Flag(flag) => write!(f, "{flag}"),
+        }
+    }
+}
+
+/// The process's surroundings, read once, so that tests can hand in their own.
+#[derive(Clone, Debug, Default)]
+pub struct World {
+    pub env: BTreeMap<String, OsString>,
+    /// Folder of the project file.
+    pub cwd: PathBuf,
+    /// Folder of the running executable, symlinks resolved.
+    pub exe_dir: Option<PathBuf>,
+    pub cores: usize,
+}
+
+impl World {
+    /// The real surroundings of this process.
+    pub fn of_this_process() -> Self {
+        let env = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v))).collect();
+        let exe = std::env::current_exe().and_then(|p| p.canonicalize()).ok();
+        Self {
+            env,
+            cwd: PathBuf::from("."),
+            exe_dir: exe.and_then(|p| p.parent().map(Path::to_path_buf)),
+            cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        }
+    }
+
+    fn path(&self, name: &str) -> Option<PathBuf> {
+        self.env.get(name).filter(|v| !v.is_empty()).map(PathBuf::from)
+    }
+
+    fn config_file(&self) -> Option<PathBuf> {
+        let base = self.path("XDG_CONFIG_HOME").or_else(|| Some(self.path("HOME")?.join(".config")))?;
+        Some(base.join("rag/config.toml"))
+    }
+
+    fn share_dir(&self) -> Option<PathBuf> {
+        let base = self.path("XDG_DATA_HOME").or_else(|| Some(self.path("HOME")?.join(".local/share")))?;
+        Some(base.join("rag"))
+    }
+}
+
+type Layer = BTreeMap<&'static str, (String, Origin)>;
+
+pub fn load(world: &World, flags: &[(&'static str, String, String)]) -> Result<Config> {
+    let mut values: Layer =
+        SETTINGS.iter().map(|s| (s.key, (s.default.to_owned(), Origin::BuiltIn))).collect();
+    if let Some(path) = world.config_file() {
+        values.extend(read_file(&path)?);
+    }
+    values.extend(read_file(&world.cwd.join("rag.toml"))?);
+    for setting in SETTINGS {
+        if let Some(value) = world.env.get(setting.env).filter(|v| !v.is_empty()) {
+            let value = value.to_str().ok_or_else(|| {
+                Fault::usage(format!("environment {} is not valid UTF-8", setting.env))
+            })?;
+            values.insert(setting.key, (value.to_owned(), Origin::Environment(setting.env)));
+        }
+    }
+    for (key, value, flag) in flags {
+        values.insert(key, (value.clone(), Origin::Flag(flag.clone())));
+    }
+    for setting in SETTINGS {
+        let (value, origin) = &values[setting.key];
+        check(setting, value, origin)?;
+    }
+    build(world, &values)
+}
+
+/// Values of one file; an absent file is an empty layer.
+fn read_file(path: &Path) -> Result<Layer> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(e) if matches!(e.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
+            return Ok(Layer::new());
+        }
+        Err(e) => return Err(e).or_failed(|| format!("cannot read {}", path.display())),
+    };
+    let line_of = |offset: usize| text[..offset.min(text.len())].matches('\n').count() + 1;
+    let table = toml::de::DeTable::parse(&text).map_err(|e| {
+        let line = e.span().map_or(1, |span| line_of(span.start));
+        Fault::usage(format!("{}:{line}: {}", path.display(), e.message()))
+    })?;
+    let mut layer = Layer::new();
+    flatten("", table.get_ref(), &mut |key, value, offset| {
+        let origin = Origin::File { path: path.to_owned(), line: line_of(offset) };
+        let Some(setting) = SETTINGS.iter().find(|s| s.key == key) else {
+            return Err(Fault::usage(format!("{origin}: there is no setting `{key}`"))
+                .hint("`rag doctor -v` lists every setting"));
+        };
+        layer.insert(setting.key, (value, origin));
+        Ok(())
+    })?;
+    Ok(layer)
+}
+
+fn flatten(
+    prefix: &str,
+    table: &toml::de::DeTable<'_>,
+    sink: &mut dyn FnMut(String, String, usize) -> Result<()>,
+) -> Result<()> {
+    for (key, value) in table {
+        let path = format!("{prefix}{}", key.get_ref());
+        match value.get_ref() {
+            toml::de::DeValue::Table(inner) => flatten(&format!("{path}."), inner, sink)?,
+            toml::de::DeValue::String(text) => sink(path, text.to_string(), key.span().start)?,
+            toml::de::DeValue::Integer(n) => sink(path, n.to_string(), key.span().start)?,
+            toml::de::DeValue::Float(n) => sink(path, n.to_string(), key.span().start)?,
+            toml::de::DeValue::Boolean(b) => sink(path, b.to_string(), key.span().start)?,
+            toml::de::DeValue::Array(_) | toml::de::DeValue::Datetime(_) => {
+                sink(path, String::new(), key.span().start)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check(setting: &Setting, value: &str, origin: &Origin) -> Result<()> {
+    let bad = |why: String| Err(Fault::usage(format!("{} = {value} ({origin}): {why}", setting.key)));
+    if value.is_empty() && setting.default.is_empty() {
+        return Ok(());
+    }
+    match setting.shape {
+        Shape::Text | Shape::Path if value.is_empty() => bad("must not be empty".into()),
+        Shape::Text | Shape::Path => Ok(()),
+        Shape::Name if is_name(value) => Ok(()),
+        Shape::Name => bad("must be 1 to 100 letters, digits, `.`, `_` or `-`, and not start with `.` or `-`".into()),
+        Shape::Whole { least, most } => match value.parse::<u64>() {
+            Ok(n) if (least..=most).contains(&n) => Ok(()),
+            Ok(n) if n < least => bad(format!("must be at least {least}")),
+            Ok(_) => bad(format!("must be at most {most}")),
+            Err(_) => bad("must be a whole number".into()),
+        },
+        Shape::Fraction => match value.parse::<f64>() {
+            Ok(x) if (0.0..=1.0).contains(&x) => Ok(()),
+            _ => bad("must be a number from 0 to 1".into()),
+        },
+        Shape::OneOf(names) if names.contains(&value) => Ok(()),
+        Shape::OneOf(names) => bad(format!("must be one of {}", names.join(", "))),
+    }
+}
+
+/// True when `value` may become a file name without leaving its folder or looking like a flag.
+pub fn is_name(value: &str) -> bool {
+    (1..=100).contains(&value.len())
+        && !value.starts_with(['.', '-'])
+        && value.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+}
+
+fn build(world: &World, values: &Layer) -> Result<Config> {
+    let text = |key: &str| values[key].0.clone();
+    let path = |key: &str| Some(PathBuf::from(text(key))).filter(|p| !p.as_os_str().is_empty());
+    // `check` has passed for every value, so a parse cannot fail here.
+    let whole = |key: &str| text(key).parse::<u64>().unwrap_or_default();
+    let size = |key: &str| usize::try_from(whole(key)).unwrap_or(usize::MAX);
+    let data_dir = PathBuf::from(text("data_dir"));
+    let threads = match size("threads") {
+        0 => world.cores.max(1),
+        n => n,
+    };
+    let mode = text("search.mode");
+    Ok(Config {
+        cache_dir: path("cache_dir").unwrap_or_else(|| data_dir.join("cache")),
+        jobs_dir: path("jobs_dir").unwrap_or_else(|| data_dir.join("jobs")),
+        index: text("index"),
+        model: text("model"),
+        threads,
+        max_workers: size("max_workers"),
+        corpus_id: Some(text("corpus_id")).filter(|s| !s.is_empty()),
+        chunk_max_tokens: size("chunk.max_tokens"),
+        chunk_overlap_tokens: size("chunk.overlap_tokens"),
+        max_file_bytes: whole("ingest.max_file_bytes"),
+        search_k: size("search.k"),
+        search_mode: Mode::parse(&mode).ok_or_else(|| Fault::usage(format!("no search mode `{mode}`")))?,
+        dense_weight: text("search.dense_weight").parse().unwrap_or(0.5),
+        ask_max_words: size("ask.max_words"),
+        hub: text("hub.url").trim_end_matches('/').to_owned(),
+        hub_token: Some(text("hub.token")).filter(|s| !s.is_empty()),
+        asset_dirs: asset_dirs(world, &data_dir),
+        runtime_library: path("runtime_library"),
+        origins: SETTINGS
+            .iter()
+            .map(|s| {
+                let (value, origin) = &values[s.key];
+                let shown = if s.key == "hub.token" && !value.is_empty() { "(set)".to_owned() } else { value.clone() };
+                (s.key, shown, origin.clone())
+            })
+            .collect(),
+        data_dir,
+    })
+}
+
+/// `data_dir`; then what an installed binary brings: `share/rag` beside its `bin`, the checkout that a binary under
+/// `target/<profile>` was built in, and the user's own `~/.local/share/rag`.
+fn asset_dirs(world: &World, data_dir: &Path) -> Vec<PathBuf> {
+    let mut dirs = vec![data_dir.to_path_buf()];
+    if let Some(exe) = &world.exe_dir {
+        dirs.push(exe.join("../share/rag"));
+        dirs.extend(exe.ancestors().take(4).map(|dir| dir.join("data")));
+    }
+    dirs.extend(world.share_dir());
+    dirs
+}

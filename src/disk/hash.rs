@@ -1,0 +1,106 @@
+//! Digests: BLAKE2b for keys, SHA-256 for files, CRC-32 for the blocks that are checked while reading.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use blake2::Blake2bVar;
+use blake2::digest::{Update as _, VariableOutput as _};
+use sha2::{Digest, Sha256};
+
+use crate::error::{Context as _, Result};
+
+/// Size of the blocks that carry a CRC-32 of their own. 64 KiB takes about 6 µs to check, so that reading one
+/// posting list stays cheap, and the table of sums is 1/16,384 of the data.
+pub const BLOCK_BYTES: usize = 64 * 1024;
+
+/// BLAKE2b over a canonical encoding: every field is preceded by its length, so that no two field lists collide.
+#[derive(Clone)]
+pub struct Blake(Blake2bVar);
+
+impl Blake {
+    /// A hasher that yields `N` bytes.
+    ///
+    /// # Panics
+    /// When `bytes` is not in 1..=64; callers pass constants.
+    pub fn new(bytes: usize) -> Self {
+        Self(Blake2bVar::new(bytes).expect("a BLAKE2b digest has 1 to 64 bytes"))
+    }
+
+    #[must_use]
+    pub fn field(mut self, bytes: &[u8]) -> Self {
+        self.add(bytes);
+        self
+    }
+
+    pub fn add(&mut self, bytes: &[u8]) {
+        self.0.update(&(bytes.len() as u64).to_le_bytes());
+        self.0.update(bytes);
+    }
+
+    /// The digest; `N` must be the size given to `new`.
+    pub fn finish<const N: usize>(self) -> [u8; N] {
+        let mut out = [0; N];
+        self.0.finalize_variable(&mut out).expect("the output has the size asked for");
+        out
+    }
+}
+
+/// What `meta.json` says of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileSum {
+    pub bytes: u64,
+    /// Lower-case hexadecimal.
+    pub sha256: String,
+    /// CRC-32 of each block of [`BLOCK_BYTES`], the last one shorter.
+    pub blocks: Vec<u32>,
+}
+
+/// Reads a file once and sums it both ways.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn file_sum(path: &Path) -> Result<FileSum> {
+    let what = || format!("cannot read {}", path.display());
+    let mut file = File::open(path).or_failed(what)?;
+    let (mut sha, mut blocks, mut bytes) = (Sha256::new(), Vec::new(), 0);
+    let mut block = vec![0; BLOCK_BYTES];
+    loop {
+        let n = read_full(&mut file, &mut block).or_failed(what)?;
+        if n == 0 {
+            break;
+        }
+        sha2::Digest::update(&mut sha, &block[..n]);
+        blocks.push(crc32fast::hash(&block[..n]));
+        bytes += n as u64;
+    }
+    Ok(FileSum { bytes, sha256: hex(&sha.finalize()), blocks })
+}
+
+fn read_full(file: &mut File, buffer: &mut [u8]) -> std::io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match file.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(n) => filled += n,
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(filled)
+}
+
+/// CRC-32 of each block of `bytes`.
+pub fn block_sums(bytes: &[u8]) -> Vec<u32> {
+    bytes.chunks(BLOCK_BYTES).map(crc32fast::hash).collect()
+}
+
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+/// Lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    bytes.iter().flat_map(|b| [DIGITS[usize::from(b >> 4)], DIGITS[usize::from(b & 15)]]).map(char::from).collect()
+}

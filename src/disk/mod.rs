@@ -1,0 +1,15 @@
+//! The file system, with the guarantees that the rooms above rely on.
+//!
+//! A file that other processes may see appears whole or not at all ([`replace`]), a writer holds the [`Lock`],
+//! and bytes read through [`Mapped`] are the bytes that were written, block by block, or an error that names the
+//! file. Nothing here knows what the bytes mean.
+
+mod hash;
+mod lock;
+mod mapped;
+mod write;
+
+pub use hash::{BLOCK_BYTES, Blake, FileSum, block_sums, file_sum, hex, sha256_hex};
+pub use lock::Lock;
+pub use mapped::{Damage, Mapped};
+pub use write::{create_dir, create_file, link_or_copy, remove_dir, replace, sync_dir, sync_file};

@@ -1,0 +1,350 @@
+//! Building the next generation beside the current one.
+//!
+//! What did not change is hard-linked, so the cost follows the change. The order is: [`Builder::begin`], `remove` and
+//! `add` for each changed document, [`Builder::seal`] (the BM25 part is then on disk), vectors for what is
+//! [`Pending`], [`Builder::commit`]. A builder that is dropped before that leaves nothing.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use super::dense::{self, RowKey};
+use super::documents::{self, Record, State};
+use super::generation::{
+    Chunking, Counts, FORMAT, FileEntry, META, Meta, ModelInfo, Root, VectorFile, corpus_id,
+};
+use super::lexical;
+use super::names::{Pointer, Store};
+use super::snapshot::Snapshot;
+use crate::disk;
+use crate::error::{Context as _, Fault, Result};
+
+/// Texts that wait for their vector, in row order. Removed before the commit.
+const SPOOL: &str = "pending";
+
+/// A generation in the making.
+pub struct Builder<'a> {
+    store: &'a Store,
+    dir: PathBuf,
+    base: Option<&'a Snapshot>,
+    lexical: Option<lexical::Writer>,
+    spool: BufWriter<File>,
+    /// Row of every text that has one, in the base or in this build.
+    rows: HashMap<RowKey, u64>,
+    base_rows: u64,
+    /// Keys of the new rows.
+    keys: Vec<RowKey>,
+    committed: bool,
+}
+
+/// What a commit needs to know beyond what was added.
+pub struct Summary<'a> {
+    pub name: &'a str,
+    pub model: ModelInfo,
+    pub chunking: Chunking,
+    pub roots: Vec<Root>,
+    /// Every file of the walk, in its order.
+    pub records: &'a [Record],
+    /// Replaces the computed id.
+    pub corpus_id: Option<&'a str>,
+    /// Unix seconds.
+    pub created: i64,
+}
+
+impl<'a> Builder<'a> {
+    /// Begins on top of `base`, on which the caller has run [`Snapshot::check`]: damage must not be linked into the
+    /// next generation and blessed there. The caller holds the store's lock.
+    pub fn begin(store: &'a Store, base: Option<&'a Snapshot>) -> Result<Self> {
+        let dir = store.new_building_dir()?;
+        let begun = Self::link(&dir, base).and_then(|(rows, base_rows)| {
+            Ok(Self {
+                store,
+                base,
+                lexical: Some(lexical::Writer::open(&dir.join("bm25"))?),
+                spool: BufWriter::new(disk::create_file(&dir.join(SPOOL))?),
+                rows,
+                base_rows,
+                keys: Vec::new(),
+                committed: false,
+                dir: dir.clone(),
+            })
+        });
+        if begun.is_err() {
+            let _ = disk::remove_dir(&dir);
+        }
+        begun
+    }
+
+    fn link(dir: &Path, base: Option<&Snapshot>) -> Result<(HashMap<RowKey, u64>, u64)> {
+        disk::create_dir(&dir.join("bm25"))?;
+        let Some(base) = base else { return Ok((HashMap::new(), 0)) };
+        for name in base.meta().files.keys().filter(|name| *name != documents::FILE) {
+            disk::link_or_copy(&base.dir().join(name), &dir.join(name))?;
+        }
+        let mut rows = HashMap::new();
+        let mut row = 0;
+        for vectors in &base.meta().vectors {
+            let path = dir.join(dense::keys_name(&vectors.file));
+            let keys = dense::read_keys(&path)?.filter(|keys| keys.len() == vectors.rows);
+            let keys = keys.ok_or_else(|| Fault::damaged(format!("{} has the wrong size", path.display())))?;
+            for key in keys {
+                rows.insert(key, row);
+                row += 1;
+            }
+        }
+        Ok((rows, row))
+    }
+
+    /// Removes a document that the base has.
+    pub fn remove(&self, root: usize, path: &str) -> Result<()> {
+        self.lexical()?.remove(root, path);
+        Ok(())
+    }
+
+    /// Adds a chunk whose vector is that of `embedded`; `entry.row` is set here. Yields its number of terms in each
+    /// searched field.
+    pub fn add(&mut self, mut entry: lexical::ChunkEntry<'_>, embedded: &str) -> Result<[u64; 3]> {
+        let key = RowKey::of(embedded);
+        entry.row = match self.rows.get(&key) {
+            Some(row) => *row,
+            None => {
+                let row = self.base_rows + self.keys.len() as u64;
+                let length = u32::try_from(embedded.len()).or_failed(|| "a chunk is larger than 4 GiB".into())?;
+                self.spool
+                    .write_all(&length.to_le_bytes())
+                    .and_then(|()| self.spool.write_all(embedded.as_bytes()))
+                    .or_failed(|| format!("cannot write {}", self.dir.join(SPOOL).display()))?;
+                self.keys.push(key);
+                self.rows.insert(key, row);
+                row
+            }
+        };
+        self.lexical()?.add(&entry)
+    }
+
+    fn lexical(&self) -> Result<&lexical::Writer> {
+        self.lexical.as_ref().ok_or_else(|| Fault::failed("the BM25 part is sealed"))
+    }
+
+    /// Finishes the BM25 part; no document can be added or removed any more.
+    pub fn seal(&mut self) -> Result<()> {
+        self.lexical.take().map_or(Ok(()), lexical::Writer::finish)?;
+        self.spool.flush().or_failed(|| format!("cannot write {}", self.dir.join(SPOOL).display()))?;
+        // The lock files of Tantivy mean nothing in a committed generation.
+        for name in [".tantivy-writer.lock", ".tantivy-meta.lock"] {
+            let _ = std::fs::remove_file(self.dir.join("bm25").join(name));
+        }
+        Ok(())
+    }
+
+    /// The texts that need a vector, in row order.
+    pub fn pending(&self) -> Result<Pending> {
+        let path = self.dir.join(SPOOL);
+        let file = File::open(&path).or_failed(|| format!("cannot read {}", path.display()))?;
+        Ok(Pending { file: BufReader::new(file), left: self.keys.len() })
+    }
+
+    /// Opens the vector file for the new rows. Small vector files before it are joined into it, so that their
+    /// number grows with the logarithm of the number of ingests. `None` when there is no new row.
+    pub fn vectors(&self, dimension: usize) -> Result<Option<Vectors>> {
+        if self.keys.is_empty() {
+            return Ok(None);
+        }
+        let mut kept = self.base.map(|base| base.meta().vectors.clone()).unwrap_or_default();
+        let mut joined: Vec<VectorFile> = Vec::new();
+        let mut rows = self.keys.len();
+        // A file is joined while it is at most twice as large as what follows it: each row is then copied at most
+        // once a doubling.
+        while let Some(last) = kept.pop_if(|last| last.rows <= 2 * rows) {
+            rows += last.rows;
+            joined.insert(0, last);
+        }
+        let first_row: usize = kept.iter().map(|vectors| vectors.rows).sum();
+        let mut keys = Vec::with_capacity(rows);
+        for vectors in &joined {
+            let path = self.dir.join(dense::keys_name(&vectors.file));
+            keys.extend(dense::read_keys(&path)?.unwrap_or_default());
+        }
+        let offset = keys.len();
+        keys.extend(&self.keys);
+        for vectors in &joined {
+            for name in [vectors.file.clone(), dense::keys_name(&vectors.file)] {
+                let path = self.dir.join(name);
+                std::fs::remove_file(&path).or_failed(|| format!("cannot remove {}", path.display()))?;
+            }
+        }
+        let file = format!("vectors-{first_row:010}.npy");
+        let writer = dense::Writer::create(&self.dir.join(&file), &keys, dimension)?;
+        if let Some(base) = self.base {
+            for row in 0..offset {
+                writer.put(row, &base.vector((first_row + row) as u64)?)?;
+            }
+        }
+        kept.push(VectorFile { file, rows });
+        Ok(Some(Vectors { writer, offset, files: kept }))
+    }
+
+    /// Publishes the generation under `summary.name`.
+    pub fn commit(mut self, vectors: Option<Vectors>, summary: &Summary<'_>) -> Result<(Pointer, Meta)> {
+        let what = |path: &Path| format!("cannot remove {}", path.display());
+        let spool = self.dir.join(SPOOL);
+        std::fs::remove_file(&spool).or_failed(|| what(&spool))?;
+        documents::write(&self.dir.join(documents::FILE), summary.records)?;
+        let vectors = match vectors {
+            Some(vectors) => vectors.files,
+            None => self.base.map(|base| base.meta().vectors.clone()).unwrap_or_default(),
+        };
+        let meta = Meta {
+            format: FORMAT,
+            corpus_id: match summary.corpus_id {
+                Some(id) => id.to_owned(),
+                None => computed_id(summary),
+            },
+            tool: env!("CARGO_PKG_VERSION").to_owned(),
+            created: summary.created,
+            model: summary.model.clone(),
+            chunking: summary.chunking,
+            roots: summary.roots.clone(),
+            counts: counts(summary.records, vectors.iter().map(|v| v.rows as u64).sum()),
+            languages: languages(summary.records),
+            vectors,
+            files: self.sums()?,
+        };
+        let bytes = meta.to_bytes()?;
+        disk::replace(&self.dir.join(META), &bytes)?;
+        disk::sync_dir(&self.dir.join("bm25"))?;
+        let pointer =
+            self.store.publish(summary.name, &self.dir, &meta.corpus_id, &disk::sha256_hex(&bytes))?;
+        self.committed = true;
+        Ok((pointer, meta))
+    }
+
+    /// Sums of all files: those of linked ones are known and were checked in `begin`, new ones are read and synced.
+    fn sums(&self) -> Result<BTreeMap<String, FileEntry>> {
+        let mut files = BTreeMap::new();
+        for name in names_below(&self.dir)? {
+            let path = self.dir.join(&name);
+            let linked = self.base.and_then(|base| {
+                let entry = base.meta().files.get(&name)?;
+                same_file(&base.dir().join(&name), &path).then(|| entry.clone())
+            });
+            let entry = match linked {
+                Some(entry) => entry,
+                None => {
+                    disk::sync_file(&path)?;
+                    FileEntry::of(disk::file_sum(&path)?)
+                }
+            };
+            files.insert(name, entry);
+        }
+        Ok(files)
+    }
+}
+
+impl Drop for Builder<'_> {
+    fn drop(&mut self) {
+        if !self.committed {
+            self.lexical = None;
+            let _ = disk::remove_dir(&self.dir);
+        }
+    }
+}
+
+/// The open vector file of a build; rows may be put from several threads, in any order.
+pub struct Vectors {
+    writer: dense::Writer,
+    /// Rows joined from older files stand before the new ones.
+    offset: usize,
+    files: Vec<VectorFile>,
+}
+
+impl Vectors {
+    /// Writes the vector of the `n`-th pending text.
+    pub fn put(&self, n: usize, values: &[f32]) -> Result<()> {
+        self.writer.put(self.offset + n, values)
+    }
+}
+
+/// The texts that wait for a vector.
+pub struct Pending {
+    file: BufReader<File>,
+    left: usize,
+}
+
+impl Iterator for Pending {
+    type Item = Result<String>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.left = self.left.checked_sub(1)?;
+        let mut length = [0; 4];
+        let mut text = Vec::new();
+        let read = self.file.read_exact(&mut length).and_then(|()| {
+            text.resize(u32::from_le_bytes(length) as usize, 0);
+            self.file.read_exact(&mut text)
+        });
+        let what = || "cannot read the pending texts".to_owned();
+        Some(read.or_failed(what).and_then(|()| String::from_utf8(text).or_failed(what)))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl ExactSizeIterator for Pending {}
+
+fn computed_id(summary: &Summary<'_>) -> String {
+    let indexed = summary.records.iter().filter(|record| record.state == State::Indexed);
+    let mut documents: Vec<(usize, &str, &str)> =
+        indexed.map(|record| (record.root, record.path.as_str(), record.hash.as_str())).collect();
+    corpus_id(&summary.model.fingerprint, summary.chunking, &mut documents)
+}
+
+fn counts(records: &[Record], rows: u64) -> Counts {
+    let mut counts = Counts { rows, ..Counts::default() };
+    for record in records {
+        match record.state {
+            State::Indexed => counts.documents += 1,
+            State::Skipped => counts.skipped += 1,
+            State::Failed => counts.failed += 1,
+        }
+        counts.chunks += record.chunks;
+        counts.terms.iter_mut().zip(record.terms).for_each(|(sum, n)| *sum += n);
+    }
+    counts
+}
+
+fn languages(records: &[Record]) -> BTreeMap<String, u64> {
+    let mut languages = BTreeMap::new();
+    for record in records {
+        if let Some(language) = &record.language {
+            *languages.entry(language.clone()).or_insert(0) += record.chunks;
+        }
+    }
+    languages
+}
+
+/// Files below `dir`, by relative name with `/`.
+fn names_below(dir: &Path) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for (below, prefix) in [(dir.to_owned(), ""), (dir.join("bm25"), "bm25/")] {
+        for entry in std::fs::read_dir(&below).or_failed(|| format!("cannot read {}", below.display()))? {
+            let entry = entry.or_failed(|| format!("cannot read {}", below.display()))?;
+            if entry.file_type().is_ok_and(|kind| kind.is_file()) {
+                names.push(format!("{prefix}{}", entry.file_name().to_string_lossy()));
+            }
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// Two names of one file, or, where there are no hard links, never.
+fn same_file(a: &Path, b: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    match (std::fs::metadata(a), std::fs::metadata(b)) {
+        (Ok(a), Ok(b)) => (a.dev(), a.ino()) == (b.dev(), b.ino()),
+        _ => false,
+    }
+}

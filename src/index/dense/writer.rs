@@ -1,0 +1,64 @@
+//! Writing one vector file: rows in any order, each at its place, and beside it the keys of the embedded texts.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+
+use super::npy::{HEADER_BYTES, header};
+use crate::disk::{self, Blake};
+use crate::error::{Context as _, Result};
+
+/// Size of a [`RowKey`]. 16 bytes of BLAKE2b: two of 10^9 texts share a key with a chance of 10^-21.
+pub const KEY_BYTES: usize = 16;
+
+/// Which text a row is the vector of. A new generation finds by it the rows that it need not compute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RowKey(pub [u8; KEY_BYTES]);
+
+impl RowKey {
+    pub fn of(embedded_text: &str) -> Self {
+        Self(Blake::new(KEY_BYTES).field(b"row v1").field(embedded_text.as_bytes()).finish())
+    }
+}
+
+/// Name of the file of keys that belongs to a vector file.
+pub fn keys_name(vectors: &str) -> String {
+    vectors.replace(".npy", ".keys")
+}
+
+/// The keys in a file, in row order; `None` when its size is not a whole number of keys.
+pub fn read_keys(path: &Path) -> Result<Option<Vec<RowKey>>> {
+    let bytes = std::fs::read(path).or_failed(|| format!("cannot read {}", path.display()))?;
+    let (keys, rest) = bytes.as_chunks::<KEY_BYTES>();
+    Ok(rest.is_empty().then(|| keys.iter().map(|key| RowKey(*key)).collect()))
+}
+
+/// One vector file in the making.
+pub struct Writer {
+    file: File,
+    path: PathBuf,
+    dimension: usize,
+}
+
+impl Writer {
+    /// Makes `path` and its file of keys, one row for each key.
+    pub fn create(path: &Path, keys: &[RowKey], dimension: usize) -> Result<Self> {
+        let what = || format!("cannot write {}", path.display());
+        let keys_path = path.with_extension("keys");
+        let bytes: Vec<u8> = keys.iter().flat_map(|key| key.0).collect();
+        disk::create_file(&keys_path)?.write_all_at(&bytes, 0).or_failed(what)?;
+        let file = disk::create_file(path)?;
+        file.write_all_at(&header(keys.len(), dimension), 0).or_failed(what)?;
+        // A sparse file of the final size: a disk too small for it is found by the first row that does not fit.
+        file.set_len((HEADER_BYTES + keys.len() * dimension * 4) as u64).or_failed(what)?;
+        Ok(Self { file, path: path.to_owned(), dimension })
+    }
+
+    /// Writes row `row` of this file.
+    pub fn put(&self, row: usize, values: &[f32]) -> Result<()> {
+        debug_assert_eq!(values.len(), self.dimension, "a row has the dimension of the model");
+        let offset = HEADER_BYTES + row * self.dimension * 4;
+        let what = || format!("cannot write {}", self.path.display());
+        self.file.write_all_at(bytemuck::cast_slice(values), offset as u64).or_failed(what)
+    }
+}

@@ -1,0 +1,179 @@
+//! `meta.json`: what a generation is made of, and the checksum of every other file in it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::analysis;
+use crate::disk::{self, Blake, FileSum};
+use crate::error::{Context as _, Fault, Result};
+
+/// Version of everything on disk below a generation: the fields of Tantivy, the vector and key files, the table of
+/// files, `meta.json` itself. Raise it with any of them; generations of another version are built afresh.
+pub const FORMAT: u32 = 1;
+
+pub const META: &str = "meta.json";
+
+/// Everything that a reader must know before it opens the other files.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Meta {
+    pub format: u32,
+    pub corpus_id: String,
+    /// Version of this program that built it.
+    pub tool: String,
+    /// Unix seconds.
+    pub created: i64,
+    pub model: ModelInfo,
+    pub chunking: Chunking,
+    pub roots: Vec<Root>,
+    pub counts: Counts,
+    /// Number of chunks by ISO 639-1 code.
+    pub languages: BTreeMap<String, u64>,
+    /// Vector files in row order.
+    pub vectors: Vec<VectorFile>,
+    /// Every other file of the generation, by its name below it, with `/`.
+    pub files: BTreeMap<String, FileEntry>,
+}
+
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct ModelInfo {
+    pub name: String,
+    pub fingerprint: String,
+    pub dimension: usize,
+}
+
+/// What decides where one chunk ends and which terms it has.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Chunking {
+    pub max_tokens: usize,
+    pub overlap_tokens: usize,
+    /// `analysis::VERSION` and the version of extraction and chunking.
+    pub analysis: u32,
+    pub text: u32,
+}
+
+/// A folder that was ingested.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Root {
+    /// As typed.
+    pub given: String,
+    /// Absolute, links resolved: which folder it really is.
+    pub real: String,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    pub documents: u64,
+    pub chunks: u64,
+    pub skipped: u64,
+    pub failed: u64,
+    /// Vector rows, live or not.
+    pub rows: u64,
+    /// Terms of all chunks in each searched field.
+    pub terms: [u64; 3],
+}
+
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct VectorFile {
+    pub file: String,
+    pub rows: usize,
+}
+
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct FileEntry {
+    pub bytes: u64,
+    pub sha256: String,
+    /// CRC-32 of each block of 64 KiB, 8 hexadecimal digits each.
+    pub blocks: String,
+}
+
+impl FileEntry {
+    pub fn of(sum: FileSum) -> Self {
+        let blocks = sum.blocks.iter().map(|crc| format!("{crc:08x}")).collect();
+        Self { bytes: sum.bytes, sha256: sum.sha256, blocks }
+    }
+
+    /// The block sums; `None` when the text is not made of them.
+    pub fn block_sums(&self) -> Option<Vec<u32>> {
+        let digits = self.blocks.as_bytes().as_chunks::<8>();
+        let parse = |d: &[u8; 8]| u32::from_str_radix(std::str::from_utf8(d).ok()?, 16).ok();
+        digits.1.is_empty().then(|| digits.0.iter().map(parse).collect()).flatten()
+    }
+}
+
+impl Meta {
+    /// Reads `meta.json` below `dir`, whose SHA-256 the pointer to this generation gives.
+    ///
+    /// # Errors
+    /// [`Kind::Damaged`](crate::error::Kind::Damaged) when it is missing, has another sum or another format.
+    pub fn read(dir: &Path, sha256: &str) -> Result<Self> {
+        let path = dir.join(META);
+        let bytes = match std::fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied => {
+                return Err(e).or_failed(|| format!("cannot read {}", path.display()));
+            }
+            Err(e) => return Err(damaged(&path, &e.to_string())),
+        };
+        if disk::sha256_hex(&bytes) != sha256 {
+            return Err(damaged(&path, "its SHA-256 is not the recorded one"));
+        }
+        Self::parse(&bytes, &path)
+    }
+
+    /// Parses what was read from `path`, whose sum is known to be right.
+    pub fn parse(bytes: &[u8], path: &Path) -> Result<Self> {
+        #[derive(Deserialize)]
+        struct Format {
+            format: u32,
+        }
+        let Format { format } = serde_json::from_slice(bytes).map_err(|e| damaged(path, &e.to_string()))?;
+        if format != FORMAT {
+            let whose = if format > FORMAT { "a newer" } else { "an older" };
+            return Err(Fault::failed(format!("{} was written by {whose} version of rag", path.display()))
+                .hint("run `rag ingest` again to rebuild the index"));
+        }
+        serde_json::from_slice(bytes).map_err(|e| damaged(path, &e.to_string()))
+    }
+
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        serde_json::to_vec_pretty(self).or_failed(|| format!("cannot write {META}"))
+    }
+
+    /// The languages that a question is stemmed in: those of at least one chunk in a hundred, the commonest first.
+    /// Rarer ones are mostly mistakes of language detection, and each adds variants to every word.
+    pub fn query_languages(&self) -> Vec<&str> {
+        const MOST: usize = 6;
+        let mut languages: Vec<(&str, u64)> = self.languages.iter().map(|(l, n)| (l.as_str(), *n)).collect();
+        languages.retain(|(_, n)| n * 100 >= self.counts.chunks);
+        languages.sort_by_key(|(language, n)| (std::cmp::Reverse(*n), *language));
+        languages.into_iter().take(MOST).map(|(language, _)| language).collect()
+    }
+}
+
+pub fn damaged(path: &Path, why: &str) -> Fault {
+    Fault::damaged(format!("{} is damaged: {why}", path.display()))
+        .hint("`rag index verify` names every damaged file; `rag ingest` again rebuilds the index")
+}
+
+impl Chunking {
+    pub fn new(max_tokens: usize, overlap_tokens: usize, text: u32) -> Self {
+        Self { max_tokens, overlap_tokens, analysis: analysis::VERSION, text }
+    }
+}
+
+/// First 16 hexadecimal digits of a BLAKE2b over format, model, chunking and the sorted `(root, path, content)`.
+pub fn corpus_id(model: &str, chunking: Chunking, documents: &mut [(usize, &str, &str)]) -> String {
+    documents.sort_unstable();
+    let mut hash = Blake::new(32).field(b"corpus v1").field(model.as_bytes());
+    for number in [chunking.max_tokens, chunking.overlap_tokens, chunking.analysis as usize, chunking.text as usize] {
+        hash.add(&(number as u64).to_le_bytes());
+    }
+    for (root, path, content) in documents {
+        hash.add(&(*root as u64).to_le_bytes());
+        hash.add(path.as_bytes());
+        hash.add(content.as_bytes());
+    }
+    disk::hex(&hash.finish::<32>()[..8])
+}

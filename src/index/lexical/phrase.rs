@@ -1,0 +1,60 @@
+//! Phrases: chunks in which given words stand at given distances.
+
+use std::collections::HashMap;
+
+use tantivy::postings::Postings as _;
+use tantivy::schema::{Field, IndexRecordOption};
+use tantivy::{DocId, DocSet as _, SegmentReader, TERMINATED, Term};
+
+use crate::analysis::PhraseTerm;
+
+/// Live chunks of a segment in which the phrase occurs, in order.
+pub fn matches(reader: &SegmentReader, field: Field, phrase: &[PhraseTerm]) -> tantivy::Result<Vec<DocId>> {
+    // Where the phrase could begin, by chunk; each word keeps the beginnings that it agrees with.
+    let mut begins: Option<HashMap<DocId, Vec<u32>>> = None;
+    for word in phrase {
+        let here = beginnings(reader, field, word, begins.as_ref())?;
+        let agreed = match begins {
+            None => here,
+            Some(before) => here
+                .into_iter()
+                .filter_map(|(doc, starts)| {
+                    let before = before.get(&doc)?;
+                    let both: Vec<u32> = starts.into_iter().filter(|s| before.contains(s)).collect();
+                    (!both.is_empty()).then_some((doc, both))
+                })
+                .collect(),
+        };
+        begins = Some(agreed);
+    }
+    let mut docs: Vec<DocId> = begins.unwrap_or_default().into_keys().collect();
+    docs.sort_unstable();
+    Ok(docs)
+}
+
+fn beginnings(
+    reader: &SegmentReader,
+    field: Field,
+    word: &PhraseTerm,
+    only: Option<&HashMap<DocId, Vec<u32>>>,
+) -> tantivy::Result<HashMap<DocId, Vec<u32>>> {
+    let inverted = reader.inverted_index(field)?;
+    let mut found: HashMap<DocId, Vec<u32>> = HashMap::new();
+    let mut positions = Vec::new();
+    for variant in &word.variants {
+        let term = Term::from_field_text(field, variant);
+        let Some(mut postings) = inverted.read_postings(&term, IndexRecordOption::WithFreqsAndPositions)? else {
+            continue;
+        };
+        let mut doc = postings.doc();
+        while doc != TERMINATED {
+            if !reader.is_deleted(doc) && only.is_none_or(|only| only.contains_key(&doc)) {
+                postings.positions(&mut positions);
+                let starts = positions.iter().filter_map(|p| p.checked_sub(word.offset));
+                found.entry(doc).or_default().extend(starts);
+            }
+            doc = postings.advance();
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,258 @@
+//! Reading a committed generation: scores of all its chunks for a question, and the chunks themselves.
+//!
+//! Chunks are numbered over all segments, deleted ones included; such an ordinal means something only within one
+//! [`Reader`].
+
+use tantivy::postings::Postings;
+use tantivy::schema::document::Value as _;
+use tantivy::schema::{Field, IndexRecordOption};
+use tantivy::{DocId, DocSet as _, Index, SegmentReader, TERMINATED, TantivyDocument, Term};
+
+use super::VerifiedDirectory;
+use super::phrase;
+use super::schema::{Fields, schema};
+use super::writer::split_document_key;
+use crate::analysis::Query;
+use crate::document::{Chunk, Lines, Span};
+
+/// BM25's saturation. 0.9 and 0.4 are the values of the published BEIR baselines (Anserini), which suit passages
+/// of even length better than the 1.2 and 0.75 of longer documents.
+const K1: f32 = 0.9;
+
+/// Length normalisation and weight of body, context (title and headings) and name (path), after BM25F (Robertson,
+/// Zaragoza and Taylor 2004): frequencies are normalised per field, weighted and added before they saturate.
+const FIELD_B: [f32; 3] = [0.4, 0.4, 0.4];
+const FIELD_WEIGHT: [f32; 3] = [1.0, 1.0, 0.3];
+
+/// The open BM25 index of a generation.
+pub struct Reader {
+    segments: Vec<Segment>,
+    fields: Fields,
+    /// Average number of terms per chunk in each searched field.
+    average_terms: [f32; 3],
+    live: u32,
+}
+
+struct Segment {
+    reader: SegmentReader,
+    /// Ordinal of its first chunk.
+    base: u32,
+}
+
+/// A chunk as it was written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stored {
+    pub root: usize,
+    pub path: String,
+    pub title: Option<String>,
+    pub chunk: Chunk,
+}
+
+impl Reader {
+    /// `total_terms` are the terms of all live chunks in each searched field.
+    pub fn open(directory: VerifiedDirectory, total_terms: [u64; 3]) -> tantivy::Result<Self> {
+        let (expected, fields) = schema();
+        let index = Index::open(directory)?;
+        if index.schema() != expected {
+            return Err(tantivy::TantivyError::SchemaError("the fields are not those of this version".into()));
+        }
+        let mut segments = Vec::new();
+        let mut base = 0;
+        for segment in index.searchable_segments()? {
+            let reader = SegmentReader::open(&segment)?;
+            let max_doc = reader.max_doc();
+            segments.push(Segment { reader, base });
+            base += max_doc;
+        }
+        let live: u32 = segments.iter().map(|s| s.reader.num_docs()).sum();
+        let average_terms = total_terms.map(|n| (n as f32 / live.max(1) as f32).max(1.0));
+        Ok(Self { segments, fields, average_terms, live })
+    }
+
+    /// Number of live chunks.
+    pub fn live(&self) -> usize {
+        self.live as usize
+    }
+
+    /// One more than the largest ordinal.
+    pub fn ordinals(&self) -> usize {
+        self.segments.iter().map(|s| s.reader.max_doc() as usize).sum()
+    }
+
+    /// BM25F score of each ordinal; 0 where no term occurs, where a required phrase is missing, or where the chunk
+    /// is deleted.
+    pub fn scores(&self, query: &Query) -> tantivy::Result<Vec<f32>> {
+        let mut scores = vec![0.0f32; self.ordinals()];
+        let mut postings = Vec::new();
+        for term in &query.terms {
+            postings.clear();
+            self.collect(&term.variants, &mut postings)?;
+            let idf = self.idf(postings.len());
+            for (ordinal, frequency) in &postings {
+                scores[*ordinal as usize] += term.weight * idf * frequency * (K1 + 1.0) / (K1 + frequency);
+            }
+        }
+        if !query.phrases.is_empty() {
+            self.require(query, &mut scores)?;
+        }
+        Ok(scores)
+    }
+
+    /// Inverse document frequency of an analysed term, over live chunks; a term that occurs nowhere has the largest.
+    pub fn term_weight(&self, term: &str) -> tantivy::Result<f64> {
+        let mut postings = Vec::new();
+        self.collect(&[term.to_owned()], &mut postings)?;
+        Ok(f64::from(self.idf(postings.len())))
+    }
+
+    /// Calls `visit` with the ordinal and the vector row of every live chunk.
+    pub fn rows(&self, visit: &mut dyn FnMut(u32, u64)) -> tantivy::Result<()> {
+        for segment in &self.segments {
+            let column = segment.reader.fast_fields().u64("row")?;
+            for doc in segment.reader.doc_ids_alive() {
+                if let Some(row) = column.first(doc) {
+                    visit(segment.base + doc, row);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The chunk at an ordinal.
+    pub fn fetch(&self, ordinal: u32) -> tantivy::Result<Stored> {
+        /// A block holds about 16 KiB of chunks; hits rarely share one, so that a larger cache would not help.
+        const CACHED_BLOCKS: usize = 1;
+        let segment = self.segment_of(ordinal);
+        let store = segment.reader.get_store_reader(CACHED_BLOCKS)?;
+        self.stored(&store.get::<TantivyDocument>(ordinal - segment.base)?).ok_or_else(incomplete)
+    }
+
+    /// Calls `visit` with every live chunk and its row, in ordinal order.
+    pub fn for_each(&self, visit: &mut dyn FnMut(Stored, u64)) -> tantivy::Result<()> {
+        for segment in &self.segments {
+            let store = segment.reader.get_store_reader(8)?;
+            let column = segment.reader.fast_fields().u64("row")?;
+            for doc in segment.reader.doc_ids_alive() {
+                let stored = self.stored(&store.get::<TantivyDocument>(doc)?).ok_or_else(incomplete)?;
+                visit(stored, column.first(doc).ok_or_else(incomplete)?);
+            }
+        }
+        Ok(())
+    }
+
+    fn segment_of(&self, ordinal: u32) -> &Segment {
+        let after = self.segments.partition_point(|s| s.base <= ordinal);
+        &self.segments[after - 1]
+    }
+
+    /// `ln(1 + (N - n + 0.5) / (n + 0.5))`, the form that never goes below zero (as Lucene has it).
+    fn idf(&self, n: usize) -> f32 {
+        let (all, n) = (self.live as f32, n as f32);
+        (1.0 + (all - n + 0.5) / (n + 0.5)).ln()
+    }
+
+    /// The live chunks in which any variant occurs, each with its weighted and normalised term frequency.
+    fn collect(&self, variants: &[String], out: &mut Vec<(u32, f32)>) -> tantivy::Result<()> {
+        for segment in &self.segments {
+            let from = out.len();
+            for (f, field) in self.fields.searched().into_iter().enumerate() {
+                let norms = segment.reader.get_fieldnorms_reader(field)?;
+                for variant in variants {
+                    let mut add = |doc: DocId, frequency: u32| {
+                        let length = norms.fieldnorm(doc) as f32 / self.average_terms[f];
+                        let normalised = frequency as f32 / (1.0 - FIELD_B[f] + FIELD_B[f] * length);
+                        out.push((segment.base + doc, FIELD_WEIGHT[f] * normalised));
+                    };
+                    for_each_posting(&segment.reader, field, variant, &mut add)?;
+                }
+            }
+            merge_same(out, from);
+        }
+        Ok(())
+    }
+
+    /// Keeps scores only where every phrase occurs; a question that is nothing but phrases scores by their number.
+    fn require(&self, query: &Query, scores: &mut [f32]) -> tantivy::Result<()> {
+        let mut allowed = vec![true; scores.len()];
+        for words in &query.phrases {
+            let mut found = vec![false; scores.len()];
+            for segment in &self.segments {
+                for field in [self.fields.body, self.fields.context] {
+                    for doc in phrase::matches(&segment.reader, field, words)? {
+                        found[(segment.base + doc) as usize] = true;
+                    }
+                }
+            }
+            allowed.iter_mut().zip(found).for_each(|(a, f)| *a &= f);
+        }
+        for (score, allowed) in scores.iter_mut().zip(allowed) {
+            *score = match allowed {
+                true if query.terms.is_empty() => 1.0,
+                true => *score,
+                false => 0.0,
+            };
+        }
+        Ok(())
+    }
+
+    fn stored(&self, document: &TantivyDocument) -> Option<Stored> {
+        let fields = &self.fields;
+        let text = |field: Field| document.get_first(field)?.as_str().map(str::to_owned);
+        let key = text(fields.document)?;
+        let (root, path) = split_document_key(&key)?;
+        let place: Vec<usize> =
+            document.get_all(fields.place).filter_map(|v| usize::try_from(v.as_u64()?).ok()).collect();
+        let &[start, end, first, last, page] = place.as_slice() else { return None };
+        let heading = document.get_all(fields.heading).filter_map(|v| Some(v.as_str()?.to_owned())).collect();
+        let chunk = Chunk {
+            heading,
+            text: text(fields.text)?,
+            bytes: Span { start, end },
+            lines: Lines { first, last },
+            page: Some(page).filter(|page| *page > 0),
+        };
+        Some(Stored { root, path: path.to_owned(), title: text(fields.title), chunk })
+    }
+}
+
+/// Live postings of one term in one field.
+fn for_each_posting(
+    reader: &SegmentReader,
+    field: Field,
+    term: &str,
+    visit: &mut dyn FnMut(DocId, u32),
+) -> tantivy::Result<()> {
+    let inverted = reader.inverted_index(field)?;
+    let term = Term::from_field_text(field, term);
+    let Some(mut postings) = inverted.read_postings(&term, IndexRecordOption::WithFreqs)? else { return Ok(()) };
+    let mut doc = postings.doc();
+    while doc != TERMINATED {
+        if !reader.is_deleted(doc) {
+            visit(doc, postings.term_freq());
+        }
+        doc = postings.advance();
+    }
+    Ok(())
+}
+
+/// Adds up entries of the same ordinal in `out[from..]`.
+fn merge_same(out: &mut Vec<(u32, f32)>, from: usize) {
+    let tail = &mut out[from..];
+    // Stable, so that the order of additions, and with it the last bit of a sum, does not vary.
+    tail.sort_by_key(|(ordinal, _)| *ordinal);
+    let mut write = from;
+    for read in from..out.len() {
+        if write > from && out[write - 1].0 == out[read].0 {
+            out[write - 1].1 += out[read].1;
+        } else {
+            out[write] = out[read];
+            write += 1;
+        }
+    }
+    out.truncate(write);
+}
+
+fn incomplete() -> tantivy::TantivyError {
+    tantivy::TantivyError::InternalError("a chunk lacks a field".into())
+}
+

@@ -1,0 +1,122 @@
+//! Writing chunks into a generation that is being built.
+//!
+//! One indexing thread: chunks then stand in the order in which they were added, on every machine.
+
+use std::path::Path;
+
+use tantivy::directory::MmapDirectory;
+use tantivy::tokenizer::{PreTokenizedString, Token};
+use tantivy::{Index, IndexWriter, TantivyDocument, Term};
+
+use super::schema::{Fields, schema};
+use crate::analysis;
+use crate::document::Chunk;
+use crate::error::{Context as _, Fault, Result};
+
+/// Memory for the segment in the making. A fuller one is written out and another begun, so this bounds memory, not
+/// the corpus; larger segments mean fewer merges.
+const SEGMENT_BYTES: usize = 96 << 20;
+
+/// A chunk as it goes into the index.
+pub struct ChunkEntry<'a> {
+    pub root: usize,
+    pub path: &'a str,
+    pub title: Option<&'a str>,
+    /// ISO 639-1 code that stems the terms.
+    pub language: Option<&'a str>,
+    pub chunk: &'a Chunk,
+    /// Row of the passage's vector, counted over all vector files of the generation.
+    pub row: u64,
+}
+
+/// The Tantivy writer of one generation.
+pub struct Writer {
+    writer: IndexWriter,
+    fields: Fields,
+}
+
+impl Writer {
+    /// Opens the index in `dir`, whose files may be hard links to an older generation's: Tantivy never changes a
+    /// file, it only adds and removes names.
+    pub fn open(dir: &Path) -> Result<Self> {
+        let what = || format!("cannot write the index in {}", dir.display());
+        let (schema, fields) = schema();
+        let directory = MmapDirectory::open(dir).or_failed(what)?;
+        let index = Index::open_or_create(directory, schema).or_failed(what)?;
+        let writer = index.writer_with_num_threads(1, SEGMENT_BYTES).or_failed(what)?;
+        Ok(Self { writer, fields })
+    }
+
+    /// Removes every chunk of a document added before.
+    pub fn remove(&self, root: usize, path: &str) {
+        self.writer.delete_term(Term::from_field_text(self.fields.document, &document_key(root, path)));
+    }
+
+    /// Adds a chunk; yields the number of terms in each searched field, in the order of `Fields::searched`.
+    pub fn add(&self, entry: &ChunkEntry<'_>) -> Result<[u64; 3]> {
+        let (fields, chunk) = (&self.fields, entry.chunk);
+        let mut document = TantivyDocument::new();
+        let context = crate::document::context_line(entry.title, &chunk.heading);
+        let texts = [(fields.body, chunk.text.as_str()), (fields.context, &context), (fields.name, entry.path)];
+        let mut counts = [0; 3];
+        for (i, (field, text)) in texts.into_iter().enumerate() {
+            let tokens = tokens(text, entry.language);
+            counts[i] = tokens.len() as u64;
+            document.add_pre_tokenized_text(field, PreTokenizedString { text: String::new(), tokens });
+        }
+        document.add_text(fields.document, document_key(entry.root, entry.path));
+        document.add_u64(fields.row, entry.row);
+        document.add_text(fields.text, &chunk.text);
+        if let Some(title) = entry.title {
+            document.add_text(fields.title, title);
+        }
+        for heading in &chunk.heading {
+            document.add_text(fields.heading, heading);
+        }
+        let place = [
+            chunk.bytes.start,
+            chunk.bytes.end,
+            chunk.lines.first,
+            chunk.lines.last,
+            chunk.page.unwrap_or_default(),
+        ];
+        for number in place {
+            document.add_u64(fields.place, number as u64);
+        }
+        self.writer.add_document(document).or_failed(|| "cannot write the index".into())?;
+        Ok(counts)
+    }
+
+    /// Makes everything added durable and waits for merges, so that no file appears afterwards.
+    pub fn finish(mut self) -> Result<()> {
+        let what = || "cannot write the index".to_owned();
+        self.writer.commit().or_failed(what)?;
+        self.writer.garbage_collect_files().wait().or_failed(what)?;
+        self.writer.wait_merging_threads().map_err(|e| Fault::failed(what()).because(e))
+    }
+}
+
+/// The term that all chunks of a document share.
+fn document_key(root: usize, path: &str) -> String {
+    format!("{root}/{path}")
+}
+
+/// Root number and path of a [`document_key`].
+pub(super) fn split_document_key(key: &str) -> Option<(usize, &str)> {
+    let (root, path) = key.split_once('/')?;
+    Some((root.parse().ok()?, path))
+}
+
+fn tokens(text: &str, language: Option<&str>) -> Vec<Token> {
+    let mut tokens = Vec::new();
+    analysis::index_terms(text, language, &mut |term| {
+        tokens.push(Token {
+            offset_from: term.start,
+            offset_to: term.end,
+            position: term.position as usize,
+            text: term.text.to_owned(),
+            position_length: 1,
+        });
+    });
+    tokens
+}

@@ -1,0 +1,184 @@
+//! Reading one whole generation.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use super::dense;
+use super::documents::{self, Record};
+use super::generation::{FileEntry, Meta, damaged};
+use super::lexical::{self, Stored, VerifiedDirectory};
+use super::names::Target;
+use crate::analysis::Query;
+use crate::disk::{Damage, Mapped};
+use crate::error::{Context as _, Fault, Result};
+
+/// One open generation. Opening checks `meta.json` and the size of every file; blocks are checked when first read.
+pub struct Snapshot {
+    dir: PathBuf,
+    generation: String,
+    meta: Meta,
+    damage: Damage,
+    lexical: lexical::Reader,
+    dense: OnceLock<dense::Reader>,
+}
+
+impl Snapshot {
+    pub(super) fn open(dir: &Path, target: &Target) -> Result<Self> {
+        let meta = Meta::read(dir, &target.meta_sha256)?;
+        let damage = Damage::default();
+        let mut files = HashMap::new();
+        for (name, entry) in &meta.files {
+            if let Some(below) = name.strip_prefix("bm25/") {
+                files.insert(PathBuf::from(below), Arc::new(map(dir, name, entry, &damage)?));
+            } else {
+                check_size(dir, name, entry)?;
+            }
+        }
+        let lexical = lexical::Reader::open(VerifiedDirectory::new(files), meta.counts.terms)
+            .map_err(|e| tantivy_fault(dir, &damage, e))?;
+        let generation = target.generation.clone();
+        Ok(Self { dir: dir.to_owned(), generation, meta, damage, lexical, dense: OnceLock::new() })
+    }
+
+    pub fn meta(&self) -> &Meta {
+        &self.meta
+    }
+
+    /// Name of the generation's folder.
+    pub fn generation(&self) -> &str {
+        &self.generation
+    }
+
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// One more than the largest ordinal of a chunk.
+    pub fn ordinals(&self) -> usize {
+        self.lexical.ordinals()
+    }
+
+    /// BM25 score by ordinal; 0 where nothing matches.
+    pub fn lexical_scores(&self, query: &Query) -> Result<Vec<f32>> {
+        self.lexical.scores(query).map_err(|e| self.fault(e))
+    }
+
+    /// Inverse document frequency of an analysed term.
+    pub fn term_weight(&self, term: &str) -> Result<f64> {
+        self.lexical.term_weight(term).map_err(|e| self.fault(e))
+    }
+
+    /// Cosine with `query` by ordinal; NaN for deleted chunks.
+    pub fn dense_scores(&self, query: &[f32]) -> Result<Vec<f32>> {
+        let dense = self.dense()?;
+        if dense.dimension() != query.len() {
+            return Err(Fault::failed("the model and the index disagree about the dimension of a vector"));
+        }
+        let cosines = dense.cosines(query).map_err(|e| self.named(e))?;
+        let mut scores = vec![f32::NAN; self.ordinals()];
+        let mut outside = None;
+        self.lexical
+            .rows(&mut |ordinal, row| match cosines.get(usize::try_from(row).unwrap_or(usize::MAX)) {
+                Some(cosine) => scores[ordinal as usize] = *cosine,
+                None => outside = Some(row),
+            })
+            .map_err(|e| self.fault(e))?;
+        match outside {
+            Some(row) => Err(damaged(&self.dir, &format!("a chunk points to vector row {row}, which is not there"))),
+            None => Ok(scores),
+        }
+    }
+
+    /// The chunk at an ordinal.
+    pub fn fetch(&self, ordinal: u32) -> Result<Stored> {
+        self.lexical.fetch(ordinal).map_err(|e| self.fault(e))
+    }
+
+    /// Calls `visit` with every live chunk and its vector row.
+    pub fn for_each(&self, visit: &mut dyn FnMut(Stored, u64)) -> Result<()> {
+        self.lexical.for_each(visit).map_err(|e| self.fault(e))
+    }
+
+    /// The vector in a row.
+    pub fn vector(&self, row: u64) -> Result<Vec<f32>> {
+        self.dense()?.row(usize::try_from(row).unwrap_or(usize::MAX)).map_err(|e| self.named(e))
+    }
+
+    /// The table of files, in the order of the walk.
+    pub fn documents(&self) -> Result<Vec<Record>> {
+        let entry = self.entry(documents::FILE)?;
+        let map = map(&self.dir, documents::FILE, entry, &self.damage)?;
+        map.read(0..map.len()).map_err(|_| self.damaged_file(documents::FILE))?;
+        documents::read(&self.dir.join(documents::FILE))
+    }
+
+    /// Checks every block of every file.
+    ///
+    /// # Errors
+    /// Names the first damaged file.
+    pub fn check(&self) -> Result<()> {
+        for (name, entry) in &self.meta.files {
+            let map = map(&self.dir, name, entry, &self.damage)?;
+            map.read(0..map.len()).map_err(|_| self.damaged_file(name))?;
+        }
+        Ok(())
+    }
+
+    /// Live chunks, as Tantivy counts them.
+    pub(super) fn live_chunks(&self) -> usize {
+        self.lexical.live()
+    }
+
+    fn dense(&self) -> Result<&dense::Reader> {
+        if let Some(dense) = self.dense.get() {
+            return Ok(dense);
+        }
+        let mut maps = Vec::new();
+        for vectors in &self.meta.vectors {
+            let entry = self.entry(&vectors.file)?;
+            maps.push((map(&self.dir, &vectors.file, entry, &self.damage)?, vectors.rows));
+        }
+        let opened = dense::Reader::open(maps, self.meta.model.dimension).map_err(|e| self.named(e))?;
+        Ok(self.dense.get_or_init(|| opened))
+    }
+
+    fn entry(&self, name: &str) -> Result<&FileEntry> {
+        self.meta.files.get(name).ok_or_else(|| damaged(&self.dir, &format!("meta.json does not list {name}")))
+    }
+
+    fn fault(&self, error: tantivy::TantivyError) -> Fault {
+        tantivy_fault(&self.dir, &self.damage, error)
+    }
+
+    /// `fault`, or the damage behind it.
+    fn named(&self, fault: Fault) -> Fault {
+        self.damage.seen().map_or(fault, |name| self.damaged_file(name))
+    }
+
+    fn damaged_file(&self, name: &str) -> Fault {
+        damaged(&self.dir.join(name), "a checksum does not match")
+    }
+}
+
+fn map(dir: &Path, name: &str, entry: &FileEntry, damage: &Damage) -> Result<Mapped> {
+    let sums = entry.block_sums().ok_or_else(|| damaged(&dir.join(name), "its checksums cannot be read"))?;
+    Mapped::open(&dir.join(name), name, entry.bytes, sums, damage.clone())
+}
+
+fn check_size(dir: &Path, name: &str, entry: &FileEntry) -> Result<()> {
+    let path = dir.join(name);
+    match std::fs::metadata(&path) {
+        Ok(found) if found.len() == entry.bytes => Ok(()),
+        Ok(found) => Err(damaged(&path, &format!("it has {} bytes instead of {}", found.len(), entry.bytes))),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Err(damaged(&path, "it is missing")),
+        Err(e) => Err(e).or_failed(|| format!("cannot read {}", path.display())),
+    }
+}
+
+fn tantivy_fault(dir: &Path, damage: &Damage, error: tantivy::TantivyError) -> Fault {
+    match damage.seen() {
+        Some(name) => damaged(&dir.join(name), "a checksum does not match"),
+        None => Fault::failed(format!("cannot read the index in {}", dir.display())).because(error),
+    }
+}

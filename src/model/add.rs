@@ -1,0 +1,119 @@
+//! Taking a model in: any sentence-transformers folder with an ONNX file becomes a folder of ours.
+//!
+//! The network is optimised once, here, and saved; loading it afterwards does not optimise again, which is most of
+//! what a cold start would otherwise wait for.
+
+use std::path::{Path, PathBuf};
+
+use ort::session::builder::GraphOptimizationLevel;
+
+use super::embed::session;
+use super::files::{MANIFEST_VERSION, Manifest, ManifestFile, ModelFiles, read_spec};
+use super::runtime::Runtime;
+use super::tokens::Tokenizer;
+use super::{Network, Role};
+use crate::disk;
+use crate::error::{Context as _, Fault, Result};
+
+/// Where folders of the wild keep their network, best first for a CPU.
+const NETWORKS: [&str; 4] = ["model.onnx", "onnx/model_quantized.onnx", "onnx/model_int8.onnx", "onnx/model.onnx"];
+
+/// Small files that say how to use a model.
+const CONFIGS: [&str; 7] = [
+    "config.json",
+    "config_sentence_transformers.json",
+    "modules.json",
+    "sentence_bert_config.json",
+    "special_tokens_map.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+];
+
+/// Files that `rag model pull` asks a hub for; absent ones are fine except the tokenizer and one network.
+pub fn wanted_files() -> impl Iterator<Item = &'static str> {
+    CONFIGS.into_iter().chain(["1_Pooling/config.json"])
+}
+
+/// Networks to try, in order.
+pub fn wanted_networks() -> [&'static str; 4] {
+    NETWORKS
+}
+
+/// Copies the model in `source` to `models/<name>` and proves that it embeds.
+///
+/// # Errors
+/// Names what is missing or unsupported; nothing is left behind then.
+pub fn add(runtime: &Runtime, source: &Path, models: &Path, name: &str, origin: &str) -> Result<ModelFiles> {
+    let target = models.join(name);
+    if target.exists() {
+        return Err(Fault::usage(format!("there is already a model named `{name}`"))
+            .hint(format!("give another name, or remove {}", target.display())));
+    }
+    let network = NETWORKS.iter().map(|file| source.join(file)).find(|path| path.is_file()).ok_or_else(|| {
+        Fault::usage(format!("{} has no ONNX file", source.display()))
+            .hint(format!("looked for {}; `optimum-cli export onnx` makes one", NETWORKS.join(", ")))
+    })?;
+    if !source.join("tokenizer.json").is_file() {
+        return Err(Fault::usage(format!("{} has no tokenizer.json", source.display())));
+    }
+    disk::create_dir(models)?;
+    let temp = models.join(format!(".{name}.{}.tmp", std::process::id()));
+    disk::remove_dir(&temp)?;
+    let added = (|| {
+        disk::create_dir(&temp)?;
+        copy_configs(source, &temp)?;
+        optimise(runtime, &network, &temp.join("model.onnx"))?;
+        write_manifest(&temp, name, origin)?;
+        prove(runtime, &temp, name)?;
+        std::fs::rename(&temp, &target).or_failed(|| format!("cannot create {}", target.display()))?;
+        disk::sync_dir(models)?;
+        ModelFiles::open(&target, name)
+    })();
+    if added.is_err() {
+        let _ = disk::remove_dir(&temp);
+    }
+    added
+}
+
+fn copy_configs(source: &Path, target: &Path) -> Result<()> {
+    let spec_needs_pooling = source.join("1_Pooling/config.json");
+    let mut files: Vec<PathBuf> = CONFIGS.iter().map(PathBuf::from).collect();
+    if spec_needs_pooling.is_file() {
+        disk::create_dir(&target.join("1_Pooling"))?;
+        files.push("1_Pooling/config.json".into());
+    }
+    for file in files.iter().filter(|file| source.join(file).is_file()) {
+        let from = source.join(file);
+        std::fs::copy(&from, target.join(file)).or_failed(|| format!("cannot copy {}", from.display()))?;
+    }
+    read_spec(target, &|file| target.join(file).is_file()).map(drop)
+}
+
+fn optimise(runtime: &Runtime, from: &Path, to: &Path) -> Result<()> {
+    // Level 2 ("extended") fuses attention and layer norms; the level above it writes layouts of this very CPU.
+    session(runtime, GraphOptimizationLevel::Level2)
+        .and_then(|builder| Ok(builder.with_optimized_model_path(to)?))
+        .and_then(|mut builder| builder.commit_from_file(from))
+        .map(drop)
+        .map_err(|e| Fault::usage(format!("{} is not a network that can be run: {e}", from.display())))
+}
+
+fn write_manifest(dir: &Path, name: &str, origin: &str) -> Result<()> {
+    let mut files = std::collections::BTreeMap::new();
+    for file in CONFIGS.into_iter().chain(["1_Pooling/config.json", "model.onnx"]) {
+        let path = dir.join(file);
+        if path.is_file() {
+            let sum = disk::file_sum(&path)?;
+            files.insert(file.to_owned(), ManifestFile { sha256: sum.sha256, bytes: sum.bytes });
+        }
+    }
+    let manifest = Manifest { version: MANIFEST_VERSION, name: name.to_owned(), source: origin.to_owned(), files };
+    let text = serde_json::to_vec_pretty(&manifest).or_failed(|| "cannot write a manifest".into())?;
+    disk::replace(&dir.join("manifest.json"), &text)
+}
+
+fn prove(runtime: &Runtime, dir: &Path, name: &str) -> Result<()> {
+    let files = ModelFiles::open(dir, name)?;
+    let tokenizer = Tokenizer::load(&files)?;
+    Network::load(runtime, &files)?.embed(&tokenizer, &files.spec, Role::Query, "Does it embed?").map(drop)
+}

@@ -1,0 +1,167 @@
+//! One single-threaded session: token ids in, one pooled vector out.
+
+use ort::session::Session;
+use ort::session::builder::GraphOptimizationLevel;
+use ort::value::TensorRef;
+
+use super::files::{ModelFiles, Pooling, Spec};
+use super::runtime::Runtime;
+use super::tokens::Tokenizer;
+use crate::error::{Fault, Result};
+use crate::vector::Vector;
+
+/// What a text is for; some models want a different prefix for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    Query,
+    Passage,
+}
+
+impl Role {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Query => "query",
+            Self::Passage => "passage",
+        }
+    }
+}
+
+/// A loaded network. Not shared between threads: one per worker.
+pub struct Network {
+    session: Session,
+    /// Which of the usual inputs this network has, in its own order.
+    inputs: Vec<Input>,
+    buffers: [Vec<i64>; 3],
+}
+
+#[derive(Clone, Copy)]
+enum Input {
+    Ids,
+    Mask,
+    Types,
+}
+
+impl Network {
+    /// Loads `model.onnx`, which was optimised when it was added, so that loading does not optimise it again.
+    ///
+    /// # Errors
+    /// When the runtime does not accept the file or it has inputs that no text model has.
+    pub fn load(runtime: &Runtime, files: &ModelFiles) -> Result<Self> {
+        let path = files.dir.join("model.onnx");
+        let session = session(runtime, GraphOptimizationLevel::Disable)
+            .and_then(|mut builder| builder.commit_from_file(&path))
+            .map_err(|e| Fault::failed(format!("cannot load {}: {e}", path.display())))?;
+        let inputs = session.inputs().iter().map(|input| match input.name() {
+            "input_ids" => Ok(Input::Ids),
+            "attention_mask" => Ok(Input::Mask),
+            "token_type_ids" => Ok(Input::Types),
+            other => Err(Fault::failed(format!("{}: unknown input `{other}`", path.display()))),
+        });
+        Ok(Self { inputs: inputs.collect::<Result<_>>()?, session, buffers: Default::default() })
+    }
+
+    /// The vector of one text, cut to the model's window.
+    pub fn embed(&mut self, tokenizer: &Tokenizer, spec: &Spec, role: Role, text: &str) -> Result<Vector> {
+        let prefix = match role {
+            Role::Query => &spec.query_prefix,
+            Role::Passage => &spec.passage_prefix,
+        };
+        let ids = match prefix.is_empty() {
+            true => tokenizer.encode(text, spec.max_tokens),
+            false => tokenizer.encode(&format!("{prefix}{text}"), spec.max_tokens),
+        };
+        self.embed_ids(spec, &ids)
+    }
+
+    /// The vector of token ids, special tokens included.
+    pub fn embed_ids(&mut self, spec: &Spec, ids: &[u32]) -> Result<Vector> {
+        let fault = |e: ort::Error| Fault::failed(format!("the model cannot be run: {e}"));
+        let n = ids.len();
+        let [id_buffer, ones, zeros] = &mut self.buffers;
+        id_buffer.clear();
+        id_buffer.extend(ids.iter().map(|id| i64::from(*id)));
+        ones.resize(n, 1);
+        zeros.resize(n, 0);
+        let mut values = Vec::with_capacity(3);
+        for input in &self.inputs {
+            let data: &[i64] = match input {
+                Input::Ids => id_buffer,
+                Input::Mask => ones,
+                Input::Types => zeros,
+            };
+            values.push(ort::session::SessionInputValue::from(
+                TensorRef::from_array_view(([1, n], data)).map_err(fault)?,
+            ));
+        }
+        let outputs = self.session.run(&values[..]).map_err(fault)?;
+        let (shape, data) = outputs[0].try_extract_tensor::<f32>().map_err(fault)?;
+        let vector = match shape.as_ref() {
+            &[1, tokens, dimension] if tokens == n as i64 && dimension > 0 => {
+                pool(data, usize::try_from(dimension).unwrap_or(1), spec.pooling)
+            }
+            // Some exports pool inside the graph.
+            &[1, dimension] if dimension > 0 => data.to_vec(),
+            other => return Err(Fault::failed(format!("the model's output has the shape {other:?}"))),
+        };
+        Vector::new(if spec.normalise { normalised(vector) } else { vector })
+    }
+}
+
+/// A session builder as every network here is run: one thread, nothing kept per input shape (texts have hundreds
+/// of lengths, and a memory plan for each would grow with the corpus).
+pub(super) fn session(
+    runtime: &Runtime,
+    level: GraphOptimizationLevel,
+) -> ort::Result<ort::session::builder::SessionBuilder> {
+    Ok(Session::builder(&runtime.environment)?
+        .with_optimization_level(level)?
+        .with_intra_threads(1)?
+        .with_inter_threads(1)?
+        .with_memory_pattern(false)?)
+}
+
+/// Pools `rows` token vectors, `[tokens, dimension]` in row order.
+fn pool(rows: &[f32], dimension: usize, pooling: Pooling) -> Vec<f32> {
+    let tokens = rows.chunks_exact(dimension);
+    match pooling {
+        Pooling::Cls => rows[..dimension].to_vec(),
+        Pooling::LastToken => rows[rows.len() - dimension..].to_vec(),
+        Pooling::Max => tokens.fold(vec![f32::NEG_INFINITY; dimension], |mut best, row| {
+            best.iter_mut().zip(row).for_each(|(b, x)| *b = b.max(*x));
+            best
+        }),
+        Pooling::Mean => {
+            let n = tokens.len() as f32;
+            let mut sum = tokens.fold(vec![0.0; dimension], |mut sum, row| {
+                sum.iter_mut().zip(row).for_each(|(s, x)| *s += x);
+                sum
+            });
+            sum.iter_mut().for_each(|s| *s /= n);
+            sum
+        }
+    }
+}
+
+fn normalised(mut values: Vec<f32>) -> Vec<f32> {
+    let length = values.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
+    if length > 0.0 {
+        values.iter_mut().for_each(|x| *x = (f64::from(*x) / length) as f32);
+    }
+    values
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pooling_modes() {
+        let rows = [1.0, 2.0, 3.0, -4.0];
+        assert_eq!(pool(&rows, 2, Pooling::Cls), [1.0, 2.0]);
+        assert_eq!(pool(&rows, 2, Pooling::LastToken), [3.0, -4.0]);
+        assert_eq!(pool(&rows, 2, Pooling::Max), [3.0, 2.0]);
+        assert_eq!(pool(&rows, 2, Pooling::Mean), [2.0, -1.0]);
+        assert_eq!(normalised(vec![3.0, 4.0]), [0.6, 0.8]);
+        assert_eq!(normalised(vec![0.0, 0.0]), [0.0, 0.0]);
+    }
+}

@@ -1,0 +1,302 @@
+//! A model on disk: one folder, a manifest with the SHA-256 of each file, and what its own files say of its use.
+//!
+//! The folder is a sentence-transformers folder. Pooling, prefixes, window and normalisation are read from its
+//! files, never guessed from its name.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::disk::{self, Blake};
+use crate::error::{Context as _, Fault, Result};
+
+/// `manifest.json` of a model or of the runtime.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Manifest {
+    pub version: u32,
+    pub name: String,
+    pub source: String,
+    pub files: BTreeMap<String, ManifestFile>,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct ManifestFile {
+    pub sha256: String,
+    pub bytes: u64,
+}
+
+/// The only manifest version there is; a change of meaning gets a new one.
+pub const MANIFEST_VERSION: u32 = 1;
+
+/// How token vectors become one vector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pooling {
+    Mean,
+    Cls,
+    Max,
+    LastToken,
+}
+
+/// What a model's own files say about how to use it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Spec {
+    pub pooling: Pooling,
+    pub normalise: bool,
+    /// Longest input in tokens, special tokens included.
+    pub max_tokens: usize,
+    pub query_prefix: String,
+    pub passage_prefix: String,
+    /// Text is lower-cased before the tokenizer sees it.
+    pub lower_case: bool,
+    /// Numbers in a vector, when the files say so.
+    pub dimension: Option<usize>,
+}
+
+/// One model found on disk.
+#[derive(Clone, Debug)]
+pub struct ModelFiles {
+    pub name: String,
+    pub dir: PathBuf,
+    pub manifest: Manifest,
+    pub spec: Spec,
+    /// Changes whenever a vector could: digest of network, tokenizer and [`Spec`]. 32 hexadecimal digits.
+    pub fingerprint: String,
+}
+
+impl ModelFiles {
+    /// Reads the small files of the model in `dir`; the network itself is only compared in size.
+    ///
+    /// # Errors
+    /// [`Kind::Damaged`](crate::error::Kind::Damaged) when a file is not what the manifest says.
+    pub fn open(dir: &Path, name: &str) -> Result<Self> {
+        let manifest = read_manifest(dir)?;
+        for required in ["model.onnx", "tokenizer.json"] {
+            if !manifest.files.contains_key(required) {
+                return Err(Fault::damaged(format!("{} lists no {required}", dir.join("manifest.json").display())));
+            }
+        }
+        let files = Self {
+            name: name.to_owned(),
+            dir: dir.to_path_buf(),
+            spec: read_spec(dir, &|file| manifest.files.contains_key(file))?,
+            manifest,
+            fingerprint: String::new(),
+        };
+        let onnx = dir.join("model.onnx");
+        let expected = files.manifest.files["model.onnx"].bytes;
+        let actual = std::fs::metadata(&onnx).map(|m| m.len()).unwrap_or_default();
+        if actual != expected {
+            return Err(damaged(&onnx, &format!("{actual} bytes instead of {expected}")));
+        }
+        Ok(Self { fingerprint: fingerprint(&files), ..files })
+    }
+
+    /// Compares one file with the manifest, byte for byte.
+    pub fn verify_file(&self, file: &str) -> Result<()> {
+        verify(&self.dir, file, &self.manifest.files[file])
+    }
+}
+
+fn fingerprint(files: &ModelFiles) -> String {
+    let spec = &files.spec;
+    let digest = Blake::new(16)
+        .field(b"model v1")
+        .field(files.manifest.files["model.onnx"].sha256.as_bytes())
+        .field(files.manifest.files["tokenizer.json"].sha256.as_bytes())
+        .field(format!("{:?} {} {} {}", spec.pooling, spec.normalise, spec.max_tokens, spec.lower_case).as_bytes())
+        .field(spec.query_prefix.as_bytes())
+        .field(spec.passage_prefix.as_bytes())
+        .finish::<16>();
+    disk::hex(&digest)
+}
+
+fn damaged(path: &Path, why: &str) -> Fault {
+    Fault::damaged(format!("{} is damaged: {why}", path.display())).hint("run `scripts/setup`, or `rag model add` again")
+}
+
+fn verify(dir: &Path, file: &str, expected: &ManifestFile) -> Result<()> {
+    let path = dir.join(file);
+    let bytes = std::fs::read(&path).map_err(|e| damaged(&path, &e.to_string()))?;
+    if bytes.len() as u64 != expected.bytes || disk::sha256_hex(&bytes) != expected.sha256 {
+        return Err(damaged(&path, "its SHA-256 is not the one in manifest.json"));
+    }
+    Ok(())
+}
+
+/// Compares every file of a model or runtime folder with its manifest; yields the faults, one per bad file.
+pub fn verify_folder(dir: &Path) -> Result<Vec<Fault>> {
+    let manifest = read_manifest(dir)?;
+    Ok(manifest.files.iter().filter_map(|(file, expected)| verify(dir, file, expected).err()).collect())
+}
+
+fn read_manifest(dir: &Path) -> Result<Manifest> {
+    let path = dir.join("manifest.json");
+    let text = std::fs::read(&path).map_err(|e| damaged(&path, &e.to_string()))?;
+    let manifest: Manifest = serde_json::from_slice(&text).map_err(|e| damaged(&path, &e.to_string()))?;
+    if manifest.version != MANIFEST_VERSION {
+        return Err(damaged(&path, &format!("version {} is not known", manifest.version)));
+    }
+    if let Some(name) = manifest.files.keys().find(|name| !stays_inside(name)) {
+        return Err(damaged(&path, &format!("it names `{name}`, which is not inside the folder")));
+    }
+    Ok(manifest)
+}
+
+fn stays_inside(name: &str) -> bool {
+    !name.is_empty() && Path::new(name).components().all(|c| matches!(c, std::path::Component::Normal(_)))
+}
+
+/// The model called `name` in the first folder that has one.
+///
+/// # Errors
+/// Says exactly what to run when there is none.
+pub fn find_model(asset_dirs: &[PathBuf], name: &str) -> Result<ModelFiles> {
+    let found = asset_dirs.iter().map(|dir| dir.join("models").join(name)).find(|dir| dir.join("manifest.json").exists());
+    let Some(dir) = found else {
+        return Err(Fault::failed(format!("no model named `{name}` on this machine")).hint(format!(
+            "run `scripts/setup` in the project's folder, or `rag model pull {name}`; looked in {}",
+            shown(asset_dirs, "models")
+        )));
+    };
+    ModelFiles::open(&dir, name)
+}
+
+/// Every model that can be found, nearest folder first, each name once.
+pub fn list_models(asset_dirs: &[PathBuf]) -> Vec<(String, PathBuf)> {
+    let mut found: BTreeMap<String, PathBuf> = BTreeMap::new();
+    for dir in asset_dirs {
+        let Ok(entries) = std::fs::read_dir(dir.join("models")) else { continue };
+        for entry in entries.flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if entry.path().join("manifest.json").exists() {
+                found.entry(name).or_insert_with(|| entry.path());
+            }
+        }
+    }
+    found.into_iter().collect()
+}
+
+/// The folders searched, for a message.
+pub fn shown(asset_dirs: &[PathBuf], below: &str) -> String {
+    let dirs: Vec<String> = asset_dirs.iter().map(|dir| dir.join(below).display().to_string()).collect();
+    dirs.join(", ")
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct SentenceBertConfig {
+    max_seq_length: Option<usize>,
+    do_lower_case: bool,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct PoolingConfig {
+    word_embedding_dimension: Option<usize>,
+    pooling_mode_cls_token: bool,
+    pooling_mode_mean_tokens: bool,
+    pooling_mode_max_tokens: bool,
+    pooling_mode_lasttoken: bool,
+    pooling_mode_mean_sqrt_len_tokens: bool,
+    pooling_mode_weightedmean_tokens: bool,
+    include_prompt: Option<bool>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct TransformerConfig {
+    hidden_size: Option<usize>,
+    max_position_embeddings: Option<usize>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct TokenizerConfig {
+    /// Some tokenizers say 1e30 here, for "no limit".
+    model_max_length: Option<f64>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct PromptConfig {
+    prompts: BTreeMap<String, String>,
+    default_prompt_name: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Module {
+    path: String,
+    #[serde(rename = "type")]
+    kind: String,
+}
+
+/// Reads how a sentence-transformers folder wants to be used. `listed` says whether a file belongs to the folder.
+pub fn read_spec(dir: &Path, listed: &dyn Fn(&str) -> bool) -> Result<Spec> {
+    let modules: Vec<Module> = read_json(dir, "modules.json", listed)?.unwrap_or_default();
+    let known = ["Transformer", "Pooling", "Normalize"];
+    if let Some(module) = modules.iter().find(|m| !known.iter().any(|k| m.kind.ends_with(k))) {
+        return Err(Fault::failed(format!("{}: a module of type {} is not supported", dir.display(), module.kind))
+            .hint("models made of Transformer, Pooling and Normalize work"));
+    }
+    let sentence: SentenceBertConfig = read_json(dir, "sentence_bert_config.json", listed)?.unwrap_or_default();
+    let network: TransformerConfig = read_json(dir, "config.json", listed)?.unwrap_or_default();
+    let tokenizer: TokenizerConfig = read_json(dir, "tokenizer_config.json", listed)?.unwrap_or_default();
+    let prompts: PromptConfig = read_json(dir, "config_sentence_transformers.json", listed)?.unwrap_or_default();
+    let pooling_dir = modules.iter().find(|m| m.kind.ends_with("Pooling")).map_or("1_Pooling", |m| m.path.as_str());
+    let pooling: Option<PoolingConfig> = read_json(dir, &format!("{pooling_dir}/config.json"), listed)?;
+    let pooling = pooling.unwrap_or_default();
+    let prompt = |names: [&str; 3]| {
+        let named = names.into_iter().find_map(|name| prompts.prompts.get(name));
+        named.or_else(|| prompts.prompts.get(prompts.default_prompt_name.as_ref()?)).cloned().unwrap_or_default()
+    };
+    Ok(Spec {
+        pooling: pooling_of(dir, &pooling)?,
+        // A folder without modules.json is a plain transformer; sentence-transformers pools it by the mean and
+        // does not normalise, but cosine is the measure here, so its vectors are normalised too.
+        normalise: modules.is_empty() || modules.iter().any(|m| m.kind.ends_with("Normalize")),
+        max_tokens: window(&sentence, &network, &tokenizer),
+        query_prefix: prompt(["query", "s2p_query", "search_query"]),
+        passage_prefix: prompt(["passage", "document", "search_document"]),
+        lower_case: sentence.do_lower_case,
+        dimension: pooling.word_embedding_dimension.or(network.hidden_size),
+    })
+}
+
+/// The model's window: what sentence-transformers would use, never more than there are positions.
+fn window(sentence: &SentenceBertConfig, network: &TransformerConfig, tokenizer: &TokenizerConfig) -> usize {
+    /// For a model that states no window at all.
+    const USUAL: usize = 512;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded by the filter")]
+    let stated = tokenizer.model_max_length.filter(|n| (8.0..1e6).contains(n)).map(|n| n as usize);
+    let positions = network.max_position_embeddings.unwrap_or(usize::MAX);
+    sentence.max_seq_length.or(stated).unwrap_or(USUAL.min(positions)).clamp(8, positions.max(8))
+}
+
+fn pooling_of(dir: &Path, config: &PoolingConfig) -> Result<Pooling> {
+    let unsupported = config.pooling_mode_mean_sqrt_len_tokens
+        || config.pooling_mode_weightedmean_tokens
+        || config.include_prompt == Some(false);
+    let modes = [
+        (config.pooling_mode_cls_token, Pooling::Cls),
+        (config.pooling_mode_max_tokens, Pooling::Max),
+        (config.pooling_mode_lasttoken, Pooling::LastToken),
+        (config.pooling_mode_mean_tokens, Pooling::Mean),
+    ];
+    let wanted: Vec<Pooling> = modes.into_iter().filter(|(on, _)| *on).map(|(_, mode)| mode).collect();
+    match wanted.as_slice() {
+        _ if unsupported => Err(Fault::failed(format!("{}: its way of pooling is not supported", dir.display()))),
+        [] => Ok(Pooling::Mean),
+        [one] => Ok(*one),
+        _ => Err(Fault::failed(format!("{}: pooling by several modes at once is not supported", dir.display()))),
+    }
+}
+
+fn read_json<T: for<'de> Deserialize<'de>>(dir: &Path, file: &str, listed: &dyn Fn(&str) -> bool) -> Result<Option<T>> {
+    if !listed(file) {
+        return Ok(None);
+    }
+    let path = dir.join(file);
+    let bytes = std::fs::read(&path).map_err(|e| damaged(&path, &e.to_string()))?;
+    serde_json::from_slice(&bytes).map(Some).or_damaged(|| format!("{} is not what it should be", path.display()))
+}

@@ -1,0 +1,64 @@
+//! The ONNX Runtime shared library: found beside the model, opened once in a process.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use super::files::shown;
+use crate::error::{Fault, Result};
+
+/// The opened library. Cheap to clone; all clones are the same environment.
+#[derive(Clone)]
+pub struct Runtime {
+    pub(super) environment: ort::environment::Environment,
+}
+
+/// The library's file names, by platform.
+const LIBRARY_NAMES: [&str; 3] = ["libonnxruntime.so", "libonnxruntime.dylib", "onnxruntime.dll"];
+
+/// Opened at most once: a process can hold one ONNX Runtime, and opening costs 20 ms.
+static OPENED: OnceLock<Runtime> = OnceLock::new();
+
+impl Runtime {
+    /// Opens the library at `path`, or returns the one already open.
+    ///
+    /// # Errors
+    /// When it cannot be opened or is too old for this program.
+    pub fn load(path: &Path) -> Result<Self> {
+        if let Some(runtime) = OPENED.get() {
+            return Ok(runtime.clone());
+        }
+        let fault = |e: String| {
+            Fault::failed(format!("cannot open the ONNX Runtime library {}: {e}", path.display()))
+                .hint("run `scripts/setup` in the project's folder")
+        };
+        let builder = ort::init_from(path).map_err(|e| fault(e.to_string()))?;
+        // The library's own log would be talk on stderr that nobody asked for; its errors come back as values.
+        let environment = builder
+            .with_name("rag")
+            .with_telemetry(false)
+            .with_logger(std::sync::Arc::new(|_, _, _, _, _| {}))
+            .build()
+            .map_err(|e| fault(e.to_string()))?;
+        Ok(OPENED.get_or_init(|| Self { environment }).clone())
+    }
+}
+
+/// The library: the one the user names, else the first in the folders.
+///
+/// # Errors
+/// Says exactly what to run when there is none.
+pub fn find_runtime(asset_dirs: &[PathBuf], named: Option<&Path>) -> Result<PathBuf> {
+    if let Some(path) = named {
+        return match path.is_file() {
+            true => Ok(path.to_path_buf()),
+            false => Err(Fault::failed(format!("no ONNX Runtime library at {}", path.display()))),
+        };
+    }
+    let candidates = asset_dirs.iter().flat_map(|dir| LIBRARY_NAMES.map(|name| dir.join("runtime").join(name)));
+    candidates.into_iter().find(|path| path.is_file()).ok_or_else(|| {
+        Fault::failed("the ONNX Runtime library is not on this machine").hint(format!(
+            "run `scripts/setup` in the project's folder, or set ORT_DYLIB_PATH; looked in {}",
+            shown(asset_dirs, "runtime")
+        ))
+    })
+}

@@ -1,0 +1,79 @@
+//! The model's own tokenizer, its truncation and padding switched off.
+//!
+//! The file often asks for both (all-MiniLM-L6-v2 pads every text to 128 tokens), which would make each query cost
+//! as much as a page; the window is applied here instead.
+
+use std::path::Path;
+
+use super::files::ModelFiles;
+use crate::error::{Fault, Result};
+
+/// Text to token ids.
+pub struct Tokenizer {
+    inner: tokenizers::Tokenizer,
+    /// Tokens that the model adds around every text, such as `[CLS]` and `[SEP]`.
+    special: usize,
+    unknown: Option<u32>,
+    lower_case: bool,
+}
+
+impl Tokenizer {
+    /// # Errors
+    /// [`Kind::Damaged`](crate::error::Kind::Damaged) when `tokenizer.json` is not what the manifest says.
+    pub fn load(files: &ModelFiles) -> Result<Self> {
+        files.verify_file("tokenizer.json")?;
+        Self::read(&files.dir.join("tokenizer.json"), files.spec.lower_case)
+    }
+
+    pub(super) fn read(path: &Path, lower_case: bool) -> Result<Self> {
+        let fault = |e: tokenizers::Error| Fault::damaged(format!("{}: {e}", path.display()));
+        let mut inner = tokenizers::Tokenizer::from_file(path).map_err(fault)?;
+        inner.with_truncation(None).map_err(fault)?;
+        inner.with_padding(None);
+        let special = inner.encode_fast("", true).map_err(fault)?.len();
+        let unknown = ["[UNK]", "<unk>"].iter().find_map(|token| inner.token_to_id(token));
+        Ok(Self { inner, special, unknown, lower_case })
+    }
+
+    /// Number of tokens in `text`, without the special ones.
+    pub fn count(&self, text: &str) -> usize {
+        self.ids(text, false).len()
+    }
+
+    /// Tokens that the model adds around every text.
+    pub fn special(&self) -> usize {
+        self.special
+    }
+
+    /// Token ids with the special tokens, cut to `max` in all; a cut text keeps its closing special token.
+    pub fn encode(&self, text: &str, max: usize) -> Vec<u32> {
+        let mut ids = self.ids(text, true);
+        if ids.len() > max {
+            let last = ids[ids.len() - 1];
+            ids.truncate(max);
+            if let (Some(end), true) = (ids.last_mut(), self.special > 1) {
+                *end = last;
+            }
+        }
+        ids
+    }
+
+    /// Share of the tokens of `text` that the model does not know, in 0..=1.
+    pub fn unknown_share(&self, text: &str) -> f64 {
+        let ids = self.ids(text, false);
+        let unknown = ids.iter().filter(|id| Some(**id) == self.unknown).count();
+        if ids.is_empty() { 0.0 } else { unknown as f64 / ids.len() as f64 }
+    }
+
+    fn ids(&self, text: &str, special: bool) -> Vec<u32> {
+        let lowered;
+        let text = if self.lower_case {
+            lowered = text.to_lowercase();
+            &lowered
+        } else {
+            text
+        };
+        // Encoding fails only on broken pre-tokenizer state; a text without tokens is the harmless reading of it.
+        self.inner.encode_fast(text, special).map(|e| e.get_ids().to_vec()).unwrap_or_default()
+    }
+}

@@ -1,0 +1,81 @@
+//! Opening SQLite files: WAL, a bounded wait for other processes, and a schema version that is checked.
+//!
+//! `rusqlite` is always the bundled one: a corruption bug of WAL mode is fixed only from SQLite 3.51.3 on.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+/// How long a statement waits for another process's write before it gives up. Writes here take milliseconds; a
+/// process that holds the file longer than this has stopped.
+const BUSY_WAIT: Duration = Duration::from_secs(5);
+
+/// What became of an attempt to open a file.
+pub enum Opened {
+    Writable(Connection),
+    /// The file or its folder cannot be written to. Nothing is created beside it.
+    ReadOnly(Connection),
+    /// Absent and not creatable.
+    Absent,
+    /// Not a database, or damaged beyond opening.
+    Damaged,
+    /// Written by a newer version of this program.
+    Newer,
+}
+
+/// Opens `path`, running `schema` on a new file and stamping it `version`.
+///
+/// # Errors
+/// Whatever SQLite says that is none of [`Opened`].
+pub fn open(path: &Path, schema: &str, version: i64) -> rusqlite::Result<Opened> {
+    match open_writable(path, schema, version) {
+        Ok(opened) => Ok(opened),
+        Err(e) if is_damage(&e) => Ok(Opened::Damaged),
+        Err(e) if matches!(code(&e), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied)) => {
+            Ok(open_read_only(path, version).unwrap_or(Opened::Absent))
+        }
+        Err(e) => Err(e),
+    }
+}
+
+fn open_writable(path: &Path, schema: &str, version: i64) -> rusqlite::Result<Opened> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(BUSY_WAIT)?;
+    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if found > version {
+        return Ok(Opened::Newer);
+    }
+    if found < version {
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        let script = format!("BEGIN IMMEDIATE; {schema} PRAGMA user_version = {version}; COMMIT;");
+        connection.execute_batch(&script)?;
+    }
+    // A commit then costs no fsync; a power cut may lose the last commits but never damages the file.
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
+    Ok(Opened::Writable(connection))
+}
+
+/// `immutable` keeps SQLite from wanting `-wal` and `-shm` files, which it could not create here.
+fn open_read_only(path: &Path, version: i64) -> Option<Opened> {
+    let escaped: String = path.to_str()?.chars().fold(String::new(), |mut text, c| {
+        match c {
+            '%' | '?' | '#' => text.push_str(&format!("%{:02x}", c as u32)),
+            c => text.push(c),
+        }
+        text
+    });
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(format!("file:{escaped}?immutable=1"), flags).ok()?;
+    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).ok()?;
+    Some(if found == version { Opened::ReadOnly(connection) } else { Opened::Newer })
+}
+
+/// True when SQLite says that the file's bytes are wrong.
+pub fn is_damage(error: &rusqlite::Error) -> bool {
+    matches!(code(error), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+}
+
+fn code(error: &rusqlite::Error) -> Option<ErrorCode> {
+    error.sqlite_error_code()
+}
