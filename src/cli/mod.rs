@@ -99,6 +99,7 @@ type Flags = Vec<(&'static str, String, String)>;
 
 /// Runs one command line and says how it ended.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    crate::model::forbid_telemetry();
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => return exit::of_clap(&error),
