@@ -114,21 +114,31 @@ fn is_mostly_utf8(bytes: &[u8]) -> bool {
     whole > 0 && broken * 8 <= whole
 }
 
-/// The byte order of UTF-16 without a mark: spaces, line ends and Latin letters have a zero byte always on the same
-/// side.
-fn utf16_without_mark(bytes: &[u8]) -> Option<fn([u8; 2]) -> u16> {
-    let head = &bytes[..bytes.len().min(1 << 14)];
-    let zeros_at = |side: usize| head.iter().skip(side).step_by(2).filter(|&&b| b == 0).count();
-    let (even, odd) = (zeros_at(0), zeros_at(1));
-    let order: fn([u8; 2]) -> u16 = if even > odd { u16::from_be_bytes } else { u16::from_le_bytes };
-    if even.min(odd) * 50 > even.max(odd) || even == odd || head.len() < 4 {
+/// The byte order in which a file without a mark reads as UTF-16. Text has spaces, line ends or Latin letters, so
+/// without a zero byte it is not UTF-16.
+fn utf16_without_mark(bytes: &[u8]) -> Option<ByteOrder> {
+    let head = &bytes[..bytes.len().min(1 << 14) / 2 * 2];
+    let n_zero = head.iter().filter(|&&b| b == 0).count();
+    let n_high = head.iter().filter(|b| !b.is_ascii()).count();
+    // Any two Latin letters make a Han character, but real ones also have bytes beyond ASCII.
+    if n_zero == 0 || (n_zero * 8 < head.len() && n_high * 8 < head.len()) {
         return None;
     }
-    let units = || head.chunks_exact(2).map(|pair| order([pair[0], pair[1]]));
-    let n_units = head.len() / 2;
-    let likely = char::decode_utf16(units()).filter(|c| c.as_ref().is_ok_and(|&c| is_likely(c))).count();
-    (likely * 10 >= n_units * 9).then_some(order)
+    let score = |order: ByteOrder| {
+        let units = head.chunks_exact(2).map(|pair| order([pair[0], pair[1]]));
+        let (mut n_likely, mut n_ascii) = (0, 0);
+        for c in char::decode_utf16(units).flatten() {
+            n_likely += usize::from(is_likely(c));
+            n_ascii += usize::from(c.is_ascii());
+        }
+        (n_likely * 20 >= head.len() * 9).then_some(n_likely + n_ascii)
+    };
+    let (little, big) = (score(u16::from_le_bytes), score(u16::from_be_bytes));
+    let order: ByteOrder = if big > little { u16::from_be_bytes } else { u16::from_le_bytes };
+    little.max(big).map(|_| order)
 }
+
+type ByteOrder = fn([u8; 2]) -> u16;
 
 /// Letters and digits of all scripts, white space, and the punctuation that goes with them.
 fn is_likely(c: char) -> bool {
@@ -139,17 +149,21 @@ fn utf8(bytes: &[u8], mark: usize) -> Decoded {
     let mut decoded = Decoded::default();
     decoded.map.seek(mark);
     decoded.text.reserve(bytes.len());
+    let mut n_broken = 0;
     for piece in bytes[mark..].utf8_chunks() {
+        if !piece.valid().is_empty() {
+            decoded.push_broken(n_broken);
+            n_broken = 0;
+        }
         decoded.text.push_str(piece.valid());
         decoded.map.copy(piece.valid().len());
-        if !piece.invalid().is_empty() {
-            decoded.push(char::REPLACEMENT_CHARACTER, piece.invalid().len());
-        }
+        n_broken += piece.invalid().len();
     }
+    decoded.push_broken(n_broken);
     decoded
 }
 
-fn utf16(bytes: &[u8], mark: usize, order: fn([u8; 2]) -> u16) -> Decoded {
+fn utf16(bytes: &[u8], mark: usize, order: ByteOrder) -> Decoded {
     let mut decoded = Decoded::default();
     decoded.map.seek(mark);
     decoded.text.reserve(bytes.len());
@@ -168,6 +182,13 @@ fn utf16(bytes: &[u8], mark: usize, order: fn([u8; 2]) -> u16) -> Decoded {
 }
 
 impl Decoded {
+    /// Broken bytes in a row become one character: a lone surrogate has three.
+    fn push_broken(&mut self, n: usize) {
+        if n > 0 {
+            self.push(char::REPLACEMENT_CHARACTER, n);
+        }
+    }
+
     fn push(&mut self, c: char, source: usize) {
         self.text.push(c);
         self.map.unit(c.len_utf8(), source);

@@ -191,6 +191,7 @@ struct Renderer<'a> {
     /// Marker to be written before the first text of a list item.
     marker: Option<String>,
     is_item: bool,
+    in_term: bool,
     /// Whether what follows explains the term that the current block begins with.
     after_term: bool,
 
@@ -225,6 +226,7 @@ impl<'a> Renderer<'a> {
             gap: Gap::None,
             marker: None,
             is_item: false,
+            in_term: false,
             after_term: false,
             zones: Vec::new(),
             skipped: None,
@@ -282,7 +284,7 @@ impl<'a> Renderer<'a> {
         let is_hidden = (tag.is_hidden || tag.is_decoration()) && !self.keep.hidden;
         let is_foreign_leaf = self_closing && name == b"svg";
         if (is_never_text(name) || is_hidden) && !is_void(name) && !is_foreign_leaf {
-            if !is_inline(name) {
+            if is_hidden && !is_inline(name) {
                 self.end_block();
             }
             self.skipped = Some(Open::new(name));
@@ -300,7 +302,15 @@ impl<'a> Renderer<'a> {
                 self.end_item();
                 self.heading = Some(name[1] - b'0');
             }
-            b"dt" => self.soft_break(),
+            b"dt" => {
+                self.end_term();
+                self.soft_break();
+                self.in_term = true;
+            }
+            b"dd" => {
+                self.end_term();
+                self.soft_break();
+            }
             b"pre" | b"listing" | b"xmp" => {
                 self.end_block();
                 self.heading = None;
@@ -399,10 +409,7 @@ impl<'a> Renderer<'a> {
                 self.end_block();
                 self.end_item();
             }
-            b"dt" if self.out.len() > self.block_start => {
-                self.widen(Gap::Line);
-                self.after_term = true;
-            }
+            b"dt" => self.end_term(),
             _ if is_block(name) => self.soft_break(),
             _ => {}
         }
@@ -585,6 +592,12 @@ impl<'a> Renderer<'a> {
         self.is_item = false;
     }
 
+    /// A term and what explains it make one block.
+    fn end_term(&mut self) {
+        self.after_term |= self.in_term && self.out.len() > self.block_start;
+        self.in_term = false;
+    }
+
     /// A paragraph or the like begins or ends: in a table cell that is no more than a space.
     fn soft_break(&mut self) {
         if self.after_term {
@@ -644,7 +657,7 @@ fn is_container(name: &[u8]) -> bool {
 }
 
 fn is_inline(name: &[u8]) -> bool {
-    matches!(name, b"a" | b"span" | b"svg" | b"button" | b"i" | b"b" | b"em" | b"strong" | b"code" | b"small" | b"sup" | b"sub" | b"label")
+    matches!(name, b"a" | b"span" | b"i" | b"b" | b"em" | b"strong" | b"code" | b"small" | b"sup" | b"sub" | b"label")
 }
 
 fn is_block(name: &[u8]) -> bool {
