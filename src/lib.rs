@@ -11,3 +11,4 @@ pub mod sqlite;
 pub mod cache;
 pub mod index;
 pub mod model;
+pub mod answer;
