@@ -9,6 +9,7 @@ pub mod disk;
 pub mod http;
 pub mod sqlite;
 
+pub mod answer;
 pub mod cache;
 pub mod index;
 pub mod model;

@@ -57,4 +57,4 @@ pub fn index_terms(text: &str, language: Option<&str>, sink: &mut dyn FnMut(Term
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 /// A fence of code comes back as it is.
 pub fn plain(text: &str) -> String {
     let text = text.trim();
-    if text.starts_with("```") || text.starts_with("~~~") {
+    if is_fence(text) {
         return text.to_owned();
     }
     let mut out = String::with_capacity(text.len());
@@ -23,6 +23,12 @@ pub fn plain(text: &str) -> String {
     let out = collapse(&out);
     // reStructuredText announces code with two colons.
     out.strip_suffix("::").map_or(out.clone(), |sentence| format!("{sentence}:"))
+}
+
+/// Whether `text` begins with the opening line of a fence; ``` ```this``` ``` is a code span.
+pub(super) fn is_fence(text: &str) -> bool {
+    let first = text.lines().next().unwrap_or("");
+    first.starts_with("~~~") || first.starts_with("```") && !first.trim_start_matches('`').contains('`')
 }
 
 /// The text of an ATX heading, if `line` is one.
@@ -126,14 +132,10 @@ fn run_len(text: &str, mark: char) -> usize {
     text.len() - text.trim_start_matches(mark).len()
 }
 
-/// Keeps code as it stands, in single backticks where they do; a reStructuredText reference loses its marks.
+/// Keeps code as it stands, in single backticks where they do, and drops a tick that has no partner; a reStructuredText reference loses its marks.
 fn code_span(rest: &str, out: &mut String) -> usize {
     let ticks = run_len(rest, '`');
-    let fence = &rest[..ticks];
-    let Some(len) = find_run(&rest[ticks..], ticks) else {
-        out.push_str(fence);
-        return ticks;
-    };
+    let Some(len) = find_run(&rest[ticks..], ticks) else { return ticks };
     let inside = &rest[ticks..ticks + len];
     let total = ticks + len + ticks;
     let after = &rest[total..];

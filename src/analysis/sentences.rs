@@ -198,7 +198,7 @@ enum Line<'a> {
 fn kind_of(line: &str) -> Line<'_> {
     let Some(first) = line.chars().next() else { return Line::Blank };
     match first {
-        '`' | '~' if line.starts_with("```") || line.starts_with("~~~") => Line::Fence(&line[..3]),
+        '`' | '~' if super::plain::is_fence(line) => Line::Fence(&line[..3]),
         '#' if super::plain::heading(line).is_some() => Line::Heading,
         '|' if line.chars().all(|c| "|-: +=".contains(c)) => Line::Noise,
         '|' if line.len() > 1 => Line::Row,
@@ -259,6 +259,9 @@ fn is_closing(c: char) -> bool {
 /// Whether the sentence that began at `start` ends with the mark at `stop`: its end if it does, where to look on if not.
 /// A small letter after the mark says that it does not, unless the whole paragraph is written in small letters.
 fn ends_at(block: &str, start: usize, stop: usize, is_lower_case: bool) -> Result<usize, usize> {
+    if is_in_code(&block[start..stop], &block[stop..]) {
+        return Err(stop + block[stop..].find('`').unwrap_or(1));
+    }
     let marks_len = block[stop..].find(|c| !is_terminal(c)).unwrap_or(block.len() - stop);
     let marks = &block[stop..stop + marks_len];
     let mut end = stop + marks_len;
@@ -286,6 +289,11 @@ fn ends_at(block: &str, start: usize, stop: usize, is_lower_case: bool) -> Resul
         return Err(end);
     }
     Ok(end)
+}
+
+/// Whether a mark stands inside a code span: the `!` of `println!` ends nothing.
+fn is_in_code(before: &str, after: &str) -> bool {
+    before.matches('`').count() % 2 == 1 && after.contains('`')
 }
 
 /// Bytes of a footnote mark (`[12]`, `[^note]`, `[citation needed]`) that `rest` begins with.

@@ -2,7 +2,7 @@ use std::fs;
 
 use super::*;
 
-mod retrieval;
+pub(crate) mod retrieval;
 
 #[track_caller]
 fn check(text: &str, language: Option<&str>, expected: &str) {

@@ -52,7 +52,7 @@ pub fn run(args: &AskArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
             "question": response.question,
             "answer": answer.text,
             "supported": answer.supported,
-            "intent": response.intent,
+            "intent": response.intent.name(),
             "generator": "extractive",
             "model": response.model,
             "index": response.index,
