@@ -67,8 +67,11 @@ impl Divider<'_> {
         tokens.max(n_visible / MAX_BYTES_PER_TOKEN)
     }
 
-    /// Appends the units of a block.
+    /// Appends the units of a block; a block without a letter or digit has none.
     pub(super) fn push(&self, block: &Block, units: &mut Vec<Unit>) {
+        if !self.text[block.span.range()].contains(char::is_alphanumeric) {
+            return;
+        }
         let is_code = matches!(block.kind, BlockKind::Code | BlockKind::Table);
         let announces = units.last().is_some_and(|unit| !unit.is_code && announces(&self.text[unit.span.range()]));
         let cut = if announces { Cut::Announced } else { Cut::Block };
