@@ -79,6 +79,8 @@ impl Part {
 struct Group {
     path: Vec<String>,
     units: Vec<Unit>,
+    /// Tokens left for the text under this path.
+    budget: usize,
 }
 
 impl<'a> Chunker<'a> {
@@ -161,13 +163,14 @@ impl<'a> Chunker<'a> {
                 }
                 units.extend(part.units);
             }
-            built.push(Group { path, units });
+            built.push(Group { path, units, budget: 0 });
         }
         if !orphans.is_empty() {
-            built.push(Group { path: Vec::new(), units: orphans });
+            built.push(Group { path: Vec::new(), units: orphans, budget: 0 });
         }
         for group in &mut built {
             group.path = self.fitted(&group.path);
+            group.budget = self.budget(&group.path);
             self.measure_gaps(&mut group.units);
         }
         built
@@ -190,10 +193,9 @@ impl<'a> Chunker<'a> {
     }
 
     fn emit_group(&self, group: &Group, chunks: &mut Vec<Chunk>) {
-        let budget = self.budget(&group.path);
+        let rest = self.rest_budget(group.budget);
+        let room = |i: usize| if i > 0 && self.may_repeat(&group.units, i) { rest } else { group.budget };
         let mut before: Option<Range<usize>> = None;
-        let rest = self.rest_budget(budget);
-        let room = |i: usize| if i > 0 && self.may_repeat(&group.units, i) { rest } else { budget };
         for range in pack::pack(&group.units, room) {
             let start = before.and_then(|before| self.overlap_start(&group.units, before));
             self.emit(group, range.clone(), start, chunks);
@@ -209,7 +211,8 @@ impl<'a> Chunker<'a> {
         let text = &self.doc.text[span.range()];
         let sum: usize = units.iter().map(|unit| unit.tokens + unit.lead).sum();
         let context = context_line(self.doc.title.as_deref(), &group.path);
-        let is_near = (sum + self.overlap) * 10 >= self.budget(&group.path) * 9;
+        let repeated = if overlap_start.is_some() { self.overlap } else { 0 };
+        let is_near = (sum + repeated) * 10 >= group.budget * 9;
         if is_near && (self.count)(&embedded_text(&context, text)) > self.max {
             if overlap_start.is_some() {
                 return self.emit(group, range, None, chunks);
@@ -220,7 +223,7 @@ impl<'a> Chunker<'a> {
                 return self.emit(group, middle..range.end, None, chunks);
             }
             let divider = Divider { text: &self.doc.text, count: self.count, max: units[0].tokens / 2 };
-            let finer = Group { path: group.path.clone(), units: divider.halves(units[0]) };
+            let finer = Group { path: group.path.clone(), units: divider.halves(units[0]), budget: group.budget };
             if finer.units.len() > 1 {
                 return (0..finer.units.len()).for_each(|i| self.emit(&finer, i..i + 1, None, chunks));
             }
