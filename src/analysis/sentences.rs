@@ -205,6 +205,7 @@ fn kind_of(line: &str) -> Line<'_> {
         '<' if is_lone_tag(line) => Line::Noise,
         '{' if line.starts_with("{{") && line.ends_with("}}") => Line::Noise,
         '.' if line.starts_with(".. ") => Line::Noise,
+        '[' if !line.starts_with("[^") && line.split_once("]: ").is_some_and(|(label, target)| !label.contains(' ') && !target.contains(' ')) => Line::Noise,
         '=' | '-' | '~' | '*' | '_' | '^' | '+' if line.len() > 2 && line.chars().all(|c| c == first || c == ' ') => Line::Rule,
         _ if super::plain::item(line).is_some() => Line::Item,
         _ => Line::Text,

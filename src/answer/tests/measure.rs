@@ -130,3 +130,16 @@ fn overall() {
         println!("{name}: n {} abstain {:.3} right {:.3} words {:.1}  {:.2} ms", o.n, 1.0 - o.answered as f64 / o.n as f64, o.right as f64 / o.n as f64, o.words as f64 / o.answered.max(1) as f64, t.elapsed().as_secs_f64()*1000.0/o.n as f64);
     }
 }
+
+#[test]
+fn rust_questions() {
+    let Ok(file) = std::env::var("QS") else { return };
+    let rc = corpus(folder("rustbook_en"), "en");
+    for q in fs::read_to_string(file).unwrap().lines() {
+        let h = hits(&rc, q, None, 8);
+        let weight = |t: &str| f64::from(rc.index.idf(t));
+        let tools = Tools { weight: &weight, languages: &["en"], similarity: None };
+        let a = answer(q, &h, &tools, &Options::default()).unwrap();
+        println!("Q: {q} ({:?})\n{}\n   {}\n", Intent::of(q), if a.supported {a.text.as_str()} else {"(none)"}, a.citations.iter().map(|c| format!("[{}] {}", c.n, c.hit.path)).collect::<Vec<_>>().join(" "));
+    }
+}
