@@ -213,12 +213,19 @@ fn list_around(candidates: &[Candidate], best: usize, wish: &Wish, options: &Opt
         (0..=best).rev().take_while(|&at| is_item(at)).last()?
     } else if is_item(best + 1) && !is_item(best) && (wish.wants_list() || announces(best)) {
         best + 1
+    } else if wish.wants_list()
+        && let Some(lead) = (best + 1..=best + 2).find(|&at| is_item(at + 1) && !is_item(at) && candidates[at].source == source && announces(at))
+    {
+        lead + 1
     } else {
         return None;
     };
     let mut list = Vec::new();
     let mut n_words = 0;
     let lead = start.checked_sub(1).filter(|&lead| candidates[lead].source == source && candidates[lead].kind == Kind::Sentence && (announces(lead) || lead == best));
+    if start > best + 1 {
+        list.push(best);
+    }
     if let Some(lead) = lead {
         list.push(lead);
         n_words += candidates[lead].n_words;

@@ -10,21 +10,28 @@ use crate::answer::*;
 use crate::document::*;
 use crate::error::Result;
 
-struct Corpus { paths: Vec<String>, chunks: Vec<String>, index: Bm25, language: &'static str }
+struct Corpus { paths: Vec<String>, chunks: Vec<String>, headings: Vec<Vec<String>>, index: Bm25, language: &'static str }
 
 fn corpus(docs: Vec<(String, String)>, language: &'static str) -> Corpus {
-    let mut paths = vec![]; let mut chunks = vec![];
+    let mut paths = vec![]; let mut chunks = vec![]; let mut headings: Vec<Vec<String>> = vec![];
     for (path, text) in docs {
         let mut chunk = String::new();
+        let mut heading: Vec<String> = vec![];
+        let mut fenced = false;
         for para in text.split("\n\n") {
-            if !chunk.is_empty() && chunk.len() + para.len() > 1000 { paths.push(path.clone()); chunks.push(std::mem::take(&mut chunk)); }
+            let n_fence = para.matches("```").count();
+            let is_heading = !fenced && para.starts_with('#') && !para.contains('\n');
+            if !fenced && !chunk.is_empty() && (is_heading || chunk.len() + para.len() > 1000) { paths.push(path.clone()); chunks.push(std::mem::take(&mut chunk)); headings.push(heading.clone()); }
+            if n_fence % 2 == 1 { fenced = !fenced; }
+            if is_heading { let level = para.len() - para.trim_start_matches('#').len(); heading.truncate(level - 1); heading.push(para.trim_start_matches('#').trim().to_owned()); continue; }
             if !chunk.is_empty() { chunk.push_str("\n\n"); }
             chunk.push_str(para);
         }
-        if !chunk.trim().is_empty() { paths.push(path.clone()); chunks.push(chunk); }
+        if !chunk.trim().is_empty() { paths.push(path.clone()); chunks.push(chunk); headings.push(heading); }
     }
-    let index = Bm25::new(&chunks, Some(language));
-    Corpus { paths, chunks, index, language }
+    let texts: Vec<String> = chunks.iter().zip(&headings).map(|(c, h)| format!("{}\n{c}", h.join(" > "))).collect();
+    let index = Bm25::new(&texts, Some(language));
+    Corpus { paths, chunks, headings, index, language }
 }
 struct Q { text: String, golds: Vec<String>, }
 fn jsonl(p: &std::path::Path) -> Vec<serde_json::Value> { fs::read_to_string(p).unwrap().lines().map(|l| serde_json::from_str(l).unwrap()).collect() }
@@ -72,7 +79,7 @@ fn hits(c: &Corpus, q: &str, emb: Option<&Emb>, k: usize) -> Vec<Hit> {
     let mut fused: Vec<(u32, f64)> = ids.into_iter().map(|d| { let l = lex.get(&d).copied().unwrap_or(0.0) as f64 / lmax.max(1e-9); let s = dm.get(&d).map_or(0.0, |s| ((s-dmin)/(dmax-dmin)).max(0.0)); (d, if dm.is_empty() { l } else { 0.4*l + 0.6*s }) }).collect();
     fused.sort_by(|a,b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
     fused.into_iter().take(k).enumerate().map(|(i,(d,s))| Hit { rank: i+1, score: s, root: Arc::from("/r"), path: Arc::from(c.paths[d as usize].as_str()), title: None,
-        chunk: Chunk { heading: vec![], text: c.chunks[d as usize].clone(), bytes: Span::new(d as usize*100000, d as usize*100000+c.chunks[d as usize].len()), lines: Lines{first:1,last:1}, page: None }, also: vec![],
+        chunk: Chunk { heading: c.headings[d as usize].clone(), text: c.chunks[d as usize].clone(), bytes: Span::new(d as usize*100000, d as usize*100000+c.chunks[d as usize].len()), lines: Lines{first:1,last:1}, page: None }, also: vec![],
         legs: Legs { lexical: lex.get(&d).map(|&s| Leg { rank: 1, score: s as f64, normalised: 0.0, weight: 0.4 }), dense: dm.get(&d).map(|&s| Leg { rank: 1, score: s, normalised: 0.0, weight: 0.6 }) } }).collect()
 }
 
@@ -141,5 +148,29 @@ fn rust_questions() {
         let tools = Tools { weight: &weight, languages: &["en"], similarity: None };
         let a = answer(q, &h, &tools, &Options::default()).unwrap();
         println!("Q: {q} ({:?})\n{}\n   {}\n", Intent::of(q), if a.supported {a.text.as_str()} else {"(none)"}, a.citations.iter().map(|c| format!("[{}] {}", c.n, c.hit.path)).collect::<Vec<_>>().join(" "));
+    }
+}
+
+#[test]
+fn dump_support() {
+    if std::env::var("SUPP").is_err() { return }
+    let emb = Emb::load();
+    let mut out = fs::File::create("/tmp/ans/support.tsv").unwrap();
+    let (xd, xq) = xquad("xquad_en"); let (cd, cq) = chroma(); let (zd, zq) = xquad("xquad_zh");
+    let xc = corpus(xd, "en"); let cc = corpus(cd, "en"); let rc = corpus(folder("rustbook_en"), "en"); let zc = corpus(zd, "zh"); let zr = corpus(folder("rustbook_zh"), "zh");
+    for (name, c, qs) in [("xx", &xc, &xq), ("xr", &rc, &xq), ("cc", &cc, &cq), ("cr", &rc, &cq), ("cx", &xc, &cq), ("xc", &cc, &xq), ("xm", &xc, &xq), ("zz", &zc, &zq), ("zr", &zr, &zq)] {
+        let langs = [c.language];
+        for (qi, q) in qs.iter().enumerate() {
+            let mut h = hits(c, &q.text, emb.as_ref(), if name == "xm" {12} else {8});
+            if name == "xm" { h.retain(|h| !q.golds.iter().any(|g| h.chunk.text.contains(g.as_str()))); if h.is_empty() { continue } }
+            let weight = |t: &str| f64::from(c.index.idf(t));
+            let tools = Tools { weight: &weight, languages: &langs, similarity: None };
+            let ev = crate::answer::evidence::choose(&h, Limits::default());
+            let asked = crate::answer::question::Question::new(&q.text, &tools);
+            let wish = crate::answer::extractive::Wish { intent: Intent::of(&q.text), wanted: crate::answer::intent::Wanted::of(&q.text), wants_code: false };
+            let cands = crate::answer::score::candidates(&asked, &wish, &ev);
+            let s = crate::answer::support::Strength::of(&q.text, &asked, &cands, &ev);
+            writeln!(out, "{name}\t{qi}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}", s.sentence, s.passage, s.together, s.cosine.unwrap_or(0.0), s.missing_names, asked.unknown_share(), asked.len(), q.text.replace('\t', " ")).unwrap();
+        }
     }
 }
