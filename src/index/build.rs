@@ -53,8 +53,8 @@ pub struct Summary<'a> {
 }
 
 impl<'a> Builder<'a> {
-    /// Begins on top of `base`, whose every block is checked first: damage must not be linked into the next
-    /// generation and blessed there. The caller holds the store's lock.
+    /// Begins on top of `base`, on which the caller has run [`Snapshot::check`]: damage must not be linked into the
+    /// next generation and blessed there. The caller holds the store's lock.
     pub fn begin(store: &'a Store, base: Option<&'a Snapshot>) -> Result<Self> {
         let dir = store.new_building_dir()?;
         let begun = Self::link(&dir, base).and_then(|(rows, base_rows)| {
@@ -79,7 +79,6 @@ impl<'a> Builder<'a> {
     fn link(dir: &Path, base: Option<&Snapshot>) -> Result<(HashMap<RowKey, u64>, u64)> {
         disk::create_dir(&dir.join("bm25"))?;
         let Some(base) = base else { return Ok((HashMap::new(), 0)) };
-        base.check()?;
         for name in base.meta().files.keys().filter(|name| *name != documents::FILE) {
             disk::link_or_copy(&base.dir().join(name), &dir.join(name))?;
         }

@@ -16,9 +16,8 @@ mod snapshot;
 mod tests;
 mod verify;
 
-pub use build::{Builder, Pending, Summary};
+pub use build::{Builder, Pending, Summary, Vectors};
 pub use bundle::{Saved, load, save};
-pub use dense::RowKey;
 pub use documents::{Record, State};
 pub use generation::{Chunking, Counts, Meta, ModelInfo, Root};
 pub use lexical::{ChunkEntry, Stored};

@@ -49,6 +49,8 @@ pub struct Spec {
     pub passage_prefix: String,
     /// Text is lower-cased before the tokenizer sees it.
     pub lower_case: bool,
+    /// Numbers in a vector, when the files say so.
+    pub dimension: Option<usize>,
 }
 
 /// One model found on disk.
@@ -191,6 +193,7 @@ struct SentenceBertConfig {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct PoolingConfig {
+    word_embedding_dimension: Option<usize>,
     pooling_mode_cls_token: bool,
     pooling_mode_mean_tokens: bool,
     pooling_mode_max_tokens: bool,
@@ -203,6 +206,7 @@ struct PoolingConfig {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct TransformerConfig {
+    hidden_size: Option<usize>,
     max_position_embeddings: Option<usize>,
 }
 
@@ -241,12 +245,13 @@ pub fn read_spec(dir: &Path, listed: &dyn Fn(&str) -> bool) -> Result<Spec> {
     let prompts: PromptConfig = read_json(dir, "config_sentence_transformers.json", listed)?.unwrap_or_default();
     let pooling_dir = modules.iter().find(|m| m.kind.ends_with("Pooling")).map_or("1_Pooling", |m| m.path.as_str());
     let pooling: Option<PoolingConfig> = read_json(dir, &format!("{pooling_dir}/config.json"), listed)?;
+    let pooling = pooling.unwrap_or_default();
     let prompt = |names: [&str; 3]| {
         let named = names.into_iter().find_map(|name| prompts.prompts.get(name));
         named.or_else(|| prompts.prompts.get(prompts.default_prompt_name.as_ref()?)).cloned().unwrap_or_default()
     };
     Ok(Spec {
-        pooling: pooling_of(dir, &pooling.unwrap_or_default())?,
+        pooling: pooling_of(dir, &pooling)?,
         // A folder without modules.json is a plain transformer; sentence-transformers pools it by the mean and
         // does not normalise, but cosine is the measure here, so its vectors are normalised too.
         normalise: modules.is_empty() || modules.iter().any(|m| m.kind.ends_with("Normalize")),
@@ -254,6 +259,7 @@ pub fn read_spec(dir: &Path, listed: &dyn Fn(&str) -> bool) -> Result<Spec> {
         query_prefix: prompt(["query", "s2p_query", "search_query"]),
         passage_prefix: prompt(["passage", "document", "search_document"]),
         lower_case: sentence.do_lower_case,
+        dimension: pooling.word_embedding_dimension.or(network.hidden_size),
     })
 }
 

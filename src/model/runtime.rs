@@ -15,6 +15,16 @@ pub struct Runtime {
 /// The library's file names, by platform.
 const LIBRARY_NAMES: [&str; 3] = ["libonnxruntime.so", "libonnxruntime.dylib", "onnxruntime.dll"];
 
+/// Keeps the library from sending and storing telemetry, which official builds do by default: they write a device id
+/// below the home folder and hold a thread for it. The library reads this variable when it is opened.
+///
+/// Must be called before any thread is started; the command line does so first thing.
+#[expect(unsafe_code, reason = "setting a variable is unsafe beside threads that read the environment")]
+pub fn forbid_telemetry() {
+    // SAFETY: no other thread runs yet, as the caller guarantees.
+    unsafe { std::env::set_var("ORT_DISABLE_TELEMETRY", "1") };
+}
+
 /// Opened at most once: a process can hold one ONNX Runtime, and opening costs 20 ms.
 static OPENED: OnceLock<Runtime> = OnceLock::new();
 

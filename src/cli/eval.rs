@@ -1,0 +1,49 @@
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::json;
+
+use super::exit::Outcome;
+use super::ui::Ui;
+use crate::engine::Engine;
+use crate::error::Result;
+use crate::evaluate;
+
+/// Measure retrieval on questions with known answers
+///
+/// FILE has one JSON object a line: {"query": "…", "relevant": {"PATH": GRADE, …}}, paths relative to the folder.
+#[derive(Debug, Args)]
+pub struct EvalArgs {
+    /// Questions with their relevant files
+    file: PathBuf,
+}
+
+pub fn run(args: &EvalArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
+    let report = evaluate::run(engine, &args.file)?;
+    if ui.json {
+        let modes: serde_json::Map<_, _> = report
+            .modes
+            .iter()
+            .map(|m| {
+                let value = json!({ "ndcg@10": m.ndcg_10, "recall@100": m.recall_100, "mrr@10": m.mrr_10 });
+                (m.mode.name().to_owned(), value)
+            })
+            .collect();
+        let latency: serde_json::Map<_, _> = report
+            .modes
+            .iter()
+            .map(|m| (m.mode.name().to_owned(), json!({ "p50": m.p50_ms, "p95": m.p95_ms })))
+            .collect();
+        ui.json(&json!({ "queries": report.queries, "modes": modes, "latency_ms": latency }));
+        return Ok(Outcome::Done);
+    }
+    let rows = report.modes.iter().map(|m| {
+        let mut row = vec![m.mode.name().to_owned()];
+        row.extend([m.ndcg_10, m.recall_100, m.mrr_10].map(|x| format!("{x:.4}")));
+        row.extend([m.p50_ms, m.p95_ms].map(|x| format!("{x:.1}")));
+        row
+    });
+    ui.table(&["mode", "ndcg@10", "recall@100", "mrr@10", "p50 ms", "p95 ms"], rows.collect());
+    ui.note(super::ui::counted(report.queries as u64, "question"));
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,72 @@
+//! Faults and outcomes to exit codes. The table in the README and in every man page is this one.
+
+use std::process::ExitCode;
+
+use super::ui::Ui;
+use crate::error::{Fault, Kind, Result};
+
+/// How a command that did not fail ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Done,
+    /// Nothing matched, or nothing supports an answer.
+    NothingFound,
+    /// Some files failed; the rest is done.
+    SomeFailed,
+    /// A check found damage.
+    Damaged,
+}
+
+/// Exit codes with their meaning, in order.
+pub const CODES: [(u8, &str); 9] = [
+    (0, "done"),
+    (1, "failed"),
+    (2, "usage: the command line or a setting is wrong"),
+    (3, "nothing found, or nothing in the index supports an answer"),
+    (4, "finished, but some files failed"),
+    (5, "an index, cache or model is damaged"),
+    (6, "busy: another process holds the lock; its pid is named"),
+    (7, "a service outside this machine failed"),
+    (130, "interrupted"),
+];
+
+fn code_of_outcome(outcome: Outcome) -> u8 {
+    match outcome {
+        Outcome::Done => 0,
+        Outcome::NothingFound => 3,
+        Outcome::SomeFailed => 4,
+        Outcome::Damaged => 5,
+    }
+}
+
+pub fn code_of_fault(fault: &Fault) -> u8 {
+    match fault.kind() {
+        Kind::Failed => 1,
+        Kind::Usage => 2,
+        Kind::NotFound => 3,
+        Kind::Damaged => 5,
+        Kind::Busy => 6,
+        Kind::Outside => 7,
+        Kind::Interrupted => 130,
+    }
+}
+
+/// Prints a fault and yields the exit code.
+pub fn report(ui: &Ui, outcome: Result<Outcome>) -> ExitCode {
+    match outcome {
+        // Whoever closed the pipe has all that they wanted.
+        _ if ui.pipe_closed() => ExitCode::SUCCESS,
+        Ok(outcome) => ExitCode::from(code_of_outcome(outcome)),
+        Err(fault) => {
+            let code = code_of_fault(&fault);
+            ui.fault(&fault, code);
+            ExitCode::from(code)
+        }
+    }
+}
+
+/// What clap made of a command line that it did not accept, or of `--help`.
+pub fn of_clap(error: &clap::Error) -> ExitCode {
+    let _ = error.print();
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+}

@@ -1,0 +1,203 @@
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use indicatif::ProgressBar;
+use serde_json::json;
+
+use super::Flags;
+use super::exit::Outcome;
+use super::ui::{Tone, Ui, count, counted};
+use crate::engine::Engine;
+use crate::error::Result;
+use crate::ingest::{self, Event, Report, Request, Stage};
+
+/// Index folders, or bring their index up to date
+///
+/// The index becomes exactly what the folders hold: changed files are read again, deleted ones dropped. Honours
+/// .gitignore and .ragignore.
+#[derive(Debug, Args)]
+pub struct IngestArgs {
+    /// Folder to index; may be given several times
+    #[arg(long = "dir", value_name = "DIR", required = true)]
+    dirs: Vec<PathBuf>,
+    /// Embedding model [default: all-MiniLM-L6-v2]
+    #[arg(long, value_name = "NAME")]
+    model: Option<String>,
+    /// Only files that match, as in .gitignore
+    #[arg(long, value_name = "GLOB")]
+    include: Vec<String>,
+    /// No files that match, as in .gitignore
+    #[arg(long, value_name = "GLOB")]
+    exclude: Vec<String>,
+    /// Neither read nor write the embedding cache
+    #[arg(long)]
+    no_cache: bool,
+    /// Wait for another writer to finish
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    wait: u64,
+    /// Threads for reading and embedding [default: one per core]
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+}
+
+impl IngestArgs {
+    pub fn flags(&self) -> Flags {
+        let model = self.model.as_ref().map(|model| ("model", model.clone(), "--model".to_owned()));
+        let threads = self.threads.map(|n| ("threads", n.to_string(), "--threads".to_owned()));
+        model.into_iter().chain(threads).collect()
+    }
+}
+
+pub fn run(args: &IngestArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
+    let request = Request {
+        dirs: args.dirs.clone(),
+        include: args.include.clone(),
+        exclude: args.exclude.clone(),
+        no_cache: args.no_cache,
+        wait: Duration::from_secs(args.wait),
+    };
+    let mut teller = Teller::new(ui);
+    let outcome = ingest::run(engine, &request, &mut |event| teller.tell(event));
+    teller.bar.finish_and_clear();
+    let report = outcome?;
+    if ui.json { print_json(ui, &report) } else { print_summary(ui, &report) }
+    Ok(if report.failed.is_empty() { Outcome::Done } else { Outcome::SomeFailed })
+}
+
+/// Tells the progress: a bar with rate and time left on a terminal, a line a stage elsewhere.
+struct Teller<'a> {
+    ui: &'a Ui,
+    bar: ProgressBar,
+    stage: Option<Stage>,
+    stage_start: Instant,
+    plain: bool,
+    last_plain: Instant,
+}
+
+/// Lines apart on what is no terminal: a log should show life and stay short.
+const PLAIN_EVERY: Duration = Duration::from_secs(10);
+
+impl<'a> Teller<'a> {
+    fn new(ui: &'a Ui) -> Self {
+        let plain = !ui.quiet && !ui.json && !std::io::stderr().is_terminal();
+        let now = Instant::now();
+        Self { ui, bar: ui.progress(), stage: None, stage_start: now, plain, last_plain: now }
+    }
+
+    fn tell(&mut self, event: Event) {
+        match event {
+            Event::Note(text) => self.bar.suspend(|| self.ui.note(text)),
+            Event::Progress { stage, done, total } => self.progress(stage, done, total),
+        }
+    }
+
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of 1000 fits")]
+    fn progress(&mut self, stage: Stage, done: u64, total: u64) {
+        if self.stage != Some(stage) {
+            (self.stage, self.stage_start) = (Some(stage), Instant::now());
+            self.bar.set_prefix(stage.name());
+        }
+        let within = if total == 0 { 0.0 } else { done as f64 / total as f64 };
+        let (from, to) = stage.share();
+        let share = from + (to - from) * within;
+        self.bar.set_position((share * 1000.0) as u64);
+        let is_last = total > 0 && done == total;
+        if self.plain && (is_last || self.last_plain.elapsed() >= PLAIN_EVERY) {
+            self.last_plain = Instant::now();
+            let message = self.message(stage, done, total);
+            self.ui.note(format!("{:>3.0} %  {:8} {message}", share * 100.0, stage.name()));
+        } else if !self.bar.is_hidden() {
+            self.bar.set_message(self.message(stage, done, total));
+        }
+    }
+
+    fn message(&self, stage: Stage, done: u64, total: u64) -> String {
+        let unit = match stage {
+            Stage::Scan => return format!("{} found", counted(done, "file")),
+            Stage::Save => return "writing".to_owned(),
+            Stage::Bm25 => "files",
+            Stage::Vectors => "chunks",
+        };
+        let elapsed = self.stage_start.elapsed().as_secs_f64();
+        let rate = done as f64 / elapsed.max(1e-3);
+        let mut message = format!("{} of {} {unit}", count(done), count(total));
+        if done > 0 && elapsed > 1.0 {
+            message.push_str(&format!(", {rate:.0}/s"));
+            if done < total {
+                message.push_str(&format!(", {} left", duration((total - done) as f64 / rate)));
+            }
+        }
+        message
+    }
+}
+
+/// `95.2` seconds as `1 min 35 s`.
+fn duration(seconds: f64) -> String {
+    let whole = seconds.ceil();
+    match whole {
+        s if s < 60.0 => format!("{s:.0} s"),
+        s if s < 3600.0 => format!("{:.0} min {:.0} s", (s / 60.0).floor(), s % 60.0),
+        s => format!("{:.0} h {:.0} min", (s / 3600.0).floor(), (s % 3600.0 / 60.0).floor()),
+    }
+}
+
+fn print_summary(ui: &Ui, report: &Report) {
+    let row = |name: &str, value: String| ui.line(format!("{} {value}", ui.paint(Tone::Faint, &format!("{name:<11}"))));
+    row("corpus id", report.corpus_id.clone());
+    row("documents", match (report.committed, report.read, report.removed) {
+        (false, ..) => format!("{} (unchanged)", count(report.documents)),
+        (true, read, removed) => format!("{} ({} read, {} removed)", count(report.documents), count(read), count(removed)),
+    });
+    row("chunks", count(report.chunks));
+    row("dimension", report.dimension.to_string());
+    row("index", report.index_dir.display().to_string());
+    row("cache", format!(
+        "{}, {}, hit rate {:.0} %",
+        counted(report.cache.hits, "hit"),
+        if report.cache.misses == 1 { "1 miss".into() } else { format!("{} misses", count(report.cache.misses)) },
+        report.cache.hit_rate() * 100.0
+    ));
+    let reasons: Vec<String> = report.skip_reasons.iter().map(|(why, n)| format!("{} {why}", count(*n))).collect();
+    row("skipped", match reasons.is_empty() {
+        true => "0".to_owned(),
+        false => format!("{} ({})", count(report.skipped), reasons.join(", ")),
+    });
+    row("failed", count(report.failed.len() as u64));
+    row("time", format!("{:.1} s", report.elapsed.as_secs_f64()));
+    /// More would push the summary off the screen; `--json` has them all.
+    const SHOWN: usize = 10;
+    for (path, reason) in report.failed.iter().take(SHOWN) {
+        ui.note(format!("{} {path}: {reason}", ui.paint(Tone::Bad, "failed")));
+    }
+    if report.failed.len() > SHOWN {
+        ui.note(format!("… and {} more; `--json` lists them all", report.failed.len() - SHOWN));
+    }
+}
+
+fn print_json(ui: &Ui, report: &Report) {
+    let failed: Vec<_> =
+        report.failed.iter().map(|(path, reason)| json!({ "path": path, "reason": reason })).collect();
+    ui.json(&json!({
+        "job_id": report.job_id,
+        "corpus_id": report.corpus_id,
+        "index_dir": report.index_dir,
+        "documents": report.documents,
+        "chunks": report.chunks,
+        "dimension": report.dimension,
+        "cache": {
+            "hits": report.cache.hits,
+            "misses": report.cache.misses,
+            "hit_rate": report.cache.hit_rate(),
+            "damaged": report.cache.damaged,
+        },
+        "read": report.read,
+        "removed": report.removed,
+        "committed": report.committed,
+        "skipped": report.skipped,
+        "skip_reasons": report.skip_reasons.iter().cloned().collect::<std::collections::BTreeMap<_, _>>(),
+        "failed": failed,
+        "seconds": report.elapsed.as_secs_f64(),
+    }));
+}

@@ -1,0 +1,148 @@
+//! The command line: what was typed, one file per command.
+//!
+//! Each command's args struct is its help, its man page and its completions. `ui.rs` is the only printer, `exit.rs`
+//! the only place that knows exit codes.
+
+mod ask;
+mod cache;
+mod completions;
+mod doctor;
+mod eval;
+mod exit;
+mod index;
+mod ingest;
+mod man;
+mod model;
+mod search;
+mod signals;
+mod ui;
+mod wire;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::SystemTime;
+
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+
+use crate::config::{Config, World};
+use crate::engine::Engine;
+use crate::error::Result;
+use ui::Ui;
+
+/// Ask questions of your own files, on your own machine
+#[derive(Debug, Parser)]
+#[command(
+    name = "rag",
+    version,
+    about,
+    long_about = None,
+    disable_help_subcommand = true,
+    max_term_width = 100,
+    after_help = "Start with `rag ingest --dir FOLDER`, then `rag ask \"QUESTION\"`.\n\n\
+                  Exit codes: 0 done, 1 failed, 2 usage, 3 nothing found, 4 some files failed, 5 damaged,\n\
+                  6 busy, 7 outside service failed, 130 interrupted."
+)]
+pub struct Cli {
+    #[command(flatten)]
+    global: GlobalArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Flags that every command takes.
+#[derive(Clone, Debug, Args)]
+struct GlobalArgs {
+    /// Folder of models, indexes and caches [default: data]
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Global options")]
+    data_dir: Option<PathBuf>,
+    /// Index to work on [default: default]
+    #[arg(long, global = true, value_name = "NAME", help_heading = "Global options")]
+    index: Option<String>,
+    /// Print JSON
+    #[arg(long, global = true, help_heading = "Global options")]
+    json: bool,
+    /// Print results and errors only
+    #[arg(short, long, global = true, help_heading = "Global options")]
+    quiet: bool,
+    /// Print more
+    #[arg(short, long, global = true, help_heading = "Global options", conflicts_with = "quiet")]
+    verbose: bool,
+    /// When to colour the output
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", help_heading = "Global options")]
+    color: Color,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Ingest(ingest::IngestArgs),
+    Search(search::SearchArgs),
+    Ask(ask::AskArgs),
+    Index(index::IndexArgs),
+    Cache(cache::CacheArgs),
+    Model(model::ModelArgs),
+    Eval(eval::EvalArgs),
+    Doctor(doctor::DoctorArgs),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
+}
+
+/// Settings given as flags: key, value, flag as typed.
+type Flags = Vec<(&'static str, String, String)>;
+
+/// Runs one command line and says how it ended.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    crate::model::forbid_telemetry();
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => return exit::of_clap(&error),
+    };
+    let ui = Ui::new(&cli.global);
+    let outcome = run(cli, &ui);
+    exit::report(&ui, outcome)
+}
+
+fn run(cli: Cli, ui: &Ui) -> Result<exit::Outcome> {
+    let global = &cli.global;
+    match cli.command {
+        // These need no configuration, and must work where it is broken.
+        Command::Completions(args) => completions::run(&args, ui),
+        Command::Man(args) => man::run(&args, ui),
+        Command::Ingest(args) => ingest::run(&args, &engine(global, args.flags())?, ui),
+        Command::Search(args) => search::run(&args, &engine(global, args.flags())?, ui),
+        Command::Ask(args) => ask::run(&args, &engine(global, args.flags())?, ui),
+        Command::Index(args) => index::run(args, &engine(global, Flags::new())?, ui),
+        Command::Cache(args) => cache::run(&args, &engine(global, Flags::new())?, ui),
+        Command::Model(args) => model::run(args, &engine(global, Flags::new())?, ui),
+        Command::Eval(args) => eval::run(&args, &engine(global, Flags::new())?, ui),
+        Command::Doctor(args) => doctor::run(&args, &engine(global, Flags::new())?, ui),
+    }
+}
+
+fn engine(global: &GlobalArgs, mut flags: Flags) -> Result<Engine> {
+    if let Some(dir) = &global.data_dir {
+        flags.push(("data_dir", dir.to_string_lossy().into_owned(), "--data-dir".into()));
+    }
+    if let Some(index) = &global.index {
+        flags.push(("index", index.clone(), "--index".into()));
+    }
+    let config = Config::load(&World::of_this_process(), &flags)?;
+    #[expect(clippy::disallowed_methods, reason = "the process's one clock is made here and handed down")]
+    Ok(Engine::new(config, SystemTime::now, signals::install()?))
+}
+
+/// The whole command, for man pages and completions.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+pub use completions::render as render_completions;
+pub use completions::SHELLS;
+pub use man::render_all as render_man;

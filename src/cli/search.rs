@@ -1,0 +1,143 @@
+use clap::{Args, ValueEnum};
+use serde_json::json;
+
+use super::exit::Outcome;
+use super::ui::{Tone, Ui, clipped, safe};
+use super::wire::HitJson;
+use super::Flags;
+use crate::config;
+use crate::document::{Hit, Leg};
+use crate::engine::Engine;
+use crate::error::Result;
+use crate::search::{Request, Searcher};
+
+/// Rank the passages that match a question
+///
+/// Words are matched by BM25, meaning by vectors; "quoted words" must occur as they stand.
+#[derive(Debug, Args)]
+pub struct SearchArgs {
+    /// What to look for
+    query: String,
+    /// Number of passages [default: 10]
+    #[arg(short, value_name = "N")]
+    k: Option<usize>,
+    /// Which legs to use [default: hybrid]
+    #[arg(long, value_name = "MODE")]
+    mode: Option<ModeArg>,
+    /// Show both legs' ranks, scores and weights
+    #[arg(long)]
+    explain: bool,
+    /// Neither read nor write the cache
+    #[arg(long)]
+    no_cache: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum ModeArg {
+    Hybrid,
+    Lexical,
+    Dense,
+}
+
+impl ModeArg {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Hybrid => config::Mode::Hybrid.name(),
+            Self::Lexical => config::Mode::Lexical.name(),
+            Self::Dense => config::Mode::Dense.name(),
+        }
+    }
+}
+
+impl SearchArgs {
+    pub fn flags(&self) -> Flags {
+        let k = self.k.map(|k| ("search.k", k.to_string(), "-k".to_owned()));
+        let mode = self.mode.map(|mode| ("search.mode", mode.name().to_owned(), "--mode".to_owned()));
+        k.into_iter().chain(mode).collect()
+    }
+}
+
+pub fn run(args: &SearchArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
+    let request = Request {
+        query: args.query.clone(),
+        mode: engine.config.search_mode,
+        k: engine.config.search_k,
+        no_cache: args.no_cache,
+    };
+    let mut searcher = Searcher::open(engine)?;
+    let response = searcher.search(engine, &request)?;
+    if ui.json {
+        let hits: Vec<HitJson<'_>> = response.hits.iter().map(|hit| HitJson::new(hit, args.explain)).collect();
+        let t = response.timings;
+        ui.json(&json!({
+            "query": response.query,
+            "mode": response.mode.name(),
+            "index": response.index,
+            "corpus_id": response.corpus_id,
+            "hits": hits,
+            "timings": { "embedding_ms": t.embedding_ms, "search_ms": t.search_ms, "total_ms": t.total_ms },
+            "cache": { "embed_hits": response.embed_hits, "embed_misses": response.embed_misses },
+        }));
+    } else {
+        for hit in &response.hits {
+            print_hit(ui, hit, args.explain);
+        }
+        if response.hits.is_empty() {
+            ui.note(format!("nothing in the index `{}` matches", response.index));
+        }
+        ui.detail(format!(
+            "{} in {:.0} ms (question to vector {:.0} ms)",
+            super::ui::counted(response.hits.len() as u64, "passage"),
+            response.timings.total_ms,
+            response.timings.embedding_ms
+        ));
+    }
+    // Freeing the network and the maps takes longer than the system's own cleaning up.
+    std::mem::forget(searcher);
+    Ok(if response.hits.is_empty() { Outcome::NothingFound } else { Outcome::Done })
+}
+
+fn print_hit(ui: &Ui, hit: &Hit, explain: bool) {
+    let rank = format!("{:>2}", hit.rank);
+    let place = place(hit);
+    let heading = heading(hit);
+    let room = ui.width().saturating_sub(rank.len() + place.chars().count() + 14).max(12);
+    ui.line(format!(
+        "{}  {}  {}  {}",
+        ui.paint(Tone::Strong, &rank),
+        ui.paint(Tone::Place, &place),
+        ui.paint(Tone::Faint, &format!("{:.3}", hit.score)),
+        clipped(&heading, room),
+    ));
+    if explain {
+        let leg = |name: &str, leg: Option<Leg>| match leg {
+            Some(leg) => format!(
+                "{name} rank {}, score {:.3}, normalised {:.3} × weight {:.2}",
+                leg.rank, leg.score, leg.normalised, leg.weight
+            ),
+            None => format!("{name} no match"),
+        };
+        ui.line(ui.paint(Tone::Faint, &format!("    {}", leg("lexical", hit.legs.lexical))));
+        ui.line(ui.paint(Tone::Faint, &format!("    {}", leg("dense  ", hit.legs.dense))));
+    }
+    ui.line(format!("    {}", clipped(&hit.chunk.text, 2 * ui.width() - 8).as_str()));
+    match hit.also.as_slice() {
+        [] => {}
+        [(path, line)] => ui.line(ui.paint(Tone::Faint, &format!("    also {}:{line}", safe(path)))),
+        more => ui.line(ui.paint(Tone::Faint, &format!("    also in {} other places", more.len()))),
+    }
+}
+
+/// `docs/guide.md:12` as an editor or a terminal understands it.
+pub fn place(hit: &Hit) -> String {
+    let root = hit.root.trim_start_matches("./").trim_end_matches('/');
+    let path = if root.is_empty() || root == "." { hit.path.to_string() } else { format!("{root}/{}", hit.path) };
+    let page = hit.chunk.page.map(|page| format!(" (page {page})")).unwrap_or_default();
+    safe(&format!("{path}:{}{page}", hit.chunk.lines.first))
+}
+
+/// Title and headings, without a title that only repeats the path.
+pub fn heading(hit: &Hit) -> String {
+    let title = hit.title.as_deref().filter(|title| **title != *hit.path);
+    crate::document::context_line(title, &hit.chunk.heading)
+}

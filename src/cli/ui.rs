@@ -1,0 +1,325 @@
+//! The only printer: data to stdout, talk to stderr, colour where a person reads it.
+//!
+//! Text that strangers wrote passes [`safe`] before a terminal sees it.
+
+use std::cell::Cell;
+use std::fmt::Display;
+use std::io::{self, IsTerminal as _, Write as _};
+
+use comfy_table::{ContentArrangement, Table, presets};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+
+use super::{Color, GlobalArgs};
+use crate::error::{Fault, Kind};
+
+/// Narrower terminals wrap; wider ones leave the rest empty, since long lines read badly.
+const MAX_WIDTH: usize = 110;
+
+/// Where and how to print.
+pub struct Ui {
+    pub json: bool,
+    pub quiet: bool,
+    pub verbose: bool,
+    out_color: bool,
+    err_color: bool,
+    width: usize,
+    pipe_closed: Cell<bool>,
+}
+
+/// What a piece of text is, which decides its colour.
+#[derive(Clone, Copy, Debug)]
+pub enum Tone {
+    Strong,
+    Faint,
+    Place,
+    Good,
+    Bad,
+}
+
+impl Tone {
+    fn code(self) -> &'static str {
+        match self {
+            Self::Strong => "1",
+            Self::Faint => "2",
+            Self::Place => "36",
+            Self::Good => "32",
+            Self::Bad => "31",
+        }
+    }
+}
+
+impl Ui {
+    pub(super) fn new(global: &GlobalArgs) -> Self {
+        // https://no-color.org
+        #[expect(clippy::disallowed_methods, reason = "NO_COLOR is a convention of terminals, not a setting of rag")]
+        let no_color = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
+        let color = |is_terminal: bool| match global.color {
+            Color::Auto => is_terminal && !no_color,
+            Color::Always => true,
+            Color::Never => false,
+        };
+        let width = terminal_size::terminal_size().map_or(100, |(width, _)| usize::from(width.0));
+        Self {
+            json: global.json,
+            quiet: global.quiet,
+            verbose: global.verbose,
+            out_color: color(io::stdout().is_terminal()),
+            err_color: color(io::stderr().is_terminal()),
+            width: width.clamp(40, MAX_WIDTH),
+            pipe_closed: Cell::new(false),
+        }
+    }
+
+    /// Columns that text may use.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// True once nobody reads stdout any more.
+    pub fn pipe_closed(&self) -> bool {
+        self.pipe_closed.get()
+    }
+
+    /// A line of data.
+    pub fn line(&self, text: impl Display) {
+        self.write(&format!("{text}\n"));
+    }
+
+    /// Data as it is.
+    pub fn write(&self, text: &str) {
+        let mut out = io::stdout().lock();
+        if let Err(e) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+            self.pipe_closed.set(self.pipe_closed.get() || e.kind() == io::ErrorKind::BrokenPipe);
+        }
+    }
+
+    /// One JSON document.
+    pub fn json(&self, value: &impl Serialize) {
+        match serde_json::to_string_pretty(value) {
+            Ok(text) => self.line(text),
+            Err(e) => self.note(format!("cannot print JSON: {e}")),
+        }
+    }
+
+    /// Talk, unless quiet.
+    pub fn note(&self, text: impl Display) {
+        if !self.quiet {
+            self.talk(&format!("{text}"));
+        }
+    }
+
+    /// Talk for those who asked for more.
+    pub fn detail(&self, text: impl Display) {
+        if self.verbose {
+            self.talk(&format!("{text}"));
+        }
+    }
+
+    fn talk(&self, text: &str) {
+        let _ = writeln!(io::stderr().lock(), "{}", safe(text));
+    }
+
+    /// A fault and its hint; as JSON where data is JSON.
+    pub fn fault(&self, fault: &Fault, code: u8) {
+        let mut err = io::stderr().lock();
+        if self.json {
+            let error = serde_json::json!({
+                "error": { "code": code, "message": fault.to_string(), "hint": fault.hint_text() }
+            });
+            let _ = writeln!(err, "{error}");
+            return;
+        }
+        let label = |text: &str, tone: Tone| paint(self.err_color, tone, text);
+        let word = if fault.kind() == Kind::Interrupted { "stopped" } else { "error" };
+        let _ = writeln!(err, "{}: {}", label(word, Tone::Bad), safe(&fault.to_string()));
+        if let Some(hint) = fault.hint_text() {
+            let _ = writeln!(err, "{}: {}", label("hint", Tone::Strong), safe(hint));
+        }
+    }
+
+    /// Colours text for stdout.
+    pub fn paint(&self, tone: Tone, text: &str) -> String {
+        paint(self.out_color, tone, text)
+    }
+
+    /// An aligned table with a header.
+    pub fn table(&self, header: &[&str], rows: Vec<Vec<String>>) {
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+        table.set_header(header.iter().map(|name| name.to_uppercase()));
+        for row in rows {
+            table.add_row(row.iter().map(|cell| safe(cell)));
+        }
+        for (i, name) in header.iter().enumerate() {
+            if let Some(column) = table.column_mut(i) {
+                column.set_padding((0, 2));
+                // Numbers line up on their last digit.
+                if RIGHT_ALIGNED.contains(name) {
+                    column.set_cell_alignment(comfy_table::CellAlignment::Right);
+                }
+            }
+        }
+        for line in table.to_string().lines() {
+            self.line(line.trim_end());
+        }
+    }
+
+    /// A bar on a terminal; nothing elsewhere, where plain lines are told instead.
+    pub fn progress(&self) -> ProgressBar {
+        if self.quiet || self.json || !io::stderr().is_terminal() {
+            return ProgressBar::hidden();
+        }
+        let bar = ProgressBar::with_draw_target(Some(1000), ProgressDrawTarget::stderr_with_hz(10));
+        let template = "{prefix:8} {bar:28} {percent:>3} %  {msg}";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style.progress_chars("━╸ "));
+        }
+        bar
+    }
+}
+
+/// Columns of numbers.
+const RIGHT_ALIGNED: [&str; 9] =
+    ["count", "size", "documents", "chunks", "rank", "score", "weight", "bm25", "cosine"];
+
+fn paint(on: bool, tone: Tone, text: &str) -> String {
+    if on { format!("\x1b[{}m{text}\x1b[0m", tone.code()) } else { text.to_owned() }
+}
+
+/// `text` with everything neutralised that could move a cursor, set a title, write a clipboard or hide and reorder
+/// characters: control characters become `�`, invisible and bidirectional format characters vanish.
+pub fn safe(text: &str) -> String {
+    text.chars()
+        .filter(|c| !is_invisible(*c))
+        .map(|c| if c.is_control() && !matches!(c, '\n' | '\t') { '\u{fffd}' } else { c })
+        .collect()
+}
+
+/// Zero-width and bidirectional format characters (Unicode TR 36), tags, and the line separators that some programs
+/// take for ends of lines. The joiners that Persian and Indic words need are kept.
+fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// `1536` as `1.5 KiB`.
+pub fn size(bytes: u64) -> String {
+    let mut value = bytes as f64;
+    for unit in ["B", "KiB", "MiB", "GiB"] {
+        if value < 1024.0 {
+            return if unit == "B" { format!("{bytes} B") } else { format!("{value:.1} {unit}") };
+        }
+        value /= 1024.0;
+    }
+    format!("{value:.1} TiB")
+}
+
+/// `1234567` as `1,234,567`.
+pub fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `1 file`, `2 files`.
+pub fn counted(n: u64, what: &str) -> String {
+    let plural = if n == 1 { "" } else { "s" };
+    format!("{} {what}{plural}", count(n))
+}
+
+/// Unix seconds as `2026-03-01 12:30:05` in UTC (the civil calendar, after Howard Hinnant's `civil_from_days`).
+pub fn time(unix_s: i64) -> String {
+    let (days, second) = (unix_s.div_euclid(86_400), unix_s.rem_euclid(86_400));
+    let z = days + 719_468;
+    let era = z.div_euclid(146_097);
+    let day_of_era = z.rem_euclid(146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60)
+}
+
+/// `text` on one line, cut to `width` columns with an ellipsis.
+pub fn clipped(text: &str, width: usize) -> String {
+    let one_line: String = safe(text).split_whitespace().collect::<Vec<_>>().join(" ");
+    if one_line.chars().count() <= width {
+        return one_line;
+    }
+    let mut cut: String = one_line.chars().take(width.saturating_sub(1)).collect();
+    // Break between words where there is one near the end.
+    if let Some(space) = cut.rfind(' ').filter(|space| space * 10 > cut.len() * 7) {
+        cut.truncate(space);
+    }
+    format!("{}…", cut.trim_end())
+}
+
+/// Breaks text into lines of at most `width` columns at spaces, keeping its own line ends.
+pub fn wrapped(text: &str, width: usize, indent: &str) -> String {
+    let mut out = String::new();
+    let mut in_fence = false;
+    for line in safe(text).lines() {
+        let is_fence = line.trim_start().starts_with("```");
+        in_fence ^= is_fence;
+        if in_fence || is_fence || line.trim().is_empty() {
+            out.push_str(&format!("{indent}{}\n", line.trim_end()));
+            continue;
+        }
+        let mut column = 0;
+        out.push_str(indent);
+        for word in line.split_whitespace() {
+            let length = word.chars().count();
+            if column > 0 && column + 1 + length > width.saturating_sub(indent.len()) {
+                out.push('\n');
+                out.push_str(indent);
+                column = 0;
+            } else if column > 0 {
+                out.push(' ');
+                column += 1;
+            }
+            out.push_str(word);
+            column += length;
+        }
+        out.push('\n');
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_strangers_wrote_cannot_drive_the_terminal() {
+        assert_eq!(safe("a\x1b[31mb\rc\x07\u{9b}0m"), "a\u{fffd}[31mb\u{fffd}c\u{fffd}\u{fffd}0m");
+        assert_eq!(safe("user\u{202e}gpj.exe\u{200b}!"), "usergpj.exe!");
+        assert_eq!(safe("tab\there\nline"), "tab\there\nline");
+    }
+
+    #[test]
+    fn numbers_and_times_read_well() {
+        assert_eq!([size(7), size(1536), size(5 << 30)], ["7 B", "1.5 KiB", "5.0 GiB"]);
+        assert_eq!([count(0), count(999), count(1_234_567)], ["0", "999", "1,234,567"]);
+        assert_eq!([counted(1, "file"), counted(2, "file")], ["1 file", "2 files"]);
+        assert_eq!(time(0), "1970-01-01 00:00:00");
+        assert_eq!(time(1_709_209_815), "2024-02-29 12:30:15");
+        assert_eq!(time(4_102_444_799), "2099-12-31 23:59:59");
+    }
+
+    #[test]
+    fn long_text_is_cut_and_wrapped_at_words() {
+        assert_eq!(clipped("one  two\nthree", 20), "one two three");
+        assert_eq!(clipped("one two three four", 12), "one two…");
+        assert_eq!(wrapped("one two three four", 9, "  "), "  one two\n  three\n  four\n");
+    }
+}

@@ -1,0 +1,61 @@
+//! The handles that a `Config` asks for, opened once, when first needed.
+//!
+//! The verbs are free functions over `&Engine`. Clock and interruption come in from outside, so that a test or a
+//! server can hand in its own.
+
+use std::path::PathBuf;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
+
+use crate::cache::Cache;
+use crate::config::Config;
+use crate::error::Result;
+use crate::index::Store;
+use crate::model::{ModelFiles, find_model, find_runtime};
+
+/// What every verb works with.
+pub struct Engine {
+    pub config: Config,
+    pub store: Store,
+    cache: OnceLock<Cache>,
+    clock: fn() -> SystemTime,
+    /// Set by a signal handler, read between units of work.
+    interrupted: &'static AtomicBool,
+}
+
+impl Engine {
+    pub fn new(config: Config, clock: fn() -> SystemTime, interrupted: &'static AtomicBool) -> Self {
+        Self { store: Store::new(&config.data_dir), config, cache: OnceLock::new(), clock, interrupted }
+    }
+
+    /// The cache, opened when first asked for.
+    pub fn cache(&self) -> &Cache {
+        self.cache.get_or_init(|| Cache::open(&self.config.cache_dir))
+    }
+
+    /// True once the process was asked to stop.
+    pub fn interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::Relaxed)
+    }
+
+    /// Time since 1970.
+    pub fn now(&self) -> Duration {
+        (self.clock)().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
+    }
+
+    /// Unix seconds.
+    pub fn now_s(&self) -> i64 {
+        i64::try_from(self.now().as_secs()).unwrap_or(i64::MAX)
+    }
+
+    /// The files of a model by name.
+    pub fn model(&self, name: &str) -> Result<ModelFiles> {
+        find_model(&self.config.asset_dirs, name)
+    }
+
+    /// Path of the ONNX Runtime library.
+    pub fn runtime_library(&self) -> Result<PathBuf> {
+        find_runtime(&self.config.asset_dirs, self.config.runtime_library.as_deref())
+    }
+}

@@ -1,0 +1,143 @@
+//! How good retrieval is, on questions whose relevant files are known.
+
+use std::collections::{BTreeMap, HashSet};
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::time::Instant;
+
+use serde::Deserialize;
+
+use crate::config::Mode;
+use crate::engine::Engine;
+use crate::error::{Context as _, Fault, Result};
+use crate::search::{self, Searcher};
+
+/// Passages asked for, so that at least 100 files remain once passages are collapsed to files.
+const DEPTH: usize = 400;
+
+#[derive(Deserialize)]
+struct Question {
+    query: String,
+    /// Relative path to grade; 0 is not relevant.
+    relevant: BTreeMap<String, u32>,
+}
+
+/// Means over all questions.
+#[derive(Clone, Debug)]
+pub struct ModeReport {
+    pub mode: Mode,
+    pub ndcg_10: f64,
+    pub recall_100: f64,
+    pub mrr_10: f64,
+    pub p50_ms: f64,
+    pub p95_ms: f64,
+}
+
+#[derive(Clone, Debug)]
+pub struct Report {
+    pub queries: usize,
+    pub modes: Vec<ModeReport>,
+}
+
+/// Runs every question of `file` in every mode.
+pub fn run(engine: &Engine, file: &Path) -> Result<Report> {
+    let questions = read(file)?;
+    let mut searcher = Searcher::open(engine)?;
+    let mut modes = Vec::new();
+    for mode in [Mode::Lexical, Mode::Dense, Mode::Hybrid] {
+        let (mut ndcg, mut recall, mut mrr, mut times) = (0.0, 0.0, 0.0, Vec::new());
+        for question in &questions {
+            if engine.interrupted() {
+                return Err(Fault::interrupted());
+            }
+            let start = Instant::now();
+            let request = search::Request { query: question.query.clone(), mode, k: DEPTH, no_cache: false };
+            let hits = searcher.search(engine, &request)?.hits;
+            times.push(search::milliseconds(start));
+            let mut seen = HashSet::new();
+            let files: Vec<&str> = hits.iter().map(|hit| &*hit.path).filter(|path| seen.insert(*path)).collect();
+            ndcg += ndcg_at(&files, &question.relevant, 10);
+            recall += recall_at(&files, &question.relevant, 100);
+            mrr += reciprocal_rank_at(&files, &question.relevant, 10);
+        }
+        times.sort_by(f64::total_cmp);
+        let percentile = |p: usize| times[(times.len() * p / 100).min(times.len() - 1)];
+        let n = questions.len() as f64;
+        modes.push(ModeReport {
+            mode,
+            ndcg_10: ndcg / n,
+            recall_100: recall / n,
+            mrr_10: mrr / n,
+            p50_ms: percentile(50),
+            p95_ms: percentile(95),
+        });
+    }
+    Ok(Report { queries: questions.len(), modes })
+}
+
+fn read(file: &Path) -> Result<Vec<Question>> {
+    let opened = std::fs::File::open(file).map_err(|e| match e.kind() {
+        std::io::ErrorKind::NotFound => Fault::usage(format!("there is no file {}", file.display())),
+        _ => Fault::failed(format!("cannot read {}", file.display())).because(e),
+    })?;
+    let mut questions = Vec::new();
+    for (n, line) in BufReader::new(opened).lines().enumerate() {
+        let line = line.or_failed(|| format!("cannot read {}", file.display()))?;
+        if line.trim().is_empty() {
+            continue;
+        }
+        let question: Question = serde_json::from_str(&line)
+            .map_err(|e| Fault::usage(format!("{}:{}: {e}", file.display(), n + 1)))?;
+        if question.relevant.values().any(|grade| *grade > 0) {
+            questions.push(question);
+        }
+    }
+    if questions.is_empty() {
+        return Err(Fault::usage(format!("{} has no question with a relevant file", file.display())));
+    }
+    Ok(questions)
+}
+
+/// Normalised discounted cumulative gain with linear gains and a base-2 discount (Järvelin and Kekäläinen 2002; as
+/// trec_eval computes it).
+fn ndcg_at(files: &[&str], relevant: &BTreeMap<String, u32>, k: usize) -> f64 {
+    let discounted = |grades: &mut dyn Iterator<Item = u32>| -> f64 {
+        grades.take(k).enumerate().map(|(i, grade)| f64::from(grade) / (i as f64 + 2.0).log2()).sum()
+    };
+    let mut ideal: Vec<u32> = relevant.values().copied().collect();
+    ideal.sort_unstable_by(|a, b| b.cmp(a));
+    let gained = discounted(&mut files.iter().map(|file| relevant.get(*file).copied().unwrap_or(0)));
+    gained / discounted(&mut ideal.into_iter())
+}
+
+fn recall_at(files: &[&str], relevant: &BTreeMap<String, u32>, k: usize) -> f64 {
+    let is_relevant = |file: &&&str| relevant.get(**file).is_some_and(|grade| *grade > 0);
+    let found = files.iter().take(k).filter(is_relevant).count();
+    found as f64 / relevant.values().filter(|grade| **grade > 0).count() as f64
+}
+
+fn reciprocal_rank_at(files: &[&str], relevant: &BTreeMap<String, u32>, k: usize) -> f64 {
+    let first = files.iter().take(k).position(|file| relevant.get(*file).is_some_and(|grade| *grade > 0));
+    first.map_or(0.0, |i| 1.0 / (i as f64 + 1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn relevant(grades: &[(&str, u32)]) -> BTreeMap<String, u32> {
+        grades.iter().map(|(path, grade)| ((*path).to_owned(), *grade)).collect()
+    }
+
+    #[test]
+    fn measures_by_hand() {
+        let gold = relevant(&[("a", 1), ("b", 1), ("c", 0)]);
+        assert!((ndcg_at(&["a", "b"], &gold, 10) - 1.0).abs() < 1e-12);
+        // Only `b`, in third place: (1 / log2 4) / (1 / log2 2 + 1 / log2 3).
+        let expected = 0.5 / (1.0 + 1.0 / 3f64.log2());
+        assert!((ndcg_at(&["x", "c", "b"], &gold, 10) - expected).abs() < 1e-12);
+        assert_eq!(ndcg_at(&["x", "b"], &gold, 1), 0.0);
+        assert_eq!(recall_at(&["b", "x"], &gold, 100), 0.5);
+        assert_eq!(reciprocal_rank_at(&["x", "b"], &gold, 10), 0.5);
+    }
+}

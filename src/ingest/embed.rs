@@ -1,0 +1,201 @@
+//! Vectors for the texts that have none: from the cache, else from the model, one session a thread.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread::ScopedJoinHandle;
+use std::time::Duration;
+
+use super::{Event, Stage};
+use crate::cache::{Cache, Counters, Key};
+use crate::engine::Engine;
+use crate::error::{Fault, Result};
+use crate::index::{Pending, Vectors};
+use crate::model::{ModelFiles, Network, Role, Runtime, Tokenizer};
+use crate::vector::Vector;
+
+/// Vectors kept by one cache transaction. At 100 texts a second this is a commit every two or three seconds, and as
+/// much is lost when the machine loses power.
+const KEEP_EVERY: usize = 256;
+
+/// Texts waiting for each thread: enough that none ever waits for the feeder, few enough to be nothing in memory.
+const QUEUED_PER_THREAD: usize = 8;
+
+/// How often the progress is told while the queue is full.
+const TELL_EVERY: Duration = Duration::from_millis(100);
+
+/// What the stage works with.
+pub struct Job<'a> {
+    pub engine: &'a Engine,
+    pub model: &'a ModelFiles,
+    pub library: &'a Path,
+    pub no_cache: bool,
+    pub dimension: usize,
+}
+
+/// A network for one thread.
+pub fn load(library: &Path, model: &ModelFiles) -> Result<Network> {
+    model.verify_file("model.onnx")?;
+    Network::load(&Runtime::load(library)?, model)
+}
+
+/// Fills in every pending row. `loader` is a network that has been loading meanwhile.
+///
+/// What is embedded before an interruption is in the cache, so that the next run goes on from there.
+pub fn embed<'scope>(
+    job: &Job<'_>,
+    pending: Pending,
+    vectors: &Vectors,
+    loader: Option<ScopedJoinHandle<'scope, Result<Network>>>,
+    on_event: &mut dyn FnMut(Event),
+) -> Result<Counters> {
+    let disabled = Cache::disabled();
+    let cache = if job.no_cache { &disabled } else { job.engine.cache() };
+    let before = cache.counters();
+    let total = pending.len() as u64;
+    let shared = Shared {
+        job,
+        vectors,
+        cache,
+        done: AtomicU64::new(0),
+        stop: AtomicBool::new(false),
+        fault: Mutex::new(None),
+    };
+    on_event(Event::Progress { stage: Stage::Vectors, done: 0, total });
+    let (sender, receiver) = sync_channel::<(usize, Key, String)>(QUEUED_PER_THREAD * job.engine.config.threads);
+    let receiver = &Mutex::new(receiver);
+    let shared_ref = &shared;
+    std::thread::scope(|scope| {
+        // Moved in, so that the threads see the end of the texts however this ends.
+        let sender = sender;
+        let mut workers = Vec::new();
+        let mut first = loader;
+        let fed = (|| {
+            for (n, text) in pending.enumerate() {
+                let text = text?;
+                let key = Key::new(&job.model.fingerprint, Role::Passage.name(), &text);
+                if let Some(vector) = cache.embedding(&key, &job.model.fingerprint, job.dimension) {
+                    vectors.put(n, vector.as_slice())?;
+                    shared.done.fetch_add(1, Ordering::Relaxed);
+                } else {
+                    // Threads start with the first text that needs one: a run that finds all in the cache has none.
+                    if workers.is_empty() {
+                        let tokenizer = Tokenizer::load(job.model)?;
+                        let tokenizer = std::sync::Arc::new(tokenizer);
+                        for _ in 0..job.engine.config.threads {
+                            let tokenizer = tokenizer.clone();
+                            let ready = first.take();
+                            workers.push(scope.spawn(move || shared_ref.work(receiver, ready, &tokenizer)));
+                        }
+                    }
+                    let mut item = (n, key, text);
+                    while let Err(std::sync::mpsc::TrySendError::Full(back)) = sender.try_send(item) {
+                        if shared.stopped() {
+                            return Ok(());
+                        }
+                        item = back;
+                        std::thread::park_timeout(Duration::from_millis(2));
+                        tell(&shared, total, on_event);
+                    }
+                }
+                if shared.stopped() {
+                    return Ok(());
+                }
+                tell(&shared, total, on_event);
+            }
+            Ok(())
+        })();
+        if fed.is_err() {
+            shared.stop.store(true, Ordering::Relaxed);
+        }
+        drop(sender);
+        while workers.iter().any(|worker| !worker.is_finished()) {
+            std::thread::park_timeout(TELL_EVERY.min(Duration::from_millis(2)));
+            tell(&shared, total, on_event);
+        }
+        for worker in workers {
+            worker.join().map_err(|_| Fault::failed("an embedding thread has died"))?;
+        }
+        fed
+    })?;
+    if let Some(fault) = shared.fault.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        return Err(fault);
+    }
+    if job.engine.interrupted() {
+        return Err(Fault::interrupted());
+    }
+    on_event(Event::Progress { stage: Stage::Vectors, done: total, total });
+    let after = cache.counters();
+    Ok(Counters {
+        hits: after.hits - before.hits,
+        misses: after.misses - before.misses,
+        damaged: after.damaged - before.damaged,
+    })
+}
+
+fn tell(shared: &Shared<'_>, total: u64, on_event: &mut dyn FnMut(Event)) {
+    on_event(Event::Progress { stage: Stage::Vectors, done: shared.done.load(Ordering::Relaxed), total });
+}
+
+/// What the threads share. `stop` and `fault` are set by any, read by all.
+struct Shared<'a> {
+    job: &'a Job<'a>,
+    vectors: &'a Vectors,
+    cache: &'a Cache,
+    done: AtomicU64,
+    stop: AtomicBool,
+    fault: Mutex<Option<Fault>>,
+}
+
+impl Shared<'_> {
+    fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed) || self.job.engine.interrupted()
+    }
+
+    fn work(
+        &self,
+        texts: &Mutex<Receiver<(usize, Key, String)>>,
+        ready: Option<ScopedJoinHandle<'_, Result<Network>>>,
+        tokenizer: &Tokenizer,
+    ) {
+        let mut kept = Vec::with_capacity(KEEP_EVERY);
+        let worked = (|| {
+            let mut network = match ready {
+                Some(loading) => loading.join().map_err(|_| Fault::failed("loading the model failed"))??,
+                None => load(self.job.library, self.job.model)?,
+            };
+            loop {
+                let next = texts.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                let Ok((n, key, text)) = next else { return Ok(()) };
+                if self.stopped() {
+                    return Ok(());
+                }
+                let vector = network.embed(tokenizer, &self.job.model.spec, Role::Passage, &text)?;
+                if vector.dimension() != self.job.dimension {
+                    return Err(Fault::failed(format!(
+                        "the model gives vectors of {} numbers where its files say {}",
+                        vector.dimension(),
+                        self.job.dimension
+                    )));
+                }
+                self.vectors.put(n, vector.as_slice())?;
+                self.done.fetch_add(1, Ordering::Relaxed);
+                kept.push((key, vector));
+                if kept.len() >= KEEP_EVERY {
+                    self.keep(&mut kept);
+                }
+            }
+        })();
+        self.keep(&mut kept);
+        if let Err(fault) = worked {
+            self.stop.store(true, Ordering::Relaxed);
+            self.fault.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(fault);
+        }
+    }
+
+    fn keep(&self, rows: &mut Vec<(Key, Vector)>) {
+        self.cache.keep_embeddings(&self.job.model.fingerprint, rows, self.job.engine.now_s());
+        rows.clear();
+    }
+}

@@ -1,0 +1,316 @@
+//! A folder in, a generation out.
+//!
+//! `paths ─walk→ files ─read→ texts ─chunk→ chunks ─add→ BM25 ─embed (cache, then model)→ vectors ─commit→ generation n+1`
+//!
+//! Reading and chunking run on all threads with a bounded number of bytes in flight, and their results are taken in
+//! the order of the walk, so that one thread and many build the same index. Texts to embed wait in a file, not in
+//! memory.
+
+mod embed;
+mod read;
+mod scan;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::cache::Counters;
+use crate::disk::{self, Blake};
+use crate::engine::Engine;
+use crate::error::{Fault, Kind, Result};
+use crate::index::{Builder, Chunking, Meta, ModelInfo, Root, Snapshot, State, Summary};
+use crate::model::{ModelFiles, Tokenizer};
+use crate::text::{Limits, WalkOptions};
+
+/// What to ingest.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Folders, as typed. The index becomes exactly what they hold.
+    pub dirs: Vec<PathBuf>,
+    pub include: Vec<String>,
+    pub exclude: Vec<String>,
+    /// Neither read the embedding cache nor write to it.
+    pub no_cache: bool,
+    /// How long to wait for another writer.
+    pub wait: Duration,
+}
+
+/// The stages, with the share of the progress bar at which each ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    Scan,
+    Bm25,
+    Vectors,
+    Save,
+}
+
+impl Stage {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Scan => "scan",
+            Self::Bm25 => "bm25",
+            Self::Vectors => "vectors",
+            Self::Save => "save",
+        }
+    }
+
+    /// Share of the whole at which the stage begins and ends.
+    pub fn share(self) -> (f64, f64) {
+        match self {
+            Self::Scan => (0.0, 0.1),
+            Self::Bm25 => (0.1, 0.4),
+            Self::Vectors => (0.4, 0.8),
+            Self::Save => (0.8, 1.0),
+        }
+    }
+}
+
+/// What happens meanwhile.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// `done` of `total` units of the stage: files found, files read, texts embedded, steps of the commit. A `total`
+    /// of 0 is not known yet.
+    Progress { stage: Stage, done: u64, total: u64 },
+    /// Something the user should know that is no fault.
+    Note(String),
+}
+
+/// What came of it.
+#[derive(Clone, Debug)]
+pub struct Report {
+    pub job_id: String,
+    pub corpus_id: String,
+    pub index_dir: PathBuf,
+    pub documents: u64,
+    pub chunks: u64,
+    pub dimension: usize,
+    pub cache: Counters,
+    /// Files read in this run because they were new or looked changed.
+    pub read: u64,
+    /// Files dropped from the index because they are gone.
+    pub removed: u64,
+    /// False when nothing had changed and the generation is the one there was.
+    pub committed: bool,
+    pub skipped: u64,
+    /// Why files were skipped, with how many each.
+    pub skip_reasons: Vec<(String, u64)>,
+    /// `(path, reason)`.
+    pub failed: Vec<(String, String)>,
+    pub elapsed: Duration,
+}
+
+/// Makes the index named in the configuration hold exactly what the folders hold.
+///
+/// # Errors
+/// When nothing can be committed. Files that cannot be read are no fault of the run: they stand in the report.
+pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) -> Result<Report> {
+    let start = Instant::now();
+    let roots = roots(&request.dirs)?;
+    let model = engine.model(&engine.config.model)?;
+    let library = engine.runtime_library()?;
+    let chunking = chunking(engine, &model);
+    let _lock = engine.store.lock(request.wait, &|| engine.interrupted())?;
+    let base = base(engine, &model, chunking, &roots, on_event);
+    let options = WalkOptions {
+        include: request.include.clone(),
+        exclude: request.exclude.clone(),
+        skip: data_dirs(engine),
+    };
+    let known = base.as_ref().map_or(Ok(Vec::new()), Snapshot::documents)?;
+    let mut scan = scan::scan(engine, &roots, &options, known, on_event)?;
+
+    if let (Some(base), true) = (&base, scan.is_unchanged()) {
+        let index_dir = base.dir().to_owned();
+        return Ok(report(engine, start, base.meta(), index_dir, &scan, Outcome::default()));
+    }
+
+    // Loading the network takes longer than reading a few files, so it starts before them.
+    std::thread::scope(|scope| {
+        let loader = (!scan.todo.is_empty()).then(|| scope.spawn(|| embed::load(&library, &model)));
+        let mut builder = Builder::begin(&engine.store, base.as_ref())?;
+        for (root, path) in &scan.removed {
+            builder.remove(*root, path)?;
+        }
+        if !scan.todo.is_empty() {
+            let tokenizer = Tokenizer::load(&model)?;
+            let limits = limits(chunking, &model, &tokenizer);
+            read::read(engine, &mut scan, &tokenizer, &limits, &mut builder, on_event)?;
+        }
+        builder.seal()?;
+        let mut outcome = Outcome { committed: true, ..Outcome::default() };
+        let dimension = dimension(&model, base.as_ref())?;
+        let vectors = builder.vectors(dimension)?;
+        if let Some(vectors) = &vectors {
+            let job = embed::Job { engine, model: &model, library: &library, no_cache: request.no_cache, dimension };
+            outcome.cache = embed::embed(&job, builder.pending()?, vectors, loader, on_event)?;
+        }
+        if engine.interrupted() {
+            return Err(Fault::interrupted());
+        }
+        on_event(Event::Progress { stage: Stage::Save, done: 0, total: 1 });
+        let summary = Summary {
+            name: &engine.config.index,
+            model: ModelInfo { name: model.name.clone(), fingerprint: model.fingerprint.clone(), dimension },
+            chunking,
+            roots: roots.clone(),
+            records: &scan.records,
+            corpus_id: engine.config.corpus_id.as_deref(),
+            created: engine.now_s(),
+        };
+        let (pointer, meta) = builder.commit(vectors, &summary)?;
+        on_event(Event::Progress { stage: Stage::Save, done: 1, total: 1 });
+        let index_dir = engine.store.generation_dir(&pointer.current.generation);
+        Ok(report(engine, start, &meta, index_dir, &scan, outcome))
+    })
+}
+
+#[derive(Default)]
+struct Outcome {
+    committed: bool,
+    cache: Counters,
+}
+
+/// Version of extraction and chunking: raise it when the same file would give other chunks.
+const TEXT_VERSION: u32 = 1;
+
+fn chunking(engine: &Engine, model: &ModelFiles) -> Chunking {
+    let window = model.spec.max_tokens;
+    let max = match engine.config.chunk_max_tokens {
+        0 => window,
+        n => n.min(window),
+    };
+    Chunking::new(max, engine.config.chunk_overlap_tokens.min(max / 2), TEXT_VERSION)
+}
+
+/// The chunker's budget: the window without what the model adds around a passage.
+fn limits(chunking: Chunking, model: &ModelFiles, tokenizer: &Tokenizer) -> Limits {
+    let around = tokenizer.special() + tokenizer.count(&model.spec.passage_prefix);
+    Limits {
+        max_tokens: chunking.max_tokens.saturating_sub(around).max(1),
+        overlap_tokens: chunking.overlap_tokens,
+    }
+}
+
+fn dimension(model: &ModelFiles, base: Option<&Snapshot>) -> Result<usize> {
+    let known = model.spec.dimension.or(base.map(|base| base.meta().model.dimension));
+    known.ok_or_else(|| Fault::failed(format!("the model `{}` does not say its dimension", model.name)))
+}
+
+/// The folders, each with its real path.
+///
+/// # Errors
+/// Names what is no folder, or lies inside another one and would come twice.
+fn roots(dirs: &[PathBuf]) -> Result<Vec<Root>> {
+    let mut roots: Vec<Root> = Vec::new();
+    for dir in dirs {
+        let real = dir.canonicalize().map_err(|e| match e.kind() {
+            std::io::ErrorKind::NotFound => Fault::usage(format!("there is no folder {}", dir.display())),
+            _ => Fault::failed(format!("cannot read the folder {}", dir.display())).because(e),
+        })?;
+        if !real.is_dir() {
+            return Err(Fault::usage(format!("{} is not a folder", dir.display())));
+        }
+        let text = |path: &Path| path.to_str().map(str::to_owned);
+        let (Some(given), Some(real)) = (text(dir), text(&real)) else {
+            return Err(Fault::usage(format!("the name of the folder {} is not valid UTF-8", dir.display())));
+        };
+        roots.push(Root { given, real });
+    }
+    roots.sort_by(|a, b| a.real.cmp(&b.real));
+    roots.dedup_by(|a, b| a.real == b.real);
+    for pair in roots.windows(2) {
+        if Path::new(&pair[1].real).starts_with(&pair[0].real) {
+            return Err(Fault::usage(format!("{} lies inside {}", pair[1].given, pair[0].given))
+                .hint("name the outer folder only"));
+        }
+    }
+    Ok(roots)
+}
+
+/// Folders that are never ingested: what this program itself writes.
+fn data_dirs(engine: &Engine) -> Vec<PathBuf> {
+    let config = &engine.config;
+    let own = ["indexes", "models", "runtime", "runs"].map(|below| config.data_dir.join(below));
+    let dirs = own.into_iter().chain([config.cache_dir.clone(), config.jobs_dir.clone()]);
+    dirs.filter_map(|dir| dir.canonicalize().ok()).collect()
+}
+
+/// The generation to build on: the current one, if it is of the same folders, model and chunking and whole.
+fn base(
+    engine: &Engine,
+    model: &ModelFiles,
+    chunking: Chunking,
+    roots: &[Root],
+    on_event: &mut dyn FnMut(Event),
+) -> Option<Snapshot> {
+    let name = &engine.config.index;
+    if engine.store.pointer(name).is_ok_and(|pointer| pointer.is_none()) {
+        return None;
+    }
+    let opened = engine.store.open(name).and_then(|snapshot| snapshot.check().map(|()| snapshot));
+    let snapshot = match opened {
+        Ok(snapshot) => snapshot,
+        Err(fault) => {
+            let why = if fault.kind() == Kind::Damaged { "is damaged" } else { "cannot be continued" };
+            on_event(Event::Note(format!("the index `{name}` {why} and is built afresh: {fault}")));
+            return None;
+        }
+    };
+    let meta = snapshot.meta();
+    let real = |roots: &[Root]| roots.iter().map(|root| root.real.clone()).collect::<Vec<_>>();
+    if meta.model.fingerprint != model.fingerprint || meta.chunking != chunking {
+        on_event(Event::Note(format!("model or chunking changed: the index `{name}` is built afresh")));
+        return None;
+    }
+    if real(&meta.roots) != real(roots) {
+        let before: Vec<&str> = meta.roots.iter().map(|root| root.given.as_str()).collect();
+        on_event(Event::Note(format!("the index `{name}` was of {}; it is replaced", before.join(", "))));
+        return None;
+    }
+    // When most vectors belong to no chunk any more, building afresh (from the cache) is what gets rid of them.
+    if meta.counts.rows > 2 * meta.counts.chunks.max(500) {
+        return None;
+    }
+    Some(snapshot)
+}
+
+fn report(
+    engine: &Engine,
+    start: Instant,
+    meta: &Meta,
+    index_dir: PathBuf,
+    scan: &scan::Scan,
+    outcome: Outcome,
+) -> Report {
+    let mut skip_reasons: std::collections::BTreeMap<String, u64> = scan.skipped.clone();
+    for record in scan.records.iter().filter(|record| record.state == State::Skipped) {
+        *skip_reasons.entry(record.reason.clone().unwrap_or_default()).or_insert(0) += 1;
+    }
+    let failed_records = scan.records.iter().filter(|record| record.state == State::Failed);
+    let mut failed: Vec<(String, String)> = failed_records
+        .map(|record| (shown(&meta.roots, record.root, &record.path), record.reason.clone().unwrap_or_default()))
+        .chain(scan.failed.iter().map(|(root, path, reason)| (shown(&meta.roots, *root, path), reason.clone())))
+        .collect();
+    failed.sort();
+    let id = Blake::new(16).field(&engine.now().as_nanos().to_le_bytes()).field(&std::process::id().to_le_bytes());
+    Report {
+        job_id: disk::hex(&id.finish::<16>()),
+        corpus_id: meta.corpus_id.clone(),
+        index_dir,
+        documents: meta.counts.documents,
+        chunks: meta.counts.chunks,
+        dimension: meta.model.dimension,
+        cache: outcome.cache,
+        read: scan.todo.len() as u64,
+        removed: scan.removed.len() as u64,
+        committed: outcome.committed,
+        skipped: skip_reasons.values().sum(),
+        skip_reasons: skip_reasons.into_iter().collect(),
+        failed,
+        elapsed: start.elapsed(),
+    }
+}
+
+/// A file as the user would name it.
+fn shown(roots: &[Root], root: usize, path: &str) -> String {
+    roots.get(root).map_or_else(|| path.to_owned(), |root| Path::new(&root.given).join(path).display().to_string())
+}

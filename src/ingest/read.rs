@@ -1,0 +1,292 @@
+//! Reading, extracting and chunking files on all threads; adding them to the build in the order of the walk.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::Read as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use super::scan::Scan;
+use super::{Event, Stage};
+use crate::disk::{self, Blake};
+use crate::document::{Chunk, Format, context_line, embedded_text};
+use crate::engine::Engine;
+use crate::error::{Fault, Result};
+use crate::index::{Builder, ChunkEntry, Record, State};
+use crate::model::Tokenizer;
+use crate::text::{self, Limits};
+
+/// Bytes of files that may be read but not yet added. A text takes about four times its size while it is chunked, so
+/// that this and one file of the largest size stay well below half a gigabyte.
+const IN_FLIGHT_BYTES: u64 = 16 << 20;
+
+/// Files that may be read but not yet added, for each thread; enough to keep all busy beside one slow file.
+const IN_FLIGHT_FILES: usize = 32;
+
+/// A file whose modification time is younger than this when it is read may change again within the same tick of the
+/// file system's clock, so its time is not trusted and it is read again by the next ingest.
+const FRESH_NS: i128 = 50_000_000;
+
+/// One file as text.
+struct Text {
+    title: Option<String>,
+    format: Format,
+    language: Option<&'static str>,
+    chunks: Vec<Chunk>,
+}
+
+/// What reading a file gave.
+enum Found {
+    /// Same content as before.
+    Same,
+    Text(Text),
+    NoText(String),
+}
+
+/// A file after reading.
+struct Finished {
+    size: u64,
+    mtime_ns: i64,
+    hash: String,
+    found: Found,
+}
+
+struct Task<'a> {
+    n: usize,
+    path: &'a str,
+    absolute: &'a Path,
+    /// Hash of the content that the base has indexed or skipped.
+    before: Option<&'a str>,
+}
+
+/// Reads everything in `scan.todo`, fills in its records and adds the chunks to `builder`.
+pub fn read(
+    engine: &Engine,
+    scan: &mut Scan,
+    tokenizer: &Tokenizer,
+    limits: &Limits,
+    builder: &mut Builder<'_>,
+    on_event: &mut dyn FnMut(Event),
+) -> Result<()> {
+    let Scan { records, todo, failed, .. } = scan;
+    let paths: Vec<String> = todo.iter().map(|todo| records[todo.record].path.clone()).collect();
+    let reader = Reader { engine, tokenizer, limits };
+    let total = todo.len() as u64;
+    let mut before: Vec<Option<Record>> = todo.iter_mut().map(|todo| todo.before.take()).collect();
+    let hashes: Vec<Option<String>> = before
+        .iter()
+        .map(|record| record.as_ref().filter(|r| r.state != State::Failed).map(|r| r.hash.clone()))
+        .collect();
+    let (task_sender, task_receiver) = channel::<Task<'_>>();
+    let (done_sender, done_receiver) = channel();
+    let tasks = &Mutex::new(task_receiver);
+    std::thread::scope(|scope| {
+        // Moved in, so that the readers see the end of their work however this ends.
+        let task_sender = task_sender;
+        for _ in 0..engine.config.threads {
+            let (reader, done) = (&reader, done_sender.clone());
+            scope.spawn(move || reader.work(tasks, &done));
+        }
+        drop(done_sender);
+
+        let (mut sent, mut in_flight) = (0, 0);
+        let mut waiting: BTreeMap<usize, std::result::Result<Finished, String>> = BTreeMap::new();
+        for n in 0..todo.len() {
+            while sent < todo.len()
+                && (sent == n || (in_flight + todo[sent].size <= IN_FLIGHT_BYTES
+                    && sent - n < IN_FLIGHT_FILES * engine.config.threads))
+            {
+                in_flight += todo[sent].size;
+                let task = Task {
+                    n: sent,
+                    path: &paths[sent],
+                    absolute: &todo[sent].absolute,
+                    before: hashes[sent].as_deref(),
+                };
+                task_sender.send(task).map_err(|_| Fault::failed("a reading thread has died"))?;
+                sent += 1;
+            }
+            let finished = loop {
+                if let Some(finished) = waiting.remove(&n) {
+                    break finished;
+                }
+                let (m, finished) = done_receiver.recv().map_err(|_| Fault::failed("a reading thread has died"))?;
+                waiting.insert(m, finished);
+            };
+            in_flight -= todo[n].size;
+            if engine.interrupted() {
+                return Err(Fault::interrupted());
+            }
+            let record = &mut records[todo[n].record];
+            if let Some(reason) = add(builder, record, before[n].take(), finished)? {
+                failed.push((record.root, record.path.clone(), reason));
+            }
+            on_event(Event::Progress { stage: Stage::Bm25, done: n as u64 + 1, total });
+        }
+        Ok(())
+    })
+}
+
+/// Puts one file into the build and fills in its record. Yields why an older version was kept, if one was.
+fn add(
+    builder: &mut Builder<'_>,
+    record: &mut Record,
+    before: Option<Record>,
+    finished: std::result::Result<Finished, String>,
+) -> Result<Option<String>> {
+    let was_indexed = before.as_ref().is_some_and(|before| before.state == State::Indexed);
+    let finished = match (finished, before) {
+        (Err(reason), Some(before)) if was_indexed => {
+            // Its time is not taken over, so that the next ingest tries again.
+            *record = Record { mtime_ns: 0, ..before };
+            return Ok(Some(format!("{reason}; the index keeps its last version")));
+        }
+        (Err(reason), _) => {
+            record.reason = Some(reason);
+            return Ok(None);
+        }
+        (Ok(Finished { found: Found::Same, size, mtime_ns, .. }), Some(before)) => {
+            *record = Record { size, mtime_ns, ..before };
+            return Ok(None);
+        }
+        (Ok(finished), _) => finished,
+    };
+    if was_indexed {
+        builder.remove(record.root, &record.path)?;
+    }
+    (record.size, record.mtime_ns, record.hash) = (finished.size, finished.mtime_ns, finished.hash);
+    let text = match finished.found {
+        Found::Text(text) => text,
+        Found::NoText(reason) => {
+            (record.state, record.reason) = (State::Skipped, Some(reason));
+            return Ok(None);
+        }
+        Found::Same => return Err(Fault::failed(format!("{} is the same as nothing", record.path))),
+    };
+    for chunk in &text.chunks {
+        let embedded = embedded_text(&context_line(text.title.as_deref(), &chunk.heading), &chunk.text);
+        let entry = ChunkEntry {
+            root: record.root,
+            path: &record.path,
+            title: text.title.as_deref(),
+            language: text.language,
+            chunk,
+            row: 0,
+        };
+        let terms = builder.add(entry, &embedded)?;
+        record.terms.iter_mut().zip(terms).for_each(|(sum, n)| *sum += n);
+    }
+    record.state = State::Indexed;
+    record.chunks = text.chunks.len() as u64;
+    record.format = Some(text.format.name().to_owned());
+    record.language = text.language.map(str::to_owned);
+    Ok(None)
+}
+
+/// What a reading thread needs.
+struct Reader<'a> {
+    engine: &'a Engine,
+    tokenizer: &'a Tokenizer,
+    limits: &'a Limits,
+}
+
+impl Reader<'_> {
+    fn work(
+        &self,
+        tasks: &Mutex<Receiver<Task<'_>>>,
+        done: &Sender<(usize, std::result::Result<Finished, String>)>,
+    ) {
+        loop {
+            let task = match tasks.lock() {
+                Ok(tasks) => tasks.recv(),
+                Err(_) => return,
+            };
+            let Ok(task) = task else { return };
+            // One file that trips a parser must not stop the others.
+            let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.finish(&task)));
+            let finished = caught.unwrap_or_else(|_| Err("reading it failed inside rag, which is a bug".to_owned()));
+            if done.send((task.n, finished)).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn finish(&self, task: &Task<'_>) -> std::result::Result<Finished, String> {
+        let content = Content::read(task.absolute, self.engine.config.max_file_bytes)?;
+        let mut finished = Finished {
+            size: content.bytes.len() as u64,
+            mtime_ns: content.trusted_mtime_ns(self.engine),
+            hash: disk::hex(&Blake::new(32).field(&content.bytes).finish::<32>()),
+            found: Found::Same,
+        };
+        if task.before != Some(finished.hash.as_str()) {
+            finished.found = self.text(task.path, &content.bytes);
+        }
+        Ok(finished)
+    }
+
+    fn text(&self, path: &str, bytes: &[u8]) -> Found {
+        let mut extracted = match text::extract(path, bytes) {
+            Ok(extracted) => extracted,
+            Err(none) => return Found::NoText(none.text().into_owned()),
+        };
+        // Code says what it is by where it stands.
+        if extracted.title.is_none() && extracted.format == Format::Code {
+            extracted.title = Some(path.to_owned());
+        }
+        let chunks = text::chunk(&extracted, self.limits, &|text| self.tokenizer.count(text));
+        if chunks.is_empty() {
+            return Found::NoText("no words".to_owned());
+        }
+        let language = text::language_of(&extracted);
+        Found::Text(Text { title: extracted.title, format: extracted.format, language, chunks })
+    }
+}
+
+/// A file's bytes and what `fstat` said before and after.
+struct Content {
+    bytes: Vec<u8>,
+    mtime_ns: i64,
+    changed_meanwhile: bool,
+}
+
+impl Content {
+    fn read(path: &Path, max_bytes: u64) -> std::result::Result<Self, String> {
+        let words = |e: std::io::Error| match e.kind() {
+            std::io::ErrorKind::NotFound => "it vanished while being read".to_owned(),
+            std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+            _ => e.to_string(),
+        };
+        // Between the walk and now the name may have become a link or a FIFO, which must neither be followed nor
+        // block.
+        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+        let flags = i32::try_from(flags.bits()).unwrap_or_default();
+        let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(words)?;
+        let before = file.metadata().map_err(words)?;
+        if !before.is_file() {
+            return Err("not a regular file any more".to_owned());
+        }
+        if before.len() > max_bytes {
+            return Err(format!("{} bytes, more than ingest.max_file_bytes = {max_bytes}", before.len()));
+        }
+        let mut bytes = Vec::with_capacity(usize::try_from(before.len()).unwrap_or_default());
+        let read = File::take(file.try_clone().map_err(words)?, max_bytes + 1).read_to_end(&mut bytes);
+        read.map_err(words)?;
+        if bytes.len() as u64 > max_bytes {
+            return Err(format!("it grew beyond ingest.max_file_bytes = {max_bytes} while being read"));
+        }
+        let after = file.metadata().map_err(words)?;
+        let stamp = |m: &std::fs::Metadata| (m.len(), m.mtime(), m.mtime_nsec());
+        let changed_meanwhile = stamp(&before) != stamp(&after) || bytes.len() as u64 != after.len();
+        let mtime_ns = before.mtime().saturating_mul(1_000_000_000).saturating_add(before.mtime_nsec());
+        Ok(Self { bytes, mtime_ns, changed_meanwhile })
+    }
+
+    fn trusted_mtime_ns(&self, engine: &Engine) -> i64 {
+        let now = i128::try_from(engine.now().as_nanos()).unwrap_or(i128::MAX);
+        let is_fresh = now - i128::from(self.mtime_ns) < FRESH_NS;
+        if is_fresh || self.changed_meanwhile { 0 } else { self.mtime_ns }
+    }
+}

@@ -1,0 +1,147 @@
+//! What changed since the last ingest, by size and modification time.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::{Event, Stage};
+use crate::engine::Engine;
+use crate::error::{Fault, Result};
+use crate::index::{Record, Root, State};
+use crate::text::{self, Entry, WalkOptions};
+
+/// How often the progress is told, in files: rarely enough to cost nothing.
+const TELL_EVERY: u64 = 256;
+
+/// The folder as it is now, against the table of the last generation.
+pub struct Scan {
+    /// Every file, in the order of the walk. Those in `todo` are filled in when they are read.
+    pub records: Vec<Record>,
+    pub todo: Vec<Todo>,
+    /// Documents of the base that are gone: `(root, path)`.
+    pub removed: Vec<(usize, String)>,
+    /// Entries that are no files, by reason.
+    pub skipped: BTreeMap<String, u64>,
+    /// Folders and files that could not even be looked at, or were kept as they were: `(root, path, reason)`.
+    pub failed: Vec<(usize, String, String)>,
+    /// Some file of the base that was not indexed is gone, so that the table differs though no document does.
+    table_changed: bool,
+}
+
+/// A file to read.
+pub struct Todo {
+    /// Its place in `records`.
+    pub record: usize,
+    pub absolute: std::path::PathBuf,
+    pub size: u64,
+    /// The file in the last generation.
+    pub before: Option<Record>,
+}
+
+impl Scan {
+    /// True when the base already is what a build would give.
+    pub fn is_unchanged(&self) -> bool {
+        self.todo.is_empty() && self.removed.is_empty() && !self.table_changed
+    }
+}
+
+/// Walks the roots. `known` is the base's table.
+pub fn scan(
+    engine: &Engine,
+    roots: &[Root],
+    options: &WalkOptions,
+    known: Vec<Record>,
+    on_event: &mut dyn FnMut(Event),
+) -> Result<Scan> {
+    let mut scan = Scan {
+        records: Vec::with_capacity(known.len()),
+        todo: Vec::new(),
+        removed: Vec::new(),
+        skipped: BTreeMap::new(),
+        failed: Vec::new(),
+        table_changed: false,
+    };
+    let mut before: Vec<HashMap<String, Record>> = roots.iter().map(|_| HashMap::new()).collect();
+    for record in known {
+        if let Some(root) = before.get_mut(record.root) {
+            root.insert(record.path.clone(), record);
+        }
+    }
+    on_event(Event::Progress { stage: Stage::Scan, done: 0, total: 0 });
+    for (root, folder) in roots.iter().enumerate() {
+        text::walk(std::path::Path::new(&folder.real), options, &mut |entry| {
+            if engine.interrupted() {
+                return Err(Fault::interrupted());
+            }
+            match entry {
+                Entry::File(found) => {
+                    scan.file(root, found, &mut before[root]);
+                    let done = scan.records.len() as u64;
+                    if done.is_multiple_of(TELL_EVERY) {
+                        on_event(Event::Progress { stage: Stage::Scan, done, total: 0 });
+                    }
+                }
+                Entry::Skipped { reason, .. } => *scan.skipped.entry(reason.text().to_owned()).or_insert(0) += 1,
+                Entry::Failed { path, reason } => scan.failed.push((root, path, reason)),
+            }
+            Ok(())
+        })?;
+    }
+    scan.keep_or_remove(before);
+    let done = scan.records.len() as u64;
+    on_event(Event::Progress { stage: Stage::Scan, done, total: done });
+    Ok(scan)
+}
+
+impl Scan {
+    fn file(&mut self, root: usize, found: text::Found, before: &mut HashMap<String, Record>) {
+        let known = before.remove(&found.path);
+        if let Some(record) = &known {
+            let same = record.size == found.size && record.mtime_ns == found.mtime_ns;
+            // A file that failed is tried again each time: whatever was in the way may be gone.
+            if same && record.mtime_ns != 0 && record.state != State::Failed {
+                self.records.extend(known);
+                return;
+            }
+        }
+        self.todo.push(Todo {
+            record: self.records.len(),
+            absolute: found.absolute,
+            size: found.size,
+            before: known,
+        });
+        self.records.push(Record {
+            root,
+            path: found.path,
+            size: found.size,
+            mtime_ns: found.mtime_ns,
+            hash: String::new(),
+            state: State::Failed,
+            reason: None,
+            format: None,
+            language: None,
+            chunks: 0,
+            terms: [0; 3],
+        });
+    }
+
+    /// What is in the table and was not met is gone, unless it lies below a folder that could not be read: what is
+    /// unknown is kept as it was.
+    fn keep_or_remove(&mut self, before: Vec<HashMap<String, Record>>) {
+        let unreadable: Vec<(usize, String)> =
+            self.failed.iter().map(|(root, path, _)| (*root, path.clone())).collect();
+        let is_unknown = |record: &Record| {
+            unreadable.iter().any(|(root, path)| {
+                let below = record.path.strip_prefix(path.as_str()).is_some_and(|rest| rest.starts_with('/'));
+                *root == record.root && (path.is_empty() || below || record.path == *path)
+            })
+        };
+        let mut gone: Vec<Record> = before.into_iter().flat_map(HashMap::into_values).collect();
+        gone.sort_by(|a, b| (a.root, &a.path).cmp(&(b.root, &b.path)));
+        for record in gone {
+            match record.state {
+                _ if is_unknown(&record) => self.records.push(record),
+                State::Indexed => self.removed.push((record.root, record.path)),
+                State::Skipped | State::Failed => self.table_changed = true,
+            }
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! A model from a hub: its files fetched one by one, then taken in like any folder.
+
+use std::path::Path;
+
+use crate::disk;
+use crate::engine::Engine;
+use crate::error::{Fault, Result};
+use crate::http::{Client, Fetched};
+use crate::model::{self, ModelFiles, Runtime};
+
+/// The largest network taken. Embedding models that run on a CPU are a tenth of it.
+const MAX_NETWORK_BYTES: u64 = 8 << 30;
+/// Vocabularies of multilingual models reach 20 MB.
+const MAX_CONFIG_BYTES: u64 = 256 << 20;
+
+/// Fetches `repository` at `revision` from the configured hub and adds it as `name`. Tells `(file, done, total)`.
+///
+/// # Errors
+/// [`Kind::Outside`](crate::error::Kind::Outside) when the hub cannot be reached or lacks the model.
+pub fn run(
+    engine: &Engine,
+    repository: &str,
+    revision: &str,
+    name: &str,
+    on_bytes: &mut dyn FnMut(&str, u64, u64),
+) -> Result<ModelFiles> {
+    let parts: Vec<&str> = repository.split('/').collect();
+    if parts.len() > 2 || parts.iter().chain(&[revision]).any(|part| !crate::config::is_name(part)) {
+        return Err(Fault::usage(format!("{repository:?} at {revision:?} is no repository and revision"))
+            .hint("a repository looks like sentence-transformers/all-MiniLM-L6-v2"));
+    }
+    let runtime = Runtime::load(&engine.runtime_library()?)?;
+    let models = engine.config.data_dir.join("models");
+    disk::create_dir(&models)?;
+    let temp = models.join(format!(".pull-{}", std::process::id()));
+    disk::remove_dir(&temp)?;
+    let pulled = (|| {
+        let base = format!("{}/{repository}/resolve/{revision}", engine.config.hub);
+        let client = Client::new(engine.config.hub_token.clone())?;
+        fetch_all(&client, &base, &temp, on_bytes)?;
+        model::add(&runtime, &temp, &models, name, &format!("{repository} at {revision}"))
+    })();
+    let _ = disk::remove_dir(&temp);
+    pulled
+}
+
+fn fetch_all(client: &Client, base: &str, dir: &Path, on_bytes: &mut dyn FnMut(&str, u64, u64)) -> Result<()> {
+    disk::create_dir(&dir.join("1_Pooling"))?;
+    disk::create_dir(&dir.join("onnx"))?;
+    let mut fetch = |file: &str, max_bytes: u64| {
+        let mut on_bytes = |done, total| on_bytes(file, done, total);
+        client.fetch(&format!("{base}/{file}"), &dir.join(file), max_bytes, &mut on_bytes)
+    };
+    for file in model::wanted_files() {
+        let fetched = fetch(file, MAX_CONFIG_BYTES)?;
+        if file == "tokenizer.json" && fetched == Fetched::NotFound {
+            return Err(Fault::outside(format!("{base} has no tokenizer.json")));
+        }
+    }
+    for file in model::wanted_networks() {
+        if fetch(file, MAX_NETWORK_BYTES)? == Fetched::Written {
+            return Ok(());
+        }
+    }
+    Err(Fault::outside(format!("{base} has no ONNX file")).hint("look for a repository that has one, in `onnx/`"))
+}

@@ -1,0 +1,9 @@
+//! Rankings to one ranking. Pure: scores in, order out.
+
+mod diversify;
+mod fuse;
+#[cfg(test)]
+mod tests;
+
+pub use diversify::{Candidate, Place, one_per_place};
+pub use fuse::{Fused, Fusion, fuse};

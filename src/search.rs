@@ -1,0 +1,245 @@
+//! A question in, ranked passages out.
+//!
+//! `question ─┬ embed → dense ┐`
+//! `          └ analyse → BM25 ┴ fuse → one per place → hits`
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::analysis;
+use crate::cache::Key;
+use crate::config::Mode;
+use crate::document::Hit;
+use crate::engine::Engine;
+use crate::error::{Fault, Result};
+use crate::index::{Snapshot, Stored};
+use crate::model::{Embedder, Role};
+use crate::rank::{self, Candidate, Fused, Fusion, Place};
+use crate::vector::{Vector, dot};
+
+/// Longest question in bytes. A longer one is a document, and the model reads the first page of it at most.
+const MAX_QUERY_BYTES: usize = 32 * 1024;
+
+/// What to look for.
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub query: String,
+    pub mode: Mode,
+    /// Passages wanted.
+    pub k: usize,
+    /// Neither read the embedding cache nor write to it.
+    pub no_cache: bool,
+}
+
+/// Milliseconds by stage. Stages overlap, so that they may add up to more than the total.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Timings {
+    pub embedding_ms: f64,
+    pub search_ms: f64,
+    pub total_ms: f64,
+}
+
+/// What was found.
+pub struct Response {
+    pub query: String,
+    pub mode: Mode,
+    pub index: String,
+    pub corpus_id: String,
+    pub hits: Vec<Hit>,
+    pub timings: Timings,
+    /// Embedding look-ups: 1 hit, 1 miss, or neither when nothing was embedded.
+    pub embed_hits: u64,
+    pub embed_misses: u64,
+    /// The question's vector, when a dense leg ran.
+    pub vector: Option<Vector>,
+}
+
+/// One generation, open, and the model once a question needed it. Serves any number of questions.
+pub struct Searcher {
+    pub snapshot: Snapshot,
+    pub embedder: Option<Embedder>,
+}
+
+impl Searcher {
+    /// Opens the configured index.
+    pub fn open(engine: &Engine) -> Result<Self> {
+        Ok(Self { snapshot: engine.store.open(&engine.config.index)?, embedder: None })
+    }
+
+    /// Ranks the passages of the index.
+    ///
+    /// # Errors
+    /// A usage fault for an empty question; whatever keeps the index or the model from being read.
+    pub fn search(&mut self, engine: &Engine, request: &Request) -> Result<Response> {
+        let start = Instant::now();
+        let query = checked(&request.query)?;
+        let Self { snapshot, embedder } = self;
+        let snapshot = &*snapshot;
+        // Loading the model takes longer than anything else, so the lexical leg runs beside it.
+        let (lexical, embedded) = std::thread::scope(|scope| {
+            let embedding = (request.mode != Mode::Lexical)
+                .then(|| scope.spawn(|| embed(engine, snapshot, embedder, Role::Query, query, request.no_cache)));
+            let lexical = (request.mode != Mode::Dense).then(|| {
+                let terms = analysis::query_terms(query, &snapshot.meta().query_languages());
+                snapshot.lexical_scores(&terms)
+            });
+            let embedded = embedding.map(|thread| {
+                thread.join().unwrap_or_else(|_| Err(Fault::failed("embedding the question failed")))
+            });
+            (lexical.transpose(), embedded.transpose())
+        });
+        let (lexical, embedded) = (lexical?, embedded?);
+        let scan = Instant::now();
+        let dense = embedded.as_ref().map(|e| snapshot.dense_scores(e.vector.as_slice())).transpose()?;
+        let fusion = Fusion { dense_weight: engine.config.dense_weight };
+        // Copies and overlaps take no place of their own, so more are looked at than are wanted.
+        let depth = request.k.saturating_mul(2).saturating_add(20);
+        let ranking = rank::fuse(lexical.as_deref(), dense.as_deref(), fusion, depth);
+        let hits = hits(snapshot, &ranking, request.k)?;
+        let total_ms = milliseconds(start);
+        let timings = Timings {
+            embedding_ms: embedded.as_ref().map_or(0.0, |e| e.milliseconds),
+            // What did not wait for the vector.
+            search_ms: if embedded.is_some() { milliseconds(scan) } else { total_ms },
+            total_ms,
+        };
+        Ok(Response {
+            query: query.to_owned(),
+            mode: request.mode,
+            index: engine.config.index.clone(),
+            corpus_id: snapshot.meta().corpus_id.clone(),
+            hits,
+            timings,
+            embed_hits: embedded.as_ref().map_or(0, |e| u64::from(e.hit)),
+            embed_misses: embedded.as_ref().map_or(0, |e| u64::from(!e.hit)),
+            vector: embedded.map(|e| e.vector),
+        })
+    }
+}
+
+impl Searcher {
+    /// Cosines between a question's vector and other texts, through the cache.
+    pub fn similarities(
+        &mut self,
+        engine: &Engine,
+        question: &Vector,
+        texts: &[String],
+        no_cache: bool,
+    ) -> Result<Similarities> {
+        let mut found = Similarities::default();
+        for text in texts {
+            let embedded = embed(engine, &self.snapshot, &mut self.embedder, Role::Passage, text, no_cache)?;
+            found.hits += u64::from(embedded.hit);
+            found.misses += u64::from(!embedded.hit);
+            found.cosines.push(f64::from(dot(question.as_slice(), embedded.vector.as_slice())));
+        }
+        Ok(found)
+    }
+}
+
+/// Cosines, and how many of the texts' vectors were in the cache.
+#[derive(Default)]
+pub struct Similarities {
+    pub cosines: Vec<f64>,
+    pub hits: u64,
+    pub misses: u64,
+}
+
+fn checked(query: &str) -> Result<&str> {
+    let query = query.trim();
+    if query.is_empty() {
+        return Err(Fault::usage("the question is empty"));
+    }
+    if query.len() > MAX_QUERY_BYTES {
+        return Err(Fault::usage(format!("the question has {} bytes; {MAX_QUERY_BYTES} are the most", query.len())));
+    }
+    Ok(query)
+}
+
+struct Embedded {
+    vector: Vector,
+    hit: bool,
+    milliseconds: f64,
+}
+
+/// The vector of a text, by the model that the index was built with. A vector in the cache costs no model.
+fn embed(
+    engine: &Engine,
+    snapshot: &Snapshot,
+    embedder: &mut Option<Embedder>,
+    role: Role,
+    text: &str,
+    no_cache: bool,
+) -> Result<Embedded> {
+    let start = Instant::now();
+    let model = &snapshot.meta().model;
+    let key = Key::new(&model.fingerprint, role.name(), text);
+    let cached = if no_cache { None } else { engine.cache().embedding(&key, &model.fingerprint, model.dimension) };
+    if let Some(vector) = cached {
+        return Ok(Embedded { vector, hit: true, milliseconds: milliseconds(start) });
+    }
+    let embedder = match embedder {
+        Some(embedder) => embedder,
+        none => none.insert(load(engine, snapshot)?),
+    };
+    let vector = embedder.embed(role, text)?;
+    if !no_cache {
+        engine.cache().keep_embeddings(&model.fingerprint, &[(key, vector.clone())], engine.now_s());
+    }
+    Ok(Embedded { vector, hit: false, milliseconds: milliseconds(start) })
+}
+
+/// The model of the index.
+///
+/// # Errors
+/// When the model of that name on this machine is another one: its vectors would be compared with strangers.
+pub fn load(engine: &Engine, snapshot: &Snapshot) -> Result<Embedder> {
+    let model = &snapshot.meta().model;
+    let files = engine.model(&model.name)?;
+    if files.fingerprint != model.fingerprint {
+        return Err(Fault::failed(format!("the index was built with another version of the model `{}`", model.name))
+            .hint("run `rag ingest` again, or search with `--mode lexical`"));
+    }
+    Embedder::load(files, &engine.runtime_library()?)
+}
+
+/// Fetches the ranked passages, orders equals by place, and keeps one for each place.
+fn hits(snapshot: &Snapshot, ranking: &[Fused], k: usize) -> Result<Vec<Hit>> {
+    let mut found: Vec<(Fused, Stored)> =
+        ranking.iter().map(|fused| Ok((*fused, snapshot.fetch(fused.ordinal)?))).collect::<Result<_>>()?;
+    // Ordinals depend on the history of the index; places do not.
+    found.sort_by(|(a, x), (b, y)| {
+        let place = |s: &Stored| (s.root, s.path.clone(), s.chunk.bytes.start);
+        b.score.total_cmp(&a.score).then_with(|| place(x).cmp(&place(y)))
+    });
+    let candidates: Vec<Candidate<'_>> = found
+        .iter()
+        .map(|(_, s)| Candidate { document: (s.root, &s.path), bytes: s.chunk.bytes, text: &s.chunk.text })
+        .collect();
+    let places = rank::one_per_place(&candidates);
+    let mut also: Vec<Vec<(Arc<str>, usize)>> = vec![Vec::new(); found.len()];
+    for (place, (_, stored)) in places.iter().zip(&found) {
+        if let Place::CopyOf(kept) = place {
+            also[*kept].push((stored.path.as_str().into(), stored.chunk.lines.first));
+        }
+    }
+    let roots: Vec<Arc<str>> = snapshot.meta().roots.iter().map(|root| root.given.as_str().into()).collect();
+    let kept = found.into_iter().zip(places).zip(also).filter(|((_, place), _)| *place == Place::Kept).take(k);
+    Ok(kept
+        .enumerate()
+        .map(|(i, (((fused, stored), _), also))| Hit {
+            rank: i + 1,
+            score: fused.score,
+            root: roots.get(stored.root).cloned().unwrap_or_else(|| "".into()),
+            path: stored.path.into(),
+            title: stored.title.map(Into::into),
+            chunk: stored.chunk,
+            also,
+            legs: fused.legs,
+        })
+        .collect())
+}
+
+pub fn milliseconds(since: Instant) -> f64 {
+    since.elapsed().as_secs_f64() * 1e3
+}

@@ -1,0 +1,303 @@
+//! A text becomes passages: each about one thing, none longer than the model reads, together the whole text.
+//!
+//! A passage never straddles two sections, except that sections of a line or two are put together with their
+//! neighbours: alone they are too little to be about anything. What a heading says goes into the heading path, which
+//! is embedded with the passage; in the text it stands only where a passage holds several sections. Within a section
+//! passages are of about equal length rather than full ones and a remnant, because the remnant, being nearly all
+//! rare words, would come up first for every question that shares one of them.
+//!
+//! Token counts of units are added up instead of counting every candidate anew, which is exact for pieces that are
+//! parted by white space and close otherwise; a passage whose sum comes near the limit is counted for certain.
+
+mod pack;
+mod sections;
+mod units;
+
+use std::ops::Range;
+
+use sections::{Section, sections};
+use units::{Cut, Divider, Unit};
+
+use super::extract::Extracted;
+use crate::document::{Chunk, Span, context_line, embedded_text};
+
+/// How long passages may be, in tokens of the model that will read them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Of the whole embedded text: title, heading path and passage.
+    pub max_tokens: usize,
+    /// How much of the end of a passage is said again at the beginning of the next one of the same section, in whole
+    /// sentences.
+    pub overlap_tokens: usize,
+}
+
+/// Divides a document into passages, in order.
+///
+/// `count` is the number of tokens in a text, without special ones. Every passage with its title and heading path
+/// stays within `limits.max_tokens`, unless the title alone takes more than two thirds of it.
+pub fn chunk(doc: &Extracted, limits: &Limits, count: &dyn Fn(&str) -> usize) -> Vec<Chunk> {
+    let chunker = Chunker::new(doc, limits, count);
+    let parts = sections(doc).into_iter().map(|section| chunker.measure(section)).collect();
+    let groups = chunker.build(chunker.group(parts));
+    let mut chunks = Vec::new();
+    for group in &groups {
+        chunker.emit_group(group, &mut chunks);
+    }
+    chunks
+}
+
+struct Chunker<'a> {
+    doc: &'a Extracted,
+    count: &'a dyn Fn(&str) -> usize,
+    max: usize,
+    overlap: usize,
+    title_tokens: usize,
+}
+
+/// A section with its units and their sum.
+struct Part {
+    section: Section,
+    units: Vec<Unit>,
+    body_tokens: usize,
+    heading_tokens: usize,
+}
+
+impl Part {
+    fn tokens(&self) -> usize {
+        self.body_tokens + self.heading_tokens
+    }
+
+    fn is_bare(&self) -> bool {
+        self.units.is_empty()
+    }
+}
+
+/// Sections that are divided as one.
+struct Group {
+    path: Vec<String>,
+    units: Vec<Unit>,
+}
+
+impl<'a> Chunker<'a> {
+    fn new(doc: &'a Extracted, limits: &Limits, count: &'a dyn Fn(&str) -> usize) -> Self {
+        let max = limits.max_tokens.max(1);
+        let title_tokens = doc.title.as_deref().map_or(0, count);
+        // An overlap of more than half would make every passage mostly a repetition.
+        Self { doc, count, max, overlap: limits.overlap_tokens.min(max / 3), title_tokens }
+    }
+
+    fn measure(&self, section: Section) -> Part {
+        let max = self.rest_budget(self.budget(&self.fitted(&section.path)));
+        let divider = Divider { text: &self.doc.text, count: self.count, max };
+        let mut units = Vec::new();
+        for block in &self.doc.blocks[section.body.clone()] {
+            divider.push(block, &mut units);
+        }
+        let heading_tokens = section.heading.map_or(0, |i| divider.weigh(self.doc.blocks[i].span));
+        let body_tokens = units.iter().map(|unit| unit.tokens).sum();
+        Part { section, units, body_tokens, heading_tokens }
+    }
+
+    /// Puts small sections together: each group is a run of parts.
+    fn group(&self, parts: Vec<Part>) -> Vec<Vec<Part>> {
+        // A heading and a line or two.
+        let tiny = (self.max / 5).min(48);
+        let mut groups: Vec<Vec<Part>> = Vec::new();
+        let mut tokens = 0;
+        for part in parts {
+            if let Some(group) = groups.last_mut() {
+                let is_small = tokens <= tiny || part.tokens() <= tiny;
+                let base = common_path(group, Some(&part));
+                if is_small && belongs(group, &part) && tokens + part.tokens() <= self.budget(&self.fitted(base)) {
+                    tokens += part.tokens();
+                    group.push(part);
+                    continue;
+                }
+            }
+            tokens = part.tokens();
+            groups.push(vec![part]);
+        }
+        groups
+    }
+
+    /// Makes one list of units of each group.
+    fn build(&self, groups: Vec<Vec<Part>>) -> Vec<Group> {
+        let mut built: Vec<Group> = Vec::new();
+        let mut orphans: Vec<Unit> = Vec::new();
+        for mut parts in groups {
+            // Headings above deeper sections live on in the paths of those.
+            while parts.len() > 1 && parts[0].is_bare() && parts[1..].iter().all(|p| p.section.is_below(&parts[0].section.path)) {
+                parts.remove(0);
+            }
+            while parts.last().is_some_and(|part| part.is_bare() && !part.section.is_leaf) {
+                parts.pop();
+            }
+            let Some(first) = parts.first() else { continue };
+            if parts.iter().all(Part::is_bare) {
+                // A heading over nothing is said by the passage before it, or else by the next.
+                let units = parts.iter().filter_map(|part| self.heading_unit(part));
+                match built.last_mut() {
+                    Some(group) => group.units.extend(units),
+                    None => orphans.extend(units),
+                }
+                continue;
+            }
+            let path = common_path(&parts, None).to_vec();
+            let with_first_heading = first.section.path.len() > path.len();
+            let mut units = std::mem::take(&mut orphans);
+            for (i, part) in parts.into_iter().enumerate() {
+                if i > 0 || with_first_heading {
+                    units.extend(self.heading_unit(&part));
+                }
+                units.extend(part.units);
+            }
+            built.push(Group { path, units });
+        }
+        if !orphans.is_empty() {
+            built.push(Group { path: Vec::new(), units: orphans });
+        }
+        for group in &mut built {
+            group.path = self.fitted(&group.path);
+            self.measure_gaps(&mut group.units);
+        }
+        built
+    }
+
+    fn heading_unit(&self, part: &Part) -> Option<Unit> {
+        let span = self.doc.blocks[part.section.heading?].span;
+        Some(Unit { span, tokens: part.heading_tokens, lead: 0, cut: Cut::Heading, is_code: false })
+    }
+
+    /// What lies between two units, other than white space, comes along when a passage holds both.
+    fn measure_gaps(&self, units: &mut [Unit]) {
+        let divider = Divider { text: &self.doc.text, count: self.count, max: usize::MAX };
+        for i in 1..units.len() {
+            let (start, end) = (units[i - 1].span.end, units[i].span.start);
+            if self.doc.text[start..end].contains(|c: char| !c.is_whitespace()) {
+                units[i].lead = divider.weigh(Span::new(start, end));
+            }
+        }
+    }
+
+    fn emit_group(&self, group: &Group, chunks: &mut Vec<Chunk>) {
+        let budget = self.budget(&group.path);
+        let mut before: Option<Range<usize>> = None;
+        for range in pack::pack(&group.units, budget, self.rest_budget(budget)) {
+            let start = before.and_then(|before| self.overlap_start(&group.units, before));
+            self.emit(group, range.clone(), start, chunks);
+            before = Some(range);
+        }
+    }
+
+    /// Makes a passage of a run of units, or several when it turns out too long.
+    fn emit(&self, group: &Group, range: Range<usize>, overlap_start: Option<usize>, chunks: &mut Vec<Chunk>) {
+        let units = &group.units[range.clone()];
+        let start = overlap_start.unwrap_or(units[0].span.start);
+        let span = self.trimmed(Span::new(start, units[units.len() - 1].span.end), units[0].is_code);
+        let text = &self.doc.text[span.range()];
+        let sum: usize = units.iter().map(|unit| unit.tokens + unit.lead).sum();
+        let context = context_line(self.doc.title.as_deref(), &group.path);
+        let is_near = (sum + self.overlap) * 10 >= self.budget(&group.path) * 9;
+        if is_near && (self.count)(&embedded_text(&context, text)) > self.max {
+            if overlap_start.is_some() {
+                return self.emit(group, range, None, chunks);
+            }
+            if units.len() > 1 {
+                let middle = range.start + units.len() / 2;
+                self.emit(group, range.start..middle, None, chunks);
+                return self.emit(group, middle..range.end, None, chunks);
+            }
+            let divider = Divider { text: &self.doc.text, count: self.count, max: units[0].tokens / 2 };
+            let finer = Group { path: group.path.clone(), units: divider.halves(units[0]) };
+            if finer.units.len() > 1 {
+                return (0..finer.units.len()).for_each(|i| self.emit(&finer, i..i + 1, None, chunks));
+            }
+        }
+        if text.contains(char::is_alphanumeric) {
+            chunks.push(Chunk {
+                heading: group.path.clone(),
+                text: text.to_owned(),
+                bytes: self.doc.origin.bytes(span),
+                lines: self.doc.origin.lines(span),
+                page: None,
+            });
+        }
+    }
+
+    /// Where a passage must begin in order to repeat the end of the one before it; `None` when it repeats nothing.
+    fn overlap_start(&self, units: &[Unit], before: Range<usize>) -> Option<usize> {
+        let next = units.get(before.end)?;
+        let before = &units[before];
+        let last = before[before.len() - 1];
+        // Whole items of code stand by themselves, and a comment in between would be repeated with the rest.
+        let is_whole_code = last.is_code && matches!(next.cut, Cut::Block | Cut::Heading | Cut::Item);
+        if self.overlap == 0 || next.lead > 0 || is_whole_code || last.cut == Cut::Heading {
+            return None;
+        }
+        // Only what reads on: the end of a listing or table before the last words is no use as a beginning.
+        let is_apart = |unit: &&Unit| unit.cut == Cut::Heading || unit.is_code;
+        let from = match before.iter().rfind(is_apart) {
+            Some(unit) if !last.is_code => unit.span.end,
+            _ if last.is_code => last.span.start,
+            _ => before[0].span.start,
+        };
+        let total: usize = before.iter().map(|unit| unit.tokens).sum();
+        let room = self.overlap.min(total / 2);
+        let divider = Divider { text: &self.doc.text, count: self.count, max: room };
+        divider.tail(Span::new(from, last.span.end), next.cut, last.is_code)
+    }
+
+    /// Without the white space around it; code keeps the indentation of its first line.
+    fn trimmed(&self, span: Span, is_code: bool) -> Span {
+        let text = &self.doc.text[span.range()];
+        let end = span.start + text.trim_end().len();
+        let indented = text.trim_start();
+        let mut start = span.start + (text.len() - indented.len());
+        if is_code {
+            start = self.doc.text[span.start..start].rfind(['\n', '\r']).map_or(span.start, |at| span.start + at + 1);
+        }
+        Span::new(start.min(end), end)
+    }
+
+    /// Tokens left for the text under a heading path.
+    fn budget(&self, path: &[String]) -> usize {
+        let context = (self.count)(&context_line(self.doc.title.as_deref(), path));
+        self.max.saturating_sub(context).max(self.max / 3).max(1)
+    }
+
+    /// Tokens left for what is new in a passage that also repeats something.
+    fn rest_budget(&self, budget: usize) -> usize {
+        (budget - self.overlap.min(budget / 2)).max(1)
+    }
+
+    /// A heading path that, together with the title, takes at most a third of the window: outer headings go first,
+    /// then the end of the innermost.
+    fn fitted(&self, path: &[String]) -> Vec<String> {
+        let room = (self.max / 3).saturating_sub(self.title_tokens);
+        let fits = |path: &[String]| (self.count)(&context_line(None, path)) <= room;
+        if path.is_empty() || fits(path) {
+            return path.to_vec();
+        }
+        let Some(inner) = (1..path.len()).map(|i| &path[i..]).find(|inner| fits(inner)) else {
+            let words: Vec<&str> = path[path.len() - 1].split_whitespace().collect();
+            let n = (1..words.len()).rev().find(|&n| fits(&[format!("{}…", words[..n].join(" "))]));
+            return n.map(|n| format!("{}…", words[..n].join(" "))).into_iter().collect();
+        };
+        inner.to_vec()
+    }
+}
+
+/// Whether a section may join a group: it lies under the group's first section, or beside it, or under one beside it.
+fn belongs(group: &[Part], part: &Part) -> bool {
+    let first = &group[0].section.path;
+    let Some((_, parent)) = first.split_last() else { return true };
+    part.section.path.starts_with(parent) && part.section.path.len() > parent.len()
+}
+
+fn common_path<'p>(group: &'p [Part], next: Option<&Part>) -> &'p [String] {
+    let first = &group[0].section.path;
+    let n = group[1..].iter().chain(next).fold(first.len(), |n, part| {
+        first.iter().zip(&part.section.path).take(n).take_while(|(a, b)| a == b).count()
+    });
+    &first[..n]
+}

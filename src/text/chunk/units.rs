@@ -1,0 +1,288 @@
+//! Units: the pieces that passages are put together from, each counted once.
+//!
+//! A block that fits is one unit. One that does not is divided where it hurts least: prose between sentences, code
+//! between its paragraphs and then its lines, and only what still does not fit between words and characters.
+
+use icu_segmenter::SentenceSegmenter;
+use icu_segmenter::options::SentenceBreakInvariantOptions;
+
+use crate::document::Span;
+use crate::text::extract::{Block, BlockKind, lines};
+
+/// A piece of text that is not divided any further.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Unit {
+    pub(super) span: Span,
+    pub(super) tokens: usize,
+    /// Tokens of what lies between the unit before and this one, other than white space.
+    pub(super) lead: usize,
+    /// What a division right before this unit would part.
+    pub(super) cut: Cut,
+    pub(super) is_code: bool,
+}
+
+/// What lies on both sides of a place where a text may be divided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cut {
+    /// Two blocks.
+    Block,
+    /// A block and what it announces: the code or list after a colon, or what stands under a line by itself.
+    Announced,
+    /// A section and the heading of the next: the unit is a heading.
+    Heading,
+    /// Two items of code at the outermost indentation of a block.
+    Item,
+    /// Two paragraphs within an item of code.
+    Stanza,
+    /// Two lines of code or rows of a table.
+    Line,
+    Sentence,
+    Word,
+    Char,
+}
+
+pub(super) struct Divider<'a> {
+    pub(super) text: &'a str,
+    pub(super) count: &'a dyn Fn(&str) -> usize,
+    /// Tokens that a unit may have.
+    pub(super) max: usize,
+}
+
+/// Tokens are shorter than this on average in any text worth reading. It bounds passages of text that the model does
+/// not take in: to WordPiece any word of more than 100 characters is a single unknown token.
+const MAX_BYTES_PER_TOKEN: usize = 12;
+
+/// Length of the pieces that running words are divided into: some ten tokens.
+const PIECE_BYTES: usize = 48;
+
+impl Divider<'_> {
+    /// The tokens of a piece of the text, at least one.
+    pub(super) fn weigh(&self, span: Span) -> usize {
+        let text = &self.text[span.range()];
+        let tokens = (self.count)(text).max(1);
+        if text.len() <= tokens * MAX_BYTES_PER_TOKEN {
+            return tokens;
+        }
+        let n_visible = text.bytes().filter(|b| !b.is_ascii_whitespace()).count();
+        tokens.max(n_visible / MAX_BYTES_PER_TOKEN)
+    }
+
+    /// Appends the units of a block.
+    pub(super) fn push(&self, block: &Block, units: &mut Vec<Unit>) {
+        let is_code = matches!(block.kind, BlockKind::Code | BlockKind::Table);
+        let announces = units.last().is_some_and(|unit| !unit.is_code && announces(&self.text[unit.span.range()]));
+        let cut = if announces { Cut::Announced } else { Cut::Block };
+        let stage = if is_code { Stage::Stanzas } else { Stage::Sentences };
+        self.divide(block.span, cut, stage, is_code, units);
+    }
+
+    fn divide(&self, span: Span, cut: Cut, stage: Stage, is_code: bool, units: &mut Vec<Unit>) {
+        let text = &self.text[span.range()];
+        if text.trim().is_empty() {
+            return;
+        }
+        // Not worth counting what cannot fit.
+        if span.len() / MAX_BYTES_PER_TOKEN / 8 <= self.max {
+            let tokens = self.weigh(span);
+            if tokens <= self.max {
+                units.push(Unit { span, tokens, lead: 0, cut, is_code });
+                return;
+            }
+        }
+        let (pieces, next) = match stage {
+            Stage::Stanzas => (stanzas(text), Stage::Lines),
+            Stage::Lines => (lines(text).map(|line| (line.start, line.end, Cut::Line)).collect(), Stage::Words),
+            Stage::Sentences => (sentences(text), Stage::Words),
+            Stage::Words => (words(text), Stage::Halves),
+            Stage::Halves => match halves(text) {
+                Some(pieces) => (pieces, Stage::Halves),
+                None => {
+                    units.push(Unit { span, tokens: self.weigh(span), lead: 0, cut, is_code });
+                    return;
+                }
+            },
+        };
+        for (i, (start, end, inner)) in pieces.into_iter().enumerate() {
+            let piece = Span::new(span.start + start, span.start + end);
+            self.divide(piece, if i == 0 { cut } else { inner }, next, is_code, units);
+        }
+    }
+
+    /// A unit in two or more; one when it is a single character.
+    pub(super) fn halves(&self, unit: Unit) -> Vec<Unit> {
+        let text = &self.text[unit.span.range()];
+        let at = |offset| unit.span.start + offset;
+        let pieces = Some(words(text)).filter(|pieces| pieces.len() > 1).or_else(|| halves(text)).unwrap_or_default();
+        pieces
+            .into_iter()
+            .map(|(start, end, cut)| {
+                let span = Span::new(at(start), at(end));
+                Unit { span, tokens: self.weigh(span), cut, ..unit }
+            })
+            .collect()
+    }
+
+    /// Where the last whole sentences of `span` begin that fit; lines in code, words where a sentence is divided.
+    pub(super) fn tail(&self, span: Span, cut: Cut, is_code: bool) -> Option<usize> {
+        let window = (self.max + 1) * MAX_BYTES_PER_TOKEN;
+        let mut from = span.start.max(span.end.saturating_sub(window));
+        while !self.text.is_char_boundary(from) {
+            from += 1;
+        }
+        let text = &self.text[from..span.end];
+        let pieces = match cut {
+            Cut::Word | Cut::Char => words(text),
+            _ if is_code => lines(text).map(|line| (line.start, line.end, Cut::Line)).collect(),
+            _ => sentences(text),
+        };
+        // The first piece may have begun before the window.
+        let n_whole = pieces.len() - usize::from(from > span.start && !pieces.is_empty());
+        let mut room = self.max;
+        let mut start = None;
+        for &(piece_start, piece_end, _) in pieces.iter().rev().take(n_whole) {
+            let piece = Span::new(from + piece_start, from + piece_end);
+            if self.text[piece.range()].trim().is_empty() {
+                continue;
+            }
+            let tokens = self.weigh(piece);
+            if tokens > room {
+                break;
+            }
+            room -= tokens;
+            start = Some(piece.start);
+        }
+        start
+    }
+}
+
+/// Whether a block leads on to the next one: it ends in a colon, or is a line that is no sentence, such as a term or a
+/// heading that was not marked as one.
+fn announces(text: &str) -> bool {
+    let text = text.trim();
+    text.ends_with([':', '：']) || (text.len() <= 80 && !text.contains('\n') && text.ends_with(char::is_alphanumeric))
+}
+
+/// Start, end and what a division before it parts.
+type Piece = (usize, usize, Cut);
+
+#[derive(Clone, Copy)]
+enum Stage {
+    Stanzas,
+    Lines,
+    Sentences,
+    Words,
+    Halves,
+}
+
+/// Code between empty lines. Those that begin at the least indentation are items: functions of a class, say.
+fn stanzas(text: &str) -> Vec<Piece> {
+    let mut found: Vec<(usize, usize, usize)> = Vec::new();
+    let mut after_gap = true;
+    for line in lines(text) {
+        let content = line.of(text);
+        let is_blank = content.trim().is_empty();
+        if !is_blank {
+            match found.last_mut() {
+                Some((_, end, _)) if !after_gap => *end = line.end,
+                _ => found.push((line.start, line.end, content.len() - content.trim_start().len())),
+            }
+        }
+        after_gap = is_blank;
+    }
+    let least = found.iter().skip(1).map(|&(_, _, indent)| indent).min().unwrap_or(0);
+    let cut = |indent| if indent == least { Cut::Item } else { Cut::Stanza };
+    found.into_iter().map(|(start, end, indent)| (start, end, cut(indent))).collect()
+}
+
+/// Sentences by the rules of Unicode, which hold in every script, save that a line break within running text ends none.
+fn sentences(text: &str) -> Vec<Piece> {
+    let unwrapped = unwrap_lines(text);
+    let segmenter = SentenceSegmenter::new(SentenceBreakInvariantOptions::default());
+    let mut pieces = Vec::new();
+    let mut start = 0;
+    for end in segmenter.segment_str(&unwrapped).skip(1) {
+        // Between `A..B` and `v1.Foo` no sentence ends: where words are parted by spaces, so are sentences.
+        if end < text.len() && unwrapped[..end].ends_with(|c: char| c.is_ascii_graphic()) {
+            continue;
+        }
+        pieces.push((start, start + text[start..end].trim_end().len(), Cut::Sentence));
+        start = end;
+    }
+    pieces
+}
+
+/// The text with spaces for the line breaks that only wrap it, byte for byte as long. A break wraps when the line
+/// before it is nearly as long as the longest; after a shorter line it was meant.
+fn unwrap_lines(text: &str) -> String {
+    let longest = lines(text).map(|line| line.end - line.start).max().unwrap_or(0);
+    let mut bytes = Vec::with_capacity(text.len());
+    for line in lines(text) {
+        let wraps = line.end - line.start >= longest * 3 / 5 && longest >= 40 && !begins_item(&text[line.next..]);
+        bytes.extend_from_slice(&text.as_bytes()[line.start..line.end]);
+        if wraps {
+            bytes.extend(std::iter::repeat_n(b' ', line.next - line.end));
+        } else {
+            bytes.extend_from_slice(&text.as_bytes()[line.end..line.next]);
+        }
+    }
+    String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())
+}
+
+fn begins_item(text: &str) -> bool {
+    let text = text.trim_start_matches([' ', '\t', '>']);
+    let rest = text.trim_start_matches(|c: char| c.is_ascii_digit());
+    let rest = if rest.len() < text.len() { rest.strip_prefix(['.', ')']) } else { text.strip_prefix(['-', '*', '+', '•']) };
+    rest.is_some_and(|rest| rest.starts_with(' '))
+}
+
+/// Runs of words of about [`PIECE_BYTES`]; a longer word is divided between characters.
+fn words(text: &str) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    let mut start = 0;
+    let mut cut = Cut::Word;
+    while start < text.len() {
+        let (end, next_cut) = piece_end(text, start);
+        pieces.push((start, end, cut));
+        (start, cut) = (end, next_cut);
+    }
+    pieces
+}
+
+fn piece_end(text: &str, start: usize) -> (usize, Cut) {
+    let mut at_word = None;
+    let mut end = start;
+    let mut joins = true;
+    for (offset, c) in text[start..].char_indices() {
+        let here = start + offset;
+        if offset >= PIECE_BYTES {
+            if let Some(end) = at_word {
+                return (end, Cut::Word);
+            }
+            // What belongs to one character on paper is not parted; noise that only looks so is.
+            if !(joins || is_mark(c)) || offset >= 2 * PIECE_BYTES {
+                return (here, Cut::Char);
+            }
+        }
+        joins = c == '\u{200D}';
+        end = here + c.len_utf8();
+        if c.is_whitespace() || "、，；：。！？".contains(c) {
+            at_word = Some(end);
+        }
+    }
+    (end, Cut::Word)
+}
+
+/// Characters that change the one before them: accents, variation selectors, skin tones, joiners.
+fn is_mark(c: char) -> bool {
+    matches!(c, '\u{300}'..='\u{36F}' | '\u{200D}' | '\u{20D0}'..='\u{20FF}' | '\u{FE00}'..='\u{FE0F}' | '\u{1F3FB}'..='\u{1F3FF}')
+}
+
+/// The two halves of a text of more than one character.
+fn halves(text: &str) -> Option<Vec<Piece>> {
+    let first = text.chars().next()?.len_utf8();
+    let mut middle = (text.len() / 2).max(first);
+    while !text.is_char_boundary(middle) {
+        middle += 1;
+    }
+    (middle < text.len()).then(|| vec![(0, middle, Cut::Char), (middle, text.len(), Cut::Char)])
+}

@@ -1,0 +1,35 @@
+//! Source code and configuration: blocks are what stands together at the left margin.
+//!
+//! No grammar is known. A block begins at a line without indentation that follows an empty line, so a function with
+//! the comments and attributes right above it is one block, and a file of settings falls into its paragraphs.
+
+use super::lines::lines;
+use super::{Block, BlockKind};
+use crate::document::Span;
+
+pub(super) fn parse(text: &str) -> Vec<Block> {
+    let mut blocks: Vec<Block> = Vec::new();
+    let mut after_gap = true;
+    for line in lines(text) {
+        let content = line.of(text);
+        if content.trim().is_empty() {
+            after_gap = true;
+            continue;
+        }
+        let begins = after_gap && !content.starts_with([' ', '\t']) && !is_closing(content);
+        match blocks.last_mut() {
+            Some(block) if !begins => block.span.end = line.end,
+            _ => blocks.push(Block { span: Span::new(line.start, line.end), kind: BlockKind::Code }),
+        }
+        after_gap = false;
+    }
+    blocks
+}
+
+/// A line that ends something begun earlier, though an empty line stands before it.
+fn is_closing(line: &str) -> bool {
+    line.starts_with(['}', ')', ']'])
+        || ["end", "else", "elif", "except", "finally", "catch", "fi", "done", "esac"]
+            .iter()
+            .any(|word| line.strip_prefix(word).is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_')))
+}

@@ -1,0 +1,335 @@
+//! Markdown: the block structure of CommonMark as far as it decides where a passage may begin and end.
+//!
+//! The text stays as written. Front matter, HTML comments and link definitions are no blocks: they are not part of
+//! what the page says when it is read.
+
+use super::lines::{Line, lines};
+use super::{Block, BlockKind};
+use crate::document::Span;
+
+/// The title, from the front matter or else the first heading that can be one, and the blocks.
+pub(super) fn parse(text: &str) -> (Option<String>, Vec<Block>) {
+    let lines: Vec<Line> = lines(text).collect();
+    let (front_title, first) = front_matter(text, &lines);
+    let mut parser = Parser { text, lines: &lines, blocks: Vec::new(), in_list: false };
+    parser.run(first);
+    let blocks = parser.blocks;
+    let title = front_title
+        .or_else(|| {
+            blocks.iter().find_map(|block| match &block.kind {
+                BlockKind::Heading { level: 1, text } => Some(text.clone()),
+                _ => None,
+            })
+        })
+        .or_else(|| super::opening_heading(&blocks));
+    (title, blocks)
+}
+
+struct Parser<'a> {
+    text: &'a str,
+    lines: &'a [Line],
+    blocks: Vec<Block>,
+    /// Whether deeper indentation continues a list item rather than beginning code.
+    in_list: bool,
+}
+
+impl<'a> Parser<'a> {
+    fn run(&mut self, first: usize) {
+        let mut i = first;
+        while i < self.lines.len() {
+            i = self.block(i);
+        }
+    }
+
+    /// Reads what begins at line `i`; returns the line after it.
+    fn block(&mut self, i: usize) -> usize {
+        let line = self.line(i);
+        if line.trim().is_empty() {
+            return i + 1;
+        }
+        let indent = indent(line);
+        if indent == 0 && !is_list_marker(line, self.in_list) {
+            self.in_list = false;
+        }
+        if let Some(fence) = self.fence(i) {
+            return self.fenced(i, fence);
+        }
+        if indent >= 4 && !self.in_list {
+            return self.indented_code(i);
+        }
+        if line.trim_start().starts_with("<!--")
+            && let Some(next) = self.comment(i)
+        {
+            return next;
+        }
+        if indent < 4
+            && let Some((level, heading)) = atx(line)
+        {
+            self.push(i, i + 1, BlockKind::Heading { level, text: without_markup(heading) });
+            return i + 1;
+        }
+        if is_rule(line) || is_link_definition(line) {
+            return i + 1;
+        }
+        if line.trim_start().starts_with('>') {
+            let end = self.end_of(i, |next| next.trim_start().starts_with('>'));
+            self.push(i, end, BlockKind::Quote);
+            return end;
+        }
+        if line.contains('|') && is_table_rule(self.line(i + 1)) {
+            let end = self.end_of(i, |next| next.contains('|'));
+            self.push(i, end, BlockKind::Table);
+            return end;
+        }
+        self.paragraph(i)
+    }
+
+    /// A paragraph or a list item, which go on to the next line that begins something else.
+    fn paragraph(&mut self, first: usize) -> usize {
+        let is_item = is_list_marker(self.line(first), true);
+        self.in_list |= is_item;
+        let mut i = first + 1;
+        while i < self.lines.len() {
+            let line = self.line(i);
+            if !is_item && i - first <= 3 && let Some(level) = setext(line) {
+                // Under more than a title's worth of lines, dashes are a rule that lacks its empty line.
+                let text = self.text[self.lines[first].start..self.lines[i - 1].end].trim();
+                if text.len() <= 200 {
+                    let kind = BlockKind::Heading { level, text: without_markup(text) };
+                    self.push(first, i + 1, kind);
+                    return i + 1;
+                }
+            }
+            let begins_other = line.trim().is_empty()
+                || self.fence(i).is_some()
+                || (indent(line) < 4 && atx(line).is_some())
+                || is_rule(line)
+                || is_list_marker(line, self.in_list)
+                || line.trim_start().starts_with(['>'])
+                || line.trim_start().starts_with("<!--")
+                || (line.contains('|') && is_table_rule(self.line(i + 1)));
+            if begins_other {
+                break;
+            }
+            i += 1;
+        }
+        self.push(first, i, if is_item { BlockKind::ListItem } else { BlockKind::Paragraph });
+        i
+    }
+
+    fn fence(&self, i: usize) -> Option<&'a str> {
+        let line = self.line(i);
+        if indent(line) > 3 && !self.in_list {
+            return None;
+        }
+        let line = line.trim_start();
+        let mark = line.chars().next().filter(|c| matches!(c, '`' | '~'))?;
+        let n = line.len() - line.trim_start_matches(mark).len();
+        let (fence, info) = line.split_at(n);
+        (n >= 3 && !(mark == '`' && info.contains('`'))).then_some(fence)
+    }
+
+    fn fenced(&mut self, first: usize, fence: &str) -> usize {
+        let closes = |line: &str| {
+            let line = line.trim();
+            line.len() >= fence.len() && line.starts_with(fence) && line.trim_start_matches(&fence[..1]).is_empty()
+        };
+        let mut end = first + 1;
+        while end < self.lines.len() && !closes(self.line(end)) {
+            end += 1;
+        }
+        end = (end + 1).min(self.lines.len());
+        self.push(first, end, BlockKind::Code);
+        end
+    }
+
+    fn indented_code(&mut self, first: usize) -> usize {
+        let mut end = first + 1;
+        let mut i = first + 1;
+        while i < self.lines.len() && (self.line(i).trim().is_empty() || indent(self.line(i)) >= 4) {
+            if !self.line(i).trim().is_empty() {
+                end = i + 1;
+            }
+            i += 1;
+        }
+        self.push(first, end, BlockKind::Code);
+        end
+    }
+
+    /// Passes over a comment. `None` when it does not end, or when words stand on the line behind it.
+    fn comment(&self, first: usize) -> Option<usize> {
+        let start = self.lines[first].start;
+        let end = start + self.text[start..].find("-->")? + 3;
+        let last = self.lines.partition_point(|line| line.start < end) - 1;
+        self.text[end..self.lines[last].end].trim().is_empty().then_some(last + 1)
+    }
+
+    fn end_of(&self, first: usize, goes_on: impl Fn(&str) -> bool) -> usize {
+        let mut end = first + 1;
+        while end < self.lines.len() && goes_on(self.line(end)) {
+            end += 1;
+        }
+        end
+    }
+
+    fn line(&self, i: usize) -> &'a str {
+        self.lines.get(i).map_or("", |line| line.of(self.text))
+    }
+
+    fn push(&mut self, first: usize, end: usize, kind: BlockKind) {
+        self.blocks.push(Block { span: Span::new(self.lines[first].start, self.lines[end - 1].end), kind });
+    }
+}
+
+/// The title in YAML or TOML front matter, and the first line after it.
+fn front_matter(text: &str, lines: &[Line]) -> (Option<String>, usize) {
+    let fence = match lines.first().map(|line| line.of(text).trim_end()) {
+        Some(fence @ ("---" | "+++")) => fence,
+        _ => return (None, 0),
+    };
+    let is_end = |line: &str| line == fence || (fence == "---" && line == "...");
+    let end = lines.iter().skip(1).position(|line| is_end(line.of(text).trim_end()));
+    let Some(end) = end.map(|n| n + 1) else { return (None, 0) };
+    // A rule at the very top looks the same; but then what follows is not settings.
+    let separator = if fence == "---" { ':' } else { '=' };
+    let settings = || lines[1..end].iter().map(|line| line.of(text));
+    if !settings().filter(|line| !line.trim().is_empty()).take(1).all(|line| line.contains(separator) || line.starts_with('#')) {
+        return (None, 0);
+    }
+    let title = settings().find_map(|line| {
+        let value = line.strip_prefix("title")?.trim_start().strip_prefix(separator)?.trim();
+        let quoted = value.strip_prefix(['"', '\'']).and_then(|v| v.strip_suffix(['"', '\'']));
+        Some(quoted.unwrap_or(value).replace("\\\"", "\"")).filter(|title| !title.is_empty())
+    });
+    (title, end + 1)
+}
+
+/// Columns of white space before the first character; a tab goes to the next multiple of four.
+fn indent(line: &str) -> usize {
+    let mut column = 0;
+    for byte in line.bytes() {
+        match byte {
+            b' ' => column += 1,
+            b'\t' => column = column / 4 * 4 + 4,
+            _ => break,
+        }
+    }
+    column
+}
+
+fn atx(line: &str) -> Option<(u8, &str)> {
+    let line = line.trim();
+    let text = line.trim_start_matches('#');
+    let level = line.len() - text.len();
+    if !(1..=6).contains(&level) || !(text.is_empty() || text.starts_with([' ', '\t'])) {
+        return None;
+    }
+    let text = text.trim();
+    let without_closing = text.trim_end_matches('#');
+    let text = if without_closing.is_empty() || without_closing.ends_with([' ', '\t']) { without_closing } else { text };
+    Some((u8::try_from(level).unwrap_or(6), text.trim()))
+}
+
+fn setext(line: &str) -> Option<u8> {
+    if indent(line) > 3 {
+        return None;
+    }
+    match line.trim().as_bytes() {
+        [] => None,
+        line if line.iter().all(|&b| b == b'=') => Some(1),
+        line if line.len() >= 2 && line.iter().all(|&b| b == b'-') => Some(2),
+        _ => None,
+    }
+}
+
+fn is_rule(line: &str) -> bool {
+    let mut marks = line.chars().filter(|c| !c.is_whitespace());
+    let Some(mark @ ('-' | '*' | '_')) = marks.next() else { return false };
+    let mut n = 1;
+    marks.all(|c| {
+        n += 1;
+        c == mark
+    }) && n >= 3
+}
+
+/// Whether a line begins a list item. In the middle of a paragraph a number other than 1 does not, lest a line that
+/// happens to begin with a year be taken for one.
+fn is_list_marker(line: &str, any_number: bool) -> bool {
+    let line = line.trim_start();
+    let rest = if let Some(rest) = line.strip_prefix(['-', '*', '+']) {
+        rest
+    } else {
+        let rest = line.trim_start_matches(|c: char| c.is_ascii_digit());
+        let number = &line[..line.len() - rest.len()];
+        if number.is_empty() || number.len() > 9 || !(any_number || number == "1") {
+            return false;
+        }
+        match rest.strip_prefix(['.', ')']) {
+            Some(rest) => rest,
+            None => return false,
+        }
+    };
+    rest.starts_with([' ', '\t']) && !rest.trim().is_empty()
+}
+
+/// `[name]: target`, but no footnote.
+fn is_link_definition(line: &str) -> bool {
+    let Some(rest) = line.trim_start().strip_prefix('[') else { return false };
+    !rest.starts_with('^') && rest.find("]:").is_some_and(|at| at > 0 && !rest[..at].contains(['[', ']']))
+}
+
+fn is_table_rule(line: &str) -> bool {
+    let line = line.trim();
+    line.contains('-') && line.contains(['|', ':']) && line.chars().all(|c| matches!(c, '-' | '|' | ':' | ' ' | '\t'))
+}
+
+/// The words of a heading: links become their text, emphasis and code marks go, as do attributes in braces.
+pub(super) fn without_markup(text: &str) -> String {
+    let mut text = text;
+    if let Some((before, attributes)) = text.rsplit_once('{')
+        && attributes.ends_with('}')
+        && attributes.starts_with(['#', '.', ':'])
+    {
+        text = before;
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        rest = &rest[c.len_utf8()..];
+        match c {
+            '\\' if rest.starts_with(|next: char| next.is_ascii_punctuation()) => {
+                out.push_str(&rest[..1]);
+                rest = &rest[1..];
+            }
+            '`' | '*' => {}
+            // Within a word an underscore is part of it.
+            '_' if !(out.ends_with(char::is_alphanumeric) && rest.starts_with(char::is_alphanumeric))
+                && !(out.ends_with('_') || rest.starts_with('_')) => {}
+            '<' if rest.starts_with(|next: char| next.is_ascii_alphabetic() || matches!(next, '/' | '!')) => {
+                match rest.find('>') {
+                    Some(end) => rest = &rest[end + 1..],
+                    None => out.push(c),
+                }
+            }
+            '!' if rest.starts_with('[') => {}
+            '[' => {}
+            ']' => {
+                let target_end = match rest.chars().next() {
+                    Some('(') => rest.find(')'),
+                    Some('[') => rest.find(']'),
+                    _ => None,
+                };
+                if let Some(end) = target_end {
+                    rest = &rest[end + 1..];
+                }
+            }
+            c if c.is_whitespace() => {
+                if !out.ends_with(' ') {
+                    out.push(' ');
+                }
+            }
+            c => out.push(c),
+        }
+    }
+    out.trim().to_owned()
+}

@@ -1,0 +1,138 @@
+//! Where a text came from: the way back from its bytes to the bytes and lines of the file.
+//!
+//! Two maps stand behind each other: rendering (HTML only) leads from the text to the decoded file, decoding leads
+//! from there to the file's bytes. Lines are counted in the decoded file; `\n`, `\r\n` and a lone `\r` each end one.
+
+use crate::document::{Lines, Span};
+
+/// Leads from spans of an extracted text to the file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Origin {
+    /// `None` when the text is the decoded file, word for word.
+    rendering: Option<OffsetMap>,
+    decoding: OffsetMap,
+    /// Offset in the decoded file at which each line begins.
+    line_starts: Vec<usize>,
+}
+
+impl Origin {
+    pub(super) fn new(decoded: &str, decoding: OffsetMap, rendering: Option<OffsetMap>) -> Self {
+        let mut line_starts = vec![0];
+        line_starts.extend(super::lines::lines(decoded).map(|line| line.next).filter(|&next| next < decoded.len()));
+        Self { rendering, decoding, line_starts }
+    }
+
+    /// The bytes of the original file that a span of the text came from.
+    pub fn bytes(&self, span: Span) -> Span {
+        self.decoding.source(self.decoded(span))
+    }
+
+    /// The lines of the original file that a span of the text touches.
+    pub fn lines(&self, span: Span) -> Lines {
+        let span = self.decoded(span);
+        let line_of = |offset| self.line_starts.partition_point(|&start| start <= offset).max(1);
+        let first = line_of(span.start);
+        let last = if span.is_empty() { first } else { line_of(span.end - 1) };
+        Lines { first, last }
+    }
+
+    fn decoded(&self, span: Span) -> Span {
+        self.rendering.as_ref().map_or(span, |map| map.source(span))
+    }
+}
+
+/// A piecewise linear map from offsets in a text to offsets in what it was made from.
+///
+/// Made front to back: both cursors only move forwards.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct OffsetMap {
+    runs: Vec<Run>,
+    text: usize,
+    source: usize,
+}
+
+/// Equal units in a row: each takes `text_unit` bytes of the text and `source_unit` bytes of the source.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Run {
+    text: usize,
+    source: usize,
+    text_unit: u32,
+    source_unit: u32,
+}
+
+impl OffsetMap {
+    /// Moves on in the source to `offset`, past bytes that have no place in the text.
+    pub(super) fn seek(&mut self, offset: usize) {
+        self.source = self.source.max(offset);
+    }
+
+    /// `n` bytes that are the same on both sides.
+    pub(super) fn copy(&mut self, n: usize) {
+        self.units(n, 1, 1);
+    }
+
+    /// One unit: so many bytes of the text stand for so many of the source.
+    pub(super) fn unit(&mut self, text: usize, source: usize) {
+        self.units(1, text, source);
+    }
+
+    fn units(&mut self, n: usize, text_unit: usize, source_unit: usize) {
+        if n == 0 {
+            return;
+        }
+        let run = Run {
+            text: self.text,
+            source: self.source,
+            text_unit: clamp(text_unit),
+            source_unit: clamp(source_unit),
+        };
+        if !self.runs.last().is_some_and(|last| last.goes_on_with(run)) {
+            self.runs.push(run);
+        }
+        self.text += n * text_unit;
+        self.source += n * source_unit;
+    }
+
+    /// Cuts the text, and the map with it, back to `len` bytes, which must be the end of a unit.
+    pub(super) fn truncate(&mut self, len: usize) {
+        if len < self.text {
+            self.source = self.source(Span::new(len.saturating_sub(1), len)).end;
+            self.text = len;
+            self.runs.truncate(self.runs.partition_point(|run| run.text < len));
+        }
+    }
+
+    /// Where in the source a span of the text came from: all units that it touches.
+    fn source(&self, span: Span) -> Span {
+        let start = self.run_at(span.start).map_or(span.start, |run| run.unit_at(span.start).start);
+        if span.is_empty() {
+            return Span::new(start, start);
+        }
+        let end = self.run_at(span.end - 1).map_or(span.end, |run| run.unit_at(span.end - 1).end);
+        Span::new(start, end.max(start))
+    }
+
+    fn run_at(&self, offset: usize) -> Option<&Run> {
+        self.runs[..self.runs.partition_point(|run| run.text <= offset)].last()
+    }
+}
+
+impl Run {
+    fn goes_on_with(self, next: Self) -> bool {
+        let units = (next.text - self.text) / self.text_unit as usize;
+        (self.text_unit, self.source_unit) == (next.text_unit, next.source_unit)
+            && self.source + units * self.source_unit as usize == next.source
+    }
+
+    /// The source span of the unit that the byte at `offset` belongs to.
+    fn unit_at(self, offset: usize) -> Span {
+        let nth = (offset - self.text) / self.text_unit as usize;
+        let start = self.source + nth * self.source_unit as usize;
+        Span::new(start, start + self.source_unit as usize)
+    }
+}
+
+/// A unit is a character, an entity or a run of white space; one of 4 GiB does not occur in a file that is read.
+fn clamp(len: usize) -> u32 {
+    u32::try_from(len).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,18 @@
+//! Paths become files, files become texts, texts become chunks.
+//!
+//! Pure but for [`walk`], which reads directories: extraction takes bytes, chunking takes a counting function, and
+//! neither knows a model, an index or a terminal. Every chunk can be traced back to bytes and lines of the file it
+//! came from, whatever the file's encoding and however its markup was rendered.
+
+mod chunk;
+mod extract;
+mod language;
+mod walk;
+
+pub use chunk::{Limits, chunk};
+pub use extract::{Block, BlockKind, Extracted, NoText, Origin, extract};
+pub use language::{detect, language_of};
+pub use walk::{Entry, Found, SkipReason, WalkOptions, walk};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,385 @@
+//! The walk over a folder: which files there are, in an order that does not depend on the file system.
+//!
+//! Files come in byte order of their path components. Hidden names, and what `.gitignore` and `.ragignore` files
+//! name, are not there at all; a `.gitignore` counts outside a repository too, and inside one those of the parent
+//! folders up to the repository's top count as well. The user's global git excludes and `.git/info/exclude` do
+//! not: the same folder must give the same index on another machine. Symbolic links are not followed, except that
+//! the root may be one.
+//!
+//! The walk keeps its own stack of listed directories and one open directory at a time, so neither depth nor the
+//! limit on open files stops it, and each file costs one `stat`.
+
+use std::collections::HashSet;
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
+
+use crate::error::{Context, Fault, Result};
+
+/// Which files of a folder are wanted.
+#[derive(Clone, Debug, Default)]
+pub struct WalkOptions {
+    /// Globs in the manner of `.gitignore`, relative to the root. When there are any, only what they match is
+    /// found; they never bring back a hidden or ignored file.
+    pub include: Vec<String>,
+    /// Globs in the manner of `.gitignore`, relative to the root, of what is left out.
+    pub exclude: Vec<String>,
+    /// Absolute folders that are never entered, such as the data directory.
+    pub skip: Vec<PathBuf>,
+}
+
+/// One thing the walk came across. Ignored and hidden files are not mentioned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Entry {
+    File(Found),
+    Skipped {
+        path: String,
+        reason: SkipReason,
+    },
+    /// A directory or file that could not be looked at. What lies below an unreadable directory is unknown, not
+    /// gone.
+    Failed {
+        path: String,
+        reason: String,
+    },
+}
+
+/// A regular file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Relative to the root, with `/`. Bytes that are not UTF-8 are written as `\xHH`, and a backslash that could be
+    /// mistaken for such an escape as `\x5C`, so two files never share a path.
+    pub path: String,
+    /// Where to open it.
+    pub absolute: PathBuf,
+    /// Size in bytes at the time of the walk.
+    pub size: u64,
+    /// Nanoseconds since 1970, negative before.
+    pub mtime_ns: i64,
+}
+
+/// Why something that is there is not a file to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SkipReason {
+    Symlink,
+    /// FIFO, socket or device.
+    Special,
+}
+
+impl SkipReason {
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Symlink => "symbolic link",
+            Self::Special => "not a regular file",
+        }
+    }
+}
+
+/// Calls `on_entry` for every file below `root`, in order.
+///
+/// A fault when the root is not a folder that can be read, when a glob is malformed, or when `on_entry` returns one;
+/// trouble below the root is an [`Entry::Failed`] and the walk goes on.
+pub fn walk(root: &Path, options: &WalkOptions, on_entry: &mut dyn FnMut(Entry) -> Result<()>) -> Result<()> {
+    let canonical = open_root(root)?;
+    let mut walk = Walk {
+        include: globs(&canonical, &options.include, "include")?,
+        exclude: globs(&canonical, &options.exclude, "exclude")?,
+        skip: skipped_folders(root, &canonical, &options.skip)?,
+        git: Vec::new(),
+        rag: Vec::new(),
+    };
+    for folder in folders_above(&canonical) {
+        walk.push_ignore_files(&folder, |name| is_plain_file(&folder.join(name)));
+    }
+    let mut first = Folder { absolute: canonical, ..Folder::default() };
+    walk.list(&mut first).or_failed(|| format!("cannot read the folder `{}`", root.display()))?;
+    first.failures.drain(..).try_for_each(&mut *on_entry)?;
+
+    let mut stack = vec![first];
+    while let Some(folder) = stack.last_mut() {
+        let Some(child) = folder.children.next() else {
+            walk.git.truncate(folder.n_git);
+            walk.rag.truncate(folder.n_rag);
+            stack.pop();
+            continue;
+        };
+        let path = folder.path_of(&child.name);
+        let absolute = folder.absolute.join(&child.name);
+        match child.kind {
+            ChildKind::File { size, mtime_ns } => on_entry(Entry::File(Found { path, absolute, size, mtime_ns }))?,
+            ChildKind::Skipped(reason) => on_entry(Entry::Skipped { path, reason })?,
+            ChildKind::Failed(reason) => on_entry(Entry::Failed { path, reason })?,
+            ChildKind::Folder { included } => {
+                let mut below = Folder { absolute, path, included, ..Folder::default() };
+                match walk.list(&mut below) {
+                    Ok(()) => {
+                        below.failures.drain(..).try_for_each(&mut *on_entry)?;
+                        stack.push(below);
+                    }
+                    // Gone between the listing of its parent and now: the same as never there.
+                    Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+                    Err(e) => on_entry(Entry::Failed { path: below.path, reason: e.to_string() })?,
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A directory that is being walked: its wanted children, sorted, not yet visited.
+#[derive(Default)]
+struct Folder {
+    absolute: PathBuf,
+    /// As in [`Found::path`]; empty for the root.
+    path: String,
+    /// Whether an include glob already matched this folder or one above.
+    included: bool,
+    children: std::vec::IntoIter<Child>,
+    failures: Vec<Entry>,
+    /// Lengths of the walk's stacks of ignore files before this folder's own.
+    n_git: usize,
+    n_rag: usize,
+}
+
+impl Folder {
+    fn path_of(&self, name: &OsStr) -> String {
+        let mut path = String::with_capacity(self.path.len() + 1 + name.len());
+        path.push_str(&self.path);
+        if !path.is_empty() {
+            path.push('/');
+        }
+        push_escaped(&mut path, name.as_encoded_bytes());
+        path
+    }
+}
+
+struct Child {
+    name: OsString,
+    kind: ChildKind,
+}
+
+enum ChildKind {
+    Folder { included: bool },
+    File { size: u64, mtime_ns: i64 },
+    Skipped(SkipReason),
+    Failed(String),
+}
+
+struct Walk {
+    include: Gitignore,
+    exclude: Gitignore,
+    skip: HashSet<PathBuf>,
+    /// Ignore files in force, outermost first. Kept apart because any `.ragignore` outranks every `.gitignore`.
+    git: Vec<Gitignore>,
+    rag: Vec<Gitignore>,
+}
+
+impl Walk {
+    /// Reads a directory and keeps what is wanted of it, sorted.
+    fn list(&mut self, folder: &mut Folder) -> io::Result<()> {
+        (folder.n_git, folder.n_rag) = (self.git.len(), self.rag.len());
+        let mut entries = Vec::new();
+        let mut ignore_files = Vec::new();
+        for entry in fs::read_dir(&folder.absolute)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            if !name.as_encoded_bytes().starts_with(b".") {
+                entries.push((name, entry));
+            } else if [".gitignore", ".ragignore"].iter().any(|ignore| name == *ignore) {
+                // Not through a symbolic link, as git does, and not from a FIFO, which would wait for ever.
+                ignore_files.extend(entry.file_type().is_ok_and(|kind| kind.is_file()).then_some(name));
+            }
+        }
+        for (name, reason) in self.push_ignore_files(&folder.absolute, |name| ignore_files.iter().any(|n| n == name)) {
+            folder.failures.push(Entry::Failed { path: folder.path_of(name.as_ref()), reason });
+        }
+        let mut children: Vec<Child> =
+            entries.into_iter().filter_map(|(name, entry)| self.child(folder, name, &entry)).collect();
+        children.sort_unstable_by(|a, b| a.name.as_encoded_bytes().cmp(b.name.as_encoded_bytes()));
+        folder.children = children.into_iter();
+        Ok(())
+    }
+
+    fn child(&self, folder: &Folder, name: OsString, entry: &fs::DirEntry) -> Option<Child> {
+        let kind = match entry.file_type() {
+            Ok(kind) => kind,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return None,
+            Err(e) => return Some(Child { name, kind: ChildKind::Failed(e.to_string()) }),
+        };
+        let absolute = folder.absolute.join(&name);
+        if self.is_ignored(&absolute, kind.is_dir()) {
+            return None;
+        }
+        let included = folder.included
+            || self.include.is_empty()
+            || self.include.matched(&absolute, kind.is_dir()).is_ignore();
+        let kind = if kind.is_dir() {
+            if self.skip.contains(&absolute) {
+                return None;
+            }
+            ChildKind::Folder { included }
+        } else if !included {
+            return None;
+        } else if kind.is_symlink() {
+            ChildKind::Skipped(SkipReason::Symlink)
+        } else if !kind.is_file() {
+            ChildKind::Skipped(SkipReason::Special)
+        } else {
+            match entry.metadata() {
+                Ok(metadata) => ChildKind::File { size: metadata.len(), mtime_ns: mtime_ns(&metadata) },
+                Err(e) if e.kind() == io::ErrorKind::NotFound => return None,
+                Err(e) => ChildKind::Failed(e.to_string()),
+            }
+        };
+        Some(Child { name, kind })
+    }
+
+    fn is_ignored(&self, absolute: &Path, is_dir: bool) -> bool {
+        if self.exclude.matched(absolute, is_dir).is_ignore() {
+            return true;
+        }
+        self.rag
+            .iter()
+            .rev()
+            .chain(self.git.iter().rev())
+            .map(|file| file.matched(absolute, is_dir))
+            .find(|found| !found.is_none())
+            .is_some_and(|found| found.is_ignore())
+    }
+
+    /// Puts the ignore files of one folder in force; returns those that could not be read.
+    fn push_ignore_files(&mut self, folder: &Path, has: impl Fn(&str) -> bool) -> Vec<(&'static str, String)> {
+        let mut failures = Vec::new();
+        for (name, files) in [(".gitignore", &mut self.git), (".ragignore", &mut self.rag)] {
+            if !has(name) {
+                continue;
+            }
+            match ignore_file(folder, name) {
+                Ok(file) if file.is_empty() => {}
+                Ok(file) => files.push(file),
+                Err(e) => failures.push((name, e.to_string())),
+            }
+        }
+        failures
+    }
+}
+
+/// Longer than any ignore file written by hand; a limit because the file is read whole.
+const MAX_IGNORE_FILE_BYTES: u64 = 1 << 20;
+
+/// Like git, passes over patterns that make no sense.
+fn ignore_file(folder: &Path, name: &str) -> io::Result<Gitignore> {
+    let path = folder.join(name);
+    let size = fs::symlink_metadata(&path)?.len();
+    if size > MAX_IGNORE_FILE_BYTES {
+        return Err(io::Error::other(format!("an ignore file of {size} bytes is too long")));
+    }
+    let bytes = fs::read(&path)?;
+    let content = String::from_utf8_lossy(&bytes);
+    let mut builder = GitignoreBuilder::new(folder);
+    for line in content.trim_start_matches('\u{feff}').lines() {
+        let _ = builder.add_line(None, line);
+    }
+    Ok(builder.build().unwrap_or_else(|_| Gitignore::empty()))
+}
+
+fn globs(root: &Path, globs: &[String], what: &str) -> Result<Gitignore> {
+    let mut builder = GitignoreBuilder::new(root);
+    for glob in globs {
+        // In an ignore file this would be a comment; as an option it can only be a file name.
+        let line = if glob.starts_with('#') { format!("\\{glob}") } else { glob.clone() };
+        builder.add_line(None, &line).map_err(|e| bad_glob(what, glob, e))?;
+    }
+    builder.build().map_err(|e| bad_glob(what, &globs.join(" "), e))
+}
+
+fn bad_glob(what: &str, glob: &str, cause: ignore::Error) -> Fault {
+    Fault::usage(format!("the {what} glob `{glob}` is malformed"))
+        .hint("globs are written as in .gitignore: `*.md`, `docs/`, `**/draft-*`")
+        .because(cause)
+}
+
+fn open_root(root: &Path) -> Result<PathBuf> {
+    let metadata = match fs::metadata(root) {
+        Ok(metadata) => metadata,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            return Err(Fault::usage(format!("no such folder: `{}`", root.display())));
+        }
+        Err(e) => return Err(Fault::failed(format!("cannot read the folder `{}`", root.display())).because(e)),
+    };
+    if !metadata.is_dir() {
+        return Err(Fault::usage(format!("`{}` is not a folder", root.display()))
+            .hint("give the folder that holds the file, and name the file with an include glob"));
+    }
+    fs::canonicalize(root).or_failed(|| format!("cannot read the folder `{}`", root.display()))
+}
+
+fn skipped_folders(root: &Path, canonical: &Path, skip: &[PathBuf]) -> Result<HashSet<PathBuf>> {
+    let mut folders = HashSet::new();
+    for folder in skip {
+        // A folder that does not exist yet cannot be entered either.
+        let Ok(folder) = fs::canonicalize(folder) else { continue };
+        if canonical.starts_with(&folder) {
+            return Err(Fault::usage(format!(
+                "the folder `{}` lies inside `{}`, which is never indexed",
+                root.display(),
+                folder.display()
+            )));
+        }
+        folders.insert(folder);
+    }
+    Ok(folders)
+}
+
+/// The folders above `root` whose ignore files apply to it, outermost first: those of the repository it lies in.
+fn folders_above(root: &Path) -> Vec<PathBuf> {
+    let Some(top) = root.ancestors().find(|folder| folder.join(".git").exists()) else { return Vec::new() };
+    let mut above: Vec<PathBuf> =
+        root.ancestors().skip(1).take_while(|folder| folder.starts_with(top)).map(Path::to_owned).collect();
+    above.reverse();
+    above
+}
+
+/// Whether it can be read without waiting for a writer, as a FIFO could not.
+fn is_plain_file(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|m| m.is_file())
+}
+
+fn mtime_ns(metadata: &fs::Metadata) -> i64 {
+    let Ok(mtime) = metadata.modified() else { return 0 };
+    let nanos = match mtime.duration_since(UNIX_EPOCH) {
+        Ok(after) => i128::try_from(after.as_nanos()).unwrap_or(i128::MAX),
+        Err(before) => -i128::try_from(before.duration().as_nanos()).unwrap_or(i128::MAX),
+    };
+    nanos.clamp(i64::MIN.into(), i64::MAX.into()) as i64
+}
+
+fn push_escaped(path: &mut String, name: &[u8]) {
+    for piece in name.utf8_chunks() {
+        let mut rest = piece.valid();
+        while let Some(at) = rest.find('\\') {
+            path.push_str(&rest[..at]);
+            path.push_str(if looks_escaped(&rest.as_bytes()[at..]) { "\\x5C" } else { "\\" });
+            rest = &rest[at + 1..];
+        }
+        path.push_str(rest);
+        for byte in piece.invalid() {
+            path.push_str(&format!("\\x{byte:02X}"));
+        }
+    }
+}
+
+fn looks_escaped(bytes: &[u8]) -> bool {
+    matches!(bytes, [b'\\', b'x', a, b, ..] if is_upper_hex(*a) && is_upper_hex(*b))
+}
+
+fn is_upper_hex(byte: u8) -> bool {
+    byte.is_ascii_digit() || (b'A'..=b'F').contains(&byte)
+}
+
+#[cfg(test)]
+mod tests;

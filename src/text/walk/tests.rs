@@ -1,0 +1,224 @@
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use super::*;
+
+/// Makes the files (those ending in `/` are folders; `=` parts a name from its content) and walks them.
+fn found(files: &[&str], options: &WalkOptions) -> Vec<String> {
+    let folder = tempfile::tempdir().unwrap();
+    make(folder.path(), files);
+    walked(folder.path(), options)
+}
+
+fn make(root: &Path, files: &[&str]) {
+    for file in files {
+        let (name, content) = file.split_once('=').unwrap_or((file, "text"));
+        let path = root.join(name);
+        if name.ends_with('/') {
+            fs::create_dir_all(path).unwrap();
+        } else {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+        }
+    }
+}
+
+/// What the walk says, in order; anything but a file with its kind before it.
+fn walked(root: &Path, options: &WalkOptions) -> Vec<String> {
+    let mut entries = Vec::new();
+    walk(root, options, &mut |entry| {
+        entries.push(match entry {
+            Entry::File(file) => {
+                assert_eq!(fs::metadata(&file.absolute).unwrap().len(), file.size);
+                file.path
+            }
+            Entry::Skipped { path, reason } => format!("skipped {path}: {}", reason.text()),
+            Entry::Failed { path, .. } => format!("failed {path}"),
+        });
+        Ok(())
+    })
+    .unwrap();
+    entries
+}
+
+fn check(files: &[&str], expected: &[&str]) {
+    assert_eq!(found(files, &WalkOptions::default()), expected, "{files:?}");
+}
+
+fn check_globs(files: &[&str], include: &[&str], exclude: &[&str], expected: &[&str]) {
+    let owned = |globs: &[&str]| globs.iter().map(|&glob| glob.to_owned()).collect();
+    let options = WalkOptions { include: owned(include), exclude: owned(exclude), skip: Vec::new() };
+    assert_eq!(found(files, &options), expected, "include {include:?} exclude {exclude:?}");
+}
+
+#[test]
+fn files_come_in_the_order_of_their_path_components() {
+    check(&["b", "a/z", "a.txt", "a/b/c", "B", "é", "a-b/x"], &["B", "a/b/c", "a/z", "a-b/x", "a.txt", "b", "é"]);
+    check(&[], &[]);
+}
+
+#[test]
+fn hidden_files_are_not_there() {
+    check(&["a", ".b", ".c/d", "e/.f", "e/g"], &["a", "e/g"]);
+}
+
+#[test]
+fn ignore_files_count_outside_a_repository_too() {
+    check(&[".gitignore=*.log\n/top\nbuild/", "a.log", "b", "top", "sub/top", "sub/build/x"], &["b", "sub/top"]);
+    check(&[".gitignore=*.log", "sub/.gitignore=!keep.log", "sub/keep.log", "sub/x.log"], &["sub/keep.log"]);
+    check(&[".gitignore=*.log", ".ragignore=!a.log\nb.txt", "a.log", "b.log", "b.txt"], &["a.log"]);
+    check(&[".ragignore=!*.log", "sub/.gitignore=*.log", "sub/a.log"], &["sub/a.log"]);
+    check(&[".gitignore=\u{feff}a\n# comment\n[\n\nb", "a", "b", "c"], &["c"]);
+}
+
+#[test]
+fn ignore_files_above_count_within_a_repository_only() {
+    let folder = tempfile::tempdir().unwrap();
+    make(folder.path(), &[".gitignore=*.log\ndocs/drafts", "docs/a.log", "docs/b", "docs/drafts/c"]);
+    let docs = folder.path().join("docs");
+    assert_eq!(walked(&docs, &WalkOptions::default()), ["a.log", "b", "drafts/c"]);
+    fs::create_dir(folder.path().join(".git")).unwrap();
+    assert_eq!(walked(&docs, &WalkOptions::default()), ["b"]);
+}
+
+#[test]
+fn globs_choose_among_what_is_there() {
+    let files = &["a.md", "b.rs", "docs/c.md", "docs/d.txt", "docs/old/e.md", ".gitignore=b.rs"];
+    check_globs(files, &["*.md"], &[], &["a.md", "docs/c.md", "docs/old/e.md"]);
+    check_globs(files, &["/*.md"], &[], &["a.md"]);
+    check_globs(files, &["docs/"], &["old/"], &["docs/c.md", "docs/d.txt"]);
+    check_globs(files, &["docs/**/*.md"], &[], &["docs/c.md", "docs/old/e.md"]);
+    check_globs(files, &["*.rs"], &[], &[]);
+    check_globs(files, &[], &["*.md", "!a.md"], &["a.md", "docs/d.txt"]);
+    check_globs(&["#a", "b"], &["#a"], &[], &["#a"]);
+}
+
+#[test]
+fn a_malformed_glob_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    for bad in ["{a", "a[z-a]"] {
+        let options = WalkOptions { exclude: vec![bad.to_owned()], ..WalkOptions::default() };
+        let fault = walk(folder.path(), &options, &mut |_| Ok(())).unwrap_err();
+        assert_eq!(fault.kind(), crate::error::Kind::Usage);
+        assert!(fault.to_string().contains(bad), "{fault}");
+    }
+}
+
+#[test]
+fn a_root_that_is_no_folder_is_the_callers_mistake() {
+    let folder = tempfile::tempdir().unwrap();
+    make(folder.path(), &["file"]);
+    for name in ["file", "missing"] {
+        let fault = walk(&folder.path().join(name), &WalkOptions::default(), &mut |_| Ok(())).unwrap_err();
+        assert_eq!(fault.kind(), crate::error::Kind::Usage, "{fault}");
+    }
+}
+
+#[test]
+fn skipped_folders_are_never_entered() {
+    let folder = tempfile::tempdir().unwrap();
+    make(folder.path(), &["a", "data/b", "x/data/c"]);
+    let skip = |path: &str| WalkOptions { skip: vec![folder.path().join(path)], ..WalkOptions::default() };
+    assert_eq!(walked(folder.path(), &skip("data")), ["a", "x/data/c"]);
+    assert_eq!(walked(folder.path(), &skip("missing")), ["a", "data/b", "x/data/c"]);
+    assert!(walk(&folder.path().join("x/data"), &skip("x"), &mut |_| Ok(())).is_err());
+}
+
+#[test]
+fn links_are_not_followed_but_the_root_may_be_one() {
+    let folder = tempfile::tempdir().unwrap();
+    make(folder.path(), &["real/a", "real/sub/b"]);
+    let symlink = |target: &Path, name: &str| std::os::unix::fs::symlink(target, folder.path().join(name)).unwrap();
+    symlink(&folder.path().join("real"), "link");
+    symlink(&folder.path().join("real"), "real/sub/loop");
+    symlink(Path::new("nowhere"), "real/dangling");
+    let expected = ["a", "skipped dangling: symbolic link", "sub/b", "skipped sub/loop: symbolic link"];
+    assert_eq!(walked(&folder.path().join("link"), &WalkOptions::default()), expected);
+}
+
+#[test]
+fn what_is_no_file_is_skipped_without_waiting_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    make(folder.path(), &["a"]);
+    for name in ["fifo", ".gitignore"] {
+        rustix::fs::mknodat(rustix::fs::CWD, folder.path().join(name), rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    }
+    let _socket = std::os::unix::net::UnixListener::bind(folder.path().join("socket")).unwrap();
+    let expected = ["a", "skipped fifo: not a regular file", "skipped socket: not a regular file"];
+    assert_eq!(walked(folder.path(), &WalkOptions::default()), expected);
+}
+
+#[test]
+fn an_unreadable_folder_fails_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    make(folder.path(), &["a/x", "b/y", "c"]);
+    let closed = folder.path().join("a");
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0)).unwrap();
+    if fs::read_dir(&closed).is_ok() {
+        eprintln!("skipped: this user may read every folder");
+        return;
+    }
+    assert_eq!(walked(folder.path(), &WalkOptions::default()), ["failed a", "b/y", "c"]);
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o700)).unwrap();
+}
+
+#[test]
+fn names_that_are_not_utf8_have_paths_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let names: [&[u8]; 5] = [b"a\xFF", b"a\\xFF", b"a\\x5CxFF", b"back\\slash", b"-x\n;$(rm)"];
+    for name in names {
+        fs::write(folder.path().join(OsStr::from_bytes(name)), name).unwrap();
+    }
+    let mut files = Vec::new();
+    walk(folder.path(), &WalkOptions::default(), &mut |entry| {
+        if let Entry::File(file) = entry {
+            let name = fs::read(&file.absolute).unwrap();
+            files.push((file.path, name));
+        }
+        Ok(())
+    })
+    .unwrap();
+    let path_of = |name: &[u8]| files.iter().find(|(_, n)| n == name).unwrap().0.as_str();
+    assert_eq!(names.map(path_of), ["a\\xFF", "a\\x5CxFF", "a\\x5Cx5CxFF", "back\\slash", "-x\n;$(rm)"]);
+}
+
+#[test]
+fn depth_is_no_obstacle() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut path = folder.path().to_owned();
+    for _ in 0..1000 {
+        path.push("d");
+    }
+    fs::create_dir_all(&path).unwrap();
+    fs::write(path.join("f"), "text").unwrap();
+    let expected = format!("{}f", "d/".repeat(1000));
+    assert_eq!(walked(folder.path(), &WalkOptions::default()), [expected]);
+}
+
+#[test]
+fn a_fault_of_the_caller_ends_the_walk() {
+    let folder = tempfile::tempdir().unwrap();
+    make(folder.path(), &["a", "b"]);
+    let mut n = 0;
+    let fault = walk(folder.path(), &WalkOptions::default(), &mut |_| {
+        n += 1;
+        Err(Fault::interrupted())
+    });
+    assert_eq!((n, fault.unwrap_err().kind()), (1, crate::error::Kind::Interrupted));
+}
+
+#[test]
+fn time_before_1970_is_negative() {
+    let folder = tempfile::tempdir().unwrap();
+    make(folder.path(), &["a"]);
+    let file = fs::File::options().write(true).open(folder.path().join("a")).unwrap();
+    file.set_modified(UNIX_EPOCH - std::time::Duration::from_nanos(1_500_000_000)).unwrap();
+    walk(folder.path(), &WalkOptions::default(), &mut |entry| {
+        let Entry::File(file) = entry else { panic!("{entry:?}") };
+        assert_eq!(file.mtime_ns, -1_500_000_000);
+        Ok(())
+    })
+    .unwrap();
+}
