@@ -198,7 +198,7 @@ enum Line<'a> {
 fn kind_of(line: &str) -> Line<'_> {
     let Some(first) = line.chars().next() else { return Line::Blank };
     match first {
-        '`' | '~' if super::plain::is_fence(line) => Line::Fence(&line[..3]),
+        '`' | '~' if super::plain::is_fence(line) => Line::Fence(&line[..line.len() - line.trim_start_matches(first).len()]),
         '#' if super::plain::heading(line).is_some() => Line::Heading,
         '|' if line.chars().all(|c| "|-: +=".contains(c)) => Line::Noise,
         '|' if line.len() > 1 => Line::Row,

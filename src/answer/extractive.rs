@@ -308,8 +308,9 @@ fn line(text: &mut String) {
 
 fn fence_language(code: &str) -> &str {
     let first = code.lines().next().unwrap_or("");
-    let info = first.strip_prefix("```").or_else(|| first.strip_prefix("~~~")).unwrap_or("");
-    info.trim().split([',', ' ', '{']).next().unwrap_or("")
+    let info = first.trim_start_matches(['`', '~']);
+    let is_language = |c: char| c.is_alphanumeric() || "+-#_.".contains(c);
+    if info.len() == first.len() { "" } else { info.trim().split(|c| !is_language(c)).next().unwrap_or("") }
 }
 
 /// The lines of a block of code without its fence and its margin, as many as fit; none when there is nothing but an

@@ -114,10 +114,6 @@ impl<'a> Question<'a> {
         if total > 0.0 { held / total } else { 0.0 }
     }
 
-    pub(super) fn is_known(&self, at: usize) -> bool {
-        self.terms[at].is_known
-    }
-
     pub(super) fn weight(&self, at: usize) -> f64 {
         self.terms[at].weight / self.unseen
     }
