@@ -58,7 +58,7 @@ fn strip_block_marks(line: &str) -> &str {
     if let Some(text) = heading(line) {
         return text;
     }
-    let mut line = line;
+    let mut line = line.strip_prefix("[^").and_then(|note| note.split_once("]: ")).map_or(line, |(_, text)| text);
     while let Some(text) = item(line) {
         line = text;
     }
@@ -269,6 +269,7 @@ fn emphasis(before: &str, rest: &str, out: &mut String) -> usize {
     let Some(mark) = rest.chars().next() else { return 0 };
     let len = run_len(rest, mark);
     let after = rest[len..].chars().next();
+    let text_before = before;
     let before = before.chars().next_back();
     let opens = after.is_some_and(|c| !c.is_whitespace());
     let closes = before.is_some_and(|c| !c.is_whitespace());
@@ -276,6 +277,8 @@ fn emphasis(before: &str, rest: &str, out: &mut String) -> usize {
     let is_markup = match mark {
         '~' => len == 2 && opens != closes,
         '_' => len <= 3 && !is_inside_word && (opens && is_closed(&rest[len..], mark) || closes && out_opened(out, before)),
+        // **p**rint
+        _ if len == 2 && is_inside_word && text_before.matches("**").count() % 2 == 1 => true,
         _ => len <= 3 && (opens && is_closed(&rest[len..], mark) || closes && !opens || closes && !is_inside_word),
     };
     if !is_markup {

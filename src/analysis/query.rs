@@ -4,7 +4,7 @@
 //! them is text.
 
 use super::stems::Stemmer;
-use super::stopwords::is_stop_word;
+use super::stopwords::{asks, is_stop_word};
 use super::words::{self, Piece, Role};
 
 /// What a question asks the index for.
@@ -105,7 +105,8 @@ impl<'a> Forms<'a> {
         let is_word = matches!(piece.role, Role::Word | Role::Part { .. } | Role::Hump);
         // WHO, IT and US are names when the rest of the question is not in capitals.
         let is_name = !shouts && piece.raw.len() > 1 && piece.raw.chars().all(char::is_uppercase);
-        let is_stop = is_word && !is_name && self.languages.iter().any(|language| is_stop_word(piece.text, language));
+        let is_stop_word = is_word && !is_name && self.languages.iter().any(|language| is_stop_word(piece.text, language));
+        let is_stop = is_stop_word || piece.role == Role::Bigram && asks(piece.text);
         Some((QueryTerm { variants: self.variants(piece), weight, is_part }, is_stop))
     }
 

@@ -198,13 +198,14 @@ enum Line<'a> {
 fn kind_of(line: &str) -> Line<'_> {
     let Some(first) = line.chars().next() else { return Line::Blank };
     match first {
-        '`' | '~' if super::plain::is_fence(line) => Line::Fence(&line[..3]),
+        '`' | '~' if super::plain::is_fence(line) => Line::Fence(&line[..line.len() - line.trim_start_matches(first).len()]),
         '#' if super::plain::heading(line).is_some() => Line::Heading,
         '|' if line.chars().all(|c| "|-: +=".contains(c)) => Line::Noise,
         '|' if line.len() > 1 => Line::Row,
         '<' if is_lone_tag(line) => Line::Noise,
         '{' if line.starts_with("{{") && line.ends_with("}}") => Line::Noise,
         '.' if line.starts_with(".. ") => Line::Noise,
+        '[' if !line.starts_with("[^") && line.split_once("]: ").is_some_and(|(label, target)| !label.contains(' ') && !target.contains(' ')) => Line::Noise,
         '=' | '-' | '~' | '*' | '_' | '^' | '+' if line.len() > 2 && line.chars().all(|c| c == first || c == ' ') => Line::Rule,
         _ if super::plain::item(line).is_some() => Line::Item,
         _ => Line::Text,

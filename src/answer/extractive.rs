@@ -18,7 +18,7 @@ use super::support::Strength;
 use super::{Options, Tools};
 
 /// How far below the best a further sentence may score.
-const REACH: f64 = 1.6;
+const REACH: f64 = 1.0;
 /// Share of a sentence's words that may have been said already.
 const MAX_REPEATED: f64 = 0.7;
 /// A list may run on for this many times the words of a paragraph: it is read line by line.
@@ -34,7 +34,7 @@ pub fn answer(question: &str, hits: &[Hit], tools: &Tools<'_>, options: &Options
     let wish = Wish::of(question, options);
     let mut candidates = score::candidates(&asked, &wish, &evidence);
     let supported = Strength::of(question, &asked, &candidates, &evidence).margin() > 0.0;
-    let shortlist = shortlist(&mut candidates, tools, options)?;
+    let shortlist = shortlist(&mut candidates, wish.intent, tools, options)?;
     let chosen = choose(&candidates, &shortlist, &wish, options);
     if !supported || chosen.is_empty() {
         let nearest = evidence.into_iter().take(options.max_nearest).zip(1..);
@@ -62,8 +62,8 @@ impl Wish {
 }
 
 /// Scores the candidates and returns the best ones, best first, their nearness to the question counted where it can be had.
-fn shortlist(candidates: &mut [Candidate], tools: &Tools<'_>, options: &Options) -> Result<Vec<usize>> {
-    candidates.iter_mut().for_each(|candidate| candidate.score = candidate.features.score());
+fn shortlist(candidates: &mut [Candidate], intent: Intent, tools: &Tools<'_>, options: &Options) -> Result<Vec<usize>> {
+    candidates.iter_mut().for_each(|candidate| candidate.score = candidate.features.score(intent));
     let mut order: Vec<usize> = (0..candidates.len()).collect();
     let by_score = |candidates: &[Candidate], order: &mut Vec<usize>| order.sort_by(|&a, &b| candidates[b].score.total_cmp(&candidates[a].score).then(a.cmp(&b)));
     by_score(candidates, &mut order);
@@ -72,7 +72,7 @@ fn shortlist(candidates: &mut [Candidate], tools: &Tools<'_>, options: &Options)
         let texts: Vec<String> = order.iter().map(|&at| candidates[at].text.clone()).collect();
         for (&at, cosine) in order.iter().zip(similarity(&texts)?) {
             candidates[at].features.cosine = if cosine.is_finite() { cosine.clamp(0.0, 1.0) } else { 0.0 };
-            candidates[at].score = candidates[at].features.score();
+            candidates[at].score = candidates[at].features.score(intent);
         }
         by_score(candidates, &mut order);
     }
@@ -86,10 +86,24 @@ fn choose(candidates: &[Candidate], shortlist: &[usize], wish: &Wish, options: &
         return list;
     }
     let mut chosen = Chosen { candidates, indices: Vec::new(), n_words: 0, n_sentences: 0, options };
+    if wish.intent == Intent::HowTo
+        && let Some((lead, code)) = instructions_after(candidates, best)
+    {
+        chosen.push(best);
+        if lead != best {
+            chosen.push(lead);
+        }
+        chosen.add_code(code);
+        return chosen.indices;
+    }
     for &at in shortlist {
         let is_first = chosen.indices.is_empty();
         let candidate = &candidates[at];
         if !is_first && (candidate.score < candidates[best].score - REACH || candidate.features.is_odd > 0.0 || chosen.repeats(at)) {
+            continue;
+        }
+        // Asked when, a sentence without a date beside one with it is padding.
+        if !is_first && candidates[best].features.fits > candidate.features.fits {
             continue;
         }
         if candidate.kind == Kind::Code {
@@ -173,6 +187,22 @@ impl Chosen<'_> {
     }
 }
 
+/// The code that tells how, and the sentence that announces it, shortly after the best sentence.
+fn instructions_after(candidates: &[Candidate], best: usize) -> Option<(usize, usize)> {
+    const MAX_AHEAD: usize = 4;
+    let source = candidates[best].source;
+    if !matches!(candidates[best].kind, Kind::Sentence | Kind::Item { .. }) {
+        return None;
+    }
+    (best..candidates.len().min(best + MAX_AHEAD))
+        .take_while(|&at| candidates[at].source == source && candidates[at].kind != Kind::Heading)
+        .find(|&at| {
+            let code = candidates.get(at + 1).filter(|next| next.source == source && next.kind == Kind::Code);
+            candidates[at].text.ends_with([':', '：']) && code.is_some_and(|code| !code_lines(&code.text).is_empty())
+        })
+        .map(|lead| (lead, lead + 1))
+}
+
 /// The list that the best candidate announces or belongs to, if a list is what is wanted.
 fn list_around(candidates: &[Candidate], best: usize, wish: &Wish, options: &Options) -> Option<Vec<usize>> {
     let source = candidates[best].source;
@@ -183,12 +213,19 @@ fn list_around(candidates: &[Candidate], best: usize, wish: &Wish, options: &Opt
         (0..=best).rev().take_while(|&at| is_item(at)).last()?
     } else if is_item(best + 1) && !is_item(best) && (wish.wants_list() || announces(best)) {
         best + 1
+    } else if wish.wants_list()
+        && let Some(lead) = (best + 1..=best + 2).find(|&at| is_item(at + 1) && !is_item(at) && candidates[at].source == source && announces(at))
+    {
+        lead + 1
     } else {
         return None;
     };
     let mut list = Vec::new();
     let mut n_words = 0;
     let lead = start.checked_sub(1).filter(|&lead| candidates[lead].source == source && candidates[lead].kind == Kind::Sentence && (announces(lead) || lead == best));
+    if start > best + 1 {
+        list.push(best);
+    }
     if let Some(lead) = lead {
         list.push(lead);
         n_words += candidates[lead].n_words;
@@ -202,8 +239,11 @@ fn list_around(candidates: &[Candidate], best: usize, wish: &Wish, options: &Opt
         }
         list.push(at);
     }
+    // A list that shares one line with the question is a list of something else.
+    let n_on_topic = list.iter().filter(|&&at| candidates[at].features.coverage > 0.0).count();
+    let is_on_topic = candidates[best].features.titled >= 0.5 || lead.is_some_and(|lead| candidates[lead].features.coverage >= 0.4) || n_on_topic * 2 > list.len();
     let has_best = list.contains(&best);
-    (has_best && list.iter().filter(|&&at| is_first(at)).count() > 1).then_some(list)
+    (is_on_topic && has_best && list.iter().filter(|&&at| is_first(at)).count() > 1).then_some(list)
 }
 
 /// Writes the answer down: the best source first, within a source in its own order.
@@ -268,8 +308,9 @@ fn line(text: &mut String) {
 
 fn fence_language(code: &str) -> &str {
     let first = code.lines().next().unwrap_or("");
-    let info = first.strip_prefix("```").or_else(|| first.strip_prefix("~~~")).unwrap_or("");
-    info.trim().split([',', ' ', '{']).next().unwrap_or("")
+    let info = first.trim_start_matches(['`', '~']);
+    let is_language = |c: char| c.is_alphanumeric() || "+-#_.".contains(c);
+    if info.len() == first.len() { "" } else { info.trim().split(|c| !is_language(c)).next().unwrap_or("") }
 }
 
 /// The lines of a block of code without its fence and its margin, as many as fit; none when there is nothing but an

@@ -111,8 +111,12 @@ impl Wanted {
 /// Whether a question is about code, so that a block of it may be the answer.
 pub(super) fn wants_code(question: &str) -> bool {
     let words = words(question);
-    let names_code = ["example", "code", "command", "syntax", "snippet", "script", "declare", "write a", "run", "flag", "option"].iter().any(|phrase| contains(&words, phrase));
-    names_code && Intent::of(question) != Intent::Fact || question.contains('`') || question.contains("::") || question.contains("()")
+    let any = |phrases: &[&str]| phrases.iter().any(|phrase| contains(&words, phrase));
+    any(&["example", "code", "command", "syntax", "snippet", "script"])
+        || any(&["declare", "write a", "run", "flag", "option"]) && Intent::of(question) != Intent::Fact
+        || question.contains('`')
+        || question.contains("::")
+        || question.contains("()")
 }
 
 fn words(question: &str) -> Vec<String> {

@@ -37,6 +37,8 @@ pub(super) struct Features {
     pub fits: f64,
     /// The whole passage's share of the question.
     pub passage: f64,
+    /// Share of the question in the heading it stands under.
+    pub titled: f64,
     /// 1 for the best passage, falling with its place.
     pub place: f64,
     /// Fused score of the passage against the best one's.
@@ -63,6 +65,7 @@ pub(super) fn candidates(question: &Question<'_>, wish: &Wish, evidence: &[Evide
         let chunk = &piece.hit.chunk;
         let context = crate::document::context_line(piece.hit.title.as_deref(), &chunk.heading);
         let context = question.find(&context);
+        let mut heading = question.find(chunk.heading.last().map(String::as_str).or(piece.hit.title.as_deref()).unwrap_or(""));
         let first = all.len();
         for passage in analysis::passages(&chunk.text) {
             let raw = &chunk.text[passage.span.range()];
@@ -79,22 +82,27 @@ pub(super) fn candidates(question: &Question<'_>, wish: &Wish, evidence: &[Evide
         let in_passage: Vec<bool> = (0..question.len()).map(|term| context.has(term) || sentences.iter().any(|s| s.found.has(term))).collect();
         let passage = question.share(|term| in_passage[term]);
         for i in 0..sentences.len() {
+            if sentences[i].kind == Kind::Heading {
+                heading = question.find(&sentences[i].text);
+            }
             let here = &sentences[i];
             let is_beside = |term: usize| i > 0 && sentences[i - 1].found.has(term) || sentences.get(i + 1).is_some_and(|next| next.found.has(term));
+            let coverage = question.share(|term| here.found.has(term));
             let features = Features {
-                coverage: question.share(|term| here.found.has(term)),
+                coverage,
                 beside: question.share(|term| !here.found.has(term) && is_beside(term)),
                 around: question.share(|term| !here.found.has(term) && !is_beside(term) && in_passage[term]),
                 together: together(question, &here.found),
                 fits: f64::from(u8::from(fits(wish.wanted, here, question))),
                 passage,
+                titled: question.share(|term| heading.has(term)),
                 place: 1.0 / (1.0 + piece.place as f64),
                 ratio: if best_score > 0.0 { (piece.hit.score / best_score).clamp(0.0, 1.0) } else { 1.0 },
                 cosine: 0.0,
-                is_short: f64::from(u8::from(here.n_words < 5)),
-                is_odd: f64::from(u8::from(is_odd(here, wish))),
+                is_short: (1.0 - here.n_words as f64 / 8.0).max(0.0),
+                is_odd: oddness(here, wish),
                 leans: f64::from(u8::from(leans(&here.text))),
-                defines: f64::from(u8::from(wish.intent == Intent::Definition && defines(here))),
+                defines: if wish.intent == Intent::Definition { defines(here, coverage) } else { 0.0 },
                 length: (here.n_words as f64 / 40.0).min(1.0),
             };
             sentences[i].features = features;
@@ -104,9 +112,12 @@ pub(super) fn candidates(question: &Question<'_>, wish: &Wish, evidence: &[Evide
 }
 
 impl Features {
-    pub(super) fn score(&self) -> f64 {
+    pub(super) fn score(&self, intent: Intent) -> f64 {
+        // A heading tells what steps, lists and definitions are about; facts stand anywhere.
+        let heading = if intent == Intent::Fact { 0.4 } else { 1.2 };
         3.0 * self.coverage + 1.0 * self.beside + 0.6 * self.around + 0.7 * self.together + 0.6 * self.fits + 1.0 * self.passage + 0.5 * self.place + 0.5 * self.ratio
             + 1.5 * self.cosine
+            + heading * self.titled
             + 0.8 * self.defines
             - 1.0 * self.is_short
             - 1.0 * self.is_odd
@@ -135,11 +146,19 @@ fn together(question: &Question<'_>, found: &Found) -> f64 {
     if total > 0.0 { held / total } else { 0.0 }
 }
 
-fn is_odd(candidate: &Candidate, wish: &Wish) -> bool {
-    if candidate.kind == Kind::Code {
-        return !wish.wants_code;
+/// How far something is from a sentence that can stand in an answer.
+fn oddness(candidate: &Candidate, wish: &Wish) -> f64 {
+    let text = candidate.text.as_str();
+    let is_open = text.ends_with(['?', '？', '؟', ':', '：']);
+    let is_closed = text.trim_end_matches(|c: char| "\"'”’»)]*_`」』）".contains(c)).ends_with(['.', '!', '。', '！', '．', '।', '۔', '…', '።', '។', ';']);
+    match candidate.kind {
+        Kind::Code => f64::from(u8::from(!wish.wants_code)),
+        Kind::Heading => 1.0,
+        _ if is_open || candidate.n_words == 0 => 1.0,
+        // A caption, a label, a line of a form. Thai ends its sentences with nothing.
+        Kind::Sentence if !is_closed && candidate.n_words < 15 && !text.contains(|c| matches!(c, '\u{e00}'..='\u{eff}')) => 0.5,
+        Kind::Sentence | Kind::Item { .. } | Kind::Row => 0.0,
     }
-    candidate.kind == Kind::Heading || candidate.text.ends_with(['?', '？', '؟', ':']) || candidate.n_words == 0
 }
 
 /// Begins with a word that means something said before.
@@ -152,11 +171,16 @@ pub(super) fn leans(text: &str) -> bool {
     LEANING.contains(&first.as_str()) || ["他", "她", "它", "这", "那", "其"].iter().any(|start| text.starts_with(start))
 }
 
-/// Whether a sentence begins with what is asked about and goes on to say what it is.
-fn defines(candidate: &Candidate) -> bool {
+/// How much a sentence looks like a definition: it begins with what is asked about and goes on to say what it is.
+fn defines(candidate: &Candidate, coverage: f64) -> f64 {
     const SAYS: &[&str] = &[" is ", " are ", " was ", " were ", " means ", " refers to ", " is called ", " known as ", " describes ", " stands for ", "是"];
-    let first = candidate.found.positions.iter().filter_map(|positions| positions.first()).min();
-    first.is_some_and(|&first| first <= 3) && SAYS.iter().any(|says| candidate.text.contains(says))
+    let mut first_positions = candidate.found.positions.iter().filter_map(|positions| positions.first().copied());
+    let Some(first) = first_positions.by_ref().min() else { return 0.0 };
+    let last = candidate.found.positions.iter().filter_map(|positions| positions.first().copied()).max().unwrap_or(first);
+    if first > 2 || last > first + 4 || coverage < 0.5 {
+        return 0.0;
+    }
+    if SAYS.iter().any(|says| candidate.text.contains(says)) { 1.0 } else { 0.6 }
 }
 
 /// Whether a sentence has a thing of the kind that is asked for and that the question does not name itself.

@@ -72,6 +72,8 @@ struct Teller<'a> {
     bar: ProgressBar,
     stage: Option<Stage>,
     stage_start: Instant,
+    /// The last stage whose end was told in a plain line.
+    ended: Option<Stage>,
     plain: bool,
     last_plain: Instant,
 }
@@ -83,7 +85,7 @@ impl<'a> Teller<'a> {
     fn new(ui: &'a Ui) -> Self {
         let plain = !ui.quiet && !ui.json && !std::io::stderr().is_terminal();
         let now = Instant::now();
-        Self { ui, bar: ui.progress(), stage: None, stage_start: now, plain, last_plain: now }
+        Self { ui, bar: ui.progress(), stage: None, stage_start: now, ended: None, plain, last_plain: now }
     }
 
     fn tell(&mut self, event: Event) {
@@ -103,9 +105,10 @@ impl<'a> Teller<'a> {
         let (from, to) = stage.share();
         let share = from + (to - from) * within;
         self.bar.set_position((share * 1000.0) as u64);
-        let is_last = total > 0 && done == total;
+        let is_last = total > 0 && done == total && self.ended != Some(stage);
         if self.plain && (is_last || self.last_plain.elapsed() >= PLAIN_EVERY) {
             self.last_plain = Instant::now();
+            self.ended = is_last.then_some(stage).or(self.ended);
             let message = self.message(stage, done, total);
             self.ui.note(format!("{:>3.0} %  {:8} {message}", share * 100.0, stage.name()));
         } else if !self.bar.is_hidden() {
