@@ -28,6 +28,8 @@ mod model;
 mod privacy;
 // `rag search`.
 mod search;
+// House rules that a compiler does not hold.
+mod tidy;
 mod support;
 // Hostile and honest bundles.
 mod bundle;
