@@ -2,7 +2,9 @@
 //!
 //! They are dropped from what a question is scored by, never from the index: a phrase in quotes may need them.
 
-/// Whether a folded, lower-case word is a stop word of the language (an ISO 639 code). A language without a list has no stop words.
+/// Whether a folded, lower-case word is a stop word of the language (an ISO 639 code). A language without a list has no
+/// stop words.
+#[must_use]
 pub fn is_stop_word(word: &str, language: &str) -> bool {
     list(language).split_ascii_whitespace().any(|entry| entry == word)
 }

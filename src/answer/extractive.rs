@@ -28,6 +28,9 @@ const MAX_CODE_LINES: usize = 14;
 
 /// Answers `question` from `hits`, or says that they do not support an answer: then the text is empty and the
 /// citations are the nearest passages.
+///
+/// # Errors
+/// Whatever [`Tools::similarity`] reports.
 pub fn answer(question: &str, hits: &[Hit], tools: &Tools<'_>, options: &Options) -> Result<Answer> {
     let evidence = evidence::choose(hits, options.limits);
     let asked = Question::new(question, tools);
@@ -38,7 +41,11 @@ pub fn answer(question: &str, hits: &[Hit], tools: &Tools<'_>, options: &Options
     let chosen = choose(&candidates, &shortlist, &wish, options);
     if !supported || chosen.is_empty() {
         let nearest = evidence.into_iter().take(options.max_nearest).zip(1..);
-        return Ok(Answer { text: String::new(), supported: false, citations: nearest.map(|(piece, n)| Citation { n, hit: piece.hit }).collect() });
+        return Ok(Answer {
+            text: String::new(),
+            supported: false,
+            citations: nearest.map(|(piece, n)| Citation { n, hit: piece.hit }).collect(),
+        });
     }
     Ok(told(&candidates, &chosen, evidence))
 }
@@ -61,11 +68,14 @@ impl Wish {
     }
 }
 
-/// Scores the candidates and returns the best ones, best first, their nearness to the question counted where it can be had.
+/// Scores the candidates and returns the best ones, best first, their nearness to the question counted where it can be
+/// had.
 fn shortlist(candidates: &mut [Candidate], intent: Intent, tools: &Tools<'_>, options: &Options) -> Result<Vec<usize>> {
     candidates.iter_mut().for_each(|candidate| candidate.score = candidate.features.score(intent));
     let mut order: Vec<usize> = (0..candidates.len()).collect();
-    let by_score = |candidates: &[Candidate], order: &mut Vec<usize>| order.sort_by(|&a, &b| candidates[b].score.total_cmp(&candidates[a].score).then(a.cmp(&b)));
+    let by_score = |candidates: &[Candidate], order: &mut Vec<usize>| {
+        order.sort_by(|&a, &b| candidates[b].score.total_cmp(&candidates[a].score).then(a.cmp(&b)))
+    };
     by_score(candidates, &mut order);
     order.truncate(options.max_compared);
     if let (Some(similarity), false) = (tools.similarity, order.is_empty()) {
@@ -99,7 +109,11 @@ fn choose(candidates: &[Candidate], shortlist: &[usize], wish: &Wish, options: &
     for &at in shortlist {
         let is_first = chosen.indices.is_empty();
         let candidate = &candidates[at];
-        if !is_first && (candidate.score < candidates[best].score - REACH || candidate.features.is_odd > 0.0 || chosen.repeats(at)) {
+        if !is_first
+            && (candidate.score < candidates[best].score - REACH
+                || candidate.features.is_odd > 0.0
+                || chosen.repeats(at))
+        {
             continue;
         }
         // Asked when, a sentence without a date beside one with it is padding.
@@ -129,7 +143,8 @@ struct Chosen<'a> {
 
 impl Chosen<'_> {
     fn fits(&self, at: usize) -> bool {
-        self.n_sentences < self.options.max_sentences && self.n_words + self.candidates[at].n_words <= self.options.max_words
+        self.n_sentences < self.options.max_sentences
+            && self.n_words + self.candidates[at].n_words <= self.options.max_words
     }
 
     fn has_code(&self) -> bool {
@@ -206,7 +221,8 @@ fn instructions_after(candidates: &[Candidate], best: usize) -> Option<(usize, u
 /// The list that the best candidate announces or belongs to, if a list is what is wanted.
 fn list_around(candidates: &[Candidate], best: usize, wish: &Wish, options: &Options) -> Option<Vec<usize>> {
     let source = candidates[best].source;
-    let is_item = |at: usize| candidates.get(at).is_some_and(|c| c.source == source && matches!(c.kind, Kind::Item { .. }));
+    let is_item =
+        |at: usize| candidates.get(at).is_some_and(|c| c.source == source && matches!(c.kind, Kind::Item { .. }));
     let is_first = |at: usize| matches!(candidates[at].kind, Kind::Item { first: true });
     let announces = |at: usize| candidates[at].text.ends_with([':', '：']);
     let start = if is_item(best) && wish.wants_list() {
@@ -214,7 +230,8 @@ fn list_around(candidates: &[Candidate], best: usize, wish: &Wish, options: &Opt
     } else if is_item(best + 1) && !is_item(best) && (wish.wants_list() || announces(best)) {
         best + 1
     } else if wish.wants_list()
-        && let Some(lead) = (best + 1..=best + 2).find(|&at| is_item(at + 1) && !is_item(at) && candidates[at].source == source && announces(at))
+        && let Some(lead) = (best + 1..=best + 2)
+            .find(|&at| is_item(at + 1) && !is_item(at) && candidates[at].source == source && announces(at))
     {
         lead + 1
     } else {
@@ -222,7 +239,11 @@ fn list_around(candidates: &[Candidate], best: usize, wish: &Wish, options: &Opt
     };
     let mut list = Vec::new();
     let mut n_words = 0;
-    let lead = start.checked_sub(1).filter(|&lead| candidates[lead].source == source && candidates[lead].kind == Kind::Sentence && (announces(lead) || lead == best));
+    let lead = start.checked_sub(1).filter(|&lead| {
+        candidates[lead].source == source
+            && candidates[lead].kind == Kind::Sentence
+            && (announces(lead) || lead == best)
+    });
     if start > best + 1 {
         list.push(best);
     }
@@ -241,7 +262,9 @@ fn list_around(candidates: &[Candidate], best: usize, wish: &Wish, options: &Opt
     }
     // A list that shares one line with the question is a list of something else.
     let n_on_topic = list.iter().filter(|&&at| candidates[at].features.coverage > 0.0).count();
-    let is_on_topic = candidates[best].features.titled >= 0.5 || lead.is_some_and(|lead| candidates[lead].features.coverage >= 0.4) || n_on_topic * 2 > list.len();
+    let is_on_topic = candidates[best].features.titled >= 0.5
+        || lead.is_some_and(|lead| candidates[lead].features.coverage >= 0.4)
+        || n_on_topic * 2 > list.len();
     let has_best = list.contains(&best);
     (is_on_topic && has_best && list.iter().filter(|&&at| is_first(at)).count() > 1).then_some(list)
 }
@@ -270,13 +293,15 @@ fn told(candidates: &[Candidate], chosen: &[usize], evidence: Vec<Evidence>) -> 
             Kind::Code => {
                 line(&mut text);
                 let language = fence_language(sentence);
-                text.push_str(&format!("```{language}\n{}\n```\n{mark}", code_lines(sentence).join("\n")));
+                let code = code_lines(sentence).join("\n");
+                text.extend(["```", language, "\n", &code, "\n```\n", &mark]);
                 continue;
             }
             Kind::Item { first: true } if n_items > 1 => {
                 line(&mut text);
                 step += 1;
-                if *is_numbered { text.push_str(&format!("{step}. ")) } else { text.push_str("- ") }
+                let bullet = if *is_numbered { format!("{step}. ") } else { "- ".to_owned() };
+                text.push_str(&bullet);
             }
             _ if text.ends_with("```") || text.is_empty() => line(&mut text),
             _ if text.lines().last().is_some_and(|last| last.starts_with("- ")) && !is_item(at) => line(&mut text),
@@ -286,8 +311,12 @@ fn told(candidates: &[Candidate], chosen: &[usize], evidence: Vec<Evidence>) -> 
         text.push(' ');
         text.push_str(&mark);
     }
-    let cited: Vec<(usize, Hit)> = evidence.into_iter().enumerate().map(|(source, piece)| (source, piece.hit)).collect();
-    let citations = sources.iter().zip(1..).filter_map(|(source, n)| Some(Citation { n, hit: cited.iter().find(|(at, _)| at == source)?.1.clone() }));
+    let cited: Vec<(usize, Hit)> =
+        evidence.into_iter().enumerate().map(|(source, piece)| (source, piece.hit)).collect();
+    let citations = sources
+        .iter()
+        .zip(1..)
+        .filter_map(|(source, n)| Some(Citation { n, hit: cited.iter().find(|(at, _)| at == source)?.1.clone() }));
     Answer { text, supported: true, citations: citations.collect() }
 }
 
@@ -323,7 +352,20 @@ fn code_lines(code: &str) -> Vec<&str> {
         return Vec::new();
     }
     // The first line of an indented block has lost its margin to trimming.
-    let margin = lines.iter().skip(1).filter(|line| !line.trim().is_empty()).map(|line| line.len() - line.trim_start().len()).min().unwrap_or(0);
+    let margin = lines
+        .iter()
+        .skip(1)
+        .filter(|line| !line.trim().is_empty())
+        .map(|line| line.len() - line.trim_start().len())
+        .min()
+        .unwrap_or(0);
     let has_margin = code.starts_with("```") || code.starts_with("~~~") || margin < 4;
-    lines.into_iter().filter(|line| !line.trim_start().starts_with("{{#")).map(|line| if has_margin { line } else { line.get(margin..).filter(|_| line.starts_with(' ')).unwrap_or(line) }).take(MAX_CODE_LINES).collect()
+    lines
+        .into_iter()
+        .filter(|line| !line.trim_start().starts_with("{{#"))
+        .map(
+            |line| if has_margin { line } else { line.get(margin..).filter(|_| line.starts_with(' ')).unwrap_or(line) },
+        )
+        .take(MAX_CODE_LINES)
+        .collect()
 }

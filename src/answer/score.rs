@@ -65,7 +65,8 @@ pub(super) fn candidates(question: &Question<'_>, wish: &Wish, evidence: &[Evide
         let chunk = &piece.hit.chunk;
         let context = crate::document::context_line(piece.hit.title.as_deref(), &chunk.heading);
         let context = question.find(&context);
-        let mut heading = question.find(chunk.heading.last().map(String::as_str).or(piece.hit.title.as_deref()).unwrap_or(""));
+        let mut heading =
+            question.find(chunk.heading.last().map(String::as_str).or(piece.hit.title.as_deref()).unwrap_or(""));
         let first = all.len();
         for passage in analysis::passages(&chunk.text) {
             let raw = &chunk.text[passage.span.range()];
@@ -76,17 +77,30 @@ pub(super) fn candidates(question: &Question<'_>, wish: &Wish, evidence: &[Evide
             let found = question.find(&text);
             let n_words = n_words(&text);
             let is_numbered = raw.starts_with(|c: char| c.is_ascii_digit());
-            all.push(Candidate { source, kind: passage.kind, is_numbered, text, n_words, found, features: Features::default(), score: 0.0 });
+            all.push(Candidate {
+                source,
+                kind: passage.kind,
+                is_numbered,
+                text,
+                n_words,
+                found,
+                features: Features::default(),
+                score: 0.0,
+            });
         }
         let sentences = &mut all[first..];
-        let in_passage: Vec<bool> = (0..question.len()).map(|term| context.has(term) || sentences.iter().any(|s| s.found.has(term))).collect();
+        let in_passage: Vec<bool> =
+            (0..question.len()).map(|term| context.has(term) || sentences.iter().any(|s| s.found.has(term))).collect();
         let passage = question.share(|term| in_passage[term]);
         for i in 0..sentences.len() {
             if sentences[i].kind == Kind::Heading {
                 heading = question.find(&sentences[i].text);
             }
             let here = &sentences[i];
-            let is_beside = |term: usize| i > 0 && sentences[i - 1].found.has(term) || sentences.get(i + 1).is_some_and(|next| next.found.has(term));
+            let is_beside = |term: usize| {
+                i > 0 && sentences[i - 1].found.has(term)
+                    || sentences.get(i + 1).is_some_and(|next| next.found.has(term))
+            };
             let coverage = question.share(|term| here.found.has(term));
             let features = Features {
                 coverage,
@@ -115,7 +129,14 @@ impl Features {
     pub(super) fn score(&self, intent: Intent) -> f64 {
         // A heading tells what steps, lists and definitions are about; facts stand anywhere.
         let heading = if intent == Intent::Fact { 0.4 } else { 1.2 };
-        3.0 * self.coverage + 1.0 * self.beside + 0.6 * self.around + 0.7 * self.together + 0.6 * self.fits + 1.0 * self.passage + 0.5 * self.place + 0.5 * self.ratio
+        3.0 * self.coverage
+            + 1.0 * self.beside
+            + 0.6 * self.around
+            + 0.7 * self.together
+            + 0.6 * self.fits
+            + 1.0 * self.passage
+            + 0.5 * self.place
+            + 0.5 * self.ratio
             + 1.5 * self.cosine
             + heading * self.titled
             + 0.8 * self.defines
@@ -150,13 +171,19 @@ fn together(question: &Question<'_>, found: &Found) -> f64 {
 fn oddness(candidate: &Candidate, wish: &Wish) -> f64 {
     let text = candidate.text.as_str();
     let is_open = text.ends_with(['?', '？', '؟', ':', '：']);
-    let is_closed = text.trim_end_matches(|c: char| "\"'”’»)]*_`」』）".contains(c)).ends_with(['.', '!', '。', '！', '．', '।', '۔', '…', '።', '។', ';']);
+    let is_closed = text
+        .trim_end_matches(|c: char| "\"'”’»)]*_`」』）".contains(c))
+        .ends_with(['.', '!', '。', '！', '．', '।', '۔', '…', '።', '។', ';']);
     match candidate.kind {
         Kind::Code => f64::from(u8::from(!wish.wants_code)),
         Kind::Heading => 1.0,
         _ if is_open || candidate.n_words == 0 => 1.0,
         // A caption, a label, a line of a form. Thai ends its sentences with nothing.
-        Kind::Sentence if !is_closed && candidate.n_words < 15 && !text.contains(|c| matches!(c, '\u{e00}'..='\u{eff}')) => 0.5,
+        Kind::Sentence
+            if !is_closed && candidate.n_words < 15 && !text.contains(|c| matches!(c, '\u{e00}'..='\u{eff}')) =>
+        {
+            0.5
+        }
         Kind::Sentence | Kind::Item { .. } | Kind::Row => 0.0,
     }
 }
@@ -164,19 +191,69 @@ fn oddness(candidate: &Candidate, wish: &Wish) -> f64 {
 /// Begins with a word that means something said before.
 pub(super) fn leans(text: &str) -> bool {
     const LEANING: &[&str] = &[
-        "he", "she", "it", "they", "this", "these", "that", "those", "his", "her", "its", "their", "such", "however", "therefore", "thus", "also", "but", "and", "so", "then", "instead",
-        "otherwise", "here", "there", "both", "as", "another", "other", "him", "them", "hence", "moreover", "furthermore", "additionally", "similarly", "likewise", "nevertheless",
+        "he",
+        "she",
+        "it",
+        "they",
+        "this",
+        "these",
+        "that",
+        "those",
+        "his",
+        "her",
+        "its",
+        "their",
+        "such",
+        "however",
+        "therefore",
+        "thus",
+        "also",
+        "but",
+        "and",
+        "so",
+        "then",
+        "instead",
+        "otherwise",
+        "here",
+        "there",
+        "both",
+        "as",
+        "another",
+        "other",
+        "him",
+        "them",
+        "hence",
+        "moreover",
+        "furthermore",
+        "additionally",
+        "similarly",
+        "likewise",
+        "nevertheless",
     ];
     let first: String = text.chars().take_while(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
-    LEANING.contains(&first.as_str()) || ["他", "她", "它", "这", "那", "其"].iter().any(|start| text.starts_with(start))
+    LEANING.contains(&first.as_str())
+        || ["他", "她", "它", "这", "那", "其"].iter().any(|start| text.starts_with(start))
 }
 
 /// How much a sentence looks like a definition: it begins with what is asked about and goes on to say what it is.
 fn defines(candidate: &Candidate, coverage: f64) -> f64 {
-    const SAYS: &[&str] = &[" is ", " are ", " was ", " were ", " means ", " refers to ", " is called ", " known as ", " describes ", " stands for ", "是"];
+    const SAYS: &[&str] = &[
+        " is ",
+        " are ",
+        " was ",
+        " were ",
+        " means ",
+        " refers to ",
+        " is called ",
+        " known as ",
+        " describes ",
+        " stands for ",
+        "是",
+    ];
     let mut first_positions = candidate.found.positions.iter().filter_map(|positions| positions.first().copied());
     let Some(first) = first_positions.by_ref().min() else { return 0.0 };
-    let last = candidate.found.positions.iter().filter_map(|positions| positions.first().copied()).max().unwrap_or(first);
+    let last =
+        candidate.found.positions.iter().filter_map(|positions| positions.first().copied()).max().unwrap_or(first);
     if first > 2 || last > first + 4 || coverage < 0.5 {
         return 0.0;
     }
@@ -187,13 +264,34 @@ fn defines(candidate: &Candidate, coverage: f64) -> f64 {
 fn fits(wanted: Wanted, candidate: &Candidate, question: &Question<'_>) -> bool {
     let text = candidate.text.as_str();
     let is_new = |word: &str| !question.asks_for(word);
-    let mut words = text.split(|c: char| c.is_whitespace() || "()[],;:\"“”—–/".contains(c)).filter(|word| !word.is_empty());
+    let mut words =
+        text.split(|c: char| c.is_whitespace() || "()[],;:\"“”—–/".contains(c)).filter(|word| !word.is_empty());
     match wanted {
         Wanted::Number => words.any(|word| is_number(word) && is_new(word)),
-        Wanted::Time => words.any(|word| is_time(word) && is_new(word)) || text.contains('年') && text.contains(|c: char| c.is_ascii_digit()),
-        Wanted::Person | Wanted::Place => words.skip(1).any(|word| word.starts_with(char::is_uppercase) && word.chars().count() > 1 && is_new(word)),
+        Wanted::Time => {
+            words.any(|word| is_time(word) && is_new(word))
+                || text.contains('年') && text.contains(|c: char| c.is_ascii_digit())
+        }
+        Wanted::Person | Wanted::Place => {
+            words.skip(1).any(|word| word.starts_with(char::is_uppercase) && word.chars().count() > 1 && is_new(word))
+        }
         Wanted::Reason => {
-            const REASONS: &[&str] = &["because", "due to", "since", "so that", "in order to", "reason", "caused", "as a result", "therefore", "owing to", "led to", "因为", "由于", "因此"];
+            const REASONS: &[&str] = &[
+                "because",
+                "due to",
+                "since",
+                "so that",
+                "in order to",
+                "reason",
+                "caused",
+                "as a result",
+                "therefore",
+                "owing to",
+                "led to",
+                "因为",
+                "由于",
+                "因此",
+            ];
             let lower = text.to_lowercase();
             REASONS.iter().any(|reason| lower.contains(reason))
         }
@@ -203,16 +301,72 @@ fn fits(wanted: Wanted, candidate: &Candidate, question: &Question<'_>) -> bool 
 
 fn is_number(word: &str) -> bool {
     const NUMBERS: &[&str] = &[
-        "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "dozen", "hundred", "hundreds", "thousand", "thousands", "million", "millions",
-        "billion", "half", "quarter", "third", "twice", "once", "several", "percent",
+        "one",
+        "two",
+        "three",
+        "four",
+        "five",
+        "six",
+        "seven",
+        "eight",
+        "nine",
+        "ten",
+        "eleven",
+        "twelve",
+        "dozen",
+        "hundred",
+        "hundreds",
+        "thousand",
+        "thousands",
+        "million",
+        "millions",
+        "billion",
+        "half",
+        "quarter",
+        "third",
+        "twice",
+        "once",
+        "several",
+        "percent",
     ];
-    word.contains(|c: char| c.is_numeric()) || NUMBERS.contains(&word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase().as_str())
+    word.contains(|c: char| c.is_numeric())
+        || NUMBERS.contains(&word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase().as_str())
 }
 
 fn is_time(word: &str) -> bool {
     const TIMES: &[&str] = &[
-        "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december", "century", "bc", "ad", "bce", "monday", "tuesday",
-        "wednesday", "thursday", "friday", "saturday", "sunday", "spring", "summer", "autumn", "winter", "decade", "yesterday", "today", "tomorrow", "ago",
+        "january",
+        "february",
+        "march",
+        "april",
+        "may",
+        "june",
+        "july",
+        "august",
+        "september",
+        "october",
+        "november",
+        "december",
+        "century",
+        "bc",
+        "ad",
+        "bce",
+        "monday",
+        "tuesday",
+        "wednesday",
+        "thursday",
+        "friday",
+        "saturday",
+        "sunday",
+        "spring",
+        "summer",
+        "autumn",
+        "winter",
+        "decade",
+        "yesterday",
+        "today",
+        "tomorrow",
+        "ago",
     ];
     let bare = word.trim_matches(|c: char| !c.is_alphanumeric());
     let digits = bare.trim_end_matches(|c: char| !c.is_ascii_digit());

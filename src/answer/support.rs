@@ -32,7 +32,8 @@ pub(super) struct Strength {
 impl Strength {
     pub(super) fn of(text: &str, question: &Question<'_>, candidates: &[Candidate], evidence: &[Evidence]) -> Self {
         let largest = |value: &dyn Fn(&Candidate) -> f64| candidates.iter().map(value).fold(0.0, f64::max);
-        let cosines = evidence.iter().filter_map(|piece| Some(piece.hit.legs.dense?.score)).filter(|cosine| cosine.is_finite());
+        let cosines =
+            evidence.iter().filter_map(|piece| Some(piece.hit.legs.dense?.score)).filter(|cosine| cosine.is_finite());
         Self {
             sentence: largest(&|c| c.features.coverage + 0.5 * c.features.beside + 0.3 * c.features.around),
             passage: largest(&|c| c.features.passage),
@@ -46,8 +47,8 @@ impl Strength {
 
     /// Above zero the evidence supports an answer.
     ///
-    /// Wrong refusals and right ones, XQuAD asked of its own paragraphs and of a book on Rust: 3 % and 99 % with vectors,
-    /// 4 % and 97 % without, 4 % and 85 % in Chinese without.
+    /// Wrong refusals and right ones, XQuAD asked of its own paragraphs and of a book on Rust: 3 % and 99 % with
+    /// vectors, 4 % and 97 % without, 4 % and 85 % in Chinese without.
     pub(super) fn margin(&self) -> f64 {
         let against = 3.0 * self.missing_names + 2.0 * self.unknown;
         let words = 9.0 * self.sentence + 6.0 * self.together - against - 3.5;

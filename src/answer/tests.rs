@@ -59,7 +59,10 @@ fn a_fact_is_quoted() {
 fn a_sentence_that_leans_brings_what_it_leans_on() {
     check_answer(
         "How heavy is the lens of the lighthouse?",
-        &["The lens was ground in Paris. It weighs two tonnes, and the lens of a lighthouse is seldom that heavy. Visitors are welcome.", ELSEWHERE],
+        &[
+            "The lens was ground in Paris. It weighs two tonnes, and the lens of a lighthouse is seldom that heavy. Visitors are welcome.",
+            ELSEWHERE,
+        ],
         "The lens was ground in Paris. [1] It weighs two tonnes, and the lens of a lighthouse is seldom that heavy. [1]",
     );
 }
@@ -68,7 +71,10 @@ fn a_sentence_that_leans_brings_what_it_leans_on() {
 fn steps_stay_a_list() {
     check_answer(
         "How do I clean the lamp?",
-        &["To clean the lamp, follow these steps:\n\n1. Switch the lamp off.\n2. Wipe the glass with\n   a dry cloth.\n3. Switch it on.\n\nThe lamp is old.", ELSEWHERE],
+        &[
+            "To clean the lamp, follow these steps:\n\n1. Switch the lamp off.\n2. Wipe the glass with\n   a dry cloth.\n3. Switch it on.\n\nThe lamp is old.",
+            ELSEWHERE,
+        ],
         "To clean the lamp, follow these steps: [1]\n1. Switch the lamp off. [1]\n2. Wipe the glass with a dry cloth. [1]\n3. Switch it on. [1]",
     );
 }
@@ -77,7 +83,10 @@ fn steps_stay_a_list() {
 fn code_stays_code() {
     check_answer(
         "How do I start the lamp service?",
-        &["The lamp service is a daemon. To start the lamp service, run:\n\n```sh\nlampd --start args[1]\n```\n\nIt logs to a file.", ELSEWHERE],
+        &[
+            "The lamp service is a daemon. To start the lamp service, run:\n\n```sh\nlampd --start args[1]\n```\n\nIt logs to a file.",
+            ELSEWHERE,
+        ],
         "To start the lamp service, run: [1]\n```sh\nlampd --start args[1]\n```\n[1]",
     );
 }
@@ -98,7 +107,8 @@ fn sources_are_numbered_in_order_of_use() {
 
 #[test]
 fn what_nothing_supports_is_not_answered() {
-    let hits = [hit(1, "a.md", 0, "The lighthouse was built in 1887 by the harbour board."), hit(2, "b.md", 0, ELSEWHERE)];
+    let hits =
+        [hit(1, "a.md", 0, "The lighthouse was built in 1887 by the harbour board."), hit(2, "b.md", 0, ELSEWHERE)];
     for question in ["What is the capital of Zorbland?", "Who won the cycling race in Flanders?", "", "?!", "\"\""] {
         let answer = ask(question, &hits, &Options::default());
         assert!(!answer.supported && answer.text.is_empty(), "{question:?}: {answer:?}");
@@ -112,7 +122,8 @@ fn words_are_counted() {
     let long = "The lighthouse was built of stone in 1887. The lighthouse was built up in 1901 with iron. The lighthouse was built anew in 1950, of concrete.";
     for max_words in [1, 9, 20, 60] {
         let options = Options { max_words, ..Options::default() };
-        let answer = ask("When was the lighthouse built?", &[hit(1, "a.md", 0, long), hit(2, "b.md", 0, ELSEWHERE)], &options);
+        let answer =
+            ask("When was the lighthouse built?", &[hit(1, "a.md", 0, long), hit(2, "b.md", 0, ELSEWHERE)], &options);
         // The best sentence is said even when it alone is too long.
         let limit = max_words.max(9);
         assert!(score::n_words(&plain_of(&answer)) <= limit, "{max_words}: {}", answer.text);
@@ -130,7 +141,10 @@ fn plain_of(answer: &Answer) -> String {
 
 #[test]
 fn the_model_is_asked_once_and_its_faults_are_told() {
-    let hits = [hit(1, "a.md", 0, "The lighthouse was built in 1887. It has a red lamp. Ships see it from afar."), hit(2, "b.md", 0, ELSEWHERE)];
+    let hits = [
+        hit(1, "a.md", 0, "The lighthouse was built in 1887. It has a red lamp. Ships see it from afar."),
+        hit(2, "b.md", 0, ELSEWHERE),
+    ];
     let weight = |_: &str| 1.0;
     let calls = std::cell::Cell::new(0);
     let near = |texts: &[String]| {
@@ -173,14 +187,19 @@ fn marks_are_found() {
 
 #[test]
 fn marks_and_citations_must_agree() {
-    let citations = [crate::document::Citation { n: 1, hit: hit(1, "a", 0, "x") }, crate::document::Citation { n: 2, hit: hit(2, "b", 0, "y") }];
+    let citations = [
+        crate::document::Citation { n: 1, hit: hit(1, "a", 0, "x") },
+        crate::document::Citation { n: 2, hit: hit(2, "b", 0, "y") },
+    ];
     assert_eq!(citations::check("a [1] b [2]", &citations), []);
     assert_eq!(citations::check("a [1] b [3]", &citations), [Mismatch::Unknown { n: 3 }, Mismatch::Unused { n: 2 }]);
 }
 
 #[test]
 fn evidence_is_said_once() {
-    let texts = |hits: &[Hit], limits: Limits| choose(hits, limits).into_iter().map(|evidence| evidence.hit.chunk.text).collect::<Vec<_>>();
+    let texts = |hits: &[Hit], limits: Limits| {
+        choose(hits, limits).into_iter().map(|evidence| evidence.hit.chunk.text).collect::<Vec<_>>()
+    };
     let all = Limits { max_passages: 9, max_per_source: 9 };
     let first = "one two three four five six seven";
     let next = "five six seven eight nine ten";

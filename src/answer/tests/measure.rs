@@ -17,7 +17,8 @@ struct Corpus {
 
 impl Corpus {
     fn new(chunks: Vec<(String, Chunk)>, language: &'static str) -> Self {
-        let texts: Vec<String> = chunks.iter().map(|(_, chunk)| format!("{}\n{}", chunk.heading.join(" > "), chunk.text)).collect();
+        let texts: Vec<String> =
+            chunks.iter().map(|(_, chunk)| format!("{}\n{}", chunk.heading.join(" > "), chunk.text)).collect();
         Self { index: Bm25::new(&texts, Some(language)), chunks, language }
     }
 
@@ -42,12 +43,15 @@ impl Corpus {
     }
 }
 
+/// Each with the spans that answer it.
+type Questions = Vec<(String, Vec<String>)>;
+
 fn chunk(text: String, heading: Vec<String>, start: usize) -> Chunk {
     Chunk { heading, bytes: Span::new(start, start + text.len()), text, lines: Lines { first: 1, last: 1 }, page: None }
 }
 
 /// The paragraphs of a question-answering set, and its questions with the spans that answer them.
-fn questions(name: &str, language: &'static str) -> Option<(Corpus, Vec<(String, Vec<String>)>)> {
+fn questions(name: &str, language: &'static str) -> Option<(Corpus, Questions)> {
     let folder = data(name)?;
     let corpus = fs::read_to_string(folder.join("corpus.jsonl")).expect("readable");
     let chunks = corpus.lines().map(|line| {
@@ -55,11 +59,15 @@ fn questions(name: &str, language: &'static str) -> Option<(Corpus, Vec<(String,
         (string(&doc["_id"]), chunk(string(&doc["text"]), Vec::new(), 0))
     });
     let chunks = chunks.collect();
-    let answers: serde_json::Value = serde_json::from_str(&fs::read_to_string(folder.join("answers.json")).expect("readable")).expect("JSON");
+    let answers: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(folder.join("answers.json")).expect("readable")).expect("JSON");
     let mut questions = Vec::new();
     for paragraph in array(&answers["data"]).flat_map(|document| array(&document["paragraphs"])) {
         for question in array(&paragraph["qas"]) {
-            questions.push((string(&question["question"]), array(&question["answers"]).map(|answer| string(&answer["text"])).collect()));
+            questions.push((
+                string(&question["question"]),
+                array(&question["answers"]).map(|answer| string(&answer["text"])).collect(),
+            ));
         }
     }
     Some((Corpus::new(chunks, language), questions))
@@ -77,7 +85,8 @@ fn array(value: &serde_json::Value) -> impl Iterator<Item = &serde_json::Value> 
 fn book(name: &str, language: &'static str) -> Option<Corpus> {
     const CHUNK_BYTES: usize = 1000;
     let folder = data(name)?;
-    let mut files: Vec<_> = fs::read_dir(folder).expect("readable").map(|entry| entry.expect("readable").path()).collect();
+    let mut files: Vec<_> =
+        fs::read_dir(folder).expect("readable").map(|entry| entry.expect("readable").path()).collect();
     files.sort();
     let mut chunks = Vec::new();
     for file in files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "md")) {
@@ -142,7 +151,10 @@ fn check_on(set: &str, other: &str, language: &'static str, expected: &Expected)
     let on_own = tally(&own, &questions);
     let on_other = tally(&other, &questions);
     let Tally { refused, right, words } = on_own;
-    eprintln!("{set}: right {right:.3} in {words:.1} words, refused {refused:.3}; of another book refused {:.3}", on_other.refused);
+    eprintln!(
+        "{set}: right {right:.3} in {words:.1} words, refused {refused:.3}; of another book refused {:.3}",
+        on_other.refused
+    );
     assert!(right >= expected.right && refused <= expected.wrongly_refused && words <= 60.0);
     assert!(on_other.refused >= expected.rightly_refused);
 }
