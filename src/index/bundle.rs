@@ -180,7 +180,7 @@ fn unpack(bundle: &Path, dir: &Path) -> Result<(Manifest, Meta)> {
 fn is_file_of_index(name: &str) -> bool {
     let below = name.strip_prefix("bm25/").unwrap_or(name);
     let plain = below.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
-    plain && !below.is_empty() && !matches!(below, "." | ".." | META) && below != "bm25"
+    plain && !below.is_empty() && !matches!(below, "." | "..") && !matches!(name, META | "bm25")
 }
 
 struct Entry<'a, R: Read> {
