@@ -74,6 +74,8 @@ struct Teller<'a> {
     stage_start: Instant,
     plain: bool,
     last_plain: Instant,
+    /// The stage whose end was told on a line of its own.
+    ended: Option<Stage>,
 }
 
 /// Lines apart on what is no terminal: a log should show life and stay short.
@@ -83,7 +85,7 @@ impl<'a> Teller<'a> {
     fn new(ui: &'a Ui) -> Self {
         let plain = !ui.quiet && !ui.json && !std::io::stderr().is_terminal();
         let now = Instant::now();
-        Self { ui, bar: ui.progress(), stage: None, stage_start: now, plain, last_plain: now }
+        Self { ui, bar: ui.progress(), stage: None, stage_start: now, plain, last_plain: now, ended: None }
     }
 
     fn tell(&mut self, event: Event) {
@@ -103,7 +105,10 @@ impl<'a> Teller<'a> {
         let (from, to) = stage.share();
         let share = from + (to - from) * within;
         self.bar.set_position((share * 1000.0) as u64);
-        let is_last = total > 0 && done == total;
+        let is_last = total > 0 && done == total && self.ended != Some(stage);
+        if is_last {
+            self.ended = Some(stage);
+        }
         if self.plain && (is_last || self.last_plain.elapsed() >= PLAIN_EVERY) {
             self.last_plain = Instant::now();
             let message = self.message(stage, done, total);

@@ -117,25 +117,28 @@ impl Ui {
     }
 
     fn talk(&self, text: &str) {
-        let _ = writeln!(io::stderr().lock(), "{}", safe(text));
+        let _ = io::stderr().lock().write_all(format!("{}\n", safe(text)).as_bytes());
     }
 
     /// A fault and its hint; as JSON where data is JSON.
     pub fn fault(&self, fault: &Fault, code: u8) {
-        let mut err = io::stderr().lock();
+        // One write: a message that others interleave, or that a full disk cuts, is no message.
+        let tell = |text: String| {
+            let _ = io::stderr().lock().write_all(text.as_bytes());
+        };
         if self.json {
             let error = serde_json::json!({
                 "error": { "code": code, "message": fault.to_string(), "hint": fault.hint_text() }
             });
-            let _ = writeln!(err, "{error}");
-            return;
+            return tell(format!("{error}\n"));
         }
         let label = |text: &str, tone: Tone| paint(self.err_color, tone, text);
         let word = if fault.kind() == Kind::Interrupted { "stopped" } else { "error" };
-        let _ = writeln!(err, "{}: {}", label(word, Tone::Bad), safe(&fault.to_string()));
+        let mut text = format!("{}: {}\n", label(word, Tone::Bad), safe(&fault.to_string()));
         if let Some(hint) = fault.hint_text() {
-            let _ = writeln!(err, "{}: {}", label("hint", Tone::Strong), safe(hint));
+            text.push_str(&format!("{}: {}\n", label("hint", Tone::Strong), safe(hint)));
         }
+        tell(text);
     }
 
     /// Colours text for stdout.
