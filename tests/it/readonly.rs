@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::support::{Run, Sandbox};
-use crate::tools::{answer, has_tool, listing, paths};
+use crate::tools::{FOLDER, answer, has_tool, listing, paths};
 
 /// How to run `rag` as somebody whom mode bits bind.
 struct Bound {
@@ -50,7 +50,7 @@ fn chmod(path: &Path, mode: u32) {
 /// Sets the modes of everything below, so that others may read and nobody may write.
 fn freeze(dir: &Path) {
     for (name, what) in listing(dir) {
-        chmod(&dir.join(name), if what.contains(' ') && !what.contains("FileType") { 0o444 } else { 0o555 });
+        chmod(&dir.join(name), if what == FOLDER { 0o555 } else { 0o444 });
     }
     chmod(dir, 0o555);
 }
@@ -59,7 +59,7 @@ fn freeze(dir: &Path) {
 fn thaw(dir: &Path) {
     chmod(dir, 0o755);
     for (name, what) in listing(dir) {
-        if what.contains("FileType") {
+        if what == FOLDER {
             chmod(&dir.join(name), 0o755);
         }
     }
