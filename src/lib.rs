@@ -8,6 +8,7 @@ pub mod vector;
 
 pub mod analysis;
 pub mod disk;
+
 pub mod http;
 pub mod sqlite;
 

@@ -1,3 +1,5 @@
+//! `rag ingest`: progress while it runs, a summary when it is done.
+
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

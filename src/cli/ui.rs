@@ -122,14 +122,10 @@ impl Ui {
 
     /// A fault and its hint; as JSON where data is JSON.
     pub fn fault(&self, fault: &Fault, code: u8) {
-        let mut err = io::stderr().lock();
         if self.json {
-            let error = serde_json::json!({
-                "error": { "code": code, "message": fault.to_string(), "hint": fault.hint_text() }
-            });
-            let _ = writeln!(err, "{error}");
-            return;
+            return json_fault(fault, code);
         }
+        let mut err = io::stderr().lock();
         let label = |text: &str, tone: Tone| paint(self.err_color, tone, text);
         let word = if fault.kind() == Kind::Interrupted { "stopped" } else { "error" };
         let _ = writeln!(err, "{}: {}", label(word, Tone::Bad), safe(&fault.to_string()));
@@ -177,6 +173,14 @@ impl Ui {
         }
         bar
     }
+}
+
+/// A fault as scripts read it.
+pub fn json_fault(fault: &Fault, code: u8) {
+    let error = serde_json::json!({
+        "error": { "code": code, "message": fault.to_string(), "hint": fault.hint_text() }
+    });
+    let _ = writeln!(io::stderr().lock(), "{error}");
 }
 
 /// Columns of numbers.

@@ -107,6 +107,9 @@ fn append<W: Write>(archive: &mut tar::Builder<W>, name: &str, data: impl Read, 
 /// # Errors
 /// [`Kind::Damaged`](crate::error::Kind::Damaged) saying which entry is wrong; nothing is left behind then.
 pub fn load(store: &Store, bundle: &Path, name: Option<&str>, replace: bool) -> Result<(Pointer, Meta)> {
+    if let Some(name) = name.filter(|name| !is_name(name)) {
+        return Err(Fault::usage(format!("{name:?} cannot be the name of an index")));
+    }
     let dir = store.new_building_dir()?;
     let loaded = unpack(bundle, &dir).and_then(|(manifest, meta)| {
         let name = name.unwrap_or(&manifest.name);
