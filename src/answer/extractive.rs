@@ -47,7 +47,7 @@ pub fn answer(question: &str, hits: &[Hit], tools: &Tools<'_>, options: &Options
             citations: nearest.map(|(piece, n)| Citation { n, hit: piece.hit }).collect(),
         });
     }
-    Ok(told(&candidates, &chosen, evidence))
+    Ok(told(&candidates, &chosen, &evidence))
 }
 
 /// What kind of answer is wished for.
@@ -121,7 +121,7 @@ fn choose(candidates: &[Candidate], shortlist: &[usize], wish: &Wish, options: &
             continue;
         }
         if candidate.kind == Kind::Code {
-            if is_first || wish.wants_code && !chosen.has_code() {
+            if is_first || wish.wants_code && !chosen.has_code() && chosen.has_source(candidate.source) {
                 chosen.add_code(at);
             }
             continue;
@@ -145,6 +145,10 @@ impl Chosen<'_> {
     fn fits(&self, at: usize) -> bool {
         self.n_sentences < self.options.max_sentences
             && self.n_words + self.candidates[at].n_words <= self.options.max_words
+    }
+
+    fn has_source(&self, source: usize) -> bool {
+        self.indices.iter().any(|&at| self.candidates[at].source == source)
     }
 
     fn has_code(&self) -> bool {
@@ -218,20 +222,22 @@ fn instructions_after(candidates: &[Candidate], best: usize) -> Option<(usize, u
         .map(|lead| (lead, lead + 1))
 }
 
-/// The list that the best candidate announces or belongs to, if a list is what is wanted.
+/// The list that the best candidate announces or belongs to, if a list is what is wanted. A table is a list of its rows.
 fn list_around(candidates: &[Candidate], best: usize, wish: &Wish, options: &Options) -> Option<Vec<usize>> {
     let source = candidates[best].source;
-    let is_item =
-        |at: usize| candidates.get(at).is_some_and(|c| c.source == source && matches!(c.kind, Kind::Item { .. }));
-    let is_first = |at: usize| matches!(candidates[at].kind, Kind::Item { first: true });
+    let is_row = |at: usize| wish.intent == Intent::List && candidates.get(at).is_some_and(|c| c.kind == Kind::Row);
+    let is_item = |at: usize| {
+        candidates.get(at).is_some_and(|c| c.source == source && (matches!(c.kind, Kind::Item { .. }) || is_row(at)))
+    };
+    let is_first = |at: usize| matches!(candidates[at].kind, Kind::Item { first: true } | Kind::Row);
     let announces = |at: usize| candidates[at].text.ends_with([':', '：']);
     let start = if is_item(best) && wish.wants_list() {
         (0..=best).rev().take_while(|&at| is_item(at)).last()?
     } else if is_item(best + 1) && !is_item(best) && (wish.wants_list() || announces(best)) {
         best + 1
     } else if wish.wants_list()
-        && let Some(lead) = (best + 1..=best + 2)
-            .find(|&at| is_item(at + 1) && !is_item(at) && candidates[at].source == source && announces(at))
+        && let Some(lead) =
+            (best + 1..=best + 2).find(|&at| is_item(at + 1) && !is_item(at) && (announces(at) || is_row(at + 1)))
     {
         lead + 1
     } else {
@@ -270,7 +276,7 @@ fn list_around(candidates: &[Candidate], best: usize, wish: &Wish, options: &Opt
 }
 
 /// Writes the answer down: the best source first, within a source in its own order.
-fn told(candidates: &[Candidate], chosen: &[usize], evidence: Vec<Evidence>) -> Answer {
+fn told(candidates: &[Candidate], chosen: &[usize], evidence: &[Evidence]) -> Answer {
     let mut sources: Vec<usize> = Vec::new();
     for &at in chosen {
         if !sources.contains(&candidates[at].source) {
@@ -282,41 +288,34 @@ fn told(candidates: &[Candidate], chosen: &[usize], evidence: Vec<Evidence>) -> 
     order.sort_by_key(|&at| (number(candidates[at].source), at));
     order.dedup();
 
-    let is_item = |at: usize| matches!(candidates[at].kind, Kind::Item { .. });
-    let n_items = order.iter().filter(|&&at| is_item(at)).count();
+    let is_listed = |at: usize| matches!(candidates[at].kind, Kind::Item { .. } | Kind::Row);
+    let is_list = order.iter().filter(|&&at| is_listed(at)).count() > 1;
     let mut text = String::new();
     let mut step = 0;
+    // Whether what was written last stands on a line of its own.
+    let mut on_line = false;
     for &at in &order {
         let Candidate { kind, text: sentence, is_numbered, source, .. } = &candidates[at];
-        let mark = format!("[{}]", number(*source) + 1);
-        match kind {
-            Kind::Code => {
-                line(&mut text);
-                let language = fence_language(sentence);
-                let code = code_lines(sentence).join("\n");
-                text.extend(["```", language, "\n", &code, "\n```\n", &mark]);
-                continue;
-            }
-            Kind::Item { first: true } if n_items > 1 => {
-                line(&mut text);
-                step += 1;
-                let bullet = if *is_numbered { format!("{step}. ") } else { "- ".to_owned() };
-                text.push_str(&bullet);
-            }
-            _ if text.ends_with("```") || text.is_empty() => line(&mut text),
-            _ if text.lines().last().is_some_and(|last| last.starts_with("- ")) && !is_item(at) => line(&mut text),
-            _ => text.push(' '),
+        let goes_on = on_line && *kind == Kind::Item { first: false };
+        let begins_line = *kind == Kind::Code || is_list && matches!(kind, Kind::Item { first: true } | Kind::Row);
+        if !text.is_empty() {
+            text.push(if begins_line || on_line && !goes_on { '\n' } else { ' ' });
         }
-        text.push_str(&unambiguous(sentence));
-        text.push(' ');
-        text.push_str(&mark);
+        on_line = begins_line || goes_on;
+        let mark = format!("[{}]", number(*source) + 1);
+        if *kind == Kind::Code {
+            let code = code_lines(sentence).join("\n");
+            text.extend(["```", fence_language(sentence), "\n", &code, "\n```\n", &mark]);
+            continue;
+        }
+        if begins_line {
+            step += 1;
+            let bullet = if *is_numbered { format!("{step}. ") } else { "- ".to_owned() };
+            text.push_str(&bullet);
+        }
+        text.extend([&*unambiguous(sentence), " ", &mark]);
     }
-    let cited: Vec<(usize, Hit)> =
-        evidence.into_iter().enumerate().map(|(source, piece)| (source, piece.hit)).collect();
-    let citations = sources
-        .iter()
-        .zip(1..)
-        .filter_map(|(source, n)| Some(Citation { n, hit: cited.iter().find(|(at, _)| at == source)?.1.clone() }));
+    let citations = sources.iter().zip(1..).map(|(&source, n)| Citation { n, hit: evidence[source].hit.clone() });
     Answer { text, supported: true, citations: citations.collect() }
 }
 
@@ -327,12 +326,6 @@ fn unambiguous(sentence: &str) -> Cow<'_, str> {
         return Cow::Borrowed(sentence);
     }
     Cow::Owned(sentence.replace(['`', '~'], "").replace('[', "(").replace(']', ")"))
-}
-
-fn line(text: &mut String) {
-    if !text.is_empty() && !text.ends_with('\n') {
-        text.push('\n');
-    }
 }
 
 fn fence_language(code: &str) -> &str {

@@ -53,6 +53,8 @@ pub(super) struct Features {
     pub leans: f64,
     /// It says what the thing asked about is.
     pub defines: f64,
+    /// Against: it announces what the text will do.
+    pub is_meta: f64,
     /// Length in words against 40.
     pub length: f64,
 }
@@ -116,6 +118,7 @@ pub(super) fn candidates(question: &Question<'_>, wish: &Wish, evidence: &[Evide
                 is_short: (1.0 - here.n_words as f64 / 8.0).max(0.0),
                 is_odd: oddness(here, wish),
                 leans: f64::from(u8::from(leans(&here.text))),
+                is_meta: f64::from(u8::from(is_about_itself(&here.text))),
                 defines: if wish.intent == Intent::Definition { defines(here, coverage) } else { 0.0 },
                 length: (here.n_words as f64 / 40.0).min(1.0),
             };
@@ -139,10 +142,11 @@ impl Features {
             + 0.5 * self.ratio
             + 1.5 * self.cosine
             + heading * self.titled
-            + 0.8 * self.defines
+            + 1.0 * self.defines
             - 1.0 * self.is_short
             - 1.0 * self.is_odd
             - 0.1 * self.leans
+            - 0.5 * self.is_meta
             + 0.5 * self.length
     }
 }
@@ -190,49 +194,62 @@ fn oddness(candidate: &Candidate, wish: &Wish) -> f64 {
 
 /// Begins with a word that means something said before.
 pub(super) fn leans(text: &str) -> bool {
-    const LEANING: &[&str] = &[
-        "he",
-        "she",
-        "it",
-        "they",
-        "this",
-        "these",
-        "that",
-        "those",
-        "his",
-        "her",
-        "its",
-        "their",
-        "such",
-        "however",
-        "therefore",
-        "thus",
-        "also",
-        "but",
-        "and",
-        "so",
-        "then",
-        "instead",
-        "otherwise",
-        "here",
-        "there",
-        "both",
-        "as",
-        "another",
-        "other",
-        "him",
-        "them",
-        "hence",
-        "moreover",
-        "furthermore",
-        "additionally",
-        "similarly",
-        "likewise",
-        "nevertheless",
+    const WORDS: &str = "he she it they this these that those his her its their such however therefore thus also but and so then \
+        instead otherwise here there both another other him them hence moreover furthermore additionally similarly likewise \
+        nevertheless";
+    const PHRASES: &[&str] = &[
+        "to do so",
+        "to do this",
+        "to do that",
+        "in this case",
+        "in that case",
+        "for this reason",
+        "because of this",
+        "as a result",
+        "for example",
+        "for instance",
+        "in addition",
+        "in other words",
+        "on the other hand",
+        "by doing",
+        "at first glance",
+        "along the way",
+        "其",
+        "他",
+        "她",
+        "它",
+        "这",
+        "那",
     ];
-    let first: String = text.chars().take_while(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
-    LEANING.contains(&first.as_str())
-        || ["他", "她", "它", "这", "那", "其"].iter().any(|start| text.starts_with(start))
+    let lower = text.chars().take(24).flat_map(char::to_lowercase).collect::<String>();
+    let first = lower.split(|c: char| !c.is_alphanumeric()).next().unwrap_or("");
+    is_listed(first, WORDS) || PHRASES.iter().any(|phrase| lower.starts_with(phrase))
+}
+
+/// Talks about the text instead of its subject.
+fn is_about_itself(text: &str) -> bool {
+    const OPENINGS: &[&str] = &[
+        "in this chapter",
+        "in this section",
+        "in this article",
+        "in this guide",
+        "in this tutorial",
+        "in the next",
+        "in the following",
+        "let’s",
+        "let's",
+        "next, ",
+        "now that",
+        "see ",
+        "we’ll ",
+        "we'll ",
+    ];
+    let lower = text.chars().take(24).flat_map(char::to_lowercase).collect::<String>();
+    OPENINGS.iter().any(|opening| lower.starts_with(opening))
+}
+
+fn is_listed(word: &str, list: &str) -> bool {
+    !word.is_empty() && list.split_ascii_whitespace().any(|entry| entry == word)
 }
 
 /// How much a sentence looks like a definition: it begins with what is asked about and goes on to say what it is.
@@ -244,12 +261,14 @@ fn defines(candidate: &Candidate, coverage: f64) -> f64 {
         " were ",
         " means ",
         " refers to ",
-        " is called ",
         " known as ",
         " describes ",
         " stands for ",
         "是",
     ];
+    // "X is a kind of Y" says more about X than "X is great".
+    const SAYS_KIND: &[&str] =
+        &[" is a ", " is an ", " are a ", " are an ", " was a ", " was an ", " means ", " refers to "];
     let mut first_positions = candidate.found.positions.iter().filter_map(|positions| positions.first().copied());
     let Some(first) = first_positions.by_ref().min() else { return 0.0 };
     let last =
@@ -257,7 +276,14 @@ fn defines(candidate: &Candidate, coverage: f64) -> f64 {
     if first > 2 || last > first + 4 || coverage < 0.5 {
         return 0.0;
     }
-    if SAYS.iter().any(|says| candidate.text.contains(says)) { 1.0 } else { 0.6 }
+    let says_any = |list: &[&str]| list.iter().any(|says| candidate.text.contains(says));
+    if says_any(SAYS_KIND) {
+        1.0
+    } else if says_any(SAYS) {
+        0.8
+    } else {
+        0.5
+    }
 }
 
 /// Whether a sentence has a thing of the kind that is asked for and that the question does not name itself.
@@ -300,76 +326,18 @@ fn fits(wanted: Wanted, candidate: &Candidate, question: &Question<'_>) -> bool 
 }
 
 fn is_number(word: &str) -> bool {
-    const NUMBERS: &[&str] = &[
-        "one",
-        "two",
-        "three",
-        "four",
-        "five",
-        "six",
-        "seven",
-        "eight",
-        "nine",
-        "ten",
-        "eleven",
-        "twelve",
-        "dozen",
-        "hundred",
-        "hundreds",
-        "thousand",
-        "thousands",
-        "million",
-        "millions",
-        "billion",
-        "half",
-        "quarter",
-        "third",
-        "twice",
-        "once",
-        "several",
-        "percent",
-    ];
+    const NUMBERS: &str = "one two three four five six seven eight nine ten eleven twelve dozen hundred hundreds thousand \
+        thousands million millions billion half quarter third twice once several percent";
     word.contains(|c: char| c.is_numeric())
-        || NUMBERS.contains(&word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase().as_str())
+        || is_listed(&word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase(), NUMBERS)
 }
 
 fn is_time(word: &str) -> bool {
-    const TIMES: &[&str] = &[
-        "january",
-        "february",
-        "march",
-        "april",
-        "may",
-        "june",
-        "july",
-        "august",
-        "september",
-        "october",
-        "november",
-        "december",
-        "century",
-        "bc",
-        "ad",
-        "bce",
-        "monday",
-        "tuesday",
-        "wednesday",
-        "thursday",
-        "friday",
-        "saturday",
-        "sunday",
-        "spring",
-        "summer",
-        "autumn",
-        "winter",
-        "decade",
-        "yesterday",
-        "today",
-        "tomorrow",
-        "ago",
-    ];
+    const TIMES: &str = "january february march april may june july august september october november december century bc ad \
+        bce monday tuesday wednesday thursday friday saturday sunday spring summer autumn winter decade \
+        yesterday today tomorrow ago";
     let bare = word.trim_matches(|c: char| !c.is_alphanumeric());
     let digits = bare.trim_end_matches(|c: char| !c.is_ascii_digit());
     let is_year = digits.len() == 4 && digits.bytes().all(|b| b.is_ascii_digit()) && digits.starts_with(['1', '2']);
-    is_year || TIMES.contains(&bare.to_lowercase().as_str()) && (bare != "may")
+    is_year || is_listed(&bare.to_lowercase(), TIMES) && (bare != "may")
 }

@@ -92,6 +92,18 @@ fn code_stays_code() {
 }
 
 #[test]
+fn a_table_is_a_list() {
+    check_answer(
+        "List the lamp colours",
+        &[
+            "These are the lamp colours of the coast.\n\n| Place | Colour |\n|---|---|\n| North | red |\n| South | green |",
+            ELSEWHERE,
+        ],
+        "These are the lamp colours of the coast. [1]\n- Place | Colour [1]\n- North | red [1]\n- South | green [1]",
+    );
+}
+
+#[test]
 fn sources_are_numbered_in_order_of_use() {
     let hits = [
         hit(1, "a.md", 0, "The keeper of the lighthouse lives in the village."),

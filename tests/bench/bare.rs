@@ -15,7 +15,7 @@ use rag::config::{Config, World};
 use rag::document::{context_line, embedded_text};
 use rag::error::{Fault, Result};
 use rag::index::Store;
-use rag::model::{ModelFiles, Network, Role, Runtime, Tokenizer, find_model, find_runtime, forbid_telemetry};
+use rag::model::{Network, Role, Runtime, Tokenizer, find_model, find_runtime, forbid_telemetry};
 
 fn main() -> Result<()> {
     forbid_telemetry();
