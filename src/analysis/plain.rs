@@ -388,7 +388,7 @@ fn entity(rest: &str, out: &mut String) -> usize {
 fn role(rest: &str, out: &mut String) -> usize {
     let name_len = rest[1..].bytes().take_while(|b| b.is_ascii_lowercase() || matches!(b, b':' | b'-' | b'_')).count();
     let opened = &rest[1 + name_len..];
-    if name_len > 2 && rest[..1 + name_len].ends_with(':') && opened.starts_with('`') && !opened.starts_with("``") {
+    if name_len > 2 && rest[..=name_len].ends_with(':') && opened.starts_with('`') && !opened.starts_with("``") {
         1 + name_len
     } else {
         copy(':', out)

@@ -62,6 +62,7 @@ impl Cache {
 }
 
 /// `None`: no such row. `Some(None)`: a bad row.
+#[expect(clippy::option_option, reason = "two kinds of nothing, told apart in one place")]
 fn read(
     connection: &Connection,
     key: &Key,

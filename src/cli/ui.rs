@@ -105,19 +105,15 @@ impl Ui {
     /// Talk, unless quiet.
     pub fn note(&self, text: impl Display) {
         if !self.quiet {
-            self.talk(&format!("{text}"));
+            talk(&format!("{text}"));
         }
     }
 
     /// Talk for those who asked for more.
     pub fn detail(&self, text: impl Display) {
         if self.verbose {
-            self.talk(&format!("{text}"));
+            talk(&format!("{text}"));
         }
-    }
-
-    fn talk(&self, text: &str) {
-        let _ = io::stderr().lock().write_all(format!("{}\n", safe(text)).as_bytes());
     }
 
     /// A fault and its hint; as JSON where data is JSON.
@@ -174,6 +170,11 @@ impl Ui {
         }
         bar
     }
+}
+
+/// A line that a terminal cannot mistake for a command.
+fn talk(text: &str) {
+    let _ = io::stderr().lock().write_all(format!("{}\n", safe(text)).as_bytes());
 }
 
 /// A fault as scripts read it.

@@ -43,6 +43,7 @@ pub struct World {
 impl World {
     /// The real surroundings of this process.
     pub fn of_this_process() -> Self {
+        #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
         let env = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v))).collect();
         let exe = std::env::current_exe().and_then(|p| p.canonicalize()).ok();
         Self {

@@ -44,11 +44,11 @@ pub fn load(library: &Path, model: &ModelFiles) -> Result<Network> {
 /// Fills in every pending row. `network` has been loading meanwhile.
 ///
 /// What is embedded before an interruption is in the cache, so that the next run goes on from there.
-pub fn embed<'scope>(
+pub fn embed(
     job: &Job<'_>,
     pending: Pending,
     vectors: &Vectors,
-    network: ScopedJoinHandle<'scope, Result<Network>>,
+    network: ScopedJoinHandle<'_, Result<Network>>,
     on_event: &mut dyn FnMut(Event),
 ) -> Result<Counters> {
     let disabled = Cache::disabled();

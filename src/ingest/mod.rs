@@ -128,7 +128,7 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
         let mut scan = scan::scan(engine, &roots, &options, known, &mut on_todo, on_event)?;
         if let (Some(base), true) = (&base, scan.is_unchanged()) {
             let index_dir = base.dir().to_owned();
-            return Ok(report(engine, start, base.meta(), index_dir, &scan, Outcome::default()));
+            return Ok(report(engine, start, base.meta(), index_dir, &scan, &Outcome::default()));
         }
 
         let mut builder = Builder::begin(&engine.store, base.as_ref())?;
@@ -165,7 +165,7 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
         let (pointer, meta) = builder.commit(vectors, &summary)?;
         on_event(Event::Progress { stage: Stage::Save, done: 1, total: 1 });
         let index_dir = engine.store.generation_dir(&pointer.current.generation);
-        Ok(report(engine, start, &meta, index_dir, &scan, outcome))
+        Ok(report(engine, start, &meta, index_dir, &scan, &outcome))
     })
 }
 
@@ -289,7 +289,7 @@ fn report(
     meta: &Meta,
     index_dir: PathBuf,
     scan: &scan::Scan,
-    outcome: Outcome,
+    outcome: &Outcome,
 ) -> Report {
     let mut skip_reasons: std::collections::BTreeMap<String, u64> = scan.skipped.clone();
     for record in scan.records.iter().filter(|record| record.state == State::Skipped) {

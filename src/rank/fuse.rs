@@ -32,8 +32,8 @@ pub struct Fused {
 /// `lexical[i]` is 0 where chunk `i` does not match; `dense[i]` is NaN where it is deleted or filtered out. An absent
 /// leg does not take part. The caller breaks ties, which it can by path and this room cannot.
 pub fn fuse(lexical: Option<&[f32]>, dense: Option<&[f32]>, fusion: Fusion, depth: usize) -> Vec<Fused> {
-    let lexical = lexical.map(|scores| Normalised::lexical(scores));
-    let dense = dense.map(|scores| Normalised::dense(scores));
+    let lexical = lexical.map(Normalised::lexical);
+    let dense = dense.map(Normalised::dense);
     let n = lexical.as_ref().or(dense.as_ref()).map_or(0, |leg| leg.raw.len());
     let (lexical_weight, dense_weight) = match (&lexical, &dense) {
         (Some(lexical), Some(dense)) if lexical.span > 0.0 => {

@@ -144,7 +144,7 @@ impl Hub {
         let (asked, stop) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
         let (seen, stopped) = (Arc::clone(&asked), Arc::clone(&stop));
         let thread = std::thread::spawn(move || {
-            for stream in listener.incoming().map_while(|stream| stream.ok()) {
+            for stream in listener.incoming().map_while(std::result::Result::ok) {
                 if stopped.load(Ordering::SeqCst) {
                     return;
                 }

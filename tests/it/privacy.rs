@@ -59,7 +59,7 @@ fn nothing_is_written_outside_the_data_directory() {
     top.sort();
     assert_eq!(top, ["data", "docs", "home", "places", "share"]);
     // What is indexed may be private, so what is made of it is the user's alone.
-    let is_private = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o077 == 0;
+    let is_private = |path: &Path| path.metadata().unwrap().permissions().mode().is_multiple_of(0o100);
     for file in files_below(&sandbox.data()) {
         let path = sandbox.data().join(&file);
         assert!(is_private(&path) || is_private(path.parent().unwrap()), "{file} can be read by others");

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::text::{BlockKind, extract};
 
-/// Tokens as WordPiece makes them, roughly: four letters of a word, or one other character.
+/// Tokens as `WordPiece` makes them, roughly: four letters of a word, or one other character.
 fn count(text: &str) -> usize {
     let mut n = 0;
     let mut n_letters = 0;

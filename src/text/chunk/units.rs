@@ -49,7 +49,7 @@ pub(super) struct Divider<'a> {
 }
 
 /// Tokens are shorter than this on average in any text worth reading. It bounds passages of text that the model does
-/// not take in: to WordPiece any word of more than 100 characters is a single unknown token.
+/// not take in: to `WordPiece` any word of more than 100 characters is a single unknown token.
 const MAX_BYTES_PER_TOKEN: usize = 12;
 
 /// Length of the pieces that running words are divided into: some ten tokens.

@@ -438,7 +438,7 @@ impl<'a> Renderer<'a> {
             return Some(Zone::Navigation);
         }
         let zone = match (tag.name.as_slice(), tag.role.as_slice()) {
-            (b"nav", _) | (_, b"navigation" | b"complementary" | b"search") | (b"aside", _) => Zone::Navigation,
+            (b"nav" | b"aside", _) | (_, b"navigation" | b"complementary" | b"search") => Zone::Navigation,
             (b"main", _) | (_, b"main") => Zone::Main,
             (b"article", _) if self.zone() != Zone::Main => Zone::Article,
             (b"header" | b"footer", _) | (_, b"banner" | b"contentinfo") if !is_in_main => Zone::Margin,

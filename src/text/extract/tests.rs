@@ -77,7 +77,7 @@ mod decoding {
     fn broken_bytes_become_replacement_characters() {
         let lone_surrogate = "größer und höher ".as_bytes().iter().chain(b"\xED\xA0\x80 end").copied().collect::<Vec<_>>();
         assert_eq!(text_of(&lone_surrogate), "größer und höher \u{FFFD} end");
-        let torn = [&"Ελληνικά γράμματα".as_bytes()[..], b" \xCE end"].concat();
+        let torn = ["Ελληνικά γράμματα".as_bytes(), b" \xCE end"].concat();
         assert_eq!(text_of(&torn), "Ελληνικά γράμματα \u{FFFD} end");
         let lone_in_utf16 = [&utf16("\u{feff}one and two ", u16::to_le_bytes), &0xD800_u16.to_le_bytes()[..], b"b\0"].concat();
         assert_eq!(text_of(&lone_in_utf16), "one and two \u{FFFD}b");
@@ -108,7 +108,7 @@ mod decoding {
 
     #[test]
     fn binary_files_have_no_text() {
-        check_binary(&[0xFF; 65536]);
+        check_binary(&vec![0xFF; 65536]);
         check_binary(b"%PDF-1.7\nwords");
         check_binary(b"\x89PNG\r\n\x1A\nwords");
         check_binary(b"\x1F\x8Bwords");
