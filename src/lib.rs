@@ -1,4 +1,14 @@
 #![doc = include_str!("ARCHITECTURE.md")]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::disallowed_methods,
+        clippy::print_stderr,
+        clippy::print_stdout,
+        clippy::unwrap_used,
+        reason = "tests make files, read the environment, and say aloud what they skip"
+    )
+)]
 
 pub mod error;
 

@@ -1,4 +1,10 @@
 //! One binary for all tests that run `rag` as a user does.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "tests make files, read the environment, and say aloud what they skip"
+)]
 
 // `man/` and `completions/` are what the command line says.
 mod artifacts;
