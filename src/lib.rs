@@ -1,3 +1,5 @@
+#![doc = include_str!("ARCHITECTURE.md")]
+
 pub mod error;
 
 pub mod config;
@@ -6,6 +8,7 @@ pub mod vector;
 
 pub mod analysis;
 pub mod disk;
+
 pub mod http;
 pub mod sqlite;
 

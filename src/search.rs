@@ -75,14 +75,13 @@ impl Searcher {
         let query = checked(&request.query)?;
         let Self { snapshot, embedder } = self;
         let snapshot = &*snapshot;
+        let languages = snapshot.meta().query_languages();
+        let terms = (request.mode != Mode::Dense).then(|| analysis::query_terms(query, &languages));
         // Loading the model takes longer than anything else, so the lexical leg runs beside it.
         let (lexical, embedded) = std::thread::scope(|scope| {
             let embedding = (request.mode != Mode::Lexical)
                 .then(|| scope.spawn(|| embed(engine, snapshot, embedder, Role::Query, query, request.no_cache)));
-            let lexical = (request.mode != Mode::Dense).then(|| {
-                let terms = analysis::query_terms(query, &snapshot.meta().query_languages());
-                snapshot.lexical_scores(&terms)
-            });
+            let lexical = terms.as_ref().map(|terms| snapshot.lexical_scores(terms));
             let embedded = embedding.map(|thread| {
                 thread.join().unwrap_or_else(|_| Err(Fault::failed("embedding the question failed")))
             });
@@ -90,7 +89,14 @@ impl Searcher {
         });
         let (lexical, embedded) = (lexical?, embedded?);
         let scan = Instant::now();
-        let dense = embedded.as_ref().map(|e| snapshot.dense_scores(e.vector.as_slice())).transpose()?;
+        let mut dense = embedded.as_ref().map(|e| snapshot.dense_scores(e.vector.as_slice())).transpose()?;
+        // A quoted phrase must occur, however near the meaning is.
+        if let (Some(lexical), Some(dense)) = (&lexical, &mut dense)
+            && terms.is_some_and(|terms| !terms.phrases.is_empty())
+        {
+            let without = dense.iter_mut().zip(lexical).filter(|(_, score)| **score <= 0.0);
+            without.for_each(|(cosine, _)| *cosine = f32::NAN);
+        }
         let fusion = Fusion { dense_weight: engine.config.dense_weight };
         // Copies and overlaps take no place of their own, so more are looked at than are wanted.
         let depth = request.k.saturating_mul(2).saturating_add(20);

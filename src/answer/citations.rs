@@ -5,6 +5,7 @@
 use crate::document::{Citation, Span};
 
 /// Every mark of `text` with its number, in order.
+#[must_use]
 pub fn marks(text: &str) -> Vec<(Span, usize)> {
     let mut marks = Vec::new();
     let mut at = 0;
@@ -65,9 +66,18 @@ pub enum Mismatch {
 }
 
 /// What is wrong between an answer's marks and its citations; empty when nothing is.
+#[must_use]
 pub fn check(text: &str, citations: &[Citation]) -> Vec<Mismatch> {
     let marks = marks(text);
-    let unknown = marks.iter().map(|&(_, n)| n).filter(|n| citations.iter().all(|citation| citation.n != *n)).map(|n| Mismatch::Unknown { n });
-    let unused = citations.iter().map(|citation| citation.n).filter(|n| marks.iter().all(|(_, used)| used != n)).map(|n| Mismatch::Unused { n });
+    let unknown = marks
+        .iter()
+        .map(|&(_, n)| n)
+        .filter(|n| citations.iter().all(|citation| citation.n != *n))
+        .map(|n| Mismatch::Unknown { n });
+    let unused = citations
+        .iter()
+        .map(|citation| citation.n)
+        .filter(|n| marks.iter().all(|(_, used)| used != n))
+        .map(|n| Mismatch::Unused { n });
     unknown.chain(unused).collect()
 }

@@ -1,7 +1,7 @@
 //! Ranked hits → the passages an answer may rest on.
 //!
-//! The surprising rule: the order of hits with equal scores is not taken from the ranking but from path and position, so
-//! that the same passages give the same answer whichever way a tie fell.
+//! The surprising rule: the order of hits with equal scores is not taken from the ranking but from path and position,
+//! so that the same passages give the same answer whichever way a tie fell.
 
 use std::collections::HashSet;
 
@@ -31,6 +31,7 @@ pub struct Evidence {
 }
 
 /// The evidence among `hits`, best first: no text twice, no file too often.
+#[must_use]
 pub fn choose(hits: &[Hit], limits: Limits) -> Vec<Evidence> {
     let mut chosen: Vec<Evidence> = Vec::new();
     for candidate in placed(hits) {
@@ -84,7 +85,11 @@ fn swallow(kept: &mut Hit, next: &Hit) -> bool {
     if !is_same_file(kept, next) || kept.chunk.bytes.overlap(next.chunk.bytes) == 0 {
         return false;
     }
-    let (a, b) = if kept.chunk.bytes.start <= next.chunk.bytes.start { (&kept.chunk, &next.chunk) } else { (&next.chunk, &kept.chunk) };
+    let (a, b) = if kept.chunk.bytes.start <= next.chunk.bytes.start {
+        (&kept.chunk, &next.chunk)
+    } else {
+        (&next.chunk, &kept.chunk)
+    };
     let text = if a.text.contains(&b.text) {
         a.text.clone()
     } else if b.text.contains(&a.text) {
@@ -107,5 +112,7 @@ fn swallow(kept: &mut Hit, next: &Hit) -> bool {
 /// Bytes with which `a` ends and `b` begins. Fewer than a few words is chance.
 fn shared_len(a: &str, b: &str) -> Option<usize> {
     const MIN_BYTES: usize = 12;
-    (MIN_BYTES..=a.len().min(b.len())).rev().find(|&len| a.as_bytes().ends_with(&b.as_bytes()[..len]) && b.is_char_boundary(len))
+    (MIN_BYTES..=a.len().min(b.len()))
+        .rev()
+        .find(|&len| a.as_bytes().ends_with(&b.as_bytes()[..len]) && b.is_char_boundary(len))
 }

@@ -18,7 +18,7 @@ use super::support::Strength;
 use super::{Options, Tools};
 
 /// How far below the best a further sentence may score.
-const REACH: f64 = 1.6;
+const REACH: f64 = 1.0;
 /// Share of a sentence's words that may have been said already.
 const MAX_REPEATED: f64 = 0.7;
 /// A list may run on for this many times the words of a paragraph: it is read line by line.
@@ -28,19 +28,26 @@ const MAX_CODE_LINES: usize = 14;
 
 /// Answers `question` from `hits`, or says that they do not support an answer: then the text is empty and the
 /// citations are the nearest passages.
+///
+/// # Errors
+/// Whatever [`Tools::similarity`] reports.
 pub fn answer(question: &str, hits: &[Hit], tools: &Tools<'_>, options: &Options) -> Result<Answer> {
     let evidence = evidence::choose(hits, options.limits);
     let asked = Question::new(question, tools);
     let wish = Wish::of(question, options);
     let mut candidates = score::candidates(&asked, &wish, &evidence);
     let supported = Strength::of(question, &asked, &candidates, &evidence).margin() > 0.0;
-    let shortlist = shortlist(&mut candidates, tools, options)?;
+    let shortlist = shortlist(&mut candidates, wish.intent, tools, options)?;
     let chosen = choose(&candidates, &shortlist, &wish, options);
     if !supported || chosen.is_empty() {
         let nearest = evidence.into_iter().take(options.max_nearest).zip(1..);
-        return Ok(Answer { text: String::new(), supported: false, citations: nearest.map(|(piece, n)| Citation { n, hit: piece.hit }).collect() });
+        return Ok(Answer {
+            text: String::new(),
+            supported: false,
+            citations: nearest.map(|(piece, n)| Citation { n, hit: piece.hit }).collect(),
+        });
     }
-    Ok(told(&candidates, &chosen, evidence))
+    Ok(told(&candidates, &chosen, &evidence))
 }
 
 /// What kind of answer is wished for.
@@ -61,18 +68,21 @@ impl Wish {
     }
 }
 
-/// Scores the candidates and returns the best ones, best first, their nearness to the question counted where it can be had.
-fn shortlist(candidates: &mut [Candidate], tools: &Tools<'_>, options: &Options) -> Result<Vec<usize>> {
-    candidates.iter_mut().for_each(|candidate| candidate.score = candidate.features.score());
+/// Scores the candidates and returns the best ones, best first, their nearness to the question counted where it can be
+/// had.
+fn shortlist(candidates: &mut [Candidate], intent: Intent, tools: &Tools<'_>, options: &Options) -> Result<Vec<usize>> {
+    candidates.iter_mut().for_each(|candidate| candidate.score = candidate.features.score(intent));
     let mut order: Vec<usize> = (0..candidates.len()).collect();
-    let by_score = |candidates: &[Candidate], order: &mut Vec<usize>| order.sort_by(|&a, &b| candidates[b].score.total_cmp(&candidates[a].score).then(a.cmp(&b)));
+    let by_score = |candidates: &[Candidate], order: &mut Vec<usize>| {
+        order.sort_by(|&a, &b| candidates[b].score.total_cmp(&candidates[a].score).then(a.cmp(&b)))
+    };
     by_score(candidates, &mut order);
     order.truncate(options.max_compared);
     if let (Some(similarity), false) = (tools.similarity, order.is_empty()) {
         let texts: Vec<String> = order.iter().map(|&at| candidates[at].text.clone()).collect();
         for (&at, cosine) in order.iter().zip(similarity(&texts)?) {
             candidates[at].features.cosine = if cosine.is_finite() { cosine.clamp(0.0, 1.0) } else { 0.0 };
-            candidates[at].score = candidates[at].features.score();
+            candidates[at].score = candidates[at].features.score(intent);
         }
         by_score(candidates, &mut order);
     }
@@ -86,14 +96,32 @@ fn choose(candidates: &[Candidate], shortlist: &[usize], wish: &Wish, options: &
         return list;
     }
     let mut chosen = Chosen { candidates, indices: Vec::new(), n_words: 0, n_sentences: 0, options };
+    if wish.intent == Intent::HowTo
+        && let Some((lead, code)) = instructions_after(candidates, best)
+    {
+        chosen.push(best);
+        if lead != best {
+            chosen.push(lead);
+        }
+        chosen.add_code(code);
+        return chosen.indices;
+    }
     for &at in shortlist {
         let is_first = chosen.indices.is_empty();
         let candidate = &candidates[at];
-        if !is_first && (candidate.score < candidates[best].score - REACH || candidate.features.is_odd > 0.0 || chosen.repeats(at)) {
+        if !is_first
+            && (candidate.score < candidates[best].score - REACH
+                || candidate.features.is_odd > 0.0
+                || chosen.repeats(at))
+        {
+            continue;
+        }
+        // Asked when, a sentence without a date beside one with it is padding.
+        if !is_first && candidates[best].features.fits > candidate.features.fits {
             continue;
         }
         if candidate.kind == Kind::Code {
-            if is_first || wish.wants_code && !chosen.has_code() {
+            if is_first || wish.wants_code && !chosen.has_code() && chosen.has_source(candidate.source) {
                 chosen.add_code(at);
             }
             continue;
@@ -115,7 +143,12 @@ struct Chosen<'a> {
 
 impl Chosen<'_> {
     fn fits(&self, at: usize) -> bool {
-        self.n_sentences < self.options.max_sentences && self.n_words + self.candidates[at].n_words <= self.options.max_words
+        self.n_sentences < self.options.max_sentences
+            && self.n_words + self.candidates[at].n_words <= self.options.max_words
+    }
+
+    fn has_source(&self, source: usize) -> bool {
+        self.indices.iter().any(|&at| self.candidates[at].source == source)
     }
 
     fn has_code(&self) -> bool {
@@ -173,22 +206,53 @@ impl Chosen<'_> {
     }
 }
 
-/// The list that the best candidate announces or belongs to, if a list is what is wanted.
+/// The code that tells how, and the sentence that announces it, shortly after the best sentence.
+fn instructions_after(candidates: &[Candidate], best: usize) -> Option<(usize, usize)> {
+    const MAX_AHEAD: usize = 4;
+    let source = candidates[best].source;
+    if !matches!(candidates[best].kind, Kind::Sentence | Kind::Item { .. }) {
+        return None;
+    }
+    (best..candidates.len().min(best + MAX_AHEAD))
+        .take_while(|&at| candidates[at].source == source && candidates[at].kind != Kind::Heading)
+        .find(|&at| {
+            let code = candidates.get(at + 1).filter(|next| next.source == source && next.kind == Kind::Code);
+            candidates[at].text.ends_with([':', '：']) && code.is_some_and(|code| !code_lines(&code.text).is_empty())
+        })
+        .map(|lead| (lead, lead + 1))
+}
+
+/// The list that the best candidate announces or belongs to, if a list is what is wanted. A table is a list of its rows.
 fn list_around(candidates: &[Candidate], best: usize, wish: &Wish, options: &Options) -> Option<Vec<usize>> {
     let source = candidates[best].source;
-    let is_item = |at: usize| candidates.get(at).is_some_and(|c| c.source == source && matches!(c.kind, Kind::Item { .. }));
-    let is_first = |at: usize| matches!(candidates[at].kind, Kind::Item { first: true });
+    let is_row = |at: usize| wish.intent == Intent::List && candidates.get(at).is_some_and(|c| c.kind == Kind::Row);
+    let is_item = |at: usize| {
+        candidates.get(at).is_some_and(|c| c.source == source && (matches!(c.kind, Kind::Item { .. }) || is_row(at)))
+    };
+    let is_first = |at: usize| matches!(candidates[at].kind, Kind::Item { first: true } | Kind::Row);
     let announces = |at: usize| candidates[at].text.ends_with([':', '：']);
     let start = if is_item(best) && wish.wants_list() {
         (0..=best).rev().take_while(|&at| is_item(at)).last()?
     } else if is_item(best + 1) && !is_item(best) && (wish.wants_list() || announces(best)) {
         best + 1
+    } else if wish.wants_list()
+        && let Some(lead) =
+            (best + 1..=best + 2).find(|&at| is_item(at + 1) && !is_item(at) && (announces(at) || is_row(at + 1)))
+    {
+        lead + 1
     } else {
         return None;
     };
     let mut list = Vec::new();
     let mut n_words = 0;
-    let lead = start.checked_sub(1).filter(|&lead| candidates[lead].source == source && candidates[lead].kind == Kind::Sentence && (announces(lead) || lead == best));
+    let lead = start.checked_sub(1).filter(|&lead| {
+        candidates[lead].source == source
+            && candidates[lead].kind == Kind::Sentence
+            && (announces(lead) || lead == best)
+    });
+    if start > best + 1 {
+        list.push(best);
+    }
     if let Some(lead) = lead {
         list.push(lead);
         n_words += candidates[lead].n_words;
@@ -202,12 +266,17 @@ fn list_around(candidates: &[Candidate], best: usize, wish: &Wish, options: &Opt
         }
         list.push(at);
     }
+    // A list that shares one line with the question is a list of something else.
+    let n_on_topic = list.iter().filter(|&&at| candidates[at].features.coverage > 0.0).count();
+    let is_on_topic = candidates[best].features.titled >= 0.5
+        || lead.is_some_and(|lead| candidates[lead].features.coverage >= 0.4)
+        || n_on_topic * 2 > list.len();
     let has_best = list.contains(&best);
-    (has_best && list.iter().filter(|&&at| is_first(at)).count() > 1).then_some(list)
+    (is_on_topic && has_best && list.iter().filter(|&&at| is_first(at)).count() > 1).then_some(list)
 }
 
 /// Writes the answer down: the best source first, within a source in its own order.
-fn told(candidates: &[Candidate], chosen: &[usize], evidence: Vec<Evidence>) -> Answer {
+fn told(candidates: &[Candidate], chosen: &[usize], evidence: &[Evidence]) -> Answer {
     let mut sources: Vec<usize> = Vec::new();
     for &at in chosen {
         if !sources.contains(&candidates[at].source) {
@@ -219,35 +288,34 @@ fn told(candidates: &[Candidate], chosen: &[usize], evidence: Vec<Evidence>) -> 
     order.sort_by_key(|&at| (number(candidates[at].source), at));
     order.dedup();
 
-    let is_item = |at: usize| matches!(candidates[at].kind, Kind::Item { .. });
-    let n_items = order.iter().filter(|&&at| is_item(at)).count();
+    let is_listed = |at: usize| matches!(candidates[at].kind, Kind::Item { .. } | Kind::Row);
+    let is_list = order.iter().filter(|&&at| is_listed(at)).count() > 1;
     let mut text = String::new();
     let mut step = 0;
+    // Whether what was written last stands on a line of its own.
+    let mut on_line = false;
     for &at in &order {
         let Candidate { kind, text: sentence, is_numbered, source, .. } = &candidates[at];
-        let mark = format!("[{}]", number(*source) + 1);
-        match kind {
-            Kind::Code => {
-                line(&mut text);
-                let language = fence_language(sentence);
-                text.push_str(&format!("```{language}\n{}\n```\n{mark}", code_lines(sentence).join("\n")));
-                continue;
-            }
-            Kind::Item { first: true } if n_items > 1 => {
-                line(&mut text);
-                step += 1;
-                if *is_numbered { text.push_str(&format!("{step}. ")) } else { text.push_str("- ") }
-            }
-            _ if text.ends_with("```") || text.is_empty() => line(&mut text),
-            _ if text.lines().last().is_some_and(|last| last.starts_with("- ")) && !is_item(at) => line(&mut text),
-            _ => text.push(' '),
+        let goes_on = on_line && *kind == Kind::Item { first: false };
+        let begins_line = *kind == Kind::Code || is_list && matches!(kind, Kind::Item { first: true } | Kind::Row);
+        if !text.is_empty() {
+            text.push(if begins_line || on_line && !goes_on { '\n' } else { ' ' });
         }
-        text.push_str(&unambiguous(sentence));
-        text.push(' ');
-        text.push_str(&mark);
+        on_line = begins_line || goes_on;
+        let mark = format!("[{}]", number(*source) + 1);
+        if *kind == Kind::Code {
+            let code = code_lines(sentence).join("\n");
+            text.extend(["```", fence_language(sentence), "\n", &code, "\n```\n", &mark]);
+            continue;
+        }
+        if begins_line {
+            step += 1;
+            let bullet = if *is_numbered { format!("{step}. ") } else { "- ".to_owned() };
+            text.push_str(&bullet);
+        }
+        text.extend([&*unambiguous(sentence), " ", &mark]);
     }
-    let cited: Vec<(usize, Hit)> = evidence.into_iter().enumerate().map(|(source, piece)| (source, piece.hit)).collect();
-    let citations = sources.iter().zip(1..).filter_map(|(source, n)| Some(Citation { n, hit: cited.iter().find(|(at, _)| at == source)?.1.clone() }));
+    let citations = sources.iter().zip(1..).map(|(&source, n)| Citation { n, hit: evidence[source].hit.clone() });
     Answer { text, supported: true, citations: citations.collect() }
 }
 
@@ -260,16 +328,11 @@ fn unambiguous(sentence: &str) -> Cow<'_, str> {
     Cow::Owned(sentence.replace(['`', '~'], "").replace('[', "(").replace(']', ")"))
 }
 
-fn line(text: &mut String) {
-    if !text.is_empty() && !text.ends_with('\n') {
-        text.push('\n');
-    }
-}
-
 fn fence_language(code: &str) -> &str {
     let first = code.lines().next().unwrap_or("");
-    let info = first.strip_prefix("```").or_else(|| first.strip_prefix("~~~")).unwrap_or("");
-    info.trim().split([',', ' ', '{']).next().unwrap_or("")
+    let info = first.trim_start_matches(['`', '~']);
+    let is_language = |c: char| c.is_alphanumeric() || "+-#_.".contains(c);
+    if info.len() == first.len() { "" } else { info.trim().split(|c| !is_language(c)).next().unwrap_or("") }
 }
 
 /// The lines of a block of code without its fence and its margin, as many as fit; none when there is nothing but an
@@ -282,7 +345,20 @@ fn code_lines(code: &str) -> Vec<&str> {
         return Vec::new();
     }
     // The first line of an indented block has lost its margin to trimming.
-    let margin = lines.iter().skip(1).filter(|line| !line.trim().is_empty()).map(|line| line.len() - line.trim_start().len()).min().unwrap_or(0);
+    let margin = lines
+        .iter()
+        .skip(1)
+        .filter(|line| !line.trim().is_empty())
+        .map(|line| line.len() - line.trim_start().len())
+        .min()
+        .unwrap_or(0);
     let has_margin = code.starts_with("```") || code.starts_with("~~~") || margin < 4;
-    lines.into_iter().filter(|line| !line.trim_start().starts_with("{{#")).map(|line| if has_margin { line } else { line.get(margin..).filter(|_| line.starts_with(' ')).unwrap_or(line) }).take(MAX_CODE_LINES).collect()
+    lines
+        .into_iter()
+        .filter(|line| !line.trim_start().starts_with("{{#"))
+        .map(
+            |line| if has_margin { line } else { line.get(margin..).filter(|_| line.starts_with(' ')).unwrap_or(line) },
+        )
+        .take(MAX_CODE_LINES)
+        .collect()
 }

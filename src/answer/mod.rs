@@ -19,6 +19,9 @@ pub use intent::Intent;
 
 use crate::error::Result;
 
+/// Cosines between the question and each of the texts, in their order.
+pub type Similarity<'a> = dyn Fn(&[String]) -> Result<Vec<f64>> + 'a;
+
 /// What an answer needs to know from the outside.
 #[derive(Clone, Copy)]
 pub struct Tools<'a> {
@@ -28,7 +31,7 @@ pub struct Tools<'a> {
     pub languages: &'a [&'a str],
     /// Cosines between the question and each text; absent when the index has no vectors. Called once, with at most
     /// [`Options::max_compared`] texts.
-    pub similarity: Option<&'a dyn Fn(&[String]) -> Result<Vec<f64>>>,
+    pub similarity: Option<&'a Similarity<'a>>,
 }
 
 /// How much to say.
@@ -47,7 +50,14 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { intent: None, max_sentences: 3, max_words: 60, max_nearest: 3, max_compared: 12, limits: Limits::default() }
+        Self {
+            intent: None,
+            max_sentences: 3,
+            max_words: 60,
+            max_nearest: 3,
+            max_compared: 12,
+            limits: Limits::default(),
+        }
     }
 }
 

@@ -1,3 +1,5 @@
+//! `rag ask`: an answer and its sources.
+
 use clap::Args;
 use serde_json::json;
 

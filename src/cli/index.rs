@@ -1,3 +1,5 @@
+//! `rag index`: listing, checking, moving and removing.
+
 use std::path::PathBuf;
 use std::time::Duration;
 

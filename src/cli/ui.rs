@@ -122,15 +122,8 @@ impl Ui {
 
     /// A fault and its hint; as JSON where data is JSON.
     pub fn fault(&self, fault: &Fault, code: u8) {
-        // One write: a message that others interleave, or that a full disk cuts, is no message.
-        let tell = |text: String| {
-            let _ = io::stderr().lock().write_all(text.as_bytes());
-        };
         if self.json {
-            let error = serde_json::json!({
-                "error": { "code": code, "message": fault.to_string(), "hint": fault.hint_text() }
-            });
-            return tell(format!("{error}\n"));
+            return json_fault(fault, code);
         }
         let label = |text: &str, tone: Tone| paint(self.err_color, tone, text);
         let word = if fault.kind() == Kind::Interrupted { "stopped" } else { "error" };
@@ -138,7 +131,8 @@ impl Ui {
         if let Some(hint) = fault.hint_text() {
             text.push_str(&format!("{}: {}\n", label("hint", Tone::Strong), safe(hint)));
         }
-        tell(text);
+        // One write: a message that others interleave, or that a full disk cuts, is no message.
+        let _ = io::stderr().lock().write_all(text.as_bytes());
     }
 
     /// Colours text for stdout.
@@ -180,6 +174,14 @@ impl Ui {
         }
         bar
     }
+}
+
+/// A fault as scripts read it.
+pub fn json_fault(fault: &Fault, code: u8) {
+    let error = serde_json::json!({
+        "error": { "code": code, "message": fault.to_string(), "hint": fault.hint_text() }
+    });
+    let _ = writeln!(io::stderr().lock(), "{error}");
 }
 
 /// Columns of numbers.

@@ -150,7 +150,7 @@ fn append<W: Write>(archive: &mut tar::Builder<W>, name: &str, data: impl Read, 
 /// [`Kind::Damaged`](crate::error::Kind::Damaged) saying which entry is wrong; nothing is left behind then.
 pub fn load(store: &Store, bundle: &Path, name: Option<&str>, replace: bool) -> Result<(Pointer, Meta)> {
     if let Some(name) = name.filter(|name| !is_name(name)) {
-        return Err(Fault::usage(format!("{name:?} is no name for an index"))
+        return Err(Fault::usage(format!("{name:?} cannot be the name of an index"))
             .hint("letters, digits, `.`, `_` and `-`, not `.` or `-` first"));
     }
     let dir = store.new_building_dir()?;

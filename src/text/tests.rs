@@ -64,3 +64,84 @@ fn stress() {
     println!("hist {hist:?}\n{reasons:?}\n{by:#?}\n{langs:?}");
     for s in &slow[..slow.len().min(12)] { println!("{:.3} us/B {}", s.0, s.1); }
 }
+
+#[test]
+#[ignore]
+fn real() {
+    let root = std::env::var("ROOT").unwrap();
+    let mut tok = tokenizers::Tokenizer::from_file("/work/main/data/models/all-MiniLM-L6-v2/tokenizer.json").unwrap();
+    tok.with_truncation(None).unwrap();
+    tok.with_padding(None);
+    let counted = std::cell::Cell::new(0usize);
+    let calls = std::cell::Cell::new(0usize);
+    let spent = std::cell::Cell::new(std::time::Duration::ZERO);
+    let count = |t: &str| {
+        let t0 = std::time::Instant::now();
+        let n = tok.encode_fast(t, false).unwrap().len();
+        spent.set(spent.get() + t0.elapsed());
+        counted.set(counted.get() + t.len());
+        calls.set(calls.get() + 1);
+        n
+    };
+    let max = 254;
+    let (mut nb, mut n, mut over, mut toks) = (0, 0, 0, 0);
+    let mut hist = [0usize; 11];
+    let t0 = std::time::Instant::now();
+    let mut ours = std::time::Duration::ZERO;
+    walk(root.as_ref(), &WalkOptions::default(), &mut |e| {
+        let Entry::File(f) = e else { return Ok(()) };
+        let Ok(bytes) = std::fs::read(&f.absolute) else { return Ok(()) };
+        if bytes.len() > 1 << 20 { return Ok(()) }
+        let t = std::time::Instant::now();
+        let Ok(mut doc) = extract(&f.path, &bytes) else { return Ok(()) };
+        if doc.title.is_none() { doc.title = Some(f.path.clone()); }
+        let chunks = chunk(&doc, &Limits { max_tokens: max, overlap_tokens: 32 }, &count);
+        ours += t.elapsed();
+        nb += doc.text.len();
+        for c in &chunks {
+            n += 1;
+            let t = tok.encode_fast(crate::document::embedded_text(&crate::document::context_line(doc.title.as_deref(), &c.heading), &c.text), false).unwrap().len();
+            toks += t;
+            hist[(t * 10 / max).min(10)] += 1;
+            if t > max { over += 1; println!("OVER {t} {} {:?}", f.path, c.lines); }
+        }
+        Ok(())
+    }).unwrap();
+    println!("{n} chunks, {over} over, mean {} tokens, {nb} bytes, counted {:.2}x in {} calls, {:?} of {ours:?} (all {:?})\n{hist:?}", toks / n.max(1), counted.get() as f64 / nb as f64, calls.get(), spent.get(), t0.elapsed());
+}
+
+mod language {
+    use super::*;
+
+    #[test]
+    fn languages_are_told_apart() {
+        for (text, code) in [
+            (
+                "This is what the people of the village had always thought about their neighbours, and they would not \
+                 have said otherwise if they had been asked whether there was anything that they wanted to change.",
+                "en",
+            ),
+            ("Der schnelle braune Fuchs springt über den faulen Hund, und niemand im Dorf störte sich daran.", "de"),
+            ("Le renard brun saute par-dessus le chien paresseux, et personne au village ne s'en souciait.", "fr"),
+            ("Быстрая коричневая лиса прыгает через ленивую собаку, и никто в деревне не возражал.", "ru"),
+            ("敏捷的棕色狐狸跳过懒狗，村里没有人介意。", "zh"),
+            ("素早い茶色の狐がのろまな犬を飛び越えたが、村の誰も気にしなかった。", "ja"),
+            ("빠른 갈색 여우가 게으른 개를 뛰어넘었지만 마을의 누구도 신경 쓰지 않았다.", "ko"),
+        ] {
+            assert_eq!(detect(text), Some(code), "{text}");
+        }
+        for text in ["", "12 34", "ok"] {
+            assert_eq!(detect(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn code_is_not_prose() {
+        let of = |path: &str, text: &str| language_of(&extract(path, text.as_bytes()).unwrap());
+        let german = "Der schnelle braune Fuchs springt über den faulen Hund, und niemand störte sich daran.";
+        let code = "```\nfor each in the list of all the things that we have there is one of them that is the best\n```";
+        assert_eq!(of("a.md", &format!("{german}\n\n{}", format!("{code}\n\n").repeat(9))), Some("de"));
+        assert_eq!(of("a.rs", "fn main() { let xs = vec![1]; }"), Some("en"));
+        assert_eq!(of("a.py", "# Быстрая коричневая лиса прыгает через ленивую собаку, и никто в деревне не возражал.\nx = 1"), Some("ru"));
+    }
+}

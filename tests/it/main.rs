@@ -1,5 +1,35 @@
 //! One binary for all tests that run `rag` as a user does.
 
+// `man/` and `completions/` are what the command line says.
+mod artifacts;
+// `rag ask`.
+mod ask;
+// `rag cache`.
+mod cache;
+// Settings through the real binary.
+mod config;
+// One thread or many, today or tomorrow.
+mod determinism;
+// `rag doctor`.
+mod doctor;
+// Exit codes, JSON errors, help, missing parts.
+mod errors;
+// Sample folders and small helpers.
+mod fixtures;
+// Vectors of the reference implementation.
+mod golden;
+// `rag index`.
+mod index;
+// `rag ingest`.
+mod ingest;
+// `rag model`.
+mod model;
+// Nothing leaves the data directory.
+mod privacy;
+// `rag search`.
+mod search;
+// House rules that a compiler does not hold.
+mod tidy;
 mod support;
 // Hostile and honest bundles.
 mod bundle;

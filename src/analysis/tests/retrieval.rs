@@ -8,7 +8,8 @@ use crate::analysis::{index_terms, query_terms};
 
 /// A folder of public data, or a printed reason why the test says nothing.
 pub(crate) fn data(name: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("RAG_TEST_DATA").map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"), PathBuf::from);
+    let root = std::env::var_os("RAG_TEST_DATA")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"), PathBuf::from);
     let path = root.join(name);
     if path.exists() {
         return Some(path);
@@ -57,7 +58,9 @@ impl Bm25 {
         let mut scores: HashMap<u32, f32> = HashMap::new();
         for term in query_terms(question, languages).terms {
             let mut best: HashMap<u32, f32> = HashMap::new();
-            for (list, idf) in term.variants.iter().filter_map(|variant| Some((self.postings.get(variant)?, self.idf(variant)))) {
+            for (list, idf) in
+                term.variants.iter().filter_map(|variant| Some((self.postings.get(variant)?, self.idf(variant))))
+            {
                 for &(doc, tf) in list {
                     let norm = k1 * (1.0 - b + b * self.lengths[doc as usize] / average);
                     let score = best.entry(doc).or_default();
@@ -82,11 +85,15 @@ fn ndcg(folder: &Path, language: &str, k1: f32, b: f32) -> f32 {
     let string = |value: &serde_json::Value, key: &str| value[key].as_str().unwrap_or_default().to_owned();
     let corpus = lines("corpus.jsonl");
     let ids: Vec<String> = corpus.iter().map(|doc| string(doc, "_id")).collect();
-    let texts: Vec<String> = corpus.iter().map(|doc| format!("{}\n{}", string(doc, "title"), string(doc, "text"))).collect();
+    let texts: Vec<String> =
+        corpus.iter().map(|doc| format!("{}\n{}", string(doc, "title"), string(doc, "text"))).collect();
     let mut judged: HashMap<String, HashMap<String, f32>> = HashMap::new();
     for line in fs::read_to_string(folder.join("qrels/test.tsv")).expect("readable").lines().skip(1) {
         let fields: Vec<&str> = line.split('\t').collect();
-        judged.entry(fields[0].to_owned()).or_default().insert(fields[1].to_owned(), fields[2].parse().expect("a number"));
+        judged
+            .entry(fields[0].to_owned())
+            .or_default()
+            .insert(fields[1].to_owned(), fields[2].parse().expect("a number"));
     }
     let index = Bm25::new(&texts, Some(language));
     let mut sum = 0.0;
@@ -95,7 +102,11 @@ fn ndcg(folder: &Path, language: &str, k1: f32, b: f32) -> f32 {
         let Some(relevant) = judged.get(&string(&query, "_id")) else { continue };
         let gain = |rank: usize, grade: f32| (2.0_f32.powf(grade) - 1.0) / (rank as f32 + 2.0).log2();
         let found = index.search(&string(&query, "text"), &[language], k1, b);
-        let dcg: f32 = found.iter().enumerate().map(|(rank, &(doc, _))| gain(rank, relevant.get(&ids[doc as usize]).copied().unwrap_or(0.0))).sum();
+        let dcg: f32 = found
+            .iter()
+            .enumerate()
+            .map(|(rank, &(doc, _))| gain(rank, relevant.get(&ids[doc as usize]).copied().unwrap_or(0.0)))
+            .sum();
         let mut grades: Vec<f32> = relevant.values().copied().collect();
         grades.sort_by(|a, b| b.total_cmp(a));
         let ideal: f32 = grades.iter().take(10).enumerate().map(|(rank, &grade)| gain(rank, grade)).sum();

@@ -1,7 +1,7 @@
 //! A text becomes passages: each about one thing, none longer than the model reads, together the whole text.
 //!
 //! A passage never straddles two sections, except that sections of a line or two are put together with their
-//! neighbours: alone they are too little to be about anything. What a heading says goes into the heading path, which
+//! neighbours of the like: many of them would be too many passages that say too little. What a heading says goes into the heading path, which
 //! is embedded with the passage; in the text it stands only where a passage holds several sections. Within a section
 //! passages are of about equal length rather than full ones and a remnant, because the remnant, being nearly all
 //! rare words, would come up first for every question that shares one of them.
@@ -12,6 +12,9 @@
 mod pack;
 mod sections;
 mod units;
+
+#[cfg(test)]
+mod tests;
 
 use std::ops::Range;
 
@@ -76,6 +79,8 @@ impl Part {
 struct Group {
     path: Vec<String>,
     units: Vec<Unit>,
+    /// Tokens left for the text under this path.
+    budget: usize,
 }
 
 impl<'a> Chunker<'a> {
@@ -108,7 +113,10 @@ impl<'a> Chunker<'a> {
             if let Some(group) = groups.last_mut() {
                 let is_small = tokens <= tiny || part.tokens() <= tiny;
                 let base = common_path(group, Some(&part));
-                if is_small && belongs(group, &part) && tokens + part.tokens() <= self.budget(&self.fitted(base)) {
+                // Within half the room: beside a long section a line of another would be lost to the reader, and to
+                // the model, which sees one vector for both.
+                let fits = (tokens + part.tokens()) * 2 <= self.budget(&self.fitted(base));
+                if is_small && belongs(group, &part) && fits {
                     tokens += part.tokens();
                     group.push(part);
                     continue;
@@ -125,25 +133,29 @@ impl<'a> Chunker<'a> {
         let mut built: Vec<Group> = Vec::new();
         let mut orphans: Vec<Unit> = Vec::new();
         for mut parts in groups {
-            // Headings above deeper sections live on in the paths of those.
-            while parts.len() > 1 && parts[0].is_bare() && parts[1..].iter().all(|p| p.section.is_below(&parts[0].section.path)) {
-                parts.remove(0);
-            }
-            while parts.last().is_some_and(|part| part.is_bare() && !part.section.is_leaf) {
-                parts.pop();
-            }
-            let Some(first) = parts.first() else { continue };
+            let n_parts = parts.len();
             if parts.iter().all(Part::is_bare) {
-                // A heading over nothing is said by the passage before it, or else by the next.
-                let units = parts.iter().filter_map(|part| self.heading_unit(part));
+                // A heading over nothing is said by the passage before it, or else by the next; one above deeper
+                // sections lives on in their paths.
+                if parts.iter().all(|part| !part.section.is_leaf) {
+                    continue;
+                }
+                let is_title = |part: &Part| part.section.path.is_empty() && n_parts > 1;
+                let units = parts.iter().filter(|part| !is_title(part)).filter_map(|part| self.heading_unit(part));
                 match built.last_mut() {
                     Some(group) => group.units.extend(units),
                     None => orphans.extend(units),
                 }
                 continue;
             }
+            while parts[0].is_bare() && parts[1..].iter().all(|p| p.section.is_below(&parts[0].section.path)) {
+                parts.remove(0);
+            }
+            while parts.last().is_some_and(|part| part.is_bare() && !part.section.is_leaf) {
+                parts.pop();
+            }
             let path = common_path(&parts, None).to_vec();
-            let with_first_heading = first.section.path.len() > path.len();
+            let with_first_heading = parts[0].section.path.len() > path.len();
             let mut units = std::mem::take(&mut orphans);
             for (i, part) in parts.into_iter().enumerate() {
                 if i > 0 || with_first_heading {
@@ -151,13 +163,14 @@ impl<'a> Chunker<'a> {
                 }
                 units.extend(part.units);
             }
-            built.push(Group { path, units });
+            built.push(Group { path, units, budget: 0 });
         }
         if !orphans.is_empty() {
-            built.push(Group { path: Vec::new(), units: orphans });
+            built.push(Group { path: Vec::new(), units: orphans, budget: 0 });
         }
         for group in &mut built {
             group.path = self.fitted(&group.path);
+            group.budget = self.budget(&group.path);
             self.measure_gaps(&mut group.units);
         }
         built
@@ -180,9 +193,10 @@ impl<'a> Chunker<'a> {
     }
 
     fn emit_group(&self, group: &Group, chunks: &mut Vec<Chunk>) {
-        let budget = self.budget(&group.path);
+        let rest = self.rest_budget(group.budget);
+        let room = |i: usize| if i > 0 && self.may_repeat(&group.units, i) { rest } else { group.budget };
         let mut before: Option<Range<usize>> = None;
-        for range in pack::pack(&group.units, budget, self.rest_budget(budget)) {
+        for range in pack::pack(&group.units, room) {
             let start = before.and_then(|before| self.overlap_start(&group.units, before));
             self.emit(group, range.clone(), start, chunks);
             before = Some(range);
@@ -197,7 +211,8 @@ impl<'a> Chunker<'a> {
         let text = &self.doc.text[span.range()];
         let sum: usize = units.iter().map(|unit| unit.tokens + unit.lead).sum();
         let context = context_line(self.doc.title.as_deref(), &group.path);
-        let is_near = (sum + self.overlap) * 10 >= self.budget(&group.path) * 9;
+        let repeated = if overlap_start.is_some() { self.overlap } else { 0 };
+        let is_near = (sum + repeated) * 10 >= group.budget * 9;
         if is_near && (self.count)(&embedded_text(&context, text)) > self.max {
             if overlap_start.is_some() {
                 return self.emit(group, range, None, chunks);
@@ -208,7 +223,7 @@ impl<'a> Chunker<'a> {
                 return self.emit(group, middle..range.end, None, chunks);
             }
             let divider = Divider { text: &self.doc.text, count: self.count, max: units[0].tokens / 2 };
-            let finer = Group { path: group.path.clone(), units: divider.halves(units[0]) };
+            let finer = Group { path: group.path.clone(), units: divider.halves(units[0]), budget: group.budget };
             if finer.units.len() > 1 {
                 return (0..finer.units.len()).for_each(|i| self.emit(&finer, i..i + 1, None, chunks));
             }
@@ -226,14 +241,13 @@ impl<'a> Chunker<'a> {
 
     /// Where a passage must begin in order to repeat the end of the one before it; `None` when it repeats nothing.
     fn overlap_start(&self, units: &[Unit], before: Range<usize>) -> Option<usize> {
-        let next = units.get(before.end)?;
-        let before = &units[before];
-        let last = before[before.len() - 1];
-        // Whole items of code stand by themselves, and a comment in between would be repeated with the rest.
-        let is_whole_code = last.is_code && matches!(next.cut, Cut::Block | Cut::Heading | Cut::Item);
-        if self.overlap == 0 || next.lead > 0 || is_whole_code || last.cut == Cut::Heading {
+        let i = before.end;
+        if i == units.len() || !self.may_repeat(units, i) {
             return None;
         }
+        let cut = units[i].cut;
+        let before = &units[before];
+        let last = before[before.len() - 1];
         // Only what reads on: the end of a listing or table before the last words is no use as a beginning.
         let is_apart = |unit: &&Unit| unit.cut == Cut::Heading || unit.is_code;
         let from = match before.iter().rfind(is_apart) {
@@ -244,7 +258,15 @@ impl<'a> Chunker<'a> {
         let total: usize = before.iter().map(|unit| unit.tokens).sum();
         let room = self.overlap.min(total / 2);
         let divider = Divider { text: &self.doc.text, count: self.count, max: room };
-        divider.tail(Span::new(from, last.span.end), next.cut, last.is_code)
+        divider.tail(Span::new(from, last.span.end), cut, last.is_code)
+    }
+
+    /// Whether a passage that begins at a unit may repeat what stands before it.
+    fn may_repeat(&self, units: &[Unit], i: usize) -> bool {
+        let (last, next) = (units[i - 1], units[i]);
+        // Whole items of code stand by themselves, and a comment in between would be repeated with the rest.
+        let is_whole_code = last.is_code && matches!(next.cut, Cut::Block | Cut::Announced | Cut::Heading | Cut::Item);
+        self.overlap > 0 && next.lead == 0 && !is_whole_code && last.cut != Cut::Heading
     }
 
     /// Without the white space around it; code keeps the indentation of its first line.

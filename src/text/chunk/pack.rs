@@ -11,9 +11,9 @@ use super::units::{Cut, Unit};
 /// Beyond this a passage holds no more units. It bounds the time for texts of very many very small blocks.
 const MAX_UNITS: usize = 1024;
 
-/// Divides units into runs: one run when all fit into `max_alone`, else runs that fit into `max`. A single unit is
-/// never divided.
-pub(super) fn pack(units: &[Unit], max_alone: usize, max: usize) -> Vec<Range<usize>> {
+/// Divides units into runs. `room` is how many tokens a run may have that begins at a unit; a single unit is never
+/// divided.
+pub(super) fn pack(units: &[Unit], room: impl Fn(usize) -> usize) -> Vec<Range<usize>> {
     if units.is_empty() {
         return Vec::new();
     }
@@ -24,19 +24,24 @@ pub(super) fn pack(units: &[Unit], max_alone: usize, max: usize) -> Vec<Range<us
         n_headings.push(n_headings[n_headings.len() - 1] + usize::from(unit.cut == Cut::Heading));
     }
     let weight = |run: Range<usize>| sums[run.end] - sums[run.start] - units[run.start].lead;
-    if weight(0..units.len()) <= max_alone && units.len() <= MAX_UNITS {
+    if weight(0..units.len()) <= room(0) && units.len() <= MAX_UNITS {
         return vec![0..units.len()];
     }
 
     let n = units.len();
+    let most = (0..n).map(&room).max().unwrap_or(0);
     // For each end the cheapest cost, and where its last run begins.
     let mut best: Vec<(f64, usize)> = vec![(0.0, 0)];
     for end in 1..=n {
         let mut cheapest = (f64::INFINITY, end - 1);
         for start in (end.saturating_sub(MAX_UNITS)..end).rev() {
             let tokens = weight(start..end);
+            let max = room(start);
             if tokens > max && start + 1 < end {
-                break;
+                if tokens > most {
+                    break;
+                }
+                continue;
             }
             let empty = 1.0 - (tokens as f64 / max as f64).min(1.0);
             let is_only_headings = n_headings[end] - n_headings[start] == end - start;

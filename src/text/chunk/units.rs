@@ -67,8 +67,11 @@ impl Divider<'_> {
         tokens.max(n_visible / MAX_BYTES_PER_TOKEN)
     }
 
-    /// Appends the units of a block.
+    /// Appends the units of a block; a block without a letter or digit has none.
     pub(super) fn push(&self, block: &Block, units: &mut Vec<Unit>) {
+        if !self.text[block.span.range()].contains(char::is_alphanumeric) {
+            return;
+        }
         let is_code = matches!(block.kind, BlockKind::Code | BlockKind::Table);
         let announces = units.last().is_some_and(|unit| !unit.is_code && announces(&self.text[unit.span.range()]));
         let cut = if announces { Cut::Announced } else { Cut::Block };
@@ -81,8 +84,8 @@ impl Divider<'_> {
         if text.trim().is_empty() {
             return;
         }
-        // Not worth counting what cannot fit.
-        if span.len() / MAX_BYTES_PER_TOKEN / 8 <= self.max {
+        // What cannot fit is not worth counting. Should it fit after all, its pieces come together again.
+        if span.len() <= self.max.saturating_mul(8) {
             let tokens = self.weigh(span);
             if tokens <= self.max {
                 units.push(Unit { span, tokens, lead: 0, cut, is_code });
@@ -201,8 +204,10 @@ fn sentences(text: &str) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let mut start = 0;
     for end in segmenter.segment_str(&unwrapped).skip(1) {
-        // Between `A..B` and `v1.Foo` no sentence ends: where words are parted by spaces, so are sentences.
-        if end < text.len() && unwrapped[..end].ends_with(|c: char| c.is_ascii_graphic()) {
+        // Between `A..B` and `v1.Foo` no sentence ends: where words are parted by spaces, so are sentences. And after
+        // `12.` one begins.
+        let before = &unwrapped[start..end];
+        if end < text.len() && (before.ends_with(|c: char| c.is_ascii_graphic()) || is_enumerator(before)) {
             continue;
         }
         pieces.push((start, start + text[start..end].trim_end().len(), Cut::Sentence));
@@ -226,6 +231,12 @@ fn unwrap_lines(text: &str) -> String {
         }
     }
     String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())
+}
+
+/// Whether a would-be sentence is but the number of the one that follows.
+fn is_enumerator(text: &str) -> bool {
+    let text = text.trim().strip_suffix('.').unwrap_or_default();
+    (1..=3).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit())
 }
 
 fn begins_item(text: &str) -> bool {

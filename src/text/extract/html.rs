@@ -208,6 +208,9 @@ struct Renderer<'a> {
     n_quotes: usize,
 }
 
+/// Lists within lists are shown so deep.
+const MAX_INDENT: usize = 6;
+
 /// Deeper nesting of navigation, asides and the like than this is not a page but an attack.
 const MAX_ZONES: usize = 64;
 
@@ -553,6 +556,10 @@ impl<'a> Renderer<'a> {
         if let Some(last) = self.blocks.last() {
             let is_list = last.kind == BlockKind::ListItem && self.kind == BlockKind::ListItem;
             self.insert(if is_list { "\n" } else { "\n\n" }, at);
+            if self.kind == BlockKind::ListItem {
+                let depth = self.lists.len().saturating_sub(1).min(MAX_INDENT);
+                self.insert(&"  ".repeat(depth), at);
+            }
             self.block_start = self.out.len();
         }
         self.is_item = false;
@@ -620,6 +627,9 @@ impl<'a> Renderer<'a> {
     }
 
     fn replace(&mut self, text: &str, at: usize, source_len: usize) {
+        if text.is_empty() {
+            return;
+        }
         self.map.seek(at);
         self.map.unit(text.len(), source_len);
         self.out.push_str(text);

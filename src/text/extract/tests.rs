@@ -368,7 +368,7 @@ mod pages {
     fn the_text_is_what_a_reader_sees() {
         check("<p>one <b>two</b>\n  three<p>four", "one two three\n\nfour");
         check("a<br>b<br/>c", "a\nb\nc");
-        check("<ul><li>a<li>b<ul><li>c</ul></ul><ol start=1><li>x<li>y</ol>", "- a\n- b\n- c\n1. x\n2. y");
+        check("<ul><li>a<li>b<ul><li>c</ul></ul><ol start=1><li>x<li>y</ol>", "- a\n- b\n  - c\n1. x\n2. y");
         check("<dl><dt>term<dd>meaning<dt>other</dt><dd><p>more</p><p>still</dl>", "term\nmeaning\n\nother\nmore\n\nstill");
         check("<table><tr><th>a<th>b<tr><td>1<td><p>2</p><p>3</table>after", "a | b\n1 | 2 3\n\nafter");
         check("x<pre>\n  a &lt; b\n\n  c</pre>y", "x\n\n  a < b\n\n  c\n\ny");
@@ -422,7 +422,7 @@ mod pages {
     fn depth_costs_nothing() {
         let n = 100_000;
         let html = format!("{}deep{}", "<div><nav><table><ul><blockquote>".repeat(n), "</span></section></nav></main>".repeat(n));
-        check(&html, "- deep".strip_prefix("- ").unwrap());
+        check(&html, "deep");
         assert!(extract("a.html", "<p hidden>".repeat(n).as_bytes()).is_err());
         assert!(extract("a.html", "&".repeat(n).as_bytes()).is_ok());
         assert!(extract("a.html", format!("<a {}>b", "x=y ".repeat(n)).as_bytes()).is_ok());
