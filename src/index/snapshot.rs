@@ -14,12 +14,16 @@ use crate::disk::{Damage, Mapped};
 use crate::error::{Context as _, Fault, Result};
 
 /// One open generation. Opening checks `meta.json` and the size of every file; blocks are checked when first read.
+///
+/// What a search reads is mapped from the start: a writer may remove the folder meanwhile.
 pub struct Snapshot {
     dir: PathBuf,
-    generation: String,
+    target: Target,
     meta: Meta,
     damage: Damage,
     lexical: lexical::Reader,
+    /// Vector files in row order, each with its number of rows.
+    vectors: Vec<(Arc<Mapped>, usize)>,
     dense: OnceLock<dense::Reader>,
 }
 
@@ -35,10 +39,15 @@ impl Snapshot {
                 check_size(dir, name, entry)?;
             }
         }
+        let mut vectors = Vec::new();
+        for file in &meta.vectors {
+            let entry = listed(dir, &meta, &file.file)?;
+            vectors.push((Arc::new(map(dir, &file.file, entry, &damage)?), file.rows));
+        }
         let lexical = lexical::Reader::open(VerifiedDirectory::new(files), meta.counts.terms)
             .map_err(|e| tantivy_fault(dir, &damage, e))?;
-        let generation = target.generation.clone();
-        Ok(Self { dir: dir.to_owned(), generation, meta, damage, lexical, dense: OnceLock::new() })
+        let (dir, target) = (dir.to_owned(), target.clone());
+        Ok(Self { dir, target, meta, damage, lexical, vectors, dense: OnceLock::new() })
     }
 
     pub fn meta(&self) -> &Meta {
@@ -47,7 +56,12 @@ impl Snapshot {
 
     /// Name of the generation's folder.
     pub fn generation(&self) -> &str {
-        &self.generation
+        &self.target.generation
+    }
+
+    /// SHA-256 of `meta.json`.
+    pub(super) fn meta_sha256(&self) -> &str {
+        &self.target.meta_sha256
     }
 
     pub fn dir(&self) -> &Path {
@@ -107,7 +121,7 @@ impl Snapshot {
 
     /// The table of files, in the order of the walk.
     pub fn documents(&self) -> Result<Vec<Record>> {
-        let entry = self.entry(documents::FILE)?;
+        let entry = listed(&self.dir, &self.meta, documents::FILE)?;
         let map = map(&self.dir, documents::FILE, entry, &self.damage)?;
         map.read(0..map.len()).map_err(|_| self.damaged_file(documents::FILE))?;
         documents::read(&self.dir.join(documents::FILE))
@@ -134,17 +148,9 @@ impl Snapshot {
         if let Some(dense) = self.dense.get() {
             return Ok(dense);
         }
-        let mut maps = Vec::new();
-        for vectors in &self.meta.vectors {
-            let entry = self.entry(&vectors.file)?;
-            maps.push((map(&self.dir, &vectors.file, entry, &self.damage)?, vectors.rows));
-        }
-        let opened = dense::Reader::open(maps, self.meta.model.dimension).map_err(|e| self.named(e))?;
+        let dimension = self.meta.model.dimension;
+        let opened = dense::Reader::open(self.vectors.clone(), dimension).map_err(|e| self.named(e))?;
         Ok(self.dense.get_or_init(|| opened))
-    }
-
-    fn entry(&self, name: &str) -> Result<&FileEntry> {
-        self.meta.files.get(name).ok_or_else(|| damaged(&self.dir, &format!("meta.json does not list {name}")))
     }
 
     fn fault(&self, error: tantivy::TantivyError) -> Fault {
@@ -159,6 +165,10 @@ impl Snapshot {
     fn damaged_file(&self, name: &str) -> Fault {
         damaged(&self.dir.join(name), "a checksum does not match")
     }
+}
+
+fn listed<'a>(dir: &Path, meta: &'a Meta, name: &str) -> Result<&'a FileEntry> {
+    meta.files.get(name).ok_or_else(|| damaged(dir, &format!("meta.json does not list {name}")))
 }
 
 fn map(dir: &Path, name: &str, entry: &FileEntry, damage: &Damage) -> Result<Mapped> {

@@ -31,6 +31,9 @@ pub fn wait_for<T>(what: &str, mut ready: impl FnMut() -> Option<T>) -> T {
     }
 }
 
+/// What [`listing`] calls a folder.
+pub const FOLDER: &str = "folder";
+
 /// Every name below `dir` with what stands there: size and SHA-256 of a file, the word for anything else.
 pub fn listing(dir: &Path) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
@@ -47,7 +50,7 @@ pub fn listing(dir: &Path) -> BTreeMap<String, String> {
                 if kind.is_dir() {
                     todo.push(path.clone());
                 }
-                format!("{kind:?}")
+                if kind.is_dir() { FOLDER.to_owned() } else { "other".to_owned() }
             };
             let name = path.strip_prefix(dir).expect("below").to_string_lossy().into_owned();
             found.insert(name, what);
