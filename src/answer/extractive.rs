@@ -178,6 +178,19 @@ impl Chosen<'_> {
         {
             self.push(before);
         }
+        // "There is a command called x." "It does y."
+        const SHORT: usize = 15;
+        if wish.wanted == Wanted::Anything
+            && self.n_sentences == 1
+            && self.candidates[at].n_words < SHORT
+            && self.candidates.get(at + 1).is_some_and(|next| {
+                next.kind == Kind::Sentence && next.features.is_odd == 0.0 && score::leans(&next.text)
+            })
+            && self.is_beside(at, at + 1)
+            && self.fits(at + 1)
+        {
+            self.push(at + 1);
+        }
         let announces = self.candidates[at].text.ends_with([':', '：']);
         let next = Some(at + 1).filter(|&next| next < self.candidates.len() && self.is_beside(at, next));
         if let Some(next) = next

@@ -150,7 +150,8 @@ fn append<W: Write>(archive: &mut tar::Builder<W>, name: &str, data: impl Read, 
 /// [`Kind::Damaged`](crate::error::Kind::Damaged) saying which entry is wrong; nothing is left behind then.
 pub fn load(store: &Store, bundle: &Path, name: Option<&str>, replace: bool) -> Result<(Pointer, Meta)> {
     if let Some(name) = name.filter(|name| !is_name(name)) {
-        return Err(Fault::usage(format!("{name:?} cannot be the name of an index")));
+        return Err(Fault::usage(format!("{name:?} cannot be the name of an index"))
+            .hint("letters, digits, `.`, `_` and `-`, not `.` or `-` first"));
     }
     let dir = store.new_building_dir()?;
     let loaded = unpack(bundle, &dir).and_then(|(manifest, meta)| {
@@ -186,12 +187,10 @@ fn check_parts(bundle: &Path, dir: &Path, manifest: &Manifest) -> Result<()> {
         snapshot.dense_scores(&vec![0.0; snapshot.meta().model.dimension])?;
         disagreements(&snapshot)
     };
-    // Tantivy trusts its files and may panic over what it did not write.
-    match std::panic::catch_unwind(check) {
-        Ok(Ok(reasons)) if reasons.is_empty() => Ok(()),
-        Ok(Ok(reasons)) => Err(bad(bundle, &reasons.join("; "))),
-        Ok(Err(fault)) => Err(bad(bundle, &fault.to_string())),
-        Err(_) => Err(bad(bundle, "its BM25 index cannot be read")),
+    match check() {
+        Ok(reasons) if reasons.is_empty() => Ok(()),
+        Ok(reasons) => Err(bad(bundle, &reasons.join("; "))),
+        Err(fault) => Err(bad(bundle, &fault.to_string())),
     }
 }
 

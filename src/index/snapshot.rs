@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use super::dense;
 use super::documents::{self, Record};
 use super::generation::{FileEntry, Meta, damaged};
+use super::guard::guarded;
 use super::lexical::{self, Stored, VerifiedDirectory};
 use super::names::Target;
 use crate::analysis::Query;
@@ -44,8 +45,8 @@ impl Snapshot {
             let entry = listed(dir, &meta, &file.file)?;
             vectors.push((Arc::new(map(dir, &file.file, entry, &damage)?), file.rows));
         }
-        let lexical = lexical::Reader::open(VerifiedDirectory::new(files), meta.counts.terms)
-            .map_err(|e| tantivy_fault(dir, &damage, e))?;
+        let directory = VerifiedDirectory::new(files);
+        let lexical = tantivy(dir, &damage, || lexical::Reader::open(directory, meta.counts.terms))?;
         let (dir, target) = (dir.to_owned(), target.clone());
         Ok(Self { dir, target, meta, damage, lexical, vectors, dense: OnceLock::new() })
     }
@@ -75,12 +76,12 @@ impl Snapshot {
 
     /// BM25 score by ordinal; 0 where nothing matches.
     pub fn lexical_scores(&self, query: &Query) -> Result<Vec<f32>> {
-        self.lexical.scores(query).map_err(|e| self.fault(e))
+        self.tantivy(|| self.lexical.scores(query))
     }
 
     /// Inverse document frequency of an analysed term.
     pub fn term_weight(&self, term: &str) -> Result<f64> {
-        self.lexical.term_weight(term).map_err(|e| self.fault(e))
+        self.tantivy(|| self.lexical.term_weight(term))
     }
 
     /// Cosine with `query` by ordinal; NaN for deleted chunks.
@@ -92,12 +93,11 @@ impl Snapshot {
         let cosines = dense.cosines(query).map_err(|e| self.named(e))?;
         let mut scores = vec![f32::NAN; self.ordinals()];
         let mut outside = None;
-        self.lexical
-            .rows(&mut |ordinal, row| match cosines.get(usize::try_from(row).unwrap_or(usize::MAX)) {
-                Some(cosine) => scores[ordinal as usize] = *cosine,
-                None => outside = Some(row),
-            })
-            .map_err(|e| self.fault(e))?;
+        let mut visit = |ordinal, row| match cosines.get(usize::try_from(row).unwrap_or(usize::MAX)) {
+            Some(cosine) => scores[ordinal as usize] = *cosine,
+            None => outside = Some(row),
+        };
+        self.tantivy(|| self.lexical.rows(&mut visit))?;
         match outside {
             Some(row) => Err(damaged(&self.dir, &format!("a chunk points to vector row {row}, which is not there"))),
             None => Ok(scores),
@@ -106,12 +106,12 @@ impl Snapshot {
 
     /// The chunk at an ordinal.
     pub fn fetch(&self, ordinal: u32) -> Result<Stored> {
-        self.lexical.fetch(ordinal).map_err(|e| self.fault(e))
+        self.tantivy(|| self.lexical.fetch(ordinal))
     }
 
     /// Calls `visit` with every live chunk and its vector row.
     pub fn for_each(&self, visit: &mut dyn FnMut(Stored, u64)) -> Result<()> {
-        self.lexical.for_each(visit).map_err(|e| self.fault(e))
+        self.tantivy(|| self.lexical.for_each(visit))
     }
 
     /// The vector in a row.
@@ -153,8 +153,8 @@ impl Snapshot {
         Ok(self.dense.get_or_init(|| opened))
     }
 
-    fn fault(&self, error: tantivy::TantivyError) -> Fault {
-        tantivy_fault(&self.dir, &self.damage, error)
+    fn tantivy<T>(&self, read: impl FnOnce() -> tantivy::Result<T>) -> Result<T> {
+        tantivy(&self.dir, &self.damage, read)
     }
 
     /// `fault`, or the damage behind it.
@@ -186,9 +186,15 @@ fn check_size(dir: &Path, name: &str, entry: &FileEntry) -> Result<()> {
     }
 }
 
-fn tantivy_fault(dir: &Path, damage: &Damage, error: tantivy::TantivyError) -> Fault {
-    match damage.seen() {
-        Some(name) => damaged(&dir.join(name), "a checksum does not match"),
-        None => Fault::failed(format!("cannot read the index in {}", dir.display())).because(error),
+/// Reads through Tantivy; names the damaged file behind whatever it says, or behind its panic.
+fn tantivy<T>(dir: &Path, damage: &Damage, read: impl FnOnce() -> tantivy::Result<T>) -> Result<T> {
+    let read = guarded(read);
+    match (read, damage.seen()) {
+        (Ok(Ok(value)), _) => Ok(value),
+        (_, Some(name)) => Err(damaged(&dir.join(name), "a checksum does not match")),
+        (Ok(Err(error)), None) => {
+            Err(Fault::failed(format!("cannot read the index in {}", dir.display())).because(error))
+        }
+        (Err(panic), None) => Err(damaged(&dir.join("bm25"), &panic)),
     }
 }
