@@ -214,10 +214,7 @@ fn what_is_no_plain_file_never_hangs_an_ingest() {
     sandbox.write("docs/plain.md", "# Plain\n\nThe pelican is plain.\n");
     let docs = sandbox.path().join("docs");
     let mut skipped = 0;
-    let _listener = UnixListener::bind(docs.join("socket.txt")).map(|listener| {
-        skipped += 1;
-        listener
-    });
+    let _listener = UnixListener::bind(docs.join("socket.txt")).inspect(|_| skipped += 1);
     if has_tool("mkfifo", &["--version"]) {
         assert!(Command::new("mkfifo").arg(docs.join("fifo.txt")).status().is_ok_and(|s| s.success()));
         // In the place of an ignore file it would be waited for.
