@@ -94,11 +94,13 @@ fn is_unspaced(c: char) -> bool {
 
 fn collapse(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
+    let mut in_code = false;
     for word in text.split_whitespace() {
-        // A mark that was taken out must not leave its space before the full stop.
-        if !out.is_empty() && !matches!(word, "." | "," | ";" | "!" | "?" | ")") {
+        // A mark that was taken out must not leave its space before the full stop. In code a dot may be a word.
+        if !out.is_empty() && (in_code || !matches!(word, "." | "," | ";" | "!" | "?" | ")")) {
             out.push(' ');
         }
+        in_code ^= word.matches('`').count() % 2 == 1;
         out.push_str(word);
     }
     out

@@ -37,7 +37,6 @@ use ui::Ui;
     version,
     about,
     long_about = None,
-    disable_help_subcommand = true,
     max_term_width = 100,
     after_help = "Start with `rag ingest --dir FOLDER`, then `rag ask \"QUESTION\"`.\n\n\
                   Exit codes: 0 done, 1 failed, 2 usage, 3 nothing found, 4 some files failed, 5 damaged,\n\
