@@ -78,7 +78,7 @@ fn every_mark_has_a_citation_and_every_sentence_a_source() {
         let mut rest = answer;
         while let Some((sentence, after)) = rest.split_once(" [") {
             let (n, after) = after.split_once(']').unwrap();
-            let source = citations.iter().find(|c| c["n"] == n).unwrap()["text"].as_str().unwrap();
+            let source = citations.iter().find(|c| c["n"].as_u64() == n.parse().ok()).unwrap()["text"].as_str().unwrap();
             let flat = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
             assert!(flat(source).contains(&flat(sentence)), "{sentence:?} is not in {source:?}");
             rest = after;

@@ -472,7 +472,8 @@ fn an_index_brought_up_to_date_gives_what_a_fresh_one_gives() {
     let hits = |data: &str, query: &str| {
         let args = ["search", query, "--json", "--explain", "-k", "50", "--data-dir", data];
         let mut command = sandbox.command(args);
-        Run::of(command.env("RAG_CACHE_DIR", sandbox.path().join("cache"))).ok().json()["hits"].clone()
+        let run = Run::of(command.env("RAG_CACHE_DIR", sandbox.path().join("cache")));
+        (run.code, run.json()["hits"].clone())
     };
     for _ in 0..12 {
         edit(&sandbox, &mut random);
