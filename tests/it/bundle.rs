@@ -455,7 +455,7 @@ fn cut_and_flipped_bundles_are_refused_or_right() {
 /// end. Memory and file size are limited from outside, so that whoever believes it dies of it.
 #[test]
 fn bombs_are_stopped_at_what_was_announced() {
-    let limits = ["--as=1500000000", "--fsize=100000000", "--cpu=60"];
+    let limits = ["--as=600000000", "--fsize=100000000", "--cpu=60"];
     if !has_tool("prlimit", &[limits[0], limits[1], limits[2], "true"]) {
         return;
     }
