@@ -142,7 +142,8 @@ fn what_is_no_file_is_skipped_without_waiting_for_it() {
     let folder = tempfile::tempdir().unwrap();
     make(folder.path(), &["a"]);
     for name in ["fifo", ".gitignore"] {
-        rustix::fs::mknodat(rustix::fs::CWD, folder.path().join(name), rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        rustix::fs::mknodat(rustix::fs::CWD, folder.path().join(name), rustix::fs::FileType::Fifo, 0o600.into(), 0)
+            .unwrap();
     }
     let _socket = std::os::unix::net::UnixListener::bind(folder.path().join("socket")).unwrap();
     let expected = ["a", "skipped fifo: not a regular file", "skipped socket: not a regular file"];
@@ -155,7 +156,7 @@ fn an_unreadable_folder_fails_alone() {
     let folder = tempfile::tempdir().unwrap();
     make(folder.path(), &["a/x", "b/y", "c"]);
     let closed = folder.path().join("a");
-    fs::set_permissions(&closed, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).unwrap();
     if fs::read_dir(&closed).is_ok() {
         eprintln!("skipped: this user may read every folder");
         return;
