@@ -1,3 +1,15 @@
+#![doc = include_str!("ARCHITECTURE.md")]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::disallowed_methods,
+        clippy::print_stderr,
+        clippy::print_stdout,
+        clippy::unwrap_used,
+        reason = "tests make files, read the environment, and say aloud what they skip"
+    )
+)]
+
 pub mod error;
 
 pub mod config;
@@ -6,9 +18,11 @@ pub mod vector;
 
 pub mod analysis;
 pub mod disk;
+
 pub mod http;
 pub mod sqlite;
 
+pub mod answer;
 pub mod cache;
 pub mod index;
 pub mod model;

@@ -15,7 +15,7 @@ use crate::error::{Fault, Result};
 use crate::index::{Snapshot, Stored};
 use crate::model::{Embedder, Role};
 use crate::rank::{self, Candidate, Fused, Fusion, Place};
-use crate::vector::Vector;
+use crate::vector::{Vector, dot};
 
 /// Longest question in bytes. A longer one is a document, and the model reads the first page of it at most.
 const MAX_QUERY_BYTES: usize = 32 * 1024;
@@ -50,6 +50,8 @@ pub struct Response {
     /// Embedding look-ups: 1 hit, 1 miss, or neither when nothing was embedded.
     pub embed_hits: u64,
     pub embed_misses: u64,
+    /// The question's vector, when a dense leg ran.
+    pub vector: Option<Vector>,
 }
 
 /// One generation, open, and the model once a question needed it. Serves any number of questions.
@@ -73,14 +75,13 @@ impl Searcher {
         let query = checked(&request.query)?;
         let Self { snapshot, embedder } = self;
         let snapshot = &*snapshot;
+        let languages = snapshot.meta().query_languages();
+        let terms = (request.mode != Mode::Dense).then(|| analysis::query_terms(query, &languages));
         // Loading the model takes longer than anything else, so the lexical leg runs beside it.
         let (lexical, embedded) = std::thread::scope(|scope| {
             let embedding = (request.mode != Mode::Lexical)
-                .then(|| scope.spawn(|| embed(engine, snapshot, embedder, query, request.no_cache)));
-            let lexical = (request.mode != Mode::Dense).then(|| {
-                let terms = analysis::query_terms(query, &snapshot.meta().query_languages());
-                snapshot.lexical_scores(&terms)
-            });
+                .then(|| scope.spawn(|| embed(engine, snapshot, embedder, Role::Query, query, request.no_cache)));
+            let lexical = terms.as_ref().map(|terms| snapshot.lexical_scores(terms));
             let embedded = embedding.map(|thread| {
                 thread.join().unwrap_or_else(|_| Err(Fault::failed("embedding the question failed")))
             });
@@ -88,7 +89,14 @@ impl Searcher {
         });
         let (lexical, embedded) = (lexical?, embedded?);
         let scan = Instant::now();
-        let dense = embedded.as_ref().map(|e| snapshot.dense_scores(e.vector.as_slice())).transpose()?;
+        let mut dense = embedded.as_ref().map(|e| snapshot.dense_scores(e.vector.as_slice())).transpose()?;
+        // A quoted phrase must occur, however near the meaning is.
+        if let (Some(lexical), Some(dense)) = (&lexical, &mut dense)
+            && terms.is_some_and(|terms| !terms.phrases.is_empty())
+        {
+            let without = dense.iter_mut().zip(lexical).filter(|(_, score)| **score <= 0.0);
+            without.for_each(|(cosine, _)| *cosine = f32::NAN);
+        }
         let fusion = Fusion { dense_weight: engine.config.dense_weight };
         // Copies and overlaps take no place of their own, so more are looked at than are wanted.
         let depth = request.k.saturating_mul(2).saturating_add(20);
@@ -110,8 +118,37 @@ impl Searcher {
             timings,
             embed_hits: embedded.as_ref().map_or(0, |e| u64::from(e.hit)),
             embed_misses: embedded.as_ref().map_or(0, |e| u64::from(!e.hit)),
+            vector: embedded.map(|e| e.vector),
         })
     }
+}
+
+impl Searcher {
+    /// Cosines between a question's vector and other texts, through the cache.
+    pub fn similarities(
+        &mut self,
+        engine: &Engine,
+        question: &Vector,
+        texts: &[String],
+        no_cache: bool,
+    ) -> Result<Similarities> {
+        let mut found = Similarities::default();
+        for text in texts {
+            let embedded = embed(engine, &self.snapshot, &mut self.embedder, Role::Passage, text, no_cache)?;
+            found.hits += u64::from(embedded.hit);
+            found.misses += u64::from(!embedded.hit);
+            found.cosines.push(f64::from(dot(question.as_slice(), embedded.vector.as_slice())));
+        }
+        Ok(found)
+    }
+}
+
+/// Cosines, and how many of the texts' vectors were in the cache.
+#[derive(Default)]
+pub struct Similarities {
+    pub cosines: Vec<f64>,
+    pub hits: u64,
+    pub misses: u64,
 }
 
 fn checked(query: &str) -> Result<&str> {
@@ -131,17 +168,18 @@ struct Embedded {
     milliseconds: f64,
 }
 
-/// The question's vector, by the model that the index was built with. A vector in the cache costs no model.
+/// The vector of a text, by the model that the index was built with. A vector in the cache costs no model.
 fn embed(
     engine: &Engine,
     snapshot: &Snapshot,
     embedder: &mut Option<Embedder>,
-    query: &str,
+    role: Role,
+    text: &str,
     no_cache: bool,
 ) -> Result<Embedded> {
     let start = Instant::now();
     let model = &snapshot.meta().model;
-    let key = Key::new(&model.fingerprint, Role::Query.name(), query);
+    let key = Key::new(&model.fingerprint, role.name(), text);
     let cached = if no_cache { None } else { engine.cache().embedding(&key, &model.fingerprint, model.dimension) };
     if let Some(vector) = cached {
         return Ok(Embedded { vector, hit: true, milliseconds: milliseconds(start) });
@@ -150,7 +188,7 @@ fn embed(
         Some(embedder) => embedder,
         none => none.insert(load(engine, snapshot)?),
     };
-    let vector = embedder.embed(Role::Query, query)?;
+    let vector = embedder.embed(role, text)?;
     if !no_cache {
         engine.cache().keep_embeddings(&model.fingerprint, &[(key, vector.clone())], engine.now_s());
     }

@@ -2,6 +2,8 @@
 //!
 //! `rusqlite` is always the bundled one: a corruption bug of WAL mode is fixed only from SQLite 3.51.3 on.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -40,6 +42,7 @@ pub fn open(path: &Path, schema: &str, version: i64) -> rusqlite::Result<Opened>
 }
 
 fn open_writable(path: &Path, schema: &str, version: i64) -> rusqlite::Result<Opened> {
+    make_private(path);
     let connection = Connection::open(path)?;
     connection.busy_timeout(BUSY_WAIT)?;
     let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
@@ -54,6 +57,12 @@ fn open_writable(path: &Path, schema: &str, version: i64) -> rusqlite::Result<Op
     // A commit then costs no fsync; a power cut may lose the last commits but never damages the file.
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     Ok(Opened::Writable(connection))
+}
+
+/// Makes an absent file readable to the user alone, where SQLite would make it readable to all; `-wal` and `-shm` take
+/// over what they find. When it cannot be made, SQLite says why.
+fn make_private(path: &Path) {
+    let _ = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
 }
 
 /// `immutable` keeps SQLite from wanting `-wal` and `-shm` files, which it could not create here.

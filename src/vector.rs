@@ -42,7 +42,7 @@ impl Vector {
 
 /// Inner product; the cosine when both are unit vectors.
 ///
-/// Eight running sums let the compiler use vector registers without reordering a single float sum, so the result
+/// Running sums side by side let the compiler use vector registers without reordering a single float sum, so the result
 /// is the same on every run; `a` and `b` must have the same length.
 pub fn dot(a: &[f32], b: &[f32]) -> f32 {
     const LANES: usize = 16;

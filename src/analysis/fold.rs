@@ -99,7 +99,9 @@ pub(super) fn fold_into(lower: &str, out: &mut String) {
 
 fn drops_mark(base: char, mark: char) -> bool {
     match base {
-        'a'..='z' | '\u{c0}'..='\u{24f}' | '\u{1e00}'..='\u{1eff}' => matches!(mark, '\u{300}'..='\u{36f}' | '\u{1ab0}'..='\u{1aff}' | '\u{1dc0}'..='\u{1dff}'),
+        'a'..='z' | '\u{c0}'..='\u{24f}' | '\u{1e00}'..='\u{1eff}' => {
+            matches!(mark, '\u{300}'..='\u{36f}' | '\u{1ab0}'..='\u{1aff}' | '\u{1dc0}'..='\u{1dff}')
+        }
         '\u{370}'..='\u{3ff}' | '\u{1f00}'..='\u{1fff}' => matches!(mark, '\u{300}'..='\u{36f}'),
         // Stress marks, as dictionaries print them.
         '\u{400}'..='\u{52f}' => matches!(mark, '\u{300}' | '\u{301}'),

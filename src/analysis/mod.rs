@@ -36,10 +36,9 @@ pub struct Term<'a> {
 
 /// Hands every term of `text` to `sink`, positions never falling.
 ///
-/// `language` is an ISO 639 code (`en`, `eng`, `en-US`). Without one, words are lower-cased and folded but not
-/// stemmed: a wrong stemmer merges words that have nothing in common (an English one takes the Spanish *universos* and
-/// *universal* apart but joins the German *Tage* and *tag*), while a missing one only misses inflections. A caller who
-/// knows better, for instance that source code is commented in English, says so.
+/// `language` is an ISO 639 code (`en`, `eng`, `en-US`). Without one, words are lower-cased and folded but not stemmed: a
+/// wrong stemmer merges words that have nothing in common, a missing one only misses inflections. A caller who knows
+/// better, for instance that source code is commented in English, says so.
 pub fn index_terms(text: &str, language: Option<&str>, sink: &mut dyn FnMut(Term<'_>)) {
     let stemmer = language.and_then(stems::Stemmer::of);
     words::scan(text, &mut |piece: Piece<'_>| {
@@ -57,4 +56,4 @@ pub fn index_terms(text: &str, language: Option<&str>, sink: &mut dyn FnMut(Term
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

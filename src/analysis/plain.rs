@@ -1,15 +1,16 @@
 //! A sentence as a reader should see it: markup off, hard wraps joined, code spans kept as they are.
 //!
-//! The surprising rule: `[12]` never survives outside code. In an answer a number in square brackets cites a source
-//! of the answer; a source's own footnote marks would be read as ours. Attached ones go; free-standing ones become `(12)`.
+//! The surprising rule: `[12]` never survives outside code. In an answer a number in square brackets cites a source of
+//! the answer; a source's own footnote marks would be read as ours. Attached ones go; free-standing ones become `(12)`.
 
 use std::borrow::Cow;
 
-/// `text` without inline Markdown or reStructuredText, heading and list marks, tags and comments; white space is collapsed.
-/// A fence of code comes back as it is.
+/// `text` without inline Markdown or reStructuredText, heading and list marks, tags and comments; white space is
+/// collapsed. A fence of code comes back as it is.
+#[must_use]
 pub fn plain(text: &str) -> String {
     let text = text.trim();
-    if text.starts_with("```") || text.starts_with("~~~") {
+    if is_fence(text) {
         return text.to_owned();
     }
     let mut out = String::with_capacity(text.len());
@@ -23,6 +24,12 @@ pub fn plain(text: &str) -> String {
     let out = collapse(&out);
     // reStructuredText announces code with two colons.
     out.strip_suffix("::").map_or(out.clone(), |sentence| format!("{sentence}:"))
+}
+
+/// Whether `text` begins with the opening line of a fence; ``` ```this``` ``` is a code span.
+pub(super) fn is_fence(text: &str) -> bool {
+    let first = text.lines().next().unwrap_or("");
+    first.starts_with("~~~") || first.starts_with("```") && !first.trim_start_matches('`').contains('`')
 }
 
 /// The text of an ATX heading, if `line` is one.
@@ -52,7 +59,7 @@ fn strip_block_marks(line: &str) -> &str {
     if let Some(text) = heading(line) {
         return text;
     }
-    let mut line = line;
+    let mut line = line.strip_prefix("[^").and_then(|note| note.split_once("]: ")).map_or(line, |(_, text)| text);
     while let Some(text) = item(line) {
         line = text;
     }
@@ -65,14 +72,14 @@ fn row(line: &str) -> Option<String> {
     Some(cells.split('|').map(str::trim).collect::<Vec<_>>().join(" | "))
 }
 
-/// Hard-wrapped lines as one. Scripts without spaces get none at the seam, and a hyphen at a line's end keeps its word together.
+/// Hard-wrapped lines as one. Scripts without spaces get none at the seam, and a hyphen at a line's end keeps its word
+/// together.
 fn join(lines: &[&str]) -> String {
     let mut joined = String::new();
     for line in lines {
-        let seam_has_space = match (joined.chars().next_back(), line.chars().next()) {
-            (Some(before), Some(after)) => !(is_unspaced(before) && is_unspaced(after)) && !(joined.ends_with('-') && !joined.ends_with(" -") && after.is_lowercase()),
-            _ => false,
-        };
+        let keeps_hyphen = joined.ends_with('-') && !joined.ends_with(" -") && line.starts_with(char::is_lowercase);
+        let is_unspaced_seam = joined.ends_with(is_unspaced) && line.starts_with(is_unspaced);
+        let seam_has_space = !joined.is_empty() && !line.is_empty() && !keeps_hyphen && !is_unspaced_seam;
         if seam_has_space {
             joined.push(' ');
         }
@@ -126,14 +133,11 @@ fn run_len(text: &str, mark: char) -> usize {
     text.len() - text.trim_start_matches(mark).len()
 }
 
-/// Keeps code as it stands, in single backticks where they do; a reStructuredText reference loses its marks.
+/// Keeps code as it stands, in single backticks where they do, and drops a tick that has no partner; a reStructuredText
+/// reference loses its marks.
 fn code_span(rest: &str, out: &mut String) -> usize {
     let ticks = run_len(rest, '`');
-    let fence = &rest[..ticks];
-    let Some(len) = find_run(&rest[ticks..], ticks) else {
-        out.push_str(fence);
-        return ticks;
-    };
+    let Some(len) = find_run(&rest[ticks..], ticks) else { return ticks };
     let inside = &rest[ticks..ticks + len];
     let total = ticks + len + ticks;
     let after = &rest[total..];
@@ -165,11 +169,9 @@ fn find_run(text: &str, ticks: usize) -> Option<usize> {
     None
 }
 
-const TAGS: &[&str] = &[
-    "a", "abbr", "b", "blockquote", "br", "center", "cite", "code", "dd", "del", "details", "div", "dl", "dt", "em", "figcaption", "figure", "font", "h1", "h2", "h3", "h4",
-    "h5", "h6", "hr", "i", "img", "ins", "kbd", "li", "mark", "ol", "p", "pre", "q", "s", "samp", "section", "small", "span", "strong", "sub", "summary", "sup", "table", "tbody",
-    "td", "th", "thead", "tr", "u", "ul", "var",
-];
+const TAGS: &str = "a abbr b blockquote br center cite code dd del details div dl dt em figcaption figure font h1 h2 h3 h4 h5 \
+    h6 hr i img ins kbd li mark ol p pre q s samp section small span strong sub summary sup table tbody td th \
+    thead tr u ul var";
 
 /// Drops a comment or an HTML tag; `Vec<T>` and `a < b` stay.
 fn tag(rest: &str, out: &mut String) -> usize {
@@ -184,7 +186,10 @@ fn tag(rest: &str, out: &mut String) -> usize {
     }
     let name = inside.trim_start_matches('/').split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or("");
     let starts_as_tag = inside.trim_start_matches('/').starts_with(|c: char| c.is_ascii_alphabetic());
-    let is_tag = starts_as_tag && (TAGS.contains(&name.to_ascii_lowercase().as_str()) || inside.starts_with('/') || inside.contains("=\""));
+    let is_tag = starts_as_tag
+        && (TAGS.split_ascii_whitespace().any(|tag| tag.eq_ignore_ascii_case(name))
+            || inside.starts_with('/')
+            || inside.contains("=\""));
     if !is_tag {
         return copy('<', out);
     }
@@ -214,7 +219,8 @@ fn link(rest: &str, out: &mut String) -> Option<usize> {
     Some(close + 1 + target_len)
 }
 
-/// Where the bracket that opens `text` closes. Links are short; looking further would make a page of brackets quadratic.
+/// Where the bracket that opens `text` closes. Links are short; looking further would make a page of brackets
+/// quadratic.
 fn matching(text: &str, open: char, close: char) -> Option<usize> {
     const MAX_LINK_BYTES: usize = 2_000;
     let mut depth = 0_usize;
@@ -243,7 +249,9 @@ fn note(rest: &str, out: &mut String) -> Option<usize> {
         len += run_len(&rest[len..], '_');
         return Some(len);
     }
-    let is_number = label.starts_with(|c: char| c.is_ascii_digit()) && label.chars().all(|c| c.is_ascii_digit() || ", –-".contains(c)) && label != "0";
+    let is_number = label.starts_with(|c: char| c.is_ascii_digit())
+        && label.chars().all(|c| c.is_ascii_digit() || ", –-".contains(c))
+        && label != "0";
     if !is_number {
         // A reference that names itself: [text] with its target elsewhere.
         let inside: Cow<'_, str> = label.into();
@@ -267,13 +275,18 @@ fn emphasis(before: &str, rest: &str, out: &mut String) -> usize {
     let Some(mark) = rest.chars().next() else { return 0 };
     let len = run_len(rest, mark);
     let after = rest[len..].chars().next();
+    let text_before = before;
     let before = before.chars().next_back();
     let opens = after.is_some_and(|c| !c.is_whitespace());
     let closes = before.is_some_and(|c| !c.is_whitespace());
     let is_inside_word = before.is_some_and(char::is_alphanumeric) && after.is_some_and(char::is_alphanumeric);
     let is_markup = match mark {
         '~' => len == 2 && opens != closes,
-        '_' => len <= 3 && !is_inside_word && (opens && is_closed(&rest[len..], mark) || closes && out_opened(out, before)),
+        '_' => {
+            len <= 3 && !is_inside_word && (opens && is_closed(&rest[len..], mark) || closes && out_opened(out, before))
+        }
+        // **p**rint
+        _ if len == 2 && is_inside_word && text_before.matches("**").count() % 2 == 1 => true,
         _ => len <= 3 && (opens && is_closed(&rest[len..], mark) || closes && !opens || closes && !is_inside_word),
     };
     if !is_markup {
@@ -325,5 +338,9 @@ fn entity(rest: &str, out: &mut String) -> usize {
 fn role(rest: &str, out: &mut String) -> usize {
     let name_len = rest[1..].bytes().take_while(|b| b.is_ascii_lowercase() || matches!(b, b':' | b'-' | b'_')).count();
     let opened = &rest[1 + name_len..];
-    if name_len > 2 && rest[..1 + name_len].ends_with(':') && opened.starts_with('`') && !opened.starts_with("``") { 1 + name_len } else { copy(':', out) }
+    if name_len > 2 && rest[..1 + name_len].ends_with(':') && opened.starts_with('`') && !opened.starts_with("``") {
+        1 + name_len
+    } else {
+        copy(':', out)
+    }
 }

@@ -4,7 +4,7 @@
 //! them is text.
 
 use super::stems::Stemmer;
-use super::stopwords::is_stop_word;
+use super::stopwords::{asks, is_stop_word};
 use super::words::{self, Piece, Role};
 
 /// What a question asks the index for.
@@ -40,8 +40,9 @@ const MAX_TERMS: usize = 256;
 const MAX_PHRASES: usize = 16;
 const MAX_PHRASE_TERMS: usize = 64;
 
-/// Turns what was typed into terms and phrases. `languages` are those of the index (ISO 639 codes): each stems the words
-/// in its own way, and the results are variants of one another.
+/// Turns what was typed into terms and phrases. `languages` are those of the index (ISO 639 codes): each stems the
+/// words in its own way, and the results are variants of one another.
+#[must_use]
 pub fn query_terms(text: &str, languages: &[&str]) -> Query {
     let forms = Forms::new(languages);
     let (text, quoted) = quotes(text);
@@ -51,7 +52,12 @@ pub fn query_terms(text: &str, languages: &[&str]) -> Query {
     if asked.iter().any(|(_, is_stop)| !is_stop) {
         asked.retain(|(_, is_stop)| !is_stop);
     }
-    let phrases = quoted.iter().map(|phrase| forms.phrase(phrase)).filter(|phrase| !phrase.is_empty()).take(MAX_PHRASES).collect();
+    let phrases = quoted
+        .iter()
+        .map(|phrase| forms.phrase(phrase))
+        .filter(|phrase| !phrase.is_empty())
+        .take(MAX_PHRASES)
+        .collect();
     Query { terms: merged(asked.into_iter().map(|(term, _)| term)), phrases }
 }
 
@@ -63,9 +69,12 @@ fn quotes(text: &str) -> (String, Vec<String>) {
     let mut rest = text;
     while let Some((open, mark)) = rest.char_indices().find(|&(_, c)| matches!(c, '"' | '\u{201c}' | '\u{201e}')) {
         let inside = &rest[open + mark.len_utf8()..];
-        let begins = rest[..open].chars().next_back().or(plain.chars().next_back()).is_none_or(|c| !c.is_alphanumeric());
+        let begins =
+            rest[..open].chars().next_back().or(plain.chars().next_back()).is_none_or(|c| !c.is_alphanumeric());
         let is_closing = |c: char| c == '"' && mark == '"' || matches!(c, '\u{201d}' | '\u{201c}') && mark != '"';
-        let close = inside.char_indices().find(|&(at, c)| is_closing(c) && !inside[at + c.len_utf8()..].starts_with(char::is_alphanumeric));
+        let close = inside
+            .char_indices()
+            .find(|&(at, c)| is_closing(c) && !inside[at + c.len_utf8()..].starts_with(char::is_alphanumeric));
         plain.push_str(&rest[..open]);
         plain.push(' ');
         rest = inside;
@@ -93,8 +102,8 @@ impl<'a> Forms<'a> {
 
     /// The term to score by, and whether it is a stop word; `None` for what the index has but a question need not ask.
     fn term(&self, piece: Piece<'_>, shouts: bool) -> Option<(QueryTerm, bool)> {
-        // Measured on SciFact's training claims, nDCG@10 at k1 0.9, b 0.4: every form at full weight 0.688, these 0.697,
-        // parts alone 0.696. The whole is rare, so half its weight still puts the exact identifier first.
+        // Measured on SciFact's training claims, nDCG@10 at k1 0.9, b 0.4: every form at full weight 0.688, these
+        // 0.697, parts alone 0.696. The whole is rare, so half its weight still puts the exact identifier first.
         let (weight, is_part) = match piece.role {
             Role::Word | Role::Bigram | Role::Unigram { alone: true } => (1.0, false),
             Role::Unigram { alone: false } => return None,
@@ -105,7 +114,9 @@ impl<'a> Forms<'a> {
         let is_word = matches!(piece.role, Role::Word | Role::Part { .. } | Role::Hump);
         // WHO, IT and US are names when the rest of the question is not in capitals.
         let is_name = !shouts && piece.raw.len() > 1 && piece.raw.chars().all(char::is_uppercase);
-        let is_stop = is_word && !is_name && self.languages.iter().any(|language| is_stop_word(piece.text, language));
+        let is_stop_word =
+            is_word && !is_name && self.languages.iter().any(|language| is_stop_word(piece.text, language));
+        let is_stop = is_stop_word || piece.role == Role::Bigram && asks(piece.text);
         Some((QueryTerm { variants: self.variants(piece), weight, is_part }, is_stop))
     }
 
@@ -117,7 +128,11 @@ impl<'a> Forms<'a> {
                 // Where a compound has one part, only the whole tells C++ from C; where it has more, its marks do not
                 // matter and `foo_bar` is found as `foo-bar`.
                 Role::Whole => words::n_parts(piece.text) == 1,
-                Role::Unigram { alone: false } | Role::Part { sole: true } | Role::Segment | Role::Joined | Role::Hump => false,
+                Role::Unigram { alone: false }
+                | Role::Part { sole: true }
+                | Role::Segment
+                | Role::Joined
+                | Role::Hump => false,
             };
             if is_asked && phrase.len() < MAX_PHRASE_TERMS {
                 phrase.push(PhraseTerm { variants: self.variants(piece), offset: piece.position });

@@ -2,7 +2,8 @@
 //!
 //! Two passes: lines into blocks (a heading, a list item, a paragraph with its hard wraps, a fence), then each
 //! paragraph into sentences. Full stops are judged as in UAX #29, with what that leaves out: abbreviations, initials,
-//! footnote marks. The surprising rule: a fence of code comes out as one "sentence", whole, so that nobody quotes half of it.
+//! footnote marks. The surprising rule: a fence of code comes out as one "sentence", whole, so that nobody quotes half
+//! of it.
 
 use std::ops::Range;
 
@@ -14,7 +15,9 @@ pub enum Kind {
     /// A sentence of a paragraph.
     Sentence,
     /// A sentence of a list item; `first` when it carries the item's mark.
-    Item { first: bool },
+    Item {
+        first: bool,
+    },
     Heading,
     /// A whole fence or indented block.
     Code,
@@ -30,11 +33,13 @@ pub struct Passage {
 }
 
 /// The sentences of `text` in order, trimmed, none empty. What lies between them is white space and rules.
+#[must_use]
 pub fn sentences(text: &str) -> Vec<Span> {
     passages(text).into_iter().map(|passage| passage.span).collect()
 }
 
 /// The sentences of `text` with what each of them is.
+#[must_use]
 pub fn passages(text: &str) -> Vec<Passage> {
     let mut passages = Vec::new();
     for Block { kind, range } in blocks(text) {
@@ -48,7 +53,9 @@ pub fn passages(text: &str) -> Vec<Passage> {
                     }
                 });
             }
-            Kind::Heading | Kind::Code | Kind::Row => passages.extend(trimmed(text, range).map(|span| Passage { span, kind })),
+            Kind::Heading | Kind::Code | Kind::Row => {
+                passages.extend(trimmed(text, range).map(|span| Passage { span, kind }))
+            }
         }
     }
     passages
@@ -69,7 +76,9 @@ fn blocks(text: &str) -> Vec<Block> {
             Line::Blank | Line::Noise => gathered.close(),
             Line::Fence(mark) => {
                 gathered.close();
-                let last = (at + 1..lines.len()).find(|&i| unquoted(&text[lines[i].clone()]).starts_with(mark)).unwrap_or(lines.len() - 1);
+                let last = (at + 1..lines.len())
+                    .find(|&i| unquoted(&text[lines[i].clone()]).starts_with(mark))
+                    .unwrap_or(lines.len() - 1);
                 gathered.whole(Kind::Code, at..last + 1);
                 at = last;
             }
@@ -77,7 +86,12 @@ fn blocks(text: &str) -> Vec<Block> {
             Line::Heading => gathered.whole(Kind::Heading, at..at + 1),
             Line::Row => gathered.whole(Kind::Row, at..at + 1),
             // "…between 0 and" ⏎ "255. If you…" is a wrapped sentence: inside a paragraph only 1 begins a list.
-            Line::Item if gathered.open.as_ref().is_none_or(|(kind, _)| *kind != Kind::Sentence) || !line.starts_with(|c: char| c.is_ascii_digit()) || line.starts_with("1.") || line.starts_with("1)") => {
+            Line::Item
+                if gathered.open.as_ref().is_none_or(|(kind, _)| *kind != Kind::Sentence)
+                    || !line.starts_with(|c: char| c.is_ascii_digit())
+                    || line.starts_with("1.")
+                    || line.starts_with("1)") =>
+            {
                 gathered.close();
                 gathered.open = Some((Kind::Item { first: true }, at..at + 1));
             }
@@ -153,8 +167,8 @@ fn is_indented_code(text: &str, lines: &[Range<usize>], at: usize, before: &[Blo
     is_announced && marks > 0 || marks > 2 && !is_under_item
 }
 
-/// A paragraph's lines as one block, or as several where a line stops short of the margin with nothing to say why: that is
-/// how plain text sets titles, addresses and `key: value` lines.
+/// A paragraph's lines as one block, or as several where a line stops short of the margin with nothing to say why: that
+/// is how plain text sets titles, addresses and `key: value` lines.
 fn unwrapped(text: &str, lines: &[Range<usize>], kind: Kind, blocks: &mut Vec<Block>) {
     let width = |line: &Range<usize>| text[line.clone()].trim().chars().count();
     let margin = lines.iter().map(width).max().unwrap_or(0);
@@ -198,14 +212,23 @@ enum Line<'a> {
 fn kind_of(line: &str) -> Line<'_> {
     let Some(first) = line.chars().next() else { return Line::Blank };
     match first {
-        '`' | '~' if line.starts_with("```") || line.starts_with("~~~") => Line::Fence(&line[..3]),
+        '`' | '~' if super::plain::is_fence(line) => {
+            Line::Fence(&line[..line.len() - line.trim_start_matches(first).len()])
+        }
         '#' if super::plain::heading(line).is_some() => Line::Heading,
         '|' if line.chars().all(|c| "|-: +=".contains(c)) => Line::Noise,
         '|' if line.len() > 1 => Line::Row,
         '<' if is_lone_tag(line) => Line::Noise,
         '{' if line.starts_with("{{") && line.ends_with("}}") => Line::Noise,
         '.' if line.starts_with(".. ") => Line::Noise,
-        '=' | '-' | '~' | '*' | '_' | '^' | '+' if line.len() > 2 && line.chars().all(|c| c == first || c == ' ') => Line::Rule,
+        '[' if !line.starts_with("[^")
+            && line.split_once("]: ").is_some_and(|(label, target)| !label.contains(' ') && !target.contains(' ')) =>
+        {
+            Line::Noise
+        }
+        '=' | '-' | '~' | '*' | '_' | '^' | '+' if line.len() > 2 && line.chars().all(|c| c == first || c == ' ') => {
+            Line::Rule
+        }
         _ if super::plain::item(line).is_some() => Line::Item,
         _ => Line::Text,
     }
@@ -213,7 +236,9 @@ fn kind_of(line: &str) -> Line<'_> {
 
 fn is_lone_tag(line: &str) -> bool {
     line.starts_with("<!--") && line.ends_with("-->")
-        || line.ends_with('>') && line.matches('<').count() == 1 && line[1..].starts_with(|c: char| c.is_ascii_alphabetic() || c == '/')
+        || line.ends_with('>')
+            && line.matches('<').count() == 1
+            && line[1..].starts_with(|c: char| c.is_ascii_alphabetic() || c == '/')
 }
 
 fn trimmed(text: &str, range: Range<usize>) -> Option<Span> {
@@ -244,7 +269,9 @@ fn split(text: &str, range: Range<usize>, put: &mut dyn FnMut(Span)) {
 }
 
 fn is_terminal(c: char) -> bool {
-    matches!(c, '.' | '!' | '?' | '…' | '‼'..='‽' | '⁇'..='⁉') || is_unspaced_terminal(c) || matches!(c, '।' | '॥' | '؟' | '۔' | '።' | '፧' | '។' | '။' | '։')
+    matches!(c, '.' | '!' | '?' | '…' | '‼'..='‽' | '⁇'..='⁉')
+        || is_unspaced_terminal(c)
+        || matches!(c, '।' | '॥' | '؟' | '۔' | '።' | '፧' | '។' | '။' | '։')
 }
 
 /// Ends a sentence with no space after it.
@@ -253,12 +280,34 @@ fn is_unspaced_terminal(c: char) -> bool {
 }
 
 fn is_closing(c: char) -> bool {
-    matches!(c, ')' | ']' | '}' | '"' | '\'' | '”' | '’' | '»' | '」' | '』' | '】' | '）' | '〉' | '》' | '*' | '_' | '`' | '›')
+    matches!(
+        c,
+        ')' | ']'
+            | '}'
+            | '"'
+            | '\''
+            | '”'
+            | '’'
+            | '»'
+            | '」'
+            | '』'
+            | '】'
+            | '）'
+            | '〉'
+            | '》'
+            | '*'
+            | '_'
+            | '`'
+            | '›'
+    )
 }
 
-/// Whether the sentence that began at `start` ends with the mark at `stop`: its end if it does, where to look on if not.
-/// A small letter after the mark says that it does not, unless the whole paragraph is written in small letters.
+/// Whether the sentence that began at `start` ends with the mark at `stop`: its end if it does, where to look on if
+/// not. A small letter after the mark says that it does not, unless the whole paragraph is written in small letters.
 fn ends_at(block: &str, start: usize, stop: usize, is_lower_case: bool) -> Result<usize, usize> {
+    if is_in_code(&block[start..stop], &block[stop..]) {
+        return Err(stop + block[stop..].find('`').unwrap_or(1));
+    }
     let marks_len = block[stop..].find(|c| !is_terminal(c)).unwrap_or(block.len() - stop);
     let marks = &block[stop..stop + marks_len];
     let mut end = stop + marks_len;
@@ -288,25 +337,34 @@ fn ends_at(block: &str, start: usize, stop: usize, is_lower_case: bool) -> Resul
     Ok(end)
 }
 
+/// Whether a mark stands inside a code span: the `!` of `println!` ends nothing.
+fn is_in_code(before: &str, after: &str) -> bool {
+    before.matches('`').count() % 2 == 1 && after.contains('`')
+}
+
 /// Bytes of a footnote mark (`[12]`, `[^note]`, `[citation needed]`) that `rest` begins with.
 fn footnote_len(rest: &str) -> Option<usize> {
     let inside = rest.strip_prefix('[')?;
     let close = inside.find(']').filter(|&close| close > 0 && close < 24)?;
     let label = &inside[..close];
-    let is_note = label.starts_with('^') || label.ends_with("needed") || label.chars().all(|c| c.is_ascii_digit() || ", –-".contains(c));
+    let is_note = label.starts_with('^')
+        || label.ends_with("needed")
+        || label.chars().all(|c| c.is_ascii_digit() || ", –-".contains(c));
     (is_note && !inside[close + 1..].starts_with(['(', '['])).then_some(close + 2)
 }
 
 /// Never end a sentence.
 const TITLES: &[&str] = &[
-    "mr", "mrs", "ms", "dr", "prof", "st", "gen", "col", "lt", "sgt", "capt", "cmdr", "adm", "rep", "sen", "gov", "rev", "hon", "pres", "mt", "messrs", "mme", "mlle",
-    "sra", "dra", "e.g", "i.e", "vs", "cf", "viz", "z.b", "d.h", "bzw", "p.ex", "ggf", "ca", "approx", "resp", "esp", "incl",
+    "mr", "mrs", "ms", "dr", "prof", "st", "gen", "col", "lt", "sgt", "capt", "cmdr", "adm", "rep", "sen", "gov",
+    "rev", "hon", "pres", "mt", "messrs", "mme", "mlle", "sra", "dra", "e.g", "i.e", "vs", "cf", "viz", "z.b", "d.h",
+    "bzw", "p.ex", "ggf", "ca", "approx", "resp", "esp", "incl",
 ];
 
 /// Do not end a sentence when a number or a bracket follows.
 const COUNTERS: &[&str] = &[
-    "fig", "figs", "eq", "eqs", "no", "nos", "nr", "vol", "pp", "p", "sec", "ch", "chap", "art", "tab", "abb", "bd", "s", "al", "ref", "refs", "jan", "feb", "mar", "apr",
-    "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec", "ed", "eds", "n", "v", "ver", "app", "par", "op", "b.c", "a.d", "est", "circa", "c",
+    "fig", "figs", "eq", "eqs", "no", "nos", "nr", "vol", "pp", "p", "sec", "ch", "chap", "art", "tab", "abb", "bd",
+    "s", "al", "ref", "refs", "jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec",
+    "ed", "eds", "n", "v", "ver", "app", "par", "op", "b.c", "a.d", "est", "circa", "c",
 ];
 
 /// Whether the full stop after `before` belongs to a short form.
@@ -330,8 +388,12 @@ fn is_abbreviated(before: &str, following: &str) -> bool {
     if !is_initial || !next.is_uppercase() {
         return false;
     }
-    let next_word: String = following.chars().take_while(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
+    let next_word: String =
+        following.chars().take_while(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
     let head = before[..before.len() - word.len()].trim_end();
-    let follows_a_name = is_acronym || head.is_empty() || head.ends_with('.') || head.rsplit(char::is_whitespace).next().is_some_and(|w| w.starts_with(char::is_uppercase));
+    let follows_a_name = is_acronym
+        || head.is_empty()
+        || head.ends_with('.')
+        || head.rsplit(char::is_whitespace).next().is_some_and(|w| w.starts_with(char::is_uppercase));
     follows_a_name && !super::is_stop_word(&next_word, "en")
 }

@@ -84,13 +84,36 @@ fn class(c: char) -> Class {
     match c {
         '\0'..='\x7f' if c.is_ascii_alphanumeric() || c == '_' => Class::Word,
         '\0'..='\x7f' => Class::Other,
-        '\u{e00}'..='\u{eff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}' | '\u{19e0}'..='\u{19ff}' | '\u{a9e0}'..='\u{a9ff}' | '\u{aa60}'..='\u{aa7f}' => {
-            if c.is_alphanumeric() || is_combining_mark(c) { Class::SouthEastAsian } else { Class::Other }
+        '\u{e00}'..='\u{eff}'
+        | '\u{1000}'..='\u{109f}'
+        | '\u{1780}'..='\u{17ff}'
+        | '\u{19e0}'..='\u{19ff}'
+        | '\u{a9e0}'..='\u{a9ff}'
+        | '\u{aa60}'..='\u{aa7f}' => {
+            if c.is_alphanumeric() || is_combining_mark(c) {
+                Class::SouthEastAsian
+            } else {
+                Class::Other
+            }
         }
-        '\u{3005}'..='\u{3007}' | '\u{3021}'..='\u{3029}' | '\u{3041}'..='\u{309f}' | '\u{30a1}'..='\u{30fa}' | '\u{30fc}'..='\u{30ff}' | '\u{3105}'..='\u{312f}'
-        | '\u{31a0}'..='\u{31bf}' | '\u{31f0}'..='\u{31ff}' | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}'
-        | '\u{ff66}'..='\u{ff9f}' | '\u{20000}'..='\u{3ffff}' => Class::Han,
-        '\u{1100}'..='\u{11ff}' | '\u{3131}'..='\u{318e}' | '\u{a960}'..='\u{a97c}' | '\u{ac00}'..='\u{d7fb}' | '\u{ffa0}'..='\u{ffdc}' => Class::Hangul,
+        '\u{3005}'..='\u{3007}'
+        | '\u{3021}'..='\u{3029}'
+        | '\u{3041}'..='\u{309f}'
+        | '\u{30a1}'..='\u{30fa}'
+        | '\u{30fc}'..='\u{30ff}'
+        | '\u{3105}'..='\u{312f}'
+        | '\u{31a0}'..='\u{31bf}'
+        | '\u{31f0}'..='\u{31ff}'
+        | '\u{3400}'..='\u{4dbf}'
+        | '\u{4e00}'..='\u{9fff}'
+        | '\u{f900}'..='\u{faff}'
+        | '\u{ff66}'..='\u{ff9f}'
+        | '\u{20000}'..='\u{3ffff}' => Class::Han,
+        '\u{1100}'..='\u{11ff}'
+        | '\u{3131}'..='\u{318e}'
+        | '\u{a960}'..='\u{a97c}'
+        | '\u{ac00}'..='\u{d7fb}'
+        | '\u{ffa0}'..='\u{ffdc}' => Class::Hangul,
         '\u{2600}'..='\u{27bf}' | '\u{1f300}'..='\u{1faff}' => Class::Emoji,
         _ if c.is_alphanumeric() || is_combining_mark(c) => Class::Word,
         _ => Class::Other,
@@ -144,7 +167,9 @@ impl Scanner<'_, '_> {
             && start.checked_sub(1).is_none_or(|before| !matches!(bytes[before], b'-' | b'.'));
         if is_plain && !bytes[start + 1..end].iter().any(u8::is_ascii_uppercase) {
             self.accented.clear();
-            self.accented.extend(bytes[start..end.min(start + MAX_TERM_BYTES)].iter().map(|b| char::from(b.to_ascii_lowercase())));
+            self.accented.extend(
+                bytes[start..end.min(start + MAX_TERM_BYTES)].iter().map(|b| char::from(b.to_ascii_lowercase())),
+            );
             let piece = Piece {
                 text: &self.accented,
                 accented: &self.accented,
@@ -222,7 +247,11 @@ impl Scanner<'_, '_> {
                 self.emit_text(&joined, Role::Joined, start + at, start + at + segment.len(), 0);
             }
             for (inner, part) in split_parts(segment) {
-                let (inner, part) = if n_parts > 1 && at + inner == 0 && version(written).is_some() { (inner + 1, &part[1..]) } else { (inner, part) };
+                let (inner, part) = if n_parts > 1 && at + inner == 0 && version(written).is_some() {
+                    (inner + 1, &part[1..])
+                } else {
+                    (inner, part)
+                };
                 self.part(start + at + inner, part, Role::Part { sole: n_parts == 1 });
             }
         }
@@ -251,14 +280,23 @@ impl Scanner<'_, '_> {
         cut(&mut self.folded);
         if !self.folded.is_empty() {
             let raw = &self.text[start..end];
-            (self.sink)(Piece { text: &self.folded, accented: &self.accented, raw, role, position: self.position, start, end });
+            (self.sink)(Piece {
+                text: &self.folded,
+                accented: &self.accented,
+                raw,
+                role,
+                position: self.position,
+                start,
+                end,
+            });
         }
         self.position += advance;
     }
 
     /// A run of characters of a script that is searched by characters: every one, and every two neighbours.
     fn characters(&mut self, start: usize, wanted: Class) -> usize {
-        let run_len = self.text[start..].find(|c: char| class(c) != wanted && !extends(c)).unwrap_or(self.text.len() - start);
+        let run_len =
+            self.text[start..].find(|c: char| class(c) != wanted && !extends(c)).unwrap_or(self.text.len() - start);
         let characters = clusters(self.text, start, start + run_len);
         let alone = characters.len() == 1;
         for (i, &(c, from, to)) in characters.iter().enumerate() {
@@ -275,12 +313,22 @@ impl Scanner<'_, '_> {
         self.folded.clear();
         self.folded.extend(characters);
         let raw = &self.text[start..end];
-        (self.sink)(Piece { text: &self.folded, accented: &self.folded, raw, role, position: self.position, start, end });
+        (self.sink)(Piece {
+            text: &self.folded,
+            accented: &self.folded,
+            raw,
+            role,
+            position: self.position,
+            start,
+            end,
+        });
     }
 
     /// A run of a script whose word boundaries only a model knows.
     fn dictionary_words(&mut self, start: usize) -> usize {
-        let run_len = self.text[start..].find(|c: char| class(c) != Class::SouthEastAsian && !fold::is_ignorable(c)).unwrap_or(self.text.len() - start);
+        let run_len = self.text[start..]
+            .find(|c: char| class(c) != Class::SouthEastAsian && !fold::is_ignorable(c))
+            .unwrap_or(self.text.len() - start);
         let run = &self.text[start..start + run_len];
         // The tables are compiled in; making a segmenter only takes their addresses.
         let segmenter = WordSegmenter::new_lstm(WordBreakInvariantOptions::default());
@@ -315,18 +363,22 @@ fn char_at(text: &str, at: usize) -> char {
 
 fn cut(term: &mut String) {
     if term.len() > MAX_TERM_BYTES {
-        term.truncate(term.floor_char_boundary(MAX_TERM_BYTES));
+        let end = (0..=MAX_TERM_BYTES).rev().find(|&at| term.is_char_boundary(at)).unwrap_or(0);
+        term.truncate(end);
     }
 }
 
 /// `1,234,567` and `1,234.5` without the commas; `None` for anything else.
 fn grouped_number(written: &str) -> Option<String> {
-    let (whole, fraction) = written.split_once('.').map_or((written, None), |(whole, fraction)| (whole, Some(fraction)));
+    let (whole, fraction) =
+        written.split_once('.').map_or((written, None), |(whole, fraction)| (whole, Some(fraction)));
     let mut groups = whole.split(',');
     let is_number = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
     let first = groups.next().filter(|g| (1..=3).contains(&g.len()) && is_number(g))?;
     let rest: Vec<&str> = groups.collect();
-    let is_grouped = !rest.is_empty() && rest.iter().all(|g| g.len() == 3 && is_number(g)) && fraction.is_none_or(|f| !f.is_empty() && is_number(f));
+    let is_grouped = !rest.is_empty()
+        && rest.iter().all(|g| g.len() == 3 && is_number(g))
+        && fraction.is_none_or(|f| !f.is_empty() && is_number(f));
     is_grouped.then(|| {
         let mut number = first.to_owned() + &rest.concat();
         if let Some(fraction) = fraction {
@@ -338,7 +390,8 @@ fn grouped_number(written: &str) -> Option<String> {
 
 /// The mark before a compound that belongs to its name: `--verbose`, `-k`, `.NET`.
 fn prefix(before: &str, written: &str) -> &'static str {
-    let opens = |before: &str| before.chars().next_back().is_none_or(|c| c.is_whitespace() || "([{<`\"'=,|/*".contains(c));
+    let opens =
+        |before: &str| before.chars().next_back().is_none_or(|c| c.is_whitespace() || "([{<`\"'=,|/*".contains(c));
     if let Some(before) = before.strip_suffix("--") {
         return if opens(before) { "--" } else { "" };
     }
@@ -358,7 +411,11 @@ fn suffix(written: &str, after: &str) -> &'static str {
         return "++";
     }
     let last = split_parts(written).last().map_or("", |(_, part)| part);
-    if last.len() == 1 && last.as_bytes()[0].is_ascii_alphabetic() && after.strip_prefix('#').is_some_and(ends) { "#" } else { "" }
+    if last.len() == 1 && last.as_bytes()[0].is_ascii_alphabetic() && after.strip_prefix('#').is_some_and(ends) {
+        "#"
+    } else {
+        ""
+    }
 }
 
 /// `1.2.3` of `v1.2.3`.
@@ -397,13 +454,18 @@ fn joined(segment: &str) -> Option<String> {
         joined.push_str(part);
     }
     let dots_fit = !segment.contains('.') || n_parts == 2 || all_single;
-    ((2..=5).contains(&n_parts) && has_letter && dots_fit && version(segment).is_none() && joined.len() <= MAX_TERM_BYTES).then_some(joined)
+    ((2..=5).contains(&n_parts)
+        && has_letter
+        && dots_fit
+        && version(segment).is_none()
+        && joined.len() <= MAX_TERM_BYTES)
+        .then_some(joined)
 }
 
 /// Words that French, Italian and Catalan run into the next one.
 const ELIDED: &[&str] = &[
-    "l", "d", "j", "m", "t", "s", "n", "c", "qu", "jusqu", "lorsqu", "puisqu", "quoiqu", "un", "all", "dall", "dell", "nell", "sull", "quell", "bell",
-    "sant",
+    "l", "d", "j", "m", "t", "s", "n", "c", "qu", "jusqu", "lorsqu", "puisqu", "quoiqu", "un", "all", "dall", "dell",
+    "nell", "sull", "quell", "bell", "sant",
 ];
 
 /// What English runs into the word before.
@@ -435,7 +497,8 @@ fn humps(word: &str) -> Vec<std::ops::Range<usize>> {
     let mut letters = word.char_indices().peekable();
     while let Some((at, c)) = letters.next() {
         let next_is_lower = letters.peek().is_some_and(|&(_, next)| next.is_lowercase());
-        let rises = c.is_uppercase() && (before.is_lowercase() || before.is_ascii_digit() || (before.is_uppercase() && next_is_lower));
+        let rises = c.is_uppercase()
+            && (before.is_lowercase() || before.is_ascii_digit() || (before.is_uppercase() && next_is_lower));
         if rises && at > 0 {
             cuts.push(at);
         }
@@ -445,7 +508,10 @@ fn humps(word: &str) -> Vec<std::ops::Range<usize>> {
         return Vec::new();
     }
     cuts.push(word.len());
-    cuts.windows(2).map(|cut| cut[0]..cut[1]).filter(|hump| word[hump.clone()].chars().filter(|c| c.is_alphabetic()).count() > 1).collect()
+    cuts.windows(2)
+        .map(|cut| cut[0]..cut[1])
+        .filter(|hump| word[hump.clone()].chars().filter(|c| c.is_alphabetic()).count() > 1)
+        .collect()
 }
 
 /// The characters of a run with the bytes each came from, composed and in their compatibility form: half-width kana

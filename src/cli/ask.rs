@@ -1,3 +1,5 @@
+//! `rag ask`: an answer and its sources.
+
 use clap::Args;
 use serde_json::json;
 
@@ -52,7 +54,7 @@ pub fn run(args: &AskArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
             "question": response.question,
             "answer": answer.text,
             "supported": answer.supported,
-            "intent": response.intent,
+            "intent": response.intent.name(),
             "generator": "extractive",
             "model": response.model,
             "index": response.index,

@@ -1,3 +1,5 @@
+//! `rag cache`: counting and emptying.
+
 use clap::{Args, Subcommand};
 use serde_json::json;
 

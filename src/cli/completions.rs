@@ -1,3 +1,5 @@
+//! `rag completions`: what a shell completes.
+
 use clap::{Args, ValueEnum};
 use clap_complete::Shell;
 

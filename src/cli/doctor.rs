@@ -1,3 +1,5 @@
+//! `rag doctor`: each part, how it is, and what to do.
+
 use clap::Args;
 use serde_json::json;
 

@@ -1,3 +1,5 @@
+//! `rag eval`: a table of measures.
+
 use std::path::PathBuf;
 
 use clap::Args;

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::ui::Ui;
+use super::ui::{self, Ui};
 use crate::error::{Fault, Kind, Result};
 
 /// How a command that did not fail ended.
@@ -65,8 +65,23 @@ pub fn report(ui: &Ui, outcome: Result<Outcome>) -> ExitCode {
     }
 }
 
-/// What clap made of a command line that it did not accept, or of `--help`.
-pub fn of_clap(error: &clap::Error) -> ExitCode {
-    let _ = error.print();
-    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+/// What clap made of a command line that it did not accept, or of `--help`. Scripts that asked for JSON get errors in
+/// JSON, whoever finds them.
+pub fn of_clap(error: &clap::Error, json: bool) -> ExitCode {
+    let code = u8::try_from(error.exit_code()).unwrap_or(2);
+    if json && error.use_stderr() {
+        ui::json_fault(&as_fault(error), code);
+    } else {
+        let _ = error.print();
+    }
+    ExitCode::from(code)
+}
+
+/// The first paragraph is what is wrong; a tip, if there is one, is what to do.
+fn as_fault(error: &clap::Error) -> Fault {
+    let text = error.to_string();
+    let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let message = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
+    let tip = text.lines().find_map(|line| line.trim_start().strip_prefix("tip: "));
+    Fault::usage(one_line(message)).hint(tip.map_or_else(|| "`rag --help` shows what there is".to_owned(), one_line))
 }

@@ -1,3 +1,5 @@
+//! `rag index`: listing, checking, moving and removing.
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,7 +10,7 @@ use super::exit::Outcome;
 use super::ui::{Tone, Ui, count, counted, size, time};
 use crate::engine::Engine;
 use crate::error::{Fault, Kind, Result};
-use crate::index::{self, Meta, Snapshot};
+use crate::index::{self, Meta};
 
 /// List, check, move and remove indexes
 #[derive(Debug, Args)]
@@ -62,11 +64,7 @@ fn list(engine: &Engine, ui: &Ui) -> Result<Outcome> {
     let mut objects = Vec::new();
     let mut damaged = None;
     for name in engine.store.names()? {
-        let read = engine.store.pointer(&name).and_then(|pointer| {
-            let pointer = pointer.ok_or_else(|| Fault::failed(format!("the index `{name}` vanished")))?;
-            Snapshot::read_meta(&engine.store, &pointer.current)
-        });
-        match read {
+        match engine.store.meta(&name) {
             Ok(meta) => {
                 objects.push(json!({
                     "name": name, "corpus_id": meta.corpus_id, "documents": meta.counts.documents,

@@ -1,3 +1,5 @@
+//! `rag ingest`: progress while it runs, a summary when it is done.
+
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -74,6 +76,8 @@ struct Teller<'a> {
     stage_start: Instant,
     plain: bool,
     last_plain: Instant,
+    /// The end of this stage has been told as a plain line.
+    told_end: bool,
 }
 
 /// Lines apart on what is no terminal: a log should show life and stay short.
@@ -83,7 +87,7 @@ impl<'a> Teller<'a> {
     fn new(ui: &'a Ui) -> Self {
         let plain = !ui.quiet && !ui.json && !std::io::stderr().is_terminal();
         let now = Instant::now();
-        Self { ui, bar: ui.progress(), stage: None, stage_start: now, plain, last_plain: now }
+        Self { ui, bar: ui.progress(), stage: None, stage_start: now, plain, last_plain: now, told_end: false }
     }
 
     fn tell(&mut self, event: Event) {
@@ -96,7 +100,7 @@ impl<'a> Teller<'a> {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of 1000 fits")]
     fn progress(&mut self, stage: Stage, done: u64, total: u64) {
         if self.stage != Some(stage) {
-            (self.stage, self.stage_start) = (Some(stage), Instant::now());
+            (self.stage, self.stage_start, self.told_end) = (Some(stage), Instant::now(), false);
             self.bar.set_prefix(stage.name());
         }
         let within = if total == 0 { 0.0 } else { done as f64 / total as f64 };
@@ -104,8 +108,8 @@ impl<'a> Teller<'a> {
         let share = from + (to - from) * within;
         self.bar.set_position((share * 1000.0) as u64);
         let is_last = total > 0 && done == total;
-        if self.plain && (is_last || self.last_plain.elapsed() >= PLAIN_EVERY) {
-            self.last_plain = Instant::now();
+        if self.plain && (is_last && !self.told_end || self.last_plain.elapsed() >= PLAIN_EVERY) {
+            (self.last_plain, self.told_end) = (Instant::now(), is_last);
             let message = self.message(stage, done, total);
             self.ui.note(format!("{:>3.0} %  {:8} {message}", share * 100.0, stage.name()));
         } else if !self.bar.is_hidden() {

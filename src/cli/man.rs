@@ -1,3 +1,5 @@
+//! `rag man`: pages made of what clap knows and of the table of exit codes.
+
 use clap::Args;
 
 use super::exit::{CODES, Outcome};

@@ -27,7 +27,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use crate::config::{Config, World};
 use crate::engine::Engine;
-use crate::error::Result;
+use crate::error::{Fault, Result};
 use ui::Ui;
 
 /// Ask questions of your own files, on your own machine
@@ -99,9 +99,11 @@ type Flags = Vec<(&'static str, String, String)>;
 
 /// Runs one command line and says how it ended.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(args) {
+    crate::model::forbid_telemetry();
+    let args: Vec<OsString> = args.into_iter().collect();
+    let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
-        Err(error) => return exit::of_clap(&error),
+        Err(error) => return exit::of_clap(&error, args.iter().take_while(|arg| *arg != "--").any(|arg| arg == "--json")),
     };
     let ui = Ui::new(&cli.global);
     let outcome = run(cli, &ui);
@@ -127,7 +129,10 @@ fn run(cli: Cli, ui: &Ui) -> Result<exit::Outcome> {
 
 fn engine(global: &GlobalArgs, mut flags: Flags) -> Result<Engine> {
     if let Some(dir) = &global.data_dir {
-        flags.push(("data_dir", dir.to_string_lossy().into_owned(), "--data-dir".into()));
+        let text = dir.to_str().ok_or_else(|| {
+            Fault::usage(format!("the name of the folder {} (--data-dir) is not valid UTF-8", dir.display()))
+        })?;
+        flags.push(("data_dir", text.to_owned(), "--data-dir".into()));
     }
     if let Some(index) = &global.index {
         flags.push(("index", index.clone(), "--index".into()));

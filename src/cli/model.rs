@@ -1,3 +1,5 @@
+//! `rag model`: listing, checking and adding.
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};

@@ -1,3 +1,5 @@
+//! `rag search`: hits for people and for scripts.
+
 use clap::{Args, ValueEnum};
 use serde_json::json;
 

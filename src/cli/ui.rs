@@ -117,25 +117,22 @@ impl Ui {
     }
 
     fn talk(&self, text: &str) {
-        let _ = writeln!(io::stderr().lock(), "{}", safe(text));
+        let _ = io::stderr().lock().write_all(format!("{}\n", safe(text)).as_bytes());
     }
 
     /// A fault and its hint; as JSON where data is JSON.
     pub fn fault(&self, fault: &Fault, code: u8) {
-        let mut err = io::stderr().lock();
         if self.json {
-            let error = serde_json::json!({
-                "error": { "code": code, "message": fault.to_string(), "hint": fault.hint_text() }
-            });
-            let _ = writeln!(err, "{error}");
-            return;
+            return json_fault(fault, code);
         }
         let label = |text: &str, tone: Tone| paint(self.err_color, tone, text);
         let word = if fault.kind() == Kind::Interrupted { "stopped" } else { "error" };
-        let _ = writeln!(err, "{}: {}", label(word, Tone::Bad), safe(&fault.to_string()));
+        let mut text = format!("{}: {}\n", label(word, Tone::Bad), safe(&fault.to_string()));
         if let Some(hint) = fault.hint_text() {
-            let _ = writeln!(err, "{}: {}", label("hint", Tone::Strong), safe(hint));
+            text.push_str(&format!("{}: {}\n", label("hint", Tone::Strong), safe(hint)));
         }
+        // One write: a message that others interleave, or that a full disk cuts, is no message.
+        let _ = io::stderr().lock().write_all(text.as_bytes());
     }
 
     /// Colours text for stdout.
@@ -177,6 +174,14 @@ impl Ui {
         }
         bar
     }
+}
+
+/// A fault as scripts read it.
+pub fn json_fault(fault: &Fault, code: u8) {
+    let error = serde_json::json!({
+        "error": { "code": code, "message": fault.to_string(), "hint": fault.hint_text() }
+    });
+    let _ = writeln!(io::stderr().lock(), "{error}");
 }
 
 /// Columns of numbers.

@@ -12,8 +12,10 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::generation::{META, Meta};
-use super::names::{Pointer, Store};
+use super::generation::{META, Meta, damaged};
+use super::names::{Pointer, Store, Target};
+use super::snapshot::Snapshot;
+use super::verify::disagreements;
 use crate::config::is_name;
 use crate::disk;
 use crate::error::{Context as _, Fault, Result};
@@ -53,18 +55,16 @@ pub struct Saved {
 /// # Errors
 /// When the index is damaged, or the bundle cannot be written.
 pub fn save(store: &Store, name: &str, target: &Path) -> Result<Saved> {
-    let snapshot = store.open(name)?;
-    let pointer = store.pointer(name)?.ok_or_else(|| Fault::failed(format!("there is no index named `{name}`")))?;
-    snapshot.check()?;
+    // All files are open before the first is read, so that no writer can take one away meanwhile.
+    let Source { snapshot, meta, files } = store.follow(name, |pointer| Source::open(store, pointer))?;
     let what = || format!("cannot write {}", target.display());
     let file_name = target.file_name().ok_or_else(|| Fault::usage(format!("{} is no file name", target.display())))?;
     let temp = target.with_file_name(format!(".{}.{}.tmp", file_name.to_string_lossy(), std::process::id()));
-    let meta = std::fs::read(snapshot.dir().join(META)).or_failed(what)?;
     let manifest = Manifest {
         kind: KIND.to_owned(),
         version: VERSION,
         name: name.to_owned(),
-        meta_sha256: pointer.current.meta_sha256,
+        meta_sha256: snapshot.meta_sha256().to_owned(),
         files: snapshot.meta().files.len(),
         bytes: snapshot.meta().files.values().map(|entry| entry.bytes).sum(),
     };
@@ -75,10 +75,12 @@ pub fn save(store: &Store, name: &str, target: &Path) -> Result<Saved> {
         let manifest_bytes = serde_json::to_vec_pretty(&manifest).or_failed(what)?;
         append(&mut archive, MANIFEST, &manifest_bytes[..], manifest_bytes.len() as u64).or_failed(what)?;
         append(&mut archive, META, &meta[..], meta.len() as u64).or_failed(what)?;
-        for (name, entry) in &snapshot.meta().files {
-            let path = snapshot.dir().join(name);
-            let file = File::open(&path).or_failed(|| format!("cannot read {}", path.display()))?;
-            append(&mut archive, name, file, entry.bytes).or_failed(what)?;
+        for ((name, entry), file) in snapshot.meta().files.iter().zip(files) {
+            let mut summed = Summed { inner: file, sha: Sha256::new() };
+            append(&mut archive, name, &mut summed, entry.bytes).or_failed(what)?;
+            if disk::hex(&summed.sha.finalize()) != entry.sha256 {
+                return Err(damaged(&snapshot.dir().join(name), "its SHA-256 is not the recorded one"));
+            }
         }
         let mut out = archive.into_inner().and_then(zstd::Encoder::finish).or_failed(what)?;
         out.flush().or_failed(what)?;
@@ -90,6 +92,46 @@ pub fn save(store: &Store, name: &str, target: &Path) -> Result<Saved> {
         let _ = std::fs::remove_file(&temp);
     }
     Ok(Saved { files: manifest.files, bytes: manifest.bytes, bundle_bytes: written?.len() })
+}
+
+/// An open generation to save.
+struct Source {
+    snapshot: Snapshot,
+    meta: Vec<u8>,
+    /// In the order of `meta.json`.
+    files: Vec<File>,
+}
+
+impl Source {
+    fn open(store: &Store, pointer: &Pointer) -> Result<Self> {
+        let dir = store.generation_dir(&pointer.current.generation);
+        let snapshot = Snapshot::open(&dir, &pointer.current)?;
+        let path = dir.join(META);
+        let meta = std::fs::read(&path).or_failed(|| format!("cannot read {}", path.display()))?;
+        if disk::sha256_hex(&meta) != pointer.current.meta_sha256 {
+            return Err(damaged(&path, "its SHA-256 is not the recorded one"));
+        }
+        let open = |name: &String| {
+            let path = dir.join(name);
+            File::open(&path).or_failed(|| format!("cannot read {}", path.display()))
+        };
+        let files = snapshot.meta().files.keys().map(open).collect::<Result<_>>()?;
+        Ok(Self { snapshot, meta, files })
+    }
+}
+
+/// Sums what is read through it.
+struct Summed {
+    inner: File,
+    sha: Sha256,
+}
+
+impl Read for Summed {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let n = self.inner.read(buffer)?;
+        self.sha.update(&buffer[..n]);
+        Ok(n)
+    }
 }
 
 /// Every header the same but for name and size, so that equal content gives equal bundles.
@@ -107,13 +149,18 @@ fn append<W: Write>(archive: &mut tar::Builder<W>, name: &str, data: impl Read, 
 /// # Errors
 /// [`Kind::Damaged`](crate::error::Kind::Damaged) saying which entry is wrong; nothing is left behind then.
 pub fn load(store: &Store, bundle: &Path, name: Option<&str>, replace: bool) -> Result<(Pointer, Meta)> {
+    if let Some(name) = name.filter(|name| !is_name(name)) {
+        return Err(Fault::usage(format!("{name:?} cannot be the name of an index"))
+            .hint("letters, digits, `.`, `_` and `-`, not `.` or `-` first"));
+    }
     let dir = store.new_building_dir()?;
     let loaded = unpack(bundle, &dir).and_then(|(manifest, meta)| {
+        check_parts(bundle, &dir, &manifest)?;
         let name = name.unwrap_or(&manifest.name);
         if !is_name(name) {
             return Err(bad(bundle, &format!("it names its index {name:?}")));
         }
-        if !replace && store.pointer(name).is_ok_and(|pointer| pointer.is_some()) {
+        if !replace && !matches!(store.pointer(name), Ok(None)) {
             return Err(Fault::usage(format!("there is already an index named `{name}`"))
                 .hint("give another name with `--as NAME`, or `--replace`"));
         }
@@ -126,12 +173,34 @@ pub fn load(store: &Store, bundle: &Path, name: Option<&str>, replace: bool) -> 
     loaded
 }
 
+/// The files are those that `meta.json` announces; whether they make an index is another question. Whoever made the
+/// bundle made the checksums too.
+fn check_parts(bundle: &Path, dir: &Path, manifest: &Manifest) -> Result<()> {
+    let target = Target { generation: String::new(), meta_sha256: manifest.meta_sha256.clone() };
+    /// Embedding models have at most some thousand.
+    const MOST_DIMENSIONS: usize = 1 << 16;
+    let check = || {
+        let snapshot = Snapshot::open(dir, &target)?;
+        if snapshot.meta().model.dimension > MOST_DIMENSIONS {
+            return Err(Fault::damaged("no model has so many dimensions"));
+        }
+        snapshot.dense_scores(&vec![0.0; snapshot.meta().model.dimension])?;
+        disagreements(&snapshot)
+    };
+    match check() {
+        Ok(reasons) if reasons.is_empty() => Ok(()),
+        Ok(reasons) => Err(bad(bundle, &reasons.join("; "))),
+        Err(fault) => Err(bad(bundle, &fault.to_string())),
+    }
+}
+
 fn unpack(bundle: &Path, dir: &Path) -> Result<(Manifest, Meta)> {
     let file = File::open(bundle).or_failed(|| format!("cannot read {}", bundle.display()))?;
     let decoder = zstd::Decoder::new(BufReader::new(file)).or_failed(|| format!("cannot read {}", bundle.display()))?;
     let mut archive = tar::Archive::new(decoder);
     let unreadable = |e: std::io::Error| bad(bundle, &e.to_string());
-    let mut entries = archive.entries().map_err(unreadable)?;
+    // Raw: extensions with long names or sparse files are refused as what they are, before they cost memory.
+    let mut entries = archive.entries().map_err(unreadable)?.raw(true);
     let mut next = || -> Result<Option<Entry<'_, _>>> {
         match entries.next() {
             None => Ok(None),
@@ -180,7 +249,7 @@ fn unpack(bundle: &Path, dir: &Path) -> Result<(Manifest, Meta)> {
 fn is_file_of_index(name: &str) -> bool {
     let below = name.strip_prefix("bm25/").unwrap_or(name);
     let plain = below.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
-    plain && !below.is_empty() && !matches!(below, "." | ".." | META) && below != "bm25"
+    plain && !below.is_empty() && !matches!(below, "." | "..") && !matches!(name, META | "bm25")
 }
 
 struct Entry<'a, R: Read> {

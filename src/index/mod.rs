@@ -9,6 +9,7 @@ mod bundle;
 mod dense;
 mod documents;
 mod generation;
+mod guard;
 mod lexical;
 mod names;
 mod snapshot;

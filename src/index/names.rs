@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::generation::{Meta, damaged};
 use super::snapshot::Snapshot;
 use crate::disk::{self, Blake, Lock};
-use crate::error::{Context as _, Fault, Kind, Result};
+use crate::error::{Context as _, Fault, Result};
 
-/// Generations being built or loaded; left behind only by a process that died.
+/// Generations being built, loaded or removed; left behind only by a process that died.
 const BUILDING: &str = ".building-";
 
 /// Version of the pointer file.
@@ -114,13 +114,28 @@ impl Store {
     /// # Errors
     /// Says what to run when there is no such index; [`Kind::Damaged`] names the damaged file.
     pub fn open(&self, name: &str) -> Result<Snapshot> {
-        let mut last = None;
+        self.follow(name, |pointer| Snapshot::open(&self.generation_dir(&pointer.current.generation), &pointer.current))
+    }
+
+    /// Reads `meta.json` of the generation that `name` stands for now.
+    pub fn meta(&self, name: &str) -> Result<Meta> {
+        self.follow(name, |pointer| {
+            Meta::read(&self.generation_dir(&pointer.current.generation), &pointer.current.meta_sha256)
+        })
+    }
+
+    /// Runs `read` on what `name` stands for, and again as long as writers replace that meanwhile: they remove the
+    /// generation before the last, so that its files may vanish between two steps of a reader.
+    pub(super) fn follow<T>(&self, name: &str, read: impl Fn(&Pointer) -> Result<T>) -> Result<T> {
+        let mut pointer = self.pointer(name)?.ok_or_else(|| self.no_such_index(name))?;
         loop {
-            let Some(pointer) = self.pointer(name)? else { return Err(self.no_such_index(name)) };
-            match Snapshot::open(&self.generation_dir(&pointer.current.generation), &pointer.current) {
-                // A writer may have replaced and removed the generation between the two lines above.
-                Err(fault) if fault.kind() == Kind::Damaged && last.as_ref() != Some(&pointer) => last = Some(pointer),
-                opened => return opened,
+            let fault = match read(&pointer) {
+                Ok(value) => return Ok(value),
+                Err(fault) => fault,
+            };
+            match self.pointer(name)? {
+                Some(replaced) if replaced != pointer => pointer = replaced,
+                _ => return Err(fault),
             }
         }
     }
@@ -134,11 +149,12 @@ impl Store {
         })
     }
 
-    /// Becomes the one writer of this data directory.
+    /// Becomes the one writer of this data directory, and clears away what writers that died have left.
     pub fn lock(&self, wait: Duration, give_up: &dyn Fn() -> bool) -> Result<Lock> {
         disk::create_dir(&self.dir.join("names"))?;
         let lock = Lock::take(&self.dir.join(".lock"), wait, give_up)?;
         self.remove_orphans()?;
+        self.collect_garbage();
         Ok(lock)
     }
 
@@ -154,6 +170,13 @@ impl Store {
         for entry in std::fs::read_dir(&self.dir).or_failed(|| format!("cannot read {}", self.dir.display()))?.flatten() {
             if entry.file_name().to_string_lossy().starts_with(BUILDING) {
                 disk::remove_dir(&entry.path())?;
+            }
+        }
+        let names = self.dir.join("names");
+        for entry in std::fs::read_dir(&names).or_failed(|| format!("cannot read {}", names.display()))?.flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if name.starts_with('.') && name.ends_with(".tmp") {
+                let _ = std::fs::remove_file(entry.path());
             }
         }
         Ok(())
@@ -173,7 +196,7 @@ impl Store {
         disk::sync_dir(&self.dir)?;
         let pointer = Pointer::new(name, Target { generation, meta_sha256: meta_sha256.to_owned() }, previous);
         self.write_pointer(&pointer)?;
-        self.collect_garbage()?;
+        self.collect_garbage();
         Ok(pointer)
     }
 
@@ -190,32 +213,30 @@ impl Store {
             removed => removed.or_failed(|| format!("cannot remove {}", path.display()))?,
         }
         disk::sync_dir(&self.dir.join("names"))?;
-        self.collect_garbage()
+        self.collect_garbage();
+        Ok(())
     }
 
-    /// Removes every generation that no name stands for. The caller holds the lock.
-    fn collect_garbage(&self) -> Result<()> {
+    /// Removes every generation that no name stands for. The caller holds the lock. What cannot be removed now is
+    /// tried again by the next writer: the commit before it stands all the same.
+    fn collect_garbage(&self) {
         let mut kept = Vec::new();
-        for name in self.names()? {
+        let (Ok(names), Ok(entries)) = (self.names(), std::fs::read_dir(&self.dir)) else { return };
+        for name in names {
             // What a damaged pointer stood for is unknown, so nothing is garbage then.
-            let Ok(Some(pointer)) = self.pointer(&name) else { return Ok(()) };
+            let Ok(Some(pointer)) = self.pointer(&name) else { return };
             kept.push(pointer.current.generation);
             kept.extend(pointer.previous.map(|target| target.generation));
         }
-        for entry in std::fs::read_dir(&self.dir).or_failed(|| format!("cannot read {}", self.dir.display()))?.flatten() {
+        for entry in entries.flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
             let is_generation = entry.path().join(super::generation::META).is_file();
             if is_generation && !name.starts_with('.') && !kept.contains(&name) {
-                disk::remove_dir(&entry.path())?;
+                // Under another name first: half removed, it could not be told from a stranger's folder.
+                let doomed = self.dir.join(format!("{BUILDING}{}-{name}", std::process::id()));
+                let _ = std::fs::rename(entry.path(), &doomed);
+                let _ = disk::remove_dir(&doomed);
             }
         }
-        Ok(())
-    }
-}
-
-impl Snapshot {
-    /// Reads only `meta.json` of what a pointer stands for.
-    pub fn read_meta(store: &Store, target: &Target) -> Result<Meta> {
-        Meta::read(&store.generation_dir(&target.generation), &target.meta_sha256)
     }
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use super::dense;
 use super::documents::{self, Record};
 use super::generation::{FileEntry, Meta, damaged};
+use super::guard::guarded;
 use super::lexical::{self, Stored, VerifiedDirectory};
 use super::names::Target;
 use crate::analysis::Query;
@@ -14,12 +15,16 @@ use crate::disk::{Damage, Mapped};
 use crate::error::{Context as _, Fault, Result};
 
 /// One open generation. Opening checks `meta.json` and the size of every file; blocks are checked when first read.
+///
+/// What a search reads is mapped from the start: a writer may remove the folder meanwhile.
 pub struct Snapshot {
     dir: PathBuf,
-    generation: String,
+    target: Target,
     meta: Meta,
     damage: Damage,
     lexical: lexical::Reader,
+    /// Vector files in row order, each with its number of rows.
+    vectors: Vec<(Arc<Mapped>, usize)>,
     dense: OnceLock<dense::Reader>,
 }
 
@@ -35,10 +40,15 @@ impl Snapshot {
                 check_size(dir, name, entry)?;
             }
         }
-        let lexical = lexical::Reader::open(VerifiedDirectory::new(files), meta.counts.terms)
-            .map_err(|e| tantivy_fault(dir, &damage, e))?;
-        let generation = target.generation.clone();
-        Ok(Self { dir: dir.to_owned(), generation, meta, damage, lexical, dense: OnceLock::new() })
+        let mut vectors = Vec::new();
+        for file in &meta.vectors {
+            let entry = listed(dir, &meta, &file.file)?;
+            vectors.push((Arc::new(map(dir, &file.file, entry, &damage)?), file.rows));
+        }
+        let directory = VerifiedDirectory::new(files);
+        let lexical = tantivy(dir, &damage, || lexical::Reader::open(directory, meta.counts.terms))?;
+        let (dir, target) = (dir.to_owned(), target.clone());
+        Ok(Self { dir, target, meta, damage, lexical, vectors, dense: OnceLock::new() })
     }
 
     pub fn meta(&self) -> &Meta {
@@ -47,7 +57,12 @@ impl Snapshot {
 
     /// Name of the generation's folder.
     pub fn generation(&self) -> &str {
-        &self.generation
+        &self.target.generation
+    }
+
+    /// SHA-256 of `meta.json`.
+    pub(super) fn meta_sha256(&self) -> &str {
+        &self.target.meta_sha256
     }
 
     pub fn dir(&self) -> &Path {
@@ -61,12 +76,12 @@ impl Snapshot {
 
     /// BM25 score by ordinal; 0 where nothing matches.
     pub fn lexical_scores(&self, query: &Query) -> Result<Vec<f32>> {
-        self.lexical.scores(query).map_err(|e| self.fault(e))
+        self.tantivy(|| self.lexical.scores(query))
     }
 
     /// Inverse document frequency of an analysed term.
     pub fn term_weight(&self, term: &str) -> Result<f64> {
-        self.lexical.term_weight(term).map_err(|e| self.fault(e))
+        self.tantivy(|| self.lexical.term_weight(term))
     }
 
     /// Cosine with `query` by ordinal; NaN for deleted chunks.
@@ -78,12 +93,11 @@ impl Snapshot {
         let cosines = dense.cosines(query).map_err(|e| self.named(e))?;
         let mut scores = vec![f32::NAN; self.ordinals()];
         let mut outside = None;
-        self.lexical
-            .rows(&mut |ordinal, row| match cosines.get(usize::try_from(row).unwrap_or(usize::MAX)) {
-                Some(cosine) => scores[ordinal as usize] = *cosine,
-                None => outside = Some(row),
-            })
-            .map_err(|e| self.fault(e))?;
+        let mut visit = |ordinal, row| match cosines.get(usize::try_from(row).unwrap_or(usize::MAX)) {
+            Some(cosine) => scores[ordinal as usize] = *cosine,
+            None => outside = Some(row),
+        };
+        self.tantivy(|| self.lexical.rows(&mut visit))?;
         match outside {
             Some(row) => Err(damaged(&self.dir, &format!("a chunk points to vector row {row}, which is not there"))),
             None => Ok(scores),
@@ -92,12 +106,12 @@ impl Snapshot {
 
     /// The chunk at an ordinal.
     pub fn fetch(&self, ordinal: u32) -> Result<Stored> {
-        self.lexical.fetch(ordinal).map_err(|e| self.fault(e))
+        self.tantivy(|| self.lexical.fetch(ordinal))
     }
 
     /// Calls `visit` with every live chunk and its vector row.
     pub fn for_each(&self, visit: &mut dyn FnMut(Stored, u64)) -> Result<()> {
-        self.lexical.for_each(visit).map_err(|e| self.fault(e))
+        self.tantivy(|| self.lexical.for_each(visit))
     }
 
     /// The vector in a row.
@@ -107,7 +121,7 @@ impl Snapshot {
 
     /// The table of files, in the order of the walk.
     pub fn documents(&self) -> Result<Vec<Record>> {
-        let entry = self.entry(documents::FILE)?;
+        let entry = listed(&self.dir, &self.meta, documents::FILE)?;
         let map = map(&self.dir, documents::FILE, entry, &self.damage)?;
         map.read(0..map.len()).map_err(|_| self.damaged_file(documents::FILE))?;
         documents::read(&self.dir.join(documents::FILE))
@@ -134,21 +148,13 @@ impl Snapshot {
         if let Some(dense) = self.dense.get() {
             return Ok(dense);
         }
-        let mut maps = Vec::new();
-        for vectors in &self.meta.vectors {
-            let entry = self.entry(&vectors.file)?;
-            maps.push((map(&self.dir, &vectors.file, entry, &self.damage)?, vectors.rows));
-        }
-        let opened = dense::Reader::open(maps, self.meta.model.dimension).map_err(|e| self.named(e))?;
+        let dimension = self.meta.model.dimension;
+        let opened = dense::Reader::open(self.vectors.clone(), dimension).map_err(|e| self.named(e))?;
         Ok(self.dense.get_or_init(|| opened))
     }
 
-    fn entry(&self, name: &str) -> Result<&FileEntry> {
-        self.meta.files.get(name).ok_or_else(|| damaged(&self.dir, &format!("meta.json does not list {name}")))
-    }
-
-    fn fault(&self, error: tantivy::TantivyError) -> Fault {
-        tantivy_fault(&self.dir, &self.damage, error)
+    fn tantivy<T>(&self, read: impl FnOnce() -> tantivy::Result<T>) -> Result<T> {
+        tantivy(&self.dir, &self.damage, read)
     }
 
     /// `fault`, or the damage behind it.
@@ -159,6 +165,10 @@ impl Snapshot {
     fn damaged_file(&self, name: &str) -> Fault {
         damaged(&self.dir.join(name), "a checksum does not match")
     }
+}
+
+fn listed<'a>(dir: &Path, meta: &'a Meta, name: &str) -> Result<&'a FileEntry> {
+    meta.files.get(name).ok_or_else(|| damaged(dir, &format!("meta.json does not list {name}")))
 }
 
 fn map(dir: &Path, name: &str, entry: &FileEntry, damage: &Damage) -> Result<Mapped> {
@@ -176,9 +186,15 @@ fn check_size(dir: &Path, name: &str, entry: &FileEntry) -> Result<()> {
     }
 }
 
-fn tantivy_fault(dir: &Path, damage: &Damage, error: tantivy::TantivyError) -> Fault {
-    match damage.seen() {
-        Some(name) => damaged(&dir.join(name), "a checksum does not match"),
-        None => Fault::failed(format!("cannot read the index in {}", dir.display())).because(error),
+/// Reads through Tantivy; names the damaged file behind whatever it says, or behind its panic.
+fn tantivy<T>(dir: &Path, damage: &Damage, read: impl FnOnce() -> tantivy::Result<T>) -> Result<T> {
+    let read = guarded(read);
+    match (read, damage.seen()) {
+        (Ok(Ok(value)), _) => Ok(value),
+        (_, Some(name)) => Err(damaged(&dir.join(name), "a checksum does not match")),
+        (Ok(Err(error)), None) => {
+            Err(Fault::failed(format!("cannot read the index in {}", dir.display())).because(error))
+        }
+        (Err(panic), None) => Err(damaged(&dir.join("bm25"), &panic)),
     }
 }

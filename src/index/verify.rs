@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use super::names::Store;
+use super::generation::Meta;
+use super::names::{Store, Target};
 use super::snapshot::Snapshot;
 use super::State;
 use crate::disk;
@@ -22,19 +23,32 @@ pub struct Problem {
 /// # Errors
 /// When there is no such index or it cannot be read at all; damage is not an error here but a [`Problem`].
 pub fn verify(store: &Store, name: &str) -> Result<Vec<Problem>> {
-    let as_problem = |path: PathBuf, reason: String| vec![Problem { path, reason }];
-    let pointer_path = store.dir().join("names").join(format!("{name}.json"));
-    let pointer = match store.pointer(name) {
-        Ok(Some(pointer)) => pointer,
-        Ok(None) => return store.open(name).map(|_| Vec::new()),
-        Err(fault) if fault.kind() == Kind::Damaged => return Ok(as_problem(pointer_path, fault.to_string())),
-        Err(fault) => return Err(fault),
-    };
-    let dir = store.generation_dir(&pointer.current.generation);
-    let meta = match Snapshot::read_meta(store, &pointer.current) {
+    let path = store.dir().join("names").join(format!("{name}.json"));
+    loop {
+        let pointer = match store.pointer(name) {
+            Ok(Some(pointer)) => pointer,
+            Ok(None) => return store.open(name).map(|_| Vec::new()),
+            Err(fault) if fault.kind() == Kind::Damaged => {
+                return Ok(vec![Problem { path, reason: fault.to_string() }]);
+            }
+            Err(fault) => return Err(fault),
+        };
+        let found = verify_target(store, &pointer.current);
+        // Files of a generation that a writer replaced and removed meanwhile are no damage.
+        let is_whole = found.as_ref().is_ok_and(Vec::is_empty);
+        let is_replaced = || matches!(store.pointer(name), Ok(Some(now)) if now != pointer);
+        if is_whole || !is_replaced() {
+            return found;
+        }
+    }
+}
+
+fn verify_target(store: &Store, target: &Target) -> Result<Vec<Problem>> {
+    let dir = store.generation_dir(&target.generation);
+    let meta = match Meta::read(&dir, &target.meta_sha256) {
         Ok(meta) => meta,
         Err(fault) if fault.kind() == Kind::Damaged => {
-            return Ok(as_problem(dir.join(super::generation::META), fault.to_string()));
+            return Ok(vec![Problem { path: dir.join(super::generation::META), reason: fault.to_string() }]);
         }
         Err(fault) => return Err(fault),
     };
@@ -50,23 +64,27 @@ pub fn verify(store: &Store, name: &str) -> Result<Vec<Problem>> {
         problems.push(Problem { path, reason });
     }
     if problems.is_empty() {
-        problems.extend(disagreements(store, name)?.into_iter().map(|reason| Problem { path: dir.clone(), reason }));
+        let reasons = disagreements(&Snapshot::open(&dir, target)?)?;
+        problems.extend(reasons.into_iter().map(|reason| Problem { path: dir.clone(), reason }));
     }
     Ok(problems)
 }
 
 /// BM25, vectors and table of files tell the same story.
-fn disagreements(store: &Store, name: &str) -> Result<Vec<String>> {
-    let snapshot = store.open(name)?;
+pub(super) fn disagreements(snapshot: &Snapshot) -> Result<Vec<String>> {
     let (meta, mut reasons) = (snapshot.meta(), Vec::new());
     let documents = snapshot.documents()?;
-    let by_table: u64 = documents.iter().map(|record| record.chunks).sum();
+    let by_table = documents.iter().fold(0u64, |sum, record| sum.saturating_add(record.chunks));
     if by_table != meta.counts.chunks || snapshot.live_chunks() as u64 != meta.counts.chunks {
         reasons.push(format!(
             "meta.json counts {} chunks, the table of files {by_table}, the BM25 index {}",
             meta.counts.chunks,
             snapshot.live_chunks()
         ));
+    }
+    let rows = meta.vectors.iter().fold(0u64, |sum, file| sum.saturating_add(file.rows as u64));
+    if rows != meta.counts.rows {
+        reasons.push(format!("meta.json counts {} vectors, the vector files {rows}", meta.counts.rows));
     }
     let mut left: HashMap<(usize, String), u64> = documents
         .into_iter()

@@ -30,24 +30,25 @@ pub struct Job<'a> {
     pub engine: &'a Engine,
     pub model: &'a ModelFiles,
     pub library: &'a Path,
+    pub tokenizer: &'a Tokenizer,
     pub no_cache: bool,
     pub dimension: usize,
 }
 
-/// A network for one thread.
+/// A network for one thread, its file checked byte for byte.
 pub fn load(library: &Path, model: &ModelFiles) -> Result<Network> {
     model.verify_file("model.onnx")?;
     Network::load(&Runtime::load(library)?, model)
 }
 
-/// Fills in every pending row. `loader` is a network that has been loading meanwhile.
+/// Fills in every pending row. `network` has been loading meanwhile.
 ///
 /// What is embedded before an interruption is in the cache, so that the next run goes on from there.
 pub fn embed<'scope>(
     job: &Job<'_>,
     pending: Pending,
     vectors: &Vectors,
-    loader: Option<ScopedJoinHandle<'scope, Result<Network>>>,
+    network: ScopedJoinHandle<'scope, Result<Network>>,
     on_event: &mut dyn FnMut(Event),
 ) -> Result<Counters> {
     let disabled = Cache::disabled();
@@ -70,7 +71,7 @@ pub fn embed<'scope>(
         // Moved in, so that the threads see the end of the texts however this ends.
         let sender = sender;
         let mut workers = Vec::new();
-        let mut first = loader;
+        let mut first = Some(network);
         let fed = (|| {
             for (n, text) in pending.enumerate() {
                 let text = text?;
@@ -81,12 +82,10 @@ pub fn embed<'scope>(
                 } else {
                     // Threads start with the first text that needs one: a run that finds all in the cache has none.
                     if workers.is_empty() {
-                        let tokenizer = Tokenizer::load(job.model)?;
-                        let tokenizer = std::sync::Arc::new(tokenizer);
-                        for _ in 0..job.engine.config.threads {
-                            let tokenizer = tokenizer.clone();
+                        let wanted = job.engine.config.threads.min(usize::try_from(total).unwrap_or(usize::MAX)).max(1);
+                        for _ in 0..wanted {
                             let ready = first.take();
-                            workers.push(scope.spawn(move || shared_ref.work(receiver, ready, &tokenizer)));
+                            workers.push(scope.spawn(move || shared_ref.work(receiver, ready)));
                         }
                     }
                     let mut item = (n, key, text);
@@ -157,13 +156,12 @@ impl Shared<'_> {
         &self,
         texts: &Mutex<Receiver<(usize, Key, String)>>,
         ready: Option<ScopedJoinHandle<'_, Result<Network>>>,
-        tokenizer: &Tokenizer,
     ) {
         let mut kept = Vec::with_capacity(KEEP_EVERY);
         let worked = (|| {
             let mut network = match ready {
                 Some(loading) => loading.join().map_err(|_| Fault::failed("loading the model failed"))??,
-                None => load(self.job.library, self.job.model)?,
+                None => Network::load(&Runtime::load(self.job.library)?, self.job.model)?,
             };
             loop {
                 let next = texts.lock().unwrap_or_else(PoisonError::into_inner).recv();
@@ -171,7 +169,7 @@ impl Shared<'_> {
                 if self.stopped() {
                     return Ok(());
                 }
-                let vector = network.embed(tokenizer, &self.job.model.spec, Role::Passage, &text)?;
+                let vector = network.embed(self.job.tokenizer, &self.job.model.spec, Role::Passage, &text)?;
                 if vector.dimension() != self.job.dimension {
                     return Err(Fault::failed(format!(
                         "the model gives vectors of {} numbers where its files say {}",

@@ -116,32 +116,38 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
         skip: data_dirs(engine),
     };
     let known = base.as_ref().map_or(Ok(Vec::new()), Snapshot::documents)?;
-    let mut scan = scan::scan(engine, &roots, &options, known, on_event)?;
+    let dimension = dimension(&model, base.as_ref())?;
 
-    if let (Some(base), true) = (&base, scan.is_unchanged()) {
-        let index_dir = base.dir().to_owned();
-        return Ok(report(engine, start, base.meta(), index_dir, &scan, Outcome::default()));
-    }
-
-    // Loading the network takes longer than reading a few files, so it starts before them.
     std::thread::scope(|scope| {
-        let loader = (!scan.todo.is_empty()).then(|| scope.spawn(|| embed::load(&library, &model)));
+        // Loading the model takes longer than reading a few files, so it starts with the first file to read.
+        let mut loading = None;
+        let mut on_todo = || {
+            let network = scope.spawn(|| embed::load(&library, &model));
+            loading.get_or_insert((scope.spawn(|| Tokenizer::load(&model)), network));
+        };
+        let mut scan = scan::scan(engine, &roots, &options, known, &mut on_todo, on_event)?;
+        if let (Some(base), true) = (&base, scan.is_unchanged()) {
+            let index_dir = base.dir().to_owned();
+            return Ok(report(engine, start, base.meta(), index_dir, &scan, Outcome::default()));
+        }
+
         let mut builder = Builder::begin(&engine.store, base.as_ref())?;
         for (root, path) in &scan.removed {
             builder.remove(*root, path)?;
         }
-        if !scan.todo.is_empty() {
-            let tokenizer = Tokenizer::load(&model)?;
-            let limits = limits(chunking, &model, &tokenizer);
-            read::read(engine, &mut scan, &tokenizer, &limits, &mut builder, on_event)?;
+        let loaded = loading.map(|(tokenizer, network)| Ok((joined(tokenizer)?, network))).transpose()?;
+        if let Some((tokenizer, _)) = &loaded {
+            let limits = limits(chunking, &model, tokenizer);
+            read::read(engine, &mut scan, tokenizer, &limits, &mut builder, on_event)?;
         }
         builder.seal()?;
         let mut outcome = Outcome { committed: true, ..Outcome::default() };
-        let dimension = dimension(&model, base.as_ref())?;
         let vectors = builder.vectors(dimension)?;
-        if let Some(vectors) = &vectors {
-            let job = embed::Job { engine, model: &model, library: &library, no_cache: request.no_cache, dimension };
-            outcome.cache = embed::embed(&job, builder.pending()?, vectors, loader, on_event)?;
+        if let (Some(vectors), Some((tokenizer, network))) = (&vectors, loaded) {
+            let no_cache = request.no_cache;
+            let job =
+                embed::Job { engine, model: &model, library: &library, tokenizer: &tokenizer, no_cache, dimension };
+            outcome.cache = embed::embed(&job, builder.pending()?, vectors, network, on_event)?;
         }
         if engine.interrupted() {
             return Err(Fault::interrupted());
@@ -161,6 +167,10 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
         let index_dir = engine.store.generation_dir(&pointer.current.generation);
         Ok(report(engine, start, &meta, index_dir, &scan, outcome))
     })
+}
+
+fn joined<T>(loading: std::thread::ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
+    loading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 #[derive(Default)]

@@ -43,12 +43,13 @@ impl Scan {
     }
 }
 
-/// Walks the roots. `known` is the base's table.
+/// Walks the roots. `known` is the base's table; `on_todo` is called once, when the first file to read is found.
 pub fn scan(
     engine: &Engine,
     roots: &[Root],
     options: &WalkOptions,
     known: Vec<Record>,
+    on_todo: &mut dyn FnMut(),
     on_event: &mut dyn FnMut(Event),
 ) -> Result<Scan> {
     let mut scan = Scan {
@@ -73,7 +74,11 @@ pub fn scan(
             }
             match entry {
                 Entry::File(found) => {
+                    let was_idle = scan.todo.is_empty();
                     scan.file(root, found, &mut before[root]);
+                    if was_idle && !scan.todo.is_empty() {
+                        on_todo();
+                    }
                     let done = scan.records.len() as u64;
                     if done.is_multiple_of(TELL_EVERY) {
                         on_event(Event::Progress { stage: Stage::Scan, done, total: 0 });

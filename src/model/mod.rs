@@ -15,7 +15,7 @@ mod tokens;
 pub use add::{add, wanted_files, wanted_networks};
 pub use embed::{Network, Role};
 pub use files::{ModelFiles, Pooling, Spec, find_model, list_models, verify_folder};
-pub use runtime::{Runtime, find_runtime};
+pub use runtime::{Runtime, find_runtime, forbid_telemetry};
 pub use tokens::Tokenizer;
 
 use crate::error::Result;

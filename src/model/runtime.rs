@@ -15,8 +15,19 @@ pub struct Runtime {
 /// The library's file names, by platform.
 const LIBRARY_NAMES: [&str; 3] = ["libonnxruntime.so", "libonnxruntime.dylib", "onnxruntime.dll"];
 
-/// Opened at most once: a process can hold one ONNX Runtime, and opening costs 20 ms.
-static OPENED: OnceLock<Runtime> = OnceLock::new();
+/// Keeps the library from sending and storing telemetry, which official builds do by default: they write a device id
+/// below the home folder and hold a thread for it. The library reads this variable when it is opened.
+///
+/// Must be called before any thread is started; the command line does so first thing.
+#[expect(unsafe_code, reason = "setting a variable is unsafe beside threads that read the environment")]
+pub fn forbid_telemetry() {
+    // SAFETY: no other thread runs yet, as the caller guarantees.
+    unsafe { std::env::set_var("ORT_DISABLE_TELEMETRY", "1") };
+}
+
+/// Opened at most once: a process can hold one ONNX Runtime, and opening costs 20 ms. A failure is kept too: after one,
+/// `ort` 2.0.0-rc.14 takes its library for loaded and panics when it is asked again.
+static OPENED: OnceLock<std::result::Result<Runtime, String>> = OnceLock::new();
 
 impl Runtime {
     /// Opens the library at `path`, or returns the one already open.
@@ -24,23 +35,23 @@ impl Runtime {
     /// # Errors
     /// When it cannot be opened or is too old for this program.
     pub fn load(path: &Path) -> Result<Self> {
-        if let Some(runtime) = OPENED.get() {
-            return Ok(runtime.clone());
-        }
-        let fault = |e: String| {
-            Fault::failed(format!("cannot open the ONNX Runtime library {}: {e}", path.display()))
+        OPENED.get_or_init(|| open(path)).clone().map_err(|why| {
+            Fault::failed(format!("cannot open the ONNX Runtime library {}: {why}", path.display()))
                 .hint("run `scripts/setup` in the project's folder")
-        };
-        let builder = ort::init_from(path).map_err(|e| fault(e.to_string()))?;
-        // The library's own log would be talk on stderr that nobody asked for; its errors come back as values.
-        let environment = builder
-            .with_name("rag")
-            .with_telemetry(false)
-            .with_logger(std::sync::Arc::new(|_, _, _, _, _| {}))
-            .build()
-            .map_err(|e| fault(e.to_string()))?;
-        Ok(OPENED.get_or_init(|| Self { environment }).clone())
+        })
     }
+}
+
+fn open(path: &Path) -> std::result::Result<Runtime, String> {
+    let builder = ort::init_from(path).map_err(|e| e.to_string())?;
+    // The library's own log would be talk on stderr that nobody asked for; its errors come back as values.
+    let environment = builder
+        .with_name("rag")
+        .with_telemetry(false)
+        .with_logger(std::sync::Arc::new(|_, _, _, _, _| {}))
+        .build()
+        .map_err(|e| e.to_string())?;
+    Ok(Runtime { environment })
 }
 
 /// The library: the one the user names, else the first in the folders.
@@ -51,7 +62,8 @@ pub fn find_runtime(asset_dirs: &[PathBuf], named: Option<&Path>) -> Result<Path
     if let Some(path) = named {
         return match path.is_file() {
             true => Ok(path.to_path_buf()),
-            false => Err(Fault::failed(format!("no ONNX Runtime library at {}", path.display()))),
+            false => Err(Fault::failed(format!("no ONNX Runtime library at {}", path.display()))
+                .hint("run `scripts/setup` in the project's folder, and set neither ORT_DYLIB_PATH nor runtime_library")),
         };
     }
     let candidates = asset_dirs.iter().flat_map(|dir| LIBRARY_NAMES.map(|name| dir.join("runtime").join(name)));

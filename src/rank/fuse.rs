@@ -2,7 +2,13 @@
 //!
 //! Both legs score every chunk, so a chunk that only one leg would have listed still gets the other's true score:
 //! there are no missing ranks to invent. BM25 is divided by its maximum, its zero being a real zero ("no term
-//! occurs"). A cosine has no such zero; its is the mean over the corpus, which is what an unrelated passage gets.
+//! occurs"). A cosine has no such zero; its is the mean over the corpus, which is what an unrelated passage gets, and
+//! its unit is the spread around that mean. A dense leg whose best passage hardly stands out from the rest (an English
+//! model on Chinese text) is trusted less, down to not at all, whatever its configured weight.
+//!
+//! nDCG@10, measured: 0.738 on 809 claims over abstracts (0.693 lexical, 0.684 dense; min-max over the best 100 of each
+//! leg 0.729, reciprocal ranks 0.72), 0.979 on English and 0.957 on Chinese questions over paragraphs, where the same
+//! weights without trust give 0.88.
 
 use crate::document::{Leg, Legs};
 
@@ -30,8 +36,11 @@ pub fn fuse(lexical: Option<&[f32]>, dense: Option<&[f32]>, fusion: Fusion, dept
     let dense = dense.map(|scores| Normalised::dense(scores));
     let n = lexical.as_ref().or(dense.as_ref()).map_or(0, |leg| leg.raw.len());
     let (lexical_weight, dense_weight) = match (&lexical, &dense) {
-        (Some(lexical), Some(dense)) => weights(lexical, dense, fusion),
-        (lexical, _) => if lexical.is_some() { (1.0, 0.0) } else { (0.0, 1.0) },
+        (Some(lexical), Some(dense)) if lexical.span > 0.0 => {
+            (1.0 - fusion.dense_weight, fusion.dense_weight * dense.trust)
+        }
+        (Some(_), None) => (1.0, 0.0),
+        _ => (0.0, 1.0),
     };
     let term = |leg: &Option<Normalised<'_>>, i: usize, weight: f64| {
         leg.as_ref().and_then(|leg| leg.at(i)).map_or(0.0, |x| x * weight)
@@ -46,19 +55,14 @@ pub fn fuse(lexical: Option<&[f32]>, dense: Option<&[f32]>, fusion: Fusion, dept
         .collect();
     keep_best(&mut ranking, depth);
 
-    let leg = |leg: &Option<Normalised<'_>>, i: usize, weight: f64| {
-        let leg = leg.as_ref()?;
-        let normalised = leg.at(i)?;
-        Some(Leg { rank: leg.rank(i), score: f64::from(leg.raw[i]), normalised, weight })
+    let legs_of = |leg: &Option<Normalised<'_>>, weight: f64| match leg {
+        Some(leg) => leg.explained(&ranking, weight),
+        None => vec![None; ranking.len()],
     };
-    ranking
-        .into_iter()
-        .map(|(ordinal, score)| {
-            let i = ordinal as usize;
-            let legs = Legs { lexical: leg(&lexical, i, lexical_weight), dense: leg(&dense, i, dense_weight) };
-            Fused { ordinal, score, legs }
-        })
-        .collect()
+    let legs = legs_of(&lexical, lexical_weight).into_iter().zip(legs_of(&dense, dense_weight));
+    let legs: Vec<Legs> = legs.map(|(lexical, dense)| Legs { lexical, dense }).collect();
+    let fused = ranking.into_iter().zip(legs);
+    fused.map(|((ordinal, score), legs)| Fused { ordinal, score, legs }).collect()
 }
 
 /// Sorts by falling score and cuts after `depth`, but never between equals.
@@ -80,20 +84,31 @@ struct Normalised<'a> {
     raw: &'a [f32],
     zero: f64,
     span: f64,
-    /// Largest score in standard deviations above the mean, over the scores that say something.
-    sureness: f64,
+    /// How much of its weight the leg deserves, in 0..=1.
+    trust: f64,
     is_match: fn(f32) -> bool,
 }
 
+/// A cosine this many standard deviations above the mean counts as much as the best BM25 score. It is where the best
+/// passage of a question lies that the model understands (median over 809 claims 5.2, over 1,190 questions 5.7).
+const SURE_DEVIATIONS: f64 = 5.0;
+
+/// A best passage no further above the mean than this says nothing. Chinese questions under an English model lie at 3.1
+/// (median; 2.4 at the 5th percentile), answerable English ones above 3.5 (5th percentile).
+const BLIND_DEVIATIONS: f64 = 2.0;
+
+/// Weight, in chunks, of the assumption that an unrelated passage has the cosine 0 ± 0.1. It only matters for an index
+/// of a few dozen chunks, whose mean and deviation say little.
+const PRIOR_CHUNKS: f64 = 20.0;
+const PRIOR_VARIANCE: f64 = 0.01;
+
 impl<'a> Normalised<'a> {
     fn lexical(raw: &'a [f32]) -> Self {
-        let is_match: fn(f32) -> bool = |score| score > 0.0;
         let max = raw.iter().copied().fold(0.0f32, f32::max);
-        Self { raw, zero: 0.0, span: f64::from(max), sureness: f64::INFINITY, is_match }
+        Self { raw, zero: 0.0, span: f64::from(max), trust: 1.0, is_match: |score| score > 0.0 }
     }
 
     fn dense(raw: &'a [f32]) -> Self {
-        let is_match: fn(f32) -> bool = |score| !score.is_nan();
         let (mut n, mut sum, mut squares, mut max) = (0.0f64, 0.0f64, 0.0f64, f64::NEG_INFINITY);
         for score in raw.iter().filter(|score| !score.is_nan()).map(|score| f64::from(*score)) {
             n += 1.0;
@@ -101,15 +116,18 @@ impl<'a> Normalised<'a> {
             squares += score * score;
             max = max.max(score);
         }
-        let mean = sum / f64::max(n, 1.0);
-        let deviation = (squares / f64::max(n, 1.0) - mean * mean).max(0.0).sqrt();
-        let sureness = if deviation > 0.0 { (max - mean) / deviation } else { f64::INFINITY };
-        // A handful of chunks has no background to speak of: the scale then begins at "orthogonal".
-        let zero = if n >= 20.0 { mean } else { 0.0f64.min(mean) };
-        Self { raw, zero, span: max - zero, sureness, is_match }
+        let mean = sum / n.max(1.0);
+        let variance = (squares / n.max(1.0) - mean * mean).max(0.0);
+        let zero = n * mean / (n + PRIOR_CHUNKS);
+        let deviation = ((n * variance + PRIOR_CHUNKS * PRIOR_VARIANCE) / (n + PRIOR_CHUNKS)).sqrt();
+        let stands_out = (max - zero) / deviation;
+        let seen = ((stands_out - BLIND_DEVIATIONS) / (SURE_DEVIATIONS - BLIND_DEVIATIONS)).clamp(0.0, 1.0);
+        // No maximum of n numbers lies more than √(n-1) deviations above their mean, so few chunks prove nothing.
+        let trust = 1.0 - (1.0 - seen) * n / (n + 2.0 * PRIOR_CHUNKS);
+        Self { raw, zero, span: SURE_DEVIATIONS * deviation, trust, is_match: |score| !score.is_nan() }
     }
 
-    /// Score on the leg's scale: 1 for its best chunk, 0 for no match or for the background.
+    /// Score on the leg's scale: about 1 for a passage that answers, 0 for no match or for the background.
     fn at(&self, i: usize) -> Option<f64> {
         let score = self.raw[i];
         if !(self.is_match)(score) {
@@ -118,19 +136,27 @@ impl<'a> Normalised<'a> {
         Some(if self.span > 0.0 { (f64::from(score) - self.zero) / self.span } else { 0.0 })
     }
 
-    /// 1-based rank within the leg; equals share the better rank.
-    fn rank(&self, i: usize) -> usize {
-        1 + self.raw.iter().filter(|score| **score > self.raw[i]).count()
+    /// The leg's word on each ranked chunk. Ranks are 1-based and over the whole leg; equals share the better one.
+    fn explained(&self, ranking: &[(u32, f64)], weight: f64) -> Vec<Option<Leg>> {
+        let mut wanted: Vec<f32> = ranking.iter().map(|(i, _)| self.raw[*i as usize]).collect();
+        wanted.retain(|score| (self.is_match)(*score));
+        wanted.sort_unstable_by(f32::total_cmp);
+        wanted.dedup();
+        // One pass for all: `above[j]` counts the scores that lie above `wanted[j]` and not above `wanted[j + 1]`.
+        let mut above = vec![0; wanted.len()];
+        for score in self.raw.iter().filter(|score| (self.is_match)(**score)) {
+            if let Some(j) = wanted.partition_point(|w| w < score).checked_sub(1) {
+                above[j] += 1;
+            }
+        }
+        for j in (1..above.len()).rev() {
+            above[j - 1] += above[j];
+        }
+        let leg = |i: usize| {
+            let score = self.raw[i];
+            let rank = 1 + above.get(wanted.partition_point(|w| *w < score)).copied().unwrap_or(0);
+            Some(Leg { rank, score: f64::from(score), normalised: self.at(i)?, weight })
+        };
+        ranking.iter().map(|(i, _)| leg(*i as usize)).collect()
     }
-}
-
-/// The legs' weights, adding up to 1.
-fn weights(lexical: &Normalised<'_>, dense: &Normalised<'_>, fusion: Fusion) -> (f64, f64) {
-    let dense_weight = if lexical.span <= 0.0 { 1.0 } else { fusion.dense_weight * trust(dense.sureness) };
-    (1.0 - dense_weight, dense_weight)
-}
-
-/// How far a dense leg is to be trusted, from how far its best score stands out from the rest.
-fn trust(_sureness: f64) -> f64 {
-    1.0
 }

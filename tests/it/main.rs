@@ -1,1 +1,53 @@
+//! One binary for all tests that run `rag` as a user does.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "tests make files, read the environment, and say aloud what they skip"
+)]
 
+// `man/` and `completions/` are what the command line says.
+mod artifacts;
+// `rag ask`.
+mod ask;
+// `rag cache`.
+mod cache;
+// Settings through the real binary.
+mod config;
+// One thread or many, today or tomorrow.
+mod determinism;
+// `rag doctor`.
+mod doctor;
+// Exit codes, JSON errors, help, missing parts.
+mod errors;
+// Sample folders and small helpers.
+mod fixtures;
+// Vectors of the reference implementation.
+mod golden;
+// `rag index`.
+mod index;
+// `rag ingest`.
+mod ingest;
+// `rag model`.
+mod model;
+// Nothing leaves the data directory.
+mod privacy;
+// `rag search`.
+mod search;
+// House rules that a compiler does not hold.
+mod tidy;
+mod support;
+// Hostile and honest bundles.
+mod bundle;
+// Several processes on one data directory.
+mod concurrency;
+// Kills, interruptions, full disks.
+mod crash;
+// Flipped, cut, swapped and missing bytes.
+mod damage;
+// Every encoding, and things in a folder that are no files.
+mod encodings;
+// Folders that may not be written to, files that may not be read.
+mod readonly;
+// Shared by the six above.
+mod tools;

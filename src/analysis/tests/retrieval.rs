@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use crate::analysis::{index_terms, query_terms};
 
 /// A folder of public data, or a printed reason why the test says nothing.
-pub(super) fn data(name: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("RAG_TEST_DATA").map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"), PathBuf::from);
+pub(crate) fn data(name: &str) -> Option<PathBuf> {
+    let root = std::env::var_os("RAG_TEST_DATA")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"), PathBuf::from);
     let path = root.join(name);
     if path.exists() {
         return Some(path);
@@ -17,13 +18,13 @@ pub(super) fn data(name: &str) -> Option<PathBuf> {
     None
 }
 
-struct Bm25 {
+pub(crate) struct Bm25 {
     postings: HashMap<String, Vec<(u32, f32)>>,
     lengths: Vec<f32>,
 }
 
 impl Bm25 {
-    fn new(texts: &[String], language: Option<&str>) -> Self {
+    pub(crate) fn new(texts: &[String], language: Option<&str>) -> Self {
         let mut postings: HashMap<String, Vec<(u32, f32)>> = HashMap::new();
         let mut lengths = Vec::new();
         for (doc, text) in (0..).zip(texts) {
@@ -44,14 +45,22 @@ impl Bm25 {
         Self { postings, lengths }
     }
 
-    fn search(&self, question: &str, languages: &[&str], k1: f32, b: f32) -> Vec<u32> {
+    /// What `Tools::weight` is made of elsewhere.
+    pub(crate) fn idf(&self, term: &str) -> f32 {
+        let (n, df) = (self.lengths.len() as f32, self.postings.get(term).map_or(0, Vec::len) as f32);
+        (1.0 + (n - df + 0.5) / (df + 0.5)).ln()
+    }
+
+    /// The ten best documents with their scores.
+    pub(crate) fn search(&self, question: &str, languages: &[&str], k1: f32, b: f32) -> Vec<(u32, f32)> {
         let n = self.lengths.len() as f32;
         let average = self.lengths.iter().sum::<f32>() / n;
         let mut scores: HashMap<u32, f32> = HashMap::new();
         for term in query_terms(question, languages).terms {
             let mut best: HashMap<u32, f32> = HashMap::new();
-            for list in term.variants.iter().filter_map(|variant| self.postings.get(variant)) {
-                let idf = (1.0 + (n - list.len() as f32 + 0.5) / (list.len() as f32 + 0.5)).ln();
+            for (list, idf) in
+                term.variants.iter().filter_map(|variant| Some((self.postings.get(variant)?, self.idf(variant))))
+            {
                 for &(doc, tf) in list {
                     let norm = k1 * (1.0 - b + b * self.lengths[doc as usize] / average);
                     let score = best.entry(doc).or_default();
@@ -62,7 +71,8 @@ impl Bm25 {
         }
         let mut ranked: Vec<(u32, f32)> = scores.into_iter().collect();
         ranked.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-        ranked.into_iter().take(10).map(|(doc, _)| doc).collect()
+        ranked.truncate(10);
+        ranked
     }
 }
 
@@ -75,11 +85,15 @@ fn ndcg(folder: &Path, language: &str, k1: f32, b: f32) -> f32 {
     let string = |value: &serde_json::Value, key: &str| value[key].as_str().unwrap_or_default().to_owned();
     let corpus = lines("corpus.jsonl");
     let ids: Vec<String> = corpus.iter().map(|doc| string(doc, "_id")).collect();
-    let texts: Vec<String> = corpus.iter().map(|doc| format!("{}\n{}", string(doc, "title"), string(doc, "text"))).collect();
+    let texts: Vec<String> =
+        corpus.iter().map(|doc| format!("{}\n{}", string(doc, "title"), string(doc, "text"))).collect();
     let mut judged: HashMap<String, HashMap<String, f32>> = HashMap::new();
     for line in fs::read_to_string(folder.join("qrels/test.tsv")).expect("readable").lines().skip(1) {
         let fields: Vec<&str> = line.split('\t').collect();
-        judged.entry(fields[0].to_owned()).or_default().insert(fields[1].to_owned(), fields[2].parse().expect("a number"));
+        judged
+            .entry(fields[0].to_owned())
+            .or_default()
+            .insert(fields[1].to_owned(), fields[2].parse().expect("a number"));
     }
     let index = Bm25::new(&texts, Some(language));
     let mut sum = 0.0;
@@ -88,7 +102,11 @@ fn ndcg(folder: &Path, language: &str, k1: f32, b: f32) -> f32 {
         let Some(relevant) = judged.get(&string(&query, "_id")) else { continue };
         let gain = |rank: usize, grade: f32| (2.0_f32.powf(grade) - 1.0) / (rank as f32 + 2.0).log2();
         let found = index.search(&string(&query, "text"), &[language], k1, b);
-        let dcg: f32 = found.iter().enumerate().map(|(rank, &doc)| gain(rank, relevant.get(&ids[doc as usize]).copied().unwrap_or(0.0))).sum();
+        let dcg: f32 = found
+            .iter()
+            .enumerate()
+            .map(|(rank, &(doc, _))| gain(rank, relevant.get(&ids[doc as usize]).copied().unwrap_or(0.0)))
+            .sum();
         let mut grades: Vec<f32> = relevant.values().copied().collect();
         grades.sort_by(|a, b| b.total_cmp(a));
         let ideal: f32 = grades.iter().take(10).enumerate().map(|(rank, &grade)| gain(rank, grade)).sum();

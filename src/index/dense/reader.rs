@@ -1,5 +1,7 @@
 //! Cosines of a question with every row.
 
+use std::sync::Arc;
+
 use ndarray::{ArrayView1, ArrayView2};
 
 use super::npy::{HEADER_BYTES, header};
@@ -16,7 +18,7 @@ pub struct Reader {
 }
 
 struct File {
-    map: Mapped,
+    map: Arc<Mapped>,
     first_row: usize,
     rows: usize,
 }
@@ -26,12 +28,14 @@ impl Reader {
     ///
     /// # Errors
     /// [`Kind::Damaged`](crate::error::Kind::Damaged) when a file is not a matrix of this shape.
-    pub fn open(maps: Vec<(Mapped, usize)>, dimension: usize) -> Result<Self> {
+    pub fn open(maps: Vec<(Arc<Mapped>, usize)>, dimension: usize) -> Result<Self> {
         let mut files = Vec::with_capacity(maps.len());
         let mut first_row = 0;
         for (map, rows) in maps {
             let head = map.read(0..HEADER_BYTES.min(map.len())).map_err(|e| Fault::damaged(e.to_string()))?;
-            if head != header(rows, dimension) || map.len() != HEADER_BYTES + rows * dimension * 4 {
+            // The shape may come from a stranger's bundle.
+            let bytes = rows.checked_mul(dimension).and_then(|n| n.checked_mul(4)?.checked_add(HEADER_BYTES));
+            if head != header(rows, dimension) || bytes != Some(map.len()) || dimension == 0 {
                 return Err(Fault::damaged(format!("{map:?} is not a matrix of {rows} × {dimension}")));
             }
             files.push(File { map, first_row, rows });

@@ -15,14 +15,18 @@ use super::writer::split_document_key;
 use crate::analysis::Query;
 use crate::document::{Chunk, Lines, Span};
 
-/// BM25's saturation. 0.9 and 0.4 are the values of the published BEIR baselines (Anserini), which suit passages
-/// of even length better than the 1.2 and 0.75 of longer documents.
+/// BM25's saturation: the value of the published BEIR baselines (Anserini), which suits passages of even length better
+/// than the 1.2 of longer documents.
 const K1: f32 = 0.9;
 
 /// Length normalisation and weight of body, context (title and headings) and name (path), after BM25F (Robertson,
 /// Zaragoza and Taylor 2004): frequencies are normalised per field, weighted and added before they saturate.
-const FIELD_B: [f32; 3] = [0.4, 0.4, 0.4];
-const FIELD_WEIGHT: [f32; 3] = [1.0, 1.0, 0.3];
+///
+/// Measured on 809 claims over 5,183 abstracts, nDCG@10 lexical / hybrid: titles weighted 1 give 0.693 / 0.734, weighted
+/// 2 with this b 0.693 / 0.738, weighted 3 0.689 / 0.740; k1 from 0.9 to 1.5 and the b of the body from 0.2 to 0.6 move
+/// either by less than 0.003.
+const FIELD_B: [f32; 3] = [0.5, 0.8, 0.4];
+const FIELD_WEIGHT: [f32; 3] = [1.0, 2.0, 0.3];
 
 /// The open BM25 index of a generation.
 pub struct Reader {

@@ -2,7 +2,7 @@
 //!
 //! One indexing thread: chunks then stand in the order in which they were added, on every machine.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tantivy::directory::MmapDirectory;
 use tantivy::tokenizer::{PreTokenizedString, Token};
@@ -33,18 +33,20 @@ pub struct ChunkEntry<'a> {
 pub struct Writer {
     writer: IndexWriter,
     fields: Fields,
+    /// For messages: Tantivy's own name no path.
+    dir: PathBuf,
 }
 
 impl Writer {
     /// Opens the index in `dir`, whose files may be hard links to an older generation's: Tantivy never changes a
     /// file, it only adds and removes names.
     pub fn open(dir: &Path) -> Result<Self> {
-        let what = || format!("cannot write the index in {}", dir.display());
+        let what = || cannot_write(dir);
         let (schema, fields) = schema();
         let directory = MmapDirectory::open(dir).or_failed(what)?;
         let index = Index::open_or_create(directory, schema).or_failed(what)?;
         let writer = index.writer_with_num_threads(1, SEGMENT_BYTES).or_failed(what)?;
-        Ok(Self { writer, fields })
+        Ok(Self { writer, fields, dir: dir.to_owned() })
     }
 
     /// Removes every chunk of a document added before.
@@ -83,17 +85,21 @@ impl Writer {
         for number in place {
             document.add_u64(fields.place, number as u64);
         }
-        self.writer.add_document(document).or_failed(|| "cannot write the index".into())?;
+        self.writer.add_document(document).or_failed(|| cannot_write(&self.dir))?;
         Ok(counts)
     }
 
     /// Makes everything added durable and waits for merges, so that no file appears afterwards.
     pub fn finish(mut self) -> Result<()> {
-        let what = || "cannot write the index".to_owned();
+        let what = || cannot_write(&self.dir);
         self.writer.commit().or_failed(what)?;
         self.writer.garbage_collect_files().wait().or_failed(what)?;
         self.writer.wait_merging_threads().map_err(|e| Fault::failed(what()).because(e))
     }
+}
+
+fn cannot_write(dir: &Path) -> String {
+    format!("cannot write the index in {}", dir.display())
 }
 
 /// The term that all chunks of a document share.

@@ -1,0 +1,282 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_rag_global_optspecs
+    string join \n data-dir= index= json q/quiet v/verbose color= h/help V/version
+end
+
+function __fish_rag_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_rag_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_rag_using_subcommand
+    set -l cmd (__fish_rag_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c rag -n "__fish_rag_needs_command" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
+complete -c rag -n "__fish_rag_needs_command" -l index -d 'Index to work on [default: default]' -r
+complete -c rag -n "__fish_rag_needs_command" -l color -d 'When to colour the output' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c rag -n "__fish_rag_needs_command" -l json -d 'Print JSON'
+complete -c rag -n "__fish_rag_needs_command" -s q -l quiet -d 'Print results and errors only'
+complete -c rag -n "__fish_rag_needs_command" -s v -l verbose -d 'Print more'
+complete -c rag -n "__fish_rag_needs_command" -s h -l help -d 'Print help'
+complete -c rag -n "__fish_rag_needs_command" -s V -l version -d 'Print version'
+complete -c rag -n "__fish_rag_needs_command" -f -a "ingest" -d 'Index folders, or bring their index up to date'
+complete -c rag -n "__fish_rag_needs_command" -f -a "search" -d 'Rank the passages that match a question'
+complete -c rag -n "__fish_rag_needs_command" -f -a "ask" -d 'Answer a question from the index, with citations'
+complete -c rag -n "__fish_rag_needs_command" -f -a "index" -d 'List, check, move and remove indexes'
+complete -c rag -n "__fish_rag_needs_command" -f -a "cache" -d 'Show or empty the caches'
+complete -c rag -n "__fish_rag_needs_command" -f -a "model" -d 'List, check and add embedding models'
+complete -c rag -n "__fish_rag_needs_command" -f -a "eval" -d 'Measure retrieval on questions with known answers'
+complete -c rag -n "__fish_rag_needs_command" -f -a "doctor" -d 'Check library, model, index and cache, and say what to do'
+complete -c rag -n "__fish_rag_needs_command" -f -a "completions" -d 'Print completions for a shell'
+complete -c rag -n "__fish_rag_needs_command" -f -a "man" -d 'Print a manual page'
+complete -c rag -n "__fish_rag_using_subcommand ingest" -l dir -d 'Folder to index; may be given several times' -r -F
+complete -c rag -n "__fish_rag_using_subcommand ingest" -l model -d 'Embedding model [default: all-MiniLM-L6-v2]' -r
+complete -c rag -n "__fish_rag_using_subcommand ingest" -l include -d 'Only files that match, as in .gitignore' -r
+complete -c rag -n "__fish_rag_using_subcommand ingest" -l exclude -d 'No files that match, as in .gitignore' -r
+complete -c rag -n "__fish_rag_using_subcommand ingest" -l wait -d 'Wait for another writer to finish' -r
+complete -c rag -n "__fish_rag_using_subcommand ingest" -l threads -d 'Threads for reading and embedding [default: one per core]' -r
+complete -c rag -n "__fish_rag_using_subcommand ingest" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
+complete -c rag -n "__fish_rag_using_subcommand ingest" -l index -d 'Index to work on [default: default]' -r
+complete -c rag -n "__fish_rag_using_subcommand ingest" -l color -d 'When to colour the output' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c rag -n "__fish_rag_using_subcommand ingest" -l no-cache -d 'Neither read nor write the embedding cache'
+complete -c rag -n "__fish_rag_using_subcommand ingest" -l json -d 'Print JSON'
+complete -c rag -n "__fish_rag_using_subcommand ingest" -s q -l quiet -d 'Print results and errors only'
+complete -c rag -n "__fish_rag_using_subcommand ingest" -s v -l verbose -d 'Print more'
+complete -c rag -n "__fish_rag_using_subcommand ingest" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c rag -n "__fish_rag_using_subcommand search" -s k -d 'Number of passages [default: 10]' -r
+complete -c rag -n "__fish_rag_using_subcommand search" -l mode -d 'Which legs to use [default: hybrid]' -r -f -a "hybrid\t''
+lexical\t''
+dense\t''"
+complete -c rag -n "__fish_rag_using_subcommand search" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
+complete -c rag -n "__fish_rag_using_subcommand search" -l index -d 'Index to work on [default: default]' -r
+complete -c rag -n "__fish_rag_using_subcommand search" -l color -d 'When to colour the output' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c rag -n "__fish_rag_using_subcommand search" -l explain -d 'Show both legs\' ranks, scores and weights'
+complete -c rag -n "__fish_rag_using_subcommand search" -l no-cache -d 'Neither read nor write the cache'
+complete -c rag -n "__fish_rag_using_subcommand search" -l json -d 'Print JSON'
+complete -c rag -n "__fish_rag_using_subcommand search" -s q -l quiet -d 'Print results and errors only'
+complete -c rag -n "__fish_rag_using_subcommand search" -s v -l verbose -d 'Print more'
+complete -c rag -n "__fish_rag_using_subcommand search" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c rag -n "__fish_rag_using_subcommand ask" -s k -d 'Passages to consider [default: 10]' -r
+complete -c rag -n "__fish_rag_using_subcommand ask" -l mode -d 'Which legs to use [default: hybrid]' -r -f -a "hybrid\t''
+lexical\t''
+dense\t''"
+complete -c rag -n "__fish_rag_using_subcommand ask" -l max-words -d 'Longest answer, in words [default: 60]' -r
+complete -c rag -n "__fish_rag_using_subcommand ask" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
+complete -c rag -n "__fish_rag_using_subcommand ask" -l index -d 'Index to work on [default: default]' -r
+complete -c rag -n "__fish_rag_using_subcommand ask" -l color -d 'When to colour the output' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c rag -n "__fish_rag_using_subcommand ask" -l no-cache -d 'Neither read nor write the cache'
+complete -c rag -n "__fish_rag_using_subcommand ask" -l json -d 'Print JSON'
+complete -c rag -n "__fish_rag_using_subcommand ask" -s q -l quiet -d 'Print results and errors only'
+complete -c rag -n "__fish_rag_using_subcommand ask" -s v -l verbose -d 'Print more'
+complete -c rag -n "__fish_rag_using_subcommand ask" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load remove" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load remove" -l index -d 'Index to work on [default: default]' -r
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load remove" -l color -d 'When to colour the output' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load remove" -l json -d 'Print JSON'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load remove" -s q -l quiet -d 'Print results and errors only'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load remove" -s v -l verbose -d 'Print more'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load remove" -s h -l help -d 'Print help'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load remove" -f -a "list" -d 'List every index'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load remove" -f -a "show" -d 'Show what an index is made of'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load remove" -f -a "verify" -d 'Check every byte of an index and name what is damaged'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load remove" -f -a "save" -d 'Write an index to one file'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load remove" -f -a "load" -d 'Read an index from a file, checking every byte first'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load remove" -f -a "remove" -d 'Remove an index; files that were indexed are not touched'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from list" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from list" -l index -d 'Index to work on [default: default]' -r
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from list" -l color -d 'When to colour the output' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from list" -l json -d 'Print JSON'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Print results and errors only'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Print more'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from show" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from show" -l index -d 'Index to work on [default: default]' -r
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from show" -l color -d 'When to colour the output' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from show" -l json -d 'Print JSON'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Print results and errors only'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Print more'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from verify" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from verify" -l index -d 'Index to work on [default: default]' -r
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from verify" -l color -d 'When to colour the output' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from verify" -l json -d 'Print JSON'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from verify" -s q -l quiet -d 'Print results and errors only'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from verify" -s v -l verbose -d 'Print more'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from verify" -s h -l help -d 'Print help'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from save" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from save" -l index -d 'Index to work on [default: default]' -r
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from save" -l color -d 'When to colour the output' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from save" -l json -d 'Print JSON'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from save" -s q -l quiet -d 'Print results and errors only'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from save" -s v -l verbose -d 'Print more'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from save" -s h -l help -d 'Print help'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from load" -l as -d 'Name for the index [default: the name it was saved under]' -r
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from load" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from load" -l index -d 'Index to work on [default: default]' -r
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from load" -l color -d 'When to colour the output' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from load" -l replace -d 'Replace an index of that name'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from load" -l json -d 'Print JSON'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from load" -s q -l quiet -d 'Print results and errors only'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from load" -s v -l verbose -d 'Print more'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from load" -s h -l help -d 'Print help'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from remove" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from remove" -l index -d 'Index to work on [default: default]' -r
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from remove" -l color -d 'When to colour the output' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from remove" -l json -d 'Print JSON'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from remove" -s q -l quiet -d 'Print results and errors only'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from remove" -s v -l verbose -d 'Print more'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print help'
+complete -c rag -n "__fish_rag_using_subcommand cache; and not __fish_seen_subcommand_from stats purge" -l purge -d 'Same as `rag cache purge`' -r
+complete -c rag -n "__fish_rag_using_subcommand cache; and not __fish_seen_subcommand_from stats purge" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
+complete -c rag -n "__fish_rag_using_subcommand cache; and not __fish_seen_subcommand_from stats purge" -l index -d 'Index to work on [default: default]' -r
+complete -c rag -n "__fish_rag_using_subcommand cache; and not __fish_seen_subcommand_from stats purge" -l color -d 'When to colour the output' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c rag -n "__fish_rag_using_subcommand cache; and not __fish_seen_subcommand_from stats purge" -l stats -d 'Same as `rag cache stats`'
+complete -c rag -n "__fish_rag_using_subcommand cache; and not __fish_seen_subcommand_from stats purge" -l json -d 'Print JSON'
+complete -c rag -n "__fish_rag_using_subcommand cache; and not __fish_seen_subcommand_from stats purge" -s q -l quiet -d 'Print results and errors only'
+complete -c rag -n "__fish_rag_using_subcommand cache; and not __fish_seen_subcommand_from stats purge" -s v -l verbose -d 'Print more'
+complete -c rag -n "__fish_rag_using_subcommand cache; and not __fish_seen_subcommand_from stats purge" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c rag -n "__fish_rag_using_subcommand cache; and not __fish_seen_subcommand_from stats purge" -f -a "stats" -d 'Count rows and bytes by table'
+complete -c rag -n "__fish_rag_using_subcommand cache; and not __fish_seen_subcommand_from stats purge" -f -a "purge" -d 'Empty tables and give their space back'
+complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from stats" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
+complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from stats" -l index -d 'Index to work on [default: default]' -r
+complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from stats" -l color -d 'When to colour the output' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from stats" -l json -d 'Print JSON'
+complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from stats" -s q -l quiet -d 'Print results and errors only'
+complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from stats" -s v -l verbose -d 'Print more'
+complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from stats" -s h -l help -d 'Print help'
+complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from purge" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
+complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from purge" -l index -d 'Index to work on [default: default]' -r
+complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from purge" -l color -d 'When to colour the output' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from purge" -l json -d 'Print JSON'
+complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from purge" -s q -l quiet -d 'Print results and errors only'
+complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from purge" -s v -l verbose -d 'Print more'
+complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from purge" -s h -l help -d 'Print help'
+complete -c rag -n "__fish_rag_using_subcommand model; and not __fish_seen_subcommand_from list verify add pull" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
+complete -c rag -n "__fish_rag_using_subcommand model; and not __fish_seen_subcommand_from list verify add pull" -l index -d 'Index to work on [default: default]' -r
+complete -c rag -n "__fish_rag_using_subcommand model; and not __fish_seen_subcommand_from list verify add pull" -l color -d 'When to colour the output' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c rag -n "__fish_rag_using_subcommand model; and not __fish_seen_subcommand_from list verify add pull" -l json -d 'Print JSON'
+complete -c rag -n "__fish_rag_using_subcommand model; and not __fish_seen_subcommand_from list verify add pull" -s q -l quiet -d 'Print results and errors only'
+complete -c rag -n "__fish_rag_using_subcommand model; and not __fish_seen_subcommand_from list verify add pull" -s v -l verbose -d 'Print more'
+complete -c rag -n "__fish_rag_using_subcommand model; and not __fish_seen_subcommand_from list verify add pull" -s h -l help -d 'Print help'
+complete -c rag -n "__fish_rag_using_subcommand model; and not __fish_seen_subcommand_from list verify add pull" -f -a "list" -d 'List the models on this machine'
+complete -c rag -n "__fish_rag_using_subcommand model; and not __fish_seen_subcommand_from list verify add pull" -f -a "verify" -d 'Check every byte of the models and of the ONNX Runtime library'
+complete -c rag -n "__fish_rag_using_subcommand model; and not __fish_seen_subcommand_from list verify add pull" -f -a "add" -d 'Add a sentence-transformers folder that has an ONNX file'
+complete -c rag -n "__fish_rag_using_subcommand model; and not __fish_seen_subcommand_from list verify add pull" -f -a "pull" -d 'Fetch a model from the Hugging Face hub, or from HF_ENDPOINT'
+complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcommand_from list" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
+complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcommand_from list" -l index -d 'Index to work on [default: default]' -r
+complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcommand_from list" -l color -d 'When to colour the output' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcommand_from list" -l json -d 'Print JSON'
+complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Print results and errors only'
+complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Print more'
+complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcommand_from verify" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
+complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcommand_from verify" -l index -d 'Index to work on [default: default]' -r
+complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcommand_from verify" -l color -d 'When to colour the output' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcommand_from verify" -l json -d 'Print JSON'
+complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcommand_from verify" -s q -l quiet -d 'Print results and errors only'
+complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcommand_from verify" -s v -l verbose -d 'Print more'
+complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcommand_from verify" -s h -l help -d 'Print help'
+complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcommand_from add" -l name -d 'Name for the model [default: the folder\'s name]' -r
+complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcommand_from add" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
+complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcommand_from add" -l index -d 'Index to work on [default: default]' -r
+complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcommand_from add" -l color -d 'When to colour the output' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcommand_from add" -l json -d 'Print JSON'
+complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcommand_from add" -s q -l quiet -d 'Print results and errors only'
+complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcommand_from add" -s v -l verbose -d 'Print more'
+complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help'
+complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcommand_from pull" -l revision -d 'Branch, tag or commit' -r
+complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcommand_from pull" -l name -d 'Name for the model [default: the repository\'s last part]' -r
+complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcommand_from pull" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
+complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcommand_from pull" -l index -d 'Index to work on [default: default]' -r
+complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcommand_from pull" -l color -d 'When to colour the output' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcommand_from pull" -l json -d 'Print JSON'
+complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcommand_from pull" -s q -l quiet -d 'Print results and errors only'
+complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcommand_from pull" -s v -l verbose -d 'Print more'
+complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcommand_from pull" -s h -l help -d 'Print help'
+complete -c rag -n "__fish_rag_using_subcommand eval" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
+complete -c rag -n "__fish_rag_using_subcommand eval" -l index -d 'Index to work on [default: default]' -r
+complete -c rag -n "__fish_rag_using_subcommand eval" -l color -d 'When to colour the output' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c rag -n "__fish_rag_using_subcommand eval" -l json -d 'Print JSON'
+complete -c rag -n "__fish_rag_using_subcommand eval" -s q -l quiet -d 'Print results and errors only'
+complete -c rag -n "__fish_rag_using_subcommand eval" -s v -l verbose -d 'Print more'
+complete -c rag -n "__fish_rag_using_subcommand eval" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c rag -n "__fish_rag_using_subcommand doctor" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
+complete -c rag -n "__fish_rag_using_subcommand doctor" -l index -d 'Index to work on [default: default]' -r
+complete -c rag -n "__fish_rag_using_subcommand doctor" -l color -d 'When to colour the output' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c rag -n "__fish_rag_using_subcommand doctor" -l json -d 'Print JSON'
+complete -c rag -n "__fish_rag_using_subcommand doctor" -s q -l quiet -d 'Print results and errors only'
+complete -c rag -n "__fish_rag_using_subcommand doctor" -s v -l verbose -d 'Print more'
+complete -c rag -n "__fish_rag_using_subcommand doctor" -s h -l help -d 'Print help'
+complete -c rag -n "__fish_rag_using_subcommand completions" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
+complete -c rag -n "__fish_rag_using_subcommand completions" -l index -d 'Index to work on [default: default]' -r
+complete -c rag -n "__fish_rag_using_subcommand completions" -l color -d 'When to colour the output' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c rag -n "__fish_rag_using_subcommand completions" -l json -d 'Print JSON'
+complete -c rag -n "__fish_rag_using_subcommand completions" -s q -l quiet -d 'Print results and errors only'
+complete -c rag -n "__fish_rag_using_subcommand completions" -s v -l verbose -d 'Print more'
+complete -c rag -n "__fish_rag_using_subcommand completions" -s h -l help -d 'Print help'
+complete -c rag -n "__fish_rag_using_subcommand man" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
+complete -c rag -n "__fish_rag_using_subcommand man" -l index -d 'Index to work on [default: default]' -r
+complete -c rag -n "__fish_rag_using_subcommand man" -l color -d 'When to colour the output' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c rag -n "__fish_rag_using_subcommand man" -l json -d 'Print JSON'
+complete -c rag -n "__fish_rag_using_subcommand man" -s q -l quiet -d 'Print results and errors only'
+complete -c rag -n "__fish_rag_using_subcommand man" -s v -l verbose -d 'Print more'
+complete -c rag -n "__fish_rag_using_subcommand man" -s h -l help -d 'Print help'

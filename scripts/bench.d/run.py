@@ -1,0 +1,188 @@
+"""The measurements behind scripts/bench, which builds what is measured and cleans up."""
+
+import argparse
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import time
+
+import beir
+import prose
+
+SECTIONS = ["ingest", "memory", "reingest", "search", "retrieval"]
+FILES = int(os.environ.get("RAG_BENCH_FILES", 10_000))
+BYTES = int(os.environ.get("RAG_BENCH_BYTES", 1_500_000))
+RUNS = int(os.environ.get("RAG_BENCH_RUNS", 5))
+# Short processes vary more and cost less.
+SHORT_RUNS = 4 * RUNS
+
+# nDCG@10 on scifact_train by plain reference code: BM25 with k1 0.9, b 0.4 and the Porter stemmer; exact cosines of the
+# same int8 model; and two ways of fusing those.
+REFERENCE = {
+    "scifact_train": "BM25 0.6945, dense 0.6576, reciprocal ranks (k = 60) 0.7198, min-max scores 0.736",
+}
+
+
+class Process:
+    """One finished process: wall time and the most memory that it had."""
+
+    def __init__(self, args, env, ok=(0,)):
+        start = time.perf_counter()
+        process = subprocess.Popen([str(arg) for arg in args], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
+        # Nothing here prints more than a pipe holds on stderr; wait4 is what knows the memory of this very child.
+        self.stdout = process.stdout.read().decode()
+        stderr = process.stderr.read().decode()
+        _, status, usage = os.wait4(process.pid, 0)
+        self.seconds = time.perf_counter() - start
+        self.peak_bytes = usage.ru_maxrss * 1024
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode not in ok:
+            sys.exit(f"bench: {' '.join(map(str, args))} ended with {process.returncode}\n{stderr}")
+
+
+class Bench:
+    def __init__(self, args):
+        self.args = args
+        self.work = pathlib.Path(args.work)
+        share = self.work / "share"
+        share.mkdir()
+        # Where rag looks for library and models, wherever it was built.
+        (share / "rag").symlink_to(pathlib.Path(args.assets).resolve())
+        kept = {key: os.environ[key] for key in ("PATH", "TMPDIR", "LANG") if key in os.environ}
+        self.env = kept | {"HOME": str(self.work / "home"), "XDG_DATA_HOME": str(share)}
+
+    def in_data(self, name):
+        return self.env | {"RAG_DATA_DIR": str(self.work / "data" / name)}
+
+    def rag(self, data, *args, ok=(0,)):
+        return Process([self.args.rag, *args], self.in_data(data), ok)
+
+    def bare(self, data, *args):
+        process = Process([self.args.bare, *args], self.in_data(data))
+        return process, json.loads(process.stdout)
+
+    def folder(self, name):
+        """An empty folder, and whether it is new."""
+        folder = self.work / name
+        is_new = not folder.exists()
+        folder.mkdir(exist_ok=True)
+        return folder, is_new
+
+    def book(self):
+        folder, is_new = self.folder("book")
+        if is_new:
+            prose.write_book(folder, BYTES)
+        return folder
+
+    def ingest(self):
+        book = self.book()
+        ours, theirs, tokens = [], [], 0
+        for n in range(RUNS):
+            # A data directory for each run: an ingest of an unchanged folder would do nothing.
+            ours.append(self.rag(f"book-{n}", "-q", "ingest", "--no-cache", "--dir", book).seconds)
+            _, loop = self.bare(f"book-{n}", "embed", "default")
+            theirs.append(loop["seconds"])
+            tokens = loop["tokens"]
+        ingest, bare = statistics.median(ours), statistics.median(theirs)
+        line("ingest", f"{tokens:,} tokens", f"{tokens / ingest:,.0f} tokens/s, {ingest:.2f} s")
+        line("", "bare model, same tokens, every core", f"{tokens / bare:,.0f} tokens/s, {bare:.2f} s")
+        verdict("ratio", bare / ingest, 0.90, at_least=True)
+
+    def memory(self):
+        runs = [self.rag(f"memory-{n}", "-q", "ingest", "--no-cache", "--dir", self.book()) for n in range(min(RUNS, 3))]
+        peak = statistics.median(run.peak_bytes for run in runs)
+        line("memory", f"ingest of {BYTES / 1e6:.1f} MB", f"{peak / 2**20:,.0f} MiB at most")
+        question = self.rag("memory-0", "search", "--no-cache", "Who founded the old city?")
+        line("", "one search", f"{question.peak_bytes / 2**20:,.0f} MiB at most")
+
+    def notes(self):
+        folder, is_new = self.folder("notes")
+        if is_new:
+            prose.write_notes(folder, FILES)
+            # Files younger than the clock's tick are read again by design; real ones are older.
+            time.sleep(0.1)
+        return folder
+
+    def reingest(self):
+        notes = self.notes()
+        first = self.rag("notes", "-q", "ingest", "--no-cache", "--dir", notes).seconds
+        unchanged = statistics.median(self.rag("notes", "-q", "ingest", "--dir", notes).seconds for _ in range(RUNS))
+        touched, changes = [], prose.Prose(3)
+        for n in range(RUNS):
+            path = notes / f"{n:02}" / f"note-{n:05}.md"
+            path.write_text(f"# {changes.title()}\n\n{changes.paragraph(80)}\n", encoding="utf-8")
+            time.sleep(0.1)
+            touched.append(self.rag("notes", "-q", "ingest", "--dir", notes).seconds)
+        one = statistics.median(touched)
+        line("reingest", f"{FILES:,} files, first", f"{first:.2f} s")
+        line("", "unchanged", f"{unchanged * 1e3:.0f} ms")
+        verdict("ratio to first", unchanged / first, 1 / 50)
+        line("", "one file changed", f"{one * 1e3:.0f} ms")
+        verdict("ratio to unchanged", one / unchanged, 2)
+
+    def search(self):
+        notes = self.notes()
+        self.rag("notes", "-q", "ingest", "--dir", notes)
+        questions = prose.Prose(4)
+        times = {name: [] for name in ("hybrid", "load", "lexical", "version", "first", "again")}
+        for _ in range(SHORT_RUNS):
+            # Interleaved, so that a slow moment of the machine falls on all of them.
+            times["hybrid"].append(self.rag("notes", "search", "--no-cache", questions.question()).seconds)
+            times["load"].append(self.bare("notes", "load", questions.question())[0].seconds)
+            times["lexical"].append(self.rag("notes", "search", "--mode", "lexical", questions.question()).seconds)
+            times["version"].append(self.rag("notes", "--version").seconds)
+            asked = questions.question()
+            times["first"].append(self.rag("notes", "ask", asked, ok=(0, 3)).seconds)
+            times["again"].append(self.rag("notes", "ask", asked, ok=(0, 3)).seconds)
+        ms = {name: statistics.median(values) * 1e3 for name, values in times.items()}
+        line("search", f"hybrid, never asked, {FILES:,} files", f"{ms['hybrid']:.0f} ms")
+        line("", "library, model and one embedding alone", f"{ms['load']:.0f} ms")
+        verdict("ratio", ms["hybrid"] / ms["load"], 1.5)
+        line("", "by words only", f"{ms['lexical']:.1f} ms")
+        line("", "rag --version", f"{ms['version']:.1f} ms")
+        verdict("ratio to twice that and 10 ms", ms["lexical"] / (2 * ms["version"] + 10), 1)
+        line("", "ask, first and again", f"{ms['first']:.0f} ms, {ms['again']:.0f} ms")
+
+    def retrieval(self):
+        for name in ("scifact_train", "xquad_en", "xquad_zh"):
+            source = pathlib.Path(self.args.test_data) / name
+            if not (source / "corpus.jsonl").is_file():
+                line("retrieval", name, f"skipped: no {name} in RAG_TEST_DATA")
+                continue
+            target = self.work / name
+            beir.main(source, target)
+            self.rag(name, "-q", "ingest", "--dir", target / "docs")
+            modes = json.loads(self.rag(name, "--json", "eval", target / "questions.jsonl").stdout)["modes"]
+            figures = ", ".join(f"{mode} {values['ndcg@10']:.4f}" for mode, values in modes.items())
+            line("retrieval", f"{name}, nDCG@10", figures)
+            if name in REFERENCE:
+                line("", "plain reference code", REFERENCE[name])
+
+
+def line(section, what, figure):
+    print(f"{section:<10} {what:<42} {figure}", flush=True)
+
+
+def verdict(what, ratio, limit, at_least=False):
+    good = ratio >= limit if at_least else ratio <= limit
+    wanted = f"{'at least' if at_least else 'at most'} {limit:.4g}"
+    line("", what, f"{ratio:.3f} ({wanted}: {'ok' if good else 'MISSED'})")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    for name in ("rag", "bare", "assets", "test-data", "work"):
+        parser.add_argument(f"--{name}", required=True)
+    parser.add_argument("sections", nargs="*")
+    args = parser.parse_args()
+    bench = Bench(args)
+    print(f"{os.cpu_count()} cores, medians of {RUNS} runs, of {SHORT_RUNS} for short processes\n", flush=True)
+    for section in args.sections or SECTIONS:
+        getattr(bench, section)()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+//! Ranked hits → the passages an answer may rest on.
+//!
+//! The surprising rule: the order of hits with equal scores is not taken from the ranking but from path and position,
+//! so that the same passages give the same answer whichever way a tie fell.
+
+use std::collections::HashSet;
+
+use crate::document::{Hit, Lines, Span};
+
+/// How much evidence to keep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    pub max_passages: usize,
+    /// Passages of one file; the rest of a long file seldom adds what another file does not say better.
+    pub max_per_source: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { max_passages: 8, max_per_source: 4 }
+    }
+}
+
+/// One passage that counts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evidence {
+    /// The passage; when it swallowed an overlapping neighbour, the text and span of both.
+    pub hit: Hit,
+    /// 0 for the best; passages with equal scores share a place.
+    pub place: usize,
+}
+
+/// The evidence among `hits`, best first: no text twice, no file too often.
+#[must_use]
+pub fn choose(hits: &[Hit], limits: Limits) -> Vec<Evidence> {
+    let mut chosen: Vec<Evidence> = Vec::new();
+    for candidate in placed(hits) {
+        if chosen.iter().any(|kept| says_the_same(&kept.hit, &candidate.hit)) {
+            continue;
+        }
+        if chosen.iter_mut().any(|kept| swallow(&mut kept.hit, &candidate.hit)) {
+            continue;
+        }
+        let from_source = chosen.iter().filter(|kept| is_same_file(&kept.hit, &candidate.hit)).count();
+        if from_source < limits.max_per_source && chosen.len() < limits.max_passages {
+            chosen.push(candidate);
+        }
+    }
+    chosen
+}
+
+/// By rank, ties by path and position, each with its place.
+fn placed(hits: &[Hit]) -> Vec<Evidence> {
+    let mut sorted: Vec<&Hit> = hits.iter().collect();
+    sorted.sort_by(|a, b| a.rank.cmp(&b.rank).then_with(|| b.score.total_cmp(&a.score)));
+    let mut placed: Vec<Evidence> = Vec::with_capacity(hits.len());
+    for group in sorted.chunk_by(|a, b| a.score.total_cmp(&b.score).is_eq()) {
+        let place = placed.len();
+        let mut group = group.to_vec();
+        group.sort_by(|a, b| identity(a).cmp(&identity(b)));
+        placed.extend(group.into_iter().map(|hit| Evidence { hit: hit.clone(), place }));
+    }
+    placed
+}
+
+fn identity(hit: &Hit) -> (&str, &str, Span, &str) {
+    (&hit.root, &hit.path, hit.chunk.bytes, &hit.chunk.text)
+}
+
+fn is_same_file(a: &Hit, b: &Hit) -> bool {
+    a.root == b.root && a.path == b.path
+}
+
+/// Whether two passages share nearly all their words: a licence header, a copied paragraph.
+fn says_the_same(a: &Hit, b: &Hit) -> bool {
+    let words = |hit: &Hit| hit.chunk.text.split_whitespace().map(str::to_owned).collect::<HashSet<_>>();
+    let (a, b) = (words(a), words(b));
+    let shared = a.intersection(&b).count();
+    let all = a.len() + b.len() - shared;
+    all == 0 || shared * 10 >= all * 9
+}
+
+/// Joins `next` to `kept` when they overlap in the same file, so that the shared text stands once.
+fn swallow(kept: &mut Hit, next: &Hit) -> bool {
+    if !is_same_file(kept, next) || kept.chunk.bytes.overlap(next.chunk.bytes) == 0 {
+        return false;
+    }
+    let (a, b) = if kept.chunk.bytes.start <= next.chunk.bytes.start {
+        (&kept.chunk, &next.chunk)
+    } else {
+        (&next.chunk, &kept.chunk)
+    };
+    let text = if a.text.contains(&b.text) {
+        a.text.clone()
+    } else if b.text.contains(&a.text) {
+        b.text.clone()
+    } else {
+        let Some(shared) = shared_len(&a.text, &b.text) else { return false };
+        format!("{}{}", a.text, &b.text[shared..])
+    };
+    let (heading, page) = (a.heading.clone(), a.page);
+    let lines = Lines { first: a.lines.first.min(b.lines.first), last: a.lines.last.max(b.lines.last) };
+    let bytes = Span::new(a.bytes.start, a.bytes.end.max(b.bytes.end));
+    kept.chunk.text = text;
+    kept.chunk.heading = heading;
+    kept.chunk.page = page;
+    kept.chunk.lines = lines;
+    kept.chunk.bytes = bytes;
+    true
+}
+
+/// Bytes with which `a` ends and `b` begins. Fewer than a few words is chance.
+fn shared_len(a: &str, b: &str) -> Option<usize> {
+    const MIN_BYTES: usize = 12;
+    (MIN_BYTES..=a.len().min(b.len()))
+        .rev()
+        .find(|&len| a.as_bytes().ends_with(&b.as_bytes()[..len]) && b.is_char_boundary(len))
+}

@@ -1,0 +1,377 @@
+//! An answer made of the documents' own sentences.
+//!
+//! Every sentence is scored, the best is taken, and then what adds to it. A lead-in takes the list or code that it
+//! announces along; steps stay a list; code stays a fence. What was chosen is then told in the order of the documents.
+
+use std::borrow::Cow;
+
+use crate::analysis::Kind;
+use crate::document::{Answer, Citation, Hit};
+use crate::error::Result;
+
+use super::citations;
+use super::evidence::{self, Evidence};
+use super::intent::{Intent, Wanted};
+use super::question::Question;
+use super::score::{self, Candidate};
+use super::support::Strength;
+use super::{Options, Tools};
+
+/// How far below the best a further sentence may score.
+const REACH: f64 = 1.0;
+/// Share of a sentence's words that may have been said already.
+const MAX_REPEATED: f64 = 0.7;
+/// A list may run on for this many times the words of a paragraph: it is read line by line.
+const LIST_STRETCH: usize = 2;
+const MAX_ITEMS: usize = 10;
+const MAX_CODE_LINES: usize = 14;
+
+/// Answers `question` from `hits`, or says that they do not support an answer: then the text is empty and the
+/// citations are the nearest passages.
+///
+/// # Errors
+/// Whatever [`Tools::similarity`] reports.
+pub fn answer(question: &str, hits: &[Hit], tools: &Tools<'_>, options: &Options) -> Result<Answer> {
+    let evidence = evidence::choose(hits, options.limits);
+    let asked = Question::new(question, tools);
+    let wish = Wish::of(question, options);
+    let mut candidates = score::candidates(&asked, &wish, &evidence);
+    let supported = Strength::of(question, &asked, &candidates, &evidence).margin() > 0.0;
+    let shortlist = shortlist(&mut candidates, wish.intent, tools, options)?;
+    let chosen = choose(&candidates, &shortlist, &wish, options);
+    if !supported || chosen.is_empty() {
+        let nearest = evidence.into_iter().take(options.max_nearest).zip(1..);
+        return Ok(Answer {
+            text: String::new(),
+            supported: false,
+            citations: nearest.map(|(piece, n)| Citation { n, hit: piece.hit }).collect(),
+        });
+    }
+    Ok(told(&candidates, &chosen, &evidence))
+}
+
+/// What kind of answer is wished for.
+pub(super) struct Wish {
+    pub intent: Intent,
+    pub wanted: Wanted,
+    pub wants_code: bool,
+}
+
+impl Wish {
+    fn of(question: &str, options: &Options) -> Self {
+        let intent = options.intent.unwrap_or_else(|| Intent::of(question));
+        Self { intent, wanted: Wanted::of(question), wants_code: super::intent::wants_code(question) }
+    }
+
+    fn wants_list(&self) -> bool {
+        matches!(self.intent, Intent::HowTo | Intent::List)
+    }
+}
+
+/// Scores the candidates and returns the best ones, best first, their nearness to the question counted where it can be
+/// had.
+fn shortlist(candidates: &mut [Candidate], intent: Intent, tools: &Tools<'_>, options: &Options) -> Result<Vec<usize>> {
+    candidates.iter_mut().for_each(|candidate| candidate.score = candidate.features.score(intent));
+    let mut order: Vec<usize> = (0..candidates.len()).collect();
+    let by_score = |candidates: &[Candidate], order: &mut Vec<usize>| {
+        order.sort_by(|&a, &b| candidates[b].score.total_cmp(&candidates[a].score).then(a.cmp(&b)))
+    };
+    by_score(candidates, &mut order);
+    order.truncate(options.max_compared);
+    if let (Some(similarity), false) = (tools.similarity, order.is_empty()) {
+        let texts: Vec<String> = order.iter().map(|&at| candidates[at].text.clone()).collect();
+        for (&at, cosine) in order.iter().zip(similarity(&texts)?) {
+            candidates[at].features.cosine = if cosine.is_finite() { cosine.clamp(0.0, 1.0) } else { 0.0 };
+            candidates[at].score = candidates[at].features.score(intent);
+        }
+        by_score(candidates, &mut order);
+    }
+    Ok(order)
+}
+
+/// The candidates to quote, by index, unordered.
+fn choose(candidates: &[Candidate], shortlist: &[usize], wish: &Wish, options: &Options) -> Vec<usize> {
+    let Some(&best) = shortlist.first() else { return Vec::new() };
+    if let Some(list) = list_around(candidates, best, wish, options) {
+        return list;
+    }
+    let mut chosen = Chosen { candidates, indices: Vec::new(), n_words: 0, n_sentences: 0, options };
+    if wish.intent == Intent::HowTo
+        && let Some((lead, code)) = instructions_after(candidates, best)
+    {
+        chosen.push(best);
+        if lead != best {
+            chosen.push(lead);
+        }
+        chosen.add_code(code);
+        return chosen.indices;
+    }
+    for &at in shortlist {
+        let is_first = chosen.indices.is_empty();
+        let candidate = &candidates[at];
+        if !is_first
+            && (candidate.score < candidates[best].score - REACH
+                || candidate.features.is_odd > 0.0
+                || chosen.repeats(at))
+        {
+            continue;
+        }
+        // Asked when, a sentence without a date beside one with it is padding.
+        if !is_first && candidates[best].features.fits > candidate.features.fits {
+            continue;
+        }
+        if candidate.kind == Kind::Code {
+            if is_first || wish.wants_code && !chosen.has_code() && chosen.has_source(candidate.source) {
+                chosen.add_code(at);
+            }
+            continue;
+        }
+        if is_first || chosen.fits(at) {
+            chosen.add(at, wish);
+        }
+    }
+    chosen.indices
+}
+
+struct Chosen<'a> {
+    candidates: &'a [Candidate],
+    indices: Vec<usize>,
+    n_words: usize,
+    n_sentences: usize,
+    options: &'a Options,
+}
+
+impl Chosen<'_> {
+    fn fits(&self, at: usize) -> bool {
+        self.n_sentences < self.options.max_sentences
+            && self.n_words + self.candidates[at].n_words <= self.options.max_words
+    }
+
+    fn has_source(&self, source: usize) -> bool {
+        self.indices.iter().any(|&at| self.candidates[at].source == source)
+    }
+
+    fn has_code(&self) -> bool {
+        self.indices.iter().any(|&at| self.candidates[at].kind == Kind::Code)
+    }
+
+    /// Whether most of a sentence has been said by another.
+    fn repeats(&self, at: usize) -> bool {
+        let terms = &self.candidates[at].found.terms;
+        self.indices.iter().any(|&other| {
+            let said = &self.candidates[other].found.terms;
+            let shared = terms.iter().filter(|term| said.contains(term)).count();
+            at == other || shared as f64 > MAX_REPEATED * terms.len().min(said.len()) as f64
+        })
+    }
+
+    /// Adds a sentence; with it, what it leans on and what it announces.
+    fn add(&mut self, at: usize, wish: &Wish) {
+        self.push(at);
+        let before = at.checked_sub(1).filter(|&before| self.is_beside(before, at));
+        if let Some(before) = before
+            && score::leans(&self.candidates[at].text)
+            && matches!(self.candidates[before].kind, Kind::Sentence | Kind::Item { .. })
+            && self.candidates[before].features.is_odd == 0.0
+            && !self.indices.contains(&before)
+            && self.fits(before)
+        {
+            self.push(before);
+        }
+        // "There is a command called x." "It does y."
+        const SHORT: usize = 15;
+        if wish.wanted == Wanted::Anything
+            && self.n_sentences == 1
+            && self.candidates[at].n_words < SHORT
+            && self.candidates.get(at + 1).is_some_and(|next| {
+                next.kind == Kind::Sentence && next.features.is_odd == 0.0 && score::leans(&next.text)
+            })
+            && self.is_beside(at, at + 1)
+            && self.fits(at + 1)
+        {
+            self.push(at + 1);
+        }
+        let announces = self.candidates[at].text.ends_with([':', '：']);
+        let next = Some(at + 1).filter(|&next| next < self.candidates.len() && self.is_beside(at, next));
+        if let Some(next) = next
+            && self.candidates[next].kind == Kind::Code
+            && (announces || wish.wants_code)
+            && !self.has_code()
+        {
+            self.add_code(next);
+        }
+    }
+
+    fn add_code(&mut self, at: usize) {
+        if !self.indices.contains(&at) && !code_lines(&self.candidates[at].text).is_empty() {
+            self.indices.push(at);
+        }
+    }
+
+    fn push(&mut self, at: usize) {
+        self.indices.push(at);
+        self.n_words += self.candidates[at].n_words;
+        self.n_sentences += 1;
+    }
+
+    fn is_beside(&self, first: usize, second: usize) -> bool {
+        self.candidates[first].source == self.candidates[second].source
+    }
+}
+
+/// The code that tells how, and the sentence that announces it, shortly after the best sentence.
+fn instructions_after(candidates: &[Candidate], best: usize) -> Option<(usize, usize)> {
+    const MAX_AHEAD: usize = 4;
+    let source = candidates[best].source;
+    if !matches!(candidates[best].kind, Kind::Sentence | Kind::Item { .. }) {
+        return None;
+    }
+    (best..candidates.len().min(best + MAX_AHEAD))
+        .take_while(|&at| candidates[at].source == source && candidates[at].kind != Kind::Heading)
+        .find(|&at| {
+            let code = candidates.get(at + 1).filter(|next| next.source == source && next.kind == Kind::Code);
+            candidates[at].text.ends_with([':', '：']) && code.is_some_and(|code| !code_lines(&code.text).is_empty())
+        })
+        .map(|lead| (lead, lead + 1))
+}
+
+/// The list that the best candidate announces or belongs to, if a list is what is wanted. A table is a list of its rows.
+fn list_around(candidates: &[Candidate], best: usize, wish: &Wish, options: &Options) -> Option<Vec<usize>> {
+    let source = candidates[best].source;
+    let is_row = |at: usize| wish.intent == Intent::List && candidates.get(at).is_some_and(|c| c.kind == Kind::Row);
+    let is_item = |at: usize| {
+        candidates.get(at).is_some_and(|c| c.source == source && (matches!(c.kind, Kind::Item { .. }) || is_row(at)))
+    };
+    let is_first = |at: usize| matches!(candidates[at].kind, Kind::Item { first: true } | Kind::Row);
+    let announces = |at: usize| candidates[at].text.ends_with([':', '：']);
+    let start = if is_item(best) && wish.wants_list() {
+        (0..=best).rev().take_while(|&at| is_item(at)).last()?
+    } else if is_item(best + 1) && !is_item(best) && (wish.wants_list() || announces(best)) {
+        best + 1
+    } else if wish.wants_list()
+        && let Some(lead) =
+            (best + 1..=best + 2).find(|&at| is_item(at + 1) && !is_item(at) && (announces(at) || is_row(at + 1)))
+    {
+        lead + 1
+    } else {
+        return None;
+    };
+    let mut list = Vec::new();
+    let mut n_words = 0;
+    let lead = start.checked_sub(1).filter(|&lead| {
+        candidates[lead].source == source
+            && candidates[lead].kind == Kind::Sentence
+            && (announces(lead) || lead == best)
+    });
+    if start > best + 1 {
+        list.push(best);
+    }
+    if let Some(lead) = lead {
+        list.push(lead);
+        n_words += candidates[lead].n_words;
+    }
+    let mut n_items = 0;
+    for at in (start..candidates.len()).take_while(|&at| is_item(at)) {
+        n_items += usize::from(is_first(at));
+        n_words += candidates[at].n_words;
+        if n_items > MAX_ITEMS || n_words > options.max_words * LIST_STRETCH {
+            break;
+        }
+        list.push(at);
+    }
+    // A list that shares one line with the question is a list of something else.
+    let n_on_topic = list.iter().filter(|&&at| candidates[at].features.coverage > 0.0).count();
+    let is_on_topic = candidates[best].features.titled >= 0.5
+        || lead.is_some_and(|lead| candidates[lead].features.coverage >= 0.4)
+        || n_on_topic * 2 > list.len();
+    let has_best = list.contains(&best);
+    (is_on_topic && has_best && list.iter().filter(|&&at| is_first(at)).count() > 1).then_some(list)
+}
+
+/// Writes the answer down: the best source first, within a source in its own order.
+fn told(candidates: &[Candidate], chosen: &[usize], evidence: &[Evidence]) -> Answer {
+    let mut sources: Vec<usize> = Vec::new();
+    for &at in chosen {
+        if !sources.contains(&candidates[at].source) {
+            sources.push(candidates[at].source);
+        }
+    }
+    let number = |source: usize| sources.iter().position(|&known| known == source).unwrap_or(0);
+    let mut order = chosen.to_vec();
+    order.sort_by_key(|&at| (number(candidates[at].source), at));
+    order.dedup();
+
+    let is_listed = |at: usize| matches!(candidates[at].kind, Kind::Item { .. } | Kind::Row);
+    let is_list = order.iter().filter(|&&at| is_listed(at)).count() > 1;
+    let mut text = String::new();
+    let mut step = 0;
+    // Whether what was written last stands on a line of its own.
+    let mut on_line = false;
+    for &at in &order {
+        let Candidate { kind, text: sentence, is_numbered, source, .. } = &candidates[at];
+        let goes_on = on_line && *kind == Kind::Item { first: false };
+        let begins_line = *kind == Kind::Code || is_list && matches!(kind, Kind::Item { first: true } | Kind::Row);
+        if !text.is_empty() {
+            text.push(if begins_line || on_line && !goes_on { '\n' } else { ' ' });
+        }
+        on_line = begins_line || goes_on;
+        let mark = format!("[{}]", number(*source) + 1);
+        if *kind == Kind::Code {
+            let code = code_lines(sentence).join("\n");
+            text.extend(["```", fence_language(sentence), "\n", &code, "\n```\n", &mark]);
+            continue;
+        }
+        if begins_line {
+            step += 1;
+            let bullet = if *is_numbered { format!("{step}. ") } else { "- ".to_owned() };
+            text.push_str(&bullet);
+        }
+        text.extend([&*unambiguous(sentence), " ", &mark]);
+    }
+    let citations = sources.iter().zip(1..).map(|(&source, n)| Citation { n, hit: evidence[source].hit.clone() });
+    Answer { text, supported: true, citations: citations.collect() }
+}
+
+/// The sentence, unless its own brackets or ticks would be taken for marks of ours or hide them; then without those.
+fn unambiguous(sentence: &str) -> Cow<'_, str> {
+    let is_clear = |sentence: &str| citations::marks(&format!("{sentence} [1]")).len() == 1;
+    if is_clear(sentence) && !sentence.starts_with("~~~") {
+        return Cow::Borrowed(sentence);
+    }
+    Cow::Owned(sentence.replace(['`', '~'], "").replace('[', "(").replace(']', ")"))
+}
+
+fn fence_language(code: &str) -> &str {
+    let first = code.lines().next().unwrap_or("");
+    let info = first.trim_start_matches(['`', '~']);
+    let is_language = |c: char| c.is_alphanumeric() || "+-#_.".contains(c);
+    if info.len() == first.len() { "" } else { info.trim().split(|c| !is_language(c)).next().unwrap_or("") }
+}
+
+/// The lines of a block of code without its fence and its margin, as many as fit; none when there is nothing but an
+/// include that some other tool would have followed.
+fn code_lines(code: &str) -> Vec<&str> {
+    let is_fence = |line: &str| line.trim_start().starts_with("```") || line.trim_start().starts_with("~~~");
+    let lines: Vec<&str> = code.lines().filter(|line| !is_fence(line)).collect();
+    let says_something = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with("{{#");
+    if !lines.iter().any(says_something) {
+        return Vec::new();
+    }
+    // The first line of an indented block has lost its margin to trimming.
+    let margin = lines
+        .iter()
+        .skip(1)
+        .filter(|line| !line.trim().is_empty())
+        .map(|line| line.len() - line.trim_start().len())
+        .min()
+        .unwrap_or(0);
+    let has_margin = code.starts_with("```") || code.starts_with("~~~") || margin < 4;
+    lines
+        .into_iter()
+        .filter(|line| !line.trim_start().starts_with("{{#"))
+        .map(
+            |line| if has_margin { line } else { line.get(margin..).filter(|_| line.starts_with(' ')).unwrap_or(line) },
+        )
+        .take(MAX_CODE_LINES)
+        .collect()
+}

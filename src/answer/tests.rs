@@ -1,0 +1,284 @@
+use std::sync::Arc;
+
+use super::*;
+use crate::document::{Answer, Chunk, Hit, Leg, Legs, Lines, Span};
+
+mod measure;
+
+/// A hit of `path` whose text begins at byte `start`; scores fall with rank.
+fn hit(rank: usize, path: &str, start: usize, text: &str) -> Hit {
+    Hit {
+        rank,
+        score: 1.0 / rank as f64,
+        root: Arc::from("/root"),
+        path: Arc::from(path),
+        title: None,
+        chunk: Chunk {
+            heading: Vec::new(),
+            text: text.to_owned(),
+            bytes: Span::new(start, start + text.len()),
+            lines: Lines { first: start + 1, last: start + text.lines().count() },
+            page: None,
+        },
+        also: Vec::new(),
+        legs: Legs { lexical: Some(Leg { rank, score: 1.0, normalised: 1.0, weight: 1.0 }), dense: None },
+    }
+}
+
+/// Rarity by the hits themselves: what none of them has is rarest.
+fn ask(question: &str, hits: &[Hit], options: &Options) -> Answer {
+    let texts: Vec<String> = hits.iter().map(|hit| hit.chunk.text.clone()).collect();
+    let index = crate::analysis::tests::retrieval::Bm25::new(&texts, Some("en"));
+    let weight = |term: &str| f64::from(index.idf(term));
+    let tools = Tools { weight: &weight, languages: &["en"], similarity: None };
+    answer(question, hits, &tools, options).expect("nothing can fail")
+}
+
+#[track_caller]
+fn check_answer(question: &str, texts: &[&str], expected: &str) {
+    let hits: Vec<Hit> = texts.iter().zip(1..).map(|(text, rank)| hit(rank, &format!("{rank}.md"), 0, text)).collect();
+    let answer = ask(question, &hits, &Options::default());
+    assert_eq!(answer.text, expected, "answer to {question:?}");
+    if answer.supported {
+        assert_eq!(citations::check(&answer.text, &answer.citations), [], "marks of {:?}", answer.text);
+    }
+}
+
+const ELSEWHERE: &str = "The harbour has two basins. Ships wait outside for the tide.";
+
+#[test]
+fn a_fact_is_quoted() {
+    check_answer(
+        "When was the lighthouse built?",
+        &["The **lighthouse** was built in 1887 by the harbour board.[3] It has a red lamp.", ELSEWHERE],
+        "The lighthouse was built in 1887 by the harbour board. [1]",
+    );
+}
+
+#[test]
+fn a_sentence_that_leans_brings_what_it_leans_on() {
+    check_answer(
+        "How heavy is the lens of the lighthouse?",
+        &[
+            "The lens was ground in Paris. It weighs two tonnes, and the lens of a lighthouse is seldom that heavy. Visitors are welcome.",
+            ELSEWHERE,
+        ],
+        "The lens was ground in Paris. [1] It weighs two tonnes, and the lens of a lighthouse is seldom that heavy. [1]",
+    );
+}
+
+#[test]
+fn steps_stay_a_list() {
+    check_answer(
+        "How do I clean the lamp?",
+        &[
+            "To clean the lamp, follow these steps:\n\n1. Switch the lamp off.\n2. Wipe the glass with\n   a dry cloth.\n3. Switch it on.\n\nThe lamp is old.",
+            ELSEWHERE,
+        ],
+        "To clean the lamp, follow these steps: [1]\n1. Switch the lamp off. [1]\n2. Wipe the glass with a dry cloth. [1]\n3. Switch it on. [1]",
+    );
+}
+
+#[test]
+fn code_stays_code() {
+    check_answer(
+        "How do I start the lamp service?",
+        &[
+            "The lamp service is a daemon. To start the lamp service, run:\n\n```sh\nlampd --start args[1]\n```\n\nIt logs to a file.",
+            ELSEWHERE,
+        ],
+        "To start the lamp service, run: [1]\n```sh\nlampd --start args[1]\n```\n[1]",
+    );
+}
+
+#[test]
+fn a_table_is_a_list() {
+    check_answer(
+        "List the lamp colours",
+        &[
+            "These are the lamp colours of the coast.\n\n| Place | Colour |\n|---|---|\n| North | red |\n| South | green |",
+            ELSEWHERE,
+        ],
+        "These are the lamp colours of the coast. [1]\n- Place | Colour [1]\n- North | red [1]\n- South | green [1]",
+    );
+}
+
+#[test]
+fn sources_are_numbered_in_order_of_use() {
+    let hits = [
+        hit(1, "a.md", 0, "The keeper of the lighthouse lives in the village."),
+        hit(2, "b.md", 0, "Nothing of note happened in spring."),
+        hit(3, "c.md", 0, "The keeper of the lighthouse keeps bees in the tower."),
+    ];
+    let answer = ask("What does the keeper of the lighthouse keep?", &hits, &Options::default());
+    assert!(answer.supported);
+    let cited: Vec<(usize, &str)> = answer.citations.iter().map(|citation| (citation.n, &*citation.hit.path)).collect();
+    assert!(cited.iter().map(|(n, _)| *n).eq(1..=cited.len()), "{cited:?}");
+    assert!(cited.iter().all(|(_, path)| *path != "b.md"), "only what is used is cited: {cited:?}");
+}
+
+#[test]
+fn what_nothing_supports_is_not_answered() {
+    let hits =
+        [hit(1, "a.md", 0, "The lighthouse was built in 1887 by the harbour board."), hit(2, "b.md", 0, ELSEWHERE)];
+    for question in ["What is the capital of Zorbland?", "Who won the cycling race in Flanders?", "", "?!", "\"\""] {
+        let answer = ask(question, &hits, &Options::default());
+        assert!(!answer.supported && answer.text.is_empty(), "{question:?}: {answer:?}");
+        assert_eq!(answer.citations.len(), 2, "the nearest passages are named");
+    }
+    assert!(!ask("When was the lighthouse built?", &[], &Options::default()).supported);
+}
+
+#[test]
+fn words_are_counted() {
+    let long = "The lighthouse was built of stone in 1887. The lighthouse was built up in 1901 with iron. The lighthouse was built anew in 1950, of concrete.";
+    for max_words in [1, 9, 20, 60] {
+        let options = Options { max_words, ..Options::default() };
+        let answer =
+            ask("When was the lighthouse built?", &[hit(1, "a.md", 0, long), hit(2, "b.md", 0, ELSEWHERE)], &options);
+        // The best sentence is said even when it alone is too long.
+        let limit = max_words.max(9);
+        assert!(score::n_words(&plain_of(&answer)) <= limit, "{max_words}: {}", answer.text);
+    }
+}
+
+/// The answer without its marks.
+fn plain_of(answer: &Answer) -> String {
+    let mut text = answer.text.clone();
+    for (span, _) in marks(&answer.text).into_iter().rev() {
+        text.replace_range(span.range(), "");
+    }
+    text
+}
+
+#[test]
+fn the_model_is_asked_once_and_its_faults_are_told() {
+    let hits = [
+        hit(1, "a.md", 0, "The lighthouse was built in 1887. It has a red lamp. Ships see it from afar."),
+        hit(2, "b.md", 0, ELSEWHERE),
+    ];
+    let weight = |_: &str| 1.0;
+    let calls = std::cell::Cell::new(0);
+    let near = |texts: &[String]| {
+        calls.set(calls.get() + 1);
+        assert!(texts.len() <= 12);
+        Ok(vec![f64::NAN; texts.len()])
+    };
+    let tools = Tools { weight: &weight, languages: &["en"], similarity: Some(&near) };
+    assert!(answer("When was the lighthouse built?", &hits, &tools, &Options::default()).is_ok());
+    assert_eq!(calls.get(), 1);
+    let broken = |_: &[String]| Err(crate::error::Fault::failed("no model"));
+    let tools = Tools { similarity: Some(&broken), ..tools };
+    assert!(answer("When was the lighthouse built?", &hits, &tools, &Options::default()).is_err());
+}
+
+#[track_caller]
+fn check_marks(text: &str, expected: &[usize]) {
+    let found: Vec<usize> = marks(text)
+        .into_iter()
+        .map(|(span, n)| {
+            assert_eq!(text[span.range()], format!("[{n}]"));
+            n
+        })
+        .collect();
+    assert_eq!(found, expected, "marks of {text:?}");
+}
+
+#[test]
+fn marks_are_found() {
+    check_marks("One. [1] Two.[2][13]", &[1, 2, 13]);
+    check_marks("[0] [a] [1, 2] [] [ 1] [1234567] [", &[]);
+    check_marks("`a[1]` and ``b`[2]`` but [3]", &[3]);
+    check_marks("```\na[1]\n```\n[2]", &[2]);
+    check_marks("```a[1]``` [2]", &[2]);
+    check_marks("an odd ` tick [1]", &[1]);
+    check_marks("~~~\na[1]\n~~~ [2] ~ [3]", &[2, 3]);
+    check_marks("```\nnever closed [1]", &[]);
+    check_marks("中[1]文", &[1]);
+}
+
+#[test]
+fn marks_and_citations_must_agree() {
+    let citations = [
+        crate::document::Citation { n: 1, hit: hit(1, "a", 0, "x") },
+        crate::document::Citation { n: 2, hit: hit(2, "b", 0, "y") },
+    ];
+    assert_eq!(citations::check("a [1] b [2]", &citations), []);
+    assert_eq!(citations::check("a [1] b [3]", &citations), [Mismatch::Unknown { n: 3 }, Mismatch::Unused { n: 2 }]);
+}
+
+#[test]
+fn evidence_is_said_once() {
+    let texts = |hits: &[Hit], limits: Limits| {
+        choose(hits, limits).into_iter().map(|evidence| evidence.hit.chunk.text).collect::<Vec<_>>()
+    };
+    let all = Limits { max_passages: 9, max_per_source: 9 };
+    let first = "one two three four five six seven";
+    let next = "five six seven eight nine ten";
+    let offset = first.find("five").expect("it is there");
+    // Overlapping neighbours become one passage, whichever came first.
+    for (a, b) in [((1, 0, first), (2, offset, next)), ((2, 0, first), (1, offset, next))] {
+        let hits = [hit(a.0, "a", a.1, a.2), hit(b.0, "a", b.1, b.2)];
+        assert_eq!(texts(&hits, all), ["one two three four five six seven eight nine ten"]);
+        let merged = &choose(&hits, all)[0].hit.chunk;
+        assert_eq!(merged.bytes, Span::new(0, offset + next.len()));
+    }
+    // The same words in another file are the same evidence.
+    assert_eq!(texts(&[hit(1, "a", 0, first), hit(2, "b", 0, first)], all), [first]);
+    // One file does not crowd out the others.
+    let hits = [hit(1, "a", 0, "p q"), hit(2, "a", 10, "r s"), hit(3, "a", 20, "t u"), hit(4, "b", 0, "v w")];
+    assert_eq!(texts(&hits, Limits { max_passages: 3, max_per_source: 2 }), ["p q", "r s", "v w"]);
+}
+
+#[test]
+fn intents() {
+    let check = |question: &str, expected: Intent| assert_eq!(Intent::of(question), expected, "{question:?}");
+    check("How do I install it?", Intent::HowTo);
+    check("how to install", Intent::HowTo);
+    check("如何安装？", Intent::HowTo);
+    check("How do plants breathe?", Intent::Explanation);
+    check("Why is the sky blue?", Intent::Explanation);
+    check("What is ownership?", Intent::Definition);
+    check("What are the rules of ownership?", Intent::List);
+    check("Who built the lighthouse?", Intent::Fact);
+    check("", Intent::Fact);
+    for intent in Intent::ALL {
+        assert_eq!(Intent::from_name(intent.name()), Some(*intent));
+    }
+}
+
+/// Words and marks that have been trouble.
+const PIECES: &str = "(the |lighthouse |built |1887 |how |lamp |`|```\n|``|~~~|[1]|[2] |a[3]|: |\\. |\\? |\n|\n\n|# |- |1\\. |\\*\\*|_|> |\\| |<b>|    x=1;\n|中文。|\"){0,40}";
+
+proptest::proptest! {
+    #[test]
+    fn an_answer_cites_what_it_uses_and_nothing_else(question in PIECES, texts in proptest::collection::vec(PIECES, 0..5), seed in 0..4_usize) {
+        let mut hits: Vec<Hit> = texts.iter().zip(1..).map(|(text, rank)| {
+            let mut hit = hit(rank, if rank % 2 == 0 { "a" } else { "b" }, rank * 10, text);
+            hit.score = 1.0 / (rank / 2 + 1) as f64;
+            hit
+        }).collect();
+        let said = ask(&question, &hits, &Options::default());
+        if said.supported {
+            proptest::prop_assert_eq!(citations::check(&said.text, &said.citations), [], "{}", said.text);
+            proptest::prop_assert!(!said.citations.is_empty());
+        } else {
+            proptest::prop_assert!(said.text.is_empty());
+        }
+        proptest::prop_assert!(said.citations.iter().zip(1..).all(|(citation, n)| citation.n == n));
+        // Hits with equal scores may come in either order.
+        let n = hits.len();
+        for at in 1..n {
+            if hits[at].score.total_cmp(&hits[at - 1].score).is_eq() && seed % 2 == 0 {
+                hits.swap(at, at - 1);
+                hits[at].rank = at + 1;
+                hits[at - 1].rank = at;
+            }
+        }
+        if n > 0 {
+            hits.rotate_left(seed % n);
+        }
+        let again = ask(&question, &hits, &Options::default());
+        proptest::prop_assert_eq!(again.text, said.text);
+    }
+}

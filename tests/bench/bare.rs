@@ -1,0 +1,92 @@
+//! What the benchmarks compare `rag` with: the same model without everything around it.
+//!
+//! `bare embed INDEX` runs the network over every distinct text of an index, tokenised beforehand, one thread a core,
+//! and times nothing else: no ingest can be faster. `bare load QUESTION` loads library, network and tokenizer and
+//! embeds one question: no search that uses the model can be faster. The data directory comes from the environment, as
+//! for `rag`. Run by `scripts/bench`.
+
+use std::collections::HashSet;
+use std::io::Write as _;
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use rag::config::{Config, World};
+use rag::document::{context_line, embedded_text};
+use rag::error::{Fault, Result};
+use rag::index::Store;
+use rag::model::{Network, Role, Runtime, Tokenizer, find_model, find_runtime, forbid_telemetry};
+
+fn main() -> Result<()> {
+    forbid_telemetry();
+    // Cargo adds a flag of its own to a benchmark.
+    let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let config = Config::load(&World::of_this_process(), &[])?;
+    let line = match args.as_slice() {
+        ["embed", index] => embed(&config, index)?,
+        ["load", question] => load(&config, question)?,
+        // `cargo bench` names no mode; there is nothing to compare with then.
+        _ => "usage: bare embed INDEX | bare load QUESTION (scripts/bench runs it)".to_owned(),
+    };
+    let _ = writeln!(std::io::stdout(), "{line}");
+    Ok(())
+}
+
+fn embed(config: &Config, index: &str) -> Result<String> {
+    let files = find_model(&config.asset_dirs, &config.model)?;
+    let runtime = Runtime::load(&find_runtime(&config.asset_dirs, config.runtime_library.as_deref())?)?;
+    let tokenizer = Tokenizer::load(&files)?;
+    let mut texts = HashSet::new();
+    Store::new(&config.data_dir).open(index)?.for_each(&mut |stored, _| {
+        let context = context_line(stored.title.as_deref(), &stored.chunk.heading);
+        texts.insert(embedded_text(&context, &stored.chunk.text));
+    })?;
+    let spec = &files.spec;
+    let tokenise = |text: &String| tokenizer.encode(&format!("{}{text}", spec.passage_prefix), spec.max_tokens);
+    let inputs: Vec<Vec<u32>> = texts.iter().map(tokenise).collect();
+    let tokens: usize = inputs.iter().map(Vec::len).sum();
+
+    let (next, start_line) = (AtomicUsize::new(0), Barrier::new(config.threads + 1));
+    let seconds = std::thread::scope(|scope| {
+        let work = || {
+            let network = Network::load(&runtime, &files);
+            // Reached even when loading failed, so that nobody waits for ever.
+            start_line.wait();
+            let mut network = network?;
+            while let Some(input) = inputs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                network.embed_ids(spec, input)?;
+            }
+            Ok(())
+        };
+        let workers: Vec<_> = (0..config.threads).map(|_| scope.spawn(work)).collect();
+        start_line.wait();
+        let start = Instant::now();
+        for worker in workers {
+            worker.join().unwrap_or_else(|_| Err(Fault::failed("a thread has died")))?;
+        }
+        Ok(start.elapsed().as_secs_f64())
+    })?;
+    Ok(format!(
+        r#"{{"texts": {}, "tokens": {tokens}, "seconds": {seconds}, "tokens_per_second": {}}}"#,
+        inputs.len(),
+        tokens as f64 / seconds
+    ))
+}
+
+fn load(config: &Config, question: &str) -> Result<String> {
+    let start = Instant::now();
+    let files = find_model(&config.asset_dirs, &config.model)?;
+    let library = find_runtime(&config.asset_dirs, config.runtime_library.as_deref())?;
+    // The two loads do not depend on each other.
+    let (network, tokenizer) = std::thread::scope(|scope| {
+        let network = scope.spawn(|| Network::load(&Runtime::load(&library)?, &files));
+        let tokenizer = Tokenizer::load(&files);
+        (network.join().unwrap_or_else(|_| Err(Fault::failed("loading the network failed"))), tokenizer)
+    });
+    let mut network = network?;
+    let dimension = network.embed(&tokenizer?, &files.spec, Role::Query, question)?.dimension();
+    // As `rag` does: the system cleans up faster.
+    std::mem::forget(network);
+    Ok(format!(r#"{{"dimension": {dimension}, "seconds": {}}}"#, start.elapsed().as_secs_f64()))
+}

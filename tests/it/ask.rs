@@ -1,0 +1,159 @@
+//! `rag ask`: answers that cite what was retrieved, and an honest no.
+
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::fixtures::{topics, write_old};
+use crate::support::{Run, Sandbox};
+
+const QUESTION: &str = "How do honey bees tell the others where flowers are?";
+
+fn sandbox() -> Sandbox {
+    let sandbox = Sandbox::new();
+    topics(&sandbox);
+    sandbox.ingest();
+    sandbox
+}
+
+/// The numbers in `[n]` marks.
+fn marks(answer: &str) -> Vec<u64> {
+    answer.split('[').skip(1).filter_map(|rest| rest.split_once(']')?.0.parse().ok()).collect()
+}
+
+#[test]
+fn an_answer_names_its_sources() {
+    let sandbox = sandbox();
+    let run = sandbox.rag(["ask", QUESTION]).ok().prints("Honey bees dance").prints("[1] docs/bees.md:3");
+    assert_eq!(run.stderr, "");
+    assert_eq!(sandbox.rag(["ask", QUESTION, "-q"]).ok().stdout, run.stdout);
+    sandbox.rag(["ask", QUESTION, "-v"]).ok().says("generation");
+}
+
+#[test]
+fn the_json_has_the_documented_fields() {
+    let sandbox = sandbox();
+    let run = sandbox.rag(["ask", QUESTION, "--json"]).ok();
+    assert_eq!(run.stderr, "");
+    let found = run.json();
+    assert_eq!((&found["question"], &found["supported"]), (&json!(QUESTION), &json!(true)));
+    for field in ["answer", "intent", "generator", "model"] {
+        assert!(found[field].as_str().is_some_and(|text| !text.is_empty()), "{field} in {found}");
+    }
+    for field in ["embedding_ms", "search_ms", "generation_ms", "total_ms"] {
+        assert!(found["timings"][field].is_f64(), "{field} in {found}");
+    }
+    for (field, is_right) in [
+        ("answer_hit", Value::is_boolean as fn(&Value) -> bool),
+        ("retrieval_hit", Value::is_boolean),
+        ("embed_hits", Value::is_u64),
+        ("embed_misses", Value::is_u64),
+    ] {
+        assert!(is_right(&found["cache"][field]), "{field} in {found}");
+    }
+    let citation = &found["citations"][0];
+    assert_eq!((&citation["n"], &citation["path"], &citation["root"]), (&json!(1), &json!("bees.md"), &json!("docs")));
+    for field in ["rank", "score", "lines", "bytes", "page", "heading", "text"] {
+        assert!(citation.get(field).is_some(), "{field} in {citation}");
+    }
+}
+
+#[test]
+fn every_mark_has_a_citation_and_every_sentence_a_source() {
+    let sandbox = sandbox();
+    write_old(&sandbox, "docs/more.md", "# More on bees\n\nBees also dance when the swarm looks for a new home.\n");
+    sandbox.ingest();
+    let questions = [QUESTION, "What are combs made of?", "Why does bread rise?", "When do bees dance?", "Why does a volcano erupt?"];
+    for question in questions {
+        let found = sandbox.rag(["ask", question, "--json"]).ok().json();
+        let answer = found["answer"].as_str().unwrap();
+        let citations = found["citations"].as_array().unwrap();
+        let numbers: Vec<u64> = citations.iter().map(|citation| citation["n"].as_u64().unwrap()).collect();
+        let marks = marks(answer);
+        assert!(!marks.is_empty(), "{found}");
+        assert!(marks.iter().all(|n| numbers.contains(n)), "{found}");
+        assert_eq!(numbers, (1..=citations.len() as u64).collect::<Vec<_>>(), "{found}");
+        assert!(numbers.iter().all(|n| marks.contains(n)), "a source that nothing cites: {found}");
+        // `Words of the source. [1] More words. [2]`
+        let mut rest = answer;
+        while let Some((sentence, after)) = rest.split_once(" [") {
+            let (n, after) = after.split_once(']').unwrap();
+            let source = citations.iter().find(|c| c["n"].to_string() == n).unwrap()["text"].as_str().unwrap();
+            let flat = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(flat(source).contains(&flat(sentence)), "{sentence:?} is not in {source:?}");
+            rest = after;
+        }
+        assert_eq!(rest.trim(), "", "{found}");
+    }
+}
+
+#[test]
+fn what_nothing_supports_is_not_answered() {
+    let sandbox = sandbox();
+    let question = "Who won the chess championship of 1972?";
+    let run = sandbox.rag(["ask", question]).exits(3).prints("Nothing in the index supports an answer.");
+    let run = run.prints("The nearest passages:").prints("[1] docs/");
+    assert_eq!(run.stderr, "");
+    let found = sandbox.rag(["ask", question, "--json"]).exits(3).json();
+    assert_eq!((&found["supported"], &found["answer"]), (&json!(false), &json!("")));
+    assert!(!found["citations"].as_array().unwrap().is_empty());
+}
+
+#[test]
+fn an_answer_is_as_long_as_asked_for() {
+    let sandbox = Sandbox::new();
+    let text: String = (1..30).map(|n| format!("The heron of pond {n} waits for fish in the reeds of pond {n}. ")).collect();
+    write_old(&sandbox, "docs/a.md", text);
+    sandbox.ingest();
+    let answer = sandbox.rag(["ask", "Where does the heron wait for fish?", "--json", "--max-words", "15"]).ok().json();
+    let words = answer["answer"].as_str().unwrap().split_whitespace().filter(|w| !w.starts_with('[')).count();
+    assert!((5..=15).contains(&words), "{words} words in {answer}");
+    sandbox.rag(["ask", "heron?", "--max-words", "0"]).exits(2).says("--max-words");
+}
+
+#[test]
+fn a_shell_script_can_rely_on_it() {
+    let sandbox = sandbox();
+    let has_jq = Command::new("jq").arg("--version").output().is_ok();
+    if !has_jq {
+        eprintln!("skipped in part: there is no jq");
+    }
+    // Exit codes drive `if`; nothing but data comes through the pipe.
+    let script = r#"
+        set -eu
+        if "$RAG" ask "Who won the chess championship of 1972?" --json >no.json; then exit 90; else test $? = 3; fi
+        "$RAG" ask "$QUESTION" --json >yes.json 2>talk.txt
+        test ! -s talk.txt
+        if [ "$JQ" = 1 ]; then
+            test "$("$RAG" ask "$QUESTION" --json | jq -r '.citations[0].path')" = bees.md
+            test "$(jq -r .supported no.json)" = false
+            "$RAG" search bees --json | jq -e '.hits | length > 0' >/dev/null
+        fi
+        "$RAG" search bees --json | head -c 10 >/dev/null
+        echo fine
+    "#;
+    let mut shell = Command::new("sh");
+    shell.args(["-c", script]);
+    let base = sandbox.command::<&str>([]);
+    shell.env_clear().current_dir(sandbox.path());
+    shell.envs(base.get_envs().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned()))));
+    shell.env("RAG", base.get_program()).env("QUESTION", QUESTION).env("JQ", if has_jq { "1" } else { "0" });
+    assert_eq!(Run::of(&mut shell).ok().stdout, "fine\n");
+    let read = |file: &str| -> Value {
+        serde_json::from_str(&std::fs::read_to_string(sandbox.path().join(file)).unwrap()).unwrap()
+    };
+    assert_eq!((&read("yes.json")["supported"], &read("no.json")["supported"]), (&json!(true), &json!(false)));
+}
+
+#[test]
+fn a_second_ask_embeds_nothing_and_says_the_same() {
+    let sandbox = sandbox();
+    let ask = |more: &[&str]| sandbox.rag([&["ask", QUESTION, "--json"], more].concat()).ok().json();
+    let (first, second, third) = (ask(&[]), ask(&[]), ask(&["--no-cache"]));
+    assert!(first["cache"]["embed_misses"].as_u64() > Some(0), "{first}");
+    assert_eq!(second["cache"]["embed_misses"], 0);
+    assert_eq!(third["cache"]["embed_hits"], 0);
+    for field in ["answer", "citations", "supported"] {
+        assert_eq!((&second[field], &third[field]), (&first[field], &first[field]));
+    }
+}

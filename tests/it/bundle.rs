@@ -1,0 +1,507 @@
+//! Bundles: what is saved comes back the same, and nothing that a stranger's archive says is believed. A refused load
+//! leaves the data directory as it was and touches nothing outside it.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use rag::disk::{block_sums, sha256_hex};
+use rag::error::Kind;
+use rag::index::Store;
+use serde_json::{Value, json};
+use tar::EntryType;
+
+use crate::support::{Run, Sandbox};
+use crate::tools::{answer, has_tool, listing, thorough};
+
+/// One entry of an archive, as free as the format allows.
+#[derive(Clone)]
+struct Entry {
+    name: Vec<u8>,
+    kind: EntryType,
+    link: Vec<u8>,
+    data: Vec<u8>,
+    /// What the header says, when that is not the truth.
+    size: Option<u64>,
+}
+
+impl Entry {
+    fn file(name: &str, data: impl Into<Vec<u8>>) -> Self {
+        Self { name: name.into(), kind: EntryType::Regular, link: Vec::new(), data: data.into(), size: None }
+    }
+
+    fn other(name: &str, kind: EntryType, link: &str) -> Self {
+        Self { name: name.into(), kind, link: link.into(), data: Vec::new(), size: None }
+    }
+}
+
+fn archive(entries: &[Entry]) -> Vec<u8> {
+    let mut tar = Vec::new();
+    for entry in entries {
+        let mut header = tar::Header::new_gnu();
+        let old = header.as_old_mut();
+        let n = entry.name.len().min(old.name.len());
+        old.name[..n].copy_from_slice(&entry.name[..n]);
+        let n = entry.link.len().min(old.linkname.len());
+        old.linkname[..n].copy_from_slice(&entry.link[..n]);
+        header.set_entry_type(entry.kind);
+        header.set_size(entry.size.unwrap_or(entry.data.len() as u64));
+        header.set_mode(0o777);
+        header.set_cksum();
+        tar.extend_from_slice(header.as_bytes());
+        tar.extend_from_slice(&entry.data);
+        tar.resize(tar.len().next_multiple_of(512), 0);
+    }
+    tar.resize(tar.len() + 1024, 0);
+    tar
+}
+
+fn compressed(bytes: &[u8]) -> Vec<u8> {
+    zstd::encode_all(bytes, 1).expect("zstd")
+}
+
+fn entries(bundle: &[u8]) -> Vec<Entry> {
+    let mut archive = tar::Archive::new(zstd::Decoder::new(bundle).expect("zstd"));
+    let entries = archive.entries().expect("tar").map(|entry| {
+        let mut entry = entry.expect("an entry");
+        let mut data = Vec::new();
+        std::io::Read::read_to_end(&mut entry, &mut data).expect("its bytes");
+        Entry::file(&entry.path().expect("a name").display().to_string(), data)
+    });
+    entries.collect()
+}
+
+/// Makes `meta.json` say what `change` makes of it, and everything that sums it up agree.
+fn with_meta(good: &[Entry], change: impl FnOnce(&mut Value)) -> Vec<Entry> {
+    let mut entries = good.to_vec();
+    let mut meta: Value = serde_json::from_slice(&entries[1].data).expect("JSON");
+    change(&mut meta);
+    entries[1].data = serde_json::to_vec(&meta).expect("JSON");
+    let sum = sha256_hex(&entries[1].data);
+    with_manifest(&entries, |manifest| manifest["meta_sha256"] = sum.into())
+}
+
+fn with_manifest(good: &[Entry], change: impl FnOnce(&mut Value)) -> Vec<Entry> {
+    let mut entries = good.to_vec();
+    let mut manifest: Value = serde_json::from_slice(&entries[0].data).expect("JSON");
+    change(&mut manifest);
+    entries[0].data = serde_json::to_vec(&manifest).expect("JSON");
+    entries
+}
+
+/// Replaces a file and makes all sums agree, as only whoever makes a bundle can.
+fn with_file(good: &[Entry], n: usize, data: Vec<u8>) -> Vec<Entry> {
+    let name = String::from_utf8(good[n].name.clone()).expect("UTF-8");
+    let blocks: String = block_sums(&data).iter().map(|crc| format!("{crc:08x}")).collect();
+    let sums = json!({ "bytes": data.len(), "sha256": sha256_hex(&data), "blocks": blocks });
+    let mut entries = with_meta(good, |meta| meta["files"][&name] = sums);
+    entries[n].data = data;
+    entries
+}
+
+/// A place with an index, its bundle, and another place that knows one index already.
+struct World {
+    source: Sandbox,
+    target: Sandbox,
+    bundle: Vec<u8>,
+}
+
+const SEARCH: [&str; 5] = ["search", "blue boat", "--json", "-k", "20"];
+
+fn world() -> World {
+    let source = Sandbox::new();
+    for n in 0..4 {
+        source.write(&format!("docs/{n}.md"), format!("# Boat {n}\n\nThe blue boat {n} carries sailors.\n"));
+    }
+    source.ingest();
+    source.write("docs/3.md", "# Boat three\n\nThe red boat carries nobody.\n");
+    source.ingest();
+    source.rag(["index", "save", "good.tar.zst"]).ok();
+    let bundle = std::fs::read(source.path().join("good.tar.zst")).expect("a bundle");
+    let target = Sandbox::new();
+    target.write("docs/own.md", "# Own\n\nA document of one's own.\n");
+    target.ingest();
+    target.rag(["index", "list"]).ok();
+    World { source, target, bundle }
+}
+
+impl World {
+    fn load(&self, args: &[&str]) -> Run {
+        self.target.rag(["index", "load", "bundle.tar.zst"].iter().chain(args))
+    }
+
+    fn place(&self, bundle: &[u8]) {
+        self.target.write("bundle.tar.zst", bundle);
+    }
+
+    /// Everything in the sandbox but the pid in the lock file.
+    fn listed(&self) -> BTreeMap<String, String> {
+        let mut found = listing(self.target.path());
+        found.remove("data/indexes/.lock");
+        found
+    }
+
+    /// Refused with one of these codes, and nothing to be seen of it anywhere.
+    #[track_caller]
+    fn refused(&self, what: &str, bundle: &[u8], codes: &[i32]) {
+        self.place(bundle);
+        let before = self.listed();
+        let run = self.load(&["--as", "new"]);
+        assert!(run.code.is_some_and(|code| codes.contains(&code)), "{what}\n{run}");
+        assert!(!run.stderr.is_empty() && run.stdout.is_empty(), "{what}\n{run}");
+        assert!(!run.stderr.contains("RUST_BACKTRACE"), "{what}: a panic shows\n{run}");
+        assert_eq!(self.listed(), before, "{what}");
+    }
+}
+
+#[test]
+fn a_bundle_comes_back_the_same_as_often_as_one_likes() {
+    let world = world();
+    let good = answer(world.source.rag(SEARCH).ok().json());
+    world.place(&world.bundle);
+    // The name it was saved under is taken here.
+    let before = world.listed();
+    world.load(&[]).exits(2).says("--replace");
+    assert_eq!(world.listed(), before);
+    for name in ["first", "second"] {
+        world.load(&["--as", name]).ok();
+        let mut found = answer(world.target.rag(SEARCH.into_iter().chain(["--index", name])).ok().json());
+        found["index"] = good["index"].clone();
+        assert_eq!(found, good);
+        world.target.rag(["index", "verify", "--index", name]).ok();
+    }
+    world.load(&["--as", "first"]).exits(2).says("`first`");
+    world.load(&["--as", "../x"]).exits(2);
+    world.load(&["--replace"]).ok();
+    assert_eq!(answer(world.target.rag(SEARCH).ok().json()), good);
+    // Saved again it is the same file: the same index makes the same bundle on every machine.
+    world.target.rag(["index", "save", "again.tar.zst"]).ok();
+    assert!(std::fs::read(world.target.path().join("again.tar.zst")).expect("a bundle") == world.bundle);
+    // A damaged pointer is still a name that is taken.
+    world.target.write("data/indexes/names/first.json", "{");
+    world.load(&["--as", "first"]).exits(2);
+    world.load(&["--as", "first", "--replace"]).ok();
+    world.target.rag(["index", "verify", "--index", "first"]).ok();
+}
+
+#[test]
+fn saving_over_something_is_all_or_nothing() {
+    let world = world();
+    let sandbox = &world.source;
+    std::fs::create_dir(sandbox.path().join("folder")).expect("a folder");
+    sandbox.rag(["index", "save", "folder"]).exits(1);
+    sandbox.rag(["index", "save", "absent/file.tar.zst"]).exits(1).says("absent");
+    sandbox.rag(["index", "save", "x.tar.zst", "--index", "other"]).exits(1).says("no index named `other`");
+    let before = std::fs::read(sandbox.path().join("good.tar.zst")).expect("a bundle");
+    let vectors = crate::tools::files(&crate::tools::current(&sandbox.data()));
+    let npy = vectors.iter().find(|path| path.extension().is_some_and(|e| e == "npy")).expect("vectors");
+    let mut bytes = std::fs::read(npy).expect("a file");
+    bytes[200] ^= 1;
+    std::fs::remove_file(npy).expect("a removal");
+    std::fs::write(npy, bytes).expect("a file");
+    sandbox.rag(["index", "save", "good.tar.zst"]).exits(5).says(".npy");
+    assert!(std::fs::read(sandbox.path().join("good.tar.zst")).expect("a bundle") == before);
+    let left = std::fs::read_dir(sandbox.path()).expect("a folder").flatten();
+    assert!(!left.into_iter().any(|e| e.file_name().to_string_lossy().ends_with(".tmp")));
+}
+
+#[test]
+fn entries_that_no_index_has_are_refused() {
+    let world = world();
+    let good = entries(&world.bundle);
+    let canary = world.target.write("canary", "untouched");
+    let canary_name = canary.display().to_string();
+    let other = |name: &str, kind| Entry::other(name, kind, &canary_name);
+    let mut extras: Vec<(&str, Vec<Entry>)> = vec![
+        ("a name above", vec![Entry::file("../canary", "overwritten")]),
+        ("far above", vec![Entry::file("bm25/../../../../canary", "overwritten")]),
+        ("an absolute name", vec![Entry::file(&canary_name, "overwritten")]),
+        ("a symbolic link, then a file through it", vec![other("bm25/link", EntryType::Symlink), Entry::file("bm25/link", "x")]),
+        ("a link to a folder, then a file below it", vec![other("out", EntryType::Symlink), Entry::file("out/canary", "x")]),
+        ("a hard link", vec![other("bm25/hard", EntryType::Link)]),
+        ("a character device", vec![other("dev", EntryType::Char)]),
+        ("a block device", vec![other("dev", EntryType::Block)]),
+        ("a FIFO", vec![other("pipe", EntryType::Fifo)]),
+        ("a folder", vec![other("bm25", EntryType::Directory)]),
+        ("a sparse file", vec![other("sparse", EntryType::GNUSparse)]),
+        ("a backslash", vec![Entry::file("bm25\\x", "x")]),
+        ("a file not announced", vec![Entry::file("bm25/extra", "x")]),
+        ("a second manifest", vec![good[0].clone()]),
+        ("a second meta.json", vec![good[1].clone()]),
+        ("an announced file twice", vec![good[2].clone()]),
+        ("no name", vec![Entry::file("", "x")]),
+        ("a dot", vec![Entry::file(".", "x")]),
+        ("two dots", vec![Entry::file("..", "x")]),
+        ("a PAX header", vec![Entry { kind: EntryType::XHeader, ..Entry::file("pax", "20 path=../canary\n") }]),
+        ("a global PAX header", vec![Entry { kind: EntryType::XGlobalHeader, ..Entry::file("pax", "20 path=../canary\n") }]),
+        ("a long name", vec![Entry { kind: EntryType::GNULongName, ..Entry::file("././@LongLink", "../canary\0") }, Entry::file("x", "x")]),
+        ("an unknown kind", vec![Entry { kind: EntryType::new(b'Z'), ..Entry::file("z", "z") }]),
+    ];
+    for (what, name) in [("NUL", &b"bm25/a\0b"[..]), ("not UTF-8", b"bm25/\xFF\xFE"), ("a line end", b"bm25/a\nb")] {
+        extras.push((what, vec![Entry { name: name.to_vec(), ..Entry::file("", "x") }]));
+    }
+    for (what, extra) in &extras {
+        // After the first announced file, and at the end.
+        for at in [3, good.len()] {
+            let mut entries = good.clone();
+            entries.splice(at..at, extra.iter().cloned());
+            world.refused(what, &compressed(&archive(&entries)), &[5]);
+        }
+    }
+    assert_eq!(std::fs::read(&canary).expect("a file"), b"untouched");
+    println!("{} kinds of entries", extras.len());
+}
+
+#[test]
+fn archives_that_are_not_what_they_announce_are_refused() {
+    let world = world();
+    let good = entries(&world.bundle);
+    let refused = |what: &str, entries: &[Entry]| world.refused(what, &compressed(&archive(entries)), &[5]);
+    for n in 2..good.len() {
+        let name = String::from_utf8_lossy(&good[n].name).into_owned();
+        let change = |what: &str, change: &dyn Fn(&mut Vec<Entry>)| {
+            let mut entries = good.clone();
+            change(&mut entries);
+            refused(&format!("{name} {what}"), &entries);
+        };
+        change("missing", &|entries| drop(entries.remove(n)));
+        change("larger", &|entries| entries[n].data.push(0));
+        change("smaller", &|entries| entries[n].data.truncate(good[n].data.len() - 1));
+        change("other bytes", &|entries| entries[n].data[0] ^= 1);
+        change("empty", &|entries| entries[n].data.clear());
+    }
+    let mut swapped = good.clone();
+    swapped.swap(0, 1);
+    refused("meta.json first", &swapped);
+    refused("nothing but a manifest", &good[..1]);
+    refused("no files", &good[..2]);
+    refused("no entries", &[]);
+    for (what, change) in [
+        ("another kind", json!({ "kind": "rag-model" })),
+        ("a newer version", json!({ "version": 2 })),
+        ("another sum", json!({ "meta_sha256": "00" })),
+        ("numbers below zero", json!({ "files": -1 })),
+        ("a kind that is no text", json!({ "kind": [] })),
+    ] {
+        let entries = with_manifest(&good, |manifest| {
+            for (name, value) in change.as_object().expect("an object") {
+                manifest[name] = value.clone();
+            }
+        });
+        refused(&format!("a manifest of {what}"), &entries);
+    }
+    // The name that the manifest gives counts only where the user gives none.
+    for name in ["../x", "a/b", "", ".hidden", "-rf", "a\0b", "a\nb"] {
+        let entries = with_manifest(&good, |manifest| manifest["name"] = name.into());
+        world.place(&compressed(&archive(&entries)));
+        let before = world.listed();
+        assert!(matches!(world.load(&[]).code, Some(2 | 5)), "{name:?}");
+        assert_eq!(world.listed(), before, "{name:?}");
+    }
+    for text in ["", "{", "[]", "null", "{\"kind\":\"rag-index\"}", "\u{FFFD}", &"[".repeat(100_000)] {
+        let mut entries = good.clone();
+        entries[0].data = text.as_bytes().to_vec();
+        refused("a manifest that is none", &entries);
+    }
+    for (what, size) in [("8 GiB", (8 << 30) - 1), ("2^60", 1 << 60), ("2^64 - 1", u64::MAX), ("one more", good[2].data.len() as u64 + 1)] {
+        for n in [0, 1, 2] {
+            let mut entries = good.clone();
+            entries[n].size = Some(size);
+            refused(&format!("entry {n} declared as {what}"), &entries);
+        }
+    }
+}
+
+#[test]
+fn a_meta_json_made_by_an_enemy_is_refused() {
+    let world = world();
+    let good = entries(&world.bundle);
+    let renamed = |to: &str| {
+        let from = String::from_utf8(good[2].name.clone()).expect("UTF-8");
+        let mut entries = with_meta(&good, |meta| {
+            let files = meta["files"].as_object_mut().expect("an object");
+            let entry = files.remove(&from).expect("the file");
+            files.insert(to.to_owned(), entry);
+        });
+        entries[2].name = to.as_bytes().to_vec();
+        entries
+    };
+    for name in ["bm25/../../x", "../x", "/tmp/x", "bm25/..", "..", ".", "", "meta.json", "bm25", "bm25/a/b", "a\\b", "bm25/ä", "bm25/x\0"] {
+        world.refused(&format!("a file {name:?}"), &compressed(&archive(&renamed(name))), &[5]);
+    }
+    let changes: Vec<(&str, Box<dyn Fn(&mut Value)>)> = vec![
+        ("a corpus id above", Box::new(|m| m["corpus_id"] = "../x".into())),
+        ("no corpus id", Box::new(|m| m["corpus_id"] = "".into())),
+        ("a hidden corpus id", Box::new(|m| m["corpus_id"] = ".lock".into())),
+        ("the corpus id of no folder", Box::new(|m| m["corpus_id"] = "a/b".into())),
+        ("a corpus id too long for a file name", Box::new(|m| m["corpus_id"] = "a".repeat(300).into())),
+        ("more chunks than there are", Box::new(|m| m["counts"]["chunks"] = u64::MAX.into())),
+        ("fewer rows than there are", Box::new(|m| m["counts"]["rows"] = 0.into())),
+        ("more rows than there are", Box::new(|m| m["counts"]["rows"] = u64::MAX.into())),
+        ("vectors of absurd length", Box::new(|m| m["vectors"][0]["rows"] = u64::MAX.into())),
+        ("vectors of overflowing length", Box::new(|m| m["vectors"][0]["rows"] = (1u64 << 62).into())),
+        ("no vectors", Box::new(|m| m["vectors"] = json!([]))),
+        ("vectors elsewhere", Box::new(|m| m["vectors"][0]["file"] = "../../../x.npy".into())),
+        ("vectors that are the documents", Box::new(|m| m["vectors"][0]["file"] = "documents.jsonl".into())),
+        ("no dimension", Box::new(|m| m["model"]["dimension"] = 0.into())),
+        ("an absurd dimension", Box::new(|m| m["model"]["dimension"] = u64::MAX.into())),
+        ("a dimension that overflows", Box::new(|m| m["model"]["dimension"] = (1u64 << 61).into())),
+        ("block sums of no hexadecimal digits", Box::new(|m| m["files"]["documents.jsonl"]["blocks"] = "zzzzzzzz".into())),
+        ("block sums cut short", Box::new(|m| m["files"]["documents.jsonl"]["blocks"] = "00".into())),
+        ("block sums of other bytes", Box::new(|m| m["files"]["documents.jsonl"]["blocks"] = "00000000".into())),
+        ("an absurd size", Box::new(|m| m["files"]["documents.jsonl"]["bytes"] = u64::MAX.into())),
+        ("roots that are no list", Box::new(|m| m["roots"] = 7.into())),
+        ("no files", Box::new(|m| m["files"] = json!({}))),
+        ("an older format", Box::new(|m| m["format"] = 0.into())),
+        ("a newer format", Box::new(|m| m["format"] = 4_000_000_000u32.into())),
+        ("a format that is no number", Box::new(|m| m["format"] = "one".into())),
+    ];
+    for (what, change) in &changes {
+        // A bundle of another version is no damage.
+        let codes: &[i32] = if what.contains("er format") || what.contains("too long") { &[1, 5] } else { &[5] };
+        world.refused(what, &compressed(&archive(&with_meta(&good, change))), codes);
+    }
+}
+
+/// Files full of rubbish whose checksums are right, as only an enemy can make them. Refused when loaded, or loaded and
+/// then right, damaged or empty when searched; never a panic.
+#[test]
+fn rubbish_with_right_checksums_never_panics() {
+    let world = world();
+    let good = entries(&world.bundle);
+    let (mut refused, mut loaded) = (0, 0);
+    for n in 2..good.len() {
+        let data = &good[n].data;
+        let mut rubbish = vec![Vec::new(), vec![0; data.len()], vec![0xFF; data.len()], data[..data.len() / 2].to_vec()];
+        let flips = if thorough() { 60 } else { 3 };
+        for flip in 0..flips {
+            let mut bytes = data.clone();
+            bytes[data.len() * flip / flips] ^= 0x81;
+            rubbish.push(bytes);
+        }
+        for (kind, bytes) in rubbish.into_iter().enumerate() {
+            let what = format!("{} rubbish {kind}", String::from_utf8_lossy(&good[n].name));
+            world.place(&compressed(&archive(&with_file(&good, n, bytes))));
+            let run = world.load(&["--as", "rubbish", "--replace", "--json"]);
+            assert!(!run.stderr.contains("RUST_BACKTRACE"), "{what}: a panic shows\n{run}");
+            if run.code != Some(0) {
+                refused += 1;
+                assert_eq!(run.code, Some(5), "{what}\n{run}");
+                continue;
+            }
+            loaded += 1;
+            for mode in ["lexical", "dense"] {
+                let run = world.target.rag(SEARCH.into_iter().chain(["--index", "rubbish", "--mode", mode]));
+                assert!(matches!(run.code, Some(0 | 1 | 3 | 5)), "{what}\n{run}");
+                assert!(!run.stderr.contains("RUST_BACKTRACE"), "{what}: a panic shows\n{run}");
+            }
+        }
+    }
+    println!("{refused} refused, {loaded} loaded");
+    assert!(refused > loaded, "{refused} refused, {loaded} loaded");
+}
+
+/// In this process, as each is a load of its own: cut and flipped anywhere, a bundle is loaded as it was or refused.
+#[test]
+fn cut_and_flipped_bundles_are_refused_or_right() {
+    let world = world();
+    let good = compressed(&archive(&entries(&world.bundle)));
+    let dir = tempfile::tempdir().expect("a folder");
+    let file = dir.path().join("bundle.tar.zst");
+    let mut tally = [0, 0];
+    let mut check = |what: &str, bytes: &[u8]| {
+        std::fs::write(&file, bytes).expect("a file");
+        let data = dir.path().join("data");
+        let store = Store::new(&data);
+        let lock = store.lock(Duration::ZERO, &|| false).expect("the lock");
+        match rag::index::load(&store, &file, Some("new"), true) {
+            Ok((_, meta)) => {
+                assert_eq!(rag::index::verify(&store, "new").expect("a check"), [], "{what}");
+                assert_eq!(meta.counts.documents, 4, "{what}");
+                tally[0] += 1;
+            }
+            Err(fault) => {
+                assert_eq!(fault.kind(), Kind::Damaged, "{what}: {fault}");
+                tally[1] += 1;
+            }
+        }
+        let left: Vec<PathBuf> = std::fs::read_dir(data.join("indexes")).expect("a folder").flatten().map(|e| e.path()).collect();
+        assert!(!left.iter().any(|path| path.to_string_lossy().contains(".building-")), "{what}: {left:?}");
+        drop(lock);
+        let _ = std::fs::remove_dir_all(data);
+    };
+    let points = if thorough() { good.len() } else { 250 };
+    for n in 0..points {
+        let at = good.len() * n / points;
+        check(&format!("cut at {at}"), &good[..at]);
+        let mut bad = good.clone();
+        bad[at] ^= 1 << (n % 8);
+        check(&format!("byte {at} flipped"), &bad);
+    }
+    check("whole", &good);
+    println!("{} loaded, {} refused of {}", tally[0], tally[1], 2 * points + 1);
+    assert!(tally[0] >= 1 && tally[1] > points, "{tally:?}");
+    for bytes in [&b""[..], b"\x28\xB5\x2F\xFD", b"not a bundle", &[0; 4096], b"PK\x03\x04zip", &archive(&entries(&world.bundle))] {
+        world.refused("not zstd", bytes, &[5]);
+    }
+    for bytes in [&b""[..], &[0; 512], &[0; 1 << 20], &[0xFF; 1024], &b"x".repeat(10_000)] {
+        world.refused("not tar", &compressed(bytes), &[5]);
+    }
+}
+
+/// A gigabyte of zeros behind 40 KB: under a name that is announced to be small, as a manifest, as a name, after the
+/// end. Memory and file size are limited from outside, so that whoever believes it dies of it.
+#[test]
+fn bombs_are_stopped_at_what_was_announced() {
+    let limits = ["--as=1500000000", "--fsize=100000000", "--cpu=60"];
+    if !has_tool("prlimit", &[limits[0], limits[1], limits[2], "true"]) {
+        return;
+    }
+    const BOMB: u64 = 1 << 30;
+    let world = world();
+    let good = entries(&world.bundle);
+    let bomb = |before: &[Entry], kind: EntryType, name: &str| {
+        let mut out = zstd::Encoder::new(Vec::new(), 1).expect("zstd");
+        let mut head = archive(before);
+        head.truncate(head.len() - 1024);
+        let last = archive(&[Entry { kind, size: Some(BOMB), ..Entry::file(name, "") }]);
+        out.write_all(&head).and_then(|()| out.write_all(&last[..512])).expect("zstd");
+        let zeros = vec![0; 1 << 20];
+        for _ in 0..BOMB >> 20 {
+            out.write_all(&zeros).expect("zstd");
+        }
+        out.finish().expect("zstd")
+    };
+    let name = String::from_utf8(good[2].name.clone()).expect("UTF-8");
+    let huge = with_meta(&good, |meta| meta["files"][&name]["bytes"] = BOMB.into());
+    let bombs = [
+        ("an announced file", bomb(&good[..2], EntryType::Regular, &name)),
+        ("a manifest", bomb(&[], EntryType::Regular, "manifest.json")),
+        ("a meta.json", bomb(&good[..1], EntryType::Regular, "meta.json")),
+        ("a long name", bomb(&good[..2], EntryType::GNULongName, "././@LongLink")),
+        ("a long link", bomb(&good[..2], EntryType::GNULongLink, "././@LongLink")),
+        ("a PAX header", bomb(&good[..2], EntryType::XHeader, "pax")),
+        ("a file not announced", bomb(&good[..3], EntryType::Regular, "bm25/other")),
+        ("a file announced, with another sum", bomb(&huge[..2], EntryType::Regular, &name)),
+    ];
+    for (what, bytes) in &bombs {
+        world.place(bytes);
+        let before = world.listed();
+        let rag = world.target.command(["index", "load", "bundle.tar.zst", "--as", "new"]);
+        let mut command = Command::new("prlimit");
+        command.args(limits).arg(rag.get_program()).args(rag.get_args());
+        command.current_dir(world.target.path()).env_clear().stdin(Stdio::null());
+        command.envs(rag.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let run = Run::of(&mut command);
+        // What is announced as a gigabyte is written as one, where the disk takes it.
+        let is_limit = *what == "a file announced, with another sum" && (run.code.is_none() || run.code == Some(1));
+        assert!(is_limit || run.code == Some(5), "{what}\n{run}");
+        if is_limit {
+            world.target.rag(["index", "remove", "--index", "absent"]).exits(1);
+        }
+        assert_eq!(world.listed(), before, "{what}");
+    }
+    println!("{} bombs of {} to {} bytes", bombs.len(), bombs[0].1.len(), bombs[1].1.len());
+}

@@ -1,0 +1,154 @@
+//! Settings through the real binary: who wins, and who is blamed.
+
+use serde_json::json;
+
+use crate::fixtures::error_of;
+use crate::support::{Run, Sandbox};
+
+/// Value and origin of a setting, as `rag doctor` reports it.
+fn setting(sandbox: &Sandbox, key: &str, env: &[(&str, &str)], flags: &[&str]) -> (String, String) {
+    let mut command = sandbox.command([&["doctor", "--json"], flags].concat());
+    let report = Run::of(command.envs(env.iter().copied())).ok().json();
+    let setting = &report["settings"][key];
+    let text = |field: &str| setting[field].as_str().unwrap_or_else(|| panic!("{key} in {report}")).to_owned();
+    (text("value"), text("from"))
+}
+
+#[test]
+fn each_layer_outranks_the_one_below() {
+    let sandbox = Sandbox::new();
+    let index = |env: &[(&str, &str)], flags: &[&str]| setting(&sandbox, "index", env, flags);
+    let pair = |value: &str, from: &str| (value.to_owned(), from.to_owned());
+    assert_eq!(index(&[], &[]), pair("default", "built in"));
+    let user = sandbox.write("home/.config/rag/config.toml", "# mine\nindex = \"user\"\n[search]\nk = 7\n");
+    assert_eq!(index(&[], &[]), pair("user", &format!("{}:2", user.display())));
+    sandbox.write("rag.toml", "\n\nindex = \"project\"\n");
+    assert_eq!(index(&[], &[]), pair("project", "./rag.toml:3"));
+    assert_eq!(index(&[("RAG_INDEX", "env")], &[]), pair("env", "environment RAG_INDEX"));
+    assert_eq!(index(&[("RAG_INDEX", "env")], &["--index", "flag"]), pair("flag", "--index"));
+    // An empty variable is none, and layers merge key by key.
+    assert_eq!(index(&[("RAG_INDEX", "")], &[]), pair("project", "./rag.toml:3"));
+    assert_eq!(setting(&sandbox, "search.k", &[], &[]), pair("7", &format!("{}:4", user.display())));
+}
+
+#[test]
+fn the_user_file_may_live_elsewhere() {
+    let sandbox = Sandbox::new();
+    let file = sandbox.write("xdg/rag/config.toml", "search = { k = 3 }\n");
+    let xdg = sandbox.path().join("xdg").display().to_string();
+    let found = setting(&sandbox, "search.k", &[("XDG_CONFIG_HOME", &xdg)], &[]);
+    assert_eq!(found, ("3".to_owned(), format!("{}:1", file.display())));
+}
+
+#[test]
+fn settings_do_what_they_say() {
+    let sandbox = Sandbox::new();
+    crate::fixtures::topics(&sandbox);
+    sandbox.write("rag.toml", "data_dir = \"elsewhere\"\nindex = \"mine\"\nsearch.k = 2\nsearch.mode = \"dense\"\n");
+    let summary = sandbox.ingest();
+    assert!(summary["index_dir"].as_str().unwrap().starts_with("elsewhere/indexes/"), "{summary}");
+    let found = crate::fixtures::search(&sandbox, "bees", &[]);
+    assert_eq!((&found["mode"], &found["index"]), (&json!("dense"), &json!("mine")));
+    assert_eq!(found["hits"].as_array().unwrap().len(), 2);
+    let found = crate::fixtures::search(&sandbox, "bees", &["-k", "3", "--mode", "hybrid"]);
+    assert_eq!((&found["mode"], found["hits"].as_array().unwrap().len()), (&json!("hybrid"), 3));
+    assert!(!sandbox.data().exists());
+}
+
+#[test]
+fn an_error_names_file_and_line() {
+    let sandbox = Sandbox::new();
+    for (text, message) in [
+        ("\nindx = \"a\"\n", "./rag.toml:2: there is no setting `indx`"),
+        ("[chunk]\nsize = 3\n", "./rag.toml:2: there is no setting `chunk.size`"),
+        ("[search]\n\nk = 0\n", "search.k = 0 (./rag.toml:3): must be at least 1"),
+        ("search.k = 2000\n", "search.k = 2000 (./rag.toml:1): must be at most 1000"),
+        ("search.k = \"many\"\n", "search.k = many (./rag.toml:1): must be a whole number"),
+        ("search.k = 1.5\n", "search.k = 1.5 (./rag.toml:1): must be a whole number"),
+        ("search.mode = \"psychic\"\n", "must be one of hybrid, lexical, dense"),
+        ("search.dense_weight = 2\n", "must be a number from 0 to 1"),
+        ("index = \"../up\"\n", "index = ../up (./rag.toml:1): must be 1 to 100 letters"),
+        ("model = [\"a\", \"b\"]\n", "(./rag.toml:1)"),
+        ("data_dir = \"\"\n", "(./rag.toml:1): must not be empty"),
+        ("a = 1\na = 2\n", "./rag.toml:2: "),
+        ("index = \"\n", "./rag.toml:1: "),
+    ] {
+        sandbox.write("rag.toml", text);
+        let run = sandbox.rag(["search", "bees", "--json"]).exits(2);
+        let found = error_of(&run)["message"].as_str().unwrap().to_owned();
+        assert!(found.contains(message), "{text:?}: {found:?} lacks {message:?}");
+    }
+    sandbox.write("rag.toml", b"index = \"\xff\"\n");
+    sandbox.rag(["search", "bees"]).exits(1).says("rag.toml");
+}
+
+#[test]
+fn an_error_names_variable_and_flag() {
+    let sandbox = Sandbox::new();
+    for (name, value) in [
+        ("RAG_INDEX", "a b"),
+        ("RAG_MODEL", "../model"),
+        ("RAG_THREADS", "-1"),
+        ("RAG_MAX_WORKERS", "0"),
+        ("RAG_CHUNK_MAX_TOKENS", "lots"),
+        ("RAG_CHUNK_OVERLAP_TOKENS", "999999"),
+        ("RAG_INGEST_MAX_FILE_BYTES", "0"),
+        ("RAG_SEARCH_MODE", "both"),
+        ("RAG_SEARCH_DENSE_WEIGHT", "NaN"),
+        ("RAG_ASK_MAX_WORDS", "1"),
+        ("CORPUS_ID", "/"),
+    ] {
+        let run = Run::of(sandbox.command(["search", "bees"]).env(name, value)).exits(2);
+        run.says(&format!("(environment {name})"));
+    }
+    sandbox.rag(["search", "bees", "--index", "a/b"]).exits(2).says("(--index)");
+    sandbox.rag(["ask", "bees", "--max-words", "1"]).exits(2).says("(--max-words)");
+    sandbox.rag(["ingest", "--dir", ".", "--threads", "5000"]).exits(2).says("(--threads)");
+    let mut command = sandbox.command(["search", "bees"]);
+    let garbled = <std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(b"\xff");
+    Run::of(command.env("RAG_INDEX", garbled)).exits(2).says("environment RAG_INDEX is not valid UTF-8");
+}
+
+#[test]
+fn help_and_completions_work_where_the_configuration_is_broken() {
+    let sandbox = Sandbox::new();
+    sandbox.write("rag.toml", "nonsense");
+    for args in [&["--help"][..], &["completions", "bash"], &["man"], &["--version"], &["ask", "--help"]] {
+        assert!(!sandbox.rag(args).ok().stdout.is_empty());
+    }
+}
+
+#[test]
+fn every_setting_and_its_origin_can_be_read() {
+    let sandbox = Sandbox::new();
+    sandbox.write("rag.toml", "search.k = 4\n");
+    let run = Run::of(sandbox.command(["doctor", "-v"]).env("RAG_THREADS", "3")).ok();
+    for setting in rag::config::SETTINGS {
+        assert!(run.stdout.contains(setting.key), "{} is missing\n{run}", setting.key);
+    }
+    let has_line = |parts: [&str; 3]| {
+        run.stdout.lines().any(|line| line.split_whitespace().collect::<Vec<_>>().join(" ") == parts.join(" "))
+    };
+    assert!(has_line(["search.k", "4", "./rag.toml:1"]), "{run}");
+    assert!(has_line(["threads", "3", "environment RAG_THREADS"]), "{run}");
+}
+
+#[test]
+fn the_token_is_never_printed() {
+    let sandbox = Sandbox::new();
+    let secret = "hf_QqZz0123456789";
+    for args in [
+        &["doctor", "-v"][..],
+        &["doctor", "--json"],
+        &["doctor", "-v", "--index", "a b"],
+        &["model", "list", "--json"],
+        &["model", "pull", "a/b", "-v"],
+        &["ingest", "--dir", "nowhere", "-v"],
+    ] {
+        let mut command = sandbox.command(args);
+        let run = Run::of(command.env("HF_TOKEN", secret).env("HF_ENDPOINT", "http://127.0.0.1:1"));
+        assert!(!run.stdout.contains(secret) && !run.stderr.contains(secret), "{run}");
+    }
+    let (value, from) = setting(&sandbox, "hub.token", &[("HF_TOKEN", secret)], &[]);
+    assert_eq!((value.as_str(), from.as_str()), ("(set)", "environment HF_TOKEN"));
+}

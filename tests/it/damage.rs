@@ -1,0 +1,344 @@
+//! Bytes that are not what was written: every file of an index and of the cache flipped, cut, zeroed, swapped, emptied
+//! and removed. A search then gives the answer it gave before, or a fault that names a damaged file.
+//!
+//! Thousands of searches run in this process; what a user sees is checked on the binary for each kind of file.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use rag::config::Mode;
+use rag::engine::Engine;
+use rag::error::{Fault, Kind};
+use rag::search::{Request, Searcher};
+use serde_json::Value;
+
+use crate::support::Sandbox;
+use crate::tools::{answer, current, engine, files, listing, thorough};
+
+const QUESTION: &str = "\"blue boats\" carry sailors across the bay";
+
+fn document(n: usize) -> String {
+    format!("# Harbour {n}\n\nThe blue boats of harbour {n} carry {} sailors across the bay.\n\n## Bread\n\nBaker {n} sells {} loaves.\n", n * 3, n * 7)
+}
+
+/// Two generations of ten documents, with deletions, two segments and two vector files.
+fn sandbox() -> Sandbox {
+    let sandbox = Sandbox::new();
+    for n in 0..10 {
+        sandbox.write(&format!("docs/harbour-{n}.md"), document(n));
+    }
+    sandbox.ingest();
+    sandbox.write("docs/harbour-3.md", document(33));
+    sandbox.write("docs/notes.txt", "The ferryman rows at night.\n");
+    sandbox.ingest();
+    sandbox
+}
+
+/// Everything that an answer shows, with scores to the last bit.
+type Answer = Vec<(String, usize, String, u64)>;
+
+struct Searches {
+    engine: Engine,
+    good: BTreeMap<&'static str, Answer>,
+    tally: Tally,
+}
+
+#[derive(Debug, Default)]
+struct Tally {
+    right: usize,
+    refused: usize,
+}
+
+impl Searches {
+    fn new(sandbox: &Sandbox) -> Self {
+        let engine = engine(sandbox);
+        let mut searches = Self { engine, good: BTreeMap::new(), tally: Tally::default() };
+        for mode in Mode::ALL {
+            let good = searches.search(mode).expect("an undamaged index answers");
+            assert!(good.len() >= 5, "{good:?}");
+            searches.good.insert(mode.name(), good);
+        }
+        searches
+    }
+
+    fn search(&self, mode: Mode) -> Result<Answer, Fault> {
+        let request = Request { query: QUESTION.to_owned(), mode, k: 50, no_cache: false };
+        let found = Searcher::open(&self.engine)?.search(&self.engine, &request)?;
+        Ok(found.hits.into_iter().map(|h| (h.path.to_string(), h.chunk.lines.first, h.chunk.text, h.score.to_bits())).collect())
+    }
+
+    /// In every mode: the right answer, or damage that names one of `files`.
+    #[track_caller]
+    fn check(&mut self, what: &str, files: &[&Path]) {
+        for mode in Mode::ALL {
+            let Ok(found) = catch_unwind(AssertUnwindSafe(|| self.search(mode))) else {
+                panic!("{what}: {mode:?} panicked");
+            };
+            match found {
+                Ok(answer) => {
+                    assert_eq!(answer, self.good[mode.name()], "{what}: {mode:?} gave a wrong answer");
+                    self.tally.right += 1;
+                }
+                Err(fault) => {
+                    let message = fault.to_string();
+                    assert_eq!(fault.kind(), Kind::Damaged, "{what}: {mode:?}: {message}");
+                    let is_named = files.iter().any(|file| message.contains(&*file.to_string_lossy()));
+                    assert!(is_named, "{what}: {mode:?} names another file: {message}");
+                    self.tally.refused += 1;
+                }
+            }
+        }
+    }
+
+    /// Replaces a file for the time of a check.
+    #[track_caller]
+    fn with(&mut self, path: &Path, good: &[u8], bad: &[u8], what: &str) {
+        replace(path, bad);
+        self.check(&format!("{}: {what}", path.display()), &[path]);
+        replace(path, good);
+    }
+}
+
+/// Under a new inode, as generations share files by hard links, and so that no map sees it change.
+fn replace(path: &Path, bytes: &[u8]) {
+    let temp = path.with_extension("bad");
+    std::fs::write(&temp, bytes).expect("a file");
+    std::fs::rename(&temp, path).expect("a rename");
+}
+
+/// Files that a search may read: those of the current generation, and the pointer.
+fn files_of_index(data: &Path) -> Vec<PathBuf> {
+    let mut found = files(&current(data));
+    found.push(data.join("indexes/names/default.json"));
+    found
+}
+
+#[test]
+fn a_flipped_byte_is_never_served() {
+    let sandbox = sandbox();
+    let mut searches = Searches::new(&sandbox);
+    let files = files_of_index(&sandbox.data());
+    assert!(files.len() > 15, "{files:?}");
+    let mut flips = 0;
+    for path in files {
+        let good = std::fs::read(&path).expect("a file");
+        // Every byte of a small file and about 150 of a larger one; odd, so that each column of a row has its turn.
+        let stride = if thorough() { 1 } else { (good.len() / 150) | 1 };
+        for at in (0..good.len()).step_by(stride) {
+            let mut bad = good.clone();
+            bad[at] ^= 1 << (at % 8);
+            searches.with(&path, &good, &bad, &format!("byte {at} flipped"));
+            flips += 1;
+        }
+    }
+    println!("{flips} flips: {:?}", searches.tally);
+    assert!(flips > 2000 && searches.tally.refused > flips, "{:?}", searches.tally);
+}
+
+#[test]
+fn cut_zeroed_emptied_swapped_and_missing_files_are_never_served() {
+    let sandbox = sandbox();
+    let mut searches = Searches::new(&sandbox);
+    let all = files_of_index(&sandbox.data());
+    let pointer = sandbox.data().join("indexes/names/default.json");
+    for path in &all {
+        let good = std::fs::read(path).expect("a file");
+        for cut in (0..good.len()).step_by(4096).chain([1, good.len() / 2, good.len() - 1]) {
+            searches.with(path, &good, &good[..cut], &format!("cut to {cut} bytes"));
+        }
+        for page in good.chunks(4096).scan(0, |at, page| Some(std::mem::replace(at, *at + page.len())..*at)) {
+            let mut bad = good.clone();
+            bad[page.clone()].fill(0);
+            searches.with(path, &good, &bad, &format!("bytes {page:?} zeroed"));
+        }
+        let longer = [&good[..], &[0; 4096]].concat();
+        searches.with(path, &good, &longer, "a page longer");
+        searches.with(path, &good, &vec![0xFF; good.len()], "nothing but 0xFF");
+        std::fs::remove_file(path).expect("a removal");
+        if *path != pointer {
+            searches.check(&format!("{} missing", path.display()), &[path]);
+        }
+        replace(path, &good);
+    }
+    // Files in each other's place, of the same size or not.
+    for pair in all.windows(2) {
+        let [a, b] = pair else { continue };
+        let (x, y) = (std::fs::read(a).expect("a file"), std::fs::read(b).expect("a file"));
+        replace(a, &y);
+        replace(b, &x);
+        searches.check(&format!("{} and {} swapped", a.display(), b.display()), &[a, b]);
+        replace(a, &x);
+        replace(b, &y);
+    }
+    // The older generation's file of the same name.
+    let now = current(&sandbox.data());
+    let older: Vec<PathBuf> = files(&sandbox.data().join("indexes"));
+    for old in older.iter().filter(|old| !old.starts_with(&now)) {
+        let below: PathBuf = old.strip_prefix(sandbox.data().join("indexes")).expect("below").iter().skip(1).collect();
+        let path = now.join(below);
+        if path.is_file() {
+            let good = std::fs::read(&path).expect("a file");
+            searches.with(&path, &good, &std::fs::read(old).expect("a file"), "of the generation before");
+        }
+    }
+    println!("{:?}", searches.tally);
+    assert!(searches.tally.refused > 200, "{:?}", searches.tally);
+}
+
+/// One flip in each file, seen through the binary: `verify` names exactly that file, a search is right or exits 5 with
+/// the name, and the next ingest mends it, from the sources and the cache, to what was never damaged.
+#[test]
+fn verify_names_exactly_the_damaged_file_and_ingest_mends_it() {
+    let sandbox = sandbox();
+    let search = |mode: &str| sandbox.rag(["search", QUESTION, "--json", "--mode", mode]);
+    let good: Vec<Value> = Mode::ALL.iter().map(|mode| answer(search(mode.name()).ok().json())).collect();
+    let verify = || sandbox.rag(["index", "verify", "--json"]);
+    let names = |path: &Path| path.strip_prefix(sandbox.path()).expect("below").display().to_string();
+    let found = |run: &Value| -> Vec<String> {
+        let damaged = run["damaged"].as_array().expect("a list");
+        damaged.iter().map(|d| d["path"].as_str().expect("a path").to_owned()).collect()
+    };
+    verify().ok();
+    let mut kinds = BTreeSet::new();
+    for path in files_of_index(&sandbox.data()) {
+        let bytes = std::fs::read(&path).expect("a file");
+        for damage in ["flip", "missing"] {
+            let mut bad = bytes.clone();
+            bad[bytes.len() / 2] ^= 0x10;
+            match damage {
+                "flip" => replace(&path, &bad),
+                _ => std::fs::remove_file(&path).expect("a removal"),
+            }
+            if damage == "missing" && path.ends_with("default.json") {
+                // Then there is no index of that name.
+                verify().exits(1).says("no index named");
+                replace(&path, &bytes);
+                continue;
+            }
+            let run = verify().exits(5).json();
+            assert_eq!(found(&run), [names(&path)], "{damage}");
+            for (mode, good) in Mode::ALL.iter().zip(&good) {
+                let run = search(mode.name());
+                match run.code {
+                    Some(0) => assert_eq!(&answer(run.json()), good, "{damage} {}: {mode:?}", path.display()),
+                    _ => drop(run.exits(5).says(&names(&path))),
+                }
+            }
+            replace(&path, &bytes);
+        }
+        kinds.insert(path.extension().unwrap_or_default().to_owned());
+    }
+    verify().ok();
+    assert!(kinds.len() >= 9, "{kinds:?}");
+
+    // Damage, then ingest; what was embedded is in the cache.
+    let id = sandbox.rag(["index", "show", "--json"]).ok().json()["corpus_id"].clone();
+    let kinds_to_mend: BTreeMap<_, _> =
+        files_of_index(&sandbox.data()).into_iter().map(|path| (path.extension().unwrap_or_default().to_owned(), path)).collect();
+    for (extension, _) in kinds_to_mend {
+        let files = files_of_index(&sandbox.data());
+        // A file of deletions is not there any more once the index was built afresh.
+        let Some(path) = files.iter().find(|path| path.extension().unwrap_or_default() == extension) else { continue };
+        let mut bytes = std::fs::read(path).expect("a file");
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 0x10;
+        replace(path, &bytes);
+        let run = sandbox.rag(["ingest", "--dir", "docs", "--json"]).ok().says("damaged");
+        let summary = run.json();
+        assert_eq!(summary["corpus_id"], id, "{}", path.display());
+        assert_eq!(summary["cache"]["misses"], 0, "{}", path.display());
+        verify().ok();
+        for (mode, good) in Mode::ALL.iter().zip(&good) {
+            assert_eq!(&answer(search(mode.name()).ok().json()), good, "{} mended: {mode:?}", path.display());
+        }
+    }
+}
+
+/// A flip in any byte of the cache: the same answer, and never a fault. The binary, as the whole cache is new each time.
+#[test]
+fn a_damaged_cache_changes_no_answer() {
+    let sandbox = sandbox();
+    let mut searches = Searches::new(&sandbox);
+    let path = sandbox.data().join("cache/cache.db");
+    // The question was embedded by `Searches::new`; the log is folded in when the last connection closes.
+    searches.engine = engine(&sandbox);
+    assert!(!sandbox.data().join("cache/cache.db-wal").exists());
+    let good = std::fs::read(&path).expect("the cache");
+    let stride = if thorough() { 1 } else { (good.len() / 150) | 1 };
+    let flips: Vec<usize> = (0..good.len()).step_by(stride).chain(0..100).collect();
+    for at in &flips {
+        let mut bad = good.clone();
+        bad[*at] ^= 0x55;
+        restore(&path, &bad);
+        // A new engine opens the cache anew; the fault-free index answers whatever the cache says.
+        searches.engine = engine(&sandbox);
+        searches.check(&format!("byte {at} of the cache"), &[]);
+    }
+    for cut in (0..good.len()).step_by(4096) {
+        restore(&path, &good[..cut]);
+        searches.engine = engine(&sandbox);
+        searches.check(&format!("the cache cut to {cut}"), &[]);
+    }
+    println!("{} flips of the cache: {:?}", flips.len(), searches.tally);
+    assert_eq!(searches.tally.refused, 0);
+}
+
+/// Puts a cache in place without the log of an older one.
+fn restore(path: &Path, bytes: &[u8]) {
+    for suffix in ["db-wal", "db-shm"] {
+        let _ = std::fs::remove_file(path.with_extension(suffix));
+    }
+    replace(path, bytes);
+}
+
+/// Bad rows through the binary: a miss that the summary counts, and a good row afterwards.
+#[test]
+fn bad_cache_rows_are_counted_and_replaced() {
+    let sandbox = sandbox();
+    sandbox.write("docs/extra.md", document(99));
+    let path = sandbox.data().join("cache/cache.db");
+    let connection = rusqlite::Connection::open(&path).expect("the cache");
+    let rows: i64 = connection.query_row("SELECT count(*) FROM embeddings", [], |row| row.get(0)).expect("a count");
+    let good = sandbox.rag(["search", QUESTION, "--json"]).ok();
+    let good = answer(good.json());
+    for damage in [
+        "crc = crc + 1",
+        "value = zeroblob(8)",
+        "value = zeroblob(length(value))",
+        "model = 'another'",
+        "value = 'text'",
+        "crc = NULL",
+        "value = substr(value, 1, 4) || x'0000c07f' || substr(value, 9)",
+    ] {
+        if connection.execute(&format!("UPDATE embeddings SET {damage}"), []).is_err() {
+            // NOT NULL: such a row cannot even be written.
+            continue;
+        }
+        // Built afresh, as another name: every text is looked up.
+        let args = ["ingest", "--dir", "docs", "--json", "--index", "other"];
+        let _ = sandbox.rag(["index", "remove", "--index", "other"]);
+        let summary = sandbox.rag(args).ok().json();
+        let cache = &summary["cache"];
+        assert_eq!(cache["hits"], 0, "{damage}: {cache}");
+        assert!(cache["damaged"].as_i64() >= Some(rows - 3), "{damage}: {cache} of {rows} rows");
+        let _ = sandbox.rag(["index", "remove", "--index", "other"]).ok();
+        let summary = sandbox.rag(args).ok().json();
+        assert_eq!((&summary["cache"]["misses"], &summary["cache"]["damaged"]), (&0.into(), &0.into()), "{damage}");
+        assert_eq!(answer(sandbox.rag(["search", QUESTION, "--json"]).ok().json()), good, "{damage}");
+    }
+}
+
+/// What was left beside an index by others is neither read nor removed.
+#[test]
+fn strangers_in_the_folder_of_indexes_are_left_alone() {
+    let sandbox = sandbox();
+    sandbox.write("data/indexes/notes.txt", "mine");
+    sandbox.write("data/indexes/backup/notes.txt", "mine too");
+    let before = listing(&sandbox.data().join("indexes/backup"));
+    sandbox.write("docs/more.md", document(50));
+    sandbox.ingest();
+    assert_eq!(listing(&sandbox.data().join("indexes/backup")), before);
+    assert!(sandbox.data().join("indexes/notes.txt").exists());
+    sandbox.rag(["index", "verify"]).ok();
+}

@@ -1,0 +1,53 @@
+//! `rag doctor`: what is well, what is not, what to do.
+
+use serde_json::json;
+
+use crate::fixtures::{files_below, topics};
+use crate::support::{Run, Sandbox};
+
+#[test]
+fn a_new_machine_is_well_and_stays_untouched() {
+    let sandbox = Sandbox::new();
+    sandbox.rag(["doctor"]).ok().prints("ok   library").prints("ok   model").prints("--   index").prints("--   cache");
+    assert!(!sandbox.data().exists());
+}
+
+#[test]
+fn the_json_has_every_part_and_every_setting() {
+    let sandbox = Sandbox::new();
+    topics(&sandbox);
+    sandbox.ingest();
+    let report = sandbox.rag(["doctor", "--json"]).ok().json();
+    for part in ["library", "model", "index", "cache"] {
+        assert_eq!(report["parts"][part]["ok"], true, "{part} in {report}");
+    }
+    assert!(report["parts"]["index"]["detail"].as_str().unwrap().contains("6 documents"), "{report}");
+    assert_eq!(report["settings"].as_object().unwrap().len(), rag::config::SETTINGS.len());
+    assert_eq!(report["settings"]["search.k"], json!({ "value": "10", "from": "built in" }));
+    assert_eq!(report["version"], env!("CARGO_PKG_VERSION"));
+}
+
+#[test]
+fn damage_is_named_and_exits_with_5() {
+    let sandbox = Sandbox::new();
+    topics(&sandbox);
+    let summary = sandbox.ingest();
+    let dir = sandbox.path().join(summary["index_dir"].as_str().unwrap());
+    let vectors = files_below(&dir).into_iter().find(|file| file.ends_with(".npy")).unwrap();
+    let mut bytes = std::fs::read(dir.join(&vectors)).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    std::fs::write(dir.join(&vectors), bytes).unwrap();
+    sandbox.rag(["doctor"]).exits(5).prints("BAD  index").prints(&vectors).prints("rag ingest");
+    let report = sandbox.rag(["doctor", "--json"]).exits(5).json();
+    assert_eq!((&report["parts"]["index"]["ok"], &report["parts"]["model"]["ok"]), (&json!(false), &json!(true)));
+}
+
+#[test]
+fn what_is_missing_comes_with_what_to_run() {
+    let sandbox = Sandbox::new();
+    let run = Run::of(sandbox.command(["doctor"]).env("RAG_MODEL", "no-such-model"));
+    run.exits(1).prints("BAD  model").prints("scripts/setup").prints("ok   library");
+    let run = Run::of(sandbox.command(["doctor"]).env("ORT_DYLIB_PATH", "/nowhere/lib.so"));
+    run.exits(1).prints("BAD  library  no ONNX Runtime library at /nowhere/lib.so").prints("scripts/setup");
+}

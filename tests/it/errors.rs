@@ -1,0 +1,273 @@
+//! How things end: every exit code, errors in JSON, help that fits, and a machine where something is missing.
+
+use std::ffi::OsStr;
+use std::io::Write as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::json;
+
+use crate::fixtures::{error_of, topics, write_old};
+use crate::support::{Run, Sandbox, project_data};
+
+fn sandbox() -> Sandbox {
+    let sandbox = Sandbox::new();
+    topics(&sandbox);
+    sandbox.ingest();
+    sandbox
+}
+
+#[test]
+fn every_exit_code_is_reached() {
+    let sandbox = sandbox();
+    sandbox.rag(["search", "bees"]).exits(0);
+    sandbox.rag(["search", "bees", "--index", "nowhere"]).exits(1).says("there is no index named `nowhere`");
+    sandbox.rag(["search"]).exits(2);
+    sandbox.rag(["search", "xylophone", "--mode", "lexical"]).exits(3);
+    let too_large = Run::of(sandbox.command(["ingest", "--dir", "docs"]).env("RAG_INGEST_MAX_FILE_BYTES", "5"));
+    // What was indexed is kept, so nothing is lost; but the run says that it did not read everything.
+    write_old(&sandbox, "docs/tides.md", "changed");
+    drop(too_large.exits(0));
+    Run::of(sandbox.command(["ingest", "--dir", "docs"]).env("RAG_INGEST_MAX_FILE_BYTES", "5")).exits(4);
+    let endpoint = Run::of(sandbox.command(["model", "pull", "a/b"]).env("HF_ENDPOINT", "http://127.0.0.1:1"));
+    endpoint.exits(7).says("127.0.0.1:1");
+    let lock = hold_lock(&sandbox);
+    sandbox.rag(["ingest", "--dir", "docs"]).exits(6).says(&format!("process {}", std::process::id()));
+    sandbox.rag(["index", "remove"]).exits(6);
+    drop(lock);
+    let pointer = sandbox.data().join("indexes/names/default.json");
+    std::fs::write(&pointer, "{").unwrap();
+    sandbox.rag(["search", "bees"]).exits(5).says("default.json is damaged");
+}
+
+/// Becomes the writer of the sandbox's data directory, as another process would.
+fn hold_lock(sandbox: &Sandbox) -> std::fs::File {
+    let path = sandbox.data().join("indexes/.lock");
+    let mut file = std::fs::File::create(path).unwrap();
+    file.try_lock().unwrap();
+    write!(file, "{}", std::process::id()).unwrap();
+    file
+}
+
+fn interrupt(child: &Child) {
+    kill_process(Pid::from_child(child), Signal::INT).unwrap();
+}
+
+#[test]
+fn an_interrupted_command_exits_with_130() {
+    let sandbox = sandbox();
+    let _lock = hold_lock(&sandbox);
+    let child = sandbox.spawn(["ingest", "--dir", "docs", "--wait", "3600", "--json"]);
+    // It has installed its handlers and waits for the lock once it has the file open.
+    let descriptors = format!("/proc/{}/fd", child.id());
+    let has_lock_open = || {
+        let entries = std::fs::read_dir(&descriptors).into_iter().flatten().flatten();
+        entries.filter_map(|entry| std::fs::read_link(entry.path()).ok()).any(|target| target.ends_with("indexes/.lock"))
+    };
+    while !has_lock_open() {
+        std::thread::yield_now();
+    }
+    interrupt(&child);
+    let run = Run::from_output(&child.wait_with_output().unwrap(), "ingest, interrupted".into()).exits(130);
+    assert_eq!(error_of(&run)["code"], 130);
+    assert_eq!(run.stdout, "");
+}
+
+#[test]
+fn errors_are_json_where_data_is_json() {
+    let sandbox = sandbox();
+    for (args, code) in [
+        (&["search", "bees", "--index", "nowhere"][..], 1),
+        (&["search", ""], 2),
+        (&["search", "bees", "-k", "0"], 2),
+        // Found by clap, not by us.
+        (&["search"], 2),
+        (&["serch", "bees"], 2),
+        (&["search", "bees", "--mode", "psychic"], 2),
+        (&["cache", "purge", "nothing"], 2),
+    ] {
+        let run = sandbox.rag([args, &["--json"]].concat()).exits(code);
+        assert_eq!(run.stdout, "", "{run}");
+        assert_eq!(run.stderr.lines().count(), 1, "{run}");
+        let error = error_of(&run);
+        assert_eq!(error["code"], code, "{run}");
+        assert!(error["message"].as_str().is_some_and(|text| !text.is_empty() && !text.starts_with("error")), "{run}");
+        assert!(error.get("hint").is_some(), "{run}");
+    }
+    let run = sandbox.rag(["serch", "--json"]);
+    assert!(error_of(&run)["hint"].as_str().unwrap().contains("'search'"), "{run}");
+    // After `--` it is no flag.
+    assert!(!sandbox.rag(["search", "a", "b", "--", "--json"]).exits(2).stderr.starts_with('{'));
+}
+
+#[test]
+fn people_get_error_and_hint() {
+    let sandbox = Sandbox::new();
+    let run = sandbox.rag(["search", "bees"]).exits(1);
+    assert_eq!(
+        run.stderr,
+        "error: there is no index named `default` in data/indexes\nhint: make one with `rag ingest --dir FOLDER`\n"
+    );
+    assert_eq!(run.stdout, "");
+    assert!(!sandbox.data().exists(), "looking makes nothing");
+    sandbox.rag(["search", "bees", "--color", "always"]).exits(1).says("\x1b[31merror\x1b[0m");
+}
+
+#[test]
+fn a_mistyped_command_or_flag_gets_a_suggestion() {
+    let sandbox = Sandbox::new();
+    sandbox.rag(["serch", "bees"]).exits(2).says("'search'");
+    sandbox.rag(["ingest", "--exlude", "docs"]).exits(2).says("'--exclude'");
+    sandbox.rag(["search", "bees", "--mode", "lexcal"]).exits(2).says("'lexical'");
+    sandbox.rag(["index", "lsit"]).exits(2).says("'list'");
+}
+
+/// `rag` and every command below it, as words.
+fn commands() -> Vec<Vec<String>> {
+    fn visit(path: &[String], command: &clap::Command, all: &mut Vec<Vec<String>>) {
+        all.push(path.to_vec());
+        for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
+            visit(&[path, &[sub.get_name().to_owned()]].concat(), sub, all);
+        }
+    }
+    let mut all = Vec::new();
+    visit(&[], &rag::cli::command(), &mut all);
+    all
+}
+
+#[test]
+fn help_fits_and_says_what_the_command_does() {
+    let sandbox = Sandbox::new();
+    let commands = commands();
+    assert!(commands.len() > 20, "{commands:?}");
+    for command in commands {
+        for flag in ["--help", "-h"] {
+            let run = sandbox.rag(command.iter().map(String::as_str).chain([flag])).ok();
+            assert_eq!(run.stderr, "");
+            for line in run.stdout.lines() {
+                assert!(line.chars().count() <= 100, "{command:?} {flag}: {line}");
+            }
+            let first = run.stdout.lines().next().unwrap();
+            assert!(first.starts_with(char::is_uppercase) && !first.ends_with('.'), "{command:?}: {first}");
+            assert!(run.stdout.contains("--data-dir"), "{run}");
+        }
+    }
+}
+
+#[test]
+fn arguments_that_are_not_utf8_are_refused_without_a_panic() {
+    let sandbox = sandbox();
+    let garbled = OsStr::from_bytes(b"caf\xe9");
+    let cases: [&[&OsStr]; 10] = [
+        &[garbled],
+        &["search".as_ref(), garbled],
+        &["ask".as_ref(), garbled],
+        &["ingest".as_ref(), "--dir".as_ref(), garbled],
+        &["search".as_ref(), "bees".as_ref(), "--data-dir".as_ref(), garbled],
+        &["search".as_ref(), "bees".as_ref(), "--index".as_ref(), garbled],
+        &["index".as_ref(), "load".as_ref(), garbled],
+        &["model".as_ref(), "add".as_ref(), garbled],
+        &["model".as_ref(), "pull".as_ref(), garbled],
+        &["eval".as_ref(), garbled],
+    ];
+    for args in cases {
+        let run = sandbox.rag(args).exits(2);
+        assert!(!run.stderr.contains("panicked") && !run.stderr.is_empty(), "{run}");
+    }
+    std::fs::create_dir(sandbox.path().join(garbled)).unwrap();
+    sandbox.rag(["ingest".as_ref(), "--dir".as_ref(), garbled]).exits(2).says("not valid UTF-8");
+    // But a file may have any name, below the folder and as a bundle.
+    std::fs::write(sandbox.path().join("docs").join(garbled), "The heron waits.").unwrap();
+    sandbox.ingest();
+    sandbox.rag(["search", "heron", "--mode", "lexical"]).ok().prints(r"caf\xE9");
+    sandbox.rag(["index".as_ref(), "save".as_ref(), OsStr::from_bytes(b"out\xe9.tar.zst")]).ok();
+}
+
+#[test]
+fn a_reader_who_leaves_ends_it_quietly() {
+    let sandbox = sandbox();
+    for args in [&["search", "bees"][..], &["search", "bees", "--json"], &["man"], &["completions", "zsh"], &["--help"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = sandbox.command(args).stdout(writer).stderr(Stdio::piped()).output().unwrap();
+        let run = Run::from_output(&output, format!("{args:?} into a closed pipe")).ok();
+        assert_eq!(run.stderr, "");
+    }
+}
+
+/// The binary alone in `prefix/bin`, run in an empty environment from the sandbox's folder.
+fn installed(sandbox: &Sandbox, args: &[&str]) -> Command {
+    let bin = sandbox.path().join("prefix/bin");
+    if !bin.exists() {
+        std::fs::create_dir_all(&bin).unwrap();
+        let built = Path::new(env!("CARGO_BIN_EXE_rag"));
+        std::fs::hard_link(built, bin.join("rag"))
+            .or_else(|_| std::fs::copy(built, bin.join("rag")).map(drop))
+            .unwrap();
+    }
+    let mut command = Command::new(bin.join("rag"));
+    command.args(args).current_dir(sandbox.path()).env_clear().env("HOME", sandbox.path().join("home"));
+    command
+}
+
+#[test]
+fn without_library_or_model_it_says_what_to_run() {
+    let sandbox = Sandbox::new();
+    write_old(&sandbox, "docs/a.md", "The heron waits.\n");
+    let ingest = ["ingest", "--dir", "docs"];
+    let run = Run::of(&mut installed(&sandbox, &ingest)).exits(1);
+    let run = run.says("no model named `all-MiniLM-L6-v2`").says("scripts/setup").says("rag model pull");
+    // Every folder that was tried is named.
+    run.says("data/models").says("prefix/bin/../share/rag/models").says("home/.local/share/rag/models");
+
+    std::fs::create_dir_all(sandbox.path().join("data")).unwrap();
+    symlink(project_data().join("models"), sandbox.path().join("data/models")).unwrap();
+    let run = Run::of(&mut installed(&sandbox, &ingest)).exits(1);
+    run.says("the ONNX Runtime library is not on this machine").says("scripts/setup").says("ORT_DYLIB_PATH");
+    assert!(!sandbox.data().join("indexes/names/default.json").exists());
+
+    sandbox.write("data/runtime/libonnxruntime.so", "not a library");
+    Run::of(&mut installed(&sandbox, &ingest)).exits(1).says("libonnxruntime.so").says("scripts/setup");
+}
+
+#[test]
+fn words_are_searched_without_library_or_model() {
+    let sandbox = sandbox();
+    let data = sandbox.path().join("alone");
+    std::fs::create_dir(&data).unwrap();
+    std::fs::rename(sandbox.data().join("indexes"), data.join("indexes")).unwrap();
+    let search = |mode: &str| {
+        Run::of(&mut installed(&sandbox, &["search", "bees", "--data-dir", "alone", "--mode", mode]))
+    };
+    search("lexical").ok().prints("bees.md");
+    search("hybrid").exits(1).says("no model named");
+}
+
+#[test]
+fn an_installed_tree_works_from_anywhere() {
+    let sandbox = Sandbox::new();
+    topics(&sandbox);
+    let share = sandbox.path().join("prefix/share/rag");
+    std::fs::create_dir_all(&share).unwrap();
+    for folder in ["models", "runtime"] {
+        symlink(project_data().join(folder), share.join(folder)).unwrap();
+    }
+    let elsewhere = sandbox.path().join("else/where");
+    std::fs::create_dir_all(&elsewhere).unwrap();
+    let docs = sandbox.path().join("docs");
+    let mut ingest = installed(&sandbox, &["ingest", "--json", "--dir"]);
+    assert_eq!(Run::of(ingest.arg(&docs).current_dir(&elsewhere)).ok().json()["documents"], 6);
+    assert!(elsewhere.join("data/indexes").is_dir());
+    let mut search = installed(&sandbox, &["search", "bees", "--json"]);
+    assert_eq!(Run::of(search.current_dir(&elsewhere)).ok().json()["hits"][0]["root"], json!(docs));
+    // A link to the binary finds what lies beside the binary.
+    std::fs::create_dir(sandbox.path().join("links")).unwrap();
+    let link = sandbox.path().join("links/rag");
+    symlink(sandbox.path().join("prefix/bin/rag"), &link).unwrap();
+    let mut linked = Command::new(&link);
+    linked.args(["search", "bees"]).current_dir(&elsewhere).env_clear();
+    Run::of(&mut linked).ok();
+}

@@ -1,0 +1,142 @@
+//! `rag index`: listing, showing, checking, moving and removing.
+
+use serde_json::json;
+
+use crate::fixtures::{TOPICS, files_below, search, topics, write_old};
+use crate::support::Sandbox;
+
+fn sandbox() -> Sandbox {
+    let sandbox = Sandbox::new();
+    topics(&sandbox);
+    sandbox.ingest();
+    sandbox
+}
+
+#[test]
+fn list_names_every_index() {
+    let sandbox = Sandbox::new();
+    assert_eq!(sandbox.rag(["index", "list", "--json"]).ok().json(), json!([]));
+    sandbox.rag(["index", "list"]).ok().says("rag ingest --dir FOLDER");
+    topics(&sandbox);
+    for name in ["second", "first"] {
+        sandbox.rag(["ingest", "--dir", "docs", "--index", name]).ok();
+    }
+    let list = sandbox.rag(["index", "list", "--json"]).ok().json();
+    let names: Vec<&str> = list.as_array().unwrap().iter().map(|index| index["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["first", "second"]);
+    assert_eq!((&list[0]["documents"], &list[0]["roots"]), (&json!(6), &json!(["docs"])));
+    sandbox.rag(["index", "list"]).ok().prints("NAME").prints("second").prints("all-MiniLM-L6-v2");
+}
+
+#[test]
+fn show_tells_what_it_is_made_of() {
+    let sandbox = sandbox();
+    let show = sandbox.rag(["index", "show", "--json"]).ok().json();
+    assert_eq!(
+        (&show["name"], &show["documents"], &show["chunks"], &show["dimension"], &show["vectors"]),
+        (&json!("default"), &json!(6), &json!(6), &json!(384), &json!(6))
+    );
+    assert_eq!((&show["model"]["name"], &show["chunking"]["overlap_tokens"]), (&json!("all-MiniLM-L6-v2"), &json!(32)));
+    let size: u64 = files_below(&sandbox.path().join(show["index_dir"].as_str().unwrap()))
+        .iter()
+        .filter(|file| *file != "meta.json")
+        .map(|file| sandbox.path().join(show["index_dir"].as_str().unwrap()).join(file).metadata().unwrap().len())
+        .sum();
+    assert_eq!(show["bytes"], size);
+    sandbox.rag(["index", "show"]).ok().prints("corpus id").prints("6 × 384");
+}
+
+#[test]
+fn verify_says_when_all_is_well() {
+    let sandbox = sandbox();
+    sandbox.rag(["index", "verify"]).ok().prints("the index `default` is whole");
+    let verified = sandbox.rag(["index", "verify", "--json"]).ok().json();
+    assert_eq!(verified, json!({ "index": "default", "ok": true, "damaged": [] }));
+}
+
+#[test]
+fn a_saved_index_gives_the_same_hits_elsewhere() {
+    let sandbox = sandbox();
+    let saved = sandbox.rag(["index", "save", "out.tar.zst", "--json"]).ok().json();
+    assert_eq!(saved["bundle_bytes"], sandbox.path().join("out.tar.zst").metadata().unwrap().len());
+    let loaded = sandbox.rag(["index", "load", "out.tar.zst", "--data-dir", "other", "--json"]).ok().json();
+    assert_eq!((&loaded["index"], &loaded["documents"], &loaded["model_here"]), (&json!("default"), &json!(6), &json!(true)));
+    let hits = |data: &str| search(&sandbox, "bees and bread", &["--explain", "--data-dir", data])["hits"].clone();
+    assert_eq!(hits("other"), hits("data"));
+    sandbox.rag(["index", "verify", "--data-dir", "other"]).ok();
+    // It goes on from there: nothing has changed.
+    let again = sandbox.rag(["ingest", "--dir", "docs", "--data-dir", "other", "--json"]).ok().json();
+    assert_eq!(again["committed"], false);
+}
+
+#[test]
+fn the_same_index_saves_to_the_same_bytes() {
+    let sandbox = sandbox();
+    let save = |file: &str| {
+        sandbox.rag(["index", "save", file]).ok();
+        std::fs::read(sandbox.path().join(file)).unwrap()
+    };
+    assert!(save("one.tar.zst") == save("two.tar.zst"));
+}
+
+#[test]
+fn loading_does_not_replace_unasked() {
+    let sandbox = sandbox();
+    sandbox.rag(["index", "save", "out.tar.zst"]).ok();
+    sandbox.rag(["index", "load", "out.tar.zst"]).exits(2).says("already an index named `default`").says("--as NAME");
+    sandbox.rag(["index", "load", "out.tar.zst", "--as", "copy"]).ok().prints("index `copy`: 6 documents");
+    write_old(&sandbox, "docs/new.md", "The heron waits.\n");
+    sandbox.ingest();
+    sandbox.rag(["index", "load", "out.tar.zst", "--replace"]).ok();
+    sandbox.rag(["search", "heron", "--mode", "lexical"]).exits(3);
+    for bad in ["../x", "-x", ""] {
+        sandbox.rag(["index", "load", "out.tar.zst", &format!("--as={bad}")]).exits(2).says("name");
+    }
+    sandbox.rag(["index", "load", "nowhere.tar.zst"]).exits(2).says("there is no file nowhere.tar.zst");
+}
+
+#[test]
+fn what_is_no_bundle_is_refused_and_leaves_nothing() {
+    let sandbox = Sandbox::new();
+    for (file, content) in [("empty", &b""[..]), ("text", b"This is no bundle, but a text.\n"), ("zeros", &[0; 4096])] {
+        sandbox.write(file, content);
+        sandbox.rag(["index", "load", file]).exits(5).says("no usable bundle");
+    }
+    let left = files_below(&sandbox.data());
+    assert!(left.iter().all(|file| file == "indexes/.lock"), "{left:?}");
+}
+
+#[test]
+fn saving_over_a_file_replaces_it_and_a_failure_leaves_it() {
+    let sandbox = sandbox();
+    sandbox.write("out.tar.zst", "old");
+    sandbox.rag(["index", "save", "out.tar.zst", "--index", "nowhere"]).exits(1);
+    assert_eq!(std::fs::read(sandbox.path().join("out.tar.zst")).unwrap(), b"old");
+    sandbox.rag(["index", "save", "out.tar.zst"]).ok();
+    sandbox.rag(["index", "load", "out.tar.zst", "--as", "copy"]).ok();
+    sandbox.rag(["index", "save", "no/such/folder/out.tar.zst"]).exits(1);
+    sandbox.rag(["index", "save", "/"]).exits(2);
+}
+
+#[test]
+fn remove_takes_the_index_and_not_the_files() {
+    let sandbox = sandbox();
+    sandbox.rag(["ingest", "--dir", "docs", "--index", "other", "--exclude", "*.md"]).ok();
+    sandbox.rag(["index", "remove", "--json"]).ok();
+    sandbox.rag(["search", "bees"]).exits(1).says("there is no index named `default`").says("there are: other");
+    sandbox.rag(["search", "bread", "--index", "other"]).ok();
+    assert_eq!(files_below(&sandbox.path().join("docs")).len(), TOPICS.len());
+    sandbox.rag(["index", "remove", "--index", "other"]).ok();
+    let left = files_below(&sandbox.data().join("indexes"));
+    assert_eq!(left, [".lock"]);
+    sandbox.rag(["index", "remove"]).exits(1).says("there is no index named `default`");
+}
+
+#[test]
+fn two_indexes_of_one_folder_may_go_one_by_one() {
+    let sandbox = sandbox();
+    sandbox.rag(["ingest", "--dir", "docs", "--index", "twin"]).ok();
+    sandbox.rag(["index", "remove", "--index", "twin"]).ok();
+    sandbox.rag(["search", "bees"]).ok();
+    sandbox.rag(["index", "verify"]).ok();
+}

@@ -1,0 +1,297 @@
+//! `rag model`: listing, checking, adding and pulling models.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use crate::fixtures::{copy_dir, files_below, search, topics};
+use crate::support::{Run, Sandbox, project_data};
+
+fn int8() -> std::path::PathBuf {
+    project_data().join("models/all-MiniLM-L6-v2")
+}
+
+/// What `data/models` holds, hidden names too.
+fn left(sandbox: &Sandbox) -> Vec<String> {
+    let models = sandbox.data().join("models");
+    if models.is_dir() { files_below(&models) } else { Vec::new() }
+}
+
+#[test]
+fn list_and_verify_know_the_models() {
+    let sandbox = Sandbox::new();
+    let list = sandbox.rag(["model", "list", "--json"]).ok().json();
+    let names: Vec<&str> = list.as_array().unwrap().iter().map(|model| model["name"].as_str().unwrap()).collect();
+    assert!(names.contains(&"all-MiniLM-L6-v2") && names.contains(&"all-MiniLM-L6-v2-fp32"), "{list}");
+    let default = list.as_array().unwrap().iter().find(|model| model["name"] == "all-MiniLM-L6-v2").unwrap();
+    assert_eq!((&default["dimension"], &default["max_tokens"], &default["used"]), (&384.into(), &256.into(), &true.into()));
+    sandbox.rag(["model", "list"]).ok().prints("all-MiniLM-L6-v2-fp32");
+    sandbox.rag(["model", "verify", "all-MiniLM-L6-v2"]).ok().prints("ok  all-MiniLM-L6-v2");
+    sandbox.rag(["model", "verify", "nothing"]).exits(2).says("no model named `nothing`");
+}
+
+#[test]
+fn a_damaged_model_is_named_and_not_used() {
+    let sandbox = Sandbox::new();
+    topics(&sandbox);
+    let model = sandbox.data().join("models/all-MiniLM-L6-v2");
+    copy_dir(&int8(), &model);
+    let damage = |file: &str, at: usize| {
+        let mut bytes = std::fs::read(model.join(file)).unwrap();
+        bytes[at] ^= 1;
+        std::fs::remove_file(model.join(file)).unwrap();
+        std::fs::write(model.join(file), bytes).unwrap();
+    };
+    damage("model.onnx", 10_000_000);
+    sandbox.rag(["model", "verify"]).exits(5).prints("model.onnx is damaged");
+    sandbox.rag(["ingest", "--dir", "docs"]).exits(5).says("model.onnx is damaged").says("scripts/setup");
+    damage("model.onnx", 10_000_000);
+    sandbox.ingest();
+    damage("tokenizer.json", 1000);
+    sandbox.rag(["search", "a new question", "--mode", "dense"]).exits(5).says("tokenizer.json is damaged");
+    std::fs::remove_file(model.join("tokenizer.json")).unwrap();
+    sandbox.rag(["model", "verify", "--json"]).exits(5);
+}
+
+#[test]
+fn a_sentence_transformers_folder_can_be_added_and_used() {
+    let sandbox = Sandbox::new();
+    topics(&sandbox);
+    let folder = sandbox.path().join("downloads/mini");
+    copy_dir(&project_data().join("models/all-MiniLM-L6-v2-fp32"), &folder);
+    std::fs::remove_file(folder.join("manifest.json")).unwrap();
+    let added = sandbox.rag(["model", "add", "downloads/mini", "--json"]).ok().json();
+    assert_eq!(added["name"], "mini");
+    sandbox.rag(["model", "verify", "mini"]).ok();
+    sandbox.rag(["model", "add", "downloads/mini"]).exits(2).says("already a model named `mini`");
+    sandbox.rag(["ingest", "--dir", "docs", "--model", "mini"]).ok();
+    let found = search(&sandbox, "insects pointing colleagues to blossoms", &["--mode", "dense"]);
+    assert_eq!(found["hits"][0]["path"], "bees.md");
+    // The index remembers its model; another of that name is not silently used in its place.
+    std::fs::remove_dir_all(sandbox.data().join("models/mini")).unwrap();
+    sandbox.rag(["search", "something new"]).exits(1).says("no model named `mini`");
+    copy_dir(&int8(), &sandbox.data().join("models/mini"));
+    sandbox.rag(["search", "something new"]).exits(1).says("another version of the model `mini`");
+    sandbox.rag(["search", "bees", "--mode", "lexical"]).ok();
+}
+
+#[test]
+fn folders_that_are_no_model_are_refused_and_leave_nothing() {
+    let sandbox = Sandbox::new();
+    let folder = |name: &str| {
+        let dir = sandbox.path().join("downloads").join(name);
+        copy_dir(&int8(), &dir);
+        dir
+    };
+    let replace = |path: &Path, content: &str| {
+        std::fs::remove_file(path).unwrap();
+        std::fs::write(path, content).unwrap();
+    };
+    std::fs::create_dir_all(sandbox.path().join("downloads/empty")).unwrap();
+    std::fs::remove_file(folder("no-tokenizer").join("tokenizer.json")).unwrap();
+    replace(&folder("no-network").join("model.onnx"), "This is no network.");
+    replace(&folder("bad-tokenizer").join("tokenizer.json"), "{}");
+    replace(&folder("bad-config").join("config.json"), "{");
+    replace(&folder("dense-module").join("modules.json"), r#"[{"path": "2_Dense", "type": "x.models.Dense"}]"#);
+    let pooling = folder("pooling").join("1_Pooling/config.json");
+    replace(&pooling, r#"{"pooling_mode_weightedmean_tokens": true}"#);
+    for (name, code, says) in [
+        ("empty", 2, "no ONNX file"),
+        ("no-tokenizer", 2, "no tokenizer.json"),
+        ("no-network", 2, "is not a network that can be run"),
+        ("bad-tokenizer", 5, "tokenizer.json"),
+        ("bad-config", 5, "config.json"),
+        ("dense-module", 1, "a module of type x.models.Dense is not supported"),
+        ("pooling", 1, "way of pooling is not supported"),
+        ("nowhere", 2, "cannot be the name of a model"),
+    ] {
+        sandbox.rag(["model", "add", &format!("downloads/{name}")]).exits(code).says(says);
+        assert_eq!(left(&sandbox), [""; 0], "{name}");
+    }
+    sandbox.rag(["model", "add", "downloads/empty", "--name", "../up"]).exits(2).says("cannot be the name of a model");
+    sandbox.rag(["model", "add", "downloads/nowhere", "--name", "a"]).exits(2).says("there is no folder");
+}
+
+/// A hub: what to send for which path, and what was asked for. Ends when it is dropped.
+struct Hub {
+    address: String,
+    asked: Arc<Mutex<Vec<Asked>>>,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Clone)]
+struct Asked {
+    path: String,
+    authorization: Option<String>,
+}
+
+enum Reply {
+    /// Body, and the length that is announced for it.
+    Body(Vec<u8>, usize),
+    Status(u16),
+    Redirect(String),
+}
+
+impl Hub {
+    fn start(replies: BTreeMap<String, Reply>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let (asked, stop) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
+        let (seen, stopped) = (Arc::clone(&asked), Arc::clone(&stop));
+        let thread = std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(|stream| stream.ok()) {
+                if stopped.load(Ordering::SeqCst) {
+                    return;
+                }
+                // Who hangs up early has their reasons.
+                let _ = answer(&stream, &replies, &seen);
+            }
+        });
+        Self { address, asked, stop, thread: Some(thread) }
+    }
+
+    /// The files of a folder under `/OWNER/NAME/resolve/main/`.
+    fn of(dir: &Path) -> BTreeMap<String, Reply> {
+        let body = |file: &String| {
+            let bytes = std::fs::read(dir.join(file)).unwrap();
+            let length = bytes.len();
+            Reply::Body(bytes, length)
+        };
+        files_below(dir).into_iter().map(|file| (format!("/owner/mini/resolve/main/{file}"), body(&file))).collect()
+    }
+
+    fn asked(&self) -> Vec<Asked> {
+        self.asked.lock().unwrap().clone()
+    }
+
+    /// `rag model pull` from here.
+    fn pull(&self, sandbox: &Sandbox, args: &[&str]) -> Run {
+        let mut command = sandbox.command([&["model", "pull"], args].concat());
+        Run::of(command.env("HF_ENDPOINT", format!("http://{}/", self.address)).env("HF_TOKEN", "hf_secret"))
+    }
+}
+
+impl Drop for Hub {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::SeqCst);
+        let _ = TcpStream::connect(&self.address);
+        let ended = self.thread.take().map(JoinHandle::join);
+        assert!(std::thread::panicking() || ended.is_some_and(|ended| ended.is_ok()), "the hub panicked");
+    }
+}
+
+fn answer(mut stream: &TcpStream, replies: &BTreeMap<String, Reply>, seen: &Mutex<Vec<Asked>>) -> std::io::Result<()> {
+    let mut lines = BufReader::new(stream).lines();
+    let request = lines.next().transpose()?.unwrap_or_default();
+    let path = request.split(' ').nth(1).unwrap_or_default().to_owned();
+    let mut authorization = None;
+    for line in lines.map_while(Result::ok).take_while(|line| !line.is_empty()) {
+        if let Some((name, value)) = line.split_once(": ")
+            && name.eq_ignore_ascii_case("authorization")
+        {
+            authorization = Some(value.to_owned());
+        }
+    }
+    let reply = replies.get(&path);
+    seen.lock().unwrap().push(Asked { path, authorization });
+    let close = "connection: close";
+    match reply {
+        Some(Reply::Body(bytes, length)) => {
+            write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n{close}\r\n\r\n")?;
+            stream.write_all(bytes)
+        }
+        Some(Reply::Redirect(to)) => {
+            write!(stream, "HTTP/1.1 302 Found\r\nlocation: {to}\r\ncontent-length: 0\r\n{close}\r\n\r\n")
+        }
+        Some(Reply::Status(status)) => write!(stream, "HTTP/1.1 {status} No\r\ncontent-length: 0\r\n{close}\r\n\r\n"),
+        None => write!(stream, "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n{close}\r\n\r\n"),
+    }
+}
+
+#[test]
+fn a_model_is_pulled_from_a_hub_and_used() {
+    let sandbox = Sandbox::new();
+    topics(&sandbox);
+    // Large files come from another server, which must not see the token.
+    let mut replies = Hub::of(&int8());
+    let network = replies.remove("/owner/mini/resolve/main/model.onnx").unwrap();
+    let store = Hub::start([("/blob".to_owned(), network)].into());
+    let redirect = Reply::Redirect(format!("http://{}/blob", store.address));
+    replies.insert("/owner/mini/resolve/main/onnx/model_quantized.onnx".to_owned(), redirect);
+    let hub = Hub::start(replies);
+    let pulled = hub.pull(&sandbox, &["owner/mini", "--json"]).ok().json();
+    assert_eq!(pulled["name"], "mini");
+    assert!(hub.asked().iter().all(|asked| asked.authorization.as_deref() == Some("Bearer hf_secret")));
+    assert_eq!(store.asked().iter().map(|asked| asked.authorization.clone()).collect::<Vec<_>>(), [None]);
+    sandbox.rag(["model", "verify", "mini"]).ok();
+    assert!(left(&sandbox).iter().all(|file| file.starts_with("mini/")), "{:?}", left(&sandbox));
+    assert_eq!(sandbox.rag(["ingest", "--dir", "docs", "--model", "mini", "--json"]).ok().json()["dimension"], 384);
+    hub.pull(&sandbox, &["owner/mini"]).exits(2).says("already a model named `mini`");
+    hub.pull(&sandbox, &["owner/mini", "--name", "other"]).ok().prints("added `other`");
+}
+
+#[test]
+fn a_hub_that_fails_exits_with_7_and_leaves_nothing() {
+    let sandbox = Sandbox::new();
+    let check = |replies: BTreeMap<String, Reply>, says: &str| {
+        let hub = Hub::start(replies);
+        hub.pull(&sandbox, &["owner/mini"]).exits(7).says(says);
+        assert_eq!(left(&sandbox), [""; 0], "{says}");
+    };
+    let with = |file: &str, reply: Reply| {
+        let mut replies = Hub::of(&int8());
+        replies.insert(format!("/owner/mini/resolve/main/{file}"), reply);
+        replies
+    };
+    check(BTreeMap::new(), "has no tokenizer.json");
+    check(with("tokenizer.json", Reply::Status(404)), "has no tokenizer.json");
+    check(with("model.onnx", Reply::Status(404)), "has no ONNX file");
+    check(with("config.json", Reply::Status(503)), "503");
+    check(with("tokenizer.json", Reply::Status(401)), "401");
+    check(with("tokenizer.json", Reply::Body(b"{".to_vec(), 1000)), "tokenizer.json");
+    check(with("model.onnx", Reply::Body(vec![0; 1 << 20], 2 << 20)), "model.onnx");
+    let refused = Run::of(sandbox.command(["model", "pull", "owner/mini"]).env("HF_ENDPOINT", "http://127.0.0.1:1"));
+    refused.exits(7).says("cannot fetch http://127.0.0.1:1/owner/mini/resolve/main/");
+    assert_eq!(left(&sandbox), [""; 0]);
+}
+
+#[test]
+fn what_a_hub_sends_is_proved_before_it_is_kept() {
+    let sandbox = Sandbox::new();
+    let mut replies = Hub::of(&int8());
+    replies.insert("/owner/mini/resolve/main/model.onnx".to_owned(), Reply::Body(b"<html>".to_vec(), 6));
+    let hub = Hub::start(replies);
+    hub.pull(&sandbox, &["owner/mini"]).exits(2).says("is not a network that can be run");
+    assert_eq!(left(&sandbox), [""; 0]);
+}
+
+#[test]
+fn names_that_leave_their_place_are_refused_before_anything_is_asked() {
+    let sandbox = Sandbox::new();
+    let hub = Hub::start(Hub::of(&int8()));
+    for args in [
+        &["../../etc"][..],
+        &["a/../b"],
+        &["a/b/c"],
+        &["a/.."],
+        &["/etc/passwd"],
+        &["a/b?x=1"],
+        &["a/b%2f.."],
+        &["http://127.0.0.1/a"],
+        &[""],
+        &["owner/mini", "--revision", "../../x"],
+        &["owner/mini", "--revision", "refs/pr/1"],
+        &["owner/mini", "--name", "../up"],
+        &["owner/mini", "--name", ".hidden"],
+        &["owner/mini", "--name", "a/b"],
+    ] {
+        hub.pull(&sandbox, args).exits(2);
+    }
+    assert_eq!(hub.asked().iter().map(|asked| asked.path.clone()).collect::<Vec<_>>(), [""; 0]);
+    assert_eq!(left(&sandbox), [""; 0]);
+}

@@ -1,0 +1,271 @@
+//! `rag search`: its JSON, its flags, what it matches and where it says that stands.
+
+use serde_json::{Value, json};
+
+use crate::fixtures::{engine, error_of, paths, search, topics, write_old};
+use crate::support::{Sandbox, shared_data};
+use rag::config::Mode;
+use rag::search::{Request, Searcher};
+
+fn sandbox() -> Sandbox {
+    let sandbox = Sandbox::new();
+    topics(&sandbox);
+    sandbox.ingest();
+    sandbox
+}
+
+/// A sandbox with these files, ingested.
+fn with(files: &[(&str, &str)]) -> Sandbox {
+    let sandbox = Sandbox::new();
+    for (path, text) in files {
+        write_old(&sandbox, &format!("docs/{path}"), text);
+    }
+    sandbox.ingest();
+    sandbox
+}
+
+fn lexical(sandbox: &Sandbox, query: &str) -> Vec<String> {
+    paths(&search(sandbox, query, &["--mode", "lexical"])).into_iter().map(str::to_owned).collect()
+}
+
+#[test]
+fn the_json_has_the_documented_fields() {
+    let sandbox = sandbox();
+    let found = search(&sandbox, "How do bees tell where flowers are?", &[]);
+    assert_eq!((&found["query"], &found["mode"]), (&json!("How do bees tell where flowers are?"), &json!("hybrid")));
+    assert_eq!(found["index"], "default");
+    assert_eq!(found["corpus_id"], sandbox.ingest()["corpus_id"]);
+    for field in ["embedding_ms", "search_ms", "total_ms"] {
+        assert!(found["timings"][field].as_f64().is_some_and(|ms| ms >= 0.0), "{field} in {found}");
+    }
+    assert!(found["cache"].is_object());
+    let hit = &found["hits"][0];
+    assert_eq!(
+        (&hit["rank"], &hit["root"], &hit["path"], &hit["page"]),
+        (&json!(1), &json!("docs"), &json!("bees.md"), &Value::Null)
+    );
+    assert!(hit["score"].is_f64() && hit["heading"].is_array() && hit["text"].is_string(), "{hit}");
+    assert!(hit["lines"].as_array().is_some_and(|l| l.len() == 2 && l.iter().all(Value::is_u64)), "{hit}");
+    assert!(hit["bytes"].as_array().is_some_and(|b| b.len() == 2 && b.iter().all(Value::is_u64)), "{hit}");
+    assert!(hit.get("explain").is_none(), "{hit}");
+}
+
+#[test]
+fn scores_fall_and_ranks_rise() {
+    let sandbox = sandbox();
+    for mode in ["hybrid", "lexical", "dense"] {
+        let found = search(&sandbox, "the moon and the bread and the bees", &["--mode", mode]);
+        let hits = found["hits"].as_array().unwrap();
+        assert!(hits.len() >= 3, "{found}");
+        assert_eq!(found["mode"], mode);
+        let scores: Vec<f64> = hits.iter().map(|hit| hit["score"].as_f64().unwrap()).collect();
+        assert!(scores.is_sorted_by(|a, b| a >= b), "{scores:?}");
+        let ranks: Vec<u64> = hits.iter().map(|hit| hit["rank"].as_u64().unwrap()).collect();
+        assert_eq!(ranks, (1..=hits.len() as u64).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn the_dense_leg_finds_what_shares_no_word() {
+    let sandbox = sandbox();
+    let query = "insects pointing colleagues to blossoms";
+    assert_eq!(lexical(&sandbox, query), [""; 0]);
+    assert_eq!(paths(&search(&sandbox, query, &["--mode", "dense"]))[0], "bees.md");
+    assert_eq!(paths(&search(&sandbox, query, &[]))[0], "bees.md");
+}
+
+#[test]
+fn k_bounds_the_hits() {
+    let sandbox = sandbox();
+    for k in ["1", "3"] {
+        assert_eq!(paths(&search(&sandbox, "bees", &["-k", k])).len().to_string(), k);
+    }
+    sandbox.rag(["search", "bees", "-k", "0"]).exits(2).says("-k").says("at least 1");
+    sandbox.rag(["search", "bees", "-k", "1001"]).exits(2).says("at most 1000");
+    sandbox.rag(["search", "bees", "-k", "ten"]).exits(2);
+}
+
+#[test]
+fn explain_shows_both_legs() {
+    let sandbox = sandbox();
+    let found = search(&sandbox, "bees", &["--explain"]);
+    let legs = &found["hits"][0]["explain"];
+    for leg in ["lexical", "dense"] {
+        for field in ["rank", "score", "normalised", "weight"] {
+            assert!(legs[leg][field].is_number(), "{leg}.{field} in {legs}");
+        }
+    }
+    let sum: f64 = ["lexical", "dense"]
+        .map(|leg| legs[leg]["normalised"].as_f64().unwrap() * legs[leg]["weight"].as_f64().unwrap())
+        .iter()
+        .sum();
+    assert!((sum - found["hits"][0]["score"].as_f64().unwrap()).abs() < 1e-9, "{found}");
+    assert_eq!(found["hits"][1]["explain"]["lexical"], Value::Null);
+    sandbox.rag(["search", "bees", "--explain"]).ok().prints("lexical rank 1").prints("lexical no match");
+}
+
+#[test]
+fn people_see_rank_place_and_passage() {
+    let sandbox = sandbox();
+    let run = sandbox.rag(["search", "honey bees", "-k", "1"]).ok();
+    assert!(run.stdout.starts_with(" 1  docs/bees.md:3  "), "{run}");
+    let run = run.prints("Honey bees dance");
+    assert_eq!(run.stderr, "");
+}
+
+#[test]
+fn no_match_exits_with_3_and_says_so_on_stderr() {
+    let sandbox = sandbox();
+    let run = sandbox.rag(["search", "xylophone", "--mode", "lexical"]).exits(3).says("nothing in the index `default`");
+    assert_eq!(run.stdout, "");
+    let run = sandbox.rag(["search", "xylophone", "--mode", "lexical", "--json"]).exits(3);
+    assert_eq!((run.json()["hits"].clone(), run.stderr.as_str()), (json!([]), ""));
+    assert_eq!(sandbox.rag(["search", "xylophone", "--mode", "lexical", "-q"]).exits(3).stderr, "");
+}
+
+#[test]
+fn empty_and_endless_questions_are_refused() {
+    let sandbox = sandbox();
+    for query in ["", "  \t\n"] {
+        for command in ["search", "ask"] {
+            let run = sandbox.rag([command, query, "--json"]).exits(2);
+            assert_eq!(error_of(&run)["message"], "the question is empty", "{run}");
+        }
+    }
+    let long = "word ".repeat(10_000);
+    sandbox.rag(["search", &long]).exits(2).says("32768 are the most");
+    sandbox.rag(["search", &long[..30_000]]).exits(0);
+}
+
+#[test]
+fn identifiers_are_found_whole_and_in_parts() {
+    let sandbox = with(&[
+        ("underscore.md", "Call foo_bar before anything else.\n"),
+        ("dash.md", "Install the foo-bar package.\n"),
+        ("version.md", "Released as v1.2.3 in spring.\n"),
+        ("other.md", "Released as v1.3.2 in autumn.\n"),
+        ("path.md", "Files are written by std::fs::write at the end.\n"),
+        ("cpp.md", "The parser is written in C++ by hand.\n"),
+        ("c.md", "The kernel is written in C by hand.\n"),
+        ("camel.md", "See HttpServerFactory for the details.\n"),
+    ]);
+    let first = |query: &str| lexical(&sandbox, query).first().cloned().unwrap_or_default();
+    assert_eq!(first("foo_bar"), "underscore.md");
+    assert_eq!(first("foo-bar"), "dash.md");
+    assert_eq!(first("v1.2.3"), "version.md");
+    assert_eq!(first("v1.3.2"), "other.md");
+    assert_eq!(first("std::fs::write"), "path.md");
+    assert_eq!(first("C++"), "cpp.md");
+    assert_eq!(first("HttpServerFactory"), "camel.md");
+    assert_eq!(first("http server factory"), "camel.md");
+}
+
+#[test]
+fn quoted_words_must_stand_as_they_are_quoted() {
+    let sandbox = with(&[
+        ("exact.md", "The night train to Vienna leaves at nine.\n"),
+        ("mixed.md", "The train leaves Vienna at night.\n"),
+    ]);
+    assert_eq!(lexical(&sandbox, "\"night train\""), ["exact.md"]);
+    assert_eq!(lexical(&sandbox, "night train").len(), 2);
+    // An unclosed quote is no error.
+    assert_eq!(lexical(&sandbox, "\"night train").len(), 2);
+}
+
+#[test]
+fn scripts_without_spaces_are_searched_by_words() {
+    let sandbox = with(&[
+        ("zh.md", "离线检索系统在本机计算向量,不会上传任何文件。\n"),
+        ("zh-other.md", "春天的花园里有很多蜜蜂和蝴蝶。\n"),
+        ("ja.md", "東京の地下鉄は毎日何百万人もの乗客を運んでいる。\n"),
+        ("th.md", "แมวชอบนอนบนหลังคาบ้านในตอนเช้า\n"),
+    ]);
+    for (query, path) in [("向量检索", "zh.md"), ("蜜蜂", "zh-other.md"), ("地下鉄の乗客", "ja.md"), ("แมวบนหลังคา", "th.md")] {
+        assert_eq!(lexical(&sandbox, query).first().map(String::as_str), Some(path), "{query}");
+        assert!(paths(&search(&sandbox, query, &[])).contains(&path), "{query}");
+    }
+}
+
+#[test]
+fn the_same_passage_elsewhere_takes_no_line_of_its_own() {
+    let text = "# Heron\n\nThe heron waits in the reeds.\n";
+    let sandbox = with(&[("a.md", text), ("b/c.md", text), ("d.md", text), ("e.md", "The salmon leaps.\n")]);
+    let found = search(&sandbox, "heron", &["--mode", "lexical"]);
+    assert_eq!(paths(&found), ["a.md"]);
+    assert_eq!(found["hits"][0]["also"], json!([{ "path": "b/c.md", "line": 3 }, { "path": "d.md", "line": 3 }]));
+    sandbox.rag(["search", "heron", "--mode", "lexical"]).ok().prints("also in 2 other places");
+}
+
+#[test]
+fn spans_are_the_bytes_and_lines_of_the_original_file() {
+    let mut original = String::from("# Überschrift – ñandú\r\n\r\nVorspann.\r\n\r\n");
+    for n in 0..60 {
+        original.push_str(&format!("## Kapitel {n}\n\nAbsatz {n}: naïve Größe № {n} 🎉 ist «schön».\nZweite Zeile {n}.\n\n"));
+    }
+    let sandbox = with(&[("lang.md", &original), ("plain.txt", "one\ntwo\n\nthree Kapitel\n")]);
+    let read = |path: &str| std::fs::read(sandbox.path().join("docs").join(path)).unwrap();
+    let mut n_checked = 0;
+    for query in ["Kapitel 7", "Absatz 42", "three", "Vorspann"] {
+        let found = search(&sandbox, query, &["-k", "100"]);
+        for hit in found["hits"].as_array().unwrap() {
+            let bytes = read(hit["path"].as_str().unwrap());
+            let at = |field: &str, i: usize| usize::try_from(hit[field][i].as_u64().unwrap()).unwrap();
+            let (start, end) = (at("bytes", 0), at("bytes", 1));
+            assert_eq!(std::str::from_utf8(&bytes[start..end]).unwrap(), hit["text"].as_str().unwrap(), "{hit}");
+            let line_of = |offset: usize| bytes[..offset].iter().filter(|b| **b == b'\n').count() + 1;
+            assert_eq!((at("lines", 0), at("lines", 1)), (line_of(start), line_of(end - 1)), "{hit}");
+            n_checked += 1;
+        }
+    }
+    assert!(n_checked >= 8, "{n_checked} hits");
+}
+
+/// <https://github.com/minimaxir/big-list-of-naughty-strings>
+#[test]
+fn no_question_makes_it_fail() {
+    let mut questions: Vec<String> = [
+        "\"", "\"\"", "\" \"", "*", "a*", "?", "AND", "OR NOT", "a AND (b", "field:value", "-bees", "+", "[1 TO 2]", "bees~2",
+        "bees^1e309", "\\", "/regex.*/", "\0", "a\0b", "\u{202e}seeb", "🐝🐝🐝", "ﷺ", "\u{fffd}", "𝔅𝔢𝔢𝔰", "''';--", "<bees>",
+        "...", "::", "_", "\u{301}\u{301}", "\u{200b}",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    questions.push("a".repeat(30_000));
+    questions.push("bees ".repeat(5_000));
+    questions.push("\"".repeat(9_999));
+    questions.push("蜂".repeat(9_000));
+    if let Some(dir) = shared_data("blns") {
+        let list = std::fs::read_to_string(dir.join("blns.txt")).unwrap();
+        questions.extend(list.lines().filter(|line| !line.starts_with('#')).map(str::to_owned));
+    }
+    let sandbox = sandbox();
+    let engine = engine(&sandbox);
+    let mut searcher = Searcher::open(&engine).unwrap();
+    for question in questions {
+        for mode in [Mode::Hybrid, Mode::Lexical] {
+            let request = Request { query: question.clone(), mode, k: 3, no_cache: true };
+            match searcher.search(&engine, &request) {
+                Ok(found) => assert!(found.hits.iter().all(|hit| hit.score.is_finite()), "{question:?}"),
+                Err(fault) => assert!(question.trim().is_empty(), "{question:?}: {fault}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_question_that_looks_like_a_flag_is_taken_after_two_dashes() {
+    let sandbox = sandbox();
+    sandbox.rag(["search", "--bees"]).exits(2);
+    sandbox.rag(["search", "--", "--bees"]).ok().prints("bees.md");
+}
+
+#[test]
+fn what_a_stranger_wrote_cannot_drive_the_terminal() {
+    let sandbox = with(&[("evil.md", "# Evil \x1b[2J\n\nclear\x1b]0;owned\x07 the \u{202e}screen\n")]);
+    for args in [&["search", "screen"][..], &["ask", "What does evil clear?"], &["search", "screen", "--explain"]] {
+        let run = sandbox.rag(args);
+        assert!(!run.stdout.contains(['\x1b', '\x07', '\u{202e}']), "{run}");
+    }
+    // Scripts get what is there.
+    assert!(search(&sandbox, "screen", &[])["hits"][0]["text"].as_str().unwrap().contains('\x1b'));
+}

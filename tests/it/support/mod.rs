@@ -1,0 +1,165 @@
+//! A hermetic place to run `rag` in: its own folder, data directory and home, a cleared environment, no colour.
+//!
+//! Library and model come from the project's `data` folder, where `scripts/setup` puts them. A failed expectation
+//! prints the command, both streams and the folder.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// One test's world. Everything below [`Sandbox::path`] is gone when it is dropped.
+pub struct Sandbox {
+    dir: TempDir,
+}
+
+/// How a command ended.
+pub struct Run {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+    shown: String,
+}
+
+impl Sandbox {
+    pub fn new() -> Self {
+        let sandbox = Self { dir: tempfile::tempdir().expect("a temporary folder") };
+        std::fs::create_dir(sandbox.path().join("home")).expect("a home folder");
+        sandbox
+    }
+
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// The data directory that commands use.
+    pub fn data(&self) -> PathBuf {
+        self.path().join("data")
+    }
+
+    /// Writes a file below the sandbox, making its folders.
+    pub fn write(&self, path: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path().join(path);
+        std::fs::create_dir_all(path.parent().expect("a parent")).expect("folders");
+        std::fs::write(&path, content).expect("a file");
+        path
+    }
+
+    /// `rag` with arguments, not started yet.
+    pub fn command<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rag"));
+        command
+            .args(args)
+            .current_dir(self.path())
+            .env_clear()
+            .env("HOME", self.path().join("home"))
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("TMPDIR", self.path())
+            .env("LANG", "C.UTF-8")
+            .env("ORT_DYLIB_PATH", runtime_library())
+            .env("XDG_DATA_HOME", self.path().join("share"))
+            .stdin(Stdio::null());
+        // Models are looked for beside the data directory too; a link is the cheapest way to hand them in.
+        let share = self.path().join("share");
+        if !share.exists() {
+            std::fs::create_dir_all(&share).expect("a share folder");
+            std::os::unix::fs::symlink(project_data(), share.join("rag")).expect("a link to the models");
+        }
+        command
+    }
+
+    /// Runs `rag` to its end.
+    pub fn rag<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Run {
+        Run::of(&mut self.command(args))
+    }
+
+    /// Starts `rag` in the background, streams piped.
+    pub fn spawn<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Child {
+        self.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("rag starts")
+    }
+
+    /// Ingests `docs/` and expects success; yields the summary.
+    pub fn ingest(&self) -> Value {
+        self.rag(["ingest", "--dir", "docs", "--json"]).ok().json()
+    }
+}
+
+impl Run {
+    pub fn of(command: &mut Command) -> Self {
+        let output = command.output().expect("rag runs");
+        Self::from_output(&output, format!("{command:?}"))
+    }
+
+    pub fn from_output(output: &Output, shown: String) -> Self {
+        Self {
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+            shown,
+        }
+    }
+
+    /// Expects exit code 0.
+    #[track_caller]
+    pub fn ok(self) -> Self {
+        self.exits(0)
+    }
+
+    /// Expects an exit code.
+    #[track_caller]
+    pub fn exits(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{self}");
+        self
+    }
+
+    /// Expects that stderr has `part`.
+    #[track_caller]
+    pub fn says(self, part: &str) -> Self {
+        assert!(self.stderr.contains(part), "stderr lacks {part:?}\n{self}");
+        self
+    }
+
+    /// Expects that stdout has `part`.
+    #[track_caller]
+    pub fn prints(self, part: &str) -> Self {
+        assert!(self.stdout.contains(part), "stdout lacks {part:?}\n{self}");
+        self
+    }
+
+    /// stdout as JSON.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("stdout is no JSON: {e}\n{self}"))
+    }
+}
+
+impl std::fmt::Display for Run {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { code, stdout, stderr, shown } = self;
+        write!(f, "--- {shown}\n--- exit {code:?}\n--- stdout\n{stdout}\n--- stderr\n{stderr}")
+    }
+}
+
+/// The project's own data folder, which `scripts/setup` fills.
+pub fn project_data() -> PathBuf {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("data");
+    assert!(data.join("runtime").is_dir(), "run `scripts/setup` first: {} has no runtime", data.display());
+    data
+}
+
+fn runtime_library() -> PathBuf {
+    project_data().join("runtime/libonnxruntime.so")
+}
+
+/// A folder of real data beside the project, or `None`, said aloud, where it is absent.
+pub fn shared_data(name: &str) -> Option<PathBuf> {
+    let base = std::env::var_os("RAG_TEST_DATA").map(PathBuf::from);
+    let base = base.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"));
+    let found = Some(base.join(name)).filter(|dir| dir.is_dir());
+    if found.is_none() {
+        eprintln!("skipped: there is no folder {}", base.join(name).display());
+    }
+    found
+}

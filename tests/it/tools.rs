@@ -1,0 +1,158 @@
+//! What the tests of damage, crashes and crowds share: folders compared and copied, answers without their timings,
+//! conditions waited for, and the engine in this process, where thousands of searches are affordable.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant, SystemTime};
+
+use rag::config::{Config, World};
+use rag::engine::Engine;
+use serde_json::Value;
+
+use crate::support::{Sandbox, project_data};
+
+/// Longest wait for anything. Only a hang takes so long; nothing here measures speed.
+pub const HANG: Duration = Duration::from_secs(120);
+
+/// Waits until `ready` yields something.
+#[track_caller]
+pub fn wait_for<T>(what: &str, mut ready: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(value) = ready() {
+            return value;
+        }
+        assert!(start.elapsed() < HANG, "waited too long for {what}");
+        std::thread::park_timeout(Duration::from_millis(1));
+    }
+}
+
+/// What [`listing`] calls a folder.
+pub const FOLDER: &str = "folder";
+
+/// Every name below `dir` with what stands there: size and SHA-256 of a file, the word for anything else.
+pub fn listing(dir: &Path) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    let mut todo = vec![dir.to_owned()];
+    while let Some(folder) = todo.pop() {
+        let Ok(entries) = std::fs::read_dir(&folder) else { continue };
+        for entry in entries.flatten() {
+            let path = entry.path();
+            let kind = entry.file_type().expect("a file type");
+            let what = if kind.is_file() {
+                let bytes = std::fs::read(&path).unwrap_or_default();
+                format!("{} {}", bytes.len(), rag::disk::sha256_hex(&bytes))
+            } else {
+                if kind.is_dir() {
+                    todo.push(path.clone());
+                }
+                if kind.is_dir() { FOLDER.to_owned() } else { "other".to_owned() }
+            };
+            let name = path.strip_prefix(dir).expect("below").to_string_lossy().into_owned();
+            found.insert(name, what);
+        }
+    }
+    found
+}
+
+/// Plain files below `dir`, sorted.
+pub fn files(dir: &Path) -> Vec<PathBuf> {
+    listing(dir).into_iter().filter(|(_, what)| what.contains(' ')).map(|(name, _)| dir.join(name)).collect()
+}
+
+/// Copies a folder with its times; hard links become files of their own.
+pub fn copy_tree(from: &Path, to: &Path) {
+    let status = Command::new("cp").args(["-R", "--preserve=mode,timestamps"]).arg(from).arg(to).status();
+    assert!(status.is_ok_and(|status| status.success()), "cp {} {}", from.display(), to.display());
+}
+
+/// Names that only a process in the middle of its work, or one that died there, leaves behind.
+pub fn leftovers(data: &Path) -> Vec<String> {
+    let is_leftover = |name: &str| name.contains("/.building-") || name.contains(".tmp") || name.ends_with("pending");
+    listing(&data.join("indexes")).into_keys().map(|name| format!("/{name}")).filter(|n| is_leftover(n)).collect()
+}
+
+/// Folders of generations: all but `names`.
+pub fn generations(data: &Path) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(data.join("indexes")) else { return Vec::new() };
+    let names = entries.flatten().filter(|e| e.path().is_dir()).map(|e| e.file_name().to_string_lossy().into_owned());
+    let mut names: Vec<String> = names.filter(|name| name != "names").collect();
+    names.sort();
+    names
+}
+
+/// The folder of the current generation.
+pub fn current(data: &Path) -> PathBuf {
+    let text = std::fs::read(data.join("indexes/names/default.json")).expect("a pointer");
+    let pointer: Value = serde_json::from_slice(&text).expect("JSON");
+    data.join("indexes").join(pointer["current"]["generation"].as_str().expect("a generation"))
+}
+
+/// What a search says, without how long it took and what the cache knew.
+pub fn answer(mut response: Value) -> Value {
+    for field in ["timings", "cache"] {
+        response.as_object_mut().expect("an object").remove(field);
+    }
+    response
+}
+
+/// Paths of the hits, in order.
+pub fn paths(response: &Value) -> Vec<String> {
+    let hits = response["hits"].as_array().expect("hits");
+    hits.iter().map(|hit| hit["path"].as_str().expect("a path").to_owned()).collect()
+}
+
+/// Bytes that really stand on disk in the vector file of the generation in the making: its rows so far.
+pub fn bytes_embedded(data: &Path) -> u64 {
+    let Ok(entries) = std::fs::read_dir(data.join("indexes")) else { return 0 };
+    let building = entries.flatten().find(|e| e.file_name().to_string_lossy().starts_with(".building-"));
+    let Some(Ok(inside)) = building.map(|building| std::fs::read_dir(building.path())) else { return 0 };
+    let vectors = inside.flatten().filter(|e| e.path().extension().is_some_and(|e| e == "npy"));
+    vectors.filter_map(|e| Some(e.metadata().ok()?.blocks() * 512)).sum()
+}
+
+/// The pid in the lock file, once it is `pid`.
+pub fn wait_for_lock(data: &Path, pid: u32) {
+    wait_for("the lock", || {
+        let text = std::fs::read_to_string(data.join("indexes/.lock")).ok()?;
+        (text.trim() == pid.to_string()).then_some(())
+    });
+}
+
+pub fn signal(pid: u32, signal: &str) {
+    let status = Command::new("kill").args(["-s", signal, &pid.to_string()]).status();
+    assert!(status.is_ok_and(|status| status.success()), "kill -s {signal} {pid}");
+}
+
+/// Whether a program is there to be run; says aloud when it is not.
+pub fn has_tool(name: &str, try_args: &[&str]) -> bool {
+    let found = Command::new(name).args(try_args).output().is_ok_and(|output| output.status.success());
+    if !found {
+        eprintln!("skipped: `{name} {}` does not work here", try_args.join(" "));
+    }
+    found
+}
+
+/// True, said aloud, where a test should take its time: every point instead of a sample.
+pub fn thorough() -> bool {
+    std::env::var_os("RAG_TEST_THOROUGH").is_some()
+}
+
+/// The engine of a sandbox in this process.
+pub fn engine(sandbox: &Sandbox) -> Engine {
+    static NEVER: AtomicBool = AtomicBool::new(false);
+    let _ = sandbox.command([""; 0]);
+    let set = [
+        ("HOME", sandbox.path().join("home")),
+        ("XDG_DATA_HOME", sandbox.path().join("share")),
+        ("ORT_DYLIB_PATH", project_data().join("runtime/libonnxruntime.so")),
+        ("RAG_DATA_DIR", sandbox.data()),
+    ];
+    let env = set.into_iter().map(|(name, value)| (name.to_owned(), OsString::from(value))).collect();
+    let world = World { env, cwd: sandbox.path().to_owned(), exe_dir: None, cores: 2 };
+    Engine::new(Config::load(&world, &[]).expect("a configuration"), SystemTime::now, &NEVER)
+}
