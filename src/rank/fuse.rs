@@ -122,8 +122,9 @@ impl<'a> Normalised<'a> {
         let deviation = ((n * variance + PRIOR_CHUNKS * PRIOR_VARIANCE) / (n + PRIOR_CHUNKS)).sqrt();
         let stands_out = (max - zero) / deviation;
         let seen = ((stands_out - BLIND_DEVIATIONS) / (SURE_DEVIATIONS - BLIND_DEVIATIONS)).clamp(0.0, 1.0);
-        // No maximum of n numbers lies more than √(n-1) deviations above their mean, so few chunks prove nothing.
-        let trust = 1.0 - (1.0 - seen) * n / (n + 2.0 * PRIOR_CHUNKS);
+        // No maximum of n numbers lies more than √(n-1) deviations above their mean, so few chunks prove nothing either
+        // way, and the leg gets half of its weight.
+        let trust = (seen * n + 0.5 * 2.0 * PRIOR_CHUNKS) / (n + 2.0 * PRIOR_CHUNKS);
         Self { raw, zero, span: SURE_DEVIATIONS * deviation, trust, is_match: |score| !score.is_nan() }
     }
 

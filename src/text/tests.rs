@@ -1,6 +1,45 @@
 //! Tests of the room as a whole.
 
+use std::path::Path;
+
 use super::*;
+use crate::document::{context_line, embedded_text};
+
+/// A folder of real text that lies beside some checkouts. Its absence is said, not passed over.
+fn shared_data(name: &str) -> Option<std::path::PathBuf> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let found = here.ancestors().map(|above| above.join("shared/data").join(name)).find(|folder| folder.is_dir());
+    if found.is_none() {
+        eprintln!("skipped: there is no shared/data/{name} beside this checkout");
+    }
+    found
+}
+
+#[test]
+fn a_whole_book_becomes_passages() {
+    let Some(book) = shared_data("rustbook_en") else { return };
+    let count = |text: &str| text.split_whitespace().map(|word| word.len().div_ceil(4)).sum();
+    let limits = Limits { max_tokens: 256, overlap_tokens: 32 };
+    let (mut n_files, mut n_english, mut n_chunks, mut n_tokens) = (0, 0, 0, 0);
+    walk(&book, &WalkOptions::default(), &mut |entry| {
+        let Entry::File(file) = entry else { panic!("{entry:?}") };
+        let bytes = std::fs::read(&file.absolute).unwrap();
+        let doc = extract(&file.path, &bytes).unwrap();
+        n_files += 1;
+        n_english += usize::from(language_of(&doc) == Some("en"));
+        for chunk in chunk(&doc, &limits, &count) {
+            let tokens = count(&embedded_text(&context_line(doc.title.as_deref(), &chunk.heading), &chunk.text));
+            assert!(tokens <= 256 && bytes[chunk.bytes.range()] == *chunk.text.as_bytes(), "{} {chunk:?}", file.path);
+            n_chunks += 1;
+            n_tokens += tokens;
+        }
+        Ok(())
+    })
+    .unwrap();
+    // Lists of links and keywords are in no language.
+    assert!(n_english * 10 >= n_files * 9, "{n_english} of {n_files}");
+    assert!(n_files > 90 && n_tokens / n_chunks > 150, "{n_files} files, {n_chunks} passages, {n_tokens} tokens");
+}
 
 mod language {
     use super::*;
@@ -31,9 +70,13 @@ mod language {
     fn code_is_not_prose() {
         let of = |path: &str, text: &str| language_of(&extract(path, text.as_bytes()).unwrap());
         let german = "Der schnelle braune Fuchs springt über den faulen Hund, und niemand störte sich daran.";
-        let code = "```\nfor each in the list of all the things that we have there is one of them that is the best\n```";
+        let code =
+            "```\nfor each in the list of all the things that we have there is one of them that is the best\n```";
         assert_eq!(of("a.md", &format!("{german}\n\n{}", format!("{code}\n\n").repeat(9))), Some("de"));
         assert_eq!(of("a.rs", "fn main() { let xs = vec![1]; }"), Some("en"));
-        assert_eq!(of("a.py", "# Быстрая коричневая лиса прыгает через ленивую собаку, и никто в деревне не возражал.\nx = 1"), Some("ru"));
+        assert_eq!(
+            of("a.py", "# Быстрая коричневая лиса прыгает через ленивую собаку, и никто в деревне не возражал.\nx = 1"),
+            Some("ru")
+        );
     }
 }

@@ -214,9 +214,8 @@ impl Walk {
         if self.is_ignored(&absolute, kind.is_dir()) {
             return None;
         }
-        let included = folder.included
-            || self.include.is_empty()
-            || self.include.matched(&absolute, kind.is_dir()).is_ignore();
+        let included =
+            folder.included || self.include.is_empty() || self.include.matched(&absolute, kind.is_dir()).is_ignore();
         let kind = if kind.is_dir() {
             if self.skip.contains(&absolute) {
                 return None;

@@ -318,8 +318,9 @@ fn belongs(group: &[Part], part: &Part) -> bool {
 
 fn common_path<'p>(group: &'p [Part], next: Option<&Part>) -> &'p [String] {
     let first = &group[0].section.path;
-    let n = group[1..].iter().chain(next).fold(first.len(), |n, part| {
-        first.iter().zip(&part.section.path).take(n).take_while(|(a, b)| a == b).count()
-    });
+    let n = group[1..]
+        .iter()
+        .chain(next)
+        .fold(first.len(), |n, part| first.iter().zip(&part.section.path).take(n).take_while(|(a, b)| a == b).count());
     &first[..n]
 }

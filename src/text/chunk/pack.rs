@@ -25,7 +25,7 @@ pub(super) fn pack(units: &[Unit], room: impl Fn(usize) -> usize) -> Vec<Range<u
     }
     let weight = |run: Range<usize>| sums[run.end] - sums[run.start] - units[run.start].lead;
     if weight(0..units.len()) <= room(0) && units.len() <= MAX_UNITS {
-        return vec![0..units.len()];
+        return std::iter::once(0..units.len()).collect();
     }
 
     let n = units.len();

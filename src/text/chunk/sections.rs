@@ -42,8 +42,10 @@ pub(super) fn sections(doc: &Extracted) -> Vec<Section> {
         }
         last_level = *level;
         let names = || open.iter().map(|(_, text)| *text);
-        let repeats_title = names().next().is_some_and(|name| doc.title.as_deref().is_some_and(|title| is_same(name, title)));
-        let path = names().skip(usize::from(repeats_title)).filter(|name| !name.is_empty()).map(str::to_owned).collect();
+        let repeats_title =
+            names().next().is_some_and(|name| doc.title.as_deref().is_some_and(|title| is_same(name, title)));
+        let path =
+            names().skip(usize::from(repeats_title)).filter(|name| !name.is_empty()).map(str::to_owned).collect();
         sections.push(Section { heading: Some(i), path, body: i + 1..i + 1, is_leaf: true });
     }
     if sections[0].body.is_empty() {

@@ -55,9 +55,12 @@ fn sections_of_a_line_are_put_together() {
     check("# T\n\n## One\n\na\n\n## Two\n\nb", 100, 0, &[" → ## One\n\na\n\n## Two\n\nb"]);
     check("# T\n\nIntro.\n\n## One\n\na", 100, 0, &[" → Intro.\n\n## One\n\na"]);
     check("# T\n\n## V2\n\n### Added\n\na\n\n### Fixed\n\nb", 100, 0, &["V2 → ### Added\n\na\n\n### Fixed\n\nb"]);
-    check("# T\n\n## V2\n\n### Added\n\na\n\n## V1\n\n### Fixed\n\nb", 100, 0, &[
-        " → ## V2\n\n### Added\n\na\n\n## V1\n\n### Fixed\n\nb",
-    ]);
+    check(
+        "# T\n\n## V2\n\n### Added\n\na\n\n## V1\n\n### Fixed\n\nb",
+        100,
+        0,
+        &[" → ## V2\n\n### Added\n\na\n\n## V1\n\n### Fixed\n\nb"],
+    );
     let long = sentences(9);
     check(&format!("# T\n\n## One\n\na\n\n## Two\n\n{long}"), 110, 0, &["One → a", &format!("Two → {long}")]);
     let under_one = format!("# T\n\n## One\n\n### In\n\n{long}\n\n### Tiny\n\na\n\n## Two\n\nb");
@@ -101,12 +104,16 @@ fn the_end_of_a_passage_is_said_again() {
     assert_eq!(found[1].text.matches("This").count() + found[0].text.matches("This").count(), 14);
     // Not from one section to the next, and not where code begins.
     let text = format!("## A\n\n{}\n\n## B\n\n{}", sentences(8), sentences(8));
-    assert_eq!(chunks("a.md", &text, 100, 25).iter().map(|c| c.text.matches("This").count()).collect::<Vec<_>>(), [8, 8]);
+    assert_eq!(
+        chunks("a.md", &text, 100, 25).iter().map(|c| c.text.matches("This").count()).collect::<Vec<_>>(),
+        [8, 8]
+    );
 }
 
 #[test]
 fn code_is_divided_between_functions_then_lines() {
-    let function = |name: &str, n: usize| format!("/// Does it.\nfn {name}() {{\n{}}}\n", "    call(1, 2);\n".repeat(n));
+    let function =
+        |name: &str, n: usize| format!("/// Does it.\nfn {name}() {{\n{}}}\n", "    call(1, 2);\n".repeat(n));
     let text = format!("{}\n{}\n{}", function("one", 9), function("two", 9), function("three", 40));
     let found = chunks("a.rs", &text, 160, 20);
     assert_eq!(found[0].text, format!("{}\n{}", function("one", 9), function("two", 9)).trim_end());
@@ -119,7 +126,8 @@ fn sentences_end_in_every_script_but_not_where_a_line_wraps() {
     let chinese = "这是第一句话，用来说明问题。这是第二句话！这是第三句话吗？".repeat(4);
     let found = chunks("a.txt", &chinese, 60, 0);
     assert!(found.len() > 1 && found.iter().all(|c| c.text.ends_with(['。', '！', '？'])), "{found:#?}");
-    let wrapped = "The quick brown fox jumps over the lazy dog again and\nagain until v1.Foo, e.g. the dog, is tired. ".repeat(6);
+    let wrapped =
+        "The quick brown fox jumps over the lazy dog again and\nagain until v1.Foo, e.g. the dog, is tired. ".repeat(6);
     let found = chunks("a.txt", &wrapped, 50, 0);
     assert!(found.len() > 3 && found.iter().all(|c| c.text.ends_with("tired.")), "{found:#?}");
 }
@@ -127,7 +135,8 @@ fn sentences_end_in_every_script_but_not_where_a_line_wraps() {
 #[test]
 fn what_has_no_end_is_divided_anyway() {
     let n = 200_000;
-    for text in ["x".repeat(n), "é".repeat(n), "word ".repeat(n), "a.".repeat(n), "{\n".repeat(n), "e\u{301}".repeat(n)] {
+    for text in ["x".repeat(n), "é".repeat(n), "word ".repeat(n), "a.".repeat(n), "{\n".repeat(n), "e\u{301}".repeat(n)]
+    {
         let found = chunks("a.txt", &text, 50, 10);
         assert!(found.iter().all(|c| count(&c.text) <= 50));
         let total: usize = found.iter().map(|c| c.text.len()).sum();
@@ -139,7 +148,8 @@ fn what_has_no_end_is_divided_anyway() {
 #[test]
 fn long_headings_leave_room() {
     let heading = "many words in a heading ".repeat(20);
-    let text = format!("# Title\n\n## Outer {heading}\n\n### Inner\n\n{}\n\n## {heading}\n\n{}", sentences(8), sentences(8));
+    let text =
+        format!("# Title\n\n## Outer {heading}\n\n### Inner\n\n{}\n\n## {heading}\n\n{}", sentences(8), sentences(8));
     let found = chunks("a.md", &text, 120, 0);
     assert_eq!(found[0].heading, ["Inner"]);
     assert!(found[1].heading[0].ends_with('…'), "{found:#?}");
@@ -184,7 +194,8 @@ fn document() -> impl Strategy<Value = String> {
         1 => "[éẽ\u{301}👍🏽\u{200D} ]{1,40}",
         1 => "(\r\n|\r|\n){1,3}[a-z]{1,5}",
     ];
-    let heading = (1..5_usize, "[A-Z][a-z]{1,8}( [a-z]{1,8}){0,2}").prop_map(|(level, text)| format!("{} {text}", "#".repeat(level)));
+    let heading = (1..5_usize, "[A-Z][a-z]{1,8}( [a-z]{1,8}){0,2}")
+        .prop_map(|(level, text)| format!("{} {text}", "#".repeat(level)));
     proptest::collection::vec(prop_oneof![3 => piece, 1 => heading], 1..25).prop_map(|pieces| pieces.join("\n\n"))
 }
 

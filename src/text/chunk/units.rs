@@ -105,9 +105,25 @@ impl Divider<'_> {
                 }
             },
         };
+        let n_before = units.len();
         for (i, (start, end, inner)) in pieces.into_iter().enumerate() {
             let piece = Span::new(span.start + start, span.start + end);
             self.divide(piece, if i == 0 { cut } else { inner }, next, is_code, units);
+            if units.len() > n_before + 1 {
+                self.join_small(units);
+            }
+        }
+    }
+
+    /// Makes one unit of the last two when both are very small: a text of lines of a word each would otherwise have
+    /// more ways to divide it than it is worth.
+    fn join_small(&self, units: &mut Vec<Unit>) {
+        if let [.., before, last] = units.as_mut_slice()
+            && before.tokens + last.tokens <= self.max / 24
+        {
+            before.span.end = last.span.end;
+            before.tokens += last.tokens;
+            units.pop();
         }
     }
 
@@ -242,7 +258,8 @@ fn is_enumerator(text: &str) -> bool {
 fn begins_item(text: &str) -> bool {
     let text = text.trim_start_matches([' ', '\t', '>']);
     let rest = text.trim_start_matches(|c: char| c.is_ascii_digit());
-    let rest = if rest.len() < text.len() { rest.strip_prefix(['.', ')']) } else { text.strip_prefix(['-', '*', '+', '•']) };
+    let rest =
+        if rest.len() < text.len() { rest.strip_prefix(['.', ')']) } else { text.strip_prefix(['-', '*', '+', '•']) };
     rest.is_some_and(|rest| rest.starts_with(' '))
 }
 

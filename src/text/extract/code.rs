@@ -29,7 +29,7 @@ pub(super) fn parse(text: &str) -> Vec<Block> {
 /// A line that ends something begun earlier, though an empty line stands before it.
 fn is_closing(line: &str) -> bool {
     line.starts_with(['}', ')', ']'])
-        || ["end", "else", "elif", "except", "finally", "catch", "fi", "done", "esac"]
-            .iter()
-            .any(|word| line.strip_prefix(word).is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_')))
+        || ["end", "else", "elif", "except", "finally", "catch", "fi", "done", "esac"].iter().any(|word| {
+            line.strip_prefix(word).is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
+        })
 }

@@ -142,7 +142,9 @@ type ByteOrder = fn([u8; 2]) -> u16;
 
 /// Letters and digits of all scripts, white space, and the punctuation that goes with them.
 fn is_likely(c: char) -> bool {
-    c.is_alphanumeric() || c.is_ascii_graphic() || matches!(c, ' ' | '\n' | '\r' | '\t' | '\u{2000}'..='\u{206F}' | '\u{3000}'..='\u{303F}' | '\u{FF00}'..='\u{FFEF}')
+    c.is_alphanumeric()
+        || c.is_ascii_graphic()
+        || matches!(c, ' ' | '\n' | '\r' | '\t' | '\u{2000}'..='\u{206F}' | '\u{3000}'..='\u{303F}' | '\u{FF00}'..='\u{FFEF}')
 }
 
 fn utf8(bytes: &[u8], mark: usize) -> Decoded {

@@ -644,16 +644,41 @@ impl<'a> Renderer<'a> {
 fn is_never_text(name: &[u8]) -> bool {
     matches!(
         name,
-        b"script" | b"style" | b"template" | b"noscript" | b"svg" | b"iframe" | b"object" | b"canvas" | b"audio"
-            | b"video" | b"select" | b"datalist" | b"textarea" | b"button" | b"noframes"
+        b"script"
+            | b"style"
+            | b"template"
+            | b"noscript"
+            | b"svg"
+            | b"iframe"
+            | b"object"
+            | b"canvas"
+            | b"audio"
+            | b"video"
+            | b"select"
+            | b"datalist"
+            | b"textarea"
+            | b"button"
+            | b"noframes"
     )
 }
 
 fn is_void(name: &[u8]) -> bool {
     matches!(
         name,
-        b"area" | b"base" | b"br" | b"col" | b"embed" | b"hr" | b"img" | b"input" | b"link" | b"meta" | b"param"
-            | b"source" | b"track" | b"wbr"
+        b"area"
+            | b"base"
+            | b"br"
+            | b"col"
+            | b"embed"
+            | b"hr"
+            | b"img"
+            | b"input"
+            | b"link"
+            | b"meta"
+            | b"param"
+            | b"source"
+            | b"track"
+            | b"wbr"
     )
 }
 
@@ -673,9 +698,33 @@ fn is_inline(name: &[u8]) -> bool {
 fn is_block(name: &[u8]) -> bool {
     matches!(
         name,
-        b"address" | b"article" | b"aside" | b"body" | b"center" | b"dd" | b"details" | b"dialog" | b"div" | b"dl"
-            | b"dt" | b"fieldset" | b"figcaption" | b"figure" | b"footer" | b"form" | b"header" | b"hgroup" | b"hr"
-            | b"html" | b"legend" | b"main" | b"nav" | b"p" | b"section" | b"summary" | b"head"
+        b"address"
+            | b"article"
+            | b"aside"
+            | b"body"
+            | b"center"
+            | b"dd"
+            | b"details"
+            | b"dialog"
+            | b"div"
+            | b"dl"
+            | b"dt"
+            | b"fieldset"
+            | b"figcaption"
+            | b"figure"
+            | b"footer"
+            | b"form"
+            | b"header"
+            | b"hgroup"
+            | b"hr"
+            | b"html"
+            | b"legend"
+            | b"main"
+            | b"nav"
+            | b"p"
+            | b"section"
+            | b"summary"
+            | b"head"
     )
 }
 

@@ -1,4 +1,4 @@
-//! Markdown: the block structure of `CommonMark` as far as it decides where a passage may begin and end.
+//! Markdown: the block structure of CommonMark as far as it decides where a passage may begin and end.
 //!
 //! The text stays as written. Front matter, HTML comments and link definitions are no blocks: they are not part of
 //! what the page says when it is read.
@@ -11,7 +11,7 @@ use crate::document::Span;
 pub(super) fn parse(text: &str) -> (Option<String>, Vec<Block>) {
     let lines: Vec<Line> = lines(text).collect();
     let (front_title, first) = front_matter(text, &lines);
-    let mut parser = Parser { text, lines: &lines, blocks: Vec::new(), in_list: false };
+    let mut parser = Parser { text, lines: &lines, blocks: Vec::new(), in_list: false, no_more_comments: false };
     parser.run(first);
     let blocks = parser.blocks;
     let title = front_title
@@ -31,6 +31,8 @@ struct Parser<'a> {
     blocks: Vec<Block>,
     /// Whether deeper indentation continues a list item rather than beginning code.
     in_list: bool,
+    /// Whether no comment ends any more: looking for an end once for each of many beginnings would take for ever.
+    no_more_comments: bool,
 }
 
 impl<'a> Parser<'a> {
@@ -91,7 +93,10 @@ impl<'a> Parser<'a> {
         let mut i = first + 1;
         while i < self.lines.len() {
             let line = self.line(i);
-            if !is_item && i - first <= 3 && let Some(level) = setext(line) {
+            if !is_item
+                && i - first <= 3
+                && let Some(level) = setext(line)
+            {
                 // Under more than a title's worth of lines, dashes are a rule that lacks its empty line.
                 let text = self.text[self.lines[first].start..self.lines[i - 1].end].trim();
                 if text.len() <= 200 {
@@ -157,9 +162,16 @@ impl<'a> Parser<'a> {
     }
 
     /// Passes over a comment. `None` when it does not end, or when words stand on the line behind it.
-    fn comment(&self, first: usize) -> Option<usize> {
+    fn comment(&mut self, first: usize) -> Option<usize> {
+        if self.no_more_comments {
+            return None;
+        }
         let start = self.lines[first].start;
-        let end = start + self.text[start..].find("-->")? + 3;
+        let Some(len) = self.text[start..].find("-->") else {
+            self.no_more_comments = true;
+            return None;
+        };
+        let end = start + len + 3;
         let last = self.lines.partition_point(|line| line.start < end) - 1;
         self.text[end..self.lines[last].end].trim().is_empty().then_some(last + 1)
     }
@@ -183,8 +195,9 @@ impl<'a> Parser<'a> {
 
 /// The title in YAML or TOML front matter, and the first line after it.
 fn front_matter(text: &str, lines: &[Line]) -> (Option<String>, usize) {
-    let Some(fence @ ("---" | "+++")) = lines.first().map(|line| line.of(text).trim_end()) else {
-        return (None, 0);
+    let fence = match lines.first().map(|line| line.of(text).trim_end()) {
+        Some(fence @ ("---" | "+++")) => fence,
+        _ => return (None, 0),
     };
     let is_end = |line: &str| line == fence || (fence == "---" && line == "...");
     let end = lines.iter().skip(1).position(|line| is_end(line.of(text).trim_end()));
@@ -192,7 +205,11 @@ fn front_matter(text: &str, lines: &[Line]) -> (Option<String>, usize) {
     // A rule at the very top looks the same; but then what follows is not settings.
     let separator = if fence == "---" { ':' } else { '=' };
     let settings = || lines[1..end].iter().map(|line| line.of(text));
-    if !settings().filter(|line| !line.trim().is_empty()).take(1).all(|line| line.contains(separator) || line.starts_with('#')) {
+    if !settings()
+        .filter(|line| !line.trim().is_empty())
+        .take(1)
+        .all(|line| line.contains(separator) || line.starts_with('#'))
+    {
         return (None, 0);
     }
     let title = settings().find_map(|line| {
@@ -225,7 +242,8 @@ fn atx(line: &str) -> Option<(u8, &str)> {
     }
     let text = text.trim();
     let without_closing = text.trim_end_matches('#');
-    let text = if without_closing.is_empty() || without_closing.ends_with([' ', '\t']) { without_closing } else { text };
+    let text =
+        if without_closing.is_empty() || without_closing.ends_with([' ', '\t']) { without_closing } else { text };
     Some((u8::try_from(level).unwrap_or(6), text.trim()))
 }
 
@@ -282,6 +300,12 @@ fn is_table_rule(line: &str) -> bool {
     line.contains('-') && line.contains(['|', ':']) && line.chars().all(|c| matches!(c, '-' | '|' | ':' | ' ' | '\t'))
 }
 
+/// Whether an underscore between these two belongs to a name, as in `snake_case` and `__init__`.
+fn is_part_of_word(before: &str, after: &str) -> bool {
+    let is_inside = before.ends_with(char::is_alphanumeric) && after.starts_with(char::is_alphanumeric);
+    is_inside || before.ends_with('_') || after.starts_with('_')
+}
+
 /// The words of a heading: links become their text, emphasis and code marks go, as do attributes in braces.
 pub(super) fn without_markup(text: &str) -> String {
     let mut text = text;
@@ -301,10 +325,7 @@ pub(super) fn without_markup(text: &str) -> String {
                 rest = &rest[1..];
             }
             '`' | '*' => {}
-            // Within a word an underscore is part of it.
-            '_' if !(out.ends_with('_')
-                || rest.starts_with('_')
-                || out.ends_with(char::is_alphanumeric) && rest.starts_with(char::is_alphanumeric)) => {}
+            '_' if !is_part_of_word(&out, rest) => {}
             '<' if rest.starts_with(|next: char| next.is_ascii_alphabetic() || matches!(next, '/' | '!')) => {
                 match rest.find('>') {
                     Some(end) => rest = &rest[end + 1..],

@@ -140,21 +140,14 @@ fn short_title(title: &str) -> Option<String> {
 }
 
 /// Extensions that are code or configuration: lines matter more than paragraphs.
-const CODE_EXTENSIONS: &[&str] = &[
-    "adb", "ads", "asm", "awk", "bash", "bat", "bib", "c", "cc", "cfg", "clj", "cljs", "cmake", "cmd", "cocci", "conf",
-    "cpp", "cs", "css", "csv", "cu", "cxx", "d", "dart", "diff", "edn", "el", "elm", "env", "erl", "ex", "exs", "f",
-    "f90", "fish", "fs", "fsx", "go", "gradle", "graphql", "groovy", "h", "hcl", "hh", "hpp", "hrl", "hs", "hxx",
-    "inc", "ini", "ipynb", "java", "jl", "js", "json", "json5", "jsonc", "jsonl", "jsx", "kt", "kts", "less", "lisp",
-    "lock", "log", "lua", "m", "mjs", "mk", "ml", "mli", "mm", "nim", "nix", "pas", "patch", "php", "pl", "pm", "po",
-    "pot", "properties", "proto", "ps1", "py", "pyi", "pyx", "r", "rb", "rkt", "rs", "s", "sass", "scala", "scm",
-    "scss", "sh", "sql", "srt", "swift", "tcl", "tf", "tfvars", "thrift", "toml", "ts", "tsv", "tsx", "v", "vb", "vim",
-    "vue", "xml", "xsd", "xsl", "yaml", "yml", "zig", "zsh",
-];
+const CODE_EXTENSIONS: &str = "adb ads asm awk bash bat bib c cc cfg clj cljs cmake cmd cocci conf cpp cs css csv cu cxx d dart diff \
+    edn el elm env erl ex exs f f90 fish fs fsx go gradle graphql groovy h hcl hh hpp hrl hs hxx inc ini \
+    ipynb java jl js json json5 jsonc jsonl jsx kt kts less lisp lock log lua m mjs mk ml mli mm nim nix pas \
+    patch php pl pm po pot properties proto ps1 py pyi pyx r rb rkt rs s sass scala scm scss sh sql srt \
+    swift tcl tf tfvars thrift toml ts tsv tsx v vb vim vue xml xsd xsl yaml yml zig zsh";
 
-const CODE_NAMES: &[&str] = &[
-    "brewfile", "build", "cmakelists.txt", "containerfile", "dockerfile", "gemfile", "gnumakefile", "jenkinsfile",
-    "justfile", "kconfig", "makefile", "procfile", "rakefile", "vagrantfile", "workspace",
-];
+const CODE_NAMES: &str = "brewfile build cmakelists.txt containerfile dockerfile gemfile gnumakefile jenkinsfile justfile kconfig \
+    makefile procfile rakefile vagrantfile workspace";
 
 fn format_of(path: &str, bytes: &[u8]) -> Result<Format, NoText> {
     let name = path.rsplit('/').next().unwrap_or(path).to_lowercase();
@@ -165,13 +158,17 @@ fn format_of(path: &str, bytes: &[u8]) -> Result<Format, NoText> {
         Some("html" | "htm" | "xhtml") => Format::Html,
         // Words in a drawing are too few to be worth its coordinates.
         Some("svg") => return Err(NoText::Binary("SVG image")),
-        _ if CODE_NAMES.contains(&name.as_str()) => Format::Code,
-        Some(extension) if CODE_EXTENSIONS.contains(&extension) => Format::Code,
+        _ if is_among(CODE_NAMES, &name) => Format::Code,
+        Some(extension) if is_among(CODE_EXTENSIONS, extension) => Format::Code,
         _ if bytes.starts_with(b"#!") => Format::Code,
         _ if begins_like_html(bytes) => Format::Html,
         _ => Format::Plain,
     };
     Ok(format)
+}
+
+fn is_among(words: &str, word: &str) -> bool {
+    words.split(' ').any(|other| other == word)
 }
 
 fn begins_like_html(bytes: &[u8]) -> bool {

@@ -80,12 +80,8 @@ impl OffsetMap {
         if n == 0 {
             return;
         }
-        let run = Run {
-            text: self.text,
-            source: self.source,
-            text_unit: clamp(text_unit),
-            source_unit: clamp(source_unit),
-        };
+        let run =
+            Run { text: self.text, source: self.source, text_unit: clamp(text_unit), source_unit: clamp(source_unit) };
         if !self.runs.last().is_some_and(|last| last.goes_on_with(run)) {
             self.runs.push(run);
         }

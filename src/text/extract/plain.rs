@@ -25,7 +25,11 @@ pub(super) fn parse(text: &str) -> Vec<Block> {
         }
         let stands_alone = is_blank(i + 1);
         if stands_alone || content(i + 1).starts_with([' ', '\t']) {
-            let level = if is_capitals(content(i)) || begins_log_entry(content(i)) { Some(1) } else { numbered(content(i)).filter(|_| stands_alone) };
+            let level = if is_capitals(content(i)) || begins_log_entry(content(i)) {
+                Some(1)
+            } else {
+                numbered(content(i)).filter(|_| stands_alone)
+            };
             if let Some(level) = level {
                 blocks.push(heading(lines[i].start, lines[i].end, level, content(i)));
                 i += 1;
@@ -74,7 +78,8 @@ fn is_capitals(line: &str) -> bool {
 fn begins_log_entry(line: &str) -> bool {
     let is_debian = line.contains(" (") && line.contains("; urgency=");
     let is_date = |word: &str| word.len() == 10 && word.bytes().all(|b| b.is_ascii_digit() || b == b'-');
-    let is_gnu = line.split_once("  ").is_some_and(|(date, name)| is_date(date) && name.contains('<') && name.contains('@'));
+    let is_gnu =
+        line.split_once("  ").is_some_and(|(date, name)| is_date(date) && name.contains('<') && name.contains('@'));
     !line.starts_with([' ', '\t']) && (is_debian || is_gnu)
 }
 

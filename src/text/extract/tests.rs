@@ -57,7 +57,8 @@ mod decoding {
     #[test]
     fn utf16_is_known_with_and_without_a_mark() {
         for text in ["Plain words in a file.\r\nAnother line.", "这是一个句子。\n另一行 text"] {
-            for (bytes_of, mark) in [(u16::to_le_bytes as fn(u16) -> _, [0xFF, 0xFE]), (u16::to_be_bytes, [0xFE, 0xFF])] {
+            for (bytes_of, mark) in [(u16::to_le_bytes as fn(u16) -> _, [0xFF, 0xFE]), (u16::to_be_bytes, [0xFE, 0xFF])]
+            {
                 let bytes = utf16(text, bytes_of);
                 assert_eq!(text_of(&bytes), text);
                 let marked = [mark.as_slice(), &bytes].concat();
@@ -75,11 +76,13 @@ mod decoding {
 
     #[test]
     fn broken_bytes_become_replacement_characters() {
-        let lone_surrogate = "größer und höher ".as_bytes().iter().chain(b"\xED\xA0\x80 end").copied().collect::<Vec<_>>();
+        let lone_surrogate =
+            "größer und höher ".as_bytes().iter().chain(b"\xED\xA0\x80 end").copied().collect::<Vec<_>>();
         assert_eq!(text_of(&lone_surrogate), "größer und höher \u{FFFD} end");
         let torn = ["Ελληνικά γράμματα".as_bytes(), b" \xCE end"].concat();
         assert_eq!(text_of(&torn), "Ελληνικά γράμματα \u{FFFD} end");
-        let lone_in_utf16 = [&utf16("\u{feff}one and two ", u16::to_le_bytes), &0xD800_u16.to_le_bytes()[..], b"b\0"].concat();
+        let lone_in_utf16 =
+            [&utf16("\u{feff}one and two ", u16::to_le_bytes), &0xD800_u16.to_le_bytes()[..], b"b\0"].concat();
         assert_eq!(text_of(&lone_in_utf16), "one and two \u{FFFD}b");
     }
 
@@ -250,7 +253,10 @@ mod markdown_blocks {
         check("```sh\n# not a heading\n```\ntext", &["code ```sh\n# not a heading\n```", "paragraph text"]);
         check("~~~~\n~~~\n```\n~~~~", &["code ~~~~\n~~~\n```\n~~~~"]);
         check("```\nopen", &["code ```\nopen"]);
-        check("text\n\n    code\n\n    more\n\ntext", &["paragraph text", "code     code\n\n    more", "paragraph text"]);
+        check(
+            "text\n\n    code\n\n    more\n\ntext",
+            &["paragraph text", "code     code\n\n    more", "paragraph text"],
+        );
         check("1. item\n\n   ```\n   # x\n   ```\n", &["listitem 1. item", "code    ```\n   # x\n   ```"]);
     }
 
@@ -276,7 +282,8 @@ mod markdown_blocks {
 
     #[test]
     fn the_title_comes_from_the_front_matter_or_the_first_heading() {
-        let check = |text: &str, expected: Option<&str>| assert_eq!(title("a.md", text).as_deref(), expected, "{text:?}");
+        let check =
+            |text: &str, expected: Option<&str>| assert_eq!(title("a.md", text).as_deref(), expected, "{text:?}");
         check("---\ntitle: \"The: Title\"\n---\n# H\n", Some("The: Title"));
         check("+++\ntitle = 'T'\n+++\ntext", Some("T"));
         check("![badge](x)\n\n## Sub\n\n# H", Some("H"));
@@ -306,7 +313,10 @@ mod rst_blocks {
 
     #[test]
     fn directives_are_text_and_comments_are_not() {
-        check(".. note:: Mind this.\n   And that.\n\ntext", &["paragraph .. note:: Mind this.\n   And that.", "paragraph text"]);
+        check(
+            ".. note:: Mind this.\n   And that.\n\ntext",
+            &["paragraph .. note:: Mind this.\n   And that.", "paragraph text"],
+        );
         check(".. a comment\n   goes on\n\n   and on\n\ntext", &["paragraph text"]);
         check("see::\n\n   code\n\n   more\n\ntext", &["paragraph see::", "code    code\n\n   more", "paragraph text"]);
         check("=====  =====\na      b\n=====  =====", &["table =====  =====\na      b\n=====  ====="]);
@@ -330,8 +340,14 @@ mod plain_blocks {
     #[test]
     fn headings_that_cannot_be_mistaken() {
         check("Title\n=====\n\ntext\n\nPart\n----\ntext", &["h1 Title", "paragraph text", "h2 Part", "paragraph text"]);
-        check("NAME\n    ls - list\n\nSEE ALSO\n    dir", &["h1 NAME", "paragraph     ls - list", "h1 SEE ALSO", "paragraph     dir"]);
-        check("1.  Introduction\n\ntext\n\n1.2. Terms\n\ntext", &["h1 1.  Introduction", "paragraph text", "h2 1.2. Terms", "paragraph text"]);
+        check(
+            "NAME\n    ls - list\n\nSEE ALSO\n    dir",
+            &["h1 NAME", "paragraph     ls - list", "h1 SEE ALSO", "paragraph     dir"],
+        );
+        check(
+            "1.  Introduction\n\ntext\n\n1.2. Terms\n\ntext",
+            &["h1 1.  Introduction", "paragraph text", "h2 1.2. Terms", "paragraph text"],
+        );
         check("a (1.2-3) unstable; urgency=low\n\n  * b", &["h1 a (1.2-3) unstable; urgency=low", "paragraph   * b"]);
     }
 
@@ -369,7 +385,10 @@ mod pages {
         check("<p>one <b>two</b>\n  three<p>four", "one two three\n\nfour");
         check("a<br>b<br/>c", "a\nb\nc");
         check("<ul><li>a<li>b<ul><li>c</ul></ul><ol start=1><li>x<li>y</ol>", "- a\n- b\n  - c\n1. x\n2. y");
-        check("<dl><dt>term<dd>meaning<dt>other</dt><dd><p>more</p><p>still</dl>", "term\nmeaning\n\nother\nmore\n\nstill");
+        check(
+            "<dl><dt>term<dd>meaning<dt>other</dt><dd><p>more</p><p>still</dl>",
+            "term\nmeaning\n\nother\nmore\n\nstill",
+        );
         check("<table><tr><th>a<th>b<tr><td>1<td><p>2</p><p>3</table>after", "a | b\n1 | 2 3\n\nafter");
         check("x<pre>\n  a &lt; b\n\n  c</pre>y", "x\n\n  a < b\n\n  c\n\ny");
         check("<p>A <img src=x alt='red  fox'> ran", "A red fox ran");
@@ -380,7 +399,10 @@ mod pages {
 
     #[test]
     fn entities_are_decoded() {
-        check("&lt;&amp;&eacute;&#x41;&#66;&nbsp;&hellip;&notin;&bogus; & &copy 2024 AT&T", "<&éAB …∉&bogus; & © 2024 AT&T");
+        check(
+            "&lt;&amp;&eacute;&#x41;&#66;&nbsp;&hellip;&notin;&bogus; & &copy 2024 AT&T",
+            "<&éAB …∉&bogus; & © 2024 AT&T",
+        );
         check("<title>A &amp; B</title><p>c", "c");
         assert_eq!(title("a.html", "<title>\n A &amp; B </title><h1>C</h1>").as_deref(), Some("A & B"));
         assert_eq!(title("a.html", "<h1>C</h1>d").as_deref(), Some("C"));
@@ -396,7 +418,10 @@ mod pages {
 
     #[test]
     fn only_the_main_matter_is_kept() {
-        check("<nav>n</nav><header>h</header><main>m <aside>a</aside><footer>in</footer></main><footer>f</footer>", "m\n\nin");
+        check(
+            "<nav>n</nav><header>h</header><main>m <aside>a</aside><footer>in</footer></main><footer>f</footer>",
+            "m\n\nin",
+        );
         check("<header>h</header><article>a</article><p>b</p><footer>f</footer>", "a\n\nb");
         check("<header>h</header><p>b</p><nav><ul><li>n</ul></nav><footer>f</footer>", "h\n\nb\n\nf");
         check("<div role=navigation><div>n</div></div><div role=main><div>m</div>n</div>x", "m\n\nn");
@@ -421,7 +446,11 @@ mod pages {
     #[test]
     fn depth_costs_nothing() {
         let n = 100_000;
-        let html = format!("{}deep{}", "<div><nav><table><ul><blockquote>".repeat(n), "</span></section></nav></main>".repeat(n));
+        let html = format!(
+            "{}deep{}",
+            "<div><nav><table><ul><blockquote>".repeat(n),
+            "</span></section></nav></main>".repeat(n)
+        );
         check(&html, "deep");
         assert!(extract("a.html", "<p hidden>".repeat(n).as_bytes()).is_err());
         assert!(extract("a.html", "&".repeat(n).as_bytes()).is_ok());
@@ -449,11 +478,35 @@ mod pages {
     fn page() -> impl Strategy<Value = Vec<(String, Option<String>)>> {
         let word = "[a-z]{1,6}".prop_map(|word| (word.clone(), Some(word)));
         let markup = prop_oneof![
-            Just("<p>"), Just("</p>"), Just("<div\r\n class='a>b'>"), Just("</div>"), Just("<br>"), Just("<LI>"),
-            Just("<ul>"), Just("</ul>"), Just("<td>"), Just("<table>"), Just("</table>"), Just("<h1>"), Just("</h1>"),
-            Just("<b a=\"1&amp;2\" b=c\rd='é'>"), Just("</b \r\n>"), Just("<!-- x > y -->"), Just("<!x>"), Just("<?y?>"),
-            Just("<pre>\r\n"), Just("</pre>"), Just("<script>z<z</script>"), Just("\r"), Just("\r\n"), Just(" "),
-            Just("<style>\r\n</style>"), Just("<dt>"), Just("<dd>"), Just("<blockquote>"), Just("</blockquote>"),
+            Just("<p>"),
+            Just("</p>"),
+            Just("<div\r\n class='a>b'>"),
+            Just("</div>"),
+            Just("<br>"),
+            Just("<LI>"),
+            Just("<ul>"),
+            Just("</ul>"),
+            Just("<td>"),
+            Just("<table>"),
+            Just("</table>"),
+            Just("<h1>"),
+            Just("</h1>"),
+            Just("<b a=\"1&amp;2\" b=c\rd='é'>"),
+            Just("</b \r\n>"),
+            Just("<!-- x > y -->"),
+            Just("<!x>"),
+            Just("<?y?>"),
+            Just("<pre>\r\n"),
+            Just("</pre>"),
+            Just("<script>z<z</script>"),
+            Just("\r"),
+            Just("\r\n"),
+            Just(" "),
+            Just("<style>\r\n</style>"),
+            Just("<dt>"),
+            Just("<dd>"),
+            Just("<blockquote>"),
+            Just("</blockquote>"),
         ];
         let entity = prop_oneof![
             Just(("&eacute;".to_owned(), Some("é".to_owned()))),
