@@ -86,8 +86,8 @@ fn read(file: &Path) -> Result<Vec<Question>> {
         if line.trim().is_empty() {
             continue;
         }
-        let question: Question = serde_json::from_str(&line)
-            .map_err(|e| Fault::usage(format!("{}:{}: {e}", file.display(), n + 1)))?;
+        let question: Question =
+            serde_json::from_str(&line).map_err(|e| Fault::usage(format!("{}:{}: {e}", file.display(), n + 1)))?;
         if question.relevant.values().any(|grade| *grade > 0) {
             questions.push(question);
         }

@@ -186,8 +186,7 @@ pub fn json_fault(fault: &Fault, code: u8) {
 }
 
 /// Columns of numbers.
-const RIGHT_ALIGNED: [&str; 9] =
-    ["count", "size", "documents", "chunks", "rank", "score", "weight", "bm25", "cosine"];
+const RIGHT_ALIGNED: [&str; 9] = ["count", "size", "documents", "chunks", "rank", "score", "weight", "bm25", "cosine"];
 
 fn paint(on: bool, tone: Tone, text: &str) -> String {
     if on { format!("\x1b[{}m{text}\x1b[0m", tone.code()) } else { text.to_owned() }

@@ -72,17 +72,16 @@ impl World {
 type Layer = BTreeMap<&'static str, (String, Origin)>;
 
 pub fn load(world: &World, flags: &[(&'static str, String, String)]) -> Result<Config> {
-    let mut values: Layer =
-        SETTINGS.iter().map(|s| (s.key, (s.default.to_owned(), Origin::BuiltIn))).collect();
+    let mut values: Layer = SETTINGS.iter().map(|s| (s.key, (s.default.to_owned(), Origin::BuiltIn))).collect();
     if let Some(path) = world.config_file() {
         values.extend(read_file(&path)?);
     }
     values.extend(read_file(&world.cwd.join("rag.toml"))?);
     for setting in SETTINGS {
         if let Some(value) = world.env.get(setting.env).filter(|v| !v.is_empty()) {
-            let value = value.to_str().ok_or_else(|| {
-                Fault::usage(format!("environment {} is not valid UTF-8", setting.env))
-            })?;
+            let value = value
+                .to_str()
+                .ok_or_else(|| Fault::usage(format!("environment {} is not valid UTF-8", setting.env)))?;
             values.insert(setting.key, (value.to_owned(), Origin::Environment(setting.env)));
         }
     }

@@ -11,9 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::dense::{self, RowKey};
 use super::documents::{self, Record, State};
-use super::generation::{
-    Chunking, Counts, FORMAT, FileEntry, META, Meta, ModelInfo, Root, VectorFile, corpus_id,
-};
+use super::generation::{Chunking, Counts, FORMAT, FileEntry, META, Meta, ModelInfo, Root, VectorFile, corpus_id};
 use super::lexical;
 use super::names::{Pointer, Store};
 use super::snapshot::Snapshot;
@@ -214,8 +212,7 @@ impl<'a> Builder<'a> {
         let bytes = meta.to_bytes()?;
         disk::replace(&self.dir.join(META), &bytes)?;
         disk::sync_dir(&self.dir.join("bm25"))?;
-        let pointer =
-            self.store.publish(summary.name, &self.dir, &meta.corpus_id, &disk::sha256_hex(&bytes))?;
+        let pointer = self.store.publish(summary.name, &self.dir, &meta.corpus_id, &disk::sha256_hex(&bytes))?;
         self.committed = true;
         Ok((pointer, meta))
     }

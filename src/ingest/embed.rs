@@ -55,14 +55,8 @@ pub fn embed(
     let cache = if job.no_cache { &disabled } else { job.engine.cache() };
     let before = cache.counters();
     let total = pending.len() as u64;
-    let shared = Shared {
-        job,
-        vectors,
-        cache,
-        done: AtomicU64::new(0),
-        stop: AtomicBool::new(false),
-        fault: Mutex::new(None),
-    };
+    let shared =
+        Shared { job, vectors, cache, done: AtomicU64::new(0), stop: AtomicBool::new(false), fault: Mutex::new(None) };
     on_event(Event::Progress { stage: Stage::Vectors, done: 0, total });
     let (sender, receiver) = sync_channel::<(usize, Key, String)>(QUEUED_PER_THREAD * job.engine.config.threads);
     let receiver = &Mutex::new(receiver);

@@ -110,11 +110,8 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
     let chunking = chunking(engine, &model);
     let _lock = engine.store.lock(request.wait, &|| engine.interrupted())?;
     let base = base(engine, &model, chunking, &roots, on_event);
-    let options = WalkOptions {
-        include: request.include.clone(),
-        exclude: request.exclude.clone(),
-        skip: data_dirs(engine),
-    };
+    let options =
+        WalkOptions { include: request.include.clone(), exclude: request.exclude.clone(), skip: data_dirs(engine) };
     let known = base.as_ref().map_or(Ok(Vec::new()), Snapshot::documents)?;
     let dimension = dimension(&model, base.as_ref())?;
 
@@ -194,10 +191,7 @@ fn chunking(engine: &Engine, model: &ModelFiles) -> Chunking {
 /// The chunker's budget: the window without what the model adds around a passage.
 fn limits(chunking: Chunking, model: &ModelFiles, tokenizer: &Tokenizer) -> Limits {
     let around = tokenizer.special() + tokenizer.count(&model.spec.passage_prefix);
-    Limits {
-        max_tokens: chunking.max_tokens.saturating_sub(around).max(1),
-        overlap_tokens: chunking.overlap_tokens,
-    }
+    Limits { max_tokens: chunking.max_tokens.saturating_sub(around).max(1), overlap_tokens: chunking.overlap_tokens }
 }
 
 fn dimension(model: &ModelFiles, base: Option<&Snapshot>) -> Result<usize> {

@@ -38,8 +38,8 @@ mod privacy;
 // `rag search`.
 mod search;
 // House rules that a compiler does not hold.
-mod tidy;
 mod support;
+mod tidy;
 // Hostile and honest bundles.
 mod bundle;
 // Several processes on one data directory.

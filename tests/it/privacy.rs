@@ -54,8 +54,10 @@ fn nothing_is_written_outside_the_data_directory() {
     everything(&sandbox, &[]);
     assert_eq!(files_below(&sandbox.path().join("places")), [""; 0]);
     assert_eq!(files_below(&sandbox.path().join("docs")), before);
-    let mut top: Vec<String> =
-        std::fs::read_dir(sandbox.path()).unwrap().map(|e| e.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    let mut top: Vec<String> = std::fs::read_dir(sandbox.path())
+        .unwrap()
+        .map(|e| e.unwrap().file_name().to_string_lossy().into_owned())
+        .collect();
     top.sort();
     assert_eq!(top, ["data", "docs", "home", "places", "share"]);
     // What is indexed may be private, so what is made of it is the user's alone.
@@ -71,7 +73,8 @@ fn nothing_is_written_outside_the_data_directory() {
 #[test]
 fn the_network_is_not_needed() {
     let wrapper = ["unshare", "--net"];
-    let available = Command::new(wrapper[0]).args([wrapper[1], "true"]).output().is_ok_and(|output| output.status.success());
+    let available =
+        Command::new(wrapper[0]).args([wrapper[1], "true"]).output().is_ok_and(|output| output.status.success());
     if !available {
         eprintln!("skipped: `unshare --net` does not work here");
         return;

@@ -55,7 +55,9 @@ impl Directory for WriteDirectory {
     fn open_write(&self, path: &Path) -> Result<WritePtr, OpenWriteError> {
         match create(&self.dir.join(path)) {
             Ok(file) => Ok(BufWriter::new(Box::new(Unsynced(file)))),
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Err(OpenWriteError::FileAlreadyExists(path.to_owned())),
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
+                Err(OpenWriteError::FileAlreadyExists(path.to_owned()))
+            }
             Err(e) => Err(OpenWriteError::IoError { io_error: Arc::new(e), filepath: path.to_owned() }),
         }
     }

@@ -75,13 +75,8 @@ impl Writer {
         for heading in &chunk.heading {
             document.add_text(fields.heading, heading);
         }
-        let place = [
-            chunk.bytes.start,
-            chunk.bytes.end,
-            chunk.lines.first,
-            chunk.lines.last,
-            chunk.page.unwrap_or_default(),
-        ];
+        let place =
+            [chunk.bytes.start, chunk.bytes.end, chunk.lines.first, chunk.lines.last, chunk.page.unwrap_or_default()];
         for number in place {
             document.add_u64(fields.place, number as u64);
         }

@@ -142,7 +142,8 @@ fn what_is_no_file_is_skipped_without_waiting_for_it() {
     let folder = tempfile::tempdir().unwrap();
     make(folder.path(), &["a"]);
     for name in ["fifo", ".gitignore"] {
-        rustix::fs::mknodat(rustix::fs::CWD, folder.path().join(name), rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        rustix::fs::mknodat(rustix::fs::CWD, folder.path().join(name), rustix::fs::FileType::Fifo, 0o600.into(), 0)
+            .unwrap();
     }
     let _socket = std::os::unix::net::UnixListener::bind(folder.path().join("socket")).unwrap();
     let expected = ["a", "skipped fifo: not a regular file", "skipped socket: not a regular file"];
