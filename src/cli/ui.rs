@@ -182,7 +182,8 @@ pub fn json_fault(fault: &Fault, code: u8) {
     let error = serde_json::json!({
         "error": { "code": code, "message": fault.to_string(), "hint": fault.hint_text() }
     });
-    let _ = writeln!(io::stderr().lock(), "{error}");
+    // One write, as for people.
+    let _ = io::stderr().lock().write_all(format!("{error}\n").as_bytes());
 }
 
 /// Columns of numbers.
