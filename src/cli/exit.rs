@@ -53,9 +53,13 @@ pub fn code_of_fault(fault: &Fault) -> u8 {
 
 /// Prints a fault and yields the exit code.
 pub fn report(ui: &Ui, outcome: Result<Outcome>) -> ExitCode {
-    match outcome {
+    let outcome = match ui.unwritten() {
         // Whoever closed the pipe has all that they wanted.
-        _ if ui.pipe_closed() => ExitCode::SUCCESS,
+        Some(e) if e.kind() == std::io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
+        Some(e) => Err(Fault::failed("cannot write to the standard output").because(e)),
+        None => outcome,
+    };
+    match outcome {
         Ok(outcome) => ExitCode::from(code_of_outcome(outcome)),
         Err(fault) => {
             let code = code_of_fault(&fault);

@@ -2,7 +2,7 @@
 //!
 //! Text that strangers wrote passes [`safe`] before a terminal sees it.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::fmt::Display;
 use std::io::{self, IsTerminal as _, Write as _};
 
@@ -24,7 +24,8 @@ pub struct Ui {
     out_color: bool,
     err_color: bool,
     width: usize,
-    pipe_closed: Cell<bool>,
+    /// The first failure of stdout.
+    unwritten: RefCell<Option<io::Error>>,
 }
 
 /// What a piece of text is, which decides its colour.
@@ -67,7 +68,7 @@ impl Ui {
             out_color: color(io::stdout().is_terminal()),
             err_color: color(io::stderr().is_terminal()),
             width: width.clamp(40, MAX_WIDTH),
-            pipe_closed: Cell::new(false),
+            unwritten: RefCell::new(None),
         }
     }
 
@@ -76,9 +77,9 @@ impl Ui {
         self.width
     }
 
-    /// True once nobody reads stdout any more.
-    pub fn pipe_closed(&self) -> bool {
-        self.pipe_closed.get()
+    /// What kept data from reaching stdout, if anything did.
+    pub fn unwritten(&self) -> Option<io::Error> {
+        self.unwritten.take()
     }
 
     /// A line of data.
@@ -90,7 +91,7 @@ impl Ui {
     pub fn write(&self, text: &str) {
         let mut out = io::stdout().lock();
         if let Err(e) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-            self.pipe_closed.set(self.pipe_closed.get() || e.kind() == io::ErrorKind::BrokenPipe);
+            self.unwritten.borrow_mut().get_or_insert(e);
         }
     }
 

@@ -273,3 +273,14 @@ fn an_installed_tree_works_from_anywhere() {
     linked.args(["search", "bees"]).current_dir(&elsewhere).env_clear();
     Run::of(&mut linked).ok();
 }
+
+#[test]
+fn a_full_disk_behind_stdout_is_no_success() {
+    let sandbox = Sandbox::new();
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full");
+    let Ok(full) = full else { return eprintln!("skipped: there is no /dev/full here") };
+    let output = sandbox.command(["cache", "stats"]).stdout(full).stderr(std::process::Stdio::piped()).output();
+    let output = output.expect("rag runs");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("cannot write to the standard output"));
+}
