@@ -49,7 +49,7 @@ pub(super) struct Divider<'a> {
 }
 
 /// Tokens are shorter than this on average in any text worth reading. It bounds passages of text that the model does
-/// not take in: to WordPiece any word of more than 100 characters is a single unknown token.
+/// not take in: to `WordPiece` any word of more than 100 characters is a single unknown token.
 const MAX_BYTES_PER_TOKEN: usize = 12;
 
 /// Length of the pieces that running words are divided into: some ten tokens.
@@ -97,13 +97,13 @@ impl Divider<'_> {
             Stage::Lines => (lines(text).map(|line| (line.start, line.end, Cut::Line)).collect(), Stage::Words),
             Stage::Sentences => (sentences(text), Stage::Words),
             Stage::Words => (words(text), Stage::Halves),
-            Stage::Halves => match halves(text) {
-                Some(pieces) => (pieces, Stage::Halves),
-                None => {
+            Stage::Halves => {
+                let Some(pieces) = halves(text) else {
                     units.push(Unit { span, tokens: self.weigh(span), lead: 0, cut, is_code });
                     return;
-                }
-            },
+                };
+                (pieces, Stage::Halves)
+            }
         };
         let n_before = units.len();
         for (i, (start, end, inner)) in pieces.into_iter().enumerate() {

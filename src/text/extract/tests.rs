@@ -111,7 +111,7 @@ mod decoding {
 
     #[test]
     fn binary_files_have_no_text() {
-        check_binary(&[0xFF; 65536]);
+        check_binary(&vec![0xFF; 65536]);
         check_binary(b"%PDF-1.7\nwords");
         check_binary(b"\x89PNG\r\n\x1A\nwords");
         check_binary(b"\x1F\x8Bwords");
