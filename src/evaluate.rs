@@ -86,8 +86,8 @@ fn read(file: &Path) -> Result<Vec<Question>> {
         if line.trim().is_empty() {
             continue;
         }
-        let question: Question = serde_json::from_str(&line)
-            .map_err(|e| Fault::usage(format!("{}:{}: {e}", file.display(), n + 1)))?;
+        let question: Question =
+            serde_json::from_str(&line).map_err(|e| Fault::usage(format!("{}:{}: {e}", file.display(), n + 1)))?;
         if question.relevant.values().any(|grade| *grade > 0) {
             questions.push(question);
         }
@@ -99,7 +99,7 @@ fn read(file: &Path) -> Result<Vec<Question>> {
 }
 
 /// Normalised discounted cumulative gain with linear gains and a base-2 discount (Järvelin and Kekäläinen 2002; as
-/// trec_eval computes it).
+/// `trec_eval` computes it).
 fn ndcg_at(files: &[&str], relevant: &BTreeMap<String, u32>, k: usize) -> f64 {
     let discounted = |grades: &mut dyn Iterator<Item = u32>| -> f64 {
         grades.take(k).enumerate().map(|(i, grade)| f64::from(grade) / (i as f64 + 2.0).log2()).sum()

@@ -82,9 +82,8 @@ impl Searcher {
             let embedding = (request.mode != Mode::Lexical)
                 .then(|| scope.spawn(|| embed(engine, snapshot, embedder, Role::Query, query, request.no_cache)));
             let lexical = terms.as_ref().map(|terms| snapshot.lexical_scores(terms));
-            let embedded = embedding.map(|thread| {
-                thread.join().unwrap_or_else(|_| Err(Fault::failed("embedding the question failed")))
-            });
+            let embedded = embedding
+                .map(|thread| thread.join().unwrap_or_else(|_| Err(Fault::failed("embedding the question failed"))));
             (lexical.transpose(), embedded.transpose())
         });
         let (lexical, embedded) = (lexical?, embedded?);

@@ -34,7 +34,9 @@ pub fn open(path: &Path, schema: &str, version: i64) -> rusqlite::Result<Opened>
     match open_writable(path, schema, version) {
         Ok(opened) => Ok(opened),
         Err(e) if is_damage(&e) => Ok(Opened::Damaged),
-        Err(e) if matches!(code(&e), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied)) => {
+        Err(e)
+            if matches!(code(&e), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied)) =>
+        {
             Ok(open_read_only(path, version).unwrap_or(Opened::Absent))
         }
         Err(e) => Err(e),

@@ -94,11 +94,13 @@ fn is_unspaced(c: char) -> bool {
 
 fn collapse(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
+    let mut in_code = false;
     for word in text.split_whitespace() {
-        // A mark that was taken out must not leave its space before the full stop.
-        if !out.is_empty() && !matches!(word, "." | "," | ";" | "!" | "?" | ")") {
+        // A mark that was taken out must not leave its space before the full stop. In code a dot may be a word.
+        if !out.is_empty() && (in_code || !matches!(word, "." | "," | ";" | "!" | "?" | ")")) {
             out.push(' ');
         }
+        in_code ^= word.matches('`').count() % 2 == 1;
         out.push_str(word);
     }
     out
@@ -338,7 +340,7 @@ fn entity(rest: &str, out: &mut String) -> usize {
 fn role(rest: &str, out: &mut String) -> usize {
     let name_len = rest[1..].bytes().take_while(|b| b.is_ascii_lowercase() || matches!(b, b':' | b'-' | b'_')).count();
     let opened = &rest[1 + name_len..];
-    if name_len > 2 && rest[..1 + name_len].ends_with(':') && opened.starts_with('`') && !opened.starts_with("``") {
+    if name_len > 2 && rest[..=name_len].ends_with(':') && opened.starts_with('`') && !opened.starts_with("``") {
         1 + name_len
     } else {
         copy(':', out)

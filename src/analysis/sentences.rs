@@ -54,7 +54,7 @@ pub fn passages(text: &str) -> Vec<Passage> {
                 });
             }
             Kind::Heading | Kind::Code | Kind::Row => {
-                passages.extend(trimmed(text, range).map(|span| Passage { span, kind }))
+                passages.extend(trimmed(text, range).map(|span| Passage { span, kind }));
             }
         }
     }

@@ -10,7 +10,7 @@ pub fn is_stop_word(word: &str, language: &str) -> bool {
 }
 
 /// Whether a pair of Han characters belongs to the question and not to its subject: 什么, 是谁, 哪年. Dropping pairs with
-/// 的 or 是 in them too costs 0.003 nDCG@10 on Chinese XQuAD; dropping these costs nothing.
+/// 的 or 是 in them too costs 0.003 nDCG@10 on Chinese `XQuAD`; dropping these costs nothing.
 pub(super) fn asks(pair: &str) -> bool {
     pair.contains(['什', '么', '麼', '谁', '誰', '哪', '吗', '嗎', '呢'])
 }

@@ -74,7 +74,7 @@ fn shortlist(candidates: &mut [Candidate], intent: Intent, tools: &Tools<'_>, op
     candidates.iter_mut().for_each(|candidate| candidate.score = candidate.features.score(intent));
     let mut order: Vec<usize> = (0..candidates.len()).collect();
     let by_score = |candidates: &[Candidate], order: &mut Vec<usize>| {
-        order.sort_by(|&a, &b| candidates[b].score.total_cmp(&candidates[a].score).then(a.cmp(&b)))
+        order.sort_by(|&a, &b| candidates[b].score.total_cmp(&candidates[a].score).then(a.cmp(&b)));
     };
     by_score(candidates, &mut order);
     order.truncate(options.max_compared);

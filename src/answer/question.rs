@@ -144,7 +144,7 @@ impl<'a> Question<'a> {
 }
 
 /// Whether two characters of a script without spaces say little: most pairs that no text has straddle two words, and
-/// pairs with a particle in them hold a sentence together. On Chinese XQuAD this halves the share of wrong refusals.
+/// pairs with a particle in them hold a sentence together. On Chinese `XQuAD` this halves the share of wrong refusals.
 fn is_hollow_pair(term: &str, is_known: bool) -> bool {
     let mut characters = term.chars();
     let (Some(a), Some(b), None) = (characters.next(), characters.next(), characters.next()) else { return false };

@@ -1,7 +1,7 @@
 //! Whether the evidence supports an answer at all.
 //!
 //! A straight line through a handful of numbers, so that a wrong verdict can be traced to the number that caused it.
-//! Fitted by hand near a logistic regression over 1,190 XQuAD and 472 chunking questions, each asked of its own corpus,
+//! Fitted by hand near a logistic regression over 1,190 `XQuAD` and 472 chunking questions, each asked of its own corpus,
 //! of the other's and of a book on Rust.
 
 use super::evidence::Evidence;
@@ -47,7 +47,7 @@ impl Strength {
 
     /// Above zero the evidence supports an answer.
     ///
-    /// Wrong refusals and right ones, XQuAD asked of its own paragraphs and of a book on Rust: 3 % and 99 % with
+    /// Wrong refusals and right ones, `XQuAD` asked of its own paragraphs and of a book on Rust: 3 % and 99 % with
     /// vectors, 4 % and 97 % without, 4 % and 85 % in Chinese without.
     pub(super) fn margin(&self) -> f64 {
         let against = 3.0 * self.missing_names + 2.0 * self.unknown;

@@ -62,12 +62,8 @@ impl Cache {
 }
 
 /// `None`: no such row. `Some(None)`: a bad row.
-fn read(
-    connection: &Connection,
-    key: &Key,
-    model: &str,
-    dimension: usize,
-) -> rusqlite::Result<Option<Option<Vector>>> {
+#[expect(clippy::option_option, reason = "two kinds of nothing, told apart in one place")]
+fn read(connection: &Connection, key: &Key, model: &str, dimension: usize) -> rusqlite::Result<Option<Option<Vector>>> {
     let mut statement = connection.prepare_cached("SELECT model, value, crc FROM embeddings WHERE key = ?1")?;
     let row = statement
         .query_row([key.0], |row| {

@@ -130,8 +130,7 @@ impl Cache {
 
     /// A cache that knows nothing and keeps nothing.
     pub fn disabled() -> Self {
-        let inner =
-            Inner { path: PathBuf::new(), connection: None, writable: false, counters: Counters::default() };
+        let inner = Inner { path: PathBuf::new(), connection: None, writable: false, counters: Counters::default() };
         Self { inner: Mutex::new(inner) }
     }
 
@@ -178,8 +177,7 @@ impl Cache {
         let before = self.stats()?;
         let inner = self.lock();
         let chosen = before.into_iter().filter(|stats| tables.contains(&stats.table));
-        let purged: Vec<Purged> =
-            chosen.map(|s| Purged { table: s.table, count: s.count, bytes: s.bytes }).collect();
+        let purged: Vec<Purged> = chosen.map(|s| Purged { table: s.table, count: s.count, bytes: s.bytes }).collect();
         let Some(connection) = &inner.connection else { return Ok(purged) };
         if !inner.writable {
             return Err(Fault::failed(format!("{} cannot be written to", inner.path.display())));

@@ -105,9 +105,8 @@ fn a_newer_file_is_left_alone() {
 fn purge_counts_and_shrinks() {
     let dir = tempfile::tempdir().unwrap();
     let cache = Cache::open(dir.path());
-    let rows: Vec<(Key, Vector)> = (0..500)
-        .map(|i| (Key::new(MODEL, "query", &i.to_string()), Vector::new(vec![1.0; 384]).unwrap()))
-        .collect();
+    let rows: Vec<(Key, Vector)> =
+        (0..500).map(|i| (Key::new(MODEL, "query", &i.to_string()), Vector::new(vec![1.0; 384]).unwrap())).collect();
     cache.keep_embeddings(MODEL, &rows, 1);
     let purged = cache.purge(&[Table::Embeddings]).unwrap();
     assert_eq!((purged[0].count, purged[0].bytes), (500, 500 * (32 + 384 * 4)));

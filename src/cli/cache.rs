@@ -41,7 +41,9 @@ pub fn run(args: &CacheArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
         (Some(Action::Purge { tables }), _) | (None, Some(tables)) => purge(tables, engine, ui),
         (Some(Action::Stats), _) => stats(engine, ui),
         (None, None) if args.stats => stats(engine, ui),
-        (None, None) => Err(Fault::usage("say what to do with the cache").hint("`rag cache stats` or `rag cache purge all`")),
+        (None, None) => {
+            Err(Fault::usage("say what to do with the cache").hint("`rag cache stats` or `rag cache purge all`"))
+        }
     }
 }
 
@@ -71,10 +73,8 @@ fn purge(tables: &str, engine: &Engine, ui: &Ui) -> Result<Outcome> {
     let tables = Table::parse_list(tables)?;
     let purged = engine.cache().purge(&tables)?;
     if ui.json {
-        let tables: serde_json::Map<_, _> = purged
-            .iter()
-            .map(|p| (p.table.name().to_owned(), json!({ "count": p.count, "bytes": p.bytes })))
-            .collect();
+        let tables: serde_json::Map<_, _> =
+            purged.iter().map(|p| (p.table.name().to_owned(), json!({ "count": p.count, "bytes": p.bytes }))).collect();
         ui.json(&json!({ "purged": tables }));
         return Ok(Outcome::Done);
     }

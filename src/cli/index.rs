@@ -147,8 +147,7 @@ fn show(engine: &Engine, ui: &Ui) -> Result<Outcome> {
 fn verify(engine: &Engine, ui: &Ui) -> Result<Outcome> {
     let problems = index::verify(&engine.store, &engine.config.index)?;
     if ui.json {
-        let list: Vec<_> =
-            problems.iter().map(|p| json!({ "path": p.path, "reason": p.reason })).collect();
+        let list: Vec<_> = problems.iter().map(|p| json!({ "path": p.path, "reason": p.reason })).collect();
         ui.json(&json!({ "index": engine.config.index, "ok": problems.is_empty(), "damaged": list }));
     } else if problems.is_empty() {
         ui.line(format!("{}  the index `{}` is whole", ui.paint(Tone::Good, "ok"), engine.config.index));

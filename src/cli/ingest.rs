@@ -64,7 +64,11 @@ pub fn run(args: &IngestArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
     let outcome = ingest::run(engine, &request, &mut |event| teller.tell(event));
     teller.bar.finish_and_clear();
     let report = outcome?;
-    if ui.json { print_json(ui, &report) } else { print_summary(ui, &report) }
+    if ui.json {
+        print_json(ui, &report)
+    } else {
+        print_summary(ui, &report)
+    }
     Ok(if report.failed.is_empty() { Outcome::Done } else { Outcome::SomeFailed })
 }
 
@@ -150,24 +154,35 @@ fn duration(seconds: f64) -> String {
 fn print_summary(ui: &Ui, report: &Report) {
     let row = |name: &str, value: String| ui.line(format!("{} {value}", ui.paint(Tone::Faint, &format!("{name:<11}"))));
     row("corpus id", report.corpus_id.clone());
-    row("documents", match (report.committed, report.read, report.removed) {
-        (false, ..) => format!("{} (unchanged)", count(report.documents)),
-        (true, read, removed) => format!("{} ({} read, {} removed)", count(report.documents), count(read), count(removed)),
-    });
+    row(
+        "documents",
+        match (report.committed, report.read, report.removed) {
+            (false, ..) => format!("{} (unchanged)", count(report.documents)),
+            (true, read, removed) => {
+                format!("{} ({} read, {} removed)", count(report.documents), count(read), count(removed))
+            }
+        },
+    );
     row("chunks", count(report.chunks));
     row("dimension", report.dimension.to_string());
     row("index", report.index_dir.display().to_string());
-    row("cache", format!(
-        "{}, {}, hit rate {:.0} %",
-        counted(report.cache.hits, "hit"),
-        if report.cache.misses == 1 { "1 miss".into() } else { format!("{} misses", count(report.cache.misses)) },
-        report.cache.hit_rate() * 100.0
-    ));
+    row(
+        "cache",
+        format!(
+            "{}, {}, hit rate {:.0} %",
+            counted(report.cache.hits, "hit"),
+            if report.cache.misses == 1 { "1 miss".into() } else { format!("{} misses", count(report.cache.misses)) },
+            report.cache.hit_rate() * 100.0
+        ),
+    );
     let reasons: Vec<String> = report.skip_reasons.iter().map(|(why, n)| format!("{} {why}", count(*n))).collect();
-    row("skipped", match reasons.is_empty() {
-        true => "0".to_owned(),
-        false => format!("{} ({})", count(report.skipped), reasons.join(", ")),
-    });
+    row(
+        "skipped",
+        match reasons.is_empty() {
+            true => "0".to_owned(),
+            false => format!("{} ({})", count(report.skipped), reasons.join(", ")),
+        },
+    );
     row("failed", count(report.failed.len() as u64));
     row("time", format!("{:.1} s", report.elapsed.as_secs_f64()));
     /// More would push the summary off the screen; `--json` has them all.
@@ -181,8 +196,7 @@ fn print_summary(ui: &Ui, report: &Report) {
 }
 
 fn print_json(ui: &Ui, report: &Report) {
-    let failed: Vec<_> =
-        report.failed.iter().map(|(path, reason)| json!({ "path": path, "reason": reason })).collect();
+    let failed: Vec<_> = report.failed.iter().map(|(path, reason)| json!({ "path": path, "reason": reason })).collect();
     ui.json(&json!({
         "job_id": report.job_id,
         "corpus_id": report.corpus_id,

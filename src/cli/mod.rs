@@ -37,7 +37,6 @@ use ui::Ui;
     version,
     about,
     long_about = None,
-    disable_help_subcommand = true,
     max_term_width = 100,
     after_help = "Start with `rag ingest --dir FOLDER`, then `rag ask \"QUESTION\"`.\n\n\
                   Exit codes: 0 done, 1 failed, 2 usage, 3 nothing found, 4 some files failed, 5 damaged,\n\
@@ -103,7 +102,9 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
     let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
-        Err(error) => return exit::of_clap(&error, args.iter().take_while(|arg| *arg != "--").any(|arg| arg == "--json")),
+        Err(error) => {
+            return exit::of_clap(&error, args.iter().take_while(|arg| *arg != "--").any(|arg| arg == "--json"));
+        }
     };
     let ui = Ui::new(&cli.global);
     let outcome = run(cli, &ui);
@@ -147,6 +148,6 @@ pub fn command() -> clap::Command {
     Cli::command()
 }
 
-pub use completions::render as render_completions;
 pub use completions::SHELLS;
+pub use completions::render as render_completions;
 pub use man::render_all as render_man;

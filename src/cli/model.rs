@@ -162,6 +162,9 @@ fn print_added(ui: &Ui, files: &ModelFiles) {
         ui.json(&json!({ "name": files.name, "dir": files.dir, "fingerprint": files.fingerprint }));
     } else {
         ui.line(format!("added `{}` in {}", files.name, files.dir.display()));
-        ui.note(format!("use it with `rag ingest --model {}`, or `model = \"{}\"` in rag.toml", files.name, files.name));
+        ui.note(format!(
+            "use it with `rag ingest --model {}`, or `model = \"{}\"` in rag.toml",
+            files.name, files.name
+        ));
     }
 }

@@ -3,10 +3,10 @@
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
+use super::Flags;
 use super::exit::Outcome;
 use super::ui::{Tone, Ui, clipped, safe};
 use super::wire::HitJson;
-use super::Flags;
 use crate::config;
 use crate::document::{Hit, Leg};
 use crate::engine::Engine;

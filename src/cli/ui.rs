@@ -105,19 +105,15 @@ impl Ui {
     /// Talk, unless quiet.
     pub fn note(&self, text: impl Display) {
         if !self.quiet {
-            self.talk(&format!("{text}"));
+            talk(&format!("{text}"));
         }
     }
 
     /// Talk for those who asked for more.
     pub fn detail(&self, text: impl Display) {
         if self.verbose {
-            self.talk(&format!("{text}"));
+            talk(&format!("{text}"));
         }
-    }
-
-    fn talk(&self, text: &str) {
-        let _ = io::stderr().lock().write_all(format!("{}\n", safe(text)).as_bytes());
     }
 
     /// A fault and its hint; as JSON where data is JSON.
@@ -176,17 +172,22 @@ impl Ui {
     }
 }
 
+/// A line that a terminal cannot mistake for a command.
+fn talk(text: &str) {
+    let _ = io::stderr().lock().write_all(format!("{}\n", safe(text)).as_bytes());
+}
+
 /// A fault as scripts read it.
 pub fn json_fault(fault: &Fault, code: u8) {
     let error = serde_json::json!({
         "error": { "code": code, "message": fault.to_string(), "hint": fault.hint_text() }
     });
-    let _ = writeln!(io::stderr().lock(), "{error}");
+    // One write, as for people.
+    let _ = io::stderr().lock().write_all(format!("{error}\n").as_bytes());
 }
 
 /// Columns of numbers.
-const RIGHT_ALIGNED: [&str; 9] =
-    ["count", "size", "documents", "chunks", "rank", "score", "weight", "bm25", "cosine"];
+const RIGHT_ALIGNED: [&str; 9] = ["count", "size", "documents", "chunks", "rank", "score", "weight", "bm25", "cosine"];
 
 fn paint(on: bool, tone: Tone, text: &str) -> String {
     if on { format!("\x1b[{}m{text}\x1b[0m", tone.code()) } else { text.to_owned() }

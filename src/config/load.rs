@@ -43,6 +43,7 @@ pub struct World {
 impl World {
     /// The real surroundings of this process.
     pub fn of_this_process() -> Self {
+        #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
         let env = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v))).collect();
         let exe = std::env::current_exe().and_then(|p| p.canonicalize()).ok();
         Self {
@@ -71,17 +72,16 @@ impl World {
 type Layer = BTreeMap<&'static str, (String, Origin)>;
 
 pub fn load(world: &World, flags: &[(&'static str, String, String)]) -> Result<Config> {
-    let mut values: Layer =
-        SETTINGS.iter().map(|s| (s.key, (s.default.to_owned(), Origin::BuiltIn))).collect();
+    let mut values: Layer = SETTINGS.iter().map(|s| (s.key, (s.default.to_owned(), Origin::BuiltIn))).collect();
     if let Some(path) = world.config_file() {
         values.extend(read_file(&path)?);
     }
     values.extend(read_file(&world.cwd.join("rag.toml"))?);
     for setting in SETTINGS {
         if let Some(value) = world.env.get(setting.env).filter(|v| !v.is_empty()) {
-            let value = value.to_str().ok_or_else(|| {
-                Fault::usage(format!("environment {} is not valid UTF-8", setting.env))
-            })?;
+            let value = value
+                .to_str()
+                .ok_or_else(|| Fault::usage(format!("environment {} is not valid UTF-8", setting.env)))?;
             values.insert(setting.key, (value.to_owned(), Origin::Environment(setting.env)));
         }
     }

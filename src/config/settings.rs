@@ -7,7 +7,10 @@ pub enum Shape {
     Path,
     /// A name that becomes a file name: letters, digits, `.`, `_`, `-`, not starting with `.` or `-`.
     Name,
-    Whole { least: u64, most: u64 },
+    Whole {
+        least: u64,
+        most: u64,
+    },
     Fraction,
     OneOf(&'static [&'static str]),
 }

@@ -55,7 +55,9 @@ fn an_unknown_key_and_broken_toml_name_the_line() {
     let dir = tempfile::tempdir().unwrap();
     let mut world = world(&[]);
     world.cwd = dir.path().to_owned();
-    for (text, part) in [("[chunk]\nsize = 3\n", "rag.toml:2: there is no setting `chunk.size`"), ("a = [", "rag.toml:1")] {
+    for (text, part) in
+        [("[chunk]\nsize = 3\n", "rag.toml:2: there is no setting `chunk.size`"), ("a = [", "rag.toml:1")]
+    {
         std::fs::write(dir.path().join("rag.toml"), text).unwrap();
         let fault = Config::load(&world, &[]).unwrap_err();
         assert!(fault.to_string().contains(part), "{fault}");

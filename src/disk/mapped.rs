@@ -63,7 +63,8 @@ impl Mapped {
         if actual != bytes || blocks != sums.len() {
             return Err(Fault::damaged(format!("{} has {actual} bytes instead of {bytes}", path.display())));
         }
-        let map = if bytes == 0 { None } else { Some(map(&file).or_failed(|| format!("cannot map {}", path.display()))?) };
+        let map =
+            if bytes == 0 { None } else { Some(map(&file).or_failed(|| format!("cannot map {}", path.display()))?) };
         let checked = sums.iter().map(|_| AtomicBool::new(false)).collect();
         Ok(Self { name: name.to_owned(), map, sums, checked, damage })
     }

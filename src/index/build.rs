@@ -11,9 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::dense::{self, RowKey};
 use super::documents::{self, Record, State};
-use super::generation::{
-    Chunking, Counts, FORMAT, FileEntry, META, Meta, ModelInfo, Root, VectorFile, corpus_id,
-};
+use super::generation::{Chunking, Counts, FORMAT, FileEntry, META, Meta, ModelInfo, Root, VectorFile, corpus_id};
 use super::lexical;
 use super::names::{Pointer, Store};
 use super::snapshot::Snapshot;
@@ -214,29 +212,42 @@ impl<'a> Builder<'a> {
         let bytes = meta.to_bytes()?;
         disk::replace(&self.dir.join(META), &bytes)?;
         disk::sync_dir(&self.dir.join("bm25"))?;
-        let pointer =
-            self.store.publish(summary.name, &self.dir, &meta.corpus_id, &disk::sha256_hex(&bytes))?;
+        let pointer = self.store.publish(summary.name, &self.dir, &meta.corpus_id, &disk::sha256_hex(&bytes))?;
         self.committed = true;
         Ok((pointer, meta))
     }
 
-    /// Sums of all files: those of linked ones are known and were checked in `begin`, new ones are read and synced.
+    /// Sums of all files: those of linked ones are known and were checked before, new ones are read and synced, side
+    /// by side, since syncs that run together share one write of the file system's journal.
     fn sums(&self) -> Result<BTreeMap<String, FileEntry>> {
         let mut files = BTreeMap::new();
+        let mut new = Vec::new();
         for name in names_below(&self.dir)? {
-            let path = self.dir.join(&name);
             let linked = self.base.and_then(|base| {
                 let entry = base.meta().files.get(&name)?;
-                same_file(&base.dir().join(&name), &path).then(|| entry.clone())
+                same_file(&base.dir().join(&name), &self.dir.join(&name)).then(|| entry.clone())
             });
-            let entry = match linked {
-                Some(entry) => entry,
-                None => {
-                    disk::sync_file(&path)?;
-                    FileEntry::of(disk::file_sum(&path)?)
-                }
-            };
-            files.insert(name, entry);
+            match linked {
+                Some(entry) => drop(files.insert(name, entry)),
+                None => new.push(name),
+            }
+        }
+        /// A generation has a dozen new files; more threads than that would find nothing to do.
+        const SIDE_BY_SIDE: usize = 16;
+        let sum = |name: &String| -> Result<FileEntry> {
+            let path = self.dir.join(name);
+            disk::sync_file(&path)?;
+            Ok(FileEntry::of(disk::file_sum(&path)?))
+        };
+        for names in new.chunks(SIDE_BY_SIDE) {
+            let sums: Vec<Result<FileEntry>> = std::thread::scope(|scope| {
+                let threads: Vec<_> = names.iter().map(|name| scope.spawn(|| sum(name))).collect();
+                let died = |_| Err(Fault::failed("a summing thread has died"));
+                threads.into_iter().map(|thread| thread.join().unwrap_or_else(died)).collect()
+            });
+            for (name, sum) in names.iter().zip(sums) {
+                files.insert(name.clone(), sum?);
+            }
         }
         Ok(files)
     }

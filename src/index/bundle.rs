@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -235,7 +235,7 @@ fn unpack(bundle: &Path, dir: &Path) -> Result<(Manifest, Meta)> {
         let Some(announced) = meta.files.get(&entry.name).filter(|_| missing.remove(entry.name.as_str())) else {
             return Err(bad(bundle, &format!("the entry {:?} is not announced, or comes twice", entry.name)));
         };
-        entry.write(bundle, &dir.join(&entry.name.clone()), announced.bytes, &announced.sha256)?;
+        entry.write(bundle, &dir.join(entry.name.clone()), announced.bytes, &announced.sha256)?;
     }
     if let Some(name) = missing.first() {
         return Err(bad(bundle, &format!("{name} is missing")));
@@ -277,7 +277,7 @@ impl<'a, R: Read> Entry<'a, R> {
     }
 
     /// Writes the entry's bytes, refusing more than `bytes` and any other sum than `sha256`.
-    fn write(&mut self, bundle: &Path, target: &PathBuf, bytes: u64, sha256: &str) -> Result<()> {
+    fn write(&mut self, bundle: &Path, target: &Path, bytes: u64, sha256: &str) -> Result<()> {
         let what = || format!("cannot write {}", target.display());
         let mut out = disk::create_file(target)?;
         let (mut sha, mut written) = (Sha256::new(), 0);

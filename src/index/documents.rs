@@ -73,8 +73,8 @@ pub fn read(path: &Path) -> Result<Vec<Record>> {
     let mut records = Vec::new();
     for (n, line) in BufReader::with_capacity(1 << 16, file).lines().enumerate() {
         let line = line.or_damaged(|| format!("cannot read {}", path.display()))?;
-        let record = serde_json::from_str(&line)
-            .map_err(|e| Fault::damaged(format!("{}:{}: {e}", path.display(), n + 1)))?;
+        let record =
+            serde_json::from_str(&line).map_err(|e| Fault::damaged(format!("{}:{}: {e}", path.display(), n + 1)))?;
         records.push(record);
     }
     Ok(records)

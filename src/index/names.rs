@@ -167,7 +167,8 @@ impl Store {
     }
 
     fn remove_orphans(&self) -> Result<()> {
-        for entry in std::fs::read_dir(&self.dir).or_failed(|| format!("cannot read {}", self.dir.display()))?.flatten() {
+        for entry in std::fs::read_dir(&self.dir).or_failed(|| format!("cannot read {}", self.dir.display()))?.flatten()
+        {
             if entry.file_name().to_string_lossy().starts_with(BUILDING) {
                 disk::remove_dir(&entry.path())?;
             }

@@ -87,8 +87,7 @@ fn scores(store: &Store, name: &str, question: &str) -> Vec<(String, f32, f32)> 
     let lexical = snapshot.lexical_scores(&query_terms(question, &["en"])).unwrap();
     let dense = snapshot.dense_scores(&vector(question)).unwrap();
     let live = (0..snapshot.ordinals()).filter(|i| !dense[*i].is_nan());
-    let mut found: Vec<_> =
-        live.map(|i| (snapshot.fetch(i as u32).unwrap().path, lexical[i], dense[i])).collect();
+    let mut found: Vec<_> = live.map(|i| (snapshot.fetch(i as u32).unwrap().path, lexical[i], dense[i])).collect();
     found.sort_by(|a, b| a.0.cmp(&b.0));
     found
 }
@@ -183,7 +182,8 @@ fn only_the_current_and_the_previous_generation_stay() {
     let generations = std::fs::read_dir(dir.path().join("indexes")).unwrap().flatten();
     assert_eq!(generations.filter(|entry| entry.path().join("meta.json").exists()).count(), 2);
     store.remove("a").unwrap();
-    let left: Vec<_> = std::fs::read_dir(dir.path().join("indexes")).unwrap().flatten().map(|e| e.file_name()).collect();
+    let left: Vec<_> =
+        std::fs::read_dir(dir.path().join("indexes")).unwrap().flatten().map(|e| e.file_name()).collect();
     assert!(left.iter().all(|name| name == "names" || name == ".lock"), "{left:?}");
 }
 

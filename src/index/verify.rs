@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
+use super::State;
 use super::generation::Meta;
 use super::names::{Store, Target};
 use super::snapshot::Snapshot;
-use super::State;
 use crate::disk;
 use crate::error::{Kind, Result};
 

@@ -44,25 +44,19 @@ pub fn load(library: &Path, model: &ModelFiles) -> Result<Network> {
 /// Fills in every pending row. `network` has been loading meanwhile.
 ///
 /// What is embedded before an interruption is in the cache, so that the next run goes on from there.
-pub fn embed<'scope>(
+pub fn embed(
     job: &Job<'_>,
     pending: Pending,
     vectors: &Vectors,
-    network: ScopedJoinHandle<'scope, Result<Network>>,
+    network: ScopedJoinHandle<'_, Result<Network>>,
     on_event: &mut dyn FnMut(Event),
 ) -> Result<Counters> {
     let disabled = Cache::disabled();
     let cache = if job.no_cache { &disabled } else { job.engine.cache() };
     let before = cache.counters();
     let total = pending.len() as u64;
-    let shared = Shared {
-        job,
-        vectors,
-        cache,
-        done: AtomicU64::new(0),
-        stop: AtomicBool::new(false),
-        fault: Mutex::new(None),
-    };
+    let shared =
+        Shared { job, vectors, cache, done: AtomicU64::new(0), stop: AtomicBool::new(false), fault: Mutex::new(None) };
     on_event(Event::Progress { stage: Stage::Vectors, done: 0, total });
     let (sender, receiver) = sync_channel::<(usize, Key, String)>(QUEUED_PER_THREAD * job.engine.config.threads);
     let receiver = &Mutex::new(receiver);

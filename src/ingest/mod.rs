@@ -110,11 +110,8 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
     let chunking = chunking(engine, &model);
     let _lock = engine.store.lock(request.wait, &|| engine.interrupted())?;
     let base = base(engine, &model, chunking, &roots, on_event);
-    let options = WalkOptions {
-        include: request.include.clone(),
-        exclude: request.exclude.clone(),
-        skip: data_dirs(engine),
-    };
+    let options =
+        WalkOptions { include: request.include.clone(), exclude: request.exclude.clone(), skip: data_dirs(engine) };
     let known = base.as_ref().map_or(Ok(Vec::new()), Snapshot::documents)?;
     let dimension = dimension(&model, base.as_ref())?;
 
@@ -128,7 +125,7 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
         let mut scan = scan::scan(engine, &roots, &options, known, &mut on_todo, on_event)?;
         if let (Some(base), true) = (&base, scan.is_unchanged()) {
             let index_dir = base.dir().to_owned();
-            return Ok(report(engine, start, base.meta(), index_dir, &scan, Outcome::default()));
+            return Ok(report(engine, start, base.meta(), index_dir, &scan, &Outcome::default()));
         }
 
         let mut builder = Builder::begin(&engine.store, base.as_ref())?;
@@ -165,7 +162,7 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
         let (pointer, meta) = builder.commit(vectors, &summary)?;
         on_event(Event::Progress { stage: Stage::Save, done: 1, total: 1 });
         let index_dir = engine.store.generation_dir(&pointer.current.generation);
-        Ok(report(engine, start, &meta, index_dir, &scan, outcome))
+        Ok(report(engine, start, &meta, index_dir, &scan, &outcome))
     })
 }
 
@@ -194,10 +191,7 @@ fn chunking(engine: &Engine, model: &ModelFiles) -> Chunking {
 /// The chunker's budget: the window without what the model adds around a passage.
 fn limits(chunking: Chunking, model: &ModelFiles, tokenizer: &Tokenizer) -> Limits {
     let around = tokenizer.special() + tokenizer.count(&model.spec.passage_prefix);
-    Limits {
-        max_tokens: chunking.max_tokens.saturating_sub(around).max(1),
-        overlap_tokens: chunking.overlap_tokens,
-    }
+    Limits { max_tokens: chunking.max_tokens.saturating_sub(around).max(1), overlap_tokens: chunking.overlap_tokens }
 }
 
 fn dimension(model: &ModelFiles, base: Option<&Snapshot>) -> Result<usize> {
@@ -289,7 +283,7 @@ fn report(
     meta: &Meta,
     index_dir: PathBuf,
     scan: &scan::Scan,
-    outcome: Outcome,
+    outcome: &Outcome,
 ) -> Report {
     let mut skip_reasons: std::collections::BTreeMap<String, u64> = scan.skipped.clone();
     for record in scan.records.iter().filter(|record| record.state == State::Skipped) {

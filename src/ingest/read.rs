@@ -95,8 +95,9 @@ pub fn read(
         let mut waiting: BTreeMap<usize, std::result::Result<Finished, String>> = BTreeMap::new();
         for n in 0..todo.len() {
             while sent < todo.len()
-                && (sent == n || (in_flight + todo[sent].size <= IN_FLIGHT_BYTES
-                    && sent - n < IN_FLIGHT_FILES * engine.config.threads))
+                && (sent == n
+                    || (in_flight + todo[sent].size <= IN_FLIGHT_BYTES
+                        && sent - n < IN_FLIGHT_FILES * engine.config.threads))
             {
                 in_flight += todo[sent].size;
                 let task = Task {
@@ -193,11 +194,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn work(
-        &self,
-        tasks: &Mutex<Receiver<Task<'_>>>,
-        done: &Sender<(usize, std::result::Result<Finished, String>)>,
-    ) {
+    fn work(&self, tasks: &Mutex<Receiver<Task<'_>>>, done: &Sender<(usize, std::result::Result<Finished, String>)>) {
         loop {
             let task = match tasks.lock() {
                 Ok(tasks) => tasks.recv(),

@@ -107,12 +107,7 @@ impl Scan {
                 return;
             }
         }
-        self.todo.push(Todo {
-            record: self.records.len(),
-            absolute: found.absolute,
-            size: found.size,
-            before: known,
-        });
+        self.todo.push(Todo { record: self.records.len(), absolute: found.absolute, size: found.size, before: known });
         self.records.push(Record {
             root,
             path: found.path,

@@ -112,7 +112,8 @@ fn fingerprint(files: &ModelFiles) -> String {
 }
 
 fn damaged(path: &Path, why: &str) -> Fault {
-    Fault::damaged(format!("{} is damaged: {why}", path.display())).hint("run `scripts/setup`, or `rag model add` again")
+    Fault::damaged(format!("{} is damaged: {why}", path.display()))
+        .hint("run `scripts/setup`, or `rag model add` again")
 }
 
 fn verify(dir: &Path, file: &str, expected: &ManifestFile) -> Result<()> {
@@ -152,7 +153,8 @@ fn stays_inside(name: &str) -> bool {
 /// # Errors
 /// Says exactly what to run when there is none.
 pub fn find_model(asset_dirs: &[PathBuf], name: &str) -> Result<ModelFiles> {
-    let found = asset_dirs.iter().map(|dir| dir.join("models").join(name)).find(|dir| dir.join("manifest.json").exists());
+    let found =
+        asset_dirs.iter().map(|dir| dir.join("models").join(name)).find(|dir| dir.join("manifest.json").exists());
     let Some(dir) = found else {
         return Err(Fault::failed(format!("no model named `{name}` on this machine")).hint(format!(
             "run `scripts/setup` in the project's folder, or `rag model pull {name}`; looked in {}",

@@ -62,8 +62,9 @@ pub fn find_runtime(asset_dirs: &[PathBuf], named: Option<&Path>) -> Result<Path
     if let Some(path) = named {
         return match path.is_file() {
             true => Ok(path.to_path_buf()),
-            false => Err(Fault::failed(format!("no ONNX Runtime library at {}", path.display()))
-                .hint("run `scripts/setup` in the project's folder, and set neither ORT_DYLIB_PATH nor runtime_library")),
+            false => Err(Fault::failed(format!("no ONNX Runtime library at {}", path.display())).hint(
+                "run `scripts/setup` in the project's folder, and set neither ORT_DYLIB_PATH nor runtime_library",
+            )),
         };
     }
     let candidates = asset_dirs.iter().flat_map(|dir| LIBRARY_NAMES.map(|name| dir.join("runtime").join(name)));

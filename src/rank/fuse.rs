@@ -32,8 +32,8 @@ pub struct Fused {
 /// `lexical[i]` is 0 where chunk `i` does not match; `dense[i]` is NaN where it is deleted or filtered out. An absent
 /// leg does not take part. The caller breaks ties, which it can by path and this room cannot.
 pub fn fuse(lexical: Option<&[f32]>, dense: Option<&[f32]>, fusion: Fusion, depth: usize) -> Vec<Fused> {
-    let lexical = lexical.map(|scores| Normalised::lexical(scores));
-    let dense = dense.map(|scores| Normalised::dense(scores));
+    let lexical = lexical.map(Normalised::lexical);
+    let dense = dense.map(Normalised::dense);
     let n = lexical.as_ref().or(dense.as_ref()).map_or(0, |leg| leg.raw.len());
     let (lexical_weight, dense_weight) = match (&lexical, &dense) {
         (Some(lexical), Some(dense)) if lexical.span > 0.0 => {
@@ -122,8 +122,9 @@ impl<'a> Normalised<'a> {
         let deviation = ((n * variance + PRIOR_CHUNKS * PRIOR_VARIANCE) / (n + PRIOR_CHUNKS)).sqrt();
         let stands_out = (max - zero) / deviation;
         let seen = ((stands_out - BLIND_DEVIATIONS) / (SURE_DEVIATIONS - BLIND_DEVIATIONS)).clamp(0.0, 1.0);
-        // No maximum of n numbers lies more than √(n-1) deviations above their mean, so few chunks prove nothing.
-        let trust = 1.0 - (1.0 - seen) * n / (n + 2.0 * PRIOR_CHUNKS);
+        // No maximum of n numbers lies more than √(n-1) deviations above their mean, so few chunks prove nothing either
+        // way, and the leg gets half of its weight.
+        let trust = (seen * n + 0.5 * 2.0 * PRIOR_CHUNKS) / (n + 2.0 * PRIOR_CHUNKS);
         Self { raw, zero, span: SURE_DEVIATIONS * deviation, trust, is_match: |score| !score.is_nan() }
     }
 

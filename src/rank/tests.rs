@@ -72,7 +72,7 @@ proptest! {
                 .into_iter()
                 .map(|fused| (order[fused.ordinal as usize], (fused.score * 1e6).round() as i64))
                 .collect();
-            found.sort();
+            found.sort_unstable();
             found
         };
         prop_assert_eq!(run(&plain), run(&shuffled));

@@ -1,3 +1,5 @@
+//! Tests of the room as a whole.
+
 use std::path::Path;
 
 use super::*;

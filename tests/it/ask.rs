@@ -63,7 +63,13 @@ fn every_mark_has_a_citation_and_every_sentence_a_source() {
     let sandbox = sandbox();
     write_old(&sandbox, "docs/more.md", "# More on bees\n\nBees also dance when the swarm looks for a new home.\n");
     sandbox.ingest();
-    let questions = [QUESTION, "What are combs made of?", "Why does bread rise?", "When do bees dance?", "Why does a volcano erupt?"];
+    let questions = [
+        QUESTION,
+        "What are combs made of?",
+        "Why does bread rise?",
+        "When do bees dance?",
+        "Why does a volcano erupt?",
+    ];
     for question in questions {
         let found = sandbox.rag(["ask", question, "--json"]).ok().json();
         let answer = found["answer"].as_str().unwrap();
@@ -78,7 +84,8 @@ fn every_mark_has_a_citation_and_every_sentence_a_source() {
         let mut rest = answer;
         while let Some((sentence, after)) = rest.split_once(" [") {
             let (n, after) = after.split_once(']').unwrap();
-            let source = citations.iter().find(|c| c["n"].to_string() == n).unwrap()["text"].as_str().unwrap();
+            let source =
+                citations.iter().find(|c| c["n"].as_u64() == n.parse().ok()).unwrap()["text"].as_str().unwrap();
             let flat = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
             assert!(flat(source).contains(&flat(sentence)), "{sentence:?} is not in {source:?}");
             rest = after;
@@ -102,7 +109,8 @@ fn what_nothing_supports_is_not_answered() {
 #[test]
 fn an_answer_is_as_long_as_asked_for() {
     let sandbox = Sandbox::new();
-    let text: String = (1..30).map(|n| format!("The heron of pond {n} waits for fish in the reeds of pond {n}. ")).collect();
+    let text: String =
+        (1..30).map(|n| format!("The heron of pond {n} waits for fish in the reeds of pond {n}. ")).collect();
     write_old(&sandbox, "docs/a.md", text);
     sandbox.ingest();
     let answer = sandbox.rag(["ask", "Where does the heron wait for fish?", "--json", "--max-words", "15"]).ok().json();

@@ -218,8 +218,14 @@ fn entries_that_no_index_has_are_refused() {
         ("a name above", vec![Entry::file("../canary", "overwritten")]),
         ("far above", vec![Entry::file("bm25/../../../../canary", "overwritten")]),
         ("an absolute name", vec![Entry::file(&canary_name, "overwritten")]),
-        ("a symbolic link, then a file through it", vec![other("bm25/link", EntryType::Symlink), Entry::file("bm25/link", "x")]),
-        ("a link to a folder, then a file below it", vec![other("out", EntryType::Symlink), Entry::file("out/canary", "x")]),
+        (
+            "a symbolic link, then a file through it",
+            vec![other("bm25/link", EntryType::Symlink), Entry::file("bm25/link", "x")],
+        ),
+        (
+            "a link to a folder, then a file below it",
+            vec![other("out", EntryType::Symlink), Entry::file("out/canary", "x")],
+        ),
         ("a hard link", vec![other("bm25/hard", EntryType::Link)]),
         ("a character device", vec![other("dev", EntryType::Char)]),
         ("a block device", vec![other("dev", EntryType::Block)]),
@@ -235,8 +241,17 @@ fn entries_that_no_index_has_are_refused() {
         ("a dot", vec![Entry::file(".", "x")]),
         ("two dots", vec![Entry::file("..", "x")]),
         ("a PAX header", vec![Entry { kind: EntryType::XHeader, ..Entry::file("pax", "20 path=../canary\n") }]),
-        ("a global PAX header", vec![Entry { kind: EntryType::XGlobalHeader, ..Entry::file("pax", "20 path=../canary\n") }]),
-        ("a long name", vec![Entry { kind: EntryType::GNULongName, ..Entry::file("././@LongLink", "../canary\0") }, Entry::file("x", "x")]),
+        (
+            "a global PAX header",
+            vec![Entry { kind: EntryType::XGlobalHeader, ..Entry::file("pax", "20 path=../canary\n") }],
+        ),
+        (
+            "a long name",
+            vec![
+                Entry { kind: EntryType::GNULongName, ..Entry::file("././@LongLink", "../canary\0") },
+                Entry::file("x", "x"),
+            ],
+        ),
         ("an unknown kind", vec![Entry { kind: EntryType::new(b'Z'), ..Entry::file("z", "z") }]),
     ];
     for (what, name) in [("NUL", &b"bm25/a\0b"[..]), ("not UTF-8", b"bm25/\xFF\xFE"), ("a line end", b"bm25/a\nb")] {
@@ -305,7 +320,12 @@ fn archives_that_are_not_what_they_announce_are_refused() {
         entries[0].data = text.as_bytes().to_vec();
         refused("a manifest that is none", &entries);
     }
-    for (what, size) in [("8 GiB", (8 << 30) - 1), ("2^60", 1 << 60), ("2^64 - 1", u64::MAX), ("one more", good[2].data.len() as u64 + 1)] {
+    for (what, size) in [
+        ("8 GiB", (8 << 30) - 1),
+        ("2^60", 1 << 60),
+        ("2^64 - 1", u64::MAX),
+        ("one more", good[2].data.len() as u64 + 1),
+    ] {
         for n in [0, 1, 2] {
             let mut entries = good.clone();
             entries[n].size = Some(size);
@@ -328,7 +348,21 @@ fn a_meta_json_made_by_an_enemy_is_refused() {
         entries[2].name = to.as_bytes().to_vec();
         entries
     };
-    for name in ["bm25/../../x", "../x", "/tmp/x", "bm25/..", "..", ".", "", "meta.json", "bm25", "bm25/a/b", "a\\b", "bm25/ä", "bm25/x\0"] {
+    for name in [
+        "bm25/../../x",
+        "../x",
+        "/tmp/x",
+        "bm25/..",
+        "..",
+        ".",
+        "",
+        "meta.json",
+        "bm25",
+        "bm25/a/b",
+        "a\\b",
+        "bm25/ä",
+        "bm25/x\0",
+    ] {
         world.refused(&format!("a file {name:?}"), &compressed(&archive(&renamed(name))), &[5]);
     }
     let changes: Vec<(&str, Box<dyn Fn(&mut Value)>)> = vec![
@@ -348,7 +382,10 @@ fn a_meta_json_made_by_an_enemy_is_refused() {
         ("no dimension", Box::new(|m| m["model"]["dimension"] = 0.into())),
         ("an absurd dimension", Box::new(|m| m["model"]["dimension"] = u64::MAX.into())),
         ("a dimension that overflows", Box::new(|m| m["model"]["dimension"] = (1u64 << 61).into())),
-        ("block sums of no hexadecimal digits", Box::new(|m| m["files"]["documents.jsonl"]["blocks"] = "zzzzzzzz".into())),
+        (
+            "block sums of no hexadecimal digits",
+            Box::new(|m| m["files"]["documents.jsonl"]["blocks"] = "zzzzzzzz".into()),
+        ),
         ("block sums cut short", Box::new(|m| m["files"]["documents.jsonl"]["blocks"] = "00".into())),
         ("block sums of other bytes", Box::new(|m| m["files"]["documents.jsonl"]["blocks"] = "00000000".into())),
         ("an absurd size", Box::new(|m| m["files"]["documents.jsonl"]["bytes"] = u64::MAX.into())),
@@ -374,7 +411,8 @@ fn rubbish_with_right_checksums_never_panics() {
     let (mut refused, mut loaded) = (0, 0);
     for n in 2..good.len() {
         let data = &good[n].data;
-        let mut rubbish = vec![Vec::new(), vec![0; data.len()], vec![0xFF; data.len()], data[..data.len() / 2].to_vec()];
+        let mut rubbish =
+            vec![Vec::new(), vec![0; data.len()], vec![0xFF; data.len()], data[..data.len() / 2].to_vec()];
         let flips = if thorough() { 60 } else { 3 };
         for flip in 0..flips {
             let mut bytes = data.clone();
@@ -427,7 +465,8 @@ fn cut_and_flipped_bundles_are_refused_or_right() {
                 tally[1] += 1;
             }
         }
-        let left: Vec<PathBuf> = std::fs::read_dir(data.join("indexes")).expect("a folder").flatten().map(|e| e.path()).collect();
+        let left: Vec<PathBuf> =
+            std::fs::read_dir(data.join("indexes")).expect("a folder").flatten().map(|e| e.path()).collect();
         assert!(!left.iter().any(|path| path.to_string_lossy().contains(".building-")), "{what}: {left:?}");
         drop(lock);
         let _ = std::fs::remove_dir_all(data);
@@ -443,7 +482,14 @@ fn cut_and_flipped_bundles_are_refused_or_right() {
     check("whole", &good);
     println!("{} loaded, {} refused of {}", tally[0], tally[1], 2 * points + 1);
     assert!(tally[0] >= 1 && tally[1] > points, "{tally:?}");
-    for bytes in [&b""[..], b"\x28\xB5\x2F\xFD", b"not a bundle", &[0; 4096], b"PK\x03\x04zip", &archive(&entries(&world.bundle))] {
+    for bytes in [
+        &b""[..],
+        b"\x28\xB5\x2F\xFD",
+        b"not a bundle",
+        &[0; 4096],
+        b"PK\x03\x04zip",
+        &archive(&entries(&world.bundle)),
+    ] {
         world.refused("not zstd", bytes, &[5]);
     }
     for bytes in [&b""[..], &[0; 512], &[0; 1 << 20], &[0xFF; 1024], &b"x".repeat(10_000)] {
@@ -455,7 +501,7 @@ fn cut_and_flipped_bundles_are_refused_or_right() {
 /// end. Memory and file size are limited from outside, so that whoever believes it dies of it.
 #[test]
 fn bombs_are_stopped_at_what_was_announced() {
-    let limits = ["--as=1500000000", "--fsize=100000000", "--cpu=60"];
+    let limits = ["--as=600000000", "--fsize=100000000", "--cpu=60"];
     if !has_tool("prlimit", &[limits[0], limits[1], limits[2], "true"]) {
         return;
     }

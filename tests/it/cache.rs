@@ -25,7 +25,9 @@ fn counts_are_told_by_table() {
 fn a_purge_empties_and_says_what() {
     let sandbox = Sandbox::new();
     topics(&sandbox);
-    for purge in [&["cache", "purge", "all"][..], &["cache", "purge", "embeddings"], &["cache", "--purge", "embeddings"]] {
+    for purge in
+        [&["cache", "purge", "all"][..], &["cache", "purge", "embeddings"], &["cache", "--purge", "embeddings"]]
+    {
         sandbox.rag(["ingest", "--dir", "docs", "--index", "again", "--json"]).ok();
         let purged = sandbox.rag([purge, &["--json"]].concat()).ok().json();
         assert_eq!(purged["purged"]["embeddings"]["count"], 6, "{purge:?}");

@@ -20,7 +20,12 @@ const QUESTION: &str = "lighthouse keeper";
 const MANY: usize = 400;
 
 fn passage(n: usize) -> String {
-    format!("# Entry {n}\n\nOn day {n} the lighthouse keeper number {} counted {} gulls and {} boats.\n", n * 7, n * 3, n + 11)
+    format!(
+        "# Entry {n}\n\nOn day {n} the lighthouse keeper number {} counted {} gulls and {} boats.\n",
+        n * 7,
+        n * 3,
+        n + 11
+    )
 }
 
 fn write_many(sandbox: &Sandbox) {
@@ -148,8 +153,18 @@ fn the_run_after_a_killed_one_ends_like_one_that_was_never_killed() {
 
 /// System calls that change something on disk.
 const CHANGING: [&str; 12] = [
-    "write", "pwrite64", "fsync", "fdatasync", "rename", "renameat", "linkat", "unlink", "unlinkat", "ftruncate",
-    "mkdir", "flock",
+    "write",
+    "pwrite64",
+    "fsync",
+    "fdatasync",
+    "rename",
+    "renameat",
+    "linkat",
+    "unlink",
+    "unlinkat",
+    "ftruncate",
+    "mkdir",
+    "flock",
 ];
 
 /// A folder in two versions: `before/` holds the index of the first, `docs/` the second. All vectors are cached.

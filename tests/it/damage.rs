@@ -19,7 +19,11 @@ use crate::tools::{answer, current, engine, files, listing, thorough};
 const QUESTION: &str = "\"blue boats\" carry sailors across the bay";
 
 fn document(n: usize) -> String {
-    format!("# Harbour {n}\n\nThe blue boats of harbour {n} carry {} sailors across the bay.\n\n## Bread\n\nBaker {n} sells {} loaves.\n", n * 3, n * 7)
+    format!(
+        "# Harbour {n}\n\nThe blue boats of harbour {n} carry {} sailors across the bay.\n\n## Bread\n\nBaker {n} sells {} loaves.\n",
+        n * 3,
+        n * 7
+    )
 }
 
 /// Two generations of ten documents, with deletions, two segments and two vector files.
@@ -65,7 +69,11 @@ impl Searches {
     fn search(&self, mode: Mode) -> Result<Answer, Fault> {
         let request = Request { query: QUESTION.to_owned(), mode, k: 50, no_cache: false };
         let found = Searcher::open(&self.engine)?.search(&self.engine, &request)?;
-        Ok(found.hits.into_iter().map(|h| (h.path.to_string(), h.chunk.lines.first, h.chunk.text, h.score.to_bits())).collect())
+        Ok(found
+            .hits
+            .into_iter()
+            .map(|h| (h.path.to_string(), h.chunk.lines.first, h.chunk.text, h.score.to_bits()))
+            .collect())
     }
 
     /// In every mode: the right answer, or damage that names one of `files`.
@@ -234,8 +242,10 @@ fn verify_names_exactly_the_damaged_file_and_ingest_mends_it() {
 
     // Damage, then ingest; what was embedded is in the cache.
     let id = sandbox.rag(["index", "show", "--json"]).ok().json()["corpus_id"].clone();
-    let kinds_to_mend: BTreeMap<_, _> =
-        files_of_index(&sandbox.data()).into_iter().map(|path| (path.extension().unwrap_or_default().to_owned(), path)).collect();
+    let kinds_to_mend: BTreeMap<_, _> = files_of_index(&sandbox.data())
+        .into_iter()
+        .map(|path| (path.extension().unwrap_or_default().to_owned(), path))
+        .collect();
     for (extension, _) in kinds_to_mend {
         let files = files_of_index(&sandbox.data());
         // A file of deletions is not there any more once the index was built afresh.

@@ -9,7 +9,8 @@ use crate::support::{Run, Sandbox};
 fn corpus(sandbox: &Sandbox) {
     topics(sandbox);
     for n in 0..24 {
-        let text: String = (0..(n * 7) % 40).map(|i| format!("Valve {i} of boiler {n} opens at {} bar.\n\n", i * n)).collect();
+        let text: String =
+            (0..(n * 7) % 40).map(|i| format!("Valve {i} of boiler {n} opens at {} bar.\n\n", i * n)).collect();
         write_old(sandbox, &format!("docs/boilers/{n}.md"), format!("# Boiler {n}\n\n{text}Checked by hand.\n"));
     }
 }
@@ -36,7 +37,9 @@ fn threads_and_runs_change_nothing() {
     let summaries = runs.map(|(data, threads)| rag(data, &["ingest", "--dir", "docs", "--threads", threads]));
     assert_eq!(summaries[0], summaries[1]);
     assert_eq!(summaries[0], summaries[2]);
-    for question in ["At how many bar does valve 3 open?", "boiler 7", "honey", "\"checked by hand\"", "nothing of the kind"] {
+    for question in
+        ["At how many bar does valve 3 open?", "boiler 7", "honey", "\"checked by hand\"", "nothing of the kind"]
+    {
         // With `--explain` a hybrid search shows both legs to the last digit.
         let search = ["search", question, "--explain", "-k", "30", "--no-cache"];
         let found = rag("one", &search);
@@ -59,7 +62,10 @@ fn the_files_of_an_index_do_not_depend_on_threads() {
         let summary = sandbox.rag(args).ok().json();
         let dir = sandbox.path().join(summary["index_dir"].as_str().unwrap());
         let files = crate::fixtures::files_below(&dir).into_iter().filter(|file| !file.starts_with("bm25/"));
-        files.filter(|file| file != "meta.json").map(|file| (std::fs::read(dir.join(&file)).unwrap(), file)).collect::<Vec<_>>()
+        files
+            .filter(|file| file != "meta.json")
+            .map(|file| (std::fs::read(dir.join(&file)).unwrap(), file))
+            .collect::<Vec<_>>()
     };
     let (one, many) = (vectors("1"), vectors("5"));
     assert!(one.len() >= 3, "vectors, their keys and the table of files");

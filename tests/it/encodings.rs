@@ -7,7 +7,9 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::Command;
 
-use encoding_rs::{BIG5, EUC_JP, EUC_KR, Encoding, GB18030, ISO_8859_2, KOI8_R, SHIFT_JIS, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
+use encoding_rs::{
+    BIG5, EUC_JP, EUC_KR, Encoding, GB18030, ISO_8859_2, KOI8_R, SHIFT_JIS, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252,
+};
 use serde_json::Value;
 
 use crate::support::{Sandbox, shared_data};
@@ -43,7 +45,8 @@ fn cases() -> Vec<Case> {
     // Statistics need more than one line.
     let long = |line: &str| line.repeat(12);
     let mut cases = Vec::new();
-    let mut add = |name, encoding, text: String, bytes, question| cases.push(Case { name, encoding, text, bytes, question });
+    let mut add =
+        |name, encoding, text: String, bytes, question| cases.push(Case { name, encoding, text, bytes, question });
     for (name, encoding, line, question) in [
         ("latin1.txt", WINDOWS_1252, FRENCH, "forêt enchantée"),
         ("latin2.txt", ISO_8859_2, POLISH, "wierzby nad rzekę"),
@@ -63,7 +66,8 @@ fn cases() -> Vec<Case> {
     add("utf16be-mark.txt", UTF_16BE, mixed.clone(), utf16(&mixed, &[0xFE, 0xFF], u16::to_be_bytes), "forêt enchantée");
     add("utf16le.txt", UTF_16LE, long(FRENCH), utf16(&long(FRENCH), &[], u16::to_le_bytes), "forêt enchantée");
     add("utf16be.txt", UTF_16BE, long(FRENCH), utf16(&long(FRENCH), &[], u16::to_be_bytes), "forêt enchantée");
-    let newlines = "The first line.\rThe second one.\r\nThe third of them.\n\rThe fifth has a walrus.\u{2028}Still the fifth.\n";
+    let newlines =
+        "The first line.\rThe second one.\r\nThe third of them.\n\rThe fifth has a walrus.\u{2028}Still the fifth.\n";
     add("newlines.txt", UTF_8, newlines.into(), newlines.as_bytes().to_vec(), "walrus");
     cases
 }
@@ -142,9 +146,29 @@ fn noise_is_skipped_and_broken_text_is_kept() {
     ];
     let kept: Vec<(&str, Vec<u8>)> = vec![
         ("surrogate.txt", b"The lone \xED\xA0\x80 surrogate stands beside a pelican on the quay. ".repeat(8)),
-        ("broken.txt", "Une phrase très entière, ".repeat(20).into_bytes().into_iter().chain(*b"then \xC3 broken, pelican").collect()),
-        ("torn16.txt", utf16("A pelican in UTF-16, torn in the middle", &[0xFF, 0xFE], u16::to_le_bytes).into_iter().chain([0x41]).collect()),
-        ("lone16.txt", utf16("A pelican beside half a pair ", &[0xFF, 0xFE], u16::to_le_bytes).into_iter().chain([0, 0xD8, 0x41, 0]).collect()),
+        (
+            "broken.txt",
+            "Une phrase très entière, "
+                .repeat(20)
+                .into_bytes()
+                .into_iter()
+                .chain(*b"then \xC3 broken, pelican")
+                .collect(),
+        ),
+        (
+            "torn16.txt",
+            utf16("A pelican in UTF-16, torn in the middle", &[0xFF, 0xFE], u16::to_le_bytes)
+                .into_iter()
+                .chain([0x41])
+                .collect(),
+        ),
+        (
+            "lone16.txt",
+            utf16("A pelican beside half a pair ", &[0xFF, 0xFE], u16::to_le_bytes)
+                .into_iter()
+                .chain([0, 0xD8, 0x41, 0])
+                .collect(),
+        ),
         ("line.txt", b"pelican ".repeat(20_000)),
         ("word.txt", [&b"pelican "[..], &b"x".repeat(200_000)].concat()),
     ];
@@ -214,10 +238,7 @@ fn what_is_no_plain_file_never_hangs_an_ingest() {
     sandbox.write("docs/plain.md", "# Plain\n\nThe pelican is plain.\n");
     let docs = sandbox.path().join("docs");
     let mut skipped = 0;
-    let _listener = UnixListener::bind(docs.join("socket.txt")).map(|listener| {
-        skipped += 1;
-        listener
-    });
+    let _listener = UnixListener::bind(docs.join("socket.txt")).inspect(|_| skipped += 1);
     if has_tool("mkfifo", &["--version"]) {
         assert!(Command::new("mkfifo").arg(docs.join("fifo.txt")).status().is_ok_and(|s| s.success()));
         // In the place of an ignore file it would be waited for.
@@ -225,7 +246,8 @@ fn what_is_no_plain_file_never_hangs_an_ingest() {
         assert!(Command::new("mkfifo").arg(docs.join("below/.gitignore")).status().is_ok_and(|s| s.success()));
         skipped += 1;
     }
-    if Command::new("mknod").arg(docs.join("zero.txt")).args(["c", "1", "5"]).output().is_ok_and(|o| o.status.success()) {
+    if Command::new("mknod").arg(docs.join("zero.txt")).args(["c", "1", "5"]).output().is_ok_and(|o| o.status.success())
+    {
         skipped += 1;
     } else {
         eprintln!("skipped: no device can be made here");
@@ -235,7 +257,8 @@ fn what_is_no_plain_file_never_hangs_an_ingest() {
     std::os::unix::fs::symlink("/etc/passwd", docs.join("passwd.txt")).expect("a link");
     std::os::unix::fs::symlink("absent", docs.join("dangling.md")).expect("a link");
     skipped += 4;
-    std::fs::write(docs.join(OsStr::from_bytes(b"caf\xE9.md")), "# Name\n\nThe pelican with a Latin-1 name.\n").expect("a file");
+    std::fs::write(docs.join(OsStr::from_bytes(b"caf\xE9.md")), "# Name\n\nThe pelican with a Latin-1 name.\n")
+        .expect("a file");
     std::fs::write(docs.join("new\nline \u{202E}.md"), "# Name\n\nThe pelican with a strange name.\n").expect("a file");
     let sparse = std::fs::File::create(docs.join("sparse.txt")).expect("a file");
     let has_sparse = sparse.set_len(1 << 40).is_ok();
@@ -248,7 +271,10 @@ fn what_is_no_plain_file_never_hangs_an_ingest() {
     assert_eq!(summary["skipped"], skipped, "{summary:#}");
     let found = paths(&sandbox.rag(["search", "pelican", "--json"]).ok().json());
     assert_eq!(found.len(), usize::try_from(summary["documents"].as_u64().expect("a count")).expect("few"));
-    assert!(found.contains(&"caf\\xE9.md".to_owned()) && found.contains(&"new\nline \u{202E}.md".to_owned()), "{found:?}");
+    assert!(
+        found.contains(&"caf\\xE9.md".to_owned()) && found.contains(&"new\nline \u{202E}.md".to_owned()),
+        "{found:?}"
+    );
     if has_sparse {
         assert!(summary["failed"][0]["path"].as_str().is_some_and(|path| path.ends_with("sparse.txt")));
     }

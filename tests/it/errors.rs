@@ -65,7 +65,9 @@ fn an_interrupted_command_exits_with_130() {
     let descriptors = format!("/proc/{}/fd", child.id());
     let has_lock_open = || {
         let entries = std::fs::read_dir(&descriptors).into_iter().flatten().flatten();
-        entries.filter_map(|entry| std::fs::read_link(entry.path()).ok()).any(|target| target.ends_with("indexes/.lock"))
+        entries
+            .filter_map(|entry| std::fs::read_link(entry.path()).ok())
+            .any(|target| target.ends_with("indexes/.lock"))
     };
     while !has_lock_open() {
         std::thread::yield_now();
@@ -189,7 +191,8 @@ fn arguments_that_are_not_utf8_are_refused_without_a_panic() {
 #[test]
 fn a_reader_who_leaves_ends_it_quietly() {
     let sandbox = sandbox();
-    for args in [&["search", "bees"][..], &["search", "bees", "--json"], &["man"], &["completions", "zsh"], &["--help"]] {
+    for args in [&["search", "bees"][..], &["search", "bees", "--json"], &["man"], &["completions", "zsh"], &["--help"]]
+    {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
         let output = sandbox.command(args).stdout(writer).stderr(Stdio::piped()).output().unwrap();
@@ -239,9 +242,8 @@ fn words_are_searched_without_library_or_model() {
     let data = sandbox.path().join("alone");
     std::fs::create_dir(&data).unwrap();
     std::fs::rename(sandbox.data().join("indexes"), data.join("indexes")).unwrap();
-    let search = |mode: &str| {
-        Run::of(&mut installed(&sandbox, &["search", "bees", "--data-dir", "alone", "--mode", mode]))
-    };
+    let search =
+        |mode: &str| Run::of(&mut installed(&sandbox, &["search", "bees", "--data-dir", "alone", "--mode", mode]));
     search("lexical").ok().prints("bees.md");
     search("hybrid").exits(1).says("no model named");
 }

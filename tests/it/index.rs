@@ -60,7 +60,10 @@ fn a_saved_index_gives_the_same_hits_elsewhere() {
     let saved = sandbox.rag(["index", "save", "out.tar.zst", "--json"]).ok().json();
     assert_eq!(saved["bundle_bytes"], sandbox.path().join("out.tar.zst").metadata().unwrap().len());
     let loaded = sandbox.rag(["index", "load", "out.tar.zst", "--data-dir", "other", "--json"]).ok().json();
-    assert_eq!((&loaded["index"], &loaded["documents"], &loaded["model_here"]), (&json!("default"), &json!(6), &json!(true)));
+    assert_eq!(
+        (&loaded["index"], &loaded["documents"], &loaded["model_here"]),
+        (&json!("default"), &json!(6), &json!(true))
+    );
     let hits = |data: &str| search(&sandbox, "bees and bread", &["--explain", "--data-dir", data])["hits"].clone();
     assert_eq!(hits("other"), hits("data"));
     sandbox.rag(["index", "verify", "--data-dir", "other"]).ok();

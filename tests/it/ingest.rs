@@ -267,9 +267,8 @@ fn named_indexes_do_not_mix() {
     for name in ["birds", "fish"] {
         sandbox.rag(["ingest", "--dir", name, "--index", name]).ok();
     }
-    let found = |index: &str, query: &str| {
-        paths(&search(&sandbox, query, &["--index", index, "--mode", "lexical"])).len()
-    };
+    let found =
+        |index: &str, query: &str| paths(&search(&sandbox, query, &["--index", index, "--mode", "lexical"])).len();
     assert_eq!([found("birds", "heron"), found("birds", "salmon")], [1, 0]);
     assert_eq!([found("fish", "heron"), found("fish", "salmon")], [0, 1]);
 }
@@ -323,7 +322,10 @@ fn a_corpus_id_can_be_given() {
     let sandbox = Sandbox::new();
     topics(&sandbox);
     let run = Run::of(sandbox.command(["ingest", "--dir", "docs", "--json"]).env("CORPUS_ID", "release-7")).ok();
-    assert_eq!((&run.json()["corpus_id"], &run.json()["index_dir"]), (&json!("release-7"), &json!("data/indexes/release-7")));
+    assert_eq!(
+        (&run.json()["corpus_id"], &run.json()["index_dir"]),
+        (&json!("release-7"), &json!("data/indexes/release-7"))
+    );
     assert_eq!(search(&sandbox, "bees", &[])["corpus_id"], "release-7");
     for bad in ["../up", ".hidden", "a b"] {
         Run::of(sandbox.command(["ingest", "--dir", "docs"]).env("CORPUS_ID", bad)).exits(2).says("CORPUS_ID");
@@ -411,9 +413,8 @@ fn the_data_directory_is_not_ingested_into_itself() {
     let sandbox = Sandbox::new();
     write_old(&sandbox, "a.md", "The heron waits.\n");
     write_old(&sandbox, "data/corpus/b.md", "The salmon leaps.\n");
-    let ingest = || {
-        sandbox.rag(["ingest", "--dir", ".", "--exclude", "home", "--exclude", "share", "--json"]).ok().json()
-    };
+    let ingest =
+        || sandbox.rag(["ingest", "--dir", ".", "--exclude", "home", "--exclude", "share", "--json"]).ok().json();
     assert_eq!(ingest()["documents"], 2);
     assert_eq!((&ingest()["documents"], &ingest()["committed"]), (&json!(2), &json!(false)));
 }
@@ -431,8 +432,9 @@ impl Random {
 }
 
 /// Words that make documents alike enough for ties, and long enough for several chunks.
-const WORDS: [&str; 12] =
-    ["river", "stone", "bridge", "winter", "harbour", "copper", "engine", "letter", "garden", "signal", "mirror", "salt"];
+const WORDS: [&str; 12] = [
+    "river", "stone", "bridge", "winter", "harbour", "copper", "engine", "letter", "garden", "signal", "mirror", "salt",
+];
 
 fn text(random: &mut Random) -> String {
     let mut text = format!("# {} {}\n\n", WORDS[random.below(12)], WORDS[random.below(12)]);
@@ -472,7 +474,8 @@ fn an_index_brought_up_to_date_gives_what_a_fresh_one_gives() {
     let hits = |data: &str, query: &str| {
         let args = ["search", query, "--json", "--explain", "-k", "50", "--data-dir", data];
         let mut command = sandbox.command(args);
-        Run::of(command.env("RAG_CACHE_DIR", sandbox.path().join("cache"))).ok().json()["hits"].clone()
+        let run = Run::of(command.env("RAG_CACHE_DIR", sandbox.path().join("cache")));
+        (run.code, run.json()["hits"].clone())
     };
     for _ in 0..12 {
         edit(&sandbox, &mut random);

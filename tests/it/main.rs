@@ -1,9 +1,12 @@
 //! One binary for all tests that run `rag` as a user does.
 #![allow(
     clippy::disallowed_methods,
+    clippy::large_stack_arrays,
     clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::type_complexity,
     clippy::unwrap_used,
-    reason = "tests make files, read the environment, and say aloud what they skip"
+    reason = "tests make files, read the environment, say aloud what they skip, and have tables of cases"
 )]
 
 // `man/` and `completions/` are what the command line says.
@@ -35,8 +38,8 @@ mod privacy;
 // `rag search`.
 mod search;
 // House rules that a compiler does not hold.
-mod tidy;
 mod support;
+mod tidy;
 // Hostile and honest bundles.
 mod bundle;
 // Several processes on one data directory.

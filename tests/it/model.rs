@@ -28,7 +28,10 @@ fn list_and_verify_know_the_models() {
     let names: Vec<&str> = list.as_array().unwrap().iter().map(|model| model["name"].as_str().unwrap()).collect();
     assert!(names.contains(&"all-MiniLM-L6-v2") && names.contains(&"all-MiniLM-L6-v2-fp32"), "{list}");
     let default = list.as_array().unwrap().iter().find(|model| model["name"] == "all-MiniLM-L6-v2").unwrap();
-    assert_eq!((&default["dimension"], &default["max_tokens"], &default["used"]), (&384.into(), &256.into(), &true.into()));
+    assert_eq!(
+        (&default["dimension"], &default["max_tokens"], &default["used"]),
+        (&384.into(), &256.into(), &true.into())
+    );
     sandbox.rag(["model", "list"]).ok().prints("all-MiniLM-L6-v2-fp32");
     sandbox.rag(["model", "verify", "all-MiniLM-L6-v2"]).ok().prints("ok  all-MiniLM-L6-v2");
     sandbox.rag(["model", "verify", "nothing"]).exits(2).says("no model named `nothing`");
@@ -144,7 +147,7 @@ impl Hub {
         let (asked, stop) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
         let (seen, stopped) = (Arc::clone(&asked), Arc::clone(&stop));
         let thread = std::thread::spawn(move || {
-            for stream in listener.incoming().map_while(|stream| stream.ok()) {
+            for stream in listener.incoming().map_while(std::result::Result::ok) {
                 if stopped.load(Ordering::SeqCst) {
                     return;
                 }

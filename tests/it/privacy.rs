@@ -54,12 +54,14 @@ fn nothing_is_written_outside_the_data_directory() {
     everything(&sandbox, &[]);
     assert_eq!(files_below(&sandbox.path().join("places")), [""; 0]);
     assert_eq!(files_below(&sandbox.path().join("docs")), before);
-    let mut top: Vec<String> =
-        std::fs::read_dir(sandbox.path()).unwrap().map(|e| e.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    let mut top: Vec<String> = std::fs::read_dir(sandbox.path())
+        .unwrap()
+        .map(|e| e.unwrap().file_name().to_string_lossy().into_owned())
+        .collect();
     top.sort();
     assert_eq!(top, ["data", "docs", "home", "places", "share"]);
     // What is indexed may be private, so what is made of it is the user's alone.
-    let is_private = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o077 == 0;
+    let is_private = |path: &Path| path.metadata().unwrap().permissions().mode().is_multiple_of(0o100);
     for file in files_below(&sandbox.data()) {
         let path = sandbox.data().join(&file);
         assert!(is_private(&path) || is_private(path.parent().unwrap()), "{file} can be read by others");
@@ -71,7 +73,8 @@ fn nothing_is_written_outside_the_data_directory() {
 #[test]
 fn the_network_is_not_needed() {
     let wrapper = ["unshare", "--net"];
-    let available = Command::new(wrapper[0]).args([wrapper[1], "true"]).output().is_ok_and(|output| output.status.success());
+    let available =
+        Command::new(wrapper[0]).args([wrapper[1], "true"]).output().is_ok_and(|output| output.status.success());
     if !available {
         eprintln!("skipped: `unshare --net` does not work here");
         return;

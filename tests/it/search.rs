@@ -180,7 +180,9 @@ fn scripts_without_spaces_are_searched_by_words() {
         ("ja.md", "東京の地下鉄は毎日何百万人もの乗客を運んでいる。\n"),
         ("th.md", "แมวชอบนอนบนหลังคาบ้านในตอนเช้า\n"),
     ]);
-    for (query, path) in [("向量检索", "zh.md"), ("蜜蜂", "zh-other.md"), ("地下鉄の乗客", "ja.md"), ("แมวบนหลังคา", "th.md")] {
+    for (query, path) in
+        [("向量检索", "zh.md"), ("蜜蜂", "zh-other.md"), ("地下鉄の乗客", "ja.md"), ("แมวบนหลังคา", "th.md")]
+    {
         assert_eq!(lexical(&sandbox, query).first().map(String::as_str), Some(path), "{query}");
         assert!(paths(&search(&sandbox, query, &[])).contains(&path), "{query}");
     }
@@ -200,7 +202,9 @@ fn the_same_passage_elsewhere_takes_no_line_of_its_own() {
 fn spans_are_the_bytes_and_lines_of_the_original_file() {
     let mut original = String::from("# Überschrift – ñandú\r\n\r\nVorspann.\r\n\r\n");
     for n in 0..60 {
-        original.push_str(&format!("## Kapitel {n}\n\nAbsatz {n}: naïve Größe № {n} 🎉 ist «schön».\nZweite Zeile {n}.\n\n"));
+        original.push_str(&format!(
+            "## Kapitel {n}\n\nAbsatz {n}: naïve Größe № {n} 🎉 ist «schön».\nZweite Zeile {n}.\n\n"
+        ));
     }
     let sandbox = with(&[("lang.md", &original), ("plain.txt", "one\ntwo\n\nthree Kapitel\n")]);
     let read = |path: &str| std::fs::read(sandbox.path().join("docs").join(path)).unwrap();
@@ -224,9 +228,37 @@ fn spans_are_the_bytes_and_lines_of_the_original_file() {
 #[test]
 fn no_question_makes_it_fail() {
     let mut questions: Vec<String> = [
-        "\"", "\"\"", "\" \"", "*", "a*", "?", "AND", "OR NOT", "a AND (b", "field:value", "-bees", "+", "[1 TO 2]", "bees~2",
-        "bees^1e309", "\\", "/regex.*/", "\0", "a\0b", "\u{202e}seeb", "🐝🐝🐝", "ﷺ", "\u{fffd}", "𝔅𝔢𝔢𝔰", "''';--", "<bees>",
-        "...", "::", "_", "\u{301}\u{301}", "\u{200b}",
+        "\"",
+        "\"\"",
+        "\" \"",
+        "*",
+        "a*",
+        "?",
+        "AND",
+        "OR NOT",
+        "a AND (b",
+        "field:value",
+        "-bees",
+        "+",
+        "[1 TO 2]",
+        "bees~2",
+        "bees^1e309",
+        "\\",
+        "/regex.*/",
+        "\0",
+        "a\0b",
+        "\u{202e}seeb",
+        "🐝🐝🐝",
+        "ﷺ",
+        "\u{fffd}",
+        "𝔅𝔢𝔢𝔰",
+        "''';--",
+        "<bees>",
+        "...",
+        "::",
+        "_",
+        "\u{301}\u{301}",
+        "\u{200b}",
     ]
     .map(str::to_owned)
     .to_vec();

@@ -168,7 +168,8 @@ fn only_the_printer_prints_and_nothing_exits() {
     forbid(|source, line| {
         let prints = ["println", "print", "eprintln", "eprint", "dbg"];
         let printed = prints.iter().any(|name| after_word(line, name).any(|rest| rest.starts_with("!(")));
-        let names_stream = ["stdout", "stderr"].iter().any(|name| after_word(line, name).any(|rest| rest.starts_with("()")));
+        let names_stream =
+            ["stdout", "stderr"].iter().any(|name| after_word(line, name).any(|rest| rest.starts_with("()")));
         let streams = names_stream && !line.contains("is_terminal");
         let exits = after_word(line, "process").any(|rest| rest.starts_with("::exit"));
         match () {
@@ -196,10 +197,8 @@ fn the_environment_is_read_in_one_place() {
 #[test]
 fn what_can_panic_says_why_it_cannot() {
     // A line here is a proof that was read.
-    let proved: [(&str, &str); 2] = [
-        ("disk/hash.rs", "a BLAKE2b digest has 1 to 64 bytes"),
-        ("disk/hash.rs", "the output has the size asked for"),
-    ];
+    let proved: [(&str, &str); 2] =
+        [("disk/hash.rs", "a BLAKE2b digest has 1 to 64 bytes"), ("disk/hash.rs", "the output has the size asked for")];
     forbid(|source, line| {
         let panics = [".unwrap()", ".expect(", "panic!(", "unreachable!(", "todo!(", "unimplemented!("];
         let can = panics.iter().any(|name| line.contains(name));

@@ -8,6 +8,7 @@ mod directory;
 mod phrase;
 mod reader;
 mod schema;
+mod write_directory;
 mod writer;
 
 pub use directory::VerifiedDirectory;

@@ -259,4 +259,3 @@ fn merge_same(out: &mut Vec<(u32, f32)>, from: usize) {
 fn incomplete() -> tantivy::TantivyError {
     tantivy::TantivyError::InternalError("a chunk lacks a field".into())
 }
-

@@ -4,11 +4,11 @@
 
 use std::path::{Path, PathBuf};
 
-use tantivy::directory::MmapDirectory;
 use tantivy::tokenizer::{PreTokenizedString, Token};
 use tantivy::{Index, IndexWriter, TantivyDocument, Term};
 
 use super::schema::{Fields, schema};
+use super::write_directory::WriteDirectory;
 use crate::analysis;
 use crate::document::Chunk;
 use crate::error::{Context as _, Fault, Result};
@@ -43,7 +43,7 @@ impl Writer {
     pub fn open(dir: &Path) -> Result<Self> {
         let what = || cannot_write(dir);
         let (schema, fields) = schema();
-        let directory = MmapDirectory::open(dir).or_failed(what)?;
+        let directory = WriteDirectory::open(dir).or_failed(what)?;
         let index = Index::open_or_create(directory, schema).or_failed(what)?;
         let writer = index.writer_with_num_threads(1, SEGMENT_BYTES).or_failed(what)?;
         Ok(Self { writer, fields, dir: dir.to_owned() })
@@ -75,13 +75,8 @@ impl Writer {
         for heading in &chunk.heading {
             document.add_text(fields.heading, heading);
         }
-        let place = [
-            chunk.bytes.start,
-            chunk.bytes.end,
-            chunk.lines.first,
-            chunk.lines.last,
-            chunk.page.unwrap_or_default(),
-        ];
+        let place =
+            [chunk.bytes.start, chunk.bytes.end, chunk.lines.first, chunk.lines.last, chunk.page.unwrap_or_default()];
         for number in place {
             document.add_u64(fields.place, number as u64);
         }

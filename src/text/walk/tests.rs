@@ -156,7 +156,7 @@ fn an_unreadable_folder_fails_alone() {
     let folder = tempfile::tempdir().unwrap();
     make(folder.path(), &["a/x", "b/y", "c"]);
     let closed = folder.path().join("a");
-    fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).unwrap();
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o0)).unwrap();
     if fs::read_dir(&closed).is_ok() {
         eprintln!("skipped: this user may read every folder");
         return;
