@@ -1,6 +1,6 @@
 //! Paths become files, files become texts, texts become chunks.
 //!
-//! Pure but for [`walk`], which reads directories: extraction takes bytes, chunking takes a counting function, and
+//! Pure but for [`walk()`], which reads directories: extraction takes bytes, chunking takes a counting function, and
 //! neither knows a model, an index or a terminal. Every chunk can be traced back to bytes and lines of the file it
 //! came from, whatever the file's encoding and however its markup was rendered.
 

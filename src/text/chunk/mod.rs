@@ -198,13 +198,14 @@ impl<'a> Chunker<'a> {
         let mut before: Option<Range<usize>> = None;
         for range in pack::pack(&group.units, room) {
             let start = before.and_then(|before| self.overlap_start(&group.units, before));
-            self.emit(group, range.clone(), start, chunks);
-            before = Some(range);
+            let is_whole = self.emit(group, range.clone(), start, chunks);
+            // The end of what had to be divided after all may be a passage of its own: that is not said again.
+            before = is_whole.then_some(range);
         }
     }
 
-    /// Makes a passage of a run of units, or several when it turns out too long.
-    fn emit(&self, group: &Group, range: Range<usize>, overlap_start: Option<usize>, chunks: &mut Vec<Chunk>) {
+    /// Makes a passage of a run of units, or several when it turns out too long; says whether it is one.
+    fn emit(&self, group: &Group, range: Range<usize>, overlap_start: Option<usize>, chunks: &mut Vec<Chunk>) -> bool {
         let units = &group.units[range.clone()];
         let start = overlap_start.unwrap_or(units[0].span.start);
         let span = self.trimmed(Span::new(start, units[units.len() - 1].span.end), units[0].is_code);
@@ -220,12 +221,16 @@ impl<'a> Chunker<'a> {
             if units.len() > 1 {
                 let middle = range.start + units.len() / 2;
                 self.emit(group, range.start..middle, None, chunks);
-                return self.emit(group, middle..range.end, None, chunks);
+                self.emit(group, middle..range.end, None, chunks);
+                return false;
             }
             let divider = Divider { text: &self.doc.text, count: self.count, max: units[0].tokens / 2 };
             let finer = Group { path: group.path.clone(), units: divider.halves(units[0]), budget: group.budget };
             if finer.units.len() > 1 {
-                return (0..finer.units.len()).for_each(|i| self.emit(&finer, i..i + 1, None, chunks));
+                for i in 0..finer.units.len() {
+                    self.emit(&finer, i..i + 1, None, chunks);
+                }
+                return false;
             }
         }
         if text.contains(char::is_alphanumeric) {
@@ -237,6 +242,7 @@ impl<'a> Chunker<'a> {
                 page: None,
             });
         }
+        true
     }
 
     /// Where a passage must begin in order to repeat the end of the one before it; `None` when it repeats nothing.
@@ -258,7 +264,8 @@ impl<'a> Chunker<'a> {
         let total: usize = before.iter().map(|unit| unit.tokens).sum();
         let room = self.overlap.min(total / 2);
         let divider = Divider { text: &self.doc.text, count: self.count, max: room };
-        divider.tail(Span::new(from, last.span.end), cut, last.is_code)
+        let start = divider.tail(Span::new(from, last.span.end), cut, last.is_code);
+        start.filter(|&start| start > before[0].span.start)
     }
 
     /// Whether a passage that begins at a unit may repeat what stands before it.

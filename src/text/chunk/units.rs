@@ -97,13 +97,13 @@ impl Divider<'_> {
             Stage::Lines => (lines(text).map(|line| (line.start, line.end, Cut::Line)).collect(), Stage::Words),
             Stage::Sentences => (sentences(text), Stage::Words),
             Stage::Words => (words(text), Stage::Halves),
-            Stage::Halves => match halves(text) {
-                Some(pieces) => (pieces, Stage::Halves),
-                None => {
+            Stage::Halves => {
+                let Some(pieces) = halves(text) else {
                     units.push(Unit { span, tokens: self.weigh(span), lead: 0, cut, is_code });
                     return;
-                }
-            },
+                };
+                (pieces, Stage::Halves)
+            }
         };
         let n_before = units.len();
         for (i, (start, end, inner)) in pieces.into_iter().enumerate() {

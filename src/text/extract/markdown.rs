@@ -1,4 +1,4 @@
-//! Markdown: the block structure of CommonMark as far as it decides where a passage may begin and end.
+//! Markdown: the block structure of `CommonMark` as far as it decides where a passage may begin and end.
 //!
 //! The text stays as written. Front matter, HTML comments and link definitions are no blocks: they are not part of
 //! what the page says when it is read.
@@ -195,10 +195,7 @@ impl<'a> Parser<'a> {
 
 /// The title in YAML or TOML front matter, and the first line after it.
 fn front_matter(text: &str, lines: &[Line]) -> (Option<String>, usize) {
-    let fence = match lines.first().map(|line| line.of(text).trim_end()) {
-        Some(fence @ ("---" | "+++")) => fence,
-        _ => return (None, 0),
-    };
+    let Some(fence @ ("---" | "+++")) = lines.first().map(|line| line.of(text).trim_end()) else { return (None, 0) };
     let is_end = |line: &str| line == fence || (fence == "---" && line == "...");
     let end = lines.iter().skip(1).position(|line| is_end(line.of(text).trim_end()));
     let Some(end) = end.map(|n| n + 1) else { return (None, 0) };

@@ -140,13 +140,15 @@ fn short_title(title: &str) -> Option<String> {
 }
 
 /// Extensions that are code or configuration: lines matter more than paragraphs.
-const CODE_EXTENSIONS: &str = "adb ads asm awk bash bat bib c cc cfg clj cljs cmake cmd cocci conf cpp cs css csv cu cxx d dart diff \
+const CODE_EXTENSIONS: &str = "\
+    adb ads asm awk bash bat bib c cc cfg clj cljs cmake cmd cocci conf cpp cs css csv cu cxx d dart diff \
     edn el elm env erl ex exs f f90 fish fs fsx go gradle graphql groovy h hcl hh hpp hrl hs hxx inc ini \
     ipynb java jl js json json5 jsonc jsonl jsx kt kts less lisp lock log lua m mjs mk ml mli mm nim nix pas \
     patch php pl pm po pot properties proto ps1 py pyi pyx r rb rkt rs s sass scala scm scss sh sql srt \
     swift tcl tf tfvars thrift toml ts tsv tsx v vb vim vue xml xsd xsl yaml yml zig zsh";
 
-const CODE_NAMES: &str = "brewfile build cmakelists.txt containerfile dockerfile gemfile gnumakefile jenkinsfile justfile kconfig \
+const CODE_NAMES: &str = "\
+    brewfile build cmakelists.txt containerfile dockerfile gemfile gnumakefile jenkinsfile justfile kconfig \
     makefile procfile rakefile vagrantfile workspace";
 
 fn format_of(path: &str, bytes: &[u8]) -> Result<Format, NoText> {

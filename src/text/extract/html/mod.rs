@@ -6,6 +6,11 @@
 //! The page is first surveyed: how much text stands in its main part, in navigation, elsewhere. Then it is rendered
 //! without what is not its main matter. When nothing would be left, everything is kept.
 
+mod elements;
+mod entities;
+
+use elements::{closes_itself, is_block, is_container, is_inline, is_never_text, is_void};
+use entities::{decode_entities, entity};
 use html5gum::Tokenizer;
 use html5gum::emitters::callback::{CallbackEmitter, CallbackEvent};
 
@@ -638,121 +643,4 @@ impl<'a> Renderer<'a> {
     fn insert(&mut self, text: &str, at: usize) {
         self.replace(text, at, 0);
     }
-}
-
-/// Elements that hold no text for a reader.
-fn is_never_text(name: &[u8]) -> bool {
-    matches!(
-        name,
-        b"script"
-            | b"style"
-            | b"template"
-            | b"noscript"
-            | b"svg"
-            | b"iframe"
-            | b"object"
-            | b"canvas"
-            | b"audio"
-            | b"video"
-            | b"select"
-            | b"datalist"
-            | b"textarea"
-            | b"button"
-            | b"noframes"
-    )
-}
-
-fn is_void(name: &[u8]) -> bool {
-    matches!(
-        name,
-        b"area"
-            | b"base"
-            | b"br"
-            | b"col"
-            | b"embed"
-            | b"hr"
-            | b"img"
-            | b"input"
-            | b"link"
-            | b"meta"
-            | b"param"
-            | b"source"
-            | b"track"
-            | b"wbr"
-    )
-}
-
-/// Elements whose end tag may be left out before the next of their kind.
-fn closes_itself(name: &[u8]) -> bool {
-    matches!(name, b"p" | b"li" | b"dt" | b"dd" | b"td" | b"th" | b"tr" | b"option")
-}
-
-fn is_container(name: &[u8]) -> bool {
-    matches!(name, b"div" | b"section" | b"article" | b"main" | b"ul" | b"ol" | b"dl" | b"table" | b"tr" | b"body")
-}
-
-fn is_inline(name: &[u8]) -> bool {
-    matches!(name, b"a" | b"span" | b"i" | b"b" | b"em" | b"strong" | b"code" | b"small" | b"sup" | b"sub" | b"label")
-}
-
-fn is_block(name: &[u8]) -> bool {
-    matches!(
-        name,
-        b"address"
-            | b"article"
-            | b"aside"
-            | b"body"
-            | b"center"
-            | b"dd"
-            | b"details"
-            | b"dialog"
-            | b"div"
-            | b"dl"
-            | b"dt"
-            | b"fieldset"
-            | b"figcaption"
-            | b"figure"
-            | b"footer"
-            | b"form"
-            | b"header"
-            | b"hgroup"
-            | b"hr"
-            | b"html"
-            | b"legend"
-            | b"main"
-            | b"nav"
-            | b"p"
-            | b"section"
-            | b"summary"
-            | b"head"
-    )
-}
-
-/// The entity that a text beginning with `&` begins with: its length and what it stands for. A bare `&` is itself.
-fn entity(text: &str) -> (usize, std::borrow::Cow<'static, str>) {
-    for (name, decoded) in [("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"), ("&quot;", "\""), ("&nbsp;", "\u{A0}")] {
-        if text.starts_with(name) {
-            return (name.len(), decoded.into());
-        }
-    }
-    // The longest name in the standard has 33 characters with both its ends.
-    let name = text.bytes().skip(1).take(40).take_while(|b| b.is_ascii_alphanumeric() || *b == b'#').count();
-    let mut len = 1 + name;
-    if name == 0 {
-        return (1, "&".into());
-    }
-    len += usize::from(text.as_bytes().get(len) == Some(&b';'));
-    (len, decode_entities(&text[..len]).into())
-}
-
-fn decode_entities(text: &str) -> String {
-    let mut out = Vec::new();
-    let emitter = CallbackEmitter::new(|event: CallbackEvent<'_>, _: html5gum::Span<()>| {
-        if let CallbackEvent::String { value } = event {
-            out.extend_from_slice(value);
-        }
-        None::<std::convert::Infallible>
-    });
-    let Ok(()) = Tokenizer::new_with_emitter(text, emitter).finish();
-    String::from_utf8_lossy(&out).into_owned()
 }

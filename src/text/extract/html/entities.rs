@@ -1,0 +1,35 @@
+//! Entities such as `&eacute;`, decoded by the tokenizer's own table.
+
+use std::borrow::Cow;
+
+use html5gum::Tokenizer;
+use html5gum::emitters::callback::{CallbackEmitter, CallbackEvent};
+
+/// The entity that a text beginning with `&` begins with: its length and what it stands for. A bare `&` is itself.
+pub(super) fn entity(text: &str) -> (usize, Cow<'static, str>) {
+    for (name, decoded) in [("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"), ("&quot;", "\""), ("&nbsp;", "\u{A0}")] {
+        if text.starts_with(name) {
+            return (name.len(), decoded.into());
+        }
+    }
+    // The longest name in the standard has 33 characters with both its ends.
+    let name = text.bytes().skip(1).take(40).take_while(|b| b.is_ascii_alphanumeric() || *b == b'#').count();
+    let mut len = 1 + name;
+    if name == 0 {
+        return (1, "&".into());
+    }
+    len += usize::from(text.as_bytes().get(len) == Some(&b';'));
+    (len, decode_entities(&text[..len]).into())
+}
+
+pub(super) fn decode_entities(text: &str) -> String {
+    let mut out = Vec::new();
+    let emitter = CallbackEmitter::new(|event: CallbackEvent<'_>, _: html5gum::Span<()>| {
+        if let CallbackEvent::String { value } = event {
+            out.extend_from_slice(value);
+        }
+        None::<std::convert::Infallible>
+    });
+    let Ok(()) = Tokenizer::new_with_emitter(text, emitter).finish();
+    String::from_utf8_lossy(&out).into_owned()
+}
