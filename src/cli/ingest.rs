@@ -65,9 +65,9 @@ pub fn run(args: &IngestArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
     teller.bar.finish_and_clear();
     let report = outcome?;
     if ui.json {
-        print_json(ui, &report)
+        print_json(ui, &report);
     } else {
-        print_summary(ui, &report)
+        print_summary(ui, &report);
     }
     Ok(if report.failed.is_empty() { Outcome::Done } else { Outcome::SomeFailed })
 }
