@@ -2,7 +2,7 @@
 //!
 //! The surprising rule: what is indexed and what is asked are two different lists. The index holds every form a
 //! reader might ask for (a compound and its parts, single characters and pairs of them); a question asks only for the
-//! forms that tell passages apart. Both come out of one scanner ([`words`]), so they cannot drift apart.
+//! forms that tell passages apart. Both come out of one scanner (`words`), so they cannot drift apart.
 
 mod fold;
 mod plain;

@@ -94,7 +94,7 @@ impl Store {
     /// Follows a name; `None` when there is no such index.
     ///
     /// # Errors
-    /// [`Kind::Damaged`] when the pointer is not what was written.
+    /// [`Kind::Damaged`](crate::error::Kind::Damaged) when the pointer is not what was written.
     pub fn pointer(&self, name: &str) -> Result<Option<Pointer>> {
         let path = self.pointer_path(name);
         let bytes = match std::fs::read(&path) {
@@ -112,7 +112,7 @@ impl Store {
     /// Opens the generation that `name` stands for now.
     ///
     /// # Errors
-    /// Says what to run when there is no such index; [`Kind::Damaged`] names the damaged file.
+    /// Says what to run when there is no such index; [`Kind::Damaged`](crate::error::Kind::Damaged) names the damaged file.
     pub fn open(&self, name: &str) -> Result<Snapshot> {
         self.follow(name, |pointer| Snapshot::open(&self.generation_dir(&pointer.current.generation), &pointer.current))
     }
