@@ -265,7 +265,7 @@ pub fn clipped(text: &str, width: usize) -> String {
     }
     let mut cut: String = one_line.chars().take(width.saturating_sub(1)).collect();
     // Break between words where there is one near the end.
-    if let Some(space) = cut.rfind(' ').filter(|space| space * 10 > cut.len() * 7) {
+    if let Some(space) = cut.rfind(' ').filter(|space| space * 10 > cut.len() * 6) {
         cut.truncate(space);
     }
     format!("{}…", cut.trim_end())
