@@ -43,6 +43,7 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
             [CompletionResult]::new('doctor', 'doctor', [CompletionResultType]::ParameterValue, 'Check library, model, index and cache, and say what to do')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print completions for a shell')
             [CompletionResult]::new('man', 'man', [CompletionResultType]::ParameterValue, 'Print a manual page')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
             break
         }
         'rag;ingest' {
@@ -116,6 +117,7 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
             [CompletionResult]::new('save', 'save', [CompletionResultType]::ParameterValue, 'Write an index to one file')
             [CompletionResult]::new('load', 'load', [CompletionResultType]::ParameterValue, 'Read an index from a file, checking every byte first')
             [CompletionResult]::new('remove', 'remove', [CompletionResultType]::ParameterValue, 'Remove an index; files that were indexed are not touched')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
             break
         }
         'rag;index;list' {
@@ -198,6 +200,37 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break
         }
+        'rag;index;help' {
+            [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List every index')
+            [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'Show what an index is made of')
+            [CompletionResult]::new('verify', 'verify', [CompletionResultType]::ParameterValue, 'Check every byte of an index and name what is damaged')
+            [CompletionResult]::new('save', 'save', [CompletionResultType]::ParameterValue, 'Write an index to one file')
+            [CompletionResult]::new('load', 'load', [CompletionResultType]::ParameterValue, 'Read an index from a file, checking every byte first')
+            [CompletionResult]::new('remove', 'remove', [CompletionResultType]::ParameterValue, 'Remove an index; files that were indexed are not touched')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'rag;index;help;list' {
+            break
+        }
+        'rag;index;help;show' {
+            break
+        }
+        'rag;index;help;verify' {
+            break
+        }
+        'rag;index;help;save' {
+            break
+        }
+        'rag;index;help;load' {
+            break
+        }
+        'rag;index;help;remove' {
+            break
+        }
+        'rag;index;help;help' {
+            break
+        }
         'rag;cache' {
             [CompletionResult]::new('--purge', '--purge', [CompletionResultType]::ParameterName, 'Same as `rag cache purge`')
             [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'Folder of models, indexes and caches [default: data]')
@@ -213,6 +246,7 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('stats', 'stats', [CompletionResultType]::ParameterValue, 'Count rows and bytes by table')
             [CompletionResult]::new('purge', 'purge', [CompletionResultType]::ParameterValue, 'Empty tables and give their space back')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
             break
         }
         'rag;cache;stats' {
@@ -241,6 +275,21 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break
         }
+        'rag;cache;help' {
+            [CompletionResult]::new('stats', 'stats', [CompletionResultType]::ParameterValue, 'Count rows and bytes by table')
+            [CompletionResult]::new('purge', 'purge', [CompletionResultType]::ParameterValue, 'Empty tables and give their space back')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'rag;cache;help;stats' {
+            break
+        }
+        'rag;cache;help;purge' {
+            break
+        }
+        'rag;cache;help;help' {
+            break
+        }
         'rag;model' {
             [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'Folder of models, indexes and caches [default: data]')
             [CompletionResult]::new('--index', '--index', [CompletionResultType]::ParameterName, 'Index to work on [default: default]')
@@ -256,6 +305,7 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
             [CompletionResult]::new('verify', 'verify', [CompletionResultType]::ParameterValue, 'Check every byte of the models and of the ONNX Runtime library')
             [CompletionResult]::new('add', 'add', [CompletionResultType]::ParameterValue, 'Add a sentence-transformers folder that has an ONNX file')
             [CompletionResult]::new('pull', 'pull', [CompletionResultType]::ParameterValue, 'Fetch a model from the Hugging Face hub, or from HF_ENDPOINT')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
             break
         }
         'rag;model;list' {
@@ -313,6 +363,29 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break
         }
+        'rag;model;help' {
+            [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List the models on this machine')
+            [CompletionResult]::new('verify', 'verify', [CompletionResultType]::ParameterValue, 'Check every byte of the models and of the ONNX Runtime library')
+            [CompletionResult]::new('add', 'add', [CompletionResultType]::ParameterValue, 'Add a sentence-transformers folder that has an ONNX file')
+            [CompletionResult]::new('pull', 'pull', [CompletionResultType]::ParameterValue, 'Fetch a model from the Hugging Face hub, or from HF_ENDPOINT')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'rag;model;help;list' {
+            break
+        }
+        'rag;model;help;verify' {
+            break
+        }
+        'rag;model;help;add' {
+            break
+        }
+        'rag;model;help;pull' {
+            break
+        }
+        'rag;model;help;help' {
+            break
+        }
         'rag;eval' {
             [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'Folder of models, indexes and caches [default: data]')
             [CompletionResult]::new('--index', '--index', [CompletionResultType]::ParameterName, 'Index to work on [default: default]')
@@ -363,6 +436,101 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
             [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Print more')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'rag;help' {
+            [CompletionResult]::new('ingest', 'ingest', [CompletionResultType]::ParameterValue, 'Index folders, or bring their index up to date')
+            [CompletionResult]::new('search', 'search', [CompletionResultType]::ParameterValue, 'Rank the passages that match a question')
+            [CompletionResult]::new('ask', 'ask', [CompletionResultType]::ParameterValue, 'Answer a question from the index, with citations')
+            [CompletionResult]::new('index', 'index', [CompletionResultType]::ParameterValue, 'List, check, move and remove indexes')
+            [CompletionResult]::new('cache', 'cache', [CompletionResultType]::ParameterValue, 'Show or empty the caches')
+            [CompletionResult]::new('model', 'model', [CompletionResultType]::ParameterValue, 'List, check and add embedding models')
+            [CompletionResult]::new('eval', 'eval', [CompletionResultType]::ParameterValue, 'Measure retrieval on questions with known answers')
+            [CompletionResult]::new('doctor', 'doctor', [CompletionResultType]::ParameterValue, 'Check library, model, index and cache, and say what to do')
+            [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print completions for a shell')
+            [CompletionResult]::new('man', 'man', [CompletionResultType]::ParameterValue, 'Print a manual page')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'rag;help;ingest' {
+            break
+        }
+        'rag;help;search' {
+            break
+        }
+        'rag;help;ask' {
+            break
+        }
+        'rag;help;index' {
+            [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List every index')
+            [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'Show what an index is made of')
+            [CompletionResult]::new('verify', 'verify', [CompletionResultType]::ParameterValue, 'Check every byte of an index and name what is damaged')
+            [CompletionResult]::new('save', 'save', [CompletionResultType]::ParameterValue, 'Write an index to one file')
+            [CompletionResult]::new('load', 'load', [CompletionResultType]::ParameterValue, 'Read an index from a file, checking every byte first')
+            [CompletionResult]::new('remove', 'remove', [CompletionResultType]::ParameterValue, 'Remove an index; files that were indexed are not touched')
+            break
+        }
+        'rag;help;index;list' {
+            break
+        }
+        'rag;help;index;show' {
+            break
+        }
+        'rag;help;index;verify' {
+            break
+        }
+        'rag;help;index;save' {
+            break
+        }
+        'rag;help;index;load' {
+            break
+        }
+        'rag;help;index;remove' {
+            break
+        }
+        'rag;help;cache' {
+            [CompletionResult]::new('stats', 'stats', [CompletionResultType]::ParameterValue, 'Count rows and bytes by table')
+            [CompletionResult]::new('purge', 'purge', [CompletionResultType]::ParameterValue, 'Empty tables and give their space back')
+            break
+        }
+        'rag;help;cache;stats' {
+            break
+        }
+        'rag;help;cache;purge' {
+            break
+        }
+        'rag;help;model' {
+            [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List the models on this machine')
+            [CompletionResult]::new('verify', 'verify', [CompletionResultType]::ParameterValue, 'Check every byte of the models and of the ONNX Runtime library')
+            [CompletionResult]::new('add', 'add', [CompletionResultType]::ParameterValue, 'Add a sentence-transformers folder that has an ONNX file')
+            [CompletionResult]::new('pull', 'pull', [CompletionResultType]::ParameterValue, 'Fetch a model from the Hugging Face hub, or from HF_ENDPOINT')
+            break
+        }
+        'rag;help;model;list' {
+            break
+        }
+        'rag;help;model;verify' {
+            break
+        }
+        'rag;help;model;add' {
+            break
+        }
+        'rag;help;model;pull' {
+            break
+        }
+        'rag;help;eval' {
+            break
+        }
+        'rag;help;doctor' {
+            break
+        }
+        'rag;help;completions' {
+            break
+        }
+        'rag;help;man' {
+            break
+        }
+        'rag;help;help' {
             break
         }
     })

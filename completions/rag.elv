@@ -40,6 +40,7 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand doctor 'Check library, model, index and cache, and say what to do'
             cand completions 'Print completions for a shell'
             cand man 'Print a manual page'
+            cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'rag;ingest'= {
             cand --dir 'Folder to index; may be given several times'
@@ -109,6 +110,7 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand save 'Write an index to one file'
             cand load 'Read an index from a file, checking every byte first'
             cand remove 'Remove an index; files that were indexed are not touched'
+            cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'rag;index;list'= {
             cand --data-dir 'Folder of models, indexes and caches [default: data]'
@@ -184,6 +186,29 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand -h 'Print help'
             cand --help 'Print help'
         }
+        &'rag;index;help'= {
+            cand list 'List every index'
+            cand show 'Show what an index is made of'
+            cand verify 'Check every byte of an index and name what is damaged'
+            cand save 'Write an index to one file'
+            cand load 'Read an index from a file, checking every byte first'
+            cand remove 'Remove an index; files that were indexed are not touched'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'rag;index;help;list'= {
+        }
+        &'rag;index;help;show'= {
+        }
+        &'rag;index;help;verify'= {
+        }
+        &'rag;index;help;save'= {
+        }
+        &'rag;index;help;load'= {
+        }
+        &'rag;index;help;remove'= {
+        }
+        &'rag;index;help;help'= {
+        }
         &'rag;cache'= {
             cand --purge 'Same as `rag cache purge`'
             cand --data-dir 'Folder of models, indexes and caches [default: data]'
@@ -199,6 +224,7 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
             cand stats 'Count rows and bytes by table'
             cand purge 'Empty tables and give their space back'
+            cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'rag;cache;stats'= {
             cand --data-dir 'Folder of models, indexes and caches [default: data]'
@@ -224,6 +250,17 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand -h 'Print help'
             cand --help 'Print help'
         }
+        &'rag;cache;help'= {
+            cand stats 'Count rows and bytes by table'
+            cand purge 'Empty tables and give their space back'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'rag;cache;help;stats'= {
+        }
+        &'rag;cache;help;purge'= {
+        }
+        &'rag;cache;help;help'= {
+        }
         &'rag;model'= {
             cand --data-dir 'Folder of models, indexes and caches [default: data]'
             cand --index 'Index to work on [default: default]'
@@ -239,6 +276,7 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand verify 'Check every byte of the models and of the ONNX Runtime library'
             cand add 'Add a sentence-transformers folder that has an ONNX file'
             cand pull 'Fetch a model from the Hugging Face hub, or from HF_ENDPOINT'
+            cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'rag;model;list'= {
             cand --data-dir 'Folder of models, indexes and caches [default: data]'
@@ -291,6 +329,23 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand -h 'Print help'
             cand --help 'Print help'
         }
+        &'rag;model;help'= {
+            cand list 'List the models on this machine'
+            cand verify 'Check every byte of the models and of the ONNX Runtime library'
+            cand add 'Add a sentence-transformers folder that has an ONNX file'
+            cand pull 'Fetch a model from the Hugging Face hub, or from HF_ENDPOINT'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'rag;model;help;list'= {
+        }
+        &'rag;model;help;verify'= {
+        }
+        &'rag;model;help;add'= {
+        }
+        &'rag;model;help;pull'= {
+        }
+        &'rag;model;help;help'= {
+        }
         &'rag;eval'= {
             cand --data-dir 'Folder of models, indexes and caches [default: data]'
             cand --index 'Index to work on [default: default]'
@@ -338,6 +393,77 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand --verbose 'Print more'
             cand -h 'Print help'
             cand --help 'Print help'
+        }
+        &'rag;help'= {
+            cand ingest 'Index folders, or bring their index up to date'
+            cand search 'Rank the passages that match a question'
+            cand ask 'Answer a question from the index, with citations'
+            cand index 'List, check, move and remove indexes'
+            cand cache 'Show or empty the caches'
+            cand model 'List, check and add embedding models'
+            cand eval 'Measure retrieval on questions with known answers'
+            cand doctor 'Check library, model, index and cache, and say what to do'
+            cand completions 'Print completions for a shell'
+            cand man 'Print a manual page'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'rag;help;ingest'= {
+        }
+        &'rag;help;search'= {
+        }
+        &'rag;help;ask'= {
+        }
+        &'rag;help;index'= {
+            cand list 'List every index'
+            cand show 'Show what an index is made of'
+            cand verify 'Check every byte of an index and name what is damaged'
+            cand save 'Write an index to one file'
+            cand load 'Read an index from a file, checking every byte first'
+            cand remove 'Remove an index; files that were indexed are not touched'
+        }
+        &'rag;help;index;list'= {
+        }
+        &'rag;help;index;show'= {
+        }
+        &'rag;help;index;verify'= {
+        }
+        &'rag;help;index;save'= {
+        }
+        &'rag;help;index;load'= {
+        }
+        &'rag;help;index;remove'= {
+        }
+        &'rag;help;cache'= {
+            cand stats 'Count rows and bytes by table'
+            cand purge 'Empty tables and give their space back'
+        }
+        &'rag;help;cache;stats'= {
+        }
+        &'rag;help;cache;purge'= {
+        }
+        &'rag;help;model'= {
+            cand list 'List the models on this machine'
+            cand verify 'Check every byte of the models and of the ONNX Runtime library'
+            cand add 'Add a sentence-transformers folder that has an ONNX file'
+            cand pull 'Fetch a model from the Hugging Face hub, or from HF_ENDPOINT'
+        }
+        &'rag;help;model;list'= {
+        }
+        &'rag;help;model;verify'= {
+        }
+        &'rag;help;model;add'= {
+        }
+        &'rag;help;model;pull'= {
+        }
+        &'rag;help;eval'= {
+        }
+        &'rag;help;doctor'= {
+        }
+        &'rag;help;completions'= {
+        }
+        &'rag;help;man'= {
+        }
+        &'rag;help;help'= {
         }
     ]
     $completions[$command]

@@ -44,6 +44,7 @@ complete -c rag -n "__fish_rag_needs_command" -f -a "eval" -d 'Measure retrieval
 complete -c rag -n "__fish_rag_needs_command" -f -a "doctor" -d 'Check library, model, index and cache, and say what to do'
 complete -c rag -n "__fish_rag_needs_command" -f -a "completions" -d 'Print completions for a shell'
 complete -c rag -n "__fish_rag_needs_command" -f -a "man" -d 'Print a manual page'
+complete -c rag -n "__fish_rag_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c rag -n "__fish_rag_using_subcommand ingest" -l dir -d 'Folder to index; may be given several times' -r -F
 complete -c rag -n "__fish_rag_using_subcommand ingest" -l model -d 'Embedding model [default: all-MiniLM-L6-v2]' -r
 complete -c rag -n "__fish_rag_using_subcommand ingest" -l include -d 'Only files that match, as in .gitignore' -r
@@ -90,21 +91,22 @@ complete -c rag -n "__fish_rag_using_subcommand ask" -l json -d 'Print JSON'
 complete -c rag -n "__fish_rag_using_subcommand ask" -s q -l quiet -d 'Print results and errors only'
 complete -c rag -n "__fish_rag_using_subcommand ask" -s v -l verbose -d 'Print more'
 complete -c rag -n "__fish_rag_using_subcommand ask" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load remove" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load remove" -l index -d 'Index to work on [default: default]' -r
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load remove" -l color -d 'When to colour the output' -r -f -a "auto\t''
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load remove help" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load remove help" -l index -d 'Index to work on [default: default]' -r
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load remove help" -l color -d 'When to colour the output' -r -f -a "auto\t''
 always\t''
 never\t''"
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load remove" -l json -d 'Print JSON'
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load remove" -s q -l quiet -d 'Print results and errors only'
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load remove" -s v -l verbose -d 'Print more'
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load remove" -s h -l help -d 'Print help'
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load remove" -f -a "list" -d 'List every index'
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load remove" -f -a "show" -d 'Show what an index is made of'
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load remove" -f -a "verify" -d 'Check every byte of an index and name what is damaged'
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load remove" -f -a "save" -d 'Write an index to one file'
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load remove" -f -a "load" -d 'Read an index from a file, checking every byte first'
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load remove" -f -a "remove" -d 'Remove an index; files that were indexed are not touched'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load remove help" -l json -d 'Print JSON'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load remove help" -s q -l quiet -d 'Print results and errors only'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load remove help" -s v -l verbose -d 'Print more'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load remove help" -s h -l help -d 'Print help'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load remove help" -f -a "list" -d 'List every index'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load remove help" -f -a "show" -d 'Show what an index is made of'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load remove help" -f -a "verify" -d 'Check every byte of an index and name what is damaged'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load remove help" -f -a "save" -d 'Write an index to one file'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load remove help" -f -a "load" -d 'Read an index from a file, checking every byte first'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load remove help" -f -a "remove" -d 'Remove an index; files that were indexed are not touched'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load remove help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from list" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from list" -l index -d 'Index to work on [default: default]' -r
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from list" -l color -d 'When to colour the output' -r -f -a "auto\t''
@@ -161,19 +163,27 @@ complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcomman
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from remove" -s q -l quiet -d 'Print results and errors only'
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from remove" -s v -l verbose -d 'Print more'
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print help'
-complete -c rag -n "__fish_rag_using_subcommand cache; and not __fish_seen_subcommand_from stats purge" -l purge -d 'Same as `rag cache purge`' -r
-complete -c rag -n "__fish_rag_using_subcommand cache; and not __fish_seen_subcommand_from stats purge" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
-complete -c rag -n "__fish_rag_using_subcommand cache; and not __fish_seen_subcommand_from stats purge" -l index -d 'Index to work on [default: default]' -r
-complete -c rag -n "__fish_rag_using_subcommand cache; and not __fish_seen_subcommand_from stats purge" -l color -d 'When to colour the output' -r -f -a "auto\t''
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from help" -f -a "list" -d 'List every index'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from help" -f -a "show" -d 'Show what an index is made of'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from help" -f -a "verify" -d 'Check every byte of an index and name what is damaged'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from help" -f -a "save" -d 'Write an index to one file'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from help" -f -a "load" -d 'Read an index from a file, checking every byte first'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from help" -f -a "remove" -d 'Remove an index; files that were indexed are not touched'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c rag -n "__fish_rag_using_subcommand cache; and not __fish_seen_subcommand_from stats purge help" -l purge -d 'Same as `rag cache purge`' -r
+complete -c rag -n "__fish_rag_using_subcommand cache; and not __fish_seen_subcommand_from stats purge help" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
+complete -c rag -n "__fish_rag_using_subcommand cache; and not __fish_seen_subcommand_from stats purge help" -l index -d 'Index to work on [default: default]' -r
+complete -c rag -n "__fish_rag_using_subcommand cache; and not __fish_seen_subcommand_from stats purge help" -l color -d 'When to colour the output' -r -f -a "auto\t''
 always\t''
 never\t''"
-complete -c rag -n "__fish_rag_using_subcommand cache; and not __fish_seen_subcommand_from stats purge" -l stats -d 'Same as `rag cache stats`'
-complete -c rag -n "__fish_rag_using_subcommand cache; and not __fish_seen_subcommand_from stats purge" -l json -d 'Print JSON'
-complete -c rag -n "__fish_rag_using_subcommand cache; and not __fish_seen_subcommand_from stats purge" -s q -l quiet -d 'Print results and errors only'
-complete -c rag -n "__fish_rag_using_subcommand cache; and not __fish_seen_subcommand_from stats purge" -s v -l verbose -d 'Print more'
-complete -c rag -n "__fish_rag_using_subcommand cache; and not __fish_seen_subcommand_from stats purge" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c rag -n "__fish_rag_using_subcommand cache; and not __fish_seen_subcommand_from stats purge" -f -a "stats" -d 'Count rows and bytes by table'
-complete -c rag -n "__fish_rag_using_subcommand cache; and not __fish_seen_subcommand_from stats purge" -f -a "purge" -d 'Empty tables and give their space back'
+complete -c rag -n "__fish_rag_using_subcommand cache; and not __fish_seen_subcommand_from stats purge help" -l stats -d 'Same as `rag cache stats`'
+complete -c rag -n "__fish_rag_using_subcommand cache; and not __fish_seen_subcommand_from stats purge help" -l json -d 'Print JSON'
+complete -c rag -n "__fish_rag_using_subcommand cache; and not __fish_seen_subcommand_from stats purge help" -s q -l quiet -d 'Print results and errors only'
+complete -c rag -n "__fish_rag_using_subcommand cache; and not __fish_seen_subcommand_from stats purge help" -s v -l verbose -d 'Print more'
+complete -c rag -n "__fish_rag_using_subcommand cache; and not __fish_seen_subcommand_from stats purge help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c rag -n "__fish_rag_using_subcommand cache; and not __fish_seen_subcommand_from stats purge help" -f -a "stats" -d 'Count rows and bytes by table'
+complete -c rag -n "__fish_rag_using_subcommand cache; and not __fish_seen_subcommand_from stats purge help" -f -a "purge" -d 'Empty tables and give their space back'
+complete -c rag -n "__fish_rag_using_subcommand cache; and not __fish_seen_subcommand_from stats purge help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from stats" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
 complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from stats" -l index -d 'Index to work on [default: default]' -r
 complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from stats" -l color -d 'When to colour the output' -r -f -a "auto\t''
@@ -192,19 +202,23 @@ complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcomman
 complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from purge" -s q -l quiet -d 'Print results and errors only'
 complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from purge" -s v -l verbose -d 'Print more'
 complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from purge" -s h -l help -d 'Print help'
-complete -c rag -n "__fish_rag_using_subcommand model; and not __fish_seen_subcommand_from list verify add pull" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
-complete -c rag -n "__fish_rag_using_subcommand model; and not __fish_seen_subcommand_from list verify add pull" -l index -d 'Index to work on [default: default]' -r
-complete -c rag -n "__fish_rag_using_subcommand model; and not __fish_seen_subcommand_from list verify add pull" -l color -d 'When to colour the output' -r -f -a "auto\t''
+complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from help" -f -a "stats" -d 'Count rows and bytes by table'
+complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from help" -f -a "purge" -d 'Empty tables and give their space back'
+complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c rag -n "__fish_rag_using_subcommand model; and not __fish_seen_subcommand_from list verify add pull help" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
+complete -c rag -n "__fish_rag_using_subcommand model; and not __fish_seen_subcommand_from list verify add pull help" -l index -d 'Index to work on [default: default]' -r
+complete -c rag -n "__fish_rag_using_subcommand model; and not __fish_seen_subcommand_from list verify add pull help" -l color -d 'When to colour the output' -r -f -a "auto\t''
 always\t''
 never\t''"
-complete -c rag -n "__fish_rag_using_subcommand model; and not __fish_seen_subcommand_from list verify add pull" -l json -d 'Print JSON'
-complete -c rag -n "__fish_rag_using_subcommand model; and not __fish_seen_subcommand_from list verify add pull" -s q -l quiet -d 'Print results and errors only'
-complete -c rag -n "__fish_rag_using_subcommand model; and not __fish_seen_subcommand_from list verify add pull" -s v -l verbose -d 'Print more'
-complete -c rag -n "__fish_rag_using_subcommand model; and not __fish_seen_subcommand_from list verify add pull" -s h -l help -d 'Print help'
-complete -c rag -n "__fish_rag_using_subcommand model; and not __fish_seen_subcommand_from list verify add pull" -f -a "list" -d 'List the models on this machine'
-complete -c rag -n "__fish_rag_using_subcommand model; and not __fish_seen_subcommand_from list verify add pull" -f -a "verify" -d 'Check every byte of the models and of the ONNX Runtime library'
-complete -c rag -n "__fish_rag_using_subcommand model; and not __fish_seen_subcommand_from list verify add pull" -f -a "add" -d 'Add a sentence-transformers folder that has an ONNX file'
-complete -c rag -n "__fish_rag_using_subcommand model; and not __fish_seen_subcommand_from list verify add pull" -f -a "pull" -d 'Fetch a model from the Hugging Face hub, or from HF_ENDPOINT'
+complete -c rag -n "__fish_rag_using_subcommand model; and not __fish_seen_subcommand_from list verify add pull help" -l json -d 'Print JSON'
+complete -c rag -n "__fish_rag_using_subcommand model; and not __fish_seen_subcommand_from list verify add pull help" -s q -l quiet -d 'Print results and errors only'
+complete -c rag -n "__fish_rag_using_subcommand model; and not __fish_seen_subcommand_from list verify add pull help" -s v -l verbose -d 'Print more'
+complete -c rag -n "__fish_rag_using_subcommand model; and not __fish_seen_subcommand_from list verify add pull help" -s h -l help -d 'Print help'
+complete -c rag -n "__fish_rag_using_subcommand model; and not __fish_seen_subcommand_from list verify add pull help" -f -a "list" -d 'List the models on this machine'
+complete -c rag -n "__fish_rag_using_subcommand model; and not __fish_seen_subcommand_from list verify add pull help" -f -a "verify" -d 'Check every byte of the models and of the ONNX Runtime library'
+complete -c rag -n "__fish_rag_using_subcommand model; and not __fish_seen_subcommand_from list verify add pull help" -f -a "add" -d 'Add a sentence-transformers folder that has an ONNX file'
+complete -c rag -n "__fish_rag_using_subcommand model; and not __fish_seen_subcommand_from list verify add pull help" -f -a "pull" -d 'Fetch a model from the Hugging Face hub, or from HF_ENDPOINT'
+complete -c rag -n "__fish_rag_using_subcommand model; and not __fish_seen_subcommand_from list verify add pull help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcommand_from list" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
 complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcommand_from list" -l index -d 'Index to work on [default: default]' -r
 complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcommand_from list" -l color -d 'When to colour the output' -r -f -a "auto\t''
@@ -244,6 +258,11 @@ complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcomman
 complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcommand_from pull" -s q -l quiet -d 'Print results and errors only'
 complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcommand_from pull" -s v -l verbose -d 'Print more'
 complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcommand_from pull" -s h -l help -d 'Print help'
+complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcommand_from help" -f -a "list" -d 'List the models on this machine'
+complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcommand_from help" -f -a "verify" -d 'Check every byte of the models and of the ONNX Runtime library'
+complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcommand_from help" -f -a "add" -d 'Add a sentence-transformers folder that has an ONNX file'
+complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcommand_from help" -f -a "pull" -d 'Fetch a model from the Hugging Face hub, or from HF_ENDPOINT'
+complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c rag -n "__fish_rag_using_subcommand eval" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
 complete -c rag -n "__fish_rag_using_subcommand eval" -l index -d 'Index to work on [default: default]' -r
 complete -c rag -n "__fish_rag_using_subcommand eval" -l color -d 'When to colour the output' -r -f -a "auto\t''
@@ -280,3 +299,26 @@ complete -c rag -n "__fish_rag_using_subcommand man" -l json -d 'Print JSON'
 complete -c rag -n "__fish_rag_using_subcommand man" -s q -l quiet -d 'Print results and errors only'
 complete -c rag -n "__fish_rag_using_subcommand man" -s v -l verbose -d 'Print more'
 complete -c rag -n "__fish_rag_using_subcommand man" -s h -l help -d 'Print help'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest search ask index cache model eval doctor completions man help" -f -a "ingest" -d 'Index folders, or bring their index up to date'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest search ask index cache model eval doctor completions man help" -f -a "search" -d 'Rank the passages that match a question'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest search ask index cache model eval doctor completions man help" -f -a "ask" -d 'Answer a question from the index, with citations'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest search ask index cache model eval doctor completions man help" -f -a "index" -d 'List, check, move and remove indexes'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest search ask index cache model eval doctor completions man help" -f -a "cache" -d 'Show or empty the caches'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest search ask index cache model eval doctor completions man help" -f -a "model" -d 'List, check and add embedding models'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest search ask index cache model eval doctor completions man help" -f -a "eval" -d 'Measure retrieval on questions with known answers'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest search ask index cache model eval doctor completions man help" -f -a "doctor" -d 'Check library, model, index and cache, and say what to do'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest search ask index cache model eval doctor completions man help" -f -a "completions" -d 'Print completions for a shell'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest search ask index cache model eval doctor completions man help" -f -a "man" -d 'Print a manual page'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest search ask index cache model eval doctor completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from index" -f -a "list" -d 'List every index'
+complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from index" -f -a "show" -d 'Show what an index is made of'
+complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from index" -f -a "verify" -d 'Check every byte of an index and name what is damaged'
+complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from index" -f -a "save" -d 'Write an index to one file'
+complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from index" -f -a "load" -d 'Read an index from a file, checking every byte first'
+complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from index" -f -a "remove" -d 'Remove an index; files that were indexed are not touched'
+complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from cache" -f -a "stats" -d 'Count rows and bytes by table'
+complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from cache" -f -a "purge" -d 'Empty tables and give their space back'
+complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from model" -f -a "list" -d 'List the models on this machine'
+complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from model" -f -a "verify" -d 'Check every byte of the models and of the ONNX Runtime library'
+complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from model" -f -a "add" -d 'Add a sentence-transformers folder that has an ONNX file'
+complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from model" -f -a "pull" -d 'Fetch a model from the Hugging Face hub, or from HF_ENDPOINT'
