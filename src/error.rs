@@ -16,8 +16,6 @@ pub enum Kind {
     Failed,
     /// The user asked for something that makes no sense.
     Usage,
-    /// There is no such index, document or passage.
-    NotFound,
     /// Bytes on disk are not what was written.
     Damaged,
     /// Another process holds the lock.
@@ -49,10 +47,6 @@ impl Fault {
 
     pub fn usage(message: impl Into<String>) -> Self {
         Self::new(Kind::Usage, message)
-    }
-
-    pub fn not_found(message: impl Into<String>) -> Self {
-        Self::new(Kind::NotFound, message)
     }
 
     pub fn damaged(message: impl Into<String>) -> Self {

@@ -43,7 +43,6 @@ pub fn code_of_fault(fault: &Fault) -> u8 {
     match fault.kind() {
         Kind::Failed => 1,
         Kind::Usage => 2,
-        Kind::NotFound => 3,
         Kind::Damaged => 5,
         Kind::Busy => 6,
         Kind::Outside => 7,

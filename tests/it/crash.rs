@@ -360,11 +360,7 @@ fn a_disk_too_small_is_reported_and_works_once_it_is_larger() {
         mount -o remount,size=64m data || exit 95
         "$0" ingest -q --dir docs --json --no-cache >summary.json || exit 94
     "#;
-    let rag = sandbox.command([""; 0]);
-    let mut command = Command::new("unshare");
-    command.args(["-m", "sh", "-c", script]).arg(rag.get_program()).current_dir(sandbox.path()).env_clear();
-    command.envs(rag.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    Run::of(&mut command).ok();
+    sandbox.with_own_mounts(script).ok();
     let read = |name: &str| std::fs::read_to_string(sandbox.path().join(name)).expect(name);
     let json = |name: &str| serde_json::from_str::<Value>(&read(name)).expect(name);
     assert_eq!(read("code").trim(), "1", "{}", read("message"));

@@ -137,11 +137,7 @@ fn a_read_only_mount_is_searched_and_not_written_to() {
         "$0" search 'a new question' --json >/dev/null || exit 97
         "$0" ingest --dir docs 2>message; echo $? >code
     "#;
-    let rag = sandbox.command([""; 0]);
-    let mut command = Command::new("unshare");
-    command.args(["-m", "sh", "-c", script]).arg(rag.get_program()).current_dir(sandbox.path()).env_clear();
-    command.envs(rag.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    Run::of(&mut command).ok();
+    sandbox.with_own_mounts(script).ok();
     let read = |name: &str| std::fs::read_to_string(sandbox.path().join(name)).expect(name);
     assert_eq!(answer(serde_json::from_str(&read("after.json")).expect("JSON")), before);
     assert_eq!(read("code").trim(), "1");

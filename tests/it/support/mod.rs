@@ -75,6 +75,15 @@ impl Sandbox {
         Run::of(&mut self.command(args))
     }
 
+    /// Runs a shell script, whose `$0` is `rag`, in the sandbox with mounts of its own.
+    pub fn with_own_mounts(&self, script: &str) -> Run {
+        let rag = self.command([""; 0]);
+        let mut command = Command::new("unshare");
+        command.args(["-m", "sh", "-c", script]).arg(rag.get_program()).current_dir(self.path()).env_clear();
+        command.envs(rag.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        Run::of(&mut command)
+    }
+
     /// Starts `rag` in the background, streams piped.
     pub fn spawn<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Child {
         self.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("rag starts")
