@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::settings::{SETTINGS, Setting, Shape};
-use super::{Config, Mode};
+use super::{Config, Generator, Layer, Layers, Llm, Mode, Secret};
 use crate::error::{Context as _, Fault, Result};
 
 /// Where a value came from.
@@ -69,14 +70,22 @@ impl World {
     }
 }
 
-type Layer = BTreeMap<&'static str, (String, Origin)>;
+type Values = BTreeMap<&'static str, (String, Origin)>;
 
 pub fn load(world: &World, flags: &[(&'static str, String, String)]) -> Result<Config> {
-    let mut values: Layer = SETTINGS.iter().map(|s| (s.key, (s.default.to_owned(), Origin::BuiltIn))).collect();
+    let mut values: Values = SETTINGS.iter().map(|s| (s.key, (s.default.to_owned(), Origin::BuiltIn))).collect();
     if let Some(path) = world.config_file() {
         values.extend(read_file(&path)?);
     }
-    values.extend(read_file(&world.cwd.join("rag.toml"))?);
+    let project = read_file(&world.cwd.join("rag.toml"))?;
+    if let Some((setting, (_, origin))) =
+        SETTINGS.iter().filter(|s| s.is_personal).find_map(|s| Some((s, project.get(s.key)?)))
+    {
+        // A folder that somebody else made must not say where keys and questions are sent or which code is loaded.
+        return Err(Fault::usage(format!("{origin}: a project file must not set `{}`", setting.key))
+            .hint(format!("set it in ~/.config/rag/config.toml or as {}", setting.env)));
+    }
+    values.extend(project);
     for setting in SETTINGS {
         if let Some(value) = world.env.get(setting.env).filter(|v| !v.is_empty()) {
             let value = value
@@ -96,11 +105,11 @@ pub fn load(world: &World, flags: &[(&'static str, String, String)]) -> Result<C
 }
 
 /// Values of one file; an absent file is an empty layer.
-fn read_file(path: &Path) -> Result<Layer> {
+fn read_file(path: &Path) -> Result<Values> {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(e) if matches!(e.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
-            return Ok(Layer::new());
+            return Ok(Values::new());
         }
         Err(e) => return Err(e).or_failed(|| format!("cannot read {}", path.display())),
     };
@@ -109,7 +118,7 @@ fn read_file(path: &Path) -> Result<Layer> {
         let line = e.span().map_or(1, |span| line_of(span.start));
         Fault::usage(format!("{}:{line}: {}", path.display(), e.message()))
     })?;
-    let mut layer = Layer::new();
+    let mut layer = Values::new();
     flatten("", table.get_ref(), &mut |key, value, offset| {
         let origin = Origin::File { path: path.to_owned(), line: line_of(offset) };
         let Some(setting) = SETTINGS.iter().find(|s| s.key == key) else {
@@ -163,6 +172,10 @@ fn check(setting: &Setting, value: &str, origin: &Origin) -> Result<()> {
             Ok(x) if (0.0..=1.0).contains(&x) => Ok(()),
             _ => bad("must be a number from 0 to 1".into()),
         },
+        Shape::UpTo(most) => match value.parse::<f64>() {
+            Ok(x) if (0.0..=most).contains(&x) => Ok(()),
+            _ => bad(format!("must be a number from 0 to {most}")),
+        },
         Shape::OneOf(names) if names.contains(&value) => Ok(()),
         Shape::OneOf(names) => bad(format!("must be one of {}", names.join(", "))),
     }
@@ -175,7 +188,7 @@ pub fn is_name(value: &str) -> bool {
         && value.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
 }
 
-fn build(world: &World, values: &Layer) -> Result<Config> {
+fn build(world: &World, values: &Values) -> Result<Config> {
     let text = |key: &str| values[key].0.clone();
     let path = |key: &str| Some(PathBuf::from(text(key))).filter(|p| !p.as_os_str().is_empty());
     // `check` has passed for every value, so a parse cannot fail here.
@@ -187,6 +200,10 @@ fn build(world: &World, values: &Layer) -> Result<Config> {
         n => n,
     };
     let mode = text("search.mode");
+    let layer = |table: &str| Layer {
+        ttl_s: whole(&format!("cache.{table}_ttl_hours")) * 3600,
+        budget_bytes: whole(&format!("cache.{table}_mib")) << 20,
+    };
     Ok(Config {
         cache_dir: path("cache_dir").unwrap_or_else(|| data_dir.join("cache")),
         jobs_dir: path("jobs_dir").unwrap_or_else(|| data_dir.join("jobs")),
@@ -202,6 +219,26 @@ fn build(world: &World, values: &Layer) -> Result<Config> {
         search_mode: Mode::parse(&mode).ok_or_else(|| Fault::usage(format!("no search mode `{mode}`")))?,
         dense_weight: text("search.dense_weight").parse().unwrap_or(0.5),
         ask_max_words: size("ask.max_words"),
+        generator: if text("generator") == "llm" { Generator::Llm } else { Generator::Extractive },
+        falls_back: text("fallback") == "extractive",
+        llm: Llm {
+            base_url: text("llm.base_url").trim_end_matches('/').to_owned(),
+            model: text("llm.model"),
+            api_key: api_key(&text("llm.api_key"), path("llm.api_key_file").as_deref())?,
+            timeout: Duration::from_secs(whole("llm.timeout_s")),
+            attempts: whole("llm.attempts") as u32,
+            temperature: text("llm.temperature").parse().unwrap_or_default(),
+            max_tokens: whole("llm.max_tokens") as u32,
+            evidence_tokens: size("llm.evidence_tokens"),
+        },
+        batch_parallel: size("batch.parallel"),
+        session_ttl_hours: whole("sessions.ttl_hours"),
+        cache: Layers {
+            embeddings: layer("embeddings"),
+            retrieval: layer("retrieval"),
+            rerank: layer("rerank"),
+            answers: layer("answers"),
+        },
         hub: text("hub.url").trim_end_matches('/').to_owned(),
         hub_token: Some(text("hub.token")).filter(|s| !s.is_empty()),
         asset_dirs: asset_dirs(world, &data_dir),
@@ -210,7 +247,8 @@ fn build(world: &World, values: &Layer) -> Result<Config> {
             .iter()
             .map(|s| {
                 let (value, origin) = &values[s.key];
-                let shown = if s.key == "hub.token" && !value.is_empty() { "(set)".to_owned() } else { value.clone() };
+                let is_secret = matches!(s.key, "hub.token" | "llm.api_key");
+                let shown = if is_secret && !value.is_empty() { "(set)".to_owned() } else { value.clone() };
                 (s.key, shown, origin.clone())
             })
             .collect(),
@@ -228,4 +266,17 @@ fn asset_dirs(world: &World, data_dir: &Path) -> Vec<PathBuf> {
     }
     dirs.extend(world.share_dir());
     dirs
+}
+
+/// The key of the language model: given, or the first line of a file.
+fn api_key(given: &str, file: Option<&Path>) -> Result<Option<Secret>> {
+    let key = match file.filter(|_| given.is_empty()) {
+        Some(file) => {
+            let text = std::fs::read_to_string(file)
+                .or_failed(|| format!("cannot read {} (llm.api_key_file)", file.display()))?;
+            text.lines().next().unwrap_or_default().trim().to_owned()
+        }
+        None => given.trim().to_owned(),
+    };
+    Ok((!key.is_empty()).then_some(Secret(key)))
 }

@@ -8,7 +8,9 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 pub use load::{Origin, World, is_name};
 pub use settings::{SETTINGS, Setting};
@@ -39,6 +41,67 @@ impl Mode {
     }
 }
 
+/// Who writes the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Generator {
+    /// Sentences of the passages, word for word.
+    Extractive,
+    /// A language model that is given the passages.
+    Llm,
+}
+
+impl Generator {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Extractive => "extractive",
+            Self::Llm => "llm",
+        }
+    }
+}
+
+/// A key that no message and no log shows.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(set)")
+    }
+}
+
+/// The language model that writes answers.
+#[derive(Clone, Debug)]
+pub struct Llm {
+    /// Empty when none is configured.
+    pub base_url: String,
+    pub model: String,
+    pub api_key: Option<Secret>,
+    pub timeout: Duration,
+    pub attempts: u32,
+    pub temperature: f64,
+    pub max_tokens: u32,
+    /// Tokens of evidence in a prompt, counted by the embedding model's tokenizer.
+    pub evidence_tokens: usize,
+}
+
+/// What a cache table may keep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layer {
+    /// Seconds after which a row no longer counts; 0 means never.
+    pub ttl_s: u64,
+    /// Bytes of keys and values; the least recently used rows make room.
+    pub budget_bytes: u64,
+}
+
+/// The cache tables' limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layers {
+    pub embeddings: Layer,
+    pub retrieval: Layer,
+    pub rerank: Layer,
+    pub answers: Layer,
+}
+
 /// Every setting, merged and checked. Paths are as given, relative ones to the working directory.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -66,6 +129,14 @@ pub struct Config {
     pub dense_weight: f64,
     /// Words that an extractive answer may have.
     pub ask_max_words: usize,
+    pub generator: Generator,
+    /// When the language model fails, the extractive generator answers.
+    pub falls_back: bool,
+    pub llm: Llm,
+    /// Questions of a batch that the language model works on at once.
+    pub batch_parallel: usize,
+    pub session_ttl_hours: u64,
+    pub cache: Layers,
     /// Address of the model hub that `rag model pull` reads.
     pub hub: String,
     /// Token for the hub, for models that need one. Never shown.

@@ -12,6 +12,8 @@ pub enum Shape {
         most: u64,
     },
     Fraction,
+    /// A number from 0 to this.
+    UpTo(f64),
     OneOf(&'static [&'static str]),
 }
 
@@ -26,6 +28,8 @@ pub struct Setting {
     pub shape: Shape,
     /// One line for the README and `rag doctor -v`.
     pub meaning: &'static str,
+    /// Says where text, keys or code go, so that a `rag.toml` that came with somebody's folder must not set it.
+    pub is_personal: bool,
 }
 
 const fn setting(
@@ -35,7 +39,28 @@ const fn setting(
     shape: Shape,
     meaning: &'static str,
 ) -> Setting {
-    Setting { key, env, default, shape, meaning }
+    Setting { key, env, default, shape, meaning, is_personal: false }
+}
+
+/// A setting that the project file must not make.
+const fn personal(
+    key: &'static str,
+    env: &'static str,
+    default: &'static str,
+    shape: Shape,
+    meaning: &'static str,
+) -> Setting {
+    Setting { is_personal: true, ..setting(key, env, default, shape, meaning) }
+}
+
+/// Lifetime in hours of the rows of a cache table.
+const fn ttl(key: &'static str, env: &'static str, default: &'static str, meaning: &'static str) -> Setting {
+    setting(key, env, default, Shape::Whole { least: 0, most: 1_000_000 }, meaning)
+}
+
+/// Size in MiB that a cache table may have.
+const fn budget(key: &'static str, env: &'static str, default: &'static str, meaning: &'static str) -> Setting {
+    setting(key, env, default, Shape::Whole { least: 1, most: 1 << 24 }, meaning)
 }
 
 /// Every setting, in the order in which the README lists them.
@@ -103,7 +128,70 @@ pub const SETTINGS: &[Setting] = &[
         Shape::Whole { least: 5, most: 2000 },
         "length of an extractive answer",
     ),
-    setting("hub.url", "HF_ENDPOINT", "https://huggingface.co", Shape::Text, "where `rag model pull` looks"),
-    setting("hub.token", "HF_TOKEN", "", Shape::Text, "token for models that need one"),
-    setting("runtime_library", "ORT_DYLIB_PATH", "", Shape::Path, "the ONNX Runtime shared library"),
+    setting("generator", "RAG_GENERATOR", "extractive", Shape::OneOf(&["extractive", "llm"]), "who writes the answer"),
+    setting(
+        "fallback",
+        "RAG_FALLBACK",
+        "none",
+        Shape::OneOf(&["none", "extractive"]),
+        "who writes it when the language model fails",
+    ),
+    personal("llm.base_url", "RAG_LLM_BASE_URL", "", Shape::Text, "OpenAI-compatible address, such as http://localhost:11434/v1"),
+    setting("llm.model", "RAG_LLM_MODEL", "", Shape::Text, "name of the language model there"),
+    personal("llm.api_key", "RAG_LLM_API_KEY", "", Shape::Text, "its key, where one is needed"),
+    personal("llm.api_key_file", "RAG_LLM_API_KEY_FILE", "", Shape::Path, "file that holds the key"),
+    setting(
+        "llm.timeout_s",
+        "RAG_LLM_TIMEOUT_S",
+        "60",
+        Shape::Whole { least: 1, most: 3600 },
+        "seconds that a language model may take",
+    ),
+    setting(
+        "llm.attempts",
+        "RAG_LLM_ATTEMPTS",
+        "3",
+        Shape::Whole { least: 1, most: 10 },
+        "tries before a language model counts as failed",
+    ),
+    setting("llm.temperature", "RAG_LLM_TEMPERATURE", "0", Shape::UpTo(2.0), "randomness of a language model"),
+    setting(
+        "llm.max_tokens",
+        "RAG_LLM_MAX_TOKENS",
+        "1024",
+        Shape::Whole { least: 1, most: 1 << 20 },
+        "longest reply of a language model",
+    ),
+    setting(
+        "llm.evidence_tokens",
+        "RAG_LLM_EVIDENCE_TOKENS",
+        "3000",
+        Shape::Whole { least: 100, most: 1 << 20 },
+        "passages handed to a language model, in tokens",
+    ),
+    setting(
+        "batch.parallel",
+        "RAG_BATCH_PARALLEL",
+        "4",
+        Shape::Whole { least: 1, most: 256 },
+        "questions of a batch that a language model answers at once",
+    ),
+    setting(
+        "sessions.ttl_hours",
+        "RAG_SESSIONS_TTL_HOURS",
+        "24",
+        Shape::Whole { least: 1, most: 1_000_000 },
+        "hours after which a conversation is forgotten",
+    ),
+    ttl("cache.embeddings_ttl_hours", "RAG_CACHE_EMBEDDINGS_TTL_HOURS", "0", "lifetime of cached vectors (0: no end)"),
+    budget("cache.embeddings_mib", "RAG_CACHE_EMBEDDINGS_MIB", "4096", "room for cached vectors"),
+    ttl("cache.retrieval_ttl_hours", "RAG_CACHE_RETRIEVAL_TTL_HOURS", "168", "lifetime of cached rankings"),
+    budget("cache.retrieval_mib", "RAG_CACHE_RETRIEVAL_MIB", "128", "room for cached rankings"),
+    ttl("cache.rerank_ttl_hours", "RAG_CACHE_RERANK_TTL_HOURS", "0", "lifetime of cached second looks (0: no end)"),
+    budget("cache.rerank_mib", "RAG_CACHE_RERANK_MIB", "64", "room for cached second looks"),
+    ttl("cache.answers_ttl_hours", "RAG_CACHE_ANSWERS_TTL_HOURS", "720", "lifetime of cached answers"),
+    budget("cache.answers_mib", "RAG_CACHE_ANSWERS_MIB", "64", "room for cached answers"),
+    personal("hub.url", "HF_ENDPOINT", "https://huggingface.co", Shape::Text, "where `rag model pull` looks"),
+    personal("hub.token", "HF_TOKEN", "", Shape::Text, "token for models that need one"),
+    personal("runtime_library", "ORT_DYLIB_PATH", "", Shape::Path, "the ONNX Runtime shared library"),
 ];
