@@ -27,6 +27,7 @@ pub mod cache;
 pub mod index;
 pub mod model;
 pub mod rank;
+pub mod sessions;
 pub mod text;
 
 pub mod engine;

@@ -7,6 +7,7 @@
 mod citations;
 mod evidence;
 mod extractive;
+mod followup;
 mod intent;
 mod question;
 mod score;
@@ -15,6 +16,7 @@ mod support;
 pub use citations::{Mismatch, check, marks};
 pub use evidence::{Evidence, Limits, choose};
 pub use extractive::answer;
+pub use followup::{Resolved, resolve};
 pub use intent::Intent;
 
 use crate::error::Result;
