@@ -31,7 +31,7 @@ impl Engine {
 
     /// The cache, opened when first asked for.
     pub fn cache(&self) -> &Cache {
-        self.cache.get_or_init(|| Cache::open(&self.config.cache_dir))
+        self.cache.get_or_init(|| Cache::open(&self.config.cache_dir, self.config.cache))
     }
 
     /// True once the process was asked to stop.
