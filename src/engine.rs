@@ -40,7 +40,7 @@ impl Engine {
 
     /// The cache, opened when first asked for.
     pub fn cache(&self) -> &Cache {
-        self.cache.get_or_init(|| Cache::open(&self.config.cache_dir))
+        self.cache.get_or_init(|| Cache::open(&self.config.cache_dir, self.config.cache))
     }
 
     /// The conversations, opened when first asked for.

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use serde::Deserialize;
 
+use crate::cache::Caching;
 use crate::config::Mode;
 use crate::engine::Engine;
 use crate::error::{Context as _, Fault, Result};
@@ -51,7 +52,7 @@ pub fn run(engine: &Engine, file: &Path) -> Result<Report> {
                 return Err(Fault::interrupted());
             }
             let start = Instant::now();
-            let request = search::Request { query: question.query.clone(), mode, k: DEPTH, no_cache: false };
+            let request = search::Request { query: question.query.clone(), mode, k: DEPTH, caching: Caching::Use };
             let hits = searcher.search(engine, &request)?.hits;
             times.push(search::milliseconds(start));
             let mut seen = HashSet::new();

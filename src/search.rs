@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::analysis;
-use crate::cache::Key;
+use crate::cache::{Caching, Key, Table};
 use crate::config::Mode;
+use crate::disk::Blake;
 use crate::document::Hit;
 use crate::engine::Engine;
 use crate::error::{Fault, Result};
-use crate::index::{Snapshot, Stored};
+use crate::index::{Meta, Snapshot, Stored};
 use crate::model::{Embedder, Role};
 use crate::rank::{self, Candidate, Fused, Fusion, Place};
 use crate::vector::{Vector, dot};
@@ -27,8 +28,7 @@ pub struct Request {
     pub mode: Mode,
     /// Passages wanted.
     pub k: usize,
-    /// Neither read the embedding cache nor write to it.
-    pub no_cache: bool,
+    pub caching: Caching,
 }
 
 /// Milliseconds by stage. Stages overlap, so that they may add up to more than the total.
@@ -50,20 +50,55 @@ pub struct Response {
     /// Embedding look-ups: 1 hit, 1 miss, or neither when nothing was embedded.
     pub embed_hits: u64,
     pub embed_misses: u64,
-    /// The question's vector, when a dense leg ran.
-    pub vector: Option<Vector>,
+    /// The ranking came out of the cache.
+    pub retrieval_hit: bool,
 }
 
 /// One generation, open, and the model once a question needed it. Serves any number of questions.
 pub struct Searcher {
     pub snapshot: Snapshot,
-    pub embedder: Option<Embedder>,
+    embedder: Option<Embedder>,
+    /// The last question and its vector.
+    asked: Option<(String, Vector)>,
 }
 
 impl Searcher {
     /// Opens the configured index.
     pub fn open(engine: &Engine) -> Result<Self> {
-        Ok(Self { snapshot: engine.store.open(&engine.config.index)?, embedder: None })
+        Ok(Self { snapshot: engine.store.open(&engine.config.index)?, embedder: None, asked: None })
+    }
+
+    /// Ranks the passages of the index, or takes the ranking of the same question, corpus and settings from the cache.
+    ///
+    /// # Errors
+    /// As [`Searcher::search`].
+    pub fn find(&mut self, engine: &Engine, request: &Request) -> Result<Response> {
+        let start = Instant::now();
+        let query = checked(&request.query)?;
+        let meta = self.snapshot.meta();
+        let corpus = meta.content_id.as_ref().unwrap_or(&meta.corpus_id).clone();
+        let key = ranking_key(engine, meta, &corpus, query, request);
+        if request.caching.reads()
+            && let Some(hits) = engine.cache().ranking(&key, &corpus, engine.now_s())
+        {
+            let total_ms = milliseconds(start);
+            return Ok(Response {
+                query: query.to_owned(),
+                mode: request.mode,
+                index: engine.config.index.clone(),
+                corpus_id: meta.corpus_id.clone(),
+                hits,
+                timings: Timings { embedding_ms: 0.0, search_ms: total_ms, total_ms },
+                embed_hits: 0,
+                embed_misses: 0,
+                retrieval_hit: true,
+            });
+        }
+        let found = self.search(engine, request)?;
+        if request.caching.writes() {
+            engine.cache().keep_ranking(key, &corpus, &found.hits, engine.now_s());
+        }
+        Ok(found)
     }
 
     /// Ranks the passages of the index.
@@ -73,14 +108,14 @@ impl Searcher {
     pub fn search(&mut self, engine: &Engine, request: &Request) -> Result<Response> {
         let start = Instant::now();
         let query = checked(&request.query)?;
-        let Self { snapshot, embedder } = self;
+        let Self { snapshot, embedder, asked } = self;
         let snapshot = &*snapshot;
         let languages = snapshot.meta().query_languages();
         let terms = (request.mode != Mode::Dense).then(|| analysis::query_terms(query, &languages));
         // Loading the model takes longer than anything else, so the lexical leg runs beside it.
         let (lexical, embedded) = std::thread::scope(|scope| {
             let embedding = (request.mode != Mode::Lexical)
-                .then(|| scope.spawn(|| embed(engine, snapshot, embedder, Role::Query, query, request.no_cache)));
+                .then(|| scope.spawn(|| embed(engine, snapshot, embedder, Role::Query, query, request.caching)));
             let lexical = terms.as_ref().map(|terms| snapshot.lexical_scores(terms));
             let embedded = embedding
                 .map(|thread| thread.join().unwrap_or_else(|_| Err(Fault::failed("embedding the question failed"))));
@@ -108,7 +143,7 @@ impl Searcher {
             search_ms: if embedded.is_some() { milliseconds(scan) } else { total_ms },
             total_ms,
         };
-        Ok(Response {
+        let response = Response {
             query: query.to_owned(),
             mode: request.mode,
             index: engine.config.index.clone(),
@@ -117,8 +152,10 @@ impl Searcher {
             timings,
             embed_hits: embedded.as_ref().map_or(0, |e| u64::from(e.hit)),
             embed_misses: embedded.as_ref().map_or(0, |e| u64::from(!e.hit)),
-            vector: embedded.map(|e| e.vector),
-        })
+            retrieval_hit: false,
+        };
+        *asked = embedded.map(|e| (query.to_owned(), e.vector));
+        Ok(response)
     }
 }
 
@@ -127,27 +164,55 @@ impl Searcher {
     pub fn similarities(
         &mut self,
         engine: &Engine,
-        question: &Vector,
+        question: &str,
         texts: &[String],
-        no_cache: bool,
+        caching: Caching,
     ) -> Result<Similarities> {
-        let mut found = Similarities::default();
+        let vector = match self.asked.take() {
+            Some((asked, vector)) if asked == question => vector,
+            _ => embed(engine, &self.snapshot, &mut self.embedder, Role::Query, question, caching)?.vector,
+        };
+        let mut found = Similarities { cosines: Vec::new(), hits: 0, misses: 0 };
         for text in texts {
-            let embedded = embed(engine, &self.snapshot, &mut self.embedder, Role::Passage, text, no_cache)?;
+            let embedded = embed(engine, &self.snapshot, &mut self.embedder, Role::Passage, text, caching)?;
             found.hits += u64::from(embedded.hit);
             found.misses += u64::from(!embedded.hit);
-            found.cosines.push(f64::from(dot(question.as_slice(), embedded.vector.as_slice())));
+            found.cosines.push(f64::from(dot(vector.as_slice(), embedded.vector.as_slice())));
         }
+        self.asked = Some((question.to_owned(), vector));
         Ok(found)
     }
 }
 
 /// Cosines, and how many of the texts' vectors were in the cache.
-#[derive(Default)]
 pub struct Similarities {
     pub cosines: Vec<f64>,
     pub hits: u64,
     pub misses: u64,
+}
+
+/// Version of what [`Searcher::search`] makes of a question; raise it when the same question, corpus and settings may rank
+/// otherwise than before.
+const RANKING_VERSION: u32 = 1;
+
+/// Everything that a ranking depends on.
+fn ranking_key(engine: &Engine, meta: &Meta, corpus: &str, query: &str, request: &Request) -> Key {
+    let mut roots = Blake::new(32);
+    meta.roots.iter().for_each(|root| roots.add(root.given.as_bytes()));
+    Key::of(
+        "retrieval v1",
+        [
+            &RANKING_VERSION.to_le_bytes()[..],
+            &analysis::VERSION.to_le_bytes(),
+            query.as_bytes(),
+            corpus.as_bytes(),
+            &roots.finish::<32>(),
+            meta.model.fingerprint.as_bytes(),
+            request.mode.name().as_bytes(),
+            &(request.k as u64).to_le_bytes(),
+            &engine.config.dense_weight.to_bits().to_le_bytes(),
+        ],
+    )
 }
 
 fn checked(query: &str) -> Result<&str> {
@@ -174,12 +239,15 @@ fn embed(
     embedder: &mut Option<Embedder>,
     role: Role,
     text: &str,
-    no_cache: bool,
+    caching: Caching,
 ) -> Result<Embedded> {
     let start = Instant::now();
     let model = &snapshot.meta().model;
-    let key = Key::new(&model.fingerprint, role.name(), text);
-    let cached = if no_cache { None } else { engine.cache().embedding(&key, &model.fingerprint, model.dimension) };
+    let key = Key::embedding(&model.fingerprint, role.name(), text);
+    let cached = caching
+        .reads()
+        .then(|| engine.cache().embedding(&key, &model.fingerprint, model.dimension, engine.now_s()))
+        .flatten();
     if let Some(vector) = cached {
         return Ok(Embedded { vector, hit: true, milliseconds: milliseconds(start) });
     }
@@ -188,8 +256,8 @@ fn embed(
         none => none.insert(load(engine, snapshot)?),
     };
     let vector = embedder.embed(role, text)?;
-    if !no_cache {
-        engine.cache().keep_embeddings(&model.fingerprint, &[(key, vector.clone())], engine.now_s());
+    if caching.writes() {
+        engine.cache().keep(Table::Embeddings, key, &model.fingerprint, vector.to_bytes(), engine.now_s());
     }
     Ok(Embedded { vector, hit: false, milliseconds: milliseconds(start) })
 }

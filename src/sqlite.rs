@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 /// How long a statement waits for another process's write before it gives up. Writes here take milliseconds; a
 /// process that holds the file longer than this has stopped.
@@ -26,12 +26,14 @@ pub enum Opened {
     Newer,
 }
 
-/// Opens `path`, running `schema` on a new file and stamping it `version`.
+/// Opens `path`. `steps` are the scripts that lead from one version of the schema to the next, beginning with an empty
+/// file; their number is the version that is stamped.
 ///
 /// # Errors
 /// Whatever SQLite says that is none of [`Opened`].
-pub fn open(path: &Path, schema: &str, version: i64) -> rusqlite::Result<Opened> {
-    match open_writable(path, schema, version) {
+pub fn open(path: &Path, steps: &[&str]) -> rusqlite::Result<Opened> {
+    let version = steps.len() as i64;
+    match open_writable(path, steps) {
         Ok(opened) => Ok(opened),
         Err(e) if is_damage(&e) => Ok(Opened::Damaged),
         Err(e)
@@ -43,18 +45,27 @@ pub fn open(path: &Path, schema: &str, version: i64) -> rusqlite::Result<Opened>
     }
 }
 
-fn open_writable(path: &Path, schema: &str, version: i64) -> rusqlite::Result<Opened> {
+fn open_writable(path: &Path, steps: &[&str]) -> rusqlite::Result<Opened> {
     make_private(path);
-    let connection = Connection::open(path)?;
+    let mut connection = Connection::open(path)?;
     connection.busy_timeout(BUSY_WAIT)?;
-    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if found > version {
-        return Ok(Opened::Newer);
-    }
-    if found < version {
+    let version =
+        |connection: &Connection| connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0));
+    let newest = steps.len() as i64;
+    let mut found = version(&connection)?;
+    if found < newest {
         connection.pragma_update(None, "journal_mode", "WAL")?;
-        let script = format!("BEGIN IMMEDIATE; {schema} PRAGMA user_version = {version}; COMMIT;");
-        connection.execute_batch(&script)?;
+        let upgrade = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        // Another process may have been quicker.
+        found = version(&upgrade)?;
+        for (step, next) in steps.iter().zip(1i64..).skip(usize::try_from(found).unwrap_or(0)) {
+            upgrade.execute_batch(step)?;
+            upgrade.pragma_update(None, "user_version", next)?;
+        }
+        upgrade.commit()?;
+    }
+    if found > newest {
+        return Ok(Opened::Newer);
     }
     // A commit then costs no fsync; a power cut may lose the last commits but never damages the file.
     connection.pragma_update(None, "synchronous", "NORMAL")?;

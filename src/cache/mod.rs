@@ -1,52 +1,96 @@
-//! What need not be computed twice. One SQLite file, one table per layer; today the embeddings.
+//! What need not be computed twice. One SQLite file, one table per layer: embeddings, retrieval, second looks, answers.
 //!
-//! A cache is never trusted: every row carries a checksum over key, model and value, a row that fails it is a miss
+//! A cache is never trusted: every row carries a checksum over key, scope and value, a row that fails it is a miss
 //! that is counted and overwritten, and a file that SQLite cannot read is set aside and begun anew. Nothing here can
 //! fail a command: at worst everything is a miss.
+//!
+//! Rows and counters are written behind: look-ups note what they used, and one transaction at the end (or when much has
+//! gathered) writes rows, times of use and counters. A process that is killed loses some of them and nothing else.
 
 mod embeddings;
+mod retrieval;
+mod rows;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 
-pub use embeddings::Key;
-
-use crate::disk;
+use crate::config::{Layer, Layers};
+use crate::disk::{self, Blake};
 use crate::error::{Context as _, Fault, Result};
 use crate::sqlite::{self, Opened};
+use rows::Row;
 
 /// File name; the schema's version is inside.
 const FILE: &str = "cache.db";
 
-/// Version of [`SCHEMA`]. An older file is upgraded in place, a newer one is left alone.
-const VERSION: i64 = 1;
-
-const SCHEMA: &str = "
-    CREATE TABLE IF NOT EXISTS embeddings (
-        key     BLOB PRIMARY KEY,   -- BLAKE2b of model fingerprint, role and text
+/// From one version of the schema to the next. An older file is upgraded in place, a newer one is left alone.
+const STEPS: [&str; 2] = [
+    "CREATE TABLE embeddings (
+        key     BLOB PRIMARY KEY,   -- BLAKE2b over what the value depends on
         model   TEXT NOT NULL,      -- model fingerprint
-        value   BLOB NOT NULL,      -- little-endian f32
+        value   BLOB NOT NULL,
         crc     INTEGER NOT NULL,   -- CRC-32 of key, model and value
         created INTEGER NOT NULL    -- Unix seconds
-    );
-";
+    );",
+    "ALTER TABLE embeddings RENAME COLUMN model TO scope;
+     ALTER TABLE embeddings ADD COLUMN used INTEGER NOT NULL DEFAULT 0;  -- Unix seconds
+     CREATE INDEX embeddings_used ON embeddings (used);
+     CREATE TABLE retrieval (key BLOB PRIMARY KEY, scope TEXT NOT NULL, value BLOB NOT NULL, crc INTEGER NOT NULL,
+        created INTEGER NOT NULL, used INTEGER NOT NULL);
+     CREATE INDEX retrieval_used ON retrieval (used);
+     CREATE TABLE rerank (key BLOB PRIMARY KEY, scope TEXT NOT NULL, value BLOB NOT NULL, crc INTEGER NOT NULL,
+        created INTEGER NOT NULL, used INTEGER NOT NULL);
+     CREATE INDEX rerank_used ON rerank (used);
+     CREATE TABLE answers (key BLOB PRIMARY KEY, scope TEXT NOT NULL, value BLOB NOT NULL, crc INTEGER NOT NULL,
+        created INTEGER NOT NULL, used INTEGER NOT NULL);
+     CREATE INDEX answers_used ON answers (used);
+     CREATE TABLE counters (name TEXT PRIMARY KEY, hits INTEGER NOT NULL, misses INTEGER NOT NULL,
+        damaged INTEGER NOT NULL, evicted INTEGER NOT NULL, bytes INTEGER NOT NULL);
+     INSERT INTO counters SELECT 'embeddings', 0, 0, 0, 0, coalesce(sum(length(key) + length(value)), 0) FROM embeddings;
+     INSERT INTO counters VALUES ('retrieval', 0, 0, 0, 0, 0), ('rerank', 0, 0, 0, 0, 0), ('answers', 0, 0, 0, 0, 0);",
+];
 
-/// The tables that can be purged and are counted, by their public names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Rows that wait in memory, by number and by bytes, before they are written.
+const MAX_WAITING: usize = 256;
+const MAX_WAITING_BYTES: usize = 1 << 20;
+
+/// A write-ahead log above this size is folded into the file when the cache is closed. Folding syncs, which takes longer
+/// than a cached answer; a small log costs the next process nothing.
+const MAX_LOG_BYTES: u64 = 1 << 20;
+
+/// The layers, by their public names, outermost last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Table {
     Embeddings,
+    Retrieval,
+    Rerank,
+    Answers,
 }
 
 impl Table {
-    pub const ALL: [Self; 1] = [Self::Embeddings];
+    pub const ALL: [Self; 4] = [Self::Embeddings, Self::Retrieval, Self::Rerank, Self::Answers];
 
     pub fn name(self) -> &'static str {
         match self {
             Self::Embeddings => "embeddings",
+            Self::Retrieval => "retrieval",
+            Self::Rerank => "rerank",
+            Self::Answers => "answers",
+        }
+    }
+
+    fn limits(self, layers: &Layers) -> Layer {
+        match self {
+            Self::Embeddings => layers.embeddings,
+            Self::Retrieval => layers.retrieval,
+            Self::Rerank => layers.rerank,
+            Self::Answers => layers.answers,
         }
     }
 
@@ -71,6 +115,40 @@ impl Table {
     }
 }
 
+/// What a command does with the cache.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Caching {
+    #[default]
+    Use,
+    /// Computes anew and replaces what was kept.
+    Refresh,
+    /// Neither reads nor writes.
+    Off,
+}
+
+impl Caching {
+    pub fn reads(self) -> bool {
+        self == Self::Use
+    }
+
+    pub fn writes(self) -> bool {
+        self != Self::Off
+    }
+}
+
+/// BLAKE2b-256 over everything that a value depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Key([u8; 32]);
+
+impl Key {
+    /// `kind` says what is computed and in which version; `fields` from what.
+    pub fn of<'a>(kind: &str, fields: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        let mut hash = Blake::new(32).field(kind.as_bytes());
+        fields.into_iter().for_each(|field| hash.add(field));
+        Self(hash.finish())
+    }
+}
+
 /// One row of `rag cache stats`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TableStats {
@@ -78,9 +156,15 @@ pub struct TableStats {
     pub count: u64,
     /// Bytes of keys and values.
     pub bytes: u64,
+    /// Bytes that keys and values may have.
+    pub budget_bytes: u64,
+    /// Seconds that a row counts; 0 means for ever.
+    pub ttl_s: u64,
     /// Unix seconds of the oldest and newest row.
     pub oldest: Option<i64>,
     pub newest: Option<i64>,
+    /// Of all processes since the file was begun.
+    pub counters: Counters,
 }
 
 /// What a purge did.
@@ -88,16 +172,19 @@ pub struct TableStats {
 pub struct Purged {
     pub table: Table,
     pub count: u64,
+    /// Bytes of keys and values.
     pub bytes: u64,
 }
 
-/// Counters of one process.
+/// How look-ups ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     pub hits: u64,
     pub misses: u64,
-    /// Rows whose checksum, size or numbers were wrong; each is also a miss.
+    /// Rows whose checksum, size or content was wrong; each is also a miss.
     pub damaged: u64,
+    /// Rows that made room for others.
+    pub evicted: u64,
 }
 
 impl Counters {
@@ -115,28 +202,39 @@ pub struct Cache {
 
 struct Inner {
     path: PathBuf,
+    layers: Option<Layers>,
     connection: Option<Connection>,
     writable: bool,
-    counters: Counters,
+    /// Of this process, by table.
+    counters: HashMap<Table, Counters>,
+    /// How much of `counters` the file knows already.
+    told: HashMap<Table, Counters>,
+    waiting: HashMap<(Table, Key), Row>,
+    waiting_bytes: usize,
+    /// Rows that were used, and when.
+    used: HashMap<(Table, Key), i64>,
 }
 
 impl Cache {
     /// Opens the cache in `dir`, making it when it is not there and can be made.
-    pub fn open(dir: &Path) -> Self {
+    pub fn open(dir: &Path, layers: Layers) -> Self {
         let path = dir.join(FILE);
         let (connection, writable) = connect(dir, &path, true);
-        Self { inner: Mutex::new(Inner { path, connection, writable, counters: Counters::default() }) }
+        Self::new(Inner { path, layers: Some(layers), connection, writable, ..Inner::empty() })
     }
 
     /// A cache that knows nothing and keeps nothing.
     pub fn disabled() -> Self {
-        let inner = Inner { path: PathBuf::new(), connection: None, writable: false, counters: Counters::default() };
+        Self::new(Inner::empty())
+    }
+
+    fn new(inner: Inner) -> Self {
         Self { inner: Mutex::new(inner) }
     }
 
     /// Look-ups so far in this process.
-    pub fn counters(&self) -> Counters {
-        self.lock().counters
+    pub fn counters(&self, table: Table) -> Counters {
+        self.lock().counters.get(&table).copied().unwrap_or_default()
     }
 
     /// True when rows can be kept.
@@ -144,32 +242,29 @@ impl Cache {
         self.lock().writable
     }
 
-    /// Size and age of each table.
+    /// Size, age and use of each table.
     ///
     /// # Errors
     /// [`Kind::Damaged`](crate::error::Kind::Damaged) when SQLite cannot read the file.
     pub fn stats(&self) -> Result<Vec<TableStats>> {
-        let inner = self.lock();
-        let Some(connection) = &inner.connection else {
-            let none = |table| TableStats { table, count: 0, bytes: 0, oldest: None, newest: None };
-            return Ok(Table::ALL.map(none).to_vec());
+        let mut inner = self.lock();
+        inner.flush(None);
+        let none = |table: Table| {
+            let limits = inner.layers.map(|layers| table.limits(&layers));
+            TableStats {
+                table,
+                count: 0,
+                bytes: 0,
+                budget_bytes: limits.map_or(0, |l| l.budget_bytes),
+                ttl_s: limits.map_or(0, |l| l.ttl_s),
+                oldest: None,
+                newest: None,
+                counters: Counters::default(),
+            }
         };
-        let stats = |table: Table| {
-            let sql = format!(
-                "SELECT count(*), coalesce(sum(length(key) + length(value)), 0), min(created), max(created) FROM {}",
-                table.name()
-            );
-            connection.query_row(&sql, [], |row| {
-                Ok(TableStats {
-                    table,
-                    count: row.get::<_, i64>(0)?.unsigned_abs(),
-                    bytes: row.get::<_, i64>(1)?.unsigned_abs(),
-                    oldest: row.get(2)?,
-                    newest: row.get(3)?,
-                })
-            })
-        };
-        Table::ALL.into_iter().map(stats).collect::<rusqlite::Result<_>>().map_err(|e| read_fault(&inner.path, e))
+        let Some(connection) = &inner.connection else { return Ok(Table::ALL.map(none).to_vec()) };
+        let stats = Table::ALL.into_iter().map(|table| rows::stats(connection, none(table)));
+        stats.collect::<rusqlite::Result<_>>().map_err(|e| read_fault(&inner.path, e))
     }
 
     /// Empties tables and gives their space back to the file system.
@@ -182,18 +277,27 @@ impl Cache {
         if !inner.writable {
             return Err(Fault::failed(format!("{} cannot be written to", inner.path.display())));
         }
-        let script: String = tables.iter().map(|table| format!("DELETE FROM {};", table.name())).collect();
+        let empty =
+            |table: &Table| format!("DELETE FROM {0}; UPDATE counters SET bytes = 0 WHERE name = '{0}';", table.name());
+        let script: String = tables.iter().map(empty).collect();
         connection
             .execute_batch(&format!("BEGIN IMMEDIATE; {script} COMMIT; VACUUM; PRAGMA wal_checkpoint(TRUNCATE);"))
             .map_err(|e| read_fault(&inner.path, e))?;
         Ok(purged)
     }
 
+    /// Bytes of the files on disk.
+    pub fn file_bytes(&self) -> u64 {
+        let path = self.lock().path.clone();
+        let length = |path: &Path| std::fs::metadata(path).map_or(0, |meta| meta.len());
+        length(&path) + length(&path.with_extension("db-wal"))
+    }
+
     /// Faults found by reading every row and SQLite's own check; empty when all is well. Changes nothing.
     pub fn verify(&self) -> Result<Vec<String>> {
         let inner = self.lock();
         let Some(connection) = &inner.connection else { return Ok(Vec::new()) };
-        let own = embeddings::verify(connection);
+        let own = Table::ALL.into_iter().map(|table| rows::verify(connection, table)).sum::<rusqlite::Result<u64>>();
         let check = connection.pragma_query_value(None, "quick_check", |row| row.get::<_, String>(0));
         Ok(match (own, check) {
             (Ok(0), Ok(word)) if word == "ok" => Vec::new(),
@@ -203,13 +307,43 @@ impl Cache {
         })
     }
 
+    /// Writes what has gathered.
+    pub fn flush(&self) {
+        self.lock().flush(None);
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // A panic while holding the lock leaves at worst a counter behind.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+impl Drop for Cache {
+    fn drop(&mut self) {
+        let mut inner = self.lock();
+        inner.flush(None);
+        let log = std::fs::metadata(inner.path.with_extension("db-wal")).map_or(0, |meta| meta.len());
+        if let (Some(connection), true) = (&inner.connection, log > MAX_LOG_BYTES) {
+            let _ = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE);");
+        }
+    }
+}
+
 impl Inner {
+    fn empty() -> Self {
+        Self {
+            path: PathBuf::new(),
+            layers: None,
+            connection: None,
+            writable: false,
+            counters: HashMap::new(),
+            told: HashMap::new(),
+            waiting: HashMap::new(),
+            waiting_bytes: 0,
+            used: HashMap::new(),
+        }
+    }
+
     /// Sets a damaged file aside and begins anew, once per damage.
     fn rebuild(&mut self) {
         self.connection = None;
@@ -223,8 +357,12 @@ fn connect(dir: &Path, path: &Path, may_rebuild: bool) -> (Option<Connection>, b
     if !dir.is_dir() && disk::create_dir(dir).is_err() {
         return (None, false);
     }
-    match sqlite::open(path, SCHEMA, VERSION) {
-        Ok(Opened::Writable(connection)) => (Some(connection), true),
+    match sqlite::open(path, &STEPS) {
+        Ok(Opened::Writable(connection)) => {
+            // What cannot be set is a little slower.
+            let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+            (Some(connection), true)
+        }
         Ok(Opened::ReadOnly(connection)) => (Some(connection), false),
         Ok(Opened::Damaged) if may_rebuild => {
             set_aside(path);

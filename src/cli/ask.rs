@@ -8,7 +8,8 @@ use super::exit::Outcome;
 use super::search::{ModeArg, heading, place};
 use super::ui::{Tone, Ui, clipped, wrapped};
 use super::wire::CitationJson;
-use crate::ask::{self, Request};
+use crate::ask::{Asker, Request, Response};
+use crate::cache::Caching;
 use crate::engine::Engine;
 use crate::error::Result;
 
@@ -32,6 +33,9 @@ pub struct AskArgs {
     /// Neither read nor write the cache
     #[arg(long)]
     no_cache: bool,
+    /// Compute anew and replace what the cache has
+    #[arg(long, conflicts_with = "no_cache")]
+    refresh: bool,
 }
 
 impl AskArgs {
@@ -41,11 +45,28 @@ impl AskArgs {
         let words = self.max_words.map(|n| ("ask.max_words", n.to_string(), "--max-words".to_owned()));
         k.into_iter().chain(mode).chain(words).collect()
     }
+
+    fn caching(&self) -> Caching {
+        match (self.no_cache, self.refresh) {
+            (true, _) => Caching::Off,
+            (_, true) => Caching::Refresh,
+            _ => Caching::Use,
+        }
+    }
 }
 
 pub fn run(args: &AskArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
-    let request = Request { question: args.question.clone(), no_cache: args.no_cache };
-    let response = ask::run(engine, &request)?;
+    let request = Request { question: args.question.clone(), intent: None, caching: args.caching() };
+    let mut asker = Asker::open(engine)?;
+    let response = asker.ask(engine, &request, &mut |_| {})?;
+    show(&response, ui);
+    // Freeing the network and the maps takes longer than the system's own cleaning up.
+    std::mem::forget(asker);
+    Ok(if response.answer.supported { Outcome::Done } else { Outcome::NothingFound })
+}
+
+/// Prints one answer.
+pub(super) fn show(response: &Response, ui: &Ui) {
     let answer = &response.answer;
     if ui.json {
         let citations: Vec<CitationJson<'_>> = answer.citations.iter().map(CitationJson::new).collect();
@@ -55,7 +76,7 @@ pub fn run(args: &AskArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
             "answer": answer.text,
             "supported": answer.supported,
             "intent": response.intent.name(),
-            "generator": "extractive",
+            "generator": response.generator.name(),
             "model": response.model,
             "index": response.index,
             "corpus_id": response.corpus_id,
@@ -67,10 +88,10 @@ pub fn run(args: &AskArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
                 "total_ms": t.total_ms,
             },
             "cache": {
-                "answer_hit": false,
-                "retrieval_hit": false,
-                "embed_hits": response.embed_hits,
-                "embed_misses": response.embed_misses,
+                "answer_hit": response.cache.answer_hit,
+                "retrieval_hit": response.cache.retrieval_hit,
+                "embed_hits": response.cache.embed_hits,
+                "embed_misses": response.cache.embed_misses,
             },
         }));
     } else {
@@ -102,8 +123,4 @@ pub fn run(args: &AskArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
             t.embedding_ms, t.search_ms, t.generation_ms, t.total_ms
         ));
     }
-    let supported = answer.supported;
-    // Freeing the network and the maps takes longer than the system's own cleaning up.
-    std::mem::forget(response);
-    Ok(if supported { Outcome::Done } else { Outcome::NothingFound })
 }

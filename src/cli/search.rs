@@ -7,6 +7,7 @@ use super::Flags;
 use super::exit::Outcome;
 use super::ui::{Tone, Ui, clipped, safe};
 use super::wire::HitJson;
+use crate::cache::Caching;
 use crate::config;
 use crate::document::{Hit, Leg};
 use crate::engine::Engine;
@@ -64,10 +65,14 @@ pub fn run(args: &SearchArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
         query: args.query.clone(),
         mode: engine.config.search_mode,
         k: engine.config.search_k,
-        no_cache: args.no_cache,
+        caching: if args.no_cache { Caching::Off } else { Caching::Use },
     };
     let mut searcher = Searcher::open(engine)?;
-    let response = searcher.search(engine, &request)?;
+    // Words alone are found faster than the cache can be opened.
+    let response = match request.mode {
+        config::Mode::Lexical => searcher.search(engine, &request)?,
+        config::Mode::Hybrid | config::Mode::Dense => searcher.find(engine, &request)?,
+    };
     if ui.json {
         let hits: Vec<HitJson<'_>> = response.hits.iter().map(|hit| HitJson::new(hit, args.explain)).collect();
         let t = response.timings;
@@ -78,7 +83,11 @@ pub fn run(args: &SearchArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
             "corpus_id": response.corpus_id,
             "hits": hits,
             "timings": { "embedding_ms": t.embedding_ms, "search_ms": t.search_ms, "total_ms": t.total_ms },
-            "cache": { "embed_hits": response.embed_hits, "embed_misses": response.embed_misses },
+            "cache": {
+                "retrieval_hit": response.retrieval_hit,
+                "embed_hits": response.embed_hits,
+                "embed_misses": response.embed_misses,
+            },
         }));
     } else {
         for hit in &response.hits {

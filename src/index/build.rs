@@ -193,12 +193,11 @@ impl<'a> Builder<'a> {
             Some(vectors) => vectors.files,
             None => self.base.map(|base| base.meta().vectors.clone()).unwrap_or_default(),
         };
+        let content_id = computed_id(summary);
         let meta = Meta {
             format: FORMAT,
-            corpus_id: match summary.corpus_id {
-                Some(id) => id.to_owned(),
-                None => computed_id(summary),
-            },
+            corpus_id: summary.corpus_id.map_or_else(|| content_id.clone(), str::to_owned),
+            content_id: summary.corpus_id.map(|_| content_id),
             tool: env!("CARGO_PKG_VERSION").to_owned(),
             created: summary.created,
             model: summary.model.clone(),

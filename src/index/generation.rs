@@ -20,6 +20,9 @@ pub const META: &str = "meta.json";
 pub struct Meta {
     pub format: u32,
     pub corpus_id: String,
+    /// The computed corpus id, where the user replaced it by another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_id: Option<String>,
     /// Version of this program that built it.
     pub tool: String,
     /// Unix seconds.

@@ -8,7 +8,7 @@ use std::thread::ScopedJoinHandle;
 use std::time::Duration;
 
 use super::{Event, Stage};
-use crate::cache::{Cache, Counters, Key};
+use crate::cache::{Cache, Counters, Key, Table};
 use crate::engine::Engine;
 use crate::error::{Fault, Result};
 use crate::index::{Pending, Vectors};
@@ -58,7 +58,7 @@ pub fn embed(
 ) -> Result<Counters> {
     let disabled = Cache::disabled();
     let cache = if job.no_cache { &disabled } else { job.engine.cache() };
-    let before = cache.counters();
+    let before = cache.counters(Table::Embeddings);
     let total = pending.len() as u64;
     let shared =
         Shared { job, vectors, cache, done: AtomicU64::new(0), stop: AtomicBool::new(false), fault: Mutex::new(None) };
@@ -74,8 +74,8 @@ pub fn embed(
         let fed = (|| {
             for (n, text) in pending.enumerate() {
                 let text = text?;
-                let key = Key::new(&job.model.fingerprint, Role::Passage.name(), &text);
-                if let Some(vector) = cache.embedding(&key, &job.model.fingerprint, job.dimension) {
+                let key = Key::embedding(&job.model.fingerprint, Role::Passage.name(), &text);
+                if let Some(vector) = cache.embedding(&key, &job.model.fingerprint, job.dimension, job.engine.now_s()) {
                     vectors.put(n, vector.as_slice())?;
                     shared.done.fetch_add(1, Ordering::Relaxed);
                 } else {
@@ -124,11 +124,12 @@ pub fn embed(
         return Err(Fault::interrupted());
     }
     on_event(Event::Progress { stage: Stage::Vectors, done: total, total });
-    let after = cache.counters();
+    let after = cache.counters(Table::Embeddings);
     Ok(Counters {
         hits: after.hits - before.hits,
         misses: after.misses - before.misses,
         damaged: after.damaged - before.damaged,
+        evicted: 0,
     })
 }
 

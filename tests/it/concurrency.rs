@@ -170,6 +170,7 @@ fn every_answer_belongs_to_one_generation() {
 /// same. In this process, where the reader can be held between opening and asking.
 #[test]
 fn a_slow_reader_keeps_the_generation_it_opened() {
+    use rag::cache::Caching;
     use rag::config::Mode;
     use rag::search::{Request, Searcher};
 
@@ -185,7 +186,7 @@ fn a_slow_reader_keeps_the_generation_it_opened() {
     }
     assert!(!other.snapshot.dir().exists());
     for mode in Mode::ALL {
-        let request = Request { query: "boat".to_owned(), mode, k: 5, no_cache: false };
+        let request = Request { query: "boat".to_owned(), mode, k: 5, caching: Caching::Use };
         let found = slow.search(&engine, &request).expect("an answer");
         assert!(found.hits[0].chunk.text.contains("blue"), "{mode:?}");
     }

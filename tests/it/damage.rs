@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
+use rag::cache::Caching;
 use rag::config::Mode;
 use rag::engine::Engine;
 use rag::error::{Fault, Kind};
@@ -67,7 +68,7 @@ impl Searches {
     }
 
     fn search(&self, mode: Mode) -> Result<Answer, Fault> {
-        let request = Request { query: QUESTION.to_owned(), mode, k: 50, no_cache: false };
+        let request = Request { query: QUESTION.to_owned(), mode, k: 50, caching: Caching::Use };
         let found = Searcher::open(&self.engine)?.search(&self.engine, &request)?;
         Ok(found
             .hits

@@ -1,0 +1,97 @@
+//! Ranked passages by question and corpus, as they are stored.
+//!
+//! Scores are stored as bits: a ranking out of the cache is the ranking that was put in, to the last one.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Cache, Key, Table};
+use crate::document::{Chunk, Hit, Leg, Legs, Lines, Span};
+
+#[derive(Deserialize, Serialize)]
+struct StoredHit {
+    score: u64,
+    root: String,
+    path: String,
+    title: Option<String>,
+    heading: Vec<String>,
+    text: String,
+    bytes: [usize; 2],
+    lines: [usize; 2],
+    page: Option<usize>,
+    also: Vec<(String, usize)>,
+    lexical: Option<StoredLeg>,
+    dense: Option<StoredLeg>,
+}
+
+/// Rank, then the bits of score, normalised score and weight.
+#[derive(Deserialize, Serialize)]
+struct StoredLeg(usize, u64, u64, u64);
+
+impl Cache {
+    /// The ranking kept under `key` for the corpus `corpus`; counts a hit or a miss.
+    pub fn ranking(&self, key: &Key, corpus: &str, now_s: i64) -> Option<Vec<Hit>> {
+        self.find(Table::Retrieval, key, corpus, now_s, |bytes| {
+            let stored: Vec<StoredHit> = serde_json::from_slice(bytes).ok()?;
+            stored.into_iter().zip(1..).map(|(hit, rank)| hit.into_hit(rank)).collect()
+        })
+    }
+
+    /// Keeps a ranking.
+    pub fn keep_ranking(&self, key: Key, corpus: &str, hits: &[Hit], now_s: i64) {
+        let stored: Vec<StoredHit> = hits.iter().map(StoredHit::new).collect();
+        if let Ok(bytes) = serde_json::to_vec(&stored) {
+            self.keep(Table::Retrieval, key, corpus, bytes, now_s);
+        }
+    }
+}
+
+impl StoredHit {
+    fn new(hit: &Hit) -> Self {
+        let leg = |leg: Option<Leg>| {
+            leg.map(|l| StoredLeg(l.rank, l.score.to_bits(), l.normalised.to_bits(), l.weight.to_bits()))
+        };
+        Self {
+            score: hit.score.to_bits(),
+            root: hit.root.to_string(),
+            path: hit.path.to_string(),
+            title: hit.title.as_deref().map(str::to_owned),
+            heading: hit.chunk.heading.clone(),
+            text: hit.chunk.text.clone(),
+            bytes: [hit.chunk.bytes.start, hit.chunk.bytes.end],
+            lines: [hit.chunk.lines.first, hit.chunk.lines.last],
+            page: hit.chunk.page,
+            also: hit.also.iter().map(|(path, line)| (path.to_string(), *line)).collect(),
+            lexical: leg(hit.legs.lexical),
+            dense: leg(hit.legs.dense),
+        }
+    }
+
+    fn into_hit(self, rank: usize) -> Option<Hit> {
+        let leg = |leg: Option<StoredLeg>| {
+            leg.map(|StoredLeg(rank, score, normalised, weight)| Leg {
+                rank,
+                score: f64::from_bits(score),
+                normalised: f64::from_bits(normalised),
+                weight: f64::from_bits(weight),
+            })
+        };
+        (self.bytes[0] <= self.bytes[1]).then(|| Hit {
+            rank,
+            score: f64::from_bits(self.score),
+            root: self.root.into(),
+            path: self.path.into(),
+            title: self.title.map(Into::into),
+            chunk: Chunk {
+                heading: self.heading,
+                text: self.text,
+                bytes: Span::new(self.bytes[0], self.bytes[1]),
+                lines: Lines { first: self.lines[0], last: self.lines[1] },
+                page: self.page,
+            },
+            also: self.also.into_iter().map(|(path, line)| (Arc::from(path), line)).collect(),
+            legs: Legs { lexical: leg(self.lexical), dense: leg(self.dense) },
+        })
+    }
+}

@@ -1,0 +1,314 @@
+//! Rows of any table: found, kept, counted, evicted.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
+
+use super::{Cache, Counters, Inner, Key, MAX_WAITING, MAX_WAITING_BYTES, Table, TableStats};
+use crate::config::{Layer, Layers};
+use crate::sqlite;
+
+/// How exactly the time of a row's last use is kept. Writing it down at every use would make every look-up a write.
+const USE_GRAIN_S: i64 = 60;
+
+/// After an eviction a table is this share of its budget, so that the next row does not evict again.
+const LEFT_AFTER_EVICTION: f64 = 0.9;
+
+/// A value that is to be kept.
+#[derive(Clone)]
+pub(super) struct Row {
+    scope: String,
+    value: Vec<u8>,
+    created: i64,
+}
+
+/// What the file says of a key.
+enum Found<T> {
+    Nothing,
+    /// Too old.
+    Expired,
+    /// Wrong checksum, scope, type or content.
+    Bad,
+    Good {
+        value: T,
+        used: i64,
+    },
+}
+
+impl Cache {
+    /// The value kept under `key`, as `parse` reads it; counts a hit or a miss. `scope` is what the row must be about,
+    /// a model or a corpus. A row that is damaged, too old or cannot be parsed is a miss.
+    pub fn find<T>(
+        &self,
+        table: Table,
+        key: &Key,
+        scope: &str,
+        now_s: i64,
+        parse: impl FnOnce(&[u8]) -> Option<T>,
+    ) -> Option<T> {
+        let mut inner = self.lock();
+        let found = inner.find(table, key, scope, now_s, parse);
+        let counters = inner.counters.entry(table).or_default();
+        match found {
+            Ok(Found::Good { value, used }) => {
+                counters.hits += 1;
+                if now_s - used >= USE_GRAIN_S {
+                    inner.used.insert((table, *key), now_s);
+                }
+                return Some(value);
+            }
+            Ok(Found::Nothing | Found::Expired) => {}
+            Ok(Found::Bad) => counters.damaged += 1,
+            Err(e) => {
+                counters.damaged += 1;
+                if sqlite::is_damage(&e) && inner.writable {
+                    inner.rebuild();
+                }
+            }
+        }
+        inner.counters.entry(table).or_default().misses += 1;
+        None
+    }
+
+    /// Keeps a value, replacing the row of the same key.
+    pub fn keep(&self, table: Table, key: Key, scope: &str, value: Vec<u8>, now_s: i64) {
+        let mut inner = self.lock();
+        if !inner.writable {
+            return;
+        }
+        inner.waiting_bytes += value.len();
+        inner.waiting.insert((table, key), Row { scope: scope.to_owned(), value, created: now_s });
+        if inner.waiting.len() >= MAX_WAITING || inner.waiting_bytes >= MAX_WAITING_BYTES {
+            inner.flush(Some(now_s));
+        }
+    }
+}
+
+impl Inner {
+    fn find<T>(
+        &self,
+        table: Table,
+        key: &Key,
+        scope: &str,
+        now_s: i64,
+        parse: impl FnOnce(&[u8]) -> Option<T>,
+    ) -> rusqlite::Result<Found<T>> {
+        if let Some(row) = self.waiting.get(&(table, *key)) {
+            let value = (row.scope == scope).then(|| parse(&row.value)).flatten();
+            return Ok(value.map_or(Found::Bad, |value| Found::Good { value, used: now_s }));
+        }
+        let (Some(connection), Some(layers)) = (&self.connection, &self.layers) else { return Ok(Found::Nothing) };
+        let sql = format!("SELECT scope, value, crc, created, used FROM {} WHERE key = ?1", table.name());
+        let row = connection.prepare_cached(&sql)?.query_row([key.0], |row| {
+            // A damaged row may hold any type in any column.
+            let good = (|| {
+                let value = row.get_ref(1).ok()?.as_blob().ok()?;
+                let crc = row.get_ref(2).ok()?.as_i64().ok()?;
+                let (created, used) = (row.get_ref(3).ok()?.as_i64().ok()?, row.get_ref(4).ok()?.as_i64().ok()?);
+                let is_ours = row.get_ref(0).ok()?.as_str().ok()? == scope;
+                (is_ours && crc == i64::from(checksum(&key.0, scope, value))).then_some((value, created, used))
+            })();
+            let Some((value, created, used)) = good else { return Ok(Found::Bad) };
+            if is_expired(table.limits(layers), created, now_s) {
+                return Ok(Found::Expired);
+            }
+            Ok(parse(value).map_or(Found::Bad, |value| Found::Good { value, used }))
+        });
+        Ok(row.optional()?.unwrap_or(Found::Nothing))
+    }
+
+    /// Writes rows, times of use and counters. `now_s` is known when rows are being added.
+    pub(super) fn flush(&mut self, now_s: Option<i64>) {
+        let now_s = now_s.or_else(|| self.waiting.values().map(|row| row.created).max());
+        let deltas: Vec<(Table, Counters)> = Table::ALL
+            .into_iter()
+            .filter_map(|table| {
+                let (now, told) = (self.counters.get(&table)?, self.told.get(&table).copied().unwrap_or_default());
+                let delta = Counters {
+                    hits: now.hits - told.hits,
+                    misses: now.misses - told.misses,
+                    damaged: now.damaged - told.damaged,
+                    evicted: 0,
+                };
+                (delta != Counters::default()).then_some((table, delta))
+            })
+            .collect();
+        let nothing = self.waiting.is_empty() && self.used.is_empty() && deltas.is_empty();
+        let (true, false, Some(layers)) = (self.writable, nothing, self.layers) else { return };
+        let waiting = std::mem::take(&mut self.waiting);
+        let used = std::mem::take(&mut self.used);
+        self.waiting_bytes = 0;
+        self.told = self.counters.clone();
+        let Some(connection) = &mut self.connection else { return };
+        match write(connection, &layers, &waiting, &used, &deltas, now_s) {
+            Ok(()) => {}
+            Err(e) if sqlite::is_damage(&e) => {
+                self.rebuild();
+                if let Some(connection) = &mut self.connection {
+                    let _ = write(connection, &layers, &waiting, &HashMap::new(), &deltas, now_s);
+                }
+            }
+            // Somebody holds the file for longer than is reasonable, or the disk is full. One wait is enough.
+            Err(_) => self.writable = false,
+        }
+    }
+}
+
+fn write(
+    connection: &mut Connection,
+    layers: &Layers,
+    waiting: &HashMap<(Table, Key), Row>,
+    used: &HashMap<(Table, Key), i64>,
+    deltas: &[(Table, Counters)],
+    now_s: Option<i64>,
+) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for table in Table::ALL {
+        let name = table.name();
+        let mut touch = transaction.prepare_cached(&format!("UPDATE {name} SET used = ?2 WHERE key = ?1"))?;
+        for ((_, key), at) in used.iter().filter(|((t, _), _)| *t == table) {
+            touch.execute(params![key.0, at])?;
+        }
+        let mut added = 0;
+        let mut length =
+            transaction.prepare_cached(&format!("SELECT length(key) + length(value) FROM {name} WHERE key = ?1"))?;
+        let mut insert = transaction.prepare_cached(&format!(
+            "INSERT OR REPLACE INTO {name} (key, scope, value, crc, created, used) VALUES (?1, ?2, ?3, ?4, ?5, ?5)"
+        ))?;
+        for ((_, key), row) in waiting.iter().filter(|((t, _), _)| *t == table) {
+            let before: Option<i64> = length.query_row([key.0], |row| row.get(0)).optional()?;
+            let crc = i64::from(checksum(&key.0, &row.scope, &row.value));
+            insert.execute(params![key.0, row.scope, row.value, crc, row.created])?;
+            added += (key.0.len() + row.value.len()) as i64 - before.unwrap_or(0);
+        }
+        if added != 0 {
+            transaction.execute("UPDATE counters SET bytes = bytes + ?2 WHERE name = ?1", params![name, added])?;
+            make_room(&transaction, table, table.limits(layers), now_s)?;
+        }
+    }
+    for (table, delta) in deltas {
+        transaction.execute(
+            "UPDATE counters SET hits = hits + ?2, misses = misses + ?3, damaged = damaged + ?4 WHERE name = ?1",
+            params![table.name(), delta.hits as i64, delta.misses as i64, delta.damaged as i64],
+        )?;
+    }
+    transaction.commit()
+}
+
+/// Removes what is too old; then, above the budget, what was used longest ago.
+fn make_room(transaction: &Transaction<'_>, table: Table, limits: Layer, now_s: Option<i64>) -> rusqlite::Result<()> {
+    let name = table.name();
+    if let (Some(now_s), true) = (now_s, limits.ttl_s > 0) {
+        // A row that was last used before then was made before then. The others are replaced when they are asked for.
+        remove_while(transaction, name, |_, used| is_expired(limits, used, now_s))?;
+    }
+    let known = "SELECT bytes FROM counters WHERE name = ?1";
+    let bytes: i64 = transaction.query_row(known, [name], |row| row.get(0))?;
+    if bytes.unsigned_abs() <= limits.budget_bytes {
+        return Ok(());
+    }
+    // The sum is kept by adding and may have drifted where rows were damaged.
+    let exact = format!("SELECT coalesce(sum(length(key) + length(value)), 0) FROM {name}");
+    let mut bytes: i64 = transaction.query_row(&exact, [], |row| row.get(0))?;
+    transaction.execute("UPDATE counters SET bytes = ?2 WHERE name = ?1", params![name, bytes])?;
+    if bytes.unsigned_abs() > limits.budget_bytes {
+        let target = (limits.budget_bytes as f64 * LEFT_AFTER_EVICTION) as i64;
+        let evicted = remove_while(transaction, name, |length, _| {
+            let goes = bytes > target;
+            bytes -= length;
+            goes
+        })?;
+        let count = "UPDATE counters SET evicted = evicted + ?2 WHERE name = ?1";
+        transaction.execute(count, params![name, evicted])?;
+    }
+    Ok(())
+}
+
+/// Removes rows, those used longest ago first, as long as `goes(bytes, used)` says so.
+fn remove_while(
+    transaction: &Transaction<'_>,
+    name: &str,
+    mut goes: impl FnMut(i64, i64) -> bool,
+) -> rusqlite::Result<i64> {
+    let (mut rows, mut removed) = (Vec::new(), 0);
+    {
+        let sql = format!("SELECT rowid, length(key) + length(value), used FROM {name} ORDER BY used, rowid");
+        let mut statement = transaction.prepare_cached(&sql)?;
+        let mut oldest = statement.query([])?;
+        while let Some(row) = oldest.next()? {
+            let (id, length, used): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            if !goes(length, used) {
+                break;
+            }
+            rows.push(id);
+            removed += length;
+        }
+    }
+    let mut delete = transaction.prepare_cached(&format!("DELETE FROM {name} WHERE rowid = ?1"))?;
+    for id in &rows {
+        delete.execute([id])?;
+    }
+    if removed > 0 {
+        transaction.execute("UPDATE counters SET bytes = bytes - ?2 WHERE name = ?1", params![name, removed])?;
+    }
+    Ok(rows.len() as i64)
+}
+
+fn is_expired(limits: Layer, since: i64, now_s: i64) -> bool {
+    limits.ttl_s > 0 && now_s.saturating_sub(since) >= limits.ttl_s as i64
+}
+
+/// Fills in what the file says of a table.
+pub(super) fn stats(connection: &Connection, stats: TableStats) -> rusqlite::Result<TableStats> {
+    let name = stats.table.name();
+    let sql = format!(
+        "SELECT count(*), coalesce(sum(length(key) + length(value)), 0), min(created), max(created) FROM {name}"
+    );
+    let unsigned = |row: &rusqlite::Row<'_>, at: usize| row.get::<_, i64>(at).map(i64::unsigned_abs);
+    let counters = connection
+        .query_row("SELECT hits, misses, damaged, evicted FROM counters WHERE name = ?1", [name], |row| {
+            Ok(Counters {
+                hits: unsigned(row, 0)?,
+                misses: unsigned(row, 1)?,
+                damaged: unsigned(row, 2)?,
+                evicted: unsigned(row, 3)?,
+            })
+        })
+        .optional()?
+        .unwrap_or_default();
+    connection.query_row(&sql, [], |row| {
+        Ok(TableStats {
+            count: unsigned(row, 0)?,
+            bytes: unsigned(row, 1)?,
+            oldest: row.get(2)?,
+            newest: row.get(3)?,
+            counters,
+            ..stats
+        })
+    })
+}
+
+/// Number of rows that fail their checksum.
+pub(super) fn verify(connection: &Connection, table: Table) -> rusqlite::Result<u64> {
+    let mut statement = connection.prepare(&format!("SELECT key, scope, value, crc FROM {}", table.name()))?;
+    let mut rows = statement.query([])?;
+    let mut bad = 0;
+    while let Some(row) = rows.next()? {
+        let good = (|| {
+            let key = row.get_ref(0).ok()?.as_blob().ok()?;
+            let scope = row.get_ref(1).ok()?.as_str().ok()?;
+            let value = row.get_ref(2).ok()?.as_blob().ok()?;
+            Some(row.get_ref(3).ok()?.as_i64().ok()? == i64::from(checksum(key, scope, value)))
+        })();
+        bad += u64::from(good != Some(true));
+    }
+    Ok(bad)
+}
+
+fn checksum(key: &[u8], scope: &str, value: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    for part in [key, scope.as_bytes(), value] {
+        hasher.update(part);
+    }
+    hasher.finalize()
+}
