@@ -24,8 +24,8 @@ use crate::sqlite::{self, Opened};
 /// File name; the schema's version is inside.
 const FILE: &str = "sessions.db";
 
-/// Version of the schema in `rows.rs`. A newer file is left alone.
-const VERSION: i64 = 1;
+/// What makes the schema, version by version. A newer file is left alone.
+const STEPS: &[&str] = &[rows::SCHEMA];
 
 /// How long to wait for another process in the same session, which is answering a question.
 const WAIT: Duration = Duration::from_secs(10);
@@ -128,7 +128,7 @@ impl Sessions {
     pub fn open(dir: &Path, ttl_s: i64) -> Result<Self> {
         let path = dir.join(FILE);
         let made = dir.is_dir() || disk::create_dir(dir).is_ok();
-        let opened = if made { sqlite::open(&path, rows::SCHEMA, VERSION) } else { Ok(Opened::Absent) };
+        let opened = if made { sqlite::open(&path, STEPS) } else { Ok(Opened::Absent) };
         let (connection, writable) = match opened {
             Ok(Opened::Writable(connection)) => {
                 // Unlike a cache, a conversation should survive a power cut; what is removed should be gone.

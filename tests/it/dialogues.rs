@@ -6,6 +6,7 @@
 use std::path::Path;
 
 use rag::answer::resolve;
+use rag::cache::Caching;
 use rag::config::Mode;
 use rag::engine::Engine;
 use rag::search::{Request, Searcher};
@@ -16,9 +17,10 @@ use crate::support::{Sandbox, shared_data};
 
 /// Whether the best passage for `query` lies in one of the sections.
 fn finds(searcher: &mut Searcher, engine: &Engine, book: &Path, query: &str, gold: &[Value]) -> bool {
-    let request = Request { query: query.to_owned(), mode: Mode::Hybrid, k: 1, no_cache: false };
+    let request = Request { query: query.to_owned(), mode: Mode::Hybrid, k: 1, caching: Caching::default() };
     let found = searcher.search(engine, &request).expect("a search");
     let Some(hit) = found.hits.first() else { return false };
+    if std::env::var_os("SHOW").is_some() { println!("   {query:?} -> {}:{}-{} {:?}", hit.path, hit.chunk.lines.first, hit.chunk.lines.last, hit.chunk.heading); }
     gold.iter().any(|place| {
         let (path, heading) = place.as_str().and_then(|place| place.split_once(' ')).expect("a file and a heading");
         let text = std::fs::read_to_string(book.join(path)).expect("a chapter");
