@@ -79,6 +79,14 @@ impl Asker {
         Ok(Self { searcher: Searcher::open(engine)? })
     }
 
+    /// Another asker of the same index, for another thread.
+    ///
+    /// # Errors
+    /// As [`Asker::open`].
+    pub fn another(&self, engine: &Engine) -> Result<Self> {
+        Self::open(engine)
+    }
+
     /// Answers a question.
     ///
     /// # Errors

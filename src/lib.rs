@@ -39,4 +39,6 @@ pub mod search;
 pub mod ask;
 pub mod evaluate;
 
+pub mod batch;
+
 pub mod cli;

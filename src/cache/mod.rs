@@ -7,6 +7,7 @@
 //! Rows and counters are written behind: look-ups note what they used, and one transaction at the end (or when much has
 //! gathered) writes rows, times of use and counters. A process that is killed loses some of them and nothing else.
 
+mod answers;
 mod embeddings;
 mod retrieval;
 mod rows;
@@ -24,6 +25,7 @@ use crate::config::{Layer, Layers};
 use crate::disk::{self, Blake};
 use crate::error::{Context as _, Fault, Result};
 use crate::sqlite::{self, Opened};
+pub use answers::KeptAnswer;
 use rows::Row;
 
 /// File name; the schema's version is inside.

@@ -7,9 +7,26 @@ fn vector() -> Vector {
     Vector::new(vec![0.6, 0.8]).unwrap()
 }
 
+const NOW: i64 = 1000;
+
+fn unlimited() -> Layers {
+    let layer = Layer { ttl_s: 0, budget_bytes: 1 << 40 };
+    Layers { embeddings: layer, retrieval: layer, rerank: layer, answers: layer }
+}
+
+fn open(dir: &Path) -> Cache {
+    Cache::open(dir, unlimited())
+}
+
+/// Folds the write-ahead log into the file, so that the file is all there is.
+fn fold(dir: &Path) {
+    let connection = Connection::open(dir.join(FILE)).unwrap();
+    connection.pragma_update(None, "wal_checkpoint", "TRUNCATE").unwrap();
+}
+
 fn filled(dir: &Path) -> Key {
-    let key = Key::new(MODEL, "query", "hello");
-    Cache::open(dir).keep_embeddings(MODEL, &[(key, vector())], 7);
+    let key = Key::embedding(MODEL, "query", "hello");
+    open(dir).keep_embeddings(MODEL, &[(key, vector())], 7);
     key
 }
 
@@ -17,10 +34,10 @@ fn filled(dir: &Path) -> Key {
 fn a_row_comes_back_and_is_counted() {
     let dir = tempfile::tempdir().unwrap();
     let key = filled(dir.path());
-    let cache = Cache::open(dir.path());
-    assert_eq!(cache.embedding(&key, MODEL, 2), Some(vector()));
-    assert_eq!(cache.embedding(&Key::new(MODEL, "passage", "hello"), MODEL, 2), None);
-    assert_eq!(cache.counters(), Counters { hits: 1, misses: 1, damaged: 0 });
+    let cache = open(dir.path());
+    assert_eq!(cache.embedding(&key, MODEL, 2, NOW), Some(vector()));
+    assert_eq!(cache.embedding(&Key::embedding(MODEL, "passage", "hello"), MODEL, 2, NOW), None);
+    assert_eq!(cache.counters(Table::Embeddings), Counters { hits: 1, misses: 1, ..Counters::default() });
     let stats = &cache.stats().unwrap()[0];
     assert_eq!((stats.count, stats.oldest, stats.newest), (1, Some(7), Some(7)));
 }
@@ -44,17 +61,21 @@ fn a_bad_row_is_a_miss_that_is_counted_and_overwritten() {
         "UPDATE embeddings SET value = x'0000803f'".to_owned(),
         format!("UPDATE embeddings SET value = x'0000803f', crc = {}", crc(&1.0f32.to_le_bytes())),
         format!("UPDATE embeddings SET value = x'{}', crc = {}", disk::hex(&nan), crc(&nan)),
-        "UPDATE embeddings SET model = 'm2'".to_owned(),
+        "UPDATE embeddings SET scope = 'm2'".to_owned(),
         "UPDATE embeddings SET value = 'text'".to_owned(),
         "UPDATE embeddings SET crc = 'text'".to_owned(),
     ];
     for damage in damages {
         connection.execute_batch(&damage).unwrap();
-        let cache = Cache::open(dir.path());
-        assert_eq!(cache.embedding(&key, MODEL, 2), None, "{damage}");
-        assert_eq!(cache.counters(), Counters { hits: 0, misses: 1, damaged: 1 }, "{damage}");
+        let cache = open(dir.path());
+        assert_eq!(cache.embedding(&key, MODEL, 2, NOW), None, "{damage}");
+        assert_eq!(
+            cache.counters(Table::Embeddings),
+            Counters { misses: 1, damaged: 1, ..Counters::default() },
+            "{damage}"
+        );
         cache.keep_embeddings(MODEL, &[(key, vector())], 8);
-        assert_eq!(cache.embedding(&key, MODEL, 2), Some(vector()), "{damage}");
+        assert_eq!(cache.embedding(&key, MODEL, 2, NOW), Some(vector()), "{damage}");
     }
 }
 
@@ -63,23 +84,25 @@ fn what_is_no_database_is_set_aside_and_begun_anew() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join(FILE), vec![7u8; 9000]).unwrap();
     let key = filled(dir.path());
-    assert_eq!(Cache::open(dir.path()).embedding(&key, MODEL, 2), Some(vector()));
+    assert_eq!(open(dir.path()).embedding(&key, MODEL, 2, NOW), Some(vector()));
     assert!(dir.path().join("cache.db.damaged").exists());
 }
 
-/// Every byte of the file flipped in turn: the right vector or a miss, never another vector and never a panic.
+/// Bytes all over the file flipped in turn: the right vector or a miss, never another vector and never a panic.
 #[test]
 fn flipped_bytes_never_give_a_wrong_vector() {
     let dir = tempfile::tempdir().unwrap();
     let key = filled(dir.path());
     let path = dir.path().join(FILE);
+    fold(dir.path());
     let good = std::fs::read(&path).unwrap();
-    for at in 0..good.len() {
+    // 17 shares no factor with the size of a page or of a cell, so that every kind of byte is met.
+    for at in (0..good.len()).step_by(17) {
         let mut bad = good.clone();
         bad[at] ^= 0x55;
         std::fs::write(&path, &bad).unwrap();
-        let cache = Cache::open(dir.path());
-        if let Some(found) = cache.embedding(&key, MODEL, 2) {
+        let cache = open(dir.path());
+        if let Some(found) = cache.embedding(&key, MODEL, 2, NOW) {
             assert_eq!(found, vector(), "byte {at}");
         }
         drop(cache);
@@ -93,31 +116,146 @@ fn a_newer_file_is_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     let key = filled(dir.path());
     let path = dir.path().join(FILE);
-    Connection::open(&path).unwrap().pragma_update(None, "user_version", VERSION + 1).unwrap();
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", STEPS.len() as i64 + 1).unwrap();
     let before = std::fs::read(&path).unwrap();
-    let cache = Cache::open(dir.path());
+    let cache = open(dir.path());
     cache.keep_embeddings(MODEL, &[(key, vector())], 9);
-    assert_eq!(cache.embedding(&key, MODEL, 2), None);
+    assert_eq!(cache.embedding(&key, MODEL, 2, NOW), None);
     assert_eq!(std::fs::read(&path).unwrap(), before);
 }
 
 #[test]
 fn purge_counts_and_shrinks() {
     let dir = tempfile::tempdir().unwrap();
-    let cache = Cache::open(dir.path());
-    let rows: Vec<(Key, Vector)> =
-        (0..500).map(|i| (Key::new(MODEL, "query", &i.to_string()), Vector::new(vec![1.0; 384]).unwrap())).collect();
+    let cache = open(dir.path());
+    let rows: Vec<(Key, Vector)> = (0..500)
+        .map(|i| (Key::embedding(MODEL, "query", &i.to_string()), Vector::new(vec![1.0; 384]).unwrap()))
+        .collect();
     cache.keep_embeddings(MODEL, &rows, 1);
     let purged = cache.purge(&[Table::Embeddings]).unwrap();
     assert_eq!((purged[0].count, purged[0].bytes), (500, 500 * (32 + 384 * 4)));
     assert_eq!(cache.stats().unwrap()[0].count, 0);
     drop(cache);
+    fold(dir.path());
     assert!(std::fs::metadata(dir.path().join(FILE)).unwrap().len() < 64 * 1024);
 }
 
 #[test]
 fn table_lists_are_parsed_and_the_unknown_is_named() {
     assert_eq!(Table::parse_list("all").unwrap(), Table::ALL);
-    assert_eq!(Table::parse_list("embeddings").unwrap(), [Table::Embeddings]);
+    assert_eq!(Table::parse_list("embeddings, answers").unwrap(), [Table::Embeddings, Table::Answers]);
     assert!(Table::parse_list("embeddings,answer").unwrap_err().to_string().contains("`answer`"));
+}
+
+fn keep(cache: &Cache, table: Table, name: &str, bytes: usize, now_s: i64) {
+    cache.keep(table, Key::of("test", [name.as_bytes()]), "scope", vec![7; bytes], now_s);
+}
+
+fn has(cache: &Cache, table: Table, name: &str, now_s: i64) -> bool {
+    cache.find(table, &Key::of("test", [name.as_bytes()]), "scope", now_s, |bytes| Some(bytes.len())).is_some()
+}
+
+#[test]
+fn a_row_that_waits_is_found_and_is_there_for_the_next_process() {
+    let dir = tempfile::tempdir().unwrap();
+    let cache = open(dir.path());
+    keep(&cache, Table::Answers, "a", 10, NOW);
+    assert!(has(&cache, Table::Answers, "a", NOW));
+    assert!(!has(&cache, Table::Retrieval, "a", NOW), "tables have rows of their own");
+    assert!(!has(&open(dir.path()), Table::Answers, "a", NOW), "it waits");
+    drop(cache);
+    assert!(has(&open(dir.path()), Table::Answers, "a", NOW));
+}
+
+#[test]
+fn counters_survive_the_process() {
+    let dir = tempfile::tempdir().unwrap();
+    for _ in 0..3 {
+        let cache = open(dir.path());
+        has(&cache, Table::Answers, "a", NOW);
+        keep(&cache, Table::Answers, "a", 10, NOW);
+        has(&cache, Table::Answers, "a", NOW);
+    }
+    let stats = open(dir.path()).stats().unwrap();
+    let answers = stats.iter().find(|s| s.table == Table::Answers).unwrap();
+    assert_eq!(answers.counters, Counters { hits: 5, misses: 1, ..Counters::default() });
+    assert_eq!(answers.count, 1);
+}
+
+#[test]
+fn a_row_counts_until_its_time_is_over_and_is_removed_by_the_next_one_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let layers = Layers { answers: Layer { ttl_s: 100, budget_bytes: 1 << 20 }, ..unlimited() };
+    let open = || Cache::open(dir.path(), layers);
+    keep(&open(), Table::Answers, "a", 10, NOW);
+    assert!(has(&open(), Table::Answers, "a", NOW + 99));
+    assert!(!has(&open(), Table::Answers, "a", NOW + 100));
+    // Its last use was noted, so it is old enough to go 100 seconds after that.
+    keep(&open(), Table::Answers, "b", 10, NOW + 99 + 100);
+    assert_eq!(open().stats().unwrap()[3].count, 1);
+}
+
+#[test]
+fn the_least_recently_used_rows_make_room() {
+    let dir = tempfile::tempdir().unwrap();
+    let row = 1000 + 32;
+    let layers = Layers { retrieval: Layer { ttl_s: 0, budget_bytes: 10 * row }, ..unlimited() };
+    let open = || Cache::open(dir.path(), layers);
+    for (n, name) in ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"].into_iter().enumerate() {
+        keep(&open(), Table::Retrieval, name, 1000, NOW + n as i64);
+    }
+    assert!(has(&open(), Table::Retrieval, "a", NOW + 1000));
+    keep(&open(), Table::Retrieval, "k", 1000, NOW + 1001);
+    let stats = open().stats().unwrap().into_iter().find(|s| s.table == Table::Retrieval).unwrap();
+    assert_eq!((stats.count, stats.bytes, stats.counters.evicted), (9, 9 * row, 2));
+    let left = |name| has(&open(), Table::Retrieval, name, NOW + 1002);
+    assert!(left("a") && left("k") && left("d") && !left("b") && !left("c"));
+}
+
+/// A file of the first version, with vectors in it, keeps them.
+#[test]
+fn an_older_file_is_upgraded_in_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = filled(dir.path());
+    fold(dir.path());
+    let path = dir.path().join(FILE);
+    let connection = Connection::open(&path).unwrap();
+    let rows = "SELECT key, scope, value, crc, created FROM embeddings";
+    let row = connection
+        .query_row(rows, [], |r| {
+            Ok((r.get::<_, Vec<u8>>(0)?, r.get::<_, String>(1)?, r.get::<_, Vec<u8>>(2)?, r.get::<_, i64>(3)?))
+        })
+        .unwrap();
+    drop(connection);
+    std::fs::remove_file(&path).unwrap();
+    let connection = Connection::open(&path).unwrap();
+    connection.execute_batch(STEPS[0]).unwrap();
+    connection.execute("INSERT INTO embeddings VALUES (?1, ?2, ?3, ?4, 7)", row).unwrap();
+    connection.pragma_update(None, "user_version", 1).unwrap();
+    drop(connection);
+    let cache = open(dir.path());
+    assert_eq!(cache.embedding(&key, MODEL, 2, NOW), Some(vector()));
+    assert_eq!(cache.stats().unwrap()[0].bytes, 32 + 8);
+}
+
+/// A reader of the same file by another process never waits for a writer, and a writer that cannot write gives up.
+#[test]
+fn sixteen_writers_share_a_file() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(open(dir.path()));
+    std::thread::scope(|scope| {
+        for writer in 0..16 {
+            let dir = dir.path();
+            scope.spawn(move || {
+                let cache = open(dir);
+                for n in 0..20 {
+                    keep(&cache, Table::Answers, &format!("{writer} {n}"), 100, NOW);
+                    cache.flush();
+                }
+            });
+        }
+    });
+    let stats = open(dir.path()).stats().unwrap();
+    assert_eq!(stats[3].count, 16 * 20);
+    assert_eq!(stats[3].bytes, 16 * 20 * 132);
 }

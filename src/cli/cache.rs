@@ -1,15 +1,20 @@
-//! `rag cache`: counting and emptying.
+//! `rag cache`: counting, emptying and filling.
+
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::Flags;
+use super::ask::{HowArgs, questions};
 use super::exit::Outcome;
-use super::ui::{Ui, count, size, time};
-use crate::cache::Table;
+use super::ui::{Ui, count, counted, size, time};
+use crate::batch;
+use crate::cache::{Counters, Table};
 use crate::engine::Engine;
 use crate::error::{Fault, Result};
 
-/// Show or empty the caches
+/// Show, empty or fill the caches
 ///
 /// `rag cache --stats` and `rag cache --purge TABLES` are other spellings of the subcommands.
 #[derive(Debug, Args)]
@@ -34,16 +39,32 @@ enum Action {
         /// Tables, separated by commas, or `all`
         tables: String,
     },
+    /// Answer every question of FILE, so that the next time is quick
+    Warm {
+        /// Questions, one a line, or a file for `rag eval`; `-` for the standard input
+        file: PathBuf,
+        #[command(flatten)]
+        how: HowArgs,
+    },
+}
+
+impl CacheArgs {
+    pub fn flags(&self) -> Flags {
+        match &self.action {
+            Some(Action::Warm { how, .. }) => how.flags(),
+            _ => Flags::new(),
+        }
+    }
 }
 
 pub fn run(args: &CacheArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
     match (&args.action, &args.purge) {
         (Some(Action::Purge { tables }), _) | (None, Some(tables)) => purge(tables, engine, ui),
+        (Some(Action::Warm { file, how }), _) => warm(file, how, engine, ui),
         (Some(Action::Stats), _) => stats(engine, ui),
         (None, None) if args.stats => stats(engine, ui),
-        (None, None) => {
-            Err(Fault::usage("say what to do with the cache").hint("`rag cache stats` or `rag cache purge all`"))
-        }
+        (None, None) => Err(Fault::usage("say what to do with the cache")
+            .hint("`rag cache stats`, `rag cache purge all` or `rag cache warm FILE`")),
     }
 }
 
@@ -53,32 +74,88 @@ fn stats(engine: &Engine, ui: &Ui) -> Result<Outcome> {
         let tables: serde_json::Map<_, _> = stats
             .iter()
             .map(|s| {
-                let value = json!({ "count": s.count, "bytes": s.bytes, "oldest": s.oldest, "newest": s.newest });
+                let value = json!({
+                    "count": s.count,
+                    "bytes": s.bytes,
+                    "budget_bytes": s.budget_bytes,
+                    "ttl_seconds": s.ttl_s,
+                    "oldest": s.oldest,
+                    "newest": s.newest,
+                    "hits": s.counters.hits,
+                    "misses": s.counters.misses,
+                    "hit_rate": s.counters.hit_rate(),
+                    "damaged": s.counters.damaged,
+                    "evicted": s.counters.evicted,
+                });
                 (s.table.name().to_owned(), value)
             })
             .collect();
-        ui.json(&json!({ "tables": tables }));
+        ui.json(&json!({ "tables": tables, "file_bytes": engine.cache().file_bytes() }));
         return Ok(Outcome::Done);
     }
     let date = |at: Option<i64>| at.map_or_else(|| "-".to_owned(), time);
+    let rate = |counters: &Counters| match counters.hits + counters.misses {
+        0 => "-".to_owned(),
+        _ => format!("{:.1} %", 100.0 * counters.hit_rate()),
+    };
     let rows = stats
         .iter()
-        .map(|s| vec![s.table.name().to_owned(), count(s.count), size(s.bytes), date(s.oldest), date(s.newest)])
+        .map(|s| {
+            vec![
+                s.table.name().to_owned(),
+                count(s.count),
+                size(s.bytes),
+                size(s.budget_bytes),
+                count(s.counters.hits),
+                count(s.counters.misses),
+                rate(&s.counters),
+                date(s.oldest),
+                date(s.newest),
+            ]
+        })
         .collect();
-    ui.table(&["table", "count", "size", "oldest", "newest"], rows);
+    ui.table(&["table", "count", "size", "budget", "hits", "misses", "hit rate", "oldest", "newest"], rows);
     Ok(Outcome::Done)
 }
 
 fn purge(tables: &str, engine: &Engine, ui: &Ui) -> Result<Outcome> {
     let tables = Table::parse_list(tables)?;
-    let purged = engine.cache().purge(&tables)?;
+    let cache = engine.cache();
+    let before = cache.file_bytes();
+    let purged = cache.purge(&tables)?;
+    let freed = before.saturating_sub(cache.file_bytes());
     if ui.json {
         let tables: serde_json::Map<_, _> =
             purged.iter().map(|p| (p.table.name().to_owned(), json!({ "count": p.count, "bytes": p.bytes }))).collect();
-        ui.json(&json!({ "purged": tables }));
+        ui.json(&json!({ "purged": tables, "freed_bytes": freed }));
         return Ok(Outcome::Done);
     }
     let rows = purged.iter().map(|p| vec![p.table.name().to_owned(), count(p.count), size(p.bytes)]).collect();
     ui.table(&["purged", "count", "size"], rows);
+    ui.note(format!("{} given back to the file system", size(freed)));
     Ok(Outcome::Done)
+}
+
+fn warm(file: &Path, how: &HowArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
+    let bar = ui.progress();
+    let (mut asked, mut known, mut failed) = (0u64, 0u64, Vec::new());
+    batch::run(engine, questions(file)?, how.caching(), &mut |item| {
+        asked += 1;
+        match item.outcome {
+            Ok(response) => known += u64::from(response.cache.answer_hit),
+            Err(fault) => failed.push((item.line, fault)),
+        }
+        bar.set_message(counted(asked, "question"));
+    })?;
+    bar.finish_and_clear();
+    for (line, fault) in &failed {
+        ui.note(format!("line {line}: {fault}"));
+    }
+    if ui.json {
+        ui.json(&json!({ "questions": asked, "known": known, "failed": failed.len() }));
+    } else {
+        let failures = failed.len();
+        ui.line(format!("{}: {known} known before, {failures} failed", counted(asked, "question")));
+    }
+    Ok(if failed.is_empty() { Outcome::Done } else { Outcome::SomeFailed })
 }

@@ -121,7 +121,7 @@ fn run(cli: Cli, ui: &Ui) -> Result<exit::Outcome> {
         Command::Search(args) => search::run(&args, &engine(global, args.flags())?, ui),
         Command::Ask(args) => ask::run(&args, &engine(global, args.flags())?, ui),
         Command::Index(args) => index::run(args, &engine(global, Flags::new())?, ui),
-        Command::Cache(args) => cache::run(&args, &engine(global, Flags::new())?, ui),
+        Command::Cache(args) => cache::run(&args, &engine(global, args.flags())?, ui),
         Command::Model(args) => model::run(args, &engine(global, Flags::new())?, ui),
         Command::Eval(args) => eval::run(&args, &engine(global, Flags::new())?, ui),
         Command::Doctor(args) => doctor::run(&args, &engine(global, Flags::new())?, ui),

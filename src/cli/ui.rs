@@ -103,6 +103,14 @@ impl Ui {
         }
     }
 
+    /// One JSON document on a line of its own.
+    pub fn json_line(&self, value: &impl Serialize) {
+        match serde_json::to_string(value) {
+            Ok(text) => self.line(text),
+            Err(e) => self.note(format!("cannot print JSON: {e}")),
+        }
+    }
+
     /// Talk, unless quiet.
     pub fn note(&self, text: impl Display) {
         if !self.quiet {
@@ -188,7 +196,21 @@ pub fn json_fault(fault: &Fault, code: u8) {
 }
 
 /// Columns of numbers.
-const RIGHT_ALIGNED: [&str; 9] = ["count", "size", "documents", "chunks", "rank", "score", "weight", "bm25", "cosine"];
+const RIGHT_ALIGNED: [&str; 13] = [
+    "hits",
+    "misses",
+    "hit rate",
+    "budget",
+    "count",
+    "size",
+    "documents",
+    "chunks",
+    "rank",
+    "score",
+    "weight",
+    "bm25",
+    "cosine",
+];
 
 fn paint(on: bool, tone: Tone, text: &str) -> String {
     if on { format!("\x1b[{}m{text}\x1b[0m", tone.code()) } else { text.to_owned() }

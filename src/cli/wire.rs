@@ -3,7 +3,10 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::exit::code_of_fault;
+use crate::ask::Response;
 use crate::document::{Citation, Hit, Leg};
+use crate::error::Fault;
 
 /// The fields of one hit.
 #[derive(Serialize)]
@@ -60,4 +63,38 @@ impl<'a> CitationJson<'a> {
     pub fn new(citation: &'a Citation) -> Self {
         Self { n: citation.n, hit: HitJson::new(&citation.hit, false) }
     }
+}
+
+/// One answer.
+pub fn answer(response: &Response) -> Value {
+    let citations: Vec<CitationJson<'_>> = response.answer.citations.iter().map(CitationJson::new).collect();
+    let (t, cache) = (response.timings, response.cache);
+    json!({
+        "question": response.question,
+        "answer": response.answer.text,
+        "supported": response.answer.supported,
+        "intent": response.intent.name(),
+        "generator": response.generator.name(),
+        "model": response.model,
+        "index": response.index,
+        "corpus_id": response.corpus_id,
+        "citations": citations,
+        "timings": {
+            "embedding_ms": t.embedding_ms,
+            "search_ms": t.search_ms,
+            "generation_ms": t.generation_ms,
+            "total_ms": t.total_ms,
+        },
+        "cache": {
+            "answer_hit": cache.answer_hit,
+            "retrieval_hit": cache.retrieval_hit,
+            "embed_hits": cache.embed_hits,
+            "embed_misses": cache.embed_misses,
+        },
+    })
+}
+
+/// One fault.
+pub fn fault(fault: &Fault) -> Value {
+    json!({ "code": code_of_fault(fault), "message": fault.to_string(), "hint": fault.hint_text() })
 }

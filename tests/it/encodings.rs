@@ -217,7 +217,7 @@ fn naughty_strings_do_nothing() {
             query: (*string).to_owned(),
             mode: rag::config::Mode::Lexical,
             k: 10,
-            caching: Caching::Off,
+            caching: rag::cache::Caching::Off,
         };
         match searcher.search(&engine, &request) {
             Err(fault) if fault.kind() == rag::error::Kind::Usage && string.trim().is_empty() => {}
