@@ -75,10 +75,7 @@ const ENGLISH: Language = Language {
         "how", "what", "why", "when", "where", "which", "who", "is", "are", "was", "were", "do", "does", "did", "can",
         "could", "should", "would", "will", "must", "may", "has", "have", "if",
     ],
-    joints: &[
-        "and", "or", "but", "if", "when", "while", "before", "after", "because", "so", "until", "unless", "that",
-        "which", "who", "once",
-    ],
+    joints: &["and", "or", "but", "if", "when", "while", "before", "after", "because", "so", "until", "unless", "once"],
     before_verb: &["i", "you", "we", "how to"],
     hollow: "advantage advantages allowed alternative alternatives bad benefit benefits best better case cases code cost costs default detail details \
         difference differences different disadvantage disadvantages downside downsides drawback drawbacks easier easy elaborate exactly example examples \

@@ -71,6 +71,10 @@ fn a_pronoun_becomes_what_it_stands_for() {
         "How do I propagate errors with Result?",
     );
     check(&["How do I create a thread?", "can they share memory?"], "can thread share memory?");
+    check(
+        &["What is a trait?", "How do I return a type that implements it?"],
+        "How do I return a type that implements trait?",
+    );
     check(&["What is a binding?", "Does it need to be mutable?"], "Does binding need to be mutable?");
     check(&["How do I create and use a channel?", "What if it is closed?"], "What if channel is closed?");
 }
