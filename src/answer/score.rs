@@ -131,7 +131,7 @@ pub(super) fn candidates(question: &Question<'_>, wish: &Wish, evidence: &[Evide
 impl Features {
     pub(super) fn score(&self, intent: Intent) -> f64 {
         // A heading tells what steps, lists and definitions are about; facts stand anywhere.
-        let heading = if intent == Intent::Fact { 0.4 } else { 1.2 };
+        let heading = if intent == Intent::Factoid { 0.4 } else { 1.2 };
         3.0 * self.coverage
             + 1.0 * self.beside
             + 0.6 * self.around

@@ -232,18 +232,103 @@ fn evidence_is_said_once() {
 
 #[test]
 fn intents() {
-    let check = |question: &str, expected: Intent| assert_eq!(Intent::of(question), expected, "{question:?}");
-    check("How do I install it?", Intent::HowTo);
-    check("how to install", Intent::HowTo);
-    check("如何安装？", Intent::HowTo);
-    check("How do plants breathe?", Intent::Explanation);
-    check("Why is the sky blue?", Intent::Explanation);
-    check("What is ownership?", Intent::Definition);
-    check("What are the rules of ownership?", Intent::List);
-    check("Who built the lighthouse?", Intent::Fact);
-    check("", Intent::Fact);
+    use Intent::{Comparison, Definition, Factoid, HowTo, List, Summary, Troubleshooting};
+    let cases: &[(Intent, &[&str])] = &[
+        (
+            HowTo,
+            &[
+                "How do I install it?",
+                "how to install",
+                "How can I run rag without a network?",
+                "How do I handle errors?",
+                "Wie kann ich es installieren?",
+                "Wie installiere ich rag?",
+                "Comment puis-je l'installer ?",
+                "如何安装？",
+                "どうやってインストールしますか",
+            ],
+        ),
+        (
+            Troubleshooting,
+            &[
+                "Why does the ingest fail?",
+                "Why can't rag find the model?",
+                "What should I do when the index is damaged?",
+                "How do I fix a locked database?",
+                "rag doctor is not working",
+                "Warum ist die Suche so langsam?",
+                "Pourquoi une erreur s'affiche-t-elle ?",
+                "为什么启动失败？",
+                "なぜエラーになりますか",
+            ],
+        ),
+        (
+            Comparison,
+            &[
+                "What is the difference between `Box<T>` and `Rc<T>`?",
+                "hybrid vs. lexical search",
+                "Compare threads and tasks",
+                "How does String differ from &str?",
+                "Was ist der Unterschied zwischen Box und Rc?",
+                "Quelle est la différence entre Box et Rc ?",
+                "线程和进程的区别是什么？",
+                "スレッドとプロセスの違いは",
+            ],
+        ),
+        (
+            Summary,
+            &[
+                "Summarise the chapter on ownership",
+                "Give me an overview of the cache",
+                "What is this document about?",
+                "Explain how the cache works",
+                "Describe the lighthouse.",
+                "How do plants breathe?",
+                "How does the cache work?",
+                "Erkläre den Cache",
+                "总结一下缓存",
+            ],
+        ),
+        (
+            List,
+            &[
+                "What are the rules of ownership?",
+                "List all exit codes",
+                "Which formats are there?",
+                "Welche Formate gibt es?",
+                "有哪些格式？",
+            ],
+        ),
+        (
+            Definition,
+            &[
+                "What is ownership?",
+                "What is a linked list?",
+                "define borrowing",
+                "Was ist ein Index?",
+                "什么是所有权？",
+            ],
+        ),
+        (
+            Factoid,
+            &[
+                "Who built the lighthouse?",
+                "When was it built?",
+                "Why is the sky blue?",
+                "What word describes a house with two doors?",
+                "How many exit codes does the program that came with the lamp have?",
+                "",
+            ],
+        ),
+    ];
+    for (intent, questions) in cases {
+        for question in *questions {
+            assert_eq!(Intent::of(question), *intent, "{question:?}");
+        }
+    }
     for intent in Intent::ALL {
         assert_eq!(Intent::from_name(intent.name()), Some(*intent));
+        assert!(intent.k(10) >= 10);
     }
 }
 
