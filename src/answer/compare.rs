@@ -93,7 +93,7 @@ pub(super) fn sections(
 /// Every sentence of the evidence, scored as an answer to what the thing is; `None` when the evidence does not support
 /// one.
 fn about(thing: &str, evidence: &[Evidence], tools: &Tools<'_>) -> Option<Vec<Candidate>> {
-    let asked = Question::new(thing, tools);
+    let asked = Question::new(thing, "", tools);
     let wish = Wish { intent: Intent::Definition, wanted: Wanted::Anything, wants_code: false };
     let mut candidates = score::candidates(&asked, &wish, evidence);
     candidates.iter_mut().for_each(|candidate| candidate.score = candidate.features.score(wish.intent));

@@ -17,11 +17,15 @@ use super::{Options, Tools, compare, parts, told};
 
 /// How far below the best a further sentence may score.
 const REACH: f64 = 1.0;
+/// The same where sentences of other places are wanted.
+const WIDE_REACH: f64 = 2.5;
 /// Share of a sentence's words that may have been said already.
 const MAX_REPEATED: f64 = 0.7;
 /// A list may run on for this many times the words of a paragraph: it is read line by line.
 const LIST_STRETCH: usize = 2;
 const MAX_ITEMS: usize = 10;
+/// Sentences of a summary, each from another place as far as there are any.
+const SUMMARY_SENTENCES: usize = 5;
 /// A passage that has this share of a part's weight was found for that part.
 const RELATED: f64 = 0.5;
 
@@ -75,8 +79,8 @@ fn quotes(
     tools: &Tools<'_>,
     options: &Options,
 ) -> Result<Vec<Quote>> {
-    let asked = Question::new(question, tools);
     let wish = Wish::of(question, options);
+    let asked = Question::new(question, wish.intent.requests(), tools);
     let mut candidates = score::candidates(&asked, &wish, evidence);
     // The cosines of a passage that was found for another part say nothing about this one.
     let is_related = |source: usize| {
@@ -88,7 +92,7 @@ fn quotes(
     if !is_supported {
         return Ok(Vec::new());
     }
-    let chosen = choose(&candidates, &shortlist, &wish, options);
+    let chosen = choose(&candidates, &shortlist, &wish, evidence, options);
     Ok(chosen.into_iter().map(|at| Quote::of(&candidates, at)).collect())
 }
 
@@ -105,6 +109,14 @@ impl Wish {
         Self { intent, wanted: Wanted::of(question), wants_code: super::intent::wants_code(question) }
     }
 
+    /// How far below the best a further sentence may score.
+    fn reach(&self) -> f64 {
+        match self.intent {
+            Intent::Summary => WIDE_REACH,
+            _ => REACH,
+        }
+    }
+
     fn wants_list(&self) -> bool {
         matches!(self.intent, Intent::HowTo | Intent::List)
     }
@@ -114,7 +126,8 @@ impl Wish {
 /// had.
 fn shortlist(candidates: &mut [Candidate], intent: Intent, tools: &Tools<'_>, options: &Options) -> Result<Vec<usize>> {
     candidates.iter_mut().for_each(|candidate| candidate.score = candidate.features.score(intent));
-    let mut order: Vec<usize> = (0..candidates.len()).collect();
+    // A heading names what is said below it and says nothing itself; least of all one that asks.
+    let mut order: Vec<usize> = (0..candidates.len()).filter(|&at| !candidates[at].is_title()).collect();
     let by_score = |candidates: &[Candidate], order: &mut Vec<usize>| {
         order.sort_by(|&a, &b| candidates[b].score.total_cmp(&candidates[a].score).then(a.cmp(&b)));
     };
@@ -132,12 +145,23 @@ fn shortlist(candidates: &mut [Candidate], intent: Intent, tools: &Tools<'_>, op
 }
 
 /// The candidates to quote, by index, unordered.
-fn choose(candidates: &[Candidate], shortlist: &[usize], wish: &Wish, options: &Options) -> Vec<usize> {
+fn choose(
+    candidates: &[Candidate],
+    shortlist: &[usize],
+    wish: &Wish,
+    evidence: &[Evidence],
+    options: &Options,
+) -> Vec<usize> {
     let Some(&best) = shortlist.first() else { return Vec::new() };
     if let Some(list) = list_around(candidates, best, wish, options) {
         return list;
     }
-    let mut chosen = Chosen { candidates, indices: Vec::new(), n_words: 0, n_sentences: 0, options };
+    let max_sentences = if wish.intent == Intent::Summary {
+        SUMMARY_SENTENCES.max(options.max_sentences)
+    } else {
+        options.max_sentences
+    };
+    let mut chosen = Chosen { candidates, indices: Vec::new(), n_words: 0, n_sentences: 0, max_sentences, options };
     if wish.intent == Intent::HowTo
         && let Some((lead, code)) = instructions_after(candidates, best)
     {
@@ -148,11 +172,15 @@ fn choose(candidates: &[Candidate], shortlist: &[usize], wish: &Wish, options: &
         chosen.add_code(code);
         return chosen.indices;
     }
-    for &at in shortlist {
+    let order = match wish.intent {
+        Intent::Summary => varied(candidates, shortlist, evidence),
+        _ => shortlist.to_vec(),
+    };
+    for at in order {
         let is_first = chosen.indices.is_empty();
         let candidate = &candidates[at];
         if !is_first
-            && (candidate.score < candidates[best].score - REACH
+            && (candidate.score < candidates[best].score - wish.reach()
                 || candidate.features.is_odd > 0.0
                 || chosen.repeats(at))
         {
@@ -171,8 +199,39 @@ fn choose(candidates: &[Candidate], shortlist: &[usize], wish: &Wish, options: &
         if is_first || chosen.fits(at) {
             chosen.add(at, wish);
         }
+        if is_first
+            && wish.intent == Intent::Troubleshooting
+            && let Some(remedy) = remedy(candidates, at).filter(|&remedy| chosen.fits(remedy))
+        {
+            chosen.add(remedy, wish);
+        }
     }
     chosen.indices
+}
+
+/// The shortlist with the best sentence of each section first: a summary says something of everything.
+fn varied(candidates: &[Candidate], shortlist: &[usize], evidence: &[Evidence]) -> Vec<usize> {
+    let section = |at: usize| {
+        let hit = &evidence[candidates[at].source].hit;
+        (&hit.root, &hit.path, &hit.chunk.heading)
+    };
+    let is_new = |n: usize| shortlist[..n].iter().all(|&before| section(before) != section(shortlist[n]));
+    let (first, further): (Vec<usize>, Vec<usize>) = (0..shortlist.len()).partition(|&n| is_new(n));
+    first.into_iter().chain(further).map(|n| shortlist[n]).collect()
+}
+
+/// What helps, a few sentences behind the one that says what is wrong. It seldom repeats the words of the complaint, so
+/// its score says nothing.
+fn remedy(candidates: &[Candidate], best: usize) -> Option<usize> {
+    const MAX_AHEAD: usize = 3;
+    let is_near =
+        |at: &usize| candidates[*at].source == candidates[best].source && candidates[*at].kind != Kind::Heading;
+    let ahead = best + 1..candidates.len().min(best + 1 + MAX_AHEAD);
+    let mut ahead = ahead.take_while(is_near);
+    if candidates[best].helps {
+        return None;
+    }
+    ahead.find(|&at| candidates[at].helps && candidates[at].features.is_odd == 0.0)
 }
 
 struct Chosen<'a> {
@@ -180,13 +239,13 @@ struct Chosen<'a> {
     indices: Vec<usize>,
     n_words: usize,
     n_sentences: usize,
+    max_sentences: usize,
     options: &'a Options,
 }
 
 impl Chosen<'_> {
     fn fits(&self, at: usize) -> bool {
-        self.n_sentences < self.options.max_sentences
-            && self.n_words + self.candidates[at].n_words <= self.options.max_words
+        self.n_sentences < self.max_sentences && self.n_words + self.candidates[at].n_words <= self.options.max_words
     }
 
     fn has_source(&self, source: usize) -> bool {

@@ -65,6 +65,24 @@ impl Intent {
         RULES.iter().find(fits).map_or(Self::Factoid, |rule| rule.intent)
     }
 
+    /// Words that say what kind of answer is wanted and not what about, as the index has them.
+    pub(super) fn requests(self) -> &'static str {
+        match self {
+            Self::Summary => {
+                "describe explain summarise summarize summary overview tell give main points please work works \
+                 erklare beschreibe zusammenfassung uberblick explique resume resumen explica"
+            }
+            Self::Comparison => {
+                "difference differences different differ compare comparison vs versus better unterschied"
+            }
+            Self::List => "list name enumerate nenne kinds types sorts",
+            Self::Definition => "define definition meaning mean bedeutet",
+            Self::Troubleshooting => "fix troubleshoot causes",
+            Self::HowTo => "steps",
+            Self::Factoid => "",
+        }
+    }
+
     /// Passages to retrieve for a question of this kind where `base` are asked for: a list, a comparison and above all a
     /// summary draw on more places than a fact does.
     #[must_use]
