@@ -29,21 +29,27 @@ const SUMMARY_SENTENCES: usize = 5;
 /// A passage that has this share of a part's weight was found for that part.
 const RELATED: f64 = 0.5;
 
-/// Answers `question` from `hits`, or says that they do not support an answer: then the text is empty and the
+/// The passages that an answer to `question` may rest on: those of a question with several parts, and of one that wants a
+/// summary, are more.
+#[must_use]
+pub fn evidence(question: &str, hits: &[Hit], options: &Options) -> Vec<Evidence> {
+    let intent = options.intent.unwrap_or_else(|| Intent::of(question));
+    let stretch = parts::parts(question).len() * if intent == Intent::Summary { 2 } else { 1 };
+    evidence::choose(hits, Limits { max_passages: options.limits.max_passages * stretch, ..options.limits })
+}
+
+/// Answers `question` from its [`evidence()`], or says that it does not support an answer: then the text is empty and the
 /// citations are the nearest passages. Of a question with several parts, those parts are answered that can be, each in
 /// its paragraph.
 ///
 /// # Errors
 /// Whatever [`Tools::similarity`] reports.
-pub fn answer(question: &str, hits: &[Hit], tools: &Tools<'_>, options: &Options) -> Result<Answer> {
+pub fn answer(question: &str, evidence: &[Evidence], tools: &Tools<'_>, options: &Options) -> Result<Answer> {
     let intent = options.intent.unwrap_or_else(|| Intent::of(question));
-    let stretch = parts::parts(question).len() * if intent == Intent::Summary { 2 } else { 1 };
-    let limits = Limits { max_passages: options.limits.max_passages * stretch, ..options.limits };
-    let evidence = evidence::choose(hits, limits);
     if intent == Intent::Comparison
-        && let Some(sections) = compare::sections(question, &evidence, tools, options)
+        && let Some(sections) = compare::sections(question, evidence, tools, options)
     {
-        return Ok(told::told(sections, &evidence));
+        return Ok(told::told(sections, evidence));
     }
     let questions = parts::questions(question);
     let n = questions.len();
@@ -54,21 +60,21 @@ pub fn answer(question: &str, hits: &[Hit], tools: &Tools<'_>, options: &Options
     };
     let mut sections: Vec<Section> = Vec::new();
     for question in &questions {
-        let mut quotes = quotes(question, n > 1, &evidence, tools, &share)?;
+        let mut quotes = quotes(question, n > 1, evidence, tools, &share)?;
         quotes.retain(|quote| !sections.iter().flat_map(|said| &said.quotes).any(|said| said.is_same(quote)));
         if !quotes.is_empty() {
             sections.push(Section { label: None, quotes });
         }
     }
     if sections.is_empty() {
-        let nearest = evidence.into_iter().take(options.max_nearest).zip(1..);
+        let nearest = evidence.iter().take(options.max_nearest).zip(1..);
         return Ok(Answer {
             text: String::new(),
             supported: false,
-            citations: nearest.map(|(piece, n)| Citation { n, hit: piece.hit }).collect(),
+            citations: nearest.map(|(piece, n)| Citation { n, hit: piece.hit.clone() }).collect(),
         });
     }
-    Ok(told::told(sections, &evidence))
+    Ok(told::told(sections, evidence))
 }
 
 /// What answers one question, the best first; nothing when the evidence does not support an answer.

@@ -17,7 +17,7 @@ mod told;
 
 pub use citations::{Mismatch, check, marks};
 pub use evidence::{Evidence, Limits, choose};
-pub use extractive::answer;
+pub use extractive::{answer, evidence};
 pub use intent::Intent;
 pub use parts::{merge, parts};
 

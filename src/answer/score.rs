@@ -54,8 +54,6 @@ pub(super) struct Features {
     pub mends: f64,
     /// 1 for the best passage, falling with its place.
     pub place: f64,
-    /// Fused score of the passage against the best one's.
-    pub ratio: f64,
     /// Cosine with the question; 0 where there is none.
     pub cosine: f64,
     /// Against: too short to say anything.
@@ -74,7 +72,6 @@ pub(super) struct Features {
 
 /// Every sentence of the evidence, scored, in order.
 pub(super) fn candidates(question: &Question<'_>, wish: &Wish, evidence: &[Evidence]) -> Vec<Candidate> {
-    let best_score = evidence.first().map_or(0.0, |best| best.hit.score);
     let mut all = Vec::new();
     for (source, piece) in evidence.iter().enumerate() {
         let chunk = &piece.hit.chunk;
@@ -135,7 +132,6 @@ pub(super) fn candidates(question: &Question<'_>, wish: &Wish, evidence: &[Evide
                 replies: if asks && is_opening { titled } else { 0.0 },
                 mends: if wish.intent == Intent::Troubleshooting { mends(here) } else { 0.0 },
                 place: 1.0 / (1.0 + piece.place as f64),
-                ratio: if best_score > 0.0 { (piece.hit.score / best_score).clamp(0.0, 1.0) } else { 1.0 },
                 cosine: 0.0,
                 is_short: (1.0 - here.n_words as f64 / 8.0).max(0.0),
                 is_odd: oddness(here, wish),
@@ -160,8 +156,7 @@ impl Features {
             + 0.7 * self.together
             + 0.6 * self.fits
             + 1.0 * self.passage
-            + 0.5 * self.place
-            + 0.5 * self.ratio
+            + 0.8 * self.place
             + 1.5 * self.cosine
             + heading * self.titled
             + 1.0 * self.replies

@@ -31,7 +31,7 @@ fn ask(question: &str, hits: &[Hit], options: &Options) -> Answer {
     let index = crate::analysis::tests::retrieval::Bm25::new(&texts, Some("en"));
     let weight = |term: &str| f64::from(index.idf(term));
     let tools = Tools { weight: &weight, languages: &["en"], similarity: None };
-    answer(question, hits, &tools, options).expect("nothing can fail")
+    answer(question, &evidence(question, hits, options), &tools, options).expect("nothing can fail")
 }
 
 #[track_caller]
@@ -280,6 +280,7 @@ fn the_model_is_asked_once_and_its_faults_are_told() {
         hit(1, "a.md", 0, "The lighthouse was built in 1887. It has a red lamp. Ships see it from afar."),
         hit(2, "b.md", 0, ELSEWHERE),
     ];
+    let pieces = evidence("When was the lighthouse built?", &hits, &Options::default());
     let weight = |_: &str| 1.0;
     let calls = std::cell::Cell::new(0);
     let near = |texts: &[String]| {
@@ -288,11 +289,11 @@ fn the_model_is_asked_once_and_its_faults_are_told() {
         Ok(vec![f64::NAN; texts.len()])
     };
     let tools = Tools { weight: &weight, languages: &["en"], similarity: Some(&near) };
-    assert!(answer("When was the lighthouse built?", &hits, &tools, &Options::default()).is_ok());
+    assert!(answer("When was the lighthouse built?", &pieces, &tools, &Options::default()).is_ok());
     assert_eq!(calls.get(), 1);
     let broken = |_: &[String]| Err(crate::error::Fault::failed("no model"));
     let tools = Tools { similarity: Some(&broken), ..tools };
-    assert!(answer("When was the lighthouse built?", &hits, &tools, &Options::default()).is_err());
+    assert!(answer("When was the lighthouse built?", &pieces, &tools, &Options::default()).is_err());
 }
 
 #[track_caller]
