@@ -1,7 +1,9 @@
-//! Fetching files over HTTP: bounded, streamed to disk, no credentials to another origin.
+//! HTTP: files fetched to disk, JSON posted and the reply streamed. Everything is bounded, and no credentials go to
+//! another origin.
 
 use std::io::Write as _;
 use std::path::Path;
+use std::pin::pin;
 use std::time::Duration;
 
 use crate::disk;
@@ -9,6 +11,9 @@ use crate::error::{Context as _, Fault, Result};
 
 /// A server that neither connects nor sends for this long has stopped.
 const SILENCE: Duration = Duration::from_secs(30);
+
+/// How often a wait asks whether it should end.
+const POLL: Duration = Duration::from_millis(50);
 
 /// One client for one server.
 pub struct Client {
@@ -27,17 +32,8 @@ pub enum Fetched {
 impl Client {
     /// `token` goes out as a bearer token; a redirect to another host does not carry it.
     pub fn new(token: Option<String>) -> Result<Self> {
-        let what = || "cannot set up HTTP".to_owned();
-        // Fails only when a provider is installed already, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let inner = reqwest::Client::builder()
-            .user_agent(concat!("rag/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(SILENCE)
-            .read_timeout(SILENCE)
-            .build()
-            .or_failed(what)?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().or_failed(what)?;
-        Ok(Self { inner, runtime, token })
+        let inner = builder().connect_timeout(SILENCE).read_timeout(SILENCE).build().or_failed(no_setup)?;
+        Ok(Self { inner, runtime: runtime()?, token })
     }
 
     /// Streams `url` to the new file `target`, telling `(done, total)` bytes; `total` is 0 when it is not known.
@@ -93,5 +89,266 @@ impl Client {
             return Err(Fault::outside(format!("{url} ended after {done} of {total} bytes")));
         }
         Ok(Fetched::Written)
+    }
+}
+
+fn no_setup() -> String {
+    "cannot set up HTTP".to_owned()
+}
+
+fn builder() -> reqwest::ClientBuilder {
+    // Fails only when a provider is installed already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().user_agent(concat!("rag/", env!("CARGO_PKG_VERSION")))
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().or_failed(no_setup)
+}
+
+/// One address to which JSON is posted, from any number of threads.
+///
+/// Nothing reroutes a request: no redirect is followed and no proxy is asked, not even one that the environment
+/// names, so the token reaches the address or nobody. Every request has a connection of its own, which ends with it:
+/// nothing of a broken one is left over, and a handshake is nothing beside what is asked for here.
+pub struct Poster {
+    inner: reqwest::Client,
+    url: reqwest::Url,
+    /// `Bearer ...`, marked as sensitive, so that it is never printed.
+    authorization: Option<reqwest::header::HeaderValue>,
+    silence: Duration,
+}
+
+/// The first lines of a reply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    pub status: u16,
+    /// Lower case, without parameters; empty when it is not said.
+    pub content_type: String,
+    /// How long the server asks to be left alone.
+    pub retry_after: Option<Duration>,
+}
+
+/// Why there is no reply, or no more of it.
+#[derive(Debug)]
+pub enum Trouble {
+    /// The caller wanted no more.
+    Stopped,
+    /// Nothing came for as long as the server is given.
+    Silent,
+    /// The whole exchange took longer than it may.
+    Late,
+    /// Nobody listens at the address.
+    Refused(anyhow::Error),
+    /// The connection was not made.
+    Unreachable(anyhow::Error),
+    /// The connection ended, or what came is no HTTP.
+    Cut(anyhow::Error),
+}
+
+impl Poster {
+    /// A poster to `url`, which gets `token` as a bearer token. `silence` is the longest time to connect and get the
+    /// first byte, and the longest time between two pieces of a reply.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`](crate::error::Kind::Usage) when `url` is no plain `http` or `https` address, or no header can
+    /// hold the token. The fault shows neither.
+    pub fn new(url: &str, token: Option<&str>, silence: Duration) -> Result<Self> {
+        let wrong = |why: &str| Fault::usage(format!("the address of the server {why}"));
+        let url = reqwest::Url::parse(url).map_err(|e| wrong(&format!("is no URL: {e}")))?;
+        if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+            return Err(wrong("does not begin with http:// or https://"));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(wrong("holds a user name or a password").hint("a key has a setting of its own"));
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err(wrong("has a `?` or a `#`"));
+        }
+        let mut builder = builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .retry(reqwest::retry::never())
+            .pool_max_idle_per_host(0)
+            .connect_timeout(silence);
+        if url.scheme() == "http" {
+            // Reading the system's certificates takes time, and fails where there are none.
+            builder = builder.tls_certs_only(std::iter::empty());
+        }
+        let authorization = token.map(|token| {
+            let mut value = reqwest::header::HeaderValue::try_from(format!("Bearer {token}"))
+                .map_err(|_| Fault::usage("the key holds characters that no HTTP header can carry"))?;
+            value.set_sensitive(true);
+            Ok(value)
+        });
+        Ok(Self {
+            inner: builder.build().or_failed(no_setup)?,
+            url,
+            authorization: authorization.transpose()?,
+            silence,
+        })
+    }
+
+    /// True when the address is this machine.
+    pub fn is_local(&self) -> bool {
+        let host = self.url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+        host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
+    }
+
+    /// Sends `json` and waits for the first lines of the reply. The whole exchange may take `most`. `stop` is asked
+    /// every 50 ms, here and in [`Exchange::next`].
+    pub fn post(
+        &self,
+        json: Vec<u8>,
+        most: Duration,
+        stop: &dyn Fn() -> bool,
+    ) -> std::result::Result<Exchange, Trouble> {
+        let runtime = runtime().map_err(|e| Trouble::Unreachable(e.into()))?;
+        let mut request = self.inner.post(self.url.clone()).header("content-type", "application/json").body(json);
+        if let Some(authorization) = &self.authorization {
+            request = request.header("authorization", authorization);
+        }
+        let (sent, end) = runtime.block_on(async {
+            let end = tokio::time::Instant::now() + most;
+            (within(self.silence, end, stop, request.send()).await, end)
+        });
+        // Made before the reply is looked at, so that it ends the runtime on every path.
+        let mut exchange = Exchange { runtime: Some(runtime), response: None, end, silence: self.silence };
+        exchange.response = Some(sent?);
+        Ok(exchange)
+    }
+}
+
+/// One request whose reply is being read. Dropping it closes the connection.
+pub struct Exchange {
+    /// Of its own, because one whose thread is held up by a slow reader would stall the others. `None` in `drop` only.
+    runtime: Option<tokio::runtime::Runtime>,
+    response: Option<reqwest::Response>,
+    end: tokio::time::Instant,
+    silence: Duration,
+}
+
+impl Exchange {
+    pub fn head(&self) -> Head {
+        let header = |name| {
+            let headers = self.response.as_ref().map(reqwest::Response::headers);
+            headers.and_then(|headers| headers.get(name)?.to_str().ok()).unwrap_or_default().trim()
+        };
+        Head {
+            status: self.response.as_ref().map_or(0, |response| response.status().as_u16()),
+            content_type: header("content-type").split(';').next().unwrap_or_default().trim().to_ascii_lowercase(),
+            retry_after: retry_after(header("retry-after"), header("date")),
+        }
+    }
+
+    /// The next piece of the body; `None` at its end. A piece is as large as what the system had ready, at most some
+    /// hundred kilobytes.
+    pub fn next(&mut self, stop: &dyn Fn() -> bool) -> std::result::Result<Option<Vec<u8>>, Trouble> {
+        let (Some(runtime), Some(response)) = (&self.runtime, &mut self.response) else {
+            return Ok(None);
+        };
+        let piece = runtime.block_on(within(self.silence, self.end, stop, response.chunk()))?;
+        Ok(piece.map(|bytes| bytes.to_vec()))
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.response = None;
+        if let Some(runtime) = self.runtime.take() {
+            // A plain drop would wait for a resolver that hangs.
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// `work`, unless `stop` says so, `silence` passes or `end` comes first.
+async fn within<T>(
+    silence: Duration,
+    end: tokio::time::Instant,
+    stop: &dyn Fn() -> bool,
+    work: impl Future<Output = reqwest::Result<T>>,
+) -> std::result::Result<T, Trouble> {
+    let mut work = pin!(work);
+    let mut quiet = pin!(tokio::time::sleep(silence));
+    let mut late = pin!(tokio::time::sleep_until(end));
+    // The first tick is at once: who is always ready must not keep `stop` from being heard.
+    let mut ticks = tokio::time::interval(POLL);
+    loop {
+        tokio::select! {
+            biased;
+            _ = ticks.tick() => if stop() { return Err(Trouble::Stopped) },
+            () = &mut late => return Err(Trouble::Late),
+            done = &mut work => return done.map_err(trouble),
+            () = &mut quiet => return Err(Trouble::Silent),
+        }
+    }
+}
+
+fn trouble(error: reqwest::Error) -> Trouble {
+    // Faults name the address themselves, where it matters.
+    let error = error.without_url();
+    let (connecting, timed_out) = (error.is_connect(), error.is_timeout());
+    let cause = anyhow::Error::from(error);
+    let refused = |e: &(dyn std::error::Error + 'static)| {
+        e.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::ConnectionRefused)
+    };
+    match () {
+        () if cause.chain().any(refused) => Trouble::Refused(cause),
+        () if timed_out => Trouble::Silent,
+        () if connecting => Trouble::Unreachable(cause),
+        () => Trouble::Cut(cause),
+    }
+}
+
+/// `Retry-After`, in seconds or as a date (RFC 9110, 10.2.3). A date is measured from the server's own `Date`, because
+/// the two clocks need not agree; without one it says nothing.
+fn retry_after(value: &str, date: &str) -> Option<Duration> {
+    if !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit()) {
+        // What no `u64` holds is as good as for ever.
+        return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
+    }
+    let (until, now) = (httpdate::parse_http_date(value).ok()?, httpdate::parse_http_date(date).ok()?);
+    Some(until.duration_since(now).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let check = |value: &str, date: &str, expected: Option<u64>| {
+            assert_eq!(retry_after(value, date), expected.map(Duration::from_secs), "{value:?} {date:?}");
+        };
+        let now = "Sun, 06 Nov 1994 08:49:37 GMT";
+        check("120", "", Some(120));
+        check("0", now, Some(0));
+        check("99999999999999999999999999", "", Some(u64::MAX));
+        check("Sun, 06 Nov 1994 08:50:07 GMT", now, Some(30));
+        check("Sunday, 06-Nov-94 08:50:07 GMT", now, Some(30));
+        check("Sun, 06 Nov 1994 08:00:00 GMT", now, Some(0));
+        check("Sun, 06 Nov 1994 08:50:07 GMT", "", None);
+        for nothing in ["", "-1", "1.5", "soon", "+3"] {
+            check(nothing, now, None);
+        }
+    }
+
+    #[test]
+    fn an_address_is_plain_and_a_token_fits_a_header() {
+        let new = |url: &str, token| Poster::new(url, token, SILENCE);
+        for url in ["", "localhost:1", "/v1", "file:///etc/passwd", "http://", "http://u:hidden@h/", "http://h/?hidden"]
+        {
+            let Err(fault) = new(url, None) else { panic!("{url:?} was taken") };
+            assert_eq!(fault.kind(), crate::error::Kind::Usage, "{url:?}");
+            assert!(!fault.to_string().contains("hidden"), "{fault}");
+        }
+        for token in ["hid\nden", "hid\u{7f}den"] {
+            let Err(fault) = new("http://h/", Some(token)) else { panic!("{token:?} was taken") };
+            assert!(!fault.to_string().contains("den"), "{fault}");
+        }
+        let is_local = |url| new(url, Some("key")).unwrap().is_local();
+        assert!(["http://localhost:1/v1", "http://127.0.0.2/", "http://[::1]:8/"].into_iter().all(is_local));
+        assert!(!["http://10.0.0.1/", "http://localhost.example/"].into_iter().any(is_local));
     }
 }

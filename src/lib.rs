@@ -25,6 +25,7 @@ pub mod sqlite;
 pub mod answer;
 pub mod cache;
 pub mod index;
+pub mod llm;
 pub mod model;
 pub mod rank;
 pub mod sessions;

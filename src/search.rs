@@ -57,15 +57,20 @@ pub struct Response {
 /// One generation, open, and the model once a question needed it. Serves any number of questions.
 pub struct Searcher {
     pub snapshot: Snapshot,
+    vectors: Vectors,
+}
+
+/// The model of an index, loaded when a text needs it, and the vector of the question that was asked last.
+#[derive(Default)]
+pub struct Vectors {
     embedder: Option<Embedder>,
-    /// The last question and its vector.
     asked: Option<(String, Vector)>,
 }
 
 impl Searcher {
     /// Opens the configured index.
     pub fn open(engine: &Engine) -> Result<Self> {
-        Ok(Self { snapshot: engine.store.open(&engine.config.index)?, embedder: None, asked: None })
+        Ok(Self { snapshot: engine.store.open(&engine.config.index)?, vectors: Vectors::default() })
     }
 
     /// Ranks the passages of the index, or takes the ranking of the same question, corpus and settings from the cache.
@@ -108,7 +113,7 @@ impl Searcher {
     pub fn search(&mut self, engine: &Engine, request: &Request) -> Result<Response> {
         let start = Instant::now();
         let query = checked(&request.query)?;
-        let Self { snapshot, embedder, asked } = self;
+        let Self { snapshot, vectors: Vectors { embedder, asked } } = self;
         let snapshot = &*snapshot;
         let languages = snapshot.meta().query_languages();
         let terms = (request.mode != Mode::Dense).then(|| analysis::query_terms(query, &languages));
@@ -160,21 +165,29 @@ impl Searcher {
 }
 
 impl Searcher {
+    /// The index, and what makes vectors for it.
+    pub fn split(&mut self) -> (&Snapshot, &mut Vectors) {
+        (&self.snapshot, &mut self.vectors)
+    }
+}
+
+impl Vectors {
     /// Cosines between a question's vector and other texts, through the cache.
     pub fn similarities(
         &mut self,
         engine: &Engine,
+        snapshot: &Snapshot,
         question: &str,
         texts: &[String],
         caching: Caching,
     ) -> Result<Similarities> {
         let vector = match self.asked.take() {
             Some((asked, vector)) if asked == question => vector,
-            _ => embed(engine, &self.snapshot, &mut self.embedder, Role::Query, question, caching)?.vector,
+            _ => embed(engine, snapshot, &mut self.embedder, Role::Query, question, caching)?.vector,
         };
         let mut found = Similarities { cosines: Vec::new(), hits: 0, misses: 0 };
         for text in texts {
-            let embedded = embed(engine, &self.snapshot, &mut self.embedder, Role::Passage, text, caching)?;
+            let embedded = embed(engine, snapshot, &mut self.embedder, Role::Passage, text, caching)?;
             found.hits += u64::from(embedded.hit);
             found.misses += u64::from(!embedded.hit);
             found.cosines.push(f64::from(dot(vector.as_slice(), embedded.vector.as_slice())));

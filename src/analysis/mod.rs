@@ -4,6 +4,7 @@
 //! reader might ask for (a compound and its parts, single characters and pairs of them); a question asks only for the
 //! forms that tell passages apart. Both come out of one scanner (`words`), so they cannot drift apart.
 
+mod comments;
 mod fold;
 mod plain;
 mod query;
@@ -12,6 +13,7 @@ mod stems;
 mod stopwords;
 mod words;
 
+pub use comments::readable;
 pub use plain::plain;
 pub use query::{PhraseTerm, Query, QueryTerm, query_terms};
 pub use sentences::{Kind, Passage, passages, sentences};

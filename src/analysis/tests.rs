@@ -232,6 +232,25 @@ fn plain_text() {
     check_plain("```\n**x**\n```", "```\n**x**\n```");
 }
 
+#[test]
+fn comments_are_prose() {
+    let check = |path: &str, text: &str, expected: &str| assert_eq!(readable(path, text), expected, "{path}: {text:?}");
+    check("a.md", "# Title\n// text", "# Title\n// text");
+    check(
+        "src/lib.rs",
+        "//! A room.\n\n/// Adds. It is\n/// quick.\n///\n/// ```\n/// add(1);\n/// ```\nfn add() {\n    *a = 1; // sum\n}",
+        "A room.\n\nAdds. It is\nquick.\n\n```\nadd(1);\n```\n\n```rs\nfn add() {\n    *a = 1; // sum\n}\n```\n",
+    );
+    check("a.c", "/* One.\n * Two. */\nint x;", "One.\nTwo.\n\n```c\nint x;\n```\n");
+    check("a.java", "* Goes on.\n */\nvoid f();", "Goes on.\n\n\n```java\nvoid f();\n```\n");
+    check(
+        "x/run.sh",
+        "#!/bin/sh\n# Runs it.\nrun --fast\n\nstop",
+        "\nRuns it.\n\n```sh\nrun --fast\n```\n\n\n\n```sh\nstop\n```\n",
+    );
+    check("Dockerfile", "# From here.\nFROM x", "From here.\n\n```dockerfile\nFROM x\n```\n");
+}
+
 /// Every string that ever broke a program goes through everything.
 #[test]
 fn naughty_strings() {
@@ -242,6 +261,9 @@ fn naughty_strings() {
 }
 
 fn exercise(text: &str) {
+    for path in ["a.rs", "b.py", "c.sql", "d"] {
+        let _ = passages(&readable(path, text));
+    }
     const LANGUAGES: &[&str] = &[
         "ar", "da", "nl", "en", "fi", "fr", "de", "el", "hu", "it", "no", "pt", "ro", "ru", "es", "sv", "ta", "tr",
         "zh", "",

@@ -3,51 +3,103 @@
 //! Every sentence is scored, the best is taken, and then what adds to it. A lead-in takes the list or code that it
 //! announces along; steps stay a list; code stays a fence. What was chosen is then told in the order of the documents.
 
-use std::borrow::Cow;
-
 use crate::analysis::Kind;
 use crate::document::{Answer, Citation, Hit};
 use crate::error::Result;
 
-use super::citations;
-use super::evidence::{self, Evidence};
+use super::evidence::{self, Evidence, Limits};
 use super::intent::{Intent, Wanted};
 use super::question::Question;
 use super::score::{self, Candidate};
 use super::support::Strength;
-use super::{Options, Tools};
+use super::told::{Quote, Section, code_lines};
+use super::{Options, Tools, compare, parts, told};
 
 /// How far below the best a further sentence may score.
 const REACH: f64 = 1.0;
+/// The same where sentences of other places are wanted.
+const WIDE_REACH: f64 = 2.5;
 /// Share of a sentence's words that may have been said already.
 const MAX_REPEATED: f64 = 0.7;
 /// A list may run on for this many times the words of a paragraph: it is read line by line.
 const LIST_STRETCH: usize = 2;
 const MAX_ITEMS: usize = 10;
-const MAX_CODE_LINES: usize = 14;
+/// Sentences of a summary, each from another place as far as there are any.
+const SUMMARY_SENTENCES: usize = 5;
+/// A passage that has this share of a part's weight was found for that part.
+const RELATED: f64 = 0.5;
 
-/// Answers `question` from `hits`, or says that they do not support an answer: then the text is empty and the
-/// citations are the nearest passages.
+/// The passages that an answer to `question` may rest on: those of a question with several parts, and of one that wants a
+/// summary, are more.
+#[must_use]
+pub fn evidence(question: &str, hits: &[Hit], options: &Options) -> Vec<Evidence> {
+    let intent = options.intent.unwrap_or_else(|| Intent::of(question));
+    let stretch = parts::parts(question).len() * if intent == Intent::Summary { 2 } else { 1 };
+    evidence::choose(hits, Limits { max_passages: options.limits.max_passages * stretch, ..options.limits })
+}
+
+/// Answers `question` from its [`evidence()`], or says that it does not support an answer: then the text is empty and the
+/// citations are the nearest passages. Of a question with several parts, those parts are answered that can be, each in
+/// its paragraph.
 ///
 /// # Errors
 /// Whatever [`Tools::similarity`] reports.
-pub fn answer(question: &str, hits: &[Hit], tools: &Tools<'_>, options: &Options) -> Result<Answer> {
-    let evidence = evidence::choose(hits, options.limits);
-    let asked = Question::new(question, tools);
-    let wish = Wish::of(question, options);
-    let mut candidates = score::candidates(&asked, &wish, &evidence);
-    let supported = Strength::of(question, &asked, &candidates, &evidence).margin() > 0.0;
-    let shortlist = shortlist(&mut candidates, wish.intent, tools, options)?;
-    let chosen = choose(&candidates, &shortlist, &wish, options);
-    if !supported || chosen.is_empty() {
-        let nearest = evidence.into_iter().take(options.max_nearest).zip(1..);
+pub fn answer(question: &str, evidence: &[Evidence], tools: &Tools<'_>, options: &Options) -> Result<Answer> {
+    let intent = options.intent.unwrap_or_else(|| Intent::of(question));
+    if intent == Intent::Comparison
+        && let Some(sections) = compare::sections(question, evidence, tools, options)
+    {
+        return Ok(told::told(sections, evidence));
+    }
+    let questions = parts::questions(question);
+    let n = questions.len();
+    let share = Options {
+        max_words: options.max_words.div_ceil(n),
+        max_compared: options.max_compared.div_ceil(n),
+        ..*options
+    };
+    let mut sections: Vec<Section> = Vec::new();
+    for question in &questions {
+        let mut quotes = quotes(question, n > 1, evidence, tools, &share)?;
+        quotes.retain(|quote| !sections.iter().flat_map(|said| &said.quotes).any(|said| said.is_same(quote)));
+        if !quotes.is_empty() {
+            sections.push(Section { label: None, quotes });
+        }
+    }
+    if sections.is_empty() {
+        let nearest = evidence.iter().take(options.max_nearest).zip(1..);
         return Ok(Answer {
             text: String::new(),
             supported: false,
-            citations: nearest.map(|(piece, n)| Citation { n, hit: piece.hit }).collect(),
+            citations: nearest.map(|(piece, n)| Citation { n, hit: piece.hit.clone() }).collect(),
         });
     }
-    Ok(told(&candidates, &chosen, &evidence))
+    Ok(told::told(sections, evidence))
+}
+
+/// What answers one question, the best first; nothing when the evidence does not support an answer.
+fn quotes(
+    question: &str,
+    is_part: bool,
+    evidence: &[Evidence],
+    tools: &Tools<'_>,
+    options: &Options,
+) -> Result<Vec<Quote>> {
+    let wish = Wish::of(question, options);
+    let asked = Question::new(question, wish.intent.requests(), tools);
+    let mut candidates = score::candidates(&asked, &wish, evidence);
+    // The cosines of a passage that was found for another part say nothing about this one.
+    let is_related = |source: usize| {
+        !is_part || candidates.iter().any(|other| other.source == source && other.features.passage >= RELATED)
+    };
+    let related = evidence.iter().enumerate().filter(|&(source, _)| is_related(source)).map(|(_, piece)| piece);
+    let is_supported = Strength::of(question, &asked, &candidates, related).margin() > 0.0;
+    let shortlist = shortlist(&mut candidates, wish.intent, tools, options)?;
+    if !is_supported {
+        return Ok(Vec::new());
+    }
+    let chosen = choose(&candidates, &shortlist, &wish, evidence, options);
+    Ok(chosen.into_iter().map(|at| Quote::of(&candidates, at)).collect())
 }
 
 /// What kind of answer is wished for.
@@ -63,6 +115,14 @@ impl Wish {
         Self { intent, wanted: Wanted::of(question), wants_code: super::intent::wants_code(question) }
     }
 
+    /// How far below the best a further sentence may score.
+    fn reach(&self) -> f64 {
+        match self.intent {
+            Intent::Summary => WIDE_REACH,
+            _ => REACH,
+        }
+    }
+
     fn wants_list(&self) -> bool {
         matches!(self.intent, Intent::HowTo | Intent::List)
     }
@@ -72,7 +132,8 @@ impl Wish {
 /// had.
 fn shortlist(candidates: &mut [Candidate], intent: Intent, tools: &Tools<'_>, options: &Options) -> Result<Vec<usize>> {
     candidates.iter_mut().for_each(|candidate| candidate.score = candidate.features.score(intent));
-    let mut order: Vec<usize> = (0..candidates.len()).collect();
+    // A heading names what is said below it and says nothing itself; least of all one that asks.
+    let mut order: Vec<usize> = (0..candidates.len()).filter(|&at| !candidates[at].is_title()).collect();
     let by_score = |candidates: &[Candidate], order: &mut Vec<usize>| {
         order.sort_by(|&a, &b| candidates[b].score.total_cmp(&candidates[a].score).then(a.cmp(&b)));
     };
@@ -90,12 +151,23 @@ fn shortlist(candidates: &mut [Candidate], intent: Intent, tools: &Tools<'_>, op
 }
 
 /// The candidates to quote, by index, unordered.
-fn choose(candidates: &[Candidate], shortlist: &[usize], wish: &Wish, options: &Options) -> Vec<usize> {
+fn choose(
+    candidates: &[Candidate],
+    shortlist: &[usize],
+    wish: &Wish,
+    evidence: &[Evidence],
+    options: &Options,
+) -> Vec<usize> {
     let Some(&best) = shortlist.first() else { return Vec::new() };
     if let Some(list) = list_around(candidates, best, wish, options) {
         return list;
     }
-    let mut chosen = Chosen { candidates, indices: Vec::new(), n_words: 0, n_sentences: 0, options };
+    let max_sentences = if wish.intent == Intent::Summary {
+        SUMMARY_SENTENCES.max(options.max_sentences)
+    } else {
+        options.max_sentences
+    };
+    let mut chosen = Chosen { candidates, indices: Vec::new(), n_words: 0, n_sentences: 0, max_sentences, options };
     if wish.intent == Intent::HowTo
         && let Some((lead, code)) = instructions_after(candidates, best)
     {
@@ -106,11 +178,15 @@ fn choose(candidates: &[Candidate], shortlist: &[usize], wish: &Wish, options: &
         chosen.add_code(code);
         return chosen.indices;
     }
-    for &at in shortlist {
+    let order = match wish.intent {
+        Intent::Summary => varied(candidates, shortlist, evidence),
+        _ => shortlist.to_vec(),
+    };
+    for at in order {
         let is_first = chosen.indices.is_empty();
         let candidate = &candidates[at];
         if !is_first
-            && (candidate.score < candidates[best].score - REACH
+            && (candidate.score < candidates[best].score - wish.reach()
                 || candidate.features.is_odd > 0.0
                 || chosen.repeats(at))
         {
@@ -129,8 +205,39 @@ fn choose(candidates: &[Candidate], shortlist: &[usize], wish: &Wish, options: &
         if is_first || chosen.fits(at) {
             chosen.add(at, wish);
         }
+        if is_first
+            && wish.intent == Intent::Troubleshooting
+            && let Some(remedy) = remedy(candidates, at).filter(|&remedy| chosen.fits(remedy))
+        {
+            chosen.add(remedy, wish);
+        }
     }
     chosen.indices
+}
+
+/// The shortlist with the best sentence of each section first: a summary says something of everything.
+fn varied(candidates: &[Candidate], shortlist: &[usize], evidence: &[Evidence]) -> Vec<usize> {
+    let section = |at: usize| {
+        let hit = &evidence[candidates[at].source].hit;
+        (&hit.root, &hit.path, &hit.chunk.heading)
+    };
+    let is_new = |n: usize| shortlist[..n].iter().all(|&before| section(before) != section(shortlist[n]));
+    let (first, further): (Vec<usize>, Vec<usize>) = (0..shortlist.len()).partition(|&n| is_new(n));
+    first.into_iter().chain(further).map(|n| shortlist[n]).collect()
+}
+
+/// What helps, a few sentences behind the one that says what is wrong. It seldom repeats the words of the complaint, so
+/// its score says nothing.
+fn remedy(candidates: &[Candidate], best: usize) -> Option<usize> {
+    const MAX_AHEAD: usize = 3;
+    let is_near =
+        |at: &usize| candidates[*at].source == candidates[best].source && candidates[*at].kind != Kind::Heading;
+    let ahead = best + 1..candidates.len().min(best + 1 + MAX_AHEAD);
+    let mut ahead = ahead.take_while(is_near);
+    if candidates[best].helps {
+        return None;
+    }
+    ahead.find(|&at| candidates[at].helps && candidates[at].features.is_odd == 0.0)
 }
 
 struct Chosen<'a> {
@@ -138,13 +245,13 @@ struct Chosen<'a> {
     indices: Vec<usize>,
     n_words: usize,
     n_sentences: usize,
+    max_sentences: usize,
     options: &'a Options,
 }
 
 impl Chosen<'_> {
     fn fits(&self, at: usize) -> bool {
-        self.n_sentences < self.options.max_sentences
-            && self.n_words + self.candidates[at].n_words <= self.options.max_words
+        self.n_sentences < self.max_sentences && self.n_words + self.candidates[at].n_words <= self.options.max_words
     }
 
     fn has_source(&self, source: usize) -> bool {
@@ -286,92 +393,4 @@ fn list_around(candidates: &[Candidate], best: usize, wish: &Wish, options: &Opt
         || n_on_topic * 2 > list.len();
     let has_best = list.contains(&best);
     (is_on_topic && has_best && list.iter().filter(|&&at| is_first(at)).count() > 1).then_some(list)
-}
-
-/// Writes the answer down: the best source first, within a source in its own order.
-fn told(candidates: &[Candidate], chosen: &[usize], evidence: &[Evidence]) -> Answer {
-    let mut sources: Vec<usize> = Vec::new();
-    for &at in chosen {
-        if !sources.contains(&candidates[at].source) {
-            sources.push(candidates[at].source);
-        }
-    }
-    let number = |source: usize| sources.iter().position(|&known| known == source).unwrap_or(0);
-    let mut order = chosen.to_vec();
-    order.sort_by_key(|&at| (number(candidates[at].source), at));
-    order.dedup();
-
-    let is_listed = |at: usize| matches!(candidates[at].kind, Kind::Item { .. } | Kind::Row);
-    let is_list = order.iter().filter(|&&at| is_listed(at)).count() > 1;
-    let mut text = String::new();
-    let mut step = 0;
-    // Whether what was written last stands on a line of its own.
-    let mut on_line = false;
-    for &at in &order {
-        let Candidate { kind, text: sentence, is_numbered, source, .. } = &candidates[at];
-        let goes_on = on_line && *kind == Kind::Item { first: false };
-        let begins_line = *kind == Kind::Code || is_list && matches!(kind, Kind::Item { first: true } | Kind::Row);
-        if !text.is_empty() {
-            text.push(if begins_line || on_line && !goes_on { '\n' } else { ' ' });
-        }
-        on_line = begins_line || goes_on;
-        let mark = format!("[{}]", number(*source) + 1);
-        if *kind == Kind::Code {
-            let code = code_lines(sentence).join("\n");
-            text.extend(["```", fence_language(sentence), "\n", &code, "\n```\n", &mark]);
-            continue;
-        }
-        if begins_line {
-            step += 1;
-            let bullet = if *is_numbered { format!("{step}. ") } else { "- ".to_owned() };
-            text.push_str(&bullet);
-        }
-        text.extend([&*unambiguous(sentence), " ", &mark]);
-    }
-    let citations = sources.iter().zip(1..).map(|(&source, n)| Citation { n, hit: evidence[source].hit.clone() });
-    Answer { text, supported: true, citations: citations.collect() }
-}
-
-/// The sentence, unless its own brackets or ticks would be taken for marks of ours or hide them; then without those.
-fn unambiguous(sentence: &str) -> Cow<'_, str> {
-    let is_clear = |sentence: &str| citations::marks(&format!("{sentence} [1]")).len() == 1;
-    if is_clear(sentence) && !sentence.starts_with("~~~") {
-        return Cow::Borrowed(sentence);
-    }
-    Cow::Owned(sentence.replace(['`', '~'], "").replace('[', "(").replace(']', ")"))
-}
-
-fn fence_language(code: &str) -> &str {
-    let first = code.lines().next().unwrap_or("");
-    let info = first.trim_start_matches(['`', '~']);
-    let is_language = |c: char| c.is_alphanumeric() || "+-#_.".contains(c);
-    if info.len() == first.len() { "" } else { info.trim().split(|c| !is_language(c)).next().unwrap_or("") }
-}
-
-/// The lines of a block of code without its fence and its margin, as many as fit; none when there is nothing but an
-/// include that some other tool would have followed.
-fn code_lines(code: &str) -> Vec<&str> {
-    let is_fence = |line: &str| line.trim_start().starts_with("```") || line.trim_start().starts_with("~~~");
-    let lines: Vec<&str> = code.lines().filter(|line| !is_fence(line)).collect();
-    let says_something = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with("{{#");
-    if !lines.iter().any(says_something) {
-        return Vec::new();
-    }
-    // The first line of an indented block has lost its margin to trimming.
-    let margin = lines
-        .iter()
-        .skip(1)
-        .filter(|line| !line.trim().is_empty())
-        .map(|line| line.len() - line.trim_start().len())
-        .min()
-        .unwrap_or(0);
-    let has_margin = code.starts_with("```") || code.starts_with("~~~") || margin < 4;
-    lines
-        .into_iter()
-        .filter(|line| !line.trim_start().starts_with("{{#"))
-        .map(
-            |line| if has_margin { line } else { line.get(margin..).filter(|_| line.starts_with(' ')).unwrap_or(line) },
-        )
-        .take(MAX_CODE_LINES)
-        .collect()
 }

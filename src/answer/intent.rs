@@ -1,30 +1,49 @@
-//! What kind of answer a question wants, told from its first words.
+//! What kind of answer a question wants, told from its words.
+//!
+//! All of it is tables, read from the top: the first row that fits decides. A wrong guess costs form, not truth: whatever
+//! the intent, an answer is made of the documents' own sentences.
 
 /// What kind of answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Intent {
-    /// A name, a date, a number, a short statement.
-    Fact,
     /// What something is.
     Definition,
     /// Steps.
     HowTo,
+    /// Why something fails, and what helps.
+    Troubleshooting,
+    /// How things differ.
+    Comparison,
+    /// A name, a date, a number, a reason, a short statement.
+    Factoid,
     /// Several things of a kind.
     List,
-    /// Reasons and descriptions.
-    Explanation,
+    /// What there is to say about something, from several places.
+    Summary,
 }
 
 impl Intent {
+    pub const ALL: &[Self] = &[
+        Self::Definition,
+        Self::HowTo,
+        Self::Troubleshooting,
+        Self::Comparison,
+        Self::Factoid,
+        Self::List,
+        Self::Summary,
+    ];
+
     /// The stable name used on the command line and in JSON.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Self::Fact => "fact",
             Self::Definition => "definition",
             Self::HowTo => "how-to",
+            Self::Troubleshooting => "troubleshooting",
+            Self::Comparison => "comparison",
+            Self::Factoid => "factoid",
             Self::List => "list",
-            Self::Explanation => "explanation",
+            Self::Summary => "summary",
         }
     }
 
@@ -34,68 +53,317 @@ impl Intent {
         Self::ALL.iter().copied().find(|intent| intent.name() == name)
     }
 
-    pub const ALL: &[Self] = &[Self::Fact, Self::Definition, Self::HowTo, Self::List, Self::Explanation];
-
     /// Tells from the words of a question.
     #[must_use]
     pub fn of(question: &str) -> Self {
-        let words = words(question);
-        let has = |phrase: &str| contains(&words, phrase);
-        if [
-            "how do",
-            "how to",
-            "how can",
-            "how should",
-            "how would i",
-            "steps to",
-            "how does one",
-            "wie kann ich",
-            "comment faire",
-        ]
-        .iter()
-        .any(|p| has(p))
-            || question.contains("如何")
-            || question.contains("怎么")
-            || question.contains("怎样")
-        {
-            // "How do plants breathe" asks for an explanation; "how do I install it" for steps.
-            let asks_for_steps = [
-                "how to",
-                "how do i",
-                "how do you",
-                "how do we",
-                "how can i",
-                "how can you",
-                "how can we",
-                "how should i",
-                "steps to",
-                "wie kann ich",
-            ]
-            .iter()
-            .any(|p| has(p));
-            return if asks_for_steps || !question.is_ascii() { Self::HowTo } else { Self::Explanation };
+        let asked = Words::of(question);
+        let fits = |rule: &&Rule| {
+            asked.words.len() <= rule.max_words
+                && asked.has_any(rule.any)
+                && (rule.and.is_empty() || asked.has_any(rule.and))
+        };
+        RULES.iter().find(fits).map_or(Self::Factoid, |rule| rule.intent)
+    }
+
+    /// Words that say what kind of answer is wanted and not what about, as the index has them.
+    pub(super) fn requests(self) -> &'static str {
+        match self {
+            Self::Summary => {
+                "describe explain summarise summarize summary overview tell give main points please work works \
+                 erklare beschreibe zusammenfassung uberblick explique resume resumen explica"
+            }
+            Self::Comparison => {
+                "difference differences different differ compare comparison vs versus better unterschied"
+            }
+            Self::List => "list name enumerate nenne kinds types sorts",
+            Self::Definition => "define definition meaning mean bedeutet",
+            Self::Troubleshooting => "fix troubleshoot causes",
+            Self::HowTo => "steps",
+            Self::Factoid => "",
         }
-        if ["list", "which are", "what are the", "what kinds", "what types", "name the"].iter().any(|p| has(p))
-            && !has("what are the odds")
-        {
-            return Self::List;
+    }
+
+    /// Passages to retrieve for a question of this kind where `base` are asked for: a list, a comparison and above all a
+    /// summary draw on more places than a fact does.
+    #[must_use]
+    pub fn k(self, base: usize) -> usize {
+        match self {
+            Self::Summary => base.saturating_mul(2),
+            Self::Comparison | Self::List => base.saturating_add(base / 2),
+            Self::Definition | Self::HowTo | Self::Troubleshooting | Self::Factoid => base,
         }
-        if ["why", "explain", "describe", "warum", "pourquoi"].iter().any(|p| has(p)) || question.contains("为什么")
-        {
-            return Self::Explanation;
-        }
-        let is_short = words.len() <= 6;
-        if is_short
-            && (["what is a", "what is an", "what s a", "define", "meaning of", "what does"].iter().any(|p| has(p))
-                || starts(&words, "what is")
-                || starts(&words, "what are"))
-            || question.contains("什么是")
-        {
-            return Self::Definition;
-        }
-        Self::Fact
     }
 }
+
+/// A question of at most `max_words` that has one of `any`, and one of `and` unless that is empty. For the language of
+/// phrases see [`Words::has`].
+struct Rule {
+    intent: Intent,
+    any: &'static [&'static str],
+    and: &'static [&'static str],
+    max_words: usize,
+}
+
+const fn rule(intent: Intent, any: &'static [&'static str]) -> Rule {
+    Rule { intent, any, and: &[], max_words: usize::MAX }
+}
+
+const RULES: &[Rule] = &[
+    rule(
+        Intent::Comparison,
+        &[
+            "difference between",
+            "differences between",
+            "different from",
+            "differ from",
+            "vs",
+            "versus",
+            "^compare",
+            "how .. compare to",
+            "how .. compare with",
+            "comparison of",
+            "comparison between",
+            "^which is better",
+            "^distinguish .. from",
+            "unterschied zwischen",
+            "unterschiede zwischen",
+            "unterscheidet sich",
+            "unterscheiden sich",
+            "^vergleiche",
+            "différence entre",
+            "différences entre",
+            "diferencia entre",
+            "diferencias entre",
+            "^compara",
+            "的区别",
+            "的差别",
+            "有什么区别",
+            "有什么不同",
+            "の違い",
+        ],
+    ),
+    rule(
+        Intent::Troubleshooting,
+        &[
+            "not working",
+            "doesn t work",
+            "does not work",
+            "don t work",
+            "isn t working",
+            "won t start",
+            "stopped working",
+            "how do i fix",
+            "how do you fix",
+            "how can i fix",
+            "how to fix",
+            "troubleshoot",
+            "error message",
+            "what does the error",
+            "funktioniert nicht",
+            "geht nicht",
+            "ne marche pas",
+            "ne fonctionne pas",
+            "no funciona",
+            "报错",
+            "出错",
+            "動かない",
+            "動作しない",
+        ],
+    ),
+    Rule {
+        intent: Intent::Troubleshooting,
+        any: &[
+            "why",
+            "what causes",
+            "what could cause",
+            "what should i do",
+            "what can i do",
+            "what do i do",
+            "what to do",
+            "warum",
+            "wieso",
+            "was tun",
+            "pourquoi",
+            "por qué",
+            "为什么",
+            "怎么办",
+            "なぜ",
+        ],
+        and: &[
+            "fail",
+            "fails",
+            "failed",
+            "failing",
+            "failure",
+            "error",
+            "errors",
+            "crash",
+            "crashes",
+            "crashed",
+            "crashing",
+            "broken",
+            "breaks",
+            "can t",
+            "cannot",
+            "won t",
+            "unable",
+            "stuck",
+            "hang",
+            "hangs",
+            "slow",
+            "missing",
+            "wrong",
+            "damaged",
+            "locked",
+            "denied",
+            "refused",
+            "fehler",
+            "fehlschlägt",
+            "kaputt",
+            "langsam",
+            "erreur",
+            "échoue",
+            "lent",
+            "falla",
+            "fallo",
+            "lento",
+            "失败",
+            "错误",
+            "失敗",
+            "エラー",
+        ],
+        max_words: usize::MAX,
+    },
+    rule(
+        Intent::HowTo,
+        &[
+            "how to",
+            "how do i",
+            "how do you",
+            "how do we",
+            "how can i",
+            "how can you",
+            "how can we",
+            "how should i",
+            "how should we",
+            "how would i",
+            "how does one",
+            "steps to",
+            "wie kann ich",
+            "wie kann man",
+            "^wie .. ich",
+            "comment faire",
+            "comment puis je",
+            "cómo puedo",
+            "como puedo",
+            "如何",
+            "怎么",
+            "怎样",
+            "どうやって",
+            "するには",
+        ],
+    ),
+    rule(
+        Intent::Summary,
+        &[
+            "^summarise",
+            "^summarize",
+            "summary of",
+            "overview",
+            "main points",
+            "^describe",
+            "^explain",
+            "can you explain",
+            "can you describe",
+            "please explain",
+            "please describe",
+            "tell me about",
+            "^what is .. about",
+            "^what s .. about",
+            "^what are .. about",
+            "how do",
+            "how does .. work",
+            "überblick",
+            "zusammenfassung",
+            "^fasse",
+            "^erkläre",
+            "^beschreibe",
+            "^wie funktioniert",
+            "résumé",
+            "^résume",
+            "^explique",
+            "^décris",
+            "comment fonctionne",
+            "^resume",
+            "resumen",
+            "^explica",
+            "cómo funciona",
+            "总结",
+            "概述",
+            "概括",
+            "介绍一下",
+            "解释",
+            "まとめ",
+            "要約",
+            "概要",
+            "説明して",
+        ],
+    ),
+    rule(
+        Intent::List,
+        &[
+            "^list",
+            "list all",
+            "list the",
+            "a list of",
+            "which are",
+            "what are the",
+            "what are some",
+            "what kinds",
+            "what types",
+            "what sorts",
+            "which .. are there",
+            "what .. are there",
+            "name the",
+            "^name",
+            "^enumerate",
+            "^nenne",
+            "was sind die",
+            "welche .. gibt es",
+            "quels sont",
+            "quelles sont",
+            "cuáles son",
+            "有哪些",
+            "列出",
+            "一覧",
+        ],
+    ),
+    Rule {
+        intent: Intent::Definition,
+        any: &[
+            "^what is",
+            "^what are",
+            "^what s",
+            "what is a",
+            "what is an",
+            "what does",
+            "^define",
+            "definition of",
+            "meaning of",
+            "was ist",
+            "was sind",
+            "was bedeutet",
+            "qu est ce que",
+            "que signifie",
+            "qué es",
+            "qué significa",
+            "什么是",
+            "とは",
+        ],
+        and: &[],
+        max_words: 6,
+    },
+];
 
 /// What the missing piece of a factual question looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,11 +378,15 @@ pub(super) enum Wanted {
 
 impl Wanted {
     pub(super) fn of(question: &str) -> Self {
-        let words = words(question);
-        let has = |phrase: &str| contains(&words, phrase);
-        let any = |phrases: &[&str]| phrases.iter().any(|phrase| has(phrase));
-        let holds = |parts: &[&str]| parts.iter().any(|part| question.contains(part));
-        if any(&[
+        let asked = Words::of(question);
+        WANTED.iter().find(|(_, phrases)| asked.has_any(phrases)).map_or(Self::Anything, |(wanted, _)| *wanted)
+    }
+}
+
+const WANTED: &[(Wanted, &[&str])] = &[
+    (
+        Wanted::Number,
+        &[
             "how many",
             "how much",
             "how often",
@@ -128,7 +400,6 @@ impl Wanted {
             "how fast",
             "how deep",
             "how wide",
-        ]) || any(&[
             "what percentage",
             "what percent",
             "what number",
@@ -136,7 +407,6 @@ impl Wanted {
             "what fraction",
             "what amount",
             "what proportion",
-        ]) || any(&[
             "wie viele",
             "wie viel",
             "wieviel",
@@ -144,15 +414,20 @@ impl Wanted {
             "cuantos",
             "cuantas",
             "cuánto",
+            "cuántos",
+            "cuántas",
             "quanti",
             "quanto",
             "quantos",
             "сколько",
-        ]) || holds(&["多少", "几个", "幾"])
-        {
-            return Self::Number;
-        }
-        if any(&[
+            "多少",
+            "几个",
+            "幾",
+        ],
+    ),
+    (
+        Wanted::Time,
+        &[
             "when",
             "what year",
             "which year",
@@ -167,15 +442,17 @@ impl Wanted {
             "cuándo",
             "quando",
             "когда",
-        ]) || has("in what year")
-            || holds(&["何时", "什么时候", "哪一年", "哪年", "いつ"])
-        {
-            return Self::Time;
-        }
-        if any(&["who", "whom", "whose", "wer", "wem", "qui", "quién", "кто"]) || holds(&["谁", "誰"]) {
-            return Self::Person;
-        }
-        if any(&[
+            "何时",
+            "什么时候",
+            "哪一年",
+            "哪年",
+            "いつ",
+        ],
+    ),
+    (Wanted::Person, &["who", "whom", "whose", "wer", "wem", "qui", "quién", "кто", "谁", "誰"]),
+    (
+        Wanted::Place,
+        &[
             "where",
             "what city",
             "which city",
@@ -187,38 +464,66 @@ impl Wanted {
             "où",
             "dónde",
             "где",
-        ]) || holds(&["哪里", "哪儿", "在哪", "どこ"])
-        {
-            return Self::Place;
-        }
-        if any(&["why", "what caused", "what reason", "warum", "pourquoi", "почему"]) || holds(&["为什么", "なぜ"])
-        {
-            return Self::Reason;
-        }
-        Self::Anything
-    }
-}
+            "哪里",
+            "哪儿",
+            "在哪",
+            "どこ",
+        ],
+    ),
+    (
+        Wanted::Reason,
+        &[
+            "why",
+            "what caused",
+            "what causes",
+            "what reason",
+            "warum",
+            "pourquoi",
+            "por qué",
+            "почему",
+            "为什么",
+            "なぜ",
+        ],
+    ),
+];
 
 /// Whether a question is about code, so that a block of it may be the answer.
 pub(super) fn wants_code(question: &str) -> bool {
-    let words = words(question);
-    let any = |phrases: &[&str]| phrases.iter().any(|phrase| contains(&words, phrase));
-    any(&["example", "code", "command", "syntax", "snippet", "script"])
-        || any(&["declare", "write a", "run", "flag", "option"]) && Intent::of(question) != Intent::Fact
-        || question.contains('`')
-        || question.contains("::")
-        || question.contains("()")
+    let asked = Words::of(question);
+    asked.has_any(&["example", "code", "command", "syntax", "snippet", "script"])
+        || asked.has_any(&["declare", "write a", "run", "flag", "option"]) && Intent::of(question) != Intent::Factoid
+        || ["`", "::", "()"].iter().any(|mark| question.contains(mark))
 }
 
-fn words(question: &str) -> Vec<String> {
-    question.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_lowercase).collect()
+/// A question as the tables see it.
+pub(super) struct Words<'a> {
+    text: &'a str,
+    words: Vec<String>,
 }
 
-fn contains(words: &[String], phrase: &str) -> bool {
-    let n = phrase.split(' ').count();
-    words.windows(n).any(|window| window.iter().map(String::as_str).eq(phrase.split(' ')))
-}
+impl<'a> Words<'a> {
+    pub(super) fn of(text: &'a str) -> Self {
+        let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_lowercase);
+        Self { text, words: words.collect() }
+    }
 
-fn starts(words: &[String], phrase: &str) -> bool {
-    words.iter().map(String::as_str).zip(phrase.split(' ')).filter(|(a, b)| a == b).count() == phrase.split(' ').count()
+    pub(super) fn has_any(&self, phrases: &[&str]) -> bool {
+        phrases.iter().any(|phrase| self.has(phrase))
+    }
+
+    /// Whether the words of `phrase` stand here one after the other, anything between them at `..`, and at the very
+    /// beginning after `^`. A phrase of a script without spaces is looked for as it is.
+    fn has(&self, phrase: &str) -> bool {
+        if phrase.contains(|c| matches!(c, '\u{2e80}'..='\u{9fff}')) {
+            return self.text.contains(phrase);
+        }
+        let (is_anchored, phrase) = phrase.strip_prefix('^').map_or((false, phrase), |rest| (true, rest));
+        let mut rest = self.words.as_slice();
+        phrase.split(" .. ").zip(0..).all(|(part, n)| {
+            let len = part.split(' ').count();
+            let mut places = rest.windows(len).enumerate().take(if is_anchored && n == 0 { 1 } else { usize::MAX });
+            let found = places.find(|(_, window)| window.iter().map(String::as_str).eq(part.split(' ')));
+            found.map(|(at, _)| rest = &rest[at + len..]).is_some()
+        })
+    }
 }

@@ -5,19 +5,23 @@
 //! [`plain`](crate::analysis::plain) shows them, so it cannot say what no document says.
 
 mod citations;
+mod compare;
 mod evidence;
 mod extractive;
 mod followup;
 mod intent;
+mod parts;
 mod question;
 mod score;
 mod support;
+mod told;
 
 pub use citations::{Mismatch, check, marks};
 pub use evidence::{Evidence, Limits, choose};
-pub use extractive::answer;
+pub use extractive::{answer, evidence};
 pub use followup::{Resolved, resolve};
 pub use intent::Intent;
+pub use parts::{merge, parts};
 
 use crate::error::Result;
 
@@ -31,8 +35,9 @@ pub struct Tools<'a> {
     pub weight: &'a dyn Fn(&str) -> f64,
     /// Languages of the index.
     pub languages: &'a [&'a str],
-    /// Cosines between the question and each text; absent when the index has no vectors. Called once, with at most
-    /// [`Options::max_compared`] texts.
+    /// Cosines between the question and each text; absent when the index has no vectors. Called once for a
+    /// question and once for each part of several, with at most [`Options::max_compared`] texts in all, give or take one
+    /// for each part.
     pub similarity: Option<&'a Similarity<'a>>,
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::analysis;
+use crate::analysis::{self, QueryTerm};
 
 use super::Tools;
 
@@ -36,11 +36,19 @@ pub(super) struct Found {
 }
 
 impl<'a> Question<'a> {
-    pub(super) fn new(text: &str, tools: &Tools<'a>) -> Self {
+    /// `requests` are words, parted by spaces, that do not belong to what is asked about.
+    pub(super) fn new(text: &str, requests: &str, tools: &Tools<'a>) -> Self {
         // No text has this term: every term of a text has a letter or a digit in it.
         let unseen = (tools.weight)("\u{1}").max(f64::MIN_POSITIVE);
         let mut question = Self { languages: tools.languages, terms: Vec::new(), by_variant: HashMap::new(), unseen };
-        for term in analysis::query_terms(text, tools.languages).terms {
+        let mut terms = analysis::query_terms(text, tools.languages).terms;
+        let is_request = |term: &QueryTerm| {
+            requests.split_ascii_whitespace().any(|word| term.variants.last().is_some_and(|plain| plain == word))
+        };
+        if !terms.iter().all(is_request) {
+            terms.retain(|term| !is_request(term));
+        }
+        for term in terms {
             let rarity = term.variants.iter().map(|variant| (tools.weight)(variant)).fold(unseen, f64::min);
             let is_known = rarity < unseen;
             // In an index of a few pages on one subject the subject's own words are in every passage, and without a

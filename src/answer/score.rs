@@ -18,8 +18,17 @@ pub(super) struct Candidate {
     pub text: String,
     pub n_words: usize,
     pub found: Found,
+    /// Says what to do.
+    pub helps: bool,
     pub features: Features,
     pub score: f64,
+}
+
+impl Candidate {
+    /// A heading, or a question of the text's own.
+    pub(super) fn is_title(&self) -> bool {
+        self.kind == Kind::Heading || self.text.ends_with(['?', '？', '؟'])
+    }
 }
 
 /// Each between 0 and 1, larger speaks for the sentence, unless said otherwise.
@@ -39,10 +48,12 @@ pub(super) struct Features {
     pub passage: f64,
     /// Share of the question in the heading it stands under.
     pub titled: f64,
+    /// The same for the first sentence below a heading that is a question.
+    pub replies: f64,
+    /// Troubleshooting: it says what is the matter, or what helps.
+    pub mends: f64,
     /// 1 for the best passage, falling with its place.
     pub place: f64,
-    /// Fused score of the passage against the best one's.
-    pub ratio: f64,
     /// Cosine with the question; 0 where there is none.
     pub cosine: f64,
     /// Against: too short to say anything.
@@ -61,23 +72,25 @@ pub(super) struct Features {
 
 /// Every sentence of the evidence, scored, in order.
 pub(super) fn candidates(question: &Question<'_>, wish: &Wish, evidence: &[Evidence]) -> Vec<Candidate> {
-    let best_score = evidence.first().map_or(0.0, |best| best.hit.score);
     let mut all = Vec::new();
     for (source, piece) in evidence.iter().enumerate() {
         let chunk = &piece.hit.chunk;
         let context = crate::document::context_line(piece.hit.title.as_deref(), &chunk.heading);
         let context = question.find(&context);
-        let mut heading =
-            question.find(chunk.heading.last().map(String::as_str).or(piece.hit.title.as_deref()).unwrap_or(""));
+        let heading = chunk.heading.last().map(String::as_str).or(piece.hit.title.as_deref()).unwrap_or("");
+        let mut asks = is_question(heading);
+        let mut heading = question.find(heading);
         let first = all.len();
-        for passage in analysis::passages(&chunk.text) {
-            let raw = &chunk.text[passage.span.range()];
+        let readable = analysis::readable(&piece.hit.path, &chunk.text);
+        for passage in analysis::passages(&readable) {
+            let raw = &readable[passage.span.range()];
             let text = if passage.kind == Kind::Code { raw.to_owned() } else { analysis::plain(raw) };
             if text.is_empty() {
                 continue;
             }
             let found = question.find(&text);
             let n_words = n_words(&text);
+            let helps = wish.intent == Intent::Troubleshooting && helps(&text);
             let is_numbered = raw.starts_with(|c: char| c.is_ascii_digit());
             all.push(Candidate {
                 source,
@@ -86,6 +99,7 @@ pub(super) fn candidates(question: &Question<'_>, wish: &Wish, evidence: &[Evide
                 text,
                 n_words,
                 found,
+                helps,
                 features: Features::default(),
                 score: 0.0,
             });
@@ -96,6 +110,7 @@ pub(super) fn candidates(question: &Question<'_>, wish: &Wish, evidence: &[Evide
         let passage = question.share(|term| in_passage[term]);
         for i in 0..sentences.len() {
             if sentences[i].kind == Kind::Heading {
+                asks = is_question(&sentences[i].text);
                 heading = question.find(&sentences[i].text);
             }
             let here = &sentences[i];
@@ -104,6 +119,8 @@ pub(super) fn candidates(question: &Question<'_>, wish: &Wish, evidence: &[Evide
                     || sentences.get(i + 1).is_some_and(|next| next.found.has(term))
             };
             let coverage = question.share(|term| here.found.has(term));
+            let titled = question.share(|term| heading.has(term));
+            let is_opening = i == 0 || sentences[i - 1].is_title();
             let features = Features {
                 coverage,
                 beside: question.share(|term| !here.found.has(term) && is_beside(term)),
@@ -111,9 +128,10 @@ pub(super) fn candidates(question: &Question<'_>, wish: &Wish, evidence: &[Evide
                 together: together(question, &here.found),
                 fits: f64::from(u8::from(fits(wish.wanted, here, question))),
                 passage,
-                titled: question.share(|term| heading.has(term)),
+                titled,
+                replies: if asks && is_opening { titled } else { 0.0 },
+                mends: if wish.intent == Intent::Troubleshooting { mends(here) } else { 0.0 },
                 place: 1.0 / (1.0 + piece.place as f64),
-                ratio: if best_score > 0.0 { (piece.hit.score / best_score).clamp(0.0, 1.0) } else { 1.0 },
                 cosine: 0.0,
                 is_short: (1.0 - here.n_words as f64 / 8.0).max(0.0),
                 is_odd: oddness(here, wish),
@@ -131,17 +149,18 @@ pub(super) fn candidates(question: &Question<'_>, wish: &Wish, evidence: &[Evide
 impl Features {
     pub(super) fn score(&self, intent: Intent) -> f64 {
         // A heading tells what steps, lists and definitions are about; facts stand anywhere.
-        let heading = if intent == Intent::Fact { 0.4 } else { 1.2 };
+        let heading = if intent == Intent::Factoid { 0.4 } else { 1.2 };
         3.0 * self.coverage
             + 1.0 * self.beside
             + 0.6 * self.around
             + 0.7 * self.together
             + 0.6 * self.fits
             + 1.0 * self.passage
-            + 0.5 * self.place
-            + 0.5 * self.ratio
+            + 0.8 * self.place
             + 1.5 * self.cosine
             + heading * self.titled
+            + 1.0 * self.replies
+            + 0.5 * self.mends
             + 1.0 * self.defines
             - 1.0 * self.is_short
             - 1.0 * self.is_odd
@@ -286,6 +305,65 @@ fn defines(candidate: &Candidate, coverage: f64) -> f64 {
     }
 }
 
+fn is_question(text: &str) -> bool {
+    text.trim_end().ends_with(['?', '？', '؟'])
+}
+
+const REASONS: &[&str] = &[
+    "because",
+    "due to",
+    "since",
+    "so that",
+    "in order to",
+    "reason",
+    "caused",
+    "as a result",
+    "therefore",
+    "owing to",
+    "led to",
+    "因为",
+    "由于",
+    "因此",
+];
+
+/// 1 for a cause and 1 for a remedy, halved.
+fn mends(candidate: &Candidate) -> f64 {
+    const CAUSES: &[&str] =
+        &["means that", "happens when", "occurs when", "are not what", "changed", "weil ", "parce que", "porque "];
+    let lower = candidate.text.to_lowercase();
+    let explains = [REASONS, CAUSES].concat().iter().any(|cause| lower.contains(cause));
+    0.5 * f64::from(u8::from(explains)) + 0.5 * f64::from(u8::from(candidate.helps))
+}
+
+/// Whether a sentence says what to do: it begins with a command, or advises.
+fn helps(text: &str) -> bool {
+    const COMMANDS: &str = "run try use set make give wait add remove delete rebuild update upgrade restart install reinstall         configure check choose change enable disable close open free increase reduce replace pass";
+    const ADVICE: &[&str] = &[
+        "make sure",
+        "you can ",
+        "you need to ",
+        "you must ",
+        "should ",
+        "instead",
+        "to fix ",
+        "to avoid ",
+        "to solve ",
+        "try ",
+        "run `",
+        "use `",
+        "set `",
+        "versuche",
+        "installiere",
+        "essaye",
+        "请",
+        "可以",
+        "してください",
+    ];
+    let lower = text.to_lowercase();
+    let first = lower.split(|c: char| !c.is_alphanumeric()).next().unwrap_or("");
+    is_listed(first, COMMANDS) || ADVICE.iter().any(|advice| lower.contains(advice))
+}
+
 /// Whether a sentence has a thing of the kind that is asked for and that the question does not name itself.
 fn fits(wanted: Wanted, candidate: &Candidate, question: &Question<'_>) -> bool {
     let text = candidate.text.as_str();
@@ -302,22 +380,6 @@ fn fits(wanted: Wanted, candidate: &Candidate, question: &Question<'_>) -> bool 
             words.skip(1).any(|word| word.starts_with(char::is_uppercase) && word.chars().count() > 1 && is_new(word))
         }
         Wanted::Reason => {
-            const REASONS: &[&str] = &[
-                "because",
-                "due to",
-                "since",
-                "so that",
-                "in order to",
-                "reason",
-                "caused",
-                "as a result",
-                "therefore",
-                "owing to",
-                "led to",
-                "因为",
-                "由于",
-                "因此",
-            ];
             let lower = text.to_lowercase();
             REASONS.iter().any(|reason| lower.contains(reason))
         }

@@ -30,10 +30,15 @@ pub(super) struct Strength {
 }
 
 impl Strength {
-    pub(super) fn of(text: &str, question: &Question<'_>, candidates: &[Candidate], evidence: &[Evidence]) -> Self {
+    pub(super) fn of<'a>(
+        text: &str,
+        question: &Question<'_>,
+        candidates: &[Candidate],
+        evidence: impl Iterator<Item = &'a Evidence>,
+    ) -> Self {
         let largest = |value: &dyn Fn(&Candidate) -> f64| candidates.iter().map(value).fold(0.0, f64::max);
         let cosines =
-            evidence.iter().filter_map(|piece| Some(piece.hit.legs.dense?.score)).filter(|cosine| cosine.is_finite());
+            evidence.filter_map(|piece| Some(piece.hit.legs.dense?.score)).filter(|cosine| cosine.is_finite());
         Self {
             sentence: largest(&|c| c.features.coverage + 0.5 * c.features.beside + 0.3 * c.features.around),
             passage: largest(&|c| c.features.passage),

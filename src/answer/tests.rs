@@ -31,7 +31,7 @@ fn ask(question: &str, hits: &[Hit], options: &Options) -> Answer {
     let index = crate::analysis::tests::retrieval::Bm25::new(&texts, Some("en"));
     let weight = |term: &str| f64::from(index.idf(term));
     let tools = Tools { weight: &weight, languages: &["en"], similarity: None };
-    answer(question, hits, &tools, options).expect("nothing can fail")
+    answer(question, &evidence(question, hits, options), &tools, options).expect("nothing can fail")
 }
 
 #[track_caller]
@@ -89,6 +89,129 @@ fn code_stays_code() {
         ],
         "To start the lamp service, run: [1]\n```sh\nlampd --start args[1]\n```\n[1]",
     );
+}
+
+#[test]
+fn comments_of_source_code_are_quoted_without_their_marks() {
+    let text = "/// Switches the lamp on and waits\n/// until it burns.\npub fn switch_on() {}\n";
+    let answer = ask(
+        "What switches the lamp on?",
+        &[hit(1, "lamp.rs", 0, text), hit(2, "b.md", 0, ELSEWHERE)],
+        &Options::default(),
+    );
+    assert_eq!(answer.text, "Switches the lamp on and waits until it burns. [1]");
+    assert_eq!(answer.citations[0].hit.chunk.text, text, "the citation shows the file");
+}
+
+#[test]
+fn a_heading_that_asks_is_no_answer() {
+    check_answer(
+        "How heavy is the lens?",
+        &[
+            "## How heavy is the lens?\n\nIt weighs two tonnes with its frame.\n\n## Who ground it?\n\nA workshop in Paris did.",
+            ELSEWHERE,
+        ],
+        "It weighs two tonnes with its frame. [1]",
+    );
+}
+
+#[test]
+fn trouble_gets_its_cause_and_its_remedy() {
+    check_answer(
+        "Why does the lamp fail to start?",
+        &[
+            "The lamp fails to start because its oil is frozen. That happens in hard winters. Warm the tank, or use `lampd --heat` overnight. The tank is green.",
+            ELSEWHERE,
+        ],
+        "The lamp fails to start because its oil is frozen. [1] Warm the tank, or use `lampd --heat` overnight. [1]",
+    );
+}
+
+#[test]
+fn a_summary_has_something_of_every_place() {
+    check_answer(
+        "Describe the lighthouse",
+        &[
+            "The lighthouse stands on the northern cliff of the island. The lighthouse has a red lamp and a horn.",
+            "The lighthouse was built of granite in 1887 by the board.",
+            ELSEWHERE,
+        ],
+        "The lighthouse stands on the northern cliff of the island. [1] The lighthouse has a red lamp and a horn. [1] The lighthouse was built of granite in 1887 by the board. [2]",
+    );
+}
+
+#[test]
+fn a_comparison_has_a_row_for_each_thing() {
+    check_answer(
+        "What is the difference between a beacon and a buoy?",
+        &[
+            "A beacon is a fixed light on land or on a pile. Beacons are painted red.",
+            "A buoy is a float that is moored to the bottom. Some have bells.",
+            "While a beacon stands still, a buoy moves with the water.",
+            ELSEWHERE,
+        ],
+        "While a beacon stands still, a buoy moves with the water. [1]\n- beacon: A beacon is a fixed light on land or on a pile. [2]\n- buoy: A buoy is a float that is moored to the bottom. [3]",
+    );
+}
+
+#[test]
+fn every_part_of_a_question_is_answered() {
+    let texts = [
+        "The foghorn is a compressed-air siren on the roof. Gulls hate it.",
+        "To test the foghorn, open the valve for a second. The valve is blue.",
+        ELSEWHERE,
+    ];
+    check_answer(
+        "What is the foghorn and how do I test it?",
+        &texts,
+        "The foghorn is a compressed-air siren on the roof. [1]\n\nTo test the foghorn, open the valve for a second. [2]",
+    );
+    // What nothing supports is left out.
+    check_answer(
+        "What is the foghorn? Who won the cycling race in Flanders?",
+        &texts,
+        "The foghorn is a compressed-air siren on the roof. [1]",
+    );
+}
+
+#[test]
+fn questions_are_taken_apart() {
+    let check = |question: &str, expected: &[&str]| assert_eq!(parts(question), expected, "{question:?}");
+    check("What is a beacon and how do I install one?", &["What is a beacon", "how do I install one?"]);
+    check("What is rag, and how do I install it?", &["What is rag", "how do I install rag?"]);
+    check("What is a beacon? What is a buoy?", &["What is a beacon?", "What is a buoy?"]);
+    check("Was ist ein Index und wie baue ich einen?", &["Was ist ein Index", "wie baue ich einen?"]);
+    check("什么是信标？什么是浮标？", &["什么是信标？", "什么是浮标？"]);
+    check(
+        "What is the difference between a beacon and a buoy?",
+        &["What is the difference between a beacon and a buoy?", "beacon", "buoy"],
+    );
+    check("lexical vs dense search", &["lexical vs dense search", "lexical search", "dense search"]);
+    check("Compare Box, Rc and Arc in Rust", &["Compare Box, Rc and Arc in Rust", "Box", "Rc", "Arc"]);
+    check("线程与进程的区别是什么？", &["线程与进程的区别是什么？", "线程", "进程"]);
+    for single in [
+        "What are the pros and cons of buoys?",
+        "Explain what a buoy is and how it works",
+        "Who painted the beacon and when?",
+        "How do I install and start the lamp?",
+        "When did he build it and where did it stand?",
+        "I use Linux. How do I install rag?",
+        "What did Tesla and Edison argue about?",
+        "",
+    ] {
+        check(single, &[single]);
+    }
+}
+
+#[test]
+fn rankings_of_parts_are_merged() {
+    let part = |hits: &[(&str, &str)]| {
+        (String::new(), hits.iter().zip(1..).map(|((path, text), rank)| hit(rank, path, 0, text)).collect::<Vec<_>>())
+    };
+    let merged = merge(&[part(&[("a", "one"), ("b", "two"), ("c", "six")]), part(&[("b", "two"), ("d", "ten")])]);
+    let found: Vec<(usize, &str)> = merged.iter().map(|hit| (hit.rank, &*hit.path)).collect();
+    assert_eq!(found, [(1, "a"), (2, "b"), (3, "d"), (4, "c")]);
+    assert!(merge(&[]).is_empty());
 }
 
 #[test]
@@ -157,6 +280,7 @@ fn the_model_is_asked_once_and_its_faults_are_told() {
         hit(1, "a.md", 0, "The lighthouse was built in 1887. It has a red lamp. Ships see it from afar."),
         hit(2, "b.md", 0, ELSEWHERE),
     ];
+    let pieces = evidence("When was the lighthouse built?", &hits, &Options::default());
     let weight = |_: &str| 1.0;
     let calls = std::cell::Cell::new(0);
     let near = |texts: &[String]| {
@@ -165,11 +289,11 @@ fn the_model_is_asked_once_and_its_faults_are_told() {
         Ok(vec![f64::NAN; texts.len()])
     };
     let tools = Tools { weight: &weight, languages: &["en"], similarity: Some(&near) };
-    assert!(answer("When was the lighthouse built?", &hits, &tools, &Options::default()).is_ok());
+    assert!(answer("When was the lighthouse built?", &pieces, &tools, &Options::default()).is_ok());
     assert_eq!(calls.get(), 1);
     let broken = |_: &[String]| Err(crate::error::Fault::failed("no model"));
     let tools = Tools { similarity: Some(&broken), ..tools };
-    assert!(answer("When was the lighthouse built?", &hits, &tools, &Options::default()).is_err());
+    assert!(answer("When was the lighthouse built?", &pieces, &tools, &Options::default()).is_err());
 }
 
 #[track_caller]
@@ -232,18 +356,103 @@ fn evidence_is_said_once() {
 
 #[test]
 fn intents() {
-    let check = |question: &str, expected: Intent| assert_eq!(Intent::of(question), expected, "{question:?}");
-    check("How do I install it?", Intent::HowTo);
-    check("how to install", Intent::HowTo);
-    check("如何安装？", Intent::HowTo);
-    check("How do plants breathe?", Intent::Explanation);
-    check("Why is the sky blue?", Intent::Explanation);
-    check("What is ownership?", Intent::Definition);
-    check("What are the rules of ownership?", Intent::List);
-    check("Who built the lighthouse?", Intent::Fact);
-    check("", Intent::Fact);
+    use Intent::{Comparison, Definition, Factoid, HowTo, List, Summary, Troubleshooting};
+    let cases: &[(Intent, &[&str])] = &[
+        (
+            HowTo,
+            &[
+                "How do I install it?",
+                "how to install",
+                "How can I run rag without a network?",
+                "How do I handle errors?",
+                "Wie kann ich es installieren?",
+                "Wie installiere ich rag?",
+                "Comment puis-je l'installer ?",
+                "如何安装？",
+                "どうやってインストールしますか",
+            ],
+        ),
+        (
+            Troubleshooting,
+            &[
+                "Why does the ingest fail?",
+                "Why can't rag find the model?",
+                "What should I do when the index is damaged?",
+                "How do I fix a locked database?",
+                "rag doctor is not working",
+                "Warum ist die Suche so langsam?",
+                "Pourquoi une erreur s'affiche-t-elle ?",
+                "为什么启动失败？",
+                "なぜエラーになりますか",
+            ],
+        ),
+        (
+            Comparison,
+            &[
+                "What is the difference between `Box<T>` and `Rc<T>`?",
+                "hybrid vs. lexical search",
+                "Compare threads and tasks",
+                "How does String differ from &str?",
+                "Was ist der Unterschied zwischen Box und Rc?",
+                "Quelle est la différence entre Box et Rc ?",
+                "线程和进程的区别是什么？",
+                "スレッドとプロセスの違いは",
+            ],
+        ),
+        (
+            Summary,
+            &[
+                "Summarise the chapter on ownership",
+                "Give me an overview of the cache",
+                "What is this document about?",
+                "Explain how the cache works",
+                "Describe the lighthouse.",
+                "How do plants breathe?",
+                "How does the cache work?",
+                "Erkläre den Cache",
+                "总结一下缓存",
+            ],
+        ),
+        (
+            List,
+            &[
+                "What are the rules of ownership?",
+                "List all exit codes",
+                "Which formats are there?",
+                "Welche Formate gibt es?",
+                "有哪些格式？",
+            ],
+        ),
+        (
+            Definition,
+            &[
+                "What is ownership?",
+                "What is a linked list?",
+                "define borrowing",
+                "Was ist ein Index?",
+                "什么是所有权？",
+            ],
+        ),
+        (
+            Factoid,
+            &[
+                "Who built the lighthouse?",
+                "When was it built?",
+                "Why is the sky blue?",
+                "What word describes a house with two doors?",
+                "How many exit codes does the program that came with the lamp have?",
+                "",
+            ],
+        ),
+    ];
+    for (intent, questions) in cases {
+        for question in *questions {
+            assert_eq!(Intent::of(question), *intent, "{question:?}");
+        }
+    }
     for intent in Intent::ALL {
         assert_eq!(Intent::from_name(intent.name()), Some(*intent));
+        assert!(intent.k(10) >= 10);
     }
 }
 

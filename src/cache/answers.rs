@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::rows::Reading;
 use super::{Cache, Key, Table};
 
 /// An answer as it is kept.
@@ -23,9 +24,19 @@ pub struct KeptAnswer {
 }
 
 impl Cache {
-    /// The answer kept under `key`; counts a hit or a miss.
-    pub fn answer(&self, key: &Key, scope: &str, now_s: i64) -> Option<KeptAnswer> {
-        self.find(Table::Answers, key, scope, now_s, |bytes| serde_json::from_slice(bytes).ok())
+    /// The answer kept under `key` if it still `holds`; counts a hit or a miss.
+    pub fn answer(
+        &self,
+        key: &Key,
+        scope: &str,
+        now_s: i64,
+        holds: impl FnOnce(&KeptAnswer) -> bool,
+    ) -> Option<KeptAnswer> {
+        self.find(Table::Answers, key, scope, now_s, |bytes| match serde_json::from_slice(bytes).ok() {
+            Some(kept) if holds(&kept) => Reading::Good(kept),
+            Some(_) => Reading::Stale,
+            None => Reading::Bad,
+        })
     }
 
     /// Keeps an answer.

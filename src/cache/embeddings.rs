@@ -1,5 +1,6 @@
 //! Vectors by text. The key is content-addressed, so a row cannot go stale; it can only be damaged.
 
+use super::rows::Reading;
 use super::{Cache, Key, Table};
 use crate::vector::Vector;
 
@@ -13,7 +14,7 @@ impl Key {
 impl Cache {
     /// The vector kept under `key`; counts a hit or a miss. A bad row is a miss.
     pub fn embedding(&self, key: &Key, model: &str, dimension: usize, now_s: i64) -> Option<Vector> {
-        self.find(Table::Embeddings, key, model, now_s, |bytes| Vector::from_bytes(bytes, dimension))
+        self.find(Table::Embeddings, key, model, now_s, |bytes| Reading::of(Vector::from_bytes(bytes, dimension)))
     }
 
     /// Keeps vectors for good, replacing rows of the same keys. What cannot be kept is forgotten: a cache may lose rows.

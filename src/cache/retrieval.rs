@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::rows::Reading;
 use super::{Cache, Key, Table};
 use crate::document::{Chunk, Hit, Leg, Legs, Lines, Span};
 
@@ -33,8 +34,8 @@ impl Cache {
     /// The ranking kept under `key` for the corpus `corpus`; counts a hit or a miss.
     pub fn ranking(&self, key: &Key, corpus: &str, now_s: i64) -> Option<Vec<Hit>> {
         self.find(Table::Retrieval, key, corpus, now_s, |bytes| {
-            let stored: Vec<StoredHit> = serde_json::from_slice(bytes).ok()?;
-            stored.into_iter().zip(1..).map(|(hit, rank)| hit.into_hit(rank)).collect()
+            let stored: Option<Vec<StoredHit>> = serde_json::from_slice(bytes).ok();
+            Reading::of(stored.and_then(|hits| hits.into_iter().zip(1..).map(|(hit, n)| hit.into_hit(n)).collect()))
         })
     }
 

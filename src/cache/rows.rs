@@ -22,11 +22,26 @@ pub(super) struct Row {
     created: i64,
 }
 
+/// What a reader makes of a row's value.
+pub(super) enum Reading<T> {
+    Good(T),
+    /// Rightly stored, but no longer what would be computed.
+    Stale,
+    Bad,
+}
+
+impl<T> Reading<T> {
+    /// A value that could be read, or a bad one.
+    pub fn of(value: Option<T>) -> Self {
+        value.map_or(Self::Bad, Self::Good)
+    }
+}
+
 /// What the file says of a key.
 enum Found<T> {
     Nothing,
-    /// Too old.
-    Expired,
+    /// Too old, or its reader says so.
+    Stale,
     /// Wrong checksum, scope, type or content.
     Bad,
     Good {
@@ -35,19 +50,29 @@ enum Found<T> {
     },
 }
 
+impl<T> Found<T> {
+    fn of(reading: Reading<T>, used: i64) -> Self {
+        match reading {
+            Reading::Good(value) => Self::Good { value, used },
+            Reading::Stale => Self::Stale,
+            Reading::Bad => Self::Bad,
+        }
+    }
+}
+
 impl Cache {
-    /// The value kept under `key`, as `parse` reads it; counts a hit or a miss. `scope` is what the row must be about,
-    /// a model or a corpus. A row that is damaged, too old or cannot be parsed is a miss.
-    pub fn find<T>(
+    /// The value kept under `key`, as `read` takes it; counts a hit or a miss. `scope` is what the row must be about,
+    /// a model or a corpus. A row that is damaged, too old or stale is a miss.
+    pub(super) fn find<T>(
         &self,
         table: Table,
         key: &Key,
         scope: &str,
         now_s: i64,
-        parse: impl FnOnce(&[u8]) -> Option<T>,
+        read: impl FnOnce(&[u8]) -> Reading<T>,
     ) -> Option<T> {
         let mut inner = self.lock();
-        let found = inner.find(table, key, scope, now_s, parse);
+        let found = inner.find(table, key, scope, now_s, read);
         let counters = inner.counters.entry(table).or_default();
         match found {
             Ok(Found::Good { value, used }) => {
@@ -57,7 +82,7 @@ impl Cache {
                 }
                 return Some(value);
             }
-            Ok(Found::Nothing | Found::Expired) => {}
+            Ok(Found::Nothing | Found::Stale) => {}
             Ok(Found::Bad) => counters.damaged += 1,
             Err(e) => {
                 counters.damaged += 1;
@@ -91,11 +116,10 @@ impl Inner {
         key: &Key,
         scope: &str,
         now_s: i64,
-        parse: impl FnOnce(&[u8]) -> Option<T>,
+        read: impl FnOnce(&[u8]) -> Reading<T>,
     ) -> rusqlite::Result<Found<T>> {
         if let Some(row) = self.waiting.get(&(table, *key)) {
-            let value = (row.scope == scope).then(|| parse(&row.value)).flatten();
-            return Ok(value.map_or(Found::Bad, |value| Found::Good { value, used: now_s }));
+            return Ok(if row.scope == scope { Found::of(read(&row.value), now_s) } else { Found::Bad });
         }
         let (Some(connection), Some(layers)) = (&self.connection, &self.layers) else { return Ok(Found::Nothing) };
         let sql = format!("SELECT scope, value, crc, created, used FROM {} WHERE key = ?1", table.name());
@@ -110,9 +134,9 @@ impl Inner {
             })();
             let Some((value, created, used)) = good else { return Ok(Found::Bad) };
             if is_expired(table.limits(layers), created, now_s) {
-                return Ok(Found::Expired);
+                return Ok(Found::Stale);
             }
-            Ok(parse(value).map_or(Found::Bad, |value| Found::Good { value, used }))
+            Ok(Found::of(read(value), used))
         });
         Ok(row.optional()?.unwrap_or(Found::Nothing))
     }

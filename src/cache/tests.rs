@@ -152,7 +152,9 @@ fn keep(cache: &Cache, table: Table, name: &str, bytes: usize, now_s: i64) {
 }
 
 fn has(cache: &Cache, table: Table, name: &str, now_s: i64) -> bool {
-    cache.find(table, &Key::of("test", [name.as_bytes()]), "scope", now_s, |bytes| Some(bytes.len())).is_some()
+    cache
+        .find(table, &Key::of("test", [name.as_bytes()]), "scope", now_s, |bytes| rows::Reading::Good(bytes.len()))
+        .is_some()
 }
 
 #[test]

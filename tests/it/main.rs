@@ -33,6 +33,8 @@ mod golden;
 mod index;
 // `rag ingest`.
 mod ingest;
+// Chats with a scripted server.
+mod llm;
 // `rag model`.
 mod model;
 // Nothing leaves the data directory.

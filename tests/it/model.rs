@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use crate::fixtures::{copy_dir, files_below, search, topics};
-use crate::support::{Run, Sandbox, project_data};
+use crate::support::{Run, Sandbox, has_loopback, project_data};
 
 fn int8() -> std::path::PathBuf {
     project_data().join("models/all-MiniLM-L6-v2")
@@ -177,16 +177,6 @@ impl Hub {
         let mut command = sandbox.command([&["model", "pull"], args].concat());
         Run::of(command.env("HF_ENDPOINT", format!("http://{}/", self.address)).env("HF_TOKEN", "hf_secret"))
     }
-}
-
-/// False, said aloud, where not even the loopback interface is up.
-fn has_loopback() -> bool {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let works = TcpStream::connect(listener.local_addr().unwrap()).is_ok();
-    if !works {
-        eprintln!("skipped: the loopback interface is down");
-    }
-    works
 }
 
 impl Drop for Hub {

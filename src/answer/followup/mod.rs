@@ -255,7 +255,10 @@ impl Spaced<'_> {
         }
         match (kept.first(), kept.last()) {
             (Some(first), Some(last)) => {
-                let whole = &self.before[first.start..last.end];
+                // *A vector* reads better than *vector*, to people and to models of language.
+                let article = self.said.iter().rfind(|word| word.end <= first.start);
+                let article = article.filter(|word| self.language.articles.contains(&word.lower.as_str()));
+                let whole = &self.before[article.map_or(first.start, |word| word.start)..last.end];
                 let all_kept =
                     self.content(&self.said).filter(|word| word.start >= first.start && word.end <= last.end).count()
                         == kept.len();

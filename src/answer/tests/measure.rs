@@ -128,7 +128,8 @@ fn tally(corpus: &Corpus, questions: &[(String, Vec<String>)]) -> Tally {
     let weight = |term: &str| f64::from(corpus.index.idf(term));
     let tools = Tools { weight: &weight, languages: &languages, similarity: None };
     for (question, spans) in questions {
-        let said = answer(question, &corpus.hits(question, 8), &tools, &Options::default()).expect("nothing can fail");
+        let pieces = crate::answer::evidence(question, &corpus.hits(question, 8), &Options::default());
+        let said = answer(question, &pieces, &tools, &Options::default()).expect("nothing can fail");
         if said.supported {
             assert_eq!(check(&said.text, &said.citations), [], "{}", said.text);
             n_answered += 1;

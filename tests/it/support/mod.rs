@@ -3,7 +3,10 @@
 //! Library and model come from the project's `data` folder, where `scripts/setup` puts them. A failed expectation
 //! prints the command, both streams and the folder.
 
+pub mod llm;
+
 use std::ffi::OsStr;
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -171,4 +174,14 @@ pub fn shared_data(name: &str) -> Option<PathBuf> {
         eprintln!("skipped: there is no folder {}", base.join(name).display());
     }
     found
+}
+
+/// False, said aloud, where not even the loopback interface is up.
+pub fn has_loopback() -> bool {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let works = TcpStream::connect(listener.local_addr().unwrap()).is_ok();
+    if !works {
+        eprintln!("skipped: the loopback interface is down");
+    }
+    works
 }

@@ -1,0 +1,141 @@
+//! What was chosen, written down with its marks.
+
+use std::borrow::Cow;
+
+use crate::analysis::Kind;
+use crate::document::{Answer, Citation};
+
+use super::citations;
+use super::evidence::Evidence;
+use super::score::Candidate;
+
+const MAX_CODE_LINES: usize = 14;
+
+/// One sentence, row or block of code of a passage.
+pub(super) struct Quote {
+    /// Index of the evidence that it stands in, and its place there.
+    source: usize,
+    at: usize,
+    kind: Kind,
+    is_numbered: bool,
+    text: String,
+}
+
+impl Quote {
+    pub(super) fn of(candidates: &[Candidate], at: usize) -> Self {
+        let Candidate { source, kind, is_numbered, text, .. } = &candidates[at];
+        Self { source: *source, at, kind: *kind, is_numbered: *is_numbered, text: text.clone() }
+    }
+
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.source == other.source && self.at == other.at
+    }
+}
+
+/// What answers one part of a question.
+pub(super) struct Section {
+    /// The thing that a row of a comparison is about.
+    pub label: Option<String>,
+    /// The best one first.
+    pub quotes: Vec<Quote>,
+}
+
+/// Writes the answer down: a paragraph for each section, a line for each row; within a section the best source first,
+/// within a source in its own order.
+pub(super) fn told(mut sections: Vec<Section>, evidence: &[Evidence]) -> Answer {
+    let mut sources: Vec<usize> = Vec::new();
+    for quote in sections.iter().flat_map(|section| &section.quotes) {
+        if !sources.contains(&quote.source) {
+            sources.push(quote.source);
+        }
+    }
+    let number = |source: usize| sources.iter().position(|&known| known == source).unwrap_or(0) + 1;
+    let mut text = String::new();
+    for section in &mut sections {
+        section.quotes.sort_by_key(|quote| (number(quote.source), quote.at));
+        section.quotes.dedup_by(|a, b| a.is_same(b));
+        if !text.is_empty() {
+            text.push_str(if section.label.is_some() { "\n" } else { "\n\n" });
+        }
+        if let Some(label) = &section.label {
+            text.extend(["- ", &*unambiguous(label), ": "]);
+        }
+        text.push_str(&paragraph(&section.quotes, &number));
+    }
+    let citations = sources.iter().zip(1..).map(|(&source, n)| Citation { n, hit: evidence[source].hit.clone() });
+    Answer { text, supported: true, citations: citations.collect() }
+}
+
+fn paragraph(quotes: &[Quote], number: &dyn Fn(usize) -> usize) -> String {
+    let is_listed = |quote: &&Quote| matches!(quote.kind, Kind::Item { .. } | Kind::Row);
+    let is_list = quotes.iter().filter(is_listed).count() > 1;
+    let mut text = String::new();
+    let mut step = 0;
+    // Whether what was written last stands on a line of its own.
+    let mut on_line = false;
+    for Quote { source, kind, is_numbered, text: sentence, .. } in quotes {
+        let goes_on = on_line && *kind == Kind::Item { first: false };
+        let begins_line = *kind == Kind::Code || is_list && matches!(kind, Kind::Item { first: true } | Kind::Row);
+        if !text.is_empty() {
+            text.push(if begins_line || on_line && !goes_on { '\n' } else { ' ' });
+        }
+        on_line = begins_line || goes_on;
+        let mark = format!("[{}]", number(*source));
+        if *kind == Kind::Code {
+            let code = code_lines(sentence).join("\n");
+            text.extend(["```", fence_language(sentence), "\n", &code, "\n```\n", &mark]);
+            continue;
+        }
+        if begins_line {
+            step += 1;
+            let bullet = if *is_numbered { format!("{step}. ") } else { "- ".to_owned() };
+            text.push_str(&bullet);
+        }
+        text.extend([&*unambiguous(sentence), " ", &mark]);
+    }
+    text
+}
+
+/// The sentence, unless its own brackets or ticks would be taken for marks of ours or hide them; then without those.
+fn unambiguous(sentence: &str) -> Cow<'_, str> {
+    let is_clear = |sentence: &str| citations::marks(&format!("{sentence} [1]")).len() == 1;
+    if is_clear(sentence) && !sentence.starts_with("~~~") {
+        return Cow::Borrowed(sentence);
+    }
+    Cow::Owned(sentence.replace(['`', '~'], "").replace('[', "(").replace(']', ")"))
+}
+
+fn fence_language(code: &str) -> &str {
+    let first = code.lines().next().unwrap_or("");
+    let info = first.trim_start_matches(['`', '~']);
+    let is_language = |c: char| c.is_alphanumeric() || "+-#_.".contains(c);
+    if info.len() == first.len() { "" } else { info.trim().split(|c| !is_language(c)).next().unwrap_or("") }
+}
+
+/// The lines of a block of code without its fence and its margin, as many as fit; none when there is nothing but an
+/// include that some other tool would have followed.
+pub(super) fn code_lines(code: &str) -> Vec<&str> {
+    let is_fence = |line: &str| line.trim_start().starts_with("```") || line.trim_start().starts_with("~~~");
+    let lines: Vec<&str> = code.lines().filter(|line| !is_fence(line)).collect();
+    let says_something = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with("{{#");
+    if !lines.iter().any(says_something) {
+        return Vec::new();
+    }
+    // The first line of an indented block has lost its margin to trimming.
+    let margin = lines
+        .iter()
+        .skip(1)
+        .filter(|line| !line.trim().is_empty())
+        .map(|line| line.len() - line.trim_start().len())
+        .min()
+        .unwrap_or(0);
+    let has_margin = code.starts_with("```") || code.starts_with("~~~") || margin < 4;
+    lines
+        .into_iter()
+        .filter(|line| !line.trim_start().starts_with("{{#"))
+        .map(
+            |line| if has_margin { line } else { line.get(margin..).filter(|_| line.starts_with(' ')).unwrap_or(line) },
+        )
+        .take(MAX_CODE_LINES)
+        .collect()
+}

@@ -1,0 +1,102 @@
+//! The extractive generator, and what its answers depend on beside their evidence.
+//!
+//! How rare a word is changes a little with every document. An answer sees rarity in coarse steps only and remembers each
+//! that it asked for, so that a kept answer holds exactly as long as the corpus of today gives the same steps.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use super::{CacheUse, Request};
+use crate::answer::{self, Evidence, Options, Tools};
+use crate::config::Mode;
+use crate::document::Answer;
+use crate::engine::Engine;
+use crate::error::{Fault, Result};
+use crate::index::Snapshot;
+use crate::search::Searcher;
+
+/// Steps between a word that every passage has and one that none has.
+const STEPS: f64 = 16.0;
+
+/// A term that no text has: every term of a text has a letter or a digit in it.
+const ABSENT: &str = "\u{1}";
+
+/// How rare terms are in one index, in steps.
+pub(super) struct Rarity<'a> {
+    snapshot: &'a Snapshot,
+    largest: f64,
+    asked: RefCell<BTreeMap<String, u8>>,
+    /// The first fault; a generator that asks through a function has no other way to tell.
+    fault: RefCell<Option<Fault>>,
+}
+
+impl<'a> Rarity<'a> {
+    pub fn new(snapshot: &'a Snapshot) -> Result<Self> {
+        let largest = snapshot.term_weight(ABSENT)?.max(f64::MIN_POSITIVE);
+        Ok(Self { snapshot, largest, asked: RefCell::default(), fault: RefCell::default() })
+    }
+
+    /// From 0, a word of every passage, to 16, a word of none.
+    fn step(&self, term: &str) -> u8 {
+        let weight = self.snapshot.term_weight(term).unwrap_or_else(|fault| {
+            self.fault.borrow_mut().get_or_insert(fault);
+            0.0
+        });
+        let share = (weight / self.largest).clamp(0.0, 1.0);
+        // What occurs somewhere is never taken for what occurs nowhere.
+        let step = (share * STEPS).round();
+        if share < 1.0 { step.min(STEPS - 1.0) as u8 } else { STEPS as u8 }
+    }
+
+    fn weight(&self, term: &str) -> f64 {
+        let step = self.step(term);
+        self.asked.borrow_mut().insert(term.to_owned(), step);
+        f64::from(step) / STEPS
+    }
+
+    /// Whether each term is as rare as it was.
+    pub fn is_still(&self, asked: &[(String, u8)]) -> bool {
+        asked.iter().all(|(term, step)| self.step(term) == *step)
+    }
+
+    /// What was asked for.
+    ///
+    /// # Errors
+    /// The first fault that the index reported.
+    pub fn finish(self) -> Result<Vec<(String, u8)>> {
+        match self.fault.into_inner() {
+            Some(fault) => Err(fault),
+            None => Ok(self.asked.into_inner().into_iter().collect()),
+        }
+    }
+}
+
+/// Answers from sentences of the evidence.
+pub(super) fn answer(
+    engine: &Engine,
+    searcher: &mut Searcher,
+    request: &Request,
+    resolved: &str,
+    evidence: &[Evidence],
+    options: &Options,
+    cache: &mut CacheUse,
+) -> Result<(Answer, Vec<(String, u8)>)> {
+    let (snapshot, vectors) = searcher.split();
+    let languages = snapshot.meta().query_languages();
+    let rarity = Rarity::new(snapshot)?;
+    let vectors = RefCell::new((vectors, cache));
+    let similarity = |texts: &[String]| {
+        let (vectors, cache) = &mut *vectors.borrow_mut();
+        let similar = vectors.similarities(engine, snapshot, resolved, texts, request.caching)?;
+        cache.embed_hits += similar.hits;
+        cache.embed_misses += similar.misses;
+        Ok(similar.cosines)
+    };
+    let tools = Tools {
+        weight: &|term| rarity.weight(term),
+        languages: &languages,
+        similarity: (engine.config.search_mode != Mode::Lexical).then_some(&similarity),
+    };
+    let answer = answer::answer(resolved, evidence, &tools, options)?;
+    Ok((answer, rarity.finish()?))
+}

@@ -1,0 +1,102 @@
+//! How long to wait before the next try, and the clock, the sleep and the dice that this takes.
+
+use std::time::{Duration, Instant};
+
+/// The longest wait between two tries that nobody asked for.
+const MAX_BACK_OFF: Duration = Duration::from_secs(10);
+/// The longest wait that a server may ask for.
+pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(30);
+/// How often a wait asks whether it should end.
+const POLL: Duration = Duration::from_millis(50);
+
+/// A sleep that a function can end.
+pub type Wait = dyn Fn(Duration, &dyn Fn() -> bool) + Send + Sync;
+
+/// Clock, sleep and dice: handed in, so that a test need not wait.
+pub struct Timing {
+    /// Time since any fixed moment.
+    pub now: Box<dyn Fn() -> Duration + Send + Sync>,
+    /// Waits as long as told, or until the function says true.
+    pub wait: Box<Wait>,
+    /// A number of 0 to 1.
+    pub random: Box<dyn Fn() -> f64 + Send + Sync>,
+}
+
+impl Timing {
+    /// Those of this machine.
+    pub fn real() -> Self {
+        let start = Instant::now();
+        Self { now: Box::new(move || start.elapsed()), wait: Box::new(wait), random: Box::new(fastrand::f64) }
+    }
+}
+
+fn wait(time: Duration, stop: &dyn Fn() -> bool) {
+    let start = Instant::now();
+    while !stop() {
+        let left = time.saturating_sub(start.elapsed());
+        if left.is_zero() {
+            return;
+        }
+        std::thread::sleep(left.min(POLL));
+    }
+}
+
+/// The wait after `n_tries` failed tries: 1 to 2 s, then 2 to 4 s, then 4 to 8 s, then 5 to 10 s, evenly spread by
+/// `random`, so that callers who failed together do not come back together.
+pub fn back_off(n_tries: u32, random: f64) -> Duration {
+    let longest = Duration::from_secs(1 << n_tries.min(10)).min(MAX_BACK_OFF);
+    longest.mul_f64(0.5 + 0.5 * random.clamp(0.0, 1.0))
+}
+
+/// What a server asked for, and up to a tenth more. `None` when it asks for more than [`MAX_RETRY_AFTER`].
+pub fn as_asked(retry_after: Duration, random: f64) -> Option<Duration> {
+    (retry_after <= MAX_RETRY_AFTER).then(|| retry_after.mul_f64(1.0 + 0.1 * random.clamp(0.0, 1.0)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn waits_double_and_are_spread() {
+        let check = |n_tries: u32, from_ms: u64, to_ms: u64| {
+            let range = (back_off(n_tries, 0.0), back_off(n_tries, 1.0));
+            assert_eq!(range, (Duration::from_millis(from_ms), Duration::from_millis(to_ms)), "after {n_tries}");
+            let between = back_off(n_tries, 0.3);
+            assert!(range.0 < between && between < range.1, "{between:?}");
+        };
+        check(1, 1000, 2000);
+        check(2, 2000, 4000);
+        check(3, 4000, 8000);
+        check(4, 5000, 10_000);
+        check(u32::MAX, 5000, 10_000);
+    }
+
+    #[test]
+    fn a_server_is_obeyed_within_reason() {
+        let s = Duration::from_secs;
+        assert_eq!(as_asked(s(0), 1.0), Some(s(0)));
+        assert_eq!(as_asked(s(20), 0.0), Some(s(20)));
+        assert_eq!(as_asked(s(30), 1.0), Some(s(33)));
+        assert_eq!(as_asked(s(31), 0.0), None);
+        assert_eq!(as_asked(Duration::MAX, 1.0), None);
+    }
+
+    #[test]
+    fn a_wait_ends_when_it_is_told_to() {
+        let asked = AtomicU32::new(0);
+        // Without the end it would take an hour.
+        (Timing::real().wait)(Duration::from_secs(3600), &|| asked.fetch_add(1, Ordering::Relaxed) == 2);
+        assert_eq!(asked.into_inner(), 3);
+    }
+
+    #[test]
+    fn the_dice_are_fair_enough() {
+        let timing = Timing::real();
+        let rolls: Vec<f64> = (0..100).map(|_| (timing.random)()).collect();
+        assert!(rolls.iter().all(|roll| (0.0..=1.0).contains(roll)));
+        assert!(rolls.iter().any(|roll| *roll < 0.5) && rolls.iter().any(|roll| *roll > 0.5));
+    }
+}

@@ -1,0 +1,524 @@
+//! Chats with a server that does its worst: bounded in time and memory, repeated with care, never silent about it.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use rag::error::{Fault, Kind, Result};
+use rag::llm::{Client, Endpoint, Finish, Message, Reply, Role, Secret, Timing, Usage};
+
+use crate::support::has_loopback;
+use crate::support::llm::{CACHED_TOKENS, LlmServer, PROMPT_TOKENS, Step};
+
+const KEY: &str = "sk-very-secret";
+/// Servers that are to answer get more time than any machine needs.
+const PATIENT: Duration = Duration::from_secs(60);
+/// Servers that are to be given up get little.
+const IMPATIENT: Duration = Duration::from_millis(150);
+const MIB: u64 = 1 << 20;
+
+fn endpoint(server: &LlmServer, timeout: Duration) -> Endpoint {
+    Endpoint {
+        base_url: server.base_url(),
+        model: "small".to_owned(),
+        api_key: Some(Secret::new(KEY)),
+        timeout,
+        attempts: 3,
+        temperature: 0.0,
+        max_tokens: 256,
+    }
+}
+
+/// A clock that moves only when somebody waits, and dice that always show the middle.
+#[derive(Default)]
+struct Clock {
+    now: Mutex<Duration>,
+    waits: Mutex<Vec<Duration>>,
+}
+
+impl Clock {
+    fn timing(self: &Arc<Self>) -> Timing {
+        let (reader, waiter) = (Arc::clone(self), Arc::clone(self));
+        Timing {
+            now: Box::new(move || *reader.now.lock().unwrap()),
+            wait: Box::new(move |time, _| {
+                waiter.advance(time);
+                waiter.waits.lock().unwrap().push(time);
+            }),
+            random: Box::new(|| 0.5),
+        }
+    }
+
+    fn advance(&self, time: Duration) {
+        *self.now.lock().unwrap() += time;
+    }
+
+    fn waits_ms(&self) -> Vec<u128> {
+        self.waits.lock().unwrap().iter().map(Duration::as_millis).collect()
+    }
+}
+
+fn client(server: &LlmServer, timeout: Duration) -> (Client, Arc<Clock>) {
+    let clock = Arc::new(Clock::default());
+    (Client::with_timing(endpoint(server, timeout), clock.timing()).unwrap(), clock)
+}
+
+fn messages() -> Vec<Message> {
+    let message = |role, content: &str| Message { role, content: content.to_owned() };
+    vec![message(Role::System, "Be brief."), message(Role::User, "What are combs made of?")]
+}
+
+/// One call that nobody stops: what was shown, and what came of it.
+fn ask(client: &Client) -> (Vec<String>, Result<Reply>) {
+    let mut shown = Vec::new();
+    let reply = client.chat(&messages(), &mut |text| shown.push(text.to_owned()), &|| false);
+    if let Ok(reply) = &reply {
+        assert_eq!(shown.concat(), reply.text, "what is shown is what is told");
+        assert_eq!(reply.trouble.is_some(), reply.finish == Finish::Broken);
+    }
+    (shown, reply)
+}
+
+fn one(step: Step, timeout: Duration) -> (Vec<String>, Result<Reply>, LlmServer) {
+    let server = LlmServer::start([step]);
+    let (shown, reply) = ask(&client(&server, timeout).0);
+    (shown, reply, server)
+}
+
+/// Expects exit code 7, and these words in the message or the hint.
+#[track_caller]
+fn outside(reply: Result<Reply>, says: &str) -> Fault {
+    let fault = reply.expect_err("a fault");
+    assert_eq!(fault.kind(), Kind::Outside);
+    let all = format!("{fault} / {}", fault.hint_text().unwrap_or_default());
+    assert!(all.contains(says), "{all:?} lacks {says:?}");
+    assert!(!format!("{all}{fault:?}").contains(KEY), "the key is shown: {all}");
+    fault
+}
+
+#[test]
+fn text_comes_piece_by_piece_and_everything_is_reported() {
+    if !has_loopback() {
+        return;
+    }
+    let (shown, reply, server) = one(Step::tokens(&["Of ", "wax", " — \"wäx\"."]), PATIENT);
+    assert_eq!(shown, ["Of ", "wax", " — \"wäx\"."]);
+    let usage = Usage { prompt_tokens: PROMPT_TOKENS, completion_tokens: 3, cached_tokens: Some(CACHED_TOKENS) };
+    let expected = Reply {
+        text: "Of wax — \"wäx\".".to_owned(),
+        finish: Finish::Complete,
+        trouble: None,
+        model: "scripted".to_owned(),
+        usage: Some(usage),
+        attempts: 1,
+    };
+    assert_eq!(reply.unwrap(), expected);
+    let [request] = &server.requests()[..] else { panic!("{:?}", server.requests()) };
+    assert_eq!(request.target, "POST /v1/chat/completions");
+    assert_eq!(request.header("authorization"), Some("Bearer sk-very-secret"));
+    assert_eq!(request.header("content-type"), Some("application/json"));
+    let expected = serde_json::json!({
+        "model": "small",
+        "messages": [
+            {"role": "system", "content": "Be brief."}, {"role": "user", "content": "What are combs made of?"},
+        ],
+        "temperature": 0.0,
+        "max_tokens": 256,
+        "stream": true,
+        "stream_options": {"include_usage": true},
+    });
+    assert_eq!(request.body, expected);
+}
+
+#[test]
+fn a_server_that_does_not_stream_will_do() {
+    if !has_loopback() {
+        return;
+    }
+    let (shown, reply, _server) = one(Step::not_streamed("Of wax."), PATIENT);
+    assert_eq!(shown, ["Of wax."]);
+    let reply = reply.unwrap();
+    assert_eq!((reply.finish, reply.usage.unwrap().completion_tokens), (Finish::Complete, 1));
+    let (_, reply, _server) = one(Step::Echo, PATIENT);
+    assert_eq!(reply.unwrap().text, "What are combs made of?");
+}
+
+#[test]
+fn no_key_means_no_header() {
+    if !has_loopback() {
+        return;
+    }
+    let server = LlmServer::start([Step::tokens(&["a"])]);
+    let client = Client::new(Endpoint { api_key: None, ..endpoint(&server, PATIENT) }).unwrap();
+    ask(&client).1.unwrap();
+    assert_eq!(server.requests()[0].header("authorization"), None);
+}
+
+#[test]
+fn a_server_that_refuses_is_asked_three_times() {
+    if !has_loopback() {
+        return;
+    }
+    let server = LlmServer::refusing();
+    let (client, clock) = client(&server, PATIENT);
+    outside(ask(&client).1, "refused the connection");
+    assert_eq!(clock.waits_ms(), [1500, 3000]);
+    outside(ask(&client).1, "ollama serve");
+}
+
+#[test]
+fn what_may_pass_is_tried_again_until_it_does() {
+    if !has_loopback() {
+        return;
+    }
+    let check = |steps: &[Step]| {
+        let server = LlmServer::start(steps.iter().cloned().chain([Step::tokens(&["at last"])]));
+        let (client, clock) = client(&server, PATIENT);
+        let (shown, reply) = ask(&client);
+        let reply = reply.unwrap_or_else(|e| panic!("{steps:?}: {e}"));
+        assert_eq!((shown.concat().as_str(), reply.finish), ("at last", Finish::Complete), "{steps:?}");
+        assert_eq!(reply.attempts as usize, steps.len() + 1, "{steps:?}");
+        assert_eq!(clock.waits_ms(), [1500, 3000][..steps.len()], "{steps:?}");
+    };
+    check(&[Step::status(408)]);
+    check(&[Step::status(429)]);
+    check(&[Step::status(500), Step::error(502, "bad gateway")]);
+    check(&[Step::status(503), Step::status(504)]);
+    check(&[Step::HangUp, Step::half_json()]);
+    check(&[Step::close_mid_token(&[]), Step::events(&[])]);
+    check(&[Step::events(&["{\"choices\": [{\"del"]), Step::events(&["no json"])]);
+    check(&[Step::events(&[r#"{"error": {"message": "out of memory", "code": 500}}"#])]);
+    check(&[Step::typed("application/json", "{"), Step::typed("application/json", "[1]")]);
+    check(&[Step::typed("application/json", "{}"), Step::typed("text/event-stream", "<html>")]);
+}
+
+#[test]
+fn three_tries_are_all_and_each_is_counted() {
+    if !has_loopback() {
+        return;
+    }
+    let server = LlmServer::start([Step::error(500, "no memory left")]);
+    let (client, clock) = client(&server, PATIENT);
+    outside(ask(&client).1, "answered 500 for the model \"small\": no memory left");
+    assert_eq!((server.requests().len(), clock.waits_ms()), (3, vec![1500, 3000]));
+    let once = Client::new(Endpoint { attempts: 1, ..endpoint(&server, PATIENT) }).unwrap();
+    outside(ask(&once).1, "500");
+    assert_eq!(server.requests().len(), 4);
+}
+
+#[test]
+fn a_server_that_names_a_time_is_obeyed_within_reason() {
+    if !has_loopback() {
+        return;
+    }
+    let server = LlmServer::start([Step::busy("7"), Step::busy("0"), Step::tokens(&["a"])]);
+    let (patient, clock) = client(&server, PATIENT);
+    assert_eq!(ask(&patient).1.unwrap().attempts, 3);
+    assert_eq!(clock.waits_ms(), [7350, 0]);
+    let dated = |date: &str| {
+        let headers = vec![("retry-after", "Sun, 06 Nov 1994 08:49:57 GMT".to_owned()), ("date", date.to_owned())];
+        Step::Plain { status: 503, headers, body: String::new(), cut: false }
+    };
+    let server = LlmServer::start([dated("Sun, 06 Nov 1994 08:49:37 GMT"), Step::tokens(&["a"])]);
+    let (patient, clock) = client(&server, PATIENT);
+    ask(&patient).1.unwrap();
+    assert_eq!(clock.waits_ms(), [21_000]);
+    for far in ["3600", "31", "99999999999999999999999"] {
+        let server = LlmServer::start([Step::busy(far)]);
+        let (client, clock) = client(&server, PATIENT);
+        outside(ask(&client).1, "asks to be left alone for");
+        assert_eq!((server.requests().len(), clock.waits_ms()), (1, vec![]));
+    }
+}
+
+#[test]
+fn a_server_that_hangs_is_given_up() {
+    if !has_loopback() {
+        return;
+    }
+    let (shown, reply, server) = one(Step::Hang, IMPATIENT);
+    outside(reply, "was silent for 0.15 s");
+    assert_eq!((shown.len(), server.requests().len(), server.hung_up()), (0, 3, 3));
+    // A head without a body is no text either.
+    let (_, reply, server) = one(Step::hang_after(&[]), IMPATIENT);
+    outside(reply, "longer time-out");
+    assert_eq!(server.hung_up(), 3);
+}
+
+#[test]
+fn what_came_before_a_failure_is_kept_and_marked() {
+    if !has_loopback() {
+        return;
+    }
+    let check = |step: Step, timeout: Duration, text: &str, says: &str| {
+        let (_, reply, server) = one(step, timeout);
+        let reply = reply.unwrap();
+        assert_eq!((reply.text.as_str(), reply.finish, reply.attempts), (text, Finish::Broken, 1), "{says}");
+        let trouble = reply.trouble.unwrap();
+        assert!(trouble.contains(says), "{trouble:?} lacks {says:?}");
+        assert_eq!(server.requests().len(), 1, "no text is asked for twice");
+    };
+    let said = r#"{"choices": [{"delta": {"content": "Of w"}}]}"#;
+    // On a machine too busy to pass on a word in time there is no text at all; the time is generous for that.
+    check(Step::hang_after(&["Of ", "w"]), Duration::from_secs(2), "Of w", "was silent");
+    check(Step::close_mid_token(&["Of ", "w"]), PATIENT, "Of w", "broke off");
+    check(Step::events(&[said]), PATIENT, "Of w", "closed the connection before the end");
+    check(Step::events(&[said, "{\"choi"]), PATIENT, "Of w", "no part of a chat");
+    let error = r#"{"error": {"message": "slot\u001b[31m gone, sk-very-secret"}}"#;
+    check(Step::events(&[said, error]), PATIENT, "Of w", "slot [31m gone, (the key)");
+    let filtered = r#"{"choices": [{"delta": {"content": ""}, "finish_reason": "content_filter"}]}"#;
+    check(Step::events(&[said, filtered, "[DONE]"]), PATIENT, "Of w", "withheld");
+}
+
+#[test]
+fn what_follows_the_end_of_the_text_is_not_missed() {
+    if !has_loopback() {
+        return;
+    }
+    let said = r#"{"choices": [{"delta": {"content": "Of wax."}}]}"#;
+    let stop = r#"{"choices": [{"delta": {}, "finish_reason": "stop"}]}"#;
+    let length = r#"{"choices": [{"delta": {}, "finish_reason": "length"}]}"#;
+    let check = |data: &[&str], finish: Finish| {
+        let reply = one(Step::events(data), PATIENT).1.unwrap();
+        assert_eq!((reply.text.as_str(), reply.finish, reply.usage), ("Of wax.", finish, None), "{data:?}");
+    };
+    check(&[said, "[DONE]"], Finish::Complete);
+    check(&[said, stop], Finish::Complete);
+    check(&[said, length, "nonsense"], Finish::Length);
+    check(&["", said, stop, "[DONE]", "never read"], Finish::Complete);
+}
+
+#[test]
+fn a_stream_without_end_is_cut() {
+    if !has_loopback() {
+        return;
+    }
+    let (_, reply, server) = one(Step::Endless, PATIENT);
+    let reply = reply.unwrap();
+    assert_eq!(reply.finish, Finish::Broken);
+    assert!(reply.text.len() as u64 <= 4 * MIB && reply.text.len() as u64 > 3 * MIB, "{}", reply.text.len());
+    // Beside what was read there is only what the system's buffers hold.
+    assert!(server.n_written() < 32 * MIB, "{}", server.n_written());
+    assert_eq!(server.hung_up(), 1);
+}
+
+#[test]
+fn a_line_without_end_is_not_kept() {
+    if !has_loopback() {
+        return;
+    }
+    let (shown, reply, server) = one(Step::LongLine, PATIENT);
+    outside(reply, "sends more than a reply can be");
+    assert_eq!((shown.len(), server.requests().len()), (0, 3));
+    assert!(server.n_written() < 3 * 16 * MIB, "{}", server.n_written());
+    assert_eq!(server.hung_up(), 3);
+}
+
+#[test]
+fn comments_without_end_bring_nobody_anything() {
+    if !has_loopback() {
+        return;
+    }
+    let server = LlmServer::start([Step::Flood]);
+    let flooded = Client::new(Endpoint { attempts: 1, ..endpoint(&server, PATIENT) }).unwrap();
+    outside(ask(&flooded).1, "sends more than a reply can be");
+    assert!(server.n_written() < 96 * MIB, "{}", server.n_written());
+    // Each comment ends the silence, but not the call.
+    let (_, reply, server) = one(Step::Drip, IMPATIENT);
+    outside(reply, "did not end its reply within 1.5 s");
+    assert_eq!((server.requests().len(), server.hung_up()), (1, 1));
+}
+
+#[test]
+fn what_is_no_chat_is_not_read() {
+    if !has_loopback() {
+        return;
+    }
+    for (content_type, says) in [("text/html; charset=utf-8", "answered with text/html"), ("", "without a type")] {
+        let (shown, reply, server) = one(Step::typed(content_type, "<h1>Log in</h1> data: x"), PATIENT);
+        outside(reply, says);
+        assert_eq!((shown.len(), server.requests().len()), (0, 1), "{content_type}");
+    }
+}
+
+#[test]
+fn a_redirect_is_not_followed_and_the_key_stays() {
+    if !has_loopback() {
+        return;
+    }
+    let other = LlmServer::start([Step::tokens(&["stolen"])]);
+    let (shown, reply, server) = one(Step::redirect(&format!("{}/chat/completions", other.base_url())), PATIENT);
+    outside(reply, "redirects are not followed");
+    assert_eq!((shown.len(), server.requests().len(), other.requests().len()), (0, 1, 0));
+}
+
+#[test]
+fn what_is_wrong_with_a_request_is_said_at_once() {
+    if !has_loopback() {
+        return;
+    }
+    let check = |step: Step, says: &[&str]| {
+        for says in says {
+            let (_, reply, server) = one(step.clone(), PATIENT);
+            outside(reply, says);
+            assert_eq!(server.requests().len(), 1, "{says}");
+        }
+    };
+    check(Step::error(401, "Incorrect API key provided: sk-very-secret"), &["provided: (the key)", "take the key"]);
+    check(Step::error(401, "wrong: sk-very-\u{7}secret or sk-very-secret"), &["or (the key)", "model \"small\""]);
+    check(Step::status(403), &["403"]);
+    check(Step::error(404, "model 'small' not found"), &["model 'small' not found", "does the server have this model"]);
+    check(Step::error(400, "context\nlength\u{1b}]0;x\u{7} exceeded"), &["context length ]0;x exceeded"]);
+    check(Step::error(400, &"é".repeat(10_000)), &[&format!(": {}…", "é".repeat(300))]);
+    check(Step::error(413, "too large"), &["fit the model"]);
+    check(Step::status(501), &["501"]);
+    check(Step::events(&[r#"{"error": "no", "code": 404}"#]), &["answered 404 for the model \"small\": no"]);
+}
+
+#[test]
+fn a_server_that_wants_other_words_gets_them_and_is_remembered() {
+    if !has_loopback() {
+        return;
+    }
+    let server = LlmServer::start([
+        Step::error(400, "Unrecognized request argument supplied: stream_options"),
+        Step::error(400, "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."),
+        Step::tokens(&["a"]),
+    ]);
+    let (client, clock) = client(&server, PATIENT);
+    assert_eq!(ask(&client).1.unwrap().attempts, 1);
+    ask(&client).1.unwrap();
+    assert_eq!(clock.waits_ms(), [0; 0]);
+    let requests = server.requests();
+    let has = |name: &str| requests.iter().map(|request| request.body.get(name).is_some()).collect::<Vec<_>>();
+    assert_eq!(has("stream_options"), [true, false, false, false]);
+    assert_eq!(has("max_tokens"), [true, true, false, false]);
+    assert_eq!(has("max_completion_tokens"), [false, false, true, true]);
+    // Who says so for ever is not asked for ever.
+    let (_, reply, server) = one(Step::error(400, "stream_options max_completion_tokens"), PATIENT);
+    outside(reply, "stream_options");
+    assert_eq!(server.requests().len(), 3);
+}
+
+#[test]
+fn a_stop_ends_the_call_and_keeps_what_came() {
+    if !has_loopback() {
+        return;
+    }
+    let check = |steps: Vec<Step>, stop_at: &str, text: &str| {
+        let server = LlmServer::start(steps);
+        let client = Client::new(endpoint(&server, PATIENT)).unwrap();
+        let (stop, polls) = (AtomicBool::new(stop_at.is_empty()), AtomicU32::new(0));
+        let mut on_text = |text: &str| stop.store(text == stop_at, Ordering::SeqCst);
+        // Without a word to wait for, it stops once the request has gone out.
+        let stopped = || {
+            polls.fetch_add(1, Ordering::SeqCst);
+            stop.load(Ordering::SeqCst) && !server.requests().is_empty()
+        };
+        let reply = client.chat(&messages(), &mut on_text, &stopped).unwrap();
+        assert_eq!((reply.text.as_str(), reply.finish), (text, Finish::Interrupted));
+        assert!(polls.into_inner() > 0);
+        server.hung_up()
+    };
+    assert_eq!(check(vec![Step::hang_after(&["Of ", "wax"])], "wax", "Of wax"), 1);
+    assert_eq!(check(vec![Step::Hang], "", ""), 1);
+    assert_eq!(check(vec![Step::hang_after(&[])], "", ""), 1);
+    assert_eq!(check(vec![Step::Drip], "", ""), 1);
+    // Between two tries, in a wait that would take half a minute.
+    check(vec![Step::busy("30")], "", "");
+    check(vec![Step::tokens(&["a", "b", "c"])], "b", "ab");
+}
+
+#[test]
+fn a_server_that_keeps_failing_is_left_alone_for_a_while() {
+    if !has_loopback() {
+        return;
+    }
+    let mut script = vec![Step::status(500); 6];
+    script.push(Step::tokens(&["well again"]));
+    let server = LlmServer::start(script);
+    let clock = Arc::new(Clock::default());
+    let client = Client::with_timing(Endpoint { attempts: 1, ..endpoint(&server, PATIENT) }, clock.timing()).unwrap();
+    for n in 1..=5 {
+        outside(ask(&client).1, "answered 500");
+        assert_eq!(server.requests().len(), n);
+    }
+    outside(ask(&client).1, "failed 5 times in a row and is left alone for 30 s");
+    clock.advance(Duration::from_secs(29));
+    outside(ask(&client).1, "left alone for 1 s");
+    assert_eq!(server.requests().len(), 5);
+    clock.advance(Duration::from_secs(1));
+    outside(ask(&client).1, "answered 500");
+    outside(ask(&client).1, "left alone for 30 s");
+    clock.advance(Duration::from_secs(30));
+    assert_eq!(ask(&client).1.unwrap().text, "well again");
+    assert_eq!(ask(&client).1.unwrap().text, "well again");
+    assert_eq!(server.requests().len(), 8);
+}
+
+#[test]
+fn a_wrong_request_says_nothing_against_the_server() {
+    if !has_loopback() {
+        return;
+    }
+    let server = LlmServer::start([Step::error(400, "too long")]);
+    let (client, _) = client(&server, PATIENT);
+    for _ in 0..7 {
+        outside(ask(&client).1, "too long");
+    }
+    assert_eq!(server.requests().len(), 7);
+}
+
+#[test]
+fn one_client_serves_many_threads_and_one_that_hangs_holds_up_none() {
+    if !has_loopback() {
+        return;
+    }
+    let server = LlmServer::start([Step::Hang, Step::Echo]);
+    let client = Client::new(endpoint(&server, PATIENT)).unwrap();
+    let (client, server, done) = (&client, &server, &AtomicBool::new(false));
+    let say = |text: String, stop: &(dyn Fn() -> bool + Sync)| {
+        client.chat(&[Message { role: Role::User, content: text }], &mut |_| (), stop).unwrap()
+    };
+    std::thread::scope(|scope| {
+        let hanging = scope.spawn(move || say(String::new(), &|| done.load(Ordering::SeqCst)));
+        while server.requests().is_empty() {
+            std::thread::yield_now();
+        }
+        let others: Vec<_> = (0..8).map(|n| scope.spawn(move || say(format!("reply {n}"), &|| false).text)).collect();
+        let texts: Vec<String> = others.into_iter().map(|other| other.join().unwrap()).collect();
+        assert_eq!(texts, (0..8).map(|n| format!("reply {n}")).collect::<Vec<_>>());
+        done.store(true, Ordering::SeqCst);
+        assert_eq!(hanging.join().unwrap().finish, Finish::Interrupted);
+    });
+}
+
+#[test]
+fn settings_without_sense_are_refused_and_the_key_is_never_shown() {
+    let with = |change: &dyn Fn(&mut Endpoint)| {
+        let mut endpoint = Endpoint {
+            base_url: "http://127.0.0.1:1/v1".to_owned(),
+            model: "small".to_owned(),
+            api_key: Some(Secret::new(KEY)),
+            timeout: PATIENT,
+            attempts: 3,
+            temperature: 0.0,
+            max_tokens: 256,
+        };
+        change(&mut endpoint);
+        assert!(!format!("{endpoint:?}").contains("secret"), "{endpoint:?}");
+        Client::new(endpoint).map(drop).map_err(|fault| {
+            assert!(!format!("{fault:?}").contains("secret"), "{fault:?}");
+            fault.kind()
+        })
+    };
+    assert_eq!(with(&|_| ()), Ok(()));
+    assert_eq!(with(&|endpoint| endpoint.base_url.push('/')), Ok(()));
+    for url in ["", "localhost:11434", "ftp://h/v1", "http://user@h/v1", "http://h/v1?key=1", "http://h/v1#x"] {
+        assert_eq!(with(&|endpoint| url.clone_into(&mut endpoint.base_url)), Err(Kind::Usage), "{url}");
+    }
+    assert_eq!(with(&|endpoint| endpoint.api_key = Some(Secret::new("very\nsecret"))), Err(Kind::Usage));
+    assert_eq!(with(&|endpoint| endpoint.attempts = 0), Err(Kind::Usage));
+    assert_eq!(with(&|endpoint| endpoint.timeout = Duration::ZERO), Err(Kind::Usage));
+    assert_eq!(with(&|endpoint| endpoint.timeout = Duration::MAX), Err(Kind::Usage));
+}

@@ -1,0 +1,380 @@
+//! A language model's server that does what a script says: one step for each connection, the last one for all that
+//! follow. It listens on a port of its own and ends when it is dropped.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Read as _, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+/// What the server reports about each streamed reply, beside one completion token for each piece.
+pub const PROMPT_TOKENS: u64 = 12;
+pub const CACHED_TOKENS: u64 = 8;
+
+/// What one connection gets.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// A whole reply, streamed in these pieces, with `finish_reason`, token counts and `[DONE]`.
+    Tokens(Vec<String>),
+    /// The last message, sent back as one piece.
+    Echo,
+    /// Events with these data, then the end of the connection, properly announced.
+    Events(Vec<String>),
+    /// The events of these pieces and half of another, then the end of the connection, unannounced.
+    CloseMidToken(Vec<String>),
+    /// These pieces, then nothing until the client hangs up.
+    HangAfter(Vec<String>),
+    /// Not even the first line of a reply.
+    Hang,
+    /// Events without end, until the client hangs up.
+    Endless,
+    /// One line of 1 GB, until the client hangs up.
+    LongLine,
+    /// Comments, one now and then, until the client hangs up.
+    Drip,
+    /// Comments as fast as they go, until the client hangs up.
+    Flood,
+    /// The connection is closed before the request is read.
+    HangUp,
+    /// Status, further headers, body. With `cut`, the length announced is twice that of the body.
+    Plain { status: u16, headers: Vec<(&'static str, String)>, body: String, cut: bool },
+}
+
+impl Step {
+    pub fn tokens(pieces: &[&str]) -> Self {
+        Self::Tokens(owned(pieces))
+    }
+
+    pub fn hang_after(pieces: &[&str]) -> Self {
+        Self::HangAfter(owned(pieces))
+    }
+
+    pub fn close_mid_token(pieces: &[&str]) -> Self {
+        Self::CloseMidToken(owned(pieces))
+    }
+
+    pub fn events(data: &[&str]) -> Self {
+        Self::Events(owned(data))
+    }
+
+    /// A failure without words.
+    pub fn status(status: u16) -> Self {
+        Self::Plain { status, headers: Vec::new(), body: String::new(), cut: false }
+    }
+
+    /// A failure in the words of the server.
+    pub fn error(status: u16, message: &str) -> Self {
+        let body = json!({"error": {"message": message, "type": "x"}}).to_string();
+        Self::Plain { status, headers: vec![("content-type", "application/json".to_owned())], body, cut: false }
+    }
+
+    /// 429 with `Retry-After`.
+    pub fn busy(retry_after: &str) -> Self {
+        let headers = vec![("retry-after", retry_after.to_owned())];
+        Self::Plain { status: 429, headers, body: String::new(), cut: false }
+    }
+
+    /// 200 with a body of this type.
+    pub fn typed(content_type: &str, body: &str) -> Self {
+        let headers = vec![("content-type", content_type.to_owned())];
+        Self::Plain { status: 200, headers, body: body.to_owned(), cut: false }
+    }
+
+    /// A whole reply in one piece, from a server that does not stream.
+    pub fn not_streamed(text: &str) -> Self {
+        let choice = json!({"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"});
+        let reply = json!({"model": "scripted", "choices": [choice], "usage": usage(1)});
+        Self::typed("application/json; charset=utf-8", &reply.to_string())
+    }
+
+    /// Half of a JSON reply, where twice as many bytes were announced.
+    pub fn half_json() -> Self {
+        let headers = vec![("content-type", "application/json".to_owned())];
+        Self::Plain { status: 200, headers, body: r#"{"choices": [{"mess"#.to_owned(), cut: true }
+    }
+
+    pub fn redirect(to: &str) -> Self {
+        Self::Plain { status: 307, headers: vec![("location", to.to_owned())], body: String::new(), cut: false }
+    }
+}
+
+/// What a client sent.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Such as `POST /v1/chat/completions`.
+    pub target: String,
+    /// Names in lower case.
+    pub headers: BTreeMap<String, String>,
+    pub body: Value,
+}
+
+impl Request {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(String::as_str)
+    }
+
+    /// The content of the last message with this role.
+    pub fn message(&self, role: &str) -> &str {
+        let messages = self.body["messages"].as_array().map_or(&[][..], Vec::as_slice);
+        let last = messages.iter().rev().find(|message| message["role"] == role);
+        last.and_then(|message| message["content"].as_str()).unwrap_or_default()
+    }
+}
+
+pub struct LlmServer {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+    /// Keep the port of a server that refuses.
+    _held: Option<(TcpListener, TcpStream)>,
+}
+
+#[derive(Default)]
+struct Shared {
+    script: Vec<Step>,
+    requests: Mutex<Vec<Request>>,
+    n_written: AtomicU64,
+    n_hung_up: AtomicUsize,
+    stop: AtomicBool,
+}
+
+impl LlmServer {
+    pub fn start(script: impl IntoIterator<Item = Step>) -> Self {
+        let shared = Arc::new(Shared { script: script.into_iter().collect(), ..Shared::default() });
+        assert!(!shared.script.is_empty(), "a script has a step");
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let thread = std::thread::spawn({
+            let shared = Arc::clone(&shared);
+            move || serve(&listener, &shared)
+        });
+        Self { address, shared, thread: Some(thread), _held: None }
+    }
+
+    /// A server that refuses every connection: its port is taken by an open connection, and nobody listens there.
+    pub fn refusing() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let address = stream.local_addr().unwrap();
+        Self { address, shared: Arc::default(), thread: None, _held: Some((listener, stream)) }
+    }
+
+    pub fn base_url(&self) -> String {
+        format!("http://{}/v1", self.address)
+    }
+
+    /// All requests so far, in the order in which they were read.
+    pub fn requests(&self) -> Vec<Request> {
+        self.shared.requests.lock().unwrap().clone()
+    }
+
+    /// Bytes of bodies that clients took, or that the system took for them.
+    pub fn n_written(&self) -> u64 {
+        self.shared.n_written.load(Ordering::SeqCst)
+    }
+
+    /// Ends the server and tells how many clients hung up by themselves before.
+    pub fn hung_up(mut self) -> usize {
+        self.end();
+        self.shared.n_hung_up.load(Ordering::SeqCst)
+    }
+
+    fn end(&mut self) {
+        let Some(thread) = self.thread.take() else { return };
+        self.shared.stop.store(true, Ordering::SeqCst);
+        // Only to wake it.
+        let _ = TcpStream::connect(self.address);
+        let ended = thread.join();
+        assert!(std::thread::panicking() || ended.is_ok(), "the server panicked");
+    }
+}
+
+impl Drop for LlmServer {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn serve(listener: &TcpListener, shared: &Shared) {
+    std::thread::scope(|scope| {
+        let mut streams: Vec<TcpStream> = Vec::new();
+        for stream in listener.incoming().map_while(Result::ok) {
+            if shared.stop.load(Ordering::SeqCst) {
+                // Whoever hangs on is hung up on. What a client closed before is seen as closed all the same.
+                streams.iter().for_each(|stream| drop(stream.shutdown(Shutdown::Write)));
+                return;
+            }
+            let step = shared.script[streams.len().min(shared.script.len() - 1)].clone();
+            streams.push(stream.try_clone().unwrap());
+            // Who hangs up early has their reasons.
+            scope.spawn(move || drop(answer(stream, step, shared)));
+        }
+    });
+}
+
+fn answer(stream: TcpStream, step: Step, shared: &Shared) -> std::io::Result<()> {
+    if matches!(step, Step::HangUp) {
+        return Ok(());
+    }
+    stream.set_nodelay(true)?;
+    // A test that fails ends nevertheless.
+    stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+    let request = read_request(&stream)?;
+    let echo = request.body["messages"].as_array().and_then(|all| all.last()?["content"].as_str()).unwrap_or_default();
+    let echo = vec![echo.to_owned()];
+    shared.requests.lock().unwrap().push(request);
+    let mut out = Chunked { stream: &stream, shared };
+    match step {
+        Step::Tokens(pieces) => out.reply(&pieces),
+        Step::Echo => out.reply(&echo),
+        Step::Events(data) => {
+            out.begin()?;
+            data.iter().try_for_each(|data| out.event(data))?;
+            out.end()
+        }
+        Step::CloseMidToken(pieces) => {
+            out.begin()?;
+            pieces.iter().try_for_each(|piece| out.event(&delta(piece)))?;
+            out.write(&format!("data: {}", &delta("never read")[..40]))
+        }
+        Step::HangAfter(pieces) => {
+            out.begin()?;
+            pieces.iter().try_for_each(|piece| out.event(&delta(piece)))?;
+            out.until_hung_up()
+        }
+        Step::Hang => out.until_hung_up(),
+        Step::Endless => {
+            out.begin()?;
+            let event = delta(&"word ".repeat(1000));
+            out.for_ever(|out| out.event(&event))
+        }
+        Step::LongLine => {
+            out.begin()?;
+            out.write("data: ")?;
+            let part = "x".repeat(1 << 16);
+            let written = (0..1 << 14).try_for_each(|_| out.write(&part));
+            out.count_hang_up(written)
+        }
+        Step::Flood => {
+            out.begin()?;
+            let comments = ": still there\n\n".repeat(1000);
+            out.for_ever(|out| out.write(&comments))
+        }
+        Step::Drip => {
+            out.begin()?;
+            // Reading is the pause: the client sends nothing more.
+            stream.set_read_timeout(Some(Duration::from_millis(20)))?;
+            out.for_ever(|out| match (&mut &stream).read(&mut [0]) {
+                Ok(_) => Err(std::io::ErrorKind::ConnectionReset.into()),
+                Err(_) => out.write(": still there\n\n"),
+            })
+        }
+        Step::HangUp => Ok(()),
+        Step::Plain { status, headers, body, cut } => {
+            let length = body.len() * if cut { 2 } else { 1 };
+            let mut head = format!("HTTP/1.1 {status} Said\r\ncontent-length: {length}\r\nconnection: close\r\n");
+            headers.iter().for_each(|(name, value)| head += &format!("{name}: {value}\r\n"));
+            (&stream).write_all(format!("{head}\r\n{body}").as_bytes())
+        }
+    }
+}
+
+fn read_request(stream: &TcpStream) -> std::io::Result<Request> {
+    let mut reader = BufReader::new(stream);
+    let mut line = || -> std::io::Result<String> {
+        let mut line = String::new();
+        reader.read_line(&mut line)?;
+        Ok(line.trim_end().to_owned())
+    };
+    let target = line()?.trim_end_matches(" HTTP/1.1").to_owned();
+    let mut headers = BTreeMap::new();
+    loop {
+        match line()?.split_once(": ") {
+            Some((name, value)) => headers.insert(name.to_ascii_lowercase(), value.to_owned()),
+            None => break,
+        };
+    }
+    let length = headers.get("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body)?;
+    Ok(Request { target, headers, body: serde_json::from_slice(&body).unwrap_or_default() })
+}
+
+/// A body of unknown length, event by event.
+struct Chunked<'a> {
+    stream: &'a TcpStream,
+    shared: &'a Shared,
+}
+
+impl Chunked<'_> {
+    fn reply(&mut self, pieces: &[String]) -> std::io::Result<()> {
+        self.begin()?;
+        pieces.iter().try_for_each(|piece| self.event(&delta(piece)))?;
+        self.event(&json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}).to_string())?;
+        self.event(&json!({"choices": [], "usage": usage(pieces.len())}).to_string())?;
+        self.event("[DONE]")?;
+        self.end()
+    }
+
+    fn begin(&mut self) -> std::io::Result<()> {
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+        self.stream.write_all(head.as_bytes())
+    }
+
+    fn event(&mut self, data: &str) -> std::io::Result<()> {
+        self.write(&format!("data: {data}\n\n"))
+    }
+
+    fn write(&mut self, text: &str) -> std::io::Result<()> {
+        self.stream.write_all(format!("{:x}\r\n{text}\r\n", text.len()).as_bytes())?;
+        self.shared.n_written.fetch_add(text.len() as u64, Ordering::SeqCst);
+        Ok(())
+    }
+
+    fn end(&mut self) -> std::io::Result<()> {
+        self.stream.write_all(b"0\r\n\r\n")
+    }
+
+    fn for_ever(&mut self, mut act: impl FnMut(&mut Self) -> std::io::Result<()>) -> std::io::Result<()> {
+        loop {
+            if let Err(e) = act(self) {
+                return self.count_hang_up(Err(e));
+            }
+        }
+    }
+
+    fn until_hung_up(&mut self) -> std::io::Result<()> {
+        let read = self.stream.read(&mut [0]);
+        match read {
+            Ok(0) => self.count_hang_up(Err(std::io::ErrorKind::ConnectionReset.into())),
+            other => other.map(drop),
+        }
+    }
+
+    fn count_hang_up(&mut self, written: std::io::Result<()>) -> std::io::Result<()> {
+        if written.is_err() {
+            self.shared.n_hung_up.fetch_add(1, Ordering::SeqCst);
+        }
+        written
+    }
+}
+
+fn delta(text: &str) -> String {
+    json!({"model": "scripted", "choices": [{"index": 0, "delta": {"content": text}, "finish_reason": null}]})
+        .to_string()
+}
+
+fn usage(n_pieces: usize) -> Value {
+    json!({
+        "prompt_tokens": PROMPT_TOKENS, "completion_tokens": n_pieces,
+        "prompt_tokens_details": {"cached_tokens": CACHED_TOKENS},
+    })
+}
+
+fn owned(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(|text| (*text).to_owned()).collect()
+}
