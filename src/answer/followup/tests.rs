@@ -83,7 +83,10 @@ fn a_pronoun_becomes_what_it_stands_for() {
 fn what_names_nothing_asks_about_all_that_was_said() {
     check(&[INSTALL, "Why?"], "Why? How do I install Rust on Linux?");
     check(&[INSTALL, "for example?"], "for example? install Rust on Linux");
-    check(&["What is a closure?", "Is there a shorter way to write that?"], "Is there a shorter way to write a closure?");
+    check(
+        &["What is a closure?", "Is there a shorter way to write that?"],
+        "Is there a shorter way to write a closure?",
+    );
     check(&["How do I run a test?", "Show me an example"], "Show me an example run a test");
     check(
         &["How do I use generics in enums?", "Does that make the program slower?"],
