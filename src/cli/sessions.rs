@@ -129,7 +129,7 @@ fn list(engine: &Engine, ui: &Ui) -> Result<Outcome> {
         let rows = found
             .iter()
             .map(|s| vec![s.id.clone(), s.turns.to_string(), clipped(&s.first_question, ui.width() / 2), time(s.used)]);
-        ui.table(&["session", "count", "first question", "last used"], rows.collect());
+        ui.table(&["session", "turns", "first question", "last used"], rows.collect());
     }
     Ok(Outcome::Done)
 }
