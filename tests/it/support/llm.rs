@@ -2,7 +2,7 @@
 //! follow. It listens on a port of its own and ends when it is dropped.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader, Read as _, Write};
+use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -211,8 +211,9 @@ fn serve(listener: &TcpListener, shared: &Shared) {
             let step = shared.script[streams.len().min(shared.script.len() - 1)].clone();
             streams.push(stream.try_clone().unwrap());
             scope.spawn(move || {
-                // Who hangs up early has their reasons.
-                let _ = answer(&stream, step, shared);
+                // Who hangs up early has their reasons. Only a pause that nobody ended is none.
+                let hung_up = answer(&stream, step, shared).is_err_and(|e| e.kind() != ErrorKind::WouldBlock);
+                shared.n_hung_up.fetch_add(usize::from(hung_up), Ordering::SeqCst);
                 let _ = stream.shutdown(Shutdown::Both);
             });
         }
@@ -259,8 +260,7 @@ fn answer(stream: &TcpStream, step: Step, shared: &Shared) -> std::io::Result<()
             out.begin()?;
             out.write("data: ")?;
             let part = "x".repeat(1 << 16);
-            let written = (0..1 << 14).try_for_each(|_| out.write(&part));
-            out.count_hang_up(written)
+            (0..1 << 14).try_for_each(|_| out.write(&part))
         }
         Step::Flood => {
             out.begin()?;
@@ -271,9 +271,9 @@ fn answer(stream: &TcpStream, step: Step, shared: &Shared) -> std::io::Result<()
             out.begin()?;
             // Reading is the pause: the client sends nothing more.
             stream.set_read_timeout(Some(Duration::from_millis(20)))?;
-            out.for_ever(|out| match (&*stream).read(&mut [0]) {
-                Ok(_) => Err(std::io::ErrorKind::ConnectionReset.into()),
-                Err(_) => out.write(": still there\n\n"),
+            out.for_ever(|out| match out.until_hung_up() {
+                Err(e) if e.kind() == ErrorKind::WouldBlock => out.write(": still there\n\n"),
+                other => other,
             })
         }
         Step::HangUp => Ok(()),
@@ -341,25 +341,12 @@ impl Chunked<'_> {
 
     fn for_ever(&mut self, mut act: impl FnMut(&mut Self) -> std::io::Result<()>) -> std::io::Result<()> {
         loop {
-            if let Err(e) = act(self) {
-                return self.count_hang_up(Err(e));
-            }
+            act(self)?;
         }
     }
 
     fn until_hung_up(&mut self) -> std::io::Result<()> {
-        let read = self.stream.read(&mut [0]);
-        match read {
-            Ok(0) => self.count_hang_up(Err(std::io::ErrorKind::ConnectionReset.into())),
-            other => other.map(drop),
-        }
-    }
-
-    fn count_hang_up(&mut self, written: std::io::Result<()>) -> std::io::Result<()> {
-        if written.is_err() {
-            self.shared.n_hung_up.fetch_add(1, Ordering::SeqCst);
-        }
-        written
+        self.stream.read_exact(&mut [0])
     }
 }
 
