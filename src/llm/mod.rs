@@ -2,7 +2,8 @@
 //! `LM Studio`, OpenAI itself), at the address that the configuration names and at no other.
 //!
 //! What a server sends is data. Its time and its size are bounded: it may be silent for [`Endpoint::timeout`] and take
-//! ten times that for a whole call with all tries and waits; a line has at most 1 MiB, a text 4 MiB, a stream 64 MiB.
+//! ten times that for all tries of a call, beside the waits between them; a line has at most 1 MiB, a text 4 MiB, a
+//! stream 64 MiB.
 //! A try is repeated only while no text has come, so no text is ever shown twice. The key leaves [`Secret`] for the
 //! header of a request and for nothing else.
 
@@ -25,7 +26,7 @@ use breaker::Breaker;
 use reply::{Bad, Dialect, Said};
 pub use retry::Timing;
 
-/// A whole call, with its tries and waits, may take so many times [`Endpoint::timeout`].
+/// All tries of a call together may take so many times [`Endpoint::timeout`].
 const CALL_TIMEOUTS: u32 = 10;
 const LOOK_AT_ADDRESS: &str = "is the address right? It ends in `/v1` for most servers";
 /// Longer than anybody waits, and short enough to be added up.
@@ -44,8 +45,8 @@ pub struct Endpoint {
     pub base_url: String,
     pub model: String,
     pub api_key: Option<Secret>,
-    /// The longest time to the first byte of a reply, and then between two pieces of it. A call may take ten times as
-    /// long in all.
+    /// The longest time to the first byte of a reply, and then between two pieces of it. All tries of a call together
+    /// may take ten times as long.
     pub timeout: Duration,
     /// Tries in all, at least 1.
     pub attempts: u32,
@@ -168,7 +169,10 @@ impl Client {
         let url = format!("{}/chat/completions", endpoint.base_url.trim_end_matches('/'));
         let key = endpoint.api_key.as_ref().map(|key| key.0.as_str());
         let poster = Poster::new(&url, key, endpoint.timeout)?;
-        let breaker = Mutex::new(Breaker::new(endpoint.timeout * (CALL_TIMEOUTS + 1)));
+        // Twice what the tries may take, and the longest waits.
+        let patience =
+            endpoint.timeout * (2 * CALL_TIMEOUTS) + 2 * retry::MAX_RETRY_AFTER * endpoint.attempts.min(1000);
+        let breaker = Mutex::new(Breaker::new(patience));
         Ok(Self { endpoint, poster, timing, breaker, dialect: Mutex::default() })
     }
 
@@ -210,7 +214,7 @@ impl Client {
         on_text: &mut dyn FnMut(&str),
         stop: &dyn Fn() -> bool,
     ) -> std::result::Result<Reply, Failure> {
-        let end = (self.timing.now)() + self.endpoint.timeout * CALL_TIMEOUTS;
+        let mut end = (self.timing.now)() + self.endpoint.timeout * CALL_TIMEOUTS;
         let mut attempts = 0;
         loop {
             attempts += 1;
@@ -230,11 +234,11 @@ impl Client {
                 Next::RetryAfter(time) => retry::as_asked(time, random),
                 Next::Same | Next::Refused => None,
             };
-            let is_in_time = |wait: &Duration| (self.timing.now)() + *wait < end;
-            let Some(wait) = wait.filter(is_in_time).filter(|_| attempts < self.endpoint.attempts) else {
+            let Some(wait) = wait.filter(|_| attempts < self.endpoint.attempts) else {
                 return Err(failure);
             };
             (self.timing.wait)(wait, stop);
+            end += wait;
             if stop() {
                 return Ok(self.reply(said, Finish::Interrupted, attempts, None));
             }
