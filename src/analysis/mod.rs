@@ -10,6 +10,7 @@ mod query;
 mod sentences;
 mod stems;
 mod stopwords;
+pub mod untrusted;
 mod words;
 
 pub use plain::plain;
