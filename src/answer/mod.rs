@@ -8,14 +8,21 @@ mod citations;
 mod evidence;
 mod extractive;
 mod intent;
+mod lexer;
+mod prompt;
 mod question;
 mod score;
+mod stream;
 mod support;
+mod vet;
 
 pub use citations::{Mismatch, check, marks};
-pub use evidence::{Evidence, Limits, choose};
+pub use evidence::{Evidence, Limits, choose, in_order};
 pub use extractive::answer;
 pub use intent::Intent;
+pub use prompt::{Exchange, NO_ANSWER, PROMPT_VERSION, Prompt, fit, prompt};
+pub use stream::Stream;
+pub use vet::{Vetted, vet};
 
 use crate::error::Result;
 

@@ -123,7 +123,8 @@ impl Folded {
     fn push(&mut self, c: char, origin: Range<usize>) {
         for c in std::iter::once(c).nfkd().flat_map(char::to_lowercase) {
             let c = match c {
-                '*' | '`' | '"' | '\'' | '“' | '”' | '„' | '‘' | '’' | '«' | '»' | '\u{200c}' | '\u{200d}' => {
+                '*' | '`' | '"' | '\'' | '“' | '”' | '„' | '‘' | '’' | '«' | '»' | '\u{200c}' | '\u{200d}' =>
+                {
                     continue;
                 }
                 c if is_combining_mark(c) => continue,
