@@ -102,7 +102,7 @@ pub fn fit(evidence: Vec<Evidence>, budget: usize, count: &dyn Fn(&str) -> usize
             cut = last_that(&ends, &fits);
         }
         if let Some(cut) = cut {
-            piece.hit.chunk.text = text[..cut].to_owned();
+            text[..cut].clone_into(&mut piece.hit.chunk.text);
             fitting.push(piece);
         }
         break;

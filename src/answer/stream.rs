@@ -198,14 +198,14 @@ impl Stream {
                 Some(target.map_or(Token::Plain(1), |(len, target)| Token::CloseLink(1 + len, target)))
             }
             '<' => {
-                let is_partly = |tag: &&str| tag.starts_with(rest) && !is_end;
+                let is_partly = |tag: &str| tag.starts_with(rest) && !is_end;
                 if let Some(tag) = lexer::THINK.iter().find(|tag| rest.starts_with(**tag)) {
                     return Some(Token::Think(tag.len()));
                 }
                 if let Some(tag) = lexer::THOUGHT.iter().find(|tag| rest.starts_with(**tag)) {
                     return Some(Token::Drop(tag.len()));
                 }
-                if lexer::THINK.iter().chain(&lexer::THOUGHT).any(|tag| is_partly(&tag)) {
+                if lexer::THINK.iter().chain(&lexer::THOUGHT).any(|tag| is_partly(tag)) {
                     return None;
                 }
                 Some(match lexer::tag(rest, is_end).decided()? {

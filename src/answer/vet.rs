@@ -219,12 +219,12 @@ fn is_foreign(answer: &str, sources: &[Evidence], languages: &[&str]) -> bool {
     }
     let words: Vec<String> = answer.split_whitespace().map(str::to_lowercase).collect();
     // A language without a list of short words cannot be told this way.
-    let can_tell = |language: &&str| {
+    let can_tell = |language: &str| {
         ["the", "und", "les", "los", "che", "para", "het", "и"].iter().any(|word| is_stop_word(word, language))
     };
     const ENOUGH_WORDS: usize = 8;
     const LEAST_SHORT: f64 = 0.1;
-    if !is_european(answer) || words.len() < ENOUGH_WORDS || !languages.iter().all(|l| can_tell(&l)) {
+    if !is_european(answer) || words.len() < ENOUGH_WORDS || !languages.iter().all(|l| can_tell(l)) {
         return false;
     }
     let n_short = |language: &str| words.iter().filter(|word| is_stop_word(word, language)).count() as f64;
