@@ -84,7 +84,7 @@ pub(super) fn write(
     let answer = Answer {
         text: if supported { vetted.text } else { String::new() },
         supported,
-        citations: if supported { vetted.citations } else { answer::nearest(&prompt.sources) },
+        citations: if supported { vetted.citations } else { answer::nearest(&prompt.sources, 3) },
     };
     let checks =
         Checks { removed: vetted.removed, unsupported: vetted.unsupported, addresses: vetted.n_addresses };
@@ -104,7 +104,9 @@ pub(super) fn rewritten(
     const MAX_CHARS: usize = 400;
     let (system, user) = answer::rewriting(question, earlier);
     let reply = chat(client, &system, &user, &mut |_| {}, stop)?;
-    let text = answer::plain_line(&reply.text);
+    let mut shown = Stream::new(&[]);
+    let text = shown.feed(&reply.text) + &shown.finish();
+    let text = text.trim().lines().next().unwrap_or_default().trim_matches(['"', ' ']).to_owned();
     let is_usable = reply.finish == Finish::Complete && !text.is_empty() && text.chars().count() <= MAX_CHARS;
     Ok(is_usable.then_some(text))
 }
