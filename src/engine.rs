@@ -13,12 +13,14 @@ use crate::config::Config;
 use crate::error::Result;
 use crate::index::Store;
 use crate::model::{ModelFiles, find_model, find_runtime};
+use crate::sessions::Sessions;
 
 /// What every verb works with.
 pub struct Engine {
     pub config: Config,
     pub store: Store,
     cache: OnceLock<Cache>,
+    sessions: OnceLock<Sessions>,
     clock: fn() -> SystemTime,
     /// Set by a signal handler, read between units of work.
     interrupted: &'static AtomicBool,
@@ -26,12 +28,29 @@ pub struct Engine {
 
 impl Engine {
     pub fn new(config: Config, clock: fn() -> SystemTime, interrupted: &'static AtomicBool) -> Self {
-        Self { store: Store::new(&config.data_dir), config, cache: OnceLock::new(), clock, interrupted }
+        Self {
+            store: Store::new(&config.data_dir),
+            config,
+            cache: OnceLock::new(),
+            sessions: OnceLock::new(),
+            clock,
+            interrupted,
+        }
     }
 
     /// The cache, opened when first asked for.
     pub fn cache(&self) -> &Cache {
         self.cache.get_or_init(|| Cache::open(&self.config.cache_dir, self.config.cache))
+    }
+
+    /// The conversations, opened when first asked for.
+    pub fn sessions(&self) -> Result<&Sessions> {
+        if let Some(sessions) = self.sessions.get() {
+            return Ok(sessions);
+        }
+        let ttl_s = i64::try_from(self.config.session_ttl_hours.saturating_mul(3600)).unwrap_or(i64::MAX);
+        let opened = Sessions::open(&self.config.data_dir.join("sessions"), ttl_s)?;
+        Ok(self.sessions.get_or_init(|| opened))
     }
 
     /// True once the process was asked to stop.

@@ -28,6 +28,7 @@ pub mod index;
 pub mod llm;
 pub mod model;
 pub mod rank;
+pub mod sessions;
 pub mod text;
 
 pub mod engine;

@@ -5,6 +5,7 @@
 
 mod ask;
 mod cache;
+mod chat;
 mod completions;
 mod doctor;
 mod eval;
@@ -14,6 +15,7 @@ mod ingest;
 mod man;
 mod model;
 mod search;
+mod sessions;
 mod signals;
 mod ui;
 mod wire;
@@ -84,6 +86,8 @@ enum Command {
     Ingest(ingest::IngestArgs),
     Search(search::SearchArgs),
     Ask(ask::AskArgs),
+    Chat(chat::ChatArgs),
+    Sessions(sessions::SessionsArgs),
     Index(index::IndexArgs),
     Cache(cache::CacheArgs),
     Model(model::ModelArgs),
@@ -120,6 +124,8 @@ fn run(cli: Cli, ui: &Ui) -> Result<exit::Outcome> {
         Command::Ingest(args) => ingest::run(&args, &engine(global, args.flags())?, ui),
         Command::Search(args) => search::run(&args, &engine(global, args.flags())?, ui),
         Command::Ask(args) => ask::run(&args, &engine(global, args.flags())?, ui),
+        Command::Chat(args) => chat::run(&args, &engine(global, args.flags())?, ui),
+        Command::Sessions(args) => sessions::run(&args, &engine(global, Flags::new())?, ui),
         Command::Index(args) => index::run(args, &engine(global, Flags::new())?, ui),
         Command::Cache(args) => cache::run(&args, &engine(global, args.flags())?, ui),
         Command::Model(args) => model::run(args, &engine(global, Flags::new())?, ui),

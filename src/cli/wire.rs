@@ -7,6 +7,7 @@ use super::exit::code_of_fault;
 use crate::ask::Response;
 use crate::document::{Citation, Hit, Leg};
 use crate::error::Fault;
+use crate::sessions::Turn;
 
 /// The fields of one hit.
 #[derive(Serialize)]
@@ -91,6 +92,24 @@ pub fn answer(response: &Response) -> Value {
             "embed_hits": cache.embed_hits,
             "embed_misses": cache.embed_misses,
         },
+    })
+}
+
+/// One question of a conversation and its answer.
+pub fn turn(turn: &Turn) -> Value {
+    let citations = turn.citations.iter().map(
+        |cited| json!({ "n": cited.n, "root": cited.root, "path": cited.path, "lines": [cited.first, cited.last] }),
+    );
+    json!({
+        "at": turn.at,
+        "index": turn.index,
+        "question": turn.question,
+        "resolved": turn.resolved,
+        "answer": turn.answer,
+        "supported": turn.supported,
+        "intent": turn.intent,
+        "generator": turn.generator,
+        "citations": citations.collect::<Vec<_>>(),
     })
 }
 

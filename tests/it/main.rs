@@ -20,6 +20,8 @@ mod cache;
 mod config;
 // One thread or many, today or tomorrow.
 mod determinism;
+// Follow-up questions over a real book.
+mod dialogues;
 // `rag doctor`.
 mod doctor;
 // Exit codes, JSON errors, help, missing parts.

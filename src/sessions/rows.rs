@@ -1,0 +1,156 @@
+//! The two tables. Every row carries a CRC-32 over all that it says, and a session says how many turns it has, so that
+//! a row that is changed, cut or missing is noticed.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+use super::{Summary, Turn};
+use crate::error::Fault;
+
+pub(super) const SCHEMA: &str = "
+    CREATE TABLE IF NOT EXISTS sessions (
+        id      TEXT PRIMARY KEY,
+        created INTEGER NOT NULL,   -- Unix seconds
+        used    INTEGER NOT NULL,   -- Unix seconds of the last turn
+        turns   INTEGER NOT NULL,   -- how many
+        crc     INTEGER NOT NULL
+    );
+    CREATE TABLE IF NOT EXISTS turns (
+        rowid   INTEGER PRIMARY KEY AUTOINCREMENT,
+        session TEXT NOT NULL,
+        n       INTEGER NOT NULL,   -- from 1
+        body    TEXT NOT NULL,      -- the turn as JSON
+        crc     INTEGER NOT NULL,
+        UNIQUE (session, n)
+    );
+";
+
+/// A session whose rows are not what was written.
+pub(super) struct Bad {
+    id: String,
+}
+
+impl Bad {
+    pub(super) fn fault(&self, path: &Path) -> Fault {
+        Fault::damaged(format!("the session `{}` in {} is damaged", self.id, path.display()))
+            .hint(format!("`rag sessions remove {}` removes it; the others are not touched", self.id))
+    }
+}
+
+/// What SQLite says, and then what the checksums say.
+pub(super) type Outcome<T> = rusqlite::Result<Result<T, Bad>>;
+
+/// Every session, the last used first.
+pub(super) fn summaries(connection: &Connection) -> Outcome<Vec<Summary>> {
+    let sql = "SELECT id, created, used, turns, crc FROM sessions
+               ORDER BY used DESC, (SELECT max(rowid) FROM turns WHERE session = id) DESC";
+    let mut statement = connection.prepare(sql)?;
+    let mut rows = statement.query([])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let Some(mut summary) = summary(row) else { return Ok(Err(Bad { id: id(row) })) };
+        let turns = match checked_turns(connection, &summary.id, 1)? {
+            Some(turns) => turns,
+            None => return Ok(Err(Bad { id: summary.id })),
+        };
+        let Some(first) = turns.into_iter().next() else { return Ok(Err(Bad { id: summary.id })) };
+        summary.first_question = first.question;
+        found.push(summary);
+    }
+    Ok(Ok(found))
+}
+
+/// The turns of one session, `None` when there is no such session.
+pub(super) fn turns(connection: &Connection, session: &str) -> Outcome<Option<Vec<Turn>>> {
+    let mut statement = connection.prepare("SELECT id, created, used, turns, crc FROM sessions WHERE id = ?1")?;
+    let found = statement.query_row([session], |row| Ok(summary(row))).optional()?;
+    let Some(row) = found else { return Ok(Ok(None)) };
+    let bad = || Bad { id: session.to_owned() };
+    let Some(summary) = row else { return Ok(Err(bad())) };
+    let turns = checked_turns(connection, session, u64::MAX)?;
+    Ok(turns.filter(|turns| turns.len() as u64 == summary.turns).map(Some).ok_or_else(bad))
+}
+
+/// Names of all sessions, damaged ones too, in the order in which they were begun.
+pub(super) fn ids(connection: &Connection) -> Outcome<Vec<String>> {
+    let mut statement = connection.prepare("SELECT id FROM sessions ORDER BY rowid")?;
+    let ids = statement.query_map([], |row| Ok(id(row)))?.collect::<rusqlite::Result<_>>()?;
+    Ok(Ok(ids))
+}
+
+/// When each session was used last. Damaged ones never expire: somebody should hear of them.
+pub(super) fn ages(connection: &Connection) -> Outcome<Vec<(String, i64)>> {
+    let mut statement = connection.prepare("SELECT id, created, used, turns, crc FROM sessions")?;
+    let rows = statement.query_map([], |row| Ok(summary(row)))?.collect::<rusqlite::Result<Vec<_>>>()?;
+    Ok(Ok(rows.into_iter().flatten().map(|summary| (summary.id, summary.used)).collect()))
+}
+
+pub(super) fn remove(connection: &Connection, session: &str) -> rusqlite::Result<()> {
+    connection.execute("DELETE FROM turns WHERE session = ?1", [session])?;
+    // A damaged name may be no text.
+    connection.execute("DELETE FROM sessions WHERE CAST(id AS TEXT) = ?1", [session]).map(drop)
+}
+
+pub(super) fn add(connection: &Connection, session: &str, created: i64, n: u64, turn: &Turn) -> rusqlite::Result<()> {
+    let body = serde_json::to_string(turn).map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))?;
+    let n = n as i64;
+    connection.execute(
+        "INSERT INTO turns (session, n, body, crc) VALUES (?1, ?2, ?3, ?4)",
+        params![session, n, body, checksum(&[session.as_bytes(), &n.to_le_bytes(), body.as_bytes()])],
+    )?;
+    connection.execute(
+        "INSERT OR REPLACE INTO sessions (id, created, used, turns, crc) VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![session, created, turn.at, n, summary_checksum(session, created, turn.at, n)],
+    )?;
+    Ok(())
+}
+
+/// The first `most` turns; `None` when one of them is bad or missing.
+fn checked_turns(connection: &Connection, session: &str, most: u64) -> rusqlite::Result<Option<Vec<Turn>>> {
+    let sql = "SELECT n, body, crc FROM turns WHERE session = ?1 ORDER BY n LIMIT ?2";
+    let mut statement = connection.prepare_cached(sql)?;
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let turns = statement.query_map(params![session, most], |row| Ok(turn(row, session)))?;
+    let turns: Vec<Option<(i64, Turn)>> = turns.collect::<rusqlite::Result<_>>()?;
+    let checked = turns.into_iter().zip(1..).map(|(turn, n)| turn.filter(|(at, _)| *at == n).map(|(_, turn)| turn));
+    Ok(checked.collect())
+}
+
+/// A damaged row may hold any type in any column.
+fn turn(row: &Row<'_>, session: &str) -> Option<(i64, Turn)> {
+    let n = row.get_ref(0).ok()?.as_i64().ok()?;
+    let body = row.get_ref(1).ok()?.as_str().ok()?;
+    let crc = row.get_ref(2).ok()?.as_i64().ok()?;
+    let is_whole = crc == i64::from(checksum(&[session.as_bytes(), &n.to_le_bytes(), body.as_bytes()]));
+    is_whole.then(|| serde_json::from_str(body).ok()).flatten().map(|turn| (n, turn))
+}
+
+fn summary(row: &Row<'_>) -> Option<Summary> {
+    let whole = |at: usize| row.get_ref(at).ok()?.as_i64().ok();
+    let id = row.get_ref(0).ok()?.as_str().ok()?.to_owned();
+    let (created, used, turns) = (whole(1)?, whole(2)?, whole(3)?);
+    let is_whole = whole(4)? == i64::from(summary_checksum(&id, created, used, turns));
+    let first_question = String::new();
+    is_whole.then(|| Summary { id, turns: turns.unsigned_abs(), first_question, created, used })
+}
+
+/// The name of a session, whatever became of it.
+fn id(row: &Row<'_>) -> String {
+    let bytes = row.get_ref(0).ok().and_then(|id| id.as_bytes().ok());
+    String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned()
+}
+
+fn summary_checksum(id: &str, created: i64, used: i64, turns: i64) -> u32 {
+    checksum(&[id.as_bytes(), &created.to_le_bytes(), &used.to_le_bytes(), &turns.to_le_bytes()])
+}
+
+fn checksum(parts: &[&[u8]]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    for part in parts {
+        // Lengths keep neighbours apart.
+        hasher.update(&(part.len() as u64).to_le_bytes());
+        hasher.update(part);
+    }
+    hasher.finalize()
+}

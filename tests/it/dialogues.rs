@@ -1,0 +1,101 @@
+//! Conversations over a real book, without a model that rewrites: does the search find what a follow-up means?
+//!
+//! `dialogues.jsonl` holds twelve dialogues. For every question it names the sections, each as a file and a heading, of
+//! which one must be the top passage, and for every follow-up what it means, written out in full. Only such dialogues are
+//! here as the search finds when they are written out: what is measured is the conversation.
+
+use std::path::Path;
+
+use rag::answer::resolve;
+use rag::cache::Caching;
+use rag::config::Mode;
+use rag::engine::Engine;
+use rag::search::{Request, Searcher};
+use serde_json::Value;
+
+use crate::fixtures::engine;
+use crate::support::{Sandbox, shared_data};
+
+/// Whether the best passage for `query` lies in one of the sections.
+fn finds(searcher: &mut Searcher, engine: &Engine, book: &Path, query: &str, gold: &[Value]) -> bool {
+    let request = Request { query: query.to_owned(), mode: Mode::Hybrid, k: 1, caching: Caching::default() };
+    let found = searcher.search(engine, &request).expect("a search");
+    let Some(hit) = found.hits.first() else { return false };
+    gold.iter().any(|place| {
+        let (path, heading) = place.as_str().and_then(|place| place.split_once(' ')).expect("a file and a heading");
+        let text = std::fs::read_to_string(book.join(path)).expect("a chapter");
+        let lines: Vec<&str> = text.lines().collect();
+        let first = lines.iter().position(|line| *line == heading).unwrap_or_else(|| panic!("{path} has no {heading}"));
+        let mut in_code = false;
+        let is_heading = |line: &&str| {
+            in_code ^= line.starts_with("```");
+            !in_code && line.starts_with('#')
+        };
+        let n_lines = lines[first + 1..].iter().position(is_heading).unwrap_or(lines.len() - first - 1);
+        // Lines are counted from 1.
+        let (first, last) = (first + 1, first + 1 + n_lines);
+        *hit.path == *path
+            && (first..=last).contains(&hit.chunk.lines.first.max(first))
+            && hit.chunk.lines.last >= first
+    })
+}
+
+#[test]
+fn the_top_passage_of_a_follow_up_is_the_right_one() {
+    let Some(book) = shared_data("rustbook_en") else { return };
+    let sandbox = Sandbox::new();
+    sandbox.rag(["ingest", "--quiet", "--dir", book.to_str().expect("UTF-8")]).ok();
+    let engine = engine(&sandbox);
+    let mut searcher = Searcher::open(&engine).expect("an index");
+    let dialogues: Vec<Value> =
+        include_str!("dialogues.jsonl").lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(dialogues.len(), 12);
+    let mut tally = Tally::default();
+    for dialogue in &dialogues {
+        let mut earlier: Vec<String> = Vec::new();
+        let mut is_whole = true;
+        for turn in dialogue["turns"].as_array().expect("turns") {
+            let question = turn["ask"].as_str().expect("a question");
+            let gold = turn["gold"].as_array().expect("sections");
+            let resolved = {
+                let before: Vec<&str> = earlier.iter().map(String::as_str).collect();
+                let weight = |term: &str| searcher.snapshot.term_weight(term).expect("a weight");
+                resolve(question, &before, &["en"], &weight)
+            };
+            let means = turn["means"].as_str();
+            assert_eq!(resolved.is_follow_up, means.is_some(), "{question:?} became {:?}", resolved.query);
+            if let Some(means) = means {
+                let mut is_found = |query: &str| finds(&mut searcher, &engine, &book, query, gold);
+                let is_right = is_found(&resolved.query);
+                tally.n_follow_ups += 1;
+                tally.n_right += u32::from(is_right);
+                tally.n_right_as_typed += u32::from(is_found(question));
+                tally.n_right_written_out += u32::from(is_found(means));
+                is_whole &= is_right;
+                if !is_right {
+                    println!("missed: {question:?} as {:?}", resolved.query);
+                }
+            } else {
+                assert_eq!(resolved.query, question);
+            }
+            earlier.push(resolved.query);
+        }
+        tally.n_whole += u32::from(is_whole);
+    }
+    println!("{tally:?}");
+    assert!(tally.n_whole >= 10, "{tally:?}");
+    assert!(tally.n_right_as_typed < tally.n_right, "{tally:?}");
+    assert_eq!(tally.n_right_written_out, tally.n_follow_ups, "these test the search, not the conversation: {tally:?}");
+}
+
+#[derive(Debug, Default)]
+struct Tally {
+    /// Dialogues whose every follow-up finds the right passage.
+    n_whole: u32,
+    n_follow_ups: u32,
+    n_right: u32,
+    /// Searched for without the conversation.
+    n_right_as_typed: u32,
+    /// Searched for as the questioner might have written it out.
+    n_right_written_out: u32,
+}
