@@ -6,7 +6,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use super::{CacheUse, Request};
+use super::{Asked, CacheUse};
 use crate::answer::{self, Evidence, Options, Tools};
 use crate::config::Mode;
 use crate::document::Answer;
@@ -76,8 +76,7 @@ impl<'a> Rarity<'a> {
 pub(super) fn answer(
     engine: &Engine,
     searcher: &mut Searcher,
-    request: &Request,
-    resolved: &str,
+    question: &Asked<'_>,
     evidence: &[Evidence],
     options: &Options,
     cache: &mut CacheUse,
@@ -88,7 +87,7 @@ pub(super) fn answer(
     let vectors = RefCell::new((vectors, cache));
     let similarity = |texts: &[String]| {
         let (vectors, cache) = &mut *vectors.borrow_mut();
-        let similar = vectors.similarities(engine, snapshot, resolved, texts, request.caching)?;
+        let similar = vectors.similarities(engine, snapshot, &question.resolved, texts, question.request.caching)?;
         cache.embed_hits += similar.hits;
         cache.embed_misses += similar.misses;
         Ok(similar.cosines)
@@ -98,6 +97,6 @@ pub(super) fn answer(
         languages: &languages,
         similarity: (engine.config.search_mode != Mode::Lexical).then_some(&similarity),
     };
-    let answer = answer::answer(resolved, evidence, &tools, options)?;
+    let answer = answer::answer(&question.resolved, evidence, &tools, options)?;
     Ok((answer, rarity.finish()?))
 }

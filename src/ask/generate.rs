@@ -2,9 +2,10 @@
 
 use crate::analysis;
 use crate::answer::{self, Evidence, Exchange, Intent, Prompt, Stream};
+use crate::config::Llm;
 use crate::document::Answer;
-use crate::error::Result;
-use crate::llm::{Client, Finish, Message, Reply, Role, Usage};
+use crate::error::{Fault, Result};
+use crate::llm::{Client, Endpoint, Finish, Message, Reply, Role, Usage};
 
 use super::Event;
 
@@ -29,6 +30,30 @@ pub struct Checks {
     pub unsupported: Vec<String>,
     /// Addresses that no source has; they were removed.
     pub addresses: usize,
+}
+
+/// The language model of the configuration.
+///
+/// # Errors
+/// A usage fault that names the setting that is missing or wrong.
+pub(super) fn client(llm: &Llm) -> Result<Client> {
+    for (value, key) in [(&llm.base_url, "llm.base_url"), (&llm.model, "llm.model")] {
+        if value.is_empty() {
+            return Err(Fault::usage(format!("`generator = llm` needs `{key}`")).hint(
+                "for example RAG_LLM_BASE_URL=http://localhost:11434/v1 and RAG_LLM_MODEL=llama3.2; \
+                 or `--generator extractive`",
+            ));
+        }
+    }
+    Client::new(Endpoint {
+        base_url: llm.base_url.clone(),
+        model: llm.model.clone(),
+        api_key: llm.api_key.clone(),
+        timeout: llm.timeout,
+        attempts: llm.attempts,
+        temperature: llm.temperature,
+        max_tokens: llm.max_tokens,
+    })
 }
 
 /// The prompt for a question: as much of the evidence as fits, in the order of paths.
@@ -72,9 +97,12 @@ pub(super) fn write(
     on: &mut dyn FnMut(Event<'_>),
 ) -> Result<(Answer, Checks, Writing)> {
     let mut stream = Stream::new(&prompt.sources);
+    // That there is no answer is not said in the model's words.
+    let mut held = String::new();
     let mut tell = |text: &str| {
-        if !text.is_empty() {
-            on(Event::Text(text));
+        held.push_str(text);
+        if !answer::NO_ANSWER.starts_with(&held) && !held.starts_with(answer::NO_ANSWER) {
+            on(Event::Text(&std::mem::take(&mut held)));
         }
     };
     let reply = chat(client, &prompt.system, &prompt.user, &mut |text| tell(&stream.feed(text)), stop)?;
@@ -86,10 +114,10 @@ pub(super) fn write(
         supported,
         citations: if supported { vetted.citations } else { answer::nearest(&prompt.sources, 3) },
     };
-    let checks =
-        Checks { removed: vetted.removed, unsupported: vetted.unsupported, addresses: vetted.n_addresses };
+    let checks = Checks { removed: vetted.removed, unsupported: vetted.unsupported, addresses: vetted.n_addresses };
     let Reply { model, finish, trouble, usage, attempts, .. } = reply;
-    let writing = Writing { model: analysis::untrusted::neutralise(&model).into_owned(), finish, trouble, usage, attempts };
+    let writing =
+        Writing { model: analysis::untrusted::neutralise(&model).into_owned(), finish, trouble, usage, attempts };
     Ok((answer, checks, writing))
 }
 

@@ -15,10 +15,10 @@ mod sse;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::config::Secret;
 use crate::error::{Fault, Result};
 use crate::http::{Exchange, Head, Poster, Trouble};
 
@@ -54,22 +54,6 @@ pub struct Endpoint {
     pub temperature: f64,
     /// The most tokens of a reply.
     pub max_tokens: u32,
-}
-
-/// A key that is never printed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    pub fn new(key: impl Into<String>) -> Self {
-        Self(key.into())
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("(set)")
-    }
 }
 
 /// Who says a message.
@@ -167,7 +151,7 @@ impl Client {
             return Err(Fault::usage("a language model needs a try, and a time-out of at most a day"));
         }
         let url = format!("{}/chat/completions", endpoint.base_url.trim_end_matches('/'));
-        let key = endpoint.api_key.as_ref().map(|key| key.0.as_str());
+        let key = endpoint.api_key.as_ref().map(Secret::expose);
         let poster = Poster::new(&url, key, endpoint.timeout)?;
         // Twice what the tries may take, and the longest waits.
         let patience =
@@ -451,7 +435,7 @@ impl Client {
     }
 
     fn clean(&self, words: &str) -> String {
-        reply::clean(words, self.endpoint.api_key.as_ref().map(|key| key.0.as_str()))
+        reply::clean(words, self.endpoint.api_key.as_ref().map(Secret::expose))
     }
 }
 

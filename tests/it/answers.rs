@@ -219,7 +219,9 @@ fn no_sequence_of_edits_and_questions_yields_a_stale_answer() {
             1 => format!("What colour is the {thing} of {town}?"),
             2 => format!("How often is the {thing} repaired?"),
             3 => format!("When was the {thing} of {town} built and what colour is it?"),
-            _ => format!("What is the difference between the {thing} of {town} and the {}?", THINGS[2 + random.below(2)]),
+            _ => {
+                format!("What is the difference between the {thing} of {town} and the {}?", THINGS[2 + random.below(2)])
+            }
         };
         let intent = (random.below(8) == 0).then(|| Intent::ALL[random.below(Intent::ALL.len())]);
         let request = Request { question, intent, ..Request::default() };

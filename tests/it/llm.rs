@@ -4,8 +4,9 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use rag::config::Secret;
 use rag::error::{Fault, Kind, Result};
-use rag::llm::{Client, Endpoint, Finish, Message, Reply, Role, Secret, Timing, Usage};
+use rag::llm::{Client, Endpoint, Finish, Message, Reply, Role, Timing, Usage};
 
 use crate::support::has_loopback;
 use crate::support::llm::{CACHED_TOKENS, LlmServer, PROMPT_TOKENS, Step};
