@@ -11,6 +11,7 @@ mod query;
 mod sentences;
 mod stems;
 mod stopwords;
+pub mod untrusted;
 mod words;
 
 pub use comments::readable;

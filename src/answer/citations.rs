@@ -1,6 +1,7 @@
 //! The `[n]` marks of an answer.
 //!
-//! Brackets inside code are code: `` `argv[1]` `` and fences hold no marks.
+//! Brackets inside code are code: `` `argv[1]` `` and fences hold no marks. A code span ends on the line on which it
+//! begins; a fence begins a line.
 
 use crate::document::{Citation, Span};
 
@@ -21,7 +22,11 @@ pub fn marks(text: &str) -> Vec<(Span, usize)> {
                     }
                     None => 1,
                 },
-                fence => code_len(rest, char::from(fence), text[..start].ends_with('\n') || start == 0),
+                _ => match code(rest, indentation(&text[..start]), true) {
+                    Some(Code::Block(fence)) => fence.opening + fence.rest_len(&rest[fence.opening..]),
+                    Some(Code::Span(len) | Code::Ticks(len)) => len,
+                    None => 1,
+                },
             };
     }
     marks
@@ -35,25 +40,91 @@ fn mark(rest: &str) -> Option<(usize, usize)> {
     (n > 0).then_some((close + 1, n))
 }
 
-/// Bytes of the code span or fence at the head of `rest`, or of its opening alone when it is never closed.
-fn code_len(rest: &str, tick: char, begins_line: bool) -> usize {
-    let opening = rest.len() - rest.trim_start_matches(tick).len();
-    if tick == '~' && !(begins_line && opening >= 3) {
-        return opening;
+/// Bytes of white space that stand before on the line, when nothing else does.
+pub(super) fn indentation(before: &str) -> Option<usize> {
+    let line = before.rsplit('\n').next().unwrap_or(before);
+    line.bytes().all(|b| matches!(b, b' ' | b'\t')).then_some(line.len())
+}
+
+/// What a run of ticks or tildes at the head of a text is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Code {
+    /// The opening line of a fence.
+    Block(Fence),
+    /// So many bytes of code and the ticks around them.
+    Span(usize),
+    /// So many bytes of ticks that open nothing.
+    Ticks(usize),
+}
+
+/// An open fence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Fence {
+    tick: char,
+    n: usize,
+    indent: usize,
+    /// Bytes of the opening line with its end.
+    pub opening: usize,
+}
+
+impl Fence {
+    /// Whether `line` closes the fence, which it must not do from further in than it opened; then the bytes up to the
+    /// end of its ticks.
+    pub fn closes(self, line: &str) -> Option<usize> {
+        let ticks = line.trim_start_matches([' ', '\t']);
+        let n = ticks.len() - ticks.trim_start_matches(self.tick).len();
+        let indent = line.len() - ticks.len();
+        (n >= self.n && indent <= self.indent).then_some(indent + n)
     }
-    let fence = &rest[..opening];
-    let is_block = begins_line && opening >= 3 && !rest[opening..].lines().next().unwrap_or("").contains(tick);
-    let mut at = opening;
-    while let Some(found) = rest[at..].find(fence) {
+
+    /// Bytes of a whole text until the fence is closed.
+    fn rest_len(self, text: &str) -> usize {
+        let mut at = 0;
+        for line in text.split_inclusive('\n') {
+            if let Some(close) = self.closes(line) {
+                return at + close;
+            }
+            at += line.len();
+        }
+        at
+    }
+}
+
+/// Judges the ticks or tildes that `rest` begins with; `indent` when they begin a line. `None` when what follows decides and is not there yet.
+pub(super) fn code(rest: &str, indent: Option<usize>, is_end: bool) -> Option<Code> {
+    let tick = if rest.starts_with('~') { '~' } else { '`' };
+    let n = rest.len() - rest.trim_start_matches(tick).len();
+    if n == rest.len() && !is_end {
+        return None;
+    }
+    let line_end = rest.find('\n');
+    let line = &rest[..line_end.unwrap_or(rest.len())];
+    let indent = indent.filter(|_| n >= 3);
+    if tick == '~' && indent.is_none() {
+        return Some(Code::Ticks(n));
+    }
+    if let Some(indent) = indent
+        && !line[n..].contains(tick)
+    {
+        return match line_end {
+            Some(end) => Some(Code::Block(Fence { tick, n, indent, opening: end + 1 })),
+            None if is_end => Some(Code::Block(Fence { tick, n, indent, opening: rest.len() })),
+            None => None,
+        };
+    }
+    if tick == '~' {
+        return Some(Code::Ticks(n));
+    }
+    let mut at = n;
+    while let Some(found) = line[at..].find(tick) {
         let close = at + found;
-        let run = rest[close..].len() - rest[close..].trim_start_matches(tick).len();
-        let closes = if is_block { run >= opening && rest[..close].ends_with('\n') } else { run == opening };
-        if closes {
-            return close + run;
+        let run = line[close..].len() - line[close..].trim_start_matches(tick).len();
+        if run == n && (close + run < rest.len() || is_end) {
+            return Some(Code::Span(close + run));
         }
         at = close + run;
     }
-    if is_block { rest.len() } else { opening }
+    (line_end.is_some() || is_end).then_some(Code::Ticks(n))
 }
 
 /// Why an answer's marks and its citations do not fit each other.

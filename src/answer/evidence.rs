@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 
-use crate::document::{Hit, Lines, Span};
+use crate::document::{Citation, Hit, Lines, Span};
 
 /// How much evidence to keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +47,45 @@ pub fn choose(hits: &[Hit], limits: Limits) -> Vec<Evidence> {
         }
     }
     chosen
+}
+
+/// `evidence` in the order of the documents, by path and position, with neighbours made one: passages of one section of
+/// one file that lie at most `max_gap` bytes apart. The order depends on which passages were chosen and on nothing else.
+#[must_use]
+pub fn in_order(mut evidence: Vec<Evidence>, max_gap: usize) -> Vec<Evidence> {
+    evidence.sort_by(|a, b| identity(&a.hit).cmp(&identity(&b.hit)));
+    let mut ordered: Vec<Evidence> = Vec::with_capacity(evidence.len());
+    for next in evidence {
+        if let Some(last) = ordered.last_mut()
+            && (swallow(&mut last.hit, &next.hit) || append(&mut last.hit, &next.hit, max_gap))
+        {
+            last.place = last.place.min(next.place);
+        } else {
+            ordered.push(next);
+        }
+    }
+    ordered
+}
+
+/// Adds `next` to the end of `kept` when nothing but white space can lie between them.
+fn append(kept: &mut Hit, next: &Hit, max_gap: usize) -> bool {
+    let (a, b) = (&mut kept.chunk, &next.chunk);
+    let is_next = kept.root == next.root && kept.path == next.path && a.heading == b.heading;
+    let gap = b.bytes.start.checked_sub(a.bytes.end).filter(|gap| is_next && *gap <= max_gap);
+    let Some(gap) = gap else { return false };
+    a.text.push_str(["", "\n", "\n\n"][gap.min(2)]);
+    a.text.push_str(&b.text);
+    a.bytes = Span::new(a.bytes.start, b.bytes.end);
+    a.lines = Lines { first: a.lines.first.min(b.lines.first), last: a.lines.last.max(b.lines.last) };
+    true
+}
+
+/// The best pieces, numbered anew: what is shown when nothing supports an answer.
+#[must_use]
+pub fn nearest(evidence: &[Evidence], n: usize) -> Vec<Citation> {
+    let mut best: Vec<&Evidence> = evidence.iter().collect();
+    best.sort_by_key(|piece| piece.place);
+    best.into_iter().take(n).zip(1..).map(|(piece, n)| Citation { n, hit: piece.hit.clone() }).collect()
 }
 
 /// By rank, ties by path and position, each with its place.

@@ -4,7 +4,7 @@
 //! announces along; steps stay a list; code stays a fence. What was chosen is then told in the order of the documents.
 
 use crate::analysis::Kind;
-use crate::document::{Answer, Citation, Hit};
+use crate::document::{Answer, Hit};
 use crate::error::Result;
 
 use super::evidence::{self, Evidence, Limits};
@@ -67,11 +67,10 @@ pub fn answer(question: &str, evidence: &[Evidence], tools: &Tools<'_>, options:
         }
     }
     if sections.is_empty() {
-        let nearest = evidence.iter().take(options.max_nearest).zip(1..);
         return Ok(Answer {
             text: String::new(),
             supported: false,
-            citations: nearest.map(|(piece, n)| Citation { n, hit: piece.hit.clone() }).collect(),
+            citations: evidence::nearest(evidence, options.max_nearest),
         });
     }
     Ok(told::told(sections, evidence))

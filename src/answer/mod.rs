@@ -1,8 +1,9 @@
 //! Hits → answer: which passages count as evidence, which sentences answer, whether anything answers at all.
 //!
 //! Pure: no model, no index, no clock. What must be measured (how rare a word is, how near a sentence) comes in with
-//! [`Tools`]. The surprising rule: an answer is made of the documents' own sentences, word for word as
-//! [`plain`](crate::analysis::plain) shows them, so it cannot say what no document says.
+//! [`Tools`]. The surprising rule: an extractive answer is made of the documents' own sentences, word for word as
+//! [`plain`](crate::analysis::plain) shows them, so it cannot say what no document says; and what a language model writes
+//! is text of a stranger, like the documents, until [`vet`] has looked at it.
 
 mod citations;
 mod compare;
@@ -10,18 +11,25 @@ mod evidence;
 mod extractive;
 mod followup;
 mod intent;
+mod lexer;
 mod parts;
+mod prompt;
 mod question;
 mod score;
+mod stream;
 mod support;
 mod told;
+mod vet;
 
 pub use citations::{Mismatch, check, marks};
-pub use evidence::{Evidence, Limits, choose};
+pub use evidence::{Evidence, Limits, choose, in_order, nearest};
 pub use extractive::{answer, evidence};
 pub use followup::{Resolved, resolve};
 pub use intent::Intent;
 pub use parts::{merge, parts};
+pub use prompt::{Exchange, NO_ANSWER, PROMPT_VERSION, Prompt, fit, prompt, rewriting};
+pub use stream::Stream;
+pub use vet::{Vetted, vet};
 
 use crate::error::Result;
 

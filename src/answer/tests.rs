@@ -3,6 +3,7 @@ use std::sync::Arc;
 use super::*;
 use crate::document::{Answer, Chunk, Hit, Leg, Legs, Lines, Span};
 
+mod generated;
 mod measure;
 
 /// A hit of `path` whose text begins at byte `start`; scores fall with rank.

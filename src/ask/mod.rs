@@ -1,28 +1,38 @@
 //! A question in, an answer with its sources out.
 //!
-//! `question ─find→ hits ─choose→ evidence ─┬ answers kept for this question and this evidence ┬→ answer`
-//! `                                        └ generate, keep                                    ┘`
+//! `question ─resolve→ query ─find→ hits ─choose→ evidence ─┬ kept for this question and evidence ┬→ answer`
+//! `                                                        └ extract or generate, keep           ┘`
 //!
 //! The answer is looked up after retrieval, by what it would be made of. A changed document changes the evidence; an
 //! unrelated new one does not.
 
 mod extract;
+mod generate;
 
+use std::cell::RefCell;
+use std::sync::Arc;
 use std::time::Instant;
 
 use crate::analysis;
-use crate::answer::{self, Evidence, Intent, Options};
+use crate::analysis::untrusted::{OrderKind, orders};
+use crate::answer::{self, Evidence, Exchange, Intent, Options, PROMPT_VERSION, Prompt};
 use crate::cache::{Caching, KeptAnswer, Key};
 use crate::config::Generator;
 use crate::disk::Blake;
 use crate::document::{Answer, Citation, Hit};
 use crate::engine::Engine;
-use crate::error::Result;
+use crate::error::{Fault, Kind, Result};
+use crate::llm::{Client, Finish};
 use crate::search::{self, Searcher, milliseconds};
+use crate::sessions::Turn;
 use extract::Rarity;
+pub use generate::{Checks, Writing};
 
 /// Version of what an extractive answer is made by; raise it when the same evidence may give another answer.
 const EXTRACTIVE_VERSION: u32 = 1;
+
+/// Exchanges of a conversation that a language model is told.
+const MAX_EARLIER: usize = 6;
 
 /// What is asked.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +41,8 @@ pub struct Request {
     /// What kind of answer; `None` to tell from the question.
     pub intent: Option<Intent>,
     pub caching: Caching,
+    /// The conversation so far, oldest first.
+    pub earlier: Vec<Turn>,
 }
 
 /// Milliseconds by stage.
@@ -64,17 +76,35 @@ pub struct Response {
     pub resolved: String,
     pub answer: Answer,
     pub intent: Intent,
+    /// Who wrote the answer.
     pub generator: Generator,
+    /// The model that wrote it, or whose vectors found it.
     pub model: String,
     pub index: String,
     pub corpus_id: String,
     pub timings: Timings,
     pub cache: CacheUse,
+    /// What the language model did; `None` for a kept answer, or when none was asked.
+    pub writing: Option<Writing>,
+    pub checks: Checks,
+    /// Why the extractive generator answered in the language model's place.
+    pub fallback: Option<Fault>,
+    /// Which of the cited passages try to give orders to a model, and what kind.
+    pub orders: Vec<(usize, Vec<OrderKind>)>,
+}
+
+impl Response {
+    /// Whether the language model did not come to an end.
+    pub fn is_broken_off(&self) -> bool {
+        self.writing.as_ref().is_some_and(|writing| matches!(writing.finish, Finish::Broken | Finish::Interrupted))
+    }
 }
 
 /// One open index that answers any number of questions.
 pub struct Asker {
     searcher: Searcher,
+    /// Where the configuration has a language model write.
+    client: Option<Arc<Client>>,
 }
 
 /// What was found for a question.
@@ -84,83 +114,204 @@ struct Found {
     cache: CacheUse,
 }
 
+/// An answer and what is told of its making.
+struct Made {
+    kept: KeptAnswer,
+    answer: Answer,
+    writing: Option<Writing>,
+}
+
 impl Asker {
     /// Opens the configured index.
     ///
     /// # Errors
-    /// Whatever keeps the index from being read.
+    /// Whatever keeps the index from being read; settings of a language model that make no sense.
     pub fn open(engine: &Engine) -> Result<Self> {
-        Ok(Self { searcher: Searcher::open(engine)? })
+        let client = match engine.config.generator {
+            Generator::Extractive => None,
+            Generator::Llm => Some(Arc::new(generate::client(&engine.config.llm)?)),
+        };
+        Ok(Self { searcher: Searcher::open(engine)?, client })
     }
 
-    /// Another asker of the same index, for another thread.
+    /// Another asker of the same index and the same language model, for another thread.
     ///
     /// # Errors
     /// As [`Asker::open`].
     pub fn another(&self, engine: &Engine) -> Result<Self> {
-        Self::open(engine)
+        Ok(Self { searcher: Searcher::open(engine)?, client: self.client.clone() })
     }
 
     /// Answers a question.
     ///
     /// # Errors
-    /// Whatever keeps the index or the model from being read. That nothing supports an answer is no fault: the answer
-    /// says so.
-    pub fn ask(&mut self, engine: &Engine, request: &Request, _on: &mut dyn FnMut(Event<'_>)) -> Result<Response> {
+    /// Whatever keeps the index or the model from being read; a language model that says nothing. That nothing supports
+    /// an answer is no fault: the answer says so.
+    pub fn ask(&mut self, engine: &Engine, request: &Request, on: &mut dyn FnMut(Event<'_>)) -> Result<Response> {
         let start = Instant::now();
-        let resolved = request.question.trim().to_owned();
+        let earlier = exchanges(&request.earlier);
+        let resolved = self.resolved(engine, request, &earlier)?;
         let intent = request.intent.unwrap_or_else(|| Intent::of(&resolved));
         let Found { hits, mut timings, mut cache } = self.find(engine, request, &resolved, intent)?;
 
         let generation = Instant::now();
+        let question = Asked { request, resolved, intent, earlier };
         let options = Options { intent: Some(intent), max_words: engine.config.ask_max_words, ..Options::default() };
-        let evidence = answer::evidence(&resolved, &hits, &options);
-        let key = self.answer_key(engine, request, &resolved, intent, &evidence);
-        let scope = engine.config.generator.name();
-        let rarity = Rarity::new(&self.searcher.snapshot)?;
-        let kept = request
-            .caching
-            .reads()
-            .then(|| engine.cache().answer(&key, scope, engine.now_s(), |kept| rarity.is_still(&kept.rarity)))
-            .flatten()
-            .and_then(|kept| told(kept, &evidence));
-        rarity.finish()?;
-        cache.answer_hit = kept.is_some();
-        let answer = match kept {
-            Some(answer) => answer,
-            None => {
-                let (answer, rarity) =
-                    extract::answer(engine, &mut self.searcher, request, &resolved, &evidence, &options, &mut cache)?;
-                if request.caching.writes()
-                    && let Some(sources) = sources(&answer, &evidence)
-                {
-                    let kept = KeptAnswer {
-                        text: answer.text.clone(),
-                        supported: answer.supported,
-                        sources,
-                        rarity,
-                        ..KeptAnswer::default()
-                    };
-                    engine.cache().keep_answer(key, scope, &kept, engine.now_s());
-                }
-                answer
-            }
+        let evidence = answer::evidence(&question.resolved, &hits, &options);
+        let (mut generator, mut fallback) = (engine.config.generator, None);
+        let mut made = match self.client.clone().filter(|_| !evidence.is_empty()) {
+            Some(client) => self.generated(engine, &client, &question, &evidence, &mut cache, on),
+            None => self.extracted(engine, &question, &evidence, &options, &mut cache),
         };
+        if let Err(fault) = &made
+            && fault.kind() == Kind::Outside
+            && engine.config.falls_back
+        {
+            fallback = made.err();
+            generator = Generator::Extractive;
+            made = self.extracted(engine, &question, &evidence, &options, &mut cache);
+        }
+        let Made { kept, answer, writing } = made?;
         timings.generation_ms = milliseconds(generation);
         timings.total_ms = milliseconds(start);
         let meta = self.searcher.snapshot.meta();
         Ok(Response {
             question: request.question.clone(),
-            resolved,
+            resolved: question.resolved,
+            orders: ordering(&answer.citations),
             answer,
             intent,
-            generator: engine.config.generator,
-            model: meta.model.name.clone(),
+            generator,
+            model: if kept.writer.is_empty() { meta.model.name.clone() } else { kept.writer },
             index: engine.config.index.clone(),
             corpus_id: meta.corpus_id.clone(),
             timings,
             cache,
+            writing,
+            checks: Checks { removed: kept.removed, unsupported: kept.unsupported, addresses: kept.addresses },
+            fallback,
         })
+    }
+
+    /// The question as it would be asked without the conversation before it.
+    fn resolved(&self, engine: &Engine, request: &Request, earlier: &[Exchange]) -> Result<String> {
+        let question = request.question.trim();
+        let before: Vec<&str> = request.earlier.iter().map(|turn| turn.resolved.as_str()).collect();
+        if before.is_empty() {
+            return Ok(question.to_owned());
+        }
+        let snapshot = &self.searcher.snapshot;
+        let fault = RefCell::new(None);
+        let weight = |term: &str| {
+            snapshot.term_weight(term).unwrap_or_else(|e| {
+                fault.borrow_mut().get_or_insert(e);
+                0.0
+            })
+        };
+        let carried = answer::resolve(question, &before, &snapshot.meta().query_languages(), &weight);
+        if let Some(fault) = fault.into_inner() {
+            return Err(fault);
+        }
+        // A model that fails here fails again, and is told of, when it is to answer.
+        match &self.client {
+            Some(client) if carried.is_follow_up => {
+                let rewritten = generate::rewritten(client, question, earlier, &|| engine.interrupted());
+                Ok(rewritten.ok().flatten().unwrap_or(carried.query))
+            }
+            _ => Ok(carried.query),
+        }
+    }
+
+    /// Sentences of the evidence, kept or anew.
+    fn extracted(
+        &mut self,
+        engine: &Engine,
+        question: &Asked<'_>,
+        evidence: &[Evidence],
+        options: &Options,
+        cache: &mut CacheUse,
+    ) -> Result<Made> {
+        let meta = self.searcher.snapshot.meta();
+        let mut languages = Blake::new(32);
+        meta.query_languages().iter().for_each(|language| languages.add(language.as_bytes()));
+        let key = question.key(
+            evidence,
+            &[
+                Generator::Extractive.name().as_bytes(),
+                &EXTRACTIVE_VERSION.to_le_bytes(),
+                &analysis::VERSION.to_le_bytes(),
+                &languages.finish::<32>(),
+                meta.model.fingerprint.as_bytes(),
+                engine.config.search_mode.name().as_bytes(),
+                &(engine.config.ask_max_words as u64).to_le_bytes(),
+            ],
+        );
+        let scope = Generator::Extractive.name();
+        let caching = question.request.caching;
+        let rarity = Rarity::new(&self.searcher.snapshot)?;
+        let known = known(engine, &key, scope, caching, evidence, |kept| rarity.is_still(&kept.rarity));
+        rarity.finish()?;
+        cache.answer_hit = known.is_some();
+        if let Some((kept, answer)) = known {
+            return Ok(Made { kept, answer, writing: None });
+        }
+        let (answer, rarity) = extract::answer(engine, &mut self.searcher, question, evidence, options, cache)?;
+        let kept = KeptAnswer { rarity, ..kept(&answer, evidence) };
+        if caching.writes() {
+            engine.cache().keep_answer(key, scope, &kept, engine.now_s());
+        }
+        Ok(Made { kept, answer, writing: None })
+    }
+
+    /// What a language model makes of the evidence, kept or anew.
+    fn generated(
+        &self,
+        engine: &Engine,
+        client: &Client,
+        question: &Asked<'_>,
+        evidence: &[Evidence],
+        cache: &mut CacheUse,
+        on: &mut dyn FnMut(Event<'_>),
+    ) -> Result<Made> {
+        let llm = &engine.config.llm;
+        let Asked { resolved, intent, earlier, .. } = question;
+        let prompt = generate::prompt(resolved, *intent, earlier, evidence.to_vec(), llm.evidence_tokens);
+        let Prompt { system, user, sources } = &prompt;
+        let key = question.key(
+            sources,
+            &[
+                Generator::Llm.name().as_bytes(),
+                &PROMPT_VERSION.to_le_bytes(),
+                system.as_bytes(),
+                user.as_bytes(),
+                llm.base_url.as_bytes(),
+                llm.model.as_bytes(),
+                &llm.temperature.to_bits().to_le_bytes(),
+                &llm.max_tokens.to_le_bytes(),
+            ],
+        );
+        let caching = question.request.caching;
+        let known = known(engine, &key, &llm.model, caching, sources, |_| true);
+        cache.answer_hit = known.is_some();
+        if let Some((kept, answer)) = known {
+            on(Event::Text(&answer.text));
+            return Ok(Made { kept, answer, writing: None });
+        }
+        let languages = self.searcher.snapshot.meta().query_languages();
+        let stop = || engine.interrupted();
+        let (answer, checks, writing) = generate::write(client, &prompt, &languages, &stop, on)?;
+        let kept = KeptAnswer {
+            removed: checks.removed,
+            unsupported: checks.unsupported,
+            addresses: checks.addresses,
+            writer: writing.model.clone(),
+            ..kept(&answer, sources)
+        };
+        // What was cut short is not what the model would say.
+        if caching.writes() && writing.finish == Finish::Complete {
+            engine.cache().keep_answer(key, &llm.model, &kept, engine.now_s());
+        }
+        Ok(Made { kept, answer, writing: Some(writing) })
     }
 
     /// Ranks passages for every part of the question.
@@ -182,37 +333,54 @@ impl Asker {
         let hits = if parts.len() == 1 { parts.remove(0).1 } else { answer::merge(&parts) };
         Ok(Found { hits, timings, cache })
     }
+}
 
-    /// Everything that an answer depends on, but for the rarity of words, which the kept answer lists itself.
-    fn answer_key(
-        &self,
-        engine: &Engine,
-        request: &Request,
-        resolved: &str,
-        intent: Intent,
-        evidence: &[Evidence],
-    ) -> Key {
-        let config = &engine.config;
-        let meta = self.searcher.snapshot.meta();
-        let mut context = Blake::new(32);
-        meta.query_languages().iter().for_each(|language| context.add(language.as_bytes()));
-        Key::of(
-            "answer v1",
-            [
-                request.question.trim().as_bytes(),
-                resolved.as_bytes(),
-                intent.name().as_bytes(),
-                &context.finish::<32>(),
-                &digest(evidence),
-                config.generator.name().as_bytes(),
-                meta.model.fingerprint.as_bytes(),
-                config.search_mode.name().as_bytes(),
-                &(config.ask_max_words as u64).to_le_bytes(),
-                &EXTRACTIVE_VERSION.to_le_bytes(),
-                &analysis::VERSION.to_le_bytes(),
-            ],
-        )
+/// A question, understood.
+struct Asked<'a> {
+    request: &'a Request,
+    resolved: String,
+    intent: Intent,
+    earlier: Vec<Exchange>,
+}
+
+impl Asked<'_> {
+    /// Everything that an answer depends on; the rarity of words, which few answers depend on, each lists itself.
+    fn key(&self, evidence: &[Evidence], more: &[&[u8]]) -> Key {
+        let evidence = digest(evidence);
+        let own: [&[u8]; 4] = [
+            self.request.question.trim().as_bytes(),
+            self.resolved.as_bytes(),
+            self.intent.name().as_bytes(),
+            &evidence,
+        ];
+        Key::of("answer v1", own.into_iter().chain(more.iter().copied()))
     }
+}
+
+/// The end of a conversation, as a language model is told of it.
+fn exchanges(turns: &[Turn]) -> Vec<Exchange> {
+    let told = turns.iter().rev().take(MAX_EARLIER).rev();
+    told.map(|turn| Exchange { question: turn.question.clone(), answer: turn.answer.clone() }).collect()
+}
+
+/// The answer that is kept for this question and this evidence, with the passages of today.
+fn known(
+    engine: &Engine,
+    key: &Key,
+    scope: &str,
+    caching: Caching,
+    evidence: &[Evidence],
+    holds: impl FnOnce(&KeptAnswer) -> bool,
+) -> Option<(KeptAnswer, Answer)> {
+    if !caching.reads() {
+        return None;
+    }
+    let mut answer = None;
+    let kept = engine.cache().answer(key, scope, engine.now_s(), |kept| {
+        answer = told(kept, evidence);
+        answer.is_some() && holds(kept)
+    })?;
+    Some((kept, answer?))
 }
 
 /// BLAKE2b over the evidence, in order: where each piece stands, what it says, and how near its vector is.
@@ -233,15 +401,27 @@ fn digest(evidence: &[Evidence]) -> [u8; 32] {
     hash.finish()
 }
 
-/// Which pieces of the evidence an answer cites; `None` when one is none of them.
-fn sources(answer: &Answer, evidence: &[Evidence]) -> Option<Vec<(usize, usize)>> {
+/// What of an answer cannot be had from the evidence.
+fn kept(answer: &Answer, evidence: &[Evidence]) -> KeptAnswer {
     let at = |citation: &Citation| evidence.iter().position(|piece| piece.hit == citation.hit);
-    answer.citations.iter().map(|citation| Some((citation.n, at(citation)?))).collect()
+    let sources = answer.citations.iter().filter_map(|citation| Some((citation.n, at(citation)?))).collect();
+    KeptAnswer { text: answer.text.clone(), supported: answer.supported, sources, ..KeptAnswer::default() }
 }
 
 /// A kept answer with the passages of today; `None` when it does not fit them.
-fn told(kept: KeptAnswer, evidence: &[Evidence]) -> Option<Answer> {
+fn told(kept: &KeptAnswer, evidence: &[Evidence]) -> Option<Answer> {
     let cite = |(n, at): &(usize, usize)| Some(Citation { n: *n, hit: evidence.get(*at)?.hit.clone() });
     let citations = kept.sources.iter().map(cite).collect::<Option<_>>()?;
-    Some(Answer { text: kept.text, supported: kept.supported, citations })
+    Some(Answer { text: kept.text.clone(), supported: kept.supported, citations })
+}
+
+/// Which passages try to give orders.
+fn ordering(citations: &[Citation]) -> Vec<(usize, Vec<OrderKind>)> {
+    let kinds = |citation: &Citation| {
+        let mut kinds: Vec<OrderKind> = orders(&citation.hit.chunk.text).into_iter().map(|order| order.kind).collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        kinds
+    };
+    citations.iter().map(|citation| (citation.n, kinds(citation))).filter(|(_, kinds)| !kinds.is_empty()).collect()
 }

@@ -19,6 +19,8 @@ pub struct KeptAnswer {
     pub removed: Vec<usize>,
     /// Sentences that no cited passage supports.
     pub unsupported: Vec<String>,
+    /// Addresses that no source has and that were removed.
+    pub addresses: usize,
     /// Who wrote it: the language model's own name for itself, or empty.
     pub writer: String,
 }

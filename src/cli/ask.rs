@@ -3,16 +3,17 @@
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::Flags;
 use super::exit::Outcome;
 use super::search::{ModeArg, heading, place};
-use super::ui::{Tone, Ui, clipped, wrapped};
+use super::sessions::{WithinArgs, turn};
+use super::ui::{Tone, Ui, clipped, count, counted, safe, wrapped};
 use super::wire;
 use crate::answer::Intent;
-use crate::ask::{Asker, Request, Response};
+use crate::ask::{Asker, Event, Request, Response};
 use crate::batch;
 use crate::cache::Caching;
 use crate::engine::Engine;
@@ -30,6 +31,8 @@ pub struct AskArgs {
     /// Answer every line of FILE (or `-`): a question, or {"id": …, "question": "…"}; prints one JSON object a line
     #[arg(long, value_name = "FILE", conflicts_with = "question")]
     batch: Option<PathBuf>,
+    #[command(flatten)]
+    within: WithinArgs,
     #[command(flatten)]
     how: HowArgs,
 }
@@ -49,12 +52,30 @@ pub struct HowArgs {
     /// Longest answer, in words [default: 60]
     #[arg(long, value_name = "N")]
     max_words: Option<usize>,
+    /// Who writes the answer: its sentences, or a language model [default: extractive]
+    #[arg(long, value_name = "WHO")]
+    generator: Option<GeneratorArg>,
+    /// Who writes it when the language model fails [default: nobody]
+    #[arg(long, value_name = "WHO")]
+    fallback: Option<FallbackArg>,
     /// Neither read nor write the cache
     #[arg(long)]
     no_cache: bool,
     /// Compute anew and replace what the cache has
     #[arg(long, conflicts_with = "no_cache")]
     refresh: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum GeneratorArg {
+    Extractive,
+    Llm,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum FallbackArg {
+    None,
+    Extractive,
 }
 
 fn intent(name: &str) -> std::result::Result<Intent, String> {
@@ -67,7 +88,21 @@ impl HowArgs {
         let k = self.k.map(|k| ("search.k", k.to_string(), "-k".to_owned()));
         let mode = self.mode.map(|mode| ("search.mode", mode.name().to_owned(), "--mode".to_owned()));
         let words = self.max_words.map(|n| ("ask.max_words", n.to_string(), "--max-words".to_owned()));
-        k.into_iter().chain(mode).chain(words).collect()
+        let generator = self.generator.map(|generator| {
+            let name = match generator {
+                GeneratorArg::Extractive => "extractive",
+                GeneratorArg::Llm => "llm",
+            };
+            ("generator", name.to_owned(), "--generator".to_owned())
+        });
+        let fallback = self.fallback.map(|fallback| {
+            let name = match fallback {
+                FallbackArg::None => "none",
+                FallbackArg::Extractive => "extractive",
+            };
+            ("fallback", name.to_owned(), "--fallback".to_owned())
+        });
+        k.into_iter().chain(mode).chain(words).chain(generator).chain(fallback).collect()
     }
 
     pub fn caching(&self) -> Caching {
@@ -89,17 +124,64 @@ pub fn run(args: &AskArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
     let Some(question) = &args.question else {
         return many(args.batch.as_deref().unwrap_or(Path::new("-")), &args.how, engine, ui);
     };
+    let mut session = args.within.begin(engine)?;
     let request = Request {
         question: question.clone(),
         intent: args.how.intent,
         caching: args.how.caching(),
-        ..Request::default()
+        earlier: session.as_ref().map(|session| session.turns().to_vec()).unwrap_or_default(),
     };
     let mut asker = Asker::open(engine)?;
-    let response = asker.ask(engine, &request, &mut |_| {})?;
-    show(&response, ui);
+    let response = answered(&mut asker, engine, &request, ui)?;
     // Freeing the network and the maps takes longer than the system's own cleaning up.
     std::mem::forget(asker);
+    if ui.json {
+        let mut object = wire::answer(&response);
+        if let Some(session) = &session {
+            object["session"] = session.id().into();
+        }
+        ui.json(&object);
+    }
+    if let Some(session) = &mut session {
+        session.add(turn(&response, engine.now_s()))?;
+    }
+    ended(&response)
+}
+
+/// Asks, and unless JSON is wanted shows the answer: while it is being written where somebody writes it.
+///
+/// # Errors
+/// Those of [`Asker::ask`].
+pub(super) fn answered(asker: &mut Asker, engine: &Engine, request: &Request, ui: &Ui) -> Result<Response> {
+    let mut streamed = false;
+    let response = asker.ask(engine, request, &mut |event| {
+        let Event::Text(text) = event;
+        if !ui.json {
+            streamed |= !text.is_empty();
+            ui.write(&safe(text));
+        }
+    })?;
+    if !ui.json {
+        if streamed {
+            ui.line("\n");
+        }
+        show(&response, streamed, ui);
+    }
+    Ok(response)
+}
+
+/// How a command ends that has shown this answer.
+///
+/// # Errors
+/// When a language model was cut short.
+pub(super) fn ended(response: &Response) -> Result<Outcome> {
+    if let Some(writing) = response.writing.as_ref().filter(|_| response.is_broken_off()) {
+        return Err(match &writing.trouble {
+            Some(trouble) => Fault::outside(format!("the language model broke off: {trouble}"))
+                .hint("what came is above and is not kept; ask again"),
+            None => Fault::interrupted(),
+        });
+    }
     Ok(if response.answer.supported { Outcome::Done } else { Outcome::NothingFound })
 }
 
@@ -144,38 +226,68 @@ pub(super) fn questions(file: &Path) -> Result<Box<dyn BufRead + Send>> {
     Ok(Box::new(BufReader::new(opened)))
 }
 
-/// Prints one answer.
-pub(super) fn show(response: &Response, ui: &Ui) {
+/// Prints one answer and its sources; only these when the answer has been seen.
+fn show(response: &Response, is_seen: bool, ui: &Ui) {
     let answer = &response.answer;
-    if ui.json {
-        ui.json(&wire::answer(response));
-    } else {
-        if answer.supported {
-            ui.write(&wrapped(&answer.text, ui.width(), ""));
-            ui.line("");
-        } else {
-            ui.line(ui.paint(Tone::Strong, "Nothing in the index supports an answer."));
-            if !answer.citations.is_empty() {
-                ui.line("The nearest passages:\n");
-            }
+    if let Some(fault) = &response.fallback {
+        ui.note(format!("{fault}; answered from the passages alone"));
+    }
+    if !answer.supported {
+        ui.line(ui.paint(Tone::Strong, "Nothing in the index supports an answer."));
+        if !answer.citations.is_empty() {
+            ui.line("The nearest passages:\n");
         }
-        for citation in &answer.citations {
-            let place = place(&citation.hit);
-            let room = ui.width().saturating_sub(place.chars().count() + 8).max(12);
-            ui.line(format!(
-                "[{}] {}  {}",
-                citation.n,
-                ui.paint(Tone::Place, &place),
-                clipped(&heading(&citation.hit), room)
-            ));
-            if !answer.supported {
-                ui.line(format!("    {}", clipped(&citation.hit.chunk.text, ui.width() - 4)));
-            }
-        }
-        let t = response.timings;
-        ui.detail(format!(
-            "embedding {:.0} ms, search {:.0} ms, generation {:.0} ms, total {:.0} ms",
-            t.embedding_ms, t.search_ms, t.generation_ms, t.total_ms
+    } else if !is_seen {
+        ui.write(&wrapped(&answer.text, ui.width(), ""));
+        ui.line("");
+    }
+    for citation in &answer.citations {
+        let place = place(&citation.hit);
+        let room = ui.width().saturating_sub(place.chars().count() + 8).max(12);
+        ui.line(format!(
+            "[{}] {}  {}",
+            citation.n,
+            ui.paint(Tone::Place, &place),
+            clipped(&heading(&citation.hit), room)
         ));
+        if let Some((_, kinds)) = response.orders.iter().find(|(n, _)| *n == citation.n) {
+            let kinds: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
+            let warning = format!("    this passage tries to give orders ({})", kinds.join(", "));
+            ui.line(ui.paint(Tone::Bad, &warning));
+        }
+        if !answer.supported {
+            ui.line(format!("    {}", clipped(&citation.hit.chunk.text, ui.width() - 4)));
+        }
+    }
+    let checks = &response.checks;
+    for sentence in &checks.unsupported {
+        ui.line(ui.paint(Tone::Bad, &format!("without support: {}", clipped(sentence, ui.width().saturating_sub(17)))));
+    }
+    if !checks.removed.is_empty() {
+        let numbers: Vec<String> = checks.removed.iter().map(|n| format!("[{n}]")).collect();
+        ui.note(format!("removed {}, which the model was not offered", numbers.join(", ")));
+    }
+    if checks.addresses > 0 {
+        ui.note(format!("removed {} that no source has", counted(checks.addresses as u64, "link")));
+    }
+    if let Some(writing) = &response.writing {
+        let usage = writing.usage.map(|usage| {
+            let cached = usage.cached_tokens.map(|n| format!(" ({} cached)", count(n))).unwrap_or_default();
+            format!(
+                ": {} prompt tokens{cached}, {} written",
+                count(usage.prompt_tokens),
+                count(usage.completion_tokens)
+            )
+        });
+        let tries = if writing.attempts > 1 { format!(", {} tries", writing.attempts) } else { String::new() };
+        ui.note(format!("{}{}{tries}", writing.model, usage.unwrap_or_default()));
+    }
+    let t = response.timings;
+    ui.detail(format!(
+        "embedding {:.0} ms, search {:.0} ms, generation {:.0} ms, total {:.0} ms",
+        t.embedding_ms, t.search_ms, t.generation_ms, t.total_ms
+    ));
+    if response.resolved != response.question.trim() {
+        ui.detail(format!("understood as: {}", response.resolved));
     }
 }

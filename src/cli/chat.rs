@@ -17,10 +17,10 @@ use super::exit::{self, Outcome};
 use super::sessions::{self, WithinArgs};
 use super::ui::Ui;
 use super::wire;
-use crate::ask::{Asker, Request, Response};
+use crate::ask::{Asker, Request};
 use crate::engine::Engine;
 use crate::error::{Context as _, Fault, Kind, Result};
-use crate::sessions::{Cited, Session, Turn};
+use crate::sessions::Session;
 
 /// Longest line of a pipe. A question may be shorter still.
 const MAX_LINE_BYTES: u64 = 1 << 20;
@@ -87,18 +87,16 @@ impl Chat<'_> {
             question: question.to_owned(),
             intent: self.how.intent,
             caching: self.how.caching(),
-            ..Request::default()
+            earlier: self.session.turns().to_vec(),
         };
-        let response = self.asker.ask(self.engine, &request, &mut |_| {})?;
+        let response = ask::answered(&mut self.asker, self.engine, &request, self.ui)?;
         if self.ui.json {
             let mut object = wire::answer(&response);
             object["session"] = self.session.id().into();
             self.ui.json_line(&object);
-        } else {
-            ask::show(&response, self.ui);
         }
-        self.session.add(turn(&response, self.engine.now_s()))?;
-        Ok(response.answer.supported)
+        self.session.add(sessions::turn(&response, self.engine.now_s()))?;
+        ask::ended(&response).map(|outcome| outcome == Outcome::Done)
     }
 
     /// Reads at a terminal until the user ends it. A question that fails does not end a conversation.
@@ -193,28 +191,6 @@ impl Chat<'_> {
             (0, 0) => Outcome::NothingFound,
             _ => Outcome::Done,
         })
-    }
-}
-
-/// What is kept of an answer: the words, and places instead of passages.
-pub(super) fn turn(response: &Response, now_s: i64) -> Turn {
-    let cited = response.answer.citations.iter().map(|citation| Cited {
-        n: citation.n,
-        root: citation.hit.root.to_string(),
-        path: citation.hit.path.to_string(),
-        first: citation.hit.chunk.lines.first,
-        last: citation.hit.chunk.lines.last,
-    });
-    Turn {
-        at: now_s,
-        index: response.index.clone(),
-        question: response.question.clone(),
-        resolved: response.resolved.clone(),
-        answer: response.answer.text.clone(),
-        supported: response.answer.supported,
-        intent: response.intent.name().to_owned(),
-        generator: response.generator.name().to_owned(),
-        citations: cited.collect(),
     }
 }
 

@@ -7,6 +7,7 @@ use super::exit::code_of_fault;
 use crate::ask::Response;
 use crate::document::{Citation, Hit, Leg};
 use crate::error::Fault;
+use crate::llm::Finish;
 use crate::sessions::Turn;
 
 /// The fields of one hit.
@@ -68,10 +69,32 @@ impl<'a> CitationJson<'a> {
 
 /// One answer.
 pub fn answer(response: &Response) -> Value {
+    let writing = response.writing.as_ref().map(|writing| {
+        let usage = writing.usage.map(|usage| {
+            json!({
+                "prompt_tokens": usage.prompt_tokens,
+                "completion_tokens": usage.completion_tokens,
+                "cached_tokens": usage.cached_tokens,
+            })
+        });
+        json!({
+            "model": writing.model,
+            "finish": finish(writing.finish),
+            "trouble": writing.trouble,
+            "attempts": writing.attempts,
+            "usage": usage,
+        })
+    });
+    let orders: Vec<Value> = response
+        .orders
+        .iter()
+        .map(|(n, kinds)| json!({ "n": n, "kinds": kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>() }))
+        .collect();
     let citations: Vec<CitationJson<'_>> = response.answer.citations.iter().map(CitationJson::new).collect();
     let (t, cache) = (response.timings, response.cache);
     json!({
         "question": response.question,
+        "resolved": response.resolved,
         "answer": response.answer.text,
         "supported": response.answer.supported,
         "intent": response.intent.name(),
@@ -92,7 +115,24 @@ pub fn answer(response: &Response) -> Value {
             "embed_hits": cache.embed_hits,
             "embed_misses": cache.embed_misses,
         },
+        "llm": writing,
+        "checks": {
+            "removed": response.checks.removed,
+            "unsupported": response.checks.unsupported,
+            "addresses": response.checks.addresses,
+        },
+        "orders": orders,
+        "fallback": response.fallback.as_ref().map(fault),
     })
+}
+
+fn finish(finish: Finish) -> &'static str {
+    match finish {
+        Finish::Complete => "complete",
+        Finish::Length => "length",
+        Finish::Interrupted => "interrupted",
+        Finish::Broken => "broken",
+    }
 }
 
 /// One question of a conversation and its answer.

@@ -278,5 +278,5 @@ fn api_key(given: &str, file: Option<&Path>) -> Result<Option<Secret>> {
         }
         None => given.trim().to_owned(),
     };
-    Ok((!key.is_empty()).then_some(Secret(key)))
+    Ok((!key.is_empty()).then(|| Secret::new(key)))
 }

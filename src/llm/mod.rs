@@ -2,7 +2,8 @@
 //! `LM Studio`, OpenAI itself), at the address that the configuration names and at no other.
 //!
 //! What a server sends is data. Its time and its size are bounded: it may be silent for [`Endpoint::timeout`] and take
-//! ten times that for a whole call with all tries and waits; a line has at most 1 MiB, a text 4 MiB, a stream 64 MiB.
+//! ten times that for all tries of a call, beside the waits between them; a line has at most 1 MiB, a text 4 MiB, a
+//! stream 64 MiB.
 //! A try is repeated only while no text has come, so no text is ever shown twice. The key leaves [`Secret`] for the
 //! header of a request and for nothing else.
 
@@ -14,10 +15,10 @@ mod sse;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::config::Secret;
 use crate::error::{Fault, Result};
 use crate::http::{Exchange, Head, Poster, Trouble};
 
@@ -25,7 +26,7 @@ use breaker::Breaker;
 use reply::{Bad, Dialect, Said};
 pub use retry::Timing;
 
-/// A whole call, with its tries and waits, may take so many times [`Endpoint::timeout`].
+/// All tries of a call together may take so many times [`Endpoint::timeout`].
 const CALL_TIMEOUTS: u32 = 10;
 const LOOK_AT_ADDRESS: &str = "is the address right? It ends in `/v1` for most servers";
 /// Longer than anybody waits, and short enough to be added up.
@@ -44,8 +45,8 @@ pub struct Endpoint {
     pub base_url: String,
     pub model: String,
     pub api_key: Option<Secret>,
-    /// The longest time to the first byte of a reply, and then between two pieces of it. A call may take ten times as
-    /// long in all.
+    /// The longest time to the first byte of a reply, and then between two pieces of it. All tries of a call together
+    /// may take ten times as long.
     pub timeout: Duration,
     /// Tries in all, at least 1.
     pub attempts: u32,
@@ -53,22 +54,6 @@ pub struct Endpoint {
     pub temperature: f64,
     /// The most tokens of a reply.
     pub max_tokens: u32,
-}
-
-/// A key that is never printed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    pub fn new(key: impl Into<String>) -> Self {
-        Self(key.into())
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("(set)")
-    }
 }
 
 /// Who says a message.
@@ -166,9 +151,12 @@ impl Client {
             return Err(Fault::usage("a language model needs a try, and a time-out of at most a day"));
         }
         let url = format!("{}/chat/completions", endpoint.base_url.trim_end_matches('/'));
-        let key = endpoint.api_key.as_ref().map(|key| key.0.as_str());
+        let key = endpoint.api_key.as_ref().map(Secret::expose);
         let poster = Poster::new(&url, key, endpoint.timeout)?;
-        let breaker = Mutex::new(Breaker::new(endpoint.timeout * (CALL_TIMEOUTS + 1)));
+        // Twice what the tries may take, and the longest waits.
+        let patience =
+            endpoint.timeout * (2 * CALL_TIMEOUTS) + 2 * retry::MAX_RETRY_AFTER * endpoint.attempts.min(1000);
+        let breaker = Mutex::new(Breaker::new(patience));
         Ok(Self { endpoint, poster, timing, breaker, dialect: Mutex::default() })
     }
 
@@ -210,7 +198,7 @@ impl Client {
         on_text: &mut dyn FnMut(&str),
         stop: &dyn Fn() -> bool,
     ) -> std::result::Result<Reply, Failure> {
-        let end = (self.timing.now)() + self.endpoint.timeout * CALL_TIMEOUTS;
+        let mut end = (self.timing.now)() + self.endpoint.timeout * CALL_TIMEOUTS;
         let mut attempts = 0;
         loop {
             attempts += 1;
@@ -230,11 +218,11 @@ impl Client {
                 Next::RetryAfter(time) => retry::as_asked(time, random),
                 Next::Same | Next::Refused => None,
             };
-            let is_in_time = |wait: &Duration| (self.timing.now)() + *wait < end;
-            let Some(wait) = wait.filter(is_in_time).filter(|_| attempts < self.endpoint.attempts) else {
+            let Some(wait) = wait.filter(|_| attempts < self.endpoint.attempts) else {
                 return Err(failure);
             };
             (self.timing.wait)(wait, stop);
+            end += wait;
             if stop() {
                 return Ok(self.reply(said, Finish::Interrupted, attempts, None));
             }
@@ -447,7 +435,7 @@ impl Client {
     }
 
     fn clean(&self, words: &str) -> String {
-        reply::clean(words, self.endpoint.api_key.as_ref().map(|key| key.0.as_str()))
+        reply::clean(words, self.endpoint.api_key.as_ref().map(Secret::expose))
     }
 }
 

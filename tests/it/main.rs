@@ -10,6 +10,7 @@
 )]
 
 // `man/` and `completions/` are what the command line says.
+mod answers;
 mod artifacts;
 // `rag ask`.
 mod ask;

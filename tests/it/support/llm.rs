@@ -2,7 +2,7 @@
 //! follow. It listens on a port of its own and ends when it is dropped.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader, Read as _, Write};
+use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -178,7 +178,7 @@ impl LlmServer {
     }
 
     /// Ends the server and tells how many clients hung up by themselves before.
-    pub fn hung_up(mut self) -> usize {
+    pub fn hung_up(&mut self) -> usize {
         self.end();
         self.shared.n_hung_up.load(Ordering::SeqCst)
     }
@@ -210,24 +210,28 @@ fn serve(listener: &TcpListener, shared: &Shared) {
             }
             let step = shared.script[streams.len().min(shared.script.len() - 1)].clone();
             streams.push(stream.try_clone().unwrap());
-            // Who hangs up early has their reasons.
-            scope.spawn(move || drop(answer(stream, step, shared)));
+            scope.spawn(move || {
+                // Who hangs up early has their reasons. Only a pause that nobody ended is none.
+                let hung_up = answer(&stream, step, shared).is_err_and(|e| e.kind() != ErrorKind::WouldBlock);
+                shared.n_hung_up.fetch_add(usize::from(hung_up), Ordering::SeqCst);
+                let _ = stream.shutdown(Shutdown::Both);
+            });
         }
     });
 }
 
-fn answer(stream: TcpStream, step: Step, shared: &Shared) -> std::io::Result<()> {
+fn answer(stream: &TcpStream, step: Step, shared: &Shared) -> std::io::Result<()> {
     if matches!(step, Step::HangUp) {
         return Ok(());
     }
     stream.set_nodelay(true)?;
     // A test that fails ends nevertheless.
     stream.set_read_timeout(Some(Duration::from_secs(60)))?;
-    let request = read_request(&stream)?;
+    let request = read_request(stream)?;
     let echo = request.body["messages"].as_array().and_then(|all| all.last()?["content"].as_str()).unwrap_or_default();
     let echo = vec![echo.to_owned()];
     shared.requests.lock().unwrap().push(request);
-    let mut out = Chunked { stream: &stream, shared };
+    let mut out = Chunked { stream, shared };
     match step {
         Step::Tokens(pieces) => out.reply(&pieces),
         Step::Echo => out.reply(&echo),
@@ -256,8 +260,7 @@ fn answer(stream: TcpStream, step: Step, shared: &Shared) -> std::io::Result<()>
             out.begin()?;
             out.write("data: ")?;
             let part = "x".repeat(1 << 16);
-            let written = (0..1 << 14).try_for_each(|_| out.write(&part));
-            out.count_hang_up(written)
+            (0..1 << 14).try_for_each(|_| out.write(&part))
         }
         Step::Flood => {
             out.begin()?;
@@ -268,9 +271,9 @@ fn answer(stream: TcpStream, step: Step, shared: &Shared) -> std::io::Result<()>
             out.begin()?;
             // Reading is the pause: the client sends nothing more.
             stream.set_read_timeout(Some(Duration::from_millis(20)))?;
-            out.for_ever(|out| match (&mut &stream).read(&mut [0]) {
-                Ok(_) => Err(std::io::ErrorKind::ConnectionReset.into()),
-                Err(_) => out.write(": still there\n\n"),
+            out.for_ever(|out| match out.until_hung_up() {
+                Err(e) if e.kind() == ErrorKind::WouldBlock => out.write(": still there\n\n"),
+                other => other,
             })
         }
         Step::HangUp => Ok(()),
@@ -278,7 +281,7 @@ fn answer(stream: TcpStream, step: Step, shared: &Shared) -> std::io::Result<()>
             let length = body.len() * if cut { 2 } else { 1 };
             let mut head = format!("HTTP/1.1 {status} Said\r\ncontent-length: {length}\r\nconnection: close\r\n");
             headers.iter().for_each(|(name, value)| head += &format!("{name}: {value}\r\n"));
-            (&stream).write_all(format!("{head}\r\n{body}").as_bytes())
+            (&*stream).write_all(format!("{head}\r\n{body}").as_bytes())
         }
     }
 }
@@ -292,11 +295,8 @@ fn read_request(stream: &TcpStream) -> std::io::Result<Request> {
     };
     let target = line()?.trim_end_matches(" HTTP/1.1").to_owned();
     let mut headers = BTreeMap::new();
-    loop {
-        match line()?.split_once(": ") {
-            Some((name, value)) => headers.insert(name.to_ascii_lowercase(), value.to_owned()),
-            None => break,
-        };
+    while let Some((name, value)) = line()?.split_once(": ") {
+        headers.insert(name.to_ascii_lowercase(), value.to_owned());
     }
     let length = headers.get("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
     let mut body = vec![0; length];
@@ -341,25 +341,12 @@ impl Chunked<'_> {
 
     fn for_ever(&mut self, mut act: impl FnMut(&mut Self) -> std::io::Result<()>) -> std::io::Result<()> {
         loop {
-            if let Err(e) = act(self) {
-                return self.count_hang_up(Err(e));
-            }
+            act(self)?;
         }
     }
 
     fn until_hung_up(&mut self) -> std::io::Result<()> {
-        let read = self.stream.read(&mut [0]);
-        match read {
-            Ok(0) => self.count_hang_up(Err(std::io::ErrorKind::ConnectionReset.into())),
-            other => other.map(drop),
-        }
-    }
-
-    fn count_hang_up(&mut self, written: std::io::Result<()>) -> std::io::Result<()> {
-        if written.is_err() {
-            self.shared.n_hung_up.fetch_add(1, Ordering::SeqCst);
-        }
-        written
+        self.stream.read_exact(&mut [0])
     }
 }
 

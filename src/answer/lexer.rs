@@ -1,0 +1,251 @@
+//! What the head of a model's answer is: a mark, a link, a tag, an address.
+//!
+//! Every function here may be asked before its answer is decided; then it says so. What it says once it holds for
+//! every way the text may go on.
+
+/// Bytes within which a construct must close to be one.
+const MAX_MARK: usize = 64;
+const MAX_LABEL: usize = 300;
+const MAX_TARGET: usize = 2000;
+const MAX_TAG: usize = 2000;
+/// Longest run of letters that may be the beginning of an address.
+const MAX_WORD: usize = 200;
+/// Widest range of numbers in one mark.
+const MAX_RANGE: usize = 20;
+
+/// Around what models that reason aloud say to themselves.
+pub(super) const THINK: [&str; 2] = ["<think>", "<thinking>"];
+pub(super) const THOUGHT: [&str; 2] = ["</think>", "</thinking>"];
+
+/// An answer that may have to wait.
+pub(super) enum Found<T> {
+    Yes(T),
+    No,
+    /// What follows decides.
+    Wait,
+}
+
+impl<T> Found<T> {
+    /// `None` while undecided.
+    #[expect(clippy::option_option, reason = "the outer one is for `?`")]
+    pub fn decided(self) -> Option<Option<T>> {
+        match self {
+            Self::Yes(found) => Some(Some(found)),
+            Self::No => Some(None),
+            Self::Wait => None,
+        }
+    }
+}
+
+/// The place of the first `is_stop` in `text`, when it is within `max` bytes.
+fn stop(text: &str, max: usize, is_end: bool, is_stop: impl Fn(char) -> bool) -> Found<usize> {
+    match text.find(is_stop) {
+        Some(at) if at <= max => Found::Yes(at),
+        Some(_) => Found::No,
+        None if is_end || text.len() > max => Found::No,
+        None => Found::Wait,
+    }
+}
+
+/// The numbers of a mark: `[1]`, `[1, 2]`, `[1-3]`, `[^1]`, `[source 1]`, `【1】`, `【1†source】`.
+pub(super) fn marks(rest: &str, is_end: bool) -> Found<(usize, Vec<usize>)> {
+    let (open, close) = if rest.starts_with('[') { ('[', ']') } else { ('【', '】') };
+    let inside = &rest[open.len_utf8()..];
+    let may_stand = |c: char| c.is_alphanumeric() || " ,;&^#.:-–—†".contains(c);
+    let end = match stop(inside, MAX_MARK, is_end, |c| !may_stand(c)) {
+        Found::Yes(end) if inside[end..].starts_with(close) => end,
+        Found::Yes(_) | Found::No => return Found::No,
+        Found::Wait => return Found::Wait,
+    };
+    let len = open.len_utf8() + end + close.len_utf8();
+    let mut body = &inside[..end];
+    if open == '【' {
+        let (numbers, note) = body.split_once('†').map_or((body, None), |(numbers, note)| (numbers, Some(note)));
+        if note.is_some() && numbers.contains(':') {
+            // It counts messages, not sources.
+            return Found::Yes((len, Vec::new()));
+        }
+        body = numbers;
+    }
+    let body = body.replace(" and ", ",");
+    let items = body.split([',', ';', '&']).map(numbers);
+    match items.collect::<Option<Vec<_>>>().map(|items| items.concat()) {
+        // Nobody counts sources from 0: this is an interval or an index.
+        Some(numbers) if !numbers.contains(&0) => Found::Yes((len, numbers)),
+        _ => Found::No,
+    }
+}
+
+/// One number or range, whatever it is called.
+fn numbers(item: &str) -> Option<Vec<usize>> {
+    let item = item.trim().trim_start_matches('^');
+    let digits = item.find(|c: char| c.is_ascii_digit())?;
+    let label = item[..digits].trim_end_matches([' ', '#', '.', ':']).to_lowercase();
+    let labels = [
+        "",
+        "source",
+        "sources",
+        "src",
+        "ref",
+        "reference",
+        "cite",
+        "citation",
+        "document",
+        "doc",
+        "passage",
+        "quelle",
+        "fuente",
+        "来源",
+    ];
+    if !labels.contains(&label.as_str()) {
+        return None;
+    }
+    let number = |digits: &str| {
+        let is_number = (1..=6).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
+        if is_number { digits.parse::<usize>().ok() } else { None }
+    };
+    match item[digits..].split_once(['-', '–', '—']) {
+        None => Some(vec![number(&item[digits..])?]),
+        Some((first, last)) => {
+            let (first, last) = (number(first.trim())?, number(last.trim())?);
+            let is_range = first <= last && last - first <= MAX_RANGE;
+            Some(if is_range { (first..=last).collect() } else { vec![first, last] })
+        }
+    }
+}
+
+/// Whether `[label](target)` stands here, its label without brackets.
+pub(super) fn link(rest: &str, is_image: bool, is_end: bool) -> Found<()> {
+    let inside = &rest[1..];
+    match stop(inside, MAX_LABEL, is_end, |c| matches!(c, '[' | ']' | '\n' | '`')) {
+        Found::Yes(end) if inside[end..].starts_with(']') => match target(&inside[end + 1..], is_image, is_end) {
+            Found::Yes(_) => Found::Yes(()),
+            Found::No => Found::No,
+            Found::Wait => Found::Wait,
+        },
+        Found::Yes(_) | Found::No => Found::No,
+        Found::Wait => Found::Wait,
+    }
+}
+
+/// `(target "title")` after a label: its length and the target. `f[T](x)` is no link: a link's target has a point, a
+/// slash or the like.
+pub(super) fn target(rest: &str, is_image: bool, is_end: bool) -> Found<(usize, String)> {
+    if rest.is_empty() && !is_end {
+        return Found::Wait;
+    }
+    let Some(inside) = rest.strip_prefix('(') else { return Found::No };
+    let mut depth = 0;
+    let mut close = None;
+    for (at, c) in inside.char_indices() {
+        match c {
+            _ if at > MAX_TARGET => return Found::No,
+            '\n' => return Found::No,
+            '(' => depth += 1,
+            ')' if depth == 0 => {
+                close = Some(at);
+                break;
+            }
+            ')' => depth -= 1,
+            _ => {}
+        }
+    }
+    let Some(close) = close else { return if is_end { Found::No } else { Found::Wait } };
+    let body = inside[..close].trim();
+    let (address, title) = body.split_once([' ', '\t']).unwrap_or((body, ""));
+    let is_title = |text: &str| text.is_empty() || text.starts_with(['"', '\'', '(']);
+    let is_target =
+        is_title(title.trim()) && (is_image || body.is_empty() || address.contains(['.', '/', ':', '#', '<']));
+    if !is_target {
+        return Found::No;
+    }
+    let address = address.trim_start_matches('<').trim_end_matches('>');
+    Found::Yes((close + 2, address.to_owned()))
+}
+
+/// A tag of HTML that a page would act on.
+pub(super) enum Tag {
+    /// So many bytes.
+    Active(usize),
+    /// It has not closed and never may.
+    Unclosed,
+}
+
+/// Judges a `<`.
+pub(super) fn tag(rest: &str, is_end: bool) -> Found<Tag> {
+    const ACTIVE: [&str; 28] = [
+        "a", "area", "audio", "base", "body", "button", "embed", "form", "frame", "html", "iframe", "image", "img",
+        "input", "link", "math", "meta", "object", "picture", "portal", "script", "source", "style", "svg", "track",
+        "video", "template", "noscript",
+    ];
+    let inside = &rest[1..];
+    if inside.is_empty() && !is_end {
+        return Found::Wait;
+    }
+    let name = inside.strip_prefix('/').unwrap_or(inside);
+    let Some(name_len) = name.find(|c: char| !c.is_ascii_alphanumeric() && c != '-') else {
+        return if is_end || name.len() > MAX_MARK { Found::No } else { Found::Wait };
+    };
+    if name_len == 0 || name_len > MAX_MARK {
+        return Found::No;
+    }
+    let is_active = ACTIVE.contains(&name[..name_len].to_ascii_lowercase().as_str());
+    if !is_active && !name[name_len..].starts_with([' ', '\t', '\n', '/']) {
+        return Found::No;
+    }
+    match stop(inside, MAX_TAG, is_end, |c| matches!(c, '>' | '\n')) {
+        Found::Yes(close) if inside[close..].starts_with('>') => {
+            let attributes = inside[..close].to_ascii_lowercase();
+            let acts = ["style", "src", "href", "background", " on"].iter().any(|word| attributes.contains(word));
+            if is_active || acts && attributes.contains('=') { Found::Yes(Tag::Active(close + 2)) } else { Found::No }
+        }
+        Found::Yes(_) | Found::No => Found::Yes(Tag::Unclosed),
+        Found::Wait => Found::Wait,
+    }
+}
+
+/// A word, or an address.
+pub(super) enum Address {
+    Word(usize),
+    Address(usize),
+}
+
+/// Judges a letter, a digit or a colon: `scheme://…`, `www.…`, `javascript:…`. `None` when what follows decides.
+pub(super) fn word(rest: &str, is_end: bool) -> Option<Address> {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '.' | '-');
+    let n = rest.find(|c| !is_part(c)).unwrap_or(rest.len()).min(MAX_WORD);
+    if n == rest.len() && n < MAX_WORD && !is_end {
+        return None;
+    }
+    let after = &rest[n..];
+    let is_undecided = |most: usize| after.len() < most && "://".starts_with(after) && !is_end;
+    let is_www = rest.get(..4).is_some_and(|head| head.eq_ignore_ascii_case("www.")) && n > 4;
+    if is_www || after.starts_with("://") {
+        return address_len(rest, if is_www { 4 } else { n }, is_end).map(Address::Address);
+    }
+    if is_undecided(3) {
+        return None;
+    }
+    if is_script(rest) && after[1..].starts_with(|c: char| !c.is_whitespace()) {
+        return address_len(rest, n + 1, is_end).map(Address::Address);
+    }
+    Some(Address::Word(n.max(1)))
+}
+
+/// Whether an address would be run or carries its own content.
+pub(super) fn is_script(address: &str) -> bool {
+    ["javascript:", "vbscript:", "data:"]
+        .iter()
+        .any(|scheme| address.get(..scheme.len()).is_some_and(|head| head.eq_ignore_ascii_case(scheme)))
+}
+
+/// Bytes of an address of which `known` are sure.
+fn address_len(rest: &str, known: usize, is_end: bool) -> Option<usize> {
+    let is_part = |c: char| c.is_alphanumeric() || c.is_ascii_graphic() && !"<>\"`'()[]{}|\\^".contains(c);
+    let end = match rest[known..].find(|c| !is_part(c)) {
+        Some(end) => known + end,
+        None if is_end => rest.len(),
+        None => return None,
+    };
+    Some(rest[..end].trim_end_matches(['.', ',', ';', ':', '!', '?', '*', '_', '~']).len().max(known))
+}

@@ -1,0 +1,151 @@
+//! The language model as a generator: prompt out, text in, every mark checked.
+
+use crate::analysis;
+use crate::answer::{self, Evidence, Exchange, Intent, Prompt, Stream};
+use crate::config::Llm;
+use crate::document::Answer;
+use crate::error::{Fault, Result};
+use crate::llm::{Client, Endpoint, Finish, Message, Reply, Role, Usage};
+
+use super::Event;
+
+/// What the language model did.
+#[derive(Clone, Debug)]
+pub struct Writing {
+    /// The model by the server's own account.
+    pub model: String,
+    pub finish: Finish,
+    /// Why the text is broken off.
+    pub trouble: Option<String>,
+    pub usage: Option<Usage>,
+    pub attempts: u32,
+}
+
+/// What was wrong with a language model's text and was put right or marked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Checks {
+    /// Numbers that were cited and not offered; they were removed.
+    pub removed: Vec<usize>,
+    /// Sentences that no cited source supports; they stand in the answer.
+    pub unsupported: Vec<String>,
+    /// Addresses that no source has; they were removed.
+    pub addresses: usize,
+}
+
+/// The language model of the configuration.
+///
+/// # Errors
+/// A usage fault that names the setting that is missing or wrong.
+pub(super) fn client(llm: &Llm) -> Result<Client> {
+    for (value, key) in [(&llm.base_url, "llm.base_url"), (&llm.model, "llm.model")] {
+        if value.is_empty() {
+            return Err(Fault::usage(format!("`generator = llm` needs `{key}`")).hint(
+                "for example RAG_LLM_BASE_URL=http://localhost:11434/v1 and RAG_LLM_MODEL=llama3.2; \
+                 or `--generator extractive`",
+            ));
+        }
+    }
+    Client::new(Endpoint {
+        base_url: llm.base_url.clone(),
+        model: llm.model.clone(),
+        api_key: llm.api_key.clone(),
+        timeout: llm.timeout,
+        attempts: llm.attempts,
+        temperature: llm.temperature,
+        max_tokens: llm.max_tokens,
+    })
+}
+
+/// The prompt for a question: as much of the evidence as fits, in the order of paths.
+pub(super) fn prompt(
+    question: &str,
+    intent: Intent,
+    earlier: &[Exchange],
+    evidence: Vec<Evidence>,
+    evidence_tokens: usize,
+) -> Prompt {
+    let fitting = answer::fit(evidence, evidence_tokens, &n_tokens);
+    answer::prompt(question, earlier, fitting, wish(intent))
+}
+
+/// Tokens of a text, roughly and rather too many. Every language model has a tokenizer of its own; four characters a token
+/// is what the common ones reach on English, and a token for each character of other scripts is more than they need.
+fn n_tokens(text: &str) -> usize {
+    let ascii = text.bytes().filter(u8::is_ascii).count();
+    ascii.div_ceil(4) + text.chars().filter(|c| !c.is_ascii()).count()
+}
+
+/// What kind of answer is wanted, told to a model.
+fn wish(intent: Intent) -> &'static str {
+    match intent {
+        Intent::Definition => "Say what it is in one or two sentences.",
+        Intent::HowTo => "Give the steps as a numbered list; quote commands exactly.",
+        Intent::Troubleshooting => "Name the cause, then what to do.",
+        Intent::Comparison => "Compare point by point, one line for each thing compared.",
+        Intent::Factoid => "Answer in one sentence.",
+        Intent::List => "Answer with a list.",
+        Intent::Summary => "Summarise in at most six sentences.",
+    }
+}
+
+/// Has the model answer; its text is told piece by piece, as it may be shown.
+pub(super) fn write(
+    client: &Client,
+    prompt: &Prompt,
+    languages: &[&str],
+    stop: &(dyn Fn() -> bool + Sync),
+    on: &mut dyn FnMut(Event<'_>),
+) -> Result<(Answer, Checks, Writing)> {
+    let mut stream = Stream::new(&prompt.sources);
+    // That there is no answer is not said in the model's words.
+    let mut held = String::new();
+    let mut tell = |text: &str| {
+        held.push_str(text);
+        if !answer::NO_ANSWER.starts_with(&held) && !held.starts_with(answer::NO_ANSWER) {
+            on(Event::Text(&std::mem::take(&mut held)));
+        }
+    };
+    let reply = chat(client, &prompt.system, &prompt.user, &mut |text| tell(&stream.feed(text)), stop)?;
+    tell(&stream.finish());
+    let vetted = answer::vet(&reply.text, &prompt.sources, languages);
+    let supported = !vetted.abstained;
+    let answer = Answer {
+        text: if supported { vetted.text } else { String::new() },
+        supported,
+        citations: if supported { vetted.citations } else { answer::nearest(&prompt.sources, 3) },
+    };
+    let checks = Checks { removed: vetted.removed, unsupported: vetted.unsupported, addresses: vetted.n_addresses };
+    let Reply { model, finish, trouble, usage, attempts, .. } = reply;
+    let writing =
+        Writing { model: analysis::untrusted::neutralise(&model).into_owned(), finish, trouble, usage, attempts };
+    Ok((answer, checks, writing))
+}
+
+/// A follow-up question as one that stands by itself, by the model's account; `None` when it says nothing of use.
+pub(super) fn rewritten(
+    client: &Client,
+    question: &str,
+    earlier: &[Exchange],
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Result<Option<String>> {
+    /// A question that is longer is no question.
+    const MAX_CHARS: usize = 400;
+    let (system, user) = answer::rewriting(question, earlier);
+    let reply = chat(client, &system, &user, &mut |_| {}, stop)?;
+    let mut shown = Stream::new(&[]);
+    let text = shown.feed(&reply.text) + &shown.finish();
+    let text = text.trim().lines().next().unwrap_or_default().trim_matches(['"', ' ']).to_owned();
+    let is_usable = reply.finish == Finish::Complete && !text.is_empty() && text.chars().count() <= MAX_CHARS;
+    Ok(is_usable.then_some(text))
+}
+
+fn chat(
+    client: &Client,
+    system: &str,
+    user: &str,
+    on_text: &mut dyn FnMut(&str),
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Result<Reply> {
+    let message = |role, content: &str| Message { role, content: content.to_owned() };
+    client.chat(&[message(Role::System, system), message(Role::User, user)], on_text, stop)
+}

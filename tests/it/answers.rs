@@ -1,0 +1,246 @@
+//! Answers out of the cache: the same as without it, always; found again exactly when question and evidence are the same.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rag::answer::Intent;
+use rag::ask::{Asker, CacheUse, Request, Response};
+use rag::cache::{Caching, Table};
+use rag::config::Mode;
+use rag::engine::Engine;
+use rag::ingest;
+
+use crate::support::Sandbox;
+use crate::tools::{engine, thorough};
+
+/// A folder of documents about harbours, each about one thing in one harbour, and an engine on it.
+struct World {
+    sandbox: Sandbox,
+    engine: Engine,
+}
+
+impl World {
+    fn new(k: usize) -> Self {
+        let sandbox = Sandbox::new();
+        let mut engine = engine(&sandbox);
+        engine.config.search_k = k;
+        let world = Self { sandbox, engine };
+        for n in 0..12 {
+            world.write(n, 0);
+        }
+        world
+    }
+
+    fn write(&self, n: usize, version: usize) {
+        self.sandbox.write(&format!("docs/{n}.md"), document(n, version));
+    }
+
+    fn remove(&self, n: usize) {
+        let _ = std::fs::remove_file(self.sandbox.path().join(format!("docs/{n}.md")));
+    }
+
+    fn ingest(&self) {
+        let request = ingest::Request {
+            dirs: vec![PathBuf::from(self.sandbox.path().join("docs"))],
+            include: Vec::new(),
+            exclude: Vec::new(),
+            no_cache: false,
+            wait: Duration::ZERO,
+        };
+        ingest::run(&self.engine, &request, &mut |_| {}).expect("an ingest");
+    }
+
+    fn ask(&self, question: &str) -> Response {
+        self.request(&Request { question: question.to_owned(), ..Request::default() })
+    }
+
+    fn request(&self, request: &Request) -> Response {
+        let mut asker = Asker::open(&self.engine).expect("an index");
+        asker.ask(&self.engine, request, &mut |_| {}).expect("an answer")
+    }
+
+    /// Asks twice: with the cache, and without.
+    #[track_caller]
+    fn ask_both(&self, request: &Request, context: &str) -> CacheUse {
+        let cached = self.request(request);
+        let twin = self.request(&Request { caching: Caching::Off, ..request.clone() });
+        assert_eq!(twin.cache.answer_hit || twin.cache.retrieval_hit || twin.cache.embed_hits > 0, false, "{context}");
+        assert_eq!(cached.answer, twin.answer, "{context}");
+        assert_eq!(cached.intent, twin.intent, "{context}");
+        cached.cache
+    }
+}
+
+const THINGS: [&str; 6] = ["lamp", "crane", "ferry", "bakery", "school", "well"];
+const COLOURS: [&str; 5] = ["red", "green", "blue", "yellow", "white"];
+const TOWNS: [&str; 4] = ["Arvik", "Bergen", "Cadiz", "Dover"];
+
+fn document(n: usize, version: usize) -> String {
+    let (thing, town) = (THINGS[n % 6], TOWNS[n / 6 % 4]);
+    let colour = COLOURS[(n + version) % 5];
+    let year = 1800 + 7 * n + version;
+    format!(
+        "# The {thing} of {town}\n\nThe {thing} of {town} was built in {year}. It is painted {colour}.\n\n\
+         ## Repairs\n\nThe {thing} is repaired every {} years by the people of {town}.\n",
+        2 + (n + version) % 9
+    )
+}
+
+#[test]
+fn found_again_exactly_when_question_and_evidence_are_the_same() {
+    let mut world = World::new(2);
+    world.ingest();
+    let question = "When was the crane of Arvik built?";
+    let first = world.ask(question);
+    assert!(first.answer.text.contains("1807"), "{:?}", first.answer);
+    let cited = |response: &Response| response.answer.citations[0].hit.path.to_string();
+    assert_eq!(cited(&first), "1.md");
+    assert!(!first.cache.answer_hit && !first.cache.retrieval_hit);
+    let hit = |world: &World, question: &str| {
+        let request = Request { question: question.to_owned(), ..Request::default() };
+        world.ask_both(&request, question).answer_hit
+    };
+
+    let again = world.ask(question);
+    assert!(again.cache.answer_hit && again.cache.retrieval_hit);
+    assert_eq!((again.cache.embed_hits, again.cache.embed_misses), (0, 0), "nothing is embedded for a known answer");
+    assert_eq!(again.answer, first.answer);
+
+    // What does not change the evidence.
+    world.write(10, 1);
+    world.ingest();
+    let other = world.ask(question);
+    assert!(other.cache.answer_hit && !other.cache.retrieval_hit, "an uncited document has changed: {:?}", other.cache);
+    world.remove(9);
+    world.ingest();
+    assert!(hit(&world, question), "an uncited document is gone");
+    world.sandbox.write("docs/unrelated.md", "# Soup\n\nPeel the onions and boil them in salted water.\n");
+    world.ingest();
+    assert!(hit(&world, question), "an unrelated document is new");
+
+    // What does.
+    world.write(1, 3);
+    world.ingest();
+    let changed = world.ask(question);
+    assert!(!changed.cache.answer_hit && changed.answer.text.contains("1810"), "{:?}", changed.answer);
+    assert!(hit(&world, question));
+    world
+        .sandbox
+        .write("docs/crane.md", "# The crane of Arvik\n\nThe crane of Arvik was rebuilt in 1950, and in 1960.\n");
+    world.ingest();
+    assert!(!hit(&world, question), "a new document is evidence");
+    std::fs::remove_file(world.sandbox.path().join("docs/crane.md")).unwrap();
+    world.ingest();
+    assert!(hit(&world, question), "the evidence is what it was before");
+    world.remove(1);
+    world.ingest();
+    let gone = world.ask(question);
+    assert!(!gone.cache.answer_hit && !gone.answer.text.contains("1810"), "{:?}", gone.answer);
+
+    // The question and how it is asked.
+    let question = "When was the ferry of Arvik built?";
+    assert!(!hit(&world, question) && hit(&world, question));
+    assert!(!hit(&world, "When was the ferry of Arvik built"), "a question that is nearly the same is another one");
+    assert!(!hit(&world, "When was the ferry of Bergen built?"));
+    let list = Request { question: question.to_owned(), intent: Some(Intent::Definition), ..Request::default() };
+    assert!(!world.ask_both(&list, "intent").answer_hit && world.ask_both(&list, "intent").answer_hit);
+    world.engine.config.search_k = 3;
+    assert!(!hit(&world, question), "more passages are other evidence");
+    world.engine.config.search_k = 2;
+    world.engine.config.search_mode = Mode::Lexical;
+    assert!(!hit(&world, question), "another mode");
+    world.engine.config.search_mode = Mode::Hybrid;
+    world.engine.config.ask_max_words = 30;
+    assert!(!hit(&world, question), "another length");
+    world.engine.config.ask_max_words = 60;
+    assert!(hit(&world, question));
+
+    // Another model gives other vectors.
+    world.engine.config.model = "all-MiniLM-L6-v2-fp32".to_owned();
+    if world.engine.model(&world.engine.config.model).is_ok() {
+        world.ingest();
+        assert!(!hit(&world, question), "another model");
+    } else {
+        eprintln!("skipped: there is no second model");
+    }
+}
+
+#[test]
+fn without_the_cache_nothing_is_read_or_written_and_refresh_replaces() {
+    let world = World::new(2);
+    world.ingest();
+    let question = "When was the school of Bergen built?";
+    let request = |caching| Request { question: question.to_owned(), caching, ..Request::default() };
+    let rows = || {
+        world.engine.cache().flush();
+        let stats = world.engine.cache().stats().unwrap();
+        stats.iter().map(|s| (s.count, s.counters.hits + s.counters.misses)).collect::<Vec<_>>()
+    };
+    let before = rows();
+    world.request(&request(Caching::Off));
+    assert_eq!(rows(), before);
+    let first = world.request(&request(Caching::Use));
+    let kept = rows();
+    assert_ne!(kept, before);
+    let refreshed = world.request(&request(Caching::Refresh));
+    assert_eq!(refreshed.answer, first.answer);
+    assert_eq!(refreshed.cache, CacheUse { embed_misses: refreshed.cache.embed_misses, ..CacheUse::default() });
+    assert!(refreshed.cache.embed_misses > 0);
+    assert_eq!(rows(), kept, "rows are replaced, look-ups are not made");
+    assert!(world.request(&request(Caching::Use)).cache.answer_hit);
+}
+
+/// Whatever is edited and asked in whatever order, the cache never gives an answer that would not be given without it.
+#[test]
+fn no_sequence_of_edits_and_questions_yields_a_stale_answer() {
+    let steps = if thorough() { 1000 } else { 120 };
+    let seed = std::env::var("RAG_TEST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(20_261_120);
+    println!("RAG_TEST_SEED={seed}");
+    let mut random = Random(seed);
+    let mut world = World::new(3);
+    world.ingest();
+    let (mut hits, mut edits) = (0, 0);
+    for step in 0..steps {
+        if random.below(4) == 0 {
+            edits += 1;
+            let n = random.below(16);
+            match random.below(5) {
+                0 => world.remove(n),
+                _ => world.write(n, random.below(4)),
+            }
+            world.ingest();
+        }
+        world.engine.config.search_k = 2 + random.below(2);
+        world.engine.config.search_mode =
+            [Mode::Lexical, Mode::Dense, Mode::Hybrid, Mode::Hybrid, Mode::Hybrid][random.below(5)];
+        let (thing, town) = (THINGS[random.below(2)], TOWNS[random.below(2)]);
+        let question = match random.below(5) {
+            0 => format!("When was the {thing} of {town} built?"),
+            1 => format!("What colour is the {thing} of {town}?"),
+            2 => format!("How often is the {thing} repaired?"),
+            3 => format!("When was the {thing} of {town} built and what colour is it?"),
+            _ => {
+                format!("What is the difference between the {thing} of {town} and the {}?", THINGS[2 + random.below(2)])
+            }
+        };
+        let intent = (random.below(8) == 0).then(|| Intent::ALL[random.below(Intent::ALL.len())]);
+        let request = Request { question, intent, ..Request::default() };
+        hits += usize::from(world.ask_both(&request, &format!("step {step}: {request:?}")).answer_hit);
+    }
+    let counters = world.engine.cache().counters(Table::Answers);
+    println!("{steps} questions, {edits} edits, {hits} answers out of the cache, {} damaged", counters.damaged);
+    assert!(hits > steps / 20, "the cache was hardly used: {hits}");
+    assert_eq!(counters.damaged, 0);
+}
+
+/// A generator of Marsaglia's xorshift family; good enough to choose from lists.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % n as u64) as usize
+    }
+}
