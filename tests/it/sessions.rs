@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::fixtures::{error_of, files_below, topics};
 use crate::support::{Run, Sandbox};
-use crate::tools::has_tool;
+use crate::tools::wait_for;
 
 const DANCE: &str = "How do honey bees dance?";
 const FLOWERS: &str = "Why do they dance for the others?";
@@ -149,7 +149,7 @@ fn a_conversation_in_use_is_not_taken_away() {
     let mut answer = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut answer).unwrap();
     // The turn is kept before anything else is asked, or soon after it was printed.
-    crate::tools::wait_for("the turn", || (list(&sandbox)[0]["turns"] == 1).then_some(()));
+    wait_for("the turn", || (list(&sandbox)[0]["turns"] == 1).then_some(()));
     let holder = format!("process {} is using the session `work`", child.id());
     sandbox.rag(["sessions", "remove", "work"]).exits(6).says(&holder).says("hint");
     sandbox.rag(["sessions", "remove", "--all"]).exits(6);
@@ -206,39 +206,4 @@ fn conversations_are_the_users_alone() {
         }
     }
     assert!(n_files >= 3);
-}
-
-#[test]
-fn a_terminal_has_a_prompt_with_commands_and_a_history() {
-    let sandbox = sandbox();
-    if !has_tool("script", &["-qec", "true", "/dev/null"]) {
-        return;
-    }
-    let rag = sandbox.command([""; 0]);
-    let run = |input: &str| {
-        let mut command = Command::new("script");
-        let line = format!("{} chat --session work", rag.get_program().to_str().unwrap());
-        command.args(["-qec", &line, "/dev/null"]).current_dir(sandbox.path()).env_clear().env("TERM", "xterm");
-        command.envs(rag.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        piped(&mut command, input).ok()
-    };
-    // \x03 is Ctrl-C, which clears the line; \x04 is Ctrl-D.
-    let shown = run(&format!("/help\r/sources\r/nonsense\rnever asked\x03{DANCE}\r/sources\r/save\r\x04"));
-    for part in ["begin another conversation", "Nothing was asked yet", "no command `/nonsense`", "Honey bees dance"] {
-        assert!(shown.stdout.contains(part), "{part}\n{shown}");
-    }
-    assert!(shown.stdout.matches("docs/bees.md:3").count() >= 2, "{shown}");
-    let saved = files_below(&sandbox.data().join("runs"));
-    assert_eq!(saved.len(), 1, "{saved:?}");
-    // Up, and the line that was typed before the last command comes back.
-    let again = run("\x1b[A\x1b[A\x1b[A\r/new\r/quit\r");
-    assert!(again.stdout.contains("Honey bees dance") && again.stdout.contains("A new conversation"), "{again}");
-    let turns = sandbox.rag(["sessions", "show", "work", "--json"]).ok().json()["turns"].clone();
-    let asked: Vec<&str> = turns.as_array().unwrap().iter().map(|turn| turn["question"].as_str().unwrap()).collect();
-    assert_eq!(asked, [DANCE, DANCE]);
-    let history = sandbox.data().join("sessions/history");
-    assert!(std::fs::read_to_string(&history).unwrap().contains(DANCE));
-    assert_eq!(history.metadata().unwrap().permissions().mode() & 0o777, 0o600);
-    sandbox.rag(["sessions", "remove", "--all"]).ok();
-    assert!(!history.exists());
 }
