@@ -176,11 +176,11 @@ impl Chat<'_> {
                 // What is wrong with one question, or with a service for a while, need not be wrong with the next.
                 Err(fault) if matches!(fault.kind(), Kind::Usage | Kind::Outside) => {
                     n_failed += 1;
-                    match self.ui.json {
-                        true => {
-                            self.ui.json_line(&json!({ "session": self.session.id(), "error": wire::fault(&fault) }))
-                        }
-                        false => self.ui.fault(&fault, exit::code_of_fault(&fault)),
+                    if self.ui.json {
+                        let id = self.session.id();
+                        self.ui.json_line(&json!({ "session": id, "error": wire::fault(&fault) }));
+                    } else {
+                        self.ui.fault(&fault, exit::code_of_fault(&fault));
                     }
                 }
                 Err(fault) => return Err(fault),

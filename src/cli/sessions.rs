@@ -17,7 +17,7 @@ use crate::sessions::{Cited, Session, Turn, new_id};
 
 /// Show, export or remove conversations
 ///
-/// A conversation is forgotten a day after its last question; the setting sessions.ttl_hours says otherwise.
+/// A conversation is forgotten a day after its last question; the setting `sessions.ttl_hours` says otherwise.
 #[derive(Debug, Args)]
 pub struct SessionsArgs {
     #[command(subcommand)]
@@ -37,7 +37,7 @@ enum Action {
     Export {
         /// Its name
         id: String,
-        /// New folder for session.jsonl [default: runs/session_TIME in the data directory]
+        /// New folder for session.jsonl [default: `runs/session_TIME` in the data directory]
         #[arg(long, value_name = "DIR")]
         to: Option<PathBuf>,
     },
