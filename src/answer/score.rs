@@ -382,7 +382,8 @@ fn fits(wanted: Wanted, candidate: &Candidate, question: &Question<'_>) -> bool 
                 || text.contains('年') && text.contains(|c: char| c.is_ascii_digit())
         }
         Wanted::Person | Wanted::Place => {
-            words.skip(1).any(|word| word.starts_with(char::is_uppercase) && word.chars().count() > 1 && is_new(word))
+            let is_capital = |word: &str| word.starts_with(char::is_uppercase) && word.chars().count() > 1;
+            words.skip(1).any(|word| is_capital(word) && is_new(word) && question.is_rare(word))
         }
         Wanted::Reason => {
             let lower = text.to_lowercase();
