@@ -5,7 +5,7 @@
 
 use super::query::{Query, QueryTerm, query_terms};
 
-/// A question of more terms than this says enough without: on SciFact's training claims acronyms in questions of up to
+/// A question of more terms than this says enough without: on `SciFact`'s training claims acronyms in questions of up to
 /// five terms take 0.0014 nDCG@10 away, in questions of any length up to 0.004, and in those of two terms nothing.
 const MAX_ASKED: usize = 2;
 
@@ -69,10 +69,10 @@ fn is_short(word: &str) -> bool {
 
 /// The end of `window` that has the letters of `short` in order, its first letter at the beginning of a word.
 fn long_form<'a>(short: &str, window: &'a str) -> Option<&'a str> {
-    let mut letters = short.char_indices().rev().filter(|(_, c)| c.is_alphanumeric()).peekable();
+    let letters = short.char_indices().rev().filter(|(_, c)| c.is_alphanumeric());
     let mut start = None;
     let mut ahead = window.char_indices().rev().peekable();
-    while let Some((at, letter)) = letters.next() {
+    for (at, letter) in letters {
         let is_same = |c: char| c.to_lowercase().eq(letter.to_lowercase());
         let place = loop {
             let (place, c) = ahead.next()?;
