@@ -83,12 +83,8 @@ struct Chat<'a> {
 impl Chat<'_> {
     /// Answers a question, shows the answer and keeps both.
     fn answer(&mut self, question: &str) -> Result<bool> {
-        let request = Request {
-            question: question.to_owned(),
-            intent: self.how.intent,
-            caching: self.how.caching(),
-            earlier: self.session.turns().to_vec(),
-        };
+        let request =
+            Request { question: question.to_owned(), earlier: self.session.turns().to_vec(), ..self.how.request() };
         let response = ask::answered(&mut self.asker, self.engine, &request, self.ui)?;
         if self.ui.json {
             let mut object = wire::answer(&response);
