@@ -80,7 +80,7 @@ struct Task {
 ///
 /// # Errors
 /// Whatever keeps the index from being opened or the input from being read; an interruption.
-pub fn run(engine: &Engine, input: impl BufRead + Send, caching: Caching, on_item: &mut dyn FnMut(Item)) -> Result<()> {
+pub fn run(engine: &Engine, input: impl BufRead + Send, like: &Request, on_item: &mut dyn FnMut(Item)) -> Result<()> {
     let workers = match engine.config.generator {
         Generator::Extractive => engine.config.threads,
         Generator::Llm => engine.config.batch_parallel,
