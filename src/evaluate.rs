@@ -11,6 +11,7 @@ use crate::cache::Caching;
 use crate::config::Mode;
 use crate::engine::Engine;
 use crate::error::{Context as _, Fault, Result};
+use crate::filter::Filter;
 use crate::search::{self, Searcher};
 
 /// Passages asked for, so that at least 100 files remain once passages are collapsed to files.
@@ -40,8 +41,8 @@ pub struct Report {
     pub modes: Vec<ModeReport>,
 }
 
-/// Runs every question of `file` in every mode.
-pub fn run(engine: &Engine, file: &Path) -> Result<Report> {
+/// Runs every question of `file` in every mode, over the documents that `filter` leaves.
+pub fn run(engine: &Engine, file: &Path, filter: Option<&Filter>) -> Result<Report> {
     let questions = read(file)?;
     let mut searcher = Searcher::open(engine)?;
     let mut modes = Vec::new();
@@ -52,7 +53,13 @@ pub fn run(engine: &Engine, file: &Path) -> Result<Report> {
                 return Err(Fault::interrupted());
             }
             let start = Instant::now();
-            let request = search::Request { query: question.query.clone(), mode, k: DEPTH, caching: Caching::Use };
+            let request = search::Request {
+                query: question.query.clone(),
+                mode,
+                k: DEPTH,
+                caching: Caching::Use,
+                filter: filter.cloned(),
+            };
             let hits = searcher.search(engine, &request)?.hits;
             times.push(search::milliseconds(start));
             let mut seen = HashSet::new();

@@ -14,6 +14,7 @@ pub mod error;
 
 pub mod config;
 pub mod document;
+pub mod filter;
 pub mod vector;
 
 pub mod analysis;
@@ -33,6 +34,7 @@ pub mod text;
 
 pub mod engine;
 
+pub mod documents;
 pub mod ingest;
 pub mod pull;
 pub mod search;

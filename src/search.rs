@@ -13,7 +13,8 @@ use crate::disk::Blake;
 use crate::document::Hit;
 use crate::engine::Engine;
 use crate::error::{Fault, Result};
-use crate::index::{Meta, Snapshot, Stored};
+use crate::filter::Filter;
+use crate::index::{Allowed, Meta, Snapshot, Stored};
 use crate::model::{Embedder, Role};
 use crate::rank::{self, Candidate, Fused, Fusion, Place};
 use crate::vector::{Vector, dot};
@@ -29,6 +30,8 @@ pub struct Request {
     /// Passages wanted.
     pub k: usize,
     pub caching: Caching,
+    /// Which documents count; nothing of any other takes part in the ranking.
+    pub filter: Option<Filter>,
 }
 
 /// Milliseconds by stage. Stages overlap, so that they may add up to more than the total.
@@ -52,12 +55,16 @@ pub struct Response {
     pub embed_misses: u64,
     /// The ranking came out of the cache.
     pub retrieval_hit: bool,
+    /// The filter leaves no document at all.
+    pub nothing_allowed: bool,
 }
 
 /// One generation, open, and the model once a question needed it. Serves any number of questions.
 pub struct Searcher {
     pub snapshot: Snapshot,
     vectors: Vectors,
+    /// The filter that was used last, as text, and what it leaves.
+    allowed: Option<(String, Allowed)>,
 }
 
 /// The model of an index, loaded when a text needs it, and the vector of the question that was asked last.
@@ -70,7 +77,7 @@ pub struct Vectors {
 impl Searcher {
     /// Opens the configured index.
     pub fn open(engine: &Engine) -> Result<Self> {
-        Ok(Self { snapshot: engine.store.open(&engine.config.index)?, vectors: Vectors::default() })
+        Ok(Self { snapshot: engine.store.open(&engine.config.index)?, vectors: Vectors::default(), allowed: None })
     }
 
     /// Ranks the passages of the index, or takes the ranking of the same question, corpus and settings from the cache.
@@ -97,10 +104,11 @@ impl Searcher {
                 embed_hits: 0,
                 embed_misses: 0,
                 retrieval_hit: true,
+                nothing_allowed: false,
             });
         }
         let found = self.search(engine, request)?;
-        if request.caching.writes() {
+        if request.caching.writes() && !found.nothing_allowed {
             engine.cache().keep_ranking(key, &corpus, &found.hits, engine.now_s());
         }
         Ok(found)
@@ -113,15 +121,35 @@ impl Searcher {
     pub fn search(&mut self, engine: &Engine, request: &Request) -> Result<Response> {
         let start = Instant::now();
         let query = checked(&request.query)?;
-        let Self { snapshot, vectors: Vectors { embedder, asked } } = self;
+        let Self { snapshot, vectors: Vectors { embedder, asked }, allowed } = self;
         let snapshot = &*snapshot;
+        let allowed = match &request.filter {
+            None => None,
+            Some(filter) => Some(leaves(snapshot, filter, allowed)?),
+        };
+        if allowed.is_some_and(|allowed| allowed.documents == 0) {
+            let timings = Timings { total_ms: milliseconds(start), ..Timings::default() };
+            return Ok(Response {
+                query: query.to_owned(),
+                mode: request.mode,
+                index: engine.config.index.clone(),
+                corpus_id: snapshot.meta().corpus_id.clone(),
+                hits: Vec::new(),
+                timings,
+                embed_hits: 0,
+                embed_misses: 0,
+                retrieval_hit: false,
+                nothing_allowed: true,
+            });
+        }
+        let allowed = allowed.map(|allowed| allowed.chunks.as_slice());
         let languages = snapshot.meta().query_languages();
         let terms = (request.mode != Mode::Dense).then(|| analysis::query_terms(query, &languages));
         // Loading the model takes longer than anything else, so the lexical leg runs beside it.
         let (lexical, embedded) = std::thread::scope(|scope| {
             let embedding = (request.mode != Mode::Lexical)
                 .then(|| scope.spawn(|| embed(engine, snapshot, embedder, Role::Query, query, request.caching)));
-            let lexical = terms.as_ref().map(|terms| lexical_scores(snapshot, query, terms, &languages));
+            let lexical = terms.as_ref().map(|terms| lexical_scores(snapshot, query, terms, &languages, allowed));
             let embedded = embedding
                 .map(|thread| thread.join().unwrap_or_else(|_| Err(Fault::failed("embedding the question failed"))));
             (lexical.transpose(), embedded.transpose())
@@ -129,6 +157,9 @@ impl Searcher {
         let (lexical, embedded) = (lexical?, embedded?);
         let scan = Instant::now();
         let mut dense = embedded.as_ref().map(|e| snapshot.dense_scores(e.vector.as_slice())).transpose()?;
+        if let (Some(dense), Some(allowed)) = (&mut dense, allowed) {
+            mask(dense, allowed, f32::NAN);
+        }
         // A quoted phrase must occur, however near the meaning is.
         if let (Some(lexical), Some(dense)) = (&lexical, &mut dense)
             && terms.is_some_and(|terms| !terms.phrases.is_empty())
@@ -158,6 +189,7 @@ impl Searcher {
             embed_hits: embedded.as_ref().map_or(0, |e| u64::from(e.hit)),
             embed_misses: embedded.as_ref().map_or(0, |e| u64::from(!e.hit)),
             retrieval_hit: false,
+            nothing_allowed: false,
         };
         *asked = embedded.map(|e| (query.to_owned(), e.vector));
         Ok(response)
@@ -210,6 +242,11 @@ const RANKING_VERSION: u32 = 1;
 
 /// Everything that a ranking depends on.
 fn ranking_key(engine: &Engine, meta: &Meta, corpus: &str, query: &str, request: &Request) -> Key {
+    // The filter asks the table of files, which holds more than the corpus id depends on: the times of last change.
+    let (filter, table) = match &request.filter {
+        None => (String::new(), ""),
+        Some(filter) => (filter.to_string(), meta.table_sha256()),
+    };
     let mut roots = Blake::new(32);
     meta.roots.iter().for_each(|root| roots.add(root.given.as_bytes()));
     Key::of(
@@ -224,14 +261,45 @@ fn ranking_key(engine: &Engine, meta: &Meta, corpus: &str, query: &str, request:
             request.mode.name().as_bytes(),
             &(request.k as u64).to_le_bytes(),
             &engine.config.dense_weight.to_bits().to_le_bytes(),
+            filter.as_bytes(),
+            table.as_bytes(),
         ],
     )
 }
 
+/// What a filter leaves of the index: known from the question before, if that had the same one.
+fn leaves<'a>(snapshot: &Snapshot, filter: &Filter, known: &'a mut Option<(String, Allowed)>) -> Result<&'a Allowed> {
+    let text = filter.to_string();
+    let kept = known.take_if(|(before, _)| *before == text);
+    let (text, allowed) = match kept {
+        Some(kept) => kept,
+        None => (text, snapshot.allowed(filter)?),
+    };
+    Ok(&known.insert((text, allowed)).1)
+}
+
+/// Sets what is not allowed to `none`.
+fn mask(scores: &mut [f32], allowed: &[bool], none: f32) {
+    scores.iter_mut().zip(allowed).filter(|(_, allowed)| !**allowed).for_each(|(score, _)| *score = none);
+}
+
 /// The lexical leg; for a short question with what the acronyms in it stand for, as the best passages explain them.
-fn lexical_scores(snapshot: &Snapshot, query: &str, terms: &analysis::Query, languages: &[&str]) -> Result<Vec<f32>> {
+fn lexical_scores(
+    snapshot: &Snapshot,
+    query: &str,
+    terms: &analysis::Query,
+    languages: &[&str],
+    allowed: Option<&[bool]>,
+) -> Result<Vec<f32>> {
     const EXPLAINING: usize = 5;
-    let scores = snapshot.lexical_scores(terms)?;
+    let of = |terms: &analysis::Query| {
+        let mut scores = snapshot.lexical_scores(terms)?;
+        if let Some(allowed) = allowed {
+            mask(&mut scores, allowed, 0.0);
+        }
+        Ok(scores)
+    };
+    let scores = of(terms)?;
     if !analysis::may_expand(terms) {
         return Ok(scores);
     }
@@ -246,11 +314,7 @@ fn lexical_scores(snapshot: &Snapshot, query: &str, terms: &analysis::Query, lan
     texts.sort_unstable();
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let mut expanded = terms.clone();
-    if analysis::expand(&mut expanded, query, &texts, languages) {
-        snapshot.lexical_scores(&expanded)
-    } else {
-        Ok(scores)
-    }
+    if analysis::expand(&mut expanded, query, &texts, languages) { of(&expanded) } else { Ok(scores) }
 }
 
 fn checked(query: &str) -> Result<&str> {

@@ -22,6 +22,7 @@ use crate::disk::Blake;
 use crate::document::{Answer, Citation, Hit};
 use crate::engine::Engine;
 use crate::error::{Fault, Kind, Result};
+use crate::filter::Filter;
 use crate::llm::{Client, Finish};
 use crate::search::{self, Searcher, milliseconds};
 use crate::sessions::Turn;
@@ -43,6 +44,8 @@ pub struct Request {
     pub caching: Caching,
     /// The conversation so far, oldest first.
     pub earlier: Vec<Turn>,
+    /// Which documents count.
+    pub filter: Option<Filter>,
 }
 
 /// Milliseconds by stage.
@@ -82,6 +85,10 @@ pub struct Response {
     pub model: String,
     pub index: String,
     pub corpus_id: String,
+    /// Which documents counted.
+    pub filter: Option<Filter>,
+    /// The filter leaves no document at all.
+    pub nothing_allowed: bool,
     pub timings: Timings,
     pub cache: CacheUse,
     /// What the language model did; `None` for a kept answer, or when none was asked.
@@ -112,6 +119,7 @@ struct Found {
     hits: Vec<Hit>,
     timings: Timings,
     cache: CacheUse,
+    nothing_allowed: bool,
 }
 
 /// An answer and what is told of its making.
@@ -152,7 +160,7 @@ impl Asker {
         let earlier = exchanges(&request.earlier);
         let resolved = self.resolved(engine, request, &earlier)?;
         let intent = request.intent.unwrap_or_else(|| Intent::of(&resolved));
-        let Found { hits, mut timings, mut cache } = self.find(engine, request, &resolved, intent)?;
+        let Found { hits, mut timings, mut cache, nothing_allowed } = self.find(engine, request, &resolved, intent)?;
 
         let generation = Instant::now();
         let question = Asked { request, resolved, intent, earlier };
@@ -185,6 +193,8 @@ impl Asker {
             model: if kept.writer.is_empty() { meta.model.name.clone() } else { kept.writer },
             index: engine.config.index.clone(),
             corpus_id: meta.corpus_id.clone(),
+            filter: request.filter.clone(),
+            nothing_allowed,
             timings,
             cache,
             writing,
@@ -320,18 +330,26 @@ impl Asker {
         let mut timings = Timings::default();
         let mut cache = CacheUse { retrieval_hit: true, ..CacheUse::default() };
         let mut parts = Vec::new();
+        let mut nothing_allowed = false;
         for query in answer::parts(resolved) {
-            let search = search::Request { query, mode: engine.config.search_mode, k, caching: request.caching };
+            let search = search::Request {
+                query,
+                mode: engine.config.search_mode,
+                k,
+                caching: request.caching,
+                filter: request.filter.clone(),
+            };
             let found = self.searcher.find(engine, &search)?;
             timings.embedding_ms += found.timings.embedding_ms;
             timings.search_ms += found.timings.search_ms;
+            nothing_allowed |= found.nothing_allowed;
             cache.retrieval_hit &= found.retrieval_hit;
             cache.embed_hits += found.embed_hits;
             cache.embed_misses += found.embed_misses;
             parts.push((search.query, found.hits));
         }
         let hits = if parts.len() == 1 { parts.remove(0).1 } else { answer::merge(&parts) };
-        Ok(Found { hits, timings, cache })
+        Ok(Found { hits, timings, cache, nothing_allowed })
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::Flags;
 use super::exit::Outcome;
-use super::search::{ModeArg, heading, place};
+use super::search::{ModeArg, heading, parsed, place};
 use super::sessions::{WithinArgs, turn};
 use super::ui::{Tone, Ui, clipped, count, counted, safe, wrapped};
 use super::wire;
@@ -47,6 +47,12 @@ pub struct HowArgs {
     /// Which legs to use [default: hybrid]
     #[arg(long, value_name = "MODE")]
     mode: Option<ModeArg>,
+    /// Only documents that match, as in `type:markdown and not path:drafts/**`
+    ///
+    /// Fields: path (a pattern as in .gitignore), domain (first folder or tag), type, lang, date, size and meta.KEY;
+    /// joined by and, or, not and brackets. Compared by `:`, and date, size and meta.KEY also by <, <=, > and >=.
+    #[arg(long, value_name = "EXPR")]
+    filter: Option<String>,
     /// What kind of answer [default: told from the question]
     #[arg(long, value_name = "INTENT", value_parser = intent)]
     intent: Option<Intent>,
@@ -107,13 +113,17 @@ impl HowArgs {
     }
 
     /// A request without its question.
-    pub fn request(&self) -> Request {
+    ///
+    /// # Errors
+    /// A usage fault for a filter that is none.
+    pub fn request(&self) -> Result<Request> {
         let caching = match (self.no_cache, self.refresh) {
             (true, _) => Caching::Off,
             (_, true) => Caching::Refresh,
             _ => Caching::Use,
         };
-        Request { intent: self.intent, caching, ..Request::default() }
+        let filter = parsed(self.filter.as_deref())?;
+        Ok(Request { intent: self.intent, caching, filter, ..Request::default() })
     }
 }
 
@@ -127,11 +137,12 @@ pub fn run(args: &AskArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
     let Some(question) = &args.question else {
         return many(args.batch.as_deref().unwrap_or(Path::new("-")), &args.how, engine, ui);
     };
+    let like = args.how.request()?;
     let mut session = args.within.begin(engine)?;
     let request = Request {
         question: question.clone(),
         earlier: session.as_ref().map(|session| session.turns().to_vec()).unwrap_or_default(),
-        ..args.how.request()
+        ..like
     };
     let mut asker = Asker::open(engine)?;
     let response = answered(&mut asker, engine, &request, ui)?;
@@ -190,7 +201,7 @@ pub(super) fn ended(response: &Response) -> Result<Outcome> {
 /// Answers a file of questions, one JSON object a line.
 fn many(file: &Path, how: &HowArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
     let (mut answered, mut unsupported, mut failed) = (0, 0, 0);
-    batch::run(engine, questions(file)?, &how.request(), &mut |item| {
+    batch::run(engine, questions(file)?, &how.request()?, &mut |item| {
         let mut object = match &item.outcome {
             Ok(response) => {
                 answered += u64::from(response.answer.supported);
@@ -242,6 +253,9 @@ fn show(response: &Response, is_seen: bool, ui: &Ui) {
     } else if !is_seen {
         ui.write(&wrapped(&answer.text, ui.width(), ""));
         ui.line("");
+    }
+    if response.nothing_allowed {
+        ui.note("the filter matches no document");
     }
     for citation in &answer.citations {
         let place = place(&citation.hit);

@@ -60,11 +60,12 @@ pub(super) fn history(engine: &Engine) -> PathBuf {
 }
 
 pub fn run(args: &ChatArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
+    let like = args.how.request()?;
     let session = match args.within.begin(engine)? {
         Some(session) => session,
         None => sessions::begin_new(engine)?,
     };
-    let mut chat = Chat { engine, ui, how: &args.how, asker: Asker::open(engine)?, session };
+    let mut chat = Chat { engine, ui, like, asker: Asker::open(engine)?, session };
     let is_prompt = std::io::stdin().is_terminal() && !ui.json;
     let outcome = if is_prompt { chat.prompt() } else { chat.lines() };
     // Freeing the network and the maps takes longer than the system's own cleaning up.
@@ -75,7 +76,8 @@ pub fn run(args: &ChatArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
 struct Chat<'a> {
     engine: &'a Engine,
     ui: &'a Ui,
-    how: &'a HowArgs,
+    /// How every question is answered.
+    like: Request,
     asker: Asker,
     session: Session<'a>,
 }
@@ -84,7 +86,7 @@ impl Chat<'_> {
     /// Answers a question, shows the answer and keeps both.
     fn answer(&mut self, question: &str) -> Result<bool> {
         let request =
-            Request { question: question.to_owned(), earlier: self.session.turns().to_vec(), ..self.how.request() };
+            Request { question: question.to_owned(), earlier: self.session.turns().to_vec(), ..self.like.clone() };
         let response = ask::answered(&mut self.asker, self.engine, &request, self.ui)?;
         if self.ui.json {
             let mut object = wire::answer(&response);

@@ -6,6 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::exit::Outcome;
+use super::search::parsed;
 use super::ui::Ui;
 use crate::engine::Engine;
 use crate::error::Result;
@@ -18,10 +19,17 @@ use crate::evaluate;
 pub struct EvalArgs {
     /// Questions with their relevant files
     file: PathBuf,
+    /// Only documents that match, as in `type:markdown and not path:drafts/**`
+    ///
+    /// Fields: path (a pattern as in .gitignore), domain (first folder or tag), type, lang, date, size and meta.KEY;
+    /// joined by and, or, not and brackets. Compared by `:`, and date, size and meta.KEY also by <, <=, > and >=.
+    #[arg(long, value_name = "EXPR")]
+    filter: Option<String>,
 }
 
 pub fn run(args: &EvalArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
-    let report = evaluate::run(engine, &args.file)?;
+    let filter = parsed(args.filter.as_deref())?;
+    let report = evaluate::run(engine, &args.file, filter.as_ref())?;
     if ui.json {
         let modes: serde_json::Map<_, _> = report
             .modes
@@ -36,7 +44,7 @@ pub fn run(args: &EvalArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
             .iter()
             .map(|m| (m.mode.name().to_owned(), json!({ "p50": m.p50_ms, "p95": m.p95_ms })))
             .collect();
-        ui.json(&json!({ "queries": report.queries, "modes": modes, "latency_ms": latency }));
+        ui.json(&json!({ "queries": report.queries, "filter": filter.as_ref().map(ToString::to_string), "modes": modes, "latency_ms": latency }));
         return Ok(Outcome::Done);
     }
     let rows = report.modes.iter().map(|m| {

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::exit::Outcome;
 use super::ui::{Tone, Ui, count, counted, size, time};
+use crate::documents;
 use crate::engine::Engine;
 use crate::error::{Fault, Kind, Result};
 use crate::index::{self, Meta};
@@ -44,6 +45,12 @@ enum Action {
         #[arg(long)]
         replace: bool,
     },
+    /// Go back to the generation before the present one, which stays to go forward to again
+    Rollback,
+    /// Write an index anew without what removed documents left in its files
+    ///
+    /// Keeps no generation to go back to.
+    Compact,
     /// Remove an index; files that were indexed are not touched
     Remove,
 }
@@ -55,6 +62,8 @@ pub fn run(args: IndexArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
         Action::Verify => verify(engine, ui),
         Action::Save { file } => save(engine, ui, &file),
         Action::Load { file, name, replace } => load(engine, ui, &file, name.as_deref(), replace),
+        Action::Rollback => rollback(engine, ui),
+        Action::Compact => compact(engine, ui),
         Action::Remove => remove(engine, ui),
     }
 }
@@ -199,6 +208,41 @@ fn load(engine: &Engine, ui: &Ui, file: &std::path::Path, name: Option<&str>, re
             "its model `{}` is not on this machine: only `--mode lexical` works until it is added",
             meta.model.name
         ));
+    }
+    Ok(Outcome::Done)
+}
+
+fn rollback(engine: &Engine, ui: &Ui) -> Result<Outcome> {
+    let _lock = engine.store.lock(Duration::ZERO, &|| engine.interrupted())?;
+    let meta = engine.store.rollback(&engine.config.index)?;
+    if ui.json {
+        ui.json(&json!({
+            "index": engine.config.index, "corpus_id": meta.corpus_id, "documents": meta.counts.documents,
+            "chunks": meta.counts.chunks, "created": meta.created,
+        }));
+    } else {
+        ui.line(format!(
+            "index `{}` of {}: {}, {}",
+            engine.config.index,
+            time(meta.created),
+            counted(meta.counts.documents, "document"),
+            counted(meta.counts.chunks, "chunk")
+        ));
+    }
+    Ok(Outcome::Done)
+}
+
+fn compact(engine: &Engine, ui: &Ui) -> Result<Outcome> {
+    let compacted = documents::compact(engine, Duration::ZERO)?;
+    if ui.json {
+        ui.json(&json!({
+            "index": engine.config.index, "corpus_id": compacted.corpus_id, "rewritten": compacted.rewritten,
+            "bytes_before": compacted.bytes_before, "bytes_after": compacted.bytes_after,
+        }));
+    } else {
+        let (before, after) = (size(compacted.bytes_before), size(compacted.bytes_after));
+        let what = if compacted.rewritten { format!("{before} → {after}") } else { format!("{after}, as it was") };
+        ui.line(format!("index `{}`: {what}", engine.config.index));
     }
     Ok(Outcome::Done)
 }

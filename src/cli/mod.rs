@@ -8,6 +8,7 @@ mod cache;
 mod chat;
 mod completions;
 mod doctor;
+mod documents;
 mod eval;
 mod exit;
 mod index;
@@ -89,6 +90,7 @@ enum Command {
     Chat(chat::ChatArgs),
     Sessions(sessions::SessionsArgs),
     Index(index::IndexArgs),
+    Documents(documents::DocumentsArgs),
     Cache(cache::CacheArgs),
     Model(model::ModelArgs),
     Eval(eval::EvalArgs),
@@ -127,6 +129,7 @@ fn run(cli: Cli, ui: &Ui) -> Result<exit::Outcome> {
         Command::Chat(args) => chat::run(&args, &engine(global, args.flags())?, ui),
         Command::Sessions(args) => sessions::run(&args, &engine(global, Flags::new())?, ui),
         Command::Index(args) => index::run(args, &engine(global, Flags::new())?, ui),
+        Command::Documents(args) => documents::run(args, &engine(global, Flags::new())?, ui),
         Command::Cache(args) => cache::run(&args, &engine(global, args.flags())?, ui),
         Command::Model(args) => model::run(args, &engine(global, Flags::new())?, ui),
         Command::Eval(args) => eval::run(&args, &engine(global, Flags::new())?, ui),

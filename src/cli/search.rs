@@ -12,6 +12,7 @@ use crate::config;
 use crate::document::{Hit, Leg};
 use crate::engine::Engine;
 use crate::error::Result;
+use crate::filter::Filter;
 use crate::search::{Request, Searcher};
 
 /// Rank the passages that match a question
@@ -27,6 +28,12 @@ pub struct SearchArgs {
     /// Which legs to use [default: hybrid]
     #[arg(long, value_name = "MODE")]
     mode: Option<ModeArg>,
+    /// Only documents that match, as in `type:markdown and not path:drafts/**`
+    ///
+    /// Fields: path (a pattern as in .gitignore), domain (first folder or tag), type, lang, date, size and meta.KEY;
+    /// joined by and, or, not and brackets. Compared by `:`, and date, size and meta.KEY also by <, <=, > and >=.
+    #[arg(long, value_name = "EXPR")]
+    filter: Option<String>,
     /// Show both legs' ranks, scores and weights
     #[arg(long)]
     explain: bool,
@@ -66,6 +73,7 @@ pub fn run(args: &SearchArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
         mode: engine.config.search_mode,
         k: engine.config.search_k,
         caching: if args.no_cache { Caching::Off } else { Caching::Use },
+        filter: parsed(args.filter.as_deref())?,
     };
     let mut searcher = Searcher::open(engine)?;
     // Words alone are found faster than the cache can be opened.
@@ -79,6 +87,7 @@ pub fn run(args: &SearchArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
         ui.json(&json!({
             "query": response.query,
             "mode": response.mode.name(),
+            "filter": request.filter.as_ref().map(ToString::to_string),
             "index": response.index,
             "corpus_id": response.corpus_id,
             "hits": hits,
@@ -93,7 +102,9 @@ pub fn run(args: &SearchArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
         for hit in &response.hits {
             print_hit(ui, hit, args.explain);
         }
-        if response.hits.is_empty() {
+        if response.nothing_allowed {
+            ui.note("the filter matches no document");
+        } else if response.hits.is_empty() {
             ui.note(format!("nothing in the index `{}` matches", response.index));
         }
         ui.detail(format!(
@@ -106,6 +117,11 @@ pub fn run(args: &SearchArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
     // Freeing the network and the maps takes longer than the system's own cleaning up.
     std::mem::forget(searcher);
     Ok(if response.hits.is_empty() { Outcome::NothingFound } else { Outcome::Done })
+}
+
+/// A filter as it was typed, understood.
+pub(super) fn parsed(filter: Option<&str>) -> Result<Option<Filter>> {
+    filter.map(Filter::parse).transpose()
 }
 
 fn print_hit(ui: &Ui, hit: &Hit, explain: bool) {

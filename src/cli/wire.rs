@@ -100,6 +100,7 @@ pub fn answer(response: &Response) -> Value {
         "intent": response.intent.name(),
         "generator": response.generator.name(),
         "model": response.model,
+        "filter": response.filter.as_ref().map(ToString::to_string),
         "index": response.index,
         "corpus_id": response.corpus_id,
         "citations": citations,

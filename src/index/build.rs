@@ -44,10 +44,39 @@ pub struct Summary<'a> {
     pub roots: Vec<Root>,
     /// Every file of the walk, in its order.
     pub records: &'a [Record],
+    /// As [`Meta::removed`].
+    pub removed: Vec<String>,
+    pub before: Before,
     /// Replaces the computed id.
     pub corpus_id: Option<&'a str>,
     /// Unix seconds.
     pub created: i64,
+}
+
+/// What becomes of the generation that a commit replaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Before {
+    /// It can be gone back to.
+    Keep,
+    /// It is removed at once: something in it must be gone.
+    Forget,
+}
+
+impl<'a> Summary<'a> {
+    /// A summary that leaves everything as it is in `meta` but for what is given.
+    pub fn like(meta: &'a Meta, name: &'a str, records: &'a [Record], created: i64) -> Self {
+        Self {
+            name,
+            model: meta.model.clone(),
+            chunking: meta.chunking,
+            roots: meta.roots.clone(),
+            records,
+            removed: meta.removed.clone(),
+            before: Before::Keep,
+            corpus_id: meta.content_id.is_some().then_some(meta.corpus_id.as_str()),
+            created,
+        }
+    }
 }
 
 impl<'a> Builder<'a> {
@@ -98,6 +127,11 @@ impl<'a> Builder<'a> {
     pub fn remove(&self, root: usize, path: &str) -> Result<()> {
         self.lexical()?.remove(root, path);
         Ok(())
+    }
+
+    /// Number of new vector rows so far.
+    pub fn new_rows(&self) -> usize {
+        self.keys.len()
     }
 
     /// Adds a chunk whose vector is that of `embedded`; `entry.row` is set here. Yields its number of terms in each
@@ -203,6 +237,7 @@ impl<'a> Builder<'a> {
             model: summary.model.clone(),
             chunking: summary.chunking,
             roots: summary.roots.clone(),
+            removed: summary.removed.clone(),
             counts: counts(summary.records, vectors.iter().map(|v| v.rows as u64).sum()),
             languages: languages(summary.records),
             vectors,
@@ -211,7 +246,8 @@ impl<'a> Builder<'a> {
         let bytes = meta.to_bytes()?;
         disk::replace(&self.dir.join(META), &bytes)?;
         disk::sync_dir(&self.dir.join("bm25"))?;
-        let pointer = self.store.publish(summary.name, &self.dir, &meta.corpus_id, &disk::sha256_hex(&bytes))?;
+        let sum = disk::sha256_hex(&bytes);
+        let pointer = self.store.publish(summary.name, &self.dir, &meta.corpus_id, &sum, summary.before)?;
         self.committed = true;
         Ok((pointer, meta))
     }

@@ -2,14 +2,17 @@
 //!
 //! One JSON object a line, in the order of the walk.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::generation::Root;
 use crate::disk;
 use crate::error::{Context as _, Fault, Result};
+use crate::filter::DocumentFacts;
 
 /// File name inside a generation.
 pub const FILE: &str = "documents.jsonl";
@@ -40,6 +43,27 @@ pub struct Record {
     /// Terms in each searched field, summed over the chunks.
     #[serde(default)]
     pub terms: [u64; 3],
+    /// Unix seconds of the last change, fresh or not; 0 when unknown.
+    #[serde(default)]
+    pub modified_s: i64,
+    /// Front matter: every value of every key.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub meta: BTreeMap<String, Vec<String>>,
+}
+
+impl Record {
+    /// What a filter may ask; `roots` are those of the generation.
+    pub fn facts<'a>(&'a self, roots: &'a [Root]) -> DocumentFacts<'a> {
+        DocumentFacts {
+            root: roots.get(self.root).map_or("", |root| &root.given),
+            path: &self.path,
+            format: self.format.as_deref(),
+            language: self.language.as_deref(),
+            modified_s: Some(self.modified_s).filter(|at| *at != 0),
+            size_bytes: self.size,
+            meta: &self.meta,
+        }
+    }
 }
 
 /// What became of a file.

@@ -30,6 +30,9 @@ pub struct Meta {
     pub model: ModelInfo,
     pub chunking: Chunking,
     pub roots: Vec<Root>,
+    /// Absolute paths of documents that the user removed, sorted: they stay out although they are in the folders.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub removed: Vec<String>,
     pub counts: Counts,
     /// Number of chunks by ISO 639-1 code.
     pub languages: BTreeMap<String, u64>,
@@ -63,6 +66,13 @@ pub struct Root {
     pub given: String,
     /// Absolute, links resolved: which folder it really is.
     pub real: String,
+}
+
+impl Root {
+    /// The absolute path of a document.
+    pub fn absolute(&self, path: &str) -> String {
+        format!("{}/{path}", self.real.trim_end_matches('/'))
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
@@ -142,6 +152,11 @@ impl Meta {
 
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         serde_json::to_vec_pretty(self).or_failed(|| format!("cannot write {META}"))
+    }
+
+    /// SHA-256 of the table of files.
+    pub fn table_sha256(&self) -> &str {
+        self.files.get(super::documents::FILE).map_or("", |entry| &entry.sha256)
     }
 
     /// The languages that a question is stemmed in: those of at least one chunk in a hundred, the commonest first.

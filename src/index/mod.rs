@@ -17,11 +17,11 @@ mod snapshot;
 mod tests;
 mod verify;
 
-pub use build::{Builder, Pending, Summary, Vectors};
+pub use build::{Before, Builder, Pending, Summary, Vectors};
 pub use bundle::{Saved, load, save};
 pub use documents::{Record, State};
 pub use generation::{Chunking, Counts, Meta, ModelInfo, Root};
 pub use lexical::{ChunkEntry, Stored};
 pub use names::{Pointer, Store};
-pub use snapshot::Snapshot;
+pub use snapshot::{Allowed, Snapshot};
 pub use verify::{Problem, verify};

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::build::Before;
 use super::generation::{Meta, damaged};
 use super::snapshot::Snapshot;
+use super::verify::disagreements;
 use crate::disk::{self, Blake, Lock};
 use crate::error::{Context as _, Fault, Result};
 
@@ -184,7 +186,14 @@ impl Store {
     }
 
     /// Moves a finished folder to its place and makes `name` stand for it. The caller holds the lock.
-    pub(super) fn publish(&self, name: &str, building: &Path, corpus_id: &str, meta_sha256: &str) -> Result<Pointer> {
+    pub(super) fn publish(
+        &self,
+        name: &str,
+        building: &Path,
+        corpus_id: &str,
+        meta_sha256: &str,
+        before: Before,
+    ) -> Result<Pointer> {
         // The same content can be committed again, with other modification times or other failures.
         let generation = (1..)
             .map(|n| if n == 1 { corpus_id.to_owned() } else { format!("{corpus_id}-{n}") })
@@ -192,7 +201,10 @@ impl Store {
             .unwrap_or_default();
         let target = self.generation_dir(&generation);
         // A damaged pointer must not stop a new one from being written: that is how the user mends it.
-        let previous = self.pointer(name).unwrap_or_default().map(|pointer| pointer.current);
+        let previous = match before {
+            Before::Keep => self.pointer(name).unwrap_or_default().map(|pointer| pointer.current),
+            Before::Forget => None,
+        };
         std::fs::rename(building, &target).or_failed(|| format!("cannot create {}", target.display()))?;
         disk::sync_dir(&self.dir)?;
         let pointer = Pointer::new(name, Target { generation, meta_sha256: meta_sha256.to_owned() }, previous);
@@ -204,6 +216,38 @@ impl Store {
     fn write_pointer(&self, pointer: &Pointer) -> Result<()> {
         let text = serde_json::to_vec_pretty(pointer).or_failed(|| "cannot write a pointer".into())?;
         disk::replace(&self.pointer_path(&pointer.name), &text)
+    }
+
+    /// Makes `name` stand for the generation before, and keeps the present one in its place. The caller holds the lock.
+    ///
+    /// # Errors
+    /// When there is none before, or it is not whole to the last byte; nothing has changed then.
+    pub fn rollback(&self, name: &str) -> Result<Meta> {
+        let pointer = self.pointer(name)?.ok_or_else(|| self.no_such_index(name))?;
+        let previous = pointer.previous.ok_or_else(|| {
+            Fault::failed(format!("the index `{name}` has no generation before this one")).hint(
+                "an ingest that changes something keeps the one before; `rag documents remove` and `rag index compact` \
+                 keep none",
+            )
+        })?;
+        let dir = self.generation_dir(&previous.generation);
+        let snapshot = Snapshot::open(&dir, &previous)?;
+        snapshot.check()?;
+        if let Some(reason) = disagreements(&snapshot)?.first() {
+            return Err(damaged(&dir, reason));
+        }
+        self.write_pointer(&Pointer::new(name, previous, Some(pointer.current)))?;
+        Ok(snapshot.meta().clone())
+    }
+
+    /// Drops the generation before the present one. The caller holds the lock.
+    pub fn forget_previous(&self, name: &str) -> Result<()> {
+        let pointer = self.pointer(name)?.ok_or_else(|| self.no_such_index(name))?;
+        if pointer.previous.is_some() {
+            self.write_pointer(&Pointer::new(name, pointer.current, None))?;
+            self.collect_garbage();
+        }
+        Ok(())
     }
 
     /// Removes an index: its name first, then its generations.

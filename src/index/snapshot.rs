@@ -1,11 +1,11 @@
 //! Reading one whole generation.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use super::dense;
-use super::documents::{self, Record};
+use super::documents::{self, Record, State};
 use super::generation::{FileEntry, Meta, damaged};
 use super::guard::guarded;
 use super::lexical::{self, Stored, VerifiedDirectory};
@@ -13,6 +13,7 @@ use super::names::Target;
 use crate::analysis::Query;
 use crate::disk::{Damage, Mapped};
 use crate::error::{Context as _, Fault, Result};
+use crate::filter::Filter;
 
 /// One open generation. Opening checks `meta.json` and the size of every file; blocks are checked when first read.
 ///
@@ -26,6 +27,14 @@ pub struct Snapshot {
     /// Vector files in row order, each with its number of rows.
     vectors: Vec<(Arc<Mapped>, usize)>,
     dense: OnceLock<dense::Reader>,
+}
+
+/// What a filter leaves of a generation.
+pub struct Allowed {
+    /// How many documents.
+    pub documents: u64,
+    /// Whether a chunk is of one of them, by ordinal.
+    pub chunks: Vec<bool>,
 }
 
 impl Snapshot {
@@ -102,6 +111,34 @@ impl Snapshot {
             Some(row) => Err(damaged(&self.dir, &format!("a chunk points to vector row {row}, which is not there"))),
             None => Ok(scores),
         }
+    }
+
+    /// What `filter` leaves; every document is asked once.
+    pub fn allowed(&self, filter: &Filter) -> Result<Allowed> {
+        let records = self.documents()?;
+        let indexed = records.iter().filter(|record| record.state == State::Indexed);
+        let matching = indexed.filter(|record| filter.matches(&record.facts(&self.meta.roots)));
+        let documents: HashSet<(usize, &str)> = matching.map(|record| (record.root, record.path.as_str())).collect();
+        let chunks = self.tantivy(|| self.lexical.of_documents(&mut |root, path| documents.contains(&(root, path))))?;
+        Ok(Allowed { documents: documents.len() as u64, chunks })
+    }
+
+    /// The chunks of a document, in the order of the file.
+    pub fn chunks_of(&self, root: usize, path: &str) -> Result<Vec<Stored>> {
+        let mut chunks = self.tantivy(|| self.lexical.document(root, path))?;
+        chunks.sort_by_key(|stored| (stored.chunk.bytes.start, stored.chunk.bytes.end));
+        Ok(chunks)
+    }
+
+    /// Whether there is nothing in the files that no live chunk needs.
+    pub fn is_compact(&self) -> Result<bool> {
+        let mut rows = HashSet::new();
+        self.tantivy(|| {
+            self.lexical.rows(&mut |_, row| {
+                rows.insert(row);
+            })
+        })?;
+        Ok(self.ordinals() == self.live_chunks() && rows.len() as u64 == self.meta.counts.rows)
     }
 
     /// The chunk at an ordinal.

@@ -30,6 +30,8 @@ fn record(path: &str, text: &str) -> Record {
         language: Some("en".into()),
         chunks: 0,
         terms: [0; 3],
+        modified_s: 0,
+        meta: std::collections::BTreeMap::new(),
     }
 }
 
@@ -75,6 +77,8 @@ fn commit(store: &Store, name: &str, files: &[(&str, &str)]) -> Meta {
         chunking: Chunking::new(10, 0, 1),
         roots: vec![Root { given: "docs".into(), real: "/docs".into() }],
         records: &records,
+        removed: Vec::new(),
+        before: Before::Keep,
         corpus_id: None,
         created: 0,
     };

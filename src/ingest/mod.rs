@@ -10,6 +10,7 @@ mod embed;
 mod read;
 mod scan;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -17,7 +18,7 @@ use crate::cache::Counters;
 use crate::disk::{self, Blake};
 use crate::engine::Engine;
 use crate::error::{Fault, Kind, Result};
-use crate::index::{Builder, Chunking, Meta, ModelInfo, Root, Snapshot, State, Summary};
+use crate::index::{Before, Builder, Chunking, Meta, ModelInfo, Root, Snapshot, State, Summary};
 use crate::model::{ModelFiles, Tokenizer};
 use crate::text::{Limits, WalkOptions};
 
@@ -112,6 +113,10 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
     let base = base(engine, &model, chunking, &roots, on_event);
     let options =
         WalkOptions { include: request.include.clone(), exclude: request.exclude.clone(), skip: data_dirs(engine) };
+    // What was removed stays out even where the index is built afresh.
+    let mut removed = engine.store.meta(&engine.config.index).map(|meta| meta.removed).unwrap_or_default();
+    removed.sort();
+    let kept_out: HashSet<String> = removed.iter().cloned().collect();
     let known = base.as_ref().map_or(Ok(Vec::new()), Snapshot::documents)?;
     let dimension = dimension(&model, base.as_ref())?;
 
@@ -122,7 +127,7 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
             let network = scope.spawn(|| embed::load(&library, &model));
             loading.get_or_insert((scope.spawn(|| Tokenizer::load(&model)), network));
         };
-        let mut scan = scan::scan(engine, &roots, &options, known, &mut on_todo, on_event)?;
+        let mut scan = scan::scan(engine, &roots, &options, known, &kept_out, &mut on_todo, on_event)?;
         if let (Some(base), true) = (&base, scan.is_unchanged()) {
             let index_dir = base.dir().to_owned();
             return Ok(report(engine, start, base.meta(), index_dir, &scan, &Outcome::default()));
@@ -156,6 +161,8 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
             chunking,
             roots: roots.clone(),
             records: &scan.records,
+            removed,
+            before: Before::Keep,
             corpus_id: engine.config.corpus_id.as_deref(),
             created: engine.now_s(),
         };

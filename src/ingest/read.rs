@@ -149,7 +149,7 @@ fn add(
             return Ok(None);
         }
         (Ok(Finished { found: Found::Same, size, mtime_ns, .. }), Some(before)) => {
-            *record = Record { size, mtime_ns, ..before };
+            *record = Record { size, mtime_ns, modified_s: record.modified_s, ..before };
             return Ok(None);
         }
         (Ok(finished), _) => finished,

@@ -1,6 +1,6 @@
 //! What changed since the last ingest, by size and modification time.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::{Event, Stage};
 use crate::engine::Engine;
@@ -43,12 +43,16 @@ impl Scan {
     }
 }
 
-/// Walks the roots. `known` is the base's table; `on_todo` is called once, when the first file to read is found.
+/// Why a file is passed over that the user removed from the index.
+const KEPT_OUT: &str = "removed by `rag documents remove`";
+
+/// Walks the roots. `known` is the base's table, `kept_out` has the absolute paths that are passed over; `on_todo` is called once, when the first file to read is found.
 pub fn scan(
     engine: &Engine,
     roots: &[Root],
     options: &WalkOptions,
     known: Vec<Record>,
+    kept_out: &HashSet<String>,
     on_todo: &mut dyn FnMut(),
     on_event: &mut dyn FnMut(Event),
 ) -> Result<Scan> {
@@ -73,6 +77,9 @@ pub fn scan(
                 return Err(Fault::interrupted());
             }
             match entry {
+                Entry::File(found) if kept_out.contains(&folder.absolute(&found.path)) => {
+                    *scan.skipped.entry(KEPT_OUT.to_owned()).or_insert(0) += 1;
+                }
                 Entry::File(found) => {
                     let was_idle = scan.todo.is_empty();
                     scan.file(root, found, &mut before[root]);
@@ -120,6 +127,8 @@ impl Scan {
             language: None,
             chunks: 0,
             terms: [0; 3],
+            modified_s: found.mtime_ns.div_euclid(1_000_000_000),
+            meta: BTreeMap::new(),
         });
     }
 

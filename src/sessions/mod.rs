@@ -224,6 +224,38 @@ impl Sessions {
         self.remove(&ids)
     }
 
+    /// Takes back what was answered from documents that are gone: an answer over `index` that cites one is emptied, since
+    /// it quotes it, and the place goes. Yields how many answers. Conversations in use keep what they have in memory.
+    ///
+    /// # Errors
+    /// [`Kind::Damaged`] naming a session that fails its checksums and so may hold anything; the others are done then.
+    pub fn withdraw(&self, index: &str, is_gone: &dyn Fn(&str, &str) -> bool) -> Result<u64> {
+        let mut withdrawn = 0;
+        let mut bad = None;
+        for id in self.read(rows::ids)? {
+            let turns = match self.read(|connection| rows::turns(connection, &id)) {
+                Ok(turns) => turns.unwrap_or_default(),
+                Err(fault) => {
+                    bad.get_or_insert(fault);
+                    continue;
+                }
+            };
+            for (turn, n) in turns.into_iter().zip(1..) {
+                let cites = |cited: &Cited| is_gone(&cited.root, &cited.path);
+                if turn.index != index || !turn.citations.iter().any(cites) {
+                    continue;
+                }
+                self.must_be_writable()?;
+                let citations = turn.citations.iter().filter(|cited| !cites(cited)).cloned().collect();
+                let emptied = Turn { answer: String::new(), supported: false, citations, ..turn };
+                self.write(|transaction| rows::replace(transaction, &id, n, &emptied))?;
+                withdrawn += 1;
+            }
+        }
+        self.with(|connection| connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)"))?;
+        bad.map_or(Ok(withdrawn), Err)
+    }
+
     fn has_expired(&self, used: i64, now_s: i64) -> bool {
         now_s.saturating_sub(used) >= self.ttl_s
     }

@@ -103,6 +103,14 @@ pub(super) fn add(connection: &Connection, session: &str, created: i64, n: u64, 
     Ok(())
 }
 
+/// Puts another turn in the place of the `n`-th.
+pub(super) fn replace(connection: &Connection, session: &str, n: i64, turn: &Turn) -> rusqlite::Result<()> {
+    let body = serde_json::to_string(turn).map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))?;
+    let crc = checksum(&[session.as_bytes(), &n.to_le_bytes(), body.as_bytes()]);
+    let sql = "UPDATE turns SET body = ?3, crc = ?4 WHERE session = ?1 AND n = ?2";
+    connection.execute(sql, params![session, n, body, crc]).map(drop)
+}
+
 /// The first `most` turns; `None` when one of them is bad or missing.
 fn checked_turns(connection: &Connection, session: &str, most: u64) -> rusqlite::Result<Option<Vec<Turn>>> {
     let sql = "SELECT n, body, crc FROM turns WHERE session = ?1 ORDER BY n LIMIT ?2";

@@ -218,6 +218,7 @@ fn naughty_strings_do_nothing() {
             mode: rag::config::Mode::Lexical,
             k: 10,
             caching: rag::cache::Caching::Off,
+            filter: None,
         };
         match searcher.search(&engine, &request) {
             Err(fault) if fault.kind() == rag::error::Kind::Usage && string.trim().is_empty() => {}

@@ -24,8 +24,12 @@ mod determinism;
 mod dialogues;
 // `rag doctor`.
 mod doctor;
+// `rag documents`, compacting and going back.
+mod documents;
 // Exit codes, JSON errors, help, missing parts.
 mod errors;
+// `--filter`.
+mod filters;
 // Sample folders and small helpers.
 mod fixtures;
 // Vectors of the reference implementation.

@@ -11,7 +11,7 @@ use tantivy::{DocId, DocSet as _, Index, SegmentReader, TERMINATED, TantivyDocum
 use super::VerifiedDirectory;
 use super::phrase;
 use super::schema::{Fields, schema};
-use super::writer::split_document_key;
+use super::writer::{document_key, split_document_key};
 use crate::analysis::Query;
 use crate::document::{Chunk, Lines, Span};
 
@@ -120,6 +120,41 @@ impl Reader {
             }
         }
         Ok(())
+    }
+
+    /// Whether the document of each ordinal is one that `is_meant` names by root and path; each is asked for once a
+    /// segment. Read off the term that the chunks of a document share, so that no chunk is fetched.
+    pub fn of_documents(&self, is_meant: &mut dyn FnMut(usize, &str) -> bool) -> tantivy::Result<Vec<bool>> {
+        let mut meant = vec![false; self.ordinals()];
+        for segment in &self.segments {
+            let inverted = segment.reader.inverted_index(self.fields.document)?;
+            let mut keys = inverted.terms().stream()?;
+            while keys.advance() {
+                let key = std::str::from_utf8(keys.key()).ok().and_then(split_document_key);
+                let (root, path) = key.ok_or_else(incomplete)?;
+                if !is_meant(root, path) {
+                    continue;
+                }
+                let mut postings = inverted.read_postings_from_terminfo(keys.value(), IndexRecordOption::Basic)?;
+                let mut doc = postings.doc();
+                while doc != TERMINATED {
+                    meant[(segment.base + doc) as usize] = true;
+                    doc = postings.advance();
+                }
+            }
+        }
+        Ok(meant)
+    }
+
+    /// The live chunks of a document, in no order.
+    pub fn document(&self, root: usize, path: &str) -> tantivy::Result<Vec<Stored>> {
+        let key = document_key(root, path);
+        let mut found = Vec::new();
+        for segment in &self.segments {
+            let mut add = |doc: DocId, _| found.push(segment.base + doc);
+            for_each_posting(&segment.reader, self.fields.document, &key, &mut add)?;
+        }
+        found.into_iter().map(|ordinal| self.fetch(ordinal)).collect()
     }
 
     /// The chunk at an ordinal.

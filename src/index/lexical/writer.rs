@@ -98,7 +98,7 @@ fn cannot_write(dir: &Path) -> String {
 }
 
 /// The term that all chunks of a document share.
-fn document_key(root: usize, path: &str) -> String {
+pub(super) fn document_key(root: usize, path: &str) -> String {
     format!("{root}/{path}")
 }
 

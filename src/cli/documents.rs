@@ -1,0 +1,239 @@
+//! `rag documents`: what is in the index, file by file.
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::exit::Outcome;
+use super::search::parsed;
+use super::ui::{Tone, Ui, clipped, count, counted, safe, size, time};
+use crate::documents::{self, Changed};
+use crate::engine::Engine;
+use crate::error::Result;
+use crate::filter::shown;
+use crate::index::{Record, Root, State};
+
+/// List, show and remove documents of an index
+#[derive(Debug, Args)]
+#[command(arg_required_else_help = true)]
+pub struct DocumentsArgs {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// List the documents
+    List {
+        /// Only those that match, as in `type:markdown and not path:drafts/**`
+        #[arg(long, value_name = "EXPR")]
+        filter: Option<String>,
+        /// Files that could not be read, and why
+        #[arg(long)]
+        failed: bool,
+        /// Files without text, and why
+        #[arg(long, conflicts_with = "failed")]
+        skipped: bool,
+        /// Documents that `rag documents remove` keeps out
+        #[arg(long, conflicts_with_all = ["failed", "skipped", "filter"])]
+        removed: bool,
+    },
+    /// Show what is known of a document, and its passages
+    Show {
+        /// Path as hits show it, or below its folder
+        path: String,
+    },
+    /// Remove documents from the index for good; the files are not touched
+    ///
+    /// Their passages, cached results and the answers in conversations that rest on them are gone, and later ingests
+    /// keep them out until they are restored. `rag index compact` then removes what is left of them in the index's files.
+    Remove {
+        /// Paths or patterns, as in .gitignore
+        #[arg(required = true, value_name = "PATH|GLOB")]
+        patterns: Vec<String>,
+        /// Wait for another writer to finish
+        #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+        wait: u64,
+    },
+    /// Let the next ingest take removed documents in again
+    Restore {
+        /// Paths or patterns, as in .gitignore
+        #[arg(required = true, value_name = "PATH|GLOB")]
+        patterns: Vec<String>,
+        /// Wait for another writer to finish
+        #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+        wait: u64,
+    },
+}
+
+pub fn run(args: DocumentsArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
+    match args.action {
+        Action::List { removed: true, .. } => list_removed(engine, ui),
+        Action::List { filter, failed, skipped, .. } => {
+            let state = match (failed, skipped) {
+                (true, _) => State::Failed,
+                (_, true) => State::Skipped,
+                _ => State::Indexed,
+            };
+            list(engine, ui, filter.as_deref(), state)
+        }
+        Action::Show { path } => show(engine, ui, &path),
+        Action::Remove { patterns, wait } => {
+            let changed = documents::remove(engine, &patterns, Duration::from_secs(wait))?;
+            told(ui, "removed", &changed);
+            if !ui.json {
+                ui.note("`rag index compact` removes what is left of them in the files of the index");
+            }
+            Ok(Outcome::Done)
+        }
+        Action::Restore { patterns, wait } => {
+            let changed = documents::restore(engine, &patterns, Duration::from_secs(wait))?;
+            told(ui, "restored", &changed);
+            if !ui.json {
+                ui.note("run `rag ingest` to take them in again");
+            }
+            Ok(Outcome::Done)
+        }
+    }
+}
+
+fn list(engine: &Engine, ui: &Ui, filter: Option<&str>, state: State) -> Result<Outcome> {
+    let filter = parsed(filter)?;
+    let snapshot = engine.store.open(&engine.config.index)?;
+    let roots = &snapshot.meta().roots;
+    let mut records = snapshot.documents()?;
+    records.retain(|r| r.state == state && filter.as_ref().is_none_or(|filter| filter.matches(&r.facts(roots))));
+    let none = || "—".to_owned();
+    if ui.json {
+        ui.json(&records.iter().map(|record| object(roots, record)).collect::<Vec<_>>());
+    } else if records.is_empty() {
+        ui.note("there is no such document");
+    } else if state == State::Indexed {
+        let row = |r: &Record| {
+            vec![
+                name(roots, r),
+                r.format.clone().unwrap_or_else(none),
+                size(r.size),
+                count(r.chunks),
+                r.language.clone().unwrap_or_else(none),
+                if r.modified_s == 0 { none() } else { time(r.modified_s) },
+            ]
+        };
+        ui.table(&["path", "type", "size", "chunks", "language", "modified"], records.iter().map(row).collect());
+    } else {
+        let row = |r: &Record| vec![name(roots, r), size(r.size), r.reason.clone().unwrap_or_default()];
+        ui.table(&["path", "size", "reason"], records.iter().map(row).collect());
+    }
+    Ok(if records.is_empty() { Outcome::NothingFound } else { Outcome::Done })
+}
+
+fn list_removed(engine: &Engine, ui: &Ui) -> Result<Outcome> {
+    let paths = documents::removed(&engine.store.meta(&engine.config.index)?);
+    if ui.json {
+        ui.json(&paths);
+    } else if paths.is_empty() {
+        ui.note("no document was removed");
+    } else {
+        paths.iter().for_each(|path| ui.line(safe(path)));
+    }
+    Ok(if paths.is_empty() { Outcome::NothingFound } else { Outcome::Done })
+}
+
+fn show(engine: &Engine, ui: &Ui, path: &str) -> Result<Outcome> {
+    let documents::Document { roots, record, chunks } = documents::show(engine, path)?;
+    let title = chunks.first().and_then(|stored| stored.title.as_deref());
+    let mut headings: Vec<&[String]> = chunks.iter().map(|stored| stored.chunk.heading.as_slice()).collect();
+    headings.retain(|heading| !heading.is_empty());
+    headings.dedup();
+    if ui.json {
+        let mut object = object(&roots, &record);
+        object["title"] = title.into();
+        object["hash"] = record.hash.as_str().into();
+        object["headings"] = json!(headings);
+        let passages = chunks.iter().map(|stored| {
+            let chunk = &stored.chunk;
+            json!({
+                "lines": [chunk.lines.first, chunk.lines.last],
+                "bytes": [chunk.bytes.start, chunk.bytes.end],
+                "page": chunk.page,
+                "heading": chunk.heading,
+                "text": chunk.text,
+            })
+        });
+        object["passages"] = passages.collect();
+        ui.json(&object);
+        return Ok(Outcome::Done);
+    }
+    let row = |key: &str, value: &str| {
+        ui.line(format!("{} {}", ui.paint(Tone::Faint, &format!("{key:<9}")), safe(value)));
+    };
+    row("path", &name(&roots, &record));
+    for (key, value) in [("title", title), ("type", record.format.as_deref()), ("language", record.language.as_deref())]
+    {
+        value.into_iter().for_each(|value| row(key, value));
+    }
+    row("size", &size(record.size));
+    if record.modified_s != 0 {
+        row("modified", &time(record.modified_s));
+    }
+    match &record.reason {
+        Some(reason) => row("reason", reason),
+        None => row("chunks", &count(record.chunks)),
+    }
+    for (key, values) in &record.meta {
+        row(key, &values.join(", "));
+    }
+    let mut before: &[String] = &[];
+    for stored in &chunks {
+        let chunk = &stored.chunk;
+        if chunk.heading != before {
+            before = &chunk.heading;
+            ui.line(format!("\n{}", ui.paint(Tone::Strong, &safe(&before.join(" > ")))));
+        }
+        let lines = format!("{:>5}–{:<5}", chunk.lines.first, chunk.lines.last);
+        let text = clipped(&chunk.text, ui.width().saturating_sub(13));
+        ui.line(format!("{} {text}", ui.paint(Tone::Place, &lines)));
+    }
+    Ok(Outcome::Done)
+}
+
+fn told(ui: &Ui, what: &str, changed: &Changed) {
+    if ui.json {
+        return ui.json(&json!({
+            what: changed.paths,
+            "corpus_id": changed.corpus_id,
+            "documents": changed.documents,
+            "chunks": changed.chunks,
+            "withdrawn_answers": changed.withdrawn,
+        }));
+    }
+    changed.paths.iter().for_each(|path| ui.line(safe(path)));
+    ui.note(format!(
+        "{what} {}; the index has {} now",
+        counted(changed.paths.len() as u64, "document"),
+        counted(changed.documents, "document")
+    ));
+    if changed.withdrawn > 0 {
+        ui.note(format!("emptied {} that rested on them", counted(changed.withdrawn, "answer")));
+    }
+}
+
+fn name(roots: &[Root], record: &Record) -> String {
+    shown(roots.get(record.root).map_or("", |root| &root.given), &record.path)
+}
+
+fn object(roots: &[Root], record: &Record) -> Value {
+    json!({
+        "root": roots.get(record.root).map(|root| &root.given),
+        "path": record.path,
+        "state": record.state,
+        "reason": record.reason,
+        "type": record.format,
+        "language": record.language,
+        "size": record.size,
+        "chunks": record.chunks,
+        "modified": (record.modified_s != 0).then_some(record.modified_s),
+        "meta": record.meta,
+    })
+}

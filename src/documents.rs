@@ -1,0 +1,274 @@
+//! The documents of an index, one by one: which there are, what they hold, and taking them out for good.
+//!
+//! What is removed leaves the index, the caches and the conversations at once, and the generation that still had it is
+//! not kept; it stays out of later ingests until it is restored. [`compact`] then writes the index anew without what is
+//! dead in its files.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use crate::analysis;
+use crate::cache::Table;
+use crate::document::{context_line, embedded_text};
+use crate::engine::Engine;
+use crate::error::{Fault, Result};
+use crate::filter::{PathGlob, shown};
+use crate::index::{Before, Builder, ChunkEntry, Meta, Record, Root, Snapshot, State, Stored, Summary};
+
+/// What rests on the texts of documents, and is dropped with them. Vectors in the cache hold no text.
+const MADE_OF_TEXTS: [Table; 3] = [Table::Retrieval, Table::Rerank, Table::Answers];
+
+/// What a change of the table of files came to.
+#[derive(Clone, Debug)]
+pub struct Changed {
+    /// The documents meant, as people name them, sorted.
+    pub paths: Vec<String>,
+    pub corpus_id: String,
+    pub documents: u64,
+    pub chunks: u64,
+    /// Answers in conversations that rested on them and were emptied.
+    pub withdrawn: u64,
+}
+
+/// What compacting came to, in bytes of the generations of the index.
+#[derive(Clone, Debug)]
+pub struct Compacted {
+    pub corpus_id: String,
+    pub bytes_before: u64,
+    pub bytes_after: u64,
+    /// False when there was nothing dead to leave out.
+    pub rewritten: bool,
+}
+
+/// A document and its passages.
+pub struct Document {
+    pub roots: Vec<Root>,
+    pub record: Record,
+    /// In the order of the file.
+    pub chunks: Vec<Stored>,
+}
+
+/// Takes every document out that one of `patterns` means.
+///
+/// # Errors
+/// A usage fault that names the first pattern that means no document; nothing is removed then.
+pub fn remove(engine: &Engine, patterns: &[String], wait: Duration) -> Result<Changed> {
+    let globs = globs(patterns)?;
+    let _lock = engine.store.lock(wait, &|| engine.interrupted())?;
+    let base = whole(engine)?;
+    let meta = base.meta();
+    let (gone, left) = parted(base.documents()?, |record| {
+        globs.iter().any(|glob| glob.matches(&given(&meta.roots, record.root), &record.path))
+    });
+    for (glob, pattern) in globs.iter().zip(patterns) {
+        let is_meant = gone.iter().any(|record| glob.matches(&given(&meta.roots, record.root), &record.path));
+        // Once more is no mistake: the time before may have been stopped half way.
+        if !is_meant && !meta.removed.iter().any(|path| means(glob, &meta.roots, path)) {
+            return Err(no_document(pattern));
+        }
+    }
+    let mut committed = meta.clone();
+    if !gone.is_empty() {
+        let mut removed = meta.removed.clone();
+        removed.extend(gone.iter().filter_map(|gone| Some(meta.roots.get(gone.root)?.absolute(&gone.path))));
+        removed.sort();
+        removed.dedup();
+        let mut builder = Builder::begin(&engine.store, Some(&base))?;
+        for record in gone.iter().filter(|record| record.state == State::Indexed) {
+            builder.remove(record.root, &record.path)?;
+        }
+        builder.seal()?;
+        let like = Summary::like(meta, &engine.config.index, &left, engine.now_s());
+        committed = builder.commit(None, &Summary { removed, before: Before::Forget, ..like })?.1;
+    }
+    let withdrawn = purge(engine, &committed)?;
+    let mut paths: Vec<String> =
+        gone.iter().map(|record| shown(&given(&meta.roots, record.root), &record.path)).collect();
+    paths.sort();
+    Ok(changed(&committed, paths, withdrawn))
+}
+
+/// Lets the next ingest take documents in again that were removed.
+///
+/// # Errors
+/// A usage fault that names the first pattern that means no removed document.
+pub fn restore(engine: &Engine, patterns: &[String], wait: Duration) -> Result<Changed> {
+    let globs = globs(patterns)?;
+    let _lock = engine.store.lock(wait, &|| engine.interrupted())?;
+    let base = whole(engine)?;
+    let meta = base.meta();
+    for (glob, pattern) in globs.iter().zip(patterns) {
+        if !meta.removed.iter().any(|path| means(glob, &meta.roots, path)) {
+            return Err(Fault::usage(format!("`{pattern}` means no document that was removed"))
+                .hint("`rag documents list --removed` shows them"));
+        }
+    }
+    let (back, removed) = parted(meta.removed.clone(), |path| globs.iter().any(|glob| means(glob, &meta.roots, path)));
+    let records = base.documents()?;
+    let mut builder = Builder::begin(&engine.store, Some(&base))?;
+    builder.seal()?;
+    let like = Summary::like(meta, &engine.config.index, &records, engine.now_s());
+    let committed = builder.commit(None, &Summary { removed, ..like })?.1;
+    let paths = back.iter().map(|path| named(&meta.roots, path)).collect();
+    Ok(changed(&committed, paths, 0))
+}
+
+/// The documents that were removed, as people name them.
+pub fn removed(meta: &Meta) -> Vec<String> {
+    meta.removed.iter().map(|path| named(&meta.roots, path)).collect()
+}
+
+/// The document at a path: below its folder, or with the folder before it.
+///
+/// # Errors
+/// A usage fault when there is none, or one in several folders.
+pub fn show(engine: &Engine, path: &str) -> Result<Document> {
+    let snapshot = engine.store.open(&engine.config.index)?;
+    let roots = snapshot.meta().roots.clone();
+    let wanted = path.trim_start_matches("./");
+    let mut found: Vec<Record> = snapshot.documents()?;
+    found.retain(|record| record.path == wanted || shown(&given(&roots, record.root), &record.path) == wanted);
+    match found.len() {
+        0 => Err(no_document(path)),
+        1 => {
+            let record = found.remove(0);
+            let chunks = snapshot.chunks_of(record.root, &record.path)?;
+            Ok(Document { roots, record, chunks })
+        }
+        _ => {
+            let names: Vec<String> = found.iter().map(|r| shown(&given(&roots, r.root), &r.path)).collect();
+            Err(Fault::usage(format!("`{path}` may be {}", names.join(" or "))).hint("give it with its folder"))
+        }
+    }
+}
+
+/// Writes the index anew with nothing in it that no live document needs, and keeps no generation before it.
+pub fn compact(engine: &Engine, wait: Duration) -> Result<Compacted> {
+    let name = &engine.config.index;
+    let _lock = engine.store.lock(wait, &|| engine.interrupted())?;
+    let base = whole(engine)?;
+    let bytes = |meta: &Meta| meta.files.values().map(|file| file.bytes).sum::<u64>();
+    let bytes_before = bytes(base.meta());
+    let rewritten = !base.is_compact()?;
+    let meta = if rewritten { rewrite(engine, &base)? } else { base.meta().clone() };
+    engine.store.forget_previous(name)?;
+    purge(engine, &meta)?;
+    Ok(Compacted { corpus_id: meta.corpus_id.clone(), bytes_before, bytes_after: bytes(&meta), rewritten })
+}
+
+/// A generation of the live chunks of `base` and their vectors.
+fn rewrite(engine: &Engine, base: &Snapshot) -> Result<Meta> {
+    let meta = base.meta();
+    if meta.chunking.analysis != analysis::VERSION {
+        return Err(Fault::failed("the index was built by another version of rag, which took words apart otherwise")
+            .hint("run `rag ingest` with the same folders: it builds the index afresh"));
+    }
+    let records = base.documents()?;
+    let languages: HashMap<(usize, &str), Option<&str>> =
+        records.iter().map(|record| ((record.root, record.path.as_str()), record.language.as_deref())).collect();
+    let mut builder = Builder::begin(&engine.store, None)?;
+    // Where the vector of each new row stands in the base.
+    let mut rows = Vec::new();
+    let mut added = Ok(());
+    base.for_each(&mut |stored, row| {
+        if added.is_err() {
+            return;
+        }
+        added = if engine.interrupted() { Err(Fault::interrupted()) } else { Ok(()) }.and_then(|()| {
+            let title = stored.title.as_deref();
+            let embedded = embedded_text(&context_line(title, &stored.chunk.heading), &stored.chunk.text);
+            let language = languages.get(&(stored.root, stored.path.as_str())).copied().flatten();
+            let (root, path, chunk) = (stored.root, stored.path.as_str(), &stored.chunk);
+            builder.add(ChunkEntry { root, path, title, language, chunk, row: 0 }, &embedded)?;
+            if builder.new_rows() > rows.len() {
+                rows.push(row);
+            }
+            Ok(())
+        });
+    })?;
+    added?;
+    builder.seal()?;
+    let vectors = builder.vectors(meta.model.dimension)?;
+    if let Some(vectors) = &vectors {
+        for (n, row) in rows.iter().enumerate() {
+            vectors.put(n, &base.vector(*row)?)?;
+        }
+    }
+    if engine.interrupted() {
+        return Err(Fault::interrupted());
+    }
+    let like = Summary::like(meta, &engine.config.index, &records, engine.now_s());
+    Ok(builder.commit(vectors, &Summary { before: Before::Forget, ..like })?.1)
+}
+
+/// Drops what caches and conversations have of removed documents; yields how many answers were emptied.
+fn purge(engine: &Engine, meta: &Meta) -> Result<u64> {
+    if meta.removed.is_empty() {
+        return Ok(0);
+    }
+    engine.cache().purge(&MADE_OF_TEXTS).map_err(|fault| half_done(&fault))?;
+    // Opening them would make them.
+    if !engine.config.data_dir.join("sessions").is_dir() {
+        return Ok(0);
+    }
+    let is_gone = |root: &str, path: &str| {
+        meta.roots.iter().any(|own| own.given == root && meta.removed.binary_search(&own.absolute(path)).is_ok())
+    };
+    let withdrawn = engine.sessions().and_then(|sessions| sessions.withdraw(&engine.config.index, &is_gone));
+    withdrawn.map_err(|fault| half_done(&fault))
+}
+
+fn half_done(fault: &Fault) -> Fault {
+    Fault::new(fault.kind(), format!("the documents are out of the index, but not everything of them is gone: {fault}"))
+        .hint(fault.hint_text().map_or_else(
+            || "run `rag index compact` when that is mended".to_owned(),
+            |hint| format!("{hint}; then run `rag index compact`"),
+        ))
+}
+
+/// The index, checked to the last byte, since what is in it goes into the next generation.
+fn whole(engine: &Engine) -> Result<Snapshot> {
+    let snapshot = engine.store.open(&engine.config.index)?;
+    snapshot.check()?;
+    Ok(snapshot)
+}
+
+fn globs(patterns: &[String]) -> Result<Vec<PathGlob>> {
+    patterns.iter().map(|pattern| PathGlob::new(pattern)).collect()
+}
+
+fn parted<T>(all: Vec<T>, is_first: impl Fn(&T) -> bool) -> (Vec<T>, Vec<T>) {
+    all.into_iter().partition(|one| is_first(one))
+}
+
+/// A folder as ingested.
+fn given(roots: &[Root], root: usize) -> String {
+    roots.get(root).map_or_else(String::new, |root| root.given.clone())
+}
+
+/// Root and path of an absolute path; none when it is in no folder of the index any more.
+fn placed<'a>(roots: &'a [Root], absolute: &'a str) -> Option<(&'a str, &'a str)> {
+    roots.iter().find_map(|root| {
+        let below = absolute.strip_prefix(root.real.trim_end_matches('/'))?.strip_prefix('/')?;
+        Some((root.given.as_str(), below))
+    })
+}
+
+fn named(roots: &[Root], absolute: &str) -> String {
+    placed(roots, absolute).map_or_else(|| absolute.to_owned(), |(root, path)| shown(root, path))
+}
+
+fn means(glob: &PathGlob, roots: &[Root], absolute: &str) -> bool {
+    let (root, path) = placed(roots, absolute).unwrap_or(("", absolute));
+    glob.matches(root, path)
+}
+
+fn no_document(pattern: &str) -> Fault {
+    Fault::usage(format!("`{pattern}` means no document of the index"))
+        .hint("`rag documents list` shows what there is; a pattern is like one of .gitignore")
+}
+
+fn changed(meta: &Meta, paths: Vec<String>, withdrawn: u64) -> Changed {
+    let (documents, chunks) = (meta.counts.documents, meta.counts.chunks);
+    Changed { paths, corpus_id: meta.corpus_id.clone(), documents, chunks, withdrawn }
+}

@@ -1,0 +1,264 @@
+//! Text to filter, by recursive descent.
+//!
+//! `or := and ("or" and)*`, `and := not ("and" not)*`, `not := "not" not | "(" or ")" | test`,
+//! `test := key op value`. Keywords and keys are read in any case; a value with spaces or brackets is quoted.
+
+use super::{Days, Node, Op, PathGlob, Test};
+use crate::error::{Fault, Result};
+
+/// Longest filter in bytes. What a person or a script writes has a few hundred.
+pub(super) const MAX_BYTES: usize = 4096;
+/// How deep brackets and `not` may stand within each other.
+pub(super) const MAX_DEPTH: usize = 64;
+/// How many tests there may be; each is made for every document.
+pub(super) const MAX_TESTS: usize = 128;
+
+const FIELDS: &str = "the fields are path, domain, type, lang, date, size and meta.KEY, as in \
+                      `type:markdown and not (path:drafts/** or size>100k)`";
+
+/// What is wrong, and at which byte.
+struct Wrong {
+    at: usize,
+    why: String,
+}
+
+type Parsed<T> = std::result::Result<T, Wrong>;
+
+pub(super) fn parse(text: &str) -> Result<Node> {
+    if text.len() > MAX_BYTES {
+        return Err(Fault::usage(format!("the filter has {} bytes; {MAX_BYTES} are the most", text.len())));
+    }
+    let mut parser = Parser { text, at: 0, depth: 0, n_tests: 0 };
+    parser.whole().map_err(|wrong| fault(text, &wrong))
+}
+
+/// The message with the place under a caret, cut where the filter is long.
+fn fault(text: &str, wrong: &Wrong) -> Fault {
+    const BEFORE: usize = 50;
+    const AFTER: usize = 25;
+    let column = text[..wrong.at].chars().count();
+    let first = column.saturating_sub(BEFORE);
+    let plain = |c: char| if c.is_control() || c.is_whitespace() { ' ' } else { c };
+    let line: String = text.chars().skip(first).take(column - first + AFTER).map(plain).collect();
+    let cut = if first > 0 { "…" } else { "" };
+    let caret = " ".repeat(column - first + cut.chars().count());
+    Fault::usage(format!("the filter is wrong at column {}: {}\n  {cut}{line}\n  {caret}^", column + 1, wrong.why))
+        .hint(FIELDS)
+}
+
+/// Whether a word or an unquoted value ends before this character.
+pub(super) fn ends_word(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '(' | ')' | '"')
+}
+
+struct Parser<'a> {
+    text: &'a str,
+    at: usize,
+    depth: usize,
+    n_tests: usize,
+}
+
+impl<'a> Parser<'a> {
+    fn whole(&mut self) -> Parsed<Node> {
+        let node = self.or()?;
+        match self.rest() {
+            "" => Ok(node),
+            rest if rest.starts_with(')') => Err(self.wrong("this bracket closes nothing")),
+            _ => Err(self.wrong("`and`, `or` or the end should be here")),
+        }
+    }
+
+    fn or(&mut self) -> Parsed<Node> {
+        self.chain("or", Node::Or, Self::and)
+    }
+
+    fn and(&mut self) -> Parsed<Node> {
+        self.chain("and", Node::And, Self::not)
+    }
+
+    fn chain(&mut self, word: &str, join: fn(Vec<Node>) -> Node, one: fn(&mut Self) -> Parsed<Node>) -> Parsed<Node> {
+        let first = one(self)?;
+        if !self.takes(word) {
+            return Ok(first);
+        }
+        let mut nodes = vec![first, one(self)?];
+        while self.takes(word) {
+            nodes.push(one(self)?);
+        }
+        Ok(join(nodes))
+    }
+
+    fn not(&mut self) -> Parsed<Node> {
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            return Err(self.wrong(&format!("it is nested deeper than {MAX_DEPTH}")));
+        }
+        let node = if self.takes("not") {
+            Node::Not(Box::new(self.not()?))
+        } else if self.rest().starts_with('(') {
+            let open = self.at;
+            self.at += 1;
+            let node = self.or()?;
+            match self.rest().chars().next() {
+                Some(')') => self.at += 1,
+                None => return Err(Wrong { at: open, why: "this bracket is never closed".to_owned() }),
+                Some(_) => return Err(self.wrong("`and`, `or` or `)` should be here")),
+            }
+            node
+        } else {
+            Node::Test(self.test()?)
+        };
+        self.depth -= 1;
+        Ok(node)
+    }
+
+    fn test(&mut self) -> Parsed<Test> {
+        self.n_tests += 1;
+        if self.n_tests > MAX_TESTS {
+            return Err(self.wrong(&format!("it has more than {MAX_TESTS} tests")));
+        }
+        let rest = self.rest();
+        let key_at = self.at;
+        let is_key = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
+        let key = &rest[..rest.find(|c| !is_key(c)).unwrap_or(rest.len())];
+        if key.is_empty() {
+            return Err(self.wrong("a test such as `type:markdown` should be here"));
+        }
+        self.at += key.len();
+        let op_at = self.at;
+        let ops =
+            [(":", Op::Is), ("<=", Op::AtMost), (">=", Op::AtLeast), ("=", Op::Is), ("<", Op::Less), (">", Op::More)];
+        let found = ops.into_iter().find(|(text, _)| self.text[op_at..].starts_with(text));
+        let Some((text, op)) = found else {
+            return Err(self.wrong(&format!("`:`, `<`, `<=`, `>` or `>=` should follow `{key}`")));
+        };
+        self.at += text.len();
+        let value_at = self.at;
+        let value = self.value()?;
+        let key = key.to_lowercase();
+        let wrong_value = |why: String| Wrong { at: value_at, why };
+        if let Some(name) = key.strip_prefix("meta.").filter(|name| !name.is_empty()) {
+            return Ok(Test::Meta(name.to_owned(), op, value));
+        }
+        let test = match key.as_str() {
+            "date" => Test::Date(op, days(&value).map_err(wrong_value)?),
+            "size" => Test::Size(op, bytes(&value).map_err(wrong_value)?),
+            "path" | "domain" | "type" | "lang" if op != Op::Is => {
+                return Err(Wrong { at: op_at, why: format!("`{key}` has no order; write `{key}:{value}`") });
+            }
+            "path" => Test::Path(PathGlob::compile(&value).map_err(wrong_value)?),
+            "domain" => Test::Domain(value),
+            "type" => Test::Type(value),
+            "lang" => Test::Language(value),
+            _ => return Err(Wrong { at: key_at, why: format!("there is no field `{key}`") }),
+        };
+        Ok(test)
+    }
+
+    /// A value, quoted or up to the next space or bracket.
+    fn value(&mut self) -> Parsed<String> {
+        let rest = &self.text[self.at..];
+        let Some(quoted) = rest.strip_prefix('"') else {
+            let word = &rest[..rest.find(ends_word).unwrap_or(rest.len())];
+            if word.is_empty() {
+                return Err(self.wrong("a value should be here"));
+            }
+            self.at += word.len();
+            return Ok(word.to_owned());
+        };
+        let mut value = String::new();
+        let mut chars = quoted.char_indices();
+        while let Some((i, c)) = chars.next() {
+            match c {
+                '"' if value.is_empty() => return Err(self.wrong("this value is empty")),
+                '"' => {
+                    self.at += i + 2;
+                    return Ok(value);
+                }
+                // Any other backslash is one of the value, where a pattern may need it.
+                '\\' if quoted[i + 1..].starts_with(['"', '\\']) => value.extend(chars.next().map(|(_, c)| c)),
+                c => value.push(c),
+            }
+        }
+        Err(self.wrong("this quote is never closed"))
+    }
+
+    /// Takes a keyword, if it stands here as a word of its own.
+    fn takes(&mut self, keyword: &str) -> bool {
+        let rest = self.rest();
+        let word = &rest[..rest.find(ends_word).unwrap_or(rest.len())];
+        let is_it = word.eq_ignore_ascii_case(keyword);
+        if is_it {
+            self.at += word.len();
+        }
+        is_it
+    }
+
+    /// What is left, without the spaces before it.
+    fn rest(&mut self) -> &'a str {
+        let rest = self.text[self.at..].trim_start();
+        self.at = self.text.len() - rest.len();
+        rest
+    }
+
+    fn wrong(&self, why: &str) -> Wrong {
+        Wrong { at: self.at, why: why.to_owned() }
+    }
+}
+
+/// `100`, `100k`, `2m`: bytes, in steps of 1024 as sizes are shown.
+fn bytes(text: &str) -> std::result::Result<u64, String> {
+    let lower = text.to_ascii_lowercase();
+    let digits = lower.trim_end_matches("ib").trim_end_matches('b');
+    let (number, shift) = match digits.as_bytes().last() {
+        Some(b'k') => (&digits[..digits.len() - 1], 10),
+        Some(b'm') => (&digits[..digits.len() - 1], 20),
+        Some(b'g') => (&digits[..digits.len() - 1], 30),
+        _ => (digits, 0),
+    };
+    let parsed = number.bytes().all(|b| b.is_ascii_digit()).then(|| number.parse::<u64>().ok()).flatten();
+    parsed
+        .and_then(|n| n.checked_mul(1 << shift))
+        .ok_or_else(|| format!("`{text}` is no size; write bytes, or `100k`, `2m`, `1g`"))
+}
+
+/// `2026`, `2026-03` or `2026-03-31`.
+fn days(text: &str) -> std::result::Result<Days, String> {
+    let wrong = || format!("`{text}` is no date; write `2026`, `2026-03` or `2026-03-31`");
+    let mut parts = text.split('-');
+    let mut part = |digits: usize| -> Option<std::result::Result<i64, String>> {
+        let part = parts.next()?;
+        let is_number = part.len() == digits && part.bytes().all(|b| b.is_ascii_digit());
+        Some(part.parse().ok().filter(|_| is_number).ok_or_else(wrong))
+    };
+    let year = part(4).ok_or_else(wrong)??;
+    let month = part(2).transpose()?;
+    let day = part(2).transpose()?;
+    if parts.next().is_some() {
+        return Err(wrong());
+    }
+    let in_month = |month: i64| day_number(year + month / 12, month % 12 + 1, 1);
+    let (start, end) = match (month, day) {
+        (None, _) => (day_number(year, 1, 1), day_number(year + 1, 1, 1)),
+        (Some(month @ 1..=12), None) => (in_month(month - 1), in_month(month)),
+        (Some(month @ 1..=12), Some(day)) => {
+            let start = day_number(year, month, day);
+            if day < 1 || start >= in_month(month) {
+                return Err(wrong());
+            }
+            (start, start + 1)
+        }
+        _ => return Err(wrong()),
+    };
+    Ok(Days { text: text.to_owned(), start_s: start * 86_400, end_s: end * 86_400 })
+}
+
+/// Days from 1970-01-01 to a day of the civil calendar (after Howard Hinnant's `days_from_civil`).
+fn day_number(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let year_of_era = year - era * 400;
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
+}

@@ -1,0 +1,290 @@
+//! `rag documents`, `rag index compact` and `rag index rollback`.
+
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::fixtures::{TOPICS, files_below, paths, search, set_age, topics, write_old};
+use crate::support::{Run, Sandbox};
+use crate::tools::{copy_tree, generations, has_tool, leftovers};
+
+/// Stands in one document and nowhere else: neither in a question nor in a name.
+const CANARY: &str = "xylocarpous";
+const SECRET: &str = "docs/private/secret.md";
+const QUESTION: &str = "Which code word opens the vault?";
+
+fn sandbox() -> Sandbox {
+    let sandbox = Sandbox::new();
+    topics(&sandbox);
+    let text = format!("# Vault\n\nThe code word that opens the vault is {CANARY}.\n\nNobody else knows it.\n");
+    write_old(&sandbox, SECRET, text);
+    sandbox.ingest();
+    sandbox
+}
+
+/// Files below the data directory, and in it the log of a database, in which the canary stands as it is.
+fn with_canary(sandbox: &Sandbox) -> Vec<String> {
+    let data = sandbox.data();
+    let mut files = files_below(&data);
+    files.retain(|file| {
+        let bytes = std::fs::read(data.join(file)).unwrap();
+        bytes.windows(CANARY.len()).any(|window| window.eq_ignore_ascii_case(CANARY.as_bytes()))
+    });
+    files
+}
+
+fn list(sandbox: &Sandbox, more: &[&str]) -> Value {
+    let run = sandbox.rag([&["documents", "list", "--json"], more].concat());
+    assert!(matches!(run.code, Some(0 | 3)), "{run}");
+    run.json()
+}
+
+fn listed(sandbox: &Sandbox, more: &[&str]) -> Vec<String> {
+    let list = list(sandbox, more);
+    list.as_array().unwrap().iter().map(|d| d["path"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn documents_are_listed_and_shown() {
+    let sandbox = sandbox();
+    sandbox.write("docs/empty.txt", "");
+    sandbox.ingest();
+    let all = list(&sandbox, &[]);
+    assert_eq!(all.as_array().unwrap().len(), TOPICS.len() + 1);
+    let bees = &all[0];
+    assert_eq!(
+        (&bees["path"], &bees["type"], &bees["language"], &bees["chunks"], &bees["size"], &bees["modified"]),
+        (
+            &json!("bees.md"),
+            &json!("markdown"),
+            &json!("en"),
+            &json!(1),
+            &json!(TOPICS[0].1.len()),
+            &json!(1_600_001_000)
+        )
+    );
+    assert_eq!(listed(&sandbox, &["--filter", "type:html"]), ["trains.html"]);
+    assert_eq!(listed(&sandbox, &["--skipped"]), ["empty.txt"]);
+    assert_eq!(listed(&sandbox, &["--failed"]), [""; 0]);
+    sandbox.rag(["documents", "list", "--filter", "lang:xx"]).exits(3).says("no such document");
+    sandbox.rag(["documents", "list"]).ok().prints("PATH").prints("docs/bees.md").prints("2020-09-13 12:43:20");
+    sandbox.rag(["documents", "list", "--skipped"]).ok().prints("docs/empty.txt");
+
+    for path in ["bees.md", "docs/bees.md", "./docs/bees.md"] {
+        let shown = sandbox.rag(["documents", "show", path, "--json"]).ok().json();
+        assert_eq!((&shown["title"], &shown["state"]), (&json!("Bees"), &json!("indexed")), "{path}");
+        let text = shown["passages"][0]["text"].as_str().unwrap();
+        assert!(text.contains("Honey bees dance") && text.contains("wax"), "{shown}");
+    }
+    sandbox.rag(["documents", "show", "bees.md"]).ok().prints("markdown").prints("Honey bees dance");
+    sandbox.rag(["documents", "show", "*.md"]).exits(2).says("means no document").says("rag documents list");
+}
+
+#[test]
+fn what_is_removed_stays_out_until_it_is_restored() {
+    let sandbox = sandbox();
+    let before = sandbox.ingest();
+    let removed = sandbox.rag(["documents", "remove", "docs/private/", "tides.md", "--json"]).ok().json();
+    assert_eq!(removed["removed"], json!(["docs/private/secret.md", "docs/tides.md"]));
+    assert_eq!((&removed["documents"], &removed["chunks"]), (&json!(5), &json!(5)));
+    assert_ne!(removed["corpus_id"], before["corpus_id"]);
+    for mode in ["lexical", "dense", "hybrid"] {
+        let found = search(&sandbox, QUESTION, &["-k", "50", "--mode", mode]);
+        assert!(paths(&found).iter().all(|path| !path.contains("secret") && *path != "tides.md"), "{found}");
+    }
+    sandbox.rag(["index", "verify"]).ok();
+    sandbox.rag(["documents", "show", "tides.md"]).exits(2);
+
+    // Neither the next ingest nor a change of the file nor an index built afresh brings it back.
+    let again = sandbox.ingest();
+    assert_eq!((&again["committed"], &again["corpus_id"]), (&json!(false), &removed["corpus_id"]));
+    assert_eq!(again["skip_reasons"]["removed by `rag documents remove`"], 2);
+    write_old(&sandbox, "docs/tides.md", "The tide is another one now.\n");
+    set_age(&sandbox.path().join("docs/tides.md"), 9_000);
+    assert_eq!(sandbox.ingest()["documents"], 5);
+    let mut afresh = sandbox.command(["ingest", "--dir", "docs", "--json"]);
+    let afresh = Run::of(afresh.env("RAG_CHUNK_MAX_TOKENS", "100")).ok().json();
+    assert_eq!((&afresh["documents"], &afresh["committed"]), (&json!(5), &json!(true)));
+
+    sandbox.rag(["documents", "list", "--removed"]).ok().prints("docs/private/secret.md\ndocs/tides.md\n");
+    sandbox.rag(["documents", "restore", "bees.md"]).exits(2).says("no document that was removed");
+    let restored = sandbox.rag(["documents", "restore", "docs/tides.md", "--json"]).ok().json();
+    assert_eq!(restored["restored"], json!(["docs/tides.md"]));
+    assert_eq!(sandbox.ingest()["documents"], 6);
+    assert_eq!(listed(&sandbox, &["--filter", "path:tides.md"]), ["tides.md"]);
+    sandbox.rag(["index", "verify"]).ok();
+}
+
+#[test]
+fn a_pattern_that_means_nothing_removes_nothing() {
+    let sandbox = sandbox();
+    let before = sandbox.ingest();
+    sandbox.rag(["documents", "remove", "bees.md", "nowhere/**"]).exits(2).says("`nowhere/**` means no document");
+    sandbox.rag(["documents", "remove", "a["]).exits(2).says("no pattern for paths");
+    sandbox.rag(["documents", "remove"]).exits(2);
+    sandbox.rag(["documents", "list", "--removed"]).exits(3).says("no document was removed");
+    assert_eq!(sandbox.ingest(), Value::Object(with_seconds_of(&before, &sandbox.ingest())));
+    // Everything may go, and the index is there still.
+    assert_eq!(sandbox.rag(["documents", "remove", "*", "--json"]).ok().json()["documents"], 0);
+    sandbox.rag(["search", "bees"]).exits(3);
+    sandbox.rag(["index", "compact"]).ok();
+    sandbox.rag(["search", "bees"]).exits(3);
+    sandbox.rag(["index", "verify"]).ok();
+}
+
+/// `summary` with what differs between two runs over the same index taken from `other`.
+fn with_seconds_of(summary: &Value, other: &Value) -> serde_json::Map<String, Value> {
+    let mut summary = summary.as_object().unwrap().clone();
+    for field in ["seconds", "job_id"] {
+        summary.insert(field.to_owned(), other[field].clone());
+    }
+    summary
+}
+
+/// Gone from the index, the caches and the conversations at once, and after compacting from every byte below the data
+/// directory.
+#[test]
+fn what_is_removed_is_gone() {
+    let sandbox = sandbox();
+    let answered = sandbox.rag(["ask", QUESTION, "--session", "vault", "--json"]).ok().json();
+    assert!(answered["answer"].as_str().unwrap().contains(CANARY), "{answered}");
+    sandbox.rag(["ask", "What do bees do?", "--session", "bees"]).ok();
+    search(&sandbox, QUESTION, &[]);
+    let before = with_canary(&sandbox);
+    assert!(["cache/", "sessions/", "/bm25/"].iter().all(|part| before.iter().any(|f| f.contains(part))), "{before:?}");
+
+    let removed = sandbox.rag(["documents", "remove", "secret.md", "--json"]).ok().json();
+    assert_eq!(removed["withdrawn_answers"], 1);
+    let after = with_canary(&sandbox);
+    assert!(after.iter().all(|file| file.contains("/bm25/")), "{after:?}");
+    assert_eq!(generations(&sandbox.data()).len(), 1);
+    let shown = sandbox.rag(["sessions", "show", "vault", "--json"]).ok().json();
+    assert_eq!((&shown["turns"][0]["question"], &shown["turns"][0]["answer"]), (&json!(QUESTION), &json!("")));
+    let cited = shown["turns"][0]["citations"].as_array().unwrap();
+    assert!(cited.iter().all(|cited| cited["path"] != "private/secret.md"), "{shown}");
+    let kept = sandbox.rag(["sessions", "show", "bees", "--json"]).ok().json();
+    assert!(!kept["turns"][0]["answer"].as_str().unwrap().is_empty());
+    sandbox.rag(["index", "rollback"]).exits(1).says("no generation before");
+    let run = sandbox.rag(["ask", QUESTION, "--json"]);
+    assert!(!run.stdout.contains(CANARY), "{run}");
+
+    let question = ["--explain", "-k", "50"];
+    let hits = search(&sandbox, "bees and bread", &question)["hits"].clone();
+    let compacted = sandbox.rag(["index", "compact", "--json"]).ok().json();
+    assert_eq!(compacted["rewritten"], true);
+    assert!(compacted["bytes_after"].as_u64() < compacted["bytes_before"].as_u64(), "{compacted}");
+    assert_eq!(with_canary(&sandbox), [""; 0]);
+    assert_eq!(generations(&sandbox.data()).len(), 1);
+    sandbox.rag(["index", "verify"]).ok();
+    // The rest is as it was, to the last bit of a score, and is continued from.
+    assert_eq!(search(&sandbox, "bees and bread", &[&question[..], &["--no-cache"]].concat())["hits"], hits);
+    assert_eq!(sandbox.ingest()["committed"], false);
+    let show = sandbox.rag(["index", "show", "--json"]).ok().json();
+    assert_eq!((&show["chunks"], &show["vectors"]), (&json!(6), &json!(6)));
+    assert_eq!(sandbox.rag(["index", "compact", "--json"]).ok().json()["rewritten"], false);
+    assert_eq!(with_canary(&sandbox), [""; 0]);
+}
+
+#[test]
+fn rollback_goes_back_and_forth() {
+    let sandbox = sandbox();
+    sandbox.rag(["index", "rollback"]).exits(1).says("no generation before this one").says("hint");
+    sandbox.rag(["index", "rollback", "--index", "none"]).exits(1).says("no index named `none`");
+    let first = sandbox.ingest()["corpus_id"].clone();
+    write_old(&sandbox, "docs/heron.md", "The heron waits in the reeds.\n");
+    let second = sandbox.ingest()["corpus_id"].clone();
+    for (expected, n) in [(&first, 0), (&second, 1), (&first, 0)] {
+        let back = sandbox.rag(["index", "rollback", "--json"]).ok().json();
+        assert_eq!(&back["corpus_id"], expected);
+        assert_eq!(paths(&search(&sandbox, "heron", &["--mode", "lexical"])).len(), n);
+        sandbox.rag(["index", "verify"]).ok();
+    }
+    // From there on it goes as ever.
+    assert_eq!(sandbox.ingest()["corpus_id"], second);
+    assert_eq!(sandbox.rag(["index", "rollback", "--json"]).ok().json()["corpus_id"], first);
+
+    // What is damaged is not gone back to.
+    sandbox.rag(["index", "rollback"]).ok();
+    let names = generations(&sandbox.data());
+    let current = sandbox.rag(["index", "show", "--json"]).ok().json()["index_dir"].clone();
+    let other = names.iter().find(|name| !current.as_str().unwrap().ends_with(name.as_str())).unwrap();
+    let table = sandbox.data().join("indexes").join(other).join("documents.jsonl");
+    let mut bytes = std::fs::read(&table).unwrap();
+    bytes[20] ^= 1;
+    std::fs::write(&table, bytes).unwrap();
+    sandbox.rag(["index", "rollback"]).exits(5).says("documents.jsonl");
+    assert_eq!(sandbox.rag(["index", "show", "--json"]).ok().json()["corpus_id"], second);
+}
+
+#[test]
+fn a_second_writer_is_refused() {
+    let sandbox = sandbox();
+    let engine = crate::tools::engine(&sandbox);
+    let _lock = engine.store.lock(std::time::Duration::ZERO, &|| false).unwrap();
+    for command in [
+        &["documents", "remove", "bees.md"][..],
+        &["documents", "restore", "bees.md"],
+        &["index", "compact"],
+        &["index", "rollback"],
+    ] {
+        sandbox.rag(command).exits(6);
+    }
+}
+
+/// kill -9 at every rename and every removal of the three commands: one whole generation is there, and the same command
+/// once more ends as it should.
+#[test]
+fn a_kill_at_the_commit_leaves_one_whole_generation() {
+    if !has_tool("strace", &["-f", "-o", "/dev/null", "true"]) {
+        return;
+    }
+    let sandbox = sandbox();
+    write_old(&sandbox, "docs/heron.md", "The heron waits in the reeds.\n");
+    sandbox.ingest();
+    sandbox.rag(["ask", QUESTION, "--session", "vault"]).ok();
+    copy_tree(&sandbox.data(), &sandbox.path().join("full"));
+    sandbox.rag(["documents", "remove", "secret.md"]).ok();
+    copy_tree(&sandbox.data(), &sandbox.path().join("removed"));
+    let killed_at = |from: &str, args: &[&str], call: &str, n: usize| {
+        let _ = std::fs::remove_dir_all(sandbox.data());
+        copy_tree(&sandbox.path().join(from), &sandbox.data());
+        let rag = sandbox.command(args);
+        let mut command = Command::new("strace");
+        command.args(["-f", "-o", "trace", "-e"]).arg(format!("trace={call}"));
+        command.arg("-e").arg(format!("inject={call}:signal=SIGKILL:when={n}"));
+        command.arg(rag.get_program()).args(args).current_dir(sandbox.path()).env_clear().stdin(Stdio::null());
+        command.envs(rag.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        Run::of(&mut command)
+    };
+    let mut n_killed = 0;
+    for (from, args) in [
+        ("full", &["documents", "remove", "secret.md"][..]),
+        ("full", &["index", "rollback"]),
+        ("removed", &["index", "compact"]),
+    ] {
+        for call in ["rename", "unlink"] {
+            for n in 1.. {
+                let run = killed_at(from, args, call, n);
+                if run.code == Some(0) {
+                    break;
+                }
+                n_killed += 1;
+                let what = format!("{args:?} killed at {call} {n}");
+                assert!(matches!(run.code, None | Some(137)), "{what}\n{run}");
+                sandbox.rag(["index", "verify"]).ok();
+                assert_eq!(paths(&search(&sandbox, "bees", &["--mode", "lexical"])), ["bees.md"], "{what}");
+                if args[1] == "rollback" {
+                    continue;
+                }
+                sandbox.rag(args).ok();
+                assert_eq!(leftovers(&sandbox.data()), [""; 0], "{what}");
+                assert_eq!(listed(&sandbox, &["--filter", "path:private"]), [""; 0], "{what}");
+                let left = with_canary(&sandbox);
+                assert!(left.iter().all(|file| args[1] == "remove" && file.contains("/bm25/")), "{what}: {left:?}");
+                sandbox.rag(["index", "verify"]).ok();
+            }
+        }
+    }
+    println!("{n_killed} kills");
+    assert!(n_killed >= 6, "only {n_killed} runs were killed");
+}

@@ -1,0 +1,167 @@
+//! `--filter`: which documents count, in both legs, before anything is ranked.
+
+use serde_json::{Value, json};
+
+use crate::fixtures::{engine, error_of, paths, search, set_age, topics, write_old};
+use crate::support::Sandbox;
+use rag::cache::Caching;
+use rag::config::Mode;
+use rag::filter::Filter;
+use rag::search::{Request, Searcher};
+
+fn sandbox() -> Sandbox {
+    let sandbox = Sandbox::new();
+    topics(&sandbox);
+    sandbox.ingest();
+    sandbox
+}
+
+/// Paths of everything that a question finds under a filter, sorted.
+fn left(sandbox: &Sandbox, filter: &str) -> Vec<String> {
+    let found = search(sandbox, "rises", &["--mode", "dense", "-k", "50", "--filter", filter]);
+    let mut paths: Vec<String> = paths(&found).into_iter().map(str::to_owned).collect();
+    paths.sort();
+    paths
+}
+
+/// A file that matches worse than five hundred others is found when it alone is allowed, by every leg, with the scores
+/// of the legs as they are without a filter.
+#[test]
+fn one_allowed_among_many_better_ones_is_found() {
+    let sandbox = Sandbox::new();
+    for n in 0..500 {
+        write_old(&sandbox, &format!("docs/many/{n}.txt"), format!("Lighthouse keeper {n} keeps lighthouse {n}.\n"));
+    }
+    let poor = "A long tale of harbours, fish, nets and weather, in which a lighthouse comes up once.\n";
+    write_old(&sandbox, "docs/one/tale.md", poor);
+    sandbox.ingest();
+    let engine = engine(&sandbox);
+    let mut searcher = Searcher::open(&engine).unwrap();
+    for mode in [Mode::Lexical, Mode::Dense, Mode::Hybrid] {
+        let mut find = |filter: Option<&str>, k| {
+            let filter = filter.map(|filter| Filter::parse(filter).unwrap());
+            let query = "lighthouse keeper".to_owned();
+            searcher.search(&engine, &Request { query, mode, k, caching: Caching::Off, filter }).unwrap().hits
+        };
+        let all = find(None, 501);
+        let open = all.iter().find(|hit| &*hit.path == "one/tale.md");
+        assert!(find(None, 10).iter().all(|hit| &*hit.path != "one/tale.md"), "{mode:?}: the test needs a poor file");
+        for filter in ["path:one/**", "type:markdown", "not type:text", "domain:one and path:tale.md"] {
+            let hits = find(Some(filter), 1);
+            assert_eq!(hits.len(), 1, "{mode:?} {filter}");
+            assert_eq!((&*hits[0].path, hits[0].rank), ("one/tale.md", 1));
+            let legs = hits[0].legs;
+            // Rarity of words is that of the whole index; ranks are those among what is allowed.
+            if let (Some(own), Some(open)) = (legs.lexical, open.and_then(|hit| hit.legs.lexical)) {
+                assert_eq!((own.score, own.rank, own.normalised), (open.score, 1, 1.0), "{mode:?} {filter}");
+            }
+            if let (Some(own), Some(open)) = (legs.dense, open.and_then(|hit| hit.legs.dense)) {
+                assert_eq!((own.score, own.rank), (open.score, 1), "{mode:?} {filter}");
+            }
+        }
+        assert!(find(Some("not path:one"), 501).iter().all(|hit| hit.path.starts_with("many/")), "{mode:?}");
+    }
+}
+
+#[test]
+fn every_field_and_word_filters() {
+    let sandbox = sandbox();
+    set_age(&sandbox.path().join("docs/tides.md"), 400 * 86_400);
+    write_old(
+        &sandbox,
+        "docs/deutsch.md",
+        "Die Bienen tanzen, um den anderen zu sagen, wo die Blumen blühen und stehen.\n",
+    );
+    sandbox.ingest();
+    let rust = "code/save.rs";
+    for (filter, expected) in [
+        ("path:*.md", &["bees.md", "deutsch.md", "tides.md"][..]),
+        ("path:docs/deep/** or path:code", &[rust, "deep/er/volcano.rst"]),
+        ("domain:deep", &["deep/er/volcano.rst"]),
+        ("type:markdown and not lang:de", &["bees.md", "tides.md"]),
+        ("type:rs", &[rust]),
+        ("type:html or type:rst and lang:en", &["deep/er/volcano.rst", "trains.html"]),
+        ("(type:html or type:rst) and not path:deep", &["trains.html"]),
+        ("lang:de", &["deutsch.md"]),
+        ("date>=2021", &["tides.md"]),
+        ("date:2020-09 and size<70", &["bread.txt"]),
+        ("NOT (path:*.md OR path:*.rs OR path:*.html OR path:deep)", &["bread.txt"]),
+    ] {
+        assert_eq!(left(&sandbox, filter), expected, "{filter}");
+    }
+}
+
+#[test]
+fn a_filter_is_in_the_json_and_in_the_key_of_the_cache() {
+    let sandbox = sandbox();
+    let ask = |filter: &str| search(&sandbox, "what rises?", &["--filter", filter]);
+    let first = ask(" type:MD and not(path:bees.md) ");
+    assert_eq!(first["filter"], "(type:md and not path:bees.md)");
+    assert_eq!(paths(&first), ["tides.md"]);
+    assert_eq!(first["cache"]["retrieval_hit"], false);
+    let again = ask("type:md and not path:bees.md");
+    assert_eq!((&again["cache"]["retrieval_hit"], &again["hits"]), (&json!(true), &first["hits"]));
+    let other = ask("type:md");
+    assert_eq!((&other["cache"]["retrieval_hit"], paths(&other).len()), (&json!(false), 2));
+    assert_eq!(search(&sandbox, "what rises?", &[])["filter"], Value::Null);
+    // The time of a file is in no corpus id; what was kept for another time is not told again.
+    assert_eq!(paths(&ask("date>2022")), [""; 0]);
+    set_age(&sandbox.path().join("docs/tides.md"), 800 * 86_400);
+    sandbox.ingest();
+    assert_eq!(paths(&ask("date>2022")), ["tides.md"]);
+}
+
+#[test]
+fn what_leaves_no_document_says_so() {
+    let sandbox = sandbox();
+    let nothing = ["--filter", "path:nowhere/**"];
+    for command in ["search", "ask"] {
+        let with = |more: &[&str]| sandbox.rag([&[command, "bees"], &nothing[..], more].concat());
+        with(&[]).exits(3).says("the filter matches no document");
+        let found = with(&["--json"]).exits(3).json();
+        assert_eq!(found["filter"], "path:nowhere/**");
+    }
+    // Something is allowed, and does not match: that is another thing.
+    let run = sandbox.rag(["search", "bees", "--mode", "lexical", "--filter", "path:tides.md"]).exits(3);
+    assert!(!run.stderr.contains("filter"), "{run}");
+}
+
+#[test]
+fn answers_rest_on_what_is_allowed() {
+    let sandbox = sandbox();
+    let question = "How do bees tell the others where flowers are?";
+    let ask = |more: &[&str]| sandbox.rag([&["ask", question, "--json"], more].concat());
+    assert_eq!(ask(&["--filter", "type:md"]).ok().json()["citations"][0]["path"], "bees.md");
+    let without = ask(&["--filter", "not path:bees.md"]).exits(3).json();
+    assert_eq!(without["filter"], "not path:bees.md");
+    let cited = without["citations"].as_array().unwrap();
+    assert!(cited.iter().all(|cited| cited["path"] != "bees.md"), "{without}");
+    assert_eq!(ask(&[]).ok().json()["citations"][0]["path"], "bees.md");
+}
+
+#[test]
+fn an_evaluation_is_over_what_is_allowed() {
+    let sandbox = sandbox();
+    sandbox.write("questions.jsonl", "{\"query\": \"bees dance\", \"relevant\": {\"bees.md\": 1}}\n");
+    let eval = |filter: &str| sandbox.rag(["eval", "questions.jsonl", "--json", "--filter", filter]).ok().json();
+    assert_eq!(eval("type:md")["modes"]["hybrid"]["recall@100"], 1.0);
+    assert_eq!(eval("not path:bees.md")["modes"]["hybrid"]["recall@100"], 0.0);
+}
+
+#[test]
+fn a_bad_filter_is_a_usage_fault_that_points_at_the_place() {
+    let sandbox = sandbox();
+    let bad = "type:markdown && lang:de";
+    for command in [&["search", "bees"][..], &["ask", "bees"], &["chat"], &["eval", "none"], &["documents", "list"]] {
+        let run = sandbox.rag([command, &["--filter", bad]].concat()).exits(2);
+        run.says("at column 15").says(&format!("\n  {bad}\n  {}^\n", " ".repeat(14))).says("hint: the fields are");
+    }
+    let run = sandbox.rag(["search", "bees", "--json", "--filter", "colour:red"]).exits(2);
+    assert!(error_of(&run)["message"].as_str().unwrap().contains("there is no field `colour`"));
+    let deep = format!("{}lang:en{}", "(".repeat(10_000), ")".repeat(10_000));
+    sandbox.rag(["search", "bees", "--filter", &deep]).exits(2).says("4096 are the most");
+    // What means something to SQL, to patterns or to a shell is a value like any other.
+    for odd in ["path:\"' OR 1=1; --\"", "domain:%_", "meta.a:\"\\\\\\\"\"", "lang:$HOME", "path:\".*\""] {
+        sandbox.rag(["search", "bees", "--filter", odd.trim()]).exits(3).says("matches no document");
+    }
+}
