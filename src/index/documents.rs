@@ -3,8 +3,7 @@
 //! One JSON object a line, in the order of the walk.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
+use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -88,18 +87,15 @@ pub fn write(path: &Path, records: &[Record]) -> Result<()> {
     out.flush().or_failed(what)
 }
 
-/// Reads the table.
+/// The table in `bytes`, which were read from `path`.
 ///
 /// # Errors
 /// [`Kind::Damaged`](crate::error::Kind::Damaged) naming the line that is not a record.
-pub fn read(path: &Path) -> Result<Vec<Record>> {
-    let file = File::open(path).or_damaged(|| format!("cannot read {}", path.display()))?;
-    let mut records = Vec::new();
-    for (n, line) in BufReader::with_capacity(1 << 16, file).lines().enumerate() {
-        let line = line.or_damaged(|| format!("cannot read {}", path.display()))?;
-        let record =
-            serde_json::from_str(&line).map_err(|e| Fault::damaged(format!("{}:{}: {e}", path.display(), n + 1)))?;
-        records.push(record);
-    }
-    Ok(records)
+pub fn parse(bytes: &[u8], path: &Path) -> Result<Vec<Record>> {
+    let lines = bytes.split(|b| *b == b'\n').zip(1..).filter(|(line, _)| !line.is_empty());
+    lines
+        .map(|(line, n)| {
+            serde_json::from_slice(line).map_err(|e| Fault::damaged(format!("{}:{n}: {e}", path.display())))
+        })
+        .collect()
 }

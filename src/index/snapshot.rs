@@ -160,8 +160,8 @@ impl Snapshot {
     pub fn documents(&self) -> Result<Vec<Record>> {
         let entry = listed(&self.dir, &self.meta, documents::FILE)?;
         let map = map(&self.dir, documents::FILE, entry, &self.damage)?;
-        map.read(0..map.len()).map_err(|_| self.damaged_file(documents::FILE))?;
-        documents::read(&self.dir.join(documents::FILE))
+        let bytes = map.read(0..map.len()).map_err(|_| self.damaged_file(documents::FILE))?;
+        documents::parse(bytes, &self.dir.join(documents::FILE))
     }
 
     /// Checks every block of every file.

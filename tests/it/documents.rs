@@ -123,22 +123,14 @@ fn a_pattern_that_means_nothing_removes_nothing() {
     sandbox.rag(["documents", "remove", "a["]).exits(2).says("no pattern for paths");
     sandbox.rag(["documents", "remove"]).exits(2);
     sandbox.rag(["documents", "list", "--removed"]).exits(3).says("no document was removed");
-    assert_eq!(sandbox.ingest(), Value::Object(with_seconds_of(&before, &sandbox.ingest())));
+    let after = sandbox.ingest();
+    assert_eq!((&after["committed"], &after["corpus_id"]), (&json!(false), &before["corpus_id"]));
     // Everything may go, and the index is there still.
     assert_eq!(sandbox.rag(["documents", "remove", "*", "--json"]).ok().json()["documents"], 0);
     sandbox.rag(["search", "bees"]).exits(3);
     sandbox.rag(["index", "compact"]).ok();
     sandbox.rag(["search", "bees"]).exits(3);
     sandbox.rag(["index", "verify"]).ok();
-}
-
-/// `summary` with what differs between two runs over the same index taken from `other`.
-fn with_seconds_of(summary: &Value, other: &Value) -> serde_json::Map<String, Value> {
-    let mut summary = summary.as_object().unwrap().clone();
-    for field in ["seconds", "job_id"] {
-        summary.insert(field.to_owned(), other[field].clone());
-    }
-    summary
 }
 
 /// Gone from the index, the caches and the conversations at once, and after compacting from every byte below the data

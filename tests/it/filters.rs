@@ -30,9 +30,12 @@ fn left(sandbox: &Sandbox, filter: &str) -> Vec<String> {
 fn one_allowed_among_many_better_ones_is_found() {
     let sandbox = Sandbox::new();
     for n in 0..500 {
-        write_old(&sandbox, &format!("docs/many/{n}.txt"), format!("Lighthouse keeper {n} keeps lighthouse {n}.\n"));
+        let text =
+            format!("The lighthouse keeper of the lighthouse wrote down that {n} boats came and went that day.\n");
+        write_old(&sandbox, &format!("docs/many/{n}.txt"), text);
     }
-    let poor = "A long tale of harbours, fish, nets and weather, in which a lighthouse comes up once.\n";
+    let poor = "This is a long tale of harbours, fish, nets and weather, of bread and of what people say in the evening, \
+                in which a lighthouse comes up once and nobody goes there.\n";
     write_old(&sandbox, "docs/one/tale.md", poor);
     sandbox.ingest();
     let engine = engine(&sandbox);
@@ -80,7 +83,7 @@ fn every_field_and_word_filters() {
         ("domain:deep", &["deep/er/volcano.rst"]),
         ("type:markdown and not lang:de", &["bees.md", "tides.md"]),
         ("type:rs", &[rust]),
-        ("type:html or type:rst and lang:en", &["deep/er/volcano.rst", "trains.html"]),
+        ("type:html or type:rst and size<1k", &["deep/er/volcano.rst", "trains.html"]),
         ("(type:html or type:rst) and not path:deep", &["trains.html"]),
         ("lang:de", &["deutsch.md"]),
         ("date>=2021", &["tides.md"]),
@@ -105,10 +108,10 @@ fn a_filter_is_in_the_json_and_in_the_key_of_the_cache() {
     assert_eq!((&other["cache"]["retrieval_hit"], paths(&other).len()), (&json!(false), 2));
     assert_eq!(search(&sandbox, "what rises?", &[])["filter"], Value::Null);
     // The time of a file is in no corpus id; what was kept for another time is not told again.
-    assert_eq!(paths(&ask("date>2022")), [""; 0]);
+    assert_eq!(paths(&ask("date>=2022")), [""; 0]);
     set_age(&sandbox.path().join("docs/tides.md"), 800 * 86_400);
     sandbox.ingest();
-    assert_eq!(paths(&ask("date>2022")), ["tides.md"]);
+    assert_eq!(paths(&ask("date>=2022")), ["tides.md"]);
 }
 
 #[test]
