@@ -31,6 +31,9 @@ _rag() {
             rag,doctor)
                 cmd="rag__subcmd__doctor"
                 ;;
+            rag,documents)
+                cmd="rag__subcmd__documents"
+                ;;
             rag,eval)
                 cmd="rag__subcmd__eval"
                 ;;
@@ -79,6 +82,36 @@ _rag() {
             rag__subcmd__cache__subcmd__help,warm)
                 cmd="rag__subcmd__cache__subcmd__help__subcmd__warm"
                 ;;
+            rag__subcmd__documents,help)
+                cmd="rag__subcmd__documents__subcmd__help"
+                ;;
+            rag__subcmd__documents,list)
+                cmd="rag__subcmd__documents__subcmd__list"
+                ;;
+            rag__subcmd__documents,remove)
+                cmd="rag__subcmd__documents__subcmd__remove"
+                ;;
+            rag__subcmd__documents,restore)
+                cmd="rag__subcmd__documents__subcmd__restore"
+                ;;
+            rag__subcmd__documents,show)
+                cmd="rag__subcmd__documents__subcmd__show"
+                ;;
+            rag__subcmd__documents__subcmd__help,help)
+                cmd="rag__subcmd__documents__subcmd__help__subcmd__help"
+                ;;
+            rag__subcmd__documents__subcmd__help,list)
+                cmd="rag__subcmd__documents__subcmd__help__subcmd__list"
+                ;;
+            rag__subcmd__documents__subcmd__help,remove)
+                cmd="rag__subcmd__documents__subcmd__help__subcmd__remove"
+                ;;
+            rag__subcmd__documents__subcmd__help,restore)
+                cmd="rag__subcmd__documents__subcmd__help__subcmd__restore"
+                ;;
+            rag__subcmd__documents__subcmd__help,show)
+                cmd="rag__subcmd__documents__subcmd__help__subcmd__show"
+                ;;
             rag__subcmd__help,ask)
                 cmd="rag__subcmd__help__subcmd__ask"
                 ;;
@@ -93,6 +126,9 @@ _rag() {
                 ;;
             rag__subcmd__help,doctor)
                 cmd="rag__subcmd__help__subcmd__doctor"
+                ;;
+            rag__subcmd__help,documents)
+                cmd="rag__subcmd__help__subcmd__documents"
                 ;;
             rag__subcmd__help,eval)
                 cmd="rag__subcmd__help__subcmd__eval"
@@ -127,6 +163,21 @@ _rag() {
             rag__subcmd__help__subcmd__cache,warm)
                 cmd="rag__subcmd__help__subcmd__cache__subcmd__warm"
                 ;;
+            rag__subcmd__help__subcmd__documents,list)
+                cmd="rag__subcmd__help__subcmd__documents__subcmd__list"
+                ;;
+            rag__subcmd__help__subcmd__documents,remove)
+                cmd="rag__subcmd__help__subcmd__documents__subcmd__remove"
+                ;;
+            rag__subcmd__help__subcmd__documents,restore)
+                cmd="rag__subcmd__help__subcmd__documents__subcmd__restore"
+                ;;
+            rag__subcmd__help__subcmd__documents,show)
+                cmd="rag__subcmd__help__subcmd__documents__subcmd__show"
+                ;;
+            rag__subcmd__help__subcmd__index,compact)
+                cmd="rag__subcmd__help__subcmd__index__subcmd__compact"
+                ;;
             rag__subcmd__help__subcmd__index,list)
                 cmd="rag__subcmd__help__subcmd__index__subcmd__list"
                 ;;
@@ -135,6 +186,9 @@ _rag() {
                 ;;
             rag__subcmd__help__subcmd__index,remove)
                 cmd="rag__subcmd__help__subcmd__index__subcmd__remove"
+                ;;
+            rag__subcmd__help__subcmd__index,rollback)
+                cmd="rag__subcmd__help__subcmd__index__subcmd__rollback"
                 ;;
             rag__subcmd__help__subcmd__index,save)
                 cmd="rag__subcmd__help__subcmd__index__subcmd__save"
@@ -169,6 +223,9 @@ _rag() {
             rag__subcmd__help__subcmd__sessions,show)
                 cmd="rag__subcmd__help__subcmd__sessions__subcmd__show"
                 ;;
+            rag__subcmd__index,compact)
+                cmd="rag__subcmd__index__subcmd__compact"
+                ;;
             rag__subcmd__index,help)
                 cmd="rag__subcmd__index__subcmd__help"
                 ;;
@@ -181,6 +238,9 @@ _rag() {
             rag__subcmd__index,remove)
                 cmd="rag__subcmd__index__subcmd__remove"
                 ;;
+            rag__subcmd__index,rollback)
+                cmd="rag__subcmd__index__subcmd__rollback"
+                ;;
             rag__subcmd__index,save)
                 cmd="rag__subcmd__index__subcmd__save"
                 ;;
@@ -189,6 +249,9 @@ _rag() {
                 ;;
             rag__subcmd__index,verify)
                 cmd="rag__subcmd__index__subcmd__verify"
+                ;;
+            rag__subcmd__index__subcmd__help,compact)
+                cmd="rag__subcmd__index__subcmd__help__subcmd__compact"
                 ;;
             rag__subcmd__index__subcmd__help,help)
                 cmd="rag__subcmd__index__subcmd__help__subcmd__help"
@@ -201,6 +264,9 @@ _rag() {
                 ;;
             rag__subcmd__index__subcmd__help,remove)
                 cmd="rag__subcmd__index__subcmd__help__subcmd__remove"
+                ;;
+            rag__subcmd__index__subcmd__help,rollback)
+                cmd="rag__subcmd__index__subcmd__help__subcmd__rollback"
                 ;;
             rag__subcmd__index__subcmd__help,save)
                 cmd="rag__subcmd__index__subcmd__help__subcmd__save"
@@ -278,7 +344,7 @@ _rag() {
 
     case "${cmd}" in
         rag)
-            opts="-q -v -h -V --data-dir --index --json --quiet --verbose --color --help --version ingest search ask chat sessions index cache model eval doctor completions man help"
+            opts="-q -v -h -V --data-dir --index --json --quiet --verbose --color --help --version ingest search ask chat sessions index documents cache model eval doctor completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -304,7 +370,7 @@ _rag() {
             return 0
             ;;
         rag__subcmd__ask)
-            opts="-k -q -v -h --batch --session --continue --mode --intent --max-words --generator --fallback --no-cache --refresh --data-dir --index --json --quiet --verbose --color --help"
+            opts="-k -q -v -h --batch --session --continue --mode --filter --intent --max-words --generator --fallback --no-cache --refresh --data-dir --index --json --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -324,6 +390,10 @@ _rag() {
                     ;;
                 --mode)
                     COMPREPLY=($(compgen -W "hybrid lexical dense" -- "${cur}"))
+                    return 0
+                    ;;
+                --filter)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --intent)
@@ -514,7 +584,7 @@ _rag() {
             return 0
             ;;
         rag__subcmd__cache__subcmd__warm)
-            opts="-k -q -v -h --mode --intent --max-words --generator --fallback --no-cache --refresh --data-dir --index --json --quiet --verbose --color --help"
+            opts="-k -q -v -h --mode --filter --intent --max-words --generator --fallback --no-cache --refresh --data-dir --index --json --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -526,6 +596,10 @@ _rag() {
                     ;;
                 --mode)
                     COMPREPLY=($(compgen -W "hybrid lexical dense" -- "${cur}"))
+                    return 0
+                    ;;
+                --filter)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --intent)
@@ -564,7 +638,7 @@ _rag() {
             return 0
             ;;
         rag__subcmd__chat)
-            opts="-k -q -v -h --session --continue --mode --intent --max-words --generator --fallback --no-cache --refresh --data-dir --index --json --quiet --verbose --color --help"
+            opts="-k -q -v -h --session --continue --mode --filter --intent --max-words --generator --fallback --no-cache --refresh --data-dir --index --json --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -580,6 +654,10 @@ _rag() {
                     ;;
                 --mode)
                     COMPREPLY=($(compgen -W "hybrid lexical dense" -- "${cur}"))
+                    return 0
+                    ;;
+                --filter)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --intent)
@@ -669,8 +747,8 @@ _rag() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        rag__subcmd__eval)
-            opts="-q -v -h --data-dir --index --json --quiet --verbose --color --help"
+        rag__subcmd__documents)
+            opts="-q -v -h --data-dir --index --json --quiet --verbose --color --help list show remove restore help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -695,8 +773,238 @@ _rag() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        rag__subcmd__documents__subcmd__help)
+            opts="list show remove restore help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__documents__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__documents__subcmd__help__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__documents__subcmd__help__subcmd__remove)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__documents__subcmd__help__subcmd__restore)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__documents__subcmd__help__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__documents__subcmd__list)
+            opts="-q -v -h --filter --failed --skipped --removed --data-dir --index --json --quiet --verbose --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --filter)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --data-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --index)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__documents__subcmd__remove)
+            opts="-q -v -h --wait --data-dir --index --json --quiet --verbose --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --wait)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --data-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --index)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__documents__subcmd__restore)
+            opts="-q -v -h --wait --data-dir --index --json --quiet --verbose --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --wait)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --data-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --index)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__documents__subcmd__show)
+            opts="-q -v -h --data-dir --index --json --quiet --verbose --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --data-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --index)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__eval)
+            opts="-q -v -h --filter --data-dir --index --json --quiet --verbose --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --filter)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --data-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --index)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         rag__subcmd__help)
-            opts="ingest search ask chat sessions index cache model eval doctor completions man help"
+            opts="ingest search ask chat sessions index documents cache model eval doctor completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -821,6 +1129,76 @@ _rag() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        rag__subcmd__help__subcmd__documents)
+            opts="list show remove restore"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__help__subcmd__documents__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__help__subcmd__documents__subcmd__remove)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__help__subcmd__documents__subcmd__restore)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__help__subcmd__documents__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         rag__subcmd__help__subcmd__eval)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -850,8 +1228,22 @@ _rag() {
             return 0
             ;;
         rag__subcmd__help__subcmd__index)
-            opts="list show verify save load remove"
+            opts="list show verify save load rollback compact remove"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__help__subcmd__index__subcmd__compact)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -892,6 +1284,20 @@ _rag() {
             return 0
             ;;
         rag__subcmd__help__subcmd__index__subcmd__remove)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__help__subcmd__index__subcmd__rollback)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1130,7 +1536,7 @@ _rag() {
             return 0
             ;;
         rag__subcmd__index)
-            opts="-q -v -h --data-dir --index --json --quiet --verbose --color --help list show verify save load remove help"
+            opts="-q -v -h --data-dir --index --json --quiet --verbose --color --help list show verify save load rollback compact remove help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1155,9 +1561,49 @@ _rag() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        rag__subcmd__index__subcmd__help)
-            opts="list show verify save load remove help"
+        rag__subcmd__index__subcmd__compact)
+            opts="-q -v -h --data-dir --index --json --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --data-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --index)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__index__subcmd__help)
+            opts="list show verify save load rollback compact remove help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__index__subcmd__help__subcmd__compact)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -1212,6 +1658,20 @@ _rag() {
             return 0
             ;;
         rag__subcmd__index__subcmd__help__subcmd__remove)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__index__subcmd__help__subcmd__rollback)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1324,6 +1784,32 @@ _rag() {
             return 0
             ;;
         rag__subcmd__index__subcmd__remove)
+            opts="-q -v -h --data-dir --index --json --quiet --verbose --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --data-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --index)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__index__subcmd__rollback)
             opts="-q -v -h --data-dir --index --json --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1730,7 +2216,7 @@ _rag() {
             return 0
             ;;
         rag__subcmd__search)
-            opts="-k -q -v -h --mode --explain --no-cache --data-dir --index --json --quiet --verbose --color --help"
+            opts="-k -q -v -h --mode --filter --explain --no-cache --data-dir --index --json --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1742,6 +2228,10 @@ _rag() {
                     ;;
                 --mode)
                     COMPREPLY=($(compgen -W "hybrid lexical dense" -- "${cur}"))
+                    return 0
+                    ;;
+                --filter)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --data-dir)

@@ -87,7 +87,7 @@ fn every_field_and_word_filters() {
         ("(type:html or type:rst) and not path:deep", &["trains.html"]),
         ("lang:de", &["deutsch.md"]),
         ("date>=2021", &["tides.md"]),
-        ("date:2020-09 and size<70", &["bread.txt"]),
+        ("date:2020-09 and size<70", &["bread.txt", "deep/er/volcano.rst"]),
         ("NOT (path:*.md OR path:*.rs OR path:*.html OR path:deep)", &["bread.txt"]),
     ] {
         assert_eq!(left(&sandbox, filter), expected, "{filter}");
