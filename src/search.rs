@@ -52,6 +52,8 @@ pub struct Response {
     pub embed_misses: u64,
     /// The ranking came out of the cache.
     pub retrieval_hit: bool,
+    /// The index has no vectors yet: how many are made, and of how many, as far as that is known.
+    pub pending: Option<(u64, u64)>,
 }
 
 /// One generation, open, and the model once a question needed it. Serves any number of questions.
@@ -97,6 +99,7 @@ impl Searcher {
                 embed_hits: 0,
                 embed_misses: 0,
                 retrieval_hit: true,
+                pending: pending(engine, meta),
             });
         }
         let found = self.search(engine, request)?;
@@ -116,10 +119,18 @@ impl Searcher {
         let Self { snapshot, vectors: Vectors { embedder, asked } } = self;
         let snapshot = &*snapshot;
         let languages = snapshot.meta().query_languages();
+        let by_meaning = request.mode != Mode::Lexical && snapshot.meta().pending == 0;
+        if request.mode == Mode::Dense && !by_meaning {
+            return Err(Fault::failed(format!(
+                "the vectors of the index `{}` are still being made",
+                engine.config.index
+            ))
+            .hint("search by words meanwhile: `--mode lexical`, or `hybrid`, which then does the same"));
+        }
         let terms = (request.mode != Mode::Dense).then(|| analysis::query_terms(query, &languages));
         // Loading the model takes longer than anything else, so the lexical leg runs beside it.
         let (lexical, embedded) = std::thread::scope(|scope| {
-            let embedding = (request.mode != Mode::Lexical)
+            let embedding = by_meaning
                 .then(|| scope.spawn(|| embed(engine, snapshot, embedder, Role::Query, query, request.caching)));
             let lexical = terms.as_ref().map(|terms| lexical_scores(snapshot, query, terms, &languages));
             let embedded = embedding
@@ -158,6 +169,7 @@ impl Searcher {
             embed_hits: embedded.as_ref().map_or(0, |e| u64::from(e.hit)),
             embed_misses: embedded.as_ref().map_or(0, |e| u64::from(!e.hit)),
             retrieval_hit: false,
+            pending: pending(engine, snapshot.meta()),
         };
         *asked = embedded.map(|e| (query.to_owned(), e.vector));
         Ok(response)
@@ -204,6 +216,10 @@ pub struct Similarities {
     pub misses: u64,
 }
 
+fn pending(engine: &Engine, meta: &Meta) -> Option<(u64, u64)> {
+    (meta.pending > 0).then(|| engine.store.progress(&engine.config.index).unwrap_or((0, meta.pending)))
+}
+
 /// Version of what [`Searcher::search`] makes of a question; raise it when the same question, corpus and settings may rank
 /// otherwise than before.
 const RANKING_VERSION: u32 = 1;
@@ -224,6 +240,7 @@ fn ranking_key(engine: &Engine, meta: &Meta, corpus: &str, query: &str, request:
             request.mode.name().as_bytes(),
             &(request.k as u64).to_le_bytes(),
             &engine.config.dense_weight.to_bits().to_le_bytes(),
+            &[u8::from(meta.pending > 0)],
         ],
     )
 }

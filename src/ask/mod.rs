@@ -91,6 +91,8 @@ pub struct Response {
     pub fallback: Option<Fault>,
     /// Which of the cited passages try to give orders to a model, and what kind.
     pub orders: Vec<(usize, Vec<OrderKind>)>,
+    /// The index has no vectors yet: how many are made, and of how many.
+    pub pending: Option<(u64, u64)>,
 }
 
 impl Response {
@@ -112,6 +114,7 @@ struct Found {
     hits: Vec<Hit>,
     timings: Timings,
     cache: CacheUse,
+    pending: Option<(u64, u64)>,
 }
 
 /// An answer and what is told of its making.
@@ -152,7 +155,7 @@ impl Asker {
         let earlier = exchanges(&request.earlier);
         let resolved = self.resolved(engine, request, &earlier)?;
         let intent = request.intent.unwrap_or_else(|| Intent::of(&resolved));
-        let Found { hits, mut timings, mut cache } = self.find(engine, request, &resolved, intent)?;
+        let Found { hits, mut timings, mut cache, pending } = self.find(engine, request, &resolved, intent)?;
 
         let generation = Instant::now();
         let question = Asked { request, resolved, intent, earlier };
@@ -190,6 +193,7 @@ impl Asker {
             writing,
             checks: Checks { removed: kept.removed, unsupported: kept.unsupported, addresses: kept.addresses },
             fallback,
+            pending,
         })
     }
 
@@ -319,7 +323,7 @@ impl Asker {
         let k = intent.k(engine.config.search_k);
         let mut timings = Timings::default();
         let mut cache = CacheUse { retrieval_hit: true, ..CacheUse::default() };
-        let mut parts = Vec::new();
+        let (mut parts, mut pending) = (Vec::new(), None);
         for query in answer::parts(resolved) {
             let search = search::Request { query, mode: engine.config.search_mode, k, caching: request.caching };
             let found = self.searcher.find(engine, &search)?;
@@ -328,10 +332,11 @@ impl Asker {
             cache.retrieval_hit &= found.retrieval_hit;
             cache.embed_hits += found.embed_hits;
             cache.embed_misses += found.embed_misses;
+            pending = found.pending;
             parts.push((search.query, found.hits));
         }
         let hits = if parts.len() == 1 { parts.remove(0).1 } else { answer::merge(&parts) };
-        Ok(Found { hits, timings, cache })
+        Ok(Found { hits, timings, cache, pending })
     }
 }
 

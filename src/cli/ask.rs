@@ -234,6 +234,7 @@ fn show(response: &Response, is_seen: bool, ui: &Ui) {
     if let Some(fault) = &response.fallback {
         ui.note(format!("{fault}; answered from the passages alone"));
     }
+    ui.pending(response.pending);
     if !answer.supported {
         ui.line(ui.paint(Tone::Strong, "Nothing in the index supports an answer."));
         if !answer.citations.is_empty() {

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::Flags;
 use super::exit::Outcome;
 use super::ui::{Tone, Ui, clipped, safe};
-use super::wire::HitJson;
+use super::wire::{self, HitJson};
 use crate::cache::Caching;
 use crate::config;
 use crate::document::{Hit, Leg};
@@ -88,8 +88,10 @@ pub fn run(args: &SearchArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
                 "embed_hits": response.embed_hits,
                 "embed_misses": response.embed_misses,
             },
+            "vectors_pending": wire::pending(response.pending),
         }));
     } else {
+        ui.pending(response.pending);
         for hit in &response.hits {
             print_hit(ui, hit, args.explain);
         }

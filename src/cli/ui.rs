@@ -118,6 +118,14 @@ impl Ui {
         }
     }
 
+    /// That an index has no vectors yet, if that is so.
+    pub fn pending(&self, pending: Option<(u64, u64)>) {
+        if let Some((done, total)) = pending {
+            let percent = 100 * done / total.max(1);
+            self.note(format!("searched by words only: the vectors are still being made ({percent} %)"));
+        }
+    }
+
     /// Talk for those who asked for more.
     pub fn detail(&self, text: impl Display) {
         if self.verbose {

@@ -123,6 +123,7 @@ pub fn answer(response: &Response) -> Value {
         },
         "orders": orders,
         "fallback": response.fallback.as_ref().map(fault),
+        "vectors_pending": pending(response.pending),
     })
 }
 
@@ -156,4 +157,9 @@ pub fn turn(turn: &Turn) -> Value {
 /// One fault.
 pub fn fault(fault: &Fault) -> Value {
     json!({ "code": code_of_fault(fault), "message": fault.to_string(), "hint": fault.hint_text() })
+}
+
+/// How far the vectors of an index are that has none yet.
+pub fn pending(pending: Option<(u64, u64)>) -> Option<Value> {
+    pending.map(|(done, total)| json!({ "done": done, "total": total }))
 }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::generation::{META, Meta, damaged};
-use super::names::{Pointer, Store, Target};
+use super::names::{Pointer, Publication, Store, Target};
 use super::snapshot::Snapshot;
 use super::verify::disagreements;
 use crate::config::is_name;
@@ -164,7 +164,7 @@ pub fn load(store: &Store, bundle: &Path, name: Option<&str>, replace: bool) -> 
             return Err(Fault::usage(format!("there is already an index named `{name}`"))
                 .hint("give another name with `--as NAME`, or `--replace`"));
         }
-        let pointer = store.publish(name, &dir, &meta.corpus_id, &manifest.meta_sha256)?;
+        let pointer = store.publish(name, &dir, &meta.corpus_id, &manifest.meta_sha256, Publication::Whole)?;
         Ok((pointer, meta))
     });
     if loaded.is_err() {

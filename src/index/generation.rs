@@ -31,6 +31,9 @@ pub struct Meta {
     pub chunking: Chunking,
     pub roots: Vec<Root>,
     pub counts: Counts,
+    /// Texts whose vectors are still being made. Such a generation has no vectors at all and serves by words.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub pending: u64,
     /// Number of chunks by ISO 639-1 code.
     pub languages: BTreeMap<String, u64>,
     /// Vector files in row order.
@@ -103,6 +106,11 @@ impl FileEntry {
         let parse = |d: &[u8; 8]| u32::from_str_radix(std::str::from_utf8(d).ok()?, 16).ok();
         digits.1.is_empty().then(|| digits.0.iter().map(parse).collect()).flatten()
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 impl Meta {

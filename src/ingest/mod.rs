@@ -139,6 +139,31 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
         }
         builder.seal()?;
         let mut outcome = Outcome { committed: true, ..Outcome::default() };
+        let name = &engine.config.index;
+        let summary = Summary {
+            name,
+            model: ModelInfo { name: model.name.clone(), fingerprint: model.fingerprint.clone(), dimension },
+            chunking,
+            roots: roots.clone(),
+            records: &scan.records,
+            corpus_id: engine.config.corpus_id.as_deref(),
+            created: engine.now_s(),
+        };
+        let mut told = Instant::now();
+        if builder.n_pending() >= SEARCHABLE_AT_ONCE && !serves_by_meaning(engine) {
+            engine.store.set_progress(name, 0, builder.n_pending() as u64);
+            builder.publish_text(&summary)?;
+            on_event(Event::Note(format!("the index `{name}` can be searched by words; its vectors are being made")));
+        }
+        let on_event = &mut |event: Event| {
+            if let Event::Progress { stage: Stage::Vectors, done, total } = &event
+                && told.elapsed() >= NOTE_EVERY
+            {
+                told = Instant::now();
+                engine.store.set_progress(name, *done, *total);
+            }
+            on_event(event);
+        };
         let vectors = builder.vectors(dimension)?;
         if let (Some(vectors), Some((tokenizer, network))) = (&vectors, loaded) {
             let no_cache = request.no_cache;
@@ -150,20 +175,23 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
             return Err(Fault::interrupted());
         }
         on_event(Event::Progress { stage: Stage::Save, done: 0, total: 1 });
-        let summary = Summary {
-            name: &engine.config.index,
-            model: ModelInfo { name: model.name.clone(), fingerprint: model.fingerprint.clone(), dimension },
-            chunking,
-            roots: roots.clone(),
-            records: &scan.records,
-            corpus_id: engine.config.corpus_id.as_deref(),
-            created: engine.now_s(),
-        };
         let (pointer, meta) = builder.commit(vectors, &summary)?;
+        engine.store.clear_progress(name);
         on_event(Event::Progress { stage: Stage::Save, done: 1, total: 1 });
         let index_dir = engine.store.generation_dir(&pointer.current.generation);
         Ok(report(engine, start, &meta, index_dir, &scan, &outcome))
     })
+}
+
+/// An index whose vectors take some seconds to make is published without them first, if there is none to go on with.
+const SEARCHABLE_AT_ONCE: usize = 1000;
+
+/// How often it is noted how far the vectors are.
+const NOTE_EVERY: Duration = Duration::from_millis(500);
+
+/// Whether there is an index that is better than one without vectors.
+fn serves_by_meaning(engine: &Engine) -> bool {
+    engine.store.meta(&engine.config.index).is_ok_and(|meta| meta.pending == 0)
 }
 
 fn joined<T>(loading: std::thread::ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
@@ -260,6 +288,12 @@ fn base(
         }
     };
     let meta = snapshot.meta();
+    if meta.pending > 0 {
+        on_event(Event::Note(format!(
+            "the vectors of the index `{name}` were not finished; what is made is in the cache"
+        )));
+        return None;
+    }
     let real = |roots: &[Root]| roots.iter().map(|root| root.real.clone()).collect::<Vec<_>>();
     if meta.model.fingerprint != model.fingerprint || meta.chunking != chunking {
         on_event(Event::Note(format!("model or chunking changed: the index `{name}` is built afresh")));

@@ -42,6 +42,7 @@ mod model;
 mod privacy;
 // `rag search`.
 mod search;
+mod searchable;
 // `rag chat` and `rag sessions`.
 mod sessions;
 // House rules that a compiler does not hold.
