@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::Flags;
 use super::exit::Outcome;
-use super::ui::{Tone, Ui, clipped, safe};
+use super::ui::{Tone, Ui, clipped, safe_name};
 use super::wire::HitJson;
 use crate::cache::Caching;
 use crate::config;
@@ -134,7 +134,7 @@ fn print_hit(ui: &Ui, hit: &Hit, explain: bool) {
     ui.line(format!("    {}", clipped(&hit.chunk.text, 2 * ui.width() - 8).as_str()));
     match hit.also.as_slice() {
         [] => {}
-        [(path, line)] => ui.line(ui.paint(Tone::Faint, &format!("    also {}:{line}", safe(path)))),
+        [(path, line)] => ui.line(ui.paint(Tone::Faint, &format!("    also {}:{line}", safe_name(path)))),
         more => ui.line(ui.paint(Tone::Faint, &format!("    also in {} other places", more.len()))),
     }
 }
@@ -144,7 +144,7 @@ pub fn place(hit: &Hit) -> String {
     let root = hit.root.trim_start_matches("./").trim_end_matches('/');
     let path = if root.is_empty() || root == "." { hit.path.to_string() } else { format!("{root}/{}", hit.path) };
     let page = hit.chunk.page.map(|page| format!(" (page {page})")).unwrap_or_default();
-    safe(&format!("{path}:{}{page}", hit.chunk.lines.first))
+    safe_name(&format!("{path}:{}{page}", hit.chunk.lines.first))
 }
 
 /// Title and headings, without a title that only repeats the path.

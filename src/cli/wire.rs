@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::exit::code_of_fault;
-use crate::ask::Response;
+use crate::ask::{Ordering, Response};
 use crate::document::{Citation, Hit, Leg};
 use crate::error::Fault;
 use crate::llm::Finish;
@@ -88,7 +88,14 @@ pub fn answer(response: &Response) -> Value {
     let orders: Vec<Value> = response
         .orders
         .iter()
-        .map(|(n, kinds)| json!({ "n": n, "kinds": kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>() }))
+        .map(|Ordering { n, hit, kinds }| {
+            json!({
+                "n": n,
+                "path": *hit.path,
+                "lines": [hit.chunk.lines.first, hit.chunk.lines.last],
+                "kinds": kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>(),
+            })
+        })
         .collect();
     let citations: Vec<CitationJson<'_>> = response.answer.citations.iter().map(CitationJson::new).collect();
     let (t, cache) = (response.timings, response.cache);

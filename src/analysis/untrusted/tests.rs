@@ -111,6 +111,7 @@ fn every_pattern_compiles() {
 #[track_caller]
 fn check_order(text: &str, kind: OrderKind) {
     let found = orders(text);
+    assert_eq!(found, orders::orders_by_all(text), "a pattern is passed over: {text:?}");
     assert!(found.iter().any(|order| order.kind == kind), "{kind:?} in {text:?}: {found:?}");
 }
 
