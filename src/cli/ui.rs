@@ -120,6 +120,7 @@ impl Ui {
     }
 
     /// Talk that whoever asked for quiet must hear too.
+    #[expect(clippy::unused_self, reason = "whoever may not print has no Ui")]
     pub fn warn(&self, text: impl Display) {
         talk(&format!("{text}"));
     }

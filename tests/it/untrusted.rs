@@ -251,7 +251,7 @@ fn an_obedient_model_changes_nothing_but_the_answer() {
         }
         is_flagged
     });
-    assert!(n_flagged.count() >= 9, "of {} attacks", attacks.len());
+    assert!(n_flagged.count() >= 12, "of {} attacks", attacks.len());
     for name in ["payload", "data/payload"] {
         assert!(!sandbox.path().join(name).exists() && !sandbox.path().join("..").join(name).exists());
     }
@@ -334,6 +334,11 @@ fn without_a_model_documents_are_inert_too() {
         let chat = piped(sandbox.command([&["chat"], more].concat()), &lines).ok();
         assert_inert(&chat.stdout, "a conversation");
         assert_inert(&chat.stderr, "talk");
+        if let Some(first) = chat.stdout.lines().next().and_then(|line| serde_json::from_str::<Value>(line).ok()) {
+            let show = sandbox.rag(["sessions", "show", first["session"].as_str().expect("a name")]).ok();
+            assert_inert(&show.stdout, "a kept conversation");
+            assert!(show.stdout.contains(MARK), "{show}");
+        }
         for query in ["lighthouse", "payload"] {
             let search = sandbox.rag([&["search", query, "-k", "50", "--explain"], more].concat()).ok();
             assert_inert(&search.stdout, "hits");
@@ -347,6 +352,14 @@ fn without_a_model_documents_are_inert_too() {
     let texts: Vec<&str> =
         hits["hits"].as_array().expect("hits").iter().filter_map(|hit| hit["text"].as_str()).collect();
     assert!(texts.iter().any(|text| text.contains('\u{202e}')) && texts.iter().any(|text| text.contains('\u{9b}')));
+    // Who looks is told which passages try something, and nothing of the others.
+    let orders = |n: &str| {
+        let hits = hits["hits"].as_array().expect("hits");
+        hits.iter().find(|hit| hit["path"] == format!("{n}.md")).and_then(|hit| hit.get("orders"))
+    };
+    assert_eq!((orders("0"), orders("7")), (Some(&json!(["override"])), None));
+    let query = questions[0].as_str();
+    sandbox.rag(["search", query, "-k", "1"]).ok().prints("    tries to give orders (override)\n");
     let mut after = untouched(&sandbox);
     after.retain(|name, _| !name.starts_with("data/sessions"));
     assert_eq!(after, before);
