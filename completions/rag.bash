@@ -22,6 +22,9 @@ _rag() {
             rag,cache)
                 cmd="rag__subcmd__cache"
                 ;;
+            rag,chat)
+                cmd="rag__subcmd__chat"
+                ;;
             rag,completions)
                 cmd="rag__subcmd__completions"
                 ;;
@@ -49,6 +52,9 @@ _rag() {
             rag,search)
                 cmd="rag__subcmd__search"
                 ;;
+            rag,sessions)
+                cmd="rag__subcmd__sessions"
+                ;;
             rag__subcmd__cache,help)
                 cmd="rag__subcmd__cache__subcmd__help"
                 ;;
@@ -57,6 +63,9 @@ _rag() {
                 ;;
             rag__subcmd__cache,stats)
                 cmd="rag__subcmd__cache__subcmd__stats"
+                ;;
+            rag__subcmd__cache,warm)
+                cmd="rag__subcmd__cache__subcmd__warm"
                 ;;
             rag__subcmd__cache__subcmd__help,help)
                 cmd="rag__subcmd__cache__subcmd__help__subcmd__help"
@@ -67,11 +76,17 @@ _rag() {
             rag__subcmd__cache__subcmd__help,stats)
                 cmd="rag__subcmd__cache__subcmd__help__subcmd__stats"
                 ;;
+            rag__subcmd__cache__subcmd__help,warm)
+                cmd="rag__subcmd__cache__subcmd__help__subcmd__warm"
+                ;;
             rag__subcmd__help,ask)
                 cmd="rag__subcmd__help__subcmd__ask"
                 ;;
             rag__subcmd__help,cache)
                 cmd="rag__subcmd__help__subcmd__cache"
+                ;;
+            rag__subcmd__help,chat)
+                cmd="rag__subcmd__help__subcmd__chat"
                 ;;
             rag__subcmd__help,completions)
                 cmd="rag__subcmd__help__subcmd__completions"
@@ -100,11 +115,17 @@ _rag() {
             rag__subcmd__help,search)
                 cmd="rag__subcmd__help__subcmd__search"
                 ;;
+            rag__subcmd__help,sessions)
+                cmd="rag__subcmd__help__subcmd__sessions"
+                ;;
             rag__subcmd__help__subcmd__cache,purge)
                 cmd="rag__subcmd__help__subcmd__cache__subcmd__purge"
                 ;;
             rag__subcmd__help__subcmd__cache,stats)
                 cmd="rag__subcmd__help__subcmd__cache__subcmd__stats"
+                ;;
+            rag__subcmd__help__subcmd__cache,warm)
+                cmd="rag__subcmd__help__subcmd__cache__subcmd__warm"
                 ;;
             rag__subcmd__help__subcmd__index,list)
                 cmd="rag__subcmd__help__subcmd__index__subcmd__list"
@@ -135,6 +156,18 @@ _rag() {
                 ;;
             rag__subcmd__help__subcmd__model,verify)
                 cmd="rag__subcmd__help__subcmd__model__subcmd__verify"
+                ;;
+            rag__subcmd__help__subcmd__sessions,export)
+                cmd="rag__subcmd__help__subcmd__sessions__subcmd__export"
+                ;;
+            rag__subcmd__help__subcmd__sessions,list)
+                cmd="rag__subcmd__help__subcmd__sessions__subcmd__list"
+                ;;
+            rag__subcmd__help__subcmd__sessions,remove)
+                cmd="rag__subcmd__help__subcmd__sessions__subcmd__remove"
+                ;;
+            rag__subcmd__help__subcmd__sessions,show)
+                cmd="rag__subcmd__help__subcmd__sessions__subcmd__show"
                 ;;
             rag__subcmd__index,help)
                 cmd="rag__subcmd__index__subcmd__help"
@@ -208,6 +241,36 @@ _rag() {
             rag__subcmd__model__subcmd__help,verify)
                 cmd="rag__subcmd__model__subcmd__help__subcmd__verify"
                 ;;
+            rag__subcmd__sessions,export)
+                cmd="rag__subcmd__sessions__subcmd__export"
+                ;;
+            rag__subcmd__sessions,help)
+                cmd="rag__subcmd__sessions__subcmd__help"
+                ;;
+            rag__subcmd__sessions,list)
+                cmd="rag__subcmd__sessions__subcmd__list"
+                ;;
+            rag__subcmd__sessions,remove)
+                cmd="rag__subcmd__sessions__subcmd__remove"
+                ;;
+            rag__subcmd__sessions,show)
+                cmd="rag__subcmd__sessions__subcmd__show"
+                ;;
+            rag__subcmd__sessions__subcmd__help,export)
+                cmd="rag__subcmd__sessions__subcmd__help__subcmd__export"
+                ;;
+            rag__subcmd__sessions__subcmd__help,help)
+                cmd="rag__subcmd__sessions__subcmd__help__subcmd__help"
+                ;;
+            rag__subcmd__sessions__subcmd__help,list)
+                cmd="rag__subcmd__sessions__subcmd__help__subcmd__list"
+                ;;
+            rag__subcmd__sessions__subcmd__help,remove)
+                cmd="rag__subcmd__sessions__subcmd__help__subcmd__remove"
+                ;;
+            rag__subcmd__sessions__subcmd__help,show)
+                cmd="rag__subcmd__sessions__subcmd__help__subcmd__show"
+                ;;
             *)
                 ;;
         esac
@@ -215,7 +278,7 @@ _rag() {
 
     case "${cmd}" in
         rag)
-            opts="-q -v -h -V --data-dir --index --json --quiet --verbose --color --help --version ingest search ask index cache model eval doctor completions man help"
+            opts="-q -v -h -V --data-dir --index --json --quiet --verbose --color --help --version ingest search ask chat sessions index cache model eval doctor completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -241,12 +304,20 @@ _rag() {
             return 0
             ;;
         rag__subcmd__ask)
-            opts="-k -q -v -h --mode --max-words --no-cache --data-dir --index --json --quiet --verbose --color --help"
+            opts="-k -q -v -h --batch --session --continue --mode --intent --max-words --generator --fallback --no-cache --refresh --data-dir --index --json --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --batch)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --session)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 -k)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -255,8 +326,20 @@ _rag() {
                     COMPREPLY=($(compgen -W "hybrid lexical dense" -- "${cur}"))
                     return 0
                     ;;
+                --intent)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --max-words)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --generator)
+                    COMPREPLY=($(compgen -W "extractive llm" -- "${cur}"))
+                    return 0
+                    ;;
+                --fallback)
+                    COMPREPLY=($(compgen -W "none extractive" -- "${cur}"))
                     return 0
                     ;;
                 --data-dir)
@@ -279,7 +362,7 @@ _rag() {
             return 0
             ;;
         rag__subcmd__cache)
-            opts="-q -v -h --stats --purge --data-dir --index --json --quiet --verbose --color --help stats purge help"
+            opts="-q -v -h --stats --purge --data-dir --index --json --quiet --verbose --color --help stats purge warm help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -309,7 +392,7 @@ _rag() {
             return 0
             ;;
         rag__subcmd__cache__subcmd__help)
-            opts="stats purge help"
+            opts="stats purge warm help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -364,6 +447,20 @@ _rag() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        rag__subcmd__cache__subcmd__help__subcmd__warm)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         rag__subcmd__cache__subcmd__purge)
             opts="-q -v -h --data-dir --index --json --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -397,6 +494,110 @@ _rag() {
                 return 0
             fi
             case "${prev}" in
+                --data-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --index)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__cache__subcmd__warm)
+            opts="-k -q -v -h --mode --intent --max-words --generator --fallback --no-cache --refresh --data-dir --index --json --quiet --verbose --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                -k)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --mode)
+                    COMPREPLY=($(compgen -W "hybrid lexical dense" -- "${cur}"))
+                    return 0
+                    ;;
+                --intent)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-words)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --generator)
+                    COMPREPLY=($(compgen -W "extractive llm" -- "${cur}"))
+                    return 0
+                    ;;
+                --fallback)
+                    COMPREPLY=($(compgen -W "none extractive" -- "${cur}"))
+                    return 0
+                    ;;
+                --data-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --index)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__chat)
+            opts="-k -q -v -h --session --continue --mode --intent --max-words --generator --fallback --no-cache --refresh --data-dir --index --json --quiet --verbose --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --session)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -k)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --mode)
+                    COMPREPLY=($(compgen -W "hybrid lexical dense" -- "${cur}"))
+                    return 0
+                    ;;
+                --intent)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-words)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --generator)
+                    COMPREPLY=($(compgen -W "extractive llm" -- "${cur}"))
+                    return 0
+                    ;;
+                --fallback)
+                    COMPREPLY=($(compgen -W "none extractive" -- "${cur}"))
+                    return 0
+                    ;;
                 --data-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -495,7 +696,7 @@ _rag() {
             return 0
             ;;
         rag__subcmd__help)
-            opts="ingest search ask index cache model eval doctor completions man help"
+            opts="ingest search ask chat sessions index cache model eval doctor completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -523,7 +724,7 @@ _rag() {
             return 0
             ;;
         rag__subcmd__help__subcmd__cache)
-            opts="stats purge"
+            opts="stats purge warm"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -553,6 +754,34 @@ _rag() {
         rag__subcmd__help__subcmd__cache__subcmd__stats)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__help__subcmd__cache__subcmd__warm)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__help__subcmd__chat)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -819,6 +1048,76 @@ _rag() {
         rag__subcmd__help__subcmd__search)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__help__subcmd__sessions)
+            opts="list show export remove"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__help__subcmd__sessions__subcmd__export)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__help__subcmd__sessions__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__help__subcmd__sessions__subcmd__remove)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__help__subcmd__sessions__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -1445,6 +1744,224 @@ _rag() {
                     COMPREPLY=($(compgen -W "hybrid lexical dense" -- "${cur}"))
                     return 0
                     ;;
+                --data-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --index)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__sessions)
+            opts="-q -v -h --data-dir --index --json --quiet --verbose --color --help list show export remove help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --data-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --index)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__sessions__subcmd__export)
+            opts="-q -v -h --to --data-dir --index --json --quiet --verbose --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --to)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --data-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --index)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__sessions__subcmd__help)
+            opts="list show export remove help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__sessions__subcmd__help__subcmd__export)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__sessions__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__sessions__subcmd__help__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__sessions__subcmd__help__subcmd__remove)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__sessions__subcmd__help__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__sessions__subcmd__list)
+            opts="-q -v -h --data-dir --index --json --quiet --verbose --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --data-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --index)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__sessions__subcmd__remove)
+            opts="-q -v -h --all --data-dir --index --json --quiet --verbose --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --data-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --index)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__sessions__subcmd__show)
+            opts="-q -v -h --data-dir --index --json --quiet --verbose --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --data-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

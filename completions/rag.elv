@@ -33,8 +33,10 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand ingest 'Index folders, or bring their index up to date'
             cand search 'Rank the passages that match a question'
             cand ask 'Answer a question from the index, with citations'
+            cand chat 'Ask one question after another'
+            cand sessions 'Show, export or remove conversations'
             cand index 'List, check, move and remove indexes'
-            cand cache 'Show or empty the caches'
+            cand cache 'Show, empty or fill the caches'
             cand model 'List, check and add embedding models'
             cand eval 'Measure retrieval on questions with known answers'
             cand doctor 'Check library, model, index and cache, and say what to do'
@@ -78,13 +80,20 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'rag;ask'= {
+            cand --batch 'Answer every line of FILE (or `-`): a question, or {"id": …, "question": "…"}; prints one JSON object a line'
+            cand --session 'Begin the conversation of this name, or go on with it'
             cand -k 'Passages to consider [default: 10]'
             cand --mode 'Which legs to use [default: hybrid]'
+            cand --intent 'What kind of answer [default: told from the question]'
             cand --max-words 'Longest answer, in words [default: 60]'
+            cand --generator 'Who writes the answer: its sentences, or a language model [default: extractive]'
+            cand --fallback 'Who writes it when the language model fails [default: nobody]'
             cand --data-dir 'Folder of models, indexes and caches [default: data]'
             cand --index 'Index to work on [default: default]'
             cand --color 'When to colour the output'
+            cand --continue 'Go on with the conversation that was used last'
             cand --no-cache 'Neither read nor write the cache'
+            cand --refresh 'Compute anew and replace what the cache has'
             cand --json 'Print JSON'
             cand -q 'Print results and errors only'
             cand --quiet 'Print results and errors only'
@@ -92,6 +101,112 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand --verbose 'Print more'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
+        }
+        &'rag;chat'= {
+            cand --session 'Begin the conversation of this name, or go on with it'
+            cand -k 'Passages to consider [default: 10]'
+            cand --mode 'Which legs to use [default: hybrid]'
+            cand --intent 'What kind of answer [default: told from the question]'
+            cand --max-words 'Longest answer, in words [default: 60]'
+            cand --generator 'Who writes the answer: its sentences, or a language model [default: extractive]'
+            cand --fallback 'Who writes it when the language model fails [default: nobody]'
+            cand --data-dir 'Folder of models, indexes and caches [default: data]'
+            cand --index 'Index to work on [default: default]'
+            cand --color 'When to colour the output'
+            cand --continue 'Go on with the conversation that was used last'
+            cand --no-cache 'Neither read nor write the cache'
+            cand --refresh 'Compute anew and replace what the cache has'
+            cand --json 'Print JSON'
+            cand -q 'Print results and errors only'
+            cand --quiet 'Print results and errors only'
+            cand -v 'Print more'
+            cand --verbose 'Print more'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'rag;sessions'= {
+            cand --data-dir 'Folder of models, indexes and caches [default: data]'
+            cand --index 'Index to work on [default: default]'
+            cand --color 'When to colour the output'
+            cand --json 'Print JSON'
+            cand -q 'Print results and errors only'
+            cand --quiet 'Print results and errors only'
+            cand -v 'Print more'
+            cand --verbose 'Print more'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+            cand list 'List the conversations, the last used first'
+            cand show 'Print a conversation'
+            cand export 'Write a conversation to a file, one JSON object a line'
+            cand remove 'Remove conversations'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'rag;sessions;list'= {
+            cand --data-dir 'Folder of models, indexes and caches [default: data]'
+            cand --index 'Index to work on [default: default]'
+            cand --color 'When to colour the output'
+            cand --json 'Print JSON'
+            cand -q 'Print results and errors only'
+            cand --quiet 'Print results and errors only'
+            cand -v 'Print more'
+            cand --verbose 'Print more'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'rag;sessions;show'= {
+            cand --data-dir 'Folder of models, indexes and caches [default: data]'
+            cand --index 'Index to work on [default: default]'
+            cand --color 'When to colour the output'
+            cand --json 'Print JSON'
+            cand -q 'Print results and errors only'
+            cand --quiet 'Print results and errors only'
+            cand -v 'Print more'
+            cand --verbose 'Print more'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'rag;sessions;export'= {
+            cand --to 'New folder for session.jsonl [default: `runs/session_TIME` in the data directory]'
+            cand --data-dir 'Folder of models, indexes and caches [default: data]'
+            cand --index 'Index to work on [default: default]'
+            cand --color 'When to colour the output'
+            cand --json 'Print JSON'
+            cand -q 'Print results and errors only'
+            cand --quiet 'Print results and errors only'
+            cand -v 'Print more'
+            cand --verbose 'Print more'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'rag;sessions;remove'= {
+            cand --data-dir 'Folder of models, indexes and caches [default: data]'
+            cand --index 'Index to work on [default: default]'
+            cand --color 'When to colour the output'
+            cand --all 'Remove every conversation, and the questions that `rag chat` remembers'
+            cand --json 'Print JSON'
+            cand -q 'Print results and errors only'
+            cand --quiet 'Print results and errors only'
+            cand -v 'Print more'
+            cand --verbose 'Print more'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'rag;sessions;help'= {
+            cand list 'List the conversations, the last used first'
+            cand show 'Print a conversation'
+            cand export 'Write a conversation to a file, one JSON object a line'
+            cand remove 'Remove conversations'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'rag;sessions;help;list'= {
+        }
+        &'rag;sessions;help;show'= {
+        }
+        &'rag;sessions;help;export'= {
+        }
+        &'rag;sessions;help;remove'= {
+        }
+        &'rag;sessions;help;help'= {
         }
         &'rag;index'= {
             cand --data-dir 'Folder of models, indexes and caches [default: data]'
@@ -224,6 +339,7 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
             cand stats 'Count rows and bytes by table'
             cand purge 'Empty tables and give their space back'
+            cand warm 'Answer every question of FILE, so that the next time is quick'
             cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'rag;cache;stats'= {
@@ -250,14 +366,37 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand -h 'Print help'
             cand --help 'Print help'
         }
+        &'rag;cache;warm'= {
+            cand -k 'Passages to consider [default: 10]'
+            cand --mode 'Which legs to use [default: hybrid]'
+            cand --intent 'What kind of answer [default: told from the question]'
+            cand --max-words 'Longest answer, in words [default: 60]'
+            cand --generator 'Who writes the answer: its sentences, or a language model [default: extractive]'
+            cand --fallback 'Who writes it when the language model fails [default: nobody]'
+            cand --data-dir 'Folder of models, indexes and caches [default: data]'
+            cand --index 'Index to work on [default: default]'
+            cand --color 'When to colour the output'
+            cand --no-cache 'Neither read nor write the cache'
+            cand --refresh 'Compute anew and replace what the cache has'
+            cand --json 'Print JSON'
+            cand -q 'Print results and errors only'
+            cand --quiet 'Print results and errors only'
+            cand -v 'Print more'
+            cand --verbose 'Print more'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
         &'rag;cache;help'= {
             cand stats 'Count rows and bytes by table'
             cand purge 'Empty tables and give their space back'
+            cand warm 'Answer every question of FILE, so that the next time is quick'
             cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'rag;cache;help;stats'= {
         }
         &'rag;cache;help;purge'= {
+        }
+        &'rag;cache;help;warm'= {
         }
         &'rag;cache;help;help'= {
         }
@@ -398,8 +537,10 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand ingest 'Index folders, or bring their index up to date'
             cand search 'Rank the passages that match a question'
             cand ask 'Answer a question from the index, with citations'
+            cand chat 'Ask one question after another'
+            cand sessions 'Show, export or remove conversations'
             cand index 'List, check, move and remove indexes'
-            cand cache 'Show or empty the caches'
+            cand cache 'Show, empty or fill the caches'
             cand model 'List, check and add embedding models'
             cand eval 'Measure retrieval on questions with known answers'
             cand doctor 'Check library, model, index and cache, and say what to do'
@@ -412,6 +553,22 @@ set edit:completion:arg-completer[rag] = {|@words|
         &'rag;help;search'= {
         }
         &'rag;help;ask'= {
+        }
+        &'rag;help;chat'= {
+        }
+        &'rag;help;sessions'= {
+            cand list 'List the conversations, the last used first'
+            cand show 'Print a conversation'
+            cand export 'Write a conversation to a file, one JSON object a line'
+            cand remove 'Remove conversations'
+        }
+        &'rag;help;sessions;list'= {
+        }
+        &'rag;help;sessions;show'= {
+        }
+        &'rag;help;sessions;export'= {
+        }
+        &'rag;help;sessions;remove'= {
         }
         &'rag;help;index'= {
             cand list 'List every index'
@@ -436,10 +593,13 @@ set edit:completion:arg-completer[rag] = {|@words|
         &'rag;help;cache'= {
             cand stats 'Count rows and bytes by table'
             cand purge 'Empty tables and give their space back'
+            cand warm 'Answer every question of FILE, so that the next time is quick'
         }
         &'rag;help;cache;stats'= {
         }
         &'rag;help;cache;purge'= {
+        }
+        &'rag;help;cache;warm'= {
         }
         &'rag;help;model'= {
             cand list 'List the models on this machine'

@@ -37,8 +37,10 @@ complete -c rag -n "__fish_rag_needs_command" -s V -l version -d 'Print version'
 complete -c rag -n "__fish_rag_needs_command" -f -a "ingest" -d 'Index folders, or bring their index up to date'
 complete -c rag -n "__fish_rag_needs_command" -f -a "search" -d 'Rank the passages that match a question'
 complete -c rag -n "__fish_rag_needs_command" -f -a "ask" -d 'Answer a question from the index, with citations'
+complete -c rag -n "__fish_rag_needs_command" -f -a "chat" -d 'Ask one question after another'
+complete -c rag -n "__fish_rag_needs_command" -f -a "sessions" -d 'Show, export or remove conversations'
 complete -c rag -n "__fish_rag_needs_command" -f -a "index" -d 'List, check, move and remove indexes'
-complete -c rag -n "__fish_rag_needs_command" -f -a "cache" -d 'Show or empty the caches'
+complete -c rag -n "__fish_rag_needs_command" -f -a "cache" -d 'Show, empty or fill the caches'
 complete -c rag -n "__fish_rag_needs_command" -f -a "model" -d 'List, check and add embedding models'
 complete -c rag -n "__fish_rag_needs_command" -f -a "eval" -d 'Measure retrieval on questions with known answers'
 complete -c rag -n "__fish_rag_needs_command" -f -a "doctor" -d 'Check library, model, index and cache, and say what to do'
@@ -76,21 +78,110 @@ complete -c rag -n "__fish_rag_using_subcommand search" -l json -d 'Print JSON'
 complete -c rag -n "__fish_rag_using_subcommand search" -s q -l quiet -d 'Print results and errors only'
 complete -c rag -n "__fish_rag_using_subcommand search" -s v -l verbose -d 'Print more'
 complete -c rag -n "__fish_rag_using_subcommand search" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c rag -n "__fish_rag_using_subcommand ask" -l batch -d 'Answer every line of FILE (or `-`): a question, or {"id": …, "question": "…"}; prints one JSON object a line' -r -F
+complete -c rag -n "__fish_rag_using_subcommand ask" -l session -d 'Begin the conversation of this name, or go on with it' -r
 complete -c rag -n "__fish_rag_using_subcommand ask" -s k -d 'Passages to consider [default: 10]' -r
 complete -c rag -n "__fish_rag_using_subcommand ask" -l mode -d 'Which legs to use [default: hybrid]' -r -f -a "hybrid\t''
 lexical\t''
 dense\t''"
+complete -c rag -n "__fish_rag_using_subcommand ask" -l intent -d 'What kind of answer [default: told from the question]' -r
 complete -c rag -n "__fish_rag_using_subcommand ask" -l max-words -d 'Longest answer, in words [default: 60]' -r
+complete -c rag -n "__fish_rag_using_subcommand ask" -l generator -d 'Who writes the answer: its sentences, or a language model [default: extractive]' -r -f -a "extractive\t''
+llm\t''"
+complete -c rag -n "__fish_rag_using_subcommand ask" -l fallback -d 'Who writes it when the language model fails [default: nobody]' -r -f -a "none\t''
+extractive\t''"
 complete -c rag -n "__fish_rag_using_subcommand ask" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
 complete -c rag -n "__fish_rag_using_subcommand ask" -l index -d 'Index to work on [default: default]' -r
 complete -c rag -n "__fish_rag_using_subcommand ask" -l color -d 'When to colour the output' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c rag -n "__fish_rag_using_subcommand ask" -l continue -d 'Go on with the conversation that was used last'
 complete -c rag -n "__fish_rag_using_subcommand ask" -l no-cache -d 'Neither read nor write the cache'
+complete -c rag -n "__fish_rag_using_subcommand ask" -l refresh -d 'Compute anew and replace what the cache has'
 complete -c rag -n "__fish_rag_using_subcommand ask" -l json -d 'Print JSON'
 complete -c rag -n "__fish_rag_using_subcommand ask" -s q -l quiet -d 'Print results and errors only'
 complete -c rag -n "__fish_rag_using_subcommand ask" -s v -l verbose -d 'Print more'
 complete -c rag -n "__fish_rag_using_subcommand ask" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c rag -n "__fish_rag_using_subcommand chat" -l session -d 'Begin the conversation of this name, or go on with it' -r
+complete -c rag -n "__fish_rag_using_subcommand chat" -s k -d 'Passages to consider [default: 10]' -r
+complete -c rag -n "__fish_rag_using_subcommand chat" -l mode -d 'Which legs to use [default: hybrid]' -r -f -a "hybrid\t''
+lexical\t''
+dense\t''"
+complete -c rag -n "__fish_rag_using_subcommand chat" -l intent -d 'What kind of answer [default: told from the question]' -r
+complete -c rag -n "__fish_rag_using_subcommand chat" -l max-words -d 'Longest answer, in words [default: 60]' -r
+complete -c rag -n "__fish_rag_using_subcommand chat" -l generator -d 'Who writes the answer: its sentences, or a language model [default: extractive]' -r -f -a "extractive\t''
+llm\t''"
+complete -c rag -n "__fish_rag_using_subcommand chat" -l fallback -d 'Who writes it when the language model fails [default: nobody]' -r -f -a "none\t''
+extractive\t''"
+complete -c rag -n "__fish_rag_using_subcommand chat" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
+complete -c rag -n "__fish_rag_using_subcommand chat" -l index -d 'Index to work on [default: default]' -r
+complete -c rag -n "__fish_rag_using_subcommand chat" -l color -d 'When to colour the output' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c rag -n "__fish_rag_using_subcommand chat" -l continue -d 'Go on with the conversation that was used last'
+complete -c rag -n "__fish_rag_using_subcommand chat" -l no-cache -d 'Neither read nor write the cache'
+complete -c rag -n "__fish_rag_using_subcommand chat" -l refresh -d 'Compute anew and replace what the cache has'
+complete -c rag -n "__fish_rag_using_subcommand chat" -l json -d 'Print JSON'
+complete -c rag -n "__fish_rag_using_subcommand chat" -s q -l quiet -d 'Print results and errors only'
+complete -c rag -n "__fish_rag_using_subcommand chat" -s v -l verbose -d 'Print more'
+complete -c rag -n "__fish_rag_using_subcommand chat" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c rag -n "__fish_rag_using_subcommand sessions; and not __fish_seen_subcommand_from list show export remove help" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
+complete -c rag -n "__fish_rag_using_subcommand sessions; and not __fish_seen_subcommand_from list show export remove help" -l index -d 'Index to work on [default: default]' -r
+complete -c rag -n "__fish_rag_using_subcommand sessions; and not __fish_seen_subcommand_from list show export remove help" -l color -d 'When to colour the output' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c rag -n "__fish_rag_using_subcommand sessions; and not __fish_seen_subcommand_from list show export remove help" -l json -d 'Print JSON'
+complete -c rag -n "__fish_rag_using_subcommand sessions; and not __fish_seen_subcommand_from list show export remove help" -s q -l quiet -d 'Print results and errors only'
+complete -c rag -n "__fish_rag_using_subcommand sessions; and not __fish_seen_subcommand_from list show export remove help" -s v -l verbose -d 'Print more'
+complete -c rag -n "__fish_rag_using_subcommand sessions; and not __fish_seen_subcommand_from list show export remove help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c rag -n "__fish_rag_using_subcommand sessions; and not __fish_seen_subcommand_from list show export remove help" -f -a "list" -d 'List the conversations, the last used first'
+complete -c rag -n "__fish_rag_using_subcommand sessions; and not __fish_seen_subcommand_from list show export remove help" -f -a "show" -d 'Print a conversation'
+complete -c rag -n "__fish_rag_using_subcommand sessions; and not __fish_seen_subcommand_from list show export remove help" -f -a "export" -d 'Write a conversation to a file, one JSON object a line'
+complete -c rag -n "__fish_rag_using_subcommand sessions; and not __fish_seen_subcommand_from list show export remove help" -f -a "remove" -d 'Remove conversations'
+complete -c rag -n "__fish_rag_using_subcommand sessions; and not __fish_seen_subcommand_from list show export remove help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from list" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
+complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from list" -l index -d 'Index to work on [default: default]' -r
+complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from list" -l color -d 'When to colour the output' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from list" -l json -d 'Print JSON'
+complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Print results and errors only'
+complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Print more'
+complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from show" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
+complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from show" -l index -d 'Index to work on [default: default]' -r
+complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from show" -l color -d 'When to colour the output' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from show" -l json -d 'Print JSON'
+complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Print results and errors only'
+complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Print more'
+complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
+complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from export" -l to -d 'New folder for session.jsonl [default: `runs/session_TIME` in the data directory]' -r -F
+complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from export" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
+complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from export" -l index -d 'Index to work on [default: default]' -r
+complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from export" -l color -d 'When to colour the output' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from export" -l json -d 'Print JSON'
+complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from export" -s q -l quiet -d 'Print results and errors only'
+complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from export" -s v -l verbose -d 'Print more'
+complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from export" -s h -l help -d 'Print help'
+complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from remove" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
+complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from remove" -l index -d 'Index to work on [default: default]' -r
+complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from remove" -l color -d 'When to colour the output' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from remove" -l all -d 'Remove every conversation, and the questions that `rag chat` remembers'
+complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from remove" -l json -d 'Print JSON'
+complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from remove" -s q -l quiet -d 'Print results and errors only'
+complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from remove" -s v -l verbose -d 'Print more'
+complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print help'
+complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from help" -f -a "list" -d 'List the conversations, the last used first'
+complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from help" -f -a "show" -d 'Print a conversation'
+complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from help" -f -a "export" -d 'Write a conversation to a file, one JSON object a line'
+complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from help" -f -a "remove" -d 'Remove conversations'
+complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load remove help" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
 complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load remove help" -l index -d 'Index to work on [default: default]' -r
 complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load remove help" -l color -d 'When to colour the output' -r -f -a "auto\t''
@@ -170,20 +261,21 @@ complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcomman
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from help" -f -a "load" -d 'Read an index from a file, checking every byte first'
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from help" -f -a "remove" -d 'Remove an index; files that were indexed are not touched'
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c rag -n "__fish_rag_using_subcommand cache; and not __fish_seen_subcommand_from stats purge help" -l purge -d 'Same as `rag cache purge`' -r
-complete -c rag -n "__fish_rag_using_subcommand cache; and not __fish_seen_subcommand_from stats purge help" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
-complete -c rag -n "__fish_rag_using_subcommand cache; and not __fish_seen_subcommand_from stats purge help" -l index -d 'Index to work on [default: default]' -r
-complete -c rag -n "__fish_rag_using_subcommand cache; and not __fish_seen_subcommand_from stats purge help" -l color -d 'When to colour the output' -r -f -a "auto\t''
+complete -c rag -n "__fish_rag_using_subcommand cache; and not __fish_seen_subcommand_from stats purge warm help" -l purge -d 'Same as `rag cache purge`' -r
+complete -c rag -n "__fish_rag_using_subcommand cache; and not __fish_seen_subcommand_from stats purge warm help" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
+complete -c rag -n "__fish_rag_using_subcommand cache; and not __fish_seen_subcommand_from stats purge warm help" -l index -d 'Index to work on [default: default]' -r
+complete -c rag -n "__fish_rag_using_subcommand cache; and not __fish_seen_subcommand_from stats purge warm help" -l color -d 'When to colour the output' -r -f -a "auto\t''
 always\t''
 never\t''"
-complete -c rag -n "__fish_rag_using_subcommand cache; and not __fish_seen_subcommand_from stats purge help" -l stats -d 'Same as `rag cache stats`'
-complete -c rag -n "__fish_rag_using_subcommand cache; and not __fish_seen_subcommand_from stats purge help" -l json -d 'Print JSON'
-complete -c rag -n "__fish_rag_using_subcommand cache; and not __fish_seen_subcommand_from stats purge help" -s q -l quiet -d 'Print results and errors only'
-complete -c rag -n "__fish_rag_using_subcommand cache; and not __fish_seen_subcommand_from stats purge help" -s v -l verbose -d 'Print more'
-complete -c rag -n "__fish_rag_using_subcommand cache; and not __fish_seen_subcommand_from stats purge help" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c rag -n "__fish_rag_using_subcommand cache; and not __fish_seen_subcommand_from stats purge help" -f -a "stats" -d 'Count rows and bytes by table'
-complete -c rag -n "__fish_rag_using_subcommand cache; and not __fish_seen_subcommand_from stats purge help" -f -a "purge" -d 'Empty tables and give their space back'
-complete -c rag -n "__fish_rag_using_subcommand cache; and not __fish_seen_subcommand_from stats purge help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c rag -n "__fish_rag_using_subcommand cache; and not __fish_seen_subcommand_from stats purge warm help" -l stats -d 'Same as `rag cache stats`'
+complete -c rag -n "__fish_rag_using_subcommand cache; and not __fish_seen_subcommand_from stats purge warm help" -l json -d 'Print JSON'
+complete -c rag -n "__fish_rag_using_subcommand cache; and not __fish_seen_subcommand_from stats purge warm help" -s q -l quiet -d 'Print results and errors only'
+complete -c rag -n "__fish_rag_using_subcommand cache; and not __fish_seen_subcommand_from stats purge warm help" -s v -l verbose -d 'Print more'
+complete -c rag -n "__fish_rag_using_subcommand cache; and not __fish_seen_subcommand_from stats purge warm help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c rag -n "__fish_rag_using_subcommand cache; and not __fish_seen_subcommand_from stats purge warm help" -f -a "stats" -d 'Count rows and bytes by table'
+complete -c rag -n "__fish_rag_using_subcommand cache; and not __fish_seen_subcommand_from stats purge warm help" -f -a "purge" -d 'Empty tables and give their space back'
+complete -c rag -n "__fish_rag_using_subcommand cache; and not __fish_seen_subcommand_from stats purge warm help" -f -a "warm" -d 'Answer every question of FILE, so that the next time is quick'
+complete -c rag -n "__fish_rag_using_subcommand cache; and not __fish_seen_subcommand_from stats purge warm help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from stats" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
 complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from stats" -l index -d 'Index to work on [default: default]' -r
 complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from stats" -l color -d 'When to colour the output' -r -f -a "auto\t''
@@ -202,8 +294,30 @@ complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcomman
 complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from purge" -s q -l quiet -d 'Print results and errors only'
 complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from purge" -s v -l verbose -d 'Print more'
 complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from purge" -s h -l help -d 'Print help'
+complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from warm" -s k -d 'Passages to consider [default: 10]' -r
+complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from warm" -l mode -d 'Which legs to use [default: hybrid]' -r -f -a "hybrid\t''
+lexical\t''
+dense\t''"
+complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from warm" -l intent -d 'What kind of answer [default: told from the question]' -r
+complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from warm" -l max-words -d 'Longest answer, in words [default: 60]' -r
+complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from warm" -l generator -d 'Who writes the answer: its sentences, or a language model [default: extractive]' -r -f -a "extractive\t''
+llm\t''"
+complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from warm" -l fallback -d 'Who writes it when the language model fails [default: nobody]' -r -f -a "none\t''
+extractive\t''"
+complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from warm" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
+complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from warm" -l index -d 'Index to work on [default: default]' -r
+complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from warm" -l color -d 'When to colour the output' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from warm" -l no-cache -d 'Neither read nor write the cache'
+complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from warm" -l refresh -d 'Compute anew and replace what the cache has'
+complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from warm" -l json -d 'Print JSON'
+complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from warm" -s q -l quiet -d 'Print results and errors only'
+complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from warm" -s v -l verbose -d 'Print more'
+complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from warm" -s h -l help -d 'Print help'
 complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from help" -f -a "stats" -d 'Count rows and bytes by table'
 complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from help" -f -a "purge" -d 'Empty tables and give their space back'
+complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from help" -f -a "warm" -d 'Answer every question of FILE, so that the next time is quick'
 complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c rag -n "__fish_rag_using_subcommand model; and not __fish_seen_subcommand_from list verify add pull help" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
 complete -c rag -n "__fish_rag_using_subcommand model; and not __fish_seen_subcommand_from list verify add pull help" -l index -d 'Index to work on [default: default]' -r
@@ -299,17 +413,23 @@ complete -c rag -n "__fish_rag_using_subcommand man" -l json -d 'Print JSON'
 complete -c rag -n "__fish_rag_using_subcommand man" -s q -l quiet -d 'Print results and errors only'
 complete -c rag -n "__fish_rag_using_subcommand man" -s v -l verbose -d 'Print more'
 complete -c rag -n "__fish_rag_using_subcommand man" -s h -l help -d 'Print help'
-complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest search ask index cache model eval doctor completions man help" -f -a "ingest" -d 'Index folders, or bring their index up to date'
-complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest search ask index cache model eval doctor completions man help" -f -a "search" -d 'Rank the passages that match a question'
-complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest search ask index cache model eval doctor completions man help" -f -a "ask" -d 'Answer a question from the index, with citations'
-complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest search ask index cache model eval doctor completions man help" -f -a "index" -d 'List, check, move and remove indexes'
-complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest search ask index cache model eval doctor completions man help" -f -a "cache" -d 'Show or empty the caches'
-complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest search ask index cache model eval doctor completions man help" -f -a "model" -d 'List, check and add embedding models'
-complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest search ask index cache model eval doctor completions man help" -f -a "eval" -d 'Measure retrieval on questions with known answers'
-complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest search ask index cache model eval doctor completions man help" -f -a "doctor" -d 'Check library, model, index and cache, and say what to do'
-complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest search ask index cache model eval doctor completions man help" -f -a "completions" -d 'Print completions for a shell'
-complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest search ask index cache model eval doctor completions man help" -f -a "man" -d 'Print a manual page'
-complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest search ask index cache model eval doctor completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest search ask chat sessions index cache model eval doctor completions man help" -f -a "ingest" -d 'Index folders, or bring their index up to date'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest search ask chat sessions index cache model eval doctor completions man help" -f -a "search" -d 'Rank the passages that match a question'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest search ask chat sessions index cache model eval doctor completions man help" -f -a "ask" -d 'Answer a question from the index, with citations'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest search ask chat sessions index cache model eval doctor completions man help" -f -a "chat" -d 'Ask one question after another'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest search ask chat sessions index cache model eval doctor completions man help" -f -a "sessions" -d 'Show, export or remove conversations'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest search ask chat sessions index cache model eval doctor completions man help" -f -a "index" -d 'List, check, move and remove indexes'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest search ask chat sessions index cache model eval doctor completions man help" -f -a "cache" -d 'Show, empty or fill the caches'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest search ask chat sessions index cache model eval doctor completions man help" -f -a "model" -d 'List, check and add embedding models'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest search ask chat sessions index cache model eval doctor completions man help" -f -a "eval" -d 'Measure retrieval on questions with known answers'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest search ask chat sessions index cache model eval doctor completions man help" -f -a "doctor" -d 'Check library, model, index and cache, and say what to do'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest search ask chat sessions index cache model eval doctor completions man help" -f -a "completions" -d 'Print completions for a shell'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest search ask chat sessions index cache model eval doctor completions man help" -f -a "man" -d 'Print a manual page'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest search ask chat sessions index cache model eval doctor completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from sessions" -f -a "list" -d 'List the conversations, the last used first'
+complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from sessions" -f -a "show" -d 'Print a conversation'
+complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from sessions" -f -a "export" -d 'Write a conversation to a file, one JSON object a line'
+complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from sessions" -f -a "remove" -d 'Remove conversations'
 complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from index" -f -a "list" -d 'List every index'
 complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from index" -f -a "show" -d 'Show what an index is made of'
 complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from index" -f -a "verify" -d 'Check every byte of an index and name what is damaged'
@@ -318,6 +438,7 @@ complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand
 complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from index" -f -a "remove" -d 'Remove an index; files that were indexed are not touched'
 complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from cache" -f -a "stats" -d 'Count rows and bytes by table'
 complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from cache" -f -a "purge" -d 'Empty tables and give their space back'
+complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from cache" -f -a "warm" -d 'Answer every question of FILE, so that the next time is quick'
 complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from model" -f -a "list" -d 'List the models on this machine'
 complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from model" -f -a "verify" -d 'Check every byte of the models and of the ONNX Runtime library'
 complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from model" -f -a "add" -d 'Add a sentence-transformers folder that has an ONNX file'

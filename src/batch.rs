@@ -9,7 +9,6 @@ use serde_json::Value;
 
 use crate::answer::Intent;
 use crate::ask::{Asker, Request, Response};
-use crate::cache::Caching;
 use crate::config::Generator;
 use crate::engine::Engine;
 use crate::error::{Context as _, Fault, Result};
@@ -76,12 +75,12 @@ struct Task {
     back: SyncSender<Item>,
 }
 
-/// Answers every line of `input` and tells each answer in the order of the lines. A question that fails does not stop
+/// Answers every line of `input`, in the way of `like` unless the line says otherwise, and tells each answer in the order of the lines. A question that fails does not stop
 /// the others. Empty lines are passed over.
 ///
 /// # Errors
 /// Whatever keeps the index from being opened or the input from being read; an interruption.
-pub fn run(engine: &Engine, input: impl BufRead + Send, caching: Caching, on_item: &mut dyn FnMut(Item)) -> Result<()> {
+pub fn run(engine: &Engine, input: impl BufRead + Send, like: &Request, on_item: &mut dyn FnMut(Item)) -> Result<()> {
     let workers = match engine.config.generator {
         Generator::Extractive => engine.config.threads,
         Generator::Llm => engine.config.batch_parallel,
@@ -104,9 +103,8 @@ pub fn run(engine: &Engine, input: impl BufRead + Send, caching: Caching, on_ite
                         Ok(question) => {
                             let request = Request {
                                 question: question.question.clone(),
-                                intent: question.intent,
-                                caching,
-                                ..Request::default()
+                                intent: question.intent.or(like.intent),
+                                ..like.clone()
                             };
                             (Some(question), asker.ask(engine, &request, &mut |_| {}))
                         }

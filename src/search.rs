@@ -121,7 +121,7 @@ impl Searcher {
         let (lexical, embedded) = std::thread::scope(|scope| {
             let embedding = (request.mode != Mode::Lexical)
                 .then(|| scope.spawn(|| embed(engine, snapshot, embedder, Role::Query, query, request.caching)));
-            let lexical = terms.as_ref().map(|terms| snapshot.lexical_scores(terms));
+            let lexical = terms.as_ref().map(|terms| lexical_scores(snapshot, query, terms, &languages));
             let embedded = embedding
                 .map(|thread| thread.join().unwrap_or_else(|_| Err(Fault::failed("embedding the question failed"))));
             (lexical.transpose(), embedded.transpose())
@@ -226,6 +226,31 @@ fn ranking_key(engine: &Engine, meta: &Meta, corpus: &str, query: &str, request:
             &engine.config.dense_weight.to_bits().to_le_bytes(),
         ],
     )
+}
+
+/// The lexical leg; for a short question with what the acronyms in it stand for, as the best passages explain them.
+fn lexical_scores(snapshot: &Snapshot, query: &str, terms: &analysis::Query, languages: &[&str]) -> Result<Vec<f32>> {
+    const EXPLAINING: usize = 5;
+    let scores = snapshot.lexical_scores(terms)?;
+    if !analysis::may_expand(terms) {
+        return Ok(scores);
+    }
+    let best = rank::fuse(Some(&scores), None, Fusion { dense_weight: 0.0 }, EXPLAINING);
+    // Many equals: nothing tells which of them to read.
+    if best.len() > 2 * EXPLAINING {
+        return Ok(scores);
+    }
+    let mut texts: Vec<String> =
+        best.iter().map(|fused| Ok(snapshot.fetch(fused.ordinal)?.chunk.text)).collect::<Result<_>>()?;
+    // Ordinals depend on the history of the index; texts do not.
+    texts.sort_unstable();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let mut expanded = terms.clone();
+    if analysis::expand(&mut expanded, query, &texts, languages) {
+        snapshot.lexical_scores(&expanded)
+    } else {
+        Ok(scores)
+    }
 }
 
 fn checked(query: &str) -> Result<&str> {

@@ -4,6 +4,7 @@
 //! reader might ask for (a compound and its parts, single characters and pairs of them); a question asks only for the
 //! forms that tell passages apart. Both come out of one scanner (`words`), so they cannot drift apart.
 
+mod acronyms;
 mod comments;
 mod fold;
 mod plain;
@@ -14,6 +15,7 @@ mod stopwords;
 pub mod untrusted;
 mod words;
 
+pub use acronyms::{expand, may_expand};
 pub use comments::readable;
 pub use plain::plain;
 pub use query::{PhraseTerm, Query, QueryTerm, query_terms};

@@ -48,7 +48,11 @@ pub fn query_terms(text: &str, languages: &[&str]) -> Query {
     let (text, quoted) = quotes(text);
     let mut asked = Vec::new();
     let shouts = !text.chars().any(char::is_lowercase);
-    words::scan(&text, &mut |piece| asked.extend(forms.term(piece, shouts)));
+    let mut before = None;
+    words::scan(&text, &mut |piece| {
+        asked.extend(forms.run_together(&mut before, piece).map(|term| (term, false)));
+        asked.extend(forms.term(piece, shouts));
+    });
     if asked.iter().any(|(_, is_stop)| !is_stop) {
         asked.retain(|(_, is_stop)| !is_stop);
     }
@@ -120,6 +124,26 @@ impl<'a> Forms<'a> {
         Some((QueryTerm { variants: self.variants(piece), weight, is_part }, is_stop))
     }
 
+    /// The piece and the word before it as one word: who asks for a *file name* may mean what others write *filename*.
+    /// `before` is the last word and where it stood.
+    fn run_together(&self, before: &mut Option<(String, u32)>, piece: Piece<'_>) -> Option<QueryTerm> {
+        // On SciFact's training claims 0.1 to 0.15 adds 0.0005 nDCG@10; 0.2 takes as much away.
+        const WEIGHT: f32 = 0.15;
+        let is_plain = piece.role == Role::Word
+            && piece.text.len() > 2
+            && piece.text.bytes().all(|b| b.is_ascii_alphabetic())
+            && !self.languages.iter().any(|language| is_stop_word(piece.text, language));
+        let last = before.take();
+        if !is_plain {
+            return None;
+        }
+        *before = Some((piece.text.to_owned(), piece.position));
+        let (last, _) = last.filter(|(last, at)| at + 1 == piece.position && last != piece.text)?;
+        let both = last + piece.text;
+        let piece = Piece { text: &both, accented: &both, role: Role::Joined, ..piece };
+        Some(QueryTerm { variants: self.variants(piece), weight: WEIGHT, is_part: true })
+    }
+
     fn phrase(&self, text: &str) -> Vec<PhraseTerm> {
         let mut phrase: Vec<PhraseTerm> = Vec::new();
         words::scan(text, &mut |piece| {
@@ -155,6 +179,12 @@ impl<'a> Forms<'a> {
         }
         // Documents of unknown language hold the word as it is.
         add(piece.text);
+        if piece.role.is_stemmed()
+            && let Some(other) = respelled(piece.text)
+        {
+            self.stemmers.iter().for_each(|stemmer| stemmer.forms(&other, &other, &mut add));
+            add(&other);
+        }
         variants
     }
 }
@@ -175,4 +205,29 @@ fn merged(terms: impl Iterator<Item = QueryTerm>) -> Vec<QueryTerm> {
         }
     }
     merged
+}
+
+/// The word as the other side of the Atlantic spells it: *serialise* and *serialize*, *colour* and *color*.
+fn respelled(word: &str) -> Option<String> {
+    const ENDINGS: &[(&str, &str)] = &[
+        ("ise", "ize"),
+        ("ises", "izes"),
+        ("ised", "ized"),
+        ("ising", "izing"),
+        ("iser", "izer"),
+        ("isers", "izers"),
+        ("isation", "ization"),
+        ("isations", "izations"),
+        ("yse", "yze"),
+        ("ysed", "yzed"),
+        ("yses", "yzes"),
+        ("ysing", "yzing"),
+        ("our", "or"),
+        ("ours", "ors"),
+        ("oured", "ored"),
+        ("ouring", "oring"),
+    ];
+    let swapped =
+        |from: &str, to: &str| Some(format!("{}{to}", word.strip_suffix(from).filter(|stem| stem.len() > 2)?));
+    ENDINGS.iter().find_map(|(british, american)| swapped(british, american).or_else(|| swapped(american, british)))
 }

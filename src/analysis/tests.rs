@@ -111,8 +111,15 @@ fn questions() {
     check_query("who is it", &["en"], "who*1 is*1 it*1");
     check_query("Who leads the WHO?", &["en"], "lead|leads*1 who*1");
     check_query("THE WHO", &["en"], "the*1 who*1");
+    check_query(
+        "the file name",
+        &["en"],
+        "file*1 filenam|filename*0.15p name|name*1".replace("name|name", "name").as_str(),
+    );
+    check_query("serialised", &["en"], "serialis|serialised|serial|serialized*1");
+    check_query("color", &["en"], "color|colour*1");
     check_query("universities", &["en", "fr"], "univers|universit|universities*1");
-    check_query("-word NOT foo:bar", &[], "word*1 not*1 foo*1 bar*1");
+    check_query("-word NOT foo:bar", &[], "word*1 wordnot*0.15p not*1 notfoo*0.15p foo*1 foobar*0.15p bar*1");
     check_query("", &["en"], "");
     check_query("?!", &["en"], "");
     check_query("rust rust rust", &[], "rust*1.5");
@@ -129,7 +136,7 @@ fn compounds_in_questions() {
 
 #[test]
 fn quotes_are_phrases() {
-    check_query("the \"quick fox\"", &["en"], "quick*1 fox*1 [quick+0 fox+1]");
+    check_query("the \"quick fox\"", &["en"], "quick*1 quickfox*0.15p fox*1 [quick+0 fox+1]");
     check_query(
         "“state of the art”",
         &["en"],
@@ -138,7 +145,7 @@ fn quotes_are_phrases() {
     check_query("\"foo_bar baz\"", &[], "foo_bar*0.5 foobar*0.3p foo*0.6p bar*0.6p baz*1 [foo+0 bar+1 baz+2]");
     check_query("\"C++ templates\"", &[], "c++*1 c*0.3p templates*1 [c+++0 templates+1]");
     check_query("\"北京大学\"", &["zh"], "北京*1 京大*1 大学*1 [北京+0 京大+1 大学+2]");
-    check_query("a 5\" pipe and \"lone", &[], "a*1 5*1 pipe*1 and*1 lone*1");
+    check_query("a 5\" pipe and \"lone", &[], "a*1 5*1 pipe*1 pipeand*0.15p and*1 andlone*0.15p lone*1");
     check_query("\"\" \"...\"", &[], "");
 }
 
@@ -233,6 +240,20 @@ fn plain_text() {
 }
 
 #[test]
+fn acronyms_are_explained_by_the_text() {
+    let check = |text: &str, expected: &[(&str, &str)]| {
+        let found = acronyms::acronyms(text);
+        let found: Vec<(&str, &str)> = found.iter().map(|a| (a.short.as_str(), a.long.as_str())).collect();
+        assert_eq!(found, expected, "{text:?}");
+    };
+    check("The write-ahead log (WAL) grows.", &[("WAL", "write-ahead log")]);
+    check("A WAL (write-ahead log) grows.", &[("WAL", "write-ahead log")]);
+    check("of the tumor necrosis factor (TNF) and (see RNA)", &[("TNF", "tumor necrosis factor")]);
+    check("World Health Organization (WHO)(WHO", &[("WHO", "World Health Organization")]);
+    check("It is late (NASA). So (IT) () (A", &[]);
+}
+
+#[test]
 fn comments_are_prose() {
     let check = |path: &str, text: &str, expected: &str| assert_eq!(readable(path, text), expected, "{path}: {text:?}");
     check("a.md", "# Title\n// text", "# Title\n// text");
@@ -261,6 +282,7 @@ fn naughty_strings() {
 }
 
 fn exercise(text: &str) {
+    let _ = acronyms::acronyms(text);
     for path in ["a.rs", "b.py", "c.sql", "d"] {
         let _ = passages(&readable(path, text));
     }

@@ -97,5 +97,5 @@ fn about(thing: &str, evidence: &[Evidence], tools: &Tools<'_>) -> Option<Vec<Ca
     let wish = Wish { intent: Intent::Definition, wanted: Wanted::Anything, wants_code: false };
     let mut candidates = score::candidates(&asked, &wish, evidence);
     candidates.iter_mut().for_each(|candidate| candidate.score = candidate.features.score(wish.intent));
-    (Strength::of(thing, &asked, &candidates, evidence.iter()).margin() > 0.0).then_some(candidates)
+    (Strength::of(thing, wish.wanted, &asked, &candidates, evidence.iter()).margin() > 0.0).then_some(candidates)
 }

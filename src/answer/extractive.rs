@@ -92,7 +92,7 @@ fn quotes(
         !is_part || candidates.iter().any(|other| other.source == source && other.features.passage >= RELATED)
     };
     let related = evidence.iter().enumerate().filter(|&(source, _)| is_related(source)).map(|(_, piece)| piece);
-    let is_supported = Strength::of(question, &asked, &candidates, related).margin() > 0.0;
+    let is_supported = Strength::of(question, wish.wanted, &asked, &candidates, related).margin() > 0.0;
     let shortlist = shortlist(&mut candidates, wish.intent, tools, options)?;
     if !is_supported {
         return Ok(Vec::new());

@@ -495,6 +495,32 @@ pub(super) fn wants_code(question: &str) -> bool {
         || ["`", "::", "()"].iter().any(|mark| question.contains(mark))
 }
 
+/// Whether a question asks for the name of who did something.
+pub(super) fn wants_maker(question: &str) -> bool {
+    const MAKERS: &[&str] = &[
+        "who wrote",
+        "who created",
+        "who invented",
+        "who founded",
+        "who designed",
+        "who developed",
+        "who built",
+        "who discovered",
+        "who started",
+        "who maintains",
+        "who leads",
+        "who won",
+        "who coined",
+        "wer schrieb",
+        "wer erfand",
+        "wer gründete",
+        "qui a écrit",
+        "qui a inventé",
+        "qui a fondé",
+    ];
+    Words::of(question).has_any(MAKERS)
+}
+
 /// A question as the tables see it.
 pub(super) struct Words<'a> {
     text: &'a str,

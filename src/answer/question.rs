@@ -9,6 +9,8 @@ use super::Tools;
 /// A question, analysed against one index.
 pub(super) struct Question<'a> {
     languages: &'a [&'a str],
+    /// As in [`Tools`].
+    rarity: &'a dyn Fn(&str) -> f64,
     terms: Vec<Asked>,
     by_variant: HashMap<String, Vec<usize>>,
     /// Weight of a term that the index does not have.
@@ -18,6 +20,9 @@ pub(super) struct Question<'a> {
 /// Least weight of a term, as a share of the largest. On 240 and 500 passages anything from 0 to 0.3 answers equally
 /// well.
 const FLOOR: f64 = 0.2;
+
+/// Weight of a rare word, as a share of the largest.
+const RARE: f64 = 0.5;
 
 struct Asked {
     /// How much of the question this term is: rarer is more.
@@ -40,7 +45,13 @@ impl<'a> Question<'a> {
     pub(super) fn new(text: &str, requests: &str, tools: &Tools<'a>) -> Self {
         // No text has this term: every term of a text has a letter or a digit in it.
         let unseen = (tools.weight)("\u{1}").max(f64::MIN_POSITIVE);
-        let mut question = Self { languages: tools.languages, terms: Vec::new(), by_variant: HashMap::new(), unseen };
+        let mut question = Self {
+            languages: tools.languages,
+            rarity: tools.weight,
+            terms: Vec::new(),
+            by_variant: HashMap::new(),
+            unseen,
+        };
         let mut terms = analysis::query_terms(text, tools.languages).terms;
         let is_request = |term: &QueryTerm| {
             requests.split_ascii_whitespace().any(|word| term.variants.last().is_some_and(|plain| plain == word))
@@ -127,6 +138,16 @@ impl<'a> Question<'a> {
     /// Whether the question itself says `word`.
     pub(super) fn asks_for(&self, word: &str) -> bool {
         self.find(word).positions.iter().any(|positions| !positions.is_empty())
+    }
+
+    /// Whether the index says `word` seldom: names of people and places are rare, while "Listing" and "Chapter" begin with
+    /// capitals on every page.
+    pub(super) fn is_rare(&self, word: &str) -> bool {
+        let mut rarest = 0.0_f64;
+        analysis::index_terms(word, self.languages.first().copied(), &mut |term| {
+            rarest = rarest.max((self.rarity)(term.text));
+        });
+        rarest >= RARE * self.unseen
     }
 
     /// Share of the question's weight for which `has` holds.

@@ -58,7 +58,7 @@ pub(super) struct Features {
     pub cosine: f64,
     /// Against: too short to say anything.
     pub is_short: f64,
-    /// Against: a question, a heading, a table row, code.
+    /// Against: a question, a heading, a caption; twice as much for code that nobody asked for.
     pub is_odd: f64,
     /// Against: leans on the sentence before it.
     pub leans: f64,
@@ -198,7 +198,8 @@ fn oddness(candidate: &Candidate, wish: &Wish) -> f64 {
         .trim_end_matches(|c: char| "\"'”’»)]*_`」』）".contains(c))
         .ends_with(['.', '!', '。', '！', '．', '।', '۔', '…', '።', '។', ';']);
     match candidate.kind {
-        Kind::Code => f64::from(u8::from(!wish.wants_code)),
+        // In source code every passage has some, and it has many words.
+        Kind::Code => 2.0 * f64::from(u8::from(!wish.wants_code)),
         Kind::Heading => 1.0,
         _ if is_open || candidate.n_words == 0 => 1.0,
         // A caption, a label, a line of a form. Thai ends its sentences with nothing.
@@ -377,7 +378,8 @@ fn fits(wanted: Wanted, candidate: &Candidate, question: &Question<'_>) -> bool 
                 || text.contains('年') && text.contains(|c: char| c.is_ascii_digit())
         }
         Wanted::Person | Wanted::Place => {
-            words.skip(1).any(|word| word.starts_with(char::is_uppercase) && word.chars().count() > 1 && is_new(word))
+            let is_capital = |word: &str| word.starts_with(char::is_uppercase) && word.chars().count() > 1;
+            words.skip(1).any(|word| is_capital(word) && is_new(word) && question.is_rare(word))
         }
         Wanted::Reason => {
             let lower = text.to_lowercase();

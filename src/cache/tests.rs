@@ -261,3 +261,46 @@ fn sixteen_writers_share_a_file() {
     assert_eq!(stats[3].count, 16 * 20);
     assert_eq!(stats[3].bytes, 16 * 20 * 132);
 }
+
+/// Somebody holds the file for longer than a command should wait: rows are forgotten, look-ups go on, nothing fails.
+#[test]
+fn a_file_that_is_held_costs_one_bounded_wait() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = filled(dir.path());
+    let holder = Connection::open(dir.path().join(FILE)).unwrap();
+    holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let cache = open(dir.path());
+    keep(&cache, Table::Answers, "a", 10, NOW);
+    cache.flush();
+    assert!(!cache.is_writable(), "it does not wait again");
+    keep(&cache, Table::Answers, "b", 10, NOW);
+    cache.flush();
+    assert_eq!(cache.embedding(&key, MODEL, 2, NOW), Some(vector()), "readers do not wait for a writer");
+    drop(cache);
+    holder.execute_batch("COMMIT").unwrap();
+    let cache = open(dir.path());
+    assert!(!has(&cache, Table::Answers, "a", NOW) && cache.is_writable());
+}
+
+#[test]
+fn a_file_that_is_deleted_or_replaced_while_it_is_open_harms_nothing() {
+    for replacement in [None, Some(vec![7u8; 9000]), Some(Vec::new())] {
+        let dir = tempfile::tempdir().unwrap();
+        let key = filled(dir.path());
+        let cache = open(dir.path());
+        assert_eq!(cache.embedding(&key, MODEL, 2, NOW), Some(vector()));
+        for name in [FILE.to_owned(), format!("{FILE}-wal"), format!("{FILE}-shm")] {
+            let _ = std::fs::remove_file(dir.path().join(name));
+        }
+        if let Some(bytes) = replacement {
+            std::fs::write(dir.path().join(FILE), bytes).unwrap();
+        }
+        keep(&cache, Table::Answers, "a", 10, NOW);
+        cache.flush();
+        assert!(cache.embedding(&key, MODEL, 2, NOW).is_none_or(|found| found == vector()));
+        drop(cache);
+        // The next process has a cache that works.
+        let key = filled(dir.path());
+        assert_eq!(open(dir.path()).embedding(&key, MODEL, 2, NOW), Some(vector()));
+    }
+}

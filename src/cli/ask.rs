@@ -19,6 +19,7 @@ use crate::batch;
 use crate::cache::Caching;
 use crate::engine::Engine;
 use crate::error::{Fault, Result};
+use crate::llm::Finish;
 
 /// Answer a question from the index, with citations
 ///
@@ -30,7 +31,7 @@ pub struct AskArgs {
     #[arg(required_unless_present = "batch")]
     question: Option<String>,
     /// Answer every line of FILE (or `-`): a question, or {"id": …, "question": "…"}; prints one JSON object a line
-    #[arg(long, value_name = "FILE", conflicts_with = "question")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["question", "session", "resume"])]
     batch: Option<PathBuf>,
     #[command(flatten)]
     within: WithinArgs,
@@ -49,7 +50,7 @@ pub struct HowArgs {
     mode: Option<ModeArg>,
     /// What kind of answer [default: told from the question]
     #[arg(long, value_name = "INTENT", value_parser = intent)]
-    pub(super) intent: Option<Intent>,
+    intent: Option<Intent>,
     /// Longest answer, in words [default: 60]
     #[arg(long, value_name = "N")]
     max_words: Option<usize>,
@@ -106,12 +107,14 @@ impl HowArgs {
         k.into_iter().chain(mode).chain(words).chain(generator).chain(fallback).collect()
     }
 
-    pub fn caching(&self) -> Caching {
-        match (self.no_cache, self.refresh) {
+    /// A request without its question.
+    pub fn request(&self) -> Request {
+        let caching = match (self.no_cache, self.refresh) {
             (true, _) => Caching::Off,
             (_, true) => Caching::Refresh,
             _ => Caching::Use,
-        }
+        };
+        Request { intent: self.intent, caching, ..Request::default() }
     }
 }
 
@@ -128,9 +131,8 @@ pub fn run(args: &AskArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
     let mut session = args.within.begin(engine)?;
     let request = Request {
         question: question.clone(),
-        intent: args.how.intent,
-        caching: args.how.caching(),
         earlier: session.as_ref().map(|session| session.turns().to_vec()).unwrap_or_default(),
+        ..args.how.request()
     };
     let mut asker = Asker::open(engine)?;
     let response = answered(&mut asker, engine, &request, ui)?;
@@ -189,7 +191,7 @@ pub(super) fn ended(response: &Response) -> Result<Outcome> {
 /// Answers a file of questions, one JSON object a line.
 fn many(file: &Path, how: &HowArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
     let (mut answered, mut unsupported, mut failed) = (0, 0, 0);
-    batch::run(engine, questions(file)?, how.caching(), &mut |item| {
+    batch::run(engine, questions(file)?, &how.request(), &mut |item| {
         let mut object = match &item.outcome {
             Ok(response) => {
                 answered += u64::from(response.answer.supported);
@@ -289,6 +291,9 @@ fn show(response: &Response, is_seen: bool, ui: &Ui) {
         });
         let tries = if writing.attempts > 1 { format!(", {} tries", writing.attempts) } else { String::new() };
         ui.note(format!("{}{}{tries}", writing.model, usage.unwrap_or_default()));
+        if writing.finish == Finish::Length {
+            ui.note("the model stopped at the longest reply that llm.max_tokens allows");
+        }
     }
     let t = response.timings;
     ui.detail(format!(

@@ -139,7 +139,7 @@ fn purge(tables: &str, engine: &Engine, ui: &Ui) -> Result<Outcome> {
 fn warm(file: &Path, how: &HowArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
     let bar = ui.progress();
     let (mut asked, mut known, mut failed) = (0u64, 0u64, Vec::new());
-    batch::run(engine, questions(file)?, how.caching(), &mut |item| {
+    batch::run(engine, questions(file)?, &how.request(), &mut |item| {
         asked += 1;
         match item.outcome {
             Ok(response) => known += u64::from(response.cache.answer_hit),

@@ -83,12 +83,8 @@ struct Chat<'a> {
 impl Chat<'_> {
     /// Answers a question, shows the answer and keeps both.
     fn answer(&mut self, question: &str) -> Result<bool> {
-        let request = Request {
-            question: question.to_owned(),
-            intent: self.how.intent,
-            caching: self.how.caching(),
-            earlier: self.session.turns().to_vec(),
-        };
+        let request =
+            Request { question: question.to_owned(), earlier: self.session.turns().to_vec(), ..self.how.request() };
         let response = ask::answered(&mut self.asker, self.engine, &request, self.ui)?;
         if self.ui.json {
             let mut object = wire::answer(&response);
@@ -176,11 +172,11 @@ impl Chat<'_> {
                 // What is wrong with one question, or with a service for a while, need not be wrong with the next.
                 Err(fault) if matches!(fault.kind(), Kind::Usage | Kind::Outside) => {
                     n_failed += 1;
-                    match self.ui.json {
-                        true => {
-                            self.ui.json_line(&json!({ "session": self.session.id(), "error": wire::fault(&fault) }))
-                        }
-                        false => self.ui.fault(&fault, exit::code_of_fault(&fault)),
+                    if self.ui.json {
+                        let id = self.session.id();
+                        self.ui.json_line(&json!({ "session": id, "error": wire::fault(&fault) }));
+                    } else {
+                        self.ui.fault(&fault, exit::code_of_fault(&fault));
                     }
                 }
                 Err(fault) => return Err(fault),

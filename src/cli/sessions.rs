@@ -17,7 +17,7 @@ use crate::sessions::{Cited, Session, Turn, new_id};
 
 /// Show, export or remove conversations
 ///
-/// A conversation is forgotten a day after its last question; the setting sessions.ttl_hours says otherwise.
+/// A conversation is forgotten a day after its last question; the setting `sessions.ttl_hours` says otherwise.
 #[derive(Debug, Args)]
 pub struct SessionsArgs {
     #[command(subcommand)]
@@ -37,7 +37,7 @@ enum Action {
     Export {
         /// Its name
         id: String,
-        /// New folder for session.jsonl [default: runs/session_TIME in the data directory]
+        /// New folder for session.jsonl [default: `runs/session_TIME` in the data directory]
         #[arg(long, value_name = "DIR")]
         to: Option<PathBuf>,
     },
@@ -152,7 +152,7 @@ fn list(engine: &Engine, ui: &Ui) -> Result<Outcome> {
         let rows = found
             .iter()
             .map(|s| vec![s.id.clone(), s.turns.to_string(), clipped(&s.first_question, ui.width() / 2), time(s.used)]);
-        ui.table(&["session", "count", "first question", "last used"], rows.collect());
+        ui.table(&["session", "turns", "first question", "last used"], rows.collect());
     }
     Ok(Outcome::Done)
 }

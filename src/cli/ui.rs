@@ -203,7 +203,8 @@ pub fn json_fault(fault: &Fault, code: u8) {
 }
 
 /// Columns of numbers.
-const RIGHT_ALIGNED: [&str; 13] = [
+const RIGHT_ALIGNED: [&str; 14] = [
+    "turns",
     "hits",
     "misses",
     "hit rate",

@@ -50,11 +50,8 @@ pub(super) fn summaries(connection: &Connection) -> Outcome<Vec<Summary>> {
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         let Some(mut summary) = summary(row) else { return Ok(Err(Bad { id: id(row) })) };
-        let turns = match checked_turns(connection, &summary.id, 1)? {
-            Some(turns) => turns,
-            None => return Ok(Err(Bad { id: summary.id })),
-        };
-        let Some(first) = turns.into_iter().next() else { return Ok(Err(Bad { id: summary.id })) };
+        let first = checked_turns(connection, &summary.id, 1)?.unwrap_or_default().into_iter().next();
+        let Some(first) = first else { return Ok(Err(Bad { id: summary.id })) };
         summary.first_question = first.question;
         found.push(summary);
     }

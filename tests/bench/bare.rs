@@ -2,7 +2,9 @@
 //!
 //! `bare embed INDEX` runs the network over every distinct text of an index, tokenised beforehand, one thread a core,
 //! and times nothing else: no ingest can be faster. `bare load QUESTION` loads library, network and tokenizer and
-//! embeds one question: no search that uses the model can be faster. The data directory comes from the environment, as
+//! embeds one question: no search that uses the model can be faster. `bare nearest INDEX FILE` is the simplest answerer there is:
+//! of every sentence of an index the one with the largest cosine, for each line of a file of questions; an answer that
+//! retrieves, chooses and refuses should hold more. The data directory comes from the environment, as
 //! for `rag`. Run by `scripts/bench`.
 
 use std::collections::HashSet;
@@ -11,11 +13,13 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
+use rag::analysis;
 use rag::config::{Config, World};
 use rag::document::{context_line, embedded_text};
 use rag::error::{Fault, Result};
 use rag::index::Store;
 use rag::model::{Network, Role, Runtime, Tokenizer, find_model, find_runtime, forbid_telemetry};
+use rag::vector::dot;
 
 fn main() -> Result<()> {
     forbid_telemetry();
@@ -26,8 +30,11 @@ fn main() -> Result<()> {
     let line = match args.as_slice() {
         ["embed", index] => embed(&config, index)?,
         ["load", question] => load(&config, question)?,
+        ["nearest", index, questions] => nearest(&config, index, questions)?,
         // `cargo bench` names no mode; there is nothing to compare with then.
-        _ => "usage: bare embed INDEX | bare load QUESTION (scripts/bench runs it)".to_owned(),
+        _ => {
+            "usage: bare embed INDEX | bare load QUESTION | bare nearest INDEX FILE (scripts/bench runs it)".to_owned()
+        }
     };
     let _ = writeln!(std::io::stdout(), "{line}");
     Ok(())
@@ -89,4 +96,29 @@ fn load(config: &Config, question: &str) -> Result<String> {
     // As `rag` does: the system cleans up faster.
     std::mem::forget(network);
     Ok(format!(r#"{{"dimension": {dimension}, "seconds": {}}}"#, start.elapsed().as_secs_f64()))
+}
+
+/// A line of JSON for each line of `questions`: the sentence of the index with the largest cosine.
+fn nearest(config: &Config, index: &str, questions: &str) -> Result<String> {
+    let files = find_model(&config.asset_dirs, &config.model)?;
+    let runtime = Runtime::load(&find_runtime(&config.asset_dirs, config.runtime_library.as_deref())?)?;
+    let tokenizer = Tokenizer::load(&files)?;
+    let mut network = Network::load(&runtime, &files)?;
+    let mut texts = Vec::new();
+    Store::new(&config.data_dir).open(index)?.for_each(&mut |stored, _| {
+        let text = &stored.chunk.text;
+        texts.extend(analysis::sentences(text).into_iter().map(|span| analysis::plain(&text[span.range()])));
+    })?;
+    let mut embed = |role, text: &str| network.embed(&tokenizer, &files.spec, role, text);
+    let vectors: Vec<_> = texts.iter().map(|text| embed(Role::Passage, text)).collect::<Result<_>>()?;
+    let asked =
+        std::fs::read_to_string(questions).map_err(|e| Fault::failed("cannot read the questions").because(e))?;
+    let mut lines = Vec::new();
+    for question in asked.lines() {
+        let vector = embed(Role::Query, question)?;
+        let cosines = vectors.iter().map(|other| dot(vector.as_slice(), other.as_slice()));
+        let best = cosines.enumerate().max_by(|a, b| a.1.total_cmp(&b.1)).map_or("", |(at, _)| texts[at].as_str());
+        lines.push(serde_json::Value::from(best).to_string());
+    }
+    Ok(lines.join("\n"))
 }

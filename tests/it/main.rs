@@ -44,6 +44,8 @@ mod model;
 mod privacy;
 // `rag search`.
 mod search;
+// `rag chat` and `rag sessions`.
+mod sessions;
 // House rules that a compiler does not hold.
 mod support;
 mod tidy;

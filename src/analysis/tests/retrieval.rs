@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::analysis::{index_terms, query_terms};
+use crate::analysis::{Query, expand, index_terms, query_terms};
 
 /// A folder of public data, or a printed reason why the test says nothing.
 pub(crate) fn data(name: &str) -> Option<PathBuf> {
@@ -53,10 +53,29 @@ impl Bm25 {
 
     /// The ten best documents with their scores.
     pub(crate) fn search(&self, question: &str, languages: &[&str], k1: f32, b: f32) -> Vec<(u32, f32)> {
+        self.ranked(&query_terms(question, languages), k1, b)
+    }
+
+    /// The same, looked for again with the acronyms that the best documents explain.
+    pub(crate) fn search_expanded(
+        &self,
+        question: &str,
+        languages: &[&str],
+        texts: &[String],
+        k1: f32,
+        b: f32,
+    ) -> Vec<(u32, f32)> {
+        let mut query = query_terms(question, languages);
+        let found = self.ranked(&query, k1, b);
+        let best: Vec<&str> = found.iter().take(5).map(|(doc, _)| texts[*doc as usize].as_str()).collect();
+        if expand(&mut query, question, &best, languages) { self.ranked(&query, k1, b) } else { found }
+    }
+
+    fn ranked(&self, query: &Query, k1: f32, b: f32) -> Vec<(u32, f32)> {
         let n = self.lengths.len() as f32;
         let average = self.lengths.iter().sum::<f32>() / n;
         let mut scores: HashMap<u32, f32> = HashMap::new();
-        for term in query_terms(question, languages).terms {
+        for term in &query.terms {
             let mut best: HashMap<u32, f32> = HashMap::new();
             for (list, idf) in
                 term.variants.iter().filter_map(|variant| Some((self.postings.get(variant)?, self.idf(variant))))
@@ -77,7 +96,7 @@ impl Bm25 {
 }
 
 /// Mean nDCG@10 of a collection in BEIR layout.
-fn ndcg(folder: &Path, language: &str, k1: f32, b: f32) -> f32 {
+fn ndcg(folder: &Path, language: &str, k1: f32, b: f32, expands: bool) -> f32 {
     let lines = |name: &str| -> Vec<serde_json::Value> {
         let text = fs::read_to_string(folder.join(name)).expect("readable");
         text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
@@ -101,7 +120,12 @@ fn ndcg(folder: &Path, language: &str, k1: f32, b: f32) -> f32 {
     for query in lines("queries.jsonl") {
         let Some(relevant) = judged.get(&string(&query, "_id")) else { continue };
         let gain = |rank: usize, grade: f32| (2.0_f32.powf(grade) - 1.0) / (rank as f32 + 2.0).log2();
-        let found = index.search(&string(&query, "text"), &[language], k1, b);
+        let text = string(&query, "text");
+        let found = if expands {
+            index.search_expanded(&text, &[language], &texts, k1, b)
+        } else {
+            index.search(&text, &[language], k1, b)
+        };
         let dcg: f32 = found
             .iter()
             .enumerate()
@@ -118,9 +142,10 @@ fn ndcg(folder: &Path, language: &str, k1: f32, b: f32) -> f32 {
 
 fn check(name: &str, language: &str, at_least: f32) {
     let Some(folder) = data(name) else { return };
-    let found = ndcg(&folder, language, 0.9, 0.4);
-    let tantivy = ndcg(&folder, language, 1.2, 0.75);
-    eprintln!("{name}: nDCG@10 {found:.4} (k1 0.9, b 0.4), {tantivy:.4} (k1 1.2, b 0.75)");
+    let found = ndcg(&folder, language, 0.9, 0.4, false);
+    let expanded = ndcg(&folder, language, 0.9, 0.4, true);
+    eprintln!("{name}: nDCG@10 {found:.4} (k1 0.9, b 0.4), with acronyms {expanded:.4}");
+    assert!(expanded >= found - 0.0002, "{name}: acronyms take {:.4} away", found - expanded);
     assert!(found >= at_least, "{name}: nDCG@10 {found:.4}, was at least {at_least}");
 }
 
@@ -138,4 +163,47 @@ fn english_questions() {
 #[test]
 fn chinese_questions() {
     check("xquad_zh", "zh", 0.96);
+}
+
+/// Where documents and questions put the same thing differently: each question with the document that answers it.
+#[test]
+fn forms_of_the_corpus_are_found() {
+    let texts: Vec<String> = [
+        "The write-ahead log (WAL) is written first. It grows until somebody looks after it.",
+        "A checkpoint copies the write-ahead log into the database and empties it.",
+        "An LRU (least recently used) cache throws the oldest entry out.",
+        "Entries that were least recently used go first when memory is short.",
+        "The filename may hold spaces.",
+        "A name may be given to every column of a table.",
+        "Records are serialized with their length in front of them.",
+        "Every log line has a time, a level and a text.",
+        "The file is closed when the last reader leaves.",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    let index = Bm25::new(&texts, Some("en"));
+    let cases: &[(&str, u32)] = &[
+        ("WAL checkpoint", 1),
+        ("WAL database", 1),
+        ("What does LRU throw out?", 2),
+        ("file name with spaces", 4),
+        ("How are records serialised?", 6),
+        ("colour of a log line", 7),
+    ];
+    for &(question, doc) in cases {
+        let found = index.search_expanded(question, &["en"], &texts, 0.9, 0.4);
+        assert_eq!(found.first().map(|(doc, _)| *doc), Some(doc), "{question:?}: {found:?}");
+    }
+    // The second half of a pair is found by the other half's name alone.
+    let finds = |question: &str, expands: bool, doc: u32| {
+        let found = if expands {
+            index.search_expanded(question, &["en"], &texts, 0.9, 0.4)
+        } else {
+            index.search(question, &["en"], 0.9, 0.4)
+        };
+        found.iter().any(|(other, _)| *other == doc)
+    };
+    for (question, doc) in [("What is the WAL?", 1), ("What is LRU?", 3)] {
+        assert!(!finds(question, false, doc) && finds(question, true, doc), "{question:?}");
+    }
 }

@@ -226,7 +226,7 @@ const ALL: [&Language; 4] = [&ENGLISH, &GERMAN, &FRENCH, &SPANISH];
 
 impl Language {
     /// The language whose small words a text has most of. English, when none is ahead.
-    pub fn of<'a>(words: impl Iterator<Item = &'a str> + Clone) -> &'static Self {
+    pub fn of<'a>(words: &(impl Iterator<Item = &'a str> + Clone)) -> &'static Self {
         let n_own = |language: &Self| {
             words.clone().filter(|word| language.knows(word) || analysis::is_stop_word(word, language.code)).count()
         };

@@ -43,7 +43,7 @@ pub fn resolve(question: &str, earlier: &[&str], languages: &[&str], weight: &dy
     } else {
         let (asked, said) = (words(question), words(before));
         let small = asked.iter().chain(&said).map(|word| word.lower.as_str());
-        let language = Language::of(small);
+        let language = Language::of(&small);
         Spaced { question, before, asked, said, language, languages, weight }.query()
     };
     match query {
