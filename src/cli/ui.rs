@@ -119,6 +119,14 @@ impl Ui {
         }
     }
 
+    /// Talk about something that went wrong: a coloured word, then what strangers may have named. Unless quiet.
+    pub fn complaint(&self, word: &str, text: &str) {
+        if !self.quiet {
+            let line = format!("{} {}\n", paint(self.err_color, Tone::Bad, word), safe_name(text));
+            let _ = io::stderr().lock().write_all(line.as_bytes());
+        }
+    }
+
     /// Talk that whoever asked for quiet must hear too.
     #[expect(clippy::unused_self, reason = "whoever may not print has no Ui")]
     pub fn warn(&self, text: impl Display) {

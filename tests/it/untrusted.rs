@@ -367,6 +367,21 @@ fn without_a_model_documents_are_inert_too() {
 }
 
 #[test]
+fn a_name_forges_nothing_where_a_file_fails() {
+    let sandbox = Sandbox::new();
+    sandbox.write("docs/\x1b[7ma\n100 % payload.md", "More than five bytes.");
+    let ingest = |color| {
+        let mut command = sandbox.command(["ingest", "--dir", "docs", "--color", color]);
+        Run::of(command.env("RAG_INGEST_MAX_FILE_BYTES", "5")).exits(4)
+    };
+    let (plain, painted) = (ingest("never"), ingest("always"));
+    assert_inert(&plain.stderr, "talk");
+    assert!(plain.stderr.contains("failed docs/\u{fffd}[7ma\u{fffd}100 % payload.md: 21 bytes"), "{plain}");
+    assert!(painted.stderr.contains("\x1b[31mfailed\x1b[0m docs/\u{fffd}[7ma\u{fffd}100 %"), "{painted}");
+    assert_eq!(without_colours(&painted.stderr), plain.stderr);
+}
+
+#[test]
 fn collected_attacks_change_nothing_but_the_answer() {
     let Some(folder) = shared_data("bipia").filter(|_| has_loopback()) else { return };
     let mut endings = Vec::new();
