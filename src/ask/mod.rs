@@ -19,7 +19,7 @@ use crate::answer::{self, Evidence, Exchange, Intent, Options, PROMPT_VERSION, P
 use crate::cache::{Caching, KeptAnswer, Key};
 use crate::config::Generator;
 use crate::disk::Blake;
-use crate::document::{Answer, Citation, Hit};
+use crate::document::{Answer, Citation, Hit, context_line};
 use crate::engine::Engine;
 use crate::error::{Fault, Kind, Result};
 use crate::llm::{Client, Finish};
@@ -29,7 +29,7 @@ use extract::Rarity;
 pub use generate::{Checks, Writing};
 
 /// Version of what an extractive answer is made by; raise it when the same evidence may give another answer.
-const EXTRACTIVE_VERSION: u32 = 1;
+const EXTRACTIVE_VERSION: u32 = 2;
 
 /// Exchanges of a conversation that a language model is told.
 const MAX_EARLIER: usize = 6;
@@ -89,10 +89,20 @@ pub struct Response {
     pub checks: Checks,
     /// Why the extractive generator answered in the language model's place.
     pub fallback: Option<Fault>,
-    /// Which of the cited passages try to give orders to a model, and what kind.
-    pub orders: Vec<(usize, Vec<OrderKind>)>,
+    /// Passages that try to give orders to a model: those that are cited, and those that the language model read.
+    pub orders: Vec<Ordering>,
     /// The index has no vectors yet: how many are made, and of how many.
     pub pending: Option<(u64, u64)>,
+}
+
+/// A passage that tries to give orders.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ordering {
+    /// Its number in the answer; `None` when the answer does not cite it.
+    pub n: Option<usize>,
+    pub hit: Hit,
+    /// Each kind once.
+    pub kinds: Vec<OrderKind>,
 }
 
 impl Response {
@@ -121,6 +131,8 @@ struct Found {
 struct Made {
     kept: KeptAnswer,
     answer: Answer,
+    /// What the language model was shown, this time or when the answer was made.
+    read: Vec<Evidence>,
     writing: Option<Writing>,
 }
 
@@ -174,14 +186,14 @@ impl Asker {
             generator = Generator::Extractive;
             made = self.extracted(engine, &question, &evidence, &options, &mut cache);
         }
-        let Made { kept, answer, writing } = made?;
+        let Made { kept, answer, read, writing } = made?;
         timings.generation_ms = milliseconds(generation);
         timings.total_ms = milliseconds(start);
         let meta = self.searcher.snapshot.meta();
         Ok(Response {
             question: request.question.clone(),
             resolved: question.resolved,
-            orders: ordering(&answer.citations),
+            orders: ordering(&answer.citations, &read),
             answer,
             intent,
             generator,
@@ -257,14 +269,14 @@ impl Asker {
         rarity.finish()?;
         cache.answer_hit = known.is_some();
         if let Some((kept, answer)) = known {
-            return Ok(Made { kept, answer, writing: None });
+            return Ok(Made { kept, answer, read: Vec::new(), writing: None });
         }
         let (answer, rarity) = extract::answer(engine, &mut self.searcher, question, evidence, options, cache)?;
         let kept = KeptAnswer { rarity, ..kept(&answer, evidence) };
         if caching.writes() {
             engine.cache().keep_answer(key, scope, &kept, engine.now_s());
         }
-        Ok(Made { kept, answer, writing: None })
+        Ok(Made { kept, answer, read: Vec::new(), writing: None })
     }
 
     /// What a language model makes of the evidence, kept or anew.
@@ -299,7 +311,7 @@ impl Asker {
         cache.answer_hit = known.is_some();
         if let Some((kept, answer)) = known {
             on(Event::Text(&answer.text));
-            return Ok(Made { kept, answer, writing: None });
+            return Ok(Made { kept, answer, read: prompt.sources, writing: None });
         }
         let languages = self.searcher.snapshot.meta().query_languages();
         let stop = || engine.interrupted();
@@ -315,7 +327,7 @@ impl Asker {
         if caching.writes() && writing.finish == Finish::Complete {
             engine.cache().keep_answer(key, &llm.model, &kept, engine.now_s());
         }
-        Ok(Made { kept, answer, writing: Some(writing) })
+        Ok(Made { kept, answer, read: prompt.sources, writing: Some(writing) })
     }
 
     /// Ranks passages for every part of the question.
@@ -420,13 +432,21 @@ fn told(kept: &KeptAnswer, evidence: &[Evidence]) -> Option<Answer> {
     Some(Answer { text: kept.text.clone(), supported: kept.supported, citations })
 }
 
-/// Which passages try to give orders.
-fn ordering(citations: &[Citation]) -> Vec<(usize, Vec<OrderKind>)> {
-    let kinds = |citation: &Citation| {
-        let mut kinds: Vec<OrderKind> = orders(&citation.hit.chunk.text).into_iter().map(|order| order.kind).collect();
-        kinds.sort_unstable();
-        kinds.dedup();
-        kinds
-    };
-    citations.iter().map(|citation| (citation.n, kinds(citation))).filter(|(_, kinds)| !kinds.is_empty()).collect()
+/// Which passages try to give orders, the cited ones first.
+fn ordering(citations: &[Citation], read: &[Evidence]) -> Vec<Ordering> {
+    let cited = citations.iter().map(|citation| (Some(citation.n), &citation.hit));
+    let is_cited = |hit: &Hit| citations.iter().any(|citation| citation.hit == *hit);
+    let uncited = read.iter().map(|piece| (None, &piece.hit)).filter(|(_, hit)| !is_cited(hit));
+    let passages = cited.chain(uncited).map(|(n, hit)| Ordering { n, hit: hit.clone(), kinds: kinds_of_orders(hit) });
+    passages.filter(|passage| !passage.kinds.is_empty()).collect()
+}
+
+/// What kinds of orders a passage tries to give, with all that a model is told of it: path, title and headings too.
+pub fn kinds_of_orders(hit: &Hit) -> Vec<OrderKind> {
+    let context = context_line(hit.title.as_deref(), &hit.chunk.heading);
+    let orders = orders(&[&*hit.path, &context, &hit.chunk.text].join("\n"));
+    let mut kinds: Vec<OrderKind> = orders.into_iter().map(|order| order.kind).collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    kinds
 }

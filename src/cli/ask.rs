@@ -12,6 +12,7 @@ use super::search::{ModeArg, heading, place};
 use super::sessions::{WithinArgs, turn};
 use super::ui::{Tone, Ui, clipped, count, counted, safe, wrapped};
 use super::wire;
+use crate::analysis::untrusted::OrderKind;
 use crate::answer::Intent;
 use crate::ask::{Asker, Event, Request, Response};
 use crate::batch;
@@ -228,11 +229,16 @@ pub(super) fn questions(file: &Path) -> Result<Box<dyn BufRead + Send>> {
     Ok(Box::new(BufReader::new(opened)))
 }
 
+pub(super) fn gives_orders(kinds: &[OrderKind]) -> String {
+    let kinds: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
+    format!("tries to give orders ({})", kinds.join(", "))
+}
+
 /// Prints one answer and its sources; only these when the answer has been seen.
 fn show(response: &Response, is_seen: bool, ui: &Ui) {
     let answer = &response.answer;
     if let Some(fault) = &response.fallback {
-        ui.note(format!("{fault}; answered from the passages alone"));
+        ui.warn(format!("{fault}; answered from the passages alone"));
     }
     ui.pending(response.pending);
     if !answer.supported {
@@ -253,14 +259,16 @@ fn show(response: &Response, is_seen: bool, ui: &Ui) {
             ui.paint(Tone::Place, &place),
             clipped(&heading(&citation.hit), room)
         ));
-        if let Some((_, kinds)) = response.orders.iter().find(|(n, _)| *n == citation.n) {
-            let kinds: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
-            let warning = format!("    this passage tries to give orders ({})", kinds.join(", "));
-            ui.line(ui.paint(Tone::Bad, &warning));
+        if let Some(ordering) = response.orders.iter().find(|ordering| ordering.n == Some(citation.n)) {
+            ui.line(ui.paint(Tone::Bad, &format!("    this passage {}", gives_orders(&ordering.kinds))));
         }
         if !answer.supported {
             ui.line(format!("    {}", clipped(&citation.hit.chunk.text, ui.width() - 4)));
         }
+    }
+    for ordering in response.orders.iter().filter(|ordering| ordering.n.is_none()) {
+        let warning = format!("{}, not cited, {}", place(&ordering.hit), gives_orders(&ordering.kinds));
+        ui.line(ui.paint(Tone::Bad, &warning));
     }
     let checks = &response.checks;
     for sentence in &checks.unsupported {

@@ -188,7 +188,7 @@ fn print_summary(ui: &Ui, report: &Report) {
     /// More would push the summary off the screen; `--json` has them all.
     const SHOWN: usize = 10;
     for (path, reason) in report.failed.iter().take(SHOWN) {
-        ui.note(format!("{} {path}: {reason}", ui.paint(Tone::Bad, "failed")));
+        ui.complaint("failed", &format!("{path}: {reason}"));
     }
     if report.failed.len() > SHOWN {
         ui.note(format!("… and {} more; `--json` lists them all", report.failed.len() - SHOWN));

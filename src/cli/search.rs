@@ -4,9 +4,11 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::Flags;
+use super::ask::gives_orders;
 use super::exit::Outcome;
-use super::ui::{Tone, Ui, clipped, safe};
+use super::ui::{Tone, Ui, clipped, safe_name};
 use super::wire::{self, HitJson};
+use crate::ask::kinds_of_orders;
 use crate::cache::Caching;
 use crate::config;
 use crate::document::{Hit, Leg};
@@ -74,7 +76,11 @@ pub fn run(args: &SearchArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
         config::Mode::Hybrid | config::Mode::Dense => searcher.find(engine, &request)?,
     };
     if ui.json {
-        let hits: Vec<HitJson<'_>> = response.hits.iter().map(|hit| HitJson::new(hit, args.explain)).collect();
+        let hits: Vec<HitJson<'_>> = response
+            .hits
+            .iter()
+            .map(|hit| HitJson::new(hit, args.explain).with_orders(&kinds_of_orders(hit)))
+            .collect();
         let t = response.timings;
         ui.json(&json!({
             "query": response.query,
@@ -134,9 +140,13 @@ fn print_hit(ui: &Ui, hit: &Hit, explain: bool) {
         ui.line(ui.paint(Tone::Faint, &format!("    {}", leg("dense  ", hit.legs.dense))));
     }
     ui.line(format!("    {}", clipped(&hit.chunk.text, 2 * ui.width() - 8).as_str()));
+    let kinds = kinds_of_orders(hit);
+    if !kinds.is_empty() {
+        ui.line(ui.paint(Tone::Faint, &format!("    {}", gives_orders(&kinds))));
+    }
     match hit.also.as_slice() {
         [] => {}
-        [(path, line)] => ui.line(ui.paint(Tone::Faint, &format!("    also {}:{line}", safe(path)))),
+        [(path, line)] => ui.line(ui.paint(Tone::Faint, &format!("    also {}:{line}", safe_name(path)))),
         more => ui.line(ui.paint(Tone::Faint, &format!("    also in {} other places", more.len()))),
     }
 }
@@ -146,7 +156,7 @@ pub fn place(hit: &Hit) -> String {
     let root = hit.root.trim_start_matches("./").trim_end_matches('/');
     let path = if root.is_empty() || root == "." { hit.path.to_string() } else { format!("{root}/{}", hit.path) };
     let page = hit.chunk.page.map(|page| format!(" (page {page})")).unwrap_or_default();
-    safe(&format!("{path}:{}{page}", hit.chunk.lines.first))
+    safe_name(&format!("{path}:{}{page}", hit.chunk.lines.first))
 }
 
 /// Title and headings, without a title that only repeats the path.

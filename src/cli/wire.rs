@@ -4,7 +4,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::exit::code_of_fault;
-use crate::ask::Response;
+use crate::analysis::untrusted::OrderKind;
+use crate::ask::{Ordering, Response};
 use crate::document::{Citation, Hit, Leg};
 use crate::error::Fault;
 use crate::llm::Finish;
@@ -27,6 +28,9 @@ pub struct HitJson<'a> {
     also: Vec<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     explain: Option<Value>,
+    /// What kinds of orders the passage tries to give.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    orders: Vec<&'static str>,
 }
 
 impl<'a> HitJson<'a> {
@@ -49,7 +53,13 @@ impl<'a> HitJson<'a> {
             text: &hit.chunk.text,
             also: hit.also.iter().map(|(path, line)| json!({ "path": &**path, "line": line })).collect(),
             explain: explain.then(|| json!({ "lexical": leg(hit.legs.lexical), "dense": leg(hit.legs.dense) })),
+            orders: Vec::new(),
         }
+    }
+
+    /// With the orders that the passage tries to give; an answer lists those of its sources itself.
+    pub fn with_orders(self, kinds: &[OrderKind]) -> Self {
+        Self { orders: kinds.iter().map(|kind| kind.name()).collect(), ..self }
     }
 }
 
@@ -88,7 +98,14 @@ pub fn answer(response: &Response) -> Value {
     let orders: Vec<Value> = response
         .orders
         .iter()
-        .map(|(n, kinds)| json!({ "n": n, "kinds": kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>() }))
+        .map(|Ordering { n, hit, kinds }| {
+            json!({
+                "n": n,
+                "path": *hit.path,
+                "lines": [hit.chunk.lines.first, hit.chunk.lines.last],
+                "kinds": kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>(),
+            })
+        })
         .collect();
     let citations: Vec<CitationJson<'_>> = response.answer.citations.iter().map(CitationJson::new).collect();
     let (t, cache) = (response.timings, response.cache);

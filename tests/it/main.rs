@@ -28,6 +28,8 @@ mod doctor;
 mod errors;
 // Sample folders and small helpers.
 mod fixtures;
+// Answers that a language model writes, through the real binary.
+mod generate;
 // Vectors of the reference implementation.
 mod golden;
 // `rag index`.
@@ -54,6 +56,8 @@ mod bundle;
 mod concurrency;
 // Kills, interruptions, full disks.
 mod crash;
+// Documents that give orders, and a model that obeys them.
+mod untrusted;
 // Flipped, cut, swapped and missing bytes.
 mod damage;
 // Every encoding, and things in a folder that are no files.
