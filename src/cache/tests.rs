@@ -261,3 +261,19 @@ fn sixteen_writers_share_a_file() {
     assert_eq!(stats[3].count, 16 * 20);
     assert_eq!(stats[3].bytes, 16 * 20 * 132);
 }
+
+#[test]
+fn a_second_look_comes_back_to_the_last_bit_and_never_as_no_number() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = |question: &str, text: &str| Key::second_look(MODEL, 1, question, text);
+    let score = 1.0 / 3.0;
+    open(dir.path()).keep_second_look(key("q", "text"), MODEL, score, 7);
+    let cache = open(dir.path());
+    assert_eq!(cache.second_look(&key("q", "text"), MODEL, NOW), Some(score));
+    for other in [key("qt", "ext"), key("q", "text "), Key::second_look(MODEL, 2, "q", "text")] {
+        assert_eq!(cache.second_look(&other, MODEL, NOW), None);
+    }
+    cache.keep(Table::Rerank, key("q", "text"), MODEL, f64::NAN.to_le_bytes().to_vec(), NOW);
+    assert_eq!(cache.second_look(&key("q", "text"), MODEL, NOW), None);
+    assert_eq!(cache.counters(Table::Rerank), Counters { hits: 1, misses: 4, damaged: 1, evicted: 0 });
+}
