@@ -110,19 +110,21 @@ pub struct Hit {
     pub legs: Legs,
 }
 
-/// What each leg of a hybrid search said about a hit; what `--explain` shows.
+/// What each leg of a search, and a second look, said about a hit; what `--explain` shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Legs {
     pub lexical: Option<Leg>,
     pub dense: Option<Leg>,
+    /// The second look, for a passage that got one.
+    pub rerank: Option<Leg>,
 }
 
 /// One leg's word on one hit.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Leg {
-    /// 1-based rank within the leg.
+    /// 1-based rank within the leg; of a second look, among the passages that got one.
     pub rank: usize,
-    /// BM25 score, or cosine similarity.
+    /// BM25 score, cosine similarity, or the mean of best cosines between tokens.
     pub score: f64,
     /// Score after normalisation, before weighting.
     pub normalised: f64,

@@ -22,7 +22,7 @@ fn hit(rank: usize, path: &str, start: usize, text: &str) -> Hit {
             page: None,
         },
         also: Vec::new(),
-        legs: Legs { lexical: Some(Leg { rank, score: 1.0, normalised: 1.0, weight: 1.0 }), dense: None },
+        legs: Legs { lexical: Some(Leg { rank, score: 1.0, normalised: 1.0, weight: 1.0 }), ..Legs::default() },
     }
 }
 

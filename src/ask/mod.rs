@@ -61,6 +61,8 @@ pub struct CacheUse {
     pub retrieval_hit: bool,
     pub embed_hits: u64,
     pub embed_misses: u64,
+    pub rerank_hits: u64,
+    pub rerank_misses: u64,
 }
 
 /// What is told while an answer is being made.
@@ -154,7 +156,16 @@ impl Asker {
     /// # Errors
     /// As [`Asker::open`].
     pub fn another(&self, engine: &Engine) -> Result<Self> {
-        Ok(Self { searcher: Searcher::open(engine)?, client: self.client.clone() })
+        let mut searcher = Searcher::open(engine)?;
+        searcher.threads = self.searcher.threads;
+        Ok(Self { searcher, client: self.client.clone() })
+    }
+
+    /// This asker as one of `n` that work side by side, which share the threads between them.
+    #[must_use]
+    pub fn one_of(mut self, n: usize) -> Self {
+        self.searcher.threads = (self.searcher.threads / n.max(1)).max(1);
+        self
     }
 
     /// Answers a question.
@@ -337,7 +348,13 @@ impl Asker {
         let mut cache = CacheUse { retrieval_hit: true, ..CacheUse::default() };
         let (mut parts, mut pending) = (Vec::new(), None);
         for query in answer::parts(resolved) {
-            let search = search::Request { query, mode: engine.config.search_mode, k, caching: request.caching };
+            let search = search::Request {
+                query,
+                mode: engine.config.search_mode,
+                k,
+                rerank: engine.config.rerank,
+                caching: request.caching,
+            };
             let found = self.searcher.find(engine, &search)?;
             timings.embedding_ms += found.timings.embedding_ms;
             timings.search_ms += found.timings.search_ms;
@@ -345,6 +362,8 @@ impl Asker {
             cache.embed_hits += found.embed_hits;
             cache.embed_misses += found.embed_misses;
             pending = found.pending;
+            cache.rerank_hits += found.rerank_hits;
+            cache.rerank_misses += found.rerank_misses;
             parts.push((search.query, found.hits));
         }
         let hits = if parts.len() == 1 { parts.remove(0).1 } else { answer::merge(&parts) };

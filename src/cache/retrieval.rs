@@ -24,6 +24,7 @@ struct StoredHit {
     also: Vec<(String, usize)>,
     lexical: Option<StoredLeg>,
     dense: Option<StoredLeg>,
+    rerank: Option<StoredLeg>,
 }
 
 /// Rank, then the bits of score, normalised score and weight.
@@ -66,6 +67,7 @@ impl StoredHit {
             also: hit.also.iter().map(|(path, line)| (path.to_string(), *line)).collect(),
             lexical: leg(hit.legs.lexical),
             dense: leg(hit.legs.dense),
+            rerank: leg(hit.legs.rerank),
         }
     }
 
@@ -92,7 +94,7 @@ impl StoredHit {
                 page: self.page,
             },
             also: self.also.into_iter().map(|(path, line)| (Arc::from(path), line)).collect(),
-            legs: Legs { lexical: leg(self.lexical), dense: leg(self.dense) },
+            legs: Legs { lexical: leg(self.lexical), dense: leg(self.dense), rerank: leg(self.rerank) },
         })
     }
 }

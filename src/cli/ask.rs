@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::Flags;
 use super::exit::Outcome;
-use super::search::{ModeArg, heading, place};
+use super::search::{ModeArg, RerankArg, heading, place};
 use super::sessions::{WithinArgs, turn};
 use super::ui::{Tone, Ui, clipped, count, counted, safe, wrapped};
 use super::wire;
@@ -48,6 +48,8 @@ pub struct HowArgs {
     /// Which legs to use [default: hybrid]
     #[arg(long, value_name = "MODE")]
     mode: Option<ModeArg>,
+    #[command(flatten)]
+    rerank: RerankArg,
     /// What kind of answer [default: told from the question]
     #[arg(long, value_name = "INTENT", value_parser = intent)]
     intent: Option<Intent>,
@@ -104,7 +106,7 @@ impl HowArgs {
             };
             ("fallback", name.to_owned(), "--fallback".to_owned())
         });
-        k.into_iter().chain(mode).chain(words).chain(generator).chain(fallback).collect()
+        k.into_iter().chain(mode).chain(self.rerank.flag()).chain(words).chain(generator).chain(fallback).collect()
     }
 
     /// A request without its question.

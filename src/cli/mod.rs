@@ -97,8 +97,9 @@ enum Command {
     Man(man::ManArgs),
 }
 
-/// Settings given as flags: key, value, flag as typed.
-type Flags = Vec<(&'static str, String, String)>;
+/// A setting given as a flag: key, value, flag as typed.
+type Flag = (&'static str, String, String);
+type Flags = Vec<Flag>;
 
 /// Runs one command line and says how it ended.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::exit::code_of_fault;
 use crate::analysis::untrusted::OrderKind;
 use crate::ask::{Ordering, Response};
-use crate::document::{Citation, Hit, Leg};
+use crate::document::{Citation, Hit, Leg, Legs};
 use crate::error::Fault;
 use crate::llm::Finish;
 use crate::sessions::Turn;
@@ -52,7 +52,10 @@ impl<'a> HitJson<'a> {
             heading: &hit.chunk.heading,
             text: &hit.chunk.text,
             also: hit.also.iter().map(|(path, line)| json!({ "path": &**path, "line": line })).collect(),
-            explain: explain.then(|| json!({ "lexical": leg(hit.legs.lexical), "dense": leg(hit.legs.dense) })),
+            explain: explain.then(|| {
+                let Legs { lexical, dense, rerank } = hit.legs;
+                json!({ "lexical": leg(lexical), "dense": leg(dense), "rerank": leg(rerank) })
+            }),
             orders: Vec::new(),
         }
     }
@@ -131,6 +134,8 @@ pub fn answer(response: &Response) -> Value {
             "retrieval_hit": cache.retrieval_hit,
             "embed_hits": cache.embed_hits,
             "embed_misses": cache.embed_misses,
+            "rerank_hits": cache.rerank_hits,
+            "rerank_misses": cache.rerank_misses,
         },
         "llm": writing,
         "checks": {

@@ -138,6 +138,10 @@ pub struct Config {
     pub search_mode: Mode,
     /// Share of the dense leg in the fused score when both legs have something to say, in 0..=1.
     pub dense_weight: f64,
+    /// Candidates that get a second look; 0 for none.
+    pub rerank: usize,
+    /// Share of the second look in the score of a passage that got one, in 0..=1.
+    pub rerank_weight: f64,
     /// Words that an extractive answer may have.
     pub ask_max_words: usize,
     pub generator: Generator,

@@ -60,7 +60,7 @@ pub fn fuse(lexical: Option<&[f32]>, dense: Option<&[f32]>, fusion: Fusion, dept
         None => vec![None; ranking.len()],
     };
     let legs = legs_of(&lexical, lexical_weight).into_iter().zip(legs_of(&dense, dense_weight));
-    let legs: Vec<Legs> = legs.map(|(lexical, dense)| Legs { lexical, dense }).collect();
+    let legs: Vec<Legs> = legs.map(|(lexical, dense)| Legs { lexical, dense, rerank: None }).collect();
     let fused = ranking.into_iter().zip(legs);
     fused.map(|((ordinal, score), legs)| Fused { ordinal, score, legs }).collect()
 }

@@ -68,7 +68,7 @@ impl Searches {
     }
 
     fn search(&self, mode: Mode) -> Result<Answer, Fault> {
-        let request = Request { query: QUESTION.to_owned(), mode, k: 50, caching: Caching::Use };
+        let request = Request { query: QUESTION.to_owned(), mode, k: 50, rerank: 0, caching: Caching::Use };
         let found = Searcher::open(&self.engine)?.search(&self.engine, &request)?;
         Ok(found
             .hits

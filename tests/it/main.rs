@@ -64,5 +64,6 @@ mod damage;
 mod encodings;
 // Folders that may not be written to, files that may not be read.
 mod readonly;
+mod rerank;
 // Shared by the six above.
 mod tools;

@@ -36,7 +36,7 @@ impl Corpus {
                 title: None,
                 chunk: chunk.clone(),
                 also: Vec::new(),
-                legs: Legs { lexical: Some(leg), dense: None },
+                legs: Legs { lexical: Some(leg), ..Legs::default() },
             }
         });
         hits.collect()

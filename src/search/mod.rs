@@ -1,7 +1,9 @@
 //! A question in, ranked passages out.
 //!
 //! `question ─┬ embed → dense ┐`
-//! `          └ analyse → BM25 ┴ fuse → one per place → hits`
+//! `          └ analyse → BM25 ┴ fuse → one per place → second look, if asked for → hits`
+
+mod second;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,8 +17,9 @@ use crate::engine::Engine;
 use crate::error::{Fault, Result};
 use crate::index::{Meta, Snapshot, Stored};
 use crate::model::{Embedder, Role};
-use crate::rank::{self, Candidate, Fused, Fusion, Place};
+use crate::rank::{self, Candidate, Fused, Fusion, LATE_VERSION, Place};
 use crate::vector::{Vector, dot};
+use second::{Look, Looked};
 
 /// Longest question in bytes. A longer one is a document, and the model reads the first page of it at most.
 const MAX_QUERY_BYTES: usize = 32 * 1024;
@@ -28,6 +31,8 @@ pub struct Request {
     pub mode: Mode,
     /// Passages wanted.
     pub k: usize,
+    /// Best passages that get a second look; 0 for none.
+    pub rerank: usize,
     pub caching: Caching,
 }
 
@@ -50,6 +55,9 @@ pub struct Response {
     /// Embedding look-ups: 1 hit, 1 miss, or neither when nothing was embedded.
     pub embed_hits: u64,
     pub embed_misses: u64,
+    /// Second looks that were in the cache, and that were not.
+    pub rerank_hits: u64,
+    pub rerank_misses: u64,
     /// The ranking came out of the cache.
     pub retrieval_hit: bool,
     /// The index has no vectors yet: how many are made, and of how many, as far as that is known.
@@ -59,6 +67,8 @@ pub struct Response {
 /// One generation, open, and the model once a question needed it. Serves any number of questions.
 pub struct Searcher {
     pub snapshot: Snapshot,
+    /// Networks that a second look may run side by side; never changes a result.
+    pub threads: usize,
     vectors: Vectors,
 }
 
@@ -72,7 +82,8 @@ pub struct Vectors {
 impl Searcher {
     /// Opens the configured index.
     pub fn open(engine: &Engine) -> Result<Self> {
-        Ok(Self { snapshot: engine.store.open(&engine.config.index)?, vectors: Vectors::default() })
+        let snapshot = engine.store.open(&engine.config.index)?;
+        Ok(Self { snapshot, threads: engine.config.threads, vectors: Vectors::default() })
     }
 
     /// Ranks the passages of the index, or takes the ranking of the same question, corpus and settings from the cache.
@@ -98,6 +109,8 @@ impl Searcher {
                 timings: Timings { embedding_ms: 0.0, search_ms: total_ms, total_ms },
                 embed_hits: 0,
                 embed_misses: 0,
+                rerank_hits: 0,
+                rerank_misses: 0,
                 retrieval_hit: true,
                 pending: pending(engine, meta),
             });
@@ -116,7 +129,7 @@ impl Searcher {
     pub fn search(&mut self, engine: &Engine, request: &Request) -> Result<Response> {
         let start = Instant::now();
         let query = checked(&request.query)?;
-        let Self { snapshot, vectors: Vectors { embedder, asked } } = self;
+        let Self { snapshot, threads, vectors: Vectors { embedder, asked } } = self;
         let snapshot = &*snapshot;
         let languages = snapshot.meta().query_languages();
         let by_meaning = request.mode != Mode::Lexical && snapshot.meta().pending == 0;
@@ -149,9 +162,18 @@ impl Searcher {
         }
         let fusion = Fusion { dense_weight: engine.config.dense_weight };
         // Copies and overlaps take no place of their own, so more are looked at than are wanted.
-        let depth = request.k.saturating_mul(2).saturating_add(20);
+        let wanted = request.k.max(request.rerank);
+        let depth = wanted.saturating_mul(2).saturating_add(20);
         let ranking = rank::fuse(lexical.as_deref(), dense.as_deref(), fusion, depth);
-        let hits = hits(snapshot, &ranking, request.k)?;
+        let mut hits = hits(snapshot, &ranking, wanted)?;
+        let mut looked = Looked::default();
+        if request.rerank > 0 {
+            let n = request.rerank.min(hits.len());
+            let look = Look { engine, snapshot, question: query, caching: request.caching, threads: *threads };
+            looked = look.rerank(embedder, &mut hits[..n])?;
+        }
+        hits.truncate(request.k);
+        hits.iter_mut().zip(1..).for_each(|(hit, rank)| hit.rank = rank);
         let total_ms = milliseconds(start);
         let timings = Timings {
             embedding_ms: embedded.as_ref().map_or(0.0, |e| e.milliseconds),
@@ -168,6 +190,8 @@ impl Searcher {
             timings,
             embed_hits: embedded.as_ref().map_or(0, |e| u64::from(e.hit)),
             embed_misses: embedded.as_ref().map_or(0, |e| u64::from(!e.hit)),
+            rerank_hits: looked.hits,
+            rerank_misses: looked.misses,
             retrieval_hit: false,
             pending: pending(engine, snapshot.meta()),
         };
@@ -228,6 +252,7 @@ const RANKING_VERSION: u32 = 1;
 fn ranking_key(engine: &Engine, meta: &Meta, corpus: &str, query: &str, request: &Request) -> Key {
     let mut roots = Blake::new(32);
     meta.roots.iter().for_each(|root| roots.add(root.given.as_bytes()));
+    let look_weight = if request.rerank > 0 { engine.config.rerank_weight } else { 0.0 };
     Key::of(
         "retrieval v1",
         [
@@ -241,6 +266,9 @@ fn ranking_key(engine: &Engine, meta: &Meta, corpus: &str, query: &str, request:
             &(request.k as u64).to_le_bytes(),
             &engine.config.dense_weight.to_bits().to_le_bytes(),
             &[u8::from(meta.pending > 0)],
+            &(request.rerank as u64).to_le_bytes(),
+            &look_weight.to_bits().to_le_bytes(),
+            &LATE_VERSION.to_le_bytes(),
         ],
     )
 }
