@@ -91,7 +91,7 @@ pub struct Llm {
     pub attempts: u32,
     pub temperature: f64,
     pub max_tokens: u32,
-    /// Tokens of evidence in a prompt, counted by the embedding model's tokenizer.
+    /// Tokens of evidence in a prompt, estimated from its characters.
     pub evidence_tokens: usize,
 }
 

@@ -165,7 +165,7 @@ pub const SETTINGS: &[Setting] = &[
         "RAG_LLM_TIMEOUT_S",
         "60",
         Shape::Whole { least: 1, most: 3600 },
-        "seconds that a language model may take",
+        "seconds that a language model may be silent",
     ),
     setting(
         "llm.attempts",

@@ -261,7 +261,7 @@ fn roots(dirs: &[PathBuf]) -> Result<Vec<Root>> {
 /// Folders that are never ingested: what this program itself writes.
 fn data_dirs(engine: &Engine) -> Vec<PathBuf> {
     let config = &engine.config;
-    let own = ["indexes", "models", "runtime", "runs"].map(|below| config.data_dir.join(below));
+    let own = ["indexes", "models", "runtime", "runs", "sessions"].map(|below| config.data_dir.join(below));
     let dirs = own.into_iter().chain([config.cache_dir.clone(), config.jobs_dir.clone()]);
     dirs.filter_map(|dir| dir.canonicalize().ok()).collect()
 }
