@@ -246,7 +246,7 @@ fn half_an_answer_is_shown_and_not_kept() {
 #[test]
 fn an_interruption_keeps_what_came() {
     let Some(sandbox) = world() else { return };
-    let script = [Step::hang_after(&["Honey bees ", "dance ", "and"]), Step::Hang, good()];
+    let script = [Step::hang_after(&["Honey bees ", "dance and"]), Step::Hang, good()];
     let server = LlmServer::start(script);
     let mut child = ask(&sandbox, &server, &[QUESTION]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut out = BufReader::new(child.stdout.take().unwrap());
