@@ -246,7 +246,7 @@ fn half_an_answer_is_shown_and_not_kept() {
 #[test]
 fn an_interruption_keeps_what_came() {
     let Some(sandbox) = world() else { return };
-    let script = [Step::hang_after(&["Honey bees ", "dance ", "and"]), Step::Hang, good()];
+    let script = [Step::hang_after(&["Honey bees ", "dance and"]), Step::Hang, good()];
     let server = LlmServer::start(script);
     let mut child = ask(&sandbox, &server, &[QUESTION]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut out = BufReader::new(child.stdout.take().unwrap());
@@ -474,6 +474,7 @@ fn a_batch_is_answered_side_by_side_and_told_in_order() {
         run.exits(4).says("39 answered, 0 without support, 2 failed")
     };
     let run = batch(&server, "questions.jsonl", "4");
+    // Never fails without cause; where the bound does not hold, it fails when a fifth question is early enough.
     assert_eq!(server.most_together(), PARALLEL, "more at once than was allowed");
     let objects: Vec<Value> = run.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(objects.len(), lines.len());
