@@ -23,8 +23,8 @@ use crate::llm::Finish;
 
 /// Answer a question from the index, with citations
 ///
-/// The answer is made of sentences of the indexed files. When nothing there supports an answer, says so, shows the
-/// nearest passages and exits with 3.
+/// The answer is made of sentences of the indexed files, or with `--generator llm` written by a language model from them.
+/// When nothing there supports an answer, says so, shows the nearest passages and exits with 3.
 #[derive(Debug, Args)]
 pub struct AskArgs {
     /// The question
