@@ -266,7 +266,7 @@ impl Cache {
             }
         };
         let Some(connection) = &inner.connection else { return Ok(Table::ALL.map(none).to_vec()) };
-        let stats = Table::ALL.into_iter().map(|table| rows::stats(connection, none(table)));
+        let stats = Table::ALL.into_iter().map(|table| rows::stats(connection, &none(table)));
         stats.collect::<rusqlite::Result<_>>().map_err(|e| read_fault(&inner.path, e))
     }
 

@@ -283,7 +283,7 @@ fn is_expired(limits: Layer, since: i64, now_s: i64) -> bool {
 }
 
 /// Fills in what the file says of a table.
-pub(super) fn stats(connection: &Connection, stats: TableStats) -> rusqlite::Result<TableStats> {
+pub(super) fn stats(connection: &Connection, stats: &TableStats) -> rusqlite::Result<TableStats> {
     let name = stats.table.name();
     let sql = format!(
         "SELECT count(*), coalesce(sum(length(key) + length(value)), 0), min(created), max(created) FROM {name}"
@@ -307,7 +307,7 @@ pub(super) fn stats(connection: &Connection, stats: TableStats) -> rusqlite::Res
             oldest: row.get(2)?,
             newest: row.get(3)?,
             counters,
-            ..stats
+            ..*stats
         })
     })
 }
