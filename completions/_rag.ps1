@@ -71,6 +71,7 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
         'rag;search' {
             [CompletionResult]::new('-k', '-k', [CompletionResultType]::ParameterName, 'Number of passages [default: 10]')
             [CompletionResult]::new('--mode', '--mode', [CompletionResultType]::ParameterName, 'Which legs to use [default: hybrid]')
+            [CompletionResult]::new('--rerank', '--rerank', [CompletionResultType]::ParameterName, 'Look again at the best N passages, token by token [N: 40, default: no second look]')
             [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'Folder of models, indexes and caches [default: data]')
             [CompletionResult]::new('--index', '--index', [CompletionResultType]::ParameterName, 'Index to work on [default: default]')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour the output')
@@ -90,6 +91,7 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
             [CompletionResult]::new('--session', '--session', [CompletionResultType]::ParameterName, 'Begin the conversation of this name, or go on with it')
             [CompletionResult]::new('-k', '-k', [CompletionResultType]::ParameterName, 'Passages to consider [default: 10]')
             [CompletionResult]::new('--mode', '--mode', [CompletionResultType]::ParameterName, 'Which legs to use [default: hybrid]')
+            [CompletionResult]::new('--rerank', '--rerank', [CompletionResultType]::ParameterName, 'Look again at the best N passages, token by token [N: 40, default: no second look]')
             [CompletionResult]::new('--intent', '--intent', [CompletionResultType]::ParameterName, 'What kind of answer [default: told from the question]')
             [CompletionResult]::new('--max-words', '--max-words', [CompletionResultType]::ParameterName, 'Longest answer, in words [default: 60]')
             [CompletionResult]::new('--generator', '--generator', [CompletionResultType]::ParameterName, 'Who writes the answer: its sentences, or a language model [default: extractive]')
@@ -113,6 +115,7 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
             [CompletionResult]::new('--session', '--session', [CompletionResultType]::ParameterName, 'Begin the conversation of this name, or go on with it')
             [CompletionResult]::new('-k', '-k', [CompletionResultType]::ParameterName, 'Passages to consider [default: 10]')
             [CompletionResult]::new('--mode', '--mode', [CompletionResultType]::ParameterName, 'Which legs to use [default: hybrid]')
+            [CompletionResult]::new('--rerank', '--rerank', [CompletionResultType]::ParameterName, 'Look again at the best N passages, token by token [N: 40, default: no second look]')
             [CompletionResult]::new('--intent', '--intent', [CompletionResultType]::ParameterName, 'What kind of answer [default: told from the question]')
             [CompletionResult]::new('--max-words', '--max-words', [CompletionResultType]::ParameterName, 'Longest answer, in words [default: 60]')
             [CompletionResult]::new('--generator', '--generator', [CompletionResultType]::ParameterName, 'Who writes the answer: its sentences, or a language model [default: extractive]')
@@ -406,6 +409,7 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
         'rag;cache;warm' {
             [CompletionResult]::new('-k', '-k', [CompletionResultType]::ParameterName, 'Passages to consider [default: 10]')
             [CompletionResult]::new('--mode', '--mode', [CompletionResultType]::ParameterName, 'Which legs to use [default: hybrid]')
+            [CompletionResult]::new('--rerank', '--rerank', [CompletionResultType]::ParameterName, 'Look again at the best N passages, token by token [N: 40, default: no second look]')
             [CompletionResult]::new('--intent', '--intent', [CompletionResultType]::ParameterName, 'What kind of answer [default: told from the question]')
             [CompletionResult]::new('--max-words', '--max-words', [CompletionResultType]::ParameterName, 'Longest answer, in words [default: 60]')
             [CompletionResult]::new('--generator', '--generator', [CompletionResultType]::ParameterName, 'Who writes the answer: its sentences, or a language model [default: extractive]')

@@ -304,7 +304,7 @@ _rag() {
             return 0
             ;;
         rag__subcmd__ask)
-            opts="-k -q -v -h --batch --session --continue --mode --intent --max-words --generator --fallback --no-cache --refresh --data-dir --index --json --quiet --verbose --color --help"
+            opts="-k -q -v -h --batch --session --continue --mode --rerank --intent --max-words --generator --fallback --no-cache --refresh --data-dir --index --json --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -324,6 +324,10 @@ _rag() {
                     ;;
                 --mode)
                     COMPREPLY=($(compgen -W "hybrid lexical dense" -- "${cur}"))
+                    return 0
+                    ;;
+                --rerank)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --intent)
@@ -514,7 +518,7 @@ _rag() {
             return 0
             ;;
         rag__subcmd__cache__subcmd__warm)
-            opts="-k -q -v -h --mode --intent --max-words --generator --fallback --no-cache --refresh --data-dir --index --json --quiet --verbose --color --help"
+            opts="-k -q -v -h --mode --rerank --intent --max-words --generator --fallback --no-cache --refresh --data-dir --index --json --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -526,6 +530,10 @@ _rag() {
                     ;;
                 --mode)
                     COMPREPLY=($(compgen -W "hybrid lexical dense" -- "${cur}"))
+                    return 0
+                    ;;
+                --rerank)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --intent)
@@ -564,7 +572,7 @@ _rag() {
             return 0
             ;;
         rag__subcmd__chat)
-            opts="-k -q -v -h --session --continue --mode --intent --max-words --generator --fallback --no-cache --refresh --data-dir --index --json --quiet --verbose --color --help"
+            opts="-k -q -v -h --session --continue --mode --rerank --intent --max-words --generator --fallback --no-cache --refresh --data-dir --index --json --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -580,6 +588,10 @@ _rag() {
                     ;;
                 --mode)
                     COMPREPLY=($(compgen -W "hybrid lexical dense" -- "${cur}"))
+                    return 0
+                    ;;
+                --rerank)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --intent)
@@ -1730,7 +1742,7 @@ _rag() {
             return 0
             ;;
         rag__subcmd__search)
-            opts="-k -q -v -h --mode --explain --no-cache --data-dir --index --json --quiet --verbose --color --help"
+            opts="-k -q -v -h --mode --rerank --explain --no-cache --data-dir --index --json --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1742,6 +1754,10 @@ _rag() {
                     ;;
                 --mode)
                     COMPREPLY=($(compgen -W "hybrid lexical dense" -- "${cur}"))
+                    return 0
+                    ;;
+                --rerank)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --data-dir)

@@ -66,6 +66,7 @@ set edit:completion:arg-completer[rag] = {|@words|
         &'rag;search'= {
             cand -k 'Number of passages [default: 10]'
             cand --mode 'Which legs to use [default: hybrid]'
+            cand --rerank 'Look again at the best N passages, token by token [N: 40, default: no second look]'
             cand --data-dir 'Folder of models, indexes and caches [default: data]'
             cand --index 'Index to work on [default: default]'
             cand --color 'When to colour the output'
@@ -84,6 +85,7 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand --session 'Begin the conversation of this name, or go on with it'
             cand -k 'Passages to consider [default: 10]'
             cand --mode 'Which legs to use [default: hybrid]'
+            cand --rerank 'Look again at the best N passages, token by token [N: 40, default: no second look]'
             cand --intent 'What kind of answer [default: told from the question]'
             cand --max-words 'Longest answer, in words [default: 60]'
             cand --generator 'Who writes the answer: its sentences, or a language model [default: extractive]'
@@ -106,6 +108,7 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand --session 'Begin the conversation of this name, or go on with it'
             cand -k 'Passages to consider [default: 10]'
             cand --mode 'Which legs to use [default: hybrid]'
+            cand --rerank 'Look again at the best N passages, token by token [N: 40, default: no second look]'
             cand --intent 'What kind of answer [default: told from the question]'
             cand --max-words 'Longest answer, in words [default: 60]'
             cand --generator 'Who writes the answer: its sentences, or a language model [default: extractive]'
@@ -369,6 +372,7 @@ set edit:completion:arg-completer[rag] = {|@words|
         &'rag;cache;warm'= {
             cand -k 'Passages to consider [default: 10]'
             cand --mode 'Which legs to use [default: hybrid]'
+            cand --rerank 'Look again at the best N passages, token by token [N: 40, default: no second look]'
             cand --intent 'What kind of answer [default: told from the question]'
             cand --max-words 'Longest answer, in words [default: 60]'
             cand --generator 'Who writes the answer: its sentences, or a language model [default: extractive]'

@@ -67,6 +67,7 @@ complete -c rag -n "__fish_rag_using_subcommand search" -s k -d 'Number of passa
 complete -c rag -n "__fish_rag_using_subcommand search" -l mode -d 'Which legs to use [default: hybrid]' -r -f -a "hybrid\t''
 lexical\t''
 dense\t''"
+complete -c rag -n "__fish_rag_using_subcommand search" -l rerank -d 'Look again at the best N passages, token by token [N: 40, default: no second look]' -r
 complete -c rag -n "__fish_rag_using_subcommand search" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
 complete -c rag -n "__fish_rag_using_subcommand search" -l index -d 'Index to work on [default: default]' -r
 complete -c rag -n "__fish_rag_using_subcommand search" -l color -d 'When to colour the output' -r -f -a "auto\t''
@@ -84,6 +85,7 @@ complete -c rag -n "__fish_rag_using_subcommand ask" -s k -d 'Passages to consid
 complete -c rag -n "__fish_rag_using_subcommand ask" -l mode -d 'Which legs to use [default: hybrid]' -r -f -a "hybrid\t''
 lexical\t''
 dense\t''"
+complete -c rag -n "__fish_rag_using_subcommand ask" -l rerank -d 'Look again at the best N passages, token by token [N: 40, default: no second look]' -r
 complete -c rag -n "__fish_rag_using_subcommand ask" -l intent -d 'What kind of answer [default: told from the question]' -r
 complete -c rag -n "__fish_rag_using_subcommand ask" -l max-words -d 'Longest answer, in words [default: 60]' -r
 complete -c rag -n "__fish_rag_using_subcommand ask" -l generator -d 'Who writes the answer: its sentences, or a language model [default: extractive]' -r -f -a "extractive\t''
@@ -107,6 +109,7 @@ complete -c rag -n "__fish_rag_using_subcommand chat" -s k -d 'Passages to consi
 complete -c rag -n "__fish_rag_using_subcommand chat" -l mode -d 'Which legs to use [default: hybrid]' -r -f -a "hybrid\t''
 lexical\t''
 dense\t''"
+complete -c rag -n "__fish_rag_using_subcommand chat" -l rerank -d 'Look again at the best N passages, token by token [N: 40, default: no second look]' -r
 complete -c rag -n "__fish_rag_using_subcommand chat" -l intent -d 'What kind of answer [default: told from the question]' -r
 complete -c rag -n "__fish_rag_using_subcommand chat" -l max-words -d 'Longest answer, in words [default: 60]' -r
 complete -c rag -n "__fish_rag_using_subcommand chat" -l generator -d 'Who writes the answer: its sentences, or a language model [default: extractive]' -r -f -a "extractive\t''
@@ -298,6 +301,7 @@ complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcomman
 complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from warm" -l mode -d 'Which legs to use [default: hybrid]' -r -f -a "hybrid\t''
 lexical\t''
 dense\t''"
+complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from warm" -l rerank -d 'Look again at the best N passages, token by token [N: 40, default: no second look]' -r
 complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from warm" -l intent -d 'What kind of answer [default: told from the question]' -r
 complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from warm" -l max-words -d 'Longest answer, in words [default: 60]' -r
 complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from warm" -l generator -d 'Who writes the answer: its sentences, or a language model [default: extractive]' -r -f -a "extractive\t''

@@ -59,7 +59,7 @@ impl Rows {
         Ok(Self { values, dimension })
     }
 
-    pub fn iter(&self) -> std::slice::ChunksExact<'_, f32> {
+    pub fn each(&self) -> std::slice::ChunksExact<'_, f32> {
         self.values.chunks_exact(self.dimension)
     }
 }

@@ -219,7 +219,7 @@ fn build(world: &World, values: &Values) -> Result<Config> {
         search_mode: Mode::parse(&mode).ok_or_else(|| Fault::usage(format!("no search mode `{mode}`")))?,
         dense_weight: text("search.dense_weight").parse().unwrap_or(0.5),
         rerank: size("search.rerank"),
-        rerank_weight: text("search.rerank_weight").parse().unwrap_or(0.25),
+        rerank_weight: text("search.rerank_weight").parse().unwrap_or(0.2),
         ask_max_words: size("ask.max_words"),
         generator: if text("generator") == "llm" { Generator::Llm } else { Generator::Extractive },
         falls_back: text("fallback") == "extractive",

@@ -131,7 +131,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "search.rerank_weight",
         "RAG_SEARCH_RERANK_WEIGHT",
-        "0.25",
+        "0.2",
         Shape::Fraction,
         "share of the second look in a score",
     ),

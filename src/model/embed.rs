@@ -65,7 +65,7 @@ impl Network {
         self.embed_ids(spec, &ids(tokenizer, spec, role, text))
     }
 
-    /// Unit vectors of the tokens of one text, cut to the model's window.
+    /// Unit vectors of the tokens of one text, special tokens included, cut to the model's window.
     ///
     /// # Errors
     /// When the network pools by itself: such a model cannot take a second look.
@@ -74,8 +74,8 @@ impl Network {
         let (dimension, rows) = self.run(&ids, |shape, rows| match *shape {
             [1, _, dimension] => {
                 let dimension = usize::try_from(dimension).unwrap_or(1);
-                let tokens = rows.chunks_exact(dimension).zip(&ids).filter(|(_, id)| !tokenizer.is_special(**id));
-                Ok((dimension, tokens.flat_map(|(row, _)| normalised(row.to_vec())).collect()))
+                let rows = rows.chunks_exact(dimension);
+                Ok((dimension, rows.flat_map(|row| normalised(row.to_vec())).collect()))
             }
             _ => Err(Fault::failed(
                 "the model gives one vector a text and none a token, so it cannot take a second look",

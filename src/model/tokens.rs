@@ -12,7 +12,7 @@ use crate::error::{Fault, Result};
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
     /// Tokens that the model adds around every text, such as `[CLS]` and `[SEP]`.
-    special: Vec<u32>,
+    special: usize,
     unknown: Option<u32>,
     lower_case: bool,
 }
@@ -30,7 +30,7 @@ impl Tokenizer {
         let mut inner = tokenizers::Tokenizer::from_file(path).map_err(fault)?;
         inner.with_truncation(None).map_err(fault)?;
         inner.with_padding(None);
-        let special = inner.encode_fast("", true).map_err(fault)?.get_ids().to_vec();
+        let special = inner.encode_fast("", true).map_err(fault)?.len();
         let unknown = ["[UNK]", "<unk>"].iter().find_map(|token| inner.token_to_id(token));
         Ok(Self { inner, special, unknown, lower_case })
     }
@@ -42,12 +42,7 @@ impl Tokenizer {
 
     /// Tokens that the model adds around every text.
     pub fn special(&self) -> usize {
-        self.special.len()
-    }
-
-    /// Whether `id` is one of them.
-    pub fn is_special(&self, id: u32) -> bool {
-        self.special.contains(&id)
+        self.special
     }
 
     /// Token ids with the special tokens, cut to `max` in all; a cut text keeps its closing special token.
@@ -56,7 +51,7 @@ impl Tokenizer {
         if ids.len() > max {
             let last = ids[ids.len() - 1];
             ids.truncate(max);
-            if let (Some(end), true) = (ids.last_mut(), self.special.len() > 1) {
+            if let (Some(end), true) = (ids.last_mut(), self.special > 1) {
                 *end = last;
             }
         }

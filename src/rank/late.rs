@@ -1,4 +1,8 @@
 //! The second look: question and passage compared token by token, blended with the score that fusion gave.
+//!
+//! nDCG@10, measured with the best 40 and a weight of 0.2: 0.785 becomes 0.790 on 161 claims over abstracts, 0.987 becomes
+//! 0.990 on 297 English questions over paragraphs. A weight of 0.3 gains nothing on the claims. Leaving special tokens out
+//! makes no difference that these questions could show.
 
 use crate::document::{Leg, Legs};
 use crate::vector::{Rows, dot};
@@ -9,10 +13,10 @@ pub const LATE_VERSION: u32 = 1;
 /// How well a passage covers a question, in -1..=1: the mean over the question's tokens of the best cosine to a token of
 /// the passage (`MaxSim`; Khattab and Zaharia 2020). 0 when either has no token. Both hold unit vectors.
 pub fn late_interaction(question: &Rows, passage: &Rows) -> f64 {
-    let best = |asked: &[f32]| passage.iter().map(|told| dot(asked, told)).fold(f32::NEG_INFINITY, f32::max);
-    let sum: f64 = question.iter().map(|asked| f64::from(best(asked))).sum();
-    let n = question.iter().len();
-    if n == 0 || passage.iter().len() == 0 { 0.0 } else { sum / n as f64 }
+    let best = |asked: &[f32]| passage.each().map(|told| dot(asked, told)).fold(f32::NEG_INFINITY, f32::max);
+    let sum: f64 = question.each().map(|asked| f64::from(best(asked))).sum();
+    let n = question.each().len();
+    if n == 0 || passage.each().len() == 0 { 0.0 } else { sum / n as f64 }
 }
 
 /// Blends what a second look says into the fused scores of `candidates`.

@@ -95,8 +95,9 @@ fn threads_change_nothing() {
     }
     sandbox.ingest();
     let with = |threads: &str| {
-        let args = ["--rerank=26", "--explain", "-k", "26", "--no-cache", "--threads", threads];
-        search(&sandbox, "at how many bar does valve 7 open?", &args)["hits"].clone()
+        let question = "at how many bar does valve 7 open?";
+        let args = ["search", question, "--json", "--rerank=26", "--explain", "-k", "26", "--no-cache"];
+        Run::of(sandbox.command(args).env("RAG_THREADS", threads)).ok().json()["hits"].clone()
     };
     let one = with("1");
     assert_eq!(one.as_array().unwrap().len(), 26);
