@@ -81,7 +81,9 @@ fn an_answer_is_streamed_checked_counted_and_kept() {
     let found = run(&sandbox, &server, &[QUESTION, "--json"]).ok().json();
     assert_eq!((&found["answer"], &found["checks"], &found["llm"]), (&json!(SHOWN), &checks, &Value::Null));
     assert_eq!(found["model"], "scripted");
-    let hit = json!({ "answer_hit": true, "retrieval_hit": true, "embed_hits": 0, "embed_misses": 0 });
+    let hit = json!({
+        "answer_hit": true, "retrieval_hit": true, "embed_hits": 0, "embed_misses": 0, "rerank_hits": 0, "rerank_misses": 0,
+    });
     assert_eq!(found["cache"], hit);
     assert_eq!(n_asked(), 2, "a kept answer asks nobody");
     run(&sandbox, &server, &[QUESTION, "--no-cache"]).ok();
