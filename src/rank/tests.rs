@@ -116,3 +116,25 @@ proptest! {
         prop_assert_eq!(run(&plain), run(&shuffled));
     }
 }
+
+/// An index that grew has its chunks in another order than one that was built afresh, and the same scores to the last bit.
+#[test]
+fn the_order_of_the_chunks_changes_no_bit() {
+    let cosines: Vec<f32> = (0..97).map(|n| ((n * 37 % 97) as f32).sin() * 0.3 + 0.1).collect();
+    let lexical: Vec<f32> = (0..97).map(|n| if n % 3 == 0 { (n * 11 % 97) as f32 / 7.0 } else { 0.0 }).collect();
+    let scores = |order: &[usize]| {
+        let pick = |values: &[f32]| order.iter().map(|&at| values[at]).collect::<Vec<_>>();
+        let (lexical, dense) = (pick(&lexical), pick(&cosines));
+        let ranking = fuse(Some(&lexical), Some(&dense), Fusion { dense_weight: 0.6 }, 97);
+        let mut bits: Vec<(usize, u64)> =
+            ranking.iter().map(|fused| (order[fused.ordinal as usize], fused.score.to_bits())).collect();
+        bits.sort_unstable();
+        bits
+    };
+    let forwards: Vec<usize> = (0..97).collect();
+    let good = scores(&forwards);
+    for stride in [2, 5, 31, 96] {
+        let order: Vec<usize> = (0..97).map(|n| n * stride % 97).collect();
+        assert_eq!(scores(&order), good, "{stride}");
+    }
+}

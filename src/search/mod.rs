@@ -246,7 +246,7 @@ fn pending(engine: &Engine, meta: &Meta) -> Option<(u64, u64)> {
 
 /// Version of what [`Searcher::search`] makes of a question; raise it when the same question, corpus and settings may rank
 /// otherwise than before.
-const RANKING_VERSION: u32 = 1;
+const RANKING_VERSION: u32 = 2;
 
 /// Everything that a ranking depends on.
 fn ranking_key(engine: &Engine, meta: &Meta, corpus: &str, query: &str, request: &Request) -> Key {
