@@ -239,7 +239,7 @@ impl<'a> Chunker<'a> {
                 text: text.to_owned(),
                 bytes: self.doc.origin.bytes(span),
                 lines: self.doc.origin.lines(span),
-                page: None,
+                place: self.doc.place_at(span.start).cloned(),
             });
         }
         true
