@@ -95,6 +95,9 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
+    /// Reads files for the ingest that started it
+    #[command(hide = true)]
+    ExtractWorker,
 }
 
 /// Settings given as flags: key, value, flag as typed.
@@ -121,6 +124,10 @@ fn run(cli: Cli, ui: &Ui) -> Result<exit::Outcome> {
         // These need no configuration, and must work where it is broken.
         Command::Completions(args) => completions::run(&args, ui),
         Command::Man(args) => man::run(&args, ui),
+        Command::ExtractWorker => {
+            let (mut input, mut output) = ui::pipes();
+            crate::ingest::serve_extraction(&mut input, &mut output).map(|()| exit::Outcome::Done)
+        }
         Command::Ingest(args) => ingest::run(&args, &engine(global, args.flags())?, ui),
         Command::Search(args) => search::run(&args, &engine(global, args.flags())?, ui),
         Command::Ask(args) => ask::run(&args, &engine(global, args.flags())?, ui),

@@ -85,10 +85,6 @@ impl Build {
         }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.blocks.is_empty()
-    }
-
     pub(super) fn first_heading(&self) -> Option<String> {
         super::opening_heading(&self.blocks)
     }

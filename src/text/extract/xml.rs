@@ -2,7 +2,7 @@
 //!
 //! Entities that a file defines itself are left out, so there is nothing to expand without end.
 
-use quick_xml::Reader;
+use quick_xml::{Reader, XmlVersion};
 use quick_xml::escape::resolve_predefined_entity;
 use quick_xml::events::{BytesRef, BytesStart, Event};
 
@@ -23,7 +23,7 @@ impl Element {
     fn of(start: &BytesStart<'_>) -> Self {
         let mut attributes = Vec::new();
         for attribute in start.attributes().with_checks(false).flatten() {
-            if let Ok(value) = attribute.unescape_value() {
+            if let Ok(value) = attribute.normalized_value(XmlVersion::Implicit1_0) {
                 attributes.push((text_of(attribute.key.as_ref()), value.into_owned()));
             }
         }

@@ -117,7 +117,7 @@ fn assemble(pages: &[Vec<Line>], outline: &[outline::Entry]) -> Build {
                 paragraph.end(&mut build);
                 let text: Vec<&str> = lines[i..i + n_lines].iter().map(|line| line.text.as_str()).collect();
                 build.heading(level, &text.join(" "));
-                (0..=skip).for_each(|_| drop(entries.next()));
+                entries.nth(skip);
                 i += n_lines;
                 continue;
             }
