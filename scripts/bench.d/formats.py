@@ -72,16 +72,3 @@ def pdfs(rag, folders):
         found = words(text)
         yield path, len(reference), recall(reference, found), order(reference, found), said
 
-
-def run(rag, folders):
-    rows = list(pdfs(rag, folders))
-    for path, n, has, keeps, said in rows:
-        print(f"  {path.name:<42} {n:>7} words  recall {has:.3f}  order {keeps:.3f}  {said}")
-    measured = [row for row in rows if row[1] > 0]
-    if measured:
-        print(f"  median of {len(measured)}: recall {statistics.median(r[2] for r in measured):.4f}, order {statistics.median(r[3] for r in measured):.4f}")
-
-
-if __name__ == "__main__":
-    import sys
-    run(sys.argv[1], sys.argv[2:])

@@ -26,6 +26,8 @@ fn record(path: &str, text: &str) -> Record {
         hash: text.into(),
         state: State::Indexed,
         reason: None,
+        advice: None,
+        metadata: Vec::new(),
         format: None,
         language: Some("en".into()),
         chunks: 0,

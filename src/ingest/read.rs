@@ -246,7 +246,9 @@ impl Reader<'_> {
         };
         drop(bytes);
         // Code says what it is by where it stands.
-        if extracted.title.is_none() && matches!(extracted.format, Format::Code | Format::Json | Format::JsonLines | Format::Csv) {
+        if extracted.title.is_none()
+            && matches!(extracted.format, Format::Code | Format::Json | Format::JsonLines | Format::Csv)
+        {
             extracted.title = Some(path.to_owned());
         }
         let chunks = text::chunk(&extracted, self.limits, &|text| self.tokenizer.count(text));

@@ -27,7 +27,10 @@ pub struct Head {
 #[derive(Debug, Deserialize, Serialize)]
 pub enum Answer {
     Text(Text),
-    NoText { kind: String, what: String },
+    NoText {
+        kind: String,
+        what: String,
+    },
     /// The parser failed in a way that it should not have.
     Panicked,
 }

@@ -18,7 +18,9 @@ pub const MEMORY_BYTES: u64 = 1 << 30;
 pub fn serve(input: &mut impl BufRead, output: &mut impl Write) -> Result<()> {
     let limit = |resource, n| setrlimit(resource, Rlimit { current: Some(n), maximum: Some(n) });
     // It opens no file and writes none; and what it dies of is in the file that it read.
-    let set = limit(Resource::As, MEMORY_BYTES).and_then(|()| limit(Resource::Core, 0)).and_then(|()| limit(Resource::Fsize, 0));
+    let set = limit(Resource::As, MEMORY_BYTES)
+        .and_then(|()| limit(Resource::Core, 0))
+        .and_then(|()| limit(Resource::Fsize, 0));
     set.map_err(io::Error::from).or_failed(|| "cannot limit what reading a file may take".into())?;
     // A panic is an answer. What else there is to say, the parent reads.
     std::panic::set_hook(Box::new(|_| {}));

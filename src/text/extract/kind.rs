@@ -98,11 +98,8 @@ fn zip_format(bytes: &[u8]) -> Option<Format> {
     let size = u32::from_le_bytes(bytes.get(end + 12..end + 16)?.try_into().ok()?) as usize;
     let directory = &bytes[end.saturating_sub(size)..end];
     let has = |name: &[u8]| find(directory, name).is_some();
-    let kinds = [
-        (&b"word/document"[..], Format::Docx),
-        (b"ppt/presentation", Format::Pptx),
-        (b"xl/workbook", Format::Xlsx),
-    ];
+    let kinds =
+        [(&b"word/document"[..], Format::Docx), (b"ppt/presentation", Format::Pptx), (b"xl/workbook", Format::Xlsx)];
     if has(b"[Content_Types].xml") {
         return kinds.into_iter().find(|(name, _)| has(name)).map(|(_, format)| format);
     }
@@ -202,4 +199,3 @@ fn binary_kind(bytes: &[u8]) -> Option<&'static str> {
         .filter(|(magic, _)| magic.len() > 4 || *magic == b"%!PS" || !magic.is_ascii() || bytes.contains(&0))
         .map(|&(_, what)| what)
 }
-

@@ -34,7 +34,8 @@ pub(super) fn parse(text: &str) -> (Option<String>, Vec<Block>) {
             verbatim = Some(name);
             continue;
         }
-        let is_rule = content.is_empty() || content.starts_with('%') || begins("document") || content == "\\end{document}";
+        let is_rule =
+            content.is_empty() || content.starts_with('%') || begins("document") || content == "\\end{document}";
         if is_rule || content == "\\maketitle" {
             close(&mut open, &mut blocks);
             continue;

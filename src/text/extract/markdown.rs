@@ -198,7 +198,9 @@ impl<'a> Parser<'a> {
 
 /// What YAML or TOML front matter says of the document, and the first line after it.
 fn front_matter(text: &str, lines: &[Line]) -> (Vec<(String, String)>, usize) {
-    let Some(fence @ ("---" | "+++")) = lines.first().map(|line| line.of(text).trim_end()) else { return (Vec::new(), 0) };
+    let Some(fence @ ("---" | "+++")) = lines.first().map(|line| line.of(text).trim_end()) else {
+        return (Vec::new(), 0);
+    };
     let is_end = |line: &str| line == fence || (fence == "---" && line == "...");
     let end = lines.iter().skip(1).position(|line| is_end(line.of(text).trim_end()));
     let Some(end) = end.map(|n| n + 1) else { return (Vec::new(), 0) };

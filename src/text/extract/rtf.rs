@@ -1,5 +1,7 @@
 //! RTF: paragraphs and rows of tables. Groups are kept on a stack of its own, so no nesting is too deep.
 
+use std::collections::HashMap;
+
 use encoding_rs::{Encoding, WINDOWS_1252};
 
 use super::build::Build;
@@ -10,7 +12,7 @@ use crate::document::Format;
 const MAX_DEPTH: usize = 10_000;
 
 /// Destinations that are no text of the document.
-const SKIPPED: &str = "fonttbl colortbl stylesheet listtable listoverridetable rsidtbl generator pict object themedata \
+const SKIPPED: &str = "fonttbl colortbl listtable listoverridetable rsidtbl generator pict object themedata \
     colorschememapping latentstyles datastore xmlnstbl mmathPr header headerl headerr headerf footer footerl footerr \
     footerf bkmkstart bkmkend fldinst pgptbl filetbl revtbl operator creatim revtim printim buptim nonshppict listtext \
     pntext category keywords subject doccomm comment company manager";
@@ -35,6 +37,9 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Extracted, NoText> {
             }
             Token::Close => {
                 doc.flush(reader.encoding);
+                if state.is_style {
+                    doc.end_style(state.style);
+                }
                 if let Some(outer) = stack.pop() {
                     if state.is_title && !outer.is_title {
                         doc.title = Some(std::mem::take(&mut doc.line));
@@ -49,6 +54,8 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Extracted, NoText> {
             Token::Byte(byte) => {
                 if to_skip > 0 {
                     to_skip -= 1;
+                } else if state.is_style {
+                    doc.style_name.push(char::from(byte));
                 } else if state.is_text() {
                     doc.raw.push(byte);
                 }
@@ -65,7 +72,12 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Extracted, NoText> {
                 doc.flush(reader.encoding);
                 match name {
                     // What follows may be left out by who does not know it.
-                    "*" => state.is_skipped = true,
+                    "*" if !state.is_style => state.is_skipped = true,
+                    "stylesheet" => state.is_style = true,
+                    // In the list of styles a style says its level; in the text a paragraph says its style.
+                    "s" if state.is_style => state.style = number,
+                    "outlinelevel" if state.is_style => doc.styles.extend(state.style.zip(level(number))),
+                    "s" => state.level = number.and_then(|style| doc.styles.get(&style)).copied(),
                     "info" => state.is_info = true,
                     "title" if was_beginning && state.is_info => state.is_title = true,
                     "author" if was_beginning && state.is_info => state.is_author = true,
@@ -84,7 +96,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Extracted, NoText> {
                     _ if !state.is_text() || state.is_info => {}
                     "par" | "sect" | "page" => doc.end_paragraph(state.level),
                     "pard" => state.level = None,
-                    "outlinelevel" => state.level = number.and_then(|n| u8::try_from(n).ok()).filter(|n| *n < 9),
+                    "outlinelevel" => state.level = level(number),
                     "line" => doc.line.push('\n'),
                     "tab" => doc.line.push('\t'),
                     "cell" | "nestcell" => doc.end_cell(),
@@ -119,13 +131,19 @@ struct State {
     is_info: bool,
     is_title: bool,
     is_author: bool,
+    is_style: bool,
+    style: Option<i64>,
     skip_after_unicode: usize,
     level: Option<u8>,
 }
 
+fn level(number: Option<i64>) -> Option<u8> {
+    number.and_then(|n| u8::try_from(n).ok()).filter(|n| *n < 9)
+}
+
 impl State {
     fn is_text(self) -> bool {
-        !self.is_skipped && (!self.is_info || self.is_title || self.is_author)
+        !self.is_skipped && !self.is_style && (!self.is_info || self.is_title || self.is_author)
     }
 }
 
@@ -140,6 +158,9 @@ struct Document {
     /// The first half of a character of UTF-16.
     high: Option<u16>,
     cells: Vec<String>,
+    style_name: String,
+    /// Levels of styles that are headings, from 0.
+    styles: HashMap<i64, u8>,
     in_row: bool,
     was_row: bool,
 }
@@ -150,6 +171,19 @@ impl Document {
             let (text, _) = encoding.decode_without_bom_handling(&self.raw);
             self.line.push_str(&text);
             self.raw.clear();
+        }
+    }
+
+    /// A style whose name says that it is for headings.
+    fn end_style(&mut self, style: Option<i64>) {
+        let name = std::mem::take(&mut self.style_name).to_lowercase();
+        let name = name.trim().trim_end_matches(';');
+        let level = match name.strip_prefix("heading ") {
+            Some(level) => level.parse::<u8>().ok().and_then(|n| n.checked_sub(1)),
+            None => (name == "title").then_some(0),
+        };
+        if let (Some(style), Some(level)) = (style, level) {
+            self.styles.insert(style, level);
         }
     }
 

@@ -2,9 +2,9 @@
 //!
 //! Entities that a file defines itself are left out, so there is nothing to expand without end.
 
-use quick_xml::{Reader, XmlVersion};
 use quick_xml::escape::resolve_predefined_entity;
 use quick_xml::events::{BytesRef, BytesStart, Event};
+use quick_xml::{Reader, XmlVersion};
 
 use super::html::Page;
 use super::origin::OffsetMap;

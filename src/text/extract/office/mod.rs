@@ -45,9 +45,10 @@ impl<'a> Archive<'a> {
         };
         let mut bytes = Vec::new();
         file.take(self.left + 1).read_to_end(&mut bytes).map_err(|e| NoText::Damaged(format!("{name}: {e}").into()))?;
-        self.left = self.left.checked_sub(bytes.len() as u64).ok_or_else(|| {
-            NoText::TooMuch(format!("it unpacks to more than {} MiB", MAX_UNPACKED >> 20).into())
-        })?;
+        self.left = self
+            .left
+            .checked_sub(bytes.len() as u64)
+            .ok_or_else(|| NoText::TooMuch(format!("it unpacks to more than {} MiB", MAX_UNPACKED >> 20).into()))?;
         match decode::decode(&bytes, decode::declared(&bytes, false)) {
             Ok(decoded) => Ok(Some(decoded.text)),
             Err(_) => Err(NoText::Damaged(format!("{name} is no text").into())),

@@ -76,9 +76,12 @@ impl Default for Walker {
     }
 }
 
-/// What was deleted, the numbers of notes, and templates.
+/// What was deleted, the numbers of notes and pages, and templates.
 fn is_skipped(name: &str) -> bool {
-    matches!(name, "tracked-changes" | "note-citation" | "master-styles" | "automatic-styles" | "binary-data")
+    matches!(
+        name,
+        "tracked-changes" | "note-citation" | "page-number" | "master-styles" | "automatic-styles" | "binary-data"
+    )
 }
 
 /// A row that is repeated says the same again; so often it is still taken for said on purpose.
@@ -162,7 +165,8 @@ impl Walker {
                 let repeats = std::mem::replace(&mut self.column_repeats, 1);
                 if let Some(cell) = self.cells.last().cloned() {
                     // Thousands of empty cells fill a sheet up.
-                    let n = if cell.trim().is_empty() { repeats.min(MAX_REPEATS * 16) } else { repeats.min(MAX_REPEATS) };
+                    let n =
+                        if cell.trim().is_empty() { repeats.min(MAX_REPEATS * 16) } else { repeats.min(MAX_REPEATS) };
                     self.cells.extend(std::iter::repeat_n(cell, n - n.min(1)));
                 }
             }

@@ -226,7 +226,9 @@ impl Book<'_> {
 
     fn shown(&self, cell: &Cell) -> String {
         match cell.kind.as_str() {
-            "s" => cell.value.trim().parse::<usize>().ok().and_then(|n| self.strings.get(n)).cloned().unwrap_or_default(),
+            "s" => {
+                cell.value.trim().parse::<usize>().ok().and_then(|n| self.strings.get(n)).cloned().unwrap_or_default()
+            }
             "b" => if cell.value.trim() == "1" { "TRUE" } else { "FALSE" }.to_owned(),
             "n" => match (cell.value.trim().parse::<f64>(), self.kinds.get(cell.style)) {
                 (Ok(number), Some(kind)) => self.number(number, *kind),

@@ -2,12 +2,12 @@
 
 use hayro_interpret::font::Glyph as Drawn;
 use hayro_interpret::hayro_cmap::BfString;
-use hayro_interpret::{
-    BlendMode, ClipPath, Context, Device, GlyphDrawMode, Image, InterpreterCache, InterpreterSettings, Paint, PathDrawMode,
-    SoftMask, TransformExt as _, interpret_page,
-};
 use hayro_interpret::hayro_syntax::Pdf;
 use hayro_interpret::hayro_syntax::page::Page;
+use hayro_interpret::{
+    BlendMode, ClipPath, Context, Device, GlyphDrawMode, Image, InterpreterCache, InterpreterSettings, Paint,
+    PathDrawMode, SoftMask, TransformExt as _, interpret_page,
+};
 use kurbo::{Affine, BezPath, Point, Rect};
 
 /// One glyph. Lengths are in points, `y` grows downwards, and text that runs in another direction is turned so that it
@@ -93,9 +93,10 @@ impl<'a> Device<'a> for Collector {
             Some(BfString::String(text)) => text,
             None => String::new(),
         };
-        // Private letters and controls are names for shapes, not characters.
-        let is_known = |c: char| !(c.is_control() && c != '\u{A0}') && !('\u{E000}'..='\u{F8FF}').contains(&c) && c != '\u{FFFD}';
-        let text: String = text.chars().filter(|c| is_known(*c)).collect();
+        // Private letters and controls are names for shapes, not characters; but one is the bullet of all writers.
+        let is_private = |c: char| matches!(c, '\u{E000}'..='\u{F8FF}' | '\u{F0000}'..='\u{10FFFF}' | '\u{FFFD}');
+        let text = text.replace('\u{F0B7}', "•");
+        let text: String = text.chars().filter(|c| !c.is_control() && !is_private(*c)).collect();
         if text.is_empty() {
             self.shown.n_unknown += 1;
             return;

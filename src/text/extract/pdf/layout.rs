@@ -63,7 +63,8 @@ impl Run {
     /// Whether both stand on about one base line; an exponent stands somewhat off it.
     fn is_level_with(&self, y: f64, size: f64) -> bool {
         let far = (self.y - y).abs();
-        far < 0.25 * self.size.min(size) || (far < 0.55 * self.size.max(size) && size.min(self.size) < 0.85 * size.max(self.size))
+        far < 0.25 * self.size.min(size)
+            || (far < 0.55 * self.size.max(size) && size.min(self.size) < 0.85 * size.max(self.size))
     }
 }
 
@@ -83,7 +84,9 @@ fn runs(glyphs: Vec<Glyph>) -> Vec<Run> {
             let gap = if glyph.x0 >= last.x0 { glyph.x0 - last.x1 } else { last.x0 - glyph.x1 };
             // Text that runs to the left steps back from glyph to glyph.
             let goes_on = (-0.5..1.2).contains(&(gap / run.size.max(glyph.size)))
-                && (glyph.x0 >= last.x0 - 0.3 * glyph.size || is_right_to_left(&glyph.text) || is_right_to_left(&last.text));
+                && (glyph.x0 >= last.x0 - 0.3 * glyph.size
+                    || is_right_to_left(&glyph.text)
+                    || is_right_to_left(&last.text));
             if goes_on && run.is_level_with(glyph.y, glyph.size) {
                 run.take([glyph]);
                 continue;
@@ -137,7 +140,8 @@ fn line(run: Run) -> Line {
         // Numbers and words of other scripts run to the right within it.
         let mut i = 0;
         while i < glyphs.len() {
-            let n = glyphs[i..].iter().take_while(|glyph| glyph.text.contains(|c: char| c.is_ascii_alphanumeric())).count();
+            let n =
+                glyphs[i..].iter().take_while(|glyph| glyph.text.contains(|c: char| c.is_ascii_alphanumeric())).count();
             glyphs[i..i + n].reverse();
             i += n.max(1);
         }
@@ -268,7 +272,9 @@ fn band(lines: &[Line]) -> Option<(usize, Strip)> {
     for line in lines {
         let mut next = Vec::with_capacity(free.len() + 1);
         for strip in &free {
-            for part in [Strip { to: strip.to.min(line.x0), ..*strip }, Strip { from: strip.from.max(line.x1), ..*strip }] {
+            for part in
+                [Strip { to: strip.to.min(line.x0), ..*strip }, Strip { from: strip.from.max(line.x1), ..*strip }]
+            {
                 if part.to - part.from >= narrow {
                     next.push(part);
                 }

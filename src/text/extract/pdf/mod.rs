@@ -46,8 +46,8 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Extracted, NoText> {
     }
     if n_known == 0 {
         return Err(match () {
+            () if n_unknown > 0 => NoText::Unsupported("a PDF that does not say what its letters are".into()),
             () if n_images > 0 => NoText::Scanned(n_pages),
-            () if n_unknown > 0 => NoText::Scanned(n_pages),
             () => NoText::NoWords,
         });
     }
@@ -111,7 +111,12 @@ fn assemble(pages: &[Vec<Line>], outline: &[outline::Entry]) -> Build {
             }
             let here: Vec<&outline::Entry> = entries.clone().take_while(|entry| entry.page == n).take(16).collect();
             let met = here.iter().enumerate().find_map(|(skip, entry)| {
-                Some((skip, entry.level, lines_of_title(&lines[i..], &entry.title)?))
+                let n_lines = lines_of_title(&lines[i..], &entry.title)?;
+                // The head of a page says the title too, in small type.
+                let is_small = |line: &Line| line.size <= 1.05 * body;
+                let is_later = |j: usize| !is_small(&lines[j]) && lines_of_title(&lines[j..], &entry.title).is_some();
+                let is_head = is_small(&lines[i]) && (i + 1..lines.len().min(i + 200)).any(is_later);
+                (!is_head).then_some((skip, entry.level, n_lines))
             });
             if let Some((skip, level, n_lines)) = met {
                 paragraph.end(&mut build);
@@ -124,11 +129,12 @@ fn assemble(pages: &[Vec<Line>], outline: &[outline::Entry]) -> Build {
             let line = &lines[i];
             let rank = sizes.iter().position(|size| *size == line.size.round() as i64);
             let is_words = line.text.chars().filter(|c| c.is_alphabetic()).count() >= 2;
-            if let Some(rank) = rank.filter(|_| line.size > 1.15 * body && line.text.chars().count() <= 120 && is_words) {
+            if let Some(rank) = rank.filter(|_| line.size > 1.15 * body && line.text.chars().count() <= 120 && is_words)
+            {
                 paragraph.end(&mut build);
                 build.heading(u8::try_from(rank + 1).unwrap_or(6).min(6), &line.text);
             } else {
-                paragraph.push(line, &mut build);
+                paragraph.push(line, right_of(lines, i), &mut build);
             }
             i += 1;
         }
@@ -137,9 +143,18 @@ fn assemble(pages: &[Vec<Line>], outline: &[outline::Entry]) -> Build {
     build
 }
 
+/// Where the column of a line ends, as far as the lines around it show.
+fn right_of(lines: &[Line], i: usize) -> f64 {
+    const AROUND: usize = 15;
+    let (x0, x1) = (lines[i].x0, lines[i].x1);
+    let near = &lines[i.saturating_sub(AROUND)..(i + AROUND).min(lines.len())];
+    near.iter().filter(|line| line.x0 < x1 && x0 < line.x1).map(|line| line.x1).fold(x1, f64::max)
+}
+
 /// How many lines, from the first, say what a title says, save for a number before it.
 fn lines_of_title(lines: &[Line], title: &str) -> Option<usize> {
-    let letters = |text: &str| text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>();
+    let letters =
+        |text: &str| text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>();
     let title = letters(title);
     let mut said = String::new();
     for (n, line) in lines.iter().take(3).enumerate() {
@@ -172,7 +187,7 @@ struct Paragraph {
 }
 
 impl Paragraph {
-    fn push(&mut self, line: &Line, build: &mut Build) {
+    fn push(&mut self, line: &Line, right: f64, build: &mut Build) {
         if let Some(last) = &self.last {
             let step = line.y - last.y;
             let usual = if self.pitch > 0.0 { self.pitch } else { 1.45 * last.size };
@@ -181,7 +196,10 @@ impl Paragraph {
             let ends_short = last.x1 < self.right - 3.0 * last.size && ends_sentence(&self.text);
             let is_indented = line.x0 > last.x0 + 0.9 * line.size && line.x0 < last.x0 + 4.0 * line.size;
             let on_one_line = step.abs() < 0.3 * line.size;
-            if !on_one_line && (is_apart || is_other_size || ends_short || (is_indented && ends_sentence(&self.text))) {
+            let is_item = line.text.starts_with(['•', '▪', '◦', '‣', '–']);
+            if !on_one_line
+                && (is_item || is_apart || is_other_size || ends_short || (is_indented && ends_sentence(&self.text)))
+            {
                 self.end(build);
             }
         }
@@ -193,20 +211,19 @@ impl Paragraph {
                     self.pitch = if self.pitch > 0.0 { self.pitch.min(step) } else { step };
                 }
                 let begins_lower = line.text.starts_with(char::is_lowercase);
-                let is_divided = self.text.ends_with(['-', '\u{2010}'])
-                    && self.text.chars().rev().nth(1).is_some_and(char::is_alphabetic)
-                    && begins_lower;
+                let ends_in_hyphen = self.text.ends_with(['-', '\u{2010}'])
+                    && self.text.chars().rev().nth(1).is_some_and(char::is_alphabetic);
                 // A full line was only wrapped; after a shorter one the break was meant.
                 let is_wrapped = last.x1 >= self.right - 0.15 * (self.right - last.x0) || begins_lower;
-                if is_divided {
+                if ends_in_hyphen && begins_lower {
                     self.text.pop();
-                } else {
-                    self.text.push(if is_wrapped { ' ' } else { '\n' });
+                } else if !ends_in_hyphen {
+                    self.text.push(if is_wrapped || step.abs() < 0.3 * line.size { ' ' } else { '\n' });
                 }
                 self.text.push_str(&line.text);
             }
         }
-        self.right = self.right.max(line.x1);
+        self.right = right;
         self.last = Some(line.clone());
     }
 
