@@ -35,13 +35,15 @@ pub enum Answer {
     Panicked,
 }
 
+/// Start, end, kind; for headings the level and the words.
+type WireBlock = (usize, usize, char, Option<(u8, String)>);
+
 #[derive(Debug, Deserialize, Serialize)]
 pub struct Text {
     format: String,
     title: Option<String>,
     text: String,
-    /// Start, end, kind; for headings the level and the words.
-    blocks: Vec<(usize, usize, char, Option<(u8, String)>)>,
+    blocks: Vec<WireBlock>,
     places: Vec<(usize, String)>,
     metadata: Vec<(String, String)>,
 }

@@ -36,8 +36,8 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Extracted, NoText> {
                 for output in cell.get("outputs").and_then(Value::as_array).into_iter().flatten() {
                     let text = output.get("text").or_else(|| output.pointer("/data/text~1plain"));
                     let shown = joined(text);
-                    let end = shown.floor_char_boundary(MAX_OUTPUT_BYTES);
-                    build.block(BlockKind::Code, &shown[..end]);
+                    let end = shown.char_indices().map(|(at, _)| at).find(|at| *at >= MAX_OUTPUT_BYTES);
+                    build.block(BlockKind::Code, &shown[..end.unwrap_or(shown.len())]);
                 }
             }
             _ => {

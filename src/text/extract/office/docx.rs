@@ -35,7 +35,7 @@ fn heading_levels(text: &str) -> Result<HashMap<String, u8>, NoText> {
         let Node::Open(element) = node else { return true };
         let value = element.get("val").unwrap_or_default();
         match element.name.as_str() {
-            "style" => style = element.get("styleId").unwrap_or_default().to_owned(),
+            "style" => element.get("styleId").unwrap_or_default().clone_into(&mut style),
             "name" => {
                 let name = value.to_lowercase();
                 if name == "title" {

@@ -1,4 +1,4 @@
-//! Formats that are XML files in a ZIP archive: what Word, PowerPoint, Excel, LibreOffice and e-books write.
+//! Formats that are XML files in a ZIP archive: texts, slides and sheets of two families of programs, and e-books.
 
 mod docx;
 mod epub;
