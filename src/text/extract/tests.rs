@@ -4,6 +4,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::document::Lines;
 
+mod formats;
+
 /// The blocks of a document, one line each: kind, then text.
 fn blocks(path: &str, text: &str) -> Vec<String> {
     let doc = extract(path, text.as_bytes()).unwrap();
