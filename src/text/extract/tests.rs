@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::document::Lines;
 
-mod formats;
+mod documents;
 
 /// The blocks of a document, one line each: kind, then text.
 fn blocks(path: &str, text: &str) -> Vec<String> {
