@@ -48,7 +48,7 @@ fn render(name: &str, command: &clap::Command, pages: &mut Vec<(String, String)>
         page.push_str(&format!(".TP\n\\fB{code}\\fR\n{meaning}\n"));
     }
     pages.push((name.to_owned(), page));
-    for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help" && !sub.is_hide_set()) {
+    for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
         render(&format!("{name}-{}", sub.get_name()), sub, pages)?;
     }
     Ok(())

@@ -30,6 +30,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use crate::config::{Config, World};
 use crate::engine::Engine;
 use crate::error::{Fault, Result};
+use crate::ingest::extractor as ingest_child;
 use ui::Ui;
 
 /// Ask questions of your own files, on your own machine
@@ -95,9 +96,6 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
-    /// Reads files for the ingest that started it
-    #[command(hide = true)]
-    ExtractWorker,
 }
 
 /// Settings given as flags: key, value, flag as typed.
@@ -107,6 +105,12 @@ type Flags = Vec<(&'static str, String, String)>;
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     crate::model::forbid_telemetry();
     let args: Vec<OsString> = args.into_iter().collect();
+    // No command for people: ingest starts itself with it, to read files that may break what reads them.
+    if args.get(1).is_some_and(|arg| arg == ingest_child::COMMAND) {
+        let (mut input, mut output) = ui::pipes();
+        let served = ingest_child::serve(&mut input, &mut output);
+        return if served.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
     let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
         Err(error) => {
@@ -124,10 +128,6 @@ fn run(cli: Cli, ui: &Ui) -> Result<exit::Outcome> {
         // These need no configuration, and must work where it is broken.
         Command::Completions(args) => completions::run(&args, ui),
         Command::Man(args) => man::run(&args, ui),
-        Command::ExtractWorker => {
-            let (mut input, mut output) = ui::pipes();
-            crate::ingest::serve_extraction(&mut input, &mut output).map(|()| exit::Outcome::Done)
-        }
         Command::Ingest(args) => ingest::run(&args, &engine(global, args.flags())?, ui),
         Command::Search(args) => search::run(&args, &engine(global, args.flags())?, ui),
         Command::Ask(args) => ask::run(&args, &engine(global, args.flags())?, ui),

@@ -7,7 +7,7 @@
 //! memory.
 
 mod embed;
-mod extractor;
+pub mod extractor;
 mod read;
 mod scan;
 
@@ -21,7 +21,6 @@ use crate::error::{Fault, Kind, Result};
 use crate::index::{Builder, Chunking, Meta, ModelInfo, Root, Snapshot, State, Summary};
 use crate::model::{ModelFiles, Tokenizer};
 use crate::text::{Limits, WalkOptions};
-pub use extractor::serve as serve_extraction;
 
 /// What to ingest.
 #[derive(Clone, Debug)]

@@ -19,7 +19,7 @@ use crate::engine::Engine;
 use crate::text::{self, Extracted, NoText};
 pub use worker::serve;
 
-/// The hidden command that a child is started with.
+/// The argument that a child is started with.
 pub const COMMAND: &str = "extract-worker";
 
 /// Processor time that any file may take, and what each MiB of it adds. Ordinary files take a hundredth.
@@ -72,14 +72,14 @@ impl<'a> Extractor<'a> {
             return text::extract(path, bytes);
         }
         let Some(program) = self.program.clone() else {
-            return Err(NoText::TooMuch("reading it takes a `rag` program to hand it to, and none is known".into()));
+            return Err(NoText::Unread("it takes a `rag` program to hand it to, and none is known".into()));
         };
         let cpu_s = CPU_S + CPU_S_PER_MIB * (bytes.len() as u64 >> 20);
         loop {
             let mut running = match self.running.take() {
                 Some(running) => running,
                 None => Running::start(&program).map_err(|e| {
-                    NoText::TooMuch(format!("cannot start {} to read it: {e}", program.display()).into())
+                    NoText::Unread(format!("cannot start {} to read it: {e}", program.display()).into())
                 })?,
             };
             match running.ask(self.engine, path, bytes, cpu_s) {
@@ -196,10 +196,15 @@ impl Running {
         const SEGMENT: i32 = 11;
         let memory = || format!("reading it takes more than {} MiB of memory", worker::MEMORY_BYTES >> 20);
         let reason = match broken {
-            Broken::Interrupted => "interrupted".to_owned(),
+            Broken::Interrupted | Broken::Nonsense => {
+                self.stop();
+                let is_interrupted = matches!(broken, Broken::Interrupted);
+                return NoText::Unread(
+                    if is_interrupted { "interrupted" } else { "its reader answered nonsense" }.into(),
+                );
+            }
             Broken::TooLong(wall_s) => format!("reading it takes longer than {wall_s} s"),
             Broken::TooMuch => format!("it gives more than {} MiB of text", MAX_ANSWER_BYTES >> 20),
-            Broken::Nonsense => "what reads it answered nonsense".to_owned(),
             Broken::Gone => {
                 drop(self.input);
                 let status = self.child.wait();

@@ -62,6 +62,7 @@ impl Answer {
                     NoText::Unsupported(what) => ("unsupported", what.into_owned()),
                     NoText::Damaged(how) => ("damaged", how.into_owned()),
                     NoText::TooMuch(limit) => ("too much", limit.into_owned()),
+                    NoText::Unread(why) => ("unread", why.into_owned()),
                 };
                 return Self::NoText { kind: kind.to_owned(), what };
             }
@@ -100,6 +101,7 @@ impl Answer {
                 "unsupported" => NoText::Unsupported(what.into()),
                 "damaged" => NoText::Damaged(what.into()),
                 "too much" => NoText::TooMuch(what.into()),
+                "unread" => NoText::Unread(what.into()),
                 _ => return None,
             })),
             Self::Panicked => Some(Err(NoText::Damaged("it trips its parser".into()))),

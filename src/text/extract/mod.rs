@@ -115,6 +115,8 @@ pub enum NoText {
     Damaged(Cow<'static, str>),
     /// It is beyond a limit, which is named.
     TooMuch(Cow<'static, str>),
+    /// Nobody could read it here, whatever is in it; says why.
+    Unread(Cow<'static, str>),
 }
 
 impl NoText {
@@ -128,14 +130,14 @@ impl NoText {
             Self::Encrypted => "encrypted".into(),
             Self::Unsupported(what) => format!("{what}, which is not read").into(),
             Self::Damaged(how) => format!("damaged: {how}").into(),
-            Self::TooMuch(limit) => limit.clone(),
+            Self::TooMuch(why) | Self::Unread(why) => why.clone(),
         }
     }
 
     /// What the user can do about it; `None` where nothing is amiss.
     pub fn advice(&self) -> Option<&'static str> {
         match self {
-            Self::Binary(_) | Self::Empty => None,
+            Self::Binary(_) | Self::Empty | Self::Unread(_) => None,
             Self::NoWords => Some("open it to see whether anything is missing"),
             Self::Scanned(_) => Some("run text recognition over it, such as ocrmypdf, and ingest again"),
             Self::Encrypted => Some("save a copy without the password"),
@@ -147,7 +149,7 @@ impl NoText {
 
     /// Whether the file could not be read, rather than having been read and found without text.
     pub fn is_failure(&self) -> bool {
-        matches!(self, Self::Damaged(_) | Self::TooMuch(_))
+        matches!(self, Self::Damaged(_) | Self::TooMuch(_) | Self::Unread(_))
     }
 }
 
