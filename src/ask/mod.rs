@@ -430,8 +430,9 @@ fn digest(evidence: &[Evidence]) -> [u8; 32] {
         }
         hash.add(&(chunk.heading.len() as u64).to_le_bytes());
         chunk.heading.iter().for_each(|heading| hash.add(heading.as_bytes()));
-        let places = [chunk.bytes.start, chunk.bytes.end, chunk.lines.first, chunk.lines.last, chunk.page.unwrap_or(0)];
+        let places = [chunk.bytes.start, chunk.bytes.end, chunk.lines.first, chunk.lines.last];
         places.iter().for_each(|n| hash.add(&(*n as u64).to_le_bytes()));
+        hash.add(chunk.place.as_ref().map(ToString::to_string).unwrap_or_default().as_bytes());
         hash.add(&hit.legs.dense.map_or(0, |leg| leg.score.to_bits()).to_le_bytes());
     }
     hash.finish()

@@ -30,6 +30,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use crate::config::{Config, World};
 use crate::engine::Engine;
 use crate::error::{Fault, Result};
+use crate::ingest::extractor as ingest_child;
 use ui::Ui;
 
 /// Ask questions of your own files, on your own machine
@@ -105,6 +106,12 @@ type Flags = Vec<Flag>;
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     crate::model::forbid_telemetry();
     let args: Vec<OsString> = args.into_iter().collect();
+    // No command for people: ingest starts itself with it, to read files that may break what reads them.
+    if args.get(1).is_some_and(|arg| arg == ingest_child::COMMAND) {
+        let (mut input, mut output) = ui::pipes();
+        let served = ingest_child::serve(&mut input, &mut output);
+        return if served.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
     let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
         Err(error) => {

@@ -174,12 +174,14 @@ fn print_hit(ui: &Ui, hit: &Hit, explain: bool) {
     }
 }
 
-/// `docs/guide.md:12` as an editor or a terminal understands it.
+/// `docs/guide.md:12` as an editor or a terminal understands it, or `docs/report.pdf (page 3)`.
 pub fn place(hit: &Hit) -> String {
     let root = hit.root.trim_start_matches("./").trim_end_matches('/');
     let path = if root.is_empty() || root == "." { hit.path.to_string() } else { format!("{root}/{}", hit.path) };
-    let page = hit.chunk.page.map(|page| format!(" (page {page})")).unwrap_or_default();
-    safe_name(&format!("{path}:{}{page}", hit.chunk.lines.first))
+    safe_name(&match &hit.chunk.place {
+        Some(place) => format!("{path} ({place})"),
+        None => format!("{path}:{}", hit.chunk.lines.first),
+    })
 }
 
 /// Title and headings, without a title that only repeats the path.

@@ -209,6 +209,11 @@ fn talk(text: &str) {
     let _ = io::stderr().lock().write_all(format!("{}\n", safe(text)).as_bytes());
 }
 
+/// Both ends of a conversation with another process.
+pub fn pipes() -> (impl io::BufRead, impl io::Write) {
+    (io::stdin().lock(), io::stdout().lock())
+}
+
 /// A fault as scripts read it.
 pub fn json_fault(fault: &Fault, code: u8) {
     let error = serde_json::json!({

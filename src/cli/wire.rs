@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::exit::code_of_fault;
 use crate::analysis::untrusted::OrderKind;
 use crate::ask::{Ordering, Response};
-use crate::document::{Citation, Hit, Leg, Legs};
+use crate::document::{Citation, Hit, Leg, Legs, Place};
 use crate::error::Fault;
 use crate::llm::Finish;
 use crate::sessions::Turn;
@@ -21,6 +21,9 @@ pub struct HitJson<'a> {
     lines: [usize; 2],
     bytes: [usize; 2],
     page: Option<usize>,
+    /// Page, slide, sheet and cell, message or notebook cell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    place: Option<Value>,
     title: Option<&'a str>,
     heading: &'a [String],
     text: &'a str,
@@ -47,7 +50,8 @@ impl<'a> HitJson<'a> {
             path: &hit.path,
             lines: [hit.chunk.lines.first, hit.chunk.lines.last],
             bytes: [hit.chunk.bytes.start, hit.chunk.bytes.end],
-            page: hit.chunk.page,
+            page: hit.chunk.place.as_ref().and_then(Place::page),
+            place: hit.chunk.place.as_ref().map(place),
             title: hit.title.as_deref(),
             heading: &hit.chunk.heading,
             text: &hit.chunk.text,
@@ -63,6 +67,14 @@ impl<'a> HitJson<'a> {
     /// With the orders that the passage tries to give; an answer lists those of its sources itself.
     pub fn with_orders(self, kinds: &[OrderKind]) -> Self {
         Self { orders: kinds.iter().map(|kind| kind.name()).collect(), ..self }
+    }
+}
+
+fn place(place: &Place) -> Value {
+    let kind = place.kind();
+    match place {
+        Place::Page(n) | Place::Slide(n) | Place::Message(n) | Place::Cell(n) => json!({ "kind": kind, kind: n }),
+        Place::Sheet(name, cell) => json!({ "kind": kind, "sheet": name, "cell": cell }),
     }
 }
 

@@ -134,6 +134,8 @@ pub struct Config {
     pub chunk_overlap_tokens: usize,
     /// Files above this size are reported as failed, not read.
     pub max_file_bytes: u64,
+    /// The `rag` program, of which ingest starts children to read risky formats; `None` when it is not known.
+    pub program: Option<PathBuf>,
     pub search_k: usize,
     pub search_mode: Mode,
     /// Share of the dense leg in the fused score when both legs have something to say, in 0..=1.

@@ -30,6 +30,12 @@ pub struct Record {
     /// Why a file is skipped or failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// What the user can do about it, where something can be done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub advice: Option<String>,
+    /// What the document says of itself beside its title, such as `("tags", "travel")`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub metadata: Vec<(String, String)>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
     /// ISO 639-1.

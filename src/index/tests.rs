@@ -26,6 +26,8 @@ fn record(path: &str, text: &str) -> Record {
         hash: text.into(),
         state: State::Indexed,
         reason: None,
+        advice: None,
+        metadata: Vec::new(),
         format: None,
         language: Some("en".into()),
         chunks: 0,
@@ -54,7 +56,7 @@ fn commit(store: &Store, name: &str, files: &[(&str, &str)]) -> Meta {
             text: (*text).into(),
             bytes: Span::new(0, text.len()),
             lines: Lines { first: 1, last: 1 },
-            page: None,
+            place: None,
         };
         let entry = ChunkEntry { root: 0, path, title: None, language: Some("en"), chunk: &chunk, row: 0 };
         let mut record = record(path, text);

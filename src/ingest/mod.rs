@@ -7,6 +7,7 @@
 //! memory.
 
 mod embed;
+pub mod extractor;
 mod read;
 mod scan;
 
@@ -95,6 +96,8 @@ pub struct Report {
     pub skip_reasons: Vec<(String, u64)>,
     /// `(path, reason)`.
     pub failed: Vec<(String, String)>,
+    /// Documents that could hold text and gave none: path, reason, what to do. They are counted in `skipped`.
+    pub no_text: Vec<(String, String, String)>,
     pub elapsed: Duration,
 }
 
@@ -205,7 +208,7 @@ struct Outcome {
 }
 
 /// Version of extraction and chunking: raise it when the same file would give other chunks.
-const TEXT_VERSION: u32 = 1;
+const TEXT_VERSION: u32 = 2;
 
 fn chunking(engine: &Engine, model: &ModelFiles) -> Chunking {
     let window = model.spec.max_tokens;
@@ -325,10 +328,20 @@ fn report(
     }
     let failed_records = scan.records.iter().filter(|record| record.state == State::Failed);
     let mut failed: Vec<(String, String)> = failed_records
-        .map(|record| (shown(&meta.roots, record.root, &record.path), record.reason.clone().unwrap_or_default()))
+        .map(|record| {
+            let reason = record.reason.clone().unwrap_or_default();
+            let advice = record.advice.as_ref().map(|advice| format!("; {advice}")).unwrap_or_default();
+            (shown(&meta.roots, record.root, &record.path), format!("{reason}{advice}"))
+        })
         .chain(scan.failed.iter().map(|(root, path, reason)| (shown(&meta.roots, *root, path), reason.clone())))
         .collect();
     failed.sort();
+    let without = scan.records.iter().filter(|record| record.state == State::Skipped);
+    let no_text = without.filter_map(|record| {
+        let path = shown(&meta.roots, record.root, &record.path);
+        Some((path, record.reason.clone().unwrap_or_default(), record.advice.clone()?))
+    });
+    let no_text = no_text.collect();
     let id = Blake::new(16).field(&engine.now().as_nanos().to_le_bytes()).field(&std::process::id().to_le_bytes());
     Report {
         job_id: disk::hex(&id.finish::<16>()),
@@ -344,6 +357,7 @@ fn report(
         skipped: skip_reasons.values().sum(),
         skip_reasons: skip_reasons.into_iter().collect(),
         failed,
+        no_text,
         elapsed: start.elapsed(),
     }
 }

@@ -116,6 +116,8 @@ impl Scan {
             hash: String::new(),
             state: State::Failed,
             reason: None,
+            advice: None,
+            metadata: Vec::new(),
             format: None,
             language: None,
             chunks: 0,

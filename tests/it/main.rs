@@ -28,6 +28,8 @@ mod doctor;
 mod errors;
 // Sample folders and small helpers.
 mod fixtures;
+// Documents of every format, and files that are made to break their parsers.
+mod formats;
 // Answers that a language model writes, through the real binary.
 mod generate;
 // Vectors of the reference implementation.
