@@ -31,9 +31,6 @@ _rag() {
             rag,doctor)
                 cmd="rag__subcmd__doctor"
                 ;;
-            rag,documents)
-                cmd="rag__subcmd__documents"
-                ;;
             rag,eval)
                 cmd="rag__subcmd__eval"
                 ;;
@@ -82,36 +79,6 @@ _rag() {
             rag__subcmd__cache__subcmd__help,warm)
                 cmd="rag__subcmd__cache__subcmd__help__subcmd__warm"
                 ;;
-            rag__subcmd__documents,help)
-                cmd="rag__subcmd__documents__subcmd__help"
-                ;;
-            rag__subcmd__documents,list)
-                cmd="rag__subcmd__documents__subcmd__list"
-                ;;
-            rag__subcmd__documents,remove)
-                cmd="rag__subcmd__documents__subcmd__remove"
-                ;;
-            rag__subcmd__documents,restore)
-                cmd="rag__subcmd__documents__subcmd__restore"
-                ;;
-            rag__subcmd__documents,show)
-                cmd="rag__subcmd__documents__subcmd__show"
-                ;;
-            rag__subcmd__documents__subcmd__help,help)
-                cmd="rag__subcmd__documents__subcmd__help__subcmd__help"
-                ;;
-            rag__subcmd__documents__subcmd__help,list)
-                cmd="rag__subcmd__documents__subcmd__help__subcmd__list"
-                ;;
-            rag__subcmd__documents__subcmd__help,remove)
-                cmd="rag__subcmd__documents__subcmd__help__subcmd__remove"
-                ;;
-            rag__subcmd__documents__subcmd__help,restore)
-                cmd="rag__subcmd__documents__subcmd__help__subcmd__restore"
-                ;;
-            rag__subcmd__documents__subcmd__help,show)
-                cmd="rag__subcmd__documents__subcmd__help__subcmd__show"
-                ;;
             rag__subcmd__help,ask)
                 cmd="rag__subcmd__help__subcmd__ask"
                 ;;
@@ -126,9 +93,6 @@ _rag() {
                 ;;
             rag__subcmd__help,doctor)
                 cmd="rag__subcmd__help__subcmd__doctor"
-                ;;
-            rag__subcmd__help,documents)
-                cmd="rag__subcmd__help__subcmd__documents"
                 ;;
             rag__subcmd__help,eval)
                 cmd="rag__subcmd__help__subcmd__eval"
@@ -163,21 +127,6 @@ _rag() {
             rag__subcmd__help__subcmd__cache,warm)
                 cmd="rag__subcmd__help__subcmd__cache__subcmd__warm"
                 ;;
-            rag__subcmd__help__subcmd__documents,list)
-                cmd="rag__subcmd__help__subcmd__documents__subcmd__list"
-                ;;
-            rag__subcmd__help__subcmd__documents,remove)
-                cmd="rag__subcmd__help__subcmd__documents__subcmd__remove"
-                ;;
-            rag__subcmd__help__subcmd__documents,restore)
-                cmd="rag__subcmd__help__subcmd__documents__subcmd__restore"
-                ;;
-            rag__subcmd__help__subcmd__documents,show)
-                cmd="rag__subcmd__help__subcmd__documents__subcmd__show"
-                ;;
-            rag__subcmd__help__subcmd__index,compact)
-                cmd="rag__subcmd__help__subcmd__index__subcmd__compact"
-                ;;
             rag__subcmd__help__subcmd__index,list)
                 cmd="rag__subcmd__help__subcmd__index__subcmd__list"
                 ;;
@@ -186,9 +135,6 @@ _rag() {
                 ;;
             rag__subcmd__help__subcmd__index,remove)
                 cmd="rag__subcmd__help__subcmd__index__subcmd__remove"
-                ;;
-            rag__subcmd__help__subcmd__index,rollback)
-                cmd="rag__subcmd__help__subcmd__index__subcmd__rollback"
                 ;;
             rag__subcmd__help__subcmd__index,save)
                 cmd="rag__subcmd__help__subcmd__index__subcmd__save"
@@ -223,9 +169,6 @@ _rag() {
             rag__subcmd__help__subcmd__sessions,show)
                 cmd="rag__subcmd__help__subcmd__sessions__subcmd__show"
                 ;;
-            rag__subcmd__index,compact)
-                cmd="rag__subcmd__index__subcmd__compact"
-                ;;
             rag__subcmd__index,help)
                 cmd="rag__subcmd__index__subcmd__help"
                 ;;
@@ -238,9 +181,6 @@ _rag() {
             rag__subcmd__index,remove)
                 cmd="rag__subcmd__index__subcmd__remove"
                 ;;
-            rag__subcmd__index,rollback)
-                cmd="rag__subcmd__index__subcmd__rollback"
-                ;;
             rag__subcmd__index,save)
                 cmd="rag__subcmd__index__subcmd__save"
                 ;;
@@ -249,9 +189,6 @@ _rag() {
                 ;;
             rag__subcmd__index,verify)
                 cmd="rag__subcmd__index__subcmd__verify"
-                ;;
-            rag__subcmd__index__subcmd__help,compact)
-                cmd="rag__subcmd__index__subcmd__help__subcmd__compact"
                 ;;
             rag__subcmd__index__subcmd__help,help)
                 cmd="rag__subcmd__index__subcmd__help__subcmd__help"
@@ -264,9 +201,6 @@ _rag() {
                 ;;
             rag__subcmd__index__subcmd__help,remove)
                 cmd="rag__subcmd__index__subcmd__help__subcmd__remove"
-                ;;
-            rag__subcmd__index__subcmd__help,rollback)
-                cmd="rag__subcmd__index__subcmd__help__subcmd__rollback"
                 ;;
             rag__subcmd__index__subcmd__help,save)
                 cmd="rag__subcmd__index__subcmd__help__subcmd__save"
@@ -344,7 +278,7 @@ _rag() {
 
     case "${cmd}" in
         rag)
-            opts="-q -v -h -V --data-dir --index --json --quiet --verbose --color --help --version ingest search ask chat sessions index documents cache model eval doctor completions man help"
+            opts="-q -v -h -V --data-dir --index --json --quiet --verbose --color --help --version ingest search ask chat sessions index cache model eval doctor completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -370,7 +304,7 @@ _rag() {
             return 0
             ;;
         rag__subcmd__ask)
-            opts="-k -q -v -h --batch --session --continue --mode --filter --intent --max-words --generator --fallback --no-cache --refresh --data-dir --index --json --quiet --verbose --color --help"
+            opts="-k -q -v -h --batch --session --continue --mode --rerank --intent --max-words --generator --fallback --no-cache --refresh --data-dir --index --json --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -392,7 +326,7 @@ _rag() {
                     COMPREPLY=($(compgen -W "hybrid lexical dense" -- "${cur}"))
                     return 0
                     ;;
-                --filter)
+                --rerank)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -584,7 +518,7 @@ _rag() {
             return 0
             ;;
         rag__subcmd__cache__subcmd__warm)
-            opts="-k -q -v -h --mode --filter --intent --max-words --generator --fallback --no-cache --refresh --data-dir --index --json --quiet --verbose --color --help"
+            opts="-k -q -v -h --mode --rerank --intent --max-words --generator --fallback --no-cache --refresh --data-dir --index --json --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -598,7 +532,7 @@ _rag() {
                     COMPREPLY=($(compgen -W "hybrid lexical dense" -- "${cur}"))
                     return 0
                     ;;
-                --filter)
+                --rerank)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -638,7 +572,7 @@ _rag() {
             return 0
             ;;
         rag__subcmd__chat)
-            opts="-k -q -v -h --session --continue --mode --filter --intent --max-words --generator --fallback --no-cache --refresh --data-dir --index --json --quiet --verbose --color --help"
+            opts="-k -q -v -h --session --continue --mode --rerank --intent --max-words --generator --fallback --no-cache --refresh --data-dir --index --json --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -656,7 +590,7 @@ _rag() {
                     COMPREPLY=($(compgen -W "hybrid lexical dense" -- "${cur}"))
                     return 0
                     ;;
-                --filter)
+                --rerank)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -747,243 +681,13 @@ _rag() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        rag__subcmd__documents)
-            opts="-q -v -h --data-dir --index --json --quiet --verbose --color --help list show remove restore help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                --data-dir)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --index)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --color)
-                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
-                    return 0
-                    ;;
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        rag__subcmd__documents__subcmd__help)
-            opts="list show remove restore help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        rag__subcmd__documents__subcmd__help__subcmd__help)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        rag__subcmd__documents__subcmd__help__subcmd__list)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        rag__subcmd__documents__subcmd__help__subcmd__remove)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        rag__subcmd__documents__subcmd__help__subcmd__restore)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        rag__subcmd__documents__subcmd__help__subcmd__show)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        rag__subcmd__documents__subcmd__list)
-            opts="-q -v -h --filter --failed --skipped --removed --data-dir --index --json --quiet --verbose --color --help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                --filter)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --data-dir)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --index)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --color)
-                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
-                    return 0
-                    ;;
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        rag__subcmd__documents__subcmd__remove)
-            opts="-q -v -h --wait --data-dir --index --json --quiet --verbose --color --help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                --wait)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --data-dir)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --index)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --color)
-                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
-                    return 0
-                    ;;
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        rag__subcmd__documents__subcmd__restore)
-            opts="-q -v -h --wait --data-dir --index --json --quiet --verbose --color --help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                --wait)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --data-dir)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --index)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --color)
-                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
-                    return 0
-                    ;;
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        rag__subcmd__documents__subcmd__show)
-            opts="-q -v -h --data-dir --index --json --quiet --verbose --color --help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                --data-dir)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --index)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --color)
-                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
-                    return 0
-                    ;;
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
         rag__subcmd__eval)
-            opts="-q -v -h --filter --data-dir --index --json --quiet --verbose --color --help"
+            opts="-q -v -h --data-dir --index --json --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --filter)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --data-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1004,7 +708,7 @@ _rag() {
             return 0
             ;;
         rag__subcmd__help)
-            opts="ingest search ask chat sessions index documents cache model eval doctor completions man help"
+            opts="ingest search ask chat sessions index cache model eval doctor completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1129,76 +833,6 @@ _rag() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        rag__subcmd__help__subcmd__documents)
-            opts="list show remove restore"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        rag__subcmd__help__subcmd__documents__subcmd__list)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        rag__subcmd__help__subcmd__documents__subcmd__remove)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        rag__subcmd__help__subcmd__documents__subcmd__restore)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        rag__subcmd__help__subcmd__documents__subcmd__show)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
         rag__subcmd__help__subcmd__eval)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -1228,22 +862,8 @@ _rag() {
             return 0
             ;;
         rag__subcmd__help__subcmd__index)
-            opts="list show verify save load rollback compact remove"
+            opts="list show verify save load remove"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        rag__subcmd__help__subcmd__index__subcmd__compact)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -1284,20 +904,6 @@ _rag() {
             return 0
             ;;
         rag__subcmd__help__subcmd__index__subcmd__remove)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        rag__subcmd__help__subcmd__index__subcmd__rollback)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1536,7 +1142,7 @@ _rag() {
             return 0
             ;;
         rag__subcmd__index)
-            opts="-q -v -h --data-dir --index --json --quiet --verbose --color --help list show verify save load rollback compact remove help"
+            opts="-q -v -h --data-dir --index --json --quiet --verbose --color --help list show verify save load remove help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1561,49 +1167,9 @@ _rag() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        rag__subcmd__index__subcmd__compact)
-            opts="-q -v -h --data-dir --index --json --quiet --verbose --color --help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                --data-dir)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --index)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --color)
-                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
-                    return 0
-                    ;;
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
         rag__subcmd__index__subcmd__help)
-            opts="list show verify save load rollback compact remove help"
+            opts="list show verify save load remove help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        rag__subcmd__index__subcmd__help__subcmd__compact)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -1658,20 +1224,6 @@ _rag() {
             return 0
             ;;
         rag__subcmd__index__subcmd__help__subcmd__remove)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        rag__subcmd__index__subcmd__help__subcmd__rollback)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1784,32 +1336,6 @@ _rag() {
             return 0
             ;;
         rag__subcmd__index__subcmd__remove)
-            opts="-q -v -h --data-dir --index --json --quiet --verbose --color --help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                --data-dir)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --index)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --color)
-                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
-                    return 0
-                    ;;
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        rag__subcmd__index__subcmd__rollback)
             opts="-q -v -h --data-dir --index --json --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -2216,7 +1742,7 @@ _rag() {
             return 0
             ;;
         rag__subcmd__search)
-            opts="-k -q -v -h --mode --filter --explain --no-cache --data-dir --index --json --quiet --verbose --color --help"
+            opts="-k -q -v -h --mode --rerank --explain --no-cache --data-dir --index --json --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2230,7 +1756,7 @@ _rag() {
                     COMPREPLY=($(compgen -W "hybrid lexical dense" -- "${cur}"))
                     return 0
                     ;;
-                --filter)
+                --rerank)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -85,7 +85,7 @@ pub fn run(engine: &Engine, input: impl BufRead + Send, like: &Request, on_item:
         Generator::Extractive => engine.config.threads,
         Generator::Llm => engine.config.batch_parallel,
     };
-    let first = Asker::open(engine)?;
+    let first = Asker::open(engine)?.one_of(workers);
     let askers = (1..workers).map(|_| first.another(engine)).collect::<Result<Vec<_>>>()?;
     // One channel hands out the work; the other keeps the order: a place in line for every answer to come.
     let (tasks, work) = sync_channel::<Task>(workers);

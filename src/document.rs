@@ -2,7 +2,9 @@
 //!
 //! None of these is a wire type or a stored type: `cli/` and `index/` have their own and convert.
 
+use std::fmt;
 use std::ops::Range;
+use std::str::FromStr;
 use std::sync::Arc;
 
 /// Half-open range of byte offsets.
@@ -52,17 +54,123 @@ pub enum Format {
     Html,
     /// Source code and configuration: anything whose lines mean more than its paragraphs.
     Code,
+    Csv,
+    Json,
+    /// One JSON value a line.
+    JsonLines,
+    Latex,
+    /// `SubRip` and `WebVTT`.
+    Subtitles,
+    Xml,
+    Pdf,
+    Docx,
+    Pptx,
+    Xlsx,
+    Odt,
+    Odp,
+    Ods,
+    Epub,
+    Rtf,
+    Mail,
+    Mbox,
+    /// Jupyter.
+    Notebook,
 }
 
 impl Format {
+    const NAMES: [(Self, &'static str); 23] = [
+        (Self::Plain, "text"),
+        (Self::Markdown, "markdown"),
+        (Self::ReStructuredText, "rst"),
+        (Self::Html, "html"),
+        (Self::Code, "code"),
+        (Self::Csv, "csv"),
+        (Self::Json, "json"),
+        (Self::JsonLines, "jsonl"),
+        (Self::Latex, "latex"),
+        (Self::Subtitles, "subtitles"),
+        (Self::Xml, "xml"),
+        (Self::Pdf, "pdf"),
+        (Self::Docx, "docx"),
+        (Self::Pptx, "pptx"),
+        (Self::Xlsx, "xlsx"),
+        (Self::Odt, "odt"),
+        (Self::Odp, "odp"),
+        (Self::Ods, "ods"),
+        (Self::Epub, "epub"),
+        (Self::Rtf, "rtf"),
+        (Self::Mail, "mail"),
+        (Self::Mbox, "mbox"),
+        (Self::Notebook, "notebook"),
+    ];
+
     /// The stable name used on disk and in JSON.
     pub fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(format, _)| *format == self).map_or("text", |(_, name)| name)
+    }
+
+    /// The format that has a name.
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::NAMES.iter().find(|(_, other)| *other == name).map(|(format, _)| *format)
+    }
+}
+
+/// Where a passage stands in a document that is not read by lines. All numbers count from 1.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Place {
+    Page(usize),
+    Slide(usize),
+    /// The name of the sheet and the first cell, such as `B4`.
+    Sheet(String, String),
+    /// In a mailbox.
+    Message(usize),
+    /// In a notebook.
+    Cell(usize),
+}
+
+impl Place {
+    /// The stable name used in JSON.
+    pub fn kind(&self) -> &'static str {
         match self {
-            Self::Plain => "text",
-            Self::Markdown => "markdown",
-            Self::ReStructuredText => "rst",
-            Self::Html => "html",
-            Self::Code => "code",
+            Self::Page(_) => "page",
+            Self::Slide(_) => "slide",
+            Self::Sheet(..) => "sheet",
+            Self::Message(_) => "message",
+            Self::Cell(_) => "cell",
+        }
+    }
+
+    pub fn page(&self) -> Option<usize> {
+        if let Self::Page(n) = self { Some(*n) } else { None }
+    }
+}
+
+/// `page 3`, `sheet Costs!B4`.
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Page(n) | Self::Slide(n) | Self::Message(n) | Self::Cell(n) => write!(f, "{} {n}", self.kind()),
+            Self::Sheet(name, cell) => write!(f, "sheet {name}!{cell}"),
+        }
+    }
+}
+
+/// What [`Display`](fmt::Display) wrote.
+impl FromStr for Place {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (kind, rest) = text.split_once(' ').ok_or(())?;
+        let number = || rest.parse().map_err(|_| ());
+        match kind {
+            "page" => number().map(Self::Page),
+            "slide" => number().map(Self::Slide),
+            "message" => number().map(Self::Message),
+            "cell" => number().map(Self::Cell),
+            "sheet" => {
+                rest.rsplit_once('!').map(|(name, cell)| Self::Sheet(name.to_owned(), cell.to_owned())).ok_or(())
+            }
+            _ => Err(()),
         }
     }
 }
@@ -73,11 +181,12 @@ pub struct Chunk {
     /// Heading path, outermost first; does not repeat the document's title.
     pub heading: Vec<String>,
     pub text: String,
-    /// Bytes of the original file that `text` came from.
+    /// Bytes of the original file that `text` came from. Of formats that are no text themselves (PDF, office files,
+    /// mail, notebooks) bytes and lines are those of the extracted text; `place` is what leads to the original.
     pub bytes: Span,
     pub lines: Lines,
-    /// 1-based page, for formats that have pages.
-    pub page: Option<usize>,
+    /// Where the passage begins, for formats that have pages, slides, sheets or the like.
+    pub place: Option<Place>,
 }
 
 /// What stands before a passage when it is embedded: title and heading path, so that a passage deep in a manual
@@ -110,19 +219,21 @@ pub struct Hit {
     pub legs: Legs,
 }
 
-/// What each leg of a hybrid search said about a hit; what `--explain` shows.
+/// What each leg of a search, and a second look, said about a hit; what `--explain` shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Legs {
     pub lexical: Option<Leg>,
     pub dense: Option<Leg>,
+    /// The second look, for a passage that got one.
+    pub rerank: Option<Leg>,
 }
 
 /// One leg's word on one hit.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Leg {
-    /// 1-based rank within the leg.
+    /// 1-based rank within the leg; of a second look, among the passages that got one.
     pub rank: usize,
-    /// BM25 score, or cosine similarity.
+    /// BM25 score, cosine similarity, or the mean of best cosines between tokens.
     pub score: f64,
     /// Score after normalisation, before weighting.
     pub normalised: f64,

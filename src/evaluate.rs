@@ -27,7 +27,8 @@ struct Question {
 /// Means over all questions.
 #[derive(Clone, Debug)]
 pub struct ModeReport {
-    pub mode: Mode,
+    /// `lexical`, `dense`, `hybrid`; `rerank` for hybrid with a second look.
+    pub mode: &'static str,
     pub ndcg_10: f64,
     pub recall_100: f64,
     pub mrr_10: f64,
@@ -41,12 +42,17 @@ pub struct Report {
     pub modes: Vec<ModeReport>,
 }
 
-/// Runs every question of `file` in every mode, over the documents that `filter` leaves.
+/// Runs every question of `file` in every mode, over the documents that `filter` leaves, and with a second look where the
+/// configuration asks for one.
 pub fn run(engine: &Engine, file: &Path, filter: Option<&Filter>) -> Result<Report> {
     let questions = read(file)?;
     let mut searcher = Searcher::open(engine)?;
     let mut modes = Vec::new();
-    for mode in [Mode::Lexical, Mode::Dense, Mode::Hybrid] {
+    let mut rows: Vec<_> = [Mode::Lexical, Mode::Dense, Mode::Hybrid].map(|mode| (mode.name(), mode, 0)).into();
+    if engine.config.rerank > 0 {
+        rows.push(("rerank", Mode::Hybrid, engine.config.rerank));
+    }
+    for (name, mode, rerank) in rows {
         let (mut ndcg, mut recall, mut mrr, mut times) = (0.0, 0.0, 0.0, Vec::new());
         for question in &questions {
             if engine.interrupted() {
@@ -57,6 +63,7 @@ pub fn run(engine: &Engine, file: &Path, filter: Option<&Filter>) -> Result<Repo
                 query: question.query.clone(),
                 mode,
                 k: DEPTH,
+                rerank,
                 caching: Caching::Use,
                 filter: filter.cloned(),
             };
@@ -72,7 +79,7 @@ pub fn run(engine: &Engine, file: &Path, filter: Option<&Filter>) -> Result<Repo
         let percentile = |p: usize| times[(times.len() * p / 100).min(times.len() - 1)];
         let n = questions.len() as f64;
         modes.push(ModeReport {
-            mode,
+            mode: name,
             ndcg_10: ndcg / n,
             recall_100: recall / n,
             mrr_10: mrr / n,

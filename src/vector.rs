@@ -40,6 +40,30 @@ impl Vector {
     }
 }
 
+/// Vectors of one dimension, one after the other: what the tokens of a text are to a second look.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rows {
+    values: Vec<f32>,
+    dimension: usize,
+}
+
+impl Rows {
+    /// Rows of `dimension` numbers.
+    ///
+    /// # Errors
+    /// When `values` is not made of such rows, or a value is not finite.
+    pub fn new(values: Vec<f32>, dimension: usize) -> Result<Self> {
+        if dimension == 0 || !values.len().is_multiple_of(dimension) || !values.iter().all(|x| x.is_finite()) {
+            return Err(Fault::damaged("the model gave vectors of tokens that are not finite"));
+        }
+        Ok(Self { values, dimension })
+    }
+
+    pub fn each(&self) -> std::slice::ChunksExact<'_, f32> {
+        self.values.chunks_exact(self.dimension)
+    }
+}
+
 /// Inner product; the cosine when both are unit vectors.
 ///
 /// Running sums side by side let the compiler use vector registers without reordering a single float sum, so the result

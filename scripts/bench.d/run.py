@@ -6,15 +6,17 @@ import os
 import pathlib
 import random
 import re
+import shutil
 import statistics
 import subprocess
 import sys
 import time
 
 import beir
+import formats
 import prose
 
-SECTIONS = ["ingest", "memory", "reingest", "search", "cache", "retrieval", "answers"]
+SECTIONS = ["ingest", "memory", "reingest", "search", "cache", "retrieval", "answers", "formats"]
 FILES = int(os.environ.get("RAG_BENCH_FILES", 10_000))
 BYTES = int(os.environ.get("RAG_BENCH_BYTES", 1_500_000))
 RUNS = int(os.environ.get("RAG_BENCH_RUNS", 5))
@@ -230,6 +232,22 @@ class Bench:
         refused = [not answer["supported"] for answer in self.ask("answers-other", [asked[n] for n in some])]
         line("", f"{len(some)} asked of rustbook_en, refused", f"{statistics.mean(refused):.1%}")
         verdict("share", statistics.mean(refused), 0.85, at_least=True)
+
+    def formats(self):
+        source = pathlib.Path(self.args.test_data) / "pypdf_samples"
+        if not source.is_dir() or not shutil.which("pdftotext"):
+            line("formats", "PDF", "skipped: it takes pdftotext, and pypdf_samples in RAG_TEST_DATA")
+            return
+        # What TeX and its like have left on the machine is measured too.
+        folders = [folder for folder in (source, pathlib.Path("/usr/share/doc"), pathlib.Path("/usr/share/texmf")) if folder.is_dir()]
+        rows = list(formats.pdfs(self.args.rag, folders))
+        measured = [row for row in rows if row[1] > 0]
+        line("formats", f"PDF, {len(measured)} files against pdftotext", f"{sum(row[1] for row in measured):,} words")
+        verdict("recall", statistics.median(row[2] for row in measured), 0.97, at_least=True)
+        verdict("order", statistics.median(row[3] for row in measured), 0.97, at_least=True)
+        for path, _, _, _, said in rows:
+            if said:
+                line("", path.name, said)
 
 
 def holds(answer, spans):

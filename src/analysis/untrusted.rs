@@ -110,6 +110,12 @@ fn is_suspect(c: char) -> bool {
     c.is_control() && !matches!(c, '\n' | '\t') || is_invisible(c)
 }
 
+/// Whether a character should be written as an escape where text is shown as it is: a control, or without a glyph.
+#[must_use]
+pub fn is_hidden(c: char) -> bool {
+    c.is_control() || is_invisible(c)
+}
+
 /// Characters without a glyph of their own: Unicode's `Default_Ignorable_Code_Point`, interlinear annotation, the
 /// controls of musical and shorthand notation.
 fn is_invisible(c: char) -> bool {

@@ -137,12 +137,12 @@ fn swallow(kept: &mut Hit, next: &Hit) -> bool {
         let Some(shared) = shared_len(&a.text, &b.text) else { return false };
         format!("{}{}", a.text, &b.text[shared..])
     };
-    let (heading, page) = (a.heading.clone(), a.page);
+    let (heading, place) = (a.heading.clone(), a.place.clone());
     let lines = Lines { first: a.lines.first.min(b.lines.first), last: a.lines.last.max(b.lines.last) };
     let bytes = Span::new(a.bytes.start, a.bytes.end.max(b.bytes.end));
     kept.chunk.text = text;
     kept.chunk.heading = heading;
-    kept.chunk.page = page;
+    kept.chunk.place = place;
     kept.chunk.lines = lines;
     kept.chunk.bytes = bytes;
     true

@@ -29,7 +29,7 @@ pub use intent::Intent;
 pub use parts::{merge, parts};
 pub use prompt::{Exchange, NO_ANSWER, PROMPT_VERSION, Prompt, fit, prompt, rewriting};
 pub use stream::Stream;
-pub use vet::{Vetted, vet};
+pub use vet::{Vetted, may_abstain, vet};
 
 use crate::error::Result;
 

@@ -19,10 +19,10 @@ fn hit(rank: usize, path: &str, start: usize, text: &str) -> Hit {
             text: text.to_owned(),
             bytes: Span::new(start, start + text.len()),
             lines: Lines { first: start + 1, last: start + text.lines().count() },
-            page: None,
+            place: None,
         },
         also: Vec::new(),
-        legs: Legs { lexical: Some(Leg { rank, score: 1.0, normalised: 1.0, weight: 1.0 }), dense: None },
+        legs: Legs { lexical: Some(Leg { rank, score: 1.0, normalised: 1.0, weight: 1.0 }), ..Legs::default() },
     }
 }
 

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::analysis::Kind;
+use crate::analysis::untrusted::neutralise;
 use crate::document::{Answer, Citation};
 
 use super::citations;
@@ -24,7 +25,7 @@ pub(super) struct Quote {
 impl Quote {
     pub(super) fn of(candidates: &[Candidate], at: usize) -> Self {
         let Candidate { source, kind, is_numbered, text, .. } = &candidates[at];
-        Self { source: *source, at, kind: *kind, is_numbered: *is_numbered, text: text.clone() }
+        Self { source: *source, at, kind: *kind, is_numbered: *is_numbered, text: neutralise(text).into_owned() }
     }
 
     pub(super) fn is_same(&self, other: &Self) -> bool {
@@ -58,7 +59,7 @@ pub(super) fn told(mut sections: Vec<Section>, evidence: &[Evidence]) -> Answer 
             text.push_str(if section.label.is_some() { "\n" } else { "\n\n" });
         }
         if let Some(label) = &section.label {
-            text.extend(["- ", &*unambiguous(label), ": "]);
+            text.extend(["- ", &*unambiguous(&neutralise(label)), ": "]);
         }
         text.push_str(&paragraph(&section.quotes, &number));
     }

@@ -62,14 +62,34 @@ pub fn vet(answer: &str, sources: &[Evidence], languages: &[&str]) -> Vetted {
     }
 }
 
+/// Whether an answer that begins with `beginning`, as [`Stream`] shows it, may yet prove to be [`Vetted::abstained`]. Looks
+/// at no more than the first words, so that it may be asked after every piece.
+#[must_use]
+pub fn may_abstain(beginning: &str) -> bool {
+    const MAX_CHARS: usize = 4 * NO_ANSWER.len();
+    let beginning: String = beginning.chars().take(MAX_CHARS).collect();
+    let (said, expected) = (words(&Bare::new(&beginning, &marks(&beginning)).text), words(NO_ANSWER));
+    let is_on_the_way = said.split_last().is_none_or(|(last, whole)| match expected.get(whole.len()) {
+        Some(word) => expected.starts_with(whole) && word.starts_with(last.as_str()),
+        None => said.starts_with(&expected),
+    });
+    is_on_the_way || is_nothing(&said)
+}
+
 /// Whether an answer begins with the sentence that says there is none.
 fn abstains(bare: &str) -> bool {
-    let words = |text: &str| {
-        let is_quote = |c: char| !c.is_alphanumeric();
-        text.split_whitespace().map(|word| word.trim_matches(is_quote).to_lowercase()).collect::<Vec<_>>()
-    };
-    let said: Vec<String> = words(bare);
-    said.iter().all(String::is_empty) || said.starts_with(&words(NO_ANSWER))
+    let said = words(bare);
+    is_nothing(&said) || said.starts_with(&words(NO_ANSWER))
+}
+
+fn is_nothing(said: &[String]) -> bool {
+    said.iter().all(String::is_empty)
+}
+
+/// The words of a text in lower case, without what stands around them.
+fn words(text: &str) -> Vec<String> {
+    let is_quote = |c: char| !c.is_alphanumeric();
+    text.split_whitespace().map(|word| word.trim_matches(is_quote).to_lowercase()).collect()
 }
 
 /// A text without its marks.

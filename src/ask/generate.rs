@@ -54,6 +54,10 @@ pub(super) fn client(llm: &Llm) -> Result<Client> {
         temperature: llm.temperature,
         max_tokens: llm.max_tokens,
     })
+    .map_err(|fault| match fault.hint_text() {
+        Some(_) => fault,
+        None => fault.hint("see llm.base_url and llm.api_key; `rag doctor -v` shows where each is set"),
+    })
 }
 
 /// The prompt for a question: as much of the evidence as fits, in the order of paths.
@@ -88,7 +92,11 @@ fn wish(intent: Intent) -> &'static str {
     }
 }
 
-/// Has the model answer; its text is told piece by piece, as it may be shown.
+/// Has the model answer; its text is told piece by piece, as it may be shown. The pieces are the answer's text, but for
+/// one that says that there is no answer: of that nothing is told.
+///
+/// # Errors
+/// Those of [`Client::chat`]; an interruption before anything came; a model that says nothing.
 pub(super) fn write(
     client: &Client,
     prompt: &Prompt,
@@ -97,17 +105,14 @@ pub(super) fn write(
     on: &mut dyn FnMut(Event<'_>),
 ) -> Result<(Answer, Checks, Writing)> {
     let mut stream = Stream::new(&prompt.sources);
-    // That there is no answer is not said in the model's words.
-    let mut held = String::new();
-    let mut tell = |text: &str| {
-        held.push_str(text);
-        if !answer::NO_ANSWER.starts_with(&held) && !held.starts_with(answer::NO_ANSWER) {
-            on(Event::Text(&std::mem::take(&mut held)));
-        }
-    };
-    let reply = chat(client, &prompt.system, &prompt.user, &mut |text| tell(&stream.feed(text)), stop)?;
-    tell(&stream.finish());
+    let mut teller = Teller { on, beginning: Some(String::new()) };
+    let reply = chat(client, &prompt.system, &prompt.user, &mut |text| teller.tell(&stream.feed(text)), stop)?;
+    teller.tell(&stream.finish());
     let vetted = answer::vet(&reply.text, &prompt.sources, languages);
+    if vetted.text.is_empty() {
+        return Err(silent(reply));
+    }
+    teller.finish(vetted.abstained);
     let supported = !vetted.abstained;
     let answer = Answer {
         text: if supported { vetted.text } else { String::new() },
@@ -119,6 +124,40 @@ pub(super) fn write(
     let writing =
         Writing { model: analysis::untrusted::neutralise(&model).into_owned(), finish, trouble, usage, attempts };
     Ok((answer, checks, writing))
+}
+
+/// Passes an answer on once it is certain that it is one.
+struct Teller<'a> {
+    on: &'a mut dyn FnMut(Event<'_>),
+    /// What came first, while it may still say that there is no answer. That is not said in the model's words.
+    beginning: Option<String>,
+}
+
+impl Teller<'_> {
+    fn tell(&mut self, text: &str) {
+        let Some(beginning) = &mut self.beginning else { return (self.on)(Event::Text(text)) };
+        beginning.push_str(text);
+        if !answer::may_abstain(beginning) {
+            self.finish(false);
+        }
+    }
+
+    fn finish(&mut self, abstains: bool) {
+        if let Some(beginning) = self.beginning.take().filter(|_| !abstains) {
+            (self.on)(Event::Text(&beginning));
+        }
+    }
+}
+
+/// That nothing came which could be shown. Nothing is known about the sources then.
+fn silent(reply: Reply) -> Fault {
+    match (reply.finish, reply.trouble) {
+        (Finish::Interrupted, _) => Fault::interrupted(),
+        (_, Some(trouble)) => Fault::outside(format!("the language model broke off: {trouble}")),
+        (Finish::Length, _) => Fault::outside("the language model used up its tokens and said nothing")
+            .hint("a model that thinks first needs more: raise llm.max_tokens"),
+        _ => Fault::outside("the language model said nothing that can be shown"),
+    }
 }
 
 /// A follow-up question as one that stands by itself, by the model's account; `None` when it says nothing of use.

@@ -19,7 +19,7 @@ use crate::answer::{self, Evidence, Exchange, Intent, Options, PROMPT_VERSION, P
 use crate::cache::{Caching, KeptAnswer, Key};
 use crate::config::Generator;
 use crate::disk::Blake;
-use crate::document::{Answer, Citation, Hit};
+use crate::document::{Answer, Citation, Hit, context_line};
 use crate::engine::Engine;
 use crate::error::{Fault, Kind, Result};
 use crate::filter::Filter;
@@ -30,7 +30,7 @@ use extract::Rarity;
 pub use generate::{Checks, Writing};
 
 /// Version of what an extractive answer is made by; raise it when the same evidence may give another answer.
-const EXTRACTIVE_VERSION: u32 = 1;
+const EXTRACTIVE_VERSION: u32 = 2;
 
 /// Exchanges of a conversation that a language model is told.
 const MAX_EARLIER: usize = 6;
@@ -64,6 +64,8 @@ pub struct CacheUse {
     pub retrieval_hit: bool,
     pub embed_hits: u64,
     pub embed_misses: u64,
+    pub rerank_hits: u64,
+    pub rerank_misses: u64,
 }
 
 /// What is told while an answer is being made.
@@ -96,8 +98,20 @@ pub struct Response {
     pub checks: Checks,
     /// Why the extractive generator answered in the language model's place.
     pub fallback: Option<Fault>,
-    /// Which of the cited passages try to give orders to a model, and what kind.
-    pub orders: Vec<(usize, Vec<OrderKind>)>,
+    /// Passages that try to give orders to a model: those that are cited, and those that the language model read.
+    pub orders: Vec<Ordering>,
+    /// The index has no vectors yet: how many are made, and of how many.
+    pub pending: Option<(u64, u64)>,
+}
+
+/// A passage that tries to give orders.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ordering {
+    /// Its number in the answer; `None` when the answer does not cite it.
+    pub n: Option<usize>,
+    pub hit: Hit,
+    /// Each kind once.
+    pub kinds: Vec<OrderKind>,
 }
 
 impl Response {
@@ -120,12 +134,15 @@ struct Found {
     timings: Timings,
     cache: CacheUse,
     nothing_allowed: bool,
+    pending: Option<(u64, u64)>,
 }
 
 /// An answer and what is told of its making.
 struct Made {
     kept: KeptAnswer,
     answer: Answer,
+    /// What the language model was shown, this time or when the answer was made.
+    read: Vec<Evidence>,
     writing: Option<Writing>,
 }
 
@@ -147,7 +164,16 @@ impl Asker {
     /// # Errors
     /// As [`Asker::open`].
     pub fn another(&self, engine: &Engine) -> Result<Self> {
-        Ok(Self { searcher: Searcher::open(engine)?, client: self.client.clone() })
+        let mut searcher = Searcher::open(engine)?;
+        searcher.threads = self.searcher.threads;
+        Ok(Self { searcher, client: self.client.clone() })
+    }
+
+    /// This asker as one of `n` that work side by side, which share the threads between them.
+    #[must_use]
+    pub fn one_of(mut self, n: usize) -> Self {
+        self.searcher.threads = (self.searcher.threads / n.max(1)).max(1);
+        self
     }
 
     /// Answers a question.
@@ -160,7 +186,8 @@ impl Asker {
         let earlier = exchanges(&request.earlier);
         let resolved = self.resolved(engine, request, &earlier)?;
         let intent = request.intent.unwrap_or_else(|| Intent::of(&resolved));
-        let Found { hits, mut timings, mut cache, nothing_allowed } = self.find(engine, request, &resolved, intent)?;
+        let Found { hits, mut timings, mut cache, nothing_allowed, pending } =
+            self.find(engine, request, &resolved, intent)?;
 
         let generation = Instant::now();
         let question = Asked { request, resolved, intent, earlier };
@@ -179,14 +206,14 @@ impl Asker {
             generator = Generator::Extractive;
             made = self.extracted(engine, &question, &evidence, &options, &mut cache);
         }
-        let Made { kept, answer, writing } = made?;
+        let Made { kept, answer, read, writing } = made?;
         timings.generation_ms = milliseconds(generation);
         timings.total_ms = milliseconds(start);
         let meta = self.searcher.snapshot.meta();
         Ok(Response {
             question: request.question.clone(),
             resolved: question.resolved,
-            orders: ordering(&answer.citations),
+            orders: ordering(&answer.citations, &read),
             answer,
             intent,
             generator,
@@ -200,6 +227,7 @@ impl Asker {
             writing,
             checks: Checks { removed: kept.removed, unsupported: kept.unsupported, addresses: kept.addresses },
             fallback,
+            pending,
         })
     }
 
@@ -263,14 +291,14 @@ impl Asker {
         rarity.finish()?;
         cache.answer_hit = known.is_some();
         if let Some((kept, answer)) = known {
-            return Ok(Made { kept, answer, writing: None });
+            return Ok(Made { kept, answer, read: Vec::new(), writing: None });
         }
         let (answer, rarity) = extract::answer(engine, &mut self.searcher, question, evidence, options, cache)?;
         let kept = KeptAnswer { rarity, ..kept(&answer, evidence) };
         if caching.writes() {
             engine.cache().keep_answer(key, scope, &kept, engine.now_s());
         }
-        Ok(Made { kept, answer, writing: None })
+        Ok(Made { kept, answer, read: Vec::new(), writing: None })
     }
 
     /// What a language model makes of the evidence, kept or anew.
@@ -305,7 +333,7 @@ impl Asker {
         cache.answer_hit = known.is_some();
         if let Some((kept, answer)) = known {
             on(Event::Text(&answer.text));
-            return Ok(Made { kept, answer, writing: None });
+            return Ok(Made { kept, answer, read: prompt.sources, writing: None });
         }
         let languages = self.searcher.snapshot.meta().query_languages();
         let stop = || engine.interrupted();
@@ -321,7 +349,7 @@ impl Asker {
         if caching.writes() && writing.finish == Finish::Complete {
             engine.cache().keep_answer(key, &llm.model, &kept, engine.now_s());
         }
-        Ok(Made { kept, answer, writing: Some(writing) })
+        Ok(Made { kept, answer, read: prompt.sources, writing: Some(writing) })
     }
 
     /// Ranks passages for every part of the question.
@@ -329,13 +357,14 @@ impl Asker {
         let k = intent.k(engine.config.search_k);
         let mut timings = Timings::default();
         let mut cache = CacheUse { retrieval_hit: true, ..CacheUse::default() };
-        let mut parts = Vec::new();
+        let (mut parts, mut pending) = (Vec::new(), None);
         let mut nothing_allowed = false;
         for query in answer::parts(resolved) {
             let search = search::Request {
                 query,
                 mode: engine.config.search_mode,
                 k,
+                rerank: engine.config.rerank,
                 caching: request.caching,
                 filter: request.filter.clone(),
             };
@@ -346,10 +375,13 @@ impl Asker {
             cache.retrieval_hit &= found.retrieval_hit;
             cache.embed_hits += found.embed_hits;
             cache.embed_misses += found.embed_misses;
+            pending = found.pending;
+            cache.rerank_hits += found.rerank_hits;
+            cache.rerank_misses += found.rerank_misses;
             parts.push((search.query, found.hits));
         }
         let hits = if parts.len() == 1 { parts.remove(0).1 } else { answer::merge(&parts) };
-        Ok(Found { hits, timings, cache, nothing_allowed })
+        Ok(Found { hits, timings, cache, nothing_allowed, pending })
     }
 }
 
@@ -412,8 +444,9 @@ fn digest(evidence: &[Evidence]) -> [u8; 32] {
         }
         hash.add(&(chunk.heading.len() as u64).to_le_bytes());
         chunk.heading.iter().for_each(|heading| hash.add(heading.as_bytes()));
-        let places = [chunk.bytes.start, chunk.bytes.end, chunk.lines.first, chunk.lines.last, chunk.page.unwrap_or(0)];
+        let places = [chunk.bytes.start, chunk.bytes.end, chunk.lines.first, chunk.lines.last];
         places.iter().for_each(|n| hash.add(&(*n as u64).to_le_bytes()));
+        hash.add(chunk.place.as_ref().map(ToString::to_string).unwrap_or_default().as_bytes());
         hash.add(&hit.legs.dense.map_or(0, |leg| leg.score.to_bits()).to_le_bytes());
     }
     hash.finish()
@@ -433,13 +466,21 @@ fn told(kept: &KeptAnswer, evidence: &[Evidence]) -> Option<Answer> {
     Some(Answer { text: kept.text.clone(), supported: kept.supported, citations })
 }
 
-/// Which passages try to give orders.
-fn ordering(citations: &[Citation]) -> Vec<(usize, Vec<OrderKind>)> {
-    let kinds = |citation: &Citation| {
-        let mut kinds: Vec<OrderKind> = orders(&citation.hit.chunk.text).into_iter().map(|order| order.kind).collect();
-        kinds.sort_unstable();
-        kinds.dedup();
-        kinds
-    };
-    citations.iter().map(|citation| (citation.n, kinds(citation))).filter(|(_, kinds)| !kinds.is_empty()).collect()
+/// Which passages try to give orders, the cited ones first.
+fn ordering(citations: &[Citation], read: &[Evidence]) -> Vec<Ordering> {
+    let cited = citations.iter().map(|citation| (Some(citation.n), &citation.hit));
+    let is_cited = |hit: &Hit| citations.iter().any(|citation| citation.hit == *hit);
+    let uncited = read.iter().map(|piece| (None, &piece.hit)).filter(|(_, hit)| !is_cited(hit));
+    let passages = cited.chain(uncited).map(|(n, hit)| Ordering { n, hit: hit.clone(), kinds: kinds_of_orders(hit) });
+    passages.filter(|passage| !passage.kinds.is_empty()).collect()
+}
+
+/// What kinds of orders a passage tries to give, with all that a model is told of it: path, title and headings too.
+pub fn kinds_of_orders(hit: &Hit) -> Vec<OrderKind> {
+    let context = context_line(hit.title.as_deref(), &hit.chunk.heading);
+    let orders = orders(&[&*hit.path, &context, &hit.chunk.text].join("\n"));
+    let mut kinds: Vec<OrderKind> = orders.into_iter().map(|order| order.kind).collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    kinds
 }

@@ -9,6 +9,7 @@
 
 mod answers;
 mod embeddings;
+mod rerank;
 mod retrieval;
 mod rows;
 #[cfg(test)]

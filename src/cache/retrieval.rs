@@ -20,10 +20,12 @@ struct StoredHit {
     text: String,
     bytes: [usize; 2],
     lines: [usize; 2],
-    page: Option<usize>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    place: Option<String>,
     also: Vec<(String, usize)>,
     lexical: Option<StoredLeg>,
     dense: Option<StoredLeg>,
+    rerank: Option<StoredLeg>,
 }
 
 /// Rank, then the bits of score, normalised score and weight.
@@ -62,10 +64,11 @@ impl StoredHit {
             text: hit.chunk.text.clone(),
             bytes: [hit.chunk.bytes.start, hit.chunk.bytes.end],
             lines: [hit.chunk.lines.first, hit.chunk.lines.last],
-            page: hit.chunk.page,
+            place: hit.chunk.place.as_ref().map(ToString::to_string),
             also: hit.also.iter().map(|(path, line)| (path.to_string(), *line)).collect(),
             lexical: leg(hit.legs.lexical),
             dense: leg(hit.legs.dense),
+            rerank: leg(hit.legs.rerank),
         }
     }
 
@@ -89,10 +92,10 @@ impl StoredHit {
                 text: self.text,
                 bytes: Span::new(self.bytes[0], self.bytes[1]),
                 lines: Lines { first: self.lines[0], last: self.lines[1] },
-                page: self.page,
+                place: self.place.and_then(|place| place.parse().ok()),
             },
             also: self.also.into_iter().map(|(path, line)| (Arc::from(path), line)).collect(),
-            legs: Legs { lexical: leg(self.lexical), dense: leg(self.dense) },
+            legs: Legs { lexical: leg(self.lexical), dense: leg(self.dense), rerank: leg(self.rerank) },
         })
     }
 }

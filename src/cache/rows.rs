@@ -307,7 +307,7 @@ pub(super) fn stats(connection: &Connection, stats: &TableStats) -> rusqlite::Re
             oldest: row.get(2)?,
             newest: row.get(3)?,
             counters,
-            ..stats.clone()
+            ..*stats
         })
     })
 }

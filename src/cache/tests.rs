@@ -304,3 +304,19 @@ fn a_file_that_is_deleted_or_replaced_while_it_is_open_harms_nothing() {
         assert_eq!(open(dir.path()).embedding(&key, MODEL, 2, NOW), Some(vector()));
     }
 }
+
+#[test]
+fn a_second_look_comes_back_to_the_last_bit_and_never_as_no_number() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = |question: &str, text: &str| Key::second_look(MODEL, 1, question, text);
+    let score = 1.0 / 3.0;
+    open(dir.path()).keep_second_look(key("q", "text"), MODEL, score, 7);
+    let cache = open(dir.path());
+    assert_eq!(cache.second_look(&key("q", "text"), MODEL, NOW), Some(score));
+    for other in [key("qt", "ext"), key("q", "text "), Key::second_look(MODEL, 2, "q", "text")] {
+        assert_eq!(cache.second_look(&other, MODEL, NOW), None);
+    }
+    cache.keep(Table::Rerank, key("q", "text"), MODEL, f64::NAN.to_le_bytes().to_vec(), NOW);
+    assert_eq!(cache.second_look(&key("q", "text"), MODEL, NOW), None);
+    assert_eq!(cache.counters(Table::Rerank), Counters { hits: 1, misses: 4, damaged: 1, evicted: 0 });
+}

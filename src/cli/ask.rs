@@ -8,10 +8,11 @@ use serde_json::json;
 
 use super::Flags;
 use super::exit::Outcome;
-use super::search::{ModeArg, heading, parsed, place};
+use super::search::{ModeArg, RerankArg, heading, parsed, place};
 use super::sessions::{WithinArgs, turn};
 use super::ui::{Tone, Ui, clipped, count, counted, safe, wrapped};
 use super::wire;
+use crate::analysis::untrusted::OrderKind;
 use crate::answer::Intent;
 use crate::ask::{Asker, Event, Request, Response};
 use crate::batch;
@@ -22,8 +23,8 @@ use crate::llm::Finish;
 
 /// Answer a question from the index, with citations
 ///
-/// The answer is made of sentences of the indexed files. When nothing there supports an answer, says so, shows the
-/// nearest passages and exits with 3.
+/// The answer is made of sentences of the indexed files, or with `--generator llm` written by a language model from them.
+/// When nothing there supports an answer, says so, shows the nearest passages and exits with 3.
 #[derive(Debug, Args)]
 pub struct AskArgs {
     /// The question
@@ -53,6 +54,8 @@ pub struct HowArgs {
     /// joined by and, or, not and brackets. Compared by `:`, and date, size and meta.KEY also by <, <=, > and >=.
     #[arg(long, value_name = "EXPR")]
     filter: Option<String>,
+    #[command(flatten)]
+    rerank: RerankArg,
     /// What kind of answer [default: told from the question]
     #[arg(long, value_name = "INTENT", value_parser = intent)]
     intent: Option<Intent>,
@@ -109,7 +112,7 @@ impl HowArgs {
             };
             ("fallback", name.to_owned(), "--fallback".to_owned())
         });
-        k.into_iter().chain(mode).chain(words).chain(generator).chain(fallback).collect()
+        k.into_iter().chain(mode).chain(self.rerank.flag()).chain(words).chain(generator).chain(fallback).collect()
     }
 
     /// A request without its question.
@@ -239,12 +242,18 @@ pub(super) fn questions(file: &Path) -> Result<Box<dyn BufRead + Send>> {
     Ok(Box::new(BufReader::new(opened)))
 }
 
+pub(super) fn gives_orders(kinds: &[OrderKind]) -> String {
+    let kinds: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
+    format!("tries to give orders ({})", kinds.join(", "))
+}
+
 /// Prints one answer and its sources; only these when the answer has been seen.
 fn show(response: &Response, is_seen: bool, ui: &Ui) {
     let answer = &response.answer;
     if let Some(fault) = &response.fallback {
-        ui.note(format!("{fault}; answered from the passages alone"));
+        ui.warn(format!("{fault}; answered from the passages alone"));
     }
+    ui.pending(response.pending);
     if !answer.supported {
         ui.line(ui.paint(Tone::Strong, "Nothing in the index supports an answer."));
         if !answer.citations.is_empty() {
@@ -266,14 +275,16 @@ fn show(response: &Response, is_seen: bool, ui: &Ui) {
             ui.paint(Tone::Place, &place),
             clipped(&heading(&citation.hit), room)
         ));
-        if let Some((_, kinds)) = response.orders.iter().find(|(n, _)| *n == citation.n) {
-            let kinds: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
-            let warning = format!("    this passage tries to give orders ({})", kinds.join(", "));
-            ui.line(ui.paint(Tone::Bad, &warning));
+        if let Some(ordering) = response.orders.iter().find(|ordering| ordering.n == Some(citation.n)) {
+            ui.line(ui.paint(Tone::Bad, &format!("    this passage {}", gives_orders(&ordering.kinds))));
         }
         if !answer.supported {
             ui.line(format!("    {}", clipped(&citation.hit.chunk.text, ui.width() - 4)));
         }
+    }
+    for ordering in response.orders.iter().filter(|ordering| ordering.n.is_none()) {
+        let warning = format!("{}, not cited, {}", place(&ordering.hit), gives_orders(&ordering.kinds));
+        ui.line(ui.paint(Tone::Bad, &warning));
     }
     let checks = &response.checks;
     for sentence in &checks.unsupported {

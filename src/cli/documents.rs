@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::exit::Outcome;
 use super::search::parsed;
 use super::ui::{Tone, Ui, clipped, count, counted, safe, size, time};
+use super::wire;
 use crate::documents::{self, Changed};
 use crate::engine::Engine;
 use crate::error::Result;
@@ -156,7 +157,8 @@ fn show(engine: &Engine, ui: &Ui, path: &str) -> Result<Outcome> {
             json!({
                 "lines": [chunk.lines.first, chunk.lines.last],
                 "bytes": [chunk.bytes.start, chunk.bytes.end],
-                "page": chunk.page,
+                "page": chunk.place.as_ref().and_then(|place| place.page()),
+                "place": chunk.place.as_ref().map(wire::place),
                 "heading": chunk.heading,
                 "text": chunk.text,
             })

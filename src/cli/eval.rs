@@ -36,19 +36,16 @@ pub fn run(args: &EvalArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
             .iter()
             .map(|m| {
                 let value = json!({ "ndcg@10": m.ndcg_10, "recall@100": m.recall_100, "mrr@10": m.mrr_10 });
-                (m.mode.name().to_owned(), value)
+                (m.mode.to_owned(), value)
             })
             .collect();
-        let latency: serde_json::Map<_, _> = report
-            .modes
-            .iter()
-            .map(|m| (m.mode.name().to_owned(), json!({ "p50": m.p50_ms, "p95": m.p95_ms })))
-            .collect();
+        let latency: serde_json::Map<_, _> =
+            report.modes.iter().map(|m| (m.mode.to_owned(), json!({ "p50": m.p50_ms, "p95": m.p95_ms }))).collect();
         ui.json(&json!({ "queries": report.queries, "filter": filter.as_ref().map(ToString::to_string), "modes": modes, "latency_ms": latency }));
         return Ok(Outcome::Done);
     }
     let rows = report.modes.iter().map(|m| {
-        let mut row = vec![m.mode.name().to_owned()];
+        let mut row = vec![m.mode.to_owned()];
         row.extend([m.ndcg_10, m.recall_100, m.mrr_10].map(|x| format!("{x:.4}")));
         row.extend([m.p50_ms, m.p95_ms].map(|x| format!("{x:.1}")));
         row

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::exit::Outcome;
-use super::ui::{Tone, Ui, count, counted, size, time};
+use super::ui::{Tone, Ui, count, counted, safe_name, size, time};
 use crate::documents;
 use crate::engine::Engine;
 use crate::error::{Fault, Kind, Result};
@@ -162,7 +162,8 @@ fn verify(engine: &Engine, ui: &Ui) -> Result<Outcome> {
         ui.line(format!("{}  the index `{}` is whole", ui.paint(Tone::Good, "ok"), engine.config.index));
     } else {
         for problem in &problems {
-            ui.line(format!("{}  {}: {}", ui.paint(Tone::Bad, "damaged"), problem.path.display(), problem.reason));
+            let what = safe_name(&format!("{}: {}", problem.path.display(), problem.reason));
+            ui.line(format!("{}  {what}", ui.paint(Tone::Bad, "damaged")));
         }
         ui.note("run `rag ingest` again with the same folders: it rebuilds the index, from the cache where it can");
     }

@@ -188,15 +188,26 @@ fn print_summary(ui: &Ui, report: &Report) {
     /// More would push the summary off the screen; `--json` has them all.
     const SHOWN: usize = 10;
     for (path, reason) in report.failed.iter().take(SHOWN) {
-        ui.note(format!("{} {path}: {reason}", ui.paint(Tone::Bad, "failed")));
+        ui.complaint("failed", &format!("{path}: {reason}"));
     }
     if report.failed.len() > SHOWN {
         ui.note(format!("… and {} more; `--json` lists them all", report.failed.len() - SHOWN));
+    }
+    for (path, reason, advice) in report.no_text.iter().take(SHOWN) {
+        ui.note(format!("{} {path}: {reason}; {advice}", ui.paint(Tone::Bad, "no text")));
+    }
+    if report.no_text.len() > SHOWN {
+        ui.note(format!("… and {} more; `--json` lists them all", report.no_text.len() - SHOWN));
     }
 }
 
 fn print_json(ui: &Ui, report: &Report) {
     let failed: Vec<_> = report.failed.iter().map(|(path, reason)| json!({ "path": path, "reason": reason })).collect();
+    let no_text: Vec<_> = report
+        .no_text
+        .iter()
+        .map(|(path, reason, advice)| json!({ "path": path, "reason": reason, "advice": advice }))
+        .collect();
     ui.json(&json!({
         "job_id": report.job_id,
         "corpus_id": report.corpus_id,
@@ -216,6 +227,7 @@ fn print_json(ui: &Ui, report: &Report) {
         "skipped": report.skipped,
         "skip_reasons": report.skip_reasons.iter().cloned().collect::<std::collections::BTreeMap<_, _>>(),
         "failed": failed,
+        "no_text": no_text,
         "seconds": report.elapsed.as_secs_f64(),
     }));
 }

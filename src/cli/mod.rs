@@ -31,6 +31,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use crate::config::{Config, World};
 use crate::engine::Engine;
 use crate::error::{Fault, Result};
+use crate::ingest::extractor as ingest_child;
 use ui::Ui;
 
 /// Ask questions of your own files, on your own machine
@@ -99,13 +100,20 @@ enum Command {
     Man(man::ManArgs),
 }
 
-/// Settings given as flags: key, value, flag as typed.
-type Flags = Vec<(&'static str, String, String)>;
+/// A setting given as a flag: key, value, flag as typed.
+type Flag = (&'static str, String, String);
+type Flags = Vec<Flag>;
 
 /// Runs one command line and says how it ended.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     crate::model::forbid_telemetry();
     let args: Vec<OsString> = args.into_iter().collect();
+    // No command for people: ingest starts itself with it, to read files that may break what reads them.
+    if args.get(1).is_some_and(|arg| arg == ingest_child::COMMAND) {
+        let (mut input, mut output) = ui::pipes();
+        let served = ingest_child::serve(&mut input, &mut output);
+        return if served.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
     let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
         Err(error) => {

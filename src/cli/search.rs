@@ -3,10 +3,12 @@
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::Flags;
+use super::ask::gives_orders;
 use super::exit::Outcome;
-use super::ui::{Tone, Ui, clipped, safe};
-use super::wire::HitJson;
+use super::ui::{Tone, Ui, clipped, safe_name};
+use super::wire::{self, HitJson};
+use super::{Flag, Flags};
+use crate::ask::kinds_of_orders;
 use crate::cache::Caching;
 use crate::config;
 use crate::document::{Hit, Leg};
@@ -34,12 +36,29 @@ pub struct SearchArgs {
     /// joined by and, or, not and brackets. Compared by `:`, and date, size and meta.KEY also by <, <=, > and >=.
     #[arg(long, value_name = "EXPR")]
     filter: Option<String>,
+    #[command(flatten)]
+    rerank: RerankArg,
     /// Show both legs' ranks, scores and weights
     #[arg(long)]
     explain: bool,
     /// Neither read nor write the cache
     #[arg(long)]
     no_cache: bool,
+}
+
+/// The flag of a second look.
+#[derive(Debug, Args)]
+pub struct RerankArg {
+    /// Look again at the best N passages, token by token [N: 40, default: no second look]
+    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "40")]
+    rerank: Option<usize>,
+}
+
+impl RerankArg {
+    /// The setting that it makes.
+    pub fn flag(&self) -> Option<Flag> {
+        self.rerank.map(|n| ("search.rerank", n.to_string(), "--rerank".to_owned()))
+    }
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -63,7 +82,7 @@ impl SearchArgs {
     pub fn flags(&self) -> Flags {
         let k = self.k.map(|k| ("search.k", k.to_string(), "-k".to_owned()));
         let mode = self.mode.map(|mode| ("search.mode", mode.name().to_owned(), "--mode".to_owned()));
-        k.into_iter().chain(mode).collect()
+        k.into_iter().chain(mode).chain(self.rerank.flag()).collect()
     }
 }
 
@@ -72,17 +91,22 @@ pub fn run(args: &SearchArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
         query: args.query.clone(),
         mode: engine.config.search_mode,
         k: engine.config.search_k,
+        rerank: engine.config.rerank,
         caching: if args.no_cache { Caching::Off } else { Caching::Use },
         filter: parsed(args.filter.as_deref())?,
     };
     let mut searcher = Searcher::open(engine)?;
     // Words alone are found faster than the cache can be opened.
     let response = match request.mode {
-        config::Mode::Lexical => searcher.search(engine, &request)?,
-        config::Mode::Hybrid | config::Mode::Dense => searcher.find(engine, &request)?,
+        config::Mode::Lexical if request.rerank == 0 => searcher.search(engine, &request)?,
+        _ => searcher.find(engine, &request)?,
     };
     if ui.json {
-        let hits: Vec<HitJson<'_>> = response.hits.iter().map(|hit| HitJson::new(hit, args.explain)).collect();
+        let hits: Vec<HitJson<'_>> = response
+            .hits
+            .iter()
+            .map(|hit| HitJson::new(hit, args.explain).with_orders(&kinds_of_orders(hit)))
+            .collect();
         let t = response.timings;
         ui.json(&json!({
             "query": response.query,
@@ -96,9 +120,13 @@ pub fn run(args: &SearchArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
                 "retrieval_hit": response.retrieval_hit,
                 "embed_hits": response.embed_hits,
                 "embed_misses": response.embed_misses,
+                "rerank_hits": response.rerank_hits,
+                "rerank_misses": response.rerank_misses,
             },
+            "vectors_pending": wire::pending(response.pending),
         }));
     } else {
+        ui.pending(response.pending);
         for hit in &response.hits {
             print_hit(ui, hit, args.explain);
         }
@@ -146,21 +174,30 @@ fn print_hit(ui: &Ui, hit: &Hit, explain: bool) {
         };
         ui.line(ui.paint(Tone::Faint, &format!("    {}", leg("lexical", hit.legs.lexical))));
         ui.line(ui.paint(Tone::Faint, &format!("    {}", leg("dense  ", hit.legs.dense))));
+        if hit.legs.rerank.is_some() {
+            ui.line(ui.paint(Tone::Faint, &format!("    {}", leg("rerank ", hit.legs.rerank))));
+        }
     }
     ui.line(format!("    {}", clipped(&hit.chunk.text, 2 * ui.width() - 8).as_str()));
+    let kinds = kinds_of_orders(hit);
+    if !kinds.is_empty() {
+        ui.line(ui.paint(Tone::Faint, &format!("    {}", gives_orders(&kinds))));
+    }
     match hit.also.as_slice() {
         [] => {}
-        [(path, line)] => ui.line(ui.paint(Tone::Faint, &format!("    also {}:{line}", safe(path)))),
+        [(path, line)] => ui.line(ui.paint(Tone::Faint, &format!("    also {}:{line}", safe_name(path)))),
         more => ui.line(ui.paint(Tone::Faint, &format!("    also in {} other places", more.len()))),
     }
 }
 
-/// `docs/guide.md:12` as an editor or a terminal understands it.
+/// `docs/guide.md:12` as an editor or a terminal understands it, or `docs/report.pdf (page 3)`.
 pub fn place(hit: &Hit) -> String {
     let root = hit.root.trim_start_matches("./").trim_end_matches('/');
     let path = if root.is_empty() || root == "." { hit.path.to_string() } else { format!("{root}/{}", hit.path) };
-    let page = hit.chunk.page.map(|page| format!(" (page {page})")).unwrap_or_default();
-    safe(&format!("{path}:{}{page}", hit.chunk.lines.first))
+    safe_name(&match &hit.chunk.place {
+        Some(place) => format!("{path} ({place})"),
+        None => format!("{path}:{}", hit.chunk.lines.first),
+    })
 }
 
 /// Title and headings, without a title that only repeats the path.

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::exit::Outcome;
-use super::ui::{Tone, Ui, clipped, counted, safe, time, wrapped};
+use super::ui::{Tone, Ui, clipped, counted, safe, safe_name, time, wrapped};
 use super::wire;
 use crate::ask::Response;
 use crate::disk;
@@ -188,7 +188,7 @@ pub(super) fn sources(citations: &[Cited], indent: &str, ui: &Ui) {
         let root = cited.root.trim_start_matches("./").trim_end_matches('/');
         let is_here = root.is_empty() || root == ".";
         let path = if is_here { cited.path.clone() } else { format!("{root}/{}", cited.path) };
-        let place = safe(&format!("{path}:{}", cited.first)).replace('\n', " ");
+        let place = safe_name(&format!("{path}:{}", cited.first));
         ui.line(format!("{indent}[{}] {}", cited.n, ui.paint(Tone::Place, &place)));
     }
 }

@@ -11,6 +11,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 use super::{Color, GlobalArgs};
+use crate::analysis::untrusted::is_hidden;
 use crate::error::{Fault, Kind};
 
 /// Narrower terminals wrap; wider ones leave the rest empty, since long lines read badly.
@@ -98,7 +99,7 @@ impl Ui {
     /// One JSON document.
     pub fn json(&self, value: &impl Serialize) {
         match serde_json::to_string_pretty(value) {
-            Ok(text) => self.line(text),
+            Ok(text) => self.line(escaped(&text)),
             Err(e) => self.note(format!("cannot print JSON: {e}")),
         }
     }
@@ -106,7 +107,7 @@ impl Ui {
     /// One JSON document on a line of its own.
     pub fn json_line(&self, value: &impl Serialize) {
         match serde_json::to_string(value) {
-            Ok(text) => self.line(text),
+            Ok(text) => self.line(escaped(&text)),
             Err(e) => self.note(format!("cannot print JSON: {e}")),
         }
     }
@@ -116,6 +117,28 @@ impl Ui {
         if !self.quiet {
             talk(&format!("{text}"));
         }
+    }
+
+    /// That an index has no vectors yet, if that is so.
+    pub fn pending(&self, pending: Option<(u64, u64)>) {
+        if let Some((done, total)) = pending {
+            let percent = 100 * done / total.max(1);
+            self.note(format!("searched by words only: the vectors are still being made ({percent} %)"));
+        }
+    }
+
+    /// Talk about something that went wrong: a coloured word, then what strangers may have named. Unless quiet.
+    pub fn complaint(&self, word: &str, text: &str) {
+        if !self.quiet {
+            let line = format!("{} {}\n", paint(self.err_color, Tone::Bad, word), safe_name(text));
+            let _ = io::stderr().lock().write_all(line.as_bytes());
+        }
+    }
+
+    /// Talk that whoever asked for quiet must hear too.
+    #[expect(clippy::unused_self, reason = "whoever may not print has no Ui")]
+    pub fn warn(&self, text: impl Display) {
+        talk(&format!("{text}"));
     }
 
     /// Talk for those who asked for more.
@@ -186,13 +209,18 @@ fn talk(text: &str) {
     let _ = io::stderr().lock().write_all(format!("{}\n", safe(text)).as_bytes());
 }
 
+/// Both ends of a conversation with another process.
+pub fn pipes() -> (impl io::BufRead, impl io::Write) {
+    (io::stdin().lock(), io::stdout().lock())
+}
+
 /// A fault as scripts read it.
 pub fn json_fault(fault: &Fault, code: u8) {
     let error = serde_json::json!({
         "error": { "code": code, "message": fault.to_string(), "hint": fault.hint_text() }
     });
     // One write, as for people.
-    let _ = io::stderr().lock().write_all(format!("{error}\n").as_bytes());
+    let _ = io::stderr().lock().write_all(format!("{}\n", escaped(&error.to_string())).as_bytes());
 }
 
 /// Columns of numbers.
@@ -218,20 +246,33 @@ fn paint(on: bool, tone: Tone, text: &str) -> String {
 }
 
 /// `text` with everything neutralised that could move a cursor, set a title, write a clipboard or hide and reorder
-/// characters: control characters become `�`, invisible and bidirectional format characters vanish.
+/// characters: control characters become `�`, for what somebody tried is to be seen; characters without a glyph vanish.
+/// Kept are the joiners that Persian and Indic words and emoji need, and what tells an emoji from a sign.
 pub fn safe(text: &str) -> String {
+    let is_kept = |c: char| matches!(c, '\n' | '\t' | '\u{200c}' | '\u{200d}' | '\u{fe0e}' | '\u{fe0f}');
     text.chars()
-        .filter(|c| !is_invisible(*c))
-        .map(|c| if c.is_control() && !matches!(c, '\n' | '\t') { '\u{fffd}' } else { c })
+        .filter(|&c| c.is_control() || is_kept(c) || !is_hidden(c))
+        .map(|c| if c.is_control() && !is_kept(c) { '\u{fffd}' } else { c })
         .collect()
 }
 
-/// Zero-width and bidirectional format characters (Unicode TR 36), tags, and the line separators that some programs
-/// take for ends of lines. The joiners that Persian and Indic words need are kept.
-fn is_invisible(c: char) -> bool {
-    matches!(c,
-        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+/// A name on one line: [`safe`], and what would end the line or leave a gap in it becomes `�` too.
+pub fn safe_name(name: &str) -> String {
+    safe(name).replace(['\n', '\t'], "\u{fffd}")
+}
+
+/// A JSON document that means the same and may be shown as it is. `serde_json` leaves DEL, the controls above it and what
+/// has no glyph as they are; they stand in strings only.
+fn escaped(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c == '\n' || !is_hidden(c) {
+            out.push(c);
+        } else {
+            c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}")));
+        }
+    }
+    out
 }
 
 /// `1536` as `1.5 KiB`.
@@ -334,6 +375,18 @@ mod tests {
         assert_eq!(safe("a\x1b[31mb\rc\x07\u{9b}0m"), "a\u{fffd}[31mb\u{fffd}c\u{fffd}\u{fffd}0m");
         assert_eq!(safe("user\u{202e}gpj.exe\u{200b}!"), "usergpj.exe!");
         assert_eq!(safe("tab\there\nline"), "tab\there\nline");
+        assert_eq!(safe("می\u{200c}خواهم ❤\u{fe0f} a\u{e0101}\u{34f}\u{3164}b"), "می\u{200c}خواهم ❤\u{fe0f} ab");
+        assert_eq!(safe_name("a\n[2] b\tc\r.md"), "a\u{fffd}[2] b\u{fffd}c\u{fffd}.md");
+    }
+
+    #[test]
+    fn json_means_the_same_and_shows_nothing_hidden() {
+        let text = "a\x1b\x7f\u{9b}31m\u{202e}b\u{200b}\u{e0041}\u{fe0f}❤\n\\";
+        let json = serde_json::to_string_pretty(&[text]).unwrap();
+        let escaped = escaped(&json);
+        assert!(!escaped.contains(|c| c != '\n' && is_hidden(c)), "{escaped}");
+        assert!(escaped.contains("\\udb40\\udc41"), "{escaped}");
+        assert_eq!(serde_json::from_str::<[String; 1]>(&escaped).unwrap(), [text]);
     }
 
     #[test]

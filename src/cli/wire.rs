@@ -4,8 +4,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::exit::code_of_fault;
-use crate::ask::Response;
-use crate::document::{Citation, Hit, Leg};
+use crate::analysis::untrusted::OrderKind;
+use crate::ask::{Ordering, Response};
+use crate::document::{Citation, Hit, Leg, Legs, Place};
 use crate::error::Fault;
 use crate::llm::Finish;
 use crate::sessions::Turn;
@@ -20,6 +21,9 @@ pub struct HitJson<'a> {
     lines: [usize; 2],
     bytes: [usize; 2],
     page: Option<usize>,
+    /// Page, slide, sheet and cell, message or notebook cell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    place: Option<Value>,
     title: Option<&'a str>,
     heading: &'a [String],
     text: &'a str,
@@ -27,6 +31,9 @@ pub struct HitJson<'a> {
     also: Vec<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     explain: Option<Value>,
+    /// What kinds of orders the passage tries to give.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    orders: Vec<&'static str>,
 }
 
 impl<'a> HitJson<'a> {
@@ -43,13 +50,31 @@ impl<'a> HitJson<'a> {
             path: &hit.path,
             lines: [hit.chunk.lines.first, hit.chunk.lines.last],
             bytes: [hit.chunk.bytes.start, hit.chunk.bytes.end],
-            page: hit.chunk.page,
+            page: hit.chunk.place.as_ref().and_then(Place::page),
+            place: hit.chunk.place.as_ref().map(place),
             title: hit.title.as_deref(),
             heading: &hit.chunk.heading,
             text: &hit.chunk.text,
             also: hit.also.iter().map(|(path, line)| json!({ "path": &**path, "line": line })).collect(),
-            explain: explain.then(|| json!({ "lexical": leg(hit.legs.lexical), "dense": leg(hit.legs.dense) })),
+            explain: explain.then(|| {
+                let Legs { lexical, dense, rerank } = hit.legs;
+                json!({ "lexical": leg(lexical), "dense": leg(dense), "rerank": leg(rerank) })
+            }),
+            orders: Vec::new(),
         }
+    }
+
+    /// With the orders that the passage tries to give; an answer lists those of its sources itself.
+    pub fn with_orders(self, kinds: &[OrderKind]) -> Self {
+        Self { orders: kinds.iter().map(|kind| kind.name()).collect(), ..self }
+    }
+}
+
+pub fn place(place: &Place) -> Value {
+    let kind = place.kind();
+    match place {
+        Place::Page(n) | Place::Slide(n) | Place::Message(n) | Place::Cell(n) => json!({ "kind": kind, kind: n }),
+        Place::Sheet(name, cell) => json!({ "kind": kind, "sheet": name, "cell": cell }),
     }
 }
 
@@ -88,7 +113,14 @@ pub fn answer(response: &Response) -> Value {
     let orders: Vec<Value> = response
         .orders
         .iter()
-        .map(|(n, kinds)| json!({ "n": n, "kinds": kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>() }))
+        .map(|Ordering { n, hit, kinds }| {
+            json!({
+                "n": n,
+                "path": *hit.path,
+                "lines": [hit.chunk.lines.first, hit.chunk.lines.last],
+                "kinds": kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>(),
+            })
+        })
         .collect();
     let citations: Vec<CitationJson<'_>> = response.answer.citations.iter().map(CitationJson::new).collect();
     let (t, cache) = (response.timings, response.cache);
@@ -115,6 +147,8 @@ pub fn answer(response: &Response) -> Value {
             "retrieval_hit": cache.retrieval_hit,
             "embed_hits": cache.embed_hits,
             "embed_misses": cache.embed_misses,
+            "rerank_hits": cache.rerank_hits,
+            "rerank_misses": cache.rerank_misses,
         },
         "llm": writing,
         "checks": {
@@ -124,6 +158,7 @@ pub fn answer(response: &Response) -> Value {
         },
         "orders": orders,
         "fallback": response.fallback.as_ref().map(fault),
+        "vectors_pending": pending(response.pending),
     })
 }
 
@@ -157,4 +192,9 @@ pub fn turn(turn: &Turn) -> Value {
 /// One fault.
 pub fn fault(fault: &Fault) -> Value {
     json!({ "code": code_of_fault(fault), "message": fault.to_string(), "hint": fault.hint_text() })
+}
+
+/// How far the vectors of an index are that has none yet.
+pub fn pending(pending: Option<(u64, u64)>) -> Option<Value> {
+    pending.map(|(done, total)| json!({ "done": done, "total": total }))
 }

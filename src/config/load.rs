@@ -38,6 +38,8 @@ pub struct World {
     pub cwd: PathBuf,
     /// Folder of the running executable, symlinks resolved.
     pub exe_dir: Option<PathBuf>,
+    /// The running executable itself.
+    pub exe: Option<PathBuf>,
     pub cores: usize,
 }
 
@@ -50,7 +52,8 @@ impl World {
         Self {
             env,
             cwd: PathBuf::from("."),
-            exe_dir: exe.and_then(|p| p.parent().map(Path::to_path_buf)),
+            exe_dir: exe.as_deref().and_then(|p| p.parent().map(Path::to_path_buf)),
+            exe,
             cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         }
     }
@@ -215,9 +218,12 @@ fn build(world: &World, values: &Values) -> Result<Config> {
         chunk_max_tokens: size("chunk.max_tokens"),
         chunk_overlap_tokens: size("chunk.overlap_tokens"),
         max_file_bytes: whole("ingest.max_file_bytes"),
+        program: world.exe.clone(),
         search_k: size("search.k"),
         search_mode: Mode::parse(&mode).ok_or_else(|| Fault::usage(format!("no search mode `{mode}`")))?,
         dense_weight: text("search.dense_weight").parse().unwrap_or(0.5),
+        rerank: size("search.rerank"),
+        rerank_weight: text("search.rerank_weight").parse().unwrap_or(0.2),
         ask_max_words: size("ask.max_words"),
         generator: if text("generator") == "llm" { Generator::Llm } else { Generator::Extractive },
         falls_back: text("fallback") == "extractive",

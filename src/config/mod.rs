@@ -91,7 +91,7 @@ pub struct Llm {
     pub attempts: u32,
     pub temperature: f64,
     pub max_tokens: u32,
-    /// Tokens of evidence in a prompt, counted by the embedding model's tokenizer.
+    /// Tokens of evidence in a prompt, estimated from its characters.
     pub evidence_tokens: usize,
 }
 
@@ -134,10 +134,16 @@ pub struct Config {
     pub chunk_overlap_tokens: usize,
     /// Files above this size are reported as failed, not read.
     pub max_file_bytes: u64,
+    /// The `rag` program, of which ingest starts children to read risky formats; `None` when it is not known.
+    pub program: Option<PathBuf>,
     pub search_k: usize,
     pub search_mode: Mode,
     /// Share of the dense leg in the fused score when both legs have something to say, in 0..=1.
     pub dense_weight: f64,
+    /// Candidates that get a second look; 0 for none.
+    pub rerank: usize,
+    /// Share of the second look in the score of a passage that got one, in 0..=1.
+    pub rerank_weight: f64,
     /// Words that an extractive answer may have.
     pub ask_max_words: usize,
     pub generator: Generator,

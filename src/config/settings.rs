@@ -122,6 +122,20 @@ pub const SETTINGS: &[Setting] = &[
         "share of the dense leg in a hybrid score",
     ),
     setting(
+        "search.rerank",
+        "RAG_SEARCH_RERANK",
+        "0",
+        Shape::Whole { least: 0, most: 1000 },
+        "best passages that get a second look, token by token (0: none)",
+    ),
+    setting(
+        "search.rerank_weight",
+        "RAG_SEARCH_RERANK_WEIGHT",
+        "0.2",
+        Shape::Fraction,
+        "share of the second look in a score",
+    ),
+    setting(
         "ask.max_words",
         "RAG_ASK_MAX_WORDS",
         "60",
@@ -151,7 +165,7 @@ pub const SETTINGS: &[Setting] = &[
         "RAG_LLM_TIMEOUT_S",
         "60",
         Shape::Whole { least: 1, most: 3600 },
-        "seconds that a language model may take",
+        "seconds that a language model may be silent",
     ),
     setting(
         "llm.attempts",

@@ -6,6 +6,7 @@ fn world(env: &[(&str, &str)]) -> World {
         env: env.iter().map(|(k, v)| ((*k).to_owned(), (*v).into())).collect(),
         cwd: PathBuf::from("/nonexistent"),
         exe_dir: None,
+        exe: None,
         cores: 3,
     }
 }

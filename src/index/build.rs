@@ -2,7 +2,8 @@
 //!
 //! What did not change is hard-linked, so the cost follows the change. The order is: [`Builder::begin`], `remove` and
 //! `add` for each changed document, [`Builder::seal`] (the BM25 part is then on disk), vectors for what is
-//! [`Pending`], [`Builder::commit`]. A builder that is dropped before that leaves nothing.
+//! [`Pending`], [`Builder::commit`]. Where that takes long and there was no index, [`Builder::publish_text`] comes before
+//! the vectors. A builder that is dropped before that leaves nothing.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -13,7 +14,7 @@ use super::dense::{self, RowKey};
 use super::documents::{self, Record, State};
 use super::generation::{Chunking, Counts, FORMAT, FileEntry, META, Meta, ModelInfo, Root, VectorFile, corpus_id};
 use super::lexical;
-use super::names::{Pointer, Store};
+use super::names::{Pointer, Publication, Store};
 use super::snapshot::Snapshot;
 use crate::disk;
 use crate::error::{Context as _, Fault, Result};
@@ -33,6 +34,8 @@ pub struct Builder<'a> {
     base_rows: u64,
     /// Keys of the new rows.
     keys: Vec<RowKey>,
+    /// Sums of files that were published with the text.
+    summed: BTreeMap<String, FileEntry>,
     committed: bool,
 }
 
@@ -93,6 +96,7 @@ impl<'a> Builder<'a> {
                 rows,
                 base_rows,
                 keys: Vec::new(),
+                summed: BTreeMap::new(),
                 committed: false,
                 dir: dir.clone(),
             })
@@ -170,6 +174,11 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
+    /// Number of texts that need a vector.
+    pub fn n_pending(&self) -> usize {
+        self.keys.len()
+    }
+
     /// The texts that need a vector, in row order.
     pub fn pending(&self) -> Result<Pending> {
         let path = self.dir.join(SPOOL);
@@ -217,6 +226,30 @@ impl<'a> Builder<'a> {
         Ok(Some(Vectors { writer, offset, files: kept }))
     }
 
+    /// Publishes what there is before the vectors are made, so that it can be searched by words meanwhile.
+    pub fn publish_text(&mut self, summary: &Summary<'_>) -> Result<Pointer> {
+        let dir = self.store.new_text_dir()?;
+        let published = (|| {
+            disk::create_dir(&dir.join("bm25"))?;
+            for name in names_below(&self.dir)?.iter().filter(|name| name.starts_with("bm25/")) {
+                disk::link_or_copy(&self.dir.join(name), &dir.join(name))?;
+            }
+            documents::write(&dir.join(documents::FILE), summary.records)?;
+            let files = sums(&dir, &|_| None)?;
+            self.summed = files
+                .iter()
+                .filter(|(name, _)| *name != documents::FILE)
+                .map(|(n, e)| (n.clone(), e.clone()))
+                .collect();
+            let meta = meta(summary, Vec::new(), self.keys.len() as u64, files);
+            self.publish(summary, &dir, &meta, Publication::Text)
+        })();
+        if published.is_err() {
+            let _ = disk::remove_dir(&dir);
+        }
+        published
+    }
+
     /// Publishes the generation under `summary.name`.
     pub fn commit(mut self, vectors: Option<Vectors>, summary: &Summary<'_>) -> Result<(Pointer, Meta)> {
         let what = |path: &Path| format!("cannot remove {}", path.display());
@@ -227,65 +260,76 @@ impl<'a> Builder<'a> {
             Some(vectors) => vectors.files,
             None => self.base.map(|base| base.meta().vectors.clone()).unwrap_or_default(),
         };
-        let content_id = computed_id(summary);
-        let meta = Meta {
-            format: FORMAT,
-            corpus_id: summary.corpus_id.map_or_else(|| content_id.clone(), str::to_owned),
-            content_id: summary.corpus_id.map(|_| content_id),
-            tool: env!("CARGO_PKG_VERSION").to_owned(),
-            created: summary.created,
-            model: summary.model.clone(),
-            chunking: summary.chunking,
-            roots: summary.roots.clone(),
-            removed: summary.removed.clone(),
-            counts: counts(summary.records, vectors.iter().map(|v| v.rows as u64).sum()),
-            languages: languages(summary.records),
-            vectors,
-            files: self.sums()?,
+        let known = |name: &str| {
+            let linked = self.base.and_then(|base| {
+                let entry = base.meta().files.get(name)?;
+                same_file(&base.dir().join(name), &self.dir.join(name)).then(|| entry.clone())
+            });
+            linked.or_else(|| self.summed.get(name).cloned())
         };
-        let bytes = meta.to_bytes()?;
-        disk::replace(&self.dir.join(META), &bytes)?;
-        disk::sync_dir(&self.dir.join("bm25"))?;
-        let sum = disk::sha256_hex(&bytes);
-        let pointer = self.store.publish(summary.name, &self.dir, &meta.corpus_id, &sum, summary.before)?;
+        let meta = meta(summary, vectors, 0, sums(&self.dir, &known)?);
+        let pointer = self.publish(summary, &self.dir, &meta, Publication::Whole)?;
         self.committed = true;
         Ok((pointer, meta))
     }
 
-    /// Sums of all files: those of linked ones are known and were checked before, new ones are read and synced, side
-    /// by side, since syncs that run together share one write of the file system's journal.
-    fn sums(&self) -> Result<BTreeMap<String, FileEntry>> {
-        let mut files = BTreeMap::new();
-        let mut new = Vec::new();
-        for name in names_below(&self.dir)? {
-            let linked = self.base.and_then(|base| {
-                let entry = base.meta().files.get(&name)?;
-                same_file(&base.dir().join(&name), &self.dir.join(&name)).then(|| entry.clone())
-            });
-            match linked {
-                Some(entry) => drop(files.insert(name, entry)),
-                None => new.push(name),
-            }
-        }
-        /// A generation has a dozen new files; more threads than that would find nothing to do.
-        const SIDE_BY_SIDE: usize = 16;
-        let sum = |name: &String| -> Result<FileEntry> {
-            let path = self.dir.join(name);
-            disk::sync_file(&path)?;
-            Ok(FileEntry::of(disk::file_sum(&path)?))
-        };
-        for names in new.chunks(SIDE_BY_SIDE) {
-            let sums: Vec<Result<FileEntry>> = std::thread::scope(|scope| {
-                let threads: Vec<_> = names.iter().map(|name| scope.spawn(|| sum(name))).collect();
-                let died = |_| Err(Fault::failed("a summing thread has died"));
-                threads.into_iter().map(|thread| thread.join().unwrap_or_else(died)).collect()
-            });
-            for (name, sum) in names.iter().zip(sums) {
-                files.insert(name.clone(), sum?);
-            }
-        }
-        Ok(files)
+    fn publish(&self, summary: &Summary<'_>, dir: &Path, meta: &Meta, what: Publication) -> Result<Pointer> {
+        let bytes = meta.to_bytes()?;
+        disk::replace(&dir.join(META), &bytes)?;
+        disk::sync_dir(&dir.join("bm25"))?;
+        self.store.publish(summary.name, dir, &meta.corpus_id, &disk::sha256_hex(&bytes), what, summary.before)
     }
+}
+
+fn meta(summary: &Summary<'_>, vectors: Vec<VectorFile>, pending: u64, files: BTreeMap<String, FileEntry>) -> Meta {
+    let content_id = computed_id(summary);
+    Meta {
+        format: FORMAT,
+        corpus_id: summary.corpus_id.map_or_else(|| content_id.clone(), str::to_owned),
+        content_id: summary.corpus_id.map(|_| content_id),
+        tool: env!("CARGO_PKG_VERSION").to_owned(),
+        created: summary.created,
+        model: summary.model.clone(),
+        chunking: summary.chunking,
+        roots: summary.roots.clone(),
+        removed: summary.removed.clone(),
+        counts: counts(summary.records, vectors.iter().map(|v| v.rows as u64).sum()),
+        pending,
+        languages: languages(summary.records),
+        vectors,
+        files,
+    }
+}
+
+/// Sums of all files below `dir`: those that are `known` were checked before, new ones are read and synced, side by side,
+/// since syncs that run together share one write of the file system's journal.
+fn sums(dir: &Path, known: &dyn Fn(&str) -> Option<FileEntry>) -> Result<BTreeMap<String, FileEntry>> {
+    let mut files = BTreeMap::new();
+    let mut new = Vec::new();
+    for name in names_below(dir)? {
+        match known(&name) {
+            Some(entry) => drop(files.insert(name, entry)),
+            None => new.push(name),
+        }
+    }
+    /// A generation has a dozen new files; more threads than that would find nothing to do.
+    const SIDE_BY_SIDE: usize = 16;
+    let sum = |name: &String| -> Result<FileEntry> {
+        let path = dir.join(name);
+        disk::sync_file(&path)?;
+        Ok(FileEntry::of(disk::file_sum(&path)?))
+    };
+    for names in new.chunks(SIDE_BY_SIDE) {
+        let sums: Vec<Result<FileEntry>> = std::thread::scope(|scope| {
+            let threads: Vec<_> = names.iter().map(|name| scope.spawn(|| sum(name))).collect();
+            let died = |_| Err(Fault::failed("a summing thread has died"));
+            threads.into_iter().map(|thread| thread.join().unwrap_or_else(died)).collect()
+        });
+        for (name, sum) in names.iter().zip(sums) {
+            files.insert(name.clone(), sum?);
+        }
+    }
+    Ok(files)
 }
 
 impl Drop for Builder<'_> {

@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::build::Before;
 use super::generation::{META, Meta, damaged};
-use super::names::{Pointer, Store, Target};
+use super::names::{Pointer, Publication, Store, Target};
 use super::snapshot::Snapshot;
 use super::verify::disagreements;
 use crate::config::is_name;
@@ -165,7 +165,8 @@ pub fn load(store: &Store, bundle: &Path, name: Option<&str>, replace: bool) -> 
             return Err(Fault::usage(format!("there is already an index named `{name}`"))
                 .hint("give another name with `--as NAME`, or `--replace`"));
         }
-        let pointer = store.publish(name, &dir, &meta.corpus_id, &manifest.meta_sha256, Before::Keep)?;
+        let sum = &manifest.meta_sha256;
+        let pointer = store.publish(name, &dir, &meta.corpus_id, sum, Publication::Whole, Before::Keep)?;
         Ok((pointer, meta))
     });
     if loaded.is_err() {

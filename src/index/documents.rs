@@ -32,6 +32,9 @@ pub struct Record {
     /// Why a file is skipped or failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// What the user can do about it, where something can be done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub advice: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
     /// ISO 639-1.
@@ -45,7 +48,7 @@ pub struct Record {
     /// Unix seconds of the last change, fresh or not; 0 when unknown.
     #[serde(default)]
     pub modified_s: i64,
-    /// Front matter: every value of every key.
+    /// What the document says of itself beside its title, such as the front matter of Markdown: every value of every key.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub meta: BTreeMap<String, Vec<String>>,
 }

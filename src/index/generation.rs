@@ -11,7 +11,7 @@ use crate::error::{Context as _, Fault, Result};
 
 /// Version of everything on disk below a generation: the fields of Tantivy, the vector and key files, the table of
 /// files, `meta.json` itself. Raise it with any of them; generations of another version are built afresh.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 pub const META: &str = "meta.json";
 
@@ -34,6 +34,9 @@ pub struct Meta {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub removed: Vec<String>,
     pub counts: Counts,
+    /// Texts whose vectors are still being made. Such a generation has no vectors at all and serves by words.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub pending: u64,
     /// Number of chunks by ISO 639-1 code.
     pub languages: BTreeMap<String, u64>,
     /// Vector files in row order.
@@ -113,6 +116,11 @@ impl FileEntry {
         let parse = |d: &[u8; 8]| u32::from_str_radix(std::str::from_utf8(d).ok()?, 16).ok();
         digits.1.is_empty().then(|| digits.0.iter().map(parse).collect()).flatten()
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 impl Meta {

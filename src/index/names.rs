@@ -15,6 +15,18 @@ use crate::error::{Context as _, Fault, Result};
 /// Generations being built, loaded or removed; left behind only by a process that died.
 const BUILDING: &str = ".building-";
 
+/// How far the vectors of a name are.
+const PROGRESS: &str = ".progress-";
+
+/// What is published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Publication {
+    /// Everything.
+    Whole,
+    /// All but the vectors, which are being made.
+    Text,
+}
+
 /// Version of the pointer file.
 const VERSION: u32 = 1;
 
@@ -168,11 +180,43 @@ impl Store {
         Ok(dir)
     }
 
+    /// As [`Store::new_building_dir`], for what is published before the vectors are made.
+    pub(super) fn new_text_dir(&self) -> Result<PathBuf> {
+        let dir = self.dir.join(format!("{BUILDING}{}-text", std::process::id()));
+        disk::remove_dir(&dir)?;
+        disk::create_dir(&dir)?;
+        Ok(dir)
+    }
+
+    fn progress_path(&self, name: &str) -> PathBuf {
+        self.dir.join(format!("{PROGRESS}{name}"))
+    }
+
+    /// Notes how many of the vectors that a name waits for are made. Nobody relies on it: it is for people who wait.
+    pub fn set_progress(&self, name: &str, done: u64, total: u64) {
+        let _ = disk::replace(&self.progress_path(name), format!("{done} {total}").as_bytes());
+    }
+
+    /// Nothing is waited for any more.
+    pub fn clear_progress(&self, name: &str) {
+        let _ = std::fs::remove_file(self.progress_path(name));
+    }
+
+    /// What was noted last: vectors made, and all.
+    pub fn progress(&self, name: &str) -> Option<(u64, u64)> {
+        let text = std::fs::read_to_string(self.progress_path(name)).ok()?;
+        let (done, total) = text.split_once(' ')?;
+        Some((done.parse().ok()?, total.parse().ok()?))
+    }
+
     fn remove_orphans(&self) -> Result<()> {
         for entry in std::fs::read_dir(&self.dir).or_failed(|| format!("cannot read {}", self.dir.display()))?.flatten()
         {
-            if entry.file_name().to_string_lossy().starts_with(BUILDING) {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if name.starts_with(BUILDING) {
                 disk::remove_dir(&entry.path())?;
+            } else if name.starts_with(PROGRESS) {
+                let _ = std::fs::remove_file(entry.path());
             }
         }
         let names = self.dir.join("names");
@@ -192,18 +236,27 @@ impl Store {
         building: &Path,
         corpus_id: &str,
         meta_sha256: &str,
+        what: Publication,
         before: Before,
     ) -> Result<Pointer> {
+        let stem = match what {
+            Publication::Whole => corpus_id.to_owned(),
+            Publication::Text => format!("{corpus_id}-text"),
+        };
         // The same content can be committed again, with other modification times or other failures.
         let generation = (1..)
-            .map(|n| if n == 1 { corpus_id.to_owned() } else { format!("{corpus_id}-{n}") })
+            .map(|n| if n == 1 { stem.clone() } else { format!("{stem}-{n}") })
             .find(|generation| !self.generation_dir(generation).exists())
             .unwrap_or_default();
         let target = self.generation_dir(&generation);
         // A damaged pointer must not stop a new one from being written: that is how the user mends it.
         let previous = match before {
-            Before::Keep => self.pointer(name).unwrap_or_default().map(|pointer| pointer.current),
             Before::Forget => None,
+            // Nobody goes back to what was half made.
+            Before::Keep => self
+                .pointer(name)
+                .unwrap_or_default()
+                .and_then(|p| if self.is_text(&p.current) { p.previous } else { Some(p.current) }),
         };
         std::fs::rename(building, &target).or_failed(|| format!("cannot create {}", target.display()))?;
         disk::sync_dir(&self.dir)?;
@@ -211,6 +264,10 @@ impl Store {
         self.write_pointer(&pointer)?;
         self.collect_garbage();
         Ok(pointer)
+    }
+
+    fn is_text(&self, target: &Target) -> bool {
+        Meta::read(&self.generation_dir(&target.generation), &target.meta_sha256).is_ok_and(|meta| meta.pending > 0)
     }
 
     fn write_pointer(&self, pointer: &Pointer) -> Result<()> {

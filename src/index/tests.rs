@@ -26,6 +26,7 @@ fn record(path: &str, text: &str) -> Record {
         hash: text.into(),
         state: State::Indexed,
         reason: None,
+        advice: None,
         format: None,
         language: Some("en".into()),
         chunks: 0,
@@ -56,7 +57,7 @@ fn commit(store: &Store, name: &str, files: &[(&str, &str)]) -> Meta {
             text: (*text).into(),
             bytes: Span::new(0, text.len()),
             lines: Lines { first: 1, last: 1 },
-            page: None,
+            place: None,
         };
         let entry = ChunkEntry { root: 0, path, title: None, language: Some("en"), chunk: &chunk, row: 0 };
         let mut record = record(path, text);

@@ -102,7 +102,7 @@ pub(super) fn disagreements(snapshot: &Snapshot) -> Result<Vec<String>> {
     if stray > 0 || left.values().any(|n| *n > 0) {
         reasons.push(format!("{stray} chunks belong to no file in the table"));
     }
-    if without_vector > 0 {
+    if without_vector > 0 && meta.pending == 0 {
         reasons.push(format!("{without_vector} chunks have no vector"));
     }
     Ok(reasons)

@@ -7,6 +7,7 @@
 //! memory.
 
 mod embed;
+pub mod extractor;
 mod read;
 mod scan;
 
@@ -96,6 +97,8 @@ pub struct Report {
     pub skip_reasons: Vec<(String, u64)>,
     /// `(path, reason)`.
     pub failed: Vec<(String, String)>,
+    /// Documents that could hold text and gave none: path, reason, what to do. They are counted in `skipped`.
+    pub no_text: Vec<(String, String, String)>,
     pub elapsed: Duration,
 }
 
@@ -144,6 +147,33 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
         }
         builder.seal()?;
         let mut outcome = Outcome { committed: true, ..Outcome::default() };
+        let name = &engine.config.index;
+        let summary = Summary {
+            name,
+            model: ModelInfo { name: model.name.clone(), fingerprint: model.fingerprint.clone(), dimension },
+            chunking,
+            roots: roots.clone(),
+            records: &scan.records,
+            removed,
+            before: Before::Keep,
+            corpus_id: engine.config.corpus_id.as_deref(),
+            created: engine.now_s(),
+        };
+        let mut told = Instant::now();
+        if builder.n_pending() >= SEARCHABLE_AT_ONCE && !serves_by_meaning(engine) {
+            engine.store.set_progress(name, 0, builder.n_pending() as u64);
+            builder.publish_text(&summary)?;
+            on_event(Event::Note(format!("the index `{name}` can be searched by words; its vectors are being made")));
+        }
+        let on_event = &mut |event: Event| {
+            if let Event::Progress { stage: Stage::Vectors, done, total } = &event
+                && told.elapsed() >= NOTE_EVERY
+            {
+                told = Instant::now();
+                engine.store.set_progress(name, *done, *total);
+            }
+            on_event(event);
+        };
         let vectors = builder.vectors(dimension)?;
         if let (Some(vectors), Some((tokenizer, network))) = (&vectors, loaded) {
             let no_cache = request.no_cache;
@@ -155,22 +185,23 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
             return Err(Fault::interrupted());
         }
         on_event(Event::Progress { stage: Stage::Save, done: 0, total: 1 });
-        let summary = Summary {
-            name: &engine.config.index,
-            model: ModelInfo { name: model.name.clone(), fingerprint: model.fingerprint.clone(), dimension },
-            chunking,
-            roots: roots.clone(),
-            records: &scan.records,
-            removed,
-            before: Before::Keep,
-            corpus_id: engine.config.corpus_id.as_deref(),
-            created: engine.now_s(),
-        };
         let (pointer, meta) = builder.commit(vectors, &summary)?;
+        engine.store.clear_progress(name);
         on_event(Event::Progress { stage: Stage::Save, done: 1, total: 1 });
         let index_dir = engine.store.generation_dir(&pointer.current.generation);
         Ok(report(engine, start, &meta, index_dir, &scan, &outcome))
     })
+}
+
+/// An index whose vectors take some seconds to make is published without them first, if there is none to go on with.
+const SEARCHABLE_AT_ONCE: usize = 1000;
+
+/// How often it is noted how far the vectors are.
+const NOTE_EVERY: Duration = Duration::from_millis(500);
+
+/// Whether there is an index that is better than one without vectors.
+fn serves_by_meaning(engine: &Engine) -> bool {
+    engine.store.meta(&engine.config.index).is_ok_and(|meta| meta.pending == 0)
 }
 
 fn joined<T>(loading: std::thread::ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
@@ -184,7 +215,7 @@ struct Outcome {
 }
 
 /// Version of extraction and chunking: raise it when the same file would give other chunks.
-const TEXT_VERSION: u32 = 1;
+const TEXT_VERSION: u32 = 2;
 
 fn chunking(engine: &Engine, model: &ModelFiles) -> Chunking {
     let window = model.spec.max_tokens;
@@ -240,7 +271,7 @@ fn roots(dirs: &[PathBuf]) -> Result<Vec<Root>> {
 /// Folders that are never ingested: what this program itself writes.
 fn data_dirs(engine: &Engine) -> Vec<PathBuf> {
     let config = &engine.config;
-    let own = ["indexes", "models", "runtime", "runs"].map(|below| config.data_dir.join(below));
+    let own = ["indexes", "models", "runtime", "runs", "sessions"].map(|below| config.data_dir.join(below));
     let dirs = own.into_iter().chain([config.cache_dir.clone(), config.jobs_dir.clone()]);
     dirs.filter_map(|dir| dir.canonicalize().ok()).collect()
 }
@@ -267,6 +298,12 @@ fn base(
         }
     };
     let meta = snapshot.meta();
+    if meta.pending > 0 {
+        on_event(Event::Note(format!(
+            "the vectors of the index `{name}` were not finished; what is made is in the cache"
+        )));
+        return None;
+    }
     let real = |roots: &[Root]| roots.iter().map(|root| root.real.clone()).collect::<Vec<_>>();
     if meta.model.fingerprint != model.fingerprint || meta.chunking != chunking {
         on_event(Event::Note(format!("model or chunking changed: the index `{name}` is built afresh")));
@@ -298,10 +335,20 @@ fn report(
     }
     let failed_records = scan.records.iter().filter(|record| record.state == State::Failed);
     let mut failed: Vec<(String, String)> = failed_records
-        .map(|record| (shown(&meta.roots, record.root, &record.path), record.reason.clone().unwrap_or_default()))
+        .map(|record| {
+            let reason = record.reason.clone().unwrap_or_default();
+            let advice = record.advice.as_ref().map(|advice| format!("; {advice}")).unwrap_or_default();
+            (shown(&meta.roots, record.root, &record.path), format!("{reason}{advice}"))
+        })
         .chain(scan.failed.iter().map(|(root, path, reason)| (shown(&meta.roots, *root, path), reason.clone())))
         .collect();
     failed.sort();
+    let without = scan.records.iter().filter(|record| record.state == State::Skipped);
+    let no_text = without.filter_map(|record| {
+        let path = shown(&meta.roots, record.root, &record.path);
+        Some((path, record.reason.clone().unwrap_or_default(), record.advice.clone()?))
+    });
+    let no_text = no_text.collect();
     let id = Blake::new(16).field(&engine.now().as_nanos().to_le_bytes()).field(&std::process::id().to_le_bytes());
     Report {
         job_id: disk::hex(&id.finish::<16>()),
@@ -317,6 +364,7 @@ fn report(
         skipped: skip_reasons.values().sum(),
         skip_reasons: skip_reasons.into_iter().collect(),
         failed,
+        no_text,
         elapsed: start.elapsed(),
     }
 }

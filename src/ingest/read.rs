@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
+use super::extractor::Extractor;
 use super::scan::Scan;
 use super::{Event, Stage};
 use crate::disk::{self, Blake};
@@ -16,7 +17,7 @@ use crate::engine::Engine;
 use crate::error::{Fault, Result};
 use crate::index::{Builder, ChunkEntry, Record, State};
 use crate::model::Tokenizer;
-use crate::text::{self, Limits};
+use crate::text::{self, Extracted, Limits, NoText};
 
 /// Bytes of files that may be read but not yet added. A text takes about four times its size while it is chunked, so
 /// that this and one file of the largest size stay well below half a gigabyte.
@@ -35,6 +36,7 @@ struct Text {
     format: Format,
     language: Option<&'static str>,
     chunks: Vec<Chunk>,
+    metadata: Vec<(String, String)>,
 }
 
 /// What reading a file gave.
@@ -42,7 +44,7 @@ enum Found {
     /// Same content as before.
     Same,
     Text(Text),
-    NoText(String),
+    NoText(NoText),
 }
 
 /// A file after reading.
@@ -152,6 +154,16 @@ fn add(
             *record = Record { size, mtime_ns, modified_s: record.modified_s, ..before };
             return Ok(None);
         }
+        // A file that broke a limit is one that could not be read.
+        (Ok(Finished { found: Found::NoText(none), .. }), before) if none.is_failure() => {
+            let reason = none.text().into_owned();
+            if let Some(before) = before.filter(|_| was_indexed) {
+                *record = Record { mtime_ns: 0, ..before };
+                return Ok(Some(format!("{reason}; the index keeps its last version")));
+            }
+            (record.reason, record.advice) = (Some(reason), none.advice().map(str::to_owned));
+            return Ok(None);
+        }
         (Ok(finished), _) => finished,
     };
     if was_indexed {
@@ -160,8 +172,9 @@ fn add(
     (record.size, record.mtime_ns, record.hash) = (finished.size, finished.mtime_ns, finished.hash);
     let text = match finished.found {
         Found::Text(text) => text,
-        Found::NoText(reason) => {
-            (record.state, record.reason) = (State::Skipped, Some(reason));
+        Found::NoText(none) => {
+            (record.state, record.reason) = (State::Skipped, Some(none.text().into_owned()));
+            record.advice = none.advice().map(str::to_owned);
             return Ok(None);
         }
         Found::Same => return Err(Fault::failed(format!("{} is the same as nothing", record.path))),
@@ -183,6 +196,10 @@ fn add(
     record.chunks = text.chunks.len() as u64;
     record.format = Some(text.format.name().to_owned());
     record.language = text.language.map(str::to_owned);
+    record.meta.clear();
+    for (key, value) in text.metadata {
+        record.meta.entry(key).or_default().push(value);
+    }
     Ok(None)
 }
 
@@ -195,6 +212,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn work(&self, tasks: &Mutex<Receiver<Task<'_>>>, done: &Sender<(usize, std::result::Result<Finished, String>)>) {
+        let mut extractor = Extractor::new(self.engine);
         loop {
             let task = match tasks.lock() {
                 Ok(tasks) => tasks.recv(),
@@ -202,7 +220,7 @@ impl Reader<'_> {
             };
             let Ok(task) = task else { return };
             // One file that trips a parser must not stop the others.
-            let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.finish(&task)));
+            let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.finish(&task, &mut extractor)));
             let finished = caught.unwrap_or_else(|_| Err("reading it failed inside rag, which is a bug".to_owned()));
             if done.send((task.n, finished)).is_err() {
                 return;
@@ -210,7 +228,7 @@ impl Reader<'_> {
         }
     }
 
-    fn finish(&self, task: &Task<'_>) -> std::result::Result<Finished, String> {
+    fn finish(&self, task: &Task<'_>, extractor: &mut Extractor<'_>) -> std::result::Result<Finished, String> {
         let content = Content::read(task.absolute, self.engine.config.max_file_bytes)?;
         let mut finished = Finished {
             size: content.bytes.len() as u64,
@@ -219,26 +237,30 @@ impl Reader<'_> {
             found: Found::Same,
         };
         if task.before != Some(finished.hash.as_str()) {
-            finished.found = self.text(task.path, &content.bytes);
+            finished.found = self.text(task.path, content.bytes, extractor);
         }
         Ok(finished)
     }
 
-    fn text(&self, path: &str, bytes: &[u8]) -> Found {
-        let mut extracted = match text::extract(path, bytes) {
+    fn text(&self, path: &str, bytes: Vec<u8>, extractor: &mut Extractor<'_>) -> Found {
+        let mut extracted = match extractor.extract(path, &bytes) {
             Ok(extracted) => extracted,
-            Err(none) => return Found::NoText(none.text().into_owned()),
+            Err(none) => return Found::NoText(none),
         };
+        drop(bytes);
         // Code says what it is by where it stands.
-        if extracted.title.is_none() && extracted.format == Format::Code {
+        if extracted.title.is_none()
+            && matches!(extracted.format, Format::Code | Format::Json | Format::JsonLines | Format::Csv)
+        {
             extracted.title = Some(path.to_owned());
         }
         let chunks = text::chunk(&extracted, self.limits, &|text| self.tokenizer.count(text));
         if chunks.is_empty() {
-            return Found::NoText("no words".to_owned());
+            return Found::NoText(NoText::Empty);
         }
         let language = text::language_of(&extracted);
-        Found::Text(Text { title: extracted.title, format: extracted.format, language, chunks })
+        let Extracted { title, format, metadata, .. } = extracted;
+        Found::Text(Text { title, format, language, chunks, metadata })
     }
 }
 

@@ -123,6 +123,7 @@ impl Scan {
             hash: String::new(),
             state: State::Failed,
             reason: None,
+            advice: None,
             format: None,
             language: None,
             chunks: 0,

@@ -8,7 +8,7 @@ use super::files::{ModelFiles, Pooling, Spec};
 use super::runtime::Runtime;
 use super::tokens::Tokenizer;
 use crate::error::{Fault, Result};
-use crate::vector::Vector;
+use crate::vector::{Rows, Vector};
 
 /// What a text is for; some models want a different prefix for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -62,19 +62,44 @@ impl Network {
 
     /// The vector of one text, cut to the model's window.
     pub fn embed(&mut self, tokenizer: &Tokenizer, spec: &Spec, role: Role, text: &str) -> Result<Vector> {
-        let prefix = match role {
-            Role::Query => &spec.query_prefix,
-            Role::Passage => &spec.passage_prefix,
-        };
-        let ids = match prefix.is_empty() {
-            true => tokenizer.encode(text, spec.max_tokens),
-            false => tokenizer.encode(&format!("{prefix}{text}"), spec.max_tokens),
-        };
-        self.embed_ids(spec, &ids)
+        self.embed_ids(spec, &ids(tokenizer, spec, role, text))
+    }
+
+    /// Unit vectors of the tokens of one text, special tokens included, cut to the model's window.
+    ///
+    /// # Errors
+    /// When the network pools by itself: such a model cannot take a second look.
+    pub fn token_vectors(&mut self, tokenizer: &Tokenizer, spec: &Spec, role: Role, text: &str) -> Result<Rows> {
+        let ids = ids(tokenizer, spec, role, text);
+        let (dimension, rows) = self.run(&ids, |shape, rows| match *shape {
+            [1, _, dimension] => {
+                let dimension = usize::try_from(dimension).unwrap_or(1);
+                let rows = rows.chunks_exact(dimension);
+                Ok((dimension, rows.flat_map(|row| normalised(row.to_vec())).collect()))
+            }
+            _ => Err(Fault::failed(
+                "the model gives one vector a text and none a token, so it cannot take a second look",
+            )
+            .hint("leave out `--rerank`, or set search.rerank to 0")),
+        })?;
+        Rows::new(rows, dimension)
     }
 
     /// The vector of token ids, special tokens included.
     pub fn embed_ids(&mut self, spec: &Spec, ids: &[u32]) -> Result<Vector> {
+        let vector = self.run(ids, |shape, data| {
+            Ok(match *shape {
+                [1, _, dimension] => pool(data, usize::try_from(dimension).unwrap_or(1), spec.pooling),
+                // Some exports pool inside the graph.
+                _ => data.to_vec(),
+            })
+        })?;
+        Vector::new(if spec.normalise { normalised(vector) } else { vector })
+    }
+
+    /// Runs the network on token ids; `read` gets the shape of its output, `[1, tokens, dimension]` or `[1, dimension]`,
+    /// and the numbers.
+    fn run<T>(&mut self, ids: &[u32], read: impl FnOnce(&[i64], &[f32]) -> Result<T>) -> Result<T> {
         let fault = |e: ort::Error| Fault::failed(format!("the model cannot be run: {e}"));
         let n = ids.len();
         let [id_buffer, ones, zeros] = &mut self.buffers;
@@ -95,15 +120,27 @@ impl Network {
         }
         let outputs = self.session.run(&values[..]).map_err(fault)?;
         let (shape, data) = outputs[0].try_extract_tensor::<f32>().map_err(fault)?;
-        let vector = match shape.as_ref() {
-            &[1, tokens, dimension] if tokens == n as i64 && dimension > 0 => {
-                pool(data, usize::try_from(dimension).unwrap_or(1), spec.pooling)
-            }
-            // Some exports pool inside the graph.
-            &[1, dimension] if dimension > 0 => data.to_vec(),
-            other => return Err(Fault::failed(format!("the model's output has the shape {other:?}"))),
+        let is_known = match *shape.as_ref() {
+            [1, tokens, dimension] => tokens == n as i64 && dimension > 0,
+            [1, dimension] => dimension > 0,
+            _ => false,
         };
-        Vector::new(if spec.normalise { normalised(vector) } else { vector })
+        match is_known {
+            true => read(shape.as_ref(), data),
+            false => Err(Fault::failed(format!("the model's output has the shape {shape:?}"))),
+        }
+    }
+}
+
+/// Token ids of a text with the prefix of its role, cut to the model's window.
+fn ids(tokenizer: &Tokenizer, spec: &Spec, role: Role, text: &str) -> Vec<u32> {
+    let prefix = match role {
+        Role::Query => &spec.query_prefix,
+        Role::Passage => &spec.passage_prefix,
+    };
+    match prefix.is_empty() {
+        true => tokenizer.encode(text, spec.max_tokens),
+        false => tokenizer.encode(&format!("{prefix}{text}"), spec.max_tokens),
     }
 }
 

@@ -19,15 +19,18 @@ pub use runtime::{Runtime, find_runtime, forbid_telemetry};
 pub use tokens::Tokenizer;
 
 use crate::error::Result;
-use crate::vector::Vector;
+use crate::vector::{Rows, Vector};
 
-/// A model that can embed: its files, its tokenizer and one session.
+/// A model that can embed: its files, its tokenizer and a session, or several for work that goes side by side.
 ///
 /// Sessions are not shared: each thread that embeds has its own [`Network`] and borrows the [`Tokenizer`].
 pub struct Embedder {
     pub files: ModelFiles,
     pub tokenizer: Tokenizer,
     network: Network,
+    /// More sessions, each loaded when that many are first needed.
+    others: Vec<Option<Network>>,
+    runtime: Runtime,
 }
 
 impl Embedder {
@@ -45,12 +48,54 @@ impl Embedder {
         });
         // A damaged file explains whatever the library says of it.
         intact?;
-        Ok(Self { tokenizer: tokenizer?, network: network?, files })
+        let (network, tokenizer) = (network?, tokenizer?);
+        Ok(Self { tokenizer, network, others: Vec::new(), runtime: Runtime::load(runtime_library)?, files })
     }
 
     /// The vector of one text.
     pub fn embed(&mut self, role: Role, text: &str) -> Result<Vector> {
         self.network.embed(&self.tokenizer, &self.files.spec, role, text)
+    }
+
+    /// Unit vectors of the tokens of one text.
+    ///
+    /// # Errors
+    /// As [`Network::token_vectors`].
+    pub fn token_vectors(&mut self, role: Role, text: &str) -> Result<Rows> {
+        self.network.token_vectors(&self.tokenizer, &self.files.spec, role, text)
+    }
+
+    /// Runs `work` on `threads` threads, each with a session of its own that gives the vectors of tokens.
+    ///
+    /// # Errors
+    /// The first fault of a thread, in a fixed order; a session that cannot be loaded.
+    pub fn side_by_side<T: Send>(
+        &mut self,
+        threads: usize,
+        work: impl Fn(&mut dyn FnMut(Role, &str) -> Result<Rows>) -> Result<T> + Sync,
+    ) -> Result<Vec<T>> {
+        let Self { files, tokenizer, network, others, runtime } = self;
+        let (files, tokenizer, runtime, work) = (&*files, &*tokenizer, &*runtime, &work);
+        let with = move |network: &mut Network| {
+            work(&mut |role, text| network.token_vectors(tokenizer, &files.spec, role, text))
+        };
+        let n_others = threads.saturating_sub(1);
+        if others.len() < n_others {
+            others.resize_with(n_others, || None);
+        }
+        std::thread::scope(|scope| {
+            let handles: Vec<_> = others[..n_others]
+                .iter_mut()
+                .map(|other| {
+                    scope.spawn(move || match other {
+                        Some(network) => with(network),
+                        none => with(none.insert(Network::load(runtime, files)?)),
+                    })
+                })
+                .collect();
+            let own = with(network);
+            std::iter::once(own).chain(handles.into_iter().map(join)).collect()
+        })
     }
 }
 

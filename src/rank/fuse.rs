@@ -60,7 +60,7 @@ pub fn fuse(lexical: Option<&[f32]>, dense: Option<&[f32]>, fusion: Fusion, dept
         None => vec![None; ranking.len()],
     };
     let legs = legs_of(&lexical, lexical_weight).into_iter().zip(legs_of(&dense, dense_weight));
-    let legs: Vec<Legs> = legs.map(|(lexical, dense)| Legs { lexical, dense }).collect();
+    let legs: Vec<Legs> = legs.map(|(lexical, dense)| Legs { lexical, dense, rerank: None }).collect();
     let fused = ranking.into_iter().zip(legs);
     fused.map(|((ordinal, score), legs)| Fused { ordinal, score, legs }).collect()
 }
@@ -109,15 +109,20 @@ impl<'a> Normalised<'a> {
     }
 
     fn dense(raw: &'a [f32]) -> Self {
-        let (mut n, mut sum, mut squares, mut max) = (0.0f64, 0.0f64, 0.0f64, f64::NEG_INFINITY);
+        /// Sums are of whole multiples of 2⁻⁴⁰, so that they do not depend on the order of the chunks, which is the order
+        /// of an index's history.
+        const ONE: f64 = (1u64 << 40) as f64;
+        const LARGEST: f64 = 1024.0;
+        let (mut n, mut sum, mut squares, mut max) = (0.0f64, 0i128, 0i128, f64::NEG_INFINITY);
         for score in raw.iter().filter(|score| !score.is_nan()).map(|score| f64::from(*score)) {
+            let steps = (score.clamp(-LARGEST, LARGEST) * ONE).round() as i128;
             n += 1.0;
-            sum += score;
-            squares += score * score;
+            sum += steps;
+            squares += steps * steps;
             max = max.max(score);
         }
-        let mean = sum / n.max(1.0);
-        let variance = (squares / n.max(1.0) - mean * mean).max(0.0);
+        let mean = sum as f64 / ONE / n.max(1.0);
+        let variance = (squares as f64 / ONE / ONE / n.max(1.0) - mean * mean).max(0.0);
         let zero = n * mean / (n + PRIOR_CHUNKS);
         let deviation = ((n * variance + PRIOR_CHUNKS * PRIOR_VARIANCE) / (n + PRIOR_CHUNKS)).sqrt();
         let stands_out = (max - zero) / deviation;

@@ -1,7 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::document::Span;
+use crate::document::{Leg, Legs, Span};
+use crate::vector::Rows;
 
 const EVEN: Fusion = Fusion { dense_weight: 0.5 };
 
@@ -55,6 +56,43 @@ fn copies_and_overlaps_give_way_to_the_better_passage() {
     assert_eq!(places, [Place::Kept, Place::Kept, Place::Overlaps, Place::CopyOf(0), Place::Kept]);
 }
 
+#[test]
+fn each_token_of_the_question_finds_its_best() {
+    let rows = |values: &[f32]| Rows::new(values.to_vec(), 2).unwrap();
+    let question = rows(&[1.0, 0.0, 0.0, 1.0]);
+    // Best cosines: 0.6 (not -1) and 0.8.
+    let passage = rows(&[0.6, 0.8, -1.0, 0.0]);
+    assert!((late_interaction(&question, &passage) - 0.7).abs() < 1e-7);
+    assert!((late_interaction(&question, &question) - 1.0).abs() < 1e-7);
+    // The passage's other tokens cost it nothing, the question's do.
+    assert!((late_interaction(&rows(&[1.0, 0.0]), &passage) - 0.6).abs() < 1e-7);
+    assert_eq!(late_interaction(&question, &rows(&[])), 0.0);
+    assert_eq!(late_interaction(&rows(&[]), &passage), 0.0);
+}
+
+#[test]
+fn a_second_look_moves_scores_within_their_range() {
+    let leg = Leg { rank: 1, score: 7.0, normalised: 0.8, weight: 1.0 };
+    let legs = Legs { lexical: Some(leg), ..Legs::default() };
+    let fused = [(0.8, legs), (0.6, Legs::default()), (0.4, Legs::default())];
+    let mut candidates = fused;
+    blend(&mut candidates, &[0.1, 0.5, 0.3], 0.5);
+    let scores = candidates.map(|(score, _)| score);
+    // The looks become 0.4, 0.8 and 0.6.
+    for (score, expected) in scores.iter().zip([0.6, 0.7, 0.5]) {
+        assert!((score - expected).abs() < 1e-12, "{scores:?}");
+    }
+    let legs = candidates[0].1;
+    assert_eq!((legs.lexical.unwrap().weight, legs.rerank.unwrap().rank), (0.5, 3));
+    assert_eq!(legs.rerank.unwrap().score, 0.1);
+
+    let mut alike = fused;
+    blend(&mut alike, &[0.3; 3], 0.5);
+    assert_eq!(alike.map(|(score, _)| score), fused.map(|(score, _)| score));
+    assert_eq!(alike[0].1.rerank.unwrap().weight, 0.0);
+    blend(&mut [], &[], 0.5);
+}
+
 proptest! {
     /// Shuffling the chunks shuffles the ranking with them and changes nothing else.
     #[test]
@@ -76,5 +114,27 @@ proptest! {
             found
         };
         prop_assert_eq!(run(&plain), run(&shuffled));
+    }
+}
+
+/// An index that grew has its chunks in another order than one that was built afresh, and the same scores to the last bit.
+#[test]
+fn the_order_of_the_chunks_changes_no_bit() {
+    let cosines: Vec<f32> = (0..97).map(|n| ((n * 37 % 97) as f32).sin() * 0.3 + 0.1).collect();
+    let lexical: Vec<f32> = (0..97).map(|n| if n % 3 == 0 { (n * 11 % 97) as f32 / 7.0 } else { 0.0 }).collect();
+    let scores = |order: &[usize]| {
+        let pick = |values: &[f32]| order.iter().map(|&at| values[at]).collect::<Vec<_>>();
+        let (lexical, dense) = (pick(&lexical), pick(&cosines));
+        let ranking = fuse(Some(&lexical), Some(&dense), Fusion { dense_weight: 0.6 }, 97);
+        let mut bits: Vec<(usize, u64)> =
+            ranking.iter().map(|fused| (order[fused.ordinal as usize], fused.score.to_bits())).collect();
+        bits.sort_unstable();
+        bits
+    };
+    let forwards: Vec<usize> = (0..97).collect();
+    let good = scores(&forwards);
+    for stride in [2, 5, 31, 96] {
+        let order: Vec<usize> = (0..97).map(|n| n * stride % 97).collect();
+        assert_eq!(scores(&order), good, "{stride}");
     }
 }

@@ -80,7 +80,7 @@ fn warmed_questions_are_known_and_counted() {
     let asked = sandbox.rag(["ask", "What pulls the sea?", "--json"]).json();
     assert_eq!(
         asked["cache"],
-        json!({ "answer_hit": true, "retrieval_hit": true, "embed_hits": 0, "embed_misses": 0 })
+        json!({ "answer_hit": true, "retrieval_hit": true, "embed_hits": 0, "embed_misses": 0, "rerank_hits": 0, "rerank_misses": 0 })
     );
     assert_eq!(table("answers")["hits"], 3);
     assert_eq!(table("answers")["hit_rate"], 0.6);

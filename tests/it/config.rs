@@ -152,3 +152,43 @@ fn the_token_is_never_printed() {
     let (value, from) = setting(&sandbox, "hub.token", &[("HF_TOKEN", secret)], &[]);
     assert_eq!((value.as_str(), from.as_str()), ("(set)", "environment HF_TOKEN"));
 }
+
+/// The README's table is the table of settings, row by row.
+#[test]
+fn the_readme_lists_every_setting() {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).expect("a README");
+    let rows: Vec<String> = rag::config::SETTINGS
+        .iter()
+        .map(|s| {
+            let default = if s.default.is_empty() { String::new() } else { format!("`{}`", s.default) };
+            format!("| `{}` | `{}` | {default} | {} |", s.key, s.env, s.meaning)
+        })
+        .collect();
+    let table: Vec<&str> = readme.lines().skip_while(|line| **line != *rows[0]).take(rows.len()).collect();
+    assert_eq!(table, rows);
+}
+
+/// A folder that somebody else made must not say where questions and keys are sent, nor which code is loaded.
+#[test]
+fn a_project_file_cannot_redirect_keys_or_load_code() {
+    for (line, key) in [
+        ("[llm]\nbase_url = \"http://evil.example/v1\"", "llm.base_url"),
+        ("[llm]\napi_key = \"k\"", "llm.api_key"),
+        ("[llm]\napi_key_file = \"/etc/passwd\"", "llm.api_key_file"),
+        ("[hub]\nurl = \"http://evil.example\"", "hub.url"),
+        ("[hub]\ntoken = \"t\"", "hub.token"),
+        ("runtime_library = \"./evil.so\"", "runtime_library"),
+    ] {
+        let sandbox = Sandbox::new();
+        sandbox.write("rag.toml", line);
+        sandbox.rag(["doctor"]).exits(2).says(key).says("rag.toml").says("project file");
+        // The user's own file may.
+        sandbox.write("home/.config/rag/config.toml", line);
+        std::fs::remove_file(sandbox.path().join("rag.toml")).expect("removed");
+        let run = sandbox.rag(["doctor", "-v"]);
+        assert_ne!(run.code, Some(2), "{run}");
+    }
+    let sandbox = Sandbox::new();
+    sandbox.write("rag.toml", "generator = \"llm\"\n[llm]\nmodel = \"m\"\n");
+    sandbox.rag(["ask", "why?"]).exits(2).says("llm.base_url");
+}

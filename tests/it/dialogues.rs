@@ -18,8 +18,14 @@ use crate::support::{Sandbox, shared_data};
 
 /// Whether the best passage for `query` lies in one of the sections.
 fn finds(searcher: &mut Searcher, engine: &Engine, book: &Path, query: &str, gold: &[Value]) -> bool {
-    let request =
-        Request { query: query.to_owned(), mode: Mode::Hybrid, k: 1, caching: Caching::default(), filter: None };
+    let request = Request {
+        query: query.to_owned(),
+        mode: Mode::Hybrid,
+        k: 1,
+        rerank: 0,
+        caching: Caching::default(),
+        filter: None,
+    };
     let found = searcher.search(engine, &request).expect("a search");
     let Some(hit) = found.hits.first() else { return false };
     gold.iter().any(|place| {

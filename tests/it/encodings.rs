@@ -217,6 +217,7 @@ fn naughty_strings_do_nothing() {
             query: (*string).to_owned(),
             mode: rag::config::Mode::Lexical,
             k: 10,
+            rerank: 0,
             caching: rag::cache::Caching::Off,
             filter: None,
         };

@@ -44,7 +44,10 @@ fn one_allowed_among_many_better_ones_is_found() {
         let mut find = |filter: Option<&str>, k| {
             let filter = filter.map(|filter| Filter::parse(filter).unwrap());
             let query = "lighthouse keeper".to_owned();
-            searcher.search(&engine, &Request { query, mode, k, caching: Caching::Off, filter }).unwrap().hits
+            searcher
+                .search(&engine, &Request { query, mode, k, rerank: 0, caching: Caching::Off, filter })
+                .unwrap()
+                .hits
         };
         let all = find(None, 501);
         let open = all.iter().find(|hit| &*hit.path == "one/tale.md");

@@ -41,7 +41,8 @@ pub fn set_age(path: &Path, seconds: u64) {
 /// An engine in this process, on the sandbox's data directory.
 pub fn engine(sandbox: &Sandbox) -> Engine {
     static NEVER: AtomicBool = AtomicBool::new(false);
-    let mut world = World { cwd: sandbox.path().to_owned(), cores: 2, ..World::default() };
+    let exe = Some(env!("CARGO_BIN_EXE_rag").into());
+    let mut world = World { cwd: sandbox.path().to_owned(), exe, cores: 2, ..World::default() };
     world.env.insert("ORT_DYLIB_PATH".into(), project_data().join("runtime/libonnxruntime.so").into());
     world.env.insert("XDG_DATA_HOME".into(), sandbox.path().join("share").into());
     let data = sandbox.data().to_string_lossy().into_owned();

@@ -32,6 +32,10 @@ mod errors;
 mod filters;
 // Sample folders and small helpers.
 mod fixtures;
+// Documents of every format, and files that are made to break their parsers.
+mod formats;
+// Answers that a language model writes, through the real binary.
+mod generate;
 // Vectors of the reference implementation.
 mod golden;
 // `rag index`.
@@ -46,6 +50,7 @@ mod model;
 mod privacy;
 // `rag search`.
 mod search;
+mod searchable;
 // `rag chat` and `rag sessions`.
 mod sessions;
 // House rules that a compiler does not hold.
@@ -57,11 +62,14 @@ mod bundle;
 mod concurrency;
 // Kills, interruptions, full disks.
 mod crash;
+// Documents that give orders, and a model that obeys them.
+mod untrusted;
 // Flipped, cut, swapped and missing bytes.
 mod damage;
 // Every encoding, and things in a folder that are no files.
 mod encodings;
 // Folders that may not be written to, files that may not be read.
 mod readonly;
+mod rerank;
 // Shared by the six above.
 mod tools;

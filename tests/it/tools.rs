@@ -153,6 +153,12 @@ pub fn engine(sandbox: &Sandbox) -> Engine {
         ("RAG_DATA_DIR", sandbox.data()),
     ];
     let env = set.into_iter().map(|(name, value)| (name.to_owned(), OsString::from(value))).collect();
-    let world = World { env, cwd: sandbox.path().to_owned(), exe_dir: None, cores: 2 };
+    let world = World {
+        env,
+        cwd: sandbox.path().to_owned(),
+        exe_dir: None,
+        exe: Some(env!("CARGO_BIN_EXE_rag").into()),
+        cores: 2,
+    };
     Engine::new(Config::load(&world, &[]).expect("a configuration"), SystemTime::now, &NEVER)
 }

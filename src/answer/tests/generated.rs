@@ -234,6 +234,20 @@ fn a_refusal_is_told_from_an_answer() {
     assert!(!vetted("The lighthouse was built in 1887. [1] The sources do not answer this question.").abstained);
 }
 
+#[test]
+fn a_refusal_is_seen_coming() {
+    let refusal = format!("**{NO_ANSWER}** Nor does anything else.");
+    for (end, _) in refusal.char_indices() {
+        assert!(may_abstain(&refusal[..end]), "{:?}", &refusal[..end]);
+    }
+    for beginning in ["", " ", "…", "the SOURCES", "[2] The sources do"] {
+        assert!(may_abstain(beginning), "{beginning:?}");
+    }
+    for beginning in ["A", "Thee", "The sources say", "The lighthouse", "- The sources do not"] {
+        assert!(!may_abstain(beginning), "{beginning:?}");
+    }
+}
+
 /// What a model may say, honest or not, in any order.
 const SAID: &str = "(The lamp|was built|1887|\\[1\\]|\\[2, 9\\]|\\[9\\]|\\[|\\]|9|1|\\(|\\)|!|!\\[|\\]\\(|`|``|```\n|~~~|\n|<think>|</think>|<th|<img |<|>|/|https://|evil\\.example|harbour\\.example/lamp|www\\.|javascript:|:|\\. | |【1】|中文。|\\x1b\\[3|1m|\\x1b\\]|\\x07|\\u{200d}|\\u{2028}|\\^|\\$){0,30}";
 

@@ -36,7 +36,7 @@ impl Corpus {
                 title: None,
                 chunk: chunk.clone(),
                 also: Vec::new(),
-                legs: Legs { lexical: Some(leg), dense: None },
+                legs: Legs { lexical: Some(leg), ..Legs::default() },
             }
         });
         hits.collect()
@@ -47,7 +47,13 @@ impl Corpus {
 type Questions = Vec<(String, Vec<String>)>;
 
 fn chunk(text: String, heading: Vec<String>, start: usize) -> Chunk {
-    Chunk { heading, bytes: Span::new(start, start + text.len()), text, lines: Lines { first: 1, last: 1 }, page: None }
+    Chunk {
+        heading,
+        bytes: Span::new(start, start + text.len()),
+        text,
+        lines: Lines { first: 1, last: 1 },
+        place: None,
+    }
 }
 
 /// The paragraphs of a question-answering set, and its questions with the spans that answer them.

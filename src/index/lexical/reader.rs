@@ -241,14 +241,14 @@ impl Reader {
         let (root, path) = split_document_key(&key)?;
         let place: Vec<usize> =
             document.get_all(fields.place).filter_map(|v| usize::try_from(v.as_u64()?).ok()).collect();
-        let &[start, end, first, last, page] = place.as_slice() else { return None };
+        let &[start, end, first, last] = place.as_slice() else { return None };
         let heading = document.get_all(fields.heading).filter_map(|v| Some(v.as_str()?.to_owned())).collect();
         let chunk = Chunk {
             heading,
             text: text(fields.text)?,
             bytes: Span { start, end },
             lines: Lines { first, last },
-            page: Some(page).filter(|page| *page > 0),
+            place: text(fields.within).and_then(|place| place.parse().ok()),
         };
         Some(Stored { root, path: path.to_owned(), title: text(fields.title), chunk })
     }

@@ -18,8 +18,10 @@ pub struct Fields {
     pub text: Field,
     pub title: Field,
     pub heading: Field,
-    /// Numbers of the chunk: root, byte span, line span, page (0: none).
+    /// Numbers of the chunk: byte span, line span.
     pub place: Field,
+    /// Page, slide or the like, as `Place` writes it.
+    pub within: Field,
 }
 
 impl Fields {
@@ -47,6 +49,7 @@ pub fn schema() -> (Schema, Fields) {
         title: builder.add_text_field("title", STORED),
         heading: builder.add_text_field("heading", STORED),
         place: builder.add_u64_field("place", STORED),
+        within: builder.add_text_field("within", STORED),
     };
     (builder.build(), fields)
 }

@@ -75,9 +75,10 @@ impl Writer {
         for heading in &chunk.heading {
             document.add_text(fields.heading, heading);
         }
-        let place =
-            [chunk.bytes.start, chunk.bytes.end, chunk.lines.first, chunk.lines.last, chunk.page.unwrap_or_default()];
-        for number in place {
+        if let Some(place) = &chunk.place {
+            document.add_text(fields.within, place.to_string());
+        }
+        for number in [chunk.bytes.start, chunk.bytes.end, chunk.lines.first, chunk.lines.last] {
             document.add_u64(fields.place, number as u64);
         }
         self.writer.add_document(document).or_failed(|| cannot_write(&self.dir))?;

@@ -22,7 +22,7 @@ use sections::{Section, sections};
 use units::{Cut, Divider, Unit};
 
 use super::extract::Extracted;
-use crate::document::{Chunk, Span, context_line, embedded_text};
+use crate::document::{Chunk, Place, Span, context_line, embedded_text};
 
 /// How long passages may be, in tokens of the model that will read them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,7 +116,7 @@ impl<'a> Chunker<'a> {
                 // Within half the room: beside a long section a line of another would be lost to the reader, and to
                 // the model, which sees one vector for both.
                 let fits = (tokens + part.tokens()) * 2 <= self.budget(&self.fitted(base));
-                if is_small && belongs(group, &part) && fits {
+                if is_small && belongs(group, &part) && fits && self.are_on_one_sheet(&group[0], &part) {
                     tokens += part.tokens();
                     group.push(part);
                     continue;
@@ -126,6 +126,20 @@ impl<'a> Chunker<'a> {
             groups.push(vec![part]);
         }
         groups
+    }
+
+    /// False for what stands on two slides or sheets or in two messages: a passage can be cited at one place only. Pages
+    /// and cells of a notebook are cut by chance, and what goes on over them is one.
+    fn are_on_one_sheet(&self, a: &Part, b: &Part) -> bool {
+        let place = |part: &Part| {
+            let block = part.section.heading.unwrap_or(part.section.body.start);
+            self.doc.place_at(self.doc.blocks.get(block)?.span.start)
+        };
+        match (place(a), place(b)) {
+            (Some(Place::Sheet(a, _)), Some(Place::Sheet(b, _))) => a == b,
+            (a @ Some(Place::Slide(_) | Place::Message(_)), b) => a == b,
+            _ => true,
+        }
     }
 
     /// Makes one list of units of each group.
@@ -239,7 +253,7 @@ impl<'a> Chunker<'a> {
                 text: text.to_owned(),
                 bytes: self.doc.origin.bytes(span),
                 lines: self.doc.origin.lines(span),
-                page: None,
+                place: self.doc.place_at(span.start).cloned(),
             });
         }
         true

@@ -21,7 +21,7 @@ pub(super) struct Decoded {
 /// Decodes a file. `declared` is the name of the encoding that the file's own markup states, if any.
 pub(super) fn decode(bytes: &[u8], declared: Option<&str>) -> Result<Decoded, NoText> {
     let decoded = match bytes {
-        [0xFF, 0xFE, 0, 0, ..] | [0, 0, 0xFE, 0xFF, ..] => return Err(NoText::Binary("UTF-32")),
+        [0xFF, 0xFE, 0, 0, ..] | [0, 0, 0xFE, 0xFF, ..] => return Err(NoText::Binary("UTF-32".into())),
         [0xEF, 0xBB, 0xBF, ..] => utf8(bytes, 3),
         [0xFF, 0xFE, ..] => utf16(bytes, 2, u16::from_le_bytes),
         [0xFE, 0xFF, ..] => utf16(bytes, 2, u16::from_be_bytes),
@@ -33,7 +33,7 @@ pub(super) fn decode(bytes: &[u8], declared: Option<&str>) -> Result<Decoded, No
     Ok(decoded)
 }
 
-const NOT_TEXT: NoText = NoText::Binary("data");
+const NOT_TEXT: NoText = NoText::Binary(std::borrow::Cow::Borrowed("data"));
 
 fn unmarked(bytes: &[u8], declared: Option<&str>) -> Result<Decoded, NoText> {
     if let Some(order) = utf16_without_mark(bytes) {

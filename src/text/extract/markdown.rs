@@ -7,10 +7,13 @@ use super::lines::{Line, lines};
 use super::{Block, BlockKind};
 use crate::document::Span;
 
-/// The title, from the front matter or else the first heading that can be one, and the blocks.
-pub(super) fn parse(text: &str) -> (Option<String>, Vec<Block>) {
+/// The title, from the front matter or else the first heading that can be one, the blocks, and what else the front
+/// matter says.
+pub(super) fn parse(text: &str) -> (Option<String>, Vec<Block>, Vec<(String, String)>) {
     let lines: Vec<Line> = lines(text).collect();
-    let (front_title, first) = front_matter(text, &lines);
+    let (mut front, first) = front_matter(text, &lines);
+    let at = front.iter().position(|(key, _)| key == "title");
+    let front_title = at.map(|at| front.remove(at).1);
     let mut parser = Parser { text, lines: &lines, blocks: Vec::new(), in_list: false, no_more_comments: false };
     parser.run(first);
     let blocks = parser.blocks;
@@ -22,7 +25,7 @@ pub(super) fn parse(text: &str) -> (Option<String>, Vec<Block>) {
             })
         })
         .or_else(|| super::opening_heading(&blocks));
-    (title, blocks)
+    (title, blocks, front)
 }
 
 struct Parser<'a> {
@@ -193,12 +196,14 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// The title in YAML or TOML front matter, and the first line after it.
-fn front_matter(text: &str, lines: &[Line]) -> (Option<String>, usize) {
-    let Some(fence @ ("---" | "+++")) = lines.first().map(|line| line.of(text).trim_end()) else { return (None, 0) };
+/// What YAML or TOML front matter says of the document, and the first line after it.
+fn front_matter(text: &str, lines: &[Line]) -> (Vec<(String, String)>, usize) {
+    let Some(fence @ ("---" | "+++")) = lines.first().map(|line| line.of(text).trim_end()) else {
+        return (Vec::new(), 0);
+    };
     let is_end = |line: &str| line == fence || (fence == "---" && line == "...");
     let end = lines.iter().skip(1).position(|line| is_end(line.of(text).trim_end()));
-    let Some(end) = end.map(|n| n + 1) else { return (None, 0) };
+    let Some(end) = end.map(|n| n + 1) else { return (Vec::new(), 0) };
     // A rule at the very top looks the same; but then what follows is not settings.
     let separator = if fence == "---" { ':' } else { '=' };
     let settings = || lines[1..end].iter().map(|line| line.of(text));
@@ -207,14 +212,42 @@ fn front_matter(text: &str, lines: &[Line]) -> (Option<String>, usize) {
         .take(1)
         .all(|line| line.contains(separator) || line.starts_with('#'))
     {
-        return (None, 0);
+        return (Vec::new(), 0);
     }
-    let title = settings().find_map(|line| {
-        let value = line.strip_prefix("title")?.trim_start().strip_prefix(separator)?.trim();
+    (settings_of(settings(), separator), end + 1)
+}
+
+/// The settings of a front matter that say something of the document: `key: value`, `key: [a, b]`, or a key over a list
+/// of `- value`. What is nested deeper, or spread over several lines, is left alone.
+fn settings_of<'t>(lines: impl Iterator<Item = &'t str>, separator: char) -> Vec<(String, String)> {
+    const KEYS: [&str; 8] = ["title", "tags", "categories", "keywords", "date", "author", "authors", "description"];
+    let plain = |value: &str| {
+        let value = value.trim().trim_end_matches(',');
         let quoted = value.strip_prefix(['"', '\'']).and_then(|v| v.strip_suffix(['"', '\'']));
-        Some(quoted.unwrap_or(value).replace("\\\"", "\"")).filter(|title| !title.is_empty())
-    });
-    (title, end + 1)
+        quoted.unwrap_or(value).replace("\\\"", "\"")
+    };
+    let mut found: Vec<(String, String)> = Vec::new();
+    let mut open: Option<&str> = None;
+    for line in lines {
+        if let (Some(key), Some(item)) = (open, line.trim_start().strip_prefix("- ")) {
+            found.push((key.to_owned(), plain(item)));
+            continue;
+        }
+        if line.starts_with([' ', '\t']) {
+            continue;
+        }
+        open = None;
+        let Some((key, value)) = line.split_once(separator) else { continue };
+        let Some(key) = KEYS.into_iter().find(|known| *known == key.trim()) else { continue };
+        let value = value.trim();
+        match value.strip_prefix('[').and_then(|list| list.strip_suffix(']')) {
+            Some(list) => found.extend(list.split(',').map(|item| (key.to_owned(), plain(item)))),
+            None if value.is_empty() => open = Some(key),
+            None => found.push((key.to_owned(), plain(value))),
+        }
+    }
+    found.retain(|(_, value)| !value.is_empty() && !matches!(value.as_str(), "|" | ">" | "|-" | ">-"));
+    found
 }
 
 /// Columns of white space before the first character; a tab goes to the next multiple of four.

@@ -1,21 +1,39 @@
 //! A file's bytes become readable text with its structure marked: headings, paragraphs, code, tables.
 //!
-//! For everything but HTML the text is the decoded file word for word, markup included, because a passage is shown as
-//! it stands in the file and people who write Markdown read Markdown. HTML is rendered. [`Origin`] leads back to the
-//! bytes and lines of the file in either case. Nothing here recurses, and nothing takes more than linear time.
+//! For formats that people write by hand the text is the decoded file word for word, markup included, because a passage
+//! is shown as it stands in the file and people who write Markdown read Markdown. HTML, XML and subtitles are rendered.
+//! [`Origin`] leads back to the bytes and lines of the file in either case. None of these parsers recurses or takes
+//! more than linear time.
+//!
+//! PDF, office files, mail and notebooks are no text, and their spans are of what was extracted; `places` says page,
+//! slide or sheet. What parses them may take memory or stack without bound, and runs where that is limited: see
+//! [`is_risky`].
 
+mod build;
 mod code;
 mod decode;
 mod html;
+mod kind;
+mod latex;
 mod lines;
+mod mail;
 mod markdown;
+mod notebook;
+mod office;
 mod origin;
+mod pdf;
 mod plain;
+mod records;
 mod rst;
+mod rtf;
+mod subtitles;
+mod xml;
 
 use std::borrow::Cow;
 
-use crate::document::{Format, Span};
+use kind::format_of;
+
+use crate::document::{Format, Place, Span};
 
 pub(in crate::text) use lines::lines;
 pub use origin::Origin;
@@ -31,7 +49,25 @@ pub struct Extracted {
     /// In order and without overlap. What lies between two blocks is white space, or something not worth finding:
     /// front matter, comments, rules, adornments of headings.
     pub blocks: Vec<Block>,
+    /// Where pages, slides, rows of sheets and the like begin in the text, in order.
+    pub places: Vec<(usize, Place)>,
+    /// What the document says of itself beside its title, such as `("tags", "travel")`; a key may come several times.
+    pub metadata: Vec<(String, String)>,
     pub origin: Origin,
+}
+
+impl Extracted {
+    /// A text that is its own origin: what is left of a format that is no text itself.
+    pub fn rendered(format: Format, title: Option<&str>, text: String, blocks: Vec<Block>) -> Self {
+        let origin = Origin::of_itself(&text);
+        let title = title.and_then(short_title);
+        Self { format, title, text, blocks, places: Vec::new(), metadata: Vec::new(), origin }
+    }
+
+    /// The page, slide or the like that an offset of the text lies in.
+    pub fn place_at(&self, offset: usize) -> Option<&Place> {
+        self.places[..self.places.partition_point(|(start, _)| *start <= offset)].last().map(|(_, place)| place)
+    }
 }
 
 /// One piece of structure.
@@ -61,48 +97,125 @@ pub enum BlockKind {
 }
 
 /// Why a file has no text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NoText {
     /// Not text; says what it seems to be.
-    Binary(&'static str),
+    Binary(Cow<'static, str>),
     /// Nothing but white space.
     Empty,
+    /// A document that could hold text and holds none.
+    NoWords,
+    /// A document of so many pages, all of them images.
+    Scanned(usize),
+    /// It takes a password.
+    Encrypted,
+    /// A format that this program does not read, though it holds text.
+    Unsupported(Cow<'static, str>),
+    /// Not what its first bytes promise; says what is wrong.
+    Damaged(Cow<'static, str>),
+    /// It is beyond a limit, which is named.
+    TooMuch(Cow<'static, str>),
+    /// Nobody could read it here, whatever is in it; says why.
+    Unread(Cow<'static, str>),
 }
 
 impl NoText {
-    pub fn text(self) -> Cow<'static, str> {
+    pub fn text(&self) -> Cow<'static, str> {
         match self {
             Self::Binary(what) => format!("binary ({what})").into(),
             Self::Empty => "empty".into(),
+            Self::NoWords => "no text in the document".into(),
+            Self::Scanned(1) => "scanned: its page is an image without text".into(),
+            Self::Scanned(pages) => format!("scanned: its {pages} pages are images without text").into(),
+            Self::Encrypted => "encrypted".into(),
+            Self::Unsupported(what) => format!("{what}, which is not read").into(),
+            Self::Damaged(how) => format!("damaged: {how}").into(),
+            Self::TooMuch(why) | Self::Unread(why) => why.clone(),
         }
     }
+
+    /// What the user can do about it; `None` where nothing is amiss.
+    pub fn advice(&self) -> Option<&'static str> {
+        match self {
+            Self::Binary(_) | Self::Empty | Self::Unread(_) => None,
+            Self::NoWords => Some("open it to see whether anything is missing"),
+            Self::Scanned(_) => Some("run text recognition over it, such as ocrmypdf, and ingest again"),
+            Self::Encrypted => Some("save a copy without the password"),
+            Self::Unsupported(_) => Some("save a copy in a newer format or as PDF"),
+            Self::Damaged(_) => Some("open it in the program that wrote it and save it again"),
+            Self::TooMuch(_) => Some("divide the file, or leave it out with --exclude"),
+        }
+    }
+
+    /// Whether the file could not be read, rather than having been read and found without text.
+    pub fn is_failure(&self) -> bool {
+        matches!(self, Self::Damaged(_) | Self::TooMuch(_) | Self::Unread(_))
+    }
+}
+
+/// Whether a file is of a format whose parsers may take memory, time or stack without bound: [`extract`] is then for
+/// a process that has limits.
+pub fn is_risky(path: &str, bytes: &[u8]) -> bool {
+    format_of(path, bytes).is_ok_and(is_risky_format)
+}
+
+fn is_risky_format(format: Format) -> bool {
+    use Format::{Docx, Epub, Mail, Mbox, Notebook, Odp, Ods, Odt, Pdf, Pptx, Rtf, Xlsx};
+    matches!(format, Pdf | Docx | Pptx | Xlsx | Odt | Odp | Ods | Epub | Rtf | Mail | Mbox | Notebook)
 }
 
 /// Extracts the text of a file. The path serves to tell the format only; nothing is read from it.
 pub fn extract(path: &str, bytes: &[u8]) -> Result<Extracted, NoText> {
-    if let Some(what) = binary_kind(bytes) {
-        return Err(NoText::Binary(what));
-    }
     let format = format_of(path, bytes)?;
+    if is_risky_format(format) {
+        return match format {
+            Format::Pdf => pdf::parse(bytes),
+            Format::Docx => office::docx(bytes),
+            Format::Pptx => office::pptx(bytes),
+            Format::Xlsx => office::xlsx(bytes),
+            Format::Epub => office::epub(bytes),
+            Format::Rtf => rtf::parse(bytes),
+            Format::Mail => mail::message(bytes),
+            Format::Mbox => mail::mailbox(bytes),
+            Format::Notebook => notebook::parse(bytes),
+            _ => office::odf(format, bytes),
+        };
+    }
     let decoded = decode::decode(bytes, decode::declared(bytes, format == Format::Html))?;
+    let mut metadata = Vec::new();
     let (title, rendering, blocks) = match format {
         Format::Html => {
             let page = html::parse(&decoded.text);
             (page.title, Some((page.text, page.map)), page.blocks)
         }
+        Format::Subtitles => {
+            let (text, map, blocks) = subtitles::parse(&decoded.text);
+            (None, Some((text, map)), blocks)
+        }
+        Format::Xml => match xml::parse(&decoded.text) {
+            Some(page) => (page.title, Some((page.text, page.map)), page.blocks),
+            None => (None, None, code::parse(&decoded.text)),
+        },
         Format::Markdown => {
-            let (title, blocks) = markdown::parse(&decoded.text);
+            let (title, blocks, front) = markdown::parse(&decoded.text);
+            metadata = front;
             (title, None, blocks)
         }
         Format::ReStructuredText => {
             let blocks = rst::parse(&decoded.text);
             (opening_heading(&blocks), None, blocks)
         }
-        Format::Plain => {
+        Format::Latex => {
+            let (title, blocks) = latex::parse(&decoded.text);
+            (title, None, blocks)
+        }
+        Format::Csv => (None, None, records::csv(&decoded.text)),
+        Format::JsonLines => (None, None, records::json_lines(&decoded.text)),
+        Format::Code | Format::Json => (None, None, code::parse(&decoded.text)),
+        _ => {
             let blocks = plain::parse(&decoded.text);
             (opening_heading(&blocks), None, blocks)
         }
-        Format::Code => (None, None, code::parse(&decoded.text)),
     };
     let (origin, text) = match rendering {
         None => (Origin::new(&decoded.text, decoded.map, None), decoded.text),
@@ -111,7 +224,8 @@ pub fn extract(path: &str, bytes: &[u8]) -> Result<Extracted, NoText> {
     if text.trim().is_empty() {
         return Err(NoText::Empty);
     }
-    Ok(Extracted { format, title: title.as_deref().and_then(short_title), text, blocks, origin })
+    let title = title.as_deref().and_then(short_title);
+    Ok(Extracted { format, title, text, blocks, places: Vec::new(), metadata, origin })
 }
 
 /// The title of a document without other means of saying it: a heading that opens it, when no other stands as high.
@@ -137,85 +251,6 @@ fn short_title(title: &str) -> Option<String> {
     let Some((cut, _)) = title.char_indices().nth(MAX_TITLE_CHARS) else { return Some(title) };
     let cut = title[..cut].rfind(' ').filter(|&at| at * 2 > cut).unwrap_or(cut);
     Some(format!("{}…", title[..cut].trim_end()))
-}
-
-/// Extensions that are code or configuration: lines matter more than paragraphs.
-const CODE_EXTENSIONS: &str = "\
-    adb ads asm awk bash bat bib c cc cfg clj cljs cmake cmd cocci conf cpp cs css csv cu cxx d dart diff \
-    edn el elm env erl ex exs f f90 fish fs fsx go gradle graphql groovy h hcl hh hpp hrl hs hxx inc ini \
-    ipynb java jl js json json5 jsonc jsonl jsx kt kts less lisp lock log lua m mjs mk ml mli mm nim nix pas \
-    patch php pl pm po pot properties proto ps1 py pyi pyx r rb rkt rs s sass scala scm scss sh sql srt \
-    swift tcl tf tfvars thrift toml ts tsv tsx v vb vim vue xml xsd xsl yaml yml zig zsh";
-
-const CODE_NAMES: &str = "\
-    brewfile build cmakelists.txt containerfile dockerfile gemfile gnumakefile jenkinsfile justfile kconfig \
-    makefile procfile rakefile vagrantfile workspace";
-
-fn format_of(path: &str, bytes: &[u8]) -> Result<Format, NoText> {
-    let name = path.rsplit('/').next().unwrap_or(path).to_lowercase();
-    let extension = name.rsplit_once('.').map(|(_, extension)| extension);
-    let format = match extension {
-        Some("md" | "markdown" | "mdown" | "mkd" | "mdx" | "qmd" | "rmd") => Format::Markdown,
-        Some("rst" | "rest") => Format::ReStructuredText,
-        Some("html" | "htm" | "xhtml") => Format::Html,
-        // Words in a drawing are too few to be worth its coordinates.
-        Some("svg") => return Err(NoText::Binary("SVG image")),
-        _ if is_among(CODE_NAMES, &name) => Format::Code,
-        Some(extension) if is_among(CODE_EXTENSIONS, extension) => Format::Code,
-        _ if bytes.starts_with(b"#!") => Format::Code,
-        _ if begins_like_html(bytes) => Format::Html,
-        _ => Format::Plain,
-    };
-    Ok(format)
-}
-
-fn is_among(words: &str, word: &str) -> bool {
-    words.split(' ').any(|other| other == word)
-}
-
-fn begins_like_html(bytes: &[u8]) -> bool {
-    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes).trim_ascii_start();
-    ["<!doctype html", "<html"]
-        .iter()
-        .any(|start| bytes.get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(start.as_bytes())))
-}
-
-/// First bytes of well-known formats without text of their own, or whose text takes another reader.
-const MAGIC: &[(&[u8], &str)] = &[
-    (b"%PDF-", "PDF"),
-    (b"%!PS", "PostScript"),
-    (b"{\\rtf", "RTF"),
-    (b"PK\x03\x04", "ZIP archive"),
-    (b"PK\x05\x06", "ZIP archive"),
-    (b"\x1F\x8B", "gzip"),
-    (b"BZh", "bzip2"),
-    (b"\xFD7zXZ\0", "xz"),
-    (b"\x28\xB5\x2F\xFD", "zstd"),
-    (b"7z\xBC\xAF\x27\x1C", "7-Zip archive"),
-    (b"Rar!\x1A\x07", "RAR archive"),
-    (b"\x7FELF", "ELF program"),
-    (b"\x89PNG", "PNG image"),
-    (b"\xFF\xD8\xFF", "JPEG image"),
-    (b"GIF87a", "GIF image"),
-    (b"GIF89a", "GIF image"),
-    (b"RIFF", "media"),
-    (b"OggS", "Ogg media"),
-    (b"ID3", "MP3 audio"),
-    (b"SQLite format 3\0", "SQLite database"),
-    (b"\0asm", "WebAssembly"),
-    (b"\xCA\xFE\xBA\xBE", "program"),
-    (b"wOFF", "font"),
-    (b"wOF2", "font"),
-    (b"!<arch>\n", "archive"),
-];
-
-fn binary_kind(bytes: &[u8]) -> Option<&'static str> {
-    MAGIC
-        .iter()
-        .find(|(magic, _)| bytes.starts_with(magic))
-        // Short magics are also words; only text lacks a zero byte.
-        .filter(|(magic, _)| magic.len() > 4 || *magic == b"%!PS" || !magic.is_ascii() || bytes.contains(&0))
-        .map(|&(_, what)| what)
 }
 
 #[cfg(test)]

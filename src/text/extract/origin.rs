@@ -22,6 +22,13 @@ impl Origin {
         Self { rendering, decoding, line_starts }
     }
 
+    /// For a text that counts as the file itself.
+    pub(super) fn of_itself(text: &str) -> Self {
+        let mut decoding = OffsetMap::default();
+        decoding.copy(text.len());
+        Self::new(text, decoding, None)
+    }
+
     /// The bytes of the original file that a span of the text came from.
     pub fn bytes(&self, span: Span) -> Span {
         self.decoding.source(self.decoded(span))

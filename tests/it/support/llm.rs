@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -15,6 +15,9 @@ use serde_json::{Value, json};
 pub const PROMPT_TOKENS: u64 = 12;
 pub const CACHED_TOKENS: u64 = 8;
 
+/// Longer than anything takes that does not hang.
+const HANG: Duration = Duration::from_secs(60);
+
 /// What one connection gets.
 #[derive(Clone, Debug)]
 pub enum Step {
@@ -22,6 +25,10 @@ pub enum Step {
     Tokens(Vec<String>),
     /// The last message, sent back as one piece.
     Echo,
+    /// What this makes of the request.
+    Act(fn(&Request) -> Step),
+    /// Held until so many requests are held, then what this makes of each.
+    Together(usize, fn(&Request) -> Step),
     /// Events with these data, then the end of the connection, properly announced.
     Events(Vec<String>),
     /// The events of these pieces and half of another, then the end of the connection, unannounced.
@@ -140,6 +147,39 @@ struct Shared {
     n_written: AtomicU64,
     n_hung_up: AtomicUsize,
     stop: AtomicBool,
+    meeting: Mutex<Meeting>,
+    met: Condvar,
+}
+
+/// Requests that wait for each other.
+#[derive(Default)]
+struct Meeting {
+    n_waiting: usize,
+    n_met: usize,
+    /// Requests read whose reply has not begun, now and at most.
+    n_open: usize,
+    most_open: usize,
+}
+
+impl Shared {
+    /// Returns once `n` callers are here.
+    fn meet(&self, n: usize) {
+        let mut meeting = self.meeting.lock().unwrap();
+        meeting.n_waiting += 1;
+        meeting.n_open += 1;
+        meeting.most_open = meeting.most_open.max(meeting.n_open);
+        if meeting.n_waiting == n {
+            meeting.n_waiting = 0;
+            meeting.n_met += 1;
+            self.met.notify_all();
+        } else {
+            let before = meeting.n_met;
+            let (held, late) = self.met.wait_timeout_while(meeting, HANG, |now| now.n_met == before).unwrap();
+            meeting = held;
+            assert!(!late.timed_out(), "{} of {n} requests came", meeting.n_waiting);
+        }
+        meeting.n_open -= 1;
+    }
 }
 
 impl LlmServer {
@@ -175,6 +215,11 @@ impl LlmServer {
     /// Bytes of bodies that clients took, or that the system took for them.
     pub fn n_written(&self) -> u64 {
         self.shared.n_written.load(Ordering::SeqCst)
+    }
+
+    /// The most requests of [`Step::Together`] that were held at once.
+    pub fn most_together(&self) -> usize {
+        self.shared.meeting.lock().unwrap().most_open
     }
 
     /// Ends the server and tells how many clients hung up by themselves before.
@@ -226,10 +271,17 @@ fn answer(stream: &TcpStream, step: Step, shared: &Shared) -> std::io::Result<()
     }
     stream.set_nodelay(true)?;
     // A test that fails ends nevertheless.
-    stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+    stream.set_read_timeout(Some(HANG))?;
     let request = read_request(stream)?;
     let echo = request.body["messages"].as_array().and_then(|all| all.last()?["content"].as_str()).unwrap_or_default();
     let echo = vec![echo.to_owned()];
+    if let Step::Together(n, _) = step {
+        shared.meet(n);
+    }
+    let step = match step {
+        Step::Act(act) | Step::Together(_, act) => act(&request),
+        step => step,
+    };
     shared.requests.lock().unwrap().push(request);
     let mut out = Chunked { stream, shared };
     match step {
@@ -276,7 +328,7 @@ fn answer(stream: &TcpStream, step: Step, shared: &Shared) -> std::io::Result<()
                 other => other,
             })
         }
-        Step::HangUp => Ok(()),
+        Step::HangUp | Step::Act(_) | Step::Together(..) => Ok(()),
         Step::Plain { status, headers, body, cut } => {
             let length = body.len() * if cut { 2 } else { 1 };
             let mut head = format!("HTTP/1.1 {status} Said\r\ncontent-length: {length}\r\nconnection: close\r\n");

@@ -1,7 +1,9 @@
 //! A question in, ranked passages out.
 //!
 //! `question ─┬ embed → dense ┐`
-//! `          └ analyse → BM25 ┴ fuse → one per place → hits`
+//! `          └ analyse → BM25 ┴ fuse → one per place → second look, if asked for → hits`
+
+mod second;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,8 +18,9 @@ use crate::error::{Fault, Result};
 use crate::filter::Filter;
 use crate::index::{Allowed, Meta, Snapshot, Stored};
 use crate::model::{Embedder, Role};
-use crate::rank::{self, Candidate, Fused, Fusion, Place};
+use crate::rank::{self, Candidate, Fused, Fusion, LATE_VERSION, Place};
 use crate::vector::{Vector, dot};
+use second::{Look, Looked};
 
 /// Longest question in bytes. A longer one is a document, and the model reads the first page of it at most.
 const MAX_QUERY_BYTES: usize = 32 * 1024;
@@ -29,6 +32,8 @@ pub struct Request {
     pub mode: Mode,
     /// Passages wanted.
     pub k: usize,
+    /// Best passages that get a second look; 0 for none.
+    pub rerank: usize,
     pub caching: Caching,
     /// Which documents count; nothing of any other takes part in the ranking.
     pub filter: Option<Filter>,
@@ -53,15 +58,22 @@ pub struct Response {
     /// Embedding look-ups: 1 hit, 1 miss, or neither when nothing was embedded.
     pub embed_hits: u64,
     pub embed_misses: u64,
+    /// Second looks that were in the cache, and that were not.
+    pub rerank_hits: u64,
+    pub rerank_misses: u64,
     /// The ranking came out of the cache.
     pub retrieval_hit: bool,
     /// The filter leaves no document at all.
     pub nothing_allowed: bool,
+    /// The index has no vectors yet: how many are made, and of how many, as far as that is known.
+    pub pending: Option<(u64, u64)>,
 }
 
 /// One generation, open, and the model once a question needed it. Serves any number of questions.
 pub struct Searcher {
     pub snapshot: Snapshot,
+    /// Networks that a second look may run side by side; never changes a result.
+    pub threads: usize,
     vectors: Vectors,
     /// The filter that was used last, as text, and what it leaves.
     allowed: Option<(String, Allowed)>,
@@ -77,7 +89,8 @@ pub struct Vectors {
 impl Searcher {
     /// Opens the configured index.
     pub fn open(engine: &Engine) -> Result<Self> {
-        Ok(Self { snapshot: engine.store.open(&engine.config.index)?, vectors: Vectors::default(), allowed: None })
+        let snapshot = engine.store.open(&engine.config.index)?;
+        Ok(Self { snapshot, threads: engine.config.threads, vectors: Vectors::default(), allowed: None })
     }
 
     /// Ranks the passages of the index, or takes the ranking of the same question, corpus and settings from the cache.
@@ -103,8 +116,11 @@ impl Searcher {
                 timings: Timings { embedding_ms: 0.0, search_ms: total_ms, total_ms },
                 embed_hits: 0,
                 embed_misses: 0,
+                rerank_hits: 0,
+                rerank_misses: 0,
                 retrieval_hit: true,
                 nothing_allowed: false,
+                pending: pending(engine, meta),
             });
         }
         let found = self.search(engine, request)?;
@@ -121,7 +137,7 @@ impl Searcher {
     pub fn search(&mut self, engine: &Engine, request: &Request) -> Result<Response> {
         let start = Instant::now();
         let query = checked(&request.query)?;
-        let Self { snapshot, vectors: Vectors { embedder, asked }, allowed } = self;
+        let Self { snapshot, threads, vectors: Vectors { embedder, asked }, allowed } = self;
         let snapshot = &*snapshot;
         let allowed = match &request.filter {
             None => None,
@@ -138,16 +154,27 @@ impl Searcher {
                 timings,
                 embed_hits: 0,
                 embed_misses: 0,
+                rerank_hits: 0,
+                rerank_misses: 0,
                 retrieval_hit: false,
                 nothing_allowed: true,
+                pending: pending(engine, snapshot.meta()),
             });
         }
         let allowed = allowed.map(|allowed| allowed.chunks.as_slice());
         let languages = snapshot.meta().query_languages();
+        let by_meaning = request.mode != Mode::Lexical && snapshot.meta().pending == 0;
+        if request.mode == Mode::Dense && !by_meaning {
+            return Err(Fault::failed(format!(
+                "the vectors of the index `{}` are still being made",
+                engine.config.index
+            ))
+            .hint("search by words meanwhile: `--mode lexical`, or `hybrid`, which then does the same"));
+        }
         let terms = (request.mode != Mode::Dense).then(|| analysis::query_terms(query, &languages));
         // Loading the model takes longer than anything else, so the lexical leg runs beside it.
         let (lexical, embedded) = std::thread::scope(|scope| {
-            let embedding = (request.mode != Mode::Lexical)
+            let embedding = by_meaning
                 .then(|| scope.spawn(|| embed(engine, snapshot, embedder, Role::Query, query, request.caching)));
             let lexical = terms.as_ref().map(|terms| lexical_scores(snapshot, query, terms, &languages, allowed));
             let embedded = embedding
@@ -169,9 +196,18 @@ impl Searcher {
         }
         let fusion = Fusion { dense_weight: engine.config.dense_weight };
         // Copies and overlaps take no place of their own, so more are looked at than are wanted.
-        let depth = request.k.saturating_mul(2).saturating_add(20);
+        let wanted = request.k.max(request.rerank);
+        let depth = wanted.saturating_mul(2).saturating_add(20);
         let ranking = rank::fuse(lexical.as_deref(), dense.as_deref(), fusion, depth);
-        let hits = hits(snapshot, &ranking, request.k)?;
+        let mut hits = hits(snapshot, &ranking, wanted)?;
+        let mut looked = Looked::default();
+        if request.rerank > 0 {
+            let n = request.rerank.min(hits.len());
+            let look = Look { engine, snapshot, question: query, caching: request.caching, threads: *threads };
+            looked = look.rerank(embedder, &mut hits[..n])?;
+        }
+        hits.truncate(request.k);
+        hits.iter_mut().zip(1..).for_each(|(hit, rank)| hit.rank = rank);
         let total_ms = milliseconds(start);
         let timings = Timings {
             embedding_ms: embedded.as_ref().map_or(0.0, |e| e.milliseconds),
@@ -188,8 +224,11 @@ impl Searcher {
             timings,
             embed_hits: embedded.as_ref().map_or(0, |e| u64::from(e.hit)),
             embed_misses: embedded.as_ref().map_or(0, |e| u64::from(!e.hit)),
+            rerank_hits: looked.hits,
+            rerank_misses: looked.misses,
             retrieval_hit: false,
             nothing_allowed: false,
+            pending: pending(engine, snapshot.meta()),
         };
         *asked = embedded.map(|e| (query.to_owned(), e.vector));
         Ok(response)
@@ -236,9 +275,13 @@ pub struct Similarities {
     pub misses: u64,
 }
 
+fn pending(engine: &Engine, meta: &Meta) -> Option<(u64, u64)> {
+    (meta.pending > 0).then(|| engine.store.progress(&engine.config.index).unwrap_or((0, meta.pending)))
+}
+
 /// Version of what [`Searcher::search`] makes of a question; raise it when the same question, corpus and settings may rank
 /// otherwise than before.
-const RANKING_VERSION: u32 = 1;
+const RANKING_VERSION: u32 = 2;
 
 /// Everything that a ranking depends on.
 fn ranking_key(engine: &Engine, meta: &Meta, corpus: &str, query: &str, request: &Request) -> Key {
@@ -249,6 +292,7 @@ fn ranking_key(engine: &Engine, meta: &Meta, corpus: &str, query: &str, request:
     };
     let mut roots = Blake::new(32);
     meta.roots.iter().for_each(|root| roots.add(root.given.as_bytes()));
+    let look_weight = if request.rerank > 0 { engine.config.rerank_weight } else { 0.0 };
     Key::of(
         "retrieval v1",
         [
@@ -263,6 +307,10 @@ fn ranking_key(engine: &Engine, meta: &Meta, corpus: &str, query: &str, request:
             &engine.config.dense_weight.to_bits().to_le_bytes(),
             filter.as_bytes(),
             table.as_bytes(),
+            &[u8::from(meta.pending > 0)],
+            &(request.rerank as u64).to_le_bytes(),
+            &look_weight.to_bits().to_le_bytes(),
+            &LATE_VERSION.to_le_bytes(),
         ],
     )
 }

@@ -1,0 +1,231 @@
+//! Text out of files whose parsers may take memory, time or stack without bound: in a child process of the same
+//! program, with limits on memory, processor time, time and output.
+//!
+//! Each reading thread has a child, started when it is first needed and used for many files. When a file breaks a
+//! limit, the child dies, that file has failed with the limit named, and the next file gets a new child.
+
+mod wire;
+mod worker;
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::PathBuf;
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::engine::Engine;
+use crate::text::{self, Extracted, NoText};
+pub use worker::serve;
+
+/// The argument that a child is started with.
+pub const COMMAND: &str = "extract-worker";
+
+/// Processor time that any file may take, and what each MiB of it adds. Ordinary files take a hundredth.
+const CPU_S: u64 = 5;
+const CPU_S_PER_MIB: u64 = 1;
+
+/// Time that may pass for each second of processor time: the machine may have other things to do.
+const WALL_PER_CPU: u64 = 4;
+
+/// The most that a child may answer.
+const MAX_ANSWER_BYTES: u64 = 192 << 20;
+
+/// How often an interruption is looked for.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// Text of files, one after another.
+pub struct Extractor<'a> {
+    engine: &'a Engine,
+    program: Option<PathBuf>,
+    running: Option<Running>,
+}
+
+struct Running {
+    child: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+    errors: ChildStderr,
+    /// It has answered before.
+    is_proved: bool,
+}
+
+/// How a conversation with a child ended.
+enum Broken {
+    /// It is gone.
+    Gone,
+    TooLong(u64),
+    TooMuch,
+    Nonsense,
+    Interrupted,
+}
+
+impl<'a> Extractor<'a> {
+    pub fn new(engine: &'a Engine) -> Self {
+        Self { engine, program: engine.config.program.clone(), running: None }
+    }
+
+    /// The text of a file: of a risky format from a child, of any other here.
+    pub fn extract(&mut self, path: &str, bytes: &[u8]) -> Result<Extracted, NoText> {
+        if !text::is_risky(path, bytes) {
+            return text::extract(path, bytes);
+        }
+        let Some(program) = self.program.clone() else {
+            return Err(NoText::Unread("it takes a `rag` program to hand it to, and none is known".into()));
+        };
+        let cpu_s = CPU_S + CPU_S_PER_MIB * (bytes.len() as u64 >> 20);
+        loop {
+            let mut running = match self.running.take() {
+                Some(running) => running,
+                None => Running::start(&program).map_err(|e| {
+                    NoText::Unread(format!("cannot start {} to read it: {e}", program.display()).into())
+                })?,
+            };
+            match running.ask(self.engine, path, bytes, cpu_s) {
+                Ok(found) => {
+                    running.is_proved = true;
+                    self.running = Some(running);
+                    return found;
+                }
+                // It may have died of something else while it was idle; a new one decides.
+                Err(Broken::Gone) if running.is_proved => running.stop(),
+                Err(broken) => return Err(running.verdict(&broken, cpu_s)),
+            }
+        }
+    }
+}
+
+impl Drop for Extractor<'_> {
+    fn drop(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.stop();
+        }
+    }
+}
+
+impl Running {
+    fn start(program: &std::path::Path) -> std::io::Result<Self> {
+        let mut child = Command::new(program)
+            .arg(COMMAND)
+            .env_clear()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        match (child.stdin.take(), child.stdout.take(), child.stderr.take()) {
+            (Some(input), Some(output), Some(errors)) => {
+                Ok(Self { child, input, output: BufReader::new(output), errors, is_proved: false })
+            }
+            _ => Err(std::io::Error::other("a child without pipes")),
+        }
+    }
+
+    /// Hands a file over and waits for the answer.
+    fn ask(
+        &mut self,
+        engine: &Engine,
+        path: &str,
+        bytes: &[u8],
+        cpu_s: u64,
+    ) -> Result<Result<Extracted, NoText>, Broken> {
+        // The child reads all of it before it begins, so writing cannot block for long.
+        let request = wire::Request { path: path.to_owned(), bytes: bytes.len() as u64, cpu_s };
+        let sent = wire::write_line(&mut self.input, &request).and_then(|()| self.input.write_all(bytes));
+        sent.and_then(|()| self.input.flush()).map_err(|_| Broken::Gone)?;
+        let wall_s = cpu_s * WALL_PER_CPU;
+        let until = Instant::now() + Duration::from_secs(wall_s);
+        let wait = |output: &BufReader<ChildStdout>| {
+            loop {
+                if !output.buffer().is_empty() {
+                    return Ok(());
+                }
+                if engine.interrupted() {
+                    return Err(Broken::Interrupted);
+                }
+                let Some(left) = until.checked_duration_since(Instant::now()) else {
+                    return Err(Broken::TooLong(wall_s));
+                };
+                let mut fds = [PollFd::new(output.get_ref(), PollFlags::IN)];
+                let timeout = Timespec::try_from(left.min(LOOK_EVERY)).unwrap_or(Timespec { tv_sec: 0, tv_nsec: 0 });
+                match poll(&mut fds, Some(&timeout)) {
+                    Ok(0) | Err(rustix::io::Errno::INTR) => {}
+                    Ok(_) => return Ok(()),
+                    Err(_) => return Err(Broken::Gone),
+                }
+            }
+        };
+        let mut line = Vec::new();
+        while !line.ends_with(b"\n") {
+            wait(&self.output)?;
+            let part = self.output.fill_buf().map_err(|_| Broken::Gone)?;
+            if part.is_empty() {
+                return Err(Broken::Gone);
+            }
+            let n = part.iter().position(|b| *b == b'\n').map_or(part.len(), |n| n + 1);
+            line.extend_from_slice(&part[..n]);
+            self.output.consume(n);
+            if line.len() > 100 {
+                return Err(Broken::Nonsense);
+            }
+        }
+        let head: wire::Head = serde_json::from_slice(&line).map_err(|_| Broken::Nonsense)?;
+        if head.bytes > MAX_ANSWER_BYTES {
+            return Err(Broken::TooMuch);
+        }
+        let size = usize::try_from(head.bytes).map_err(|_| Broken::TooMuch)?;
+        let mut answer = Vec::with_capacity(size);
+        while answer.len() < size {
+            wait(&self.output)?;
+            let part = self.output.fill_buf().map_err(|_| Broken::Gone)?;
+            if part.is_empty() {
+                return Err(Broken::Gone);
+            }
+            let n = part.len().min(size - answer.len());
+            answer.extend_from_slice(&part[..n]);
+            self.output.consume(n);
+        }
+        let answer: wire::Answer = serde_json::from_slice(&answer).map_err(|_| Broken::Nonsense)?;
+        answer.found().ok_or(Broken::Nonsense)
+    }
+
+    /// Ends the child and says what the file did to it.
+    fn verdict(mut self, broken: &Broken, cpu_s: u64) -> NoText {
+        /// `SIGXCPU` and `SIGSEGV`, which have the same numbers on all systems that have them.
+        const CPU: i32 = 24;
+        const SEGMENT: i32 = 11;
+        let memory = || format!("reading it takes more than {} MiB of memory", worker::MEMORY_BYTES >> 20);
+        let reason = match broken {
+            Broken::Interrupted | Broken::Nonsense => {
+                self.stop();
+                let is_interrupted = matches!(broken, Broken::Interrupted);
+                return NoText::Unread(
+                    if is_interrupted { "interrupted" } else { "its reader answered nonsense" }.into(),
+                );
+            }
+            Broken::TooLong(wall_s) => format!("reading it takes longer than {wall_s} s"),
+            Broken::TooMuch => format!("it gives more than {} MiB of text", MAX_ANSWER_BYTES >> 20),
+            Broken::Gone => {
+                drop(self.input);
+                let status = self.child.wait();
+                let mut said = String::new();
+                let _ = self.errors.take(10_000).read_to_string(&mut said);
+                let signal = status.ok().and_then(|status| status.signal());
+                return NoText::TooMuch(match signal {
+                    Some(CPU) => format!("reading it takes more than {cpu_s} s of processor time").into(),
+                    _ if said.contains("memory allocation of") => memory().into(),
+                    _ if said.contains("overflowed its stack") => "it nests deeper than the stack allows".into(),
+                    Some(SEGMENT) => "it crashes what reads it".into(),
+                    _ => memory().into(),
+                });
+            }
+        };
+        self.stop();
+        NoText::TooMuch(reason.into())
+    }
+
+    fn stop(mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,49 @@
+//! The child: reads files that its parent hands it, with limits that the system enforces.
+
+use std::io::{self, BufRead, Read as _, Write};
+
+use rustix::process::{Resource, Rlimit, setrlimit};
+
+use super::wire::{Answer, Head, Request, read_line, write_line};
+use crate::error::{Context as _, Result};
+use crate::text;
+
+/// Address space of a child. The largest file with all that is made of it takes about half.
+pub const MEMORY_BYTES: u64 = 1 << 30;
+
+/// Answers requests until there are no more.
+///
+/// # Errors
+/// When limits cannot be set, or the parent is gone.
+pub fn serve(input: &mut impl BufRead, output: &mut impl Write) -> Result<()> {
+    let limit = |resource, n| setrlimit(resource, Rlimit { current: Some(n), maximum: Some(n) });
+    // It opens no file and writes none; and what it dies of is in the file that it read.
+    let set = limit(Resource::As, MEMORY_BYTES)
+        .and_then(|()| limit(Resource::Core, 0))
+        .and_then(|()| limit(Resource::Fsize, 0));
+    set.map_err(io::Error::from).or_failed(|| "cannot limit what reading a file may take".into())?;
+    // A panic is an answer. What else there is to say, the parent reads.
+    std::panic::set_hook(Box::new(|_| {}));
+    while let Some(request) = read_line::<Request>(input).or_failed(broken)? {
+        let mut bytes = Vec::new();
+        input.take(request.bytes).read_to_end(&mut bytes).or_failed(broken)?;
+        limit_cpu(request.cpu_s).or_failed(|| "cannot limit what reading a file may take".into())?;
+        let found = std::panic::catch_unwind(|| text::extract(&request.path, &bytes));
+        drop(bytes);
+        let answer = serde_json::to_vec(&found.map_or(Answer::Panicked, Answer::of)).or_failed(broken)?;
+        write_line(output, &Head { bytes: answer.len() as u64 }).or_failed(broken)?;
+        output.write_all(&answer).and_then(|()| output.flush()).or_failed(broken)?;
+    }
+    Ok(())
+}
+
+fn broken() -> String {
+    "the conversation with the parent broke off".to_owned()
+}
+
+/// So many seconds of processor time from now on.
+fn limit_cpu(seconds: u64) -> io::Result<()> {
+    let used = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime).tv_sec;
+    let until = u64::try_from(used).unwrap_or(0) + 1 + seconds;
+    Ok(setrlimit(Resource::Cpu, Rlimit { current: Some(until), maximum: None })?)
+}

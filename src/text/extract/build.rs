@@ -1,0 +1,112 @@
+//! A text in the making, for formats that are rendered: blocks one after another, each with its place.
+
+use super::{Block, BlockKind, Extracted, NoText};
+use crate::document::{Format, Place, Span};
+
+/// More text than this in one file is no document: it is a thousand books.
+const MAX_TEXT_BYTES: usize = 64 << 20;
+
+/// Blocks, written front to back.
+#[derive(Default)]
+pub(super) struct Build {
+    text: String,
+    blocks: Vec<Block>,
+    places: Vec<(usize, Place)>,
+    metadata: Vec<(String, String)>,
+    is_full: bool,
+}
+
+impl Build {
+    /// What follows stands here.
+    pub(super) fn place(&mut self, place: Place) {
+        // The next block begins behind two line ends, which belong to neither.
+        self.places.push((self.text.len(), place));
+    }
+
+    pub(super) fn heading(&mut self, level: u8, text: &str) {
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        self.block(BlockKind::Heading { level, text: text.clone() }, &text);
+    }
+
+    /// Adds a block, if there is anything in it. Yields false when no more will be taken.
+    pub(super) fn block(&mut self, kind: BlockKind, text: &str) -> bool {
+        let is_code = matches!(kind, BlockKind::Code | BlockKind::Table);
+        let text = text.trim_end();
+        let text = if is_code { text.trim_start_matches(['\n', '\r']) } else { text.trim_start() };
+        if text.is_empty() || self.is_full {
+            return !self.is_full;
+        }
+        if self.text.len() + text.len() > MAX_TEXT_BYTES {
+            self.is_full = true;
+            return false;
+        }
+        let start = self.separate(&kind);
+        self.text.push_str(text);
+        self.blocks.push(Block { span: Span::new(start, self.text.len()), kind });
+        true
+    }
+
+    /// Adds a row to the table that the last block is, or begins one.
+    pub(super) fn row(&mut self, begins: bool, text: &str) -> bool {
+        let text = text.trim_end();
+        match self.blocks.last_mut() {
+            Some(block) if !begins && block.kind == BlockKind::Table && !text.is_empty() => {
+                if self.text.len() + text.len() > MAX_TEXT_BYTES {
+                    self.is_full = true;
+                    return false;
+                }
+                self.text.push('\n');
+                self.text.push_str(text);
+                block.span.end = self.text.len();
+                true
+            }
+            _ => self.block(BlockKind::Table, text),
+        }
+    }
+
+    /// Adds a text that has blocks of its own; headings move down by `deeper` levels.
+    pub(super) fn append(&mut self, text: &str, blocks: Vec<Block>, deeper: u8) -> bool {
+        for block in blocks {
+            let kind = match block.kind {
+                BlockKind::Heading { level, text } => BlockKind::Heading { level: level.saturating_add(deeper), text },
+                kind => kind,
+            };
+            if !self.block(kind, &text[block.span.range()]) {
+                return false;
+            }
+        }
+        true
+    }
+
+    pub(super) fn say(&mut self, key: &str, value: &str) {
+        let value = value.split_whitespace().collect::<Vec<_>>().join(" ");
+        if !value.is_empty() && value.len() <= 1000 {
+            self.metadata.push((key.to_owned(), value));
+        }
+    }
+
+    pub(super) fn first_heading(&self) -> Option<String> {
+        super::opening_heading(&self.blocks)
+    }
+
+    pub(super) fn finish(self, format: Format, title: Option<&str>) -> Result<Extracted, NoText> {
+        if self.is_full {
+            return Err(NoText::TooMuch(format!("more than {} MiB of text", MAX_TEXT_BYTES >> 20).into()));
+        }
+        if !self.text.contains(char::is_alphanumeric) {
+            return Err(NoText::NoWords);
+        }
+        let title = title.map(str::to_owned).filter(|title| title.contains(char::is_alphanumeric));
+        let title = title.or_else(|| self.first_heading());
+        let extracted = Extracted::rendered(format, title.as_deref(), self.text, self.blocks);
+        Ok(Extracted { places: self.places, metadata: self.metadata, ..extracted })
+    }
+
+    fn separate(&mut self, kind: &BlockKind) -> usize {
+        if let Some(last) = self.blocks.last() {
+            let is_list = last.kind == BlockKind::ListItem && *kind == BlockKind::ListItem;
+            self.text.push_str(if is_list { "\n" } else { "\n\n" });
+        }
+        self.text.len()
+    }
+}

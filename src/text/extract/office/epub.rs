@@ -1,0 +1,71 @@
+//! E-books: the chapters of an EPUB in the order in which they are read.
+
+use std::collections::HashMap;
+
+use super::super::build::Build;
+use super::super::xml::{self, Node};
+use super::super::{Extracted, NoText, html};
+use super::{Archive, element_text, resolved};
+use crate::document::Format;
+
+pub(in super::super) fn epub(bytes: &[u8]) -> Result<Extracted, NoText> {
+    let mut archive = Archive::open(bytes)?;
+    if archive.text("META-INF/rights.xml")?.is_some() {
+        return Err(NoText::Encrypted);
+    }
+    let mut package = None;
+    xml::walk(&archive.needed("META-INF/container.xml")?, &mut |node| {
+        if let Node::Open(element) = node
+            && element.name == "rootfile"
+        {
+            package = package.take().or_else(|| element.get("full-path").map(str::to_owned));
+        }
+        true
+    })?;
+    let package = package.ok_or_else(|| NoText::Damaged("its container names no package".into()))?;
+    let folder = package.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
+    let text = archive.needed(&package)?;
+    let (title, author) = (element_text(&text, "title")?, element_text(&text, "creator")?);
+    let mut items: HashMap<String, String> = HashMap::new();
+    let mut chapters = Vec::new();
+    xml::walk(&text, &mut |node| {
+        if let Node::Open(element) = node {
+            match element.name.as_str() {
+                // The table of contents says the headings of all chapters again.
+                "item" if !element.get("properties").is_some_and(|p| p.split(' ').any(|p| p == "nav")) => {
+                    if let (Some(id), Some(href)) = (element.get("id"), element.get("href")) {
+                        items.insert(id.to_owned(), resolved(&folder, &percent_decoded(href)));
+                    }
+                }
+                "itemref" => chapters.extend(element.get("idref").and_then(|id| items.get(id)).cloned()),
+                _ => {}
+            }
+        }
+        true
+    })?;
+    let mut build = Build::default();
+    for chapter in &chapters {
+        if let Some(text) = archive.text(chapter)? {
+            let page = html::parse(&text);
+            build.append(&page.text, page.blocks, 0);
+        }
+    }
+    build.say("author", author.as_deref().unwrap_or_default());
+    build.finish(Format::Epub, title.as_deref())
+}
+
+fn percent_decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        let hex = after.get(..2).filter(|_| *first == b'%').and_then(|hex| std::str::from_utf8(hex).ok());
+        if let Some(byte) = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            bytes.push(byte);
+            rest = &after[2..];
+        } else {
+            bytes.push(*first);
+            rest = after;
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}

@@ -1,0 +1,123 @@
+//! The glyphs of a page with their places, as the page's program draws them.
+
+use hayro_interpret::font::Glyph as Drawn;
+use hayro_interpret::hayro_cmap::BfString;
+use hayro_interpret::hayro_syntax::Pdf;
+use hayro_interpret::hayro_syntax::page::Page;
+use hayro_interpret::{
+    BlendMode, ClipPath, Context, Device, GlyphDrawMode, Image, InterpreterCache, InterpreterSettings, Paint,
+    PathDrawMode, SoftMask, TransformExt as _, interpret_page,
+};
+use kurbo::{Affine, BezPath, Point, Rect};
+
+/// One glyph. Lengths are in points, `y` grows downwards, and text that runs in another direction is turned so that it
+/// runs to the right.
+#[derive(Clone, Debug)]
+pub(super) struct Glyph {
+    pub(super) text: String,
+    pub(super) x0: f64,
+    pub(super) x1: f64,
+    /// Of the base line.
+    pub(super) y: f64,
+    pub(super) size: f64,
+    /// In quarters of a turn.
+    pub(super) turn: i32,
+}
+
+/// What a page shows.
+#[derive(Default)]
+pub(super) struct Shown {
+    pub(super) glyphs: Vec<Glyph>,
+    pub(super) n_images: usize,
+    /// Glyphs of which the file does not say what characters they are.
+    pub(super) n_unknown: usize,
+    pub(super) is_full: bool,
+}
+
+/// More glyphs than this on one page are not for reading.
+const MAX_GLYPHS: usize = 400_000;
+
+pub(super) fn glyphs<'a>(pdf: &'a Pdf, page: &Page<'a>, cache: &InterpreterCache<'a>) -> Shown {
+    let initial = page.initial_transform(true).to_kurbo();
+    let (width, height) = page.render_dimensions();
+    let area = Rect::new(0.0, 0.0, f64::from(width), f64::from(height));
+    let mut context = Context::new(initial, area, cache, pdf.xref(), InterpreterSettings::default());
+    let mut collector = Collector::default();
+    interpret_page(page, &mut context, &mut collector);
+    collector.shown
+}
+
+#[derive(Default)]
+struct Collector {
+    shown: Shown,
+}
+
+impl Collector {
+    fn push(&mut self, text: String, matrix: Affine, advance: f64) {
+        let shown = &mut self.shown;
+        if shown.glyphs.len() >= MAX_GLYPHS {
+            shown.is_full = true;
+            return;
+        }
+        let (start, end) = (matrix * Point::ORIGIN, matrix * Point::new(advance, 0.0));
+        let up = matrix * Point::new(0.0, 1000.0) - start;
+        let along = matrix * Point::new(1000.0, 0.0) - start;
+        let size = up.hypot();
+        if ![start.x, start.y, end.x, end.y, size].into_iter().all(f64::is_finite) || size < 0.1 {
+            return;
+        }
+        let turn = (along.atan2() / std::f64::consts::FRAC_PI_2).round() as i32;
+        let turn = turn.rem_euclid(4);
+        let turned = |p: Point| match turn {
+            0 => (p.x, p.y),
+            1 => (p.y, -p.x),
+            2 => (-p.x, -p.y),
+            _ => (-p.y, p.x),
+        };
+        let ((x0, y), (x1, _)) = (turned(start), turned(end));
+        shown.glyphs.push(Glyph { text, x0: x0.min(x1), x1: x0.max(x1), y, size, turn });
+    }
+}
+
+impl<'a> Device<'a> for Collector {
+    fn draw_glyph(
+        &mut self,
+        glyph: &Drawn<'a>,
+        transform: Affine,
+        glyph_transform: Affine,
+        _: &Paint<'a>,
+        _: &GlyphDrawMode,
+    ) {
+        let text = match glyph.as_unicode() {
+            Some(BfString::Char(c)) => c.to_string(),
+            Some(BfString::String(text)) => text,
+            None => String::new(),
+        };
+        // Private letters and controls are names for shapes, not characters; but one is the bullet of all writers.
+        let is_private = |c: char| matches!(c, '\u{E000}'..='\u{F8FF}' | '\u{F0000}'..='\u{10FFFF}' | '\u{FFFD}');
+        let text = text.replace('\u{F0B7}', "•");
+        let text: String = text.chars().filter(|c| !c.is_control() && !is_private(*c)).collect();
+        if text.is_empty() {
+            self.shown.n_unknown += 1;
+            return;
+        }
+        // Half an em where the font does not say: a Type 3 font's widths are in units of its own.
+        let advance = match glyph {
+            Drawn::Outline(outline) => outline.advance_width().map_or(500.0, f64::from),
+            Drawn::Type3(_) => 500.0,
+        };
+        self.push(text, transform * glyph_transform, advance);
+    }
+
+    fn draw_image(&mut self, _: Image<'a, '_>, _: Affine) {
+        self.shown.n_images += 1;
+    }
+
+    fn set_soft_mask(&mut self, _: Option<SoftMask<'a>>) {}
+    fn set_blend_mode(&mut self, _: BlendMode) {}
+    fn draw_path(&mut self, _: &BezPath, _: Affine, _: &Paint<'a>, _: &PathDrawMode) {}
+    fn push_clip_path(&mut self, _: &ClipPath) {}
+    fn push_transparency_group(&mut self, _: f32, _: Option<SoftMask<'a>>, _: BlendMode) {}
+    fn pop_clip_path(&mut self) {}
+    fn pop_transparency_group(&mut self) {}
+}

@@ -1,0 +1,253 @@
+//! PDF: the text of each page in reading order, under the headings of the outline.
+//!
+//! A PDF has no words, lines or paragraphs, only glyphs at places. [`glyphs`] collects them, [`layout`] puts them in
+//! order, and here lines become paragraphs and headings.
+
+mod glyphs;
+mod layout;
+mod outline;
+
+use hayro_interpret::InterpreterCache;
+use hayro_interpret::hayro_syntax::{DecryptionError, LoadPdfError, Pdf};
+use layout::Line;
+
+use super::build::Build;
+use super::{BlockKind, Extracted, NoText};
+use crate::document::{Format, Place};
+
+/// The longest real documents have some thousand pages.
+const MAX_PAGES: usize = 20_000;
+
+pub(super) fn parse(bytes: &[u8]) -> Result<Extracted, NoText> {
+    let pdf = Pdf::new(bytes.to_vec()).map_err(|e| match e {
+        LoadPdfError::Decryption(DecryptionError::UnsupportedAlgorithm | DecryptionError::PasswordProtected) => {
+            NoText::Encrypted
+        }
+        LoadPdfError::Decryption(_) => NoText::Damaged("its encryption is not whole".into()),
+        LoadPdfError::Invalid => NoText::Damaged("no pages can be found in it".into()),
+    })?;
+    let n_pages = pdf.pages().len();
+    if n_pages > MAX_PAGES {
+        return Err(NoText::TooMuch(format!("{n_pages} pages, more than {MAX_PAGES}").into()));
+    }
+    let mut pages: Vec<Vec<Line>> = Vec::with_capacity(n_pages);
+    let (mut n_images, mut n_unknown, mut n_known) = (0, 0, 0);
+    // Fonts are shared between pages and take long to read.
+    let cache = InterpreterCache::new();
+    for page in pdf.pages().iter() {
+        let shown = glyphs::glyphs(&pdf, page, &cache);
+        if shown.is_full {
+            return Err(NoText::TooMuch("a page with more than 400,000 letters".into()));
+        }
+        n_images += usize::from(shown.n_images > 0);
+        n_unknown += shown.n_unknown;
+        n_known += shown.glyphs.len();
+        pages.push(layout::lines(shown.glyphs));
+    }
+    if n_known == 0 {
+        return Err(match () {
+            () if n_unknown > 0 => NoText::Unsupported("a PDF that does not say what its letters are".into()),
+            () if n_images > 0 => NoText::Scanned(n_pages),
+            () => NoText::NoWords,
+        });
+    }
+    let outline = outline::outline(&pdf);
+    let build = assemble(&pages, &outline);
+    let title = title(&pdf).or_else(|| largest(pages.first()?, &pages));
+    let mut extracted = build.finish(Format::Pdf, title.as_deref())?;
+    if let Some(author) = pdf.metadata().author.as_deref().map(text_string) {
+        extracted.metadata.extend(Some(("author".to_owned(), author)).filter(|(_, author)| !author.trim().is_empty()));
+    }
+    Ok(extracted)
+}
+
+/// The title that the file states, unless it is a file name or a program's default.
+fn title(pdf: &Pdf) -> Option<String> {
+    let title = text_string(pdf.metadata().title.as_deref()?);
+    let title = title.trim();
+    let is_name = [".doc", ".docx", ".tex", ".dvi", ".pdf", ".indd", ".odt", ".ppt", ".xls", ".qxd"]
+        .iter()
+        .any(|end| title.to_lowercase().ends_with(end));
+    let is_default = title.to_lowercase().starts_with("microsoft word -") || title.eq_ignore_ascii_case("untitled");
+    (title.chars().filter(|c| c.is_alphabetic()).count() >= 3 && !is_name && !is_default).then(|| title.to_owned())
+}
+
+/// The line on the first page in the largest type, if that is larger than the text's.
+fn largest(first: &[Line], pages: &[Vec<Line>]) -> Option<String> {
+    let line = first.iter().take(12).max_by(|a, b| a.size.total_cmp(&b.size).then(b.y.total_cmp(&a.y)))?;
+    let is_title = line.size > 1.15 * body_size(pages) && (4..=150).contains(&line.text.chars().count());
+    is_title.then(|| line.text.clone())
+}
+
+/// The size of type that most letters have.
+fn body_size(pages: &[Vec<Line>]) -> f64 {
+    let mut by_size = std::collections::BTreeMap::<i64, usize>::new();
+    for line in pages.iter().flatten() {
+        *by_size.entry((line.size * 10.0).round() as i64).or_default() += line.text.len();
+    }
+    by_size.into_iter().max_by_key(|(_, n)| *n).map_or(10.0, |(size, _)| size as f64 / 10.0)
+}
+
+fn assemble(pages: &[Vec<Line>], outline: &[outline::Entry]) -> Build {
+    let mut build = Build::default();
+    let body = body_size(pages);
+    // Where nobody said what the headings are, large type says it: each size is a level.
+    let mut sizes: Vec<i64> = Vec::new();
+    if outline.is_empty() {
+        let large = |line: &&Line| line.size > 1.15 * body && line.text.chars().count() <= 120;
+        sizes = pages.iter().flatten().filter(large).map(|line| line.size.round() as i64).collect();
+        sizes.sort_unstable_by_key(|size| std::cmp::Reverse(*size));
+        sizes.dedup();
+    }
+    let mut entries = outline.iter().peekable();
+    for (n, lines) in pages.iter().enumerate() {
+        build.place(Place::Page(n + 1));
+        let mut i = 0;
+        let mut paragraph = Paragraph::default();
+        while i < lines.len() {
+            // Titles come in the order of the outline; one that stands nowhere must not hold up the rest.
+            while entries.peek().is_some_and(|entry| entry.page < n) {
+                entries.next();
+            }
+            let here: Vec<&outline::Entry> = entries.clone().take_while(|entry| entry.page == n).take(16).collect();
+            let met = here.iter().enumerate().find_map(|(skip, entry)| {
+                let n_lines = lines_of_title(&lines[i..], &entry.title)?;
+                // The head of a page says the title too, in small type.
+                let is_small = |line: &Line| line.size <= 1.05 * body;
+                let is_later = |j: usize| !is_small(&lines[j]) && lines_of_title(&lines[j..], &entry.title).is_some();
+                let is_head = is_small(&lines[i]) && (i + 1..lines.len().min(i + 200)).any(is_later);
+                (!is_head).then_some((skip, entry.level, n_lines))
+            });
+            if let Some((skip, level, n_lines)) = met {
+                paragraph.end(&mut build);
+                let text: Vec<&str> = lines[i..i + n_lines].iter().map(|line| line.text.as_str()).collect();
+                build.heading(level, &text.join(" "));
+                entries.nth(skip);
+                i += n_lines;
+                continue;
+            }
+            let line = &lines[i];
+            let rank = sizes.iter().position(|size| *size == line.size.round() as i64);
+            let is_words = line.text.chars().filter(|c| c.is_alphabetic()).count() >= 2;
+            if let Some(rank) = rank.filter(|_| line.size > 1.15 * body && line.text.chars().count() <= 120 && is_words)
+            {
+                paragraph.end(&mut build);
+                build.heading(u8::try_from(rank + 1).unwrap_or(6).min(6), &line.text);
+            } else {
+                paragraph.push(line, right_of(lines, i), &mut build);
+            }
+            i += 1;
+        }
+        paragraph.end(&mut build);
+    }
+    build
+}
+
+/// Where the column of a line ends, as far as the lines around it show.
+fn right_of(lines: &[Line], i: usize) -> f64 {
+    const AROUND: usize = 15;
+    let (x0, x1) = (lines[i].x0, lines[i].x1);
+    let near = &lines[i.saturating_sub(AROUND)..(i + AROUND).min(lines.len())];
+    near.iter().filter(|line| line.x0 < x1 && x0 < line.x1).map(|line| line.x1).fold(x1, f64::max)
+}
+
+/// How many lines, from the first, say what a title says, save for a number before it.
+fn lines_of_title(lines: &[Line], title: &str) -> Option<usize> {
+    let letters =
+        |text: &str| text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>();
+    let title = letters(title);
+    let mut said = String::new();
+    for (n, line) in lines.iter().take(3).enumerate() {
+        said.push_str(&letters(&line.text));
+        let number = said.strip_suffix(&title);
+        if !title.is_empty() && number.is_some_and(|n| n.len() <= 12 && is_number(n)) {
+            return Some(n + 1);
+        }
+        if said.len() > title.len() + 12 {
+            return None;
+        }
+    }
+    None
+}
+
+/// Nothing, `12`, `a3` or `chapter4`.
+fn is_number(text: &str) -> bool {
+    let rest = ["chapter", "kapitel", "section", "appendix", "part"].iter().find_map(|word| text.strip_prefix(word));
+    rest.unwrap_or(text).chars().filter(|c| c.is_alphabetic()).count() <= 3
+}
+
+/// Lines that belong together.
+#[derive(Default)]
+struct Paragraph {
+    text: String,
+    last: Option<Line>,
+    /// The usual distance of its lines; 0 while there is only one.
+    pitch: f64,
+    right: f64,
+}
+
+impl Paragraph {
+    fn push(&mut self, line: &Line, right: f64, build: &mut Build) {
+        if let Some(last) = &self.last {
+            let step = line.y - last.y;
+            let usual = if self.pitch > 0.0 { self.pitch } else { 1.45 * last.size };
+            let is_apart = step > 1.3 * usual || step < -0.5 * last.size;
+            let is_other_size = (line.size - last.size).abs() > 0.12 * last.size.max(line.size);
+            let ends_short = last.x1 < self.right - 3.0 * last.size && ends_sentence(&self.text);
+            let is_indented = line.x0 > last.x0 + 0.9 * line.size && line.x0 < last.x0 + 4.0 * line.size;
+            let on_one_line = step.abs() < 0.3 * line.size;
+            let is_item = line.text.starts_with(['•', '▪', '◦', '‣', '–']);
+            if !on_one_line
+                && (is_item || is_apart || is_other_size || ends_short || (is_indented && ends_sentence(&self.text)))
+            {
+                self.end(build);
+            }
+        }
+        match &self.last {
+            None => self.text.push_str(&line.text),
+            Some(last) => {
+                let step = line.y - last.y;
+                if step > 0.3 * line.size {
+                    self.pitch = if self.pitch > 0.0 { self.pitch.min(step) } else { step };
+                }
+                let begins_lower = line.text.starts_with(char::is_lowercase);
+                let ends_in_hyphen = self.text.ends_with(['-', '\u{2010}'])
+                    && self.text.chars().rev().nth(1).is_some_and(char::is_alphabetic);
+                // A full line was only wrapped; after a shorter one the break was meant.
+                let is_wrapped = last.x1 >= self.right - 0.15 * (self.right - last.x0) || begins_lower;
+                if ends_in_hyphen && begins_lower {
+                    self.text.pop();
+                } else if !ends_in_hyphen {
+                    self.text.push(if is_wrapped || step.abs() < 0.3 * line.size { ' ' } else { '\n' });
+                }
+                self.text.push_str(&line.text);
+            }
+        }
+        self.right = right;
+        self.last = Some(line.clone());
+    }
+
+    fn end(&mut self, build: &mut Build) {
+        build.block(BlockKind::Paragraph, &std::mem::take(&mut self.text));
+        *self = Self::default();
+    }
+}
+
+fn ends_sentence(text: &str) -> bool {
+    text.trim_end_matches(['"', '\'', ')', '”', '’', '»']).ends_with(['.', '!', '?', ':', ';', '。', '！', '？'])
+}
+
+/// A string for people: UTF-16 with its mark, UTF-8 with its mark, or Latin letters.
+fn text_string(bytes: &[u8]) -> String {
+    match bytes {
+        [0xFE, 0xFF, rest @ ..] => {
+            let units = rest.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]]));
+            char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
+        }
+        [0xEF, 0xBB, 0xBF, rest @ ..] => String::from_utf8_lossy(rest).into_owned(),
+        _ => match std::str::from_utf8(bytes) {
+            Ok(text) => text.to_owned(),
+            Err(_) => bytes.iter().map(|b| char::from(*b)).collect(),
+        },
+    }
+}

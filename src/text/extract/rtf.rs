@@ -1,0 +1,308 @@
+//! RTF: paragraphs and rows of tables. Groups are kept on a stack of its own, so no nesting is too deep.
+
+use std::collections::HashMap;
+
+use encoding_rs::{Encoding, WINDOWS_1252};
+
+use super::build::Build;
+use super::{BlockKind, Extracted, NoText};
+use crate::document::Format;
+
+/// Deeper groups than any writer makes.
+const MAX_DEPTH: usize = 10_000;
+
+/// Destinations that are no text of the document.
+const SKIPPED: &str = "fonttbl colortbl listtable listoverridetable rsidtbl generator pict object themedata \
+    colorschememapping latentstyles datastore xmlnstbl mmathPr header headerl headerr headerf footer footerl footerr \
+    footerf bkmkstart bkmkend fldinst pgptbl filetbl revtbl operator creatim revtim printim buptim nonshppict listtext \
+    pntext category keywords subject doccomm comment company manager";
+
+pub(super) fn parse(bytes: &[u8]) -> Result<Extracted, NoText> {
+    let mut reader = Reader { bytes, at: 0, encoding: WINDOWS_1252 };
+    let mut doc = Document::default();
+    let mut state = State { skip_after_unicode: 1, ..State::default() };
+    let mut stack: Vec<State> = Vec::new();
+    let mut begins_group = false;
+    let mut to_skip = 0;
+    while let Some(token) = reader.next() {
+        let was_beginning = std::mem::take(&mut begins_group);
+        match token {
+            Token::Open => {
+                if stack.len() >= MAX_DEPTH {
+                    return Err(NoText::TooMuch(format!("groups nest deeper than {MAX_DEPTH}").into()));
+                }
+                doc.flush(reader.encoding);
+                stack.push(state);
+                begins_group = true;
+            }
+            Token::Close => {
+                doc.flush(reader.encoding);
+                if state.is_style {
+                    doc.end_style(state.style);
+                }
+                if let Some(outer) = stack.pop() {
+                    if state.is_title && !outer.is_title {
+                        doc.title = Some(std::mem::take(&mut doc.line));
+                    }
+                    if state.is_author && !outer.is_author {
+                        doc.author = Some(std::mem::take(&mut doc.line));
+                    }
+                    state = outer;
+                }
+                to_skip = 0;
+            }
+            Token::Byte(byte) => {
+                if to_skip > 0 {
+                    to_skip -= 1;
+                } else if state.is_style {
+                    doc.style_name.push(char::from(byte));
+                } else if state.is_text() {
+                    doc.raw.push(byte);
+                }
+            }
+            Token::Control(name, number) => {
+                if name == "'" {
+                    if to_skip > 0 {
+                        to_skip -= 1;
+                    } else if state.is_text() {
+                        doc.raw.push(number.unwrap_or(i64::from(b'?')) as u8);
+                    }
+                    continue;
+                }
+                doc.flush(reader.encoding);
+                match name {
+                    // What follows may be left out by who does not know it.
+                    "*" if !state.is_style => state.is_skipped = true,
+                    "stylesheet" => state.is_style = true,
+                    // In the list of styles a style says its level; in the text a paragraph says its style.
+                    "s" if state.is_style => state.style = number,
+                    "outlinelevel" if state.is_style => doc.styles.extend(state.style.zip(level(number))),
+                    "s" => state.level = number.and_then(|style| doc.styles.get(&style)).copied(),
+                    "info" => state.is_info = true,
+                    "title" if was_beginning && state.is_info => state.is_title = true,
+                    "author" if was_beginning && state.is_info => state.is_author = true,
+                    _ if was_beginning && SKIPPED.split_ascii_whitespace().any(|word| word == name) => {
+                        state.is_skipped = true;
+                    }
+                    "bin" => reader.at += usize::try_from(number.unwrap_or(0)).unwrap_or(0),
+                    "ansicpg" => reader.encoding = code_page(number).unwrap_or(WINDOWS_1252),
+                    "uc" => state.skip_after_unicode = usize::try_from(number.unwrap_or(1)).unwrap_or(1),
+                    "u" => {
+                        if state.is_text() {
+                            doc.unit(number.unwrap_or(0));
+                        }
+                        to_skip = state.skip_after_unicode;
+                    }
+                    _ if !state.is_text() || state.is_info => {}
+                    "par" | "sect" | "page" => doc.end_paragraph(state.level),
+                    "pard" => state.level = None,
+                    "outlinelevel" => state.level = level(number),
+                    "line" => doc.line.push('\n'),
+                    "tab" => doc.line.push('\t'),
+                    "cell" | "nestcell" => doc.end_cell(),
+                    "row" | "nestrow" => doc.end_row(),
+                    "trowd" => doc.in_row = true,
+                    "emdash" => doc.line.push('—'),
+                    "endash" => doc.line.push('–'),
+                    "lquote" => doc.line.push('‘'),
+                    "rquote" => doc.line.push('’'),
+                    "ldblquote" => doc.line.push('“'),
+                    "rdblquote" => doc.line.push('”'),
+                    "bullet" => doc.line.push('•'),
+                    "~" => doc.line.push(' '),
+                    "_" => doc.line.push('-'),
+                    "\\" | "{" | "}" => doc.line.push_str(name),
+                    "\n" | "\r" => doc.end_paragraph(state.level),
+                    _ => {}
+                }
+            }
+        }
+    }
+    doc.flush(reader.encoding);
+    doc.end_row();
+    doc.end_paragraph(None);
+    doc.build.say("author", doc.author.as_deref().unwrap_or_default());
+    doc.build.finish(Format::Rtf, doc.title.as_deref())
+}
+
+#[derive(Clone, Copy, Default)]
+struct State {
+    is_skipped: bool,
+    is_info: bool,
+    is_title: bool,
+    is_author: bool,
+    is_style: bool,
+    style: Option<i64>,
+    skip_after_unicode: usize,
+    level: Option<u8>,
+}
+
+fn level(number: Option<i64>) -> Option<u8> {
+    number.and_then(|n| u8::try_from(n).ok()).filter(|n| *n < 9)
+}
+
+impl State {
+    fn is_text(self) -> bool {
+        !self.is_skipped && !self.is_style && (!self.is_info || self.is_title || self.is_author)
+    }
+}
+
+#[derive(Default)]
+struct Document {
+    build: Build,
+    title: Option<String>,
+    author: Option<String>,
+    line: String,
+    /// Bytes of text whose encoding is known when they end: a character may have two.
+    raw: Vec<u8>,
+    /// The first half of a character of UTF-16.
+    high: Option<u16>,
+    cells: Vec<String>,
+    style_name: String,
+    /// Levels of styles that are headings, from 0.
+    styles: HashMap<i64, u8>,
+    in_row: bool,
+    was_row: bool,
+}
+
+impl Document {
+    fn flush(&mut self, encoding: &'static Encoding) {
+        if !self.raw.is_empty() {
+            let (text, _) = encoding.decode_without_bom_handling(&self.raw);
+            self.line.push_str(&text);
+            self.raw.clear();
+        }
+    }
+
+    /// A style whose name says that it is for headings.
+    fn end_style(&mut self, style: Option<i64>) {
+        let name = std::mem::take(&mut self.style_name).to_lowercase();
+        let name = name.trim().trim_end_matches(';');
+        let level = match name.strip_prefix("heading ") {
+            Some(level) => level.parse::<u8>().ok().and_then(|n| n.checked_sub(1)),
+            None => (name == "title").then_some(0),
+        };
+        if let (Some(style), Some(level)) = (style, level) {
+            self.styles.insert(style, level);
+        }
+    }
+
+    fn unit(&mut self, number: i64) {
+        // Numbers beyond 32,767 are written as negative ones.
+        let unit = number.rem_euclid(0x1_0000) as u16;
+        match (self.high.take(), unit) {
+            (_, 0xD800..=0xDBFF) => self.high = Some(unit),
+            (Some(high), low) => {
+                let c = char::decode_utf16([high, low]).next().and_then(Result::ok);
+                self.line.push(c.unwrap_or(char::REPLACEMENT_CHARACTER));
+            }
+            // Bullets and the like from the private letters of symbol fonts.
+            (None, 0xE000..=0xF8FF) => {}
+            (None, unit) => self.line.extend(char::from_u32(u32::from(unit))),
+        }
+    }
+
+    fn end_paragraph(&mut self, level: Option<u8>) {
+        let text = std::mem::take(&mut self.line);
+        if self.in_row {
+            self.line = format!("{text} ");
+            return;
+        }
+        if text.trim().is_empty() {
+            return;
+        }
+        self.was_row = false;
+        match level {
+            Some(level) => self.build.heading(level + 1, &text),
+            None => drop(self.build.block(BlockKind::Paragraph, &text)),
+        }
+    }
+
+    fn end_cell(&mut self) {
+        let cell = std::mem::take(&mut self.line);
+        self.cells.push(cell.split_whitespace().collect::<Vec<_>>().join(" "));
+    }
+
+    fn end_row(&mut self) {
+        self.in_row = false;
+        let cells = std::mem::take(&mut self.cells);
+        if cells.iter().any(|cell| !cell.is_empty()) {
+            self.build.row(!self.was_row, &cells.join(" | "));
+            self.was_row = true;
+        }
+    }
+}
+
+fn code_page(number: Option<i64>) -> Option<&'static Encoding> {
+    let label = match number? {
+        932 => "shift_jis".to_owned(),
+        936 => "gbk".to_owned(),
+        949 => "euc-kr".to_owned(),
+        950 => "big5".to_owned(),
+        10_000 => "macintosh".to_owned(),
+        65_001 => "utf-8".to_owned(),
+        n => format!("windows-{n}"),
+    };
+    Encoding::for_label(label.as_bytes())
+}
+
+enum Token<'a> {
+    Open,
+    Close,
+    Byte(u8),
+    Control(&'a str, Option<i64>),
+}
+
+struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    encoding: &'static Encoding,
+}
+
+impl<'a> Reader<'a> {
+    fn next(&mut self) -> Option<Token<'a>> {
+        loop {
+            let byte = *self.bytes.get(self.at)?;
+            self.at += 1;
+            return Some(match byte {
+                b'{' => Token::Open,
+                b'}' => Token::Close,
+                b'\r' | b'\n' | 0 => continue,
+                b'\\' => self.control()?,
+                byte => Token::Byte(byte),
+            });
+        }
+    }
+
+    fn control(&mut self) -> Option<Token<'a>> {
+        let start = self.at;
+        let n_letters = self.bytes[start..].iter().take_while(|b| b.is_ascii_alphabetic()).take(32).count();
+        if n_letters == 0 {
+            self.bytes.get(start)?;
+            self.at += 1;
+            let name = std::str::from_utf8(&self.bytes[start..=start]).unwrap_or("?");
+            if name != "'" {
+                return Some(Token::Control(name, None));
+            }
+            let hex = self.bytes.get(self.at..self.at + 2).and_then(|hex| std::str::from_utf8(hex).ok());
+            let value = hex.and_then(|hex| i64::from_str_radix(hex, 16).ok());
+            self.at = (self.at + 2).min(self.bytes.len());
+            return Some(Token::Control(name, value));
+        }
+        let name = std::str::from_utf8(&self.bytes[start..start + n_letters]).unwrap_or_default();
+        self.at += n_letters;
+        let rest = &self.bytes[self.at..];
+        let sign = usize::from(rest.first() == Some(&b'-'));
+        let n_digits = rest[sign..].iter().take_while(|b| b.is_ascii_digit()).take(12).count();
+        let mut number = None;
+        if n_digits > 0 {
+            number = std::str::from_utf8(&rest[..sign + n_digits]).ok().and_then(|n| n.parse().ok());
+            self.at += sign + n_digits;
+        }
+        // One space ends the word and is part of it.
+        if self.bytes.get(self.at) == Some(&b' ') {
+            self.at += 1;
+        }
+        Some(Token::Control(name, number))
+    }
+}

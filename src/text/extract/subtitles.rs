@@ -1,0 +1,75 @@
+//! Subtitles: what is said, without numbers and times. Every word still knows its line in the file.
+
+use super::lines::lines;
+use super::origin::OffsetMap;
+use super::{Block, BlockKind};
+use crate::document::Span;
+
+/// What is said for longer than this without a pause is divided, so that a passage has a beginning in the file.
+const MAX_CUES: usize = 12;
+
+pub(super) fn parse(source: &str) -> (String, OffsetMap, Vec<Block>) {
+    let mut text = String::new();
+    let mut map = OffsetMap::default();
+    let mut blocks: Vec<Block> = Vec::new();
+    let mut n_cues = 0;
+    let (mut in_cue, mut in_note) = (false, false);
+    for line in lines(source) {
+        let content = line.of(source);
+        let is_time = |line: &str| line.contains("-->");
+        if content.trim().is_empty() {
+            (in_cue, in_note) = (false, false);
+        } else if is_time(content) {
+            (in_cue, in_note) = (true, false);
+            n_cues += 1;
+        } else if !in_cue && (in_note || ["NOTE", "STYLE", "REGION"].iter().any(|word| content.starts_with(word))) {
+            in_note = true;
+        } else if in_cue {
+            let begins = n_cues > MAX_CUES || blocks.is_empty();
+            let gap = match begins {
+                true if blocks.is_empty() => "",
+                true => "\n\n",
+                false => "\n",
+            };
+            let before = text.len();
+            write(content, line.start, gap, &mut text, &mut map);
+            if text.len() > before {
+                match blocks.last_mut() {
+                    Some(block) if !begins => block.span.end = text.len(),
+                    _ => {
+                        n_cues = 0;
+                        let span = Span::new(before + gap.len(), text.len());
+                        blocks.push(Block { span, kind: BlockKind::Paragraph });
+                    }
+                }
+            }
+        }
+    }
+    (text, map, blocks)
+}
+
+/// Copies a line without its tags.
+fn write(line: &str, start: usize, gap: &str, text: &mut String, map: &mut OffsetMap) {
+    let mut gap = gap;
+    let mut at = 0;
+    while at < line.len() {
+        let rest = &line[at..];
+        let tag = rest.starts_with('<').then(|| rest.find('>')).flatten();
+        if let Some(end) = tag {
+            at += end + 1;
+            continue;
+        }
+        let n = rest.char_indices().skip(1).find(|(_, c)| *c == '<').map_or(rest.len(), |(n, _)| n);
+        if !rest[..n].trim().is_empty() || gap.is_empty() {
+            map.seek(start + at);
+            if !gap.is_empty() {
+                text.push_str(gap);
+                map.unit(gap.len(), 0);
+                gap = "";
+            }
+            text.push_str(&rest[..n]);
+            map.copy(n);
+        }
+        at += n;
+    }
+}

@@ -1,0 +1,112 @@
+//! Formats that are read in this process: what is text in them, and where it stood.
+
+use super::super::*;
+
+fn read(path: &str, text: &str) -> Extracted {
+    extract(path, text.as_bytes()).unwrap_or_else(|e| panic!("{path}: {e:?}"))
+}
+
+fn headings(doc: &Extracted) -> Vec<(u8, &str)> {
+    let heading = |block: &'_ Block| match &block.kind {
+        BlockKind::Heading { level, .. } => Some((*level, block.span)),
+        _ => None,
+    };
+    doc.blocks.iter().filter_map(heading).map(|(level, span)| (level, doc.text[span.range()].trim())).collect()
+}
+
+#[test]
+fn the_names_of_columns_head_a_table() {
+    let doc = read("a.csv", "name,port\r\nIona,\"Fionnphort,\r\nMull\"\r\nEigg,Mallaig\r\n");
+    assert_eq!(doc.format, Format::Csv);
+    assert_eq!(doc.blocks[0].kind, BlockKind::Heading { level: 1, text: "name, port".into() });
+    assert_eq!(doc.blocks[1].kind, BlockKind::Table);
+    assert!(doc.text[doc.blocks[1].span.range()].ends_with("Eigg,Mallaig"));
+    // Numbers name no columns.
+    let doc = read("a.tsv", "1\t2\n3\t4\n5\t6\n");
+    assert_eq!(doc.blocks.len(), 1);
+}
+
+#[test]
+fn every_line_of_json_lines_is_a_value() {
+    let doc = read("a.jsonl", "{\"a\": 1}\n\n{\"a\": 2}\n");
+    let blocks: Vec<&str> = doc.blocks.iter().map(|block| &doc.text[block.span.range()]).collect();
+    assert_eq!(blocks, ["{\"a\": 1}", "{\"a\": 2}"]);
+}
+
+#[test]
+fn latex_has_sections_and_no_preamble() {
+    let source = "\\documentclass{article}\n\\title{On \\emph{Kelp}}\n\\begin{document}\n\\maketitle\n% a note\n\
+                  \\section{Growth}\nIt grows.\n\\subsection*[x]{In \\\"a cold sea}\n\\begin{verbatim}\n\\section{no}\n\
+                  \\end{verbatim}\n\\end{document}\n";
+    let doc = read("a.tex", source);
+    assert_eq!(doc.title.as_deref(), Some("On Kelp"));
+    assert_eq!(headings(&doc).iter().map(|(level, _)| *level).collect::<Vec<_>>(), [2, 3]);
+    let body: Vec<&str> = doc.blocks.iter().map(|block| &doc.text[block.span.range()]).collect();
+    assert!(!body.iter().any(|text| text.contains("documentclass") || text.contains("a note")), "{body:?}");
+    assert_eq!(doc.blocks.last().map(|block| &block.kind), Some(&BlockKind::Code));
+}
+
+#[test]
+fn subtitles_are_what_is_said() {
+    let source = "1\n00:00:01,000 --> 00:00:02,000\n<i>Land</i> ahead,\nsays the <b>mate</b>.\n\n2\n00:00:03,000 --> \
+                  00:00:04,000\nWhere?\n";
+    let doc = read("a.srt", source);
+    assert_eq!(doc.text, "Land ahead,\nsays the mate.\nWhere?");
+    let at = doc.text.find("Where").unwrap();
+    let span = Span::new(at, at + 5);
+    assert_eq!((doc.origin.lines(span).first, &source[doc.origin.bytes(span).range()]), (8, "Where"));
+    let doc = read("a.vtt", "WEBVTT\n\nNOTE not said\n\n00:01.000 --> 00:02.000\nAye.\n");
+    assert_eq!(doc.text, "Aye.");
+}
+
+#[test]
+fn xml_that_is_mostly_text_is_read_and_other_xml_stands_as_it_is() {
+    let source = "<?xml version='1.0'?><book><title>Tides &amp; Currents</title><para>The <emphasis>spring</emphasis> tide \
+                  follows\n  the full moon by a day or two, whatever the almanac of the harbour says.</para></book>";
+    let doc = read("a.xml", source);
+    let text = "Tides & Currents\n\nThe spring tide follows the full moon by a day or two, whatever the almanac of the harbour says.";
+    assert_eq!(doc.text, text);
+    assert_eq!((doc.title.as_deref(), doc.blocks.len()), (Some("Tides & Currents"), 2));
+    for word in ["Currents", "spring", "almanac"] {
+        let at = doc.text.find(word).unwrap();
+        assert_eq!(&source[doc.origin.bytes(Span::new(at, at + word.len())).range()], word);
+    }
+    let settings = "<server port='80'><log level='debug' path='/var/log/a'/></server>";
+    assert_eq!(read("b.xml", settings).text, settings);
+}
+
+#[test]
+fn front_matter_says_what_it_says() {
+    let doc = read("a.md", "---\ntitle: T\ntags:\n  - one\n  - \"two\"\nother: x\nauthor: 'Me'\n---\nText\n");
+    let expected = [("tags", "one"), ("tags", "two"), ("author", "Me")].map(|(k, v)| (k.to_owned(), v.to_owned()));
+    assert_eq!((doc.title.as_deref(), doc.metadata.as_slice()), (Some("T"), &expected[..]));
+    let doc = read("a.md", "+++\ntitle = \"T\"\ndate = 2024-01-02\ntags = [\"a\", 'b']\n+++\nText\n");
+    assert_eq!(doc.metadata.len(), 3);
+}
+
+#[test]
+fn places_are_found_by_offset() {
+    let mut build = build::Build::default();
+    build.place(Place::Slide(1));
+    build.heading(1, "One");
+    build.place(Place::Slide(2));
+    build.heading(1, "Two");
+    let doc = build.finish(Format::Pptx, None).unwrap();
+    let at = doc.text.find("Two").unwrap();
+    assert_eq!((doc.place_at(0), doc.place_at(at)), (Some(&Place::Slide(1)), Some(&Place::Slide(2))));
+}
+
+#[test]
+fn a_place_is_read_as_it_is_written() {
+    let places = [
+        Place::Page(3),
+        Place::Slide(2),
+        Place::Sheet("Costs! 1897".into(), "B4".into()),
+        Place::Message(9),
+        Place::Cell(12),
+    ];
+    for place in places {
+        assert_eq!(place.to_string().parse(), Ok(place));
+    }
+    assert_eq!("shelf 3".parse::<Place>(), Err(()));
+}
