@@ -25,6 +25,7 @@ pub mod sqlite;
 pub mod answer;
 pub mod cache;
 pub mod index;
+pub mod jobs;
 pub mod llm;
 pub mod model;
 pub mod rank;
@@ -39,6 +40,7 @@ pub mod search;
 
 pub mod ask;
 pub mod evaluate;
+pub mod work;
 
 pub mod batch;
 

@@ -12,6 +12,7 @@ mod eval;
 mod exit;
 mod index;
 mod ingest;
+mod jobs;
 mod man;
 mod model;
 mod search;
@@ -84,6 +85,7 @@ enum Color {
 #[derive(Debug, Subcommand)]
 enum Command {
     Ingest(ingest::IngestArgs),
+    Jobs(jobs::JobsArgs),
     Search(search::SearchArgs),
     Ask(ask::AskArgs),
     Chat(chat::ChatArgs),
@@ -122,6 +124,7 @@ fn run(cli: Cli, ui: &Ui) -> Result<exit::Outcome> {
         Command::Completions(args) => completions::run(&args, ui),
         Command::Man(args) => man::run(&args, ui),
         Command::Ingest(args) => ingest::run(&args, &engine(global, args.flags())?, ui),
+        Command::Jobs(args) => jobs::run(&args, &engine(global, Flags::new())?, ui),
         Command::Search(args) => search::run(&args, &engine(global, args.flags())?, ui),
         Command::Ask(args) => ask::run(&args, &engine(global, args.flags())?, ui),
         Command::Chat(args) => chat::run(&args, &engine(global, args.flags())?, ui),
