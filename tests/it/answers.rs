@@ -46,6 +46,7 @@ impl World {
             exclude: Vec::new(),
             no_cache: false,
             wait: Duration::ZERO,
+            ..ingest::Request::default()
         };
         ingest::run(&self.engine, &request, &mut |_| {}).expect("an ingest");
     }
