@@ -17,7 +17,7 @@ use crate::error::{Context as _, Fault, Result};
 /// Version of the lines. A log with a higher one is left alone.
 const VERSION: u32 = 1;
 
-/// `,"sum":"0123456789abcdef"}`
+/// Bytes of [`ending`].
 const SUM_BYTES: usize = 26;
 
 #[derive(Serialize, Deserialize)]
@@ -91,16 +91,23 @@ impl Log {
             Fault::damaged(format!("{}:{n}: the line {why}", self.path.display()))
                 .hint("move the file elsewhere to begin anew; indexes do not depend on it")
         };
-        let value: serde_json::Value = serde_json::from_slice(text).map_err(|e| bad("is damaged").because(e))?;
-        if value["v"].as_u64().is_some_and(|v| v > u64::from(VERSION)) {
-            return Err(Fault::failed(format!("{} was written by a newer version of rag", self.path.display()))
-                .hint("use that version, or give RAG_JOBS_DIR another folder"));
-        }
-        let (body, _) = text.split_at(text.len().saturating_sub(SUM_BYTES));
-        if value["sum"].as_str() != Some(&sum(body)) {
+        let (body, tail) = text.split_at(text.len().saturating_sub(SUM_BYTES));
+        if tail != ending(body).as_bytes() {
+            // A newer version may end its lines otherwise.
+            let version = serde_json::from_slice(text).ok().and_then(|line: serde_json::Value| line["v"].as_u64());
+            if version.is_some_and(|v| v > u64::from(VERSION)) {
+                return Err(self.newer());
+            }
             return Err(bad("fails its checksum"));
         }
-        let line: Line = serde_json::from_value(value).map_err(|e| bad("is damaged").because(e))?;
+        let line: Line = match serde_json::from_slice(text) {
+            Ok(line) => line,
+            Err(_) if text.starts_with(b"{\"v\":") && !text.starts_with(b"{\"v\":1,") => return Err(self.newer()),
+            Err(e) => return Err(bad("is damaged").because(e)),
+        };
+        if line.v > VERSION {
+            return Err(self.newer());
+        }
         if line.seq != n {
             return Err(bad("has the number of another one"));
         }
@@ -109,6 +116,11 @@ impl Log {
         }
         self.lines = n;
         Ok(())
+    }
+
+    fn newer(&self) -> Fault {
+        Fault::failed(format!("{} was written by a newer version of rag", self.path.display()))
+            .hint("use that version, or give RAG_JOBS_DIR another folder")
     }
 
     /// Adds lines at the end, in one write. The caller has the lock and has refreshed. `durable` waits for the disk.
@@ -166,11 +178,12 @@ fn rendered(lines: u64, at: u64, events: &[(String, Event)]) -> Result<String> {
         let line = Line { v: VERSION, seq, at, job: job.clone(), event: event.clone() };
         let json = serde_json::to_string(&line).or_failed(|| "cannot write a line of the job log".into())?;
         let body = json.trim_end_matches('\n').strip_suffix('}').unwrap_or(&json);
-        text.push_str(&format!("{body},\"sum\":\"{}\"}}\n", sum(body.as_bytes())));
+        text.push_str(&format!("{body}{}\n", ending(body.as_bytes())));
     }
     Ok(text)
 }
 
-fn sum(body: &[u8]) -> String {
-    disk::hex(&Blake::new(8).field(body).finish::<8>())
+/// How the line ends that begins with `body`.
+fn ending(body: &[u8]) -> String {
+    format!(",\"sum\":\"{}\"}}", disk::hex(&Blake::new(8).field(body).finish::<8>()))
 }

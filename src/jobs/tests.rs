@@ -268,7 +268,7 @@ fn a_torn_line_counts_as_nothing_and_is_overwritten() {
         std::fs::write(place.log(), &both[..cut]).unwrap();
         let jobs = place.jobs();
         let ids: Vec<String> = jobs.list(0).unwrap().into_iter().map(|job| job.id).collect();
-        assert_eq!(ids, [first.clone()], "cut at {cut}");
+        assert_eq!(ids, std::slice::from_ref(&first), "cut at {cut}");
         assert_eq!(jobs.get(&second, 0).unwrap_err().kind(), Kind::Usage);
         let third = jobs.submit(spec("c"), 0).unwrap();
         let seen = place.jobs().list(0).unwrap();

@@ -1,6 +1,5 @@
 //! Answers out of the cache: the same as without it, always; found again exactly when question and evidence are the same.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use rag::answer::Intent;
@@ -41,7 +40,7 @@ impl World {
 
     fn ingest(&self) {
         let request = ingest::Request {
-            dirs: vec![PathBuf::from(self.sandbox.path().join("docs"))],
+            dirs: vec![self.sandbox.path().join("docs")],
             include: Vec::new(),
             exclude: Vec::new(),
             no_cache: false,
@@ -65,7 +64,7 @@ impl World {
     fn ask_both(&self, request: &Request, context: &str) -> CacheUse {
         let cached = self.request(request);
         let twin = self.request(&Request { caching: Caching::Off, ..request.clone() });
-        assert_eq!(twin.cache.answer_hit || twin.cache.retrieval_hit || twin.cache.embed_hits > 0, false, "{context}");
+        assert!(!(twin.cache.answer_hit || twin.cache.retrieval_hit || twin.cache.embed_hits > 0), "{context}");
         assert_eq!(cached.answer, twin.answer, "{context}");
         assert_eq!(cached.intent, twin.intent, "{context}");
         cached.cache
