@@ -34,6 +34,7 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
             [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
             [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
             [CompletionResult]::new('ingest', 'ingest', [CompletionResultType]::ParameterValue, 'Index folders, or bring their index up to date')
+            [CompletionResult]::new('jobs', 'jobs', [CompletionResultType]::ParameterValue, 'List, follow, cancel, retry and run jobs')
             [CompletionResult]::new('search', 'search', [CompletionResultType]::ParameterValue, 'Rank the passages that match a question')
             [CompletionResult]::new('ask', 'ask', [CompletionResultType]::ParameterValue, 'Answer a question from the index, with citations')
             [CompletionResult]::new('chat', 'chat', [CompletionResultType]::ParameterValue, 'Ask one question after another')
@@ -55,10 +56,13 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
             [CompletionResult]::new('--exclude', '--exclude', [CompletionResultType]::ParameterName, 'No files that match, as in .gitignore')
             [CompletionResult]::new('--wait', '--wait', [CompletionResultType]::ParameterName, 'Wait for another writer to finish')
             [CompletionResult]::new('--threads', '--threads', [CompletionResultType]::ParameterName, 'Threads for reading and embedding [default: one per core]')
+            [CompletionResult]::new('--priority', '--priority', [CompletionResultType]::ParameterName, 'Which of several waiting jobs goes first')
+            [CompletionResult]::new('--after', '--after', [CompletionResultType]::ParameterName, 'Wait for this job to succeed; may be given several times')
             [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'Folder of models, indexes and caches [default: data]')
             [CompletionResult]::new('--index', '--index', [CompletionResultType]::ParameterName, 'Index to work on [default: default]')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour the output')
             [CompletionResult]::new('--no-cache', '--no-cache', [CompletionResultType]::ParameterName, 'Neither read nor write the embedding cache')
+            [CompletionResult]::new('--detach', '--detach', [CompletionResultType]::ParameterName, 'Print the id of the job and leave it to a worker in the background')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print results and errors only')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print results and errors only')
@@ -66,6 +70,139 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
             [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Print more')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'rag;jobs' {
+            [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'Folder of models, indexes and caches [default: data]')
+            [CompletionResult]::new('--index', '--index', [CompletionResultType]::ParameterName, 'Index to work on [default: default]')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour the output')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print results and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print results and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Print more')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Print more')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List the jobs in the order in which they were asked for')
+            [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'Show a job')
+            [CompletionResult]::new('cancel', 'cancel', [CompletionResultType]::ParameterValue, 'Take a job from the queue, or stop it')
+            [CompletionResult]::new('retry', 'retry', [CompletionResultType]::ParameterValue, 'Queue a job again that failed or was cancelled')
+            [CompletionResult]::new('clean', 'clean', [CompletionResultType]::ParameterValue, 'Forget jobs that are over')
+            [CompletionResult]::new('run', 'run', [CompletionResultType]::ParameterValue, 'Run jobs until none is left')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'rag;jobs;list' {
+            [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'Folder of models, indexes and caches [default: data]')
+            [CompletionResult]::new('--index', '--index', [CompletionResultType]::ParameterName, 'Index to work on [default: default]')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour the output')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print results and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print results and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Print more')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Print more')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'rag;jobs;show' {
+            [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'Folder of models, indexes and caches [default: data]')
+            [CompletionResult]::new('--index', '--index', [CompletionResultType]::ParameterName, 'Index to work on [default: default]')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour the output')
+            [CompletionResult]::new('--follow', '--follow', [CompletionResultType]::ParameterName, 'Stay until it is over, and end as it ended')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print results and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print results and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Print more')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Print more')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'rag;jobs;cancel' {
+            [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'Folder of models, indexes and caches [default: data]')
+            [CompletionResult]::new('--index', '--index', [CompletionResultType]::ParameterName, 'Index to work on [default: default]')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour the output')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print results and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print results and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Print more')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Print more')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'rag;jobs;retry' {
+            [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'Folder of models, indexes and caches [default: data]')
+            [CompletionResult]::new('--index', '--index', [CompletionResultType]::ParameterName, 'Index to work on [default: default]')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour the output')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print results and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print results and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Print more')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Print more')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'rag;jobs;clean' {
+            [CompletionResult]::new('--older-than', '--older-than', [CompletionResultType]::ParameterName, 'Only those that ended so long ago [default: the setting `jobs.keep_hours`]')
+            [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'Folder of models, indexes and caches [default: data]')
+            [CompletionResult]::new('--index', '--index', [CompletionResultType]::ParameterName, 'Index to work on [default: default]')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour the output')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print results and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print results and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Print more')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Print more')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'rag;jobs;run' {
+            [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'Folder of models, indexes and caches [default: data]')
+            [CompletionResult]::new('--index', '--index', [CompletionResultType]::ParameterName, 'Index to work on [default: default]')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour the output')
+            [CompletionResult]::new('--one', '--one', [CompletionResultType]::ParameterName, 'One job, in this process')
+            [CompletionResult]::new('--detached', '--detached', [CompletionResultType]::ParameterName, 'In a session of its own, so that the end of the terminal is not its end')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print results and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print results and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Print more')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Print more')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'rag;jobs;help' {
+            [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List the jobs in the order in which they were asked for')
+            [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'Show a job')
+            [CompletionResult]::new('cancel', 'cancel', [CompletionResultType]::ParameterValue, 'Take a job from the queue, or stop it')
+            [CompletionResult]::new('retry', 'retry', [CompletionResultType]::ParameterValue, 'Queue a job again that failed or was cancelled')
+            [CompletionResult]::new('clean', 'clean', [CompletionResultType]::ParameterValue, 'Forget jobs that are over')
+            [CompletionResult]::new('run', 'run', [CompletionResultType]::ParameterValue, 'Run jobs until none is left')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'rag;jobs;help;list' {
+            break
+        }
+        'rag;jobs;help;show' {
+            break
+        }
+        'rag;jobs;help;cancel' {
+            break
+        }
+        'rag;jobs;help;retry' {
+            break
+        }
+        'rag;jobs;help;clean' {
+            break
+        }
+        'rag;jobs;help;run' {
+            break
+        }
+        'rag;jobs;help;help' {
             break
         }
         'rag;search' {
@@ -597,6 +734,7 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
         }
         'rag;help' {
             [CompletionResult]::new('ingest', 'ingest', [CompletionResultType]::ParameterValue, 'Index folders, or bring their index up to date')
+            [CompletionResult]::new('jobs', 'jobs', [CompletionResultType]::ParameterValue, 'List, follow, cancel, retry and run jobs')
             [CompletionResult]::new('search', 'search', [CompletionResultType]::ParameterValue, 'Rank the passages that match a question')
             [CompletionResult]::new('ask', 'ask', [CompletionResultType]::ParameterValue, 'Answer a question from the index, with citations')
             [CompletionResult]::new('chat', 'chat', [CompletionResultType]::ParameterValue, 'Ask one question after another')
@@ -612,6 +750,33 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
             break
         }
         'rag;help;ingest' {
+            break
+        }
+        'rag;help;jobs' {
+            [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List the jobs in the order in which they were asked for')
+            [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'Show a job')
+            [CompletionResult]::new('cancel', 'cancel', [CompletionResultType]::ParameterValue, 'Take a job from the queue, or stop it')
+            [CompletionResult]::new('retry', 'retry', [CompletionResultType]::ParameterValue, 'Queue a job again that failed or was cancelled')
+            [CompletionResult]::new('clean', 'clean', [CompletionResultType]::ParameterValue, 'Forget jobs that are over')
+            [CompletionResult]::new('run', 'run', [CompletionResultType]::ParameterValue, 'Run jobs until none is left')
+            break
+        }
+        'rag;help;jobs;list' {
+            break
+        }
+        'rag;help;jobs;show' {
+            break
+        }
+        'rag;help;jobs;cancel' {
+            break
+        }
+        'rag;help;jobs;retry' {
+            break
+        }
+        'rag;help;jobs;clean' {
+            break
+        }
+        'rag;help;jobs;run' {
             break
         }
         'rag;help;search' {

@@ -43,6 +43,9 @@ _rag() {
             rag,ingest)
                 cmd="rag__subcmd__ingest"
                 ;;
+            rag,jobs)
+                cmd="rag__subcmd__jobs"
+                ;;
             rag,man)
                 cmd="rag__subcmd__man"
                 ;;
@@ -106,6 +109,9 @@ _rag() {
             rag__subcmd__help,ingest)
                 cmd="rag__subcmd__help__subcmd__ingest"
                 ;;
+            rag__subcmd__help,jobs)
+                cmd="rag__subcmd__help__subcmd__jobs"
+                ;;
             rag__subcmd__help,man)
                 cmd="rag__subcmd__help__subcmd__man"
                 ;;
@@ -144,6 +150,24 @@ _rag() {
                 ;;
             rag__subcmd__help__subcmd__index,verify)
                 cmd="rag__subcmd__help__subcmd__index__subcmd__verify"
+                ;;
+            rag__subcmd__help__subcmd__jobs,cancel)
+                cmd="rag__subcmd__help__subcmd__jobs__subcmd__cancel"
+                ;;
+            rag__subcmd__help__subcmd__jobs,clean)
+                cmd="rag__subcmd__help__subcmd__jobs__subcmd__clean"
+                ;;
+            rag__subcmd__help__subcmd__jobs,list)
+                cmd="rag__subcmd__help__subcmd__jobs__subcmd__list"
+                ;;
+            rag__subcmd__help__subcmd__jobs,retry)
+                cmd="rag__subcmd__help__subcmd__jobs__subcmd__retry"
+                ;;
+            rag__subcmd__help__subcmd__jobs,run)
+                cmd="rag__subcmd__help__subcmd__jobs__subcmd__run"
+                ;;
+            rag__subcmd__help__subcmd__jobs,show)
+                cmd="rag__subcmd__help__subcmd__jobs__subcmd__show"
                 ;;
             rag__subcmd__help__subcmd__model,add)
                 cmd="rag__subcmd__help__subcmd__model__subcmd__add"
@@ -210,6 +234,48 @@ _rag() {
                 ;;
             rag__subcmd__index__subcmd__help,verify)
                 cmd="rag__subcmd__index__subcmd__help__subcmd__verify"
+                ;;
+            rag__subcmd__jobs,cancel)
+                cmd="rag__subcmd__jobs__subcmd__cancel"
+                ;;
+            rag__subcmd__jobs,clean)
+                cmd="rag__subcmd__jobs__subcmd__clean"
+                ;;
+            rag__subcmd__jobs,help)
+                cmd="rag__subcmd__jobs__subcmd__help"
+                ;;
+            rag__subcmd__jobs,list)
+                cmd="rag__subcmd__jobs__subcmd__list"
+                ;;
+            rag__subcmd__jobs,retry)
+                cmd="rag__subcmd__jobs__subcmd__retry"
+                ;;
+            rag__subcmd__jobs,run)
+                cmd="rag__subcmd__jobs__subcmd__run"
+                ;;
+            rag__subcmd__jobs,show)
+                cmd="rag__subcmd__jobs__subcmd__show"
+                ;;
+            rag__subcmd__jobs__subcmd__help,cancel)
+                cmd="rag__subcmd__jobs__subcmd__help__subcmd__cancel"
+                ;;
+            rag__subcmd__jobs__subcmd__help,clean)
+                cmd="rag__subcmd__jobs__subcmd__help__subcmd__clean"
+                ;;
+            rag__subcmd__jobs__subcmd__help,help)
+                cmd="rag__subcmd__jobs__subcmd__help__subcmd__help"
+                ;;
+            rag__subcmd__jobs__subcmd__help,list)
+                cmd="rag__subcmd__jobs__subcmd__help__subcmd__list"
+                ;;
+            rag__subcmd__jobs__subcmd__help,retry)
+                cmd="rag__subcmd__jobs__subcmd__help__subcmd__retry"
+                ;;
+            rag__subcmd__jobs__subcmd__help,run)
+                cmd="rag__subcmd__jobs__subcmd__help__subcmd__run"
+                ;;
+            rag__subcmd__jobs__subcmd__help,show)
+                cmd="rag__subcmd__jobs__subcmd__help__subcmd__show"
                 ;;
             rag__subcmd__model,add)
                 cmd="rag__subcmd__model__subcmd__add"
@@ -278,7 +344,7 @@ _rag() {
 
     case "${cmd}" in
         rag)
-            opts="-q -v -h -V --data-dir --index --json --quiet --verbose --color --help --version ingest search ask chat sessions index cache model eval doctor completions man help"
+            opts="-q -v -h -V --data-dir --index --json --quiet --verbose --color --help --version ingest jobs search ask chat sessions index cache model eval doctor completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -708,7 +774,7 @@ _rag() {
             return 0
             ;;
         rag__subcmd__help)
-            opts="ingest search ask chat sessions index cache model eval doctor completions man help"
+            opts="ingest jobs search ask chat sessions index cache model eval doctor completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -962,6 +1028,104 @@ _rag() {
         rag__subcmd__help__subcmd__ingest)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__help__subcmd__jobs)
+            opts="list show cancel retry clean run"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__help__subcmd__jobs__subcmd__cancel)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__help__subcmd__jobs__subcmd__clean)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__help__subcmd__jobs__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__help__subcmd__jobs__subcmd__retry)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__help__subcmd__jobs__subcmd__run)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__help__subcmd__jobs__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -1440,7 +1604,7 @@ _rag() {
             return 0
             ;;
         rag__subcmd__ingest)
-            opts="-q -v -h --dir --model --include --exclude --no-cache --wait --threads --data-dir --index --json --quiet --verbose --color --help"
+            opts="-q -v -h --dir --model --include --exclude --no-cache --wait --threads --detach --priority --after --data-dir --index --json --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1470,6 +1634,312 @@ _rag() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --priority)
+                    COMPREPLY=($(compgen -W "critical high normal low background" -- "${cur}"))
+                    return 0
+                    ;;
+                --after)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --data-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --index)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__jobs)
+            opts="-q -v -h --data-dir --index --json --quiet --verbose --color --help list show cancel retry clean run help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --data-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --index)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__jobs__subcmd__cancel)
+            opts="-q -v -h --data-dir --index --json --quiet --verbose --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --data-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --index)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__jobs__subcmd__clean)
+            opts="-q -v -h --older-than --data-dir --index --json --quiet --verbose --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --older-than)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --data-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --index)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__jobs__subcmd__help)
+            opts="list show cancel retry clean run help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__jobs__subcmd__help__subcmd__cancel)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__jobs__subcmd__help__subcmd__clean)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__jobs__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__jobs__subcmd__help__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__jobs__subcmd__help__subcmd__retry)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__jobs__subcmd__help__subcmd__run)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__jobs__subcmd__help__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__jobs__subcmd__list)
+            opts="-q -v -h --data-dir --index --json --quiet --verbose --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --data-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --index)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__jobs__subcmd__retry)
+            opts="-q -v -h --data-dir --index --json --quiet --verbose --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --data-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --index)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__jobs__subcmd__run)
+            opts="-q -v -h --one --detached --data-dir --index --json --quiet --verbose --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --data-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --index)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__jobs__subcmd__show)
+            opts="-q -v -h --follow --data-dir --index --json --quiet --verbose --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --data-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -31,6 +31,7 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand -V 'Print version'
             cand --version 'Print version'
             cand ingest 'Index folders, or bring their index up to date'
+            cand jobs 'List, follow, cancel, retry and run jobs'
             cand search 'Rank the passages that match a question'
             cand ask 'Answer a question from the index, with citations'
             cand chat 'Ask one question after another'
@@ -51,10 +52,13 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand --exclude 'No files that match, as in .gitignore'
             cand --wait 'Wait for another writer to finish'
             cand --threads 'Threads for reading and embedding [default: one per core]'
+            cand --priority 'Which of several waiting jobs goes first'
+            cand --after 'Wait for this job to succeed; may be given several times'
             cand --data-dir 'Folder of models, indexes and caches [default: data]'
             cand --index 'Index to work on [default: default]'
             cand --color 'When to colour the output'
             cand --no-cache 'Neither read nor write the embedding cache'
+            cand --detach 'Print the id of the job and leave it to a worker in the background'
             cand --json 'Print JSON'
             cand -q 'Print results and errors only'
             cand --quiet 'Print results and errors only'
@@ -62,6 +66,124 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand --verbose 'Print more'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
+        }
+        &'rag;jobs'= {
+            cand --data-dir 'Folder of models, indexes and caches [default: data]'
+            cand --index 'Index to work on [default: default]'
+            cand --color 'When to colour the output'
+            cand --json 'Print JSON'
+            cand -q 'Print results and errors only'
+            cand --quiet 'Print results and errors only'
+            cand -v 'Print more'
+            cand --verbose 'Print more'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+            cand list 'List the jobs in the order in which they were asked for'
+            cand show 'Show a job'
+            cand cancel 'Take a job from the queue, or stop it'
+            cand retry 'Queue a job again that failed or was cancelled'
+            cand clean 'Forget jobs that are over'
+            cand run 'Run jobs until none is left'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'rag;jobs;list'= {
+            cand --data-dir 'Folder of models, indexes and caches [default: data]'
+            cand --index 'Index to work on [default: default]'
+            cand --color 'When to colour the output'
+            cand --json 'Print JSON'
+            cand -q 'Print results and errors only'
+            cand --quiet 'Print results and errors only'
+            cand -v 'Print more'
+            cand --verbose 'Print more'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'rag;jobs;show'= {
+            cand --data-dir 'Folder of models, indexes and caches [default: data]'
+            cand --index 'Index to work on [default: default]'
+            cand --color 'When to colour the output'
+            cand --follow 'Stay until it is over, and end as it ended'
+            cand --json 'Print JSON'
+            cand -q 'Print results and errors only'
+            cand --quiet 'Print results and errors only'
+            cand -v 'Print more'
+            cand --verbose 'Print more'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'rag;jobs;cancel'= {
+            cand --data-dir 'Folder of models, indexes and caches [default: data]'
+            cand --index 'Index to work on [default: default]'
+            cand --color 'When to colour the output'
+            cand --json 'Print JSON'
+            cand -q 'Print results and errors only'
+            cand --quiet 'Print results and errors only'
+            cand -v 'Print more'
+            cand --verbose 'Print more'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'rag;jobs;retry'= {
+            cand --data-dir 'Folder of models, indexes and caches [default: data]'
+            cand --index 'Index to work on [default: default]'
+            cand --color 'When to colour the output'
+            cand --json 'Print JSON'
+            cand -q 'Print results and errors only'
+            cand --quiet 'Print results and errors only'
+            cand -v 'Print more'
+            cand --verbose 'Print more'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'rag;jobs;clean'= {
+            cand --older-than 'Only those that ended so long ago [default: the setting `jobs.keep_hours`]'
+            cand --data-dir 'Folder of models, indexes and caches [default: data]'
+            cand --index 'Index to work on [default: default]'
+            cand --color 'When to colour the output'
+            cand --json 'Print JSON'
+            cand -q 'Print results and errors only'
+            cand --quiet 'Print results and errors only'
+            cand -v 'Print more'
+            cand --verbose 'Print more'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'rag;jobs;run'= {
+            cand --data-dir 'Folder of models, indexes and caches [default: data]'
+            cand --index 'Index to work on [default: default]'
+            cand --color 'When to colour the output'
+            cand --one 'One job, in this process'
+            cand --detached 'In a session of its own, so that the end of the terminal is not its end'
+            cand --json 'Print JSON'
+            cand -q 'Print results and errors only'
+            cand --quiet 'Print results and errors only'
+            cand -v 'Print more'
+            cand --verbose 'Print more'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'rag;jobs;help'= {
+            cand list 'List the jobs in the order in which they were asked for'
+            cand show 'Show a job'
+            cand cancel 'Take a job from the queue, or stop it'
+            cand retry 'Queue a job again that failed or was cancelled'
+            cand clean 'Forget jobs that are over'
+            cand run 'Run jobs until none is left'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'rag;jobs;help;list'= {
+        }
+        &'rag;jobs;help;show'= {
+        }
+        &'rag;jobs;help;cancel'= {
+        }
+        &'rag;jobs;help;retry'= {
+        }
+        &'rag;jobs;help;clean'= {
+        }
+        &'rag;jobs;help;run'= {
+        }
+        &'rag;jobs;help;help'= {
         }
         &'rag;search'= {
             cand -k 'Number of passages [default: 10]'
@@ -539,6 +661,7 @@ set edit:completion:arg-completer[rag] = {|@words|
         }
         &'rag;help'= {
             cand ingest 'Index folders, or bring their index up to date'
+            cand jobs 'List, follow, cancel, retry and run jobs'
             cand search 'Rank the passages that match a question'
             cand ask 'Answer a question from the index, with citations'
             cand chat 'Ask one question after another'
@@ -553,6 +676,26 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'rag;help;ingest'= {
+        }
+        &'rag;help;jobs'= {
+            cand list 'List the jobs in the order in which they were asked for'
+            cand show 'Show a job'
+            cand cancel 'Take a job from the queue, or stop it'
+            cand retry 'Queue a job again that failed or was cancelled'
+            cand clean 'Forget jobs that are over'
+            cand run 'Run jobs until none is left'
+        }
+        &'rag;help;jobs;list'= {
+        }
+        &'rag;help;jobs;show'= {
+        }
+        &'rag;help;jobs;cancel'= {
+        }
+        &'rag;help;jobs;retry'= {
+        }
+        &'rag;help;jobs;clean'= {
+        }
+        &'rag;help;jobs;run'= {
         }
         &'rag;help;search'= {
         }

@@ -35,6 +35,7 @@ complete -c rag -n "__fish_rag_needs_command" -s v -l verbose -d 'Print more'
 complete -c rag -n "__fish_rag_needs_command" -s h -l help -d 'Print help'
 complete -c rag -n "__fish_rag_needs_command" -s V -l version -d 'Print version'
 complete -c rag -n "__fish_rag_needs_command" -f -a "ingest" -d 'Index folders, or bring their index up to date'
+complete -c rag -n "__fish_rag_needs_command" -f -a "jobs" -d 'List, follow, cancel, retry and run jobs'
 complete -c rag -n "__fish_rag_needs_command" -f -a "search" -d 'Rank the passages that match a question'
 complete -c rag -n "__fish_rag_needs_command" -f -a "ask" -d 'Answer a question from the index, with citations'
 complete -c rag -n "__fish_rag_needs_command" -f -a "chat" -d 'Ask one question after another'
@@ -53,16 +54,104 @@ complete -c rag -n "__fish_rag_using_subcommand ingest" -l include -d 'Only file
 complete -c rag -n "__fish_rag_using_subcommand ingest" -l exclude -d 'No files that match, as in .gitignore' -r
 complete -c rag -n "__fish_rag_using_subcommand ingest" -l wait -d 'Wait for another writer to finish' -r
 complete -c rag -n "__fish_rag_using_subcommand ingest" -l threads -d 'Threads for reading and embedding [default: one per core]' -r
+complete -c rag -n "__fish_rag_using_subcommand ingest" -l priority -d 'Which of several waiting jobs goes first' -r -f -a "critical\t''
+high\t''
+normal\t''
+low\t''
+background\t''"
+complete -c rag -n "__fish_rag_using_subcommand ingest" -l after -d 'Wait for this job to succeed; may be given several times' -r
 complete -c rag -n "__fish_rag_using_subcommand ingest" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
 complete -c rag -n "__fish_rag_using_subcommand ingest" -l index -d 'Index to work on [default: default]' -r
 complete -c rag -n "__fish_rag_using_subcommand ingest" -l color -d 'When to colour the output' -r -f -a "auto\t''
 always\t''
 never\t''"
 complete -c rag -n "__fish_rag_using_subcommand ingest" -l no-cache -d 'Neither read nor write the embedding cache'
+complete -c rag -n "__fish_rag_using_subcommand ingest" -l detach -d 'Print the id of the job and leave it to a worker in the background'
 complete -c rag -n "__fish_rag_using_subcommand ingest" -l json -d 'Print JSON'
 complete -c rag -n "__fish_rag_using_subcommand ingest" -s q -l quiet -d 'Print results and errors only'
 complete -c rag -n "__fish_rag_using_subcommand ingest" -s v -l verbose -d 'Print more'
 complete -c rag -n "__fish_rag_using_subcommand ingest" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c rag -n "__fish_rag_using_subcommand jobs; and not __fish_seen_subcommand_from list show cancel retry clean run help" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
+complete -c rag -n "__fish_rag_using_subcommand jobs; and not __fish_seen_subcommand_from list show cancel retry clean run help" -l index -d 'Index to work on [default: default]' -r
+complete -c rag -n "__fish_rag_using_subcommand jobs; and not __fish_seen_subcommand_from list show cancel retry clean run help" -l color -d 'When to colour the output' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c rag -n "__fish_rag_using_subcommand jobs; and not __fish_seen_subcommand_from list show cancel retry clean run help" -l json -d 'Print JSON'
+complete -c rag -n "__fish_rag_using_subcommand jobs; and not __fish_seen_subcommand_from list show cancel retry clean run help" -s q -l quiet -d 'Print results and errors only'
+complete -c rag -n "__fish_rag_using_subcommand jobs; and not __fish_seen_subcommand_from list show cancel retry clean run help" -s v -l verbose -d 'Print more'
+complete -c rag -n "__fish_rag_using_subcommand jobs; and not __fish_seen_subcommand_from list show cancel retry clean run help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c rag -n "__fish_rag_using_subcommand jobs; and not __fish_seen_subcommand_from list show cancel retry clean run help" -f -a "list" -d 'List the jobs in the order in which they were asked for'
+complete -c rag -n "__fish_rag_using_subcommand jobs; and not __fish_seen_subcommand_from list show cancel retry clean run help" -f -a "show" -d 'Show a job'
+complete -c rag -n "__fish_rag_using_subcommand jobs; and not __fish_seen_subcommand_from list show cancel retry clean run help" -f -a "cancel" -d 'Take a job from the queue, or stop it'
+complete -c rag -n "__fish_rag_using_subcommand jobs; and not __fish_seen_subcommand_from list show cancel retry clean run help" -f -a "retry" -d 'Queue a job again that failed or was cancelled'
+complete -c rag -n "__fish_rag_using_subcommand jobs; and not __fish_seen_subcommand_from list show cancel retry clean run help" -f -a "clean" -d 'Forget jobs that are over'
+complete -c rag -n "__fish_rag_using_subcommand jobs; and not __fish_seen_subcommand_from list show cancel retry clean run help" -f -a "run" -d 'Run jobs until none is left'
+complete -c rag -n "__fish_rag_using_subcommand jobs; and not __fish_seen_subcommand_from list show cancel retry clean run help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c rag -n "__fish_rag_using_subcommand jobs; and __fish_seen_subcommand_from list" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
+complete -c rag -n "__fish_rag_using_subcommand jobs; and __fish_seen_subcommand_from list" -l index -d 'Index to work on [default: default]' -r
+complete -c rag -n "__fish_rag_using_subcommand jobs; and __fish_seen_subcommand_from list" -l color -d 'When to colour the output' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c rag -n "__fish_rag_using_subcommand jobs; and __fish_seen_subcommand_from list" -l json -d 'Print JSON'
+complete -c rag -n "__fish_rag_using_subcommand jobs; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Print results and errors only'
+complete -c rag -n "__fish_rag_using_subcommand jobs; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Print more'
+complete -c rag -n "__fish_rag_using_subcommand jobs; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c rag -n "__fish_rag_using_subcommand jobs; and __fish_seen_subcommand_from show" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
+complete -c rag -n "__fish_rag_using_subcommand jobs; and __fish_seen_subcommand_from show" -l index -d 'Index to work on [default: default]' -r
+complete -c rag -n "__fish_rag_using_subcommand jobs; and __fish_seen_subcommand_from show" -l color -d 'When to colour the output' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c rag -n "__fish_rag_using_subcommand jobs; and __fish_seen_subcommand_from show" -l follow -d 'Stay until it is over, and end as it ended'
+complete -c rag -n "__fish_rag_using_subcommand jobs; and __fish_seen_subcommand_from show" -l json -d 'Print JSON'
+complete -c rag -n "__fish_rag_using_subcommand jobs; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Print results and errors only'
+complete -c rag -n "__fish_rag_using_subcommand jobs; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Print more'
+complete -c rag -n "__fish_rag_using_subcommand jobs; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
+complete -c rag -n "__fish_rag_using_subcommand jobs; and __fish_seen_subcommand_from cancel" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
+complete -c rag -n "__fish_rag_using_subcommand jobs; and __fish_seen_subcommand_from cancel" -l index -d 'Index to work on [default: default]' -r
+complete -c rag -n "__fish_rag_using_subcommand jobs; and __fish_seen_subcommand_from cancel" -l color -d 'When to colour the output' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c rag -n "__fish_rag_using_subcommand jobs; and __fish_seen_subcommand_from cancel" -l json -d 'Print JSON'
+complete -c rag -n "__fish_rag_using_subcommand jobs; and __fish_seen_subcommand_from cancel" -s q -l quiet -d 'Print results and errors only'
+complete -c rag -n "__fish_rag_using_subcommand jobs; and __fish_seen_subcommand_from cancel" -s v -l verbose -d 'Print more'
+complete -c rag -n "__fish_rag_using_subcommand jobs; and __fish_seen_subcommand_from cancel" -s h -l help -d 'Print help'
+complete -c rag -n "__fish_rag_using_subcommand jobs; and __fish_seen_subcommand_from retry" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
+complete -c rag -n "__fish_rag_using_subcommand jobs; and __fish_seen_subcommand_from retry" -l index -d 'Index to work on [default: default]' -r
+complete -c rag -n "__fish_rag_using_subcommand jobs; and __fish_seen_subcommand_from retry" -l color -d 'When to colour the output' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c rag -n "__fish_rag_using_subcommand jobs; and __fish_seen_subcommand_from retry" -l json -d 'Print JSON'
+complete -c rag -n "__fish_rag_using_subcommand jobs; and __fish_seen_subcommand_from retry" -s q -l quiet -d 'Print results and errors only'
+complete -c rag -n "__fish_rag_using_subcommand jobs; and __fish_seen_subcommand_from retry" -s v -l verbose -d 'Print more'
+complete -c rag -n "__fish_rag_using_subcommand jobs; and __fish_seen_subcommand_from retry" -s h -l help -d 'Print help'
+complete -c rag -n "__fish_rag_using_subcommand jobs; and __fish_seen_subcommand_from clean" -l older-than -d 'Only those that ended so long ago [default: the setting `jobs.keep_hours`]' -r
+complete -c rag -n "__fish_rag_using_subcommand jobs; and __fish_seen_subcommand_from clean" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
+complete -c rag -n "__fish_rag_using_subcommand jobs; and __fish_seen_subcommand_from clean" -l index -d 'Index to work on [default: default]' -r
+complete -c rag -n "__fish_rag_using_subcommand jobs; and __fish_seen_subcommand_from clean" -l color -d 'When to colour the output' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c rag -n "__fish_rag_using_subcommand jobs; and __fish_seen_subcommand_from clean" -l json -d 'Print JSON'
+complete -c rag -n "__fish_rag_using_subcommand jobs; and __fish_seen_subcommand_from clean" -s q -l quiet -d 'Print results and errors only'
+complete -c rag -n "__fish_rag_using_subcommand jobs; and __fish_seen_subcommand_from clean" -s v -l verbose -d 'Print more'
+complete -c rag -n "__fish_rag_using_subcommand jobs; and __fish_seen_subcommand_from clean" -s h -l help -d 'Print help'
+complete -c rag -n "__fish_rag_using_subcommand jobs; and __fish_seen_subcommand_from run" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
+complete -c rag -n "__fish_rag_using_subcommand jobs; and __fish_seen_subcommand_from run" -l index -d 'Index to work on [default: default]' -r
+complete -c rag -n "__fish_rag_using_subcommand jobs; and __fish_seen_subcommand_from run" -l color -d 'When to colour the output' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c rag -n "__fish_rag_using_subcommand jobs; and __fish_seen_subcommand_from run" -l one -d 'One job, in this process'
+complete -c rag -n "__fish_rag_using_subcommand jobs; and __fish_seen_subcommand_from run" -l detached -d 'In a session of its own, so that the end of the terminal is not its end'
+complete -c rag -n "__fish_rag_using_subcommand jobs; and __fish_seen_subcommand_from run" -l json -d 'Print JSON'
+complete -c rag -n "__fish_rag_using_subcommand jobs; and __fish_seen_subcommand_from run" -s q -l quiet -d 'Print results and errors only'
+complete -c rag -n "__fish_rag_using_subcommand jobs; and __fish_seen_subcommand_from run" -s v -l verbose -d 'Print more'
+complete -c rag -n "__fish_rag_using_subcommand jobs; and __fish_seen_subcommand_from run" -s h -l help -d 'Print help'
+complete -c rag -n "__fish_rag_using_subcommand jobs; and __fish_seen_subcommand_from help" -f -a "list" -d 'List the jobs in the order in which they were asked for'
+complete -c rag -n "__fish_rag_using_subcommand jobs; and __fish_seen_subcommand_from help" -f -a "show" -d 'Show a job'
+complete -c rag -n "__fish_rag_using_subcommand jobs; and __fish_seen_subcommand_from help" -f -a "cancel" -d 'Take a job from the queue, or stop it'
+complete -c rag -n "__fish_rag_using_subcommand jobs; and __fish_seen_subcommand_from help" -f -a "retry" -d 'Queue a job again that failed or was cancelled'
+complete -c rag -n "__fish_rag_using_subcommand jobs; and __fish_seen_subcommand_from help" -f -a "clean" -d 'Forget jobs that are over'
+complete -c rag -n "__fish_rag_using_subcommand jobs; and __fish_seen_subcommand_from help" -f -a "run" -d 'Run jobs until none is left'
+complete -c rag -n "__fish_rag_using_subcommand jobs; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c rag -n "__fish_rag_using_subcommand search" -s k -d 'Number of passages [default: 10]' -r
 complete -c rag -n "__fish_rag_using_subcommand search" -l mode -d 'Which legs to use [default: hybrid]' -r -f -a "hybrid\t''
 lexical\t''
@@ -417,19 +506,26 @@ complete -c rag -n "__fish_rag_using_subcommand man" -l json -d 'Print JSON'
 complete -c rag -n "__fish_rag_using_subcommand man" -s q -l quiet -d 'Print results and errors only'
 complete -c rag -n "__fish_rag_using_subcommand man" -s v -l verbose -d 'Print more'
 complete -c rag -n "__fish_rag_using_subcommand man" -s h -l help -d 'Print help'
-complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest search ask chat sessions index cache model eval doctor completions man help" -f -a "ingest" -d 'Index folders, or bring their index up to date'
-complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest search ask chat sessions index cache model eval doctor completions man help" -f -a "search" -d 'Rank the passages that match a question'
-complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest search ask chat sessions index cache model eval doctor completions man help" -f -a "ask" -d 'Answer a question from the index, with citations'
-complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest search ask chat sessions index cache model eval doctor completions man help" -f -a "chat" -d 'Ask one question after another'
-complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest search ask chat sessions index cache model eval doctor completions man help" -f -a "sessions" -d 'Show, export or remove conversations'
-complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest search ask chat sessions index cache model eval doctor completions man help" -f -a "index" -d 'List, check, move and remove indexes'
-complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest search ask chat sessions index cache model eval doctor completions man help" -f -a "cache" -d 'Show, empty or fill the caches'
-complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest search ask chat sessions index cache model eval doctor completions man help" -f -a "model" -d 'List, check and add embedding models'
-complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest search ask chat sessions index cache model eval doctor completions man help" -f -a "eval" -d 'Measure retrieval on questions with known answers'
-complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest search ask chat sessions index cache model eval doctor completions man help" -f -a "doctor" -d 'Check library, model, index and cache, and say what to do'
-complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest search ask chat sessions index cache model eval doctor completions man help" -f -a "completions" -d 'Print completions for a shell'
-complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest search ask chat sessions index cache model eval doctor completions man help" -f -a "man" -d 'Print a manual page'
-complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest search ask chat sessions index cache model eval doctor completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index cache model eval doctor completions man help" -f -a "ingest" -d 'Index folders, or bring their index up to date'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index cache model eval doctor completions man help" -f -a "jobs" -d 'List, follow, cancel, retry and run jobs'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index cache model eval doctor completions man help" -f -a "search" -d 'Rank the passages that match a question'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index cache model eval doctor completions man help" -f -a "ask" -d 'Answer a question from the index, with citations'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index cache model eval doctor completions man help" -f -a "chat" -d 'Ask one question after another'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index cache model eval doctor completions man help" -f -a "sessions" -d 'Show, export or remove conversations'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index cache model eval doctor completions man help" -f -a "index" -d 'List, check, move and remove indexes'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index cache model eval doctor completions man help" -f -a "cache" -d 'Show, empty or fill the caches'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index cache model eval doctor completions man help" -f -a "model" -d 'List, check and add embedding models'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index cache model eval doctor completions man help" -f -a "eval" -d 'Measure retrieval on questions with known answers'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index cache model eval doctor completions man help" -f -a "doctor" -d 'Check library, model, index and cache, and say what to do'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index cache model eval doctor completions man help" -f -a "completions" -d 'Print completions for a shell'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index cache model eval doctor completions man help" -f -a "man" -d 'Print a manual page'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index cache model eval doctor completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from jobs" -f -a "list" -d 'List the jobs in the order in which they were asked for'
+complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from jobs" -f -a "show" -d 'Show a job'
+complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from jobs" -f -a "cancel" -d 'Take a job from the queue, or stop it'
+complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from jobs" -f -a "retry" -d 'Queue a job again that failed or was cancelled'
+complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from jobs" -f -a "clean" -d 'Forget jobs that are over'
+complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from jobs" -f -a "run" -d 'Run jobs until none is left'
 complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from sessions" -f -a "list" -d 'List the conversations, the last used first'
 complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from sessions" -f -a "show" -d 'Print a conversation'
 complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from sessions" -f -a "export" -d 'Write a conversation to a file, one JSON object a line'

@@ -12,6 +12,7 @@ use crate::cache::Cache;
 use crate::config::Config;
 use crate::error::Result;
 use crate::index::Store;
+use crate::jobs::Jobs;
 use crate::model::{ModelFiles, find_model, find_runtime};
 use crate::sessions::Sessions;
 
@@ -19,22 +20,27 @@ use crate::sessions::Sessions;
 pub struct Engine {
     pub config: Config,
     pub store: Store,
+    pub jobs: Jobs,
     cache: OnceLock<Cache>,
     sessions: OnceLock<Sessions>,
     clock: fn() -> SystemTime,
     /// Set by a signal handler, read between units of work.
     interrupted: &'static AtomicBool,
+    /// Set by [`Engine::stop`].
+    stopped: AtomicBool,
 }
 
 impl Engine {
     pub fn new(config: Config, clock: fn() -> SystemTime, interrupted: &'static AtomicBool) -> Self {
         Self {
             store: Store::new(&config.data_dir),
+            jobs: Jobs::new(&config.jobs_dir),
             config,
             cache: OnceLock::new(),
             sessions: OnceLock::new(),
             clock,
             interrupted,
+            stopped: AtomicBool::new(false),
         }
     }
 
@@ -53,14 +59,30 @@ impl Engine {
         Ok(self.sessions.get_or_init(|| opened))
     }
 
-    /// True once the process was asked to stop.
+    /// An engine with other settings, the same clock and the same interruption.
+    #[must_use]
+    pub fn with(&self, config: Config) -> Self {
+        Self::new(config, self.clock, self.interrupted)
+    }
+
+    /// True once the process was asked to stop, or the work of this engine was.
     pub fn interrupted(&self) -> bool {
-        self.interrupted.load(Ordering::Relaxed)
+        self.interrupted.load(Ordering::Relaxed) || self.stopped.load(Ordering::Relaxed)
+    }
+
+    /// Ends the work of this engine as an interruption would.
+    pub fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
     }
 
     /// Time since 1970.
     pub fn now(&self) -> Duration {
         (self.clock)().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
+    }
+
+    /// Unix milliseconds.
+    pub fn now_ms(&self) -> u64 {
+        u64::try_from(self.now().as_millis()).unwrap_or(u64::MAX)
     }
 
     /// Unix seconds.

@@ -26,6 +26,7 @@ pub mod sqlite;
 pub mod answer;
 pub mod cache;
 pub mod index;
+pub mod jobs;
 pub mod llm;
 pub mod model;
 pub mod rank;
@@ -41,6 +42,7 @@ pub mod search;
 
 pub mod ask;
 pub mod evaluate;
+pub mod work;
 
 pub mod batch;
 

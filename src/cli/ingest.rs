@@ -1,10 +1,10 @@
 //! `rag ingest`: progress while it runs, a summary when it is done.
 
 use std::io::IsTerminal as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use indicatif::ProgressBar;
 use serde_json::json;
 
@@ -12,8 +12,10 @@ use super::Flags;
 use super::exit::Outcome;
 use super::ui::{Tone, Ui, count, counted};
 use crate::engine::Engine;
-use crate::error::Result;
-use crate::ingest::{self, Event, Report, Request, Stage};
+use crate::error::{Context as _, Fault, Result};
+use crate::ingest::{Event, Report, Stage};
+use crate::jobs::{IngestSpec, Priority, Spec, Work};
+use crate::work;
 
 /// Index folders, or bring their index up to date
 ///
@@ -42,6 +44,36 @@ pub struct IngestArgs {
     /// Threads for reading and embedding [default: one per core]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
+    /// Print the id of the job and leave it to a worker in the background
+    #[arg(long)]
+    detach: bool,
+    /// Which of several waiting jobs goes first
+    #[arg(long, value_name = "WHEN", value_enum, default_value = "normal", requires = "detach")]
+    priority: PriorityArg,
+    /// Wait for this job to succeed; may be given several times
+    #[arg(long, value_name = "ID", requires = "detach")]
+    after: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum PriorityArg {
+    Critical,
+    High,
+    Normal,
+    Low,
+    Background,
+}
+
+impl PriorityArg {
+    fn priority(self) -> Priority {
+        match self {
+            Self::Critical => Priority::Critical,
+            Self::High => Priority::High,
+            Self::Normal => Priority::Normal,
+            Self::Low => Priority::Low,
+            Self::Background => Priority::Background,
+        }
+    }
 }
 
 impl IngestArgs {
@@ -53,23 +85,56 @@ impl IngestArgs {
 }
 
 pub fn run(args: &IngestArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
-    let request = Request {
-        dirs: args.dirs.clone(),
-        include: args.include.clone(),
-        exclude: args.exclude.clone(),
-        no_cache: args.no_cache,
-        wait: Duration::from_secs(args.wait),
-    };
+    let spec = spec(args, engine)?;
+    if args.detach {
+        return detach(args, spec, engine, ui);
+    }
     let mut teller = Teller::new(ui);
-    let outcome = ingest::run(engine, &request, &mut |event| teller.tell(event));
+    let outcome = work::ingest_here(engine, spec, &mut |event| teller.tell(event));
     teller.bar.finish_and_clear();
-    let report = outcome?;
+    let (job_id, report) = outcome?;
     if ui.json {
-        print_json(ui, &report);
+        print_json(ui, &job_id, &report);
     } else {
         print_summary(ui, &report);
     }
     Ok(if report.failed.is_empty() { Outcome::Done } else { Outcome::SomeFailed })
+}
+
+fn spec(args: &IngestArgs, engine: &Engine) -> Result<IngestSpec> {
+    let text = |path: &Path| {
+        let text = path.to_str().map(str::to_owned);
+        text.ok_or_else(|| Fault::usage(format!("the name of the folder {} is not valid UTF-8", path.display())))
+    };
+    // Whoever runs the job may be elsewhere; in this process relative names are as good as before.
+    let cwd = match args.detach {
+        true => text(&std::env::current_dir().or_failed(|| "there is no working directory".into())?)?,
+        false => std::env::current_dir().ok().and_then(|dir| text(&dir).ok()).unwrap_or_default(),
+    };
+    Ok(IngestSpec {
+        index: engine.config.index.clone(),
+        model: engine.config.model.clone(),
+        cwd,
+        dirs: args.dirs.iter().map(|dir| text(dir)).collect::<Result<_>>()?,
+        include: args.include.clone(),
+        exclude: args.exclude.clone(),
+        no_cache: args.no_cache,
+        wait_s: args.wait,
+        threads: args.threads.filter(|n| *n > 0),
+    })
+}
+
+fn detach(args: &IngestArgs, ingest: IngestSpec, engine: &Engine, ui: &Ui) -> Result<Outcome> {
+    let spec =
+        Spec { priority: args.priority.priority(), after: args.after.clone(), ..Spec::new(Work::Ingest(ingest)) };
+    let id = work::submit(engine, spec)?;
+    let started = work::start_worker(engine);
+    match ui.json {
+        true => ui.json(&json!({ "job_id": id, "state": "queued" })),
+        false => ui.line(&id),
+    }
+    // The job is queued all the same.
+    started.map(|()| Outcome::Done)
 }
 
 /// Tells the progress: a bar with rate and time left on a terminal, a line a stage elsewhere.
@@ -98,6 +163,7 @@ impl<'a> Teller<'a> {
         match event {
             Event::Note(text) => self.bar.suspend(|| self.ui.note(text)),
             Event::Progress { stage, done, total } => self.progress(stage, done, total),
+            Event::Reading(_) => {}
         }
     }
 
@@ -201,7 +267,7 @@ fn print_summary(ui: &Ui, report: &Report) {
     }
 }
 
-fn print_json(ui: &Ui, report: &Report) {
+fn print_json(ui: &Ui, job_id: &str, report: &Report) {
     let failed: Vec<_> = report.failed.iter().map(|(path, reason)| json!({ "path": path, "reason": reason })).collect();
     let no_text: Vec<_> = report
         .no_text
@@ -209,7 +275,7 @@ fn print_json(ui: &Ui, report: &Report) {
         .map(|(path, reason, advice)| json!({ "path": path, "reason": reason, "advice": advice }))
         .collect();
     ui.json(&json!({
-        "job_id": report.job_id,
+        "job_id": job_id,
         "corpus_id": report.corpus_id,
         "index_dir": report.index_dir,
         "documents": report.documents,

@@ -13,6 +13,7 @@ mod eval;
 mod exit;
 mod index;
 mod ingest;
+mod jobs;
 mod man;
 mod model;
 mod search;
@@ -86,6 +87,7 @@ enum Color {
 #[derive(Debug, Subcommand)]
 enum Command {
     Ingest(ingest::IngestArgs),
+    Jobs(jobs::JobsArgs),
     Search(search::SearchArgs),
     Ask(ask::AskArgs),
     Chat(chat::ChatArgs),
@@ -132,6 +134,7 @@ fn run(cli: Cli, ui: &Ui) -> Result<exit::Outcome> {
         Command::Completions(args) => completions::run(&args, ui),
         Command::Man(args) => man::run(&args, ui),
         Command::Ingest(args) => ingest::run(&args, &engine(global, args.flags())?, ui),
+        Command::Jobs(args) => jobs::run(&args, &engine(global, Flags::new())?, ui),
         Command::Search(args) => search::run(&args, &engine(global, args.flags())?, ui),
         Command::Ask(args) => ask::run(&args, &engine(global, args.flags())?, ui),
         Command::Chat(args) => chat::run(&args, &engine(global, args.flags())?, ui),

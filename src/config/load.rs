@@ -214,6 +214,7 @@ fn build(world: &World, values: &Values) -> Result<Config> {
         model: text("model"),
         threads,
         max_workers: size("max_workers"),
+        jobs_keep_hours: whole("jobs.keep_hours"),
         corpus_id: Some(text("corpus_id")).filter(|s| !s.is_empty()),
         chunk_max_tokens: size("chunk.max_tokens"),
         chunk_overlap_tokens: size("chunk.overlap_tokens"),

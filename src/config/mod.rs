@@ -127,6 +127,8 @@ pub struct Config {
     pub threads: usize,
     /// Jobs that run at once.
     pub max_workers: usize,
+    /// Hours that a job is remembered once it is over.
+    pub jobs_keep_hours: u64,
     /// Replaces the computed corpus id.
     pub corpus_id: Option<String>,
     /// Largest chunk in tokens of the model's tokenizer; 0 means the model's own window.

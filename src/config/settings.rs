@@ -84,6 +84,13 @@ pub const SETTINGS: &[Setting] = &[
         Shape::Whole { least: 1, most: 256 },
         "jobs that run at the same time",
     ),
+    setting(
+        "jobs.keep_hours",
+        "RAG_JOBS_KEEP_HOURS",
+        "24",
+        Shape::Whole { least: 0, most: 1_000_000 },
+        "hours after which a job that is over is forgotten",
+    ),
     setting("corpus_id", "CORPUS_ID", "", Shape::Name, "replaces the computed corpus id"),
     setting(
         "chunk.max_tokens",

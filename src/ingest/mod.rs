@@ -11,12 +11,11 @@ pub mod extractor;
 mod read;
 mod scan;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::cache::Counters;
-use crate::disk::{self, Blake};
 use crate::engine::Engine;
 use crate::error::{Fault, Kind, Result};
 use crate::index::{Before, Builder, Chunking, Meta, ModelInfo, Root, Snapshot, State, Summary};
@@ -24,8 +23,10 @@ use crate::model::{ModelFiles, Tokenizer};
 use crate::text::{Limits, WalkOptions};
 
 /// What to ingest.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Request {
+    /// Where relative folders begin; empty means the working directory.
+    pub cwd: PathBuf,
     /// Folders, as typed. The index becomes exactly what they hold.
     pub dirs: Vec<PathBuf>,
     pub include: Vec<String>,
@@ -34,6 +35,10 @@ pub struct Request {
     pub no_cache: bool,
     /// How long to wait for another writer.
     pub wait: Duration,
+    /// Files are read one after another, each told before: a process died here, and the next should know over what.
+    pub careful: bool,
+    /// Files that are not read but reported as failed, by real path, with the reason.
+    pub set_aside: BTreeMap<String, String>,
 }
 
 /// The stages, with the share of the progress bar at which each ends.
@@ -74,12 +79,13 @@ pub enum Event {
     Progress { stage: Stage, done: u64, total: u64 },
     /// Something the user should know that is no fault.
     Note(String),
+    /// This file is read next, or no file is any more; only where [`Request::careful`] asks for it.
+    Reading(Option<String>),
 }
 
 /// What came of it.
 #[derive(Clone, Debug)]
 pub struct Report {
-    pub job_id: String,
     pub corpus_id: String,
     pub index_dir: PathBuf,
     pub documents: u64,
@@ -108,7 +114,7 @@ pub struct Report {
 /// When nothing can be committed. Files that cannot be read are no fault of the run: they stand in the report.
 pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) -> Result<Report> {
     let start = Instant::now();
-    let roots = roots(&request.dirs)?;
+    let roots = roots(request)?;
     let model = engine.model(&engine.config.model)?;
     let library = engine.runtime_library()?;
     let chunking = chunking(engine, &model);
@@ -133,7 +139,7 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
         let mut scan = scan::scan(engine, &roots, &options, known, &kept_out, &mut on_todo, on_event)?;
         if let (Some(base), true) = (&base, scan.is_unchanged()) {
             let index_dir = base.dir().to_owned();
-            return Ok(report(engine, start, base.meta(), index_dir, &scan, &Outcome::default()));
+            return Ok(report(start, base.meta(), index_dir, &scan, &Outcome::default()));
         }
 
         let mut builder = Builder::begin(&engine.store, base.as_ref())?;
@@ -143,7 +149,7 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
         let loaded = loading.map(|(tokenizer, network)| Ok((joined(tokenizer)?, network))).transpose()?;
         if let Some((tokenizer, _)) = &loaded {
             let limits = limits(chunking, &model, tokenizer);
-            read::read(engine, &mut scan, tokenizer, &limits, &mut builder, on_event)?;
+            read::read(engine, request, &mut scan, tokenizer, &limits, &mut builder, on_event)?;
         }
         builder.seal()?;
         let mut outcome = Outcome { committed: true, ..Outcome::default() };
@@ -189,7 +195,7 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
         engine.store.clear_progress(name);
         on_event(Event::Progress { stage: Stage::Save, done: 1, total: 1 });
         let index_dir = engine.store.generation_dir(&pointer.current.generation);
-        Ok(report(engine, start, &meta, index_dir, &scan, &outcome))
+        Ok(report(start, &meta, index_dir, &scan, &outcome))
     })
 }
 
@@ -202,6 +208,16 @@ const NOTE_EVERY: Duration = Duration::from_millis(500);
 /// Whether there is an index that is better than one without vectors.
 fn serves_by_meaning(engine: &Engine) -> bool {
     engine.store.meta(&engine.config.index).is_ok_and(|meta| meta.pending == 0)
+}
+
+/// What can be known before anything is begun: that folders, model and library are there.
+///
+/// # Errors
+/// Those of [`run`] that no later try would mend.
+pub fn check(engine: &Engine, request: &Request) -> Result<()> {
+    roots(request)?;
+    engine.model(&engine.config.model)?;
+    engine.runtime_library().map(drop)
 }
 
 fn joined<T>(loading: std::thread::ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
@@ -241,10 +257,10 @@ fn dimension(model: &ModelFiles, base: Option<&Snapshot>) -> Result<usize> {
 ///
 /// # Errors
 /// Names what is no folder, or lies inside another one and would come twice.
-fn roots(dirs: &[PathBuf]) -> Result<Vec<Root>> {
+fn roots(request: &Request) -> Result<Vec<Root>> {
     let mut roots: Vec<Root> = Vec::new();
-    for dir in dirs {
-        let real = dir.canonicalize().map_err(|e| match e.kind() {
+    for dir in &request.dirs {
+        let real = request.cwd.join(dir).canonicalize().map_err(|e| match e.kind() {
             std::io::ErrorKind::NotFound => Fault::usage(format!("there is no folder {}", dir.display())),
             _ => Fault::failed(format!("cannot read the folder {}", dir.display())).because(e),
         })?;
@@ -321,15 +337,8 @@ fn base(
     Some(snapshot)
 }
 
-fn report(
-    engine: &Engine,
-    start: Instant,
-    meta: &Meta,
-    index_dir: PathBuf,
-    scan: &scan::Scan,
-    outcome: &Outcome,
-) -> Report {
-    let mut skip_reasons: std::collections::BTreeMap<String, u64> = scan.skipped.clone();
+fn report(start: Instant, meta: &Meta, index_dir: PathBuf, scan: &scan::Scan, outcome: &Outcome) -> Report {
+    let mut skip_reasons: BTreeMap<String, u64> = scan.skipped.clone();
     for record in scan.records.iter().filter(|record| record.state == State::Skipped) {
         *skip_reasons.entry(record.reason.clone().unwrap_or_default()).or_insert(0) += 1;
     }
@@ -349,9 +358,7 @@ fn report(
         Some((path, record.reason.clone().unwrap_or_default(), record.advice.clone()?))
     });
     let no_text = no_text.collect();
-    let id = Blake::new(16).field(&engine.now().as_nanos().to_le_bytes()).field(&std::process::id().to_le_bytes());
     Report {
-        job_id: disk::hex(&id.finish::<16>()),
         corpus_id: meta.corpus_id.clone(),
         index_dir,
         documents: meta.counts.documents,

@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use super::extractor::Extractor;
 use super::scan::Scan;
-use super::{Event, Stage};
+use super::{Event, Request, Stage};
 use crate::disk::{self, Blake};
 use crate::document::{Chunk, Format, context_line, embedded_text};
 use crate::engine::Engine;
@@ -61,11 +61,14 @@ struct Task<'a> {
     absolute: &'a Path,
     /// Hash of the content that the base has indexed or skipped.
     before: Option<&'a str>,
+    /// Why it is not to be read.
+    set_aside: Option<&'a str>,
 }
 
 /// Reads everything in `scan.todo`, fills in its records and adds the chunks to `builder`.
 pub fn read(
     engine: &Engine,
+    request: &Request,
     scan: &mut Scan,
     tokenizer: &Tokenizer,
     limits: &Limits,
@@ -81,6 +84,34 @@ pub fn read(
         .iter()
         .map(|record| record.as_ref().filter(|r| r.state != State::Failed).map(|r| r.hash.clone()))
         .collect();
+    let task = |n: usize| Task {
+        n,
+        path: &paths[n],
+        absolute: &todo[n].absolute,
+        before: hashes[n].as_deref(),
+        set_aside: request.set_aside.get(&*todo[n].absolute.to_string_lossy()).map(String::as_str),
+    };
+    let mut take = |n: usize, finished, on_event: &mut dyn FnMut(Event)| {
+        if engine.interrupted() {
+            return Err(Fault::interrupted());
+        }
+        let record = &mut records[todo[n].record];
+        if let Some(reason) = add(builder, record, before[n].take(), finished)? {
+            failed.push((record.root, record.path.clone(), reason));
+        }
+        on_event(Event::Progress { stage: Stage::Bm25, done: n as u64 + 1, total });
+        Ok(())
+    };
+    if request.careful {
+        let mut extractor = Extractor::new(engine);
+        for n in 0..todo.len() {
+            let task = task(n);
+            on_event(Event::Reading(Some(task.absolute.to_string_lossy().into_owned())));
+            take(n, reader.caught(&task, &mut extractor), on_event)?;
+        }
+        on_event(Event::Reading(None));
+        return Ok(());
+    }
     let (task_sender, task_receiver) = channel::<Task<'_>>();
     let (done_sender, done_receiver) = channel();
     let tasks = &Mutex::new(task_receiver);
@@ -102,13 +133,7 @@ pub fn read(
                         && sent - n < IN_FLIGHT_FILES * engine.config.threads))
             {
                 in_flight += todo[sent].size;
-                let task = Task {
-                    n: sent,
-                    path: &paths[sent],
-                    absolute: &todo[sent].absolute,
-                    before: hashes[sent].as_deref(),
-                };
-                task_sender.send(task).map_err(|_| Fault::failed("a reading thread has died"))?;
+                task_sender.send(task(sent)).map_err(|_| Fault::failed("a reading thread has died"))?;
                 sent += 1;
             }
             let finished = loop {
@@ -119,14 +144,7 @@ pub fn read(
                 waiting.insert(m, finished);
             };
             in_flight -= todo[n].size;
-            if engine.interrupted() {
-                return Err(Fault::interrupted());
-            }
-            let record = &mut records[todo[n].record];
-            if let Some(reason) = add(builder, record, before[n].take(), finished)? {
-                failed.push((record.root, record.path.clone(), reason));
-            }
-            on_event(Event::Progress { stage: Stage::Bm25, done: n as u64 + 1, total });
+            take(n, finished, on_event)?;
         }
         Ok(())
     })
@@ -219,13 +237,19 @@ impl Reader<'_> {
                 Err(_) => return,
             };
             let Ok(task) = task else { return };
-            // One file that trips a parser must not stop the others.
-            let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.finish(&task, &mut extractor)));
-            let finished = caught.unwrap_or_else(|_| Err("reading it failed inside rag, which is a bug".to_owned()));
-            if done.send((task.n, finished)).is_err() {
+            if done.send((task.n, self.caught(&task, &mut extractor))).is_err() {
                 return;
             }
         }
+    }
+
+    /// One file that trips a parser must not stop the others.
+    fn caught(&self, task: &Task<'_>, extractor: &mut Extractor<'_>) -> std::result::Result<Finished, String> {
+        if let Some(reason) = task.set_aside {
+            return Err(reason.to_owned());
+        }
+        let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.finish(task, extractor)));
+        caught.unwrap_or_else(|_| Err("reading it failed inside rag, which is a bug".to_owned()))
     }
 
     fn finish(&self, task: &Task<'_>, extractor: &mut Extractor<'_>) -> std::result::Result<Finished, String> {

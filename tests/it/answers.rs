@@ -45,6 +45,7 @@ impl World {
             exclude: Vec::new(),
             no_cache: false,
             wait: Duration::ZERO,
+            ..ingest::Request::default()
         };
         ingest::run(&self.engine, &request, &mut |_| {}).expect("an ingest");
     }

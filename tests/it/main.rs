@@ -42,6 +42,8 @@ mod golden;
 mod index;
 // `rag ingest`.
 mod ingest;
+// `rag jobs` and the workers.
+mod jobs;
 // Chats with a scripted server.
 mod llm;
 // `rag model`.

@@ -98,7 +98,7 @@ fn a_frozen_data_directory_is_searched_without_a_trace() {
 
     sandbox.write("docs/new.md", "# New\n\nSomething else.\n");
     let data = sandbox.data().display().to_string();
-    bound.rag(&sandbox, &["ingest", "--dir", "docs"]).exits(1).says("data/indexes").says("ermission denied");
+    bound.rag(&sandbox, &["ingest", "--dir", "docs"]).exits(1).says("data/jobs").says("ermission denied");
     bound.rag(&sandbox, &["index", "remove"]).exits(1).says("data/indexes");
     assert_eq!(listing(&sandbox.data()), listed, "something was written to {data}");
     thaw(&sandbox.data());
@@ -112,7 +112,7 @@ fn where_nothing_may_be_made_ingest_says_so() {
     let Some(bound) = Bound::new(&sandbox) else { return };
     let _ = bound.rag(&sandbox, &["doctor"]);
     chmod(sandbox.path(), 0o555);
-    bound.rag(&sandbox, &["ingest", "--dir", "docs"]).exits(1).says("cannot create data/indexes");
+    bound.rag(&sandbox, &["ingest", "--dir", "docs"]).exits(1).says("cannot create data/jobs");
     let asked = bound.rag(&sandbox, &["search", "boat"]).exits(1).says("there is no index named `default`");
     assert!(asked.stdout.is_empty());
     chmod(sandbox.path(), 0o755);
@@ -184,6 +184,6 @@ fn an_index_of_somebody_else_is_refused_by_name() {
     sandbox.ingest();
     chmod(&sandbox.data().join("indexes"), 0o000);
     bound.rag(&sandbox, &["search", "boat"]).exits(1).says("data/indexes").says("ermission denied");
-    bound.rag(&sandbox, &["ingest", "--dir", "docs"]).exits(1).says("data/indexes").says("ermission denied");
+    bound.rag(&sandbox, &["ingest", "--dir", "docs"]).exits(1).says("data/jobs").says("ermission denied");
     chmod(&sandbox.data().join("indexes"), 0o755);
 }

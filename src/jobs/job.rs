@@ -1,0 +1,350 @@
+//! What a job is, and what each line of the log makes of it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::error::Kind;
+
+/// A file that was being read when the process died so often is left out.
+pub const FILE_TRIES: u32 = 3;
+
+/// No job waits longer than this for its next try, in milliseconds.
+const MOST_BACKOFF_MS: u64 = 60_000;
+
+/// What to do, and how badly.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Spec {
+    pub work: Work,
+    pub priority: Priority,
+    /// Jobs that must have succeeded before.
+    pub after: Vec<String>,
+    /// Tries before the job counts as failed.
+    pub max_attempts: u32,
+    /// Wait before the second try; doubled for each further one, up to a minute.
+    pub backoff_ms: u64,
+}
+
+impl Spec {
+    /// A job of normal priority with three tries, a second apart and more.
+    pub fn new(work: Work) -> Self {
+        Self { work, priority: Priority::Normal, after: Vec::new(), max_attempts: 3, backoff_ms: 1000 }
+    }
+}
+
+/// The kinds of work.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Work {
+    Ingest(IngestSpec),
+}
+
+/// An ingest, as it was asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IngestSpec {
+    /// Name of the index.
+    pub index: String,
+    pub model: String,
+    /// Where relative folders begin.
+    pub cwd: String,
+    /// Folders, as typed.
+    pub dirs: Vec<String>,
+    pub include: Vec<String>,
+    pub exclude: Vec<String>,
+    pub no_cache: bool,
+    /// Seconds to wait for another writer.
+    pub wait_s: u64,
+    /// Threads; `None` leaves them to whoever runs the job.
+    pub threads: Option<usize>,
+}
+
+/// Which of two waiting jobs goes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Priority {
+    Critical,
+    High,
+    Normal,
+    Low,
+    Background,
+}
+
+impl Priority {
+    pub const ALL: [Self; 5] = [Self::Critical, Self::High, Self::Normal, Self::Low, Self::Background];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Critical => "critical",
+            Self::High => "high",
+            Self::Normal => "normal",
+            Self::Low => "low",
+            Self::Background => "background",
+        }
+    }
+}
+
+/// Where a job stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    Queued,
+    Running,
+    Succeeded,
+    Failed,
+    Cancelled,
+}
+
+impl State {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
+    }
+}
+
+/// How far a job is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    pub stage: String,
+    /// Of the whole, in 0..=1.
+    pub share: f64,
+    /// Units of the stage.
+    pub done: u64,
+    /// 0 while it is not known.
+    pub total: u64,
+    pub message: String,
+    /// Seconds left in this stage, once there is a rate.
+    pub eta_s: Option<u64>,
+}
+
+/// Why a job failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reason {
+    /// [`Kind`] by name.
+    kind: String,
+    pub message: String,
+    pub hint: Option<String>,
+}
+
+/// The kinds that a job can fail with; an interruption is no failure.
+const KINDS: [(Kind, &str); 5] = [
+    (Kind::Failed, "failed"),
+    (Kind::Usage, "usage"),
+    (Kind::Damaged, "damaged"),
+    (Kind::Busy, "busy"),
+    (Kind::Outside, "outside"),
+];
+
+impl Reason {
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        let name = KINDS.iter().find(|(known, _)| *known == kind).map_or("failed", |(_, name)| name);
+        Self { kind: name.to_owned(), message: message.into(), hint: None }
+    }
+
+    pub fn kind(&self) -> Kind {
+        KINDS.iter().find(|(_, name)| *name == self.kind).map_or(Kind::Failed, |(kind, _)| *kind)
+    }
+}
+
+/// How a try ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "as", rename_all = "snake_case")]
+pub enum End {
+    /// `result` is what came of it, for people and scripts.
+    Succeeded {
+        result: Value,
+    },
+    /// `final` when another try cannot help.
+    Failed {
+        reason: Reason,
+        is_final: bool,
+    },
+    Cancelled,
+    /// The worker was asked to stop; the try does not count.
+    PutBack,
+}
+
+/// One line of the log.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum Event {
+    Submitted {
+        spec: Box<Spec>,
+    },
+    Started {
+        pid: u32,
+    },
+    Progress {
+        progress: Progress,
+    },
+    CancelAsked,
+    /// The process died, while reading `file` if that is known.
+    Died {
+        file: Option<String>,
+    },
+    Ended {
+        end: End,
+    },
+    Retried,
+    /// All there was of a job when the log was rewritten.
+    Kept {
+        job: Box<Job>,
+    },
+}
+
+/// A job as the log tells it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Job {
+    pub id: String,
+    /// Jobs were submitted in this order.
+    pub order: u64,
+    pub spec: Spec,
+    pub state: State,
+    /// Unix milliseconds, as all times here.
+    pub created_ms: u64,
+    pub started_ms: Option<u64>,
+    pub ended_ms: Option<u64>,
+    /// No earlier try than this.
+    pub ready_ms: u64,
+    /// Process of the last try.
+    pub pid: Option<u32>,
+    /// How often it was begun.
+    pub attempts: u32,
+    /// Tries that count against [`Spec::max_attempts`].
+    pub tries: u32,
+    pub cancel_asked: bool,
+    /// A process died over it: files are to be read one after another, each named before.
+    pub careful: bool,
+    /// Files that were being read when a process died, with how often.
+    pub files: BTreeMap<String, u32>,
+    pub progress: Progress,
+    pub reason: Option<Reason>,
+    pub result: Option<Value>,
+}
+
+impl Job {
+    fn new(id: &str, order: u64, spec: Spec, at: u64) -> Self {
+        Self {
+            id: id.to_owned(),
+            order,
+            spec,
+            state: State::Queued,
+            created_ms: at,
+            started_ms: None,
+            ended_ms: None,
+            ready_ms: at,
+            pid: None,
+            attempts: 0,
+            tries: 0,
+            cancel_asked: false,
+            careful: false,
+            files: BTreeMap::new(),
+            progress: Progress::default(),
+            reason: None,
+            result: None,
+        }
+    }
+
+    /// Files that no further try should read.
+    pub fn set_aside(&self) -> impl Iterator<Item = &str> {
+        self.files.iter().filter(|(_, n)| **n >= FILE_TRIES).map(|(file, _)| file.as_str())
+    }
+
+    /// Milliseconds before the next try: 1, 2, 4, ... times [`Spec::backoff_ms`].
+    fn backoff_ms(&self) -> u64 {
+        let doublings = self.attempts.saturating_sub(1).min(16);
+        self.spec.backoff_ms.saturating_mul(1 << doublings).min(MOST_BACKOFF_MS)
+    }
+
+    fn end(&mut self, state: State, at: u64) {
+        (self.state, self.ended_ms) = (state, Some(at));
+    }
+
+    /// Another try, unless this was the last one.
+    fn again(&mut self, reason: Reason, is_final: bool, at: u64) {
+        self.reason = Some(reason);
+        if self.cancel_asked {
+            self.end(State::Cancelled, at);
+        } else if is_final || self.tries >= self.spec.max_attempts {
+            self.end(State::Failed, at);
+        } else {
+            (self.state, self.ready_ms) = (State::Queued, at.saturating_add(self.backoff_ms()));
+        }
+    }
+
+    fn died(&mut self, file: Option<String>, at: u64) {
+        self.careful = true;
+        let reason = match file {
+            Some(file) => {
+                let reason = format!("the process ended while reading {file}");
+                *self.files.entry(file).or_default() += 1;
+                reason
+            }
+            None => {
+                self.tries += 1;
+                "the process ended without a word".to_owned()
+            }
+        };
+        self.again(Reason::new(Kind::Failed, reason), false, at);
+    }
+
+    fn ended(&mut self, end: End, at: u64) {
+        match end {
+            End::Succeeded { result } => {
+                (self.result, self.reason, self.progress.share, self.progress.eta_s) = (Some(result), None, 1.0, None);
+                self.end(State::Succeeded, at);
+            }
+            End::Failed { reason, is_final } => {
+                self.tries += 1;
+                self.again(reason, is_final, at);
+            }
+            End::Cancelled => self.end(State::Cancelled, at),
+            End::PutBack => self.state = State::Queued,
+        }
+    }
+}
+
+/// All jobs by id.
+pub type Table = BTreeMap<String, Job>;
+
+/// What `event` makes of the jobs. False for a line that makes no sense there.
+pub fn apply(jobs: &mut Table, id: &str, at: u64, event: Event) -> bool {
+    let next = || jobs.values().map(|job| job.order + 1).max().unwrap_or_default();
+    let job = match event {
+        Event::Submitted { spec } => {
+            let job = Job::new(id, next(), *spec, at);
+            return jobs.insert(id.to_owned(), job).is_none();
+        }
+        Event::Kept { job } => return job.id == id && jobs.insert(id.to_owned(), *job).is_none(),
+        _ => match jobs.get_mut(id) {
+            Some(job) => job,
+            None => return false,
+        },
+    };
+    match event {
+        Event::Started { pid } => {
+            (job.state, job.started_ms, job.ended_ms, job.pid) = (State::Running, Some(at), None, Some(pid));
+            (job.attempts, job.progress) = (job.attempts + 1, Progress::default());
+        }
+        Event::Progress { progress } => job.progress = progress,
+        Event::CancelAsked if job.state == State::Queued => job.end(State::Cancelled, at),
+        Event::CancelAsked => job.cancel_asked = true,
+        Event::Died { file } => job.died(file, at),
+        Event::Ended { end } => job.ended(end, at),
+        Event::Retried => {
+            (job.state, job.ended_ms, job.ready_ms) = (State::Queued, None, at);
+            (job.tries, job.cancel_asked, job.reason) = (0, false, None);
+        }
+        Event::Submitted { .. } | Event::Kept { .. } => return false,
+    }
+    true
+}

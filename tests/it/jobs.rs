@@ -1,0 +1,336 @@
+//! `rag jobs`, `rag ingest --detach` and the workers: killed, raced, cancelled, poisoned.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{Command, Stdio};
+
+use rag::engine::Engine;
+use rag::jobs::{IngestSpec, Spec, State, Work};
+use serde_json::Value;
+
+use crate::fixtures::{error_of, files_below};
+use crate::support::{Run, Sandbox};
+use crate::tools::{bytes_embedded, engine, generations, has_tool, leftovers, paths, signal, wait_for};
+
+/// Enough to embed that a worker is still at it when it is noticed.
+const MANY: usize = 150;
+
+fn write_many(sandbox: &Sandbox) {
+    for n in 0..MANY {
+        let text = format!("# Entry {n}\n\nOn day {n} the keeper counted {} gulls and {} boats.\n", n * 3, n + 11);
+        sandbox.write(&format!("docs/entry-{n}.md"), text);
+    }
+}
+
+fn small() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.write("docs/boat.md", "# Boat\n\nThe blue boat carries nine sailors.\n");
+    sandbox
+}
+
+/// Queues an ingest of `docs/` into `index` for whatever worker comes.
+fn submit(sandbox: &Sandbox, engine: &Engine, index: &str, max_attempts: u32) -> String {
+    let work = Work::Ingest(IngestSpec {
+        index: index.to_owned(),
+        model: engine.config.model.clone(),
+        cwd: sandbox.path().to_str().unwrap().to_owned(),
+        dirs: vec!["docs".to_owned()],
+        threads: Some(1),
+        ..IngestSpec::default()
+    });
+    rag::work::submit(engine, Spec { max_attempts, backoff_ms: 1, ..Spec::new(work) }).unwrap()
+}
+
+fn show(sandbox: &Sandbox, id: &str) -> Value {
+    sandbox.rag(["jobs", "show", id, "--json"]).ok().json()
+}
+
+fn list(sandbox: &Sandbox) -> Vec<Value> {
+    let jobs = sandbox.rag(["jobs", "list", "--json"]).ok().json();
+    jobs["jobs"].as_array().unwrap().clone()
+}
+
+fn detach(sandbox: &Sandbox, args: &[&str]) -> String {
+    let args = [&["ingest", "--dir", "docs", "--detach", "--threads", "1"], args].concat();
+    sandbox.rag(args).ok().stdout.trim().to_owned()
+}
+
+/// Workers go when there is nothing left; the sandbox must not vanish under them.
+fn wait_for_workers(sandbox: &Sandbox) {
+    let jobs = sandbox.data().join("jobs");
+    wait_for("the workers' end", || {
+        let left = files_below(&jobs).into_iter().any(|name| name.starts_with("worker-"));
+        (!left).then_some(())
+    });
+}
+
+#[test]
+fn an_ingest_is_a_job_that_is_remembered() {
+    let sandbox = small();
+    assert_eq!(list(&sandbox), [Value::Null; 0]);
+    sandbox.rag(["jobs", "list"]).ok().says("there are no jobs");
+    // What makes no sense is no job.
+    sandbox.rag(["ingest", "--dir", "nowhere"]).exits(2);
+    sandbox.rag(["ingest", "--dir", "nowhere", "--detach"]).exits(2).says("there is no folder nowhere");
+    sandbox.rag(["ingest", "--dir", "docs", "--detach", "--after", "abc"]).exits(2).says("there is no job `abc`");
+    sandbox.rag(["ingest", "--dir", "docs", "--priority", "low"]).exits(2);
+    assert_eq!(list(&sandbox), [Value::Null; 0]);
+
+    let summary = sandbox.ingest();
+    let id = summary["job_id"].as_str().unwrap();
+    assert!(id.len() == 32 && id.chars().all(|c| c.is_ascii_hexdigit()));
+    let job = show(&sandbox, id);
+    assert_eq!(
+        (&job["state"], &job["index"], &job["dirs"][0]),
+        (&"succeeded".into(), &"default".into(), &"docs".into())
+    );
+    assert_eq!((&job["progress"]["share"], &job["attempts"]), (&1.0.into(), &1.into()));
+    assert_eq!(job["result"]["corpus_id"], summary["corpus_id"]);
+    sandbox.rag(["jobs", "list"]).ok().prints(id).prints("succeeded").prints("100 %");
+    sandbox.rag(["jobs", "show", &id[..6]]).ok().prints("succeeded");
+    sandbox.rag(["jobs", "show", id, "--follow"]).ok();
+    for verb in ["cancel", "retry"] {
+        sandbox.rag(["jobs", verb, id]).exits(2).says("succeeded");
+    }
+    sandbox.rag(["jobs", "show", "none"]).exits(2).says("there is no job `none`");
+
+    // Old jobs are no longer shown, and then gone.
+    assert_eq!(sandbox.rag(["jobs", "clean", "--json"]).ok().json()["removed"], 0);
+    let mut command = sandbox.command(["jobs", "list", "--json"]);
+    let shown = Run::of(command.env("RAG_JOBS_KEEP_HOURS", "0")).ok().json();
+    assert_eq!(shown["jobs"], Value::Array(Vec::new()));
+    assert_eq!(sandbox.rag(["jobs", "clean", "--older-than", "0", "--json"]).ok().json()["removed"], 1);
+    assert_eq!(list(&sandbox), [Value::Null; 0]);
+}
+
+#[test]
+fn a_detached_ingest_comes_back_at_once_and_ends_well() {
+    let sandbox = Sandbox::new();
+    write_many(&sandbox);
+    let first = detach(&sandbox, &[]);
+    let job = show(&sandbox, &first);
+    assert!(matches!(job["state"].as_str(), Some("queued" | "running")), "{job:#}");
+    // The second waits for the first, whatever its priority.
+    let second = detach(&sandbox, &["--after", &first, "--priority", "critical", "--index", "other"]);
+    let followed = sandbox.rag(["jobs", "show", &second, "--follow", "--json"]).ok().json();
+    assert_eq!((&followed["state"], &followed["priority"]), (&"succeeded".into(), &"critical".into()));
+    let job = show(&sandbox, &first);
+    assert_eq!((&job["state"], &job["attempts"]), (&"succeeded".into(), &1.into()));
+    assert!(job["ended"].as_f64() <= followed["started"].as_f64(), "{job:#}\n{followed:#}");
+    assert_eq!(sandbox.rag(["search", "gulls and boats", "--json"]).ok().json()["hits"].as_array().unwrap().len(), 10);
+    wait_for_workers(&sandbox);
+    // Paths are shown as they were typed, wherever the worker was.
+    let hits = sandbox.rag(["search", "gulls", "--json"]).ok().json();
+    assert_eq!(hits["hits"][0]["root"], "docs");
+    // Progress went through the stages and was told.
+    let log = std::fs::read_to_string(sandbox.data().join("jobs/jobs.jsonl")).unwrap();
+    assert!(log.contains("\"stage\":\"vectors\""), "{log}");
+}
+
+/// The worker dies as soon as it has the job, while it reads and while it embeds; once with its parent.
+#[test]
+fn a_job_whose_worker_is_killed_goes_on() {
+    let sandbox = Sandbox::new();
+    write_many(&sandbox);
+    let engine = engine(&sandbox);
+    let id = submit(&sandbox, &engine, "default", 9);
+    let mut parent = sandbox.spawn(["jobs", "run"]);
+    let moments = ["running", "building", "vectors"];
+    for (n, moment) in moments.into_iter().enumerate() {
+        let pid = wait_for(moment, || {
+            let job = engine.jobs.get(&id, engine.now_ms()).unwrap();
+            assert!(!job.state.is_over(), "{moment}: {job:?}");
+            let is_running = job.state == State::Running && job.attempts as usize == n + 1;
+            let reached = match moment {
+                "running" => true,
+                "building" => generations(&sandbox.data()).iter().any(|name| name.starts_with(".building-")),
+                _ => bytes_embedded(&sandbox.data()) > 5 * 384 * 4,
+            };
+            job.pid.filter(|_| is_running && reached)
+        });
+        if moment == "building" {
+            parent.kill().unwrap();
+            assert_eq!(parent.wait().unwrap().signal(), Some(9));
+        }
+        signal(pid, "KILL");
+        if moment == "building" {
+            parent = sandbox.spawn(["jobs", "run"]);
+        }
+    }
+    let output = parent.wait_with_output().unwrap();
+    Run::from_output(&output, "jobs run".into()).ok();
+    let job = show(&sandbox, &id);
+    assert_eq!((&job["state"], &job["attempts"]), (&"succeeded".into(), &4.into()), "{job:#}");
+    assert_eq!(job["result"]["n_failed"], 0);
+    assert_eq!(leftovers(&sandbox.data()), [""; 0]);
+    let twin = sandbox.rag(["ingest", "--dir", "docs", "--json", "--data-dir", "twin"]).ok().json();
+    assert_eq!(job["result"]["corpus_id"], twin["corpus_id"]);
+    let traces: Vec<String> =
+        files_below(&sandbox.data().join("jobs")).into_iter().filter(|f| f.contains(&id)).collect();
+    assert_eq!(traces, [""; 0]);
+}
+
+/// A command that is killed is not gone on with behind the user's back, but can be.
+#[test]
+fn a_killed_command_is_a_failed_job_that_can_be_tried_again() {
+    let sandbox = Sandbox::new();
+    write_many(&sandbox);
+    let mut child = sandbox.spawn(["ingest", "--dir", "docs", "--threads", "1"]);
+    wait_for("vectors", || (bytes_embedded(&sandbox.data()) > 0).then_some(()));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    sandbox.rag(["jobs", "run"]).ok();
+    let job = &list(&sandbox)[0];
+    assert_eq!((&job["state"], &job["reason"]), (&"failed".into(), &"the process ended without a word".into()));
+    let id = job["id"].as_str().unwrap();
+    sandbox.rag(["jobs", "show", id, "--follow"]).exits(1).says("ended without a word");
+    sandbox.rag(["jobs", "retry", id]).ok();
+    sandbox.rag(["jobs", "show", id, "--follow"]).ok();
+    wait_for_workers(&sandbox);
+    assert_eq!(sandbox.ingest()["committed"], false);
+}
+
+#[test]
+fn a_running_job_can_be_cancelled_and_tried_again() {
+    let sandbox = Sandbox::new();
+    write_many(&sandbox);
+    let id = detach(&sandbox, &[]);
+    let waiting = detach(&sandbox, &["--after", &id]);
+    wait_for("vectors", || (bytes_embedded(&sandbox.data()) > 0).then_some(()));
+    sandbox.rag(["jobs", "cancel", &id]).ok().says("asked to stop");
+    sandbox.rag(["jobs", "show", &id, "--follow"]).exits(130).prints("cancelled");
+    sandbox.rag(["jobs", "show", &waiting, "--follow"]).exits(1).says(&id);
+    wait_for_workers(&sandbox);
+    assert_eq!((generations(&sandbox.data()).len(), leftovers(&sandbox.data()).len()), (0, 0));
+    sandbox.rag(["jobs", "retry", &id]).ok();
+    sandbox.rag(["jobs", "show", &id, "--follow"]).ok();
+    wait_for_workers(&sandbox);
+    assert_eq!(sandbox.ingest()["committed"], false);
+}
+
+#[test]
+fn workers_race_and_no_job_runs_twice() {
+    let sandbox = small();
+    let engine = engine(&sandbox);
+    let ids: Vec<String> = (0..5).map(|n| submit(&sandbox, &engine, &format!("index-{n}"), 3)).collect();
+    let workers: Vec<_> = (0..3).map(|_| sandbox.spawn(["jobs", "run"])).collect();
+    for worker in workers {
+        Run::from_output(&worker.wait_with_output().unwrap(), "jobs run".into()).ok();
+    }
+    for id in &ids {
+        let job = show(&sandbox, id);
+        assert_eq!((&job["state"], &job["attempts"]), (&"succeeded".into(), &1.into()), "{job:#}");
+    }
+    // At any time at most so many were running.
+    let log = std::fs::read_to_string(sandbox.data().join("jobs/jobs.jsonl")).unwrap();
+    let (mut running, mut most) = (0, 0);
+    for line in log.lines() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        match line["event"]["is"].as_str().unwrap() {
+            "started" => running += 1,
+            "ended" => running -= 1,
+            _ => {}
+        }
+        most = most.max(running);
+    }
+    assert!((1..=2).contains(&most) && running == 0, "{most} ran at once");
+}
+
+/// A job that can never work ends with its reason and exit code, at once.
+#[test]
+fn a_hopeless_job_is_not_tried_again() {
+    let sandbox = small();
+    let engine = engine(&sandbox);
+    let id = submit(&sandbox, &engine, "default", 3);
+    std::fs::rename(sandbox.path().join("docs"), sandbox.path().join("gone")).unwrap();
+    sandbox.rag(["jobs", "run"]).ok().says("there is no folder docs");
+    let run = sandbox.rag(["jobs", "show", &id, "--follow", "--json"]).exits(2);
+    assert_eq!(error_of(&run)["message"], "there is no folder docs");
+    let job = show(&sandbox, &id);
+    assert_eq!((&job["state"], &job["attempts"]), (&"failed".into(), &1.into()));
+}
+
+/// A file over which the process dies, three times after it was suspected, is left out; all others are indexed.
+#[test]
+fn a_poison_file_is_left_out_and_the_job_goes_on() {
+    if !has_tool("strace", &["-f", "-o", "/dev/null", "true"]) {
+        return;
+    }
+    let sandbox = small();
+    let poison = sandbox.write("docs/poison.md", "# Poison\n\nWhoever reads this ends.\n").canonicalize().unwrap();
+    sandbox.write("docs/tea.md", "# Tea\n\nGreen tea wants water below the boil.\n");
+    let engine = engine(&sandbox);
+    let id = submit(&sandbox, &engine, "default", 3);
+    let rag = sandbox.command(["jobs", "run"]);
+    let mut command = Command::new("strace");
+    command.args(["-f", "-o"]).arg(sandbox.path().join("trace")).arg("-P").arg(&poison);
+    command.args(["-e", "trace=open,openat", "-e", "inject=open,openat:signal=SIGKILL"]).arg(rag.get_program());
+    command.args(rag.get_args()).current_dir(sandbox.path()).env_clear().stdin(Stdio::null());
+    command.envs(rag.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    Run::of(&mut command).ok();
+    let job = show(&sandbox, &id);
+    assert_eq!((&job["state"], &job["attempts"]), (&"succeeded".into(), &5.into()), "{job:#}");
+    assert_eq!(job["files_set_aside"][0], poison.to_str().unwrap());
+    let failed = &job["result"]["failed"][0];
+    assert_eq!(failed["path"], "docs/poison.md");
+    assert_eq!(failed["reason"], "reading it ended the process 3 times");
+    sandbox.rag(["jobs", "show", &id, "--follow"]).exits(4);
+    let mut found = paths(&sandbox.rag(["search", "boat tea", "--json"]).ok().json());
+    found.sort();
+    assert_eq!(found, ["boat.md", "tea.md"]);
+}
+
+#[test]
+fn a_damaged_or_newer_log_is_refused_and_left_alone() {
+    let sandbox = small();
+    sandbox.ingest();
+    sandbox.rag(["ingest", "--dir", "docs"]).ok();
+    let path = sandbox.data().join("jobs/jobs.jsonl");
+    let whole = std::fs::read_to_string(&path).unwrap();
+    let second = whole.lines().next().unwrap().len() + 1;
+    let damaged = [&whole[..second + 30], "~", &whole[second + 31..]].concat();
+    let newer = whole.replacen("{\"v\":1", "{\"v\":9", 1);
+    for (text, code, says) in [(damaged, 5, "jobs.jsonl:2"), (newer, 1, "newer version")] {
+        std::fs::write(&path, &text).unwrap();
+        for args in [
+            &["jobs", "list"][..],
+            &["jobs", "run"],
+            &["jobs", "clean"],
+            &["ingest", "--dir", "docs"],
+            &["ingest", "--dir", "docs", "--detach"],
+        ] {
+            sandbox.rag(args).exits(code).says(says).says("hint");
+        }
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+        // Nothing but jobs depends on it.
+        sandbox.rag(["search", "boat"]).ok();
+    }
+    // A torn last line is what a power cut leaves.
+    std::fs::write(&path, format!("{whole}{{\"v\":1,\"seq\":")).unwrap();
+    assert_eq!(list(&sandbox).len(), 2);
+    sandbox.ingest();
+    assert_eq!(list(&sandbox).len(), 3);
+}
+
+#[test]
+fn jobs_are_the_users_alone() {
+    let sandbox = small();
+    let rag = sandbox.command([""; 0]);
+    let mut command = Command::new("sh");
+    let script = "umask 000; \"$0\" ingest --dir docs -q && id=$(\"$0\" ingest --dir docs --detach) && \
+                  \"$0\" jobs show $id --follow && exec \"$0\" jobs clean --older-than 1";
+    command.args(["-c", script]).arg(rag.get_program()).current_dir(sandbox.path()).env_clear();
+    command.envs(rag.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    Run::of(&mut command).ok();
+    wait_for_workers(&sandbox);
+    let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    let jobs = sandbox.data().join("jobs");
+    assert_eq!(mode(&jobs), 0o700);
+    let files = files_below(&jobs);
+    for name in ["jobs.jsonl", "worker.log"] {
+        assert!(files.iter().any(|file| file == name), "{files:?}");
+    }
+    for file in files {
+        assert_eq!(mode(&jobs.join(&file)), 0o600, "{file}");
+    }
+}
