@@ -40,6 +40,7 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
             [CompletionResult]::new('chat', 'chat', [CompletionResultType]::ParameterValue, 'Ask one question after another')
             [CompletionResult]::new('sessions', 'sessions', [CompletionResultType]::ParameterValue, 'Show, export or remove conversations')
             [CompletionResult]::new('index', 'index', [CompletionResultType]::ParameterValue, 'List, check, move and remove indexes')
+            [CompletionResult]::new('documents', 'documents', [CompletionResultType]::ParameterValue, 'List, show and remove documents of an index')
             [CompletionResult]::new('cache', 'cache', [CompletionResultType]::ParameterValue, 'Show, empty or fill the caches')
             [CompletionResult]::new('model', 'model', [CompletionResultType]::ParameterValue, 'List, check and add embedding models')
             [CompletionResult]::new('eval', 'eval', [CompletionResultType]::ParameterValue, 'Measure retrieval on questions with known answers')
@@ -208,6 +209,7 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
         'rag;search' {
             [CompletionResult]::new('-k', '-k', [CompletionResultType]::ParameterName, 'Number of passages [default: 10]')
             [CompletionResult]::new('--mode', '--mode', [CompletionResultType]::ParameterName, 'Which legs to use [default: hybrid]')
+            [CompletionResult]::new('--filter', '--filter', [CompletionResultType]::ParameterName, 'Only documents that match, as in `type:markdown and not path:drafts/**`')
             [CompletionResult]::new('--rerank', '--rerank', [CompletionResultType]::ParameterName, 'Look again at the best N passages, token by token [N: 40, default: no second look]')
             [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'Folder of models, indexes and caches [default: data]')
             [CompletionResult]::new('--index', '--index', [CompletionResultType]::ParameterName, 'Index to work on [default: default]')
@@ -228,6 +230,7 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
             [CompletionResult]::new('--session', '--session', [CompletionResultType]::ParameterName, 'Begin the conversation of this name, or go on with it')
             [CompletionResult]::new('-k', '-k', [CompletionResultType]::ParameterName, 'Passages to consider [default: 10]')
             [CompletionResult]::new('--mode', '--mode', [CompletionResultType]::ParameterName, 'Which legs to use [default: hybrid]')
+            [CompletionResult]::new('--filter', '--filter', [CompletionResultType]::ParameterName, 'Only documents that match, as in `type:markdown and not path:drafts/**`')
             [CompletionResult]::new('--rerank', '--rerank', [CompletionResultType]::ParameterName, 'Look again at the best N passages, token by token [N: 40, default: no second look]')
             [CompletionResult]::new('--intent', '--intent', [CompletionResultType]::ParameterName, 'What kind of answer [default: told from the question]')
             [CompletionResult]::new('--max-words', '--max-words', [CompletionResultType]::ParameterName, 'Longest answer, in words [default: 60]')
@@ -252,6 +255,7 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
             [CompletionResult]::new('--session', '--session', [CompletionResultType]::ParameterName, 'Begin the conversation of this name, or go on with it')
             [CompletionResult]::new('-k', '-k', [CompletionResultType]::ParameterName, 'Passages to consider [default: 10]')
             [CompletionResult]::new('--mode', '--mode', [CompletionResultType]::ParameterName, 'Which legs to use [default: hybrid]')
+            [CompletionResult]::new('--filter', '--filter', [CompletionResultType]::ParameterName, 'Only documents that match, as in `type:markdown and not path:drafts/**`')
             [CompletionResult]::new('--rerank', '--rerank', [CompletionResultType]::ParameterName, 'Look again at the best N passages, token by token [N: 40, default: no second look]')
             [CompletionResult]::new('--intent', '--intent', [CompletionResultType]::ParameterName, 'What kind of answer [default: told from the question]')
             [CompletionResult]::new('--max-words', '--max-words', [CompletionResultType]::ParameterName, 'Longest answer, in words [default: 60]')
@@ -383,6 +387,8 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
             [CompletionResult]::new('verify', 'verify', [CompletionResultType]::ParameterValue, 'Check every byte of an index and name what is damaged')
             [CompletionResult]::new('save', 'save', [CompletionResultType]::ParameterValue, 'Write an index to one file')
             [CompletionResult]::new('load', 'load', [CompletionResultType]::ParameterValue, 'Read an index from a file, checking every byte first')
+            [CompletionResult]::new('rollback', 'rollback', [CompletionResultType]::ParameterValue, 'Go back to the generation before the present one, which stays to go forward to again')
+            [CompletionResult]::new('compact', 'compact', [CompletionResultType]::ParameterValue, 'Write an index anew without what removed documents left in its files')
             [CompletionResult]::new('remove', 'remove', [CompletionResultType]::ParameterValue, 'Remove an index; files that were indexed are not touched')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
             break
@@ -454,6 +460,32 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break
         }
+        'rag;index;rollback' {
+            [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'Folder of models, indexes and caches [default: data]')
+            [CompletionResult]::new('--index', '--index', [CompletionResultType]::ParameterName, 'Index to work on [default: default]')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour the output')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print results and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print results and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Print more')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Print more')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'rag;index;compact' {
+            [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'Folder of models, indexes and caches [default: data]')
+            [CompletionResult]::new('--index', '--index', [CompletionResultType]::ParameterName, 'Index to work on [default: default]')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour the output')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print results and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print results and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Print more')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Print more')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
         'rag;index;remove' {
             [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'Folder of models, indexes and caches [default: data]')
             [CompletionResult]::new('--index', '--index', [CompletionResultType]::ParameterName, 'Index to work on [default: default]')
@@ -473,6 +505,8 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
             [CompletionResult]::new('verify', 'verify', [CompletionResultType]::ParameterValue, 'Check every byte of an index and name what is damaged')
             [CompletionResult]::new('save', 'save', [CompletionResultType]::ParameterValue, 'Write an index to one file')
             [CompletionResult]::new('load', 'load', [CompletionResultType]::ParameterValue, 'Read an index from a file, checking every byte first')
+            [CompletionResult]::new('rollback', 'rollback', [CompletionResultType]::ParameterValue, 'Go back to the generation before the present one, which stays to go forward to again')
+            [CompletionResult]::new('compact', 'compact', [CompletionResultType]::ParameterValue, 'Write an index anew without what removed documents left in its files')
             [CompletionResult]::new('remove', 'remove', [CompletionResultType]::ParameterValue, 'Remove an index; files that were indexed are not touched')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
             break
@@ -492,10 +526,115 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
         'rag;index;help;load' {
             break
         }
+        'rag;index;help;rollback' {
+            break
+        }
+        'rag;index;help;compact' {
+            break
+        }
         'rag;index;help;remove' {
             break
         }
         'rag;index;help;help' {
+            break
+        }
+        'rag;documents' {
+            [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'Folder of models, indexes and caches [default: data]')
+            [CompletionResult]::new('--index', '--index', [CompletionResultType]::ParameterName, 'Index to work on [default: default]')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour the output')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print results and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print results and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Print more')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Print more')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List the documents')
+            [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'Show what is known of a document, and its passages')
+            [CompletionResult]::new('remove', 'remove', [CompletionResultType]::ParameterValue, 'Remove documents from the index for good; the files are not touched')
+            [CompletionResult]::new('restore', 'restore', [CompletionResultType]::ParameterValue, 'Let the next ingest take removed documents in again')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'rag;documents;list' {
+            [CompletionResult]::new('--filter', '--filter', [CompletionResultType]::ParameterName, 'Only those that match, as in `type:markdown and not path:drafts/**`')
+            [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'Folder of models, indexes and caches [default: data]')
+            [CompletionResult]::new('--index', '--index', [CompletionResultType]::ParameterName, 'Index to work on [default: default]')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour the output')
+            [CompletionResult]::new('--failed', '--failed', [CompletionResultType]::ParameterName, 'Files that could not be read, and why')
+            [CompletionResult]::new('--skipped', '--skipped', [CompletionResultType]::ParameterName, 'Files without text, and why')
+            [CompletionResult]::new('--removed', '--removed', [CompletionResultType]::ParameterName, 'Documents that `rag documents remove` keeps out')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print results and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print results and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Print more')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Print more')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'rag;documents;show' {
+            [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'Folder of models, indexes and caches [default: data]')
+            [CompletionResult]::new('--index', '--index', [CompletionResultType]::ParameterName, 'Index to work on [default: default]')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour the output')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print results and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print results and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Print more')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Print more')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'rag;documents;remove' {
+            [CompletionResult]::new('--wait', '--wait', [CompletionResultType]::ParameterName, 'Wait for another writer to finish')
+            [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'Folder of models, indexes and caches [default: data]')
+            [CompletionResult]::new('--index', '--index', [CompletionResultType]::ParameterName, 'Index to work on [default: default]')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour the output')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print results and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print results and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Print more')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Print more')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'rag;documents;restore' {
+            [CompletionResult]::new('--wait', '--wait', [CompletionResultType]::ParameterName, 'Wait for another writer to finish')
+            [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'Folder of models, indexes and caches [default: data]')
+            [CompletionResult]::new('--index', '--index', [CompletionResultType]::ParameterName, 'Index to work on [default: default]')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour the output')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print results and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print results and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Print more')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Print more')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'rag;documents;help' {
+            [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List the documents')
+            [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'Show what is known of a document, and its passages')
+            [CompletionResult]::new('remove', 'remove', [CompletionResultType]::ParameterValue, 'Remove documents from the index for good; the files are not touched')
+            [CompletionResult]::new('restore', 'restore', [CompletionResultType]::ParameterValue, 'Let the next ingest take removed documents in again')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'rag;documents;help;list' {
+            break
+        }
+        'rag;documents;help;show' {
+            break
+        }
+        'rag;documents;help;remove' {
+            break
+        }
+        'rag;documents;help;restore' {
+            break
+        }
+        'rag;documents;help;help' {
             break
         }
         'rag;cache' {
@@ -546,6 +685,7 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
         'rag;cache;warm' {
             [CompletionResult]::new('-k', '-k', [CompletionResultType]::ParameterName, 'Passages to consider [default: 10]')
             [CompletionResult]::new('--mode', '--mode', [CompletionResultType]::ParameterName, 'Which legs to use [default: hybrid]')
+            [CompletionResult]::new('--filter', '--filter', [CompletionResultType]::ParameterName, 'Only documents that match, as in `type:markdown and not path:drafts/**`')
             [CompletionResult]::new('--rerank', '--rerank', [CompletionResultType]::ParameterName, 'Look again at the best N passages, token by token [N: 40, default: no second look]')
             [CompletionResult]::new('--intent', '--intent', [CompletionResultType]::ParameterName, 'What kind of answer [default: told from the question]')
             [CompletionResult]::new('--max-words', '--max-words', [CompletionResultType]::ParameterName, 'Longest answer, in words [default: 60]')
@@ -561,8 +701,8 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print results and errors only')
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Print more')
             [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Print more')
-            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
-            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
         }
         'rag;cache;help' {
@@ -681,6 +821,7 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
             break
         }
         'rag;eval' {
+            [CompletionResult]::new('--filter', '--filter', [CompletionResultType]::ParameterName, 'Only documents that match, as in `type:markdown and not path:drafts/**`')
             [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'Folder of models, indexes and caches [default: data]')
             [CompletionResult]::new('--index', '--index', [CompletionResultType]::ParameterName, 'Index to work on [default: default]')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour the output')
@@ -740,6 +881,7 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
             [CompletionResult]::new('chat', 'chat', [CompletionResultType]::ParameterValue, 'Ask one question after another')
             [CompletionResult]::new('sessions', 'sessions', [CompletionResultType]::ParameterValue, 'Show, export or remove conversations')
             [CompletionResult]::new('index', 'index', [CompletionResultType]::ParameterValue, 'List, check, move and remove indexes')
+            [CompletionResult]::new('documents', 'documents', [CompletionResultType]::ParameterValue, 'List, show and remove documents of an index')
             [CompletionResult]::new('cache', 'cache', [CompletionResultType]::ParameterValue, 'Show, empty or fill the caches')
             [CompletionResult]::new('model', 'model', [CompletionResultType]::ParameterValue, 'List, check and add embedding models')
             [CompletionResult]::new('eval', 'eval', [CompletionResultType]::ParameterValue, 'Measure retrieval on questions with known answers')
@@ -813,6 +955,8 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
             [CompletionResult]::new('verify', 'verify', [CompletionResultType]::ParameterValue, 'Check every byte of an index and name what is damaged')
             [CompletionResult]::new('save', 'save', [CompletionResultType]::ParameterValue, 'Write an index to one file')
             [CompletionResult]::new('load', 'load', [CompletionResultType]::ParameterValue, 'Read an index from a file, checking every byte first')
+            [CompletionResult]::new('rollback', 'rollback', [CompletionResultType]::ParameterValue, 'Go back to the generation before the present one, which stays to go forward to again')
+            [CompletionResult]::new('compact', 'compact', [CompletionResultType]::ParameterValue, 'Write an index anew without what removed documents left in its files')
             [CompletionResult]::new('remove', 'remove', [CompletionResultType]::ParameterValue, 'Remove an index; files that were indexed are not touched')
             break
         }
@@ -831,7 +975,32 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
         'rag;help;index;load' {
             break
         }
+        'rag;help;index;rollback' {
+            break
+        }
+        'rag;help;index;compact' {
+            break
+        }
         'rag;help;index;remove' {
+            break
+        }
+        'rag;help;documents' {
+            [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List the documents')
+            [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'Show what is known of a document, and its passages')
+            [CompletionResult]::new('remove', 'remove', [CompletionResultType]::ParameterValue, 'Remove documents from the index for good; the files are not touched')
+            [CompletionResult]::new('restore', 'restore', [CompletionResultType]::ParameterValue, 'Let the next ingest take removed documents in again')
+            break
+        }
+        'rag;help;documents;list' {
+            break
+        }
+        'rag;help;documents;show' {
+            break
+        }
+        'rag;help;documents;remove' {
+            break
+        }
+        'rag;help;documents;restore' {
             break
         }
         'rag;help;cache' {

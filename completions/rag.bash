@@ -31,6 +31,9 @@ _rag() {
             rag,doctor)
                 cmd="rag__subcmd__doctor"
                 ;;
+            rag,documents)
+                cmd="rag__subcmd__documents"
+                ;;
             rag,eval)
                 cmd="rag__subcmd__eval"
                 ;;
@@ -82,6 +85,36 @@ _rag() {
             rag__subcmd__cache__subcmd__help,warm)
                 cmd="rag__subcmd__cache__subcmd__help__subcmd__warm"
                 ;;
+            rag__subcmd__documents,help)
+                cmd="rag__subcmd__documents__subcmd__help"
+                ;;
+            rag__subcmd__documents,list)
+                cmd="rag__subcmd__documents__subcmd__list"
+                ;;
+            rag__subcmd__documents,remove)
+                cmd="rag__subcmd__documents__subcmd__remove"
+                ;;
+            rag__subcmd__documents,restore)
+                cmd="rag__subcmd__documents__subcmd__restore"
+                ;;
+            rag__subcmd__documents,show)
+                cmd="rag__subcmd__documents__subcmd__show"
+                ;;
+            rag__subcmd__documents__subcmd__help,help)
+                cmd="rag__subcmd__documents__subcmd__help__subcmd__help"
+                ;;
+            rag__subcmd__documents__subcmd__help,list)
+                cmd="rag__subcmd__documents__subcmd__help__subcmd__list"
+                ;;
+            rag__subcmd__documents__subcmd__help,remove)
+                cmd="rag__subcmd__documents__subcmd__help__subcmd__remove"
+                ;;
+            rag__subcmd__documents__subcmd__help,restore)
+                cmd="rag__subcmd__documents__subcmd__help__subcmd__restore"
+                ;;
+            rag__subcmd__documents__subcmd__help,show)
+                cmd="rag__subcmd__documents__subcmd__help__subcmd__show"
+                ;;
             rag__subcmd__help,ask)
                 cmd="rag__subcmd__help__subcmd__ask"
                 ;;
@@ -96,6 +129,9 @@ _rag() {
                 ;;
             rag__subcmd__help,doctor)
                 cmd="rag__subcmd__help__subcmd__doctor"
+                ;;
+            rag__subcmd__help,documents)
+                cmd="rag__subcmd__help__subcmd__documents"
                 ;;
             rag__subcmd__help,eval)
                 cmd="rag__subcmd__help__subcmd__eval"
@@ -133,6 +169,21 @@ _rag() {
             rag__subcmd__help__subcmd__cache,warm)
                 cmd="rag__subcmd__help__subcmd__cache__subcmd__warm"
                 ;;
+            rag__subcmd__help__subcmd__documents,list)
+                cmd="rag__subcmd__help__subcmd__documents__subcmd__list"
+                ;;
+            rag__subcmd__help__subcmd__documents,remove)
+                cmd="rag__subcmd__help__subcmd__documents__subcmd__remove"
+                ;;
+            rag__subcmd__help__subcmd__documents,restore)
+                cmd="rag__subcmd__help__subcmd__documents__subcmd__restore"
+                ;;
+            rag__subcmd__help__subcmd__documents,show)
+                cmd="rag__subcmd__help__subcmd__documents__subcmd__show"
+                ;;
+            rag__subcmd__help__subcmd__index,compact)
+                cmd="rag__subcmd__help__subcmd__index__subcmd__compact"
+                ;;
             rag__subcmd__help__subcmd__index,list)
                 cmd="rag__subcmd__help__subcmd__index__subcmd__list"
                 ;;
@@ -141,6 +192,9 @@ _rag() {
                 ;;
             rag__subcmd__help__subcmd__index,remove)
                 cmd="rag__subcmd__help__subcmd__index__subcmd__remove"
+                ;;
+            rag__subcmd__help__subcmd__index,rollback)
+                cmd="rag__subcmd__help__subcmd__index__subcmd__rollback"
                 ;;
             rag__subcmd__help__subcmd__index,save)
                 cmd="rag__subcmd__help__subcmd__index__subcmd__save"
@@ -193,6 +247,9 @@ _rag() {
             rag__subcmd__help__subcmd__sessions,show)
                 cmd="rag__subcmd__help__subcmd__sessions__subcmd__show"
                 ;;
+            rag__subcmd__index,compact)
+                cmd="rag__subcmd__index__subcmd__compact"
+                ;;
             rag__subcmd__index,help)
                 cmd="rag__subcmd__index__subcmd__help"
                 ;;
@@ -205,6 +262,9 @@ _rag() {
             rag__subcmd__index,remove)
                 cmd="rag__subcmd__index__subcmd__remove"
                 ;;
+            rag__subcmd__index,rollback)
+                cmd="rag__subcmd__index__subcmd__rollback"
+                ;;
             rag__subcmd__index,save)
                 cmd="rag__subcmd__index__subcmd__save"
                 ;;
@@ -213,6 +273,9 @@ _rag() {
                 ;;
             rag__subcmd__index,verify)
                 cmd="rag__subcmd__index__subcmd__verify"
+                ;;
+            rag__subcmd__index__subcmd__help,compact)
+                cmd="rag__subcmd__index__subcmd__help__subcmd__compact"
                 ;;
             rag__subcmd__index__subcmd__help,help)
                 cmd="rag__subcmd__index__subcmd__help__subcmd__help"
@@ -225,6 +288,9 @@ _rag() {
                 ;;
             rag__subcmd__index__subcmd__help,remove)
                 cmd="rag__subcmd__index__subcmd__help__subcmd__remove"
+                ;;
+            rag__subcmd__index__subcmd__help,rollback)
+                cmd="rag__subcmd__index__subcmd__help__subcmd__rollback"
                 ;;
             rag__subcmd__index__subcmd__help,save)
                 cmd="rag__subcmd__index__subcmd__help__subcmd__save"
@@ -344,7 +410,7 @@ _rag() {
 
     case "${cmd}" in
         rag)
-            opts="-q -v -h -V --data-dir --index --json --quiet --verbose --color --help --version ingest jobs search ask chat sessions index cache model eval doctor completions man help"
+            opts="-q -v -h -V --data-dir --index --json --quiet --verbose --color --help --version ingest jobs search ask chat sessions index documents cache model eval doctor completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -370,7 +436,7 @@ _rag() {
             return 0
             ;;
         rag__subcmd__ask)
-            opts="-k -q -v -h --batch --session --continue --mode --rerank --intent --max-words --generator --fallback --no-cache --refresh --data-dir --index --json --quiet --verbose --color --help"
+            opts="-k -q -v -h --batch --session --continue --mode --filter --rerank --intent --max-words --generator --fallback --no-cache --refresh --data-dir --index --json --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -390,6 +456,10 @@ _rag() {
                     ;;
                 --mode)
                     COMPREPLY=($(compgen -W "hybrid lexical dense" -- "${cur}"))
+                    return 0
+                    ;;
+                --filter)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --rerank)
@@ -584,7 +654,7 @@ _rag() {
             return 0
             ;;
         rag__subcmd__cache__subcmd__warm)
-            opts="-k -q -v -h --mode --rerank --intent --max-words --generator --fallback --no-cache --refresh --data-dir --index --json --quiet --verbose --color --help"
+            opts="-k -q -v -h --mode --filter --rerank --intent --max-words --generator --fallback --no-cache --refresh --data-dir --index --json --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -596,6 +666,10 @@ _rag() {
                     ;;
                 --mode)
                     COMPREPLY=($(compgen -W "hybrid lexical dense" -- "${cur}"))
+                    return 0
+                    ;;
+                --filter)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --rerank)
@@ -638,7 +712,7 @@ _rag() {
             return 0
             ;;
         rag__subcmd__chat)
-            opts="-k -q -v -h --session --continue --mode --rerank --intent --max-words --generator --fallback --no-cache --refresh --data-dir --index --json --quiet --verbose --color --help"
+            opts="-k -q -v -h --session --continue --mode --filter --rerank --intent --max-words --generator --fallback --no-cache --refresh --data-dir --index --json --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -654,6 +728,10 @@ _rag() {
                     ;;
                 --mode)
                     COMPREPLY=($(compgen -W "hybrid lexical dense" -- "${cur}"))
+                    return 0
+                    ;;
+                --filter)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --rerank)
@@ -747,8 +825,8 @@ _rag() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        rag__subcmd__eval)
-            opts="-q -v -h --data-dir --index --json --quiet --verbose --color --help"
+        rag__subcmd__documents)
+            opts="-q -v -h --data-dir --index --json --quiet --verbose --color --help list show remove restore help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -773,8 +851,238 @@ _rag() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        rag__subcmd__documents__subcmd__help)
+            opts="list show remove restore help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__documents__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__documents__subcmd__help__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__documents__subcmd__help__subcmd__remove)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__documents__subcmd__help__subcmd__restore)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__documents__subcmd__help__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__documents__subcmd__list)
+            opts="-q -v -h --filter --failed --skipped --removed --data-dir --index --json --quiet --verbose --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --filter)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --data-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --index)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__documents__subcmd__remove)
+            opts="-q -v -h --wait --data-dir --index --json --quiet --verbose --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --wait)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --data-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --index)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__documents__subcmd__restore)
+            opts="-q -v -h --wait --data-dir --index --json --quiet --verbose --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --wait)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --data-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --index)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__documents__subcmd__show)
+            opts="-q -v -h --data-dir --index --json --quiet --verbose --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --data-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --index)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__eval)
+            opts="-q -v -h --filter --data-dir --index --json --quiet --verbose --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --filter)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --data-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --index)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         rag__subcmd__help)
-            opts="ingest jobs search ask chat sessions index cache model eval doctor completions man help"
+            opts="ingest jobs search ask chat sessions index documents cache model eval doctor completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -899,6 +1207,76 @@ _rag() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        rag__subcmd__help__subcmd__documents)
+            opts="list show remove restore"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__help__subcmd__documents__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__help__subcmd__documents__subcmd__remove)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__help__subcmd__documents__subcmd__restore)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__help__subcmd__documents__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         rag__subcmd__help__subcmd__eval)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -928,8 +1306,22 @@ _rag() {
             return 0
             ;;
         rag__subcmd__help__subcmd__index)
-            opts="list show verify save load remove"
+            opts="list show verify save load rollback compact remove"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__help__subcmd__index__subcmd__compact)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -970,6 +1362,20 @@ _rag() {
             return 0
             ;;
         rag__subcmd__help__subcmd__index__subcmd__remove)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__help__subcmd__index__subcmd__rollback)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1306,7 +1712,7 @@ _rag() {
             return 0
             ;;
         rag__subcmd__index)
-            opts="-q -v -h --data-dir --index --json --quiet --verbose --color --help list show verify save load remove help"
+            opts="-q -v -h --data-dir --index --json --quiet --verbose --color --help list show verify save load rollback compact remove help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1331,9 +1737,49 @@ _rag() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        rag__subcmd__index__subcmd__help)
-            opts="list show verify save load remove help"
+        rag__subcmd__index__subcmd__compact)
+            opts="-q -v -h --data-dir --index --json --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --data-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --index)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__index__subcmd__help)
+            opts="list show verify save load rollback compact remove help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__index__subcmd__help__subcmd__compact)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -1388,6 +1834,20 @@ _rag() {
             return 0
             ;;
         rag__subcmd__index__subcmd__help__subcmd__remove)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__index__subcmd__help__subcmd__rollback)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1500,6 +1960,32 @@ _rag() {
             return 0
             ;;
         rag__subcmd__index__subcmd__remove)
+            opts="-q -v -h --data-dir --index --json --quiet --verbose --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --data-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --index)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__index__subcmd__rollback)
             opts="-q -v -h --data-dir --index --json --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -2212,7 +2698,7 @@ _rag() {
             return 0
             ;;
         rag__subcmd__search)
-            opts="-k -q -v -h --mode --rerank --explain --no-cache --data-dir --index --json --quiet --verbose --color --help"
+            opts="-k -q -v -h --mode --filter --rerank --explain --no-cache --data-dir --index --json --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2224,6 +2710,10 @@ _rag() {
                     ;;
                 --mode)
                     COMPREPLY=($(compgen -W "hybrid lexical dense" -- "${cur}"))
+                    return 0
+                    ;;
+                --filter)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --rerank)

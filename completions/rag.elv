@@ -37,6 +37,7 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand chat 'Ask one question after another'
             cand sessions 'Show, export or remove conversations'
             cand index 'List, check, move and remove indexes'
+            cand documents 'List, show and remove documents of an index'
             cand cache 'Show, empty or fill the caches'
             cand model 'List, check and add embedding models'
             cand eval 'Measure retrieval on questions with known answers'
@@ -188,6 +189,7 @@ set edit:completion:arg-completer[rag] = {|@words|
         &'rag;search'= {
             cand -k 'Number of passages [default: 10]'
             cand --mode 'Which legs to use [default: hybrid]'
+            cand --filter 'Only documents that match, as in `type:markdown and not path:drafts/**`'
             cand --rerank 'Look again at the best N passages, token by token [N: 40, default: no second look]'
             cand --data-dir 'Folder of models, indexes and caches [default: data]'
             cand --index 'Index to work on [default: default]'
@@ -207,6 +209,7 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand --session 'Begin the conversation of this name, or go on with it'
             cand -k 'Passages to consider [default: 10]'
             cand --mode 'Which legs to use [default: hybrid]'
+            cand --filter 'Only documents that match, as in `type:markdown and not path:drafts/**`'
             cand --rerank 'Look again at the best N passages, token by token [N: 40, default: no second look]'
             cand --intent 'What kind of answer [default: told from the question]'
             cand --max-words 'Longest answer, in words [default: 60]'
@@ -230,6 +233,7 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand --session 'Begin the conversation of this name, or go on with it'
             cand -k 'Passages to consider [default: 10]'
             cand --mode 'Which legs to use [default: hybrid]'
+            cand --filter 'Only documents that match, as in `type:markdown and not path:drafts/**`'
             cand --rerank 'Look again at the best N passages, token by token [N: 40, default: no second look]'
             cand --intent 'What kind of answer [default: told from the question]'
             cand --max-words 'Longest answer, in words [default: 60]'
@@ -349,6 +353,8 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand verify 'Check every byte of an index and name what is damaged'
             cand save 'Write an index to one file'
             cand load 'Read an index from a file, checking every byte first'
+            cand rollback 'Go back to the generation before the present one, which stays to go forward to again'
+            cand compact 'Write an index anew without what removed documents left in its files'
             cand remove 'Remove an index; files that were indexed are not touched'
             cand help 'Print this message or the help of the given subcommand(s)'
         }
@@ -414,6 +420,30 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand -h 'Print help'
             cand --help 'Print help'
         }
+        &'rag;index;rollback'= {
+            cand --data-dir 'Folder of models, indexes and caches [default: data]'
+            cand --index 'Index to work on [default: default]'
+            cand --color 'When to colour the output'
+            cand --json 'Print JSON'
+            cand -q 'Print results and errors only'
+            cand --quiet 'Print results and errors only'
+            cand -v 'Print more'
+            cand --verbose 'Print more'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'rag;index;compact'= {
+            cand --data-dir 'Folder of models, indexes and caches [default: data]'
+            cand --index 'Index to work on [default: default]'
+            cand --color 'When to colour the output'
+            cand --json 'Print JSON'
+            cand -q 'Print results and errors only'
+            cand --quiet 'Print results and errors only'
+            cand -v 'Print more'
+            cand --verbose 'Print more'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
         &'rag;index;remove'= {
             cand --data-dir 'Folder of models, indexes and caches [default: data]'
             cand --index 'Index to work on [default: default]'
@@ -432,6 +462,8 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand verify 'Check every byte of an index and name what is damaged'
             cand save 'Write an index to one file'
             cand load 'Read an index from a file, checking every byte first'
+            cand rollback 'Go back to the generation before the present one, which stays to go forward to again'
+            cand compact 'Write an index anew without what removed documents left in its files'
             cand remove 'Remove an index; files that were indexed are not touched'
             cand help 'Print this message or the help of the given subcommand(s)'
         }
@@ -445,9 +477,101 @@ set edit:completion:arg-completer[rag] = {|@words|
         }
         &'rag;index;help;load'= {
         }
+        &'rag;index;help;rollback'= {
+        }
+        &'rag;index;help;compact'= {
+        }
         &'rag;index;help;remove'= {
         }
         &'rag;index;help;help'= {
+        }
+        &'rag;documents'= {
+            cand --data-dir 'Folder of models, indexes and caches [default: data]'
+            cand --index 'Index to work on [default: default]'
+            cand --color 'When to colour the output'
+            cand --json 'Print JSON'
+            cand -q 'Print results and errors only'
+            cand --quiet 'Print results and errors only'
+            cand -v 'Print more'
+            cand --verbose 'Print more'
+            cand -h 'Print help'
+            cand --help 'Print help'
+            cand list 'List the documents'
+            cand show 'Show what is known of a document, and its passages'
+            cand remove 'Remove documents from the index for good; the files are not touched'
+            cand restore 'Let the next ingest take removed documents in again'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'rag;documents;list'= {
+            cand --filter 'Only those that match, as in `type:markdown and not path:drafts/**`'
+            cand --data-dir 'Folder of models, indexes and caches [default: data]'
+            cand --index 'Index to work on [default: default]'
+            cand --color 'When to colour the output'
+            cand --failed 'Files that could not be read, and why'
+            cand --skipped 'Files without text, and why'
+            cand --removed 'Documents that `rag documents remove` keeps out'
+            cand --json 'Print JSON'
+            cand -q 'Print results and errors only'
+            cand --quiet 'Print results and errors only'
+            cand -v 'Print more'
+            cand --verbose 'Print more'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'rag;documents;show'= {
+            cand --data-dir 'Folder of models, indexes and caches [default: data]'
+            cand --index 'Index to work on [default: default]'
+            cand --color 'When to colour the output'
+            cand --json 'Print JSON'
+            cand -q 'Print results and errors only'
+            cand --quiet 'Print results and errors only'
+            cand -v 'Print more'
+            cand --verbose 'Print more'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'rag;documents;remove'= {
+            cand --wait 'Wait for another writer to finish'
+            cand --data-dir 'Folder of models, indexes and caches [default: data]'
+            cand --index 'Index to work on [default: default]'
+            cand --color 'When to colour the output'
+            cand --json 'Print JSON'
+            cand -q 'Print results and errors only'
+            cand --quiet 'Print results and errors only'
+            cand -v 'Print more'
+            cand --verbose 'Print more'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'rag;documents;restore'= {
+            cand --wait 'Wait for another writer to finish'
+            cand --data-dir 'Folder of models, indexes and caches [default: data]'
+            cand --index 'Index to work on [default: default]'
+            cand --color 'When to colour the output'
+            cand --json 'Print JSON'
+            cand -q 'Print results and errors only'
+            cand --quiet 'Print results and errors only'
+            cand -v 'Print more'
+            cand --verbose 'Print more'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'rag;documents;help'= {
+            cand list 'List the documents'
+            cand show 'Show what is known of a document, and its passages'
+            cand remove 'Remove documents from the index for good; the files are not touched'
+            cand restore 'Let the next ingest take removed documents in again'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'rag;documents;help;list'= {
+        }
+        &'rag;documents;help;show'= {
+        }
+        &'rag;documents;help;remove'= {
+        }
+        &'rag;documents;help;restore'= {
+        }
+        &'rag;documents;help;help'= {
         }
         &'rag;cache'= {
             cand --purge 'Same as `rag cache purge`'
@@ -494,6 +618,7 @@ set edit:completion:arg-completer[rag] = {|@words|
         &'rag;cache;warm'= {
             cand -k 'Passages to consider [default: 10]'
             cand --mode 'Which legs to use [default: hybrid]'
+            cand --filter 'Only documents that match, as in `type:markdown and not path:drafts/**`'
             cand --rerank 'Look again at the best N passages, token by token [N: 40, default: no second look]'
             cand --intent 'What kind of answer [default: told from the question]'
             cand --max-words 'Longest answer, in words [default: 60]'
@@ -509,8 +634,8 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand --quiet 'Print results and errors only'
             cand -v 'Print more'
             cand --verbose 'Print more'
-            cand -h 'Print help'
-            cand --help 'Print help'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
         }
         &'rag;cache;help'= {
             cand stats 'Count rows and bytes by table'
@@ -612,6 +737,7 @@ set edit:completion:arg-completer[rag] = {|@words|
         &'rag;model;help;help'= {
         }
         &'rag;eval'= {
+            cand --filter 'Only documents that match, as in `type:markdown and not path:drafts/**`'
             cand --data-dir 'Folder of models, indexes and caches [default: data]'
             cand --index 'Index to work on [default: default]'
             cand --color 'When to colour the output'
@@ -667,6 +793,7 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand chat 'Ask one question after another'
             cand sessions 'Show, export or remove conversations'
             cand index 'List, check, move and remove indexes'
+            cand documents 'List, show and remove documents of an index'
             cand cache 'Show, empty or fill the caches'
             cand model 'List, check and add embedding models'
             cand eval 'Measure retrieval on questions with known answers'
@@ -723,6 +850,8 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand verify 'Check every byte of an index and name what is damaged'
             cand save 'Write an index to one file'
             cand load 'Read an index from a file, checking every byte first'
+            cand rollback 'Go back to the generation before the present one, which stays to go forward to again'
+            cand compact 'Write an index anew without what removed documents left in its files'
             cand remove 'Remove an index; files that were indexed are not touched'
         }
         &'rag;help;index;list'= {
@@ -735,7 +864,25 @@ set edit:completion:arg-completer[rag] = {|@words|
         }
         &'rag;help;index;load'= {
         }
+        &'rag;help;index;rollback'= {
+        }
+        &'rag;help;index;compact'= {
+        }
         &'rag;help;index;remove'= {
+        }
+        &'rag;help;documents'= {
+            cand list 'List the documents'
+            cand show 'Show what is known of a document, and its passages'
+            cand remove 'Remove documents from the index for good; the files are not touched'
+            cand restore 'Let the next ingest take removed documents in again'
+        }
+        &'rag;help;documents;list'= {
+        }
+        &'rag;help;documents;show'= {
+        }
+        &'rag;help;documents;remove'= {
+        }
+        &'rag;help;documents;restore'= {
         }
         &'rag;help;cache'= {
             cand stats 'Count rows and bytes by table'

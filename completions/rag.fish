@@ -41,6 +41,7 @@ complete -c rag -n "__fish_rag_needs_command" -f -a "ask" -d 'Answer a question 
 complete -c rag -n "__fish_rag_needs_command" -f -a "chat" -d 'Ask one question after another'
 complete -c rag -n "__fish_rag_needs_command" -f -a "sessions" -d 'Show, export or remove conversations'
 complete -c rag -n "__fish_rag_needs_command" -f -a "index" -d 'List, check, move and remove indexes'
+complete -c rag -n "__fish_rag_needs_command" -f -a "documents" -d 'List, show and remove documents of an index'
 complete -c rag -n "__fish_rag_needs_command" -f -a "cache" -d 'Show, empty or fill the caches'
 complete -c rag -n "__fish_rag_needs_command" -f -a "model" -d 'List, check and add embedding models'
 complete -c rag -n "__fish_rag_needs_command" -f -a "eval" -d 'Measure retrieval on questions with known answers'
@@ -156,6 +157,7 @@ complete -c rag -n "__fish_rag_using_subcommand search" -s k -d 'Number of passa
 complete -c rag -n "__fish_rag_using_subcommand search" -l mode -d 'Which legs to use [default: hybrid]' -r -f -a "hybrid\t''
 lexical\t''
 dense\t''"
+complete -c rag -n "__fish_rag_using_subcommand search" -l filter -d 'Only documents that match, as in `type:markdown and not path:drafts/**`' -r
 complete -c rag -n "__fish_rag_using_subcommand search" -l rerank -d 'Look again at the best N passages, token by token [N: 40, default: no second look]' -r
 complete -c rag -n "__fish_rag_using_subcommand search" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
 complete -c rag -n "__fish_rag_using_subcommand search" -l index -d 'Index to work on [default: default]' -r
@@ -174,6 +176,7 @@ complete -c rag -n "__fish_rag_using_subcommand ask" -s k -d 'Passages to consid
 complete -c rag -n "__fish_rag_using_subcommand ask" -l mode -d 'Which legs to use [default: hybrid]' -r -f -a "hybrid\t''
 lexical\t''
 dense\t''"
+complete -c rag -n "__fish_rag_using_subcommand ask" -l filter -d 'Only documents that match, as in `type:markdown and not path:drafts/**`' -r
 complete -c rag -n "__fish_rag_using_subcommand ask" -l rerank -d 'Look again at the best N passages, token by token [N: 40, default: no second look]' -r
 complete -c rag -n "__fish_rag_using_subcommand ask" -l intent -d 'What kind of answer [default: told from the question]' -r
 complete -c rag -n "__fish_rag_using_subcommand ask" -l max-words -d 'Longest answer, in words [default: 60]' -r
@@ -198,6 +201,7 @@ complete -c rag -n "__fish_rag_using_subcommand chat" -s k -d 'Passages to consi
 complete -c rag -n "__fish_rag_using_subcommand chat" -l mode -d 'Which legs to use [default: hybrid]' -r -f -a "hybrid\t''
 lexical\t''
 dense\t''"
+complete -c rag -n "__fish_rag_using_subcommand chat" -l filter -d 'Only documents that match, as in `type:markdown and not path:drafts/**`' -r
 complete -c rag -n "__fish_rag_using_subcommand chat" -l rerank -d 'Look again at the best N passages, token by token [N: 40, default: no second look]' -r
 complete -c rag -n "__fish_rag_using_subcommand chat" -l intent -d 'What kind of answer [default: told from the question]' -r
 complete -c rag -n "__fish_rag_using_subcommand chat" -l max-words -d 'Longest answer, in words [default: 60]' -r
@@ -274,22 +278,24 @@ complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcom
 complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from help" -f -a "export" -d 'Write a conversation to a file, one JSON object a line'
 complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from help" -f -a "remove" -d 'Remove conversations'
 complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load remove help" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load remove help" -l index -d 'Index to work on [default: default]' -r
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load remove help" -l color -d 'When to colour the output' -r -f -a "auto\t''
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load rollback compact remove help" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load rollback compact remove help" -l index -d 'Index to work on [default: default]' -r
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load rollback compact remove help" -l color -d 'When to colour the output' -r -f -a "auto\t''
 always\t''
 never\t''"
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load remove help" -l json -d 'Print JSON'
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load remove help" -s q -l quiet -d 'Print results and errors only'
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load remove help" -s v -l verbose -d 'Print more'
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load remove help" -s h -l help -d 'Print help'
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load remove help" -f -a "list" -d 'List every index'
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load remove help" -f -a "show" -d 'Show what an index is made of'
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load remove help" -f -a "verify" -d 'Check every byte of an index and name what is damaged'
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load remove help" -f -a "save" -d 'Write an index to one file'
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load remove help" -f -a "load" -d 'Read an index from a file, checking every byte first'
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load remove help" -f -a "remove" -d 'Remove an index; files that were indexed are not touched'
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load remove help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load rollback compact remove help" -l json -d 'Print JSON'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load rollback compact remove help" -s q -l quiet -d 'Print results and errors only'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load rollback compact remove help" -s v -l verbose -d 'Print more'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load rollback compact remove help" -s h -l help -d 'Print help'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load rollback compact remove help" -f -a "list" -d 'List every index'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load rollback compact remove help" -f -a "show" -d 'Show what an index is made of'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load rollback compact remove help" -f -a "verify" -d 'Check every byte of an index and name what is damaged'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load rollback compact remove help" -f -a "save" -d 'Write an index to one file'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load rollback compact remove help" -f -a "load" -d 'Read an index from a file, checking every byte first'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load rollback compact remove help" -f -a "rollback" -d 'Go back to the generation before the present one, which stays to go forward to again'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load rollback compact remove help" -f -a "compact" -d 'Write an index anew without what removed documents left in its files'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load rollback compact remove help" -f -a "remove" -d 'Remove an index; files that were indexed are not touched'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load rollback compact remove help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from list" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from list" -l index -d 'Index to work on [default: default]' -r
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from list" -l color -d 'When to colour the output' -r -f -a "auto\t''
@@ -337,6 +343,24 @@ complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcomman
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from load" -s q -l quiet -d 'Print results and errors only'
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from load" -s v -l verbose -d 'Print more'
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from load" -s h -l help -d 'Print help'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from rollback" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from rollback" -l index -d 'Index to work on [default: default]' -r
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from rollback" -l color -d 'When to colour the output' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from rollback" -l json -d 'Print JSON'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from rollback" -s q -l quiet -d 'Print results and errors only'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from rollback" -s v -l verbose -d 'Print more'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from rollback" -s h -l help -d 'Print help'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from compact" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from compact" -l index -d 'Index to work on [default: default]' -r
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from compact" -l color -d 'When to colour the output' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from compact" -l json -d 'Print JSON'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from compact" -s q -l quiet -d 'Print results and errors only'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from compact" -s v -l verbose -d 'Print more'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from compact" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from remove" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from remove" -l index -d 'Index to work on [default: default]' -r
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from remove" -l color -d 'When to colour the output' -r -f -a "auto\t''
@@ -351,8 +375,71 @@ complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcomman
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from help" -f -a "verify" -d 'Check every byte of an index and name what is damaged'
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from help" -f -a "save" -d 'Write an index to one file'
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from help" -f -a "load" -d 'Read an index from a file, checking every byte first'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from help" -f -a "rollback" -d 'Go back to the generation before the present one, which stays to go forward to again'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from help" -f -a "compact" -d 'Write an index anew without what removed documents left in its files'
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from help" -f -a "remove" -d 'Remove an index; files that were indexed are not touched'
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c rag -n "__fish_rag_using_subcommand documents; and not __fish_seen_subcommand_from list show remove restore help" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
+complete -c rag -n "__fish_rag_using_subcommand documents; and not __fish_seen_subcommand_from list show remove restore help" -l index -d 'Index to work on [default: default]' -r
+complete -c rag -n "__fish_rag_using_subcommand documents; and not __fish_seen_subcommand_from list show remove restore help" -l color -d 'When to colour the output' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c rag -n "__fish_rag_using_subcommand documents; and not __fish_seen_subcommand_from list show remove restore help" -l json -d 'Print JSON'
+complete -c rag -n "__fish_rag_using_subcommand documents; and not __fish_seen_subcommand_from list show remove restore help" -s q -l quiet -d 'Print results and errors only'
+complete -c rag -n "__fish_rag_using_subcommand documents; and not __fish_seen_subcommand_from list show remove restore help" -s v -l verbose -d 'Print more'
+complete -c rag -n "__fish_rag_using_subcommand documents; and not __fish_seen_subcommand_from list show remove restore help" -s h -l help -d 'Print help'
+complete -c rag -n "__fish_rag_using_subcommand documents; and not __fish_seen_subcommand_from list show remove restore help" -f -a "list" -d 'List the documents'
+complete -c rag -n "__fish_rag_using_subcommand documents; and not __fish_seen_subcommand_from list show remove restore help" -f -a "show" -d 'Show what is known of a document, and its passages'
+complete -c rag -n "__fish_rag_using_subcommand documents; and not __fish_seen_subcommand_from list show remove restore help" -f -a "remove" -d 'Remove documents from the index for good; the files are not touched'
+complete -c rag -n "__fish_rag_using_subcommand documents; and not __fish_seen_subcommand_from list show remove restore help" -f -a "restore" -d 'Let the next ingest take removed documents in again'
+complete -c rag -n "__fish_rag_using_subcommand documents; and not __fish_seen_subcommand_from list show remove restore help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c rag -n "__fish_rag_using_subcommand documents; and __fish_seen_subcommand_from list" -l filter -d 'Only those that match, as in `type:markdown and not path:drafts/**`' -r
+complete -c rag -n "__fish_rag_using_subcommand documents; and __fish_seen_subcommand_from list" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
+complete -c rag -n "__fish_rag_using_subcommand documents; and __fish_seen_subcommand_from list" -l index -d 'Index to work on [default: default]' -r
+complete -c rag -n "__fish_rag_using_subcommand documents; and __fish_seen_subcommand_from list" -l color -d 'When to colour the output' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c rag -n "__fish_rag_using_subcommand documents; and __fish_seen_subcommand_from list" -l failed -d 'Files that could not be read, and why'
+complete -c rag -n "__fish_rag_using_subcommand documents; and __fish_seen_subcommand_from list" -l skipped -d 'Files without text, and why'
+complete -c rag -n "__fish_rag_using_subcommand documents; and __fish_seen_subcommand_from list" -l removed -d 'Documents that `rag documents remove` keeps out'
+complete -c rag -n "__fish_rag_using_subcommand documents; and __fish_seen_subcommand_from list" -l json -d 'Print JSON'
+complete -c rag -n "__fish_rag_using_subcommand documents; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Print results and errors only'
+complete -c rag -n "__fish_rag_using_subcommand documents; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Print more'
+complete -c rag -n "__fish_rag_using_subcommand documents; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c rag -n "__fish_rag_using_subcommand documents; and __fish_seen_subcommand_from show" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
+complete -c rag -n "__fish_rag_using_subcommand documents; and __fish_seen_subcommand_from show" -l index -d 'Index to work on [default: default]' -r
+complete -c rag -n "__fish_rag_using_subcommand documents; and __fish_seen_subcommand_from show" -l color -d 'When to colour the output' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c rag -n "__fish_rag_using_subcommand documents; and __fish_seen_subcommand_from show" -l json -d 'Print JSON'
+complete -c rag -n "__fish_rag_using_subcommand documents; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Print results and errors only'
+complete -c rag -n "__fish_rag_using_subcommand documents; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Print more'
+complete -c rag -n "__fish_rag_using_subcommand documents; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
+complete -c rag -n "__fish_rag_using_subcommand documents; and __fish_seen_subcommand_from remove" -l wait -d 'Wait for another writer to finish' -r
+complete -c rag -n "__fish_rag_using_subcommand documents; and __fish_seen_subcommand_from remove" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
+complete -c rag -n "__fish_rag_using_subcommand documents; and __fish_seen_subcommand_from remove" -l index -d 'Index to work on [default: default]' -r
+complete -c rag -n "__fish_rag_using_subcommand documents; and __fish_seen_subcommand_from remove" -l color -d 'When to colour the output' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c rag -n "__fish_rag_using_subcommand documents; and __fish_seen_subcommand_from remove" -l json -d 'Print JSON'
+complete -c rag -n "__fish_rag_using_subcommand documents; and __fish_seen_subcommand_from remove" -s q -l quiet -d 'Print results and errors only'
+complete -c rag -n "__fish_rag_using_subcommand documents; and __fish_seen_subcommand_from remove" -s v -l verbose -d 'Print more'
+complete -c rag -n "__fish_rag_using_subcommand documents; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c rag -n "__fish_rag_using_subcommand documents; and __fish_seen_subcommand_from restore" -l wait -d 'Wait for another writer to finish' -r
+complete -c rag -n "__fish_rag_using_subcommand documents; and __fish_seen_subcommand_from restore" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
+complete -c rag -n "__fish_rag_using_subcommand documents; and __fish_seen_subcommand_from restore" -l index -d 'Index to work on [default: default]' -r
+complete -c rag -n "__fish_rag_using_subcommand documents; and __fish_seen_subcommand_from restore" -l color -d 'When to colour the output' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c rag -n "__fish_rag_using_subcommand documents; and __fish_seen_subcommand_from restore" -l json -d 'Print JSON'
+complete -c rag -n "__fish_rag_using_subcommand documents; and __fish_seen_subcommand_from restore" -s q -l quiet -d 'Print results and errors only'
+complete -c rag -n "__fish_rag_using_subcommand documents; and __fish_seen_subcommand_from restore" -s v -l verbose -d 'Print more'
+complete -c rag -n "__fish_rag_using_subcommand documents; and __fish_seen_subcommand_from restore" -s h -l help -d 'Print help'
+complete -c rag -n "__fish_rag_using_subcommand documents; and __fish_seen_subcommand_from help" -f -a "list" -d 'List the documents'
+complete -c rag -n "__fish_rag_using_subcommand documents; and __fish_seen_subcommand_from help" -f -a "show" -d 'Show what is known of a document, and its passages'
+complete -c rag -n "__fish_rag_using_subcommand documents; and __fish_seen_subcommand_from help" -f -a "remove" -d 'Remove documents from the index for good; the files are not touched'
+complete -c rag -n "__fish_rag_using_subcommand documents; and __fish_seen_subcommand_from help" -f -a "restore" -d 'Let the next ingest take removed documents in again'
+complete -c rag -n "__fish_rag_using_subcommand documents; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c rag -n "__fish_rag_using_subcommand cache; and not __fish_seen_subcommand_from stats purge warm help" -l purge -d 'Same as `rag cache purge`' -r
 complete -c rag -n "__fish_rag_using_subcommand cache; and not __fish_seen_subcommand_from stats purge warm help" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
 complete -c rag -n "__fish_rag_using_subcommand cache; and not __fish_seen_subcommand_from stats purge warm help" -l index -d 'Index to work on [default: default]' -r
@@ -390,6 +477,7 @@ complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcomman
 complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from warm" -l mode -d 'Which legs to use [default: hybrid]' -r -f -a "hybrid\t''
 lexical\t''
 dense\t''"
+complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from warm" -l filter -d 'Only documents that match, as in `type:markdown and not path:drafts/**`' -r
 complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from warm" -l rerank -d 'Look again at the best N passages, token by token [N: 40, default: no second look]' -r
 complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from warm" -l intent -d 'What kind of answer [default: told from the question]' -r
 complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from warm" -l max-words -d 'Longest answer, in words [default: 60]' -r
@@ -407,7 +495,7 @@ complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcomman
 complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from warm" -l json -d 'Print JSON'
 complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from warm" -s q -l quiet -d 'Print results and errors only'
 complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from warm" -s v -l verbose -d 'Print more'
-complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from warm" -s h -l help -d 'Print help'
+complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from warm" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from help" -f -a "stats" -d 'Count rows and bytes by table'
 complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from help" -f -a "purge" -d 'Empty tables and give their space back'
 complete -c rag -n "__fish_rag_using_subcommand cache; and __fish_seen_subcommand_from help" -f -a "warm" -d 'Answer every question of FILE, so that the next time is quick'
@@ -470,6 +558,7 @@ complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcomman
 complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcommand_from help" -f -a "add" -d 'Add a sentence-transformers folder that has an ONNX file'
 complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcommand_from help" -f -a "pull" -d 'Fetch a model from the Hugging Face hub, or from HF_ENDPOINT'
 complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c rag -n "__fish_rag_using_subcommand eval" -l filter -d 'Only documents that match, as in `type:markdown and not path:drafts/**`' -r
 complete -c rag -n "__fish_rag_using_subcommand eval" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
 complete -c rag -n "__fish_rag_using_subcommand eval" -l index -d 'Index to work on [default: default]' -r
 complete -c rag -n "__fish_rag_using_subcommand eval" -l color -d 'When to colour the output' -r -f -a "auto\t''
@@ -506,20 +595,21 @@ complete -c rag -n "__fish_rag_using_subcommand man" -l json -d 'Print JSON'
 complete -c rag -n "__fish_rag_using_subcommand man" -s q -l quiet -d 'Print results and errors only'
 complete -c rag -n "__fish_rag_using_subcommand man" -s v -l verbose -d 'Print more'
 complete -c rag -n "__fish_rag_using_subcommand man" -s h -l help -d 'Print help'
-complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index cache model eval doctor completions man help" -f -a "ingest" -d 'Index folders, or bring their index up to date'
-complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index cache model eval doctor completions man help" -f -a "jobs" -d 'List, follow, cancel, retry and run jobs'
-complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index cache model eval doctor completions man help" -f -a "search" -d 'Rank the passages that match a question'
-complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index cache model eval doctor completions man help" -f -a "ask" -d 'Answer a question from the index, with citations'
-complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index cache model eval doctor completions man help" -f -a "chat" -d 'Ask one question after another'
-complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index cache model eval doctor completions man help" -f -a "sessions" -d 'Show, export or remove conversations'
-complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index cache model eval doctor completions man help" -f -a "index" -d 'List, check, move and remove indexes'
-complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index cache model eval doctor completions man help" -f -a "cache" -d 'Show, empty or fill the caches'
-complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index cache model eval doctor completions man help" -f -a "model" -d 'List, check and add embedding models'
-complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index cache model eval doctor completions man help" -f -a "eval" -d 'Measure retrieval on questions with known answers'
-complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index cache model eval doctor completions man help" -f -a "doctor" -d 'Check library, model, index and cache, and say what to do'
-complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index cache model eval doctor completions man help" -f -a "completions" -d 'Print completions for a shell'
-complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index cache model eval doctor completions man help" -f -a "man" -d 'Print a manual page'
-complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index cache model eval doctor completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index documents cache model eval doctor completions man help" -f -a "ingest" -d 'Index folders, or bring their index up to date'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index documents cache model eval doctor completions man help" -f -a "jobs" -d 'List, follow, cancel, retry and run jobs'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index documents cache model eval doctor completions man help" -f -a "search" -d 'Rank the passages that match a question'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index documents cache model eval doctor completions man help" -f -a "ask" -d 'Answer a question from the index, with citations'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index documents cache model eval doctor completions man help" -f -a "chat" -d 'Ask one question after another'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index documents cache model eval doctor completions man help" -f -a "sessions" -d 'Show, export or remove conversations'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index documents cache model eval doctor completions man help" -f -a "index" -d 'List, check, move and remove indexes'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index documents cache model eval doctor completions man help" -f -a "documents" -d 'List, show and remove documents of an index'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index documents cache model eval doctor completions man help" -f -a "cache" -d 'Show, empty or fill the caches'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index documents cache model eval doctor completions man help" -f -a "model" -d 'List, check and add embedding models'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index documents cache model eval doctor completions man help" -f -a "eval" -d 'Measure retrieval on questions with known answers'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index documents cache model eval doctor completions man help" -f -a "doctor" -d 'Check library, model, index and cache, and say what to do'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index documents cache model eval doctor completions man help" -f -a "completions" -d 'Print completions for a shell'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index documents cache model eval doctor completions man help" -f -a "man" -d 'Print a manual page'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index documents cache model eval doctor completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from jobs" -f -a "list" -d 'List the jobs in the order in which they were asked for'
 complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from jobs" -f -a "show" -d 'Show a job'
 complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from jobs" -f -a "cancel" -d 'Take a job from the queue, or stop it'
@@ -535,7 +625,13 @@ complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand
 complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from index" -f -a "verify" -d 'Check every byte of an index and name what is damaged'
 complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from index" -f -a "save" -d 'Write an index to one file'
 complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from index" -f -a "load" -d 'Read an index from a file, checking every byte first'
+complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from index" -f -a "rollback" -d 'Go back to the generation before the present one, which stays to go forward to again'
+complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from index" -f -a "compact" -d 'Write an index anew without what removed documents left in its files'
 complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from index" -f -a "remove" -d 'Remove an index; files that were indexed are not touched'
+complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from documents" -f -a "list" -d 'List the documents'
+complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from documents" -f -a "show" -d 'Show what is known of a document, and its passages'
+complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from documents" -f -a "remove" -d 'Remove documents from the index for good; the files are not touched'
+complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from documents" -f -a "restore" -d 'Let the next ingest take removed documents in again'
 complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from cache" -f -a "stats" -d 'Count rows and bytes by table'
 complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from cache" -f -a "purge" -d 'Empty tables and give their space back'
 complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from cache" -f -a "warm" -d 'Answer every question of FILE, so that the next time is quick'

@@ -1,6 +1,6 @@
 //! Text that strangers wrote: what it hides is taken out, what gives orders is found.
 //!
-//! [`neutralise`] works on characters and is safe on any text, in any script. [`orders`] is a list of patterns: it finds
+//! [`neutralise`] works on characters and is safe on any text, in any script. [`orders()`] is a list of patterns: it finds
 //! what is commonly tried and nothing else, so it informs people and must not be what a defence rests on. The surprising
 //! rule: patterns see the text without its invisible characters, in one case, one width and without accents, while
 //! the spans they yield are those of the text as it was given.

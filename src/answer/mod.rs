@@ -3,7 +3,7 @@
 //! Pure: no model, no index, no clock. What must be measured (how rare a word is, how near a sentence) comes in with
 //! [`Tools`]. The surprising rule: an extractive answer is made of the documents' own sentences, word for word as
 //! [`plain`](crate::analysis::plain) shows them, so it cannot say what no document says; and what a language model writes
-//! is text of a stranger, like the documents, until [`vet`] has looked at it.
+//! is text of a stranger, like the documents, until [`vet()`] has looked at it.
 
 mod citations;
 mod compare;
