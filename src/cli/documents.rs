@@ -9,6 +9,7 @@ use super::exit::Outcome;
 use super::search::parsed;
 use super::ui::{Tone, Ui, clipped, count, counted, safe, size, time};
 use super::wire;
+use crate::document::Place;
 use crate::documents::{self, Changed};
 use crate::engine::Engine;
 use crate::error::Result;
@@ -157,7 +158,7 @@ fn show(engine: &Engine, ui: &Ui, path: &str) -> Result<Outcome> {
             json!({
                 "lines": [chunk.lines.first, chunk.lines.last],
                 "bytes": [chunk.bytes.start, chunk.bytes.end],
-                "page": chunk.place.as_ref().and_then(|place| place.page()),
+                "page": chunk.place.as_ref().and_then(Place::page),
                 "place": chunk.place.as_ref().map(wire::place),
                 "heading": chunk.heading,
                 "text": chunk.text,

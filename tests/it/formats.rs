@@ -225,7 +225,10 @@ fn front_matter_is_kept_apart_from_the_text() {
     let indexes = std::fs::read_dir(sandbox.data().join("indexes")).unwrap();
     let table = indexes.filter_map(|entry| std::fs::read_to_string(entry.unwrap().path().join("documents.jsonl")).ok());
     let record: Value = serde_json::from_str(&table.collect::<String>()).unwrap();
-    assert_eq!(record["metadata"], json!([["tags", "insects"], ["tags", "honey"], ["date", "2024-05-01"]]));
+    assert_eq!(record["meta"], json!({ "tags": ["insects", "honey"], "date": ["2024-05-01"] }));
+    let tagged =
+        |filter: &str| sandbox.rag(["search", "--json", "--mode", "lexical", "--filter", filter, "smoke"]).code;
+    assert_eq!((tagged("meta.tags:honey"), tagged("meta.tags:wax")), (Some(0), Some(3)));
 }
 
 fn wide(text: &str) -> Vec<u8> {
