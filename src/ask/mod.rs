@@ -484,3 +484,56 @@ pub fn kinds_of_orders(hit: &Hit) -> Vec<OrderKind> {
     kinds.dedup();
     kinds
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::{Chunk, Legs, Lines, Span};
+
+    /// Everything that an answer is made of is in its key: the question as asked and as understood, the intent, the
+    /// evidence and its order, and whatever a generator adds, versions of prompt and rules among it.
+    #[test]
+    fn every_part_of_a_key_counts() {
+        let piece = |path: &str, text: &str| Evidence {
+            place: 0,
+            hit: Hit {
+                rank: 1,
+                score: 0.5,
+                root: "docs".into(),
+                path: path.into(),
+                title: None,
+                chunk: Chunk {
+                    heading: Vec::new(),
+                    text: text.to_owned(),
+                    bytes: Span::new(0, text.len()),
+                    lines: Lines { first: 1, last: 1 },
+                    place: None,
+                },
+                also: Vec::new(),
+                legs: Legs::default(),
+            },
+        };
+        let key = |question: &str, resolved: &str, intent, evidence: &[Evidence], more: &[&[u8]]| {
+            let request = Request { question: question.to_owned(), ..Request::default() };
+            Asked { request: &request, resolved: resolved.to_owned(), intent, earlier: Vec::new() }.key(evidence, more)
+        };
+        let evidence = [piece("a", "one"), piece("b", "two")];
+        let swapped = [piece("b", "two"), piece("a", "one")];
+        let version = |n: u32| n.to_le_bytes();
+        let (first, second) = (version(PROMPT_VERSION), version(PROMPT_VERSION + 1));
+        let keys = [
+            key("q", "q", Intent::List, &evidence, &[&first]),
+            key("q?", "q", Intent::List, &evidence, &[&first]),
+            key("q", "q of x", Intent::List, &evidence, &[&first]),
+            key("q", "q", Intent::Summary, &evidence, &[&first]),
+            key("q", "q", Intent::List, &swapped, &[&first]),
+            key("q", "q", Intent::List, &evidence[..1], &[&first]),
+            key("q", "q", Intent::List, &[piece("a", "one"), piece("b", "too")], &[&first]),
+            key("q", "q", Intent::List, &evidence, &[&second]),
+        ];
+        for (n, one) in keys.iter().enumerate() {
+            assert!(keys[..n].iter().all(|other| other != one), "{n}");
+        }
+        assert_eq!(keys[0], key(" q ", "q", Intent::List, &evidence, &[&first]), "the score of a hit is no evidence");
+    }
+}

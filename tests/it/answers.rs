@@ -7,7 +7,9 @@ use rag::ask::{Asker, CacheUse, Request, Response};
 use rag::cache::{Caching, Table};
 use rag::config::Mode;
 use rag::engine::Engine;
+use rag::filter::Filter;
 use rag::ingest;
+use rag::sessions::Turn;
 
 use crate::support::Sandbox;
 use crate::tools::{engine, thorough};
@@ -154,6 +156,26 @@ fn found_again_exactly_when_question_and_evidence_are_the_same() {
     assert!(!hit(&world, question), "another length");
     world.engine.config.ask_max_words = 60;
     assert!(hit(&world, question));
+
+    // A filter that leaves the evidence as it is keeps the answer; one that takes some of it away does not.
+    let filtered = |filter: &str| {
+        let filter = Some(Filter::parse(filter).expect("a filter"));
+        world.ask_both(&Request { question: question.to_owned(), filter, ..Request::default() }, "filter").answer_hit
+    };
+    assert!(filtered("size<1000"), "the same evidence");
+    assert!(!filtered("not path:2.md") && filtered("not path:2.md"), "other evidence");
+
+    // In a conversation the same words ask for something else; a question that stands alone asks for the same.
+    let turn =
+        |resolved: &str| Turn { resolved: resolved.to_owned(), question: resolved.to_owned(), ..Turn::default() };
+    let within = |earlier: &[&str], question: &str| {
+        let earlier = earlier.iter().map(|resolved| turn(resolved)).collect();
+        world.ask_both(&Request { question: question.to_owned(), earlier, ..Request::default() }, "session").answer_hit
+    };
+    assert!(within(&["How often is the well of Bergen repaired?"], question), "a question that stands alone");
+    let (one, other) = ("When was the lamp of Arvik built?", "When was the bakery of Bergen built?");
+    assert!(!within(&[one], "And the school?") && within(&[one], "And the school?"), "the same conversation");
+    assert!(!within(&[other], "And the school?"), "another conversation");
 
     // Another model gives other vectors.
     world.engine.config.model = "all-MiniLM-L6-v2-fp32".to_owned();
