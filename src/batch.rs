@@ -75,8 +75,8 @@ struct Task {
     back: SyncSender<Item>,
 }
 
-/// Answers every line of `input`, in the way of `like` unless the line says otherwise, and tells each answer in the order of the lines. A question that fails does not stop
-/// the others. Empty lines are passed over.
+/// Answers every line of `input`, in the way of `like` unless the line says otherwise, and tells each answer in the order
+/// of the lines. A question that fails does not stop the others. Empty lines are passed over.
 ///
 /// # Errors
 /// Whatever keeps the index from being opened or the input from being read; an interruption.
@@ -138,17 +138,7 @@ fn feed(
     places: &SyncSender<Receiver<Item>>,
 ) -> Result<()> {
     for line in 1.. {
-        let mut bytes = Vec::new();
-        let n = input.by_ref().take(MAX_LINE_BYTES).read_until(b'\n', &mut bytes).or_failed(cannot_read)?;
-        if n == 0 || engine.interrupted() {
-            break;
-        }
-        let text = if n as u64 == MAX_LINE_BYTES && bytes.last() != Some(&b'\n') {
-            input.skip_until(b'\n').or_failed(cannot_read)?;
-            Err(Fault::usage(format!("the line has more than {MAX_LINE_BYTES} bytes")))
-        } else {
-            String::from_utf8(bytes).map_err(|_| Fault::usage("the line is not valid UTF-8"))
-        };
+        let Some(text) = next_line(&mut input)?.filter(|_| !engine.interrupted()) else { break };
         if text.as_ref().is_ok_and(|text| text.trim().is_empty()) {
             continue;
         }
@@ -160,13 +150,28 @@ fn feed(
     Ok(())
 }
 
-fn cannot_read() -> String {
-    "cannot read the questions".to_owned()
+/// The next line, or what is wrong with it; `None` at the end.
+///
+/// # Errors
+/// When the input cannot be read.
+pub fn next_line(input: &mut impl BufRead) -> Result<Option<Result<String>>> {
+    let what = || "cannot read the questions".to_owned();
+    let mut bytes = Vec::new();
+    let n = input.by_ref().take(MAX_LINE_BYTES).read_until(b'\n', &mut bytes).or_failed(what)?;
+    if n == 0 {
+        return Ok(None);
+    }
+    if n as u64 == MAX_LINE_BYTES && bytes.last() != Some(&b'\n') {
+        input.skip_until(b'\n').or_failed(what)?;
+        return Ok(Some(Err(Fault::usage(format!("the line has more than {MAX_LINE_BYTES} bytes")))));
+    }
+    Ok(Some(String::from_utf8(bytes).map_err(|_| Fault::usage("the line is not valid UTF-8"))))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Kind;
 
     #[test]
     fn a_line_is_a_question_or_says_which() {
@@ -178,5 +183,18 @@ mod tests {
         assert_eq!(full, Question { id: Some(7.into()), question: "q".into(), intent: Some(Intent::List) });
         assert!(parse(r#"{"q": 1}"#).is_err());
         assert!(parse(r#"{"question": "q", "intent": "poem"}"#).unwrap_err().to_string().contains("`poem`"));
+    }
+
+    #[test]
+    fn a_line_is_text_or_says_why_not() {
+        let long = "x".repeat(MAX_LINE_BYTES as usize + 5);
+        let text = [b"one\n\xff\n".as_slice(), long.as_bytes(), b"\nlast"].concat();
+        let mut input = text.as_slice();
+        let mut next = || next_line(&mut input).expect("reads");
+        assert_eq!(next().expect("a line").expect("text"), "one\n");
+        assert!(next().expect("a line").is_err_and(|fault| fault.kind() == Kind::Usage));
+        assert!(next().expect("a line").is_err_and(|fault| fault.to_string().contains("bytes")));
+        assert_eq!(next().expect("a line").expect("text"), "last");
+        assert!(next().is_none());
     }
 }

@@ -226,9 +226,10 @@ fn half_done(fault: &Fault) -> Fault {
         ))
 }
 
-/// The index, checked to the last byte, since what is in it goes into the next generation.
+/// The index, complete and checked to the last byte, since what is in it goes into the next generation.
 fn whole(engine: &Engine) -> Result<Snapshot> {
     let snapshot = engine.store.open(&engine.config.index)?;
+    snapshot.meta().must_have_vectors()?;
     snapshot.check()?;
     Ok(snapshot)
 }

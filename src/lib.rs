@@ -10,6 +10,7 @@
     )
 )]
 
+pub mod calendar;
 pub mod error;
 
 pub mod config;

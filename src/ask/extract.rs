@@ -13,7 +13,7 @@ use crate::document::Answer;
 use crate::engine::Engine;
 use crate::error::{Fault, Result};
 use crate::index::Snapshot;
-use crate::search::Searcher;
+use crate::search::Vectors;
 
 /// Steps between a word that every passage has and one that none has. On `XQuAD` answers are as good with 5 as with 1,000, and
 /// worse with 3.
@@ -22,19 +22,45 @@ const STEPS: f64 = 5.0;
 /// A term that no text has: every term of a text has a letter or a digit in it.
 const ABSENT: &str = "\u{1}";
 
-/// How rare terms are in one index, in steps.
-pub(super) struct Rarity<'a> {
+/// Weights of terms in one index, for those who ask through a function, which has no way to tell of a fault.
+pub(super) struct Weights<'a> {
     snapshot: &'a Snapshot,
-    largest: f64,
-    asked: RefCell<BTreeMap<String, u8>>,
-    /// The first fault; a generator that asks through a function has no other way to tell.
+    /// The first one.
     fault: RefCell<Option<Fault>>,
 }
 
+impl<'a> Weights<'a> {
+    pub fn new(snapshot: &'a Snapshot) -> Self {
+        Self { snapshot, fault: RefCell::default() }
+    }
+
+    /// Inverse document frequency; 0 where the index reports a fault.
+    pub fn of(&self, term: &str) -> f64 {
+        self.snapshot.term_weight(term).unwrap_or_else(|fault| {
+            self.fault.borrow_mut().get_or_insert(fault);
+            0.0
+        })
+    }
+
+    /// # Errors
+    /// The first fault that the index reported.
+    pub fn finish(self) -> Result<()> {
+        self.fault.into_inner().map_or(Ok(()), Err)
+    }
+}
+
+/// How rare terms are in one index, in steps.
+pub(super) struct Rarity<'a> {
+    weights: Weights<'a>,
+    largest: f64,
+    asked: RefCell<BTreeMap<String, u8>>,
+}
+
 impl<'a> Rarity<'a> {
-    pub fn new(snapshot: &'a Snapshot) -> Result<Self> {
-        let largest = snapshot.term_weight(ABSENT)?.max(f64::MIN_POSITIVE);
-        Ok(Self { snapshot, largest, asked: RefCell::default(), fault: RefCell::default() })
+    pub fn new(snapshot: &'a Snapshot) -> Self {
+        let weights = Weights::new(snapshot);
+        let largest = weights.of(ABSENT).max(f64::MIN_POSITIVE);
+        Self { weights, largest, asked: RefCell::default() }
     }
 
     /// How rare a term is, from 0 to 1, in a corpus whose size is rounded up to a power of two: a passage more then seldom
@@ -48,10 +74,7 @@ impl<'a> Rarity<'a> {
 
     /// From 0, a word of every passage, to 5, a word of none.
     fn step(&self, term: &str) -> u8 {
-        let weight = self.snapshot.term_weight(term).unwrap_or_else(|fault| {
-            self.fault.borrow_mut().get_or_insert(fault);
-            0.0
-        });
+        let weight = self.weights.of(term);
         let share = self.share(weight);
         // What occurs somewhere is never taken for what occurs nowhere.
         let step = (share * STEPS).round();
@@ -74,25 +97,22 @@ impl<'a> Rarity<'a> {
     /// # Errors
     /// The first fault that the index reported.
     pub fn finish(self) -> Result<Vec<(String, u8)>> {
-        match self.fault.into_inner() {
-            Some(fault) => Err(fault),
-            None => Ok(self.asked.into_inner().into_iter().collect()),
-        }
+        self.weights.finish()?;
+        Ok(self.asked.into_inner().into_iter().collect())
     }
 }
 
 /// Answers from sentences of the evidence.
 pub(super) fn answer(
     engine: &Engine,
-    searcher: &mut Searcher,
+    (snapshot, vectors): (&Snapshot, &mut Vectors),
+    rarity: Rarity<'_>,
     question: &Asked<'_>,
     evidence: &[Evidence],
     options: &Options,
     cache: &mut CacheUse,
 ) -> Result<(Answer, Vec<(String, u8)>)> {
-    let (snapshot, vectors) = searcher.split();
     let languages = snapshot.meta().query_languages();
-    let rarity = Rarity::new(snapshot)?;
     let vectors = RefCell::new((vectors, cache));
     let similarity = |texts: &[String]| {
         let (vectors, cache) = &mut *vectors.borrow_mut();

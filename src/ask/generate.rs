@@ -2,7 +2,6 @@
 
 use crate::analysis;
 use crate::answer::{self, Evidence, Exchange, Intent, Prompt, Stream};
-use crate::config::Llm;
 use crate::document::Answer;
 use crate::error::{Fault, Result};
 use crate::llm::{Client, Endpoint, Finish, Message, Reply, Role, Usage};
@@ -36,7 +35,7 @@ pub struct Checks {
 ///
 /// # Errors
 /// A usage fault that names the setting that is missing or wrong.
-pub(super) fn client(llm: &Llm) -> Result<Client> {
+pub(super) fn client(llm: &Endpoint) -> Result<Client> {
     for (value, key) in [(&llm.base_url, "llm.base_url"), (&llm.model, "llm.model")] {
         if value.is_empty() {
             return Err(Fault::usage(format!("`generator = llm` needs `{key}`")).hint(
@@ -45,16 +44,7 @@ pub(super) fn client(llm: &Llm) -> Result<Client> {
             ));
         }
     }
-    Client::new(Endpoint {
-        base_url: llm.base_url.clone(),
-        model: llm.model.clone(),
-        api_key: llm.api_key.clone(),
-        timeout: llm.timeout,
-        attempts: llm.attempts,
-        temperature: llm.temperature,
-        max_tokens: llm.max_tokens,
-    })
-    .map_err(|fault| match fault.hint_text() {
+    Client::new(llm.clone()).map_err(|fault| match fault.hint_text() {
         Some(_) => fault,
         None => fault.hint("see llm.base_url and llm.api_key; `rag doctor -v` shows where each is set"),
     })

@@ -9,7 +9,6 @@
 mod extract;
 mod generate;
 
-use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -26,7 +25,7 @@ use crate::filter::Filter;
 use crate::llm::{Client, Finish};
 use crate::search::{self, Searcher, milliseconds};
 use crate::sessions::Turn;
-use extract::Rarity;
+use extract::{Rarity, Weights};
 pub use generate::{Checks, Writing};
 
 /// Version of what an extractive answer is made by; raise it when the same evidence may give another answer.
@@ -239,17 +238,10 @@ impl Asker {
             return Ok(question.to_owned());
         }
         let snapshot = &self.searcher.snapshot;
-        let fault = RefCell::new(None);
-        let weight = |term: &str| {
-            snapshot.term_weight(term).unwrap_or_else(|e| {
-                fault.borrow_mut().get_or_insert(e);
-                0.0
-            })
-        };
-        let carried = answer::resolve(question, &before, &snapshot.meta().query_languages(), &weight);
-        if let Some(fault) = fault.into_inner() {
-            return Err(fault);
-        }
+        let weights = Weights::new(snapshot);
+        let languages = snapshot.meta().query_languages();
+        let carried = answer::resolve(question, &before, &languages, &|term| weights.of(term));
+        weights.finish()?;
         // A model that fails here fails again, and is told of, when it is to answer.
         match &self.client {
             Some(client) if carried.is_follow_up => {
@@ -269,16 +261,15 @@ impl Asker {
         options: &Options,
         cache: &mut CacheUse,
     ) -> Result<Made> {
-        let meta = self.searcher.snapshot.meta();
-        let mut languages = Blake::new(32);
-        meta.query_languages().iter().for_each(|language| languages.add(language.as_bytes()));
+        let (snapshot, vectors) = self.searcher.split();
+        let meta = snapshot.meta();
         let key = question.key(
             evidence,
+            &meta.query_languages(),
             &[
                 Generator::Extractive.name().as_bytes(),
                 &EXTRACTIVE_VERSION.to_le_bytes(),
                 &analysis::VERSION.to_le_bytes(),
-                &languages.finish::<32>(),
                 meta.model.fingerprint.as_bytes(),
                 engine.config.search_mode.name().as_bytes(),
                 &(engine.config.ask_max_words as u64).to_le_bytes(),
@@ -286,14 +277,15 @@ impl Asker {
         );
         let scope = Generator::Extractive.name();
         let caching = question.request.caching;
-        let rarity = Rarity::new(&self.searcher.snapshot)?;
+        let rarity = Rarity::new(snapshot);
         let known = known(engine, &key, scope, caching, evidence, |kept| rarity.is_still(&kept.rarity));
-        rarity.finish()?;
         cache.answer_hit = known.is_some();
         if let Some((kept, answer)) = known {
+            rarity.finish()?;
             return Ok(Made { kept, answer, read: Vec::new(), writing: None });
         }
-        let (answer, rarity) = extract::answer(engine, &mut self.searcher, question, evidence, options, cache)?;
+        let (answer, rarity) =
+            extract::answer(engine, (snapshot, vectors), rarity, question, evidence, options, cache)?;
         let kept = KeptAnswer { rarity, ..kept(&answer, evidence) };
         if caching.writes() {
             engine.cache().keep_answer(key, scope, &kept, engine.now_s());
@@ -313,10 +305,12 @@ impl Asker {
     ) -> Result<Made> {
         let llm = &engine.config.llm;
         let Asked { resolved, intent, earlier, .. } = question;
-        let prompt = generate::prompt(resolved, *intent, earlier, evidence.to_vec(), llm.evidence_tokens);
+        let prompt = generate::prompt(resolved, *intent, earlier, evidence.to_vec(), engine.config.llm_evidence_tokens);
         let Prompt { system, user, sources } = &prompt;
+        let languages = self.searcher.snapshot.meta().query_languages();
         let key = question.key(
             sources,
+            &languages,
             &[
                 Generator::Llm.name().as_bytes(),
                 &PROMPT_VERSION.to_le_bytes(),
@@ -335,7 +329,6 @@ impl Asker {
             on(Event::Text(&answer.text));
             return Ok(Made { kept, answer, read: prompt.sources, writing: None });
         }
-        let languages = self.searcher.snapshot.meta().query_languages();
         let stop = || engine.interrupted();
         let (answer, checks, writing) = generate::write(client, &prompt, &languages, &stop, on)?;
         let kept = KeptAnswer {
@@ -395,13 +388,18 @@ struct Asked<'a> {
 
 impl Asked<'_> {
     /// Everything that an answer depends on; the rarity of words, which few answers depend on, each lists itself.
-    fn key(&self, evidence: &[Evidence], more: &[&[u8]]) -> Key {
+    /// `languages` are those of the index, by which sentences are read.
+    fn key(&self, evidence: &[Evidence], languages: &[&str], more: &[&[u8]]) -> Key {
         let evidence = digest(evidence);
-        let own: [&[u8]; 4] = [
+        let mut read_as = Blake::new(32);
+        languages.iter().for_each(|language| read_as.add(language.as_bytes()));
+        let read_as: [u8; 32] = read_as.finish();
+        let own: [&[u8]; 5] = [
             self.request.question.trim().as_bytes(),
             self.resolved.as_bytes(),
             self.intent.name().as_bytes(),
             &evidence,
+            &read_as,
         ];
         Key::of("answer v1", own.into_iter().chain(more.iter().copied()))
     }
@@ -515,7 +513,11 @@ mod tests {
         };
         let key = |question: &str, resolved: &str, intent, evidence: &[Evidence], more: &[&[u8]]| {
             let request = Request { question: question.to_owned(), ..Request::default() };
-            Asked { request: &request, resolved: resolved.to_owned(), intent, earlier: Vec::new() }.key(evidence, more)
+            Asked { request: &request, resolved: resolved.to_owned(), intent, earlier: Vec::new() }.key(
+                evidence,
+                &["en"],
+                more,
+            )
         };
         let evidence = [piece("a", "one"), piece("b", "two")];
         let swapped = [piece("b", "two"), piece("a", "one")];

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::Flags;
 use super::exit::Outcome;
-use super::search::{ModeArg, RerankArg, heading, parsed, place};
+use super::search::{RankArgs, heading, place};
 use super::sessions::{WithinArgs, turn};
 use super::ui::{Tone, Ui, clipped, count, counted, safe, wrapped};
 use super::wire;
@@ -45,17 +45,8 @@ pub struct HowArgs {
     /// Passages to consider [default: 10]
     #[arg(short, value_name = "N")]
     k: Option<usize>,
-    /// Which legs to use [default: hybrid]
-    #[arg(long, value_name = "MODE")]
-    mode: Option<ModeArg>,
-    /// Only documents that match, as in `type:markdown and not path:drafts/**`
-    ///
-    /// Fields: path (a pattern as in .gitignore), domain (first folder or tag), type, lang, date, size and meta.KEY;
-    /// joined by and, or, not and brackets. Compared by `:`, and date, size and meta.KEY also by <, <=, > and >=.
-    #[arg(long, value_name = "EXPR")]
-    filter: Option<String>,
     #[command(flatten)]
-    rerank: RerankArg,
+    rank: RankArgs,
     /// What kind of answer [default: told from the question]
     #[arg(long, value_name = "INTENT", value_parser = intent)]
     intent: Option<Intent>,
@@ -96,7 +87,6 @@ fn intent(name: &str) -> std::result::Result<Intent, String> {
 impl HowArgs {
     pub fn flags(&self) -> Flags {
         let k = self.k.map(|k| ("search.k", k.to_string(), "-k".to_owned()));
-        let mode = self.mode.map(|mode| ("search.mode", mode.name().to_owned(), "--mode".to_owned()));
         let words = self.max_words.map(|n| ("ask.max_words", n.to_string(), "--max-words".to_owned()));
         let generator = self.generator.map(|generator| {
             let name = match generator {
@@ -112,7 +102,7 @@ impl HowArgs {
             };
             ("fallback", name.to_owned(), "--fallback".to_owned())
         });
-        k.into_iter().chain(mode).chain(self.rerank.flag()).chain(words).chain(generator).chain(fallback).collect()
+        k.into_iter().chain(self.rank.flags()).chain(words).chain(generator).chain(fallback).collect()
     }
 
     /// A request without its question.
@@ -125,7 +115,7 @@ impl HowArgs {
             (_, true) => Caching::Refresh,
             _ => Caching::Use,
         };
-        let filter = parsed(self.filter.as_deref())?;
+        let filter = self.rank.filter()?;
         Ok(Request { intent: self.intent, caching, filter, ..Request::default() })
     }
 }

@@ -3,7 +3,7 @@
 //! At a terminal there is a prompt with line editing and a history; elsewhere every line of the standard input is a
 //! question. Only a whole line typed at the prompt is ever a command: what is pasted or piped in is text.
 
-use std::io::{BufRead, BufReader, IsTerminal as _, Read as _};
+use std::io::{BufReader, IsTerminal as _};
 use std::path::PathBuf;
 
 use clap::Args;
@@ -18,12 +18,10 @@ use super::sessions::{self, WithinArgs};
 use super::ui::Ui;
 use super::wire;
 use crate::ask::{Asker, Request};
+use crate::batch;
 use crate::engine::Engine;
 use crate::error::{Context as _, Fault, Kind, Result};
 use crate::sessions::Session;
-
-/// Longest line of a pipe. A question may be shorter still.
-const MAX_LINE_BYTES: u64 = 1 << 20;
 
 /// Lines that the prompt remembers.
 const MAX_HISTORY: usize = 1000;
@@ -160,7 +158,7 @@ impl Chat<'_> {
     fn lines(&mut self) -> Result<Outcome> {
         let mut input = BufReader::new(std::io::stdin());
         let (mut n_answered, mut n_failed) = (0, 0);
-        while let Some(line) = next_line(&mut input)? {
+        while let Some(line) = batch::next_line(&mut input)? {
             if self.engine.interrupted() {
                 return Err(Fault::interrupted());
             }
@@ -197,21 +195,6 @@ fn command(line: &str) -> Option<&str> {
     line.strip_prefix('/').filter(|name| !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase()))
 }
 
-/// The next line, or what is wrong with it; `None` at the end.
-fn next_line(input: &mut impl BufRead) -> Result<Option<Result<String>>> {
-    let what = || "cannot read the questions".to_owned();
-    let mut bytes = Vec::new();
-    let n = input.by_ref().take(MAX_LINE_BYTES).read_until(b'\n', &mut bytes).or_failed(what)?;
-    if n == 0 {
-        return Ok(None);
-    }
-    if n as u64 == MAX_LINE_BYTES && bytes.last() != Some(&b'\n') {
-        input.skip_until(b'\n').or_failed(what)?;
-        return Ok(Some(Err(Fault::usage(format!("the line has more than {MAX_LINE_BYTES} bytes")))));
-    }
-    Ok(Some(String::from_utf8(bytes).map_err(|_| Fault::usage("the line is not valid UTF-8"))))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -222,18 +205,5 @@ mod tests {
         for line in ["quit", "/", "/etc/hosts", "/quit now", "what does /quit do?", "/quit\nmore", "//"] {
             assert_eq!(command(line), None, "{line:?}");
         }
-    }
-
-    #[test]
-    fn a_line_is_text_or_says_why_not() {
-        let long = "x".repeat(MAX_LINE_BYTES as usize + 5);
-        let text = [b"one\n\xff\n".as_slice(), long.as_bytes(), b"\nlast"].concat();
-        let mut input = text.as_slice();
-        let mut next = || next_line(&mut input).expect("reads");
-        assert_eq!(next().expect("a line").expect("text"), "one\n");
-        assert!(next().expect("a line").is_err_and(|fault| fault.kind() == Kind::Usage));
-        assert!(next().expect("a line").is_err_and(|fault| fault.to_string().contains("bytes")));
-        assert_eq!(next().expect("a line").expect("text"), "last");
-        assert!(next().is_none());
     }
 }

@@ -102,9 +102,8 @@ enum Command {
     Man(man::ManArgs),
 }
 
-/// A setting given as a flag: key, value, flag as typed.
-type Flag = (&'static str, String, String);
-type Flags = Vec<Flag>;
+/// Settings given as flags: key, value, flag as typed.
+type Flags = Vec<(&'static str, String, String)>;
 
 /// Runs one command line and says how it ended.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {

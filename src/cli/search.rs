@@ -3,11 +3,11 @@
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
+use super::Flags;
 use super::ask::gives_orders;
 use super::exit::Outcome;
 use super::ui::{Tone, Ui, clipped, safe_name};
 use super::wire::{self, HitJson};
-use super::{Flag, Flags};
 use crate::ask::kinds_of_orders;
 use crate::cache::Caching;
 use crate::config;
@@ -27,6 +27,19 @@ pub struct SearchArgs {
     /// Number of passages [default: 10]
     #[arg(short, value_name = "N")]
     k: Option<usize>,
+    #[command(flatten)]
+    rank: RankArgs,
+    /// Show both legs' ranks, scores and weights
+    #[arg(long)]
+    explain: bool,
+    /// Neither read nor write the cache
+    #[arg(long)]
+    no_cache: bool,
+}
+
+/// How passages are ranked; what `search` and everything that asks share.
+#[derive(Debug, Args)]
+pub struct RankArgs {
     /// Which legs to use [default: hybrid]
     #[arg(long, value_name = "MODE")]
     mode: Option<ModeArg>,
@@ -36,28 +49,25 @@ pub struct SearchArgs {
     /// joined by and, or, not and brackets. Compared by `:`, and date, size and meta.KEY also by <, <=, > and >=.
     #[arg(long, value_name = "EXPR")]
     filter: Option<String>,
-    #[command(flatten)]
-    rerank: RerankArg,
-    /// Show both legs' ranks, scores and weights
-    #[arg(long)]
-    explain: bool,
-    /// Neither read nor write the cache
-    #[arg(long)]
-    no_cache: bool,
-}
-
-/// The flag of a second look.
-#[derive(Debug, Args)]
-pub struct RerankArg {
     /// Look again at the best N passages, token by token [N: 40, default: no second look]
     #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "40")]
     rerank: Option<usize>,
 }
 
-impl RerankArg {
-    /// The setting that it makes.
-    pub fn flag(&self) -> Option<Flag> {
-        self.rerank.map(|n| ("search.rerank", n.to_string(), "--rerank".to_owned()))
+impl RankArgs {
+    /// The settings that they make.
+    pub fn flags(&self) -> Flags {
+        let mode = self.mode.map(|mode| ("search.mode", mode.name().to_owned(), "--mode".to_owned()));
+        let rerank = self.rerank.map(|n| ("search.rerank", n.to_string(), "--rerank".to_owned()));
+        mode.into_iter().chain(rerank).collect()
+    }
+
+    /// The filter as it was typed, understood.
+    ///
+    /// # Errors
+    /// A usage fault for a filter that is none.
+    pub fn filter(&self) -> Result<Option<Filter>> {
+        parsed(self.filter.as_deref())
     }
 }
 
@@ -81,8 +91,7 @@ impl ModeArg {
 impl SearchArgs {
     pub fn flags(&self) -> Flags {
         let k = self.k.map(|k| ("search.k", k.to_string(), "-k".to_owned()));
-        let mode = self.mode.map(|mode| ("search.mode", mode.name().to_owned(), "--mode".to_owned()));
-        k.into_iter().chain(mode).chain(self.rerank.flag()).collect()
+        k.into_iter().chain(self.rank.flags()).collect()
     }
 }
 
@@ -93,7 +102,7 @@ pub fn run(args: &SearchArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
         k: engine.config.search_k,
         rerank: engine.config.rerank,
         caching: if args.no_cache { Caching::Off } else { Caching::Use },
-        filter: parsed(args.filter.as_deref())?,
+        filter: args.rank.filter()?,
     };
     let mut searcher = Searcher::open(engine)?;
     // Words alone are found faster than the cache can be opened.

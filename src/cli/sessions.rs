@@ -13,7 +13,7 @@ use crate::ask::Response;
 use crate::disk;
 use crate::engine::Engine;
 use crate::error::{Context as _, Fault, Result};
-use crate::sessions::{Cited, Session, Turn, new_id};
+use crate::sessions::{Cited, Session, Turn};
 
 /// Show, export or remove conversations
 ///
@@ -87,7 +87,7 @@ pub(super) fn begin<'a>(engine: &'a Engine, id: &str) -> Result<Session<'a>> {
 
 /// A conversation with a name of its own.
 pub(super) fn begin_new(engine: &Engine) -> Result<Session<'_>> {
-    begin(engine, &new_id()?)
+    begin(engine, &disk::random_id()?)
 }
 
 /// What is kept of an answer: the words, and places instead of passages.

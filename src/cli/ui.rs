@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::{Color, GlobalArgs};
 use crate::analysis::untrusted::is_hidden;
+use crate::calendar;
 use crate::error::{Fault, Kind};
 
 /// Narrower terminals wrap; wider ones leave the rest empty, since long lines read badly.
@@ -306,19 +307,10 @@ pub fn counted(n: u64, what: &str) -> String {
     format!("{} {what}{plural}", count(n))
 }
 
-/// Unix seconds as `2026-03-01 12:30:05` in UTC (the civil calendar, after Howard Hinnant's `civil_from_days`).
+/// Unix seconds as `2026-03-01 12:30:05` in UTC.
 pub fn time(unix_s: i64) -> String {
     let (days, second) = (unix_s.div_euclid(86_400), unix_s.rem_euclid(86_400));
-    let z = days + 719_468;
-    let era = z.div_euclid(146_097);
-    let day_of_era = z.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60)
+    format!("{} {:02}:{:02}:{:02}", calendar::date(days), second / 3600, second / 60 % 60, second % 60)
 }
 
 /// `text` on one line, cut to `width` columns with an ellipsis.

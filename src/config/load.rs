@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::settings::{SETTINGS, Setting, Shape};
-use super::{Config, Generator, Layer, Layers, Llm, Mode, Secret};
+use super::{Config, Endpoint, Generator, Layer, Layers, Mode, Secret};
 use crate::error::{Context as _, Fault, Result};
 
 /// Where a value came from.
@@ -228,7 +228,7 @@ fn build(world: &World, values: &Values) -> Result<Config> {
         ask_max_words: size("ask.max_words"),
         generator: if text("generator") == "llm" { Generator::Llm } else { Generator::Extractive },
         falls_back: text("fallback") == "extractive",
-        llm: Llm {
+        llm: Endpoint {
             base_url: text("llm.base_url").trim_end_matches('/').to_owned(),
             model: text("llm.model"),
             api_key: api_key(&text("llm.api_key"), path("llm.api_key_file").as_deref())?,
@@ -236,8 +236,8 @@ fn build(world: &World, values: &Values) -> Result<Config> {
             attempts: whole("llm.attempts") as u32,
             temperature: text("llm.temperature").parse().unwrap_or_default(),
             max_tokens: whole("llm.max_tokens") as u32,
-            evidence_tokens: size("llm.evidence_tokens"),
         },
+        llm_evidence_tokens: size("llm.evidence_tokens"),
         batch_parallel: size("batch.parallel"),
         session_ttl_hours: whole("sessions.ttl_hours"),
         cache: Layers {

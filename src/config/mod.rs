@@ -80,19 +80,22 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// The language model that writes answers.
+/// A language model on a server, and how to ask it.
 #[derive(Clone, Debug)]
-pub struct Llm {
-    /// Empty when none is configured.
+pub struct Endpoint {
+    /// What stands before `/chat/completions`, such as `http://localhost:11434/v1`; empty when none is configured.
     pub base_url: String,
     pub model: String,
     pub api_key: Option<Secret>,
+    /// The longest time to the first byte of a reply, and then between two pieces of it. All tries of a call together
+    /// may take ten times as long.
     pub timeout: Duration,
+    /// Tries in all, at least 1.
     pub attempts: u32,
+    /// 0 for the likeliest text every time.
     pub temperature: f64,
+    /// The most tokens of a reply.
     pub max_tokens: u32,
-    /// Tokens of evidence in a prompt, estimated from its characters.
-    pub evidence_tokens: usize,
 }
 
 /// What a cache table may keep.
@@ -151,7 +154,10 @@ pub struct Config {
     pub generator: Generator,
     /// When the language model fails, the extractive generator answers.
     pub falls_back: bool,
-    pub llm: Llm,
+    /// The language model that writes answers.
+    pub llm: Endpoint,
+    /// Tokens of evidence in a prompt for it, estimated from its characters.
+    pub llm_evidence_tokens: usize,
     /// Questions of a batch that the language model works on at once.
     pub batch_parallel: usize,
     pub session_ttl_hours: u64,

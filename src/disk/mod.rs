@@ -5,11 +5,13 @@
 //! file. Nothing here knows what the bytes mean.
 
 mod hash;
+mod id;
 mod lock;
 mod mapped;
 mod write;
 
 pub use hash::{BLOCK_BYTES, Blake, FileSum, block_sums, file_sum, hex, sha256_hex};
+pub use id::random_id;
 pub use lock::Lock;
 pub use mapped::{Damage, Mapped};
 pub use write::{create_dir, create_file, link_or_copy, remove_dir, replace, sync_dir, sync_file};

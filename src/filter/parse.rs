@@ -4,6 +4,7 @@
 //! `test := key op value`. Keywords and keys are read in any case; a value with spaces or brackets is quoted.
 
 use super::{Days, Node, Op, PathGlob, Test};
+use crate::calendar::day_number;
 use crate::error::{Fault, Result};
 
 /// Longest filter in bytes. What a person or a script writes has a few hundred.
@@ -251,14 +252,4 @@ fn days(text: &str) -> std::result::Result<Days, String> {
         _ => return Err(wrong()),
     };
     Ok(Days { text: text.to_owned(), start_s: start * 86_400, end_s: end * 86_400 })
-}
-
-/// Days from 1970-01-01 to a day of the civil calendar (after Howard Hinnant's `days_from_civil`).
-fn day_number(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let year_of_era = year - era * 400;
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    era * 146_097 + day_of_era - 719_468
 }

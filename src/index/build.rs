@@ -133,7 +133,7 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    /// Number of new vector rows so far.
+    /// Number of new vector rows so far: texts that need a vector.
     pub fn new_rows(&self) -> usize {
         self.keys.len()
     }
@@ -172,11 +172,6 @@ impl<'a> Builder<'a> {
             let _ = std::fs::remove_file(self.dir.join("bm25").join(name));
         }
         Ok(())
-    }
-
-    /// Number of texts that need a vector.
-    pub fn n_pending(&self) -> usize {
-        self.keys.len()
     }
 
     /// The texts that need a vector, in row order.

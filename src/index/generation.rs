@@ -124,6 +124,18 @@ fn is_zero(n: &u64) -> bool {
 }
 
 impl Meta {
+    /// That the generation is all there, so that another one, or another machine's, can be made of it.
+    ///
+    /// # Errors
+    /// When its vectors are still being made, or whoever made them has died.
+    pub fn must_have_vectors(&self) -> Result<()> {
+        match self.pending {
+            0 => Ok(()),
+            _ => Err(Fault::failed("the vectors of the index are not finished")
+                .hint("run `rag ingest` with the same folders; what is made already is in the cache")),
+        }
+    }
+
     /// Reads `meta.json` below `dir`, whose SHA-256 the pointer to this generation gives.
     ///
     /// # Errors

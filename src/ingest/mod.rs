@@ -166,8 +166,8 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
             created: engine.now_s(),
         };
         let mut told = Instant::now();
-        if builder.n_pending() >= SEARCHABLE_AT_ONCE && !serves_by_meaning(engine) {
-            engine.store.set_progress(name, 0, builder.n_pending() as u64);
+        if builder.new_rows() >= SEARCHABLE_AT_ONCE && !serves_by_meaning(engine) {
+            engine.store.set_progress(name, 0, builder.new_rows() as u64);
             builder.publish_text(&summary)?;
             on_event(Event::Note(format!("the index `{name}` can be searched by words; its vectors are being made")));
         }

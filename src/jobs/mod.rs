@@ -72,7 +72,7 @@ impl Jobs {
     pub fn submit(&self, mut spec: Spec, now_ms: u64) -> Result<String> {
         let mut held = self.hold()?;
         spec.after = spec.after.iter().map(|id| Ok(held.log.find(id)?.id.clone())).collect::<Result<_>>()?;
-        let id = new_id()?;
+        let id = disk::random_id()?;
         held.log.append(now_ms, vec![(id.clone(), Event::Submitted { spec: Box::new(spec) })], true)?;
         Ok(id)
     }
@@ -81,7 +81,7 @@ impl Jobs {
     /// this process.
     pub fn begin(&self, spec: Spec, now_ms: u64) -> Result<Claimed<'_>> {
         let mut held = self.hold()?;
-        let id = new_id()?;
+        let id = disk::random_id()?;
         held.log.append(now_ms, vec![(id.clone(), Event::Submitted { spec: Box::new(spec) })], false)?;
         self.start(&mut held, &id, now_ms, false)
     }
@@ -426,16 +426,6 @@ impl Note {
         }
         let Some(mut file) = self.file.as_ref() else { return Ok(()) };
         file.set_len(0).and_then(|()| file.write_all(reading.unwrap_or_default().as_bytes())).or_failed(what)
-    }
-}
-
-/// A name for a new job: 128 random bits of the system, as hexadecimal digits.
-fn new_id() -> Result<String> {
-    let mut bytes = [0_u8; 16];
-    let filled = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
-    match filled.or_failed(|| "the system has no random numbers".into())? {
-        16 => Ok(disk::hex(&bytes)),
-        n => Err(Fault::failed(format!("the system gave {n} random bytes instead of 16"))),
     }
 }
 

@@ -18,6 +18,7 @@ mod tests;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+pub use crate::config::Endpoint;
 use crate::config::Secret;
 use crate::error::{Fault, Result};
 use crate::http::{Exchange, Head, Poster, Trouble};
@@ -37,24 +38,6 @@ const MAX_STREAM_BYTES: usize = 64 << 20;
 const MAX_JSON_BYTES: usize = 8 << 20;
 /// The most bytes read of a refusal.
 const MAX_REFUSAL_BYTES: usize = 64 << 10;
-
-/// A server, and how to ask it.
-#[derive(Clone, Debug)]
-pub struct Endpoint {
-    /// What stands before `/chat/completions`, such as `http://localhost:11434/v1`.
-    pub base_url: String,
-    pub model: String,
-    pub api_key: Option<Secret>,
-    /// The longest time to the first byte of a reply, and then between two pieces of it. All tries of a call together
-    /// may take ten times as long.
-    pub timeout: Duration,
-    /// Tries in all, at least 1.
-    pub attempts: u32,
-    /// 0 for the likeliest text every time.
-    pub temperature: f64,
-    /// The most tokens of a reply.
-    pub max_tokens: u32,
-}
 
 /// Who says a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

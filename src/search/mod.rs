@@ -107,21 +107,8 @@ impl Searcher {
             && let Some(hits) = engine.cache().ranking(&key, &corpus, engine.now_s())
         {
             let total_ms = milliseconds(start);
-            return Ok(Response {
-                query: query.to_owned(),
-                mode: request.mode,
-                index: engine.config.index.clone(),
-                corpus_id: meta.corpus_id.clone(),
-                hits,
-                timings: Timings { embedding_ms: 0.0, search_ms: total_ms, total_ms },
-                embed_hits: 0,
-                embed_misses: 0,
-                rerank_hits: 0,
-                rerank_misses: 0,
-                retrieval_hit: true,
-                nothing_allowed: false,
-                pending: pending(engine, meta),
-            });
+            let timings = Timings { embedding_ms: 0.0, search_ms: total_ms, total_ms };
+            return Ok(Response { hits, timings, retrieval_hit: true, ..nothing(engine, meta, query, request) });
         }
         let found = self.search(engine, request)?;
         if request.caching.writes() && !found.nothing_allowed {
@@ -145,21 +132,8 @@ impl Searcher {
         };
         if allowed.is_some_and(|allowed| allowed.documents == 0) {
             let timings = Timings { total_ms: milliseconds(start), ..Timings::default() };
-            return Ok(Response {
-                query: query.to_owned(),
-                mode: request.mode,
-                index: engine.config.index.clone(),
-                corpus_id: snapshot.meta().corpus_id.clone(),
-                hits: Vec::new(),
-                timings,
-                embed_hits: 0,
-                embed_misses: 0,
-                rerank_hits: 0,
-                rerank_misses: 0,
-                retrieval_hit: false,
-                nothing_allowed: true,
-                pending: pending(engine, snapshot.meta()),
-            });
+            let nothing = nothing(engine, snapshot.meta(), query, request);
+            return Ok(Response { timings, nothing_allowed: true, ..nothing });
         }
         let allowed = allowed.map(|allowed| allowed.chunks.as_slice());
         let languages = snapshot.meta().query_languages();
@@ -216,19 +190,13 @@ impl Searcher {
             total_ms,
         };
         let response = Response {
-            query: query.to_owned(),
-            mode: request.mode,
-            index: engine.config.index.clone(),
-            corpus_id: snapshot.meta().corpus_id.clone(),
             hits,
             timings,
             embed_hits: embedded.as_ref().map_or(0, |e| u64::from(e.hit)),
             embed_misses: embedded.as_ref().map_or(0, |e| u64::from(!e.hit)),
             rerank_hits: looked.hits,
             rerank_misses: looked.misses,
-            retrieval_hit: false,
-            nothing_allowed: false,
-            pending: pending(engine, snapshot.meta()),
+            ..nothing(engine, snapshot.meta(), query, request)
         };
         *asked = embedded.map(|e| (query.to_owned(), e.vector));
         Ok(response)
@@ -275,8 +243,24 @@ pub struct Similarities {
     pub misses: u64,
 }
 
-fn pending(engine: &Engine, meta: &Meta) -> Option<(u64, u64)> {
-    (meta.pending > 0).then(|| engine.store.progress(&engine.config.index).unwrap_or((0, meta.pending)))
+/// A response to a request for which nothing was found, or not yet.
+fn nothing(engine: &Engine, meta: &Meta, query: &str, request: &Request) -> Response {
+    let index = &engine.config.index;
+    Response {
+        query: query.to_owned(),
+        mode: request.mode,
+        index: index.clone(),
+        corpus_id: meta.corpus_id.clone(),
+        hits: Vec::new(),
+        timings: Timings::default(),
+        embed_hits: 0,
+        embed_misses: 0,
+        rerank_hits: 0,
+        rerank_misses: 0,
+        retrieval_hit: false,
+        nothing_allowed: false,
+        pending: (meta.pending > 0).then(|| engine.store.progress(index).unwrap_or((0, meta.pending))),
+    }
 }
 
 /// Version of what [`Searcher::search`] makes of a question; raise it when the same question, corpus and settings may rank

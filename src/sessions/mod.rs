@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config;
 use crate::disk::{self, Lock};
-use crate::error::{Context as _, Fault, Kind, Result};
+use crate::error::{Fault, Kind, Result};
 use crate::sqlite::{self, Opened};
 
 /// File name; the schema's version is inside.
@@ -104,16 +104,6 @@ impl Drop for Session<'_> {
         {
             lock.remove();
         }
-    }
-}
-
-/// A name for a new session: 128 random bits of the system, as hexadecimal digits.
-pub fn new_id() -> Result<String> {
-    let mut bytes = [0_u8; 16];
-    let filled = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
-    match filled.or_failed(|| "the system has no random numbers".into())? {
-        16 => Ok(disk::hex(&bytes)),
-        n => Err(Fault::failed(format!("the system gave {n} random bytes instead of 16"))),
     }
 }
 

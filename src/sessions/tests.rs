@@ -272,7 +272,7 @@ fn where_nothing_can_be_kept_there_is_nothing_and_a_hint() {
 
 #[test]
 fn names_are_random() {
-    let ids: std::collections::BTreeSet<String> = (0..100).map(|_| new_id().unwrap()).collect();
+    let ids: std::collections::BTreeSet<String> = (0..100).map(|_| disk::random_id().unwrap()).collect();
     assert_eq!(ids.len(), 100);
     assert!(ids.iter().all(|id| id.len() == 32 && config::is_name(id)), "{ids:?}");
 }

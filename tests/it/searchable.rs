@@ -51,6 +51,11 @@ fn words_are_found_while_vectors_are_made_and_the_end_is_that_of_an_undisturbed_
 
     signal(ingest.id(), "KILL");
     ingest.wait().expect("it ended");
+    // Nothing is made of what has no vectors.
+    for args in [&["documents", "remove", "7/77.md"][..], &["index", "compact"], &["index", "save", "half.tar.zst"]] {
+        sandbox.rag(args).exits(1).says("not finished").says("rag ingest");
+    }
+    assert!(!sandbox.path().join("half.tar.zst").exists());
     let report = sandbox.ingest();
     let undisturbed = twin.ingest();
     assert_eq!(report["corpus_id"], undisturbed["corpus_id"]);

@@ -6,6 +6,7 @@ use super::super::build::Build;
 use super::super::xml::{self, Node};
 use super::super::{Extracted, NoText};
 use super::{Archive, cell_name, shown_row};
+use crate::calendar;
 use crate::document::{Format, Place};
 
 /// Columns that a sheet can have.
@@ -267,17 +268,7 @@ impl Book<'_> {
 fn date(serial: i64) -> String {
     // Spreadsheets take 1900 for a leap year: before its March all is a day off.
     let days = serial - 25_569 + i64::from(serial < 60);
-    // After Howard Hinnant, `civil_from_days`.
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02}")
+    calendar::date(days)
 }
 
 /// The column of `B4`, from 0; beyond all columns when it is none.
