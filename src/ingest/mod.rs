@@ -202,7 +202,11 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
         let index_dir = engine.store.generation_dir(&pointer.current.generation);
         Ok(report(start, &meta, index_dir, &scan, &outcome))
     });
-    outcome.map_err(|fault| need.explain(fault, engine.store.dir()))
+    outcome.map_err(|fault| {
+        // Nobody makes vectors any more.
+        engine.store.clear_progress(&engine.config.index);
+        need.explain(fault, engine.store.dir())
+    })
 }
 
 /// An index whose vectors take some seconds to make is published without them first, if there is none to go on with.

@@ -114,12 +114,12 @@ pub const CHANGING: [&str; 14] = [
 
 /// Whether processes can be run under `strace` here.
 pub fn can_trace() -> bool {
-    has_tool("strace", &["-f", "--seccomp-bpf", "-o", "/dev/null", "true"])
+    has_tool("strace", &["-f", "-o", "/dev/null", "true"])
 }
 
 /// `rag` under `strace`, whose log is the file `trace` of the sandbox.
 pub fn traced(sandbox: &Sandbox, strace: &[&str], rag: &[&str]) -> Run {
-    let args = [&["-f", "--seccomp-bpf", "-o", "trace"], strace].concat();
+    let args = [&["-f", "-o", "trace"], strace].concat();
     Run::of(&mut sandbox.under("strace", &args, rag))
 }
 
