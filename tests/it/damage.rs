@@ -1,7 +1,8 @@
 //! Bytes that are not what was written: every file of an index and of the cache flipped, cut, zeroed, swapped, emptied
 //! and removed. A search then gives the answer it gave before, or a fault that names a damaged file.
 //!
-//! Thousands of searches run in this process; what a user sees is checked on the binary for each kind of file.
+//! Many thousands of searches run in this process, with a model that costs nothing; what a user sees is checked on the
+//! binary for each kind of file.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,8 +16,8 @@ use rag::search::{Request, Searcher};
 use serde_json::Value;
 
 use crate::support::Sandbox;
-use crate::sweep::Sweep;
-use crate::tools::{answer, current, engine, files, listing, thorough};
+use crate::sweep::{Sweep, TINY, use_tiny_model};
+use crate::tools::{answer, current, engine_on, files, listing, thorough};
 
 const QUESTION: &str = "\"blue boats\" carry sailors across the bay";
 
@@ -31,6 +32,7 @@ fn document(n: usize) -> String {
 /// Two generations of ten documents, with deletions, two segments and two vector files.
 fn sandbox() -> Sandbox {
     let sandbox = Sandbox::new();
+    use_tiny_model(&sandbox);
     for n in 0..10 {
         sandbox.write(&format!("docs/harbour-{n}.md"), document(n));
     }
@@ -54,7 +56,7 @@ struct Searches {
 
 impl Searches {
     fn new(sandbox: &Sandbox, name: &str) -> Self {
-        let engine = engine(sandbox);
+        let engine = engine_on(sandbox, "data", TINY);
         let sweep = Sweep::new(name);
         let mut searches = Self { engine, good: BTreeMap::new(), sweep, right: 0, refused: 0 };
         for mode in Mode::ALL {
@@ -111,6 +113,12 @@ fn search(engine: &Engine, mode: Mode) -> Result<Answer, Fault> {
     Ok(hits.map(|h| (h.path.to_string(), h.chunk.lines.first, h.chunk.text, h.score.to_bits())).collect())
 }
 
+/// About 150 bytes of a file are flipped (with `RAG_TEST_THOROUGH` each, up to 64 KiB); an odd stride, so that each column
+/// of a row has its turn.
+fn stride(bytes: usize) -> usize {
+    if thorough() { bytes.div_ceil(64 << 10) | 1 } else { (bytes / 150) | 1 }
+}
+
 /// Under a new inode, as generations share files by hard links, and so that no map sees it change.
 fn replace(path: &Path, bytes: &[u8]) {
     let temp = path.with_extension("bad");
@@ -134,8 +142,7 @@ fn a_flipped_byte_is_never_served() {
     let mut flips = 0;
     for path in files {
         let good = std::fs::read(&path).expect("a file");
-        // Every byte of a small file and about 150 of a larger one; odd, so that each column of a row has its turn.
-        let stride = if thorough() { 1 } else { (good.len() / 150) | 1 };
+        let stride = stride(good.len());
         for at in (0..good.len()).step_by(stride) {
             let mut bad = good.clone();
             bad[at] ^= 1 << (at % 8);
@@ -275,24 +282,24 @@ fn a_damaged_cache_changes_no_answer() {
     let mut searches = Searches::new(&sandbox, "flipped and cut bytes of the cache");
     let path = sandbox.data().join("cache/cache.db");
     // The question was embedded by `Searches::new`; a purge folds the log in, so that the file is all there is.
-    searches.engine = engine(&sandbox);
+    searches.engine = engine_on(&sandbox, "data", TINY);
     sandbox.rag(["cache", "purge", "retrieval"]).ok();
     let log = sandbox.data().join("cache/cache.db-wal");
     assert!(std::fs::metadata(log).map_or(0, |log| log.len()) == 0);
     let good = std::fs::read(&path).expect("the cache");
-    let stride = if thorough() { 1 } else { (good.len() / 150) | 1 };
+    let stride = stride(good.len());
     let flips: Vec<usize> = (0..good.len()).step_by(stride).chain(0..100).collect();
     for at in &flips {
         let mut bad = good.clone();
         bad[*at] ^= 0x55;
         restore(&path, &bad);
         // A new engine opens the cache anew; the fault-free index answers whatever the cache says.
-        searches.engine = engine(&sandbox);
+        searches.engine = engine_on(&sandbox, "data", TINY);
         searches.check(&format!("byte {at} of the cache"), &[]);
     }
     for cut in (0..good.len()).step_by(4096) {
         restore(&path, &good[..cut]);
-        searches.engine = engine(&sandbox);
+        searches.engine = engine_on(&sandbox, "data", TINY);
         searches.check(&format!("the cache cut to {cut}"), &[]);
     }
     assert_eq!(searches.end(), 0);
