@@ -491,7 +491,7 @@ fn a_disk_too_small_is_reported_and_works_once_it_is_larger() {
     sandbox.write("small/a.md", passage(1));
     write_many(&sandbox);
     std::fs::create_dir(sandbox.data()).expect("a folder");
-    let sizes: &[u32] = if thorough() { &[300, 400, 500, 600, 700, 800, 900, 1000, 1100] } else { &[400, 600] };
+    let sizes: &[u32] = if thorough() { &[300, 350, 400, 450, 500, 550, 600, 650, 700, 750, 800] } else { &[400, 600] };
     let mut sweep = Sweep::new("disks of a size");
     for size in sizes {
         sweep.point(&format!("{size} KiB"), || {
