@@ -360,6 +360,6 @@ function table(label, columns, rows) {
   const heads = columns.map((name) => (name.startsWith("#")
     ? h("th", { scope: "col", class: "number" }, name.slice(1))
     : name ? h("th", { scope: "col" }, name) : h("td", {})));
-  return h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": label },
+  return h("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": label },
     h("table", {}, h("thead", {}, h("tr", {}, ...heads)), Array.isArray(rows) ? h("tbody", {}, ...rows) : rows));
 }
