@@ -58,7 +58,7 @@ export const query = (values) => {
 };
 
 async function open(path, { method, body, signal, accept = "application/json" } = {}) {
-  for (let refused = ""; ; ) {
+  for (;;) {
     const token = sessionStorage.getItem(TOKEN);
     const headers = { accept };
     if (token) headers.authorization = `Bearer ${token}`;
@@ -82,8 +82,7 @@ async function open(path, { method, body, signal, accept = "application/json" } 
     if (reply.status !== 401) throw problem;
     // Another call may have asked for the token meanwhile.
     if (sessionStorage.getItem(TOKEN) === token) {
-      refused = token ? problem.message : "";
-      await askForToken(refused, problem);
+      await askForToken(token ? "That token does not count here, or no more." : "", problem);
     }
   }
 }

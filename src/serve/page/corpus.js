@@ -56,7 +56,7 @@ function drawIndex() {
   const index = shared.indexes.find(({ name }) => name === shared.index);
   if (!index) {
     body.replaceChildren(
-      h("p", {}, "There is no index yet. Choose a folder below, or run this where the server runs:"),
+      h("p", {}, "There is no index yet. Start an ingest, or run this where the server runs:"),
       h("pre", { tabindex: 0 }, h("code", {}, "rag ingest --dir FOLDER")));
     return;
   }

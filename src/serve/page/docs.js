@@ -52,8 +52,10 @@ function find(words) {
 function operation(method, path, item) {
   const { summary, description, parameters = [], requestBody, responses = {}, operationId } = item[method];
   const all = [...(item.parameters ?? []), ...parameters].map(resolved);
+  const scope = item[method]["x-scope"];
   const inside = () => [
     description && description !== summary && h("p", { class: "prose" }, ...ticks(description)),
+    scope && scope !== "open" && h("p", { class: "faint" }, "With a token that may ", h("strong", {}, scope), ", where the server has tokens."),
     all.length > 0 && h("div", {}, h("h3", {}, "Parameters"), h("table", {}, h("tbody", {}, ...all.map((parameter) => h("tr", {},
       h("th", { scope: "row" }, h("code", {}, parameter.name), parameter.required && " *"),
       h("td", {}, `${parameter.in}, ${typeName(parameter.schema)}`),
