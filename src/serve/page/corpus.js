@@ -240,15 +240,13 @@ async function drawJobs() {
   }
   const live = jobs.find((job) => !OVER.includes(job.state));
   if (live && !watched) watch(live.id);
-  const rows = jobs.slice(-8).reverse().map((job) => h("tr", {},
-    h("td", {}, h("span", { class: `state ${job.state}` }, job.state)),
-    h("td", { class: "break" }, (job.dirs ?? []).join(", ")),
-    h("td", {}, job.index),
-    h("td", {}, when(job.ended ?? job.started ?? job.created)),
-    h("td", { class: "break" }, job.reason ?? "")));
+  const rows = jobs.slice(-8).reverse().map((job) => h("li", {},
+    h("span", { class: `state ${job.state}` }, job.state), " ",
+    h("strong", {}, (job.dirs ?? []).join(", ")),
+    h("span", { class: "faint" }, `into ${job.index}, `, when(job.ended ?? job.started ?? job.created)),
+    job.reason && h("p", {}, job.reason)));
   form.jobs.replaceChildren(rows.length
-    ? h("details", {}, h("summary", {}, `Recent ingests (${count(jobs.length)})`),
-      table("Recent ingests", ["State", "Folders", "Index", "When", "Reason"], rows))
+    ? h("details", {}, h("summary", {}, `Recent ingests (${count(jobs.length)})`), h("ul", { class: "files" }, ...rows))
     : "");
 }
 
@@ -314,7 +312,7 @@ async function drawDocuments() {
 
   const fill = async () => {
     const state = tab;
-    const rows = h(state === "indexed" ? "tbody" : "ul", { class: "files" });
+    const rows = h("ul", { class: "files" });
     const more = button("More", () => page(more.dataset.cursor), { class: "quiet", hidden: true });
     const page = async (cursor) => {
       try {
@@ -325,8 +323,7 @@ async function drawDocuments() {
           return;
         }
         rows.append(...documents.map((document) => row(document, state, index)));
-        const whole = state === "indexed" ? table("Documents", ["Document", "Type", "#Passages", "#Size", "Modified"], rows) : rows;
-        if (!cursor) list.replaceChildren(whole, more);
+        if (!cursor) list.replaceChildren(rows, more);
         more.hidden = !next;
         more.dataset.cursor = next ?? "";
       } catch (error) {
@@ -344,15 +341,15 @@ const NONE = {
   indexed: "No document is indexed.",
 };
 
-function row(document, state, index) {
-  const { root, path, type, chunks, size, modified, reason } = document;
+function row({ root, path, type, chunks, size, modified, reason }, state, index) {
   const name = shown(root, path);
   if (state !== "indexed") {
     return h("li", {}, h("strong", {}, name), h("span", { class: "faint" }, bytes(size)), h("p", {}, ...ticks(reason ?? "–")));
   }
   const open = button(name, () => source.show([{ root, path, index, node: open }], 0, new Set()), { class: "link" });
-  return h("tr", {}, h("th", { scope: "row", class: "break" }, open), h("td", {}, type ?? "–"),
-    h("td", { class: "number" }, count(chunks)), h("td", { class: "number" }, bytes(size)), h("td", {}, when(modified)));
+  return h("li", { class: "spread" }, open,
+    h("span", { class: "faint" }, [type, plural(chunks, "passage"), bytes(size)].filter(Boolean).join(" · "),
+      modified && " · ", modified && when(modified)));
 }
 
 /** A table that scrolls within itself on a narrow screen. Columns that begin with `#` hold numbers. */
@@ -361,5 +358,5 @@ function table(label, columns, rows) {
     ? h("th", { scope: "col", class: "number" }, name.slice(1))
     : name ? h("th", { scope: "col" }, name) : h("td", {})));
   return h("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": label },
-    h("table", {}, h("thead", {}, h("tr", {}, ...heads)), Array.isArray(rows) ? h("tbody", {}, ...rows) : rows));
+    h("table", {}, h("thead", {}, h("tr", {}, ...heads)), h("tbody", {}, ...rows)));
 }
