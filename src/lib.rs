@@ -46,5 +46,9 @@ pub mod evaluate;
 pub mod work;
 
 pub mod batch;
+pub mod service;
+pub mod wire;
+
+pub mod serve;
 
 pub mod cli;

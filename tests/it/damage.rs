@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use rag::cache::Caching;
 use rag::config::Mode;
-use rag::engine::Engine;
+use rag::engine::{Engine, Stop};
 use rag::error::{Fault, Kind};
 use rag::search::{Request, Searcher};
 use serde_json::Value;
@@ -107,7 +107,9 @@ impl Searches {
 }
 
 fn search(engine: &Engine, mode: Mode) -> Result<Answer, Fault> {
-    let request = Request { query: QUESTION.to_owned(), mode, k: 50, rerank: 0, caching: Caching::Use, filter: None };
+    let caching = Caching::Use;
+    let query = QUESTION.to_owned();
+    let request = Request { query, mode, k: 50, rerank: 0, caching, filter: None, stop: Stop::default() };
     let found = Searcher::open(engine)?.search(engine, &request)?;
     let hits = found.hits.into_iter();
     Ok(hits.map(|h| (h.path.to_string(), h.chunk.lines.first, h.chunk.text, h.score.to_bits())).collect())

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rag::cache::Caching;
 use rag::config::Mode;
-use rag::engine::Engine;
+use rag::engine::{Engine, Stop};
 use rag::error::{Fault, Kind};
 use rag::jobs::Jobs;
 use rag::search::{Request, Searcher};
@@ -111,7 +111,8 @@ fn spoil(name: &str, files: &[PathBuf], read: Reading<'_>) {
 
 fn search(engine: &Engine) -> Result<String, Fault> {
     let caching = Caching::Off;
-    let request = Request { query: QUESTION.to_owned(), mode: Mode::Hybrid, k: 9, rerank: 0, caching, filter: None };
+    let (query, mode) = (QUESTION.to_owned(), Mode::Hybrid);
+    let request = Request { query, mode, k: 9, rerank: 0, caching, filter: None, stop: Stop::default() };
     let found = Searcher::open(engine)?.search(engine, &request)?;
     Ok(found.hits.iter().map(|hit| format!("{} {:x} {}\n", hit.path, hit.score.to_bits(), hit.chunk.text)).collect())
 }

@@ -10,7 +10,7 @@ use std::time::SystemTime;
 
 use rag::cache::Caching;
 use rag::config::Mode;
-use rag::engine::Engine;
+use rag::engine::{Engine, Stop};
 use rag::search::{Request, Searcher};
 
 use crate::support::{Run, Sandbox, project_data};
@@ -201,7 +201,8 @@ impl Contents {
         let mut answers = BTreeMap::new();
         for mode in Mode::ALL.into_iter().filter(|mode| !is_pending || *mode == Mode::Lexical) {
             let caching = Caching::Off;
-            let request = Request { query: question.to_owned(), mode, k: 20, rerank: 0, caching, filter: None };
+            let query = question.to_owned();
+            let request = Request { query, mode, k: 20, rerank: 0, caching, filter: None, stop: Stop::default() };
             let found = searcher.search(engine, &request).expect("an answer");
             let hits = found.hits.into_iter();
             let place = |hit: rag::document::Hit| {
