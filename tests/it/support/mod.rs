@@ -4,6 +4,7 @@
 //! prints the command, both streams and the folder.
 
 pub mod llm;
+pub mod server;
 
 use std::ffi::OsStr;
 use std::net::{TcpListener, TcpStream};
