@@ -99,8 +99,8 @@ fn who_shares_an_answer_may_leave_without_ending_it() {
         let first = server.stream("/ask", &streamed(QUESTION));
         let others: Vec<_> = (0..n).map(|_| scope.spawn(|| server.post("/ask", &body).ok().json())).collect();
         wait_for("everybody", || (server.count("rag_questions_joined_total{line=\"written\"}") == n).then_some(()));
+        wait_for("the language model", || (server.count("rag_questions_running{line=\"written\"}") == 1).then_some(()));
         drop(first);
-        assert_eq!(server.count("rag_questions_running{line=\"written\"}"), 1);
         // The language model holds the answer back until it is asked something else.
         server.post("/ask", &query("Why do volcanoes erupt?")).ok();
         for other in others {
