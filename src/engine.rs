@@ -75,6 +75,11 @@ impl Engine {
         self.stopped.store(true, Ordering::Relaxed);
     }
 
+    /// The one clock of the process.
+    pub fn clock(&self) -> fn() -> SystemTime {
+        self.clock
+    }
+
     /// Time since 1970.
     pub fn now(&self) -> Duration {
         (self.clock)().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()

@@ -15,10 +15,12 @@ mod index;
 mod ingest;
 mod jobs;
 mod man;
+mod mcp;
 mod model;
 mod search;
 mod sessions;
 mod signals;
+mod stats;
 mod ui;
 mod wire;
 
@@ -29,10 +31,11 @@ use std::time::SystemTime;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
-use crate::config::{Config, World};
+use crate::config::{Config, LogLevel, World};
 use crate::engine::Engine;
 use crate::error::{Fault, Result};
 use crate::ingest::extractor as ingest_child;
+use crate::telemetry;
 use ui::Ui;
 
 /// Ask questions of your own files, on your own machine
@@ -97,6 +100,8 @@ enum Command {
     Cache(cache::CacheArgs),
     Model(model::ModelArgs),
     Eval(eval::EvalArgs),
+    Mcp(mcp::McpArgs),
+    Stats(stats::StatsArgs),
     Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
@@ -143,11 +148,23 @@ fn run(cli: Cli, ui: &Ui) -> Result<exit::Outcome> {
         Command::Cache(args) => cache::run(&args, &engine(global, args.flags())?, ui),
         Command::Model(args) => model::run(args, &engine(global, Flags::new())?, ui),
         Command::Eval(args) => eval::run(&args, &engine(global, Flags::new())?, ui),
+        Command::Mcp(args) => mcp::run(args, server(global, Flags::new())?),
+        Command::Stats(args) => stats::run(&args, &engine(global, Flags::new())?, ui),
         Command::Doctor(args) => doctor::run(&args, &engine(global, Flags::new())?, ui),
     }
 }
 
-fn engine(global: &GlobalArgs, mut flags: Flags) -> Result<Engine> {
+/// The engine of a command, which logs when it is told to.
+fn engine(global: &GlobalArgs, flags: Flags) -> Result<Engine> {
+    logging(global, flags, LogLevel::Off)
+}
+
+/// The engine of a server, which logs unless it is told not to.
+fn server(global: &GlobalArgs, flags: Flags) -> Result<Engine> {
+    logging(global, flags, LogLevel::Info)
+}
+
+fn logging(global: &GlobalArgs, mut flags: Flags, unless_told: LogLevel) -> Result<Engine> {
     if let Some(dir) = &global.data_dir {
         let text = dir.to_str().ok_or_else(|| {
             Fault::usage(format!("the name of the folder {} (--data-dir) is not valid UTF-8", dir.display()))
@@ -158,6 +175,7 @@ fn engine(global: &GlobalArgs, mut flags: Flags) -> Result<Engine> {
         flags.push(("index", index.clone(), "--index".into()));
     }
     let config = Config::load(&World::of_this_process(), &flags)?;
+    telemetry::logs(config.log_level.unwrap_or(unless_told), config.log_format, ui::log_line);
     #[expect(clippy::disallowed_methods, reason = "the process's one clock is made here and handed down")]
     Ok(Engine::new(config, SystemTime::now, signals::install()?))
 }

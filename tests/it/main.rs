@@ -46,6 +46,8 @@ mod ingest;
 mod jobs;
 // Chats with a scripted server.
 mod llm;
+// `rag mcp`.
+mod mcp;
 // `rag model`.
 mod model;
 // Nothing leaves the data directory.

@@ -1,0 +1,325 @@
+//! What verbs came to, told to metrics and analytics in one call each. Whoever serves holds one [`Observer`].
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::analytics::{self, Analytics, Question, Record};
+use crate::ask;
+use crate::cache::{Cache, Caching};
+use crate::config::{Mode, Recording};
+use crate::document::Hit;
+use crate::engine::Engine;
+use crate::error::Result;
+use crate::jobs::{Job, State};
+use crate::search;
+use crate::telemetry::{self, CacheTable, Feature, Ingested, Stages};
+
+/// How often a server samples itself.
+const SAMPLE: Duration = Duration::from_secs(30);
+/// How often samples of histograms are folded.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// The folder of the records.
+pub fn dir(data_dir: &Path) -> PathBuf {
+    data_dir.join("analytics")
+}
+
+/// How a question or search reached us.
+#[derive(Clone, Copy, Debug)]
+pub struct How<'a> {
+    pub mode: Mode,
+    pub k: usize,
+    /// Passages that got a second look.
+    pub rerank: usize,
+    pub session: Option<&'a str>,
+    pub is_streamed: bool,
+    pub is_batch: bool,
+    /// How long it waited for a worker.
+    pub queue_ms: Option<f64>,
+}
+
+impl How<'_> {
+    /// As the settings have it, alone and at once.
+    pub fn plain(engine: &Engine) -> Self {
+        let config = &engine.config;
+        Self {
+            mode: config.search_mode,
+            k: config.search_k,
+            rerank: config.rerank,
+            session: None,
+            is_streamed: false,
+            is_batch: false,
+            queue_ms: None,
+        }
+    }
+}
+
+/// Takes what happens in a server. Shared by all its threads.
+pub struct Observer {
+    analytics: Option<Analytics>,
+    /// Unix milliseconds of the start: jobs that ended before are not this server's news.
+    since_ms: u64,
+    /// Jobs whose end has been counted.
+    counted: Mutex<BTreeSet<String>>,
+}
+
+impl Observer {
+    /// Begins to record, unless the settings say no.
+    pub fn new(engine: &Engine) -> Self {
+        let records = engine.config.analytics;
+        let analytics = (records.of >= Recording::Servers)
+            .then(|| Analytics::start(&dir(&engine.config.data_dir), records, engine.clock()));
+        Self { analytics, since_ms: engine.now_ms(), counted: Mutex::default() }
+    }
+
+    /// A question was answered.
+    pub fn asked(&self, engine: &Engine, request: &ask::Request, response: &ask::Response, how: &How<'_>) {
+        let t = response.timings;
+        let stages = Stages {
+            queue_ms: how.queue_ms,
+            embedding_ms: Some(t.embedding_ms),
+            search_ms: Some(t.search_ms),
+            generation_ms: Some(t.generation_ms),
+            total_ms: t.total_ms + how.queue_ms.unwrap_or_default(),
+        };
+        let intent = request.intent.map(|_| Feature::Intent);
+        let features: Vec<Feature> =
+            features(request.filter.is_some(), request.caching, how).into_iter().chain(intent).collect();
+        telemetry::asked(&telemetry::Asked {
+            intent: response.intent.name(),
+            generator: response.generator.name(),
+            mode: how.mode.name(),
+            supported: response.answer.supported,
+            stages,
+            features: &features,
+        });
+        self.record(engine, || Record::Question(question(request, response, how)));
+    }
+
+    /// A search was done, one of its own.
+    pub fn searched(&self, engine: &Engine, request: &search::Request, response: &search::Response, how: &How<'_>) {
+        let t = response.timings;
+        let stages = Stages {
+            queue_ms: how.queue_ms,
+            embedding_ms: Some(t.embedding_ms),
+            search_ms: Some(t.search_ms),
+            generation_ms: None,
+            total_ms: t.total_ms + how.queue_ms.unwrap_or_default(),
+        };
+        let features = features(request.filter.is_some(), request.caching, how);
+        telemetry::searched(request.mode.name(), &stages, &features);
+        self.record(engine, || Record::Question(searching(request, response, how)));
+    }
+
+    /// A request ended in an error. `route` is a template or the name of a tool, never a path.
+    pub fn failed(&self, engine: &Engine, code: &str, route: &str) {
+        telemetry::failed(code);
+        self.record(engine, || Record::Error { code: code.to_owned(), route: route.to_owned() });
+    }
+
+    /// Looks at the log of jobs: how many there are in each state, and which ended since the last look. Cheap enough for
+    /// every scrape.
+    pub fn jobs(&self, engine: &Engine) {
+        let Ok(jobs) = engine.jobs.list(engine.now_ms()) else { return };
+        for state in [State::Queued, State::Running, State::Succeeded, State::Failed, State::Cancelled] {
+            telemetry::jobs(state.name(), jobs.iter().filter(|job| job.state == state).count());
+        }
+        let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        // What the log has forgotten cannot end again.
+        counted.retain(|id| jobs.iter().any(|job| job.id == *id));
+        for job in jobs.iter().filter(|job| job.ended_ms.is_some_and(|at| at >= self.since_ms)) {
+            if counted.insert(job.id.clone()) {
+                telemetry::ingested(job.state.name(), ingested(job));
+            }
+        }
+    }
+
+    /// Samples memory, processor, queue, jobs and caches now and then, on a thread of its own, until the sampler is
+    /// dropped. `queue` tells how much waits.
+    pub fn sample(self: &Arc<Self>, engine: &Arc<Engine>, queue: impl Fn() -> usize + Send + 'static) -> Sampler {
+        let (stop, stopped) = channel();
+        let (observer, engine) = (Arc::clone(self), Arc::clone(engine));
+        let thread = std::thread::Builder::new().name("sampler".into()).spawn(move || {
+            // Its own connection: counting rows must keep nobody waiting.
+            let cache = Cache::open(&engine.config.cache_dir, engine.config.cache);
+            let mut cpu = telemetry::process().1.unwrap_or_default();
+            let mut last = None::<Instant>;
+            loop {
+                if last.is_none_or(|last| last.elapsed() >= SAMPLE) {
+                    let seconds = last.map(|last| last.elapsed().as_secs_f64());
+                    last = Some(Instant::now());
+                    observer.jobs(&engine);
+                    caches(&cache);
+                    let (memory, used) = telemetry::process();
+                    let used = used.unwrap_or(cpu);
+                    let cores = seconds.map_or(0.0, |seconds| (used - cpu) / seconds);
+                    cpu = used;
+                    observer.record(&engine, || Record::System {
+                        memory_bytes: memory.unwrap_or_default(),
+                        cpu: cores,
+                        queue: queue() as u64,
+                    });
+                }
+                telemetry::upkeep();
+                match stopped.recv_timeout(UPKEEP) {
+                    Err(RecvTimeoutError::Timeout) => {}
+                    Ok(()) | Err(RecvTimeoutError::Disconnected) => return,
+                }
+            }
+        });
+        Sampler { stop: Some(stop), thread: thread.ok() }
+    }
+
+    fn record(&self, engine: &Engine, record: impl FnOnce() -> Record) {
+        if let Some(analytics) = &self.analytics {
+            analytics.record(engine.now_s(), record());
+        }
+    }
+}
+
+/// The thread that samples; dropping it ends it.
+pub struct Sampler {
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Sampler {
+    fn drop(&mut self) {
+        self.stop = None;
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
+}
+
+/// Records a question of a command, where the settings want those too.
+///
+/// # Errors
+/// Whatever keeps the file from being written; the answer has been given all the same.
+pub fn asked_once(engine: &Engine, request: &ask::Request, response: &ask::Response) -> Result<()> {
+    once(engine, || question(request, response, &How::plain(engine)))
+}
+
+/// As [`asked_once`], for a search.
+///
+/// # Errors
+/// As [`asked_once`].
+pub fn searched_once(engine: &Engine, request: &search::Request, response: &search::Response) -> Result<()> {
+    once(engine, || searching(request, response, &How::plain(engine)))
+}
+
+fn once(engine: &Engine, question: impl FnOnce() -> Question) -> Result<()> {
+    let records = engine.config.analytics;
+    if records.of < Recording::Everybody {
+        return Ok(());
+    }
+    analytics::record_now(
+        &dir(&engine.config.data_dir),
+        records,
+        engine.now_s(),
+        vec![Record::Question(question())],
+    )
+}
+
+fn question(request: &ask::Request, response: &ask::Response, how: &How<'_>) -> Question {
+    let t = response.timings;
+    Question {
+        text: request.question.clone(),
+        hash: String::new(),
+        is_search: false,
+        index: response.index.clone(),
+        intent: response.intent.name().to_owned(),
+        generator: response.generator.name().to_owned(),
+        mode: how.mode.name().to_owned(),
+        k: how.k as u64,
+        supported: response.answer.supported,
+        hits: response.answer.citations.len() as u64,
+        answer_hit: response.cache.answer_hit,
+        retrieval_hit: response.cache.retrieval_hit,
+        queue_ms: how.queue_ms,
+        embedding_ms: t.embedding_ms,
+        search_ms: t.search_ms,
+        generation_ms: Some(t.generation_ms),
+        total_ms: t.total_ms + how.queue_ms.unwrap_or_default(),
+        session: how.session.map(str::to_owned),
+        // The nearest passages of a question without an answer were not read for it.
+        documents: match response.answer.supported {
+            true => documents(response.answer.citations.iter().map(|citation| &citation.hit)),
+            false => Vec::new(),
+        },
+    }
+}
+
+fn searching(request: &search::Request, response: &search::Response, how: &How<'_>) -> Question {
+    let t = response.timings;
+    Question {
+        text: request.query.clone(),
+        hash: String::new(),
+        is_search: true,
+        index: response.index.clone(),
+        intent: String::new(),
+        generator: String::new(),
+        mode: request.mode.name().to_owned(),
+        k: request.k as u64,
+        supported: !response.hits.is_empty(),
+        hits: response.hits.len() as u64,
+        answer_hit: false,
+        retrieval_hit: response.retrieval_hit,
+        queue_ms: how.queue_ms,
+        embedding_ms: t.embedding_ms,
+        search_ms: t.search_ms,
+        generation_ms: None,
+        total_ms: t.total_ms + how.queue_ms.unwrap_or_default(),
+        session: how.session.map(str::to_owned),
+        documents: documents(response.hits.iter()),
+    }
+}
+
+/// Each document once.
+fn documents<'a>(hits: impl Iterator<Item = &'a Hit>) -> Vec<(String, String)> {
+    let all: BTreeSet<(String, String)> = hits.map(|hit| (hit.root.to_string(), hit.path.to_string())).collect();
+    all.into_iter().collect()
+}
+
+fn features(has_filter: bool, caching: Caching, how: &How<'_>) -> Vec<Feature> {
+    let used = [
+        (has_filter, Feature::Filter),
+        (how.session.is_some(), Feature::Session),
+        (how.is_streamed, Feature::Stream),
+        (how.is_batch, Feature::Batch),
+        (how.rerank > 0, Feature::Rerank),
+        (caching == Caching::Refresh, Feature::Refresh),
+        (caching == Caching::Off, Feature::NoCache),
+    ];
+    used.into_iter().filter_map(|(is_used, feature)| is_used.then_some(feature)).collect()
+}
+
+fn caches(cache: &Cache) {
+    // A cache that cannot be read is told of by whoever needs it.
+    for stats in cache.stats().unwrap_or_default() {
+        let now = CacheTable {
+            rows: stats.count,
+            bytes: stats.bytes,
+            budget_bytes: stats.budget_bytes,
+            evicted: stats.counters.evicted,
+        };
+        telemetry::cache_table(stats.table.name(), &now);
+    }
+}
+
+fn ingested(job: &Job) -> Option<Ingested> {
+    let result = job.result.as_ref().filter(|_| job.state == State::Succeeded)?;
+    let number = |key: &str| result.get(key).and_then(Value::as_u64).unwrap_or_default();
+    Some(Ingested {
+        read: number("read"),
+        skipped: number("skipped"),
+        failed: number("n_failed"),
+        removed: number("removed"),
+        chunks: number("chunks"),
+        seconds: result.get("seconds").and_then(Value::as_f64).unwrap_or_default(),
+    })
+}
