@@ -1,7 +1,6 @@
 //! What verbs came to, told to metrics and analytics in one call each. Whoever serves holds one [`Observer`].
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -24,11 +23,6 @@ use crate::telemetry::{self, CacheTable, Feature, Ingested, Stages};
 const SAMPLE: Duration = Duration::from_secs(30);
 /// How often samples of histograms are folded.
 const UPKEEP: Duration = Duration::from_secs(5);
-
-/// The folder of the records.
-pub fn dir(data_dir: &Path) -> PathBuf {
-    data_dir.join("analytics")
-}
 
 /// How a question or search reached us.
 #[derive(Clone, Copy, Debug)]
@@ -74,7 +68,7 @@ impl Observer {
     pub fn new(engine: &Engine) -> Self {
         let records = engine.config.analytics;
         let analytics = (records.of >= Recording::Servers)
-            .then(|| Analytics::start(&dir(&engine.config.data_dir), records, engine.clock()));
+            .then(|| Analytics::start(&analytics::dir(&engine.config.data_dir), records, engine.clock()));
         Self { analytics, since_ms: engine.now_ms(), counted: Mutex::default() }
     }
 
@@ -218,7 +212,7 @@ fn once(engine: &Engine, question: impl FnOnce() -> Question) -> Result<()> {
         return Ok(());
     }
     analytics::record_now(
-        &dir(&engine.config.data_dir),
+        &analytics::dir(&engine.config.data_dir),
         records,
         engine.now_s(),
         vec![Record::Question(question())],

@@ -39,6 +39,11 @@ const PAUSE: Duration = Duration::from_secs(5);
 /// How often old records are looked for.
 const TIDY: Duration = Duration::from_secs(3600);
 
+/// The folder of the records below a data directory.
+pub fn dir(data_dir: &Path) -> PathBuf {
+    data_dir.join("analytics")
+}
+
 /// One thing worth remembering.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]

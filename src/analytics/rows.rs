@@ -47,17 +47,7 @@ impl File {
     }
 
     pub(super) fn add(&mut self, records: &[(i64, Record)]) -> Result<()> {
-        let added = (|| {
-            let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            {
-                let mut insert = transaction.prepare_cached("INSERT INTO records (at, body, crc) VALUES (?1, ?2, ?3)")?;
-                for (at, record) in records {
-                    let body = body(record)?;
-                    insert.execute(params![at, body, checksum(*at, &body)])?;
-                }
-            }
-            transaction.commit()
-        })();
+        let added = self.try_add(records);
         if let Err(e) = &added
             && sqlite::is_damage(e)
         {
@@ -67,6 +57,18 @@ impl File {
         added.map_err(|e| fault(&self.path, e))
     }
 
+    fn try_add(&mut self, records: &[(i64, Record)]) -> rusqlite::Result<()> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        {
+            let mut insert = transaction.prepare_cached("INSERT INTO records (at, body, crc) VALUES (?1, ?2, ?3)")?;
+            for (at, record) in records {
+                let body = body(record)?;
+                insert.execute(params![at, body, checksum(*at, &body)])?;
+            }
+        }
+        transaction.commit()
+    }
+
     pub(super) fn drop_before(&mut self, at_s: i64) -> Result<()> {
         let dropped = self.connection.execute("DELETE FROM records WHERE at < ?1", [at_s]);
         dropped.map(drop).map_err(|e| fault(&self.path, e))
@@ -74,27 +76,28 @@ impl File {
 
     /// Takes names of documents out of records; yields in how many they stood.
     pub(super) fn forget(&mut self, is_gone: &dyn Fn(&str, &str) -> bool) -> Result<u64> {
-        let forgotten = (|| {
-            let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let mut changed = Vec::new();
-            for_each(&transaction, i64::MIN, &mut |id, at, record| {
-                if let Some(Record::Question(mut question)) = record {
-                    let before = question.documents.len();
-                    question.documents.retain(|(root, path)| !is_gone(root, path));
-                    if question.documents.len() < before {
-                        changed.push((id, at, Record::Question(question)));
-                    }
+        self.try_forget(is_gone).map_err(|e| fault(&self.path, e))
+    }
+
+    fn try_forget(&mut self, is_gone: &dyn Fn(&str, &str) -> bool) -> rusqlite::Result<u64> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut changed = Vec::new();
+        for_each(&transaction, i64::MIN, &mut |id, at, record| {
+            if let Some(Record::Question(mut question)) = record {
+                let before = question.documents.len();
+                question.documents.retain(|(root, path)| !is_gone(root, path));
+                if question.documents.len() < before {
+                    changed.push((id, at, Record::Question(question)));
                 }
-            })?;
-            for (id, at, record) in &changed {
-                let body = body(record)?;
-                let sql = "UPDATE records SET body = ?2, crc = ?3 WHERE id = ?1";
-                transaction.execute(sql, params![id, body, checksum(*at, &body)])?;
             }
-            transaction.commit()?;
-            Ok(changed.len() as u64)
-        })();
-        forgotten.map_err(|e| fault(&self.path, e))
+        })?;
+        for (id, at, record) in &changed {
+            let body = body(record)?;
+            let sql = "UPDATE records SET body = ?2, crc = ?3 WHERE id = ?1";
+            transaction.execute(sql, params![id, body, checksum(*at, &body)])?;
+        }
+        transaction.commit()?;
+        Ok(changed.len() as u64)
     }
 }
 

@@ -20,6 +20,7 @@ use crate::cache::Caching;
 use crate::engine::Engine;
 use crate::error::{Fault, Result};
 use crate::llm::Finish;
+use crate::observe;
 
 /// Answer a question from the index, with citations
 ///
@@ -150,6 +151,9 @@ pub fn run(args: &AskArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
     }
     if let Some(session) = &mut session {
         session.add(turn(&response, engine.now_s()))?;
+    }
+    if let Err(fault) = observe::asked_once(engine, &request, &response) {
+        ui.detail(format!("not recorded: {fault}"));
     }
     ended(&response)
 }

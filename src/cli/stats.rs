@@ -7,8 +7,7 @@ use super::exit::Outcome;
 use super::ui::{Tone, Ui, clipped, count, size, time};
 use crate::analytics::{self, Asked, Report};
 use crate::engine::Engine;
-use crate::error::{Fault, Result};
-use crate::observe;
+use crate::error::Result;
 
 /// Tell what was asked, how long it took and what was read
 ///
@@ -31,7 +30,7 @@ fn seconds(text: &str) -> std::result::Result<i64, String> {
 
 pub fn run(args: &StatsArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
     let since_s = args.since.map_or(0, |seconds| engine.now_s().saturating_sub(seconds));
-    let report = analytics::report(&observe::dir(&engine.config.data_dir), since_s)?;
+    let report = analytics::report(&analytics::dir(&engine.config.data_dir), since_s)?;
     let is_empty = report.as_ref().is_none_or(|report| report.span.is_none());
     if ui.json {
         ui.json(&object(&report.unwrap_or(Report { since_s, ..Report::default() })));
@@ -51,15 +50,12 @@ pub fn run(args: &StatsArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
 
 /// What `--json` prints; the server's `/stats` says the same.
 pub fn object(report: &Report) -> Value {
-    let asked = |asked: &Asked| {
-        json!({ "text": asked.text, "hash": asked.hash, "count": asked.n, "supported": asked.supported, "last": asked.last })
-    };
+    let asked = |asked: &Asked| json!({ "text": asked.text, "hash": asked.hash, "count": asked.n, "supported": asked.supported, "last": asked.last });
     let latencies: serde_json::Map<_, _> = report
         .latencies
         .iter()
         .map(|l| {
-            let value =
-                json!({ "count": l.n, "p50": l.p50, "p90": l.p90, "p95": l.p95, "p99": l.p99, "max": l.most });
+            let value = json!({ "count": l.n, "p50": l.p50, "p90": l.p90, "p95": l.p95, "p99": l.p99, "max": l.most });
             (l.stage.to_owned(), value)
         })
         .collect();
@@ -108,7 +104,11 @@ fn show(report: &Report, ui: &Ui) {
         vec![
             vec!["questions".into(), count(report.questions), String::new()],
             vec!["  with an answer".into(), count(report.supported), percent(report.supported, report.questions)],
-            vec!["  answered from the cache".into(), count(report.answer_hits), percent(report.answer_hits, report.questions)],
+            vec![
+                "  answered from the cache".into(),
+                count(report.answer_hits),
+                percent(report.answer_hits, report.questions),
+            ],
             vec!["searches".into(), count(report.searches), String::new()],
             vec!["rankings from the cache".into(), count(report.retrieval_hits), percent(report.retrieval_hits, asked)],
             vec!["sessions".into(), count(report.sessions), String::new()],
@@ -117,17 +117,21 @@ fn show(report: &Report, ui: &Ui) {
     if !report.latencies.is_empty() {
         title("Milliseconds by stage");
         let ms = |ms: f64| if ms < 10.0 { format!("{ms:.1}") } else { format!("{ms:.0}") };
-        let rows = report.latencies.iter().map(|l| {
-            vec![l.stage.to_owned(), count(l.n), ms(l.p50), ms(l.p90), ms(l.p95), ms(l.p99), ms(l.most)]
-        });
+        let rows = report
+            .latencies
+            .iter()
+            .map(|l| vec![l.stage.to_owned(), count(l.n), ms(l.p50), ms(l.p90), ms(l.p95), ms(l.p99), ms(l.most)]);
         ui.table(&["stage", "count", "p50", "p90", "p95", "p99", "longest"], rows.collect());
     }
     let room = ui.width().saturating_sub(40).max(20);
     let questions = |asked: &[Asked]| {
-        asked.iter().map(|asked| {
-            let words = asked.text.as_deref().map(|text| clipped(text, room));
-            vec![words.unwrap_or_else(|| format!("#{}", asked.hash)), count(asked.n), time(asked.last)]
-        }).collect::<Vec<_>>()
+        asked
+            .iter()
+            .map(|asked| {
+                let words = asked.text.as_deref().map(|text| clipped(text, room));
+                vec![words.unwrap_or_else(|| format!("#{}", asked.hash)), count(asked.n), time(asked.last)]
+            })
+            .collect::<Vec<_>>()
     };
     for (heading, asked) in [("Asked most often", &report.top), ("Without an answer", &report.unanswered)] {
         if !asked.is_empty() {

@@ -250,7 +250,13 @@ pub fn json_fault(fault: &Fault, code: u8) {
 }
 
 /// Columns of numbers.
-const RIGHT_ALIGNED: [&str; 14] = [
+const RIGHT_ALIGNED: [&str; 20] = [
+    "share",
+    "p50",
+    "p90",
+    "p95",
+    "p99",
+    "longest",
     "turns",
     "hits",
     "misses",

@@ -118,7 +118,8 @@ pub fn search(args: SearchArgs, engine: &Engine, asker: &mut Asker, most_bytes: 
 
 pub fn ask(args: AskArgs, engine: &Engine, asker: &mut Asker, most_bytes: usize) -> Result<Value> {
     let names: Vec<&str> = Intent::ALL.iter().map(|intent| intent.name()).collect();
-    let intent = args.intent.map(|name| Intent::from_name(&name).ok_or_else(|| one_of("intent", &names))).transpose()?;
+    let intent =
+        args.intent.map(|name| Intent::from_name(&name).ok_or_else(|| one_of("intent", &names))).transpose()?;
     let request = ask::Request {
         question: args.question,
         intent,
@@ -212,8 +213,7 @@ pub fn list_documents(args: &DocumentsArgs, engine: &Engine, most_bytes: usize) 
     let mut budget = Budget::new(most_bytes);
     let mut objects = Vec::new();
     for record in &page.records {
-        let mut object =
-            json!({ "path": name(&page.roots, record), "size": record.size, "chunks": record.chunks });
+        let mut object = json!({ "path": name(&page.roots, record), "size": record.size, "chunks": record.chunks });
         for (key, value) in [("type", &record.format), ("language", &record.language)] {
             if let Some(value) = value {
                 object[key] = value.as_str().into();

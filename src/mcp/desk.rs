@@ -164,7 +164,7 @@ fn current<'a>(engine: &Engine, open: &'a mut BTreeMap<String, Open>, name: &str
         open.remove(name);
         while open.len() >= MOST_OPEN {
             let oldest = open.iter().min_by_key(|(_, open)| open.used).map(|(name, _)| name.clone());
-            oldest.and_then(|oldest| open.remove(&oldest));
+            oldest.iter().for_each(|oldest| drop(open.remove(oldest)));
         }
         let mut config = engine.config.clone();
         name.clone_into(&mut config.index);

@@ -71,7 +71,8 @@ fn submit(engine: &Engine, dirs: Vec<String>, roots: &[PathBuf], index: String) 
     }
     let cwd = std::env::current_dir().or_failed(|| "there is no working directory".into())?;
     let cwd = cwd.to_str().ok_or_else(|| Fault::failed("the name of the working directory is not valid UTF-8"))?;
-    let spec = IngestSpec { index, model: engine.config.model.clone(), cwd: cwd.to_owned(), dirs, ..IngestSpec::default() };
+    let spec =
+        IngestSpec { index, model: engine.config.model.clone(), cwd: cwd.to_owned(), dirs, ..IngestSpec::default() };
     let id = work::submit(engine, Spec::new(Work::Ingest(spec)))?;
     work::start_worker(engine)?;
     Ok(id)

@@ -17,9 +17,9 @@ use std::time::Duration;
 
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ErrorCode, Implementation,
-    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams,
-    ReadResourceResponse, ReadResourceResult, Resource, ResourceContents, ResourceTemplate, ServerCapabilities,
-    ServerConfig, Tool,
+    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
+    ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult, Resource, ResourceContents, ResourceTemplate,
+    ServerCapabilities, ServerConfig, Tool,
 };
 use rmcp::service::{RequestContext, ServerInitializeError};
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
@@ -90,9 +90,9 @@ pub fn run(
                 Ok(running) => running.waiting().await.map(drop).or_failed(|| "the protocol failed".into()),
                 // It left before it began.
                 Err(ServerInitializeError::ConnectionClosed(_)) => Ok(()),
-                Err(e) => Err(Fault::usage("the client does not speak the Model Context Protocol")
-                    .because(e)
-                    .hint("`rag mcp` is started by a program that does; its configuration has the command `rag` and `mcp`")),
+                Err(e) => Err(Fault::usage("the client does not speak the Model Context Protocol").because(e).hint(
+                    "`rag mcp` is started by a program that does; its configuration has the command `rag` and `mcp`",
+                )),
             }
         };
         tokio::select! {
@@ -212,7 +212,8 @@ impl Server {
 impl ServerHandler for Server {
     fn get_info(&self) -> ServerConfig {
         let capabilities = ServerCapabilities::builder().enable_resources().enable_tools().build();
-        let about = Implementation::new("rag", env!("CARGO_PKG_VERSION")).with_title("rag: questions to your own documents");
+        let about =
+            Implementation::new("rag", env!("CARGO_PKG_VERSION")).with_title("rag: questions to your own documents");
         ServerConfig::new(capabilities).with_server_info(about).with_instructions(INSTRUCTIONS)
     }
 

@@ -32,14 +32,15 @@ impl Budget {
     pub fn push(&mut self, list: &mut Vec<Value>, mut item: Value) -> bool {
         let size = |item: &Value| item.to_string().len() + 1;
         let mut needs = size(&item);
-        if needs > self.left && list.is_empty() {
-            if let Some(text) = item.get("text").and_then(Value::as_str).map(str::to_owned) {
-                item["text"] = "".into();
-                let room = self.left.saturating_sub(size(&item));
-                item["text"] = cut(&text, room).into();
-                needs = size(&item);
-                self.truncated = true;
-            }
+        if needs > self.left
+            && list.is_empty()
+            && let Some(text) = item.get("text").and_then(Value::as_str).map(str::to_owned)
+        {
+            item["text"] = "".into();
+            let room = self.left.saturating_sub(size(&item));
+            item["text"] = cut(&text, room).into();
+            needs = size(&item);
+            self.truncated = true;
         }
         if needs > self.left {
             self.truncated = true;

@@ -131,27 +131,38 @@ pub struct Served<'a> {
 pub fn served(served: &Served<'_>) {
     if is_on() {
         let Served { route, method, status, elapsed, received_bytes, sent_bytes } = *served;
-        let class = ["1xx", "2xx", "3xx", "4xx", "5xx"].get(usize::from(status / 100).wrapping_sub(1));
-        t::HTTP_REQUESTS.add(&[route, method, class.unwrap_or(&"other")], 1);
+        let class = ["1xx", "2xx", "3xx", "4xx", "5xx"].get(usize::from(status / 100).wrapping_sub(1)).copied();
+        t::HTTP_REQUESTS.add(&[route, method, class.unwrap_or("other")], 1);
         t::HTTP_DURATION.observe(&[route, method], elapsed.as_secs_f64());
         t::HTTP_RECEIVED.add(&[route], received_bytes);
         t::HTTP_SENT.add(&[route], sent_bytes);
     }
 }
 
-/// How much waits, by priority.
-pub fn queued(priority: &str, depth: usize) {
-    t::QUEUE_DEPTH.set(&[priority], depth as f64);
+/// Open connections.
+pub fn connections(n: u64) {
+    t::HTTP_CONNECTIONS.set(&[], n as f64);
 }
 
-/// Work that was not done: `full`, `deadline` or `cancelled`.
-pub fn refused(reason: &str) {
-    t::QUEUE_REFUSED.add(&[reason], 1);
+/// How much a line of questions has to do, and what became of them since the start.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Line {
+    pub waiting: usize,
+    pub workers: usize,
+    pub busy: usize,
+    pub refused: u64,
+    pub left: u64,
+    pub shared: u64,
 }
 
-/// A request that shared the work of an identical one.
-pub fn shared() {
-    t::SHARED.add(&[], 1);
+/// The state of a line: `own` or `written`.
+pub fn line(name: &str, line: &Line) {
+    if is_on() {
+        let gauges = [(&t::QUEUE_DEPTH, line.waiting), (&t::WORKERS, line.workers), (&t::WORKERS_BUSY, line.busy)];
+        gauges.into_iter().for_each(|(gauge, n)| gauge.set(&[name], n as f64));
+        let counters = [(&t::QUEUE_REFUSED, line.refused), (&t::QUEUE_LEFT, line.left), (&t::SHARED, line.shared)];
+        counters.into_iter().for_each(|(counter, n)| counter.absolute(&[name], n));
+    }
 }
 
 /// An ingest that ended.

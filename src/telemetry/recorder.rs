@@ -124,7 +124,7 @@ fn known(labels: &[(&'static str, Values)]) -> Vec<Vec<Label>> {
     for (label, values) in labels {
         let Values::Of(values) = values else { return Vec::new() };
         let longer = |labels: &Vec<Label>| {
-            let with = |value: &&'static str| [&labels[..], &[Label::from_static_parts(label, value)]].concat();
+            let with = |value: &&'static str| [&labels[..], &[Label::from_static_parts(*label, *value)]].concat();
             values.iter().map(with).collect::<Vec<_>>()
         };
         combinations = combinations.iter().flat_map(longer).collect();

@@ -5,7 +5,7 @@
 //! text, no path and no token of anybody can become a label, and the number of series has a bound.
 
 /// How a metric moves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Kind {
     Counter,
     Gauge,
@@ -31,8 +31,7 @@ pub struct Metric {
 }
 
 /// Seconds: from a cached answer, which takes milliseconds, to a language model, which takes half a minute.
-const ANSWERING: &[f64] =
-    &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+const ANSWERING: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 /// Seconds: from an ingest that finds nothing changed to a large first one.
 const INGESTING: &[f64] = &[0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14_400.0];
 
@@ -41,6 +40,8 @@ const BOOLS: Values = Values::Of(&["true", "false"]);
 const TABLES: Values = Values::Of(&["embeddings", "retrieval", "rerank", "answers"]);
 const METHODS: Values = Values::Of(&["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
 const CLASSES: Values = Values::Of(&["1xx", "2xx", "3xx", "4xx", "5xx"]);
+/// What this machine does itself, and what a language model elsewhere writes.
+const LINES: Values = Values::Of(&["own", "written"]);
 const INTENTS: Values =
     Values::Of(&["definition", "how-to", "troubleshooting", "comparison", "factoid", "list", "summary"]);
 const CODES: Values = Values::Of(&[
@@ -49,7 +50,8 @@ const CODES: Values = Values::Of(&[
     "forbidden",
     "not_found",
     "method_not_allowed",
-    "unsupported_media_type",
+    "media_type",
+    "length_required",
     "too_large",
     "too_many",
     "busy",
@@ -95,6 +97,7 @@ table! {
     HTTP_DURATION = histogram("rag_http_request_duration_seconds", ANSWERING,
         "Time from the head of a request to the end of its answer, streams included.",
         &[("route", Values::Routes), ("method", METHODS)]);
+    HTTP_CONNECTIONS = gauge("rag_http_connections", "Open connections.", NO_LABELS);
     HTTP_IN_FLIGHT = gauge("rag_http_requests_in_flight", "Requests that are being answered.", NO_LABELS);
     HTTP_RECEIVED = counter("rag_http_request_body_bytes_total", "Bytes of request bodies read.",
         &[("route", Values::Routes)]);
@@ -112,11 +115,12 @@ table! {
         "Time of the stages of a question or search; stages overlap.",
         &[("stage", Values::Of(&["queue", "embedding", "search", "generation", "total"]))]);
 
-    QUEUE_DEPTH = gauge("rag_queue_depth", "Work that waits for a worker.",
-        &[("priority", Values::Of(&["critical", "high", "normal", "low", "background"]))]);
-    QUEUE_REFUSED = counter("rag_queue_refused_total", "Work that was not done: no room, too late, nobody waits for it.",
-        &[("reason", Values::Of(&["full", "deadline", "cancelled"]))]);
-    SHARED = counter("rag_shared_answers_total", "Requests that shared the work of an identical one.", NO_LABELS);
+    QUEUE_DEPTH = gauge("rag_queue_depth", "Questions that wait for a worker.", &[("line", LINES)]);
+    WORKERS = gauge("rag_workers", "Threads that answer.", &[("line", LINES)]);
+    WORKERS_BUSY = gauge("rag_workers_busy", "Threads that are answering.", &[("line", LINES)]);
+    QUEUE_REFUSED = counter("rag_queue_refused_total", "Questions refused because too many waited.", &[("line", LINES)]);
+    QUEUE_LEFT = counter("rag_queue_left_total", "Questions that nobody waited for any more.", &[("line", LINES)]);
+    SHARED = counter("rag_shared_answers_total", "Questions that shared the work of an identical one.", &[("line", LINES)]);
 
     INGESTS = counter("rag_ingests_total", "Ingests that ended.",
         &[("outcome", Values::Of(&["succeeded", "failed", "cancelled"]))]);

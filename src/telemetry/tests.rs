@@ -54,6 +54,7 @@ fn what_happens_is_exposed() {
         stages,
         features: &[Feature::Filter],
     });
+    let before = render();
     embedded("query", 120, Duration::from_millis(10));
     let in_flight = InFlight::begin();
     served(&Served {
@@ -75,19 +76,30 @@ fn what_happens_is_exposed() {
         "rag_stage_duration_seconds_bucket{stage=\"total\",le=\"0.25\"} 1",
         "rag_stage_duration_seconds_bucket{stage=\"total\",le=\"0.1\"} 0",
         "rag_features_used_total{feature=\"filter\"} 1",
-        "rag_model_tokens_total{role=\"query\"} 120",
         "rag_http_requests_total{route=\"/sessions/{id}\",method=\"other\",status=\"4xx\"} 1",
         "rag_http_response_body_bytes_total{route=\"/sessions/{id}\"} 34",
         "rag_errors_total{code=\"other\"} 1",
         "rag_ingest_chunks_total 9",
         "rag_cache_rows{table=\"answers\"} 5",
-        "rag_cache_hit_ratio{table=\"rerank\"} 0.25",
         "rag_jobs{state=\"queued\"} 0",
         "# TYPE rag_http_requests_in_flight gauge",
     ] {
         assert!(shown.lines().any(|shown| shown == line), "no line {line}\n{shown}");
     }
     drop(in_flight);
+    // Other tests of this process embed and look up, too.
+    let value = |shown: &str, series: &str| -> f64 {
+        let line = shown.lines().find_map(|line| line.strip_prefix(series)).unwrap_or("0");
+        line.trim().parse().unwrap()
+    };
+    for (series, least) in [
+        ("rag_model_tokens_total{role=\"query\"}", 120.0),
+        ("rag_cache_operations_total{table=\"rerank\",outcome=\"miss\"}", 3.0),
+    ] {
+        assert!(value(&shown, series) - value(&before, series) >= least, "{series}\n{shown}");
+    }
+    let ratio = value(&shown, "rag_cache_hit_ratio{table=\"rerank\"}");
+    assert!(ratio > 0.0 && ratio < 1.0, "{ratio}");
     for metric in METRICS {
         assert!(shown.contains(&format!("# HELP {} {}", metric.name, metric.help)), "{} is missing", metric.name);
     }

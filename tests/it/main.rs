@@ -57,6 +57,8 @@ mod search;
 mod searchable;
 // `rag chat` and `rag sessions`.
 mod sessions;
+// `rag stats`.
+mod stats;
 // House rules that a compiler does not hold.
 mod support;
 mod tidy;

@@ -340,7 +340,8 @@ fn garbage_is_survived() {
 fn a_result_keeps_its_size_and_says_that_it_was_cut() {
     let sandbox = Sandbox::new();
     for n in 0..40 {
-        let text = format!("# Whales {n}\n\n{}", format!("The whale number {n} sings a \"song\" of its own.\n").repeat(12));
+        let text =
+            format!("# Whales {n}\n\n{}", format!("The whale number {n} sings a \"song\" of its own.\n").repeat(12));
         write_old(&sandbox, &format!("docs/{n}.md"), text);
     }
     sandbox.ingest();
@@ -417,7 +418,10 @@ fn folders_are_ingested_only_where_that_is_allowed() {
             break message;
         }
         let progress = message["params"]["progress"].as_f64().unwrap();
-        assert_eq!((&message["method"], &message["params"]["progressToken"]), (&json!("notifications/progress"), &json!("p")));
+        assert_eq!(
+            (&message["method"], &message["params"]["progressToken"]),
+            (&json!("notifications/progress"), &json!("p"))
+        );
         assert!(progress > told && progress <= 1.0, "{message}");
         told = progress;
     };
@@ -439,7 +443,8 @@ fn what_is_cancelled_stops() {
     let url = server.base_url();
     let env = [("RAG_GENERATOR", "llm"), ("RAG_LLM_MODEL", "scripted"), ("RAG_LLM_BASE_URL", url.as_str())];
     let mut client = Client::with(&sandbox, &[], &env).greeted().0;
-    let asking = client.begin("tools/call", &json!({ "name": "ask", "arguments": { "question": "What pulls the sea?" } }));
+    let asking =
+        client.begin("tools/call", &json!({ "name": "ask", "arguments": { "question": "What pulls the sea?" } }));
     let waiting = client.begin("tools/call", &json!({ "name": "search", "arguments": { "query": "wax" } }));
     while server.requests().is_empty() {
         std::thread::park_timeout(Duration::from_millis(10));
