@@ -68,7 +68,7 @@ fn what_happens_is_exposed() {
     failed("what did you ask?\nrag_fake 1");
     ingested("succeeded", Some(Ingested { read: 3, chunks: 9, seconds: 2.0, ..Ingested::default() }));
     cache_table("answers", &CacheTable { rows: 5, ..CacheTable::default() });
-    ["hit", "miss", "miss", "miss", "damaged"].iter().for_each(|outcome| cache_operation("rerank", outcome));
+    ["hit", "miss", "miss", "miss", "damaged"].into_iter().for_each(|outcome| cache_operation("rerank", outcome));
     let shown = render();
     for line in [
         "rag_questions_total{intent=\"how-to\",generator=\"extractive\",supported=\"true\"} 1",
