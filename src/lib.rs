@@ -50,6 +50,11 @@ pub mod work;
 pub mod batch;
 pub mod observe;
 
+pub mod service;
+pub mod wire;
+
 pub mod mcp;
+
+pub mod serve;
 
 pub mod cli;

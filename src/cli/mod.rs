@@ -18,15 +18,16 @@ mod man;
 mod mcp;
 mod model;
 mod search;
+mod serve;
 mod sessions;
 mod signals;
 mod stats;
 mod ui;
-mod wire;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
@@ -99,6 +100,7 @@ enum Command {
     Documents(documents::DocumentsArgs),
     Cache(cache::CacheArgs),
     Model(model::ModelArgs),
+    Serve(serve::ServeArgs),
     Eval(eval::EvalArgs),
     Mcp(mcp::McpArgs),
     Stats(stats::StatsArgs),
@@ -147,8 +149,15 @@ fn run(cli: Cli, ui: &Ui) -> Result<exit::Outcome> {
         Command::Documents(args) => documents::run(args, &engine(global, Flags::new())?, ui),
         Command::Cache(args) => cache::run(&args, &engine(global, args.flags())?, ui),
         Command::Model(args) => model::run(args, &engine(global, Flags::new())?, ui),
+        Command::Serve(args) => {
+            let interrupted = signals::install()?;
+            serve::run(quiet_engine(global, args.flags())?, interrupted, ui)
+        }
         Command::Eval(args) => eval::run(&args, &engine(global, Flags::new())?, ui),
-        Command::Mcp(args) => mcp::run(args, server(global, Flags::new())?),
+        Command::Mcp(args) => {
+            let interrupted = signals::install()?;
+            mcp::run(args, quiet_engine(global, Flags::new())?, interrupted)
+        }
         Command::Stats(args) => stats::run(&args, &engine(global, Flags::new())?, ui),
         Command::Doctor(args) => doctor::run(&args, &engine(global, Flags::new())?, ui),
     }
@@ -156,15 +165,21 @@ fn run(cli: Cli, ui: &Ui) -> Result<exit::Outcome> {
 
 /// The engine of a command, which logs when it is told to.
 fn engine(global: &GlobalArgs, flags: Flags) -> Result<Engine> {
-    logging(global, flags, LogLevel::Off)
+    engine_with(global, flags, signals::install()?, LogLevel::Off)
 }
 
-/// The engine of a server, which logs unless it is told not to.
-fn server(global: &GlobalArgs, flags: Flags) -> Result<Engine> {
-    logging(global, flags, LogLevel::Info)
+/// The engine of a server that hears of no signal. It logs unless it is told not to.
+fn quiet_engine(global: &GlobalArgs, flags: Flags) -> Result<Engine> {
+    static NEVER: AtomicBool = AtomicBool::new(false);
+    engine_with(global, flags, &NEVER, LogLevel::Info)
 }
 
-fn logging(global: &GlobalArgs, mut flags: Flags, unless_told: LogLevel) -> Result<Engine> {
+fn engine_with(
+    global: &GlobalArgs,
+    mut flags: Flags,
+    interrupted: &'static AtomicBool,
+    unless_told: LogLevel,
+) -> Result<Engine> {
     if let Some(dir) = &global.data_dir {
         let text = dir.to_str().ok_or_else(|| {
             Fault::usage(format!("the name of the folder {} (--data-dir) is not valid UTF-8", dir.display()))
@@ -177,7 +192,7 @@ fn logging(global: &GlobalArgs, mut flags: Flags, unless_told: LogLevel) -> Resu
     let config = Config::load(&World::of_this_process(), &flags)?;
     telemetry::logs(config.log_level.unwrap_or(unless_told), config.log_format, ui::log_line);
     #[expect(clippy::disallowed_methods, reason = "the process's one clock is made here and handed down")]
-    Ok(Engine::new(config, SystemTime::now, signals::install()?))
+    Ok(Engine::new(config, SystemTime::now, interrupted))
 }
 
 /// The whole command, for man pages and completions.
