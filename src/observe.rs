@@ -14,7 +14,7 @@ use crate::cache::{Cache, Caching};
 use crate::config::{Mode, Recording};
 use crate::document::Hit;
 use crate::engine::Engine;
-use crate::error::Result;
+use crate::error::{Kind, Result};
 use crate::jobs::{Job, State};
 use crate::search;
 use crate::telemetry::{self, CacheTable, Feature, Ingested, Stages};
@@ -24,13 +24,18 @@ const SAMPLE: Duration = Duration::from_secs(30);
 /// How often samples of histograms are folded.
 const UPKEEP: Duration = Duration::from_secs(5);
 
-/// How a question or search reached us.
+/// A question or a search as it reached us.
 #[derive(Clone, Copy, Debug)]
 pub struct How<'a> {
+    pub text: &'a str,
     pub mode: Mode,
     pub k: usize,
     /// Passages that got a second look.
     pub rerank: usize,
+    pub caching: Caching,
+    pub has_filter: bool,
+    /// Somebody said what kind of answer is wanted.
+    pub has_intent: bool,
     pub session: Option<&'a str>,
     pub is_streamed: bool,
     pub is_batch: bool,
@@ -38,19 +43,36 @@ pub struct How<'a> {
     pub queue_ms: Option<f64>,
 }
 
-impl How<'_> {
+impl<'a> How<'a> {
     /// As the settings have it, alone and at once.
-    pub fn plain(engine: &Engine) -> Self {
+    pub fn plain(engine: &Engine, text: &'a str) -> Self {
         let config = &engine.config;
         Self {
+            text,
             mode: config.search_mode,
             k: config.search_k,
             rerank: config.rerank,
+            caching: Caching::Use,
+            has_filter: false,
+            has_intent: false,
             session: None,
             is_streamed: false,
             is_batch: false,
             queue_ms: None,
         }
+    }
+}
+
+/// The stable word for a fault, as errors of servers have it.
+pub fn code(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Usage => "usage",
+        Kind::Busy => "busy",
+        Kind::Damaged => "damaged",
+        Kind::Outside => "outside",
+        Kind::Interrupted => "interrupted",
+        Kind::Late => "timeout",
+        Kind::Failed => "internal",
     }
 }
 
@@ -73,7 +95,7 @@ impl Observer {
     }
 
     /// A question was answered.
-    pub fn asked(&self, engine: &Engine, request: &ask::Request, response: &ask::Response, how: &How<'_>) {
+    pub fn asked(&self, engine: &Engine, response: &ask::Response, how: &How<'_>) {
         let t = response.timings;
         let stages = Stages {
             queue_ms: how.queue_ms,
@@ -82,22 +104,19 @@ impl Observer {
             generation_ms: Some(t.generation_ms),
             total_ms: t.total_ms + how.queue_ms.unwrap_or_default(),
         };
-        let intent = request.intent.map(|_| Feature::Intent);
-        let features: Vec<Feature> =
-            features(request.filter.is_some(), request.caching, how).into_iter().chain(intent).collect();
         telemetry::asked(&telemetry::Asked {
             intent: response.intent.name(),
             generator: response.generator.name(),
             mode: how.mode.name(),
             supported: response.answer.supported,
             stages,
-            features: &features,
+            features: &features(how),
         });
-        self.record(engine, || Record::Question(question(request, response, how)));
+        self.record(engine, || Record::Question(question(response, how)));
     }
 
     /// A search was done, one of its own.
-    pub fn searched(&self, engine: &Engine, request: &search::Request, response: &search::Response, how: &How<'_>) {
+    pub fn searched(&self, engine: &Engine, response: &search::Response, how: &How<'_>) {
         let t = response.timings;
         let stages = Stages {
             queue_ms: how.queue_ms,
@@ -106,9 +125,8 @@ impl Observer {
             generation_ms: None,
             total_ms: t.total_ms + how.queue_ms.unwrap_or_default(),
         };
-        let features = features(request.filter.is_some(), request.caching, how);
-        telemetry::searched(request.mode.name(), &stages, &features);
-        self.record(engine, || Record::Question(searching(request, response, how)));
+        telemetry::searched(response.mode.name(), &stages, &features(how));
+        self.record(engine, || Record::Question(searching(response, how)));
     }
 
     /// A request ended in an error. `route` is a template or the name of a tool, never a path.
@@ -135,11 +153,16 @@ impl Observer {
     }
 
     /// Samples memory, processor, queue, jobs and caches now and then, on a thread of its own, until the sampler is
-    /// dropped. `queue` tells how much waits.
-    pub fn sample(self: &Arc<Self>, engine: &Arc<Engine>, queue: impl Fn() -> usize + Send + 'static) -> Sampler {
+    /// dropped. `host` is what has the engine; `queue` tells how much waits there.
+    pub fn sample<H: AsRef<Engine> + Send + 'static>(
+        self: &Arc<Self>,
+        host: H,
+        queue: impl Fn(&H) -> usize + Send + 'static,
+    ) -> Sampler {
         let (stop, stopped) = channel();
-        let (observer, engine) = (Arc::clone(self), Arc::clone(engine));
+        let observer = Arc::clone(self);
         let thread = std::thread::Builder::new().name("sampler".into()).spawn(move || {
+            let engine = host.as_ref();
             // Its own connection: counting rows must keep nobody waiting.
             let cache = Cache::open(&engine.config.cache_dir, engine.config.cache);
             let mut cpu = telemetry::process().1.unwrap_or_default();
@@ -148,16 +171,16 @@ impl Observer {
                 if last.is_none_or(|last| last.elapsed() >= SAMPLE) {
                     let seconds = last.map(|last| last.elapsed().as_secs_f64());
                     last = Some(Instant::now());
-                    observer.jobs(&engine);
+                    observer.jobs(engine);
                     caches(&cache);
                     let (memory, used) = telemetry::process();
                     let used = used.unwrap_or(cpu);
                     let cores = seconds.map_or(0.0, |seconds| (used - cpu) / seconds);
                     cpu = used;
-                    observer.record(&engine, || Record::System {
+                    observer.record(engine, || Record::System {
                         memory_bytes: memory.unwrap_or_default(),
                         cpu: cores,
-                        queue: queue() as u64,
+                        queue: queue(&host) as u64,
                     });
                 }
                 telemetry::upkeep();
@@ -194,16 +217,16 @@ impl Drop for Sampler {
 ///
 /// # Errors
 /// Whatever keeps the file from being written; the answer has been given all the same.
-pub fn asked_once(engine: &Engine, request: &ask::Request, response: &ask::Response) -> Result<()> {
-    once(engine, || question(request, response, &How::plain(engine)))
+pub fn asked_once(engine: &Engine, response: &ask::Response) -> Result<()> {
+    once(engine, || question(response, &How::plain(engine, &response.question)))
 }
 
 /// As [`asked_once`], for a search.
 ///
 /// # Errors
 /// As [`asked_once`].
-pub fn searched_once(engine: &Engine, request: &search::Request, response: &search::Response) -> Result<()> {
-    once(engine, || searching(request, response, &How::plain(engine)))
+pub fn searched_once(engine: &Engine, response: &search::Response) -> Result<()> {
+    once(engine, || searching(response, &How::plain(engine, &response.query)))
 }
 
 fn once(engine: &Engine, question: impl FnOnce() -> Question) -> Result<()> {
@@ -211,65 +234,58 @@ fn once(engine: &Engine, question: impl FnOnce() -> Question) -> Result<()> {
     if records.of < Recording::Everybody {
         return Ok(());
     }
-    analytics::record_now(
-        &analytics::dir(&engine.config.data_dir),
-        records,
-        engine.now_s(),
-        vec![Record::Question(question())],
-    )
+    let batch = vec![Record::Question(question())];
+    analytics::record_now(&analytics::dir(&engine.config.data_dir), records, engine.now_s(), batch)
 }
 
-fn question(request: &ask::Request, response: &ask::Response, how: &How<'_>) -> Question {
+fn question(response: &ask::Response, how: &How<'_>) -> Question {
     let t = response.timings;
     Question {
-        text: request.question.clone(),
-        hash: String::new(),
-        is_search: false,
-        index: response.index.clone(),
         intent: response.intent.name().to_owned(),
         generator: response.generator.name().to_owned(),
         mode: how.mode.name().to_owned(),
-        k: how.k as u64,
         supported: response.answer.supported,
         hits: response.answer.citations.len() as u64,
         answer_hit: response.cache.answer_hit,
         retrieval_hit: response.cache.retrieval_hit,
-        queue_ms: how.queue_ms,
         embedding_ms: t.embedding_ms,
         search_ms: t.search_ms,
         generation_ms: Some(t.generation_ms),
         total_ms: t.total_ms + how.queue_ms.unwrap_or_default(),
-        session: how.session.map(str::to_owned),
         // The nearest passages of a question without an answer were not read for it.
         documents: match response.answer.supported {
             true => documents(response.answer.citations.iter().map(|citation| &citation.hit)),
             false => Vec::new(),
         },
+        ..begun(&response.index, how)
     }
 }
 
-fn searching(request: &search::Request, response: &search::Response, how: &How<'_>) -> Question {
+fn searching(response: &search::Response, how: &How<'_>) -> Question {
     let t = response.timings;
     Question {
-        text: request.query.clone(),
-        hash: String::new(),
         is_search: true,
-        index: response.index.clone(),
-        intent: String::new(),
-        generator: String::new(),
-        mode: request.mode.name().to_owned(),
-        k: request.k as u64,
+        mode: response.mode.name().to_owned(),
         supported: !response.hits.is_empty(),
         hits: response.hits.len() as u64,
-        answer_hit: false,
         retrieval_hit: response.retrieval_hit,
-        queue_ms: how.queue_ms,
         embedding_ms: t.embedding_ms,
         search_ms: t.search_ms,
-        generation_ms: None,
         total_ms: t.total_ms + how.queue_ms.unwrap_or_default(),
-        session: how.session.map(str::to_owned),
         documents: documents(response.hits.iter()),
+        ..begun(&response.index, how)
+    }
+}
+
+/// What is known before there is an answer.
+fn begun(index: &str, how: &How<'_>) -> Question {
+    Question {
+        text: how.text.to_owned(),
+        index: index.to_owned(),
+        k: how.k as u64,
+        queue_ms: how.queue_ms,
+        session: how.session.map(str::to_owned),
+        ..Question::default()
     }
 }
 
@@ -279,15 +295,16 @@ fn documents<'a>(hits: impl Iterator<Item = &'a Hit>) -> Vec<(String, String)> {
     all.into_iter().collect()
 }
 
-fn features(has_filter: bool, caching: Caching, how: &How<'_>) -> Vec<Feature> {
+fn features(how: &How<'_>) -> Vec<Feature> {
     let used = [
-        (has_filter, Feature::Filter),
+        (how.has_filter, Feature::Filter),
         (how.session.is_some(), Feature::Session),
         (how.is_streamed, Feature::Stream),
         (how.is_batch, Feature::Batch),
         (how.rerank > 0, Feature::Rerank),
-        (caching == Caching::Refresh, Feature::Refresh),
-        (caching == Caching::Off, Feature::NoCache),
+        (how.has_intent, Feature::Intent),
+        (how.caching == Caching::Refresh, Feature::Refresh),
+        (how.caching == Caching::Off, Feature::NoCache),
     ];
     used.into_iter().filter_map(|(is_used, feature)| is_used.then_some(feature)).collect()
 }

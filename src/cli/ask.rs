@@ -152,7 +152,7 @@ pub fn run(args: &AskArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
     if let Some(session) = &mut session {
         session.add(response.turn(engine.now_s()))?;
     }
-    if let Err(fault) = observe::asked_once(engine, &request, &response) {
+    if let Err(fault) = observe::asked_once(engine, &response) {
         ui.detail(format!("not recorded: {fault}"));
     }
     ended(&response)

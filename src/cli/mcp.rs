@@ -1,6 +1,7 @@
 //! `rag mcp`: the indexes for a program that runs a language model.
 
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 
 use clap::Args;
 
@@ -19,18 +20,21 @@ pub struct McpArgs {
     /// Let the program ingest folders beneath those of --root
     #[arg(long)]
     allow_ingest: bool,
-    /// Folder beneath which it may; can be given several times
+    /// Folder beneath which it may; can be given several times [default: the setting `serve.roots`]
     #[arg(long = "root", value_name = "DIR")]
     roots: Vec<PathBuf>,
 }
 
-pub fn run(args: McpArgs, engine: Engine) -> Result<Outcome> {
+/// `interrupted` is set by the first signal; `engine` must not hear of it.
+pub fn run(args: McpArgs, engine: Engine, interrupted: &AtomicBool) -> Result<Outcome> {
     let may = args.allow_ingest || engine.config.mcp_ingests;
-    if may && args.roots.is_empty() {
-        return Err(Fault::usage("no folder may be ingested: name those that may with `--root DIR`"));
+    let roots = if args.roots.is_empty() { engine.config.serve.roots.clone() } else { args.roots };
+    if may && roots.is_empty() {
+        return Err(Fault::usage("no folder may be ingested: name those that may with `--root DIR`")
+            .hint("or with the setting `serve.roots`"));
     }
-    let options = Options { ingests: may.then_some(args.roots), is_local: true };
+    let options = Options { ingests: may.then_some(roots), is_local: true };
     let (input, output) = ui::async_pipes();
-    mcp::run(engine, options, input, output)?;
+    mcp::run(engine, options, input, output, interrupted)?;
     Ok(Outcome::Done)
 }

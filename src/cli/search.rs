@@ -130,7 +130,7 @@ pub fn run(args: &SearchArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
             response.timings.embedding_ms
         ));
     }
-    if let Err(fault) = observe::searched_once(engine, &request, &response) {
+    if let Err(fault) = observe::searched_once(engine, &response) {
         ui.detail(format!("not recorded: {fault}"));
     }
     // Freeing the network and the maps takes longer than the system's own cleaning up.

@@ -1,13 +1,13 @@
 //! `rag stats`: what was asked, how it went and what was read.
 
 use clap::Args;
-use serde_json::{Value, json};
 
 use super::exit::Outcome;
 use super::ui::{Tone, Ui, clipped, count, size, time};
 use crate::analytics::{self, Asked, Report};
 use crate::engine::Engine;
 use crate::error::Result;
+use crate::wire;
 
 /// Tell what was asked, how long it took and what was read
 ///
@@ -33,7 +33,7 @@ pub fn run(args: &StatsArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
     let report = analytics::report(&analytics::dir(&engine.config.data_dir), since_s)?;
     let is_empty = report.as_ref().is_none_or(|report| report.span.is_none());
     if ui.json {
-        ui.json(&object(&report.unwrap_or(Report { since_s, ..Report::default() })));
+        ui.json(&wire::stats(&report.unwrap_or(Report { since_s, ..Report::default() })));
     } else if let Some(report) = report.filter(|_| !is_empty) {
         show(&report, ui);
     } else {
@@ -46,43 +46,6 @@ pub fn run(args: &StatsArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
         });
     }
     Ok(if is_empty { Outcome::NothingFound } else { Outcome::Done })
-}
-
-/// What `--json` prints; the server's `/stats` says the same.
-pub fn object(report: &Report) -> Value {
-    let asked = |asked: &Asked| json!({ "text": asked.text, "hash": asked.hash, "count": asked.n, "supported": asked.supported, "last": asked.last });
-    let latencies: serde_json::Map<_, _> = report
-        .latencies
-        .iter()
-        .map(|l| {
-            let value = json!({ "count": l.n, "p50": l.p50, "p90": l.p90, "p95": l.p95, "p99": l.p99, "max": l.most });
-            (l.stage.to_owned(), value)
-        })
-        .collect();
-    json!({
-        "since": report.since_s,
-        "first": report.span.map(|(first, _)| first),
-        "last": report.span.map(|(_, last)| last),
-        "questions": report.questions,
-        "searches": report.searches,
-        "supported": report.supported,
-        "supported_rate": share(report.supported, report.questions),
-        "answer_hit_rate": share(report.answer_hits, report.questions),
-        "retrieval_hit_rate": share(report.retrieval_hits, report.questions + report.searches),
-        "sessions": report.sessions,
-        "intents": report.intents.iter().map(|(name, n)| (name.clone(), json!(n))).collect::<serde_json::Map<_, _>>(),
-        "latency_ms": latencies,
-        "top": report.top.iter().map(asked).collect::<Vec<_>>(),
-        "unanswered": report.unanswered.iter().map(asked).collect::<Vec<_>>(),
-        "documents": report.documents.iter()
-            .map(|d| json!({ "index": d.index, "path": d.path, "count": d.n })).collect::<Vec<_>>(),
-        "errors": report.errors.iter()
-            .map(|e| json!({ "code": e.code, "route": e.route, "count": e.n })).collect::<Vec<_>>(),
-        "system": report.system.map(|(memory, cpu, queue)| {
-            json!({ "max_memory_bytes": memory, "mean_cores": cpu, "max_queue": queue })
-        }),
-        "damaged": report.damaged,
-    })
 }
 
 fn share(part: u64, whole: u64) -> f64 {

@@ -1,4 +1,4 @@
-//! What each tool does: arguments in, a JSON object out. All of it blocks, on the thread of the desk.
+//! What each tool takes and yields: arguments in, a question to the service or a JSON object out.
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::shape::{self, Budget};
 use super::tools::{MOST_DOCUMENTS, MOST_HITS, MOST_PASSAGES};
 use crate::answer::Intent;
-use crate::ask::{self, Asker, kinds_of_orders};
+use crate::ask::{self, kinds_of_orders};
 use crate::cache::Caching;
 use crate::config::{self, Mode};
 use crate::disk;
@@ -17,6 +17,7 @@ use crate::error::{Fault, Kind, Result};
 use crate::filter::{Filter, shown};
 use crate::index::{Record, State};
 use crate::search;
+use crate::service::{Priority, Question, Wanted};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -84,20 +85,36 @@ pub fn index_name(given: Option<&String>, default: &str) -> Result<String> {
     }
 }
 
-pub fn search(args: SearchArgs, engine: &Engine, asker: &mut Asker, most_bytes: usize) -> Result<Value> {
-    let mode = match args.mode {
-        Some(name) => Mode::parse(&name).ok_or_else(|| one_of("mode", &Mode::ALL.map(Mode::name)))?,
-        None => engine.config.search_mode,
-    };
-    let request = search::Request {
-        query: args.query,
-        mode,
-        k: within("k", args.k, engine.config.search_k as u64, MOST_HITS)?,
-        rerank: engine.config.rerank,
-        caching: Caching::Use,
-        filter: filter(args.filter.as_deref())?,
-    };
-    let found = asker.searcher().find(engine, &request)?;
+impl SearchArgs {
+    /// # Errors
+    /// A usage fault for a mode, a number or a filter that is none.
+    pub fn question(self) -> Result<Question> {
+        let mode = self.mode.map(|name| Mode::parse(&name).ok_or_else(|| one_of("mode", &Mode::ALL.map(Mode::name))));
+        Ok(Question {
+            k: self.k.map(|k| within("k", Some(k), k, MOST_HITS)).transpose()?,
+            ..question(self.query, Wanted::Passages { mode: mode.transpose()? }, self.filter, self.index)?
+        })
+    }
+}
+
+impl AskArgs {
+    /// # Errors
+    /// A usage fault for an intent or a filter that is none.
+    pub fn question(self) -> Result<Question> {
+        let names: Vec<&str> = Intent::ALL.iter().map(|intent| intent.name()).collect();
+        let intent = self.intent.map(|name| Intent::from_name(&name).ok_or_else(|| one_of("intent", &names)));
+        let wanted = Wanted::Answer { intent: intent.transpose()?, generator: None, session: None };
+        question(self.question, wanted, self.filter, self.index)
+    }
+}
+
+fn question(text: String, wanted: Wanted, by: Option<String>, index: Option<String>) -> Result<Question> {
+    let filter = filter(by.as_deref())?;
+    Ok(Question { text, wanted, index, k: None, caching: Caching::Use, filter, priority: Priority::Normal })
+}
+
+/// Passages that were found.
+pub fn passages(found: &search::Response, most_bytes: usize) -> Value {
     let mut budget = Budget::new(most_bytes);
     let mut hits = Vec::new();
     for hit in &found.hits {
@@ -108,25 +125,26 @@ pub fn search(args: SearchArgs, engine: &Engine, asker: &mut Asker, most_bytes: 
             break;
         }
     }
-    let mut result =
-        json!({ "index": found.index, "mode": mode.name(), "hits": hits, "truncated": budget.is_truncated() });
+    let mut result = json!({
+        "index": found.index,
+        "mode": found.mode.name(),
+        "hits": hits,
+        "truncated": budget.is_truncated(),
+    });
     if found.pending.is_some() {
         result["vectors_pending"] = true.into();
     }
-    Ok(result)
+    result
 }
 
-pub fn ask(args: AskArgs, engine: &Engine, asker: &mut Asker, most_bytes: usize) -> Result<Value> {
-    let names: Vec<&str> = Intent::ALL.iter().map(|intent| intent.name()).collect();
-    let intent =
-        args.intent.map(|name| Intent::from_name(&name).ok_or_else(|| one_of("intent", &names))).transpose()?;
-    let request = ask::Request {
-        question: args.question,
-        intent,
-        filter: filter(args.filter.as_deref())?,
-        ..ask::Request::default()
-    };
-    let response = asker.ask(engine, &request, &mut |_| {})?;
+/// An answer and what it rests on.
+///
+/// # Errors
+/// When the language model broke off: what came is no answer.
+pub fn answer(response: &ask::Response, most_bytes: usize) -> Result<Value> {
+    if response.is_broken_off() {
+        return Err(Fault::outside("the language model broke off").hint("ask again"));
+    }
     let mut budget = Budget::new(most_bytes);
     // At least half of the room is for what the answer rests on.
     let answer = budget.text(&response.answer.text, most_bytes / 2);
@@ -157,12 +175,7 @@ pub fn ask(args: AskArgs, engine: &Engine, asker: &mut Asker, most_bytes: usize)
     if response.fallback.is_some() {
         result["fallback"] = "the language model failed; the answer quotes the passages alone".into();
     }
-    match response.is_broken_off() {
-        // What came is no answer.
-        true if engine.interrupted() => Err(Fault::interrupted()),
-        true => Err(Fault::outside("the language model broke off").hint("ask again")),
-        false => Ok(result),
-    }
+    Ok(result)
 }
 
 pub fn get_passage(args: &PassageArgs, engine: &Engine, most_bytes: usize) -> Result<Value> {

@@ -1,7 +1,6 @@
 //! The one tool that changes something: a job like any other, watched until it is over.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use rmcp::RoleServer;
@@ -9,6 +8,7 @@ use rmcp::model::ProgressNotificationParam;
 use rmcp::service::RequestContext;
 use serde_json::{Value, json};
 
+use super::Server;
 use crate::engine::Engine;
 use crate::error::{Context as _, Fault, Result};
 use crate::jobs::{IngestSpec, Job, Spec, State, Work};
@@ -21,28 +21,26 @@ const LOOK: Duration = Duration::from_millis(200);
 ///
 /// # Errors
 /// A usage fault for a folder that lies beneath none of `roots`; why the job failed.
-pub async fn run(
-    engine: &Arc<Engine>,
+pub(super) async fn run(
+    server: &Server,
     dirs: &[String],
     index: &str,
     roots: &[PathBuf],
     context: &RequestContext<RoleServer>,
 ) -> Result<Value> {
     let (given, allowed, name) = (dirs.to_vec(), roots.to_vec(), index.to_owned());
-    let submitting = Arc::clone(engine);
-    let id = apart(move || submit(&submitting, given, &allowed, name)).await?;
+    let id = server.apart(move |engine| submit(engine, given, &allowed, name)).await?;
     let mut told = 0.0;
     loop {
+        let id = id.clone();
         tokio::select! {
             () = tokio::time::sleep(LOOK) => {}
             () = context.ct.cancelled() => {
-                let (cancelling, id) = (Arc::clone(engine), id.clone());
-                apart(move || cancelling.jobs.cancel(&id, cancelling.now_ms())).await?;
+                server.apart(move |engine| engine.jobs.cancel(&id, engine.now_ms())).await?;
                 return Err(Fault::interrupted());
             }
         }
-        let (looking, wanted) = (Arc::clone(engine), id.clone());
-        let job = apart(move || looking.jobs.get(&wanted, looking.now_ms())).await?;
+        let job = server.apart(move |engine| engine.jobs.get(&id, engine.now_ms())).await?;
         if job.state.is_over() {
             return over(&job);
         }
@@ -55,11 +53,6 @@ pub async fn run(
             let _ = context.peer.notify_progress(param).await;
         }
     }
-}
-
-async fn apart<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|e| Err(Fault::failed("the work ended unexpectedly").because(e)))
 }
 
 fn submit(engine: &Engine, dirs: Vec<String>, roots: &[PathBuf], index: String) -> Result<String> {

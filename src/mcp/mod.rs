@@ -6,13 +6,13 @@
 //! allows it. What a tool cannot do it says in its result, so that the model reads it and can do better.
 
 mod calls;
-mod desk;
 mod ingest;
 mod shape;
 mod tools;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rmcp::model::{
@@ -22,7 +22,7 @@ use rmcp::model::{
     ServerCapabilities, ServerConfig, Tool,
 };
 use rmcp::service::{RequestContext, ServerInitializeError};
-use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
+use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use rmcp::{ErrorData, RoleServer, ServerHandler, ServiceExt as _};
 use serde_json::{Map, Value};
@@ -31,7 +31,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::engine::Engine;
 use crate::error::{Context as _, Fault, Kind, Result};
-use desk::Desk;
+use crate::observe;
+use crate::service::{Problem, Question, Reply, Service};
+use crate::telemetry;
 
 /// What a client is told before anything else.
 const INSTRUCTIONS: &str = "Search and question documents that the user has indexed. Begin with `ask` for a question and \
@@ -57,31 +59,38 @@ pub struct Options {
 /// One server for any number of clients.
 #[derive(Clone)]
 pub struct Server {
-    engine: Arc<Engine>,
-    desk: Desk,
+    service: Arc<Service>,
     options: Arc<Options>,
     tools: Arc<Vec<Tool>>,
 }
 
-/// Serves one client until it leaves, or the process is asked to stop.
+/// The same server over HTTP.
+pub type Http = StreamableHttpService<Server, NeverSessionManager>;
+
+/// The most workers of a server that has one client: each keeps a model in memory.
+const MOST_WORKERS: usize = 2;
+
+/// Serves one client until it leaves, or `interrupted` is set.
 ///
 /// # Errors
-/// A client that does not begin as the protocol wants; an interruption.
+/// A client that does not begin as the protocol wants.
 pub fn run(
-    engine: Engine,
+    mut engine: Engine,
     options: Options,
     input: impl AsyncRead + Send + Unpin + 'static,
     output: impl AsyncWrite + Send + Unpin + 'static,
+    interrupted: &AtomicBool,
 ) -> Result<()> {
-    let engine = Arc::new(engine);
-    let server = Server::new(Arc::clone(&engine), options)?;
+    engine.config.serve.workers = engine.config.serve.workers.min(MOST_WORKERS);
+    let service = Arc::new(Service::start(engine)?);
+    let server = Server::new(Arc::clone(&service), options);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .or_failed(|| "cannot start the protocol".into())?;
     let outcome = runtime.block_on(async {
-        let interrupted = async {
-            while !engine.interrupted() {
+        let is_set = async {
+            while !interrupted.load(Ordering::Relaxed) {
                 tokio::time::sleep(LOOK).await;
             }
         };
@@ -90,47 +99,44 @@ pub fn run(
                 Ok(running) => running.waiting().await.map(drop).or_failed(|| "the protocol failed".into()),
                 // It left before it began.
                 Err(ServerInitializeError::ConnectionClosed(_)) => Ok(()),
-                Err(e) => Err(Fault::usage("the client does not speak the Model Context Protocol").because(e).hint(
-                    "`rag mcp` is started by a program that does; its configuration has the command `rag` and `mcp`",
-                )),
+                Err(e) => Err(Fault::usage("the client does not speak the Model Context Protocol")
+                    .because(e)
+                    .hint("`rag mcp` is started by a program that does: its configuration names the command")),
             }
         };
         tokio::select! {
             outcome = served => outcome,
-            () = interrupted => Err(Fault::interrupted()),
+            () = is_set => Ok(()),
         }
     });
     // A read of the standard input cannot be broken off.
     runtime.shutdown_background();
+    service.close();
+    service.stop();
+    service.join();
     outcome
 }
 
-/// The same server for HTTP: a tower service to be mounted at `/mcp`, behind the checks of tokens, hosts and origins
-/// of the server that mounts it. It ends its streams when `shutdown` is cancelled.
-///
-/// # Errors
-/// When no thread can be started.
-pub fn http(
-    engine: Arc<Engine>,
-    options: Options,
-    shutdown: CancellationToken,
-) -> Result<StreamableHttpService<Server, LocalSessionManager>> {
-    let server = Server::new(engine, options)?;
-    // Hosts and origins have been checked by whoever mounts it.
+/// The same server for HTTP, to be mounted at `/mcp` behind the checks of tokens, hosts and origins of whoever mounts it.
+/// Every request stands by itself. Its tools only read.
+pub fn http(service: Arc<Service>) -> Http {
+    let server = Server::new(service, Options::default());
     let config = StreamableHttpServerConfig::default()
-        .with_cancellation_token(shutdown)
+        .with_legacy_session_mode(false)
+        .with_json_response(true)
         .disable_allowed_hosts()
         .with_max_request_body_bytes(1 << 20);
-    Ok(StreamableHttpService::new(move || Ok(server.clone()), Arc::new(LocalSessionManager::default()), config))
+    StreamableHttpService::new(move || Ok(server.clone()), Arc::new(NeverSessionManager::default()), config)
 }
 
 impl Server {
-    /// # Errors
-    /// When no thread can be started.
-    pub fn new(engine: Arc<Engine>, options: Options) -> Result<Self> {
-        let desk = Desk::new(Arc::clone(&engine))?;
+    pub fn new(service: Arc<Service>, options: Options) -> Self {
         let tools = Arc::new(tools::tools(options.ingests.is_some()));
-        Ok(Self { engine, desk, options: Arc::new(options), tools })
+        Self { service, options: Arc::new(options), tools }
+    }
+
+    fn engine(&self) -> &Engine {
+        self.service.engine()
     }
 
     /// Does what a tool does.
@@ -139,60 +145,107 @@ impl Server {
         name: &str,
         given: Option<Map<String, Value>>,
         context: &RequestContext<RoleServer>,
-    ) -> Result<Value> {
-        let most = self.engine.config.mcp_max_result_bytes;
-        let default = &self.engine.config.index;
-        let cancelled = &context.ct;
+    ) -> std::result::Result<Value, Problem> {
+        let most = self.engine().config.mcp_max_result_bytes;
         match name {
             "search" => {
                 let args: calls::SearchArgs = calls::arguments(given)?;
-                let index = calls::index_name(args.index.as_ref(), default)?;
-                self.desk.run(&index, cancelled, move |engine, asker| calls::search(args, engine, asker, most)).await
+                match self.ask(args.question()?, &context.ct).await? {
+                    Reply::Passages(found) => Ok(calls::passages(&found, most)),
+                    Reply::Answer(response) => Ok(calls::answer(&response, most)?),
+                }
             }
             "ask" => {
                 let args: calls::AskArgs = calls::arguments(given)?;
-                let index = calls::index_name(args.index.as_ref(), default)?;
-                self.desk.run(&index, cancelled, move |engine, asker| calls::ask(args, engine, asker, most)).await
+                match self.ask(args.question()?, &context.ct).await? {
+                    Reply::Answer(response) => Ok(calls::answer(&response, most)?),
+                    Reply::Passages(found) => Ok(calls::passages(&found, most)),
+                }
             }
             "get_passage" => {
                 let args: calls::PassageArgs = calls::arguments(given)?;
-                let index = calls::index_name(args.index.as_ref(), default)?;
-                self.desk.run(&index, cancelled, move |engine, _| calls::get_passage(&args, engine, most)).await
+                self.within(args.index.clone(), move |engine| calls::get_passage(&args, engine, most)).await
             }
             "list_documents" => {
                 let args: calls::DocumentsArgs = calls::arguments(given)?;
-                let index = calls::index_name(args.index.as_ref(), default)?;
-                self.desk.run(&index, cancelled, move |engine, _| calls::list_documents(&args, engine, most)).await
+                self.within(args.index.clone(), move |engine| calls::list_documents(&args, engine, most)).await
             }
             "list_indexes" => {
                 let _: calls::IndexesArgs = calls::arguments(given)?;
-                self.apart(move |engine| calls::list_indexes(engine, most)).await
+                Ok(self.apart(move |engine| calls::list_indexes(engine, most)).await?)
             }
-            // Checked by the caller: there is no other.
+            // The caller has seen that there is no other.
             _ => {
                 let args: calls::IngestArgs = calls::arguments(given)?;
-                let index = calls::index_name(args.index.as_ref(), default)?;
+                let index = calls::index_name(args.index.as_ref(), &self.engine().config.index)?;
                 let roots = self.options.ingests.as_deref().unwrap_or_default();
-                ingest::run(&self.engine, &args.dirs, &index, roots, context).await
+                Ok(ingest::run(self, &args.dirs, &index, roots, context).await?)
             }
         }
     }
 
-    /// What needs no open index, on a thread of its own.
+    /// Asks as anybody else does, and is no longer interested once the client is not.
+    async fn ask(&self, question: Question, cancelled: &CancellationToken) -> std::result::Result<Reply, Problem> {
+        if let Some(index) = &question.index {
+            calls::index_name(Some(index), "")?;
+        }
+        let mut ticket = self.service.ask(question)?;
+        tokio::select! {
+            outcome = ticket.outcome() => outcome,
+            () = cancelled.cancelled() => Err(Fault::interrupted().into()),
+        }
+    }
+
+    /// What reads an index without asking anything, on a thread of its own.
+    async fn within(
+        &self,
+        index: Option<String>,
+        work: impl FnOnce(&Engine) -> Result<Value> + Send + 'static,
+    ) -> std::result::Result<Value, Problem> {
+        let own = &self.engine().config.index;
+        let index = calls::index_name(index.as_ref(), own)?;
+        let is_there = self.apart({
+            let index = index.clone();
+            move |engine| engine.store.pointer(&index).map(|pointer| pointer.is_some())
+        });
+        if !is_there.await? {
+            return Err(Problem::NoIndex(index));
+        }
+        let done = self.apart(move |engine| {
+            let mut config = engine.config.clone();
+            config.index = index;
+            work(&engine.with(config))
+        });
+        Ok(done.await?)
+    }
+
+    /// Blocking work.
     async fn apart<T: Send + 'static>(&self, work: impl FnOnce(&Engine) -> Result<T> + Send + 'static) -> Result<T> {
-        let engine = Arc::clone(&self.engine);
-        let done = tokio::task::spawn_blocking(move || work(&engine)).await;
+        let service = Arc::clone(&self.service);
+        let done = tokio::task::spawn_blocking(move || work(service.engine())).await;
         done.unwrap_or_else(|e| Err(Fault::failed("the work ended unexpectedly").because(e)))
     }
 
-    /// A fault as the model at the other end is told of it.
-    fn told(&self, fault: &Fault) -> String {
+    /// What went wrong, as the model at the other end is told of it.
+    fn told(&self, problem: &Problem) -> String {
+        let fault = match problem {
+            Problem::Fault(fault) => fault,
+            Problem::NoIndex(name) => {
+                return format!("there is no index named `{name}`\nhint: `list_indexes` shows them");
+            }
+            Problem::NoSession => return "there is no such session".to_owned(),
+            Problem::Full { retry_after } => {
+                let s = retry_after.as_secs().max(1);
+                return format!("too many questions are waiting\nhint: ask again in {s} s");
+            }
+            Problem::Closing => return "the server is being stopped".to_owned(),
+        };
         let is_inner = matches!(fault.kind(), Kind::Failed | Kind::Damaged | Kind::Outside);
         if is_inner && !self.options.is_local {
             let what = match fault.kind() {
                 Kind::Damaged => "the index is damaged",
                 Kind::Outside => "a service that is needed failed",
-                _ => "the server failed, or there is no such index",
+                _ => "something went wrong on the server",
             };
             return format!("{what}; its log says more");
         }
@@ -200,12 +253,29 @@ impl Server {
         format!("{fault}{hint}")
     }
 
-    fn resource_fault(&self, fault: &Fault) -> ErrorData {
+    /// Counts what went wrong, and tells the inside of it to the log.
+    fn note(&self, problem: &Problem, tool: &str) {
+        let code = match problem {
+            Problem::Fault(fault) => observe::code(fault.kind()),
+            Problem::NoIndex(_) | Problem::NoSession => "not_found",
+            Problem::Full { .. } => "busy",
+            Problem::Closing => "unavailable",
+        };
+        self.service.observer().failed(self.engine(), code, &format!("mcp {tool}"));
+        match problem {
+            Problem::Fault(fault) if fault.kind() != Kind::Usage && fault.kind() != Kind::Interrupted => {
+                telemetry::error!(tool, code, cause = fault.to_string(), "failed");
+            }
+            _ => telemetry::debug!(tool, code, "failed"),
+        }
+    }
+
+    fn resource_fault(&self, fault: Fault) -> ErrorData {
         let code = match fault.kind() {
             Kind::Usage => ErrorCode::INVALID_PARAMS,
             _ => ErrorCode::INTERNAL_ERROR,
         };
-        ErrorData::new(code, self.told(fault), None)
+        ErrorData::new(code, self.told(&fault.into()), None)
     }
 }
 
@@ -238,11 +308,14 @@ impl ServerHandler for Server {
             return Err(ErrorData::invalid_params(format!("there is no tool `{}`", request.name), None));
         }
         let called = self.call(&request.name, request.arguments, &context).await;
-        Ok(match called {
+        let result = match called {
             Ok(value) => CallToolResult::structured(value),
-            Err(fault) => CallToolResult::error(vec![ContentBlock::text(self.told(&fault))]),
-        }
-        .into())
+            Err(problem) => {
+                self.note(&problem, &request.name);
+                CallToolResult::error(vec![ContentBlock::text(self.told(&problem))])
+            }
+        };
+        Ok(result.into())
     }
 
     async fn list_resources(
@@ -251,12 +324,12 @@ impl ServerHandler for Server {
         _context: RequestContext<RoleServer>,
     ) -> std::result::Result<ListResourcesResult, ErrorData> {
         let cursor = request.and_then(|request| request.cursor);
-        let index = self.engine.config.index.clone();
+        let index = self.engine().config.index.clone();
         let page = self.apart(move |engine| match engine.store.pointer(&engine.config.index)? {
             Some(_) => calls::page(engine, None, cursor.as_deref(), RESOURCES).map(Some),
             None => Ok(None),
         });
-        let page = page.await.map_err(|fault| self.resource_fault(&fault))?;
+        let page = page.await.map_err(|fault| self.resource_fault(fault))?;
         let Some(page) = page else { return Ok(ListResourcesResult::default()) };
         let resources = page.records.iter().map(|record| {
             Resource::new(address(&index, record.root, &record.path), calls::name(&page.roots, record))
@@ -285,7 +358,7 @@ impl ServerHandler for Server {
     ) -> std::result::Result<ReadResourceResponse, ErrorData> {
         let unknown = || ErrorData::resource_not_found("there is no such resource", None);
         let (index, root, path) = parsed(&request.uri).ok_or_else(unknown)?;
-        let most = self.engine.config.mcp_max_result_bytes;
+        let most = self.engine().config.mcp_max_result_bytes;
         let text = self.apart(move |engine| {
             let Some(_) = engine.store.pointer(&index)? else { return Ok(None) };
             let snapshot = engine.store.open(&index)?;
@@ -293,7 +366,7 @@ impl ServerHandler for Server {
             let texts: Vec<String> = chunks.iter().map(|stored| shape::clean(&stored.chunk.text)).collect();
             Ok((!texts.is_empty()).then(|| shape::Budget::new(most).text(&texts.join("\n\n"), most)))
         });
-        let text = text.await.map_err(|fault| self.resource_fault(&fault))?.ok_or_else(unknown)?;
+        let text = text.await.map_err(|fault| self.resource_fault(fault))?.ok_or_else(unknown)?;
         let contents = vec![ResourceContents::text(text, request.uri)];
         Ok(ReadResourceResult::new(contents).into())
     }
