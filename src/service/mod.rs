@@ -158,12 +158,6 @@ struct Shared {
     observer: Arc<Observer>,
 }
 
-impl AsRef<Engine> for Shared {
-    fn as_ref(&self) -> &Engine {
-        &self.engine
-    }
-}
-
 /// Keeps the inside of a service for the thread that samples it.
 struct Host(Arc<Shared>);
 
@@ -220,7 +214,7 @@ impl Service {
 
     /// Samples this process for metrics and analytics until the sampler is dropped.
     pub fn sample(&self) -> Sampler {
-        let waiting = |host: &Host| host.0.lanes().map(|lane| lane.load().waiting).sum();
+        let waiting = |host: &Host| host.0.lanes().map(|lane| lane.load().waiting).sum::<usize>();
         self.shared.observer.sample(Host(Arc::clone(&self.shared)), waiting)
     }
 

@@ -50,6 +50,8 @@ mod llm;
 mod mcp;
 // `rag model`.
 mod model;
+// Metrics, logs and records of a server.
+mod monitor;
 // Nothing leaves the data directory.
 mod privacy;
 // `rag search`.
