@@ -216,11 +216,6 @@ impl Asker {
         Ok(Self { searcher, client: self.client.clone() })
     }
 
-    /// What it searches with.
-    pub fn searcher(&mut self) -> &mut Searcher {
-        &mut self.searcher
-    }
-
     /// This asker as one of `n` that work side by side, which share the threads between them.
     #[must_use]
     pub fn one_of(mut self, n: usize) -> Self {

@@ -56,7 +56,17 @@ pub(super) struct Reader {
 impl Flight {
     pub fn new(id: u64, key: Option<Key>, question: Question) -> Self {
         let left = Arc::default();
-        Self { id, key, question, begun: Instant::now(), left, log: Mutex::default(), bell: watch::Sender::new(()) }
+        Self {
+            id,
+            key,
+            question,
+            begun: Instant::now(),
+            started: OnceLock::new(),
+            span: Span::current(),
+            left,
+            log: Mutex::default(),
+            bell: watch::Sender::new(()),
+        }
     }
 
     /// A worker takes it.

@@ -22,7 +22,7 @@ fn ask_some(sandbox: &Sandbox, env: &[(&str, &str)]) {
         recorded(sandbox, env, &["ask", "What pulls the sea?"]).ok();
     }
     recorded(sandbox, env, &["ask", "Who won the chess championship in 1972?", "--session", "s1"]).exits(3);
-    recorded(sandbox, env, &["search", "wax combs"]).ok();
+    recorded(sandbox, env, &["search", "wax combs", "--mode", "lexical"]).ok();
 }
 
 #[test]
