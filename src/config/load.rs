@@ -279,6 +279,7 @@ fn build(world: &World, values: &Values) -> Result<Config> {
         },
         log_level: LogLevel::parse(&text("log.level")),
         log_format: if text("log.format") == "json" { LogFormat::Json } else { LogFormat::Text },
+        otlp_endpoint: text("telemetry.otlp_endpoint").trim_end_matches('/').to_owned(),
         analytics: Records {
             of: match text("analytics.record").as_str() {
                 "off" => Recording::Nobody,

@@ -260,6 +260,8 @@ pub struct Config {
     /// `None` when nobody said: a server then logs what is worth knowing, a command nothing.
     pub log_level: Option<LogLevel>,
     pub log_format: LogFormat,
+    /// Address of an OpenTelemetry collector; empty when there is none.
+    pub otlp_endpoint: String,
     pub analytics: Records,
     /// Programs that use `rag mcp` may have folders ingested.
     pub mcp_ingests: bool,

@@ -231,6 +231,13 @@ pub const SETTINGS: &[Setting] = &[
         "off, error, warn, info, debug or trace (default: info in a server, else off)",
     ),
     setting("log.format", "RAG_LOG_FORMAT", "text", Shape::OneOf(&["text", "json"]), "lines of text or of JSON"),
+    personal(
+        "telemetry.otlp_endpoint",
+        "RAG_TELEMETRY_OTLP_ENDPOINT",
+        "",
+        Shape::Text,
+        "where a server sends its metrics as OTLP, such as http://localhost:4318",
+    ),
     setting(
         "analytics.record",
         "RAG_ANALYTICS_RECORD",

@@ -23,7 +23,7 @@ use crate::config::Serve;
 use crate::engine::Engine;
 use crate::error::{Context as _, Fault, Result};
 use crate::mcp;
-use crate::observe::Sampler;
+use crate::observe::{Exporter, Sampler};
 use crate::service::Service;
 use crate::telemetry;
 pub use accept::run;
@@ -41,8 +41,9 @@ const POLL: Duration = Duration::from_millis(50);
 pub struct App {
     pub service: Arc<Service>,
     mcp: mcp::Http,
-    /// Ends with the server.
+    /// Both end with the server.
     _sampler: Sampler,
+    _exporter: Option<Exporter>,
     access: Access,
     limiter: Mutex<Limiter>,
     counts: seam::Counts,
@@ -71,6 +72,7 @@ impl App {
         Ok(Self {
             mcp: mcp::http(Arc::clone(&service)),
             _sampler: service.sample(),
+            _exporter: service.export()?,
             service,
             access,
             limiter: Mutex::default(),

@@ -32,7 +32,7 @@ use crate::filter::Filter;
 use crate::index::Snapshot;
 pub use crate::jobs::Priority;
 use crate::llm::Client;
-use crate::observe::{How, Observer, Sampler};
+use crate::observe::{self, Exporter, How, Observer, Sampler};
 use crate::search;
 use flight::Reader;
 use lane::{Entered, Lane};
@@ -210,6 +210,14 @@ impl Service {
 
     pub fn observer(&self) -> &Observer {
         &self.shared.observer
+    }
+
+    /// Begins to send metrics to the collector of the settings, if they name one.
+    ///
+    /// # Errors
+    /// A usage fault for an address that is none.
+    pub fn export(&self) -> Result<Option<Exporter>> {
+        observe::export(Host(Arc::clone(&self.shared)))
     }
 
     /// Samples this process for metrics and analytics until the sampler is dropped.

@@ -1,5 +1,7 @@
 //! What verbs came to, told to metrics and analytics in one call each. Whoever serves holds one [`Observer`].
 
+mod otlp;
+
 use std::collections::BTreeSet;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,6 +20,8 @@ use crate::error::{Kind, Result};
 use crate::jobs::{Job, State};
 use crate::search;
 use crate::telemetry::{self, CacheTable, Feature, Ingested, Stages};
+
+pub use otlp::Exporter;
 
 /// How often a server samples itself.
 const SAMPLE: Duration = Duration::from_secs(30);
@@ -61,6 +65,14 @@ impl<'a> How<'a> {
             queue_ms: None,
         }
     }
+}
+
+/// Begins to send metrics to a collector, where the settings name one.
+///
+/// # Errors
+/// A usage fault for an address that is none.
+pub fn export<H: AsRef<Engine> + Send + 'static>(host: H) -> Result<Option<Exporter>> {
+    otlp::export(host)
 }
 
 /// The stable word for a fault, as errors of servers have it.
