@@ -48,7 +48,7 @@ pub fn dir(data_dir: &Path) -> PathBuf {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Record {
-    Question(Question),
+    Question(Box<Question>),
     Error {
         code: String,
         /// The template of the route, or the name of the tool.
@@ -241,7 +241,7 @@ impl Hasher {
     fn hide(&self, record: Record, keeps_text: bool) -> Record {
         let Record::Question(mut question) = record else { return record };
         question.hash = self.hash("question", question.text.trim());
-        question.session = question.session.map(|id| self.hash("session", &id));
+        question.session = question.session.take().map(|id| self.hash("session", &id));
         if !keeps_text {
             question.text.clear();
         }

@@ -114,7 +114,7 @@ impl Gathered {
         let first = self.report.span.map_or(at, |(first, _)| first);
         self.report.span = Some((first, at));
         match record {
-            Record::Question(question) => self.question(at, question),
+            Record::Question(question) => self.question(at, *question),
             Record::Error { code, route } => *self.errors.entry((code, route)).or_default() += 1,
             Record::System { memory_bytes, cpu, queue } => {
                 let (memory, _, longest) = self.report.system.unwrap_or_default();

@@ -8,7 +8,7 @@ use crate::config::Recording;
 const KEPT: Records = Records { of: Recording::Servers, text: false, keep_days: 30 };
 
 fn question(text: &str, ms: f64) -> Record {
-    Record::Question(Question {
+    Record::Question(Box::new(Question {
         text: text.to_owned(),
         index: "default".into(),
         intent: "list".into(),
@@ -17,7 +17,7 @@ fn question(text: &str, ms: f64) -> Record {
         session: Some("a-session".into()),
         documents: vec![("docs".into(), "a.md".into())],
         ..Question::default()
-    })
+    }))
 }
 
 fn everything(dir: &Path) -> String {

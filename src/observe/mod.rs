@@ -124,7 +124,7 @@ impl Observer {
             stages,
             features: &features(how),
         });
-        self.record(engine, || Record::Question(question(response, how)));
+        self.record(engine, || Record::Question(Box::new(question(response, how))));
     }
 
     /// A search was done, one of its own.
@@ -138,7 +138,7 @@ impl Observer {
             total_ms: t.total_ms + how.queue_ms.unwrap_or_default(),
         };
         telemetry::searched(response.mode.name(), &stages, &features(how));
-        self.record(engine, || Record::Question(searching(response, how)));
+        self.record(engine, || Record::Question(Box::new(searching(response, how))));
     }
 
     /// A request ended in an error. `route` is a template or the name of a tool, never a path.
@@ -246,7 +246,7 @@ fn once(engine: &Engine, question: impl FnOnce() -> Question) -> Result<()> {
     if records.of < Recording::Everybody {
         return Ok(());
     }
-    let batch = vec![Record::Question(question())];
+    let batch = vec![Record::Question(Box::new(question()))];
     analytics::record_now(&analytics::dir(&engine.config.data_dir), records, engine.now_s(), batch)
 }
 
