@@ -22,6 +22,8 @@ mod config;
 mod determinism;
 // Follow-up questions over a real book.
 mod dialogues;
+// Units, images, manifests and workflows.
+mod deploy;
 // `rag doctor`.
 mod doctor;
 // `rag documents`, compacting and going back.
@@ -52,6 +54,8 @@ mod mcp;
 mod model;
 // Metrics, logs and records of a server.
 mod monitor;
+// The page of `rag serve`, in a browser.
+mod page;
 // Nothing leaves the data directory.
 mod privacy;
 // `rag search`.

@@ -62,8 +62,8 @@ fn all(routes: Routes) -> Routes {
         .add(Read, Takes::Json, routes!(metrics::metrics))
         .add(Read, Takes::Json, routes!(mcp::mcp))
         .add(Open, Takes::Json, routes!(page::page))
-        .add(Open, Takes::Json, routes!(page::script))
-        .add(Open, Takes::Json, routes!(page::style))
+        .add(Open, Takes::Json, routes!(page::docs))
+        .add(Open, Takes::Json, routes!(page::asset))
 }
 
 /// Routes on their way into a router.
