@@ -61,6 +61,8 @@ mod privacy;
 // `rag search`.
 mod search;
 mod searchable;
+// `rag serve`.
+mod serve;
 // `rag chat` and `rag sessions`.
 mod sessions;
 // `rag stats`.
