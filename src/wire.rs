@@ -232,7 +232,16 @@ pub fn pending(pending: Option<(u64, u64)>) -> Option<Value> {
 
 /// What was recorded of questions.
 pub fn stats(report: &Report) -> Value {
-    let asked = |asked: &Asked| json!({ "text": asked.text, "hash": asked.hash, "count": asked.n, "supported": asked.supported, "last": asked.last });
+    let asked = |asked: &Asked| {
+        json!({
+            "kind": if asked.is_search { "search" } else { "question" },
+            "text": asked.text,
+            "hash": asked.hash,
+            "count": asked.n,
+            "supported": asked.supported,
+            "last": asked.last,
+        })
+    };
     let latencies: serde_json::Map<_, _> = report
         .latencies
         .iter()

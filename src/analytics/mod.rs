@@ -81,7 +81,8 @@ pub struct Question {
     pub answer_hit: bool,
     pub retrieval_hit: bool,
     pub queue_ms: Option<f64>,
-    pub embedding_ms: f64,
+    /// `None` when nothing had to be embedded.
+    pub embedding_ms: Option<f64>,
     pub search_ms: f64,
     pub generation_ms: Option<f64>,
     pub total_ms: f64,

@@ -60,6 +60,8 @@ pub struct Asked {
     /// In words, where they are kept.
     pub text: Option<String>,
     pub hash: String,
+    /// It was a search.
+    pub is_search: bool,
     pub n: u64,
     /// How often the index supported an answer.
     pub supported: u64,
@@ -137,7 +139,7 @@ impl Gathered {
         report.retrieval_hits += u64::from(question.retrieval_hit);
         let times = [
             question.queue_ms,
-            Some(question.embedding_ms),
+            question.embedding_ms,
             Some(question.search_ms),
             question.generation_ms,
             Some(question.total_ms),
@@ -146,10 +148,12 @@ impl Gathered {
             all.extend(ms);
         }
         self.sessions.extend(question.session);
-        let hash = if question.is_search { format!("search {}", question.hash) } else { question.hash.clone() };
+        let is_search = question.is_search;
+        let hash = if is_search { format!("search {}", question.hash) } else { question.hash.clone() };
         let asked = self.asked.entry(hash).or_insert_with(|| Asked {
             text: None,
             hash: question.hash,
+            is_search,
             n: 0,
             supported: 0,
             last: at,
@@ -171,8 +175,7 @@ impl Gathered {
         report.sessions = sessions.len() as u64;
         report.intents = most(intents.into_iter().collect(), |(_, n)| *n);
         report.latencies = STAGES.into_iter().zip(stages).filter_map(|(stage, ms)| latency(stage, ms)).collect();
-        let is_unanswered = |(hash, asked): &(&String, &Asked)| !hash.starts_with("search ") && asked.supported == 0;
-        let unanswered = asked.iter().filter(is_unanswered).map(|(_, asked)| asked.clone());
+        let unanswered = asked.values().filter(|asked| !asked.is_search && asked.supported == 0).cloned();
         report.unanswered = most(unanswered.collect(), |asked| asked.n);
         report.top = most(asked.into_values().collect(), |asked| asked.n);
         let opened = documents.into_iter().map(|((index, path), n)| Opened { index, path, n });

@@ -92,14 +92,20 @@ fn show(report: &Report, ui: &Ui) {
             .iter()
             .map(|asked| {
                 let words = asked.text.as_deref().map(|text| clipped(text, room));
-                vec![words.unwrap_or_else(|| format!("#{}", asked.hash)), count(asked.n), time(asked.last)]
+                let kind = if asked.is_search { "search" } else { "question" };
+                vec![
+                    words.unwrap_or_else(|| format!("#{}", asked.hash)),
+                    kind.to_owned(),
+                    count(asked.n),
+                    time(asked.last),
+                ]
             })
             .collect::<Vec<_>>()
     };
     for (heading, asked) in [("Asked most often", &report.top), ("Without an answer", &report.unanswered)] {
         if !asked.is_empty() {
             title(heading);
-            ui.table(&["question", "count", "last"], questions(asked));
+            ui.table(&["asked", "as", "count", "last"], questions(asked));
         }
     }
     if report.top.iter().any(|asked| asked.text.is_none()) {

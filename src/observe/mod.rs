@@ -111,7 +111,7 @@ impl Observer {
         let t = response.timings;
         let stages = Stages {
             queue_ms: how.queue_ms,
-            embedding_ms: Some(t.embedding_ms),
+            embedding_ms: took(t.embedding_ms),
             search_ms: Some(t.search_ms),
             generation_ms: Some(t.generation_ms),
             total_ms: t.total_ms + how.queue_ms.unwrap_or_default(),
@@ -132,7 +132,7 @@ impl Observer {
         let t = response.timings;
         let stages = Stages {
             queue_ms: how.queue_ms,
-            embedding_ms: Some(t.embedding_ms),
+            embedding_ms: took(t.embedding_ms),
             search_ms: Some(t.search_ms),
             generation_ms: None,
             total_ms: t.total_ms + how.queue_ms.unwrap_or_default(),
@@ -260,7 +260,7 @@ fn question(response: &ask::Response, how: &How<'_>) -> Question {
         hits: response.answer.citations.len() as u64,
         answer_hit: response.cache.answer_hit,
         retrieval_hit: response.cache.retrieval_hit,
-        embedding_ms: t.embedding_ms,
+        embedding_ms: took(t.embedding_ms),
         search_ms: t.search_ms,
         generation_ms: Some(t.generation_ms),
         total_ms: t.total_ms + how.queue_ms.unwrap_or_default(),
@@ -281,7 +281,7 @@ fn searching(response: &search::Response, how: &How<'_>) -> Question {
         supported: !response.hits.is_empty(),
         hits: response.hits.len() as u64,
         retrieval_hit: response.retrieval_hit,
-        embedding_ms: t.embedding_ms,
+        embedding_ms: took(t.embedding_ms),
         search_ms: t.search_ms,
         total_ms: t.total_ms + how.queue_ms.unwrap_or_default(),
         documents: documents(response.hits.iter()),
@@ -299,6 +299,11 @@ fn begun(index: &str, how: &How<'_>) -> Question {
         session: how.session.map(str::to_owned),
         ..Question::default()
     }
+}
+
+/// The time of a stage, if there was one.
+fn took(ms: f64) -> Option<f64> {
+    (ms > 0.0).then_some(ms)
 }
 
 /// Each document once.

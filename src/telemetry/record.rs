@@ -132,6 +132,8 @@ pub fn served(served: &Served<'_>) {
     if is_on() {
         let Served { route, method, status, elapsed, received_bytes, sent_bytes } = *served;
         let class = ["1xx", "2xx", "3xx", "4xx", "5xx"].get(usize::from(status / 100).wrapping_sub(1)).copied();
+        // All of a route at once, so that none appears when something goes wrong for the first time.
+        ["2xx", "4xx", "5xx"].into_iter().for_each(|class| t::HTTP_REQUESTS.add(&[route, method, class], 0));
         t::HTTP_REQUESTS.add(&[route, method, class.unwrap_or("other")], 1);
         t::HTTP_DURATION.observe(&[route, method], elapsed.as_secs_f64());
         t::HTTP_RECEIVED.add(&[route], received_bytes);
@@ -158,9 +160,9 @@ pub struct Line {
 /// The state of a line: `own` or `written`.
 pub fn line(name: &str, line: &Line) {
     if is_on() {
-        let gauges = [(&t::QUEUE_DEPTH, line.waiting), (&t::WORKERS, line.workers), (&t::WORKERS_BUSY, line.busy)];
+        let gauges = [(&t::WAITING, line.waiting), (&t::WORKERS, line.workers), (&t::RUNNING, line.busy)];
         gauges.into_iter().for_each(|(gauge, n)| gauge.set(&[name], n as f64));
-        let counters = [(&t::QUEUE_REFUSED, line.refused), (&t::QUEUE_LEFT, line.left), (&t::SHARED, line.shared)];
+        let counters = [(&t::REFUSED, line.refused), (&t::LEFT, line.left), (&t::JOINED, line.shared)];
         counters.into_iter().for_each(|(counter, n)| counter.absolute(&[name], n));
     }
 }

@@ -115,12 +115,12 @@ table! {
         "Time of the stages of a question or search; stages overlap.",
         &[("stage", Values::Of(&["queue", "embedding", "search", "generation", "total"]))]);
 
-    QUEUE_DEPTH = gauge("rag_queue_depth", "Questions that wait for a worker.", &[("line", LINES)]);
+    WAITING = gauge("rag_questions_waiting", "Questions that wait for a worker.", &[("line", LINES)]);
     WORKERS = gauge("rag_workers", "Threads that answer.", &[("line", LINES)]);
-    WORKERS_BUSY = gauge("rag_workers_busy", "Threads that are answering.", &[("line", LINES)]);
-    QUEUE_REFUSED = counter("rag_queue_refused_total", "Questions refused because too many waited.", &[("line", LINES)]);
-    QUEUE_LEFT = counter("rag_queue_left_total", "Questions that nobody waited for any more.", &[("line", LINES)]);
-    SHARED = counter("rag_shared_answers_total", "Questions that shared the work of an identical one.", &[("line", LINES)]);
+    RUNNING = gauge("rag_questions_running", "Threads that are answering.", &[("line", LINES)]);
+    REFUSED = counter("rag_questions_refused_total", "Questions refused because too many waited.", &[("line", LINES)]);
+    LEFT = counter("rag_questions_left_total", "Questions that nobody waited for any more.", &[("line", LINES)]);
+    JOINED = counter("rag_questions_joined_total", "Questions that shared the work of an identical one.", &[("line", LINES)]);
 
     INGESTS = counter("rag_ingests_total", "Ingests that ended.",
         &[("outcome", Values::Of(&["succeeded", "failed", "cancelled"]))]);
