@@ -189,7 +189,7 @@ pub fn get_passage(args: &PassageArgs, engine: &Engine, most_bytes: usize) -> Re
     let Some(first) = first.filter(|first| *first < chunks.len()) else {
         let last = chunks.last().map_or(0, |stored| stored.chunk.lines.last);
         return Err(Fault::usage("the document has no passage there")
-            .hint(format!("it has {} passages and ends with line {last}", chunks.len())));
+            .hint(format!("its last passage has the number {} and ends with line {last}", chunks.len())));
     };
     let mut budget = Budget::new(most_bytes);
     let mut passages = Vec::new();
