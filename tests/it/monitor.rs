@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -199,6 +199,44 @@ fn checked_by_promtool(metrics: &str) {
     assert!(output.status.success() && said.trim().is_empty(), "{said}");
     let rules = Command::new(&tool).args(["check", "rules"]).arg(monitoring().join("alerts.yml")).output().unwrap();
     assert!(rules.status.success(), "{}", String::from_utf8_lossy(&[rules.stdout, rules.stderr].concat()));
+}
+
+/// A collector gets what `/metrics` says, at the latest when the server ends.
+#[test]
+fn metrics_are_sent_to_a_collector() {
+    if !has_loopback() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    topics(&sandbox);
+    sandbox.ingest();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let collector = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut reader = BufReader::new(stream.try_clone().unwrap());
+        let mut head = Vec::new();
+        while head.last().is_none_or(|line: &String| !line.trim().is_empty()) {
+            let mut line = String::new();
+            reader.read_line(&mut line).unwrap();
+            head.push(line.to_ascii_lowercase());
+        }
+        let length = head.iter().find_map(|line| line.strip_prefix("content-length:")).unwrap();
+        let mut body = vec![0; length.trim().parse().unwrap()];
+        reader.read_exact(&mut body).unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").unwrap();
+        (head.remove(0), body)
+    });
+    let server = Server::start(&sandbox, &[("RAG_TELEMETRY_OTLP_ENDPOINT", &endpoint)]);
+    assert_eq!(server.post("/search", &json!({ "query": "bees", "mode": "lexical" })).0, 200);
+    server.stop();
+    let (request, body) = collector.join().unwrap();
+    assert!(request.starts_with("post /v1/metrics "), "{request}");
+    let sent: Value = serde_json::from_slice(&body).unwrap();
+    let sent = sent["resourceMetrics"][0]["scopeMetrics"][0]["metrics"].as_array().unwrap().clone();
+    let searches = sent.iter().find(|metric| metric["name"] == "rag_searches_total").unwrap();
+    let points = searches["sum"]["dataPoints"].as_array().unwrap();
+    assert_eq!(points.iter().map(|point| point["asDouble"].as_f64().unwrap()).sum::<f64>(), 1.0);
 }
 
 /// Tokens, keys, words of questions and of documents: through a full run at the finest level, with a language model that
