@@ -1,10 +1,10 @@
 //! What the program tells of itself while it runs: logs and metrics.
 //!
 //! The surprising rule: until [`install`] is called, as only a server does, counting is one load of a flag and leaves
-//! nothing; until [`logs`] is called, so is logging. Neither ever fails what it tells of. Labels and log lines carry no
+//! nothing; until [`logs()`] is called, so is logging. Neither ever fails what it tells of. Labels and log lines carry no
 //! question, no text of a document, no key and no token.
 //!
-//! Rooms count through the functions of this one ([`embedded`], [`cache_looked_up`] and so on) and log through its macros:
+//! Rooms count through the functions of this one ([`embedded`], [`cache_operation`] and so on) and log through its macros:
 //! `telemetry::warn!("…")`. Texts of strangers go into neither.
 
 mod logs;
