@@ -171,12 +171,11 @@ impl AsRef<Engine> for Host {
 pub struct Ticket {
     reader: Reader,
     lane: Arc<Lane>,
-    shared: Arc<Shared>,
+    /// Whose observer is to hear how it ended; `None` once it has.
+    told: Option<Arc<Shared>>,
     /// Somebody follows the answer while it is being made.
     is_streamed: bool,
     is_batch: bool,
-    /// The observer knows how it ended.
-    is_told: bool,
 }
 
 impl Service {
@@ -248,9 +247,9 @@ impl Service {
         if wants_worker {
             self.hire(lane)?;
         }
-        let shared = Arc::clone(shared);
+        let told = Some(Arc::clone(shared));
         let lane = Arc::clone(lane);
-        Ok(Ticket { reader, lane, shared, is_streamed: false, is_batch: false, is_told: false })
+        Ok(Ticket { reader, lane, told, is_streamed: false, is_batch: false })
     }
 
     /// A name for a new conversation, which nobody can guess.
@@ -343,9 +342,9 @@ impl Ticket {
     pub async fn outcome(&mut self) -> Outcome {
         let outcome = self.reader.outcome().await;
         if let Ok(reply) = &outcome
-            && !std::mem::replace(&mut self.is_told, true)
+            && let Some(shared) = self.told.take()
         {
-            self.tell(reply);
+            self.tell(&shared, reply);
         }
         outcome
     }
@@ -357,8 +356,8 @@ impl Ticket {
         self
     }
 
-    fn tell(&self, reply: &Reply) {
-        let Shared { engine, observer, .. } = &*self.shared;
+    fn tell(&self, shared: &Shared, reply: &Reply) {
+        let Shared { engine, observer, .. } = shared;
         let flight = self.reader.flight();
         let question = &flight.question;
         let mut how = How {
