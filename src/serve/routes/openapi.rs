@@ -16,6 +16,7 @@ pub struct Document(pub Arc<str>);
     info(title = "rag", description = "Ask questions of your own files, on your own machine"),
     tags(
         (name = "questions", description = "Answers and passages"),
+        (name = "mcp", description = "The Model Context Protocol"),
         (name = "health", description = "How the server is"),
         (name = "page", description = "The page for people, and this document"),
     )
