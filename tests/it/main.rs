@@ -48,8 +48,12 @@ mod ingest;
 mod jobs;
 // Chats with a scripted server.
 mod llm;
+// `rag mcp`.
+mod mcp;
 // `rag model`.
 mod model;
+// Metrics, logs and records of a server.
+mod monitor;
 // The page of `rag serve`, in a browser.
 mod page;
 // Nothing leaves the data directory.
@@ -57,8 +61,12 @@ mod privacy;
 // `rag search`.
 mod search;
 mod searchable;
+// `rag serve`.
+mod serve;
 // `rag chat` and `rag sessions`.
 mod sessions;
+// `rag stats`.
+mod stats;
 // House rules that a compiler does not hold.
 mod support;
 mod tidy;
