@@ -15,12 +15,15 @@ import time
 import beir
 import formats
 import prose
+import serve
 
-SECTIONS = ["ingest", "memory", "searchable", "reingest", "search", "cache", "retrieval", "answers", "formats"]
+SECTIONS = ["ingest", "memory", "searchable", "reingest", "search", "cache", "serve", "retrieval", "answers", "formats"]
 FILES = int(os.environ.get("RAG_BENCH_FILES", 10_000))
 BYTES = int(os.environ.get("RAG_BENCH_BYTES", 1_500_000))
 PASSAGES = int(os.environ.get("RAG_BENCH_PASSAGES", 20_000))
 RUNS = int(os.environ.get("RAG_BENCH_RUNS", 5))
+SERVE_QUESTIONS = 40_000
+SERVE_SECONDS = 2 * RUNS
 # Short processes vary more and cost less.
 SHORT_RUNS = 4 * RUNS
 
@@ -202,6 +205,52 @@ class Bench:
             rate = statistics.mean(answer["cache"]["answer_hit"] for answer in said)
             line("cache" if name == "cold" else "", f"1,000 questions, {name} cache", f"{rate:.1%} hits, {seconds:.2f} s")
         verdict("share", rate, 0.80, at_least=True)
+
+    def serve(self):
+        """The server over the notes: as fast as it goes, at a quarter of that, and alone."""
+        if not shutil.which("wrk"):
+            line("serve", "under load", "skipped: it takes wrk")
+            return
+        self.rag("notes", "-q", "ingest", "--dir", self.notes())
+        prose_of, seen = prose.Prose(6), set()
+        while len(seen) < SERVE_QUESTIONS:
+            seen.add(prose_of.question())
+        asked = sorted(seen)
+        random.Random(6).shuffle(asked)
+        file = self.work / "asked.txt"
+        file.write_text("\n".join(asked[:2000]) + "\n", encoding="utf-8")
+        server = serve.Server(self.args.rag, self.in_data("notes"), self.work)
+        fresh = iter(asked)
+        bodies = lambda n: [{"query": next(fresh)} for _ in range(n)]
+        server.at_rate("/search", bodies(50))
+        alone = statistics.median(server.at_rate("/search", bodies(300)))
+        # Between two measurements of the bare model, so that a slow moment of the machine falls on both.
+        rates = []
+        def bare():
+            process, said = self.bare("notes", "questions", file)
+            rates.append(said["texts"] / said["seconds"])
+        bare()
+        load = server.wrk("/search", server.bodies("fresh.jsonl", bodies(SERVE_QUESTIONS // 2)), SERVE_SECONDS)
+        bare()
+        rate = statistics.mean(rates)
+        line("serve", "searches never asked, 64 connections", f"{load['rate']:,.0f} a second, P95 {load['p95_ms']:.0f} ms")
+        line("", "bare model, every core", f"{rate:,.0f} questions a second")
+        verdict("ratio", load["rate"] / rate, 0.8, at_least=True)
+        quarter = serve.p95(server.at_rate("/search", bodies(int(load["rate"] * SERVE_SECONDS / 4)), load["rate"] / 4))
+        line("", "P95 at a quarter of that rate", f"{quarter:.1f} ms")
+        line("", "median of one client alone", f"{alone:.1f} ms")
+        verdict("ratio", quarter / alone, 2.5)
+        verdict("P95 in ms", quarter, 250)
+        known = server.bodies("known.jsonl", [{"query": question} for question in asked[:200]])
+        for route in ("/search", "/ask"):
+            server.wrk(route, known, 2, once=False)
+            cached = server.wrk(route, known, SERVE_SECONDS, once=False)
+            line("", f"{route}, known, 64 connections", f"{cached['rate']:,.0f} a second, P95 {cached['p95_ms']:.1f} ms")
+        others = bodies(64)
+        worked = server.together("/search", others, {"query": next(fresh)}, 64)
+        line("", "64 ask the same behind 64 others", f"{worked - len(others)} worked on")
+        verdict("times", worked - len(others), 1)
+        server.stop()
 
     def retrieval(self):
         for name in ("scifact_train", "xquad_en", "xquad_zh"):
