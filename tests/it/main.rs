@@ -80,10 +80,16 @@ mod crash;
 mod untrusted;
 // Flipped, cut, swapped and missing bytes.
 mod damage;
+// Damage to everything beside the indexes.
+mod spoiled;
 // Every encoding, and things in a folder that are no files.
 mod encodings;
+// Many rounds of random kills, and real books killed and gone on with.
+mod rounds;
 // Folders that may not be written to, files that may not be read.
 mod readonly;
 mod rerank;
+// Shared by the sweeps: points that are counted, chance, contents compared.
+mod sweep;
 // Shared by the six above.
 mod tools;
