@@ -92,7 +92,7 @@ impl SearchArgs {
         let mode = self.mode.map(|name| Mode::parse(&name).ok_or_else(|| one_of("mode", &Mode::ALL.map(Mode::name))));
         Ok(Question {
             k: self.k.map(|k| within("k", Some(k), k, MOST_HITS)).transpose()?,
-            ..question(self.query, Wanted::Passages { mode: mode.transpose()? }, self.filter, self.index)?
+            ..question(self.query, Wanted::Passages { mode: mode.transpose()? }, self.filter.as_deref(), self.index)?
         })
     }
 }
@@ -104,12 +104,12 @@ impl AskArgs {
         let names: Vec<&str> = Intent::ALL.iter().map(|intent| intent.name()).collect();
         let intent = self.intent.map(|name| Intent::from_name(&name).ok_or_else(|| one_of("intent", &names)));
         let wanted = Wanted::Answer { intent: intent.transpose()?, generator: None, session: None };
-        question(self.question, wanted, self.filter, self.index)
+        question(self.question, wanted, self.filter.as_deref(), self.index)
     }
 }
 
-fn question(text: String, wanted: Wanted, by: Option<String>, index: Option<String>) -> Result<Question> {
-    let filter = filter(by.as_deref())?;
+fn question(text: String, wanted: Wanted, by: Option<&str>, index: Option<String>) -> Result<Question> {
+    let filter = filter(by)?;
     Ok(Question { text, wanted, index, k: None, caching: Caching::Use, filter, priority: Priority::Normal })
 }
 
