@@ -23,6 +23,7 @@ pub mod disk;
 
 pub mod http;
 pub mod sqlite;
+pub mod watch;
 
 pub mod answer;
 pub mod cache;
@@ -46,5 +47,6 @@ pub mod evaluate;
 pub mod work;
 
 pub mod batch;
+pub mod follow;
 
 pub mod cli;

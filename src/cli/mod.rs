@@ -20,6 +20,7 @@ mod search;
 mod sessions;
 mod signals;
 mod ui;
+mod watching;
 mod wire;
 
 use std::ffi::OsString;

@@ -4,8 +4,10 @@
 
 use std::path::{Path, PathBuf};
 
+use tantivy::indexer::NoMergePolicy;
+use tantivy::schema::document::Value as _;
 use tantivy::tokenizer::{PreTokenizedString, Token};
-use tantivy::{Index, IndexWriter, TantivyDocument, Term};
+use tantivy::{Index, IndexWriter, SegmentReader, TantivyDocument, Term};
 
 use super::schema::{Fields, schema};
 use super::write_directory::WriteDirectory;
@@ -85,13 +87,49 @@ impl Writer {
         Ok(counts)
     }
 
-    /// Makes everything added durable and waits for merges, so that no file appears afterwards.
-    pub fn finish(mut self) -> Result<()> {
+    /// Merges nothing while chunks are added, so that what is written depends on what was added alone, and not on which
+    /// thread was faster. To be called before the first chunk; [`Writer::finish_as_one`] ends it.
+    pub fn merge_at_the_end(&self) {
+        self.writer.set_merge_policy(Box::new(NoMergePolicy));
+    }
+
+    /// As [`Writer::finish`], in one segment whose name its content decides. The chunks were added in the order of their
+    /// documents' keys, and of their places within a document.
+    pub fn finish_as_one(mut self) -> Result<()> {
         let what = || cannot_write(&self.dir);
         self.writer.commit().or_failed(what)?;
-        self.writer.garbage_collect_files().wait().or_failed(what)?;
-        self.writer.wait_merging_threads().map_err(|e| Fault::failed(what()).because(e))
+        let index = self.writer.index().clone();
+        let mut segments = Vec::new();
+        for segment in index.searchable_segments().or_failed(what)? {
+            let store =
+                SegmentReader::open(&segment).and_then(|reader| Ok(reader.get_store_reader(1)?)).or_failed(what)?;
+            let first: TantivyDocument = store.get(0).or_failed(what)?;
+            let key = first.get_first(self.fields.document).and_then(|value| value.as_str().map(str::to_owned));
+            let start = first.get_first(self.fields.place).and_then(|value| value.as_u64());
+            segments.push((key, start, segment.id()));
+        }
+        // Tantivy numbers segments by chance.
+        segments.sort();
+        let ids: Vec<_> = segments.into_iter().map(|(.., id)| id).collect();
+        if ids.len() > 1 {
+            self.writer.merge(&ids).wait().or_failed(what)?;
+        }
+        let Self { writer, dir, .. } = self;
+        finish(writer, &dir)?;
+        super::rename::by_content(&dir)
     }
+
+    /// Makes everything added durable and waits for merges, so that no file appears afterwards.
+    pub fn finish(mut self) -> Result<()> {
+        self.writer.commit().or_failed(|| cannot_write(&self.dir))?;
+        finish(self.writer, &self.dir)
+    }
+}
+
+fn finish(writer: IndexWriter, dir: &Path) -> Result<()> {
+    let what = || cannot_write(dir);
+    writer.garbage_collect_files().wait().or_failed(what)?;
+    writer.wait_merging_threads().map_err(|e| Fault::failed(what()).because(e))
 }
 
 fn cannot_write(dir: &Path) -> String {
