@@ -24,6 +24,8 @@ pub enum Kind {
     Outside,
     /// The user or the system asked the process to stop.
     Interrupted,
+    /// It took longer than whoever waits had set.
+    Late,
 }
 
 /// One fault: kind, message, hint and cause.
@@ -63,6 +65,10 @@ impl Fault {
 
     pub fn interrupted() -> Self {
         Self::new(Kind::Interrupted, "interrupted")
+    }
+
+    pub fn late(message: impl Into<String>) -> Self {
+        Self::new(Kind::Late, message)
     }
 
     /// Adds what to try next.

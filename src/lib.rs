@@ -48,5 +48,9 @@ pub mod work;
 
 pub mod batch;
 pub mod follow;
+pub mod service;
+pub mod wire;
+
+pub mod serve;
 
 pub mod cli;

@@ -19,12 +19,13 @@ use crate::cache::{Caching, KeptAnswer, Key};
 use crate::config::Generator;
 use crate::disk::Blake;
 use crate::document::{Answer, Citation, Hit, context_line};
-use crate::engine::Engine;
+use crate::engine::{Engine, Stage, Stop};
 use crate::error::{Fault, Kind, Result};
 use crate::filter::Filter;
+use crate::index::Snapshot;
 use crate::llm::{Client, Finish};
 use crate::search::{self, Searcher, milliseconds};
-use crate::sessions::Turn;
+use crate::sessions::{Cited, Turn};
 use extract::{Rarity, Weights};
 pub use generate::{Checks, Writing};
 
@@ -45,6 +46,8 @@ pub struct Request {
     pub earlier: Vec<Turn>,
     /// Which documents count.
     pub filter: Option<Filter>,
+    /// When to give up.
+    pub stop: Stop,
 }
 
 /// Milliseconds by stage.
@@ -69,6 +72,8 @@ pub struct CacheUse {
 
 /// What is told while an answer is being made.
 pub enum Event<'a> {
+    /// The passages from which the answer will be made.
+    Found { hits: &'a [Hit], timings: Timings, cache: CacheUse },
     /// A piece of the answer, as the language model writes it.
     Text(&'a str),
 }
@@ -114,6 +119,28 @@ pub struct Ordering {
 }
 
 impl Response {
+    /// What a conversation keeps of it: the words, and places instead of passages.
+    pub fn turn(&self, now_s: i64) -> Turn {
+        let cited = self.answer.citations.iter().map(|citation| Cited {
+            n: citation.n,
+            root: citation.hit.root.to_string(),
+            path: citation.hit.path.to_string(),
+            first: citation.hit.chunk.lines.first,
+            last: citation.hit.chunk.lines.last,
+        });
+        Turn {
+            at: now_s,
+            index: self.index.clone(),
+            question: self.question.clone(),
+            resolved: self.resolved.clone(),
+            answer: self.answer.text.clone(),
+            supported: self.answer.supported,
+            intent: self.intent.name().to_owned(),
+            generator: self.generator.name().to_owned(),
+            citations: cited.collect(),
+        }
+    }
+
     /// Whether the language model did not come to an end.
     pub fn is_broken_off(&self) -> bool {
         self.writing.as_ref().is_some_and(|writing| matches!(writing.finish, Finish::Broken | Finish::Interrupted))
@@ -153,9 +180,30 @@ impl Asker {
     pub fn open(engine: &Engine) -> Result<Self> {
         let client = match engine.config.generator {
             Generator::Extractive => None,
-            Generator::Llm => Some(Arc::new(generate::client(&engine.config.llm)?)),
+            Generator::Llm => Some(client(engine)?),
         };
         Ok(Self { searcher: Searcher::open(engine)?, client })
+    }
+
+    /// Over a generation that is open, with a language model that others may share.
+    pub fn over(snapshot: Arc<Snapshot>, threads: usize, client: Option<Arc<Client>>) -> Self {
+        Self { searcher: Searcher::over(snapshot, threads), client }
+    }
+
+    /// Goes over to another generation and another language model, or none.
+    pub fn turn_to(&mut self, snapshot: Arc<Snapshot>, client: Option<Arc<Client>>) {
+        self.searcher.turn_to(snapshot);
+        self.client = client;
+    }
+
+    /// What finds passages for it.
+    pub fn searcher(&mut self) -> &mut Searcher {
+        &mut self.searcher
+    }
+
+    /// The language model, where this configuration has it write.
+    fn writer(&self, engine: &Engine) -> Option<Arc<Client>> {
+        self.client.clone().filter(|_| engine.config.generator == Generator::Llm)
     }
 
     /// Another asker of the same index and the same language model, for another thread.
@@ -187,22 +235,27 @@ impl Asker {
         let intent = request.intent.unwrap_or_else(|| Intent::of(&resolved));
         let Found { hits, mut timings, mut cache, nothing_allowed, pending } =
             self.find(engine, request, &resolved, intent)?;
+        on(Event::Found { hits: &hits, timings, cache });
 
         let generation = Instant::now();
-        let question = Asked { request, resolved, intent, earlier };
+        let stop = request.stop.stage(Stage::Generation);
+        engine.go_on(&stop)?;
+        let mut question = Asked { request, resolved, intent, earlier, stop };
         let options = Options { intent: Some(intent), max_words: engine.config.ask_max_words, ..Options::default() };
         let evidence = answer::evidence(&question.resolved, &hits, &options);
         let (mut generator, mut fallback) = (engine.config.generator, None);
-        let mut made = match self.client.clone().filter(|_| !evidence.is_empty()) {
+        let mut made = match self.writer(engine).filter(|_| !evidence.is_empty()) {
             Some(client) => self.generated(engine, &client, &question, &evidence, &mut cache, on),
             None => self.extracted(engine, &question, &evidence, &options, &mut cache),
         };
         if let Err(fault) = &made
-            && fault.kind() == Kind::Outside
+            && matches!(fault.kind(), Kind::Outside | Kind::Late)
             && engine.config.falls_back
         {
             fallback = made.err();
             generator = Generator::Extractive;
+            // The time that is left is that of the whole question.
+            question.stop = request.stop.clone();
             made = self.extracted(engine, &question, &evidence, &options, &mut cache);
         }
         let Made { kept, answer, read, writing } = made?;
@@ -242,10 +295,11 @@ impl Asker {
         let languages = snapshot.meta().query_languages();
         let carried = answer::resolve(question, &before, &languages, &|term| weights.of(term));
         weights.finish()?;
+        let stop = request.stop.stage(Stage::Generation);
         // A model that fails here fails again, and is told of, when it is to answer.
-        match &self.client {
+        match self.writer(engine) {
             Some(client) if carried.is_follow_up => {
-                let rewritten = generate::rewritten(client, question, earlier, &|| engine.interrupted());
+                let rewritten = generate::rewritten(&client, question, earlier, &|| engine.should_stop(&stop));
                 Ok(rewritten.ok().flatten().unwrap_or(carried.query))
             }
             _ => Ok(carried.query),
@@ -329,8 +383,18 @@ impl Asker {
             on(Event::Text(&answer.text));
             return Ok(Made { kept, answer, read: prompt.sources, writing: None });
         }
-        let stop = || engine.interrupted();
-        let (answer, checks, writing) = generate::write(client, &prompt, &languages, &stop, on)?;
+        let stop = &question.stop;
+        let written = generate::write(client, &prompt, &languages, &|| engine.should_stop(stop), on);
+        let (answer, checks, mut writing) = match written {
+            Err(fault) if fault.kind() == Kind::Interrupted => return Err(engine.go_on(stop).err().unwrap_or(fault)),
+            written => written?,
+        };
+        if writing.finish == Finish::Interrupted
+            && let Err(late) = engine.go_on(stop)
+            && late.kind() == Kind::Late
+        {
+            (writing.finish, writing.trouble) = (Finish::Broken, Some(late.to_string()));
+        }
         let kept = KeptAnswer {
             removed: checks.removed,
             unsupported: checks.unsupported,
@@ -360,6 +424,7 @@ impl Asker {
                 rerank: engine.config.rerank,
                 caching: request.caching,
                 filter: request.filter.clone(),
+                stop: request.stop.clone(),
             };
             let found = self.searcher.find(engine, &search)?;
             timings.embedding_ms += found.timings.embedding_ms;
@@ -378,12 +443,22 @@ impl Asker {
     }
 }
 
+/// The language model of the configuration, for any number of askers.
+///
+/// # Errors
+/// A usage fault that names the setting that is missing or wrong.
+pub fn client(engine: &Engine) -> Result<Arc<Client>> {
+    Ok(Arc::new(generate::client(&engine.config.llm)?))
+}
+
 /// A question, understood.
 struct Asked<'a> {
     request: &'a Request,
     resolved: String,
     intent: Intent,
     earlier: Vec<Exchange>,
+    /// When to give up making the answer.
+    stop: Stop,
 }
 
 impl Asked<'_> {
@@ -513,7 +588,8 @@ mod tests {
         };
         let key = |question: &str, resolved: &str, intent, evidence: &[Evidence], more: &[&[u8]]| {
             let request = Request { question: question.to_owned(), ..Request::default() };
-            Asked { request: &request, resolved: resolved.to_owned(), intent, earlier: Vec::new() }.key(
+            let resolved = resolved.to_owned();
+            Asked { request: &request, resolved, intent, earlier: Vec::new(), stop: Stop::default() }.key(
                 evidence,
                 &["en"],
                 more,

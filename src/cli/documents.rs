@@ -8,13 +8,13 @@ use serde_json::{Value, json};
 use super::exit::Outcome;
 use super::search::parsed;
 use super::ui::{Tone, Ui, clipped, count, counted, safe, size, time};
-use super::wire;
 use crate::document::Place;
 use crate::documents::{self, Changed};
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::filter::shown;
 use crate::index::{Record, Root, State};
+use crate::wire;
 
 /// List, show and remove documents of an index
 #[derive(Debug, Args)]

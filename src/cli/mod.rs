@@ -17,15 +17,16 @@ mod jobs;
 mod man;
 mod model;
 mod search;
+mod serve;
 mod sessions;
 mod signals;
 mod ui;
 mod watching;
-mod wire;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
@@ -97,6 +98,7 @@ enum Command {
     Documents(documents::DocumentsArgs),
     Cache(cache::CacheArgs),
     Model(model::ModelArgs),
+    Serve(serve::ServeArgs),
     Eval(eval::EvalArgs),
     Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
@@ -143,12 +145,26 @@ fn run(cli: Cli, ui: &Ui) -> Result<exit::Outcome> {
         Command::Documents(args) => documents::run(args, &engine(global, Flags::new())?, ui),
         Command::Cache(args) => cache::run(&args, &engine(global, args.flags())?, ui),
         Command::Model(args) => model::run(args, &engine(global, Flags::new())?, ui),
+        Command::Serve(args) => {
+            let interrupted = signals::install()?;
+            serve::run(quiet_engine(global, args.flags())?, interrupted, ui)
+        }
         Command::Eval(args) => eval::run(&args, &engine(global, Flags::new())?, ui),
         Command::Doctor(args) => doctor::run(&args, &engine(global, Flags::new())?, ui),
     }
 }
 
-fn engine(global: &GlobalArgs, mut flags: Flags) -> Result<Engine> {
+fn engine(global: &GlobalArgs, flags: Flags) -> Result<Engine> {
+    engine_with(global, flags, signals::install()?)
+}
+
+/// An engine that hears of no signal.
+fn quiet_engine(global: &GlobalArgs, flags: Flags) -> Result<Engine> {
+    static NEVER: AtomicBool = AtomicBool::new(false);
+    engine_with(global, flags, &NEVER)
+}
+
+fn engine_with(global: &GlobalArgs, mut flags: Flags, interrupted: &'static AtomicBool) -> Result<Engine> {
     if let Some(dir) = &global.data_dir {
         let text = dir.to_str().ok_or_else(|| {
             Fault::usage(format!("the name of the folder {} (--data-dir) is not valid UTF-8", dir.display()))
@@ -160,7 +176,7 @@ fn engine(global: &GlobalArgs, mut flags: Flags) -> Result<Engine> {
     }
     let config = Config::load(&World::of_this_process(), &flags)?;
     #[expect(clippy::disallowed_methods, reason = "the process's one clock is made here and handed down")]
-    Ok(Engine::new(config, SystemTime::now, signals::install()?))
+    Ok(Engine::new(config, SystemTime::now, interrupted))
 }
 
 /// The whole command, for man pages and completions.

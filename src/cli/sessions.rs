@@ -8,12 +8,11 @@ use serde_json::json;
 
 use super::exit::Outcome;
 use super::ui::{Tone, Ui, clipped, counted, safe, safe_name, time, wrapped};
-use super::wire;
-use crate::ask::Response;
 use crate::disk;
 use crate::engine::Engine;
 use crate::error::{Context as _, Fault, Result};
 use crate::sessions::{Cited, Session, Turn};
+use crate::wire;
 
 /// Show, export or remove conversations
 ///
@@ -88,28 +87,6 @@ pub(super) fn begin<'a>(engine: &'a Engine, id: &str) -> Result<Session<'a>> {
 /// A conversation with a name of its own.
 pub(super) fn begin_new(engine: &Engine) -> Result<Session<'_>> {
     begin(engine, &disk::random_id()?)
-}
-
-/// What is kept of an answer: the words, and places instead of passages.
-pub(super) fn turn(response: &Response, now_s: i64) -> Turn {
-    let cited = response.answer.citations.iter().map(|citation| Cited {
-        n: citation.n,
-        root: citation.hit.root.to_string(),
-        path: citation.hit.path.to_string(),
-        first: citation.hit.chunk.lines.first,
-        last: citation.hit.chunk.lines.last,
-    });
-    Turn {
-        at: now_s,
-        index: response.index.clone(),
-        question: response.question.clone(),
-        resolved: response.resolved.clone(),
-        answer: response.answer.text.clone(),
-        supported: response.answer.supported,
-        intent: response.intent.name().to_owned(),
-        generator: response.generator.name().to_owned(),
-        citations: cited.collect(),
-    }
 }
 
 pub fn run(args: &SessionsArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {

@@ -116,6 +116,44 @@ pub struct Layers {
     pub answers: Layer,
 }
 
+/// How `rag serve` listens, whom it serves, and how long it has patience.
+#[derive(Clone, Debug)]
+pub struct Serve {
+    pub host: String,
+    pub port: u16,
+    /// A token that may do everything.
+    pub token: Option<Secret>,
+    pub token_file: Option<PathBuf>,
+    /// Names by which the server may be called beside those of the loopback interface.
+    pub allowed_hosts: Vec<String>,
+    /// Folders beneath which whoever may write may have ingested.
+    pub roots: Vec<PathBuf>,
+    /// Questions that are worked on at once.
+    pub workers: usize,
+    /// Questions that wait at most.
+    pub queue: usize,
+    pub timeouts: Timeouts,
+    pub connections: usize,
+    pub header_timeout: Duration,
+    pub body_timeout: Duration,
+    pub write_timeout: Duration,
+    pub drain: Duration,
+    pub max_body_bytes: usize,
+    /// Of one token or address; 0 for no limit.
+    pub rate_per_minute: u64,
+    pub quota_per_day: u64,
+}
+
+/// The longest that a question and its stages may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// All of it, waiting included.
+    pub query: Duration,
+    pub embedding: Duration,
+    pub retrieval: Duration,
+    pub generation: Duration,
+}
+
 /// Every setting, merged and checked. Paths are as given, relative ones to the working directory.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -161,6 +199,7 @@ pub struct Config {
     /// Questions of a batch that the language model works on at once.
     pub batch_parallel: usize,
     pub session_ttl_hours: u64,
+    pub serve: Serve,
     pub cache: Layers,
     /// Address of the model hub that `rag model pull` reads.
     pub hub: String,

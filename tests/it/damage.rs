@@ -68,8 +68,15 @@ impl Searches {
     }
 
     fn search(&self, mode: Mode) -> Result<Answer, Fault> {
-        let request =
-            Request { query: QUESTION.to_owned(), mode, k: 50, rerank: 0, caching: Caching::Use, filter: None };
+        let request = Request {
+            query: QUESTION.to_owned(),
+            mode,
+            k: 50,
+            rerank: 0,
+            caching: Caching::Use,
+            filter: None,
+            stop: rag::engine::Stop::default(),
+        };
         let found = Searcher::open(&self.engine)?.search(&self.engine, &request)?;
         Ok(found
             .hits

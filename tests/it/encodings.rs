@@ -220,6 +220,7 @@ fn naughty_strings_do_nothing() {
             rerank: 0,
             caching: rag::cache::Caching::Off,
             filter: None,
+            stop: rag::engine::Stop::default(),
         };
         match searcher.search(&engine, &request) {
             Err(fault) if fault.kind() == rag::error::Kind::Usage && string.trim().is_empty() => {}

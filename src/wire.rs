@@ -3,12 +3,13 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::exit::code_of_fault;
 use crate::analysis::untrusted::OrderKind;
-use crate::ask::{Ordering, Response};
+use crate::ask::{CacheUse, Ordering, Response, Timings, kinds_of_orders};
 use crate::document::{Citation, Hit, Leg, Legs, Place};
 use crate::error::Fault;
+use crate::filter::Filter;
 use crate::llm::Finish;
+use crate::search;
 use crate::sessions::Turn;
 
 /// The fields of one hit.
@@ -92,8 +93,53 @@ impl<'a> CitationJson<'a> {
     }
 }
 
-/// One answer.
-pub fn answer(response: &Response) -> Value {
+/// What was found.
+pub fn search(response: &search::Response, filter: Option<&Filter>, explain: bool) -> Value {
+    let hits = response.hits.iter();
+    let hits: Vec<HitJson<'_>> =
+        hits.map(|hit| HitJson::new(hit, explain).with_orders(&kinds_of_orders(hit))).collect();
+    let t = response.timings;
+    json!({
+        "query": response.query,
+        "mode": response.mode.name(),
+        "filter": filter.map(ToString::to_string),
+        "index": response.index,
+        "corpus_id": response.corpus_id,
+        "hits": hits,
+        "timings": { "embedding_ms": t.embedding_ms, "search_ms": t.search_ms, "total_ms": t.total_ms },
+        "cache": {
+            "retrieval_hit": response.retrieval_hit,
+            "embed_hits": response.embed_hits,
+            "embed_misses": response.embed_misses,
+            "rerank_hits": response.rerank_hits,
+            "rerank_misses": response.rerank_misses,
+        },
+        "vectors_pending": pending(response.pending),
+    })
+}
+
+/// Times and cache of an answer, which are known before the answer is.
+pub fn course(t: Timings, cache: CacheUse) -> (Value, Value) {
+    (
+        json!({
+            "embedding_ms": t.embedding_ms,
+            "search_ms": t.search_ms,
+            "generation_ms": t.generation_ms,
+            "total_ms": t.total_ms,
+        }),
+        json!({
+            "answer_hit": cache.answer_hit,
+            "retrieval_hit": cache.retrieval_hit,
+            "embed_hits": cache.embed_hits,
+            "embed_misses": cache.embed_misses,
+            "rerank_hits": cache.rerank_hits,
+            "rerank_misses": cache.rerank_misses,
+        }),
+    )
+}
+
+/// One answer. `fault` says how a fault is told to whoever reads this.
+pub fn answer(response: &Response, fault: &dyn Fn(&Fault) -> Value) -> Value {
     let writing = response.writing.as_ref().map(|writing| {
         let usage = writing.usage.map(|usage| {
             json!({
@@ -123,7 +169,7 @@ pub fn answer(response: &Response) -> Value {
         })
         .collect();
     let citations: Vec<CitationJson<'_>> = response.answer.citations.iter().map(CitationJson::new).collect();
-    let (t, cache) = (response.timings, response.cache);
+    let (timings, cache) = course(response.timings, response.cache);
     json!({
         "question": response.question,
         "resolved": response.resolved,
@@ -136,20 +182,8 @@ pub fn answer(response: &Response) -> Value {
         "index": response.index,
         "corpus_id": response.corpus_id,
         "citations": citations,
-        "timings": {
-            "embedding_ms": t.embedding_ms,
-            "search_ms": t.search_ms,
-            "generation_ms": t.generation_ms,
-            "total_ms": t.total_ms,
-        },
-        "cache": {
-            "answer_hit": cache.answer_hit,
-            "retrieval_hit": cache.retrieval_hit,
-            "embed_hits": cache.embed_hits,
-            "embed_misses": cache.embed_misses,
-            "rerank_hits": cache.rerank_hits,
-            "rerank_misses": cache.rerank_misses,
-        },
+        "timings": timings,
+        "cache": cache,
         "llm": writing,
         "checks": {
             "removed": response.checks.removed,
@@ -187,11 +221,6 @@ pub fn turn(turn: &Turn) -> Value {
         "generator": turn.generator,
         "citations": citations.collect::<Vec<_>>(),
     })
-}
-
-/// One fault.
-pub fn fault(fault: &Fault) -> Value {
-    json!({ "code": code_of_fault(fault), "message": fault.to_string(), "hint": fault.hint_text() })
 }
 
 /// How far the vectors of an index are that has none yet.

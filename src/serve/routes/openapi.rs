@@ -1,0 +1,43 @@
+//! `GET /openapi.json`: the document that the router makes of itself.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::http::{HeaderName, header};
+use utoipa::OpenApi;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+
+/// The document, as text.
+#[derive(Clone)]
+pub struct Document(pub Arc<str>);
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "rag", description = "Ask questions of your own files, on your own machine"),
+    tags(
+        (name = "questions", description = "Answers and passages"),
+        (name = "health", description = "How the server is"),
+        (name = "page", description = "The page for people, and this document"),
+    )
+)]
+struct Frame;
+
+/// What stands around the routes.
+pub fn frame() -> utoipa::openapi::OpenApi {
+    let mut frame = Frame::openapi();
+    frame.info.version = env!("CARGO_PKG_VERSION").to_owned();
+    let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+    frame.components.get_or_insert_default().add_security_scheme("token", scheme);
+    frame
+}
+
+/// Describe this interface
+#[utoipa::path(
+    get,
+    path = "/openapi.json",
+    tag = "page",
+    responses((status = 200, description = "OpenAPI 3.1", body = Value, content_type = "application/json"))
+)]
+pub async fn document(Extension(document): Extension<Document>) -> ([(HeaderName, &'static str); 1], String) {
+    ([(header::CONTENT_TYPE, "application/json")], document.0.to_string())
+}
