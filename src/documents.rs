@@ -6,6 +6,11 @@
 
 use std::time::Duration;
 
+<<<<<<< HEAD
+=======
+use crate::analysis;
+use crate::analytics;
+>>>>>>> main
 use crate::cache::Table;
 use crate::engine::Engine;
 use crate::error::{Fault, Result};
@@ -165,13 +170,14 @@ fn purge(engine: &Engine, meta: &Meta) -> Result<u64> {
         return Ok(0);
     }
     engine.cache().purge(&MADE_OF_TEXTS).map_err(|fault| half_done(&fault))?;
+    let is_gone = |root: &str, path: &str| {
+        meta.roots.iter().any(|own| own.given == root && meta.removed.binary_search(&own.absolute(path)).is_ok())
+    };
+    analytics::forget(&analytics::dir(&engine.config.data_dir), &is_gone).map_err(|fault| half_done(&fault))?;
     // Opening them would make them.
     if !engine.config.data_dir.join("sessions").is_dir() {
         return Ok(0);
     }
-    let is_gone = |root: &str, path: &str| {
-        meta.roots.iter().any(|own| own.given == root && meta.removed.binary_search(&own.absolute(path)).is_ok())
-    };
     let withdrawn = engine.sessions().and_then(|sessions| sessions.withdraw(&engine.config.index, &is_gone));
     withdrawn.map_err(|fault| half_done(&fault))
 }

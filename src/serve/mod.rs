@@ -22,7 +22,10 @@ use std::time::{Duration, Instant};
 use crate::config::Serve;
 use crate::engine::Engine;
 use crate::error::{Context as _, Fault, Result};
+use crate::mcp;
+use crate::observe::{Exporter, Sampler};
 use crate::service::Service;
+use crate::telemetry;
 pub use accept::run;
 use access::Access;
 use limit::{Allowance, Caller, Limiter};
@@ -36,7 +39,11 @@ const POLL: Duration = Duration::from_millis(50);
 
 /// Everything that handlers work with.
 pub struct App {
-    pub service: Service,
+    pub service: Arc<Service>,
+    mcp: mcp::Http,
+    /// Both end with the server.
+    _sampler: Sampler,
+    _exporter: Option<Exporter>,
     access: Access,
     limiter: Mutex<Limiter>,
     counts: seam::Counts,
@@ -60,8 +67,13 @@ impl App {
             ))
             .hint("set RAG_SERVE_TOKEN or serve.token_file, or listen on 127.0.0.1"));
         }
+        telemetry::install();
+        let service = Arc::new(Service::start(engine)?);
         Ok(Self {
-            service: Service::start(engine)?,
+            mcp: mcp::http(Arc::clone(&service)),
+            _sampler: service.sample(),
+            _exporter: service.export()?,
+            service,
             access,
             limiter: Mutex::default(),
             counts: seam::Counts::default(),

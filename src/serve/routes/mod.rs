@@ -4,6 +4,7 @@
 mod ask;
 mod asking;
 mod health;
+mod mcp;
 mod metrics;
 mod openapi;
 mod page;
@@ -59,6 +60,7 @@ fn all(routes: Routes) -> Routes {
         .add(Open, Takes::Json, routes!(health::ready))
         .add(Read, Takes::Json, routes!(openapi::document))
         .add(Read, Takes::Json, routes!(metrics::metrics))
+        .add(Read, Takes::Json, routes!(mcp::mcp))
         .add(Open, Takes::Json, routes!(page::page))
         .add(Open, Takes::Json, routes!(page::docs))
         .add(Open, Takes::Json, routes!(page::asset))

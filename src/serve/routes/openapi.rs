@@ -16,6 +16,7 @@ pub struct Document(pub Arc<str>);
     info(title = "rag", description = "Ask questions of your own files, on your own machine"),
     tags(
         (name = "questions", description = "Answers and passages"),
+        (name = "mcp", description = "The Model Context Protocol"),
         (name = "health", description = "How the server is"),
         (name = "page", description = "The page for people, and this document"),
     )
@@ -25,7 +26,7 @@ struct Frame;
 /// What stands around the routes.
 pub fn frame() -> utoipa::openapi::OpenApi {
     let mut frame = Frame::openapi();
-    frame.info.version = env!("CARGO_PKG_VERSION").to_owned();
+    env!("CARGO_PKG_VERSION").clone_into(&mut frame.info.version);
     let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
     frame.components.get_or_insert_default().add_security_scheme("token", scheme);
     frame
