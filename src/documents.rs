@@ -6,11 +6,7 @@
 
 use std::time::Duration;
 
-<<<<<<< HEAD
-=======
-use crate::analysis;
 use crate::analytics;
->>>>>>> main
 use crate::cache::Table;
 use crate::engine::Engine;
 use crate::error::{Fault, Result};

@@ -49,12 +49,9 @@ pub mod evaluate;
 pub mod work;
 
 pub mod batch;
-<<<<<<< HEAD
 pub mod follow;
-=======
 pub mod observe;
 
->>>>>>> main
 pub mod service;
 pub mod wire;
 

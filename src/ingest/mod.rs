@@ -24,11 +24,8 @@ use crate::error::{Fault, Kind, Result};
 use crate::index::{Before, Builder, Chunking, Meta, ModelInfo, Root, Snapshot, State, Summary};
 use crate::model::{ModelFiles, Tokenizer};
 use crate::text::{Limits, WalkOptions};
-<<<<<<< HEAD
 pub use repair::{Rebuilt, Repair, Step, repair};
-=======
 use space::Need;
->>>>>>> main
 
 /// What to ingest.
 #[derive(Clone, Debug, Default)]
@@ -323,7 +320,7 @@ pub fn walk_options(engine: &Engine, request: &Request) -> WalkOptions {
 /// Folders that are never ingested: what this program itself writes.
 fn data_dirs(engine: &Engine) -> Vec<PathBuf> {
     let config = &engine.config;
-    let own = ["indexes", "models", "runtime", "runs", "sessions"].map(|below| config.data_dir.join(below));
+    let own = ["analytics", "indexes", "models", "runtime", "runs", "sessions"].map(|below| config.data_dir.join(below));
     let dirs = own.into_iter().chain([config.cache_dir.clone(), config.jobs_dir.clone()]);
     dirs.filter_map(|dir| dir.canonicalize().ok()).collect()
 }

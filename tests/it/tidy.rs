@@ -159,15 +159,12 @@ fn each_outside_thing_has_one_owner() {
         ("httpdate", &["http.rs"]),
         ("fastrand", &["llm"]),
         ("globset", &["filter"]),
-<<<<<<< HEAD
         ("notify", &["watch.rs"]),
-=======
         ("tracing", &["telemetry"]),
         ("tracing_subscriber", &["telemetry"]),
         ("metrics", &["telemetry"]),
         ("metrics_exporter_prometheus", &["telemetry"]),
         ("metrics_process", &["telemetry"]),
->>>>>>> main
         ("clap", &["cli"]),
         ("clap_complete", &["cli"]),
         ("clap_mangen", &["cli"]),

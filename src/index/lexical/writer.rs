@@ -7,11 +7,7 @@ use std::path::{Path, PathBuf};
 use tantivy::indexer::NoMergePolicy;
 use tantivy::schema::document::Value as _;
 use tantivy::tokenizer::{PreTokenizedString, Token};
-<<<<<<< HEAD
-use tantivy::{Index, IndexWriter, SegmentReader, TantivyDocument, Term};
-=======
-use tantivy::{Index, IndexWriter, TantivyDocument, TantivyError, Term};
->>>>>>> main
+use tantivy::{Index, IndexWriter, SegmentReader, TantivyDocument, TantivyError, Term};
 
 use super::schema::{Fields, schema};
 use super::write_directory::{Refusal, WriteDirectory};
@@ -93,7 +89,6 @@ impl Writer {
         Ok(counts)
     }
 
-<<<<<<< HEAD
     /// Merges nothing while chunks are added, so that what is written depends on what was added alone, and not on which
     /// thread was faster. To be called before the first chunk; [`Writer::finish_as_one`] ends it.
     pub fn merge_at_the_end(&self) {
@@ -103,14 +98,18 @@ impl Writer {
     /// As [`Writer::finish`], in one segment whose name its content decides. The chunks were added in the order of their
     /// documents' keys, and of their places within a document.
     pub fn finish_as_one(mut self) -> Result<()> {
-        let what = || cannot_write(&self.dir);
-        self.writer.commit().or_failed(what)?;
-        let index = self.writer.index().clone();
+        let merged = self.merge_all();
+        merged.map_err(|e| failed(&self.dir, &self.refusal, e))?;
+        let dir = self.dir.clone();
+        self.finish()?;
+        super::rename::by_content(&dir)
+    }
+
+    fn merge_all(&mut self) -> tantivy::Result<()> {
+        self.writer.commit()?;
         let mut segments = Vec::new();
-        for segment in index.searchable_segments().or_failed(what)? {
-            let store =
-                SegmentReader::open(&segment).and_then(|reader| Ok(reader.get_store_reader(1)?)).or_failed(what)?;
-            let first: TantivyDocument = store.get(0).or_failed(what)?;
+        for segment in self.writer.index().searchable_segments()? {
+            let first: TantivyDocument = SegmentReader::open(&segment)?.get_store_reader(1)?.get(0)?;
             let key = first.get_first(self.fields.document).and_then(|value| value.as_str().map(str::to_owned));
             let start = first.get_first(self.fields.place).and_then(|value| value.as_u64());
             segments.push((key, start, segment.id()));
@@ -119,12 +118,11 @@ impl Writer {
         segments.sort();
         let ids: Vec<_> = segments.into_iter().map(|(.., id)| id).collect();
         if ids.len() > 1 {
-            self.writer.merge(&ids).wait().or_failed(what)?;
+            self.writer.merge(&ids).wait()?;
         }
-        let Self { writer, dir, .. } = self;
-        finish(writer, &dir)?;
-        super::rename::by_content(&dir)
-=======
+        Ok(())
+    }
+
     /// Makes everything added durable and waits for merges, so that no file appears afterwards.
     pub fn finish(self) -> Result<()> {
         let Self { mut writer, dir, refusal, .. } = self;
@@ -139,20 +137,7 @@ fn failed(dir: &Path, refusal: &Refusal, error: TantivyError) -> Fault {
     match refusal.error() {
         Some(refused) => fault.because(refused),
         None => fault.because(error),
->>>>>>> main
     }
-
-    /// Makes everything added durable and waits for merges, so that no file appears afterwards.
-    pub fn finish(mut self) -> Result<()> {
-        self.writer.commit().or_failed(|| cannot_write(&self.dir))?;
-        finish(self.writer, &self.dir)
-    }
-}
-
-fn finish(writer: IndexWriter, dir: &Path) -> Result<()> {
-    let what = || cannot_write(dir);
-    writer.garbage_collect_files().wait().or_failed(what)?;
-    writer.wait_merging_threads().map_err(|e| Fault::failed(what()).because(e))
 }
 
 fn cannot_write(dir: &Path) -> String {
