@@ -151,7 +151,8 @@ pub fn run_one(engine: &Engine, note: &mut dyn FnMut(String)) -> Result<()> {
     Ok(())
 }
 
-fn request_of(spec: &IngestSpec) -> Request {
+/// What a job's ingest works on.
+pub fn request_of(spec: &IngestSpec) -> Request {
     Request {
         cwd: PathBuf::from(&spec.cwd),
         dirs: spec.dirs.iter().map(PathBuf::from).collect(),
@@ -191,7 +192,7 @@ fn perform(
                         engine.stop();
                     }
                 }
-                Event::Note(_) => {}
+                Event::Entering(_) | Event::Note(_) => {}
             }
             on_event(event);
         });

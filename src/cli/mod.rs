@@ -23,6 +23,7 @@ mod sessions;
 mod signals;
 mod stats;
 mod ui;
+mod watching;
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -170,6 +170,15 @@ impl Jobs {
         Ok(old.len() as u64)
     }
 
+    /// Forgets these jobs, as far as they are over and nobody waits for them.
+    pub fn forget(&self, ids: &[String], now_ms: u64) -> Result<()> {
+        let mut held = self.hold()?;
+        self.settle(&mut held, now_ms)?;
+        let over = old(&held.log, u64::MAX);
+        held.log.jobs.retain(|id, _| !(ids.contains(id) && over.contains(id)));
+        held.log.rewrite(now_ms)
+    }
+
     /// As [`Jobs::clean`], once there is enough to be worth rewriting the log.
     pub fn tidy(&self, before_ms: u64, now_ms: u64) -> Result<()> {
         /// Rewriting waits for the disk twice; some hundred jobs are read in a millisecond.

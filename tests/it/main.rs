@@ -72,6 +72,12 @@ mod support;
 mod tidy;
 // Hostile and honest bundles.
 mod bundle;
+// `rag index verify --repair`.
+mod repair;
+// Another model, other chunks.
+mod switch;
+// `rag ingest --watch`.
+mod watch;
 // Several processes on one data directory.
 mod concurrency;
 // Kills, interruptions, full disks.
