@@ -22,6 +22,8 @@ mod config;
 mod determinism;
 // Follow-up questions over a real book.
 mod dialogues;
+// Units, images, manifests and workflows.
+mod deploy;
 // `rag doctor`.
 mod doctor;
 // `rag documents`, compacting and going back.
@@ -48,6 +50,8 @@ mod jobs;
 mod llm;
 // `rag model`.
 mod model;
+// The page of `rag serve`, in a browser.
+mod page;
 // Nothing leaves the data directory.
 mod privacy;
 // `rag search`.

@@ -95,8 +95,8 @@ fn all(routes: Routes) -> Routes {
         .add(Read, Takes::Json, routes!(openapi::document))
         .add(Read, Takes::Json, routes!(metrics::metrics))
         .add(Open, Takes::Json, routes!(page::page))
-        .add(Open, Takes::Json, routes!(page::script))
-        .add(Open, Takes::Json, routes!(page::style))
+        .add(Open, Takes::Json, routes!(page::docs))
+        .add(Open, Takes::Json, routes!(page::asset))
 }
 
 /// Work that waits for the disk or takes its time, apart from the threads that pass bytes on.

@@ -3,6 +3,7 @@
 //! Library and model come from the project's `data` folder, where `scripts/setup` puts them. A failed expectation
 //! prints the command, both streams and the folder.
 
+pub mod browser;
 pub mod llm;
 
 use std::ffi::OsStr;
