@@ -70,6 +70,7 @@ impl<'a> HitJson<'a> {
     }
 
     /// With the orders that the passage tries to give; an answer lists those of its sources itself.
+    #[must_use]
     pub fn with_orders(self, kinds: &[OrderKind]) -> Self {
         Self { orders: kinds.iter().map(|kind| kind.name()).collect(), ..self }
     }

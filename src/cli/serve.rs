@@ -15,8 +15,8 @@ use crate::serve::{self, App};
 
 /// Serve a page and an HTTP interface
 ///
-/// Listens on this machine alone unless `--host` says otherwise, which takes a token: RAG_SERVE_TOKEN, or a file named by
-/// the setting serve.token_file. Ends when it is interrupted, once the questions under way are answered.
+/// Listens on this machine alone unless `--host` says otherwise, which takes a token: `RAG_SERVE_TOKEN`, or a file named
+/// by the setting `serve.token_file`. Ends when it is interrupted, once the questions under way are answered.
 #[derive(Debug, Args)]
 pub struct ServeArgs {
     /// Address to listen on [default: 127.0.0.1]

@@ -57,6 +57,8 @@ mod privacy;
 // `rag search`.
 mod search;
 mod searchable;
+// `rag serve`.
+mod serve;
 // `rag chat` and `rag sessions`.
 mod sessions;
 // House rules that a compiler does not hold.

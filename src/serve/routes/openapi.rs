@@ -34,7 +34,7 @@ struct Frame;
 /// What stands around the routes.
 pub fn frame() -> utoipa::openapi::OpenApi {
     let mut frame = Frame::openapi();
-    frame.info.version = env!("CARGO_PKG_VERSION").to_owned();
+    env!("CARGO_PKG_VERSION").clone_into(&mut frame.info.version);
     let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
     frame.components.get_or_insert_default().add_security_scheme("token", scheme);
     frame

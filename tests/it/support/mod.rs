@@ -5,6 +5,7 @@
 
 pub mod browser;
 pub mod llm;
+pub mod server;
 
 use std::ffi::OsStr;
 use std::net::{TcpListener, TcpStream};
