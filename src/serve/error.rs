@@ -27,8 +27,7 @@ pub struct ErrorBody {
 
 #[derive(Serialize, ToSchema)]
 struct ErrorObject {
-    /// A stable word: usage, unauthorized, forbidden, not_found, conflict, too_large, too_many, busy, timeout, damaged,
-    /// outside, internal, unavailable, …
+    /// A stable word, such as usage, forbidden, conflict, busy, timeout or internal
     code: String,
     /// One sentence
     message: String,

@@ -6,7 +6,8 @@ use axum::extract::State;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
-use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, OneOf, OneOfBuilder, Type};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, Schema, Type};
 
 use super::{App, Error, asking, no_model};
 use crate::serve::body::Json;
@@ -44,11 +45,12 @@ enum Input {
     Many(Vec<String>),
 }
 
-fn input_schema() -> OneOf {
+fn input_schema() -> RefOr<Schema> {
     let text = || ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).build();
     let texts = ArrayBuilder::new().items(text()).min_items(Some(1)).max_items(Some(MAX_TEXTS)).build();
     let either = OneOfBuilder::new().item(text()).item(texts);
-    either.description(Some("A text, or up to 256 of them; none longer than the model reads")).build()
+    let words = "A text, or up to 256 of them; none longer than the model reads";
+    RefOr::T(Schema::OneOf(either.description(Some(words)).build()))
 }
 
 /// Embed texts
