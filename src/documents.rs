@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::analysis;
+use crate::analytics;
 use crate::cache::Table;
 use crate::disk;
 use crate::document::{context_line, embedded_text};
@@ -275,13 +276,14 @@ fn purge(engine: &Engine, meta: &Meta) -> Result<u64> {
         return Ok(0);
     }
     engine.cache().purge(&MADE_OF_TEXTS).map_err(|fault| half_done(&fault))?;
+    let is_gone = |root: &str, path: &str| {
+        meta.roots.iter().any(|own| own.given == root && meta.removed.binary_search(&own.absolute(path)).is_ok())
+    };
+    analytics::forget(&analytics::dir(&engine.config.data_dir), &is_gone).map_err(|fault| half_done(&fault))?;
     // Opening them would make them.
     if !engine.config.data_dir.join("sessions").is_dir() {
         return Ok(0);
     }
-    let is_gone = |root: &str, path: &str| {
-        meta.roots.iter().any(|own| own.given == root && meta.removed.binary_search(&own.absolute(path)).is_ok())
-    };
     let withdrawn = engine.sessions().and_then(|sessions| sessions.withdraw(&engine.config.index, &is_gone));
     withdrawn.map_err(|fault| half_done(&fault))
 }

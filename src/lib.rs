@@ -20,10 +20,12 @@ pub mod vector;
 
 pub mod analysis;
 pub mod disk;
+pub mod telemetry;
 
 pub mod http;
 pub mod sqlite;
 
+pub mod analytics;
 pub mod answer;
 pub mod cache;
 pub mod index;
@@ -46,8 +48,12 @@ pub mod evaluate;
 pub mod work;
 
 pub mod batch;
+pub mod observe;
+
 pub mod service;
 pub mod wire;
+
+pub mod mcp;
 
 pub mod serve;
 

@@ -13,6 +13,9 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 /// process that holds the file longer than this has stopped.
 const BUSY_WAIT: Duration = Duration::from_secs(5);
 
+/// The least that a page of a database has. SQLite takes a file that is smaller for one that is yet to be made.
+const SMALLEST_BYTES: u64 = 512;
+
 /// What became of an attempt to open a file.
 pub enum Opened {
     Writable(Connection),
@@ -33,6 +36,9 @@ pub enum Opened {
 /// Whatever SQLite says that is none of [`Opened`].
 pub fn open(path: &Path, steps: &[&str]) -> rusqlite::Result<Opened> {
     let version = steps.len() as i64;
+    if path.metadata().is_ok_and(|file| (1..SMALLEST_BYTES).contains(&file.len())) {
+        return Ok(Opened::Damaged);
+    }
     match open_writable(path, steps) {
         Ok(opened) => Ok(opened),
         Err(e) if is_damage(&e) => Ok(Opened::Damaged),

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::analysis::untrusted::OrderKind;
+use crate::analytics::{Asked, Report};
 use crate::ask::{CacheUse, Ordering, Response, Timings, kinds_of_orders};
 use crate::cache::{Purged, TableStats};
 use crate::document::{Citation, Hit, Leg, Legs, Place};
@@ -379,4 +380,54 @@ pub fn turn(turn: &Turn) -> Value {
 /// How far the vectors of an index are that has none yet.
 pub fn pending(pending: Option<(u64, u64)>) -> Option<Value> {
     pending.map(|(done, total)| json!({ "done": done, "total": total }))
+}
+
+/// What was recorded of questions.
+pub fn stats(report: &Report) -> Value {
+    let asked = |asked: &Asked| {
+        json!({
+            "kind": if asked.is_search { "search" } else { "question" },
+            "text": asked.text,
+            "hash": asked.hash,
+            "count": asked.n,
+            "supported": asked.supported,
+            "last": asked.last,
+        })
+    };
+    let latencies: serde_json::Map<_, _> = report
+        .latencies
+        .iter()
+        .map(|l| {
+            let value = json!({ "count": l.n, "p50": l.p50, "p90": l.p90, "p95": l.p95, "p99": l.p99, "max": l.most });
+            (l.stage.to_owned(), value)
+        })
+        .collect();
+    json!({
+        "since": report.since_s,
+        "first": report.span.map(|(first, _)| first),
+        "last": report.span.map(|(_, last)| last),
+        "questions": report.questions,
+        "searches": report.searches,
+        "supported": report.supported,
+        "supported_rate": share(report.supported, report.questions),
+        "answer_hit_rate": share(report.answer_hits, report.questions),
+        "retrieval_hit_rate": share(report.retrieval_hits, report.questions + report.searches),
+        "sessions": report.sessions,
+        "intents": report.intents.iter().map(|(name, n)| (name.clone(), json!(n))).collect::<serde_json::Map<_, _>>(),
+        "latency_ms": latencies,
+        "top": report.top.iter().map(asked).collect::<Vec<_>>(),
+        "unanswered": report.unanswered.iter().map(asked).collect::<Vec<_>>(),
+        "documents": report.documents.iter()
+            .map(|d| json!({ "index": d.index, "path": d.path, "count": d.n })).collect::<Vec<_>>(),
+        "errors": report.errors.iter()
+            .map(|e| json!({ "code": e.code, "route": e.route, "count": e.n })).collect::<Vec<_>>(),
+        "system": report.system.map(|(memory, cpu, queue)| {
+            json!({ "max_memory_bytes": memory, "mean_cores": cpu, "max_queue": queue })
+        }),
+        "damaged": report.damaged,
+    })
+}
+
+fn share(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }

@@ -18,7 +18,7 @@ use crate::answer::{self, Evidence, Exchange, Intent, Options, PROMPT_VERSION, P
 use crate::cache::{Caching, KeptAnswer, Key};
 use crate::config::Generator;
 use crate::disk::Blake;
-use crate::document::{Answer, Citation, Hit, context_line};
+use crate::document::{Answer, Chunk, Citation, Hit, context_line};
 use crate::engine::{Engine, Stage, Stop};
 use crate::error::{Fault, Kind, Result};
 use crate::filter::Filter;
@@ -558,8 +558,12 @@ fn ordering(citations: &[Citation], read: &[Evidence]) -> Vec<Ordering> {
 
 /// What kinds of orders a passage tries to give, with all that a model is told of it: path, title and headings too.
 pub fn kinds_of_orders(hit: &Hit) -> Vec<OrderKind> {
-    let context = context_line(hit.title.as_deref(), &hit.chunk.heading);
-    let orders = orders(&[&*hit.path, &context, &hit.chunk.text].join("\n"));
+    orders_in(&hit.path, hit.title.as_deref(), &hit.chunk)
+}
+
+/// As [`kinds_of_orders`], for a passage that is no hit.
+pub fn orders_in(path: &str, title: Option<&str>, chunk: &Chunk) -> Vec<OrderKind> {
+    let orders = orders(&[path, &context_line(title, &chunk.heading), &chunk.text].join("\n"));
     let mut kinds: Vec<OrderKind> = orders.into_iter().map(|order| order.kind).collect();
     kinds.sort_unstable();
     kinds.dedup();
@@ -569,7 +573,7 @@ pub fn kinds_of_orders(hit: &Hit) -> Vec<OrderKind> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document::{Chunk, Legs, Lines, Span};
+    use crate::document::{Legs, Lines, Span};
 
     /// Everything that an answer is made of is in its key: the question as asked and as understood, the intent, the
     /// evidence and its order, and whatever a generator adds, versions of prompt and rules among it.

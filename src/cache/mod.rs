@@ -26,6 +26,7 @@ use crate::config::{Layer, Layers};
 use crate::disk::{self, Blake};
 use crate::error::{Context as _, Fault, Result};
 use crate::sqlite::{self, Opened};
+use crate::telemetry;
 pub use answers::KeptAnswer;
 use rows::Row;
 
@@ -350,6 +351,7 @@ impl Inner {
     /// Sets a damaged file aside and begins anew, once per damage.
     fn rebuild(&mut self) {
         self.connection = None;
+        telemetry::warn!("the cache was damaged: it is set aside and begun anew");
         let dir = self.path.parent().unwrap_or(Path::new(".")).to_owned();
         set_aside(&self.path);
         (self.connection, self.writable) = connect(&dir, &self.path, false);
@@ -361,6 +363,11 @@ fn connect(dir: &Path, path: &Path, may_rebuild: bool) -> (Option<Connection>, b
         return (None, false);
     }
     match sqlite::open(path, &STEPS) {
+        Ok(Opened::Writable(connection)) if may_rebuild && rows::is_foreign(&connection) => {
+            drop(connection);
+            set_aside(path);
+            connect(dir, path, false)
+        }
         Ok(Opened::Writable(connection)) => {
             // What cannot be set is a little slower.
             let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);

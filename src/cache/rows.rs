@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
 use super::{Cache, Counters, Inner, Key, MAX_WAITING, MAX_WAITING_BYTES, Table, TableStats};
 use crate::config::{Layer, Layers};
 use crate::sqlite;
+use crate::telemetry;
 
 /// How exactly the time of a row's last use is kept. Writing it down at every use would make every look-up a write.
 const USE_GRAIN_S: i64 = 60;
@@ -80,18 +81,24 @@ impl Cache {
                 if now_s - used >= USE_GRAIN_S {
                     inner.used.insert((table, *key), now_s);
                 }
+                telemetry::cache_operation(table.name(), "hit");
                 return Some(value);
             }
             Ok(Found::Nothing | Found::Stale) => {}
-            Ok(Found::Bad) => counters.damaged += 1,
+            Ok(Found::Bad) => {
+                counters.damaged += 1;
+                telemetry::cache_operation(table.name(), "damaged");
+            }
             Err(e) => {
                 counters.damaged += 1;
+                telemetry::cache_operation(table.name(), "damaged");
                 if sqlite::is_damage(&e) && inner.writable {
                     inner.rebuild();
                 }
             }
         }
         inner.counters.entry(table).or_default().misses += 1;
+        telemetry::cache_operation(table.name(), "miss");
         None
     }
 
@@ -101,12 +108,27 @@ impl Cache {
         if !inner.writable {
             return;
         }
+        telemetry::cache_operation(table.name(), "kept");
         inner.waiting_bytes += value.len();
         inner.waiting.insert((table, key), Row { scope: scope.to_owned(), value, created: now_s });
         if inner.waiting.len() >= MAX_WAITING || inner.waiting_bytes >= MAX_WAITING_BYTES {
             inner.flush(Some(now_s));
         }
     }
+}
+
+fn look_up(table: Table) -> String {
+    format!("SELECT scope, value, crc, created, used FROM {} WHERE key = ?1", table.name())
+}
+
+/// Whether a file is a database, and of our version, but has other tables: it is somebody else's.
+pub(super) fn is_foreign(connection: &Connection) -> bool {
+    let is_unknown = |sql: &str| {
+        let prepared = connection.prepare_cached(sql);
+        prepared.is_err_and(|e| e.sqlite_error_code() == Some(ErrorCode::Unknown))
+    };
+    let counters = "SELECT name, hits, misses, damaged, evicted, bytes FROM counters";
+    Table::ALL.into_iter().any(|table| is_unknown(&look_up(table))) || is_unknown(counters)
 }
 
 impl Inner {
@@ -122,8 +144,7 @@ impl Inner {
             return Ok(if row.scope == scope { Found::of(read(&row.value), now_s) } else { Found::Bad });
         }
         let (Some(connection), Some(layers)) = (&self.connection, &self.layers) else { return Ok(Found::Nothing) };
-        let sql = format!("SELECT scope, value, crc, created, used FROM {} WHERE key = ?1", table.name());
-        let row = connection.prepare_cached(&sql)?.query_row([key.0], |row| {
+        let row = connection.prepare_cached(&look_up(table))?.query_row([key.0], |row| {
             // A damaged row may hold any type in any column.
             let good = (|| {
                 let value = row.get_ref(1).ok()?.as_blob().ok()?;

@@ -215,14 +215,14 @@ impl Store {
             let name = entry.file_name().to_string_lossy().into_owned();
             if name.starts_with(BUILDING) {
                 disk::remove_dir(&entry.path())?;
-            } else if name.starts_with(PROGRESS) {
+            } else if name.starts_with(PROGRESS) || disk::is_temporary(&name) {
                 let _ = std::fs::remove_file(entry.path());
             }
         }
         let names = self.dir.join("names");
         for entry in std::fs::read_dir(&names).or_failed(|| format!("cannot read {}", names.display()))?.flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
-            if name.starts_with('.') && name.ends_with(".tmp") {
+            if disk::is_temporary(&name) {
                 let _ = std::fs::remove_file(entry.path());
             }
         }

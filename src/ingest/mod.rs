@@ -10,6 +10,7 @@ mod embed;
 pub mod extractor;
 mod read;
 mod scan;
+mod space;
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -21,6 +22,7 @@ use crate::error::{Fault, Kind, Result};
 use crate::index::{Before, Builder, Chunking, Meta, ModelInfo, Root, Snapshot, State, Summary};
 use crate::model::{ModelFiles, Tokenizer};
 use crate::text::{Limits, WalkOptions};
+use space::Need;
 
 /// What to ingest.
 #[derive(Clone, Debug, Default)]
@@ -132,7 +134,8 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
     let known = base.as_ref().map_or(Ok(Vec::new()), Snapshot::documents)?;
     let dimension = dimension(&model, base.as_ref())?;
 
-    std::thread::scope(|scope| {
+    let need = Need::default();
+    let outcome = std::thread::scope(|scope| {
         // Loading the model takes longer than reading a few files, so it starts with the first file to read.
         let mut loading = None;
         let mut on_todo = || {
@@ -145,6 +148,7 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
             return Ok(report(start, base.meta(), index_dir, &scan, &Outcome::default()));
         }
 
+        need.files(scan.records.len(), scan.todo.iter().map(|todo| todo.size), dimension);
         let mut builder = Builder::begin(&engine.store, base.as_ref())?;
         for (root, path) in &scan.removed {
             builder.remove(*root, path)?;
@@ -155,6 +159,7 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
             read::read(engine, request, &mut scan, tokenizer, &limits, &mut builder, on_event)?;
         }
         builder.seal()?;
+        need.rows(builder.new_rows());
         let mut outcome = Outcome { committed: true, ..Outcome::default() };
         let name = &engine.config.index;
         let summary = Summary {
@@ -199,6 +204,11 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
         on_event(Event::Progress { stage: Stage::Save, done: 1, total: 1 });
         let index_dir = engine.store.generation_dir(&pointer.current.generation);
         Ok(report(start, &meta, index_dir, &scan, &outcome))
+    });
+    outcome.map_err(|fault| {
+        // Nobody makes vectors any more.
+        engine.store.clear_progress(&engine.config.index);
+        need.explain(fault, engine.store.dir())
     })
 }
 

@@ -81,6 +81,7 @@ impl Jobs {
     /// this process.
     pub fn begin(&self, spec: Spec, now_ms: u64) -> Result<Claimed<'_>> {
         let mut held = self.hold()?;
+        self.settle(&mut held, now_ms)?;
         let id = disk::random_id()?;
         held.log.append(now_ms, vec![(id.clone(), Event::Submitted { spec: Box::new(spec) })], false)?;
         self.start(&mut held, &id, now_ms, false)

@@ -17,7 +17,7 @@ use crate::engine::{Engine, Stage, Stop};
 use crate::error::{Fault, Result};
 use crate::filter::Filter;
 use crate::index::{Allowed, Meta, Snapshot, Stored};
-use crate::model::{Embedder, Role};
+use crate::model::{Embedder, Role, verify_folder};
 use crate::rank::{self, Candidate, Fused, Fusion, LATE_VERSION, Place};
 use crate::vector::{Vector, dot};
 use second::{Look, Looked};
@@ -455,6 +455,10 @@ pub fn load(engine: &Engine, snapshot: &Snapshot) -> Result<Embedder> {
     let model = &snapshot.meta().model;
     let files = engine.model(&model.name)?;
     if files.fingerprint != model.fingerprint {
+        // A manifest with a wrong digit makes another model of it.
+        if let Some(damage) = verify_folder(&files.dir)?.into_iter().next() {
+            return Err(damage);
+        }
         return Err(Fault::failed(format!("the index was built with another version of the model `{}`", model.name))
             .hint("run `rag ingest` again, or search with `--mode lexical`"));
     }

@@ -16,6 +16,7 @@ use tower::ServiceExt as _;
 use super::guard::Peer;
 use super::patient::Patient;
 use super::{App, routes};
+use crate::telemetry;
 
 /// The largest head of a request. The largest that a browser sends is some 8 KiB.
 const MAX_HEAD_BYTES: usize = 32 << 10;
@@ -108,7 +109,7 @@ async fn connection(stream: TcpStream, peer: Peer, router: Router, app: &App, st
         }
     };
     if let Err(error) = ended {
-        tracing::debug!(%error, "a connection broke off");
+        telemetry::debug!(%error, "a connection broke off");
     }
 }
 

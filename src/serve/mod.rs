@@ -28,7 +28,10 @@ use crate::config::Serve;
 use crate::disk;
 use crate::engine::Engine;
 use crate::error::{Context as _, Fault, Result};
+use crate::mcp;
+use crate::observe::{Exporter, Sampler};
 use crate::service::Service;
+use crate::telemetry;
 pub use accept::run;
 use access::Access;
 use limit::{Allowance, Caller, Limiter};
@@ -43,7 +46,11 @@ const POLL: Duration = Duration::from_millis(50);
 
 /// Everything that handlers work with.
 pub struct App {
-    pub service: Service,
+    pub service: Arc<Service>,
+    mcp: mcp::Http,
+    /// Both end with the server.
+    _sampler: Sampler,
+    _exporter: Option<Exporter>,
     access: Access,
     limiter: Mutex<Limiter>,
     counts: seam::Counts,
@@ -70,8 +77,13 @@ impl App {
             ))
             .hint("set RAG_SERVE_TOKEN or serve.token_file, or listen on 127.0.0.1"));
         }
+        telemetry::install();
+        let service = Arc::new(Service::start(engine)?);
         Ok(Self {
-            service: Service::start(engine)?,
+            mcp: mcp::http(Arc::clone(&service)),
+            _sampler: service.sample(),
+            _exporter: service.export()?,
+            service,
             access,
             limiter: Mutex::default(),
             counts: seam::Counts::default(),

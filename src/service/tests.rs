@@ -1,3 +1,5 @@
+//! The line, the flights and who listens.
+
 use std::sync::atomic::Ordering;
 
 use super::flight::Flight;
@@ -21,7 +23,8 @@ fn key_of(text: &str) -> Option<Key> {
 
 fn enter(lane: &Arc<Lane>, text: &str, priority: Priority) -> std::result::Result<Ticket, Problem> {
     let entered = lane.enter(key_of(text), question(text, priority))?;
-    Ok(Ticket { reader: entered.reader, lane: Arc::clone(lane) })
+    let lane = Arc::clone(lane);
+    Ok(Ticket { reader: entered.reader, lane, told: None, is_streamed: false, is_batch: false })
 }
 
 fn lane(room: usize) -> Arc<Lane> {

@@ -38,7 +38,9 @@ pub(super) fn run(shared: &Shared, lane: &Lane) {
     shared.is_warm.store(true, Ordering::Release);
     while let Some(flight) = lane.next() {
         let start = Instant::now();
-        let outcome = catch_unwind(AssertUnwindSafe(|| worker.answer(&flight))).unwrap_or_else(|_| {
+        flight.start();
+        let answer = || flight.span.in_scope(|| worker.answer(&flight));
+        let outcome = catch_unwind(AssertUnwindSafe(answer)).unwrap_or_else(|_| {
             // What it left half done is not used again.
             worker.askers.clear();
             Err(Problem::Fault(Arc::new(Fault::failed("answering this question failed"))))

@@ -48,8 +48,12 @@ mod ingest;
 mod jobs;
 // Chats with a scripted server.
 mod llm;
+// `rag mcp`.
+mod mcp;
 // `rag model`.
 mod model;
+// Metrics, logs and records of a server.
+mod monitor;
 // The page of `rag serve`, in a browser.
 mod page;
 // Nothing leaves the data directory.
@@ -61,6 +65,8 @@ mod searchable;
 mod serve;
 // `rag chat` and `rag sessions`.
 mod sessions;
+// `rag stats`.
+mod stats;
 // House rules that a compiler does not hold.
 mod support;
 mod tidy;
@@ -74,10 +80,16 @@ mod crash;
 mod untrusted;
 // Flipped, cut, swapped and missing bytes.
 mod damage;
+// Damage to everything beside the indexes.
+mod spoiled;
 // Every encoding, and things in a folder that are no files.
 mod encodings;
+// Many rounds of random kills, and real books killed and gone on with.
+mod rounds;
 // Folders that may not be written to, files that may not be read.
 mod readonly;
 mod rerank;
+// Shared by the sweeps: points that are counted, chance, contents compared.
+mod sweep;
 // Shared by the six above.
 mod tools;

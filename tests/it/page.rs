@@ -79,10 +79,8 @@ fn answered(browser: &Browser, n: u64) {
 
 /// What the badges of the last answer say, by name.
 fn badges(browser: &Browser) -> Value {
-    browser.js(
-        "const badges = document.querySelectorAll('#turns > li:last-child [data-badge]');
-        return Object.fromEntries([...badges].map((badge) => [badge.dataset.badge, badge.dataset.state]));",
-    )
+    browser.js("const badges = document.querySelectorAll('#turns > li:last-child [data-badge]');
+        return Object.fromEntries([...badges].map((badge) => [badge.dataset.badge, badge.dataset.state]));")
 }
 
 /// Nobody wants to see a mistake in the console of their browser.
@@ -134,8 +132,7 @@ fn a_language_model_is_read_while_it_writes_and_can_be_stopped() {
     let begun = ["Honey bees **dance**", " to tell the others where flowers are [1]"];
     let llm = LlmServer::start([Step::hang_after(&begun), Step::tokens(&[begun[0], begun[1], "."])]);
     let base_url = llm.base_url();
-    let settings =
-        [("RAG_GENERATOR", "llm"), ("RAG_LLM_BASE_URL", base_url.as_str()), ("RAG_LLM_MODEL", "scripted")];
+    let settings = [("RAG_GENERATOR", "llm"), ("RAG_LLM_BASE_URL", base_url.as_str()), ("RAG_LLM_MODEL", "scripted")];
     let server = Server::start(&sandbox, &settings);
     let Some(browser) = opened(&server, WIDE) else { return };
     browser.click("#question");
@@ -311,7 +308,8 @@ fn what_a_document_says_is_text() {
     assert!(browser.text("#turns").contains("onerror"), "{}", browser.text("#turns"));
     browser.click(".source");
     browser.wait("document.querySelector('#source[open] .cited')");
-    let strange = "return document.querySelectorAll('main img, main script, main b, #source :is(img, script, b, a)').length";
+    let strange =
+        "return document.querySelectorAll('main img, main script, main b, #source :is(img, script, b, a)').length";
     assert_eq!(browser.js(strange), 0);
     assert_eq!(browser.js("return document.title"), "rag");
     is_quiet(&browser);
@@ -400,7 +398,17 @@ fn nothing_makes_markup_of_text_and_nothing_comes_from_elsewhere() {
     assert!(files.len() > 8, "{files:?}");
     for file in files {
         let text = std::fs::read_to_string(dir.join(&file)).unwrap();
-        let banned = ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "Function(", "DOMParser", " style=", " onclick="];
+        let banned = [
+            "innerHTML",
+            "outerHTML",
+            "insertAdjacentHTML",
+            "document.write",
+            "eval(",
+            "Function(",
+            "DOMParser",
+            " style=",
+            " onclick=",
+        ];
         for word in banned {
             assert!(!text.contains(word), "{file} has {word}");
         }

@@ -5,10 +5,10 @@
 use std::path::{Path, PathBuf};
 
 use tantivy::tokenizer::{PreTokenizedString, Token};
-use tantivy::{Index, IndexWriter, TantivyDocument, Term};
+use tantivy::{Index, IndexWriter, TantivyDocument, TantivyError, Term};
 
 use super::schema::{Fields, schema};
-use super::write_directory::WriteDirectory;
+use super::write_directory::{Refusal, WriteDirectory};
 use crate::analysis;
 use crate::document::Chunk;
 use crate::error::{Context as _, Fault, Result};
@@ -35,6 +35,7 @@ pub struct Writer {
     fields: Fields,
     /// For messages: Tantivy's own name no path.
     dir: PathBuf,
+    refusal: Refusal,
 }
 
 impl Writer {
@@ -44,9 +45,10 @@ impl Writer {
         let what = || cannot_write(dir);
         let (schema, fields) = schema();
         let directory = WriteDirectory::open(dir).or_failed(what)?;
+        let refusal = directory.refusal();
         let index = Index::open_or_create(directory, schema).or_failed(what)?;
         let writer = index.writer_with_num_threads(1, SEGMENT_BYTES).or_failed(what)?;
-        Ok(Self { writer, fields, dir: dir.to_owned() })
+        Ok(Self { writer, fields, dir: dir.to_owned(), refusal })
     }
 
     /// Removes every chunk of a document added before.
@@ -81,16 +83,24 @@ impl Writer {
         for number in [chunk.bytes.start, chunk.bytes.end, chunk.lines.first, chunk.lines.last] {
             document.add_u64(fields.place, number as u64);
         }
-        self.writer.add_document(document).or_failed(|| cannot_write(&self.dir))?;
+        self.writer.add_document(document).map_err(|e| failed(&self.dir, &self.refusal, e))?;
         Ok(counts)
     }
 
     /// Makes everything added durable and waits for merges, so that no file appears afterwards.
-    pub fn finish(mut self) -> Result<()> {
-        let what = || cannot_write(&self.dir);
-        self.writer.commit().or_failed(what)?;
-        self.writer.garbage_collect_files().wait().or_failed(what)?;
-        self.writer.wait_merging_threads().map_err(|e| Fault::failed(what()).because(e))
+    pub fn finish(self) -> Result<()> {
+        let Self { mut writer, dir, refusal, .. } = self;
+        let done = writer.commit().and_then(|_| writer.garbage_collect_files().wait());
+        done.and_then(|_| writer.wait_merging_threads()).map_err(|e| failed(&dir, &refusal, e))
+    }
+}
+
+/// What the system refused says more than what Tantivy makes of it.
+fn failed(dir: &Path, refusal: &Refusal, error: TantivyError) -> Fault {
+    let fault = Fault::failed(cannot_write(dir));
+    match refusal.error() {
+        Some(refused) => fault.because(refused),
+        None => fault.because(error),
     }
 }
 

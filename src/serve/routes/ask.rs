@@ -13,7 +13,7 @@ use super::sse::{self, Stream};
 use super::{App, Error, asking, sessions};
 use crate::ask;
 use crate::serve::body::Json;
-use crate::serve::error::{Result, told};
+use crate::serve::error::{ErrorBody, Result, told};
 use crate::serve::guard::{Allowed, RequestId};
 use crate::service::{Question, Reply, Ticket, Update, Wanted};
 use crate::wire::{self, HitJson};
@@ -76,7 +76,13 @@ impl AskBody {
     path = "/ask",
     tag = "questions",
     request_body = AskBody,
-    responses((status = 200, description = "The answer; events when they were asked for", body = Value, content_type = "application/json"))
+    responses(
+        (status = 200, description = "The answer; with `stream`, events", content(
+            (Value = "application/json"), (String = "text/event-stream"))),
+        (status = 404, description = "There is no such index or session", body = ErrorBody),
+        (status = 502, description = "The language model failed", body = ErrorBody),
+        (status = 504, description = "It took too long", body = ErrorBody),
+    )
 )]
 pub async fn ask(
     State(app): State<Arc<App>>,

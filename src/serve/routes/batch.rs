@@ -93,7 +93,7 @@ pub async fn ask_batch(
         while waiting.len() < AHEAD
             && let Some((name, question)) = questions.next()
         {
-            let ticket = question.question().and_then(|question| Ok(app.service.ask(question)?));
+            let ticket = question.question().and_then(|question| Ok(app.service.ask(question)?.of_batch()));
             waiting.push_back((name, ticket));
         }
         let Some((name, ticket)) = waiting.pop_front() else { break };

@@ -10,6 +10,7 @@ mod documents;
 mod health;
 mod indexes;
 mod ingest;
+mod mcp;
 mod metrics;
 mod openai;
 mod openapi;
@@ -17,6 +18,7 @@ mod page;
 mod search;
 mod sessions;
 mod sse;
+mod stats;
 mod uploads;
 
 use std::sync::Arc;
@@ -86,6 +88,7 @@ fn all(routes: Routes) -> Routes {
         .add(Admin, Takes::Json, routes!(indexes::indexes_verify))
         .add(Admin, Takes::Json, routes!(indexes::indexes_rollback))
         .add(Read, Takes::Json, routes!(config::config))
+        .add(Admin, Takes::Json, routes!(stats::stats))
         .add(Read, Takes::Json, routes!(openai::chat::chat_completions))
         .add(Read, Takes::Json, routes!(openai::embeddings::embeddings))
         .add(Read, Takes::Json, routes!(openai::models::models))
@@ -94,6 +97,7 @@ fn all(routes: Routes) -> Routes {
         .add(Open, Takes::Json, routes!(health::ready))
         .add(Read, Takes::Json, routes!(openapi::document))
         .add(Read, Takes::Json, routes!(metrics::metrics))
+        .add(Read, Takes::Json, routes!(mcp::mcp))
         .add(Open, Takes::Json, routes!(page::page))
         .add(Open, Takes::Json, routes!(page::docs))
         .add(Open, Takes::Json, routes!(page::asset))

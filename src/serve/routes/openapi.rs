@@ -24,6 +24,7 @@ pub struct Document(pub Arc<str>);
         (name = "indexes", description = "The indexes"),
         (name = "cache", description = "What is kept so as not to be computed again"),
         (name = "openai", description = "The same for clients that speak OpenAI's interface"),
+        (name = "mcp", description = "The Model Context Protocol"),
         (name = "health", description = "How the server is"),
         (name = "page", description = "The page for people, and this document"),
     ),

@@ -281,6 +281,8 @@ fn caches_and_indexes_are_told_of_and_changed() {
     api.post("/ask", &json!({ "query": QUESTION })).ok();
     let purged = api.post("/cache/purge", &json!({ "tables": ["answers", "retrieval"] })).ok().json();
     assert!(purged["purged"]["answers"]["count"].is_u64() && purged["freed_bytes"].is_u64(), "{purged}");
+    assert!(api.get("/stats?since=1h").ok().json()["questions"].is_u64());
+    api.get("/stats?since=yesterday").is(400);
     let stats = api.get("/cache/stats").ok().json();
     assert_eq!(stats["tables"]["answers"]["count"], 0);
     assert_eq!(stats["tables"].as_object().map(serde_json::Map::len), Some(4));
