@@ -249,3 +249,14 @@ impl Hasher {
         Record::Question(question)
     }
 }
+
+/// Seconds of `30m`, `12h`, `7d`, `4w`.
+///
+/// # Errors
+/// What it should have been.
+pub fn seconds(text: &str) -> std::result::Result<i64, String> {
+    let units = [('s', 1), ('m', 60), ('h', 3600), ('d', 86_400), ('w', 604_800)];
+    let unit = units.iter().find_map(|(letter, seconds)| Some((text.strip_suffix(*letter)?, seconds)));
+    unit.and_then(|(number, seconds)| number.parse::<u32>().ok().map(|n| i64::from(n) * seconds))
+        .ok_or_else(|| "it is a number and a unit, such as 30m, 12h, 7d or 4w".to_owned())
+}
