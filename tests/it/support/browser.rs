@@ -51,7 +51,8 @@ impl Browser {
             .spawn()
             .expect("chromedriver starts");
         let mut told = BufReader::new(driver.stdout.take().expect("a pipe")).lines().map_while(Result::ok);
-        let port = told.find_map(|line| line.split_once(" successfully on port ")?.1.trim_end_matches('.').parse().ok());
+        let port =
+            told.find_map(|line| line.split_once(" successfully on port ")?.1.trim_end_matches('.').parse().ok());
         let port = port.expect("chromedriver tells its port");
         // Whatever it says later must not fill the pipe.
         std::thread::spawn(move || told.for_each(drop));
@@ -219,7 +220,9 @@ impl Browser {
         while reply.read_line(&mut line)? > 0 && line != "\r\n" {
             if let Some(rest) = line.strip_prefix("HTTP/1.1 ") {
                 status = rest.split(' ').next().and_then(|status| status.parse().ok()).unwrap_or_default();
-            } else if let Some((_, value)) = line.split_once(':').filter(|(name, _)| name.eq_ignore_ascii_case("content-length")) {
+            } else if let Some((_, value)) =
+                line.split_once(':').filter(|(name, _)| name.eq_ignore_ascii_case("content-length"))
+            {
                 n_bytes = value.trim().parse().unwrap_or_default();
             }
             line.clear();
