@@ -155,6 +155,7 @@ fn request_of(spec: &IngestSpec) -> Request {
     Request {
         cwd: PathBuf::from(&spec.cwd),
         dirs: spec.dirs.iter().map(PathBuf::from).collect(),
+        names: spec.names.clone(),
         include: spec.include.clone(),
         exclude: spec.exclude.clone(),
         no_cache: spec.no_cache,

@@ -43,10 +43,10 @@ impl Server {
     pub fn of(mut child: Child, shown: String) -> Self {
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().expect("a stdout")).read_line(&mut line).expect("a line");
-        let said: Value = serde_json::from_str(&line).unwrap_or_else(|_| {
+        let Ok(said) = serde_json::from_str::<Value>(&line) else {
             let output = child.wait_with_output().expect("an end");
-            panic!("it does not listen\n{}", Run::from_output(&output, shown.clone()))
-        });
+            panic!("it does not listen\n{}", Run::from_output(&output, shown))
+        };
         let port = u16::try_from(said["port"].as_u64().expect("a port")).expect("a port");
         Self { child: Some(child), address: SocketAddr::from(([127, 0, 0, 1], port)), shown }
     }
