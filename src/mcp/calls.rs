@@ -102,7 +102,8 @@ impl AskArgs {
     pub fn question(self) -> Result<Question> {
         let names: Vec<&str> = Intent::ALL.iter().map(|intent| intent.name()).collect();
         let intent = self.intent.map(|name| Intent::from_name(&name).ok_or_else(|| one_of("intent", &names)));
-        let wanted = Wanted::Answer { intent: intent.transpose()?, generator: None, session: None, earlier: Vec::new() };
+        let wanted =
+            Wanted::Answer { intent: intent.transpose()?, generator: None, session: None, earlier: Vec::new() };
         question(self.question, wanted, self.filter.as_deref(), self.index)
     }
 }

@@ -141,6 +141,7 @@ fn every_part_of_a_question_tells_it_from_others() {
     }
     assert_eq!(keys[0], key(&Question { priority: Priority::Low, ..base.clone() }, "docs", "g1"));
     let session = Some("s".to_owned());
-    let talk = Question { wanted: Wanted::Answer { intent: None, generator: None, session, earlier: Vec::new() }, ..base };
+    let talk =
+        Question { wanted: Wanted::Answer { intent: None, generator: None, session, earlier: Vec::new() }, ..base };
     assert_eq!(key(&talk, "docs", "g1"), None);
 }
