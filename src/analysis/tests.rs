@@ -269,6 +269,15 @@ fn comments_are_prose() {
         "#!/bin/sh\n# Runs it.\nrun --fast\n\nstop",
         "\nRuns it.\n\n```sh\nrun --fast\n```\n\n\n\n```sh\nstop\n```\n",
     );
+    check(
+        "a.py",
+        "def f():\n    \"\"\"Adds.\n\n    Slowly.\n    \"\"\"\n    return \"\"\"x\"\"\"",
+        "\n```py\ndef f():\n```\n\nAdds.\n\nSlowly.\n\n\n```py\n    return \"\"\"x\"\"\"\n```\n",
+    );
+    check("a.py", "    Goes on.\n    \"\"\"\n    x = 1", "Goes on.\n\n\n```py\n    x = 1\n```\n");
+    check("a.py", "'''One line.'''\nx = 1", "One line.\n\n```py\nx = 1\n```\n");
+    check("a.c", "/* in */ int x;\n/** Two. **/", "\n```c\n/* in */ int x;\n```\n\nTwo.\n");
+    check("a.el", ";;; Says.\n(f)", "Says.\n\n```el\n(f)\n```\n");
     check("Dockerfile", "# From here.\nFROM x", "From here.\n\n```dockerfile\nFROM x\n```\n");
 }
 
