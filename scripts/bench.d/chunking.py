@@ -87,21 +87,29 @@ class Figures(typing.NamedTuple):
     tokens: float
 
 
-def figures(questions, rankings, documents, tokens):
-    """Means over all questions of what the places returned for each hold."""
-    scores = [score(question, places, documents, tokens) for question, places in zip(questions, rankings, strict=True)]
-    return Figures(*map(statistics.mean, zip(*scores)))
+class Measure:
+    def __init__(self, questions, documents, tokens):
+        self.questions, self.documents, self.tokens = questions, documents, tokens
 
+    def __call__(self, rankings):
+        """Means over all questions of what the places returned for each hold."""
+        return Figures(*map(statistics.mean, zip(*map(self.score, self.questions, rankings))))
 
-def score(question, places, documents, tokens):
-    """What is returned twice is found once, and counts as returned twice."""
-    found = common(question.gold, union((start, end) for name, start, end in places if name == question.document))
-    n_gold = sum(end - start for start, end in question.gold)
-    n_returned = sum(end - start for _, start, end in places)
-    n_tokens = sum(tokens_in(documents[name].text[start:end], tokens) for name, start, end in places)
-    return found / n_gold, found / max(1, n_returned), n_tokens
+    def score(self, question, places):
+        """What is returned twice is found once, and counts as returned twice."""
+        found = common(question.gold, union((start, end) for name, start, end in places if name == question.document))
+        n_gold = sum(end - start for start, end in question.gold)
+        n_returned = sum(end - start for _, start, end in places)
+        return found / n_gold, found / max(1, n_returned), self.size(places)
 
+    def size(self, places):
+        """Tokens of words add up; a word that a place cuts in two is counted by its length."""
+        words = (word for name, start, end in places for word in re.findall(r"\S+", self.documents[name].text[start:end]))
+        return sum(self.tokens.get(word, 1 + len(word) // 4) for word in words)
 
-def tokens_in(text, tokens):
-    """The tokens of words add up; a word that a place cuts in two is counted by its length."""
-    return sum(tokens.get(word, 1 + len(word) // 4) for word in re.findall(r"\S+", text))
+    def fitting(self, places, n_tokens):
+        """The best places, as many as have so many tokens together."""
+        n = 0
+        while n < len(places) and self.size(places[: n + 1]) <= n_tokens:
+            n += 1
+        return places[:n]

@@ -209,31 +209,28 @@ class Bench:
         documents, questions = chunking.load(source)
         words = chunking.words(documents)
         tokens = dict(zip(words, self.tokens(words), strict=True))
-        top, deep = 5, 20
+        top, deep = 5, 20  # of places; of passages, some of which are of one place, three times as many
 
         def ranked(name, folder, place):
             """For each question the places that a search returns, best first, none twice."""
             self.rag("chunking", "-q", "--index", name, "ingest", "--dir", folder)
             return [list(dict.fromkeys(map(place, self.hits(name, question.text, 3 * deep)))) for question in questions]
 
-        def figures(rankings, k):
-            return chunking.figures(questions, [places[:k] for places in rankings], documents, tokens)
-
         def report(section, what, figures):
             line(section, what, f"recall {figures.recall:.3f}, precision {figures.precision:.3f}, {figures.tokens:,.0f} tokens")
 
         ours = ranked("ours", source / "docs", lambda hit: (hit["path"], *documents[hit["path"]].characters(*hit["bytes"])))
-        at = {k: figures(ours, k) for k in range(1, deep + 1)}
-        report("chunking", f"{len(questions)} questions, {top} passages", at[top])
+        figures = chunking.Measure(questions, documents, tokens)
+        report("chunking", f"{len(questions)} questions, {top} passages", figures([places[:top] for places in ours]))
         for n_tokens in (200, 400):
             folder, _ = self.folder(f"windows-{n_tokens}")
             places = chunking.write_windows(documents, n_tokens, tokens, folder)
             # The model reads 256 tokens: of a longer window any part may be found, and all of it counts as returned.
-            windows = figures(ranked(f"windows-{n_tokens}", folder, lambda hit: places[hit["path"]]), top)
-            report("", f"{top} windows of {n_tokens} tokens", windows)
-            k = max(k for k in at if k == 1 or at[k].tokens <= windows.tokens)
-            report("", f"{k} passages", at[k])
-            verdict("ratio of recall", at[k].recall / windows.recall, 1, at_least=True)
+            windows = [found[:top] for found in ranked(f"windows-{n_tokens}", folder, lambda hit: places[hit["path"]])]
+            report("", f"{top} windows of {n_tokens} tokens", figures(windows))
+            fitting = [figures.fitting(found, figures.size(room)) for found, room in zip(ours, windows, strict=True)]
+            report("", "passages that fit into as many", figures(fitting))
+            verdict("ratio of recall", figures(fitting).recall / figures(windows).recall, 1, at_least=True)
 
     def hits(self, name, question, k):
         found = self.rag("chunking", "--index", name, "--json", "search", "-k", k, "--", question, ok=(0, 3))

@@ -86,9 +86,12 @@ fn uncommented<'a>(line: &'a str, marks: &Marks, until: &mut Option<&'static str
     if let Some(end) = *until {
         let text = bare.split_once(end).map_or(bare, |(text, _)| {
             *until = None;
-            text.trim_end_matches('*').trim_end()
+            text
         });
-        return Some(if end == "*/" { text.strip_prefix('*').map_or(text, without_space) } else { text });
+        return Some(match end {
+            "*/" => without_stars(text.strip_prefix('*').map_or(text, without_space)),
+            _ => text.trim_end(),
+        });
     }
     let mark = marks.opens.iter().find(|mark| bare.starts_with(**mark))?;
     // `*p = 1;` is code; a block comment whose beginning lies in another passage goes on with `* `.
@@ -106,12 +109,17 @@ fn uncommented<'a>(line: &'a str, marks: &Marks, until: &mut Option<&'static str
     match rest.split_once(end) {
         // Code after a comment is what the line is about.
         Some((_, after)) if after.contains(char::is_alphanumeric) => None,
-        Some((text, _)) => Some(without_space(text.trim_end())),
+        Some((text, _)) => Some(without_space(without_stars(text))),
         None => {
             *until = Some(end);
             Some(without_space(rest))
         }
     }
+}
+
+/// `**/` may end a block as well.
+fn without_stars(text: &str) -> &str {
+    text.trim_end().trim_end_matches('*').trim_end()
 }
 
 fn without_space(text: &str) -> &str {

@@ -28,6 +28,10 @@ pub const COMMAND: &str = "extract-worker";
 const CPU_S: u64 = 5;
 const CPU_S_PER_MIB: u64 = 1;
 
+/// The same for an outline, which counts its own work: it takes four seconds at most here, and no machine is so slow that this
+/// limit would decide what is in an index.
+const OUTLINE_CPU_S: u64 = 60;
+
 /// Time that may pass for each second of processor time: the machine may have other things to do.
 const WALL_PER_CPU: u64 = 4;
 
@@ -95,7 +99,10 @@ impl<'a> Extractor<'a> {
         let Some(program) = self.program.clone() else {
             return Err(NoText::Unread("it takes a `rag` program to hand it to, and none is known".into()));
         };
-        let cpu_s = CPU_S + CPU_S_PER_MIB * (bytes.len() as u64 >> 20);
+        let cpu_s = match wanted {
+            Wanted::Text => CPU_S + CPU_S_PER_MIB * (bytes.len() as u64 >> 20),
+            Wanted::Outline => OUTLINE_CPU_S,
+        };
         let request = wire::Request {
             path: path.to_owned(),
             bytes: bytes.len() as u64,

@@ -1,7 +1,7 @@
 //! Code by its outline: parts that are definitions, each under the names of those around it.
 //!
 //! A node of the outline that fits into a passage is not looked into. A larger one gives way to what it consists of; what
-//! stands between that, such as the line that opens a function, is a unit like any other. What has a name becomes a part
+//! stands between that is a unit like any other, but for a line that only opens it, which goes with the first thing in it. What has a name becomes a part
 //! by itself, as a section does; statements and fields without one are units of the part of what they belong to.
 
 use super::sections::Section;
@@ -22,6 +22,7 @@ impl Chunker<'_> {
             names: Vec::new(),
             at: 0,
             opens: true,
+            lead: None,
             budget: None,
         };
         let whole = Node { span: Span::new(0, text.trim_end().len()), depth: 0, name: None };
@@ -57,6 +58,8 @@ struct Made<'c, 'a> {
     at: usize,
     /// Nothing of the innermost node has been taken yet.
     opens: bool,
+    /// Where the line begins that opened it, if that still wants to go with something.
+    lead: Option<usize>,
     /// Tokens that a text may have under the names that were asked for last.
     budget: Option<(Vec<String>, usize)>,
 }
@@ -68,30 +71,31 @@ impl Made<'_, '_> {
         let budget = self.budget(&path);
         // What stands by itself repeats nothing.
         let max = if node.name.is_some() || node.span.start == 0 { budget } else { self.chunker.rest_budget(budget) };
+        let span = Span::new(self.lead.unwrap_or(node.span.start), node.span.end);
         // What cannot fit is not worth counting.
-        if node.span.len() > max.saturating_mul(8) {
+        if span.len() > max.saturating_mul(8) {
             return false;
         }
-        let tokens = divider(self.chunker, max).weigh(node.span);
+        let tokens = divider(self.chunker, max).weigh(span);
         if tokens > max {
             return false;
         }
-        let unit = Unit { span: node.span, tokens, lead: 0, cut: self.cut(node.span.start), is_code: true };
+        let unit = Unit { span, tokens, lead: 0, cut: self.cut(span.start), is_code: true };
         self.push(path, node.name.is_some(), vec![unit]);
-        self.reach(node.span.end);
+        self.reach(span.end);
         true
     }
 
     /// Takes a node that is too large and consists of nothing smaller.
     fn divide(&mut self, node: &Node) {
-        let path = self.path(node);
-        self.pieces(node.span, path, node.name.is_some());
-        self.reach(node.span.end);
+        let span = Span::new(self.lead.unwrap_or(node.span.start), node.span.end);
+        self.pieces(span, self.path(node), node.name.is_some());
+        self.reach(span.end);
     }
 
     fn open(&mut self, node: &Node) {
         self.names.push(node.name.clone());
-        self.at = node.span.start;
+        self.at = self.lead.take().unwrap_or(node.span.start);
         self.opens = true;
     }
 
@@ -116,15 +120,17 @@ impl Made<'_, '_> {
                 }
                 is_first = false;
             }
-        } else if text[self.at..to].contains(char::is_alphanumeric) {
+        } else if lines(text[self.at..to].trim_end()).count() <= 1 {
+            self.lead = Some(self.at);
+        } else {
             self.pieces(Span::new(self.at, to), self.path_here(), false);
         }
         self.names.truncate(depth);
-        self.reach(to);
+        (self.at, self.opens) = (to, false);
     }
 
     fn reach(&mut self, at: usize) {
-        (self.at, self.opens) = (at, false);
+        (self.at, self.opens, self.lead) = (at, false, None);
     }
 
     /// Takes what is no node as lines.

@@ -34,8 +34,16 @@ const MAX_BYTES: usize = 1 << 20;
 /// Nobody writes such lines; programs that make files small do.
 const MAX_LINE_BYTES: usize = 10_000;
 
-/// Steps of the parser that a byte may take on average, in hundreds. Ordinary code takes 0.01 to 0.02.
-const MAX_WORK_PER_BYTE: usize = 1;
+/// Bytes for each hundred steps that the parser may take. Ordinary code has 45 or more, mostly 150; less is an effort to make
+/// sense of what makes none, and there a step takes the longer the deeper it is in.
+const BYTES_PER_STEPS: usize = 16;
+
+/// The parser reads so many bytes at once.
+const READ_BYTES: usize = 1 << 10;
+
+/// How often it may read the whole text, or as much of it again and again: what is quoted in a strange way is read to its end
+/// from each place where it might begin.
+const MAX_READINGS: usize = 50;
 
 /// What is deeper than this is not told apart.
 const MAX_DEPTH: usize = 24;
@@ -50,16 +58,22 @@ pub fn has_outline(path: &str, text: &str) -> bool {
 /// What a file of code consists of, in order. Nothing when its language is not known or it does not look like it.
 pub fn outline(path: &str, text: &str) -> Vec<Node> {
     let Some(language) = Language::of(path, text).filter(|_| has_outline(path, text)) else { return Vec::new() };
-    let mut work_left = 1000 + text.len() * MAX_WORK_PER_BYTE;
-    let mut go_on = |_: &ParseState| {
-        work_left = work_left.saturating_sub(1);
-        if work_left > 0 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-    };
     let Some(mut parser) = language.parser() else { return Vec::new() };
+    let mut steps_left = 200 + text.len() / BYTES_PER_STEPS;
+    let mut go_on = |_: &ParseState| {
+        steps_left = steps_left.saturating_sub(1);
+        if steps_left > 0 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    };
+    let mut reads_left = (1 + text.len() / READ_BYTES) * MAX_READINGS;
+    let mut read = |at: usize, _| {
+        reads_left = reads_left.saturating_sub(1);
+        let end = if reads_left > 0 { text.len().min(at + READ_BYTES) } else { at };
+        text.as_bytes().get(at..end).unwrap_or_default()
+    };
     let options = ParseOptions::new().progress_callback(&mut go_on);
-    let tree =
-        parser.parse_with_options(&mut |at, _| text.as_bytes().get(at..).unwrap_or_default(), None, Some(options));
-    let Some(tree) = tree else { return Vec::new() };
+    let tree = parser.parse_with_options(&mut read, None, Some(options));
+    // Cut short, a text is another one.
+    let Some(tree) = tree.filter(|_| reads_left > 0) else { return Vec::new() };
     let mut walk = Walk { language, text, found: Vec::new(), error_bytes: 0 };
     walk.go(&tree);
     // A parser finds its way back after nearly anything, but what it makes of prose or of another language is noise.
@@ -164,7 +178,8 @@ fn with_comments(found: Vec<Found>, text: &str) -> Vec<Node> {
         node.span.end = node.span.start + text[node.span.range()].trim_end().len();
         if let Some(before) = lead.take() {
             let gap = &text[before.span.end.min(node.span.start)..node.span.start];
-            let is_right_below = gap.trim().is_empty() && lines(gap).count() <= 1;
+            // `private:` is a node and a colon.
+            let is_right_below = matches!(gap.trim(), "" | ":") && lines(gap).count() <= 1;
             if before.depth == node.depth && is_right_below {
                 node.span.start = before.span.start;
             } else {
