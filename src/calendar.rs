@@ -10,6 +10,15 @@ pub fn day_number(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + day_of_era - 719_468
 }
 
+/// The days from 1970-01-01 to a date such as `2026-03-31`; `None` for what is no date.
+pub fn days(date: &str) -> Option<i64> {
+    let parts: Vec<i64> = date.split('-').map(str::parse).collect::<Result<_, _>>().ok()?;
+    let [year, month, day] = parts[..] else { return None };
+    let in_range = (1..=9999).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day);
+    let n = in_range.then(|| day_number(year, month, day))?;
+    (self::date(n) == date).then_some(n)
+}
+
 /// The day so many days after 1970-01-01, as ISO 8601 writes it: `2026-03-31`.
 pub fn date(day_number: i64) -> String {
     let shifted = day_number + 719_468;
@@ -34,6 +43,10 @@ mod tests {
             assert_eq!(date(n), expected);
             let parts: Vec<i64> = expected.split('-').map(|part| part.parse().unwrap()).collect();
             assert_eq!(day_number(parts[0], parts[1], parts[2]), n);
+            assert_eq!(days(expected), Some(n));
+        }
+        for nothing in ["", "2026", "2026-02-30", "2026-13-01", "2026-1-01", "2026-01-01-01", "a-b-c"] {
+            assert_eq!(days(nothing), None, "{nothing}");
         }
     }
 }

@@ -1,16 +1,16 @@
 //! The handles that a `Config` asks for, opened once, when first needed.
 //!
 //! The verbs are free functions over `&Engine`. Clock and interruption come in from outside, so that a test or a
-//! server can hand in its own.
+//! server can hand in its own. [`Stop`] is how one piece of work among many is ended.
 
 use std::path::PathBuf;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::cache::Cache;
-use crate::config::Config;
-use crate::error::Result;
+use crate::config::{Config, Timeouts};
+use crate::error::{Fault, Result};
 use crate::index::Store;
 use crate::jobs::Jobs;
 use crate::model::{ModelFiles, find_model, find_runtime};
@@ -21,8 +21,8 @@ pub struct Engine {
     pub config: Config,
     pub store: Store,
     pub jobs: Jobs,
-    cache: OnceLock<Cache>,
-    sessions: OnceLock<Sessions>,
+    cache: Arc<OnceLock<Cache>>,
+    sessions: Arc<OnceLock<Sessions>>,
     clock: fn() -> SystemTime,
     /// Set by a signal handler, read between units of work.
     interrupted: &'static AtomicBool,
@@ -36,8 +36,8 @@ impl Engine {
             store: Store::new(&config.data_dir),
             jobs: Jobs::new(&config.jobs_dir),
             config,
-            cache: OnceLock::new(),
-            sessions: OnceLock::new(),
+            cache: Arc::default(),
+            sessions: Arc::default(),
             clock,
             interrupted,
             stopped: AtomicBool::new(false),
@@ -59,10 +59,12 @@ impl Engine {
         Ok(self.sessions.get_or_init(|| opened))
     }
 
-    /// An engine with other settings, the same clock and the same interruption.
+    /// An engine with other settings, but for those of the cache and the sessions, which are shared; the same clock and the
+    /// same interruption.
     #[must_use]
     pub fn with(&self, config: Config) -> Self {
-        Self::new(config, self.clock, self.interrupted)
+        let (cache, sessions) = (Arc::clone(&self.cache), Arc::clone(&self.sessions));
+        Self { cache, sessions, ..Self::new(config, self.clock, self.interrupted) }
     }
 
     /// True once the process was asked to stop, or the work of this engine was.
@@ -73,6 +75,24 @@ impl Engine {
     /// Ends the work of this engine as an interruption would.
     pub fn stop(&self) {
         self.stopped.store(true, Ordering::Relaxed);
+    }
+
+    /// The one clock of the process.
+    pub fn clock(&self) -> fn() -> SystemTime {
+        self.clock
+    }
+
+    /// True once the process was asked to stop, or `stop` says that this work should end.
+    pub fn should_stop(&self, stop: &Stop) -> bool {
+        self.interrupted() || stop.is_now()
+    }
+
+    /// Whether to go on.
+    ///
+    /// # Errors
+    /// An interruption; a fault of [`Kind::Late`](crate::error::Kind::Late) that names the stage.
+    pub fn go_on(&self, stop: &Stop) -> Result<()> {
+        if self.interrupted() { Err(Fault::interrupted()) } else { stop.check() }
     }
 
     /// Time since 1970.
@@ -98,5 +118,93 @@ impl Engine {
     /// Path of the ONNX Runtime library.
     pub fn runtime_library(&self) -> Result<PathBuf> {
         find_runtime(&self.config.asset_dirs, self.config.runtime_library.as_deref())
+    }
+}
+
+/// When one piece of work among many should end before it is done: when nobody waits for it any more, or when it takes too
+/// long. The default never says so.
+#[derive(Clone, Debug, Default)]
+pub struct Stop {
+    left: Option<Arc<AtomicBool>>,
+    /// Moment, and what was to be done by then.
+    until: Option<(Instant, Stage)>,
+    timeouts: Option<Timeouts>,
+}
+
+/// A part of answering a question that may take so long and no longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// All of them, with the wait before the first.
+    Query,
+    Embedding,
+    Retrieval,
+    Generation,
+}
+
+impl Stage {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Query => "query",
+            Self::Embedding => "embedding",
+            Self::Retrieval => "retrieval",
+            Self::Generation => "generation",
+        }
+    }
+
+    fn of(self, timeouts: &Timeouts) -> Duration {
+        match self {
+            Self::Query => timeouts.query,
+            Self::Embedding => timeouts.embedding,
+            Self::Retrieval => timeouts.retrieval,
+            Self::Generation => timeouts.generation,
+        }
+    }
+}
+
+impl Stop {
+    /// Ends what was asked for `since` when `left` is set, or when it or one of its stages takes longer than it may.
+    pub fn new(left: Arc<AtomicBool>, since: Instant, timeouts: Timeouts) -> Self {
+        let until = Some((since + timeouts.query, Stage::Query));
+        Self { left: Some(left), until, timeouts: Some(timeouts) }
+    }
+
+    /// The same for a stage that begins now.
+    #[must_use]
+    pub fn stage(&self, stage: Stage) -> Self {
+        let own = self.timeouts.as_ref().map(|timeouts| (Instant::now() + stage.of(timeouts), stage));
+        let until = self.until.into_iter().chain(own).min_by_key(|(moment, _)| *moment);
+        Self { until, ..self.clone() }
+    }
+
+    pub fn is_now(&self) -> bool {
+        self.has_left() || self.is_late()
+    }
+
+    fn has_left(&self) -> bool {
+        self.left.as_ref().is_some_and(|left| left.load(Ordering::Relaxed))
+    }
+
+    fn is_late(&self) -> bool {
+        self.until.is_some_and(|(moment, _)| Instant::now() >= moment)
+    }
+
+    /// # Errors
+    /// As [`Engine::go_on`].
+    fn check(&self) -> Result<()> {
+        match self.until {
+            _ if self.has_left() => Err(Fault::interrupted()),
+            Some((_, stage)) if self.is_late() => {
+                let s = self.timeouts.as_ref().map_or(0, |timeouts| stage.of(timeouts).as_secs());
+                let what = match stage {
+                    Stage::Query => "the question",
+                    Stage::Embedding => "the vector of the question",
+                    Stage::Retrieval => "finding passages",
+                    Stage::Generation => "writing the answer",
+                };
+                Err(Fault::late(format!("{what} took longer than {s} s"))
+                    .hint(format!("ask again later; `serve.{}_timeout_s` is how long it may take", stage.name())))
+            }
+            _ => Ok(()),
+        }
     }
 }

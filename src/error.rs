@@ -24,6 +24,8 @@ pub enum Kind {
     Outside,
     /// The user or the system asked the process to stop.
     Interrupted,
+    /// It took longer than whoever waits had set.
+    Late,
 }
 
 /// One fault: kind, message, hint and cause.
@@ -65,6 +67,10 @@ impl Fault {
         Self::new(Kind::Interrupted, "interrupted")
     }
 
+    pub fn late(message: impl Into<String>) -> Self {
+        Self::new(Kind::Late, message)
+    }
+
     /// Adds what to try next.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -81,6 +87,14 @@ impl Fault {
 
     pub fn kind(&self) -> Kind {
         self.kind
+    }
+
+    /// True when a disk, or this user's share of it, is full.
+    pub fn is_disk_full(&self) -> bool {
+        let causes = self.cause.iter().flat_map(anyhow::Error::chain);
+        causes
+            .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
+            .any(|e| matches!(e.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded))
     }
 
     pub fn hint_text(&self) -> Option<&str> {

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use crate::cache::Caching;
 use crate::config::Mode;
-use crate::engine::Engine;
+use crate::engine::{Engine, Stop};
 use crate::error::{Context as _, Fault, Result};
 use crate::filter::Filter;
 use crate::search::{self, Searcher};
@@ -66,6 +66,7 @@ pub fn run(engine: &Engine, file: &Path, filter: Option<&Filter>) -> Result<Repo
                 rerank,
                 caching: Caching::Use,
                 filter: filter.cloned(),
+                stop: Stop::default(),
             };
             let hits = searcher.search(engine, &request)?.hits;
             times.push(search::milliseconds(start));

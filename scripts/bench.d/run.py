@@ -16,11 +16,15 @@ import beir
 import chunking
 import formats
 import prose
+import serve
 
-SECTIONS = ["ingest", "memory", "reingest", "search", "cache", "retrieval", "chunking", "answers", "formats"]
+SECTIONS = ["ingest", "memory", "searchable", "reingest", "search", "cache", "serve", "retrieval", "chunking", "answers", "formats"]
 FILES = int(os.environ.get("RAG_BENCH_FILES", 10_000))
 BYTES = int(os.environ.get("RAG_BENCH_BYTES", 1_500_000))
+PASSAGES = int(os.environ.get("RAG_BENCH_PASSAGES", 20_000))
 RUNS = int(os.environ.get("RAG_BENCH_RUNS", 5))
+SERVE_QUESTIONS = 40_000
+SERVE_SECONDS = 2 * RUNS
 # Short processes vary more and cost less.
 SHORT_RUNS = 4 * RUNS
 
@@ -113,6 +117,29 @@ class Bench:
         question = self.rag("memory-0", "search", "--no-cache", "Who founded the old city?")
         line("", "one search", f"{question.peak_bytes / 2**20:,.0f} MiB at most")
 
+    def searchable(self):
+        """Once: a whole ingest takes minutes. A search is tried again and again from the start, as somebody waiting would."""
+        folder, is_new = self.folder("passages")
+        if is_new:
+            prose.write_passages(folder, PASSAGES)
+        env = self.in_data("passages")
+        start = time.perf_counter()
+        ingest = subprocess.Popen([self.args.rag, "--json", "ingest", "--no-cache", "--dir", folder], env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        first = None
+        while first is None and ingest.poll() is None:
+            # A passage of the middle of the folder: its title is there once everything is.
+            found = subprocess.run([self.args.rag, "--json", "search", "--mode", "lexical", f"passage {PASSAGES // 2}"], env=env, capture_output=True)
+            if found.returncode == 0:
+                first = time.perf_counter() - start
+            time.sleep(0.02)
+        summary = json.loads(ingest.communicate()[0])
+        whole = time.perf_counter() - start
+        if ingest.returncode:
+            sys.exit(f"bench: the ingest of passages ended with {ingest.returncode}")
+        line("searchable", f"{summary['chunks']:,} passages, whole ingest", f"{whole:.1f} s")
+        line("", "first answer to a search by words", f"{first or whole:.2f} s")
+        verdict("ratio", (first or whole) / whole, 1 / 20)
+
     def notes(self):
         folder, is_new = self.folder("notes")
         if is_new:
@@ -179,6 +206,52 @@ class Bench:
             rate = statistics.mean(answer["cache"]["answer_hit"] for answer in said)
             line("cache" if name == "cold" else "", f"1,000 questions, {name} cache", f"{rate:.1%} hits, {seconds:.2f} s")
         verdict("share", rate, 0.80, at_least=True)
+
+    def serve(self):
+        """The server over the notes: as fast as it goes, at a quarter of that, and alone."""
+        if not shutil.which("wrk"):
+            line("serve", "under load", "skipped: it takes wrk")
+            return
+        self.rag("notes", "-q", "ingest", "--dir", self.notes())
+        prose_of, seen = prose.Prose(6), set()
+        while len(seen) < SERVE_QUESTIONS:
+            seen.add(prose_of.question())
+        asked = sorted(seen)
+        random.Random(6).shuffle(asked)
+        file = self.work / "asked.txt"
+        file.write_text("\n".join(asked[:2000]) + "\n", encoding="utf-8")
+        server = serve.Server(self.args.rag, self.in_data("notes"), self.work)
+        fresh = iter(asked)
+        bodies = lambda n: [{"query": next(fresh)} for _ in range(n)]
+        server.at_rate("/search", bodies(50))
+        alone = statistics.median(server.at_rate("/search", bodies(300)))
+        # Between two measurements of the bare model, so that a slow moment of the machine falls on both.
+        rates = []
+        def bare():
+            process, said = self.bare("notes", "questions", file)
+            rates.append(said["texts"] / said["seconds"])
+        bare()
+        load = server.wrk("/search", server.bodies("fresh.jsonl", bodies(SERVE_QUESTIONS // 2)), SERVE_SECONDS)
+        bare()
+        rate = statistics.mean(rates)
+        line("serve", "searches never asked, 64 connections", f"{load['rate']:,.0f} a second, P95 {load['p95_ms']:.0f} ms")
+        line("", "bare model, every core", f"{rate:,.0f} questions a second")
+        verdict("ratio", load["rate"] / rate, 0.8, at_least=True)
+        quarter = serve.p95(server.at_rate("/search", bodies(int(load["rate"] * SERVE_SECONDS / 4)), load["rate"] / 4))
+        line("", "P95 at a quarter of that rate", f"{quarter:.1f} ms")
+        line("", "median of one client alone", f"{alone:.1f} ms")
+        verdict("ratio", quarter / alone, 2.5)
+        verdict("P95 in ms", quarter, 250)
+        known = server.bodies("known.jsonl", [{"query": question} for question in asked[:200]])
+        for route in ("/search", "/ask"):
+            server.wrk(route, known, 2, once=False)
+            cached = server.wrk(route, known, SERVE_SECONDS, once=False)
+            line("", f"{route}, known, 64 connections", f"{cached['rate']:,.0f} a second, P95 {cached['p95_ms']:.1f} ms")
+        others = bodies(64)
+        worked = server.together("/search", others, {"query": next(fresh)}, 64)
+        line("", "64 ask the same behind 64 others", f"{worked - len(others)} worked on")
+        verdict("times", worked - len(others), 1)
+        server.stop()
 
     def retrieval(self):
         for name in ("scifact_train", "xquad_en", "xquad_zh"):

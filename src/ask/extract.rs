@@ -116,7 +116,8 @@ pub(super) fn answer(
     let vectors = RefCell::new((vectors, cache));
     let similarity = |texts: &[String]| {
         let (vectors, cache) = &mut *vectors.borrow_mut();
-        let similar = vectors.similarities(engine, snapshot, &question.resolved, texts, question.request.caching)?;
+        let (caching, stop) = (question.request.caching, &question.stop);
+        let similar = vectors.similarities(engine, snapshot, &question.resolved, texts, caching, stop)?;
         cache.embed_hits += similar.hits;
         cache.embed_misses += similar.misses;
         Ok(similar.cosines)

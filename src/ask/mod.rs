@@ -18,15 +18,16 @@ use crate::answer::{self, Evidence, Exchange, Intent, Options, PROMPT_VERSION, P
 use crate::cache::{Caching, KeptAnswer, Key};
 use crate::config::Generator;
 use crate::disk::Blake;
-use crate::document::{Answer, Citation, Hit, context_line};
-use crate::engine::Engine;
+use crate::document::{Answer, Chunk, Citation, Hit, context_line};
+use crate::engine::{Engine, Stage, Stop};
 use crate::error::{Fault, Kind, Result};
 use crate::filter::Filter;
+use crate::index::Snapshot;
 use crate::llm::{Client, Finish};
 use crate::search::{self, Searcher, milliseconds};
-use crate::sessions::Turn;
+use crate::sessions::{Cited, Turn};
 use extract::{Rarity, Weights};
-pub use generate::{Checks, Writing};
+pub use generate::{Checks, Writing, n_tokens};
 
 /// Version of what an extractive answer is made by; raise it when the same evidence may give another answer.
 const EXTRACTIVE_VERSION: u32 = 2;
@@ -41,10 +42,12 @@ pub struct Request {
     /// What kind of answer; `None` to tell from the question.
     pub intent: Option<Intent>,
     pub caching: Caching,
-    /// The conversation so far, oldest first.
+    /// The conversation so far, oldest first. Where a turn does not say what was made of its question, that is made here.
     pub earlier: Vec<Turn>,
     /// Which documents count.
     pub filter: Option<Filter>,
+    /// When to give up.
+    pub stop: Stop,
 }
 
 /// Milliseconds by stage.
@@ -69,6 +72,8 @@ pub struct CacheUse {
 
 /// What is told while an answer is being made.
 pub enum Event<'a> {
+    /// The passages from which the answer will be made.
+    Found { hits: &'a [Hit], timings: Timings, cache: CacheUse },
     /// A piece of the answer, as the language model writes it.
     Text(&'a str),
 }
@@ -114,6 +119,28 @@ pub struct Ordering {
 }
 
 impl Response {
+    /// What a conversation keeps of it: the words, and places instead of passages.
+    pub fn turn(&self, now_s: i64) -> Turn {
+        let cited = self.answer.citations.iter().map(|citation| Cited {
+            n: citation.n,
+            root: citation.hit.root.to_string(),
+            path: citation.hit.path.to_string(),
+            first: citation.hit.chunk.lines.first,
+            last: citation.hit.chunk.lines.last,
+        });
+        Turn {
+            at: now_s,
+            index: self.index.clone(),
+            question: self.question.clone(),
+            resolved: self.resolved.clone(),
+            answer: self.answer.text.clone(),
+            supported: self.answer.supported,
+            intent: self.intent.name().to_owned(),
+            generator: self.generator.name().to_owned(),
+            citations: cited.collect(),
+        }
+    }
+
     /// Whether the language model did not come to an end.
     pub fn is_broken_off(&self) -> bool {
         self.writing.as_ref().is_some_and(|writing| matches!(writing.finish, Finish::Broken | Finish::Interrupted))
@@ -153,9 +180,30 @@ impl Asker {
     pub fn open(engine: &Engine) -> Result<Self> {
         let client = match engine.config.generator {
             Generator::Extractive => None,
-            Generator::Llm => Some(Arc::new(generate::client(&engine.config.llm)?)),
+            Generator::Llm => Some(client(engine)?),
         };
         Ok(Self { searcher: Searcher::open(engine)?, client })
+    }
+
+    /// Over a generation that is open, with a language model that others may share.
+    pub fn over(snapshot: Arc<Snapshot>, threads: usize, client: Option<Arc<Client>>) -> Self {
+        Self { searcher: Searcher::over(snapshot, threads), client }
+    }
+
+    /// Goes over to another generation and another language model, or none.
+    pub fn turn_to(&mut self, snapshot: Arc<Snapshot>, client: Option<Arc<Client>>) {
+        self.searcher.turn_to(snapshot);
+        self.client = client;
+    }
+
+    /// What finds passages for it.
+    pub fn searcher(&mut self) -> &mut Searcher {
+        &mut self.searcher
+    }
+
+    /// The language model, where this configuration has it write.
+    fn writer(&self, engine: &Engine) -> Option<Arc<Client>> {
+        self.client.clone().filter(|_| engine.config.generator == Generator::Llm)
     }
 
     /// Another asker of the same index and the same language model, for another thread.
@@ -187,22 +235,27 @@ impl Asker {
         let intent = request.intent.unwrap_or_else(|| Intent::of(&resolved));
         let Found { hits, mut timings, mut cache, nothing_allowed, pending } =
             self.find(engine, request, &resolved, intent)?;
+        on(Event::Found { hits: &hits, timings, cache });
 
         let generation = Instant::now();
-        let question = Asked { request, resolved, intent, earlier };
+        let stop = request.stop.stage(Stage::Generation);
+        engine.go_on(&stop)?;
+        let mut question = Asked { request, resolved, intent, earlier, stop };
         let options = Options { intent: Some(intent), max_words: engine.config.ask_max_words, ..Options::default() };
         let evidence = answer::evidence(&question.resolved, &hits, &options);
         let (mut generator, mut fallback) = (engine.config.generator, None);
-        let mut made = match self.client.clone().filter(|_| !evidence.is_empty()) {
+        let mut made = match self.writer(engine).filter(|_| !evidence.is_empty()) {
             Some(client) => self.generated(engine, &client, &question, &evidence, &mut cache, on),
             None => self.extracted(engine, &question, &evidence, &options, &mut cache),
         };
         if let Err(fault) = &made
-            && fault.kind() == Kind::Outside
+            && matches!(fault.kind(), Kind::Outside | Kind::Late)
             && engine.config.falls_back
         {
             fallback = made.err();
             generator = Generator::Extractive;
+            // The time that is left is that of the whole question.
+            question.stop = request.stop.clone();
             made = self.extracted(engine, &question, &evidence, &options, &mut cache);
         }
         let Made { kept, answer, read, writing } = made?;
@@ -233,19 +286,28 @@ impl Asker {
     /// The question as it would be asked without the conversation before it.
     fn resolved(&self, engine: &Engine, request: &Request, earlier: &[Exchange]) -> Result<String> {
         let question = request.question.trim();
-        let before: Vec<&str> = request.earlier.iter().map(|turn| turn.resolved.as_str()).collect();
-        if before.is_empty() {
+        if request.earlier.is_empty() {
             return Ok(question.to_owned());
         }
         let snapshot = &self.searcher.snapshot;
         let weights = Weights::new(snapshot);
         let languages = snapshot.meta().query_languages();
-        let carried = answer::resolve(question, &before, &languages, &|term| weights.of(term));
+        let resolve = |question: &str, before: &[String]| {
+            let before: Vec<&str> = before.iter().map(String::as_str).collect();
+            answer::resolve(question, &before, &languages, &|term| weights.of(term))
+        };
+        let mut before: Vec<String> = Vec::new();
+        for turn in &request.earlier {
+            let is_known = !turn.resolved.is_empty();
+            before.push(if is_known { turn.resolved.clone() } else { resolve(&turn.question, &before).query });
+        }
+        let carried = resolve(question, &before);
         weights.finish()?;
+        let stop = request.stop.stage(Stage::Generation);
         // A model that fails here fails again, and is told of, when it is to answer.
-        match &self.client {
+        match self.writer(engine) {
             Some(client) if carried.is_follow_up => {
-                let rewritten = generate::rewritten(client, question, earlier, &|| engine.interrupted());
+                let rewritten = generate::rewritten(&client, question, earlier, &|| engine.should_stop(&stop));
                 Ok(rewritten.ok().flatten().unwrap_or(carried.query))
             }
             _ => Ok(carried.query),
@@ -329,8 +391,18 @@ impl Asker {
             on(Event::Text(&answer.text));
             return Ok(Made { kept, answer, read: prompt.sources, writing: None });
         }
-        let stop = || engine.interrupted();
-        let (answer, checks, writing) = generate::write(client, &prompt, &languages, &stop, on)?;
+        let stop = &question.stop;
+        let written = generate::write(client, &prompt, &languages, &|| engine.should_stop(stop), on);
+        let (answer, checks, mut writing) = match written {
+            Err(fault) if fault.kind() == Kind::Interrupted => return Err(engine.go_on(stop).err().unwrap_or(fault)),
+            written => written?,
+        };
+        if writing.finish == Finish::Interrupted
+            && let Err(late) = engine.go_on(stop)
+            && late.kind() == Kind::Late
+        {
+            (writing.finish, writing.trouble) = (Finish::Broken, Some(late.to_string()));
+        }
         let kept = KeptAnswer {
             removed: checks.removed,
             unsupported: checks.unsupported,
@@ -360,6 +432,7 @@ impl Asker {
                 rerank: engine.config.rerank,
                 caching: request.caching,
                 filter: request.filter.clone(),
+                stop: request.stop.clone(),
             };
             let found = self.searcher.find(engine, &search)?;
             timings.embedding_ms += found.timings.embedding_ms;
@@ -378,12 +451,22 @@ impl Asker {
     }
 }
 
+/// The language model of the configuration, for any number of askers.
+///
+/// # Errors
+/// A usage fault that names the setting that is missing or wrong.
+pub fn client(engine: &Engine) -> Result<Arc<Client>> {
+    Ok(Arc::new(generate::client(&engine.config.llm)?))
+}
+
 /// A question, understood.
 struct Asked<'a> {
     request: &'a Request,
     resolved: String,
     intent: Intent,
     earlier: Vec<Exchange>,
+    /// When to give up making the answer.
+    stop: Stop,
 }
 
 impl Asked<'_> {
@@ -475,8 +558,12 @@ fn ordering(citations: &[Citation], read: &[Evidence]) -> Vec<Ordering> {
 
 /// What kinds of orders a passage tries to give, with all that a model is told of it: path, title and headings too.
 pub fn kinds_of_orders(hit: &Hit) -> Vec<OrderKind> {
-    let context = context_line(hit.title.as_deref(), &hit.chunk.heading);
-    let orders = orders(&[&*hit.path, &context, &hit.chunk.text].join("\n"));
+    orders_in(&hit.path, hit.title.as_deref(), &hit.chunk)
+}
+
+/// As [`kinds_of_orders`], for a passage that is no hit.
+pub fn orders_in(path: &str, title: Option<&str>, chunk: &Chunk) -> Vec<OrderKind> {
+    let orders = orders(&[path, &context_line(title, &chunk.heading), &chunk.text].join("\n"));
     let mut kinds: Vec<OrderKind> = orders.into_iter().map(|order| order.kind).collect();
     kinds.sort_unstable();
     kinds.dedup();
@@ -486,7 +573,7 @@ pub fn kinds_of_orders(hit: &Hit) -> Vec<OrderKind> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document::{Chunk, Legs, Lines, Span};
+    use crate::document::{Legs, Lines, Span};
 
     /// Everything that an answer is made of is in its key: the question as asked and as understood, the intent, the
     /// evidence and its order, and whatever a generator adds, versions of prompt and rules among it.
@@ -513,7 +600,8 @@ mod tests {
         };
         let key = |question: &str, resolved: &str, intent, evidence: &[Evidence], more: &[&[u8]]| {
             let request = Request { question: question.to_owned(), ..Request::default() };
-            Asked { request: &request, resolved: resolved.to_owned(), intent, earlier: Vec::new() }.key(
+            let resolved = resolved.to_owned();
+            Asked { request: &request, resolved, intent, earlier: Vec::new(), stop: Stop::default() }.key(
                 evidence,
                 &["en"],
                 more,

@@ -7,11 +7,10 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::Flags;
-use super::exit::Outcome;
+use super::exit::{self, Outcome};
 use super::search::{RankArgs, heading, place};
-use super::sessions::{WithinArgs, turn};
+use super::sessions::WithinArgs;
 use super::ui::{Tone, Ui, clipped, count, counted, safe, wrapped};
-use super::wire;
 use crate::analysis::untrusted::OrderKind;
 use crate::answer::Intent;
 use crate::ask::{Asker, Event, Request, Response};
@@ -20,6 +19,8 @@ use crate::cache::Caching;
 use crate::engine::Engine;
 use crate::error::{Fault, Result};
 use crate::llm::Finish;
+use crate::observe;
+use crate::wire;
 
 /// Answer a question from the index, with citations
 ///
@@ -142,14 +143,17 @@ pub fn run(args: &AskArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
     // Freeing the network and the maps takes longer than the system's own cleaning up.
     std::mem::forget(asker);
     if ui.json {
-        let mut object = wire::answer(&response);
+        let mut object = wire::answer(&response, &exit::fault);
         if let Some(session) = &session {
             object["session"] = session.id().into();
         }
         ui.json(&object);
     }
     if let Some(session) = &mut session {
-        session.add(turn(&response, engine.now_s()))?;
+        session.add(response.turn(engine.now_s()))?;
+    }
+    if let Err(fault) = observe::asked_once(engine, &response) {
+        ui.detail(format!("not recorded: {fault}"));
     }
     ended(&response)
 }
@@ -161,8 +165,9 @@ pub fn run(args: &AskArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
 pub(super) fn answered(asker: &mut Asker, engine: &Engine, request: &Request, ui: &Ui) -> Result<Response> {
     let mut streamed = false;
     let response = asker.ask(engine, request, &mut |event| {
-        let Event::Text(text) = event;
-        if !ui.json {
+        if let Event::Text(text) = event
+            && !ui.json
+        {
             streamed |= !text.is_empty();
             ui.write(&safe(text));
         }
@@ -199,12 +204,12 @@ fn many(file: &Path, how: &HowArgs, engine: &Engine, ui: &Ui) -> Result<Outcome>
             Ok(response) => {
                 answered += u64::from(response.answer.supported);
                 unsupported += u64::from(!response.answer.supported);
-                wire::answer(response)
+                wire::answer(response, &exit::fault)
             }
             Err(fault) => {
                 failed += 1;
                 let question = item.question.as_ref().map(|question| &question.question);
-                json!({ "line": item.line, "question": question, "error": wire::fault(fault) })
+                json!({ "line": item.line, "question": question, "error": exit::fault(fault) })
             }
         };
         if let Some(id) = item.question.and_then(|question| question.id) {

@@ -16,12 +16,12 @@ use super::ask::{self, HowArgs};
 use super::exit::{self, Outcome};
 use super::sessions::{self, WithinArgs};
 use super::ui::Ui;
-use super::wire;
 use crate::ask::{Asker, Request};
 use crate::batch;
 use crate::engine::Engine;
 use crate::error::{Context as _, Fault, Kind, Result};
 use crate::sessions::Session;
+use crate::wire;
 
 /// Lines that the prompt remembers.
 const MAX_HISTORY: usize = 1000;
@@ -87,11 +87,11 @@ impl Chat<'_> {
             Request { question: question.to_owned(), earlier: self.session.turns().to_vec(), ..self.like.clone() };
         let response = ask::answered(&mut self.asker, self.engine, &request, self.ui)?;
         if self.ui.json {
-            let mut object = wire::answer(&response);
+            let mut object = wire::answer(&response, &exit::fault);
             object["session"] = self.session.id().into();
             self.ui.json_line(&object);
         }
-        self.session.add(sessions::turn(&response, self.engine.now_s()))?;
+        self.session.add(response.turn(self.engine.now_s()))?;
         ask::ended(&response).map(|outcome| outcome == Outcome::Done)
     }
 
@@ -174,7 +174,7 @@ impl Chat<'_> {
                     n_failed += 1;
                     if self.ui.json {
                         let id = self.session.id();
-                        self.ui.json_line(&json!({ "session": id, "error": wire::fault(&fault) }));
+                        self.ui.json_line(&json!({ "session": id, "error": exit::fault(&fault) }));
                     } else {
                         self.ui.fault(&fault, exit::code_of_fault(&fault));
                     }

@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use serde_json::{Value, json};
+
 use super::ui::{self, Ui};
 use crate::error::{Fault, Kind, Result};
 
@@ -41,13 +43,18 @@ fn code_of_outcome(outcome: Outcome) -> u8 {
 
 pub fn code_of_fault(fault: &Fault) -> u8 {
     match fault.kind() {
-        Kind::Failed => 1,
+        Kind::Failed | Kind::Late => 1,
         Kind::Usage => 2,
         Kind::Damaged => 5,
         Kind::Busy => 6,
         Kind::Outside => 7,
         Kind::Interrupted => 130,
     }
+}
+
+/// One fault, as JSON.
+pub fn fault(fault: &Fault) -> Value {
+    json!({ "code": code_of_fault(fault), "message": fault.to_string(), "hint": fault.hint_text() })
 }
 
 /// Prints a fault and yields the exit code.

@@ -1,21 +1,21 @@
 //! `rag search`: hits for people and for scripts.
 
 use clap::{Args, ValueEnum};
-use serde_json::json;
 
 use super::Flags;
 use super::ask::gives_orders;
 use super::exit::Outcome;
 use super::ui::{Tone, Ui, clipped, safe_name};
-use super::wire::{self, HitJson};
 use crate::ask::kinds_of_orders;
 use crate::cache::Caching;
 use crate::config;
 use crate::document::{Hit, Leg};
-use crate::engine::Engine;
+use crate::engine::{Engine, Stop};
 use crate::error::Result;
 use crate::filter::Filter;
+use crate::observe;
 use crate::search::{Request, Searcher};
+use crate::wire;
 
 /// Rank the passages that match a question
 ///
@@ -103,6 +103,7 @@ pub fn run(args: &SearchArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
         rerank: engine.config.rerank,
         caching: if args.no_cache { Caching::Off } else { Caching::Use },
         filter: args.rank.filter()?,
+        stop: Stop::default(),
     };
     let mut searcher = Searcher::open(engine)?;
     // Words alone are found faster than the cache can be opened.
@@ -111,29 +112,7 @@ pub fn run(args: &SearchArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
         _ => searcher.find(engine, &request)?,
     };
     if ui.json {
-        let hits: Vec<HitJson<'_>> = response
-            .hits
-            .iter()
-            .map(|hit| HitJson::new(hit, args.explain).with_orders(&kinds_of_orders(hit)))
-            .collect();
-        let t = response.timings;
-        ui.json(&json!({
-            "query": response.query,
-            "mode": response.mode.name(),
-            "filter": request.filter.as_ref().map(ToString::to_string),
-            "index": response.index,
-            "corpus_id": response.corpus_id,
-            "hits": hits,
-            "timings": { "embedding_ms": t.embedding_ms, "search_ms": t.search_ms, "total_ms": t.total_ms },
-            "cache": {
-                "retrieval_hit": response.retrieval_hit,
-                "embed_hits": response.embed_hits,
-                "embed_misses": response.embed_misses,
-                "rerank_hits": response.rerank_hits,
-                "rerank_misses": response.rerank_misses,
-            },
-            "vectors_pending": wire::pending(response.pending),
-        }));
+        ui.json(&wire::search(&response, request.filter.as_ref(), args.explain));
     } else {
         ui.pending(response.pending);
         for hit in &response.hits {
@@ -150,6 +129,9 @@ pub fn run(args: &SearchArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
             response.timings.total_ms,
             response.timings.embedding_ms
         ));
+    }
+    if let Err(fault) = observe::searched_once(engine, &response) {
+        ui.detail(format!("not recorded: {fault}"));
     }
     // Freeing the network and the maps takes longer than the system's own cleaning up.
     std::mem::forget(searcher);

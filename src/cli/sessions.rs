@@ -8,12 +8,11 @@ use serde_json::json;
 
 use super::exit::Outcome;
 use super::ui::{Tone, Ui, clipped, counted, safe, safe_name, time, wrapped};
-use super::wire;
-use crate::ask::Response;
 use crate::disk;
 use crate::engine::Engine;
 use crate::error::{Context as _, Fault, Result};
 use crate::sessions::{Cited, Session, Turn};
+use crate::wire;
 
 /// Show, export or remove conversations
 ///
@@ -90,28 +89,6 @@ pub(super) fn begin_new(engine: &Engine) -> Result<Session<'_>> {
     begin(engine, &disk::random_id()?)
 }
 
-/// What is kept of an answer: the words, and places instead of passages.
-pub(super) fn turn(response: &Response, now_s: i64) -> Turn {
-    let cited = response.answer.citations.iter().map(|citation| Cited {
-        n: citation.n,
-        root: citation.hit.root.to_string(),
-        path: citation.hit.path.to_string(),
-        first: citation.hit.chunk.lines.first,
-        last: citation.hit.chunk.lines.last,
-    });
-    Turn {
-        at: now_s,
-        index: response.index.clone(),
-        question: response.question.clone(),
-        resolved: response.resolved.clone(),
-        answer: response.answer.text.clone(),
-        supported: response.answer.supported,
-        intent: response.intent.name().to_owned(),
-        generator: response.generator.name().to_owned(),
-        citations: cited.collect(),
-    }
-}
-
 pub fn run(args: &SessionsArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
     match &args.action {
         Action::List => list(engine, ui),
@@ -133,18 +110,7 @@ pub fn run(args: &SessionsArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
 fn list(engine: &Engine, ui: &Ui) -> Result<Outcome> {
     let found = engine.sessions()?.list(engine.now_s())?;
     if ui.json {
-        let sessions: Vec<_> = found
-            .iter()
-            .map(|s| {
-                json!({
-                    "id": s.id,
-                    "turns": s.turns,
-                    "first_question": s.first_question,
-                    "created": s.created,
-                    "used": s.used,
-                })
-            })
-            .collect();
+        let sessions: Vec<_> = found.iter().map(wire::session).collect();
         ui.json(&json!({ "sessions": sessions }));
     } else if found.is_empty() {
         ui.note("there are no conversations");
@@ -204,14 +170,7 @@ pub(super) fn export(engine: &Engine, id: &str, turns: &[Turn], to: Option<&Path
     if path.exists() {
         return Err(Fault::usage(format!("{} exists", path.display())).hint("give `--to` another folder"));
     }
-    let lines: String = turns
-        .iter()
-        .map(|turn| {
-            let mut object = wire::turn(turn);
-            object["session"] = id.into();
-            format!("{object}\n")
-        })
-        .collect();
+    let lines = wire::exported(id, turns);
     let mut file = disk::create_file(&path)?;
     let written = file.write_all(lines.as_bytes()).and_then(|()| file.sync_all());
     written.or_failed(|| format!("cannot write {}", path.display()))?;

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::settings::{SETTINGS, Setting, Shape};
-use super::{Config, Endpoint, Generator, Layer, Layers, Mode, Secret};
+use super::{
+    Config, Endpoint, Generator, Layer, Layers, LogFormat, LogLevel, Mode, Recording, Records, Secret, Serve, Timeouts,
+};
 use crate::error::{Context as _, Fault, Result};
 
 /// Where a value came from.
@@ -197,6 +199,11 @@ fn build(world: &World, values: &Values) -> Result<Config> {
     // `check` has passed for every value, so a parse cannot fail here.
     let whole = |key: &str| text(key).parse::<u64>().unwrap_or_default();
     let size = |key: &str| usize::try_from(whole(key)).unwrap_or(usize::MAX);
+    let seconds = |key: &str| Duration::from_secs(whole(key));
+    let list = |key: &str, between: char| {
+        let parts: Vec<String> = text(key).split(between).map(|part| part.trim().to_owned()).collect();
+        parts.into_iter().filter(|part| !part.is_empty())
+    };
     let data_dir = PathBuf::from(text("data_dir"));
     let threads = match size("threads") {
         0 => world.cores.max(1),
@@ -240,12 +247,50 @@ fn build(world: &World, values: &Values) -> Result<Config> {
         llm_evidence_tokens: size("llm.evidence_tokens"),
         batch_parallel: size("batch.parallel"),
         session_ttl_hours: whole("sessions.ttl_hours"),
+        serve: Serve {
+            host: text("serve.host"),
+            port: whole("serve.port") as u16,
+            token: Some(text("serve.token").trim()).filter(|token| !token.is_empty()).map(Secret::new),
+            token_file: path("serve.token_file"),
+            allowed_hosts: list("serve.allowed_hosts", ',').map(|host| host.to_ascii_lowercase()).collect(),
+            roots: list("serve.roots", ':').map(PathBuf::from).collect(),
+            workers: if size("serve.workers") == 0 { threads } else { size("serve.workers") },
+            queue: size("serve.queue"),
+            timeouts: Timeouts {
+                query: seconds("serve.query_timeout_s"),
+                embedding: seconds("serve.embedding_timeout_s"),
+                retrieval: seconds("serve.retrieval_timeout_s"),
+                generation: seconds("serve.generation_timeout_s"),
+            },
+            connections: size("serve.connections"),
+            header_timeout: seconds("serve.header_timeout_s"),
+            body_timeout: seconds("serve.body_timeout_s"),
+            write_timeout: seconds("serve.write_timeout_s"),
+            drain: seconds("serve.drain_s"),
+            max_body_bytes: size("serve.max_body_bytes"),
+            rate_per_minute: whole("serve.rate_per_minute"),
+            quota_per_day: whole("serve.quota_per_day"),
+        },
         cache: Layers {
             embeddings: layer("embeddings"),
             retrieval: layer("retrieval"),
             rerank: layer("rerank"),
             answers: layer("answers"),
         },
+        log_level: LogLevel::parse(&text("log.level")),
+        log_format: if text("log.format") == "json" { LogFormat::Json } else { LogFormat::Text },
+        otlp_endpoint: text("telemetry.otlp_endpoint").trim_end_matches('/').to_owned(),
+        analytics: Records {
+            of: match text("analytics.record").as_str() {
+                "off" => Recording::Nobody,
+                "all" => Recording::Everybody,
+                _ => Recording::Servers,
+            },
+            text: text("analytics.text") == "true",
+            keep_days: whole("analytics.keep_days"),
+        },
+        mcp_ingests: text("mcp.ingest") == "true",
+        mcp_max_result_bytes: size("mcp.max_result_bytes"),
         hub: text("hub.url").trim_end_matches('/').to_owned(),
         hub_token: Some(text("hub.token")).filter(|s| !s.is_empty()),
         asset_dirs: asset_dirs(world, &data_dir),
@@ -254,7 +299,7 @@ fn build(world: &World, values: &Values) -> Result<Config> {
             .iter()
             .map(|s| {
                 let (value, origin) = &values[s.key];
-                let is_secret = matches!(s.key, "hub.token" | "llm.api_key");
+                let is_secret = matches!(s.key, "hub.token" | "llm.api_key" | "serve.token");
                 let shown = if is_secret && !value.is_empty() { "(set)".to_owned() } else { value.clone() };
                 (s.key, shown, origin.clone())
             })

@@ -63,6 +63,11 @@ const fn budget(key: &'static str, env: &'static str, default: &'static str, mea
     setting(key, env, default, Shape::Whole { least: 1, most: 1 << 24 }, meaning)
 }
 
+/// A time that somebody waits.
+const fn seconds(key: &'static str, env: &'static str, default: &'static str, meaning: &'static str) -> Setting {
+    setting(key, env, default, Shape::Whole { least: 1, most: 86_400 }, meaning)
+}
+
 /// Every setting, in the order in which the README lists them.
 pub const SETTINGS: &[Setting] = &[
     setting("data_dir", "RAG_DATA_DIR", "data", Shape::Path, "where models, indexes and caches live"),
@@ -218,6 +223,136 @@ pub const SETTINGS: &[Setting] = &[
     budget("cache.rerank_mib", "RAG_CACHE_RERANK_MIB", "64", "room for cached second looks"),
     ttl("cache.answers_ttl_hours", "RAG_CACHE_ANSWERS_TTL_HOURS", "720", "lifetime of cached answers"),
     budget("cache.answers_mib", "RAG_CACHE_ANSWERS_MIB", "64", "room for cached answers"),
+    setting(
+        "log.level",
+        "RAG_LOG_LEVEL",
+        "",
+        Shape::OneOf(&["off", "error", "warn", "info", "debug", "trace"]),
+        "off, error, warn, info, debug or trace (default: info in a server, else off)",
+    ),
+    setting("log.format", "RAG_LOG_FORMAT", "text", Shape::OneOf(&["text", "json"]), "lines of text or of JSON"),
+    personal(
+        "telemetry.otlp_endpoint",
+        "RAG_TELEMETRY_OTLP_ENDPOINT",
+        "",
+        Shape::Text,
+        "where a server sends its metrics as OTLP, such as http://localhost:4318",
+    ),
+    setting(
+        "analytics.record",
+        "RAG_ANALYTICS_RECORD",
+        "server",
+        Shape::OneOf(&["off", "server", "all"]),
+        "what `rag stats` counts: nothing, what servers answer, or `ask` and `search` too",
+    ),
+    setting(
+        "analytics.text",
+        "RAG_ANALYTICS_TEXT",
+        "false",
+        Shape::OneOf(&["false", "true"]),
+        "keep questions in words, not only as keyed hashes",
+    ),
+    setting(
+        "analytics.keep_days",
+        "RAG_ANALYTICS_KEEP_DAYS",
+        "90",
+        Shape::Whole { least: 1, most: 36_500 },
+        "days after which a record is dropped",
+    ),
+    personal(
+        "mcp.ingest",
+        "RAG_MCP_INGEST",
+        "false",
+        Shape::OneOf(&["false", "true"]),
+        "let programs that use `rag mcp` ingest folders",
+    ),
+    setting(
+        "mcp.max_result_bytes",
+        "RAG_MCP_MAX_RESULT_BYTES",
+        "65536",
+        Shape::Whole { least: 4096, most: 1 << 24 },
+        "longest result of a tool of `rag mcp`",
+    ),
+    personal("serve.host", "RAG_SERVE_HOST", "127.0.0.1", Shape::Text, "address that `rag serve` listens on"),
+    setting(
+        "serve.port",
+        "RAG_SERVE_PORT",
+        "8000",
+        Shape::Whole { least: 0, most: 65_535 },
+        "port of `rag serve` (0: any free one)",
+    ),
+    personal("serve.token", "RAG_SERVE_TOKEN", "", Shape::Text, "token that may do everything"),
+    personal(
+        "serve.token_file",
+        "RAG_SERVE_TOKEN_FILE",
+        "",
+        Shape::Path,
+        "file of tokens: a line is `SCOPE TOKEN`, perhaps with `expires YYYY-MM-DD`",
+    ),
+    personal(
+        "serve.allowed_hosts",
+        "RAG_SERVE_ALLOWED_HOSTS",
+        "",
+        Shape::Text,
+        "names by which the server may be called beside localhost, with commas between",
+    ),
+    personal(
+        "serve.roots",
+        "RAG_SERVE_ROOTS",
+        "",
+        Shape::Text,
+        "folders that may be ingested over HTTP, with `:` between",
+    ),
+    setting(
+        "serve.workers",
+        "RAG_SERVE_WORKERS",
+        "0",
+        Shape::Whole { least: 0, most: 1024 },
+        "questions that are worked on at once (0: one per core)",
+    ),
+    setting(
+        "serve.queue",
+        "RAG_SERVE_QUEUE",
+        "256",
+        Shape::Whole { least: 1, most: 1 << 16 },
+        "questions that may wait; more are refused",
+    ),
+    seconds("serve.query_timeout_s", "RAG_SERVE_QUERY_TIMEOUT_S", "30", "seconds for a question, waiting included"),
+    seconds("serve.embedding_timeout_s", "RAG_SERVE_EMBEDDING_TIMEOUT_S", "10", "seconds of that for its vector"),
+    seconds("serve.retrieval_timeout_s", "RAG_SERVE_RETRIEVAL_TIMEOUT_S", "10", "seconds of that for its passages"),
+    seconds("serve.generation_timeout_s", "RAG_SERVE_GENERATION_TIMEOUT_S", "15", "seconds of that for its answer"),
+    setting(
+        "serve.connections",
+        "RAG_SERVE_CONNECTIONS",
+        "768",
+        Shape::Whole { least: 1, most: 1 << 16 },
+        "connections at once; more wait",
+    ),
+    seconds("serve.header_timeout_s", "RAG_SERVE_HEADER_TIMEOUT_S", "10", "seconds to send the head of a request"),
+    seconds("serve.body_timeout_s", "RAG_SERVE_BODY_TIMEOUT_S", "30", "seconds to send its body"),
+    seconds("serve.write_timeout_s", "RAG_SERVE_WRITE_TIMEOUT_S", "30", "seconds that a client may take nothing"),
+    seconds("serve.drain_s", "RAG_SERVE_DRAIN_S", "10", "seconds to end what is under way when asked to stop"),
+    setting(
+        "serve.max_body_bytes",
+        "RAG_SERVE_MAX_BODY_BYTES",
+        "1048576",
+        Shape::Whole { least: 1024, most: 1 << 30 },
+        "largest JSON body of a request",
+    ),
+    setting(
+        "serve.rate_per_minute",
+        "RAG_SERVE_RATE_PER_MINUTE",
+        "0",
+        Shape::Whole { least: 0, most: 1 << 32 },
+        "requests a minute of one token or address (0: no limit)",
+    ),
+    setting(
+        "serve.quota_per_day",
+        "RAG_SERVE_QUOTA_PER_DAY",
+        "0",
+        Shape::Whole { least: 0, most: 1 << 32 },
+        "requests a day of one token or address (0: no limit)",
+    ),
     personal("hub.url", "HF_ENDPOINT", "https://huggingface.co", Shape::Text, "where `rag model pull` looks"),
     personal("hub.token", "HF_TOKEN", "", Shape::Text, "token for models that need one"),
     personal("runtime_library", "ORT_DYLIB_PATH", "", Shape::Path, "the ONNX Runtime shared library"),

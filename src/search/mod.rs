@@ -13,11 +13,11 @@ use crate::cache::{Caching, Key, Table};
 use crate::config::Mode;
 use crate::disk::Blake;
 use crate::document::Hit;
-use crate::engine::Engine;
+use crate::engine::{Engine, Stage, Stop};
 use crate::error::{Fault, Result};
 use crate::filter::Filter;
 use crate::index::{Allowed, Meta, Snapshot, Stored};
-use crate::model::{Embedder, Role};
+use crate::model::{Embedder, Role, verify_folder};
 use crate::rank::{self, Candidate, Fused, Fusion, LATE_VERSION, Place};
 use crate::vector::{Vector, dot};
 use second::{Look, Looked};
@@ -37,6 +37,8 @@ pub struct Request {
     pub caching: Caching,
     /// Which documents count; nothing of any other takes part in the ranking.
     pub filter: Option<Filter>,
+    /// When to give up.
+    pub stop: Stop,
 }
 
 /// Milliseconds by stage. Stages overlap, so that they may add up to more than the total.
@@ -71,7 +73,7 @@ pub struct Response {
 
 /// One generation, open, and the model once a question needed it. Serves any number of questions.
 pub struct Searcher {
-    pub snapshot: Snapshot,
+    pub snapshot: Arc<Snapshot>,
     /// Networks that a second look may run side by side; never changes a result.
     pub threads: usize,
     vectors: Vectors,
@@ -90,7 +92,42 @@ impl Searcher {
     /// Opens the configured index.
     pub fn open(engine: &Engine) -> Result<Self> {
         let snapshot = engine.store.open(&engine.config.index)?;
-        Ok(Self { snapshot, threads: engine.config.threads, vectors: Vectors::default(), allowed: None })
+        Ok(Self::over(Arc::new(snapshot), engine.config.threads))
+    }
+
+    /// Over a generation that is open.
+    pub fn over(snapshot: Arc<Snapshot>, threads: usize) -> Self {
+        Self { snapshot, threads, vectors: Vectors::default(), allowed: None }
+    }
+
+    /// Goes over to another generation, of this index or another one; a model that fits stays loaded.
+    pub fn turn_to(&mut self, snapshot: Arc<Snapshot>) {
+        if Arc::ptr_eq(&self.snapshot, &snapshot) {
+            return;
+        }
+        if self.snapshot.meta().model.fingerprint != snapshot.meta().model.fingerprint {
+            self.vectors = Vectors::default();
+        }
+        (self.snapshot, self.allowed) = (snapshot, None);
+    }
+
+    /// Loads the model, which the first question would wait for.
+    ///
+    /// # Errors
+    /// As [`load`].
+    pub fn warm(&mut self, engine: &Engine) -> Result<()> {
+        self.embedder(engine).map(drop)
+    }
+
+    /// The model of the index, loaded when it is not yet.
+    ///
+    /// # Errors
+    /// As [`load`].
+    pub fn embedder(&mut self, engine: &Engine) -> Result<&mut Embedder> {
+        match &mut self.vectors.embedder {
+            Some(embedder) => Ok(embedder),
+            none => Ok(none.insert(load(engine, &self.snapshot)?)),
+        }
     }
 
     /// Ranks the passages of the index, or takes the ranking of the same question, corpus and settings from the cache.
@@ -100,6 +137,7 @@ impl Searcher {
     pub fn find(&mut self, engine: &Engine, request: &Request) -> Result<Response> {
         let start = Instant::now();
         let query = checked(&request.query)?;
+        engine.go_on(&request.stop)?;
         let meta = self.snapshot.meta();
         let corpus = meta.content_id.as_ref().unwrap_or(&meta.corpus_id).clone();
         let key = ranking_key(engine, meta, &corpus, query, request);
@@ -124,6 +162,7 @@ impl Searcher {
     pub fn search(&mut self, engine: &Engine, request: &Request) -> Result<Response> {
         let start = Instant::now();
         let query = checked(&request.query)?;
+        let stop = &request.stop.stage(Stage::Retrieval);
         let Self { snapshot, threads, vectors: Vectors { embedder, asked }, allowed } = self;
         let snapshot = &*snapshot;
         let allowed = match &request.filter {
@@ -149,13 +188,14 @@ impl Searcher {
         // Loading the model takes longer than anything else, so the lexical leg runs beside it.
         let (lexical, embedded) = std::thread::scope(|scope| {
             let embedding = by_meaning
-                .then(|| scope.spawn(|| embed(engine, snapshot, embedder, Role::Query, query, request.caching)));
+                .then(|| scope.spawn(|| embed(engine, snapshot, embedder, Role::Query, query, request.caching, stop)));
             let lexical = terms.as_ref().map(|terms| lexical_scores(snapshot, query, terms, &languages, allowed));
             let embedded = embedding
                 .map(|thread| thread.join().unwrap_or_else(|_| Err(Fault::failed("embedding the question failed"))));
             (lexical.transpose(), embedded.transpose())
         });
         let (lexical, embedded) = (lexical?, embedded?);
+        engine.go_on(stop)?;
         let scan = Instant::now();
         let mut dense = embedded.as_ref().map(|e| snapshot.dense_scores(e.vector.as_slice())).transpose()?;
         if let (Some(dense), Some(allowed)) = (&mut dense, allowed) {
@@ -168,6 +208,7 @@ impl Searcher {
             let without = dense.iter_mut().zip(lexical).filter(|(_, score)| **score <= 0.0);
             without.for_each(|(cosine, _)| *cosine = f32::NAN);
         }
+        engine.go_on(stop)?;
         let fusion = Fusion { dense_weight: engine.config.dense_weight };
         // Copies and overlaps take no place of their own, so more are looked at than are wanted.
         let wanted = request.k.max(request.rerank);
@@ -177,7 +218,7 @@ impl Searcher {
         let mut looked = Looked::default();
         if request.rerank > 0 {
             let n = request.rerank.min(hits.len());
-            let look = Look { engine, snapshot, question: query, caching: request.caching, threads: *threads };
+            let look = Look { engine, snapshot, question: query, caching: request.caching, stop, threads: *threads };
             looked = look.rerank(embedder, &mut hits[..n])?;
         }
         hits.truncate(request.k);
@@ -219,14 +260,15 @@ impl Vectors {
         question: &str,
         texts: &[String],
         caching: Caching,
+        stop: &Stop,
     ) -> Result<Similarities> {
         let vector = match self.asked.take() {
             Some((asked, vector)) if asked == question => vector,
-            _ => embed(engine, snapshot, &mut self.embedder, Role::Query, question, caching)?.vector,
+            _ => embed(engine, snapshot, &mut self.embedder, Role::Query, question, caching, stop)?.vector,
         };
         let mut found = Similarities { cosines: Vec::new(), hits: 0, misses: 0 };
         for text in texts {
-            let embedded = embed(engine, snapshot, &mut self.embedder, Role::Passage, text, caching)?;
+            let embedded = embed(engine, snapshot, &mut self.embedder, Role::Passage, text, caching, stop)?;
             found.hits += u64::from(embedded.hit);
             found.misses += u64::from(!embedded.hit);
             found.cosines.push(f64::from(dot(vector.as_slice(), embedded.vector.as_slice())));
@@ -349,7 +391,11 @@ fn lexical_scores(
     if analysis::expand(&mut expanded, query, &texts, languages) { of(&expanded) } else { Ok(scores) }
 }
 
-fn checked(query: &str) -> Result<&str> {
+/// The question without the space around it.
+///
+/// # Errors
+/// A usage fault for what is no question.
+pub fn checked(query: &str) -> Result<&str> {
     let query = query.trim();
     if query.is_empty() {
         return Err(Fault::usage("the question is empty"));
@@ -374,8 +420,11 @@ fn embed(
     role: Role,
     text: &str,
     caching: Caching,
+    stop: &Stop,
 ) -> Result<Embedded> {
     let start = Instant::now();
+    let stop = stop.stage(Stage::Embedding);
+    engine.go_on(&stop)?;
     let model = &snapshot.meta().model;
     let key = Key::embedding(&model.fingerprint, role.name(), text);
     let cached = caching
@@ -389,6 +438,8 @@ fn embed(
         Some(embedder) => embedder,
         none => none.insert(load(engine, snapshot)?),
     };
+    // Loading it may have taken long.
+    engine.go_on(&stop)?;
     let vector = embedder.embed(role, text)?;
     if caching.writes() {
         engine.cache().keep(Table::Embeddings, key, &model.fingerprint, vector.to_bytes(), engine.now_s());
@@ -402,12 +453,22 @@ fn embed(
 /// When the model of that name on this machine is another one: its vectors would be compared with strangers.
 pub fn load(engine: &Engine, snapshot: &Snapshot) -> Result<Embedder> {
     let model = &snapshot.meta().model;
-    let files = engine.model(&model.name)?;
+    let files = engine.model(&model.name).map_err(|fault| or_by_words(&fault))?;
     if files.fingerprint != model.fingerprint {
+        // A manifest with a wrong digit makes another model of it.
+        if let Some(damage) = verify_folder(&files.dir)?.into_iter().next() {
+            return Err(damage);
+        }
         return Err(Fault::failed(format!("the index was built with another version of the model `{}`", model.name))
             .hint("run `rag ingest` again, or search with `--mode lexical`"));
     }
-    Embedder::load(files, &engine.runtime_library()?)
+    Embedder::load(files, &engine.runtime_library().map_err(|fault| or_by_words(&fault))?)
+}
+
+/// What works without the model.
+fn or_by_words(fault: &Fault) -> Fault {
+    let hint = fault.hint_text().map(|hint| format!("search by words meanwhile (`--mode lexical`), or {hint}"));
+    hint.map_or_else(|| Fault::failed(fault.to_string()), |hint| Fault::new(fault.kind(), fault.to_string()).hint(hint))
 }
 
 /// Fetches the ranked passages, orders equals by place, and keeps one for each place.

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::load;
 use crate::cache::{Caching, Key};
 use crate::document::{Hit, Legs, context_line, embedded_text};
-use crate::engine::Engine;
-use crate::error::{Fault, Result};
+use crate::engine::{Engine, Stop};
+use crate::error::Result;
 use crate::index::Snapshot;
 use crate::model::{Embedder, Role};
 use crate::rank::{self, LATE_VERSION};
@@ -27,6 +27,7 @@ pub(super) struct Look<'a> {
     pub snapshot: &'a Snapshot,
     pub question: &'a str,
     pub caching: Caching,
+    pub stop: &'a Stop,
     /// Networks that may run side by side; never changes a result.
     pub threads: usize,
 }
@@ -80,9 +81,7 @@ impl Look<'_> {
         let shares = embedder.side_by_side(threads, |tokens| {
             let mut share = Vec::new();
             while let Some(i) = missing.get(next.fetch_add(1, Ordering::Relaxed)) {
-                if self.engine.interrupted() {
-                    return Err(Fault::interrupted());
-                }
+                self.engine.go_on(self.stop)?;
                 share.push((*i, rank::late_interaction(question, &tokens(Role::Passage, &texts[*i])?)));
             }
             Ok(share)

@@ -4,9 +4,10 @@ use serde_json::{Value, json};
 
 use rag::ingest;
 
-use crate::fixtures::{engine, search, write_old};
+use crate::fixtures::{search, write_old};
 use crate::formats::Worker;
 use crate::support::Sandbox;
+use crate::tools::engine;
 
 /// A file whose two methods do not fit into one passage.
 fn source() -> String {

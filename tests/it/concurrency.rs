@@ -186,7 +186,15 @@ fn a_slow_reader_keeps_the_generation_it_opened() {
     }
     assert!(!other.snapshot.dir().exists());
     for mode in Mode::ALL {
-        let request = Request { query: "boat".to_owned(), mode, k: 5, rerank: 0, caching: Caching::Use, filter: None };
+        let request = Request {
+            query: "boat".to_owned(),
+            mode,
+            k: 5,
+            rerank: 0,
+            caching: Caching::Use,
+            filter: None,
+            stop: rag::engine::Stop::default(),
+        };
         let found = slow.search(&engine, &request).expect("an answer");
         assert!(found.hits[0].chunk.text.contains("blue"), "{mode:?}");
     }

@@ -9,7 +9,7 @@ use std::path::Path;
 use rag::answer::resolve;
 use rag::cache::Caching;
 use rag::config::Mode;
-use rag::engine::Engine;
+use rag::engine::{Engine, Stop};
 use rag::search::{Request, Searcher};
 use serde_json::Value;
 
@@ -25,6 +25,7 @@ fn finds(searcher: &mut Searcher, engine: &Engine, book: &Path, query: &str, gol
         rerank: 0,
         caching: Caching::default(),
         filter: None,
+        stop: Stop::default(),
     };
     let found = searcher.search(engine, &request).expect("a search");
     let Some(hit) = found.hits.first() else { return false };

@@ -45,7 +45,18 @@ fn one_allowed_among_many_better_ones_is_found() {
             let filter = filter.map(|filter| Filter::parse(filter).unwrap());
             let query = "lighthouse keeper".to_owned();
             searcher
-                .search(&engine, &Request { query, mode, k, rerank: 0, caching: Caching::Off, filter })
+                .search(
+                    &engine,
+                    &Request {
+                        query,
+                        mode,
+                        k,
+                        rerank: 0,
+                        caching: Caching::Off,
+                        filter,
+                        stop: rag::engine::Stop::default(),
+                    },
+                )
                 .unwrap()
                 .hits
         };

@@ -276,8 +276,15 @@ fn no_question_makes_it_fail() {
     let mut searcher = Searcher::open(&engine).unwrap();
     for question in questions {
         for mode in [Mode::Hybrid, Mode::Lexical] {
-            let request =
-                Request { query: question.clone(), mode, k: 3, rerank: 0, caching: Caching::Off, filter: None };
+            let request = Request {
+                query: question.clone(),
+                mode,
+                k: 3,
+                rerank: 0,
+                caching: Caching::Off,
+                filter: None,
+                stop: rag::engine::Stop::default(),
+            };
             match searcher.search(&engine, &request) {
                 Ok(found) => assert!(found.hits.iter().all(|hit| hit.score.is_finite()), "{question:?}"),
                 Err(fault) => assert!(question.trim().is_empty(), "{question:?}: {fault}"),

@@ -312,7 +312,11 @@ fn pieces_are_the_answer_however_they_are_cut() {
         let answer = |question: &String| {
             let request = Question { question: question.clone(), caching: Caching::Off, ..Question::default() };
             let mut pieces = Vec::new();
-            let on = &mut |Event::Text(text): Event<'_>| pieces.push(text.to_owned());
+            let on = &mut |event: Event<'_>| {
+                if let Event::Text(text) = event {
+                    pieces.push(text.to_owned());
+                }
+            };
             let response = asker.ask(&engine, &request, on).expect("an answer");
             pieces.iter().for_each(|piece| assert_inert(piece, "a piece"));
             assert_eq!(pieces.concat(), response.answer.text, "{question}");

@@ -1,0 +1,204 @@
+//! Who may do what: tokens, each with what it allows.
+//!
+//! Tokens are kept as hashes, and all of them are compared every time, so that the time it takes tells nothing.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use subtle::ConstantTimeEq as _;
+
+use crate::calendar;
+use crate::config::{Secret, Serve};
+use crate::disk;
+use crate::error::{Context as _, Fault, Result};
+
+/// What a route asks for. A higher one includes the lower ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scope {
+    /// Nothing: the page, and whether the server lives.
+    Open,
+    Read,
+    Write,
+    Admin,
+}
+
+impl Scope {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Admin => "admin",
+        }
+    }
+
+    fn of(name: &str) -> Option<Self> {
+        [Self::Read, Self::Write, Self::Admin].into_iter().find(|scope| scope.name() == name)
+    }
+}
+
+/// A shorter token could be guessed.
+const MIN_TOKEN_CHARS: usize = 16;
+
+/// The tokens of a server.
+#[derive(Debug, Default)]
+pub struct Access {
+    tokens: Vec<Token>,
+}
+
+#[derive(Debug)]
+struct Token {
+    sha256: String,
+    scope: Scope,
+    /// Last day on which it counts, in days since 1970.
+    until: Option<i64>,
+    rate_per_minute: Option<u64>,
+}
+
+/// Whoever a token belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// Which token, for counting.
+    pub n: usize,
+    pub scope: Scope,
+    /// Requests a minute that it may make, if its line says so.
+    pub rate_per_minute: Option<u64>,
+}
+
+impl Access {
+    /// The tokens that the settings name.
+    ///
+    /// # Errors
+    /// A usage fault for a file that others can read, or a line that is none; it names the line and shows no token.
+    pub fn new(settings: &Serve) -> Result<Self> {
+        let mut access = Self::default();
+        if let Some(token) = &settings.token {
+            access.tokens.push(Token::new(token.expose(), Scope::Admin, None, None).map_err(|why| {
+                Fault::usage(format!("serve.token {why}")).hint("for example the output of `openssl rand -hex 32`")
+            })?);
+        }
+        if let Some(path) = &settings.token_file {
+            access.tokens.extend(read(path)?);
+        }
+        Ok(access)
+    }
+
+    /// True when nobody needs a token.
+    pub fn is_open(&self) -> bool {
+        self.tokens.is_empty()
+    }
+
+    /// What is kept of a token.
+    pub fn hash(&self, n: usize) -> Option<&str> {
+        self.tokens.get(n).map(|token| token.sha256.as_str())
+    }
+
+    /// Whose token this is; `now_s` are Unix seconds. An expired token is nobody's.
+    pub fn holder(&self, token: &str, now_s: i64) -> Option<Holder> {
+        let given = disk::sha256_hex(token.as_bytes());
+        let today = now_s.div_euclid(86_400);
+        let mut found = None;
+        for (n, token) in self.tokens.iter().enumerate() {
+            let is_equal: bool = token.sha256.as_bytes().ct_eq(given.as_bytes()).into();
+            if is_equal && token.until.is_none_or(|until| today <= until) {
+                found = Some(Holder { n, scope: token.scope, rate_per_minute: token.rate_per_minute });
+            }
+        }
+        found
+    }
+}
+
+impl Token {
+    fn new(
+        text: &str,
+        scope: Scope,
+        until: Option<i64>,
+        rate_per_minute: Option<u64>,
+    ) -> std::result::Result<Self, String> {
+        if text.chars().count() < MIN_TOKEN_CHARS {
+            return Err(format!("has fewer than {MIN_TOKEN_CHARS} characters"));
+        }
+        if !text.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err("has characters that no header can carry".to_owned());
+        }
+        Ok(Self { sha256: disk::sha256_hex(text.as_bytes()), scope, until, rate_per_minute })
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<Token>> {
+    let what = || format!("cannot read {} (serve.token_file)", path.display());
+    let metadata = std::fs::metadata(path).or_failed(what)?;
+    if metadata.mode() & 0o077 != 0 {
+        return Err(Fault::usage(format!("{} can be read by others (serve.token_file)", path.display()))
+            .hint(format!("chmod 600 {}", path.display())));
+    }
+    let text = Secret::new(std::fs::read_to_string(path).or_failed(what)?);
+    let tokens: Vec<Token> = text
+        .expose()
+        .lines()
+        .zip(1..)
+        .map(|(line, n)| (line.trim(), n))
+        .filter(|(line, _)| !line.is_empty() && !line.starts_with('#'))
+        .map(|(line, n)| {
+            parse(line).map_err(|why| {
+                Fault::usage(format!("{}:{n}: {why}", path.display()))
+                    .hint("a line is `SCOPE TOKEN`, then perhaps `expires YYYY-MM-DD` and `rate N` a minute")
+            })
+        })
+        .collect::<Result<_>>()?;
+    if tokens.is_empty() {
+        return Err(Fault::usage(format!("{} holds no token (serve.token_file)", path.display())));
+    }
+    Ok(tokens)
+}
+
+fn parse(line: &str) -> std::result::Result<Token, String> {
+    let mut words = line.split_whitespace();
+    let scope = words.next().unwrap_or_default();
+    let scope = Scope::of(scope).ok_or("the scopes are read, write and admin")?;
+    let token = words.next().ok_or("there is no token")?;
+    let (mut until, mut rate) = (None, None);
+    while let Some(word) = words.next() {
+        let value = words.next().ok_or("a word is missing at the end")?;
+        match word {
+            "expires" => until = Some(calendar::days(value).ok_or("the date is no date")?),
+            "rate" => rate = Some(value.parse().map_err(|_| "the rate is no number")?),
+            _ => return Err("after the token come only `expires` and `rate`".to_owned()),
+        }
+    }
+    Token::new(token, scope, until, rate).map_err(|why| format!("the token {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: i64 = 86_400;
+
+    #[test]
+    fn a_token_counts_with_its_scope_until_it_expires() {
+        let lines = ["read aaaaaaaaaaaaaaaa", "admin bbbbbbbbbbbbbbbb expires 1970-01-03 rate 7"];
+        let access = Access { tokens: lines.iter().map(|line| parse(line).unwrap()).collect() };
+        let scope = |token, now_s| access.holder(token, now_s).map(|holder| holder.scope);
+        assert_eq!(scope("aaaaaaaaaaaaaaaa", 1 << 40), Some(Scope::Read));
+        assert_eq!(scope("bbbbbbbbbbbbbbbb", 3 * DAY - 1), Some(Scope::Admin));
+        assert_eq!(scope("bbbbbbbbbbbbbbbb", 3 * DAY), None);
+        assert_eq!(scope("aaaaaaaaaaaaaaa", 0), None);
+        assert_eq!(access.holder("bbbbbbbbbbbbbbbb", 0).unwrap().rate_per_minute, Some(7));
+        assert!(!format!("{access:?}").contains("aaaa"), "tokens are not kept");
+    }
+
+    #[test]
+    fn a_bad_line_is_named_and_its_token_is_not_shown() {
+        for line in [
+            "root aaaaaaaaaaaaaaaa",
+            "read",
+            "read short",
+            "read aaaaaaaaaaaaaaaa expires soon",
+            "read aaaaaaaaaaaaaaaa x 1",
+        ] {
+            let why = parse(line).unwrap_err();
+            assert!(!why.contains("aaaa") && !why.contains("short"), "{why}");
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! `POST /ask`: an answer, whole or as it is being written.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use super::sse::{self, Stream};
+use super::{App, Error, asking, sessions};
+use crate::ask;
+use crate::serve::body::Json;
+use crate::serve::error::{ErrorBody, Result, told};
+use crate::serve::guard::{Allowed, RequestId};
+use crate::service::{Question, Reply, Ticket, Update, Wanted};
+use crate::wire::{self, HitJson};
+
+/// A question
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct AskBody {
+    /// The question
+    pub query: String,
+    /// What kind of answer: definition, factoid, list, …; told from the question when it is not given
+    pub intent: Option<String>,
+    /// Name of the index
+    pub index: Option<String>,
+    /// Passages to consider
+    pub k: Option<usize>,
+    /// Which documents count, as `rag ask --filter` takes it
+    pub filter: Option<String>,
+    /// A conversation that it continues, made by `POST /sessions`
+    pub session: Option<String>,
+    /// Read and write the cache; true when it is not given
+    pub use_cache: Option<bool>,
+    /// Compute anew and replace what the cache has
+    pub refresh: bool,
+    /// Send the answer as it is being made, as server-sent events
+    pub stream: bool,
+    /// Who writes the answer: extractive or llm
+    pub generator: Option<String>,
+    /// critical, high, normal, low or background
+    pub priority: Option<String>,
+}
+
+impl AskBody {
+    /// The question, understood, within no conversation yet.
+    pub fn question(&self) -> Result<Question> {
+        Ok(Question {
+            text: self.query.clone(),
+            wanted: Wanted::Answer {
+                intent: asking::intent(self.intent.as_deref())?,
+                generator: asking::generator(self.generator.as_deref())?,
+                session: None,
+                earlier: Vec::new(),
+            },
+            index: self.index.clone(),
+            k: asking::k(self.k)?,
+            caching: asking::caching(self.use_cache, self.refresh),
+            filter: asking::filter(self.filter.as_deref())?,
+            priority: asking::priority(self.priority.as_deref())?,
+        })
+    }
+}
+
+/// Answer a question from the index, with citations
+///
+/// The reply is that of `rag ask --json`, with `request_id` and the `session`. That nothing supports an answer is no error:
+/// `supported` is false then. With `stream` come events: `metadata`, `retrieval`, `token`, …, `citations`, `done` with the
+/// whole reply, or `error`.
+#[utoipa::path(
+    post,
+    path = "/ask",
+    tag = "questions",
+    request_body = AskBody,
+    responses(
+        (status = 200, description = "The answer; with `stream`, events", content(
+            (Value = "application/json"), (String = "text/event-stream"))),
+        (status = 404, description = "There is no such index or session", body = ErrorBody),
+        (status = 502, description = "The language model failed", body = ErrorBody),
+        (status = 504, description = "It took too long", body = ErrorBody),
+    )
+)]
+pub async fn ask(
+    State(app): State<Arc<App>>,
+    Extension(id): Extension<RequestId>,
+    Extension(allowed): Extension<Allowed>,
+    Json(body): Json<AskBody>,
+) -> Result<Response> {
+    let mut question = body.question()?;
+    if let (Some(name), Wanted::Answer { session, .. }) = (&body.session, &mut question.wanted) {
+        *session = Some(sessions::own(&app, allowed, name)?);
+    }
+    let ticket = app.service.ask(question)?;
+    if body.stream {
+        return Ok(sse::response(move |stream| streamed(app, id, body, ticket, stream)));
+    }
+    let mut ticket = ticket;
+    let response = answered(&app, &mut ticket).await?;
+    Ok(axum::Json(reply(&response, &id, body.session.as_deref())).into_response())
+}
+
+/// Waits for an answer as long as one may take.
+pub async fn answered(app: &App, ticket: &mut Ticket) -> Result<Arc<ask::Response>> {
+    match asking::within(app, ticket.outcome()).await?? {
+        Reply::Answer(response) => Ok(response),
+        Reply::Passages(_) | Reply::Vectors(_) => Err(Error::internal()),
+    }
+}
+
+/// The reply as JSON.
+pub fn reply(response: &ask::Response, id: &RequestId, session: Option<&str>) -> Value {
+    let mut object = wire::answer(response, &told);
+    object["request_id"] = (*id.0).into();
+    if let Some(session) = session {
+        object["session"] = session.into();
+    }
+    object
+}
+
+/// Tells what happens until there is an answer, or nobody listens.
+async fn streamed(app: Arc<App>, id: RequestId, body: AskBody, mut ticket: Ticket, stream: Stream) {
+    let index = body.index.as_ref().unwrap_or(&app.engine().config.index);
+    let metadata = json!({ "request_id": *id.0, "index": index, "question": body.query });
+    if !stream.send("metadata", &metadata).await {
+        return;
+    }
+    loop {
+        let update = tokio::select! {
+            update = asking::within(&app, ticket.next()) => update,
+            // Whoever has left is not waited for: the ticket is given back.
+            () = stream.left() => return,
+        };
+        let (name, data) = match update {
+            Ok(Some(Update::Found(found))) => {
+                let hits: Vec<HitJson<'_>> = found.hits.iter().map(|hit| HitJson::new(hit, false)).collect();
+                let (timings, cache) = wire::course(found.timings, found.cache);
+                ("retrieval", json!({ "hits": hits, "timings": timings, "cache": cache }))
+            }
+            Ok(Some(Update::Text(text))) => ("token", json!({ "text": *text })),
+            Ok(None) => break,
+            Err(error) => return stream.end("error", &json!({ "error": error.json(&id.0) })).await,
+        };
+        if !stream.send(name, &data).await {
+            return;
+        }
+    }
+    match answered(&app, &mut ticket).await {
+        Ok(response) => {
+            let reply = reply(&response, &id, body.session.as_deref());
+            if stream.send("citations", &json!({ "citations": reply["citations"] })).await {
+                stream.end("done", &reply).await;
+            }
+        }
+        Err(error) => stream.end("error", &json!({ "error": error.json(&id.0) })).await,
+    }
+}

@@ -1,0 +1,76 @@
+//! `POST /search`: ranked passages.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::State;
+use serde::Deserialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::{App, Error, asking};
+use crate::serve::body::Json;
+use crate::serve::error::{ErrorBody, Result};
+use crate::serve::guard::RequestId;
+use crate::service::{Question, Reply, Wanted};
+use crate::wire;
+
+/// What to look for
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct SearchBody {
+    /// What to look for
+    pub query: String,
+    /// hybrid, lexical or dense
+    pub mode: Option<String>,
+    /// Number of passages
+    pub k: Option<usize>,
+    /// Name of the index
+    pub index: Option<String>,
+    /// Which documents count, as `rag search --filter` takes it
+    pub filter: Option<String>,
+    /// Read and write the cache; true when it is not given
+    pub use_cache: Option<bool>,
+    /// Compute anew and replace what the cache has
+    pub refresh: bool,
+    /// Show both legs' ranks, scores and weights
+    pub explain: bool,
+    /// critical, high, normal, low or background
+    pub priority: Option<String>,
+}
+
+/// Rank the passages that match a question
+///
+/// The reply is that of `rag search --json`, with `request_id`.
+#[utoipa::path(
+    post,
+    path = "/search",
+    tag = "questions",
+    request_body = SearchBody,
+    responses(
+        (status = 200, description = "The passages", body = Value, content_type = "application/json"),
+        (status = 404, description = "There is no such index", body = ErrorBody),
+        (status = 504, description = "It took too long", body = ErrorBody),
+    )
+)]
+pub async fn search(
+    State(app): State<Arc<App>>,
+    Extension(id): Extension<RequestId>,
+    Json(body): Json<SearchBody>,
+) -> Result<axum::Json<Value>> {
+    let filter = asking::filter(body.filter.as_deref())?;
+    let question = Question {
+        text: body.query,
+        wanted: Wanted::Passages { mode: asking::mode(body.mode.as_deref())? },
+        index: body.index,
+        k: asking::k(body.k)?,
+        caching: asking::caching(body.use_cache, body.refresh),
+        filter: filter.clone(),
+        priority: asking::priority(body.priority.as_deref())?,
+    };
+    let mut ticket = app.service.ask(question)?;
+    let Reply::Passages(found) = asking::within(&app, ticket.outcome()).await?? else { return Err(Error::internal()) };
+    let mut object = wire::search(&found, filter.as_ref(), body.explain);
+    object["request_id"] = (*id.0).into();
+    Ok(axum::Json(object))
+}

@@ -1,0 +1,212 @@
+//! One line of waiting questions and the workers that serve it.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::flight::{Flight, Listed, Reader};
+use super::queue::{Pushed, Queue};
+use super::{Load, Outcome, Problem, Question};
+use crate::cache::Key;
+
+/// The longest that a caller is told to stay away.
+const MAX_RETRY_AFTER_S: u64 = 60;
+
+/// Questions of one kind, and who works on them.
+pub(super) struct Lane {
+    state: Mutex<State>,
+    /// Rings when somebody waits or the lane is closed.
+    bell: Condvar,
+    /// How many workers it may have.
+    pub most_workers: usize,
+    /// Mean time of a question, in microseconds, the last ones weighing most.
+    mean_us: AtomicU64,
+}
+
+struct State {
+    queue: Queue<Arc<Flight>>,
+    /// Every flight that waits or runs.
+    flights: HashMap<u64, Listed>,
+    by_key: HashMap<Key, u64>,
+    next_id: u64,
+    workers: usize,
+    idle: usize,
+    closed: bool,
+    counts: Load,
+}
+
+/// What came of a wish to ask.
+pub(super) struct Entered {
+    pub reader: Reader,
+    /// One more worker may be of use.
+    pub wants_worker: bool,
+}
+
+impl Lane {
+    pub fn new(room: usize, most_workers: usize) -> Self {
+        let state = State {
+            queue: Queue::new(room),
+            flights: HashMap::new(),
+            by_key: HashMap::new(),
+            next_id: 0,
+            workers: 0,
+            idle: 0,
+            closed: false,
+            counts: Load::default(),
+        };
+        Self { state: Mutex::new(state), bell: Condvar::new(), most_workers, mean_us: AtomicU64::new(5_000) }
+    }
+
+    /// Waits in line, or listens to a flight that answers the same question.
+    pub fn enter(&self, key: Option<Key>, question: Question) -> Result<Entered, Problem> {
+        let mut state = self.lock();
+        if state.closed {
+            return Err(Problem::Closing);
+        }
+        let state = &mut *state;
+        if let Some(listed) = key.and_then(|key| state.by_key.get(&key)).and_then(|id| state.flights.get_mut(id)) {
+            listed.listeners += 1;
+            listed.place = listed.place.map(|place| state.queue.hurry(place, question.priority));
+            state.counts.joined += 1;
+            return Ok(Entered { reader: Reader::new(Arc::clone(&listed.flight)), wants_worker: false });
+        }
+        let priority = question.priority;
+        let flight = Arc::new(Flight::new(state.next_id, key, question));
+        let place = match state.queue.push(priority, Arc::clone(&flight)) {
+            Pushed::At(place) => place,
+            Pushed::Instead { at, of } => {
+                state.forget(&of);
+                state.counts.refused += 1;
+                of.end(Err(self.full(state)));
+                at
+            }
+            Pushed::Full(_) => {
+                state.counts.refused += 1;
+                return Err(self.full(state));
+            }
+        };
+        state.next_id += 1;
+        let reader = Reader::new(Arc::clone(&flight));
+        if let Some(key) = key {
+            state.by_key.insert(key, flight.id);
+        }
+        state.flights.insert(flight.id, Listed { flight, listeners: 1, place: Some(place) });
+        let wants_worker = state.idle == 0 && state.workers < self.most_workers;
+        self.bell.notify_one();
+        Ok(Entered { reader, wants_worker })
+    }
+
+    /// One listener leaves; the last one ends the work.
+    pub fn leave(&self, flight: &Arc<Flight>) {
+        let mut state = self.lock();
+        let Some(listed) = state.flights.get_mut(&flight.id) else { return };
+        listed.listeners -= 1;
+        if listed.listeners > 0 {
+            return;
+        }
+        flight.left.store(true, Ordering::Relaxed);
+        if let Some(place) = listed.place.take() {
+            state.queue.remove(place);
+            state.counts.left += 1;
+            state.forget(flight);
+        } else {
+            // It runs and will end soon; whoever asks the same now asks anew.
+            state.unkey(flight);
+        }
+    }
+
+    /// The next question for a worker; `None` when there will be none.
+    pub fn next(&self) -> Option<Arc<Flight>> {
+        let mut state = self.lock();
+        loop {
+            if let Some(flight) = state.queue.pop() {
+                if let Some(listed) = state.flights.get_mut(&flight.id) {
+                    listed.place = None;
+                }
+                state.counts.running += 1;
+                return Some(flight);
+            }
+            if state.closed {
+                state.workers -= 1;
+                return None;
+            }
+            state.idle += 1;
+            state = self.bell.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.idle -= 1;
+        }
+    }
+
+    /// A worker has done with a flight.
+    pub fn done(&self, flight: &Arc<Flight>, outcome: Outcome, took: Duration) {
+        {
+            let mut state = self.lock();
+            state.counts.running -= 1;
+            match flight.left.load(Ordering::Relaxed) {
+                true => state.counts.left += 1,
+                false => state.counts.answered += 1,
+            }
+            state.forget(flight);
+        }
+        let (took, mean) = (took.as_micros() as u64, self.mean_us.load(Ordering::Relaxed));
+        self.mean_us.store((7 * mean + took) / 8, Ordering::Relaxed);
+        flight.end(outcome);
+    }
+
+    /// True when another worker may begin; it is counted then.
+    pub fn hire(&self) -> bool {
+        let mut state = self.lock();
+        let may = state.workers < self.most_workers && !state.closed;
+        state.workers += usize::from(may);
+        may
+    }
+
+    /// A worker that was counted did not begin.
+    pub fn dismiss(&self) {
+        self.lock().workers -= 1;
+    }
+
+    /// Takes no more questions; what waits is still answered.
+    pub fn close(&self) {
+        self.lock().closed = true;
+        self.bell.notify_all();
+    }
+
+    /// Ends everything that waits or runs.
+    pub fn stop(&self) {
+        let mut state = self.lock();
+        while let Some(flight) = state.queue.pop() {
+            state.forget(&flight);
+            flight.end(Err(Problem::Closing));
+        }
+        state.flights.values().for_each(|listed| listed.flight.left.store(true, Ordering::Relaxed));
+    }
+
+    pub fn load(&self) -> Load {
+        let state = self.lock();
+        Load { waiting: state.queue.len(), workers: state.workers, ..state.counts }
+    }
+
+    /// How it is to be told that too many wait: after about so long the line will be empty.
+    fn full(&self, state: &State) -> Problem {
+        let us = self.mean_us.load(Ordering::Relaxed) * state.queue.len() as u64 / self.most_workers.max(1) as u64;
+        Problem::Full { retry_after: Duration::from_secs((us / 1_000_000 + 1).min(MAX_RETRY_AFTER_S)) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn forget(&mut self, flight: &Flight) {
+        self.unkey(flight);
+        self.flights.remove(&flight.id);
+    }
+
+    fn unkey(&mut self, flight: &Flight) {
+        if let Some(key) = flight.key.filter(|key| self.by_key.get(key) == Some(&flight.id)) {
+            self.by_key.remove(&key);
+        }
+    }
+}

@@ -1,0 +1,508 @@
+//! Many who ask, few who work.
+//!
+//! A question waits in a bounded line, by urgency, until one of a few threads takes it; each of these keeps index and model
+//! open and goes over to a new generation by itself. Who asks what is being worked on already listens to that instead.
+//! Who stops listening is forgotten: what waits for nobody is dropped, what runs for nobody ends at its next step.
+//!
+//! There are two lines, each with workers of its own. Vectors and passages keep a core busy, so one worker a core is what
+//! helps; a language model elsewhere keeps a worker waiting, and nobody who only searches should wait behind it.
+
+mod flight;
+mod lane;
+mod queue;
+#[cfg(test)]
+mod tests;
+mod worker;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::answer::Intent;
+use crate::ask;
+use crate::cache::{Caching, Key};
+use crate::config::{self, Generator, Mode};
+use crate::disk;
+use crate::document::Hit;
+use crate::engine::Engine;
+use crate::error::{Context as _, Fault, Result};
+use crate::filter::Filter;
+use crate::index::Snapshot;
+pub use crate::jobs::Priority;
+use crate::llm::Client;
+use crate::observe::{self, Exporter, How, Observer, Sampler};
+use crate::search;
+use crate::sessions::Turn;
+use crate::vector::Vector;
+use flight::Reader;
+use lane::{Entered, Lane};
+
+/// Conversations that were given a name and not used yet; more push the oldest out.
+const MAX_ISSUED: usize = 10_000;
+
+/// What somebody wants to know.
+#[derive(Clone, Debug)]
+pub struct Question {
+    pub text: String,
+    pub wanted: Wanted,
+    /// The configured index unless it says otherwise.
+    pub index: Option<String>,
+    /// Passages; as configured unless it says otherwise.
+    pub k: Option<usize>,
+    pub caching: Caching,
+    pub filter: Option<Filter>,
+    pub priority: Priority,
+}
+
+#[derive(Clone, Debug)]
+pub enum Wanted {
+    Answer {
+        intent: Option<Intent>,
+        generator: Option<Generator>,
+        /// A conversation that it continues.
+        session: Option<String>,
+        /// What was said before, where nothing is kept of it here: oldest first.
+        earlier: Vec<Turn>,
+    },
+    Passages {
+        mode: Option<Mode>,
+    },
+    /// Of each of these texts, by the configured model.
+    Vectors(Arc<[String]>),
+}
+
+/// What is told while an answer is being made.
+#[derive(Clone)]
+pub enum Update {
+    Found(Arc<Found>),
+    /// A piece of the answer, as the language model writes it.
+    Text(Arc<str>),
+}
+
+/// The passages from which an answer is made.
+pub struct Found {
+    pub hits: Vec<Hit>,
+    pub timings: ask::Timings,
+    pub cache: ask::CacheUse,
+}
+
+/// What came of a question.
+#[derive(Clone)]
+pub enum Reply {
+    Answer(Arc<ask::Response>),
+    Passages(Arc<search::Response>),
+    Vectors(Arc<Vectors>),
+}
+
+/// Texts as a model sees them.
+pub struct Vectors {
+    /// In the order of the texts.
+    pub vectors: Vec<Vector>,
+    /// Tokens of all texts.
+    pub tokens: u64,
+}
+
+/// Why nothing came of a question.
+#[derive(Clone, Debug)]
+pub enum Problem {
+    Fault(Arc<Fault>),
+    NoIndex(String),
+    /// Nobody was given a conversation of that name, or it has expired.
+    NoSession,
+    /// Too many wait.
+    Full {
+        retry_after: Duration,
+    },
+    /// The service is ending.
+    Closing,
+}
+
+impl From<Fault> for Problem {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(Arc::new(fault))
+    }
+}
+
+pub type Outcome = std::result::Result<Reply, Problem>;
+
+/// How much there is to do, and what was done so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    pub workers: usize,
+    pub waiting: usize,
+    pub running: usize,
+    pub answered: u64,
+    /// Questions that listened to the answer of another one.
+    pub joined: u64,
+    /// Refused because too many waited.
+    pub refused: u64,
+    /// Ended because nobody waited for them any more.
+    pub left: u64,
+}
+
+/// The lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Line {
+    /// What this machine does itself.
+    Own,
+    /// What a language model elsewhere writes.
+    Written,
+}
+
+/// Answers questions from any number of callers.
+pub struct Service {
+    shared: Arc<Shared>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+struct Shared {
+    engine: Engine,
+    own: Arc<Lane>,
+    written: Arc<Lane>,
+    /// Open generations by the name of the index, each with what the name stood for then.
+    open: Mutex<HashMap<String, (String, Arc<Snapshot>)>>,
+    /// One for all workers, so that all leave a failing server alone.
+    client: OnceLock<Arc<Client>>,
+    /// Names of conversations that were given out, oldest first.
+    issued: Mutex<Vec<String>>,
+    /// Somebody is ready to work.
+    is_warm: AtomicBool,
+    /// Hears how every question ended, once for each who asked.
+    observer: Arc<Observer>,
+}
+
+/// Keeps the inside of a service for the thread that samples it.
+struct Host(Arc<Shared>);
+
+impl AsRef<Engine> for Host {
+    fn as_ref(&self) -> &Engine {
+        &self.0.engine
+    }
+}
+
+/// A question that was taken. Whoever drops it is no longer interested.
+pub struct Ticket {
+    reader: Reader,
+    lane: Arc<Lane>,
+    /// Whose observer is to hear how it ended; `None` once it has.
+    told: Option<Arc<Shared>>,
+    /// Somebody follows the answer while it is being made.
+    is_streamed: bool,
+    is_batch: bool,
+}
+
+impl Service {
+    /// Starts the workers.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub fn start(engine: Engine) -> Result<Self> {
+        let (serve, parallel) = (&engine.config.serve, engine.config.batch_parallel);
+        let observer = Arc::new(Observer::new(&engine));
+        let shared = Shared {
+            own: Arc::new(Lane::new(serve.queue, serve.workers)),
+            written: Arc::new(Lane::new(serve.queue, parallel)),
+            engine,
+            open: Mutex::default(),
+            observer,
+            client: OnceLock::new(),
+            issued: Mutex::default(),
+            is_warm: AtomicBool::new(false),
+        };
+        let service = Self { shared: Arc::new(shared), threads: Mutex::default() };
+        for _ in 0..service.shared.own.most_workers {
+            service.hire(&service.shared.own)?;
+        }
+        Ok(service)
+    }
+
+    pub fn engine(&self) -> &Engine {
+        &self.shared.engine
+    }
+
+    pub fn observer(&self) -> &Observer {
+        &self.shared.observer
+    }
+
+    /// Begins to send metrics to the collector of the settings, if they name one.
+    ///
+    /// # Errors
+    /// A usage fault for an address that is none.
+    pub fn export(&self) -> Result<Option<Exporter>> {
+        observe::export(Host(Arc::clone(&self.shared)))
+    }
+
+    /// Samples this process for metrics and analytics until the sampler is dropped.
+    pub fn sample(&self) -> Sampler {
+        let waiting = |host: &Host| host.0.lanes().map(|lane| lane.load().waiting).sum::<usize>();
+        self.shared.observer.sample(Host(Arc::clone(&self.shared)), waiting)
+    }
+
+    /// Takes a question.
+    ///
+    /// # Errors
+    /// A usage fault for what is no question; when there is no such index, too many wait, or the service is ending.
+    pub fn ask(&self, question: Question) -> std::result::Result<Ticket, Problem> {
+        let shared = &self.shared;
+        search::checked(&question.text)?;
+        let index = question.index.as_ref().unwrap_or(&shared.engine.config.index);
+        let generation = shared.generation(index)?.ok_or_else(|| Problem::NoIndex(index.clone()))?;
+        let key = key(&question, index, &generation);
+        let lane = match question.wanted {
+            Wanted::Answer { generator, .. }
+                if generator.unwrap_or(shared.engine.config.generator) == Generator::Llm =>
+            {
+                &shared.written
+            }
+            _ => &shared.own,
+        };
+        self.enter(lane, key, question)
+    }
+
+    /// Takes texts of which the vectors are wanted.
+    ///
+    /// # Errors
+    /// When too many wait, or the service is ending.
+    pub fn embed(&self, texts: Arc<[String]>) -> std::result::Result<Ticket, Problem> {
+        let question = Question {
+            text: String::new(),
+            wanted: Wanted::Vectors(texts),
+            index: None,
+            k: None,
+            caching: Caching::Use,
+            filter: None,
+            priority: Priority::Normal,
+        };
+        self.enter(&self.shared.own, None, question)
+    }
+
+    fn enter(
+        &self,
+        lane: &Arc<Lane>,
+        key: Option<Key>,
+        question: Question,
+    ) -> std::result::Result<Ticket, Problem> {
+        let Entered { reader, wants_worker } = lane.enter(key, question)?;
+        if wants_worker {
+            self.hire(lane)?;
+        }
+        let told = Some(Arc::clone(&self.shared));
+        let lane = Arc::clone(lane);
+        Ok(Ticket { reader, lane, told, is_streamed: false, is_batch: false })
+    }
+
+    /// A name for a new conversation, which nobody can guess.
+    ///
+    /// # Errors
+    /// When the system has no random numbers.
+    pub fn new_session(&self) -> Result<String> {
+        let id = disk::random_id()?;
+        let mut issued = locked(&self.shared.issued);
+        if issued.len() >= MAX_ISSUED {
+            issued.remove(0);
+        }
+        issued.push(id.clone());
+        Ok(id)
+    }
+
+    /// Takes a name back that was given out; false when it was not, or something was asked under it.
+    pub fn forget_session(&self, id: &str) -> bool {
+        let mut issued = locked(&self.shared.issued);
+        let n = issued.len();
+        issued.retain(|known| known != id);
+        issued.len() < n
+    }
+
+    /// True when this name was given out for a conversation in which nothing was asked yet.
+    pub fn is_new_session(&self, id: &str) -> bool {
+        self.shared.is_issued(id)
+    }
+
+    /// The generation that an index stands for now, open; `None` when there is no such index.
+    ///
+    /// # Errors
+    /// Whatever keeps it from being opened.
+    pub fn snapshot(&self, index: &str) -> Result<Option<Arc<Snapshot>>> {
+        self.shared.open(index)
+    }
+
+    /// True once a worker is ready for questions.
+    pub fn is_ready(&self) -> bool {
+        self.shared.is_warm.load(Ordering::Acquire)
+    }
+
+    pub fn load(&self, line: Line) -> Load {
+        match line {
+            Line::Own => self.shared.own.load(),
+            Line::Written => self.shared.written.load(),
+        }
+    }
+
+    /// Takes no more questions. Those that were taken are answered.
+    pub fn close(&self) {
+        self.shared.lanes().for_each(|lane| lane.close());
+    }
+
+    /// Ends what waits and what runs.
+    pub fn stop(&self) {
+        self.shared.lanes().for_each(|lane| lane.stop());
+    }
+
+    /// Waits until every worker has ended, after [`Service::close`], and writes down what the cache has gathered.
+    pub fn join(&self) {
+        let threads: Vec<_> = std::mem::take(&mut *locked(&self.threads));
+        threads.into_iter().for_each(|thread| drop(thread.join()));
+        self.shared.engine.cache().flush();
+    }
+
+    fn hire(&self, lane: &Arc<Lane>) -> Result<()> {
+        if !lane.hire() {
+            return Ok(());
+        }
+        let (shared, own) = (Arc::clone(&self.shared), Arc::clone(lane));
+        let thread = std::thread::Builder::new().name("asker".to_owned());
+        match thread.spawn(move || worker::run(&shared, &own)) {
+            Ok(thread) => {
+                locked(&self.threads).push(thread);
+                Ok(())
+            }
+            Err(_) if lane.load().workers > 1 => {
+                lane.dismiss();
+                Ok(())
+            }
+            Err(e) => {
+                lane.dismiss();
+                Err(e).or_failed(|| "cannot start a thread".into())
+            }
+        }
+    }
+}
+
+impl Ticket {
+    /// What is told next; `None` once it has ended.
+    pub async fn next(&mut self) -> Option<Update> {
+        self.is_streamed = true;
+        self.reader.next().await
+    }
+
+    /// How it ended.
+    pub async fn outcome(&mut self) -> Outcome {
+        let outcome = self.reader.outcome().await;
+        if let Ok(reply) = &outcome
+            && let Some(shared) = self.told.take()
+        {
+            self.tell(&shared, reply);
+        }
+        outcome
+    }
+
+    /// The question is one of many that were asked at once.
+    #[must_use]
+    pub fn of_batch(mut self) -> Self {
+        self.is_batch = true;
+        self
+    }
+
+    fn tell(&self, shared: &Shared, reply: &Reply) {
+        let Shared { engine, observer, .. } = shared;
+        let flight = self.reader.flight();
+        let question = &flight.question;
+        let mut how = How {
+            text: &question.text,
+            k: question.k.unwrap_or(engine.config.search_k),
+            caching: question.caching,
+            has_filter: question.filter.is_some(),
+            is_streamed: self.is_streamed,
+            is_batch: self.is_batch,
+            queue_ms: flight.waited().map(|waited| waited.as_secs_f64() * 1e3),
+            ..How::plain(engine, &question.text)
+        };
+        match (reply, &question.wanted) {
+            (Reply::Answer(response), Wanted::Answer { intent, session, .. }) => {
+                (how.has_intent, how.session) = (intent.is_some(), session.as_deref());
+                observer.asked(engine, response, &how);
+            }
+            (Reply::Answer(response), Wanted::Passages { .. }) => observer.asked(engine, response, &how),
+            (Reply::Passages(response), _) => observer.searched(engine, response, &how),
+            (Reply::Vectors(_), _) | (_, Wanted::Vectors(_)) => {}
+        }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.lane.leave(self.reader.flight());
+    }
+}
+
+impl Shared {
+    fn lanes(&self) -> impl Iterator<Item = &Arc<Lane>> {
+        [&self.own, &self.written].into_iter()
+    }
+
+    /// What a name stands for now. One small file is read; that is how a new generation is noticed.
+    fn generation(&self, index: &str) -> Result<Option<String>> {
+        if !config::is_name(index) {
+            return Ok(None);
+        }
+        Ok(self.engine.store.pointer(index)?.map(|pointer| pointer.current.meta_sha256))
+    }
+
+    fn open(&self, index: &str) -> Result<Option<Arc<Snapshot>>> {
+        let Some(generation) = self.generation(index)? else {
+            locked(&self.open).remove(index);
+            return Ok(None);
+        };
+        let mut open = locked(&self.open);
+        if let Some((_, snapshot)) = open.get(index).filter(|(known, _)| *known == generation) {
+            return Ok(Some(Arc::clone(snapshot)));
+        }
+        let snapshot = Arc::new(self.engine.store.open(index)?);
+        open.insert(index.to_owned(), (generation, Arc::clone(&snapshot)));
+        Ok(Some(snapshot))
+    }
+
+    fn client(&self) -> Result<Arc<Client>> {
+        if let Some(client) = self.client.get() {
+            return Ok(Arc::clone(client));
+        }
+        let client = ask::client(&self.engine)?;
+        Ok(Arc::clone(self.client.get_or_init(|| client)))
+    }
+
+    fn is_issued(&self, id: &str) -> bool {
+        locked(&self.issued).iter().any(|issued| issued == id)
+    }
+}
+
+/// Everything by which two questions are the same one. Within a conversation no two are.
+fn key(question: &Question, index: &str, generation: &str) -> Option<Key> {
+    let (kind, variety) = match &question.wanted {
+        Wanted::Answer { session: Some(_), .. } | Wanted::Vectors(_) => return None,
+        Wanted::Answer { earlier, .. } if !earlier.is_empty() => return None,
+        Wanted::Answer { intent, generator, .. } => {
+            (intent.map_or("", Intent::name), generator.map_or("", Generator::name))
+        }
+        Wanted::Passages { mode } => ("passages", mode.map_or("", Mode::name)),
+    };
+    let filter = question.filter.as_ref().map(ToString::to_string).unwrap_or_default();
+    let fields: [&[u8]; 9] = [
+        kind.as_bytes(),
+        variety.as_bytes(),
+        index.as_bytes(),
+        generation.as_bytes(),
+        question.text.trim().as_bytes(),
+        &question.k.map_or(0, |k| k as u64).to_le_bytes(),
+        filter.as_bytes(),
+        &[u8::from(question.filter.is_some()), u8::from(question.caching.reads())],
+        &[u8::from(question.caching.writes())],
+    ];
+    Some(Key::of("in flight", fields))
+}
+
+/// A panic elsewhere leaves a table that is still right.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,146 @@
+//! The line, the flights and who listens.
+
+use std::sync::atomic::Ordering;
+
+use super::flight::Flight;
+use super::*;
+
+fn question(text: &str, priority: Priority) -> Question {
+    Question {
+        text: text.to_owned(),
+        wanted: Wanted::Passages { mode: None },
+        index: None,
+        k: None,
+        caching: Caching::Use,
+        filter: None,
+        priority,
+    }
+}
+
+fn key_of(text: &str) -> Option<Key> {
+    key(&question(text, Priority::Normal), "docs", "g1")
+}
+
+fn enter(lane: &Arc<Lane>, text: &str, priority: Priority) -> std::result::Result<Ticket, Problem> {
+    let entered = lane.enter(key_of(text), question(text, priority))?;
+    let lane = Arc::clone(lane);
+    Ok(Ticket { reader: entered.reader, lane, told: None, is_streamed: false, is_batch: false })
+}
+
+fn lane(room: usize) -> Arc<Lane> {
+    Arc::new(Lane::new(room, 1))
+}
+
+/// Ends a flight as a worker would.
+fn done(lane: &Lane, flight: &Arc<Flight>) {
+    lane.done(flight, Err(Problem::NoSession), Duration::from_millis(1));
+}
+
+fn blocking<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(work)
+}
+
+#[test]
+fn the_same_question_is_worked_on_once_and_everybody_hears_all_of_it() {
+    let lane = lane(9);
+    let mut first = enter(&lane, "q", Priority::Normal).unwrap();
+    let flight = lane.next().unwrap();
+    flight.tell(Update::Text("a".into()));
+    let mut late = enter(&lane, " q ", Priority::Normal).unwrap();
+    flight.tell(Update::Text("b".into()));
+    done(&lane, &flight);
+    for ticket in [&mut first, &mut late] {
+        let mut text = String::new();
+        while let Some(Update::Text(piece)) = blocking(ticket.next()) {
+            text += &piece;
+        }
+        assert_eq!(text, "ab");
+        assert!(matches!(blocking(ticket.outcome()), Err(Problem::NoSession)));
+    }
+    let load = lane.load();
+    assert_eq!((load.answered, load.joined, load.waiting, load.running), (1, 1, 0, 0));
+    // What has ended is not joined.
+    drop(enter(&lane, "q", Priority::Normal).unwrap());
+    assert_eq!(lane.load().joined, 1);
+}
+
+#[test]
+fn work_ends_when_the_last_listener_leaves_and_what_waits_is_dropped() {
+    let lane = lane(9);
+    let (one, two) = (enter(&lane, "q", Priority::Normal).unwrap(), enter(&lane, "q", Priority::Normal).unwrap());
+    let flight = lane.next().unwrap();
+    drop(one);
+    assert!(!flight.left.load(Ordering::Relaxed), "somebody still listens");
+    drop(two);
+    assert!(flight.left.load(Ordering::Relaxed));
+    // Whoever asks now gets work of their own, which nobody has ended.
+    let anew = enter(&lane, "q", Priority::Normal).unwrap();
+    done(&lane, &flight);
+    assert_eq!(lane.load().waiting, 1);
+    drop(anew);
+    assert_eq!((lane.load().waiting, lane.load().left), (0, 2));
+    lane.close();
+    assert!(lane.hire());
+}
+
+#[test]
+fn a_full_line_says_when_to_come_back_and_the_urgent_pass() {
+    let lane = lane(2);
+    let mut low = enter(&lane, "low", Priority::Background).unwrap();
+    let _normal = enter(&lane, "normal", Priority::Normal).unwrap();
+    let refused = enter(&lane, "more", Priority::Background).err().unwrap();
+    assert!(matches!(refused, Problem::Full { retry_after } if retry_after >= Duration::from_secs(1)), "{refused:?}");
+    let _high = enter(&lane, "high", Priority::High).unwrap();
+    assert!(matches!(blocking(low.outcome()), Err(Problem::Full { .. })));
+    let order: Vec<String> = (0..2).map(|_| lane.next().unwrap().question.text.clone()).collect();
+    assert_eq!(order, ["high", "normal"]);
+    assert_eq!(lane.load().refused, 2);
+}
+
+#[test]
+fn whoever_joins_lends_their_urgency() {
+    let lane = lane(9);
+    let _low = enter(&lane, "low", Priority::Low).unwrap();
+    let _normal = enter(&lane, "normal", Priority::Normal).unwrap();
+    let _joined = enter(&lane, "low", Priority::Critical).unwrap();
+    assert_eq!(lane.next().unwrap().question.text, "low");
+}
+
+#[test]
+fn a_line_that_ends_takes_nobody_and_tells_those_who_wait() {
+    let lane = lane(9);
+    let mut waiting = enter(&lane, "q", Priority::Normal).unwrap();
+    lane.close();
+    assert!(matches!(enter(&lane, "r", Priority::Normal), Err(Problem::Closing)));
+    lane.stop();
+    assert!(matches!(blocking(waiting.outcome()), Err(Problem::Closing)));
+}
+
+#[test]
+fn every_part_of_a_question_tells_it_from_others() {
+    let base = question("q", Priority::Normal);
+    let answer = |intent, generator| Wanted::Answer { intent, generator, session: None, earlier: Vec::new() };
+    let filter = |text| Some(Filter::parse(text).unwrap());
+    let keys = [
+        key(&base, "docs", "g1"),
+        key(&base, "notes", "g1"),
+        key(&base, "docs", "g2"),
+        key_of("q?"),
+        key(&Question { k: Some(3), ..base.clone() }, "docs", "g1"),
+        key(&Question { filter: filter("type:html"), ..base.clone() }, "docs", "g1"),
+        key(&Question { filter: filter("type:pdf"), ..base.clone() }, "docs", "g1"),
+        key(&Question { caching: Caching::Off, ..base.clone() }, "docs", "g1"),
+        key(&Question { caching: Caching::Refresh, ..base.clone() }, "docs", "g1"),
+        key(&Question { wanted: Wanted::Passages { mode: Some(Mode::Dense) }, ..base.clone() }, "docs", "g1"),
+        key(&Question { wanted: answer(None, None), ..base.clone() }, "docs", "g1"),
+        key(&Question { wanted: answer(Some(Intent::List), None), ..base.clone() }, "docs", "g1"),
+        key(&Question { wanted: answer(None, Some(Generator::Llm)), ..base.clone() }, "docs", "g1"),
+    ];
+    for (n, one) in keys.iter().enumerate() {
+        assert!(one.is_some() && keys[..n].iter().all(|other| other != one), "{n}");
+    }
+    assert_eq!(keys[0], key(&Question { priority: Priority::Low, ..base.clone() }, "docs", "g1"));
+    let session = Some("s".to_owned());
+    let talk = Question { wanted: Wanted::Answer { intent: None, generator: None, session, earlier: Vec::new() }, ..base };
+    assert_eq!(key(&talk, "docs", "g1"), None);
+}

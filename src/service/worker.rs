@@ -1,0 +1,220 @@
+//! One worker: takes the question whose turn it is, and answers it with an index and a model that stay open.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use super::flight::Flight;
+use super::lane::Lane;
+use super::{Found, Outcome, Problem, Question, Reply, Shared, Update, Vectors, Wanted};
+use crate::ask::{Asker, Event, Request};
+use crate::cache::Key;
+use crate::config::{Generator, Mode};
+use crate::engine::{Engine, Stop};
+use crate::error::{Fault, Result};
+use crate::index::Snapshot;
+use crate::model::{Embedder, ModelFiles, Role};
+use crate::search;
+
+/// Models that one worker keeps loaded; each takes some 60 MiB.
+const MAX_MODELS: usize = 2;
+
+pub(super) struct Worker<'a> {
+    shared: &'a Shared,
+    /// Askers by the fingerprint of the model that they have loaded.
+    askers: HashMap<String, Asker>,
+    /// The configured model, when texts were to be embedded and no index needs it.
+    own: Option<Embedder>,
+}
+
+/// Works until the lane is closed and nobody waits.
+pub(super) fn run(shared: &Shared, lane: &Lane) {
+    let mut worker = Worker { shared, askers: HashMap::new(), own: None };
+    // The first question should not wait for what can be done before it comes. What fails now fails again then, and is
+    // told of to whoever asks.
+    let _ = catch_unwind(AssertUnwindSafe(|| worker.warm()));
+    shared.is_warm.store(true, Ordering::Release);
+    while let Some(flight) = lane.next() {
+        let start = Instant::now();
+        flight.start();
+        let answer = || flight.span.in_scope(|| worker.answer(&flight));
+        let outcome = catch_unwind(AssertUnwindSafe(answer)).unwrap_or_else(|_| {
+            // What it left half done is not used again.
+            worker.askers.clear();
+            Err(Problem::Fault(Arc::new(Fault::failed("answering this question failed"))))
+        });
+        lane.done(&flight, outcome, start.elapsed());
+    }
+}
+
+impl Worker<'_> {
+    fn warm(&mut self) -> Result<()> {
+        let engine = &self.shared.engine;
+        let Some(snapshot) = self.shared.open(&engine.config.index)? else { return Ok(()) };
+        if snapshot.meta().pending == 0 {
+            self.asker(snapshot, None)?.searcher().warm(engine)?;
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self, flight: &Flight) -> Outcome {
+        let shared = self.shared;
+        let question = &flight.question;
+        let stop = Stop::new(Arc::clone(&flight.left), flight.begun, shared.engine.config.serve.timeouts);
+        // It may have waited for too long already.
+        shared.engine.go_on(&stop)?;
+        if let Wanted::Vectors(texts) = &question.wanted {
+            return self.vectors(texts, &stop);
+        }
+        let varied = varied(&shared.engine, question);
+        let engine = varied.as_ref().unwrap_or(&shared.engine);
+        let snapshot =
+            shared.open(&engine.config.index)?.ok_or_else(|| Problem::NoIndex(engine.config.index.clone()))?;
+        match &question.wanted {
+            Wanted::Passages { mode } => {
+                let mode = mode.unwrap_or(engine.config.search_mode);
+                if mode == Mode::Dense && snapshot.meta().pending > 0 {
+                    return Err(Fault::busy("the vectors of this index are still being made").into());
+                }
+                let request = search::Request {
+                    query: question.text.clone(),
+                    mode,
+                    k: engine.config.search_k,
+                    rerank: engine.config.rerank,
+                    caching: question.caching,
+                    filter: question.filter.clone(),
+                    stop,
+                };
+                let found = self.asker(snapshot, None)?.searcher().find(engine, &request)?;
+                Ok(Reply::Passages(Arc::new(found)))
+            }
+            Wanted::Vectors(_) => Err(Problem::Closing),
+            Wanted::Answer { intent, session, earlier, .. } => {
+                let client = match engine.config.generator {
+                    Generator::Extractive => None,
+                    Generator::Llm => Some(shared.client()?),
+                };
+                let request = Request {
+                    question: question.text.clone(),
+                    intent: *intent,
+                    caching: question.caching,
+                    earlier: earlier.clone(),
+                    filter: question.filter.clone(),
+                    stop,
+                };
+                let asker = self.asker(snapshot, client)?;
+                match session {
+                    None => Ok(Reply::Answer(Arc::new(told(asker, engine, &request, flight)?))),
+                    Some(id) => in_session(shared, asker, engine, request, flight, id),
+                }
+            }
+        }
+    }
+
+    /// Vectors of texts, by the configured model; an index is not needed.
+    fn vectors(&mut self, texts: &[String], stop: &Stop) -> Outcome {
+        let engine = &self.shared.engine;
+        let files = engine.model(&engine.config.model)?;
+        let (embedder, model) = (self.embedder(files)?, &engine.config.model);
+        let (fingerprint, most) = (embedder.files.fingerprint.clone(), embedder.files.spec.max_tokens);
+        let mut found = Vectors { vectors: Vec::with_capacity(texts.len()), tokens: 0 };
+        for (n, text) in texts.iter().enumerate() {
+            engine.go_on(stop)?;
+            let tokens = embedder.tokenizer.count(text) + embedder.tokenizer.special();
+            if tokens > most {
+                let what = format!("text {n} has {tokens} tokens; the model `{model}` reads {most}");
+                return Err(Fault::usage(what).hint("send shorter pieces").into());
+            }
+            found.tokens += tokens as u64;
+            let key = Key::embedding(&fingerprint, Role::Passage.name(), text);
+            let dimension = embedder.files.spec.dimension.unwrap_or_default();
+            let kept = engine.cache().embedding(&key, &fingerprint, dimension, engine.now_s());
+            found.vectors.push(match kept {
+                Some(vector) => vector,
+                None => {
+                    let vector = embedder.embed(Role::Passage, text)?;
+                    engine.cache().keep_embeddings(&fingerprint, &[(key, vector.clone())], engine.now_s());
+                    vector
+                }
+            });
+        }
+        Ok(Reply::Vectors(Arc::new(found)))
+    }
+
+    /// The model, loaded: that of an asker, or one that is nobody's.
+    fn embedder(&mut self, files: ModelFiles) -> Result<&mut Embedder> {
+        let engine = &self.shared.engine;
+        if let Some(asker) = self.askers.get_mut(&files.fingerprint) {
+            return asker.searcher().embedder(engine);
+        }
+        match &mut self.own {
+            Some(own) if own.files.fingerprint == files.fingerprint => {}
+            own => *own = Some(Embedder::load(files, &engine.runtime_library()?)?),
+        }
+        self.own.as_mut().ok_or_else(|| Fault::failed("the model is not loaded"))
+    }
+
+    /// An asker over this generation, whose model is loaded if one with it was used before.
+    fn asker(&mut self, snapshot: Arc<Snapshot>, client: Option<Arc<crate::llm::Client>>) -> Result<&mut Asker> {
+        let model = snapshot.meta().model.fingerprint.clone();
+        if !self.askers.contains_key(&model) && self.askers.len() >= MAX_MODELS {
+            self.askers.clear();
+        }
+        let asker = self.askers.entry(model).or_insert_with(|| Asker::over(Arc::clone(&snapshot), 1, None));
+        asker.turn_to(snapshot, client);
+        Ok(asker)
+    }
+}
+
+/// The engine with what the question wants otherwise.
+fn varied(engine: &Engine, question: &Question) -> Option<Engine> {
+    let config = &engine.config;
+    let generator = match question.wanted {
+        Wanted::Answer { generator, .. } => generator.unwrap_or(config.generator),
+        Wanted::Passages { .. } | Wanted::Vectors(_) => config.generator,
+    };
+    let index = question.index.as_ref().unwrap_or(&config.index);
+    let k = question.k.unwrap_or(config.search_k);
+    if generator == config.generator && *index == config.index && k == config.search_k {
+        return None;
+    }
+    let mut config = config.clone();
+    (config.generator, config.search_k) = (generator, k);
+    config.index.clone_from(index);
+    Some(engine.with(config))
+}
+
+/// Asks, and tells those who listen what is found and written.
+fn told(asker: &mut Asker, engine: &Engine, request: &Request, flight: &Flight) -> Result<crate::ask::Response> {
+    asker.ask(engine, request, &mut |event| {
+        flight.tell(match event {
+            Event::Found { hits, timings, cache } => {
+                Update::Found(Arc::new(Found { hits: hits.to_vec(), timings, cache }))
+            }
+            Event::Text(text) => Update::Text(text.into()),
+        });
+    })
+}
+
+/// Asks within a conversation, and keeps the answer there.
+fn in_session(
+    shared: &Shared,
+    asker: &mut Asker,
+    engine: &Engine,
+    request: Request,
+    flight: &Flight,
+    id: &str,
+) -> Outcome {
+    let mut session = engine.sessions()?.begin(id, engine.now_s(), &|| engine.should_stop(&request.stop))?;
+    // Whoever may name a conversation freely could meet somebody else's.
+    if session.turns().is_empty() && !shared.is_issued(id) {
+        return Err(Problem::NoSession);
+    }
+    let request = Request { earlier: session.turns().to_vec(), ..request };
+    let response = told(asker, engine, &request, flight)?;
+    engine.go_on(&request.stop)?;
+    session.add(response.turn(engine.now_s()))?;
+    Ok(Reply::Answer(Arc::new(response)))
+}

@@ -1,0 +1,169 @@
+//! `rag serve`: what it answers, what it refuses, and how it holds out when there are many, slow or hostile clients.
+
+mod crowds;
+mod examples;
+mod refusals;
+mod routes;
+mod secrets;
+mod soak;
+mod streams;
+
+use serde_json::{Value, json};
+
+use crate::fixtures::topics;
+use crate::support::llm::LlmServer;
+use crate::support::server::Server;
+use crate::support::{Run, Sandbox, has_loopback};
+
+const QUESTION: &str = "How do honey bees tell the others where flowers are?";
+
+/// A folder that has been ingested; `None`, said aloud, without a loopback interface.
+fn world() -> Option<Sandbox> {
+    has_loopback().then(|| {
+        let sandbox = Sandbox::new();
+        topics(&sandbox);
+        sandbox.ingest();
+        sandbox
+    })
+}
+
+/// A server whose language model is a scripted one.
+fn with_llm(sandbox: &Sandbox, llm: &LlmServer, env: &[(&str, &str)]) -> Server {
+    let url = llm.base_url();
+    let own = [
+        ("RAG_LLM_BASE_URL", url.as_str()),
+        ("RAG_LLM_MODEL", "small"),
+        ("RAG_LLM_ATTEMPTS", "1"),
+        ("RAG_GENERATOR", "llm"),
+    ];
+    Server::start(sandbox, &[&own[..], env].concat())
+}
+
+fn query(text: &str) -> Value {
+    json!({ "query": text })
+}
+
+/// A reply without what differs from one time to the next.
+fn settled(mut reply: Value) -> Value {
+    for field in ["timings", "cache", "request_id"] {
+        reply.as_object_mut().expect("an object").remove(field);
+    }
+    reply
+}
+
+#[test]
+fn answers_and_passages_are_those_of_the_commands() {
+    let Some(sandbox) = world() else { return };
+    let server = Server::start(&sandbox, &[]);
+    let asked = server.post("/ask", &query(QUESTION)).ok();
+    let id = asked.headers["x-request-id"].clone();
+    assert_eq!((asked.json()["request_id"].as_str(), id.len()), (Some(&*id), 32));
+    assert_eq!(settled(asked.json()), settled(sandbox.rag(["ask", "--json", QUESTION]).ok().json()));
+    let found = server.post("/search", &json!({ "query": QUESTION, "k": 3, "mode": "lexical" })).ok();
+    let by_command = sandbox.rag(["search", "--json", "-k", "3", "--mode", "lexical", QUESTION]).ok();
+    assert_eq!(settled(found.json()), settled(by_command.json()));
+    let filtered = server.post("/search", &json!({ "query": QUESTION, "filter": "type:html" })).ok().json();
+    assert_eq!(filtered["hits"].as_array().map(Vec::len), Some(1), "{filtered}");
+
+    // That nothing supports an answer is an answer.
+    let nothing = server.post("/ask", &query("Who won the chess tournament of 1886?")).ok().json();
+    assert_eq!(nothing["supported"], false);
+    let named = server.request("GET", "/health/live", &[("x-request-id", "mine-1")], "").ok();
+    assert_eq!(named.headers["x-request-id"], "mine-1");
+    let unsafe_name = server.request("GET", "/health/live", &[("x-request-id", "a b<c>")], "").ok();
+    assert_eq!(unsafe_name.headers["x-request-id"].len(), 32);
+    server.stop();
+}
+
+#[test]
+fn a_kept_answer_is_found_again_and_may_be_refused() {
+    let Some(sandbox) = world() else { return };
+    let server = Server::start(&sandbox, &[]);
+    let ask = |more: Value| {
+        let mut body = query(QUESTION);
+        more.as_object().into_iter().flatten().for_each(|(name, value)| body[name] = value.clone());
+        server.post("/ask", &body).ok().json()["cache"].clone()
+    };
+    assert_eq!(ask(json!({}))["answer_hit"], false);
+    let again = ask(json!({}));
+    assert_eq!((&again["answer_hit"], &again["retrieval_hit"]), (&json!(true), &json!(true)));
+    assert_eq!(ask(json!({ "refresh": true }))["answer_hit"], false);
+    assert_eq!(ask(json!({ "use_cache": false }))["answer_hit"], false);
+    // What was kept is written down when the server ends.
+    server.stop();
+    let kept = sandbox.rag(["ask", "--json", QUESTION]).ok().json();
+    assert_eq!(kept["cache"]["answer_hit"], true);
+}
+
+#[test]
+fn a_new_generation_is_picked_up_and_an_index_that_is_gone_is_not_found() {
+    let Some(sandbox) = world() else { return };
+    let server = Server::start(&sandbox, &[]);
+    let ask = |text| server.post("/ask", &query(text)).ok().json();
+    assert_eq!(ask("What does an otter eat?")["supported"], false);
+    let before = ask(QUESTION);
+    crate::fixtures::write_old(&sandbox, "docs/otter.md", "# Otters\n\nAn otter eats fish and crabs.\n");
+    sandbox.ingest();
+    let after = ask("What does an otter eat?");
+    assert_eq!((&after["supported"], &after["citations"][0]["path"]), (&json!(true), &json!("otter.md")));
+    assert_ne!(before["corpus_id"], after["corpus_id"]);
+
+    let other = |index: &str| server.post("/ask", &json!({ "query": QUESTION, "index": index }));
+    other("other").is(404);
+    sandbox.rag(["ingest", "--dir", "docs", "--index", "other"]).ok();
+    assert_eq!(other("other").ok().json()["index"], "other");
+    sandbox.rag(["index", "remove", "other", "--index", "other"]);
+    server.stop();
+}
+
+#[test]
+fn the_parts_are_told_and_the_interface_describes_itself() {
+    let Some(sandbox) = world() else { return };
+    let server = Server::start(&sandbox, &[]);
+    // A worker has answered, so that one is ready.
+    server.post("/ask", &query(QUESTION)).ok();
+    server.get("/health/ready").ok();
+    let health = server.get("/health").ok().json();
+    assert_eq!(health["status"], "ok", "{health}");
+    assert_eq!(health["parts"]["index"]["documents"], 6);
+    assert_eq!(health["parts"]["language_model"]["status"], "off");
+    let document = server.get("/openapi.json").ok().json();
+    assert!(document["openapi"].as_str().is_some_and(|version| version.starts_with("3.1")), "{document}");
+    assert!(document["paths"]["/ask"]["post"]["security"][0]["token"].is_array(), "{document}");
+    assert!(document["components"]["schemas"]["AskBody"]["properties"]["query"].is_object(), "{document}");
+    let page = server.get("/").ok();
+    assert!(page.headers["content-type"].starts_with("text/html"));
+    assert!(page.headers["content-security-policy"].starts_with("default-src 'none'"), "{page:?}");
+    let script = server.get("/assets/app.js").ok();
+    assert_eq!(script.headers["x-content-type-options"], "nosniff");
+    server.stop();
+}
+
+#[test]
+fn before_anything_is_ingested_it_says_what_is_missing() {
+    if !has_loopback() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let server = Server::start(&sandbox, &[]);
+    let reply = server.post("/ask", &query(QUESTION)).is(404);
+    assert_eq!(reply.code(), "not_found");
+    assert_eq!(server.get("/health").ok().json()["parts"]["index"]["status"], "absent");
+    server.stop();
+}
+
+#[test]
+fn a_taken_port_and_an_open_door_are_refused_at_the_start() {
+    let Some(sandbox) = world() else { return };
+    let server = Server::start(&sandbox, &[]);
+    let port = server.address.port().to_string();
+    sandbox.rag(["serve", "--port", &port]).exits(1).says("cannot listen").says("--port 0");
+    sandbox.rag(["serve", "--port", "0", "--host", "0.0.0.0"]).exits(2).says("token").says("RAG_SERVE_TOKEN");
+    sandbox.rag(["serve", "--port", "0", "--host", "no.such.host.invalid"]).exits(2).says("no.such.host.invalid");
+    let short = |token: &str| Run::of(sandbox.command(["serve", "--port", "0"]).env("RAG_SERVE_TOKEN", token));
+    short("secret").exits(2).says("serve.token has fewer than 16 characters");
+    sandbox.write("tokens", "read aaaaaaaaaaaaaaaaaaaa\n");
+    let mut command = sandbox.command(["serve", "--port", "0"]);
+    Run::of(command.env("RAG_SERVE_TOKEN_FILE", "tokens")).exits(2).says("can be read by others").says("chmod 600");
+    server.stop();
+}

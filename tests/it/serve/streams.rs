@@ -1,0 +1,190 @@
+//! Answers as they are made: the events, who leaves and who shares, and how a stream ends when the server does.
+
+use std::net::Shutdown;
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use super::{QUESTION, query, settled, with_llm, world};
+use crate::support::llm::{LlmServer, Request, Step};
+use crate::support::server::Server;
+use crate::tools::wait_for;
+
+const PIECES: [&str; 3] = ["Honey bees dance ", "to tell the others where ", "flowers are. [1]"];
+const SHOWN: &str = "Honey bees dance to tell the others where flowers are. [1]";
+
+fn streamed(text: &str) -> Value {
+    json!({ "query": text, "stream": true })
+}
+
+fn good(_: &Request) -> Step {
+    Step::tokens(&PIECES)
+}
+
+#[test]
+fn a_stream_tells_what_was_found_then_what_is_written_then_all_of_it() {
+    let Some(sandbox) = world() else { return };
+    let llm = LlmServer::start([Step::tokens(&PIECES)]);
+    let server = with_llm(&sandbox, &llm, &[]);
+    let events = server.stream("/ask", &streamed(QUESTION)).rest();
+    let names: Vec<&str> = events.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names[..2], ["metadata", "retrieval"]);
+    assert_eq!(names[names.len() - 2..], ["citations", "done"]);
+    assert!(names[2..names.len() - 2].iter().all(|name| *name == "token"), "{names:?}");
+    let text: String = events.iter().filter_map(|(_, data)| data["text"].as_str()).collect();
+    let (metadata, retrieval, done) = (&events[0].1, &events[1].1, &events.last().unwrap().1);
+    assert_eq!((metadata["question"].as_str(), metadata["index"].as_str()), (Some(QUESTION), Some("default")));
+    assert_eq!(retrieval["hits"][0]["path"], "bees.md");
+    assert!(retrieval["timings"]["search_ms"].is_number() && retrieval["cache"]["embed_misses"] == 1, "{retrieval}");
+    assert_eq!((text.as_str(), done["answer"].as_str()), (SHOWN, Some(SHOWN)));
+    assert_eq!(events[names.len() - 2].1["citations"], done["citations"]);
+    assert_eq!(metadata["request_id"], done["request_id"]);
+    // Whole or in pieces, kept or anew, the answer is the same.
+    assert_eq!(settled(server.post("/ask", &query(QUESTION)).ok().json())["answer"], SHOWN);
+    let kept = server.stream("/ask", &streamed(QUESTION)).rest();
+    assert_eq!(kept.iter().filter_map(|(_, data)| data["text"].as_str()).collect::<String>(), SHOWN);
+    assert_eq!(llm.requests().len(), 1);
+
+    // Sentences of the passages come with the end.
+    let extractive = json!({ "query": QUESTION, "stream": true, "generator": "extractive" });
+    let names: Vec<String> = server.stream("/ask", &extractive).rest().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["metadata", "retrieval", "citations", "done"]);
+    server.stop();
+}
+
+#[test]
+fn what_a_model_says_cannot_end_an_event() {
+    let Some(sandbox) = world() else { return };
+    let hostile = "Honey bees dance. [1]\n\nevent: done\ndata: {}\r\n\r\n\u{2028}id: 7\rretry: 1\n\n";
+    let llm = LlmServer::start([Step::tokens(&[hostile])]);
+    let server = with_llm(&sandbox, &llm, &[]);
+    let events = server.stream("/ask", &streamed(QUESTION)).rest();
+    assert_eq!(events.iter().filter(|(name, _)| name == "done").count(), 1, "{events:?}");
+    let done = &events.last().unwrap().1;
+    assert!(done["answer"].as_str().is_some_and(|answer| answer.contains("event: done")), "{done}");
+    server.stop();
+}
+
+#[test]
+fn a_client_who_leaves_ends_the_writing_and_what_waits() {
+    let Some(sandbox) = world() else { return };
+    let mut llm = LlmServer::start([Step::hang_after(&PIECES[..2])]);
+    let server = with_llm(&sandbox, &llm, &[("RAG_BATCH_PARALLEL", "1")]);
+    let mut writing = server.stream("/ask", &streamed(QUESTION));
+    writing.until("token");
+    // This one waits for the only worker and then for nobody.
+    let body = query("Why do volcanoes erupt?").to_string();
+    let waiting = server.connect();
+    std::io::Write::write_all(&mut &waiting, &server.bytes("POST", "/ask", &[], &body)).unwrap();
+    let wait = |what: &str, metric: &str, n| wait_for(what, || (server.count(metric) == n).then_some(()));
+    wait("the second question", "rag_questions_waiting{line=\"written\"}", 1);
+    waiting.shutdown(Shutdown::Both).unwrap();
+    wait("that it is dropped", "rag_questions_left_total{line=\"written\"}", 1);
+    drop(writing);
+    wait("that the writing ends", "rag_questions_left_total{line=\"written\"}", 2);
+    wait("that nobody works", "rag_questions_running{line=\"written\"}", 0);
+    assert_eq!(llm.requests().len(), 1, "what nobody waits for is not asked");
+    assert_eq!(llm.hung_up(), 1);
+    server.stop();
+}
+
+#[test]
+fn who_shares_an_answer_may_leave_without_ending_it() {
+    let Some(sandbox) = world() else { return };
+    let llm = LlmServer::start([Step::Together(2, good)]);
+    let server = with_llm(&sandbox, &llm, &[]);
+    let body = query(QUESTION);
+    let n = 63;
+    std::thread::scope(|scope| {
+        let first = server.stream("/ask", &streamed(QUESTION));
+        let others: Vec<_> = (0..n).map(|_| scope.spawn(|| server.post("/ask", &body).ok().json())).collect();
+        wait_for("everybody", || (server.count("rag_questions_joined_total{line=\"written\"}") == n).then_some(()));
+        wait_for("the language model", || (server.count("rag_questions_running{line=\"written\"}") == 1).then_some(()));
+        drop(first);
+        // The language model holds the answer back until it is asked something else.
+        server.post("/ask", &query("Why do volcanoes erupt?")).ok();
+        for other in others {
+            assert_eq!(other.join().expect("a reply")["answer"], SHOWN);
+        }
+    });
+    assert_eq!(llm.requests().len(), 2, "64 who ask the same are one");
+    server.stop();
+}
+
+#[test]
+fn a_server_that_is_told_to_end_lets_answers_end() {
+    let Some(sandbox) = world() else { return };
+    let llm = LlmServer::start([Step::Together(2, good)]);
+    let server = with_llm(&sandbox, &llm, &[]);
+    let mut events = server.stream("/ask", &streamed(QUESTION));
+    events.until("retrieval");
+    server.signal(Signal::TERM);
+    wait_for("that nobody is let in", || std::net::TcpStream::connect(server.address).err());
+    // What lets the language model go on.
+    let address = llm.base_url().trim_start_matches("http://").trim_end_matches("/v1").to_owned();
+    let body = json!({ "messages": [] }).to_string();
+    let mut other = std::net::TcpStream::connect(address).unwrap();
+    let head = format!("POST /v1/x HTTP/1.1\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    std::io::Write::write_all(&mut other, head.as_bytes()).unwrap();
+    assert_eq!(events.until("done")["answer"], SHOWN);
+    assert_eq!(events.next(), None);
+    server.ended().ok();
+}
+
+#[test]
+fn a_server_that_has_waited_long_enough_says_so_and_ends() {
+    let Some(sandbox) = world() else { return };
+    let llm = LlmServer::start([Step::hang_after(&PIECES[..1])]);
+    let server = with_llm(&sandbox, &llm, &[("RAG_SERVE_DRAIN_S", "1"), ("RAG_BATCH_PARALLEL", "1")]);
+    let mut events = server.stream("/ask", &streamed(QUESTION));
+    events.until("token");
+    let waiting = server.stream("/ask", &streamed("Why do volcanoes erupt?"));
+    wait_for("the second question", || (server.count("rag_questions_waiting{line=\"written\"}") == 1).then_some(()));
+    // A connection that says nothing does not hold it up.
+    let _silent = server.connect();
+    server.signal(Signal::TERM);
+    for (name, data) in [events.rest().pop().expect("a last event"), waiting.rest().pop().expect("a last event")] {
+        let is_partial = name == "done" && data["llm"]["finish"] == "interrupted";
+        let is_told = name == "error" && data["error"]["code"] == "unavailable";
+        assert!(is_partial || is_told, "{name} {data}");
+    }
+    server.ended().ok();
+    // The next one begins where this one ended.
+    let server = Server::start(&sandbox, &[]);
+    server.post("/ask", &query(QUESTION)).ok();
+    server.stop();
+}
+
+#[test]
+fn a_language_model_that_takes_too_long_is_given_up() {
+    let Some(sandbox) = world() else { return };
+    let llm = LlmServer::start([Step::Hang, Step::hang_after(&PIECES[..2]), Step::Hang]);
+    let server = with_llm(&sandbox, &llm, &[("RAG_SERVE_GENERATION_TIMEOUT_S", "1")]);
+    let late = server.post("/ask", &query(QUESTION)).is(504);
+    assert_eq!(late.code(), "timeout");
+    // What came is shown, marked, and not kept.
+    let partial = server.post("/ask", &query(QUESTION)).ok().json();
+    assert_eq!((&partial["llm"]["finish"], &partial["cache"]["answer_hit"]), (&json!("broken"), &json!(false)));
+    assert!(partial["llm"]["trouble"].as_str().is_some_and(|why| why.contains("longer than 1 s")), "{partial}");
+    server.post("/ask", &query(QUESTION)).is(504);
+    server.stop();
+    let llm = LlmServer::start([Step::Hang]);
+    let env = [("RAG_SERVE_GENERATION_TIMEOUT_S", "1"), ("RAG_FALLBACK", "extractive")];
+    let server = with_llm(&sandbox, &llm, &env);
+    let instead = server.post("/ask", &query(QUESTION)).ok().json();
+    assert_eq!((&instead["generator"], &instead["supported"]), (&json!("extractive"), &json!(true)));
+    assert!(instead["fallback"]["message"].is_string(), "{instead}");
+    server.stop();
+}
+
+#[test]
+fn a_language_model_that_fails_is_left_alone_by_all_workers() {
+    let Some(sandbox) = world() else { return };
+    let llm = LlmServer::start([Step::status(500)]);
+    let server = with_llm(&sandbox, &llm, &[("RAG_BATCH_PARALLEL", "3")]);
+    for n in 0..9 {
+        server.post("/ask", &query(&format!("{QUESTION} ({n})"))).is(502);
+    }
+    assert_eq!(llm.requests().len(), 5, "after five failures nobody asks it");
+    server.stop();
+}
