@@ -43,7 +43,7 @@ const MARKS: &[Marks] = &[
 #[must_use]
 pub fn readable<'a>(path: &str, text: &'a str) -> Cow<'a, str> {
     let name = path.rsplit('/').next().unwrap_or(path).to_lowercase();
-    let extension = name.rsplit('.').next().unwrap_or(&name);
+    let extension = if is_script(path, text) { "sh" } else { name.rsplit('.').next().unwrap_or(&name) };
     let is_among = |names: &&str| names.split_ascii_whitespace().any(|name| name == extension);
     let Some(marks) = MARKS.iter().find(|marks| is_among(&marks.names)) else { return Cow::Borrowed(text) };
     let mut out = String::with_capacity(text.len() + 64);
@@ -66,6 +66,14 @@ pub fn readable<'a>(path: &str, text: &'a str) -> Cow<'a, str> {
         out.push_str("```\n");
     }
     Cow::Owned(out)
+}
+
+/// Whether a file whose name says nothing is a shell script. `README` and the like are not, whatever they quote.
+fn is_script(path: &str, text: &str) -> bool {
+    const SIGNS: [&str; 8] = ["() {", "\"$", "$(", " || ", " && ", "; then", "; do", "esac"];
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let is_plain = name.chars().all(|c| c.is_ascii_lowercase() || c == '-' || c == '_');
+    is_plain && (text.starts_with("#!") || SIGNS.iter().filter(|sign| text.contains(**sign)).count() >= 3)
 }
 
 impl Marks {

@@ -278,6 +278,12 @@ fn comments_are_prose() {
     check("a.py", "'''One line.'''\nx = 1", "One line.\n\n```py\nx = 1\n```\n");
     check("a.c", "/* in */ int x;\n/** Two. **/", "\n```c\n/* in */ int x;\n```\n\nTwo.\n");
     check("a.el", ";;; Says.\n(f)", "Says.\n\n```el\n(f)\n```\n");
+    check(
+        "bin/fetch",
+        "# Fetches it.\nfetch() {\n    get \"$1\" || die\n}",
+        "Fetches it.\n\n```sh\nfetch() {\n    get \"$1\" || die\n}\n```\n",
+    );
+    check("README", "Run `a \"$b\" && c || d; done` to begin.", "Run `a \"$b\" && c || d; done` to begin.");
     check("Dockerfile", "# From here.\nFROM x", "From here.\n\n```dockerfile\nFROM x\n```\n");
 }
 
