@@ -4,16 +4,17 @@
 //! not kept; it stays out of later ingests until it is restored. [`compact`] then writes the index anew without what is
 //! dead in its files.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::analysis;
+use serde_json::json;
+
+use crate::analytics;
 use crate::cache::Table;
-use crate::document::{context_line, embedded_text};
+use crate::disk;
 use crate::engine::Engine;
 use crate::error::{Fault, Result};
-use crate::filter::{PathGlob, shown};
-use crate::index::{Before, Builder, ChunkEntry, Meta, Record, Root, Snapshot, State, Stored, Summary};
+use crate::filter::{Filter, PathGlob, shown};
+use crate::index::{self, Before, Builder, Meta, Record, Root, Snapshot, State, Stored, Summary};
 
 /// What rests on the texts of documents, and is dropped with them. Vectors in the cache hold no text.
 const MADE_OF_TEXTS: [Table; 3] = [Table::Retrieval, Table::Rerank, Table::Answers];
@@ -123,11 +124,24 @@ pub fn removed(meta: &Meta) -> Vec<String> {
 /// # Errors
 /// A usage fault when there is none, or one in several folders.
 pub fn show(engine: &Engine, path: &str) -> Result<Document> {
-    let snapshot = engine.store.open(&engine.config.index)?;
+    find(&engine.store.open(&engine.config.index)?, None, path)
+}
+
+/// As [`show`], of a generation that is open; `root` is the folder as hits name it, and `path` is below it then.
+///
+/// # Errors
+/// As those of [`show`].
+pub fn find(snapshot: &Snapshot, root: Option<&str>, path: &str) -> Result<Document> {
     let roots = snapshot.meta().roots.clone();
     let wanted = path.trim_start_matches("./");
     let mut found: Vec<Record> = snapshot.documents()?;
-    found.retain(|record| record.path == wanted || shown(&given(&roots, record.root), &record.path) == wanted);
+    found.retain(|record| {
+        let own = given(&roots, record.root);
+        match root {
+            Some(root) => record.path == path && own == root,
+            None => record.path == wanted || shown(&own, &record.path) == wanted,
+        }
+    });
     match found.len() {
         0 => Err(no_document(path)),
         1 => {
@@ -142,6 +156,58 @@ pub fn show(engine: &Engine, path: &str) -> Result<Document> {
     }
 }
 
+/// Which documents a page of the table has.
+#[derive(Clone, Debug)]
+pub struct Paging {
+    pub state: State,
+    pub filter: Option<Filter>,
+    /// Where the page before ended.
+    pub behind: Option<String>,
+    pub limit: usize,
+}
+
+/// A part of the table of an index, by folder and path.
+pub struct Page {
+    pub roots: Vec<Root>,
+    pub records: Vec<Record>,
+    /// Where it ended; `None` when nothing comes behind.
+    pub next: Option<String>,
+}
+
+/// A page of the table.
+///
+/// # Errors
+/// A usage fault for a place that no page gave.
+pub fn page(snapshot: &Snapshot, paging: &Paging) -> Result<Page> {
+    let behind = paging.behind.as_deref().map(place).transpose()?;
+    let roots = snapshot.meta().roots.clone();
+    let mut records = snapshot.documents()?;
+    records.retain(|record| {
+        let is_behind = behind.as_ref().is_none_or(|(root, path)| (record.root, &record.path) > (*root, path));
+        let is_meant = paging.filter.as_ref().is_none_or(|filter| filter.matches(&record.facts(&roots)));
+        is_behind && record.state == paging.state && is_meant
+    });
+    records.sort_by(|a, b| (a.root, &a.path).cmp(&(b.root, &b.path)));
+    let has_more = records.len() > paging.limit;
+    records.truncate(paging.limit);
+    let next = records.last().filter(|_| has_more).map(cursor);
+    Ok(Page { roots, records, next })
+}
+
+/// Where a page ends. It names the last document, so that it stays right while the index changes.
+pub fn cursor(last: &Record) -> String {
+    disk::hex(json!([last.root, last.path]).to_string().as_bytes())
+}
+
+fn place(cursor: &str) -> Result<(usize, String)> {
+    let digit = |byte: &u8| char::from(*byte).to_digit(16).map(|digit| digit as u8);
+    let bytes: Option<Vec<u8>> =
+        cursor.as_bytes().chunks(2).map(|pair| Some(digit(pair.first()?)? << 4 | digit(pair.get(1)?)?)).collect();
+    bytes
+        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+        .ok_or_else(|| Fault::usage("that is no cursor").hint("hand in `next` of the page before, as it is"))
+}
+
 /// Writes the index anew with nothing in it that no live document needs, and keeps no generation before it.
 pub fn compact(engine: &Engine, wait: Duration) -> Result<Compacted> {
     let name = &engine.config.index;
@@ -150,55 +216,16 @@ pub fn compact(engine: &Engine, wait: Duration) -> Result<Compacted> {
     let bytes = |meta: &Meta| meta.files.values().map(|file| file.bytes).sum::<u64>();
     let bytes_before = bytes(base.meta());
     let rewritten = !base.is_compact()?;
-    let meta = if rewritten { rewrite(engine, &base)? } else { base.meta().clone() };
+    let mut meta = base.meta().clone();
+    if rewritten {
+        let records = base.documents()?;
+        let (builder, vectors) = index::rewrite(&engine.store, &base, &records, &|| engine.interrupted())?;
+        let like = Summary::like(base.meta(), name, &records, engine.now_s());
+        meta = builder.commit(vectors, &Summary { before: Before::Forget, ..like })?.1;
+    }
     engine.store.forget_previous(name)?;
     purge(engine, &meta)?;
     Ok(Compacted { corpus_id: meta.corpus_id.clone(), bytes_before, bytes_after: bytes(&meta), rewritten })
-}
-
-/// A generation of the live chunks of `base` and their vectors.
-fn rewrite(engine: &Engine, base: &Snapshot) -> Result<Meta> {
-    let meta = base.meta();
-    if meta.chunking.analysis != analysis::VERSION {
-        return Err(Fault::failed("the index was built by another version of rag, which took words apart otherwise")
-            .hint("run `rag ingest` with the same folders: it builds the index afresh"));
-    }
-    let records = base.documents()?;
-    let languages: HashMap<(usize, &str), Option<&str>> =
-        records.iter().map(|record| ((record.root, record.path.as_str()), record.language.as_deref())).collect();
-    let mut builder = Builder::begin(&engine.store, None)?;
-    // Where the vector of each new row stands in the base.
-    let mut rows = Vec::new();
-    let mut added = Ok(());
-    base.for_each(&mut |stored, row| {
-        if added.is_err() {
-            return;
-        }
-        added = if engine.interrupted() { Err(Fault::interrupted()) } else { Ok(()) }.and_then(|()| {
-            let title = stored.title.as_deref();
-            let embedded = embedded_text(&context_line(title, &stored.chunk.heading), &stored.chunk.text);
-            let language = languages.get(&(stored.root, stored.path.as_str())).copied().flatten();
-            let (root, path, chunk) = (stored.root, stored.path.as_str(), &stored.chunk);
-            builder.add(ChunkEntry { root, path, title, language, chunk, row: 0 }, &embedded)?;
-            if builder.new_rows() > rows.len() {
-                rows.push(row);
-            }
-            Ok(())
-        });
-    })?;
-    added?;
-    builder.seal()?;
-    let vectors = builder.vectors(meta.model.dimension)?;
-    if let Some(vectors) = &vectors {
-        for (n, row) in rows.iter().enumerate() {
-            vectors.put(n, &base.vector(*row)?)?;
-        }
-    }
-    if engine.interrupted() {
-        return Err(Fault::interrupted());
-    }
-    let like = Summary::like(meta, &engine.config.index, &records, engine.now_s());
-    Ok(builder.commit(vectors, &Summary { before: Before::Forget, ..like })?.1)
 }
 
 /// Drops what caches and conversations have of removed documents; yields how many answers were emptied.
@@ -207,13 +234,14 @@ fn purge(engine: &Engine, meta: &Meta) -> Result<u64> {
         return Ok(0);
     }
     engine.cache().purge(&MADE_OF_TEXTS).map_err(|fault| half_done(&fault))?;
+    let is_gone = |root: &str, path: &str| {
+        meta.roots.iter().any(|own| own.given == root && meta.removed.binary_search(&own.absolute(path)).is_ok())
+    };
+    analytics::forget(&analytics::dir(&engine.config.data_dir), &is_gone).map_err(|fault| half_done(&fault))?;
     // Opening them would make them.
     if !engine.config.data_dir.join("sessions").is_dir() {
         return Ok(0);
     }
-    let is_gone = |root: &str, path: &str| {
-        meta.roots.iter().any(|own| own.given == root && meta.removed.binary_search(&own.absolute(path)).is_ok())
-    };
     let withdrawn = engine.sessions().and_then(|sessions| sessions.withdraw(&engine.config.index, &is_gone));
     withdrawn.map_err(|fault| half_done(&fault))
 }

@@ -77,6 +77,11 @@ impl Engine {
         self.stopped.store(true, Ordering::Relaxed);
     }
 
+    /// The one clock of the process.
+    pub fn clock(&self) -> fn() -> SystemTime {
+        self.clock
+    }
+
     /// True once the process was asked to stop, or `stop` says that this work should end.
     pub fn should_stop(&self, stop: &Stop) -> bool {
         self.interrupted() || stop.is_now()

@@ -89,6 +89,14 @@ impl Fault {
         self.kind
     }
 
+    /// True when a disk, or this user's share of it, is full.
+    pub fn is_disk_full(&self) -> bool {
+        let causes = self.cause.iter().flat_map(anyhow::Error::chain);
+        causes
+            .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
+            .any(|e| matches!(e.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded))
+    }
+
     pub fn hint_text(&self) -> Option<&str> {
         self.hint.as_deref()
     }

@@ -20,10 +20,13 @@ pub mod vector;
 
 pub mod analysis;
 pub mod disk;
+pub mod telemetry;
 
 pub mod http;
 pub mod sqlite;
+pub mod watch;
 
+pub mod analytics;
 pub mod answer;
 pub mod cache;
 pub mod index;
@@ -46,8 +49,13 @@ pub mod evaluate;
 pub mod work;
 
 pub mod batch;
+pub mod follow;
+pub mod observe;
+
 pub mod service;
 pub mod wire;
+
+pub mod mcp;
 
 pub mod serve;
 

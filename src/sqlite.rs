@@ -13,6 +13,9 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 /// process that holds the file longer than this has stopped.
 const BUSY_WAIT: Duration = Duration::from_secs(5);
 
+/// The least that a page of a database has. SQLite takes a file that is smaller for one that is yet to be made.
+const SMALLEST_BYTES: u64 = 512;
+
 /// What became of an attempt to open a file.
 pub enum Opened {
     Writable(Connection),
@@ -33,6 +36,9 @@ pub enum Opened {
 /// Whatever SQLite says that is none of [`Opened`].
 pub fn open(path: &Path, steps: &[&str]) -> rusqlite::Result<Opened> {
     let version = steps.len() as i64;
+    if path.metadata().is_ok_and(|file| (1..SMALLEST_BYTES).contains(&file.len())) {
+        return Ok(Opened::Damaged);
+    }
     match open_writable(path, steps) {
         Ok(opened) => Ok(opened),
         Err(e) if is_damage(&e) => Ok(Opened::Damaged),
@@ -93,9 +99,10 @@ fn open_read_only(path: &Path, version: i64) -> Option<Opened> {
     Some(if found == version { Opened::ReadOnly(connection) } else { Opened::Newer })
 }
 
-/// True when SQLite says that the file's bytes are wrong.
+/// True when SQLite says that the file's bytes are wrong. All statements here are fixed, so that a table or column that
+/// one does not find, which SQLite gives no number of its own, is a schema that is not what was written.
 pub fn is_damage(error: &rusqlite::Error) -> bool {
-    matches!(code(error), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+    matches!(code(error), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown))
 }
 
 fn code(error: &rusqlite::Error) -> Option<ErrorCode> {

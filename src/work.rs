@@ -156,10 +156,12 @@ pub fn run_one(engine: &Engine, note: &mut dyn FnMut(String)) -> Result<()> {
     Ok(())
 }
 
-fn request_of(spec: &IngestSpec) -> Request {
+/// What a job's ingest works on.
+pub fn request_of(spec: &IngestSpec) -> Request {
     Request {
         cwd: PathBuf::from(&spec.cwd),
         dirs: spec.dirs.iter().map(PathBuf::from).collect(),
+        names: spec.names.clone(),
         include: spec.include.clone(),
         exclude: spec.exclude.clone(),
         no_cache: spec.no_cache,
@@ -196,7 +198,7 @@ fn perform(
                         engine.stop();
                     }
                 }
-                Event::Note(_) => {}
+                Event::Entering(_) | Event::Note(_) => {}
             }
             on_event(event);
         });

@@ -134,3 +134,14 @@ def write_notes(folder, n_files):
         path.parent.mkdir(exist_ok=True)
         text = f"# {prose.title()}\n\n{prose.paragraph(55 + int(prose.random() * 50))}\n"
         path.write_text(text, encoding="utf-8")
+
+
+def write_passages(folder, n_passages):
+    """Files of ten sections each, every section a passage of its own: longer than half of a passage may be, shorter than a
+    whole one."""
+    prose = Prose(6)
+    for first in range(0, n_passages, 10):
+        path = folder / f"{first // 1000:03}" / f"part-{first:06}.md"
+        path.parent.mkdir(exist_ok=True)
+        sections = (f"## Passage {n}: {prose.title()}\n\n{prose.paragraph(115)}\n" for n in range(first, min(first + 10, n_passages)))
+        path.write_text(f"# {prose.title()}\n\n" + "\n".join(sections), encoding="utf-8")

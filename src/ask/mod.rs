@@ -18,7 +18,7 @@ use crate::answer::{self, Evidence, Exchange, Intent, Options, PROMPT_VERSION, P
 use crate::cache::{Caching, KeptAnswer, Key};
 use crate::config::Generator;
 use crate::disk::Blake;
-use crate::document::{Answer, Citation, Hit, context_line};
+use crate::document::{Answer, Chunk, Citation, Hit, context_line};
 use crate::engine::{Engine, Stage, Stop};
 use crate::error::{Fault, Kind, Result};
 use crate::filter::Filter;
@@ -27,7 +27,7 @@ use crate::llm::{Client, Finish};
 use crate::search::{self, Searcher, milliseconds};
 use crate::sessions::{Cited, Turn};
 use extract::{Rarity, Weights};
-pub use generate::{Checks, Writing};
+pub use generate::{Checks, Writing, n_tokens};
 
 /// Version of what an extractive answer is made by; raise it when the same evidence may give another answer.
 const EXTRACTIVE_VERSION: u32 = 2;
@@ -42,7 +42,7 @@ pub struct Request {
     /// What kind of answer; `None` to tell from the question.
     pub intent: Option<Intent>,
     pub caching: Caching,
-    /// The conversation so far, oldest first.
+    /// The conversation so far, oldest first. Where a turn does not say what was made of its question, that is made here.
     pub earlier: Vec<Turn>,
     /// Which documents count.
     pub filter: Option<Filter>,
@@ -286,14 +286,22 @@ impl Asker {
     /// The question as it would be asked without the conversation before it.
     fn resolved(&self, engine: &Engine, request: &Request, earlier: &[Exchange]) -> Result<String> {
         let question = request.question.trim();
-        let before: Vec<&str> = request.earlier.iter().map(|turn| turn.resolved.as_str()).collect();
-        if before.is_empty() {
+        if request.earlier.is_empty() {
             return Ok(question.to_owned());
         }
         let snapshot = &self.searcher.snapshot;
         let weights = Weights::new(snapshot);
         let languages = snapshot.meta().query_languages();
-        let carried = answer::resolve(question, &before, &languages, &|term| weights.of(term));
+        let resolve = |question: &str, before: &[String]| {
+            let before: Vec<&str> = before.iter().map(String::as_str).collect();
+            answer::resolve(question, &before, &languages, &|term| weights.of(term))
+        };
+        let mut before: Vec<String> = Vec::new();
+        for turn in &request.earlier {
+            let is_known = !turn.resolved.is_empty();
+            before.push(if is_known { turn.resolved.clone() } else { resolve(&turn.question, &before).query });
+        }
+        let carried = resolve(question, &before);
         weights.finish()?;
         let stop = request.stop.stage(Stage::Generation);
         // A model that fails here fails again, and is told of, when it is to answer.
@@ -550,8 +558,12 @@ fn ordering(citations: &[Citation], read: &[Evidence]) -> Vec<Ordering> {
 
 /// What kinds of orders a passage tries to give, with all that a model is told of it: path, title and headings too.
 pub fn kinds_of_orders(hit: &Hit) -> Vec<OrderKind> {
-    let context = context_line(hit.title.as_deref(), &hit.chunk.heading);
-    let orders = orders(&[&*hit.path, &context, &hit.chunk.text].join("\n"));
+    orders_in(&hit.path, hit.title.as_deref(), &hit.chunk)
+}
+
+/// As [`kinds_of_orders`], for a passage that is no hit.
+pub fn orders_in(path: &str, title: Option<&str>, chunk: &Chunk) -> Vec<OrderKind> {
+    let orders = orders(&[path, &context_line(title, &chunk.heading), &chunk.text].join("\n"));
     let mut kinds: Vec<OrderKind> = orders.into_iter().map(|order| order.kind).collect();
     kinds.sort_unstable();
     kinds.dedup();
@@ -561,7 +573,7 @@ pub fn kinds_of_orders(hit: &Hit) -> Vec<OrderKind> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document::{Chunk, Legs, Lines, Span};
+    use crate::document::{Legs, Lines, Span};
 
     /// Everything that an answer is made of is in its key: the question as asked and as understood, the intent, the
     /// evidence and its order, and whatever a generator adds, versions of prompt and rules among it.

@@ -26,6 +26,7 @@ use crate::config::{Layer, Layers};
 use crate::disk::{self, Blake};
 use crate::error::{Context as _, Fault, Result};
 use crate::sqlite::{self, Opened};
+use crate::telemetry;
 pub use answers::KeptAnswer;
 use rows::Row;
 
@@ -350,6 +351,7 @@ impl Inner {
     /// Sets a damaged file aside and begins anew, once per damage.
     fn rebuild(&mut self) {
         self.connection = None;
+        telemetry::warn!("the cache was damaged: it is set aside and begun anew");
         let dir = self.path.parent().unwrap_or(Path::new(".")).to_owned();
         set_aside(&self.path);
         (self.connection, self.writable) = connect(&dir, &self.path, false);

@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehav
 use super::{Cache, Counters, Inner, Key, MAX_WAITING, MAX_WAITING_BYTES, Table, TableStats};
 use crate::config::{Layer, Layers};
 use crate::sqlite;
+use crate::telemetry;
 
 /// How exactly the time of a row's last use is kept. Writing it down at every use would make every look-up a write.
 const USE_GRAIN_S: i64 = 60;
@@ -80,18 +81,24 @@ impl Cache {
                 if now_s - used >= USE_GRAIN_S {
                     inner.used.insert((table, *key), now_s);
                 }
+                telemetry::cache_operation(table.name(), "hit");
                 return Some(value);
             }
             Ok(Found::Nothing | Found::Stale) => {}
-            Ok(Found::Bad) => counters.damaged += 1,
+            Ok(Found::Bad) => {
+                counters.damaged += 1;
+                telemetry::cache_operation(table.name(), "damaged");
+            }
             Err(e) => {
                 counters.damaged += 1;
+                telemetry::cache_operation(table.name(), "damaged");
                 if sqlite::is_damage(&e) && inner.writable {
                     inner.rebuild();
                 }
             }
         }
         inner.counters.entry(table).or_default().misses += 1;
+        telemetry::cache_operation(table.name(), "miss");
         None
     }
 
@@ -101,6 +108,7 @@ impl Cache {
         if !inner.writable {
             return;
         }
+        telemetry::cache_operation(table.name(), "kept");
         inner.waiting_bytes += value.len();
         inner.waiting.insert((table, key), Row { scope: scope.to_owned(), value, created: now_s });
         if inner.waiting.len() >= MAX_WAITING || inner.waiting_bytes >= MAX_WAITING_BYTES {

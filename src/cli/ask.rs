@@ -19,6 +19,7 @@ use crate::cache::Caching;
 use crate::engine::Engine;
 use crate::error::{Fault, Result};
 use crate::llm::Finish;
+use crate::observe;
 use crate::wire;
 
 /// Answer a question from the index, with citations
@@ -150,6 +151,9 @@ pub fn run(args: &AskArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
     }
     if let Some(session) = &mut session {
         session.add(response.turn(engine.now_s()))?;
+    }
+    if let Err(fault) = observe::asked_once(engine, &response) {
+        ui.detail(format!("not recorded: {fault}"));
     }
     ended(&response)
 }

@@ -15,12 +15,15 @@ mod index;
 mod ingest;
 mod jobs;
 mod man;
+mod mcp;
 mod model;
 mod search;
 mod serve;
 mod sessions;
 mod signals;
+mod stats;
 mod ui;
+mod watching;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -30,10 +33,11 @@ use std::time::SystemTime;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
-use crate::config::{Config, World};
+use crate::config::{Config, LogLevel, World};
 use crate::engine::Engine;
 use crate::error::{Fault, Result};
 use crate::ingest::extractor as ingest_child;
+use crate::telemetry;
 use ui::Ui;
 
 /// Ask questions of your own files, on your own machine
@@ -99,6 +103,8 @@ enum Command {
     Model(model::ModelArgs),
     Serve(serve::ServeArgs),
     Eval(eval::EvalArgs),
+    Mcp(mcp::McpArgs),
+    Stats(stats::StatsArgs),
     Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
@@ -125,6 +131,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let ui = Ui::new(&cli.global);
     let outcome = run(cli, &ui);
+    telemetry::finish_logs();
     exit::report(&ui, outcome)
 }
 
@@ -149,21 +156,32 @@ fn run(cli: Cli, ui: &Ui) -> Result<exit::Outcome> {
             serve::run(quiet_engine(global, args.flags())?, interrupted, ui)
         }
         Command::Eval(args) => eval::run(&args, &engine(global, Flags::new())?, ui),
+        Command::Mcp(args) => {
+            let interrupted = signals::install()?;
+            mcp::run(args, quiet_engine(global, Flags::new())?, interrupted)
+        }
+        Command::Stats(args) => stats::run(&args, &engine(global, Flags::new())?, ui),
         Command::Doctor(args) => doctor::run(&args, &engine(global, Flags::new())?, ui),
     }
 }
 
+/// The engine of a command, which logs when it is told to.
 fn engine(global: &GlobalArgs, flags: Flags) -> Result<Engine> {
-    engine_with(global, flags, signals::install()?)
+    engine_with(global, flags, signals::install()?, LogLevel::Off)
 }
 
-/// An engine that hears of no signal.
+/// The engine of a server that hears of no signal. It logs unless it is told not to.
 fn quiet_engine(global: &GlobalArgs, flags: Flags) -> Result<Engine> {
     static NEVER: AtomicBool = AtomicBool::new(false);
-    engine_with(global, flags, &NEVER)
+    engine_with(global, flags, &NEVER, LogLevel::Info)
 }
 
-fn engine_with(global: &GlobalArgs, mut flags: Flags, interrupted: &'static AtomicBool) -> Result<Engine> {
+fn engine_with(
+    global: &GlobalArgs,
+    mut flags: Flags,
+    interrupted: &'static AtomicBool,
+    unless_told: LogLevel,
+) -> Result<Engine> {
     if let Some(dir) = &global.data_dir {
         let text = dir.to_str().ok_or_else(|| {
             Fault::usage(format!("the name of the folder {} (--data-dir) is not valid UTF-8", dir.display()))
@@ -174,6 +192,7 @@ fn engine_with(global: &GlobalArgs, mut flags: Flags, interrupted: &'static Atom
         flags.push(("index", index.clone(), "--index".into()));
     }
     let config = Config::load(&World::of_this_process(), &flags)?;
+    telemetry::logs(config.log_level.unwrap_or(unless_told), config.log_format, ui::log_line);
     #[expect(clippy::disallowed_methods, reason = "the process's one clock is made here and handed down")]
     Ok(Engine::new(config, SystemTime::now, interrupted))
 }

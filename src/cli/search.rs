@@ -13,6 +13,7 @@ use crate::document::{Hit, Leg};
 use crate::engine::{Engine, Stop};
 use crate::error::Result;
 use crate::filter::Filter;
+use crate::observe;
 use crate::search::{Request, Searcher};
 use crate::wire;
 
@@ -128,6 +129,9 @@ pub fn run(args: &SearchArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
             response.timings.total_ms,
             response.timings.embedding_ms
         ));
+    }
+    if let Err(fault) = observe::searched_once(engine, &response) {
+        ui.detail(format!("not recorded: {fault}"));
     }
     // Freeing the network and the maps takes longer than the system's own cleaning up.
     std::mem::forget(searcher);

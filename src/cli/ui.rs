@@ -215,6 +215,31 @@ pub fn pipes() -> (impl io::BufRead, impl io::Write) {
     (io::stdin().lock(), io::stdout().lock())
 }
 
+/// The same for a protocol that runs on an async runtime and has them for itself.
+pub fn async_pipes() -> (tokio::io::Stdin, tokio::io::Stdout) {
+    (tokio::io::stdin(), tokio::io::stdout())
+}
+
+/// Where a line of the log goes: to stderr, harmless whatever somebody had it say.
+pub fn log_line() -> impl io::Write {
+    LogLine
+}
+
+struct LogLine;
+
+impl io::Write for LogLine {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(line);
+        // One event is one line: nobody's text begins another one.
+        io::stderr().lock().write_all(format!("{}\n", safe_name(text.trim_end_matches('\n'))).as_bytes())?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// A fault as scripts read it.
 pub fn json_fault(fault: &Fault, code: u8) {
     let error = serde_json::json!({
@@ -225,7 +250,13 @@ pub fn json_fault(fault: &Fault, code: u8) {
 }
 
 /// Columns of numbers.
-const RIGHT_ALIGNED: [&str; 14] = [
+const RIGHT_ALIGNED: [&str; 20] = [
+    "share",
+    "p50",
+    "p90",
+    "p95",
+    "p99",
+    "longest",
     "turns",
     "hits",
     "misses",

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::settings::{SETTINGS, Setting, Shape};
-use super::{Config, Endpoint, Generator, Layer, Layers, Mode, Secret, Serve, Timeouts};
+use super::{
+    Config, Endpoint, Generator, Layer, Layers, LogFormat, LogLevel, Mode, Recording, Records, Secret, Serve, Timeouts,
+};
 use crate::error::{Context as _, Fault, Result};
 
 /// Where a value came from.
@@ -275,6 +277,20 @@ fn build(world: &World, values: &Values) -> Result<Config> {
             rerank: layer("rerank"),
             answers: layer("answers"),
         },
+        log_level: LogLevel::parse(&text("log.level")),
+        log_format: if text("log.format") == "json" { LogFormat::Json } else { LogFormat::Text },
+        otlp_endpoint: text("telemetry.otlp_endpoint").trim_end_matches('/').to_owned(),
+        analytics: Records {
+            of: match text("analytics.record").as_str() {
+                "off" => Recording::Nobody,
+                "all" => Recording::Everybody,
+                _ => Recording::Servers,
+            },
+            text: text("analytics.text") == "true",
+            keep_days: whole("analytics.keep_days"),
+        },
+        mcp_ingests: text("mcp.ingest") == "true",
+        mcp_max_result_bytes: size("mcp.max_result_bytes"),
         hub: text("hub.url").trim_end_matches('/').to_owned(),
         hub_token: Some(text("hub.token")).filter(|s| !s.is_empty()),
         asset_dirs: asset_dirs(world, &data_dir),

@@ -59,6 +59,62 @@ impl Generator {
     }
 }
 
+/// The least important events that are logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    Off,
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+impl LogLevel {
+    pub const ALL: [Self; 6] = [Self::Off, Self::Error, Self::Warn, Self::Info, Self::Debug, Self::Trace];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|level| level.name() == name)
+    }
+}
+
+/// How a line of the log looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+/// Whose questions are recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Recording {
+    Nobody,
+    /// What servers answer.
+    Servers,
+    /// What commands answer, too.
+    Everybody,
+}
+
+/// What is recorded of questions, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Records {
+    pub of: Recording,
+    /// Keep questions in words.
+    pub text: bool,
+    pub keep_days: u64,
+}
+
 /// A key that no message and no log shows.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
@@ -201,6 +257,16 @@ pub struct Config {
     pub session_ttl_hours: u64,
     pub serve: Serve,
     pub cache: Layers,
+    /// `None` when nobody said: a server then logs what is worth knowing, a command nothing.
+    pub log_level: Option<LogLevel>,
+    pub log_format: LogFormat,
+    /// Address of an OpenTelemetry collector; empty when there is none.
+    pub otlp_endpoint: String,
+    pub analytics: Records,
+    /// Programs that use `rag mcp` may have folders ingested.
+    pub mcp_ingests: bool,
+    /// The longest result of a tool of `rag mcp`.
+    pub mcp_max_result_bytes: usize,
     /// Address of the model hub that `rag model pull` reads.
     pub hub: String,
     /// Token for the hub, for models that need one. Never shown.

@@ -14,4 +14,6 @@ pub use hash::{BLOCK_BYTES, Blake, FileSum, block_sums, file_sum, hex, sha256_he
 pub use id::random_id;
 pub use lock::Lock;
 pub use mapped::{Damage, Mapped};
-pub use write::{create_dir, create_file, link_or_copy, remove_dir, replace, sync_dir, sync_file};
+pub use write::{
+    available, create_dir, create_file, is_temporary, link_or_copy, remove_dir, replace, reserve, sync_dir, sync_file,
+};

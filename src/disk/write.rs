@@ -42,6 +42,29 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     sync_dir(path.parent().unwrap_or(Path::new(".")))
 }
 
+/// Whether a file of this name is what [`replace`] left of a replacement that was never finished.
+pub fn is_temporary(name: &str) -> bool {
+    name.starts_with('.') && name.ends_with(".tmp")
+}
+
+/// Gives a file its final size and the space for it, so that a disk too small for it is found now and not by some
+/// later write. Where the file system cannot reserve space, only the size is set.
+pub fn reserve(file: &File, bytes: u64) -> std::io::Result<()> {
+    use rustix::fs::{FallocateFlags, fallocate};
+    use rustix::io::Errno;
+    match rustix::io::retry_on_intr(|| fallocate(file, FallocateFlags::empty(), 0, bytes)) {
+        Ok(()) => Ok(()),
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => file.set_len(bytes),
+        Err(e) => Err(e.into()),
+    }
+}
+
+/// Bytes that this user may still write to the file system of `path`, where that is known.
+pub fn available(path: &Path) -> Option<u64> {
+    let found = rustix::fs::statvfs(path).ok()?;
+    Some(found.f_bavail.saturating_mul(found.f_frsize))
+}
+
 /// Makes the entries of a folder durable.
 pub fn sync_dir(path: &Path) -> Result<()> {
     sync_file(path)

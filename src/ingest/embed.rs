@@ -15,8 +15,8 @@ use crate::index::{Pending, Vectors};
 use crate::model::{ModelFiles, Network, Role, Runtime, Tokenizer};
 use crate::vector::Vector;
 
-/// Vectors kept by one cache transaction. At 100 texts a second this is a commit every two or three seconds, and as
-/// much is lost when the machine loses power.
+/// Vectors made by all threads together between two transactions of the cache: what is made again after a kill. At 100
+/// texts a second this is a commit every second or two.
 const KEEP_EVERY: usize = 256;
 
 /// Texts waiting for each thread: enough that none ever waits for the feeder, few enough to be nothing in memory.
@@ -72,8 +72,8 @@ pub fn embed(
         let mut workers = Vec::new();
         let mut first = Some(network);
         let fed = (|| {
-            for (n, text) in pending.enumerate() {
-                let text = text?;
+            for text in pending {
+                let (n, text) = text?;
                 let key = Key::embedding(&job.model.fingerprint, Role::Passage.name(), &text);
                 if let Some(vector) = cache.embedding(&key, &job.model.fingerprint, job.dimension, job.engine.now_s()) {
                     vectors.put(n, vector.as_slice())?;
@@ -157,7 +157,8 @@ impl Shared<'_> {
         texts: &Mutex<Receiver<(usize, Key, String)>>,
         ready: Option<ScopedJoinHandle<'_, Result<Network>>>,
     ) {
-        let mut kept = Vec::with_capacity(KEEP_EVERY);
+        let keep_every = (KEEP_EVERY / self.job.engine.config.threads.max(1)).max(1);
+        let mut kept = Vec::with_capacity(keep_every);
         let worked = (|| {
             let mut network = match ready {
                 Some(loading) => loading.join().map_err(|_| Fault::failed("loading the model failed"))??,
@@ -180,7 +181,7 @@ impl Shared<'_> {
                 self.vectors.put(n, vector.as_slice())?;
                 self.done.fetch_add(1, Ordering::Relaxed);
                 kept.push((key, vector));
-                if kept.len() >= KEEP_EVERY {
+                if kept.len() >= keep_every {
                     self.keep(&mut kept);
                 }
             }

@@ -9,18 +9,23 @@
 mod embed;
 pub mod extractor;
 mod read;
+mod repair;
 mod scan;
+mod space;
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::cache::Counters;
+use crate::disk::Lock;
 use crate::engine::Engine;
 use crate::error::{Fault, Kind, Result};
 use crate::index::{Before, Builder, Chunking, Meta, ModelInfo, Root, Snapshot, State, Summary};
 use crate::model::{ModelFiles, Tokenizer};
 use crate::text::{Limits, WalkOptions};
+pub use repair::{Rebuilt, Repair, Step, repair};
+use space::Need;
 
 /// What to ingest.
 #[derive(Clone, Debug, Default)]
@@ -29,6 +34,8 @@ pub struct Request {
     pub cwd: PathBuf,
     /// Folders, as typed. The index becomes exactly what they hold.
     pub dirs: Vec<PathBuf>,
+    /// What folders are called, by where they really are. When it says so of any, each must be there and nowhere else.
+    pub names: BTreeMap<String, String>,
     pub include: Vec<String>,
     pub exclude: Vec<String>,
     /// Neither read the embedding cache nor write to it.
@@ -77,6 +84,8 @@ pub enum Event {
     /// `done` of `total` units of the stage: files found, files read, texts embedded, steps of the commit. A `total`
     /// of 0 is not known yet.
     Progress { stage: Stage, done: u64, total: u64 },
+    /// This folder is listed next.
+    Entering(PathBuf),
     /// Something the user should know that is no fault.
     Note(String),
     /// This file is read next, or no file is any more; only where [`Request::careful`] asks for it.
@@ -96,6 +105,9 @@ pub struct Report {
     pub read: u64,
     /// Files dropped from the index because they are gone.
     pub removed: u64,
+    /// Some of the files read and of those dropped, in the order of the walk.
+    pub some_read: Vec<String>,
+    pub some_removed: Vec<String>,
     /// False when nothing had changed and the generation is the one there was.
     pub committed: bool,
     pub skipped: u64,
@@ -114,14 +126,14 @@ pub struct Report {
 /// When nothing can be committed. Files that cannot be read are no fault of the run: they stand in the report.
 pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) -> Result<Report> {
     let start = Instant::now();
-    let roots = roots(request)?;
+    let own = data_dirs(engine);
+    let roots = roots(request, &own)?;
     let model = engine.model(&engine.config.model)?;
     let library = engine.runtime_library()?;
     let chunking = chunking(engine, &model);
-    let _lock = engine.store.lock(request.wait, &|| engine.interrupted())?;
+    let _lock = lock(engine, request.wait, on_event)?;
     let base = base(engine, &model, chunking, &roots, on_event);
-    let options =
-        WalkOptions { include: request.include.clone(), exclude: request.exclude.clone(), skip: data_dirs(engine) };
+    let options = walk_options(engine, request);
     // What was removed stays out even where the index is built afresh.
     let mut removed = engine.store.meta(&engine.config.index).map(|meta| meta.removed).unwrap_or_default();
     removed.sort();
@@ -129,7 +141,8 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
     let known = base.as_ref().map_or(Ok(Vec::new()), Snapshot::documents)?;
     let dimension = dimension(&model, base.as_ref())?;
 
-    std::thread::scope(|scope| {
+    let need = Need::default();
+    let outcome = std::thread::scope(|scope| {
         // Loading the model takes longer than reading a few files, so it starts with the first file to read.
         let mut loading = None;
         let mut on_todo = || {
@@ -142,6 +155,7 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
             return Ok(report(start, base.meta(), index_dir, &scan, &Outcome::default()));
         }
 
+        need.files(scan.records.len(), scan.todo.iter().map(|todo| todo.size), dimension);
         let mut builder = Builder::begin(&engine.store, base.as_ref())?;
         for (root, path) in &scan.removed {
             builder.remove(*root, path)?;
@@ -152,6 +166,7 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
             read::read(engine, request, &mut scan, tokenizer, &limits, &mut builder, on_event)?;
         }
         builder.seal()?;
+        need.rows(builder.new_rows());
         let mut outcome = Outcome { committed: true, ..Outcome::default() };
         let name = &engine.config.index;
         let summary = Summary {
@@ -196,7 +211,23 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
         on_event(Event::Progress { stage: Stage::Save, done: 1, total: 1 });
         let index_dir = engine.store.generation_dir(&pointer.current.generation);
         Ok(report(start, &meta, index_dir, &scan, &outcome))
+    });
+    outcome.map_err(|fault| {
+        // Nobody makes vectors any more.
+        engine.store.clear_progress(&engine.config.index);
+        need.explain(fault, engine.store.dir())
     })
+}
+
+/// The lock of the data directory. Who waits for it is told so.
+fn lock(engine: &Engine, wait: Duration, on_event: &mut dyn FnMut(Event)) -> Result<Lock> {
+    match engine.store.lock(Duration::ZERO, &|| engine.interrupted()) {
+        Err(busy) if busy.kind() == Kind::Busy && !wait.is_zero() => {
+            on_event(Event::Note(format!("{busy}; waiting for it to finish")));
+            engine.store.lock(wait, &|| engine.interrupted())
+        }
+        other => other,
+    }
 }
 
 /// An index whose vectors take some seconds to make is published without them first, if there is none to go on with.
@@ -215,7 +246,7 @@ fn serves_by_meaning(engine: &Engine) -> bool {
 /// # Errors
 /// Those of [`run`] that no later try would mend.
 pub fn check(engine: &Engine, request: &Request) -> Result<()> {
-    roots(request)?;
+    roots(request, &data_dirs(engine))?;
     engine.model(&engine.config.model)?;
     engine.runtime_library().map(drop)
 }
@@ -231,7 +262,7 @@ struct Outcome {
 }
 
 /// Version of extraction and chunking: raise it when the same file would give other chunks.
-const TEXT_VERSION: u32 = 2;
+const TEXT_VERSION: u32 = 3;
 
 fn chunking(engine: &Engine, model: &ModelFiles) -> Chunking {
     let window = model.spec.max_tokens;
@@ -253,11 +284,11 @@ fn dimension(model: &ModelFiles, base: Option<&Snapshot>) -> Result<usize> {
     known.ok_or_else(|| Fault::failed(format!("the model `{}` does not say its dimension", model.name)))
 }
 
-/// The folders, each with its real path.
+/// The folders, each with its real path; `own` are never walked as part of another one.
 ///
 /// # Errors
 /// Names what is no folder, or lies inside another one and would come twice.
-fn roots(request: &Request) -> Result<Vec<Root>> {
+fn roots(request: &Request, own: &[PathBuf]) -> Result<Vec<Root>> {
     let mut roots: Vec<Root> = Vec::new();
     for dir in &request.dirs {
         let real = request.cwd.join(dir).canonicalize().map_err(|e| match e.kind() {
@@ -271,12 +302,21 @@ fn roots(request: &Request) -> Result<Vec<Root>> {
         let (Some(given), Some(real)) = (text(dir), text(&real)) else {
             return Err(Fault::usage(format!("the name of the folder {} is not valid UTF-8", dir.display())));
         };
+        let given = match request.names.get(&real) {
+            None if request.names.is_empty() => given,
+            Some(name) => name.clone(),
+            None => {
+                return Err(Fault::usage(format!("{given} is not where it was: something else stands in its place")));
+            }
+        };
         roots.push(Root { given, real });
     }
     roots.sort_by(|a, b| a.real.cmp(&b.real));
     roots.dedup_by(|a, b| a.real == b.real);
     for pair in roots.windows(2) {
-        if Path::new(&pair[1].real).starts_with(&pair[0].real) {
+        let (outer, inner) = (Path::new(&pair[0].real), Path::new(&pair[1].real));
+        let is_apart = own.iter().any(|own| inner.starts_with(own) && own.starts_with(outer));
+        if inner.starts_with(outer) && !is_apart {
             return Err(Fault::usage(format!("{} lies inside {}", pair[1].given, pair[0].given))
                 .hint("name the outer folder only"));
         }
@@ -284,10 +324,16 @@ fn roots(request: &Request) -> Result<Vec<Root>> {
     Ok(roots)
 }
 
+/// Which files of the folders are wanted.
+pub fn walk_options(engine: &Engine, request: &Request) -> WalkOptions {
+    WalkOptions { include: request.include.clone(), exclude: request.exclude.clone(), skip: data_dirs(engine) }
+}
+
 /// Folders that are never ingested: what this program itself writes.
 fn data_dirs(engine: &Engine) -> Vec<PathBuf> {
     let config = &engine.config;
-    let own = ["indexes", "models", "runtime", "runs", "sessions"].map(|below| config.data_dir.join(below));
+    let own = ["analytics", "indexes", "models", "runtime", "runs", "sessions", "uploads"];
+    let own = own.map(|below| config.data_dir.join(below));
     let dirs = own.into_iter().chain([config.cache_dir.clone(), config.jobs_dir.clone()]);
     dirs.filter_map(|dir| dir.canonicalize().ok()).collect()
 }
@@ -358,6 +404,11 @@ fn report(start: Instant, meta: &Meta, index_dir: PathBuf, scan: &scan::Scan, ou
         Some((path, record.reason.clone().unwrap_or_default(), record.advice.clone()?))
     });
     let no_text = no_text.collect();
+    /// As many as anybody reads.
+    const SOME: usize = 20;
+    let some = |files: &mut dyn Iterator<Item = (usize, &str)>| -> Vec<String> {
+        files.take(SOME).map(|(root, path)| shown(&meta.roots, root, path)).collect()
+    };
     Report {
         corpus_id: meta.corpus_id.clone(),
         index_dir,
@@ -367,6 +418,8 @@ fn report(start: Instant, meta: &Meta, index_dir: PathBuf, scan: &scan::Scan, ou
         cache: outcome.cache,
         read: scan.todo.len() as u64,
         removed: scan.removed.len() as u64,
+        some_read: some(&mut scan.todo.iter().map(|todo| &scan.records[todo.record]).map(|r| (r.root, &*r.path))),
+        some_removed: some(&mut scan.removed.iter().map(|(root, path)| (*root, &**path))),
         committed: outcome.committed,
         skipped: skip_reasons.values().sum(),
         skip_reasons: skip_reasons.into_iter().collect(),

@@ -82,40 +82,41 @@ impl Log {
             self.take(&line[..line.len() - 1])?;
             self.bytes += line.len() as u64;
         }
-        Ok(())
+        if is_torn(&text[whole..]) { Ok(()) } else { Err(self.bad("is damaged")) }
     }
 
     fn take(&mut self, text: &[u8]) -> Result<()> {
         let n = self.lines + 1;
-        let bad = |why: &str| {
-            Fault::damaged(format!("{}:{n}: the line {why}", self.path.display()))
-                .hint("move the file elsewhere to begin anew; indexes do not depend on it")
-        };
-        let (body, tail) = text.split_at(text.len().saturating_sub(SUM_BYTES));
-        if tail != ending(body).as_bytes() {
+        if !is_whole(text) {
             // A newer version may end its lines otherwise.
             let version = serde_json::from_slice(text).ok().and_then(|line: serde_json::Value| line["v"].as_u64());
             if version.is_some_and(|v| v > u64::from(VERSION)) {
                 return Err(self.newer());
             }
-            return Err(bad("fails its checksum"));
+            return Err(self.bad("fails its checksum"));
         }
         let line: Line = match serde_json::from_slice(text) {
             Ok(line) => line,
             Err(_) if text.starts_with(b"{\"v\":") && !text.starts_with(b"{\"v\":1,") => return Err(self.newer()),
-            Err(e) => return Err(bad("is damaged").because(e)),
+            Err(e) => return Err(self.bad("is damaged").because(e)),
         };
         if line.v > VERSION {
             return Err(self.newer());
         }
         if line.seq != n {
-            return Err(bad("has the number of another one"));
+            return Err(self.bad("has the number of another one"));
         }
         if !apply(&mut self.jobs, &line.job, line.at, line.event) {
-            return Err(bad("does not follow from those before it"));
+            return Err(self.bad("does not follow from those before it"));
         }
         self.lines = n;
         Ok(())
+    }
+
+    /// The line after those that were read.
+    fn bad(&self, why: &str) -> Fault {
+        Fault::damaged(format!("{}:{}: the line {why}", self.path.display(), self.lines + 1))
+            .hint("move the file elsewhere to begin anew; indexes do not depend on it")
     }
 
     fn newer(&self) -> Fault {
@@ -169,6 +170,21 @@ impl Log {
         self.file = None;
         self.refresh()
     }
+}
+
+/// Whether the checksum at the end of a line is that of what stands before it.
+fn is_whole(line: &[u8]) -> bool {
+    let (body, sum) = line.split_at(line.len().saturating_sub(SUM_BYTES));
+    sum == ending(body).as_bytes()
+}
+
+/// Whether this may be what a process left of its last line: the beginning of one, or the zeros that a power cut leaves
+/// where nothing had been written yet. A whole line with something else in the place of its newline is neither.
+fn is_torn(tail: &[u8]) -> bool {
+    const BEGINNING: &[u8] = b"{\"v\":";
+    let n = BEGINNING.len().min(tail.len());
+    let has_bad_end = tail.split_last().is_some_and(|(_, line)| is_whole(line));
+    !has_bad_end && tail[..n] == BEGINNING[..n] || tail.iter().all(|byte| *byte == 0)
 }
 
 /// The lines after the first `lines`.

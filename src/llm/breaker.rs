@@ -29,7 +29,7 @@ impl Breaker {
 
     /// Lets a caller pass, or says how long nobody will.
     pub fn admit(&mut self, now: Duration) -> Result<(), Duration> {
-        if self.failures < MOST_FAILURES {
+        if !self.is_open() {
             return Ok(());
         }
         if now < self.until {
@@ -37,6 +37,11 @@ impl Breaker {
         }
         (self.until, self.probing) = (now + self.patience, true);
         Ok(())
+    }
+
+    /// True until a caller succeeds again.
+    pub fn is_open(&self) -> bool {
+        self.failures >= MOST_FAILURES
     }
 
     pub fn succeeded(&mut self) {

@@ -22,6 +22,7 @@ pub use crate::config::Endpoint;
 use crate::config::Secret;
 use crate::error::{Fault, Result};
 use crate::http::{Exchange, Head, Poster, Trouble};
+use crate::telemetry::{self, LlmTokens};
 
 use breaker::Breaker;
 use reply::{Bad, Dialect, Said};
@@ -121,6 +122,24 @@ enum Next {
     Refused,
 }
 
+/// Counts a call that is over.
+fn tell(called: &std::result::Result<Reply, Failure>) {
+    let outcome = match called {
+        Ok(Reply { finish: Finish::Complete, .. }) => "complete",
+        Ok(Reply { finish: Finish::Length, .. }) => "length",
+        Ok(Reply { finish: Finish::Interrupted, .. }) => "interrupted",
+        Ok(Reply { finish: Finish::Broken, .. }) => "broken",
+        Err(_) => "failed",
+    };
+    let usage = called.as_ref().ok().and_then(|reply| reply.usage);
+    let tokens = usage.map_or_else(LlmTokens::default, |usage| LlmTokens {
+        prompt: usage.prompt_tokens,
+        cached: usage.cached_tokens.unwrap_or_default(),
+        completion: usage.completion_tokens,
+    });
+    telemetry::llm_called(outcome, called.as_ref().map_or(1, |reply| reply.attempts), tokens);
+}
+
 impl Client {
     /// # Errors
     /// [`Kind::Usage`](crate::error::Kind::Usage) when the address, the key or the number of tries makes no sense.
@@ -156,6 +175,7 @@ impl Client {
         stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<Reply> {
         locked(&self.breaker).admit((self.timing.now)()).map_err(|left| {
+            telemetry::llm_called("refused", 0, LlmTokens::default());
             let n = breaker::MOST_FAILURES;
             let s = left.as_secs_f64().ceil();
             Fault::outside(format!("{} failed {n} times in a row and is left alone for {s} s", self.endpoint.base_url))
@@ -171,6 +191,11 @@ impl Client {
             }
             Ok(Reply { finish: Finish::Broken, .. }) | Err(_) => breaker.failed(now),
         }
+        telemetry::breaker("llm", breaker.is_open());
+        if breaker.is_open() {
+            telemetry::warn!("the language model failed again and again and is left alone for a while");
+        }
+        tell(&called);
         called.map_err(|failure| failure.fault)
     }
 

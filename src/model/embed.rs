@@ -1,5 +1,7 @@
 //! One single-threaded session: token ids in, one pooled vector out.
 
+use std::time::Instant;
+
 use ort::session::Session;
 use ort::session::builder::GraphOptimizationLevel;
 use ort::value::TensorRef;
@@ -8,6 +10,7 @@ use super::files::{ModelFiles, Pooling, Spec};
 use super::runtime::Runtime;
 use super::tokens::Tokenizer;
 use crate::error::{Fault, Result};
+use crate::telemetry;
 use crate::vector::{Rows, Vector};
 
 /// What a text is for; some models want a different prefix for each.
@@ -62,7 +65,10 @@ impl Network {
 
     /// The vector of one text, cut to the model's window.
     pub fn embed(&mut self, tokenizer: &Tokenizer, spec: &Spec, role: Role, text: &str) -> Result<Vector> {
-        self.embed_ids(spec, &ids(tokenizer, spec, role, text))
+        let (ids, start) = (ids(tokenizer, spec, role, text), Instant::now());
+        let vector = self.embed_ids(spec, &ids)?;
+        telemetry::embedded(role.name(), ids.len(), start.elapsed());
+        Ok(vector)
     }
 
     /// Unit vectors of the tokens of one text, special tokens included, cut to the model's window.

@@ -65,7 +65,8 @@ pub struct ModelFiles {
 }
 
 impl ModelFiles {
-    /// Reads the small files of the model in `dir`; the network itself is only compared in size.
+    /// Reads the small files of the model in `dir` and compares them with the manifest; the large ones are only compared
+    /// in size, and byte for byte by whoever reads them.
     ///
     /// # Errors
     /// [`Kind::Damaged`](crate::error::Kind::Damaged) when a file is not what the manifest says.
@@ -76,6 +77,16 @@ impl ModelFiles {
                 return Err(Fault::damaged(format!("{} lists no {required}", dir.join("manifest.json").display())));
             }
         }
+        for (file, expected) in &manifest.files {
+            let path = dir.join(file);
+            let actual = std::fs::metadata(&path).map_err(|e| damaged(&path, &e.to_string()))?.len();
+            if actual != expected.bytes {
+                return Err(damaged(&path, &format!("{actual} bytes instead of {}", expected.bytes)));
+            }
+            if file.ends_with(".json") && file != "tokenizer.json" {
+                verify(dir, file, expected)?;
+            }
+        }
         let files = Self {
             name: name.to_owned(),
             dir: dir.to_path_buf(),
@@ -83,12 +94,6 @@ impl ModelFiles {
             manifest,
             fingerprint: String::new(),
         };
-        let onnx = dir.join("model.onnx");
-        let expected = files.manifest.files["model.onnx"].bytes;
-        let actual = std::fs::metadata(&onnx).map(|m| m.len()).unwrap_or_default();
-        if actual != expected {
-            return Err(damaged(&onnx, &format!("{actual} bytes instead of {expected}")));
-        }
         Ok(Self { fingerprint: fingerprint(&files), ..files })
     }
 

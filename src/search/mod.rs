@@ -17,7 +17,7 @@ use crate::engine::{Engine, Stage, Stop};
 use crate::error::{Fault, Result};
 use crate::filter::Filter;
 use crate::index::{Allowed, Meta, Snapshot, Stored};
-use crate::model::{Embedder, Role};
+use crate::model::{Embedder, Role, verify_folder};
 use crate::rank::{self, Candidate, Fused, Fusion, LATE_VERSION, Place};
 use crate::vector::{Vector, dot};
 use second::{Look, Looked};
@@ -116,10 +116,18 @@ impl Searcher {
     /// # Errors
     /// As [`load`].
     pub fn warm(&mut self, engine: &Engine) -> Result<()> {
-        if self.vectors.embedder.is_none() {
-            self.vectors.embedder = Some(load(engine, &self.snapshot)?);
+        self.embedder(engine).map(drop)
+    }
+
+    /// The model of the index, loaded when it is not yet.
+    ///
+    /// # Errors
+    /// As [`load`].
+    pub fn embedder(&mut self, engine: &Engine) -> Result<&mut Embedder> {
+        match &mut self.vectors.embedder {
+            Some(embedder) => Ok(embedder),
+            none => Ok(none.insert(load(engine, &self.snapshot)?)),
         }
-        Ok(())
     }
 
     /// Ranks the passages of the index, or takes the ranking of the same question, corpus and settings from the cache.
@@ -445,12 +453,22 @@ fn embed(
 /// When the model of that name on this machine is another one: its vectors would be compared with strangers.
 pub fn load(engine: &Engine, snapshot: &Snapshot) -> Result<Embedder> {
     let model = &snapshot.meta().model;
-    let files = engine.model(&model.name)?;
+    let files = engine.model(&model.name).map_err(|fault| or_by_words(&fault))?;
     if files.fingerprint != model.fingerprint {
+        // A manifest with a wrong digit makes another model of it.
+        if let Some(damage) = verify_folder(&files.dir)?.into_iter().next() {
+            return Err(damage);
+        }
         return Err(Fault::failed(format!("the index was built with another version of the model `{}`", model.name))
             .hint("run `rag ingest` again, or search with `--mode lexical`"));
     }
-    Embedder::load(files, &engine.runtime_library()?)
+    Embedder::load(files, &engine.runtime_library().map_err(|fault| or_by_words(&fault))?)
+}
+
+/// What works without the model.
+fn or_by_words(fault: &Fault) -> Fault {
+    let hint = fault.hint_text().map(|hint| format!("search by words meanwhile (`--mode lexical`), or {hint}"));
+    hint.map_or_else(|| Fault::failed(fault.to_string()), |hint| Fault::new(fault.kind(), fault.to_string()).hint(hint))
 }
 
 /// Fetches the ranked passages, orders equals by place, and keeps one for each place.

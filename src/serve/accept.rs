@@ -16,6 +16,7 @@ use tower::ServiceExt as _;
 use super::guard::Peer;
 use super::patient::Patient;
 use super::{App, routes};
+use crate::telemetry;
 
 /// The largest head of a request. The largest that a browser sends is some 8 KiB.
 const MAX_HEAD_BYTES: usize = 32 << 10;
@@ -39,7 +40,7 @@ pub async fn run(listener: TcpListener, app: Arc<App>, shutdown: impl Future<Out
     raise_limit(settings.connections as u64 + OTHER_FILES);
     let router = routes::router(&app);
     let room = Arc::new(Semaphore::new(settings.connections));
-    let stopping = CancellationToken::new();
+    let stopping = app.stopping.clone();
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         let taken = async {
@@ -108,7 +109,7 @@ async fn connection(stream: TcpStream, peer: Peer, router: Router, app: &App, st
         }
     };
     if let Err(error) = ended {
-        tracing::debug!(%error, "a connection broke off");
+        telemetry::debug!(%error, "a connection broke off");
     }
 }
 

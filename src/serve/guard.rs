@@ -3,9 +3,8 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
 
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
@@ -13,8 +12,10 @@ use axum::response::{IntoResponse as _, Response};
 use super::access::Scope;
 use super::error::{Error, Result};
 use super::limit::{Allowance, Caller};
-use super::{App, body, seam};
+use super::seam::Began;
+use super::{App, body};
 use crate::disk;
+use crate::telemetry::{self, Instrument as _};
 
 /// The header by which a request is called.
 const REQUEST_ID: &str = "x-request-id";
@@ -30,32 +31,32 @@ pub struct RequestId(pub Arc<str>);
 
 /// What whoever asks may do.
 #[derive(Clone, Copy, Debug)]
-pub struct Allowed(#[expect(dead_code, reason = "for the route that tells the page what it may offer")] pub Scope);
+pub struct Allowed {
+    pub scope: Scope,
+    /// Which token was sent, if one was needed.
+    pub holder: Option<usize>,
+}
 
 /// What a route takes as a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Takes {
     Json,
     /// Bytes of any type.
-    #[expect(dead_code, reason = "for the route that takes files")]
     Anything,
 }
 
 /// Around everything, routes that do not exist among it.
 pub async fn outer(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
-    let start = Instant::now();
     let id = request_id(request.headers());
+    let span = telemetry::request_span(&id);
+    let began = Began::new(&request, span.clone());
     request.extensions_mut().insert(RequestId(Arc::clone(&id)));
-    let route = request.extensions().get::<MatchedPath>().map(|path| Arc::<str>::from(path.as_str()));
-    let method = request.method().clone();
     let response = match check_head(&app, &request) {
-        Ok(()) => next.run(request).await,
+        Ok(()) => next.run(request).instrument(span.clone()).await,
         Err(error) => error.into_response(),
     };
-    let response = finished(response, &id);
-    let route = route.as_deref().unwrap_or("none");
-    seam::answered(&app, route, &method, response.status(), start.elapsed());
-    response
+    let response = span.in_scope(|| finished(response, &app, began.route(), &id));
+    began.answered(response)
 }
 
 /// Around one route: who may use it.
@@ -148,7 +149,11 @@ fn may(app: &App, request: &Request, scope: Scope) -> Result<Allowed> {
         let allowance = Allowance { per_minute, per_day: settings.quota_per_day };
         app.admit(caller.unwrap_or(Caller::Others), allowance).map_err(Error::too_many)?;
     }
-    Ok(Allowed(allowed))
+    let holder = match caller {
+        Some(Caller::Token(n)) => Some(n),
+        _ => None,
+    };
+    Ok(Allowed { scope: allowed, holder })
 }
 
 fn bearer(value: &HeaderValue) -> Option<&str> {
@@ -178,16 +183,19 @@ fn request_id(headers: &HeaderMap) -> Arc<str> {
 }
 
 /// A response with its headers; an error with its body, its inside told to the log.
-fn finished(mut response: Response, id: &str) -> Response {
+fn finished(mut response: Response, app: &App, route: &str, id: &str) -> Response {
+    let failed = |code: &str| app.service.observer().failed(app.engine(), code, route);
     if let Some(error) = response.extensions_mut().remove::<Error>() {
+        failed(error.code());
         if error.status().is_server_error() {
             let cause = error.cause().map(ToString::to_string).unwrap_or_default();
-            tracing::error!(request_id = id, status = error.status().as_u16(), code = error.code(), cause, "failed");
+            telemetry::error!(status = error.status().as_u16(), code = error.code(), cause, "failed");
         }
         response = error.response(id);
     } else if response.status() == StatusCode::METHOD_NOT_ALLOWED {
         let allow = response.headers().get(header::ALLOW).cloned();
         let error = Error::new(StatusCode::METHOD_NOT_ALLOWED, "method", "this route has no such method");
+        failed(error.code());
         response = error.response(id);
         if let Some(allow) = allow {
             response.headers_mut().insert(header::ALLOW, allow);

@@ -6,27 +6,37 @@
 
 mod accept;
 mod access;
+mod beneath;
 mod body;
 mod error;
 mod guard;
+mod inputs;
 mod limit;
 mod patient;
 mod routes;
 mod seam;
+mod watcher;
 
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio_util::sync::CancellationToken;
+
 use crate::config::Serve;
+use crate::disk;
 use crate::engine::Engine;
 use crate::error::{Context as _, Fault, Result};
+use crate::mcp;
+use crate::observe::{Exporter, Sampler};
 use crate::service::Service;
+use crate::telemetry;
 pub use accept::run;
 use access::Access;
 use limit::{Allowance, Caller, Limiter};
 pub use routes::{Route, list as routes};
+use watcher::Watcher;
 
 /// Threads that pass bytes on. One could; the second keeps a long JSON from holding up everybody.
 const HTTP_THREADS: usize = 2;
@@ -36,10 +46,17 @@ const POLL: Duration = Duration::from_millis(50);
 
 /// Everything that handlers work with.
 pub struct App {
-    pub service: Service,
+    pub service: Arc<Service>,
+    mcp: mcp::Http,
+    /// Both end with the server.
+    _sampler: Sampler,
+    _exporter: Option<Exporter>,
     access: Access,
     limiter: Mutex<Limiter>,
     counts: seam::Counts,
+    watcher: Watcher,
+    /// Set when no connection is taken any more.
+    stopping: CancellationToken,
     /// Whether the server is bound to the loopback interface, and so is called by its names.
     is_local: bool,
     started: Instant,
@@ -60,11 +77,18 @@ impl App {
             ))
             .hint("set RAG_SERVE_TOKEN or serve.token_file, or listen on 127.0.0.1"));
         }
+        telemetry::install();
+        let service = Arc::new(Service::start(engine)?);
         Ok(Self {
-            service: Service::start(engine)?,
+            mcp: mcp::http(Arc::clone(&service)),
+            _sampler: service.sample(),
+            _exporter: service.export()?,
+            service,
             access,
             limiter: Mutex::default(),
             counts: seam::Counts::default(),
+            watcher: Watcher::default(),
+            stopping: CancellationToken::new(),
             is_local,
             started: Instant::now(),
         })
@@ -80,6 +104,19 @@ impl App {
 
     pub fn uptime(&self) -> Duration {
         self.started.elapsed()
+    }
+
+    /// Whether nobody needs a token.
+    fn is_open(&self) -> bool {
+        self.access.is_open()
+    }
+
+    /// What a conversation is called to whoever holds a token: its id, and a mark that no other token makes.
+    fn session_name(&self, id: &str, holder: Option<usize>) -> String {
+        match holder.and_then(|n| self.access.hash(n)) {
+            Some(hash) => format!("{id}{}", &disk::sha256_hex(format!("session {hash} {id}").as_bytes())[..16]),
+            None => id.to_owned(),
+        }
     }
 
     /// Whether the server may be called by this name: a page of another site could have its own name lead here.

@@ -1,55 +1,134 @@
 //! What the server counts of itself. Everything that is counted passes here.
 
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::task::{Context, Poll};
+use std::time::Instant;
 
-use axum::http::{Method, StatusCode};
+use axum::body::{Body, Bytes};
+use axum::extract::{MatchedPath, Request};
+use axum::http::Method;
+use axum::response::Response;
+use hyper::body::{Frame, SizeHint};
 
-use super::App;
+use super::{App, body};
 use crate::service::Line;
+use crate::telemetry::{self, InFlight, Served, Span};
 
 /// Counts of this process.
 #[derive(Debug, Default)]
 pub struct Counts {
-    /// Responses by the first digit of their status, from 1.
-    responses: [AtomicU64; 5],
     pub connections: AtomicU64,
 }
 
-/// One response. `route` is the pattern of the route, of which there are few, never the path.
-pub fn answered(app: &App, _route: &str, _method: &Method, status: StatusCode, _took: Duration) {
-    let class = usize::from(status.as_u16() / 100).saturating_sub(1);
-    if let Some(count) = app.counts.responses.get(class) {
-        count.fetch_add(1, Ordering::Relaxed);
+/// A request that is under way. `route` is the pattern of the route, of which there are few, never the path.
+pub struct Began {
+    route: Option<MatchedPath>,
+    method: Method,
+    start: Instant,
+    received_bytes: u64,
+    /// For the log, long after the handler has returned.
+    span: Span,
+    _in_flight: InFlight,
+}
+
+impl Began {
+    pub fn new(request: &Request, span: Span) -> Self {
+        Self {
+            route: request.extensions().get::<MatchedPath>().cloned(),
+            method: request.method().clone(),
+            start: Instant::now(),
+            received_bytes: body::length(request.headers()),
+            span,
+            _in_flight: InFlight::begin(),
+        }
+    }
+
+    /// The response, which counts itself when its last byte is sent or its client has gone.
+    pub fn answered(self, response: Response) -> Response {
+        let status = response.status().as_u16();
+        response.map(|inner| Body::new(Counted { inner, status, sent_bytes: 0, began: self }))
+    }
+
+    /// The pattern of its route.
+    pub fn route(&self) -> &str {
+        self.route.as_ref().map_or("none", MatchedPath::as_str)
+    }
+}
+
+/// A body that is counted while it is sent.
+struct Counted {
+    inner: Body,
+    status: u16,
+    sent_bytes: u64,
+    began: Began,
+}
+
+impl hyper::body::Body for Counted {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let polled = Pin::new(&mut self.inner).poll_frame(context);
+        if let Poll::Ready(Some(Ok(frame))) = &polled {
+            self.sent_bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let Began { method, start, received_bytes, span, .. } = &self.began;
+        let elapsed = start.elapsed();
+        let served = Served {
+            route: self.began.route(),
+            method: method.as_str(),
+            status: self.status,
+            elapsed,
+            received_bytes: *received_bytes,
+            sent_bytes: self.sent_bytes,
+        };
+        telemetry::served(&served);
+        span.in_scope(|| {
+            telemetry::info!(
+                method = served.method,
+                route = served.route,
+                status = served.status,
+                ms = elapsed.as_secs_f64() * 1e3,
+                bytes = served.sent_bytes,
+                "answered"
+            );
+        });
     }
 }
 
 /// All counts, as Prometheus reads them.
 pub fn render(app: &App) -> String {
-    let mut out = String::new();
-    let mut metric = |name: &str, kind: &str, help: &str, values: &[(&str, u64)]| {
-        out.push_str(&format!("# HELP {name} {help}\n# TYPE {name} {kind}\n"));
-        values.iter().for_each(|(labels, value)| out.push_str(&format!("{name}{labels} {value}\n")));
-    };
-    let class = |n: usize| app.counts.responses[n].load(Ordering::Relaxed);
-    let classes = [
-        ("{class=\"2xx\"}", class(1)),
-        ("{class=\"3xx\"}", class(2)),
-        ("{class=\"4xx\"}", class(3)),
-        ("{class=\"5xx\"}", class(4)),
-    ];
-    metric("rag_http_responses_total", "counter", "Responses by class of status", &classes);
-    let connections = app.counts.connections.load(Ordering::Relaxed);
-    metric("rag_http_connections", "gauge", "Open connections", &[("", connections)]);
-    let (own, written) = (app.service.load(Line::Own), app.service.load(Line::Written));
-    let both = |of: fn(crate::service::Load) -> u64| [("{line=\"own\"}", of(own)), ("{line=\"written\"}", of(written))];
-    metric("rag_questions_waiting", "gauge", "Questions that wait", &both(|load| load.waiting as u64));
-    metric("rag_questions_running", "gauge", "Questions that are worked on", &both(|load| load.running as u64));
-    metric("rag_questions_answered_total", "counter", "Questions worked on to an end", &both(|load| load.answered));
-    metric("rag_questions_joined_total", "counter", "Questions that shared the work of another", &both(|l| l.joined));
-    metric("rag_questions_refused_total", "counter", "Questions refused because too many waited", &both(|l| l.refused));
-    metric("rag_questions_left_total", "counter", "Questions that nobody waited for any more", &both(|load| load.left));
-    let uptime = app.uptime().as_secs();
-    metric("rag_uptime_seconds", "gauge", "Time since the server began", &[("", uptime)]);
-    out
+    telemetry::connections(app.counts.connections.load(Ordering::Relaxed));
+    for (name, line) in [("own", Line::Own), ("written", Line::Written)] {
+        let load = app.service.load(line);
+        let now = telemetry::Line {
+            waiting: load.waiting,
+            workers: load.workers,
+            busy: load.running,
+            refused: load.refused,
+            left: load.left,
+            shared: load.joined,
+        };
+        telemetry::line(name, &now);
+    }
+    app.service.observer().jobs(app.engine());
+    telemetry::render()
 }

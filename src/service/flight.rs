@@ -4,14 +4,15 @@
 //! misses nothing and one who reads slowly holds up nobody. A log is as large as one answer.
 
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
 use super::queue::Place;
 use super::{Outcome, Question, Update};
 use crate::cache::Key;
+use crate::telemetry::Span;
 
 /// A question that waits or is being worked on.
 pub(super) struct Flight {
@@ -20,6 +21,10 @@ pub(super) struct Flight {
     pub key: Option<Key>,
     pub question: Question,
     pub begun: Instant,
+    /// When a worker took it.
+    started: OnceLock<Instant>,
+    /// The request that it belongs to, for the log.
+    pub span: Span,
     /// Set when nobody listens any more; read by the worker.
     pub left: Arc<AtomicBool>,
     log: Mutex<Log>,
@@ -51,7 +56,27 @@ pub(super) struct Reader {
 impl Flight {
     pub fn new(id: u64, key: Option<Key>, question: Question) -> Self {
         let left = Arc::default();
-        Self { id, key, question, begun: Instant::now(), left, log: Mutex::default(), bell: watch::Sender::new(()) }
+        Self {
+            id,
+            key,
+            question,
+            begun: Instant::now(),
+            started: OnceLock::new(),
+            span: Span::current(),
+            left,
+            log: Mutex::default(),
+            bell: watch::Sender::new(()),
+        }
+    }
+
+    /// A worker takes it.
+    pub fn start(&self) {
+        let _ = self.started.set(Instant::now());
+    }
+
+    /// How long it waited for a worker, once one has taken it.
+    pub fn waited(&self) -> Option<Duration> {
+        self.started.get().map(|started| started.duration_since(self.begun))
     }
 
     pub fn tell(&self, update: Update) {

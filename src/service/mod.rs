@@ -32,7 +32,10 @@ use crate::filter::Filter;
 use crate::index::Snapshot;
 pub use crate::jobs::Priority;
 use crate::llm::Client;
+use crate::observe::{self, Exporter, How, Observer, Sampler};
 use crate::search;
+use crate::sessions::Turn;
+use crate::vector::Vector;
 use flight::Reader;
 use lane::{Entered, Lane};
 
@@ -60,10 +63,14 @@ pub enum Wanted {
         generator: Option<Generator>,
         /// A conversation that it continues.
         session: Option<String>,
+        /// What was said before, where nothing is kept of it here: oldest first.
+        earlier: Vec<Turn>,
     },
     Passages {
         mode: Option<Mode>,
     },
+    /// Of each of these texts, by the configured model.
+    Vectors(Arc<[String]>),
 }
 
 /// What is told while an answer is being made.
@@ -86,6 +93,15 @@ pub struct Found {
 pub enum Reply {
     Answer(Arc<ask::Response>),
     Passages(Arc<search::Response>),
+    Vectors(Arc<Vectors>),
+}
+
+/// Texts as a model sees them.
+pub struct Vectors {
+    /// In the order of the texts.
+    pub vectors: Vec<Vector>,
+    /// Tokens of all texts.
+    pub tokens: u64,
 }
 
 /// Why nothing came of a question.
@@ -153,12 +169,28 @@ struct Shared {
     issued: Mutex<Vec<String>>,
     /// Somebody is ready to work.
     is_warm: AtomicBool,
+    /// Hears how every question ended, once for each who asked.
+    observer: Arc<Observer>,
+}
+
+/// Keeps the inside of a service for the thread that samples it.
+struct Host(Arc<Shared>);
+
+impl AsRef<Engine> for Host {
+    fn as_ref(&self) -> &Engine {
+        &self.0.engine
+    }
 }
 
 /// A question that was taken. Whoever drops it is no longer interested.
 pub struct Ticket {
     reader: Reader,
     lane: Arc<Lane>,
+    /// Whose observer is to hear how it ended; `None` once it has.
+    told: Option<Arc<Shared>>,
+    /// Somebody follows the answer while it is being made.
+    is_streamed: bool,
+    is_batch: bool,
 }
 
 impl Service {
@@ -168,11 +200,13 @@ impl Service {
     /// When no thread can be started.
     pub fn start(engine: Engine) -> Result<Self> {
         let (serve, parallel) = (&engine.config.serve, engine.config.batch_parallel);
+        let observer = Arc::new(Observer::new(&engine));
         let shared = Shared {
             own: Arc::new(Lane::new(serve.queue, serve.workers)),
             written: Arc::new(Lane::new(serve.queue, parallel)),
             engine,
             open: Mutex::default(),
+            observer,
             client: OnceLock::new(),
             issued: Mutex::default(),
             is_warm: AtomicBool::new(false),
@@ -186,6 +220,24 @@ impl Service {
 
     pub fn engine(&self) -> &Engine {
         &self.shared.engine
+    }
+
+    pub fn observer(&self) -> &Observer {
+        &self.shared.observer
+    }
+
+    /// Begins to send metrics to the collector of the settings, if they name one.
+    ///
+    /// # Errors
+    /// A usage fault for an address that is none.
+    pub fn export(&self) -> Result<Option<Exporter>> {
+        observe::export(Host(Arc::clone(&self.shared)))
+    }
+
+    /// Samples this process for metrics and analytics until the sampler is dropped.
+    pub fn sample(&self) -> Sampler {
+        let waiting = |host: &Host| host.0.lanes().map(|lane| lane.load().waiting).sum::<usize>();
+        self.shared.observer.sample(Host(Arc::clone(&self.shared)), waiting)
     }
 
     /// Takes a question.
@@ -206,11 +258,34 @@ impl Service {
             }
             _ => &shared.own,
         };
+        self.enter(lane, key, question)
+    }
+
+    /// Takes texts of which the vectors are wanted.
+    ///
+    /// # Errors
+    /// When too many wait, or the service is ending.
+    pub fn embed(&self, texts: Arc<[String]>) -> std::result::Result<Ticket, Problem> {
+        let question = Question {
+            text: String::new(),
+            wanted: Wanted::Vectors(texts),
+            index: None,
+            k: None,
+            caching: Caching::Use,
+            filter: None,
+            priority: Priority::Normal,
+        };
+        self.enter(&self.shared.own, None, question)
+    }
+
+    fn enter(&self, lane: &Arc<Lane>, key: Option<Key>, question: Question) -> std::result::Result<Ticket, Problem> {
         let Entered { reader, wants_worker } = lane.enter(key, question)?;
         if wants_worker {
             self.hire(lane)?;
         }
-        Ok(Ticket { reader, lane: Arc::clone(lane) })
+        let told = Some(Arc::clone(&self.shared));
+        let lane = Arc::clone(lane);
+        Ok(Ticket { reader, lane, told, is_streamed: false, is_batch: false })
     }
 
     /// A name for a new conversation, which nobody can guess.
@@ -225,6 +300,14 @@ impl Service {
         }
         issued.push(id.clone());
         Ok(id)
+    }
+
+    /// Takes a name back that was given out; false when it was not, or something was asked under it.
+    pub fn forget_session(&self, id: &str) -> bool {
+        let mut issued = locked(&self.shared.issued);
+        let n = issued.len();
+        issued.retain(|known| known != id);
+        issued.len() < n
     }
 
     /// True when this name was given out for a conversation in which nothing was asked yet.
@@ -295,12 +378,51 @@ impl Service {
 impl Ticket {
     /// What is told next; `None` once it has ended.
     pub async fn next(&mut self) -> Option<Update> {
+        self.is_streamed = true;
         self.reader.next().await
     }
 
     /// How it ended.
     pub async fn outcome(&mut self) -> Outcome {
-        self.reader.outcome().await
+        let outcome = self.reader.outcome().await;
+        if let Ok(reply) = &outcome
+            && let Some(shared) = self.told.take()
+        {
+            self.tell(&shared, reply);
+        }
+        outcome
+    }
+
+    /// The question is one of many that were asked at once.
+    #[must_use]
+    pub fn of_batch(mut self) -> Self {
+        self.is_batch = true;
+        self
+    }
+
+    fn tell(&self, shared: &Shared, reply: &Reply) {
+        let Shared { engine, observer, .. } = shared;
+        let flight = self.reader.flight();
+        let question = &flight.question;
+        let mut how = How {
+            text: &question.text,
+            k: question.k.unwrap_or(engine.config.search_k),
+            caching: question.caching,
+            has_filter: question.filter.is_some(),
+            is_streamed: self.is_streamed,
+            is_batch: self.is_batch,
+            queue_ms: flight.waited().map(|waited| waited.as_secs_f64() * 1e3),
+            ..How::plain(engine, &question.text)
+        };
+        match (reply, &question.wanted) {
+            (Reply::Answer(response), Wanted::Answer { intent, session, .. }) => {
+                (how.has_intent, how.session) = (intent.is_some(), session.as_deref());
+                observer.asked(engine, response, &how);
+            }
+            (Reply::Answer(response), Wanted::Passages { .. }) => observer.asked(engine, response, &how),
+            (Reply::Passages(response), _) => observer.searched(engine, response, &how),
+            (Reply::Vectors(_), _) | (_, Wanted::Vectors(_)) => {}
+        }
     }
 }
 
@@ -353,7 +475,8 @@ impl Shared {
 /// Everything by which two questions are the same one. Within a conversation no two are.
 fn key(question: &Question, index: &str, generation: &str) -> Option<Key> {
     let (kind, variety) = match &question.wanted {
-        Wanted::Answer { session: Some(_), .. } => return None,
+        Wanted::Answer { session: Some(_), .. } | Wanted::Vectors(_) => return None,
+        Wanted::Answer { earlier, .. } if !earlier.is_empty() => return None,
         Wanted::Answer { intent, generator, .. } => {
             (intent.map_or("", Intent::name), generator.map_or("", Generator::name))
         }

@@ -117,6 +117,10 @@ impl Sessions {
     /// until something is to be kept.
     pub fn open(dir: &Path, ttl_s: i64) -> Result<Self> {
         let path = dir.join(FILE);
+        // Whoever has locked a session has opened the file before, and it is not empty since.
+        if has_locks(dir) && path.metadata().is_ok_and(|file| file.len() == 0) {
+            return Err(damaged(&path));
+        }
         let made = dir.is_dir() || disk::create_dir(dir).is_ok();
         let opened = if made { sqlite::open(&path, STEPS) } else { Ok(Opened::Absent) };
         let (connection, writable) = match opened {
@@ -341,6 +345,11 @@ impl Session<'_> {
 
 fn identity(path: &Path) -> Option<(u64, u64)> {
     path.metadata().ok().map(|metadata| (metadata.dev(), metadata.ino()))
+}
+
+fn has_locks(dir: &Path) -> bool {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    entries.into_iter().any(|entry| entry.path().extension().is_some_and(|extension| extension == "lock"))
 }
 
 fn unknown(id: &str) -> Fault {

@@ -1,9 +1,13 @@
 //! `rag cache`: what is in it, and emptying it.
 
-use serde_json::json;
+use std::time::Duration;
 
-use crate::fixtures::topics;
-use crate::support::Sandbox;
+use serde_json::{Value, json};
+
+use crate::fixtures::{search, topics};
+use crate::support::{Run, Sandbox};
+use crate::sweep::{Sweep, use_tiny_model};
+use crate::tools::{answer, thorough};
 
 #[test]
 fn counts_are_told_by_table() {
@@ -110,4 +114,134 @@ fn a_purge_of_one_table_leaves_the_others_and_the_file_shrinks() {
     let purged = sandbox.rag(["cache", "purge", "all", "--json"]).ok().json();
     assert!(purged["freed_bytes"].as_u64().unwrap() > 0, "{purged}");
     assert_eq!(counts(), [0, 0, 0]);
+}
+
+/// A folder that is ingested, and what a question finds in it.
+fn asked() -> (Sandbox, Value) {
+    let sandbox = Sandbox::new();
+    use_tiny_model(&sandbox);
+    topics(&sandbox);
+    sandbox.ingest();
+    let good = answer(search(&sandbox, "bees and bread", &["--no-cache"]));
+    (sandbox, good)
+}
+
+/// Somebody holds the cache for ten seconds, as long as a stopped process does: commands wait a bounded time, and do what
+/// they were asked for.
+#[test]
+fn a_cache_that_is_held_keeps_nobody_from_working() {
+    let (sandbox, good) = asked();
+    let path = sandbox.data().join("cache/cache.db");
+    let held = Duration::from_millis(if thorough() { 10_000 } else { 300 });
+    let mut sweep = Sweep::new("commands beside a cache that is held");
+    std::thread::scope(|scope| {
+        let (told, heard) = std::sync::mpsc::channel();
+        let (over, wait) = std::sync::mpsc::channel::<()>();
+        scope.spawn(move || {
+            let connection = rusqlite::Connection::open(path).unwrap();
+            connection.execute_batch("BEGIN EXCLUSIVE").unwrap();
+            told.send(()).unwrap();
+            // A pause that ends early when everybody is done.
+            let _ = wait.recv_timeout(held);
+        });
+        heard.recv().unwrap();
+        sandbox.write("docs/new.md", "Bees and bread are new here.\n");
+        sweep.point("a search", || assert_eq!(answer(search(&sandbox, "bees and bread", &[])), good));
+        sweep.point("an answer", || {
+            assert!(matches!(sandbox.rag(["ask", "Why do bees dance?"]).code, Some(0 | 3)));
+        });
+        sweep.point("an ingest", || assert_eq!(sandbox.ingest()["documents"], 7));
+        drop(over);
+    });
+    sweep.point("a search afterwards", || {
+        assert_eq!(search(&sandbox, "bees and bread", &[])["hits"][0]["path"], "new.md");
+        sandbox.rag(["cache", "stats"]).ok();
+    });
+    sweep.end("");
+}
+
+#[test]
+fn sixteen_processes_share_a_cache() {
+    let (sandbox, _) = asked();
+    std::fs::remove_dir_all(sandbox.data().join("cache")).unwrap();
+    let question = |n: usize| format!("where do bees number {n} find bread");
+    let started: Vec<_> = (0..16).map(|n| sandbox.spawn(["search", "--json", &question(n)])).collect();
+    let said: Vec<Value> = started
+        .into_iter()
+        .map(|child| answer(Run::from_output(&child.wait_with_output().unwrap(), "search".into()).ok().json()))
+        .collect();
+    let mut sweep = Sweep::new("sixteen processes on a new cache");
+    for (n, said) in said.iter().enumerate() {
+        sweep.point(&question(n), || {
+            let again = search(&sandbox, &question(n), &[]);
+            assert_eq!(again["cache"]["retrieval_hit"], true, "what was found is not kept");
+            assert_eq!(&answer(again), said);
+            assert_eq!(&answer(search(&sandbox, &question(n), &["--no-cache"])), said);
+        });
+    }
+    sweep.end("");
+    sandbox.rag(["doctor"]).ok();
+}
+
+/// A cache that is gone, is something else or comes from the future: the same answers, a new cache where the old one was
+/// no cache, and a newer one left alone. Conversations and jobs are not made anew: they refuse, with a hint.
+#[test]
+fn what_stands_in_the_place_of_a_cache_is_survived() {
+    let (sandbox, good) = asked();
+    sandbox.rag(["ask", "--session", "s", "Why do bees dance?"]);
+    let cache = sandbox.data().join("cache/cache.db");
+    let clear = |path: &std::path::Path| {
+        for name in ["-wal", "-shm"] {
+            let _ = std::fs::remove_file(path.with_extension(format!("db{name}")));
+        }
+    };
+    let newer = |path: &std::path::Path| {
+        let connection = rusqlite::Connection::open(path).unwrap();
+        connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA user_version = 99").unwrap();
+    };
+    let mut sweep = Sweep::new("something else in the place of the cache");
+    for what in ["deleted", "a folder", "text", "another database", "empty", "newer"] {
+        sweep.point(what, || {
+            clear(&cache);
+            let _ = std::fs::remove_file(&cache);
+            match what {
+                "a folder" => std::fs::create_dir(&cache).unwrap(),
+                "text" => std::fs::write(&cache, "This is no database. ".repeat(400)).unwrap(),
+                "another database" => {
+                    let other = rusqlite::Connection::open(&cache).unwrap();
+                    other.execute_batch("CREATE TABLE embeddings (name TEXT); PRAGMA user_version = 2").unwrap();
+                }
+                "empty" => std::fs::write(&cache, "").unwrap(),
+                "newer" => {
+                    search(&sandbox, "bees and bread", &[]);
+                    newer(&cache);
+                }
+                _ => {}
+            }
+            let before = std::fs::read(&cache).unwrap_or_default();
+            assert_eq!(answer(search(&sandbox, "bees and bread", &[])), good);
+            let again = search(&sandbox, "bees and bread", &[]);
+            let is_kept = again["cache"]["retrieval_hit"] == true;
+            assert_eq!(answer(again), good);
+            sandbox.write("docs/more.md", format!("The {what} is here.\n"));
+            assert_eq!(sandbox.ingest()["documents"], 7);
+            std::fs::remove_file(sandbox.path().join("docs/more.md")).unwrap();
+            sandbox.ingest();
+            match what {
+                "newer" => assert_eq!(std::fs::read(&cache).unwrap(), before),
+                "a folder" => std::fs::remove_dir(&cache).unwrap(),
+                _ => assert!(is_kept, "the cache did not begin anew"),
+            }
+        });
+    }
+    sweep.end("");
+    let sessions = sandbox.data().join("sessions/sessions.db");
+    newer(&sessions);
+    sandbox.rag(["ask", "--session", "s", "And tides?"]).exits(1).says("newer version").says("hint");
+    clear(&sessions);
+    std::fs::write(&sessions, "This is no database. ".repeat(400)).unwrap();
+    sandbox.rag(["ask", "--session", "s", "And tides?"]).exits(5).says("sessions.db").says("hint");
+    let jobs = sandbox.data().join("jobs/jobs.jsonl");
+    std::fs::write(&jobs, "{\"v\":99,\"seq\":1}\n").unwrap();
+    sandbox.rag(["ingest", "--dir", "docs"]).exits(1).says("newer version").says("hint");
 }

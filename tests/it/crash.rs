@@ -1,17 +1,23 @@
 //! Processes that end at a bad moment: whatever was acknowledged is there afterwards, and the next run ends as if
 //! nothing had happened.
 
-use std::collections::BTreeMap;
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
 use std::os::unix::process::ExitStatusExt as _;
-use std::process::{Command, Stdio};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use rag::ingest;
 use serde_json::Value;
 
 use crate::support::{Run, Sandbox};
+use crate::sweep::{
+    CHANGING, Contents, Sweep, TINY, calls_in, can_trace, inject, orphans, rows_kept, traced, use_tiny_model,
+    was_killed,
+};
 use crate::tools::{
-    answer, bytes_embedded, copy_tree, generations, has_tool, leftovers, listing, paths, signal, thorough, wait_for,
-    wait_for_lock,
+    answer, bytes_embedded, copy_tree, engine_on, generations, has_tool, leftovers, listing, paths, rows_made, signal,
+    thorough, wait_for, wait_for_lock,
 };
 
 const QUESTION: &str = "lighthouse keeper";
@@ -151,151 +157,283 @@ fn the_run_after_a_killed_one_ends_like_one_that_was_never_killed() {
     assert_eq!(search(&sandbox), answer);
 }
 
-/// System calls that change something on disk.
-const CHANGING: [&str; 12] = [
-    "write",
-    "pwrite64",
-    "fsync",
-    "fdatasync",
-    "rename",
-    "renameat",
-    "linkat",
-    "unlink",
-    "unlinkat",
-    "ftruncate",
-    "mkdir",
-    "flock",
-];
+/// An ingest that is to be killed, aborted or refused, again and again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// A small change to an index of two generations, so that the commit has one to remove. All vectors are cached.
+    Change,
+    /// A change whose vectors take three transactions of the cache.
+    ThreeBatches,
+    /// A first ingest, so large that its text is published before it has vectors.
+    First,
+}
 
-/// A folder in two versions: `before/` holds the index of the first, `docs/` the second. All vectors are cached.
-struct Prepared {
+/// Texts whose vectors the cache keeps in one transaction.
+const BATCH: usize = 256;
+
+/// `before/` holds the index, if there is one; `docs/` is what it is to become.
+struct Scenario {
+    kind: Kind,
     sandbox: Sandbox,
-    before: Value,
-    after: Value,
-    corpus_id: String,
+    model: &'static str,
+    before: Option<Contents>,
+    after: Contents,
+    /// Rows that stand in a vector file of the next generation before any vector is made.
+    rows_before: usize,
+    /// Vectors that the cache has before, and those that are to be made.
+    kept_before: usize,
+    wanted: usize,
     generations: usize,
 }
 
-fn prepared() -> Prepared {
-    let sandbox = Sandbox::new();
-    for n in 0..6 {
-        sandbox.write(&format!("docs/entry-{n}.md"), passage(n));
+impl Scenario {
+    fn new(kind: Kind) -> Self {
+        let sandbox = Sandbox::new();
+        let model = if kind == Kind::Change { "all-MiniLM-L6-v2" } else { TINY };
+        if model == TINY {
+            use_tiny_model(&sandbox);
+        }
+        let write = |name: &str, n: usize| drop(sandbox.write(&format!("docs/{name}.md"), passage(n)));
+        let ingest = |data: &str| {
+            let args = ["ingest", "--dir", "docs", "--json", "--threads", "1", "--data-dir", data];
+            sandbox.rag(args).ok().json()
+        };
+        std::fs::create_dir(sandbox.path().join("before")).expect("a folder");
+        if kind != Kind::First {
+            (0..6).for_each(|n| write(&format!("entry-{n}"), n));
+            ingest("before");
+            write("entry-4", 44);
+            ingest("before");
+            [1, 3].into_iter().for_each(|n| write(&format!("entry-{n}"), n + 100));
+            std::fs::remove_file(sandbox.path().join("docs/entry-5.md")).expect("a removal");
+        }
+        let more = match kind {
+            Kind::Change => 1,
+            Kind::ThreeBatches => 2 * BATCH + 8,
+            Kind::First => 1010,
+        };
+        (0..more).for_each(|n| write(&format!("new-{n}"), n + 200));
+        let contents = |data: &str| Contents::of(&engine_on(&sandbox, data, model), QUESTION);
+        let before = contents("before");
+        let rows_before = before.as_ref().map_or(0, |_| {
+            let engine = engine_on(&sandbox, "before", model);
+            usize::try_from(engine.store.meta("default").expect("a meta").counts.rows).expect("few")
+        });
+        copy_tree(&sandbox.path().join("before"), &sandbox.path().join("after"));
+        let summary = ingest("after");
+        let after = contents("after").expect("an index");
+        assert!(before.as_ref() != Some(&after));
+        if kind == Kind::Change {
+            let _ = std::fs::remove_dir_all(sandbox.path().join("before/cache"));
+            copy_tree(&sandbox.path().join("after/cache"), &sandbox.path().join("before/cache"));
+        }
+        let kept_before = rows_kept(&sandbox.path().join("before"));
+        let misses = usize::try_from(summary["cache"]["misses"].as_u64().expect("a number")).expect("few");
+        let wanted = if kind == Kind::Change { 0 } else { misses };
+        assert!(kind == Kind::Change || wanted > if kind == Kind::First { 3 * BATCH } else { 2 * BATCH }, "{wanted}");
+        let generations = generations(&sandbox.path().join("after")).len();
+        Self { kind, sandbox, model, before, after, rows_before, kept_before, wanted, generations }
     }
-    let ingest = |data: &str| {
-        let args = ["ingest", "--dir", "docs", "--json", "--threads", "1", "--data-dir", data];
-        sandbox.rag(args).ok().json()
-    };
-    // Two generations, so that the next commit has one to remove.
-    ingest("before");
-    sandbox.write("docs/entry-4.md", passage(44));
-    ingest("before");
-    let before = search_in(&sandbox, "before");
-    for n in [1, 3] {
-        sandbox.write(&format!("docs/entry-{n}.md"), passage(n + 100));
-    }
-    std::fs::remove_file(sandbox.path().join("docs/entry-5.md")).expect("a removal");
-    sandbox.write("docs/new.md", passage(200));
-    copy_tree(&sandbox.path().join("before"), &sandbox.path().join("after"));
-    let corpus_id = ingest("after")["corpus_id"].as_str().expect("an id").to_owned();
-    let after = search_in(&sandbox, "after");
-    assert_ne!(before, after);
-    std::fs::remove_dir_all(sandbox.path().join("before/cache")).expect("a removal");
-    copy_tree(&sandbox.path().join("after/cache"), &sandbox.path().join("before/cache"));
-    let generations = generations(&sandbox.path().join("after")).len();
-    Prepared { sandbox, before, after, corpus_id, generations }
-}
 
-impl Prepared {
-    /// The second ingest on a fresh copy of the first index, under strace.
-    fn traced(&self, data: &str, args: &[&str]) -> Run {
+    /// The ingest on a fresh copy of `before/`, under strace.
+    fn traced(&self, data: &str, strace: &[&str]) -> Run {
         let to = self.sandbox.path().join(data);
         let _ = std::fs::remove_dir_all(&to);
         copy_tree(&self.sandbox.path().join("before"), &to);
-        let rag = self.sandbox.command(["ingest", "--dir", "docs", "--json", "--threads", "1", "--data-dir", data]);
-        let mut command = Command::new("strace");
-        command.args(["-f", "-o"]).arg(self.sandbox.path().join("trace")).args(args).arg(rag.get_program());
-        command.args(rag.get_args()).current_dir(self.sandbox.path()).env_clear().stdin(Stdio::null());
-        command.envs(rag.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        Run::of(&mut command)
+        let rag = ["ingest", "--dir", "docs", "--json", "--threads", "1", "--data-dir", data];
+        traced(&self.sandbox, strace, &rag)
     }
 
-    /// How often the busiest thread makes each call in an undisturbed run.
-    fn calls(&self) -> BTreeMap<&'static str, usize> {
-        self.traced("counted", &["-e", &format!("trace={}", CHANGING.join(","))]).ok();
-        let trace = std::fs::read_to_string(self.sandbox.path().join("trace")).expect("a trace");
-        let mut by_thread: BTreeMap<(&str, &str), usize> = BTreeMap::new();
-        for line in trace.lines() {
-            let (thread, rest) = line.split_once(' ').unwrap_or_default();
-            let call = rest.trim_start().split('(').next().unwrap_or_default();
-            if let Some(name) = CHANGING.iter().find(|name| **name == call) {
-                *by_thread.entry((thread, name)).or_default() += 1;
-            }
-        }
-        let mut calls = BTreeMap::new();
-        for name in CHANGING {
-            let most = by_thread.iter().filter(|((_, n), _)| *n == name).map(|(_, n)| *n).max();
-            calls.extend(most.map(|most| (name, most)));
-        }
-        calls
+    /// The ingest with something done to the `n`-th such call of each thread.
+    fn injected(&self, data: &str, call: &str, what: &str, n: impl std::fmt::Display) -> Run {
+        self.traced(data, &inject(call, what, n).each_ref().map(String::as_str))
     }
 
-    /// About `wanted` pairs of call and number, spread over all calls; the renames all, as commits are made of them.
+    /// The log of an undisturbed run.
+    fn trace(&self, calls: &[&str]) -> String {
+        self.traced("counted", &["-e", &format!("trace={}", calls.join(","))]).ok();
+        std::fs::read_to_string(self.sandbox.path().join("trace")).expect("a trace")
+    }
+
+    /// About `wanted` pairs of call and number, spread over all calls (all of them with `RAG_TEST_THOROUGH`); the renames
+    /// all, as commits are made of them.
     fn points(&self, wanted: usize) -> Vec<(&'static str, usize)> {
-        let calls = self.calls();
+        let mut calls: BTreeMap<&'static str, usize> = BTreeMap::new();
+        for (_, name, n, _) in calls_in(&self.trace(&CHANGING), &CHANGING) {
+            let most = calls.entry(name).or_default();
+            *most = n.max(*most);
+        }
         let all: usize = calls.values().sum();
         assert!(all > 60, "{calls:?}");
         let stride = if thorough() { 1 } else { all.div_ceil(wanted) };
         let mut points = Vec::new();
         for (name, n) in calls {
-            let stride = if name == "rename" { 1 } else { stride };
+            let stride = if name == "rename" && self.kind == Kind::Change { 1 } else { stride };
             // From the end as well as from the start: the last calls of a kind are those of the commit.
             points.extend((1..=n).rev().step_by(stride).map(|n| (name, n)));
         }
         points
     }
 
-    /// The next run finishes, and ends as the undisturbed one did.
+    fn contents(&self, data: &str) -> Option<Contents> {
+        Contents::of(&engine_on(&self.sandbox, data, self.model), QUESTION)
+    }
+
+    /// One whole generation is there, the old one or the new one, and no more vectors are lost than one transaction of
+    /// the cache has. Yields whether it is the new one.
+    #[track_caller]
+    fn holds(&self, data: &str, what: &str) -> bool {
+        let dir = self.sandbox.path().join(data);
+        let (made, kept) = (rows_made(&dir), rows_kept(&dir) - self.kept_before);
+        assert!(made <= self.rows_before + kept + BATCH, "{what}: {made} vectors were made, {kept} were kept");
+        let found = self.contents(data);
+        if found == self.before || self.kind == Kind::First && found.as_ref() == Some(&self.after.without_vectors()) {
+            return false;
+        }
+        found.unwrap_or_else(|| panic!("{what}: the index is gone")).must_be(&self.after, what);
+        true
+    }
+
+    /// The next run finishes, and ends as the undisturbed one did; it makes the vectors that were not kept and no others.
     #[track_caller]
     fn recovers(&self, data: &str, what: &str) {
-        let run = self.sandbox.rag(["ingest", "--dir", "docs", "--json", "--data-dir", data]).ok();
-        let summary = run.json();
-        assert_eq!(summary["corpus_id"], self.corpus_id.as_str(), "{what}");
-        assert_eq!(search_in(&self.sandbox, data), self.after, "{what}");
         let dir = self.sandbox.path().join(data);
-        assert_eq!(leftovers(&dir), [""; 0], "{what}");
-        assert!(generations(&dir).len() <= self.generations, "{what}: {:?}", generations(&dir));
-        self.sandbox.rag(["index", "verify", "--data-dir", data]).ok();
+        let kept = rows_kept(&dir) - self.kept_before;
+        let is_there = self.contents(data).as_ref() == Some(&self.after);
+        let summary = self.sandbox.rag(["ingest", "--dir", "docs", "--json", "--data-dir", data]).ok().json();
+        let found = self.contents(data).unwrap_or_else(|| panic!("{what}: there is no index"));
+        found.must_be(&self.after, what);
+        if !is_there {
+            assert_eq!(summary["cache"]["misses"], self.wanted.saturating_sub(kept), "{what}: {summary:#}");
+        }
+        self.sandbox.rag(["jobs", "list", "--data-dir", data]).ok();
+        assert_eq!(orphans(&dir), [""; 0], "{what}");
+        assert!(generations(&dir).len() <= self.generations.max(2), "{what}: {:?}", generations(&dir));
     }
 }
 
-fn can_trace() -> bool {
-    has_tool("strace", &["-f", "-o", "/dev/null", "true"])
-}
-
-/// kill -9 at a sample of all the calls that change the disk (all of them with `RAG_TEST_THOROUGH`).
-#[test]
-fn a_kill_at_any_call_leaves_one_whole_generation() {
+/// kill -9 at the calls of an ingest that change the disk.
+fn kill_at_every_call(kind: Kind, name: &str, wanted: usize) {
     if !can_trace() {
         return;
     }
-    let prepared = prepared();
-    let (mut killed, mut committed) = (0, 0);
-    let points = prepared.points(40);
+    let scenario = Scenario::new(kind);
+    let (mut sweep, killed, committed) = (Sweep::new(name), Cell::new(0), Cell::new(0));
+    let points = scenario.points(wanted);
     for (call, n) in &points {
         let what = format!("SIGKILL at {call} {n}");
-        let inject = format!("inject={call}:signal=SIGKILL:when={n}");
-        let run = prepared.traced("killed", &["-e", &format!("trace={call}"), "-e", &inject]);
-        killed += usize::from(run.code.is_none() || run.code == Some(137));
-        let answer = search_in(&prepared.sandbox, "killed");
-        assert!(answer == prepared.before || answer == prepared.after, "{what}: {answer:#}");
-        if run.code == Some(0) {
-            assert_eq!(answer, prepared.after, "{what}: acknowledged and not there");
-        }
-        committed += usize::from(answer == prepared.after);
-        prepared.recovers("killed", &what);
+        sweep.point(&what, || {
+            let run = scenario.injected("killed", call, "signal=SIGKILL", n);
+            killed.set(killed.get() + usize::from(was_killed(&run)));
+            let is_new = scenario.holds("killed", &what);
+            committed.set(committed.get() + usize::from(is_new));
+            assert!(was_killed(&run) || run.code == Some(0) && is_new, "{what}: acknowledged and not there\n{run}");
+            scenario.recovers("killed", &what);
+        });
     }
-    println!("{} points, {killed} kills, {committed} after the commit", points.len());
+    let (killed, committed) = (killed.get(), committed.get());
+    sweep.end(format!("{killed} were killed, {committed} of all after the commit"));
     assert!(killed * 10 >= points.len() * 8, "only {killed} of {} runs were killed", points.len());
+}
+
+#[test]
+fn a_kill_at_any_call_of_a_change_leaves_one_whole_generation() {
+    kill_at_every_call(Kind::Change, "kill -9 at the calls of a small change", 16);
+}
+
+#[test]
+fn a_kill_at_any_call_of_three_batches_loses_one_at_most() {
+    kill_at_every_call(Kind::ThreeBatches, "kill -9 at the calls of an ingest of three batches", 5);
+}
+
+#[test]
+fn a_kill_at_any_call_of_a_first_ingest_leaves_nothing_or_text_or_all() {
+    kill_at_every_call(Kind::First, "kill -9 at the calls of a first ingest", 4);
+}
+
+/// The steps of the commit, each failing, killing before it is done and aborting after it is done. `strace` delivers
+/// SIGKILL in the place of a call, while SIGABRT lets the call happen.
+#[test]
+fn the_steps_of_a_commit_may_fail_one_by_one() {
+    if !can_trace() {
+        return;
+    }
+    let scenario = Scenario::new(Kind::Change);
+    let listed: Vec<&'static str> = CHANGING.into_iter().chain(["openat"]).collect();
+    let trace = scenario.trace(&listed);
+    let calls = calls_in(&trace, &listed).into_iter();
+    // The commit begins when the texts that waited for vectors are let go.
+    let commit = calls.skip_while(|(.., line)| !(line.contains("unlink") && line.contains("/pending\"")));
+    let changing = commit.filter(|(_, call, _, line)| *call != "openat" || line.contains("O_CREAT"));
+    let steps: BTreeSet<(&str, usize)> = changing.map(|(_, call, n, _)| (call, n)).collect();
+    assert!(steps.len() > 15, "{steps:?}");
+    let mut sweep = Sweep::new("each step of a commit failing, killed before, aborted after");
+    let (refused, killed) = (Cell::new(0), Cell::new(0));
+    let kinds = ["error=EIO", "signal=SIGKILL", "signal=SIGABRT"];
+    let points: Vec<_> = steps.iter().flat_map(|step| kinds.map(|kind| (*step, kind))).collect();
+    // No multiple of three, so that each kind has its turn.
+    let stride = if thorough() { 1 } else { points.len() / 24 * 3 + 1 };
+    for ((call, n), kind) in points.into_iter().step_by(stride) {
+        let what = format!("{kind} at {call} {n}");
+        sweep.point(&what, || {
+            let run = scenario.injected("failed", call, kind, n);
+            let is_new = scenario.holds("failed", &what);
+            match run.code {
+                Some(0) => assert!(is_new, "{what}: a false success\n{run}"),
+                Some(1) => {
+                    refused.set(refused.get() + 1);
+                    assert!(run.stderr.contains("failed/") || *call == *"write", "{what}: no path is named\n{run}");
+                }
+                _ => {
+                    killed.set(killed.get() + 1);
+                    assert!(was_killed(&run), "{what}\n{run}");
+                }
+            }
+            scenario.recovers("failed", &what);
+        });
+    }
+    let (refused, killed) = (refused.get(), killed.get());
+    sweep.end(format!("{refused} were refused, {killed} killed"));
+    assert!(refused > 0 && killed > 0);
+}
+
+/// A panic between any two steps: of whoever is told of the progress, which is the way into the middle of an ingest.
+#[test]
+fn a_panic_between_the_steps_leaves_one_whole_generation() {
+    let scenario = Scenario::new(Kind::Change);
+    let mut sweep = Sweep::new("panic at each event of an ingest");
+    let docs = scenario.sandbox.path().join("docs");
+    let is_over = Cell::new(false);
+    for n in (0..).step_by(if thorough() { 1 } else { 4 }) {
+        if is_over.get() {
+            break;
+        }
+        sweep.point(&format!("event {n}"), || {
+            let to = scenario.sandbox.path().join("panicked");
+            let _ = std::fs::remove_dir_all(&to);
+            copy_tree(&scenario.sandbox.path().join("before"), &to);
+            let engine = engine_on(&scenario.sandbox, "panicked", scenario.model);
+            let request = ingest::Request { dirs: vec![docs.clone()], ..ingest::Request::default() };
+            let mut left = n;
+            let ended = catch_unwind(AssertUnwindSafe(|| {
+                ingest::run(&engine, &request, &mut |_| {
+                    assert!(left > 0, "told too much");
+                    left -= 1;
+                })
+            }));
+            let what = format!("a panic at event {n}");
+            if let Ok(ended) = ended {
+                is_over.set(true);
+                ended.expect("an ingest without a panic");
+            }
+            assert_eq!(leftovers(&to), [""; 0], "{what}");
+            let is_new = scenario.holds("panicked", &what);
+            assert!(is_new || !is_over.get(), "{what}");
+            drop(engine);
+            scenario.recovers("panicked", &what);
+        });
+    }
+    sweep.end("");
 }
 
 /// From call N on, the disk is full; or one fsync fails.
@@ -304,43 +442,48 @@ fn a_full_or_failing_disk_is_reported_and_harms_nothing() {
     if !can_trace() {
         return;
     }
-    let prepared = prepared();
-    let mut refused = 0;
+    let scenario = Scenario::new(Kind::Change);
     let mut points: Vec<(&str, usize, &str)> = Vec::new();
-    for (call, n) in prepared.points(40) {
+    for (call, n) in scenario.points(24) {
         match call {
-            "write" | "pwrite64" | "ftruncate" | "mkdir" | "linkat" | "rename" => points.push((call, n, "ENOSPC")),
+            "write" | "pwrite64" | "ftruncate" | "fallocate" | "mkdir" | "linkat" | "rename" => {
+                points.push((call, n, "ENOSPC"));
+            }
             "fsync" | "fdatasync" => points.push((call, n, "EIO")),
             _ => {}
         }
     }
+    let (mut sweep, refused) = (Sweep::new("full disk from a call on, or failing sync"), Cell::new(0));
     for (call, n, error) in &points {
         let what = format!("{error} at {call} {n}");
         // A disk that is full stays full; but `write` also carries the message about it, so there it fails once.
         let until = if *error == "ENOSPC" && *call != "write" { "+" } else { "" };
-        let inject = format!("inject={call}:error={error}:when={n}{until}");
-        let run = prepared.traced("full", &["-e", &format!("trace={call}"), "-e", &inject]);
-        let answer = search_in(&prepared.sandbox, "full");
-        match run.code {
-            Some(0) => assert_eq!(answer, prepared.after, "{what}: a false success\n{run}"),
-            Some(1) => {
-                refused += 1;
-                assert!(answer == prepared.before || answer == prepared.after, "{what}: {answer:#}");
-                // The one write that failed may, in another thread, be that of the message.
-                let is_lost = *call == "write" && run.stderr.is_empty();
-                assert!(is_lost || run.stderr.contains("full/"), "{what}: the message names no path\n{run}");
+        sweep.point(&what, || {
+            let run = scenario.injected("full", call, &format!("error={error}"), format!("{n}{until}"));
+            let is_new = scenario.holds("full", &what);
+            match run.code {
+                Some(0) => assert!(is_new, "{what}: a false success\n{run}"),
+                Some(1) => {
+                    refused.set(refused.get() + 1);
+                    // The one write that failed may, in another thread, be that of the message.
+                    let is_lost = *call == "write" && run.stderr.is_empty();
+                    assert!(is_lost || run.stderr.contains("full/"), "{what}: the message names no path\n{run}");
+                    let is_ours = *error == "ENOSPC" && run.stderr.contains("full/indexes");
+                    assert!(!is_ours || run.stderr.contains(" bytes in "), "{what}: how much is needed?\n{run}");
+                }
+                other => panic!("{what}: exit {other:?}\n{run}"),
             }
-            other => panic!("{what}: exit {other:?}\n{run}"),
-        }
-        assert_eq!(leftovers(&prepared.sandbox.path().join("full")), [""; 0], "{what}");
-        prepared.recovers("full", &what);
+            assert_eq!(leftovers(&scenario.sandbox.path().join("full")), [""; 0], "{what}");
+            scenario.recovers("full", &what);
+        });
     }
-    println!("{} faults, {refused} refused", points.len());
+    let refused = refused.get();
+    sweep.end(format!("{refused} were refused"));
     assert!(refused * 2 >= points.len(), "only {refused} of {} faults were felt", points.len());
 }
 
-/// A disk of 2 MiB: a folder that does not fit is refused with the path named, the old index answers, and once there is
-/// room the same command succeeds.
+/// Small disks: a folder that does not fit is refused with the path named and with what it takes, the old index answers,
+/// and once there is as much room as was asked for the same command succeeds.
 #[test]
 fn a_disk_too_small_is_reported_and_works_once_it_is_larger() {
     if !has_tool("unshare", &["-m", "sh", "-c", "mount -t tmpfs -o size=64k none /mnt"]) {
@@ -350,22 +493,37 @@ fn a_disk_too_small_is_reported_and_works_once_it_is_larger() {
     sandbox.write("small/a.md", passage(1));
     write_many(&sandbox);
     std::fs::create_dir(sandbox.data()).expect("a folder");
-    let script = r#"
-        mount -t tmpfs -o size=600k none data || exit 99
-        "$0" ingest -q --dir small --no-cache >/dev/null || exit 98
-        "$0" search 'lighthouse keeper' --json --no-cache >before.json || exit 97
-        "$0" ingest -q --dir docs --no-cache 2>message; echo $? >code
-        "$0" search 'lighthouse keeper' --json --no-cache >after.json || exit 96
-        ls -A data/indexes >left
-        mount -o remount,size=64m data || exit 95
-        "$0" ingest -q --dir docs --json --no-cache >summary.json || exit 94
-    "#;
-    sandbox.with_own_mounts(script).ok();
-    let read = |name: &str| std::fs::read_to_string(sandbox.path().join(name)).expect(name);
-    let json = |name: &str| serde_json::from_str::<Value>(&read(name)).expect(name);
-    assert_eq!(read("code").trim(), "1", "{}", read("message"));
-    assert!(read("message").contains("data/indexes") && read("message").contains("space"), "{}", read("message"));
-    assert_eq!(answer(json("before.json")), answer(json("after.json")));
-    assert!(!read("left").contains("building"), "{}", read("left"));
-    assert_eq!(json("summary.json")["documents"], MANY);
+    let sizes: &[u32] = if thorough() { &[300, 350, 400, 450, 500, 550, 600, 650, 700, 750, 800] } else { &[500] };
+    let mut sweep = Sweep::new("disks of a size");
+    for size in sizes {
+        sweep.point(&format!("{size} KiB"), || {
+            let script = format!(
+                r#"
+                mount -t tmpfs -o size={size}k none data || exit 99
+                "$0" ingest -q --dir small --no-cache >/dev/null || exit 98
+                "$0" search 'lighthouse keeper' --json --no-cache >before.json || exit 97
+                "$0" ingest -q --dir docs --no-cache 2>message; echo $? >code
+                "$0" search 'lighthouse keeper' --json --no-cache >after.json || exit 96
+                ls -A data/indexes >left
+                takes=$(sed -n 's/.*takes about \([0-9]*\) bytes.*/\1/p' message)
+                free=$(sed -n 's/.*, \([0-9]*\) are free.*/\1/p' message)
+                mount -o remount,size=$(({size} * 1024 + takes - free)) data || exit 95
+                "$0" ingest -q --dir docs --json --no-cache >summary.json || exit 94
+                "#
+            );
+            sandbox.with_own_mounts(&script).ok();
+            let read = |name: &str| std::fs::read_to_string(sandbox.path().join(name)).expect(name);
+            let json = |name: &str| serde_json::from_str::<Value>(&read(name)).expect(name);
+            assert_eq!(read("code").trim(), "1", "{}", read("message"));
+            assert!(
+                read("message").contains("data/indexes") && read("message").contains("space"),
+                "{}",
+                read("message")
+            );
+            assert_eq!(answer(json("before.json")), answer(json("after.json")));
+            assert!(!read("left").contains("building"), "{}", read("left"));
+            assert_eq!(json("summary.json")["documents"], MANY);
+        });
+    }
+    sweep.end("");
 }

@@ -1,7 +1,8 @@
 //! Bytes that are not what was written: every file of an index and of the cache flipped, cut, zeroed, swapped, emptied
 //! and removed. A search then gives the answer it gave before, or a fault that names a damaged file.
 //!
-//! Thousands of searches run in this process; what a user sees is checked on the binary for each kind of file.
+//! Many thousands of searches run in this process, with a model that costs nothing; what a user sees is checked on the
+//! binary for each kind of file.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,13 +10,14 @@ use std::path::{Path, PathBuf};
 
 use rag::cache::Caching;
 use rag::config::Mode;
-use rag::engine::Engine;
+use rag::engine::{Engine, Stop};
 use rag::error::{Fault, Kind};
 use rag::search::{Request, Searcher};
 use serde_json::Value;
 
 use crate::support::Sandbox;
-use crate::tools::{answer, current, engine, files, listing, thorough};
+use crate::sweep::{Sweep, TINY, use_tiny_model};
+use crate::tools::{answer, current, engine_on, files, listing, thorough};
 
 const QUESTION: &str = "\"blue boats\" carry sailors across the bay";
 
@@ -30,6 +32,7 @@ fn document(n: usize) -> String {
 /// Two generations of ten documents, with deletions, two segments and two vector files.
 fn sandbox() -> Sandbox {
     let sandbox = Sandbox::new();
+    use_tiny_model(&sandbox);
     for n in 0..10 {
         sandbox.write(&format!("docs/harbour-{n}.md"), document(n));
     }
@@ -46,75 +49,76 @@ type Answer = Vec<(String, usize, String, u64)>;
 struct Searches {
     engine: Engine,
     good: BTreeMap<&'static str, Answer>,
-    tally: Tally,
-}
-
-#[derive(Debug, Default)]
-struct Tally {
+    sweep: Sweep,
     right: usize,
     refused: usize,
 }
 
 impl Searches {
-    fn new(sandbox: &Sandbox) -> Self {
-        let engine = engine(sandbox);
-        let mut searches = Self { engine, good: BTreeMap::new(), tally: Tally::default() };
+    fn new(sandbox: &Sandbox, name: &str) -> Self {
+        let engine = engine_on(sandbox, "data", TINY);
+        let sweep = Sweep::new(name);
+        let mut searches = Self { engine, good: BTreeMap::new(), sweep, right: 0, refused: 0 };
         for mode in Mode::ALL {
-            let good = searches.search(mode).expect("an undamaged index answers");
+            let good = search(&searches.engine, mode).expect("an undamaged index answers");
             assert!(good.len() >= 5, "{good:?}");
             searches.good.insert(mode.name(), good);
         }
         searches
     }
 
-    fn search(&self, mode: Mode) -> Result<Answer, Fault> {
-        let request = Request {
-            query: QUESTION.to_owned(),
-            mode,
-            k: 50,
-            rerank: 0,
-            caching: Caching::Use,
-            filter: None,
-            stop: rag::engine::Stop::default(),
-        };
-        let found = Searcher::open(&self.engine)?.search(&self.engine, &request)?;
-        Ok(found
-            .hits
-            .into_iter()
-            .map(|h| (h.path.to_string(), h.chunk.lines.first, h.chunk.text, h.score.to_bits()))
-            .collect())
-    }
-
     /// In every mode: the right answer, or damage that names one of `files`.
-    #[track_caller]
     fn check(&mut self, what: &str, files: &[&Path]) {
-        for mode in Mode::ALL {
-            let Ok(found) = catch_unwind(AssertUnwindSafe(|| self.search(mode))) else {
-                panic!("{what}: {mode:?} panicked");
-            };
-            match found {
-                Ok(answer) => {
-                    assert_eq!(answer, self.good[mode.name()], "{what}: {mode:?} gave a wrong answer");
-                    self.tally.right += 1;
-                }
-                Err(fault) => {
-                    let message = fault.to_string();
-                    assert_eq!(fault.kind(), Kind::Damaged, "{what}: {mode:?}: {message}");
-                    let is_named = files.iter().any(|file| message.contains(&*file.to_string_lossy()));
-                    assert!(is_named, "{what}: {mode:?} names another file: {message}");
-                    self.tally.refused += 1;
+        let Self { engine, good, sweep, right, refused } = self;
+        sweep.point(what, || {
+            for mode in Mode::ALL {
+                let Ok(found) = catch_unwind(AssertUnwindSafe(|| search(engine, mode))) else {
+                    panic!("{mode:?} panicked");
+                };
+                match found {
+                    Ok(answer) => {
+                        assert_eq!(answer, good[mode.name()], "{mode:?} gave a wrong answer");
+                        *right += 1;
+                    }
+                    Err(fault) => {
+                        let message = fault.to_string();
+                        assert_eq!(fault.kind(), Kind::Damaged, "{mode:?}: {message}");
+                        let is_named = files.iter().any(|file| message.contains(&*file.to_string_lossy()));
+                        assert!(is_named, "{mode:?} names another file: {message}");
+                        *refused += 1;
+                    }
                 }
             }
-        }
+        });
     }
 
     /// Replaces a file for the time of a check.
-    #[track_caller]
     fn with(&mut self, path: &Path, good: &[u8], bad: &[u8], what: &str) {
         replace(path, bad);
         self.check(&format!("{}: {what}", path.display()), &[path]);
         replace(path, good);
     }
+
+    /// How many searches were refused, once every point has held.
+    fn end(self) -> usize {
+        self.sweep.end(format!("{} searches right, {} refused", self.right, self.refused));
+        self.refused
+    }
+}
+
+fn search(engine: &Engine, mode: Mode) -> Result<Answer, Fault> {
+    let caching = Caching::Use;
+    let query = QUESTION.to_owned();
+    let request = Request { query, mode, k: 50, rerank: 0, caching, filter: None, stop: Stop::default() };
+    let found = Searcher::open(engine)?.search(engine, &request)?;
+    let hits = found.hits.into_iter();
+    Ok(hits.map(|h| (h.path.to_string(), h.chunk.lines.first, h.chunk.text, h.score.to_bits())).collect())
+}
+
+/// About 150 bytes of a file are flipped (with `RAG_TEST_THOROUGH` each, up to 64 KiB); an odd stride, so that each column
+/// of a row has its turn.
+fn stride(bytes: usize) -> usize {
+    if thorough() { bytes.div_ceil(64 << 10) | 1 } else { (bytes / 150) | 1 }
 }
 
 /// Under a new inode, as generations share files by hard links, and so that no map sees it change.
@@ -134,14 +138,13 @@ fn files_of_index(data: &Path) -> Vec<PathBuf> {
 #[test]
 fn a_flipped_byte_is_never_served() {
     let sandbox = sandbox();
-    let mut searches = Searches::new(&sandbox);
+    let mut searches = Searches::new(&sandbox, "flipped bytes of an index");
     let files = files_of_index(&sandbox.data());
     assert!(files.len() > 15, "{files:?}");
     let mut flips = 0;
     for path in files {
         let good = std::fs::read(&path).expect("a file");
-        // Every byte of a small file and about 150 of a larger one; odd, so that each column of a row has its turn.
-        let stride = if thorough() { 1 } else { (good.len() / 150) | 1 };
+        let stride = stride(good.len());
         for at in (0..good.len()).step_by(stride) {
             let mut bad = good.clone();
             bad[at] ^= 1 << (at % 8);
@@ -149,14 +152,14 @@ fn a_flipped_byte_is_never_served() {
             flips += 1;
         }
     }
-    println!("{flips} flips: {:?}", searches.tally);
-    assert!(flips > 2000 && searches.tally.refused > flips, "{:?}", searches.tally);
+    let refused = searches.end();
+    assert!(flips > 2000 && refused > flips, "{refused} searches refused after {flips} flips");
 }
 
 #[test]
 fn cut_zeroed_emptied_swapped_and_missing_files_are_never_served() {
     let sandbox = sandbox();
-    let mut searches = Searches::new(&sandbox);
+    let mut searches = Searches::new(&sandbox, "cut, zeroed, emptied, swapped and missing files of an index");
     let all = files_of_index(&sandbox.data());
     let pointer = sandbox.data().join("indexes/names/default.json");
     for path in &all {
@@ -199,8 +202,8 @@ fn cut_zeroed_emptied_swapped_and_missing_files_are_never_served() {
             searches.with(&path, &good, &std::fs::read(old).expect("a file"), "of the generation before");
         }
     }
-    println!("{:?}", searches.tally);
-    assert!(searches.tally.refused > 200, "{:?}", searches.tally);
+    let refused = searches.end();
+    assert!(refused > 200, "{refused}");
 }
 
 /// One flip in each file, seen through the binary: `verify` names exactly that file, a search is right or exits 5 with
@@ -278,31 +281,30 @@ fn verify_names_exactly_the_damaged_file_and_ingest_mends_it() {
 #[test]
 fn a_damaged_cache_changes_no_answer() {
     let sandbox = sandbox();
-    let mut searches = Searches::new(&sandbox);
+    let mut searches = Searches::new(&sandbox, "flipped and cut bytes of the cache");
     let path = sandbox.data().join("cache/cache.db");
     // The question was embedded by `Searches::new`; a purge folds the log in, so that the file is all there is.
-    searches.engine = engine(&sandbox);
+    searches.engine = engine_on(&sandbox, "data", TINY);
     sandbox.rag(["cache", "purge", "retrieval"]).ok();
     let log = sandbox.data().join("cache/cache.db-wal");
     assert!(std::fs::metadata(log).map_or(0, |log| log.len()) == 0);
     let good = std::fs::read(&path).expect("the cache");
-    let stride = if thorough() { 1 } else { (good.len() / 150) | 1 };
+    let stride = stride(good.len());
     let flips: Vec<usize> = (0..good.len()).step_by(stride).chain(0..100).collect();
     for at in &flips {
         let mut bad = good.clone();
         bad[*at] ^= 0x55;
         restore(&path, &bad);
         // A new engine opens the cache anew; the fault-free index answers whatever the cache says.
-        searches.engine = engine(&sandbox);
+        searches.engine = engine_on(&sandbox, "data", TINY);
         searches.check(&format!("byte {at} of the cache"), &[]);
     }
     for cut in (0..good.len()).step_by(4096) {
         restore(&path, &good[..cut]);
-        searches.engine = engine(&sandbox);
+        searches.engine = engine_on(&sandbox, "data", TINY);
         searches.check(&format!("the cache cut to {cut}"), &[]);
     }
-    println!("{} flips of the cache: {:?}", flips.len(), searches.tally);
-    assert_eq!(searches.tally.refused, 0);
+    assert_eq!(searches.end(), 0);
 }
 
 /// Puts a cache in place without the log of an older one.

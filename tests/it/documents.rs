@@ -1,12 +1,11 @@
 //! `rag documents`, `rag index compact` and `rag index rollback`.
 
-use std::process::{Command, Stdio};
-
 use serde_json::{Value, json};
 
 use crate::fixtures::{TOPICS, files_below, paths, search, set_age, topics, write_old};
 use crate::support::{Run, Sandbox};
-use crate::tools::{copy_tree, generations, has_tool, leftovers};
+use crate::sweep::{can_trace, inject, traced};
+use crate::tools::{copy_tree, generations, leftovers};
 
 /// Stands in one document and nowhere else: neither in a question nor in a name.
 const CANARY: &str = "xylocarpous";
@@ -227,7 +226,7 @@ fn a_second_writer_is_refused() {
 /// once more ends as it should.
 #[test]
 fn a_kill_at_the_commit_leaves_one_whole_generation() {
-    if !has_tool("strace", &["-f", "-o", "/dev/null", "true"]) {
+    if !can_trace() {
         return;
     }
     let sandbox = sandbox();
@@ -240,13 +239,7 @@ fn a_kill_at_the_commit_leaves_one_whole_generation() {
     let killed_at = |from: &str, args: &[&str], call: &str, n: usize| {
         let _ = std::fs::remove_dir_all(sandbox.data());
         copy_tree(&sandbox.path().join(from), &sandbox.data());
-        let rag = sandbox.command(args);
-        let mut command = Command::new("strace");
-        command.args(["-f", "-o", "trace", "-e"]).arg(format!("trace={call}"));
-        command.arg("-e").arg(format!("inject={call}:signal=SIGKILL:when={n}"));
-        command.arg(rag.get_program()).args(args).current_dir(sandbox.path()).env_clear().stdin(Stdio::null());
-        command.envs(rag.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        Run::of(&mut command)
+        traced(&sandbox, &inject(call, "signal=SIGKILL", n).each_ref().map(String::as_str), args)
     };
     let mut n_killed = 0;
     for (from, args) in [

@@ -12,8 +12,9 @@ use encoding_rs::{
 };
 use serde_json::Value;
 
-use crate::support::{Sandbox, shared_data};
-use crate::tools::{has_tool, paths, wait_for};
+use crate::support::{Run, Sandbox, shared_data};
+use crate::sweep::{Sweep, use_tiny_model};
+use crate::tools::{has_tool, paths, thorough, wait_for};
 
 fn utf16(text: &str, mark: &[u8], order: fn(u16) -> [u8; 2]) -> Vec<u8> {
     mark.iter().copied().chain(text.encode_utf16().flat_map(order)).collect()
@@ -283,6 +284,92 @@ fn what_is_no_plain_file_never_hangs_an_ingest() {
     }
     let shown = sandbox.rag(["search", "pelican"]).ok();
     assert!(!shown.stdout.contains('\u{202E}'), "{shown}");
+}
+
+/// A file as large as it may be, strange ones, a gigabyte that is too large, and very many small ones: each ingest ends with
+/// a summary, and takes less than 512 MiB beside what the ingest of a single line takes, model and all.
+#[test]
+fn large_files_and_many_take_little_memory() {
+    const MIB: u64 = 1 << 20;
+    // A file of the largest size takes a minute, and a hundred thousand small ones some minutes more.
+    let (large, strange) = if thorough() { (32 << 20, 4 << 20) } else { (1 << 20, 1 << 19) };
+    let files = if thorough() { 100_000 } else { 2_000 };
+    let alone = {
+        let sandbox = Sandbox::new();
+        use_tiny_model(&sandbox);
+        sandbox.write("docs/line.txt", "The pelican of one line.\n");
+        peak(&sandbox).1
+    };
+    let mut sweep = Sweep::new("large files, and many");
+    let mut most = (0, "");
+    let random: Vec<u8> = (0..strange as u64).map(|n| b'a' + (n.wrapping_mul(n) >> 3) as u8 % 26).collect();
+    let words = |word: &str, bytes: usize| word.repeat(bytes / word.len()).into_bytes();
+    for (name, contents) in [
+        ("one word", vec![random.clone()]),
+        ("one line of words", vec![words("The pelican waits. ", large)]),
+        ("lines", vec![words("The pelican waits on the quay for its fish.\n", large / 4); 3]),
+        ("ideographs", vec![words("\u{9CE5}\u{5C71}", strange)]),
+        ("a gigabyte", Vec::new()),
+        ("many", Vec::new()),
+    ] {
+        sweep.point(name, || {
+            let sandbox = Sandbox::new();
+            use_tiny_model(&sandbox);
+            sandbox.write("docs/line.txt", "The pelican of one line.\n");
+            for (n, content) in contents.iter().enumerate() {
+                sandbox.write(&format!("docs/{n}.txt"), content);
+            }
+            match name {
+                "a gigabyte" => {
+                    let file = sandbox.path().join("docs/large.txt");
+                    let block = b"The pelican waits on the quay for its fish.\n".repeat(1 << 14);
+                    let blocks = if thorough() { (1 << 30) / block.len() + 1 } else { 50 };
+                    std::fs::write(&file, block.repeat(blocks.min(50))).expect("a file");
+                    let mut file = std::fs::File::options().append(true).open(file).expect("a file");
+                    (50..blocks).for_each(|_| std::io::Write::write_all(&mut file, &block).expect("a block"));
+                }
+                "many" => {
+                    for n in 0..files {
+                        if n % 1000 == 0 {
+                            std::fs::create_dir_all(sandbox.path().join(format!("docs/{}", n / 1000)))
+                                .expect("a folder");
+                        }
+                        let path = sandbox.path().join(format!("docs/{}/{n}.txt", n / 1000));
+                        std::fs::write(path, format!("The pelican number {}.\n", n % 5000)).expect("a file");
+                    }
+                }
+                _ => {}
+            }
+            let (run, bytes) = peak(&sandbox);
+            assert_eq!(run.code, Some(if name == "a gigabyte" { 4 } else { 0 }), "{run}");
+            let expected = 1 + if name == "many" { files } else { contents.len() };
+            assert_eq!(run.json()["documents"], expected, "{run}");
+            let more = bytes.saturating_sub(alone) / MIB;
+            most = most.max((more, name));
+            assert!(more < 512, "{more} MiB beside the {} MiB of a single line", alone / MIB);
+        });
+    }
+    sweep.end(format!("at most {} MiB, for {}", most.0, most.1));
+}
+
+/// An ingest, and the most memory that its process had.
+fn peak(sandbox: &Sandbox) -> (Run, u64) {
+    let child = sandbox.spawn(["ingest", "--dir", "docs", "--json", "-q"]);
+    let status = format!("/proc/{}/status", child.id());
+    let watcher = std::thread::spawn(move || {
+        let mut most = 0;
+        // The high-water mark as it was last seen; a process that has ended has none.
+        while let Some(kib) = std::fs::read_to_string(&status).ok().and_then(|text| {
+            let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?.to_owned();
+            line.trim().trim_end_matches(" kB").parse::<u64>().ok()
+        }) {
+            most = kib;
+            std::thread::park_timeout(std::time::Duration::from_millis(2));
+        }
+        most * 1024
+    });
+    let output = child.wait_with_output().expect("an end");
+    (Run::from_output(&output, "ingest".into()), watcher.join().expect("a watcher"))
 }
 
 /// Folders in folders in folders.

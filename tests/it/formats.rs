@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Instant;
 
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
@@ -13,33 +14,41 @@ use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
 use crate::support::{Sandbox, shared_data};
+use crate::sweep::{Sweep, use_tiny_model};
+use crate::tools::thorough;
 
 fn corpus() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/formats/corpus")
 }
 
 /// The child process that ingest reads risky formats in, spoken to as ingest does.
-struct Worker(Child);
+pub struct Worker(Child);
 
 impl Worker {
-    fn start() -> Self {
+    pub fn start() -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rag"));
         Self(command.arg("extract-worker").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap())
     }
 
     fn read(&mut self, path: &Path) -> Value {
         let bytes = std::fs::read(path).unwrap();
+        self.ask(&json!({ "path": path, "bytes": bytes.len(), "cpu_s": 60 }), &bytes)
+            .unwrap_or_else(|| panic!("{} ends its reader", path.display()))
+    }
+
+    /// The answer to a request; `None` when the child dies of it.
+    pub fn ask(&mut self, request: &Value, bytes: &[u8]) -> Option<Value> {
         let input = self.0.stdin.as_mut().unwrap();
-        writeln!(input, "{}", json!({ "path": path, "bytes": bytes.len(), "cpu_s": 60 })).unwrap();
-        input.write_all(&bytes).unwrap();
+        writeln!(input, "{request}").unwrap();
+        input.write_all(bytes).unwrap();
         input.flush().unwrap();
         let mut output = BufReader::new(self.0.stdout.as_mut().unwrap());
         let mut line = String::new();
         output.read_line(&mut line).unwrap();
-        let head: Value = serde_json::from_str(&line).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        let head: Value = serde_json::from_str(&line).ok()?;
         let mut answer = vec![0; usize::try_from(head["bytes"].as_u64().unwrap()).unwrap()];
         output.read_exact(&mut answer).unwrap();
-        serde_json::from_slice(&answer).unwrap()
+        Some(serde_json::from_slice(&answer).unwrap())
     }
 }
 
@@ -325,6 +334,19 @@ fn bombs() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ("deep.ipynb", format!("{{\"cells\": {}}}", deep("[", "]", 100_000)).into_bytes(), "damaged"),
         ("deep.rtf", format!("{{\\rtf1 {}", "{".repeat(100_000)).into_bytes(), "deeper"),
         ("deep.eml", parts.into_bytes(), ""),
+        // Text is not read apart: what bounds it is its size, and that chunking takes no longer than it should.
+        ("letters.txt", vec![b'x'; 2 << 20], ""),
+        ("line.txt", b"pelican ".repeat(1 << 18), ""),
+        ("ideographs.txt", "\u{9CE5}".repeat(1 << 18).into_bytes(), ""),
+        ("marks.txt", format!("e{}", "\u{301}".repeat(1 << 19)).into_bytes(), ""),
+        ("deep.md", [deep("> ", "", 100_000), "a word".into()].concat().into_bytes(), ""),
+        (
+            "lists.md",
+            (0..1_000).map(|n| format!("{}- item {n}\n", " ".repeat(n * 2))).collect::<String>().into_bytes(),
+            "",
+        ),
+        ("brackets.md", deep("[", "](", 100_000).into_bytes(), ""),
+        ("large.txt", vec![b'y'; (32 << 20) + 1], "ingest.max_file_bytes"),
     ]
 }
 
@@ -339,18 +361,51 @@ fn a_bomb_takes_nothing_with_it() {
     }
     let report = sandbox.rag(["ingest", "--dir", "docs", "--json"]).exits(4).json();
     let failed = report["failed"].as_array().unwrap();
+    let mut sweep = Sweep::new("files that are made to break their parsers");
     for (name, _, reason) in &bombs {
         let row = failed.iter().find(|row| row["path"] == format!("docs/{name}"));
-        let Some(row) = row else {
-            assert!(reason.is_empty(), "{name} did not fail: {report}");
-            continue;
-        };
-        assert!(row["reason"].as_str().unwrap().contains(reason) && !row.to_string().contains("bug"), "{row}");
+        sweep.point(name, || match row {
+            None => assert!(reason.is_empty(), "it did not fail: {report}"),
+            Some(row) => {
+                assert!(row["reason"].as_str().unwrap().contains(reason) && !row.to_string().contains("bug"), "{row}");
+            }
+        });
     }
+    sweep.end(if thorough() { longest(&bombs) } else { String::new() });
     let found = sandbox.rag(["search", "--json", "--mode", "lexical", "ferry"]).ok().json();
     assert_eq!(found["hits"][0]["path"], "honest.md");
     let found = sandbox.rag(["search", "--json", "--mode", "lexical", "kilmarnock"]).ok().json();
     assert_eq!(found["hits"][0]["path"], "zzz.docx", "a reader that died is replaced");
+}
+
+/// Which of the files takes an ingest by itself the longest, and how long, vectors included.
+fn longest(bombs: &[(&str, Vec<u8>, &str)]) -> String {
+    let time = |(name, bytes, _): &(&str, Vec<u8>, &str)| {
+        let sandbox = Sandbox::new();
+        use_tiny_model(&sandbox);
+        sandbox.write(&format!("docs/{name}"), bytes);
+        let start = Instant::now();
+        assert!(matches!(sandbox.rag(["ingest", "--dir", "docs", "--json"]).code, Some(0 | 4)), "{name}");
+        (start.elapsed(), name.to_string())
+    };
+    let (time, name) = bombs.iter().map(time).max().unwrap();
+    format!("the longest alone: {name}, {:.1} s", time.as_secs_f64())
+}
+
+/// A line of 1 GB is refused by its size; where the user allows it, it is read.
+#[test]
+fn a_line_of_a_gigabyte_is_refused() {
+    if !thorough() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    sandbox.write("docs/honest.md", "The ferry leaves at noon.\n");
+    let mut file = std::fs::File::create(sandbox.path().join("docs/line.txt")).unwrap();
+    let block = b"pelican ".repeat(1 << 17);
+    (0..1 << 10).for_each(|_| file.write_all(&block).unwrap());
+    drop(file);
+    let run = sandbox.rag(["ingest", "--dir", "docs", "--json"]).exits(4);
+    assert!(run.json()["failed"][0]["reason"].as_str().unwrap().contains("ingest.max_file_bytes"), "{run}");
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! `rag jobs`, `rag ingest --detach` and the workers: killed, raced, cancelled, poisoned.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
-use std::process::{Command, Stdio};
 
 use rag::engine::Engine;
 use rag::jobs::{IngestSpec, Spec, State, Work};
@@ -10,7 +10,10 @@ use serde_json::Value;
 
 use crate::fixtures::{error_of, files_below};
 use crate::support::{Run, Sandbox};
-use crate::tools::{bytes_embedded, engine, generations, has_tool, leftovers, paths, signal, wait_for};
+use crate::sweep::{CHANGING, Contents, Sweep, TINY, calls_in, can_trace, inject, orphans, use_tiny_model, was_killed};
+use crate::tools::{
+    bytes_embedded, copy_tree, engine, engine_on, generations, has_tool, leftovers, paths, signal, thorough, wait_for,
+};
 
 /// Enough to embed that a worker is still at it when it is noticed.
 const MANY: usize = 150;
@@ -261,13 +264,9 @@ fn a_poison_file_is_left_out_and_the_job_goes_on() {
     sandbox.write("docs/tea.md", "# Tea\n\nGreen tea wants water below the boil.\n");
     let engine = engine(&sandbox);
     let id = submit(&sandbox, &engine, "default", 3);
-    let rag = sandbox.command(["jobs", "run"]);
-    let mut command = Command::new("strace");
-    command.args(["-f", "-o"]).arg(sandbox.path().join("trace")).arg("-P").arg(&poison);
-    command.args(["-e", "trace=open,openat", "-e", "inject=open,openat:signal=SIGKILL"]).arg(rag.get_program());
-    command.args(rag.get_args()).current_dir(sandbox.path()).env_clear().stdin(Stdio::null());
-    command.envs(rag.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    Run::of(&mut command).ok();
+    let opening = ["-e", "trace=open,openat", "-e", "inject=open,openat:signal=SIGKILL"];
+    let only = ["-f", "-o", "trace", "-P", poison.to_str().unwrap()];
+    Run::of(&mut sandbox.under("strace", &[&only[..], &opening].concat(), ["jobs", "run"])).ok();
     let job = show(&sandbox, &id);
     assert_eq!((&job["state"], &job["attempts"]), (&"succeeded".into(), &5.into()), "{job:#}");
     assert_eq!(job["files_set_aside"][0], poison.to_str().unwrap());
@@ -315,13 +314,9 @@ fn a_damaged_or_newer_log_is_refused_and_left_alone() {
 #[test]
 fn jobs_are_the_users_alone() {
     let sandbox = small();
-    let rag = sandbox.command([""; 0]);
-    let mut command = Command::new("sh");
     let script = "umask 000; \"$0\" ingest --dir docs -q && id=$(\"$0\" ingest --dir docs --detach) && \
                   \"$0\" jobs show $id --follow && exec \"$0\" jobs clean --older-than 1";
-    command.args(["-c", script]).arg(rag.get_program()).current_dir(sandbox.path()).env_clear();
-    command.envs(rag.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    Run::of(&mut command).ok();
+    Run::of(&mut sandbox.under("sh", &["-c", script], [""; 0])).ok();
     wait_for_workers(&sandbox);
     let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
     let jobs = sandbox.data().join("jobs");
@@ -333,4 +328,78 @@ fn jobs_are_the_users_alone() {
     for file in files {
         assert_eq!(mode(&jobs.join(&file)), 0o600, "{file}");
     }
+}
+
+/// kill -9 at the calls of a worker that change the disk: of the process that has the job, and of the one that waits for it.
+/// Whoever comes next ends the job, which was begun twice at most, so that no file was embedded more than twice.
+#[test]
+fn a_worker_killed_at_any_call_runs_no_job_twice() {
+    if !can_trace() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    use_tiny_model(&sandbox);
+    for n in 0..12 {
+        sandbox.write(&format!("docs/{n}.md"), format!("# Boat {n}\n\nThe boat {n} carries {} sailors.\n", n * 7));
+    }
+    sandbox.rag(["ingest", "--dir", "docs", "--data-dir", "twin"]).ok();
+    let contents = |data: &str| Contents::of(&engine_on(&sandbox, data, TINY), "boat sailors");
+    let twin = contents("twin").unwrap();
+    std::fs::create_dir(sandbox.data()).unwrap();
+    let id = submit(&sandbox, &engine_on(&sandbox, "data", TINY), "default", 3);
+    copy_tree(&sandbox.data(), &sandbox.path().join("queued"));
+    // Without `-f` only the process itself is followed, not the one that it starts.
+    for (name, run, strace) in [
+        ("the worker's process with the job", &["jobs", "run", "--one"][..], &["-f"][..]),
+        ("the worker", &["jobs", "run"], &[]),
+    ] {
+        let traced = |more: &[&str]| {
+            let _ = std::fs::remove_dir_all(sandbox.data());
+            copy_tree(&sandbox.path().join("queued"), &sandbox.data());
+            Run::of(&mut sandbox.under("strace", &[strace, &["-o", "trace"], more].concat(), run))
+        };
+        traced(&["-e", &format!("trace={}", CHANGING.join(","))]).ok();
+        let mut trace = std::fs::read_to_string(sandbox.path().join("trace")).unwrap();
+        if strace.is_empty() {
+            trace = trace.lines().map(|line| format!("1 {line}\n")).collect();
+        }
+        let points: BTreeSet<_> = calls_in(&trace, &CHANGING).into_iter().map(|(_, call, n, _)| (call, n)).collect();
+        let stride = if thorough() { 1 } else { points.len() / 4 + 1 };
+        let mut sweep = Sweep::new(&format!("kill -9 at the calls of {name}"));
+        for (call, n) in points.iter().step_by(stride) {
+            sweep.point(&format!("SIGKILL at {call} {n}"), || {
+                let run = traced(&inject(call, "signal=SIGKILL", n).each_ref().map(String::as_str));
+                assert!(was_killed(&run) || run.code == Some(0), "{run}");
+                sandbox.rag(["jobs", "run"]).ok();
+                wait_for_workers(&sandbox);
+                let job = show(&sandbox, &id);
+                assert_eq!(job["state"], "succeeded", "{job:#}");
+                assert!(job["attempts"].as_u64() <= Some(2), "{job:#}");
+                contents("data").unwrap().must_be(&twin, "the index");
+                runs_are_apart(&std::fs::read_to_string(sandbox.data().join("jobs/jobs.jsonl")).unwrap());
+                assert_eq!(orphans(&sandbox.data()), [""; 0]);
+            });
+        }
+        sweep.end("");
+    }
+}
+
+/// Between two beginnings of a job there is an end, and none after it has succeeded.
+fn runs_are_apart(log: &str) {
+    let (mut is_running, mut has_succeeded) = (false, false);
+    for line in log.lines() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        match line["event"]["is"].as_str().unwrap() {
+            "started" => {
+                assert!(!is_running && !has_succeeded, "{log}");
+                is_running = true;
+            }
+            "died" | "ended" => {
+                assert!(is_running, "{log}");
+                (is_running, has_succeeded) = (false, line["event"]["end"]["as"] == "succeeded");
+            }
+            _ => {}
+        }
+    }
+    assert!(has_succeeded, "{log}");
 }

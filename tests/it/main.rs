@@ -16,12 +16,16 @@ mod artifacts;
 mod ask;
 // `rag cache`.
 mod cache;
+// Source code through the real binary.
+mod code;
 // Settings through the real binary.
 mod config;
 // One thread or many, today or tomorrow.
 mod determinism;
 // Follow-up questions over a real book.
 mod dialogues;
+// Units, images, manifests and workflows.
+mod deploy;
 // `rag doctor`.
 mod doctor;
 // `rag documents`, compacting and going back.
@@ -46,8 +50,14 @@ mod ingest;
 mod jobs;
 // Chats with a scripted server.
 mod llm;
+// `rag mcp`.
+mod mcp;
 // `rag model`.
 mod model;
+// Metrics, logs and records of a server.
+mod monitor;
+// The page of `rag serve`, in a browser.
+mod page;
 // Nothing leaves the data directory.
 mod privacy;
 // `rag search`.
@@ -57,11 +67,19 @@ mod searchable;
 mod serve;
 // `rag chat` and `rag sessions`.
 mod sessions;
+// `rag stats`.
+mod stats;
 // House rules that a compiler does not hold.
 mod support;
 mod tidy;
 // Hostile and honest bundles.
 mod bundle;
+// `rag index verify --repair`.
+mod repair;
+// Another model, other chunks.
+mod switch;
+// `rag ingest --watch`.
+mod watch;
 // Several processes on one data directory.
 mod concurrency;
 // Kills, interruptions, full disks.
@@ -70,10 +88,16 @@ mod crash;
 mod untrusted;
 // Flipped, cut, swapped and missing bytes.
 mod damage;
+// Damage to everything beside the indexes.
+mod spoiled;
 // Every encoding, and things in a folder that are no files.
 mod encodings;
+// Many rounds of random kills, and real books killed and gone on with.
+mod rounds;
 // Folders that may not be written to, files that may not be read.
 mod readonly;
 mod rerank;
+// Shared by the sweeps: points that are counted, chance, contents compared.
+mod sweep;
 // Shared by the six above.
 mod tools;

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::AtomicBool;
@@ -106,13 +105,26 @@ pub fn paths(response: &Value) -> Vec<String> {
     hits.iter().map(|hit| hit["path"].as_str().expect("a path").to_owned()).collect()
 }
 
-/// Bytes that really stand on disk in the vector file of the generation in the making: its rows so far.
-pub fn bytes_embedded(data: &Path) -> u64 {
+/// Rows in the vector files of the generation in the making that are more than zeros: vectors so far.
+pub fn rows_made(data: &Path) -> usize {
+    /// As every vector file has it.
+    const HEADER: usize = 128;
     let Ok(entries) = std::fs::read_dir(data.join("indexes")) else { return 0 };
     let building = entries.flatten().find(|e| e.file_name().to_string_lossy().starts_with(".building-"));
     let Some(Ok(inside)) = building.map(|building| std::fs::read_dir(building.path())) else { return 0 };
-    let vectors = inside.flatten().filter(|e| e.path().extension().is_some_and(|e| e == "npy"));
-    vectors.filter_map(|e| Some(e.metadata().ok()?.blocks() * 512)).sum()
+    let rows = |vectors: &Path| -> Option<usize> {
+        let keys = std::fs::metadata(vectors.with_extension("keys")).ok()?.len() / 16;
+        let bytes = std::fs::read(vectors).ok()?;
+        let length = bytes.len().checked_sub(HEADER)?.checked_div(usize::try_from(keys).ok()?)?;
+        Some(bytes[HEADER..].chunks(length.max(1)).filter(|row| row.iter().any(|byte| *byte != 0)).count())
+    };
+    let vectors = inside.flatten().map(|e| e.path()).filter(|path| path.extension().is_some_and(|e| e == "npy"));
+    vectors.filter_map(|path| rows(&path)).sum()
+}
+
+/// [`rows_made`], in bytes of vectors of the default model.
+pub fn bytes_embedded(data: &Path) -> u64 {
+    rows_made(data) as u64 * 384 * 4
 }
 
 /// The pid in the lock file, once it is `pid`.
@@ -144,13 +156,19 @@ pub fn thorough() -> bool {
 
 /// The engine of a sandbox in this process.
 pub fn engine(sandbox: &Sandbox) -> Engine {
+    engine_on(sandbox, "data", "all-MiniLM-L6-v2")
+}
+
+/// The engine of a data directory of a sandbox, with a model.
+pub fn engine_on(sandbox: &Sandbox, data: &str, model: &str) -> Engine {
     static NEVER: AtomicBool = AtomicBool::new(false);
     let _ = sandbox.command([""; 0]);
     let set = [
         ("HOME", sandbox.path().join("home")),
         ("XDG_DATA_HOME", sandbox.path().join("share")),
         ("ORT_DYLIB_PATH", project_data().join("runtime/libonnxruntime.so")),
-        ("RAG_DATA_DIR", sandbox.data()),
+        ("RAG_DATA_DIR", sandbox.path().join(data)),
+        ("RAG_MODEL", model.into()),
     ];
     let env = set.into_iter().map(|(name, value)| (name.to_owned(), OsString::from(value))).collect();
     let world = World {

@@ -49,8 +49,8 @@ impl Writer {
         disk::create_file(&keys_path)?.write_all_at(&bytes, 0).or_failed(what)?;
         let file = disk::create_file(path)?;
         file.write_all_at(&header(keys.len(), dimension), 0).or_failed(what)?;
-        // A sparse file of the final size: a disk too small for it is found by the first row that does not fit.
-        file.set_len((HEADER_BYTES + keys.len() * dimension * 4) as u64).or_failed(what)?;
+        // Making the vectors may take hours; a disk too small for them is found before.
+        disk::reserve(&file, (HEADER_BYTES + keys.len() * dimension * 4) as u64).or_failed(what)?;
         Ok(Self { file, path: path.to_owned(), dimension })
     }
 

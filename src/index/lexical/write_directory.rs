@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tantivy::directory::error::{DeleteError, LockError, OpenDirectoryError, OpenReadError, OpenWriteError};
 use tantivy::directory::{
@@ -19,23 +19,49 @@ use tantivy::directory::{
 pub struct WriteDirectory {
     dir: PathBuf,
     inner: MmapDirectory,
+    refusal: Refusal,
+}
+
+/// The first error number that the system gave. Tantivy's threads turn an error into words, or into none at all; set by
+/// them, read by whoever must say what went wrong.
+#[derive(Clone, Debug, Default)]
+pub struct Refusal(Arc<OnceLock<i32>>);
+
+impl Refusal {
+    fn noted<T>(&self, result: io::Result<T>) -> io::Result<T> {
+        if let Some(number) = result.as_ref().err().and_then(io::Error::raw_os_error) {
+            let _ = self.0.set(number);
+        }
+        result
+    }
+
+    pub fn error(&self) -> Option<io::Error> {
+        self.0.get().map(|number| io::Error::from_raw_os_error(*number))
+    }
 }
 
 impl WriteDirectory {
     pub fn open(dir: &Path) -> Result<Self, OpenDirectoryError> {
-        Ok(Self { dir: dir.to_owned(), inner: MmapDirectory::open(dir)? })
+        Ok(Self { dir: dir.to_owned(), inner: MmapDirectory::open(dir)?, refusal: Refusal::default() })
+    }
+
+    pub fn refusal(&self) -> Refusal {
+        self.refusal.clone()
     }
 }
 
-struct Unsynced(File);
+struct Unsynced {
+    file: File,
+    refusal: Refusal,
+}
 
 impl Write for Unsynced {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes)
+        self.refusal.noted(self.file.write(bytes))
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+        self.file.flush()
     }
 }
 
@@ -53,8 +79,8 @@ fn create(path: &Path) -> io::Result<File> {
 
 impl Directory for WriteDirectory {
     fn open_write(&self, path: &Path) -> Result<WritePtr, OpenWriteError> {
-        match create(&self.dir.join(path)) {
-            Ok(file) => Ok(BufWriter::new(Box::new(Unsynced(file)))),
+        match self.refusal.noted(create(&self.dir.join(path))) {
+            Ok(file) => Ok(BufWriter::new(Box::new(Unsynced { file, refusal: self.refusal.clone() }))),
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
                 Err(OpenWriteError::FileAlreadyExists(path.to_owned()))
             }
@@ -71,7 +97,7 @@ impl Directory for WriteDirectory {
         if written.is_err() {
             let _ = std::fs::remove_file(&temp);
         }
-        written
+        self.refusal.noted(written)
     }
 
     fn sync_directory(&self) -> io::Result<()> {

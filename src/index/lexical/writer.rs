@@ -4,11 +4,13 @@
 
 use std::path::{Path, PathBuf};
 
+use tantivy::indexer::NoMergePolicy;
+use tantivy::schema::document::Value as _;
 use tantivy::tokenizer::{PreTokenizedString, Token};
-use tantivy::{Index, IndexWriter, TantivyDocument, Term};
+use tantivy::{Index, IndexWriter, SegmentReader, TantivyDocument, TantivyError, Term};
 
 use super::schema::{Fields, schema};
-use super::write_directory::WriteDirectory;
+use super::write_directory::{Refusal, WriteDirectory};
 use crate::analysis;
 use crate::document::Chunk;
 use crate::error::{Context as _, Fault, Result};
@@ -35,6 +37,7 @@ pub struct Writer {
     fields: Fields,
     /// For messages: Tantivy's own name no path.
     dir: PathBuf,
+    refusal: Refusal,
 }
 
 impl Writer {
@@ -44,9 +47,10 @@ impl Writer {
         let what = || cannot_write(dir);
         let (schema, fields) = schema();
         let directory = WriteDirectory::open(dir).or_failed(what)?;
+        let refusal = directory.refusal();
         let index = Index::open_or_create(directory, schema).or_failed(what)?;
         let writer = index.writer_with_num_threads(1, SEGMENT_BYTES).or_failed(what)?;
-        Ok(Self { writer, fields, dir: dir.to_owned() })
+        Ok(Self { writer, fields, dir: dir.to_owned(), refusal })
     }
 
     /// Removes every chunk of a document added before.
@@ -81,16 +85,58 @@ impl Writer {
         for number in [chunk.bytes.start, chunk.bytes.end, chunk.lines.first, chunk.lines.last] {
             document.add_u64(fields.place, number as u64);
         }
-        self.writer.add_document(document).or_failed(|| cannot_write(&self.dir))?;
+        self.writer.add_document(document).map_err(|e| failed(&self.dir, &self.refusal, e))?;
         Ok(counts)
     }
 
+    /// Merges nothing while chunks are added, so that what is written depends on what was added alone, and not on which
+    /// thread was faster. To be called before the first chunk; [`Writer::finish_as_one`] ends it.
+    pub fn merge_at_the_end(&self) {
+        self.writer.set_merge_policy(Box::new(NoMergePolicy));
+    }
+
+    /// As [`Writer::finish`], in one segment whose name its content decides. The chunks were added in the order of their
+    /// documents' keys, and of their places within a document.
+    pub fn finish_as_one(mut self) -> Result<()> {
+        let merged = self.merge_all();
+        merged.map_err(|e| failed(&self.dir, &self.refusal, e))?;
+        let dir = self.dir.clone();
+        self.finish()?;
+        super::rename::by_content(&dir)
+    }
+
+    fn merge_all(&mut self) -> tantivy::Result<()> {
+        self.writer.commit()?;
+        let mut segments = Vec::new();
+        for segment in self.writer.index().searchable_segments()? {
+            let first: TantivyDocument = SegmentReader::open(&segment)?.get_store_reader(1)?.get(0)?;
+            let key = first.get_first(self.fields.document).and_then(|value| value.as_str().map(str::to_owned));
+            let start = first.get_first(self.fields.place).and_then(|value| value.as_u64());
+            segments.push((key, start, segment.id()));
+        }
+        // Tantivy numbers segments by chance.
+        segments.sort();
+        let ids: Vec<_> = segments.into_iter().map(|(.., id)| id).collect();
+        if ids.len() > 1 {
+            self.writer.merge(&ids).wait()?;
+        }
+        Ok(())
+    }
+
     /// Makes everything added durable and waits for merges, so that no file appears afterwards.
-    pub fn finish(mut self) -> Result<()> {
-        let what = || cannot_write(&self.dir);
-        self.writer.commit().or_failed(what)?;
-        self.writer.garbage_collect_files().wait().or_failed(what)?;
-        self.writer.wait_merging_threads().map_err(|e| Fault::failed(what()).because(e))
+    pub fn finish(self) -> Result<()> {
+        let Self { mut writer, dir, refusal, .. } = self;
+        let done = writer.commit().and_then(|_| writer.garbage_collect_files().wait());
+        done.and_then(|_| writer.wait_merging_threads()).map_err(|e| failed(&dir, &refusal, e))
+    }
+}
+
+/// What the system refused says more than what Tantivy makes of it.
+fn failed(dir: &Path, refusal: &Refusal, error: TantivyError) -> Fault {
+    let fault = Fault::failed(cannot_write(dir));
+    match refusal.error() {
+        Some(refused) => fault.because(refused),
+        None => fault.because(error),
     }
 }
 

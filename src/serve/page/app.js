@@ -1,0 +1,91 @@
+// The page as a whole: which view, which index, which keys.
+
+import { call } from "./api.js";
+import * as ask from "./ask.js";
+import * as corpus from "./corpus.js";
+import { $, h, problem } from "./dom.js";
+import * as source from "./source.js";
+
+const INDEX = "rag.index";
+
+/** What the views share: what the server says of itself, its indexes, and the index that is looked at. */
+export const state = { config: {}, indexes: [], index: undefined };
+
+async function start() {
+  try {
+    state.config = await call("/config");
+    await refresh();
+    $("trouble").replaceChildren();
+  } catch (error) {
+    $("trouble").replaceChildren(problem(error, start));
+    return;
+  }
+  ask.start(state);
+  show();
+}
+
+/** Reads the list of indexes anew and tells the views. */
+export async function refresh() {
+  const { indexes } = listed(await call("/indexes"));
+  state.indexes = indexes;
+  const names = indexes.map((index) => index.name);
+  const wanted = [localStorage.getItem(INDEX), state.config.index, "default", names[0]];
+  state.index = wanted.find((name) => names.includes(name)) ?? state.config.index ?? "default";
+  $("index").replaceChildren(...names.map((name) => h("option", { value: name }, name)));
+  $("index").value = state.index;
+  $("index-picker").hidden = names.length < 2;
+  ask.indexChanged(state);
+}
+
+/** The command line's JSON is a bare list, the server's may be wrapped. */
+const listed = (reply) => (Array.isArray(reply) ? { indexes: reply } : reply);
+
+function show() {
+  const view = location.hash === "#corpus" ? "corpus" : "ask";
+  for (const name of ["ask", "corpus"]) {
+    $(`view-${name}`).hidden = name !== view;
+    if (name === view) $(`nav-${name}`).setAttribute("aria-current", "page");
+    else $(`nav-${name}`).removeAttribute("aria-current");
+  }
+  document.title = view === "corpus" ? "Corpus – rag" : "rag";
+  document.body.dataset.view = view;
+  source.close();
+  if (view === "corpus") corpus.show(state, refresh);
+  else corpus.leave();
+}
+
+const isTyping = (node) => node?.closest("input, textarea, select, [contenteditable]");
+
+function keys(event) {
+  if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || $("token").open) return;
+  if (event.key === "/" && !isTyping(event.target)) {
+    event.preventDefault();
+    if (location.hash === "#corpus") location.hash = "#ask";
+    $("view-ask").hidden = false;
+    if ($("source").matches(":modal")) source.close();
+    $("question").focus();
+  } else if (event.key === "Escape") {
+    if (source.close() || ask.stop()) event.preventDefault();
+  } else if ((event.key === "ArrowLeft" || event.key === "ArrowRight") && !isTyping(event.target)) {
+    const step = event.key === "ArrowLeft" ? -1 : 1;
+    if (source.isOpen() ? source.step(step) : ask.stepThroughCitations(step)) event.preventDefault();
+  }
+}
+
+source.start();
+corpus.start(state);
+addEventListener("hashchange", show);
+addEventListener("keydown", keys);
+$("skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  $("main").focus();
+});
+$("token-cancel").addEventListener("click", () => $("token").close());
+$("index").addEventListener("change", () => {
+  state.index = $("index").value;
+  localStorage.setItem(INDEX, state.index);
+  source.close();
+  ask.indexChanged(state);
+  if (location.hash === "#corpus") corpus.show(state, refresh);
+});
+start();

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::{HeaderName, header};
 
-use super::App;
+use super::{App, Error};
+use crate::serve::error::Result;
 use crate::serve::seam;
 
 /// Show what the server counts of itself, as Prometheus reads it
@@ -15,6 +16,8 @@ use crate::serve::seam;
     tag = "health",
     responses((status = 200, description = "The counts", body = String, content_type = "text/plain"))
 )]
-pub async fn metrics(State(app): State<Arc<App>>) -> ([(HeaderName, &'static str); 1], String) {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], seam::render(&app))
+pub async fn metrics(State(app): State<Arc<App>>) -> Result<([(HeaderName, &'static str); 1], String)> {
+    // The log of jobs is looked at.
+    let text = tokio::task::spawn_blocking(move || seam::render(&app)).await.map_err(|_| Error::internal())?;
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text))
 }

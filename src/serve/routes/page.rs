@@ -1,34 +1,88 @@
 //! The page for people. It is part of the program, and asks nobody but this server.
 
-use axum::http::{HeaderName, header};
+use axum::extract::Path;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+
+use super::Error;
+use crate::disk;
+use crate::serve::error::Result;
 
 /// Nothing from elsewhere, nothing inline, no frame around it.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-type Asset = ([(HeaderName, &'static str); 3], &'static str);
+const HTML: &str = "text/html; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
 
-fn asset(kind: &'static str, text: &'static str) -> Asset {
-    // It changes with the program.
-    let headers =
-        [(header::CONTENT_TYPE, kind), (header::CONTENT_SECURITY_POLICY, POLICY), (header::CACHE_CONTROL, "no-cache")];
-    (headers, text)
+/// What the pages fetch: name, type, text.
+const ASSETS: [(&str, &str, &str); 12] = [
+    ("api.js", SCRIPT, include_str!("../page/api.js")),
+    ("app.css", "text/css; charset=utf-8", include_str!("../page/app.css")),
+    ("app.js", SCRIPT, include_str!("../page/app.js")),
+    ("ask.js", SCRIPT, include_str!("../page/ask.js")),
+    ("corpus.js", SCRIPT, include_str!("../page/corpus.js")),
+    ("docs.js", SCRIPT, include_str!("../page/docs.js")),
+    ("dom.js", SCRIPT, include_str!("../page/dom.js")),
+    ("icon.svg", "image/svg+xml", include_str!("../page/icon.svg")),
+    ("render.js", SCRIPT, include_str!("../page/render.js")),
+    ("source.js", SCRIPT, include_str!("../page/source.js")),
+    ("sse.js", SCRIPT, include_str!("../page/sse.js")),
+    ("theme.js", SCRIPT, include_str!("../page/theme.js")),
+];
+
+/// A text that a browser may keep as long as it asks each time whether it is still so.
+fn text(kind: &'static str, text: &'static str, request: &HeaderMap) -> Response {
+    let tag = format!("\"{}\"", &disk::sha256_hex(text.as_bytes())[..32]);
+    let is_known = request.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes());
+    let mut response = match is_known {
+        true => StatusCode::NOT_MODIFIED.into_response(),
+        false => ([(header::CONTENT_TYPE, kind)], text).into_response(),
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    if let Ok(tag) = HeaderValue::from_str(&tag) {
+        headers.insert(header::ETAG, tag);
+    }
+    response
 }
 
 /// Show the page
-#[utoipa::path(get, path = "/", tag = "page", responses((status = 200, description = "HTML")))]
-pub async fn page() -> Asset {
-    asset("text/html; charset=utf-8", include_str!("../page/index.html"))
+#[utoipa::path(
+    get,
+    path = "/",
+    tag = "page",
+    responses((status = 200, description = "The page", body = String, content_type = "text/html"),
+        (status = 304, description = "It is as it was"))
+)]
+pub async fn page(headers: HeaderMap) -> Response {
+    text(HTML, include_str!("../page/index.html"), &headers)
 }
 
-/// Fetch the page's script
-#[utoipa::path(get, path = "/assets/app.js", tag = "page", responses((status = 200, description = "JavaScript")))]
-pub async fn script() -> Asset {
-    asset("text/javascript; charset=utf-8", include_str!("../page/app.js"))
+/// Show this interface
+#[utoipa::path(
+    get,
+    path = "/docs",
+    tag = "page",
+    responses((status = 200, description = "A page", body = String, content_type = "text/html"),
+        (status = 304, description = "It is as it was"))
+)]
+pub async fn docs(headers: HeaderMap) -> Response {
+    text(HTML, include_str!("../page/docs.html"), &headers)
 }
 
-/// Fetch the page's style
-#[utoipa::path(get, path = "/assets/app.css", tag = "page", responses((status = 200, description = "CSS")))]
-pub async fn style() -> Asset {
-    asset("text/css; charset=utf-8", include_str!("../page/app.css"))
+/// Fetch a part of the page
+#[utoipa::path(
+    get,
+    path = "/assets/{name}",
+    tag = "page",
+    params(("name" = String, Path, description = "Such as app.js")),
+    responses((status = 200, description = "The part, of its own type", body = String, content_type = "text/plain"),
+        (status = 304, description = "It is as it was"), (status = 404, description = "There is no such part"))
+)]
+pub async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Result<Response> {
+    let found = ASSETS.iter().find(|(known, _, _)| *known == name);
+    let (_, kind, words) = found.ok_or_else(|| Error::not_found("the page has no such part"))?;
+    Ok(text(kind, words, &headers))
 }

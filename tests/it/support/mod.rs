@@ -3,6 +3,7 @@
 //! Library and model come from the project's `data` folder, where `scripts/setup` puts them. A failed expectation
 //! prints the command, both streams and the folder.
 
+pub mod browser;
 pub mod llm;
 pub mod server;
 
@@ -79,13 +80,18 @@ impl Sandbox {
         Run::of(&mut self.command(args))
     }
 
+    /// `rag` with arguments under another program, such as `strace`; not started yet.
+    pub fn under<S: AsRef<OsStr>>(&self, program: &str, args: &[&str], rag: impl IntoIterator<Item = S>) -> Command {
+        let rag = self.command(rag);
+        let mut command = Command::new(program);
+        command.args(args).arg(rag.get_program()).args(rag.get_args()).current_dir(self.path()).env_clear();
+        command.envs(rag.get_envs().filter_map(|(name, value)| Some((name, value?)))).stdin(Stdio::null());
+        command
+    }
+
     /// Runs a shell script, whose `$0` is `rag`, in the sandbox with mounts of its own.
     pub fn with_own_mounts(&self, script: &str) -> Run {
-        let rag = self.command([""; 0]);
-        let mut command = Command::new("unshare");
-        command.args(["-m", "sh", "-c", script]).arg(rag.get_program()).current_dir(self.path()).env_clear();
-        command.envs(rag.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        Run::of(&mut command)
+        Run::of(&mut self.under("unshare", &["-m", "sh", "-c", script], [""; 0]))
     }
 
     /// Starts `rag` in the background, streams piped.

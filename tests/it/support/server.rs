@@ -35,7 +35,8 @@ impl Server {
     /// Starts `rag serve` in a sandbox with further settings.
     pub fn start(sandbox: &Sandbox, env: &[(&str, &str)]) -> Self {
         let mut command = sandbox.command(["serve", "--port", "0", "--json"]);
-        command.envs(env.iter().copied()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        // Its streams are read when it has ended: a line for every request would not fit into a pipe.
+        command.env("RAG_LOG_LEVEL", "warn").envs(env.iter().copied()).stdout(Stdio::piped()).stderr(Stdio::piped());
         Self::of(command.spawn().expect("rag starts"), format!("{command:?}"))
     }
 

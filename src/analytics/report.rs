@@ -1,0 +1,207 @@
+//! Records to what people want to know of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use super::rows;
+use super::{Question, Record};
+use crate::error::Result;
+use crate::filter::shown;
+
+/// The longest list of each kind.
+const MOST_LISTED: usize = 20;
+/// Stages, in the order in which they are told.
+const STAGES: [&str; 5] = ["queue", "embedding", "search", "generation", "total"];
+
+/// What happened since a moment.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Report {
+    pub since_s: i64,
+    /// Unix seconds of the first and last record.
+    pub span: Option<(i64, i64)>,
+    pub questions: u64,
+    pub searches: u64,
+    /// Questions that the index supported an answer to.
+    pub supported: u64,
+    /// Answers, and rankings, that came out of the cache.
+    pub answer_hits: u64,
+    pub retrieval_hits: u64,
+    pub sessions: u64,
+    pub intents: Vec<(String, u64)>,
+    pub latencies: Vec<Latency>,
+    /// The most frequent questions and searches.
+    pub top: Vec<Asked>,
+    /// The most frequent questions that nothing supported an answer to.
+    pub unanswered: Vec<Asked>,
+    /// The documents cited or found most often.
+    pub documents: Vec<Opened>,
+    pub errors: Vec<Wrong>,
+    /// The most memory, mean cores in use and the longest queue, where a server sampled them.
+    pub system: Option<(u64, f64, u64)>,
+    /// Records that fail their checksum and are left out.
+    pub damaged: u64,
+}
+
+/// Milliseconds of a stage: at 50, 90, 95 and 99 per cent, and the longest.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Latency {
+    pub stage: &'static str,
+    pub n: u64,
+    pub p50: f64,
+    pub p90: f64,
+    pub p95: f64,
+    pub p99: f64,
+    pub most: f64,
+}
+
+/// A question and how often it was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// In words, where they are kept.
+    pub text: Option<String>,
+    pub hash: String,
+    /// It was a search.
+    pub is_search: bool,
+    pub n: u64,
+    /// How often the index supported an answer.
+    pub supported: u64,
+    /// Unix seconds.
+    pub last: i64,
+}
+
+/// A document and how often it was cited or found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opened {
+    pub index: String,
+    pub path: String,
+    pub n: u64,
+}
+
+/// What went wrong, where, and how often.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wrong {
+    pub code: String,
+    pub route: String,
+    pub n: u64,
+}
+
+/// What the records in `dir` since `since_s` say; `None` when nothing was ever recorded.
+///
+/// # Errors
+/// [`Kind::Damaged`](crate::error::Kind::Damaged) for a file that is no database.
+pub fn report(dir: &Path, since_s: i64) -> Result<Option<Report>> {
+    let mut gathered = Gathered::default();
+    let exists = rows::read(dir, since_s, &mut |at, record| gathered.take(at, record))?;
+    Ok(exists.then(|| gathered.finish(since_s)))
+}
+
+#[derive(Default)]
+struct Gathered {
+    report: Report,
+    sessions: BTreeSet<String>,
+    intents: BTreeMap<String, u64>,
+    stages: [Vec<f64>; 5],
+    asked: BTreeMap<String, Asked>,
+    documents: BTreeMap<(String, String), u64>,
+    errors: BTreeMap<(String, String), u64>,
+    cpu: Vec<f64>,
+}
+
+impl Gathered {
+    fn take(&mut self, at: i64, record: Option<Record>) {
+        let Some(record) = record else {
+            self.report.damaged += 1;
+            return;
+        };
+        let first = self.report.span.map_or(at, |(first, _)| first);
+        self.report.span = Some((first, at));
+        match record {
+            Record::Question(question) => self.question(at, *question),
+            Record::Error { code, route } => *self.errors.entry((code, route)).or_default() += 1,
+            Record::System { memory_bytes, cpu, queue } => {
+                let (memory, _, longest) = self.report.system.unwrap_or_default();
+                self.report.system = Some((memory.max(memory_bytes), 0.0, longest.max(queue)));
+                self.cpu.push(cpu);
+            }
+        }
+    }
+
+    fn question(&mut self, at: i64, question: Question) {
+        let report = &mut self.report;
+        if question.is_search {
+            report.searches += 1;
+        } else {
+            report.questions += 1;
+            report.supported += u64::from(question.supported);
+            report.answer_hits += u64::from(question.answer_hit);
+            *self.intents.entry(question.intent).or_default() += 1;
+        }
+        report.retrieval_hits += u64::from(question.retrieval_hit);
+        let times = [
+            question.queue_ms,
+            question.embedding_ms,
+            Some(question.search_ms),
+            question.generation_ms,
+            Some(question.total_ms),
+        ];
+        for (all, ms) in self.stages.iter_mut().zip(times) {
+            all.extend(ms);
+        }
+        self.sessions.extend(question.session);
+        let is_search = question.is_search;
+        let hash = if is_search { format!("search {}", question.hash) } else { question.hash.clone() };
+        let asked = self.asked.entry(hash).or_insert_with(|| Asked {
+            text: None,
+            hash: question.hash,
+            is_search,
+            n: 0,
+            supported: 0,
+            last: at,
+        });
+        asked.n += 1;
+        asked.supported += u64::from(question.supported);
+        asked.last = at;
+        if !question.text.is_empty() {
+            asked.text = Some(question.text);
+        }
+        for (root, path) in question.documents {
+            *self.documents.entry((question.index.clone(), shown(&root, &path))).or_default() += 1;
+        }
+    }
+
+    fn finish(self, since_s: i64) -> Report {
+        let Self { mut report, sessions, intents, stages, asked, documents, errors, cpu } = self;
+        report.since_s = since_s;
+        report.sessions = sessions.len() as u64;
+        report.intents = most(intents.into_iter().collect(), |(_, n)| *n);
+        report.latencies = STAGES.into_iter().zip(stages).filter_map(|(stage, ms)| latency(stage, ms)).collect();
+        let unanswered = asked.values().filter(|asked| !asked.is_search && asked.supported == 0).cloned();
+        report.unanswered = most(unanswered.collect(), |asked| asked.n);
+        report.top = most(asked.into_values().collect(), |asked| asked.n);
+        let opened = documents.into_iter().map(|((index, path), n)| Opened { index, path, n });
+        report.documents = most(opened.collect(), |opened| opened.n);
+        let wrong = errors.into_iter().map(|((code, route), n)| Wrong { code, route, n });
+        report.errors = most(wrong.collect(), |wrong| wrong.n);
+        if let Some((_, mean, _)) = &mut report.system {
+            *mean = cpu.iter().sum::<f64>() / cpu.len().max(1) as f64;
+        }
+        report
+    }
+}
+
+/// The largest first; equals stay in their order.
+fn most<T>(mut all: Vec<T>, n: impl Fn(&T) -> u64) -> Vec<T> {
+    all.sort_by_key(|one| std::cmp::Reverse(n(one)));
+    all.truncate(MOST_LISTED);
+    all
+}
+
+fn latency(stage: &'static str, mut ms: Vec<f64>) -> Option<Latency> {
+    ms.sort_by(f64::total_cmp);
+    let at = |share: f64| {
+        let rank = (share * ms.len() as f64).ceil() as usize;
+        ms.get(rank.clamp(1, ms.len().max(1)) - 1).copied()
+    };
+    let (p50, p90, p95, p99, most) = (at(0.5)?, at(0.9)?, at(0.95)?, at(0.99)?, at(1.0)?);
+    Some(Latency { stage, n: ms.len() as u64, p50, p90, p95, p99, most })
+}

@@ -1,0 +1,109 @@
+//! What is kept, what is hidden, and what happens when nothing can be written.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use super::*;
+use crate::config::Recording;
+
+const KEPT: Records = Records { of: Recording::Servers, text: false, keep_days: 30 };
+
+fn question(text: &str, ms: f64) -> Record {
+    Record::Question(Box::new(Question {
+        text: text.to_owned(),
+        index: "default".into(),
+        intent: "list".into(),
+        supported: ms < 100.0,
+        total_ms: ms,
+        session: Some("a-session".into()),
+        documents: vec![("docs".into(), "a.md".into())],
+        ..Question::default()
+    }))
+}
+
+fn everything(dir: &Path) -> String {
+    let files = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    files.map(|path| String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned()).collect()
+}
+
+fn now() -> i64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs() as i64
+}
+
+#[test]
+fn words_are_hidden_unless_they_are_wanted() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path().join("analytics");
+    let analytics = Analytics::start(&at, KEPT, SystemTime::now);
+    for n in 0..100 {
+        analytics.record(now(), question(if n % 4 == 0 { "rare canary" } else { " what is it? " }, f64::from(n)));
+    }
+    drop(analytics);
+    let text = everything(&at);
+    assert!(!text.contains("canary") && !text.contains("what is it") && !text.contains("a-session"));
+    let report = report(&at, 0).unwrap().unwrap();
+    assert_eq!((report.questions, report.sessions, report.damaged), (100, 1, 0));
+    assert_eq!((report.top[0].n, report.top[0].text.as_deref()), (75, None));
+    assert_eq!(report.documents, [Opened { index: "default".into(), path: "docs/a.md".into(), n: 100 }]);
+    let total = report.latencies.iter().find(|latency| latency.stage == "total").unwrap();
+    assert_eq!((total.n, total.p50, total.p95, total.most), (100, 49.0, 94.0, 99.0));
+
+    let words = Records { text: true, ..KEPT };
+    record_now(&at, words, now(), vec![question("rare canary", 500.0)]).unwrap();
+    let report = super::report(&at, 0).unwrap().unwrap();
+    let rare = report.top.iter().find(|asked| asked.text.is_some()).unwrap();
+    assert_eq!((rare.text.as_deref(), rare.n), (Some("rare canary"), 26), "the same key, the same hash");
+}
+
+#[test]
+fn only_the_user_can_read_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path().join("analytics");
+    record_now(&at, KEPT, 1, vec![question("q", 1.0)]).unwrap();
+    let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&at), mode(&at.join("key")), mode(&at.join("analytics.db"))), (0o700, 0o600, 0o600));
+}
+
+#[test]
+fn old_records_are_dropped_and_documents_forgotten() {
+    let dir = tempfile::tempdir().unwrap();
+    let old = now() - 31 * 86_400;
+    record_now(dir.path(), KEPT, old, vec![question("old", 1.0)]).unwrap();
+    let analytics = Analytics::start(dir.path(), KEPT, SystemTime::now);
+    analytics.record(now(), question("new", 1.0));
+    drop(analytics);
+    assert_eq!(report(dir.path(), 0).unwrap().unwrap().questions, 1);
+    assert_eq!(report(dir.path(), now() + 10).unwrap().unwrap().questions, 0);
+    assert_eq!(forget(dir.path(), &|root, path| root == "docs" && path == "a.md").unwrap(), 1);
+    assert_eq!(report(dir.path(), 0).unwrap().unwrap().documents, []);
+    assert!(!everything(dir.path()).contains("a.md"));
+}
+
+#[test]
+fn a_file_that_is_no_database_is_set_aside_and_a_changed_row_left_out() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("analytics.db"), "no database ".repeat(1000)).unwrap();
+    assert!(report(dir.path(), 0).is_err());
+    record_now(dir.path(), KEPT, 1, vec![question("q", 1.0), question("r", 2.0)]).unwrap();
+    assert!(dir.path().join("analytics.db.damaged").is_file());
+    let connection = rusqlite::Connection::open(dir.path().join("analytics.db")).unwrap();
+    connection.execute("UPDATE records SET body = replace(body, '2.0', '9.0')", []).unwrap();
+    let report = report(dir.path(), 0).unwrap().unwrap();
+    assert_eq!((report.questions, report.damaged), (1, 1));
+}
+
+/// A folder that cannot be made, a queue that is full: records are gone, and nobody waits.
+#[test]
+fn nothing_that_fails_is_noticed_by_who_records() {
+    let dir = tempfile::tempdir().unwrap();
+    let blocked = dir.path().join("file");
+    std::fs::write(&blocked, "").unwrap();
+    let analytics = Analytics::start(&blocked.join("analytics"), KEPT, SystemTime::now);
+    for _ in 0..3 * MOST_WAITING {
+        analytics.record(1, question("q", 1.0));
+    }
+    drop(analytics);
+    assert!(record_now(&blocked.join("analytics"), KEPT, 1, vec![]).is_err());
+    assert_eq!(report(&dir.path().join("nowhere"), 0).unwrap(), None);
+    assert_eq!(forget(&dir.path().join("nowhere"), &|_, _| true).unwrap(), 0);
+    assert!(!dir.path().join("nowhere").exists());
+}

@@ -1,0 +1,66 @@
+//! What an ingest takes on disk, for whoever has too little of it.
+
+use std::cell::Cell;
+use std::path::Path;
+
+use crate::disk;
+use crate::error::Fault;
+
+/// Bytes of an index by words for each byte of text, while it is being written: the texts that wait for their vectors,
+/// what is stored, and the postings, which stand there twice while two segments become one.
+const PER_TEXT_BYTE: u64 = 4;
+
+/// A line of the table of files.
+const PER_FILE: u64 = 512;
+
+/// Bytes of text behind a vector, before the texts were taken apart. Passages of prose have about a thousand.
+const TEXT_PER_ROW: u64 = 500;
+
+/// Checksums, folders, the job log, the pointer.
+const ALWAYS: u64 = 256 << 10;
+
+/// What is known so far of the generation that is being made.
+#[derive(Default)]
+pub struct Need {
+    files: Cell<u64>,
+    text_bytes: Cell<u64>,
+    rows: Cell<u64>,
+    row_bytes: Cell<u64>,
+}
+
+impl Need {
+    /// There are so many files; those to be read have these sizes.
+    pub fn files(&self, n_files: usize, sizes: impl Iterator<Item = u64>, dimension: usize) {
+        self.files.set(n_files as u64);
+        let (mut text_bytes, mut rows) = (0u64, 0);
+        for size in sizes {
+            text_bytes = text_bytes.saturating_add(size);
+            rows += 1 + size / TEXT_PER_ROW;
+        }
+        self.text_bytes.set(text_bytes);
+        self.rows.set(rows);
+        // A row and its key.
+        self.row_bytes.set(dimension as u64 * 4 + 16);
+    }
+
+    /// So many vectors are to be made.
+    pub fn rows(&self, n_rows: usize) {
+        self.rows.set(n_rows as u64);
+    }
+
+    fn bytes(&self) -> u64 {
+        let text = self.text_bytes.get().saturating_mul(PER_TEXT_BYTE);
+        let rows = self.rows.get().saturating_mul(self.row_bytes.get());
+        text.saturating_add(rows).saturating_add(self.files.get() * PER_FILE).saturating_add(ALWAYS)
+    }
+
+    /// Says of a full disk how much room it would take.
+    pub fn explain(&self, fault: Fault, dir: &Path) -> Fault {
+        if !fault.is_disk_full() {
+            return fault;
+        }
+        let free = disk::available(dir).map_or_else(String::new, |bytes| format!(", {bytes} are free"));
+        let hint = format!("this ingest takes about {} bytes in {}{free}", self.bytes(), dir.display());
+        fault.hint(format!("{hint}; make room, or give `--data-dir` another place"))
+    }
+}

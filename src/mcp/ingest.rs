@@ -1,0 +1,108 @@
+//! The one tool that changes something: a job like any other, watched until it is over.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rmcp::RoleServer;
+use rmcp::model::ProgressNotificationParam;
+use rmcp::service::RequestContext;
+use serde_json::{Value, json};
+
+use super::Server;
+use crate::engine::Engine;
+use crate::error::{Context as _, Fault, Result};
+use crate::jobs::{IngestSpec, Job, Spec, State, Work};
+use crate::work;
+
+/// How often the job is looked at.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// Has the folders ingested, tells how far that is, and cancels it when the client does.
+///
+/// # Errors
+/// A usage fault for a folder that lies beneath none of `roots`; why the job failed.
+pub(super) async fn run(
+    server: &Server,
+    dirs: &[String],
+    index: &str,
+    roots: &[PathBuf],
+    context: &RequestContext<RoleServer>,
+) -> Result<Value> {
+    let (given, allowed, name) = (dirs.to_vec(), roots.to_vec(), index.to_owned());
+    let id = server.apart(move |engine| submit(engine, given, &allowed, name)).await?;
+    let mut told = 0.0;
+    loop {
+        let id = id.clone();
+        tokio::select! {
+            () = tokio::time::sleep(LOOK) => {}
+            () = context.ct.cancelled() => {
+                server.apart(move |engine| engine.jobs.cancel(&id, engine.now_ms())).await?;
+                return Err(Fault::interrupted());
+            }
+        }
+        let job = server.apart(move |engine| engine.jobs.get(&id, engine.now_ms())).await?;
+        if job.state.is_over() {
+            return over(&job);
+        }
+        let progress = &job.progress;
+        if let Some(token) = context.meta.get_progress_token().filter(|_| progress.share > told) {
+            told = progress.share;
+            let message = format!("{}: {}", progress.stage, progress.message);
+            let param = ProgressNotificationParam::new(token, told).with_total(1.0).with_message(message);
+            // A client that is gone is noticed by the protocol.
+            let _ = context.peer.notify_progress(param).await;
+        }
+    }
+}
+
+fn submit(engine: &Engine, dirs: Vec<String>, roots: &[PathBuf], index: String) -> Result<String> {
+    if dirs.is_empty() {
+        return Err(Fault::usage("`dirs` names no folder"));
+    }
+    for dir in &dirs {
+        must_be_beneath(Path::new(dir), roots)?;
+    }
+    let cwd = std::env::current_dir().or_failed(|| "there is no working directory".into())?;
+    let cwd = cwd.to_str().ok_or_else(|| Fault::failed("the name of the working directory is not valid UTF-8"))?;
+    let spec =
+        IngestSpec { index, model: engine.config.model.clone(), cwd: cwd.to_owned(), dirs, ..IngestSpec::default() };
+    let id = work::submit(engine, Spec::new(Work::Ingest(spec)))?;
+    work::start_worker(engine)?;
+    Ok(id)
+}
+
+/// # Errors
+/// The same for a folder that is elsewhere and for one that is not there: nobody learns what there is.
+fn must_be_beneath(dir: &Path, roots: &[PathBuf]) -> Result<()> {
+    let real = dir.canonicalize().ok().filter(|real| real.is_dir());
+    let is_beneath = |root: &PathBuf| {
+        let root = root.canonicalize().ok();
+        real.as_ref().zip(root).is_some_and(|(real, root)| real.starts_with(root))
+    };
+    match roots.iter().any(is_beneath) {
+        true => Ok(()),
+        false => Err(Fault::usage("that is no folder beneath those that may be ingested")
+            .hint("the user allows folders with `rag mcp --allow-ingest --root FOLDER`")),
+    }
+}
+
+fn over(job: &Job) -> Result<Value> {
+    match (job.state, &job.result, &job.reason) {
+        (State::Succeeded, Some(result), _) => {
+            let mut object = json!({ "job_id": job.id, "state": job.state.name() });
+            for key in ["documents", "chunks", "read"] {
+                object[key] = result[key].clone();
+            }
+            object["failed"] = result["n_failed"].clone();
+            Ok(object)
+        }
+        (_, _, Some(reason)) => {
+            let fault = Fault::failed(format!("the job `{}` failed: {}", job.id, reason.message));
+            Err(match &reason.hint {
+                Some(hint) => fault.hint(hint.clone()),
+                None => fault,
+            })
+        }
+        _ => Err(Fault::failed(format!("the job `{}` has ended as {}", job.id, job.state.name()))),
+    }
+}

@@ -1,0 +1,140 @@
+//! Results: passages as JSON without what hides in them, and a budget in bytes.
+
+use serde_json::{Value, json};
+
+use crate::analysis::untrusted::{OrderKind, neutralise};
+use crate::ask::orders_in;
+use crate::document::{Chunk, Hit};
+use crate::filter::shown;
+use crate::index::Stored;
+
+/// Bytes around the lists of a result: names of its fields and short values.
+const FRAME_BYTES: usize = 512;
+
+/// How many bytes of JSON a result may still have.
+pub struct Budget {
+    left: usize,
+    truncated: bool,
+}
+
+impl Budget {
+    pub fn new(most_bytes: usize) -> Self {
+        Self { left: most_bytes.saturating_sub(FRAME_BYTES), truncated: false }
+    }
+
+    /// True when something was left out or cut.
+    pub fn is_truncated(&self) -> bool {
+        self.truncated
+    }
+
+    /// Adds to a list if there is room; the text of what comes first is cut where it has to be. False when the list ends
+    /// here.
+    pub fn push(&mut self, list: &mut Vec<Value>, mut item: Value) -> bool {
+        let size = |item: &Value| item.to_string().len() + 1;
+        let mut needs = size(&item);
+        if needs > self.left
+            && list.is_empty()
+            && let Some(text) = item.get("text").and_then(Value::as_str).map(str::to_owned)
+        {
+            item["text"] = "".into();
+            let room = self.left.saturating_sub(size(&item));
+            item["text"] = cut(&text, room).into();
+            needs = size(&item);
+            self.truncated = true;
+        }
+        if needs > self.left {
+            self.truncated = true;
+            return false;
+        }
+        self.left -= needs;
+        list.push(item);
+        true
+    }
+
+    /// A text of at most so many bytes as JSON.
+    pub fn text(&mut self, text: &str, most_bytes: usize) -> String {
+        let text = clean(text);
+        let kept = cut(&text, most_bytes.min(self.left));
+        self.truncated |= kept.len() < text.len();
+        self.left = self.left.saturating_sub(Value::from(kept).to_string().len());
+        kept.to_owned()
+    }
+}
+
+/// The beginning of a text that takes at most `room` bytes between the quotes of JSON.
+fn cut(text: &str, room: usize) -> &str {
+    let mut used = 0;
+    for (at, c) in text.char_indices() {
+        used += match c {
+            '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
+            '\0'..='\u{1f}' => 6,
+            c => c.len_utf8(),
+        };
+        if used > room {
+            return &text[..at];
+        }
+    }
+    text
+}
+
+/// Without characters that nobody sees.
+pub fn clean(text: &str) -> String {
+    neutralise(text).into_owned()
+}
+
+/// One ranked passage.
+pub fn hit(hit: &Hit, orders: &[OrderKind]) -> Value {
+    let mut object = passage(&hit.chunk, orders);
+    object["path"] = shown(&hit.root, &hit.path).into();
+    if let Some(title) = hit.title.as_deref() {
+        object["title"] = clean(title).into();
+    }
+    object
+}
+
+/// One passage of a document.
+pub fn stored(stored: &Stored) -> Value {
+    passage(&stored.chunk, &orders_in(&stored.path, stored.title.as_deref(), &stored.chunk))
+}
+
+fn passage(chunk: &Chunk, orders: &[OrderKind]) -> Value {
+    let mut object = json!({ "lines": [chunk.lines.first, chunk.lines.last], "text": clean(&chunk.text) });
+    if let Some(place) = &chunk.place {
+        object["place"] = clean(&place.to_string()).into();
+    }
+    if !chunk.heading.is_empty() {
+        object["heading"] = chunk.heading.iter().map(|heading| clean(heading)).collect();
+    }
+    if !orders.is_empty() {
+        object["warnings"] = orders.iter().map(|kind| format!("gives orders: {}", kind.name())).collect();
+    }
+    object
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_budget_is_kept_to_the_byte() {
+        for most in [FRAME_BYTES, FRAME_BYTES + 40, FRAME_BYTES + 100, FRAME_BYTES + 1000] {
+            let (mut budget, mut list) = (Budget::new(most), Vec::new());
+            for n in 0..20 {
+                if !budget.push(&mut list, json!({ "n": n, "text": "ä\"\n\u{1}x".repeat(n + 1) })) {
+                    break;
+                }
+            }
+            let bytes = Value::from(list.clone()).to_string().len();
+            assert!(bytes <= (most - FRAME_BYTES).max(2) + 1, "{bytes} of {most}");
+            assert_eq!(budget.is_truncated(), list.len() < 20, "{most}");
+        }
+    }
+
+    #[test]
+    fn what_comes_first_is_cut_rather_than_left_out() {
+        let (mut budget, mut list) = (Budget::new(FRAME_BYTES + 100), Vec::new());
+        assert!(budget.push(&mut list, json!({ "text": "wörter ".repeat(100) })));
+        assert!(list[0]["text"].as_str().is_some_and(|text| text.len() > 70 && text.starts_with("wörter ")));
+        assert!(budget.is_truncated() && list[0].to_string().len() < 100);
+    }
+}

@@ -1,0 +1,353 @@
+//! What verbs came to, told to metrics and analytics in one call each. Whoever serves holds one [`Observer`].
+
+mod otlp;
+
+use std::collections::BTreeSet;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::analytics::{self, Analytics, Question, Record};
+use crate::ask;
+use crate::cache::{Cache, Caching};
+use crate::config::{Mode, Recording};
+use crate::document::Hit;
+use crate::engine::Engine;
+use crate::error::{Kind, Result};
+use crate::jobs::{Job, State};
+use crate::search;
+use crate::telemetry::{self, CacheTable, Feature, Ingested, Stages};
+
+pub use otlp::Exporter;
+
+/// How often a server samples itself.
+const SAMPLE: Duration = Duration::from_secs(30);
+/// How often samples of histograms are folded.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// A question or a search as it reached us.
+#[derive(Clone, Copy, Debug)]
+pub struct How<'a> {
+    pub text: &'a str,
+    pub mode: Mode,
+    pub k: usize,
+    /// Passages that got a second look.
+    pub rerank: usize,
+    pub caching: Caching,
+    pub has_filter: bool,
+    /// Somebody said what kind of answer is wanted.
+    pub has_intent: bool,
+    pub session: Option<&'a str>,
+    pub is_streamed: bool,
+    pub is_batch: bool,
+    /// How long it waited for a worker.
+    pub queue_ms: Option<f64>,
+}
+
+impl<'a> How<'a> {
+    /// As the settings have it, alone and at once.
+    pub fn plain(engine: &Engine, text: &'a str) -> Self {
+        let config = &engine.config;
+        Self {
+            text,
+            mode: config.search_mode,
+            k: config.search_k,
+            rerank: config.rerank,
+            caching: Caching::Use,
+            has_filter: false,
+            has_intent: false,
+            session: None,
+            is_streamed: false,
+            is_batch: false,
+            queue_ms: None,
+        }
+    }
+}
+
+/// Begins to send metrics to a collector, where the settings name one.
+///
+/// # Errors
+/// A usage fault for an address that is none.
+pub fn export<H: AsRef<Engine> + Send + 'static>(host: H) -> Result<Option<Exporter>> {
+    otlp::export(host)
+}
+
+/// The stable word for a fault, as errors of servers have it.
+pub fn code(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Usage => "usage",
+        Kind::Busy => "busy",
+        Kind::Damaged => "damaged",
+        Kind::Outside => "outside",
+        Kind::Interrupted => "interrupted",
+        Kind::Late => "timeout",
+        Kind::Failed => "internal",
+    }
+}
+
+/// Takes what happens in a server. Shared by all its threads.
+pub struct Observer {
+    analytics: Option<Analytics>,
+    /// Unix milliseconds of the start: jobs that ended before are not this server's news.
+    since_ms: u64,
+    /// Jobs whose end has been counted.
+    counted: Mutex<BTreeSet<String>>,
+}
+
+impl Observer {
+    /// Begins to record, unless the settings say no.
+    pub fn new(engine: &Engine) -> Self {
+        let records = engine.config.analytics;
+        let analytics = (records.of >= Recording::Servers)
+            .then(|| Analytics::start(&analytics::dir(&engine.config.data_dir), records, engine.clock()));
+        Self { analytics, since_ms: engine.now_ms(), counted: Mutex::default() }
+    }
+
+    /// A question was answered.
+    pub fn asked(&self, engine: &Engine, response: &ask::Response, how: &How<'_>) {
+        let t = response.timings;
+        let stages = Stages {
+            queue_ms: how.queue_ms,
+            embedding_ms: took(t.embedding_ms),
+            search_ms: Some(t.search_ms),
+            generation_ms: Some(t.generation_ms),
+            total_ms: t.total_ms + how.queue_ms.unwrap_or_default(),
+        };
+        telemetry::asked(&telemetry::Asked {
+            intent: response.intent.name(),
+            generator: response.generator.name(),
+            mode: how.mode.name(),
+            supported: response.answer.supported,
+            stages,
+            features: &features(how),
+        });
+        self.record(engine, || Record::Question(Box::new(question(response, how))));
+    }
+
+    /// A search was done, one of its own.
+    pub fn searched(&self, engine: &Engine, response: &search::Response, how: &How<'_>) {
+        let t = response.timings;
+        let stages = Stages {
+            queue_ms: how.queue_ms,
+            embedding_ms: took(t.embedding_ms),
+            search_ms: Some(t.search_ms),
+            generation_ms: None,
+            total_ms: t.total_ms + how.queue_ms.unwrap_or_default(),
+        };
+        telemetry::searched(response.mode.name(), &stages, &features(how));
+        self.record(engine, || Record::Question(Box::new(searching(response, how))));
+    }
+
+    /// A request ended in an error. `route` is a template or the name of a tool, never a path.
+    pub fn failed(&self, engine: &Engine, code: &str, route: &str) {
+        telemetry::failed(code);
+        self.record(engine, || Record::Error { code: code.to_owned(), route: route.to_owned() });
+    }
+
+    /// Looks at the log of jobs: how many there are in each state, and which ended since the last look. Cheap enough for
+    /// every scrape.
+    pub fn jobs(&self, engine: &Engine) {
+        let Ok(jobs) = engine.jobs.list(engine.now_ms()) else { return };
+        for state in [State::Queued, State::Running, State::Succeeded, State::Failed, State::Cancelled] {
+            telemetry::jobs(state.name(), jobs.iter().filter(|job| job.state == state).count());
+        }
+        let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        // What the log has forgotten cannot end again.
+        counted.retain(|id| jobs.iter().any(|job| job.id == *id));
+        for job in jobs.iter().filter(|job| job.ended_ms.is_some_and(|at| at >= self.since_ms)) {
+            if counted.insert(job.id.clone()) {
+                telemetry::ingested(job.state.name(), ingested(job));
+            }
+        }
+    }
+
+    /// Samples memory, processor, queue, jobs and caches now and then, on a thread of its own, until the sampler is
+    /// dropped. `host` is what has the engine; `queue` tells how much waits there.
+    pub fn sample<H: AsRef<Engine> + Send + 'static>(
+        self: &Arc<Self>,
+        host: H,
+        queue: impl Fn(&H) -> usize + Send + 'static,
+    ) -> Sampler {
+        let (stop, stopped) = channel();
+        let observer = Arc::clone(self);
+        let thread = std::thread::Builder::new().name("sampler".into()).spawn(move || {
+            let engine = host.as_ref();
+            // Its own connection: counting rows must keep nobody waiting.
+            let cache = Cache::open(&engine.config.cache_dir, engine.config.cache);
+            let mut cpu = telemetry::process().1.unwrap_or_default();
+            let mut last = None::<Instant>;
+            loop {
+                if last.is_none_or(|last| last.elapsed() >= SAMPLE) {
+                    let seconds = last.map(|last| last.elapsed().as_secs_f64());
+                    last = Some(Instant::now());
+                    observer.jobs(engine);
+                    caches(&cache);
+                    let (memory, used) = telemetry::process();
+                    let used = used.unwrap_or(cpu);
+                    let cores = seconds.map_or(0.0, |seconds| (used - cpu) / seconds);
+                    cpu = used;
+                    observer.record(engine, || Record::System {
+                        memory_bytes: memory.unwrap_or_default(),
+                        cpu: cores,
+                        queue: queue(&host) as u64,
+                    });
+                }
+                telemetry::upkeep();
+                match stopped.recv_timeout(UPKEEP) {
+                    Err(RecvTimeoutError::Timeout) => {}
+                    Ok(()) | Err(RecvTimeoutError::Disconnected) => return,
+                }
+            }
+        });
+        Sampler { stop: Some(stop), thread: thread.ok() }
+    }
+
+    fn record(&self, engine: &Engine, record: impl FnOnce() -> Record) {
+        if let Some(analytics) = &self.analytics {
+            analytics.record(engine.now_s(), record());
+        }
+    }
+}
+
+/// The thread that samples; dropping it ends it.
+pub struct Sampler {
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Sampler {
+    fn drop(&mut self) {
+        self.stop = None;
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
+}
+
+/// Records a question of a command, where the settings want those too.
+///
+/// # Errors
+/// Whatever keeps the file from being written; the answer has been given all the same.
+pub fn asked_once(engine: &Engine, response: &ask::Response) -> Result<()> {
+    once(engine, || question(response, &How::plain(engine, &response.question)))
+}
+
+/// As [`asked_once`], for a search.
+///
+/// # Errors
+/// As [`asked_once`].
+pub fn searched_once(engine: &Engine, response: &search::Response) -> Result<()> {
+    once(engine, || searching(response, &How::plain(engine, &response.query)))
+}
+
+fn once(engine: &Engine, question: impl FnOnce() -> Question) -> Result<()> {
+    let records = engine.config.analytics;
+    if records.of < Recording::Everybody {
+        return Ok(());
+    }
+    let batch = vec![Record::Question(Box::new(question()))];
+    analytics::record_now(&analytics::dir(&engine.config.data_dir), records, engine.now_s(), batch)
+}
+
+fn question(response: &ask::Response, how: &How<'_>) -> Question {
+    let t = response.timings;
+    Question {
+        intent: response.intent.name().to_owned(),
+        generator: response.generator.name().to_owned(),
+        mode: how.mode.name().to_owned(),
+        supported: response.answer.supported,
+        hits: response.answer.citations.len() as u64,
+        answer_hit: response.cache.answer_hit,
+        retrieval_hit: response.cache.retrieval_hit,
+        embedding_ms: took(t.embedding_ms),
+        search_ms: t.search_ms,
+        generation_ms: Some(t.generation_ms),
+        total_ms: t.total_ms + how.queue_ms.unwrap_or_default(),
+        // The nearest passages of a question without an answer were not read for it.
+        documents: match response.answer.supported {
+            true => documents(response.answer.citations.iter().map(|citation| &citation.hit)),
+            false => Vec::new(),
+        },
+        ..begun(&response.index, how)
+    }
+}
+
+fn searching(response: &search::Response, how: &How<'_>) -> Question {
+    let t = response.timings;
+    Question {
+        is_search: true,
+        mode: response.mode.name().to_owned(),
+        supported: !response.hits.is_empty(),
+        hits: response.hits.len() as u64,
+        retrieval_hit: response.retrieval_hit,
+        embedding_ms: took(t.embedding_ms),
+        search_ms: t.search_ms,
+        total_ms: t.total_ms + how.queue_ms.unwrap_or_default(),
+        documents: documents(response.hits.iter()),
+        ..begun(&response.index, how)
+    }
+}
+
+/// What is known before there is an answer.
+fn begun(index: &str, how: &How<'_>) -> Question {
+    Question {
+        text: how.text.to_owned(),
+        index: index.to_owned(),
+        k: how.k as u64,
+        queue_ms: how.queue_ms,
+        session: how.session.map(str::to_owned),
+        ..Question::default()
+    }
+}
+
+/// The time of a stage, if there was one.
+fn took(ms: f64) -> Option<f64> {
+    (ms > 0.0).then_some(ms)
+}
+
+/// Each document once.
+fn documents<'a>(hits: impl Iterator<Item = &'a Hit>) -> Vec<(String, String)> {
+    let all: BTreeSet<(String, String)> = hits.map(|hit| (hit.root.to_string(), hit.path.to_string())).collect();
+    all.into_iter().collect()
+}
+
+fn features(how: &How<'_>) -> Vec<Feature> {
+    let used = [
+        (how.has_filter, Feature::Filter),
+        (how.session.is_some(), Feature::Session),
+        (how.is_streamed, Feature::Stream),
+        (how.is_batch, Feature::Batch),
+        (how.rerank > 0, Feature::Rerank),
+        (how.has_intent, Feature::Intent),
+        (how.caching == Caching::Refresh, Feature::Refresh),
+        (how.caching == Caching::Off, Feature::NoCache),
+    ];
+    used.into_iter().filter_map(|(is_used, feature)| is_used.then_some(feature)).collect()
+}
+
+fn caches(cache: &Cache) {
+    // A cache that cannot be read is told of by whoever needs it.
+    for stats in cache.stats().unwrap_or_default() {
+        let now = CacheTable {
+            rows: stats.count,
+            bytes: stats.bytes,
+            budget_bytes: stats.budget_bytes,
+            evicted: stats.counters.evicted,
+        };
+        telemetry::cache_table(stats.table.name(), &now);
+    }
+}
+
+fn ingested(job: &Job) -> Option<Ingested> {
+    let result = job.result.as_ref().filter(|_| job.state == State::Succeeded)?;
+    let number = |key: &str| result.get(key).and_then(Value::as_u64).unwrap_or_default();
+    Some(Ingested {
+        read: number("read"),
+        skipped: number("skipped"),
+        failed: number("n_failed"),
+        removed: number("removed"),
+        chunks: number("chunks"),
+        seconds: result.get("seconds").and_then(Value::as_f64).unwrap_or_default(),
+    })
+}

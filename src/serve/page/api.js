@@ -1,0 +1,155 @@
+// Talking to the server: one way to call, one kind of failure, and the token, which stays in this tab.
+
+import { $ } from "./dom.js";
+import { events } from "./sse.js";
+
+const TOKEN = "rag.token";
+
+/** What went wrong, in the words of the server where it had some. */
+export class Problem extends Error {
+  constructor({ status = 0, code = "unreachable", message, hint, request_id: requestId, wait }) {
+    super(message);
+    Object.assign(this, { status, code, hint, requestId, wait });
+  }
+}
+
+/** Calls the server and yields its JSON. */
+export async function call(path, options) {
+  const reply = await open(path, options);
+  return reply.status === 204 ? undefined : parsed(reply);
+}
+
+/** Calls the server and yields events as they come: `{ name, data }`. A plain JSON reply is one event, `done`. */
+export async function* stream(path, options) {
+  const reply = await open(path, { ...options, accept: "text/event-stream" });
+  if (!(reply.headers.get("content-type") ?? "").startsWith("text/event-stream")) {
+    yield { name: "done", data: await parsed(reply) };
+    return;
+  }
+  try {
+    for await (const { name, data } of events(reply.body)) {
+      const value = JSON.parse(data);
+      if (name === "error") throw new Problem(value.error ?? { message: "the server broke off" });
+      yield { name, data: value };
+    }
+  } catch (error) {
+    if (error instanceof Problem || error.name === "AbortError") throw error;
+    throw new Problem({ message: "the connection broke", hint: "what came is shown; ask again" });
+  }
+}
+
+/** Fetches a file and hands it to the browser as a download. */
+export async function download(path, name) {
+  const reply = await open(path, {});
+  const url = URL.createObjectURL(await reply.blob());
+  const link = document.createElement("a");
+  link.href = url;
+  link.download = name;
+  document.body.append(link);
+  link.click();
+  link.remove();
+  // Not at once: the download begins after this turn of the event loop.
+  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}
+
+export const query = (values) => {
+  const given = Object.entries(values).filter(([, value]) => value !== undefined && value !== null && value !== "");
+  return given.length ? `?${new URLSearchParams(given)}` : "";
+};
+
+async function open(path, { method, body, signal, accept = "application/json" } = {}) {
+  for (;;) {
+    const token = sessionStorage.getItem(TOKEN);
+    const headers = { accept };
+    if (token) headers.authorization = `Bearer ${token}`;
+    if (body !== undefined) headers["content-type"] = "application/json";
+    let reply;
+    try {
+      reply = await fetch(path, {
+        method: method ?? (body === undefined ? "GET" : "POST"),
+        headers,
+        body: body === undefined ? undefined : JSON.stringify(body),
+        signal,
+        cache: "no-store",
+        credentials: "omit",
+      });
+    } catch (error) {
+      if (error.name === "AbortError") throw error;
+      throw new Problem({ message: "the server does not answer", hint: "see whether `rag serve` is still running" });
+    }
+    if (reply.ok) return reply;
+    const problem = await failure(reply);
+    if (reply.status !== 401) throw problem;
+    // Another call may have asked for the token meanwhile.
+    if (sessionStorage.getItem(TOKEN) === token) {
+      await askForToken(token ? "That token does not count here, or no more." : "", problem);
+    }
+  }
+}
+
+async function parsed(reply) {
+  try {
+    return await reply.json();
+  } catch {
+    throw new Problem({ status: reply.status, message: "the server's reply is not whole", hint: "try again" });
+  }
+}
+
+async function failure(reply) {
+  let error = {};
+  try {
+    error = (await reply.json()).error ?? {};
+  } catch {
+    // Something between here and the server answered in its own words.
+  }
+  return new Problem({
+    message: `the server answered with status ${reply.status}`,
+    request_id: reply.headers.get("x-request-id") ?? undefined,
+    wait: Number(reply.headers.get("retry-after")) || undefined,
+    ...error,
+    status: reply.status,
+  });
+}
+
+let asking;
+
+/** Resolves when somebody has typed a token; one dialog for all calls that wait for it. */
+function askForToken(refused, problem) {
+  asking ??= new Promise((resolve, reject) => {
+    const [dialog, form, input, note] = ["token", "token-form", "token-input", "token-note"].map($);
+    note.textContent = refused;
+    note.hidden = !refused;
+    input.value = "";
+    let given = false;
+    const submitted = (event) => {
+      event.preventDefault();
+      const token = input.value.trim();
+      // A header takes visible ASCII only.
+      if (!/^[\x21-\x7e]+$/.test(token)) {
+        note.textContent = "A token is one word of letters, digits and signs.";
+        note.hidden = false;
+        input.focus();
+        return;
+      }
+      sessionStorage.setItem(TOKEN, token);
+      input.value = "";
+      given = true;
+      dialog.close();
+    };
+    form.addEventListener("submit", submitted);
+    dialog.addEventListener("close", () => {
+      form.removeEventListener("submit", submitted);
+      asking = undefined;
+      if (given) resolve();
+      else reject(problem);
+    }, { once: true });
+    dialog.showModal();
+    input.focus();
+  });
+  return asking;
+}
+
+/** Whether a token is kept in this tab. */
+export const hasToken = () => sessionStorage.getItem(TOKEN) !== null;
+
+export const forgetToken = () => sessionStorage.removeItem(TOKEN);

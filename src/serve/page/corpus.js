@@ -1,0 +1,362 @@
+// What is indexed: the index, ingests and their progress, caches, documents.
+
+import { call, query, stream } from "./api.js";
+import { $, announce, button, bytes, careful, count, h, plural, problem, shown, ticks, when } from "./dom.js";
+import * as source from "./source.js";
+
+const TABLES = ["answers", "retrieval", "rerank", "embeddings"];
+const STATES = { failed: "Failed", skipped: "Without text", indexed: "Indexed" };
+const OVER = ["succeeded", "failed", "cancelled"];
+/** Documents to a page of the list. */
+const PAGE = 50;
+
+let shared;
+let refresh;
+/** The ingest whose progress is shown, and what ends the watching. */
+let watched;
+let parts;
+
+export function start(state) {
+  shared = state;
+}
+
+/** Shows everything anew; called when the view is entered and when another index is picked. */
+export function show(state, reload) {
+  [shared, refresh] = [state, reload];
+  if (!parts) {
+    parts = {
+      index: card("Index"), ingest: card("Ingest"), documents: card("Documents"), cache: card("Caches"),
+    };
+    $("corpus").append(...Object.values(parts).map((part) => part.node));
+    ingestForm();
+  }
+  drawIndex();
+  drawCache();
+  drawDocuments();
+  drawJobs();
+}
+
+/** A watcher of an ingest goes on in the background; nothing else is held. */
+export function leave() {}
+
+function card(title) {
+  const id = `card-${title.toLowerCase()}`;
+  const body = h("div", {});
+  return { body, node: h("section", { class: "card", id, "aria-labelledby": `${id}-title` },
+    h("h2", { id: `${id}-title` }, title), body) };
+}
+
+const scope = () => shared.config.auth?.scope ?? shared.config.scope ?? "admin";
+const may = (wanted) => ["read", "write", "admin"].indexOf(scope()) >= ["read", "write", "admin"].indexOf(wanted);
+
+/* The index. */
+
+function drawIndex() {
+  const { body } = parts.index;
+  const index = shared.indexes.find(({ name }) => name === shared.index);
+  if (!index) {
+    body.replaceChildren(
+      h("p", {}, "There is no index yet. Start an ingest, or run this where the server runs:"),
+      h("pre", { tabindex: 0 }, h("code", {}, "rag ingest --dir FOLDER")));
+    return;
+  }
+  const rows = index.damaged ? [["Name", index.name], ["Damaged", index.damaged]] : [
+    ["Name", index.name],
+    ["Documents", count(index.documents)],
+    ["Passages", count(index.chunks)],
+    ["Size", bytes(index.bytes)],
+    ["Model", index.model?.name ?? index.model],
+    ["Made", when(index.created)],
+    ["Corpus id", h("code", {}, index.corpus_id ?? "–")],
+    index.roots?.length ? [index.roots.length === 1 ? "Folder" : "Folders", index.roots.join(", ")] : undefined,
+  ];
+  const result = h("div", { class: "result", role: "status" });
+  const name = encodeURIComponent(index.name);
+  const verify = button("Verify", async () => {
+    verify.disabled = true;
+    result.replaceChildren(h("p", { class: "faint" }, "Reading every byte…"));
+    try {
+      const { ok, damaged = [] } = await call(`/indexes/${name}/verify`, { method: "POST", body: {} });
+      result.replaceChildren(ok
+        ? h("p", { class: "good" }, "The index is whole.")
+        : h("div", { class: "problem" },
+          h("p", {}, "The index is damaged. Ingest its folders again: that rebuilds it, from the cache where it can."),
+          h("ul", {}, ...damaged.map(({ path, reason }) => h("li", {}, `${path}: ${reason}`)))));
+    } catch (error) {
+      result.replaceChildren(problem(error));
+    } finally {
+      verify.disabled = false;
+    }
+  });
+  const rollback = careful("Roll back", "Back to the generation before?", async () => {
+    try {
+      const meta = await call(`/indexes/${name}/rollback`, { method: "POST", body: {} });
+      await refresh();
+      drawIndex();
+      drawDocuments();
+      announce(`Rolled back: ${plural(meta.documents, "document")}`);
+    } catch (error) {
+      result.replaceChildren(problem(error));
+    }
+  }, { class: "quiet" });
+  body.replaceChildren(
+    h("dl", {}, ...rows.filter(Boolean).map(([key, value]) => h("div", {}, h("dt", {}, key), h("dd", {}, value ?? "–")))),
+    may("admin") && h("div", { class: "row" }, verify, !index.damaged && rollback),
+    result);
+}
+
+/* Ingests. */
+
+const form = {};
+
+function ingestForm() {
+  const roots = shared.config.features?.roots ?? shared.config.roots ?? [];
+  const label = (root) => (typeof root === "string" ? root : root.label ?? root.name ?? root.path);
+  form.root = h("select", { id: "ingest-root" }, ...roots.map((root) => h("option", { value: label(root) }, label(root))));
+  form.dir = h("input", { type: "text", id: "ingest-dir", spellcheck: "false", autocapitalize: "off",
+    placeholder: roots.length ? "everything in it" : "docs", "aria-describedby": "ingest-help" });
+  form.name = h("input", { type: "text", id: "ingest-index", spellcheck: "false", autocapitalize: "off", value: shared.index });
+  form.cached = h("input", { type: "checkbox", id: "ingest-cache", checked: true });
+  form.start = h("button", { type: "submit", class: "primary", id: "ingest-start" }, "Start");
+  form.progress = h("div", { class: "progress", id: "ingest-progress" });
+  form.jobs = h("div", {});
+  const node = h("form", { class: "fields", id: "ingest-form", on: { submit: startIngest } },
+    roots.length > 0 && h("label", {}, "Folder", form.root),
+    h("label", {}, roots.length ? "Only below" : "Folder", form.dir),
+    h("label", {}, "Index", form.name),
+    h("label", { class: "check" }, form.cached, " Use cached vectors"),
+    form.start);
+  parts.ingest.body.append(
+    may("write") ? node : h("p", { class: "faint" }, "Your token may read, not ingest."),
+    may("write") && h("p", { class: "faint", id: "ingest-help" }, roots.length
+      ? "Folders that the server may read. Only what changed is read again; the index answers meanwhile."
+      : h("span", {}, "Beneath the folders of the setting ", h("code", {}, "serve.roots"), ".")),
+    form.progress, form.jobs);
+}
+
+async function startIngest(event) {
+  event.preventDefault();
+  const below = form.dir.value.trim().replace(/^\/+(?=.)/, (slashes) => (form.root.value ? "" : slashes));
+  const dir = [form.root.value, below].filter(Boolean).join("/") || ".";
+  form.start.disabled = true;
+  form.progress.replaceChildren();
+  try {
+    const index = form.name.value.trim() || undefined;
+    const { job_id: id } = await call("/ingest/start", { body: { dir, index, use_cache: form.cached.checked } });
+    watch(id);
+  } catch (error) {
+    form.progress.replaceChildren(problem(error));
+  } finally {
+    form.start.disabled = false;
+  }
+}
+
+/** Follows a job to its end; a connection that breaks is taken up again. */
+async function watch(id) {
+  watched?.abort();
+  const controller = new AbortController();
+  watched = controller;
+  const bar = h("progress", { max: 1, value: 0, "aria-label": "Progress of the ingest" });
+  const stage = h("span", { class: "stage" }, "Waiting for its turn");
+  const message = h("span", { class: "faint" });
+  const cancel = button("Cancel", async () => {
+    cancel.disabled = true;
+    try {
+      await call(`/ingest/cancel/${encodeURIComponent(id)}`, { method: "POST", body: {} });
+    } catch (error) {
+      form.progress.append(problem(error));
+    }
+  }, { class: "quiet" });
+  form.progress.replaceChildren(bar, h("div", { class: "row" }, stage, message, cancel));
+  announce("The ingest has begun");
+  let told = "";
+  const take = (job) => {
+    const p = job.progress ?? {};
+    bar.value = OVER.includes(job.state) ? 1 : p.share ?? 0;
+    const name = job.state === "queued" ? "Waiting for its turn" : STAGES[p.stage] ?? p.stage ?? job.state;
+    stage.textContent = `${Math.floor(bar.value * 100)} % ${name}`;
+    message.textContent = [p.message, p.eta_seconds && `${plural(p.eta_seconds, "second")} left`].filter(Boolean).join(", ");
+    if (name !== told) announce(name);
+    told = name;
+  };
+  for (let tries = 0; ; tries += 1) {
+    try {
+      let last;
+      for await (const { name, data } of stream(`/ingest/events/${encodeURIComponent(id)}`, { signal: controller.signal })) {
+        take(data);
+        tries = 0;
+        if (name === "done") last = data;
+      }
+      last ??= await call(`/ingest/status/${encodeURIComponent(id)}`, { signal: controller.signal });
+      if (OVER.includes(last.state)) return ended(last);
+    } catch (error) {
+      if (error.name === "AbortError") return;
+      if (error.status || tries >= 5) return void form.progress.append(problem(error, () => watch(id)));
+    }
+    await new Promise((resolve) => setTimeout(resolve, Math.min(500 * 2 ** tries, 5000)));
+    if (controller.signal.aborted) return;
+  }
+}
+
+const STAGES = { scan: "Finding files", bm25: "Reading", vectors: "Embedding", save: "Writing" };
+
+async function ended(job) {
+  watched = undefined;
+  form.progress.replaceChildren(outcome(job));
+  announce(form.progress.textContent);
+  drawJobs();
+  try {
+    await refresh();
+  } catch (error) {
+    form.progress.append(problem(error));
+  }
+  drawIndex();
+  drawDocuments();
+  drawCache();
+}
+
+/** How a job ended, in a sentence or two. */
+function outcome(job) {
+  if (job.state === "cancelled") return h("p", { class: "faint" }, "Cancelled. What was embedded is in the cache; the next ingest goes on from there.");
+  if (job.state === "failed") return problem({ message: job.reason ?? "the ingest failed", hint: "mend it and start again; what was done is not lost" });
+  const result = job.result ?? {};
+  const failed = result.n_failed ?? result.failed?.length ?? 0;
+  return h("div", {},
+    h("p", { class: "good" }, [
+      "Done",
+      result.documents !== undefined && `${plural(result.documents, "document")}, ${plural(result.chunks, "passage")}`,
+      result.committed === false && "nothing had changed",
+    ].filter(Boolean).join(": ").replace(/: nothing/, "; nothing"), "."),
+    failed > 0 && h("p", {}, `${plural(failed, "file")} could not be read; see the documents below.`));
+}
+
+async function drawJobs() {
+  let jobs;
+  try {
+    ({ jobs } = await call("/ingest/list"));
+  } catch (error) {
+    form.jobs.replaceChildren(error.status === 403 ? "" : problem(error, drawJobs));
+    return;
+  }
+  const live = jobs.find((job) => !OVER.includes(job.state));
+  if (live && !watched) watch(live.id);
+  const rows = jobs.slice(-8).reverse().map((job) => h("li", {},
+    h("span", { class: `state ${job.state}` }, job.state), " ",
+    h("strong", {}, (job.dirs ?? []).join(", ")),
+    h("span", { class: "faint" }, `into ${job.index}, `, when(job.ended ?? job.started ?? job.created)),
+    job.reason && h("p", {}, job.reason)));
+  form.jobs.replaceChildren(rows.length
+    ? h("details", {}, h("summary", {}, `Recent ingests (${count(jobs.length)})`), h("ul", { class: "files" }, ...rows))
+    : "");
+}
+
+/* Caches. */
+
+async function drawCache() {
+  const { body } = parts.cache;
+  let stats;
+  try {
+    stats = await call("/cache/stats");
+  } catch (error) {
+    body.replaceChildren(problem(error, drawCache));
+    return;
+  }
+  const purge = (tables) => async () => {
+    try {
+      const { freed_bytes: freed } = await call("/cache/purge", { body: { tables } });
+      announce(`Emptied; ${bytes(freed)} given back`);
+      await drawCache();
+    } catch (error) {
+      body.append(problem(error));
+    }
+  };
+  const names = [...TABLES.filter((name) => stats.tables[name]), ...Object.keys(stats.tables).filter((name) => !TABLES.includes(name))];
+  const rows = names.map((name) => {
+    const { count: n, bytes: size, hits, misses } = stats.tables[name];
+    const asked = hits + misses;
+    return h("tr", {},
+      h("th", { scope: "row" }, name),
+      h("td", { class: "number" }, count(n)),
+      h("td", { class: "number" }, bytes(size)),
+      h("td", { class: "number" }, count(hits)),
+      h("td", { class: "number" }, count(misses)),
+      h("td", { class: "number" }, asked ? `${Math.round((100 * hits) / asked)} %` : "–"),
+      may("admin") && h("td", { class: "number" }, n > 0 && careful("Empty", "Sure?", purge([name]), { class: "quiet" })));
+  });
+  body.replaceChildren(
+    table("Caches", ["Table", "#Rows", "#Size", "#Hits", "#Misses", "#Hit rate", ...(may("admin") ? [""] : [])], rows),
+    h("div", { class: "row" },
+      h("span", { class: "faint" }, `${bytes(stats.file_bytes)} on disk. Emptying costs time, never an answer.`),
+      h("span", { class: "spring" }),
+      may("admin") && careful("Empty all", "Empty every table?", purge(["all"]), { class: "quiet" })));
+}
+
+/* Documents. */
+
+let tab = "failed";
+
+async function drawDocuments() {
+  const { body } = parts.documents;
+  const index = shared.index;
+  if (!shared.indexes.some(({ name }) => name === index)) {
+    body.replaceChildren(h("p", { class: "faint" }, "They appear here when something was ingested."));
+    return;
+  }
+  const list = h("div", {});
+  const tabs = Object.entries(STATES).map(([state, label]) => button(label, () => {
+    tab = state;
+    tabs.forEach((node) => node.setAttribute("aria-pressed", String(node.dataset.state === state)));
+    fill();
+  }, { class: "tab", data: { state }, "aria-pressed": String(tab === state) }));
+  body.replaceChildren(h("div", { class: "tabs", role: "group", "aria-label": "Which documents" }, ...tabs), list);
+
+  const fill = async () => {
+    const state = tab;
+    const rows = h("ul", { class: "files" });
+    const more = button("More", () => page(more.dataset.cursor), { class: "quiet", hidden: true });
+    const page = async (cursor) => {
+      try {
+        const { documents, next } = await call(`/documents${query({ index, state, limit: PAGE, cursor })}`);
+        if (state !== tab) return;
+        if (!cursor && !documents.length) {
+          list.replaceChildren(h("p", { class: "faint" }, NONE[state]));
+          return;
+        }
+        rows.append(...documents.map((document) => row(document, state, index)));
+        if (!cursor) list.replaceChildren(rows, more);
+        more.hidden = !next;
+        more.dataset.cursor = next ?? "";
+      } catch (error) {
+        list.replaceChildren(problem(error, fill));
+      }
+    };
+    await page();
+  };
+  await fill();
+}
+
+const NONE = {
+  failed: "No file failed: everything that was found could be read.",
+  skipped: "No file was without text.",
+  indexed: "No document is indexed.",
+};
+
+function row({ root, path, type, chunks, size, modified, reason }, state, index) {
+  const name = shown(root, path);
+  if (state !== "indexed") {
+    return h("li", {}, h("strong", {}, name), h("span", { class: "faint" }, bytes(size)), h("p", {}, ...ticks(reason ?? "–")));
+  }
+  const open = button(name, () => source.show([{ root, path, index, node: open }], 0, new Set()), { class: "link" });
+  return h("li", { class: "spread" }, open,
+    h("span", { class: "faint" }, [type, plural(chunks, "passage"), bytes(size)].filter(Boolean).join(" · "),
+      modified && " · ", modified && when(modified)));
+}
+
+/** A table that scrolls within itself on a narrow screen. Columns that begin with `#` hold numbers. */
+function table(label, columns, rows) {
+  const heads = columns.map((name) => (name.startsWith("#")
+    ? h("th", { scope: "col", class: "number" }, name.slice(1))
+    : name ? h("th", { scope: "col" }, name) : h("td", {})));
+  return h("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": label },
+    h("table", {}, h("thead", {}, h("tr", {}, ...heads)), h("tbody", {}, ...rows)));
+}

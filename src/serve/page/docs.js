@@ -1,0 +1,150 @@
+// The interface of the server, readable, out of what the server says of itself.
+
+import { call } from "./api.js";
+import { $, h, problem, ticks } from "./dom.js";
+
+const METHODS = ["get", "post", "put", "patch", "delete"];
+/** Schemas that hold themselves end here. */
+const DEEPEST = 6;
+
+let api;
+
+async function start() {
+  try {
+    api = await call("/openapi.json");
+  } catch (error) {
+    $("docs").replaceChildren(h("h1", {}, "API"), problem(error, start));
+    return;
+  }
+  const groups = new Map();
+  for (const [path, item] of Object.entries(api.paths)) {
+    for (const method of METHODS.filter((method) => item[method])) {
+      const [tag = "Other"] = item[method].tags ?? [];
+      if (!groups.has(tag)) groups.set(tag, []);
+      groups.get(tag).push(operation(method, path, item));
+    }
+  }
+  const search = h("input", { type: "search", placeholder: "Find a route", "aria-label": "Find a route", on: { input: () => find(search.value) } });
+  $("docs").replaceChildren(
+    h("h1", {}, api.info.title, " ", h("span", { class: "faint" }, api.info.version)),
+    api.info.description && h("p", { class: "prose" }, ...ticks(api.info.description)),
+    h("p", { class: "faint" }, "As a machine reads it: ", h("a", { href: "/openapi.json" }, "/openapi.json"), "."),
+    search,
+    ...[...groups].flatMap(([tag, operations]) => {
+      const words = api.tags?.find(({ name }) => name === tag)?.description;
+      return [h("section", {}, h("h2", {}, tag), words && h("p", { class: "faint" }, ...ticks(words)),
+        h("div", { class: "operations" }, ...operations))];
+    }));
+  $("docs").setAttribute("aria-busy", "false");
+}
+
+function find(words) {
+  const wanted = words.toLowerCase().split(/\s+/).filter(Boolean);
+  for (const node of document.querySelectorAll(".operation")) {
+    const text = node.firstElementChild.textContent.toLowerCase();
+    node.hidden = !wanted.every((word) => text.includes(word));
+  }
+  for (const section of document.querySelectorAll(".docs section")) {
+    section.hidden = !section.querySelector(".operation:not([hidden])");
+  }
+}
+
+function operation(method, path, item) {
+  const { summary, description, parameters = [], requestBody, responses = {}, operationId } = item[method];
+  const all = [...(item.parameters ?? []), ...parameters].map(resolved);
+  const scope = item[method]["x-scope"];
+  const inside = () => [
+    description && description !== summary && h("p", { class: "prose" }, ...ticks(description)),
+    scope && scope !== "open" && h("p", { class: "faint" }, "With a token that may ", h("strong", {}, scope), ", where the server has tokens."),
+    all.length > 0 && h("div", {}, h("h3", {}, "Parameters"), h("table", {}, h("tbody", {}, ...all.map((parameter) => h("tr", {},
+      h("th", { scope: "row" }, h("code", {}, parameter.name), parameter.required && " *"),
+      h("td", {}, `${parameter.in}, ${typeName(parameter.schema)}`),
+      h("td", {}, ...ticks(parameter.description ?? ""))))))),
+    requestBody && body("Request", resolved(requestBody).content),
+    h("div", {}, h("h3", {}, "Replies"), h("table", {}, h("tbody", {}, ...Object.entries(responses).map(([status, reply]) => h("tr", {},
+      h("th", { scope: "row" }, h("code", {}, status)),
+      h("td", {}, ...ticks(resolved(reply).description ?? ""))))))),
+    ...Object.entries(responses).filter(([status]) => status.startsWith("2"))
+      .map(([status, reply]) => body(`Reply ${status}`, resolved(reply).content)),
+    h("div", {}, h("h3", {}, "From a shell"), h("pre", { tabindex: 0 }, h("code", {}, shell(method, path, requestBody)))),
+  ].filter(Boolean);
+  const node = h("details", { class: "operation", id: operationId },
+    h("summary", {},
+      h("span", { class: `method ${method}` }, method.toUpperCase()),
+      h("span", { class: "route" }, path),
+      h("span", { class: "faint" }, summary ?? "")));
+  // Most are never opened.
+  node.addEventListener("toggle", () => {
+    if (node.open && node.childElementCount === 1) node.append(h("div", { class: "inside" }, ...inside()));
+  });
+  return node;
+}
+
+function body(title, content) {
+  return Object.entries(content ?? {}).map(([type, { schema, example }]) => h("div", {},
+    h("h3", {}, `${title}, ${type}`),
+    fields(resolved(schema ?? {})),
+    (schema || example) && h("pre", { tabindex: 0 }, h("code", {}, JSON.stringify(example ?? sample(schema), undefined, 2)))));
+}
+
+function fields(schema) {
+  const properties = Object.entries(schema.properties ?? {}).map(([name, property]) => [name, property, resolved(property)]);
+  const told = properties.filter(([, property, value]) => property.description ?? value.description);
+  if (!told.length) return undefined;
+  return h("table", {}, h("tbody", {}, ...properties.map(([name, property, value]) => h("tr", {},
+    h("th", { scope: "row" }, h("code", {}, name), schema.required?.includes(name) && " *"),
+    h("td", {}, typeName(property)),
+    h("td", {}, ...ticks(property.description ?? value.description ?? ""))))));
+}
+
+/** What a `$ref` within the description leads to. */
+function resolved(node) {
+  for (let steps = 0; node?.$ref?.startsWith("#/") && steps < 10; steps += 1) {
+    node = node.$ref.slice(2).split("/").reduce((at, key) => at?.[key.replaceAll("~1", "/").replaceAll("~0", "~")], api);
+  }
+  return node ?? {};
+}
+
+function typeName(schema = {}) {
+  if (schema.$ref) return schema.$ref.split("/").at(-1);
+  const either = schema.oneOf ?? schema.anyOf;
+  if (either) return either.map(typeName).filter((name) => name !== "null").join(" or ");
+  const types = [schema.type ?? "any"].flat().filter((name) => name !== "null");
+  if (types[0] === "array") return `list of ${typeName(schema.items)}`;
+  return schema.enum ? schema.enum.join(" | ") : types.join(" or ");
+}
+
+/** A value of a schema, to show its shape. */
+function sample(schema, depth = 0) {
+  const { type, properties, items, example, examples, enum: values, oneOf, anyOf, allOf, ...rest } = resolved(schema);
+  if (example !== undefined) return example;
+  if (examples?.length) return examples[0];
+  if (rest.default !== undefined && rest.default !== null) return rest.default;
+  if (values) return values[0];
+  if (depth > DEEPEST) return "…";
+  if (allOf) return Object.assign({}, ...allOf.map((part) => sample(part, depth + 1)));
+  const either = (oneOf ?? anyOf)?.find((part) => part.type !== "null");
+  if (either) return sample(either, depth + 1);
+  const name = [type].flat().find((name) => name !== "null");
+  if (properties) return Object.fromEntries(Object.entries(properties).map(([key, value]) => [key, sample(value, depth + 1)]));
+  if (name === "array") return [sample(items ?? {}, depth + 1)];
+  return { string: "…", integer: 0, number: 0.5, boolean: true, object: {} }[name] ?? null;
+}
+
+function shell(method, path, requestBody) {
+  const lines = [`curl -sS ${method === "get" ? "" : `-X ${method.toUpperCase()} `}${location.origin}${path}`];
+  const json = resolved(requestBody ?? {}).content?.["application/json"];
+  if (json) {
+    const { schema, example } = json;
+    const { required, ...whole } = resolved(schema ?? {});
+    const value = example ?? sample(schema ?? {});
+    // What must be there is enough to begin with.
+    const least = required && whole.properties && !example
+      ? Object.fromEntries(Object.entries(value).filter(([key]) => required.includes(key))) : value;
+    lines.push("-H 'content-type: application/json'", `-d '${JSON.stringify(least).replaceAll("'", "'\\''")}'`);
+  }
+  return lines.join(" \\\n  ");
+}
+
+$("token-cancel").addEventListener("click", () => $("token").close());
+start();

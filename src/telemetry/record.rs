@@ -1,0 +1,280 @@
+//! What happened, in one call each. Cheap enough for every request, and nothing at all where nobody counts.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use super::recorder::is_on;
+use super::table as t;
+
+/// Milliseconds by stage; `None` for a stage that there was not.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Stages {
+    pub queue_ms: Option<f64>,
+    pub embedding_ms: Option<f64>,
+    pub search_ms: Option<f64>,
+    pub generation_ms: Option<f64>,
+    pub total_ms: f64,
+}
+
+/// What a request made use of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Feature {
+    Filter,
+    Session,
+    Stream,
+    Rerank,
+    Intent,
+    Refresh,
+    NoCache,
+    Batch,
+}
+
+impl Feature {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Filter => "filter",
+            Self::Session => "session",
+            Self::Stream => "stream",
+            Self::Rerank => "rerank",
+            Self::Intent => "intent",
+            Self::Refresh => "refresh",
+            Self::NoCache => "no_cache",
+            Self::Batch => "batch",
+        }
+    }
+}
+
+/// A question that was answered, or for which nothing supported an answer.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    pub intent: &'static str,
+    pub generator: &'static str,
+    pub mode: &'static str,
+    pub supported: bool,
+    pub stages: Stages,
+    pub features: &'a [Feature],
+}
+
+pub fn asked(asked: &Asked<'_>) {
+    if is_on() {
+        t::QUESTIONS.add(&[asked.intent, asked.generator, bool_name(asked.supported)], 1);
+        stages(&asked.stages);
+        features(asked.mode, asked.features);
+    }
+}
+
+/// A search of its own, not one for a question.
+pub fn searched(mode: &'static str, by_stage: &Stages, used: &[Feature]) {
+    if is_on() {
+        t::SEARCHES.add(&[mode], 1);
+        stages(by_stage);
+        features(mode, used);
+    }
+}
+
+fn stages(stages: &Stages) {
+    let Stages { queue_ms, embedding_ms, search_ms, generation_ms, total_ms } = *stages;
+    let all = [
+        ("queue", queue_ms),
+        ("embedding", embedding_ms),
+        ("search", search_ms),
+        ("generation", generation_ms),
+        ("total", Some(total_ms)),
+    ];
+    for (stage, ms) in all {
+        if let Some(ms) = ms {
+            t::STAGE_DURATION.observe(&[stage], ms / 1e3);
+        }
+    }
+}
+
+fn features(mode: &'static str, used: &[Feature]) {
+    used.iter().map(|feature| feature.name()).chain([mode]).for_each(|name| t::FEATURES.add(&[name], 1));
+}
+
+/// A request that ended in an error.
+pub fn failed(code: &str) {
+    t::ERRORS.add(&[code], 1);
+}
+
+/// A request whose head has been read. When it is dropped the request is over, however that came about.
+#[derive(Debug)]
+pub struct InFlight(());
+
+impl InFlight {
+    pub fn begin() -> Self {
+        t::HTTP_IN_FLIGHT.shift(&[], 1.0);
+        Self(())
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        t::HTTP_IN_FLIGHT.shift(&[], -1.0);
+    }
+}
+
+/// A request that is over.
+#[derive(Clone, Copy, Debug)]
+pub struct Served<'a> {
+    /// The template, such as `/sessions/{id}`; never the path.
+    pub route: &'a str,
+    pub method: &'a str,
+    pub status: u16,
+    pub elapsed: Duration,
+    pub received_bytes: u64,
+    pub sent_bytes: u64,
+}
+
+pub fn served(served: &Served<'_>) {
+    if is_on() {
+        let Served { route, method, status, elapsed, received_bytes, sent_bytes } = *served;
+        let class = ["1xx", "2xx", "3xx", "4xx", "5xx"].get(usize::from(status / 100).wrapping_sub(1)).copied();
+        // All of a route at once, so that none appears when something goes wrong for the first time.
+        ["2xx", "4xx", "5xx"].into_iter().for_each(|class| t::HTTP_REQUESTS.add(&[route, method, class], 0));
+        t::HTTP_REQUESTS.add(&[route, method, class.unwrap_or("other")], 1);
+        t::HTTP_DURATION.observe(&[route, method], elapsed.as_secs_f64());
+        t::HTTP_RECEIVED.add(&[route], received_bytes);
+        t::HTTP_SENT.add(&[route], sent_bytes);
+    }
+}
+
+/// Open connections.
+pub fn connections(n: u64) {
+    t::HTTP_CONNECTIONS.set(&[], n as f64);
+}
+
+/// How much a line of questions has to do, and what became of them since the start.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Line {
+    pub waiting: usize,
+    pub workers: usize,
+    pub busy: usize,
+    pub refused: u64,
+    pub left: u64,
+    pub shared: u64,
+}
+
+/// The state of a line: `own` or `written`.
+pub fn line(name: &str, line: &Line) {
+    if is_on() {
+        let gauges = [(&t::WAITING, line.waiting), (&t::WORKERS, line.workers), (&t::RUNNING, line.busy)];
+        gauges.into_iter().for_each(|(gauge, n)| gauge.set(&[name], n as f64));
+        let counters = [(&t::REFUSED, line.refused), (&t::LEFT, line.left), (&t::JOINED, line.shared)];
+        counters.into_iter().for_each(|(counter, n)| counter.absolute(&[name], n));
+    }
+}
+
+/// An ingest that ended.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Ingested {
+    pub read: u64,
+    pub skipped: u64,
+    pub failed: u64,
+    pub removed: u64,
+    pub chunks: u64,
+    pub seconds: f64,
+}
+
+/// `report` is `None` unless it succeeded.
+pub fn ingested(outcome: &str, report: Option<Ingested>) {
+    t::INGESTS.add(&[outcome], 1);
+    if let Some(Ingested { read, skipped, failed, removed, chunks, seconds }) = report {
+        for (what, n) in [("read", read), ("skipped", skipped), ("failed", failed), ("removed", removed)] {
+            t::INGEST_FILES.add(&[what], n);
+        }
+        t::INGEST_CHUNKS.add(&[], chunks);
+        t::INGEST_DURATION.observe(&[], seconds);
+    }
+}
+
+/// A look-up in a cache table: `hit`, `miss` or `damaged`, which is a miss too; or a row that was `kept`.
+pub fn cache_operation(table: &'static str, outcome: &'static str) {
+    static LOOKED_UP: Mutex<BTreeMap<&str, (u64, u64)>> = Mutex::new(BTreeMap::new());
+    if is_on() {
+        t::CACHE_OPERATIONS.add(&[table, outcome], 1);
+        let mut looked_up = LOOKED_UP.lock().unwrap_or_else(PoisonError::into_inner);
+        let (hits, misses) = looked_up.entry(table).or_default();
+        *hits += u64::from(outcome == "hit");
+        *misses += u64::from(outcome == "miss");
+        t::CACHE_HIT_RATIO.set(&[table], *hits as f64 / (*hits + *misses).max(1) as f64);
+    }
+}
+
+/// What a cache table holds.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CacheTable {
+    pub rows: u64,
+    pub bytes: u64,
+    pub budget_bytes: u64,
+    pub evicted: u64,
+}
+
+pub fn cache_table(table: &str, now: &CacheTable) {
+    if is_on() {
+        let gauges = [
+            (&t::CACHE_ROWS, now.rows as f64),
+            (&t::CACHE_BYTES, now.bytes as f64),
+            (&t::CACHE_BUDGET, now.budget_bytes as f64),
+        ];
+        gauges.into_iter().for_each(|(gauge, value)| gauge.set(&[table], value));
+        t::CACHE_EVICTED.absolute(&[table], now.evicted);
+    }
+}
+
+/// How many jobs the log has in a state.
+pub fn jobs(state: &str, n: usize) {
+    t::JOBS.set(&[state], n as f64);
+}
+
+/// A text that the embedding model has read.
+pub fn embedded(role: &str, tokens: usize, elapsed: Duration) {
+    static TOKENS: AtomicU64 = AtomicU64::new(0);
+    static MICROSECONDS: AtomicU64 = AtomicU64::new(0);
+    if is_on() {
+        let (tokens, us) = (tokens as u64, elapsed.as_micros() as u64);
+        let all = TOKENS.fetch_add(tokens, Ordering::Relaxed) + tokens;
+        let took_us = MICROSECONDS.fetch_add(us, Ordering::Relaxed) + us;
+        t::MODEL_TEXTS.add(&[role], 1);
+        t::MODEL_TOKENS.add(&[role], tokens);
+        t::MODEL_DURATION.observe(&[], elapsed.as_secs_f64());
+        t::MODEL_SPEED.set(&[], all as f64 / (took_us.max(1) as f64 / 1e6));
+    }
+}
+
+/// Tokens by a language model's own count.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LlmTokens {
+    pub prompt: u64,
+    pub cached: u64,
+    pub completion: u64,
+}
+
+/// A call of the language model, and how it ended: `complete`, `length`, `interrupted`, `broken`, `failed`, or
+/// `refused` when the breaker was open.
+pub fn llm_called(outcome: &str, tries: u32, tokens: LlmTokens) {
+    if is_on() {
+        t::LLM_CALLS.add(&[outcome], 1);
+        t::LLM_TRIES.add(&[], tries.into());
+        let LlmTokens { prompt, cached, completion } = tokens;
+        for (kind, n) in [("prompt", prompt), ("cached", cached), ("completion", completion)] {
+            t::LLM_TOKENS.add(&[kind], n);
+        }
+    }
+}
+
+/// Whether an outside service is left alone.
+pub fn breaker(service: &str, is_open: bool) {
+    t::BREAKER_OPEN.set(&[service], f64::from(u8::from(is_open)));
+}
+
+/// Records for analytics: `written`, `dropped` or `failed`.
+pub fn analytics(outcome: &str, n: u64) {
+    t::ANALYTICS_RECORDS.add(&[outcome], n);
+}
+
+fn bool_name(value: bool) -> &'static str {
+    if value { "true" } else { "false" }
+}

@@ -1,0 +1,170 @@
+//! The one recorder of the process: series in, Prometheus's text out.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use metrics::{Key, KeyName, Label, Level, Metadata, Recorder as _};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+
+use super::table::{self, Kind, METRICS, Metric, Values};
+
+/// The most templates of routes that become labels. A router has some dozens.
+const MOST_ROUTES: usize = 128;
+/// What a label says of a value that is not in its list.
+const OTHER: &str = "other";
+
+const ABOUT: Metadata<'static> = Metadata::new("rag", Level::INFO, None);
+
+static RECORDER: OnceLock<Recording> = OnceLock::new();
+
+struct Recording {
+    recorder: PrometheusRecorder,
+    handle: PrometheusHandle,
+    /// Written by whoever meets a new template, read by everybody.
+    routes: Mutex<BTreeSet<&'static str>>,
+}
+
+/// Begins to count. Every series that can be known beforehand is there at once, with 0, so that a rate or an alert does
+/// not miss its first event. Calling it again changes nothing.
+pub fn install() {
+    let recording = RECORDER.get_or_init(|| {
+        let mut builder = PrometheusBuilder::new();
+        for metric in METRICS {
+            if let Kind::Histogram(buckets) = metric.kind {
+                let matcher = Matcher::Full(metric.name.to_owned());
+                // It refuses an empty list only, and a test sees that there is none.
+                builder = builder.set_buckets_for_metric(matcher, buckets).unwrap_or_default();
+            }
+        }
+        let recorder = builder.build_recorder();
+        let handle = recorder.handle();
+        Recording { recorder, handle, routes: Mutex::default() }
+    });
+    for metric in METRICS {
+        recording.begin(metric);
+    }
+    metrics::with_local_recorder(&recording.recorder, || metrics_process::Collector::default().describe());
+    table::BUILD_INFO.set(&[env!("CARGO_PKG_VERSION")], 1.0);
+}
+
+/// True once something is counted.
+pub fn is_on() -> bool {
+    RECORDER.get().is_some()
+}
+
+/// All metrics in Prometheus's text format; empty when nothing is counted.
+pub fn render() -> String {
+    let Some(recording) = RECORDER.get() else { return String::new() };
+    metrics::with_local_recorder(&recording.recorder, || metrics_process::Collector::default().collect());
+    recording.handle.render()
+}
+
+/// Folds samples into buckets. To be called now and then where nobody may come and read: samples wait in memory until
+/// then.
+pub fn upkeep() {
+    if let Some(recording) = RECORDER.get() {
+        recording.handle.run_upkeep();
+    }
+}
+
+/// Resident bytes and processor seconds of this process.
+pub fn process() -> (Option<u64>, Option<f64>) {
+    let process = metrics_process::collector::collect();
+    (process.resident_memory_bytes, process.cpu_seconds_total)
+}
+
+impl Recording {
+    fn begin(&self, metric: &'static Metric) {
+        let (name, help) = (KeyName::from_const_str(metric.name), metric.help.into());
+        match metric.kind {
+            Kind::Counter => self.recorder.describe_counter(name, None, help),
+            Kind::Gauge => self.recorder.describe_gauge(name, None, help),
+            Kind::Histogram(_) => self.recorder.describe_histogram(name, None, help),
+        }
+        for labels in known(metric.labels) {
+            let key = Key::from_parts(metric.name, labels);
+            match metric.kind {
+                Kind::Counter => drop(self.recorder.register_counter(&key, &ABOUT)),
+                Kind::Gauge => drop(self.recorder.register_gauge(&key, &ABOUT)),
+                Kind::Histogram(_) => drop(self.recorder.register_histogram(&key, &ABOUT)),
+            }
+        }
+    }
+
+    /// The template as a label: the first [`MOST_ROUTES`] are kept for good.
+    fn route(&self, template: &str) -> &'static str {
+        let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = routes.get(template) {
+            return known;
+        }
+        if routes.len() >= MOST_ROUTES {
+            return OTHER;
+        }
+        let kept: &'static str = Box::leak(template.to_owned().into_boxed_str());
+        routes.insert(kept);
+        kept
+    }
+
+    fn key(&self, metric: &'static Metric, values: &[&str]) -> Key {
+        debug_assert_eq!(metric.labels.len(), values.len(), "{}", metric.name);
+        let labels = metric.labels.iter().zip(values).map(|((label, allowed), value)| {
+            let value = match allowed {
+                Values::Of(list) => list.iter().find(|known| *known == value).copied().unwrap_or(OTHER),
+                Values::Routes => self.route(value),
+            };
+            Label::from_static_parts(label, value)
+        });
+        Key::from_parts(metric.name, labels.collect::<Vec<_>>())
+    }
+}
+
+/// Every combination of labels whose values are listed; none where a label is a route.
+fn known(labels: &'static [(&'static str, Values)]) -> Vec<Vec<Label>> {
+    let mut combinations = vec![Vec::new()];
+    for (label, values) in labels {
+        let Values::Of(values) = values else { return Vec::new() };
+        let longer = |labels: &Vec<Label>| {
+            let with = |value: &'static &'static str| [&labels[..], &[Label::from_static_parts(label, value)]].concat();
+            values.iter().map(with).collect::<Vec<_>>()
+        };
+        combinations = combinations.iter().flat_map(longer).collect();
+    }
+    combinations
+}
+
+impl Metric {
+    /// Adds to a counter; `values` stand in the order of the labels.
+    pub(super) fn add(&'static self, values: &[&str], n: u64) {
+        if let Some(recording) = RECORDER.get() {
+            recording.recorder.register_counter(&recording.key(self, values), &ABOUT).increment(n);
+        }
+    }
+
+    /// Sets a counter that somebody else counts.
+    pub(super) fn absolute(&'static self, values: &[&str], n: u64) {
+        if let Some(recording) = RECORDER.get() {
+            recording.recorder.register_counter(&recording.key(self, values), &ABOUT).absolute(n);
+        }
+    }
+
+    /// Sets a gauge.
+    pub(super) fn set(&'static self, values: &[&str], value: f64) {
+        if let Some(recording) = RECORDER.get() {
+            recording.recorder.register_gauge(&recording.key(self, values), &ABOUT).set(value);
+        }
+    }
+
+    /// Moves a gauge.
+    pub(super) fn shift(&'static self, values: &[&str], by: f64) {
+        if let Some(recording) = RECORDER.get() {
+            recording.recorder.register_gauge(&recording.key(self, values), &ABOUT).increment(by);
+        }
+    }
+
+    /// Adds a sample to a histogram.
+    pub(super) fn observe(&'static self, values: &[&str], value: f64) {
+        if let Some(recording) = RECORDER.get() {
+            recording.recorder.register_histogram(&recording.key(self, values), &ABOUT).record(value);
+        }
+    }
+}

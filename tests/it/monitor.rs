@@ -1,0 +1,315 @@
+//! What a server tells of itself: metrics against the files that watch them, and that nothing private is among it.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use rag::telemetry::{METRICS, Values};
+use serde_json::{Value, json};
+
+use crate::fixtures::{files_below, topics, write_old};
+use crate::support::llm::{LlmServer, Step};
+use crate::support::{Sandbox, has_loopback};
+
+/// Longer than anything takes that does not hang.
+const HANG: Duration = Duration::from_secs(60);
+
+/// A running `rag serve`.
+struct Server {
+    child: Child,
+    address: String,
+    token: Option<String>,
+}
+
+impl Server {
+    fn start(sandbox: &Sandbox, env: &[(&str, &str)]) -> Self {
+        let mut command = sandbox.command(["serve", "--port", "0", "--json"]);
+        let log = std::fs::File::create(sandbox.path().join("log")).unwrap();
+        command.envs(env.iter().copied()).stdout(Stdio::piped()).stderr(log);
+        let mut child = command.spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let told: Value = serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e}: {line}"));
+        let address = format!("{}:{}", told["host"].as_str().unwrap(), told["port"]);
+        let token = env.iter().find(|(name, _)| *name == "RAG_SERVE_TOKEN").map(|(_, token)| (*token).to_owned());
+        Self { child, address, token }
+    }
+
+    /// Status and body of a response.
+    fn send(&self, method: &str, path: &str, body: &str, token: Option<&str>) -> (u16, String) {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        stream.set_read_timeout(Some(HANG)).unwrap();
+        let auth = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
+        let (address, length) = (&self.address, body.len());
+        write!(
+            stream,
+            "{method} {path} HTTP/1.1\r\nHost: {address}\r\n{auth}Content-Type: application/json\r\nAccept: application/json, \
+             text/event-stream\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+        )
+        .unwrap();
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).unwrap();
+        let text = String::from_utf8(bytes).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no response: {text}"));
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+    }
+
+    fn post(&self, path: &str, body: &Value) -> (u16, String) {
+        self.send("POST", path, &body.to_string(), self.token.as_deref())
+    }
+
+    fn metrics(&self) -> String {
+        let (status, text) = self.send("GET", "/metrics", "", self.token.as_deref());
+        assert_eq!(status, 200, "{text}");
+        text
+    }
+
+    /// Asks it to end, and waits until it has.
+    fn stop(mut self) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        assert_eq!(self.child.wait().unwrap().code(), Some(0));
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Names of metrics in a text: ours and those of the process.
+fn named(text: &str) -> BTreeSet<String> {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let words = text.split(|c| !is_part(c)).filter(|word| word.starts_with("rag_") || word.starts_with("process_"));
+    let base = |word: &str| {
+        let of = ["_bucket", "_sum", "_count"].iter().find_map(|end| word.strip_suffix(end)).unwrap_or(word);
+        if METRICS.iter().any(|metric| metric.name == of) { of.to_owned() } else { word.to_owned() }
+    };
+    words.map(base).collect()
+}
+
+/// Samples by name, without what explains them.
+fn exposed(metrics: &str) -> BTreeSet<String> {
+    let samples = metrics.lines().filter(|line| !line.starts_with('#'));
+    named(&samples.map(|line| format!("{}\n", line.split(['{', ' ']).next().unwrap_or_default())).collect::<String>())
+}
+
+fn monitoring() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/monitoring")
+}
+
+/// Everything a server does once.
+fn use_all(sandbox: &Sandbox, server: &Server) {
+    let asked = server.post("/ask", &json!({ "query": "What pulls the sea?", "filter": "type:markdown" }));
+    assert_eq!(asked.0, 200, "{}", asked.1);
+    let streamed = server.post("/ask", &json!({ "query": "What are combs made of?", "stream": true }));
+    assert!(streamed.1.contains("event: done"), "{}", streamed.1);
+    assert_eq!(server.post("/search", &json!({ "query": "bees", "mode": "lexical" })).0, 200);
+    assert_eq!(server.post("/search", &json!({ "query": "bees", "filter": "colour:red" })).0, 400);
+    assert_eq!(server.send("GET", "/nowhere/at/all", "", server.token.as_deref()).0, 404);
+    sandbox.rag(["ingest", "--dir", "docs"]).ok();
+}
+
+#[test]
+fn what_dashboards_and_alerts_name_is_exposed_and_all_of_the_table_too() {
+    if !has_loopback() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    topics(&sandbox);
+    sandbox.ingest();
+    let server = Server::start(&sandbox, &[]);
+    use_all(&sandbox, &server);
+    let metrics = server.metrics();
+    let exposed = exposed(&metrics);
+    for metric in METRICS {
+        assert!(exposed.contains(metric.name), "{} is not exposed\n{metrics}", metric.name);
+    }
+    let rules = std::fs::read_to_string(monitoring().join("alerts.yml")).unwrap();
+    let dashboard: Value =
+        serde_json::from_str(&std::fs::read_to_string(monitoring().join("grafana.json")).unwrap()).unwrap();
+    for (file, names) in [("alerts.yml", named(&rules)), ("grafana.json", named(&dashboard.to_string()))] {
+        assert!(names.len() > 8, "{file}: {names:?}");
+        for name in names {
+            assert!(exposed.contains(&name), "{file} names {name}, which the server does not expose");
+        }
+    }
+    let shown = dashboard.to_string();
+    for metric in METRICS {
+        assert!(shown.contains(metric.name), "the dashboard shows nothing of {}", metric.name);
+    }
+    // No label says anything that is not in the table, but for templates of routes.
+    for line in metrics.lines().filter(|line| line.starts_with("rag_")) {
+        let name = line.split(['{', ' ']).next().unwrap();
+        let Some(metric) = METRICS.iter().find(|metric| named(name).contains(metric.name)) else {
+            panic!("not in the table: {line}");
+        };
+        let labels = line.split_once('{').map_or("", |(_, rest)| rest.rsplit_once('}').unwrap().0);
+        for label in labels.split(',').filter(|label| !label.is_empty() && !label.starts_with("le=")) {
+            let (key, value) = label.split_once('=').unwrap();
+            let value = value.trim_matches('"');
+            match metric.labels.iter().find(|(known, _)| *known == key).map(|(_, values)| values) {
+                Some(Values::Of(list)) => assert!(list.contains(&value) || value == "other", "{line}"),
+                Some(Values::Routes) => assert!(value == "none" || value.starts_with('/'), "{line}"),
+                None => panic!("a label that is not in the table: {line}"),
+            }
+        }
+    }
+    assert!(!metrics.contains("nowhere"), "{metrics}");
+    for line in [
+        "rag_http_requests_total{route=\"/search\",method=\"POST\",status=\"4xx\"} 1",
+        "rag_http_requests_total{route=\"none\",method=\"GET\",status=\"4xx\"} 1",
+        "rag_features_used_total{feature=\"stream\"} 1",
+        "rag_features_used_total{feature=\"filter\"} 1",
+        "rag_searches_total{mode=\"lexical\"} 1",
+        "rag_errors_total{code=\"not_found\"} 1",
+        "rag_ingests_total{outcome=\"succeeded\"} 1",
+        "rag_jobs{state=\"succeeded\"} 2",
+    ] {
+        assert!(metrics.lines().any(|shown| shown == line), "no line {line}\n{metrics}");
+    }
+    checked_by_promtool(&metrics);
+    server.stop();
+    // What was answered is in the statistics, too.
+    let stats = sandbox.rag(["stats", "--json"]).ok().json();
+    assert_eq!((&stats["questions"], &stats["searches"]), (&json!(2), &json!(1)), "{stats}");
+    assert!(stats["system"]["max_memory_bytes"].as_u64().unwrap() > 1 << 20, "{stats}");
+    let codes: BTreeSet<&str> =
+        stats["errors"].as_array().unwrap().iter().map(|error| error["code"].as_str().unwrap()).collect();
+    assert_eq!(codes, BTreeSet::from(["not_found", "usage"]), "{stats}");
+}
+
+/// Prometheus's own tool, where it is installed.
+fn checked_by_promtool(metrics: &str) {
+    let tool = std::env::var_os("PROMTOOL").unwrap_or_else(|| "promtool".into());
+    let mut check = Command::new(&tool);
+    check.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let Ok(mut child) = check.spawn() else {
+        eprintln!("skipped: there is no promtool (Debian: the package `prometheus`)");
+        return;
+    };
+    child.stdin.take().unwrap().write_all(metrics.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(output.status.success() && said.trim().is_empty(), "{said}");
+    let rules = Command::new(&tool).args(["check", "rules"]).arg(monitoring().join("alerts.yml")).output().unwrap();
+    assert!(rules.status.success(), "{}", String::from_utf8_lossy(&[rules.stdout, rules.stderr].concat()));
+}
+
+/// A collector gets what `/metrics` says, at the latest when the server ends.
+#[test]
+fn metrics_are_sent_to_a_collector() {
+    if !has_loopback() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    topics(&sandbox);
+    sandbox.ingest();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let collector = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut reader = BufReader::new(stream.try_clone().unwrap());
+        let mut head = Vec::new();
+        while head.last().is_none_or(|line: &String| !line.trim().is_empty()) {
+            let mut line = String::new();
+            reader.read_line(&mut line).unwrap();
+            head.push(line.to_ascii_lowercase());
+        }
+        let length = head.iter().find_map(|line| line.strip_prefix("content-length:")).unwrap();
+        let mut body = vec![0; length.trim().parse().unwrap()];
+        reader.read_exact(&mut body).unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").unwrap();
+        (head.remove(0), body)
+    });
+    let server = Server::start(&sandbox, &[("RAG_TELEMETRY_OTLP_ENDPOINT", &endpoint)]);
+    assert_eq!(server.post("/search", &json!({ "query": "bees", "mode": "lexical" })).0, 200);
+    server.stop();
+    let (request, body) = collector.join().unwrap();
+    assert!(request.starts_with("post /v1/metrics "), "{request}");
+    let sent: Value = serde_json::from_slice(&body).unwrap();
+    let sent = sent["resourceMetrics"][0]["scopeMetrics"][0]["metrics"].as_array().unwrap().clone();
+    let searches = sent.iter().find(|metric| metric["name"] == "rag_searches_total").unwrap();
+    let points = searches["sum"]["dataPoints"].as_array().unwrap();
+    assert_eq!(points.iter().map(|point| point["asDouble"].as_f64().unwrap()).sum::<f64>(), 1.0);
+}
+
+/// Tokens, keys, words of questions and of documents: through a full run at the finest level, with a language model that
+/// fails and one that answers, none of them is in a log, a metric, an error or the statistics.
+#[test]
+fn secrets_are_in_no_log_metric_error_or_record() {
+    if !has_loopback() {
+        return;
+    }
+    const TOKEN: &str = "canary-token-0123456789abcdef";
+    const KEY: &str = "canary-key-0123456789abcdef";
+    const WORDS: [&str; 4] = ["canaryquestion", "canarydocument", "canarysession", "canaryhub"];
+    let sandbox = Sandbox::new();
+    topics(&sandbox);
+    write_old(&sandbox, "docs/secret.md", "# Vault\n\nThe vault opens with canarydocument, says the keeper.\n");
+    sandbox.ingest();
+    let server = LlmServer::start([Step::status(500), Step::tokens(&["It opens with a word [1]."]), Step::HangUp]);
+    let url = server.base_url();
+    let env = [
+        ("RAG_LOG_LEVEL", "trace"),
+        ("RAG_LOG_FORMAT", "json"),
+        ("RAG_SERVE_TOKEN", TOKEN),
+        ("RAG_LLM_API_KEY", KEY),
+        ("RAG_LLM_BASE_URL", url.as_str()),
+        ("RAG_LLM_MODEL", "scripted"),
+        ("RAG_LLM_ATTEMPTS", "1"),
+        ("HF_TOKEN", "canaryhub"),
+    ];
+    let running = Server::start(&sandbox, &env);
+    let mut said = String::new();
+    let ask = |body: Value| running.post("/ask", &body);
+    for generator in ["llm", "llm", "llm", "extractive"] {
+        let query = format!("What opens the vault, canaryquestion {generator}?");
+        let (status, body) = ask(json!({ "query": query, "generator": generator }));
+        if status >= 400 {
+            said.push_str(&body);
+        }
+    }
+    for (method, path, body, token) in [
+        ("POST", "/ask", "{\"query\": \"canaryquestion\"", Some(TOKEN)),
+        ("POST", "/ask", "{\"query\": \"x\", \"index\": \"../canaryquestion\"}", Some(TOKEN)),
+        ("POST", "/ask", "{\"query\": \"x\", \"session\": \"canarysession\"}", Some(TOKEN)),
+        ("GET", "/metrics", "", Some("canary-token-that-is-wrong")),
+        ("GET", "/canaryquestion?token=canaryquestion", "", Some(TOKEN)),
+    ] {
+        let (status, body) = running.send(method, path, body, token);
+        assert!(status >= 400, "{path}: {status}");
+        // An index's own name may be told to who asked for it.
+        said.push_str(&body.replace("../canaryquestion", ""));
+    }
+    let called = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call",
+        "params": { "name": "search", "arguments": { "query": "canaryquestion vault" } } });
+    running.post("/mcp", &called);
+    said.push_str(&running.metrics());
+    running.stop();
+    let log = std::fs::read_to_string(sandbox.path().join("log")).unwrap();
+    assert!(log.lines().filter(|line| line.contains("\"answered\"")).count() >= 10, "{log}");
+    let with_id = |line: &str| {
+        let line: Value = serde_json::from_str(line).ok()?;
+        line["span"]["id"].as_str().map(str::to_owned)
+    };
+    assert!(log.lines().filter(|line| line.contains("\"answered\"")).all(|line| with_id(line).is_some()), "{log}");
+    said.push_str(&log);
+    let records = sandbox.data().join("analytics");
+    for file in files_below(&records) {
+        said.push_str(&String::from_utf8_lossy(&std::fs::read(records.join(file)).unwrap()));
+    }
+    for secret in [TOKEN, KEY, "canary-token-that-is-wrong"].into_iter().chain(WORDS) {
+        let at = said.find(secret);
+        assert!(
+            at.is_none(),
+            "{secret}: …{}",
+            at.map_or("", |at| &said[at.saturating_sub(300)..said.len().min(at + 100)])
+        );
+    }
+}

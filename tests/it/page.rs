@@ -1,0 +1,396 @@
+//! The page in a real browser, on the real server.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::fixtures::{files_below, topics};
+use crate::support::browser::{Browser, axe, key};
+use crate::support::llm::{LlmServer, Step};
+use crate::support::server::Server;
+use crate::support::{Sandbox, has_loopback};
+use crate::tools::wait_for;
+
+const WIDE: (u32, u32) = (1200, 800);
+/// The narrowest screen that the page is made for.
+const NARROW: (u32, u32) = (320, 640);
+
+/// A sandbox whose documents are ingested.
+fn ingested() -> Sandbox {
+    let sandbox = Sandbox::new();
+    topics(&sandbox);
+    sandbox.ingest();
+    sandbox
+}
+
+fn url(server: &Server) -> String {
+    format!("http://{}", server.address)
+}
+
+/// A browser that shows the page, when there is one.
+fn opened(server: &Server, size: (u32, u32)) -> Option<Browser> {
+    let browser = has_loopback().then(|| Browser::start(size.0, size.1)).flatten()?;
+    browser.go(&url(server));
+    browser.wait("document.querySelector('#welcome h2')");
+    Some(browser)
+}
+
+/// Asks as somebody who types, and waits until the answer is there.
+#[track_caller]
+fn ask(browser: &Browser, question: &str) {
+    let before = browser.count("#turns > li");
+    browser.click("#question");
+    browser.enter(question);
+    browser.press(&[key::ENTER]);
+    answered(browser, before + 1);
+}
+
+#[track_caller]
+fn answered(browser: &Browser, n: u64) {
+    browser.wait(&format!(
+        "document.querySelectorAll('#turns > li').length === {n}
+            && document.querySelector('#turns > li:last-child .answer[aria-busy=false]')
+            && document.querySelector('#send').textContent === 'Ask'"
+    ));
+}
+
+/// What the badges of the last answer say, by name.
+fn badges(browser: &Browser) -> Value {
+    browser.js("const badges = document.querySelectorAll('#turns > li:last-child [data-badge]');
+        return Object.fromEntries([...badges].map((badge) => [badge.dataset.badge, badge.dataset.state]));")
+}
+
+/// Nobody wants to see a mistake in the console of their browser.
+#[track_caller]
+fn is_quiet(browser: &Browser) {
+    assert_eq!(browser.complaints(), [""; 0]);
+}
+
+#[test]
+fn an_answer_leads_to_its_passage_and_says_what_was_known() {
+    let sandbox = ingested();
+    let server = Server::start(&sandbox, &[]);
+    let Some(browser) = opened(&server, WIDE) else { return };
+    ask(&browser, "Why do honey bees dance?");
+    assert!(browser.text(".answer").starts_with("Honey bees dance to tell the others where flowers are."));
+    assert_eq!(badges(&browser), json!({ "answer": "miss", "retrieval": "miss", "embeddings": "miss" }));
+    assert!(browser.text(".times").contains(" ms"), "{}", browser.text(".times"));
+
+    browser.click(".answer button.cite");
+    browser.wait("document.querySelector('#source[open] .cited mark')");
+    assert_eq!(browser.text("#source-title"), "docs/bees.md");
+    let marked = "return [...document.querySelectorAll('.cited mark')].map((mark) => mark.textContent)";
+    assert_eq!(browser.js(marked), json!(["Honey", "bees", "dance"]));
+    assert_eq!(browser.text(".cited .said"), "Honey bees dance to tell the others where flowers are.");
+    assert!(browser.text("#source-body").contains("made of wax"), "the whole document is there");
+    browser.click("#source-close");
+    let focused = browser.js("return document.activeElement.className");
+    assert_eq!(focused, "cite", "the focus is back where the panel was opened");
+
+    // The same again comes out of the cache; without the cache nothing does.
+    ask(&browser, "Why do honey bees dance?");
+    assert_eq!(badges(&browser)["answer"], "hit");
+    browser.click("#use-cache");
+    ask(&browser, "Why do honey bees dance?");
+    assert_eq!(badges(&browser)["answer"], "miss");
+    assert_eq!(badges(&browser)["retrieval"], "miss");
+
+    // Nothing tells of that: the nearest passages, and no answer.
+    ask(&browser, "Who was elected president of France?");
+    assert!(browser.text("#turns > li:last-child .answer").starts_with("Nothing in the index supports an answer."));
+    assert!(browser.count("#turns > li:last-child .source") > 0);
+    assert_eq!(browser.count("#turns > li:last-child .cite"), 0);
+    is_quiet(&browser);
+}
+
+#[test]
+fn a_language_model_is_read_while_it_writes_and_can_be_stopped() {
+    let sandbox = ingested();
+    let begun = ["Honey bees **dance**", " to tell the others where flowers are [1]"];
+    let llm = LlmServer::start([Step::hang_after(&begun), Step::tokens(&[begun[0], begun[1], "."])]);
+    let base_url = llm.base_url();
+    let settings = [("RAG_GENERATOR", "llm"), ("RAG_LLM_BASE_URL", base_url.as_str()), ("RAG_LLM_MODEL", "scripted")];
+    let server = Server::start(&sandbox, &settings);
+    let Some(browser) = opened(&server, WIDE) else { return };
+    browser.click("#question");
+    browser.enter("Why do honey bees dance?");
+    browser.press(&[key::ENTER]);
+    browser.wait("document.querySelector('.answer strong')?.textContent === 'dance'");
+    assert_eq!(browser.js("return document.querySelector('.answer').ariaBusy"), "true");
+    assert_eq!(browser.text("#send"), "Stop");
+    browser.press(&[key::ESCAPE]);
+    answered(&browser, 1);
+    assert!(browser.text(".answer").contains("Stopped."));
+
+    ask(&browser, "Why do honey bees dance?");
+    assert_eq!(browser.count("#turns > li:last-child .answer button.cite"), 1);
+    assert!(browser.text("#turns > li:last-child .ledger").contains("written by scripted"));
+    is_quiet(&browser);
+}
+
+#[test]
+fn the_keyboard_reaches_everything() {
+    let sandbox = ingested();
+    let server = Server::start(&sandbox, &[]);
+    let Some(browser) = opened(&server, WIDE) else { return };
+    let focused = || browser.js("return document.activeElement.id || document.activeElement.className");
+    browser.js("document.activeElement.blur()");
+    // The first stop leads past the bar.
+    browser.press(&[key::TAB]);
+    assert_eq!(focused(), "skip");
+    browser.press(&[key::ENTER]);
+    assert_eq!(focused(), "main");
+    browser.press(&["/"]);
+    assert_eq!(focused(), "question");
+    browser.enter("Why do honey bees dance? Why does the tide rise twice a day?");
+    browser.press(&[key::ENTER]);
+    answered(&browser, 1);
+    let n = browser.count(".answer .cite");
+    assert!(n >= 2, "{}", browser.text(".answer"));
+
+    browser.js("document.activeElement.blur()");
+    browser.press(&[key::RIGHT]);
+    let at = || browser.js("return [...document.querySelectorAll('.cite')].indexOf(document.activeElement)");
+    assert_eq!(at(), 0);
+    browser.press(&[key::RIGHT]);
+    assert_eq!(at(), 1);
+    browser.press(&[key::LEFT]);
+    assert_eq!(at(), 0);
+    let outline = browser.js("return getComputedStyle(document.activeElement).outlineStyle");
+    assert_eq!(outline, "solid", "one sees where the focus is");
+    browser.press(&[key::ENTER]);
+    browser.wait("document.querySelector('#source[open] .cited')");
+    assert_eq!(focused(), "source-title");
+    let first = browser.text("#source-title");
+    browser.press(&[key::RIGHT]);
+    assert_ne!(browser.text("#source-title"), first, "the next source");
+    browser.press(&[key::ESCAPE]);
+    assert_eq!(browser.js("return document.querySelector('#source').open"), false);
+    assert_eq!(browser.js("return document.activeElement.classList.contains('cite')"), true);
+    is_quiet(&browser);
+}
+
+#[test]
+fn an_ingest_is_started_and_followed_to_its_end() {
+    let sandbox = Sandbox::new();
+    topics(&sandbox);
+    sandbox.write("docs/broken.pdf", "%PDF-1.7 and no more");
+    let server = Server::start(&sandbox, &[("RAG_SERVE_ROOTS", "docs")]);
+    let Some(browser) = opened(&server, WIDE) else { return };
+    assert!(browser.text("#welcome").contains("rag ingest --dir FOLDER"), "{}", browser.text("#welcome"));
+
+    browser.click("#nav-corpus");
+    browser.wait("document.querySelector('#ingest-start') && document.querySelector('#card-caches table')");
+    // Every step that is shown, as it is shown.
+    browser.js(
+        "window.seen = [];
+        new MutationObserver(() => {
+            const bar = document.querySelector('#ingest-progress progress');
+            if (bar) window.seen.push(bar.value);
+        }).observe(document.querySelector('#ingest-progress'), { subtree: true, childList: true, characterData: true });",
+    );
+    browser.click("#ingest-start");
+    browser.wait("document.querySelector('#ingest-progress .good')");
+    let seen = browser.js("return window.seen");
+    let seen: Vec<f64> = seen.as_array().unwrap().iter().filter_map(Value::as_f64).collect();
+    assert!(seen.iter().any(|share| *share > 0.0), "{seen:?}");
+    assert!(seen.windows(2).all(|pair| pair[0] <= pair[1]), "{seen:?}");
+    assert!(browser.text("#ingest-progress").contains("6 documents"), "{}", browser.text("#ingest-progress"));
+    assert!(browser.text("#ingest-progress").contains("1 file could not be read"));
+    browser.wait("document.querySelector('#card-documents .files')?.textContent.includes('broken.pdf')");
+    assert!(browser.text("#card-index").contains("default"));
+
+    browser.js("[...document.querySelectorAll('#card-index button')].find((b) => b.textContent === 'Verify').click()");
+    browser.wait("document.querySelector('#card-index .good')?.textContent.includes('whole')");
+    let rows = "document.querySelector('#card-caches tbody tr:last-child td').textContent";
+    assert_ne!(browser.js(&format!("return {rows}")), "0", "vectors are in the cache");
+    let empty = "[...document.querySelectorAll('#card-caches button')].find((b) => b.textContent.startsWith('Empty '))";
+    browser.js(&format!("const button = {empty}; button.focus(); button.click(); button.click()"));
+    browser.wait(&format!("{rows} === '0'"));
+
+    browser.click("#nav-ask");
+    ask(&browser, "Why do honey bees dance?");
+    assert_eq!(browser.count(".answer .cite"), 1);
+    is_quiet(&browser);
+}
+
+#[test]
+fn a_conversation_outlives_a_reload_and_can_be_saved() {
+    let sandbox = ingested();
+    let server = Server::start(&sandbox, &[]);
+    let Some(browser) = opened(&server, WIDE) else { return };
+    ask(&browser, "Why do honey bees dance?");
+    ask(&browser, "What are their combs made of?");
+    browser.reload();
+    browser.wait("document.querySelectorAll('#turns > li').length === 2");
+    // A source of an earlier turn is found by its place.
+    browser.click("#turns .answer .cite");
+    browser.wait("document.querySelector('#source[open] .cited')?.textContent.includes('Honey bees dance')");
+    browser.press(&[key::ESCAPE]);
+
+    browser.click("#save");
+    let is_whole = |path: &Path| path.extension().is_some_and(|ending| ending == "jsonl");
+    let file = wait_for("the download", || {
+        let entries = std::fs::read_dir(browser.downloads()).ok()?;
+        entries.flatten().map(|entry| entry.path()).find(|path| is_whole(path))
+    });
+    let text = wait_for("its text", || std::fs::read_to_string(&file).ok().filter(|text| text.lines().count() == 2));
+    let questions: Vec<Value> =
+        text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["question"].take()).collect();
+    assert_eq!(questions, ["Why do honey bees dance?", "What are their combs made of?"]);
+
+    browser.click("#fresh");
+    assert_eq!(browser.count("#turns > li"), 0);
+    browser.reload();
+    browser.wait("document.querySelector('#welcome h2')");
+    assert_eq!(browser.count("#turns > li"), 0);
+    is_quiet(&browser);
+}
+
+#[test]
+fn a_token_is_asked_for_and_kept_in_the_tab_alone() {
+    let sandbox = ingested();
+    let token = "a-token-of-some-length";
+    let server = Server::start(&sandbox, &[("RAG_SERVE_TOKEN", token)]);
+    let Some(browser) = has_loopback().then(|| Browser::start(WIDE.0, WIDE.1)).flatten() else { return };
+    browser.go(&url(&server));
+    browser.wait("document.querySelector('#token[open]')");
+    browser.enter("not-this-one-but-long");
+    browser.press(&[key::ENTER]);
+    browser.wait("!document.querySelector('#token-note').hidden");
+    browser.enter(token);
+    browser.press(&[key::ENTER]);
+    browser.wait("document.querySelector('#welcome h2') && !document.querySelector('#token').open");
+    ask(&browser, "Why do honey bees dance?");
+    assert_eq!(browser.count(".answer .cite"), 1);
+    let kept = browser.js("return [JSON.stringify(localStorage), document.cookie, location.href].join()");
+    assert!(!kept.as_str().unwrap().contains(token), "{kept}");
+    // Nothing but the refusals.
+    assert!(browser.complaints().iter().all(|line| line.contains("401")), "{:?}", browser.complaints());
+}
+
+#[test]
+fn what_a_document_says_is_text() {
+    let sandbox = Sandbox::new();
+    let hostile = "Penguins huddle <img src=x onerror=\"document.title='owned'\"> <script>document.title='owned'</script> \
+                   because the wind is cold [2](javascript:alert(1)) `</code><b>`.";
+    // The second name would be markup, too.
+    for name in ["penguins.txt", "<img src=x onerror=alert(1)>.txt"] {
+        sandbox.write(&format!("docs/{name}"), format!("{hostile} This is {name}.\n"));
+    }
+    sandbox.ingest();
+    let server = Server::start(&sandbox, &[]);
+    let Some(browser) = opened(&server, WIDE) else { return };
+    ask(&browser, "Why do penguins huddle?");
+    assert!(browser.text("#turns").contains("onerror"), "{}", browser.text("#turns"));
+    browser.click(".source");
+    browser.wait("document.querySelector('#source[open] .cited')");
+    let strange =
+        "return document.querySelectorAll('main img, main script, main b, #source :is(img, script, b, a)').length";
+    assert_eq!(browser.js(strange), 0);
+    assert_eq!(browser.js("return document.title"), "rag");
+    is_quiet(&browser);
+}
+
+#[test]
+fn it_fits_a_narrow_screen_and_keeps_the_rules_for_everybody() {
+    let sandbox = ingested();
+    let server = Server::start(&sandbox, &[("RAG_SERVE_ROOTS", "docs")]);
+    let Some(browser) = opened(&server, NARROW) else { return };
+    let axe = axe();
+    let look = |what: &str| {
+        let sizes = browser.js("return [document.documentElement.scrollWidth, innerWidth]");
+        assert!(sizes[0].as_u64() <= sizes[1].as_u64(), "{what} is {} wide on {}", sizes[0], sizes[1]);
+        let Some(axe) = &axe else { return };
+        for dark in [false, true] {
+            browser.prefer_dark(dark);
+            let known = browser.js("return Boolean(window.axe)");
+            if known != true {
+                browser.js(axe);
+            }
+            let found = browser.js_async(
+                "const { violations } = await axe.run({ resultTypes: ['violations'] });
+                return violations.map(({ id, help, nodes }) => ({ id, help, nodes: nodes.map((node) => node.html) }));",
+            );
+            assert_eq!(found, json!([]), "{what}, {}", if dark { "dark" } else { "light" });
+        }
+    };
+    look("the welcome");
+    ask(&browser, "Why do honey bees dance? Why does the tide rise twice a day?");
+    browser.click("#more summary");
+    look("an answer");
+    browser.click("#more summary");
+    ask(&browser, "Who was elected president of France?");
+    look("the nearest passages");
+    browser.click("#turns .answer .cite");
+    browser.wait("document.querySelector('#source[open] .cited')");
+    look("a source");
+    browser.press(&[key::ESCAPE]);
+    browser.click("#nav-corpus");
+    browser.wait("document.querySelector('#card-caches table') && document.querySelector('#card-documents .faint')");
+    browser.click("#card-documents [data-state=indexed]");
+    browser.wait("document.querySelector('#card-documents .link')");
+    look("the corpus");
+    browser.go(&format!("{}/docs", url(&server)));
+    browser.wait("document.querySelector('.operation')");
+    browser.js("document.querySelectorAll('.operation').forEach((node) => { node.open = true; })");
+    browser.wait("document.querySelector('.operation .inside')");
+    look("the interface");
+    is_quiet(&browser);
+}
+
+#[test]
+fn events_do_not_depend_on_where_the_bytes_split() {
+    let sandbox = Sandbox::new();
+    let server = Server::start(&sandbox, &[]);
+    let Some(browser) = opened(&server, WIDE) else { return };
+    let differing = browser.js_async(
+        r#"const { events } = await import("/assets/sse.js");
+        const text = "\ufeff: a comment\nevent: token\ndata: {\"text\":\"grün\u2028ße 😀\"}\n\nevent:token\r\ndata:one\r\ndata: two\r\n\r\n"
+            + "data\ndata: x\r\rid: 7\nretry: 5\nunknown\n\nevent: done\ndata:  spaced\n\ndata: cut off";
+        const bytes = new TextEncoder().encode(text);
+        const read = async (pieces) => {
+            const found = [];
+            for await (const event of events(new ReadableStream({ start(out) { pieces.forEach((p) => out.enqueue(p)); out.close(); } })))
+                found.push([event.name, event.data]);
+            return JSON.stringify(found);
+        };
+        const whole = await read([bytes]);
+        const wanted = JSON.stringify([["token", "{\"text\":\"grün\u2028ße 😀\"}"], ["token", "one\ntwo"], ["message", "\nx"], ["done", " spaced"]]);
+        const differing = whole === wanted ? [] : [whole];
+        for (let at = 1; at < bytes.length; at += 1) {
+            const split = await read([bytes.slice(0, at), bytes.slice(at)]);
+            if (split !== whole) differing.push(at, split);
+        }
+        if (await read([...bytes].map((byte) => new Uint8Array([byte]))) !== whole) differing.push("one by one");
+        return differing;"#,
+    );
+    assert_eq!(differing, json!([]));
+    is_quiet(&browser);
+}
+
+#[test]
+fn nothing_makes_markup_of_text_and_nothing_comes_from_elsewhere() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/serve/page");
+    let files = files_below(&dir);
+    assert!(files.len() > 8, "{files:?}");
+    for file in files {
+        let text = std::fs::read_to_string(dir.join(&file)).unwrap();
+        let banned = [
+            "innerHTML",
+            "outerHTML",
+            "insertAdjacentHTML",
+            "document.write",
+            "eval(",
+            "Function(",
+            "DOMParser",
+            " style=",
+            " onclick=",
+        ];
+        for word in banned {
+            assert!(!text.contains(word), "{file} has {word}");
+        }
+        let is_elsewhere = |line: &&str| line.contains("://") && !line.contains("http://www.w3.org/2000/svg");
+        assert_eq!(text.lines().find(is_elsewhere), None, "{file}");
+    }
+}

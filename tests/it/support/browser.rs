@@ -1,0 +1,263 @@
+//! A headless Chromium, driven through `chromedriver` by plain `WebDriver` calls. Both listen on ports that the system
+//! chose and end when the browser is dropped.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// Longer than anything takes that does not hang.
+const HANG: Duration = Duration::from_secs(60);
+
+/// Keys that are no characters.
+pub mod key {
+    pub const ENTER: &str = "\u{e007}";
+    pub const ESCAPE: &str = "\u{e00c}";
+    pub const LEFT: &str = "\u{e012}";
+    pub const RIGHT: &str = "\u{e014}";
+    pub const TAB: &str = "\u{e004}";
+}
+
+/// By which a reply of the protocol names an element.
+const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+
+pub struct Browser {
+    driver: Child,
+    port: u16,
+    session: String,
+    /// Profile and downloads.
+    dir: TempDir,
+}
+
+impl Browser {
+    /// A browser with a window of this size, or `None`, said aloud, where there is none.
+    pub fn start(width: u32, height: u32) -> Option<Self> {
+        if !["chromium", "chromedriver"].into_iter().all(is_here) {
+            eprintln!("skipped: there is no chromium with chromedriver");
+            return None;
+        }
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let mut driver = Command::new("chromedriver")
+            .args(["--port=0", "--log-level=SEVERE"])
+            .env("TMPDIR", dir.path())
+            .env("HOME", dir.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("chromedriver starts");
+        let mut told = BufReader::new(driver.stdout.take().expect("a pipe")).lines().map_while(Result::ok);
+        let port =
+            told.find_map(|line| line.split_once(" successfully on port ")?.1.trim_end_matches('.').parse().ok());
+        let port = port.expect("chromedriver tells its port");
+        // Whatever it says later must not fill the pipe.
+        std::thread::spawn(move || told.for_each(drop));
+        let mut browser = Self { driver, port, session: String::new(), dir };
+        std::fs::create_dir(browser.downloads()).expect("a folder");
+        let profile = browser.dir.path().join("profile");
+        let args = [
+            "--headless".to_owned(),
+            "--no-sandbox".to_owned(),
+            "--disable-gpu".to_owned(),
+            "--disable-quic".to_owned(),
+            "--disable-dev-shm-usage".to_owned(),
+            "--no-first-run".to_owned(),
+            "--disable-background-networking".to_owned(),
+            "--disable-component-update".to_owned(),
+            "--disable-sync".to_owned(),
+            "--disable-extensions".to_owned(),
+            "--force-prefers-reduced-motion".to_owned(),
+            // Nothing but the server under test is reached.
+            "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1".to_owned(),
+            format!("--user-data-dir={}", profile.display()),
+        ];
+        let capabilities = json!({
+            "browserName": "chrome",
+            "timeouts": { "script": HANG.as_millis() as u64, "pageLoad": HANG.as_millis() as u64 },
+            "goog:loggingPrefs": { "browser": "ALL" },
+            "goog:chromeOptions": {
+                "args": args,
+                "prefs": { "download.default_directory": browser.downloads(), "download.prompt_for_download": false },
+            },
+        });
+        let created = browser.call("POST", "/session", &json!({ "capabilities": { "alwaysMatch": capabilities } }));
+        browser.session = format!("/session/{}", created["sessionId"].as_str().expect("a session"));
+        // Windows have a least width; the page's own viewport has none.
+        browser.devtools(
+            "Emulation.setDeviceMetricsOverride",
+            &json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500 }),
+        );
+        Some(browser)
+    }
+
+    /// Where downloads are put.
+    pub fn downloads(&self) -> PathBuf {
+        self.dir.path().join("downloads")
+    }
+
+    pub fn go(&self, url: &str) {
+        self.ask("POST", "/url", &json!({ "url": url }));
+    }
+
+    pub fn reload(&self) {
+        self.ask("POST", "/refresh", &json!({}));
+    }
+
+    /// What a body of a function in the page returns.
+    #[track_caller]
+    pub fn js(&self, script: &str) -> Value {
+        self.ask("POST", "/execute/sync", &json!({ "script": script, "args": [] }))
+    }
+
+    /// What a body of an `async` function in the page comes to.
+    #[track_caller]
+    pub fn js_async(&self, script: &str) -> Value {
+        let script = format!(
+            "const done = arguments[0];\n(async () => {{ {script} }})().then(done, (error) => done({{ failed: String(error) }}));"
+        );
+        let value = self.ask("POST", "/execute/async", &json!({ "script": script, "args": [] }));
+        assert_eq!(value.get("failed"), None, "in the page: {value}");
+        value
+    }
+
+    /// Waits in the page until an expression holds, and yields its value.
+    #[track_caller]
+    pub fn wait(&self, expression: &str) -> Value {
+        let value = self.js_async(&format!(
+            "const end = performance.now() + 20000;
+            for (;;) {{
+                const value = {expression};
+                if (value) return value;
+                if (performance.now() > end) return {{ late: document.body.innerText }};
+                await new Promise((resolve) => setTimeout(resolve, 10));
+            }}"
+        ));
+        assert!(value.get("late").is_none(), "waited for {expression}; the page says\n{}", shown(&value["late"]));
+        value
+    }
+
+    /// The visible text of the first element that a selector finds.
+    #[track_caller]
+    pub fn text(&self, selector: &str) -> String {
+        let text = self.js(&format!("return document.querySelector({})?.innerText", json!(selector)));
+        text.as_str().unwrap_or_else(|| panic!("there is no {selector}")).to_owned()
+    }
+
+    pub fn count(&self, selector: &str) -> u64 {
+        let n = self.js(&format!("return document.querySelectorAll({}).length", json!(selector)));
+        n.as_u64().expect("a number")
+    }
+
+    /// Clicks as a mouse does: what cannot be seen or is covered cannot be clicked.
+    #[track_caller]
+    pub fn click(&self, selector: &str) {
+        let element = self.ask("POST", "/element", &json!({ "using": "css selector", "value": selector }));
+        let id = element[ELEMENT].as_str().unwrap_or_else(|| panic!("there is no {selector}"));
+        self.ask("POST", &format!("/element/{id}/click"), &json!({}));
+    }
+
+    /// Presses keys one after another.
+    pub fn press(&self, keys: &[&str]) {
+        let both = |key: &&str| [json!({ "type": "keyDown", "value": key }), json!({ "type": "keyUp", "value": key })];
+        let actions: Vec<Value> = keys.iter().flat_map(both).collect();
+        self.ask("POST", "/actions", &json!({ "actions": [{ "type": "key", "id": "keys", "actions": actions }] }));
+    }
+
+    /// Presses the keys of a text.
+    pub fn enter(&self, text: &str) {
+        let keys: Vec<String> = text.chars().map(String::from).collect();
+        self.press(&keys.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+
+    /// What a person prefers, as the system would tell the page.
+    pub fn prefer_dark(&self, dark: bool) {
+        let value = if dark { "dark" } else { "light" };
+        let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": value }] });
+        self.devtools("Emulation.setEmulatedMedia", &features);
+    }
+
+    /// What the browser complained about since it was asked last.
+    pub fn complaints(&self) -> Vec<String> {
+        let log = self.ask("POST", "/se/log", &json!({ "type": "browser" }));
+        let entries = log.as_array().into_iter().flatten();
+        entries.filter_map(|entry| Some(entry["message"].as_str()?.to_owned())).collect()
+    }
+
+    fn devtools(&self, command: &str, parameters: &Value) {
+        self.ask("POST", "/goog/cdp/execute", &json!({ "cmd": command, "params": parameters }));
+    }
+
+    #[track_caller]
+    fn ask(&self, method: &str, path: &str, body: &Value) -> Value {
+        self.call(method, &format!("{}{path}", self.session), body)
+    }
+
+    #[track_caller]
+    fn call(&self, method: &str, path: &str, body: &Value) -> Value {
+        let (status, value) = self.exchange(method, path, body).expect("chromedriver answers");
+        assert_eq!(status, 200, "{method} {path}: {}", shown(&value["message"]));
+        value
+    }
+
+    fn exchange(&self, method: &str, path: &str, body: &Value) -> std::io::Result<(u16, Value)> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
+        stream.set_read_timeout(Some(HANG))?;
+        let body = if method == "POST" { body.to_string() } else { String::new() };
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\n\r\n",
+            body.len()
+        );
+        stream.write_all(head.as_bytes())?;
+        stream.write_all(body.as_bytes())?;
+        // It keeps the connection open, whatever it is asked.
+        let mut reply = BufReader::new(stream);
+        let (mut status, mut n_bytes, mut line) = (0, 0, String::new());
+        while reply.read_line(&mut line)? > 0 && line != "\r\n" {
+            if let Some(rest) = line.strip_prefix("HTTP/1.1 ") {
+                status = rest.split(' ').next().and_then(|status| status.parse().ok()).unwrap_or_default();
+            } else if let Some((_, value)) =
+                line.split_once(':').filter(|(name, _)| name.eq_ignore_ascii_case("content-length"))
+            {
+                n_bytes = value.trim().parse().unwrap_or_default();
+            }
+            line.clear();
+        }
+        let mut body = vec![0; n_bytes];
+        reply.read_exact(&mut body)?;
+        let mut reply: Value = serde_json::from_slice(&body).unwrap_or_default();
+        Ok((status, reply["value"].take()))
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // The driver ends the browser's processes with its session.
+        let _ = self.exchange("DELETE", &self.session, &Value::Null);
+        let _ = self.driver.kill();
+        let _ = self.driver.wait();
+    }
+}
+
+fn is_here(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|dir| dir.join(program).is_file())
+}
+
+fn shown(text: &Value) -> &str {
+    text.as_str().unwrap_or_default()
+}
+
+/// The script of axe-core that `scripts/test` puts beside the build, or `None`, said aloud.
+pub fn axe() -> Option<String> {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("axe-core").join("axe.min.js");
+    let script = std::fs::read_to_string(&file).ok();
+    if script.is_none() {
+        eprintln!("skipped: there is no {}, which scripts/test fetches", file.display());
+    }
+    script
+}
