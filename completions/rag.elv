@@ -789,6 +789,7 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand --data-dir 'Folder of models, indexes and caches [default: data]'
             cand --index 'Index to work on [default: default]'
             cand --color 'When to colour the output'
+            cand --purge 'Remove every record'
             cand --json 'Print JSON'
             cand -q 'Print results and errors only'
             cand --quiet 'Print results and errors only'

@@ -6,11 +6,14 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+
 use crate::analytics;
 use crate::cache::Table;
+use crate::disk;
 use crate::engine::Engine;
 use crate::error::{Fault, Result};
-use crate::filter::{PathGlob, shown};
+use crate::filter::{Filter, PathGlob, shown};
 use crate::index::{self, Before, Builder, Meta, Record, Root, Snapshot, State, Stored, Summary};
 
 /// What rests on the texts of documents, and is dropped with them. Vectors in the cache hold no text.
@@ -121,11 +124,24 @@ pub fn removed(meta: &Meta) -> Vec<String> {
 /// # Errors
 /// A usage fault when there is none, or one in several folders.
 pub fn show(engine: &Engine, path: &str) -> Result<Document> {
-    let snapshot = engine.store.open(&engine.config.index)?;
+    find(&engine.store.open(&engine.config.index)?, None, path)
+}
+
+/// As [`show`], of a generation that is open; `root` is the folder as hits name it, and `path` is below it then.
+///
+/// # Errors
+/// As those of [`show`].
+pub fn find(snapshot: &Snapshot, root: Option<&str>, path: &str) -> Result<Document> {
     let roots = snapshot.meta().roots.clone();
     let wanted = path.trim_start_matches("./");
     let mut found: Vec<Record> = snapshot.documents()?;
-    found.retain(|record| record.path == wanted || shown(&given(&roots, record.root), &record.path) == wanted);
+    found.retain(|record| {
+        let own = given(&roots, record.root);
+        match root {
+            Some(root) => record.path == path && own == root,
+            None => record.path == wanted || shown(&own, &record.path) == wanted,
+        }
+    });
     match found.len() {
         0 => Err(no_document(path)),
         1 => {
@@ -138,6 +154,58 @@ pub fn show(engine: &Engine, path: &str) -> Result<Document> {
             Err(Fault::usage(format!("`{path}` may be {}", names.join(" or "))).hint("give it with its folder"))
         }
     }
+}
+
+/// Which documents a page of the table has.
+#[derive(Clone, Debug)]
+pub struct Paging {
+    pub state: State,
+    pub filter: Option<Filter>,
+    /// Where the page before ended.
+    pub behind: Option<String>,
+    pub limit: usize,
+}
+
+/// A part of the table of an index, by folder and path.
+pub struct Page {
+    pub roots: Vec<Root>,
+    pub records: Vec<Record>,
+    /// Where it ended; `None` when nothing comes behind.
+    pub next: Option<String>,
+}
+
+/// A page of the table.
+///
+/// # Errors
+/// A usage fault for a place that no page gave.
+pub fn page(snapshot: &Snapshot, paging: &Paging) -> Result<Page> {
+    let behind = paging.behind.as_deref().map(place).transpose()?;
+    let roots = snapshot.meta().roots.clone();
+    let mut records = snapshot.documents()?;
+    records.retain(|record| {
+        let is_behind = behind.as_ref().is_none_or(|(root, path)| (record.root, &record.path) > (*root, path));
+        let is_meant = paging.filter.as_ref().is_none_or(|filter| filter.matches(&record.facts(&roots)));
+        is_behind && record.state == paging.state && is_meant
+    });
+    records.sort_by(|a, b| (a.root, &a.path).cmp(&(b.root, &b.path)));
+    let has_more = records.len() > paging.limit;
+    records.truncate(paging.limit);
+    let next = records.last().filter(|_| has_more).map(cursor);
+    Ok(Page { roots, records, next })
+}
+
+/// Where a page ends. It names the last document, so that it stays right while the index changes.
+pub fn cursor(last: &Record) -> String {
+    disk::hex(json!([last.root, last.path]).to_string().as_bytes())
+}
+
+fn place(cursor: &str) -> Result<(usize, String)> {
+    let digit = |byte: &u8| char::from(*byte).to_digit(16).map(|digit| digit as u8);
+    let bytes: Option<Vec<u8>> =
+        cursor.as_bytes().chunks(2).map(|pair| Some(digit(pair.first()?)? << 4 | digit(pair.get(1)?)?)).collect();
+    bytes
+        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+        .ok_or_else(|| Fault::usage("that is no cursor").hint("hand in `next` of the page before, as it is"))
 }
 
 /// Writes the index anew with nothing in it that no live document needs, and keeps no generation before it.

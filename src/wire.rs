@@ -6,12 +6,16 @@ use serde_json::{Value, json};
 use crate::analysis::untrusted::OrderKind;
 use crate::analytics::{Asked, Report};
 use crate::ask::{CacheUse, Ordering, Response, Timings, kinds_of_orders};
+use crate::cache::{Purged, TableStats};
 use crate::document::{Citation, Hit, Leg, Legs, Place};
-use crate::error::Fault;
+use crate::documents::Changed;
+use crate::error::{Fault, Result};
 use crate::filter::Filter;
+use crate::index::{self, Meta, Record, Root, Stored};
+use crate::jobs::{Job, State, Work};
 use crate::llm::Finish;
 use crate::search;
-use crate::sessions::Turn;
+use crate::sessions::{Summary, Turn};
 
 /// The fields of one hit.
 #[derive(Serialize)]
@@ -205,6 +209,154 @@ fn finish(finish: Finish) -> &'static str {
         Finish::Interrupted => "interrupted",
         Finish::Broken => "broken",
     }
+}
+
+/// A job. Times are Unix seconds with fractions.
+pub fn job(job: &Job) -> Value {
+    let Work::Ingest(spec) = &job.spec.work;
+    let seconds = |ms: u64| ms as f64 / 1000.0;
+    let p = &job.progress;
+    json!({
+        "id": job.id,
+        "kind": "ingest",
+        "state": job.state.name(),
+        "priority": job.spec.priority.name(),
+        "after": job.spec.after,
+        "index": spec.index,
+        "model": spec.model,
+        "dirs": spec.shown_dirs().collect::<Vec<_>>(),
+        "attempts": job.attempts,
+        "max_attempts": job.spec.max_attempts,
+        "created": seconds(job.created_ms),
+        "started": job.started_ms.map(seconds),
+        "ended": job.ended_ms.map(seconds),
+        "pid": job.pid.filter(|_| job.state == State::Running),
+        "cancel_asked": job.cancel_asked,
+        "progress": {
+            "share": p.share, "stage": p.stage, "message": p.message, "done": p.done, "total": p.total,
+            "eta_seconds": p.eta_s,
+        },
+        "reason": job.reason.as_ref().map(|reason| reason.message.as_str()),
+        "files_set_aside": job.set_aside().collect::<Vec<_>>(),
+        "result": job.result,
+    })
+}
+
+/// What an index knows of a file.
+pub fn document(roots: &[Root], record: &Record) -> Value {
+    json!({
+        "root": roots.get(record.root).map(|root| &root.given),
+        "path": record.path,
+        "state": record.state,
+        "reason": record.reason,
+        "type": record.format,
+        "language": record.language,
+        "size": record.size,
+        "chunks": record.chunks,
+        "modified": (record.modified_s != 0).then_some(record.modified_s),
+        "meta": record.meta,
+    })
+}
+
+/// The passages of a document, in its order.
+pub fn passages(chunks: &[Stored]) -> Value {
+    let passage = |stored: &Stored| {
+        let chunk = &stored.chunk;
+        json!({
+            "lines": [chunk.lines.first, chunk.lines.last],
+            "bytes": [chunk.bytes.start, chunk.bytes.end],
+            "page": chunk.place.as_ref().and_then(Place::page),
+            "place": chunk.place.as_ref().map(place),
+            "heading": chunk.heading,
+            "text": chunk.text,
+        })
+    };
+    chunks.iter().map(passage).collect()
+}
+
+/// Documents that were taken out or let in again; `what` says which.
+pub fn changed(what: &str, changed: &Changed) -> Value {
+    json!({
+        what: changed.paths,
+        "corpus_id": changed.corpus_id,
+        "documents": changed.documents,
+        "chunks": changed.chunks,
+        "withdrawn_answers": changed.withdrawn,
+    })
+}
+
+pub fn cache_stats(stats: &[TableStats], file_bytes: u64) -> Value {
+    let table = |s: &TableStats| {
+        let value = json!({
+            "count": s.count,
+            "bytes": s.bytes,
+            "budget_bytes": s.budget_bytes,
+            "ttl_seconds": s.ttl_s,
+            "oldest": s.oldest,
+            "newest": s.newest,
+            "hits": s.counters.hits,
+            "misses": s.counters.misses,
+            "hit_rate": s.counters.hit_rate(),
+            "damaged": s.counters.damaged,
+            "evicted": s.counters.evicted,
+        });
+        (s.table.name().to_owned(), value)
+    };
+    let tables: serde_json::Map<_, _> = stats.iter().map(table).collect();
+    json!({ "tables": tables, "file_bytes": file_bytes })
+}
+
+pub fn purged(purged: &[Purged], freed_bytes: u64) -> Value {
+    let table = |p: &Purged| (p.table.name().to_owned(), json!({ "count": p.count, "bytes": p.bytes }));
+    let tables: serde_json::Map<_, _> = purged.iter().map(table).collect();
+    json!({ "purged": tables, "freed_bytes": freed_bytes })
+}
+
+/// An index in a list; `damaged` tells of a fault what may be told.
+pub fn index(name: &str, meta: &Result<Meta>, damaged: &dyn Fn(&Fault) -> String) -> Value {
+    match meta {
+        Ok(meta) => json!({
+            "name": name, "corpus_id": meta.corpus_id, "documents": meta.counts.documents,
+            "chunks": meta.counts.chunks, "model": meta.model.name, "bytes": meta.bytes(),
+            "created": meta.created, "roots": meta.roots.iter().map(|root| &root.given).collect::<Vec<_>>(),
+        }),
+        Err(fault) => json!({ "name": name, "damaged": damaged(fault) }),
+    }
+}
+
+/// What a check of every byte of an index found.
+pub fn verified(name: &str, problems: &[index::Problem]) -> Value {
+    let list: Vec<_> = problems.iter().map(|p| json!({ "path": p.path, "reason": p.reason })).collect();
+    json!({ "index": name, "ok": problems.is_empty(), "damaged": list })
+}
+
+/// The generation that an index went back to.
+pub fn rolled_back(name: &str, meta: &Meta) -> Value {
+    json!({
+        "index": name, "corpus_id": meta.corpus_id, "documents": meta.counts.documents,
+        "chunks": meta.counts.chunks, "created": meta.created,
+    })
+}
+
+/// A conversation in a list.
+pub fn session(summary: &Summary) -> Value {
+    json!({
+        "id": summary.id,
+        "turns": summary.turns,
+        "first_question": summary.first_question,
+        "created": summary.created,
+        "used": summary.used,
+    })
+}
+
+/// A conversation as a file: a line for each question.
+pub fn exported(id: &str, turns: &[Turn]) -> String {
+    let line = |turn: &Turn| {
+        let mut object = self::turn(turn);
+        object["session"] = id.into();
+        format!("{object}\n")
+    };
+    turns.iter().map(line).collect()
 }
 
 /// One question of a conversation and its answer.

@@ -36,6 +36,8 @@ const MOST_AT_ONCE: usize = 512;
 const GATHER: Duration = Duration::from_millis(50);
 /// After a failure the file is left alone for so long.
 const PAUSE: Duration = Duration::from_secs(5);
+/// File name of the key.
+const KEY: &str = "key";
 /// How often old records are looked for.
 const TIDY: Duration = Duration::from_secs(3600);
 
@@ -133,6 +135,26 @@ pub fn record_now(dir: &Path, records: Records, now_s: i64, batch: Vec<Record>) 
     writer.write(batch.into_iter().map(|record| (now_s, record)).collect())
 }
 
+/// Removes every record, and says how many there were. The key goes, too: what is recorded later cannot be compared with
+/// what was seen before.
+///
+/// # Errors
+/// Whatever keeps the file from being written.
+pub fn purge(dir: &Path) -> Result<u64> {
+    let path = dir.join(rows::FILE);
+    if !path.is_file() {
+        return Ok(0);
+    }
+    let removed = File::open(&path)?.clear()?;
+    let key = dir.join(KEY);
+    match std::fs::remove_file(&key) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            Err(e).or_failed(|| format!("cannot remove {}", key.display()))
+        }
+        _ => Ok(removed),
+    }
+}
+
 /// Takes documents out that are not to be remembered: their names, not the questions about them.
 ///
 /// # Errors
@@ -199,7 +221,7 @@ impl Writer {
             Some(open) => open,
             none => {
                 disk::create_dir(&self.dir)?;
-                let hasher = Hasher::open(&self.dir.join("key"))?;
+                let hasher = Hasher::open(&self.dir.join(KEY))?;
                 none.insert((File::open(&self.dir.join(rows::FILE))?, hasher))
             }
         };
@@ -248,4 +270,15 @@ impl Hasher {
         }
         Record::Question(question)
     }
+}
+
+/// Seconds of `30m`, `12h`, `7d`, `4w`.
+///
+/// # Errors
+/// What it should have been.
+pub fn seconds(text: &str) -> std::result::Result<i64, String> {
+    let units = [('s', 1), ('m', 60), ('h', 3600), ('d', 86_400), ('w', 604_800)];
+    let unit = units.iter().find_map(|(letter, seconds)| Some((text.strip_suffix(*letter)?, seconds)));
+    unit.and_then(|(number, seconds)| number.parse::<u32>().ok().map(|n| i64::from(n) * seconds))
+        .ok_or_else(|| "it is a number and a unit, such as 30m, 12h, 7d or 4w".to_owned())
 }

@@ -64,7 +64,7 @@ pub(super) fn prompt(
 
 /// Tokens of a text, roughly and rather too many. Every language model has a tokenizer of its own; four characters a token
 /// is what the common ones reach on English, and a token for each character of other scripts is more than they need.
-fn n_tokens(text: &str) -> usize {
+pub fn n_tokens(text: &str) -> usize {
     let ascii = text.bytes().filter(u8::is_ascii).count();
     ascii.div_ceil(4) + text.chars().filter(|c| !c.is_ascii()).count()
 }

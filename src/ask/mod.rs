@@ -27,10 +27,10 @@ use crate::llm::{Client, Finish};
 use crate::search::{self, Searcher, milliseconds};
 use crate::sessions::{Cited, Turn};
 use extract::{Rarity, Weights};
-pub use generate::{Checks, Writing};
+pub use generate::{Checks, Writing, n_tokens};
 
 /// Version of what an extractive answer is made by; raise it when the same evidence may give another answer.
-const EXTRACTIVE_VERSION: u32 = 2;
+const EXTRACTIVE_VERSION: u32 = 3;
 
 /// Exchanges of a conversation that a language model is told.
 const MAX_EARLIER: usize = 6;
@@ -42,7 +42,7 @@ pub struct Request {
     /// What kind of answer; `None` to tell from the question.
     pub intent: Option<Intent>,
     pub caching: Caching,
-    /// The conversation so far, oldest first.
+    /// The conversation so far, oldest first. Where a turn does not say what was made of its question, that is made here.
     pub earlier: Vec<Turn>,
     /// Which documents count.
     pub filter: Option<Filter>,
@@ -286,14 +286,22 @@ impl Asker {
     /// The question as it would be asked without the conversation before it.
     fn resolved(&self, engine: &Engine, request: &Request, earlier: &[Exchange]) -> Result<String> {
         let question = request.question.trim();
-        let before: Vec<&str> = request.earlier.iter().map(|turn| turn.resolved.as_str()).collect();
-        if before.is_empty() {
+        if request.earlier.is_empty() {
             return Ok(question.to_owned());
         }
         let snapshot = &self.searcher.snapshot;
         let weights = Weights::new(snapshot);
         let languages = snapshot.meta().query_languages();
-        let carried = answer::resolve(question, &before, &languages, &|term| weights.of(term));
+        let resolve = |question: &str, before: &[String]| {
+            let before: Vec<&str> = before.iter().map(String::as_str).collect();
+            answer::resolve(question, &before, &languages, &|term| weights.of(term))
+        };
+        let mut before: Vec<String> = Vec::new();
+        for turn in &request.earlier {
+            let is_known = !turn.resolved.is_empty();
+            before.push(if is_known { turn.resolved.clone() } else { resolve(&turn.question, &before).query });
+        }
+        let carried = resolve(question, &before);
         weights.finish()?;
         let stop = request.stop.stage(Stage::Generation);
         // A model that fails here fails again, and is told of, when it is to answer.

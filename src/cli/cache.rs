@@ -13,6 +13,7 @@ use crate::batch;
 use crate::cache::{Counters, Table};
 use crate::engine::Engine;
 use crate::error::{Fault, Result};
+use crate::wire;
 
 /// Show, empty or fill the caches
 ///
@@ -71,26 +72,7 @@ pub fn run(args: &CacheArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
 fn stats(engine: &Engine, ui: &Ui) -> Result<Outcome> {
     let stats = engine.cache().stats()?;
     if ui.json {
-        let tables: serde_json::Map<_, _> = stats
-            .iter()
-            .map(|s| {
-                let value = json!({
-                    "count": s.count,
-                    "bytes": s.bytes,
-                    "budget_bytes": s.budget_bytes,
-                    "ttl_seconds": s.ttl_s,
-                    "oldest": s.oldest,
-                    "newest": s.newest,
-                    "hits": s.counters.hits,
-                    "misses": s.counters.misses,
-                    "hit_rate": s.counters.hit_rate(),
-                    "damaged": s.counters.damaged,
-                    "evicted": s.counters.evicted,
-                });
-                (s.table.name().to_owned(), value)
-            })
-            .collect();
-        ui.json(&json!({ "tables": tables, "file_bytes": engine.cache().file_bytes() }));
+        ui.json(&wire::cache_stats(&stats, engine.cache().file_bytes()));
         return Ok(Outcome::Done);
     }
     let date = |at: Option<i64>| at.map_or_else(|| "-".to_owned(), time);
@@ -125,9 +107,7 @@ fn purge(tables: &str, engine: &Engine, ui: &Ui) -> Result<Outcome> {
     let purged = cache.purge(&tables)?;
     let freed = before.saturating_sub(cache.file_bytes());
     if ui.json {
-        let tables: serde_json::Map<_, _> =
-            purged.iter().map(|p| (p.table.name().to_owned(), json!({ "count": p.count, "bytes": p.bytes }))).collect();
-        ui.json(&json!({ "purged": tables, "freed_bytes": freed }));
+        ui.json(&wire::purged(&purged, freed));
         return Ok(Outcome::Done);
     }
     let rows = purged.iter().map(|p| vec![p.table.name().to_owned(), count(p.count), size(p.bytes)]).collect();

@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::exit::Outcome;
 use super::search::parsed;
 use super::ui::{Tone, Ui, clipped, count, counted, safe, size, time};
-use crate::document::Place;
 use crate::documents::{self, Changed};
 use crate::engine::Engine;
 use crate::error::Result;
@@ -108,7 +107,7 @@ fn list(engine: &Engine, ui: &Ui, filter: Option<&str>, state: State) -> Result<
     records.retain(|r| r.state == state && filter.as_ref().is_none_or(|filter| filter.matches(&r.facts(roots))));
     let none = || "—".to_owned();
     if ui.json {
-        ui.json(&records.iter().map(|record| object(roots, record)).collect::<Vec<_>>());
+        ui.json(&records.iter().map(|record| wire::document(roots, record)).collect::<Vec<_>>());
     } else if records.is_empty() {
         ui.note("there is no such document");
     } else if state == State::Indexed {
@@ -149,22 +148,11 @@ fn show(engine: &Engine, ui: &Ui, path: &str) -> Result<Outcome> {
     headings.retain(|heading| !heading.is_empty());
     headings.dedup();
     if ui.json {
-        let mut object = object(&roots, &record);
+        let mut object = wire::document(&roots, &record);
         object["title"] = title.into();
         object["hash"] = record.hash.as_str().into();
         object["headings"] = json!(headings);
-        let passages = chunks.iter().map(|stored| {
-            let chunk = &stored.chunk;
-            json!({
-                "lines": [chunk.lines.first, chunk.lines.last],
-                "bytes": [chunk.bytes.start, chunk.bytes.end],
-                "page": chunk.place.as_ref().and_then(Place::page),
-                "place": chunk.place.as_ref().map(wire::place),
-                "heading": chunk.heading,
-                "text": chunk.text,
-            })
-        });
-        object["passages"] = passages.collect();
+        object["passages"] = wire::passages(&chunks);
         ui.json(&object);
         return Ok(Outcome::Done);
     }
@@ -203,13 +191,7 @@ fn show(engine: &Engine, ui: &Ui, path: &str) -> Result<Outcome> {
 
 fn told(ui: &Ui, what: &str, changed: &Changed) {
     if ui.json {
-        return ui.json(&json!({
-            what: changed.paths,
-            "corpus_id": changed.corpus_id,
-            "documents": changed.documents,
-            "chunks": changed.chunks,
-            "withdrawn_answers": changed.withdrawn,
-        }));
+        return ui.json(&wire::changed(what, changed));
     }
     changed.paths.iter().for_each(|path| ui.line(safe(path)));
     ui.note(format!(
@@ -224,19 +206,4 @@ fn told(ui: &Ui, what: &str, changed: &Changed) {
 
 fn name(roots: &[Root], record: &Record) -> String {
     shown(roots.get(record.root).map_or("", |root| &root.given), &record.path)
-}
-
-fn object(roots: &[Root], record: &Record) -> Value {
-    json!({
-        "root": roots.get(record.root).map(|root| &root.given),
-        "path": record.path,
-        "state": record.state,
-        "reason": record.reason,
-        "type": record.format,
-        "language": record.language,
-        "size": record.size,
-        "chunks": record.chunks,
-        "modified": (record.modified_s != 0).then_some(record.modified_s),
-        "meta": record.meta,
-    })
 }

@@ -13,6 +13,7 @@ use crate::engine::Engine;
 use crate::error::{Fault, Kind, Result};
 use crate::index::{self, Meta, ModelInfo, Problem};
 use crate::ingest::{self, Event, Rebuilt, Repair, Step};
+use crate::wire;
 
 /// List, check, move and remove indexes
 #[derive(Debug, Args)]
@@ -81,25 +82,19 @@ fn list(engine: &Engine, ui: &Ui) -> Result<Outcome> {
     let mut objects = Vec::new();
     let mut damaged = None;
     for name in engine.store.names()? {
-        match engine.store.meta(&name) {
-            Ok(meta) => {
-                objects.push(json!({
-                    "name": name, "corpus_id": meta.corpus_id, "documents": meta.counts.documents,
-                    "chunks": meta.counts.chunks, "model": meta.model.name, "bytes": bytes(&meta),
-                    "created": meta.created, "roots": roots(&meta),
-                }));
-                rows.push(vec![
-                    name,
-                    count(meta.counts.documents),
-                    count(meta.counts.chunks),
-                    size(bytes(&meta)),
-                    meta.model.name.clone(),
-                    time(meta.created),
-                    roots(&meta).join(", "),
-                ]);
-            }
+        let meta = engine.store.meta(&name);
+        objects.push(wire::index(&name, &meta, &Fault::to_string));
+        match meta {
+            Ok(meta) => rows.push(vec![
+                name,
+                count(meta.counts.documents),
+                count(meta.counts.chunks),
+                size(meta.bytes()),
+                meta.model.name.clone(),
+                time(meta.created),
+                roots(&meta).join(", "),
+            ]),
             Err(fault) => {
-                objects.push(json!({ "name": name, "damaged": fault.to_string() }));
                 rows.push(vec![name, "damaged".into()]);
                 damaged = Some(fault);
             }
@@ -135,7 +130,7 @@ fn show(engine: &Engine, ui: &Ui) -> Result<Outcome> {
             "languages": meta.languages,
             "roots": meta.roots.iter().map(|root| &root.given).collect::<Vec<_>>(),
             "vectors": meta.counts.rows,
-            "bytes": bytes(meta),
+            "bytes": meta.bytes(),
             "files": meta.files.len(),
         }));
         return Ok(Outcome::Done);
@@ -155,7 +150,7 @@ fn show(engine: &Engine, ui: &Ui) -> Result<Outcome> {
     row("model", format!("{} ({})", meta.model.name, short(&meta.model.fingerprint)));
     row("chunking", format!("{} tokens, overlap {}", meta.chunking.max_tokens, meta.chunking.overlap_tokens));
     row("languages", languages.join(", "));
-    row("size", format!("{} in {}", size(bytes(meta)), counted(meta.files.len() as u64, "file")));
+    row("size", format!("{} in {}", size(meta.bytes()), counted(meta.files.len() as u64, "file")));
     row("made", format!("{} by rag {}", time(meta.created), meta.tool));
     row("index", snapshot.dir().display().to_string());
     Ok(Outcome::Done)
@@ -164,8 +159,7 @@ fn show(engine: &Engine, ui: &Ui) -> Result<Outcome> {
 fn verify(engine: &Engine, ui: &Ui) -> Result<Outcome> {
     let problems = index::verify(&engine.store, &engine.config.index)?;
     if ui.json {
-        let list: Vec<_> = problems.iter().map(|p| json!({ "path": p.path, "reason": p.reason })).collect();
-        ui.json(&json!({ "index": engine.config.index, "ok": problems.is_empty(), "damaged": list }));
+        ui.json(&wire::verified(&engine.config.index, &problems));
     } else if problems.is_empty() {
         ui.line(format!("{}  the index `{}` is whole", ui.paint(Tone::Good, "ok"), engine.config.index));
     } else {
@@ -324,10 +318,7 @@ fn rollback(engine: &Engine, ui: &Ui) -> Result<Outcome> {
     let _lock = engine.store.lock(Duration::ZERO, &|| engine.interrupted())?;
     let meta = engine.store.rollback(&engine.config.index)?;
     if ui.json {
-        ui.json(&json!({
-            "index": engine.config.index, "corpus_id": meta.corpus_id, "documents": meta.counts.documents,
-            "chunks": meta.counts.chunks, "created": meta.created,
-        }));
+        ui.json(&wire::rolled_back(&engine.config.index, &meta));
     } else {
         ui.line(format!(
             "index `{}` of {}: {}, {}",
@@ -367,10 +358,6 @@ fn remove(engine: &Engine, ui: &Ui) -> Result<Outcome> {
         ui.line(format!("removed the index `{}`", engine.config.index));
     }
     Ok(Outcome::Done)
-}
-
-fn bytes(meta: &Meta) -> u64 {
-    meta.files.values().map(|file| file.bytes).sum()
 }
 
 fn roots(meta: &Meta) -> Vec<String> {

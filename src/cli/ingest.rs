@@ -133,6 +133,7 @@ fn spec(args: &IngestArgs, engine: &Engine) -> Result<IngestSpec> {
         no_cache: args.no_cache,
         wait_s: args.wait,
         threads: args.threads.filter(|n| *n > 0),
+        ..IngestSpec::default()
     })
 }
 

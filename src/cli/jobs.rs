@@ -4,13 +4,14 @@ use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::exit::Outcome;
 use super::ui::{Tone, Ui, clipped, counted, time};
 use crate::engine::Engine;
 use crate::error::{Context as _, Fault, Result};
 use crate::jobs::{Job, Reason, State, Work};
+use crate::wire;
 use crate::work;
 
 /// How often a followed job is looked at.
@@ -111,43 +112,12 @@ pub fn run(args: &JobsArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
     }
 }
 
-/// A job as JSON. Times are Unix seconds with fractions.
-fn object(job: &Job) -> Value {
-    let Work::Ingest(spec) = &job.spec.work;
-    let seconds = |ms: u64| ms as f64 / 1000.0;
-    let p = &job.progress;
-    json!({
-        "id": job.id,
-        "kind": "ingest",
-        "state": job.state.name(),
-        "priority": job.spec.priority.name(),
-        "after": job.spec.after,
-        "index": spec.index,
-        "model": spec.model,
-        "dirs": spec.dirs,
-        "attempts": job.attempts,
-        "max_attempts": job.spec.max_attempts,
-        "created": seconds(job.created_ms),
-        "started": job.started_ms.map(seconds),
-        "ended": job.ended_ms.map(seconds),
-        "pid": job.pid.filter(|_| job.state == State::Running),
-        "cancel_asked": job.cancel_asked,
-        "progress": {
-            "share": p.share, "stage": p.stage, "message": p.message, "done": p.done, "total": p.total,
-            "eta_seconds": p.eta_s,
-        },
-        "reason": job.reason.as_ref().map(|reason| reason.message.as_str()),
-        "files_set_aside": job.set_aside().collect::<Vec<_>>(),
-        "result": job.result,
-    })
-}
-
 fn list(engine: &Engine, ui: &Ui) -> Result<Outcome> {
     let before = work::keep_from(engine);
     let is_kept = |job: &Job| job.ended_ms.is_none_or(|ended| ended >= before);
     let jobs: Vec<Job> = engine.jobs.list(engine.now_ms())?.into_iter().filter(is_kept).collect();
     if ui.json {
-        ui.json(&json!({ "jobs": jobs.iter().map(object).collect::<Vec<_>>() }));
+        ui.json(&json!({ "jobs": jobs.iter().map(wire::job).collect::<Vec<_>>() }));
         return Ok(Outcome::Done);
     }
     if jobs.is_empty() {
@@ -157,7 +127,7 @@ fn list(engine: &Engine, ui: &Ui) -> Result<Outcome> {
     let rows = jobs.iter().map(|job| {
         let Work::Ingest(spec) = &job.spec.work;
         let created = time(i64::try_from(job.created_ms / 1000).unwrap_or_default());
-        let what = clipped(&spec.dirs.join(", "), 40);
+        let what = clipped(&spec.shown_dirs().collect::<Vec<_>>().join(", "), 40);
         let state = job.state.name().to_owned();
         vec![
             job.id.clone(),
@@ -179,7 +149,7 @@ fn percent(job: &Job) -> String {
 
 fn show(job: &Job, ui: &Ui) {
     if ui.json {
-        return ui.json(&object(job));
+        return ui.json(&wire::job(job));
     }
     let Work::Ingest(spec) = &job.spec.work;
     let row = |name: &str, value: String| {
@@ -194,7 +164,7 @@ fn show(job: &Job, ui: &Ui) {
     row("time left", job.progress.eta_s.map_or_else(String::new, |s| format!("{s} s in this stage")));
     row("reason", job.reason.as_ref().map_or_else(String::new, |reason| reason.message.clone()));
     row("left out", job.set_aside().collect::<Vec<_>>().join(", "));
-    row("folders", spec.dirs.join(", "));
+    row("folders", spec.shown_dirs().collect::<Vec<_>>().join(", "));
     row("index", spec.index.clone());
     row("model", spec.model.clone());
     row("priority", job.spec.priority.name().to_owned());
@@ -207,7 +177,7 @@ fn show(job: &Job, ui: &Ui) {
 
 fn changed(job: &Job, word: &str, ui: &Ui) -> Result<Outcome> {
     match ui.json {
-        true => ui.json(&object(job)),
+        true => ui.json(&wire::job(job)),
         false => ui.note(format!("{} {word}", job.id)),
     }
     Ok(Outcome::Done)

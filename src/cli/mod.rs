@@ -131,6 +131,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let ui = Ui::new(&cli.global);
     let outcome = run(cli, &ui);
+    telemetry::finish_logs();
     exit::report(&ui, outcome)
 }
 

@@ -110,18 +110,7 @@ pub fn run(args: &SessionsArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
 fn list(engine: &Engine, ui: &Ui) -> Result<Outcome> {
     let found = engine.sessions()?.list(engine.now_s())?;
     if ui.json {
-        let sessions: Vec<_> = found
-            .iter()
-            .map(|s| {
-                json!({
-                    "id": s.id,
-                    "turns": s.turns,
-                    "first_question": s.first_question,
-                    "created": s.created,
-                    "used": s.used,
-                })
-            })
-            .collect();
+        let sessions: Vec<_> = found.iter().map(wire::session).collect();
         ui.json(&json!({ "sessions": sessions }));
     } else if found.is_empty() {
         ui.note("there are no conversations");
@@ -181,14 +170,7 @@ pub(super) fn export(engine: &Engine, id: &str, turns: &[Turn], to: Option<&Path
     if path.exists() {
         return Err(Fault::usage(format!("{} exists", path.display())).hint("give `--to` another folder"));
     }
-    let lines: String = turns
-        .iter()
-        .map(|turn| {
-            let mut object = wire::turn(turn);
-            object["session"] = id.into();
-            format!("{object}\n")
-        })
-        .collect();
+    let lines = wire::exported(id, turns);
     let mut file = disk::create_file(&path)?;
     let written = file.write_all(lines.as_bytes()).and_then(|()| file.sync_all());
     written.or_failed(|| format!("cannot write {}", path.display()))?;

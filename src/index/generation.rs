@@ -124,6 +124,11 @@ fn is_zero(n: &u64) -> bool {
 }
 
 impl Meta {
+    /// Bytes of all its files.
+    pub fn bytes(&self) -> u64 {
+        self.files.values().map(|file| file.bytes).sum()
+    }
+
     /// That the generation is all there, so that another one, or another machine's, can be made of it.
     ///
     /// # Errors

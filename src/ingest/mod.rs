@@ -34,6 +34,8 @@ pub struct Request {
     pub cwd: PathBuf,
     /// Folders, as typed. The index becomes exactly what they hold.
     pub dirs: Vec<PathBuf>,
+    /// What folders are called, by where they really are. When it says so of any, each must be there and nowhere else.
+    pub names: BTreeMap<String, String>,
     pub include: Vec<String>,
     pub exclude: Vec<String>,
     /// Neither read the embedding cache nor write to it.
@@ -124,7 +126,8 @@ pub struct Report {
 /// When nothing can be committed. Files that cannot be read are no fault of the run: they stand in the report.
 pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) -> Result<Report> {
     let start = Instant::now();
-    let roots = roots(request)?;
+    let own = data_dirs(engine);
+    let roots = roots(request, &own)?;
     let model = engine.model(&engine.config.model)?;
     let library = engine.runtime_library()?;
     let chunking = chunking(engine, &model);
@@ -243,7 +246,7 @@ fn serves_by_meaning(engine: &Engine) -> bool {
 /// # Errors
 /// Those of [`run`] that no later try would mend.
 pub fn check(engine: &Engine, request: &Request) -> Result<()> {
-    roots(request)?;
+    roots(request, &data_dirs(engine))?;
     engine.model(&engine.config.model)?;
     engine.runtime_library().map(drop)
 }
@@ -259,7 +262,7 @@ struct Outcome {
 }
 
 /// Version of extraction and chunking: raise it when the same file would give other chunks.
-const TEXT_VERSION: u32 = 2;
+const TEXT_VERSION: u32 = 3;
 
 fn chunking(engine: &Engine, model: &ModelFiles) -> Chunking {
     let window = model.spec.max_tokens;
@@ -281,11 +284,11 @@ fn dimension(model: &ModelFiles, base: Option<&Snapshot>) -> Result<usize> {
     known.ok_or_else(|| Fault::failed(format!("the model `{}` does not say its dimension", model.name)))
 }
 
-/// The folders, each with its real path.
+/// The folders, each with its real path; `own` are never walked as part of another one.
 ///
 /// # Errors
 /// Names what is no folder, or lies inside another one and would come twice.
-fn roots(request: &Request) -> Result<Vec<Root>> {
+fn roots(request: &Request, own: &[PathBuf]) -> Result<Vec<Root>> {
     let mut roots: Vec<Root> = Vec::new();
     for dir in &request.dirs {
         let real = request.cwd.join(dir).canonicalize().map_err(|e| match e.kind() {
@@ -299,12 +302,21 @@ fn roots(request: &Request) -> Result<Vec<Root>> {
         let (Some(given), Some(real)) = (text(dir), text(&real)) else {
             return Err(Fault::usage(format!("the name of the folder {} is not valid UTF-8", dir.display())));
         };
+        let given = match request.names.get(&real) {
+            None if request.names.is_empty() => given,
+            Some(name) => name.clone(),
+            None => {
+                return Err(Fault::usage(format!("{given} is not where it was: something else stands in its place")));
+            }
+        };
         roots.push(Root { given, real });
     }
     roots.sort_by(|a, b| a.real.cmp(&b.real));
     roots.dedup_by(|a, b| a.real == b.real);
     for pair in roots.windows(2) {
-        if Path::new(&pair[1].real).starts_with(&pair[0].real) {
+        let (outer, inner) = (Path::new(&pair[0].real), Path::new(&pair[1].real));
+        let is_apart = own.iter().any(|own| inner.starts_with(own) && own.starts_with(outer));
+        if inner.starts_with(outer) && !is_apart {
             return Err(Fault::usage(format!("{} lies inside {}", pair[1].given, pair[0].given))
                 .hint("name the outer folder only"));
         }
@@ -320,7 +332,8 @@ pub fn walk_options(engine: &Engine, request: &Request) -> WalkOptions {
 /// Folders that are never ingested: what this program itself writes.
 fn data_dirs(engine: &Engine) -> Vec<PathBuf> {
     let config = &engine.config;
-    let own = ["analytics", "indexes", "models", "runtime", "runs", "sessions"].map(|below| config.data_dir.join(below));
+    let own = ["analytics", "indexes", "models", "runtime", "runs", "sessions", "uploads"];
+    let own = own.map(|below| config.data_dir.join(below));
     let dirs = own.into_iter().chain([config.cache_dir.clone(), config.jobs_dir.clone()]);
     dirs.filter_map(|dir| dir.canonicalize().ok()).collect()
 }

@@ -50,6 +50,10 @@ pub struct IngestSpec {
     pub cwd: String,
     /// Folders, as typed.
     pub dirs: Vec<String>,
+    /// What folders are called, by where they really are. When it says so of any, then of all of them, and each must
+    /// still be there when its turn comes: not moved, no link put in its place.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub names: BTreeMap<String, String>,
     pub include: Vec<String>,
     pub exclude: Vec<String>,
     pub no_cache: bool,
@@ -57,6 +61,13 @@ pub struct IngestSpec {
     pub wait_s: u64,
     /// Threads; `None` leaves them to whoever runs the job.
     pub threads: Option<usize>,
+}
+
+impl IngestSpec {
+    /// The folders as people call them.
+    pub fn shown_dirs(&self) -> impl Iterator<Item = &str> {
+        self.dirs.iter().map(|dir| self.names.get(dir).unwrap_or(dir).as_str())
+    }
 }
 
 /// Which of two waiting jobs goes first.

@@ -10,14 +10,13 @@ use crate::answer::Intent;
 use crate::ask::{self, kinds_of_orders};
 use crate::cache::Caching;
 use crate::config::{self, Mode};
-use crate::disk;
-use crate::documents;
+use crate::documents::{self, Page, Paging};
 use crate::engine::Engine;
 use crate::error::{Fault, Kind, Result};
 use crate::filter::{Filter, shown};
 use crate::index::{Record, State};
 use crate::search;
-use crate::service::{Priority, Question, Wanted};
+use crate::service::{Priority, Question, Reply, Wanted};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -92,7 +91,7 @@ impl SearchArgs {
         let mode = self.mode.map(|name| Mode::parse(&name).ok_or_else(|| one_of("mode", &Mode::ALL.map(Mode::name))));
         Ok(Question {
             k: self.k.map(|k| within("k", Some(k), k, MOST_HITS)).transpose()?,
-            ..question(self.query, Wanted::Passages { mode: mode.transpose()? }, self.filter, self.index)?
+            ..question(self.query, Wanted::Passages { mode: mode.transpose()? }, self.filter.as_deref(), self.index)?
         })
     }
 }
@@ -103,18 +102,31 @@ impl AskArgs {
     pub fn question(self) -> Result<Question> {
         let names: Vec<&str> = Intent::ALL.iter().map(|intent| intent.name()).collect();
         let intent = self.intent.map(|name| Intent::from_name(&name).ok_or_else(|| one_of("intent", &names)));
-        let wanted = Wanted::Answer { intent: intent.transpose()?, generator: None, session: None };
-        question(self.question, wanted, self.filter, self.index)
+        let wanted =
+            Wanted::Answer { intent: intent.transpose()?, generator: None, session: None, earlier: Vec::new() };
+        question(self.question, wanted, self.filter.as_deref(), self.index)
     }
 }
 
-fn question(text: String, wanted: Wanted, by: Option<String>, index: Option<String>) -> Result<Question> {
-    let filter = filter(by.as_deref())?;
+fn question(text: String, wanted: Wanted, by: Option<&str>, index: Option<String>) -> Result<Question> {
+    let filter = filter(by)?;
     Ok(Question { text, wanted, index, k: None, caching: Caching::Use, filter, priority: Priority::Normal })
 }
 
+/// What came of a question.
+///
+/// # Errors
+/// As [`answer`].
+pub fn reply(reply: &Reply, most_bytes: usize) -> Result<Value> {
+    match reply {
+        Reply::Passages(found) => Ok(passages(found, most_bytes)),
+        Reply::Answer(response) => answer(response, most_bytes),
+        Reply::Vectors(_) => Err(Fault::failed("no tool asks for vectors")),
+    }
+}
+
 /// Passages that were found.
-pub fn passages(found: &search::Response, most_bytes: usize) -> Value {
+fn passages(found: &search::Response, most_bytes: usize) -> Value {
     let mut budget = Budget::new(most_bytes);
     let mut hits = Vec::new();
     for hit in &found.hits {
@@ -141,7 +153,7 @@ pub fn passages(found: &search::Response, most_bytes: usize) -> Value {
 ///
 /// # Errors
 /// When the language model broke off: what came is no answer.
-pub fn answer(response: &ask::Response, most_bytes: usize) -> Result<Value> {
+fn answer(response: &ask::Response, most_bytes: usize) -> Result<Value> {
     if response.is_broken_off() {
         return Err(Fault::outside("the language model broke off").hint("ask again"));
     }
@@ -180,7 +192,11 @@ pub fn answer(response: &ask::Response, most_bytes: usize) -> Result<Value> {
 
 pub fn get_passage(args: &PassageArgs, engine: &Engine, most_bytes: usize) -> Result<Value> {
     let wanted = within("passages", args.passages, 3, MOST_PASSAGES)?;
-    let documents::Document { roots, record, chunks } = documents::show(engine, &args.path)?;
+    let found = documents::show(engine, &args.path).map_err(|fault| match fault.kind() {
+        Kind::Usage => Fault::usage(fault.to_string()).hint("`list_documents` shows them, each with its folder"),
+        _ => fault,
+    });
+    let documents::Document { roots, record, chunks } = found?;
     let first = match (args.line, args.passage) {
         (Some(_), Some(_)) => return Err(Fault::usage("give `line` or `passage`, not both")),
         (Some(line), None) => chunks.iter().position(|stored| stored.chunk.lines.last as u64 >= line.max(1)),
@@ -241,10 +257,10 @@ pub fn list_documents(args: &DocumentsArgs, engine: &Engine, most_bytes: usize) 
     }
     let told = objects.len();
     let mut result = json!({ "index": engine.config.index, "documents": objects });
-    if (page.has_more || told < page.records.len())
+    if (page.next.is_some() || told < page.records.len())
         && let Some(last) = told.checked_sub(1).and_then(|last| page.records.get(last))
     {
-        result["next"] = cursor(last).into();
+        result["next"] = documents::cursor(last).into();
     }
     Ok(result)
 }
@@ -271,47 +287,13 @@ pub fn list_indexes(engine: &Engine, most_bytes: usize) -> Result<Value> {
     Ok(json!({ "indexes": indexes }))
 }
 
-/// Documents of an index, by folder and path.
-pub struct Page {
-    pub roots: Vec<crate::index::Root>,
-    pub records: Vec<Record>,
-    pub has_more: bool,
-}
-
 /// The next `limit` documents behind a cursor.
 ///
 /// # Errors
 /// A usage fault for a filter or a cursor that is none.
 pub fn page(engine: &Engine, by: Option<&str>, behind: Option<&str>, limit: usize) -> Result<Page> {
-    let filter = filter(by)?;
-    let behind = behind.map(place).transpose()?;
-    let snapshot = engine.store.open(&engine.config.index)?;
-    let roots = snapshot.meta().roots.clone();
-    let mut records = snapshot.documents()?;
-    records.retain(|record| {
-        let is_behind = behind.as_ref().is_none_or(|(root, path)| (record.root, &record.path) > (*root, path));
-        is_behind
-            && record.state == State::Indexed
-            && filter.as_ref().is_none_or(|filter| filter.matches(&record.facts(&roots)))
-    });
-    records.sort_by(|a, b| (a.root, &a.path).cmp(&(b.root, &b.path)));
-    let has_more = records.len() > limit;
-    records.truncate(limit);
-    Ok(Page { roots, records, has_more })
-}
-
-/// Where a page ends. It names the last document, so that it stays right while the index changes.
-pub fn cursor(last: &Record) -> String {
-    disk::hex(json!([last.root, last.path]).to_string().as_bytes())
-}
-
-fn place(cursor: &str) -> Result<(usize, String)> {
-    let digit = |byte: &u8| char::from(*byte).to_digit(16).map(|digit| digit as u8);
-    let bytes: Option<Vec<u8>> =
-        cursor.as_bytes().chunks(2).map(|pair| Some(digit(pair.first()?)? << 4 | digit(pair.get(1)?)?)).collect();
-    bytes
-        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-        .ok_or_else(|| Fault::usage("that is no cursor").hint("hand in `next` of the page before, as it is"))
+    let paging = Paging { state: State::Indexed, filter: filter(by)?, behind: behind.map(str::to_owned), limit };
+    documents::page(&engine.store.open(&engine.config.index)?, &paging)
 }
 
 /// A document as people and the other tools name it.

@@ -150,17 +150,11 @@ impl Server {
         match name {
             "search" => {
                 let args: calls::SearchArgs = calls::arguments(given)?;
-                match self.ask(args.question()?, &context.ct).await? {
-                    Reply::Passages(found) => Ok(calls::passages(&found, most)),
-                    Reply::Answer(response) => Ok(calls::answer(&response, most)?),
-                }
+                Ok(calls::reply(&self.ask(args.question()?, &context.ct).await?, most)?)
             }
             "ask" => {
                 let args: calls::AskArgs = calls::arguments(given)?;
-                match self.ask(args.question()?, &context.ct).await? {
-                    Reply::Answer(response) => Ok(calls::answer(&response, most)?),
-                    Reply::Passages(found) => Ok(calls::passages(&found, most)),
-                }
+                Ok(calls::reply(&self.ask(args.question()?, &context.ct).await?, most)?)
             }
             "get_passage" => {
                 let args: calls::PassageArgs = calls::arguments(given)?;
@@ -335,7 +329,7 @@ impl ServerHandler for Server {
             Resource::new(address(&index, record.root, &record.path), calls::name(&page.roots, record))
                 .with_mime_type("text/plain")
         });
-        let next_cursor = page.records.last().filter(|_| page.has_more).map(calls::cursor);
+        let next_cursor = page.next.clone();
         Ok(ListResourcesResult { next_cursor, ..ListResourcesResult::with_all_items(resources.collect()) })
     }
 

@@ -116,10 +116,18 @@ impl Searcher {
     /// # Errors
     /// As [`load`].
     pub fn warm(&mut self, engine: &Engine) -> Result<()> {
-        if self.vectors.embedder.is_none() {
-            self.vectors.embedder = Some(load(engine, &self.snapshot)?);
+        self.embedder(engine).map(drop)
+    }
+
+    /// The model of the index, loaded when it is not yet.
+    ///
+    /// # Errors
+    /// As [`load`].
+    pub fn embedder(&mut self, engine: &Engine) -> Result<&mut Embedder> {
+        match &mut self.vectors.embedder {
+            Some(embedder) => Ok(embedder),
+            none => Ok(none.insert(load(engine, &self.snapshot)?)),
         }
-        Ok(())
     }
 
     /// Ranks the passages of the index, or takes the ranking of the same question, corpus and settings from the cache.

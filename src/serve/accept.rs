@@ -40,7 +40,7 @@ pub async fn run(listener: TcpListener, app: Arc<App>, shutdown: impl Future<Out
     raise_limit(settings.connections as u64 + OTHER_FILES);
     let router = routes::router(&app);
     let room = Arc::new(Semaphore::new(settings.connections));
-    let stopping = CancellationToken::new();
+    let stopping = app.stopping.clone();
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         let taken = async {

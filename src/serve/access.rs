@@ -88,6 +88,11 @@ impl Access {
         self.tokens.is_empty()
     }
 
+    /// What is kept of a token.
+    pub fn hash(&self, n: usize) -> Option<&str> {
+        self.tokens.get(n).map(|token| token.sha256.as_str())
+    }
+
     /// Whose token this is; `now_s` are Unix seconds. An expired token is nobody's.
     pub fn holder(&self, token: &str, now_s: i64) -> Option<Holder> {
         let given = disk::sha256_hex(token.as_bytes());

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use serde::Serialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use crate::error::{Fault, Kind};
 use crate::service::Problem;
@@ -17,6 +19,31 @@ const MAX_MESSAGE_CHARS: usize = 400;
 /// When a server that is ending, or somebody who holds what is wanted, may be asked again.
 const SOON: Duration = Duration::from_secs(1);
 
+/// What a response says that is a refusal or a failure
+#[derive(Serialize, ToSchema)]
+pub struct ErrorBody {
+    error: ErrorObject,
+}
+
+#[derive(Serialize, ToSchema)]
+struct ErrorObject {
+    /// A stable word, such as usage, forbidden, conflict, busy, timeout or internal
+    code: String,
+    /// One sentence
+    message: String,
+    /// What to try
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
+    /// What the log of the server calls the request
+    request_id: String,
+    /// Below /v1: what clients of that interface tell errors apart by
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    kind: Option<String>,
+    /// Below /v1: the parameter that is wrong
+    #[serde(skip_serializing_if = "Option::is_none")]
+    param: Option<String>,
+}
+
 /// A refusal or a failure. As a response it is a status without a body; the guard writes the body, because it knows the
 /// id of the request.
 #[derive(Clone, Debug)]
@@ -26,6 +53,10 @@ pub struct Error {
     message: String,
     hint: Option<String>,
     retry_after: Option<Duration>,
+    /// The parameter that is wrong, where clients expect to be told.
+    param: Option<&'static str>,
+    /// Clients of another interface read it, which has words of its own.
+    is_compatible: bool,
     /// For the log.
     cause: Option<Arc<Fault>>,
 }
@@ -34,7 +65,16 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), hint: None, retry_after: None, cause: None }
+        Self {
+            status,
+            code,
+            message: message.into(),
+            hint: None,
+            retry_after: None,
+            param: None,
+            is_compatible: false,
+            cause: None,
+        }
     }
 
     pub fn usage(message: impl Into<String>) -> Self {
@@ -69,6 +109,15 @@ impl Error {
         Self::new(StatusCode::GATEWAY_TIMEOUT, "timeout", message)
     }
 
+    pub fn conflict(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "conflict", message)
+    }
+
+    /// The server is being stopped.
+    pub fn closing() -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the server is being stopped").retry_after(SOON)
+    }
+
     pub fn internal() -> Self {
         let message = "something went wrong here; the log of the server says more under this request's id";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message)
@@ -83,6 +132,20 @@ impl Error {
     #[must_use]
     pub fn retry_after(mut self, time: Duration) -> Self {
         self.retry_after = Some(time);
+        self
+    }
+
+    /// Names the parameter that is wrong.
+    #[must_use]
+    pub fn param(mut self, name: &'static str) -> Self {
+        self.param = Some(name);
+        self
+    }
+
+    /// With the words that clients of `/v1` expect.
+    #[must_use]
+    pub fn compatible(mut self) -> Self {
+        self.is_compatible = true;
         self
     }
 
@@ -114,6 +177,10 @@ impl Error {
         });
         if let Some(hint) = &self.hint {
             error["hint"] = public(hint).into();
+        }
+        if self.is_compatible {
+            error["type"] = kind(self.status).into();
+            error["param"] = self.param.into();
         }
         error
     }
@@ -153,7 +220,7 @@ impl From<Arc<Fault>> for Error {
             Kind::Usage => Self::usage(fault.to_string()),
             Kind::Late => Self::timeout(fault.to_string()),
             Kind::Busy => Self::new(StatusCode::CONFLICT, "busy", "this is in use at the moment").retry_after(SOON),
-            Kind::Interrupted => closing(),
+            Kind::Interrupted => Self::closing(),
             Kind::Damaged => Self::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "damaged",
@@ -182,7 +249,7 @@ impl From<Problem> for Error {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "too many questions are waiting")
                     .retry_after(retry_after)
             }
-            Problem::Closing => closing(),
+            Problem::Closing => Self::closing(),
         }
     }
 }
@@ -192,8 +259,15 @@ pub fn no_index(name: &str) -> Error {
     Error::not_found(format!("there is no index `{name}`")).hint("GET /indexes lists what there is")
 }
 
-fn closing() -> Error {
-    Error::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the server is being stopped").retry_after(SOON)
+/// What clients of `/v1` call errors of a status.
+fn kind(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        401 => "authentication_error",
+        403 => "permission_error",
+        429 => "rate_limit_error",
+        500.. => "server_error",
+        _ => "invalid_request_error",
+    }
 }
 
 /// A fault as a part of an answer: why somebody else wrote it.
@@ -208,7 +282,7 @@ pub fn told(fault: &Fault) -> Value {
 
 /// A text without absolute paths and not longer than a message may be. Messages that may be shown hold none; this is for
 /// the one that somebody writes tomorrow.
-fn public(text: &str) -> String {
+pub fn public(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut chars = text.chars().take(MAX_MESSAGE_CHARS).peekable();
     let mut before = ' ';

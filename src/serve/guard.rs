@@ -31,14 +31,17 @@ pub struct RequestId(pub Arc<str>);
 
 /// What whoever asks may do.
 #[derive(Clone, Copy, Debug)]
-pub struct Allowed(#[expect(dead_code, reason = "for the route that tells the page what it may offer")] pub Scope);
+pub struct Allowed {
+    pub scope: Scope,
+    /// Which token was sent, if one was needed.
+    pub holder: Option<usize>,
+}
 
 /// What a route takes as a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Takes {
     Json,
     /// Bytes of any type.
-    #[expect(dead_code, reason = "for the route that takes files")]
     Anything,
 }
 
@@ -146,7 +149,11 @@ fn may(app: &App, request: &Request, scope: Scope) -> Result<Allowed> {
         let allowance = Allowance { per_minute, per_day: settings.quota_per_day };
         app.admit(caller.unwrap_or(Caller::Others), allowance).map_err(Error::too_many)?;
     }
-    Ok(Allowed(allowed))
+    let holder = match caller {
+        Some(Caller::Token(n)) => Some(n),
+        _ => None,
+    };
+    Ok(Allowed { scope: allowed, holder })
 }
 
 fn bearer(value: &HeaderValue) -> Option<&str> {

@@ -6,20 +6,26 @@
 
 mod accept;
 mod access;
+mod beneath;
 mod body;
 mod error;
 mod guard;
+mod inputs;
 mod limit;
 mod patient;
 mod routes;
 mod seam;
+mod watcher;
 
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio_util::sync::CancellationToken;
+
 use crate::config::Serve;
+use crate::disk;
 use crate::engine::Engine;
 use crate::error::{Context as _, Fault, Result};
 use crate::mcp;
@@ -30,6 +36,7 @@ pub use accept::run;
 use access::Access;
 use limit::{Allowance, Caller, Limiter};
 pub use routes::{Route, list as routes};
+use watcher::Watcher;
 
 /// Threads that pass bytes on. One could; the second keeps a long JSON from holding up everybody.
 const HTTP_THREADS: usize = 2;
@@ -47,6 +54,9 @@ pub struct App {
     access: Access,
     limiter: Mutex<Limiter>,
     counts: seam::Counts,
+    watcher: Watcher,
+    /// Set when no connection is taken any more.
+    stopping: CancellationToken,
     /// Whether the server is bound to the loopback interface, and so is called by its names.
     is_local: bool,
     started: Instant,
@@ -77,6 +87,8 @@ impl App {
             access,
             limiter: Mutex::default(),
             counts: seam::Counts::default(),
+            watcher: Watcher::default(),
+            stopping: CancellationToken::new(),
             is_local,
             started: Instant::now(),
         })
@@ -92,6 +104,19 @@ impl App {
 
     pub fn uptime(&self) -> Duration {
         self.started.elapsed()
+    }
+
+    /// Whether nobody needs a token.
+    fn is_open(&self) -> bool {
+        self.access.is_open()
+    }
+
+    /// What a conversation is called to whoever holds a token: its id, and a mark that no other token makes.
+    fn session_name(&self, id: &str, holder: Option<usize>) -> String {
+        match holder.and_then(|n| self.access.hash(n)) {
+            Some(hash) => format!("{id}{}", &disk::sha256_hex(format!("session {hash} {id}").as_bytes())[..16]),
+            None => id.to_owned(),
+        }
     }
 
     /// Whether the server may be called by this name: a page of another site could have its own name lead here.

@@ -34,6 +34,8 @@ pub use crate::jobs::Priority;
 use crate::llm::Client;
 use crate::observe::{self, Exporter, How, Observer, Sampler};
 use crate::search;
+use crate::sessions::Turn;
+use crate::vector::Vector;
 use flight::Reader;
 use lane::{Entered, Lane};
 
@@ -61,10 +63,14 @@ pub enum Wanted {
         generator: Option<Generator>,
         /// A conversation that it continues.
         session: Option<String>,
+        /// What was said before, where nothing is kept of it here: oldest first.
+        earlier: Vec<Turn>,
     },
     Passages {
         mode: Option<Mode>,
     },
+    /// Of each of these texts, by the configured model.
+    Vectors(Arc<[String]>),
 }
 
 /// What is told while an answer is being made.
@@ -87,6 +93,15 @@ pub struct Found {
 pub enum Reply {
     Answer(Arc<ask::Response>),
     Passages(Arc<search::Response>),
+    Vectors(Arc<Vectors>),
+}
+
+/// Texts as a model sees them.
+pub struct Vectors {
+    /// In the order of the texts.
+    pub vectors: Vec<Vector>,
+    /// Tokens of all texts.
+    pub tokens: u64,
 }
 
 /// Why nothing came of a question.
@@ -243,11 +258,32 @@ impl Service {
             }
             _ => &shared.own,
         };
+        self.enter(lane, key, question)
+    }
+
+    /// Takes texts of which the vectors are wanted.
+    ///
+    /// # Errors
+    /// When too many wait, or the service is ending.
+    pub fn embed(&self, texts: Arc<[String]>) -> std::result::Result<Ticket, Problem> {
+        let question = Question {
+            text: String::new(),
+            wanted: Wanted::Vectors(texts),
+            index: None,
+            k: None,
+            caching: Caching::Use,
+            filter: None,
+            priority: Priority::Normal,
+        };
+        self.enter(&self.shared.own, None, question)
+    }
+
+    fn enter(&self, lane: &Arc<Lane>, key: Option<Key>, question: Question) -> std::result::Result<Ticket, Problem> {
         let Entered { reader, wants_worker } = lane.enter(key, question)?;
         if wants_worker {
             self.hire(lane)?;
         }
-        let told = Some(Arc::clone(shared));
+        let told = Some(Arc::clone(&self.shared));
         let lane = Arc::clone(lane);
         Ok(Ticket { reader, lane, told, is_streamed: false, is_batch: false })
     }
@@ -264,6 +300,14 @@ impl Service {
         }
         issued.push(id.clone());
         Ok(id)
+    }
+
+    /// Takes a name back that was given out; false when it was not, or something was asked under it.
+    pub fn forget_session(&self, id: &str) -> bool {
+        let mut issued = locked(&self.shared.issued);
+        let n = issued.len();
+        issued.retain(|known| known != id);
+        issued.len() < n
     }
 
     /// True when this name was given out for a conversation in which nothing was asked yet.
@@ -377,6 +421,7 @@ impl Ticket {
             }
             (Reply::Answer(response), Wanted::Passages { .. }) => observer.asked(engine, response, &how),
             (Reply::Passages(response), _) => observer.searched(engine, response, &how),
+            (Reply::Vectors(_), _) | (_, Wanted::Vectors(_)) => {}
         }
     }
 }
@@ -430,7 +475,8 @@ impl Shared {
 /// Everything by which two questions are the same one. Within a conversation no two are.
 fn key(question: &Question, index: &str, generation: &str) -> Option<Key> {
     let (kind, variety) = match &question.wanted {
-        Wanted::Answer { session: Some(_), .. } => return None,
+        Wanted::Answer { session: Some(_), .. } | Wanted::Vectors(_) => return None,
+        Wanted::Answer { earlier, .. } if !earlier.is_empty() => return None,
         Wanted::Answer { intent, generator, .. } => {
             (intent.map_or("", Intent::name), generator.map_or("", Generator::name))
         }

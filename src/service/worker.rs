@@ -8,12 +8,14 @@ use std::time::Instant;
 
 use super::flight::Flight;
 use super::lane::Lane;
-use super::{Found, Outcome, Problem, Question, Reply, Shared, Update, Wanted};
+use super::{Found, Outcome, Problem, Question, Reply, Shared, Update, Vectors, Wanted};
 use crate::ask::{Asker, Event, Request};
+use crate::cache::Key;
 use crate::config::{Generator, Mode};
 use crate::engine::{Engine, Stop};
 use crate::error::{Fault, Result};
 use crate::index::Snapshot;
+use crate::model::{Embedder, ModelFiles, Role};
 use crate::search;
 
 /// Models that one worker keeps loaded; each takes some 60 MiB.
@@ -23,11 +25,13 @@ pub(super) struct Worker<'a> {
     shared: &'a Shared,
     /// Askers by the fingerprint of the model that they have loaded.
     askers: HashMap<String, Asker>,
+    /// The configured model, when texts were to be embedded and no index needs it.
+    own: Option<Embedder>,
 }
 
 /// Works until the lane is closed and nobody waits.
 pub(super) fn run(shared: &Shared, lane: &Lane) {
-    let mut worker = Worker { shared, askers: HashMap::new() };
+    let mut worker = Worker { shared, askers: HashMap::new(), own: None };
     // The first question should not wait for what can be done before it comes. What fails now fails again then, and is
     // told of to whoever asks.
     let _ = catch_unwind(AssertUnwindSafe(|| worker.warm()));
@@ -61,6 +65,9 @@ impl Worker<'_> {
         let stop = Stop::new(Arc::clone(&flight.left), flight.begun, shared.engine.config.serve.timeouts);
         // It may have waited for too long already.
         shared.engine.go_on(&stop)?;
+        if let Wanted::Vectors(texts) = &question.wanted {
+            return self.vectors(texts, &stop);
+        }
         let varied = varied(&shared.engine, question);
         let engine = varied.as_ref().unwrap_or(&shared.engine);
         let snapshot =
@@ -83,7 +90,8 @@ impl Worker<'_> {
                 let found = self.asker(snapshot, None)?.searcher().find(engine, &request)?;
                 Ok(Reply::Passages(Arc::new(found)))
             }
-            Wanted::Answer { intent, session, .. } => {
+            Wanted::Vectors(_) => Err(Problem::Closing),
+            Wanted::Answer { intent, session, earlier, .. } => {
                 let client = match engine.config.generator {
                     Generator::Extractive => None,
                     Generator::Llm => Some(shared.client()?),
@@ -92,7 +100,7 @@ impl Worker<'_> {
                     question: question.text.clone(),
                     intent: *intent,
                     caching: question.caching,
-                    earlier: Vec::new(),
+                    earlier: earlier.clone(),
                     filter: question.filter.clone(),
                     stop,
                 };
@@ -103,6 +111,49 @@ impl Worker<'_> {
                 }
             }
         }
+    }
+
+    /// Vectors of texts, by the configured model; an index is not needed.
+    fn vectors(&mut self, texts: &[String], stop: &Stop) -> Outcome {
+        let engine = &self.shared.engine;
+        let files = engine.model(&engine.config.model)?;
+        let (embedder, model) = (self.embedder(files)?, &engine.config.model);
+        let (fingerprint, most) = (embedder.files.fingerprint.clone(), embedder.files.spec.max_tokens);
+        let mut found = Vectors { vectors: Vec::with_capacity(texts.len()), tokens: 0 };
+        for (n, text) in texts.iter().enumerate() {
+            engine.go_on(stop)?;
+            let tokens = embedder.tokenizer.count(text) + embedder.tokenizer.special();
+            if tokens > most {
+                let what = format!("text {n} has {tokens} tokens; the model `{model}` reads {most}");
+                return Err(Fault::usage(what).hint("send shorter pieces").into());
+            }
+            found.tokens += tokens as u64;
+            let key = Key::embedding(&fingerprint, Role::Passage.name(), text);
+            let dimension = embedder.files.spec.dimension.unwrap_or_default();
+            let kept = engine.cache().embedding(&key, &fingerprint, dimension, engine.now_s());
+            found.vectors.push(match kept {
+                Some(vector) => vector,
+                None => {
+                    let vector = embedder.embed(Role::Passage, text)?;
+                    engine.cache().keep_embeddings(&fingerprint, &[(key, vector.clone())], engine.now_s());
+                    vector
+                }
+            });
+        }
+        Ok(Reply::Vectors(Arc::new(found)))
+    }
+
+    /// The model, loaded: that of an asker, or one that is nobody's.
+    fn embedder(&mut self, files: ModelFiles) -> Result<&mut Embedder> {
+        let engine = &self.shared.engine;
+        if let Some(asker) = self.askers.get_mut(&files.fingerprint) {
+            return asker.searcher().embedder(engine);
+        }
+        match &mut self.own {
+            Some(own) if own.files.fingerprint == files.fingerprint => {}
+            own => *own = Some(Embedder::load(files, &engine.runtime_library()?)?),
+        }
+        self.own.as_mut().ok_or_else(|| Fault::failed("the model is not loaded"))
     }
 
     /// An asker over this generation, whose model is loaded if one with it was used before.
@@ -122,7 +173,7 @@ fn varied(engine: &Engine, question: &Question) -> Option<Engine> {
     let config = &engine.config;
     let generator = match question.wanted {
         Wanted::Answer { generator, .. } => generator.unwrap_or(config.generator),
-        Wanted::Passages { .. } => config.generator,
+        Wanted::Passages { .. } | Wanted::Vectors(_) => config.generator,
     };
     let index = question.index.as_ref().unwrap_or(&config.index);
     let k = question.k.unwrap_or(config.search_k);

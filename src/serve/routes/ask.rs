@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::sse::{self, Stream};
-use super::{App, Error, asking};
+use super::{App, Error, asking, sessions};
 use crate::ask;
 use crate::serve::body::Json;
-use crate::serve::error::{Result, told};
-use crate::serve::guard::RequestId;
+use crate::serve::error::{ErrorBody, Result, told};
+use crate::serve::guard::{Allowed, RequestId};
 use crate::service::{Question, Reply, Ticket, Update, Wanted};
 use crate::wire::{self, HitJson};
 
@@ -47,14 +47,15 @@ pub struct AskBody {
 }
 
 impl AskBody {
-    /// The question, understood.
+    /// The question, understood, within no conversation yet.
     pub fn question(&self) -> Result<Question> {
         Ok(Question {
             text: self.query.clone(),
             wanted: Wanted::Answer {
                 intent: asking::intent(self.intent.as_deref())?,
                 generator: asking::generator(self.generator.as_deref())?,
-                session: self.session.clone(),
+                session: None,
+                earlier: Vec::new(),
             },
             index: self.index.clone(),
             k: asking::k(self.k)?,
@@ -75,14 +76,24 @@ impl AskBody {
     path = "/ask",
     tag = "questions",
     request_body = AskBody,
-    responses((status = 200, description = "The answer; events when they were asked for", body = Value, content_type = "application/json"))
+    responses(
+        (status = 200, description = "The answer; with `stream`, events", content(
+            (Value = "application/json"), (String = "text/event-stream"))),
+        (status = 404, description = "There is no such index or session", body = ErrorBody),
+        (status = 502, description = "The language model failed", body = ErrorBody),
+        (status = 504, description = "It took too long", body = ErrorBody),
+    )
 )]
 pub async fn ask(
     State(app): State<Arc<App>>,
     Extension(id): Extension<RequestId>,
+    Extension(allowed): Extension<Allowed>,
     Json(body): Json<AskBody>,
 ) -> Result<Response> {
-    let question = body.question()?;
+    let mut question = body.question()?;
+    if let (Some(name), Wanted::Answer { session, .. }) = (&body.session, &mut question.wanted) {
+        *session = Some(sessions::own(&app, allowed, name)?);
+    }
     let ticket = app.service.ask(question)?;
     if body.stream {
         return Ok(sse::response(move |stream| streamed(app, id, body, ticket, stream)));
@@ -96,7 +107,7 @@ pub async fn ask(
 pub async fn answered(app: &App, ticket: &mut Ticket) -> Result<Arc<ask::Response>> {
     match asking::within(app, ticket.outcome()).await?? {
         Reply::Answer(response) => Ok(response),
-        Reply::Passages(_) => Err(Error::internal()),
+        Reply::Passages(_) | Reply::Vectors(_) => Err(Error::internal()),
     }
 }
 

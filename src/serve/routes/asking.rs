@@ -16,7 +16,8 @@ const MAX_K: usize = 1000;
 /// After a question should have been given up by whoever works on it, it is given up here.
 const GRACE: Duration = Duration::from_secs(1);
 
-fn named<T>(
+/// What a name stands for.
+pub fn named<T>(
     what: &str,
     name: Option<&str>,
     names: impl Iterator<Item = &'static str>,

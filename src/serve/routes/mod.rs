@@ -3,27 +3,39 @@
 
 mod ask;
 mod asking;
+mod batch;
+mod cache;
+mod config;
+mod documents;
 mod health;
+mod indexes;
+mod ingest;
 mod mcp;
 mod metrics;
+mod openai;
 mod openapi;
 mod page;
 mod search;
+mod sessions;
 mod sse;
+mod stats;
+mod uploads;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn_with_state, map_response};
 use serde_json::Value;
 use utoipa::openapi::extensions::Extensions;
+use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::SecurityRequirement;
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use utoipa_axum::routes;
 
 use super::App;
 use super::access::Scope;
-use super::error::Error;
+use super::error::{Error, Result};
 use super::guard::{self, Takes};
 
 /// First parts of paths here, which a message may name.
@@ -51,10 +63,35 @@ pub const NAMES: [&str; 19] = [
 
 /// Every route, with the scope that it asks for and what it takes as a body.
 fn all(routes: Routes) -> Routes {
-    use Scope::{Open, Read};
+    use Scope::{Admin, Open, Read, Write};
     routes
         .add(Read, Takes::Json, routes!(ask::ask))
+        .add(Read, Takes::Json, routes!(batch::ask_batch))
         .add(Read, Takes::Json, routes!(search::search))
+        .add(Write, Takes::Json, routes!(ingest::ingest_start))
+        .add(Read, Takes::Json, routes!(ingest::ingest_status))
+        .add(Read, Takes::Json, routes!(ingest::ingest_list))
+        .add(Read, Takes::Json, routes!(ingest::ingest_events))
+        .add(Write, Takes::Json, routes!(ingest::ingest_cancel))
+        .add(Read, Takes::Json, routes!(documents::documents_list))
+        .add(Read, Takes::Json, routes!(documents::documents_content))
+        .add(Write, Takes::Anything, routes!(uploads::documents_upload))
+        .add(Write, Takes::Json, routes!(documents::documents_remove))
+        .add(Read, Takes::Json, routes!(cache::cache_stats))
+        .add(Admin, Takes::Json, routes!(cache::cache_purge))
+        .add(Read, Takes::Json, routes!(sessions::sessions_begin))
+        .add(Admin, Takes::Json, routes!(sessions::sessions_list))
+        .add(Read, Takes::Json, routes!(sessions::sessions_show))
+        .add(Read, Takes::Json, routes!(sessions::sessions_export))
+        .add(Read, Takes::Json, routes!(sessions::sessions_remove))
+        .add(Read, Takes::Json, routes!(indexes::indexes_list))
+        .add(Admin, Takes::Json, routes!(indexes::indexes_verify))
+        .add(Admin, Takes::Json, routes!(indexes::indexes_rollback))
+        .add(Read, Takes::Json, routes!(config::config))
+        .add(Admin, Takes::Json, routes!(stats::stats))
+        .add(Read, Takes::Json, routes!(openai::chat::chat_completions))
+        .add(Read, Takes::Json, routes!(openai::embeddings::embeddings))
+        .add(Read, Takes::Json, routes!(openai::models::models))
         .add(Read, Takes::Json, routes!(health::health))
         .add(Open, Takes::Json, routes!(health::live))
         .add(Open, Takes::Json, routes!(health::ready))
@@ -64,6 +101,45 @@ fn all(routes: Routes) -> Routes {
         .add(Open, Takes::Json, routes!(page::page))
         .add(Open, Takes::Json, routes!(page::docs))
         .add(Open, Takes::Json, routes!(page::asset))
+}
+
+/// Work that waits for the disk or takes its time, apart from the threads that pass bytes on.
+async fn apart<T: Send + 'static>(app: &Arc<App>, work: impl FnOnce(&App) -> Result<T> + Send + 'static) -> Result<T> {
+    let app = Arc::clone(app);
+    tokio::task::spawn_blocking(move || work(&app)).await.map_err(|_| Error::internal())?
+}
+
+/// Says of an operation how it can be refused or fail as any other of its kind can.
+fn document_refusals(operation: &mut Operation, scope: Scope) {
+    let mut all = vec![
+        ("400", "What was sent makes no sense"),
+        ("403", "Not by this name, from this page or with this token"),
+        ("411", "The length of the body must be announced"),
+        ("415", "The body is of another type than the one that is taken, or compressed"),
+    ];
+    if operation.request_body.is_some() {
+        all.extend([("408", "The body took too long to come"), ("413", "The body is too large")]);
+    }
+    if scope != Scope::Open {
+        all.extend([
+            ("401", "This needs a token"),
+            ("409", "Something that is wanted is in use, or in another state"),
+            ("429", "Too many requests"),
+            ("500", "Something went wrong; the log says more"),
+            ("503", "Too many wait, or the server is being stopped"),
+        ]);
+    }
+    for (status, description) in all {
+        let known = &mut operation.responses.responses;
+        if !known.contains_key(status) {
+            known.insert(status.to_owned(), refusal(description));
+        }
+    }
+}
+
+fn refusal(description: &str) -> RefOr<Response> {
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("ErrorBody"))).build();
+    ResponseBuilder::new().description(description).content("application/json", content).build().into()
 }
 
 /// Routes on their way into a router.
@@ -81,12 +157,17 @@ impl Routes {
                     let wanted = SecurityRequirement::new("token", [scope.name()]);
                     operation.security.get_or_insert_default().push(wanted);
                 }
+                document_refusals(operation, scope);
                 let scope = Extensions::builder().add("x-scope", scope.name()).build();
                 operation.extensions.get_or_insert_default().merge(scope);
             }
         }
         let state = (Arc::clone(&self.app), scope, takes);
-        let methods = methods.route_layer(from_fn_with_state(state, guard::scoped));
+        let is_compatible = paths.paths.keys().any(|path| path.starts_with("/v1/"));
+        let mut methods = methods.route_layer(from_fn_with_state(state, guard::scoped));
+        if is_compatible {
+            methods = methods.route_layer(map_response(openai::compatible));
+        }
         self.router = self.router.routes((schemas, paths, methods));
         self
     }

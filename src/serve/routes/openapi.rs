@@ -7,6 +7,8 @@ use axum::http::{HeaderName, header};
 use utoipa::OpenApi;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 
+use crate::serve::error::ErrorBody;
+
 /// The document, as text.
 #[derive(Clone)]
 pub struct Document(pub Arc<str>);
@@ -16,10 +18,17 @@ pub struct Document(pub Arc<str>);
     info(title = "rag", description = "Ask questions of your own files, on your own machine"),
     tags(
         (name = "questions", description = "Answers and passages"),
+        (name = "ingest", description = "Folders into an index, in the background"),
+        (name = "documents", description = "What an index has of its documents"),
+        (name = "sessions", description = "Conversations"),
+        (name = "indexes", description = "The indexes"),
+        (name = "cache", description = "What is kept so as not to be computed again"),
+        (name = "openai", description = "The same for clients that speak OpenAI's interface"),
         (name = "mcp", description = "The Model Context Protocol"),
         (name = "health", description = "How the server is"),
         (name = "page", description = "The page for people, and this document"),
-    )
+    ),
+    components(schemas(ErrorBody))
 )]
 struct Frame;
 

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use super::{App, Error, asking};
 use crate::serve::body::Json;
-use crate::serve::error::Result;
+use crate::serve::error::{ErrorBody, Result};
 use crate::serve::guard::RequestId;
 use crate::service::{Question, Reply, Wanted};
 use crate::wire;
@@ -47,7 +47,11 @@ pub struct SearchBody {
     path = "/search",
     tag = "questions",
     request_body = SearchBody,
-    responses((status = 200, description = "The passages", body = Value, content_type = "application/json"))
+    responses(
+        (status = 200, description = "The passages", body = Value, content_type = "application/json"),
+        (status = 404, description = "There is no such index", body = ErrorBody),
+        (status = 504, description = "It took too long", body = ErrorBody),
+    )
 )]
 pub async fn search(
     State(app): State<Arc<App>>,

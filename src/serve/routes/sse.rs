@@ -24,6 +24,11 @@ impl Stream {
         self.0.send(Ok(sse::Event::default().event(name).data(data.to_string()))).await.is_ok()
     }
 
+    /// Sends data without a name, as it is; false when nobody listens any more.
+    pub async fn plain(&self, data: &str) -> bool {
+        self.0.send(Ok(sse::Event::default().data(data))).await.is_ok()
+    }
+
     /// Sends the last event.
     pub async fn end(self, name: &str, data: &Value) {
         self.send(name, data).await;

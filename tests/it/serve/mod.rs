@@ -1,7 +1,9 @@
 //! `rag serve`: what it answers, what it refuses, and how it holds out when there are many, slow or hostile clients.
 
 mod crowds;
+mod examples;
 mod refusals;
+mod routes;
 mod secrets;
 mod soak;
 mod streams;

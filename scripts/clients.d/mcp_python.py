@@ -1,0 +1,55 @@
+"""The official client of the Model Context Protocol for Python, over pipes and over HTTP."""
+
+import asyncio
+import os
+import subprocess
+
+from checks import check, finish
+from mcp import ClientSession, StdioServerParameters
+from mcp.client.stdio import stdio_client
+from mcp.client.streamable_http import streamablehttp_client
+
+RAG = os.environ["RAG_PROGRAM"]
+ARGUMENTS = {
+    "search": {"query": "commit point", "k": 2},
+    "ask": {"question": "How do I list the models?"},
+    "get_passage": {"path": "docs/models.md", "line": 1},
+    "list_documents": {"limit": 2},
+    "list_indexes": {},
+}
+
+
+async def every_tool(session):
+    await session.initialize()
+    tools = (await session.list_tools()).tools
+    names = {tool.name for tool in tools}
+    assert names >= set(ARGUMENTS), names
+    for tool in tools:
+        if tool.name in ARGUMENTS:
+            result = await session.call_tool(tool.name, ARGUMENTS[tool.name])
+            assert not result.isError, (tool.name, result.content)
+            assert result.content, tool.name
+    result = await session.call_tool("search", {"query": ""})
+    assert result.isError, result
+
+
+async def over_pipes():
+    server = StdioServerParameters(command=RAG, args=["mcp"], env=dict(os.environ))
+    async with stdio_client(server) as (read, write), ClientSession(read, write) as session:
+        await every_tool(session)
+
+
+async def over_http():
+    headers = {"Authorization": "Bearer " + os.environ["RAG_SERVE_TOKEN"]}
+    async with streamablehttp_client(os.environ["RAG_URL"] + "/mcp", headers=headers) as (read, write, _):
+        async with ClientSession(read, write) as session:
+            await every_tool(session)
+
+
+if subprocess.run([RAG, "mcp", "--help"], capture_output=True).returncode == 0:
+    check("mcp for Python: every tool, over pipes")(lambda: asyncio.run(over_pipes()))
+    check("mcp for Python: every tool, over HTTP")(lambda: asyncio.run(over_http()))
+else:
+    print("skipped mcp: this program does not speak it")
+
+finish()

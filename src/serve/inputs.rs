@@ -1,0 +1,51 @@
+//! What comes with a request beside a body that must be there: parts of the path, the query, a body that may be left out.
+
+use std::sync::Arc;
+
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts;
+use serde::de::DeserializeOwned;
+
+use super::App;
+use super::body::{self, Json};
+use super::error::{Error, Result};
+
+/// The query of an address, understood.
+pub struct Query<T>(pub T);
+
+impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
+        let query = axum::extract::Query::try_from_uri(&parts.uri);
+        let why = |e: axum::extract::rejection::QueryRejection| e.body_text();
+        query.map(|axum::extract::Query(query)| Self(query)).map_err(|e| Error::usage(why(e)))
+    }
+}
+
+/// The part of a path that varies.
+pub struct Part(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Part {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let part = axum::extract::Path::<String>::from_request_parts(parts, state).await;
+        // What is no text is the name of nothing.
+        part.map(|axum::extract::Path(part)| Self(part)).map_err(|_| Error::not_found("there is nothing of that name"))
+    }
+}
+
+/// A JSON body, or what stands for one that was left out.
+pub struct Perhaps<T>(pub T);
+
+impl<T: DeserializeOwned + Default> FromRequest<Arc<App>> for Perhaps<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self> {
+        if body::length(request.headers()) == 0 {
+            return Ok(Self(T::default()));
+        }
+        Json::from_request(request, app).await.map(|Json(value)| Self(value))
+    }
+}

@@ -1,0 +1,126 @@
+//! `POST /ask/batch`: many questions at once, answered in their order.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::State;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use super::ask::{AskBody, answered, reply};
+use super::{App, Error};
+use crate::serve::body::Json;
+use crate::serve::error::Result;
+use crate::serve::guard::RequestId;
+
+const MAX_QUESTIONS: usize = 64;
+
+/// Questions of one batch that wait or are worked on at once: enough for all workers, and room for others in the line.
+const AHEAD: usize = 8;
+
+/// Questions, and how they are to be answered
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BatchBody {
+    /// At most 64
+    #[schema(min_items = 1, max_items = 64)]
+    questions: Vec<OneOfMany>,
+    /// Name of the index
+    index: Option<String>,
+    /// Passages to consider
+    #[schema(minimum = 1, maximum = 1000)]
+    k: Option<usize>,
+    /// Which documents count, as `rag ask --filter` takes it
+    filter: Option<String>,
+    /// Read and write the cache; true when it is not given
+    use_cache: Option<bool>,
+    /// Compute anew and replace what the cache has
+    #[serde(default)]
+    refresh: bool,
+    /// Who writes the answers: extractive or llm
+    generator: Option<String>,
+    /// critical, high, normal, low or background
+    priority: Option<String>,
+}
+
+/// A question, or one with an id and an intent of its own
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(untagged)]
+enum OneOfMany {
+    Text(String),
+    Full(FullQuestion),
+}
+
+/// A question with an id and an intent of its own
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct FullQuestion {
+    /// Whatever you call it; handed back with the answer
+    id: Option<Value>,
+    query: String,
+    intent: Option<String>,
+}
+
+/// Answer many questions
+///
+/// The replies are those of `POST /ask`, in the order of the questions, each with the `id` of its question if it has one. A
+/// question that fails has an `error` in its place and does not stop the others.
+#[utoipa::path(
+    post,
+    path = "/ask/batch",
+    tag = "questions",
+    request_body = BatchBody,
+    responses((status = 200, description = "The answers", body = Value, content_type = "application/json"))
+)]
+pub async fn ask_batch(
+    State(app): State<Arc<App>>,
+    Extension(id): Extension<RequestId>,
+    Json(body): Json<BatchBody>,
+) -> Result<axum::Json<Value>> {
+    if body.questions.is_empty() || body.questions.len() > MAX_QUESTIONS {
+        return Err(Error::usage(format!("`questions` has from 1 to {MAX_QUESTIONS} questions")));
+    }
+    let questions: Vec<(Option<Value>, AskBody)> = body.split();
+    // What is wrong for all is wrong before any is asked.
+    for (_, question) in &questions {
+        question.question()?;
+    }
+    let mut waiting = std::collections::VecDeque::new();
+    let mut answers = Vec::with_capacity(questions.len());
+    let mut questions = questions.into_iter();
+    loop {
+        while waiting.len() < AHEAD
+            && let Some((name, question)) = questions.next()
+        {
+            let ticket = question.question().and_then(|question| Ok(app.service.ask(question)?.of_batch()));
+            waiting.push_back((name, ticket));
+        }
+        let Some((name, ticket)) = waiting.pop_front() else { break };
+        let response = match ticket {
+            Ok(mut ticket) => answered(&app, &mut ticket).await,
+            Err(error) => Err(error),
+        };
+        let mut answer = match response {
+            Ok(response) => reply(&response, &id, None),
+            Err(error) => json!({ "error": error.json(&id.0) }),
+        };
+        if let Some(name) = name {
+            answer["id"] = name;
+        }
+        answers.push(answer);
+    }
+    Ok(axum::Json(json!({ "answers": answers, "request_id": *id.0 })))
+}
+
+impl BatchBody {
+    fn split(self) -> Vec<(Option<Value>, AskBody)> {
+        let Self { questions, index, k, filter, use_cache, refresh, generator, priority } = self;
+        let like = AskBody { index, k, filter, use_cache, refresh, generator, priority, ..AskBody::default() };
+        let one = |question| match question {
+            OneOfMany::Text(query) => (None, AskBody { query, ..like.clone() }),
+            OneOfMany::Full(FullQuestion { id, query, intent }) => (id, AskBody { query, intent, ..like.clone() }),
+        };
+        questions.into_iter().map(one).collect()
+    }
+}

@@ -1,0 +1,183 @@
+//! `/documents`: what an index has of its documents, and taking them out. Nothing here reads a file that was ingested.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::IntoParams;
+
+use super::uploads;
+use super::{App, Error, apart, asking};
+use crate::documents::{self, Document, Paging};
+use crate::error::Kind;
+use crate::filter::shown;
+use crate::index::{Snapshot, State as DocumentState};
+use crate::serve::beneath;
+use crate::serve::error::{ErrorBody, Result, no_index};
+use crate::serve::inputs::Query;
+use crate::wire;
+
+const DEFAULT_LIMIT: usize = 100;
+const MAX_LIMIT: usize = 500;
+
+/// How long a change waits for another writer of the indexes.
+const WAIT: Duration = Duration::from_secs(5);
+
+/// Which documents
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct ListQuery {
+    /// Name of the index
+    index: Option<String>,
+    /// indexed, failed or skipped; indexed when it is not given
+    state: Option<String>,
+    /// Only those that match, as `rag documents list --filter` takes it
+    filter: Option<String>,
+    /// Documents in a reply
+    #[param(minimum = 1, maximum = 500)]
+    limit: Option<usize>,
+    /// `next` of the reply before
+    cursor: Option<String>,
+}
+
+/// The open generation of an index.
+pub fn snapshot(app: &App, index: Option<&str>) -> Result<Arc<Snapshot>> {
+    let name = beneath::known_index(index, &app.engine().config.index)?;
+    app.service.snapshot(name)?.ok_or_else(|| no_index(name))
+}
+
+/// List documents of an index
+///
+/// Rows as `rag documents list --json` has them, by folder and path, a page at a time: `next` is the `cursor` of the next
+/// page, and null on the last one.
+#[utoipa::path(
+    get,
+    path = "/documents",
+    tag = "documents",
+    params(ListQuery),
+    responses(
+        (status = 200, description = "The documents", body = Value, content_type = "application/json"),
+        (status = 404, description = "There is no such index", body = ErrorBody),
+    )
+)]
+pub async fn documents_list(State(app): State<Arc<App>>, Query(query): Query<ListQuery>) -> Result<axum::Json<Value>> {
+    let all =
+        [("indexed", DocumentState::Indexed), ("failed", DocumentState::Failed), ("skipped", DocumentState::Skipped)];
+    let state = asking::named("state", query.state.as_deref(), all.iter().map(|(name, _)| *name), |name| {
+        all.iter().find(|(known, _)| *known == name).map(|(_, state)| *state)
+    })?;
+    let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
+    if !(1..=MAX_LIMIT).contains(&limit) {
+        return Err(Error::usage(format!("`limit` is from 1 to {MAX_LIMIT}")));
+    }
+    let paging = Paging {
+        state: state.unwrap_or(DocumentState::Indexed),
+        filter: asking::filter(query.filter.as_deref())?,
+        behind: query.cursor,
+        limit,
+    };
+    let index = query.index;
+    let page = apart(&app, move |app| Ok(documents::page(&*snapshot(app, index.as_deref())?, &paging)?)).await?;
+    let rows: Vec<Value> = page.records.iter().map(|record| wire::document(&page.roots, record)).collect();
+    Ok(axum::Json(json!({ "documents": rows, "next": page.next })))
+}
+
+/// Which document
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct OneQuery {
+    /// Name of the index
+    index: Option<String>,
+    /// The folder that it is in, as hits name it
+    root: Option<String>,
+    /// Its path below that folder; with the folder before it when no `root` is given
+    path: String,
+}
+
+impl OneQuery {
+    fn find(&self, snapshot: &Snapshot) -> Result<Document> {
+        documents::find(snapshot, self.root.as_deref(), &self.path).map_err(|fault| match fault.kind() {
+            Kind::Usage => Error::not_found("the index has no one document there")
+                .hint("give `root` and `path` as hits and GET /documents have them"),
+            _ => fault.into(),
+        })
+    }
+}
+
+/// Read a document as the index has it
+///
+/// Its passages in their order, from the index: the file itself is not looked at.
+#[utoipa::path(
+    get,
+    path = "/documents/content",
+    tag = "documents",
+    params(OneQuery),
+    responses(
+        (status = 200, description = "The passages", body = Value, content_type = "application/json"),
+        (status = 404, description = "There is no such document", body = ErrorBody),
+    )
+)]
+pub async fn documents_content(
+    State(app): State<Arc<App>>,
+    Query(query): Query<OneQuery>,
+) -> Result<axum::Json<Value>> {
+    let Document { roots, record, chunks } =
+        apart(&app, move |app| query.find(&*snapshot(app, query.index.as_deref())?)).await?;
+    let title = chunks.first().and_then(|stored| stored.title.as_deref());
+    Ok(axum::Json(json!({
+        "root": roots.get(record.root).map(|root| &root.given),
+        "path": record.path,
+        "format": record.format,
+        "title": title,
+        "state": record.state,
+        "reason": record.reason,
+        "passages": wire::passages(&chunks),
+    })))
+}
+
+/// Remove a document from an index for good
+///
+/// As `rag documents remove`: its passages, what caches hold of them and answers that quote it are gone, and later ingests
+/// keep it out. The file stays where it is, unless it was uploaded.
+#[utoipa::path(
+    delete,
+    path = "/documents",
+    tag = "documents",
+    params(OneQuery),
+    responses(
+        (status = 200, description = "What was removed", body = Value, content_type = "application/json"),
+        (status = 404, description = "There is no such document", body = ErrorBody),
+    )
+)]
+pub async fn documents_remove(State(app): State<Arc<App>>, Query(query): Query<OneQuery>) -> Result<axum::Json<Value>> {
+    let changed = apart(&app, move |app| {
+        let index = beneath::known_index(query.index.as_deref(), &app.engine().config.index)?;
+        let Document { roots, record, .. } = query.find(&*snapshot(app, Some(index))?)?;
+        let mut config = app.engine().config.clone();
+        index.clone_into(&mut config.index);
+        let engine = app.engine().with(config);
+        let root = roots.get(record.root);
+        let name = shown(root.map_or("", |root| &root.given), &record.path);
+        let changed = documents::remove(&engine, &[exactly(&name)], WAIT)?;
+        if let Some(root) = root {
+            uploads::forget(&engine, index, root, &record.path)?;
+        }
+        Ok(changed)
+    })
+    .await?;
+    Ok(axum::Json(wire::changed("removed", &changed)))
+}
+
+/// The pattern that means this path and no other.
+pub fn exactly(path: &str) -> String {
+    let escaped = path.chars().flat_map(|c| {
+        let is_special = matches!(c, '*' | '?' | '[' | ']' | '{' | '}' | '\\' | '!');
+        is_special.then_some('\\').into_iter().chain([c])
+    });
+    // One that begins with a slash is not looked for at every depth.
+    std::iter::once('/').chain(escaped).collect()
+}

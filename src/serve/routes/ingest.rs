@@ -1,0 +1,284 @@
+//! `/ingest/*`: jobs like those of `rag ingest --detach`, begun, listed, followed and cancelled.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::{IntoParams, ToSchema};
+
+use super::sse::{self, Stream};
+use super::{App, Error, apart, asking};
+use crate::config;
+use crate::engine::Engine;
+use crate::jobs::{IngestSpec, Job, Priority, Spec, State as JobState, Work};
+use crate::serve::beneath::{self, Folder, Roots};
+use crate::serve::body::Json;
+use crate::serve::error::{Result, public};
+use crate::serve::guard::RequestId;
+use crate::serve::inputs::{Part, Query};
+use crate::serve::watcher::Jobs;
+use crate::wire;
+use crate::work;
+
+/// Folders to ingest
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct IngestBody {
+    /// A folder beneath those that `GET /config` lists
+    dir: Option<String>,
+    /// Several folders, instead of `dir`
+    dirs: Option<Vec<String>>,
+    /// Embedding model
+    model: Option<String>,
+    /// Name of the index, which becomes exactly what the folders hold
+    index: Option<String>,
+    /// Read and write the cache of vectors; true when it is not given
+    use_cache: Option<bool>,
+    /// critical, high, normal, low or background
+    priority: Option<String>,
+}
+
+/// A job, to be queued.
+pub struct Wish {
+    pub index: String,
+    pub model: Option<String>,
+    pub folders: Vec<Folder>,
+    pub include: Vec<String>,
+    pub exclude: Vec<String>,
+    pub no_cache: bool,
+    pub priority: Priority,
+}
+
+impl Wish {
+    /// Queues the job, or finds one in the queue that would do the same, and starts a worker.
+    pub fn submit(self, engine: &Engine) -> Result<String> {
+        let mut config = engine.config.clone();
+        if let Some(model) = self.model {
+            if !config::is_name(&model) || engine.model(&model).is_err() {
+                return Err(Error::usage("there is no model of that name here").hint("`rag model list` shows them"));
+            }
+            config.model = model;
+        }
+        config.index.clone_from(&self.index);
+        let spec = IngestSpec {
+            index: self.index,
+            model: config.model.clone(),
+            dirs: self.folders.iter().map(|folder| folder.real.clone()).collect(),
+            names: self.folders.into_iter().map(|folder| (folder.real, folder.name)).collect(),
+            include: self.include,
+            exclude: self.exclude,
+            no_cache: self.no_cache,
+            ..IngestSpec::default()
+        };
+        let spec = Spec { priority: self.priority, ..Spec::new(Work::Ingest(spec)) };
+        let same = |job: &Job| job.state == JobState::Queued && job.spec == spec;
+        if let Some(job) = engine.jobs.list(engine.now_ms())?.into_iter().find(same) {
+            return Ok(job.id);
+        }
+        let engine = engine.with(config);
+        let id = work::submit(&engine, spec)?;
+        work::start_worker(&engine)?;
+        Ok(id)
+    }
+}
+
+/// Begin to ingest folders
+///
+/// The job goes on in the background; the index answers as before until it is done. Only folders beneath those of the setting
+/// `serve.roots` are taken: `GET /config` lists their names, and a path below may follow.
+#[utoipa::path(
+    post,
+    path = "/ingest/start",
+    tag = "ingest",
+    request_body = IngestBody,
+    responses((status = 202, description = "The job is queued", body = Value, content_type = "application/json"))
+)]
+pub async fn ingest_start(
+    State(app): State<Arc<App>>,
+    Json(body): Json<IngestBody>,
+) -> Result<(StatusCode, axum::Json<Value>)> {
+    let asked: Vec<String> = match (body.dir, body.dirs) {
+        (Some(dir), None) => vec![dir],
+        (None, Some(dirs)) if !dirs.is_empty() => dirs,
+        _ => return Err(Error::usage("name one folder as `dir`, or several as `dirs`")),
+    };
+    let priority = asking::priority(body.priority.as_deref())?;
+    let (index, model, no_cache) = (body.index, body.model, !body.use_cache.unwrap_or(true));
+    let (id, n) = apart(&app, move |app| {
+        let engine = app.engine();
+        let index = beneath::index_name(index.as_deref(), &engine.config.index)?.to_owned();
+        let roots = Roots::new(&app.settings().roots);
+        let folders = asked.iter().map(|dir| roots.folder(dir)).collect::<Result<Vec<_>>>()?;
+        let n = folders.len();
+        let (include, exclude) = (Vec::new(), Vec::new());
+        let wish = Wish { index, model, folders, include, exclude, no_cache, priority };
+        Ok((wish.submit(engine)?, n))
+    })
+    .await?;
+    let folders = if n == 1 { "1 folder".to_owned() } else { format!("{n} folders") };
+    let message = format!("{folders} will be ingested; GET /ingest/status/{id} says how far that is");
+    Ok((StatusCode::ACCEPTED, axum::Json(json!({ "job_id": id, "message": message }))))
+}
+
+/// A job as clients are told of it: what went wrong without places of this machine.
+fn told(mut job: Value) -> Value {
+    if let Some(reason) = job["reason"].as_str() {
+        job["reason"] = public(reason).into();
+    }
+    if let Some(dir) = job["result"]["index_dir"].as_str() {
+        let generation = dir.rsplit('/').next().unwrap_or_default();
+        job["result"]["index_dir"] = format!("indexes/{generation}").into();
+    }
+    job
+}
+
+/// The job of this id.
+///
+/// # Errors
+/// The same for an id that was never given and for what is none.
+fn find(engine: &Engine, id: &str) -> Result<Job> {
+    if !beneath::is_id(id) {
+        return Err(no_job());
+    }
+    let jobs = engine.jobs.list(engine.now_ms())?;
+    jobs.into_iter().find(|job| job.id == id).ok_or_else(no_job)
+}
+
+fn no_job() -> Error {
+    Error::not_found("there is no such job").hint("GET /ingest/list shows what there is")
+}
+
+/// Say how far a job is
+///
+/// The reply is that of `rag jobs show --json`.
+#[utoipa::path(
+    get,
+    path = "/ingest/status/{id}",
+    tag = "ingest",
+    params(("id" = String, Path, description = "The `job_id` that began it")),
+    responses(
+        (status = 200, description = "The job", body = Value, content_type = "application/json"),
+        (status = 404, description = "There is no such job", body = crate::serve::error::ErrorBody),
+    )
+)]
+pub async fn ingest_status(State(app): State<Arc<App>>, Part(id): Part) -> Result<axum::Json<Value>> {
+    let job = apart(&app, move |app| find(app.engine(), &id)).await?;
+    Ok(axum::Json(told(wire::job(&job))))
+}
+
+/// Which jobs
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct ListQuery {
+    /// queued, running, succeeded, failed or cancelled
+    state: Option<String>,
+}
+
+/// List the jobs
+///
+/// In the order in which they were asked for, as `rag jobs list --json` has them.
+#[utoipa::path(
+    get,
+    path = "/ingest/list",
+    tag = "ingest",
+    params(ListQuery),
+    responses((status = 200, description = "The jobs", body = Value, content_type = "application/json"))
+)]
+pub async fn ingest_list(
+    State(app): State<Arc<App>>,
+    Query(ListQuery { state }): Query<ListQuery>,
+) -> Result<axum::Json<Value>> {
+    let all = [JobState::Queued, JobState::Running, JobState::Succeeded, JobState::Failed, JobState::Cancelled];
+    let state = asking::named("state", state.as_deref(), all.iter().map(|state| state.name()), |name| {
+        all.into_iter().find(|state| state.name() == name)
+    })?;
+    let jobs = apart(&app, |app| {
+        let engine = app.engine();
+        let before = work::keep_from(engine);
+        let mut jobs = engine.jobs.list(engine.now_ms())?;
+        jobs.retain(|job| job.ended_ms.is_none_or(|ended| ended >= before));
+        Ok(jobs)
+    })
+    .await?;
+    let is_meant = |job: &&Job| state.is_none_or(|state| job.state == state);
+    let jobs: Vec<Value> = jobs.iter().filter(is_meant).map(|job| told(wire::job(job))).collect();
+    Ok(axum::Json(json!({ "jobs": jobs })))
+}
+
+/// Follow a job
+///
+/// Server-sent events: `progress` with the job as it is now, whenever that changes, then `done` with the job as it ended, or
+/// `error`.
+#[utoipa::path(
+    get,
+    path = "/ingest/events/{id}",
+    tag = "ingest",
+    params(("id" = String, Path, description = "The `job_id` that began it")),
+    responses(
+        (status = 200, description = "Events", body = String, content_type = "text/event-stream"),
+        (status = 404, description = "There is no such job", body = crate::serve::error::ErrorBody),
+    )
+)]
+pub async fn ingest_events(
+    State(app): State<Arc<App>>,
+    Extension(request): Extension<RequestId>,
+    Part(id): Part,
+) -> Result<Response> {
+    let id = apart(&app, move |app| find(app.engine(), &id).map(|job| job.id)).await?;
+    Ok(sse::response(move |stream| followed(app, request, id, stream)))
+}
+
+async fn followed(app: Arc<App>, request: RequestId, id: String, stream: Stream) {
+    let mut jobs = app.watcher.follow(&app);
+    let mut told_last = None;
+    let error = loop {
+        let now: Jobs = jobs.borrow_and_update().clone();
+        if let Some(now) = now {
+            let Some(job) = now.get(&id).cloned().map(told) else { break no_job() };
+            let is_over = job["ended"].is_number();
+            if is_over {
+                return stream.end("done", &job).await;
+            }
+            if told_last.as_ref() != Some(&job) {
+                if !stream.send("progress", &job).await {
+                    return;
+                }
+                told_last = Some(job);
+            }
+        }
+        tokio::select! {
+            changed = jobs.changed() => if changed.is_err() { break Error::internal() },
+            () = stream.left() => return,
+            () = app.stopping.cancelled() => break Error::closing(),
+        }
+    };
+    stream.end("error", &json!({ "error": error.json(&request.0) })).await;
+}
+
+/// Take a job from the queue, or stop it
+#[utoipa::path(
+    post,
+    path = "/ingest/cancel/{id}",
+    tag = "ingest",
+    params(("id" = String, Path, description = "The `job_id` that began it")),
+    responses(
+        (status = 200, description = "The job", body = Value, content_type = "application/json"),
+        (status = 404, description = "There is no such job", body = crate::serve::error::ErrorBody),
+    )
+)]
+pub async fn ingest_cancel(State(app): State<Arc<App>>, Part(id): Part) -> Result<axum::Json<Value>> {
+    let job = apart(&app, move |app| {
+        let engine = app.engine();
+        if find(engine, &id)?.state.is_over() {
+            return Err(Error::conflict("the job is over already"));
+        }
+        Ok(engine.jobs.cancel(&id, engine.now_ms())?)
+    })
+    .await?;
+    Ok(axum::Json(told(wire::job(&job))))
+}

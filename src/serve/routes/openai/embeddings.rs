@@ -1,0 +1,135 @@
+//! `POST /v1/embeddings`.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, Schema, Type};
+
+use super::{App, Error, asking, no_model};
+use crate::serve::body::Json;
+use crate::serve::error::Result;
+use crate::service::Reply;
+
+/// More are a batch for `rag ingest`.
+const MAX_TEXTS: usize = 256;
+
+/// Texts to embed
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EmbeddingsBody {
+    /// A text, or up to 256 of them; none longer than the model reads
+    #[schema(schema_with = input_schema)]
+    input: Input,
+    /// The embedding model, as `GET /v1/models` has it
+    model: String,
+    /// float or base64
+    #[schema(pattern = "^(float|base64)$")]
+    encoding_format: Option<String>,
+    /// What the model has anyway, or nothing
+    #[schema(minimum = 1)]
+    dimensions: Option<u64>,
+    /// Taken without effect
+    #[serde(rename = "user")]
+    _user: Option<String>,
+}
+
+/// A text, or several.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Input {
+    One(String),
+    Many(Vec<String>),
+}
+
+fn input_schema() -> RefOr<Schema> {
+    let text = || ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).build();
+    let texts = ArrayBuilder::new().items(text()).min_items(Some(1)).max_items(Some(MAX_TEXTS)).build();
+    let either = OneOfBuilder::new().item(text()).item(texts);
+    let words = "A text, or up to 256 of them; none longer than the model reads";
+    RefOr::T(Schema::OneOf(either.description(Some(words)).build()))
+}
+
+/// Embed texts
+///
+/// Vectors have the length 1. A text that is longer than the model reads is refused rather than cut.
+#[utoipa::path(
+    post,
+    path = "/v1/embeddings",
+    tag = "openai",
+    request_body = EmbeddingsBody,
+    responses(
+        (status = 200, description = "The vectors", body = Value, content_type = "application/json"),
+        (status = 404, description = "There is no such model", body = crate::serve::error::ErrorBody),
+        (status = 504, description = "It took too long", body = crate::serve::error::ErrorBody),
+    )
+)]
+pub async fn embeddings(State(app): State<Arc<App>>, Json(body): Json<EmbeddingsBody>) -> Result<axum::Json<Value>> {
+    if body.model != app.engine().config.model {
+        return Err(no_model());
+    }
+    let is_base64 = match body.encoding_format.as_deref() {
+        None | Some("float") => false,
+        Some("base64") => true,
+        Some(_) => return Err(Error::usage("`encoding_format` is float or base64").param("encoding_format")),
+    };
+    let texts = match body.input {
+        Input::One(text) => vec![text],
+        Input::Many(texts) => texts,
+    };
+    if texts.is_empty() || texts.len() > MAX_TEXTS {
+        return Err(Error::usage(format!("`input` has from 1 to {MAX_TEXTS} texts")).param("input"));
+    }
+    if texts.iter().any(String::is_empty) {
+        return Err(Error::usage("`input` has an empty text").param("input"));
+    }
+    let mut ticket = app.service.embed(texts.into())?;
+    let Reply::Vectors(found) = asking::within(&app, ticket.outcome()).await?? else { return Err(Error::internal()) };
+    let dimension = found.vectors.first().map_or(0, |vector| vector.as_slice().len() as u64);
+    if body.dimensions.is_some_and(|wanted| wanted != dimension) {
+        let what = format!("the vectors of this model have {dimension} dimensions, no other number");
+        return Err(Error::usage(what).param("dimensions"));
+    }
+    let data = found.vectors.iter().enumerate().map(|(n, vector)| {
+        let vector = vector.as_slice();
+        let embedding = if is_base64 { Value::from(base64(vector)) } else { json!(vector) };
+        json!({ "object": "embedding", "index": n, "embedding": embedding })
+    });
+    Ok(axum::Json(json!({
+        "object": "list",
+        "data": data.collect::<Vec<_>>(),
+        "model": body.model,
+        "usage": { "prompt_tokens": found.tokens, "total_tokens": found.tokens },
+    })))
+}
+
+/// Little-endian 32-bit numbers in base64, with padding.
+fn base64(vector: &[f32]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let bytes: Vec<u8> = vector.iter().flat_map(|value| value.to_le_bytes()).collect();
+    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for three in bytes.chunks(3) {
+        let byte = |n: usize| u32::from(three.get(n).copied().unwrap_or_default());
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for n in 0..4 {
+            let digit = DIGITS[(bits >> (18 - 6 * n) & 63) as usize];
+            out.push(if n <= three.len() { char::from(digit) } else { '=' });
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn numbers_in_base64() {
+        let check = |vector: &[f32], expected: &str| assert_eq!(super::base64(vector), expected);
+        check(&[], "");
+        check(&[1.0], "AACAPw==");
+        check(&[1.0, -0.5], "AACAPwAAAL8=");
+        check(&[1.0, -0.5, 0.25], "AACAPwAAAL8AAIA+");
+    }
+}

@@ -1,0 +1,49 @@
+//! `GET /stats`: what was asked, and how it went.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use serde::Deserialize;
+use serde_json::Value;
+use utoipa::IntoParams;
+
+use super::{App, Error, apart};
+use crate::analytics::{self, Report};
+use crate::serve::error::Result;
+use crate::serve::inputs::Query;
+use crate::wire;
+
+/// Which time
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct StatsQuery {
+    /// How far back: 30m, 12h, 7d, 4w; all there is when it is not given
+    #[param(pattern = "^[0-9]{1,9}[smhdw]$")]
+    since: Option<String>,
+}
+
+/// Tell what was asked, how long it took and what was read
+///
+/// The reply is that of `rag stats --json`.
+#[utoipa::path(
+    get,
+    path = "/stats",
+    tag = "health",
+    params(StatsQuery),
+    responses((status = 200, description = "What was recorded", body = Value, content_type = "application/json"))
+)]
+pub async fn stats(
+    State(app): State<Arc<App>>,
+    Query(StatsQuery { since }): Query<StatsQuery>,
+) -> Result<axum::Json<Value>> {
+    let ago = since.as_deref().map(analytics::seconds).transpose();
+    let ago = ago.map_err(|why| Error::usage(format!("`since` is none: {why}")))?;
+    let report = apart(&app, move |app| {
+        let engine = app.engine();
+        let since_s = ago.map_or(0, |seconds| engine.now_s().saturating_sub(seconds));
+        let report = analytics::report(&analytics::dir(&engine.config.data_dir), since_s)?;
+        Ok(wire::stats(&report.unwrap_or(Report { since_s, ..Report::default() })))
+    });
+    Ok(axum::Json(report.await?))
+}

@@ -1,0 +1,211 @@
+//! `POST /documents`: a file that a client sends. It is kept below the data directory and ingested like any other.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest as _, Request, State};
+use axum::http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use tokio_stream::StreamExt as _;
+use utoipa::{IntoParams, ToSchema};
+
+use super::documents::exactly;
+use super::ingest::Wish;
+use super::{App, Error, apart, asking};
+use crate::documents;
+use crate::engine::Engine;
+use crate::error::{Fault, Result as Outcome};
+use crate::filter::shown;
+use crate::index::{Meta, Root};
+use crate::jobs::{Job, Priority, State as JobState, Work};
+use crate::serve::beneath::{self, FileName, Folder, Incoming};
+use crate::serve::body::{Json, length};
+use crate::serve::error::Result;
+use crate::serve::inputs::Query;
+
+/// What the folder of uploads is called in an index.
+const NAME: &str = "uploads";
+
+/// Pieces of a body that wait for the disk.
+const AHEAD: usize = 4;
+
+/// A body that comes more slowly than this is given up, once it has had the time that every body has.
+const MIN_BYTES_PER_S: u64 = 64 << 10;
+
+/// How long a document that was removed before waits for another writer, to be let in again.
+const WAIT: Duration = Duration::from_secs(5);
+
+/// Which document
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct UploadQuery {
+    /// Its path, such as notes/today.md; the body is the file then
+    path: Option<String>,
+    /// Name of the index
+    index: Option<String>,
+    /// critical, high, normal, low or background
+    priority: Option<String>,
+}
+
+/// A document as text
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UploadBody {
+    /// Its path, such as notes/today.md
+    path: String,
+    text: String,
+    /// Name of the index
+    index: Option<String>,
+}
+
+/// Upload a document
+///
+/// With `path` in the query the body is the file, of any type that can be ingested; without it the body is JSON. The file is
+/// kept on the server, in the place of one that had the same path, and a job begins that ingests the index's folders and all
+/// uploads.
+#[utoipa::path(
+    post,
+    path = "/documents",
+    tag = "documents",
+    params(UploadQuery),
+    request_body(content((UploadBody = "application/json"), (Vec<u8> = "application/octet-stream"))),
+    responses((status = 202, description = "It is kept, and a job queued", body = Value, content_type = "application/json"))
+)]
+pub async fn documents_upload(
+    State(app): State<Arc<App>>,
+    Query(query): Query<UploadQuery>,
+    request: Request,
+) -> Result<(StatusCode, axum::Json<Value>)> {
+    let priority = asking::priority(query.priority.as_deref())?;
+    let (name, index, bytes) = match query.path {
+        Some(path) => {
+            let index = index_name(&app, query.index.as_deref())?;
+            let name = FileName::new(&path)?;
+            let bytes = received(&app, &index, &name, request).await?;
+            (name, index, bytes)
+        }
+        None => {
+            let Json(UploadBody { path, text, index }) = Json::from_request(request, &app).await?;
+            let index = index_name(&app, index.or(query.index).as_deref())?;
+            let name = FileName::new(&path)?;
+            let (own, bytes) = (name.clone(), text.len() as u64);
+            let folder = folder(app.engine(), &index);
+            apart(&app, move |_| Ok(kept(&folder, &own, text.as_bytes())?)).await?;
+            (name, index, bytes)
+        }
+    };
+    let path = name.as_str().to_owned();
+    let id = apart(&app, move |app| queued(app.engine(), &index, &name, priority)).await?;
+    let message = format!("kept; GET /ingest/status/{id} says when it is ingested");
+    let reply = json!({ "job_id": id, "message": message, "root": NAME, "path": path, "bytes": bytes });
+    Ok((StatusCode::ACCEPTED, axum::Json(reply)))
+}
+
+fn index_name(app: &App, given: Option<&str>) -> Result<String> {
+    beneath::index_name(given, &app.engine().config.index).map(str::to_owned)
+}
+
+/// Where uploads for an index are kept.
+fn folder(engine: &Engine, index: &str) -> PathBuf {
+    engine.config.data_dir.join(NAME).join(index)
+}
+
+fn kept(folder: &std::path::Path, name: &FileName, bytes: &[u8]) -> Outcome<()> {
+    let mut file = Incoming::begin(folder, name)?;
+    file.write(bytes)?;
+    file.finish()
+}
+
+/// Writes the body of a request to its file as it comes, and yields its length.
+async fn received(app: &App, index: &str, name: &FileName, request: Request) -> Result<u64> {
+    let most = app.engine().config.max_file_bytes;
+    let announced = length(request.headers());
+    if announced > most {
+        return Err(Error::too_large(format!("a document may have {most} bytes (ingest.max_file_bytes)")));
+    }
+    let (folder, name) = (folder(app.engine(), index), name.clone());
+    let (sender, mut receiver) = mpsc::channel::<Bytes>(AHEAD);
+    let writing = tokio::task::spawn_blocking(move || -> Outcome<bool> {
+        let (mut file, mut n) = (Incoming::begin(&folder, &name)?, 0);
+        while let Some(bytes) = receiver.blocking_recv() {
+            file.write(&bytes)?;
+            n += bytes.len() as u64;
+        }
+        // Whoever broke off sent less than was announced.
+        if n == announced { file.finish().map(|()| true) } else { Ok(false) }
+    });
+    let mut pieces = request.into_body().into_data_stream();
+    let passing = async move {
+        while let Some(Ok(bytes)) = pieces.next().await {
+            if sender.send(bytes).await.is_err() {
+                // The disk said no; what it said comes below.
+                return;
+            }
+        }
+    };
+    let patience = app.settings().body_timeout + Duration::from_secs(announced / MIN_BYTES_PER_S);
+    let in_time = tokio::time::timeout(patience, passing).await;
+    let is_whole = writing.await.map_err(|_| Error::internal())??;
+    match (in_time, is_whole) {
+        (_, true) => Ok(announced),
+        (Err(_), false) => Err(Error::new(StatusCode::REQUEST_TIMEOUT, "timeout", "the body took too long to come")),
+        (Ok(()), false) => Err(Error::usage("the body ended too early")),
+    }
+}
+
+/// Has the folders of an index and its uploads ingested.
+fn queued(engine: &Engine, index: &str, name: &FileName, priority: Priority) -> Result<String> {
+    let uploads = folder(engine, index).canonicalize().map_err(|e| Fault::failed("the uploads are gone").because(e))?;
+    let uploads = uploads.to_str().ok_or_else(|| Fault::failed("the data directory is not valid UTF-8"))?.to_owned();
+    let meta = engine.store.pointer(index)?.map(|_| engine.store.meta(index)).transpose()?;
+    let own = Root { given: NAME.to_owned(), real: uploads.clone() };
+    let mut folders = vec![Folder { real: uploads, name: own.given.clone() }];
+    let mut model = None;
+    if let Some(meta) = &meta {
+        let others = meta.roots.iter().filter(|root| root.real != own.real);
+        folders.extend(others.map(|root| Folder { real: root.real.clone(), name: root.given.clone() }));
+        model = Some(meta.model.name.clone());
+        let_in_again(engine, index, meta, &own, name)?;
+    }
+    let (include, exclude) = limits(engine, index)?;
+    Wish { index: index.to_owned(), model, folders, include, exclude, no_cache: false, priority }.submit(engine)
+}
+
+/// Which files of its folders the index was last made of; the log of jobs remembers it for a while.
+fn limits(engine: &Engine, index: &str) -> Result<(Vec<String>, Vec<String>)> {
+    let jobs = engine.jobs.list(engine.now_ms())?;
+    let is_meant = |job: &&Job| job.state == JobState::Succeeded && ingest(job).index == index;
+    let last = jobs.iter().rev().find(is_meant).map(ingest);
+    Ok(last.map(|spec| (spec.include.clone(), spec.exclude.clone())).unwrap_or_default())
+}
+
+fn ingest(job: &Job) -> &crate::jobs::IngestSpec {
+    let Work::Ingest(spec) = &job.spec.work;
+    spec
+}
+
+/// A document that was removed and comes again is meant to be there.
+fn let_in_again(engine: &Engine, index: &str, meta: &Meta, own: &Root, name: &FileName) -> Result<()> {
+    if meta.removed.binary_search(&own.absolute(name.as_str())).is_err() {
+        return Ok(());
+    }
+    let mut config = engine.config.clone();
+    index.clone_into(&mut config.index);
+    documents::restore(&engine.with(config), &[exactly(&shown(NAME, name.as_str()))], WAIT)?;
+    Ok(())
+}
+
+/// Removes the file of a document that left the index, if it was an upload.
+pub fn forget(engine: &Engine, index: &str, root: &Root, path: &str) -> Result<()> {
+    let folder = folder(engine, index);
+    let is_own = folder.canonicalize().is_ok_and(|real| real.to_str() == Some(&root.real));
+    match FileName::new(path) {
+        Ok(name) if is_own => Ok(beneath::remove(&folder, &name)?),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,485 @@
+//! Every route once as it should go and once as it should not, each reply among those that the interface says it gives.
+
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+use rag::jobs::{IngestSpec, Spec, Work};
+use serde_json::{Value, json};
+
+use super::{QUESTION, with_llm, world};
+use crate::fixtures::{files_below, topics, write_old};
+use crate::support::llm::{LlmServer, Step};
+use crate::support::server::{Reply, Server};
+use crate::support::{Sandbox, has_loopback};
+use crate::tools::{engine, wait_for};
+
+/// A server whose replies are held against what it says of itself.
+struct Api {
+    server: Server,
+    document: Value,
+}
+
+impl Api {
+    fn start(sandbox: &Sandbox, env: &[(&str, &str)]) -> Self {
+        Self::of(Server::start(sandbox, env), &[])
+    }
+
+    fn of(server: Server, headers: &[(&str, &str)]) -> Self {
+        let document = server.request("GET", "/openapi.json", headers, "").ok().json();
+        Self { server, document }
+    }
+
+    #[track_caller]
+    fn call(&self, method: &str, target: &str, headers: &[(&str, &str)], body: &str) -> Reply {
+        let reply = self.server.request(method, target, headers, body);
+        let path = target.split('?').next().unwrap();
+        let paths = self.document["paths"].as_object().unwrap();
+        let fits = |pattern: &str| {
+            let (pattern, path): (Vec<&str>, Vec<&str>) = (pattern.split('/').collect(), path.split('/').collect());
+            pattern.len() == path.len() && pattern.iter().zip(&path).all(|(p, part)| p.starts_with('{') || p == part)
+        };
+        let mut found: Vec<&String> = paths.keys().filter(|pattern| fits(pattern)).collect();
+        found.sort_by_key(|pattern| pattern.matches('{').count());
+        let operation = &paths[*found.first().unwrap_or_else(|| panic!("no route {path}"))][method.to_lowercase()];
+        let told = operation["responses"].get(reply.status.to_string());
+        assert!(told.is_some(), "{method} {target} gives {} and does not say so\n{reply:?}", reply.status);
+        reply
+    }
+
+    #[track_caller]
+    fn get(&self, target: &str) -> Reply {
+        self.call("GET", target, &[], "")
+    }
+
+    #[track_caller]
+    fn post(&self, target: &str, body: &Value) -> Reply {
+        self.call("POST", target, &[], &body.to_string())
+    }
+
+    #[track_caller]
+    fn delete(&self, target: &str) -> Reply {
+        self.call("DELETE", target, &[], "")
+    }
+
+    /// Follows a job to its end.
+    #[track_caller]
+    fn done(&self, begun: &Reply) -> Value {
+        assert_eq!(begun.status, 202, "{begun:?}");
+        let id = begun.json()["job_id"].as_str().unwrap().to_owned();
+        let events = self.get(&format!("/ingest/events/{id}")).ok();
+        assert!(events.headers["content-type"].starts_with("text/event-stream"));
+        let (_, last) = events.body.split_once("event: done\n").unwrap_or_else(|| panic!("{}", events.body));
+        let data = last.lines().find_map(|line| line.strip_prefix("data: ")).unwrap();
+        let job: Value = serde_json::from_str(data).unwrap();
+        assert_eq!((&job["id"], &job["state"]), (&json!(id), &json!("succeeded")), "{job}");
+        job
+    }
+}
+
+/// Workers go when there is nothing left; the sandbox must not vanish under them.
+fn wait_for_workers(sandbox: &Sandbox) {
+    let jobs = sandbox.data().join("jobs");
+    wait_for("the workers' end", || {
+        let left = jobs.is_dir() && files_below(&jobs).into_iter().any(|name| name.starts_with("worker-"));
+        (!left).then_some(())
+    });
+}
+
+fn strings(list: &Value, field: &str) -> Vec<String> {
+    list.as_array().unwrap().iter().map(|one| one[field].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn folders_are_ingested_beneath_those_that_may_be() {
+    if !has_loopback() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    topics(&sandbox);
+    sandbox.write("secret/key.md", "# Key\n\nThe key is under the mat.\n");
+    symlink("../secret", sandbox.path().join("docs/out")).unwrap();
+    let api = Api::start(&sandbox, &[("RAG_SERVE_ROOTS", "docs")]);
+    let start = |body: Value| api.post("/ingest/start", &body);
+    let secret = sandbox.path().join("secret").to_str().unwrap().to_owned();
+    for dir in ["secret", &secret, "docs/../secret", "docs/out", "..", "/", "docs/%2e%2e/secret", "docs/nothing", ""] {
+        assert_eq!(start(json!({ "dir": dir })).is(403).code(), "forbidden", "{dir}");
+    }
+    for bad in [
+        json!({}),
+        json!({ "dir": "docs", "dirs": ["docs"] }),
+        json!({ "dirs": [] }),
+        json!({ "dir": "docs", "index": "../x" }),
+        json!({ "dir": "docs", "model": "../../models" }),
+        json!({ "dir": "docs", "priority": "soon" }),
+        json!({ "dir": "docs", "cwd": "/" }),
+        json!({ "dir": 7 }),
+    ] {
+        start(bad.clone()).is(400);
+    }
+    assert_eq!(api.get("/ingest/list").ok().json(), json!({ "jobs": [] }));
+
+    let job = api.done(&start(json!({ "dir": "docs" })));
+    assert_eq!((&job["dirs"], &job["result"]["documents"]), (&json!(["docs"]), &json!(6)));
+    let id = job["id"].as_str().unwrap();
+    let mut by_command = sandbox.rag(["jobs", "show", id, "--json"]).ok().json();
+    let generation = by_command["result"]["index_dir"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
+    by_command["result"]["index_dir"] = format!("indexes/{generation}").into();
+    assert_eq!(api.get(&format!("/ingest/status/{id}")).ok().json(), by_command);
+    let found = api.post("/search", &json!({ "query": QUESTION, "k": 1 })).ok().json();
+    assert_eq!((&found["hits"][0]["root"], &found["hits"][0]["path"]), (&json!("docs"), &json!("bees.md")));
+
+    // A part of a folder, into an index of its own.
+    let more = json!({ "dirs": ["docs/deep", "docs/code"], "index": "parts", "use_cache": false, "priority": "high" });
+    assert_eq!(api.done(&start(more))["result"]["documents"], 2);
+    assert_eq!(strings(&api.get("/ingest/list?state=succeeded").ok().json()["jobs"], "index"), ["default", "parts"]);
+    assert_eq!(api.get("/ingest/list?state=failed").ok().json(), json!({ "jobs": [] }));
+    api.get("/ingest/list?state=lost").is(400);
+    api.get("/ingest/list?limit=3").is(400);
+
+    assert_eq!(api.call("POST", &format!("/ingest/cancel/{id}"), &[], "").is(409).code(), "conflict");
+    for id in ["0123456789abcdef0123456789abcdef", "..", &id[..8], "%2e%2e%2fjobs"] {
+        api.get(&format!("/ingest/status/{id}")).is(404);
+        api.get(&format!("/ingest/events/{id}")).is(404);
+        api.call("POST", &format!("/ingest/cancel/{id}"), &[], "").is(404);
+    }
+    let config = api.get("/config").ok().json();
+    assert_eq!((&config["features"]["roots"], &config["auth"]["scope"]), (&json!(["docs"]), &json!("admin")));
+    assert_eq!((&config["indexes"], &config["features"]["llm"]), (&json!(["default", "parts"]), &json!(false)));
+    api.server.stop();
+    wait_for_workers(&sandbox);
+}
+
+#[test]
+fn a_folder_that_something_else_has_taken_the_place_of_is_not_read() {
+    let sandbox = Sandbox::new();
+    topics(&sandbox);
+    sandbox.write("secret/key.md", "# Key\n\nThe key is under the mat.\n");
+    let engine = engine(&sandbox);
+    let real = sandbox.path().canonicalize().unwrap().join("docs").to_str().unwrap().to_owned();
+    let work = Work::Ingest(IngestSpec {
+        index: "default".to_owned(),
+        model: engine.config.model.clone(),
+        dirs: vec![real.clone()],
+        names: [(real, "docs".to_owned())].into(),
+        ..IngestSpec::default()
+    });
+    let id = rag::work::submit(&engine, Spec { max_attempts: 1, ..Spec::new(work) }).unwrap();
+    std::fs::rename(sandbox.path().join("docs"), sandbox.path().join("moved")).unwrap();
+    symlink("secret", sandbox.path().join("docs")).unwrap();
+    sandbox.rag(["jobs", "run"]).ok();
+    let job = sandbox.rag(["jobs", "show", &id, "--json"]).ok().json();
+    assert_eq!(job["state"], "failed", "{job}");
+    assert!(job["reason"].as_str().unwrap().contains("is not where it was"), "{job}");
+    assert!(sandbox.rag(["index", "list", "--json"]).ok().json() == json!([]));
+}
+
+#[test]
+fn documents_are_listed_read_uploaded_and_removed() {
+    let Some(sandbox) = world() else { return };
+    let api = Api::start(&sandbox, &[]);
+    // Pages.
+    let mut paths = Vec::new();
+    let mut cursor = String::new();
+    loop {
+        let page = api.get(&format!("/documents?limit=4{cursor}")).ok().json();
+        paths.extend(strings(&page["documents"], "path"));
+        let Some(next) = page["next"].as_str() else { break };
+        cursor = format!("&cursor={next}");
+    }
+    let by_command = sandbox.rag(["documents", "list", "--json"]).ok().json();
+    assert_eq!(paths, strings(&by_command, "path"));
+    assert_eq!(api.get("/documents?limit=500").ok().json()["documents"], by_command);
+    assert_eq!(api.get("/documents?filter=type:html").ok().json()["documents"].as_array().map(Vec::len), Some(1));
+    assert_eq!(api.get("/documents?state=failed").ok().json(), json!({ "documents": [], "next": null }));
+    for bad in ["limit=0", "limit=501", "limit=x", "cursor=zz", "cursor=00", "state=lost", "filter=(", "nothing=1"] {
+        api.get(&format!("/documents?{bad}")).is(400);
+    }
+    api.get("/documents?index=none").is(404);
+    api.get("/documents?index=..%2F..").is(404);
+
+    // Content: from the index, whatever became of the file.
+    let by_command = sandbox.rag(["documents", "show", "bees.md", "--json"]).ok().json();
+    std::fs::remove_file(sandbox.path().join("docs/bees.md")).unwrap();
+    let content = api.get("/documents/content?root=docs&path=bees.md").ok().json();
+    assert_eq!((&content["passages"], &content["title"]), (&by_command["passages"], &by_command["title"]));
+    assert_eq!(content["format"], "markdown");
+    assert_eq!(api.get("/documents/content?path=docs/bees.md").ok().json(), content);
+    for bad in ["root=docs&path=none.md", "root=..&path=bees.md", "path=../../etc/passwd", "path=/etc/passwd"] {
+        assert_eq!(api.get(&format!("/documents/content?{bad}")).is(404).code(), "not_found", "{bad}");
+    }
+    api.get("/documents/content").is(400);
+    write_old(&sandbox, "docs/bees.md", crate::fixtures::TOPICS[0].1);
+
+    // Uploads, as they are and as JSON.
+    let otter = "# Otters\n\nAn otter eats fish and crabs.\n";
+    let upload = |target: &str, body: &str| api.call("POST", target, &[("content-type", "text/markdown")], body);
+    let begun = upload("/documents?path=animals/otter.md", otter);
+    assert_eq!((&begun.json()["root"], &begun.json()["bytes"]), (&json!("uploads"), &json!(otter.len())));
+    assert_eq!(api.done(&begun)["dirs"].as_array().map(Vec::len), Some(2));
+    let file = sandbox.data().join("uploads/default/animals/otter.md");
+    let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&file), mode(file.parent().unwrap())), (0o600, 0o700));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), otter);
+    let ask = |text: &str| api.post("/ask", &json!({ "query": text })).ok().json();
+    let cited = |text: &str| (ask(text)["citations"][0]["root"].clone(), ask(text)["citations"][0]["path"].clone());
+    assert_eq!(cited("What does an otter eat?"), (json!("uploads"), json!("animals/otter.md")));
+    assert_eq!(
+        cited(QUESTION),
+        (json!("docs"), json!("bees.md")),
+        "the folders of the index stay in it, by their names"
+    );
+    let body = json!({ "path": "badger.md", "text": "# Badgers\n\nA badger digs setts with many doors.\n" });
+    api.done(&api.post("/documents", &body));
+    assert_eq!(ask("What does a badger dig?")["supported"], true);
+    // An ingest of those folders alone takes the uploads out, as any folder that is not named.
+    for bad in ["..%2Fx.md", "/etc/x.md", ".ragignore", "a/.hidden", "a%5Cb", "a%00b", "%252e%252e/x", "a//b", ""] {
+        upload(&format!("/documents?path={bad}"), "x").is(400);
+    }
+    upload("/documents?path=x.md&index=../x", "x").is(400);
+    api.post("/documents", &json!({ "path": "x.md" })).is(400);
+    upload("/documents", "x").is(415);
+    assert!(!sandbox.path().join("x.md").exists() && !sandbox.data().join("x.md").exists());
+    let large = [("content-type", "text/plain"), ("content-length", "99999999999")];
+    api.call("POST", "/documents?path=large.txt", &large, "x").is(413);
+
+    // Removed, for good, and let in again by whoever uploads it again.
+    wait_for_workers(&sandbox);
+    let removed = api.delete("/documents?root=uploads&path=animals/otter.md").ok().json();
+    assert_eq!(removed["removed"], json!(["uploads/animals/otter.md"]));
+    assert!(!file.exists(), "an upload is gone from the disk too");
+    assert_eq!(ask("What does an otter eat?")["supported"], false);
+    api.delete("/documents?root=uploads&path=animals/otter.md").is(404);
+    api.delete("/documents?root=docs&path=*").is(404);
+    assert_eq!(api.delete("/documents?path=docs/tides.md").ok().json()["removed"], json!(["docs/tides.md"]));
+    assert!(sandbox.path().join("docs/tides.md").exists(), "what was not uploaded stays where it is");
+    api.done(&upload("/documents?path=animals/otter.md", otter));
+    assert_eq!(ask("What does an otter eat?")["supported"], true);
+    api.server.stop();
+    wait_for_workers(&sandbox);
+}
+
+#[test]
+fn many_questions_are_answered_in_their_order() {
+    let Some(sandbox) = world() else { return };
+    let api = Api::start(&sandbox, &[]);
+    let batch = |questions: Value| api.post("/ask/batch", &json!({ "questions": questions }));
+    let answers =
+        batch(json!([QUESTION, { "id": 7, "query": "When does the tide rise?", "intent": "factoid" }, " ", QUESTION]));
+    let answers = answers.ok().json()["answers"].clone();
+    assert_eq!(answers.as_array().map(Vec::len), Some(4));
+    assert_eq!(answers[0]["citations"][0]["path"], "bees.md");
+    assert_eq!((&answers[1]["id"], &answers[1]["citations"][0]["path"]), (&json!(7), &json!("tides.md")));
+    assert_eq!(answers[2]["error"]["code"], "usage");
+    assert_eq!(answers[3]["answer"], answers[0]["answer"]);
+    batch(json!([])).is(400);
+    batch(json!(vec!["q"; 65])).is(400);
+    batch(json!([{ "query": "q", "intent": "poem" }])).is(400);
+    assert_eq!(batch(json!(vec![QUESTION; 64])).ok().json()["answers"].as_array().map(Vec::len), Some(64));
+    let other = api.post("/ask/batch", &json!({ "questions": [QUESTION], "index": "none" })).ok().json();
+    assert_eq!(other["answers"][0]["error"]["code"], "not_found");
+    api.server.stop();
+}
+
+#[test]
+fn caches_and_indexes_are_told_of_and_changed() {
+    let Some(sandbox) = world() else { return };
+    let api = Api::start(&sandbox, &[]);
+    api.post("/ask", &json!({ "query": QUESTION })).ok();
+    let purged = api.post("/cache/purge", &json!({ "tables": ["answers", "retrieval"] })).ok().json();
+    assert!(purged["purged"]["answers"]["count"].is_u64() && purged["freed_bytes"].is_u64(), "{purged}");
+    assert!(api.get("/stats?since=1h").ok().json()["questions"].is_u64());
+    api.get("/stats?since=yesterday").is(400);
+    let stats = api.get("/cache/stats").ok().json();
+    assert_eq!(stats["tables"]["answers"]["count"], 0);
+    assert_eq!(stats["tables"].as_object().map(serde_json::Map::len), Some(4));
+    api.post("/cache/purge", &json!({ "tables": ["everything"] })).is(400);
+    api.post("/cache/purge", &json!({ "tables": [] })).is(400);
+
+    let list = api.get("/indexes").ok().json();
+    assert_eq!(list, sandbox.rag(["index", "list", "--json"]).ok().json());
+    let verify = || api.call("POST", "/indexes/default/verify", &[], "").ok().json();
+    assert_eq!(verify(), json!({ "index": "default", "ok": true, "damaged": [] }));
+    assert_eq!(api.post("/indexes/default/rollback", &json!({})).is(409).code(), "conflict");
+    write_old(&sandbox, "docs/otter.md", "# Otters\n\nAn otter eats fish and crabs.\n");
+    sandbox.ingest();
+    let back = api.post("/indexes/default/rollback", &json!({})).ok().json();
+    assert_eq!((&back["documents"], &back["corpus_id"]), (&json!(6), &list[0]["corpus_id"]));
+    for name in ["none", "..", "%2e%2e"] {
+        api.post(&format!("/indexes/{name}/verify"), &json!({})).is(404);
+        api.post(&format!("/indexes/{name}/rollback"), &json!({})).is(404);
+    }
+    api.post("/indexes/default/verify", &json!({ "deep": true })).is(400);
+
+    // Damage is named below the data directory.
+    let generation = sandbox.data().join("indexes").join(list[0]["corpus_id"].as_str().unwrap());
+    std::fs::set_permissions(&generation, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let table = generation.join("documents.jsonl");
+    let bytes = std::fs::read(&table).unwrap();
+    std::fs::remove_file(&table).unwrap();
+    std::fs::write(&table, bytes.iter().map(|b| if *b == b'6' { b'7' } else { *b }).collect::<Vec<u8>>()).unwrap();
+    let damaged = verify();
+    assert_eq!(damaged["ok"], false);
+    assert!(!damaged.to_string().contains(sandbox.path().to_str().unwrap()), "{damaged}");
+    api.server.stop();
+}
+
+#[test]
+fn a_conversation_belongs_to_whoever_began_it() {
+    let Some(sandbox) = world() else { return };
+    let file = sandbox.write("tokens", "read aaaaaaaaaaaaaaaa\nread bbbbbbbbbbbbbbbb\nadmin cccccccccccccccc\n");
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let [a, b, admin] =
+        ["aaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbb", "cccccccccccccccc"].map(|token| format!("Bearer {token}"));
+    let api = Api::of(Server::start(&sandbox, &[("RAG_SERVE_TOKEN_FILE", "tokens")]), &[("authorization", &a)]);
+    let call = |token: &str, method: &str, target: &str, body: &Value| {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        api.call(method, target, &[("authorization", token)], &body)
+    };
+    let id = call(&a, "POST", "/sessions", &Value::Null).is(201).json()["id"].as_str().unwrap().to_owned();
+    let other = call(&b, "POST", "/sessions", &json!({})).is(201).json()["id"].as_str().unwrap().to_owned();
+    assert!(id.len() == 48 && id != other);
+    call(&a, "POST", "/sessions", &json!({ "id": "mine" })).is(400);
+    assert_eq!(call(&a, "GET", &format!("/sessions/{id}"), &Value::Null).ok().json()["turns"], json!([]));
+    let ask = |token: &str, text: &str, id: &str| call(token, "POST", "/ask", &json!({ "query": text, "session": id }));
+    ask(&a, QUESTION, &id).ok();
+    let followed = ask(&a, "And their combs?", &id).ok().json();
+    assert_eq!(followed["session"], json!(id));
+    let shown = call(&a, "GET", &format!("/sessions/{id}"), &Value::Null).ok().json();
+    assert_eq!(strings(&shown["turns"], "question"), [QUESTION, "And their combs?"]);
+    let exported = call(&a, "GET", &format!("/sessions/{id}/export"), &Value::Null).ok();
+    assert_eq!((exported.body.lines().count(), &*exported.headers["content-type"]), (2, "application/x-ndjson"));
+
+    let unknown = "0123456789abcdef0123456789abcdef0123456789abcdef";
+    for (token, id) in
+        [(&b, &*id), (&a, &other), (&a, unknown), (&a, &id[..32]), (&a, "x"), (&a, "%2e%2e"), (&admin, unknown)]
+    {
+        for (method, target) in [("GET", ""), ("GET", "/export"), ("DELETE", "")] {
+            call(token, method, &format!("/sessions/{id}{target}"), &Value::Null).is(404);
+        }
+        ask(token, QUESTION, id).is(404);
+    }
+    // Who began one at the terminal has not begun it here.
+    sandbox.rag(["ask", "--session", "desk", QUESTION]).ok();
+    ask(&a, QUESTION, "desk").is(404);
+    call(&a, "GET", "/sessions", &Value::Null).is(403);
+    let list = call(&admin, "GET", "/sessions", &Value::Null).ok().json()["sessions"].clone();
+    let kept = strings(&list, "id");
+    assert!(kept.len() == 2 && kept.contains(&id[..32].to_owned()), "{list}");
+    call(&admin, "GET", &format!("/sessions/{}", &id[..32]), &Value::Null).ok();
+    assert_eq!(call(&a, "DELETE", &format!("/sessions/{id}"), &Value::Null).ok().json(), json!({ "removed": 1 }));
+    call(&a, "GET", &format!("/sessions/{id}"), &Value::Null).is(404);
+    call(&b, "DELETE", &format!("/sessions/{other}"), &Value::Null).ok();
+    call(&b, "GET", &format!("/sessions/{other}"), &Value::Null).is(404);
+    api.server.stop();
+}
+
+#[test]
+fn clients_of_another_interface_are_answered_in_its_words() {
+    let Some(sandbox) = world() else { return };
+    let api = Api::start(&sandbox, &[]);
+    let models = api.get("/v1/models").ok().json();
+    assert_eq!(strings(&models["data"], "id"), ["rag", "rag:default", "all-MiniLM-L6-v2"]);
+
+    let user = |text: &str| json!({ "role": "user", "content": text });
+    let chat = |more: Value| {
+        let mut body = json!({ "model": "rag", "messages": [user(QUESTION)] });
+        more.as_object().unwrap().iter().for_each(|(name, value)| body[name] = value.clone());
+        api.post("/v1/chat/completions", &body)
+    };
+    let reply = chat(json!({ "temperature": 0.7, "top_p": 1, "max_tokens": 100, "tools": [], "n": 1, "user": "me" }))
+        .ok()
+        .json();
+    let choice = &reply["choices"][0];
+    assert_eq!((&reply["object"], &choice["finish_reason"]), (&json!("chat.completion"), &json!("stop")));
+    let content = choice["message"]["content"].as_str().unwrap();
+    assert!(content.contains("dance") && content.ends_with("\n\nSources:\n[1] docs/bees.md:1"), "{content}");
+    assert_eq!(choice["message"]["citations"][0]["path"], "bees.md");
+    let usage = |name: &str| reply["usage"][name].as_u64().unwrap();
+    assert!(usage("prompt_tokens") > 0 && usage("total_tokens") == usage("prompt_tokens") + usage("completion_tokens"));
+    let nothing = chat(json!({ "messages": [user("Who won the chess tournament of 1886?")] })).ok().json();
+    assert_eq!(nothing["choices"][0]["message"]["content"], "Nothing in the index supports an answer.");
+
+    // A conversation, in pieces of text; the last question of the user is the one.
+    let conversation = json!({ "model": "rag:default", "messages": [
+        { "role": "system", "content": "Be kind." }, user(QUESTION), { "role": "assistant", "content": content },
+        { "role": "user", "content": [{ "type": "text", "text": "When does the tide rise?" }] },
+    ]});
+    let reply = chat(conversation).ok().json();
+    assert_eq!(reply["choices"][0]["message"]["citations"][0]["path"], "tides.md", "{reply}");
+
+    let streamed = chat(json!({ "stream": true, "stream_options": { "include_usage": true } })).ok();
+    let pieces: Vec<&str> = streamed.body.lines().filter_map(|line| line.strip_prefix("data: ")).collect();
+    assert_eq!(pieces.last(), Some(&"[DONE]"));
+    let pieces: Vec<Value> =
+        pieces[..pieces.len() - 1].iter().map(|piece| serde_json::from_str(piece).unwrap()).collect();
+    let said: String = pieces.iter().filter_map(|piece| piece["choices"][0]["delta"]["content"].as_str()).collect();
+    assert_eq!(said, content);
+    assert_eq!(pieces[0]["choices"][0]["delta"]["role"], "assistant");
+    assert!(pieces.iter().all(|piece| piece["object"] == "chat.completion.chunk" && piece["id"] == pieces[0]["id"]));
+    assert!(pieces.last().is_some_and(|piece| piece["usage"]["total_tokens"].is_u64()), "{pieces:?}");
+
+    let refused = |more: Value, param: Value| {
+        let reply = chat(more.clone()).is(400).json();
+        assert_eq!(reply["error"]["type"], "invalid_request_error", "{more}");
+        assert_eq!(reply["error"]["param"], param, "{more}");
+    };
+    refused(json!({ "n": 2 }), json!("n"));
+    refused(json!({ "tools": [{ "type": "function" }] }), json!("tools"));
+    refused(json!({ "response_format": { "type": "json_object" } }), json!("response_format"));
+    refused(json!({ "stop": "\n" }), json!("stop"));
+    refused(json!({ "logprobs": true }), json!("logprobs"));
+    refused(json!({ "messages": [] }), json!("messages"));
+    refused(json!({ "messages": [{ "role": "system", "content": "x" }] }), json!("messages"));
+    refused(json!({ "messages": [{ "role": "tool", "content": "x" }] }), Value::Null);
+    refused(json!({ "colour": "blue" }), Value::Null);
+    refused(json!({ "messages": [user(" ")] }), Value::Null);
+    for model in ["gpt-4o", "rag:none", "ragged", "rag:..", "all-MiniLM-L6-v2"] {
+        let reply = chat(json!({ "model": model })).is(404).json();
+        assert_eq!(reply["error"]["code"], "model_not_found", "{model}");
+    }
+
+    let embed = |more: Value| {
+        let mut body = json!({ "model": "all-MiniLM-L6-v2", "input": "bees" });
+        more.as_object().unwrap().iter().for_each(|(name, value)| body[name] = value.clone());
+        api.post("/v1/embeddings", &body)
+    };
+    let reply = embed(json!({ "input": ["bees", "the tide rises"], "dimensions": 384 })).ok().json();
+    let first: Vec<f64> =
+        reply["data"][0]["embedding"].as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect();
+    assert_eq!((first.len(), reply["data"].as_array().map(Vec::len)), (384, Some(2)));
+    assert!((first.iter().map(|x| x * x).sum::<f64>() - 1.0).abs() < 1e-4);
+    // Two special tokens around each text.
+    assert_eq!(reply["usage"], json!({ "prompt_tokens": 3 + 5, "total_tokens": 3 + 5 }));
+    let packed = embed(json!({ "encoding_format": "base64" })).ok().json()["data"][0]["embedding"].clone();
+    assert_eq!(packed.as_str().map(str::len), Some((384_usize * 4).div_ceil(3) * 4));
+    assert_eq!(embed(json!({})).ok().json()["data"][0]["embedding"], reply["data"][0]["embedding"]);
+    for (more, param) in [
+        (json!({ "dimensions": 256 }), json!("dimensions")),
+        (json!({ "input": "" }), json!("input")),
+        (json!({ "input": [] }), json!("input")),
+        (json!({ "encoding_format": "int8" }), json!("encoding_format")),
+        (json!({ "input": "word ".repeat(400) }), Value::Null),
+        (json!({ "input": [1, 2] }), Value::Null),
+    ] {
+        assert_eq!(embed(more.clone()).is(400).json()["error"]["param"], param, "{more}");
+    }
+    embed(json!({ "model": "rag" })).is(404);
+    api.server.stop();
+}
+
+#[test]
+fn what_a_language_model_writes_is_passed_on_as_it_comes() {
+    let Some(sandbox) = world() else { return };
+    let llm = LlmServer::start([Step::tokens(&["Bees dance", " to tell where", " flowers are [1]."])]);
+    let api = Api::of(with_llm(&sandbox, &llm, &[]), &[]);
+    let body = json!({ "model": "rag", "stream": true, "messages": [
+        { "role": "user", "content": "What do honey bees do?" }, { "role": "assistant", "content": "They dance [1]." },
+        { "role": "user", "content": QUESTION },
+    ]});
+    let streamed = api.post("/v1/chat/completions", &body).ok();
+    let pieces = streamed.body.lines().filter_map(|line| line.strip_prefix("data: "));
+    let pieces: Vec<Value> = pieces.filter_map(|piece| serde_json::from_str(piece).ok()).collect();
+    let said: Vec<&str> = pieces.iter().filter_map(|piece| piece["choices"][0]["delta"]["content"].as_str()).collect();
+    assert!(said.len() > 3, "{said:?}");
+    assert_eq!(said.concat(), "Bees dance to tell where flowers are [1].\n\nSources:\n[1] docs/bees.md:1");
+    api.server.stop();
+}
