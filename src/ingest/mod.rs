@@ -305,7 +305,9 @@ fn roots(request: &Request, own: &[PathBuf]) -> Result<Vec<Root>> {
         let given = match request.names.get(&real) {
             None if request.names.is_empty() => given,
             Some(name) => name.clone(),
-            None => return Err(Fault::usage(format!("{given} is not where it was: something else stands in its place"))),
+            None => {
+                return Err(Fault::usage(format!("{given} is not where it was: something else stands in its place")));
+            }
         };
         roots.push(Root { given, real });
     }

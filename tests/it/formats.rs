@@ -334,7 +334,11 @@ fn bombs() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ("ideographs.txt", "\u{9CE5}".repeat(1 << 18).into_bytes(), ""),
         ("marks.txt", format!("e{}", "\u{301}".repeat(1 << 19)).into_bytes(), ""),
         ("deep.md", [deep("> ", "", 100_000), "a word".into()].concat().into_bytes(), ""),
-        ("lists.md", (0..1_000).map(|n| format!("{}- item {n}\n", " ".repeat(n * 2))).collect::<String>().into_bytes(), ""),
+        (
+            "lists.md",
+            (0..1_000).map(|n| format!("{}- item {n}\n", " ".repeat(n * 2))).collect::<String>().into_bytes(),
+            "",
+        ),
         ("brackets.md", deep("[", "](", 100_000).into_bytes(), ""),
         ("large.txt", vec![b'y'; (32 << 20) + 1], "ingest.max_file_bytes"),
     ]
