@@ -24,13 +24,16 @@ async function start() {
       groups.get(tag).push(operation(method, path, item));
     }
   }
+  // In the order in which the document tells of them.
+  const order = [...(api.tags ?? []).map(({ name }) => name), ...groups.keys()];
+  const sorted = [...groups].sort(([a], [b]) => order.indexOf(a) - order.indexOf(b));
   const search = h("input", { type: "search", placeholder: "Find a route", "aria-label": "Find a route", on: { input: () => find(search.value) } });
   $("docs").replaceChildren(
     h("h1", {}, api.info.title, " ", h("span", { class: "faint" }, api.info.version)),
     api.info.description && h("p", { class: "prose" }, ...ticks(api.info.description)),
     h("p", { class: "faint" }, "As a machine reads it: ", h("a", { href: "/openapi.json" }, "/openapi.json"), "."),
     search,
-    ...[...groups].flatMap(([tag, operations]) => {
+    ...sorted.flatMap(([tag, operations]) => {
       const words = api.tags?.find(({ name }) => name === tag)?.description;
       return [h("section", {}, h("h2", {}, tag), words && h("p", { class: "faint" }, ...ticks(words)),
         h("div", { class: "operations" }, ...operations))];
@@ -81,10 +84,13 @@ function operation(method, path, item) {
 }
 
 function body(title, content) {
-  return Object.entries(content ?? {}).map(([type, { schema, example }]) => h("div", {},
-    h("h3", {}, `${title}, ${type}`),
-    fields(resolved(schema ?? {})),
-    (schema || example) && h("pre", { tabindex: 0 }, h("code", {}, JSON.stringify(example ?? sample(schema), undefined, 2)))));
+  return Object.entries(content ?? {}).map(([type, { schema = {}, example }]) => {
+    const value = example ?? sample(schema);
+    // Of a text, its type says all there is to say.
+    const shape = value && typeof value === "object" && JSON.stringify(value, undefined, 2);
+    return h("div", {}, h("h3", {}, `${title}, ${type}`), fields(resolved(schema)),
+      shape && h("pre", { tabindex: 0 }, h("code", {}, shape)));
+  });
 }
 
 function fields(schema) {
