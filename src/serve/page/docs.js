@@ -125,7 +125,7 @@ function sample(schema, depth = 0) {
   const { type, properties, items, example, examples, enum: values, oneOf, anyOf, allOf, ...rest } = resolved(schema);
   if (example !== undefined) return example;
   if (examples?.length) return examples[0];
-  if (rest.default !== undefined && rest.default !== null) return rest.default;
+  if (rest.default !== undefined && rest.default !== null && rest.default !== "") return rest.default;
   if (values) return values[0];
   if (depth > DEEPEST) return "…";
   if (allOf) return Object.assign({}, ...allOf.map((part) => sample(part, depth + 1)));
@@ -142,14 +142,18 @@ function shell(method, path, requestBody) {
   const json = resolved(requestBody ?? {}).content?.["application/json"];
   if (json) {
     const { schema, example } = json;
-    const { required, ...whole } = resolved(schema ?? {});
-    const value = example ?? sample(schema ?? {});
-    // What must be there is enough to begin with.
-    const least = required && whole.properties && !example
-      ? Object.fromEntries(Object.entries(value).filter(([key]) => required.includes(key))) : value;
-    lines.push("-H 'content-type: application/json'", `-d '${JSON.stringify(least).replaceAll("'", "'\\''")}'`);
+    const value = example ?? least(resolved(schema ?? {}));
+    lines.push("-H 'content-type: application/json'", `-d '${JSON.stringify(value).replaceAll("'", "'\\''")}'`);
   }
   return lines.join(" \\\n  ");
+}
+
+/** What must be there is enough to begin with: what is required, else the words that cannot be left empty. */
+function least({ properties = {}, required, ...schema }) {
+  const names = Object.keys(properties);
+  const told = required ?? names.filter((name) => ["string", "array"].includes(resolved(properties[name]).type));
+  const wanted = told.length ? told : names.slice(0, 1);
+  return names.length ? Object.fromEntries(wanted.map((name) => [name, sample(properties[name])])) : sample(schema);
 }
 
 $("token-cancel").addEventListener("click", () => $("token").close());
