@@ -30,7 +30,7 @@ async function start() {
   const search = h("input", { type: "search", placeholder: "Find a route", "aria-label": "Find a route", on: { input: () => find(search.value) } });
   $("docs").replaceChildren(
     h("h1", {}, api.info.title, " ", h("span", { class: "faint" }, api.info.version)),
-    api.info.description && h("p", { class: "prose" }, ...ticks(api.info.description)),
+    api.info.description && h("p", { class: "prose" }, ...ticks(paragraphs(api.info.description))),
     h("p", { class: "faint" }, "As a machine reads it: ", h("a", { href: "/openapi.json" }, "/openapi.json"), "."),
     search,
     ...sorted.flatMap(([tag, operations]) => {
@@ -57,7 +57,7 @@ function operation(method, path, item) {
   const all = [...(item.parameters ?? []), ...parameters].map(resolved);
   const scope = item[method]["x-scope"];
   const inside = () => [
-    description && description !== summary && h("p", { class: "prose" }, ...ticks(description)),
+    description && description !== summary && h("p", { class: "prose" }, ...ticks(paragraphs(description))),
     scope && scope !== "open" && h("p", { class: "faint" }, "With a token that may ", h("strong", {}, scope), ", where the server has tokens."),
     all.length > 0 && h("div", {}, h("h3", {}, "Parameters"), h("table", {}, h("tbody", {}, ...all.map((parameter) => h("tr", {},
       h("th", { scope: "row" }, h("code", {}, parameter.name), parameter.required && " *"),
@@ -102,6 +102,9 @@ function fields(schema) {
     h("td", {}, typeName(property)),
     h("td", {}, ...ticks(property.description ?? value.description ?? ""))))));
 }
+
+/** A text whose lines were broken for its source, with its paragraphs alone. */
+const paragraphs = (text) => text.replaceAll(/(?<!\n)\n(?!\n)/g, " ");
 
 /** What a `$ref` within the description leads to. */
 function resolved(node) {
