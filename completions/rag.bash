@@ -2124,7 +2124,7 @@ _rag() {
             return 0
             ;;
         rag__subcmd__index__subcmd__verify)
-            opts="-q -v -h --data-dir --index --json --quiet --verbose --color --help"
+            opts="-q -v -h --repair --data-dir --index --json --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2150,7 +2150,7 @@ _rag() {
             return 0
             ;;
         rag__subcmd__ingest)
-            opts="-q -v -h --dir --model --include --exclude --no-cache --wait --threads --detach --priority --after --data-dir --index --json --quiet --verbose --color --help"
+            opts="-q -v -h --dir --model --include --exclude --no-cache --wait --threads --detach --watch --poll --priority --after --data-dir --index --json --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2177,6 +2177,10 @@ _rag() {
                     return 0
                     ;;
                 --threads)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --poll)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -3086,7 +3090,7 @@ _rag() {
             return 0
             ;;
         rag__subcmd__stats)
-            opts="-q -v -h --since --data-dir --index --json --quiet --verbose --color --help"
+            opts="-q -v -h --since --purge --data-dir --index --json --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

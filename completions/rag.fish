@@ -58,6 +58,7 @@ complete -c rag -n "__fish_rag_using_subcommand ingest" -l include -d 'Only file
 complete -c rag -n "__fish_rag_using_subcommand ingest" -l exclude -d 'No files that match, as in .gitignore' -r
 complete -c rag -n "__fish_rag_using_subcommand ingest" -l wait -d 'Wait for another writer to finish' -r
 complete -c rag -n "__fish_rag_using_subcommand ingest" -l threads -d 'Threads for reading and embedding [default: one per core]' -r
+complete -c rag -n "__fish_rag_using_subcommand ingest" -l poll -d 'Look at the folders this often instead of being told of changes, as network drives need' -r
 complete -c rag -n "__fish_rag_using_subcommand ingest" -l priority -d 'Which of several waiting jobs goes first' -r -f -a "critical\t''
 high\t''
 normal\t''
@@ -71,6 +72,7 @@ always\t''
 never\t''"
 complete -c rag -n "__fish_rag_using_subcommand ingest" -l no-cache -d 'Neither read nor write the embedding cache'
 complete -c rag -n "__fish_rag_using_subcommand ingest" -l detach -d 'Print the id of the job and leave it to a worker in the background'
+complete -c rag -n "__fish_rag_using_subcommand ingest" -l watch -d 'Stay, and ingest again whenever something has changed; Ctrl-C ends it'
 complete -c rag -n "__fish_rag_using_subcommand ingest" -l json -d 'Print JSON'
 complete -c rag -n "__fish_rag_using_subcommand ingest" -s q -l quiet -d 'Print results and errors only'
 complete -c rag -n "__fish_rag_using_subcommand ingest" -s v -l verbose -d 'Print more'
@@ -322,10 +324,11 @@ complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcomman
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from verify" -l color -d 'When to colour the output' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from verify" -l repair -d 'Mend what is damaged, from what is left of the index, the indexed files and the embedding cache'
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from verify" -l json -d 'Print JSON'
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from verify" -s q -l quiet -d 'Print results and errors only'
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from verify" -s v -l verbose -d 'Print more'
-complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from verify" -s h -l help -d 'Print help'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from verify" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from save" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from save" -l index -d 'Index to work on [default: default]' -r
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from save" -l color -d 'When to colour the output' -r -f -a "auto\t''
@@ -599,6 +602,7 @@ complete -c rag -n "__fish_rag_using_subcommand stats" -l index -d 'Index to wor
 complete -c rag -n "__fish_rag_using_subcommand stats" -l color -d 'When to colour the output' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c rag -n "__fish_rag_using_subcommand stats" -l purge -d 'Remove every record'
 complete -c rag -n "__fish_rag_using_subcommand stats" -l json -d 'Print JSON'
 complete -c rag -n "__fish_rag_using_subcommand stats" -s q -l quiet -d 'Print results and errors only'
 complete -c rag -n "__fish_rag_using_subcommand stats" -s v -l verbose -d 'Print more'

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::analysis;
 use crate::analytics;
 use crate::cache::Table;
 use crate::disk;

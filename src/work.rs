@@ -33,6 +33,9 @@ const TELL: Duration = Duration::from_millis(100);
 /// A log of workers that is larger is begun anew.
 const WORKER_LOG_BYTES: u64 = 1 << 20;
 
+/// How far a worker in the background steps back for whoever waits for an answer. An ingest keeps every core busy.
+const NICENESS: i32 = 10;
+
 /// Failed files that a job remembers by name.
 const FAILED_KEPT: usize = 100;
 
@@ -96,6 +99,8 @@ fn worker(engine: &Engine, flag: &str) -> Result<Command> {
 /// Runs jobs, each in a process of its own, until none is left; at once back where there are workers enough.
 pub fn run_all(engine: &Engine) -> Result<()> {
     let Some(mut slot) = engine.jobs.enter(engine.config.max_workers)? else { return Ok(()) };
+    // Where that is not allowed, things are only slower.
+    let _ = rustix::process::nice(NICENESS);
     engine.jobs.clean(keep_from(engine), engine.now_ms())?;
     loop {
         if engine.interrupted() {

@@ -13,11 +13,12 @@ import sys
 import time
 
 import beir
+import chunking
 import formats
 import prose
 import serve
 
-SECTIONS = ["ingest", "memory", "searchable", "reingest", "search", "cache", "serve", "retrieval", "answers", "formats"]
+SECTIONS = ["ingest", "memory", "searchable", "reingest", "search", "cache", "serve", "retrieval", "chunking", "answers", "formats"]
 FILES = int(os.environ.get("RAG_BENCH_FILES", 10_000))
 BYTES = int(os.environ.get("RAG_BENCH_BYTES", 1_500_000))
 PASSAGES = int(os.environ.get("RAG_BENCH_PASSAGES", 20_000))
@@ -266,6 +267,47 @@ class Bench:
             line("retrieval", f"{name}, nDCG@10", figures)
             if name in REFERENCE:
                 line("", "plain reference code", REFERENCE[name])
+
+    def tokens(self, texts):
+        """The number of tokens of each text, as the model counts them."""
+        file = self.work / "texts.jsonl"
+        file.write_text("".join(json.dumps(text) + "\n" for text in texts), encoding="utf-8")
+        return [int(n) for n in Process([self.args.bare, "tokens", file], self.in_data("chunking")).stdout.splitlines()]
+
+    def chunking(self):
+        source = pathlib.Path(self.args.test_data) / "chroma_chunking"
+        if not source.is_dir():
+            line("chunking", "chroma_chunking", "skipped: no chroma_chunking in RAG_TEST_DATA")
+            return
+        documents, questions = chunking.load(source)
+        words = chunking.words(documents)
+        tokens = dict(zip(words, self.tokens(words), strict=True))
+        top, deep = 5, 20  # of places; of passages, some of which are of one place, three times as many
+
+        def ranked(name, folder, place):
+            """For each question the places that a search returns, best first, none twice."""
+            self.rag("chunking", "-q", "--index", name, "ingest", "--dir", folder)
+            return [list(dict.fromkeys(map(place, self.hits(name, question.text, 3 * deep)))) for question in questions]
+
+        def report(section, what, figures):
+            line(section, what, f"recall {figures.recall:.3f}, precision {figures.precision:.3f}, {figures.tokens:,.0f} tokens")
+
+        ours = ranked("ours", source / "docs", lambda hit: (hit["path"], *documents[hit["path"]].characters(*hit["bytes"])))
+        figures = chunking.Measure(questions, documents, tokens)
+        report("chunking", f"{len(questions)} questions, {top} passages", figures([places[:top] for places in ours]))
+        for n_tokens in (200, 400):
+            folder, _ = self.folder(f"windows-{n_tokens}")
+            places = chunking.write_windows(documents, n_tokens, tokens, folder)
+            # The model reads 256 tokens: of a longer window any part may be found, and all of it counts as returned.
+            windows = [found[:top] for found in ranked(f"windows-{n_tokens}", folder, lambda hit: places[hit["path"]])]
+            report("", f"{top} windows of {n_tokens} tokens", figures(windows))
+            fitting = [figures.fitting(found, figures.size(room)) for found, room in zip(ours, windows, strict=True)]
+            report("", "passages that fit into as many", figures(fitting))
+            verdict("ratio of recall", figures(fitting).recall / figures(windows).recall, 1, at_least=True)
+
+    def hits(self, name, question, k):
+        found = self.rag("chunking", "--index", name, "--json", "search", "-k", k, "--", question, ok=(0, 3))
+        return json.loads(found.stdout)["hits"]
 
     def answers(self):
         data = pathlib.Path(self.args.test_data)

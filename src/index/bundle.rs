@@ -76,6 +76,8 @@ pub fn save(store: &Store, name: &str, target: &Path, stop: &dyn Fn() -> bool) -
         let _ = (std::fs::remove_file(&temp), disk::remove_dir(&scratch));
     };
     clear();
+    // Not with its parents: a folder that is not there was not meant.
+    std::fs::create_dir(&scratch).or_failed(|| cannot_write(target))?;
     let saved = canonical(&scratch, name, &snapshot, records, stop).and_then(|source| source.write(name, &temp));
     let saved = saved.and_then(|saved| {
         std::fs::rename(&temp, target).or_failed(|| cannot_write(target))?;

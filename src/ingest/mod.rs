@@ -262,7 +262,7 @@ struct Outcome {
 }
 
 /// Version of extraction and chunking: raise it when the same file would give other chunks.
-const TEXT_VERSION: u32 = 2;
+const TEXT_VERSION: u32 = 3;
 
 fn chunking(engine: &Engine, model: &ModelFiles) -> Chunking {
     let window = model.spec.max_tokens;
@@ -305,7 +305,9 @@ fn roots(request: &Request, own: &[PathBuf]) -> Result<Vec<Root>> {
         let given = match request.names.get(&real) {
             None if request.names.is_empty() => given,
             Some(name) => name.clone(),
-            None => return Err(Fault::usage(format!("{given} is not where it was: something else stands in its place"))),
+            None => {
+                return Err(Fault::usage(format!("{given} is not where it was: something else stands in its place")));
+            }
         };
         roots.push(Root { given, real });
     }

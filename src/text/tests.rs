@@ -1,5 +1,7 @@
 //! Tests of the room as a whole.
 
+mod code;
+
 use std::path::Path;
 
 use super::*;

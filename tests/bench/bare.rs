@@ -5,8 +5,8 @@
 //! embeds one question: no search that uses the model can be faster. `bare questions FILE` does as `embed` for the lines of a
 //! file: no server can answer so many questions faster. `bare nearest INDEX FILE` is the simplest answerer there is:
 //! of every sentence of an index the one with the largest cosine, for each line of a file of questions; an answer that
-//! retrieves, chooses and refuses should hold more. The data directory comes from the environment, as
-//! for `rag`. Run by `scripts/bench`.
+//! retrieves, chooses and refuses should hold more. `bare tokens FILE` counts the tokens of each line of a file, a JSON
+//! string each. The data directory comes from the environment, as for `rag`. Run by `scripts/bench`.
 
 use std::collections::HashSet;
 use std::io::Write as _;
@@ -33,9 +33,12 @@ fn main() -> Result<()> {
         ["questions", file] => questions(&config, file)?,
         ["load", question] => load(&config, question)?,
         ["nearest", index, questions] => nearest(&config, index, questions)?,
+        ["tokens", texts] => tokens(&config, texts)?,
         // `cargo bench` names no mode; there is nothing to compare with then.
         _ => {
-            "usage: bare embed INDEX | bare questions FILE | bare load QUESTION | bare nearest INDEX FILE (scripts/bench runs it)".to_owned()
+            "usage: bare embed INDEX | bare questions FILE | bare load QUESTION | bare nearest INDEX FILE | bare tokens \
+             FILE (scripts/bench runs it)"
+                .to_owned()
         }
     };
     let _ = writeln!(std::io::stdout(), "{line}");
@@ -137,4 +140,15 @@ fn nearest(config: &Config, index: &str, questions: &str) -> Result<String> {
         lines.push(serde_json::Value::from(best).to_string());
     }
     Ok(lines.join("\n"))
+}
+
+/// A line for each line of `texts`: its number of tokens without special ones.
+fn tokens(config: &Config, texts: &str) -> Result<String> {
+    let tokenizer = Tokenizer::load(&find_model(&config.asset_dirs, &config.model)?)?;
+    let texts = std::fs::read_to_string(texts).map_err(|e| Fault::failed("cannot read the texts").because(e))?;
+    let count = |line: &str| {
+        let text: String = serde_json::from_str(line).map_err(|e| Fault::failed("not a JSON string").because(e))?;
+        Ok(tokenizer.count(&text).to_string())
+    };
+    Ok(texts.lines().map(count).collect::<Result<Vec<_>>>()?.join("\n"))
 }

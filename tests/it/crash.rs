@@ -12,7 +12,8 @@ use serde_json::Value;
 
 use crate::support::{Run, Sandbox};
 use crate::sweep::{
-    CHANGING, Contents, Sweep, TINY, calls_in, can_trace, inject, orphans, rows_kept, traced, use_tiny_model, was_killed,
+    CHANGING, Contents, Sweep, TINY, calls_in, can_trace, inject, orphans, rows_kept, traced, use_tiny_model,
+    was_killed,
 };
 use crate::tools::{
     answer, bytes_embedded, copy_tree, engine_on, generations, has_tool, leftovers, listing, paths, rows_made, signal,
@@ -514,7 +515,11 @@ fn a_disk_too_small_is_reported_and_works_once_it_is_larger() {
             let read = |name: &str| std::fs::read_to_string(sandbox.path().join(name)).expect(name);
             let json = |name: &str| serde_json::from_str::<Value>(&read(name)).expect(name);
             assert_eq!(read("code").trim(), "1", "{}", read("message"));
-            assert!(read("message").contains("data/indexes") && read("message").contains("space"), "{}", read("message"));
+            assert!(
+                read("message").contains("data/indexes") && read("message").contains("space"),
+                "{}",
+                read("message")
+            );
             assert_eq!(answer(json("before.json")), answer(json("after.json")));
             assert!(!read("left").contains("building"), "{}", read("left"));
             assert_eq!(json("summary.json")["documents"], MANY);

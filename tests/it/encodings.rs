@@ -331,7 +331,8 @@ fn large_files_and_many_take_little_memory() {
                 "many" => {
                     for n in 0..files {
                         if n % 1000 == 0 {
-                            std::fs::create_dir_all(sandbox.path().join(format!("docs/{}", n / 1000))).expect("a folder");
+                            std::fs::create_dir_all(sandbox.path().join(format!("docs/{}", n / 1000)))
+                                .expect("a folder");
                         }
                         let path = sandbox.path().join(format!("docs/{}/{n}.txt", n / 1000));
                         std::fs::write(path, format!("The pelican number {}.\n", n % 5000)).expect("a file");

@@ -10,9 +10,7 @@ use serde_json::Value;
 
 use crate::fixtures::{error_of, files_below};
 use crate::support::{Run, Sandbox};
-use crate::sweep::{
-    CHANGING, Contents, Sweep, TINY, calls_in, can_trace, inject, orphans, use_tiny_model, was_killed,
-};
+use crate::sweep::{CHANGING, Contents, Sweep, TINY, calls_in, can_trace, inject, orphans, use_tiny_model, was_killed};
 use crate::tools::{
     bytes_embedded, copy_tree, engine, engine_on, generations, has_tool, leftovers, paths, signal, thorough, wait_for,
 };

@@ -16,6 +16,8 @@ mod artifacts;
 mod ask;
 // `rag cache`.
 mod cache;
+// Source code through the real binary.
+mod code;
 // Settings through the real binary.
 mod config;
 // One thread or many, today or tomorrow.

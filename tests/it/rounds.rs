@@ -58,8 +58,7 @@ impl World {
         let sandbox = Sandbox::new();
         use_tiny_model(&sandbox);
         let (chance, acknowledged) = (Chance::new(), Known::default());
-        let mut world =
-            Self { sandbox, chance, acknowledged, folder: BTreeMap::new(), texts: 0, calls: Vec::new() };
+        let mut world = Self { sandbox, chance, acknowledged, folder: BTreeMap::new(), texts: 0, calls: Vec::new() };
         for _ in 0..12 {
             world.write_a_file();
         }
@@ -94,7 +93,8 @@ impl World {
             }
             _ => format!("{}/entry-{n}.md", n % 3),
         };
-        let text = format!("# Entry {n}\n\nOn day {n} the lighthouse keeper counted {} gulls and {} boats.\n", n * 3, n + 7);
+        let text =
+            format!("# Entry {n}\n\nOn day {n} the lighthouse keeper counted {} gulls and {} boats.\n", n * 3, n + 7);
         write(&self.sandbox, &format!("docs/{name}"), &text);
         self.folder.insert(name, text);
     }

@@ -1,6 +1,8 @@
 //! Another model, or other chunks: the index that there is serves until the new one is whole, however often that is
 //! begun and killed, and no answer is ever made of both.
 
+use std::process::Stdio;
+
 use serde_json::Value;
 
 use crate::support::{Run, Sandbox};
@@ -66,7 +68,8 @@ fn the_old_index_serves_until_the_new_one_is_whole() {
         let old_id = show("data")["corpus_id"].clone();
         // Killed with the lock just taken, while it builds, and with some vectors made, twice.
         for moment in ["lock", "building", "first vectors", "more vectors"] {
-            let mut child = change.ingest(&sandbox, &[]).spawn().expect("a start");
+            let mut command = change.ingest(&sandbox, &[]);
+            let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("a start");
             wait_for_lock(&sandbox.data(), child.id());
             let reached = || match moment {
                 "lock" => true,
@@ -123,7 +126,9 @@ fn a_text_index_serves_by_words_until_another_model_is_done() {
     let sandbox = sandbox(1100);
     let kill_at = |env: &[(&str, &str)], rows: u64| {
         let args = ["ingest", "--dir", "docs", "--threads", "1", "--json", "--no-cache"];
-        let mut child = sandbox.command(args).envs(env.iter().copied()).spawn().expect("a start");
+        let mut command = sandbox.command(args);
+        command.envs(env.iter().copied()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.spawn().expect("a start");
         wait_for("vectors", || (bytes_embedded(&sandbox.data()) > rows * 384 * 4).then_some(()));
         child.kill().expect("a kill");
         child.wait().expect("an end");
