@@ -231,6 +231,8 @@ fn documents_are_listed_read_uploaded_and_removed() {
         upload(&format!("/documents?path={bad}"), "x").is(400);
     }
     upload("/documents?path=x.md&index=../x", "x").is(400);
+    upload("/documents?path=badger.md/x.md", "x").is(400);
+    upload("/documents?path=animals", "x").is(400);
     api.post("/documents", &json!({ "path": "x.md" })).is(400);
     upload("/documents", "x").is(415);
     assert!(!sandbox.path().join("x.md").exists() && !sandbox.data().join("x.md").exists());
@@ -468,7 +470,7 @@ fn what_a_language_model_writes_is_passed_on_as_it_comes() {
     let pieces = streamed.body.lines().filter_map(|line| line.strip_prefix("data: "));
     let pieces: Vec<Value> = pieces.filter_map(|piece| serde_json::from_str(piece).ok()).collect();
     let said: Vec<&str> = pieces.iter().filter_map(|piece| piece["choices"][0]["delta"]["content"].as_str()).collect();
-    assert!(said.len() > 3, "{said:?}");
+    assert!(said.len() >= 3, "{said:?}");
     assert_eq!(said.concat(), "Bees dance to tell where flowers are [1].\n\nSources:\n[1] docs/bees.md:1");
     api.server.stop();
 }
