@@ -52,14 +52,23 @@ _rag() {
             rag,man)
                 cmd="rag__subcmd__man"
                 ;;
+            rag,mcp)
+                cmd="rag__subcmd__mcp"
+                ;;
             rag,model)
                 cmd="rag__subcmd__model"
                 ;;
             rag,search)
                 cmd="rag__subcmd__search"
                 ;;
+            rag,serve)
+                cmd="rag__subcmd__serve"
+                ;;
             rag,sessions)
                 cmd="rag__subcmd__sessions"
+                ;;
+            rag,stats)
+                cmd="rag__subcmd__stats"
                 ;;
             rag__subcmd__cache,help)
                 cmd="rag__subcmd__cache__subcmd__help"
@@ -151,14 +160,23 @@ _rag() {
             rag__subcmd__help,man)
                 cmd="rag__subcmd__help__subcmd__man"
                 ;;
+            rag__subcmd__help,mcp)
+                cmd="rag__subcmd__help__subcmd__mcp"
+                ;;
             rag__subcmd__help,model)
                 cmd="rag__subcmd__help__subcmd__model"
                 ;;
             rag__subcmd__help,search)
                 cmd="rag__subcmd__help__subcmd__search"
                 ;;
+            rag__subcmd__help,serve)
+                cmd="rag__subcmd__help__subcmd__serve"
+                ;;
             rag__subcmd__help,sessions)
                 cmd="rag__subcmd__help__subcmd__sessions"
+                ;;
+            rag__subcmd__help,stats)
+                cmd="rag__subcmd__help__subcmd__stats"
                 ;;
             rag__subcmd__help__subcmd__cache,purge)
                 cmd="rag__subcmd__help__subcmd__cache__subcmd__purge"
@@ -410,7 +428,7 @@ _rag() {
 
     case "${cmd}" in
         rag)
-            opts="-q -v -h -V --data-dir --index --json --quiet --verbose --color --help --version ingest jobs search ask chat sessions index documents cache model eval doctor completions man help"
+            opts="-q -v -h -V --data-dir --index --json --quiet --verbose --color --help --version ingest jobs search ask chat sessions index documents cache model serve eval mcp stats doctor completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1082,7 +1100,7 @@ _rag() {
             return 0
             ;;
         rag__subcmd__help)
-            opts="ingest jobs search ask chat sessions index documents cache model eval doctor completions man help"
+            opts="ingest jobs search ask chat sessions index documents cache model serve eval mcp stats doctor completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1557,6 +1575,20 @@ _rag() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        rag__subcmd__help__subcmd__mcp)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         rag__subcmd__help__subcmd__model)
             opts="list verify add pull"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -1641,6 +1673,20 @@ _rag() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        rag__subcmd__help__subcmd__serve)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         rag__subcmd__help__subcmd__sessions)
             opts="list show export remove"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -1700,6 +1746,20 @@ _rag() {
         rag__subcmd__help__subcmd__sessions__subcmd__show)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__help__subcmd__stats)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -2064,7 +2124,7 @@ _rag() {
             return 0
             ;;
         rag__subcmd__index__subcmd__verify)
-            opts="-q -v -h --data-dir --index --json --quiet --verbose --color --help"
+            opts="-q -v -h --repair --data-dir --index --json --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2090,7 +2150,7 @@ _rag() {
             return 0
             ;;
         rag__subcmd__ingest)
-            opts="-q -v -h --dir --model --include --exclude --no-cache --wait --threads --detach --priority --after --data-dir --index --json --quiet --verbose --color --help"
+            opts="-q -v -h --dir --model --include --exclude --no-cache --wait --threads --detach --watch --poll --priority --after --data-dir --index --json --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2117,6 +2177,10 @@ _rag() {
                     return 0
                     ;;
                 --threads)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --poll)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2471,6 +2535,36 @@ _rag() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        rag__subcmd__mcp)
+            opts="-q -v -h --allow-ingest --root --data-dir --index --json --quiet --verbose --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --data-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --index)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         rag__subcmd__model)
             opts="-q -v -h --data-dir --index --json --quiet --verbose --color --help list verify add pull help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -2739,6 +2833,44 @@ _rag() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        rag__subcmd__serve)
+            opts="-p -q -v -h --host --port --data-dir --index --json --quiet --verbose --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --port)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -p)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --data-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --index)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         rag__subcmd__sessions)
             opts="-q -v -h --data-dir --index --json --quiet --verbose --color --help list show export remove help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -2938,6 +3070,36 @@ _rag() {
                 return 0
             fi
             case "${prev}" in
+                --data-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --index)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__stats)
+            opts="-q -v -h --since --purge --data-dir --index --json --quiet --verbose --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --data-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -40,7 +40,10 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand documents 'List, show and remove documents of an index'
             cand cache 'Show, empty or fill the caches'
             cand model 'List, check and add embedding models'
+            cand serve 'Serve a page and an HTTP interface'
             cand eval 'Measure retrieval on questions with known answers'
+            cand mcp 'Serve the indexes to a program that speaks the Model Context Protocol'
+            cand stats 'Tell what was asked, how long it took and what was read'
             cand doctor 'Check library, model, index and cache, and say what to do'
             cand completions 'Print completions for a shell'
             cand man 'Print a manual page'
@@ -53,6 +56,7 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand --exclude 'No files that match, as in .gitignore'
             cand --wait 'Wait for another writer to finish'
             cand --threads 'Threads for reading and embedding [default: one per core]'
+            cand --poll 'Look at the folders this often instead of being told of changes, as network drives need'
             cand --priority 'Which of several waiting jobs goes first'
             cand --after 'Wait for this job to succeed; may be given several times'
             cand --data-dir 'Folder of models, indexes and caches [default: data]'
@@ -60,6 +64,7 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand --color 'When to colour the output'
             cand --no-cache 'Neither read nor write the embedding cache'
             cand --detach 'Print the id of the job and leave it to a worker in the background'
+            cand --watch 'Stay, and ingest again whenever something has changed; Ctrl-C ends it'
             cand --json 'Print JSON'
             cand -q 'Print results and errors only'
             cand --quiet 'Print results and errors only'
@@ -386,13 +391,14 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand --data-dir 'Folder of models, indexes and caches [default: data]'
             cand --index 'Index to work on [default: default]'
             cand --color 'When to colour the output'
+            cand --repair 'Mend what is damaged, from what is left of the index, the indexed files and the embedding cache'
             cand --json 'Print JSON'
             cand -q 'Print results and errors only'
             cand --quiet 'Print results and errors only'
             cand -v 'Print more'
             cand --verbose 'Print more'
-            cand -h 'Print help'
-            cand --help 'Print help'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
         }
         &'rag;index;save'= {
             cand --data-dir 'Folder of models, indexes and caches [default: data]'
@@ -736,11 +742,54 @@ set edit:completion:arg-completer[rag] = {|@words|
         }
         &'rag;model;help;help'= {
         }
+        &'rag;serve'= {
+            cand --host 'Address to listen on [default: 127.0.0.1]'
+            cand -p 'Port to listen on, or 0 for any free one [default: 8000]'
+            cand --port 'Port to listen on, or 0 for any free one [default: 8000]'
+            cand --data-dir 'Folder of models, indexes and caches [default: data]'
+            cand --index 'Index to work on [default: default]'
+            cand --color 'When to colour the output'
+            cand --json 'Print JSON'
+            cand -q 'Print results and errors only'
+            cand --quiet 'Print results and errors only'
+            cand -v 'Print more'
+            cand --verbose 'Print more'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
         &'rag;eval'= {
             cand --filter 'Only documents that match, as in `type:markdown and not path:drafts/**`'
             cand --data-dir 'Folder of models, indexes and caches [default: data]'
             cand --index 'Index to work on [default: default]'
             cand --color 'When to colour the output'
+            cand --json 'Print JSON'
+            cand -q 'Print results and errors only'
+            cand --quiet 'Print results and errors only'
+            cand -v 'Print more'
+            cand --verbose 'Print more'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'rag;mcp'= {
+            cand --root 'Folder beneath which it may; can be given several times [default: the setting `serve.roots`]'
+            cand --data-dir 'Folder of models, indexes and caches [default: data]'
+            cand --index 'Index to work on [default: default]'
+            cand --color 'When to colour the output'
+            cand --allow-ingest 'Let the program ingest folders beneath those of --root'
+            cand --json 'Print JSON'
+            cand -q 'Print results and errors only'
+            cand --quiet 'Print results and errors only'
+            cand -v 'Print more'
+            cand --verbose 'Print more'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'rag;stats'= {
+            cand --since 'How far back: 30m, 12h, 7d, 4w [default: all there is]'
+            cand --data-dir 'Folder of models, indexes and caches [default: data]'
+            cand --index 'Index to work on [default: default]'
+            cand --color 'When to colour the output'
+            cand --purge 'Remove every record'
             cand --json 'Print JSON'
             cand -q 'Print results and errors only'
             cand --quiet 'Print results and errors only'
@@ -796,7 +845,10 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand documents 'List, show and remove documents of an index'
             cand cache 'Show, empty or fill the caches'
             cand model 'List, check and add embedding models'
+            cand serve 'Serve a page and an HTTP interface'
             cand eval 'Measure retrieval on questions with known answers'
+            cand mcp 'Serve the indexes to a program that speaks the Model Context Protocol'
+            cand stats 'Tell what was asked, how long it took and what was read'
             cand doctor 'Check library, model, index and cache, and say what to do'
             cand completions 'Print completions for a shell'
             cand man 'Print a manual page'
@@ -909,7 +961,13 @@ set edit:completion:arg-completer[rag] = {|@words|
         }
         &'rag;help;model;pull'= {
         }
+        &'rag;help;serve'= {
+        }
         &'rag;help;eval'= {
+        }
+        &'rag;help;mcp'= {
+        }
+        &'rag;help;stats'= {
         }
         &'rag;help;doctor'= {
         }

@@ -44,7 +44,10 @@ complete -c rag -n "__fish_rag_needs_command" -f -a "index" -d 'List, check, mov
 complete -c rag -n "__fish_rag_needs_command" -f -a "documents" -d 'List, show and remove documents of an index'
 complete -c rag -n "__fish_rag_needs_command" -f -a "cache" -d 'Show, empty or fill the caches'
 complete -c rag -n "__fish_rag_needs_command" -f -a "model" -d 'List, check and add embedding models'
+complete -c rag -n "__fish_rag_needs_command" -f -a "serve" -d 'Serve a page and an HTTP interface'
 complete -c rag -n "__fish_rag_needs_command" -f -a "eval" -d 'Measure retrieval on questions with known answers'
+complete -c rag -n "__fish_rag_needs_command" -f -a "mcp" -d 'Serve the indexes to a program that speaks the Model Context Protocol'
+complete -c rag -n "__fish_rag_needs_command" -f -a "stats" -d 'Tell what was asked, how long it took and what was read'
 complete -c rag -n "__fish_rag_needs_command" -f -a "doctor" -d 'Check library, model, index and cache, and say what to do'
 complete -c rag -n "__fish_rag_needs_command" -f -a "completions" -d 'Print completions for a shell'
 complete -c rag -n "__fish_rag_needs_command" -f -a "man" -d 'Print a manual page'
@@ -55,6 +58,7 @@ complete -c rag -n "__fish_rag_using_subcommand ingest" -l include -d 'Only file
 complete -c rag -n "__fish_rag_using_subcommand ingest" -l exclude -d 'No files that match, as in .gitignore' -r
 complete -c rag -n "__fish_rag_using_subcommand ingest" -l wait -d 'Wait for another writer to finish' -r
 complete -c rag -n "__fish_rag_using_subcommand ingest" -l threads -d 'Threads for reading and embedding [default: one per core]' -r
+complete -c rag -n "__fish_rag_using_subcommand ingest" -l poll -d 'Look at the folders this often instead of being told of changes, as network drives need' -r
 complete -c rag -n "__fish_rag_using_subcommand ingest" -l priority -d 'Which of several waiting jobs goes first' -r -f -a "critical\t''
 high\t''
 normal\t''
@@ -68,6 +72,7 @@ always\t''
 never\t''"
 complete -c rag -n "__fish_rag_using_subcommand ingest" -l no-cache -d 'Neither read nor write the embedding cache'
 complete -c rag -n "__fish_rag_using_subcommand ingest" -l detach -d 'Print the id of the job and leave it to a worker in the background'
+complete -c rag -n "__fish_rag_using_subcommand ingest" -l watch -d 'Stay, and ingest again whenever something has changed; Ctrl-C ends it'
 complete -c rag -n "__fish_rag_using_subcommand ingest" -l json -d 'Print JSON'
 complete -c rag -n "__fish_rag_using_subcommand ingest" -s q -l quiet -d 'Print results and errors only'
 complete -c rag -n "__fish_rag_using_subcommand ingest" -s v -l verbose -d 'Print more'
@@ -319,10 +324,11 @@ complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcomman
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from verify" -l color -d 'When to colour the output' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from verify" -l repair -d 'Mend what is damaged, from what is left of the index, the indexed files and the embedding cache'
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from verify" -l json -d 'Print JSON'
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from verify" -s q -l quiet -d 'Print results and errors only'
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from verify" -s v -l verbose -d 'Print more'
-complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from verify" -s h -l help -d 'Print help'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from verify" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from save" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from save" -l index -d 'Index to work on [default: default]' -r
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from save" -l color -d 'When to colour the output' -r -f -a "auto\t''
@@ -558,6 +564,17 @@ complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcomman
 complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcommand_from help" -f -a "add" -d 'Add a sentence-transformers folder that has an ONNX file'
 complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcommand_from help" -f -a "pull" -d 'Fetch a model from the Hugging Face hub, or from HF_ENDPOINT'
 complete -c rag -n "__fish_rag_using_subcommand model; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c rag -n "__fish_rag_using_subcommand serve" -l host -d 'Address to listen on [default: 127.0.0.1]' -r
+complete -c rag -n "__fish_rag_using_subcommand serve" -s p -l port -d 'Port to listen on, or 0 for any free one [default: 8000]' -r
+complete -c rag -n "__fish_rag_using_subcommand serve" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
+complete -c rag -n "__fish_rag_using_subcommand serve" -l index -d 'Index to work on [default: default]' -r
+complete -c rag -n "__fish_rag_using_subcommand serve" -l color -d 'When to colour the output' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c rag -n "__fish_rag_using_subcommand serve" -l json -d 'Print JSON'
+complete -c rag -n "__fish_rag_using_subcommand serve" -s q -l quiet -d 'Print results and errors only'
+complete -c rag -n "__fish_rag_using_subcommand serve" -s v -l verbose -d 'Print more'
+complete -c rag -n "__fish_rag_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c rag -n "__fish_rag_using_subcommand eval" -l filter -d 'Only documents that match, as in `type:markdown and not path:drafts/**`' -r
 complete -c rag -n "__fish_rag_using_subcommand eval" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
 complete -c rag -n "__fish_rag_using_subcommand eval" -l index -d 'Index to work on [default: default]' -r
@@ -568,6 +585,28 @@ complete -c rag -n "__fish_rag_using_subcommand eval" -l json -d 'Print JSON'
 complete -c rag -n "__fish_rag_using_subcommand eval" -s q -l quiet -d 'Print results and errors only'
 complete -c rag -n "__fish_rag_using_subcommand eval" -s v -l verbose -d 'Print more'
 complete -c rag -n "__fish_rag_using_subcommand eval" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c rag -n "__fish_rag_using_subcommand mcp" -l root -d 'Folder beneath which it may; can be given several times [default: the setting `serve.roots`]' -r -F
+complete -c rag -n "__fish_rag_using_subcommand mcp" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
+complete -c rag -n "__fish_rag_using_subcommand mcp" -l index -d 'Index to work on [default: default]' -r
+complete -c rag -n "__fish_rag_using_subcommand mcp" -l color -d 'When to colour the output' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c rag -n "__fish_rag_using_subcommand mcp" -l allow-ingest -d 'Let the program ingest folders beneath those of --root'
+complete -c rag -n "__fish_rag_using_subcommand mcp" -l json -d 'Print JSON'
+complete -c rag -n "__fish_rag_using_subcommand mcp" -s q -l quiet -d 'Print results and errors only'
+complete -c rag -n "__fish_rag_using_subcommand mcp" -s v -l verbose -d 'Print more'
+complete -c rag -n "__fish_rag_using_subcommand mcp" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c rag -n "__fish_rag_using_subcommand stats" -l since -d 'How far back: 30m, 12h, 7d, 4w [default: all there is]' -r
+complete -c rag -n "__fish_rag_using_subcommand stats" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
+complete -c rag -n "__fish_rag_using_subcommand stats" -l index -d 'Index to work on [default: default]' -r
+complete -c rag -n "__fish_rag_using_subcommand stats" -l color -d 'When to colour the output' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c rag -n "__fish_rag_using_subcommand stats" -l purge -d 'Remove every record'
+complete -c rag -n "__fish_rag_using_subcommand stats" -l json -d 'Print JSON'
+complete -c rag -n "__fish_rag_using_subcommand stats" -s q -l quiet -d 'Print results and errors only'
+complete -c rag -n "__fish_rag_using_subcommand stats" -s v -l verbose -d 'Print more'
+complete -c rag -n "__fish_rag_using_subcommand stats" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c rag -n "__fish_rag_using_subcommand doctor" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
 complete -c rag -n "__fish_rag_using_subcommand doctor" -l index -d 'Index to work on [default: default]' -r
 complete -c rag -n "__fish_rag_using_subcommand doctor" -l color -d 'When to colour the output' -r -f -a "auto\t''
@@ -595,21 +634,24 @@ complete -c rag -n "__fish_rag_using_subcommand man" -l json -d 'Print JSON'
 complete -c rag -n "__fish_rag_using_subcommand man" -s q -l quiet -d 'Print results and errors only'
 complete -c rag -n "__fish_rag_using_subcommand man" -s v -l verbose -d 'Print more'
 complete -c rag -n "__fish_rag_using_subcommand man" -s h -l help -d 'Print help'
-complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index documents cache model eval doctor completions man help" -f -a "ingest" -d 'Index folders, or bring their index up to date'
-complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index documents cache model eval doctor completions man help" -f -a "jobs" -d 'List, follow, cancel, retry and run jobs'
-complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index documents cache model eval doctor completions man help" -f -a "search" -d 'Rank the passages that match a question'
-complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index documents cache model eval doctor completions man help" -f -a "ask" -d 'Answer a question from the index, with citations'
-complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index documents cache model eval doctor completions man help" -f -a "chat" -d 'Ask one question after another'
-complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index documents cache model eval doctor completions man help" -f -a "sessions" -d 'Show, export or remove conversations'
-complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index documents cache model eval doctor completions man help" -f -a "index" -d 'List, check, move and remove indexes'
-complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index documents cache model eval doctor completions man help" -f -a "documents" -d 'List, show and remove documents of an index'
-complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index documents cache model eval doctor completions man help" -f -a "cache" -d 'Show, empty or fill the caches'
-complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index documents cache model eval doctor completions man help" -f -a "model" -d 'List, check and add embedding models'
-complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index documents cache model eval doctor completions man help" -f -a "eval" -d 'Measure retrieval on questions with known answers'
-complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index documents cache model eval doctor completions man help" -f -a "doctor" -d 'Check library, model, index and cache, and say what to do'
-complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index documents cache model eval doctor completions man help" -f -a "completions" -d 'Print completions for a shell'
-complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index documents cache model eval doctor completions man help" -f -a "man" -d 'Print a manual page'
-complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index documents cache model eval doctor completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index documents cache model serve eval mcp stats doctor completions man help" -f -a "ingest" -d 'Index folders, or bring their index up to date'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index documents cache model serve eval mcp stats doctor completions man help" -f -a "jobs" -d 'List, follow, cancel, retry and run jobs'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index documents cache model serve eval mcp stats doctor completions man help" -f -a "search" -d 'Rank the passages that match a question'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index documents cache model serve eval mcp stats doctor completions man help" -f -a "ask" -d 'Answer a question from the index, with citations'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index documents cache model serve eval mcp stats doctor completions man help" -f -a "chat" -d 'Ask one question after another'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index documents cache model serve eval mcp stats doctor completions man help" -f -a "sessions" -d 'Show, export or remove conversations'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index documents cache model serve eval mcp stats doctor completions man help" -f -a "index" -d 'List, check, move and remove indexes'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index documents cache model serve eval mcp stats doctor completions man help" -f -a "documents" -d 'List, show and remove documents of an index'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index documents cache model serve eval mcp stats doctor completions man help" -f -a "cache" -d 'Show, empty or fill the caches'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index documents cache model serve eval mcp stats doctor completions man help" -f -a "model" -d 'List, check and add embedding models'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index documents cache model serve eval mcp stats doctor completions man help" -f -a "serve" -d 'Serve a page and an HTTP interface'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index documents cache model serve eval mcp stats doctor completions man help" -f -a "eval" -d 'Measure retrieval on questions with known answers'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index documents cache model serve eval mcp stats doctor completions man help" -f -a "mcp" -d 'Serve the indexes to a program that speaks the Model Context Protocol'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index documents cache model serve eval mcp stats doctor completions man help" -f -a "stats" -d 'Tell what was asked, how long it took and what was read'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index documents cache model serve eval mcp stats doctor completions man help" -f -a "doctor" -d 'Check library, model, index and cache, and say what to do'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index documents cache model serve eval mcp stats doctor completions man help" -f -a "completions" -d 'Print completions for a shell'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index documents cache model serve eval mcp stats doctor completions man help" -f -a "man" -d 'Print a manual page'
+complete -c rag -n "__fish_rag_using_subcommand help; and not __fish_seen_subcommand_from ingest jobs search ask chat sessions index documents cache model serve eval mcp stats doctor completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from jobs" -f -a "list" -d 'List the jobs in the order in which they were asked for'
 complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from jobs" -f -a "show" -d 'Show a job'
 complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from jobs" -f -a "cancel" -d 'Take a job from the queue, or stop it'

@@ -4,20 +4,17 @@
 //! not kept; it stays out of later ingests until it is restored. [`compact`] then writes the index anew without what is
 //! dead in its files.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use serde_json::json;
 
-use crate::analysis;
 use crate::analytics;
 use crate::cache::Table;
 use crate::disk;
-use crate::document::{context_line, embedded_text};
 use crate::engine::Engine;
 use crate::error::{Fault, Result};
 use crate::filter::{Filter, PathGlob, shown};
-use crate::index::{Before, Builder, ChunkEntry, Meta, Record, Root, Snapshot, State, Stored, Summary};
+use crate::index::{self, Before, Builder, Meta, Record, Root, Snapshot, State, Stored, Summary};
 
 /// What rests on the texts of documents, and is dropped with them. Vectors in the cache hold no text.
 const MADE_OF_TEXTS: [Table; 3] = [Table::Retrieval, Table::Rerank, Table::Answers];
@@ -219,55 +216,16 @@ pub fn compact(engine: &Engine, wait: Duration) -> Result<Compacted> {
     let bytes = |meta: &Meta| meta.files.values().map(|file| file.bytes).sum::<u64>();
     let bytes_before = bytes(base.meta());
     let rewritten = !base.is_compact()?;
-    let meta = if rewritten { rewrite(engine, &base)? } else { base.meta().clone() };
+    let mut meta = base.meta().clone();
+    if rewritten {
+        let records = base.documents()?;
+        let (builder, vectors) = index::rewrite(&engine.store, &base, &records, &|| engine.interrupted())?;
+        let like = Summary::like(base.meta(), name, &records, engine.now_s());
+        meta = builder.commit(vectors, &Summary { before: Before::Forget, ..like })?.1;
+    }
     engine.store.forget_previous(name)?;
     purge(engine, &meta)?;
     Ok(Compacted { corpus_id: meta.corpus_id.clone(), bytes_before, bytes_after: bytes(&meta), rewritten })
-}
-
-/// A generation of the live chunks of `base` and their vectors.
-fn rewrite(engine: &Engine, base: &Snapshot) -> Result<Meta> {
-    let meta = base.meta();
-    if meta.chunking.analysis != analysis::VERSION {
-        return Err(Fault::failed("the index was built by another version of rag, which took words apart otherwise")
-            .hint("run `rag ingest` with the same folders: it builds the index afresh"));
-    }
-    let records = base.documents()?;
-    let languages: HashMap<(usize, &str), Option<&str>> =
-        records.iter().map(|record| ((record.root, record.path.as_str()), record.language.as_deref())).collect();
-    let mut builder = Builder::begin(&engine.store, None)?;
-    // Where the vector of each new row stands in the base.
-    let mut rows = Vec::new();
-    let mut added = Ok(());
-    base.for_each(&mut |stored, row| {
-        if added.is_err() {
-            return;
-        }
-        added = if engine.interrupted() { Err(Fault::interrupted()) } else { Ok(()) }.and_then(|()| {
-            let title = stored.title.as_deref();
-            let embedded = embedded_text(&context_line(title, &stored.chunk.heading), &stored.chunk.text);
-            let language = languages.get(&(stored.root, stored.path.as_str())).copied().flatten();
-            let (root, path, chunk) = (stored.root, stored.path.as_str(), &stored.chunk);
-            builder.add(ChunkEntry { root, path, title, language, chunk, row: 0 }, &embedded)?;
-            if builder.new_rows() > rows.len() {
-                rows.push(row);
-            }
-            Ok(())
-        });
-    })?;
-    added?;
-    builder.seal()?;
-    let vectors = builder.vectors(meta.model.dimension)?;
-    if let Some(vectors) = &vectors {
-        for (n, row) in rows.iter().enumerate() {
-            vectors.put(n, &base.vector(*row)?)?;
-        }
-    }
-    if engine.interrupted() {
-        return Err(Fault::interrupted());
-    }
-    let like = Summary::like(meta, &engine.config.index, &records, engine.now_s());
-    Ok(builder.commit(vectors, &Summary { before: Before::Forget, ..like })?.1)
 }
 
 /// Drops what caches and conversations have of removed documents; yields how many answers were emptied.

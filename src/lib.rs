@@ -24,6 +24,7 @@ pub mod telemetry;
 
 pub mod http;
 pub mod sqlite;
+pub mod watch;
 
 pub mod analytics;
 pub mod answer;
@@ -48,6 +49,7 @@ pub mod evaluate;
 pub mod work;
 
 pub mod batch;
+pub mod follow;
 pub mod observe;
 
 pub mod service;

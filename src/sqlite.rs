@@ -99,9 +99,10 @@ fn open_read_only(path: &Path, version: i64) -> Option<Opened> {
     Some(if found == version { Opened::ReadOnly(connection) } else { Opened::Newer })
 }
 
-/// True when SQLite says that the file's bytes are wrong.
+/// True when SQLite says that the file's bytes are wrong. All statements here are fixed, so that a table or column that
+/// one does not find, which SQLite gives no number of its own, is a schema that is not what was written.
 pub fn is_damage(error: &rusqlite::Error) -> bool {
-    matches!(code(error), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+    matches!(code(error), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown))
 }
 
 fn code(error: &rusqlite::Error) -> Option<ErrorCode> {

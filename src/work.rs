@@ -33,6 +33,9 @@ const TELL: Duration = Duration::from_millis(100);
 /// A log of workers that is larger is begun anew.
 const WORKER_LOG_BYTES: u64 = 1 << 20;
 
+/// How far a worker in the background steps back for whoever waits for an answer. An ingest keeps every core busy.
+const NICENESS: i32 = 10;
+
 /// Failed files that a job remembers by name.
 const FAILED_KEPT: usize = 100;
 
@@ -96,6 +99,8 @@ fn worker(engine: &Engine, flag: &str) -> Result<Command> {
 /// Runs jobs, each in a process of its own, until none is left; at once back where there are workers enough.
 pub fn run_all(engine: &Engine) -> Result<()> {
     let Some(mut slot) = engine.jobs.enter(engine.config.max_workers)? else { return Ok(()) };
+    // Where that is not allowed, things are only slower.
+    let _ = rustix::process::nice(NICENESS);
     engine.jobs.clean(keep_from(engine), engine.now_ms())?;
     loop {
         if engine.interrupted() {
@@ -151,7 +156,8 @@ pub fn run_one(engine: &Engine, note: &mut dyn FnMut(String)) -> Result<()> {
     Ok(())
 }
 
-fn request_of(spec: &IngestSpec) -> Request {
+/// What a job's ingest works on.
+pub fn request_of(spec: &IngestSpec) -> Request {
     Request {
         cwd: PathBuf::from(&spec.cwd),
         dirs: spec.dirs.iter().map(PathBuf::from).collect(),
@@ -192,7 +198,7 @@ fn perform(
                         engine.stop();
                     }
                 }
-                Event::Note(_) => {}
+                Event::Entering(_) | Event::Note(_) => {}
             }
             on_event(event);
         });

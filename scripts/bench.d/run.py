@@ -13,14 +13,18 @@ import sys
 import time
 
 import beir
+import chunking
 import formats
 import prose
+import serve
 
-SECTIONS = ["ingest", "memory", "searchable", "reingest", "search", "cache", "retrieval", "answers", "formats"]
+SECTIONS = ["ingest", "memory", "searchable", "reingest", "search", "cache", "serve", "retrieval", "chunking", "answers", "formats"]
 FILES = int(os.environ.get("RAG_BENCH_FILES", 10_000))
 BYTES = int(os.environ.get("RAG_BENCH_BYTES", 1_500_000))
 PASSAGES = int(os.environ.get("RAG_BENCH_PASSAGES", 20_000))
 RUNS = int(os.environ.get("RAG_BENCH_RUNS", 5))
+SERVE_QUESTIONS = 40_000
+SERVE_SECONDS = 2 * RUNS
 # Short processes vary more and cost less.
 SHORT_RUNS = 4 * RUNS
 
@@ -203,6 +207,52 @@ class Bench:
             line("cache" if name == "cold" else "", f"1,000 questions, {name} cache", f"{rate:.1%} hits, {seconds:.2f} s")
         verdict("share", rate, 0.80, at_least=True)
 
+    def serve(self):
+        """The server over the notes: as fast as it goes, at a quarter of that, and alone."""
+        if not shutil.which("wrk"):
+            line("serve", "under load", "skipped: it takes wrk")
+            return
+        self.rag("notes", "-q", "ingest", "--dir", self.notes())
+        prose_of, seen = prose.Prose(6), set()
+        while len(seen) < SERVE_QUESTIONS:
+            seen.add(prose_of.question())
+        asked = sorted(seen)
+        random.Random(6).shuffle(asked)
+        file = self.work / "asked.txt"
+        file.write_text("\n".join(asked[:2000]) + "\n", encoding="utf-8")
+        server = serve.Server(self.args.rag, self.in_data("notes"), self.work)
+        fresh = iter(asked)
+        bodies = lambda n: [{"query": next(fresh)} for _ in range(n)]
+        server.at_rate("/search", bodies(50))
+        alone = statistics.median(server.at_rate("/search", bodies(300)))
+        # Between two measurements of the bare model, so that a slow moment of the machine falls on both.
+        rates = []
+        def bare():
+            process, said = self.bare("notes", "questions", file)
+            rates.append(said["texts"] / said["seconds"])
+        bare()
+        load = server.wrk("/search", server.bodies("fresh.jsonl", bodies(SERVE_QUESTIONS // 2)), SERVE_SECONDS)
+        bare()
+        rate = statistics.mean(rates)
+        line("serve", "searches never asked, 64 connections", f"{load['rate']:,.0f} a second, P95 {load['p95_ms']:.0f} ms")
+        line("", "bare model, every core", f"{rate:,.0f} questions a second")
+        verdict("ratio", load["rate"] / rate, 0.8, at_least=True)
+        quarter = serve.p95(server.at_rate("/search", bodies(int(load["rate"] * SERVE_SECONDS / 4)), load["rate"] / 4))
+        line("", "P95 at a quarter of that rate", f"{quarter:.1f} ms")
+        line("", "median of one client alone", f"{alone:.1f} ms")
+        verdict("ratio", quarter / alone, 2.5)
+        verdict("P95 in ms", quarter, 250)
+        known = server.bodies("known.jsonl", [{"query": question} for question in asked[:200]])
+        for route in ("/search", "/ask"):
+            server.wrk(route, known, 2, once=False)
+            cached = server.wrk(route, known, SERVE_SECONDS, once=False)
+            line("", f"{route}, known, 64 connections", f"{cached['rate']:,.0f} a second, P95 {cached['p95_ms']:.1f} ms")
+        others = bodies(64)
+        worked = server.together("/search", others, {"query": next(fresh)}, 64)
+        line("", "64 ask the same behind 64 others", f"{worked - len(others)} worked on")
+        verdict("times", worked - len(others), 1)
+        server.stop()
+
     def retrieval(self):
         for name in ("scifact_train", "xquad_en", "xquad_zh"):
             source = pathlib.Path(self.args.test_data) / name
@@ -217,6 +267,47 @@ class Bench:
             line("retrieval", f"{name}, nDCG@10", figures)
             if name in REFERENCE:
                 line("", "plain reference code", REFERENCE[name])
+
+    def tokens(self, texts):
+        """The number of tokens of each text, as the model counts them."""
+        file = self.work / "texts.jsonl"
+        file.write_text("".join(json.dumps(text) + "\n" for text in texts), encoding="utf-8")
+        return [int(n) for n in Process([self.args.bare, "tokens", file], self.in_data("chunking")).stdout.splitlines()]
+
+    def chunking(self):
+        source = pathlib.Path(self.args.test_data) / "chroma_chunking"
+        if not source.is_dir():
+            line("chunking", "chroma_chunking", "skipped: no chroma_chunking in RAG_TEST_DATA")
+            return
+        documents, questions = chunking.load(source)
+        words = chunking.words(documents)
+        tokens = dict(zip(words, self.tokens(words), strict=True))
+        top, deep = 5, 20  # of places; of passages, some of which are of one place, three times as many
+
+        def ranked(name, folder, place):
+            """For each question the places that a search returns, best first, none twice."""
+            self.rag("chunking", "-q", "--index", name, "ingest", "--dir", folder)
+            return [list(dict.fromkeys(map(place, self.hits(name, question.text, 3 * deep)))) for question in questions]
+
+        def report(section, what, figures):
+            line(section, what, f"recall {figures.recall:.3f}, precision {figures.precision:.3f}, {figures.tokens:,.0f} tokens")
+
+        ours = ranked("ours", source / "docs", lambda hit: (hit["path"], *documents[hit["path"]].characters(*hit["bytes"])))
+        figures = chunking.Measure(questions, documents, tokens)
+        report("chunking", f"{len(questions)} questions, {top} passages", figures([places[:top] for places in ours]))
+        for n_tokens in (200, 400):
+            folder, _ = self.folder(f"windows-{n_tokens}")
+            places = chunking.write_windows(documents, n_tokens, tokens, folder)
+            # The model reads 256 tokens: of a longer window any part may be found, and all of it counts as returned.
+            windows = [found[:top] for found in ranked(f"windows-{n_tokens}", folder, lambda hit: places[hit["path"]])]
+            report("", f"{top} windows of {n_tokens} tokens", figures(windows))
+            fitting = [figures.fitting(found, figures.size(room)) for found, room in zip(ours, windows, strict=True)]
+            report("", "passages that fit into as many", figures(fitting))
+            verdict("ratio of recall", figures(fitting).recall / figures(windows).recall, 1, at_least=True)
+
+    def hits(self, name, question, k):
+        found = self.rag("chunking", "--index", name, "--json", "search", "-k", k, "--", question, ok=(0, 3))
+        return json.loads(found.stdout)["hits"]
 
     def answers(self):
         data = pathlib.Path(self.args.test_data)

@@ -5,19 +5,37 @@
 
 use std::borrow::Cow;
 
-/// Extensions or whole names of files, and what their comments begin with; longer marks first.
-const MARKS: &[(&str, &[&str])] = &[
-    (
-        "rs c h cc cpp cxx hh hpp java js jsx mjs ts tsx go swift kt kts scala cs dart php proto zig groovy gradle scss \
-         less css thrift v m mm",
-        &["///", "//!", "//", "/**", "/*!", "/*", "**/", "*/", "*"],
-    ),
-    (
-        "py pyi sh bash zsh fish rb pl pm r toml yaml yml ini conf cfg cmake mk nix jl ex exs tcl ps1 env tf awk \
-         dockerfile makefile gnumakefile justfile containerfile gemfile rakefile",
-        &["#!", "#'", "##", "#:", "#"],
-    ),
-    ("sql lua hs elm adb ads", &["-- |", "---", "--"]),
+/// How comments look in some languages.
+struct Marks {
+    /// Extensions or whole names of files.
+    names: &'static str,
+    /// What a comment begins with; longer marks first.
+    opens: &'static [&'static str],
+    /// Of those, the ones that go on until another: `/*` until `*/`.
+    blocks: &'static [(&'static str, &'static str)],
+}
+
+const MARKS: &[Marks] = &[
+    Marks {
+        names: "rs c h cc cpp cxx hh hpp hxx inl java js jsx mjs cjs ts tsx mts cts go swift kt kts scala cs dart php proto \
+                zig groovy gradle scss less css thrift v m mm json5 jsonc cu fs fsx",
+        opens: &["///", "//!", "//", "/**", "/*!", "/*", "**/", "*/", "*"],
+        blocks: &[("/**", "*/"), ("/*!", "*/"), ("/*", "*/")],
+    },
+    Marks {
+        names: "py pyi pyx",
+        opens: &["#!", "##", "#:", "#", "r\"\"\"", "\"\"\"", "r'''", "'''"],
+        blocks: &[("r\"\"\"", "\"\"\""), ("\"\"\"", "\"\"\""), ("r'''", "'''"), ("'''", "'''")],
+    },
+    Marks {
+        names: "sh bash zsh fish rb rake gemspec pl pm r toml yaml yml ini conf cfg properties cmake mk nix jl ex exs tcl \
+                ps1 env tf awk dockerfile makefile gnumakefile justfile containerfile gemfile rakefile",
+        opens: &["#!", "#'", "##", "#:", "#", "=begin", "=end"],
+        blocks: &[("=begin", "=end")],
+    },
+    Marks { names: "sql lua hs elm adb ads", opens: &["-- |", "---", "--"], blocks: &[] },
+    Marks { names: "lisp el clj cljs edn scm rkt asm", opens: &[";;;;", ";;;", ";;", ";"], blocks: &[] },
+    Marks { names: "erl hrl", opens: &["%%%", "%%", "%"], blocks: &[] },
 ];
 
 /// `text` of the file at `path` as Markdown: comments without marks, runs of code lines fenced. Text that is no source
@@ -25,15 +43,15 @@ const MARKS: &[(&str, &[&str])] = &[
 #[must_use]
 pub fn readable<'a>(path: &str, text: &'a str) -> Cow<'a, str> {
     let name = path.rsplit('/').next().unwrap_or(path).to_lowercase();
-    let extension = name.rsplit('.').next().unwrap_or(&name);
+    let extension = if is_script(path, text) { "sh" } else { name.rsplit('.').next().unwrap_or(&name) };
     let is_among = |names: &&str| names.split_ascii_whitespace().any(|name| name == extension);
-    let Some((_, marks)) = MARKS.iter().find(|(names, _)| is_among(names)) else { return Cow::Borrowed(text) };
+    let Some(marks) = MARKS.iter().find(|marks| is_among(&marks.names)) else { return Cow::Borrowed(text) };
     let mut out = String::with_capacity(text.len() + 64);
     // A run of code ends at an empty line: a long function is quoted in part.
     let mut in_code = false;
-    let mut in_block = false;
+    let mut until = marks.begun_before(text);
     for line in text.lines() {
-        let comment = uncommented(line, marks, &mut in_block);
+        let comment = uncommented(line, marks, &mut until);
         let is_code = comment.is_none() && !line.trim().is_empty();
         if is_code != in_code {
             out.push_str(if is_code { "\n```" } else { "```\n" });
@@ -50,25 +68,68 @@ pub fn readable<'a>(path: &str, text: &'a str) -> Cow<'a, str> {
     Cow::Owned(out)
 }
 
-/// The text of a line that is a comment, without its mark.
-fn uncommented<'a>(line: &'a str, marks: &[&str], in_block: &mut bool) -> Option<&'a str> {
-    let bare = line.trim();
-    if *in_block {
-        *in_block = !bare.contains("*/");
-        let bare = bare.trim_end_matches("*/").trim_end();
-        return Some(bare.strip_prefix('*').map_or(bare, |rest| rest.strip_prefix(' ').unwrap_or(rest)));
+/// Whether a file whose name says nothing is a shell script. `README` and the like are not, whatever they quote.
+fn is_script(path: &str, text: &str) -> bool {
+    const SIGNS: [&str; 8] = ["() {", "\"$", "$(", " || ", " && ", "; then", "; do", "esac"];
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let is_plain = name.chars().all(|c| c.is_ascii_lowercase() || c == '-' || c == '_');
+    is_plain && (text.starts_with("#!") || SIGNS.iter().filter(|sign| text.contains(**sign)).count() >= 3)
+}
+
+impl Marks {
+    /// What ends the block that the passage before left open. Only quotes that stand alone on a line tell, when they have no
+    /// partner.
+    fn begun_before(&self, text: &str) -> Option<&'static str> {
+        let ends_first = |mark: &str| {
+            let first = text.lines().find(|line| line.contains(mark)).is_some_and(|line| line.trim() == mark);
+            first && text.matches(mark).count() % 2 == 1
+        };
+        self.blocks.iter().find(|(open, end)| open == end && ends_first(end)).map(|(_, end)| *end)
     }
-    let mark = marks.iter().find(|mark| bare.starts_with(**mark))?;
+}
+
+/// The text of a line that is a comment, without its mark. `until` is what ends the block that is open.
+fn uncommented<'a>(line: &'a str, marks: &Marks, until: &mut Option<&'static str>) -> Option<&'a str> {
+    let bare = line.trim();
+    if let Some(end) = *until {
+        let text = bare.split_once(end).map_or(bare, |(text, _)| {
+            *until = None;
+            text
+        });
+        return Some(match end {
+            "*/" => without_stars(text.strip_prefix('*').map_or(text, without_space)),
+            _ => text.trim_end(),
+        });
+    }
+    let mark = marks.opens.iter().find(|mark| bare.starts_with(**mark))?;
     // `*p = 1;` is code; a block comment whose beginning lies in another passage goes on with `* `.
     if *mark == "*" && !(bare == "*" || bare.starts_with("* ")) {
         return None;
     }
-    *in_block = mark.starts_with("/*") && !bare.contains("*/");
-    let rest = &bare[mark.len()..];
     // `#!/bin/sh` is for the system.
     if *mark == "#!" {
         return Some("");
     }
-    let rest = rest.trim_end_matches("*/").trim_end();
-    Some(rest.strip_prefix(' ').unwrap_or(rest))
+    let rest = &bare[mark.len()..];
+    let Some((_, end)) = marks.blocks.iter().find(|(open, _)| open == mark) else {
+        return Some(without_space(rest.trim_end_matches("*/").trim_end()));
+    };
+    match rest.split_once(end) {
+        // Code after a comment is what the line is about.
+        Some((_, after)) if after.contains(char::is_alphanumeric) => None,
+        Some((text, _)) => Some(without_space(without_stars(text))),
+        None => {
+            *until = Some(end);
+            Some(without_space(rest))
+        }
+    }
+}
+
+/// `**/` may end a block as well.
+fn without_stars(text: &str) -> &str {
+    text.trim_end().trim_end_matches('*').trim_end()
+}
+
+fn without_space(text: &str) -> &str {
+    text.strip_prefix(' ').unwrap_or(text)
 }

@@ -269,6 +269,21 @@ fn comments_are_prose() {
         "#!/bin/sh\n# Runs it.\nrun --fast\n\nstop",
         "\nRuns it.\n\n```sh\nrun --fast\n```\n\n\n\n```sh\nstop\n```\n",
     );
+    check(
+        "a.py",
+        "def f():\n    \"\"\"Adds.\n\n    Slowly.\n    \"\"\"\n    return \"\"\"x\"\"\"",
+        "\n```py\ndef f():\n```\n\nAdds.\n\nSlowly.\n\n\n```py\n    return \"\"\"x\"\"\"\n```\n",
+    );
+    check("a.py", "    Goes on.\n    \"\"\"\n    x = 1", "Goes on.\n\n\n```py\n    x = 1\n```\n");
+    check("a.py", "'''One line.'''\nx = 1", "One line.\n\n```py\nx = 1\n```\n");
+    check("a.c", "/* in */ int x;\n/** Two. **/", "\n```c\n/* in */ int x;\n```\n\nTwo.\n");
+    check("a.el", ";;; Says.\n(f)", "Says.\n\n```el\n(f)\n```\n");
+    check(
+        "bin/fetch",
+        "# Fetches it.\nfetch() {\n    get \"$1\" || die\n}",
+        "Fetches it.\n\n```sh\nfetch() {\n    get \"$1\" || die\n}\n```\n",
+    );
+    check("README", "Run `a \"$b\" && c || d; done` to begin.", "Run `a \"$b\" && c || d; done` to begin.");
     check("Dockerfile", "# From here.\nFROM x", "From here.\n\n```dockerfile\nFROM x\n```\n");
 }
 

@@ -36,6 +36,8 @@ const MOST_AT_ONCE: usize = 512;
 const GATHER: Duration = Duration::from_millis(50);
 /// After a failure the file is left alone for so long.
 const PAUSE: Duration = Duration::from_secs(5);
+/// File name of the key.
+const KEY: &str = "key";
 /// How often old records are looked for.
 const TIDY: Duration = Duration::from_secs(3600);
 
@@ -133,6 +135,26 @@ pub fn record_now(dir: &Path, records: Records, now_s: i64, batch: Vec<Record>) 
     writer.write(batch.into_iter().map(|record| (now_s, record)).collect())
 }
 
+/// Removes every record, and says how many there were. The key goes, too: what is recorded later cannot be compared with
+/// what was seen before.
+///
+/// # Errors
+/// Whatever keeps the file from being written.
+pub fn purge(dir: &Path) -> Result<u64> {
+    let path = dir.join(rows::FILE);
+    if !path.is_file() {
+        return Ok(0);
+    }
+    let removed = File::open(&path)?.clear()?;
+    let key = dir.join(KEY);
+    match std::fs::remove_file(&key) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            Err(e).or_failed(|| format!("cannot remove {}", key.display()))
+        }
+        _ => Ok(removed),
+    }
+}
+
 /// Takes documents out that are not to be remembered: their names, not the questions about them.
 ///
 /// # Errors
@@ -199,7 +221,7 @@ impl Writer {
             Some(open) => open,
             none => {
                 disk::create_dir(&self.dir)?;
-                let hasher = Hasher::open(&self.dir.join("key"))?;
+                let hasher = Hasher::open(&self.dir.join(KEY))?;
                 none.insert((File::open(&self.dir.join(rows::FILE))?, hasher))
             }
         };

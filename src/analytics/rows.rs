@@ -74,6 +74,15 @@ impl File {
         dropped.map(drop).map_err(|e| fault(&self.path, e))
     }
 
+    /// Removes everything, and gives the space back.
+    pub(super) fn clear(&mut self) -> Result<u64> {
+        let removed = self.connection.execute("DELETE FROM records", []).and_then(|n| {
+            self.connection.execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE);")?;
+            Ok(n as u64)
+        });
+        removed.map_err(|e| fault(&self.path, e))
+    }
+
     /// Takes names of documents out of records; yields in how many they stood.
     pub(super) fn forget(&mut self, is_gone: &dyn Fn(&str, &str) -> bool) -> Result<u64> {
         self.try_forget(is_gone).map_err(|e| fault(&self.path, e))

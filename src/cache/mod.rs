@@ -363,11 +363,6 @@ fn connect(dir: &Path, path: &Path, may_rebuild: bool) -> (Option<Connection>, b
         return (None, false);
     }
     match sqlite::open(path, &STEPS) {
-        Ok(Opened::Writable(connection)) if may_rebuild && rows::is_foreign(&connection) => {
-            drop(connection);
-            set_aside(path);
-            connect(dir, path, false)
-        }
         Ok(Opened::Writable(connection)) => {
             // What cannot be set is a little slower.
             let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
 use super::{Cache, Counters, Inner, Key, MAX_WAITING, MAX_WAITING_BYTES, Table, TableStats};
 use crate::config::{Layer, Layers};
@@ -117,20 +117,6 @@ impl Cache {
     }
 }
 
-fn look_up(table: Table) -> String {
-    format!("SELECT scope, value, crc, created, used FROM {} WHERE key = ?1", table.name())
-}
-
-/// Whether a file is a database, and of our version, but has other tables: it is somebody else's.
-pub(super) fn is_foreign(connection: &Connection) -> bool {
-    let is_unknown = |sql: &str| {
-        let prepared = connection.prepare_cached(sql);
-        prepared.is_err_and(|e| e.sqlite_error_code() == Some(ErrorCode::Unknown))
-    };
-    let counters = "SELECT name, hits, misses, damaged, evicted, bytes FROM counters";
-    Table::ALL.into_iter().any(|table| is_unknown(&look_up(table))) || is_unknown(counters)
-}
-
 impl Inner {
     fn find<T>(
         &self,
@@ -144,7 +130,8 @@ impl Inner {
             return Ok(if row.scope == scope { Found::of(read(&row.value), now_s) } else { Found::Bad });
         }
         let (Some(connection), Some(layers)) = (&self.connection, &self.layers) else { return Ok(Found::Nothing) };
-        let row = connection.prepare_cached(&look_up(table))?.query_row([key.0], |row| {
+        let sql = format!("SELECT scope, value, crc, created, used FROM {} WHERE key = ?1", table.name());
+        let row = connection.prepare_cached(&sql)?.query_row([key.0], |row| {
             // A damaged row may hold any type in any column.
             let good = (|| {
                 let value = row.get_ref(1).ok()?.as_blob().ok()?;

@@ -4,14 +4,15 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::exit::Outcome;
 use super::ui::{Tone, Ui, count, counted, safe_name, size, time};
 use crate::documents;
 use crate::engine::Engine;
 use crate::error::{Fault, Kind, Result};
-use crate::index::{self, Meta};
+use crate::index::{self, Meta, ModelInfo, Problem};
+use crate::ingest::{self, Event, Rebuilt, Repair, Step};
 use crate::wire;
 
 /// List, check, move and remove indexes
@@ -29,7 +30,13 @@ enum Action {
     /// Show what an index is made of
     Show,
     /// Check every byte of an index and name what is damaged
-    Verify,
+    Verify {
+        /// Mend what is damaged, from what is left of the index, the indexed files and the embedding cache
+        ///
+        /// What cannot be mended, because its file is gone or has changed, is named.
+        #[arg(long)]
+        repair: bool,
+    },
     /// Write an index to one file
     Save {
         /// File to write, by custom NAME.tar.zst
@@ -60,7 +67,8 @@ pub fn run(args: IndexArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
     match args.action {
         Action::List => list(engine, ui),
         Action::Show => show(engine, ui),
-        Action::Verify => verify(engine, ui),
+        Action::Verify { repair: false } => verify(engine, ui),
+        Action::Verify { repair: true } => repair(engine, ui),
         Action::Save { file } => save(engine, ui, &file),
         Action::Load { file, name, replace } => load(engine, ui, &file, name.as_deref(), replace),
         Action::Rollback => rollback(engine, ui),
@@ -139,7 +147,7 @@ fn show(engine: &Engine, ui: &Ui) -> Result<Outcome> {
     row("skipped", count(meta.counts.skipped));
     row("failed", count(meta.counts.failed));
     row("vectors", format!("{} × {}", count(meta.counts.rows), meta.model.dimension));
-    row("model", format!("{} ({})", meta.model.name, &meta.model.fingerprint[..12.min(meta.model.fingerprint.len())]));
+    row("model", format!("{} ({})", meta.model.name, short(&meta.model.fingerprint)));
     row("chunking", format!("{} tokens, overlap {}", meta.chunking.max_tokens, meta.chunking.overlap_tokens));
     row("languages", languages.join(", "));
     row("size", format!("{} in {}", size(meta.bytes()), counted(meta.files.len() as u64, "file")));
@@ -155,17 +163,96 @@ fn verify(engine: &Engine, ui: &Ui) -> Result<Outcome> {
     } else if problems.is_empty() {
         ui.line(format!("{}  the index `{}` is whole", ui.paint(Tone::Good, "ok"), engine.config.index));
     } else {
-        for problem in &problems {
-            let what = safe_name(&format!("{}: {}", problem.path.display(), problem.reason));
-            ui.line(format!("{}  {what}", ui.paint(Tone::Bad, "damaged")));
-        }
-        ui.note("run `rag ingest` again with the same folders: it rebuilds the index, from the cache where it can");
+        print_problems(ui, &problems);
+        ui.note("run `rag index verify --repair` to mend it");
     }
     Ok(if problems.is_empty() { Outcome::Done } else { Outcome::Damaged })
 }
 
+fn print_problems(ui: &Ui, problems: &[Problem]) {
+    for problem in problems {
+        let what = safe_name(&format!("{}: {}", problem.path.display(), problem.reason));
+        ui.line(format!("{}  {what}", ui.paint(Tone::Bad, "damaged")));
+    }
+}
+
+fn repair(engine: &Engine, ui: &Ui) -> Result<Outcome> {
+    let Repair { damaged, steps, meta } = ingest::repair(engine, Duration::ZERO, &mut |event| {
+        if let Event::Note(text) = event {
+            ui.note(text);
+        }
+    })?;
+    let unmended = |step: &Step| matches!(step, Step::Rebuilt(rebuilt) if !rebuilt.unmended.is_empty());
+    // The generation before may lack what came after it.
+    let is_same = !steps.iter().any(|step| unmended(step) || matches!(step, Step::FellBack { .. }));
+    if ui.json {
+        let list: Vec<_> = damaged.iter().map(|p| json!({ "path": p.path, "reason": p.reason })).collect();
+        ui.json(&json!({
+            "index": engine.config.index, "ok": is_same, "damaged": list, "corpus_id": meta.corpus_id,
+            "documents": meta.counts.documents, "chunks": meta.counts.chunks,
+            "steps": steps.iter().map(step_json).collect::<Vec<_>>(),
+        }));
+    } else {
+        print_problems(ui, &damaged);
+        steps.iter().for_each(|step| print_step(ui, step, &meta));
+        if steps.is_empty() {
+            ui.line(format!("{}  the index `{}` is whole", ui.paint(Tone::Good, "ok"), engine.config.index));
+        }
+    }
+    Ok(if is_same { Outcome::Done } else { Outcome::SomeFailed })
+}
+
+fn step_json(step: &Step) -> Value {
+    match step {
+        Step::Pointer { created } => json!({ "step": "pointer", "created": created }),
+        Step::FellBack { created } => json!({ "step": "fell_back", "created": created }),
+        Step::Rebuilt(rebuilt) => {
+            let list = rebuilt.unmended.iter().map(|(path, reason)| json!({ "path": path, "reason": reason }));
+            json!({
+                "step": "rebuilt", "documents_kept": rebuilt.kept, "documents_read": rebuilt.read,
+                "vectors_kept": rebuilt.vectors_kept,
+                "cache": { "hits": rebuilt.cache.hits, "misses": rebuilt.cache.misses },
+                "unmended": list.collect::<Vec<_>>(),
+            })
+        }
+    }
+}
+
+fn print_step(ui: &Ui, step: &Step, meta: &Meta) {
+    let mended = ui.paint(Tone::Good, "mended");
+    match step {
+        Step::Pointer { created } => {
+            ui.line(format!("{mended}   the name stands for the index of {} again", time(*created)));
+        }
+        Step::FellBack { created } => {
+            ui.line(format!("{mended}   the index is the one of {} again", time(*created)));
+            ui.note(format!("run `rag ingest --dir {}` to bring it up to date", roots(meta).join(" --dir ")));
+        }
+        Step::Rebuilt(rebuilt) => {
+            let Rebuilt { kept, read, vectors_kept, cache, unmended } = rebuilt;
+            ui.line(format!(
+                "{mended}   {}: {} from the index, {} from their files; vectors: {} from the index, {} from the cache, \
+                 {} made anew",
+                counted(kept + read, "document"),
+                count(*kept),
+                count(*read),
+                count(*vectors_kept),
+                count(cache.hits),
+                count(cache.misses)
+            ));
+            for (path, reason) in unmended {
+                let what = safe_name(&format!("{path}: {reason}"));
+                ui.line(format!("{}  {what}", ui.paint(Tone::Bad, "not mended")));
+            }
+            if !unmended.is_empty() {
+                ui.note("`rag ingest` with the same folders brings the index up to date with them");
+            }
+        }
+    }
+}
+
 fn save(engine: &Engine, ui: &Ui, file: &std::path::Path) -> Result<Outcome> {
-    let saved = index::save(&engine.store, &engine.config.index, file)?;
+    let saved = index::save(&engine.store, &engine.config.index, file, &|| engine.interrupted())?;
     if ui.json {
         ui.json(&json!({
             "index": engine.config.index, "file": file, "files": saved.files, "bytes": saved.bytes,
@@ -182,13 +269,13 @@ fn load(engine: &Engine, ui: &Ui, file: &std::path::Path, name: Option<&str>, re
         return Err(Fault::usage(format!("there is no file {}", file.display())));
     }
     let _lock = engine.store.lock(Duration::ZERO, &|| engine.interrupted())?;
-    let (pointer, meta) = index::load(&engine.store, file, name, replace)?;
-    let model = engine.model(&meta.model.name);
-    let has_model = model.as_ref().is_ok_and(|files| files.fingerprint == meta.model.fingerprint);
+    let (pointer, meta) = index::load(&engine.store, file, name, replace, engine.now_s())?;
+    let missing = missing_model(engine, &meta);
     if ui.json {
         ui.json(&json!({
             "index": pointer.name, "corpus_id": meta.corpus_id, "documents": meta.counts.documents,
-            "chunks": meta.counts.chunks, "model": meta.model.name, "model_here": has_model,
+            "chunks": meta.counts.chunks, "model": meta.model.name, "model_here": missing.is_none(),
+            "fingerprint": meta.model.fingerprint, "format": meta.format,
         }));
     } else {
         ui.line(format!(
@@ -198,13 +285,33 @@ fn load(engine: &Engine, ui: &Ui, file: &std::path::Path, name: Option<&str>, re
             counted(meta.counts.chunks, "chunk")
         ));
     }
-    if !has_model {
-        ui.note(format!(
-            "its model `{}` is not on this machine: only `--mode lexical` works until it is added",
-            meta.model.name
-        ));
+    if let Some(missing) = missing {
+        ui.note(format!("{missing}: it can be searched by words (`--mode lexical`) until it is there"));
+        if let Some(hint) = missing.hint_text() {
+            ui.note(hint);
+        }
     }
     Ok(Outcome::Done)
+}
+
+/// Why the model of an index cannot be used here.
+fn missing_model(engine: &Engine, meta: &Meta) -> Option<Fault> {
+    let ModelInfo { name, fingerprint, .. } = &meta.model;
+    match engine.model(name) {
+        Err(fault) => Some(fault),
+        Ok(files) if files.fingerprint == *fingerprint => None,
+        Ok(files) => Some(Fault::failed(format!(
+            "the model `{name}` on this machine is another version than the one that the index was made with \
+             ({} instead of {})",
+            short(&files.fingerprint),
+            short(fingerprint)
+        ))),
+    }
+}
+
+/// Enough of a fingerprint to tell two apart.
+fn short(fingerprint: &str) -> &str {
+    fingerprint.get(..12).unwrap_or(fingerprint)
 }
 
 fn rollback(engine: &Engine, ui: &Ui) -> Result<Outcome> {

@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
 use indicatif::ProgressBar;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Flags;
 use super::exit::Outcome;
 use super::ui::{Tone, Ui, count, counted};
+use super::watching;
 use crate::engine::Engine;
 use crate::error::{Context as _, Fault, Result};
 use crate::ingest::{Event, Report, Stage};
@@ -47,6 +48,14 @@ pub struct IngestArgs {
     /// Print the id of the job and leave it to a worker in the background
     #[arg(long)]
     detach: bool,
+    /// Stay, and ingest again whenever something has changed; Ctrl-C ends it
+    ///
+    /// Prints a line for each round, with `--json` an object on a line. Waits for other writers.
+    #[arg(long, conflicts_with_all = ["detach", "wait"])]
+    watch: bool,
+    /// Look at the folders this often instead of being told of changes, as network drives need
+    #[arg(long, value_name = "SECONDS", requires = "watch", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    poll: Option<u64>,
     /// Which of several waiting jobs goes first
     #[arg(long, value_name = "WHEN", value_enum, default_value = "normal", requires = "detach")]
     priority: PriorityArg,
@@ -89,12 +98,15 @@ pub fn run(args: &IngestArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
     if args.detach {
         return detach(args, spec, engine, ui);
     }
+    if args.watch {
+        return watching::run(spec, args.poll.map(Duration::from_secs), engine, ui);
+    }
     let mut teller = Teller::new(ui);
     let outcome = work::ingest_here(engine, spec, &mut |event| teller.tell(event));
-    teller.bar.finish_and_clear();
+    teller.end();
     let (job_id, report) = outcome?;
     if ui.json {
-        print_json(ui, &job_id, &report);
+        ui.json(&summary(&job_id, &report));
     } else {
         print_summary(ui, &report);
     }
@@ -139,7 +151,7 @@ fn detach(args: &IngestArgs, ingest: IngestSpec, engine: &Engine, ui: &Ui) -> Re
 }
 
 /// Tells the progress: a bar with rate and time left on a terminal, a line a stage elsewhere.
-struct Teller<'a> {
+pub(super) struct Teller<'a> {
     ui: &'a Ui,
     bar: ProgressBar,
     stage: Option<Stage>,
@@ -154,17 +166,22 @@ struct Teller<'a> {
 const PLAIN_EVERY: Duration = Duration::from_secs(10);
 
 impl<'a> Teller<'a> {
-    fn new(ui: &'a Ui) -> Self {
+    pub(super) fn new(ui: &'a Ui) -> Self {
         let plain = !ui.quiet && !ui.json && !std::io::stderr().is_terminal();
         let now = Instant::now();
         Self { ui, bar: ui.progress(), stage: None, stage_start: now, plain, last_plain: now, told_end: false }
     }
 
-    fn tell(&mut self, event: Event) {
+    /// Takes the bar away.
+    pub(super) fn end(&self) {
+        self.bar.finish_and_clear();
+    }
+
+    pub(super) fn tell(&mut self, event: Event) {
         match event {
             Event::Note(text) => self.bar.suspend(|| self.ui.note(text)),
             Event::Progress { stage, done, total } => self.progress(stage, done, total),
-            Event::Reading(_) => {}
+            Event::Entering(_) | Event::Reading(_) => {}
         }
     }
 
@@ -218,7 +235,7 @@ fn duration(seconds: f64) -> String {
     }
 }
 
-fn print_summary(ui: &Ui, report: &Report) {
+pub(super) fn print_summary(ui: &Ui, report: &Report) {
     let row = |name: &str, value: String| ui.line(format!("{} {value}", ui.paint(Tone::Faint, &format!("{name:<11}"))));
     row("corpus id", report.corpus_id.clone());
     row(
@@ -268,14 +285,15 @@ fn print_summary(ui: &Ui, report: &Report) {
     }
 }
 
-fn print_json(ui: &Ui, job_id: &str, report: &Report) {
+/// The summary as JSON.
+pub(super) fn summary(job_id: &str, report: &Report) -> Value {
     let failed: Vec<_> = report.failed.iter().map(|(path, reason)| json!({ "path": path, "reason": reason })).collect();
     let no_text: Vec<_> = report
         .no_text
         .iter()
         .map(|(path, reason, advice)| json!({ "path": path, "reason": reason, "advice": advice }))
         .collect();
-    ui.json(&json!({
+    json!({
         "job_id": job_id,
         "corpus_id": report.corpus_id,
         "index_dir": report.index_dir,
@@ -296,5 +314,5 @@ fn print_json(ui: &Ui, job_id: &str, report: &Report) {
         "failed": failed,
         "no_text": no_text,
         "seconds": report.elapsed.as_secs_f64(),
-    }));
+    })
 }

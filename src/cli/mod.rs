@@ -23,6 +23,7 @@ mod sessions;
 mod signals;
 mod stats;
 mod ui;
+mod watching;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -130,6 +131,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let ui = Ui::new(&cli.global);
     let outcome = run(cli, &ui);
+    telemetry::finish_logs();
     exit::report(&ui, outcome)
 }
 

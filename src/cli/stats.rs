@@ -1,9 +1,10 @@
 //! `rag stats`: what was asked, how it went and what was read.
 
 use clap::Args;
+use serde_json::json;
 
 use super::exit::Outcome;
-use super::ui::{Tone, Ui, clipped, count, size, time};
+use super::ui::{Tone, Ui, clipped, count, counted, size, time};
 use crate::analytics::{self, Asked, Report};
 use crate::engine::Engine;
 use crate::error::Result;
@@ -18,9 +19,20 @@ pub struct StatsArgs {
     /// How far back: 30m, 12h, 7d, 4w [default: all there is]
     #[arg(long, value_name = "TIME", value_parser = analytics::seconds)]
     since: Option<i64>,
+    /// Remove every record
+    #[arg(long, conflicts_with = "since")]
+    purge: bool,
 }
 
 pub fn run(args: &StatsArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
+    if args.purge {
+        let removed = analytics::purge(&analytics::dir(&engine.config.data_dir))?;
+        match ui.json {
+            true => ui.json(&json!({ "purged": removed })),
+            false => ui.note(format!("removed {}", counted(removed, "record"))),
+        }
+        return Ok(Outcome::Done);
+    }
     let since_s = args.since.map_or(0, |seconds| engine.now_s().saturating_sub(seconds));
     let report = analytics::report(&analytics::dir(&engine.config.data_dir), since_s)?;
     let is_empty = report.as_ref().is_none_or(|report| report.span.is_none());
@@ -118,6 +130,6 @@ fn show(report: &Report, ui: &Ui) {
         ui.line(format!("at most {} of memory, {cpu:.2} cores on average, at most {queue} waiting", size(memory)));
     }
     if report.damaged > 0 {
-        ui.warn(format!("{} fail their checksum and are left out", super::ui::counted(report.damaged, "record")));
+        ui.warn(format!("{} fail their checksum and are left out", counted(report.damaged, "record")));
     }
 }

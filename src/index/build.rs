@@ -36,6 +36,8 @@ pub struct Builder<'a> {
     keys: Vec<RowKey>,
     /// Sums of files that were published with the text.
     summed: BTreeMap<String, FileEntry>,
+    /// One segment, made at the end.
+    as_one: bool,
     committed: bool,
 }
 
@@ -61,6 +63,8 @@ pub struct Summary<'a> {
 pub enum Before {
     /// It can be gone back to.
     Keep,
+    /// It is removed as what cannot be gone back to; the one before it stays.
+    Replace,
     /// It is removed at once: something in it must be gone.
     Forget,
 }
@@ -97,6 +101,7 @@ impl<'a> Builder<'a> {
                 base_rows,
                 keys: Vec::new(),
                 summed: BTreeMap::new(),
+                as_one: false,
                 committed: false,
                 dir: dir.clone(),
             })
@@ -125,6 +130,15 @@ impl<'a> Builder<'a> {
             }
         }
         Ok((rows, row))
+    }
+
+    /// Begins with nothing, and writes what depends on nothing but what is added. The chunks come in the order that
+    /// [`lexical::Writer::finish_as_one`] asks for.
+    pub fn begin_as_one(store: &'a Store) -> Result<Self> {
+        let mut builder = Self::begin(store, None)?;
+        builder.as_one = true;
+        builder.lexical()?.merge_at_the_end();
+        Ok(builder)
     }
 
     /// Removes a document that the base has.
@@ -165,7 +179,8 @@ impl<'a> Builder<'a> {
 
     /// Finishes the BM25 part; no document can be added or removed any more.
     pub fn seal(&mut self) -> Result<()> {
-        self.lexical.take().map_or(Ok(()), lexical::Writer::finish)?;
+        let finish = if self.as_one { lexical::Writer::finish_as_one } else { lexical::Writer::finish };
+        self.lexical.take().map_or(Ok(()), finish)?;
         self.spool.flush().or_failed(|| format!("cannot write {}", self.dir.join(SPOOL).display()))?;
         // The lock files of Tantivy mean nothing in a committed generation.
         for name in [".tantivy-writer.lock", ".tantivy-meta.lock"] {
@@ -174,11 +189,16 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    /// The texts that need a vector, in row order.
+    /// The texts that need a vector, in row order, each with its number.
     pub fn pending(&self) -> Result<Pending> {
+        self.pending_but(Vec::new())
+    }
+
+    /// As [`Builder::pending`], without those whose vectors have been put already.
+    pub fn pending_but(&self, put: Vec<bool>) -> Result<Pending> {
         let path = self.dir.join(SPOOL);
         let file = File::open(&path).or_failed(|| format!("cannot read {}", path.display()))?;
-        Ok(Pending { file: BufReader::new(file), left: self.keys.len() })
+        Ok(Pending { file: BufReader::new(file), next: 0, all: self.keys.len(), put })
     }
 
     /// Opens the vector file for the new rows. Small vector files before it are joined into it, so that their
@@ -354,26 +374,46 @@ impl Vectors {
 /// The texts that wait for a vector.
 pub struct Pending {
     file: BufReader<File>,
-    left: usize,
+    next: usize,
+    all: usize,
+    /// Numbers of texts that wait no longer.
+    put: Vec<bool>,
+}
+
+impl Pending {
+    fn is_put(&self, n: usize) -> bool {
+        self.put.get(n).copied().unwrap_or(false)
+    }
+
+    fn read(&mut self) -> Result<String> {
+        let what = || "cannot read the pending texts".to_owned();
+        let mut length = [0; 4];
+        self.file.read_exact(&mut length).or_failed(what)?;
+        let mut text = vec![0; u32::from_le_bytes(length) as usize];
+        self.file.read_exact(&mut text).or_failed(what)?;
+        String::from_utf8(text).or_failed(what)
+    }
 }
 
 impl Iterator for Pending {
-    type Item = Result<String>;
+    type Item = Result<(usize, String)>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.left = self.left.checked_sub(1)?;
-        let mut length = [0; 4];
-        let mut text = Vec::new();
-        let read = self.file.read_exact(&mut length).and_then(|()| {
-            text.resize(u32::from_le_bytes(length) as usize, 0);
-            self.file.read_exact(&mut text)
-        });
-        let what = || "cannot read the pending texts".to_owned();
-        Some(read.or_failed(what).and_then(|()| String::from_utf8(text).or_failed(what)))
+        while self.next < self.all {
+            let n = self.next;
+            self.next += 1;
+            match self.read() {
+                Ok(_) if self.is_put(n) => {}
+                Ok(text) => return Some(Ok((n, text))),
+                Err(fault) => return Some(Err(fault)),
+            }
+        }
+        None
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.left, Some(self.left))
+        let left = (self.next..self.all).filter(|n| !self.is_put(*n)).count();
+        (left, Some(left))
     }
 }
 

@@ -2,19 +2,22 @@
 //!
 //! Loading trusts nothing in the archive but what `meta.json` announces: an entry that is not announced, is no plain
 //! file, comes twice or is larger than announced ends the load, and nothing becomes visible before every checksum
-//! has matched.
+//! has matched. The seal at the end sums up every byte before it, so that damage is told from an enemy's work.
 
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::build::Before;
+use super::build::{Before, Summary};
+use super::documents::Record;
 use super::generation::{META, Meta, damaged};
 use super::names::{Pointer, Publication, Store, Target};
+use super::rewrite::rewrite;
 use super::snapshot::Snapshot;
 use super::verify::disagreements;
 use crate::config::is_name;
@@ -23,7 +26,7 @@ use crate::error::{Context as _, Fault, Result};
 
 const MANIFEST: &str = "manifest.json";
 const KIND: &str = "rag-index";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// No manifest or `meta.json` is larger; a meta of this size would describe an index of 100 TB.
 const SMALL_FILE_BYTES: u64 = 64 << 20;
@@ -51,73 +54,163 @@ pub struct Saved {
     pub bundle_bytes: u64,
 }
 
-/// Writes the current generation of `name` to `target`, which appears whole or not at all.
+/// Writes the current generation of `name` to `target`, which appears whole or not at all. The same files, model and
+/// chunking give the same bytes, wherever and however the index was made. `stop` ends it.
 ///
 /// # Errors
 /// When the index is damaged, or the bundle cannot be written.
-pub fn save(store: &Store, name: &str, target: &Path) -> Result<Saved> {
-    // All files are open before the first is read, so that no writer can take one away meanwhile.
-    let Source { snapshot, meta, files } = store.follow(name, |pointer| Source::open(store, pointer))?;
-    let what = || format!("cannot write {}", target.display());
+pub fn save(store: &Store, name: &str, target: &Path, stop: &dyn Fn() -> bool) -> Result<Saved> {
+    // All that is read later is mapped by then, so that no writer can take it away meanwhile.
+    let (snapshot, records) = store.follow(name, |pointer| {
+        let snapshot = Snapshot::open(&store.generation_dir(&pointer.current.generation), &pointer.current)?;
+        snapshot.meta().must_have_vectors()?;
+        snapshot.check()?;
+        let records = snapshot.documents()?;
+        Ok((snapshot, records))
+    })?;
     let file_name = target.file_name().ok_or_else(|| Fault::usage(format!("{} is no file name", target.display())))?;
-    let temp = target.with_file_name(format!(".{}.{}.tmp", file_name.to_string_lossy(), std::process::id()));
-    let manifest = Manifest {
-        kind: KIND.to_owned(),
-        version: VERSION,
-        name: name.to_owned(),
-        meta_sha256: snapshot.meta_sha256().to_owned(),
-        files: snapshot.meta().files.len(),
-        bytes: snapshot.meta().files.values().map(|entry| entry.bytes).sum(),
+    let beside =
+        |end: &str| target.with_file_name(format!(".{}.{}{end}", file_name.to_string_lossy(), std::process::id()));
+    let (temp, scratch) = (beside(".tmp"), beside(".tmp.d"));
+    let clear = || {
+        let _ = (std::fs::remove_file(&temp), disk::remove_dir(&scratch));
     };
-    let written = (|| {
-        let _ = std::fs::remove_file(&temp);
-        let encoder = zstd::Encoder::new(BufWriter::new(disk::create_file(&temp)?), LEVEL).or_failed(what)?;
-        let mut archive = tar::Builder::new(encoder);
-        let manifest_bytes = serde_json::to_vec_pretty(&manifest).or_failed(what)?;
-        append(&mut archive, MANIFEST, &manifest_bytes[..], manifest_bytes.len() as u64).or_failed(what)?;
-        append(&mut archive, META, &meta[..], meta.len() as u64).or_failed(what)?;
-        for ((name, entry), file) in snapshot.meta().files.iter().zip(files) {
-            let mut summed = Summed { inner: file, sha: Sha256::new() };
-            append(&mut archive, name, &mut summed, entry.bytes).or_failed(what)?;
-            if disk::hex(&summed.sha.finalize()) != entry.sha256 {
-                return Err(damaged(&snapshot.dir().join(name), "its SHA-256 is not the recorded one"));
-            }
-        }
-        let mut out = archive.into_inner().and_then(zstd::Encoder::finish).or_failed(what)?;
-        out.flush().or_failed(what)?;
-        out.get_ref().sync_all().or_failed(what)?;
-        std::fs::rename(&temp, target).or_failed(what)?;
-        std::fs::metadata(target).or_failed(what)
-    })();
-    if written.is_err() {
-        let _ = std::fs::remove_file(&temp);
-    }
-    Ok(Saved { files: manifest.files, bytes: manifest.bytes, bundle_bytes: written?.len() })
+    clear();
+    // Not with its parents: a folder that is not there was not meant.
+    std::fs::create_dir(&scratch).or_failed(|| cannot_write(target))?;
+    let saved = canonical(&scratch, name, &snapshot, records, stop).and_then(|source| source.write(name, &temp));
+    let saved = saved.and_then(|saved| {
+        std::fs::rename(&temp, target).or_failed(|| cannot_write(target))?;
+        Ok(saved)
+    });
+    clear();
+    saved
 }
 
-/// An open generation to save.
+fn cannot_write(path: &Path) -> String {
+    format!("cannot write {}", path.display())
+}
+
+/// The index in the form that goes into a bundle, below `scratch`: written anew, without the times at which it was made
+/// and at which its files were read.
+fn canonical(
+    scratch: &Path,
+    name: &str,
+    snapshot: &Snapshot,
+    records: Vec<Record>,
+    stop: &dyn Fn() -> bool,
+) -> Result<Source> {
+    let store = Store::new(scratch);
+    let _lock = store.lock(Duration::ZERO, &|| false)?;
+    // The times of another machine's files say nothing of those here: the next ingest reads each file again.
+    let records: Vec<Record> = records.into_iter().map(|record| Record { mtime_ns: 0, ..record }).collect();
+    let (builder, vectors) = rewrite(&store, snapshot, &records, stop)?;
+    let (pointer, meta) = builder.commit(vectors, &Summary::like(snapshot.meta(), name, &records, 0))?;
+    let dir = store.generation_dir(&pointer.current.generation);
+    Ok(Source { dir, meta, meta_sha256: pointer.current.meta_sha256 })
+}
+
+/// A generation to save.
 struct Source {
-    snapshot: Snapshot,
-    meta: Vec<u8>,
-    /// In the order of `meta.json`.
-    files: Vec<File>,
+    dir: PathBuf,
+    meta: Meta,
+    meta_sha256: String,
 }
 
 impl Source {
-    fn open(store: &Store, pointer: &Pointer) -> Result<Self> {
-        let dir = store.generation_dir(&pointer.current.generation);
-        let snapshot = Snapshot::open(&dir, &pointer.current)?;
-        let path = dir.join(META);
-        let meta = std::fs::read(&path).or_failed(|| format!("cannot read {}", path.display()))?;
-        if disk::sha256_hex(&meta) != pointer.current.meta_sha256 {
-            return Err(damaged(&path, "its SHA-256 is not the recorded one"));
-        }
-        let open = |name: &String| {
-            let path = dir.join(name);
-            File::open(&path).or_failed(|| format!("cannot read {}", path.display()))
+    fn write(&self, name: &str, target: &Path) -> Result<Saved> {
+        let what = || cannot_write(target);
+        let manifest = Manifest {
+            kind: KIND.to_owned(),
+            version: VERSION,
+            name: name.to_owned(),
+            meta_sha256: self.meta_sha256.clone(),
+            files: self.meta.files.len(),
+            bytes: self.meta.files.values().map(|entry| entry.bytes).sum(),
         };
-        let files = snapshot.meta().files.keys().map(open).collect::<Result<_>>()?;
-        Ok(Self { snapshot, meta, files })
+        let out = Sealing { inner: BufWriter::new(disk::create_file(target)?), sha: Sha256::new() };
+        let mut archive = tar::Builder::new(zstd::Encoder::new(out, LEVEL).or_failed(what)?);
+        let manifest_bytes = serde_json::to_vec_pretty(&manifest).or_failed(what)?;
+        append(&mut archive, MANIFEST, &manifest_bytes[..], manifest_bytes.len() as u64).or_failed(what)?;
+        let meta_bytes = self.meta.to_bytes()?;
+        append(&mut archive, META, &meta_bytes[..], meta_bytes.len() as u64).or_failed(what)?;
+        for (name, entry) in &self.meta.files {
+            let path = self.dir.join(name);
+            let file = File::open(&path).or_failed(|| format!("cannot read {}", path.display()))?;
+            let mut summed = Summed { inner: file, sha: Sha256::new() };
+            append(&mut archive, name, &mut summed, entry.bytes).or_failed(what)?;
+            if disk::hex(&summed.sha.finalize()) != entry.sha256 {
+                return Err(damaged(&path, "its SHA-256 is not the recorded one"));
+            }
+        }
+        let out = archive.into_inner().and_then(zstd::Encoder::finish).or_failed(what)?;
+        let bundle_bytes = out.finish().or_failed(what)?;
+        Ok(Saved { files: manifest.files, bytes: manifest.bytes, bundle_bytes })
+    }
+}
+
+/// Begins the seal at the end of a bundle: a frame that every reader of zstd passes over, with room for a SHA-256.
+const SEAL: [u8; 8] = *b"\x5A\x2A\x4D\x18\x20\0\0\0";
+
+/// The whole seal.
+const SEAL_BYTES: u64 = SEAL.len() as u64 + 32;
+
+/// Sums what is written through it, and puts the sum at the end.
+struct Sealing<W> {
+    inner: W,
+    sha: Sha256,
+}
+
+impl Sealing<BufWriter<File>> {
+    /// Yields the size of the file, which is on disk by then.
+    fn finish(mut self) -> std::io::Result<u64> {
+        self.write_all(&SEAL)?;
+        self.inner.write_all(&self.sha.finalize())?;
+        self.inner.flush()?;
+        self.inner.get_ref().sync_all()?;
+        Ok(self.inner.get_ref().metadata()?.len())
+    }
+}
+
+impl<W: Write> Write for Sealing<W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let n = self.inner.write(bytes)?;
+        self.sha.update(&bytes[..n]);
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+/// That every byte of the bundle is the one that was written.
+fn check_seal(bundle: &Path) -> Result<()> {
+    let what = || format!("cannot read {}", bundle.display());
+    let mut file = File::open(bundle).or_failed(what)?;
+    let sealed = file.metadata().or_failed(what)?.len().saturating_sub(SEAL_BYTES) + SEAL.len() as u64;
+    let (mut sha, mut last) = (Sha256::new(), Vec::new());
+    let mut left = sealed;
+    let mut buffer = vec![0; disk::BLOCK_BYTES];
+    while left > 0 {
+        let most = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        let n = file.read(&mut buffer[..most]).or_failed(what)?;
+        if n == 0 {
+            break;
+        }
+        sha.update(&buffer[..n]);
+        last.extend_from_slice(&buffer[..n]);
+        last.drain(..last.len().saturating_sub(SEAL.len()));
+        left -= n as u64;
+    }
+    let mut sum = Vec::new();
+    file.take(33).read_to_end(&mut sum).or_failed(what)?;
+    match () {
+        () if last != SEAL => {
+            Err(bad(bundle, "it does not end with a seal: it is damaged, cut short, or something else"))
+        }
+        () if sum != sha.finalize()[..] => Err(bad(bundle, "it is damaged: its SHA-256 is not the one in its seal")),
+        () => Ok(()),
     }
 }
 
@@ -145,17 +238,18 @@ fn append<W: Write>(archive: &mut tar::Builder<W>, name: &str, data: impl Read, 
     archive.append_data(&mut header, name, data)
 }
 
-/// Reads a bundle and makes its index visible as `name`, or as the name it was saved under. The caller holds the lock.
+/// Reads a bundle and makes its index visible as `name`, or as the name it was saved under, made at `created` in Unix
+/// seconds. The caller holds the lock.
 ///
 /// # Errors
 /// [`Kind::Damaged`](crate::error::Kind::Damaged) saying which entry is wrong; nothing is left behind then.
-pub fn load(store: &Store, bundle: &Path, name: Option<&str>, replace: bool) -> Result<(Pointer, Meta)> {
+pub fn load(store: &Store, bundle: &Path, name: Option<&str>, replace: bool, created: i64) -> Result<(Pointer, Meta)> {
     if let Some(name) = name.filter(|name| !is_name(name)) {
         return Err(Fault::usage(format!("{name:?} cannot be the name of an index"))
             .hint("letters, digits, `.`, `_` and `-`, not `.` or `-` first"));
     }
     let dir = store.new_building_dir()?;
-    let loaded = unpack(bundle, &dir).and_then(|(manifest, meta)| {
+    let loaded = check_seal(bundle).and_then(|()| unpack(bundle, &dir)).and_then(|(manifest, meta)| {
         check_parts(bundle, &dir, &manifest)?;
         let name = name.unwrap_or(&manifest.name);
         if !is_name(name) {
@@ -165,8 +259,11 @@ pub fn load(store: &Store, bundle: &Path, name: Option<&str>, replace: bool) -> 
             return Err(Fault::usage(format!("there is already an index named `{name}`"))
                 .hint("give another name with `--as NAME`, or `--replace`"));
         }
-        let sum = &manifest.meta_sha256;
-        let pointer = store.publish(name, &dir, &meta.corpus_id, sum, Publication::Whole, Before::Keep)?;
+        let meta = Meta { created, ..meta };
+        let bytes = meta.to_bytes()?;
+        disk::replace(&dir.join(META), &bytes)?;
+        let sum = disk::sha256_hex(&bytes);
+        let pointer = store.publish(name, &dir, &meta.corpus_id, &sum, Publication::Whole, Before::Keep)?;
         Ok((pointer, meta))
     });
     if loaded.is_err() {

@@ -12,6 +12,8 @@ mod generation;
 mod guard;
 mod lexical;
 mod names;
+mod remains;
+mod rewrite;
 mod snapshot;
 #[cfg(test)]
 mod tests;
@@ -23,5 +25,7 @@ pub use documents::{Record, State};
 pub use generation::{Chunking, Counts, Meta, ModelInfo, Root};
 pub use lexical::{ChunkEntry, Stored};
 pub use names::{Pointer, Store};
+pub use remains::{Remains, blank, fall_back, mend_pointer};
+pub use rewrite::rewrite;
 pub use snapshot::{Allowed, Snapshot};
 pub use verify::{Problem, verify};

@@ -62,6 +62,11 @@ impl Pointer {
         pointer
     }
 
+    /// The folders that it leads to.
+    pub(super) fn generations(self) -> impl Iterator<Item = String> {
+        std::iter::once(self.current).chain(self.previous).map(|target| target.generation)
+    }
+
     fn sealed(&self) -> String {
         let mut hash = Blake::new(16).field(&self.version.to_le_bytes()).field(self.name.as_bytes());
         for target in std::iter::once(&self.current).chain(&self.previous) {
@@ -85,7 +90,7 @@ impl Store {
         self.dir.join(generation)
     }
 
-    fn pointer_path(&self, name: &str) -> PathBuf {
+    pub(super) fn pointer_path(&self, name: &str) -> PathBuf {
         self.dir.join("names").join(format!("{name}.json"))
     }
 
@@ -252,6 +257,7 @@ impl Store {
         // A damaged pointer must not stop a new one from being written: that is how the user mends it.
         let previous = match before {
             Before::Forget => None,
+            Before::Replace => self.pointer(name).unwrap_or_default().and_then(|p| p.previous),
             // Nobody goes back to what was half made.
             Before::Keep => self
                 .pointer(name)
@@ -268,6 +274,11 @@ impl Store {
 
     fn is_text(&self, target: &Target) -> bool {
         Meta::read(&self.generation_dir(&target.generation), &target.meta_sha256).is_ok_and(|meta| meta.pending > 0)
+    }
+
+    /// Makes `name` stand for `current`, whatever it stood for. The caller holds the lock.
+    pub(super) fn point(&self, name: &str, current: Target, previous: Option<Target>) -> Result<()> {
+        self.write_pointer(&Pointer::new(name, current, previous))
     }
 
     fn write_pointer(&self, pointer: &Pointer) -> Result<()> {

@@ -54,10 +54,24 @@ impl Snapshot {
             let entry = listed(dir, &meta, &file.file)?;
             vectors.push((Arc::new(map(dir, &file.file, entry, &damage)?), file.rows));
         }
-        let directory = VerifiedDirectory::new(files);
-        let lexical = tantivy(dir, &damage, || lexical::Reader::open(directory, meta.counts.terms))?;
+        let lexical = lexical(dir, &meta, files, &damage)?;
         let (dir, target) = (dir.to_owned(), target.clone());
         Ok(Self { dir, target, meta, damage, lexical, vectors, dense: OnceLock::new() })
+    }
+
+    /// Opens what is left of the BM25 part of a damaged generation, and nothing else.
+    pub(super) fn open_words(dir: &Path, target: &Target) -> Result<Self> {
+        let meta = Meta::read(dir, &target.meta_sha256)?;
+        let damage = Damage::default();
+        let mut files = HashMap::new();
+        for (name, entry) in &meta.files {
+            if let Some(below) = name.strip_prefix("bm25/") {
+                files.insert(PathBuf::from(below), Arc::new(map(dir, name, entry, &damage)?));
+            }
+        }
+        let lexical = lexical(dir, &meta, files, &damage)?;
+        let (dir, target) = (dir.to_owned(), target.clone());
+        Ok(Self { dir, target, meta, damage, lexical, vectors: Vec::new(), dense: OnceLock::new() })
     }
 
     pub fn meta(&self) -> &Meta {
@@ -67,11 +81,6 @@ impl Snapshot {
     /// Name of the generation's folder.
     pub fn generation(&self) -> &str {
         &self.target.generation
-    }
-
-    /// SHA-256 of `meta.json`.
-    pub(super) fn meta_sha256(&self) -> &str {
-        &self.target.meta_sha256
     }
 
     pub fn dir(&self) -> &Path {
@@ -125,8 +134,14 @@ impl Snapshot {
 
     /// The chunks of a document, in the order of the file.
     pub fn chunks_of(&self, root: usize, path: &str) -> Result<Vec<Stored>> {
+        Ok(self.rows_of(root, path)?.into_iter().map(|(stored, _)| stored).collect())
+    }
+
+    /// As [`Snapshot::chunks_of`], each with its vector row. The order depends on nothing but the chunks.
+    pub fn rows_of(&self, root: usize, path: &str) -> Result<Vec<(Stored, u64)>> {
         let mut chunks = self.tantivy(|| self.lexical.document(root, path))?;
-        chunks.sort_by_key(|stored| (stored.chunk.bytes.start, stored.chunk.bytes.end));
+        let place = |stored: &Stored| (stored.chunk.bytes.start, stored.chunk.bytes.end);
+        chunks.sort_by(|(a, _), (b, _)| (place(a), &a.chunk.text).cmp(&(place(b), &b.chunk.text)));
         Ok(chunks)
     }
 
@@ -158,10 +173,7 @@ impl Snapshot {
 
     /// The table of files, in the order of the walk.
     pub fn documents(&self) -> Result<Vec<Record>> {
-        let entry = listed(&self.dir, &self.meta, documents::FILE)?;
-        let map = map(&self.dir, documents::FILE, entry, &self.damage)?;
-        let bytes = map.read(0..map.len()).map_err(|_| self.damaged_file(documents::FILE))?;
-        documents::parse(bytes, &self.dir.join(documents::FILE))
+        table(&self.dir, &self.meta)
     }
 
     /// Checks every block of every file.
@@ -202,6 +214,22 @@ impl Snapshot {
     fn damaged_file(&self, name: &str) -> Fault {
         damaged(&self.dir.join(name), "a checksum does not match")
     }
+}
+
+/// The table of files of the generation in `dir`.
+///
+/// # Errors
+/// [`Kind::Damaged`](crate::error::Kind::Damaged) when it is not what was written.
+pub(super) fn table(dir: &Path, meta: &Meta) -> Result<Vec<Record>> {
+    let path = dir.join(documents::FILE);
+    let map = map(dir, documents::FILE, listed(dir, meta, documents::FILE)?, &Damage::default())?;
+    let bytes = map.read(0..map.len()).map_err(|_| damaged(&path, "a checksum does not match"))?;
+    documents::parse(bytes, &path)
+}
+
+fn lexical(dir: &Path, meta: &Meta, files: HashMap<PathBuf, Arc<Mapped>>, damage: &Damage) -> Result<lexical::Reader> {
+    let directory = VerifiedDirectory::new(files);
+    tantivy(dir, damage, || lexical::Reader::open(directory, meta.counts.terms))
 }
 
 fn listed<'a>(dir: &Path, meta: &'a Meta, name: &str) -> Result<&'a FileEntry> {

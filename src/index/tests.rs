@@ -68,8 +68,9 @@ fn commit(store: &Store, name: &str, files: &[(&str, &str)]) -> Meta {
     builder.seal().unwrap();
     let vectors = builder.vectors(DIMENSION).unwrap();
     if let Some(vectors) = &vectors {
-        for (n, text) in builder.pending().unwrap().enumerate() {
-            vectors.put(n, &vector(&text.unwrap())).unwrap();
+        for pending in builder.pending().unwrap() {
+            let (n, text) = pending.unwrap();
+            vectors.put(n, &vector(&text)).unwrap();
         }
     }
     let summary = Summary {
@@ -197,11 +198,11 @@ fn a_bundle_comes_back_the_same() {
     let (dir, store) = temp_store();
     commit(&store, "a", &[("a", "red apples"), ("b", "green pears")]);
     let bundle = dir.path().join("a.tar.zst");
-    save(&store, "a", &bundle).unwrap();
+    save(&store, "a", &bundle, &|| false).unwrap();
     let (_other_dir, other) = temp_store();
-    let (pointer, _) = load(&other, &bundle, None, false).unwrap();
+    let (pointer, _) = load(&other, &bundle, None, false, 0).unwrap();
     assert_eq!(pointer.name, "a");
     assert_eq!(scores(&other, "a", "red pears"), scores(&store, "a", "red pears"));
-    assert!(load(&other, &bundle, None, false).is_err(), "a name is not taken over silently");
-    assert!(load(&other, Path::new("/nonexistent"), None, false).is_err());
+    assert!(load(&other, &bundle, None, false, 0).is_err(), "a name is not taken over silently");
+    assert!(load(&other, Path::new("/nonexistent"), None, false, 0).is_err());
 }

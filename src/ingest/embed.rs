@@ -72,8 +72,8 @@ pub fn embed(
         let mut workers = Vec::new();
         let mut first = Some(network);
         let fed = (|| {
-            for (n, text) in pending.enumerate() {
-                let text = text?;
+            for text in pending {
+                let (n, text) = text?;
                 let key = Key::embedding(&job.model.fingerprint, Role::Passage.name(), &text);
                 if let Some(vector) = cache.embedding(&key, &job.model.fingerprint, job.dimension, job.engine.now_s()) {
                     vectors.put(n, vector.as_slice())?;

@@ -9,6 +9,7 @@
 mod embed;
 pub mod extractor;
 mod read;
+mod repair;
 mod scan;
 mod space;
 
@@ -17,11 +18,13 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::cache::Counters;
+use crate::disk::Lock;
 use crate::engine::Engine;
 use crate::error::{Fault, Kind, Result};
 use crate::index::{Before, Builder, Chunking, Meta, ModelInfo, Root, Snapshot, State, Summary};
 use crate::model::{ModelFiles, Tokenizer};
 use crate::text::{Limits, WalkOptions};
+pub use repair::{Rebuilt, Repair, Step, repair};
 use space::Need;
 
 /// What to ingest.
@@ -81,6 +84,8 @@ pub enum Event {
     /// `done` of `total` units of the stage: files found, files read, texts embedded, steps of the commit. A `total`
     /// of 0 is not known yet.
     Progress { stage: Stage, done: u64, total: u64 },
+    /// This folder is listed next.
+    Entering(PathBuf),
     /// Something the user should know that is no fault.
     Note(String),
     /// This file is read next, or no file is any more; only where [`Request::careful`] asks for it.
@@ -100,6 +105,9 @@ pub struct Report {
     pub read: u64,
     /// Files dropped from the index because they are gone.
     pub removed: u64,
+    /// Some of the files read and of those dropped, in the order of the walk.
+    pub some_read: Vec<String>,
+    pub some_removed: Vec<String>,
     /// False when nothing had changed and the generation is the one there was.
     pub committed: bool,
     pub skipped: u64,
@@ -123,10 +131,9 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
     let model = engine.model(&engine.config.model)?;
     let library = engine.runtime_library()?;
     let chunking = chunking(engine, &model);
-    let _lock = engine.store.lock(request.wait, &|| engine.interrupted())?;
+    let _lock = lock(engine, request.wait, on_event)?;
     let base = base(engine, &model, chunking, &roots, on_event);
-    let options =
-        WalkOptions { include: request.include.clone(), exclude: request.exclude.clone(), skip: own };
+    let options = walk_options(engine, request);
     // What was removed stays out even where the index is built afresh.
     let mut removed = engine.store.meta(&engine.config.index).map(|meta| meta.removed).unwrap_or_default();
     removed.sort();
@@ -212,6 +219,17 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
     })
 }
 
+/// The lock of the data directory. Who waits for it is told so.
+fn lock(engine: &Engine, wait: Duration, on_event: &mut dyn FnMut(Event)) -> Result<Lock> {
+    match engine.store.lock(Duration::ZERO, &|| engine.interrupted()) {
+        Err(busy) if busy.kind() == Kind::Busy && !wait.is_zero() => {
+            on_event(Event::Note(format!("{busy}; waiting for it to finish")));
+            engine.store.lock(wait, &|| engine.interrupted())
+        }
+        other => other,
+    }
+}
+
 /// An index whose vectors take some seconds to make is published without them first, if there is none to go on with.
 const SEARCHABLE_AT_ONCE: usize = 1000;
 
@@ -244,7 +262,7 @@ struct Outcome {
 }
 
 /// Version of extraction and chunking: raise it when the same file would give other chunks.
-const TEXT_VERSION: u32 = 2;
+const TEXT_VERSION: u32 = 3;
 
 fn chunking(engine: &Engine, model: &ModelFiles) -> Chunking {
     let window = model.spec.max_tokens;
@@ -287,7 +305,9 @@ fn roots(request: &Request, own: &[PathBuf]) -> Result<Vec<Root>> {
         let given = match request.names.get(&real) {
             None if request.names.is_empty() => given,
             Some(name) => name.clone(),
-            None => return Err(Fault::usage(format!("{given} is not where it was: something else stands in its place"))),
+            None => {
+                return Err(Fault::usage(format!("{given} is not where it was: something else stands in its place")));
+            }
         };
         roots.push(Root { given, real });
     }
@@ -304,10 +324,16 @@ fn roots(request: &Request, own: &[PathBuf]) -> Result<Vec<Root>> {
     Ok(roots)
 }
 
+/// Which files of the folders are wanted.
+pub fn walk_options(engine: &Engine, request: &Request) -> WalkOptions {
+    WalkOptions { include: request.include.clone(), exclude: request.exclude.clone(), skip: data_dirs(engine) }
+}
+
 /// Folders that are never ingested: what this program itself writes.
 fn data_dirs(engine: &Engine) -> Vec<PathBuf> {
     let config = &engine.config;
-    let own = ["indexes", "models", "runtime", "runs", "sessions", "uploads"].map(|below| config.data_dir.join(below));
+    let own = ["analytics", "indexes", "models", "runtime", "runs", "sessions", "uploads"];
+    let own = own.map(|below| config.data_dir.join(below));
     let dirs = own.into_iter().chain([config.cache_dir.clone(), config.jobs_dir.clone()]);
     dirs.filter_map(|dir| dir.canonicalize().ok()).collect()
 }
@@ -378,6 +404,11 @@ fn report(start: Instant, meta: &Meta, index_dir: PathBuf, scan: &scan::Scan, ou
         Some((path, record.reason.clone().unwrap_or_default(), record.advice.clone()?))
     });
     let no_text = no_text.collect();
+    /// As many as anybody reads.
+    const SOME: usize = 20;
+    let some = |files: &mut dyn Iterator<Item = (usize, &str)>| -> Vec<String> {
+        files.take(SOME).map(|(root, path)| shown(&meta.roots, root, path)).collect()
+    };
     Report {
         corpus_id: meta.corpus_id.clone(),
         index_dir,
@@ -387,6 +418,8 @@ fn report(start: Instant, meta: &Meta, index_dir: PathBuf, scan: &scan::Scan, ou
         cache: outcome.cache,
         read: scan.todo.len() as u64,
         removed: scan.removed.len() as u64,
+        some_read: some(&mut scan.todo.iter().map(|todo| &scan.records[todo.record]).map(|r| (r.root, &*r.path))),
+        some_removed: some(&mut scan.removed.iter().map(|(root, path)| (*root, &**path))),
         committed: outcome.committed,
         skipped: skip_reasons.values().sum(),
         skip_reasons: skip_reasons.into_iter().collect(),

@@ -37,6 +37,17 @@ pub struct Todo {
 }
 
 impl Scan {
+    pub fn empty() -> Self {
+        Self {
+            records: Vec::new(),
+            todo: Vec::new(),
+            removed: Vec::new(),
+            skipped: BTreeMap::new(),
+            failed: Vec::new(),
+            table_changed: false,
+        }
+    }
+
     /// True when the base already is what a build would give.
     pub fn is_unchanged(&self) -> bool {
         self.todo.is_empty() && self.removed.is_empty() && !self.table_changed
@@ -56,14 +67,7 @@ pub fn scan(
     on_todo: &mut dyn FnMut(),
     on_event: &mut dyn FnMut(Event),
 ) -> Result<Scan> {
-    let mut scan = Scan {
-        records: Vec::with_capacity(known.len()),
-        todo: Vec::new(),
-        removed: Vec::new(),
-        skipped: BTreeMap::new(),
-        failed: Vec::new(),
-        table_changed: false,
-    };
+    let mut scan = Scan { records: Vec::with_capacity(known.len()), ..Scan::empty() };
     let mut before: Vec<HashMap<String, Record>> = roots.iter().map(|_| HashMap::new()).collect();
     for record in known {
         if let Some(root) = before.get_mut(record.root) {
@@ -77,6 +81,7 @@ pub fn scan(
                 return Err(Fault::interrupted());
             }
             match entry {
+                Entry::Folder(path) => on_event(Event::Entering(path)),
                 Entry::File(found) if kept_out.contains(&folder.absolute(&found.path)) => {
                     *scan.skipped.entry(KEPT_OUT.to_owned()).or_insert(0) += 1;
                 }

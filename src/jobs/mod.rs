@@ -170,6 +170,15 @@ impl Jobs {
         Ok(old.len() as u64)
     }
 
+    /// Forgets these jobs, as far as they are over and nobody waits for them.
+    pub fn forget(&self, ids: &[String], now_ms: u64) -> Result<()> {
+        let mut held = self.hold()?;
+        self.settle(&mut held, now_ms)?;
+        let over = old(&held.log, u64::MAX);
+        held.log.jobs.retain(|id, _| !(ids.contains(id) && over.contains(id)));
+        held.log.rewrite(now_ms)
+    }
+
     /// As [`Jobs::clean`], once there is enough to be worth rewriting the log.
     pub fn tidy(&self, before_ms: u64, now_ms: u64) -> Result<()> {
         /// Rewriting waits for the disk twice; some hundred jobs are read in a millisecond.
@@ -269,11 +278,8 @@ impl Jobs {
                 dead.push((job.id.clone(), Event::Died { file: self.last_read(&job.id) }));
             }
         }
-        let ids: Vec<String> = dead.iter().map(|(id, _)| id.clone()).collect();
         held.log.append(now_ms, dead, true)?;
-        for id in ids {
-            self.remove_traces(&id);
-        }
+        self.remove_traces(held);
         loop {
             let hopeless: Vec<_> = held
                 .log
@@ -322,9 +328,17 @@ impl Jobs {
         std::fs::read_to_string(self.reading_path(id)).ok().filter(|path| !path.is_empty())
     }
 
-    fn remove_traces(&self, id: &str) {
-        for path in [self.lock_path(id), self.reading_path(id)] {
-            let _ = std::fs::remove_file(path);
+    /// Removes what belongs to no running job: of those who died now, and of those who died between writing down the end of
+    /// a job and clearing up after it.
+    fn remove_traces(&self, held: &Held<'_>) {
+        let is_running = |id: &str| held.log.jobs.get(id).is_some_and(|job| job.state == State::Running);
+        for entry in std::fs::read_dir(&self.dir).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let id = name.strip_suffix(".lock").or_else(|| name.strip_suffix(".reading"));
+            let is_id = |id: &&str| id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+            if id.filter(is_id).is_some_and(|id| !is_running(id)) || disk::is_temporary(&name) {
+                let _ = std::fs::remove_file(entry.path());
+            }
         }
     }
 }

@@ -360,3 +360,19 @@ fn a_slot_is_kept_while_a_job_is_left() {
     assert!(jobs.leave(kept, 0).unwrap().is_none());
     assert!(other.enter(1).unwrap().is_some());
 }
+
+#[test]
+fn jobs_can_be_forgotten_by_name_once_they_are_over() {
+    let place = Place::new();
+    let jobs = place.jobs();
+    let ids: Vec<String> = (0..3).map(|n| jobs.submit(spec("a"), n).unwrap()).collect();
+    succeed(claimed(&jobs, 10), 11);
+    let running = claimed(&jobs, 12);
+    jobs.forget(&ids[..2], 13).unwrap();
+    let left = |jobs: &Jobs| jobs.list(14).unwrap().into_iter().map(|job| job.id).collect::<Vec<_>>();
+    assert_eq!(left(&jobs), ids[1..]);
+    assert_eq!(left(&place.jobs()), ids[1..]);
+    succeed(running, 15);
+    jobs.forget(&ids, 16).unwrap();
+    assert_eq!(left(&jobs), ids[2..]);
+}

@@ -91,7 +91,7 @@ impl SearchArgs {
         let mode = self.mode.map(|name| Mode::parse(&name).ok_or_else(|| one_of("mode", &Mode::ALL.map(Mode::name))));
         Ok(Question {
             k: self.k.map(|k| within("k", Some(k), k, MOST_HITS)).transpose()?,
-            ..question(self.query, Wanted::Passages { mode: mode.transpose()? }, self.filter, self.index)?
+            ..question(self.query, Wanted::Passages { mode: mode.transpose()? }, self.filter.as_deref(), self.index)?
         })
     }
 }
@@ -102,13 +102,14 @@ impl AskArgs {
     pub fn question(self) -> Result<Question> {
         let names: Vec<&str> = Intent::ALL.iter().map(|intent| intent.name()).collect();
         let intent = self.intent.map(|name| Intent::from_name(&name).ok_or_else(|| one_of("intent", &names)));
-        let wanted = Wanted::Answer { intent: intent.transpose()?, generator: None, session: None, earlier: Vec::new() };
-        question(self.question, wanted, self.filter, self.index)
+        let wanted =
+            Wanted::Answer { intent: intent.transpose()?, generator: None, session: None, earlier: Vec::new() };
+        question(self.question, wanted, self.filter.as_deref(), self.index)
     }
 }
 
-fn question(text: String, wanted: Wanted, by: Option<String>, index: Option<String>) -> Result<Question> {
-    let filter = filter(by.as_deref())?;
+fn question(text: String, wanted: Wanted, by: Option<&str>, index: Option<String>) -> Result<Question> {
+    let filter = filter(by)?;
     Ok(Question { text, wanted, index, k: None, caching: Caching::Use, filter, priority: Priority::Normal })
 }
 
@@ -191,7 +192,11 @@ fn answer(response: &ask::Response, most_bytes: usize) -> Result<Value> {
 
 pub fn get_passage(args: &PassageArgs, engine: &Engine, most_bytes: usize) -> Result<Value> {
     let wanted = within("passages", args.passages, 3, MOST_PASSAGES)?;
-    let documents::Document { roots, record, chunks } = documents::show(engine, &args.path)?;
+    let found = documents::show(engine, &args.path).map_err(|fault| match fault.kind() {
+        Kind::Usage => Fault::usage(fault.to_string()).hint("`list_documents` shows them, each with its folder"),
+        _ => fault,
+    });
+    let documents::Document { roots, record, chunks } = found?;
     let first = match (args.line, args.passage) {
         (Some(_), Some(_)) => return Err(Fault::usage("give `line` or `passage`, not both")),
         (Some(line), None) => chunks.iter().position(|stored| stored.chunk.lines.last as u64 >= line.max(1)),

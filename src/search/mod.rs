@@ -453,7 +453,7 @@ fn embed(
 /// When the model of that name on this machine is another one: its vectors would be compared with strangers.
 pub fn load(engine: &Engine, snapshot: &Snapshot) -> Result<Embedder> {
     let model = &snapshot.meta().model;
-    let files = engine.model(&model.name)?;
+    let files = engine.model(&model.name).map_err(|fault| or_by_words(&fault))?;
     if files.fingerprint != model.fingerprint {
         // A manifest with a wrong digit makes another model of it.
         if let Some(damage) = verify_folder(&files.dir)?.into_iter().next() {
@@ -462,7 +462,13 @@ pub fn load(engine: &Engine, snapshot: &Snapshot) -> Result<Embedder> {
         return Err(Fault::failed(format!("the index was built with another version of the model `{}`", model.name))
             .hint("run `rag ingest` again, or search with `--mode lexical`"));
     }
-    Embedder::load(files, &engine.runtime_library()?)
+    Embedder::load(files, &engine.runtime_library().map_err(|fault| or_by_words(&fault))?)
+}
+
+/// What works without the model.
+fn or_by_words(fault: &Fault) -> Fault {
+    let hint = fault.hint_text().map(|hint| format!("search by words meanwhile (`--mode lexical`), or {hint}"));
+    hint.map_or_else(|| Fault::failed(fault.to_string()), |hint| Fault::new(fault.kind(), fault.to_string()).hint(hint))
 }
 
 /// Fetches the ranked passages, orders equals by place, and keeps one for each place.

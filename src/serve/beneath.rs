@@ -304,11 +304,39 @@ mod tests {
 
         let absolute = |below: &str| real.join(below).to_str().unwrap().to_owned();
         for bad in [
-            "", ".", "..", "docs", "notes/..", "notes/../outside", "notes/./..", "notes//", "notes/out", "notes/out/secret",
-            "a/docs/deep/out", "a/docs/deep/out/secret", "notes/file.md", "notes/nothing", "notesx", "/", "/proc",
-            "/proc/self/root", "/etc", "notes\\..\\outside", "notes/%2e%2e/outside", "notes/%252e%252e", "notes/\0",
-            "notes/a\nb", "~", "$HOME", "a", "nowhere", &absolute("outside"), &absolute("notes/../outside"),
-            &absolute("notes/out"), &absolute(""), &"notes/".repeat(500),
+            "",
+            ".",
+            "..",
+            "docs",
+            "notes/..",
+            "notes/../outside",
+            "notes/./..",
+            "notes//",
+            "notes/out",
+            "notes/out/secret",
+            "a/docs/deep/out",
+            "a/docs/deep/out/secret",
+            "notes/file.md",
+            "notes/nothing",
+            "notesx",
+            "/",
+            "/proc",
+            "/proc/self/root",
+            "/etc",
+            "notes\\..\\outside",
+            "notes/%2e%2e/outside",
+            "notes/%252e%252e",
+            "notes/\0",
+            "notes/a\nb",
+            "~",
+            "$HOME",
+            "a",
+            "nowhere",
+            &absolute("outside"),
+            &absolute("notes/../outside"),
+            &absolute("notes/out"),
+            &absolute(""),
+            &"notes/".repeat(500),
         ] {
             assert_eq!(roots.folder(bad).unwrap_err().code(), "forbidden", "{bad:?}");
         }
@@ -353,8 +381,25 @@ mod tests {
             assert_eq!(FileName::new(good).unwrap().as_str(), good);
         }
         for bad in [
-            "", "/", "/etc/passwd", "..", "../x", "a/../x", "a/./x", "a//x", "a/", ".hidden", "a/.ragignore", "a\\b", "a\0b",
-            "a\nb", "%2e%2e/x", "a%2Fb", "C:\\x", &"x".repeat(256), &"a/".repeat(40),
+            "",
+            "/",
+            "/etc/passwd",
+            "..",
+            "../x",
+            "a/../x",
+            "a/./x",
+            "a//x",
+            "a/",
+            ".hidden",
+            "a/.ragignore",
+            "a\\b",
+            "a\0b",
+            "a\nb",
+            "%2e%2e/x",
+            "a%2Fb",
+            "C:\\x",
+            &"x".repeat(256),
+            &"a/".repeat(40),
         ] {
             assert!(FileName::new(bad).is_err(), "{bad:?}");
         }

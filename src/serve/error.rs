@@ -65,7 +65,16 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), hint: None, retry_after: None, param: None, is_compatible: false, cause: None }
+        Self {
+            status,
+            code,
+            message: message.into(),
+            hint: None,
+            retry_after: None,
+            param: None,
+            is_compatible: false,
+            cause: None,
+        }
     }
 
     pub fn usage(message: impl Into<String>) -> Self {

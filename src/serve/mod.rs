@@ -35,8 +35,8 @@ use crate::telemetry;
 pub use accept::run;
 use access::Access;
 use limit::{Allowance, Caller, Limiter};
-use watcher::Watcher;
 pub use routes::{Route, list as routes};
+use watcher::Watcher;
 
 /// Threads that pass bytes on. One could; the second keeps a long JSON from holding up everybody.
 const HTTP_THREADS: usize = 2;

@@ -278,12 +278,7 @@ impl Service {
         self.enter(&self.shared.own, None, question)
     }
 
-    fn enter(
-        &self,
-        lane: &Arc<Lane>,
-        key: Option<Key>,
-        question: Question,
-    ) -> std::result::Result<Ticket, Problem> {
+    fn enter(&self, lane: &Arc<Lane>, key: Option<Key>, question: Question) -> std::result::Result<Ticket, Problem> {
         let Entered { reader, wants_worker } = lane.enter(key, question)?;
         if wants_worker {
             self.hire(lane)?;

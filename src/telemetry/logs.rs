@@ -2,8 +2,15 @@
 //!
 //! Only our own events are written. Those of other crates would show heads of requests and messages of protocols at the
 //! finer levels, and with them keys and questions.
+//!
+//! Lines are written by a thread: a stream that nobody reads holds up no request. When it is that far behind, lines are
+//! dropped, and the next one that is written says how many.
 
 use std::io::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
@@ -13,6 +20,56 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer as _, fmt, registry};
 
 use crate::config::{LogFormat, LogLevel};
+
+/// Lines that wait to be written. One has some 300 bytes.
+const MOST_WAITING: usize = 4096;
+/// How long the end of the process waits for what is not written yet.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Set by the first [`logs()`], read by [`finish_logs`].
+static LOG: OnceLock<Queue> = OnceLock::new();
+
+enum Line {
+    Text(Vec<u8>),
+    /// Tells when everything before it is written.
+    End(SyncSender<()>),
+}
+
+/// Lines on their way to the stream.
+#[derive(Clone)]
+struct Queue {
+    lines: SyncSender<Line>,
+    dropped: Arc<AtomicU64>,
+}
+
+impl Queue {
+    fn new() -> (Self, Receiver<Line>) {
+        let (lines, written) = sync_channel(MOST_WAITING);
+        (Self { lines, dropped: Arc::default() }, written)
+    }
+}
+
+/// An event comes as one piece.
+impl Write for Queue {
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        if self.lines.try_send(Line::Text(line.to_vec())).is_err() {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'w> MakeWriter<'w> for Queue {
+    type Writer = Self;
+
+    fn make_writer(&'w self) -> Self {
+        self.clone()
+    }
+}
 
 /// The events that a level lets through.
 fn filter(level: LogLevel) -> LevelFilter {
@@ -29,14 +86,50 @@ fn filter(level: LogLevel) -> LevelFilter {
 /// Begins to log, to what `writer` makes for each event. Only the first call of a process does anything. A line of JSON is
 /// `{"timestamp", "level", "message", "target", …fields, "span": {"name", "id"}}`.
 pub fn logs<W: Write + 'static>(level: LogLevel, format: LogFormat, writer: fn() -> W) {
-    if level == LogLevel::Off {
+    if level == LogLevel::Off || LOG.get().is_some() {
+        return;
+    }
+    let (queue, lines) = Queue::new();
+    let dropped = Arc::clone(&queue.dropped);
+    let thread = std::thread::Builder::new().name("log".into());
+    if thread.spawn(move || write(&lines, &dropped, writer)).is_err() {
         return;
     }
     // Already begun: the first one keeps its stream.
-    let _ = match format {
-        LogFormat::Text => registry().with(text(level, writer)).try_init(),
-        LogFormat::Json => registry().with(json(level, writer)).try_init(),
+    let begun = match format {
+        LogFormat::Text => registry().with(text(level, queue.clone())).try_init(),
+        LogFormat::Json => registry().with(json(level, queue.clone())).try_init(),
     };
+    if begun.is_ok() {
+        LOG.get_or_init(|| queue);
+    }
+}
+
+/// Waits until what was logged is written, but not for long. To be called when the process ends.
+pub fn finish_logs() {
+    if let Some(queue) = LOG.get() {
+        let (done, written) = sync_channel(1);
+        if queue.lines.try_send(Line::End(done)).is_ok() {
+            let _ = written.recv_timeout(LAST_WORDS);
+        }
+    }
+}
+
+/// Until the process ends.
+fn write<W: Write>(lines: &Receiver<Line>, dropped: &AtomicU64, writer: fn() -> W) {
+    for line in lines {
+        match line {
+            Line::Text(text) => {
+                // Whoever closed the stream wants no more of it.
+                let _ = writer().write_all(&text);
+                let lost = dropped.swap(0, Ordering::Relaxed);
+                if lost > 0 {
+                    tracing::warn!(lines = lost, "log lines were dropped, because nobody took them");
+                }
+            }
+            Line::End(done) => drop(done.try_send(())),
+        }
+    }
 }
 
 fn own(level: LogLevel) -> Targets {
@@ -99,6 +192,17 @@ mod tests {
 
     fn shown(lines: &Lines) -> String {
         String::from_utf8(lines.0.lock().unwrap().clone()).unwrap()
+    }
+
+    /// Nobody takes a line, and nobody waits for that.
+    #[test]
+    fn a_stream_that_nobody_reads_holds_nobody_up() {
+        let (queue, lines) = Queue::new();
+        let subscriber = registry().with(text(LogLevel::Info, queue.clone()));
+        tracing::subscriber::with_default(subscriber, || (0..MOST_WAITING + 10).for_each(|n| tracing::info!(n, "x")));
+        assert_eq!(queue.dropped.load(Ordering::Relaxed), 10);
+        drop(queue);
+        assert_eq!(lines.iter().count(), MOST_WAITING);
     }
 
     #[test]

@@ -14,7 +14,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use logs::logs;
+pub use logs::{finish_logs, logs};
 pub use record::*;
 pub use recorder::{install, is_on, process, render, upkeep};
 pub use table::{Kind, METRICS, Metric, Values};

@@ -119,12 +119,12 @@ impl Recording {
 }
 
 /// Every combination of labels whose values are listed; none where a label is a route.
-fn known(labels: &[(&'static str, Values)]) -> Vec<Vec<Label>> {
+fn known(labels: &'static [(&'static str, Values)]) -> Vec<Vec<Label>> {
     let mut combinations = vec![Vec::new()];
     for (label, values) in labels {
         let Values::Of(values) = values else { return Vec::new() };
         let longer = |labels: &Vec<Label>| {
-            let with = |value: &&'static str| [&labels[..], &[Label::from_static_parts(*label, *value)]].concat();
+            let with = |value: &'static &'static str| [&labels[..], &[Label::from_static_parts(label, value)]].concat();
             values.iter().map(with).collect::<Vec<_>>()
         };
         combinations = combinations.iter().flat_map(longer).collect();

@@ -49,7 +49,7 @@ const CODES: Values = Values::Of(&[
     "unauthorized",
     "forbidden",
     "not_found",
-    "method_not_allowed",
+    "method",
     "media_type",
     "length_required",
     "too_large",

@@ -10,9 +10,9 @@ mod language;
 mod walk;
 
 pub use chunk::{Limits, chunk};
-pub use extract::{Block, BlockKind, Extracted, NoText, Origin, extract, is_risky};
+pub use extract::{Block, BlockKind, Extracted, NoText, Node, Origin, extract, has_outline, is_risky, outline};
 pub use language::{detect, language_of};
-pub use walk::{Entry, Found, SkipReason, WalkOptions, walk};
+pub use walk::{Entry, Found, SkipReason, WalkOptions, file_below, is_wanted, walk};
 
 #[cfg(test)]
 mod tests;

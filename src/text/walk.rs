@@ -35,6 +35,8 @@ pub struct WalkOptions {
 /// One thing the walk came across. Ignored and hidden files are not mentioned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Entry {
+    /// A folder, by its real path, that is listed next: whoever watches it from now on misses nothing.
+    Folder(PathBuf),
     File(Found),
     Skipped {
         path: String,
@@ -85,16 +87,8 @@ impl SkipReason {
 /// trouble below the root is an [`Entry::Failed`] and the walk goes on.
 pub fn walk(root: &Path, options: &WalkOptions, on_entry: &mut dyn FnMut(Entry) -> Result<()>) -> Result<()> {
     let canonical = open_root(root)?;
-    let mut walk = Walk {
-        include: globs(&canonical, &options.include, "include")?,
-        exclude: globs(&canonical, &options.exclude, "exclude")?,
-        skip: skipped_folders(root, &canonical, &options.skip)?,
-        git: Vec::new(),
-        rag: Vec::new(),
-    };
-    for folder in folders_above(&canonical) {
-        walk.push_ignore_files(&folder, |name| is_plain_file(&folder.join(name)));
-    }
+    let mut walk = Walk::begin(root, &canonical, options)?;
+    on_entry(Entry::Folder(canonical.clone()))?;
     let mut first = Folder { absolute: canonical, ..Folder::default() };
     walk.list(&mut first).or_failed(|| format!("cannot read the folder `{}`", root.display()))?;
     first.failures.drain(..).try_for_each(&mut *on_entry)?;
@@ -114,6 +108,7 @@ pub fn walk(root: &Path, options: &WalkOptions, on_entry: &mut dyn FnMut(Entry) 
             ChildKind::Skipped(reason) => on_entry(Entry::Skipped { path, reason })?,
             ChildKind::Failed(reason) => on_entry(Entry::Failed { path, reason })?,
             ChildKind::Folder { included } => {
+                on_entry(Entry::Folder(absolute.clone()))?;
                 let mut below = Folder { absolute, path, included, ..Folder::default() };
                 match walk.list(&mut below) {
                     Ok(()) => {
@@ -129,6 +124,38 @@ pub fn walk(root: &Path, options: &WalkOptions, on_entry: &mut dyn FnMut(Entry) 
     }
     Ok(())
 }
+
+/// Whether [`walk`] would come across `path`, or an ignore file of that name would change what it comes across. Where
+/// nothing stands there any more, whether it would have. `root` and `path` are real paths.
+pub fn is_wanted(root: &Path, options: &WalkOptions, path: &Path) -> bool {
+    // The root itself, or something above it.
+    let Ok(below) = path.strip_prefix(root) else { return true };
+    // What keeps the walk from beginning is for the walk to say.
+    let Ok(mut walk) = Walk::begin(root, root, options) else { return true };
+    let (mut folder, mut included) = (root.to_owned(), walk.include.is_empty());
+    let mut names = below.iter().peekable();
+    while let Some(name) = names.next() {
+        let is_last = names.peek().is_none();
+        if name.as_encoded_bytes().starts_with(b".") {
+            return is_last && IGNORE_FILES.iter().any(|ignore| name == *ignore);
+        }
+        walk.push_ignore_files(&folder, |name| is_plain_file(&folder.join(name)));
+        folder.push(name);
+        let is_dir = !is_last || fs::symlink_metadata(&folder).is_ok_and(|metadata| metadata.is_dir());
+        if walk.skip.contains(&folder) || walk.is_ignored(&folder, is_dir) {
+            return false;
+        }
+        included = included || walk.include.matched(&folder, is_dir).is_ignore();
+        // In a folder, something may be included.
+        if is_last && !is_dir && !included {
+            return false;
+        }
+    }
+    true
+}
+
+/// Files that say what is left out, in each folder; the later outranks the former.
+const IGNORE_FILES: [&str; 2] = [".gitignore", ".ragignore"];
 
 /// A directory that is being walked: its wanted children, sorted, not yet visited.
 #[derive(Default)]
@@ -179,6 +206,21 @@ struct Walk {
 }
 
 impl Walk {
+    /// `canonical` is the real path of `root`. The ignore files above it are in force already.
+    fn begin(root: &Path, canonical: &Path, options: &WalkOptions) -> Result<Self> {
+        let mut walk = Self {
+            include: globs(canonical, &options.include, "include")?,
+            exclude: globs(canonical, &options.exclude, "exclude")?,
+            skip: skipped_folders(root, canonical, &options.skip)?,
+            git: Vec::new(),
+            rag: Vec::new(),
+        };
+        for folder in folders_above(canonical) {
+            walk.push_ignore_files(&folder, |name| is_plain_file(&folder.join(name)));
+        }
+        Ok(walk)
+    }
+
     /// Reads a directory and keeps what is wanted of it, sorted.
     fn list(&mut self, folder: &mut Folder) -> io::Result<()> {
         (folder.n_git, folder.n_rag) = (self.git.len(), self.rag.len());
@@ -189,7 +231,7 @@ impl Walk {
             let name = entry.file_name();
             if !name.as_encoded_bytes().starts_with(b".") {
                 entries.push((name, entry));
-            } else if [".gitignore", ".ragignore"].iter().any(|ignore| name == *ignore) {
+            } else if IGNORE_FILES.iter().any(|ignore| name == *ignore) {
                 // Not through a symbolic link, as git does, and not from a FIFO, which would wait for ever.
                 ignore_files.extend(entry.file_type().is_ok_and(|kind| kind.is_file()).then_some(name));
             }
@@ -253,7 +295,7 @@ impl Walk {
     /// Puts the ignore files of one folder in force; returns those that could not be read.
     fn push_ignore_files(&mut self, folder: &Path, has: impl Fn(&str) -> bool) -> Vec<(&'static str, String)> {
         let mut failures = Vec::new();
-        for (name, files) in [(".gitignore", &mut self.git), (".ragignore", &mut self.rag)] {
+        for (name, files) in IGNORE_FILES.into_iter().zip([&mut self.git, &mut self.rag]) {
             if !has(name) {
                 continue;
             }
@@ -355,6 +397,27 @@ fn mtime_ns(metadata: &fs::Metadata) -> i64 {
         Err(before) => -i128::try_from(before.duration().as_nanos()).unwrap_or(i128::MAX),
     };
     nanos.clamp(i64::MIN.into(), i64::MAX.into()) as i64
+}
+
+/// The file that [`Found::path`] names, below `root`.
+pub fn file_below(root: &Path, path: &str) -> PathBuf {
+    use std::os::unix::ffi::OsStringExt as _;
+    let mut name = Vec::with_capacity(path.len());
+    let mut rest = path.as_bytes();
+    while let [first, after @ ..] = rest {
+        let digits = rest.get(2..4).filter(|_| looks_escaped(rest)).and_then(|digits| std::str::from_utf8(digits).ok());
+        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(byte) => {
+                name.push(byte);
+                rest = &rest[4..];
+            }
+            None => {
+                name.push(*first);
+                rest = after;
+            }
+        }
+    }
+    root.join(OsString::from_vec(name))
 }
 
 fn push_escaped(path: &mut String, name: &[u8]) {

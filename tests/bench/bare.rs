@@ -2,10 +2,11 @@
 //!
 //! `bare embed INDEX` runs the network over every distinct text of an index, tokenised beforehand, one thread a core,
 //! and times nothing else: no ingest can be faster. `bare load QUESTION` loads library, network and tokenizer and
-//! embeds one question: no search that uses the model can be faster. `bare nearest INDEX FILE` is the simplest answerer there is:
+//! embeds one question: no search that uses the model can be faster. `bare questions FILE` does as `embed` for the lines of a
+//! file: no server can answer so many questions faster. `bare nearest INDEX FILE` is the simplest answerer there is:
 //! of every sentence of an index the one with the largest cosine, for each line of a file of questions; an answer that
-//! retrieves, chooses and refuses should hold more. The data directory comes from the environment, as
-//! for `rag`. Run by `scripts/bench`.
+//! retrieves, chooses and refuses should hold more. `bare tokens FILE` counts the tokens of each line of a file, a JSON
+//! string each. The data directory comes from the environment, as for `rag`. Run by `scripts/bench`.
 
 use std::collections::HashSet;
 use std::io::Write as _;
@@ -29,11 +30,15 @@ fn main() -> Result<()> {
     let config = Config::load(&World::of_this_process(), &[])?;
     let line = match args.as_slice() {
         ["embed", index] => embed(&config, index)?,
+        ["questions", file] => questions(&config, file)?,
         ["load", question] => load(&config, question)?,
         ["nearest", index, questions] => nearest(&config, index, questions)?,
+        ["tokens", texts] => tokens(&config, texts)?,
         // `cargo bench` names no mode; there is nothing to compare with then.
         _ => {
-            "usage: bare embed INDEX | bare load QUESTION | bare nearest INDEX FILE (scripts/bench runs it)".to_owned()
+            "usage: bare embed INDEX | bare questions FILE | bare load QUESTION | bare nearest INDEX FILE | bare tokens \
+             FILE (scripts/bench runs it)"
+                .to_owned()
         }
     };
     let _ = writeln!(std::io::stdout(), "{line}");
@@ -41,16 +46,30 @@ fn main() -> Result<()> {
 }
 
 fn embed(config: &Config, index: &str) -> Result<String> {
-    let files = find_model(&config.asset_dirs, &config.model)?;
-    let runtime = Runtime::load(&find_runtime(&config.asset_dirs, config.runtime_library.as_deref())?)?;
-    let tokenizer = Tokenizer::load(&files)?;
     let mut texts = HashSet::new();
     Store::new(&config.data_dir).open(index)?.for_each(&mut |stored, _| {
         let context = context_line(stored.title.as_deref(), &stored.chunk.heading);
         texts.insert(embedded_text(&context, &stored.chunk.text));
     })?;
+    run(config, Role::Passage, &texts.into_iter().collect::<Vec<_>>())
+}
+
+fn questions(config: &Config, file: &str) -> Result<String> {
+    let text = std::fs::read_to_string(file).map_err(|e| Fault::failed("cannot read the questions").because(e))?;
+    run(config, Role::Query, &text.lines().map(str::to_owned).collect::<Vec<_>>())
+}
+
+/// Runs the network over every text, one thread a core.
+fn run(config: &Config, role: Role, texts: &[String]) -> Result<String> {
+    let files = find_model(&config.asset_dirs, &config.model)?;
+    let runtime = Runtime::load(&find_runtime(&config.asset_dirs, config.runtime_library.as_deref())?)?;
+    let tokenizer = Tokenizer::load(&files)?;
     let spec = &files.spec;
-    let tokenise = |text: &String| tokenizer.encode(&format!("{}{text}", spec.passage_prefix), spec.max_tokens);
+    let prefix = match role {
+        Role::Query => &spec.query_prefix,
+        Role::Passage => &spec.passage_prefix,
+    };
+    let tokenise = |text: &String| tokenizer.encode(&format!("{prefix}{text}"), spec.max_tokens);
     let inputs: Vec<Vec<u32>> = texts.iter().map(tokenise).collect();
     let tokens: usize = inputs.iter().map(Vec::len).sum();
 
@@ -121,4 +140,15 @@ fn nearest(config: &Config, index: &str, questions: &str) -> Result<String> {
         lines.push(serde_json::Value::from(best).to_string());
     }
     Ok(lines.join("\n"))
+}
+
+/// A line for each line of `texts`: its number of tokens without special ones.
+fn tokens(config: &Config, texts: &str) -> Result<String> {
+    let tokenizer = Tokenizer::load(&find_model(&config.asset_dirs, &config.model)?)?;
+    let texts = std::fs::read_to_string(texts).map_err(|e| Fault::failed("cannot read the texts").because(e))?;
+    let count = |line: &str| {
+        let text: String = serde_json::from_str(line).map_err(|e| Fault::failed("not a JSON string").because(e))?;
+        Ok(tokenizer.count(&text).to_string())
+    };
+    Ok(texts.lines().map(count).collect::<Result<Vec<_>>>()?.join("\n"))
 }

@@ -1,6 +1,7 @@
 //! Bundles: what is saved comes back the same, and nothing that a stranger's archive says is believed. A refused load
 //! leaves the data directory as it was and touches nothing outside it.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -13,7 +14,9 @@ use rag::index::Store;
 use serde_json::{Value, json};
 use tar::EntryType;
 
-use crate::support::{Run, Sandbox};
+use crate::errors::installed;
+use crate::fixtures::{copy_dir, write_old};
+use crate::support::{Run, Sandbox, project_data};
 use crate::tools::{answer, has_tool, listing, thorough};
 
 /// One entry of an archive, as free as the format allows.
@@ -59,10 +62,26 @@ fn archive(entries: &[Entry]) -> Vec<u8> {
 }
 
 fn compressed(bytes: &[u8]) -> Vec<u8> {
-    zstd::encode_all(bytes, 1).expect("zstd")
+    sealed(&zstd::encode_all(bytes, 1).expect("zstd"))
+}
+
+/// With the seal that an enemy can make as well as anybody: a frame to skip, of 32 bytes, with the SHA-256 of all before.
+fn sealed(bytes: &[u8]) -> Vec<u8> {
+    let mut bundle = [bytes, b"\x5A\x2A\x4D\x18\x20\0\0\0"].concat();
+    let sum = sha256_hex(&bundle);
+    bundle.extend((0..32).map(|n| u8::from_str_radix(&sum[2 * n..2 * n + 2], 16).expect("two digits")));
+    bundle
+}
+
+/// What stands before the seal.
+fn unsealed(bundle: &[u8]) -> &[u8] {
+    let inner = &bundle[..bundle.len() - 40];
+    assert!(sealed(inner) == bundle, "a bundle ends with a seal");
+    inner
 }
 
 fn entries(bundle: &[u8]) -> Vec<Entry> {
+    // Every reader of zstd passes over the seal.
     let mut archive = tar::Archive::new(zstd::Decoder::new(bundle).expect("zstd"));
     let entries = archive.entries().expect("tar").map(|entry| {
         let mut entry = entry.expect("an entry");
@@ -186,6 +205,97 @@ fn a_bundle_comes_back_the_same_as_often_as_one_likes() {
     world.target.rag(["index", "verify", "--index", "first"]).ok();
 }
 
+/// Two data directories, two histories, two days: one folder, one model, one bundle.
+#[test]
+fn the_same_corpus_makes_the_same_bundle_whatever_came_before() {
+    let sandbox = Sandbox::new();
+    let docs = |n: usize, text: &str| {
+        write_old(&sandbox, &format!("docs/{}/{n}.md", n % 3), format!("# Boat {n}\n\n{text} {n}.\n"));
+    };
+    let ingest = |data: &str| sandbox.rag(["ingest", "--dir", "docs", "--json", "--data-dir", data]).ok().json();
+    let save = |data: &str, file: &str| {
+        sandbox.rag(["index", "save", file, "--data-dir", data]).ok();
+        std::fs::read(sandbox.path().join(file)).expect("a bundle")
+    };
+    // Grown: other texts first, files that come and go, one that is fresh when it is read, a document removed and
+    // restored, a generation gone back to.
+    for n in 0..8 {
+        docs(n, "The red boat carries cooks to harbour");
+    }
+    write_old(&sandbox, "docs/gone.md", "# Gone\n\nThe ferry is gone.\n");
+    let first = ingest("grown")["corpus_id"].clone();
+    for n in (0..14).rev() {
+        docs(n, "The blue boat carries sailors to harbour");
+        if n % 4 == 0 {
+            ingest("grown");
+        }
+    }
+    std::fs::remove_file(sandbox.path().join("docs/gone.md")).expect("a removal");
+    sandbox.write("docs/1/4.md", "# Boat 4\n\nSomething else.\n");
+    ingest("grown");
+    docs(4, "The blue boat carries sailors to harbour");
+    sandbox.write("docs/empty.md", "");
+    crate::fixtures::set_age(&sandbox.path().join("docs/empty.md"), 1000);
+    let grown = ingest("grown");
+    sandbox.rag(["documents", "remove", "0/3.md", "--data-dir", "grown"]).ok();
+    sandbox.rag(["documents", "restore", "0/3.md", "--data-dir", "grown"]).ok();
+    assert_eq!(ingest("grown")["corpus_id"], grown["corpus_id"]);
+
+    let once = ingest("once");
+    assert_eq!(once["corpus_id"], grown["corpus_id"]);
+    assert_ne!(first, grown["corpus_id"]);
+    let bundle = save("once", "once.tar.zst");
+    assert!(save("grown", "grown.tar.zst") == bundle, "the histories show");
+    // Compacted, and read back elsewhere.
+    sandbox.rag(["index", "compact", "--data-dir", "grown"]).ok();
+    assert!(save("grown", "compacted.tar.zst") == bundle, "compacting shows");
+    sandbox.rag(["index", "load", "grown.tar.zst", "--data-dir", "other"]).ok();
+    assert!(save("other", "other.tar.zst") == bundle, "the journey shows");
+    // When it was made is no part of it; when it was read in is.
+    let meta: Value = serde_json::from_slice(&entries(&bundle)[1].data).expect("JSON");
+    assert_eq!(meta["created"], 0);
+    assert_ne!(sandbox.rag(["index", "show", "--json", "--data-dir", "other"]).ok().json()["created"], 0);
+    let ranks = |data: &str| answer(sandbox.rag(SEARCH.into_iter().chain(["--data-dir", data])).ok().json());
+    let of_once = ranks("once");
+    assert_eq!((ranks("grown"), ranks("other")), (of_once.clone(), of_once));
+    assert!(!meta.to_string().contains(&sandbox.data().display().to_string()));
+    // One more letter is another bundle.
+    docs(5, "The blue boat carries sailors to harbours");
+    ingest("once");
+    assert!(save("once", "changed.tar.zst") != bundle);
+    let left = std::fs::read_dir(sandbox.path()).expect("a folder").flatten();
+    assert!(!left.into_iter().any(|e| e.file_name().to_string_lossy().contains(".tmp")));
+}
+
+/// On a machine without the model an index is searched by words, and who asks for more is told what is missing.
+#[test]
+fn without_its_model_a_loaded_index_is_searched_by_words() {
+    let world = world();
+    let target = Sandbox::new();
+    target.write("bundle.tar.zst", &world.bundle);
+    let rag = |args: &[&str]| Run::of(&mut installed(&target, args));
+    let loaded = rag(&["index", "load", "bundle.tar.zst", "--json"]).ok();
+    let json = loaded.json();
+    assert_eq!((&json["model"], &json["model_here"]), (&"all-MiniLM-L6-v2".into(), &false.into()));
+    let shown = world.source.rag(["index", "show", "--json"]).ok().json();
+    assert_eq!((&json["fingerprint"], &json["corpus_id"]), (&shown["model"]["fingerprint"], &shown["corpus_id"]));
+    assert!(json["format"].as_u64() > Some(0));
+    let loaded = rag(&["index", "load", "bundle.tar.zst", "--as", "again"]).ok();
+    loaded.says("no model named `all-MiniLM-L6-v2`").says("`--mode lexical`").says("rag model pull all-MiniLM-L6-v2");
+    rag(&["index", "verify"]).ok();
+    rag(&["search", "blue boat", "--mode", "lexical"]).ok().prints("0.md");
+    for mode in ["hybrid", "dense"] {
+        let refused = rag(&["search", "blue boat", "--mode", mode]).exits(1);
+        refused.says("no model named").says("`--mode lexical`").says("rag model pull");
+    }
+    // Another model of that name is not taken for it.
+    let models = target.data().join("models");
+    copy_dir(&project_data().join("models/all-MiniLM-L6-v2-fp32"), &models.join("all-MiniLM-L6-v2"));
+    let loaded = rag(&["index", "load", "bundle.tar.zst", "--as", "third"]).ok();
+    loaded.says("another version than the one that the index was made with").says("`--mode lexical`");
+    rag(&["search", "blue boat"]).exits(1).says("another version of the model").says("`--mode lexical`");
+}
+
 #[test]
 fn saving_over_something_is_all_or_nothing() {
     let world = world();
@@ -295,7 +405,8 @@ fn archives_that_are_not_what_they_announce_are_refused() {
     refused("no entries", &[]);
     for (what, change) in [
         ("another kind", json!({ "kind": "rag-model" })),
-        ("a newer version", json!({ "version": 2 })),
+        ("an older version", json!({ "version": 1 })),
+        ("a newer version", json!({ "version": 3 })),
         ("another sum", json!({ "meta_sha256": "00" })),
         ("numbers below zero", json!({ "files": -1 })),
         ("a kind that is no text", json!({ "kind": [] })),
@@ -441,28 +552,30 @@ fn rubbish_with_right_checksums_never_panics() {
     assert!(refused > loaded, "{refused} refused, {loaded} loaded");
 }
 
-/// In this process, as each is a load of its own: cut and flipped anywhere, a bundle is loaded as it was or refused.
+/// In this process, as each is a load of its own: cut and flipped anywhere, a bundle is refused; with a new seal, as only
+/// an enemy makes one, it is refused or loaded as it was.
 #[test]
-fn cut_and_flipped_bundles_are_refused_or_right() {
+fn cut_and_flipped_bundles_are_refused() {
     let world = world();
-    let good = compressed(&archive(&entries(&world.bundle)));
+    let good = world.bundle.clone();
+    let inner = unsealed(&good);
     let dir = tempfile::tempdir().expect("a folder");
     let file = dir.path().join("bundle.tar.zst");
-    let mut tally = [0, 0];
-    let mut check = |what: &str, bytes: &[u8]| {
+    let tally = [const { Cell::new(0) }; 2];
+    let check = |what: &str, bytes: &[u8]| {
         std::fs::write(&file, bytes).expect("a file");
         let data = dir.path().join("data");
         let store = Store::new(&data);
         let lock = store.lock(Duration::ZERO, &|| false).expect("the lock");
-        match rag::index::load(&store, &file, Some("new"), true) {
+        match rag::index::load(&store, &file, Some("new"), true, 0) {
             Ok((_, meta)) => {
                 assert_eq!(rag::index::verify(&store, "new").expect("a check"), [], "{what}");
                 assert_eq!(meta.counts.documents, 4, "{what}");
-                tally[0] += 1;
+                tally[0].update(|n| n + 1);
             }
             Err(fault) => {
                 assert_eq!(fault.kind(), Kind::Damaged, "{what}: {fault}");
-                tally[1] += 1;
+                tally[1].update(|n| n + 1);
             }
         }
         let left: Vec<PathBuf> =
@@ -479,9 +592,23 @@ fn cut_and_flipped_bundles_are_refused_or_right() {
         bad[at] ^= 1 << (n % 8);
         check(&format!("byte {at} flipped"), &bad);
     }
+    check("one byte more", &[&good[..], b"\0"].concat());
+    // Not one of them was taken for whole.
+    assert_eq!((tally[0].get(), tally[1].get()), (0, 2 * points + 1));
     check("whole", &good);
-    println!("{} loaded, {} refused of {}", tally[0], tally[1], 2 * points + 1);
-    assert!(tally[0] >= 1 && tally[1] > points, "{tally:?}");
+    assert_eq!(tally[0].get(), 1);
+    println!("{points} flips and as many cuts refused");
+
+    let points = if thorough() { inner.len() } else { 100 };
+    for n in 0..points {
+        let at = inner.len() * n / points;
+        check(&format!("cut at {at} and sealed"), &sealed(&inner[..at]));
+        let mut bad = inner.to_vec();
+        bad[at] ^= 1 << (n % 8);
+        check(&format!("byte {at} flipped and sealed"), &sealed(&bad));
+    }
+    println!("{} loaded, {} refused", tally[0].get(), tally[1].get());
+    assert!(tally[1].get() > 3 * points, "{tally:?}");
     for bytes in [
         &b""[..],
         b"\x28\xB5\x2F\xFD",
@@ -491,6 +618,7 @@ fn cut_and_flipped_bundles_are_refused_or_right() {
         &archive(&entries(&world.bundle)),
     ] {
         world.refused("not zstd", bytes, &[5]);
+        world.refused("not zstd, sealed", &sealed(bytes), &[5]);
     }
     for bytes in [&b""[..], &[0; 512], &[0; 1 << 20], &[0xFF; 1024], &b"x".repeat(10_000)] {
         world.refused("not tar", &compressed(bytes), &[5]);
@@ -518,7 +646,7 @@ fn bombs_are_stopped_at_what_was_announced() {
         for _ in 0..BOMB >> 20 {
             out.write_all(&zeros).expect("zstd");
         }
-        out.finish().expect("zstd")
+        sealed(&out.finish().expect("zstd"))
     };
     let name = String::from_utf8(good[2].name.clone()).expect("UTF-8");
     let huge = with_meta(&good, |meta| meta["files"][&name]["bytes"] = BOMB.into());

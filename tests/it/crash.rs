@@ -12,7 +12,8 @@ use serde_json::Value;
 
 use crate::support::{Run, Sandbox};
 use crate::sweep::{
-    CHANGING, Contents, Sweep, TINY, calls_in, can_trace, inject, orphans, rows_kept, traced, use_tiny_model, was_killed,
+    CHANGING, Contents, Sweep, TINY, calls_in, can_trace, inject, orphans, rows_kept, traced, use_tiny_model,
+    was_killed,
 };
 use crate::tools::{
     answer, bytes_embedded, copy_tree, engine_on, generations, has_tool, leftovers, listing, paths, rows_made, signal,
@@ -337,17 +338,17 @@ fn kill_at_every_call(kind: Kind, name: &str, wanted: usize) {
 
 #[test]
 fn a_kill_at_any_call_of_a_change_leaves_one_whole_generation() {
-    kill_at_every_call(Kind::Change, "kill -9 at the calls of a small change", 24);
+    kill_at_every_call(Kind::Change, "kill -9 at the calls of a small change", 16);
 }
 
 #[test]
 fn a_kill_at_any_call_of_three_batches_loses_one_at_most() {
-    kill_at_every_call(Kind::ThreeBatches, "kill -9 at the calls of an ingest of three batches", 16);
+    kill_at_every_call(Kind::ThreeBatches, "kill -9 at the calls of an ingest of three batches", 5);
 }
 
 #[test]
 fn a_kill_at_any_call_of_a_first_ingest_leaves_nothing_or_text_or_all() {
-    kill_at_every_call(Kind::First, "kill -9 at the calls of a first ingest", 12);
+    kill_at_every_call(Kind::First, "kill -9 at the calls of a first ingest", 4);
 }
 
 /// The steps of the commit, each failing, killing before it is done and aborting after it is done. `strace` delivers
@@ -370,7 +371,8 @@ fn the_steps_of_a_commit_may_fail_one_by_one() {
     let (refused, killed) = (Cell::new(0), Cell::new(0));
     let kinds = ["error=EIO", "signal=SIGKILL", "signal=SIGABRT"];
     let points: Vec<_> = steps.iter().flat_map(|step| kinds.map(|kind| (*step, kind))).collect();
-    let stride = if thorough() { 1 } else { (points.len() / 20) | 1 };
+    // No multiple of three, so that each kind has its turn.
+    let stride = if thorough() { 1 } else { points.len() / 24 * 3 + 1 };
     for ((call, n), kind) in points.into_iter().step_by(stride) {
         let what = format!("{kind} at {call} {n}");
         sweep.point(&what, || {
@@ -392,7 +394,7 @@ fn the_steps_of_a_commit_may_fail_one_by_one() {
     }
     let (refused, killed) = (refused.get(), killed.get());
     sweep.end(format!("{refused} were refused, {killed} killed"));
-    assert!(refused > 3 && killed > 6);
+    assert!(refused > 0 && killed > 0);
 }
 
 /// A panic between any two steps: of whoever is told of the progress, which is the way into the middle of an ingest.
@@ -402,7 +404,7 @@ fn a_panic_between_the_steps_leaves_one_whole_generation() {
     let mut sweep = Sweep::new("panic at each event of an ingest");
     let docs = scenario.sandbox.path().join("docs");
     let is_over = Cell::new(false);
-    for n in 0.. {
+    for n in (0..).step_by(if thorough() { 1 } else { 4 }) {
         if is_over.get() {
             break;
         }
@@ -442,7 +444,7 @@ fn a_full_or_failing_disk_is_reported_and_harms_nothing() {
     }
     let scenario = Scenario::new(Kind::Change);
     let mut points: Vec<(&str, usize, &str)> = Vec::new();
-    for (call, n) in scenario.points(40) {
+    for (call, n) in scenario.points(24) {
         match call {
             "write" | "pwrite64" | "ftruncate" | "fallocate" | "mkdir" | "linkat" | "rename" => {
                 points.push((call, n, "ENOSPC"));
@@ -491,7 +493,7 @@ fn a_disk_too_small_is_reported_and_works_once_it_is_larger() {
     sandbox.write("small/a.md", passage(1));
     write_many(&sandbox);
     std::fs::create_dir(sandbox.data()).expect("a folder");
-    let sizes: &[u32] = if thorough() { &[300, 350, 400, 450, 500, 550, 600, 650, 700, 750, 800] } else { &[400, 600] };
+    let sizes: &[u32] = if thorough() { &[300, 350, 400, 450, 500, 550, 600, 650, 700, 750, 800] } else { &[500] };
     let mut sweep = Sweep::new("disks of a size");
     for size in sizes {
         sweep.point(&format!("{size} KiB"), || {
@@ -513,7 +515,11 @@ fn a_disk_too_small_is_reported_and_works_once_it_is_larger() {
             let read = |name: &str| std::fs::read_to_string(sandbox.path().join(name)).expect(name);
             let json = |name: &str| serde_json::from_str::<Value>(&read(name)).expect(name);
             assert_eq!(read("code").trim(), "1", "{}", read("message"));
-            assert!(read("message").contains("data/indexes") && read("message").contains("space"), "{}", read("message"));
+            assert!(
+                read("message").contains("data/indexes") && read("message").contains("space"),
+                "{}",
+                read("message")
+            );
             assert_eq!(answer(json("before.json")), answer(json("after.json")));
             assert!(!read("left").contains("building"), "{}", read("left"));
             assert_eq!(json("summary.json")["documents"], MANY);

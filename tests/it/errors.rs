@@ -202,7 +202,7 @@ fn a_reader_who_leaves_ends_it_quietly() {
 }
 
 /// The binary alone in `prefix/bin`, run in an empty environment from the sandbox's folder.
-fn installed(sandbox: &Sandbox, args: &[&str]) -> Command {
+pub fn installed(sandbox: &Sandbox, args: &[&str]) -> Command {
     let bin = sandbox.path().join("prefix/bin");
     if !bin.exists() {
         std::fs::create_dir_all(&bin).unwrap();

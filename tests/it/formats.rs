@@ -22,27 +22,33 @@ fn corpus() -> PathBuf {
 }
 
 /// The child process that ingest reads risky formats in, spoken to as ingest does.
-struct Worker(Child);
+pub struct Worker(Child);
 
 impl Worker {
-    fn start() -> Self {
+    pub fn start() -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rag"));
         Self(command.arg("extract-worker").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap())
     }
 
     fn read(&mut self, path: &Path) -> Value {
         let bytes = std::fs::read(path).unwrap();
+        self.ask(&json!({ "path": path, "bytes": bytes.len(), "cpu_s": 60 }), &bytes)
+            .unwrap_or_else(|| panic!("{} ends its reader", path.display()))
+    }
+
+    /// The answer to a request; `None` when the child dies of it.
+    pub fn ask(&mut self, request: &Value, bytes: &[u8]) -> Option<Value> {
         let input = self.0.stdin.as_mut().unwrap();
-        writeln!(input, "{}", json!({ "path": path, "bytes": bytes.len(), "cpu_s": 60 })).unwrap();
-        input.write_all(&bytes).unwrap();
+        writeln!(input, "{request}").unwrap();
+        input.write_all(bytes).unwrap();
         input.flush().unwrap();
         let mut output = BufReader::new(self.0.stdout.as_mut().unwrap());
         let mut line = String::new();
         output.read_line(&mut line).unwrap();
-        let head: Value = serde_json::from_str(&line).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        let head: Value = serde_json::from_str(&line).ok()?;
         let mut answer = vec![0; usize::try_from(head["bytes"].as_u64().unwrap()).unwrap()];
         output.read_exact(&mut answer).unwrap();
-        serde_json::from_slice(&answer).unwrap()
+        Some(serde_json::from_slice(&answer).unwrap())
     }
 }
 
@@ -334,7 +340,11 @@ fn bombs() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ("ideographs.txt", "\u{9CE5}".repeat(1 << 18).into_bytes(), ""),
         ("marks.txt", format!("e{}", "\u{301}".repeat(1 << 19)).into_bytes(), ""),
         ("deep.md", [deep("> ", "", 100_000), "a word".into()].concat().into_bytes(), ""),
-        ("lists.md", (0..1_000).map(|n| format!("{}- item {n}\n", " ".repeat(n * 2))).collect::<String>().into_bytes(), ""),
+        (
+            "lists.md",
+            (0..1_000).map(|n| format!("{}- item {n}\n", " ".repeat(n * 2))).collect::<String>().into_bytes(),
+            "",
+        ),
         ("brackets.md", deep("[", "](", 100_000).into_bytes(), ""),
         ("large.txt", vec![b'y'; (32 << 20) + 1], "ingest.max_file_bytes"),
     ]

@@ -67,9 +67,15 @@ fn a_saved_index_gives_the_same_hits_elsewhere() {
     let hits = |data: &str| search(&sandbox, "bees and bread", &["--explain", "--data-dir", data])["hits"].clone();
     assert_eq!(hits("other"), hits("data"));
     sandbox.rag(["index", "verify", "--data-dir", "other"]).ok();
-    // It goes on from there: nothing has changed.
-    let again = sandbox.rag(["ingest", "--dir", "docs", "--data-dir", "other", "--json"]).ok().json();
-    assert_eq!(again["committed"], false);
+    // It goes on from there: the files are read, since their times were those of another machine, and are the same.
+    let args = ["ingest", "--dir", "docs", "--data-dir", "other", "--no-cache", "--json"];
+    let again = sandbox.rag(args).ok().json();
+    assert_eq!(
+        (&again["read"], &again["corpus_id"], &again["cache"]["misses"]),
+        (&json!(6), &loaded["corpus_id"], &json!(0))
+    );
+    assert_eq!(sandbox.rag(args).ok().json()["committed"], false);
+    assert_eq!(hits("other"), hits("data"));
 }
 
 #[test]

@@ -10,9 +10,7 @@ use serde_json::Value;
 
 use crate::fixtures::{error_of, files_below};
 use crate::support::{Run, Sandbox};
-use crate::sweep::{
-    CHANGING, Contents, Sweep, TINY, calls_in, can_trace, inject, orphans, use_tiny_model, was_killed,
-};
+use crate::sweep::{CHANGING, Contents, Sweep, TINY, calls_in, can_trace, inject, orphans, use_tiny_model, was_killed};
 use crate::tools::{
     bytes_embedded, copy_tree, engine, engine_on, generations, has_tool, leftovers, paths, signal, thorough, wait_for,
 };
@@ -366,7 +364,7 @@ fn a_worker_killed_at_any_call_runs_no_job_twice() {
             trace = trace.lines().map(|line| format!("1 {line}\n")).collect();
         }
         let points: BTreeSet<_> = calls_in(&trace, &CHANGING).into_iter().map(|(_, call, n, _)| (call, n)).collect();
-        let stride = if thorough() { 1 } else { points.len() / 10 + 1 };
+        let stride = if thorough() { 1 } else { points.len() / 4 + 1 };
         let mut sweep = Sweep::new(&format!("kill -9 at the calls of {name}"));
         for (call, n) in points.iter().step_by(stride) {
             sweep.point(&format!("SIGKILL at {call} {n}"), || {

@@ -16,6 +16,8 @@ mod artifacts;
 mod ask;
 // `rag cache`.
 mod cache;
+// Source code through the real binary.
+mod code;
 // Settings through the real binary.
 mod config;
 // One thread or many, today or tomorrow.
@@ -72,6 +74,12 @@ mod support;
 mod tidy;
 // Hostile and honest bundles.
 mod bundle;
+// `rag index verify --repair`.
+mod repair;
+// Another model, other chunks.
+mod switch;
+// `rag ingest --watch`.
+mod watch;
 // Several processes on one data directory.
 mod concurrency;
 // Kills, interruptions, full disks.

@@ -90,7 +90,9 @@ impl Client {
     }
 
     fn call(&mut self, tool: &str, arguments: Value) -> Value {
-        let reply = self.request("tools/call", &json!({ "name": tool, "arguments": arguments }));
+        let mut params = json!({ "name": tool });
+        params["arguments"] = arguments;
+        let reply = self.request("tools/call", &params);
         assert!(reply.get("result").is_some(), "{tool}: {reply}");
         reply["result"].clone()
     }

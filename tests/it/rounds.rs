@@ -58,8 +58,7 @@ impl World {
         let sandbox = Sandbox::new();
         use_tiny_model(&sandbox);
         let (chance, acknowledged) = (Chance::new(), Known::default());
-        let mut world =
-            Self { sandbox, chance, acknowledged, folder: BTreeMap::new(), texts: 0, calls: Vec::new() };
+        let mut world = Self { sandbox, chance, acknowledged, folder: BTreeMap::new(), texts: 0, calls: Vec::new() };
         for _ in 0..12 {
             world.write_a_file();
         }
@@ -94,7 +93,8 @@ impl World {
             }
             _ => format!("{}/entry-{n}.md", n % 3),
         };
-        let text = format!("# Entry {n}\n\nOn day {n} the lighthouse keeper counted {} gulls and {} boats.\n", n * 3, n + 7);
+        let text =
+            format!("# Entry {n}\n\nOn day {n} the lighthouse keeper counted {} gulls and {} boats.\n", n * 3, n + 7);
         write(&self.sandbox, &format!("docs/{name}"), &text);
         self.folder.insert(name, text);
     }
@@ -251,7 +251,7 @@ fn kill_after(child: &mut Child, moment: Duration) {
 #[test]
 fn no_round_of_random_kills_loses_or_doubles_anything() {
     let mut world = World::new();
-    let rounds = if thorough() { 200 } else { 10 };
+    let rounds = if thorough() { 200 } else { 8 };
     let mut sweep = Sweep::new(&format!("random kills, seed {}", world.chance.seed));
     let finished = Cell::new(0);
     for round in 0..rounds {
@@ -279,7 +279,7 @@ fn no_round_of_random_kills_loses_or_doubles_anything() {
 #[test]
 fn many_killed_ingests_leave_no_litter() {
     let mut world = World::new();
-    let rounds = if thorough() { 100 } else { 6 };
+    let rounds = if thorough() { 100 } else { 4 };
     let mut sweep = Sweep::new(&format!("re-ingests with random kills and a compaction, seed {}", world.chance.seed));
     for round in 0..rounds {
         sweep.point(&format!("round {round}"), || {

@@ -39,11 +39,10 @@ fn sandbox() -> Sandbox {
 /// What somebody who reads a file gets to know, in a form that can be compared.
 type Reading<'a> = &'a dyn Fn() -> Result<String, Fault>;
 
-/// Every way to spoil a file: each byte of a small one flipped and about 150 of a larger one (64 KiB and more with
-/// `RAG_TEST_THOROUGH`), cut, a page of zeros, longer, nothing but 0xFF, empty, another one's content.
+/// Every way to spoil a file: some bytes flipped (with `RAG_TEST_THOROUGH` each, up to 64 KiB), cut, a page of zeros, longer, nothing but 0xFF, empty, another one's content.
 fn ways(good: &[u8], other: &[u8]) -> Vec<(String, Vec<u8>)> {
     let mut ways = Vec::new();
-    let dense = if thorough() { 64 << 10 } else { 150 };
+    let dense = if thorough() { 64 << 10 } else { 30 };
     let stride = good.len().div_ceil(dense) | 1;
     for at in (0..good.len()).step_by(stride) {
         let mut bad = good.to_vec();
@@ -93,7 +92,9 @@ fn spoil(name: &str, files: &[PathBuf], read: Reading<'_>) {
                     right.set(right.get() + 1);
                 }
                 Err(fault) => {
-                    assert_eq!(fault.kind(), Kind::Damaged, "{fault}");
+                    // A version is believed before anything that this version may not know.
+                    let is_newer = fault.to_string().contains("newer version");
+                    assert!(fault.kind() == Kind::Damaged || is_newer, "{fault}");
                     let named = fault.to_string();
                     // A manifest that is spoiled accuses the files that it names.
                     let is_manifest = path.ends_with("manifest.json");

@@ -92,6 +92,23 @@ fn a_broken_file_fails_nothing_but_stats() {
 }
 
 #[test]
+fn a_purge_leaves_nothing() {
+    let sandbox = indexed();
+    assert_eq!(sandbox.rag(["stats", "--purge", "--json"]).ok().json(), json!({ "purged": 0 }));
+    ask_some(&sandbox, &[("RAG_ANALYTICS_TEXT", "true")]);
+    let key = std::fs::read(sandbox.data().join("analytics/key")).unwrap();
+    sandbox.rag(["stats", "--purge"]).ok().says("removed 5 records");
+    sandbox.rag(["stats"]).exits(3);
+    for file in files_below(&sandbox.data().join("analytics")) {
+        let bytes = std::fs::read(sandbox.data().join("analytics").join(&file)).unwrap();
+        assert!(!String::from_utf8_lossy(&bytes).contains("chess"), "{file}");
+    }
+    ask_some(&sandbox, &[]);
+    assert_ne!(std::fs::read(sandbox.data().join("analytics/key")).unwrap(), key);
+    assert_eq!(sandbox.rag(["stats", "--json"]).ok().json()["questions"], 4);
+}
+
+#[test]
 fn removed_documents_are_forgotten() {
     let sandbox = indexed();
     ask_some(&sandbox, &[]);

@@ -7,6 +7,7 @@
 mod directory;
 mod phrase;
 mod reader;
+mod rename;
 mod schema;
 mod write_directory;
 mod writer;

@@ -147,14 +147,18 @@ impl Reader {
     }
 
     /// The live chunks of a document, in no order.
-    pub fn document(&self, root: usize, path: &str) -> tantivy::Result<Vec<Stored>> {
+    pub fn document(&self, root: usize, path: &str) -> tantivy::Result<Vec<(Stored, u64)>> {
         let key = document_key(root, path);
         let mut found = Vec::new();
         for segment in &self.segments {
-            let mut add = |doc: DocId, _| found.push(segment.base + doc);
-            for_each_posting(&segment.reader, self.fields.document, &key, &mut add)?;
+            let column = segment.reader.fast_fields().u64("row")?;
+            let mut docs = Vec::new();
+            for_each_posting(&segment.reader, self.fields.document, &key, &mut |doc, _| docs.push(doc))?;
+            for doc in docs {
+                found.push((self.fetch(segment.base + doc)?, column.first(doc).ok_or_else(incomplete)?));
+            }
         }
-        found.into_iter().map(|ordinal| self.fetch(ordinal)).collect()
+        Ok(found)
     }
 
     /// The chunk at an ordinal.

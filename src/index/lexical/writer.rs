@@ -4,8 +4,10 @@
 
 use std::path::{Path, PathBuf};
 
+use tantivy::indexer::NoMergePolicy;
+use tantivy::schema::document::Value as _;
 use tantivy::tokenizer::{PreTokenizedString, Token};
-use tantivy::{Index, IndexWriter, TantivyDocument, TantivyError, Term};
+use tantivy::{Index, IndexWriter, SegmentReader, TantivyDocument, TantivyError, Term};
 
 use super::schema::{Fields, schema};
 use super::write_directory::{Refusal, WriteDirectory};
@@ -85,6 +87,40 @@ impl Writer {
         }
         self.writer.add_document(document).map_err(|e| failed(&self.dir, &self.refusal, e))?;
         Ok(counts)
+    }
+
+    /// Merges nothing while chunks are added, so that what is written depends on what was added alone, and not on which
+    /// thread was faster. To be called before the first chunk; [`Writer::finish_as_one`] ends it.
+    pub fn merge_at_the_end(&self) {
+        self.writer.set_merge_policy(Box::new(NoMergePolicy));
+    }
+
+    /// As [`Writer::finish`], in one segment whose name its content decides. The chunks were added in the order of their
+    /// documents' keys, and of their places within a document.
+    pub fn finish_as_one(mut self) -> Result<()> {
+        let merged = self.merge_all();
+        merged.map_err(|e| failed(&self.dir, &self.refusal, e))?;
+        let dir = self.dir.clone();
+        self.finish()?;
+        super::rename::by_content(&dir)
+    }
+
+    fn merge_all(&mut self) -> tantivy::Result<()> {
+        self.writer.commit()?;
+        let mut segments = Vec::new();
+        for segment in self.writer.index().searchable_segments()? {
+            let first: TantivyDocument = SegmentReader::open(&segment)?.get_store_reader(1)?.get(0)?;
+            let key = first.get_first(self.fields.document).and_then(|value| value.as_str().map(str::to_owned));
+            let start = first.get_first(self.fields.place).and_then(|value| value.as_u64());
+            segments.push((key, start, segment.id()));
+        }
+        // Tantivy numbers segments by chance.
+        segments.sort();
+        let ids: Vec<_> = segments.into_iter().map(|(.., id)| id).collect();
+        if ids.len() > 1 {
+            self.writer.merge(&ids).wait()?;
+        }
+        Ok(())
     }
 
     /// Makes everything added durable and waits for merges, so that no file appears afterwards.

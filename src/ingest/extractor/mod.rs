@@ -1,5 +1,6 @@
-//! Text out of files whose parsers may take memory, time or stack without bound: in a child process of the same
-//! program, with limits on memory, processor time, time and output.
+//! Text out of files whose parsers may take memory, time or stack without bound, and the outline of code, whose parsers
+//! are C and might take down the process that they run in: in a child process of the same program, with limits on
+//! memory, processor time, time and output.
 //!
 //! Each reading thread has a child, started when it is first needed and used for many files. When a file breaks a
 //! limit, the child dies, that file has failed with the limit named, and the next file gets a new child.
@@ -15,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use crate::document::Format;
 use crate::engine::Engine;
 use crate::text::{self, Extracted, NoText};
 pub use worker::serve;
@@ -25,6 +27,10 @@ pub const COMMAND: &str = "extract-worker";
 /// Processor time that any file may take, and what each MiB of it adds. Ordinary files take a hundredth.
 const CPU_S: u64 = 5;
 const CPU_S_PER_MIB: u64 = 1;
+
+/// The same for an outline, which counts its own work: it takes four seconds at most here, and no machine is so slow that this
+/// limit would decide what is in an index.
+const OUTLINE_CPU_S: u64 = 60;
 
 /// Time that may pass for each second of processor time: the machine may have other things to do.
 const WALL_PER_CPU: u64 = 4;
@@ -51,6 +57,13 @@ struct Running {
     is_proved: bool,
 }
 
+/// What is asked of a child.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    Text,
+    Outline,
+}
+
 /// How a conversation with a child ended.
 enum Broken {
     /// It is gone.
@@ -66,15 +79,36 @@ impl<'a> Extractor<'a> {
         Self { engine, program: engine.config.program.clone(), running: None }
     }
 
-    /// The text of a file: of a risky format from a child, of any other here.
+    /// The text of a file: of a risky format from a child, of any other here. What is risky about code is only its outline;
+    /// without one it is text like any other, so nothing that happens to the child is a failure of the file.
     pub fn extract(&mut self, path: &str, bytes: &[u8]) -> Result<Extracted, NoText> {
         if !text::is_risky(path, bytes) {
-            return text::extract(path, bytes);
+            let mut found = text::extract(path, bytes)?;
+            if found.format == Format::Code && self.program.is_some() && text::has_outline(path, &found.text) {
+                let answer = self.ask(path, found.text.as_bytes(), Wanted::Outline);
+                found.outline = answer.ok().and_then(|answer| answer.outline(&found.text)).unwrap_or_default();
+            }
+            return Ok(found);
         }
+        let nonsense = || NoText::Unread("its reader answered nonsense".into());
+        self.ask(path, bytes, Wanted::Text)?.found().ok_or_else(nonsense)?
+    }
+
+    /// What a child answers about a file, or what it died of.
+    fn ask(&mut self, path: &str, bytes: &[u8], wanted: Wanted) -> Result<wire::Answer, NoText> {
         let Some(program) = self.program.clone() else {
             return Err(NoText::Unread("it takes a `rag` program to hand it to, and none is known".into()));
         };
-        let cpu_s = CPU_S + CPU_S_PER_MIB * (bytes.len() as u64 >> 20);
+        let cpu_s = match wanted {
+            Wanted::Text => CPU_S + CPU_S_PER_MIB * (bytes.len() as u64 >> 20),
+            Wanted::Outline => OUTLINE_CPU_S,
+        };
+        let request = wire::Request {
+            path: path.to_owned(),
+            bytes: bytes.len() as u64,
+            cpu_s,
+            outline: wanted == Wanted::Outline,
+        };
         loop {
             let mut running = match self.running.take() {
                 Some(running) => running,
@@ -82,11 +116,11 @@ impl<'a> Extractor<'a> {
                     NoText::Unread(format!("cannot start {} to read it: {e}", program.display()).into())
                 })?,
             };
-            match running.ask(self.engine, path, bytes, cpu_s) {
-                Ok(found) => {
+            match running.ask(self.engine, &request, bytes) {
+                Ok(answer) => {
                     running.is_proved = true;
                     self.running = Some(running);
-                    return found;
+                    return Ok(answer);
                 }
                 // It may have died of something else while it was idle; a new one decides.
                 Err(Broken::Gone) if running.is_proved => running.stop(),
@@ -122,18 +156,11 @@ impl Running {
     }
 
     /// Hands a file over and waits for the answer.
-    fn ask(
-        &mut self,
-        engine: &Engine,
-        path: &str,
-        bytes: &[u8],
-        cpu_s: u64,
-    ) -> Result<Result<Extracted, NoText>, Broken> {
+    fn ask(&mut self, engine: &Engine, request: &wire::Request, bytes: &[u8]) -> Result<wire::Answer, Broken> {
         // The child reads all of it before it begins, so writing cannot block for long.
-        let request = wire::Request { path: path.to_owned(), bytes: bytes.len() as u64, cpu_s };
-        let sent = wire::write_line(&mut self.input, &request).and_then(|()| self.input.write_all(bytes));
+        let sent = wire::write_line(&mut self.input, request).and_then(|()| self.input.write_all(bytes));
         sent.and_then(|()| self.input.flush()).map_err(|_| Broken::Gone)?;
-        let wall_s = cpu_s * WALL_PER_CPU;
+        let wall_s = request.cpu_s * WALL_PER_CPU;
         let until = Instant::now() + Duration::from_secs(wall_s);
         let wait = |output: &BufReader<ChildStdout>| {
             loop {
@@ -185,8 +212,7 @@ impl Running {
             answer.extend_from_slice(&part[..n]);
             self.output.consume(n);
         }
-        let answer: wire::Answer = serde_json::from_slice(&answer).map_err(|_| Broken::Nonsense)?;
-        answer.found().ok_or(Broken::Nonsense)
+        serde_json::from_slice(&answer).map_err(|_| Broken::Nonsense)
     }
 
     /// Ends the child and says what the file did to it.

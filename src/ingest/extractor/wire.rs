@@ -5,7 +5,7 @@ use std::io::{self, BufRead, Read as _, Write};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::document::{Format, Span};
-use crate::text::{Block, BlockKind, Extracted, NoText};
+use crate::text::{Block, BlockKind, Extracted, NoText, Node};
 
 /// The line before a file.
 #[derive(Debug, Deserialize, Serialize)]
@@ -16,6 +16,9 @@ pub struct Request {
     pub bytes: u64,
     /// Seconds of processor time that it may take.
     pub cpu_s: u64,
+    /// The file is text that has been read already, and what it consists of is asked for.
+    #[serde(default)]
+    pub outline: bool,
 }
 
 /// The line before an [`Answer`].
@@ -31,6 +34,8 @@ pub enum Answer {
         kind: String,
         what: String,
     },
+    /// Start, end, depth and name of each node.
+    Outline(Vec<(usize, usize, usize, Option<String>)>),
     /// The parser failed in a way that it should not have.
     Panicked,
 }
@@ -56,6 +61,7 @@ impl Answer {
                 let (kind, what) = match none {
                     NoText::Binary(what) => ("binary", what.into_owned()),
                     NoText::Empty => ("empty", String::new()),
+                    NoText::Generated(what) => ("generated", what.into_owned()),
                     NoText::NoWords => ("no words", String::new()),
                     NoText::Scanned(pages) => ("scanned", pages.to_string()),
                     NoText::Encrypted => ("encrypted", String::new()),
@@ -88,6 +94,29 @@ impl Answer {
         })
     }
 
+    pub fn of_outline(nodes: Vec<Node>) -> Self {
+        Self::Outline(nodes.into_iter().map(|node| (node.span.start, node.span.end, node.depth, node.name)).collect())
+    }
+
+    /// The outline of a text, checked; `None` when it can be none.
+    pub fn outline(self, text: &str) -> Option<Vec<Node>> {
+        let Self::Outline(nodes) = self else { return None };
+        let mut open: Vec<Span> = Vec::new();
+        let mut found = Vec::with_capacity(nodes.len());
+        for (start, end, depth, name) in nodes {
+            let before = open.drain(depth.min(open.len())..).next();
+            let begins_right = before.is_none_or(|before| before.end <= start);
+            let is_inside = open.last().is_none_or(|outer| outer.start <= start && end <= outer.end);
+            let is_of_text = start <= end && text.is_char_boundary(start) && text.is_char_boundary(end);
+            if depth > open.len() || !begins_right || !is_inside || !is_of_text {
+                return None;
+            }
+            open.push(Span::new(start, end));
+            found.push(Node { span: Span::new(start, end), depth, name });
+        }
+        Some(found)
+    }
+
     /// What the child found; `None` when it says what no child of this version says.
     pub fn found(self) -> Option<Result<Extracted, NoText>> {
         match self {
@@ -95,6 +124,7 @@ impl Answer {
             Self::NoText { kind, what } => Some(Err(match kind.as_str() {
                 "binary" => NoText::Binary(what.into()),
                 "empty" => NoText::Empty,
+                "generated" => NoText::Generated(what.into()),
                 "no words" => NoText::NoWords,
                 "scanned" => NoText::Scanned(what.parse().ok()?),
                 "encrypted" => NoText::Encrypted,
@@ -104,6 +134,7 @@ impl Answer {
                 "unread" => NoText::Unread(what.into()),
                 _ => return None,
             })),
+            Self::Outline(_) => return None,
             Self::Panicked => Some(Err(NoText::Damaged("it trips its parser".into()))),
         }
     }

@@ -28,9 +28,12 @@ pub fn serve(input: &mut impl BufRead, output: &mut impl Write) -> Result<()> {
         let mut bytes = Vec::new();
         input.take(request.bytes).read_to_end(&mut bytes).or_failed(broken)?;
         limit_cpu(request.cpu_s).or_failed(|| "cannot limit what reading a file may take".into())?;
-        let found = std::panic::catch_unwind(|| text::extract(&request.path, &bytes));
+        let found = std::panic::catch_unwind(|| match request.outline {
+            false => Answer::of(text::extract(&request.path, &bytes)),
+            true => Answer::of_outline(text::outline(&request.path, &String::from_utf8_lossy(&bytes))),
+        });
         drop(bytes);
-        let answer = serde_json::to_vec(&found.map_or(Answer::Panicked, Answer::of)).or_failed(broken)?;
+        let answer = serde_json::to_vec(&found.unwrap_or(Answer::Panicked)).or_failed(broken)?;
         write_line(output, &Head { bytes: answer.len() as u64 }).or_failed(broken)?;
         output.write_all(&answer).and_then(|()| output.flush()).or_failed(broken)?;
     }

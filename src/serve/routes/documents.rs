@@ -63,11 +63,9 @@ pub fn snapshot(app: &App, index: Option<&str>) -> Result<Arc<Snapshot>> {
         (status = 404, description = "There is no such index", body = ErrorBody),
     )
 )]
-pub async fn documents_list(
-    State(app): State<Arc<App>>,
-    Query(query): Query<ListQuery>,
-) -> Result<axum::Json<Value>> {
-    let all = [("indexed", DocumentState::Indexed), ("failed", DocumentState::Failed), ("skipped", DocumentState::Skipped)];
+pub async fn documents_list(State(app): State<Arc<App>>, Query(query): Query<ListQuery>) -> Result<axum::Json<Value>> {
+    let all =
+        [("indexed", DocumentState::Indexed), ("failed", DocumentState::Failed), ("skipped", DocumentState::Skipped)];
     let state = asking::named("state", query.state.as_deref(), all.iter().map(|(name, _)| *name), |name| {
         all.iter().find(|(known, _)| *known == name).map(|(_, state)| *state)
     })?;
@@ -155,10 +153,7 @@ pub async fn documents_content(
         (status = 404, description = "There is no such document", body = ErrorBody),
     )
 )]
-pub async fn documents_remove(
-    State(app): State<Arc<App>>,
-    Query(query): Query<OneQuery>,
-) -> Result<axum::Json<Value>> {
+pub async fn documents_remove(State(app): State<Arc<App>>, Query(query): Query<OneQuery>) -> Result<axum::Json<Value>> {
     let changed = apart(&app, move |app| {
         let index = beneath::known_index(query.index.as_deref(), &app.engine().config.index)?;
         let Document { roots, record, .. } = query.find(&*snapshot(app, Some(index))?)?;

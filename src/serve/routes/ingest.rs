@@ -193,8 +193,7 @@ pub async fn ingest_list(
     State(app): State<Arc<App>>,
     Query(ListQuery { state }): Query<ListQuery>,
 ) -> Result<axum::Json<Value>> {
-    let all =
-        [JobState::Queued, JobState::Running, JobState::Succeeded, JobState::Failed, JobState::Cancelled];
+    let all = [JobState::Queued, JobState::Running, JobState::Succeeded, JobState::Failed, JobState::Cancelled];
     let state = asking::named("state", state.as_deref(), all.iter().map(|state| state.name()), |name| {
         all.into_iter().find(|state| state.name() == name)
     })?;

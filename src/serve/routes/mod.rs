@@ -104,10 +104,7 @@ fn all(routes: Routes) -> Routes {
 }
 
 /// Work that waits for the disk or takes its time, apart from the threads that pass bytes on.
-async fn apart<T: Send + 'static>(
-    app: &Arc<App>,
-    work: impl FnOnce(&App) -> Result<T> + Send + 'static,
-) -> Result<T> {
+async fn apart<T: Send + 'static>(app: &Arc<App>, work: impl FnOnce(&App) -> Result<T> + Send + 'static) -> Result<T> {
     let app = Arc::clone(app);
     tokio::task::spawn_blocking(move || work(&app)).await.map_err(|_| Error::internal())?
 }

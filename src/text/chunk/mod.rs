@@ -4,11 +4,13 @@
 //! neighbours of the like: many of them would be too many passages that say too little. What a heading says goes into the heading path, which
 //! is embedded with the passage; in the text it stands only where a passage holds several sections. Within a section
 //! passages are of about equal length rather than full ones and a remnant, because the remnant, being nearly all
-//! rare words, would come up first for every question that shares one of them.
+//! rare words, would come up first for every question that shares one of them. What code defines is to it what
+//! sections are to prose.
 //!
 //! Token counts of units are added up instead of counting every candidate anew, which is exact for pieces that are
 //! parted by white space and close otherwise; a passage whose sum comes near the limit is counted for certain.
 
+mod outline;
 mod pack;
 mod sections;
 mod units;
@@ -40,7 +42,10 @@ pub struct Limits {
 /// stays within `limits.max_tokens`, unless the title alone takes more than two thirds of it.
 pub fn chunk(doc: &Extracted, limits: &Limits, count: &dyn Fn(&str) -> usize) -> Vec<Chunk> {
     let chunker = Chunker::new(doc, limits, count);
-    let parts = sections(doc).into_iter().map(|section| chunker.measure(section)).collect();
+    let parts = match doc.outline.is_empty() {
+        true => sections(doc).into_iter().map(|section| chunker.measure(section)).collect(),
+        false => chunker.outlined(),
+    };
     let groups = chunker.build(chunker.group(parts));
     let mut chunks = Vec::new();
     for group in &groups {
@@ -334,7 +339,9 @@ impl<'a> Chunker<'a> {
 fn belongs(group: &[Part], part: &Part) -> bool {
     let first = &group[0].section.path;
     let Some((_, parent)) = first.split_last() else { return true };
-    part.section.path.starts_with(parent) && part.section.path.len() > parent.len()
+    // Code goes on after what is defined in it.
+    let goes_on = part.section.heading.is_none();
+    part.section.path.starts_with(parent) && (goes_on || part.section.path.len() > parent.len())
 }
 
 fn common_path<'p>(group: &'p [Part], next: Option<&Part>) -> &'p [String] {

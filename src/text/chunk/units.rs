@@ -79,6 +79,13 @@ impl Divider<'_> {
         self.divide(block.span, cut, stage, is_code, units);
     }
 
+    /// Appends the units of a piece of code that a division before it would part from the rest.
+    pub(super) fn push_code(&self, span: Span, cut: Cut, units: &mut Vec<Unit>) {
+        if self.text[span.range()].contains(char::is_alphanumeric) {
+            self.divide(span, cut, Stage::Stanzas, true, units);
+        }
+    }
+
     fn divide(&self, span: Span, cut: Cut, stage: Stage, is_code: bool, units: &mut Vec<Unit>) {
         let text = &self.text[span.range()];
         if text.trim().is_empty() {

@@ -1,6 +1,6 @@
 //! Source code and configuration: blocks are what stands together at the left margin.
 //!
-//! No grammar is known. A block begins at a line without indentation that follows an empty line, so a function with
+//! No grammar is known; the outline of [`syntax`](super::syntax) is what a grammar adds. A block begins at a line without indentation that follows an empty line, so a function with
 //! the comments and attributes right above it is one block, and a file of settings falls into its paragraphs.
 
 use super::lines::lines;
@@ -27,7 +27,7 @@ pub(super) fn parse(text: &str) -> Vec<Block> {
 }
 
 /// A line that ends something begun earlier, though an empty line stands before it.
-fn is_closing(line: &str) -> bool {
+pub(in crate::text) fn is_closing(line: &str) -> bool {
     line.starts_with(['}', ')', ']'])
         || ["end", "else", "elif", "except", "finally", "catch", "fi", "done", "esac"].iter().any(|word| {
             line.strip_prefix(word).is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'))

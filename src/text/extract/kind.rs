@@ -5,21 +5,31 @@ use crate::document::Format;
 
 /// Extensions that are code or configuration: lines matter more than paragraphs.
 const CODE_EXTENSIONS: &str = "\
-    adb ads asm awk bash bat bib c cc cfg clj cljs cmake cmd cocci conf cpp cs css cu cxx d dart diff \
-    edn el elm env erl ex exs f f90 fish fs fsx go gradle graphql groovy h hcl hh hpp hrl hs hxx inc ini \
-    java jl js json5 jsonc jsx kt kts less lisp lock log lua m mjs mk ml mli mm nim nix pas \
-    patch php pl pm po pot properties proto ps1 py pyi pyx r rb rkt rs s sass scala scm scss sh sql \
+    adb ads asm awk bash bat bib c cc cfg cjs clj cljs cmake cmd cocci conf cpp cs css cts cu cxx d dart diff \
+    edn el elm env erl ex exs f f90 fish fs fsx gemspec go gradle graphql groovy h hcl hh hpp hrl hs hxx inc ini \
+    java jl js json5 jsonc jsx kt kts less lisp lock log lua m mjs mk ml mli mm mts nim nix pas \
+    patch php pl pm po pot properties proto ps1 py pyi pyx r rake rb rkt rs s sass scala scm scss sh sql \
     swift tcl tf tfvars thrift toml ts tsx v vb vim vue xsd xsl yaml yml zig zsh";
 
 const CODE_NAMES: &str = "\
     brewfile build cmakelists.txt containerfile dockerfile gemfile gnumakefile jenkinsfile justfile kconfig \
     makefile procfile rakefile vagrantfile workspace";
 
+/// What package managers write down for themselves: thousands of lines of names, versions and hashes that would crowd out
+/// every passage about the packages. What people ask of them stands in the manifest beside.
+const LOCK_FILES: &str = "\
+    bun.lock cargo.lock composer.lock conan.lock deno.lock flake.lock gemfile.lock go.sum go.work.sum gradle.lockfile mix.lock \
+    npm-shrinkwrap.json package-lock.json package.resolved packages.lock.json pdm.lock pipfile.lock pnpm-lock.yaml \
+    podfile.lock poetry.lock pubspec.lock uv.lock yarn.lock";
+
 pub(super) fn format_of(path: &str, bytes: &[u8]) -> Result<Format, NoText> {
     let name = path.rsplit('/').next().unwrap_or(path).to_lowercase();
     let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
     if let Some(known) = by_content(extension, bytes) {
         return known;
+    }
+    if is_among(LOCK_FILES, &name) {
+        return Err(NoText::Generated("lock file".into()));
     }
     let format = match extension {
         "md" | "markdown" | "mdown" | "mkd" | "mdx" | "qmd" | "rmd" => Format::Markdown,

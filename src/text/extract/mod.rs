@@ -27,6 +27,7 @@ mod records;
 mod rst;
 mod rtf;
 mod subtitles;
+mod syntax;
 mod xml;
 
 use std::borrow::Cow;
@@ -35,8 +36,10 @@ use kind::format_of;
 
 use crate::document::{Format, Place, Span};
 
+pub(in crate::text) use code::is_closing;
 pub(in crate::text) use lines::lines;
 pub use origin::Origin;
+pub use syntax::{Node, has_outline, outline};
 
 /// A file as text.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,6 +52,8 @@ pub struct Extracted {
     /// In order and without overlap. What lies between two blocks is white space, or something not worth finding:
     /// front matter, comments, rules, adornments of headings.
     pub blocks: Vec<Block>,
+    /// Of code, what [`outline`] found: what it consists of, which is what it is divided by. Empty for all else.
+    pub outline: Vec<Node>,
     /// Where pages, slides, rows of sheets and the like begin in the text, in order.
     pub places: Vec<(usize, Place)>,
     /// What the document says of itself beside its title, such as `("tags", "travel")`; a key may come several times.
@@ -61,7 +66,7 @@ impl Extracted {
     pub fn rendered(format: Format, title: Option<&str>, text: String, blocks: Vec<Block>) -> Self {
         let origin = Origin::of_itself(&text);
         let title = title.and_then(short_title);
-        Self { format, title, text, blocks, places: Vec::new(), metadata: Vec::new(), origin }
+        Self { format, title, text, blocks, outline: Vec::new(), places: Vec::new(), metadata: Vec::new(), origin }
     }
 
     /// The page, slide or the like that an offset of the text lies in.
@@ -109,6 +114,8 @@ pub enum NoText {
     Scanned(usize),
     /// It takes a password.
     Encrypted,
+    /// Text that a program wrote for itself; says what it is.
+    Generated(Cow<'static, str>),
     /// A format that this program does not read, though it holds text.
     Unsupported(Cow<'static, str>),
     /// Not what its first bytes promise; says what is wrong.
@@ -124,6 +131,7 @@ impl NoText {
         match self {
             Self::Binary(what) => format!("binary ({what})").into(),
             Self::Empty => "empty".into(),
+            Self::Generated(what) => format!("generated ({what})").into(),
             Self::NoWords => "no text in the document".into(),
             Self::Scanned(1) => "scanned: its page is an image without text".into(),
             Self::Scanned(pages) => format!("scanned: its {pages} pages are images without text").into(),
@@ -137,7 +145,7 @@ impl NoText {
     /// What the user can do about it; `None` where nothing is amiss.
     pub fn advice(&self) -> Option<&'static str> {
         match self {
-            Self::Binary(_) | Self::Empty | Self::Unread(_) => None,
+            Self::Binary(_) | Self::Empty | Self::Generated(_) | Self::Unread(_) => None,
             Self::NoWords => Some("open it to see whether anything is missing"),
             Self::Scanned(_) => Some("run text recognition over it, such as ocrmypdf, and ingest again"),
             Self::Encrypted => Some("save a copy without the password"),
@@ -225,7 +233,7 @@ pub fn extract(path: &str, bytes: &[u8]) -> Result<Extracted, NoText> {
         return Err(NoText::Empty);
     }
     let title = title.as_deref().and_then(short_title);
-    Ok(Extracted { format, title, text, blocks, places: Vec::new(), metadata, origin })
+    Ok(Extracted { format, title, text, blocks, outline: Vec::new(), places: Vec::new(), metadata, origin })
 }
 
 /// The title of a document without other means of saying it: a heading that opens it, when no other stands as high.

@@ -29,6 +29,7 @@ fn walked(root: &Path, options: &WalkOptions) -> Vec<String> {
     let mut entries = Vec::new();
     walk(root, options, &mut |entry| {
         entries.push(match entry {
+            Entry::Folder(_) => return Ok(()),
             Entry::File(file) => {
                 assert_eq!(fs::metadata(&file.absolute).unwrap().len(), file.size);
                 file.path
@@ -217,9 +218,85 @@ fn time_before_1970_is_negative() {
     let file = fs::File::options().write(true).open(folder.path().join("a")).unwrap();
     file.set_modified(UNIX_EPOCH - std::time::Duration::from_millis(1500)).unwrap();
     walk(folder.path(), &WalkOptions::default(), &mut |entry| {
-        let Entry::File(file) = entry else { panic!("{entry:?}") };
+        let Entry::File(file) = entry else { return Ok(()) };
         assert_eq!(file.mtime_ns, -1_500_000_000);
         Ok(())
     })
     .unwrap();
+}
+
+#[test]
+fn a_folder_is_told_before_what_is_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    make(folder.path(), &["a/b/x", "c/", ".hidden/x", "left/x", ".gitignore=left/"]);
+    let top = folder.path().canonicalize().unwrap();
+    let mut folders = Vec::new();
+    walk(folder.path(), &WalkOptions::default(), &mut |entry| {
+        if let Entry::Folder(path) = entry {
+            // Made after it was told: still found.
+            fs::write(path.join("late"), "text").unwrap();
+            folders.push(path.strip_prefix(&top).unwrap().display().to_string());
+        }
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(folders, ["", "a", "a/b", "c"]);
+    assert_eq!(walked(&top, &WalkOptions::default()), ["a/b/late", "a/b/x", "a/late", "c/late", "late"]);
+}
+
+/// Whatever the walk finds is wanted; and what is not there any more is judged as if it were.
+#[test]
+fn what_is_wanted_is_what_the_walk_comes_across() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = [
+        "a.md",
+        "b.log",
+        "build/x.md",
+        "sub/c.md",
+        "sub/deep/d.txt",
+        "sub/kept.log",
+        ".git/HEAD",
+        "data/indexes/x",
+        "sub/.hidden",
+        ".gitignore=*.log\n/build/\n",
+        "sub/.ragignore=!kept.log\ndeep/\n",
+    ];
+    make(folder.path(), &files);
+    let top = folder.path().canonicalize().unwrap();
+    let skip = WalkOptions { skip: vec![top.join("data/indexes")], ..WalkOptions::default() };
+    let only = WalkOptions { include: vec!["*.md".into()], exclude: vec!["sub".into()], ..skip.clone() };
+    for options in [skip, only] {
+        let found = walked(&top, &options);
+        assert!(!found.is_empty());
+        for file in files {
+            let (name, _) = file.split_once('=').unwrap_or((file, ""));
+            let wanted = is_wanted(&top, &options, &top.join(name));
+            let is_ignore_file = name == ".gitignore" || (name == "sub/.ragignore" && options.exclude.is_empty());
+            assert_eq!(wanted, is_ignore_file || found.iter().any(|path| path == name), "{name} {options:?}");
+        }
+    }
+    let wanted = |name: &str| is_wanted(&top, &WalkOptions::default(), &top.join(name));
+    assert!(wanted("gone.md") && wanted("sub/gone/too.md") && wanted("sub/gone") && wanted(""));
+    assert!(!wanted("gone.log") && !wanted("build/gone.md") && !wanted(".swap") && !wanted("sub/.git/.gitignore"));
+    assert!(is_wanted(&top, &WalkOptions::default(), top.parent().unwrap()));
+}
+
+#[test]
+fn a_path_leads_back_to_its_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let names: [&[u8]; 6] = [b"plain", b"caf\xE9", b"a\\x41b", b"\\", "\u{e9}".as_bytes(), b"\xFF\xFE\\xFF"];
+    for name in names {
+        fs::write(folder.path().join(std::ffi::OsStr::from_bytes(name)), name).unwrap();
+    }
+    let mut found = 0;
+    walk(folder.path(), &WalkOptions::default(), &mut |entry| {
+        if let Entry::File(file) = entry {
+            let top = folder.path().canonicalize().unwrap();
+            assert_eq!(file_below(&top, &file.path), file.absolute, "{}", file.path);
+            found += 1;
+        }
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(found, names.len());
 }

@@ -222,7 +222,11 @@ fn documents_are_listed_read_uploaded_and_removed() {
     let ask = |text: &str| api.post("/ask", &json!({ "query": text })).ok().json();
     let cited = |text: &str| (ask(text)["citations"][0]["root"].clone(), ask(text)["citations"][0]["path"].clone());
     assert_eq!(cited("What does an otter eat?"), (json!("uploads"), json!("animals/otter.md")));
-    assert_eq!(cited(QUESTION), (json!("docs"), json!("bees.md")), "the folders of the index stay in it, by their names");
+    assert_eq!(
+        cited(QUESTION),
+        (json!("docs"), json!("bees.md")),
+        "the folders of the index stay in it, by their names"
+    );
     let body = json!({ "path": "badger.md", "text": "# Badgers\n\nA badger digs setts with many doors.\n" });
     api.done(&api.post("/documents", &body));
     assert_eq!(ask("What does a badger dig?")["supported"], true);
@@ -260,7 +264,8 @@ fn many_questions_are_answered_in_their_order() {
     let Some(sandbox) = world() else { return };
     let api = Api::start(&sandbox, &[]);
     let batch = |questions: Value| api.post("/ask/batch", &json!({ "questions": questions }));
-    let answers = batch(json!([QUESTION, { "id": 7, "query": "When does the tide rise?", "intent": "factoid" }, " ", QUESTION]));
+    let answers =
+        batch(json!([QUESTION, { "id": 7, "query": "When does the tide rise?", "intent": "factoid" }, " ", QUESTION]));
     let answers = answers.ok().json()["answers"].clone();
     assert_eq!(answers.as_array().map(Vec::len), Some(4));
     assert_eq!(answers[0]["citations"][0]["path"], "bees.md");
@@ -324,7 +329,8 @@ fn a_conversation_belongs_to_whoever_began_it() {
     let Some(sandbox) = world() else { return };
     let file = sandbox.write("tokens", "read aaaaaaaaaaaaaaaa\nread bbbbbbbbbbbbbbbb\nadmin cccccccccccccccc\n");
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
-    let [a, b, admin] = ["aaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbb", "cccccccccccccccc"].map(|token| format!("Bearer {token}"));
+    let [a, b, admin] =
+        ["aaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbb", "cccccccccccccccc"].map(|token| format!("Bearer {token}"));
     let api = Api::of(Server::start(&sandbox, &[("RAG_SERVE_TOKEN_FILE", "tokens")]), &[("authorization", &a)]);
     let call = |token: &str, method: &str, target: &str, body: &Value| {
         let body = if body.is_null() { String::new() } else { body.to_string() };
@@ -345,7 +351,9 @@ fn a_conversation_belongs_to_whoever_began_it() {
     assert_eq!((exported.body.lines().count(), &*exported.headers["content-type"]), (2, "application/x-ndjson"));
 
     let unknown = "0123456789abcdef0123456789abcdef0123456789abcdef";
-    for (token, id) in [(&b, &*id), (&a, &other), (&a, unknown), (&a, &id[..32]), (&a, "x"), (&a, "%2e%2e"), (&admin, unknown)] {
+    for (token, id) in
+        [(&b, &*id), (&a, &other), (&a, unknown), (&a, &id[..32]), (&a, "x"), (&a, "%2e%2e"), (&admin, unknown)]
+    {
         for (method, target) in [("GET", ""), ("GET", "/export"), ("DELETE", "")] {
             call(token, method, &format!("/sessions/{id}{target}"), &Value::Null).is(404);
         }
@@ -379,7 +387,9 @@ fn clients_of_another_interface_are_answered_in_its_words() {
         more.as_object().unwrap().iter().for_each(|(name, value)| body[name] = value.clone());
         api.post("/v1/chat/completions", &body)
     };
-    let reply = chat(json!({ "temperature": 0.7, "top_p": 1, "max_tokens": 100, "tools": [], "n": 1, "user": "me" })).ok().json();
+    let reply = chat(json!({ "temperature": 0.7, "top_p": 1, "max_tokens": 100, "tools": [], "n": 1, "user": "me" }))
+        .ok()
+        .json();
     let choice = &reply["choices"][0];
     assert_eq!((&reply["object"], &choice["finish_reason"]), (&json!("chat.completion"), &json!("stop")));
     let content = choice["message"]["content"].as_str().unwrap();
@@ -401,9 +411,9 @@ fn clients_of_another_interface_are_answered_in_its_words() {
     let streamed = chat(json!({ "stream": true, "stream_options": { "include_usage": true } })).ok();
     let pieces: Vec<&str> = streamed.body.lines().filter_map(|line| line.strip_prefix("data: ")).collect();
     assert_eq!(pieces.last(), Some(&"[DONE]"));
-    let pieces: Vec<Value> = pieces[..pieces.len() - 1].iter().map(|piece| serde_json::from_str(piece).unwrap()).collect();
-    let said: String =
-        pieces.iter().filter_map(|piece| piece["choices"][0]["delta"]["content"].as_str()).collect();
+    let pieces: Vec<Value> =
+        pieces[..pieces.len() - 1].iter().map(|piece| serde_json::from_str(piece).unwrap()).collect();
+    let said: String = pieces.iter().filter_map(|piece| piece["choices"][0]["delta"]["content"].as_str()).collect();
     assert_eq!(said, content);
     assert_eq!(pieces[0]["choices"][0]["delta"]["role"], "assistant");
     assert!(pieces.iter().all(|piece| piece["object"] == "chat.completion.chunk" && piece["id"] == pieces[0]["id"]));
@@ -435,7 +445,8 @@ fn clients_of_another_interface_are_answered_in_its_words() {
         api.post("/v1/embeddings", &body)
     };
     let reply = embed(json!({ "input": ["bees", "the tide rises"], "dimensions": 384 })).ok().json();
-    let first: Vec<f64> = reply["data"][0]["embedding"].as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect();
+    let first: Vec<f64> =
+        reply["data"][0]["embedding"].as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect();
     assert_eq!((first.len(), reply["data"].as_array().map(Vec::len)), (384, Some(2)));
     assert!((first.iter().map(|x| x * x).sum::<f64>() - 1.0).abs() < 1e-4);
     // Two special tokens around each text.

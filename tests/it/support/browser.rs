@@ -1,4 +1,4 @@
-//! A headless Chromium, driven through `chromedriver` by plain WebDriver calls. Both listen on ports that the system
+//! A headless Chromium, driven through `chromedriver` by plain `WebDriver` calls. Both listen on ports that the system
 //! chose and end when the browser is dropped.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};

@@ -21,7 +21,8 @@ pub async fn models(State(app): State<Arc<App>>) -> Result<axum::Json<Value>> {
     let data = apart(&app, |app| {
         let engine = app.engine();
         let created = |index: &str| engine.store.meta(index).map_or(0, |meta| meta.created);
-        let model = |id: &str, created: i64| json!({ "id": id, "object": "model", "created": created, "owned_by": NAME });
+        let model =
+            |id: &str, created: i64| json!({ "id": id, "object": "model", "created": created, "owned_by": NAME });
         let mut data = vec![model(NAME, created(&engine.config.index))];
         data.extend(engine.store.names()?.iter().map(|index| model(&format!("{NAME}:{index}"), created(index))));
         data.push(model(&engine.config.model, 0));

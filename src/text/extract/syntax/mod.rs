@@ -1,0 +1,197 @@
+//! Source code by its syntax: an outline of what a file defines, for the chunker to divide by.
+//!
+//! A node of the outline is whatever the grammar sees as one thing and that begins a line: a function with its comment
+//! and attributes, a method in a class, a statement in a function, a field, an argument. Where nothing begins a line nothing is
+//! worth dividing. So one rule serves every language, and only the names need a table.
+//!
+//! The parsers are C, generated and partly written by hand, and read what strangers wrote: [`outline`] is for a process that
+//! may die of it. What it finds depends on the text alone: the work of the parser is bounded by counting it, not by a clock.
+
+mod languages;
+
+use std::ops::ControlFlow;
+
+use tree_sitter::{Node as Tree, ParseOptions, ParseState};
+
+use super::lines::lines;
+use crate::document::Span;
+use languages::{Language, wraps};
+
+/// Something that a file of code consists of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// From the beginning of its first line, comments and attributes above it included.
+    pub span: Span,
+    /// 0 is the outermost. A node lies inside the last one before it that is less deep.
+    pub depth: usize,
+    /// What it defines, such as `fn main`; statements, fields and the like have no name.
+    pub name: Option<String>,
+}
+
+/// Larger files are data, and few.
+const MAX_BYTES: usize = 1 << 20;
+
+/// Nobody writes such lines; programs that make files small do.
+const MAX_LINE_BYTES: usize = 10_000;
+
+/// Bytes for each hundred steps that the parser may take. Ordinary code has 45 or more, mostly 150; less is an effort to make
+/// sense of what makes none, and there a step takes the longer the deeper it is in.
+const BYTES_PER_STEPS: usize = 16;
+
+/// The parser reads so many bytes at once.
+const READ_BYTES: usize = 1 << 10;
+
+/// How often it may read the whole text, or as much of it again and again: what is quoted in a strange way is read to its end
+/// from each place where it might begin.
+const MAX_READINGS: usize = 50;
+
+/// What is deeper than this is not told apart.
+const MAX_DEPTH: usize = 24;
+
+/// Whether [`outline`] knows the language of a file, and the file is such as people write.
+pub fn has_outline(path: &str, text: &str) -> bool {
+    text.len() <= MAX_BYTES
+        && Language::of(path, text).is_some()
+        && lines(text).all(|line| line.end - line.start <= MAX_LINE_BYTES)
+}
+
+/// What a file of code consists of, in order. Nothing when its language is not known or it does not look like it.
+pub fn outline(path: &str, text: &str) -> Vec<Node> {
+    let Some(language) = Language::of(path, text).filter(|_| has_outline(path, text)) else { return Vec::new() };
+    let Some(mut parser) = language.parser() else { return Vec::new() };
+    let mut steps_left = 200 + text.len() / BYTES_PER_STEPS;
+    let mut go_on = |_: &ParseState| {
+        steps_left = steps_left.saturating_sub(1);
+        if steps_left > 0 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    };
+    let mut reads_left = (1 + text.len() / READ_BYTES) * MAX_READINGS;
+    let mut read = |at: usize, _| {
+        reads_left = reads_left.saturating_sub(1);
+        let end = if reads_left > 0 { text.len().min(at + READ_BYTES) } else { at };
+        text.as_bytes().get(at..end).unwrap_or_default()
+    };
+    let options = ParseOptions::new().progress_callback(&mut go_on);
+    let tree = parser.parse_with_options(&mut read, None, Some(options));
+    // Cut short, a text is another one.
+    let Some(tree) = tree.filter(|_| reads_left > 0) else { return Vec::new() };
+    let mut walk = Walk { language, text, found: Vec::new(), error_bytes: 0 };
+    walk.go(&tree);
+    // A parser finds its way back after nearly anything, but what it makes of prose or of another language is noise.
+    if walk.error_bytes * 4 > text.len() { Vec::new() } else { with_comments(walk.found, text) }
+}
+
+struct Walk<'a> {
+    language: &'a Language,
+    text: &'a str,
+    found: Vec<Found>,
+    error_bytes: usize,
+}
+
+struct Found {
+    node: Node,
+    /// A comment or attribute, which belongs to what follows.
+    leads: bool,
+}
+
+/// A node of the outline whose end is yet to come.
+struct Open {
+    level: usize,
+    start: usize,
+    /// It has the name of the definition right below it, which is no node by itself.
+    wraps: bool,
+}
+
+impl Walk<'_> {
+    /// Every node, parents first. The cursor keeps the way back, so that depth costs no stack.
+    fn go(&mut self, tree: &tree_sitter::Tree) {
+        let mut cursor = tree.walk();
+        let mut level = 0_usize;
+        let mut open: Vec<Open> = Vec::new();
+        let mut error_end = 0;
+        loop {
+            while open.last().is_some_and(|outer| outer.level >= level) {
+                open.pop();
+            }
+            let node = cursor.node();
+            if node.is_error() && node.start_byte() >= error_end {
+                error_end = node.end_byte();
+                self.error_bytes += node.end_byte() - node.start_byte();
+            }
+            let is_flat = node.start_position().row == node.end_position().row;
+            let mut descends = !is_flat;
+            let is_new = |start: usize| open.last().is_none_or(|outer| outer.start < start);
+            if level > 0
+                && let Some(start) = self.begins(node).filter(|start| is_new(*start))
+                && !open.last().is_some_and(|outer| outer.wraps && outer.level + 1 == level)
+            {
+                let leads = is_lead(node);
+                descends &= open.len() + 1 < MAX_DEPTH && !leads;
+                let name = self.language.name(node, self.text, open.is_empty());
+                open.push(Open { level, start, wraps: name.is_some() && wraps(node) });
+                let node = Node { span: Span::new(start, node.end_byte()), depth: open.len() - 1, name };
+                self.found.push(Found { node, leads });
+            }
+            if descends && cursor.goto_first_child() {
+                level += 1;
+                continue;
+            }
+            while !cursor.goto_next_sibling() {
+                if !cursor.goto_parent() {
+                    return;
+                }
+                level -= 1;
+            }
+        }
+    }
+
+    /// The beginning of the line that a node begins; `None` when it begins none, or only holds others together.
+    fn begins(&self, node: Tree<'_>) -> Option<usize> {
+        const HOLDERS: &str = "block statement_list body_statement compound_statement statement_block declaration_list class_body \
+            field_declaration_list interface_body enum_body block_body then else do_group switch_body match_block \
+            var_spec_list ERROR";
+        const MAX_INDENT: usize = 400;
+        if !node.is_named() || node.start_byte() == node.end_byte() || node.start_position().column > MAX_INDENT {
+            return None;
+        }
+        let start = node.start_byte() - node.start_position().column;
+        let is_first = self.text[start..node.start_byte()].bytes().all(|b| b == b' ' || b == b'\t');
+        let is_holder = || HOLDERS.split_ascii_whitespace().any(|kind| kind == node.kind());
+        (is_first && !is_holder()).then_some(start)
+    }
+}
+
+/// Whether a node belongs to the one after it.
+fn is_lead(node: Tree<'_>) -> bool {
+    let kind = node.kind();
+    kind.ends_with("comment")
+        || matches!(
+            kind,
+            "attribute_item" | "inner_attribute_item" | "decorator" | "attribute_list" | "access_specifier"
+        )
+}
+
+/// Each run of comments and attributes as part of what stands right below it, or as one node.
+fn with_comments(found: Vec<Found>, text: &str) -> Vec<Node> {
+    let mut nodes: Vec<Node> = Vec::with_capacity(found.len());
+    let mut lead: Option<Node> = None;
+    for Found { mut node, leads } in found {
+        node.span.end = node.span.start + text[node.span.range()].trim_end().len();
+        if let Some(before) = lead.take() {
+            let gap = &text[before.span.end.min(node.span.start)..node.span.start];
+            // `private:` is a node and a colon.
+            let is_right_below = matches!(gap.trim(), "" | ":") && lines(gap).count() <= 1;
+            if before.depth == node.depth && is_right_below {
+                node.span.start = before.span.start;
+            } else {
+                nodes.push(before);
+            }
+        }
+        if leads {
+            lead = Some(node);
+        } else {
+            nodes.push(node);
+        }
+    }
+    nodes.extend(lead);
+    nodes
+}

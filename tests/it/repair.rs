@@ -1,0 +1,405 @@
+//! `rag index verify --repair`: damage of every kind mended to what was there, or named.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::fixtures::{copy_dir, set_age, write_old};
+use crate::support::{Run, Sandbox, project_data};
+use crate::tools::{answer, copy_tree, current, files, generations, leftovers, thorough};
+
+const QUESTION: &str = "\"blue boats\" carry sailors across the bay";
+const MODES: [&str; 3] = ["hybrid", "lexical", "dense"];
+
+fn document(n: usize) -> String {
+    format!(
+        "# Harbour {n}\n\nThe blue boats of harbour {n} carry {} sailors across the bay.\n\n## Bread\n\nBaker {n} sells {} loaves.\n",
+        n * 3,
+        n * 7
+    )
+}
+
+/// Two generations, of which the second has deletions, two segments and two vector files.
+fn sandbox() -> Sandbox {
+    let sandbox = Sandbox::new();
+    for n in 0..10 {
+        write_old(&sandbox, &format!("docs/harbour-{n}.md"), document(n));
+    }
+    // French, so that the language of a passage counts.
+    write_old(&sandbox, "docs/fr.md", "# Port\n\nLes bateaux bleus portent des marins à travers la baie du port.\n");
+    write_old(&sandbox, "docs/empty.txt", "");
+    sandbox.ingest();
+    write_old(&sandbox, "docs/harbour-3.md", document(33));
+    set_age(&sandbox.path().join("docs/harbour-3.md"), 2000);
+    write_old(&sandbox, "docs/notes.txt", "The ferryman rows at night.\n");
+    sandbox.ingest();
+    sandbox
+}
+
+fn answers(sandbox: &Sandbox) -> Vec<Value> {
+    let search =
+        |mode| sandbox.rag(["search", QUESTION, "--json", "-k", "50", "--explain", "--no-cache", "--mode", mode]);
+    MODES.iter().map(|mode| answer(search(mode).ok().json())).collect()
+}
+
+fn repair(sandbox: &Sandbox) -> Run {
+    sandbox.rag(["index", "verify", "--repair", "--json"])
+}
+
+/// The passages of every document, with their places.
+fn passages(sandbox: &Sandbox) -> Value {
+    let list = sandbox.rag(["documents", "list", "--json"]).ok().json();
+    let documents = list["documents"].as_array().expect("documents");
+    let show = |document: &Value| {
+        let path = document["path"].as_str().expect("a path");
+        sandbox.rag(["documents", "show", path, "--json"]).ok().json()
+    };
+    documents.iter().map(show).collect()
+}
+
+/// Under a new inode, as generations share files by hard links.
+fn replace(path: &Path, bytes: &[u8]) {
+    let temp = path.with_extension("bad");
+    std::fs::write(&temp, bytes).expect("a file");
+    std::fs::rename(&temp, path).expect("a rename");
+}
+
+fn flip(path: &Path) {
+    let mut bytes = std::fs::read(path).expect("a file");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0x10;
+    replace(path, &bytes);
+}
+
+fn pointer(sandbox: &Sandbox) -> PathBuf {
+    sandbox.data().join("indexes/names/default.json")
+}
+
+/// A sandbox to damage, and how to have it whole again.
+struct World {
+    sandbox: Sandbox,
+    good: Vec<Value>,
+    show: Value,
+}
+
+impl World {
+    fn new() -> Self {
+        let sandbox = sandbox();
+        let good = answers(&sandbox);
+        let show = sandbox.rag(["index", "show", "--json"]).ok().json();
+        copy_tree(&sandbox.data(), &sandbox.path().join("whole"));
+        Self { sandbox, good, show }
+    }
+
+    fn reset(&self) {
+        std::fs::remove_dir_all(self.sandbox.data()).expect("a removal");
+        copy_tree(&self.sandbox.path().join("whole"), &self.sandbox.data());
+    }
+
+    /// Everything is as it was.
+    #[track_caller]
+    fn is_mended(&self, what: &str) -> Value {
+        let run = repair(&self.sandbox);
+        assert_eq!(run.code, Some(0), "{what}: {run}");
+        let json = run.json();
+        assert!(json["ok"] == true && json["damaged"].as_array().is_some_and(|d| !d.is_empty()), "{what}: {json}");
+        assert_eq!(
+            (&json["corpus_id"], &json["documents"]),
+            (&self.show["corpus_id"], &self.show["documents"]),
+            "{what}"
+        );
+        self.sandbox.rag(["index", "verify"]).ok();
+        assert_eq!(answers(&self.sandbox), self.good, "{what}");
+        assert_eq!(leftovers(&self.sandbox.data()), [""; 0], "{what}");
+        json
+    }
+}
+
+/// Each file of the generation flipped, cut, emptied and missing: mended to the same answers in every mode, without the
+/// model running once.
+#[test]
+fn every_damaged_file_is_mended() {
+    let world = World::new();
+    let data = world.sandbox.data();
+    let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
+    let all = files(&current(&data));
+    assert!(all.len() > 15, "{all:?}");
+    for (n, path) in
+        all.iter().enumerate().filter(|(_, path)| !path.ends_with("meta.json") || path.ends_with("bm25/meta.json"))
+    {
+        let kind = path.extension().unwrap_or_default().to_string_lossy().into_owned();
+        let seen = kinds.entry(kind).or_default();
+        *seen += 1;
+        if *seen > 1 && !thorough() {
+            continue;
+        }
+        let damages: &[&str] =
+            if thorough() { &["flip", "cut", "empty", "missing"] } else { &[["flip", "missing", "cut"][n % 3]] };
+        for damage in damages {
+            let bytes = std::fs::read(path).expect("a file");
+            match *damage {
+                "flip" => flip(path),
+                "cut" => replace(path, &bytes[..bytes.len() / 2]),
+                "empty" => replace(path, b""),
+                _ => std::fs::remove_file(path).expect("a removal"),
+            }
+            let what = format!("{} {damage}", path.display());
+            let json = world.is_mended(&what);
+            let step = &json["steps"][0];
+            assert_eq!(
+                (&step["step"], &step["cache"]["misses"], &step["unmended"]),
+                (&json!("rebuilt"), &json!(0), &json!([])),
+                "{what}"
+            );
+            world.reset();
+        }
+    }
+    assert!(kinds.len() >= 8, "{kinds:?}");
+    // Two kinds at once; nothing of the words is left, nor of the vectors.
+    for path in all.iter().filter(|path| path.extension().is_some_and(|e| e == "npy" || e == "store" || e == "jsonl")) {
+        flip(path);
+    }
+    let json = world.is_mended("words, vectors and table");
+    assert_eq!((&json["steps"][0]["documents_kept"], &json["steps"][0]["documents_read"]), (&json!(0), &json!(12)));
+    // The table is the one that a fresh ingest makes, so that the next one finds nothing to do.
+    let again = world.sandbox.ingest();
+    assert_eq!((&again["corpus_id"], &again["documents"]), (&world.show["corpus_id"], &json!(12)));
+    // What is whole is left as it is.
+    let whole = repair(&world.sandbox).ok().json();
+    assert_eq!((&whole["ok"], &whole["damaged"], &whole["steps"]), (&json!(true), &json!([]), &json!([])));
+}
+
+/// Without the cache the vectors are read from the index, and only what is lost there is embedded again.
+#[test]
+fn vectors_are_made_anew_only_where_they_are_lost() {
+    let world = World::new();
+    let data = world.sandbox.data();
+    let all = files(&current(&data));
+    let ending = |ending: &str| all.iter().filter(|path| path.to_string_lossy().ends_with(ending)).collect::<Vec<_>>();
+    std::fs::remove_dir_all(data.join("cache")).expect("a removal");
+    flip(ending(".idx")[0]);
+    let step = world.is_mended("words")["steps"][0].clone();
+    assert_eq!((&step["cache"]["misses"], step["vectors_kept"].as_u64() > Some(10)), (&json!(0), true), "{step}");
+    world.reset();
+    std::fs::remove_dir_all(data.join("cache")).expect("a removal");
+    ending(".npy").iter().for_each(|path| flip(path));
+    let step = world.is_mended("vectors")["steps"][0].clone();
+    assert_eq!((&step["vectors_kept"], step["cache"]["misses"].as_u64() > Some(10)), (&json!(0), true), "{step}");
+}
+
+/// Sources that are gone or have changed cost nothing where the index still has the passages; where it has not, they are
+/// named.
+#[test]
+fn what_cannot_be_mended_is_named() {
+    let world = World::new();
+    let sandbox = &world.sandbox;
+    let all = files(&current(&sandbox.data()));
+    let ending = |ending: &str| all.iter().filter(|path| path.to_string_lossy().ends_with(ending)).collect::<Vec<_>>();
+    let before = passages(sandbox);
+    std::fs::remove_file(sandbox.path().join("docs/harbour-1.md")).expect("a removal");
+    write_old(sandbox, "docs/harbour-2.md", "# Harbour 2\n\nThe green barge waits.\n");
+    set_age(&sandbox.path().join("docs/harbour-2.md"), 3000);
+    ending(".npy").iter().for_each(|path| flip(path));
+    world.is_mended("vectors, with the files gone");
+    assert_eq!(passages(sandbox), before);
+
+    world.reset();
+    ending(".store").iter().for_each(|path| flip(path));
+    let run = repair(sandbox).exits(4);
+    let json = run.json();
+    let unmended = json["steps"][0]["unmended"].as_array().expect("a list").clone();
+    let reasons: Vec<(&str, &str)> =
+        unmended.iter().map(|u| (u["path"].as_str().expect("a path"), u["reason"].as_str().expect("why"))).collect();
+    assert_eq!(
+        reasons,
+        [
+            ("docs/harbour-1.md", "its file is gone"),
+            ("docs/harbour-2.md", "its file has changed; the index has what it says now")
+        ]
+    );
+    assert_eq!((&json["ok"], &json["documents"]), (&json!(false), &json!(11)));
+    sandbox.rag(["index", "verify"]).ok();
+    // All others are what they were.
+    let named =
+        |document: &Value| !document["path"].as_str().is_some_and(|p| p.ends_with("-1.md") || p.ends_with("-2.md"));
+    let others =
+        |all: &Value| -> Vec<Value> { all.as_array().expect("a list").iter().filter(|d| named(d)).cloned().collect() };
+    assert_eq!(others(&passages(sandbox)), others(&before));
+    sandbox.rag(["search", "green barge", "--mode", "lexical"]).ok().prints("harbour-2.md");
+
+    // As people see it; and an ingest afterwards is what it would have been.
+    world.reset();
+    ending(".store").iter().for_each(|path| flip(path));
+    let run = sandbox.rag(["index", "verify", "--repair"]).exits(4);
+    run.prints("damaged")
+        .prints("mended   11 documents: 0 from the index")
+        .prints("not mended  docs/harbour-1.md: its file is gone");
+    let ingested = sandbox.ingest();
+    let twin = sandbox.rag(["ingest", "--dir", "docs", "--json", "--data-dir", "twin"]).ok().json();
+    assert_eq!(ingested["corpus_id"], twin["corpus_id"]);
+
+    // The table is lost and so are some of the files: their passages are kept.
+    world.reset();
+    flip(ending("documents.jsonl")[0]);
+    let json = repair(sandbox).exits(4).json();
+    let unmended = json["steps"][0]["unmended"].as_array().expect("a list").clone();
+    let named: Vec<&str> = unmended.iter().filter_map(|u| u["path"].as_str()).collect();
+    assert_eq!(named, ["docs/harbour-1.md", "docs/harbour-2.md"]);
+    assert!(unmended[0]["reason"].as_str().is_some_and(|why| why.contains("its passages are kept")), "{unmended:?}");
+    assert_eq!(json["documents"], 12);
+    sandbox.rag(["search", "harbour 1", "--mode", "lexical"]).ok().prints("harbour-1.md");
+    sandbox.rag(["index", "verify"]).ok();
+
+    // Everything is lost: nothing is committed, and what to do is said.
+    world.reset();
+    std::fs::rename(sandbox.path().join("docs"), sandbox.path().join("elsewhere")).expect("a rename");
+    ending(".store").iter().for_each(|path| flip(path));
+    let before = std::fs::read(pointer(sandbox)).expect("a pointer");
+    let run = sandbox.rag(["index", "verify", "--repair"]).exits(5);
+    run.says("nothing of the index can be mended").says("run `rag ingest --dir docs`");
+    assert_eq!(std::fs::read(pointer(sandbox)).expect("a pointer"), before);
+    assert_eq!(leftovers(&sandbox.data()), [""; 0]);
+}
+
+/// `meta.json` has the sums of everything else: without it, the generation before is what can be trusted.
+#[test]
+fn without_its_meta_json_an_index_falls_back() {
+    let world = World::new();
+    let sandbox = &world.sandbox;
+    let meta = current(&sandbox.data()).join("meta.json");
+    flip(&meta);
+    let json = repair(sandbox).exits(4).json();
+    assert_eq!((&json["steps"][0]["step"], &json["documents"]), (&json!("fell_back"), &json!(11)));
+    sandbox.rag(["index", "verify"]).ok();
+    let ingested = sandbox.ingest();
+    assert_eq!((&ingested["corpus_id"], &ingested["cache"]["misses"]), (&world.show["corpus_id"], &json!(0)));
+    assert_eq!(answers(sandbox), world.good);
+
+    world.reset();
+    std::fs::remove_file(&meta).expect("a removal");
+    sandbox
+        .rag(["index", "verify", "--repair"])
+        .exits(4)
+        .prints("the index is the one of")
+        .says("rag ingest --dir docs");
+
+    // No generation before, or a damaged one: what to run is said, with the folders that the job log remembers.
+    world.reset();
+    sandbox.rag(["index", "compact"]).ok();
+    flip(&current(&sandbox.data()).join("meta.json"));
+    let run = sandbox.rag(["index", "verify", "--repair"]).exits(5);
+    run.says("meta.json")
+        .says(&format!("run `rag ingest --dir docs` in {}", sandbox.path().canonicalize().unwrap().display()));
+    sandbox.ingest();
+    assert_eq!(answers(sandbox), world.good);
+}
+
+/// Which generation a name stands for, when the pointer does not say.
+#[test]
+fn a_damaged_pointer_is_written_anew() {
+    let world = World::new();
+    let sandbox = &world.sandbox;
+    let good = std::fs::read(pointer(sandbox)).expect("a pointer");
+    let (mut said, mut guessed) = (0, 0);
+    let stride = if thorough() { 1 } else { 37 };
+    for at in (0..good.len()).step_by(stride) {
+        let mut bad = good.clone();
+        bad[at] ^= 0x04;
+        std::fs::write(pointer(sandbox), &bad).expect("a pointer");
+        let run = repair(sandbox);
+        // White space is no damage.
+        let json = run.json();
+        if json["damaged"] == json!([]) {
+            continue;
+        }
+        assert_eq!(
+            (run.code, &json["steps"][0]["step"], &json["corpus_id"]),
+            (Some(0), &json!("pointer"), &world.show["corpus_id"]),
+            "{at}: {run}"
+        );
+        match std::fs::read(pointer(sandbox)).expect("a pointer") == good {
+            true => said += 1,
+            false => guessed += 1,
+        }
+        assert_eq!(generations(&sandbox.data()).len(), 2, "{at}");
+    }
+    println!("{said} pointers as they were, {guessed} without the generation before");
+    assert!(said > 3, "{said} {guessed}");
+    assert_eq!(answers(sandbox), world.good);
+    for text in ["", "{", "null"] {
+        std::fs::write(pointer(sandbox), text).expect("a pointer");
+        world.is_mended(text);
+    }
+    // Going back and forth still works.
+    sandbox.rag(["index", "rollback"]).ok().prints("11 documents");
+    sandbox.rag(["index", "rollback"]).ok().prints("12 documents");
+    // Together with other damage.
+    std::fs::write(pointer(sandbox), "{").expect("a pointer");
+    flip(
+        files(&current_of(sandbox, &world))
+            .iter()
+            .find(|path| path.extension().is_some_and(|e| e == "npy"))
+            .expect("vectors"),
+    );
+    let run = repair(sandbox);
+    // It is not whole, so that the one before is the newest that is.
+    assert!(run.code == Some(0) || run.code == Some(4), "{run}");
+    sandbox.rag(["index", "verify"]).ok();
+    // Two names have lost their generations.
+    world.reset();
+    sandbox.rag(["ingest", "--dir", "docs", "--index", "other", "--exclude", "notes.txt"]).ok();
+    std::fs::write(pointer(sandbox), "{").expect("a pointer");
+    let path = pointer(sandbox).with_file_name("other.json");
+    let other = std::fs::read(&path).expect("a pointer");
+    std::fs::write(&path, "{").expect("a pointer");
+    sandbox.rag(["index", "verify", "--repair"]).exits(5).says("`default`").says("`other`").says("rag index remove");
+    // The other one is known again: what is left is this one's.
+    std::fs::write(&path, other).expect("a pointer");
+    world.is_mended("the other pointer is whole");
+}
+
+/// The folder of the generation that was current when the world was made.
+fn current_of(sandbox: &Sandbox, world: &World) -> PathBuf {
+    let id = world.show["corpus_id"].as_str().expect("an id");
+    sandbox.data().join("indexes").join(id)
+}
+
+/// An index that was removed from, compacted and gone back to is mended like any other; what was removed stays out.
+#[test]
+fn what_was_removed_stays_out_of_a_mended_index() {
+    let world = World::new();
+    let sandbox = &world.sandbox;
+    sandbox.rag(["documents", "remove", "notes.txt"]).ok();
+    let without = answers(sandbox);
+    for ending in [".store", "documents.jsonl", ".npy"] {
+        let all = files(&current(&sandbox.data()));
+        all.iter().filter(|path| path.to_string_lossy().ends_with(ending)).for_each(|path| flip(path));
+        let json = repair(sandbox).ok().json();
+        assert_eq!((&json["documents"], answers(sandbox)), (&json!(11), without.clone()), "{ending}");
+        sandbox.rag(["search", "ferryman", "--mode", "lexical"]).exits(3);
+        // There is nothing to go back to that still had it.
+        sandbox.rag(["index", "rollback"]).exits(1).says("no generation before");
+    }
+    sandbox.rag(["index", "compact"]).ok();
+    assert_eq!(answers(sandbox), without);
+    assert_eq!(sandbox.ingest()["documents"], 11);
+    sandbox.rag(["documents", "restore", "notes.txt"]).ok();
+    assert_eq!(sandbox.ingest()["corpus_id"], world.show["corpus_id"]);
+    assert_eq!(answers(sandbox), world.good);
+}
+
+#[test]
+fn another_version_of_the_model_mends_nothing() {
+    let sandbox = Sandbox::new();
+    write_old(&sandbox, "docs/a.md", document(1));
+    let model = sandbox.data().join("models/own");
+    copy_dir(&project_data().join("models/all-MiniLM-L6-v2"), &model);
+    sandbox.rag(["ingest", "--dir", "docs", "--model", "own"]).ok();
+    std::fs::remove_dir_all(&model).expect("a removal");
+    let all = files(&current(&sandbox.data()));
+    flip(all.iter().find(|path| path.extension().is_some_and(|e| e == "store")).expect("a store"));
+    sandbox.rag(["index", "verify", "--repair"]).exits(1).says("no model named `own`");
+    copy_dir(&project_data().join("models/all-MiniLM-L6-v2-fp32"), &model);
+    sandbox.rag(["index", "verify", "--repair"]).exits(1).says("another version of the model `own`");
+}
