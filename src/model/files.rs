@@ -74,7 +74,7 @@ impl ModelFiles {
         let manifest = read_manifest(dir)?;
         for required in ["model.onnx", "tokenizer.json"] {
             if !manifest.files.contains_key(required) {
-                return Err(Fault::damaged(format!("{} lists no {required}", dir.join("manifest.json").display())));
+                return Err(damaged(&dir.join("manifest.json"), &format!("it lists no {required}")));
             }
         }
         for (file, expected) in &manifest.files {

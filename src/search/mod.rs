@@ -473,8 +473,11 @@ pub fn load(engine: &Engine, snapshot: &Snapshot) -> Result<Embedder> {
 
 /// What works without the model.
 fn or_by_words(fault: &Fault) -> Fault {
-    let hint = fault.hint_text().map(|hint| format!("search by words meanwhile (`--mode lexical`), or {hint}"));
-    hint.map_or_else(|| Fault::failed(fault.to_string()), |hint| Fault::new(fault.kind(), fault.to_string()).hint(hint))
+    let same = Fault::new(fault.kind(), fault.to_string());
+    match fault.hint_text() {
+        Some(hint) => same.hint(format!("search by words meanwhile (`--mode lexical`), or {hint}")),
+        None => same,
+    }
 }
 
 /// Fetches the ranked passages, orders equals by place, and keeps one for each place.
