@@ -4,10 +4,11 @@ import asyncio
 import os
 import subprocess
 
+import httpx2
 from checks import check, finish
 from mcp import ClientSession, StdioServerParameters
 from mcp.client.stdio import stdio_client
-from mcp.client.streamable_http import streamablehttp_client
+from mcp.client.streamable_http import streamable_http_client
 
 RAG = os.environ["RAG_PROGRAM"]
 ARGUMENTS = {
@@ -27,10 +28,10 @@ async def every_tool(session):
     for tool in tools:
         if tool.name in ARGUMENTS:
             result = await session.call_tool(tool.name, ARGUMENTS[tool.name])
-            assert not result.isError, (tool.name, result.content)
+            assert not result.is_error, (tool.name, result.content)
             assert result.content, tool.name
     result = await session.call_tool("search", {"query": ""})
-    assert result.isError, result
+    assert result.is_error, result
 
 
 async def over_pipes():
@@ -41,8 +42,9 @@ async def over_pipes():
 
 async def over_http():
     headers = {"Authorization": "Bearer " + os.environ["RAG_SERVE_TOKEN"]}
-    async with streamablehttp_client(os.environ["RAG_URL"] + "/mcp", headers=headers) as (read, write, _):
-        async with ClientSession(read, write) as session:
+    async with httpx2.AsyncClient(headers=headers) as client:
+        url = os.environ["RAG_URL"] + "/mcp"
+        async with streamable_http_client(url, http_client=client) as (read, write), ClientSession(read, write) as session:
             await every_tool(session)
 
 

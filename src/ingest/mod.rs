@@ -329,6 +329,15 @@ pub fn walk_options(engine: &Engine, request: &Request) -> WalkOptions {
     WalkOptions { include: request.include.clone(), exclude: request.exclude.clone(), skip: data_dirs(engine) }
 }
 
+/// The same for the walk of one folder. What was uploaded is ingested as a folder of its own, and never as a part of one.
+fn within(engine: &Engine, options: &WalkOptions, root: &Path) -> WalkOptions {
+    let mut options = options.clone();
+    if let Ok(uploads) = engine.config.data_dir.join("uploads").canonicalize() {
+        options.skip.retain(|dir| *dir != uploads || !root.starts_with(dir));
+    }
+    options
+}
+
 /// Folders that are never ingested: what this program itself writes.
 fn data_dirs(engine: &Engine) -> Vec<PathBuf> {
     let config = &engine.config;

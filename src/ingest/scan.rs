@@ -76,7 +76,8 @@ pub fn scan(
     }
     on_event(Event::Progress { stage: Stage::Scan, done: 0, total: 0 });
     for (root, folder) in roots.iter().enumerate() {
-        text::walk(std::path::Path::new(&folder.real), options, &mut |entry| {
+        let real = std::path::Path::new(&folder.real);
+        text::walk(real, &super::within(engine, options, real), &mut |entry| {
             if engine.interrupted() {
                 return Err(Fault::interrupted());
             }

@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, mkdirat, openat, renameat, unlinkat};
 use rustix::io::Errno;
 
-use super::error::{Error, Result, no_index};
+use super::error::{Error, Result};
 use crate::config;
 use crate::disk;
-use crate::error::{Context as _, Result as Outcome};
+use crate::error::{Context as _, Fault, Result as Outcome};
 
 const MAX_NAME_BYTES: usize = 1024;
 const MAX_PART_BYTES: usize = 255;
@@ -173,7 +173,8 @@ pub fn index_name<'a>(given: Option<&'a str>, default: &'a str) -> Result<&'a st
 /// When there is none of that name.
 pub fn known_index<'a>(given: Option<&'a str>, default: &'a str) -> Result<&'a str> {
     let name = given.unwrap_or(default);
-    if config::is_name(name) { Ok(name) } else { Err(no_index("of that name")) }
+    let none = || Error::not_found("there is no index of that name").hint("GET /indexes lists what there is");
+    if config::is_name(name) { Ok(name) } else { Err(none()) }
 }
 
 /// Whether a name is one that this program gives to jobs and conversations.
@@ -220,7 +221,10 @@ impl Incoming {
         disk::create_dir(root)?;
         let mut parts = parts(&name.0).unwrap_or_default();
         let own = parts.pop().unwrap_or_default().to_owned();
-        let folder = open(root, &parts, true).or_failed(what)?;
+        let folder = open(root, &parts, true).map_err(|error| match error {
+            Errno::NOTDIR | Errno::LOOP => Fault::usage("something else than a folder stands on the way to that path"),
+            error => Fault::failed(what()).because(error),
+        })?;
         // The walk passes over what begins with a dot.
         let temporary = format!(".{}.tmp", disk::random_id()?);
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
@@ -239,7 +243,10 @@ impl Incoming {
     pub fn finish(mut self) -> Outcome<()> {
         let what = || "cannot write an upload".to_owned();
         self.file.sync_all().or_failed(what)?;
-        renameat(&self.folder, &*self.temporary, &self.folder, &*self.name).or_failed(what)?;
+        renameat(&self.folder, &*self.temporary, &self.folder, &*self.name).map_err(|error| match error {
+            Errno::ISDIR => Fault::usage("a folder stands at that path"),
+            error => Fault::failed(what()).because(error),
+        })?;
         self.is_done = true;
         rustix::fs::fsync(self.folder.as_fd()).or_failed(what)
     }

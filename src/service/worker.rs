@@ -65,15 +65,15 @@ impl Worker<'_> {
         let stop = Stop::new(Arc::clone(&flight.left), flight.begun, shared.engine.config.serve.timeouts);
         // It may have waited for too long already.
         shared.engine.go_on(&stop)?;
-        if let Wanted::Vectors(texts) = &question.wanted {
-            return self.vectors(texts, &stop);
-        }
         let varied = varied(&shared.engine, question);
         let engine = varied.as_ref().unwrap_or(&shared.engine);
-        let snapshot =
-            shared.open(&engine.config.index)?.ok_or_else(|| Problem::NoIndex(engine.config.index.clone()))?;
+        let open = || -> std::result::Result<_, Problem> {
+            let index = &engine.config.index;
+            shared.open(index)?.ok_or_else(|| Problem::NoIndex(index.clone()))
+        };
         match &question.wanted {
             Wanted::Passages { mode } => {
+                let snapshot = open()?;
                 let mode = mode.unwrap_or(engine.config.search_mode);
                 if mode == Mode::Dense && snapshot.meta().pending > 0 {
                     return Err(Fault::busy("the vectors of this index are still being made").into());
@@ -90,8 +90,9 @@ impl Worker<'_> {
                 let found = self.asker(snapshot, None)?.searcher().find(engine, &request)?;
                 Ok(Reply::Passages(Arc::new(found)))
             }
-            Wanted::Vectors(_) => Err(Problem::Closing),
+            Wanted::Vectors(texts) => self.vectors(texts, &stop),
             Wanted::Answer { intent, session, earlier, .. } => {
+                let snapshot = open()?;
                 let client = match engine.config.generator {
                     Generator::Extractive => None,
                     Generator::Llm => Some(shared.client()?),

@@ -102,10 +102,10 @@ pub async fn indexes_rollback(
         known(app, &name)?;
         let engine = app.engine();
         let _lock = engine.store.lock(Duration::ZERO, &|| engine.interrupted())?;
-        let meta = engine.store.rollback(&name).map_err(|fault| match fault.kind() {
-            Kind::Usage => Error::conflict("the index has no generation before this one"),
-            _ => fault.into(),
-        })?;
+        if engine.store.pointer(&name)?.is_none_or(|pointer| pointer.previous.is_none()) {
+            return Err(Error::conflict("the index has no generation before this one"));
+        }
+        let meta = engine.store.rollback(&name)?;
         Ok(wire::rolled_back(&name, &meta))
     });
     Ok(axum::Json(meta.await?))

@@ -235,6 +235,8 @@ fn documents_are_listed_read_uploaded_and_removed() {
         upload(&format!("/documents?path={bad}"), "x").is(400);
     }
     upload("/documents?path=x.md&index=../x", "x").is(400);
+    upload("/documents?path=badger.md/x.md", "x").is(400);
+    upload("/documents?path=animals", "x").is(400);
     api.post("/documents", &json!({ "path": "x.md" })).is(400);
     upload("/documents", "x").is(415);
     assert!(!sandbox.path().join("x.md").exists() && !sandbox.data().join("x.md").exists());
@@ -391,7 +393,7 @@ fn clients_of_another_interface_are_answered_in_its_words() {
     let choice = &reply["choices"][0];
     assert_eq!((&reply["object"], &choice["finish_reason"]), (&json!("chat.completion"), &json!("stop")));
     let content = choice["message"]["content"].as_str().unwrap();
-    assert!(content.contains("dance") && content.ends_with("\n\nSources:\n[1] docs/bees.md:1"), "{content}");
+    assert!(content.contains("dance") && content.ends_with("\n\nSources:\n[1] docs/bees.md:3"), "{content}");
     assert_eq!(choice["message"]["citations"][0]["path"], "bees.md");
     let usage = |name: &str| reply["usage"][name].as_u64().unwrap();
     assert!(usage("prompt_tokens") > 0 && usage("total_tokens") == usage("prompt_tokens") + usage("completion_tokens"));
@@ -479,7 +481,7 @@ fn what_a_language_model_writes_is_passed_on_as_it_comes() {
     let pieces = streamed.body.lines().filter_map(|line| line.strip_prefix("data: "));
     let pieces: Vec<Value> = pieces.filter_map(|piece| serde_json::from_str(piece).ok()).collect();
     let said: Vec<&str> = pieces.iter().filter_map(|piece| piece["choices"][0]["delta"]["content"].as_str()).collect();
-    assert!(said.len() > 3, "{said:?}");
-    assert_eq!(said.concat(), "Bees dance to tell where flowers are [1].\n\nSources:\n[1] docs/bees.md:1");
+    assert!(said.len() >= 3, "{said:?}");
+    assert_eq!(said.concat(), "Bees dance to tell where flowers are [1].\n\nSources:\n[1] docs/bees.md:3");
     api.server.stop();
 }

@@ -35,7 +35,6 @@ const UNSUPPORTED: &str = "Nothing in the index supports an answer.";
 
 /// A conversation that ends with a question
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub struct ChatBody {
     /// `rag`, or `rag:NAME` for another index
     model: String,
