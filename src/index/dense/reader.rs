@@ -98,8 +98,7 @@ fn four_dots([a, b, c, d]: [&[f32]; 4], query: &[f32]) -> [f32; 4] {
     let [(a, a_rest), (b, b_rest), (c, c_rest), (d, d_rest)] = [a, b, c, d].map(<[f32]>::as_chunks::<8>);
     let (a, b, c, d) = (&a[..n], &b[..n], &c[..n], &d[..n]);
     let (mut s, mut t, mut u, mut v) = ([0.0_f32; 8], [0.0_f32; 8], [0.0_f32; 8], [0.0_f32; 8]);
-    for i in 0..n {
-        let q = query[i];
+    for (i, q) in query.iter().enumerate() {
         for lane in 0..8 {
             s[lane] += a[i][lane] * q[lane];
         }
