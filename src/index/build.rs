@@ -133,7 +133,7 @@ impl<'a> Builder<'a> {
     }
 
     /// Begins with nothing, and writes what depends on nothing but what is added. The chunks come in the order that
-    /// [`lexical::Writer::finish_as_one`] asks for.
+    /// `lexical::Writer::finish_as_one` asks for.
     pub fn begin_as_one(store: &'a Store) -> Result<Self> {
         let mut builder = Self::begin(store, None)?;
         builder.as_one = true;

@@ -197,7 +197,7 @@ impl Meta {
 
 pub fn damaged(path: &Path, why: &str) -> Fault {
     Fault::damaged(format!("{} is damaged: {why}", path.display()))
-        .hint("`rag index verify` names every damaged file; `rag ingest` again rebuilds the index")
+        .hint("`rag index verify --repair` mends what it can and names the rest; `rag ingest` again rebuilds the index")
 }
 
 impl Chunking {

@@ -108,8 +108,7 @@ pub fn mend_pointer(store: &Store, name: &str) -> Result<Meta> {
             Err(fault) if fault.kind() == Kind::Damaged => {
                 return Err(Fault::damaged(format!(
                     "the pointers of `{name}` and `{other}` are both damaged, and which generation was whose is unknown"
-                ))
-                .hint("remove one of them with `rag index remove --index NAME` and ingest its folders again"));
+                )));
             }
             Err(fault) => return Err(fault),
         }

@@ -115,10 +115,11 @@ impl<'a> Normalised<'a> {
         const LARGEST: f64 = 1024.0;
         let (mut n, mut sum, mut squares, mut max) = (0.0f64, 0i128, 0i128, f64::NEG_INFINITY);
         for score in raw.iter().filter(|score| !score.is_nan()).map(|score| f64::from(*score)) {
-            let steps = (score.clamp(-LARGEST, LARGEST) * ONE).round() as i128;
+            // Fewer than 2⁵¹.
+            let steps = (score.clamp(-LARGEST, LARGEST) * ONE).round() as i64;
             n += 1.0;
-            sum += steps;
-            squares += steps * steps;
+            sum += i128::from(steps);
+            squares += i128::from(steps) * i128::from(steps);
             max = max.max(score);
         }
         let mean = sum as f64 / ONE / n.max(1.0);

@@ -185,16 +185,22 @@ impl Searcher {
             .hint("search by words meanwhile: `--mode lexical`, or `hybrid`, which then does the same"));
         }
         let terms = (request.mode != Mode::Dense).then(|| analysis::query_terms(query, &languages));
-        // Loading the model takes longer than anything else, so the lexical leg runs beside it.
-        let (lexical, embedded) = std::thread::scope(|scope| {
-            let embedding = by_meaning
-                .then(|| scope.spawn(|| embed(engine, snapshot, embedder, Role::Query, query, request.caching, stop)));
-            let lexical = terms.as_ref().map(|terms| lexical_scores(snapshot, query, terms, &languages, allowed));
-            let embedded = embedding
-                .map(|thread| thread.join().unwrap_or_else(|_| Err(Fault::failed("embedding the question failed"))));
-            (lexical.transpose(), embedded.transpose())
-        });
-        let (lexical, embedded) = (lexical?, embedded?);
+        // Loading the model takes longer than anything else, so the lexical leg runs beside it. Where it is loaded and others
+        // have the other cores, a thread is not worth its while.
+        let beside = by_meaning && (*threads > 1 || embedder.is_none());
+        let mut by_model = || embed(engine, snapshot, embedder, Role::Query, query, request.caching, stop);
+        let by_words = || terms.as_ref().map(|terms| lexical_scores(snapshot, query, terms, &languages, allowed));
+        let (lexical, embedded) = if beside {
+            std::thread::scope(|scope| {
+                let embedding = scope.spawn(by_model);
+                let lexical = by_words();
+                let failed = |_| Err(Fault::failed("embedding the question failed"));
+                (lexical, Some(embedding.join().unwrap_or_else(failed)))
+            })
+        } else {
+            (by_words(), by_meaning.then(&mut by_model))
+        };
+        let (lexical, embedded) = (lexical.transpose()?, embedded.transpose()?);
         engine.go_on(stop)?;
         let scan = Instant::now();
         let mut dense = embedded.as_ref().map(|e| snapshot.dense_scores(e.vector.as_slice())).transpose()?;

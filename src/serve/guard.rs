@@ -135,6 +135,9 @@ fn may(app: &App, request: &Request, scope: Scope) -> Result<Allowed> {
             Some(holder) => (holder.scope, Some(Caller::Token(holder.n)), holder.rate_per_minute),
             None if scope == Scope::Open => (Scope::Open, peer.map(Caller::Peer), None),
             None => {
+                // Whoever guesses has a peer's share of tries.
+                let allowance = Allowance { per_minute: settings.rate_per_minute, per_day: settings.quota_per_day };
+                app.admit(peer.map_or(Caller::Others, Caller::Peer), allowance).map_err(Error::too_many)?;
                 return Err(
                     Error::unauthorized("this needs a token that counts").hint("send `Authorization: Bearer TOKEN`")
                 );

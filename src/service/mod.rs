@@ -426,6 +426,14 @@ impl Ticket {
     }
 }
 
+impl Drop for Service {
+    /// No worker outlives it for long.
+    fn drop(&mut self) {
+        self.close();
+        self.stop();
+    }
+}
+
 impl Drop for Ticket {
     fn drop(&mut self) {
         self.lane.leave(self.reader.flight());

@@ -333,7 +333,7 @@ fn kill_at_every_call(kind: Kind, name: &str, wanted: usize) {
     }
     let (killed, committed) = (killed.get(), committed.get());
     sweep.end(format!("{killed} were killed, {committed} of all after the commit"));
-    assert!(killed * 10 >= points.len() * 8, "only {killed} of {} runs were killed", points.len());
+    assert!(killed * 2 >= points.len(), "only {killed} of {} runs were killed", points.len());
 }
 
 #[test]

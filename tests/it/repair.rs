@@ -50,7 +50,7 @@ fn repair(sandbox: &Sandbox) -> Run {
 /// The passages of every document, with their places.
 fn passages(sandbox: &Sandbox) -> Value {
     let list = sandbox.rag(["documents", "list", "--json"]).ok().json();
-    let documents = list["documents"].as_array().expect("documents");
+    let documents = list.as_array().expect("documents");
     let show = |document: &Value| {
         let path = document["path"].as_str().expect("a path");
         sandbox.rag(["documents", "show", path, "--json"]).ok().json()
@@ -156,15 +156,24 @@ fn every_damaged_file_is_mended() {
         }
     }
     assert!(kinds.len() >= 8, "{kinds:?}");
-    // Two kinds at once; nothing of the words is left, nor of the vectors.
-    for path in all.iter().filter(|path| path.extension().is_some_and(|e| e == "npy" || e == "store" || e == "jsonl")) {
-        flip(path);
-    }
-    let json = world.is_mended("words, vectors and table");
+    // Nothing of the words is left, nor of the vectors.
+    let flip_all = |endings: &[&str]| {
+        let ends = |path: &&PathBuf| path.extension().is_some_and(|e| endings.iter().any(|ending| e == *ending));
+        all.iter().filter(ends).for_each(|path| flip(path));
+    };
+    flip_all(&["store", "npy"]);
+    let json = world.is_mended("words and vectors");
     assert_eq!((&json["steps"][0]["documents_kept"], &json["steps"][0]["documents_read"]), (&json!(0), &json!(12)));
     // The table is the one that a fresh ingest makes, so that the next one finds nothing to do.
     let again = world.sandbox.ingest();
     assert_eq!((&again["corpus_id"], &again["documents"]), (&world.show["corpus_id"], &json!(12)));
+    // Without words and table nobody knows which documents there were.
+    world.reset();
+    flip_all(&["store", "jsonl"]);
+    let run = world.sandbox.rag(["index", "verify", "--repair"]).exits(5);
+    run.says("nothing of the index can be mended").says("run `rag ingest --dir docs`");
+    assert_eq!(world.sandbox.ingest()["corpus_id"], world.show["corpus_id"]);
+    assert_eq!(answers(&world.sandbox), world.good);
     // What is whole is left as it is.
     let whole = repair(&world.sandbox).ok().json();
     assert_eq!((&whole["ok"], &whole["damaged"], &whole["steps"]), (&json!(true), &json!([]), &json!([])));
@@ -353,7 +362,12 @@ fn a_damaged_pointer_is_written_anew() {
     let path = pointer(sandbox).with_file_name("other.json");
     let other = std::fs::read(&path).expect("a pointer");
     std::fs::write(&path, "{").expect("a pointer");
-    sandbox.rag(["index", "verify", "--repair"]).exits(5).says("`default`").says("`other`").says("rag index remove");
+    sandbox
+        .rag(["index", "verify", "--repair"])
+        .exits(5)
+        .says("`default`")
+        .says("`other`")
+        .says("rag ingest --dir docs");
     // The other one is known again: what is left is this one's.
     std::fs::write(&path, other).expect("a pointer");
     world.is_mended("the other pointer is whole");

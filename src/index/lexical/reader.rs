@@ -3,9 +3,12 @@
 //! Chunks are numbered over all segments, deleted ones included; such an ordinal means something only within one
 //! [`Reader`].
 
+use std::sync::OnceLock;
+
 use tantivy::postings::Postings;
 use tantivy::schema::document::Value as _;
 use tantivy::schema::{Field, IndexRecordOption};
+use tantivy::store::StoreReader;
 use tantivy::{DocId, DocSet as _, Index, SegmentReader, TERMINATED, TantivyDocument, Term};
 
 use super::VerifiedDirectory;
@@ -35,10 +38,20 @@ pub struct Reader {
     /// Average number of terms per chunk in each searched field.
     average_terms: [f32; 3],
     live: u32,
+    /// The vector row of each ordinal, or [`NO_ROW`]: looked up by every question, and known after the first.
+    rows: OnceLock<Vec<u64>>,
 }
+
+/// The row of a deleted chunk.
+const NO_ROW: u64 = u64::MAX;
+
+/// Blocks of chunks, of about 16 KiB each, that are kept unpacked for all segments together. A question fetches some forty
+/// chunks, which take longer to unpack than to choose.
+const CACHED_BLOCKS: usize = 512;
 
 struct Segment {
     reader: SegmentReader,
+    store: OnceLock<StoreReader>,
     /// Ordinal of its first chunk.
     base: u32,
 }
@@ -65,12 +78,12 @@ impl Reader {
         for segment in index.searchable_segments()? {
             let reader = SegmentReader::open(&segment)?;
             let max_doc = reader.max_doc();
-            segments.push(Segment { reader, base });
+            segments.push(Segment { reader, store: OnceLock::new(), base });
             base += max_doc;
         }
         let live: u32 = segments.iter().map(|s| s.reader.num_docs()).sum();
         let average_terms = total_terms.map(|n| (n as f32 / live.max(1) as f32).max(1.0));
-        Ok(Self { segments, fields, average_terms, live })
+        Ok(Self { segments, fields, average_terms, live, rows: OnceLock::new() })
     }
 
     /// Number of live chunks.
@@ -111,14 +124,23 @@ impl Reader {
 
     /// Calls `visit` with the ordinal and the vector row of every live chunk.
     pub fn rows(&self, visit: &mut dyn FnMut(u32, u64)) -> tantivy::Result<()> {
-        for segment in &self.segments {
-            let column = segment.reader.fast_fields().u64("row")?;
-            for doc in segment.reader.doc_ids_alive() {
-                if let Some(row) = column.first(doc) {
-                    visit(segment.base + doc, row);
+        let rows = match self.rows.get() {
+            Some(rows) => rows,
+            None => {
+                let mut rows = vec![NO_ROW; self.ordinals()];
+                for segment in &self.segments {
+                    let column = segment.reader.fast_fields().u64("row")?;
+                    for doc in segment.reader.doc_ids_alive() {
+                        if let Some(row) = column.first(doc) {
+                            rows[(segment.base + doc) as usize] = row;
+                        }
+                    }
                 }
+                self.rows.get_or_init(|| rows)
             }
-        }
+        };
+        let known = rows.iter().enumerate().filter(|(_, row)| **row != NO_ROW);
+        known.for_each(|(ordinal, row)| visit(ordinal as u32, *row));
         Ok(())
     }
 
@@ -163,10 +185,14 @@ impl Reader {
 
     /// The chunk at an ordinal.
     pub fn fetch(&self, ordinal: u32) -> tantivy::Result<Stored> {
-        /// A block holds about 16 KiB of chunks; hits rarely share one, so that a larger cache would not help.
-        const CACHED_BLOCKS: usize = 1;
         let segment = self.segment_of(ordinal);
-        let store = segment.reader.get_store_reader(CACHED_BLOCKS)?;
+        let store = match segment.store.get() {
+            Some(store) => store,
+            None => {
+                let opened = segment.reader.get_store_reader((CACHED_BLOCKS / self.segments.len()).max(1))?;
+                segment.store.get_or_init(|| opened)
+            }
+        };
         self.stored(&store.get::<TantivyDocument>(ordinal - segment.base)?).ok_or_else(incomplete)
     }
 

@@ -134,7 +134,7 @@ impl Answer {
                 "unread" => NoText::Unread(what.into()),
                 _ => return None,
             })),
-            Self::Outline(_) => return None,
+            Self::Outline(_) => None,
             Self::Panicked => Some(Err(NoText::Damaged("it trips its parser".into()))),
         }
     }

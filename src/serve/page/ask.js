@@ -364,9 +364,10 @@ class Turn {
     if (generator) nodes.push(h("span", { class: "faint" }, generator === "llm" ? `written by ${model}` : `quoted · ${intent}`));
     if (timings) {
       nodes.push(h("span", { class: "spring" }));
-      nodes.push(button("Copy", () => this.#copy(), { class: "quiet" }));
-      nodes.push(button("Afresh", () => !running && ask(this.question, { use_cache: true, refresh: true }),
-        { class: "quiet", title: "Ask again and replace what the cache has" }));
+      nodes.push(h("span", {},
+        button("Copy", () => this.#copy(), { class: "quiet" }),
+        button("Afresh", () => !running && ask(this.question, { use_cache: true, refresh: true }),
+          { class: "quiet", title: "Ask again and replace what the cache has" })));
     }
     this.ledger.replaceChildren(...nodes);
   }

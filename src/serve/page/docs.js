@@ -24,13 +24,16 @@ async function start() {
       groups.get(tag).push(operation(method, path, item));
     }
   }
+  // In the order in which the document tells of them.
+  const order = [...(api.tags ?? []).map(({ name }) => name), ...groups.keys()];
+  const sorted = [...groups].sort(([a], [b]) => order.indexOf(a) - order.indexOf(b));
   const search = h("input", { type: "search", placeholder: "Find a route", "aria-label": "Find a route", on: { input: () => find(search.value) } });
   $("docs").replaceChildren(
     h("h1", {}, api.info.title, " ", h("span", { class: "faint" }, api.info.version)),
-    api.info.description && h("p", { class: "prose" }, ...ticks(api.info.description)),
+    api.info.description && h("p", { class: "prose" }, ...ticks(paragraphs(api.info.description))),
     h("p", { class: "faint" }, "As a machine reads it: ", h("a", { href: "/openapi.json" }, "/openapi.json"), "."),
     search,
-    ...[...groups].flatMap(([tag, operations]) => {
+    ...sorted.flatMap(([tag, operations]) => {
       const words = api.tags?.find(({ name }) => name === tag)?.description;
       return [h("section", {}, h("h2", {}, tag), words && h("p", { class: "faint" }, ...ticks(words)),
         h("div", { class: "operations" }, ...operations))];
@@ -54,7 +57,7 @@ function operation(method, path, item) {
   const all = [...(item.parameters ?? []), ...parameters].map(resolved);
   const scope = item[method]["x-scope"];
   const inside = () => [
-    description && description !== summary && h("p", { class: "prose" }, ...ticks(description)),
+    description && description !== summary && h("p", { class: "prose" }, ...ticks(paragraphs(description))),
     scope && scope !== "open" && h("p", { class: "faint" }, "With a token that may ", h("strong", {}, scope), ", where the server has tokens."),
     all.length > 0 && h("div", {}, h("h3", {}, "Parameters"), h("table", {}, h("tbody", {}, ...all.map((parameter) => h("tr", {},
       h("th", { scope: "row" }, h("code", {}, parameter.name), parameter.required && " *"),
@@ -81,10 +84,13 @@ function operation(method, path, item) {
 }
 
 function body(title, content) {
-  return Object.entries(content ?? {}).map(([type, { schema, example }]) => h("div", {},
-    h("h3", {}, `${title}, ${type}`),
-    fields(resolved(schema ?? {})),
-    (schema || example) && h("pre", { tabindex: 0 }, h("code", {}, JSON.stringify(example ?? sample(schema), undefined, 2)))));
+  return Object.entries(content ?? {}).map(([type, { schema = {}, example }]) => {
+    const value = example ?? sample(schema);
+    // Of a text, its type says all there is to say.
+    const shape = value && typeof value === "object" && JSON.stringify(value, undefined, 2);
+    return h("div", {}, h("h3", {}, `${title}, ${type}`), fields(resolved(schema)),
+      shape && h("pre", { tabindex: 0 }, h("code", {}, shape)));
+  });
 }
 
 function fields(schema) {
@@ -96,6 +102,9 @@ function fields(schema) {
     h("td", {}, typeName(property)),
     h("td", {}, ...ticks(property.description ?? value.description ?? ""))))));
 }
+
+/** A text whose lines were broken for its source, with its paragraphs alone. */
+const paragraphs = (text) => text.replaceAll(/(?<!\n)\n(?!\n)/g, " ");
 
 /** What a `$ref` within the description leads to. */
 function resolved(node) {
@@ -119,7 +128,7 @@ function sample(schema, depth = 0) {
   const { type, properties, items, example, examples, enum: values, oneOf, anyOf, allOf, ...rest } = resolved(schema);
   if (example !== undefined) return example;
   if (examples?.length) return examples[0];
-  if (rest.default !== undefined && rest.default !== null) return rest.default;
+  if (rest.default !== undefined && rest.default !== null && rest.default !== "") return rest.default;
   if (values) return values[0];
   if (depth > DEEPEST) return "…";
   if (allOf) return Object.assign({}, ...allOf.map((part) => sample(part, depth + 1)));
@@ -136,14 +145,18 @@ function shell(method, path, requestBody) {
   const json = resolved(requestBody ?? {}).content?.["application/json"];
   if (json) {
     const { schema, example } = json;
-    const { required, ...whole } = resolved(schema ?? {});
-    const value = example ?? sample(schema ?? {});
-    // What must be there is enough to begin with.
-    const least = required && whole.properties && !example
-      ? Object.fromEntries(Object.entries(value).filter(([key]) => required.includes(key))) : value;
-    lines.push("-H 'content-type: application/json'", `-d '${JSON.stringify(least).replaceAll("'", "'\\''")}'`);
+    const value = example ?? least(resolved(schema ?? {}));
+    lines.push("-H 'content-type: application/json'", `-d '${JSON.stringify(value).replaceAll("'", "'\\''")}'`);
   }
   return lines.join(" \\\n  ");
+}
+
+/** What must be there is enough to begin with: what is required, else the words that cannot be left empty. */
+function least({ properties = {}, required, ...schema }) {
+  const names = Object.keys(properties);
+  const told = required ?? names.filter((name) => ["string", "array"].includes(resolved(properties[name]).type));
+  const wanted = told.length ? told : names.slice(0, 1);
+  return names.length ? Object.fromEntries(wanted.map((name) => [name, sample(properties[name])])) : sample(schema);
 }
 
 $("token-cancel").addEventListener("click", () => $("token").close());

@@ -247,6 +247,9 @@ fn who_asks_too_often_is_told_when_to_come_back() {
     for _ in 0..20 {
         server.get("/health/live").ok();
     }
+    // Whoever guesses tokens is soon told to wait.
+    let statuses: Vec<u16> = (0..5).map(|n| get("/metrics", &format!("a-guess-000000000000{n}")).status).collect();
+    assert_eq!(statuses, [401, 401, 401, 429, 429]);
     server.stop();
 }
 
