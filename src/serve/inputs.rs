@@ -46,6 +46,6 @@ impl<T: DeserializeOwned + Default> FromRequest<Arc<App>> for Perhaps<T> {
         if body::length(request.headers()) == 0 {
             return Ok(Self(T::default()));
         }
-        Json::from_request(request, app).await.map(|Json(value)| Self(value))
+        Json::<Option<T>>::from_request(request, app).await.map(|Json(value)| Self(value.unwrap_or_default()))
     }
 }

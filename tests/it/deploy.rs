@@ -91,7 +91,8 @@ fn workflows_and_manifests_are_tidy() {
 
 #[test]
 fn scripts_are_sound() {
-    let scripts = ["bench", "install", "quickstart", "setup", "test"].map(|name| root().join("scripts").join(name));
+    let scripts = ["bench", "clients", "install", "quickstart", "setup", "test"];
+    let scripts = scripts.map(|name| root().join("scripts").join(name));
     // `name` is read by common.sh; test is a word here and no program.
     let flags = ["--external-sources", "--source-path=SCRIPTDIR", "--severity=warning", "--exclude=SC2034,SC2209"];
     content(Command::new("shellcheck").args(flags).args(scripts));

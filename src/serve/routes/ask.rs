@@ -23,12 +23,14 @@ use crate::wire::{self, HitJson};
 #[serde(deny_unknown_fields, default)]
 pub struct AskBody {
     /// The question
+    #[schema(required = true, min_length = 1, pattern = "\\S")]
     pub query: String,
     /// What kind of answer: definition, factoid, list, …; told from the question when it is not given
     pub intent: Option<String>,
     /// Name of the index
     pub index: Option<String>,
     /// Passages to consider
+    #[schema(minimum = 1, maximum = 1000)]
     pub k: Option<usize>,
     /// Which documents count, as `rag ask --filter` takes it
     pub filter: Option<String>,
@@ -41,8 +43,10 @@ pub struct AskBody {
     /// Send the answer as it is being made, as server-sent events
     pub stream: bool,
     /// Who writes the answer: extractive or llm
+    #[schema(pattern = "^(extractive|llm)$")]
     pub generator: Option<String>,
     /// critical, high, normal, low or background
+    #[schema(pattern = "^(critical|high|normal|low|background)$")]
     pub priority: Option<String>,
 }
 

@@ -39,8 +39,10 @@ pub struct BatchBody {
     #[serde(default)]
     refresh: bool,
     /// Who writes the answers: extractive or llm
+    #[schema(pattern = "^(extractive|llm)$")]
     generator: Option<String>,
     /// critical, high, normal, low or background
+    #[schema(pattern = "^(critical|high|normal|low|background)$")]
     priority: Option<String>,
 }
 

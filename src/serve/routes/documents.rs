@@ -33,6 +33,7 @@ pub struct ListQuery {
     /// Name of the index
     index: Option<String>,
     /// indexed, failed or skipped; indexed when it is not given
+    #[param(pattern = "^(indexed|failed|skipped)$")]
     state: Option<String>,
     /// Only those that match, as `rag documents list --filter` takes it
     filter: Option<String>,

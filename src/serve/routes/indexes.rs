@@ -53,7 +53,7 @@ fn known(app: &App, name: &str) -> Result<()> {
     path = "/indexes/{name}/verify",
     tag = "indexes",
     params(("name" = String, Path, description = "Name of the index")),
-    request_body(content = Nothing, description = "May be left out"),
+    request_body(content = Option<Nothing>, description = "May be left out"),
     responses(
         (status = 200, description = "Whether it is whole", body = Value, content_type = "application/json"),
         (status = 404, description = "There is no such index", body = ErrorBody),
@@ -87,7 +87,7 @@ pub async fn indexes_verify(
     path = "/indexes/{name}/rollback",
     tag = "indexes",
     params(("name" = String, Path, description = "Name of the index")),
-    request_body(content = Nothing, description = "May be left out"),
+    request_body(content = Option<Nothing>, description = "May be left out"),
     responses(
         (status = 200, description = "The generation", body = Value, content_type = "application/json"),
         (status = 404, description = "There is no such index", body = ErrorBody),

@@ -39,6 +39,7 @@ pub struct IngestBody {
     /// Read and write the cache of vectors; true when it is not given
     use_cache: Option<bool>,
     /// critical, high, normal, low or background
+    #[schema(pattern = "^(critical|high|normal|low|background)$")]
     priority: Option<String>,
 }
 
@@ -176,6 +177,7 @@ pub async fn ingest_status(State(app): State<Arc<App>>, Part(id): Part) -> Resul
 #[serde(deny_unknown_fields)]
 pub struct ListQuery {
     /// queued, running, succeeded, failed or cancelled
+    #[param(pattern = "^(queued|running|succeeded|failed|cancelled)$")]
     state: Option<String>,
 }
 

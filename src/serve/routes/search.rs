@@ -20,10 +20,13 @@ use crate::wire;
 #[serde(deny_unknown_fields, default)]
 pub struct SearchBody {
     /// What to look for
+    #[schema(required = true, min_length = 1, pattern = "\\S")]
     pub query: String,
     /// hybrid, lexical or dense
+    #[schema(pattern = "^(hybrid|lexical|dense)$")]
     pub mode: Option<String>,
     /// Number of passages
+    #[schema(minimum = 1, maximum = 1000)]
     pub k: Option<usize>,
     /// Name of the index
     pub index: Option<String>,
@@ -36,6 +39,7 @@ pub struct SearchBody {
     /// Show both legs' ranks, scores and weights
     pub explain: bool,
     /// critical, high, normal, low or background
+    #[schema(pattern = "^(critical|high|normal|low|background)$")]
     pub priority: Option<String>,
 }
 

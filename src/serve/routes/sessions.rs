@@ -48,7 +48,7 @@ pub fn no_session() -> Error {
     post,
     path = "/sessions",
     tag = "sessions",
-    request_body(content = Nothing, description = "May be left out"),
+    request_body(content = Option<Nothing>, description = "May be left out"),
     responses((status = 201, description = "Its id", body = Value, content_type = "application/json"))
 )]
 pub async fn sessions_begin(

@@ -49,6 +49,7 @@ pub struct UploadQuery {
     /// Name of the index
     index: Option<String>,
     /// critical, high, normal, low or background
+    #[param(pattern = "^(critical|high|normal|low|background)$")]
     priority: Option<String>,
 }
 
