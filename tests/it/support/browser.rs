@@ -128,7 +128,7 @@ impl Browser {
     #[track_caller]
     pub fn wait(&self, expression: &str) -> Value {
         let value = self.js_async(&format!(
-            "const end = performance.now() + 20000;
+            "const end = performance.now() + 50000;
             for (;;) {{
                 const value = {expression};
                 if (value) return value;
