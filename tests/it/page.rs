@@ -306,7 +306,9 @@ fn it_fits_a_narrow_screen_and_keeps_the_rules_for_everybody() {
             browser.js(axe);
         }
         // Of the rules only those for colours depend on the colours.
-        for (dark, rules) in [(false, "['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', 'best-practice']"), (true, "['color-contrast']")] {
+        for (dark, rules) in
+            [(false, "['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', 'best-practice']"), (true, "['color-contrast']")]
+        {
             browser.prefer_dark(dark);
             let found = browser.js_async(&format!(
                 "const {{ violations }} = await axe.run({{ resultTypes: ['violations'], runOnly: {rules} }});
