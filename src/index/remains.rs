@@ -115,7 +115,11 @@ pub fn mend_pointer(store: &Store, name: &str) -> Result<Meta> {
     }
     let mut whole: Vec<(Target, Meta)> =
         generations(store).into_iter().filter(|name| !taken.contains(name)).filter_map(|g| found(store, g)).collect();
-    whole.sort_by_key(|(_, meta)| meta.created);
+    // Two ingests of one second are told apart by the file system.
+    let written = |target: &Target| {
+        std::fs::metadata(store.generation_dir(&target.generation).join(META)).and_then(|meta| meta.modified()).ok()
+    };
+    whole.sort_by_cached_key(|(target, meta)| (meta.created, written(target)));
     let (current, meta) =
         whole.pop().ok_or_else(|| damaged(&path, "and there is no whole generation that it can have stood for"))?;
     store.point(name, current, whole.pop().map(|(target, _)| target))?;

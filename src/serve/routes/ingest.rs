@@ -235,13 +235,18 @@ pub async fn ingest_events(
     Ok(sse::response(move |stream| followed(app, request, id, stream)))
 }
 
+/// Follows a job that there is.
 async fn followed(app: Arc<App>, request: RequestId, id: String, stream: Stream) {
     let mut jobs = app.watcher.follow(&app);
     let mut told_last = None;
     let error = loop {
         let now: Jobs = jobs.borrow_and_update().clone();
-        if let Some(now) = now {
-            let Some(job) = now.get(&id).cloned().map(told) else { break no_job() };
+        let job = now.as_ref().and_then(|now| now.get(&id)).cloned().map(told);
+        // A look at the log that was made before the job was asked for knows nothing of it yet.
+        if job.is_none() && told_last.is_some() {
+            break no_job();
+        }
+        if let Some(job) = job {
             let is_over = job["ended"].is_number();
             if is_over {
                 return stream.end("done", &job).await;

@@ -309,8 +309,11 @@ fn text(response: &ask::Response) -> &str {
     if text.is_empty() { UNSUPPORTED } else { text }
 }
 
-/// Where the marks in an answer lead.
+/// Where the marks in an answer lead; passages that support none are no sources of it.
 fn sources(response: &ask::Response) -> String {
+    if !response.answer.supported {
+        return String::new();
+    }
     let lines = response.answer.citations.iter().map(|citation| {
         let hit = &citation.hit;
         format!("[{}] {}:{}", citation.n, shown(&hit.root, &hit.path), hit.chunk.lines.first)
