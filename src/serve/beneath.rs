@@ -105,7 +105,10 @@ impl Root {
 /// What of a path stands behind a folder.
 fn below<'a>(path: &'a str, folder: &str) -> Option<&'a str> {
     let rest = path.strip_prefix(folder)?;
-    if rest.is_empty() || folder.ends_with('/') { Some(rest) } else { rest.strip_prefix('/') }
+    if rest.is_empty() || folder.ends_with('/') {
+        return Some(rest);
+    }
+    rest.strip_prefix('/').filter(|rest| !rest.is_empty())
 }
 
 /// The end of a path, as long as it takes to tell it from the ends of the others.
