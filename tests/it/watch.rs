@@ -219,8 +219,9 @@ fn a_burst_is_one_round() {
     }
     sandbox.write("docs/last.md", "# Last\n\nThe last one.\n");
     watch.reads("docs/last.md");
-    // The first ingest, the burst, the last file; a burst that takes long is several.
-    let most = 3 + usize::try_from(took.as_secs()).expect("seconds");
+    // The first ingest, the burst, the last file; and one for each time that the burst may have paused for as long as
+    // counts as its end, where a busy disk holds up whoever writes.
+    let most = 3 + usize::try_from(took.as_millis() / 300).expect("milliseconds");
     let rounds = watch.rounds();
     assert!(rounds.len() <= most, "{} rounds in {took:?}: {rounds:#?}", rounds.len());
 }
