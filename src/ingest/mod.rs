@@ -262,7 +262,7 @@ struct Outcome {
 }
 
 /// Version of extraction and chunking: raise it when the same file would give other chunks.
-const TEXT_VERSION: u32 = 3;
+const TEXT_VERSION: u32 = 4;
 
 fn chunking(engine: &Engine, model: &ModelFiles) -> Chunking {
     let window = model.spec.max_tokens;

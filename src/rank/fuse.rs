@@ -151,10 +151,10 @@ impl<'a> Normalised<'a> {
         wanted.dedup();
         // One pass for all: `above[j]` counts the scores that lie above `wanted[j]` and not above `wanted[j + 1]`.
         let mut above = vec![0; wanted.len()];
-        for score in self.raw.iter().filter(|score| (self.is_match)(**score)) {
-            if let Some(j) = wanted.partition_point(|w| w < score).checked_sub(1) {
-                above[j] += 1;
-            }
+        let least = wanted.first().copied().unwrap_or(f32::INFINITY);
+        // Most lie below all of them. No comparison with NaN is true.
+        for score in self.raw.iter().filter(|score| **score > least) {
+            above[wanted.partition_point(|w| w < score) - 1] += 1;
         }
         for j in (1..above.len()).rev() {
             above[j - 1] += above[j];

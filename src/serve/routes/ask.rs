@@ -82,7 +82,7 @@ impl AskBody {
     request_body = AskBody,
     responses(
         (status = 200, description = "The answer; with `stream`, events", content(
-            (Value = "application/json"), (String = "text/event-stream"))),
+            (Value = "application/json"), (sse::SentEvent = "text/event-stream"))),
         (status = 404, description = "There is no such index or session", body = ErrorBody),
         (status = 502, description = "The language model failed", body = ErrorBody),
         (status = 504, description = "It took too long", body = ErrorBody),

@@ -222,7 +222,7 @@ pub async fn ingest_list(
     tag = "ingest",
     params(("id" = String, Path, description = "The `job_id` that began it")),
     responses(
-        (status = 200, description = "Events", body = String, content_type = "text/event-stream"),
+        (status = 200, description = "Events", body = sse::SentEvent, content_type = "text/event-stream"),
         (status = 404, description = "There is no such job", body = crate::serve::error::ErrorBody),
     )
 )]

@@ -15,6 +15,16 @@ const HEARTBEAT: Duration = Duration::from_secs(10);
 /// Events that wait for a client who reads slowly. What would come behind waits where it is made.
 const MAX_AHEAD: usize = 16;
 
+/// An event as the description of the interface shows it; what is sent is put together by axum.
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "only described")]
+pub struct SentEvent {
+    /// What `data` is about; none in the streams of OpenAI's interface.
+    event: Option<String>,
+    /// JSON.
+    data: String,
+}
+
 /// The telling end.
 pub struct Stream(Sender<Result<sse::Event, Infallible>>);
 

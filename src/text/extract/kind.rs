@@ -22,6 +22,21 @@ const LOCK_FILES: &str = "\
     npm-shrinkwrap.json package-lock.json package.resolved packages.lock.json pdm.lock pipfile.lock pnpm-lock.yaml \
     podfile.lock poetry.lock pubspec.lock uv.lock yarn.lock";
 
+/// Whether a text says of itself, in a comment at its top, that a program wrote it. Both marks are conventions of many tools
+/// and languages: `@generated`, and the line that Go defines. Prose of every other kind may well speak of them.
+pub(super) fn says_it_is_generated(format: Format, text: &str) -> bool {
+    const TOP_LINES: usize = 20;
+    const COMMENTS: [&str; 7] = ["//", "/*", "*", "#", "--", ";", "%"];
+    let is_mark = |line: &str| {
+        let line = line.trim();
+        let mut words = line.split(|c: char| c.is_whitespace() || "*/()<>".contains(c));
+        COMMENTS.iter().any(|comment| line.starts_with(comment))
+            && (words.any(|word| word.trim_end_matches(['.', ',']) == "@generated")
+                || (line.contains("Code generated ") && line.ends_with("DO NOT EDIT.")))
+    };
+    matches!(format, Format::Code | Format::Plain) && text.lines().take(TOP_LINES).any(is_mark)
+}
+
 pub(super) fn format_of(path: &str, bytes: &[u8]) -> Result<Format, NoText> {
     let name = path.rsplit('/').next().unwrap_or(path).to_lowercase();
     let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);

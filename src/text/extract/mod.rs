@@ -190,6 +190,9 @@ pub fn extract(path: &str, bytes: &[u8]) -> Result<Extracted, NoText> {
         };
     }
     let decoded = decode::decode(bytes, decode::declared(bytes, format == Format::Html))?;
+    if kind::says_it_is_generated(format, &decoded.text) {
+        return Err(NoText::Generated("it says so".into()));
+    }
     let mut metadata = Vec::new();
     let (title, rendering, blocks) = match format {
         Format::Html => {

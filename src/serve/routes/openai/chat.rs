@@ -245,7 +245,7 @@ fn conversation(said: &[(Role, String)]) -> Vec<Turn> {
     request_body = ChatBody,
     responses(
         (status = 200, description = "The answer; with `stream`, events", content(
-            (Value = "application/json"), (String = "text/event-stream"))),
+            (Value = "application/json"), (sse::SentEvent = "text/event-stream"))),
         (status = 404, description = "There is no such model", body = crate::serve::error::ErrorBody),
         (status = 502, description = "The language model failed", body = crate::serve::error::ErrorBody),
         (status = 504, description = "It took too long", body = crate::serve::error::ErrorBody),
