@@ -249,7 +249,7 @@ class Bench:
             line("", f"{route}, known, 64 connections", f"{cached['rate']:,.0f} a second, P95 {cached['p95_ms']:.1f} ms")
         others = bodies(64)
         worked = server.together("/search", others, {"query": next(fresh)}, 64)
-        line("", "64 ask the same behind 64 others", f"{worked - len(others)} worked on")
+        line("", "64 ask the same behind 64 others", f"read by the model {worked - len(others)} times")
         verdict("times", worked - len(others), 1)
         server.stop()
 

@@ -46,7 +46,12 @@ class Server:
         self.lua = self.work / "load.lua"
         self.lua.write_text(LUA, encoding="utf-8")
         self.process = subprocess.Popen(
-            [rag, "serve", "--port", "0", "--json", "-q"], env=env, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL
+            [rag, "serve", "--port", "0", "--json"],
+            env=env,
+            stdout=subprocess.PIPE,
+            # It logs every request, as it does for everybody.
+            stderr=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL,
         )
         said = json.loads(self.process.stdout.readline())
         self.host, self.port = said["host"], said["port"]
@@ -108,24 +113,24 @@ class Server:
         return int(head.split(" ")[1]), await reader.readexactly(length)
 
     def together(self, route, others, body, n):
-        """`n` times the same while `others` keep the server busy: how many of all of them it worked on."""
+        """`n` times the same while `others` keep the server busy: how many questions of all of them the model read."""
 
         async def all_of_them():
-            before = self.answered()
+            before = self.texts()
             streams = [await asyncio.open_connection(self.host, self.port) for _ in range(len(others) + n)]
             sent = [self._send(stream, route, other) for stream, other in zip(streams, others + [body] * n)]
             replies = await asyncio.gather(*sent)
             if any(status != 200 for status, _ in replies):
                 raise SystemExit("bench: a question was refused")
-            return self.answered() - before
+            return self.texts() - before
 
         return asyncio.run(all_of_them())
 
-    def answered(self):
+    def texts(self):
         import urllib.request
 
         text = urllib.request.urlopen(f"http://{self.host}:{self.port}/metrics").read().decode()
-        return int(re.search(r'rag_questions_answered_total\{line="own"\} (\d+)', text).group(1))
+        return int(re.search(r'rag_model_texts_total\{role="query"\} (\d+)', text).group(1))
 
 
 def p95(times):

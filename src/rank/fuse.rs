@@ -86,7 +86,7 @@ struct Normalised<'a> {
     span: f64,
     /// How much of its weight the leg deserves, in 0..=1.
     trust: f64,
-    is_match: fn(f32) -> bool,
+    is_lexical: bool,
 }
 
 /// A cosine this many standard deviations above the mean counts as much as the best BM25 score. It is where the best
@@ -105,7 +105,7 @@ const PRIOR_VARIANCE: f64 = 0.01;
 impl<'a> Normalised<'a> {
     fn lexical(raw: &'a [f32]) -> Self {
         let max = raw.iter().copied().fold(0.0f32, f32::max);
-        Self { raw, zero: 0.0, span: f64::from(max), trust: 1.0, is_match: |score| score > 0.0 }
+        Self { raw, zero: 0.0, span: f64::from(max), trust: 1.0, is_lexical: true }
     }
 
     fn dense(raw: &'a [f32]) -> Self {
@@ -131,13 +131,17 @@ impl<'a> Normalised<'a> {
         // No maximum of n numbers lies more than √(n-1) deviations above their mean, so few chunks prove nothing either
         // way, and the leg gets half of its weight.
         let trust = (seen * n + 0.5 * 2.0 * PRIOR_CHUNKS) / (n + 2.0 * PRIOR_CHUNKS);
-        Self { raw, zero, span: SURE_DEVIATIONS * deviation, trust, is_match: |score| !score.is_nan() }
+        Self { raw, zero, span: SURE_DEVIATIONS * deviation, trust, is_lexical: false }
+    }
+
+    fn is_match(&self, score: f32) -> bool {
+        if self.is_lexical { score > 0.0 } else { !score.is_nan() }
     }
 
     /// Score on the leg's scale: about 1 for a passage that answers, 0 for no match or for the background.
     fn at(&self, i: usize) -> Option<f64> {
         let score = self.raw[i];
-        if !(self.is_match)(score) {
+        if !self.is_match(score) {
             return None;
         }
         Some(if self.span > 0.0 { (f64::from(score) - self.zero) / self.span } else { 0.0 })
@@ -146,7 +150,7 @@ impl<'a> Normalised<'a> {
     /// The leg's word on each ranked chunk. Ranks are 1-based and over the whole leg; equals share the better one.
     fn explained(&self, ranking: &[(u32, f64)], weight: f64) -> Vec<Option<Leg>> {
         let mut wanted: Vec<f32> = ranking.iter().map(|(i, _)| self.raw[*i as usize]).collect();
-        wanted.retain(|score| (self.is_match)(*score));
+        wanted.retain(|score| self.is_match(*score));
         wanted.sort_unstable_by(f32::total_cmp);
         wanted.dedup();
         // One pass for all: `above[j]` counts the scores that lie above `wanted[j]` and not above `wanted[j + 1]`.

@@ -127,28 +127,35 @@ impl Folded {
     }
 
     fn push(&mut self, c: char, origin: Range<usize>) {
-        for c in std::iter::once(c).nfkd().flat_map(char::to_lowercase) {
-            let c = match c {
-                '*' | '`' | '"' | '\'' | '“' | '”' | '„' | '‘' | '’' | '«' | '»' | '\u{200c}' | '\u{200d}' =>
-                {
-                    continue;
-                }
-                c if is_combining_mark(c) => continue,
-                '\n' if self.text.ends_with(' ') => {
-                    self.text.pop();
-                    self.origins.pop();
-                    '\n'
-                }
-                '_' if self.text.ends_with(char::is_whitespace) => continue,
-                c if c.is_whitespace() && self.text.ends_with(char::is_whitespace) => continue,
-                '\n' => '\n',
-                '_' => ' ',
-                c if c.is_whitespace() => ' ',
-                c => latin(c),
-            };
-            self.text.push(c);
-            self.origins.extend(std::iter::repeat_n(origin.clone(), c.len_utf8()));
+        // Nearly every character of nearly every text; it has no other form.
+        if c.is_ascii() {
+            return self.put(c.to_ascii_lowercase(), origin);
         }
+        for c in std::iter::once(c).nfkd().flat_map(char::to_lowercase) {
+            self.put(c, origin.clone());
+        }
+    }
+
+    fn put(&mut self, c: char, origin: Range<usize>) {
+        let c = match c {
+            '*' | '`' | '"' | '\'' | '“' | '”' | '„' | '‘' | '’' | '«' | '»' | '\u{200c}' | '\u{200d}' => {
+                return;
+            }
+            c if !c.is_ascii() && is_combining_mark(c) => return,
+            '\n' if self.text.ends_with(' ') => {
+                self.text.pop();
+                self.origins.pop();
+                '\n'
+            }
+            '_' if self.text.ends_with(char::is_whitespace) => return,
+            c if c.is_whitespace() && self.text.ends_with(char::is_whitespace) => return,
+            '\n' => '\n',
+            '_' => ' ',
+            c if c.is_whitespace() => ' ',
+            c => latin(c),
+        };
+        self.text.push(c);
+        self.origins.extend(std::iter::repeat_n(origin, c.len_utf8()));
     }
 
     fn span(&self, found: Range<usize>) -> Span {

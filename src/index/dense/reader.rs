@@ -60,13 +60,8 @@ impl Reader {
         let mut cosines = Vec::with_capacity(self.rows());
         for file in &self.files {
             let matrix = self.matrix(file)?;
-            let mut rows = matrix.as_slice().unwrap_or_default().chunks_exact(self.dimension);
-            while let Some(a) = rows.next() {
-                // At the end a row stands in for those that are not there.
-                let four @ [_, b, c, d] = [Some(a), rows.next(), rows.next(), rows.next()];
-                let dots = four_dots([a, b.unwrap_or(a), c.unwrap_or(a), d.unwrap_or(a)], query);
-                cosines.extend(&dots[..four.iter().flatten().count()]);
-            }
+            let rows = matrix.as_slice().unwrap_or_default().chunks_exact(self.dimension);
+            cosines.extend(rows.map(|row| inner_product(row, query)));
         }
         Ok(cosines)
     }
@@ -88,52 +83,36 @@ impl Reader {
     }
 }
 
-/// Inner products of four rows with `query`, each added up in one order, whatever the machine: eight sums of every eighth
-/// product, then these in pairs, then what is left. The additions of one row wait for each other; those of four rows do
-/// not, so that four take as long as one. Spelt out, because only then are all sums kept in registers: 0.33 ms for 10,000
-/// rows of 384, against 1.33 ms row by row.
-fn four_dots([a, b, c, d]: [&[f32]; 4], query: &[f32]) -> [f32; 4] {
-    let (query, query_rest) = query.as_chunks::<8>();
-    let n = query.len();
-    let [(a, a_rest), (b, b_rest), (c, c_rest), (d, d_rest)] = [a, b, c, d].map(<[f32]>::as_chunks::<8>);
-    let (a, b, c, d) = (&a[..n], &b[..n], &c[..n], &d[..n]);
-    let (mut s, mut t, mut u, mut v) = ([0.0_f32; 8], [0.0_f32; 8], [0.0_f32; 8], [0.0_f32; 8]);
-    for (i, q) in query.iter().enumerate() {
+/// Inner product, added up in one order whatever the machine: eight sums of every eighth product, then these in pairs, then
+/// what is left. Spelt out, because only then are the sums kept in registers. Rows are read one after the other, as the
+/// processor expects: 0.37 ms for 10,000 rows of 384.
+fn inner_product(row: &[f32], query: &[f32]) -> f32 {
+    let ((row, row_rest), (query, query_rest)) = (row.as_chunks::<8>(), query.as_chunks::<8>());
+    let mut s = [0.0_f32; 8];
+    for (x, q) in row.iter().zip(query) {
         for lane in 0..8 {
-            s[lane] += a[i][lane] * q[lane];
-        }
-        for lane in 0..8 {
-            t[lane] += b[i][lane] * q[lane];
-        }
-        for lane in 0..8 {
-            u[lane] += c[i][lane] * q[lane];
-        }
-        for lane in 0..8 {
-            v[lane] += d[i][lane] * q[lane];
+            s[lane] += x[lane] * q[lane];
         }
     }
-    let mut dots = [s, t, u, v].map(|s| (((s[0] + s[4]) + (s[1] + s[5])) + (s[2] + s[6])) + (s[3] + s[7]));
-    for (dot, rest) in dots.iter_mut().zip([a_rest, b_rest, c_rest, d_rest]) {
-        rest.iter().zip(query_rest).for_each(|(x, y)| *dot += x * y);
-    }
-    dots
+    let sum = (((s[0] + s[4]) + (s[1] + s[5])) + (s[2] + s[6])) + (s[3] + s[7]);
+    row_rest.iter().zip(query_rest).fold(sum, |sum, (x, q)| sum + x * q)
 }
 
 #[cfg(test)]
 mod tests {
     use ndarray::ArrayView1;
 
-    use super::four_dots;
+    use super::inner_product;
 
-    /// The order of additions is a promise: it is that of one row after another, as it was from the first version on.
+    /// The order of additions is a promise: it is that of the first version.
     #[test]
-    fn rows_side_by_side_give_what_each_gives_alone() {
+    fn the_order_of_additions_does_not_change() {
         let number = |i: usize| ((i * 7919 % 1009) as f32 - 504.0) / 700.0;
         for dimension in [1, 7, 8, 9, 31, 384, 389] {
-            let rows: Vec<Vec<f32>> = (0..4).map(|r| (0..dimension).map(|i| number(i + r * 131)).collect()).collect();
+            let row: Vec<f32> = (0..dimension).map(number).collect();
             let query: Vec<f32> = (0..dimension).map(|i| number(i + 17)).collect();
-            let alone: Vec<f32> = rows.iter().map(|row| ArrayView1::from(row).dot(&ArrayView1::from(&query))).collect();
-            assert_eq!(four_dots([&rows[0], &rows[1], &rows[2], &rows[3]], &query).to_vec(), alone, "{dimension}");
+            let expected = ArrayView1::from(&row).dot(&ArrayView1::from(&query));
+            assert_eq!(inner_product(&row, &query), expected, "{dimension}");
         }
     }
 }
