@@ -268,6 +268,7 @@ fn build(world: &World, values: &Values) -> Result<Config> {
             write_timeout: seconds("serve.write_timeout_s"),
             drain: seconds("serve.drain_s"),
             max_body_bytes: size("serve.max_body_bytes"),
+            max_uploads_bytes: whole("serve.max_uploads_bytes"),
             rate_per_minute: whole("serve.rate_per_minute"),
             quota_per_day: whole("serve.quota_per_day"),
         },

@@ -195,6 +195,8 @@ pub struct Serve {
     pub write_timeout: Duration,
     pub drain: Duration,
     pub max_body_bytes: usize,
+    /// Of all uploads together; 0 for no limit.
+    pub max_uploads_bytes: u64,
     /// Of one token or address; 0 for no limit.
     pub rate_per_minute: u64,
     pub quota_per_day: u64,

@@ -340,6 +340,13 @@ pub const SETTINGS: &[Setting] = &[
         "largest JSON body of a request",
     ),
     setting(
+        "serve.max_uploads_bytes",
+        "RAG_SERVE_MAX_UPLOADS_BYTES",
+        "4294967296",
+        Shape::Whole { least: 0, most: 1 << 50 },
+        "bytes that uploaded documents may have in all (0: no limit)",
+    ),
+    setting(
         "serve.rate_per_minute",
         "RAG_SERVE_RATE_PER_MINUTE",
         "0",

@@ -263,6 +263,26 @@ impl Drop for Incoming {
     }
 }
 
+/// Bytes of all files beneath a folder of uploads; 0 where there is none.
+pub fn bytes(folder: &Path) -> Outcome<u64> {
+    let cannot = || "cannot look through the uploads".to_owned();
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(0),
+        entries => entries.or_failed(cannot)?,
+    };
+    let mut sum = 0;
+    for entry in entries {
+        let entry = entry.or_failed(cannot)?;
+        sum += match entry.metadata() {
+            Ok(found) if found.is_dir() => bytes(&entry.path())?,
+            Ok(found) => found.len(),
+            // Removed meanwhile.
+            Err(_) => 0,
+        };
+    }
+    Ok(sum)
+}
+
 /// Removes a file beneath `root`; one that is not there is gone already.
 ///
 /// # Errors

@@ -96,7 +96,11 @@ pub async fn documents_upload(
             let name = FileName::new(&path)?;
             let (own, bytes) = (name.clone(), text.len() as u64);
             let folder = folder(app.engine(), &index);
-            apart(&app, move |_| Ok(kept(&folder, &own, text.as_bytes())?)).await?;
+            apart(&app, move |app| {
+                must_have_room(app.engine(), bytes)?;
+                Ok(kept(&folder, &own, text.as_bytes())?)
+            })
+            .await?;
             (name, index, bytes)
         }
     };
@@ -116,6 +120,18 @@ fn folder(engine: &Engine, index: &str) -> PathBuf {
     engine.config.data_dir.join(NAME).join(index)
 }
 
+/// Refuses what would be too much together with the uploads that there are. Uploads that come at the same moment do not see
+/// each other.
+fn must_have_room(engine: &Engine, more: u64) -> Result<()> {
+    let most = engine.config.serve.max_uploads_bytes;
+    let used = beneath::bytes(&engine.config.data_dir.join(NAME))?;
+    if most == 0 || used.saturating_add(more) <= most {
+        return Ok(());
+    }
+    let what = format!("uploads have {used} bytes; {most} are the most (serve.max_uploads_bytes)");
+    Err(Error::too_large(what).hint("remove some with DELETE /documents"))
+}
+
 fn kept(folder: &std::path::Path, name: &FileName, bytes: &[u8]) -> Outcome<()> {
     let mut file = Incoming::begin(folder, name)?;
     file.write(bytes)?;
@@ -123,12 +139,13 @@ fn kept(folder: &std::path::Path, name: &FileName, bytes: &[u8]) -> Outcome<()> 
 }
 
 /// Writes the body of a request to its file as it comes, and yields its length.
-async fn received(app: &App, index: &str, name: &FileName, request: Request) -> Result<u64> {
+async fn received(app: &Arc<App>, index: &str, name: &FileName, request: Request) -> Result<u64> {
     let most = app.engine().config.max_file_bytes;
     let announced = length(request.headers());
     if announced > most {
         return Err(Error::too_large(format!("a document may have {most} bytes (ingest.max_file_bytes)")));
     }
+    apart(app, move |app| must_have_room(app.engine(), announced)).await?;
     let (folder, name) = (folder(app.engine(), index), name.clone());
     let (sender, mut receiver) = mpsc::channel::<Bytes>(AHEAD);
     let writing = tokio::task::spawn_blocking(move || -> Outcome<bool> {

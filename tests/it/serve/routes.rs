@@ -173,6 +173,23 @@ fn a_folder_that_something_else_has_taken_the_place_of_is_not_read() {
 }
 
 #[test]
+fn uploads_have_room_for_so_much_and_no_more() {
+    let Some(sandbox) = world() else { return };
+    let api = Api::start(&sandbox, &[("RAG_SERVE_MAX_UPLOADS_BYTES", "100")]);
+    let text = "# Otters\n\nAn otter eats fish and crabs.\n".to_owned() + &"x".repeat(30);
+    let upload =
+        |path: &str| api.call("POST", &format!("/documents?path={path}"), &[("content-type", "text/plain")], &text);
+    api.done(&upload("otter.md"));
+    for refused in [upload("badger.md"), api.post("/documents", &json!({ "path": "badger.md", "text": text }))] {
+        assert_eq!(refused.is(413).code(), "too_large");
+    }
+    assert!(!sandbox.data().join("uploads/default/badger.md").exists());
+    // Room that is made can be used.
+    api.delete("/documents?root=uploads&path=otter.md").ok();
+    api.done(&upload("badger.md"));
+}
+
+#[test]
 fn documents_are_listed_read_uploaded_and_removed() {
     let Some(sandbox) = world() else { return };
     let api = Api::start(&sandbox, &[]);
