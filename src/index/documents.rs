@@ -84,7 +84,8 @@ pub fn write(path: &Path, records: &[Record]) -> Result<()> {
     let what = || format!("cannot write {}", path.display());
     let mut out = BufWriter::new(disk::create_file(path)?);
     for record in records {
-        serde_json::to_writer(&mut out, record).or_failed(what)?;
+        // An error of the disk as itself: it is looked at for whether the disk is full.
+        serde_json::to_writer(&mut out, record).map_err(std::io::Error::from).or_failed(what)?;
         out.write_all(b"\n").or_failed(what)?;
     }
     out.flush().or_failed(what)

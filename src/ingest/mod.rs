@@ -131,7 +131,8 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
     let model = engine.model(&engine.config.model)?;
     let library = engine.runtime_library()?;
     let chunking = chunking(engine, &model);
-    let _lock = lock(engine, request.wait, on_event)?;
+    let need = Need::default();
+    let _lock = lock(engine, request.wait, on_event).map_err(|fault| need.explain(fault, engine.store.dir()))?;
     let base = base(engine, &model, chunking, &roots, on_event);
     let options = walk_options(engine, request);
     // What was removed stays out even where the index is built afresh.
@@ -141,7 +142,6 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
     let known = base.as_ref().map_or(Ok(Vec::new()), Snapshot::documents)?;
     let dimension = dimension(&model, base.as_ref())?;
 
-    let need = Need::default();
     let outcome = std::thread::scope(|scope| {
         // Loading the model takes longer than reading a few files, so it starts with the first file to read.
         let mut loading = None;

@@ -60,7 +60,9 @@ impl Need {
             return fault;
         }
         let free = disk::available(dir).map_or_else(String::new, |bytes| format!(", {bytes} are free"));
-        let hint = format!("this ingest takes about {} bytes in {}{free}", self.bytes(), dir.display());
+        // Before the folders are listed only the least is known.
+        let about = if self.files.get() == 0 { "at least" } else { "about" };
+        let hint = format!("this ingest takes {about} {} bytes in {}{free}", self.bytes(), dir.display());
         fault.hint(format!("{hint}; make room, or give `--data-dir` another place"))
     }
 }
