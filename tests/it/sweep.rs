@@ -157,11 +157,16 @@ type Ranking = Vec<(String, usize, String, u64)>;
 #[derive(Clone, PartialEq)]
 pub struct Contents {
     pub corpus_id: String,
-    /// State and hash by path.
+    /// State and hash by path, behind the number of its folder from the second on.
     pub documents: BTreeMap<String, String>,
     /// Heading and text, and the bits of the vector, by path and first byte.
     pub chunks: BTreeMap<(String, usize), (String, Vec<u32>)>,
     answers: BTreeMap<&'static str, Ranking>,
+}
+
+/// What tells a document from those of other folders; of the first folder it is the path.
+fn name_in(root: usize, path: &str) -> String {
+    if root == 0 { path.to_owned() } else { format!("{root}:{path}") }
 }
 
 impl Contents {
@@ -181,13 +186,14 @@ impl Contents {
         let is_pending = snapshot.meta().pending > 0;
         let mut documents = BTreeMap::new();
         for record in snapshot.documents().expect("a table") {
-            let before = documents.insert(record.path.clone(), format!("{:?} {}", record.state, record.hash));
+            let before =
+                documents.insert(name_in(record.root, &record.path), format!("{:?} {}", record.state, record.hash));
             assert!(before.is_none(), "{} stands in the table twice", record.path);
         }
         let (mut chunks, mut rows) = (BTreeMap::new(), Vec::new());
         let visit = &mut |stored: rag::index::Stored, row| {
             let chunk = stored.chunk;
-            let key = (stored.path, chunk.bytes.start);
+            let key = (name_in(stored.root, &stored.path), chunk.bytes.start);
             rows.push((key.clone(), row));
             let before = chunks.insert(key, (format!("{:?} {}", chunk.heading, chunk.text), Vec::new()));
             assert!(before.is_none(), "a chunk stands in the index twice: {before:?}");

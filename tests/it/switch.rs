@@ -137,8 +137,9 @@ fn a_text_index_serves_by_words_until_another_model_is_done() {
     };
     kill_at(&[("RAG_MODEL", OLD)], 10);
     let by_words = || {
-        let run = sandbox.rag(["search", "lighthouse keeper", "--json", "--no-cache"]).ok().says("by words only");
-        answer(run.json())["hits"].clone()
+        let found = sandbox.rag(["search", "lighthouse keeper", "--json", "--no-cache"]).ok().json();
+        assert!(found["vectors_pending"].is_object(), "{found}");
+        answer(found)["hits"].clone()
     };
     let before = by_words();
     kill_at(&[("RAG_MODEL", NEW)], 10);
