@@ -245,21 +245,24 @@ impl Drop for LlmServer {
 }
 
 fn serve(listener: &TcpListener, shared: &Shared) {
+    // Those that are not at their end, by number; a stream that was kept longer would be a file that is never closed.
+    let open: Mutex<BTreeMap<usize, TcpStream>> = Mutex::default();
     std::thread::scope(|scope| {
-        let mut streams: Vec<TcpStream> = Vec::new();
-        for stream in listener.incoming().map_while(Result::ok) {
+        for (n, stream) in listener.incoming().map_while(Result::ok).enumerate() {
             if shared.stop.load(Ordering::SeqCst) {
                 // Whoever hangs on is hung up on. What a client closed before is seen as closed all the same.
-                streams.iter().for_each(|stream| drop(stream.shutdown(Shutdown::Write)));
+                open.lock().unwrap().values().for_each(|stream| drop(stream.shutdown(Shutdown::Write)));
                 return;
             }
-            let step = shared.script[streams.len().min(shared.script.len() - 1)].clone();
-            streams.push(stream.try_clone().unwrap());
+            let step = shared.script[n.min(shared.script.len() - 1)].clone();
+            let open = &open;
+            open.lock().unwrap().insert(n, stream.try_clone().unwrap());
             scope.spawn(move || {
                 // Who hangs up early has their reasons. Only a pause that nobody ended is none.
                 let hung_up = answer(&stream, step, shared).is_err_and(|e| e.kind() != ErrorKind::WouldBlock);
                 shared.n_hung_up.fetch_add(usize::from(hung_up), Ordering::SeqCst);
                 let _ = stream.shutdown(Shutdown::Both);
+                open.lock().unwrap().remove(&n);
             });
         }
     });
