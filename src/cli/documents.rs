@@ -114,10 +114,10 @@ fn list(engine: &Engine, ui: &Ui, filter: Option<&str>, state: State) -> Result<
         let row = |r: &Record| {
             vec![
                 name(roots, r),
-                r.format.clone().unwrap_or_else(none),
+                r.format.as_deref().map_or_else(none, str::to_owned),
                 size(r.size),
                 count(r.chunks),
-                r.language.clone().unwrap_or_else(none),
+                r.language.as_deref().map_or_else(none, str::to_owned),
                 if r.modified_s == 0 { none() } else { time(r.modified_s) },
             ]
         };

@@ -444,7 +444,7 @@ fn languages(records: &[Record]) -> BTreeMap<String, u64> {
     let mut languages = BTreeMap::new();
     for record in records {
         if let Some(language) = &record.language {
-            *languages.entry(language.clone()).or_insert(0) += record.chunks;
+            *languages.entry(language.clone().into_owned()).or_insert(0) += record.chunks;
         }
     }
     languages

@@ -2,6 +2,7 @@
 //!
 //! One JSON object a line, in the order of the walk.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
@@ -36,10 +37,10 @@ pub struct Record {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub advice: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub format: Option<String>,
+    pub format: Option<Cow<'static, str>>,
     /// ISO 639-1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub language: Option<String>,
+    pub language: Option<Cow<'static, str>>,
     #[serde(default)]
     pub chunks: u64,
     /// Terms in each searched field, summed over the chunks.

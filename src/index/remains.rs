@@ -170,7 +170,7 @@ pub fn blank(root: usize, path: String, chunks: u64, language: Option<&str>) -> 
         reason: None,
         advice: None,
         format: None,
-        language: language.map(str::to_owned),
+        language: language.map(|language| language.to_owned().into()),
         chunks,
         terms: [0; 3],
         modified_s: 0,

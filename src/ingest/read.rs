@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::Read as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
@@ -57,10 +57,10 @@ struct Finished {
 
 struct Task<'a> {
     n: usize,
-    path: &'a str,
-    absolute: &'a Path,
+    path: String,
+    absolute: PathBuf,
     /// Hash of the content that the base has indexed or skipped.
-    before: Option<&'a str>,
+    before: Option<String>,
     /// Why it is not to be read.
     set_aside: Option<&'a str>,
 }
@@ -75,39 +75,34 @@ pub fn read(
     builder: &mut Builder<'_>,
     on_event: &mut dyn FnMut(Event),
 ) -> Result<()> {
-    let Scan { records, todo, failed, .. } = scan;
-    let paths: Vec<String> = todo.iter().map(|todo| records[todo.record].path.clone()).collect();
     let reader = Reader { engine, tokenizer, limits };
-    let total = todo.len() as u64;
-    let mut before: Vec<Option<Record>> = todo.iter_mut().map(|todo| todo.before.take()).collect();
-    let hashes: Vec<Option<String>> = before
-        .iter()
-        .map(|record| record.as_ref().filter(|r| r.state != State::Failed).map(|r| r.hash.clone()))
-        .collect();
-    let task = |n: usize| Task {
-        n,
-        path: &paths[n],
-        absolute: &todo[n].absolute,
-        before: hashes[n].as_deref(),
-        set_aside: request.set_aside.get(&*todo[n].absolute.to_string_lossy()).map(String::as_str),
+    let n_todo = scan.todo.len();
+    // Made when it is its turn, as there may be a million.
+    let task = |scan: &Scan, n: usize| {
+        let (todo, record) = (&scan.todo[n], &scan.records[scan.todo[n].record]);
+        let absolute = scan.absolute(record);
+        let set_aside = request.set_aside.get(&*absolute.to_string_lossy()).map(String::as_str);
+        let before = todo.before.as_ref().filter(|before| before.state != State::Failed);
+        Task { n, path: record.path.clone(), absolute, before: before.map(|before| before.hash.clone()), set_aside }
     };
-    let mut take = |n: usize, finished, on_event: &mut dyn FnMut(Event)| {
+    let mut take = |scan: &mut Scan, n: usize, finished, on_event: &mut dyn FnMut(Event)| {
         if engine.interrupted() {
             return Err(Fault::interrupted());
         }
-        let record = &mut records[todo[n].record];
-        if let Some(reason) = add(builder, record, before[n].take(), finished)? {
-            failed.push((record.root, record.path.clone(), reason));
+        let before = scan.todo[n].before.take();
+        let record = &mut scan.records[scan.todo[n].record];
+        if let Some(reason) = add(builder, record, before, finished)? {
+            scan.failed.push((record.root, record.path.clone(), reason));
         }
-        on_event(Event::Progress { stage: Stage::Bm25, done: n as u64 + 1, total });
+        on_event(Event::Progress { stage: Stage::Bm25, done: n as u64 + 1, total: n_todo as u64 });
         Ok(())
     };
     if request.careful {
         let mut extractor = Extractor::new(engine);
-        for n in 0..todo.len() {
-            let task = task(n);
+        for n in 0..n_todo {
+            let task = task(scan, n);
             on_event(Event::Reading(Some(task.absolute.to_string_lossy().into_owned())));
-            take(n, reader.caught(&task, &mut extractor), on_event)?;
+            take(scan, n, reader.caught(&task, &mut extractor), on_event)?;
         }
         on_event(Event::Reading(None));
         return Ok(());
@@ -126,14 +121,14 @@ pub fn read(
 
         let (mut sent, mut in_flight) = (0, 0);
         let mut waiting: BTreeMap<usize, std::result::Result<Finished, String>> = BTreeMap::new();
-        for n in 0..todo.len() {
-            while sent < todo.len()
+        for n in 0..n_todo {
+            while sent < n_todo
                 && (sent == n
-                    || (in_flight + todo[sent].size <= IN_FLIGHT_BYTES
+                    || (in_flight + scan.todo[sent].size <= IN_FLIGHT_BYTES
                         && sent - n < IN_FLIGHT_FILES * engine.config.threads))
             {
-                in_flight += todo[sent].size;
-                task_sender.send(task(sent)).map_err(|_| Fault::failed("a reading thread has died"))?;
+                in_flight += scan.todo[sent].size;
+                task_sender.send(task(scan, sent)).map_err(|_| Fault::failed("a reading thread has died"))?;
                 sent += 1;
             }
             let finished = loop {
@@ -143,8 +138,8 @@ pub fn read(
                 let (m, finished) = done_receiver.recv().map_err(|_| Fault::failed("a reading thread has died"))?;
                 waiting.insert(m, finished);
             };
-            in_flight -= todo[n].size;
-            take(n, finished, on_event)?;
+            in_flight -= scan.todo[n].size;
+            take(scan, n, finished, on_event)?;
         }
         Ok(())
     })
@@ -154,14 +149,14 @@ pub fn read(
 fn add(
     builder: &mut Builder<'_>,
     record: &mut Record,
-    before: Option<Record>,
+    before: Option<Box<Record>>,
     finished: std::result::Result<Finished, String>,
 ) -> Result<Option<String>> {
     let was_indexed = before.as_ref().is_some_and(|before| before.state == State::Indexed);
     let finished = match (finished, before) {
         (Err(reason), Some(before)) if was_indexed => {
             // Its time is not taken over, so that the next ingest tries again.
-            *record = Record { mtime_ns: 0, ..before };
+            *record = Record { mtime_ns: 0, ..*before };
             return Ok(Some(format!("{reason}; the index keeps its last version")));
         }
         (Err(reason), _) => {
@@ -169,14 +164,14 @@ fn add(
             return Ok(None);
         }
         (Ok(Finished { found: Found::Same, size, mtime_ns, .. }), Some(before)) => {
-            *record = Record { size, mtime_ns, modified_s: record.modified_s, ..before };
+            *record = Record { size, mtime_ns, modified_s: record.modified_s, ..*before };
             return Ok(None);
         }
         // A file that broke a limit is one that could not be read.
         (Ok(Finished { found: Found::NoText(none), .. }), before) if none.is_failure() => {
             let reason = none.text().into_owned();
             if let Some(before) = before.filter(|_| was_indexed) {
-                *record = Record { mtime_ns: 0, ..before };
+                *record = Record { mtime_ns: 0, ..*before };
                 return Ok(Some(format!("{reason}; the index keeps its last version")));
             }
             (record.reason, record.advice) = (Some(reason), none.advice().map(str::to_owned));
@@ -212,8 +207,8 @@ fn add(
     }
     record.state = State::Indexed;
     record.chunks = text.chunks.len() as u64;
-    record.format = Some(text.format.name().to_owned());
-    record.language = text.language.map(str::to_owned);
+    record.format = Some(text.format.name().into());
+    record.language = text.language.map(Into::into);
     record.meta.clear();
     for (key, value) in text.metadata {
         record.meta.entry(key).or_default().push(value);
@@ -253,15 +248,15 @@ impl Reader<'_> {
     }
 
     fn finish(&self, task: &Task<'_>, extractor: &mut Extractor<'_>) -> std::result::Result<Finished, String> {
-        let content = Content::read(task.absolute, self.engine.config.max_file_bytes)?;
+        let content = Content::read(&task.absolute, self.engine.config.max_file_bytes)?;
         let mut finished = Finished {
             size: content.bytes.len() as u64,
             mtime_ns: content.trusted_mtime_ns(self.engine),
             hash: disk::hex(&Blake::new(32).field(&content.bytes).finish::<32>()),
             found: Found::Same,
         };
-        if task.before != Some(finished.hash.as_str()) {
-            finished.found = self.text(task.path, content.bytes, extractor);
+        if task.before.as_ref() != Some(&finished.hash) {
+            finished.found = self.text(&task.path, content.bytes, extractor);
         }
         Ok(finished)
     }

@@ -112,8 +112,12 @@ fn rebuild(engine: &Engine, remains: &Remains, on_event: &mut dyn FnMut(Event)) 
     let library = engine.runtime_library()?;
     let mut rebuilt = Rebuilt::default();
     let mut builder = Builder::begin(&engine.store, None)?;
-    let mut plan =
-        Plan { scan: Scan::empty(), before: Vec::new(), has_table: remains.table.is_some(), unmended: Vec::new() };
+    let mut plan = Plan {
+        scan: Scan::empty(&meta.roots),
+        before: Vec::new(),
+        has_table: remains.table.is_some(),
+        unmended: Vec::new(),
+    };
     rebuilt.kept = plan.keep(remains, &mut builder)?;
     std::thread::scope(|scope| {
         let tokenizer = scope.spawn(|| Tokenizer::load(&model));
@@ -206,7 +210,7 @@ impl Plan {
                     let modified_s = metadata.as_ref().map_or(0, std::os::unix::fs::MetadataExt::mtime);
                     let blank = index::blank(record.root, record.path.clone(), 0, None);
                     let size = metadata.map_or(0, |metadata| metadata.len());
-                    self.scan.todo.push(Todo { record: self.scan.records.len(), absolute: file, size, before: None });
+                    self.scan.todo.push(Todo { record: self.scan.records.len(), size, before: None });
                     self.scan.records.push(Record { state: State::Failed, modified_s, ..blank });
                     self.before.push(record);
                 }
@@ -222,7 +226,7 @@ impl Plan {
         let why = "its file is gone; its passages are kept, but not what the table of files said of it";
         self.unmended.push((shown(&meta.roots, record.root, &record.path), why.to_owned()));
         let texts: Vec<&str> = chunks.iter().map(|stored| stored.chunk.text.as_str()).collect();
-        let language = text::detect(&texts.join("\n")).map(str::to_owned);
+        let language = text::detect(&texts.join("\n")).map(Into::into);
         Record { language, ..record }
     }
 
@@ -242,7 +246,7 @@ impl Plan {
                 State::Failed => {
                     lost[todo.record] = true;
                     let reason = record.reason.clone().unwrap_or_default();
-                    let is_gone = !todo.absolute.exists();
+                    let is_gone = !self.scan.absolute(record).exists();
                     Some(if is_gone {
                         "its file is gone".to_owned()
                     } else {

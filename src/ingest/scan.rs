@@ -1,6 +1,7 @@
 //! What changed since the last ingest, by size and modification time.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::PathBuf;
 
 use super::{Event, Stage};
 use crate::engine::Engine;
@@ -24,21 +25,23 @@ pub struct Scan {
     pub failed: Vec<(usize, String, String)>,
     /// Some file of the base that was not indexed is gone, so that the table differs though no document does.
     table_changed: bool,
+    /// Where the roots really are.
+    folders: Vec<PathBuf>,
 }
 
-/// A file to read.
+/// A file to read. There may be a million of them, so it says no more than it must.
 pub struct Todo {
     /// Its place in `records`.
     pub record: usize,
-    pub absolute: std::path::PathBuf,
     pub size: u64,
     /// The file in the last generation.
-    pub before: Option<Record>,
+    pub before: Option<Box<Record>>,
 }
 
 impl Scan {
-    pub fn empty() -> Self {
+    pub fn empty(roots: &[Root]) -> Self {
         Self {
+            folders: roots.iter().map(|root| PathBuf::from(&root.real)).collect(),
             records: Vec::new(),
             todo: Vec::new(),
             removed: Vec::new(),
@@ -46,6 +49,11 @@ impl Scan {
             failed: Vec::new(),
             table_changed: false,
         }
+    }
+
+    /// Where the file of a record is.
+    pub fn absolute(&self, record: &Record) -> PathBuf {
+        text::file_below(&self.folders[record.root], &record.path)
     }
 
     /// True when the base already is what a build would give.
@@ -67,11 +75,11 @@ pub fn scan(
     on_todo: &mut dyn FnMut(),
     on_event: &mut dyn FnMut(Event),
 ) -> Result<Scan> {
-    let mut scan = Scan { records: Vec::with_capacity(known.len()), ..Scan::empty() };
-    let mut before: Vec<HashMap<String, Record>> = roots.iter().map(|_| HashMap::new()).collect();
-    for record in known {
+    let mut scan = Scan { records: Vec::with_capacity(known.len()), ..Scan::empty(roots) };
+    let mut before: Vec<Known> = roots.iter().map(|_| Known::new()).collect();
+    for mut record in known {
         if let Some(root) = before.get_mut(record.root) {
-            root.insert(record.path.clone(), record);
+            root.insert(std::mem::take(&mut record.path), Box::new(record));
         }
     }
     on_event(Event::Progress { stage: Stage::Scan, done: 0, total: 0 });
@@ -109,18 +117,24 @@ pub fn scan(
     Ok(scan)
 }
 
+/// Files of one folder by their paths, which are taken out of the records meanwhile.
+type Known = HashMap<String, Box<Record>>;
+
 impl Scan {
-    fn file(&mut self, root: usize, found: text::Found, before: &mut HashMap<String, Record>) {
-        let known = before.remove(&found.path);
+    fn file(&mut self, root: usize, found: text::Found, before: &mut Known) {
+        let known = before.remove_entry(&found.path).map(|(path, mut record)| {
+            record.path = path;
+            record
+        });
         if let Some(record) = &known {
             let same = record.size == found.size && record.mtime_ns == found.mtime_ns;
             // A file that failed is tried again each time: whatever was in the way may be gone.
             if same && record.mtime_ns != 0 && record.state != State::Failed {
-                self.records.extend(known);
+                self.records.extend(known.map(|record| *record));
                 return;
             }
         }
-        self.todo.push(Todo { record: self.records.len(), absolute: found.absolute, size: found.size, before: known });
+        self.todo.push(Todo { record: self.records.len(), size: found.size, before: known });
         self.records.push(Record {
             root,
             path: found.path,
@@ -141,7 +155,7 @@ impl Scan {
 
     /// What is in the table and was not met is gone, unless it lies below a folder that could not be read: what is
     /// unknown is kept as it was.
-    fn keep_or_remove(&mut self, before: Vec<HashMap<String, Record>>) {
+    fn keep_or_remove(&mut self, before: Vec<Known>) {
         let unreadable: Vec<(usize, String)> =
             self.failed.iter().map(|(root, path, _)| (*root, path.clone())).collect();
         let is_unknown = |record: &Record| {
@@ -150,7 +164,8 @@ impl Scan {
                 *root == record.root && (path.is_empty() || below || record.path == *path)
             })
         };
-        let mut gone: Vec<Record> = before.into_iter().flat_map(HashMap::into_values).collect();
+        let all = before.into_iter().flatten();
+        let mut gone: Vec<Record> = all.map(|(path, record)| Record { path, ..*record }).collect();
         gone.sort_by(|a, b| (a.root, &a.path).cmp(&(b.root, &b.path)));
         for record in gone {
             match record.state {

@@ -245,7 +245,7 @@ pub fn list_documents(args: &DocumentsArgs, engine: &Engine, most_bytes: usize) 
         let mut object = json!({ "path": name(&page.roots, record), "size": record.size, "chunks": record.chunks });
         for (key, value) in [("type", &record.format), ("language", &record.language)] {
             if let Some(value) = value {
-                object[key] = value.as_str().into();
+                object[key] = value.as_ref().into();
             }
         }
         if record.modified_s != 0 {

@@ -40,29 +40,30 @@ fn sandbox() -> Sandbox {
 type Reading<'a> = &'a dyn Fn() -> Result<String, Fault>;
 
 /// Every way to spoil a file: some bytes flipped (with `RAG_TEST_THOROUGH` each, up to 64 KiB), cut, a page of zeros, longer, nothing but 0xFF, empty, another one's content.
-fn ways(good: &[u8], other: &[u8]) -> Vec<(String, Vec<u8>)> {
-    let mut ways = Vec::new();
+/// One after another: all at once they would take more memory than there is.
+fn ways<'a>(good: &'a [u8], other: &'a [u8]) -> impl Iterator<Item = (String, Vec<u8>)> + 'a {
     let dense = if thorough() { 64 << 10 } else { 30 };
     let stride = good.len().div_ceil(dense) | 1;
-    for at in (0..good.len()).step_by(stride) {
+    let with = move |change: &dyn Fn(&mut Vec<u8>)| {
         let mut bad = good.to_vec();
-        bad[at] ^= 1 << (at % 8);
-        ways.push((format!("byte {at} flipped"), bad));
-    }
+        change(&mut bad);
+        bad
+    };
+    let flips = (0..good.len()).step_by(stride);
+    let flips = flips.map(move |at| (format!("byte {at} flipped"), with(&|bad| bad[at] ^= 1 << (at % 8))));
     let page = if thorough() { 4096 } else { good.len().div_ceil(8).next_multiple_of(4096) };
-    for start in (0..good.len()).step_by(page) {
-        ways.push((format!("cut to {start} bytes"), good[..start].to_vec()));
-        let mut bad = good.to_vec();
-        bad[start..(start + 4096).min(good.len())].fill(0);
-        ways.push((format!("4 KiB of zeros at {start}"), bad));
-    }
-    for cut in [1, good.len() / 2, good.len() - 1] {
-        ways.push((format!("cut to {cut} bytes"), good[..cut].to_vec()));
-    }
-    ways.push(("a page longer".into(), [good, &[0; 4096]].concat()));
-    ways.push(("nothing but 0xFF".into(), vec![0xFF; good.len()]));
-    ways.push(("another file".into(), other.to_vec()));
-    ways
+    let cut = move |at: usize| (format!("cut to {at} bytes"), good[..at].to_vec());
+    let pages = (0..good.len()).step_by(page).flat_map(move |start| {
+        let zeros = with(&|bad| bad[start..(start + 4096).min(good.len())].fill(0));
+        [cut(start), (format!("4 KiB of zeros at {start}"), zeros)]
+    });
+    let cuts = [1, good.len() / 2, good.len() - 1].into_iter().map(cut);
+    let whole = [
+        ("a page longer", [good, &[0; 4096]].concat()),
+        ("nothing but 0xFF", vec![0xFF; good.len()]),
+        ("another file", other.to_vec()),
+    ];
+    flips.chain(pages).chain(cuts).chain(whole.map(|(what, bad)| (what.to_owned(), bad)))
 }
 
 /// Under a new inode, so that nobody who still has the old one sees it change.
@@ -84,7 +85,7 @@ fn spoil(name: &str, files: &[PathBuf], read: Reading<'_>) {
         let bytes = std::fs::read(path).unwrap();
         let other = std::fs::read(&files[(n + 1) % files.len()]).unwrap();
         let other = if other == bytes { b"{}".to_vec() } else { other };
-        for (what, bad) in ways(&bytes, &other).into_iter().filter(|(_, bad)| *bad != bytes) {
+        for (what, bad) in ways(&bytes, &other).filter(|(_, bad)| *bad != bytes) {
             replace(path, &bad);
             sweep.point(&format!("{}: {what}", path.display()), || match read() {
                 Ok(found) => {
@@ -137,7 +138,7 @@ fn a_spoiled_log_of_jobs_is_named() {
     let good = std::fs::read(&path).unwrap();
     let mut sweep = Sweep::new("spoiled log of jobs");
     let all = read().unwrap();
-    for (what, bad) in ways(&good, b"{}\n").into_iter().filter(|(_, bad)| *bad != good) {
+    for (what, bad) in ways(&good, b"{}\n").filter(|(_, bad)| *bad != good) {
         replace(&path, &bad);
         sweep.point(&what, || match read() {
             Ok(found) => {
