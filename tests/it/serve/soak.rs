@@ -32,7 +32,8 @@ fn round(server: &Server, n: usize) {
 fn memory_files_and_threads_stay_as_they_are() {
     let Some(sandbox) = world() else { return };
     let llm = LlmServer::start([Step::tokens(&["Honey bees dance. [1]"])]);
-    let server = with_llm(&sandbox, &llm, &[]);
+    // More workers for a language model come when they are needed, up to this many, and each loads a model of its own.
+    let server = with_llm(&sandbox, &llm, &[("RAG_BATCH_PARALLEL", "1")]);
     let settle = || {
         wait_for("that all have gone", || (server.count("rag_http_connections") == 1).then_some(()));
         held(server.pid())
