@@ -102,11 +102,13 @@ fn open_read_only(path: &Path, version: i64) -> Option<Opened> {
 /// True when SQLite says that the file's bytes are wrong. All statements here are fixed, so that a table or column that
 /// one does not find, which SQLite gives no number of its own, is a schema that is not what was written.
 pub fn is_damage(error: &rusqlite::Error) -> bool {
-    let is_senseless = matches!(error, rusqlite::Error::SqlInputError { .. });
-    is_senseless
-        || matches!(code(error), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown))
+    matches!(code(error), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown))
 }
 
 fn code(error: &rusqlite::Error) -> Option<ErrorCode> {
-    error.sqlite_error_code()
+    match error {
+        // What is wrong in a statement has a place there, and so a variant of its own.
+        rusqlite::Error::SqlInputError { error, .. } => Some(error.code),
+        error => error.sqlite_error_code(),
+    }
 }

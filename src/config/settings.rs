@@ -206,7 +206,7 @@ pub const SETTINGS: &[Setting] = &[
         "RAG_BATCH_PARALLEL",
         "4",
         Shape::Whole { least: 1, most: 256 },
-        "questions of a batch that a language model answers at once",
+        "questions of a batch, or of those who ask a server, that a language model answers at once",
     ),
     setting(
         "sessions.ttl_hours",

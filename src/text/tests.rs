@@ -29,7 +29,7 @@ fn a_whole_book_becomes_passages() {
             Entry::Folder(_) => return Ok(()),
             other => panic!("{other:?}"),
         };
-        let bytes = std::fs::read(&file.absolute).unwrap();
+        let bytes = std::fs::read(file_below(&book, &file.path)).unwrap();
         let doc = extract(&file.path, &bytes).unwrap();
         n_files += 1;
         n_english += usize::from(language_of(&doc) == Some("en"));

@@ -56,8 +56,6 @@ pub struct Found {
     /// Relative to the root, with `/`. Bytes that are not UTF-8 are written as `\xHH`, and a backslash that could be
     /// mistaken for such an escape as `\x5C`, so two files never share a path.
     pub path: String,
-    /// Where to open it.
-    pub absolute: PathBuf,
     /// Size in bytes at the time of the walk.
     pub size: u64,
     /// Nanoseconds since 1970, negative before.
@@ -102,12 +100,12 @@ pub fn walk(root: &Path, options: &WalkOptions, on_entry: &mut dyn FnMut(Entry) 
             continue;
         };
         let path = folder.path_of(&child.name);
-        let absolute = folder.absolute.join(&child.name);
         match child.kind {
-            ChildKind::File { size, mtime_ns } => on_entry(Entry::File(Found { path, absolute, size, mtime_ns }))?,
+            ChildKind::File { size, mtime_ns } => on_entry(Entry::File(Found { path, size, mtime_ns }))?,
             ChildKind::Skipped(reason) => on_entry(Entry::Skipped { path, reason })?,
             ChildKind::Failed(reason) => on_entry(Entry::Failed { path, reason })?,
             ChildKind::Folder { included } => {
+                let absolute = folder.absolute.join(&child.name);
                 on_entry(Entry::Folder(absolute.clone()))?;
                 let mut below = Folder { absolute, path, included, ..Folder::default() };
                 match walk.list(&mut below) {
