@@ -69,7 +69,10 @@ struct Block {
 fn blocks(text: &str) -> Vec<Block> {
     let lines: Vec<Range<usize>> = lines(text).collect();
     let mut gathered = Gathered { text, lines: &lines, blocks: Vec::new(), open: None };
-    let mut at = 0;
+    let mut at = code_begun_before(text, &lines);
+    if at > 0 {
+        gathered.whole(Kind::Code, 0..at);
+    }
     while at < lines.len() {
         let line = unquoted(&text[lines[at].clone()]);
         match kind_of(line) {
@@ -143,6 +146,22 @@ impl Gathered<'_> {
             self.close();
         }
     }
+}
+
+/// How many lines belong to a fence that was opened before the text begins, as in a passage cut out of a long one: up to
+/// the first fence, or all, if those look like code and the fences have no partners. 0 where there is no such fence.
+fn code_begun_before(text: &str, lines: &[Range<usize>]) -> usize {
+    let line = |n: usize| unquoted(&text[lines[n].clone()]);
+    let mut fences = (0..lines.len()).filter(|&n| matches!(kind_of(line(n)), Line::Fence(_)));
+    let first = fences.next();
+    let is_closed = first.is_none_or(|n| line(n).trim_start_matches(['`', '~']).is_empty());
+    if !is_closed || first.is_some() && fences.count() % 2 == 1 {
+        return 0;
+    }
+    let end = first.map_or(lines.len(), |n| n + 1);
+    let inside = || (0..end).filter(|&n| Some(n) != first).map(line).filter(|line| !line.is_empty());
+    let n_code = inside().filter(|line| line.ends_with([';', '{', '}', '(', '['])).count();
+    if n_code > 1 && n_code * 2 >= inside().count() { end } else { 0 }
 }
 
 /// A line without its white space and the marks of a block quote.

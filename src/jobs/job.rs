@@ -270,6 +270,11 @@ impl Job {
         self.files.iter().filter(|(_, n)| **n >= FILE_TRIES).map(|(file, _)| file.as_str())
     }
 
+    /// Whether there is another try if the process of this one dies.
+    pub fn may_return(&self) -> bool {
+        !self.cancel_asked && (self.careful || self.tries + 1 < self.spec.max_attempts)
+    }
+
     /// Milliseconds before the next try: 1, 2, 4, ... times [`Spec::backoff_ms`].
     fn backoff_ms(&self) -> u64 {
         let doublings = self.attempts.saturating_sub(1).min(16);

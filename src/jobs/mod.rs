@@ -39,7 +39,7 @@ pub enum Next<T> {
     Ready(T),
     /// Jobs are waiting: for a time that is so many milliseconds away, or for others to end.
     Later(Option<u64>),
-    /// No job is left.
+    /// No job is left, nor will one that runs be tried again.
     Nothing,
 }
 
@@ -368,7 +368,9 @@ impl Log {
 fn turn(log: &Log, now_ms: u64, most: usize) -> Next<String> {
     let mut queued: Vec<&Job> = log.jobs.values().filter(|job| job.state == State::Queued).collect();
     if queued.is_empty() {
-        return Next::Nothing;
+        // A worker that is being killed holds its job for some milliseconds more; then it is there for others.
+        let may_return = log.jobs.values().any(|job| job.state == State::Running && job.may_return());
+        return if may_return { Next::Later(None) } else { Next::Nothing };
     }
     if log.jobs.values().filter(|job| job.state == State::Running).count() >= most {
         return Next::Later(None);

@@ -59,31 +59,31 @@ fn submit(engine: &Engine, dirs: Vec<String>, roots: &[PathBuf], index: String) 
     if dirs.is_empty() {
         return Err(Fault::usage("`dirs` names no folder"));
     }
-    for dir in &dirs {
-        must_be_beneath(Path::new(dir), roots)?;
-    }
+    let real = dirs.iter().map(|dir| beneath(Path::new(dir), roots)).collect::<Result<Vec<_>>>()?;
+    // The worker looks again whether each is still there and no link.
+    let names = real.iter().cloned().zip(dirs).collect();
     let cwd = std::env::current_dir().or_failed(|| "there is no working directory".into())?;
     let cwd = cwd.to_str().ok_or_else(|| Fault::failed("the name of the working directory is not valid UTF-8"))?;
-    let spec =
-        IngestSpec { index, model: engine.config.model.clone(), cwd: cwd.to_owned(), dirs, ..IngestSpec::default() };
+    let (model, cwd) = (engine.config.model.clone(), cwd.to_owned());
+    let spec = IngestSpec { index, model, cwd, dirs: real, names, ..IngestSpec::default() };
     let id = work::submit(engine, Spec::new(Work::Ingest(spec)))?;
     work::start_worker(engine)?;
     Ok(id)
 }
 
+/// Where a folder beneath one of `roots` really is.
+///
 /// # Errors
 /// The same for a folder that is elsewhere and for one that is not there: nobody learns what there is.
-fn must_be_beneath(dir: &Path, roots: &[PathBuf]) -> Result<()> {
-    let real = dir.canonicalize().ok().filter(|real| real.is_dir());
-    let is_beneath = |root: &PathBuf| {
-        let root = root.canonicalize().ok();
-        real.as_ref().zip(root).is_some_and(|(real, root)| real.starts_with(root))
+fn beneath(dir: &Path, roots: &[PathBuf]) -> Result<String> {
+    let is_beneath = |real: &PathBuf| {
+        real.is_dir() && roots.iter().filter_map(|root| root.canonicalize().ok()).any(|root| real.starts_with(root))
     };
-    match roots.iter().any(is_beneath) {
-        true => Ok(()),
-        false => Err(Fault::usage("that is no folder beneath those that may be ingested")
-            .hint("the user allows folders with `rag mcp --allow-ingest --root FOLDER`")),
-    }
+    let real = dir.canonicalize().ok().filter(is_beneath).and_then(|real| real.into_os_string().into_string().ok());
+    real.ok_or_else(|| {
+        Fault::usage("that is no folder beneath those that may be ingested")
+            .hint("the user allows folders with `rag mcp --allow-ingest --root FOLDER`")
+    })
 }
 
 fn over(job: &Job) -> Result<Value> {

@@ -163,6 +163,9 @@ fn slow_clients_are_hung_up_on_and_honest_ones_are_served() {
         stream.write_all(bytes).unwrap();
         stream
     };
+    // The index and the caches are opened by the first question.
+    server.post("/search", &query(QUESTION)).ok();
+    wait_for("that nobody is connected", || (server.count("rag_http_connections") == 1).then_some(()));
     let (_, files, _) = held(server.pid());
     let silent: Vec<TcpStream> = (0..each).map(|_| connect(b"")).collect();
     let heads: Vec<TcpStream> = (0..each).map(|_| connect(b"POST /ask HTTP/1.1\r\nhost: localhost\r\nx: ")).collect();
