@@ -1,5 +1,10 @@
 //! A door.
 
+/// Files are read on one thread and their passages freed on another. The system's own allocator kept what lay between:
+/// while 1.5 million passages were indexed, 200 MB were in use at most and 900 MB held.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> std::process::ExitCode {
     rag::cli::main(std::env::args_os())
 }

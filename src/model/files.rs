@@ -123,8 +123,8 @@ fn damaged(path: &Path, why: &str) -> Fault {
 
 fn verify(dir: &Path, file: &str, expected: &ManifestFile) -> Result<()> {
     let path = dir.join(file);
-    let bytes = std::fs::read(&path).map_err(|e| damaged(&path, &e.to_string()))?;
-    if bytes.len() as u64 != expected.bytes || disk::sha256_hex(&bytes) != expected.sha256 {
+    let found = disk::file_sum(&path).map_err(|e| damaged(&path, &e.to_string()))?;
+    if found.bytes != expected.bytes || found.sha256 != expected.sha256 {
         return Err(damaged(&path, "its SHA-256 is not the one in manifest.json"));
     }
     Ok(())

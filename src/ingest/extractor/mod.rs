@@ -143,6 +143,8 @@ impl Running {
         let mut child = Command::new(program)
             .arg(COMMAND)
             .env_clear()
+            // Else the allocator asks for as many addresses at once as the child may have in all.
+            .env("MIMALLOC_ARENA_RESERVE", "32m")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

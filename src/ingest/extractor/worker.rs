@@ -8,7 +8,7 @@ use super::wire::{Answer, Head, Request, read_line, write_line};
 use crate::error::{Context as _, Result};
 use crate::text;
 
-/// Address space of a child. The largest file with all that is made of it takes about half.
+/// Address space of a child beyond what it begins with. The largest file with all that is made of it takes about half.
 pub const MEMORY_BYTES: u64 = 1 << 30;
 
 /// Answers requests until there are no more.
@@ -18,7 +18,7 @@ pub const MEMORY_BYTES: u64 = 1 << 30;
 pub fn serve(input: &mut impl BufRead, output: &mut impl Write) -> Result<()> {
     let limit = |resource, n| setrlimit(resource, Rlimit { current: Some(n), maximum: Some(n) });
     // It opens no file and writes none; and what it dies of is in the file that it read.
-    let set = limit(Resource::As, MEMORY_BYTES)
+    let set = limit(Resource::As, address_space() + MEMORY_BYTES)
         .and_then(|()| limit(Resource::Core, 0))
         .and_then(|()| limit(Resource::Fsize, 0));
     set.map_err(io::Error::from).or_failed(|| "cannot limit what reading a file may take".into())?;
@@ -38,6 +38,13 @@ pub fn serve(input: &mut impl BufRead, output: &mut impl Write) -> Result<()> {
         output.write_all(&answer).and_then(|()| output.flush()).or_failed(broken)?;
     }
     Ok(())
+}
+
+/// Bytes of addresses that this process has now; 0 where the system does not tell.
+fn address_space() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let kib = status.lines().find_map(|line| line.strip_prefix("VmSize:")?.trim().strip_suffix(" kB")?.parse().ok());
+    kib.unwrap_or(0_u64) * 1024
 }
 
 fn broken() -> String {
