@@ -206,7 +206,10 @@ fn markup_divides_sentences() {
         &["let v = vec![1, 2];\n\nfor i in &v {\n    println!(\"{i}\");\n}\n```", "So it is.", "Done."],
     );
     check_sentences("let a = 1;\n\nlet b = [1, 2];", &["let a = 1;\n\nlet b = [1, 2];"]);
-    check_sentences("It is so. See:\n```\nlet a = 1;\nlet b = 2;", &["It is so.", "See:", "```\nlet a = 1;\nlet b = 2;"]);
+    check_sentences(
+        "It is so. See:\n```\nlet a = 1;\nlet b = 2;",
+        &["It is so.", "See:", "```\nlet a = 1;\nlet b = 2;"],
+    );
     check_sentences("> Quoted text\n> goes on. And on.", &["> Quoted text\n> goes on.", "And on."]);
     check_sentences("| a | b |\n|---|---|\n| 1. X | 2 |", &["| a | b |", "| 1. X | 2 |"]);
     check_sentences(

@@ -55,6 +55,8 @@ pub struct App {
     limiter: Mutex<Limiter>,
     counts: seam::Counts,
     watcher: Watcher,
+    /// Bytes of uploads that are on their way in.
+    coming: Arc<Mutex<u64>>,
     /// Set when no connection is taken any more.
     stopping: CancellationToken,
     /// Whether the server is bound to the loopback interface, and so is called by its names.
@@ -88,6 +90,7 @@ impl App {
             limiter: Mutex::default(),
             counts: seam::Counts::default(),
             watcher: Watcher::default(),
+            coming: Arc::default(),
             stopping: CancellationToken::new(),
             is_local,
             started: Instant::now(),

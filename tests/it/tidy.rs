@@ -153,7 +153,7 @@ fn each_outside_thing_has_one_owner() {
         ("hyper", &["serve"]),
         ("hyper_util", &["serve"]),
         ("tower", &["serve"]),
-        ("utoipa", &["serve"]),
+        ("utoipa", &["wire", "serve"]),
         ("subtle", &["serve"]),
         ("rmcp", &["mcp"]),
         ("httpdate", &["http.rs"]),

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::ToSchema;
 
 use super::sse::{self, Stream};
@@ -16,7 +16,7 @@ use crate::serve::body::Json;
 use crate::serve::error::{ErrorBody, Result, told};
 use crate::serve::guard::{Allowed, RequestId};
 use crate::service::{Question, Reply, Ticket, Update, Wanted};
-use crate::wire::{self, HitJson};
+use crate::wire::{self, AnswerJson, HitJson};
 
 /// A question
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
@@ -70,6 +70,24 @@ impl AskBody {
     }
 }
 
+/// An answer
+#[derive(Serialize, ToSchema)]
+pub struct AskReply<'a> {
+    #[serde(flatten)]
+    answer: AnswerJson<'a>,
+    /// As in the header `X-Request-ID`
+    request_id: &'a str,
+    /// The conversation that it was asked in
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session: Option<&'a str>,
+}
+
+impl<'a> AskReply<'a> {
+    pub fn new(response: &'a ask::Response, id: &'a RequestId, session: Option<&'a str>) -> Self {
+        Self { answer: AnswerJson::new(response, &told), request_id: &id.0, session }
+    }
+}
+
 /// Answer a question from the index, with citations
 ///
 /// The reply is that of `rag ask --json`, with `request_id` and the `session`. That nothing supports an answer is no error:
@@ -82,7 +100,7 @@ impl AskBody {
     request_body = AskBody,
     responses(
         (status = 200, description = "The answer; with `stream`, events", content(
-            (Value = "application/json"), (sse::SentEvent = "text/event-stream"))),
+            (AskReply = "application/json"), (sse::SentEvent = "text/event-stream"))),
         (status = 404, description = "There is no such index or session", body = ErrorBody),
         (status = 502, description = "The language model failed", body = ErrorBody),
         (status = 504, description = "It took too long", body = ErrorBody),
@@ -104,7 +122,7 @@ pub async fn ask(
     }
     let mut ticket = ticket;
     let response = answered(&app, &mut ticket).await?;
-    Ok(axum::Json(reply(&response, &id, body.session.as_deref())).into_response())
+    Ok(axum::Json(AskReply::new(&response, &id, body.session.as_deref())).into_response())
 }
 
 /// Waits for an answer as long as one may take.
@@ -113,16 +131,6 @@ pub async fn answered(app: &App, ticket: &mut Ticket) -> Result<Arc<ask::Respons
         Reply::Answer(response) => Ok(response),
         Reply::Passages(_) | Reply::Vectors(_) => Err(Error::internal()),
     }
-}
-
-/// The reply as JSON.
-pub fn reply(response: &ask::Response, id: &RequestId, session: Option<&str>) -> Value {
-    let mut object = wire::answer(response, &told);
-    object["request_id"] = (*id.0).into();
-    if let Some(session) = session {
-        object["session"] = session.into();
-    }
-    object
 }
 
 /// Tells what happens until there is an answer, or nobody listens.
@@ -154,7 +162,7 @@ async fn streamed(app: Arc<App>, id: RequestId, body: AskBody, mut ticket: Ticke
     }
     match answered(&app, &mut ticket).await {
         Ok(response) => {
-            let reply = reply(&response, &id, body.session.as_deref());
+            let reply = json!(AskReply::new(&response, &id, body.session.as_deref()));
             if stream.send("citations", &json!({ "citations": reply["citations"] })).await {
                 stream.end("done", &reply).await;
             }

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::State;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::ask::{AskBody, answered, reply};
+use super::ask::{AskBody, AskReply, answered};
 use super::{App, Error};
 use crate::serve::body::Json;
 use crate::serve::error::Result;
@@ -64,6 +64,39 @@ struct FullQuestion {
     intent: Option<String>,
 }
 
+/// Answers, in the order of the questions
+#[derive(Serialize, ToSchema)]
+struct BatchReply<'a> {
+    answers: Vec<OneAnswer<'a>>,
+    /// As in the header `X-Request-ID`
+    request_id: &'a str,
+}
+
+/// What became of one question
+#[derive(Serialize, ToSchema)]
+struct OneAnswer<'a> {
+    /// That of its question
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<Value>,
+    #[serde(flatten)]
+    outcome: Outcome<'a>,
+}
+
+/// An answer, or why there is none
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+enum Outcome<'a> {
+    Answer(Box<AskReply<'a>>),
+    Failed(Failed),
+}
+
+/// Why there is no answer
+#[derive(Serialize, ToSchema)]
+struct Failed {
+    /// As in the body of a reply that is an error
+    error: Value,
+}
+
 /// Answer many questions
 ///
 /// The replies are those of `POST /ask`, in the order of the questions, each with the `id` of its question if it has one. A
@@ -73,7 +106,7 @@ struct FullQuestion {
     path = "/ask/batch",
     tag = "questions",
     request_body = BatchBody,
-    responses((status = 200, description = "The answers", body = Value, content_type = "application/json"))
+    responses((status = 200, description = "The answers", body = BatchReply, content_type = "application/json"))
 )]
 pub async fn ask_batch(
     State(app): State<Arc<App>>,
@@ -89,7 +122,7 @@ pub async fn ask_batch(
         question.question()?;
     }
     let mut waiting = std::collections::VecDeque::new();
-    let mut answers = Vec::with_capacity(questions.len());
+    let mut outcomes = Vec::with_capacity(questions.len());
     let mut questions = questions.into_iter();
     loop {
         while waiting.len() < AHEAD
@@ -103,16 +136,16 @@ pub async fn ask_batch(
             Ok(mut ticket) => answered(&app, &mut ticket).await,
             Err(error) => Err(error),
         };
-        let mut answer = match response {
-            Ok(response) => reply(&response, &id, None),
-            Err(error) => json!({ "error": error.json(&id.0) }),
-        };
-        if let Some(name) = name {
-            answer["id"] = name;
-        }
-        answers.push(answer);
+        outcomes.push((name, response));
     }
-    Ok(axum::Json(json!({ "answers": answers, "request_id": *id.0 })))
+    let answers = outcomes.iter().map(|(name, response)| OneAnswer {
+        id: name.clone(),
+        outcome: match response {
+            Ok(response) => Outcome::Answer(Box::new(AskReply::new(response, &id, None))),
+            Err(error) => Outcome::Failed(Failed { error: error.json(&id.0) }),
+        },
+    });
+    Ok(axum::Json(json!(BatchReply { answers: answers.collect(), request_id: &id.0 })))
 }
 
 impl BatchBody {

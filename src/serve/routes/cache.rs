@@ -20,7 +20,7 @@ use crate::wire;
     get,
     path = "/cache/stats",
     tag = "cache",
-    responses((status = 200, description = "The tables", body = Value, content_type = "application/json"))
+    responses((status = 200, description = "The tables", body = wire::CacheJson, content_type = "application/json"))
 )]
 pub async fn cache_stats(State(app): State<Arc<App>>) -> Result<axum::Json<Value>> {
     let stats = apart(&app, |app| {
@@ -47,7 +47,7 @@ pub struct PurgeBody {
     path = "/cache/purge",
     tag = "cache",
     request_body = PurgeBody,
-    responses((status = 200, description = "What was removed", body = Value, content_type = "application/json"))
+    responses((status = 200, description = "What was removed", body = wire::PurgedJson, content_type = "application/json"))
 )]
 pub async fn cache_purge(State(app): State<Arc<App>>, Json(body): Json<PurgeBody>) -> Result<axum::Json<Value>> {
     if body.tables.is_empty() {

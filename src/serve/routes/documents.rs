@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 
 use super::uploads;
 use super::{App, Error, apart, asking};
@@ -44,6 +44,34 @@ pub struct ListQuery {
     cursor: Option<String>,
 }
 
+/// A page of documents
+#[derive(Serialize, ToSchema)]
+pub struct DocumentsReply {
+    #[schema(value_type = Vec<wire::DocumentJson>)]
+    documents: Vec<Value>,
+    /// The `cursor` of the next page; null on the last one
+    next: Option<String>,
+}
+
+/// A document as the index has it
+#[derive(Serialize, ToSchema)]
+struct ContentReply<'a> {
+    /// The folder that was ingested, as it was named then
+    root: Option<&'a str>,
+    /// Path below that folder
+    path: &'a str,
+    /// Such as markdown, html, pdf or code
+    format: Option<&'a str>,
+    title: Option<&'a str>,
+    /// indexed, skipped or failed
+    #[schema(value_type = String)]
+    state: DocumentState,
+    /// Why it was skipped or failed
+    reason: Option<&'a str>,
+    #[schema(value_type = Vec<wire::PassageJson>)]
+    passages: Value,
+}
+
 /// The open generation of an index.
 pub fn snapshot(app: &App, index: Option<&str>) -> Result<Arc<Snapshot>> {
     let name = beneath::known_index(index, &app.engine().config.index)?;
@@ -60,11 +88,14 @@ pub fn snapshot(app: &App, index: Option<&str>) -> Result<Arc<Snapshot>> {
     tag = "documents",
     params(ListQuery),
     responses(
-        (status = 200, description = "The documents", body = Value, content_type = "application/json"),
+        (status = 200, description = "The documents", body = DocumentsReply, content_type = "application/json"),
         (status = 404, description = "There is no such index", body = ErrorBody),
     )
 )]
-pub async fn documents_list(State(app): State<Arc<App>>, Query(query): Query<ListQuery>) -> Result<axum::Json<Value>> {
+pub async fn documents_list(
+    State(app): State<Arc<App>>,
+    Query(query): Query<ListQuery>,
+) -> Result<axum::Json<DocumentsReply>> {
     let all =
         [("indexed", DocumentState::Indexed), ("failed", DocumentState::Failed), ("skipped", DocumentState::Skipped)];
     let state = asking::named("state", query.state.as_deref(), all.iter().map(|(name, _)| *name), |name| {
@@ -82,8 +113,8 @@ pub async fn documents_list(State(app): State<Arc<App>>, Query(query): Query<Lis
     };
     let index = query.index;
     let page = apart(&app, move |app| Ok(documents::page(&*snapshot(app, index.as_deref())?, &paging)?)).await?;
-    let rows: Vec<Value> = page.records.iter().map(|record| wire::document(&page.roots, record)).collect();
-    Ok(axum::Json(json!({ "documents": rows, "next": page.next })))
+    let documents = page.records.iter().map(|record| wire::document(&page.roots, record)).collect();
+    Ok(axum::Json(DocumentsReply { documents, next: page.next }))
 }
 
 /// Which document
@@ -118,7 +149,7 @@ impl OneQuery {
     tag = "documents",
     params(OneQuery),
     responses(
-        (status = 200, description = "The passages", body = Value, content_type = "application/json"),
+        (status = 200, description = "The passages", body = ContentReply, content_type = "application/json"),
         (status = 404, description = "There is no such document", body = ErrorBody),
     )
 )]
@@ -129,14 +160,14 @@ pub async fn documents_content(
     let Document { roots, record, chunks } =
         apart(&app, move |app| query.find(&*snapshot(app, query.index.as_deref())?)).await?;
     let title = chunks.first().and_then(|stored| stored.title.as_deref());
-    Ok(axum::Json(json!({
-        "root": roots.get(record.root).map(|root| &root.given),
-        "path": record.path,
-        "format": record.format,
-        "title": title,
-        "state": record.state,
-        "reason": record.reason,
-        "passages": wire::passages(&chunks),
+    Ok(axum::Json(json!(ContentReply {
+        root: roots.get(record.root).map(|root| &*root.given),
+        path: &record.path,
+        format: record.format.as_deref(),
+        title,
+        state: record.state,
+        reason: record.reason.as_deref(),
+        passages: wire::passages(&chunks),
     })))
 }
 
@@ -150,7 +181,7 @@ pub async fn documents_content(
     tag = "documents",
     params(OneQuery),
     responses(
-        (status = 200, description = "What was removed", body = Value, content_type = "application/json"),
+        (status = 200, description = "What was removed", body = wire::ChangedJson, content_type = "application/json"),
         (status = 404, description = "There is no such document", body = ErrorBody),
     )
 )]

@@ -31,7 +31,7 @@ fn damaged(fault: &Fault) -> String {
     get,
     path = "/indexes",
     tag = "indexes",
-    responses((status = 200, description = "The indexes", body = Vec<Value>, content_type = "application/json"))
+    responses((status = 200, description = "The indexes", body = Vec<wire::IndexJson>, content_type = "application/json"))
 )]
 pub async fn indexes_list(State(app): State<Arc<App>>) -> Result<axum::Json<Value>> {
     let rows = apart(&app, |app| {
@@ -55,7 +55,7 @@ fn known(app: &App, name: &str) -> Result<()> {
     params(("name" = String, Path, description = "Name of the index")),
     request_body(content = Option<Nothing>, description = "May be left out"),
     responses(
-        (status = 200, description = "Whether it is whole", body = Value, content_type = "application/json"),
+        (status = 200, description = "Whether it is whole", body = wire::VerifiedJson, content_type = "application/json"),
         (status = 404, description = "There is no such index", body = ErrorBody),
     )
 )]
@@ -89,7 +89,7 @@ pub async fn indexes_verify(
     params(("name" = String, Path, description = "Name of the index")),
     request_body(content = Option<Nothing>, description = "May be left out"),
     responses(
-        (status = 200, description = "The generation", body = Value, content_type = "application/json"),
+        (status = 200, description = "The generation", body = wire::RolledBackJson, content_type = "application/json"),
         (status = 404, description = "There is no such index", body = ErrorBody),
     )
 )]

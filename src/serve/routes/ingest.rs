@@ -6,7 +6,7 @@ use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 
@@ -41,6 +41,20 @@ pub struct IngestBody {
     /// critical, high, normal, low or background
     #[schema(pattern = "^(critical|high|normal|low|background)$")]
     priority: Option<String>,
+}
+
+/// A job that was queued
+#[derive(Serialize, ToSchema)]
+pub struct StartedReply {
+    job_id: String,
+    message: String,
+}
+
+/// Jobs
+#[derive(Serialize, ToSchema)]
+pub struct JobsReply {
+    #[schema(value_type = Vec<wire::JobJson>)]
+    jobs: Vec<Value>,
 }
 
 /// A job, to be queued.
@@ -96,12 +110,12 @@ impl Wish {
     path = "/ingest/start",
     tag = "ingest",
     request_body = IngestBody,
-    responses((status = 202, description = "The job is queued", body = Value, content_type = "application/json"))
+    responses((status = 202, description = "The job is queued", body = StartedReply, content_type = "application/json"))
 )]
 pub async fn ingest_start(
     State(app): State<Arc<App>>,
     Json(body): Json<IngestBody>,
-) -> Result<(StatusCode, axum::Json<Value>)> {
+) -> Result<(StatusCode, axum::Json<StartedReply>)> {
     let asked: Vec<String> = match (body.dir, body.dirs) {
         (Some(dir), None) => vec![dir],
         (None, Some(dirs)) if !dirs.is_empty() => dirs,
@@ -109,7 +123,7 @@ pub async fn ingest_start(
     };
     let priority = asking::priority(body.priority.as_deref())?;
     let (index, model, no_cache) = (body.index, body.model, !body.use_cache.unwrap_or(true));
-    let (id, n) = apart(&app, move |app| {
+    let (job_id, n) = apart(&app, move |app| {
         let engine = app.engine();
         let index = beneath::index_name(index.as_deref(), &engine.config.index)?.to_owned();
         let roots = Roots::new(&app.settings().roots);
@@ -121,8 +135,8 @@ pub async fn ingest_start(
     })
     .await?;
     let folders = if n == 1 { "1 folder".to_owned() } else { format!("{n} folders") };
-    let message = format!("{folders} will be ingested; GET /ingest/status/{id} says how far that is");
-    Ok((StatusCode::ACCEPTED, axum::Json(json!({ "job_id": id, "message": message }))))
+    let message = format!("{folders} will be ingested; GET /ingest/status/{job_id} says how far that is");
+    Ok((StatusCode::ACCEPTED, axum::Json(StartedReply { job_id, message })))
 }
 
 /// A job as clients are told of it: what went wrong without places of this machine.
@@ -162,7 +176,7 @@ fn no_job() -> Error {
     tag = "ingest",
     params(("id" = String, Path, description = "The `job_id` that began it")),
     responses(
-        (status = 200, description = "The job", body = Value, content_type = "application/json"),
+        (status = 200, description = "The job", body = wire::JobJson, content_type = "application/json"),
         (status = 404, description = "There is no such job", body = crate::serve::error::ErrorBody),
     )
 )]
@@ -189,12 +203,12 @@ pub struct ListQuery {
     path = "/ingest/list",
     tag = "ingest",
     params(ListQuery),
-    responses((status = 200, description = "The jobs", body = Value, content_type = "application/json"))
+    responses((status = 200, description = "The jobs", body = JobsReply, content_type = "application/json"))
 )]
 pub async fn ingest_list(
     State(app): State<Arc<App>>,
     Query(ListQuery { state }): Query<ListQuery>,
-) -> Result<axum::Json<Value>> {
+) -> Result<axum::Json<JobsReply>> {
     let all = [JobState::Queued, JobState::Running, JobState::Succeeded, JobState::Failed, JobState::Cancelled];
     let state = asking::named("state", state.as_deref(), all.iter().map(|state| state.name()), |name| {
         all.into_iter().find(|state| state.name() == name)
@@ -208,8 +222,8 @@ pub async fn ingest_list(
     })
     .await?;
     let is_meant = |job: &&Job| state.is_none_or(|state| job.state == state);
-    let jobs: Vec<Value> = jobs.iter().filter(is_meant).map(|job| told(wire::job(job))).collect();
-    Ok(axum::Json(json!({ "jobs": jobs })))
+    let jobs = jobs.iter().filter(is_meant).map(|job| told(wire::job(job))).collect();
+    Ok(axum::Json(JobsReply { jobs }))
 }
 
 /// Follow a job
@@ -274,7 +288,7 @@ async fn followed(app: Arc<App>, request: RequestId, id: String, stream: Stream)
     tag = "ingest",
     params(("id" = String, Path, description = "The `job_id` that began it")),
     responses(
-        (status = 200, description = "The job", body = Value, content_type = "application/json"),
+        (status = 200, description = "The job", body = wire::JobJson, content_type = "application/json"),
         (status = 404, description = "There is no such job", body = crate::serve::error::ErrorBody),
     )
 )]

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::State;
-use serde::Deserialize;
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::{App, Error, asking};
@@ -13,7 +13,7 @@ use crate::serve::body::Json;
 use crate::serve::error::{ErrorBody, Result};
 use crate::serve::guard::RequestId;
 use crate::service::{Question, Reply, Wanted};
-use crate::wire;
+use crate::wire::SearchJson;
 
 /// What to look for
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
@@ -43,6 +43,15 @@ pub struct SearchBody {
     pub priority: Option<String>,
 }
 
+/// What was found
+#[derive(Serialize, ToSchema)]
+struct SearchReply<'a> {
+    #[serde(flatten)]
+    search: SearchJson<'a>,
+    /// As in the header `X-Request-ID`
+    request_id: &'a str,
+}
+
 /// Rank the passages that match a question
 ///
 /// The reply is that of `rag search --json`, with `request_id`.
@@ -52,7 +61,7 @@ pub struct SearchBody {
     tag = "questions",
     request_body = SearchBody,
     responses(
-        (status = 200, description = "The passages", body = Value, content_type = "application/json"),
+        (status = 200, description = "The passages", body = SearchReply, content_type = "application/json"),
         (status = 404, description = "There is no such index", body = ErrorBody),
         (status = 504, description = "It took too long", body = ErrorBody),
     )
@@ -74,7 +83,6 @@ pub async fn search(
     };
     let mut ticket = app.service.ask(question)?;
     let Reply::Passages(found) = asking::within(&app, ticket.outcome()).await?? else { return Err(Error::internal()) };
-    let mut object = wire::search(&found, filter.as_ref(), body.explain);
-    object["request_id"] = (*id.0).into();
-    Ok(axum::Json(object))
+    let search = SearchJson::new(&found, filter.as_ref(), body.explain);
+    Ok(axum::Json(json!(SearchReply { search, request_id: &id.0 })))
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderName, StatusCode, header};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::{App, Error, apart};
@@ -23,6 +23,34 @@ use crate::wire;
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Nothing {}
+
+/// A conversation that was begun
+#[derive(Serialize, ToSchema)]
+pub struct BegunReply {
+    id: String,
+}
+
+/// Conversations
+#[derive(Serialize, ToSchema)]
+pub struct SessionsReply {
+    #[schema(value_type = Vec<wire::SessionJson>)]
+    sessions: Vec<Value>,
+}
+
+/// A conversation
+#[derive(Serialize, ToSchema)]
+pub struct SessionReply {
+    id: String,
+    #[schema(value_type = Vec<wire::TurnJson>)]
+    turns: Vec<Value>,
+}
+
+/// Conversations that are gone
+#[derive(Serialize, ToSchema)]
+pub struct RemovedReply {
+    /// How many
+    removed: u64,
+}
 
 /// The conversation of a name that a client gives. With tokens, a name carries whose it is, and is nobody else's.
 ///
@@ -49,15 +77,15 @@ pub fn no_session() -> Error {
     path = "/sessions",
     tag = "sessions",
     request_body(content = Option<Nothing>, description = "May be left out"),
-    responses((status = 201, description = "Its id", body = Value, content_type = "application/json"))
+    responses((status = 201, description = "Its id", body = BegunReply, content_type = "application/json"))
 )]
 pub async fn sessions_begin(
     State(app): State<Arc<App>>,
     Extension(allowed): Extension<Allowed>,
     Perhaps(Nothing {}): Perhaps<Nothing>,
-) -> Result<(StatusCode, axum::Json<Value>)> {
+) -> Result<(StatusCode, axum::Json<BegunReply>)> {
     let id = app.service.new_session()?;
-    Ok((StatusCode::CREATED, axum::Json(json!({ "id": app.session_name(&id, allowed.holder) }))))
+    Ok((StatusCode::CREATED, axum::Json(BegunReply { id: app.session_name(&id, allowed.holder) })))
 }
 
 /// List the conversations, the last used first
@@ -65,11 +93,11 @@ pub async fn sessions_begin(
     get,
     path = "/sessions",
     tag = "sessions",
-    responses((status = 200, description = "The conversations", body = Value, content_type = "application/json"))
+    responses((status = 200, description = "The conversations", body = SessionsReply, content_type = "application/json"))
 )]
-pub async fn sessions_list(State(app): State<Arc<App>>) -> Result<axum::Json<Value>> {
+pub async fn sessions_list(State(app): State<Arc<App>>) -> Result<axum::Json<SessionsReply>> {
     let found = apart(&app, |app| Ok(app.engine().sessions()?.list(app.engine().now_s())?)).await?;
-    Ok(axum::Json(json!({ "sessions": found.iter().map(wire::session).collect::<Vec<_>>() })))
+    Ok(axum::Json(SessionsReply { sessions: found.iter().map(wire::session).collect() }))
 }
 
 /// The turns of a conversation; none of one in which nothing was asked yet.
@@ -90,7 +118,7 @@ async fn turns(app: &Arc<App>, allowed: Allowed, name: &str) -> Result<Vec<Turn>
     tag = "sessions",
     params(("id" = String, Path, description = "What `POST /sessions` gave")),
     responses(
-        (status = 200, description = "Its questions and answers", body = Value, content_type = "application/json"),
+        (status = 200, description = "Its questions and answers", body = SessionReply, content_type = "application/json"),
         (status = 404, description = "There is no such session", body = ErrorBody),
     )
 )]
@@ -98,9 +126,10 @@ pub async fn sessions_show(
     State(app): State<Arc<App>>,
     Extension(allowed): Extension<Allowed>,
     Part(id): Part,
-) -> Result<axum::Json<Value>> {
+) -> Result<axum::Json<SessionReply>> {
     let turns = turns(&app, allowed, &id).await?;
-    Ok(axum::Json(json!({ "id": id, "turns": turns.iter().map(wire::turn).collect::<Vec<_>>() })))
+    let turns = turns.iter().map(wire::turn).collect();
+    Ok(axum::Json(SessionReply { id, turns }))
 }
 
 /// Export a conversation, a JSON object a line
@@ -134,7 +163,7 @@ pub async fn sessions_export(
     tag = "sessions",
     params(("id" = String, Path, description = "What `POST /sessions` gave")),
     responses(
-        (status = 200, description = "It is gone", body = Value, content_type = "application/json"),
+        (status = 200, description = "It is gone", body = RemovedReply, content_type = "application/json"),
         (status = 404, description = "There is no such session", body = ErrorBody),
     )
 )]
@@ -142,7 +171,7 @@ pub async fn sessions_remove(
     State(app): State<Arc<App>>,
     Extension(allowed): Extension<Allowed>,
     Part(id): Part,
-) -> Result<axum::Json<Value>> {
+) -> Result<axum::Json<RemovedReply>> {
     let id = own(&app, allowed, &id)?;
     let removed = apart(&app, move |app| {
         let was_new = app.service.forget_session(&id);
@@ -153,5 +182,5 @@ pub async fn sessions_remove(
         }
     })
     .await?;
-    Ok(axum::Json(json!({ "removed": removed })))
+    Ok(axum::Json(RemovedReply { removed }))
 }

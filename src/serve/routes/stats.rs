@@ -31,7 +31,7 @@ pub struct StatsQuery {
     path = "/stats",
     tag = "health",
     params(StatsQuery),
-    responses((status = 200, description = "What was recorded", body = Value, content_type = "application/json"))
+    responses((status = 200, description = "What was recorded", body = wire::StatsJson, content_type = "application/json"))
 )]
 pub async fn stats(
     State(app): State<Arc<App>>,

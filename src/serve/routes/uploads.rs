@@ -1,14 +1,13 @@
 //! `POST /documents`: a file that a client sends. It is kept below the data directory and ingested like any other.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest as _, Request, State};
 use axum::http::StatusCode;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt as _;
 use utoipa::{IntoParams, ToSchema};
@@ -64,6 +63,19 @@ pub struct UploadBody {
     index: Option<String>,
 }
 
+/// A document that was uploaded
+#[derive(Serialize, ToSchema)]
+pub struct UploadReply {
+    /// The job that ingests it
+    job_id: String,
+    message: String,
+    /// What the folder of uploads is called in the index
+    root: &'static str,
+    /// Its path below that folder
+    path: String,
+    bytes: u64,
+}
+
 /// Upload a document
 ///
 /// With `path` in the query the body is the file, of any type that can be ingested; without it the body is JSON. The file is
@@ -75,13 +87,13 @@ pub struct UploadBody {
     tag = "documents",
     params(UploadQuery),
     request_body(content((UploadBody = "application/json"), (Vec<u8> = "application/octet-stream"))),
-    responses((status = 202, description = "It is kept, and a job queued", body = Value, content_type = "application/json"))
+    responses((status = 202, description = "It is kept, and a job queued", body = UploadReply, content_type = "application/json"))
 )]
 pub async fn documents_upload(
     State(app): State<Arc<App>>,
     Query(query): Query<UploadQuery>,
     request: Request,
-) -> Result<(StatusCode, axum::Json<Value>)> {
+) -> Result<(StatusCode, axum::Json<UploadReply>)> {
     let priority = asking::priority(query.priority.as_deref())?;
     let (name, index, bytes) = match query.path {
         Some(path) => {
@@ -97,7 +109,7 @@ pub async fn documents_upload(
             let (own, bytes) = (name.clone(), text.len() as u64);
             let folder = folder(app.engine(), &index);
             apart(&app, move |app| {
-                must_have_room(app.engine(), bytes)?;
+                let _room = Room::reserve(app, bytes)?;
                 Ok(kept(&folder, &own, text.as_bytes())?)
             })
             .await?;
@@ -105,10 +117,9 @@ pub async fn documents_upload(
         }
     };
     let path = name.as_str().to_owned();
-    let id = apart(&app, move |app| queued(app.engine(), &index, &name, priority)).await?;
-    let message = format!("kept; GET /ingest/status/{id} says when it is ingested");
-    let reply = json!({ "job_id": id, "message": message, "root": NAME, "path": path, "bytes": bytes });
-    Ok((StatusCode::ACCEPTED, axum::Json(reply)))
+    let job_id = apart(&app, move |app| queued(app.engine(), &index, &name, priority)).await?;
+    let message = format!("kept; GET /ingest/status/{job_id} says when it is ingested");
+    Ok((StatusCode::ACCEPTED, axum::Json(UploadReply { job_id, message, root: NAME, path, bytes })))
 }
 
 fn index_name(app: &App, given: Option<&str>) -> Result<String> {
@@ -120,19 +131,32 @@ fn folder(engine: &Engine, index: &str) -> PathBuf {
     engine.config.data_dir.join(NAME).join(index)
 }
 
-/// Refuses what would be too much together with the uploads that there are. Uploads that come at the same moment do not see
-/// each other.
-fn must_have_room(engine: &Engine, more: u64) -> Result<()> {
-    let most = engine.config.serve.max_uploads_bytes;
-    if most == 0 {
-        return Ok(());
+/// Room for an upload that is on its way in.
+struct Room {
+    coming: Arc<Mutex<u64>>,
+    bytes: u64,
+}
+
+impl Room {
+    /// Refuses what would be too much together with the uploads that there are and those that are coming.
+    fn reserve(app: &App, bytes: u64) -> Result<Self> {
+        let most = app.settings().max_uploads_bytes;
+        let mut coming = app.coming.lock().unwrap_or_else(PoisonError::into_inner);
+        // One that is half written counts twice: for so long the limit is met too early, and never too late.
+        let used = if most == 0 { 0 } else { beneath::bytes(&app.engine().config.data_dir.join(NAME))? };
+        if most > 0 && used.saturating_add(*coming).saturating_add(bytes) > most {
+            let what = format!("uploads have {used} bytes; {most} are the most (serve.max_uploads_bytes)");
+            return Err(Error::too_large(what).hint("remove some with DELETE /documents"));
+        }
+        *coming += bytes;
+        Ok(Self { coming: Arc::clone(&app.coming), bytes })
     }
-    let used = beneath::bytes(&engine.config.data_dir.join(NAME))?;
-    if used.saturating_add(more) <= most {
-        return Ok(());
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        *self.coming.lock().unwrap_or_else(PoisonError::into_inner) -= self.bytes;
     }
-    let what = format!("uploads have {used} bytes; {most} are the most (serve.max_uploads_bytes)");
-    Err(Error::too_large(what).hint("remove some with DELETE /documents"))
 }
 
 fn kept(folder: &std::path::Path, name: &FileName, bytes: &[u8]) -> Outcome<()> {
@@ -148,7 +172,7 @@ async fn received(app: &Arc<App>, index: &str, name: &FileName, request: Request
     if announced > most {
         return Err(Error::too_large(format!("a document may have {most} bytes (ingest.max_file_bytes)")));
     }
-    apart(app, move |app| must_have_room(app.engine(), announced)).await?;
+    let _room = apart(app, move |app| Room::reserve(app, announced)).await?;
     let (folder, name) = (folder(app.engine(), index), name.clone());
     let (sender, mut receiver) = mpsc::channel::<Bytes>(AHEAD);
     let writing = tokio::task::spawn_blocking(move || -> Outcome<bool> {

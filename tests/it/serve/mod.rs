@@ -4,6 +4,7 @@ mod crowds;
 mod examples;
 mod refusals;
 mod routes;
+mod schema;
 mod secrets;
 mod soak;
 mod streams;
@@ -131,6 +132,15 @@ fn the_parts_are_told_and_the_interface_describes_itself() {
     assert!(document["openapi"].as_str().is_some_and(|version| version.starts_with("3.1")), "{document}");
     assert!(document["paths"]["/ask"]["post"]["security"][0]["token"].is_array(), "{document}");
     assert!(document["components"]["schemas"]["AskBody"]["properties"]["query"].is_object(), "{document}");
+    // Replies have types, but for those that others define.
+    for (path, item) in document["paths"].as_object().unwrap() {
+        let is_ours = !path.starts_with("/v1/") && !["/mcp", "/openapi.json"].contains(&path.as_str());
+        for (status, told) in item.as_object().unwrap().values().flat_map(|o| o["responses"].as_object().unwrap()) {
+            let schema = &told["content"]["application/json"]["schema"];
+            let is_typed = schema["$ref"].is_string() || schema["items"]["$ref"].is_string();
+            assert!(!is_ours || !status.starts_with('2') || schema.is_null() || is_typed, "{path}: {told}");
+        }
+    }
     let page = server.get("/").ok();
     assert!(page.headers["content-type"].starts_with("text/html"));
     assert!(page.headers["content-security-policy"].starts_with("default-src 'none'"), "{page:?}");

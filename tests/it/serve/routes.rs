@@ -1,10 +1,12 @@
 //! Every route once as it should go and once as it should not, each reply among those that the interface says it gives.
 
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 
 use rag::jobs::{IngestSpec, Spec, Work};
 use serde_json::{Value, json};
 
+use super::schema::misfit;
 use super::{QUESTION, with_llm, world};
 use crate::fixtures::{files_below, topics, write_old};
 use crate::support::llm::{LlmServer, Step};
@@ -12,7 +14,7 @@ use crate::support::server::{Reply, Server};
 use crate::support::{Sandbox, has_loopback};
 use crate::tools::{engine, wait_for};
 
-/// A server whose replies are held against what it says of itself.
+/// A server whose replies are held against what it says of itself: status and every key.
 struct Api {
     server: Server,
     document: Value,
@@ -42,6 +44,12 @@ impl Api {
         let operation = &paths[*found.first().unwrap_or_else(|| panic!("no route {path}"))][method.to_lowercase()];
         let told = operation["responses"].get(reply.status.to_string());
         assert!(told.is_some(), "{method} {target} gives {} and does not say so\n{reply:?}", reply.status);
+        let described = told.map(|told| &told["content"]["application/json"]["schema"]);
+        if reply.headers.get("content-type").is_some_and(|kind| kind == "application/json")
+            && let Some(why) = described.and_then(|schema| misfit(&self.document, schema, &reply.json()))
+        {
+            panic!("{method} {target} replies otherwise than it says: {why}\n{reply:?}");
+        }
         reply
     }
 
@@ -187,6 +195,19 @@ fn uploads_have_room_for_so_much_and_no_more() {
     // Room that is made can be used.
     api.delete("/documents?root=uploads&path=otter.md").ok();
     api.done(&upload("badger.md"));
+    api.delete("/documents?root=uploads&path=badger.md").ok();
+    // What is on its way in has its room already.
+    let mut slow = api.server.connect();
+    let head = format!("content-type: text/plain\r\ncontent-length: {}\r\nconnection: close", text.len());
+    write!(slow, "POST /documents?path=owl.md HTTP/1.1\r\nhost: localhost\r\n{head}\r\n\r\n").unwrap();
+    let uploads = sandbox.data().join("uploads/default");
+    wait_for("the file's beginning", || (!files_below(&uploads).is_empty()).then_some(()));
+    upload("otter.md").is(413);
+    slow.write_all(text.as_bytes()).unwrap();
+    let mut said = String::new();
+    slow.read_to_string(&mut said).unwrap();
+    assert!(said.starts_with("HTTP/1.1 202"), "{said}");
+    wait_for_workers(&sandbox);
 }
 
 #[test]

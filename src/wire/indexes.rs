@@ -1,0 +1,299 @@
+//! What there is: indexes, their documents, and the cache.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use super::place;
+use crate::cache::{Purged, TableStats};
+use crate::document::Place;
+use crate::documents::Changed;
+use crate::error::{Fault, Result};
+use crate::index::{self, Meta, Record, Root, Stored};
+
+/// What an index knows of a file
+#[derive(Serialize, ToSchema)]
+#[schema(as = Document)]
+pub struct DocumentJson<'a> {
+    /// The folder that was ingested, as it was named then
+    root: Option<&'a str>,
+    /// Path below that folder
+    path: &'a str,
+    /// indexed, skipped or failed
+    #[schema(value_type = String)]
+    state: index::State,
+    /// Why it was skipped or failed
+    reason: Option<&'a str>,
+    /// Such as markdown, html, pdf or code
+    #[serde(rename = "type")]
+    format: Option<&'a str>,
+    /// ISO 639-1
+    language: Option<&'a str>,
+    /// Bytes of the file
+    size: u64,
+    chunks: u64,
+    /// Last change, in Unix seconds
+    modified: Option<i64>,
+    /// What it says of itself beside its title: every value of every key
+    meta: &'a BTreeMap<String, Vec<String>>,
+}
+
+pub fn document(roots: &[Root], record: &Record) -> Value {
+    json!(DocumentJson {
+        root: roots.get(record.root).map(|root| &*root.given),
+        path: &record.path,
+        state: record.state,
+        reason: record.reason.as_deref(),
+        format: record.format.as_deref(),
+        language: record.language.as_deref(),
+        size: record.size,
+        chunks: record.chunks,
+        modified: (record.modified_s != 0).then_some(record.modified_s),
+        meta: &record.meta,
+    })
+}
+
+/// A passage of a document
+#[derive(Serialize, ToSchema)]
+#[schema(as = Passage)]
+pub struct PassageJson<'a> {
+    /// First and last line, from 1
+    #[schema(value_type = Vec<usize>, min_items = 2, max_items = 2)]
+    lines: [usize; 2],
+    /// First byte, and the one behind the last
+    #[schema(value_type = Vec<usize>, min_items = 2, max_items = 2)]
+    bytes: [usize; 2],
+    /// Page of a document that has pages
+    page: Option<usize>,
+    /// Page, slide, sheet and cell, message or notebook cell
+    place: Option<Value>,
+    /// The headings that it stands under, outermost first
+    heading: &'a [String],
+    text: &'a str,
+}
+
+/// The passages of a document, in its order.
+pub fn passages(chunks: &[Stored]) -> Value {
+    let passage = |Stored { chunk, .. }: &Stored| {
+        json!(PassageJson {
+            lines: [chunk.lines.first, chunk.lines.last],
+            bytes: [chunk.bytes.start, chunk.bytes.end],
+            page: chunk.place.as_ref().and_then(Place::page),
+            place: chunk.place.as_ref().map(place),
+            heading: &chunk.heading,
+            text: &chunk.text,
+        })
+    };
+    chunks.iter().map(passage).collect()
+}
+
+/// Documents that were taken out or let in again, and what the index has now
+#[derive(Serialize, ToSchema)]
+#[schema(as = Changed)]
+pub struct ChangedJson<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    removed: Option<&'a [String]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    restored: Option<&'a [String]>,
+    /// Stands for all that the index holds
+    corpus_id: &'a str,
+    documents: u64,
+    chunks: u64,
+    /// Answers in conversations that rested on them and were emptied
+    withdrawn_answers: u64,
+}
+
+/// `what` says what became of them: `removed` or `restored`.
+pub fn changed(what: &str, changed: &Changed) -> Value {
+    let told = |as_what| (what == as_what).then_some(&*changed.paths);
+    json!(ChangedJson {
+        removed: told("removed"),
+        restored: told("restored"),
+        corpus_id: &changed.corpus_id,
+        documents: changed.documents,
+        chunks: changed.chunks,
+        withdrawn_answers: changed.withdrawn,
+    })
+}
+
+/// The tables of the cache
+#[derive(Serialize, ToSchema)]
+#[schema(as = CacheStats)]
+pub struct CacheJson {
+    /// By name
+    tables: BTreeMap<String, TableJson>,
+    file_bytes: u64,
+}
+
+/// A table of the cache
+#[derive(Serialize, ToSchema)]
+#[schema(as = CacheTable)]
+struct TableJson {
+    /// Rows
+    count: u64,
+    /// Bytes of keys and values
+    bytes: u64,
+    /// Bytes that keys and values may have
+    budget_bytes: u64,
+    /// Seconds that a row counts; 0 means for ever
+    ttl_seconds: u64,
+    /// Unix seconds of the oldest row
+    oldest: Option<i64>,
+    /// Unix seconds of the newest row
+    newest: Option<i64>,
+    /// Of all processes since the file was begun, as the other counters
+    hits: u64,
+    misses: u64,
+    hit_rate: f64,
+    /// Rows that failed their checksum
+    damaged: u64,
+    /// Rows that went to keep the budget
+    evicted: u64,
+}
+
+pub fn cache_stats(stats: &[TableStats], file_bytes: u64) -> Value {
+    let table = |s: &TableStats| {
+        let table = TableJson {
+            count: s.count,
+            bytes: s.bytes,
+            budget_bytes: s.budget_bytes,
+            ttl_seconds: s.ttl_s,
+            oldest: s.oldest,
+            newest: s.newest,
+            hits: s.counters.hits,
+            misses: s.counters.misses,
+            hit_rate: s.counters.hit_rate(),
+            damaged: s.counters.damaged,
+            evicted: s.counters.evicted,
+        };
+        (s.table.name().to_owned(), table)
+    };
+    json!(CacheJson { tables: stats.iter().map(table).collect(), file_bytes })
+}
+
+/// What was removed from the cache
+#[derive(Serialize, ToSchema)]
+#[schema(as = Purged)]
+pub struct PurgedJson {
+    /// By table
+    purged: BTreeMap<String, RowsJson>,
+    /// By how much the file is smaller
+    freed_bytes: u64,
+}
+
+/// Rows of a table
+#[derive(Serialize, ToSchema)]
+#[schema(as = Rows)]
+struct RowsJson {
+    count: u64,
+    /// Bytes of keys and values
+    bytes: u64,
+}
+
+pub fn purged(purged: &[Purged], freed_bytes: u64) -> Value {
+    let rows = |p: &Purged| (p.table.name().to_owned(), RowsJson { count: p.count, bytes: p.bytes });
+    json!(PurgedJson { purged: purged.iter().map(rows).collect(), freed_bytes })
+}
+
+/// An index in a list
+#[derive(Serialize, ToSchema)]
+#[schema(as = Index)]
+#[serde(untagged)]
+pub enum IndexJson<'a> {
+    Whole(WholeJson<'a>),
+    Damaged(DamagedIndexJson<'a>),
+}
+
+/// An index
+#[derive(Serialize, ToSchema)]
+#[schema(as = WholeIndex)]
+pub struct WholeJson<'a> {
+    name: &'a str,
+    /// Stands for all that the index holds
+    corpus_id: &'a str,
+    documents: u64,
+    chunks: u64,
+    /// Embedding model
+    model: &'a str,
+    bytes: u64,
+    /// Unix seconds
+    created: i64,
+    /// The folders, as they were named when they were ingested
+    roots: Vec<&'a str>,
+}
+
+/// An index that cannot be read
+#[derive(Serialize, ToSchema)]
+#[schema(as = DamagedIndex)]
+pub struct DamagedIndexJson<'a> {
+    name: &'a str,
+    /// Why
+    damaged: String,
+}
+
+/// An index in a list; `damaged` tells of a fault what may be told.
+pub fn index(name: &str, meta: &Result<Meta>, damaged: &dyn Fn(&Fault) -> String) -> Value {
+    json!(match meta {
+        Ok(meta) => IndexJson::Whole(WholeJson {
+            name,
+            corpus_id: &meta.corpus_id,
+            documents: meta.counts.documents,
+            chunks: meta.counts.chunks,
+            model: &meta.model.name,
+            bytes: meta.bytes(),
+            created: meta.created,
+            roots: meta.roots.iter().map(|root| &*root.given).collect(),
+        }),
+        Err(fault) => IndexJson::Damaged(DamagedIndexJson { name, damaged: damaged(fault) }),
+    })
+}
+
+/// What a check of every byte of an index found
+#[derive(Serialize, ToSchema)]
+#[schema(as = Verified)]
+pub struct VerifiedJson<'a> {
+    index: &'a str,
+    /// Nothing is damaged
+    ok: bool,
+    damaged: Vec<DamagedJson<'a>>,
+}
+
+/// A file that is damaged
+#[derive(Serialize, ToSchema)]
+#[schema(as = DamagedFile)]
+struct DamagedJson<'a> {
+    #[schema(value_type = String)]
+    path: &'a Path,
+    reason: &'a str,
+}
+
+pub fn verified(name: &str, problems: &[index::Problem]) -> Value {
+    let damaged = problems.iter().map(|p| DamagedJson { path: &p.path, reason: &p.reason }).collect();
+    json!(VerifiedJson { index: name, ok: problems.is_empty(), damaged })
+}
+
+/// The generation that an index went back to
+#[derive(Serialize, ToSchema)]
+#[schema(as = RolledBack)]
+pub struct RolledBackJson<'a> {
+    index: &'a str,
+    /// Stands for all that the index holds
+    corpus_id: &'a str,
+    documents: u64,
+    chunks: u64,
+    /// Unix seconds
+    created: i64,
+}
+
+pub fn rolled_back(name: &str, meta: &Meta) -> Value {
+    json!(RolledBackJson {
+        index: name,
+        corpus_id: &meta.corpus_id,
+        documents: meta.counts.documents,
+        chunks: meta.counts.chunks,
+        created: meta.created,
+    })
+}

@@ -1,0 +1,49 @@
+//! The JSON that scripts rely on. Fields may be added, never renamed or removed.
+//!
+//! What has a type here is described by it wherever the shape of a reply is told, too.
+
+mod answers;
+mod indexes;
+mod records;
+
+pub use answers::{AnswerJson, CacheUseJson, CitationJson, HitJson, SearchJson, TimesJson, answer, course, search};
+pub use indexes::{
+    CacheJson, ChangedJson, DocumentJson, IndexJson, PassageJson, PurgedJson, RolledBackJson, VerifiedJson,
+    cache_stats, changed, document, index, passages, purged, rolled_back, verified,
+};
+pub use records::{JobJson, SessionJson, StatsJson, TurnJson, exported, job, session, stats, turn};
+
+use serde::Serialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use crate::document::Place;
+
+/// Vectors of an index that has none yet
+#[derive(Serialize, ToSchema)]
+#[schema(as = VectorsPending)]
+struct PendingJson {
+    /// Vectors made
+    done: u64,
+    /// Vectors wanted
+    total: u64,
+}
+
+impl PendingJson {
+    fn new(pending: Option<(u64, u64)>) -> Option<Self> {
+        pending.map(|(done, total)| Self { done, total })
+    }
+}
+
+/// How far the vectors of an index are that has none yet.
+pub fn pending(pending: Option<(u64, u64)>) -> Option<Value> {
+    PendingJson::new(pending).map(|pending| json!(pending))
+}
+
+pub fn place(place: &Place) -> Value {
+    let kind = place.kind();
+    match place {
+        Place::Page(n) | Place::Slide(n) | Place::Message(n) | Place::Cell(n) => json!({ "kind": kind, kind: n }),
+        Place::Sheet(name, cell) => json!({ "kind": kind, "sheet": name, "cell": cell }),
+    }
+}

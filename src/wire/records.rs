@@ -1,0 +1,331 @@
+//! What was done and asked: jobs, conversations, and what was recorded.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use crate::analytics::{Asked, Latency, Opened, Report, Wrong};
+use crate::jobs::{Job, State, Work};
+use crate::sessions::{Cited, Summary, Turn};
+
+/// A job; times are Unix seconds with fractions
+#[derive(Serialize, ToSchema)]
+#[schema(as = Job)]
+pub struct JobJson<'a> {
+    id: &'a str,
+    /// ingest
+    kind: &'static str,
+    /// queued, running, succeeded, failed or cancelled
+    state: &'static str,
+    /// critical, high, normal, low or background
+    priority: &'static str,
+    /// Jobs that must have succeeded before
+    after: &'a [String],
+    index: &'a str,
+    /// Embedding model
+    model: &'a str,
+    /// The folders
+    dirs: Vec<&'a str>,
+    /// How often it was begun
+    attempts: u32,
+    /// Tries before it counts as failed
+    max_attempts: u32,
+    created: f64,
+    started: Option<f64>,
+    /// Null until it is over
+    ended: Option<f64>,
+    /// The process that runs it
+    pid: Option<u32>,
+    cancel_asked: bool,
+    progress: ProgressJson<'a>,
+    /// Why it failed
+    reason: Option<&'a str>,
+    /// Files that ended the process too often and are left out
+    files_set_aside: Vec<&'a str>,
+    /// What came of it: `corpus_id`, `documents`, `chunks`, `read`, `n_failed`, …
+    result: Option<&'a Value>,
+}
+
+/// How far a job is
+#[derive(Serialize, ToSchema)]
+#[schema(as = Progress)]
+struct ProgressJson<'a> {
+    /// Of the whole, from 0 to 1
+    share: f64,
+    /// scan, bm25, vectors or save
+    stage: &'a str,
+    message: &'a str,
+    /// Units of the stage that are done
+    done: u64,
+    /// Units of the stage; 0 while that is not known
+    total: u64,
+    /// Seconds left in this stage, once there is a rate
+    eta_seconds: Option<u64>,
+}
+
+pub fn job(job: &Job) -> Value {
+    let Work::Ingest(spec) = &job.spec.work;
+    let seconds = |ms: u64| ms as f64 / 1000.0;
+    let p = &job.progress;
+    json!(JobJson {
+        id: &job.id,
+        kind: "ingest",
+        state: job.state.name(),
+        priority: job.spec.priority.name(),
+        after: &job.spec.after,
+        index: &spec.index,
+        model: &spec.model,
+        dirs: spec.shown_dirs().collect(),
+        attempts: job.attempts,
+        max_attempts: job.spec.max_attempts,
+        created: seconds(job.created_ms),
+        started: job.started_ms.map(seconds),
+        ended: job.ended_ms.map(seconds),
+        pid: job.pid.filter(|_| job.state == State::Running),
+        cancel_asked: job.cancel_asked,
+        progress: ProgressJson {
+            share: p.share,
+            stage: &p.stage,
+            message: &p.message,
+            done: p.done,
+            total: p.total,
+            eta_seconds: p.eta_s,
+        },
+        reason: job.reason.as_ref().map(|reason| &*reason.message),
+        files_set_aside: job.set_aside().collect(),
+        result: job.result.as_ref(),
+    })
+}
+
+/// A conversation in a list; times are Unix seconds
+#[derive(Serialize, ToSchema)]
+#[schema(as = Session)]
+pub struct SessionJson<'a> {
+    id: &'a str,
+    turns: u64,
+    first_question: &'a str,
+    created: i64,
+    /// When something was asked last
+    used: i64,
+}
+
+pub fn session(summary: &Summary) -> Value {
+    let Summary { id, turns, first_question, created, used } = summary;
+    json!(SessionJson { id, turns: *turns, first_question, created: *created, used: *used })
+}
+
+/// A conversation as a file: a line for each question.
+pub fn exported(id: &str, turns: &[Turn]) -> String {
+    let line = |turn: &Turn| {
+        let mut object = self::turn(turn);
+        object["session"] = id.into();
+        format!("{object}\n")
+    };
+    turns.iter().map(line).collect()
+}
+
+/// A question of a conversation and its answer
+#[derive(Serialize, ToSchema)]
+#[schema(as = Turn)]
+pub struct TurnJson<'a> {
+    /// Unix seconds
+    at: i64,
+    index: &'a str,
+    /// As it was asked
+    question: &'a str,
+    /// As it was searched for
+    resolved: &'a str,
+    /// With `[n]` marks; empty when nothing supported one
+    answer: &'a str,
+    supported: bool,
+    intent: &'a str,
+    /// Who wrote it: extractive or llm
+    generator: &'a str,
+    citations: Vec<CitedJson<'a>>,
+}
+
+/// Where a passage stands that an answer cited
+#[derive(Serialize, ToSchema)]
+#[schema(as = Cited)]
+struct CitedJson<'a> {
+    /// The number that `[n]` in the answer refers to
+    n: usize,
+    /// The folder that was ingested, as it was named then
+    root: &'a str,
+    /// Path below that folder
+    path: &'a str,
+    /// First and last line, from 1
+    #[schema(value_type = Vec<usize>, min_items = 2, max_items = 2)]
+    lines: [usize; 2],
+}
+
+pub fn turn(turn: &Turn) -> Value {
+    json!(TurnJson {
+        at: turn.at,
+        index: &turn.index,
+        question: &turn.question,
+        resolved: &turn.resolved,
+        answer: &turn.answer,
+        supported: turn.supported,
+        intent: &turn.intent,
+        generator: &turn.generator,
+        citations: turn.citations.iter().map(CitedJson::new).collect(),
+    })
+}
+
+/// What was recorded of questions; times are Unix seconds, latencies milliseconds, rates from 0 to 1
+#[derive(Serialize, ToSchema)]
+#[schema(as = Stats)]
+pub struct StatsJson<'a> {
+    since: i64,
+    /// When the first record was made
+    first: Option<i64>,
+    /// When the last record was made
+    last: Option<i64>,
+    questions: u64,
+    searches: u64,
+    /// Questions that the index supported an answer to
+    supported: u64,
+    supported_rate: f64,
+    answer_hit_rate: f64,
+    retrieval_hit_rate: f64,
+    sessions: u64,
+    /// Questions of each intent
+    intents: BTreeMap<&'a str, u64>,
+    /// By stage
+    latency_ms: BTreeMap<&'a str, LatencyJson>,
+    /// The most frequent questions and searches
+    top: Vec<AskedJson<'a>>,
+    /// The most frequent questions that nothing supported an answer to
+    unanswered: Vec<AskedJson<'a>>,
+    /// The documents cited or found most often
+    documents: Vec<OpenedJson<'a>>,
+    errors: Vec<WrongJson<'a>>,
+    /// Where a server sampled it
+    system: Option<SystemJson>,
+    /// Records that fail their checksum and are left out
+    damaged: u64,
+}
+
+/// Milliseconds at some percentiles
+#[derive(Serialize, ToSchema)]
+#[schema(as = Latency)]
+struct LatencyJson {
+    count: u64,
+    p50: f64,
+    p90: f64,
+    p95: f64,
+    p99: f64,
+    max: f64,
+}
+
+/// A question and how often it was asked
+#[derive(Serialize, ToSchema)]
+#[schema(as = Asked)]
+struct AskedJson<'a> {
+    /// question or search
+    kind: &'static str,
+    /// In words, where they are kept
+    text: Option<&'a str>,
+    hash: &'a str,
+    count: u64,
+    supported: u64,
+    last: i64,
+}
+
+/// A document and how often it was cited or found
+#[derive(Serialize, ToSchema)]
+#[schema(as = Opened)]
+struct OpenedJson<'a> {
+    index: &'a str,
+    path: &'a str,
+    count: u64,
+}
+
+/// What went wrong, where, and how often
+#[derive(Serialize, ToSchema)]
+#[schema(as = Wrong)]
+struct WrongJson<'a> {
+    code: &'a str,
+    route: &'a str,
+    count: u64,
+}
+
+/// What a server took
+#[derive(Serialize, ToSchema)]
+#[schema(as = System)]
+struct SystemJson {
+    max_memory_bytes: u64,
+    mean_cores: f64,
+    max_queue: u64,
+}
+
+pub fn stats(report: &Report) -> Value {
+    json!(StatsJson {
+        since: report.since_s,
+        first: report.span.map(|(first, _)| first),
+        last: report.span.map(|(_, last)| last),
+        questions: report.questions,
+        searches: report.searches,
+        supported: report.supported,
+        supported_rate: share(report.supported, report.questions),
+        answer_hit_rate: share(report.answer_hits, report.questions),
+        retrieval_hit_rate: share(report.retrieval_hits, report.questions + report.searches),
+        sessions: report.sessions,
+        intents: report.intents.iter().map(|(name, n)| (&**name, *n)).collect(),
+        latency_ms: report.latencies.iter().map(|l| (l.stage, LatencyJson::new(l))).collect(),
+        top: report.top.iter().map(AskedJson::new).collect(),
+        unanswered: report.unanswered.iter().map(AskedJson::new).collect(),
+        documents: report.documents.iter().map(OpenedJson::new).collect(),
+        errors: report.errors.iter().map(WrongJson::new).collect(),
+        system: report.system.map(|(max_memory_bytes, mean_cores, max_queue)| SystemJson {
+            max_memory_bytes,
+            mean_cores,
+            max_queue,
+        }),
+        damaged: report.damaged,
+    })
+}
+
+impl<'a> CitedJson<'a> {
+    fn new(cited: &'a Cited) -> Self {
+        Self { n: cited.n, root: &cited.root, path: &cited.path, lines: [cited.first, cited.last] }
+    }
+}
+
+impl LatencyJson {
+    fn new(l: &Latency) -> Self {
+        Self { count: l.n, p50: l.p50, p90: l.p90, p95: l.p95, p99: l.p99, max: l.most }
+    }
+}
+
+impl<'a> AskedJson<'a> {
+    fn new(asked: &'a Asked) -> Self {
+        Self {
+            kind: if asked.is_search { "search" } else { "question" },
+            text: asked.text.as_deref(),
+            hash: &asked.hash,
+            count: asked.n,
+            supported: asked.supported,
+            last: asked.last,
+        }
+    }
+}
+
+impl<'a> OpenedJson<'a> {
+    fn new(opened: &'a Opened) -> Self {
+        Self { index: &opened.index, path: &opened.path, count: opened.n }
+    }
+}
+
+impl<'a> WrongJson<'a> {
+    fn new(wrong: &'a Wrong) -> Self {
+        Self { code: &wrong.code, route: &wrong.route, count: wrong.n }
+    }
+}
+
+fn share(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+}
