@@ -51,25 +51,22 @@ struct Parts {
     language_model: NamedPart,
 }
 
-/// The index
-#[derive(Serialize, ToSchema)]
+/// The index, and what it holds where it can be read
+#[derive(Default, Serialize, ToSchema)]
 struct IndexPart {
     /// ok, absent or failed
     status: &'static str,
     name: String,
-    #[serde(flatten)]
-    holds: Option<Holds>,
-}
-
-/// What an index holds
-#[derive(Serialize, ToSchema)]
-struct Holds {
     /// Stands for all that it holds
-    corpus_id: String,
-    documents: u64,
-    chunks: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    corpus_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    documents: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    chunks: Option<u64>,
     /// Vectors that are still to be made
-    vectors_pending: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    vectors_pending: Option<u64>,
 }
 
 /// The cache
@@ -107,21 +104,21 @@ pub async fn health(State(app): State<Arc<App>>) -> Result<axum::Json<HealthRepl
 fn parts(app: &App) -> Parts {
     let engine = app.engine();
     let config = &engine.config;
-    let (status, holds) = match app.service.snapshot(&config.index) {
+    let bare = |status| IndexPart { status, name: config.index.clone(), ..IndexPart::default() };
+    let index = match app.service.snapshot(&config.index) {
         Ok(Some(snapshot)) => {
             let meta = snapshot.meta();
-            let holds = Holds {
-                corpus_id: meta.corpus_id.clone(),
-                documents: meta.counts.documents,
-                chunks: meta.counts.chunks,
-                vectors_pending: meta.pending,
-            };
-            ("ok", Some(holds))
+            IndexPart {
+                corpus_id: Some(meta.corpus_id.clone()),
+                documents: Some(meta.counts.documents),
+                chunks: Some(meta.counts.chunks),
+                vectors_pending: Some(meta.pending),
+                ..bare("ok")
+            }
         }
-        Ok(None) => ("absent", None),
-        Err(_) => ("failed", None),
+        Ok(None) => bare("absent"),
+        Err(_) => bare("failed"),
     };
-    let index = IndexPart { status, name: config.index.clone(), holds };
     let cache = Part { status: if engine.cache().is_writable() { "ok" } else { "read_only" } };
     let status = if engine.model(&config.model).is_ok() { "ok" } else { "failed" };
     let model = NamedPart { status, name: config.model.clone() };
