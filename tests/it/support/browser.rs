@@ -180,11 +180,11 @@ impl Browser {
         self.devtools("Emulation.setEmulatedMedia", &features);
     }
 
-    /// What the browser complained about since it was asked last.
+    /// What the browser complained about since it was asked last. Its own first page does so where there is no network.
     pub fn complaints(&self) -> Vec<String> {
         let log = self.ask("POST", "/se/log", &json!({ "type": "browser" }));
-        let entries = log.as_array().into_iter().flatten();
-        entries.filter_map(|entry| Some(entry["message"].as_str()?.to_owned())).collect()
+        let messages = log.as_array().into_iter().flatten().filter_map(|entry| entry["message"].as_str());
+        messages.filter(|message| !message.starts_with("chrome://")).map(str::to_owned).collect()
     }
 
     fn devtools(&self, command: &str, parameters: &Value) {
