@@ -348,6 +348,9 @@ fn caches_and_indexes_are_told_of_and_changed() {
         api.post(&format!("/indexes/{name}/rollback"), &json!({})).is(404);
     }
     api.post("/indexes/default/verify", &json!({ "deep": true })).is(400);
+    // A list is no object without keys, nor one whose keys are in order.
+    api.post("/indexes/default/verify", &json!([])).is(400);
+    api.post("/search", &json!(["bees"])).is(400);
 
     // Damage is named below the data directory.
     let generation = sandbox.data().join("indexes").join(list[0]["corpus_id"].as_str().unwrap());
