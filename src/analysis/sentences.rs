@@ -152,16 +152,16 @@ impl Gathered<'_> {
 /// the first fence, or all, if those look like code and the fences have no partners. 0 where there is no such fence.
 fn code_begun_before(text: &str, lines: &[Range<usize>]) -> usize {
     let line = |n: usize| unquoted(&text[lines[n].clone()]);
-    let mut fences = (0..lines.len()).filter(|&n| matches!(kind_of(line(n)), Line::Fence(_)));
+    let mut fences = (0..lines.len()).filter(|&n| super::plain::is_fence(line(n)));
     let first = fences.next();
     let is_closed = first.is_none_or(|n| line(n).trim_start_matches(['`', '~']).is_empty());
     if !is_closed || first.is_some() && fences.count() % 2 == 1 {
         return 0;
     }
-    let end = first.map_or(lines.len(), |n| n + 1);
-    let inside = || (0..end).filter(|&n| Some(n) != first).map(line).filter(|line| !line.is_empty());
-    let n_code = inside().filter(|line| line.ends_with([';', '{', '}', '(', '['])).count();
-    if n_code > 1 && n_code * 2 >= inside().count() { end } else { 0 }
+    let inside: Vec<&str> = (0..first.unwrap_or(lines.len())).map(line).filter(|line| !line.is_empty()).collect();
+    let n_code = inside.iter().filter(|line| line.ends_with([';', '{', '}', '(', '['])).count();
+    let is_code = n_code > 1 && n_code * 2 >= inside.len();
+    if is_code { first.map_or(lines.len(), |n| n + 1) } else { 0 }
 }
 
 /// A line without its white space and the marks of a block quote.

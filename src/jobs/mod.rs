@@ -37,7 +37,7 @@ pub struct Jobs {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Next<T> {
     Ready(T),
-    /// Jobs are waiting: for a time that is so many milliseconds away, or for others to end.
+    /// Jobs are waiting: for a time that is so many milliseconds away, or for others to end. Or one that runs may come back.
     Later(Option<u64>),
     /// No job is left, nor will one that runs be tried again.
     Nothing,

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::Server;
 use crate::engine::Engine;
-use crate::error::{Context as _, Fault, Result};
+use crate::error::{Fault, Result};
 use crate::jobs::{IngestSpec, Job, Spec, State, Work};
 use crate::work;
 
@@ -62,10 +62,8 @@ fn submit(engine: &Engine, dirs: Vec<String>, roots: &[PathBuf], index: String) 
     let real = dirs.iter().map(|dir| beneath(Path::new(dir), roots)).collect::<Result<Vec<_>>>()?;
     // The worker looks again whether each is still there and no link.
     let names = real.iter().cloned().zip(dirs).collect();
-    let cwd = std::env::current_dir().or_failed(|| "there is no working directory".into())?;
-    let cwd = cwd.to_str().ok_or_else(|| Fault::failed("the name of the working directory is not valid UTF-8"))?;
-    let (model, cwd) = (engine.config.model.clone(), cwd.to_owned());
-    let spec = IngestSpec { index, model, cwd, dirs: real, names, ..IngestSpec::default() };
+    let model = engine.config.model.clone();
+    let spec = IngestSpec { index, model, dirs: real, names, ..IngestSpec::default() };
     let id = work::submit(engine, Spec::new(Work::Ingest(spec)))?;
     work::start_worker(engine)?;
     Ok(id)

@@ -25,8 +25,9 @@ pub struct ErrorBody {
     error: ErrorObject,
 }
 
+/// What went wrong
 #[derive(Serialize, ToSchema)]
-struct ErrorObject {
+pub struct ErrorObject {
     /// A stable word, such as usage, forbidden, conflict, busy, timeout or internal
     code: String,
     /// One sentence

@@ -161,6 +161,12 @@ struct CitedJson<'a> {
     lines: [usize; 2],
 }
 
+impl<'a> CitedJson<'a> {
+    fn new(cited: &'a Cited) -> Self {
+        Self { n: cited.n, root: &cited.root, path: &cited.path, lines: [cited.first, cited.last] }
+    }
+}
+
 pub fn turn(turn: &Turn) -> Value {
     json!(TurnJson {
         at: turn.at,
@@ -221,6 +227,12 @@ struct LatencyJson {
     max: f64,
 }
 
+impl LatencyJson {
+    fn new(l: &Latency) -> Self {
+        Self { count: l.n, p50: l.p50, p90: l.p90, p95: l.p95, p99: l.p99, max: l.most }
+    }
+}
+
 /// A question and how often it was asked
 #[derive(Serialize, ToSchema)]
 #[schema(as = Asked)]
@@ -235,6 +247,19 @@ struct AskedJson<'a> {
     last: i64,
 }
 
+impl<'a> AskedJson<'a> {
+    fn new(asked: &'a Asked) -> Self {
+        Self {
+            kind: if asked.is_search { "search" } else { "question" },
+            text: asked.text.as_deref(),
+            hash: &asked.hash,
+            count: asked.n,
+            supported: asked.supported,
+            last: asked.last,
+        }
+    }
+}
+
 /// A document and how often it was cited or found
 #[derive(Serialize, ToSchema)]
 #[schema(as = Opened)]
@@ -244,6 +269,12 @@ struct OpenedJson<'a> {
     count: u64,
 }
 
+impl<'a> OpenedJson<'a> {
+    fn new(opened: &'a Opened) -> Self {
+        Self { index: &opened.index, path: &opened.path, count: opened.n }
+    }
+}
+
 /// What went wrong, where, and how often
 #[derive(Serialize, ToSchema)]
 #[schema(as = Wrong)]
@@ -251,6 +282,12 @@ struct WrongJson<'a> {
     code: &'a str,
     route: &'a str,
     count: u64,
+}
+
+impl<'a> WrongJson<'a> {
+    fn new(wrong: &'a Wrong) -> Self {
+        Self { code: &wrong.code, route: &wrong.route, count: wrong.n }
+    }
 }
 
 /// What a server took
@@ -287,43 +324,6 @@ pub fn stats(report: &Report) -> Value {
         }),
         damaged: report.damaged,
     })
-}
-
-impl<'a> CitedJson<'a> {
-    fn new(cited: &'a Cited) -> Self {
-        Self { n: cited.n, root: &cited.root, path: &cited.path, lines: [cited.first, cited.last] }
-    }
-}
-
-impl LatencyJson {
-    fn new(l: &Latency) -> Self {
-        Self { count: l.n, p50: l.p50, p90: l.p90, p95: l.p95, p99: l.p99, max: l.most }
-    }
-}
-
-impl<'a> AskedJson<'a> {
-    fn new(asked: &'a Asked) -> Self {
-        Self {
-            kind: if asked.is_search { "search" } else { "question" },
-            text: asked.text.as_deref(),
-            hash: &asked.hash,
-            count: asked.n,
-            supported: asked.supported,
-            last: asked.last,
-        }
-    }
-}
-
-impl<'a> OpenedJson<'a> {
-    fn new(opened: &'a Opened) -> Self {
-        Self { index: &opened.index, path: &opened.path, count: opened.n }
-    }
-}
-
-impl<'a> WrongJson<'a> {
-    fn new(wrong: &'a Wrong) -> Self {
-        Self { code: &wrong.code, route: &wrong.route, count: wrong.n }
-    }
 }
 
 fn share(part: u64, whole: u64) -> f64 {

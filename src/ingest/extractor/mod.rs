@@ -143,7 +143,7 @@ impl Running {
         let mut child = Command::new(program)
             .arg(COMMAND)
             .env_clear()
-            // Else the allocator asks for as many addresses at once as the child may have in all.
+            // Else the allocator begins with a GiB of addresses, which the child's limit would come on top of.
             .env("MIMALLOC_ARENA_RESERVE", "32m")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

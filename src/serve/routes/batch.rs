@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::ask::{AskBody, AskReply, answered};
 use super::{App, Error};
 use crate::serve::body::Json;
-use crate::serve::error::Result;
+use crate::serve::error::{ErrorObject, Result};
 use crate::serve::guard::RequestId;
 
 const MAX_QUESTIONS: usize = 64;
@@ -77,7 +78,7 @@ struct BatchReply<'a> {
 struct OneAnswer<'a> {
     /// That of its question
     #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<Value>,
+    id: Option<&'a Value>,
     #[serde(flatten)]
     outcome: Outcome<'a>,
 }
@@ -87,14 +88,10 @@ struct OneAnswer<'a> {
 #[serde(untagged)]
 enum Outcome<'a> {
     Answer(Box<AskReply<'a>>),
-    Failed(Failed),
-}
-
-/// Why there is no answer
-#[derive(Serialize, ToSchema)]
-struct Failed {
-    /// As in the body of a reply that is an error
-    error: Value,
+    Failed {
+        #[schema(value_type = ErrorObject)]
+        error: Value,
+    },
 }
 
 /// Answer many questions
@@ -112,7 +109,7 @@ pub async fn ask_batch(
     State(app): State<Arc<App>>,
     Extension(id): Extension<RequestId>,
     Json(body): Json<BatchBody>,
-) -> Result<axum::Json<Value>> {
+) -> Result<Response> {
     if body.questions.is_empty() || body.questions.len() > MAX_QUESTIONS {
         return Err(Error::usage(format!("`questions` has from 1 to {MAX_QUESTIONS} questions")));
     }
@@ -139,13 +136,13 @@ pub async fn ask_batch(
         outcomes.push((name, response));
     }
     let answers = outcomes.iter().map(|(name, response)| OneAnswer {
-        id: name.clone(),
+        id: name.as_ref(),
         outcome: match response {
             Ok(response) => Outcome::Answer(Box::new(AskReply::new(response, &id, None))),
-            Err(error) => Outcome::Failed(Failed { error: error.json(&id.0) }),
+            Err(error) => Outcome::Failed { error: error.json(&id.0) },
         },
     });
-    Ok(axum::Json(json!(BatchReply { answers: answers.collect(), request_id: &id.0 })))
+    Ok(axum::Json(BatchReply { answers: answers.collect(), request_id: &id.0 }).into_response())
 }
 
 impl BatchBody {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::{App, Error, asking};
@@ -70,7 +70,7 @@ pub async fn search(
     State(app): State<Arc<App>>,
     Extension(id): Extension<RequestId>,
     Json(body): Json<SearchBody>,
-) -> Result<axum::Json<Value>> {
+) -> Result<Response> {
     let filter = asking::filter(body.filter.as_deref())?;
     let question = Question {
         text: body.query,
@@ -84,5 +84,5 @@ pub async fn search(
     let mut ticket = app.service.ask(question)?;
     let Reply::Passages(found) = asking::within(&app, ticket.outcome()).await?? else { return Err(Error::internal()) };
     let search = SearchJson::new(&found, filter.as_ref(), body.explain);
-    Ok(axum::Json(json!(SearchReply { search, request_id: &id.0 })))
+    Ok(axum::Json(SearchReply { search, request_id: &id.0 }).into_response())
 }

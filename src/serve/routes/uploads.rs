@@ -143,10 +143,12 @@ impl Room {
         let most = app.settings().max_uploads_bytes;
         let mut coming = app.coming.lock().unwrap_or_else(PoisonError::into_inner);
         // One that is half written counts twice: for so long the limit is met too early, and never too late.
-        let used = if most == 0 { 0 } else { beneath::bytes(&app.engine().config.data_dir.join(NAME))? };
-        if most > 0 && used.saturating_add(*coming).saturating_add(bytes) > most {
-            let what = format!("uploads have {used} bytes; {most} are the most (serve.max_uploads_bytes)");
-            return Err(Error::too_large(what).hint("remove some with DELETE /documents"));
+        if most > 0 {
+            let used = beneath::bytes(&app.engine().config.data_dir.join(NAME))?;
+            if used.saturating_add(*coming).saturating_add(bytes) > most {
+                let what = format!("uploads have {used} bytes; {most} are the most (serve.max_uploads_bytes)");
+                return Err(Error::too_large(what).hint("remove some with DELETE /documents"));
+            }
         }
         *coming += bytes;
         Ok(Self { coming: Arc::clone(&app.coming), bytes })
