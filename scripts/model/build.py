@@ -1,5 +1,7 @@
 """Writes all-MiniLM-L6-v2 as an ONNX graph: build.py SAFETENSORS OUT.onnx int8|fp32
 
+The weights go to OUT.onnx.data, which ONNX Runtime maps: they are neither parsed nor copied, and sessions share them.
+
 The graph is BERT as sentence-transformers runs it, up to `last_hidden_state`; pooling and normalising are the caller's.
 It is written with the operators that ONNX Runtime 1.31 runs fastest, so load it with graph optimisation disabled: that
 is quicker, and the optimiser would fuse the norms into an operator that takes four times as long.
@@ -14,6 +16,7 @@ scripts/setup holds the SHA-256 that must come out: change it there when you cha
 
 import hashlib
 import json
+import os
 import struct
 import sys
 
@@ -23,6 +26,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 # The weights as the model's authors published them.
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
+# Bytes. ONNX Runtime opens the file for every tensor in it, which costs more than copying a small one.
+WORTH_MAPPING = 65_536
 
 HIDDEN, LAYERS, HEADS, EPSILON = 384, 6, 12, 1e-12
 FUSED = "com.microsoft"
@@ -229,7 +235,13 @@ def main():
     if len(sys.argv) != 4 or sys.argv[3] not in ("int8", "fp32"):
         sys.exit(__doc__.splitlines()[0])
     safetensors, out, precision = sys.argv[1:]
-    onnx.save(build(read_weights(safetensors), precision == "int8"), out)
+    onnx.save(
+        build(read_weights(safetensors), precision == "int8"),
+        out,
+        save_as_external_data=True,
+        location=f"{os.path.basename(out)}.data",
+        size_threshold=WORTH_MAPPING,
+    )
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ pub struct Job<'a> {
 /// A network for one thread, its file checked byte for byte meanwhile.
 pub fn load(library: &Path, model: &ModelFiles) -> Result<Network> {
     std::thread::scope(|scope| {
-        let intact = scope.spawn(|| model.verify_file("model.onnx"));
+        let intact = scope.spawn(|| model.verify_network());
         let network = Runtime::load(library).and_then(|runtime| Network::load(&runtime, model));
         // A damaged file explains whatever the library says of it.
         intact.join().unwrap_or_else(|_| Err(Fault::failed("checking the model failed")))?;

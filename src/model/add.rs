@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use ort::session::builder::GraphOptimizationLevel;
 
 use super::embed::session;
-use super::files::{MANIFEST_VERSION, Manifest, ManifestFile, ModelFiles, read_spec};
+use super::files::{MANIFEST_VERSION, NETWORK, Manifest, ManifestFile, ModelFiles, read_spec};
 use super::runtime::Runtime;
 use super::tokens::Tokenizer;
 use super::{Network, Role};
@@ -89,10 +89,18 @@ fn copy_configs(source: &Path, target: &Path) -> Result<()> {
     read_spec(target, &|file| target.join(file).is_file()).map(drop)
 }
 
+/// Where the library puts the weights of a network that it saves: beside the graph, but for tensors of fewer bytes than
+/// it costs to open the file once more.
+const APART: [(&str, &str); 2] = [
+    ("session.optimized_model_external_initializers_file_name", NETWORK[1]),
+    ("session.optimized_model_external_initializers_min_size_in_bytes", "65536"),
+];
+
 fn optimise(runtime: &Runtime, from: &Path, to: &Path) -> Result<()> {
     // Level 2 ("extended") fuses attention and layer norms; the level above it writes layouts of this very CPU.
     session(runtime, GraphOptimizationLevel::Level2)
         .and_then(|builder| Ok(builder.with_optimized_model_path(to)?))
+        .and_then(|builder| APART.iter().try_fold(builder, |builder, (k, v)| Ok(builder.with_config_entry(k, v)?)))
         .and_then(|mut builder| builder.commit_from_file(from))
         .map(drop)
         .map_err(|e| Fault::usage(format!("{} is not a network that can be run: {e}", from.display())))
@@ -100,7 +108,7 @@ fn optimise(runtime: &Runtime, from: &Path, to: &Path) -> Result<()> {
 
 fn write_manifest(dir: &Path, name: &str, origin: &str) -> Result<()> {
     let mut files = std::collections::BTreeMap::new();
-    for file in CONFIGS.into_iter().chain(["1_Pooling/config.json", "model.onnx"]) {
+    for file in CONFIGS.into_iter().chain(["1_Pooling/config.json"]).chain(NETWORK) {
         let path = dir.join(file);
         if path.is_file() {
             let sum = disk::file_sum(&path)?;

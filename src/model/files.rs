@@ -1,5 +1,6 @@
 //! A model on disk: one folder, a manifest with the SHA-256 of each file, and what its own files say of its use.
 //!
+//! The network is `model.onnx`, and `model.onnx.data` beside it when the weights are too many for the graph's file.
 //! The folder is a sentence-transformers folder. Pooling, prefixes, window and normalisation are read from its
 //! files, never guessed from its name.
 
@@ -25,6 +26,9 @@ pub struct ManifestFile {
     pub sha256: String,
     pub bytes: u64,
 }
+
+/// The graph, and the weights that it does not hold itself; these the library maps.
+pub(super) const NETWORK: [&str; 2] = ["model.onnx", "model.onnx.data"];
 
 /// The only manifest version there is; a change of meaning gets a new one.
 pub const MANIFEST_VERSION: u32 = 1;
@@ -97,17 +101,36 @@ impl ModelFiles {
         Ok(Self { fingerprint: fingerprint(&files), ..files })
     }
 
-    /// Compares one file with the manifest, byte for byte.
-    pub fn verify_file(&self, file: &str) -> Result<()> {
-        verify(&self.dir, file, &self.manifest.files[file])
+    /// Compares the network with the manifest, byte for byte.
+    ///
+    /// # Errors
+    /// [`Kind::Damaged`](crate::error::Kind::Damaged) names the file that is not what the manifest says.
+    pub fn verify_network(&self) -> Result<()> {
+        self.network().try_for_each(|(file, expected)| verify(&self.dir, file, expected))
+    }
+
+    /// The bytes of `tokenizer.json`, compared with the manifest.
+    pub(super) fn tokenizer(&self) -> Result<Vec<u8>> {
+        let path = self.dir.join("tokenizer.json");
+        let bytes = std::fs::read(&path).map_err(|e| damaged(&path, &e.to_string()))?;
+        match disk::sha256_hex(&bytes) == self.manifest.files["tokenizer.json"].sha256 {
+            true => Ok(bytes),
+            false => Err(damaged(&path, OTHER_BYTES)),
+        }
+    }
+
+    fn network(&self) -> impl Iterator<Item = (&'static str, &ManifestFile)> {
+        NETWORK.into_iter().filter_map(|file| Some((file, self.manifest.files.get(file)?)))
     }
 }
 
 fn fingerprint(files: &ModelFiles) -> String {
     let spec = &files.spec;
-    let digest = Blake::new(16)
-        .field(b"model v1")
-        .field(files.manifest.files["model.onnx"].sha256.as_bytes())
+    let mut digest = Blake::new(16).field(b"model v1");
+    for (_, file) in files.network() {
+        digest = digest.field(file.sha256.as_bytes());
+    }
+    let digest = digest
         .field(files.manifest.files["tokenizer.json"].sha256.as_bytes())
         .field(format!("{:?} {} {} {}", spec.pooling, spec.normalise, spec.max_tokens, spec.lower_case).as_bytes())
         .field(spec.query_prefix.as_bytes())
@@ -121,11 +144,13 @@ fn damaged(path: &Path, why: &str) -> Fault {
         .hint("run `scripts/setup`, or `rag model add` again")
 }
 
+const OTHER_BYTES: &str = "its SHA-256 is not the one in manifest.json";
+
 fn verify(dir: &Path, file: &str, expected: &ManifestFile) -> Result<()> {
     let path = dir.join(file);
     let found = disk::file_sum(&path).map_err(|e| damaged(&path, &e.to_string()))?;
     if found.bytes != expected.bytes || found.sha256 != expected.sha256 {
-        return Err(damaged(&path, "its SHA-256 is not the one in manifest.json"));
+        return Err(damaged(&path, OTHER_BYTES));
     }
     Ok(())
 }

@@ -42,7 +42,7 @@ impl Embedder {
     pub fn load(files: ModelFiles, runtime_library: &std::path::Path) -> Result<Self> {
         let (network, tokenizer, intact) = std::thread::scope(|scope| {
             let network = scope.spawn(|| Network::load(&Runtime::load(runtime_library)?, &files));
-            let intact = scope.spawn(|| files.verify_file("model.onnx"));
+            let intact = scope.spawn(|| files.verify_network());
             let tokenizer = Tokenizer::load(&files);
             (join(network), tokenizer, join(intact))
         });
