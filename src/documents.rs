@@ -78,7 +78,7 @@ pub fn remove(engine: &Engine, patterns: &[String], wait: Duration) -> Result<Ch
         for record in gone.iter().filter(|record| record.state == State::Indexed) {
             builder.remove(record.root, &record.path)?;
         }
-        builder.seal()?;
+        builder.seal(&left)?;
         let like = Summary::like(meta, &engine.config.index, &left, engine.now_s());
         committed = builder.commit(None, &Summary { removed, before: Before::Forget, ..like })?.1;
     }
@@ -107,7 +107,7 @@ pub fn restore(engine: &Engine, patterns: &[String], wait: Duration) -> Result<C
     let (back, removed) = parted(meta.removed.clone(), |path| globs.iter().any(|glob| means(glob, &meta.roots, path)));
     let records = base.documents()?;
     let mut builder = Builder::begin(&engine.store, Some(&base))?;
-    builder.seal()?;
+    builder.seal(&records)?;
     let like = Summary::like(meta, &engine.config.index, &records, engine.now_s());
     let committed = builder.commit(None, &Summary { removed, ..like })?.1;
     let paths = back.iter().map(|path| named(&meta.roots, path)).collect();

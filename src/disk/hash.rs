@@ -6,6 +6,7 @@ use std::path::Path;
 
 use blake2::Blake2bVar;
 use blake2::digest::{Update as _, VariableOutput as _};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Context as _, Result};
@@ -46,14 +47,24 @@ impl Blake {
     }
 }
 
-/// What `meta.json` says of a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What the table of a generation or the manifest of a model says of a file.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub struct FileSum {
     pub bytes: u64,
     /// Lower-case hexadecimal.
     pub sha256: String,
-    /// CRC-32 of each block of [`BLOCK_BYTES`], the last one shorter.
-    pub blocks: Vec<u32>,
+    /// CRC-32 of each block of [`BLOCK_BYTES`], the last one shorter; 8 hexadecimal digits each. Old manifests have none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub blocks: String,
+}
+
+impl FileSum {
+    /// The block sums; `None` when the text is not made of them.
+    pub fn block_sums(&self) -> Option<Vec<u32>> {
+        let digits = self.blocks.as_bytes().as_chunks::<8>();
+        let parse = |d: &[u8; 8]| u32::from_str_radix(std::str::from_utf8(d).ok()?, 16).ok();
+        digits.1.is_empty().then(|| digits.0.iter().map(parse).collect()).flatten()
+    }
 }
 
 /// Reads a file once and sums it both ways.
@@ -63,7 +74,7 @@ pub struct FileSum {
 pub fn file_sum(path: &Path) -> Result<FileSum> {
     let what = || format!("cannot read {}", path.display());
     let mut file = File::open(path).or_failed(what)?;
-    let (mut sha, mut blocks, mut bytes) = (Sha256::new(), Vec::new(), 0);
+    let (mut sha, mut blocks, mut bytes) = (Sha256::new(), String::new(), 0);
     let mut block = vec![0; BLOCK_BYTES];
     loop {
         let n = read_full(&mut file, &mut block).or_failed(what)?;
@@ -71,7 +82,7 @@ pub fn file_sum(path: &Path) -> Result<FileSum> {
             break;
         }
         sha2::Digest::update(&mut sha, &block[..n]);
-        blocks.push(crc32fast::hash(&block[..n]));
+        blocks.push_str(&hex(&crc32fast::hash(&block[..n]).to_be_bytes()));
         bytes += n as u64;
     }
     Ok(FileSum { bytes, sha256: hex(&sha.finalize()), blocks })

@@ -1,7 +1,7 @@
 //! Building the next generation beside the current one.
 //!
 //! What did not change is hard-linked, so the cost follows the change. The order is: [`Builder::begin`], `remove` and
-//! `add` for each changed document, [`Builder::seal`] (the BM25 part is then on disk), vectors for what is
+//! `add` for each changed document, [`Builder::seal`] (the BM25 part and the table are then on disk), vectors for what is
 //! [`Pending`], [`Builder::commit`]. Where that takes long and there was no index, [`Builder::publish_text`] comes before
 //! the vectors. A builder that is dropped before that leaves nothing.
 
@@ -12,11 +12,11 @@ use std::path::{Path, PathBuf};
 
 use super::dense::{self, RowKey};
 use super::documents::{self, Record, State};
-use super::generation::{Chunking, Counts, FORMAT, FileEntry, META, Meta, ModelInfo, Root, VectorFile, corpus_id};
+use super::generation::{Chunking, Counts, FORMAT, META, Meta, ModelInfo, Root, VectorFile, corpus_id};
 use super::lexical;
 use super::names::{Pointer, Publication, Store};
 use super::snapshot::Snapshot;
-use crate::disk;
+use crate::disk::{self, FileSum};
 use crate::error::{Context as _, Fault, Result};
 
 /// Texts that wait for their vector, in row order. Removed before the commit.
@@ -35,7 +35,7 @@ pub struct Builder<'a> {
     /// Keys of the new rows.
     keys: Vec<RowKey>,
     /// Sums of files that were published with the text.
-    summed: BTreeMap<String, FileEntry>,
+    summed: BTreeMap<String, FileSum>,
     /// One segment, made at the end.
     as_one: bool,
     committed: bool,
@@ -177,10 +177,17 @@ impl<'a> Builder<'a> {
         self.lexical.as_ref().ok_or_else(|| Fault::failed("the BM25 part is sealed"))
     }
 
-    /// Finishes the BM25 part; no document can be added or removed any more.
-    pub fn seal(&mut self) -> Result<()> {
+    /// Finishes the BM25 part and writes the table of files, side by side; no document can be added or removed any more.
+    /// `records` are those of the summary to come.
+    pub fn seal(&mut self, records: &[Record]) -> Result<()> {
         let finish = if self.as_one { lexical::Writer::finish_as_one } else { lexical::Writer::finish };
-        self.lexical.take().map_or(Ok(()), finish)?;
+        let (lexical, table) = (self.lexical.take(), self.dir.join(documents::FILE));
+        std::thread::scope(|scope| {
+            let writing = scope.spawn(|| documents::write(&table, records));
+            let finished = lexical.map_or(Ok(()), finish);
+            let written = writing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            finished.and(written)
+        })?;
         self.spool.flush().or_failed(|| format!("cannot write {}", self.dir.join(SPOOL).display()))?;
         // The lock files of Tantivy mean nothing in a committed generation.
         for name in [".tantivy-writer.lock", ".tantivy-meta.lock"] {
@@ -246,17 +253,12 @@ impl<'a> Builder<'a> {
         let dir = self.store.new_text_dir()?;
         let published = (|| {
             disk::create_dir(&dir.join("bm25"))?;
-            for name in names_below(&self.dir)?.iter().filter(|name| name.starts_with("bm25/")) {
+            let is_text = |name: &&String| name.starts_with("bm25/") || *name == documents::FILE;
+            for name in names_below(&self.dir)?.iter().filter(is_text) {
                 disk::link_or_copy(&self.dir.join(name), &dir.join(name))?;
             }
-            documents::write(&dir.join(documents::FILE), summary.records)?;
-            let files = sums(&dir, &|_| None)?;
-            self.summed = files
-                .iter()
-                .filter(|(name, _)| *name != documents::FILE)
-                .map(|(n, e)| (n.clone(), e.clone()))
-                .collect();
-            let meta = meta(summary, Vec::new(), self.keys.len() as u64, files);
+            self.summed = sums(&dir, &|_| None)?;
+            let meta = meta(summary, Vec::new(), self.keys.len() as u64, self.summed.clone());
             self.publish(summary, &dir, &meta, Publication::Text)
         })();
         if published.is_err() {
@@ -270,7 +272,6 @@ impl<'a> Builder<'a> {
         let what = |path: &Path| format!("cannot remove {}", path.display());
         let spool = self.dir.join(SPOOL);
         std::fs::remove_file(&spool).or_failed(|| what(&spool))?;
-        documents::write(&self.dir.join(documents::FILE), summary.records)?;
         let vectors = match vectors {
             Some(vectors) => vectors.files,
             None => self.base.map(|base| base.meta().vectors.clone()).unwrap_or_default(),
@@ -296,7 +297,7 @@ impl<'a> Builder<'a> {
     }
 }
 
-fn meta(summary: &Summary<'_>, vectors: Vec<VectorFile>, pending: u64, files: BTreeMap<String, FileEntry>) -> Meta {
+fn meta(summary: &Summary<'_>, vectors: Vec<VectorFile>, pending: u64, files: BTreeMap<String, FileSum>) -> Meta {
     let content_id = computed_id(summary);
     Meta {
         format: FORMAT,
@@ -318,7 +319,7 @@ fn meta(summary: &Summary<'_>, vectors: Vec<VectorFile>, pending: u64, files: BT
 
 /// Sums of all files below `dir`: those that are `known` were checked before, new ones are read and synced, side by side,
 /// since syncs that run together share one write of the file system's journal.
-fn sums(dir: &Path, known: &dyn Fn(&str) -> Option<FileEntry>) -> Result<BTreeMap<String, FileEntry>> {
+fn sums(dir: &Path, known: &dyn Fn(&str) -> Option<FileSum>) -> Result<BTreeMap<String, FileSum>> {
     let mut files = BTreeMap::new();
     let mut new = Vec::new();
     for name in names_below(dir)? {
@@ -329,13 +330,13 @@ fn sums(dir: &Path, known: &dyn Fn(&str) -> Option<FileEntry>) -> Result<BTreeMa
     }
     /// A generation has a dozen new files; more threads than that would find nothing to do.
     const SIDE_BY_SIDE: usize = 16;
-    let sum = |name: &String| -> Result<FileEntry> {
+    let sum = |name: &String| -> Result<FileSum> {
         let path = dir.join(name);
         disk::sync_file(&path)?;
-        Ok(FileEntry::of(disk::file_sum(&path)?))
+        disk::file_sum(&path)
     };
     for names in new.chunks(SIDE_BY_SIDE) {
-        let sums: Vec<Result<FileEntry>> = std::thread::scope(|scope| {
+        let sums: Vec<Result<FileSum>> = std::thread::scope(|scope| {
             let threads: Vec<_> = names.iter().map(|name| scope.spawn(|| sum(name))).collect();
             let died = |_| Err(Fault::failed("a summing thread has died"));
             threads.into_iter().map(|thread| thread.join().unwrap_or_else(died)).collect()

@@ -42,7 +42,7 @@ pub struct Meta {
     /// Vector files in row order.
     pub vectors: Vec<VectorFile>,
     /// Every other file of the generation, by its name below it, with `/`.
-    pub files: BTreeMap<String, FileEntry>,
+    pub files: BTreeMap<String, FileSum>,
 }
 
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
@@ -94,28 +94,6 @@ pub struct Counts {
 pub struct VectorFile {
     pub file: String,
     pub rows: usize,
-}
-
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
-pub struct FileEntry {
-    pub bytes: u64,
-    pub sha256: String,
-    /// CRC-32 of each block of 64 KiB, 8 hexadecimal digits each.
-    pub blocks: String,
-}
-
-impl FileEntry {
-    pub fn of(sum: FileSum) -> Self {
-        let blocks = sum.blocks.iter().map(|crc| format!("{crc:08x}")).collect();
-        Self { bytes: sum.bytes, sha256: sum.sha256, blocks }
-    }
-
-    /// The block sums; `None` when the text is not made of them.
-    pub fn block_sums(&self) -> Option<Vec<u32>> {
-        let digits = self.blocks.as_bytes().as_chunks::<8>();
-        let parse = |d: &[u8; 8]| u32::from_str_radix(std::str::from_utf8(d).ok()?, 16).ok();
-        digits.1.is_empty().then(|| digits.0.iter().map(parse).collect()).flatten()
-    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]

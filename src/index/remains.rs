@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use super::dense::{self, RowKey, keys_name, read_keys};
 use super::documents::{Record, State};
-use super::generation::{FileEntry, META, Meta, damaged};
+use super::generation::{META, Meta, damaged};
 use super::lexical::Stored;
 use super::names::{Pointer, Store, Target};
 use super::snapshot::{Snapshot, table};
 use super::verify::disagreements;
-use crate::disk::{self, Damage, Mapped};
+use crate::disk::{self, Damage, FileSum, Mapped};
 use crate::error::{Fault, Kind, Result};
 
 /// The readable parts of the generation that a name stands for.
@@ -81,7 +81,7 @@ impl Remains {
     }
 }
 
-fn is_whole(path: &Path, entry: &FileEntry) -> bool {
+fn is_whole(path: &Path, entry: &FileSum) -> bool {
     disk::file_sum(path).is_ok_and(|sum| sum.bytes == entry.bytes && sum.sha256 == entry.sha256)
 }
 

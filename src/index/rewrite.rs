@@ -45,7 +45,7 @@ pub fn rewrite<'a>(
             }
         }
     }
-    builder.seal()?;
+    builder.seal(records)?;
     let vectors = builder.vectors(meta.model.dimension)?;
     if let Some(vectors) = &vectors {
         for (n, row) in rows.iter().enumerate() {

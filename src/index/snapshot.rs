@@ -6,12 +6,12 @@ use std::sync::{Arc, OnceLock};
 
 use super::dense;
 use super::documents::{self, Record, State};
-use super::generation::{FileEntry, Meta, damaged};
+use super::generation::{Meta, damaged};
 use super::guard::guarded;
 use super::lexical::{self, Stored, VerifiedDirectory};
 use super::names::Target;
 use crate::analysis::Query;
-use crate::disk::{Damage, Mapped};
+use crate::disk::{Damage, FileSum, Mapped};
 use crate::error::{Context as _, Fault, Result};
 use crate::filter::Filter;
 
@@ -232,16 +232,16 @@ fn lexical(dir: &Path, meta: &Meta, files: HashMap<PathBuf, Arc<Mapped>>, damage
     tantivy(dir, damage, || lexical::Reader::open(directory, meta.counts.terms))
 }
 
-fn listed<'a>(dir: &Path, meta: &'a Meta, name: &str) -> Result<&'a FileEntry> {
+fn listed<'a>(dir: &Path, meta: &'a Meta, name: &str) -> Result<&'a FileSum> {
     meta.files.get(name).ok_or_else(|| damaged(dir, &format!("meta.json does not list {name}")))
 }
 
-fn map(dir: &Path, name: &str, entry: &FileEntry, damage: &Damage) -> Result<Mapped> {
+fn map(dir: &Path, name: &str, entry: &FileSum, damage: &Damage) -> Result<Mapped> {
     let sums = entry.block_sums().ok_or_else(|| damaged(&dir.join(name), "its checksums cannot be read"))?;
     Mapped::open(&dir.join(name), name, entry.bytes, sums, damage.clone())
 }
 
-fn check_size(dir: &Path, name: &str, entry: &FileEntry) -> Result<()> {
+fn check_size(dir: &Path, name: &str, entry: &FileSum) -> Result<()> {
     let path = dir.join(name);
     match std::fs::metadata(&path) {
         Ok(found) if found.len() == entry.bytes => Ok(()),

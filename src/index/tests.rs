@@ -65,7 +65,7 @@ fn commit(store: &Store, name: &str, files: &[(&str, &str)]) -> Meta {
         record.chunks = 1;
         records.push(record);
     }
-    builder.seal().unwrap();
+    builder.seal(&records).unwrap();
     let vectors = builder.vectors(DIMENSION).unwrap();
     if let Some(vectors) = &vectors {
         for pending in builder.pending().unwrap() {

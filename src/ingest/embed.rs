@@ -46,7 +46,8 @@ pub fn load(library: &Path, model: &ModelFiles) -> Result<Network> {
     })
 }
 
-/// Fills in every pending row. `network` has been loading meanwhile.
+/// Fills in every pending row. `network` has been loading meanwhile. The networks come back: to close one takes longer than
+/// to embed a text.
 ///
 /// What is embedded before an interruption is in the cache, so that the next run goes on from there.
 pub fn embed(
@@ -55,7 +56,7 @@ pub fn embed(
     vectors: &Vectors,
     network: ScopedJoinHandle<'_, Result<Network>>,
     on_event: &mut dyn FnMut(Event),
-) -> Result<Counters> {
+) -> Result<(Counters, Vec<Network>)> {
     let disabled = Cache::disabled();
     let cache = if job.no_cache { &disabled } else { job.engine.cache() };
     let before = cache.counters(Table::Embeddings);
@@ -66,7 +67,7 @@ pub fn embed(
     let (sender, receiver) = sync_channel::<(usize, Key, String)>(QUEUED_PER_THREAD * job.engine.config.threads);
     let receiver = &Mutex::new(receiver);
     let shared_ref = &shared;
-    std::thread::scope(|scope| {
+    let networks = std::thread::scope(|scope| {
         // Moved in, so that the threads see the end of the texts however this ends.
         let sender = sender;
         let mut workers = Vec::new();
@@ -112,10 +113,11 @@ pub fn embed(
             std::thread::park_timeout(TELL_EVERY.min(Duration::from_millis(2)));
             tell(&shared, total, on_event);
         }
+        let mut networks = Vec::new();
         for worker in workers {
-            worker.join().map_err(|_| Fault::failed("an embedding thread has died"))?;
+            networks.extend(worker.join().map_err(|_| Fault::failed("an embedding thread has died"))?);
         }
-        fed
+        fed.map(|()| networks)
     })?;
     if let Some(fault) = shared.fault.lock().unwrap_or_else(PoisonError::into_inner).take() {
         return Err(fault);
@@ -125,12 +127,13 @@ pub fn embed(
     }
     on_event(Event::Progress { stage: Stage::Vectors, done: total, total });
     let after = cache.counters(Table::Embeddings);
-    Ok(Counters {
+    let counters = Counters {
         hits: after.hits - before.hits,
         misses: after.misses - before.misses,
         damaged: after.damaged - before.damaged,
         evicted: 0,
-    })
+    };
+    Ok((counters, networks))
 }
 
 fn tell(shared: &Shared<'_>, total: u64, on_event: &mut dyn FnMut(Event)) {
@@ -156,7 +159,7 @@ impl Shared<'_> {
         &self,
         texts: &Mutex<Receiver<(usize, Key, String)>>,
         ready: Option<ScopedJoinHandle<'_, Result<Network>>>,
-    ) {
+    ) -> Option<Network> {
         let keep_every = (KEEP_EVERY / self.job.engine.config.threads.max(1)).max(1);
         let mut kept = Vec::with_capacity(keep_every);
         let worked = (|| {
@@ -166,9 +169,9 @@ impl Shared<'_> {
             };
             loop {
                 let next = texts.lock().unwrap_or_else(PoisonError::into_inner).recv();
-                let Ok((n, key, text)) = next else { return Ok(()) };
+                let Ok((n, key, text)) = next else { return Ok(network) };
                 if self.stopped() {
-                    return Ok(());
+                    return Ok(network);
                 }
                 let vector = network.embed(self.job.tokenizer, &self.job.model.spec, Role::Passage, &text)?;
                 if vector.dimension() != self.job.dimension {
@@ -187,10 +190,12 @@ impl Shared<'_> {
             }
         })();
         self.keep(&mut kept);
-        if let Err(fault) = worked {
-            self.stop.store(true, Ordering::Relaxed);
-            self.fault.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(fault);
-        }
+        worked
+            .map_err(|fault| {
+                self.stop.store(true, Ordering::Relaxed);
+                self.fault.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(fault);
+            })
+            .ok()
     }
 
     fn keep(&self, rows: &mut Vec<(Key, Vector)>) {

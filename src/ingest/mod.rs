@@ -165,7 +165,7 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
             let limits = limits(chunking, &model, tokenizer);
             read::read(engine, request, &mut scan, tokenizer, &limits, &mut builder, on_event)?;
         }
-        builder.seal()?;
+        builder.seal(&scan.records)?;
         need.rows(builder.new_rows());
         let mut outcome = Outcome { committed: true, ..Outcome::default() };
         let name = &engine.config.index;
@@ -200,7 +200,10 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
             let no_cache = request.no_cache;
             let job =
                 embed::Job { engine, model: &model, library: &library, tokenizer: &tokenizer, no_cache, dimension };
-            outcome.cache = embed::embed(&job, builder.pending()?, vectors, network, on_event)?;
+            let (cache, networks) = embed::embed(&job, builder.pending()?, vectors, network, on_event)?;
+            outcome.cache = cache;
+            // Closing them takes some milliseconds, which the commit need not wait for.
+            scope.spawn(move || drop((networks, tokenizer)));
         }
         if engine.interrupted() {
             return Err(Fault::interrupted());

@@ -128,8 +128,8 @@ fn rebuild(engine: &Engine, remains: &Remains, on_event: &mut dyn FnMut(Event)) 
             let request = Request::default();
             read::read(engine, &request, &mut plan.scan, &tokenizer, &limits, &mut builder, on_event)?;
         }
-        builder.seal()?;
         let (read, records) = plan.judge(meta);
+        builder.seal(&records)?;
         rebuilt.read = read;
         if rebuilt.kept + rebuilt.read == 0 && meta.counts.documents > 0 {
             let first = plan.unmended.first().map(|(path, why)| format!(": {path}: {why}")).unwrap_or_default();
@@ -155,7 +155,7 @@ fn rebuild(engine: &Engine, remains: &Remains, on_event: &mut dyn FnMut(Event)) 
                 no_cache: false,
                 dimension,
             };
-            rebuilt.cache = embed::embed(&job, builder.pending_but(put)?, vectors, network, on_event)?;
+            (rebuilt.cache, _) = embed::embed(&job, builder.pending_but(put)?, vectors, network, on_event)?;
         }
         if engine.interrupted() {
             return Err(Fault::interrupted());

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use ort::session::builder::GraphOptimizationLevel;
 
 use super::embed::session;
-use super::files::{MANIFEST_VERSION, NETWORK, Manifest, ManifestFile, ModelFiles, read_spec};
+use super::files::{MANIFEST_VERSION, NETWORK, Manifest, ModelFiles, read_spec};
 use super::runtime::Runtime;
 use super::tokens::Tokenizer;
 use super::{Network, Role};
@@ -111,8 +111,7 @@ fn write_manifest(dir: &Path, name: &str, origin: &str) -> Result<()> {
     for file in CONFIGS.into_iter().chain(["1_Pooling/config.json"]).chain(NETWORK) {
         let path = dir.join(file);
         if path.is_file() {
-            let sum = disk::file_sum(&path)?;
-            files.insert(file.to_owned(), ManifestFile { sha256: sum.sha256, bytes: sum.bytes });
+            files.insert(file.to_owned(), disk::file_sum(&path)?);
         }
     }
     let manifest = Manifest { version: MANIFEST_VERSION, name: name.to_owned(), source: origin.to_owned(), files };

@@ -4,8 +4,8 @@
 
 use std::path::{Path, PathBuf};
 
-use tantivy::indexer::NoMergePolicy;
-use tantivy::schema::document::Value as _;
+use tantivy::indexer::{IndexWriterOptions, NoMergePolicy};
+use tantivy::schema::document::{Document, Value as _};
 use tantivy::tokenizer::{PreTokenizedString, Token};
 use tantivy::{Index, IndexWriter, SegmentReader, TantivyDocument, TantivyError, Term};
 
@@ -31,9 +31,25 @@ pub struct ChunkEntry<'a> {
     pub row: u64,
 }
 
+/// A document behind a pointer: Tantivy's queue has room for 40,000 from the start, and small ones fill less memory.
+struct Boxed(Box<TantivyDocument>);
+
+impl Document for Boxed {
+    type Value<'a> = <TantivyDocument as Document>::Value<'a>;
+    type FieldsValuesIter<'a> = <TantivyDocument as Document>::FieldsValuesIter<'a>;
+
+    fn iter_fields_and_values(&self) -> Self::FieldsValuesIter<'_> {
+        self.0.iter_fields_and_values()
+    }
+
+    fn into_tantivy_document(self) -> TantivyDocument {
+        *self.0
+    }
+}
+
 /// The Tantivy writer of one generation.
 pub struct Writer {
-    writer: IndexWriter,
+    writer: IndexWriter<Boxed>,
     fields: Fields,
     /// For messages: Tantivy's own name no path.
     dir: PathBuf,
@@ -49,7 +65,9 @@ impl Writer {
         let directory = WriteDirectory::open(dir).or_failed(what)?;
         let refusal = directory.refusal();
         let index = Index::open_or_create(directory, schema).or_failed(what)?;
-        let writer = index.writer_with_num_threads(1, SEGMENT_BYTES).or_failed(what)?;
+        // One merge at a time, as each holds what it merges in memory.
+        let options = IndexWriterOptions::builder().memory_budget_per_thread(SEGMENT_BYTES).num_merge_threads(1);
+        let writer = index.writer_with_options(options.build()).or_failed(what)?;
         Ok(Self { writer, fields, dir: dir.to_owned(), refusal })
     }
 
@@ -85,7 +103,7 @@ impl Writer {
         for number in [chunk.bytes.start, chunk.bytes.end, chunk.lines.first, chunk.lines.last] {
             document.add_u64(fields.place, number as u64);
         }
-        self.writer.add_document(document).map_err(|e| failed(&self.dir, &self.refusal, e))?;
+        self.writer.add_document(Boxed(Box::new(document))).map_err(|e| failed(&self.dir, &self.refusal, e))?;
         Ok(counts)
     }
 
