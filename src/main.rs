@@ -5,6 +5,6 @@
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-fn main() -> std::process::ExitCode {
-    rag::cli::main(std::env::args_os())
+fn main() -> ! {
+    rag::cli::leave(rag::cli::main(std::env::args_os()))
 }

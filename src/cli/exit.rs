@@ -1,7 +1,5 @@
 //! Faults and outcomes to exit codes. The table in the README and in every man page is this one.
 
-use std::process::ExitCode;
-
 use serde_json::{Value, json};
 
 use super::ui::{self, Ui};
@@ -58,33 +56,33 @@ pub fn fault(fault: &Fault) -> Value {
 }
 
 /// Prints a fault and yields the exit code.
-pub fn report(ui: &Ui, outcome: Result<Outcome>) -> ExitCode {
+pub fn report(ui: &Ui, outcome: Result<Outcome>) -> u8 {
     let outcome = match ui.unwritten() {
         // Whoever closed the pipe has all that they wanted.
-        Some(e) if e.kind() == std::io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
+        Some(e) if e.kind() == std::io::ErrorKind::BrokenPipe => return 0,
         Some(e) => Err(Fault::failed("cannot write to the standard output").because(e)),
         None => outcome,
     };
     match outcome {
-        Ok(outcome) => ExitCode::from(code_of_outcome(outcome)),
+        Ok(outcome) => code_of_outcome(outcome),
         Err(fault) => {
             let code = code_of_fault(&fault);
             ui.fault(&fault, code);
-            ExitCode::from(code)
+            code
         }
     }
 }
 
 /// What clap made of a command line that it did not accept, or of `--help`. Scripts that asked for JSON get errors in
 /// JSON, whoever finds them.
-pub fn of_clap(error: &clap::Error, json: bool) -> ExitCode {
+pub fn of_clap(error: &clap::Error, json: bool) -> u8 {
     let code = u8::try_from(error.exit_code()).unwrap_or(2);
     if json && error.use_stderr() {
         ui::json_fault(&as_fault(error), code);
     } else {
         let _ = error.print();
     }
-    ExitCode::from(code)
+    code
 }
 
 /// The first paragraph is what is wrong; a tip, if there is one, is what to do.

@@ -27,7 +27,6 @@ mod watching;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 
@@ -113,15 +112,15 @@ enum Command {
 /// Settings given as flags: key, value, flag as typed.
 type Flags = Vec<(&'static str, String, String)>;
 
-/// Runs one command line and says how it ended.
-pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+/// Runs one command line and yields its exit code.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
     crate::model::forbid_telemetry();
     let args: Vec<OsString> = args.into_iter().collect();
     // No command for people: ingest starts itself with it, to read files that may break what reads them.
     if args.get(1).is_some_and(|arg| arg == ingest_child::COMMAND) {
         let (mut input, mut output) = ui::pipes();
         let served = ingest_child::serve(&mut input, &mut output);
-        return if served.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+        return u8::from(served.is_err());
     }
     let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
@@ -205,3 +204,4 @@ pub fn command() -> clap::Command {
 pub use completions::SHELLS;
 pub use completions::render as render_completions;
 pub use man::render_all as render_man;
+pub use signals::leave;

@@ -1,4 +1,5 @@
-//! Ctrl-C and SIGTERM: the first asks the work to stop at the next safe place, the second ends the process.
+//! Ctrl-C and SIGTERM: the first asks the work to stop at the next safe place, the second ends the process. And how it ends
+//! by itself.
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
@@ -18,4 +19,11 @@ pub fn install() -> Result<&'static AtomicBool> {
             .or_failed(|| "cannot handle signals".into())?;
     }
     Ok(flag)
+}
+
+/// Ends the process with what was printed written out, and with nothing else: what the libraries would do for their own sake,
+/// ONNX Runtime above all, takes 5 ms of a search's 80, and the system cleans up faster.
+pub fn leave(code: u8) -> ! {
+    super::ui::flush();
+    signal_hook::low_level::exit(i32::from(code))
 }

@@ -215,6 +215,11 @@ pub fn pipes() -> (impl io::BufRead, impl io::Write) {
     (io::stdin().lock(), io::stdout().lock())
 }
 
+/// Writes out what stdout still holds; whoever wanted to know of a failure has asked before.
+pub fn flush() {
+    let _ = io::stdout().flush();
+}
+
 /// The same for a protocol that runs on an async runtime and has them for itself.
 pub fn async_pipes() -> (tokio::io::Stdin, tokio::io::Stdout) {
     (tokio::io::stdin(), tokio::io::stdout())

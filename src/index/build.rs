@@ -177,23 +177,31 @@ impl<'a> Builder<'a> {
         self.lexical.as_ref().ok_or_else(|| Fault::failed("the BM25 part is sealed"))
     }
 
-    /// Finishes the BM25 part and writes the table of files, side by side; no document can be added or removed any more.
-    /// `records` are those of the summary to come.
+    /// As [`Builder::sealing`], done here and now.
     pub fn seal(&mut self, records: &[Record]) -> Result<()> {
-        let finish = if self.as_one { lexical::Writer::finish_as_one } else { lexical::Writer::finish };
-        let (lexical, table) = (self.lexical.take(), self.dir.join(documents::FILE));
-        std::thread::scope(|scope| {
-            let writing = scope.spawn(|| documents::write(&table, records));
-            let finished = lexical.map_or(Ok(()), finish);
-            let written = writing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            finished.and(written)
-        })?;
+        self.sealing(records)?()
+    }
+
+    /// No document can be added or removed any more. What it yields finishes the BM25 part and writes the table of files,
+    /// side by side; that must be over before anything is published, and the vectors may be made meanwhile. `records` are
+    /// those of the summary to come.
+    pub fn sealing<'r>(&mut self, records: &'r [Record]) -> Result<impl FnOnce() -> Result<()> + Send + use<'r>> {
         self.spool.flush().or_failed(|| format!("cannot write {}", self.dir.join(SPOOL).display()))?;
-        // The lock files of Tantivy mean nothing in a committed generation.
-        for name in [".tantivy-writer.lock", ".tantivy-meta.lock"] {
-            let _ = std::fs::remove_file(self.dir.join("bm25").join(name));
-        }
-        Ok(())
+        let finish = if self.as_one { lexical::Writer::finish_as_one } else { lexical::Writer::finish };
+        let (lexical, dir) = (self.lexical.take(), self.dir.clone());
+        Ok(move || {
+            std::thread::scope(|scope| {
+                let writing = scope.spawn(|| documents::write(&dir.join(documents::FILE), records));
+                let finished = lexical.map_or(Ok(()), finish);
+                let written = writing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+                finished.and(written)
+            })?;
+            // The lock files of Tantivy mean nothing in a committed generation.
+            for name in [".tantivy-writer.lock", ".tantivy-meta.lock"] {
+                let _ = std::fs::remove_file(dir.join("bm25").join(name));
+            }
+            Ok(())
+        })
     }
 
     /// The texts that need a vector, in row order, each with its number.

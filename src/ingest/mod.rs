@@ -142,17 +142,20 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
     let known = base.as_ref().map_or(Ok(Vec::new()), Snapshot::documents)?;
     let dimension = dimension(&model, base.as_ref())?;
 
+    // Outlives the threads that look at it.
+    let mut scanned = scan::Scan::empty(&roots);
+    let scanned = &mut scanned;
     let outcome = std::thread::scope(|scope| {
-        // Loading the model takes longer than reading a few files, so it starts with the first file to read.
+        // Loading the network takes longer than reading a few files, so it starts with the first file to read.
         let mut loading = None;
         let mut on_todo = || {
-            let network = scope.spawn(|| embed::load(&library, &model));
-            loading.get_or_insert((scope.spawn(|| Tokenizer::load(&model)), network));
+            loading.get_or_insert(scope.spawn(|| embed::load(&library, &model)));
         };
-        let mut scan = scan::scan(engine, &roots, &options, known, &kept_out, &mut on_todo, on_event)?;
+        let scan = scanned;
+        *scan = scan::scan(engine, &roots, &options, known, &kept_out, &mut on_todo, on_event)?;
         if let (Some(base), true) = (&base, scan.is_unchanged()) {
             let index_dir = base.dir().to_owned();
-            return Ok(report(start, base.meta(), index_dir, &scan, &Outcome::default()));
+            return Ok(report(start, base.meta(), index_dir, scan, &Outcome::default()));
         }
 
         need.files(scan.records.len(), scan.todo.iter().map(|todo| todo.size), dimension);
@@ -160,12 +163,13 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
         for (root, path) in &scan.removed {
             builder.remove(*root, path)?;
         }
-        let loaded = loading.map(|(tokenizer, network)| Ok((joined(tokenizer)?, network))).transpose()?;
+        let loaded = loading.map(|network| Ok((Tokenizer::load(&model)?, network))).transpose()?;
         if let Some((tokenizer, _)) = &loaded {
             let limits = limits(chunking, &model, tokenizer);
-            read::read(engine, request, &mut scan, tokenizer, &limits, &mut builder, on_event)?;
+            read::read(engine, request, scan, tokenizer, &limits, &mut builder, on_event)?;
         }
-        builder.seal(&scan.records)?;
+        let scan = &*scan;
+        let seal = builder.sealing(&scan.records)?;
         need.rows(builder.new_rows());
         let mut outcome = Outcome { committed: true, ..Outcome::default() };
         let name = &engine.config.index;
@@ -181,7 +185,13 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
             created: engine.now_s(),
         };
         let mut told = Instant::now();
-        if builder.new_rows() >= SEARCHABLE_AT_ONCE && !serves_by_meaning(engine) {
+        let mut sealing = Some(scope.spawn(seal));
+        let takes_long = builder.new_rows() >= SEARCHABLE_AT_ONCE;
+        if takes_long {
+            // A full disk is not to be found only when all is embedded.
+            sealing.take().map_or(Ok(()), joined)?;
+        }
+        if takes_long && !serves_by_meaning(engine) {
             engine.store.set_progress(name, 0, builder.new_rows() as u64);
             builder.publish_text(&summary)?;
             on_event(Event::Note(format!("the index `{name}` can be searched by words; its vectors are being made")));
@@ -195,16 +205,21 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
             }
             on_event(event);
         };
-        let vectors = builder.vectors(dimension)?;
-        if let (Some(vectors), Some((tokenizer, network))) = (&vectors, loaded) {
+        let embedded = (|| {
+            let vectors = builder.vectors(dimension)?;
+            let (Some(rows), Some((tokenizer, network))) = (&vectors, loaded) else { return Ok((vectors, None)) };
             let no_cache = request.no_cache;
             let job =
                 embed::Job { engine, model: &model, library: &library, tokenizer: &tokenizer, no_cache, dimension };
-            let (cache, networks) = embed::embed(&job, builder.pending()?, vectors, network, on_event)?;
-            outcome.cache = cache;
+            let (cache, networks) = embed::embed(&job, builder.pending()?, rows, network, on_event)?;
             // Closing them takes some milliseconds, which the commit need not wait for.
             scope.spawn(move || drop((networks, tokenizer)));
-        }
+            Ok((vectors, Some(cache)))
+        })();
+        // Whatever came of the vectors: what is being written cannot be removed.
+        sealing.map_or(Ok(()), joined)?;
+        let (vectors, cache) = embedded?;
+        outcome.cache = cache.unwrap_or_default();
         if engine.interrupted() {
             return Err(Fault::interrupted());
         }
@@ -213,7 +228,7 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
         engine.store.clear_progress(name);
         on_event(Event::Progress { stage: Stage::Save, done: 1, total: 1 });
         let index_dir = engine.store.generation_dir(&pointer.current.generation);
-        Ok(report(start, &meta, index_dir, &scan, &outcome))
+        Ok(report(start, &meta, index_dir, scan, &outcome))
     });
     outcome.map_err(|fault| {
         // Nobody makes vectors any more.

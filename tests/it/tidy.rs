@@ -173,6 +173,7 @@ fn each_outside_thing_has_one_owner() {
         ("indicatif", &["cli"]),
         ("comfy_table", &["cli"]),
         ("rustyline", &["cli"]),
+        ("libc", &["model"]),
         ("mimalloc", &["main.rs"]),
     ];
     forbid(|source, line| {
