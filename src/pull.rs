@@ -59,6 +59,9 @@ fn fetch_all(client: &Client, base: &str, dir: &Path, on_bytes: &mut dyn FnMut(&
     }
     for file in model::wanted_networks() {
         if fetch(file, MAX_NETWORK_BYTES)? == Fetched::Written {
+            for weights in model::wanted_weights(file) {
+                fetch(&weights, MAX_NETWORK_BYTES)?;
+            }
             return Ok(());
         }
     }

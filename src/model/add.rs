@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use ort::session::builder::GraphOptimizationLevel;
 
 use super::embed::session;
-use super::files::{MANIFEST_VERSION, NETWORK, Manifest, ModelFiles, read_spec};
+use super::files::{MANIFEST_VERSION, Manifest, ModelFiles, NETWORK, read_spec};
 use super::runtime::Runtime;
 use super::tokens::Tokenizer;
 use super::{Network, Role};
@@ -37,6 +37,11 @@ pub fn wanted_files() -> impl Iterator<Item = &'static str> {
 /// Networks to try, in order.
 pub fn wanted_networks() -> [&'static str; 4] {
     NETWORKS
+}
+
+/// What the weights of a network may be called where they lie beside it, which those of large ones must.
+pub fn wanted_weights(network: &str) -> [String; 2] {
+    ["_data", ".data"].map(|ending| format!("{network}{ending}"))
 }
 
 /// Copies the model in `source` to `models/<name>` and proves that it embeds.

@@ -77,7 +77,8 @@ impl ModelFiles {
         }
         for (file, expected) in &manifest.files {
             let path = dir.join(file);
-            let actual = std::fs::metadata(&path).map_err(|e| damaged(&path, &e.to_string()))?.len();
+            let told = |e| damaged(&path, &format!("manifest.json lists it: {e}"));
+            let actual = std::fs::metadata(&path).map_err(told)?.len();
             if actual != expected.bytes {
                 return Err(damaged(&path, &format!("{actual} bytes instead of {}", expected.bytes)));
             }

@@ -12,7 +12,7 @@ mod files;
 mod runtime;
 mod tokens;
 
-pub use add::{add, wanted_files, wanted_networks};
+pub use add::{add, wanted_files, wanted_networks, wanted_weights};
 pub use embed::{Network, Role};
 pub use files::{ModelFiles, Pooling, Spec, find_model, list_models, verify_folder};
 pub use runtime::{Runtime, find_runtime, forbid_telemetry};

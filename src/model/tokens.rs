@@ -4,9 +4,7 @@
 //! as much as a page; the window is applied here instead.
 
 use tokenizers::models::wordpiece::WordPiece;
-use tokenizers::{
-    DecoderWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper, TokenizerImpl,
-};
+use tokenizers::{DecoderWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper, TokenizerImpl};
 
 use super::files::ModelFiles;
 use crate::error::{Fault, Result};
@@ -25,7 +23,8 @@ impl Tokenizer {
     /// [`Kind::Damaged`](crate::error::Kind::Damaged) when `tokenizer.json` is not what the manifest says.
     pub fn load(files: &ModelFiles) -> Result<Self> {
         let bytes = files.tokenizer()?;
-        let fault = |e: tokenizers::Error| Fault::damaged(format!("{}: {e}", files.dir.join("tokenizer.json").display()));
+        let fault =
+            |e: tokenizers::Error| Fault::damaged(format!("{}: {e}", files.dir.join("tokenizer.json").display()));
         let mut inner = read(&bytes).map_err(fault)?;
         inner.with_truncation(None).map_err(fault)?;
         inner.with_padding(None);
@@ -80,10 +79,51 @@ impl Tokenizer {
 /// The tokenizer in `bytes`. Most models here are of BERT's family; told so, the crate reads their vocabulary straight into
 /// its table, 4 ms, where it otherwise finds out by way of three copies, 30 ms.
 fn read(bytes: &[u8]) -> tokenizers::Result<tokenizers::Tokenizer> {
-    type Bert =
-        TokenizerImpl<WordPiece, NormalizerWrapper, PreTokenizerWrapper, PostProcessorWrapper, DecoderWrapper>;
+    type Bert = TokenizerImpl<WordPiece, NormalizerWrapper, PreTokenizerWrapper, PostProcessorWrapper, DecoderWrapper>;
     match serde_json::from_slice::<Bert>(bytes) {
         Ok(tokenizer) => Ok(tokenizer.into()),
         Err(_) => tokenizers::Tokenizer::from_bytes(bytes),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn both_ways_to_read_a_vocabulary_give_the_same_tokens() {
+        let vocabulary =
+            ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "bee", "##s", "dance", "é", "东", ",", "."];
+        let special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"].map(|token| {
+            let id = vocabulary.iter().position(|known| *known == token);
+            json!({ "id": id, "content": token, "single_word": false, "lstrip": token == "[MASK]", "rstrip": false,
+                "normalized": false, "special": true })
+        });
+        let vocab: serde_json::Map<_, _> =
+            vocabulary.iter().zip(0..).map(|(t, id)| ((*t).to_owned(), json!(id))).collect();
+        let file = json!({
+            "version": "1.0",
+            "added_tokens": special,
+            "truncation": null,
+            "padding": null,
+            "normalizer": { "type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true,
+                "strip_accents": null, "lowercase": true },
+            "pre_tokenizer": { "type": "BertPreTokenizer" },
+            "post_processor": { "type": "BertProcessing", "sep": ["[SEP]", 3], "cls": ["[CLS]", 2] },
+            "decoder": null,
+            "model": { "type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
+                "max_input_chars_per_word": 100, "vocab": vocab },
+        });
+        let bytes = file.to_string().into_bytes();
+        let (quick, usual) = (read(&bytes).unwrap(), tokenizers::Tokenizer::from_bytes(&bytes).unwrap());
+        for text in ["", "The bees dance.", "THE Bees, [MASK] é 东京 ☃", "the [SEP] bee[CLS]s", &"dance ".repeat(400)]
+        {
+            let ids = |tokenizer: &tokenizers::Tokenizer| tokenizer.encode(text, true).unwrap().get_ids().to_vec();
+            assert_eq!(ids(&quick), ids(&usual), "{text:?}");
+        }
+        assert_eq!(quick.encode("The bees", true).unwrap().get_ids(), [2, 5, 6, 7, 3]);
+        assert!(read(b"{}").is_err());
     }
 }

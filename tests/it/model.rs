@@ -49,11 +49,28 @@ fn a_damaged_model_is_named_and_not_used() {
         std::fs::remove_file(model.join(file)).unwrap();
         std::fs::write(model.join(file), bytes).unwrap();
     };
-    damage("model.onnx", 10_000_000);
-    sandbox.rag(["model", "verify"]).exits(5).prints("model.onnx is damaged");
-    sandbox.rag(["ingest", "--dir", "docs"]).exits(5).says("model.onnx is damaged").says("scripts/setup");
-    damage("model.onnx", 10_000_000);
+    for (file, at) in [("model.onnx", 100_000), ("model.onnx.data", 10_000_000)] {
+        damage(file, at);
+        let is_damaged = format!("{file} is damaged");
+        sandbox.rag(["model", "verify"]).exits(5).prints(&is_damaged);
+        sandbox.rag(["ingest", "--dir", "docs"]).exits(5).says(&is_damaged).says("scripts/setup");
+        damage(file, at);
+    }
     sandbox.ingest();
+    // A manifest of old has no block sums.
+    let manifest = model.join("manifest.json");
+    let mut old: serde_json::Value = serde_json::from_slice(&std::fs::read(&manifest).unwrap()).unwrap();
+    old["files"]
+        .as_object_mut()
+        .unwrap()
+        .values_mut()
+        .for_each(|file| drop(file.as_object_mut().unwrap().remove("blocks")));
+    std::fs::remove_file(&manifest).unwrap();
+    std::fs::write(&manifest, old.to_string()).unwrap();
+    sandbox.rag(["search", "insects", "--mode", "dense"]).ok();
+    damage("model.onnx.data", 20_000_000);
+    sandbox.rag(["search", "another question", "--mode", "dense"]).exits(5).says("model.onnx.data is damaged");
+    damage("model.onnx.data", 20_000_000);
     damage("tokenizer.json", 1000);
     sandbox.rag(["search", "a new question", "--mode", "dense"]).exits(5).says("tokenizer.json is damaged");
     std::fs::remove_file(model.join("tokenizer.json")).unwrap();
@@ -228,15 +245,18 @@ fn a_model_is_pulled_from_a_hub_and_used() {
     topics(&sandbox);
     // Large files come from another server, which must not see the token.
     let mut replies = Hub::of(&int8());
-    let network = replies.remove("/owner/mini/resolve/main/model.onnx").unwrap();
-    let store = Hub::start([("/blob".to_owned(), network)].into());
-    let redirect = Reply::Redirect(format!("http://{}/blob", store.address));
-    replies.insert("/owner/mini/resolve/main/onnx/model_quantized.onnx".to_owned(), redirect);
+    let mut take = |file: &str| replies.remove(&format!("/owner/mini/resolve/main/{file}")).unwrap();
+    let large = [("/graph".to_owned(), take("model.onnx")), ("/weights".to_owned(), take("model.onnx.data"))];
+    let store = Hub::start(large.into());
+    for (file, at) in [("model.onnx", "graph"), ("model.onnx.data", "weights")] {
+        let redirect = Reply::Redirect(format!("http://{}/{at}", store.address));
+        replies.insert(format!("/owner/mini/resolve/main/onnx/{file}"), redirect);
+    }
     let hub = Hub::start(replies);
     let pulled = hub.pull(&sandbox, &["owner/mini", "--json"]).ok().json();
     assert_eq!(pulled["name"], "mini");
     assert!(hub.asked().iter().all(|asked| asked.authorization.as_deref() == Some("Bearer hf_secret")));
-    assert_eq!(store.asked().iter().map(|asked| asked.authorization.clone()).collect::<Vec<_>>(), [None]);
+    assert_eq!(store.asked().iter().map(|asked| asked.authorization.clone()).collect::<Vec<_>>(), [None, None]);
     sandbox.rag(["model", "verify", "mini"]).ok();
     assert!(left(&sandbox).iter().all(|file| file.starts_with("mini/")), "{:?}", left(&sandbox));
     assert_eq!(sandbox.rag(["ingest", "--dir", "docs", "--model", "mini", "--json"]).ok().json()["dimension"], 384);

@@ -141,7 +141,7 @@ fn super_does_not_leave_the_room() {
 
 #[test]
 fn each_outside_thing_has_one_owner() {
-    let owners: [(&str, &[&str]); 31] = [
+    let owners: [(&str, &[&str]); 32] = [
         ("tantivy", &["index"]),
         ("ort", &["model"]),
         ("tokenizers", &["model"]),

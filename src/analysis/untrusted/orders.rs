@@ -65,9 +65,13 @@ pub fn orders(text: &str) -> Vec<Order> {
 }
 
 fn found_by(text: &str, is_worth_it: impl Fn(&Pattern, &str) -> bool) -> Vec<Order> {
-    let folded = Folded::new(text);
+    let mut folded = Folded::new(text, None);
+    let patterns: Vec<&Pattern> = PATTERNS.iter().filter(|pattern| is_worth_it(pattern, &folded.text)).collect();
+    if !patterns.is_empty() {
+        folded = Folded::new(text, Some(Vec::new()));
+    }
     let mut found = Vec::new();
-    for pattern in PATTERNS.iter().filter(|pattern| is_worth_it(pattern, &folded.text)) {
+    for pattern in patterns {
         let matches = pattern.regex().into_iter().flat_map(|regex| regex.find_iter(&folded.text));
         found.extend(matches.map(|m| Order { span: folded.span(m.range()), kind: pattern.kind }));
     }
@@ -102,15 +106,22 @@ pub fn defuse(text: &str) -> Cow<'_, str> {
 /// white space at a time, lower case.
 struct Folded {
     text: String,
-    /// For every byte of `text`, the bytes of the original that it came from.
-    origins: Vec<Range<usize>>,
+    /// For every byte of `text`, the bytes of the original that it came from; `None` where only the words matter.
+    origins: Option<Vec<Range<usize>>>,
 }
 
 impl Folded {
-    fn new(original: &str) -> Self {
-        let mut folded = Self { text: String::with_capacity(original.len()), origins: Vec::new() };
+    fn new(original: &str, origins: Option<Vec<Range<usize>>>) -> Self {
+        let mut folded = Self { text: String::with_capacity(original.len()), origins };
         let (mut at, mut last, mut was_hidden) = (0, None, false);
-        while let Some(super::Step { len, put }) = super::step(&original[at..], last, true) {
+        loop {
+            // Letters that stand for themselves; nearly every text is made of nothing else.
+            while !was_hidden && let Some(c @ (b' '..=b'~' | b'\n')) = original.as_bytes().get(at) {
+                last = Some(char::from(*c));
+                folded.put(char::from(c.to_ascii_lowercase()), at..at + 1);
+                at += 1;
+            }
+            let Some(super::Step { len, put }) = super::step(&original[at..], last, true) else { break };
             last = put.or(last);
             let hidden = original[at..].chars().next().and_then(hidden_ascii);
             // A message in tags is no part of the word that it follows.
@@ -144,7 +155,7 @@ impl Folded {
             c if !c.is_ascii() && is_combining_mark(c) => return,
             '\n' if self.text.ends_with(' ') => {
                 self.text.pop();
-                self.origins.pop();
+                self.origins.as_mut().map(Vec::pop);
                 '\n'
             }
             '_' if self.text.ends_with(char::is_whitespace) => return,
@@ -155,12 +166,15 @@ impl Folded {
             c => latin(c),
         };
         self.text.push(c);
-        self.origins.extend(std::iter::repeat_n(origin, c.len_utf8()));
+        if let Some(origins) = &mut self.origins {
+            origins.extend(std::iter::repeat_n(origin, c.len_utf8()));
+        }
     }
 
     fn span(&self, found: Range<usize>) -> Span {
-        let start = self.origins.get(found.start).map_or(0, |origin| origin.start);
-        let end = found.end.checked_sub(1).and_then(|last| self.origins.get(last)).map_or(start, |origin| origin.end);
+        let origins = self.origins.as_deref().unwrap_or_default();
+        let start = origins.get(found.start).map_or(0, |origin| origin.start);
+        let end = found.end.checked_sub(1).and_then(|last| origins.get(last)).map_or(start, |origin| origin.end);
         Span::new(start, end.max(start))
     }
 }
