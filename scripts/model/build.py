@@ -6,9 +6,9 @@ The graph is BERT as sentence-transformers runs it, up to `last_hidden_state`; p
 It is written with the operators that ONNX Runtime 1.31 runs fastest, so load it with graph optimisation disabled: that
 is quicker, and the optimiser would fuse the norms into an operator that takes four times as long.
 
-            size    session   tokens/s of a thread for texts of 16, 128, 256 tokens
-    fp32    90 MB    75 ms     6,200    6,300    6,200
-    int8    23 MB    14 ms    17,000   20,600   16,600
+            size    session   tokens/s of a thread for texts of 16, 128, 256 tokens (AVX-512 VNNI)
+    fp32    90 MB    60 ms     6,200    6,300    6,200
+    int8    23 MB    27 ms    17,000   20,600   16,600
 
 Only exactly rounded operations (add, divide, round) touch the weights, so every machine writes the same bytes.
 scripts/setup holds the SHA-256 that must come out: change it there when you change anything here.
