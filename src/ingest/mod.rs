@@ -15,6 +15,7 @@ mod space;
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::cache::Counters;
@@ -185,11 +186,11 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
             created: engine.now_s(),
         };
         let mut told = Instant::now();
-        let mut sealing = Some(scope.spawn(seal));
+        let mut sealing = Sealing(Some(scope.spawn(seal)));
         let takes_long = builder.new_rows() >= SEARCHABLE_AT_ONCE;
         if takes_long {
             // A full disk is not to be found only when all is embedded.
-            sealing.take().map_or(Ok(()), joined)?;
+            sealing.end()?;
         }
         if takes_long && !serves_by_meaning(engine) {
             engine.store.set_progress(name, 0, builder.new_rows() as u64);
@@ -205,21 +206,17 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
             }
             on_event(event);
         };
-        let embedded = (|| {
-            let vectors = builder.vectors(dimension)?;
-            let (Some(rows), Some((tokenizer, network))) = (&vectors, loaded) else { return Ok((vectors, None)) };
+        let vectors = builder.vectors(dimension)?;
+        if let (Some(vectors), Some((tokenizer, network))) = (&vectors, loaded) {
             let no_cache = request.no_cache;
             let job =
                 embed::Job { engine, model: &model, library: &library, tokenizer: &tokenizer, no_cache, dimension };
-            let (cache, networks) = embed::embed(&job, builder.pending()?, rows, network, on_event)?;
+            let (cache, networks) = embed::embed(&job, builder.pending()?, vectors, network, on_event)?;
+            outcome.cache = cache;
             // Closing them takes some milliseconds, which the commit need not wait for.
             scope.spawn(move || drop((networks, tokenizer)));
-            Ok((vectors, Some(cache)))
-        })();
-        // Whatever came of the vectors: what is being written cannot be removed.
-        sealing.map_or(Ok(()), joined)?;
-        let (vectors, cache) = embedded?;
-        outcome.cache = cache.unwrap_or_default();
+        }
+        sealing.end()?;
         if engine.interrupted() {
             return Err(Fault::interrupted());
         }
@@ -269,7 +266,23 @@ pub fn check(engine: &Engine, request: &Request) -> Result<()> {
     engine.runtime_library().map(drop)
 }
 
-fn joined<T>(loading: std::thread::ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
+/// What seals a builder meanwhile. However the ingest ends, even by a panic, it is over before the builder is: what is still
+/// being written cannot be removed.
+struct Sealing<'a>(Option<ScopedJoinHandle<'a, Result<()>>>);
+
+impl Sealing<'_> {
+    fn end(&mut self) -> Result<()> {
+        self.0.take().map_or(Ok(()), joined)
+    }
+}
+
+impl Drop for Sealing<'_> {
+    fn drop(&mut self) {
+        let _ = self.0.take().map(ScopedJoinHandle::join);
+    }
+}
+
+fn joined<T>(loading: ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
     loading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
