@@ -25,8 +25,7 @@ const MAX_ESCAPE_BYTES: usize = 4096;
 /// Doing it again changes nothing.
 #[must_use]
 pub fn neutralise(text: &str) -> Cow<'_, str> {
-    let is_plain = |b: u8| matches!(b, b' '..=b'~' | b'\n' | b'\t');
-    if text.bytes().all(is_plain) || !text.chars().any(is_suspect) {
+    if !text.chars().any(is_suspect) {
         return Cow::Borrowed(text);
     }
     let mut neutraliser = Neutraliser::default();

@@ -35,17 +35,6 @@ pub struct Job<'a> {
     pub dimension: usize,
 }
 
-/// A network for one thread, its file checked byte for byte meanwhile.
-pub fn load(library: &Path, model: &ModelFiles) -> Result<Network> {
-    std::thread::scope(|scope| {
-        let intact = scope.spawn(|| model.verify_network());
-        let network = Runtime::load(library).and_then(|runtime| Network::load(&runtime, model));
-        // A damaged file explains whatever the library says of it.
-        intact.join().unwrap_or_else(|_| Err(Fault::failed("checking the model failed")))?;
-        network
-    })
-}
-
 /// Fills in every pending row. `network` has been loading meanwhile. The networks come back: to close one takes longer than
 /// to embed a text.
 ///

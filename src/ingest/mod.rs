@@ -23,7 +23,7 @@ use crate::disk::Lock;
 use crate::engine::Engine;
 use crate::error::{Fault, Kind, Result};
 use crate::index::{Before, Builder, Chunking, Meta, ModelInfo, Root, Snapshot, State, Summary};
-use crate::model::{ModelFiles, Tokenizer};
+use crate::model::{ModelFiles, Network, Tokenizer};
 use crate::text::{Limits, WalkOptions};
 pub use repair::{Rebuilt, Repair, Step, repair};
 use space::Need;
@@ -150,7 +150,7 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
         // Loading the network takes longer than reading a few files, so it starts with the first file to read.
         let mut loading = None;
         let mut on_todo = || {
-            loading.get_or_insert(scope.spawn(|| embed::load(&library, &model)));
+            loading.get_or_insert(scope.spawn(|| Network::open(&library, &model)));
         };
         let scan = scanned;
         *scan = scan::scan(engine, &roots, &options, known, &kept_out, &mut on_todo, on_event)?;

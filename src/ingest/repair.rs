@@ -17,7 +17,7 @@ use crate::engine::Engine;
 use crate::error::{Fault, Kind, Result};
 use crate::index::{self, Before, Builder, ChunkEntry, Meta, Problem, Record, Remains, State, Stored, Summary};
 use crate::jobs::Work;
-use crate::model::Tokenizer;
+use crate::model::{Network, Tokenizer};
 use crate::text;
 
 /// What was damaged, and what became of it.
@@ -121,7 +121,7 @@ fn rebuild(engine: &Engine, remains: &Remains, on_event: &mut dyn FnMut(Event)) 
     rebuilt.kept = plan.keep(remains, &mut builder)?;
     std::thread::scope(|scope| {
         let tokenizer = scope.spawn(|| Tokenizer::load(&model));
-        let network = scope.spawn(|| embed::load(&library, &model));
+        let network = scope.spawn(|| Network::open(&library, &model));
         let tokenizer = joined(tokenizer)?;
         if !plan.scan.todo.is_empty() {
             let limits = limits(meta.chunking, &model, &tokenizer);

@@ -1,5 +1,6 @@
 //! One single-threaded session: token ids in, one pooled vector out.
 
+use std::path::Path;
 use std::time::Instant;
 
 use ort::session::Session;
@@ -61,6 +62,20 @@ impl Network {
             other => Err(Fault::failed(format!("{}: unknown input `{other}`", path.display()))),
         });
         Ok(Self { inputs: inputs.collect::<Result<_>>()?, session, buffers: Default::default() })
+    }
+
+    /// As [`Network::load`], with the library opened before and the files checked byte for byte meanwhile.
+    ///
+    /// # Errors
+    /// When one of them is missing, damaged or does not fit the other.
+    pub fn open(library: &Path, files: &ModelFiles) -> Result<Self> {
+        std::thread::scope(|scope| {
+            let intact = scope.spawn(|| files.verify_network());
+            let network = Runtime::load(library).and_then(|runtime| Self::load(&runtime, files));
+            // A damaged file explains whatever the library says of it.
+            intact.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+            network
+        })
     }
 
     /// The vector of one text, cut to the model's window.

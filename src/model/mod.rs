@@ -34,20 +34,16 @@ pub struct Embedder {
 }
 
 impl Embedder {
-    /// Loads library, network and tokenizer, which do not depend on each other, at the same time, and checks the
-    /// network's SHA-256 meanwhile.
+    /// Loads network and tokenizer, which do not depend on each other, at the same time.
     ///
     /// # Errors
     /// When one of them is missing, damaged or does not fit the others.
     pub fn load(files: ModelFiles, runtime_library: &std::path::Path) -> Result<Self> {
-        let (network, tokenizer, intact) = std::thread::scope(|scope| {
-            let network = scope.spawn(|| Network::load(&Runtime::load(runtime_library)?, &files));
-            let intact = scope.spawn(|| files.verify_network());
+        let (network, tokenizer) = std::thread::scope(|scope| {
+            let network = scope.spawn(|| Network::open(runtime_library, &files));
             let tokenizer = Tokenizer::load(&files);
-            (join(network), tokenizer, join(intact))
+            (join(network), tokenizer)
         });
-        // A damaged file explains whatever the library says of it.
-        intact?;
         let (network, tokenizer) = (network?, tokenizer?);
         Ok(Self { tokenizer, network, others: Vec::new(), runtime: Runtime::load(runtime_library)?, files })
     }

@@ -65,13 +65,9 @@ pub fn orders(text: &str) -> Vec<Order> {
 }
 
 fn found_by(text: &str, is_worth_it: impl Fn(&Pattern, &str) -> bool) -> Vec<Order> {
-    let mut folded = Folded::new(text, None);
-    let patterns: Vec<&Pattern> = PATTERNS.iter().filter(|pattern| is_worth_it(pattern, &folded.text)).collect();
-    if !patterns.is_empty() {
-        folded = Folded::new(text, Some(Vec::new()));
-    }
+    let folded = Folded::new(text);
     let mut found = Vec::new();
-    for pattern in patterns {
+    for pattern in PATTERNS.iter().filter(|pattern| is_worth_it(pattern, &folded.text)) {
         let matches = pattern.regex().into_iter().flat_map(|regex| regex.find_iter(&folded.text));
         found.extend(matches.map(|m| Order { span: folded.span(m.range()), kind: pattern.kind }));
     }
@@ -106,13 +102,13 @@ pub fn defuse(text: &str) -> Cow<'_, str> {
 /// white space at a time, lower case.
 struct Folded {
     text: String,
-    /// For every byte of `text`, the bytes of the original that it came from; `None` where only the words matter.
-    origins: Option<Vec<Range<usize>>>,
+    /// For every byte of `text`, the bytes of the original that it came from.
+    origins: Vec<Range<usize>>,
 }
 
 impl Folded {
-    fn new(original: &str, origins: Option<Vec<Range<usize>>>) -> Self {
-        let mut folded = Self { text: String::with_capacity(original.len()), origins };
+    fn new(original: &str) -> Self {
+        let mut folded = Self { text: String::with_capacity(original.len()), origins: Vec::new() };
         let (mut at, mut last, mut was_hidden) = (0, None, false);
         loop {
             // Letters that stand for themselves; nearly every text is made of nothing else.
@@ -155,7 +151,7 @@ impl Folded {
             c if !c.is_ascii() && is_combining_mark(c) => return,
             '\n' if self.text.ends_with(' ') => {
                 self.text.pop();
-                self.origins.as_mut().map(Vec::pop);
+                self.origins.pop();
                 '\n'
             }
             '_' if self.text.ends_with(char::is_whitespace) => return,
@@ -166,15 +162,12 @@ impl Folded {
             c => latin(c),
         };
         self.text.push(c);
-        if let Some(origins) = &mut self.origins {
-            origins.extend(std::iter::repeat_n(origin, c.len_utf8()));
-        }
+        self.origins.extend(std::iter::repeat_n(origin, c.len_utf8()));
     }
 
     fn span(&self, found: Range<usize>) -> Span {
-        let origins = self.origins.as_deref().unwrap_or_default();
-        let start = origins.get(found.start).map_or(0, |origin| origin.start);
-        let end = found.end.checked_sub(1).and_then(|last| origins.get(last)).map_or(start, |origin| origin.end);
+        let start = self.origins.get(found.start).map_or(0, |origin| origin.start);
+        let end = found.end.checked_sub(1).and_then(|last| self.origins.get(last)).map_or(start, |origin| origin.end);
         Span::new(start, end.max(start))
     }
 }
