@@ -77,6 +77,8 @@ fn row(line: &str) -> Option<String> {
 fn join(lines: &[&str]) -> String {
     let mut joined = String::new();
     for line in lines {
+        // Markdown's hard break.
+        let line = line.strip_suffix('\\').filter(|line| !line.ends_with('\\')).unwrap_or(line).trim_end();
         let keeps_hyphen = joined.ends_with('-') && !joined.ends_with(" -") && line.starts_with(char::is_lowercase);
         let is_unspaced_seam = joined.ends_with(is_unspaced) && line.starts_with(is_unspaced);
         let seam_has_space = !joined.is_empty() && !line.is_empty() && !keeps_hyphen && !is_unspaced_seam;

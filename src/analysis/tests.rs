@@ -236,6 +236,7 @@ fn plain_text() {
     check_plain("Code `a[1] * b` stays; ``x`` too.", "Code `a[1] * b` stays; `x` too.");
     check_plain("Notes[1][2, 3] go[^n] and [5] stays.", "Notes go and (5) stays.");
     check_plain("- [ ] do\n  this", "do this");
+    check_plain("One line \\\nand a `C:\\` one\\\\\nmore.", "One line and a `C:\\` one\\ more.");
     check_plain("1. First", "First");
     check_plain("> quoted\n> text", "quoted text");
     check_plain("well-\nknown 中\n文", "well-known 中文");

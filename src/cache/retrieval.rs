@@ -41,6 +41,11 @@ impl Cache {
         })
     }
 
+    /// Whether there is such a ranking; counts nothing.
+    pub fn has_ranking(&self, key: &Key, corpus: &str, now_s: i64) -> bool {
+        self.has(Table::Retrieval, key, corpus, now_s)
+    }
+
     /// Keeps a ranking.
     pub fn keep_ranking(&self, key: Key, corpus: &str, hits: &[Hit], now_s: i64) {
         let stored: Vec<StoredHit> = hits.iter().map(StoredHit::new).collect();

@@ -102,6 +102,11 @@ impl Cache {
         None
     }
 
+    /// Whether [`Cache::find`] would find a value; counts nothing.
+    pub(super) fn has(&self, table: Table, key: &Key, scope: &str, now_s: i64) -> bool {
+        matches!(self.lock().find(table, key, scope, now_s, |_| Reading::Good(())), Ok(Found::Good { .. }))
+    }
+
     /// Keeps a value, replacing the row of the same key.
     pub fn keep(&self, table: Table, key: Key, scope: &str, value: Vec<u8>, now_s: i64) {
         let mut inner = self.lock();

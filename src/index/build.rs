@@ -291,7 +291,13 @@ impl<'a> Builder<'a> {
             });
             linked.or_else(|| self.summed.get(name).cloned())
         };
-        let meta = meta(summary, vectors, 0, sums(&self.dir, &known)?);
+        let (files, mut meta) = std::thread::scope(|scope| {
+            let files = scope.spawn(|| sums(&self.dir, &known));
+            // The corpus id takes as long as the sums.
+            let meta = meta(summary, vectors, 0, BTreeMap::new());
+            (files.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), meta)
+        });
+        meta.files = files?;
         let pointer = self.publish(summary, &self.dir, &meta, Publication::Whole)?;
         self.committed = true;
         Ok((pointer, meta))
@@ -452,8 +458,10 @@ fn counts(records: &[Record], rows: u64) -> Counts {
 fn languages(records: &[Record]) -> BTreeMap<String, u64> {
     let mut languages = BTreeMap::new();
     for record in records {
-        if let Some(language) = &record.language {
-            *languages.entry(language.clone().into_owned()).or_insert(0) += record.chunks;
+        let Some(language) = &record.language else { continue };
+        match languages.get_mut(&**language) {
+            Some(chunks) => *chunks += record.chunks,
+            None => drop(languages.insert(language.clone().into_owned(), record.chunks)),
         }
     }
     languages

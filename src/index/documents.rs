@@ -89,7 +89,9 @@ pub fn write(path: &Path, records: &[Record]) -> Result<()> {
         serde_json::to_writer(&mut out, record).map_err(std::io::Error::from).or_failed(what)?;
         out.write_all(b"\n").or_failed(what)?;
     }
-    out.flush().or_failed(what)
+    out.flush().or_failed(what)?;
+    // What is synced now need not be waited for at the commit.
+    out.get_ref().sync_all().or_failed(what)
 }
 
 /// The table in `bytes`, which were read from `path`.

@@ -102,18 +102,23 @@ impl Snapshot {
         self.tantivy(|| self.lexical.term_weight(term))
     }
 
-    /// Cosine with `query` by ordinal; NaN for deleted chunks.
-    pub fn dense_scores(&self, query: &[f32]) -> Result<Vec<f32>> {
+    /// Cosine with each of `queries` by ordinal; NaN for deleted chunks. The vectors are read once for all of them.
+    pub fn dense_scores(&self, queries: &[&[f32]]) -> Result<Vec<Vec<f32>>> {
         let dense = self.dense()?;
-        if dense.dimension() != query.len() {
+        if queries.iter().any(|query| query.len() != dense.dimension()) {
             return Err(Fault::failed("the model and the index disagree about the dimension of a vector"));
         }
-        let cosines = dense.cosines(query).map_err(|e| self.named(e))?;
-        let mut scores = vec![f32::NAN; self.ordinals()];
-        let mut outside = None;
-        let mut visit = |ordinal, row| match cosines.get(usize::try_from(row).unwrap_or(usize::MAX)) {
-            Some(cosine) => scores[ordinal as usize] = *cosine,
-            None => outside = Some(row),
+        let cosines = dense.cosines(queries).map_err(|e| self.named(e))?;
+        let mut scores = vec![vec![f32::NAN; self.ordinals()]; queries.len()];
+        let (rows, mut outside) = (dense.rows() as u64, None);
+        let mut visit = |ordinal, row| {
+            if row >= rows {
+                outside = Some(row);
+                return;
+            }
+            for (scores, cosines) in scores.iter_mut().zip(&cosines) {
+                scores[ordinal as usize] = cosines[row as usize];
+            }
         };
         self.tantivy(|| self.lexical.rows(&mut visit))?;
         match outside {

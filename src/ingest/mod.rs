@@ -23,7 +23,7 @@ use crate::disk::Lock;
 use crate::engine::Engine;
 use crate::error::{Fault, Kind, Result};
 use crate::index::{Before, Builder, Chunking, Meta, ModelInfo, Root, Snapshot, State, Summary};
-use crate::model::{ModelFiles, Network, Tokenizer};
+use crate::model::{ModelFiles, Network, Runtime, Tokenizer};
 use crate::text::{Limits, WalkOptions};
 pub use repair::{Rebuilt, Repair, Step, repair};
 use space::Need;
@@ -134,6 +134,8 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
     let chunking = chunking(engine, &model);
     let need = Need::default();
     let _lock = lock(engine, request.wait, on_event).map_err(|fault| need.explain(fault, engine.store.dir()))?;
+    // Who ingests again has mostly changed something; when nothing was, nobody waits for the library.
+    Runtime::prepare(library.clone());
     let base = base(engine, &model, chunking, &roots, on_event);
     let options = walk_options(engine, request);
     // What was removed stays out even where the index is built afresh.
@@ -147,10 +149,11 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
     let mut scanned = scan::Scan::empty(&roots);
     let scanned = &mut scanned;
     let outcome = std::thread::scope(|scope| {
-        // Loading the network takes longer than reading a few files, so it starts with the first file to read.
+        // Loading takes longer than reading a few files, so it starts with the first file to read.
         let mut loading = None;
         let mut on_todo = || {
-            loading.get_or_insert(scope.spawn(|| Network::open(&library, &model)));
+            let network = scope.spawn(|| Network::open(&library, &model));
+            loading = Some((scope.spawn(|| Tokenizer::load(&model)), network));
         };
         let scan = scanned;
         *scan = scan::scan(engine, &roots, &options, known, &kept_out, &mut on_todo, on_event)?;
@@ -164,7 +167,7 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
         for (root, path) in &scan.removed {
             builder.remove(*root, path)?;
         }
-        let loaded = loading.map(|network| Ok((Tokenizer::load(&model)?, network))).transpose()?;
+        let loaded = loading.map(|(tokenizer, network)| Ok((joined(tokenizer)?, network))).transpose()?;
         if let Some((tokenizer, _)) = &loaded {
             let limits = limits(chunking, &model, tokenizer);
             read::read(engine, request, scan, tokenizer, &limits, &mut builder, on_event)?;
@@ -293,7 +296,7 @@ struct Outcome {
 }
 
 /// Version of extraction and chunking: raise it when the same file would give other chunks.
-const TEXT_VERSION: u32 = 4;
+const TEXT_VERSION: u32 = 5;
 
 fn chunking(engine: &Engine, model: &ModelFiles) -> Chunking {
     let window = model.spec.max_tokens;

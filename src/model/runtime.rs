@@ -30,6 +30,14 @@ pub fn forbid_telemetry() {
 static OPENED: OnceLock<std::result::Result<Runtime, String>> = OnceLock::new();
 
 impl Runtime {
+    /// Begins to open the library at `path`, for who will probably need it soon. Nobody waits for the thread that does so; what
+    /// went wrong is told to who asks for the library.
+    pub fn prepare(path: PathBuf) {
+        let thread = std::thread::Builder::new().name("runtime".to_owned());
+        // Without a thread it is opened when it is needed.
+        let _ = thread.spawn(move || Self::load(&path).map(drop));
+    }
+
     /// Opens the library at `path`, or returns the one already open.
     ///
     /// # Errors
@@ -55,16 +63,36 @@ fn open(path: &Path) -> std::result::Result<Runtime, String> {
     Ok(Runtime { environment })
 }
 
-/// The library is C++ and builds some ten thousand small objects when it is opened, on a thread of ours. Of a heap that belongs
-/// to a thread glibc asks the system for one page after the other; its first heap, in steps as large as one likes. This
-/// takes a tenth off a search that has to load the model.
+/// What the library allocates while it opens a network of the usual size: some ten thousand small objects, and its own
+/// copy of the weights in the order in which it multiplies them.
 #[cfg(target_env = "gnu")]
-#[expect(unsafe_code, reason = "a call of the C library")]
+const HEAP_BYTES: usize = 32 << 20;
+
+/// Makes room in the C heap for what the library will allocate, in one piece and in huge pages where the system has any.
+/// From a heap of a few small pages it would come one page fault at a time, some six thousand of them: a seventh of a
+/// search that has to load the model.
+#[cfg(target_env = "gnu")]
+#[expect(unsafe_code, reason = "calls of the C library")]
 fn tune_c_heap() {
-    // SAFETY: `mallopt` locks what it changes and takes any number.
+    /// The largest that is accepted, and what a huge page has on the usual processors.
+    const MOST: i32 = 32 << 20;
+    const HUGE: usize = 2 << 20;
+    // SAFETY: `mallopt` locks what it changes and takes any number. What is advised lies within one allocation, and the
+    // advice changes nothing but the speed.
     unsafe {
         libc::mallopt(libc::M_ARENA_MAX, 1);
         libc::mallopt(libc::M_TOP_PAD, 4 << 20);
+        libc::mallopt(libc::M_MMAP_THRESHOLD, MOST);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, 2 * MOST);
+        let room = libc::malloc(HEAP_BYTES - HUGE);
+        if !room.is_null() {
+            #[cfg(target_os = "linux")]
+            {
+                let before = room.addr().next_multiple_of(HUGE) - room.addr();
+                libc::madvise(room.byte_add(before), HEAP_BYTES - HUGE - before, libc::MADV_HUGEPAGE);
+            }
+            libc::free(room);
+        }
     }
 }
 

@@ -45,15 +45,14 @@ pub fn fuse(lexical: Option<&[f32]>, dense: Option<&[f32]>, fusion: Fusion, dept
     let term = |leg: &Option<Normalised<'_>>, i: usize, weight: f64| {
         leg.as_ref().and_then(|leg| leg.at(i)).map_or(0.0, |x| x * weight)
     };
-    let mut ranking: Vec<(u32, f64)> = (0..n)
+    let scores = (0..n)
         .filter(|i| match (&lexical, &dense) {
             (_, Some(dense)) => !dense.raw[*i].is_nan(),
             (Some(lexical), None) => lexical.raw[*i] > 0.0,
             (None, None) => false,
         })
-        .map(|i| (i as u32, term(&lexical, i, lexical_weight) + term(&dense, i, dense_weight)))
-        .collect();
-    keep_best(&mut ranking, depth);
+        .map(|i| (i as u32, term(&lexical, i, lexical_weight) + term(&dense, i, dense_weight)));
+    let ranking = best(scores, depth);
 
     let legs_of = |leg: &Option<Normalised<'_>>, weight: f64| match leg {
         Some(leg) => leg.explained(&ranking, weight),
@@ -63,6 +62,25 @@ pub fn fuse(lexical: Option<&[f32]>, dense: Option<&[f32]>, fusion: Fusion, dept
     let legs: Vec<Legs> = legs.map(|(lexical, dense)| Legs { lexical, dense, rerank: None }).collect();
     let fused = ranking.into_iter().zip(legs);
     fused.map(|((ordinal, score), legs)| Fused { ordinal, score, legs }).collect()
+}
+
+/// The best `depth` and all that tie with the last of them, best first.
+fn best(scores: impl Iterator<Item = (u32, f64)>, depth: usize) -> Vec<(u32, f64)> {
+    let (mut found, mut least, mut room) = (Vec::new(), f64::NEG_INFINITY, depth.saturating_mul(4));
+    for (ordinal, score) in scores {
+        // Nearly all lie below, once a few have been seen.
+        if score < least {
+            continue;
+        }
+        found.push((ordinal, score));
+        if found.len() > room {
+            keep_best(&mut found, depth);
+            least = found.last().map_or(least, |(_, score)| *score);
+            room = room.max(2 * found.len());
+        }
+    }
+    keep_best(&mut found, depth);
+    found
 }
 
 /// Sorts by falling score and cuts after `depth`, but never between equals.

@@ -40,6 +40,20 @@ fn ties_are_never_cut_apart() {
 }
 
 #[test]
+fn the_best_are_the_head_of_the_whole_ranking() {
+    // Rising, falling and mixed, with many equals.
+    for step in [1, 997, 389] {
+        let scores: Vec<f32> = (0..997).map(|n| (n * step % 997 / 5) as f32 + 1.0).collect();
+        let whole = fuse(Some(&scores), None, EVEN, scores.len());
+        for depth in [1, 4, 5, 50] {
+            let least = whole[depth - 1].score;
+            let head = whole.iter().take_while(|fused| fused.score >= least).copied().collect::<Vec<_>>();
+            assert_eq!(fuse(Some(&scores), None, EVEN, depth), head, "{step}, {depth}");
+        }
+    }
+}
+
+#[test]
 fn copies_and_overlaps_give_way_to_the_better_passage() {
     let candidate = |path: &'static str, start, end, text: &'static str| Candidate {
         document: (0, path),

@@ -77,8 +77,20 @@ pub struct Searcher {
     /// Networks that a second look may run side by side; never changes a result.
     pub threads: usize,
     vectors: Vectors,
+    /// Questions whose searches have been begun.
+    ahead: Vec<Ahead>,
     /// The filter that was used last, as text, and what it leaves.
     allowed: Option<(String, Allowed)>,
+}
+
+/// A question that was compared with every chunk before its turn came.
+struct Ahead {
+    query: String,
+    embedded: Embedded,
+    /// By ordinal, as [`Snapshot::dense_scores`] yields them.
+    cosines: Vec<f32>,
+    /// Its share of the time that comparing took.
+    scan_ms: f64,
 }
 
 /// The model of an index, loaded when a text needs it, and the vector of the question that was asked last.
@@ -97,7 +109,7 @@ impl Searcher {
 
     /// Over a generation that is open.
     pub fn over(snapshot: Arc<Snapshot>, threads: usize) -> Self {
-        Self { snapshot, threads, vectors: Vectors::default(), allowed: None }
+        Self { snapshot, threads, vectors: Vectors::default(), ahead: Vec::new(), allowed: None }
     }
 
     /// Goes over to another generation, of this index or another one; a model that fits stays loaded.
@@ -108,6 +120,7 @@ impl Searcher {
         if self.snapshot.meta().model.fingerprint != snapshot.meta().model.fingerprint {
             self.vectors = Vectors::default();
         }
+        self.ahead.clear();
         (self.snapshot, self.allowed) = (snapshot, None);
     }
 
@@ -139,8 +152,8 @@ impl Searcher {
         let query = checked(&request.query)?;
         engine.go_on(&request.stop)?;
         let meta = self.snapshot.meta();
-        let corpus = meta.content_id.as_ref().unwrap_or(&meta.corpus_id).clone();
-        let key = ranking_key(engine, meta, &corpus, query, request);
+        let corpus = corpus(meta).to_owned();
+        let key = ranking_key(engine, meta, query, request);
         if request.caching.reads()
             && let Some(hits) = engine.cache().ranking(&key, &corpus, engine.now_s())
         {
@@ -155,6 +168,39 @@ impl Searcher {
         Ok(found)
     }
 
+    /// Begins the searches for several questions at once: those whose ranking is not known are compared with the vectors in
+    /// one pass, which takes little longer than for one of them. Whoever then searches for them over the same generation
+    /// finds this done. What fails here fails there again, and is told of there.
+    pub fn look_ahead(&mut self, engine: &Engine, requests: &[Request]) {
+        self.ahead.clear();
+        let Self { snapshot, vectors: Vectors { embedder, .. }, ahead, .. } = self;
+        let meta = snapshot.meta();
+        if meta.pending > 0 {
+            return;
+        }
+        let mut begun: Vec<(String, Embedded)> = Vec::new();
+        for request in requests.iter().filter(|request| request.mode != Mode::Lexical) {
+            let Ok(query) = checked(&request.query) else { continue };
+            let is_known = || {
+                let key = ranking_key(engine, meta, query, request);
+                request.caching.reads() && engine.cache().has_ranking(&key, corpus(meta), engine.now_s())
+            };
+            if begun.iter().any(|(other, _)| other == query) || is_known() {
+                continue;
+            }
+            let stop = &request.stop.stage(Stage::Retrieval);
+            if let Ok(embedded) = embed(engine, snapshot, embedder, Role::Query, query, request.caching, stop) {
+                begun.push((query.to_owned(), embedded));
+            }
+        }
+        let scan = Instant::now();
+        let vectors: Vec<&[f32]> = begun.iter().map(|(_, embedded)| embedded.vector.as_slice()).collect();
+        let Ok(cosines) = snapshot.dense_scores(&vectors) else { return };
+        let scan_ms = milliseconds(scan) / begun.len().max(1) as f64;
+        let begun = begun.into_iter().zip(cosines);
+        *ahead = begun.map(|((query, embedded), cosines)| Ahead { query, embedded, cosines, scan_ms }).collect();
+    }
+
     /// Ranks the passages of the index.
     ///
     /// # Errors
@@ -163,7 +209,7 @@ impl Searcher {
         let start = Instant::now();
         let query = checked(&request.query)?;
         let stop = &request.stop.stage(Stage::Retrieval);
-        let Self { snapshot, threads, vectors: Vectors { embedder, asked }, allowed } = self;
+        let Self { snapshot, threads, vectors: Vectors { embedder, asked }, ahead, allowed } = self;
         let snapshot = &*snapshot;
         let allowed = match &request.filter {
             None => None,
@@ -185,9 +231,11 @@ impl Searcher {
             .hint("search by words meanwhile: `--mode lexical`, or `hybrid`, which then does the same"));
         }
         let terms = (request.mode != Mode::Dense).then(|| analysis::query_terms(query, &languages));
+        let ahead = ahead.iter().position(|ahead| by_meaning && ahead.query == query).map(|at| ahead.swap_remove(at));
         // Loading the model takes longer than anything else, so the lexical leg runs beside it. Where it is loaded and others
         // have the other cores, a thread is not worth its while.
-        let beside = by_meaning && (*threads > 1 || embedder.is_none());
+        let to_embed = by_meaning && ahead.is_none();
+        let beside = to_embed && (*threads > 1 || embedder.is_none());
         let mut by_model = || embed(engine, snapshot, embedder, Role::Query, query, request.caching, stop);
         let by_words = || terms.as_ref().map(|terms| lexical_scores(snapshot, query, terms, &languages, allowed));
         let (lexical, embedded) = if beside {
@@ -198,12 +246,20 @@ impl Searcher {
                 (lexical, Some(embedding.join().unwrap_or_else(failed)))
             })
         } else {
-            (by_words(), by_meaning.then(&mut by_model))
+            (by_words(), to_embed.then(&mut by_model))
         };
         let (lexical, embedded) = (lexical.transpose()?, embedded.transpose()?);
         engine.go_on(stop)?;
         let scan = Instant::now();
-        let mut dense = embedded.as_ref().map(|e| snapshot.dense_scores(e.vector.as_slice())).transpose()?;
+        let (embedded, mut dense, ahead_ms) = match (ahead, embedded) {
+            (Some(Ahead { embedded, cosines, scan_ms, .. }), _) => (Some(embedded), Some(cosines), scan_ms),
+            (None, Some(embedded)) => {
+                let dense = snapshot.dense_scores(&[embedded.vector.as_slice()])?.pop();
+                (Some(embedded), dense, 0.0)
+            }
+            (None, None) => (None, None, 0.0),
+        };
+        let ahead_total_ms = if to_embed { 0.0 } else { embedded.as_ref().map_or(0.0, |e| e.milliseconds) + ahead_ms };
         if let (Some(dense), Some(allowed)) = (&mut dense, allowed) {
             mask(dense, allowed, f32::NAN);
         }
@@ -229,11 +285,11 @@ impl Searcher {
         }
         hits.truncate(request.k);
         hits.iter_mut().zip(1..).for_each(|(hit, rank)| hit.rank = rank);
-        let total_ms = milliseconds(start);
+        let total_ms = milliseconds(start) + ahead_total_ms;
         let timings = Timings {
             embedding_ms: embedded.as_ref().map_or(0.0, |e| e.milliseconds),
             // What did not wait for the vector.
-            search_ms: if embedded.is_some() { milliseconds(scan) } else { total_ms },
+            search_ms: if embedded.is_some() { milliseconds(scan) + ahead_ms } else { total_ms },
             total_ms,
         };
         let response = Response {
@@ -315,8 +371,13 @@ fn nothing(engine: &Engine, meta: &Meta, query: &str, request: &Request) -> Resp
 /// otherwise than before.
 const RANKING_VERSION: u32 = 2;
 
+/// What rankings of a corpus are kept under: what is in it, whatever it is called.
+fn corpus(meta: &Meta) -> &str {
+    meta.content_id.as_ref().unwrap_or(&meta.corpus_id)
+}
+
 /// Everything that a ranking depends on.
-fn ranking_key(engine: &Engine, meta: &Meta, corpus: &str, query: &str, request: &Request) -> Key {
+fn ranking_key(engine: &Engine, meta: &Meta, query: &str, request: &Request) -> Key {
     // The filter asks the table of files, which holds more than the corpus id depends on: the times of last change.
     let (filter, table) = match &request.filter {
         None => (String::new(), ""),
@@ -331,7 +392,7 @@ fn ranking_key(engine: &Engine, meta: &Meta, corpus: &str, query: &str, request:
             &RANKING_VERSION.to_le_bytes()[..],
             &analysis::VERSION.to_le_bytes(),
             query.as_bytes(),
-            corpus.as_bytes(),
+            corpus(meta).as_bytes(),
             &roots.finish::<32>(),
             meta.model.fingerprint.as_bytes(),
             request.mode.name().as_bytes(),

@@ -120,11 +120,7 @@ impl Lane {
     pub fn next(&self) -> Option<Arc<Flight>> {
         let mut state = self.lock();
         loop {
-            if let Some(flight) = state.queue.pop() {
-                if let Some(listed) = state.flights.get_mut(&flight.id) {
-                    listed.place = None;
-                }
-                state.counts.running += 1;
+            if let Some(flight) = state.take() {
                 return Some(flight);
             }
             if state.closed {
@@ -135,6 +131,15 @@ impl Lane {
             state = self.bell.wait(state).unwrap_or_else(PoisonError::into_inner);
             state.idle -= 1;
         }
+    }
+
+    /// More questions for a worker that has taken one: its share of those that wait, at most `most`, up to the first that is
+    /// not `like` it.
+    pub fn more(&self, most: usize, like: impl Fn(&Question) -> bool) -> Vec<Arc<Flight>> {
+        let mut state = self.lock();
+        let share = (state.queue.len() + 1).div_ceil(self.most_workers.max(1)) - 1;
+        let next = |_| state.queue.first().is_some_and(|flight| like(&flight.question)).then(|| state.take()).flatten();
+        (0..share.min(most)).map_while(next).collect()
     }
 
     /// A worker has done with a flight.
@@ -199,6 +204,16 @@ impl Lane {
 }
 
 impl State {
+    /// Whose turn it is; it runs from now on.
+    fn take(&mut self) -> Option<Arc<Flight>> {
+        let flight = self.queue.pop()?;
+        if let Some(listed) = self.flights.get_mut(&flight.id) {
+            listed.place = None;
+        }
+        self.counts.running += 1;
+        Some(flight)
+    }
+
     fn forget(&mut self, flight: &Flight) {
         self.unkey(flight);
         self.flights.remove(&flight.id);

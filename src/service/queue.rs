@@ -55,6 +55,11 @@ impl<T> Queue<T> {
         }
     }
 
+    /// Whose turn it is next.
+    pub fn first(&self) -> Option<&T> {
+        self.waiting.first_key_value().map(|(_, item)| item)
+    }
+
     pub fn pop(&mut self) -> Option<T> {
         self.waiting.pop_first().map(|(_, item)| item)
     }

@@ -65,6 +65,29 @@ fn the_same_question_is_worked_on_once_and_everybody_hears_all_of_it() {
 }
 
 #[test]
+fn a_worker_takes_its_share_of_those_who_wait_up_to_the_first_of_another_kind() {
+    let lane = Arc::new(Lane::new(9, 2));
+    let ask = |text: &str, priority| enter(&lane, text, priority).unwrap();
+    let _tickets: Vec<_> = ["a", "b", "c", "d", "e"].map(|text| ask(text, Priority::Normal)).into();
+    let texts = |flights: &[Arc<Flight>]| flights.iter().map(|f| f.question.text.clone()).collect::<Vec<_>>();
+    let first = lane.next().unwrap();
+    // Of five there are three for one of two workers.
+    let more = lane.more(7, |_| true);
+    assert_eq!((first.question.text.as_str(), texts(&more)), ("a", vec!["b".to_owned(), "c".to_owned()]));
+    assert_eq!(lane.load().running, 3);
+    let _urgent = ask("f", Priority::High);
+    let first = lane.next().unwrap();
+    assert_eq!(first.question.text, "f");
+    assert!(lane.more(0, |_| true).is_empty());
+    assert!(lane.more(7, |question| question.text != "d").is_empty());
+    // Of three there are two, and of one that is left none is left over.
+    assert_eq!(texts(&lane.more(7, |_| true)), ["d"]);
+    let last = lane.next().unwrap();
+    assert_eq!(last.question.text, "e");
+    assert!(lane.more(7, |_| true).is_empty());
+}
+
+#[test]
 fn work_ends_when_the_last_listener_leaves_and_what_waits_is_dropped() {
     let lane = lane(9);
     let (one, two) = (enter(&lane, "q", Priority::Normal).unwrap(), enter(&lane, "q", Priority::Normal).unwrap());

@@ -21,6 +21,10 @@ use crate::search;
 /// Models that one worker keeps loaded; each takes some 60 MiB.
 const MAX_MODELS: usize = 2;
 
+/// Searches that a worker takes at once where many wait. Eight are compared with the vectors of an index in the time of
+/// three; of more, the gain is small and the wait of an urgent question long.
+const MAX_ABREAST: usize = 8;
+
 pub(super) struct Worker<'a> {
     shared: &'a Shared,
     /// Askers by the fingerprint of the model that they have loaded.
@@ -36,16 +40,28 @@ pub(super) fn run(shared: &Shared, lane: &Lane) {
     // told of to whoever asks.
     let _ = catch_unwind(AssertUnwindSafe(|| worker.warm()));
     shared.is_warm.store(true, Ordering::Release);
-    while let Some(flight) = lane.next() {
-        let start = Instant::now();
-        flight.start();
-        let answer = || flight.span.in_scope(|| worker.answer(&flight));
-        let outcome = catch_unwind(AssertUnwindSafe(answer)).unwrap_or_else(|_| {
-            // What it left half done is not used again.
+    while let Some(first) = lane.next() {
+        let begun = Instant::now();
+        // An answer or a second look takes so long that comparing is nothing beside it, and nobody should wait behind one.
+        let is_short = |question: &Question| matches!(question.wanted, Wanted::Passages { .. });
+        let may_take_more = is_short(&first.question) && shared.engine.config.rerank == 0;
+        let most = if may_take_more { MAX_ABREAST - 1 } else { 0 };
+        let flights: Vec<_> = std::iter::once(first).chain(lane.more(most, is_short)).collect();
+        flights.iter().for_each(|flight| flight.start());
+        if flights.len() > 1 && catch_unwind(AssertUnwindSafe(|| worker.look_ahead(&flights))).is_err() {
             worker.askers.clear();
-            Err(Problem::Fault(Arc::new(Fault::failed("answering this question failed"))))
-        });
-        lane.done(&flight, outcome, start.elapsed());
+        }
+        let together = begun.elapsed() / flights.len() as u32;
+        for flight in flights {
+            let start = Instant::now();
+            let answer = || flight.span.in_scope(|| worker.answer(&flight));
+            let outcome = catch_unwind(AssertUnwindSafe(answer)).unwrap_or_else(|_| {
+                // What it left half done is not used again.
+                worker.askers.clear();
+                Err(Problem::Fault(Arc::new(Fault::failed("answering this question failed"))))
+            });
+            lane.done(&flight, outcome, together + start.elapsed());
+        }
     }
 }
 
@@ -59,10 +75,34 @@ impl Worker<'_> {
         Ok(())
     }
 
+    /// Begins the searches over the configured index. What goes wrong is told to whoever asked, when it goes wrong again.
+    fn look_ahead(&mut self, flights: &[Arc<Flight>]) {
+        let engine = &self.shared.engine;
+        let search = |flight: &Arc<Flight>| {
+            let (question, stop) = (&flight.question, self.stop(flight));
+            let is_of_it = question.index.as_ref().is_none_or(|index| *index == engine.config.index);
+            let Wanted::Passages { mode } = question.wanted else { return None };
+            let varied = varied(engine, question);
+            let wanted = passages(varied.as_ref().unwrap_or(engine), question, mode, stop);
+            (is_of_it && !engine.should_stop(&wanted.stop)).then_some(wanted)
+        };
+        let searches: Vec<_> = flights.iter().filter_map(search).collect();
+        if searches.len() > 1
+            && let Ok(Some(snapshot)) = self.shared.open(&engine.config.index)
+            && let Ok(asker) = self.asker(snapshot, None)
+        {
+            asker.searcher().look_ahead(engine, &searches);
+        }
+    }
+
+    fn stop(&self, flight: &Flight) -> Stop {
+        Stop::new(Arc::clone(&flight.left), flight.begun, self.shared.engine.config.serve.timeouts)
+    }
+
     fn answer(&mut self, flight: &Flight) -> Outcome {
         let shared = self.shared;
         let question = &flight.question;
-        let stop = Stop::new(Arc::clone(&flight.left), flight.begun, shared.engine.config.serve.timeouts);
+        let stop = self.stop(flight);
         // It may have waited for too long already.
         shared.engine.go_on(&stop)?;
         let varied = varied(&shared.engine, question);
@@ -78,15 +118,7 @@ impl Worker<'_> {
                 if mode == Mode::Dense && snapshot.meta().pending > 0 {
                     return Err(Fault::busy("the vectors of this index are still being made").into());
                 }
-                let request = search::Request {
-                    query: question.text.clone(),
-                    mode,
-                    k: engine.config.search_k,
-                    rerank: engine.config.rerank,
-                    caching: question.caching,
-                    filter: question.filter.clone(),
-                    stop,
-                };
+                let request = passages(engine, question, Some(mode), stop);
                 let found = self.asker(snapshot, None)?.searcher().find(engine, &request)?;
                 Ok(Reply::Passages(Arc::new(found)))
             }
@@ -166,6 +198,19 @@ impl Worker<'_> {
         let asker = self.askers.entry(model).or_insert_with(|| Asker::over(Arc::clone(&snapshot), 1, None));
         asker.turn_to(snapshot, client);
         Ok(asker)
+    }
+}
+
+/// The search that is asked for.
+fn passages(engine: &Engine, question: &Question, mode: Option<Mode>, stop: Stop) -> search::Request {
+    search::Request {
+        query: question.text.clone(),
+        mode: mode.unwrap_or(engine.config.search_mode),
+        k: engine.config.search_k,
+        rerank: engine.config.rerank,
+        caching: question.caching,
+        filter: question.filter.clone(),
+        stop,
     }
 }
 

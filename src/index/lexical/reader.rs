@@ -189,7 +189,8 @@ impl Reader {
         let store = match segment.store.get() {
             Some(store) => store,
             None => {
-                let opened = segment.reader.get_store_reader((CACHED_BLOCKS / self.segments.len()).max(1))?;
+                let share = CACHED_BLOCKS * segment.reader.max_doc() as usize / self.ordinals().max(1);
+                let opened = segment.reader.get_store_reader(share.max(1))?;
                 segment.store.get_or_init(|| opened)
             }
         };

@@ -67,6 +67,28 @@ fn two_hundred_clients_on_two_workers_are_answered_or_told_when_to_come_back() {
     server.stop();
 }
 
+/// Searches that wait are compared with the index several at a time.
+#[test]
+fn searches_side_by_side_find_what_each_finds_alone() {
+    let Some(sandbox) = world() else { return };
+    let server = Server::start(&sandbox, &[("RAG_SERVE_WORKERS", "1")]);
+    let body = |n: usize| {
+        let mode = ["hybrid", "dense", "lexical"][n % 3];
+        json!({ "query": format!("What do bees do on day {}?", n / 2), "mode": mode, "k": 2 + n % 2, "explain": true, "use_cache": false })
+    };
+    let hits = |reply: Reply| reply.ok().json()["hits"].clone();
+    let alone: Vec<_> = (0..24).map(|n| hits(server.post("/search", &body(n)))).collect();
+    assert!(alone.iter().all(|hits| !hits.as_array().expect("hits").is_empty()), "{alone:?}");
+    std::thread::scope(|scope| {
+        let (server, body) = (&server, &body);
+        let clients: Vec<_> = (0..24).map(|n| scope.spawn(move || server.post("/search", &body(n)))).collect();
+        for (client, alone) in clients.into_iter().zip(&alone) {
+            assert_eq!(hits(client.join().expect("a reply")), *alone);
+        }
+    });
+    server.stop();
+}
+
 #[test]
 fn who_waits_for_a_language_model_is_in_nobodys_way() {
     let Some(sandbox) = world() else { return };
