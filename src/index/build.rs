@@ -458,10 +458,8 @@ fn counts(records: &[Record], rows: u64) -> Counts {
 fn languages(records: &[Record]) -> BTreeMap<String, u64> {
     let mut languages = BTreeMap::new();
     for record in records {
-        let Some(language) = &record.language else { continue };
-        match languages.get_mut(&**language) {
-            Some(chunks) => *chunks += record.chunks,
-            None => drop(languages.insert(language.clone().into_owned(), record.chunks)),
+        if let Some(language) = &record.language {
+            *languages.entry(language.clone().into_owned()).or_insert(0) += record.chunks;
         }
     }
     languages

@@ -193,10 +193,14 @@ impl Searcher {
                 begun.push((query.to_owned(), embedded));
             }
         }
+        // Nothing is to be compared where all are known.
+        if begun.is_empty() {
+            return;
+        }
         let scan = Instant::now();
         let vectors: Vec<&[f32]> = begun.iter().map(|(_, embedded)| embedded.vector.as_slice()).collect();
         let Ok(cosines) = snapshot.dense_scores(&vectors) else { return };
-        let scan_ms = milliseconds(scan) / begun.len().max(1) as f64;
+        let scan_ms = milliseconds(scan) / begun.len() as f64;
         let begun = begun.into_iter().zip(cosines);
         *ahead = begun.map(|((query, embedded), cosines)| Ahead { query, embedded, cosines, scan_ms }).collect();
     }
@@ -251,15 +255,16 @@ impl Searcher {
         let (lexical, embedded) = (lexical.transpose()?, embedded.transpose()?);
         engine.go_on(stop)?;
         let scan = Instant::now();
-        let (embedded, mut dense, ahead_ms) = match (ahead, embedded) {
-            (Some(Ahead { embedded, cosines, scan_ms, .. }), _) => (Some(embedded), Some(cosines), scan_ms),
-            (None, Some(embedded)) => {
-                let dense = snapshot.dense_scores(&[embedded.vector.as_slice()])?.pop();
-                (Some(embedded), dense, 0.0)
+        let (scanned_ms, begun_ms) =
+            ahead.as_ref().map_or((0.0, 0.0), |a| (a.scan_ms, a.embedded.milliseconds + a.scan_ms));
+        let (embedded, mut dense) = match ahead {
+            Some(ahead) => (Some(ahead.embedded), Some(ahead.cosines)),
+            None => {
+                let vector = embedded.as_ref().map(|embedded| embedded.vector.as_slice());
+                let dense = vector.map(|vector| snapshot.dense_scores(&[vector])).transpose()?;
+                (embedded, dense.and_then(|mut dense| dense.pop()))
             }
-            (None, None) => (None, None, 0.0),
         };
-        let ahead_total_ms = if to_embed { 0.0 } else { embedded.as_ref().map_or(0.0, |e| e.milliseconds) + ahead_ms };
         if let (Some(dense), Some(allowed)) = (&mut dense, allowed) {
             mask(dense, allowed, f32::NAN);
         }
@@ -285,11 +290,11 @@ impl Searcher {
         }
         hits.truncate(request.k);
         hits.iter_mut().zip(1..).for_each(|(hit, rank)| hit.rank = rank);
-        let total_ms = milliseconds(start) + ahead_total_ms;
+        let total_ms = milliseconds(start) + begun_ms;
         let timings = Timings {
             embedding_ms: embedded.as_ref().map_or(0.0, |e| e.milliseconds),
             // What did not wait for the vector.
-            search_ms: if embedded.is_some() { milliseconds(scan) + ahead_ms } else { total_ms },
+            search_ms: if embedded.is_some() { milliseconds(scan) + scanned_ms } else { total_ms },
             total_ms,
         };
         let response = Response {

@@ -138,7 +138,7 @@ impl Lane {
     pub fn more(&self, most: usize, like: impl Fn(&Question) -> bool) -> Vec<Arc<Flight>> {
         let mut state = self.lock();
         let share = (state.queue.len() + 1).div_ceil(self.most_workers.max(1)) - 1;
-        let next = |_| state.queue.first().is_some_and(|flight| like(&flight.question)).then(|| state.take()).flatten();
+        let next = |_| if like(&state.queue.first()?.question) { state.take() } else { None };
         (0..share.min(most)).map_while(next).collect()
     }
 
