@@ -24,7 +24,7 @@ use crate::error::{Fault, Kind, Result};
 use crate::filter::Filter;
 use crate::index::Snapshot;
 use crate::llm::{Client, Finish};
-use crate::search::{self, Searcher, milliseconds};
+use crate::search::{self, Pending, Searcher, milliseconds};
 use crate::sessions::{Cited, Turn};
 use extract::{Rarity, Weights};
 pub use generate::{Checks, Writing, n_tokens};
@@ -105,7 +105,7 @@ pub struct Response {
     /// Passages that try to give orders to a model: those that are cited, and those that the language model read.
     pub orders: Vec<Ordering>,
     /// The index has no vectors yet: how many are made, and of how many.
-    pub pending: Option<(u64, u64)>,
+    pub pending: Option<Pending>,
 }
 
 /// A passage that tries to give orders.
@@ -160,7 +160,7 @@ struct Found {
     timings: Timings,
     cache: CacheUse,
     nothing_allowed: bool,
-    pending: Option<(u64, u64)>,
+    pending: Option<Pending>,
 }
 
 /// An answer and what is told of its making.

@@ -14,6 +14,7 @@ use super::{Color, GlobalArgs};
 use crate::analysis::untrusted::is_hidden;
 use crate::calendar;
 use crate::error::{Fault, Kind};
+use crate::search::Pending;
 
 /// Narrower terminals wrap; wider ones leave the rest empty, since long lines read badly.
 const MAX_WIDTH: usize = 110;
@@ -121,10 +122,16 @@ impl Ui {
     }
 
     /// That an index has no vectors yet, if that is so.
-    pub fn pending(&self, pending: Option<(u64, u64)>) {
-        if let Some((done, total)) = pending {
-            let percent = 100 * done / total.max(1);
-            self.note(format!("searched by words only: the vectors are still being made ({percent} %)"));
+    pub fn pending(&self, pending: Option<Pending>) {
+        match pending {
+            None => {}
+            Some(Pending { done, total, being_made: true }) => {
+                let percent = 100 * done / total.max(1);
+                self.note(format!("searched by words only: the vectors are still being made ({percent} %)"));
+            }
+            Some(_) => {
+                self.note("searched by words only: run `rag ingest` again, it was stopped before the vectors were made")
+            }
         }
     }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::build::Before;
 use super::generation::{Meta, damaged};
+use super::progress::{self, Progress};
 use super::snapshot::Snapshot;
 use super::verify::disagreements;
 use crate::disk::{self, Blake, Lock};
@@ -14,9 +15,6 @@ use crate::error::{Context as _, Fault, Result};
 
 /// Generations being built, loaded or removed; left behind only by a process that died.
 const BUILDING: &str = ".building-";
-
-/// How far the vectors of a name are.
-const PROGRESS: &str = ".progress-";
 
 /// What is published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -193,25 +191,18 @@ impl Store {
         Ok(dir)
     }
 
-    fn progress_path(&self, name: &str) -> PathBuf {
-        self.dir.join(format!("{PROGRESS}{name}"))
+    /// Begins to tell how many of the vectors that a name waits for are made.
+    pub fn begin_progress(&self, name: &str, total: u64) -> Option<Progress> {
+        Progress::begin(self.progress_path(name), total)
     }
 
-    /// Notes how many of the vectors that a name waits for are made. Nobody relies on it: it is for people who wait.
-    pub fn set_progress(&self, name: &str, done: u64, total: u64) {
-        let _ = disk::replace(&self.progress_path(name), format!("{done} {total}").as_bytes());
-    }
-
-    /// Nothing is waited for any more.
-    pub fn clear_progress(&self, name: &str) {
-        let _ = std::fs::remove_file(self.progress_path(name));
-    }
-
-    /// What was noted last: vectors made, and all.
+    /// How many of the vectors that a name waits for are made, and of how many; `None` when nobody makes them.
     pub fn progress(&self, name: &str) -> Option<(u64, u64)> {
-        let text = std::fs::read_to_string(self.progress_path(name)).ok()?;
-        let (done, total) = text.split_once(' ')?;
-        Some((done.parse().ok()?, total.parse().ok()?))
+        Progress::read(&self.progress_path(name))
+    }
+
+    fn progress_path(&self, name: &str) -> PathBuf {
+        self.dir.join(format!("{}{name}", progress::PREFIX))
     }
 
     fn remove_orphans(&self) -> Result<()> {
@@ -220,7 +211,7 @@ impl Store {
             let name = entry.file_name().to_string_lossy().into_owned();
             if name.starts_with(BUILDING) {
                 disk::remove_dir(&entry.path())?;
-            } else if name.starts_with(PROGRESS) || disk::is_temporary(&name) {
+            } else if name.starts_with(progress::PREFIX) || disk::is_temporary(&name) {
                 let _ = std::fs::remove_file(entry.path());
             }
         }

@@ -195,17 +195,18 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
             // A full disk is not to be found only when all is embedded.
             sealing.end()?;
         }
+        let mut progress = None;
         if takes_long && !serves_by_meaning(engine) {
-            engine.store.set_progress(name, 0, builder.new_rows() as u64);
+            progress = engine.store.begin_progress(name, builder.new_rows() as u64);
             builder.publish_text(&summary)?;
             on_event(Event::Note(format!("the index `{name}` can be searched by words; its vectors are being made")));
         }
         let on_event = &mut |event: Event| {
-            if let Event::Progress { stage: Stage::Vectors, done, total } = &event
+            if let (Event::Progress { stage: Stage::Vectors, done, .. }, Some(progress)) = (&event, &progress)
                 && told.elapsed() >= NOTE_EVERY
             {
                 told = Instant::now();
-                engine.store.set_progress(name, *done, *total);
+                progress.tell(*done);
             }
             on_event(event);
         };
@@ -225,16 +226,11 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
         }
         on_event(Event::Progress { stage: Stage::Save, done: 0, total: 1 });
         let (pointer, meta) = builder.commit(vectors, &summary)?;
-        engine.store.clear_progress(name);
         on_event(Event::Progress { stage: Stage::Save, done: 1, total: 1 });
         let index_dir = engine.store.generation_dir(&pointer.current.generation);
         Ok(report(start, &meta, index_dir, scan, &outcome))
     });
-    outcome.map_err(|fault| {
-        // Nobody makes vectors any more.
-        engine.store.clear_progress(&engine.config.index);
-        need.explain(fault, engine.store.dir())
-    })
+    outcome.map_err(|fault| need.explain(fault, engine.store.dir()))
 }
 
 /// The lock of the data directory. Who waits for it is told so.
@@ -296,7 +292,7 @@ struct Outcome {
 }
 
 /// Version of extraction and chunking: raise it when the same file would give other chunks.
-const TEXT_VERSION: u32 = 5;
+const TEXT_VERSION: u32 = 6;
 
 fn chunking(engine: &Engine, model: &ModelFiles) -> Chunking {
     let window = model.spec.max_tokens;

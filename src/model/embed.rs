@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::time::Instant;
 
-use ort::session::Session;
+use ort::memory::Allocator;
 use ort::session::builder::GraphOptimizationLevel;
-use ort::value::TensorRef;
+use ort::session::{OutputSelector, RunOptions, Session};
+use ort::value::{Tensor, TensorRef};
 
 use super::files::{ModelFiles, Pooling, Spec};
 use super::runtime::Runtime;
@@ -35,7 +36,18 @@ pub struct Network {
     session: Session,
     /// Which of the usual inputs this network has, in its own order.
     inputs: Vec<Input>,
+    /// What its output was when it was run last.
+    output: Option<Output>,
     buffers: [Vec<i64>; 3],
+}
+
+/// The shape of an output, by its dimension.
+#[derive(Clone, Copy)]
+enum Output {
+    /// `[1, tokens, dimension]`.
+    Tokens(usize),
+    /// `[1, dimension]`: the graph pools by itself.
+    Pooled(usize),
 }
 
 #[derive(Clone, Copy)]
@@ -61,7 +73,7 @@ impl Network {
             "token_type_ids" => Ok(Input::Types),
             other => Err(Fault::failed(format!("{}: unknown input `{other}`", path.display()))),
         });
-        Ok(Self { inputs: inputs.collect::<Result<_>>()?, session, buffers: Default::default() })
+        Ok(Self { inputs: inputs.collect::<Result<_>>()?, output: None, session, buffers: Default::default() })
     }
 
     /// As [`Network::load`], with the library opened before and the files checked byte for byte meanwhile.
@@ -92,13 +104,12 @@ impl Network {
     /// When the network pools by itself: such a model cannot take a second look.
     pub fn token_vectors(&mut self, tokenizer: &Tokenizer, spec: &Spec, role: Role, text: &str) -> Result<Rows> {
         let ids = ids(tokenizer, spec, role, text);
-        let (dimension, rows) = self.run(&ids, |shape, rows| match *shape {
-            [1, _, dimension] => {
-                let dimension = usize::try_from(dimension).unwrap_or(1);
+        let (dimension, rows) = self.run(&ids, |output, rows| match output {
+            Output::Tokens(dimension) => {
                 let rows = rows.chunks_exact(dimension);
                 Ok((dimension, rows.flat_map(|row| normalised(row.to_vec())).collect()))
             }
-            _ => Err(Fault::failed(
+            Output::Pooled(_) => Err(Fault::failed(
                 "the model gives one vector a text and none a token, so it cannot take a second look",
             )
             .hint("leave out `--rerank`, or set search.rerank to 0")),
@@ -108,19 +119,17 @@ impl Network {
 
     /// The vector of token ids, special tokens included.
     pub fn embed_ids(&mut self, spec: &Spec, ids: &[u32]) -> Result<Vector> {
-        let vector = self.run(ids, |shape, data| {
-            Ok(match *shape {
-                [1, _, dimension] => pool(data, usize::try_from(dimension).unwrap_or(1), spec.pooling),
-                // Some exports pool inside the graph.
-                _ => data.to_vec(),
+        let vector = self.run(ids, |output, data| {
+            Ok(match output {
+                Output::Tokens(dimension) => pool(data, dimension, spec.pooling),
+                Output::Pooled(_) => data.to_vec(),
             })
         })?;
         Vector::new(if spec.normalise { normalised(vector) } else { vector })
     }
 
-    /// Runs the network on token ids; `read` gets the shape of its output, `[1, tokens, dimension]` or `[1, dimension]`,
-    /// and the numbers.
-    fn run<T>(&mut self, ids: &[u32], read: impl FnOnce(&[i64], &[f32]) -> Result<T>) -> Result<T> {
+    /// Runs the network on token ids; `read` gets what its output is and the numbers, in row order.
+    fn run<T>(&mut self, ids: &[u32], read: impl FnOnce(Output, &[f32]) -> Result<T>) -> Result<T> {
         let fault = |e: ort::Error| Fault::failed(format!("the model cannot be run: {e}"));
         let n = ids.len();
         let [id_buffer, ones, zeros] = &mut self.buffers;
@@ -139,16 +148,28 @@ impl Network {
                 TensorRef::from_array_view(([1, n], data)).map_err(fault)?,
             ));
         }
-        let outputs = self.session.run(&values[..]).map_err(fault)?;
+        let name = self.session.outputs()[0].name().to_owned();
+        let mut selected = OutputSelector::no_default().with(name.as_str());
+        // Where the library makes the output, `ort` 2.0.0-rc.14 never frees the description that it asks for: some 270 bytes
+        // a run. So all but the first output of a network are made here.
+        if let Some(output) = self.output {
+            let tensor = match output {
+                Output::Tokens(dimension) => Tensor::<f32>::new(&Allocator::default(), [1, n, dimension]),
+                Output::Pooled(dimension) => Tensor::<f32>::new(&Allocator::default(), [1, dimension]),
+            };
+            selected = selected.preallocate(name, tensor.map_err(fault)?);
+        }
+        let options = RunOptions::new().map_err(fault)?.with_outputs(selected);
+        let outputs = self.session.run_with_options(&values[..], &options).map_err(fault)?;
         let (shape, data) = outputs[0].try_extract_tensor::<f32>().map_err(fault)?;
-        let is_known = match *shape.as_ref() {
-            [1, tokens, dimension] => tokens == n as i64 && dimension > 0,
-            [1, dimension] => dimension > 0,
-            _ => false,
+        self.output = match *shape.as_ref() {
+            [1, tokens, dimension] if tokens == n as i64 => usize::try_from(dimension).ok().map(Output::Tokens),
+            [1, dimension] => usize::try_from(dimension).ok().map(Output::Pooled),
+            _ => None,
         };
-        match is_known {
-            true => read(shape.as_ref(), data),
-            false => Err(Fault::failed(format!("the model's output has the shape {shape:?}"))),
+        match self.output {
+            Some(output @ (Output::Tokens(1..) | Output::Pooled(1..))) => read(output, data),
+            _ => Err(Fault::failed(format!("the model's output has the shape {shape:?}"))),
         }
     }
 }

@@ -67,8 +67,27 @@ pub struct Response {
     pub retrieval_hit: bool,
     /// The filter leaves no document at all.
     pub nothing_allowed: bool,
-    /// The index has no vectors yet: how many are made, and of how many, as far as that is known.
-    pub pending: Option<(u64, u64)>,
+    /// The index has no vectors yet.
+    pub pending: Option<Pending>,
+}
+
+/// Vectors that an index waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pending {
+    /// Vectors made, as far as that is known.
+    pub done: u64,
+    pub total: u64,
+    /// Somebody makes them. Else whoever did was stopped, and the next ingest of the same folders goes on.
+    pub being_made: bool,
+}
+
+impl Pending {
+    /// What the index of this name waits for.
+    fn new(engine: &Engine, index: &str, meta: &Meta) -> Option<Self> {
+        let made = engine.store.progress(index);
+        let (done, total) = made.unwrap_or((0, meta.pending));
+        (meta.pending > 0).then_some(Self { done, total, being_made: made.is_some() })
+    }
 }
 
 /// One generation, open, and the model once a question needed it. Serves any number of questions.
@@ -228,11 +247,8 @@ impl Searcher {
         let languages = snapshot.meta().query_languages();
         let by_meaning = request.mode != Mode::Lexical && snapshot.meta().pending == 0;
         if request.mode == Mode::Dense && !by_meaning {
-            return Err(Fault::failed(format!(
-                "the vectors of the index `{}` are still being made",
-                engine.config.index
-            ))
-            .hint("search by words meanwhile: `--mode lexical`, or `hybrid`, which then does the same"));
+            return Err(Fault::failed(format!("the index `{}` has no vectors yet", engine.config.index))
+                .hint("search by words meanwhile: `--mode lexical`, or `hybrid`, which then does the same"));
         }
         let terms = (request.mode != Mode::Dense).then(|| analysis::query_terms(query, &languages));
         let ahead = ahead.iter().position(|ahead| by_meaning && ahead.query == query).map(|at| ahead.swap_remove(at));
@@ -368,7 +384,7 @@ fn nothing(engine: &Engine, meta: &Meta, query: &str, request: &Request) -> Resp
         rerank_misses: 0,
         retrieval_hit: false,
         nothing_allowed: false,
-        pending: (meta.pending > 0).then(|| engine.store.progress(index).unwrap_or((0, meta.pending))),
+        pending: Pending::new(engine, index, meta),
     }
 }
 

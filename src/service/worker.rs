@@ -116,7 +116,7 @@ impl Worker<'_> {
                 let snapshot = open()?;
                 let mode = mode.unwrap_or(engine.config.search_mode);
                 if mode == Mode::Dense && snapshot.meta().pending > 0 {
-                    return Err(Fault::busy("the vectors of this index are still being made").into());
+                    return Err(Fault::busy("this index has no vectors yet").into());
                 }
                 let request = passages(engine, question, Some(mode), stop);
                 let found = self.asker(snapshot, None)?.searcher().find(engine, &request)?;

@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::document::Place;
+use crate::search::Pending;
 
 /// Vectors of an index that has none yet
 #[derive(Serialize, ToSchema)]
@@ -27,16 +28,18 @@ struct PendingJson {
     done: u64,
     /// Vectors wanted
     total: u64,
+    /// Somebody makes them; else the next ingest goes on
+    being_made: bool,
 }
 
 impl PendingJson {
-    fn new(pending: Option<(u64, u64)>) -> Option<Self> {
-        pending.map(|(done, total)| Self { done, total })
+    fn new(pending: Option<Pending>) -> Option<Self> {
+        pending.map(|Pending { done, total, being_made }| Self { done, total, being_made })
     }
 }
 
 /// How far the vectors of an index are that has none yet.
-pub fn pending(pending: Option<(u64, u64)>) -> Option<Value> {
+pub fn pending(pending: Option<Pending>) -> Option<Value> {
     PendingJson::new(pending).map(|pending| json!(pending))
 }
 

@@ -111,6 +111,7 @@ fn a_file_put_aside_is_of_the_kind_of_the_file() {
     write_old(&sandbox, "docs/berths.md.bak", "# Berths\n\nThe lanterns burn all night.\n");
     write_old(&sandbox, "docs/Cargo.lock.old", "[[package]]\nname = \"lanterns\"\n");
     write_old(&sandbox, "docs/notes.old", "The keeper writes them.\n");
+    write_old(&sandbox, "docs/berth.rs.bak", source());
     sandbox.ingest();
     let listed = sandbox.rag(["documents", "list", "--json"]).ok().json();
     let kind = |path: &str| {
@@ -122,6 +123,7 @@ fn a_file_put_aside_is_of_the_kind_of_the_file() {
     assert_eq!(kind("berths.md.bak").as_deref(), Some("markdown"), "{listed}");
     assert_eq!(kind("notes.old").as_deref(), Some("text"), "{listed}");
     assert_eq!(kind("Cargo.lock.old"), None, "{listed}");
+    assert_eq!(hit(&sandbox, "who holds the lantern")["heading"], json!(["impl Berth", "fn lantern_keeper"]));
 }
 
 #[test]

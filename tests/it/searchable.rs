@@ -43,7 +43,8 @@ fn words_are_found_while_vectors_are_made_and_the_end_is_that_of_an_undisturbed_
     assert!(pending["done"].as_u64() < Some(DOCUMENTS as u64), "{found}");
     assert_eq!(found["hits"][0]["path"], "7/77.md", "{found}");
     assert_eq!(hits(&sandbox, "lexical")[0]["path"], "7/77.md");
-    sandbox.rag(["search", "--mode", "dense", "buoy"]).exits(1).says("still being made").says("lexical");
+    assert_eq!(pending["being_made"], true, "{found}");
+    sandbox.rag(["search", "--mode", "dense", "buoy"]).exits(1).says("has no vectors yet").says("lexical");
     sandbox.rag(["search", "buoy"]).ok().says("still being made");
     let asked = sandbox.rag(["ask", "--json", "How far off the coast does buoy number 77 lie?"]).json();
     assert!(asked["vectors_pending"].is_object(), "{asked}");
@@ -51,6 +52,10 @@ fn words_are_found_while_vectors_are_made_and_the_end_is_that_of_an_undisturbed_
 
     signal(ingest.id(), "KILL");
     ingest.wait().expect("it ended");
+    // Nobody goes on by himself.
+    let found = search(&sandbox, "buoy number 77 off Arvik", &["-k", "3"]);
+    assert_eq!(found["vectors_pending"]["being_made"], false, "{found}");
+    sandbox.rag(["search", "buoy"]).ok().says("run `rag ingest` again");
     // Nothing is made of what has no vectors.
     for args in [&["documents", "remove", "7/77.md"][..], &["index", "compact"], &["index", "save", "half.tar.zst"]] {
         sandbox.rag(args).exits(1).says("not finished").says("rag ingest");

@@ -136,8 +136,14 @@ pub fn wait_for_lock(data: &Path, pid: u32) {
 }
 
 pub fn signal(pid: u32, signal: &str) {
-    let status = Command::new("kill").args(["-s", signal, &pid.to_string()]).status();
-    assert!(status.is_ok_and(|status| status.success()), "kill -s {signal} {pid}");
+    signals(pid, &[signal]);
+}
+
+/// One after the other, as fast as can be.
+pub fn signals(pid: u32, signals: &[&str]) {
+    let kill = "for signal in \"$@\"; do kill -s \"$signal\" $PID || exit 1; done";
+    let status = Command::new("sh").args(["-c", kill, "sh"]).args(signals).env("PID", pid.to_string()).status();
+    assert!(status.is_ok_and(|status| status.success()), "kill -s {signals:?} {pid}");
 }
 
 /// Whether a program is there to be run; says aloud when it is not.

@@ -1,5 +1,7 @@
 //! What a file is: by its first bytes where those tell, else by its name.
 
+use std::collections::HashSet;
+
 use super::NoText;
 use crate::document::Format;
 
@@ -68,17 +70,56 @@ fn says_so_in_words(line: &str) -> bool {
         || (line.contains("generated") && FORBIDDING.iter().any(|forbidding| line.contains(forbidding)))
 }
 
-/// The name of the file of which one with this name is a copy: what is put aside is of the same kind.
-fn copied(name: &str) -> &str {
+/// Whether a large text is a table that a program wrote or reads: numbers with hardly a word between them, or code that says
+/// the same few words over and over. It would be passages by the thousand that answer nothing.
+///
+/// Among n words of what people write there are about K times the root of n different ones (Heaps' law), with K above 4 in
+/// code and from 10 to 100 in prose; parsers and lookup tables have less than 1.
+pub(super) fn is_table(format: Format, text: &str) -> bool {
+    /// Fewer passages do no harm.
+    const LARGE: usize = 64 << 10;
+    /// Shorter ones are numbers in base 16, or names of registers.
+    const WORD_CHARS: usize = 3;
+    /// Share of the characters that stand in words, in hundredths. Code has 50 or more, a log with numbers and dates 25.
+    const FEW_WORDS: usize = 10;
+    if text.len() < LARGE || !matches!(format, Format::Code | Format::Plain) {
+        return false;
+    }
+    let (mut words, mut word_chars, mut different) = (0, 0, HashSet::new());
+    let most_words = text.len() / (WORD_CHARS + 1);
+    for word in text.split(|c: char| !c.is_alphabetic()) {
+        let chars = word.chars().count();
+        if chars >= WORD_CHARS {
+            (words, word_chars) = (words + 1, word_chars + chars);
+            // No more are needed to know that they are many.
+            if different.len().pow(2) <= most_words {
+                different.insert(word);
+            }
+        }
+    }
+    let chars = text.chars().filter(|c| !c.is_whitespace()).count();
+    word_chars * 100 < chars * FEW_WORDS || (format == Format::Code && different.len().pow(2) < words)
+}
+
+/// The name of a file in small letters; of one that was put aside, that of the file of which it is a copy: they are of the
+/// same kind.
+pub(super) fn name_of(path: &str) -> String {
     const PUT_ASIDE: [&str; 4] = [".orig", ".bak", ".old", ".in"];
-    let copied = PUT_ASIDE.iter().find_map(|ending| name.strip_suffix(ending));
-    copied.filter(|name| name.contains('.')).unwrap_or(name)
+    let mut name = path.rsplit('/').next().unwrap_or(path).to_lowercase();
+    let copied = PUT_ASIDE.iter().find_map(|ending| name.strip_suffix(ending)).filter(|name| name.contains('.'));
+    let length = copied.map_or(name.len(), str::len);
+    name.truncate(length);
+    name
+}
+
+/// What stands behind the last dot of a name.
+pub(super) fn extension_of(name: &str) -> &str {
+    name.rsplit_once('.').map_or("", |(_, extension)| extension)
 }
 
 pub(super) fn format_of(path: &str, bytes: &[u8]) -> Result<Format, NoText> {
-    let name = path.rsplit('/').next().unwrap_or(path).to_lowercase();
-    let name = copied(&name);
-    let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
+    let name = name_of(path);
+    let (name, extension) = (name.as_str(), extension_of(&name));
     if let Some(known) = by_content(extension, bytes) {
         return known;
     }
@@ -262,4 +303,26 @@ fn binary_kind(bytes: &[u8]) -> Option<&'static str> {
         // Short magics are also words; only text lacks a zero byte.
         .filter(|(magic, _)| magic.len() > 4 || *magic == b"%!PS" || !magic.is_ascii() || bytes.contains(&0))
         .map(|&(_, what)| what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_are_told_from_what_people_write() {
+        let lines = |line: &dyn Fn(usize) -> String| (0..4000).map(line).collect::<Vec<_>>().join("\n");
+        let code = |line: &dyn Fn(usize) -> String| is_table(Format::Code, &lines(line));
+        let plain = |line: &dyn Fn(usize) -> String| is_table(Format::Plain, &lines(line));
+        assert!(code(&|n| format!("  [lantern_{}] = STATE({n}), SHIFT(keeper),", n % 9)));
+        assert!(code(&|n| format!("    (0x{n:08x}, -{n}.125e-3), // {n}")));
+        assert!(plain(&|n| format!("\u{f7} {n:04X} \u{d7} 0308 \u{f7} {n:06}")));
+        // Of ten kinds of lines, and yet somebody may want to find one.
+        let logged = |n: usize| format!("2024-05-01T12:{:02}:00.{n:06}Z lantern {} is lit", n % 60, n % 10);
+        assert!(lines(&logged).len() > 64 << 10 && !plain(&logged));
+        assert!(!is_table(Format::Csv, &lines(&|n| format!("{n},{n},{n}").repeat(3))));
+        assert!(!is_table(Format::Code, "int table[] = {1, 2, 3};"));
+        assert!(!is_table(Format::Code, &include_str!("../../ask/mod.rs").repeat(4)));
+        assert!(!is_table(Format::Plain, &"燈塔守護人每夜點燈。".repeat(3000)));
+    }
 }

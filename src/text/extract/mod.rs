@@ -193,6 +193,9 @@ pub fn extract(path: &str, bytes: &[u8]) -> Result<Extracted, NoText> {
     if kind::says_it_is_generated(format, &decoded.text) {
         return Err(NoText::Generated("it says so".into()));
     }
+    if kind::is_table(format, &decoded.text) {
+        return Err(NoText::Generated("a table".into()));
+    }
     let mut metadata = Vec::new();
     let (title, rendering, blocks) = match format {
         Format::Html => {

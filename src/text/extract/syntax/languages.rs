@@ -3,6 +3,8 @@
 
 use tree_sitter::{Node as Tree, Parser};
 
+use super::super::kind;
+
 /// One grammar.
 pub(super) struct Language {
     grammar: fn() -> tree_sitter::Language,
@@ -171,11 +173,10 @@ const C: &[(&str, &str)] = &[
 impl Language {
     /// By the name of the file, else by its first line.
     pub(super) fn of(path: &str, text: &str) -> Option<&'static Self> {
-        let name = path.rsplit('/').next().unwrap_or(path).to_lowercase();
-        let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
+        let name = kind::name_of(path);
         let has = |words: &str, word: &str| words.split(' ').any(|other| other == word);
         let by_extension = |extension: &str| LANGUAGES.iter().find(|language| has(language.extensions, extension));
-        match extension {
+        match kind::extension_of(&name) {
             "" => {
                 let line = text.lines().next()?.strip_prefix("#!")?;
                 let words = line.split([' ', '/']).filter(|word| !word.starts_with('-') && !word.contains('='));
