@@ -137,7 +137,7 @@ fn what_has_no_end_is_divided_anyway() {
     let n = 200_000;
     for text in ["x".repeat(n), "é".repeat(n), "word ".repeat(n), "a.".repeat(n), "{\n".repeat(n), "e\u{301}".repeat(n)]
     {
-        let found = chunks("a.txt", &text, 50, 10);
+        let found = chunks("a.md", &text, 50, 10);
         assert!(found.iter().all(|c| count(&c.text) <= 50));
         let total: usize = found.iter().map(|c| c.text.len()).sum();
         // Braces alone are nothing to find.

@@ -78,7 +78,7 @@ fn says_so_in_words(line: &str) -> bool {
 pub(super) fn is_table(format: Format, text: &str) -> bool {
     /// Fewer passages do no harm.
     const LARGE: usize = 64 << 10;
-    /// Shorter ones are numbers in base 16, or names of registers.
+    /// Shorter ones, in the letters of ASCII, are numbers in base 16 or names of registers.
     const WORD_CHARS: usize = 3;
     /// Share of the characters that stand in words, in hundredths. Code has 50 or more, a log with numbers and dates 25.
     const FEW_WORDS: usize = 10;
@@ -89,7 +89,7 @@ pub(super) fn is_table(format: Format, text: &str) -> bool {
     let most_words = text.len() / (WORD_CHARS + 1);
     for word in text.split(|c: char| !c.is_alphabetic()) {
         let chars = word.chars().count();
-        if chars >= WORD_CHARS {
+        if chars >= WORD_CHARS || !word.is_ascii() {
             (words, word_chars) = (words + 1, word_chars + chars);
             // No more are needed to know that they are many.
             if different.len().pow(2) <= most_words {
@@ -323,6 +323,12 @@ mod tests {
         assert!(!is_table(Format::Csv, &lines(&|n| format!("{n},{n},{n}").repeat(3))));
         assert!(!is_table(Format::Code, "int table[] = {1, 2, 3};"));
         assert!(!is_table(Format::Code, &include_str!("../../ask/mod.rs").repeat(4)));
-        assert!(!is_table(Format::Plain, &"燈塔守護人每夜點燈。".repeat(3000)));
+        for prose in [
+            "燈塔守護人每夜點燈。",
+            "रक्षक हर रात दीप जलाता है।",
+            "ngu\u{31b}o\u{31b}\u{300}i gi\u{1eef} \u{111}e\u{300}n. ",
+        ] {
+            assert!(!is_table(Format::Plain, &prose.repeat(4000)), "{prose}");
+        }
     }
 }
