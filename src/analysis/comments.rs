@@ -19,7 +19,7 @@ const MARKS: &[Marks] = &[
     Marks {
         names: "rs c h cc cpp cxx hh hpp hxx inl java js jsx mjs cjs ts tsx mts cts go swift kt kts scala cs dart php proto \
                 zig groovy gradle scss less css thrift v m mm json5 jsonc cu fs fsx",
-        opens: &["///", "//!", "//", "/**", "/*!", "/*", "**/", "*/", "*"],
+        opens: &["///", "//!", "//", "/**", "/*!", "/*", "**/", "*/", "**", "*"],
         blocks: &[("/**", "*/"), ("/*!", "*/"), ("/*", "*/")],
     },
     Marks {
@@ -97,14 +97,14 @@ fn uncommented<'a>(line: &'a str, marks: &Marks, until: &mut Option<&'static str
             text
         });
         return Some(match end {
-            "*/" => without_stars(text.strip_prefix('*').map_or(text, without_space)),
+            "*/" => without_stars(["**", "*"].iter().find_map(|mark| goes_on(text, mark)).unwrap_or(text)),
             _ => text.trim_end(),
         });
     }
     let mark = marks.opens.iter().find(|mark| bare.starts_with(**mark))?;
     // `*p = 1;` is code; a block comment whose beginning lies in another passage goes on with `* `.
-    if *mark == "*" && !(bare == "*" || bare.starts_with("* ")) {
-        return None;
+    if matches!(*mark, "*" | "**") {
+        return goes_on(bare, mark).map(|text| text.trim_end_matches("*/").trim_end());
     }
     // `#!/bin/sh` is for the system.
     if *mark == "#!" {
@@ -123,6 +123,12 @@ fn uncommented<'a>(line: &'a str, marks: &Marks, until: &mut Option<&'static str
             Some(without_space(rest))
         }
     }
+}
+
+/// The text of a line of a block whose lines begin with `mark`, which is a star or two.
+fn goes_on<'a>(line: &'a str, mark: &str) -> Option<&'a str> {
+    let text = line.strip_prefix(mark)?;
+    if text.is_empty() { Some(text) } else { text.strip_prefix([' ', '\t']) }
 }
 
 /// `**/` may end a block as well.

@@ -274,6 +274,12 @@ fn comments_are_prose() {
         "A room.\n\nAdds. It is\nquick.\n\n```\nadd(1);\n```\n\n```rs\nfn add() {\n    *a = 1; // sum\n}\n```\n",
     );
     check("a.c", "/* One.\n * Two. */\nint x;", "One.\nTwo.\n\n```c\nint x;\n```\n");
+    check(
+        "a.c",
+        "/*\n** One **two**.\n**\n** **p is it. */\n**p = 1;",
+        "\nOne **two**.\n\n**p is it.\n\n```c\n**p = 1;\n```\n",
+    );
+    check("a.c", "** Goes on.\n**\n*/", "Goes on.\n\n\n");
     check("a.java", "* Goes on.\n */\nvoid f();", "Goes on.\n\n\n```java\nvoid f();\n```\n");
     check(
         "x/run.sh",

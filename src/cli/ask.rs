@@ -264,12 +264,8 @@ fn show(response: &Response, is_seen: bool, ui: &Ui) {
     for citation in &answer.citations {
         let place = place(&citation.hit);
         let room = ui.width().saturating_sub(place.chars().count() + 8).max(12);
-        ui.line(format!(
-            "[{}] {}  {}",
-            citation.n,
-            ui.paint(Tone::Place, &place),
-            clipped(&heading(&citation.hit), room)
-        ));
+        let heading = clipped(&heading(&citation.hit), room);
+        ui.line(format!("[{}] {}  {heading}", citation.n, ui.paint(Tone::Place, &place)).trim_end());
         if let Some(ordering) = response.orders.iter().find(|ordering| ordering.n == Some(citation.n)) {
             ui.line(ui.paint(Tone::Bad, &format!("    this passage {}", gives_orders(&ordering.kinds))));
         }

@@ -148,13 +148,9 @@ fn print_hit(ui: &Ui, hit: &Hit, explain: bool) {
     let place = place(hit);
     let heading = heading(hit);
     let room = ui.width().saturating_sub(rank.len() + place.chars().count() + 14).max(12);
-    ui.line(format!(
-        "{}  {}  {}  {}",
-        ui.paint(Tone::Strong, &rank),
-        ui.paint(Tone::Place, &place),
-        ui.paint(Tone::Faint, &format!("{:.3}", hit.score)),
-        clipped(&heading, room),
-    ));
+    let score = ui.paint(Tone::Faint, &format!("{:.3}", hit.score));
+    let (rank, place) = (ui.paint(Tone::Strong, &rank), ui.paint(Tone::Place, &place));
+    ui.line(format!("{rank}  {place}  {score}  {}", clipped(&heading, room)).trim_end());
     if explain {
         let leg = |name: &str, leg: Option<Leg>| match leg {
             Some(leg) => format!(
