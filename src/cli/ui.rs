@@ -130,7 +130,7 @@ impl Ui {
                 self.note(format!("searched by words only: the vectors are still being made ({percent} %)"));
             }
             Some(_) => {
-                self.note("searched by words only: run `rag ingest` again, it was stopped before the vectors were made")
+                self.note("searched by words only: run `rag ingest` again, it was stopped before the vectors were made");
             }
         }
     }
