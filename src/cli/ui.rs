@@ -123,16 +123,14 @@ impl Ui {
 
     /// That an index has no vectors yet, if that is so.
     pub fn pending(&self, pending: Option<Pending>) {
-        match pending {
-            None => {}
+        let why = match pending {
+            None => return,
             Some(Pending { done, total, being_made: true }) => {
-                let percent = 100 * done / total.max(1);
-                self.note(format!("searched by words only: the vectors are still being made ({percent} %)"));
+                format!("the vectors are still being made ({} %)", 100 * done / total.max(1))
             }
-            Some(_) => {
-                self.note("searched by words only: run `rag ingest` again, it was stopped before the vectors were made");
-            }
-        }
+            Some(_) => "run `rag ingest` again, it was stopped before the vectors were made".to_owned(),
+        };
+        self.note(format!("searched by words only: {why}"));
     }
 
     /// Talk about something that went wrong: a coloured word, then what strangers may have named. Unless quiet.
