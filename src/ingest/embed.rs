@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Mutex, PoisonError};
-use std::thread::ScopedJoinHandle;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::{Event, Stage};
@@ -43,7 +43,7 @@ pub fn embed(
     job: &Job<'_>,
     pending: Pending,
     vectors: &Vectors,
-    network: ScopedJoinHandle<'_, Result<Network>>,
+    network: JoinHandle<Result<Network>>,
     on_event: &mut dyn FnMut(Event),
 ) -> Result<(Counters, Vec<Network>)> {
     let disabled = Cache::disabled();
@@ -147,7 +147,7 @@ impl Shared<'_> {
     fn work(
         &self,
         texts: &Mutex<Receiver<(usize, Key, String)>>,
-        ready: Option<ScopedJoinHandle<'_, Result<Network>>>,
+        ready: Option<JoinHandle<Result<Network>>>,
     ) -> Option<Network> {
         let keep_every = (KEEP_EVERY / self.job.engine.config.threads.max(1)).max(1);
         let mut kept = Vec::with_capacity(keep_every);

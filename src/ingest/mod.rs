@@ -23,7 +23,7 @@ use crate::disk::Lock;
 use crate::engine::Engine;
 use crate::error::{Fault, Kind, Result};
 use crate::index::{Before, Builder, Chunking, Meta, ModelInfo, Root, Snapshot, State, Summary};
-use crate::model::{ModelFiles, Network, Runtime, Tokenizer};
+use crate::model::{ModelFiles, Network, Tokenizer};
 use crate::text::{Limits, WalkOptions};
 pub use repair::{Rebuilt, Repair, Step, repair};
 use space::Need;
@@ -134,8 +134,8 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
     let chunking = chunking(engine, &model);
     let need = Need::default();
     let _lock = lock(engine, request.wait, on_event).map_err(|fault| need.explain(fault, engine.store.dir()))?;
-    // Who ingests again has mostly changed something; when nothing was, nobody waits for the library.
-    Runtime::prepare(library.clone());
+    // Who ingests again has mostly changed something; when nothing was, nobody waits for the network.
+    let network = Network::opening(library.clone(), model.clone());
     let base = base(engine, &model, chunking, &roots, on_event);
     let options = walk_options(engine, request);
     // What was removed stays out even where the index is built afresh.
@@ -151,10 +151,7 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
     let outcome = std::thread::scope(|scope| {
         // Loading takes longer than reading a few files, so it starts with the first file to read.
         let mut loading = None;
-        let mut on_todo = || {
-            let network = scope.spawn(|| Network::open(&library, &model));
-            loading = Some((scope.spawn(|| Tokenizer::load(&model)), network));
-        };
+        let mut on_todo = || loading = Some(scope.spawn(|| Tokenizer::load(&model)));
         let scan = scanned;
         *scan = scan::scan(engine, &roots, &options, known, &kept_out, &mut on_todo, on_event)?;
         if let (Some(base), true) = (&base, scan.is_unchanged()) {
@@ -167,8 +164,8 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
         for (root, path) in &scan.removed {
             builder.remove(*root, path)?;
         }
-        let loaded = loading.map(|(tokenizer, network)| Ok((joined(tokenizer)?, network))).transpose()?;
-        if let Some((tokenizer, _)) = &loaded {
+        let tokenizer = loading.map(joined).transpose()?;
+        if let Some(tokenizer) = &tokenizer {
             let limits = limits(chunking, &model, tokenizer);
             read::read(engine, request, scan, tokenizer, &limits, &mut builder, on_event)?;
         }
@@ -211,7 +208,7 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
             on_event(event);
         };
         let vectors = builder.vectors(dimension)?;
-        if let (Some(vectors), Some((tokenizer, network))) = (&vectors, loaded) {
+        if let (Some(vectors), Some(tokenizer)) = (&vectors, tokenizer) {
             let no_cache = request.no_cache;
             let job =
                 embed::Job { engine, model: &model, library: &library, tokenizer: &tokenizer, no_cache, dimension };

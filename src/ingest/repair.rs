@@ -121,7 +121,7 @@ fn rebuild(engine: &Engine, remains: &Remains, on_event: &mut dyn FnMut(Event)) 
     rebuilt.kept = plan.keep(remains, &mut builder)?;
     std::thread::scope(|scope| {
         let tokenizer = scope.spawn(|| Tokenizer::load(&model));
-        let network = scope.spawn(|| Network::open(&library, &model));
+        let network = Network::opening(library.clone(), model.clone());
         let tokenizer = joined(tokenizer)?;
         if !plan.scan.todo.is_empty() {
             let limits = limits(meta.chunking, &model, &tokenizer);

@@ -1,6 +1,7 @@
 //! One single-threaded session: token ids in, one pooled vector out.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
 use std::time::Instant;
 
 use ort::memory::Allocator;
@@ -88,6 +89,12 @@ impl Network {
             intact.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
             network
         })
+    }
+
+    /// Begins to open a network on a thread of its own, for who will probably need it soon. Whoever does not leaves it alone:
+    /// nobody has to wait for the thread.
+    pub fn opening(library: PathBuf, files: ModelFiles) -> JoinHandle<Result<Self>> {
+        std::thread::spawn(move || Self::open(&library, &files))
     }
 
     /// The vector of one text, cut to the model's window.

@@ -30,14 +30,6 @@ pub fn forbid_telemetry() {
 static OPENED: OnceLock<std::result::Result<Runtime, String>> = OnceLock::new();
 
 impl Runtime {
-    /// Begins to open the library at `path`, for who will probably need it soon. Nobody waits for the thread that does so; what
-    /// went wrong is told to who asks for the library.
-    pub fn prepare(path: PathBuf) {
-        let thread = std::thread::Builder::new().name("runtime".to_owned());
-        // Without a thread it is opened when it is needed.
-        let _ = thread.spawn(move || Self::load(&path).map(drop));
-    }
-
     /// Opens the library at `path`, or returns the one already open.
     ///
     /// # Errors
