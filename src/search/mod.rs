@@ -84,9 +84,11 @@ pub struct Pending {
 impl Pending {
     /// What the index of this name waits for.
     fn new(engine: &Engine, index: &str, meta: &Meta) -> Option<Self> {
-        let made = engine.store.progress(index);
-        let (done, total) = made.unwrap_or((0, meta.pending));
-        (meta.pending > 0).then_some(Self { done, total, being_made: made.is_some() })
+        (meta.pending > 0).then(|| {
+            let made = engine.store.progress(index);
+            let (done, total) = made.unwrap_or((0, meta.pending));
+            Self { done, total, being_made: made.is_some() }
+        })
     }
 }
 
