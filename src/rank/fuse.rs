@@ -34,7 +34,6 @@ pub struct Fused {
 pub fn fuse(lexical: Option<&[f32]>, dense: Option<&[f32]>, fusion: Fusion, depth: usize) -> Vec<Fused> {
     let lexical = lexical.map(Normalised::lexical);
     let dense = dense.map(Normalised::dense);
-    let n = lexical.as_ref().or(dense.as_ref()).map_or(0, |leg| leg.raw.len());
     let (lexical_weight, dense_weight) = match (&lexical, &dense) {
         (Some(lexical), Some(dense)) if lexical.span > 0.0 => {
             (1.0 - fusion.dense_weight, fusion.dense_weight * dense.trust)
@@ -42,17 +41,25 @@ pub fn fuse(lexical: Option<&[f32]>, dense: Option<&[f32]>, fusion: Fusion, dept
         (Some(_), None) => (1.0, 0.0),
         _ => (0.0, 1.0),
     };
-    let term = |leg: &Option<Normalised<'_>>, i: usize, weight: f64| {
-        leg.as_ref().and_then(|leg| leg.at(i)).map_or(0.0, |x| x * weight)
+    let ranking = match (&lexical, &dense) {
+        (Some(lexical), Some(dense)) => {
+            let pairs = lexical.raw.iter().zip(dense.raw);
+            let (by_words, by_meaning) = (lexical.rough(lexical_weight), dense.rough(dense_weight));
+            // A word's zero is zero.
+            let most = by_words.error + by_meaning.error + by_meaning.offset;
+            let lies_below = |(bm25, cosine): (&f32, &f32), least: f32| {
+                bm25 * by_words.slope + cosine * by_meaning.slope + most < least
+            };
+            let score = |(bm25, cosine): (&f32, &f32)| {
+                let score = || lexical.share(*bm25, lexical_weight) + dense.share(*cosine, dense_weight);
+                (!cosine.is_nan()).then(score)
+            };
+            best(pairs, lies_below, score, depth)
+        }
+        // A leg alone has all the weight.
+        (Some(leg), None) | (None, Some(leg)) => best(leg.raw.iter(), |_, _| false, |score| leg.scaled(*score), depth),
+        (None, None) => Vec::new(),
     };
-    let scores = (0..n)
-        .filter(|i| match (&lexical, &dense) {
-            (_, Some(dense)) => !dense.raw[*i].is_nan(),
-            (Some(lexical), None) => lexical.raw[*i] > 0.0,
-            (None, None) => false,
-        })
-        .map(|i| (i as u32, term(&lexical, i, lexical_weight) + term(&dense, i, dense_weight)));
-    let ranking = best(scores, depth);
 
     let legs_of = |leg: &Option<Normalised<'_>>, weight: f64| match leg {
         Some(leg) => leg.explained(&ranking, weight),
@@ -64,14 +71,20 @@ pub fn fuse(lexical: Option<&[f32]>, dense: Option<&[f32]>, fusion: Fusion, dept
     fused.map(|((ordinal, score), legs)| Fused { ordinal, score, legs }).collect()
 }
 
-/// The best `depth` and all that tie with the last of them, best first.
-fn best(scores: impl Iterator<Item = (u32, f64)>, depth: usize) -> Vec<(u32, f64)> {
+/// The best `depth` and all that tie with the last of them, best first; `score` is `None` for what is no match, and
+/// not asked where an item `lies_below` the least of the best so far, as nearly all do.
+fn best<T: Copy>(
+    items: impl Iterator<Item = T>,
+    lies_below: impl Fn(T, f32) -> bool,
+    score: impl Fn(T) -> Option<f64>,
+    depth: usize,
+) -> Vec<(u32, f64)> {
     let (mut found, mut least, mut room) = (Vec::new(), f64::NEG_INFINITY, depth.saturating_mul(4));
-    for (ordinal, score) in scores {
-        // Nearly all lie below, once a few have been seen.
-        if score < least {
+    for (ordinal, item) in (0..).zip(items) {
+        if lies_below(item, least as f32) {
             continue;
         }
+        let Some(score) = score(item).filter(|score| *score >= least) else { continue };
         found.push((ordinal, score));
         if found.len() > room {
             keep_best(&mut found, depth);
@@ -102,9 +115,19 @@ struct Normalised<'a> {
     raw: &'a [f32],
     zero: f64,
     span: f64,
+    /// The largest magnitude of a score.
+    largest: f64,
     /// How much of its weight the leg deserves, in 0..=1.
     trust: f64,
     is_lexical: bool,
+}
+
+/// The straight line that [`Normalised::share`] is, in less than its precision and without its two divisions.
+struct Rough {
+    slope: f32,
+    offset: f32,
+    /// It is nearer than this.
+    error: f32,
 }
 
 /// A cosine this many standard deviations above the mean counts as much as the best BM25 score. It is where the best
@@ -123,7 +146,7 @@ const PRIOR_VARIANCE: f64 = 0.01;
 impl<'a> Normalised<'a> {
     fn lexical(raw: &'a [f32]) -> Self {
         let max = raw.iter().copied().fold(0.0f32, f32::max);
-        Self { raw, zero: 0.0, span: f64::from(max), trust: 1.0, is_lexical: true }
+        Self { raw, zero: 0.0, span: f64::from(max), largest: f64::from(max), trust: 1.0, is_lexical: true }
     }
 
     fn dense(raw: &'a [f32]) -> Self {
@@ -131,14 +154,17 @@ impl<'a> Normalised<'a> {
         /// of an index's history.
         const ONE: f64 = (1u64 << 40) as f64;
         const LARGEST: f64 = 1024.0;
-        let (mut n, mut sum, mut squares, mut max) = (0.0f64, 0i128, 0i128, f64::NEG_INFINITY);
+        let (mut n, mut sum, mut squares) = (0.0f64, 0i128, 0i128);
+        let (mut max, mut min) = (f64::NEG_INFINITY, f64::INFINITY);
         for score in raw.iter().filter(|score| !score.is_nan()).map(|score| f64::from(*score)) {
             // Fewer than 2⁵¹.
-            let steps = (score.clamp(-LARGEST, LARGEST) * ONE).round() as i64;
+            let steps = score.clamp(-LARGEST, LARGEST) * ONE;
+            // Rounded: a cast cuts off, and `f64::round` is a call into the C library.
+            let steps = (steps + 0.5f64.copysign(steps)) as i64;
             n += 1.0;
             sum += i128::from(steps);
             squares += i128::from(steps) * i128::from(steps);
-            max = max.max(score);
+            (max, min) = (if score > max { score } else { max }, if score < min { score } else { min });
         }
         let mean = sum as f64 / ONE / n.max(1.0);
         let variance = (squares as f64 / ONE / ONE / n.max(1.0) - mean * mean).max(0.0);
@@ -149,20 +175,32 @@ impl<'a> Normalised<'a> {
         // No maximum of n numbers lies more than √(n-1) deviations above their mean, so few chunks prove nothing either
         // way, and the leg gets half of its weight.
         let trust = (seen * n + 0.5 * 2.0 * PRIOR_CHUNKS) / (n + 2.0 * PRIOR_CHUNKS);
-        Self { raw, zero, span: SURE_DEVIATIONS * deviation, trust, is_lexical: false }
+        let largest = max.abs().max(min.abs());
+        Self { raw, zero, span: SURE_DEVIATIONS * deviation, largest, trust, is_lexical: false }
     }
 
     fn is_match(&self, score: f32) -> bool {
         if self.is_lexical { score > 0.0 } else { !score.is_nan() }
     }
 
-    /// Score on the leg's scale: about 1 for a passage that answers, 0 for no match or for the background.
-    fn at(&self, i: usize) -> Option<f64> {
-        let score = self.raw[i];
-        if !self.is_match(score) {
-            return None;
-        }
-        Some(if self.span > 0.0 { (f64::from(score) - self.zero) / self.span } else { 0.0 })
+    /// A score on the leg's scale: about 1 for a passage that answers, 0 for the background; `None` for no match.
+    fn scaled(&self, score: f32) -> Option<f64> {
+        let scaled = || if self.span > 0.0 { (f64::from(score) - self.zero) / self.span } else { 0.0 };
+        self.is_match(score).then(scaled)
+    }
+
+    /// What a score adds to that of its chunk.
+    fn share(&self, score: f32, weight: f64) -> f64 {
+        self.scaled(score).map_or(0.0, |scaled| scaled * weight)
+    }
+
+    /// Its shares, nearly.
+    fn rough(&self, weight: f64) -> Rough {
+        let slope = if self.span > 0.0 { weight / self.span } else { 0.0 };
+        let offset = -self.zero * slope;
+        // A hundred times what a few roundings to 24 bits come to.
+        let error = 1e-5 * (slope * self.largest + offset.abs());
+        Rough { slope: slope as f32, offset: offset as f32, error: error as f32 }
     }
 
     /// The leg's word on each ranked chunk. Ranks are 1-based and over the whole leg; equals share the better one.
@@ -184,7 +222,7 @@ impl<'a> Normalised<'a> {
         let leg = |i: usize| {
             let score = self.raw[i];
             let rank = 1 + above.get(wanted.partition_point(|w| *w < score)).copied().unwrap_or(0);
-            Some(Leg { rank, score: f64::from(score), normalised: self.at(i)?, weight })
+            Some(Leg { rank, score: f64::from(score), normalised: self.scaled(score)?, weight })
         };
         ranking.iter().map(|(i, _)| leg(*i as usize)).collect()
     }

@@ -53,6 +53,28 @@ fn the_best_are_the_head_of_the_whole_ranking() {
     }
 }
 
+/// Nearly all chunks are passed over by a rough score; none that belongs to the best is.
+#[test]
+fn what_is_passed_over_is_never_among_the_best() {
+    let noise = |n: usize| (n * 7919 % 5003) as f32 / 5003.0;
+    for (middle, spread) in [(0.1, 0.4), (0.8, 1e-6), (-0.3, 1e-3), (0.0, 0.0)] {
+        let cosine = |n: usize| if n % 13 == 5 { f32::NAN } else { middle + spread * (noise(n) * 40.0).round() };
+        let cosines: Vec<f32> = (0..5000).map(cosine).collect();
+        let lexical: Vec<f32> =
+            (0..5000).map(|n| if n % 7 == 0 { (noise(n * 3) * 30.0).round() } else { 0.0 }).collect();
+        for dense_weight in [0.0, 0.6, 1.0] {
+            let fused = |depth: usize| fuse(Some(&lexical), Some(&cosines), Fusion { dense_weight }, depth);
+            let whole = fused(5000);
+            assert_eq!(whole.len(), cosines.iter().filter(|cosine| !cosine.is_nan()).count());
+            for depth in [1, 10, 40] {
+                let least = whole[depth - 1].score;
+                let head: Vec<Fused> = whole.iter().take_while(|fused| fused.score >= least).copied().collect();
+                assert_eq!(fused(depth), head, "{middle}, {spread}, {dense_weight}, {depth}");
+            }
+        }
+    }
+}
+
 #[test]
 fn copies_and_overlaps_give_way_to_the_better_passage() {
     let candidate = |path: &'static str, start, end, text: &'static str| Candidate {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytemuck::Pod;
 use ndarray::ArrayView2;
 use wide::f32x8;
 
@@ -87,39 +88,83 @@ impl Reader {
     }
 }
 
-/// Inner products of each query with each row of `rows`, which has `dimension` numbers a row.
+/// Rows that are compared side by side, each from another eighth of a file: their sums do not wait for each other, and the
+/// memory, which is what one question waits for, is read in as many places at once.
+const SIDE_BY_SIDE: usize = 8;
+
+/// Inner products of each query with each row of `rows`, which has `dimension` numbers a row. Each is added up in one order
+/// whatever the machine and whatever is beside it: eight sums of every eighth product, then these in pairs, then what is
+/// left. 10,000 rows of 384 take 1.0 ms for one query and 0.23 ms for each of eight; without AVX 1.1 and 0.33.
 fn inner_products(rows: &[f32], dimension: usize, queries: &[&[f32]], products: &mut [&mut [f32]]) {
-    let (by_four, rest) = queries.as_chunks::<4>();
-    let (products_by_four, products_of_rest) = products.as_chunks_mut::<4>();
-    for (n, row) in rows.chunks_exact(dimension).enumerate() {
-        for (queries, products) in by_four.iter().zip(&mut *products_by_four) {
-            let found = inner_products_of(row, queries);
-            products.iter_mut().zip(found).for_each(|(products, product)| products[n] = product);
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx") {
+        #[expect(unsafe_code, reason = "only a processor with AVX may run it, which has just been asked")]
+        return unsafe { inner_products_avx(rows, dimension, queries, products) };
+    }
+    compare(rows, dimension, queries, products, f32x8::ZERO, |sum, x, y| sum + x * y);
+}
+
+/// [`compare`] with registers of eight numbers, which the program must not take for granted.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx")]
+fn inner_products_avx(rows: &[f32], dimension: usize, queries: &[&[f32]], products: &mut [&mut [f32]]) {
+    use std::arch::x86_64::{__m256, _mm256_add_ps, _mm256_mul_ps, _mm256_setzero_ps};
+    // Two roundings, as everywhere else: no fused multiplication.
+    let plus_product = |sum: __m256, x: __m256, y: __m256| _mm256_add_ps(sum, _mm256_mul_ps(x, y));
+    compare(rows, dimension, queries, products, _mm256_setzero_ps(), plus_product);
+}
+
+/// The inner products, with `Eight` numbers at a time; `plus_product` adds to each of its sums the product of two others.
+#[expect(clippy::inline_always, reason = "else it is compiled without the registers of who calls it")]
+#[inline(always)]
+fn compare<Eight: Pod>(
+    rows: &[f32],
+    dimension: usize,
+    queries: &[&[f32]],
+    products: &mut [&mut [f32]],
+    zero: Eight,
+    plus_product: impl Fn(Eight, Eight, Eight) -> Eight + Copy,
+) {
+    let n = rows.len() / dimension;
+    let each = n / SIDE_BY_SIDE;
+    let row = |n: usize| &rows[n * dimension..][..dimension];
+    for first in 0..each {
+        let places: [usize; SIDE_BY_SIDE] = std::array::from_fn(|place| place * each + first);
+        let rows = places.map(row);
+        for (query, products) in queries.iter().zip(&mut *products) {
+            let found = products_of(rows, query, zero, plus_product);
+            places.iter().zip(found).for_each(|(place, product)| products[*place] = product);
         }
-        for (query, products) in rest.iter().zip(&mut *products_of_rest) {
-            [products[n]] = inner_products_of(row, &[*query]);
+    }
+    for n in each * SIDE_BY_SIDE..n {
+        for (query, products) in queries.iter().zip(&mut *products) {
+            [products[n]] = products_of([row(n)], query, zero, plus_product);
         }
     }
 }
 
-/// Inner products of one row, each added up in one order whatever the machine and whatever is beside it: eight sums of every
-/// eighth product, then these in pairs, then what is left. Sums of four queries do not wait for each other, nor for the
-/// memory: 10,000 rows of 384 take 0.7 ms for one query and 0.25 ms for each of four.
-fn inner_products_of<const N: usize>(row: &[f32], queries: &[&[f32]; N]) -> [f32; N] {
-    let (row, row_rest) = row.as_chunks::<8>();
-    let queries = queries.map(|query| query.as_chunks::<8>());
-    let whole = queries.map(|(query, _)| &query[..row.len()]);
-    let mut sums = [f32x8::ZERO; N];
-    for (i, x) in row.iter().enumerate() {
-        let x = f32x8::new(*x);
-        for (sum, query) in sums.iter_mut().zip(whole) {
-            *sum += x * f32x8::new(query[i]);
+#[expect(clippy::inline_always, reason = "as `compare`")]
+#[inline(always)]
+fn products_of<const N: usize, Eight: Pod>(
+    rows: [&[f32]; N],
+    query: &[f32],
+    zero: Eight,
+    plus_product: impl Fn(Eight, Eight, Eight) -> Eight,
+) -> [f32; N] {
+    let (query, query_rest) = query.as_chunks::<8>();
+    let rows = rows.map(|row| row.as_chunks::<8>());
+    let whole = rows.map(|(row, _)| &row[..query.len()]);
+    let mut sums = [zero; N];
+    for (i, x) in query.iter().enumerate() {
+        let x = bytemuck::cast(*x);
+        for (sum, row) in sums.iter_mut().zip(whole) {
+            *sum = plus_product(*sum, bytemuck::cast(row[i]), x);
         }
     }
     std::array::from_fn(|n| {
-        let s = sums[n].to_array();
+        let s: [f32; 8] = bytemuck::cast(sums[n]);
         let sum = (((s[0] + s[4]) + (s[1] + s[5])) + (s[2] + s[6])) + (s[3] + s[7]);
-        row_rest.iter().zip(queries[n].1).fold(sum, |sum, (x, q)| sum + x * q)
+        rows[n].1.iter().zip(query_rest).fold(sum, |sum, (x, y)| sum + x * y)
     })
 }
 
@@ -127,20 +172,26 @@ fn inner_products_of<const N: usize>(row: &[f32], queries: &[&[f32]; N]) -> [f32
 mod tests {
     use ndarray::ArrayView1;
 
-    use super::inner_products;
+    use super::*;
 
-    /// The order of additions is a promise: it is that of the first version. What is compared beside it changes no bit.
+    type Compare = fn(&[f32], usize, &[&[f32]], &mut [&mut [f32]]);
+
+    /// The order of additions is a promise: it is that of the first version. Neither what is compared beside it nor the
+    /// processor changes a bit.
     #[test]
     fn the_order_of_additions_does_not_change() {
+        let everywhere: Compare = |rows, dimension, queries, products| {
+            compare(rows, dimension, queries, products, f32x8::ZERO, |sum, x, y| sum + x * y);
+        };
         let number = |i: usize| ((i * 7919 % 1009) as f32 - 504.0) / 700.0;
-        for dimension in [1, 7, 8, 9, 31, 384, 389] {
-            let rows: Vec<f32> = (0..67 * dimension).map(number).collect();
+        for (dimension, n) in [(1, 67), (7, 64), (8, 3), (9, 67), (31, 8), (384, 67), (389, 67), (384, 0)] {
+            let rows: Vec<f32> = (0..n * dimension).map(number).collect();
             let queries: Vec<Vec<f32>> = (0..7).map(|n| (0..dimension).map(|i| number(i + 17 * n)).collect()).collect();
-            for beside in 1..=queries.len() {
+            for (beside, by) in (1..=queries.len()).flat_map(|n| [(n, everywhere), (n, inner_products as Compare)]) {
                 let queries: Vec<&[f32]> = queries[..beside].iter().map(Vec::as_slice).collect();
-                let mut products = vec![vec![0.0; 67]; beside];
+                let mut products = vec![vec![0.0; n]; beside];
                 let mut of_queries: Vec<&mut [f32]> = products.iter_mut().map(Vec::as_mut_slice).collect();
-                inner_products(&rows, dimension, &queries, &mut of_queries);
+                by(&rows, dimension, &queries, &mut of_queries);
                 for (query, products) in queries.iter().zip(&products) {
                     let query = ArrayView1::from(*query);
                     let expected: Vec<f32> =
