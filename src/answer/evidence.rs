@@ -3,7 +3,7 @@
 //! The surprising rule: the order of hits with equal scores is not taken from the ranking but from path and position,
 //! so that the same passages give the same answer whichever way a tie fell.
 
-use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use crate::document::{Citation, Hit, Lines, Span};
 
@@ -33,20 +33,23 @@ pub struct Evidence {
 /// The evidence among `hits`, best first: no text twice, no file too often.
 #[must_use]
 pub fn choose(hits: &[Hit], limits: Limits) -> Vec<Evidence> {
-    let mut chosen: Vec<Evidence> = Vec::new();
+    let mut chosen: Vec<(Evidence, Words)> = Vec::new();
     for candidate in placed(hits) {
-        if chosen.iter().any(|kept| says_the_same(&kept.hit, &candidate.hit)) {
+        let words = Words::of(&candidate.hit);
+        if chosen.iter().any(|(_, others)| others.are_nearly(&words)) {
             continue;
         }
-        if chosen.iter_mut().any(|kept| swallow(&mut kept.hit, &candidate.hit)) {
+        if let Some(at) = chosen.iter_mut().position(|(kept, _)| swallow(&mut kept.hit, &candidate.hit)) {
+            let (kept, words) = &mut chosen[at];
+            *words = Words::of(&kept.hit);
             continue;
         }
-        let from_source = chosen.iter().filter(|kept| is_same_file(&kept.hit, &candidate.hit)).count();
+        let from_source = chosen.iter().filter(|(kept, _)| is_same_file(&kept.hit, &candidate.hit)).count();
         if from_source < limits.max_per_source && chosen.len() < limits.max_passages {
-            chosen.push(candidate);
+            chosen.push((candidate, words));
         }
     }
-    chosen
+    chosen.into_iter().map(|(evidence, _)| evidence).collect()
 }
 
 /// `evidence` in the order of the documents, by path and position, with neighbours made one: passages of one section of
@@ -110,13 +113,36 @@ fn is_same_file(a: &Hit, b: &Hit) -> bool {
     a.root == b.root && a.path == b.path
 }
 
-/// Whether two passages share nearly all their words: a licence header, a copied paragraph.
-fn says_the_same(a: &Hit, b: &Hit) -> bool {
-    let words = |hit: &Hit| hit.chunk.text.split_whitespace().map(str::to_owned).collect::<HashSet<_>>();
-    let (a, b) = (words(a), words(b));
-    let shared = a.intersection(&b).count();
-    let all = a.len() + b.len() - shared;
-    all == 0 || shared * 10 >= all * 9
+/// The distinct words of a passage, each by a number of 64 bits, in rising order.
+struct Words(Vec<u64>);
+
+impl Words {
+    fn of(hit: &Hit) -> Self {
+        let number = |word: &str| {
+            let mut hasher = DefaultHasher::new();
+            word.hash(&mut hasher);
+            hasher.finish()
+        };
+        let mut words: Vec<u64> = hit.chunk.text.split_whitespace().map(number).collect();
+        words.sort_unstable();
+        words.dedup();
+        Self(words)
+    }
+
+    /// Whether two passages share nearly all their words: a licence header, a copied paragraph.
+    fn are_nearly(&self, other: &Self) -> bool {
+        let (few, many) = if self.0.len() <= other.0.len() { (&self.0, &other.0) } else { (&other.0, &self.0) };
+        let (mut shared, mut rest) = (0, many.as_slice());
+        // At best every one of the few is among the many.
+        if few.len() * 10 >= many.len() * 9 {
+            for word in few {
+                rest = &rest[rest.partition_point(|other| other < word)..];
+                shared += usize::from(rest.first() == Some(word));
+            }
+        }
+        let all = few.len() + many.len() - shared;
+        all == 0 || shared * 10 >= all * 9
+    }
 }
 
 /// Joins `next` to `kept` when they overlap in the same file, so that the shared text stands once.
