@@ -236,7 +236,7 @@ pub const SETTINGS: &[Setting] = &[
         "RAG_TELEMETRY_OTLP_ENDPOINT",
         "",
         Shape::Text,
-        "where a server sends its metrics as OTLP, such as http://localhost:4318",
+        "where a server sends its metrics and traces as OTLP, such as http://localhost:4318",
     ),
     setting(
         "analytics.record",

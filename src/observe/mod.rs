@@ -19,7 +19,7 @@ use crate::engine::Engine;
 use crate::error::{Kind, Result};
 use crate::jobs::{Job, State};
 use crate::search;
-use crate::telemetry::{self, CacheTable, Feature, Ingested, Stages};
+use crate::telemetry::{self, CacheTable, Feature, Ingested, SpanData, Stages, Trace};
 
 pub use otlp::Exporter;
 
@@ -45,6 +45,8 @@ pub struct How<'a> {
     pub is_batch: bool,
     /// How long it waited for a worker.
     pub queue_ms: Option<f64>,
+    /// The request that it is part of, where that is traced.
+    pub trace: Option<Trace>,
 }
 
 impl<'a> How<'a> {
@@ -63,11 +65,12 @@ impl<'a> How<'a> {
             is_streamed: false,
             is_batch: false,
             queue_ms: None,
+            trace: None,
         }
     }
 }
 
-/// Begins to send metrics to a collector, where the settings name one.
+/// Begins to send metrics and traces to a collector, where the settings name one.
 ///
 /// # Errors
 /// A usage fault for an address that is none.
@@ -116,6 +119,18 @@ impl Observer {
             generation_ms: Some(t.generation_ms),
             total_ms: t.total_ms + how.queue_ms.unwrap_or_default(),
         };
+        let attributes = || {
+            vec![
+                ("rag.intent", response.intent.name().into()),
+                ("rag.generator", response.generator.name().into()),
+                ("rag.mode", how.mode.name().into()),
+                ("rag.supported", response.answer.supported.into()),
+                ("rag.citations", response.answer.citations.len().into()),
+                ("rag.cache.answer_hit", response.cache.answer_hit.into()),
+                ("rag.cache.retrieval_hit", response.cache.retrieval_hit.into()),
+            ]
+        };
+        spans(engine, "ask", how, &stages, attributes);
         telemetry::asked(&telemetry::Asked {
             intent: response.intent.name(),
             generator: response.generator.name(),
@@ -137,6 +152,14 @@ impl Observer {
             generation_ms: None,
             total_ms: t.total_ms + how.queue_ms.unwrap_or_default(),
         };
+        let attributes = || {
+            vec![
+                ("rag.mode", response.mode.name().into()),
+                ("rag.hits", response.hits.len().into()),
+                ("rag.cache.retrieval_hit", response.retrieval_hit.into()),
+            ]
+        };
+        spans(engine, "search", how, &stages, attributes);
         telemetry::searched(response.mode.name(), &stages, &features(how));
         self.record(engine, || Record::Question(Box::new(searching(response, how))));
     }
@@ -310,6 +333,37 @@ fn took(ms: f64) -> Option<f64> {
 fn documents<'a>(hits: impl Iterator<Item = &'a Hit>) -> Vec<(String, String)> {
     let all: BTreeSet<(String, String)> = hits.map(|hit| (hit.root.to_string(), hit.path.to_string())).collect();
     all.into_iter().collect()
+}
+
+/// The spans of a question that has just been answered: one for all of it, one for each stage. Stages are known by how long
+/// they took: the line comes first, writing last, and the search follows the embedding that it waited for.
+fn spans(
+    engine: &Engine,
+    name: &str,
+    how: &How<'_>,
+    stages: &Stages,
+    attributes: impl FnOnce() -> Vec<(&'static str, Value)>,
+) {
+    let Some(trace) = how.trace.map(Trace::child) else { return };
+    let ns = |ms: f64| (ms.max(0.0) * 1e6) as u128;
+    let ended_ns = engine.now().as_nanos();
+    let begun_ns = ended_ns.saturating_sub(ns(stages.total_ms));
+    let tell = |trace: Trace, name: &str, begun_ns: u128, ended_ns: u128, attributes: Vec<(&'static str, Value)>| {
+        let name = name.to_owned();
+        telemetry::span(SpanData { trace, name, is_server: false, begun_ns, ended_ns, attributes, failed: false });
+    };
+    let mut from = begun_ns;
+    for (stage, ms) in [("queue", stages.queue_ms), ("embed", stages.embedding_ms), ("retrieve", stages.search_ms)] {
+        if let Some(ms) = ms {
+            let to = (from + ns(ms)).min(ended_ns);
+            tell(trace.child(), stage, from, to, Vec::new());
+            from = to;
+        }
+    }
+    if let Some(ms) = stages.generation_ms {
+        tell(trace.child(), "generate", ended_ns.saturating_sub(ns(ms)).max(begun_ns), ended_ns, Vec::new());
+    }
+    tell(trace, name, begun_ns, ended_ns, attributes());
 }
 
 fn features(how: &How<'_>) -> Vec<Feature> {

@@ -12,14 +12,17 @@ use axum::response::{IntoResponse as _, Response};
 use super::access::Scope;
 use super::error::{Error, Result};
 use super::limit::{Allowance, Caller};
-use super::seam::Began;
+use super::seam::{Began, Traced};
 use super::{App, body};
 use crate::disk;
-use crate::telemetry::{self, Instrument as _};
+use crate::service;
+use crate::telemetry::{self, Instrument as _, Trace};
 
 /// The header by which a request is called.
 const REQUEST_ID: &str = "x-request-id";
 const MAX_REQUEST_ID_BYTES: usize = 128;
+/// The header that says which trace a request is part of (W3C Trace Context).
+const TRACEPARENT: &str = "traceparent";
 
 /// Where a connection comes from.
 #[derive(Clone, Copy, Debug)]
@@ -49,10 +52,13 @@ pub enum Takes {
 pub async fn outer(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let id = request_id(request.headers());
     let span = telemetry::request_span(&id);
-    let began = Began::new(&request, span.clone());
+    let traceparent = request.headers().get(TRACEPARENT).and_then(|header| header.to_str().ok());
+    let trace = Trace::of_request(traceparent, random);
+    let traced = trace.map(|trace| Traced { trace, id: Arc::clone(&id), begun_ns: app.engine().now().as_nanos() });
+    let began = Began::new(&request, span.clone(), traced);
     request.extensions_mut().insert(RequestId(Arc::clone(&id)));
     let response = match check_head(&app, &request) {
-        Ok(()) => next.run(request).instrument(span.clone()).await,
+        Ok(()) => service::within(trace, next.run(request).instrument(span.clone())).await,
         Err(error) => error.into_response(),
     };
     let response = span.in_scope(|| finished(response, &app, began.route(), &id));
@@ -183,6 +189,10 @@ fn request_id(headers: &HeaderMap) -> Arc<str> {
     };
     let given = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).filter(|id| is_sane(id));
     given.map_or_else(|| disk::random_id().unwrap_or_default().into(), Into::into)
+}
+
+fn random() -> Option<u128> {
+    disk::random_id().ok().and_then(|id| u128::from_str_radix(&id, 16).ok())
 }
 
 /// A response with its headers; an error with its body, its inside told to the log.

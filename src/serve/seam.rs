@@ -1,6 +1,7 @@
 //! What the server counts of itself. Everything that is counted passes here.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -13,7 +14,7 @@ use hyper::body::{Frame, SizeHint};
 
 use super::{App, body};
 use crate::service::Line;
-use crate::telemetry::{self, InFlight, Served, Span};
+use crate::telemetry::{self, InFlight, Served, Span, SpanData, Trace};
 
 /// Counts of this process.
 #[derive(Debug, Default)]
@@ -29,17 +30,28 @@ pub struct Began {
     received_bytes: u64,
     /// For the log, long after the handler has returned.
     span: Span,
+    traced: Option<Traced>,
     _in_flight: InFlight,
 }
 
+/// What a collector of traces is to be told of a request.
+pub struct Traced {
+    pub trace: Trace,
+    /// What the request is called in the log.
+    pub id: Arc<str>,
+    /// Unix nanoseconds.
+    pub begun_ns: u128,
+}
+
 impl Began {
-    pub fn new(request: &Request, span: Span) -> Self {
+    pub fn new(request: &Request, span: Span, traced: Option<Traced>) -> Self {
         Self {
             route: request.extensions().get::<MatchedPath>().cloned(),
             method: request.method().clone(),
             start: Instant::now(),
             received_bytes: body::length(request.headers()),
             span,
+            traced,
             _in_flight: InFlight::begin(),
         }
     }
@@ -90,7 +102,7 @@ impl hyper::body::Body for Counted {
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        let Began { method, start, received_bytes, span, .. } = &self.began;
+        let Began { method, start, received_bytes, span, traced, .. } = &self.began;
         let elapsed = start.elapsed();
         let served = Served {
             route: self.began.route(),
@@ -101,6 +113,24 @@ impl Drop for Counted {
             sent_bytes: self.sent_bytes,
         };
         telemetry::served(&served);
+        if let Some(Traced { trace, id, begun_ns }) = traced {
+            telemetry::span(SpanData {
+                trace: *trace,
+                name: format!("{} {}", served.method, served.route),
+                is_server: true,
+                begun_ns: *begun_ns,
+                ended_ns: begun_ns + elapsed.as_nanos(),
+                // By the names of OpenTelemetry's conventions for HTTP.
+                attributes: vec![
+                    ("http.request.method", served.method.into()),
+                    ("http.route", served.route.into()),
+                    ("http.response.status_code", served.status.into()),
+                    ("http.response.body.size", served.sent_bytes.into()),
+                    ("rag.request_id", (**id).into()),
+                ],
+                failed: served.status >= 500,
+            });
+        }
         span.in_scope(|| {
             telemetry::info!(
                 method = served.method,

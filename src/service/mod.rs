@@ -12,6 +12,7 @@ mod lane;
 mod queue;
 #[cfg(test)]
 mod tests;
+mod trace;
 mod worker;
 
 use std::collections::HashMap;
@@ -35,9 +36,11 @@ use crate::llm::Client;
 use crate::observe::{self, Exporter, How, Observer, Sampler};
 use crate::search;
 use crate::sessions::Turn;
+use crate::telemetry::Trace;
 use crate::vector::Vector;
 use flight::Reader;
 use lane::{Entered, Lane};
+pub use trace::within;
 
 /// Conversations that were given a name and not used yet; more push the oldest out.
 const MAX_ISSUED: usize = 10_000;
@@ -191,6 +194,8 @@ pub struct Ticket {
     /// Somebody follows the answer while it is being made.
     is_streamed: bool,
     is_batch: bool,
+    /// The request that it came with.
+    trace: Option<Trace>,
 }
 
 impl Service {
@@ -226,7 +231,7 @@ impl Service {
         &self.shared.observer
     }
 
-    /// Begins to send metrics to the collector of the settings, if they name one.
+    /// Begins to send metrics and traces to the collector of the settings, if they name one.
     ///
     /// # Errors
     /// A usage fault for an address that is none.
@@ -285,7 +290,7 @@ impl Service {
         }
         let told = Some(Arc::clone(&self.shared));
         let lane = Arc::clone(lane);
-        Ok(Ticket { reader, lane, told, is_streamed: false, is_batch: false })
+        Ok(Ticket { reader, lane, told, is_streamed: false, is_batch: false, trace: trace::current() })
     }
 
     /// A name for a new conversation, which nobody can guess.
@@ -411,6 +416,7 @@ impl Ticket {
             has_filter: question.filter.is_some(),
             is_streamed: self.is_streamed,
             is_batch: self.is_batch,
+            trace: self.trace,
             queue_ms: flight.waited().map(|waited| waited.as_secs_f64() * 1e3),
             ..How::plain(engine, &question.text)
         };

@@ -24,7 +24,7 @@ fn key_of(text: &str) -> Option<Key> {
 fn enter(lane: &Arc<Lane>, text: &str, priority: Priority) -> std::result::Result<Ticket, Problem> {
     let entered = lane.enter(key_of(text), question(text, priority))?;
     let lane = Arc::clone(lane);
-    Ok(Ticket { reader: entered.reader, lane, told: None, is_streamed: false, is_batch: false })
+    Ok(Ticket { reader: entered.reader, lane, told: None, is_streamed: false, is_batch: false, trace: None })
 }
 
 fn lane(room: usize) -> Arc<Lane> {

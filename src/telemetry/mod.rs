@@ -1,4 +1,4 @@
-//! What the program tells of itself while it runs: logs and metrics.
+//! What the program tells of itself while it runs: logs, metrics and traces.
 //!
 //! The surprising rule: until [`install`] is called, as only a server does, counting is one load of a flag and leaves
 //! nothing; until [`logs()`] is called, so is logging. Neither ever fails what it tells of. Labels and log lines carry no
@@ -13,11 +13,13 @@ mod recorder;
 mod table;
 #[cfg(test)]
 mod tests;
+mod trace;
 
 pub use logs::{finish_logs, logs};
 pub use record::*;
 pub use recorder::{install, is_on, process, render, upkeep};
 pub use table::{Kind, METRICS, Metric, Values};
+pub use trace::{SpanData, Trace, collect_spans, dropped_spans, span};
 pub use tracing::{Instrument, Span, debug, error, info, trace, warn};
 
 /// The span of one request: every line that is logged inside it carries its id. A worker that takes over the request

@@ -5,6 +5,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rag::telemetry::{METRICS, Values};
@@ -40,13 +41,18 @@ impl Server {
 
     /// Status and body of a response.
     fn send(&self, method: &str, path: &str, body: &str, token: Option<&str>) -> (u16, String) {
+        let auth = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
+        self.send_with(&auth, method, path, body)
+    }
+
+    /// As [`Server::send`], with these lines in the head of the request.
+    fn send_with(&self, headers: &str, method: &str, path: &str, body: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         stream.set_read_timeout(Some(HANG)).unwrap();
-        let auth = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
         let (address, length) = (&self.address, body.len());
         write!(
             stream,
-            "{method} {path} HTTP/1.1\r\nHost: {address}\r\n{auth}Content-Type: application/json\r\nAccept: application/json, \
+            "{method} {path} HTTP/1.1\r\nHost: {address}\r\n{headers}Content-Type: application/json\r\nAccept: application/json, \
              text/event-stream\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
         )
         .unwrap();
@@ -202,41 +208,110 @@ fn checked_by_promtool(metrics: &str) {
 }
 
 /// A collector gets what `/metrics` says, at the latest when the server ends.
+/// A collector of telemetry: the path and body of everything that is sent to it until it is dropped.
+struct Collector {
+    endpoint: String,
+    taken: Arc<Mutex<Vec<(String, Value)>>>,
+}
+
+impl Collector {
+    fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let taken = Arc::<Mutex<Vec<_>>>::default();
+        let kept = Arc::clone(&taken);
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let mut reader = BufReader::new(stream.try_clone().unwrap());
+                let mut head = Vec::new();
+                while head.last().is_none_or(|line: &String| !line.trim().is_empty()) {
+                    let mut line = String::new();
+                    reader.read_line(&mut line).unwrap();
+                    head.push(line.to_ascii_lowercase());
+                }
+                let length = head.iter().find_map(|line| line.strip_prefix("content-length:")).unwrap();
+                let mut body = vec![0; length.trim().parse().unwrap()];
+                reader.read_exact(&mut body).unwrap();
+                let path = head[0].split(' ').nth(1).unwrap().to_owned();
+                kept.lock().unwrap().push((path, serde_json::from_slice(&body).unwrap()));
+                stream.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n").unwrap();
+            }
+        });
+        Self { endpoint, taken }
+    }
+
+    /// All that came to a path.
+    fn sent(&self, path: &str) -> Vec<Value> {
+        let taken = self.taken.lock().unwrap();
+        taken.iter().filter(|(to, _)| to == path).map(|(_, body)| body.clone()).collect()
+    }
+}
+
 #[test]
-fn metrics_are_sent_to_a_collector() {
+fn metrics_and_traces_are_sent_to_a_collector() {
+    const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
     if !has_loopback() {
         return;
     }
     let sandbox = Sandbox::new();
     topics(&sandbox);
     sandbox.ingest();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    let collector = std::thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        let mut reader = BufReader::new(stream.try_clone().unwrap());
-        let mut head = Vec::new();
-        while head.last().is_none_or(|line: &String| !line.trim().is_empty()) {
-            let mut line = String::new();
-            reader.read_line(&mut line).unwrap();
-            head.push(line.to_ascii_lowercase());
-        }
-        let length = head.iter().find_map(|line| line.strip_prefix("content-length:")).unwrap();
-        let mut body = vec![0; length.trim().parse().unwrap()];
-        reader.read_exact(&mut body).unwrap();
-        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").unwrap();
-        (head.remove(0), body)
-    });
-    let server = Server::start(&sandbox, &[("RAG_TELEMETRY_OTLP_ENDPOINT", &endpoint)]);
-    assert_eq!(server.post("/search", &json!({ "query": "bees", "mode": "lexical" })).0, 200);
+    let collector = Collector::start();
+    let server = Server::start(&sandbox, &[("RAG_TELEMETRY_OTLP_ENDPOINT", &collector.endpoint)]);
+    let search = |query: &str, traceparent: &str| {
+        let body = json!({ "query": query, "mode": "lexical" });
+        let headers = format!("traceparent: {traceparent}\r\nx-request-id: {query}\r\n");
+        server.send_with(&headers, "POST", "/search", &body.to_string()).0
+    };
+    assert_eq!(search("bees", &format!("00-{TRACE}-00f067aa0ba902b7-01")), 200);
+    // Whoever began this one does not want it kept.
+    assert_eq!(search("goats", &format!("00-{TRACE}-00f067aa0ba902b8-00")), 200);
+    assert_eq!(server.post("/ask", &json!({ "query": "What do bees make?" })).0, 200);
+    assert_eq!(server.post("/search", &json!({ "query": "" })).0, 400);
     server.stop();
-    let (request, body) = collector.join().unwrap();
-    assert!(request.starts_with("post /v1/metrics "), "{request}");
-    let sent: Value = serde_json::from_slice(&body).unwrap();
-    let sent = sent["resourceMetrics"][0]["scopeMetrics"][0]["metrics"].as_array().unwrap().clone();
-    let searches = sent.iter().find(|metric| metric["name"] == "rag_searches_total").unwrap();
+
+    let metrics = collector.sent("/v1/metrics");
+    let metrics = metrics[0]["resourceMetrics"][0]["scopeMetrics"][0]["metrics"].as_array().unwrap();
+    let searches = metrics.iter().find(|metric| metric["name"] == "rag_searches_total").unwrap();
     let points = searches["sum"]["dataPoints"].as_array().unwrap();
-    assert_eq!(points.iter().map(|point| point["asDouble"].as_f64().unwrap()).sum::<f64>(), 1.0);
+    assert_eq!(points.iter().map(|point| point["asDouble"].as_f64().unwrap()).sum::<f64>(), 2.0);
+
+    let spans: Vec<Value> = collector.sent("/v1/traces").iter().flat_map(spans_of).collect();
+    let named = |name: &str| spans.iter().filter(|span| span["name"] == name).collect::<Vec<_>>();
+    let below = |span: &Value| {
+        let children = spans.iter().filter(|other| other["parentSpanId"] == span["spanId"]);
+        children.map(|child| child["name"].as_str().unwrap()).collect::<Vec<_>>()
+    };
+    let requests = named("POST /search");
+    let [search, refused] = requests.as_slice() else { panic!("{spans:#?}") };
+    assert_eq!((&search["traceId"], &search["parentSpanId"]), (&json!(TRACE), &json!("00f067aa0ba902b7")));
+    assert_eq!((attribute(search, "rag.request_id"), search["kind"].as_u64()), (json!("bees"), Some(2)));
+    assert_eq!(attribute(search, "http.response.status_code"), json!("200"));
+    assert_eq!((attribute(refused, "http.response.status_code"), &refused["status"]), (json!("400"), &json!({})));
+    assert_eq!((below(search), below(refused)), (vec!["search"], vec![]));
+    assert_eq!(attribute(named("search")[0], "rag.mode"), json!("lexical"));
+    assert_eq!(below(named("search")[0]), ["queue", "retrieve"]);
+    let asked = named("POST /ask")[0];
+    assert_eq!((below(asked), below(named("ask")[0])), (vec!["ask"], vec!["queue", "embed", "retrieve", "generate"]));
+    assert_ne!(asked["traceId"], TRACE);
+    let time = |span: &Value, which: &str| span[which].as_str().unwrap().parse::<u128>().unwrap();
+    for span in &spans {
+        assert!(time(span, "startTimeUnixNano") <= time(span, "endTimeUnixNano"), "{span}");
+        // No text of a question, but for the id that the client chose.
+        assert!(!span.to_string().contains("What do bees"), "{span}");
+    }
+}
+
+fn spans_of(message: &Value) -> Vec<Value> {
+    message["resourceSpans"][0]["scopeSpans"][0]["spans"].as_array().unwrap().clone()
+}
+
+/// The value of an attribute; whole numbers are texts.
+fn attribute(span: &Value, key: &str) -> Value {
+    let attributes = span["attributes"].as_array().unwrap();
+    let found = attributes.iter().find(|attribute| attribute["key"] == key);
+    let value = found.unwrap_or_else(|| panic!("{key}: {span}"))["value"].as_object().unwrap();
+    value.values().next().unwrap().clone()
 }
 
 /// Tokens, keys, words of questions and of documents: through a full run at the finest level, with a language model that

@@ -1,73 +1,10 @@
-//! Metrics for a collector of OpenTelemetry, as OTLP over HTTP in JSON: what `/metrics` says, sent now and then.
-//!
-//! It is sent by a thread of its own, from what is exposed at that moment, so that nothing waits and nothing gathers
-//! while the collector is away.
+//! What `/metrics` says, as a message of OTLP.
 
 use std::collections::BTreeMap;
-use std::sync::mpsc::{RecvTimeoutError, Sender, TryRecvError, channel};
-use std::thread::JoinHandle;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::engine::Engine;
-use crate::error::Result;
-use crate::http::Poster;
-use crate::telemetry;
-
-/// How often metrics are sent.
-const EVERY: Duration = Duration::from_secs(30);
-/// How long the collector may take.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// The thread that sends; dropping it sends once more and ends it.
-pub struct Exporter {
-    stop: Option<Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-/// Begins to send, where the settings name a collector.
-///
-/// # Errors
-/// A usage fault for an address that is none.
-pub fn export<H: AsRef<Engine> + Send + 'static>(host: H) -> Result<Option<Exporter>> {
-    let endpoint = host.as_ref().config.otlp_endpoint.clone();
-    if endpoint.is_empty() {
-        return Ok(None);
-    }
-    let poster = Poster::new(&format!("{endpoint}/v1/metrics"), None, PATIENCE)
-        .map_err(|fault| fault.hint("see telemetry.otlp_endpoint, such as http://localhost:4318"))?;
-    let start_ns = host.as_ref().now().as_nanos();
-    let (stop, stopped) = channel::<()>();
-    let thread = std::thread::Builder::new().name("otlp".into()).spawn(move || {
-        let mut is_well = true;
-        loop {
-            let is_last = !matches!(stopped.recv_timeout(EVERY), Err(RecvTimeoutError::Timeout));
-            let now_ns = host.as_ref().now().as_nanos();
-            let body = metrics(&telemetry::render(), start_ns, now_ns).to_string().into_bytes();
-            // The last one is sent while the server ends, and so must not take long.
-            let most = if is_last { Duration::from_secs(1) } else { PATIENCE };
-            let gone = || !is_last && stopped.try_recv() == Err(TryRecvError::Disconnected);
-            let sent = poster.post(body, most, &gone);
-            let is_taken = sent.is_ok_and(|exchange| (200..300).contains(&exchange.head().status));
-            if is_well && !is_taken {
-                telemetry::warn!("the collector of telemetry does not take metrics");
-            }
-            is_well = is_taken;
-            if is_last {
-                return;
-            }
-        }
-    });
-    Ok(Some(Exporter { stop: Some(stop), thread: thread.ok() }))
-}
-
-impl Drop for Exporter {
-    fn drop(&mut self) {
-        self.stop = None;
-        let _ = self.thread.take().map(JoinHandle::join);
-    }
-}
+use super::{attribute, message};
 
 /// The series of one metric, in the order in which they were exposed.
 #[derive(Default)]
@@ -89,11 +26,10 @@ struct Series {
 }
 
 /// Prometheus's text as a message of OTLP. Times are since 1970.
-fn metrics(text: &str, start_ns: u128, now_ns: u128) -> Value {
+pub fn metrics(text: &str, start_ns: u128, now_ns: u128) -> Value {
     let families = families(text);
     let point = |labels: &Labels, more: Value| {
-        let attributes: Vec<Value> =
-            labels.iter().map(|(key, value)| json!({ "key": key, "value": { "stringValue": value } })).collect();
+        let attributes: Vec<Value> = labels.iter().map(|(key, value)| attribute(key, &value.as_str().into())).collect();
         let mut point = json!({
             "attributes": attributes,
             "startTimeUnixNano": start_ns.to_string(),
@@ -126,12 +62,7 @@ fn metrics(text: &str, start_ns: u128, now_ns: u128) -> Value {
             metric
         })
         .collect();
-    let about = |key: &str, value: &str| json!({ "key": key, "value": { "stringValue": value } });
-    let version = env!("CARGO_PKG_VERSION");
-    json!({ "resourceMetrics": [{
-        "resource": { "attributes": [about("service.name", "rag"), about("service.version", version)] },
-        "scopeMetrics": [{ "scope": { "name": "rag", "version": version }, "metrics": all }],
-    }] })
+    message("resourceMetrics", "scopeMetrics", "metrics", &all)
 }
 
 /// Buckets of Prometheus count what lies below them, too; those of OTLP do not.
