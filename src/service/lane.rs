@@ -36,6 +36,15 @@ struct State {
     counts: Load,
 }
 
+/// What a worker is to do.
+pub(super) enum Next {
+    Question(Arc<Flight>),
+    /// Nobody has asked for a while.
+    Nothing,
+    /// There will be no more questions.
+    End,
+}
+
 /// What came of a wish to ask.
 pub(super) struct Entered {
     pub reader: Reader,
@@ -116,20 +125,24 @@ impl Lane {
         }
     }
 
-    /// The next question for a worker; `None` when there will be none.
-    pub fn next(&self) -> Option<Arc<Flight>> {
+    /// What a worker does next, once there is something to do or `patience` has passed.
+    pub fn next(&self, patience: Duration) -> Next {
         let mut state = self.lock();
         loop {
             if let Some(flight) = state.take() {
-                return Some(flight);
+                return Next::Question(flight);
             }
             if state.closed {
                 state.workers -= 1;
-                return None;
+                return Next::End;
             }
             state.idle += 1;
-            state = self.bell.wait(state).unwrap_or_else(PoisonError::into_inner);
+            let (woken, waited) = self.bell.wait_timeout(state, patience).unwrap_or_else(PoisonError::into_inner);
+            state = woken;
             state.idle -= 1;
+            if waited.timed_out() && state.queue.len() == 0 && !state.closed {
+                return Next::Nothing;
+            }
         }
     }
 

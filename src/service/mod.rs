@@ -473,6 +473,20 @@ impl Shared {
         Ok(Some(snapshot))
     }
 
+    /// The generations that are open, each the one that its index stands for now. One that cannot be opened is forgotten:
+    /// whoever asks for it is told why.
+    fn catch_up(&self) -> Vec<Arc<Snapshot>> {
+        let names: Vec<String> = locked(&self.open).keys().cloned().collect();
+        let open = |name: &String| {
+            let opened = self.open(name);
+            if opened.is_err() {
+                locked(&self.open).remove(name);
+            }
+            opened.ok().flatten()
+        };
+        names.iter().filter_map(open).collect()
+    }
+
     fn client(&self) -> Result<Arc<Client>> {
         if let Some(client) = self.client.get() {
             return Ok(Arc::clone(client));

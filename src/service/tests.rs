@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::flight::Flight;
+use super::lane::Next;
 use super::*;
 
 fn question(text: &str, priority: Priority) -> Question {
@@ -31,6 +32,14 @@ fn lane(room: usize) -> Arc<Lane> {
     Arc::new(Lane::new(room, 1))
 }
 
+/// The question whose turn it is.
+fn taken(lane: &Lane) -> Arc<Flight> {
+    match lane.next(Duration::from_secs(60)) {
+        Next::Question(flight) => flight,
+        Next::Nothing | Next::End => panic!("nobody waits"),
+    }
+}
+
 /// Ends a flight as a worker would.
 fn done(lane: &Lane, flight: &Arc<Flight>) {
     lane.done(flight, Err(Problem::NoSession), Duration::from_millis(1));
@@ -44,7 +53,7 @@ fn blocking<T>(work: impl Future<Output = T>) -> T {
 fn the_same_question_is_worked_on_once_and_everybody_hears_all_of_it() {
     let lane = lane(9);
     let mut first = enter(&lane, "q", Priority::Normal).unwrap();
-    let flight = lane.next().unwrap();
+    let flight = taken(&lane);
     flight.tell(Update::Text("a".into()));
     let mut late = enter(&lane, " q ", Priority::Normal).unwrap();
     flight.tell(Update::Text("b".into()));
@@ -70,19 +79,19 @@ fn a_worker_takes_its_share_of_those_who_wait_up_to_the_first_of_another_kind() 
     let ask = |text: &str, priority| enter(&lane, text, priority).unwrap();
     let _tickets: Vec<_> = ["a", "b", "c", "d", "e"].map(|text| ask(text, Priority::Normal)).into();
     let texts = |flights: &[Arc<Flight>]| flights.iter().map(|f| f.question.text.clone()).collect::<Vec<_>>();
-    let first = lane.next().unwrap();
+    let first = taken(&lane);
     // Of five there are three for one of two workers.
     let more = lane.more(7, |_| true);
     assert_eq!((first.question.text.as_str(), texts(&more)), ("a", vec!["b".to_owned(), "c".to_owned()]));
     assert_eq!(lane.load().running, 3);
     let _urgent = ask("f", Priority::High);
-    let first = lane.next().unwrap();
+    let first = taken(&lane);
     assert_eq!(first.question.text, "f");
     assert!(lane.more(0, |_| true).is_empty());
     assert!(lane.more(7, |question| question.text != "d").is_empty());
     // Of three there are two, and of one that is left none is left over.
     assert_eq!(texts(&lane.more(7, |_| true)), ["d"]);
-    let last = lane.next().unwrap();
+    let last = taken(&lane);
     assert_eq!(last.question.text, "e");
     assert!(lane.more(7, |_| true).is_empty());
 }
@@ -91,7 +100,7 @@ fn a_worker_takes_its_share_of_those_who_wait_up_to_the_first_of_another_kind() 
 fn work_ends_when_the_last_listener_leaves_and_what_waits_is_dropped() {
     let lane = lane(9);
     let (one, two) = (enter(&lane, "q", Priority::Normal).unwrap(), enter(&lane, "q", Priority::Normal).unwrap());
-    let flight = lane.next().unwrap();
+    let flight = taken(&lane);
     drop(one);
     assert!(!flight.left.load(Ordering::Relaxed), "somebody still listens");
     drop(two);
@@ -115,7 +124,7 @@ fn a_full_line_says_when_to_come_back_and_the_urgent_pass() {
     assert!(matches!(refused, Problem::Full { retry_after } if retry_after >= Duration::from_secs(1)), "{refused:?}");
     let _high = enter(&lane, "high", Priority::High).unwrap();
     assert!(matches!(blocking(low.outcome()), Err(Problem::Full { .. })));
-    let order: Vec<String> = (0..2).map(|_| lane.next().unwrap().question.text.clone()).collect();
+    let order: Vec<String> = (0..2).map(|_| taken(&lane).question.text.clone()).collect();
     assert_eq!(order, ["high", "normal"]);
     assert_eq!(lane.load().refused, 2);
 }
@@ -126,7 +135,7 @@ fn whoever_joins_lends_their_urgency() {
     let _low = enter(&lane, "low", Priority::Low).unwrap();
     let _normal = enter(&lane, "normal", Priority::Normal).unwrap();
     let _joined = enter(&lane, "low", Priority::Critical).unwrap();
-    assert_eq!(lane.next().unwrap().question.text, "low");
+    assert_eq!(taken(&lane).question.text, "low");
 }
 
 #[test]

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::flight::Flight;
-use super::lane::Lane;
+use super::lane::{Lane, Next};
 use super::{Found, Outcome, Problem, Question, Reply, Shared, Update, Vectors, Wanted};
 use crate::ask::{Asker, Event, Request};
 use crate::cache::Key;
@@ -25,6 +25,10 @@ const MAX_MODELS: usize = 2;
 /// three; of more, the gain is small and the wait of an urgent question long.
 const MAX_ABREAST: usize = 8;
 
+/// After so long without a question a worker looks whether its indexes have changed: the next question should not wait for
+/// the new generation to be opened, and the files of the old one should not stay on the disk for as long as nobody asks.
+const IDLE: Duration = Duration::from_secs(5);
+
 pub(super) struct Worker<'a> {
     shared: &'a Shared,
     /// Askers by the fingerprint of the model that they have loaded.
@@ -40,7 +44,17 @@ pub(super) fn run(shared: &Shared, lane: &Lane) {
     // told of to whoever asks.
     let _ = catch_unwind(AssertUnwindSafe(|| worker.warm()));
     shared.is_warm.store(true, Ordering::Release);
-    while let Some(first) = lane.next() {
+    loop {
+        let first = match lane.next(IDLE) {
+            Next::Question(first) => first,
+            Next::Nothing => {
+                if catch_unwind(AssertUnwindSafe(|| worker.catch_up())).is_err() {
+                    worker.askers.clear();
+                }
+                continue;
+            }
+            Next::End => return,
+        };
         let begun = Instant::now();
         // An answer or a second look takes so long that comparing is nothing beside it, and nobody should wait behind one.
         let is_short = |question: &Question| matches!(question.wanted, Wanted::Passages { .. });
@@ -73,6 +87,20 @@ impl Worker<'_> {
             self.asker(snapshot, None)?.searcher().warm(engine)?;
         }
         Ok(())
+    }
+
+    /// Goes over to what the names of the open indexes stand for now, and lets go of what they no longer do.
+    fn catch_up(&mut self) {
+        let open = self.shared.catch_up();
+        self.askers.retain(|model, asker| {
+            let of_model = |snapshot: &&Arc<Snapshot>| snapshot.meta().model.fingerprint == *model;
+            let is_open = open.iter().any(|snapshot| Arc::ptr_eq(snapshot, &asker.searcher().snapshot));
+            match open.iter().find(of_model) {
+                Some(snapshot) if !is_open => asker.turn_to(Arc::clone(snapshot), None),
+                _ => {}
+            }
+            is_open || open.iter().any(|snapshot| of_model(&snapshot))
+        });
     }
 
     /// Begins the searches over the configured index. What goes wrong is told to whoever asked, when it goes wrong again.

@@ -15,6 +15,7 @@ use crate::fixtures::topics;
 use crate::support::llm::LlmServer;
 use crate::support::server::Server;
 use crate::support::{Run, Sandbox, has_loopback};
+use crate::tools::wait_for;
 
 const QUESTION: &str = "How do honey bees tell the others where flowers are?";
 
@@ -114,6 +115,31 @@ fn a_new_generation_is_picked_up_and_an_index_that_is_gone_is_not_found() {
     sandbox.rag(["ingest", "--dir", "docs", "--index", "other"]).ok();
     assert_eq!(other("other").ok().json()["index"], "other");
     sandbox.rag(["index", "remove", "other", "--index", "other"]);
+    server.stop();
+}
+
+/// The files of a generation that nothing needs any more take room on the disk for as long as somebody has them mapped.
+#[test]
+fn a_server_that_nobody_asks_goes_over_to_what_is_new_and_lets_go_of_what_is_old() {
+    let Some(sandbox) = world() else { return };
+    let server = Server::start(&sandbox, &[]);
+    // Whose files it has mapped, of those that the names below stand or stood for.
+    let mapped = |generations: &[String]| -> Vec<bool> {
+        let maps = std::fs::read_to_string(format!("/proc/{}/maps", server.pid())).expect("it runs");
+        generations.iter().map(|generation| maps.contains(&format!("/{generation}/"))).collect()
+    };
+    let of = |name: &str| {
+        server.post("/search", &json!({ "query": "bees", "index": name })).ok().json()["corpus_id"].clone()
+    };
+    let id = |name: &str| of(name).as_str().unwrap().to_owned();
+    sandbox.rag(["ingest", "--dir", "docs", "--index", "other", "--include", "*.md"]).ok();
+    let (old, other) = (id("default"), id("other"));
+    assert_ne!(old, other);
+    crate::fixtures::write_old(&sandbox, "docs/otter.md", "# Otters\n\nAn otter eats fish and crabs.\n");
+    let new = sandbox.ingest()["corpus_id"].as_str().unwrap().to_owned();
+    sandbox.rag(["index", "remove", "--index", "other"]).ok();
+    let all = [old, other, new];
+    wait_for("the server to catch up", || (mapped(&all) == [false, false, true]).then_some(()));
     server.stop();
 }
 
