@@ -258,3 +258,19 @@ pub struct Answer {
     pub supported: bool,
     pub citations: Vec<Citation>,
 }
+
+/// The name of a file in small letters; of one that was put aside, that of the file of which it is a copy: they are of the
+/// same kind.
+pub fn kind_name(path: &str) -> String {
+    const PUT_ASIDE: [&str; 4] = [".orig", ".bak", ".old", ".in"];
+    let mut name = path.rsplit('/').next().unwrap_or(path).to_lowercase();
+    let copied = PUT_ASIDE.iter().find_map(|ending| name.strip_suffix(ending)).filter(|name| name.contains('.'));
+    let length = copied.map_or(name.len(), str::len);
+    name.truncate(length);
+    name
+}
+
+/// What stands behind the last dot of a name.
+pub fn extension_of(name: &str) -> &str {
+    name.rsplit_once('.').map_or("", |(_, extension)| extension)
+}

@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use crate::document::kind_name;
+
 /// How comments look in some languages.
 struct Marks {
     /// Extensions or whole names of files.
@@ -42,7 +44,7 @@ const MARKS: &[Marks] = &[
 /// code comes back as it is.
 #[must_use]
 pub fn readable<'a>(path: &str, text: &'a str) -> Cow<'a, str> {
-    let name = path.rsplit('/').next().unwrap_or(path).to_lowercase();
+    let name = kind_name(path);
     let extension = if is_script(path, text) { "sh" } else { name.rsplit('.').next().unwrap_or(&name) };
     let is_among = |names: &&str| names.split_ascii_whitespace().any(|name| name == extension);
     let Some(marks) = MARKS.iter().find(|marks| is_among(&marks.names)) else { return Cow::Borrowed(text) };

@@ -294,6 +294,7 @@ fn comments_are_prose() {
     check("a.py", "    Goes on.\n    \"\"\"\n    x = 1", "Goes on.\n\n\n```py\n    x = 1\n```\n");
     check("a.py", "'''One line.'''\nx = 1", "One line.\n\n```py\nx = 1\n```\n");
     check("a.c", "/* in */ int x;\n/** Two. **/", "\n```c\n/* in */ int x;\n```\n\nTwo.\n");
+    check("a.rs.bak", "// Adds.\nfn f();", "Adds.\n\n```rs\nfn f();\n```\n");
     check("a.el", ";;; Says.\n(f)", "Says.\n\n```el\n(f)\n```\n");
     check(
         "bin/fetch",

@@ -30,7 +30,7 @@ use extract::{Rarity, Weights};
 pub use generate::{Checks, Writing, n_tokens};
 
 /// Version of what an extractive answer is made by; raise it when the same evidence may give another answer.
-const EXTRACTIVE_VERSION: u32 = 6;
+const EXTRACTIVE_VERSION: u32 = 7;
 
 /// Exchanges of a conversation that a language model is told.
 const MAX_EARLIER: usize = 6;

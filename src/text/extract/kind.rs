@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::NoText;
-use crate::document::Format;
+use crate::document::{Format, extension_of, kind_name};
 
 /// Extensions that are code or configuration: lines matter more than paragraphs.
 const CODE_EXTENSIONS: &str = "\
@@ -101,24 +101,8 @@ pub(super) fn is_table(format: Format, text: &str) -> bool {
     word_chars * 100 < chars * FEW_WORDS || (format == Format::Code && different.len().pow(2) < words)
 }
 
-/// The name of a file in small letters; of one that was put aside, that of the file of which it is a copy: they are of the
-/// same kind.
-pub(super) fn name_of(path: &str) -> String {
-    const PUT_ASIDE: [&str; 4] = [".orig", ".bak", ".old", ".in"];
-    let mut name = path.rsplit('/').next().unwrap_or(path).to_lowercase();
-    let copied = PUT_ASIDE.iter().find_map(|ending| name.strip_suffix(ending)).filter(|name| name.contains('.'));
-    let length = copied.map_or(name.len(), str::len);
-    name.truncate(length);
-    name
-}
-
-/// What stands behind the last dot of a name.
-pub(super) fn extension_of(name: &str) -> &str {
-    name.rsplit_once('.').map_or("", |(_, extension)| extension)
-}
-
 pub(super) fn format_of(path: &str, bytes: &[u8]) -> Result<Format, NoText> {
-    let name = name_of(path);
+    let name = kind_name(path);
     let (name, extension) = (name.as_str(), extension_of(&name));
     if let Some(known) = by_content(extension, bytes) {
         return known;

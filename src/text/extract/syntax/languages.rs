@@ -3,7 +3,7 @@
 
 use tree_sitter::{Node as Tree, Parser};
 
-use super::super::kind;
+use crate::document::{extension_of, kind_name};
 
 /// One grammar.
 pub(super) struct Language {
@@ -173,10 +173,10 @@ const C: &[(&str, &str)] = &[
 impl Language {
     /// By the name of the file, else by its first line.
     pub(super) fn of(path: &str, text: &str) -> Option<&'static Self> {
-        let name = kind::name_of(path);
+        let name = kind_name(path);
         let has = |words: &str, word: &str| words.split(' ').any(|other| other == word);
         let by_extension = |extension: &str| LANGUAGES.iter().find(|language| has(language.extensions, extension));
-        match kind::extension_of(&name) {
+        match extension_of(&name) {
             "" => {
                 let line = text.lines().next()?.strip_prefix("#!")?;
                 let words = line.split([' ', '/']).filter(|word| !word.starts_with('-') && !word.contains('='));
