@@ -283,7 +283,7 @@ fn check_parts(bundle: &Path, dir: &Path, manifest: &Manifest) -> Result<()> {
         if snapshot.meta().model.dimension > MOST_DIMENSIONS {
             return Err(Fault::damaged("no model has so many dimensions"));
         }
-        snapshot.dense_scores(&[&vec![0.0; snapshot.meta().model.dimension]])?;
+        snapshot.dense_scores(&[&vec![0.0; snapshot.meta().model.dimension]], 1)?;
         disagreements(&snapshot)
     };
     match check() {

@@ -102,13 +102,14 @@ impl Snapshot {
         self.tantivy(|| self.lexical.term_weight(term))
     }
 
-    /// Cosine with each of `queries` by ordinal; NaN for deleted chunks. The vectors are read once for all of them.
-    pub fn dense_scores(&self, queries: &[&[f32]]) -> Result<Vec<Vec<f32>>> {
+    /// Cosine with each of `queries` by ordinal; NaN for deleted chunks. The vectors are read once for all of them,
+    /// by at most so many `threads`.
+    pub fn dense_scores(&self, queries: &[&[f32]], threads: usize) -> Result<Vec<Vec<f32>>> {
         let dense = self.dense()?;
         if queries.iter().any(|query| query.len() != dense.dimension()) {
             return Err(Fault::failed("the model and the index disagree about the dimension of a vector"));
         }
-        let cosines = dense.cosines(queries).map_err(|e| self.named(e))?;
+        let cosines = dense.cosines(queries, threads).map_err(|e| self.named(e))?;
         let mut scores = vec![vec![f32::NAN; self.ordinals()]; queries.len()];
         let (rows, mut outside) = (dense.rows() as u64, None);
         let mut visit = |ordinal, row| {

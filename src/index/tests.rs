@@ -91,7 +91,7 @@ fn commit(store: &Store, name: &str, files: &[(&str, &str)]) -> Meta {
 fn scores(store: &Store, name: &str, question: &str) -> Vec<(String, f32, f32)> {
     let snapshot = store.open(name).unwrap();
     let lexical = snapshot.lexical_scores(&query_terms(question, &["en"])).unwrap();
-    let dense = snapshot.dense_scores(&[&vector(question)]).unwrap().remove(0);
+    let dense = snapshot.dense_scores(&[&vector(question)], 2).unwrap().remove(0);
     let live = (0..snapshot.ordinals()).filter(|i| !dense[*i].is_nan());
     let mut found: Vec<_> = live.map(|i| (snapshot.fetch(i as u32).unwrap().path, lexical[i], dense[i])).collect();
     found.sort_by(|a, b| a.0.cmp(&b.0));

@@ -32,8 +32,8 @@ use tokio_util::sync::CancellationToken;
 use crate::engine::Engine;
 use crate::error::{Context as _, Fault, Kind, Result};
 use crate::observe;
-use crate::service::{Problem, Question, Reply, Service};
-use crate::telemetry;
+use crate::service::{self, Problem, Question, Reply, Service};
+use crate::telemetry::{self, Trace};
 
 /// What a client is told before anything else.
 const INSTRUCTIONS: &str = "Search and question documents that the user has indexed. Begin with `ask` for a question and \
@@ -301,7 +301,10 @@ impl ServerHandler for Server {
         if self.get_tool(&request.name).is_none() {
             return Err(ErrorData::invalid_params(format!("there is no tool `{}`", request.name), None));
         }
-        let called = self.call(&request.name, request.arguments, &context).await;
+        // It runs in a task of its own.
+        let request_head = context.extensions.get::<http::request::Parts>();
+        let trace = request_head.and_then(|head| head.extensions.get::<Trace>()).copied();
+        let called = service::within(trace, self.call(&request.name, request.arguments, &context)).await;
         let result = match called {
             Ok(value) => CallToolResult::structured(value),
             Err(problem) => {

@@ -45,8 +45,8 @@ pub struct How<'a> {
     pub is_batch: bool,
     /// How long it waited for a worker.
     pub queue_ms: Option<f64>,
-    /// The request that it is part of, where that is traced.
-    pub trace: Option<Trace>,
+    /// The request that it is part of, where that is traced, and how long ago it was taken into the line.
+    pub traced: Option<(Trace, Duration)>,
 }
 
 impl<'a> How<'a> {
@@ -65,7 +65,7 @@ impl<'a> How<'a> {
             is_streamed: false,
             is_batch: false,
             queue_ms: None,
-            trace: None,
+            traced: None,
         }
     }
 }
@@ -344,13 +344,19 @@ fn spans(
     stages: &Stages,
     attributes: impl FnOnce() -> Vec<(&'static str, Value)>,
 ) {
-    let Some(trace) = how.trace.map(Trace::child) else { return };
+    let Some((trace, ago)) = how.traced.map(|(request, ago)| (request.child(), ago)) else { return };
     let ns = |ms: f64| (ms.max(0.0) * 1e6) as u128;
-    let ended_ns = engine.now().as_nanos();
-    let begun_ns = ended_ns.saturating_sub(ns(stages.total_ms));
+    let now_ns = engine.now().as_nanos();
+    let begun_ns = now_ns.saturating_sub(ago.as_nanos());
+    // A batch is looked at when all of it is answered.
+    let ended_ns = (begun_ns + ns(stages.total_ms)).min(now_ns);
     let tell = |trace: Trace, name: &str, begun_ns: u128, ended_ns: u128, attributes: Vec<(&'static str, Value)>| {
-        let name = name.to_owned();
-        telemetry::span(SpanData { trace, name, is_server: false, begun_ns, ended_ns, attributes, failed: false });
+        // Whoever asks what is being answered already has no part in what was done before.
+        let begun_ns = begun_ns.max(trace.begun_ns);
+        if begun_ns <= ended_ns {
+            let name = name.to_owned();
+            telemetry::span(SpanData { trace, name, is_server: false, begun_ns, ended_ns, attributes, failed: false });
+        }
     };
     let mut from = begun_ns;
     for (stage, ms) in [("queue", stages.queue_ms), ("embed", stages.embedding_ms), ("retrieve", stages.search_ms)] {

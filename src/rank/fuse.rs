@@ -122,7 +122,7 @@ struct Normalised<'a> {
     is_lexical: bool,
 }
 
-/// The straight line that [`Normalised::share`] is, in less than its precision and without its two divisions.
+/// The straight line that [`Normalised::share`] is, in less than its precision and without its division.
 struct Rough {
     slope: f32,
     offset: f32,

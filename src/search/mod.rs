@@ -95,7 +95,7 @@ impl Pending {
 /// One generation, open, and the model once a question needed it. Serves any number of questions.
 pub struct Searcher {
     pub snapshot: Arc<Snapshot>,
-    /// Networks that a second look may run side by side; never changes a result.
+    /// Threads that compare vectors, and networks that a second look may run side by side; never changes a result.
     pub threads: usize,
     vectors: Vectors,
     /// Questions whose searches have been begun.
@@ -194,7 +194,7 @@ impl Searcher {
     /// finds this done. What fails here fails there again, and is told of there.
     pub fn look_ahead(&mut self, engine: &Engine, requests: &[Request]) {
         self.ahead.clear();
-        let Self { snapshot, vectors: Vectors { embedder, .. }, ahead, .. } = self;
+        let Self { snapshot, threads, vectors: Vectors { embedder, .. }, ahead, .. } = self;
         let meta = snapshot.meta();
         if meta.pending > 0 {
             return;
@@ -220,7 +220,7 @@ impl Searcher {
         }
         let scan = Instant::now();
         let vectors: Vec<&[f32]> = begun.iter().map(|(_, embedded)| embedded.vector.as_slice()).collect();
-        let Ok(cosines) = snapshot.dense_scores(&vectors) else { return };
+        let Ok(cosines) = snapshot.dense_scores(&vectors, *threads) else { return };
         let scan_ms = milliseconds(scan) / begun.len() as f64;
         let begun = begun.into_iter().zip(cosines);
         *ahead = begun.map(|((query, embedded), cosines)| Ahead { query, embedded, cosines, scan_ms }).collect();
@@ -279,7 +279,7 @@ impl Searcher {
             Some(ahead) => (Some(ahead.embedded), Some(ahead.cosines)),
             None => {
                 let vector = embedded.as_ref().map(|embedded| embedded.vector.as_slice());
-                let dense = vector.map(|vector| snapshot.dense_scores(&[vector])).transpose()?;
+                let dense = vector.map(|vector| snapshot.dense_scores(&[vector], *threads)).transpose()?;
                 (embedded, dense.and_then(|mut dense| dense.pop()))
             }
         };

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse as _, Response};
 use super::access::Scope;
 use super::error::{Error, Result};
 use super::limit::{Allowance, Caller};
-use super::seam::{Began, Traced};
+use super::seam::Began;
 use super::{App, body};
 use crate::disk;
 use crate::service;
@@ -53,9 +53,12 @@ pub async fn outer(State(app): State<Arc<App>>, mut request: Request, next: Next
     let id = request_id(request.headers());
     let span = telemetry::request_span(&id);
     let traceparent = request.headers().get(TRACEPARENT).and_then(|header| header.to_str().ok());
-    let trace = Trace::of_request(traceparent, random);
-    let traced = trace.map(|trace| Traced { trace, id: Arc::clone(&id), begun_ns: app.engine().now().as_nanos() });
-    let began = Began::new(&request, span.clone(), traced);
+    let trace = Trace::of_request(traceparent, app.engine().now().as_nanos(), random);
+    let began = Began::new(&request, span.clone(), trace.map(|trace| (trace, Arc::clone(&id))));
+    if let Some(trace) = trace {
+        // For what runs in a task of its own.
+        request.extensions_mut().insert(trace);
+    }
     request.extensions_mut().insert(RequestId(Arc::clone(&id)));
     let response = match check_head(&app, &request) {
         Ok(()) => service::within(trace, next.run(request).instrument(span.clone())).await,

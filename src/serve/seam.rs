@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes};
 use axum::extract::{MatchedPath, Request};
@@ -30,21 +30,13 @@ pub struct Began {
     received_bytes: u64,
     /// For the log, long after the handler has returned.
     span: Span,
-    traced: Option<Traced>,
+    /// For a collector of traces, with what the request is called in the log.
+    traced: Option<(Trace, Arc<str>)>,
     _in_flight: InFlight,
 }
 
-/// What a collector of traces is to be told of a request.
-pub struct Traced {
-    pub trace: Trace,
-    /// What the request is called in the log.
-    pub id: Arc<str>,
-    /// Unix nanoseconds.
-    pub begun_ns: u128,
-}
-
 impl Began {
-    pub fn new(request: &Request, span: Span, traced: Option<Traced>) -> Self {
+    pub fn new(request: &Request, span: Span, traced: Option<(Trace, Arc<str>)>) -> Self {
         Self {
             route: request.extensions().get::<MatchedPath>().cloned(),
             method: request.method().clone(),
@@ -113,23 +105,8 @@ impl Drop for Counted {
             sent_bytes: self.sent_bytes,
         };
         telemetry::served(&served);
-        if let Some(Traced { trace, id, begun_ns }) = traced {
-            telemetry::span(SpanData {
-                trace: *trace,
-                name: format!("{} {}", served.method, served.route),
-                is_server: true,
-                begun_ns: *begun_ns,
-                ended_ns: begun_ns + elapsed.as_nanos(),
-                // By the names of OpenTelemetry's conventions for HTTP.
-                attributes: vec![
-                    ("http.request.method", served.method.into()),
-                    ("http.route", served.route.into()),
-                    ("http.response.status_code", served.status.into()),
-                    ("http.response.body.size", served.sent_bytes.into()),
-                    ("rag.request_id", (**id).into()),
-                ],
-                failed: served.status >= 500,
-            });
+        if let Some((trace, id)) = traced {
+            telemetry::span(self.span(*trace, id, elapsed));
         }
         span.in_scope(|| {
             telemetry::info!(
@@ -141,6 +118,31 @@ impl Drop for Counted {
                 "answered"
             );
         });
+    }
+}
+
+impl Counted {
+    /// The request as a collector of traces is told of it, by the names of OpenTelemetry's conventions for HTTP.
+    fn span(&self, trace: Trace, id: &str, elapsed: Duration) -> SpanData {
+        let method = telemetry::KNOWN_METHODS.iter().find(|known| **known == self.began.method.as_str());
+        let route = self.began.route.as_ref().map(MatchedPath::as_str);
+        let mut attributes = vec![
+            ("http.request.method", method.copied().unwrap_or("_OTHER").into()),
+            ("http.response.status_code", self.status.into()),
+            ("http.response.body.size", self.sent_bytes.into()),
+            ("rag.request_id", id.into()),
+        ];
+        attributes.extend(route.map(|route| ("http.route", route.into())));
+        let method = method.copied().unwrap_or("HTTP");
+        SpanData {
+            trace,
+            name: route.map_or(method.to_owned(), |route| format!("{method} {route}")),
+            is_server: true,
+            begun_ns: trace.begun_ns,
+            ended_ns: trace.begun_ns + elapsed.as_nanos(),
+            attributes,
+            failed: self.status >= 500,
+        }
     }
 }
 

@@ -416,7 +416,7 @@ impl Ticket {
             has_filter: question.filter.is_some(),
             is_streamed: self.is_streamed,
             is_batch: self.is_batch,
-            trace: self.trace,
+            traced: self.trace.map(|trace| (trace, flight.begun.elapsed())),
             queue_ms: flight.waited().map(|waited| waited.as_secs_f64() * 1e3),
             ..How::plain(engine, &question.text)
         };

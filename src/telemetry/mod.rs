@@ -18,7 +18,7 @@ mod trace;
 pub use logs::{finish_logs, logs};
 pub use record::*;
 pub use recorder::{install, is_on, process, render, upkeep};
-pub use table::{Kind, METRICS, Metric, Values};
+pub use table::{KNOWN_METHODS, Kind, METRICS, Metric, Values};
 pub use trace::{SpanData, Trace, collect_spans, dropped_spans, span};
 pub use tracing::{Instrument, Span, debug, error, info, trace, warn};
 

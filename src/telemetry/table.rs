@@ -38,7 +38,9 @@ const INGESTING: &[f64] = &[0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0
 const NO_LABELS: &[(&str, Values)] = &[];
 const BOOLS: Values = Values::Of(&["true", "false"]);
 const TABLES: Values = Values::Of(&["embeddings", "retrieval", "rerank", "answers"]);
-const METHODS: Values = Values::Of(&["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
+/// Methods of HTTP that are told apart. A client may send any word, of any length.
+pub const KNOWN_METHODS: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+const METHODS: Values = Values::Of(KNOWN_METHODS);
 const CLASSES: Values = Values::Of(&["1xx", "2xx", "3xx", "4xx", "5xx"]);
 /// What this machine does itself, and what a language model elsewhere writes.
 const LINES: Values = Values::Of(&["own", "written"]);

@@ -19,6 +19,8 @@ pub struct Trace {
     pub id: u128,
     pub span: u64,
     pub parent: Option<u64>,
+    /// When the request began, in Unix nanoseconds: nothing below it began before.
+    pub begun_ns: u128,
 }
 
 /// A span that is over. Attributes carry no text of a question or a document.
@@ -38,17 +40,21 @@ pub struct SpanData {
 impl Trace {
     /// The span of a request: in the trace that its `traceparent` names, or the first of one that `random` names. `None` when
     /// nobody collects, and when whoever sent it says that the trace is not kept.
-    pub fn of_request(traceparent: Option<&str>, random: impl FnOnce() -> Option<u128>) -> Option<Self> {
+    pub fn of_request(
+        traceparent: Option<&str>,
+        begun_ns: u128,
+        random: impl FnOnce() -> Option<u128>,
+    ) -> Option<Self> {
         SPANS.get()?;
-        Self::new(traceparent, random()?)
+        Self::new(traceparent, begun_ns, random()?)
     }
 
-    fn new(traceparent: Option<&str>, random: u128) -> Option<Self> {
+    fn new(traceparent: Option<&str>, begun_ns: u128, random: u128) -> Option<Self> {
         let span = mixed(random as u64);
         match traceparent.and_then(parsed) {
             Some((_, _, false)) => None,
-            Some((id, parent, true)) => Some(Self { id, span, parent: Some(parent) }),
-            None => Some(Self { id: random.max(1), span, parent: None }),
+            Some((id, parent, true)) => Some(Self { id, span, parent: Some(parent), begun_ns }),
+            None => Some(Self { id: random.max(1), span, parent: None, begun_ns }),
         }
     }
 
@@ -111,9 +117,9 @@ mod tests {
 
     #[test]
     fn a_request_joins_the_trace_that_it_names() {
-        let trace = Trace::new(Some(GIVEN), 7).unwrap();
+        let trace = Trace::new(Some(GIVEN), 0, 7).unwrap();
         assert_eq!((trace.id, trace.parent), (0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736, Some(0x00f0_67aa_0ba9_02b7)));
-        assert_eq!(Trace::new(Some(&format!("{}00", &GIVEN[..GIVEN.len() - 2])), 7), None);
+        assert_eq!(Trace::new(Some(&format!("{}00", &GIVEN[..GIVEN.len() - 2])), 0, 7), None);
         let (one, other) = (trace.child(), trace.child());
         assert_eq!((one.id, one.parent), (trace.id, Some(trace.span)));
         assert_ne!(one.span, other.span);
@@ -122,7 +128,7 @@ mod tests {
     #[test]
     fn what_is_no_traceparent_begins_a_trace() {
         let later = GIVEN.replacen("00", "01", 1) + "-more";
-        assert_eq!(Trace::new(Some(&later), 7).unwrap().parent, Some(0x00f0_67aa_0ba9_02b7));
+        assert_eq!(Trace::new(Some(&later), 0, 7).unwrap().parent, Some(0x00f0_67aa_0ba9_02b7));
         let none =
             ["", "x", &GIVEN[1..], &GIVEN.to_uppercase(), &format!("{GIVEN}-more"), &GIVEN.replacen("00", "ff", 1)];
         let zeros = [
@@ -130,8 +136,8 @@ mod tests {
             "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
         ];
         for header in none.into_iter().chain(zeros) {
-            assert_eq!(Trace::new(Some(header), 7), Trace::new(None, 7), "{header}");
+            assert_eq!(Trace::new(Some(header), 0, 7), Trace::new(None, 0, 7), "{header}");
         }
-        assert_eq!(Trace::new(None, 7).unwrap().id, 7);
+        assert_eq!(Trace::new(None, 0, 7).unwrap().id, 7);
     }
 }

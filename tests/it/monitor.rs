@@ -207,7 +207,6 @@ fn checked_by_promtool(metrics: &str) {
     assert!(rules.status.success(), "{}", String::from_utf8_lossy(&[rules.stdout, rules.stderr].concat()));
 }
 
-/// A collector gets what `/metrics` says, at the latest when the server ends.
 /// A collector of telemetry: the path and body of everything that is sent to it until it is dropped.
 struct Collector {
     endpoint: String,
@@ -247,6 +246,7 @@ impl Collector {
     }
 }
 
+/// A collector gets what `/metrics` says, and the spans, at the latest when the server ends.
 #[test]
 fn metrics_and_traces_are_sent_to_a_collector() {
     const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -268,13 +268,18 @@ fn metrics_and_traces_are_sent_to_a_collector() {
     assert_eq!(search("goats", &format!("00-{TRACE}-00f067aa0ba902b8-00")), 200);
     assert_eq!(server.post("/ask", &json!({ "query": "What do bees make?" })).0, 200);
     assert_eq!(server.post("/search", &json!({ "query": "" })).0, 400);
+    // Any word is a method, and what is sent to no route has none.
+    assert_eq!(server.send_with("", "SECRETMETHOD", "/nowhere", "").0, 404);
+    let called = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call",
+        "params": { "name": "search", "arguments": { "query": "bees", "mode": "lexical" } } });
+    assert_eq!(server.post("/mcp", &called).0, 200);
     server.stop();
 
     let metrics = collector.sent("/v1/metrics");
     let metrics = metrics[0]["resourceMetrics"][0]["scopeMetrics"][0]["metrics"].as_array().unwrap();
     let searches = metrics.iter().find(|metric| metric["name"] == "rag_searches_total").unwrap();
     let points = searches["sum"]["dataPoints"].as_array().unwrap();
-    assert_eq!(points.iter().map(|point| point["asDouble"].as_f64().unwrap()).sum::<f64>(), 2.0);
+    assert_eq!(points.iter().map(|point| point["asDouble"].as_f64().unwrap()).sum::<f64>(), 3.0);
 
     let spans: Vec<Value> = collector.sent("/v1/traces").iter().flat_map(spans_of).collect();
     let named = |name: &str| spans.iter().filter(|span| span["name"] == name).collect::<Vec<_>>();
@@ -294,6 +299,10 @@ fn metrics_and_traces_are_sent_to_a_collector() {
     let asked = named("POST /ask")[0];
     assert_eq!((below(asked), below(named("ask")[0])), (vec!["ask"], vec!["queue", "embed", "retrieve", "generate"]));
     assert_ne!(asked["traceId"], TRACE);
+    assert_eq!(below(named("POST /mcp")[0]), ["search"]);
+    let other = named("HTTP")[0];
+    assert_eq!(attribute(other, "http.request.method"), json!("_OTHER"));
+    assert!(!other.to_string().contains("SECRETMETHOD") && !other.to_string().contains("nowhere"), "{other}");
     let time = |span: &Value, which: &str| span[which].as_str().unwrap().parse::<u128>().unwrap();
     for span in &spans {
         assert!(time(span, "startTimeUnixNano") <= time(span, "endTimeUnixNano"), "{span}");

@@ -185,7 +185,7 @@ impl Folded {
         }
     }
 
-    /// What was found, in the text as it was given; the whole of it where this is not traced.
+    /// What was found, in the text as it was given; this must be traced.
     fn span(&self, found: Range<usize>) -> Span {
         let origin = |at: usize| self.origins.as_ref().and_then(|origins| origins.get(at));
         let start = origin(found.start).map_or(0, |origin| origin.start);

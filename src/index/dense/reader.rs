@@ -1,5 +1,6 @@
 //! Cosines of a question with every row.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytemuck::Pod;
@@ -55,19 +56,31 @@ impl Reader {
     }
 
     /// Inner products of each of `queries` with every row; all vectors are unit vectors, so these are cosines. The rows are
-    /// read once for all queries.
+    /// read once for all queries, by at most so many `threads`; that changes no result.
     ///
     /// # Errors
     /// [`Kind::Damaged`](crate::error::Kind::Damaged) when a block fails its checksum.
-    pub fn cosines(&self, queries: &[&[f32]]) -> Result<Vec<Vec<f32>>> {
+    pub fn cosines(&self, queries: &[&[f32]], threads: usize) -> Result<Vec<Vec<f32>>> {
         let mut cosines = vec![vec![0.0; self.rows()]; queries.len()];
-        for file in &self.files {
-            let matrix = self.matrix(file)?;
-            let rows = matrix.as_slice().unwrap_or_default();
-            let mut of_file: Vec<&mut [f32]> =
-                cosines.iter_mut().map(|all| &mut all[file.first_row..][..file.rows]).collect();
-            inner_products(rows, self.dimension, queries, &mut of_file);
-        }
+        let mut pieces = self.pieces(&mut cosines);
+        let threads = threads.min(pieces.len() / PIECES_OF_A_THREAD).max(1);
+        let share = pieces.len().div_ceil(threads).max(1);
+        let compare = |pieces: &mut [Piece<'_>]| -> Result<()> {
+            pieces.iter_mut().try_for_each(|Piece { file, rows, products }| {
+                let matrix = self.matrix(file, rows.clone())?;
+                inner_products(matrix.as_slice().unwrap_or_default(), self.dimension, queries, products);
+                Ok(())
+            })
+        };
+        std::thread::scope(|scope| {
+            let mut shares = pieces.chunks_mut(share);
+            let own = shares.next();
+            let others: Vec<_> = shares.map(|share| scope.spawn(|| compare(share))).collect();
+            let compared = own.map_or(Ok(()), compare);
+            others.into_iter().fold(compared, |compared, other| {
+                compared.and(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            })
+        })?;
         Ok(cosines)
     }
 
@@ -76,19 +89,51 @@ impl Reader {
         let after = self.files.partition_point(|file| file.first_row <= row);
         let file = after.checked_sub(1).map(|i| &self.files[i]).filter(|file| row < file.first_row + file.rows);
         let file = file.ok_or_else(|| Fault::damaged(format!("there is no vector row {row}")))?;
-        Ok(self.matrix(file)?.row(row - file.first_row).to_vec())
+        let row = row - file.first_row;
+        Ok(self.matrix(file, row..row + 1)?.row(0).to_vec())
     }
 
-    fn matrix<'a>(&self, file: &'a File) -> Result<ArrayView2<'a, f32>> {
-        let bytes = file.map.read(0..file.map.len()).map_err(|e| Fault::damaged(e.to_string()))?;
+    /// All rows, with the places for their products.
+    fn pieces<'a>(&'a self, cosines: &'a mut [Vec<f32>]) -> Vec<Piece<'a>> {
+        let most = (PIECE_BYTES / 4 / self.dimension).max(1);
+        let mut left: Vec<&mut [f32]> = cosines.iter_mut().map(Vec::as_mut_slice).collect();
+        let mut pieces = Vec::new();
+        for file in &self.files {
+            for first in (0..file.rows).step_by(most) {
+                let rows = first..(first + most).min(file.rows);
+                let products = left.iter_mut().filter_map(|left| left.split_off_mut(..rows.len())).collect();
+                pieces.push(Piece { file, rows, products });
+            }
+        }
+        pieces
+    }
+
+    /// Rows of a file, checked.
+    fn matrix<'a>(&self, file: &'a File, rows: Range<usize>) -> Result<ArrayView2<'a, f32>> {
+        let at = |row: usize| HEADER_BYTES + row * self.dimension * 4;
+        let bytes = file.map.read(at(rows.start)..at(rows.end)).map_err(|e| Fault::damaged(e.to_string()))?;
         let misshapen = |_| Fault::damaged(format!("{:?} is not a matrix", file.map));
-        let values = bytemuck::try_cast_slice(&bytes[HEADER_BYTES..])
-            .map_err(|_| Fault::failed(format!("{:?} is not aligned", file.map)))?;
-        ArrayView2::from_shape((file.rows, self.dimension), values).map_err(misshapen)
+        let values =
+            bytemuck::try_cast_slice(bytes).map_err(|_| Fault::failed(format!("{:?} is not aligned", file.map)))?;
+        ArrayView2::from_shape((rows.len(), self.dimension), values).map_err(misshapen)
     }
 }
 
-/// Rows that are compared side by side, each from another eighth of a file: their sums do not wait for each other, and the
+/// Rows of a file, and where the product of each query with each of them goes.
+struct Piece<'a> {
+    file: &'a File,
+    rows: Range<usize>,
+    products: Vec<&'a mut [f32]>,
+}
+
+/// Bytes that are checked and compared before the next are: few enough to stay in the cache of a core meanwhile.
+const PIECE_BYTES: usize = 512 << 10;
+
+/// Another thread is worth its while where it has so many pieces to compare: 10,000 rows of 384 are one thread's, which takes a
+/// millisecond for them.
+const PIECES_OF_A_THREAD: usize = 32;
+
+/// Rows that are compared side by side, each from another eighth of a piece: their sums do not wait for each other, and the
 /// memory, which is what one question waits for, is read in as many places at once.
 const SIDE_BY_SIDE: usize = 8;
 
@@ -200,5 +245,39 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// Several files, pieces that end with them, more pieces than a thread is worth.
+    #[test]
+    fn threads_share_the_rows_and_change_nothing() {
+        const DIMENSION: usize = 384;
+        let folder = tempfile::tempdir().unwrap();
+        let number = |i: usize| ((i * 7919 % 1009) as f32 - 504.0) / 700.0;
+        let maps: Vec<(Arc<Mapped>, usize)> = [0, 5, 24_000, 1, 700]
+            .into_iter()
+            .map(|rows| {
+                let path = folder.path().join(rows.to_string());
+                let values: Vec<f32> = (0..rows * DIMENSION).map(|i| number(i + rows)).collect();
+                std::fs::write(&path, [&header(rows, DIMENSION)[..], bytemuck::cast_slice(&values)].concat()).unwrap();
+                let sum = crate::disk::file_sum(&path).unwrap();
+                let sums = sum.block_sums().unwrap();
+                (Arc::new(Mapped::open(&path, "rows", sum.bytes, sums, crate::disk::Damage::default()).unwrap()), rows)
+            })
+            .collect();
+        let reader = Reader::open(maps, DIMENSION).unwrap();
+        let queries: Vec<Vec<f32>> = (0..3).map(|n| (0..DIMENSION).map(|i| number(i + 17 * n)).collect()).collect();
+        let queries: Vec<&[f32]> = queries.iter().map(Vec::as_slice).collect();
+        let alone = reader.cosines(&queries, 1).unwrap();
+        assert!(reader.pieces(&mut alone.clone()).len() > 2 * PIECES_OF_A_THREAD);
+        for threads in [0, 2, 3, 64] {
+            assert_eq!(reader.cosines(&queries, threads).unwrap(), alone, "{threads}");
+        }
+        for row in [0, 4, 5, 12_345, 24_004, 24_005, 24_006, 24_705] {
+            let of_row = reader.row(row).unwrap();
+            for (query, cosines) in queries.iter().zip(&alone) {
+                assert_eq!(cosines[row], ArrayView1::from(&of_row).dot(&ArrayView1::from(*query)), "{row}");
+            }
+        }
+        assert!(reader.row(24_706).is_err());
     }
 }

@@ -6,9 +6,8 @@
 mod exposed;
 mod spans;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -28,14 +27,29 @@ const MOST_SPANS: usize = 1024;
 const LOOK: Duration = Duration::from_millis(100);
 /// How long the collector may take.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long it may take while the server ends.
+/// How long all that is left may take while the server ends.
 const LAST_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The threads that send; dropping it sends once more and ends them.
 pub struct Exporter {
     stop: Option<Sender<()>>,
-    is_ending: Arc<AtomicBool>,
+    ending: Ending,
     threads: Vec<JoinHandle<()>>,
+}
+
+/// Since when the server ends.
+#[derive(Clone, Default)]
+struct Ending(Arc<OnceLock<Instant>>);
+
+impl Ending {
+    fn has_begun(&self) -> bool {
+        self.0.get().is_some()
+    }
+
+    /// Nobody waits any longer.
+    fn is_over(&self) -> bool {
+        self.0.get().is_some_and(|since| since.elapsed() >= LAST_PATIENCE)
+    }
 }
 
 /// Begins to send, where the settings name a collector.
@@ -47,24 +61,23 @@ pub fn export<H: AsRef<Engine> + Send + 'static>(host: H) -> Result<Option<Expor
     if endpoint.is_empty() {
         return Ok(None);
     }
-    let of_metrics = Collector::new(&endpoint, "metrics")?;
-    let of_traces = Collector::new(&endpoint, "traces")?;
+    let ending = Ending::default();
+    let of_metrics = Collector::new(&endpoint, "metrics", &ending)?;
+    let of_traces = Collector::new(&endpoint, "traces", &ending)?;
     let (stop, stopped) = channel::<()>();
-    let is_ending = Arc::<AtomicBool>::default();
     let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
     let mut threads = Vec::new();
     threads.extend(thread("otlp-metrics").spawn(move || send_metrics(&host, of_metrics, &stopped)));
     if let Some(spans) = telemetry::collect_spans() {
-        let is_ending = Arc::clone(&is_ending);
-        threads.extend(thread("otlp-traces").spawn(move || send_traces(&spans, of_traces, &is_ending)));
+        threads.extend(thread("otlp-traces").spawn(move || send_traces(&spans, of_traces)));
     }
-    Ok(Some(Exporter { stop: Some(stop), is_ending, threads }))
+    Ok(Some(Exporter { stop: Some(stop), ending, threads }))
 }
 
 impl Drop for Exporter {
     fn drop(&mut self) {
+        self.ending.0.get_or_init(Instant::now);
         self.stop = None;
-        self.is_ending.store(true, Ordering::Relaxed);
         self.threads.drain(..).for_each(|thread| drop(thread.join()));
     }
 }
@@ -73,20 +86,21 @@ impl Drop for Exporter {
 struct Collector {
     poster: Poster,
     what: &'static str,
+    ending: Ending,
     /// It took the last one.
     is_well: bool,
 }
 
 impl Collector {
-    fn new(endpoint: &str, what: &'static str) -> Result<Self> {
+    fn new(endpoint: &str, what: &'static str, ending: &Ending) -> Result<Self> {
         let poster = Poster::new(&format!("{endpoint}/v1/{what}"), None, PATIENCE)
             .map_err(|fault| fault.hint("see telemetry.otlp_endpoint, such as http://localhost:4318"))?;
-        Ok(Self { poster, what, is_well: true })
+        Ok(Self { poster, what, ending: ending.clone(), is_well: true })
     }
 
     /// Sends a message, and tells the log once when that begins to fail.
-    fn send(&mut self, message: &Value, patience: Duration, is_gone: &dyn Fn() -> bool) {
-        let sent = self.poster.post(message.to_string().into_bytes(), patience, is_gone);
+    fn send(&mut self, message: &Value) {
+        let sent = self.poster.post(message.to_string().into_bytes(), PATIENCE, &|| self.ending.is_over());
         let is_taken = sent.is_ok_and(|exchange| (200..300).contains(&exchange.head().status));
         if self.is_well && !is_taken {
             telemetry::warn!(what = self.what, "the collector of telemetry does not take what is sent");
@@ -100,20 +114,18 @@ fn send_metrics<H: AsRef<Engine>>(host: &H, mut collector: Collector, stopped: &
     loop {
         let is_last = !matches!(stopped.recv_timeout(METRICS_EVERY), Err(RecvTimeoutError::Timeout));
         let now_ns = host.as_ref().now().as_nanos();
-        let message = exposed::metrics(&telemetry::render(), start_ns, now_ns);
-        let patience = if is_last { LAST_PATIENCE } else { PATIENCE };
-        collector.send(&message, patience, &|| !is_last && stopped.try_recv() == Err(TryRecvError::Disconnected));
+        collector.send(&exposed::metrics(&telemetry::render(), start_ns, now_ns));
         if is_last {
             return;
         }
     }
 }
 
-fn send_traces(spans: &Receiver<SpanData>, mut collector: Collector, is_ending: &AtomicBool) {
+fn send_traces(spans: &Receiver<SpanData>, mut collector: Collector) {
     loop {
         let (mut batch, deadline) = (Vec::new(), Instant::now() + SPANS_EVERY);
         let is_last = loop {
-            let is_ending = is_ending.load(Ordering::Relaxed);
+            let is_ending = collector.ending.has_begun();
             if batch.len() >= MOST_SPANS || !is_ending && Instant::now() >= deadline {
                 break false;
             }
@@ -123,16 +135,14 @@ fn send_traces(spans: &Receiver<SpanData>, mut collector: Collector, is_ending: 
                 Err(_) => {}
             }
         };
-        let was_ending = is_ending.load(Ordering::Relaxed);
         if !batch.is_empty() {
-            let patience = if was_ending { LAST_PATIENCE } else { PATIENCE };
-            collector.send(&spans::traces(&batch), patience, &|| !was_ending && is_ending.load(Ordering::Relaxed));
+            collector.send(&spans::traces(&batch));
         }
         let dropped = telemetry::dropped_spans();
         if dropped > 0 {
             telemetry::warn!(spans = dropped, "spans were dropped, because the collector does not take them in time");
         }
-        if is_last || was_ending && !collector.is_well {
+        if is_last || collector.ending.is_over() {
             return;
         }
     }

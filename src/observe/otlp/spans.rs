@@ -38,7 +38,7 @@ mod tests {
 
     #[test]
     fn a_span_is_told_with_its_place_its_time_and_its_attributes() {
-        let trace = Trace { id: 0xabc, span: 1, parent: Some(0xfeed) };
+        let trace = Trace { id: 0xabc, span: 1, parent: Some(0xfeed), begun_ns: 5 };
         let attributes = vec![("rag.mode", json!("hybrid")), ("rag.hits", json!(10)), ("rag.supported", json!(true))];
         let data = SpanData {
             trace,
