@@ -12,6 +12,7 @@ use super::ui::Ui;
 use crate::engine::Engine;
 use crate::error::{Context as _, Result};
 use crate::serve::{self, App};
+use crate::telemetry;
 
 /// Serve a page and an HTTP interface
 ///
@@ -46,6 +47,9 @@ pub fn run(engine: Engine, interrupted: &AtomicBool, ui: &Ui) -> Result<Outcome>
         ui.note(format!("listening on http://{address}"));
     }
     serve::until(interrupted, listener, &app)?;
-    ui.note("stopped");
+    // Where nobody takes the lines of the log, this one would wait for ever.
+    if telemetry::finish_logs() {
+        ui.note("stopped");
+    }
     Ok(Outcome::Done)
 }

@@ -105,14 +105,12 @@ pub fn logs<W: Write + 'static>(level: LogLevel, format: LogFormat, writer: fn()
     }
 }
 
-/// Waits until what was logged is written, but not for long. To be called when the process ends.
-pub fn finish_logs() {
-    if let Some(queue) = LOG.get() {
-        let (done, written) = sync_channel(1);
-        if queue.lines.try_send(Line::End(done)).is_ok() {
-            let _ = written.recv_timeout(LAST_WORDS);
-        }
-    }
+/// Waits until what was logged is written, but not for long; false when it is not, because nobody takes it. To be called
+/// when the process ends.
+pub fn finish_logs() -> bool {
+    let Some(queue) = LOG.get() else { return true };
+    let (done, written) = sync_channel(1);
+    queue.lines.try_send(Line::End(done)).is_ok() && written.recv_timeout(LAST_WORDS).is_ok()
 }
 
 /// Until the process ends.

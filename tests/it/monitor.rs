@@ -27,8 +27,13 @@ struct Server {
 
 impl Server {
     fn start(sandbox: &Sandbox, env: &[(&str, &str)]) -> Self {
-        let mut command = sandbox.command(["serve", "--port", "0", "--json"]);
         let log = std::fs::File::create(sandbox.path().join("log")).unwrap();
+        Self::telling(sandbox, env, log.into())
+    }
+
+    /// As [`Server::start`], with its log where `log` leads.
+    fn telling(sandbox: &Sandbox, env: &[(&str, &str)], log: Stdio) -> Self {
+        let mut command = sandbox.command(["serve", "--port", "0", "--json"]);
         command.envs(env.iter().copied()).stdout(Stdio::piped()).stderr(log);
         let mut child = command.spawn().unwrap();
         let mut line = String::new();
@@ -205,6 +210,23 @@ fn checked_by_promtool(metrics: &str) {
     assert!(output.status.success() && said.trim().is_empty(), "{said}");
     let rules = Command::new(&tool).args(["check", "rules"]).arg(monitoring().join("alerts.yml")).output().unwrap();
     assert!(rules.status.success(), "{}", String::from_utf8_lossy(&[rules.stdout, rules.stderr].concat()));
+}
+
+/// Whoever started it keeps its log and reads none of it: it serves all the same, and ends when it is told to.
+#[test]
+fn a_server_whose_log_nobody_reads_ends() {
+    if !has_loopback() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    topics(&sandbox);
+    sandbox.ingest();
+    let server = Server::telling(&sandbox, &[], Stdio::piped());
+    // A pipe holds 64 KiB, and a line has more than 100 bytes.
+    for _ in 0..700 {
+        assert_eq!(server.send("GET", "/health/live", "", None).0, 200);
+    }
+    server.stop();
 }
 
 /// A collector of telemetry: the path and body of everything that is sent to it until it is dropped.
