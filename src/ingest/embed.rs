@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -50,8 +50,15 @@ pub fn embed(
     let cache = if job.no_cache { &disabled } else { job.engine.cache() };
     let before = cache.counters(Table::Embeddings);
     let total = pending.len() as u64;
-    let shared =
-        Shared { job, vectors, cache, done: AtomicU64::new(0), stop: AtomicBool::new(false), fault: Mutex::new(None) };
+    let shared = Shared {
+        job,
+        vectors,
+        cache,
+        done: AtomicU64::new(0),
+        stop: AtomicBool::new(false),
+        intact: OnceLock::new(),
+        fault: Mutex::new(None),
+    };
     on_event(Event::Progress { stage: Stage::Vectors, done: 0, total });
     let (sender, receiver) = sync_channel::<(usize, Key, String)>(QUEUED_PER_THREAD * job.engine.config.threads);
     let receiver = &Mutex::new(receiver);
@@ -136,6 +143,8 @@ struct Shared<'a> {
     cache: &'a Cache,
     done: AtomicU64,
     stop: AtomicBool,
+    /// Whether the files of the model are what they should be, once that is known.
+    intact: OnceLock<bool>,
     fault: Mutex<Option<Fault>>,
 }
 
@@ -153,14 +162,27 @@ impl Shared<'_> {
         let mut kept = Vec::with_capacity(keep_every);
         let worked = (|| {
             let mut network = match ready {
-                Some(loading) => loading.join().map_err(|_| Fault::failed("loading the model failed"))??,
-                None => Network::load(&Runtime::load(self.job.library)?, self.job.model)?,
+                Some(opening) => {
+                    let opened = opening.join().unwrap_or_else(|_| Err(Fault::failed("loading the model failed")));
+                    let _ = self.intact.set(opened.is_ok());
+                    opened?
+                }
+                None => {
+                    let runtime = Runtime::load(self.job.library);
+                    let loaded = runtime.and_then(|runtime| Network::load(&runtime, self.job.model));
+                    // The files are checked once, beside the first network: nothing is made with them before that has
+                    // ended well, and if it has not, the first one tells why.
+                    if !self.intact.wait() {
+                        return Ok(None);
+                    }
+                    loaded?
+                }
             };
             loop {
                 let next = texts.lock().unwrap_or_else(PoisonError::into_inner).recv();
-                let Ok((n, key, text)) = next else { return Ok(network) };
+                let Ok((n, key, text)) = next else { return Ok(Some(network)) };
                 if self.stopped() {
-                    return Ok(network);
+                    return Ok(Some(network));
                 }
                 let vector = network.embed(self.job.tokenizer, &self.job.model.spec, Role::Passage, &text)?;
                 if vector.dimension() != self.job.dimension {
@@ -185,6 +207,7 @@ impl Shared<'_> {
                 self.fault.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(fault);
             })
             .ok()
+            .flatten()
     }
 
     fn keep(&self, rows: &mut Vec<(Key, Vector)>) {
