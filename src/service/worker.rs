@@ -22,7 +22,7 @@ use crate::search;
 const MAX_MODELS: usize = 2;
 
 /// Searches that a worker takes at once where many wait. Eight are compared with the vectors of an index in the time of
-/// three; of more, the gain is small and the wait of an urgent question long.
+/// two; of more, the gain is small and the wait of an urgent question long.
 const MAX_ABREAST: usize = 8;
 
 /// After so long without a question a worker looks whether its indexes have changed: the next question should not wait for
@@ -93,13 +93,11 @@ impl Worker<'_> {
     fn catch_up(&mut self) {
         let open = self.shared.catch_up();
         self.askers.retain(|model, asker| {
-            let of_model = |snapshot: &&Arc<Snapshot>| snapshot.meta().model.fingerprint == *model;
-            let is_open = open.iter().any(|snapshot| Arc::ptr_eq(snapshot, &asker.searcher().snapshot));
-            match open.iter().find(of_model) {
-                Some(snapshot) if !is_open => asker.turn_to(Arc::clone(snapshot), None),
-                _ => {}
+            if open.iter().any(|snapshot| Arc::ptr_eq(snapshot, &asker.searcher().snapshot)) {
+                return true;
             }
-            is_open || open.iter().any(|snapshot| of_model(&snapshot))
+            let fitting = open.iter().find(|snapshot| snapshot.meta().model.fingerprint == *model);
+            fitting.map(|snapshot| asker.turn_to(Arc::clone(snapshot), None)).is_some()
         });
     }
 
