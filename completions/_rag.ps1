@@ -326,10 +326,11 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
             break
         }
         'rag;sessions;export' {
-            [CompletionResult]::new('--to', '--to', [CompletionResultType]::ParameterName, 'New folder for session.jsonl [default: `runs/session_TIME` in the data directory]')
+            [CompletionResult]::new('--to', '--to', [CompletionResultType]::ParameterName, 'Folder for session.jsonl [default: `runs/session_TIME` in the data directory]')
             [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'Folder of models, indexes and caches [default: data]')
             [CompletionResult]::new('--index', '--index', [CompletionResultType]::ParameterName, 'Index to work on [default: default]')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour the output')
+            [CompletionResult]::new('--force', '--force', [CompletionResultType]::ParameterName, 'Replace a session.jsonl that is there')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print results and errors only')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print results and errors only')
@@ -442,6 +443,7 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
             [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'Folder of models, indexes and caches [default: data]')
             [CompletionResult]::new('--index', '--index', [CompletionResultType]::ParameterName, 'Index to work on [default: default]')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour the output')
+            [CompletionResult]::new('--force', '--force', [CompletionResultType]::ParameterName, 'Replace a file of that name')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print results and errors only')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print results and errors only')

@@ -2072,7 +2072,7 @@ _rag() {
             return 0
             ;;
         rag__subcmd__index__subcmd__save)
-            opts="-q -v -h --data-dir --index --json --quiet --verbose --color --help"
+            opts="-q -v -h --force --data-dir --index --json --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2898,7 +2898,7 @@ _rag() {
             return 0
             ;;
         rag__subcmd__sessions__subcmd__export)
-            opts="-q -v -h --to --data-dir --index --json --quiet --verbose --color --help"
+            opts="-q -v -h --to --force --data-dir --index --json --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

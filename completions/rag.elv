@@ -300,10 +300,11 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand --help 'Print help'
         }
         &'rag;sessions;export'= {
-            cand --to 'New folder for session.jsonl [default: `runs/session_TIME` in the data directory]'
+            cand --to 'Folder for session.jsonl [default: `runs/session_TIME` in the data directory]'
             cand --data-dir 'Folder of models, indexes and caches [default: data]'
             cand --index 'Index to work on [default: default]'
             cand --color 'When to colour the output'
+            cand --force 'Replace a session.jsonl that is there'
             cand --json 'Print JSON'
             cand -q 'Print results and errors only'
             cand --quiet 'Print results and errors only'
@@ -404,6 +405,7 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand --data-dir 'Folder of models, indexes and caches [default: data]'
             cand --index 'Index to work on [default: default]'
             cand --color 'When to colour the output'
+            cand --force 'Replace a file of that name'
             cand --json 'Print JSON'
             cand -q 'Print results and errors only'
             cand --quiet 'Print results and errors only'

@@ -258,12 +258,13 @@ complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcom
 complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Print results and errors only'
 complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Print more'
 complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
-complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from export" -l to -d 'New folder for session.jsonl [default: `runs/session_TIME` in the data directory]' -r -F
+complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from export" -l to -d 'Folder for session.jsonl [default: `runs/session_TIME` in the data directory]' -r -F
 complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from export" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
 complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from export" -l index -d 'Index to work on [default: default]' -r
 complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from export" -l color -d 'When to colour the output' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from export" -l force -d 'Replace a session.jsonl that is there'
 complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from export" -l json -d 'Print JSON'
 complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from export" -s q -l quiet -d 'Print results and errors only'
 complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from export" -s v -l verbose -d 'Print more'
@@ -334,6 +335,7 @@ complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcomman
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from save" -l color -d 'When to colour the output' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from save" -l force -d 'Replace a file of that name'
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from save" -l json -d 'Print JSON'
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from save" -s q -l quiet -d 'Print results and errors only'
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from save" -s v -l verbose -d 'Print more'

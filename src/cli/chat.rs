@@ -18,6 +18,7 @@ use super::sessions::{self, WithinArgs};
 use super::ui::Ui;
 use crate::ask::{Asker, Request};
 use crate::batch;
+use crate::disk::Existing;
 use crate::engine::Engine;
 use crate::error::{Context as _, Fault, Kind, Result};
 use crate::sessions::Session;
@@ -144,7 +145,8 @@ impl Chat<'_> {
             }
             "save" if self.session.turns().is_empty() => self.ui.line("Nothing was asked yet."),
             "save" => {
-                let path = sessions::export(self.engine, self.session.id(), self.session.turns(), None)?;
+                let path =
+                    sessions::export(self.engine, self.session.id(), self.session.turns(), None, Existing::Refuse)?;
                 self.ui.line(super::ui::safe(&path.to_string_lossy()));
             }
             other => {

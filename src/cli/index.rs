@@ -6,8 +6,10 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+use super::existing;
 use super::exit::Outcome;
 use super::ui::{Tone, Ui, count, counted, safe_name, size, time};
+use crate::disk::Existing;
 use crate::documents;
 use crate::engine::Engine;
 use crate::error::{Fault, Kind, Result};
@@ -41,6 +43,9 @@ enum Action {
     Save {
         /// File to write, by custom NAME.tar.zst
         file: PathBuf,
+        /// Replace a file of that name
+        #[arg(long)]
+        force: bool,
     },
     /// Read an index from a file, checking every byte first
     Load {
@@ -69,7 +74,7 @@ pub fn run(args: IndexArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
         Action::Show => show(engine, ui),
         Action::Verify { repair: false } => verify(engine, ui),
         Action::Verify { repair: true } => repair(engine, ui),
-        Action::Save { file } => save(engine, ui, &file),
+        Action::Save { file, force } => save(engine, ui, &file, existing(force)),
         Action::Load { file, name, replace } => load(engine, ui, &file, name.as_deref(), replace),
         Action::Rollback => rollback(engine, ui),
         Action::Compact => compact(engine, ui),
@@ -251,8 +256,8 @@ fn print_step(ui: &Ui, step: &Step, meta: &Meta) {
     }
 }
 
-fn save(engine: &Engine, ui: &Ui, file: &std::path::Path) -> Result<Outcome> {
-    let saved = index::save(&engine.store, &engine.config.index, file, &|| engine.interrupted())?;
+fn save(engine: &Engine, ui: &Ui, file: &std::path::Path, existing: Existing) -> Result<Outcome> {
+    let saved = index::save(&engine.store, &engine.config.index, file, existing, &|| engine.interrupted())?;
     if ui.json {
         ui.json(&json!({
             "index": engine.config.index, "file": file, "files": saved.files, "bytes": saved.bytes,

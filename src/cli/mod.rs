@@ -33,6 +33,7 @@ use std::time::SystemTime;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use crate::config::{Config, LogLevel, World};
+use crate::disk::Existing;
 use crate::engine::Engine;
 use crate::error::{Fault, Result};
 use crate::ingest::extractor as ingest_child;
@@ -162,6 +163,11 @@ fn run(cli: Cli, ui: &Ui) -> Result<exit::Outcome> {
         Command::Stats(args) => stats::run(&args, &engine(global, Flags::new())?, ui),
         Command::Doctor(args) => doctor::run(&args, &engine(global, Flags::new())?, ui),
     }
+}
+
+/// What `--force` means to a command that writes a file.
+fn existing(force: bool) -> Existing {
+    if force { Existing::Replace } else { Existing::Refuse }
 }
 
 /// The engine of a command, which logs when it is told to.

@@ -1,14 +1,14 @@
 //! `rag sessions`: the conversations that are kept, and which of them a command goes on with.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::existing;
 use super::exit::Outcome;
 use super::ui::{Tone, Ui, clipped, counted, safe, safe_name, time, wrapped};
-use crate::disk;
+use crate::disk::{self, Existing};
 use crate::engine::Engine;
 use crate::error::{Context as _, Fault, Result};
 use crate::sessions::{Cited, Session, Turn};
@@ -36,9 +36,12 @@ enum Action {
     Export {
         /// Its name
         id: String,
-        /// New folder for session.jsonl [default: `runs/session_TIME` in the data directory]
+        /// Folder for session.jsonl [default: `runs/session_TIME` in the data directory]
         #[arg(long, value_name = "DIR")]
         to: Option<PathBuf>,
+        /// Replace a session.jsonl that is there
+        #[arg(long)]
+        force: bool,
     },
     /// Remove conversations
     Remove {
@@ -93,9 +96,9 @@ pub fn run(args: &SessionsArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
     match &args.action {
         Action::List => list(engine, ui),
         Action::Show { id } => show(id, engine, ui),
-        Action::Export { id, to } => {
+        Action::Export { id, to, force } => {
             let turns = engine.sessions()?.show(id, engine.now_s())?;
-            let file = export(engine, id, &turns, to.as_deref())?;
+            let file = export(engine, id, &turns, to.as_deref(), existing(*force))?;
             if ui.json {
                 ui.json(&json!({ "id": id, "turns": turns.len(), "file": file.to_string_lossy() }));
             } else {
@@ -159,21 +162,21 @@ pub(super) fn sources(citations: &[Cited], indent: &str, ui: &Ui) {
     }
 }
 
-/// Writes a conversation to a new file, and says which.
-pub(super) fn export(engine: &Engine, id: &str, turns: &[Turn], to: Option<&Path>) -> Result<PathBuf> {
+/// Writes a conversation to a file, and says which.
+pub(super) fn export(
+    engine: &Engine,
+    id: &str,
+    turns: &[Turn],
+    to: Option<&Path>,
+    existing: Existing,
+) -> Result<PathBuf> {
     let dir = match to {
         Some(dir) => dir.to_owned(),
         None => free_folder(engine),
     };
     disk::create_dir(&dir)?;
     let path = dir.join("session.jsonl");
-    if path.exists() {
-        return Err(Fault::usage(format!("{} exists", path.display())).hint("give `--to` another folder"));
-    }
-    let lines = wire::exported(id, turns);
-    let mut file = disk::create_file(&path)?;
-    let written = file.write_all(lines.as_bytes()).and_then(|()| file.sync_all());
-    written.or_failed(|| format!("cannot write {}", path.display()))?;
+    disk::write_file(&path, wire::exported(id, turns).as_bytes(), existing)?;
     Ok(path)
 }
 

@@ -8,12 +8,15 @@ mod hash;
 mod id;
 mod lock;
 mod mapped;
+mod scratch;
 mod write;
 
 pub use hash::{BLOCK_BYTES, Blake, FileSum, block_sums, file_sum, hex, sha256_hex};
 pub use id::random_id;
 pub use lock::Lock;
 pub use mapped::{Damage, Mapped};
+pub use scratch::Scratch;
 pub use write::{
-    available, create_dir, create_file, is_temporary, link_or_copy, remove_dir, replace, reserve, sync_dir, sync_file,
+    Existing, available, create_dir, create_file, is_temporary, link_or_copy, put_in_place, refuse_existing,
+    remove_dir, replace, reserve, sync_dir, sync_file, write_file,
 };

@@ -5,7 +5,14 @@ use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
-use crate::error::{Context as _, Result};
+use crate::error::{Context as _, Fault, Result};
+
+/// What to do with a file that is already where one is to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    Refuse,
+    Replace,
+}
 
 /// Makes a directory and its parents, private to the user: what is indexed may be private.
 pub fn create_dir(path: &Path) -> Result<()> {
@@ -21,6 +28,86 @@ pub fn create_file(path: &Path) -> Result<File> {
         .mode(0o600)
         .open(path)
         .or_failed(|| format!("cannot create {}", path.display()))
+}
+
+/// Refuses to write where something is already, unless it may be replaced. [`put_in_place`] decides in the end; this saves
+/// the work before it.
+///
+/// # Errors
+/// [`Kind::Usage`](crate::error::Kind::Usage) naming the file.
+pub fn refuse_existing(path: &Path, existing: Existing) -> Result<()> {
+    // A link that leads nowhere is somebody's, too.
+    match existing {
+        Existing::Refuse if path.symlink_metadata().is_ok() => Err(exists(path)),
+        _ => Ok(()),
+    }
+}
+
+fn exists(path: &Path) -> Fault {
+    Fault::usage(format!("{} exists", path.display())).hint("name another file, or replace it with `--force`")
+}
+
+/// Gives the finished file `temp` its name, in one step: no other file of that name is lost unless it may be replaced.
+///
+/// # Errors
+/// [`Kind::Usage`](crate::error::Kind::Usage) when the name is taken. `temp` is left as it is then.
+pub fn put_in_place(temp: &Path, path: &Path, existing: Existing) -> Result<()> {
+    let what = || format!("cannot write {}", path.display());
+    match existing {
+        Existing::Replace => std::fs::rename(temp, path).or_failed(what)?,
+        Existing::Refuse => match rename_to_new(temp, path) {
+            Err(e) if e.kind() == ErrorKind::AlreadyExists => return Err(exists(path)),
+            renamed => renamed.or_failed(what)?,
+        },
+    }
+    sync_dir(folder_of(path))
+}
+
+/// A rename that fails with [`ErrorKind::AlreadyExists`] where the name is taken.
+#[cfg(target_os = "linux")]
+fn rename_to_new(from: &Path, to: &Path) -> std::io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    use rustix::io::Errno;
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        // Not every file system can.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => link_to_new(from, to),
+        renamed => Ok(renamed?),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn rename_to_new(from: &Path, to: &Path) -> std::io::Result<()> {
+    link_to_new(from, to)
+}
+
+fn link_to_new(from: &Path, to: &Path) -> std::io::Result<()> {
+    std::fs::hard_link(from, to)?;
+    std::fs::remove_file(from)
+}
+
+/// Writes a file that the user named: beside it, synced, then renamed.
+///
+/// # Errors
+/// As [`put_in_place`]; nothing is left beside it.
+pub fn write_file(path: &Path, bytes: &[u8], existing: Existing) -> Result<()> {
+    refuse_existing(path, existing)?;
+    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    let temp = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
+    let written = (|| {
+        let _ = std::fs::remove_file(&temp);
+        let mut file = create_file(&temp)?;
+        let written = file.write_all(bytes).and_then(|()| file.sync_all());
+        written.or_failed(|| format!("cannot write {}", path.display()))?;
+        put_in_place(&temp, path, existing)
+    })();
+    if written.is_err() {
+        let _ = std::fs::remove_file(&temp);
+    }
+    written
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Replaces `path` by `bytes`: written beside it, synced, renamed, and the folder synced.
@@ -39,7 +126,7 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
         let _ = std::fs::remove_file(&temp);
     }
     written.or_failed(what)?;
-    sync_dir(path.parent().unwrap_or(Path::new(".")))
+    sync_dir(folder_of(path))
 }
 
 /// Whether a file of this name is what [`replace`] left of a replacement that was never finished.
@@ -92,5 +179,39 @@ pub fn remove_dir(path: &Path) -> Result<()> {
     match std::fs::remove_dir_all(path) {
         Err(e) if e.kind() != ErrorKind::NotFound => Err(e).or_failed(|| format!("cannot remove {}", path.display())),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Kind;
+
+    #[test]
+    fn a_file_that_the_user_named_replaces_another_only_when_it_may() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("notes.txt");
+        write_file(&path, b"one", Existing::Refuse).unwrap();
+        let fault = write_file(&path, b"two", Existing::Refuse).unwrap_err();
+        assert_eq!(fault.kind(), Kind::Usage);
+        assert!(fault.to_string().contains("notes.txt exists"), "{fault}");
+        assert_eq!(std::fs::read(&path).unwrap(), b"one");
+        write_file(&path, b"two", Existing::Replace).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"two");
+        // A name that was taken after the first look.
+        let temp = dir.path().join("temp");
+        std::fs::write(&temp, "three").unwrap();
+        assert_eq!(put_in_place(&temp, &path, Existing::Refuse).unwrap_err().kind(), Kind::Usage);
+        assert_eq!(link_to_new(&temp, &path).unwrap_err().kind(), ErrorKind::AlreadyExists);
+        assert_eq!(std::fs::read(&path).unwrap(), b"two");
+        // A link that leads nowhere is not followed.
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink(dir.path().join("nowhere"), &link).unwrap();
+        assert_eq!(write_file(&link, b"four", Existing::Refuse).unwrap_err().kind(), Kind::Usage);
+        write_file(&link, b"four", Existing::Replace).unwrap();
+        assert!(!dir.path().join("nowhere").exists());
+        std::fs::remove_file(temp).unwrap();
+        let names = std::fs::read_dir(dir.path()).unwrap().count();
+        assert_eq!(names, 2, "nothing is left beside them");
     }
 }

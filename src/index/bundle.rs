@@ -21,7 +21,7 @@ use super::rewrite::rewrite;
 use super::snapshot::Snapshot;
 use super::verify::disagreements;
 use crate::config::is_name;
-use crate::disk;
+use crate::disk::{self, Existing};
 use crate::error::{Context as _, Fault, Result};
 
 const MANIFEST: &str = "manifest.json";
@@ -59,7 +59,14 @@ pub struct Saved {
 ///
 /// # Errors
 /// When the index is damaged, or the bundle cannot be written.
-pub fn save(store: &Store, name: &str, target: &Path, stop: &dyn Fn() -> bool) -> Result<Saved> {
+pub fn save(store: &Store, name: &str, target: &Path, existing: Existing, stop: &dyn Fn() -> bool) -> Result<Saved> {
+    let file_name = target.file_name().ok_or_else(|| Fault::usage(format!("{} is no file name", target.display())))?;
+    // Before everything is read: that may take long.
+    store.must_have(name)?;
+    if target.is_dir() {
+        return Err(Fault::failed(cannot_write(target)).hint("it is a folder; name a file"));
+    }
+    disk::refuse_existing(target, existing)?;
     // All that is read later is mapped by then, so that no writer can take it away meanwhile.
     let (snapshot, records) = store.follow(name, |pointer| {
         let snapshot = Snapshot::open(&store.generation_dir(&pointer.current.generation), &pointer.current)?;
@@ -68,7 +75,6 @@ pub fn save(store: &Store, name: &str, target: &Path, stop: &dyn Fn() -> bool) -
         let records = snapshot.documents()?;
         Ok((snapshot, records))
     })?;
-    let file_name = target.file_name().ok_or_else(|| Fault::usage(format!("{} is no file name", target.display())))?;
     let beside =
         |end: &str| target.with_file_name(format!(".{}.{}{end}", file_name.to_string_lossy(), std::process::id()));
     let (temp, scratch) = (beside(".tmp"), beside(".tmp.d"));
@@ -80,7 +86,7 @@ pub fn save(store: &Store, name: &str, target: &Path, stop: &dyn Fn() -> bool) -
     std::fs::create_dir(&scratch).or_failed(|| cannot_write(target))?;
     let saved = canonical(&scratch, name, &snapshot, records, stop).and_then(|source| source.write(name, &temp));
     let saved = saved.and_then(|saved| {
-        std::fs::rename(&temp, target).or_failed(|| cannot_write(target))?;
+        disk::put_in_place(&temp, target, existing)?;
         Ok(saved)
     });
     clear();

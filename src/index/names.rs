@@ -157,6 +157,12 @@ impl Store {
         }
     }
 
+    /// # Errors
+    /// When there is no index of this name.
+    pub fn must_have(&self, name: &str) -> Result<()> {
+        self.pointer(name)?.map(drop).ok_or_else(|| self.no_such_index(name))
+    }
+
     fn no_such_index(&self, name: &str) -> Fault {
         let names = self.names().unwrap_or_default();
         let fault = Fault::failed(format!("there is no index named `{name}` in {}", self.dir.display()));

@@ -1,5 +1,6 @@
 use super::*;
 use crate::analysis::query_terms;
+use crate::disk::Existing;
 use crate::document::{Chunk, Lines, Span};
 use std::path::Path;
 
@@ -198,7 +199,7 @@ fn a_bundle_comes_back_the_same() {
     let (dir, store) = temp_store();
     commit(&store, "a", &[("a", "red apples"), ("b", "green pears")]);
     let bundle = dir.path().join("a.tar.zst");
-    save(&store, "a", &bundle, &|| false).unwrap();
+    save(&store, "a", &bundle, Existing::Refuse, &|| false).unwrap();
     let (_other_dir, other) = temp_store();
     let (pointer, _) = load(&other, &bundle, None, false, 0).unwrap();
     assert_eq!(pointer.name, "a");

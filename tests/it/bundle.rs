@@ -311,7 +311,7 @@ fn saving_over_something_is_all_or_nothing() {
     bytes[200] ^= 1;
     std::fs::remove_file(npy).expect("a removal");
     std::fs::write(npy, bytes).expect("a file");
-    sandbox.rag(["index", "save", "good.tar.zst"]).exits(5).says(".npy");
+    sandbox.rag(["index", "save", "good.tar.zst", "--force"]).exits(5).says(".npy");
     assert!(std::fs::read(sandbox.path().join("good.tar.zst")).expect("a bundle") == before);
     let left = std::fs::read_dir(sandbox.path()).expect("a folder").flatten();
     assert!(!left.into_iter().any(|e| e.file_name().to_string_lossy().ends_with(".tmp")));

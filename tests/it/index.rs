@@ -116,15 +116,25 @@ fn what_is_no_bundle_is_refused_and_leaves_nothing() {
 }
 
 #[test]
-fn saving_over_a_file_replaces_it_and_a_failure_leaves_it() {
+fn saving_over_a_file_is_refused_unless_forced() {
     let sandbox = sandbox();
-    sandbox.write("out.tar.zst", "old");
-    sandbox.rag(["index", "save", "out.tar.zst", "--index", "nowhere"]).exits(1);
-    assert_eq!(std::fs::read(sandbox.path().join("out.tar.zst")).unwrap(), b"old");
-    sandbox.rag(["index", "save", "out.tar.zst"]).ok();
-    sandbox.rag(["index", "load", "out.tar.zst", "--as", "copy"]).ok();
+    let notes = sandbox.write("notes.txt", "my notes");
+    let read = || std::fs::read(&notes).unwrap();
+    let run = sandbox.rag(["index", "save", "notes.txt"]).exits(2);
+    run.says("notes.txt exists").says("--force");
+    assert_eq!(read(), b"my notes");
+    // A failure leaves it, forced or not.
+    sandbox.rag(["index", "save", "notes.txt", "--force", "--index", "nowhere"]).exits(1);
+    assert_eq!(read(), b"my notes");
+    std::os::unix::fs::symlink("nowhere.tar.zst", sandbox.path().join("link")).unwrap();
+    sandbox.rag(["index", "save", "link"]).exits(2).says("link exists");
+    assert!(!sandbox.path().join("nowhere.tar.zst").exists());
+    sandbox.rag(["index", "save", "notes.txt", "--force"]).ok();
+    sandbox.rag(["index", "load", "notes.txt", "--as", "copy"]).ok();
     sandbox.rag(["index", "save", "no/such/folder/out.tar.zst"]).exits(1);
     sandbox.rag(["index", "save", "/"]).exits(2);
+    let left: Vec<_> = std::fs::read_dir(sandbox.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert!(left.iter().all(|name| !name.to_string_lossy().contains(".tmp")), "{left:?}");
 }
 
 #[test]

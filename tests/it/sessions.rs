@@ -124,7 +124,12 @@ fn conversations_are_continued_shown_exported_and_removed() {
     assert_eq!((turns.len(), &turns[1]["question"]), (2, &json!("What are combs made of?")));
     assert_eq!(turns[0]["session"], generated);
     sandbox.rag(["sessions", "export", "first", "--to", "out"]).ok().prints("out/session.jsonl");
-    sandbox.rag(["sessions", "export", "first", "--to", "out"]).exits(2).says("exists");
+    sandbox.write("out/session.jsonl", "mine");
+    sandbox.rag(["sessions", "export", "first", "--to", "out"]).exits(2).says("exists").says("--force");
+    assert_eq!(std::fs::read(sandbox.path().join("out/session.jsonl")).unwrap(), b"mine");
+    sandbox.rag(["sessions", "export", "first", "--to", "out", "--force"]).ok();
+    assert_ne!(std::fs::read(sandbox.path().join("out/session.jsonl")).unwrap(), b"mine");
+    assert_eq!(std::fs::read_dir(sandbox.path().join("out")).unwrap().count(), 1);
 
     for command in ["show", "export", "remove"] {
         sandbox.rag(["sessions", command, "none"]).exits(2).says("no session `none`").says("hint");

@@ -1,0 +1,117 @@
+//! A folder for work in progress. It is locked while its process lives, so that another process can tell it from what a
+//! killed one left behind.
+
+use std::fs::File;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use super::{create_dir, remove_dir, sync_dir};
+use crate::error::{Context as _, Result};
+
+/// How the names begin and end. Older versions had other beginnings.
+const BEGINNINGS: [&str; 2] = [".scratch-", ".pull-"];
+const ENDING: &str = ".tmp";
+
+/// Removed on drop, unless it was [kept](Scratch::keep_as).
+#[derive(Debug)]
+pub struct Scratch {
+    dir: PathBuf,
+    /// Holds the lock, which goes with the process.
+    _locked: File,
+}
+
+impl Scratch {
+    /// A new, empty folder in `parent`, which is created. What killed processes left there is removed.
+    ///
+    /// # Errors
+    /// When the folder cannot be created.
+    pub fn new(parent: &Path, purpose: &str) -> Result<Self> {
+        create_dir(parent)?;
+        Self::sweep(parent);
+        let dir = parent.join(format!("{}{purpose}-{}{ENDING}", BEGINNINGS[0], std::process::id()));
+        let what = || format!("cannot create {}", dir.display());
+        loop {
+            remove_dir(&dir)?;
+            create_dir(&dir)?;
+            let folder = match File::open(&dir) {
+                // A process that sweeps was faster than the lock.
+                Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
+                opened => opened.or_failed(what)?,
+            };
+            match folder.try_lock() {
+                Ok(()) if is_at(&folder, &dir) => return Ok(Self { dir, _locked: folder }),
+                Ok(()) | Err(std::fs::TryLockError::WouldBlock) => {}
+                // A file system without locks; the folder is then never taken for a leftover.
+                Err(std::fs::TryLockError::Error(_)) => return Ok(Self { dir, _locked: folder }),
+            }
+        }
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Gives the folder its final name. Something else of that name is a fault.
+    pub fn keep_as(self, target: &Path) -> Result<()> {
+        std::fs::rename(&self.dir, target).or_failed(|| format!("cannot create {}", target.display()))?;
+        sync_dir(target.parent().unwrap_or(Path::new(".")))
+    }
+
+    /// Removes what processes that are gone have left in `parent`. What cannot be removed is left to the next writer.
+    pub fn sweep(parent: &Path) {
+        let Ok(entries) = std::fs::read_dir(parent) else { return };
+        for entry in entries.flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let is_scratch = BEGINNINGS.iter().any(|beginning| name.starts_with(beginning));
+            let is_leftover = is_scratch || (name.starts_with('.') && name.ends_with(ENDING));
+            if !is_leftover || !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                continue;
+            }
+            let Ok(folder) = File::open(entry.path()) else { continue };
+            if folder.try_lock().is_ok() {
+                let _ = remove_dir(&entry.path());
+            }
+        }
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = remove_dir(&self.dir);
+    }
+}
+
+fn is_at(folder: &File, dir: &Path) -> bool {
+    let identity = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
+    folder.metadata().map(identity).ok() == dir.metadata().map(identity).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_killed_process_left_is_removed_and_nothing_else() {
+        let parent = tempfile::tempdir().unwrap();
+        let names = || {
+            let entries = std::fs::read_dir(parent.path()).unwrap();
+            let mut names: Vec<_> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+            names.sort();
+            names
+        };
+        for dir in [".pull-1", ".mini.1.tmp", ".scratch-add-1.tmp", "mini", ".setup"] {
+            create_dir(&parent.path().join(dir)).unwrap();
+            std::fs::write(parent.path().join(dir).join("model.onnx"), "x").unwrap();
+        }
+        let first = Scratch::new(parent.path(), "pull").unwrap();
+        let own = first.path().file_name().unwrap().to_str().unwrap().to_owned();
+        assert_eq!(names(), [own.as_str(), ".setup", "mini"]);
+        // One whose process lives stays.
+        Scratch::sweep(parent.path());
+        assert!(first.path().is_dir());
+        let second = Scratch::new(parent.path(), "add").unwrap();
+        second.keep_as(&parent.path().join("added")).unwrap();
+        drop(first);
+        assert_eq!(names(), [".setup", "added", "mini"]);
+    }
+}
