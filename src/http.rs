@@ -18,8 +18,18 @@ const POLL: Duration = Duration::from_millis(50);
 /// One client for one server.
 pub struct Client {
     inner: reqwest::Client,
-    runtime: tokio::runtime::Runtime,
+    /// `None` in `drop` only.
+    runtime: Option<tokio::runtime::Runtime>,
     token: Option<String>,
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            // A plain drop would wait for a resolver that hangs.
+            runtime.shutdown_background();
+        }
+    }
 }
 
 /// What became of a request.
@@ -33,22 +43,25 @@ impl Client {
     /// `token` goes out as a bearer token; a redirect to another host does not carry it.
     pub fn new(token: Option<String>) -> Result<Self> {
         let inner = builder().connect_timeout(SILENCE).read_timeout(SILENCE).build().or_failed(no_setup)?;
-        Ok(Self { inner, runtime: runtime()?, token })
+        Ok(Self { inner, runtime: Some(runtime()?), token })
     }
 
-    /// Streams `url` to the new file `target`, telling `(done, total)` bytes; `total` is 0 when it is not known.
+    /// Streams `url` to the new file `target`, telling `(done, total)` bytes; `total` is 0 when it is not known. `stop` is
+    /// asked every 50 ms.
     ///
     /// # Errors
     /// [`Kind::Outside`](crate::error::Kind::Outside) when the server cannot be reached, refuses, or sends more than
-    /// `max_bytes`. The file is then removed.
+    /// `max_bytes`; [`Kind::Interrupted`](crate::error::Kind::Interrupted) when `stop` says so. The file is then removed.
     pub fn fetch(
         &self,
         url: &str,
         target: &Path,
         max_bytes: u64,
+        stop: &dyn Fn() -> bool,
         on_bytes: &mut dyn FnMut(u64, u64),
     ) -> Result<Fetched> {
-        let fetched = self.runtime.block_on(self.stream(url, target, max_bytes, on_bytes));
+        let Some(runtime) = &self.runtime else { return Err(Fault::failed(no_setup())) };
+        let fetched = runtime.block_on(unless(stop, self.stream(url, target, max_bytes, on_bytes)));
         if !matches!(fetched, Ok(Fetched::Written)) {
             let _ = std::fs::remove_file(target);
         }
@@ -89,6 +102,19 @@ impl Client {
             return Err(Fault::outside(format!("{url} ended after {done} of {total} bytes")));
         }
         Ok(Fetched::Written)
+    }
+}
+
+/// `work`, unless `stop` says so before it is done.
+async fn unless<T>(stop: &dyn Fn() -> bool, work: impl Future<Output = Result<T>>) -> Result<T> {
+    let mut work = pin!(work);
+    let mut ticks = tokio::time::interval(POLL);
+    loop {
+        tokio::select! {
+            biased;
+            _ = ticks.tick() => if stop() { return Err(Fault::interrupted()) },
+            done = &mut work => return done,
+        }
     }
 }
 

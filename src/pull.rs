@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::disk;
+use crate::disk::{self, Scratch};
 use crate::engine::Engine;
 use crate::error::{Fault, Result};
 use crate::http::{Client, Fetched};
@@ -16,7 +16,8 @@ const MAX_CONFIG_BYTES: u64 = 256 << 20;
 /// Fetches `repository` at `revision` from the configured hub and adds it as `name`. Tells `(file, done, total)`.
 ///
 /// # Errors
-/// [`Kind::Outside`](crate::error::Kind::Outside) when the hub cannot be reached or lacks the model.
+/// [`Kind::Outside`](crate::error::Kind::Outside) when the hub cannot be reached or lacks the model;
+/// [`Kind::Interrupted`](crate::error::Kind::Interrupted). Nothing is left behind.
 pub fn run(
     engine: &Engine,
     repository: &str,
@@ -31,25 +32,27 @@ pub fn run(
     }
     let runtime = Runtime::load(&engine.runtime_library()?)?;
     let models = engine.config.data_dir.join("models");
-    disk::create_dir(&models)?;
-    let temp = models.join(format!(".pull-{}", std::process::id()));
-    disk::remove_dir(&temp)?;
-    let pulled = (|| {
-        let base = format!("{}/{repository}/resolve/{revision}", engine.config.hub);
-        let client = Client::new(engine.config.hub_token.clone())?;
-        fetch_all(&client, &base, &temp, on_bytes)?;
-        model::add(&runtime, &temp, &models, name, &format!("{repository} at {revision}"))
-    })();
-    let _ = disk::remove_dir(&temp);
-    pulled
+    let scratch = Scratch::new(&models, "pull")?;
+    let base = format!("{}/{repository}/resolve/{revision}", engine.config.hub);
+    let client = Client::new(engine.config.hub_token.clone())?;
+    fetch_all(engine, &client, &base, scratch.path(), on_bytes)?;
+    let origin = format!("{repository} at {revision}");
+    model::add(&runtime, scratch.path(), &models, name, &origin, &|| engine.interrupted())
 }
 
-fn fetch_all(client: &Client, base: &str, dir: &Path, on_bytes: &mut dyn FnMut(&str, u64, u64)) -> Result<()> {
+fn fetch_all(
+    engine: &Engine,
+    client: &Client,
+    base: &str,
+    dir: &Path,
+    on_bytes: &mut dyn FnMut(&str, u64, u64),
+) -> Result<()> {
     disk::create_dir(&dir.join("1_Pooling"))?;
     disk::create_dir(&dir.join("onnx"))?;
     let mut fetch = |file: &str, max_bytes: u64| {
         let mut on_bytes = |done, total| on_bytes(file, done, total);
-        client.fetch(&format!("{base}/{file}"), &dir.join(file), max_bytes, &mut on_bytes)
+        let stop = || engine.interrupted();
+        client.fetch(&format!("{base}/{file}"), &dir.join(file), max_bytes, &stop, &mut on_bytes)
     };
     for file in model::wanted_files() {
         let fetched = fetch(file, MAX_CONFIG_BYTES)?;

@@ -57,11 +57,12 @@ pub fn fault(fault: &Fault) -> Value {
 
 /// Prints a fault and yields the exit code.
 pub fn report(ui: &Ui, outcome: Result<Outcome>) -> u8 {
-    let outcome = match ui.unwritten() {
-        // Whoever closed the pipe has all that they wanted.
-        Some(e) if e.kind() == std::io::ErrorKind::BrokenPipe => return 0,
-        Some(e) => Err(Fault::failed("cannot write to the standard output").because(e)),
-        None => outcome,
+    let outcome = match (outcome, ui.unwritten()) {
+        // A reader that closed the pipe has all that it wanted: how the command ended does not depend on it.
+        (Ok(_), Some(e)) if e.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Fault::failed("cannot write to the standard output").because(e))
+        }
+        (outcome, _) => outcome,
     };
     match outcome {
         Ok(outcome) => code_of_outcome(outcome),
@@ -79,10 +80,17 @@ pub fn of_clap(error: &clap::Error, json: bool) -> u8 {
     let code = u8::try_from(error.exit_code()).unwrap_or(2);
     if json && error.use_stderr() {
         ui::json_fault(&as_fault(error), code);
-    } else {
-        let _ = error.print();
+        return code;
     }
-    code
+    match error.print() {
+        // What was asked for, `--help` or the version, did not arrive.
+        Err(e) if code == 0 && e.kind() != std::io::ErrorKind::BrokenPipe => {
+            let fault = Fault::failed("cannot write to the standard output").because(e);
+            ui::plain_fault(&fault);
+            code_of_fault(&fault)
+        }
+        _ => code,
+    }
 }
 
 /// The first paragraph is what is wrong; a tip, if there is one, is what to do.

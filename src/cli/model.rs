@@ -63,7 +63,7 @@ pub fn run(args: ModelArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
             }
             let runtime = Runtime::load(&engine.runtime_library()?)?;
             let models = engine.config.data_dir.join("models");
-            let added = model::add(&runtime, &dir, &models, &name, "added from a folder")?;
+            let added = model::add(&runtime, &dir, &models, &name, "added from a folder", &|| engine.interrupted())?;
             print_added(ui, &added);
             Ok(Outcome::Done)
         }

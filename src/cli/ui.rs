@@ -250,6 +250,11 @@ impl io::Write for LogLine {
     }
 }
 
+/// A fault where no command line was understood.
+pub fn plain_fault(fault: &Fault) {
+    talk(&format!("error: {fault}"));
+}
+
 /// A fault as scripts read it.
 pub fn json_fault(fault: &Fault, code: u8) {
     let error = serde_json::json!({

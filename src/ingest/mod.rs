@@ -19,7 +19,7 @@ use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::cache::Counters;
-use crate::disk::Lock;
+use crate::disk::{Lock, Scratch};
 use crate::engine::Engine;
 use crate::error::{Fault, Kind, Result};
 use crate::index::{Before, Builder, Chunking, Meta, ModelInfo, Root, Snapshot, State, Summary};
@@ -133,6 +133,7 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
     let library = engine.runtime_library()?;
     let chunking = chunking(engine, &model);
     let need = Need::default();
+    Scratch::sweep(&engine.config.data_dir.join("models"));
     let _lock = lock(engine, request.wait, on_event).map_err(|fault| need.explain(fault, engine.store.dir()))?;
     // Who ingests again has mostly changed something; when nothing was, nobody waits for the network.
     let network = Network::opening(library.clone(), model.clone());

@@ -12,7 +12,7 @@ use super::files::{MANIFEST_VERSION, Manifest, ModelFiles, NETWORK, read_spec};
 use super::runtime::Runtime;
 use super::tokens::Tokenizer;
 use super::{Network, Role};
-use crate::disk;
+use crate::disk::{self, Scratch};
 use crate::error::{Context as _, Fault, Result};
 
 /// Where folders of the wild keep their network, best first for a CPU.
@@ -44,11 +44,18 @@ pub fn wanted_weights(network: &str) -> [String; 2] {
     ["_data", ".data"].map(|ending| format!("{network}{ending}"))
 }
 
-/// Copies the model in `source` to `models/<name>` and proves that it embeds.
+/// Copies the model in `source` to `models/<name>` and proves that it embeds. `stop` is asked between the steps.
 ///
 /// # Errors
 /// Names what is missing or unsupported; nothing is left behind then.
-pub fn add(runtime: &Runtime, source: &Path, models: &Path, name: &str, origin: &str) -> Result<ModelFiles> {
+pub fn add(
+    runtime: &Runtime,
+    source: &Path,
+    models: &Path,
+    name: &str,
+    origin: &str,
+    stop: &dyn Fn() -> bool,
+) -> Result<ModelFiles> {
     let target = models.join(name);
     if target.exists() {
         return Err(Fault::usage(format!("there is already a model named `{name}`"))
@@ -61,23 +68,19 @@ pub fn add(runtime: &Runtime, source: &Path, models: &Path, name: &str, origin: 
     if !source.join("tokenizer.json").is_file() {
         return Err(Fault::usage(format!("{} has no tokenizer.json", source.display())));
     }
-    disk::create_dir(models)?;
-    let temp = models.join(format!(".{name}.{}.tmp", std::process::id()));
-    disk::remove_dir(&temp)?;
-    let added = (|| {
-        disk::create_dir(&temp)?;
-        copy_configs(source, &temp)?;
-        optimise(runtime, &network, &temp.join("model.onnx"))?;
-        write_manifest(&temp, name, origin)?;
-        prove(runtime, &temp, name)?;
-        std::fs::rename(&temp, &target).or_failed(|| format!("cannot create {}", target.display()))?;
-        disk::sync_dir(models)?;
-        ModelFiles::open(&target, name)
-    })();
-    if added.is_err() {
-        let _ = disk::remove_dir(&temp);
-    }
-    added
+    let go_on = || if stop() { Err(Fault::interrupted()) } else { Ok(()) };
+    let scratch = Scratch::new(models, "add")?;
+    let temp = scratch.path();
+    go_on()?;
+    copy_configs(source, temp)?;
+    go_on()?;
+    optimise(runtime, &network, &temp.join("model.onnx"))?;
+    go_on()?;
+    write_manifest(temp, name, origin)?;
+    prove(runtime, temp, name)?;
+    go_on()?;
+    scratch.keep_as(&target)?;
+    ModelFiles::open(&target, name)
 }
 
 fn copy_configs(source: &Path, target: &Path) -> Result<()> {

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::is_name;
 use crate::disk::{self, Blake, Damage, FileSum, Mapped};
 use crate::error::{Context as _, Fault, Result};
 
@@ -204,7 +205,7 @@ pub fn list_models(asset_dirs: &[PathBuf]) -> Vec<(String, PathBuf)> {
         let Ok(entries) = std::fs::read_dir(dir.join("models")) else { continue };
         for entry in entries.flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
-            if entry.path().join("manifest.json").exists() {
+            if is_name(&name) && entry.path().join("manifest.json").exists() {
                 found.entry(name).or_insert_with(|| entry.path());
             }
         }

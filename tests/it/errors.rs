@@ -284,3 +284,46 @@ fn a_full_disk_behind_stdout_is_no_success() {
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("cannot write to the standard output"));
 }
+
+/// A writer to a pipe that nobody reads.
+fn closed_pipe() -> std::process::Stdio {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    writer.into()
+}
+
+#[test]
+fn a_reader_that_goes_away_does_not_hide_how_a_command_ended() {
+    let sandbox = sandbox();
+    let run = |args: &[&str]| {
+        let output = sandbox.command(args).stdout(closed_pipe()).stderr(std::process::Stdio::piped()).output();
+        Run::from_output(&output.expect("rag runs"), format!("{args:?} | (nobody)"))
+    };
+    run(&["search", "bees"]).ok();
+    run(&["search", "qqqqq", "--mode", "lexical"]).exits(3);
+    run(&["--help"]).ok();
+    let pointer = sandbox.data().join("indexes/names/default.json");
+    let text = std::fs::read_to_string(&pointer).unwrap();
+    std::fs::write(&pointer, text.replacen("\"name\": \"default\"", "\"name\": \"other\"", 1)).unwrap();
+    // These print before they fail.
+    run(&["index", "list"]).exits(5).says("its seal is broken");
+    run(&["doctor"]).exits(5);
+}
+
+#[test]
+fn a_full_disk_behind_stdout_does_not_replace_a_fault() {
+    let sandbox = sandbox();
+    let Ok(full) = std::fs::OpenOptions::new().write(true).open("/dev/full") else {
+        return eprintln!("skipped: there is no /dev/full here");
+    };
+    let run = |args: &[&str]| {
+        let full = full.try_clone().expect("a file");
+        let output = sandbox.command(args).stdout(full).stderr(std::process::Stdio::piped()).output();
+        Run::from_output(&output.expect("rag runs"), format!("{args:?} > /dev/full"))
+    };
+    run(&["--help"]).exits(1).says("cannot write to the standard output");
+    run(&["--version"]).exits(1).says("cannot write to the standard output");
+    let pointer = sandbox.data().join("indexes/names/default.json");
+    std::fs::write(&pointer, "{}").unwrap();
+    run(&["index", "list"]).exits(5).says("default.json");
+}

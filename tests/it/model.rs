@@ -1,15 +1,17 @@
 //! `rag model`: listing, checking, adding and pulling models.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use crate::fixtures::{copy_dir, files_below, search, topics};
 use crate::support::{Run, Sandbox, has_loopback, project_data};
+use crate::tools::{signal, wait_for};
 
 fn int8() -> std::path::PathBuf {
     project_data().join("models/all-MiniLM-L6-v2")
@@ -156,6 +158,8 @@ enum Reply {
     Body(Vec<u8>, usize),
     Status(u16),
     Redirect(String),
+    /// The beginning of a body, and then nothing until the client is gone.
+    Stall,
 }
 
 impl Hub {
@@ -192,8 +196,22 @@ impl Hub {
 
     /// `rag model pull` from here.
     fn pull(&self, sandbox: &Sandbox, args: &[&str]) -> Run {
+        Run::of(&mut self.pulling(sandbox, args))
+    }
+
+    fn pulling(&self, sandbox: &Sandbox, args: &[&str]) -> Command {
         let mut command = sandbox.command([&["model", "pull"], args].concat());
-        Run::of(command.env("HF_ENDPOINT", format!("http://{}/", self.address)).env("HF_TOKEN", "hf_secret"))
+        command.env("HF_ENDPOINT", format!("http://{}/", self.address)).env("HF_TOKEN", "hf_secret");
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// A pull that has begun and waits for the hub.
+    fn stalled(&self, sandbox: &Sandbox, file: &str) -> Child {
+        let child = self.pulling(sandbox, &["owner/mini"]).spawn().expect("rag starts");
+        let is_begun = || left(sandbox).iter().any(|path| path.starts_with('.') && path.ends_with(file));
+        wait_for("the pull", || is_begun().then_some(()));
+        child
     }
 }
 
@@ -231,6 +249,11 @@ fn answer(mut stream: &TcpStream, replies: &BTreeMap<String, Reply>, seen: &Mute
         }
         Some(Reply::Redirect(to)) => {
             write!(stream, "HTTP/1.1 302 Found\r\nlocation: {to}\r\ncontent-length: 0\r\n{close}\r\n\r\n")
+        }
+        Some(Reply::Stall) => {
+            write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n{close}\r\n\r\n{{")?;
+            let mut rest = Vec::new();
+            stream.read_to_end(&mut rest).map(drop)
         }
         Some(Reply::Status(status)) => write!(stream, "HTTP/1.1 {status} No\r\ncontent-length: 0\r\n{close}\r\n\r\n"),
         None => write!(stream, "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n{close}\r\n\r\n"),
@@ -329,5 +352,54 @@ fn names_that_leave_their_place_are_refused_before_anything_is_asked() {
         hub.pull(&sandbox, args).exits(2);
     }
     assert_eq!(hub.asked().iter().map(|asked| asked.path.clone()).collect::<Vec<_>>(), [""; 0]);
+    assert_eq!(left(&sandbox), [""; 0]);
+}
+
+fn stalling(file: &str) -> Hub {
+    let mut replies = Hub::of(&int8());
+    replies.insert(format!("/owner/mini/resolve/main/{file}"), Reply::Stall);
+    Hub::start(replies)
+}
+
+#[test]
+fn the_first_interrupt_stops_a_pull_and_nothing_is_left() {
+    if !has_loopback() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    for file in ["tokenizer.json", "model.onnx.data"] {
+        let hub = stalling(file);
+        let child = hub.stalled(&sandbox, file);
+        signal(child.id(), "INT");
+        let output = child.wait_with_output().expect("an end");
+        Run::from_output(&output, "the pull".into()).exits(130).says("stopped: interrupted");
+        assert_eq!(left(&sandbox), [""; 0], "{file}");
+    }
+}
+
+#[test]
+fn what_a_killed_pull_left_is_removed_by_the_next_writer() {
+    if !has_loopback() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    topics(&sandbox);
+    let hub = stalling("model.onnx");
+    let mut child = hub.stalled(&sandbox, "model.onnx");
+    // It lives, so what it has is nobody else's to remove.
+    sandbox.ingest();
+    assert_ne!(left(&sandbox), [""; 0]);
+    child.kill().expect("a kill");
+    child.wait().expect("an end");
+    assert_ne!(left(&sandbox), [""; 0]);
+    sandbox.ingest();
+    assert_eq!(left(&sandbox), [""; 0]);
+    // Earlier versions used other names and no lock.
+    sandbox.write("data/models/.pull-123/tokenizer.json", "{}");
+    sandbox.write("data/models/.mini.123.tmp/manifest.json", "{}");
+    let listed = sandbox.rag(["model", "list"]).ok();
+    assert!(!listed.stdout.contains(".tmp"), "{listed}");
+    sandbox.rag(["model", "add", "docs", "--name", "none"]).exits(2);
+    Hub::start(BTreeMap::new()).pull(&sandbox, &["owner/mini"]).exits(7);
     assert_eq!(left(&sandbox), [""; 0]);
 }
