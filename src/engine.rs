@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::cache::Cache;
 use crate::config::{Config, Timeouts};
-use crate::error::{Fault, Result};
+use crate::error::{Fault, Kind, Result};
 use crate::index::Store;
 use crate::jobs::Jobs;
 use crate::model::{ModelFiles, find_model, find_runtime};
@@ -115,9 +115,37 @@ impl Engine {
         find_model(&self.config.asset_dirs, name)
     }
 
+    /// The files of the model that the configuration names.
+    ///
+    /// # Errors
+    /// As [`Engine::model`]; a usage fault that says where the name came from when somebody gave it.
+    pub fn configured_model(&self) -> Result<ModelFiles> {
+        let name = &self.config.model;
+        self.model(name).map_err(|fault| match fault.kind() {
+            Kind::Failed if self.config.is_given("model") => self.refused("model", &fault),
+            _ => fault,
+        })
+    }
+
     /// Path of the ONNX Runtime library.
+    ///
+    /// # Errors
+    /// Says what to run when there is none; a usage fault when somebody named one that does not exist.
     pub fn runtime_library(&self) -> Result<PathBuf> {
-        find_runtime(&self.config.asset_dirs, self.config.runtime_library.as_deref())
+        let named = self.config.runtime_library.as_deref();
+        find_runtime(&self.config.asset_dirs, named).map_err(|fault| match named {
+            Some(path) if !path.is_file() => self.refused("runtime_library", &fault),
+            _ => fault,
+        })
+    }
+
+    /// The same fault as one of the setting `key`, with its hint.
+    fn refused(&self, key: &str, fault: &Fault) -> Fault {
+        let refused = self.config.refuse(key, &fault.to_string());
+        match fault.hint_text() {
+            Some(hint) => refused.hint(hint),
+            None => refused,
+        }
     }
 }
 

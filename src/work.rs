@@ -285,8 +285,6 @@ impl Teller {
 }
 
 fn progress_of(stage: Stage, done: u64, total: u64, elapsed: Duration) -> Progress {
-    let within = if total == 0 { 0.0 } else { done as f64 / total as f64 };
-    let (from, to) = stage.share();
     let message = match stage {
         Stage::Scan => format!("{done} files found"),
         Stage::Bm25 => format!("{done} of {total} files"),
@@ -297,7 +295,7 @@ fn progress_of(stage: Stage, done: u64, total: u64, elapsed: Duration) -> Progre
     let left = |elapsed: Duration| elapsed.as_secs_f64() * (total - done) as f64 / done as f64;
     Progress {
         stage: stage.name().to_owned(),
-        share: from + (to - from) * within,
+        share: stage.share(done, total),
         done,
         total,
         message,

@@ -26,6 +26,7 @@ use crate::index::Snapshot;
 use crate::llm::{Client, Finish};
 use crate::search::{self, Pending, Searcher, milliseconds};
 use crate::sessions::{Cited, Turn};
+use crate::telemetry;
 use extract::{Rarity, Weights};
 pub use generate::{Checks, Writing, n_tokens};
 
@@ -261,6 +262,17 @@ impl Asker {
         let Made { kept, answer, read, writing } = made?;
         timings.generation_ms = milliseconds(generation);
         timings.total_ms = milliseconds(start);
+        telemetry::debug!(
+            intent = intent.name(),
+            generator = generator.name(),
+            supported = answer.supported,
+            citations = answer.citations.len(),
+            evidence = evidence.len(),
+            fell_back = fallback.is_some(),
+            generation_ms = timings.generation_ms,
+            total_ms = timings.total_ms,
+            "answered"
+        );
         let meta = self.searcher.snapshot.meta();
         Ok(Response {
             question: request.question.clone(),

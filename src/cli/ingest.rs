@@ -191,9 +191,7 @@ impl<'a> Teller<'a> {
             (self.stage, self.stage_start, self.told_end) = (Some(stage), Instant::now(), false);
             self.bar.set_prefix(stage.name());
         }
-        let within = if total == 0 { 0.0 } else { done as f64 / total as f64 };
-        let (from, to) = stage.share();
-        let share = from + (to - from) * within;
+        let share = stage.share(done, total);
         self.bar.set_position((share * 1000.0) as u64);
         let is_last = total > 0 && done == total;
         if self.plain && (is_last && !self.told_end || self.last_plain.elapsed() >= PLAIN_EVERY) {

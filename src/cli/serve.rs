@@ -38,7 +38,7 @@ impl ServeArgs {
 
 /// `interrupted` is set by the first signal; `engine` must not hear of it, because what is under way is to end well.
 pub fn run(engine: Engine, interrupted: &AtomicBool, ui: &Ui) -> Result<Outcome> {
-    let listener = serve::bind(&engine.config.serve)?;
+    let listener = serve::bind(&engine.config)?;
     let address = listener.local_addr().or_failed(|| "cannot tell the address".into())?;
     let app = Arc::new(App::new(engine, address)?);
     if ui.json {

@@ -14,6 +14,7 @@ use super::{Color, GlobalArgs};
 use crate::analysis::untrusted::is_hidden;
 use crate::calendar;
 use crate::error::{Fault, Kind};
+use crate::index::{Stage, percent};
 use crate::search::Pending;
 
 /// Narrower terminals wrap; wider ones leave the rest empty, since long lines read badly.
@@ -123,14 +124,15 @@ impl Ui {
 
     /// That an index has no vectors yet, if that is so.
     pub fn pending(&self, pending: Option<Pending>) {
-        let why = match pending {
-            None => return,
-            Some(Pending { done, total, being_made: true }) => {
-                format!("the vectors are still being made ({} %)", 100 * done / total.max(1))
+        match pending {
+            None => {}
+            Some(pending) if pending.being_made => {
+                self.note(format!("searched by words only: {}", pending_words(&pending)));
             }
-            Some(_) => "run `rag ingest` again, it was stopped before the vectors were made".to_owned(),
-        };
-        self.note(format!("searched by words only: {why}"));
+            Some(pending) => {
+                self.note(format!("searched by words only: {}; run `rag ingest` again", pending_words(&pending)));
+            }
+        }
     }
 
     /// Talk about something that went wrong: a coloured word, then what strangers may have named. Unless quiet.
@@ -207,6 +209,17 @@ impl Ui {
             bar.set_style(style.progress_chars("━╸ "));
         }
         bar
+    }
+}
+
+/// What an index that has no vectors yet waits for, with the same percentage as the progress of its ingest.
+pub fn pending_words(pending: &Pending) -> String {
+    match pending.being_made {
+        true => {
+            let percent = percent(Stage::Vectors.share(pending.done, pending.total));
+            format!("the vectors are still being made ({percent} %)")
+        }
+        false => "the ingest was stopped before the vectors were made".to_owned(),
     }
 }
 

@@ -6,7 +6,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::settings::{SETTINGS, Setting, Shape};
+use super::check::{self, refusal};
+use super::settings::SETTINGS;
 use super::{
     Config, Endpoint, Generator, Layer, Layers, LogFormat, LogLevel, Mode, Recording, Records, Secret, Serve, Timeouts,
 };
@@ -104,9 +105,9 @@ pub fn load(world: &World, flags: &[(&'static str, String, String)]) -> Result<C
     }
     for setting in SETTINGS {
         let (value, origin) = &values[setting.key];
-        check(setting, value, origin)?;
+        check::check(setting, value, origin)?;
     }
-    build(world, &values)
+    build(world, &values).and_then(|config| config.check_passages().map(|()| config))
 }
 
 /// Values of one file; an absent file is an empty layer.
@@ -115,6 +116,12 @@ fn read_file(path: &Path) -> Result<Values> {
         Ok(text) => text,
         Err(e) if matches!(e.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
             return Ok(Values::new());
+        }
+        Err(e) if e.kind() == std::io::ErrorKind::InvalidData => {
+            return Err(Fault::usage(format!("{}: the file is not valid UTF-8", path.display())));
+        }
+        Err(e) if e.kind() == std::io::ErrorKind::IsADirectory => {
+            return Err(Fault::usage(format!("{} is a folder, not a file of settings", path.display())));
         }
         Err(e) => return Err(e).or_failed(|| format!("cannot read {}", path.display())),
     };
@@ -130,67 +137,58 @@ fn read_file(path: &Path) -> Result<Values> {
             return Err(Fault::usage(format!("{origin}: there is no setting `{key}`"))
                 .hint("`rag doctor -v` lists every setting"));
         };
+        let value = match (value, setting.shape.separator()) {
+            (Given::One(value), _) => value,
+            (Given::Many(parts), Some(separator)) => parts.join(separator),
+            (Given::Many(_), None) => return Err(refusal(setting, "[…]", &origin, "must be one value, not a list")),
+            (Given::Other(what), _) => return Err(refusal(setting, "…", &origin, &format!("must not be {what}"))),
+        };
         layer.insert(setting.key, (value, origin));
         Ok(())
     })?;
     Ok(layer)
 }
 
+/// A value as it stands in a file.
+enum Given {
+    One(String),
+    Many(Vec<String>),
+    Other(&'static str),
+}
+
+impl Given {
+    fn of(value: &toml::de::DeValue<'_>) -> Self {
+        let scalar = |value: &toml::de::DeValue<'_>| match value {
+            toml::de::DeValue::String(text) => Some(text.to_string()),
+            toml::de::DeValue::Integer(n) => Some(n.to_string()),
+            toml::de::DeValue::Float(n) => Some(n.to_string()),
+            toml::de::DeValue::Boolean(b) => Some(b.to_string()),
+            _ => None,
+        };
+        match value {
+            toml::de::DeValue::Array(parts) => {
+                let parts: Option<Vec<String>> = parts.iter().map(|part| scalar(part.get_ref())).collect();
+                parts.map_or(Self::Other("a list of lists or tables"), Self::Many)
+            }
+            toml::de::DeValue::Datetime(_) => Self::Other("a date; put it in quotes"),
+            other => scalar(other).map_or(Self::Other("a table"), Self::One),
+        }
+    }
+}
+
 fn flatten(
     prefix: &str,
     table: &toml::de::DeTable<'_>,
-    sink: &mut dyn FnMut(String, String, usize) -> Result<()>,
+    sink: &mut dyn FnMut(String, Given, usize) -> Result<()>,
 ) -> Result<()> {
     for (key, value) in table {
         let path = format!("{prefix}{}", key.get_ref());
         match value.get_ref() {
             toml::de::DeValue::Table(inner) => flatten(&format!("{path}."), inner, sink)?,
-            toml::de::DeValue::String(text) => sink(path, text.to_string(), key.span().start)?,
-            toml::de::DeValue::Integer(n) => sink(path, n.to_string(), key.span().start)?,
-            toml::de::DeValue::Float(n) => sink(path, n.to_string(), key.span().start)?,
-            toml::de::DeValue::Boolean(b) => sink(path, b.to_string(), key.span().start)?,
-            toml::de::DeValue::Array(_) | toml::de::DeValue::Datetime(_) => {
-                sink(path, String::new(), key.span().start)?;
-            }
+            other => sink(path, Given::of(other), key.span().start)?,
         }
     }
     Ok(())
-}
-
-fn check(setting: &Setting, value: &str, origin: &Origin) -> Result<()> {
-    let bad = |why: String| Err(Fault::usage(format!("{} = {value} ({origin}): {why}", setting.key)));
-    if value.is_empty() && setting.default.is_empty() {
-        return Ok(());
-    }
-    match setting.shape {
-        Shape::Text | Shape::Path if value.is_empty() => bad("must not be empty".into()),
-        Shape::Text | Shape::Path => Ok(()),
-        Shape::Name if is_name(value) => Ok(()),
-        Shape::Name => bad("must be 1 to 100 letters, digits, `.`, `_` or `-`, and not start with `.` or `-`".into()),
-        Shape::Whole { least, most } => match value.parse::<u64>() {
-            Ok(n) if (least..=most).contains(&n) => Ok(()),
-            Ok(n) if n < least => bad(format!("must be at least {least}")),
-            Ok(_) => bad(format!("must be at most {most}")),
-            Err(_) => bad("must be a whole number".into()),
-        },
-        Shape::Fraction => match value.parse::<f64>() {
-            Ok(x) if (0.0..=1.0).contains(&x) => Ok(()),
-            _ => bad("must be a number from 0 to 1".into()),
-        },
-        Shape::UpTo(most) => match value.parse::<f64>() {
-            Ok(x) if (0.0..=most).contains(&x) => Ok(()),
-            _ => bad(format!("must be a number from 0 to {most}")),
-        },
-        Shape::OneOf(names) if names.contains(&value) => Ok(()),
-        Shape::OneOf(names) => bad(format!("must be one of {}", names.join(", "))),
-    }
-}
-
-/// True when `value` may become a file name without leaving its folder or looking like a flag.
-pub fn is_name(value: &str) -> bool {
-    (1..=100).contains(&value.len())
-        && !value.starts_with(['.', '-'])
-        && value.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
 }
 
 fn build(world: &World, values: &Values) -> Result<Config> {
@@ -238,7 +236,7 @@ fn build(world: &World, values: &Values) -> Result<Config> {
         llm: Endpoint {
             base_url: text("llm.base_url").trim_end_matches('/').to_owned(),
             model: text("llm.model"),
-            api_key: api_key(&text("llm.api_key"), path("llm.api_key_file").as_deref())?,
+            api_key: api_key(values)?,
             timeout: Duration::from_secs(whole("llm.timeout_s")),
             attempts: whole("llm.attempts") as u32,
             temperature: text("llm.temperature").parse().unwrap_or_default(),
@@ -300,8 +298,8 @@ fn build(world: &World, values: &Values) -> Result<Config> {
             .iter()
             .map(|s| {
                 let (value, origin) = &values[s.key];
-                let is_secret = matches!(s.key, "hub.token" | "llm.api_key" | "serve.token");
-                let shown = if is_secret && !value.is_empty() { "(set)".to_owned() } else { value.clone() };
+                let is_hidden = s.shape.is_secret() && !value.is_empty();
+                let shown = if is_hidden { "(set)".to_owned() } else { value.clone() };
                 (s.key, shown, origin.clone())
             })
             .collect(),
@@ -322,14 +320,30 @@ fn asset_dirs(world: &World, data_dir: &Path) -> Vec<PathBuf> {
 }
 
 /// The key of the language model: given, or the first line of a file.
-fn api_key(given: &str, file: Option<&Path>) -> Result<Option<Secret>> {
-    let key = match file.filter(|_| given.is_empty()) {
-        Some(file) => {
-            let text = std::fs::read_to_string(file)
-                .or_failed(|| format!("cannot read {} (llm.api_key_file)", file.display()))?;
-            text.lines().next().unwrap_or_default().trim().to_owned()
-        }
-        None => given.trim().to_owned(),
-    };
-    Ok((!key.is_empty()).then(|| Secret::new(key)))
+fn api_key(values: &Values) -> Result<Option<Secret>> {
+    let given = values["llm.api_key"].0.trim();
+    let (file, origin) = &values["llm.api_key_file"];
+    if !given.is_empty() || file.is_empty() {
+        return Ok((!given.is_empty()).then(|| Secret::new(given)));
+    }
+    let Some(setting) = SETTINGS.iter().find(|setting| setting.key == "llm.api_key_file") else { return Ok(None) };
+    let refused = |why: &str| refusal(setting, file, origin, why);
+    let text = std::fs::read_to_string(file).map_err(|e| refused(&unreadable(&e)))?;
+    let key = text.lines().next().unwrap_or_default().trim();
+    match check::secret_problem(key, 1) {
+        _ if key.is_empty() => Err(refused("the first line of the file is empty")),
+        Some(why) => Err(refused(&why)),
+        None => Ok(Some(Secret::new(key))),
+    }
+}
+
+/// Why a file that a setting names cannot be read.
+pub fn unreadable(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        std::io::ErrorKind::IsADirectory => "is a folder, not a file".to_owned(),
+        std::io::ErrorKind::PermissionDenied => "the file cannot be read: permission denied".to_owned(),
+        std::io::ErrorKind::InvalidData => "the file is not valid UTF-8".to_owned(),
+        _ => format!("the file cannot be read: {error}"),
+    }
 }

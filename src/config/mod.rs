@@ -3,6 +3,7 @@
 //! This is the only room that reads the environment or a configuration file. The table [`SETTINGS`] is the one
 //! list of settings: the loader, the error messages, `rag doctor -v` and the README's table all read it.
 
+mod check;
 mod load;
 mod settings;
 #[cfg(test)]
@@ -12,10 +13,11 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use load::{Origin, World, is_name};
-pub use settings::{SETTINGS, Setting};
+pub use check::{MIN_TOKEN_CHARS, is_name, secret_problem};
+pub use load::{Origin, World, unreadable};
+pub use settings::{SETTINGS, Setting, Shape};
 
-use crate::error::Result;
+use crate::error::{Fault, Result};
 
 /// Which legs a search runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -288,5 +290,60 @@ impl Config {
     /// A usage fault that names the setting, its value and where it came from.
     pub fn load(world: &World, flags: &[(&'static str, String, String)]) -> Result<Self> {
         load::load(world, flags)
+    }
+
+    /// A usage fault about the value of a setting that was found wrong in use, with where it came from.
+    pub fn refuse(&self, key: &str, why: &str) -> Fault {
+        let found = SETTINGS.iter().find(|setting| setting.key == key);
+        let origin = self.origins.iter().find(|(name, ..)| *name == key);
+        match (found, origin) {
+            (Some(setting), Some((_, value, origin))) => check::refusal(setting, value, origin, why),
+            _ => Fault::usage(format!("{key}: {why}")),
+        }
+    }
+
+    /// Whether somebody gave this setting a value.
+    pub fn is_given(&self, key: &str) -> bool {
+        self.origins.iter().any(|(name, _, origin)| *name == key && *origin != Origin::BuiltIn)
+    }
+
+    /// The folders that may be ingested over HTTP and by `rag mcp`.
+    ///
+    /// # Errors
+    /// A usage fault for one that is not a folder.
+    pub fn check_roots(&self) -> Result<()> {
+        let missing = self.serve.roots.iter().find(|root| !root.is_dir());
+        missing
+            .map_or(Ok(()), |root| Err(self.refuse("serve.roots", &format!("there is no folder {}", root.display()))))
+    }
+
+    /// Length and overlap of passages for a model that reads `window` tokens.
+    ///
+    /// # Errors
+    /// A usage fault for a passage that the model cannot read whole, and for an overlap that was given and is larger
+    /// than half a passage. The built-in overlap gives way instead.
+    pub fn passages(&self, model: &str, window: usize) -> Result<(usize, usize)> {
+        let max = match self.chunk_max_tokens {
+            0 => window,
+            n if n > window => {
+                let why = format!("the model `{model}` reads {window} tokens at most");
+                return Err(self.refuse("chunk.max_tokens", &why).hint("0 means as many as the model reads"));
+            }
+            n => n,
+        };
+        let overlap = self.chunk_overlap_tokens;
+        if overlap > max / 2 && self.is_given("chunk.overlap_tokens") {
+            let why = format!("must be at most half of a passage, which has {max} tokens");
+            return Err(self.refuse("chunk.overlap_tokens", &why));
+        }
+        Ok((max, overlap.min(max / 2)))
+    }
+
+    /// What can be said of passages before the model is known.
+    fn check_passages(&self) -> Result<()> {
+        match self.chunk_max_tokens {
+            0 => Ok(()),
+            max => self.passages("", max).map(drop),
+        }
     }
 }

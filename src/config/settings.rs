@@ -1,20 +1,56 @@
 //! The table of settings. To add one: a row here, a field in `Config`, a line in `load::build`.
 
+use super::check::MIN_TOKEN_CHARS;
+
 /// What a value must look like.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Shape {
+    /// One line of text.
     Text,
-    Path,
+    /// A folder, which need not exist yet.
+    Folder,
+    /// Folders with `:` between.
+    Folders,
+    /// A file. Whoever reads it finds out whether it exists.
+    File,
     /// A name that becomes a file name: letters, digits, `.`, `_`, `-`, not starting with `.` or `-`.
     Name,
+    /// The length of a passage in tokens, or 0.
+    Passage {
+        most: u64,
+    },
     Whole {
         least: u64,
         most: u64,
     },
-    Fraction,
     /// A number from 0 to this.
     UpTo(f64),
     OneOf(&'static [&'static str]),
+    /// An `http` or `https` address without credentials.
+    Url,
+    /// Name or IP address of a host.
+    Host,
+    /// Hosts with `,` between.
+    Hosts,
+    /// A key or token, which no message shows.
+    Secret {
+        min_chars: usize,
+    },
+}
+
+impl Shape {
+    pub fn is_secret(self) -> bool {
+        matches!(self, Self::Secret { .. })
+    }
+
+    /// What stands between the parts of a list; `None` for a single value.
+    pub fn separator(self) -> Option<&'static str> {
+        match self {
+            Self::Hosts => Some(","),
+            Self::Folders => Some(":"),
+            _ => None,
+        }
+    }
 }
 
 /// One setting: its key in a file, its environment variable, its default and what it means.
@@ -70,9 +106,9 @@ const fn seconds(key: &'static str, env: &'static str, default: &'static str, me
 
 /// Every setting, in the order in which the README lists them.
 pub const SETTINGS: &[Setting] = &[
-    setting("data_dir", "RAG_DATA_DIR", "data", Shape::Path, "where models, indexes and caches live"),
-    setting("cache_dir", "RAG_CACHE_DIR", "", Shape::Path, "where the caches live (default: DATA_DIR/cache)"),
-    setting("jobs_dir", "RAG_JOBS_DIR", "", Shape::Path, "where the job log lives (default: DATA_DIR/jobs)"),
+    setting("data_dir", "RAG_DATA_DIR", "data", Shape::Folder, "where models, indexes and caches live"),
+    setting("cache_dir", "RAG_CACHE_DIR", "", Shape::Folder, "where the caches live (default: DATA_DIR/cache)"),
+    setting("jobs_dir", "RAG_JOBS_DIR", "", Shape::Folder, "where the job log lives (default: DATA_DIR/jobs)"),
     setting("index", "RAG_INDEX", "default", Shape::Name, "which index commands work on"),
     setting("model", "RAG_MODEL", "all-MiniLM-L6-v2", Shape::Name, "embedding model, a folder under models/"),
     setting(
@@ -101,7 +137,7 @@ pub const SETTINGS: &[Setting] = &[
         "chunk.max_tokens",
         "RAG_CHUNK_MAX_TOKENS",
         "0",
-        Shape::Whole { least: 0, most: 1 << 20 },
+        Shape::Passage { most: 1 << 20 },
         "largest chunk in tokens, title and headings included (0: the model's window)",
     ),
     setting(
@@ -130,7 +166,7 @@ pub const SETTINGS: &[Setting] = &[
         "search.dense_weight",
         "RAG_SEARCH_DENSE_WEIGHT",
         "0.6",
-        Shape::Fraction,
+        Shape::UpTo(1.0),
         "share of the dense leg in a hybrid score",
     ),
     setting(
@@ -144,7 +180,7 @@ pub const SETTINGS: &[Setting] = &[
         "search.rerank_weight",
         "RAG_SEARCH_RERANK_WEIGHT",
         "0.2",
-        Shape::Fraction,
+        Shape::UpTo(1.0),
         "share of the second look in a score",
     ),
     setting(
@@ -166,12 +202,12 @@ pub const SETTINGS: &[Setting] = &[
         "llm.base_url",
         "RAG_LLM_BASE_URL",
         "",
-        Shape::Text,
+        Shape::Url,
         "OpenAI-compatible address, such as http://localhost:11434/v1",
     ),
     setting("llm.model", "RAG_LLM_MODEL", "", Shape::Text, "name of the language model there"),
-    personal("llm.api_key", "RAG_LLM_API_KEY", "", Shape::Text, "its key, where one is needed"),
-    personal("llm.api_key_file", "RAG_LLM_API_KEY_FILE", "", Shape::Path, "file that holds the key"),
+    personal("llm.api_key", "RAG_LLM_API_KEY", "", Shape::Secret { min_chars: 1 }, "its key, where one is needed"),
+    personal("llm.api_key_file", "RAG_LLM_API_KEY_FILE", "", Shape::File, "file that holds the key"),
     setting(
         "llm.timeout_s",
         "RAG_LLM_TIMEOUT_S",
@@ -235,7 +271,7 @@ pub const SETTINGS: &[Setting] = &[
         "telemetry.otlp_endpoint",
         "RAG_TELEMETRY_OTLP_ENDPOINT",
         "",
-        Shape::Text,
+        Shape::Url,
         "where a server sends its metrics and traces as OTLP, such as http://localhost:4318",
     ),
     setting(
@@ -273,7 +309,7 @@ pub const SETTINGS: &[Setting] = &[
         Shape::Whole { least: 4096, most: 1 << 24 },
         "longest result of a tool of `rag mcp`",
     ),
-    personal("serve.host", "RAG_SERVE_HOST", "127.0.0.1", Shape::Text, "address that `rag serve` listens on"),
+    personal("serve.host", "RAG_SERVE_HOST", "127.0.0.1", Shape::Host, "address that `rag serve` listens on"),
     setting(
         "serve.port",
         "RAG_SERVE_PORT",
@@ -281,26 +317,32 @@ pub const SETTINGS: &[Setting] = &[
         Shape::Whole { least: 0, most: 65_535 },
         "port of `rag serve` (0: any free one)",
     ),
-    personal("serve.token", "RAG_SERVE_TOKEN", "", Shape::Text, "token that may do everything"),
+    personal(
+        "serve.token",
+        "RAG_SERVE_TOKEN",
+        "",
+        Shape::Secret { min_chars: MIN_TOKEN_CHARS },
+        "token that may do everything",
+    ),
     personal(
         "serve.token_file",
         "RAG_SERVE_TOKEN_FILE",
         "",
-        Shape::Path,
+        Shape::File,
         "file of tokens: a line is `SCOPE TOKEN`, perhaps with `expires YYYY-MM-DD`",
     ),
     personal(
         "serve.allowed_hosts",
         "RAG_SERVE_ALLOWED_HOSTS",
         "",
-        Shape::Text,
+        Shape::Hosts,
         "names by which the server may be called beside localhost, with commas between",
     ),
     personal(
         "serve.roots",
         "RAG_SERVE_ROOTS",
         "",
-        Shape::Text,
+        Shape::Folders,
         "folders that may be ingested over HTTP, with `:` between",
     ),
     setting(
@@ -360,7 +402,7 @@ pub const SETTINGS: &[Setting] = &[
         Shape::Whole { least: 0, most: 1 << 32 },
         "requests a day of one token or address (0: no limit)",
     ),
-    personal("hub.url", "HF_ENDPOINT", "https://huggingface.co", Shape::Text, "where `rag model pull` looks"),
-    personal("hub.token", "HF_TOKEN", "", Shape::Text, "token for models that need one"),
-    personal("runtime_library", "ORT_DYLIB_PATH", "", Shape::Path, "the ONNX Runtime shared library"),
+    personal("hub.url", "HF_ENDPOINT", "https://huggingface.co", Shape::Url, "where `rag model pull` looks"),
+    personal("hub.token", "HF_TOKEN", "", Shape::Secret { min_chars: 1 }, "token for models that need one"),
+    personal("runtime_library", "ORT_DYLIB_PATH", "", Shape::File, "the ONNX Runtime shared library"),
 ];

@@ -64,3 +64,105 @@ fn an_unknown_key_and_broken_toml_name_the_line() {
         assert!(fault.to_string().contains(part), "{fault}");
     }
 }
+
+/// A value that no setting of this shape can have; `None` where only its user can judge it.
+fn bad_value(shape: Shape) -> Option<&'static str> {
+    match shape {
+        Shape::Text => Some("  "),
+        Shape::Folder => Some("/dev/null"),
+        Shape::Name => Some("a/b"),
+        Shape::Passage { .. } => Some("7"),
+        Shape::Whole { .. } | Shape::UpTo(_) => Some("many"),
+        Shape::OneOf(_) => Some("psychic"),
+        Shape::Url => Some("ftp://127.0.0.1"),
+        Shape::Host | Shape::Hosts => Some("no host"),
+        Shape::Secret { .. } => Some("b a d"),
+        // The key of a language model is read at once, other files when they are needed.
+        Shape::File | Shape::Folders => None,
+    }
+}
+
+/// Whatever a setting is and wherever it is set, a bad value is a usage fault that names setting and source.
+#[test]
+fn a_bad_value_of_every_setting_names_its_source() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("rag/config.toml");
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    let mut judged = 0;
+    for setting in SETTINGS {
+        let special = (setting.key == "llm.api_key_file").then_some("/nope");
+        let Some(value) = special.or(bad_value(setting.shape)) else { continue };
+        judged += 1;
+        let check = |loaded: Result<Config>, origin: &str| {
+            let fault = loaded.expect_err(setting.key);
+            let shown = if setting.shape.is_secret() { String::new() } else { format!(" = {value}") };
+            assert_eq!(fault.kind(), Kind::Usage, "{fault}");
+            let text = fault.to_string();
+            assert!(text.starts_with(&format!("{}{shown} ({origin}): ", setting.key)), "{text}");
+        };
+        check(Config::load(&world(&[(setting.env, value)]), &[]), &format!("environment {}", setting.env));
+        check(Config::load(&world(&[]), &[(setting.key, value.into(), "--flag".into())]), "--flag");
+        std::fs::write(&file, format!("# one\n{} = {value:?}\n", setting.key)).unwrap();
+        let personal = world(&[("XDG_CONFIG_HOME", dir.path().to_str().unwrap())]);
+        check(Config::load(&personal, &[]), &format!("{}:2", file.display()));
+    }
+    assert!(judged + 4 > SETTINGS.len(), "{judged} of {}", SETTINGS.len());
+}
+
+#[test]
+fn hosts_and_addresses_are_possible_ones() {
+    let loads = |env: &str, value: &str| Config::load(&world(&[(env, value)]), &[]).is_ok();
+    for host in ["localhost", "0.0.0.0", "::", "[::1]", "rag.example.org", "my_host-2", "example.org."] {
+        assert!(loads("RAG_SERVE_HOST", host), "{host}");
+        assert!(loads("RAG_SERVE_ALLOWED_HOSTS", &format!("a.example, {host}")), "{host}");
+    }
+    let long = "x".repeat(64);
+    for host in ["999.1.2.3", "1.2.3", "a..b", "-a", "a-", "a:80", "exa mple", "ä.example", "http://a", &long] {
+        assert!(!loads("RAG_SERVE_HOST", host), "{host}");
+        assert!(!loads("RAG_SERVE_ALLOWED_HOSTS", &format!("a.example, {host}")), "{host}");
+    }
+    for url in ["http://localhost:11434/v1", "https://example.org/", "http://[::1]:8080", "http://10.0.0.7"] {
+        assert!(loads("RAG_LLM_BASE_URL", url), "{url}");
+    }
+    for url in ["localhost:11434", "example.org", "http://", "http://a b", "http://a..b/", "http://h/?q", "http://h/#f"]
+    {
+        assert!(!loads("RAG_LLM_BASE_URL", url), "{url}");
+    }
+    let fault = Config::load(&world(&[("HF_ENDPOINT", "https://me:s3cret@example.com")]), &[]).unwrap_err();
+    assert!(!fault.to_string().contains("s3cret"), "{fault}");
+}
+
+#[test]
+fn lists_in_a_file_are_lists_and_nothing_is_dropped_in_silence() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("rag/config.toml");
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    let load = |text: &str| {
+        std::fs::write(&file, text).unwrap();
+        Config::load(&world(&[("XDG_CONFIG_HOME", dir.path().to_str().unwrap())]), &[])
+    };
+    let config = load("[serve]\nroots = [\"a\", \"b\"]\nallowed_hosts = [\"x.example\", \"y.example\"]\n").unwrap();
+    assert_eq!(config.serve.roots, [PathBuf::from("a"), PathBuf::from("b")]);
+    assert_eq!(config.serve.allowed_hosts, ["x.example", "y.example"]);
+    for text in ["cache_dir = [\"a\"]", "llm.model = 2024-01-01", "serve.roots = [[\"a\"]]", "index = []"] {
+        assert_eq!(load(text).unwrap_err().kind(), Kind::Usage, "{text}");
+    }
+}
+
+#[test]
+fn passages_and_their_overlap_are_possible_ones() {
+    let config = |env: &[(&str, &str)]| Config::load(&world(env), &[]);
+    let (max, overlap) = ("RAG_CHUNK_MAX_TOKENS", "RAG_CHUNK_OVERLAP_TOKENS");
+    let fault = config(&[(max, "40"), (overlap, "21")]).unwrap_err();
+    assert!(fault.to_string().starts_with("chunk.overlap_tokens = 21 (environment RAG_CHUNK_OVERLAP"), "{fault}");
+    // The built-in overlap gives way to a short passage.
+    assert_eq!(config(&[(max, "40")]).unwrap().passages("m", 256).unwrap(), (40, 20));
+    assert_eq!(config(&[]).unwrap().passages("m", 256).unwrap(), (256, 32));
+    assert!(config(&[(max, "300")]).unwrap().passages("m", 256).unwrap_err().to_string().contains("256 tokens"));
+    assert!(config(&[(overlap, "200")]).unwrap().passages("m", 256).is_err());
+    assert!(
+        [("7", false), ("15", false), ("16", true), ("0", true)]
+            .iter()
+            .all(|(n, ok)| config(&[(max, n)]).is_ok() == *ok)
+    );
+}

@@ -26,7 +26,7 @@ pub use documents::{Record, State};
 pub use generation::{Chunking, Counts, Meta, ModelInfo, Root};
 pub use lexical::{ChunkEntry, Stored};
 pub use names::{Pointer, Store};
-pub use progress::Progress;
+pub use progress::{Progress, Stage, percent};
 pub use remains::{Remains, blank, fall_back, mend_pointer};
 pub use rewrite::rewrite;
 pub use snapshot::{Allowed, Snapshot};

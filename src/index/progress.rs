@@ -1,9 +1,48 @@
-//! How far the vectors are that a published text still waits for: told by the process that makes them, for as long as it
-//! lives.
+//! How far a generation in the making is: its stages, and how many of the vectors that a published text still waits for
+//! exist, written down by the process that makes them for as long as it lives.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+
+/// The stages of making a generation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    Scan,
+    Bm25,
+    Vectors,
+    Save,
+}
+
+impl Stage {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Scan => "scan",
+            Self::Bm25 => "bm25",
+            Self::Vectors => "vectors",
+            Self::Save => "save",
+        }
+    }
+
+    /// Share of the whole, from 0 to 1, once `done` of `total` units of the stage are done; a `total` of 0 is not known
+    /// yet. Every progress that is shown of an ingest is this one.
+    pub fn share(self, done: u64, total: u64) -> f64 {
+        // A new text takes some hundred times as long to embed as to read, so the vectors are nearly all of the time.
+        let (from, to) = match self {
+            Self::Scan => (0.0, 0.02),
+            Self::Bm25 => (0.02, 0.1),
+            Self::Vectors => (0.1, 0.98),
+            Self::Save => (0.98, 1.0),
+        };
+        let within = if total == 0 { 0.0 } else { done.min(total) as f64 / total as f64 };
+        from + (to - from) * within
+    }
+}
+
+/// A share as whole percent: 100 only when all is done.
+pub fn percent(share: f64) -> u64 {
+    (share.clamp(0.0, 1.0) * 100.0) as u64
+}
 
 /// What such files are called: this, and the name of the index.
 pub(super) const PREFIX: &str = ".progress-";
@@ -56,6 +95,17 @@ impl Drop for Progress {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_share_never_falls_from_stage_to_stage() {
+        let stages = [Stage::Scan, Stage::Bm25, Stage::Vectors, Stage::Save];
+        let shares: Vec<f64> =
+            stages.iter().flat_map(|stage| [0, 1, 4, 5, 9].map(|done| stage.share(done, 4))).collect();
+        assert!(shares.is_sorted(), "{shares:?}");
+        assert_eq!((shares.first(), shares.last()), (Some(&0.0), Some(&1.0)));
+        assert_eq!(Stage::Vectors.share(7, 0).to_bits(), 0.1f64.to_bits());
+        assert_eq!([0.0, 0.499, 0.999, 1.0].map(percent), [0, 49, 99, 100]);
+    }
 
     #[test]
     fn is_told_as_long_as_it_is_made() {

@@ -22,8 +22,10 @@ use crate::cache::Counters;
 use crate::disk::{Lock, Scratch};
 use crate::engine::Engine;
 use crate::error::{Fault, Kind, Result};
+pub use crate::index::Stage;
 use crate::index::{Before, Builder, Chunking, Meta, ModelInfo, Root, Snapshot, State, Summary};
 use crate::model::{ModelFiles, Network, Tokenizer};
+use crate::telemetry;
 use crate::text::{Limits, WalkOptions};
 pub use repair::{Rebuilt, Repair, Step, repair};
 use space::Need;
@@ -47,36 +49,6 @@ pub struct Request {
     pub careful: bool,
     /// Files that are not read but reported as failed, by real path, with the reason.
     pub set_aside: BTreeMap<String, String>,
-}
-
-/// The stages, with the share of the progress bar at which each ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
-    Scan,
-    Bm25,
-    Vectors,
-    Save,
-}
-
-impl Stage {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Scan => "scan",
-            Self::Bm25 => "bm25",
-            Self::Vectors => "vectors",
-            Self::Save => "save",
-        }
-    }
-
-    /// Share of the whole at which the stage begins and ends.
-    pub fn share(self) -> (f64, f64) {
-        match self {
-            Self::Scan => (0.0, 0.1),
-            Self::Bm25 => (0.1, 0.4),
-            Self::Vectors => (0.4, 0.8),
-            Self::Save => (0.8, 1.0),
-        }
-    }
 }
 
 /// What happens meanwhile.
@@ -131,7 +103,7 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
     let roots = roots(request, &own)?;
     let model = engine.model(&engine.config.model)?;
     let library = engine.runtime_library()?;
-    let chunking = chunking(engine, &model);
+    let chunking = chunking(engine, &model)?;
     let need = Need::default();
     Scratch::sweep(&engine.config.data_dir.join("models"));
     let _lock = lock(engine, request.wait, on_event).map_err(|fault| need.explain(fault, engine.store.dir()))?;
@@ -155,8 +127,16 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
         let mut on_todo = || loading = Some(scope.spawn(|| Tokenizer::load(&model)));
         let scan = scanned;
         *scan = scan::scan(engine, &roots, &options, known, &kept_out, &mut on_todo, on_event)?;
+        telemetry::debug!(
+            files = scan.records.len(),
+            to_read = scan.todo.len(),
+            removed = scan.removed.len(),
+            ms = start.elapsed().as_millis() as u64,
+            "scanned"
+        );
         if let (Some(base), true) = (&base, scan.is_unchanged()) {
             let index_dir = base.dir().to_owned();
+            telemetry::info!(documents = base.meta().counts.documents, "nothing changed");
             return Ok(report(start, base.meta(), index_dir, scan, &Outcome::default()));
         }
 
@@ -170,6 +150,12 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
             let limits = limits(chunking, &model, tokenizer);
             read::read(engine, request, scan, tokenizer, &limits, &mut builder, on_event)?;
         }
+        telemetry::debug!(
+            new_texts = builder.new_rows(),
+            failed = scan.failed.len(),
+            ms = start.elapsed().as_millis() as u64,
+            "read"
+        );
         let scan = &*scan;
         let seal = builder.sealing(&scan.records)?;
         need.rows(builder.new_rows());
@@ -215,6 +201,8 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
                 embed::Job { engine, model: &model, library: &library, tokenizer: &tokenizer, no_cache, dimension };
             let (cache, networks) = embed::embed(&job, builder.pending()?, vectors, network, on_event)?;
             outcome.cache = cache;
+            let ms = start.elapsed().as_millis() as u64;
+            telemetry::debug!(from_cache = cache.hits, from_model = cache.misses, ms, "embedded");
             // Closing them takes some milliseconds, which the commit need not wait for.
             scope.spawn(move || drop((networks, tokenizer)));
         }
@@ -225,6 +213,14 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
         on_event(Event::Progress { stage: Stage::Save, done: 0, total: 1 });
         let (pointer, meta) = builder.commit(vectors, &summary)?;
         on_event(Event::Progress { stage: Stage::Save, done: 1, total: 1 });
+        telemetry::info!(
+            index = name.as_str(),
+            corpus_id = meta.corpus_id.as_str(),
+            documents = meta.counts.documents,
+            chunks = meta.counts.chunks,
+            ms = start.elapsed().as_millis() as u64,
+            "ingested"
+        );
         let index_dir = engine.store.generation_dir(&pointer.current.generation);
         Ok(report(start, &meta, index_dir, scan, &outcome))
     });
@@ -259,7 +255,7 @@ fn serves_by_meaning(engine: &Engine) -> bool {
 /// Those of [`run`] that no later try would mend.
 pub fn check(engine: &Engine, request: &Request) -> Result<()> {
     roots(request, &data_dirs(engine))?;
-    engine.model(&engine.config.model)?;
+    chunking(engine, &engine.configured_model()?)?;
     engine.runtime_library().map(drop)
 }
 
@@ -292,13 +288,9 @@ struct Outcome {
 /// Version of extraction and chunking: raise it when the same file would give other chunks.
 const TEXT_VERSION: u32 = 6;
 
-fn chunking(engine: &Engine, model: &ModelFiles) -> Chunking {
-    let window = model.spec.max_tokens;
-    let max = match engine.config.chunk_max_tokens {
-        0 => window,
-        n => n.min(window),
-    };
-    Chunking::new(max, engine.config.chunk_overlap_tokens.min(max / 2), TEXT_VERSION)
+fn chunking(engine: &Engine, model: &ModelFiles) -> Result<Chunking> {
+    let (max, overlap) = engine.config.passages(&model.name, model.spec.max_tokens)?;
+    Ok(Chunking::new(max, overlap, TEXT_VERSION))
 }
 
 /// The chunker's budget: the window without what the model adds around a passage.

@@ -17,6 +17,7 @@ use crate::engine::Engine;
 use crate::error::{Fault, Result};
 use crate::index::{Builder, ChunkEntry, Record, State};
 use crate::model::Tokenizer;
+use crate::telemetry;
 use crate::text::{self, Extracted, Limits, NoText};
 
 /// Bytes of files that may be read but not yet added. A text takes about four times its size while it is chunked, so
@@ -249,6 +250,7 @@ impl Reader<'_> {
 
     fn finish(&self, task: &Task<'_>, extractor: &mut Extractor<'_>) -> std::result::Result<Finished, String> {
         let content = Content::read(&task.absolute, self.engine.config.max_file_bytes)?;
+        telemetry::trace!(bytes = content.bytes.len(), "file read");
         let mut finished = Finished {
             size: content.bytes.len() as u64,
             mtime_ns: content.trusted_mtime_ns(self.engine),

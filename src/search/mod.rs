@@ -19,6 +19,7 @@ use crate::filter::Filter;
 use crate::index::{Allowed, Meta, Snapshot, Stored};
 use crate::model::{Embedder, Role, verify_folder};
 use crate::rank::{self, Candidate, Fused, Fusion, LATE_VERSION, Place};
+use crate::telemetry;
 use crate::vector::{Vector, dot};
 use second::{Look, Looked};
 
@@ -83,7 +84,7 @@ pub struct Pending {
 
 impl Pending {
     /// What the index of this name waits for.
-    fn new(engine: &Engine, index: &str, meta: &Meta) -> Option<Self> {
+    pub fn of(engine: &Engine, index: &str, meta: &Meta) -> Option<Self> {
         (meta.pending > 0).then(|| {
             let made = engine.store.progress(index);
             let (done, total) = made.unwrap_or((0, meta.pending));
@@ -180,6 +181,7 @@ impl Searcher {
         {
             let total_ms = milliseconds(start);
             let timings = Timings { embedding_ms: 0.0, search_ms: total_ms, total_ms };
+            telemetry::debug!(mode = request.mode.name(), hits = hits.len(), total_ms, "ranking found in the cache");
             return Ok(Response { hits, timings, retrieval_hit: true, ..nothing(engine, meta, query, request) });
         }
         let found = self.search(engine, request)?;
@@ -299,6 +301,13 @@ impl Searcher {
         let wanted = request.k.max(request.rerank);
         let depth = wanted.saturating_mul(2).saturating_add(20);
         let ranking = rank::fuse(lexical.as_deref(), dense.as_deref(), fusion, depth);
+        telemetry::trace!(
+            by_words = lexical.is_some(),
+            by_meaning = dense.is_some(),
+            candidates = ranking.len(),
+            dense_weight = fusion.dense_weight,
+            "fused"
+        );
         let mut hits = hits(snapshot, &ranking, wanted)?;
         let mut looked = Looked::default();
         if request.rerank > 0 {
@@ -324,6 +333,16 @@ impl Searcher {
             rerank_misses: looked.misses,
             ..nothing(engine, snapshot.meta(), query, request)
         };
+        telemetry::debug!(
+            index = response.index.as_str(),
+            mode = response.mode.name(),
+            hits = response.hits.len(),
+            rerank = request.rerank,
+            embedding_ms = response.timings.embedding_ms,
+            search_ms = response.timings.search_ms,
+            total_ms = response.timings.total_ms,
+            "searched"
+        );
         *asked = embedded.map(|e| (query.to_owned(), e.vector));
         Ok(response)
     }
@@ -386,7 +405,7 @@ fn nothing(engine: &Engine, meta: &Meta, query: &str, request: &Request) -> Resp
         rerank_misses: 0,
         retrieval_hit: false,
         nothing_allowed: false,
-        pending: Pending::new(engine, index, meta),
+        pending: Pending::of(engine, index, meta),
     }
 }
 

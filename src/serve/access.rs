@@ -8,9 +8,10 @@ use std::path::Path;
 use subtle::ConstantTimeEq as _;
 
 use crate::calendar;
-use crate::config::{Secret, Serve};
+use crate::config;
+use crate::config::{Config, Secret};
 use crate::disk;
-use crate::error::{Context as _, Fault, Result};
+use crate::error::{Fault, Result};
 
 /// What a route asks for. A higher one includes the lower ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,9 +37,6 @@ impl Scope {
         [Self::Read, Self::Write, Self::Admin].into_iter().find(|scope| scope.name() == name)
     }
 }
-
-/// A shorter token could be guessed.
-const MIN_TOKEN_CHARS: usize = 16;
 
 /// The tokens of a server.
 #[derive(Debug, Default)]
@@ -69,16 +67,16 @@ impl Access {
     /// The tokens that the settings name.
     ///
     /// # Errors
-    /// A usage fault for a file that others can read, or a line that is none; it names the line and shows no token.
-    pub fn new(settings: &Serve) -> Result<Self> {
+    /// A usage fault for a file that is missing or that others can read, and for a line that is invalid; it names the
+    /// line and shows no token.
+    pub fn new(config: &Config) -> Result<Self> {
         let mut access = Self::default();
-        if let Some(token) = &settings.token {
-            access.tokens.push(Token::new(token.expose(), Scope::Admin, None, None).map_err(|why| {
-                Fault::usage(format!("serve.token {why}")).hint("for example the output of `openssl rand -hex 32`")
-            })?);
+        if let Some(token) = &config.serve.token {
+            let token = Token::new(token.expose(), Scope::Admin, None, None);
+            access.tokens.push(token.map_err(|why| config.refuse("serve.token", &why))?);
         }
-        if let Some(path) = &settings.token_file {
-            access.tokens.extend(read(path)?);
+        if let Some(path) = &config.serve.token_file {
+            access.tokens.extend(read(config, path)?);
         }
         Ok(access)
     }
@@ -115,24 +113,21 @@ impl Token {
         until: Option<i64>,
         rate_per_minute: Option<u64>,
     ) -> std::result::Result<Self, String> {
-        if text.chars().count() < MIN_TOKEN_CHARS {
-            return Err(format!("has fewer than {MIN_TOKEN_CHARS} characters"));
-        }
-        if !text.bytes().all(|b| b.is_ascii_graphic()) {
-            return Err("has characters that no header can carry".to_owned());
+        if let Some(why) = config::secret_problem(text, config::MIN_TOKEN_CHARS) {
+            return Err(why);
         }
         Ok(Self { sha256: disk::sha256_hex(text.as_bytes()), scope, until, rate_per_minute })
     }
 }
 
-fn read(path: &Path) -> Result<Vec<Token>> {
-    let what = || format!("cannot read {} (serve.token_file)", path.display());
-    let metadata = std::fs::metadata(path).or_failed(what)?;
+fn read(config: &Config, path: &Path) -> Result<Vec<Token>> {
+    let refused = |why: &str| config.refuse("serve.token_file", why);
+    let unreadable = |e: std::io::Error| refused(&config::unreadable(&e));
+    let metadata = std::fs::metadata(path).map_err(unreadable)?;
     if metadata.mode() & 0o077 != 0 {
-        return Err(Fault::usage(format!("{} can be read by others (serve.token_file)", path.display()))
-            .hint(format!("chmod 600 {}", path.display())));
+        return Err(refused("the file can be read by others").hint(format!("chmod 600 {}", path.display())));
     }
-    let text = Secret::new(std::fs::read_to_string(path).or_failed(what)?);
+    let text = Secret::new(std::fs::read_to_string(path).map_err(unreadable)?);
     let tokens: Vec<Token> = text
         .expose()
         .lines()
@@ -147,7 +142,7 @@ fn read(path: &Path) -> Result<Vec<Token>> {
         })
         .collect::<Result<_>>()?;
     if tokens.is_empty() {
-        return Err(Fault::usage(format!("{} holds no token (serve.token_file)", path.display())));
+        return Err(refused("the file holds no token"));
     }
     Ok(tokens)
 }

@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Serve;
+use crate::config::{Config, Serve};
 use crate::disk;
 use crate::engine::Engine;
 use crate::error::{Context as _, Fault, Result};
@@ -70,7 +70,7 @@ impl App {
     /// # Errors
     /// A usage fault for tokens that are none, and for an address that others can reach when nobody needs a token.
     pub fn new(engine: Engine, address: SocketAddr) -> Result<Self> {
-        let access = Access::new(&engine.config.serve)?;
+        let access = Access::new(&engine.config)?;
         let is_local = address.ip().is_loopback();
         if access.is_open() && !is_local {
             return Err(Fault::usage(format!(
@@ -147,12 +147,14 @@ fn without_port(host: &str) -> &str {
 /// Listens on the configured address.
 ///
 /// # Errors
-/// A usage fault for a host that is none; a fault naming the address when it is taken.
-pub fn bind(settings: &Serve) -> Result<TcpListener> {
-    let (host, port) = (settings.host.trim_matches(['[', ']']), settings.port);
+/// A usage fault for a host without an address and for a root that is not a folder; a fault naming the address when it
+/// is taken.
+pub fn bind(config: &Config) -> Result<TcpListener> {
+    config.check_roots()?;
+    let (host, port) = (config.serve.host.trim_matches(['[', ']']), config.serve.port);
     let addresses: Vec<SocketAddr> = (host, port)
         .to_socket_addrs()
-        .map_err(|e| Fault::usage(format!("there is no address `{host}` (serve.host)")).because(e))?
+        .map_err(|e| config.refuse("serve.host", &format!("there is no such address: {e}")))?
         .collect();
     TcpListener::bind(&addresses[..]).map_err(|e| {
         let fault = Fault::failed(format!("cannot listen on {host}:{port}"));

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::fixtures::error_of;
+use crate::fixtures::{error_of, write_old};
 use crate::support::{Run, Sandbox};
 
 /// Value and origin of a setting, as `rag doctor` reports it.
@@ -68,7 +68,13 @@ fn an_error_names_file_and_line() {
         ("search.mode = \"psychic\"\n", "must be one of hybrid, lexical, dense"),
         ("search.dense_weight = 2\n", "must be a number from 0 to 1"),
         ("index = \"../up\"\n", "index = ../up (./rag.toml:1): must be 1 to 100 letters"),
-        ("model = [\"a\", \"b\"]\n", "(./rag.toml:1)"),
+        ("model = [\"a\", \"b\"]\n", "(./rag.toml:1): must be one value, not a list"),
+        ("index = 2024-01-01\n", "(./rag.toml:1): must not be a date"),
+        ("chunk.max_tokens = 7\n", "chunk.max_tokens = 7 (./rag.toml:1): must be 0 or at least 16"),
+        (
+            "[chunk]\nmax_tokens = 40\noverlap_tokens = 50\n",
+            "chunk.overlap_tokens = 50 (./rag.toml:3): must be at most half of a passage, which has 40 tokens",
+        ),
         ("data_dir = \"\"\n", "(./rag.toml:1): must not be empty"),
         ("a = 1\na = 2\n", "./rag.toml:2: "),
         ("index = \"\n", "./rag.toml:1: "),
@@ -79,7 +85,10 @@ fn an_error_names_file_and_line() {
         assert!(found.contains(message), "{text:?}: {found:?} lacks {message:?}");
     }
     sandbox.write("rag.toml", b"index = \"\xff\"\n");
-    sandbox.rag(["search", "bees"]).exits(1).says("rag.toml");
+    sandbox.rag(["search", "bees"]).exits(2).says("rag.toml: the file is not valid UTF-8");
+    std::fs::remove_file(sandbox.path().join("rag.toml")).unwrap();
+    std::fs::create_dir(sandbox.path().join("rag.toml")).unwrap();
+    sandbox.rag(["search", "bees"]).exits(2).says("rag.toml is a folder");
 }
 
 #[test]
@@ -107,6 +116,70 @@ fn an_error_names_variable_and_flag() {
     let mut command = sandbox.command(["search", "bees"]);
     let garbled = <std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(b"\xff");
     Run::of(command.env("RAG_INDEX", garbled)).exits(2).says("environment RAG_INDEX is not valid UTF-8");
+}
+
+/// Values that only the command that uses them can judge. The table of all settings is gone through beside the loader.
+#[test]
+fn what_is_found_wrong_in_use_names_its_source() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a-file", "");
+    sandbox.write("docs/a.md", "The heron waits.\n");
+    let ingest = ["ingest", "--dir", "docs"];
+    let serve = ["serve", "--port", "0"];
+    for (key, env, value, args) in [
+        ("model", "RAG_MODEL", "no-such-model", ingest),
+        ("runtime_library", "ORT_DYLIB_PATH", "/nope/lib.so", ingest),
+        ("chunk.max_tokens", "RAG_CHUNK_MAX_TOKENS", "100000", ingest),
+        ("chunk.overlap_tokens", "RAG_CHUNK_OVERLAP_TOKENS", "200", ingest),
+        ("serve.host", "RAG_SERVE_HOST", "no.such.host.invalid", serve),
+        ("serve.roots", "RAG_SERVE_ROOTS", "/nope", serve),
+        ("serve.token_file", "RAG_SERVE_TOKEN_FILE", "/nope/tokens", serve),
+    ] {
+        let is_named = |run: Run, origin: &str| run.exits(2).says(&format!("{key} = {value} ({origin}): "));
+        is_named(Run::of(sandbox.command(args).env(env, value)), &format!("environment {env}"));
+        let file = sandbox.write("home/.config/rag/config.toml", format!("# one\n{key} = {value:?}\n"));
+        let mut command = sandbox.command(args);
+        // The sandbox names its library in the environment.
+        is_named(Run::of(command.env_remove(env)), &format!("{}:2", file.display()));
+        std::fs::remove_file(file).unwrap();
+    }
+    for (flag, args) in [
+        ("--data-dir", &["index", "list", "--data-dir", "a-file"][..]),
+        ("--index", &["index", "list", "--index", "a/b"]),
+        ("--model", &["ingest", "--dir", "docs", "--model", "no-such-model"]),
+        ("--threads", &["ingest", "--dir", "docs", "--threads", "5000"]),
+        ("-k", &["search", "x", "-k", "0"]),
+        ("--rerank", &["search", "x", "--rerank=5000"]),
+        ("--max-words", &["ask", "x", "--max-words", "1"]),
+        ("--host", &["serve", "--host", "no host"]),
+        ("--data-dir", &["doctor", "--data-dir", "a-file/below"]),
+    ] {
+        sandbox.rag(args).exits(2).says(&format!("({flag})"));
+    }
+}
+
+/// An address never shows the password in it, and what the model cannot read is not cut in silence.
+#[test]
+fn impossible_values_are_refused_before_anything_is_done() {
+    let sandbox = Sandbox::new();
+    sandbox.write("docs/a.md", "The heron waits.\n");
+    let with = |name: &str, value: &str, args: &[&str]| {
+        Run::of(sandbox.command(args).env(name, value)).exits(2).says(&format!("(environment {name})"))
+    };
+    let ingest = ["ingest", "--dir", "docs"];
+    with("RAG_CHUNK_MAX_TOKENS", "100000", &ingest).says("the model `all-MiniLM-L6-v2` reads 256 tokens at most");
+    with("RAG_CHUNK_OVERLAP_TOKENS", "200", &ingest).says("at most half of a passage, which has 256 tokens");
+    let run = with("RAG_LLM_BASE_URL", "https://me:s3cret@example.com/v1", &["index", "list"]);
+    assert!(!run.stderr.contains("s3cret"), "{run}");
+    for host in ["999.1.2.3", "a..b", "-a", "a:80", "exa mple", &"x".repeat(64)] {
+        with("RAG_SERVE_HOST", host, &["serve"]);
+    }
+    with("RAG_SERVE_ROOTS", "docs:/nope", &["mcp"]).says("there is no folder /nope");
+    assert!(!sandbox.data().exists(), "nothing was begun");
+    // A list in a file is a list.
+    let file = "home/.config/rag/config.toml";
+    sandbox.write(file, "[serve]\nroots = [\"docs\", \"/nope\"]\n");
+    sandbox.rag(["mcp"]).exits(2).says("config.toml:2): there is no folder /nope");
 }
 
 #[test]
@@ -191,4 +264,36 @@ fn a_project_file_cannot_redirect_keys_or_load_code() {
     let sandbox = Sandbox::new();
     sandbox.write("rag.toml", "generator = \"llm\"\n[llm]\nmodel = \"m\"\n");
     sandbox.rag(["ask", "why?"]).exits(2).says("llm.base_url");
+}
+
+/// A command writes a log when it is asked to, and the log holds no question, no text, no name of a document and no key.
+#[test]
+fn a_command_logs_what_it_did_and_no_secret() {
+    let sandbox = Sandbox::new();
+    write_old(&sandbox, "docs/namecanary.md", "# Titlecanary\n\nThe textcanary heron waits by the river.\n");
+    let secrets = [
+        ("HF_TOKEN", "hf_hubcanary"),
+        ("RAG_LLM_API_KEY", "sk-llmcanary"),
+        ("RAG_SERVE_TOKEN", "servecanary-0123456789"),
+    ];
+    let question = "What does the questioncanary heron wait by?";
+    for (args, events) in [
+        (&["ingest", "--dir", "docs"][..], &["scanned", "file read", "embedded", "ingested"][..]),
+        (&["ingest", "--dir", "docs"], &["nothing changed"]),
+        (&["search", question], &["fused", "searched"]),
+        (&["ask", question], &["searched", "answered"]),
+    ] {
+        let mut command = sandbox.command([args, &["--json"]].concat());
+        let run = Run::of(command.envs(secrets).env("RAG_LOG_LEVEL", "trace").env("RAG_LOG_FORMAT", "json"));
+        let lines: Vec<serde_json::Value> = run
+            .stderr
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {run}")))
+            .collect();
+        for event in events {
+            assert!(lines.iter().any(|line| line["message"] == *event), "{event:?}: {run}");
+        }
+        assert!(!run.stderr.contains("canary"), "{run}");
+        assert!(!sandbox.rag([args, &["--json"]].concat()).stderr.contains("INFO"));
+    }
 }

@@ -140,7 +140,12 @@ fn what_is_not_set_or_must_not_be_set_is_named() {
     with("RAG_LLM_API_KEY", "two\nlines").exits(2).says("the key holds").says("llm.api_key");
     with("RAG_LLM_TEMPERATURE", "3").exits(2).says("RAG_LLM_TEMPERATURE");
     with("RAG_LLM_TIMEOUT_S", "0").exits(2).says("RAG_LLM_TIMEOUT_S");
-    with("RAG_LLM_API_KEY_FILE", "nowhere").exits(1).says("llm.api_key_file");
+    with("RAG_LLM_API_KEY_FILE", "nowhere")
+        .exits(2)
+        .says("llm.api_key_file = nowhere (environment RAG_LLM_API_KEY_FILE)");
+    sandbox.write("empty", "\n");
+    with("RAG_LLM_API_KEY_FILE", "empty").exits(2).says("the first line of the file is empty");
+    with("RAG_LLM_API_KEY_FILE", "docs").exits(2).says("is a folder, not a file");
     for setting in ["base_url = \"http://127.0.0.1:1/v1\"", "api_key = \"x\"", "api_key_file = \"/etc/hostname\""] {
         sandbox.write("rag.toml", format!("[llm]\n{setting}\n"));
         let key = format!("llm.{}", setting.split(' ').next().unwrap());

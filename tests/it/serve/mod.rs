@@ -195,9 +195,12 @@ fn a_taken_port_and_an_open_door_are_refused_at_the_start() {
     let port = server.address.port().to_string();
     sandbox.rag(["serve", "--port", &port]).exits(1).says("cannot listen").says("--port 0");
     sandbox.rag(["serve", "--port", "0", "--host", "0.0.0.0"]).exits(2).says("token").says("RAG_SERVE_TOKEN");
-    sandbox.rag(["serve", "--port", "0", "--host", "no.such.host.invalid"]).exits(2).says("no.such.host.invalid");
+    sandbox
+        .rag(["serve", "--port", "0", "--host", "no.such.host.invalid"])
+        .exits(2)
+        .says("serve.host = no.such.host.invalid (--host)");
     let short = |token: &str| Run::of(sandbox.command(["serve", "--port", "0"]).env("RAG_SERVE_TOKEN", token));
-    short("secret").exits(2).says("serve.token has fewer than 16 characters");
+    short("secret").exits(2).says("serve.token (environment RAG_SERVE_TOKEN): has fewer than 16 characters");
     sandbox.write("tokens", "read aaaaaaaaaaaaaaaaaaaa\n");
     let mut command = sandbox.command(["serve", "--port", "0"]);
     Run::of(command.env("RAG_SERVE_TOKEN_FILE", "tokens")).exits(2).says("can be read by others").says("chmod 600");
