@@ -1,7 +1,7 @@
 //! How good retrieval is, on questions whose relevant files are known.
 
-use std::collections::{BTreeMap, HashSet};
-use std::io::{BufRead as _, BufReader};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::io::{BufRead as _, BufReader, ErrorKind};
 use std::path::Path;
 use std::time::Instant;
 
@@ -9,9 +9,12 @@ use serde::Deserialize;
 
 use crate::cache::Caching;
 use crate::config::Mode;
+use crate::disk;
 use crate::engine::{Engine, Stop};
-use crate::error::{Context as _, Fault, Result};
+use crate::error::{Fault, Result};
+use crate::filter;
 use crate::filter::Filter;
+use crate::index::{Snapshot, State};
 use crate::search::{self, Searcher};
 
 /// Passages asked for, so that at least 100 files remain once passages are collapsed to files.
@@ -45,8 +48,9 @@ pub struct Report {
 /// Runs every question of `file` in every mode, over the documents that `filter` leaves, and with a second look where the
 /// configuration asks for one.
 pub fn run(engine: &Engine, file: &Path, filter: Option<&Filter>) -> Result<Report> {
-    let questions = read(file)?;
+    let read = read(file)?;
     let mut searcher = Searcher::open(engine)?;
+    let questions = resolved(read, file, &engine.config.index, &Known::of(&searcher.snapshot)?)?;
     let mut modes = Vec::new();
     let mut rows: Vec<_> = [Mode::Lexical, Mode::Dense, Mode::Hybrid].map(|mode| (mode.name(), mode, 0)).into();
     if engine.config.rerank > 0 {
@@ -91,27 +95,116 @@ pub fn run(engine: &Engine, file: &Path, filter: Option<&Filter>) -> Result<Repo
     Ok(Report { queries: questions.len(), modes })
 }
 
-fn read(file: &Path) -> Result<Vec<Question>> {
-    let opened = std::fs::File::open(file).map_err(|e| match e.kind() {
-        std::io::ErrorKind::NotFound => Fault::usage(format!("there is no file {}", file.display())),
-        _ => Fault::failed(format!("cannot read {}", file.display())).because(e),
-    })?;
+/// The questions of a file that have a relevant document, each with the number of its line.
+fn read(file: &Path) -> Result<Vec<(usize, Question)>> {
+    let reader = BufReader::new(disk::given_file(file)?);
     let mut questions = Vec::new();
-    for (n, line) in BufReader::new(opened).lines().enumerate() {
-        let line = line.or_failed(|| format!("cannot read {}", file.display()))?;
+    for (line, n) in reader.lines().zip(1..) {
+        let place = || format!("{}:{n}", file.display());
+        let line = line.map_err(|e| match e.kind() {
+            ErrorKind::InvalidData => Fault::usage(format!("{}: the line is not valid UTF-8", place())).hint(LINE),
+            _ => Fault::failed(format!("cannot read {}", file.display())).because(e),
+        })?;
         if line.trim().is_empty() {
             continue;
         }
-        let question: Question =
-            serde_json::from_str(&line).map_err(|e| Fault::usage(format!("{}:{}: {e}", file.display(), n + 1)))?;
+        let question = question(&line).map_err(|why| Fault::usage(format!("{}: {why}", place())).hint(LINE))?;
         if question.relevant.values().any(|grade| *grade > 0) {
-            questions.push(question);
+            questions.push((n, question));
         }
     }
     if questions.is_empty() {
-        return Err(Fault::usage(format!("{} has no question with a relevant file", file.display())));
+        return Err(Fault::usage(format!("{} has no question with a relevant file", file.display())).hint(LINE));
     }
     Ok(questions)
+}
+
+/// The questions with their documents as the index names them.
+///
+/// # Errors
+/// A usage fault for a relevant document that the index does not have: it could only count as not found.
+fn resolved(questions: Vec<(usize, Question)>, file: &Path, index: &str, known: &Known) -> Result<Vec<Question>> {
+    let resolve = |(n, question): (usize, Question)| match known.resolve(question.relevant) {
+        Ok(relevant) => Ok(Question { relevant, ..question }),
+        Err(path) => {
+            let what = format!("{}:{n}: the index `{index}` has no document `{path}`", file.display());
+            Err(Fault::usage(what).hint(known.advice(&path)))
+        }
+    };
+    questions.into_iter().map(resolve).collect()
+}
+
+/// What a line of the file looks like.
+const LINE: &str = r#"a line is {"query": "…", "relevant": {"PATH": GRADE, …}}"#;
+
+/// # Errors
+/// Says what is wrong with the line.
+fn question(line: &str) -> std::result::Result<Question, String> {
+    let question: Question = serde_json::from_str(line).map_err(|e| {
+        // A line of JSON Lines is always line 1 to the parser.
+        let why = e.to_string();
+        let why = why.strip_suffix(&format!(" at line {} column {}", e.line(), e.column())).unwrap_or(&why);
+        format!("{why} (column {})", e.column())
+    })?;
+    match question.query.trim().is_empty() {
+        true => Err("the query is empty".to_owned()),
+        false => Ok(question),
+    }
+}
+
+/// The documents of an index, by each name that a line may use.
+struct Known {
+    /// Path below the folder, and the same behind the folder's name, to the path below the folder.
+    names: BTreeMap<String, String>,
+    /// Files that are in the index's table and gave no document.
+    unread: BTreeSet<String>,
+}
+
+impl Known {
+    fn of(snapshot: &Snapshot) -> Result<Self> {
+        let roots = &snapshot.meta().roots;
+        let (mut names, mut unread) = (BTreeMap::new(), BTreeSet::new());
+        for record in snapshot.documents()? {
+            if record.state != State::Indexed {
+                unread.insert(record.path);
+                continue;
+            }
+            let root = roots.get(record.root).map_or("", |root| &root.given);
+            names.insert(filter::shown(root, &record.path), record.path.clone());
+            names.insert(record.path.clone(), record.path);
+        }
+        Ok(Self { names, unread })
+    }
+
+    /// The same grades by paths below the folder.
+    ///
+    /// # Errors
+    /// The relevant path that no document has.
+    fn resolve(&self, relevant: BTreeMap<String, u32>) -> std::result::Result<BTreeMap<String, u32>, String> {
+        let mut resolved = BTreeMap::new();
+        for (path, grade) in relevant {
+            match self.names.get(&path) {
+                Some(own) => resolved.insert(own.clone(), grade),
+                // What is not relevant may be missing.
+                None if grade == 0 => continue,
+                None => return Err(path),
+            };
+        }
+        Ok(resolved)
+    }
+
+    /// What to do about a path that no document has.
+    fn advice(&self, path: &str) -> String {
+        let file_name = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
+        let wanted = file_name(path);
+        if self.unread.contains(path) {
+            return "the file gave no document; `rag documents list --failed` and `--skipped` say why".to_owned();
+        }
+        match self.names.values().find(|own| !wanted.is_empty() && file_name(own) == wanted) {
+            Some(near) => format!("there is `{near}`; paths are relative to the folder that was ingested"),
+            None => "`rag documents list` shows the documents; ingest the folder again if the file is new".to_owned(),
+        }
+    }
 }
 
 /// Normalised discounted cumulative gain with linear gains and a base-2 discount (Järvelin and Kekäläinen 2002; as

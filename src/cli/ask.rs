@@ -16,6 +16,7 @@ use crate::answer::Intent;
 use crate::ask::{Asker, Event, Request, Response};
 use crate::batch;
 use crate::cache::Caching;
+use crate::disk;
 use crate::engine::Engine;
 use crate::error::{Fault, Result};
 use crate::llm::Finish;
@@ -230,11 +231,7 @@ pub(super) fn questions(file: &Path) -> Result<Box<dyn BufRead + Send>> {
     if file == Path::new("-") {
         return Ok(Box::new(BufReader::new(std::io::stdin())));
     }
-    let opened = std::fs::File::open(file).map_err(|e| match e.kind() {
-        std::io::ErrorKind::NotFound => Fault::usage(format!("there is no file {}", file.display())),
-        _ => Fault::failed(format!("cannot read {}", file.display())).because(e),
-    })?;
-    Ok(Box::new(BufReader::new(opened)))
+    Ok(Box::new(BufReader::new(disk::given_file(file)?)))
 }
 
 pub(super) fn gives_orders(kinds: &[OrderKind]) -> String {

@@ -9,22 +9,36 @@ use crate::engine::Engine;
 use crate::error::{Fault, Kind, Result};
 use crate::index;
 use crate::model::{Embedder, Role, verify_folder};
+use crate::search::Pending;
 
-/// Check library, model, index and cache, and say what to do
+/// Check data directory, library, model, index and cache, and say what to do
 #[derive(Debug, Args)]
 pub struct DoctorArgs {}
 
 /// One part and how it is.
 struct Finding {
     part: &'static str,
-    /// A sentence when it is well, a fault when it is not, `None` when there is nothing yet.
-    state: std::result::Result<Option<String>, Fault>,
+    /// What is there, or a fault when it is not well.
+    state: std::result::Result<State, Fault>,
+}
+
+enum State {
+    Well(String),
+    /// Nothing is there yet, and that is no fault.
+    Absent(String),
+}
+
+impl State {
+    fn none_yet() -> Self {
+        Self::Absent("none yet".to_owned())
+    }
 }
 
 pub fn run(_args: &DoctorArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
     let findings = [
-        Finding { part: "library", state: library(engine).map(Some) },
-        Finding { part: "model", state: model(engine).map(Some) },
+        Finding { part: "data", state: data(engine) },
+        Finding { part: "library", state: library(engine).map(State::Well) },
+        Finding { part: "model", state: model(engine).map(State::Well) },
         Finding { part: "index", state: index_state(engine) },
         Finding { part: "cache", state: cache(engine) },
     ];
@@ -60,16 +74,15 @@ pub fn run(_args: &DoctorArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
 
 fn as_json(finding: &Finding) -> serde_json::Value {
     match &finding.state {
-        Ok(Some(text)) => json!({ "ok": true, "detail": text }),
-        Ok(None) => json!({ "ok": true, "detail": "none yet" }),
+        Ok(State::Well(text) | State::Absent(text)) => json!({ "ok": true, "detail": text }),
         Err(fault) => json!({ "ok": false, "detail": fault.to_string(), "hint": fault.hint_text() }),
     }
 }
 
 fn print(ui: &Ui, finding: &Finding) {
     let (mark, tone, text) = match &finding.state {
-        Ok(Some(text)) => ("ok", Tone::Good, text.clone()),
-        Ok(None) => ("--", Tone::Faint, "none yet".to_owned()),
+        Ok(State::Well(text)) => ("ok", Tone::Good, text.clone()),
+        Ok(State::Absent(text)) => ("--", Tone::Faint, text.clone()),
         Err(fault) => ("BAD", Tone::Bad, fault.to_string()),
     };
     ui.line(format!("{}  {:8} {text}", ui.paint(tone, &format!("{mark:3}")), finding.part));
@@ -77,6 +90,23 @@ fn print(ui: &Ui, finding: &Finding) {
         && let Some(hint) = fault.hint_text()
     {
         ui.line(format!("              {hint}"));
+    }
+}
+
+/// The data directory. A first ingest makes it, but a mistyped one looks the same.
+fn data(engine: &Engine) -> Result<State> {
+    let dir = &engine.config.data_dir;
+    match dir.metadata() {
+        Ok(_) => {
+            let shown = std::path::absolute(dir).unwrap_or_else(|_| dir.clone());
+            Ok(State::Well(shown.display().to_string()))
+        }
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            let origin = engine.config.origins.iter().find(|(key, ..)| *key == "data_dir");
+            let origin = origin.map(|(_, _, origin)| origin.to_string()).unwrap_or_default();
+            Ok(State::Absent(format!("{} does not exist ({origin}); the first ingest makes it", dir.display())))
+        }
+        Err(e) => Err(Fault::failed(format!("cannot read {}", dir.display())).because(e)),
     }
 }
 
@@ -90,7 +120,7 @@ fn library(engine: &Engine) -> Result<String> {
 }
 
 fn model(engine: &Engine) -> Result<String> {
-    let files = engine.model(&engine.config.model)?;
+    let files = engine.configured_model()?;
     verify_folder(&files.dir)?.into_iter().next().map_or(Ok(()), Err)?;
     let (name, dir) = (files.name.clone(), files.dir.display().to_string());
     let window = files.spec.max_tokens;
@@ -98,11 +128,11 @@ fn model(engine: &Engine) -> Result<String> {
     Ok(format!("{name} in {dir}, {} dimensions, window {window} tokens", vector.dimension()))
 }
 
-fn index_state(engine: &Engine) -> Result<Option<String>> {
+fn index_state(engine: &Engine) -> Result<State> {
     let name = &engine.config.index;
     let names = engine.store.names()?;
     if !names.contains(name) {
-        return Ok(None);
+        return Ok(State::none_yet());
     }
     if let Some(problem) = index::verify(&engine.store, name)?.into_iter().next() {
         return Err(Fault::damaged(format!("{}: {}", problem.path.display(), problem.reason))
@@ -110,12 +140,23 @@ fn index_state(engine: &Engine) -> Result<Option<String>> {
     }
     let snapshot = engine.store.open(name)?;
     let counts = snapshot.meta().counts;
-    Ok(Some(format!("`{name}` whole, {}, {}", counted(counts.documents, "document"), counted(counts.chunks, "chunk"))))
+    let size = format!("{}, {}", counted(counts.documents, "document"), counted(counts.chunks, "chunk"));
+    match Pending::of(engine, name, snapshot.meta()) {
+        None => Ok(State::Well(format!("`{name}` whole, {size}"))),
+        Some(pending) if pending.being_made => {
+            Ok(State::Well(format!("`{name}` whole, {size}; {}", super::ui::pending_words(&pending))))
+        }
+        Some(pending) => {
+            let why = super::ui::pending_words(&pending);
+            Err(Fault::failed(format!("`{name}` has {size} and can be searched by words only: {why}"))
+                .hint("run `rag ingest` again with the same folders"))
+        }
+    }
 }
 
-fn cache(engine: &Engine) -> Result<Option<String>> {
+fn cache(engine: &Engine) -> Result<State> {
     if !engine.config.cache_dir.is_dir() {
-        return Ok(None);
+        return Ok(State::none_yet());
     }
     let problems = engine.cache().verify()?;
     if let Some(problem) = problems.into_iter().next() {
@@ -124,5 +165,5 @@ fn cache(engine: &Engine) -> Result<Option<String>> {
     }
     let rows: u64 = engine.cache().stats()?.iter().map(|table| table.count).sum();
     let note = if engine.cache().is_writable() { "" } else { ", read-only" };
-    Ok(Some(format!("{}{note}", counted(rows, "row"))))
+    Ok(State::Well(format!("{}{note}", counted(rows, "row"))))
 }

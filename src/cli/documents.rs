@@ -104,12 +104,15 @@ fn list(engine: &Engine, ui: &Ui, filter: Option<&str>, state: State) -> Result<
     let snapshot = engine.store.open(&engine.config.index)?;
     let roots = &snapshot.meta().roots;
     let mut records = snapshot.documents()?;
-    records.retain(|r| r.state == state && filter.as_ref().is_none_or(|filter| filter.matches(&r.facts(roots))));
+    let mut counts = Listed::default();
+    records.iter().for_each(|record| counts.add(record.state));
+    records.retain(|r| r.state == state);
+    records.retain(|r| filter.as_ref().is_none_or(|filter| filter.matches(&r.facts(roots))));
     let none = || "—".to_owned();
     if ui.json {
         ui.json(&records.iter().map(|record| wire::document(roots, record)).collect::<Vec<_>>());
     } else if records.is_empty() {
-        ui.note("there is no such document");
+        ui.note(counts.nothing_to_list(&engine.config.index, state, !snapshot.meta().removed.is_empty()));
     } else if state == State::Indexed {
         let row = |r: &Record| {
             vec![
@@ -127,6 +130,44 @@ fn list(engine: &Engine, ui: &Ui, filter: Option<&str>, state: State) -> Result<
         ui.table(&["path", "size", "reason"], records.iter().map(row).collect());
     }
     Ok(if records.is_empty() { Outcome::NothingFound } else { Outcome::Done })
+}
+
+/// Files of an index by their state.
+#[derive(Default)]
+struct Listed {
+    indexed: u64,
+    failed: u64,
+    skipped: u64,
+}
+
+impl Listed {
+    fn add(&mut self, state: State) {
+        match state {
+            State::Indexed => self.indexed += 1,
+            State::Failed => self.failed += 1,
+            State::Skipped => self.skipped += 1,
+        }
+    }
+
+    /// Why a list of the files in `state` is empty, and where the files are instead.
+    fn nothing_to_list(&self, index: &str, state: State, some_removed: bool) -> String {
+        match state {
+            State::Indexed if self.indexed > 0 => "no document matches the filter".to_owned(),
+            State::Failed if self.failed > 0 => "no file that failed matches the filter".to_owned(),
+            State::Skipped if self.skipped > 0 => "no skipped file matches the filter".to_owned(),
+            State::Failed => format!("no file of the index `{index}` failed"),
+            State::Skipped => format!("no file of the index `{index}` was skipped for lack of text"),
+            State::Indexed => {
+                let places = [("failed", self.failed > 0), ("skipped", self.skipped > 0), ("removed", some_removed)];
+                let flags = places.iter().filter(|(_, is_some)| *is_some).map(|(flag, _)| format!("`--{flag}`"));
+                let flags: Vec<String> = flags.collect();
+                match flags.is_empty() {
+                    true => format!("the index `{index}` is empty: its folders hold no file that can be indexed"),
+                    false => format!("the index `{index}` is empty; {} lists what is not in it", flags.join(" or ")),
+                }
+            }
+        }
+    }
 }
 
 fn list_removed(engine: &Engine, ui: &Ui) -> Result<Outcome> {

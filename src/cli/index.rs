@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::existing;
 use super::exit::Outcome;
 use super::ui::{Tone, Ui, count, counted, safe_name, size, time};
-use crate::disk::Existing;
+use crate::disk::{self, Existing};
 use crate::documents;
 use crate::engine::Engine;
 use crate::error::{Fault, Kind, Result};
@@ -270,9 +270,7 @@ fn save(engine: &Engine, ui: &Ui, file: &std::path::Path, existing: Existing) ->
 }
 
 fn load(engine: &Engine, ui: &Ui, file: &std::path::Path, name: Option<&str>, replace: bool) -> Result<Outcome> {
-    if !file.is_file() {
-        return Err(Fault::usage(format!("there is no file {}", file.display())));
-    }
+    disk::given_file(file)?;
     let _lock = engine.store.lock(Duration::ZERO, &|| engine.interrupted())?;
     let (pointer, meta) = index::load(&engine.store, file, name, replace, engine.now_s())?;
     let missing = missing_model(engine, &meta);

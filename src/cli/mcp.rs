@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::exit::Outcome;
 use super::ui;
+use crate::disk;
 use crate::engine::Engine;
 use crate::error::{Fault, Result};
 use crate::mcp::{self, Options};
@@ -28,6 +29,8 @@ pub struct McpArgs {
 /// `interrupted` is set by the first signal; `engine` must not hear of it.
 pub fn run(args: McpArgs, engine: Engine, interrupted: &AtomicBool) -> Result<Outcome> {
     let may = args.allow_ingest || engine.config.mcp_ingests;
+    args.roots.iter().try_for_each(|root| disk::given_folder(root))?;
+    engine.config.check_roots()?;
     let roots = if args.roots.is_empty() { engine.config.serve.roots.clone() } else { args.roots };
     if may && roots.is_empty() {
         return Err(Fault::usage("no folder may be ingested: name those that may with `--root DIR`")

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::exit::Outcome;
 use super::ui::{Tone, Ui};
 use crate::config::is_name;
+use crate::disk;
 use crate::engine::Engine;
 use crate::error::{Fault, Result};
 use crate::model::{self, ModelFiles, Runtime};
@@ -56,11 +57,9 @@ pub fn run(args: ModelArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
         Action::List => list(engine, ui),
         Action::Verify { name } => verify(engine, ui, name.as_deref()),
         Action::Add { dir, name } => {
+            disk::given_folder(&dir)?;
             let own_name = dir.canonicalize().ok().and_then(|d| Some(d.file_name()?.to_str()?.to_owned()));
             let name = checked_name(name.or(own_name).unwrap_or_default())?;
-            if !dir.is_dir() {
-                return Err(Fault::usage(format!("there is no folder {}", dir.display())));
-            }
             let runtime = Runtime::load(&engine.runtime_library()?)?;
             let models = engine.config.data_dir.join("models");
             let added = model::add(&runtime, &dir, &models, &name, "added from a folder", &|| engine.interrupted())?;

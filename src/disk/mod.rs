@@ -4,6 +4,7 @@
 //! and bytes read through [`Mapped`] are the bytes that were written, block by block, or an error that names the
 //! file. Nothing here knows what the bytes mean.
 
+mod given;
 mod hash;
 mod id;
 mod lock;
@@ -11,6 +12,7 @@ mod mapped;
 mod scratch;
 mod write;
 
+pub use given::{given_file, given_folder};
 pub use hash::{BLOCK_BYTES, Blake, FileSum, block_sums, file_sum, hex, sha256_hex};
 pub use id::random_id;
 pub use lock::Lock;

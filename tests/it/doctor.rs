@@ -9,6 +9,9 @@ use crate::support::{Run, Sandbox};
 fn a_new_machine_is_well_and_stays_untouched() {
     let sandbox = Sandbox::new();
     sandbox.rag(["doctor"]).ok().prints("ok   library").prints("ok   model").prints("--   index").prints("--   cache");
+    sandbox.rag(["doctor"]).prints("--   data     data does not exist (built in); the first ingest makes it");
+    let elsewhere = ["doctor", "--data-dir", "/nope"];
+    sandbox.rag(elsewhere).ok().prints("--   data     /nope does not exist (--data-dir)");
     assert!(!sandbox.data().exists());
 }
 
@@ -18,7 +21,7 @@ fn the_json_has_every_part_and_every_setting() {
     topics(&sandbox);
     sandbox.ingest();
     let report = sandbox.rag(["doctor", "--json"]).ok().json();
-    for part in ["library", "model", "index", "cache"] {
+    for part in ["data", "library", "model", "index", "cache"] {
         assert_eq!(report["parts"][part]["ok"], true, "{part} in {report}");
     }
     assert!(report["parts"]["index"]["detail"].as_str().unwrap().contains("6 documents"), "{report}");
@@ -47,7 +50,12 @@ fn damage_is_named_and_exits_with_5() {
 fn what_is_missing_comes_with_what_to_run() {
     let sandbox = Sandbox::new();
     let run = Run::of(sandbox.command(["doctor"]).env("RAG_MODEL", "no-such-model"));
-    run.exits(1).prints("BAD  model").prints("scripts/setup").prints("ok   library");
+    run.exits(1)
+        .prints("BAD  model    model = no-such-model (environment RAG_MODEL): no model named")
+        .prints("scripts/setup")
+        .prints("ok   library");
     let run = Run::of(sandbox.command(["doctor"]).env("ORT_DYLIB_PATH", "/nowhere/lib.so"));
-    run.exits(1).prints("BAD  library  no ONNX Runtime library at /nowhere/lib.so").prints("scripts/setup");
+    run.exits(1)
+        .prints("BAD  library  runtime_library = /nowhere/lib.so (environment ORT_DYLIB_PATH): no ONNX Runtime")
+        .prints("scripts/setup");
 }

@@ -65,7 +65,7 @@ fn documents_are_listed_and_shown() {
     assert_eq!(listed(&sandbox, &["--filter", "type:html"]), ["trains.html"]);
     assert_eq!(listed(&sandbox, &["--skipped"]), ["empty.txt"]);
     assert_eq!(listed(&sandbox, &["--failed"]), [""; 0]);
-    sandbox.rag(["documents", "list", "--filter", "lang:xx"]).exits(3).says("no such document");
+    sandbox.rag(["documents", "list", "--filter", "lang:xx"]).exits(3).says("no document matches the filter");
     sandbox.rag(["documents", "list"]).ok().prints("PATH").prints("docs/bees.md").prints("2020-09-13 12:43:20");
     sandbox.rag(["documents", "list", "--skipped"]).ok().prints("docs/empty.txt");
 
@@ -272,4 +272,22 @@ fn a_kill_at_the_commit_leaves_one_whole_generation() {
     }
     println!("{n_killed} kills");
     assert!(n_killed >= 6, "only {n_killed} runs were killed");
+}
+
+/// An index without documents says so, and where its files are.
+#[test]
+fn an_empty_list_says_why_it_is_empty() {
+    let sandbox = Sandbox::new();
+    sandbox.write("docs/binary.md", b"\x00\x01\x02\x00");
+    sandbox.ingest();
+    let list = |args: &[&str]| sandbox.rag([&["documents", "list"], args].concat()).exits(3);
+    list(&[]).says("the index `default` is empty; `--skipped` lists what is not in it");
+    list(&["--failed"]).says("no file of the index `default` failed");
+    std::fs::remove_file(sandbox.path().join("docs/binary.md")).unwrap();
+    sandbox.ingest();
+    list(&[]).says("the index `default` is empty: its folders hold no file that can be indexed");
+    sandbox.write("docs/a.md", "The heron waits.\n");
+    sandbox.ingest();
+    list(&["--filter", "type:pdf"]).says("no document matches the filter");
+    list(&["--skipped"]).says("no file of the index `default` was skipped");
 }

@@ -327,3 +327,60 @@ fn a_full_disk_behind_stdout_does_not_replace_a_fault() {
     std::fs::write(&pointer, "{}").unwrap();
     run(&["index", "list"]).exits(5).says("default.json");
 }
+
+/// A name that a user gave is repeated, whatever is wrong with it, and the command ends as misused.
+#[test]
+fn a_missing_or_unfit_file_or_folder_is_named() {
+    let sandbox = sandbox();
+    sandbox.write("file", "");
+    for (args, message) in [
+        (&["mcp", "--root", "/nope"][..], "there is no folder /nope"),
+        (&["mcp", "--allow-ingest", "--root", "/nope"], "there is no folder /nope"),
+        (&["mcp", "--root", "file"], "file is not a folder"),
+        (&["model", "add", "/nope"], "there is no folder /nope"),
+        (&["model", "add", "file"], "file is not a folder"),
+        (&["model", "add", "file/x"], "there is no folder file/x: a file is in the way"),
+        (&["eval", "/nope"], "there is no file /nope"),
+        (&["eval", "docs"], "docs is a folder, not a file"),
+        (&["eval", "file"], "file has no question with a relevant file"),
+        (&["ask", "--batch", "/nope"], "there is no file /nope"),
+        (&["ask", "--batch", "docs"], "docs is a folder, not a file"),
+        (&["cache", "warm", "/nope"], "there is no file /nope"),
+        (&["index", "load", "/nope"], "there is no file /nope"),
+        (&["index", "load", "docs"], "docs is a folder, not a file"),
+        (&["ingest", "--dir", "/nope"], "there is no folder /nope"),
+        (&["ingest", "--dir", "file"], "file is not a folder"),
+        (&["ingest", "--dir", ""], "--dir"),
+        (&["index", "list", "--data-dir", "file"], "data_dir = file (--data-dir): is not a folder"),
+        (&["index", "list", "--data-dir", "file/x"], "data_dir = file/x (--data-dir): is not a folder"),
+    ] {
+        let run = sandbox.rag([args, &["--json"]].concat()).exits(2);
+        assert!(error_of(&run)["message"].as_str().is_some_and(|text| text.contains(message)), "{message:?}: {run}");
+    }
+    let serve = |file: &str| {
+        let mut command = sandbox.command(["serve", "--port", "0"]);
+        Run::of(command.env("RAG_SERVE_TOKEN_FILE", file)).exits(2).says("serve.token_file = ")
+    };
+    serve("/nope").says("(environment RAG_SERVE_TOKEN_FILE): there is no such file");
+    serve("docs");
+}
+
+/// Questions with a wrong line, and with a relevant document that the index does not have.
+#[test]
+fn a_wrong_line_of_questions_is_named_with_what_it_should_be() {
+    let sandbox = sandbox();
+    let eval = |text: &str| {
+        sandbox.write("q.jsonl", text);
+        sandbox.rag(["eval", "q.jsonl"])
+    };
+    let good = r#"{"query": "bees", "relevant": {"bees.md": 1, "never.md": 0}}"#;
+    eval(good).ok();
+    eval(&good.replace("bees.md", "docs/bees.md")).ok();
+    let line = "a line is {\"query\"";
+    eval(&format!("{good}\n\nbees\n")).exits(2).says("q.jsonl:3: expected value (column 1)").says(line);
+    eval(r#"{"query": "bees"}"#).exits(2).says("q.jsonl:1: missing field `relevant`").says(line);
+    eval(r#"{"query": " ", "relevant": {"bees.md": 1}}"#).exits(2).says("q.jsonl:1: the query is empty").says(line);
+    let missing = |path: &str| eval(&format!("{good}\n{}", good.replace("bees.md", path))).exits(2);
+    missing("birds.md").says("q.jsonl:2: the index `default` has no document `birds.md`").says("rag documents list");
+    missing("old/bees.md").says("there is `bees.md`; paths are relative to the folder");
+}

@@ -130,7 +130,7 @@ fn folders_that_are_no_model_are_refused_and_leave_nothing() {
         ("bad-config", 5, "config.json"),
         ("dense-module", 1, "a module of type x.models.Dense is not supported"),
         ("pooling", 1, "way of pooling is not supported"),
-        ("nowhere", 2, "cannot be the name of a model"),
+        ("nowhere", 2, "there is no folder downloads/nowhere"),
     ] {
         sandbox.rag(["model", "add", &format!("downloads/{name}")]).exits(code).says(says);
         assert_eq!(left(&sandbox), [""; 0], "{name}");

@@ -49,13 +49,16 @@ fn words_are_found_while_vectors_are_made_and_the_end_is_that_of_an_undisturbed_
     let asked = sandbox.rag(["ask", "--json", "How far off the coast does buoy number 77 lie?"]).json();
     assert!(asked["vectors_pending"].is_object(), "{asked}");
     sandbox.rag(["index", "verify"]).ok();
+    let doctor = sandbox.rag(["doctor"]).ok();
+    assert!(doctor.stdout.contains("the vectors are still being made (10 %)"), "{doctor}");
 
     signal(ingest.id(), "KILL");
     ingest.wait().expect("it ended");
     // Nobody goes on by himself.
     let found = search(&sandbox, "buoy number 77 off Arvik", &["-k", "3"]);
     assert_eq!(found["vectors_pending"]["being_made"], false, "{found}");
-    sandbox.rag(["search", "buoy"]).ok().says("run `rag ingest` again");
+    sandbox.rag(["search", "buoy"]).ok().says("run `rag ingest` again").says("stopped before");
+    sandbox.rag(["doctor"]).exits(1).prints("BAD  index").prints("by words only").prints("run `rag ingest` again");
     // Nothing is made of what has no vectors.
     for args in [&["documents", "remove", "7/77.md"][..], &["index", "compact"], &["index", "save", "half.tar.zst"]] {
         sandbox.rag(args).exits(1).says("not finished").says("rag ingest");
