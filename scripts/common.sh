@@ -47,6 +47,22 @@ need_rust() {
         die "needs a C compiler named cc" "sudo apt-get update && sudo apt-get install -y build-essential"
 }
 
+# need_program: what building it takes is here, unless RAG_PROGRAM names a program to use instead.
+need_program() {
+    [ -n "${RAG_PROGRAM:-}" ] || need_rust
+}
+
+# get_program: puts the path of the program into `rag`: of the one that RAG_PROGRAM names, or of one built now.
+get_program() {
+    if [ -z "${RAG_PROGRAM:-}" ]; then
+        need_crates
+        build_release
+        return
+    fi
+    rag=$(absolute "$RAG_PROGRAM")
+    [ -f "$rag" ] && [ -x "$rag" ] || die "RAG_PROGRAM names no program: $rag" "unset it to build one"
+}
+
 # need_crates: every dependency is on this machine afterwards. Cargo.lock says exactly which, so nothing is asked of
 # the network when all of them are here already.
 need_crates() {

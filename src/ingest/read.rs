@@ -303,6 +303,8 @@ impl Content {
         // block.
         let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
         let flags = i32::try_from(flags.bits()).unwrap_or_default();
+        let behind = text::mounted(path).map(|(file, _)| file);
+        let path = behind.as_deref().unwrap_or(path);
         let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(words)?;
         let before = file.metadata().map_err(words)?;
         if !before.is_file() {

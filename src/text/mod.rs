@@ -12,7 +12,7 @@ mod walk;
 pub use chunk::{Limits, chunk};
 pub use extract::{Block, BlockKind, Extracted, NoText, Node, Origin, extract, has_outline, is_risky, outline};
 pub use language::{detect, language_of};
-pub use walk::{Entry, Found, SkipReason, WalkOptions, file_below, is_wanted, walk};
+pub use walk::{Entry, Found, SkipReason, WalkOptions, file_below, is_wanted, mounted, walk};
 
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@
 //! name, are not there at all; a `.gitignore` counts outside a repository too, and inside one those of the parent
 //! folders up to the repository's top count as well. The user's global git excludes and `.git/info/exclude` do
 //! not: the same folder must give the same index on another machine. Symbolic links are not followed, except that
-//! the root may be one.
+//! the root may be one, and except those by which Kubernetes mounts a `ConfigMap`, which lead nowhere else: [`mounted`].
 //!
 //! The walk keeps its own stack of listed directories and one open directory at a time, so neither depth nor the
 //! limit on open files stops it, and each file costs one `stat`.
@@ -13,7 +13,7 @@ use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
@@ -135,11 +135,13 @@ pub fn is_wanted(root: &Path, options: &WalkOptions, path: &Path) -> bool {
     while let Some(name) = names.next() {
         let is_last = names.peek().is_none();
         if name.as_encoded_bytes().starts_with(b".") {
-            return is_last && IGNORE_FILES.iter().any(|ignore| name == *ignore);
+            return is_last && (name == MOUNTED || IGNORE_FILES.iter().any(|ignore| name == *ignore));
         }
         walk.push_ignore_files(&folder, |name| is_plain_file(&folder.join(name)));
         folder.push(name);
-        let is_dir = !is_last || fs::symlink_metadata(&folder).is_ok_and(|metadata| metadata.is_dir());
+        let is_dir = !is_last
+            || fs::symlink_metadata(&folder).is_ok_and(|metadata| metadata.is_dir())
+            || mounted(&folder).is_some_and(|(_, metadata)| metadata.is_dir());
         if walk.skip.contains(&folder) || walk.is_ignored(&folder, is_dir) {
             return false;
         }
@@ -150,6 +152,31 @@ pub fn is_wanted(root: &Path, options: &WalkOptions, path: &Path) -> bool {
         }
     }
     true
+}
+
+/// The name by which Kubernetes reaches the current files of a mounted `ConfigMap`, Secret or projected volume.
+const MOUNTED: &str = "..data";
+
+/// The file or folder behind a link of a mounted `ConfigMap`; `None` for every other link.
+///
+/// Such a mount is a hidden folder with the files, `..data` as a link to it, and a link `NAME` to `..data/NAME` for each
+/// of them. An update makes another hidden folder and replaces `..data`. What is followed is this form alone: the file is
+/// below the folder that holds the link, and neither it nor its folder is a link.
+pub fn mounted(link: &Path) -> Option<(PathBuf, fs::Metadata)> {
+    let (folder, name) = (link.parent()?, link.file_name()?);
+    if fs::read_link(link).ok()? != Path::new(MOUNTED).join(name) {
+        return None;
+    }
+    let current = fs::read_link(folder.join(MOUNTED)).ok()?;
+    let is_hidden_sibling = matches!(current.components().collect::<Vec<_>>()[..], [Component::Normal(_)])
+        && current.as_os_str().as_encoded_bytes().starts_with(b"..");
+    let current = folder.join(current);
+    if !is_hidden_sibling || !fs::symlink_metadata(&current).ok()?.is_dir() {
+        return None;
+    }
+    let target = current.join(name);
+    let metadata = fs::symlink_metadata(&target).ok()?;
+    (metadata.is_file() || metadata.is_dir()).then_some((target, metadata))
 }
 
 /// Files that say what is left out, in each folder; the later outranks the former.
@@ -251,6 +278,8 @@ impl Walk {
             Err(e) => return Some(Child { name, kind: ChildKind::Failed(e.to_string()) }),
         };
         let absolute = folder.absolute.join(&name);
+        let behind = if kind.is_symlink() { mounted(&absolute).map(|(_, metadata)| metadata) } else { None };
+        let kind = behind.as_ref().map_or(kind, fs::Metadata::file_type);
         if self.is_ignored(&absolute, kind.is_dir()) {
             return None;
         }
@@ -268,7 +297,7 @@ impl Walk {
         } else if !kind.is_file() {
             ChildKind::Skipped(SkipReason::Special)
         } else {
-            match entry.metadata() {
+            match behind.map_or_else(|| entry.metadata(), Ok) {
                 Ok(metadata) => ChildKind::File { size: metadata.len(), mtime_ns: mtime_ns(&metadata) },
                 Err(e) if e.kind() == io::ErrorKind::NotFound => return None,
                 Err(e) => ChildKind::Failed(e.to_string()),

@@ -139,6 +139,47 @@ fn links_are_not_followed_but_the_root_may_be_one() {
     assert_eq!(walked(&folder.path().join("link"), &WalkOptions::default()), expected);
 }
 
+/// As Kubernetes lays out a mounted `ConfigMap`, and what somebody might make to look like one.
+#[test]
+fn links_of_a_mounted_config_map_are_followed_and_no_others() {
+    use std::os::unix::fs::symlink;
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("docs");
+    make(folder.path(), &["docs/", "secret/key", "secret/a"]);
+    make(&root, &["..2026_01/a.md=one", "..2026_01/sub/b.md=two", "..2026_02/a.md=other", ".git/config=token"]);
+    symlink("..2026_01", root.join("..data")).unwrap();
+    for name in ["a.md", "sub"] {
+        symlink(Path::new("..data").join(name), root.join(name)).unwrap();
+    }
+    // Another name, a way up, a file that is not there, a link in place of a file.
+    symlink("..data/a.md", root.join("renamed.md")).unwrap();
+    symlink("..data/../.git/config", root.join("config")).unwrap();
+    symlink("..data/gone.md", root.join("gone.md")).unwrap();
+    symlink("../.git/config", root.join("..2026_01/token")).unwrap();
+    symlink("..data/token", root.join("token")).unwrap();
+    let skipped = |name: &str| format!("skipped {name}: symbolic link");
+    let rest = ["config", "gone.md", "renamed.md", "sub/b.md", "token"];
+    let rest = rest.map(|name| if name.starts_with("sub") { name.to_owned() } else { skipped(name) });
+    assert_eq!(walked(&root, &WalkOptions::default()), [&["a.md".to_owned()], &rest[..]].concat());
+    // An update replaces one link, and whoever watches the folder must hear of it.
+    assert!(is_wanted(&root, &WalkOptions::default(), &root.join("..data")));
+    assert!(is_wanted(&root, &WalkOptions::default(), &root.join("sub")));
+
+    // `..data` itself leads nowhere but to a hidden folder beside it.
+    for current in ["../secret", "..2026_03", ".git", ".", ".."] {
+        std::fs::remove_file(root.join("..data")).unwrap();
+        symlink(current, root.join("..data")).unwrap();
+        if current == "..2026_03" {
+            symlink("../secret", root.join(current)).unwrap();
+        }
+        for name in ["a", "key", "config"] {
+            let _ = symlink(Path::new("..data").join(name), root.join(name));
+        }
+        let found = walked(&root, &WalkOptions::default());
+        assert!(found.iter().all(|entry| entry.starts_with("skipped ")), "{current}: {found:?}");
+    }
+}
+
 #[test]
 fn what_is_no_file_is_skipped_without_waiting_for_it() {
     let folder = tempfile::tempdir().unwrap();
