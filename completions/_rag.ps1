@@ -54,7 +54,7 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
             break
         }
         'rag;ingest' {
-            [CompletionResult]::new('--dir', '--dir', [CompletionResultType]::ParameterName, 'Folder to index; may be given several times')
+            [CompletionResult]::new('--dir', '--dir', [CompletionResultType]::ParameterName, 'Folder to index, in another spelling; may be given several times')
             [CompletionResult]::new('--model', '--model', [CompletionResultType]::ParameterName, 'Embedding model [default: all-MiniLM-L6-v2]')
             [CompletionResult]::new('--include', '--include', [CompletionResultType]::ParameterName, 'Only files that match, as in .gitignore')
             [CompletionResult]::new('--exclude', '--exclude', [CompletionResultType]::ParameterName, 'No files that match, as in .gitignore')

@@ -50,7 +50,7 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'rag;ingest'= {
-            cand --dir 'Folder to index; may be given several times'
+            cand --dir 'Folder to index, in another spelling; may be given several times'
             cand --model 'Embedding model [default: all-MiniLM-L6-v2]'
             cand --include 'Only files that match, as in .gitignore'
             cand --exclude 'No files that match, as in .gitignore'

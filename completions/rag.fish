@@ -52,7 +52,7 @@ complete -c rag -n "__fish_rag_needs_command" -f -a "doctor" -d 'Check data dire
 complete -c rag -n "__fish_rag_needs_command" -f -a "completions" -d 'Print completions for a shell'
 complete -c rag -n "__fish_rag_needs_command" -f -a "man" -d 'Print a manual page'
 complete -c rag -n "__fish_rag_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c rag -n "__fish_rag_using_subcommand ingest" -l dir -d 'Folder to index; may be given several times' -r -F
+complete -c rag -n "__fish_rag_using_subcommand ingest" -l dir -d 'Folder to index, in another spelling; may be given several times' -r -F
 complete -c rag -n "__fish_rag_using_subcommand ingest" -l model -d 'Embedding model [default: all-MiniLM-L6-v2]' -r
 complete -c rag -n "__fish_rag_using_subcommand ingest" -l include -d 'Only files that match, as in .gitignore' -r
 complete -c rag -n "__fish_rag_using_subcommand ingest" -l exclude -d 'No files that match, as in .gitignore' -r

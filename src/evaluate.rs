@@ -1,7 +1,7 @@
 //! How good retrieval is, on questions whose relevant files are known.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::io::{BufRead as _, BufReader, ErrorKind};
+use std::io::{BufRead, ErrorKind};
 use std::path::Path;
 use std::time::Instant;
 
@@ -9,7 +9,6 @@ use serde::Deserialize;
 
 use crate::cache::Caching;
 use crate::config::Mode;
-use crate::disk;
 use crate::engine::{Engine, Stop};
 use crate::error::{Fault, Result};
 use crate::filter;
@@ -45,10 +44,10 @@ pub struct Report {
     pub modes: Vec<ModeReport>,
 }
 
-/// Runs every question of `file` in every mode, over the documents that `filter` leaves, and with a second look where the
-/// configuration asks for one.
-pub fn run(engine: &Engine, file: &Path, filter: Option<&Filter>) -> Result<Report> {
-    let read = read(file)?;
+/// Runs every question of `input`, which is called `file`, in every mode, over the documents that `filter` leaves, and with
+/// a second look where the configuration asks for one.
+pub fn run(engine: &Engine, input: impl BufRead, file: &Path, filter: Option<&Filter>) -> Result<Report> {
+    let read = read(input, file)?;
     let mut searcher = Searcher::open(engine)?;
     let questions = resolved(read, file, &engine.config.index, &Known::of(&searcher.snapshot)?)?;
     let mut modes = Vec::new();
@@ -96,10 +95,9 @@ pub fn run(engine: &Engine, file: &Path, filter: Option<&Filter>) -> Result<Repo
 }
 
 /// The questions of a file that have a relevant document, each with the number of its line.
-fn read(file: &Path) -> Result<Vec<(usize, Question)>> {
-    let reader = BufReader::new(disk::given_file(file)?);
+fn read(input: impl BufRead, file: &Path) -> Result<Vec<(usize, Question)>> {
     let mut questions = Vec::new();
-    for (line, n) in reader.lines().zip(1..) {
+    for (line, n) in input.lines().zip(1..) {
         let place = || format!("{}:{n}", file.display());
         let line = line.map_err(|e| match e.kind() {
             ErrorKind::InvalidData => Fault::usage(format!("{}: the line is not valid UTF-8", place())).hint(LINE),

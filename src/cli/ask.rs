@@ -11,6 +11,7 @@ use super::exit::{self, Outcome};
 use super::search::{RankArgs, heading, place};
 use super::sessions::WithinArgs;
 use super::ui::{Tone, Ui, clipped, count, counted, safe, wrapped};
+use super::words;
 use crate::analysis::untrusted::OrderKind;
 use crate::answer::Intent;
 use crate::ask::{Asker, Event, Request, Response};
@@ -29,9 +30,9 @@ use crate::wire;
 /// When nothing there supports an answer, says so, shows the nearest passages and exits with 3.
 #[derive(Debug, Args)]
 pub struct AskArgs {
-    /// The question
+    /// The question; its words need no quotes, and `-` reads it from the standard input
     #[arg(required_unless_present = "batch")]
-    question: Option<String>,
+    question: Vec<String>,
     /// Answer every line of FILE (or `-`): a question, or {"id": …, "question": "…"}; prints one JSON object a line
     #[arg(long, value_name = "FILE", conflicts_with_all = ["question", "session", "resume"])]
     batch: Option<PathBuf>,
@@ -129,13 +130,14 @@ impl AskArgs {
 }
 
 pub fn run(args: &AskArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
-    let Some(question) = &args.question else {
-        return many(args.batch.as_deref().unwrap_or(Path::new("-")), &args.how, engine, ui);
-    };
+    if let Some(file) = &args.batch {
+        return many(file, &args.how, engine, ui);
+    }
+    let question = words::question(&args.question)?;
     let like = args.how.request()?;
     let mut session = args.within.begin(engine)?;
     let request = Request {
-        question: question.clone(),
+        question,
         earlier: session.as_ref().map(|session| session.turns().to_vec()).unwrap_or_default(),
         ..like
     };

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
+use super::ask::questions;
 use super::exit::Outcome;
 use super::search::parsed;
 use super::ui::Ui;
@@ -14,7 +15,7 @@ use crate::evaluate;
 
 /// Measure retrieval on questions with known answers
 ///
-/// FILE has one JSON object a line: {"query": "…", "relevant": {"PATH": GRADE, …}}, paths relative to the folder.
+/// FILE, or the standard input for `-`, has one JSON object a line: {"query": "…", "relevant": {"PATH": GRADE, …}}, paths relative to the folder.
 #[derive(Debug, Args)]
 pub struct EvalArgs {
     /// Questions with their relevant files
@@ -29,7 +30,7 @@ pub struct EvalArgs {
 
 pub fn run(args: &EvalArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
     let filter = parsed(args.filter.as_deref())?;
-    let report = evaluate::run(engine, &args.file, filter.as_ref())?;
+    let report = evaluate::run(engine, questions(&args.file)?, &args.file, filter.as_ref())?;
     if ui.json {
         let modes: serde_json::Map<_, _> = report
             .modes

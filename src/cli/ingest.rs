@@ -24,8 +24,11 @@ use crate::work;
 /// .gitignore and .ragignore.
 #[derive(Debug, Args)]
 pub struct IngestArgs {
-    /// Folder to index; may be given several times
-    #[arg(long = "dir", value_name = "DIR", required = true)]
+    /// Folders to index
+    #[arg(value_name = "DIR", required_unless_present = "dirs")]
+    folders: Vec<PathBuf>,
+    /// Folder to index, in another spelling; may be given several times
+    #[arg(long = "dir", value_name = "DIR")]
     dirs: Vec<PathBuf>,
     /// Embedding model [default: all-MiniLM-L6-v2]
     #[arg(long, value_name = "NAME")]
@@ -118,6 +121,10 @@ fn spec(args: &IngestArgs, engine: &Engine) -> Result<IngestSpec> {
         let text = path.to_str().map(str::to_owned);
         text.ok_or_else(|| Fault::usage(format!("the name of the folder {} is not valid UTF-8", path.display())))
     };
+    if args.folders.iter().any(|dir| dir == Path::new("-")) {
+        return Err(Fault::usage("`-` is not a folder, and `rag ingest` does not read the standard input")
+            .hint("a folder of that name is written `./-`"));
+    }
     // Whoever runs the job may be elsewhere; in this process relative names are as good as before.
     let cwd = match args.detach {
         true => text(&std::env::current_dir().or_failed(|| "there is no working directory".into())?)?,
@@ -127,7 +134,7 @@ fn spec(args: &IngestArgs, engine: &Engine) -> Result<IngestSpec> {
         index: engine.config.index.clone(),
         model: engine.config.model.clone(),
         cwd,
-        dirs: args.dirs.iter().map(|dir| text(dir)).collect::<Result<_>>()?,
+        dirs: args.folders.iter().chain(&args.dirs).map(|dir| text(dir)).collect::<Result<_>>()?,
         include: args.include.clone(),
         exclude: args.exclude.clone(),
         no_cache: args.no_cache,

@@ -24,6 +24,7 @@ mod signals;
 mod stats;
 mod ui;
 mod watching;
+mod words;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -48,7 +49,7 @@ use ui::Ui;
     about,
     long_about = None,
     max_term_width = 100,
-    after_help = "Start with `rag ingest --dir FOLDER`, then `rag ask \"QUESTION\"`.\n\n\
+    after_help = "Start with `rag ingest FOLDER`, then `rag ask QUESTION`.\n\n\
                   Exit codes: 0 done, 1 failed, 2 usage, 3 nothing found, 4 some files failed, 5 damaged,\n\
                   6 busy, 7 outside service failed, 130 interrupted."
 )]

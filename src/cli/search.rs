@@ -6,6 +6,7 @@ use super::Flags;
 use super::ask::gives_orders;
 use super::exit::Outcome;
 use super::ui::{Tone, Ui, clipped, safe_name};
+use super::words;
 use crate::ask::kinds_of_orders;
 use crate::cache::Caching;
 use crate::config;
@@ -22,8 +23,9 @@ use crate::wire;
 /// Words are matched by BM25, meaning by vectors; "quoted words" must occur as they stand.
 #[derive(Debug, Args)]
 pub struct SearchArgs {
-    /// What to look for
-    query: String,
+    /// What to look for; its words need no quotes, and `-` reads it from the standard input
+    #[arg(required = true)]
+    query: Vec<String>,
     /// Number of passages [default: 10]
     #[arg(short, value_name = "N")]
     k: Option<usize>,
@@ -97,7 +99,7 @@ impl SearchArgs {
 
 pub fn run(args: &SearchArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
     let request = Request {
-        query: args.query.clone(),
+        query: words::question(&args.query)?,
         mode: engine.config.search_mode,
         k: engine.config.search_k,
         rerank: engine.config.rerank,

@@ -31,6 +31,31 @@ fn an_answer_names_its_sources() {
 }
 
 #[test]
+fn words_need_no_quotes_and_a_dash_is_the_standard_input() {
+    let sandbox = sandbox();
+    let asked = |args: &[&str]| sandbox.rag(args).ok().json()["question"].clone();
+    let words: Vec<&str> = QUESTION.split(' ').collect();
+    assert_eq!(asked(&[&["--json", "ask"], &words[..]].concat()), QUESTION);
+    // Options stand before, between and after the words.
+    assert_eq!(
+        asked(&[&["ask", "-k", "3"], &words[..4], &["--mode", "lexical"], &words[4..], &["--json"]].concat()),
+        QUESTION
+    );
+    // A word that begins with a dash comes after two of them.
+    sandbox.rag(["ask", "--json", "Where", "are", "-flowers?"]).exits(2);
+    assert_eq!(
+        asked(&["ask", "--json", "--", "Where", "do", "bees", "find", "-flowers?"]),
+        "Where do bees find -flowers?"
+    );
+
+    let piped = sandbox.rag_with_input(["ask", "--json", "-"], format!("{QUESTION}\n").as_bytes()).ok().json();
+    assert_eq!(piped["question"], QUESTION);
+    sandbox.rag_with_input(["ask", "-"], b"\xff\xfe").exits(2).says("not valid UTF-8");
+    sandbox.rag_with_input(["ask", "-"], b"  \n").exits(2);
+    sandbox.rag(["ask"]).exits(2).says("<QUESTION>");
+}
+
+#[test]
 fn the_json_has_the_documented_fields() {
     let sandbox = sandbox();
     let run = sandbox.rag(["ask", QUESTION, "--json"]).ok();

@@ -47,6 +47,20 @@ fn people_get_a_summary_on_stdout_and_progress_on_stderr() {
 }
 
 #[test]
+fn folders_are_named_with_and_without_a_flag() {
+    let sandbox = Sandbox::new();
+    topics(&sandbox);
+    write_old(&sandbox, "notes/otter.md", "# Otters\n\nThe otter sleeps on its back.\n");
+    let documents = |args: &[&str]| sandbox.rag(args).ok().json()["documents"].clone();
+    assert_eq!(documents(&["ingest", "docs", "--json"]), 6);
+    assert_eq!(documents(&["ingest", "--index", "two", "docs", "--json", "notes"]), 7);
+    assert_eq!(documents(&["ingest", "--index", "both", "--dir", "docs", "notes", "--json"]), 7);
+    sandbox.rag(["ingest", "-"]).exits(2).says("`./-`");
+    write_old(&sandbox, "-/seal.md", "# Seals\n\nThe seal barks.\n");
+    assert_eq!(documents(&["ingest", "--index", "dash", "./-", "--json"]), 1);
+}
+
+#[test]
 fn an_unchanged_folder_commits_nothing() {
     let sandbox = Sandbox::new();
     topics(&sandbox);

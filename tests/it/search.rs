@@ -301,6 +301,26 @@ fn a_question_that_looks_like_a_flag_is_taken_after_two_dashes() {
 }
 
 #[test]
+fn words_need_no_quotes_and_a_dash_is_the_standard_input() {
+    let sandbox = sandbox();
+    let query = |args: &[&str]| sandbox.rag(args).ok().json()["query"].clone();
+    assert_eq!(query(&["search", "honey", "bees", "--json"]), "honey bees");
+    assert_eq!(query(&["search", "-k", "1", "honey", "--mode", "lexical", "bees", "--json"]), "honey bees");
+    // Quotes that reach the program are those of an exact phrase.
+    assert_eq!(query(&["search", "--json", "\"Honey bees\"", "dance"]), "\"Honey bees\" dance");
+    let piped = sandbox.rag_with_input(["search", "--json", "-"], b"honey bees\n").ok();
+    assert_eq!(piped.json()["query"], "honey bees");
+}
+
+#[test]
+fn files_of_questions_may_be_the_standard_input() {
+    let sandbox = sandbox();
+    let known = br#"{"query": "how do bees dance", "relevant": {"bees.md": 1}}"#;
+    sandbox.rag_with_input(["eval", "-"], known).ok().prints("hybrid");
+    sandbox.rag_with_input(["cache", "warm", "-"], known).ok().prints("1 question: 0 known before, 0 failed");
+}
+
+#[test]
 fn what_a_stranger_wrote_cannot_drive_the_terminal() {
     let sandbox = with(&[("evil.md", "# Evil \x1b[2J\n\nclear\x1b]0;owned\x07 the \u{202e}screen\n")]);
     for args in [&["search", "screen"][..], &["ask", "What does evil clear?"], &["search", "screen", "--explain"]] {

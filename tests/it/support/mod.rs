@@ -8,6 +8,7 @@ pub mod llm;
 pub mod server;
 
 use std::ffi::OsStr;
+use std::io::{Seek as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -78,6 +79,13 @@ impl Sandbox {
     /// Runs `rag` to its end.
     pub fn rag<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Run {
         Run::of(&mut self.command(args))
+    }
+
+    /// Runs `rag` to its end with `input` on its standard input.
+    pub fn rag_with_input<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>, input: &[u8]) -> Run {
+        let mut file = tempfile::tempfile().expect("a file");
+        file.write_all(input).and_then(|()| file.rewind()).expect("an input");
+        Run::of(self.command(args).stdin(file))
     }
 
     /// `rag` with arguments under another program, such as `strace`; not started yet.
