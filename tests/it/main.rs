@@ -80,6 +80,8 @@ mod repair;
 mod switch;
 // `rag ingest --watch`.
 mod watch;
+// What is written is run: scripts, the README, the documentation.
+mod written;
 // Several processes on one data directory.
 mod concurrency;
 // Kills, interruptions, full disks.
