@@ -66,6 +66,8 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
             [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'Folder of models, indexes and caches [default: data]')
             [CompletionResult]::new('--index', '--index', [CompletionResultType]::ParameterName, 'Index to work on [default: default]')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour the output')
+            [CompletionResult]::new('--only', '--only', [CompletionResultType]::ParameterName, 'Take every other folder out of the index: it has these folders afterwards and no others')
+            [CompletionResult]::new('--yes', '--yes', [CompletionResultType]::ParameterName, 'Remove documents without asking')
             [CompletionResult]::new('--no-cache', '--no-cache', [CompletionResultType]::ParameterName, 'Neither read nor write the embedding cache')
             [CompletionResult]::new('--detach', '--detach', [CompletionResultType]::ParameterName, 'Print the id of the job and leave it to a worker in the background')
             [CompletionResult]::new('--watch', '--watch', [CompletionResultType]::ParameterName, 'Stay, and ingest again whenever something has changed; Ctrl-C ends it')
@@ -345,13 +347,15 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
             [CompletionResult]::new('--index', '--index', [CompletionResultType]::ParameterName, 'Index to work on [default: default]')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour the output')
             [CompletionResult]::new('--all', '--all', [CompletionResultType]::ParameterName, 'Remove every conversation, and the questions that `rag chat` remembers')
+            [CompletionResult]::new('-y', '-y', [CompletionResultType]::ParameterName, 'Do not ask')
+            [CompletionResult]::new('--yes', '--yes', [CompletionResultType]::ParameterName, 'Do not ask')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print results and errors only')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print results and errors only')
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Print more')
             [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Print more')
-            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
-            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
         }
         'rag;sessions;help' {
@@ -395,6 +399,7 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
             [CompletionResult]::new('load', 'load', [CompletionResultType]::ParameterValue, 'Read an index from a file, checking every byte first')
             [CompletionResult]::new('rollback', 'rollback', [CompletionResultType]::ParameterValue, 'Go back to the generation before the present one, which stays to go forward to again')
             [CompletionResult]::new('compact', 'compact', [CompletionResultType]::ParameterValue, 'Write an index anew without what removed documents left in its files')
+            [CompletionResult]::new('remove-folder', 'remove-folder', [CompletionResultType]::ParameterValue, 'Take a folder out of an index; its files are not touched')
             [CompletionResult]::new('remove', 'remove', [CompletionResultType]::ParameterValue, 'Remove an index; files that were indexed are not touched')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
             break
@@ -494,17 +499,35 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
         }
-        'rag;index;remove' {
+        'rag;index;remove-folder' {
+            [CompletionResult]::new('--wait', '--wait', [CompletionResultType]::ParameterName, 'Wait for another writer to finish')
             [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'Folder of models, indexes and caches [default: data]')
             [CompletionResult]::new('--index', '--index', [CompletionResultType]::ParameterName, 'Index to work on [default: default]')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour the output')
+            [CompletionResult]::new('-y', '-y', [CompletionResultType]::ParameterName, 'Do not ask')
+            [CompletionResult]::new('--yes', '--yes', [CompletionResultType]::ParameterName, 'Do not ask')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print results and errors only')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print results and errors only')
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Print more')
             [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Print more')
-            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
-            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'rag;index;remove' {
+            [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'Folder of models, indexes and caches [default: data]')
+            [CompletionResult]::new('--index', '--index', [CompletionResultType]::ParameterName, 'Index to work on [default: default]')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour the output')
+            [CompletionResult]::new('-y', '-y', [CompletionResultType]::ParameterName, 'Do not ask')
+            [CompletionResult]::new('--yes', '--yes', [CompletionResultType]::ParameterName, 'Do not ask')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print results and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print results and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Print more')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Print more')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
         }
         'rag;index;help' {
@@ -515,6 +538,7 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
             [CompletionResult]::new('load', 'load', [CompletionResultType]::ParameterValue, 'Read an index from a file, checking every byte first')
             [CompletionResult]::new('rollback', 'rollback', [CompletionResultType]::ParameterValue, 'Go back to the generation before the present one, which stays to go forward to again')
             [CompletionResult]::new('compact', 'compact', [CompletionResultType]::ParameterValue, 'Write an index anew without what removed documents left in its files')
+            [CompletionResult]::new('remove-folder', 'remove-folder', [CompletionResultType]::ParameterValue, 'Take a folder out of an index; its files are not touched')
             [CompletionResult]::new('remove', 'remove', [CompletionResultType]::ParameterValue, 'Remove an index; files that were indexed are not touched')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
             break
@@ -538,6 +562,9 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
             break
         }
         'rag;index;help;compact' {
+            break
+        }
+        'rag;index;help;remove-folder' {
             break
         }
         'rag;index;help;remove' {
@@ -599,6 +626,8 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
             [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'Folder of models, indexes and caches [default: data]')
             [CompletionResult]::new('--index', '--index', [CompletionResultType]::ParameterName, 'Index to work on [default: default]')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour the output')
+            [CompletionResult]::new('-y', '-y', [CompletionResultType]::ParameterName, 'Do not ask')
+            [CompletionResult]::new('--yes', '--yes', [CompletionResultType]::ParameterName, 'Do not ask')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print results and errors only')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print results and errors only')
@@ -1014,6 +1043,7 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
             [CompletionResult]::new('load', 'load', [CompletionResultType]::ParameterValue, 'Read an index from a file, checking every byte first')
             [CompletionResult]::new('rollback', 'rollback', [CompletionResultType]::ParameterValue, 'Go back to the generation before the present one, which stays to go forward to again')
             [CompletionResult]::new('compact', 'compact', [CompletionResultType]::ParameterValue, 'Write an index anew without what removed documents left in its files')
+            [CompletionResult]::new('remove-folder', 'remove-folder', [CompletionResultType]::ParameterValue, 'Take a folder out of an index; its files are not touched')
             [CompletionResult]::new('remove', 'remove', [CompletionResultType]::ParameterValue, 'Remove an index; files that were indexed are not touched')
             break
         }
@@ -1036,6 +1066,9 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
             break
         }
         'rag;help;index;compact' {
+            break
+        }
+        'rag;help;index;remove-folder' {
             break
         }
         'rag;help;index;remove' {

@@ -211,6 +211,9 @@ _rag() {
             rag__subcmd__help__subcmd__index,remove)
                 cmd="rag__subcmd__help__subcmd__index__subcmd__remove"
                 ;;
+            rag__subcmd__help__subcmd__index,remove-folder)
+                cmd="rag__subcmd__help__subcmd__index__subcmd__remove__subcmd__folder"
+                ;;
             rag__subcmd__help__subcmd__index,rollback)
                 cmd="rag__subcmd__help__subcmd__index__subcmd__rollback"
                 ;;
@@ -280,6 +283,9 @@ _rag() {
             rag__subcmd__index,remove)
                 cmd="rag__subcmd__index__subcmd__remove"
                 ;;
+            rag__subcmd__index,remove-folder)
+                cmd="rag__subcmd__index__subcmd__remove__subcmd__folder"
+                ;;
             rag__subcmd__index,rollback)
                 cmd="rag__subcmd__index__subcmd__rollback"
                 ;;
@@ -306,6 +312,9 @@ _rag() {
                 ;;
             rag__subcmd__index__subcmd__help,remove)
                 cmd="rag__subcmd__index__subcmd__help__subcmd__remove"
+                ;;
+            rag__subcmd__index__subcmd__help,remove-folder)
+                cmd="rag__subcmd__index__subcmd__help__subcmd__remove__subcmd__folder"
                 ;;
             rag__subcmd__index__subcmd__help,rollback)
                 cmd="rag__subcmd__index__subcmd__help__subcmd__rollback"
@@ -984,7 +993,7 @@ _rag() {
             return 0
             ;;
         rag__subcmd__documents__subcmd__remove)
-            opts="-q -v -h --wait --data-dir --index --json --quiet --verbose --color --help"
+            opts="-y -q -v -h --yes --wait --data-dir --index --json --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1324,7 +1333,7 @@ _rag() {
             return 0
             ;;
         rag__subcmd__help__subcmd__index)
-            opts="list show verify save load rollback compact remove"
+            opts="list show verify save load rollback compact remove-folder remove"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1380,6 +1389,20 @@ _rag() {
             return 0
             ;;
         rag__subcmd__help__subcmd__index__subcmd__remove)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__help__subcmd__index__subcmd__remove__subcmd__folder)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1772,7 +1795,7 @@ _rag() {
             return 0
             ;;
         rag__subcmd__index)
-            opts="-q -v -h --data-dir --index --json --quiet --verbose --color --help list show verify save load rollback compact remove help"
+            opts="-q -v -h --data-dir --index --json --quiet --verbose --color --help list show verify save load rollback compact remove-folder remove help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1824,7 +1847,7 @@ _rag() {
             return 0
             ;;
         rag__subcmd__index__subcmd__help)
-            opts="list show verify save load rollback compact remove help"
+            opts="list show verify save load rollback compact remove-folder remove help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1894,6 +1917,20 @@ _rag() {
             return 0
             ;;
         rag__subcmd__index__subcmd__help__subcmd__remove)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__index__subcmd__help__subcmd__remove__subcmd__folder)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -2020,12 +2057,42 @@ _rag() {
             return 0
             ;;
         rag__subcmd__index__subcmd__remove)
-            opts="-q -v -h --data-dir --index --json --quiet --verbose --color --help"
+            opts="-y -q -v -h --yes --data-dir --index --json --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --data-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --index)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rag__subcmd__index__subcmd__remove__subcmd__folder)
+            opts="-y -q -v -h --yes --wait --data-dir --index --json --quiet --verbose --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --wait)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --data-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2150,7 +2217,7 @@ _rag() {
             return 0
             ;;
         rag__subcmd__ingest)
-            opts="-q -v -h --dir --model --include --exclude --no-cache --wait --threads --detach --watch --poll --priority --after --data-dir --index --json --quiet --verbose --color --help"
+            opts="-q -v -h --dir --only --yes --model --include --exclude --no-cache --wait --threads --detach --watch --poll --priority --after --data-dir --index --json --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3038,7 +3105,7 @@ _rag() {
             return 0
             ;;
         rag__subcmd__sessions__subcmd__remove)
-            opts="-q -v -h --all --data-dir --index --json --quiet --verbose --color --help"
+            opts="-y -q -v -h --all --yes --data-dir --index --json --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

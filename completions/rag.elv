@@ -62,6 +62,8 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand --data-dir 'Folder of models, indexes and caches [default: data]'
             cand --index 'Index to work on [default: default]'
             cand --color 'When to colour the output'
+            cand --only 'Take every other folder out of the index: it has these folders afterwards and no others'
+            cand --yes 'Remove documents without asking'
             cand --no-cache 'Neither read nor write the embedding cache'
             cand --detach 'Print the id of the job and leave it to a worker in the background'
             cand --watch 'Stay, and ingest again whenever something has changed; Ctrl-C ends it'
@@ -318,13 +320,15 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand --index 'Index to work on [default: default]'
             cand --color 'When to colour the output'
             cand --all 'Remove every conversation, and the questions that `rag chat` remembers'
+            cand -y 'Do not ask'
+            cand --yes 'Do not ask'
             cand --json 'Print JSON'
             cand -q 'Print results and errors only'
             cand --quiet 'Print results and errors only'
             cand -v 'Print more'
             cand --verbose 'Print more'
-            cand -h 'Print help'
-            cand --help 'Print help'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
         }
         &'rag;sessions;help'= {
             cand list 'List the conversations, the last used first'
@@ -361,6 +365,7 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand load 'Read an index from a file, checking every byte first'
             cand rollback 'Go back to the generation before the present one, which stays to go forward to again'
             cand compact 'Write an index anew without what removed documents left in its files'
+            cand remove-folder 'Take a folder out of an index; its files are not touched'
             cand remove 'Remove an index; files that were indexed are not touched'
             cand help 'Print this message or the help of the given subcommand(s)'
         }
@@ -452,17 +457,34 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }
-        &'rag;index;remove'= {
+        &'rag;index;remove-folder'= {
+            cand --wait 'Wait for another writer to finish'
             cand --data-dir 'Folder of models, indexes and caches [default: data]'
             cand --index 'Index to work on [default: default]'
             cand --color 'When to colour the output'
+            cand -y 'Do not ask'
+            cand --yes 'Do not ask'
             cand --json 'Print JSON'
             cand -q 'Print results and errors only'
             cand --quiet 'Print results and errors only'
             cand -v 'Print more'
             cand --verbose 'Print more'
-            cand -h 'Print help'
-            cand --help 'Print help'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'rag;index;remove'= {
+            cand --data-dir 'Folder of models, indexes and caches [default: data]'
+            cand --index 'Index to work on [default: default]'
+            cand --color 'When to colour the output'
+            cand -y 'Do not ask'
+            cand --yes 'Do not ask'
+            cand --json 'Print JSON'
+            cand -q 'Print results and errors only'
+            cand --quiet 'Print results and errors only'
+            cand -v 'Print more'
+            cand --verbose 'Print more'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
         }
         &'rag;index;help'= {
             cand list 'List every index'
@@ -472,6 +494,7 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand load 'Read an index from a file, checking every byte first'
             cand rollback 'Go back to the generation before the present one, which stays to go forward to again'
             cand compact 'Write an index anew without what removed documents left in its files'
+            cand remove-folder 'Take a folder out of an index; its files are not touched'
             cand remove 'Remove an index; files that were indexed are not touched'
             cand help 'Print this message or the help of the given subcommand(s)'
         }
@@ -488,6 +511,8 @@ set edit:completion:arg-completer[rag] = {|@words|
         &'rag;index;help;rollback'= {
         }
         &'rag;index;help;compact'= {
+        }
+        &'rag;index;help;remove-folder'= {
         }
         &'rag;index;help;remove'= {
         }
@@ -543,6 +568,8 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand --data-dir 'Folder of models, indexes and caches [default: data]'
             cand --index 'Index to work on [default: default]'
             cand --color 'When to colour the output'
+            cand -y 'Do not ask'
+            cand --yes 'Do not ask'
             cand --json 'Print JSON'
             cand -q 'Print results and errors only'
             cand --quiet 'Print results and errors only'
@@ -906,6 +933,7 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand load 'Read an index from a file, checking every byte first'
             cand rollback 'Go back to the generation before the present one, which stays to go forward to again'
             cand compact 'Write an index anew without what removed documents left in its files'
+            cand remove-folder 'Take a folder out of an index; its files are not touched'
             cand remove 'Remove an index; files that were indexed are not touched'
         }
         &'rag;help;index;list'= {
@@ -921,6 +949,8 @@ set edit:completion:arg-completer[rag] = {|@words|
         &'rag;help;index;rollback'= {
         }
         &'rag;help;index;compact'= {
+        }
+        &'rag;help;index;remove-folder'= {
         }
         &'rag;help;index;remove'= {
         }

@@ -70,6 +70,8 @@ complete -c rag -n "__fish_rag_using_subcommand ingest" -l index -d 'Index to wo
 complete -c rag -n "__fish_rag_using_subcommand ingest" -l color -d 'When to colour the output' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c rag -n "__fish_rag_using_subcommand ingest" -l only -d 'Take every other folder out of the index: it has these folders afterwards and no others'
+complete -c rag -n "__fish_rag_using_subcommand ingest" -l yes -d 'Remove documents without asking'
 complete -c rag -n "__fish_rag_using_subcommand ingest" -l no-cache -d 'Neither read nor write the embedding cache'
 complete -c rag -n "__fish_rag_using_subcommand ingest" -l detach -d 'Print the id of the job and leave it to a worker in the background'
 complete -c rag -n "__fish_rag_using_subcommand ingest" -l watch -d 'Stay, and ingest again whenever something has changed; Ctrl-C ends it'
@@ -275,33 +277,35 @@ complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcom
 always\t''
 never\t''"
 complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from remove" -l all -d 'Remove every conversation, and the questions that `rag chat` remembers'
+complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from remove" -s y -l yes -d 'Do not ask'
 complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from remove" -l json -d 'Print JSON'
 complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from remove" -s q -l quiet -d 'Print results and errors only'
 complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from remove" -s v -l verbose -d 'Print more'
-complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print help'
+complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from help" -f -a "list" -d 'List the conversations, the last used first'
 complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from help" -f -a "show" -d 'Print a conversation'
 complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from help" -f -a "export" -d 'Write a conversation to a file, one JSON object a line'
 complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from help" -f -a "remove" -d 'Remove conversations'
 complete -c rag -n "__fish_rag_using_subcommand sessions; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load rollback compact remove help" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load rollback compact remove help" -l index -d 'Index to work on [default: default]' -r
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load rollback compact remove help" -l color -d 'When to colour the output' -r -f -a "auto\t''
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load rollback compact remove-folder remove help" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load rollback compact remove-folder remove help" -l index -d 'Index to work on [default: default]' -r
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load rollback compact remove-folder remove help" -l color -d 'When to colour the output' -r -f -a "auto\t''
 always\t''
 never\t''"
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load rollback compact remove help" -l json -d 'Print JSON'
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load rollback compact remove help" -s q -l quiet -d 'Print results and errors only'
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load rollback compact remove help" -s v -l verbose -d 'Print more'
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load rollback compact remove help" -s h -l help -d 'Print help'
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load rollback compact remove help" -f -a "list" -d 'List every index'
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load rollback compact remove help" -f -a "show" -d 'Show what an index is made of'
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load rollback compact remove help" -f -a "verify" -d 'Check every byte of an index and name what is damaged'
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load rollback compact remove help" -f -a "save" -d 'Write an index to one file'
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load rollback compact remove help" -f -a "load" -d 'Read an index from a file, checking every byte first'
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load rollback compact remove help" -f -a "rollback" -d 'Go back to the generation before the present one, which stays to go forward to again'
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load rollback compact remove help" -f -a "compact" -d 'Write an index anew without what removed documents left in its files'
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load rollback compact remove help" -f -a "remove" -d 'Remove an index; files that were indexed are not touched'
-complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load rollback compact remove help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load rollback compact remove-folder remove help" -l json -d 'Print JSON'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load rollback compact remove-folder remove help" -s q -l quiet -d 'Print results and errors only'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load rollback compact remove-folder remove help" -s v -l verbose -d 'Print more'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load rollback compact remove-folder remove help" -s h -l help -d 'Print help'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load rollback compact remove-folder remove help" -f -a "list" -d 'List every index'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load rollback compact remove-folder remove help" -f -a "show" -d 'Show what an index is made of'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load rollback compact remove-folder remove help" -f -a "verify" -d 'Check every byte of an index and name what is damaged'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load rollback compact remove-folder remove help" -f -a "save" -d 'Write an index to one file'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load rollback compact remove-folder remove help" -f -a "load" -d 'Read an index from a file, checking every byte first'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load rollback compact remove-folder remove help" -f -a "rollback" -d 'Go back to the generation before the present one, which stays to go forward to again'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load rollback compact remove-folder remove help" -f -a "compact" -d 'Write an index anew without what removed documents left in its files'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load rollback compact remove-folder remove help" -f -a "remove-folder" -d 'Take a folder out of an index; its files are not touched'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load rollback compact remove-folder remove help" -f -a "remove" -d 'Remove an index; files that were indexed are not touched'
+complete -c rag -n "__fish_rag_using_subcommand index; and not __fish_seen_subcommand_from list show verify save load rollback compact remove-folder remove help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from list" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from list" -l index -d 'Index to work on [default: default]' -r
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from list" -l color -d 'When to colour the output' -r -f -a "auto\t''
@@ -369,15 +373,27 @@ complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcomman
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from compact" -s q -l quiet -d 'Print results and errors only'
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from compact" -s v -l verbose -d 'Print more'
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from compact" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from remove-folder" -l wait -d 'Wait for another writer to finish' -r
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from remove-folder" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from remove-folder" -l index -d 'Index to work on [default: default]' -r
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from remove-folder" -l color -d 'When to colour the output' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from remove-folder" -s y -l yes -d 'Do not ask'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from remove-folder" -l json -d 'Print JSON'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from remove-folder" -s q -l quiet -d 'Print results and errors only'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from remove-folder" -s v -l verbose -d 'Print more'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from remove-folder" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from remove" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from remove" -l index -d 'Index to work on [default: default]' -r
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from remove" -l color -d 'When to colour the output' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from remove" -s y -l yes -d 'Do not ask'
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from remove" -l json -d 'Print JSON'
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from remove" -s q -l quiet -d 'Print results and errors only'
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from remove" -s v -l verbose -d 'Print more'
-complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print help'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from help" -f -a "list" -d 'List every index'
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from help" -f -a "show" -d 'Show what an index is made of'
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from help" -f -a "verify" -d 'Check every byte of an index and name what is damaged'
@@ -385,6 +401,7 @@ complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcomman
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from help" -f -a "load" -d 'Read an index from a file, checking every byte first'
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from help" -f -a "rollback" -d 'Go back to the generation before the present one, which stays to go forward to again'
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from help" -f -a "compact" -d 'Write an index anew without what removed documents left in its files'
+complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from help" -f -a "remove-folder" -d 'Take a folder out of an index; its files are not touched'
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from help" -f -a "remove" -d 'Remove an index; files that were indexed are not touched'
 complete -c rag -n "__fish_rag_using_subcommand index; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c rag -n "__fish_rag_using_subcommand documents; and not __fish_seen_subcommand_from list show remove restore help" -l data-dir -d 'Folder of models, indexes and caches [default: data]' -r -F
@@ -429,6 +446,7 @@ complete -c rag -n "__fish_rag_using_subcommand documents; and __fish_seen_subco
 complete -c rag -n "__fish_rag_using_subcommand documents; and __fish_seen_subcommand_from remove" -l color -d 'When to colour the output' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c rag -n "__fish_rag_using_subcommand documents; and __fish_seen_subcommand_from remove" -s y -l yes -d 'Do not ask'
 complete -c rag -n "__fish_rag_using_subcommand documents; and __fish_seen_subcommand_from remove" -l json -d 'Print JSON'
 complete -c rag -n "__fish_rag_using_subcommand documents; and __fish_seen_subcommand_from remove" -s q -l quiet -d 'Print results and errors only'
 complete -c rag -n "__fish_rag_using_subcommand documents; and __fish_seen_subcommand_from remove" -s v -l verbose -d 'Print more'
@@ -671,6 +689,7 @@ complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand
 complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from index" -f -a "load" -d 'Read an index from a file, checking every byte first'
 complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from index" -f -a "rollback" -d 'Go back to the generation before the present one, which stays to go forward to again'
 complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from index" -f -a "compact" -d 'Write an index anew without what removed documents left in its files'
+complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from index" -f -a "remove-folder" -d 'Take a folder out of an index; its files are not touched'
 complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from index" -f -a "remove" -d 'Remove an index; files that were indexed are not touched'
 complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from documents" -f -a "list" -d 'List the documents'
 complete -c rag -n "__fish_rag_using_subcommand help; and __fish_seen_subcommand_from documents" -f -a "show" -d 'Show what is known of a document, and its passages'

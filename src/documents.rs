@@ -4,6 +4,7 @@
 //! not kept; it stays out of later ingests until it is restored. [`compact`] then writes the index anew without what is
 //! dead in its files.
 
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::json;
@@ -49,6 +50,40 @@ pub struct Document {
     pub chunks: Vec<Stored>,
 }
 
+/// The documents that [`remove`] would take out, as people name them, sorted.
+///
+/// # Errors
+/// As those of [`remove`].
+pub fn meant(engine: &Engine, patterns: &[String]) -> Result<Vec<String>> {
+    let globs = globs(patterns)?;
+    let snapshot = engine.store.open(&engine.config.index)?;
+    let meta = snapshot.meta();
+    let gone = gone(meta, &globs, patterns, snapshot.documents()?)?.0;
+    let mut names: Vec<String> =
+        gone.iter().map(|record| shown(&given(&meta.roots, record.root), &record.path)).collect();
+    names.sort();
+    Ok(names)
+}
+
+/// Parts the table into what the patterns mean and the rest.
+fn gone(
+    meta: &Meta,
+    globs: &[PathGlob],
+    patterns: &[String],
+    table: Vec<Record>,
+) -> Result<(Vec<Record>, Vec<Record>)> {
+    let (gone, left) =
+        parted(table, |record| globs.iter().any(|glob| glob.matches(&given(&meta.roots, record.root), &record.path)));
+    for (glob, pattern) in globs.iter().zip(patterns) {
+        let is_meant = gone.iter().any(|record| glob.matches(&given(&meta.roots, record.root), &record.path));
+        // Once more is no mistake: the time before may have been stopped half way.
+        if !is_meant && !meta.removed.iter().any(|path| means(glob, &meta.roots, path)) {
+            return Err(no_document(pattern));
+        }
+    }
+    Ok((gone, left))
+}
+
 /// Takes every document out that one of `patterns` means.
 ///
 /// # Errors
@@ -58,16 +93,7 @@ pub fn remove(engine: &Engine, patterns: &[String], wait: Duration) -> Result<Ch
     let _lock = engine.store.lock(wait, &|| engine.interrupted())?;
     let base = whole(engine)?;
     let meta = base.meta();
-    let (gone, left) = parted(base.documents()?, |record| {
-        globs.iter().any(|glob| glob.matches(&given(&meta.roots, record.root), &record.path))
-    });
-    for (glob, pattern) in globs.iter().zip(patterns) {
-        let is_meant = gone.iter().any(|record| glob.matches(&given(&meta.roots, record.root), &record.path));
-        // Once more is no mistake: the time before may have been stopped half way.
-        if !is_meant && !meta.removed.iter().any(|path| means(glob, &meta.roots, path)) {
-            return Err(no_document(pattern));
-        }
-    }
+    let (gone, left) = gone(meta, &globs, patterns, base.documents()?)?;
     let mut committed = meta.clone();
     if !gone.is_empty() {
         let mut removed = meta.removed.clone();
@@ -112,6 +138,74 @@ pub fn restore(engine: &Engine, patterns: &[String], wait: Duration) -> Result<C
     let committed = builder.commit(None, &Summary { removed, ..like })?.1;
     let paths = back.iter().map(|path| named(&meta.roots, path)).collect();
     Ok(changed(&committed, paths, 0))
+}
+
+/// How somebody says which folder of an index they mean.
+#[derive(Clone, Copy, Debug)]
+pub enum FolderName<'a> {
+    /// As hits show it.
+    Shown(&'a str),
+    /// By its place, as typed in the folder `cwd`, or as hits show it.
+    Typed { cwd: &'a Path, text: &'a str },
+}
+
+impl FolderName<'_> {
+    /// The number of the folder.
+    ///
+    /// # Errors
+    /// A usage fault when it is no folder of the index, or may be several.
+    pub fn find(&self, roots: &[Root]) -> Result<usize> {
+        let (text, found) = match self {
+            Self::Shown(text) => (text, (0..roots.len()).filter(|n| roots[*n].given == *text).collect()),
+            Self::Typed { cwd, text } => (text, index::roots_named(roots, cwd, text)),
+        };
+        let names = |name: fn(&Root) -> &str, numbers: &mut dyn Iterator<Item = usize>| {
+            numbers.map(|n| name(&roots[n])).collect::<Vec<_>>().join(", ")
+        };
+        match found[..] {
+            [n] => Ok(n),
+            [] => {
+                let has = names(|root| &root.given, &mut (0..roots.len()));
+                let hint =
+                    if has.is_empty() { "the index has no folder".to_owned() } else { format!("the index has {has}") };
+                Err(Fault::usage(format!("`{text}` is no folder of the index")).hint(hint))
+            }
+            ref several => {
+                let places = names(|root| &root.real, &mut several.iter().copied());
+                Err(Fault::usage(format!("`{text}` may be {places}")).hint("give the whole path"))
+            }
+        }
+    }
+}
+
+/// Takes a folder out of the index, with every document of it. The generation before stays, to go back to.
+///
+/// # Errors
+/// Those of [`FolderName::find`].
+pub fn remove_folder(engine: &Engine, folder: FolderName<'_>, wait: Duration) -> Result<Changed> {
+    let _lock = engine.store.lock(wait, &|| engine.interrupted())?;
+    let base = whole(engine)?;
+    let meta = base.meta();
+    let n = folder.find(&meta.roots)?;
+    let mut from: Vec<usize> = (0..meta.roots.len()).collect();
+    from.remove(n);
+    let roots: Vec<Root> = from.iter().map(|root| meta.roots[*root].clone()).collect();
+    let (gone, mut left) = parted(base.documents()?, |record| record.root == n);
+    for record in &mut left {
+        record.root -= usize::from(record.root > n);
+    }
+    let (builder, vectors) = index::rewrite(&engine.store, &base, &left, &from, &|| engine.interrupted())?;
+    let like = Summary::like(meta, &engine.config.index, &left, engine.now_s());
+    let committed = builder.commit(vectors, &Summary { roots, ..like })?.1;
+    Ok(changed(&committed, names(&meta.roots, &gone), 0))
+}
+
+/// The indexed documents among `records` as people name them, sorted.
+fn names(roots: &[Root], records: &[Record]) -> Vec<String> {
+    let indexed = records.iter().filter(|record| record.state == State::Indexed);
+    let mut names: Vec<String> = indexed.map(|record| shown(&given(roots, record.root), &record.path)).collect();
+    names.sort();
+    names
 }
 
 /// The documents that were removed, as people name them.
@@ -219,7 +313,8 @@ pub fn compact(engine: &Engine, wait: Duration) -> Result<Compacted> {
     let mut meta = base.meta().clone();
     if rewritten {
         let records = base.documents()?;
-        let (builder, vectors) = index::rewrite(&engine.store, &base, &records, &|| engine.interrupted())?;
+        let same: Vec<usize> = (0..base.meta().roots.len()).collect();
+        let (builder, vectors) = index::rewrite(&engine.store, &base, &records, &same, &|| engine.interrupted())?;
         let like = Summary::like(base.meta(), name, &records, engine.now_s());
         meta = builder.commit(vectors, &Summary { before: Before::Forget, ..like })?.1;
     }

@@ -5,15 +5,16 @@
 
 use std::convert::Infallible;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::disk::Blake;
 use crate::engine::Engine;
 use crate::error::{Fault, Kind, Result};
+use crate::index::Root;
 use crate::ingest::{self, Report};
 use crate::jobs::IngestSpec;
-use crate::text::{self, Entry};
+use crate::text::{self, Entry, WalkOptions};
 use crate::watch::{Changes, Settle, Watcher};
 use crate::work;
 
@@ -79,6 +80,7 @@ pub fn run(
     look_every: Option<Duration>,
     on: &mut dyn FnMut(Happening),
 ) -> Result<Infallible> {
+    let spec = work::with_folders(engine, spec)?;
     let mut follower = Follower::new(engine, spec, look_every, on);
     follower.places = follower.places_now().unwrap_or_default();
     follower.round(true, on)?;
@@ -193,10 +195,12 @@ impl<'a> Follower<'a> {
         // Handles of its own: whoever cancels this job stops no other, and the caches write down what they know.
         let engine = self.engine.with(self.engine.config.clone());
         let mut blind = None;
-        let eyes = &mut self.eyes;
+        let (eyes, places) = (&mut self.eyes, &self.places);
         let ingested = work::ingest_here(&engine, self.spec.clone(), &mut |event| {
+            // An ingest that builds afresh lists the other folders of the index too.
             if let (ingest::Event::Entering(dir), Eyes::Watching(watcher)) = (&event, &mut *eyes)
                 && blind.is_none()
+                && places.iter().any(|place| dir.starts_with(&place.real))
             {
                 blind = watcher.enter(dir).err();
             }
@@ -232,7 +236,11 @@ impl<'a> Follower<'a> {
             let metadata = real.metadata().ok().filter(std::fs::Metadata::is_dir)?;
             Some(Place { real, device: metadata.dev(), inode: metadata.ino() })
         };
-        self.request.dirs.iter().map(|dir| place(dir).ok_or_else(|| dir.display().to_string())).collect()
+        let name = |dir: &PathBuf| {
+            let typed = dir.display().to_string();
+            self.request.names.get(&typed).cloned().unwrap_or(typed)
+        };
+        self.request.dirs.iter().map(|dir| place(dir).ok_or_else(|| name(dir))).collect()
     }
 
     /// Waits for changes, at most for `most`, and notes whether there were any that count.
@@ -259,11 +267,24 @@ impl<'a> Follower<'a> {
         if changes.everything || changes.paths.is_empty() {
             return changes.everything;
         }
-        let options = ingest::walk_options(self.engine, &self.request);
+        let wanted = self.wanted();
         changes.paths.iter().any(|path| {
-            let mut above = self.places.iter().filter(|place| path.starts_with(&place.real)).peekable();
-            above.peek().is_none() || above.any(|place| text::is_wanted(&place.real, &options, path))
+            let mut above = wanted.iter().filter(|(real, _)| path.starts_with(real)).peekable();
+            above.peek().is_none() || above.any(|(real, options)| text::is_wanted(real, options, path))
         })
+    }
+
+    /// Each folder that is followed, with what an ingest wants of it.
+    fn wanted(&self) -> Vec<(&Path, WalkOptions)> {
+        // Before the first ingest the index may not have them yet.
+        let known = ingest::known_roots(self.engine).unwrap_or_default();
+        let root = |place: &Place| {
+            let real = place.real.to_string_lossy();
+            let (include, exclude) = (self.request.include.clone(), self.request.exclude.clone());
+            let known = known.iter().find(|root| root.real == real).cloned();
+            known.unwrap_or(Root { include, exclude, ..Root::new("", real) })
+        };
+        self.places.iter().map(|place| (&*place.real, ingest::walk_options(self.engine, &root(place)))).collect()
     }
 
     /// Compares the folders with what they were when last looked at.
@@ -280,10 +301,9 @@ impl<'a> Follower<'a> {
 
     /// A digest of the names, sizes and times of all files; `None` when they cannot be walked.
     fn stamp(&self) -> Option<[u8; 32]> {
-        let options = ingest::walk_options(self.engine, &self.request);
         let mut hash = Blake::new(32);
-        for place in &self.places {
-            let walked = text::walk(&place.real, &options, &mut |entry| {
+        for (real, options) in self.wanted() {
+            let walked = text::walk(real, &options, &mut |entry| {
                 match entry {
                     Entry::File(found) => {
                         hash.add(found.path.as_bytes());

@@ -36,14 +36,15 @@ const WORKER_LOG_BYTES: u64 = 1 << 20;
 /// How far a worker in the background steps back for whoever waits for an answer. An ingest keeps every core busy.
 const NICENESS: i32 = 10;
 
-/// Failed files that a job remembers by name.
-const FAILED_KEPT: usize = 100;
+/// Files of a kind that a job remembers by name: those that failed, and those that left the index.
+const NAMES_KEPT: usize = 100;
 
 /// Ingests here and now, as a job of its own, and yields its id.
 ///
 /// # Errors
 /// Those of [`ingest::run`]; and when the log cannot be written, before anything is done or after all is.
 pub fn ingest_here(engine: &Engine, spec: IngestSpec, on_event: &mut dyn FnMut(Event)) -> Result<(String, Report)> {
+    let spec = with_folders(engine, spec)?;
     let request = request_of(&spec);
     ingest::check(engine, &request)?;
     // Nobody expects that a command goes on in the background after it has failed.
@@ -60,9 +61,30 @@ pub fn ingest_here(engine: &Engine, spec: IngestSpec, on_event: &mut dyn FnMut(E
 /// # Errors
 /// What no later try would mend is found at once, by [`ingest::check`].
 pub fn submit(engine: &Engine, spec: Spec) -> Result<String> {
-    let Work::Ingest(ingest) = &spec.work;
-    ingest::check(engine, &request_of(ingest))?;
-    engine.jobs.submit(spec, engine.now_ms())
+    let Work::Ingest(ingest) = spec.work;
+    let ingest = with_folders(engine, ingest)?;
+    ingest::check(engine, &request_of(&ingest))?;
+    engine.jobs.submit(Spec { work: Work::Ingest(ingest), ..spec }, engine.now_ms())
+}
+
+/// The spec with the folders of its index where it names none.
+///
+/// # Errors
+/// A usage fault when there is no such index, or it has no folder.
+pub fn with_folders(engine: &Engine, spec: IngestSpec) -> Result<IngestSpec> {
+    if !spec.dirs.is_empty() {
+        return Ok(spec);
+    }
+    let mut config = engine.config.clone();
+    config.index.clone_from(&spec.index);
+    let known = ingest::known_roots(&engine.with(config))?;
+    if known.is_empty() {
+        return Err(Fault::usage(format!("the index `{}` has no folder yet", spec.index))
+            .hint("name one with `rag ingest --dir FOLDER`"));
+    }
+    let dirs = known.iter().map(|root| root.real.clone()).collect();
+    let names = known.into_iter().map(|root| (root.real, root.given)).collect();
+    Ok(IngestSpec { dirs, names, ..spec })
 }
 
 /// Jobs that ended before this are forgotten, in Unix milliseconds.
@@ -161,6 +183,7 @@ pub fn request_of(spec: &IngestSpec) -> Request {
     Request {
         cwd: PathBuf::from(&spec.cwd),
         dirs: spec.dirs.iter().map(PathBuf::from).collect(),
+        only: spec.only,
         names: spec.names.clone(),
         include: spec.include.clone(),
         exclude: spec.exclude.clone(),
@@ -304,7 +327,7 @@ fn progress_of(stage: Stage, done: u64, total: u64, elapsed: Duration) -> Progre
 }
 
 fn result_of(report: &Report) -> Value {
-    let failed = report.failed.iter().take(FAILED_KEPT);
+    let failed = report.failed.iter().take(NAMES_KEPT);
     let failed: Vec<_> = failed.map(|(path, reason)| json!({ "path": path, "reason": reason })).collect();
     json!({
         "corpus_id": report.corpus_id,
@@ -312,7 +335,8 @@ fn result_of(report: &Report) -> Value {
         "documents": report.documents,
         "chunks": report.chunks,
         "read": report.read,
-        "removed": report.removed,
+        "removed": report.removed.len(),
+        "removed_documents": report.removed.iter().take(NAMES_KEPT).collect::<Vec<_>>(),
         "committed": report.committed,
         "skipped": report.skipped,
         "n_failed": report.failed.len(),

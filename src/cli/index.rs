@@ -1,19 +1,20 @@
 //! `rag index`: listing, checking, moving and removing.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+use super::confirm::Removal;
 use super::existing;
 use super::exit::Outcome;
 use super::ui::{Tone, Ui, count, counted, safe_name, size, time};
 use crate::disk::{self, Existing};
-use crate::documents;
+use crate::documents::{self, FolderName};
 use crate::engine::Engine;
 use crate::error::{Fault, Kind, Result};
-use crate::index::{self, Meta, ModelInfo, Problem};
+use crate::index::{self, Meta, ModelInfo, Problem, Record, State};
 use crate::ingest::{self, Event, Rebuilt, Repair, Step};
 use crate::wire;
 
@@ -64,8 +65,29 @@ enum Action {
     ///
     /// Keeps no generation to go back to.
     Compact,
+    /// Take a folder out of an index; its files are not touched
+    ///
+    /// The generation before stays: `rag index rollback` brings the folder back. Asks first at a terminal; elsewhere
+    /// `--yes` is needed for more than one document.
+    RemoveFolder {
+        /// Folder, by its name in the index or by its path
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+        /// Do not ask
+        #[arg(short, long)]
+        yes: bool,
+        /// Wait for another writer to finish
+        #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+        wait: u64,
+    },
     /// Remove an index; files that were indexed are not touched
-    Remove,
+    ///
+    /// Asks first at a terminal; elsewhere `--yes` is needed.
+    Remove {
+        /// Do not ask
+        #[arg(short, long)]
+        yes: bool,
+    },
 }
 
 pub fn run(args: IndexArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
@@ -78,7 +100,10 @@ pub fn run(args: IndexArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
         Action::Load { file, name, replace } => load(engine, ui, &file, name.as_deref(), replace),
         Action::Rollback => rollback(engine, ui),
         Action::Compact => compact(engine, ui),
-        Action::Remove => remove(engine, ui),
+        Action::RemoveFolder { folder, yes, wait } => {
+            remove_folder(engine, ui, &folder, yes, Duration::from_secs(wait))
+        }
+        Action::Remove { yes } => remove(engine, ui, yes),
     }
 }
 
@@ -349,7 +374,55 @@ fn compact(engine: &Engine, ui: &Ui) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-fn remove(engine: &Engine, ui: &Ui) -> Result<Outcome> {
+fn remove_folder(engine: &Engine, ui: &Ui, folder: &Path, yes: bool, wait: Duration) -> Result<Outcome> {
+    let text = folder.to_str();
+    let text = text.ok_or_else(|| Fault::usage(format!("the name {} is not valid UTF-8", folder.display())))?;
+    let cwd = std::env::current_dir().unwrap_or_default();
+    let name = FolderName::Typed { cwd: &cwd, text };
+    if !yes {
+        let snapshot = engine.store.open(&engine.config.index)?;
+        let meta = snapshot.meta();
+        let n = name.find(&meta.roots)?;
+        let of_folder = |record: &Record| record.root == n && record.state == State::Indexed;
+        let documents = snapshot.documents()?.iter().filter(|record| of_folder(record)).count() as u64;
+        let what = format!(
+            "take {} with {} out of the index `{}`",
+            meta.roots[n].given,
+            counted(documents, "document"),
+            engine.config.index
+        );
+        Removal { yes, is_much: documents > 1, what: &what }.confirm(engine, ui)?;
+    }
+    let changed = documents::remove_folder(engine, name, wait)?;
+    if ui.json {
+        ui.json(&wire::changed("removed", &changed));
+        return Ok(Outcome::Done);
+    }
+    /// More would push what follows off the screen; `--json` has them all.
+    const SHOWN: usize = 10;
+    changed.paths.iter().take(SHOWN).for_each(|path| ui.line(safe_name(path)));
+    if changed.paths.len() > SHOWN {
+        ui.note(format!("… and {} more; `--json` lists them all", changed.paths.len() - SHOWN));
+    }
+    ui.note(format!(
+        "removed {}; the index has {} now, and `rag index rollback` brings them back",
+        counted(changed.paths.len() as u64, "document"),
+        counted(changed.documents, "document")
+    ));
+    Ok(Outcome::Done)
+}
+
+fn remove(engine: &Engine, ui: &Ui, yes: bool) -> Result<Outcome> {
+    let name = &engine.config.index;
+    if !yes {
+        // One that cannot be read is removed all the same.
+        let documents = match engine.store.meta(name) {
+            Ok(meta) => format!(" with {}", counted(meta.counts.documents, "document")),
+            Err(fault) if fault.kind() == Kind::Damaged => String::new(),
+            Err(fault) => return Err(fault),
+        };
+        Removal { yes, is_much: true, what: &format!("remove the index `{name}`{documents}") }.confirm(engine, ui)?;
+    }
     let _lock = engine.store.lock(Duration::ZERO, &|| engine.interrupted()).map_err(|fault| match fault.kind() {
         Kind::Busy => fault,
         _ => fault.hint("nothing was removed"),

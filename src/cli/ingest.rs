@@ -9,19 +9,20 @@ use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
 use super::Flags;
+use super::confirm::Removal;
 use super::exit::Outcome;
-use super::ui::{Tone, Ui, count, counted};
+use super::ui::{Tone, Ui, count, counted, safe_name};
 use super::watching;
 use crate::engine::Engine;
 use crate::error::{Context as _, Fault, Result};
-use crate::ingest::{Event, Report, Stage};
+use crate::ingest::{self, Event, Report, Stage};
 use crate::jobs::{IngestSpec, Priority, Spec, Work};
 use crate::work;
 
 /// Index folders, or bring their index up to date
 ///
-/// The index becomes exactly what the folders hold: changed files are read again, deleted ones dropped. Honours
-/// .gitignore and .ragignore.
+/// Folders are added to the index or brought up to date: changed files are read again, deleted ones dropped. Other
+/// folders of the index stay as they are; `rag index remove-folder` takes one out. Honours .gitignore and .ragignore.
 #[derive(Debug, Args)]
 pub struct IngestArgs {
     /// Folders to index
@@ -30,10 +31,21 @@ pub struct IngestArgs {
     /// Folder to index, in another spelling; may be given several times
     #[arg(long = "dir", value_name = "DIR")]
     dirs: Vec<PathBuf>,
+    /// Take every other folder out of the index: it has these folders afterwards and no others
+    ///
+    /// Asks before documents are removed, unless `--yes` is given.
+    #[arg(long)]
+    only: bool,
+    /// Remove documents without asking
+    #[arg(long, requires = "only")]
+    yes: bool,
     /// Embedding model [default: all-MiniLM-L6-v2]
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
     /// Only files that match, as in .gitignore
+    ///
+    /// The index remembers the patterns of a folder: an ingest without `--include` and `--exclude` uses them again, one
+    /// with either replaces both. `--include '*'` takes every file.
     #[arg(long, value_name = "GLOB")]
     include: Vec<String>,
     /// No files that match, as in .gitignore
@@ -98,6 +110,9 @@ impl IngestArgs {
 
 pub fn run(args: &IngestArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
     let spec = spec(args, engine)?;
+    if args.only {
+        confirm_only(args.yes, &spec, engine, ui)?;
+    }
     if args.detach {
         return detach(args, spec, engine, ui);
     }
@@ -135,6 +150,7 @@ fn spec(args: &IngestArgs, engine: &Engine) -> Result<IngestSpec> {
         model: engine.config.model.clone(),
         cwd,
         dirs: args.folders.iter().chain(&args.dirs).map(|dir| text(dir)).collect::<Result<_>>()?,
+        only: args.only,
         include: args.include.clone(),
         exclude: args.exclude.clone(),
         no_cache: args.no_cache,
@@ -142,6 +158,18 @@ fn spec(args: &IngestArgs, engine: &Engine) -> Result<IngestSpec> {
         threads: args.threads.filter(|n| *n > 0),
         ..IngestSpec::default()
     })
+}
+
+/// Asks before `--only` takes documents out.
+fn confirm_only(yes: bool, spec: &IngestSpec, engine: &Engine, ui: &Ui) -> Result<()> {
+    let left = ingest::left_out(engine, &work::request_of(spec))?;
+    let documents: u64 = left.iter().map(|(_, n)| n).sum();
+    if documents == 0 {
+        return Ok(());
+    }
+    let names: Vec<String> = left.iter().map(|(name, n)| format!("{name} ({})", counted(*n, "document"))).collect();
+    let what = format!("take {} out of the index `{}`", names.join(", "), spec.index);
+    Removal { yes, is_much: documents > 1, what: &what }.confirm(engine, ui)
 }
 
 fn detach(args: &IngestArgs, ingest: IngestSpec, engine: &Engine, ui: &Ui) -> Result<Outcome> {
@@ -245,7 +273,7 @@ pub(super) fn print_summary(ui: &Ui, report: &Report) {
     row("corpus id", report.corpus_id.clone());
     row(
         "documents",
-        match (report.committed, report.read, report.removed) {
+        match (report.committed, report.read, report.removed.len() as u64) {
             (false, ..) => format!("{} (unchanged)", count(report.documents)),
             (true, read, removed) => {
                 format!("{} ({} read, {} removed)", count(report.documents), count(read), count(removed))
@@ -276,6 +304,13 @@ pub(super) fn print_summary(ui: &Ui, report: &Report) {
     row("time", format!("{:.1} s", report.elapsed.as_secs_f64()));
     /// More would push the summary off the screen; `--json` has them all.
     const SHOWN: usize = 10;
+    for path in report.removed.iter().take(SHOWN) {
+        ui.note(format!("removed {}", safe_name(path)));
+    }
+    if report.removed.len() > SHOWN {
+        let more = counted((report.removed.len() - SHOWN) as u64, "more removed document");
+        ui.note(format!("… and {more}; `--json` lists them all"));
+    }
     for (path, reason) in report.failed.iter().take(SHOWN) {
         ui.complaint("failed", &format!("{path}: {reason}"));
     }
@@ -312,7 +347,8 @@ pub(super) fn summary(job_id: &str, report: &Report) -> Value {
             "damaged": report.cache.damaged,
         },
         "read": report.read,
-        "removed": report.removed,
+        "removed": report.removed.len(),
+        "removed_documents": report.removed,
         "committed": report.committed,
         "skipped": report.skipped,
         "skip_reasons": report.skip_reasons.iter().cloned().collect::<std::collections::BTreeMap<_, _>>(),

@@ -7,6 +7,7 @@ mod ask;
 mod cache;
 mod chat;
 mod completions;
+mod confirm;
 mod doctor;
 mod documents;
 mod eval;

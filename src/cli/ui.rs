@@ -8,17 +8,21 @@ use std::io::{self, IsTerminal as _, Write as _};
 
 use comfy_table::{ContentArrangement, Table, presets};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::Serialize;
 
 use super::{Color, GlobalArgs};
 use crate::analysis::untrusted::is_hidden;
 use crate::calendar;
-use crate::error::{Fault, Kind};
+use crate::error::{Fault, Kind, Result};
 use crate::index::{Stage, percent};
 use crate::search::Pending;
 
 /// Narrower terminals wrap; wider ones leave the rest empty, since long lines read badly.
 const MAX_WIDTH: usize = 110;
+
+/// How often an interruption is looked for while a question waits for its answer.
+const ASK_EVERY: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
 /// Where and how to print.
 pub struct Ui {
@@ -140,6 +144,33 @@ impl Ui {
         if !self.quiet {
             let line = format!("{} {}\n", paint(self.err_color, Tone::Bad, word), safe_name(text));
             let _ = io::stderr().lock().write_all(line.as_bytes());
+        }
+    }
+
+    /// Asks a question that only `y` or `yes` agrees to. `None` where standard input is no terminal.
+    ///
+    /// # Errors
+    /// An interruption while it waits.
+    pub fn asks(&self, question: &str, interrupted: &dyn Fn() -> bool) -> Result<Option<bool>> {
+        let stdin = io::stdin();
+        if !stdin.is_terminal() {
+            return Ok(None);
+        }
+        let question = format!("{} {} ", paint(self.err_color, Tone::Strong, &safe_name(question)), "[y/N]");
+        let _ = io::stderr().lock().write_all(question.as_bytes());
+        // A read would go on after Ctrl-C.
+        loop {
+            let mut ready = [PollFd::new(&stdin, PollFlags::IN)];
+            let is_ready = poll(&mut ready, Some(&ASK_EVERY)).is_ok_and(|n| n > 0);
+            if interrupted() {
+                talk("");
+                return Err(Fault::interrupted());
+            }
+            if is_ready {
+                let mut answer = String::new();
+                let _ = stdin.read_line(&mut answer);
+                return Ok(Some(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")));
+            }
         }
     }
 

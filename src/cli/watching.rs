@@ -61,12 +61,15 @@ pub fn run(spec: IngestSpec, look_every: Option<Duration>, engine: &Engine, ui: 
     ended.map(|never| match never {})
 }
 
+/// As many removed documents as a round names.
+const SOME_REMOVED: usize = 20;
+
 /// A round as JSON: the summary, and which files it was about.
 fn round(job_id: &str, report: &Report) -> serde_json::Value {
     let mut line = summary(job_id, report);
     line["event"] = "ingested".into();
     line["some_read"] = report.some_read.clone().into();
-    line["some_removed"] = report.some_removed.clone().into();
+    line["some_removed"] = report.removed.iter().take(SOME_REMOVED).cloned().collect::<Vec<_>>().into();
     line["ms"] = millis(report).into();
     line
 }
@@ -76,7 +79,7 @@ fn millis(report: &Report) -> u64 {
 }
 
 fn print_round(ui: &Ui, report: &Report, failed_before: &[(String, String)]) {
-    let changed = [("read", &report.some_read, report.read), ("removed", &report.some_removed, report.removed)];
+    let changed = [("read", &report.some_read, report.read), ("removed", &report.removed, report.removed.len() as u64)];
     let changed: Vec<String> =
         changed.into_iter().filter(|(_, _, n)| *n > 0).map(|(what, some, n)| files(what, some, n)).collect();
     let what = if changed.is_empty() { "the table of files changed".to_owned() } else { changed.join("; ") };

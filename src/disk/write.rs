@@ -3,7 +3,7 @@
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 use crate::error::{Context as _, Fault, Result};
 
@@ -180,6 +180,23 @@ pub fn remove_dir(path: &Path) -> Result<()> {
         Err(e) if e.kind() != ErrorKind::NotFound => Err(e).or_failed(|| format!("cannot remove {}", path.display())),
         _ => Ok(()),
     }
+}
+
+/// The real path of what is at `path`, or would be: links are resolved as far as the path exists, `..` in the rest by name.
+pub fn real_path(path: &Path) -> PathBuf {
+    let existing = path.ancestors().find_map(|above| Some((above, above.canonicalize().ok()?)));
+    let (above, mut real) = match existing {
+        Some(found) => found,
+        None => (Path::new(""), Path::new(".").canonicalize().unwrap_or_default()),
+    };
+    for component in path.strip_prefix(above).unwrap_or(path).components() {
+        match component {
+            Component::ParentDir => drop(real.pop()),
+            Component::CurDir => {}
+            other => real.push(other),
+        }
+    }
+    real
 }
 
 #[cfg(test)]

@@ -110,7 +110,8 @@ fn canonical(
     let _lock = store.lock(Duration::ZERO, &|| false)?;
     // The times of another machine's files say nothing of those here: the next ingest reads each file again.
     let records: Vec<Record> = records.into_iter().map(|record| Record { mtime_ns: 0, ..record }).collect();
-    let (builder, vectors) = rewrite(&store, snapshot, &records, stop)?;
+    let same: Vec<usize> = (0..snapshot.meta().roots.len()).collect();
+    let (builder, vectors) = rewrite(&store, snapshot, &records, &same, stop)?;
     let (pointer, meta) = builder.commit(vectors, &Summary::like(snapshot.meta(), name, &records, 0))?;
     let dir = store.generation_dir(&pointer.current.generation);
     Ok(Source { dir, meta, meta_sha256: pointer.current.meta_sha256 })

@@ -62,16 +62,29 @@ pub struct Chunking {
     pub text: u32,
 }
 
-/// A folder that was ingested.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+/// A folder of an index.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
 pub struct Root {
-    /// As typed.
+    /// The name that hits show: as typed when the folder was added.
     pub given: String,
     /// Absolute, links resolved: which folder it really is.
     pub real: String,
+    /// Patterns of the files that are wanted and of those that are left out, kept for the next ingest of the folder.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub include: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<String>,
+    /// Another file system was mounted there: without it the folder is missing, even if there is an empty one in its place.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_mount: bool,
 }
 
 impl Root {
+    /// A folder without patterns.
+    pub fn new(given: impl Into<String>, real: impl Into<String>) -> Self {
+        Self { given: given.into(), real: real.into(), ..Self::default() }
+    }
+
     /// The absolute path of a document.
     pub fn absolute(&self, path: &str) -> String {
         format!("{}/{path}", self.real.trim_end_matches('/'))
@@ -99,6 +112,11 @@ pub struct VectorFile {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
 fn is_zero(n: &u64) -> bool {
     *n == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 impl Meta {

@@ -15,6 +15,7 @@ mod names;
 mod progress;
 mod remains;
 mod rewrite;
+mod roots;
 mod snapshot;
 #[cfg(test)]
 mod tests;
@@ -27,7 +28,8 @@ pub use generation::{Chunking, Counts, Meta, ModelInfo, Root};
 pub use lexical::{ChunkEntry, Stored};
 pub use names::{Pointer, Store};
 pub use progress::{Progress, Stage, percent};
-pub use remains::{Remains, blank, fall_back, mend_pointer};
-pub use rewrite::rewrite;
+pub use remains::{Remains, Roster, blank, fall_back, mend_pointer, roster};
+pub use rewrite::{carry, rewrite};
+pub use roots::{plain_name, roots_named};
 pub use snapshot::{Allowed, Snapshot};
 pub use verify::{Problem, verify};

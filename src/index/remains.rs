@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use serde::Deserialize;
+
 use super::dense::{self, RowKey, keys_name, read_keys};
 use super::documents::{Record, State};
-use super::generation::{META, Meta, damaged};
+use super::generation::{META, Meta, Root, damaged};
 use super::lexical::Stored;
 use super::names::{Pointer, Store, Target};
 use super::snapshot::{Snapshot, table};
@@ -79,6 +81,40 @@ impl Remains {
         let (file, row) = self.rows.get(&RowKey::of(embedded))?;
         self.dense[*file].row(*row).ok()
     }
+}
+
+/// What must outlive the generation that says it, even if nothing else of that generation can be read.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+pub struct Roster {
+    /// The folders of the index.
+    pub roots: Vec<Root>,
+    /// As [`Meta::removed`].
+    #[serde(default)]
+    pub removed: Vec<String>,
+}
+
+/// The folders of an index, from `meta.json` of any format: the current one, if need be although its sum is wrong, or
+/// else that of the generation before. `None` when there is no such index.
+///
+/// # Errors
+/// [`Kind::Damaged`] when the pointer or every `meta.json` is unreadable.
+pub fn roster(store: &Store, name: &str) -> Result<Option<Roster>> {
+    if store.pointer(name)?.is_none() {
+        return Ok(None);
+    }
+    store.follow(name, |pointer| read_roster(store, pointer)).map(Some)
+}
+
+fn read_roster(store: &Store, pointer: &Pointer) -> Result<Roster> {
+    let path = |target: &Target| store.generation_dir(&target.generation).join(META);
+    let read = |target: &Target| std::fs::read(path(target)).ok();
+    let parse = |bytes: Vec<u8>| serde_json::from_slice::<Roster>(&bytes).ok();
+    let current = read(&pointer.current).and_then(parse);
+    let previous = || {
+        let target = pointer.previous.as_ref()?;
+        read(target).filter(|bytes| disk::sha256_hex(bytes) == target.meta_sha256).and_then(parse)
+    };
+    current.or_else(previous).ok_or_else(|| damaged(&path(&pointer.current), "it cannot be read"))
 }
 
 fn is_whole(path: &Path, entry: &FileSum) -> bool {

@@ -10,8 +10,9 @@ use crate::analysis;
 use crate::document::{context_line, embedded_text};
 use crate::error::{Fault, Result};
 
-/// Adds every live chunk of `base`, whose table is `records`, to a new build, and seals it; the vectors are in. The caller
-/// has run [`Snapshot::check`] and holds the lock of `store`.
+/// Adds the passages of `records` from `base` to a new build, and seals it; the vectors are in. `records` number the
+/// folders anew: number `n` is number `from[n]` of `base`. The caller has run [`Snapshot::check`] and holds the lock of
+/// `store`.
 ///
 /// # Errors
 /// When another version of this program took the words apart, and when `stop` says so.
@@ -19,6 +20,7 @@ pub fn rewrite<'a>(
     store: &'a Store,
     base: &Snapshot,
     records: &[Record],
+    from: &[usize],
     stop: &dyn Fn() -> bool,
 ) -> Result<(Builder<'a>, Option<Vectors>)> {
     let meta = base.meta();
@@ -29,21 +31,14 @@ pub fn rewrite<'a>(
     let mut builder = Builder::begin_as_one(store)?;
     let mut indexed: Vec<&Record> = records.iter().filter(|record| record.state == State::Indexed).collect();
     indexed.sort_by_key(|record| format!("{}/{}", record.root, record.path));
-    // Where the vector of each new row stands in the base.
+    // The base row of each new vector.
     let mut rows = Vec::new();
     for record in indexed {
         if stop() {
             return Err(Fault::interrupted());
         }
-        for (stored, row) in base.rows_of(record.root, &record.path)? {
-            let title = stored.title.as_deref();
-            let embedded = embedded_text(&context_line(title, &stored.chunk.heading), &stored.chunk.text);
-            let (root, path, language) = (record.root, record.path.as_str(), record.language.as_deref());
-            builder.add(ChunkEntry { root, path, title, language, chunk: &stored.chunk, row: 0 }, &embedded)?;
-            if builder.new_rows() > rows.len() {
-                rows.push(row);
-            }
-        }
+        let root = from.get(record.root).copied().unwrap_or(record.root);
+        carry(&mut builder, base, root, record, &mut rows)?;
     }
     builder.seal(records)?;
     let vectors = builder.vectors(meta.model.dimension)?;
@@ -56,4 +51,25 @@ pub fn rewrite<'a>(
         return Err(Fault::interrupted());
     }
     Ok((builder, vectors))
+}
+
+/// Adds the passages that `base` has of a document in its folder number `from` to `builder`, as those of `record`. The
+/// builder has no base, and nothing but what this function added; `rows` gets the base row of each new vector.
+pub fn carry(
+    builder: &mut Builder<'_>,
+    base: &Snapshot,
+    from: usize,
+    record: &Record,
+    rows: &mut Vec<u64>,
+) -> Result<()> {
+    for (stored, row) in base.rows_of(from, &record.path)? {
+        let title = stored.title.as_deref();
+        let embedded = embedded_text(&context_line(title, &stored.chunk.heading), &stored.chunk.text);
+        let (root, path, language) = (record.root, record.path.as_str(), record.language.as_deref());
+        builder.add(ChunkEntry { root, path, title, language, chunk: &stored.chunk, row: 0 }, &embedded)?;
+        if builder.new_rows() > rows.len() {
+            rows.push(row);
+        }
+    }
+    Ok(())
 }

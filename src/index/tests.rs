@@ -78,7 +78,7 @@ fn commit(store: &Store, name: &str, files: &[(&str, &str)]) -> Meta {
         name,
         model: model(),
         chunking: Chunking::new(10, 0, 1),
-        roots: vec![Root { given: "docs".into(), real: "/docs".into() }],
+        roots: vec![Root::new("docs", "/docs")],
         records: &records,
         removed: Vec::new(),
         before: Before::Keep,

@@ -1,4 +1,4 @@
-//! A folder in, a generation out.
+//! Folders in, a generation out.
 //!
 //! `paths ─walk→ files ─read→ texts ─chunk→ chunks ─add→ BM25 ─embed (cache, then model)→ vectors ─commit→ generation n+1`
 //!
@@ -10,6 +10,7 @@ mod embed;
 pub mod extractor;
 mod read;
 mod repair;
+mod roots;
 mod scan;
 mod space;
 
@@ -23,11 +24,12 @@ use crate::disk::{Lock, Scratch};
 use crate::engine::Engine;
 use crate::error::{Fault, Kind, Result};
 pub use crate::index::Stage;
-use crate::index::{Before, Builder, Chunking, Meta, ModelInfo, Root, Snapshot, State, Summary};
+use crate::index::{self, Before, Builder, Chunking, Meta, ModelInfo, Root, Roster, Snapshot, State, Summary};
 use crate::model::{ModelFiles, Network, Tokenizer};
 use crate::telemetry;
 use crate::text::{Limits, WalkOptions};
 pub use repair::{Rebuilt, Repair, Step, repair};
+pub use roots::known_roots;
 use space::Need;
 
 /// What to ingest.
@@ -35,10 +37,14 @@ use space::Need;
 pub struct Request {
     /// Where relative folders begin; empty means the working directory.
     pub cwd: PathBuf,
-    /// Folders, as typed. The index becomes exactly what they hold.
+    /// Folders, as typed: they are added to the index or brought up to date. Other folders of the index stay as they are.
     pub dirs: Vec<PathBuf>,
+    /// The index has no other folders afterwards.
+    pub only: bool,
     /// What folders are called, by where they really are. When it says so of any, each must be there and nowhere else.
     pub names: BTreeMap<String, String>,
+    /// Which files of the folders are wanted, and which are left out. When both are empty, a folder that the index has
+    /// keeps the patterns that it was last ingested with; otherwise these replace them.
     pub include: Vec<String>,
     pub exclude: Vec<String>,
     /// Neither read the embedding cache nor write to it.
@@ -76,11 +82,10 @@ pub struct Report {
     pub cache: Counters,
     /// Files read in this run because they were new or looked changed.
     pub read: u64,
-    /// Files dropped from the index because they are gone.
-    pub removed: u64,
-    /// Some of the files read and of those dropped, in the order of the walk.
+    /// Documents that left the index: their files are gone, are not wanted any more, or are in a folder that was taken out.
+    pub removed: Vec<String>,
+    /// Some of the files read, in the order of the walk.
     pub some_read: Vec<String>,
-    pub some_removed: Vec<String>,
     /// False when nothing had changed and the generation is the one there was.
     pub committed: bool,
     pub skipped: u64,
@@ -93,14 +98,15 @@ pub struct Report {
     pub elapsed: Duration,
 }
 
-/// Makes the index named in the configuration hold exactly what the folders hold.
+/// Brings the index named in the configuration up to date with the folders of the request.
 ///
 /// # Errors
 /// When nothing can be committed. Files that cannot be read are no fault of the run: they stand in the report.
 pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) -> Result<Report> {
     let start = Instant::now();
     let own = data_dirs(engine);
-    let roots = roots(request, &own)?;
+    // What is wrong with the folders is said before anybody waits for a lock.
+    let named = roots::named(request, &known_roots(engine).unwrap_or_default())?;
     let model = engine.model(&engine.config.model)?;
     let library = engine.runtime_library()?;
     let chunking = chunking(engine, &model)?;
@@ -109,14 +115,35 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
     let _lock = lock(engine, request.wait, on_event).map_err(|fault| need.explain(fault, engine.store.dir()))?;
     // Who ingests again has mostly changed something; when nothing was, nobody waits for the network.
     let network = Network::opening(library.clone(), model.clone());
-    let base = base(engine, &model, chunking, &roots, on_event);
-    let options = walk_options(engine, request);
+    let Roster { roots: known, mut removed } = roots::roster(engine, request, on_event)?;
+    let folders = roots::joined(request, &known, named, &own)?;
+    let roots: Vec<Root> = folders.iter().map(|folder| folder.root.clone()).collect();
+    let last = Last::open(engine, &model, chunking, on_event);
+    let base = last.snapshot.as_ref().filter(|_| last.is_base);
+    if base.is_none() {
+        folders.iter().filter(|folder| !folder.is_named).try_for_each(|folder| roots::must_be_there(&folder.root))?;
+    }
+    // The folders that stay have the same numbers: what is in the files of the base can stay there.
+    let is_in_place = base.is_some_and(|base| {
+        let to = scan::numbers(&base.meta().roots, &roots);
+        last.is_dense && to.iter().enumerate().all(|(n, to)| to.is_none_or(|to| to == n))
+    });
     // What was removed stays out even where the index is built afresh.
-    let mut removed = engine.store.meta(&engine.config.index).map(|meta| meta.removed).unwrap_or_default();
     removed.sort();
     let kept_out: HashSet<String> = removed.iter().cloned().collect();
-    let known = base.as_ref().map_or(Ok(Vec::new()), Snapshot::documents)?;
-    let dimension = dimension(&model, base.as_ref())?;
+    let before = match &last.snapshot {
+        Some(last) => scan::Before {
+            roots: &last.meta().roots,
+            records: match base {
+                Some(base) => base.documents()?,
+                // Only to name what leaves the index.
+                None => last.documents().unwrap_or_default(),
+            },
+            is_base: base.is_some(),
+        },
+        None => scan::Before::default(),
+    };
+    let dimension = dimension(&model, base)?;
 
     // Outlives the threads that look at it.
     let mut scanned = scan::Scan::empty(&roots);
@@ -126,7 +153,7 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
         let mut loading = None;
         let mut on_todo = || loading = Some(scope.spawn(|| Tokenizer::load(&model)));
         let scan = scanned;
-        *scan = scan::scan(engine, &roots, &options, known, &kept_out, &mut on_todo, on_event)?;
+        *scan = scan::scan(engine, &folders, before, &kept_out, &mut on_todo, on_event)?;
         telemetry::debug!(
             files = scan.records.len(),
             to_read = scan.todo.len(),
@@ -134,16 +161,27 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
             ms = start.elapsed().as_millis() as u64,
             "scanned"
         );
-        if let (Some(base), true) = (&base, scan.is_unchanged()) {
+        if let Some(base) = base
+            && is_in_place
+            && base.meta().roots == roots
+            && scan.is_unchanged()
+        {
             let index_dir = base.dir().to_owned();
             telemetry::info!(documents = base.meta().counts.documents, "nothing changed");
             return Ok(report(start, base.meta(), index_dir, scan, &Outcome::default()));
         }
 
         need.files(scan.records.len(), scan.todo.iter().map(|todo| todo.size), dimension);
-        let mut builder = Builder::begin(&engine.store, base.as_ref())?;
-        for (root, path) in &scan.removed {
-            builder.remove(*root, path)?;
+        let mut builder = Builder::begin(&engine.store, base.filter(|_| is_in_place))?;
+        let mut carried = Vec::new();
+        match base {
+            Some(_) if is_in_place => {
+                for gone in &scan.removed {
+                    builder.remove(gone.root, &gone.path)?;
+                }
+            }
+            Some(base) => carried = carry(engine, base, &roots, scan, &mut builder)?,
+            None => {}
         }
         let tokenizer = loading.map(joined).transpose()?;
         if let Some(tokenizer) = &tokenizer {
@@ -195,11 +233,17 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
             on_event(event);
         };
         let vectors = builder.vectors(dimension)?;
+        if let (Some(vectors), Some(base)) = (&vectors, base) {
+            for (n, row) in carried.iter().enumerate() {
+                vectors.put(n, &base.vector(*row)?)?;
+            }
+        }
         if let (Some(vectors), Some(tokenizer)) = (&vectors, tokenizer) {
             let no_cache = request.no_cache;
             let job =
                 embed::Job { engine, model: &model, library: &library, tokenizer: &tokenizer, no_cache, dimension };
-            let (cache, networks) = embed::embed(&job, builder.pending()?, vectors, network, on_event)?;
+            let (cache, networks) =
+                embed::embed(&job, builder.pending_but(vec![true; carried.len()])?, vectors, network, on_event)?;
             outcome.cache = cache;
             let ms = start.elapsed().as_millis() as u64;
             telemetry::debug!(from_cache = cache.hits, from_model = cache.misses, ms, "embedded");
@@ -254,9 +298,51 @@ fn serves_by_meaning(engine: &Engine) -> bool {
 /// # Errors
 /// Those of [`run`] that no later try would mend.
 pub fn check(engine: &Engine, request: &Request) -> Result<()> {
-    roots(request, &data_dirs(engine))?;
+    // What is unknown now may be mended by then.
+    let known = known_roots(engine).unwrap_or_default();
+    roots::joined(request, &known, roots::named(request, &known)?, &data_dirs(engine))?;
     chunking(engine, &engine.configured_model()?)?;
     engine.runtime_library().map(drop)
+}
+
+/// The folders that the request takes out of the index because it does not name them, with the documents of each.
+///
+/// # Errors
+/// Those of the folders that it names.
+pub fn left_out(engine: &Engine, request: &Request) -> Result<Vec<(String, u64)>> {
+    // Of what cannot be read nothing can be said; the ingest itself says that it is damaged.
+    let Ok(snapshot) = engine.store.open(&engine.config.index) else { return Ok(Vec::new()) };
+    let known = &snapshot.meta().roots;
+    let named = roots::named(request, known)?;
+    let records = snapshot.documents().unwrap_or_default();
+    let documents = |n: usize| records.iter().filter(|r| r.root == n && r.state == State::Indexed).count() as u64;
+    let is_left = |root: &Root| request.only && named.iter().all(|named| named.real != root.real);
+    let left = known.iter().enumerate().filter(|(_, root)| is_left(root));
+    Ok(left.map(|(n, root)| (root.given.clone(), documents(n))).collect())
+}
+
+/// Adds the passages that the new generation takes over from `base` to a builder that has no base. Yields the base row of
+/// each of the builder's vectors.
+fn carry(
+    engine: &Engine,
+    base: &Snapshot,
+    roots: &[Root],
+    scan: &scan::Scan,
+    builder: &mut Builder<'_>,
+) -> Result<Vec<u64>> {
+    let from = scan::numbers(roots, &base.meta().roots);
+    let mut rows = Vec::new();
+    // A file that is read may turn out to be what it was; if not, what was taken over is removed again.
+    let read = scan.todo.iter().filter_map(|todo| todo.before.as_deref());
+    for record in scan.records.iter().chain(read).filter(|record| record.state == State::Indexed) {
+        if engine.interrupted() {
+            return Err(Fault::interrupted());
+        }
+        if let Some(from) = from[record.root] {
+            index::carry(builder, base, from, record, &mut rows)?;
+        }
+    }
+    Ok(rows)
 }
 
 /// What seals a builder meanwhile. However the ingest ends, even by a panic, it is over before the builder is: what is still
@@ -304,58 +390,13 @@ fn dimension(model: &ModelFiles, base: Option<&Snapshot>) -> Result<usize> {
     known.ok_or_else(|| Fault::failed(format!("the model `{}` does not say its dimension", model.name)))
 }
 
-/// The folders, each with its real path; `own` are never walked as part of another one.
-///
-/// # Errors
-/// Names what is no folder, or lies inside another one and would come twice.
-fn roots(request: &Request, own: &[PathBuf]) -> Result<Vec<Root>> {
-    let mut roots: Vec<Root> = Vec::new();
-    for dir in &request.dirs {
-        let real = request.cwd.join(dir).canonicalize().map_err(|e| match e.kind() {
-            std::io::ErrorKind::NotFound => Fault::usage(format!("there is no folder {}", dir.display())),
-            _ => Fault::failed(format!("cannot read the folder {}", dir.display())).because(e),
-        })?;
-        if !real.is_dir() {
-            return Err(Fault::usage(format!("{} is not a folder", dir.display())));
-        }
-        let text = |path: &Path| path.to_str().map(str::to_owned);
-        let (Some(given), Some(real)) = (text(dir), text(&real)) else {
-            return Err(Fault::usage(format!("the name of the folder {} is not valid UTF-8", dir.display())));
-        };
-        let given = match request.names.get(&real) {
-            None if request.names.is_empty() => given,
-            Some(name) => name.clone(),
-            None => {
-                return Err(Fault::usage(format!("{given} is not where it was: something else stands in its place")));
-            }
-        };
-        roots.push(Root { given, real });
-    }
-    roots.sort_by(|a, b| a.real.cmp(&b.real));
-    roots.dedup_by(|a, b| a.real == b.real);
-    for pair in roots.windows(2) {
-        let (outer, inner) = (Path::new(&pair[0].real), Path::new(&pair[1].real));
-        let is_apart = own.iter().any(|own| inner.starts_with(own) && own.starts_with(outer));
-        if inner.starts_with(outer) && !is_apart {
-            return Err(Fault::usage(format!("{} lies inside {}", pair[1].given, pair[0].given))
-                .hint("name the outer folder only"));
-        }
-    }
-    Ok(roots)
-}
-
-/// Which files of the folders are wanted.
-pub fn walk_options(engine: &Engine, request: &Request) -> WalkOptions {
-    WalkOptions { include: request.include.clone(), exclude: request.exclude.clone(), skip: data_dirs(engine) }
-}
-
-/// The same for the walk of one folder. What was uploaded is ingested as a folder of its own, and never as a part of one.
-fn within(engine: &Engine, options: &WalkOptions, root: &Path) -> WalkOptions {
-    let mut options = options.clone();
+/// Which files of a folder are wanted. What was uploaded is ingested as a folder of its own, and never as a part of one.
+pub fn walk_options(engine: &Engine, root: &Root) -> WalkOptions {
+    let mut skip = data_dirs(engine);
     if let Ok(uploads) = engine.config.data_dir.join("uploads").canonicalize() {
-        options.skip.retain(|dir| *dir != uploads || !root.starts_with(dir));
+        skip.retain(|dir| *dir != uploads || !Path::new(&root.real).starts_with(dir));
     }
-    options
+    WalkOptions { include: root.include.clone(), exclude: root.exclude.clone(), skip }
 }
 
 /// Folders that are never ingested: what this program itself writes.
@@ -367,57 +408,63 @@ fn data_dirs(engine: &Engine) -> Vec<PathBuf> {
     dirs.filter_map(|dir| dir.canonicalize().ok()).collect()
 }
 
-/// The generation to build on: the current one, if it is of the same folders, model and chunking and whole.
-fn base(
-    engine: &Engine,
-    model: &ModelFiles,
-    chunking: Chunking,
-    roots: &[Root],
-    on_event: &mut dyn FnMut(Event),
-) -> Option<Snapshot> {
-    let name = &engine.config.index;
-    if engine.store.pointer(name).is_ok_and(|pointer| pointer.is_none()) {
-        return None;
-    }
-    let opened = engine.store.open(name).and_then(|snapshot| snapshot.check().map(|()| snapshot));
-    let snapshot = match opened {
-        Ok(snapshot) => snapshot,
-        Err(fault) => {
-            let why = if fault.kind() == Kind::Damaged { "is damaged" } else { "cannot be continued" };
-            on_event(Event::Note(format!("the index `{name}` {why} and is built afresh: {fault}")));
-            return None;
+/// The generation that the ingest follows on.
+#[derive(Default)]
+struct Last {
+    snapshot: Option<Snapshot>,
+    /// It is whole, and of the same model and chunking: what did not change is taken over.
+    is_base: bool,
+    /// Most of its vectors belong to a passage.
+    is_dense: bool,
+}
+
+impl Last {
+    fn open(engine: &Engine, model: &ModelFiles, chunking: Chunking, on_event: &mut dyn FnMut(Event)) -> Self {
+        let name = &engine.config.index;
+        if engine.store.pointer(name).is_ok_and(|pointer| pointer.is_none()) {
+            return Self::default();
         }
-    };
-    let meta = snapshot.meta();
-    if meta.pending > 0 {
-        on_event(Event::Note(format!(
-            "the vectors of the index `{name}` were not finished; what is made is in the cache"
-        )));
-        return None;
+        let snapshot = match engine.store.open(name) {
+            Ok(snapshot) => snapshot,
+            Err(fault) => {
+                on_event(afresh(name, &fault));
+                return Self::default();
+            }
+        };
+        let mut last = Self { snapshot: None, is_base: false, is_dense: false };
+        let meta = snapshot.meta();
+        if let Err(fault) = snapshot.check() {
+            on_event(afresh(name, &fault));
+        } else if meta.pending > 0 {
+            on_event(Event::Note(format!(
+                "the vectors of the index `{name}` were not finished; what is made is in the cache"
+            )));
+        } else if meta.model.fingerprint != model.fingerprint || meta.chunking != chunking {
+            on_event(Event::Note(format!("model or chunking changed: the index `{name}` is built afresh")));
+        } else {
+            last.is_base = true;
+            last.is_dense = meta.counts.rows <= 2 * meta.counts.chunks.max(500);
+        }
+        last.snapshot = Some(snapshot);
+        last
     }
-    let real = |roots: &[Root]| roots.iter().map(|root| root.real.clone()).collect::<Vec<_>>();
-    if meta.model.fingerprint != model.fingerprint || meta.chunking != chunking {
-        on_event(Event::Note(format!("model or chunking changed: the index `{name}` is built afresh")));
-        return None;
-    }
-    if real(&meta.roots) != real(roots) {
-        let before: Vec<&str> = meta.roots.iter().map(|root| root.given.as_str()).collect();
-        on_event(Event::Note(format!("the index `{name}` was of {}; it is replaced", before.join(", "))));
-        return None;
-    }
-    // When most vectors belong to no chunk any more, building afresh (from the cache) is what gets rid of them.
-    if meta.counts.rows > 2 * meta.counts.chunks.max(500) {
-        return None;
-    }
-    Some(snapshot)
+}
+
+fn afresh(name: &str, fault: &Fault) -> Event {
+    let why = if fault.kind() == Kind::Damaged { "is damaged" } else { "cannot be continued" };
+    Event::Note(format!("the index `{name}` {why} and is built afresh: {fault}"))
 }
 
 fn report(start: Instant, meta: &Meta, index_dir: PathBuf, scan: &scan::Scan, outcome: &Outcome) -> Report {
+    // Of the folders that were listed: the others are no business of this ingest.
+    let listed = |state: State| {
+        scan.records.iter().filter(move |r| r.state == state && scan.listed.get(r.root).copied().unwrap_or(true))
+    };
     let mut skip_reasons: BTreeMap<String, u64> = scan.skipped.clone();
-    for record in scan.records.iter().filter(|record| record.state == State::Skipped) {
+    for record in listed(State::Skipped) {
         *skip_reasons.entry(record.reason.clone().unwrap_or_default()).or_insert(0) += 1;
     }
-    let failed_records = scan.records.iter().filter(|record| record.state == State::Failed);
+    let failed_records = listed(State::Failed);
     let mut failed: Vec<(String, String)> = failed_records
         .map(|record| {
             let reason = record.reason.clone().unwrap_or_default();
@@ -427,17 +474,14 @@ fn report(start: Instant, meta: &Meta, index_dir: PathBuf, scan: &scan::Scan, ou
         .chain(scan.failed.iter().map(|(root, path, reason)| (shown(&meta.roots, *root, path), reason.clone())))
         .collect();
     failed.sort();
-    let without = scan.records.iter().filter(|record| record.state == State::Skipped);
-    let no_text = without.filter_map(|record| {
+    let no_text = listed(State::Skipped).filter_map(|record| {
         let path = shown(&meta.roots, record.root, &record.path);
         Some((path, record.reason.clone().unwrap_or_default(), record.advice.clone()?))
     });
     let no_text = no_text.collect();
     /// As many as anybody reads.
     const SOME: usize = 20;
-    let some = |files: &mut dyn Iterator<Item = (usize, &str)>| -> Vec<String> {
-        files.take(SOME).map(|(root, path)| shown(&meta.roots, root, path)).collect()
-    };
+    let some_read = scan.todo.iter().take(SOME).map(|todo| &scan.records[todo.record]);
     Report {
         corpus_id: meta.corpus_id.clone(),
         index_dir,
@@ -446,9 +490,8 @@ fn report(start: Instant, meta: &Meta, index_dir: PathBuf, scan: &scan::Scan, ou
         dimension: meta.model.dimension,
         cache: outcome.cache,
         read: scan.todo.len() as u64,
-        removed: scan.removed.len() as u64,
-        some_read: some(&mut scan.todo.iter().map(|todo| &scan.records[todo.record]).map(|r| (r.root, &*r.path))),
-        some_removed: some(&mut scan.removed.iter().map(|(root, path)| (*root, &**path))),
+        removed: scan.removed.iter().map(|gone| gone.name.clone()).collect(),
+        some_read: some_read.map(|record| shown(&meta.roots, record.root, &record.path)).collect(),
         committed: outcome.committed,
         skipped: skip_reasons.values().sum(),
         skip_reasons: skip_reasons.into_iter().collect(),

@@ -86,14 +86,23 @@ pub fn repair(engine: &Engine, wait: Duration, on_event: &mut dyn FnMut(Event)) 
 
 /// What can be done where nothing is left to mend: to make the index anew from its folders, which the job log may know.
 fn or_ingest(engine: &Engine, fault: Fault) -> Fault {
+    // Where the folders of the index are lost, an ingest must name all of them and say so.
+    let only = if index::roster(&engine.store, &engine.config.index).is_err() { "--only " } else { "" };
     let jobs = engine.jobs.list(engine.now_ms()).unwrap_or_default();
-    let last = jobs.iter().rev().map(|job| &job.spec.work).find_map(|Work::Ingest(spec)| {
-        (spec.index == engine.config.index).then(|| (spec.dirs.join(" --dir "), spec.cwd.clone()))
-    });
-    let hint = match last {
-        Some((dirs, cwd)) if cwd.is_empty() => format!("run `rag ingest --dir {dirs}`"),
-        Some((dirs, cwd)) => format!("run `rag ingest --dir {dirs}` in {cwd}"),
-        None => "run `rag ingest` with the folders that were indexed".to_owned(),
+    let specs = jobs.iter().rev().map(|job| &job.spec.work).map(|Work::Ingest(spec)| spec);
+    let own: Vec<_> = specs.filter(|spec| spec.index == engine.config.index).collect();
+    let hint = match own.first() {
+        Some(last) => {
+            let mut dirs: Vec<&str> = Vec::new();
+            for dir in own.iter().filter(|spec| spec.cwd == last.cwd).flat_map(|spec| &spec.dirs) {
+                if !dirs.contains(&dir.as_str()) {
+                    dirs.push(dir);
+                }
+            }
+            let place = if last.cwd.is_empty() { String::new() } else { format!(" in {}", last.cwd) };
+            format!("run `rag ingest {only}--dir {}`{place}", dirs.join(" --dir "))
+        }
+        None => format!("run `rag ingest {only}--dir FOLDER` with the folders that were indexed"),
     };
     fault.hint(format!("{hint}: it builds the index afresh, with the vectors that are in the cache"))
 }

@@ -3,22 +3,25 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 
-use super::{Event, Stage};
+use super::roots::Folder;
+use super::{Event, Stage, shown, walk_options};
 use crate::engine::Engine;
 use crate::error::{Fault, Result};
 use crate::index::{Record, Root, State};
-use crate::text::{self, Entry, WalkOptions};
+use crate::text::{self, Entry};
 
 /// How often the progress is told, in files: rarely enough to cost nothing.
 const TELL_EVERY: u64 = 256;
 
-/// The folder as it is now, against the table of the last generation.
+/// The folders as they are now, against the table of the last generation.
 pub struct Scan {
     /// Every file, in the order of the walk. Those in `todo` are filled in when they are read.
     pub records: Vec<Record>,
     pub todo: Vec<Todo>,
-    /// Documents of the base that are gone: `(root, path)`.
-    pub removed: Vec<(usize, String)>,
+    /// Documents of the last generation that are gone.
+    pub removed: Vec<Gone>,
+    /// Whether each folder was listed; what the table has of any other was taken over.
+    pub listed: Vec<bool>,
     /// Entries that are no files, by reason.
     pub skipped: BTreeMap<String, u64>,
     /// Folders and files that could not even be looked at, or were kept as they were: `(root, path, reason)`.
@@ -27,6 +30,25 @@ pub struct Scan {
     table_changed: bool,
     /// Where the roots really are.
     folders: Vec<PathBuf>,
+}
+
+/// A document that leaves the index.
+pub struct Gone {
+    /// Number of its folder in the last generation.
+    pub root: usize,
+    pub path: String,
+    /// As people name it.
+    pub name: String,
+}
+
+/// The last generation, as far as it is known.
+#[derive(Default)]
+pub struct Before<'a> {
+    pub roots: &'a [Root],
+    /// Its table.
+    pub records: Vec<Record>,
+    /// Whether the build takes over what did not change.
+    pub is_base: bool,
 }
 
 /// A file to read. There may be a million of them, so it says no more than it must.
@@ -45,6 +67,7 @@ impl Scan {
             records: Vec::new(),
             todo: Vec::new(),
             removed: Vec::new(),
+            listed: vec![true; roots.len()],
             skipped: BTreeMap::new(),
             failed: Vec::new(),
             table_changed: false,
@@ -65,27 +88,28 @@ impl Scan {
 /// Why a file is passed over that the user removed from the index.
 const KEPT_OUT: &str = "removed by `rag documents remove`";
 
-/// Walks the roots. `known` is the base's table, `kept_out` has the absolute paths that are passed over; `on_todo` is called once, when the first file to read is found.
+/// Lists the folders that are named, or all where there is no base. `kept_out` has the absolute paths that are passed over;
+/// `on_todo` is called once, when the first file to read is found.
 pub fn scan(
     engine: &Engine,
-    roots: &[Root],
-    options: &WalkOptions,
-    known: Vec<Record>,
+    folders: &[Folder],
+    before: Before<'_>,
     kept_out: &HashSet<String>,
     on_todo: &mut dyn FnMut(),
     on_event: &mut dyn FnMut(Event),
 ) -> Result<Scan> {
-    let mut scan = Scan { records: Vec::with_capacity(known.len()), ..Scan::empty(roots) };
-    let mut before: Vec<Known> = roots.iter().map(|_| Known::new()).collect();
-    for mut record in known {
-        if let Some(root) = before.get_mut(record.root) {
-            root.insert(std::mem::take(&mut record.path), Box::new(record));
-        }
-    }
+    let roots: Vec<Root> = folders.iter().map(|folder| folder.root.clone()).collect();
+    let mut scan = Scan { records: Vec::with_capacity(before.records.len()), ..Scan::empty(&roots) };
+    scan.listed = folders.iter().map(|folder| folder.is_named || !before.is_base).collect();
+    let mut known = scan.sorted(&roots, before);
     on_event(Event::Progress { stage: Stage::Scan, done: 0, total: 0 });
     for (root, folder) in roots.iter().enumerate() {
+        if !scan.listed[root] {
+            scan.records.append(&mut known.left[root]);
+            continue;
+        }
         let real = std::path::Path::new(&folder.real);
-        text::walk(real, &super::within(engine, options, real), &mut |entry| {
+        text::walk(real, &walk_options(engine, folder), &mut |entry| {
             if engine.interrupted() {
                 return Err(Fault::interrupted());
             }
@@ -96,7 +120,8 @@ pub fn scan(
                 }
                 Entry::File(found) => {
                     let was_idle = scan.todo.is_empty();
-                    scan.file(root, found, &mut before[root]);
+                    let before = known.listed[root].remove_entry(&found.path);
+                    scan.file(root, found, before.filter(|_| known.is_base));
                     if was_idle && !scan.todo.is_empty() {
                         on_todo();
                     }
@@ -111,18 +136,58 @@ pub fn scan(
             Ok(())
         })?;
     }
-    scan.keep_or_remove(before);
+    scan.keep_or_remove(known);
+    scan.removed.sort_by(|a, b| (a.root, &a.path).cmp(&(b.root, &b.path)));
     let done = scan.records.len() as u64;
     on_event(Event::Progress { stage: Stage::Scan, done, total: done });
     Ok(scan)
 }
 
-/// Files of one folder by their paths, which are taken out of the records meanwhile.
-type Known = HashMap<String, Box<Record>>;
+/// The last generation's table by the folders of the new one.
+struct Known {
+    /// Of each folder that is listed, the files by their paths, which are taken out of the records meanwhile.
+    listed: Vec<HashMap<String, Box<Record>>>,
+    /// Of each other folder, in the order of the table.
+    left: Vec<Vec<Record>>,
+    /// Number of each new folder in the last generation.
+    from: Vec<Option<usize>>,
+    names: Vec<Root>,
+    is_base: bool,
+}
 
 impl Scan {
-    fn file(&mut self, root: usize, found: text::Found, before: &mut Known) {
-        let known = before.remove_entry(&found.path).map(|(path, mut record)| {
+    /// Sorts the table into the folders; documents of folders that the new generation has not are gone.
+    fn sorted(&mut self, roots: &[Root], before: Before<'_>) -> Known {
+        let to: Vec<Option<usize>> = numbers(before.roots, roots);
+        let mut known = Known {
+            listed: roots.iter().map(|_| HashMap::new()).collect(),
+            left: roots.iter().map(|_| Vec::new()).collect(),
+            from: numbers(roots, before.roots),
+            names: before.roots.to_vec(),
+            is_base: before.is_base,
+        };
+        for mut record in before.records {
+            match to.get(record.root).copied().flatten() {
+                Some(root) if self.listed[root] => {
+                    record.root = root;
+                    known.listed[root].insert(std::mem::take(&mut record.path), Box::new(record));
+                }
+                Some(root) => {
+                    record.root = root;
+                    known.left[root].push(record);
+                }
+                None if record.state == State::Indexed => {
+                    let name = shown(before.roots, record.root, &record.path);
+                    self.removed.push(Gone { root: record.root, path: record.path, name });
+                }
+                None => self.table_changed = true,
+            }
+        }
+        known
+    }
+
+    fn file(&mut self, root: usize, found: text::Found, before: Option<(String, Box<Record>)>) {
+        let known = before.map(|(path, mut record)| {
             record.path = path;
             record
         });
@@ -155,7 +220,7 @@ impl Scan {
 
     /// What is in the table and was not met is gone, unless it lies below a folder that could not be read: what is
     /// unknown is kept as it was.
-    fn keep_or_remove(&mut self, before: Vec<Known>) {
+    fn keep_or_remove(&mut self, known: Known) {
         let unreadable: Vec<(usize, String)> =
             self.failed.iter().map(|(root, path, _)| (*root, path.clone())).collect();
         let is_unknown = |record: &Record| {
@@ -164,15 +229,24 @@ impl Scan {
                 *root == record.root && (path.is_empty() || below || record.path == *path)
             })
         };
-        let all = before.into_iter().flatten();
+        let all = known.listed.into_iter().flatten();
         let mut gone: Vec<Record> = all.map(|(path, record)| Record { path, ..*record }).collect();
         gone.sort_by(|a, b| (a.root, &a.path).cmp(&(b.root, &b.path)));
         for record in gone {
             match record.state {
-                _ if is_unknown(&record) => self.records.push(record),
-                State::Indexed => self.removed.push((record.root, record.path)),
+                _ if known.is_base && is_unknown(&record) => self.records.push(record),
+                State::Indexed => {
+                    let root = known.from[record.root].unwrap_or(record.root);
+                    let name = shown(&known.names, root, &record.path);
+                    self.removed.push(Gone { root, path: record.path, name });
+                }
                 State::Skipped | State::Failed => self.table_changed = true,
             }
         }
     }
+}
+
+/// For each of `roots` its number in `others`.
+pub fn numbers(roots: &[Root], others: &[Root]) -> Vec<Option<usize>> {
+    roots.iter().map(|root| others.iter().position(|other| other.real == root.real)).collect()
 }

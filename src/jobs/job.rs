@@ -48,8 +48,11 @@ pub struct IngestSpec {
     pub model: String,
     /// Where relative folders begin.
     pub cwd: String,
-    /// Folders, as typed.
+    /// Folders, as typed; none means those that the index has when the job is asked for.
     pub dirs: Vec<String>,
+    /// The index has no other folders afterwards.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub only: bool,
     /// What folders are called, by where they really are. When it says so of any, then of all of them, and each must
     /// still be there when its turn comes: not moved, no link put in its place.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -61,6 +64,11 @@ pub struct IngestSpec {
     pub wait_s: u64,
     /// Threads; `None` leaves them to whoever runs the job.
     pub threads: Option<usize>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 impl IngestSpec {

@@ -88,7 +88,7 @@ fn over(job: &Job) -> Result<Value> {
     match (job.state, &job.result, &job.reason) {
         (State::Succeeded, Some(result), _) => {
             let mut object = json!({ "job_id": job.id, "state": job.state.name() });
-            for key in ["documents", "chunks", "read"] {
+            for key in ["documents", "chunks", "read", "removed", "removed_documents"] {
                 object[key] = result[key].clone();
             }
             object["failed"] = result["n_failed"].clone();

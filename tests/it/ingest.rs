@@ -396,13 +396,16 @@ fn the_generation_before_is_kept_and_older_ones_go() {
 }
 
 #[test]
-fn replacing_the_folder_of_an_index_is_said() {
+fn another_folder_replaces_the_first_only_when_told_to() {
     let sandbox = Sandbox::new();
     topics(&sandbox);
     sandbox.ingest();
     write_old(&sandbox, "other/a.md", "The heron waits.\n");
-    let run = sandbox.rag(["ingest", "--dir", "other", "--json"]).ok().says("the index `default` was of docs");
-    assert_eq!(run.json()["documents"], 1);
+    let run = sandbox.rag(["ingest", "--dir", "other", "--json"]).ok();
+    assert_eq!((&run.json()["documents"], &run.json()["removed"]), (&json!(7), &json!(0)));
+    assert_eq!(paths(&search(&sandbox, "bees", &["--mode", "lexical"])), ["bees.md"]);
+    let run = sandbox.rag(["ingest", "--only", "--yes", "--dir", "other", "--json"]).ok();
+    assert_eq!((&run.json()["documents"], &run.json()["removed"]), (&json!(1), &json!(6)));
     assert_eq!(paths(&search(&sandbox, "bees", &["--mode", "lexical"])), [""; 0]);
 }
 

@@ -36,6 +36,8 @@ mod errors;
 mod filters;
 // Sample folders and small helpers.
 mod fixtures;
+// The folders of an index, and what is asked before documents go.
+mod folders;
 // Documents of every format, and files that are made to break their parsers.
 mod formats;
 // Answers that a language model writes, through the real binary.

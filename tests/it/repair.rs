@@ -369,7 +369,7 @@ fn a_damaged_pointer_is_written_anew() {
         .exits(5)
         .says("`default`")
         .says("`other`")
-        .says("rag ingest --dir docs");
+        .says("rag ingest --only --dir docs");
     // The other one is known again: what is left is this one's.
     std::fs::write(&path, other).expect("a pointer");
     world.is_mended("the other pointer is whole");

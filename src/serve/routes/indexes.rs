@@ -4,16 +4,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
+use serde::Deserialize;
 use serde_json::Value;
+use utoipa::IntoParams;
 
 use super::sessions::Nothing;
 use super::{App, apart};
+use crate::documents::{self, FolderName};
 use crate::error::{Fault, Kind};
 use crate::index;
 use crate::serve::beneath;
 use crate::serve::error::{Error, ErrorBody, Result, no_index};
-use crate::serve::inputs::{Part, Perhaps};
+use crate::serve::inputs::{Part, Perhaps, Query};
 use crate::wire;
+
+/// How long a change waits for another writer of the indexes.
+const WAIT: Duration = Duration::from_secs(5);
 
 /// What is told of an index that cannot be read.
 fn damaged(fault: &Fault) -> String {
@@ -109,4 +115,47 @@ pub async fn indexes_rollback(
         Ok(wire::rolled_back(&name, &meta))
     });
     Ok(axum::Json(meta.await?))
+}
+
+/// Which folder
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct FolderQuery {
+    /// Its name, as `roots` of GET /indexes has it
+    folder: String,
+}
+
+/// Take a folder out of an index
+///
+/// As `rag index remove-folder`: its documents are no longer found, its files are not touched, and a rollback brings it back.
+#[utoipa::path(
+    delete,
+    path = "/indexes/{name}/folders",
+    tag = "indexes",
+    params(("name" = String, Path, description = "Name of the index"), FolderQuery),
+    responses(
+        (status = 200, description = "What was removed", body = wire::ChangedJson, content_type = "application/json"),
+        (status = 404, description = "There is no such index or folder", body = ErrorBody),
+    )
+)]
+pub async fn folders_remove(
+    State(app): State<Arc<App>>,
+    Part(name): Part,
+    Query(FolderQuery { folder }): Query<FolderQuery>,
+) -> Result<axum::Json<Value>> {
+    let changed = apart(&app, move |app| {
+        known(app, &name)?;
+        let mut config = app.engine().config.clone();
+        config.index.clone_from(&name);
+        let engine = app.engine().with(config);
+        let removed = documents::remove_folder(&engine, FolderName::Shown(&folder), WAIT);
+        removed.map_err(|fault| match fault.kind() {
+            Kind::Usage => {
+                Error::not_found("the index has no folder of that name").hint("`roots` of GET /indexes has their names")
+            }
+            _ => fault.into(),
+        })
+    });
+    Ok(axum::Json(wire::changed("removed", &changed.await?)))
 }

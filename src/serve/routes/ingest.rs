@@ -34,8 +34,11 @@ pub struct IngestBody {
     dirs: Option<Vec<String>>,
     /// Embedding model
     model: Option<String>,
-    /// Name of the index, which becomes exactly what the folders hold
+    /// Name of the index. The folders are added to it or brought up to date; what it has of other folders, and uploads, stay
+    /// as they are
     index: Option<String>,
+    /// Take every other folder out of the index, and uploads; false when it is not given
+    only: Option<bool>,
     /// Read and write the cache of vectors; true when it is not given
     use_cache: Option<bool>,
     /// critical, high, normal, low or background
@@ -62,8 +65,8 @@ pub struct Wish {
     pub index: String,
     pub model: Option<String>,
     pub folders: Vec<Folder>,
-    pub include: Vec<String>,
-    pub exclude: Vec<String>,
+    /// The index has no other folders afterwards.
+    pub only: bool,
     pub no_cache: bool,
     pub priority: Priority,
 }
@@ -84,8 +87,7 @@ impl Wish {
             model: config.model.clone(),
             dirs: self.folders.iter().map(|folder| folder.real.clone()).collect(),
             names: self.folders.into_iter().map(|folder| (folder.real, folder.name)).collect(),
-            include: self.include,
-            exclude: self.exclude,
+            only: self.only,
             no_cache: self.no_cache,
             ..IngestSpec::default()
         };
@@ -123,14 +125,14 @@ pub async fn ingest_start(
     };
     let priority = asking::priority(body.priority.as_deref())?;
     let (index, model, no_cache) = (body.index, body.model, !body.use_cache.unwrap_or(true));
+    let only = body.only.unwrap_or(false);
     let (job_id, n) = apart(&app, move |app| {
         let engine = app.engine();
         let index = beneath::index_name(index.as_deref(), &engine.config.index)?.to_owned();
         let roots = Roots::new(&app.settings().roots);
         let folders = asked.iter().map(|dir| roots.folder(dir)).collect::<Result<Vec<_>>>()?;
         let n = folders.len();
-        let (include, exclude) = (Vec::new(), Vec::new());
-        let wish = Wish { index, model, folders, include, exclude, no_cache, priority };
+        let wish = Wish { index, model, folders, only, no_cache, priority };
         Ok((wish.submit(engine)?, n))
     })
     .await?;

@@ -87,6 +87,7 @@ fn all(routes: Routes) -> Routes {
         .add(Read, Takes::Json, routes!(indexes::indexes_list))
         .add(Admin, Takes::Json, routes!(indexes::indexes_verify))
         .add(Admin, Takes::Json, routes!(indexes::indexes_rollback))
+        .add(Write, Takes::Json, routes!(indexes::folders_remove))
         .add(Read, Takes::Json, routes!(config::config))
         .add(Admin, Takes::Json, routes!(stats::stats))
         .add(Read, Takes::Json, routes!(openai::chat::chat_completions))

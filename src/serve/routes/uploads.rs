@@ -20,7 +20,7 @@ use crate::engine::Engine;
 use crate::error::{Fault, Result as Outcome};
 use crate::filter::shown;
 use crate::index::{Meta, Root};
-use crate::jobs::{Job, Priority, State as JobState, Work};
+use crate::jobs::Priority;
 use crate::serve::beneath::{self, FileName, Folder, Incoming};
 use crate::serve::body::{Json, length};
 use crate::serve::error::Result;
@@ -79,8 +79,8 @@ pub struct UploadReply {
 /// Upload a document
 ///
 /// With `path` in the query the body is the file, of any type that can be ingested; without it the body is JSON. The file is
-/// kept on the server, in the place of one that had the same path, and a job begins that ingests the index's folders and all
-/// uploads.
+/// kept on the server, in the place of one that had the same path, and a job begins that ingests the uploads of the index. Its
+/// folders stay as they are.
 #[utoipa::path(
     post,
     path = "/documents",
@@ -205,35 +205,18 @@ async fn received(app: &Arc<App>, index: &str, name: &FileName, request: Request
     }
 }
 
-/// Has the folders of an index and its uploads ingested.
+/// Has the uploads of an index ingested; its folders stay as they are.
 fn queued(engine: &Engine, index: &str, name: &FileName, priority: Priority) -> Result<String> {
     let uploads = folder(engine, index).canonicalize().map_err(|e| Fault::failed("the uploads are gone").because(e))?;
     let uploads = uploads.to_str().ok_or_else(|| Fault::failed("the data directory is not valid UTF-8"))?.to_owned();
     let meta = engine.store.pointer(index)?.map(|_| engine.store.meta(index)).transpose()?;
-    let own = Root { given: NAME.to_owned(), real: uploads.clone() };
-    let mut folders = vec![Folder { real: uploads, name: own.given.clone() }];
-    let mut model = None;
+    let own = Root::new(NAME, &*uploads);
     if let Some(meta) = &meta {
-        let others = meta.roots.iter().filter(|root| root.real != own.real);
-        folders.extend(others.map(|root| Folder { real: root.real.clone(), name: root.given.clone() }));
-        model = Some(meta.model.name.clone());
         let_in_again(engine, index, meta, &own, name)?;
     }
-    let (include, exclude) = limits(engine, index)?;
-    Wish { index: index.to_owned(), model, folders, include, exclude, no_cache: false, priority }.submit(engine)
-}
-
-/// Which files of its folders the index was last made of; the log of jobs remembers it for a while.
-fn limits(engine: &Engine, index: &str) -> Result<(Vec<String>, Vec<String>)> {
-    let jobs = engine.jobs.list(engine.now_ms())?;
-    let is_meant = |job: &&Job| job.state == JobState::Succeeded && ingest(job).index == index;
-    let last = jobs.iter().rev().find(is_meant).map(ingest);
-    Ok(last.map(|spec| (spec.include.clone(), spec.exclude.clone())).unwrap_or_default())
-}
-
-fn ingest(job: &Job) -> &crate::jobs::IngestSpec {
-    let Work::Ingest(spec) = &job.spec.work;
-    spec
+    let model = meta.map(|meta| meta.model.name);
+    let folders = vec![Folder { real: uploads, name: own.given }];
+    Wish { index: index.to_owned(), model, folders, only: false, no_cache: false, priority }.submit(engine)
 }
 
 /// A document that was removed and comes again is meant to be there.

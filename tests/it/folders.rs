@@ -1,0 +1,368 @@
+//! The folders of an index: added, left as they are, taken out; and what is asked before documents go.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::fixtures::{error_of, paths, search, topics, write_old};
+use crate::support::{Run, Sandbox};
+use crate::tools::has_tool;
+
+fn ingest(sandbox: &Sandbox, args: &[&str]) -> Value {
+    sandbox.rag([&["ingest", "--json"], args].concat()).ok().json()
+}
+
+fn sandbox() -> Sandbox {
+    let sandbox = Sandbox::new();
+    topics(&sandbox);
+    write_old(&sandbox, "birds/heron.md", "# Herons\n\nThe heron waits in the reeds.\n");
+    write_old(&sandbox, "birds/same.md", "# Bees\n\nHoney bees dance to tell the others where flowers are.\n");
+    write_old(&sandbox, "notes/salmon.md", "# Salmon\n\nThe salmon leaps up the river.\n");
+    sandbox
+}
+
+fn folders(sandbox: &Sandbox) -> Value {
+    sandbox.rag(["index", "show", "--json"]).ok().json()["roots"].clone()
+}
+
+/// What searches give, to the last digit of a score.
+fn found(sandbox: &Sandbox, data: &str) -> Vec<Value> {
+    let mut all = Vec::new();
+    for question in ["Why do bees dance?", "heron reeds", "salmon river", "magma", "bread"] {
+        for mode in ["lexical", "dense", "hybrid"] {
+            let more = ["--explain", "-k", "50", "--no-cache", "--mode", mode, "--data-dir", data];
+            all.push(search(sandbox, question, &more)["hits"].clone());
+        }
+    }
+    all
+}
+
+/// The index is the same as one that is built of these folders at once.
+#[track_caller]
+fn is_as_built_of(sandbox: &Sandbox, dirs: &[&str]) {
+    let _ = std::fs::remove_dir_all(sandbox.path().join("twin"));
+    let mut args = vec!["--data-dir", "twin", "--no-cache"];
+    dirs.iter().for_each(|dir| args.extend(["--dir", *dir]));
+    let twin = ingest(sandbox, &args);
+    let show = sandbox.rag(["index", "show", "--json"]).ok().json();
+    for field in ["corpus_id", "documents", "chunks"] {
+        assert_eq!(show[field], twin[field], "{field}: {show}");
+    }
+    assert_eq!(found(sandbox, "data"), found(sandbox, "twin"));
+    sandbox.rag(["index", "verify"]).ok();
+}
+
+#[test]
+fn an_ingest_leaves_the_other_folders_as_they_are() {
+    let sandbox = sandbox();
+    ingest(&sandbox, &["--dir", "docs"]);
+    // The next one comes after, the one after that before all others; the cache takes no part.
+    let second = ingest(&sandbox, &["--dir", "notes", "--no-cache"]);
+    assert_eq!((&second["documents"], &second["read"], &second["removed"]), (&json!(7), &json!(1), &json!(0)));
+    assert_eq!(second["cache"]["misses"], 1, "only what is new is embedded: {second}");
+    is_as_built_of(&sandbox, &["docs", "notes"]);
+    let third = ingest(&sandbox, &["--dir", "birds", "--no-cache"]);
+    assert_eq!((&third["documents"], &third["read"], &third["removed"]), (&json!(9), &json!(2), &json!(0)));
+    assert_eq!((&third["removed_documents"], &third["cache"]["misses"]), (&json!([]), &json!(2)), "{third}");
+    is_as_built_of(&sandbox, &["birds", "docs", "notes"]);
+    assert_eq!(folders(&sandbox), json!(["birds", "docs", "notes"]));
+    assert_eq!(ingest(&sandbox, &["--dir", "./docs/"])["committed"], false);
+
+    // What an ingest does not name is not looked at, even where it is not there.
+    std::fs::rename(sandbox.path().join("birds"), sandbox.path().join("away")).unwrap();
+    std::fs::remove_file(sandbox.path().join("notes/salmon.md")).unwrap();
+    write_old(&sandbox, "docs/new.md", "# Glaciers\n\nA glacier grinds its valley into a trough.\n");
+    let fourth = ingest(&sandbox, &["--dir", "docs"]);
+    assert_eq!((&fourth["documents"], &fourth["removed"]), (&json!(10), &json!(0)), "{fourth}");
+    assert_eq!(paths(&search(&sandbox, "salmon leaps", &["--mode", "lexical"])), ["salmon.md"]);
+}
+
+#[test]
+fn changes_come_along_when_a_folder_is_added_before_the_others() {
+    let sandbox = sandbox();
+    ingest(&sandbox, &["--dir", "docs", "--dir", "notes"]);
+    write_old(&sandbox, "docs/bees.md", "# Wasps\n\nWasps chew wood into paper nests, and quarrel.\n");
+    std::fs::remove_file(sandbox.path().join("docs/tides.md")).unwrap();
+    // Read again and found to be the same.
+    crate::fixtures::set_age(&sandbox.path().join("docs/bread.txt"), 77);
+    let args = ["--dir", "birds", "--dir", "docs", "--no-cache"];
+    let run = ingest(&sandbox, &args);
+    assert_eq!((&run["documents"], &run["removed_documents"]), (&json!(8), &json!(["docs/tides.md"])), "{run}");
+    assert_eq!((&run["read"], &run["cache"]["misses"]), (&json!(4), &json!(3)), "{run}");
+    is_as_built_of(&sandbox, &["birds", "docs", "notes"]);
+    assert_eq!(ingest(&sandbox, &args)["committed"], false);
+}
+
+#[test]
+fn a_folder_is_taken_out_by_name_or_by_path() {
+    let sandbox = sandbox();
+    ingest(&sandbox, &["--dir", "birds", "--dir", "docs", "--dir", "notes"]);
+    let before = found(&sandbox, "data");
+    sandbox
+        .rag(["index", "remove-folder", "doc"])
+        .exits(2)
+        .says("`doc` is no folder of the index")
+        .says("birds, docs, notes");
+    let run = sandbox.rag(["index", "remove-folder", "birds"]).exits(2);
+    assert!(run.stderr.contains("2 documents") && run.stderr.contains("--yes"), "{run}");
+    assert_eq!(found(&sandbox, "data"), before);
+
+    // A folder that is gone from the disk too; nothing is read or embedded.
+    std::fs::rename(sandbox.path().join("birds"), sandbox.path().join("away")).unwrap();
+    let removed = sandbox.rag(["index", "remove-folder", "./birds/", "--yes", "--json"]).ok().json();
+    assert_eq!(removed["removed"], json!(["birds/heron.md", "birds/same.md"]));
+    assert_eq!((&removed["documents"], &removed["chunks"]), (&json!(7), &json!(7)));
+    is_as_built_of(&sandbox, &["docs", "notes"]);
+    assert_eq!(ingest(&sandbox, &["--dir", "docs"])["committed"], false);
+    sandbox.rag(["index", "rollback"]).ok();
+    std::fs::rename(sandbox.path().join("away"), sandbox.path().join("birds")).unwrap();
+    is_as_built_of(&sandbox, &["birds", "docs", "notes"]);
+
+    // A single document is not much.
+    let place = sandbox.path().join("notes");
+    sandbox
+        .rag(["index", "remove-folder", place.to_str().unwrap()])
+        .ok()
+        .prints("notes/salmon.md")
+        .says("removed 1 document");
+    is_as_built_of(&sandbox, &["birds", "docs"]);
+    for folder in ["docs", "birds"] {
+        sandbox.rag(["index", "remove-folder", folder, "--yes"]).ok();
+    }
+    assert_eq!((folders(&sandbox), search(&sandbox, "bees", &[])["hits"].clone()), (json!([]), json!([])));
+    sandbox.rag(["index", "verify"]).ok();
+    assert_eq!(ingest(&sandbox, &["--dir", "docs"])["documents"], 6);
+}
+
+#[test]
+fn only_takes_the_others_out_and_names_what_goes() {
+    let sandbox = sandbox();
+    ingest(&sandbox, &["--dir", "birds", "--dir", "docs", "--dir", "notes"]);
+    let run = sandbox.rag(["ingest", "--only", "--dir", "notes", "--json"]).exits(2);
+    let error = error_of(&run);
+    assert!(error["message"].as_str().unwrap().contains("birds (2 documents), docs (6 documents)"), "{error}");
+    assert_eq!(folders(&sandbox), json!(["birds", "docs", "notes"]));
+    let run = ingest(&sandbox, &["--only", "--dir", "docs", "--dir", "notes", "--yes"]);
+    assert_eq!(run["removed_documents"], json!(["birds/heron.md", "birds/same.md"]));
+    assert_eq!((&run["removed"], &run["documents"], &run["read"]), (&json!(2), &json!(7), &json!(0)));
+    is_as_built_of(&sandbox, &["docs", "notes"]);
+    // Nothing goes, so nothing is asked.
+    ingest(&sandbox, &["--only", "--dir", "docs", "--dir", "notes"]);
+    // One for the other, which takes its number.
+    let run = ingest(&sandbox, &["--only", "--dir", "docs", "--dir", "birds", "--yes"]);
+    assert_eq!(run["removed_documents"], json!(["notes/salmon.md"]));
+    is_as_built_of(&sandbox, &["birds", "docs"]);
+}
+
+#[test]
+fn what_leaves_the_index_is_counted_and_named() {
+    let sandbox = Sandbox::new();
+    for n in 10..24 {
+        write_old(&sandbox, &format!("docs/{n}.md"), format!("Number {n} is here.\n"));
+    }
+    ingest(&sandbox, &["--dir", "docs"]);
+    for n in 10..22 {
+        std::fs::remove_file(sandbox.path().join(format!("docs/{n}.md"))).unwrap();
+    }
+    let run = sandbox.rag(["ingest", "--dir", "docs"]).ok().prints("12 removed");
+    run.says("removed docs/10.md").says("removed docs/19.md").says("2 more removed documents");
+    // Where all is built afresh too, and where a pattern leaves it out.
+    std::fs::remove_file(sandbox.path().join("docs/22.md")).unwrap();
+    write_old(&sandbox, "docs/a.txt", "A text.\n");
+    let mut command = sandbox.command(["ingest", "--dir", "docs", "--json"]);
+    let run = Run::of(command.env("RAG_CHUNK_MAX_TOKENS", "50")).ok().says("built afresh").json();
+    assert_eq!((&run["removed"], &run["removed_documents"]), (&json!(1), &json!(["docs/22.md"])));
+    let mut command = sandbox.command(["ingest", "--dir", "docs", "--exclude", "*.txt", "--json"]);
+    let run = Run::of(command.env("RAG_CHUNK_MAX_TOKENS", "50")).ok().json();
+    assert_eq!((&run["removed"], &run["removed_documents"]), (&json!(1), &json!(["docs/a.txt"])));
+    let jobs = sandbox.rag(["jobs", "list", "--json"]).ok().json();
+    let result = &jobs["jobs"].as_array().unwrap().last().unwrap()["result"];
+    assert_eq!((&result["removed"], &result["removed_documents"]), (&json!(1), &json!(["docs/a.txt"])));
+}
+
+#[test]
+fn a_folder_remembers_its_patterns() {
+    let sandbox = sandbox();
+    let documents = |args: &[&str]| ingest(&sandbox, args)["documents"].as_u64().unwrap();
+    assert_eq!(documents(&["--dir", "docs", "--include", "*.md", "--exclude", "tides.*"]), 1);
+    assert_eq!(documents(&["--dir", "notes"]), 2, "patterns are those of one folder");
+    assert_eq!(documents(&["--dir", "docs"]), 2);
+    assert_eq!(documents(&["--dir", "docs", "--dir", "birds"]), 4);
+    // Built afresh: the folders that are not named keep theirs.
+    let mut command = sandbox.command(["ingest", "--dir", "birds", "--json"]);
+    assert_eq!(Run::of(command.env("RAG_CHUNK_MAX_TOKENS", "50")).ok().json()["documents"], 4);
+    assert_eq!(documents(&["--dir", "docs", "--exclude", "tides.*"]), 8, "new patterns replace both");
+    assert_eq!(documents(&["--dir", "docs", "--include", "*"]), 9);
+    // Patterns alone are a change.
+    let run = ingest(&sandbox, &["--dir", "notes", "--include", "*.md"]);
+    assert_eq!((&run["committed"], &run["documents"]), (&json!(true), &json!(9)));
+    write_old(&sandbox, "notes/more.txt", "More.\n");
+    assert_eq!(documents(&["--dir", "notes"]), 9);
+}
+
+#[test]
+fn a_missing_folder_fails_the_ingest_and_removes_nothing() {
+    let sandbox = sandbox();
+    ingest(&sandbox, &["--dir", "birds", "--dir", "docs"]);
+    std::fs::rename(sandbox.path().join("birds"), sandbox.path().join("herons")).unwrap();
+    let check = |run: Run| {
+        run.exits(2).says("there is no folder birds any more").says("rag index remove-folder birds");
+        assert_eq!(search(&sandbox, "heron", &["--mode", "lexical"])["hits"].as_array().unwrap().len(), 1);
+    };
+    check(sandbox.rag(["ingest", "--dir", "docs", "--dir", "birds"]));
+    check(sandbox.rag(["ingest", "--only", "--yes", "--dir", "birds"]));
+    // Nothing can be taken over from an index of another chunking, so the folder must be read.
+    check(Run::of(sandbox.command(["ingest", "--dir", "docs"]).env("RAG_CHUNK_MAX_TOKENS", "50")));
+    // Something else in its place is not the folder.
+    std::os::unix::fs::symlink("herons", sandbox.path().join("birds")).unwrap();
+    check(Run::of(sandbox.command(["ingest", "--dir", "docs"]).env("RAG_CHUNK_MAX_TOKENS", "50")));
+    sandbox.rag(["index", "remove-folder", "birds", "--yes"]).ok();
+    assert_eq!(ingest(&sandbox, &["--dir", "herons"])["documents"], 8);
+}
+
+/// A mount point is there without what is mounted on it, and empty.
+#[test]
+fn a_folder_that_is_not_mounted_is_missing() {
+    let sandbox = Sandbox::new();
+    sandbox.write("drive/nothing", "");
+    std::fs::remove_file(sandbox.path().join("drive/nothing")).unwrap();
+    let script = "mount -t tmpfs none drive && echo The heron waits. > drive/a.md && $0 ingest --dir drive --quiet";
+    let mounted = sandbox.with_own_mounts(script);
+    if mounted.code != Some(0) {
+        eprintln!("skipped: nothing can be mounted here: {}", mounted.stderr);
+        return;
+    }
+    sandbox.rag(["ingest", "--dir", "drive"]).exits(2).says("there is no folder drive any more").says("mount it");
+    assert_eq!(paths(&search(&sandbox, "heron", &["--mode", "lexical"])), ["a.md"]);
+    sandbox.rag(["index", "remove-folder", "drive"]).ok();
+    assert_eq!(ingest(&sandbox, &["--dir", "drive"])["documents"], 0);
+}
+
+#[test]
+fn no_document_comes_twice() {
+    let sandbox = Sandbox::new();
+    write_old(&sandbox, "docs/a.md", "The first.\n");
+    write_old(&sandbox, "docs/api/b.md", "The second.\n");
+    write_old(&sandbox, "docs-old/c.md", "The third.\n");
+    std::os::unix::fs::symlink("docs/api", sandbox.path().join("api")).unwrap();
+    let all = ["ingest", "--dir", "docs", "--dir", "docs-old", "--dir"];
+    sandbox.rag([&all[..], &["docs/api"]].concat()).exits(2).says("docs/api lies inside docs");
+    sandbox.rag([&all[..], &["docs-old/../api/"]].concat()).exits(2).says("lies inside docs");
+    assert!(!sandbox.data().exists());
+    assert_eq!(ingest(&sandbox, &["--dir", "docs", "--dir", "docs-old", "--dir", "docs/."])["documents"], 3);
+    let refused = sandbox.rag(["ingest", "--dir", "api"]).exits(2);
+    refused.says("api lies inside docs").says("`rag ingest --dir docs` brings it up to date");
+    sandbox.rag(["ingest", "--dir", "."]).exits(2).says("docs lies inside .").says("remove-folder");
+    assert_eq!(ingest(&sandbox, &["--only", "--yes", "--dir", "docs/api"])["documents"], 1);
+    sandbox.rag(["ingest", "--dir", "docs"]).exits(2).says("docs/api lies inside docs").says("remove-folder docs/api");
+    assert_eq!(folders(&sandbox), json!(["docs/api"]));
+    assert_eq!(ingest(&sandbox, &["--only", "--dir", "docs"])["documents"], 2);
+}
+
+#[test]
+fn two_folders_of_one_name_stay_apart() {
+    let sandbox = sandbox();
+    write_old(&sandbox, "other/docs/owl.md", "# Owls\n\nThe owl hunts at night.\n");
+    ingest(&sandbox, &["--dir", "docs"]);
+    let data = sandbox.data();
+    let mut command = sandbox.command(["ingest", "--dir", "docs", "--json", "--data-dir", data.to_str().unwrap()]);
+    command.current_dir(sandbox.path().join("other"));
+    assert_eq!(Run::of(&mut command).ok().json()["documents"], 7);
+    let full = sandbox.path().canonicalize().unwrap().join("other/docs");
+    assert_eq!(folders(&sandbox), json!(["docs", full]));
+}
+
+/// Where only some of `meta.json` can be read, the folders are known from what is left.
+#[test]
+fn a_damaged_index_forgets_no_folder() {
+    let sandbox = sandbox();
+    ingest(&sandbox, &["--dir", "birds", "--dir", "docs"]);
+    sandbox.rag(["documents", "remove", "docs/tides.md"]).ok();
+    let before = sandbox.rag(["index", "show", "--json"]).ok().json();
+    let meta = sandbox.path().join(before["index_dir"].as_str().unwrap()).join("meta.json");
+    let pointer = sandbox.data().join("indexes/names/default.json");
+    for path in [&meta, &pointer] {
+        let text = std::fs::read_to_string(path).unwrap();
+        let name = if *path == meta { "\"tool\": \"" } else { "\"seal\": \"" };
+        std::fs::write(path, text.replacen(name, &format!("{name}x"), 1)).unwrap();
+        let run = sandbox.rag(["ingest", "--dir", "docs", "--json"]).ok().says("damaged");
+        assert_eq!((&run.json()["corpus_id"], &run.json()["documents"]), (&before["corpus_id"], &json!(7)), "{run}");
+    }
+    let current = sandbox.rag(["index", "show", "--json"]).ok().json();
+    std::fs::write(sandbox.path().join(current["index_dir"].as_str().unwrap()).join("meta.json"), "{").unwrap();
+    let _ = std::fs::remove_file(meta);
+    sandbox.rag(["ingest", "--dir", "docs"]).exits(5).says("rag ingest --only --dir FOLDER");
+    assert_eq!(ingest(&sandbox, &["--only", "--dir", "docs"])["documents"], 6);
+}
+
+/// Runs a command at a terminal where somebody types.
+fn at_terminal(sandbox: &Sandbox, args: &str, typed: &str) -> Option<Run> {
+    if !has_tool("script", &["--version"]) {
+        return None;
+    }
+    // `$0` is the program; `script` gives it a terminal for all three streams.
+    let script = format!("printf '{typed}' | NO_COLOR=1 script -qec \"$0 {args}\" /dev/null");
+    Some(Run::of(&mut sandbox.under("sh", &["-c", &script], [""; 0])))
+}
+
+#[test]
+fn at_a_terminal_removals_are_asked_for() {
+    let sandbox = sandbox();
+    ingest(&sandbox, &["--dir", "birds", "--dir", "docs"]);
+    let documents = || sandbox.rag(["index", "show", "--json"]).ok().json()["documents"].clone();
+    let cases = [
+        ("documents remove bees.md", "remove docs/bees.md from the index for good? [y/N]"),
+        ("documents remove 'docs/**'", "remove 6 documents from the index for good, docs/bees.md to docs/trains.html?"),
+        ("index remove-folder docs", "take docs with 6 documents out of the index `default`?"),
+        ("ingest --only --dir docs", "take birds (2 documents) out of the index `default`?"),
+        ("index remove", "remove the index `default` with 8 documents?"),
+    ];
+    for (command, question) in cases {
+        for answer in ["n\\n", "\\n", "yo\\n"] {
+            let Some(run) = at_terminal(&sandbox, command, answer) else { return };
+            run.exits(1).prints(question).prints("nothing was removed");
+            assert_eq!(documents(), 8, "{command}");
+        }
+    }
+    let after = |command: &str, answer: &str| {
+        at_terminal(&sandbox, command, answer).unwrap().ok();
+        documents()
+    };
+    assert_eq!(after("ingest --only --dir docs", "y\\n"), 6);
+    assert_eq!(after("documents remove bees.md", "Yes\\n"), 5);
+    assert_eq!(after("documents remove --yes 'docs/deep/**'", ""), 4);
+    at_terminal(&sandbox, "index remove", "y\\n").unwrap().ok();
+    assert_eq!(sandbox.rag(["index", "list", "--json"]).ok().json(), json!([]));
+}
+
+#[test]
+fn without_a_terminal_much_is_removed_only_with_yes() {
+    let sandbox = sandbox();
+    ingest(&sandbox, &["--dir", "birds", "--dir", "docs"]);
+    for name in ["one", "two"] {
+        sandbox.rag(["ask", "Why do bees dance?", "--session", name]).ok();
+    }
+    let commands: [&[&str]; 6] = [
+        &["index", "remove"],
+        &["index", "remove-folder", "birds"],
+        &["documents", "remove", "docs/**"],
+        &["documents", "remove", "bees.md", "tides.md"],
+        &["sessions", "remove", "one", "two"],
+        &["sessions", "remove", "--all"],
+    ];
+    for command in commands {
+        let run = sandbox.rag(command).exits(2).says("this would").says("nothing was removed").says("give `--yes`");
+        assert_eq!(run.stdout, "", "{run}");
+        let json = [command, &["--json"]].concat();
+        assert_eq!(error_of(&sandbox.rag(&json).exits(2))["code"], 2);
+    }
+    assert_eq!(sandbox.rag(["index", "show", "--json"]).ok().json()["documents"], 8);
+    assert_eq!(sandbox.rag(["sessions", "list", "--json"]).ok().json()["sessions"].as_array().map(Vec::len), Some(2));
+    // One thing is what was named.
+    sandbox.rag(["documents", "remove", "heron.md"]).ok();
+    sandbox.rag(["sessions", "remove", "one"]).ok();
+    for command in commands.iter().rev() {
+        let _ = sandbox.rag([command, &["--yes"][..]].concat());
+    }
+    assert!(!Path::new(&sandbox.data().join("indexes/names/default.json")).exists());
+}
