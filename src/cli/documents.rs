@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::confirm::Removal;
 use super::exit::Outcome;
 use super::search::parsed;
 use super::ui::{Tone, Ui, clipped, count, counted, safe, size, time};
@@ -49,10 +50,14 @@ enum Action {
     ///
     /// Their passages, cached results and the answers in conversations that rest on them are gone, and later ingests
     /// keep them out until they are restored. `rag index compact` then removes what is left of them in the index's files.
+    /// Asks first at a terminal; elsewhere `--yes` is needed for more than one document.
     Remove {
         /// Paths or patterns, as in .gitignore
         #[arg(required = true, value_name = "PATH|GLOB")]
         patterns: Vec<String>,
+        /// Do not ask
+        #[arg(short, long)]
+        yes: bool,
         /// Wait for another writer to finish
         #[arg(long, value_name = "SECONDS", default_value_t = 0)]
         wait: u64,
@@ -80,7 +85,10 @@ pub fn run(args: DocumentsArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
             list(engine, ui, filter.as_deref(), state)
         }
         Action::Show { path } => show(engine, ui, &path),
-        Action::Remove { patterns, wait } => {
+        Action::Remove { patterns, yes, wait } => {
+            if !yes {
+                confirm_removal(&patterns, engine, ui)?;
+            }
             let changed = documents::remove(engine, &patterns, Duration::from_secs(wait))?;
             told(ui, "removed", &changed);
             if !ui.json {
@@ -97,6 +105,20 @@ pub fn run(args: DocumentsArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
             Ok(Outcome::Done)
         }
     }
+}
+
+/// Asks with the documents that the patterns mean.
+fn confirm_removal(patterns: &[String], engine: &Engine, ui: &Ui) -> Result<()> {
+    let paths = documents::meant(engine, patterns)?;
+    let what = match &paths[..] {
+        [] => return Ok(()),
+        [path] => format!("remove {path} from the index for good"),
+        [first, second] => format!("remove {first} and {second} from the index for good"),
+        [first, .., last] => {
+            format!("remove {} from the index for good, {first} to {last}", counted(paths.len() as u64, "document"))
+        }
+    };
+    Removal { yes: false, is_much: paths.len() > 1, what: &what }.confirm(engine, ui)
 }
 
 fn list(engine: &Engine, ui: &Ui, filter: Option<&str>, state: State) -> Result<Outcome> {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::confirm::Removal;
 use super::existing;
 use super::exit::Outcome;
 use super::ui::{Tone, Ui, clipped, counted, safe, safe_name, time, wrapped};
@@ -44,6 +45,8 @@ enum Action {
         force: bool,
     },
     /// Remove conversations
+    ///
+    /// Asks first at a terminal; elsewhere `--yes` is needed for more than one conversation.
     Remove {
         /// Their names
         #[arg(value_name = "ID", required_unless_present = "all")]
@@ -51,6 +54,9 @@ enum Action {
         /// Remove every conversation, and the questions that `rag chat` remembers
         #[arg(long, conflicts_with = "ids")]
         all: bool,
+        /// Do not ask
+        #[arg(short, long)]
+        yes: bool,
     },
 }
 
@@ -106,7 +112,12 @@ pub fn run(args: &SessionsArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
             }
             Ok(Outcome::Done)
         }
-        Action::Remove { ids, all } => remove(ids, *all, engine, ui),
+        Action::Remove { ids, all, yes } => {
+            if !yes {
+                confirm_removal(ids, *all, engine, ui)?;
+            }
+            remove(ids, *all, engine, ui)
+        }
     }
 }
 
@@ -187,6 +198,22 @@ fn free_folder(engine: &Engine) -> PathBuf {
     let names = std::iter::once(String::new()).chain((2..).map(|n| format!("-{n}")));
     let mut folders = names.map(|suffix| runs.join(format!("session_{stamp}Z{suffix}")));
     folders.find(|folder| !folder.exists()).unwrap_or(runs)
+}
+
+/// Asks with the number of conversations, which nothing can bring back.
+fn confirm_removal(ids: &[String], all: bool, engine: &Engine, ui: &Ui) -> Result<()> {
+    let n = match all {
+        // Of those that cannot be read it is not known how many they are.
+        true => engine.sessions()?.list(engine.now_s()).map_or(usize::MAX, |sessions| sessions.len()),
+        false => ids.len(),
+    };
+    let what = match (n, ids) {
+        (0, _) => return Ok(()),
+        (_, [id]) => format!("remove the conversation {id} for good"),
+        (usize::MAX, _) => "remove every conversation for good".to_owned(),
+        (n, _) => format!("remove {} for good", counted(n as u64, "conversation")),
+    };
+    Removal { yes: false, is_much: n > 1, what: &what }.confirm(engine, ui)
 }
 
 fn remove(ids: &[String], all: bool, engine: &Engine, ui: &Ui) -> Result<Outcome> {

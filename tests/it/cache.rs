@@ -40,7 +40,7 @@ fn a_purge_empties_and_says_what() {
         let purged = sandbox.rag([purge, &["--json"]].concat()).ok().json();
         assert_eq!(purged["purged"]["embeddings"]["count"], 6, "{purge:?}");
         assert_eq!(sandbox.rag(["cache", "stats", "--json"]).json()["tables"]["embeddings"]["count"], 0);
-        sandbox.rag(["index", "remove", "--index", "again"]).ok();
+        sandbox.rag(["index", "remove", "--yes", "--index", "again"]).ok();
     }
     assert_eq!(sandbox.rag(["cache", "purge", "all", "--json"]).ok().json()["purged"]["embeddings"]["count"], 0);
 }

@@ -138,7 +138,7 @@ fn without_its_parser_code_is_text() {
         assert!(report.failed.is_empty() && report.documents == 1, "{program}: {:?}", report.failed);
         let hit = hit(&sandbox, "lantern");
         assert_eq!(hit["heading"], json!([]), "{program}: {hit}");
-        sandbox.rag(["index", "remove"]).ok();
+        sandbox.rag(["index", "remove", "--yes"]).ok();
     }
 }
 

@@ -36,7 +36,7 @@ fn a_second_writer_is_told_the_pid_of_the_first_or_waits() {
     let refused = sandbox.rag(["ingest", "--dir", "docs", "--json"]).exits(6);
     let error: Value = serde_json::from_str(&refused.stderr).expect("JSON");
     assert_eq!(error["error"]["code"], 6);
-    sandbox.rag(["index", "remove"]).exits(6).says(&pid);
+    sandbox.rag(["index", "remove", "--yes"]).exits(6).says(&pid);
     sandbox.rag(["ingest", "--dir", "docs", "--wait", "1"]).exits(6).says(&pid);
     // Readers do not care.
     assert_eq!(paths(&sandbox.rag(["search", "boat", "--json"]).ok().json()), ["a.md"]);

@@ -340,12 +340,12 @@ fn bad_cache_rows_are_counted_and_replaced() {
         }
         // Built afresh, as another name: every text is looked up.
         let args = ["ingest", "--dir", "docs", "--json", "--index", "other"];
-        let _ = sandbox.rag(["index", "remove", "--index", "other"]);
+        let _ = sandbox.rag(["index", "remove", "--yes", "--index", "other"]);
         let summary = sandbox.rag(args).ok().json();
         let cache = &summary["cache"];
         assert_eq!(cache["hits"], 0, "{damage}: {cache}");
         assert!(cache["damaged"].as_i64() >= Some(rows - 3), "{damage}: {cache} of {rows} rows");
-        let _ = sandbox.rag(["index", "remove", "--index", "other"]).ok();
+        let _ = sandbox.rag(["index", "remove", "--yes", "--index", "other"]).ok();
         let summary = sandbox.rag(args).ok().json();
         assert_eq!((&summary["cache"]["misses"], &summary["cache"]["damaged"]), (&0.into(), &0.into()), "{damage}");
         assert_eq!(answer(sandbox.rag(["search", QUESTION, "--json"]).ok().json()), good, "{damage}");

@@ -36,7 +36,7 @@ fn every_exit_code_is_reached() {
     endpoint.exits(7).says("127.0.0.1:1");
     let lock = hold_lock(&sandbox);
     sandbox.rag(["ingest", "--dir", "docs"]).exits(6).says(&format!("process {}", std::process::id()));
-    sandbox.rag(["index", "remove"]).exits(6);
+    sandbox.rag(["index", "remove", "--yes"]).exits(6);
     drop(lock);
     let pointer = sandbox.data().join("indexes/names/default.json");
     std::fs::write(&pointer, "{").unwrap();

@@ -141,21 +141,21 @@ fn saving_over_a_file_is_refused_unless_forced() {
 fn remove_takes_the_index_and_not_the_files() {
     let sandbox = sandbox();
     sandbox.rag(["ingest", "--dir", "docs", "--index", "other", "--exclude", "*.md"]).ok();
-    sandbox.rag(["index", "remove", "--json"]).ok();
+    sandbox.rag(["index", "remove", "--yes", "--json"]).ok();
     sandbox.rag(["search", "bees"]).exits(1).says("there is no index named `default`").says("there are: other");
     sandbox.rag(["search", "bread", "--index", "other"]).ok();
     assert_eq!(files_below(&sandbox.path().join("docs")).len(), TOPICS.len());
-    sandbox.rag(["index", "remove", "--index", "other"]).ok();
+    sandbox.rag(["index", "remove", "--yes", "--index", "other"]).ok();
     let left = files_below(&sandbox.data().join("indexes"));
     assert_eq!(left, [".lock"]);
-    sandbox.rag(["index", "remove"]).exits(1).says("there is no index named `default`");
+    sandbox.rag(["index", "remove", "--yes"]).exits(1).says("there is no index named `default`");
 }
 
 #[test]
 fn two_indexes_of_one_folder_may_go_one_by_one() {
     let sandbox = sandbox();
     sandbox.rag(["ingest", "--dir", "docs", "--index", "twin"]).ok();
-    sandbox.rag(["index", "remove", "--index", "twin"]).ok();
+    sandbox.rag(["index", "remove", "--yes", "--index", "twin"]).ok();
     sandbox.rag(["search", "bees"]).ok();
     sandbox.rag(["index", "verify"]).ok();
 }

@@ -99,7 +99,7 @@ fn a_frozen_data_directory_is_searched_without_a_trace() {
     sandbox.write("docs/new.md", "# New\n\nSomething else.\n");
     let data = sandbox.data().display().to_string();
     bound.rag(&sandbox, &["ingest", "--dir", "docs"]).exits(1).says("data/jobs").says("ermission denied");
-    bound.rag(&sandbox, &["index", "remove"]).exits(1).says("data/indexes");
+    bound.rag(&sandbox, &["index", "remove", "--yes"]).exits(1).says("data/indexes");
     assert_eq!(listing(&sandbox.data()), listed, "something was written to {data}");
     thaw(&sandbox.data());
     assert_eq!(sandbox.ingest()["documents"], 3);

@@ -136,7 +136,7 @@ fn conversations_are_continued_shown_exported_and_removed() {
     }
     assert_eq!(sandbox.rag(["sessions", "remove", "first", "--json"]).ok().json(), json!({ "removed": 1 }));
     assert_eq!(list(&sandbox).as_array().unwrap().len(), 1);
-    sandbox.rag(["sessions", "remove", "--all"]).ok().says("1 conversation removed");
+    sandbox.rag(["sessions", "remove", "--all", "--yes"]).ok().says("1 conversation removed");
     assert_eq!(list(&sandbox), json!([]));
     sandbox.rag(["sessions", "remove"]).exits(2);
     sandbox.rag(["sessions", "remove", "x", "--all"]).exits(2);
@@ -157,7 +157,7 @@ fn a_conversation_in_use_is_not_taken_away() {
     wait_for("the turn", || (list(&sandbox)[0]["turns"] == 1).then_some(()));
     let holder = format!("process {} is using the session `work`", child.id());
     sandbox.rag(["sessions", "remove", "work"]).exits(6).says(&holder).says("hint");
-    sandbox.rag(["sessions", "remove", "--all"]).exits(6);
+    sandbox.rag(["sessions", "remove", "--all", "--yes"]).exits(6);
     sandbox.rag(["sessions", "show", "work"]).ok().prints(DANCE);
     // The lock goes with its holder, however that ends.
     child.kill().unwrap();
@@ -184,7 +184,9 @@ fn a_damaged_conversation_is_told_and_can_be_removed() {
     sandbox.rag(["sessions", "remove", "bad"]).ok();
     sandbox.rag(["sessions", "list"]).ok().prints("good");
     std::fs::write(&file, "no database at all, but some text that is long enough").unwrap();
-    for command in [&["sessions", "list"][..], &["sessions", "remove", "--all"], &["chat", "--session", "good"]] {
+    for command in
+        [&["sessions", "list"][..], &["sessions", "remove", "--all", "--yes"], &["chat", "--session", "good"]]
+    {
         sandbox.rag(command).exits(5).says("sessions.db is damaged").says("hint");
     }
     assert!(std::fs::read_to_string(&file).unwrap().starts_with("no database"));

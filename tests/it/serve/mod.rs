@@ -114,7 +114,7 @@ fn a_new_generation_is_picked_up_and_an_index_that_is_gone_is_not_found() {
     other("other").is(404);
     sandbox.rag(["ingest", "--dir", "docs", "--index", "other"]).ok();
     assert_eq!(other("other").ok().json()["index"], "other");
-    sandbox.rag(["index", "remove", "other", "--index", "other"]);
+    sandbox.rag(["index", "remove", "--yes", "other", "--index", "other"]);
     server.stop();
 }
 
@@ -137,7 +137,7 @@ fn a_server_that_nobody_asks_goes_over_to_what_is_new_and_lets_go_of_what_is_old
     assert_ne!(old, other);
     crate::fixtures::write_old(&sandbox, "docs/otter.md", "# Otters\n\nAn otter eats fish and crabs.\n");
     let new = sandbox.ingest()["corpus_id"].as_str().unwrap().to_owned();
-    sandbox.rag(["index", "remove", "--index", "other"]).ok();
+    sandbox.rag(["index", "remove", "--yes", "--index", "other"]).ok();
     let all = [old, other, new];
     wait_for("the server to catch up", || (mapped(&all) == [false, false, true]).then_some(()));
     server.stop();
