@@ -96,6 +96,8 @@ pub struct Response {
     pub filter: Option<Filter>,
     /// The filter leaves no document at all.
     pub nothing_allowed: bool,
+    /// The index has no passage at all.
+    pub index_empty: bool,
     pub timings: Timings,
     pub cache: CacheUse,
     /// What the language model did; `None` for a kept answer, or when none was asked.
@@ -286,6 +288,7 @@ impl Asker {
             corpus_id: meta.corpus_id.clone(),
             filter: request.filter.clone(),
             nothing_allowed,
+            index_empty: meta.counts.chunks == 0,
             timings,
             cache,
             writing,

@@ -248,7 +248,10 @@ fn show(response: &Response, is_seen: bool, ui: &Ui) {
         ui.warn(format!("{fault}; answered from the passages alone"));
     }
     ui.pending(response.pending);
-    if !answer.supported {
+    if response.index_empty {
+        ui.line(ui.paint(Tone::Strong, &format!("The index `{}` is empty.", response.index)));
+        ui.note("`rag ingest --dir FOLDER` adds documents");
+    } else if !answer.supported {
         ui.line(ui.paint(Tone::Strong, "Nothing in the index supports an answer."));
         if !answer.citations.is_empty() {
             ui.line("The nearest passages:\n");
@@ -257,7 +260,7 @@ fn show(response: &Response, is_seen: bool, ui: &Ui) {
         ui.write(&wrapped(&answer.text, ui.width(), ""));
         ui.line("");
     }
-    if response.nothing_allowed {
+    if response.nothing_allowed && !response.index_empty {
         ui.note("the filter matches no document");
     }
     for citation in &answer.citations {

@@ -120,7 +120,9 @@ pub fn run(args: &SearchArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
         for hit in &response.hits {
             print_hit(ui, hit, args.explain);
         }
-        if response.nothing_allowed {
+        if response.index_empty {
+            ui.note(format!("the index `{}` is empty; `rag ingest --dir FOLDER` adds documents", response.index));
+        } else if response.nothing_allowed {
             ui.note("the filter matches no document");
         } else if response.hits.is_empty() {
             ui.note(format!("nothing in the index `{}` matches", response.index));

@@ -143,6 +143,9 @@ fn passages(found: &search::Response, most_bytes: usize) -> Value {
         "hits": hits,
         "truncated": budget.is_truncated(),
     });
+    if found.index_empty {
+        result["index_empty"] = true.into();
+    }
     if found.pending.is_some() {
         result["vectors_pending"] = true.into();
     }
@@ -181,6 +184,9 @@ fn answer(response: &ask::Response, most_bytes: usize) -> Result<Value> {
         "citations": citations,
         "truncated": budget.is_truncated(),
     });
+    if response.index_empty {
+        result["index_empty"] = true.into();
+    }
     if !unsupported.is_empty() {
         result["unsupported"] = unsupported.into();
     }

@@ -49,6 +49,7 @@ fn search() -> Tool {
             "mode": { "type": "string" },
             "hits": { "type": "array", "items": hit(json!({ "rank": { "type": "integer" }, "score": { "type": "number" } })) },
             "truncated": truncated(),
+            "index_empty": { "type": "boolean", "description": "The index has no passage at all: ingest a folder first" },
             "vectors_pending": { "type": "boolean", "description": "The vectors are still being made; only words were compared" },
         }),
     );
@@ -79,6 +80,7 @@ fn ask() -> Tool {
             "generator": { "type": "string" },
             "citations": { "type": "array", "items": hit(json!({ "n": { "type": "integer", "description": "What [n] refers to" } })) },
             "truncated": truncated(),
+            "index_empty": { "type": "boolean", "description": "The index has no passage at all: ingest a folder first" },
             "fallback": { "type": "string", "description": "Why the language model did not answer" },
             "unsupported": { "type": "array", "items": { "type": "string" },
                 "description": "Sentences of the answer that no cited passage supports" },
@@ -181,7 +183,7 @@ fn ingest() -> Tool {
         &["dirs"],
         &json!({
             "dirs": { "type": "array", "minItems": 1, "maxItems": 32, "items": { "type": "string", "minLength": 1, "maxLength": 4096 },
-                "description": "Folders. The index becomes exactly what they hold; they must lie beneath the folders that the user allows." },
+                "description": "Folders to add to the index or to bring up to date; what it has of other folders stays as it is. They must lie beneath the folders that the user allows." },
             "index": index(),
         }),
     );
@@ -193,11 +195,13 @@ fn ingest() -> Tool {
             "documents": { "type": "integer" },
             "chunks": { "type": "integer" },
             "read": { "type": "integer", "description": "Files read because they were new or changed" },
+            "removed": { "type": "integer", "description": "Documents that left the index because their files are gone" },
+            "removed_documents": { "type": "array", "items": { "type": "string" }, "description": "The first of them" },
             "failed": { "type": "integer", "description": "Files that could not be read" },
         }),
     );
     let about =
-        "Index folders, or bring their index up to date. Replaces what the index held before. Takes from a second to \
+        "Index folders, or bring their index up to date. Other folders of the index stay as they are. Takes from a second to \
                  many minutes; reports progress, and can be cancelled."
             .to_owned();
     let changes = |annotations: ToolAnnotations| {

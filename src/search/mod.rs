@@ -68,6 +68,8 @@ pub struct Response {
     pub retrieval_hit: bool,
     /// The filter leaves no document at all.
     pub nothing_allowed: bool,
+    /// The index has no passage at all.
+    pub index_empty: bool,
     /// The index has no vectors yet.
     pub pending: Option<Pending>,
 }
@@ -405,6 +407,7 @@ fn nothing(engine: &Engine, meta: &Meta, query: &str, request: &Request) -> Resp
         rerank_misses: 0,
         retrieval_hit: false,
         nothing_allowed: false,
+        index_empty: meta.counts.chunks == 0,
         pending: Pending::of(engine, index, meta),
     }
 }

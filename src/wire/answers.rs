@@ -180,6 +180,10 @@ pub struct SearchJson<'a> {
     cache: CacheUseJson,
     /// Null once the index has its vectors
     vectors_pending: Option<PendingJson>,
+    /// True where the index has no passage at all, and not there otherwise
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
+    index_empty: bool,
 }
 
 impl<'a> SearchJson<'a> {
@@ -208,6 +212,7 @@ impl<'a> SearchJson<'a> {
                 rerank_misses: response.rerank_misses,
             },
             vectors_pending: PendingJson::new(response.pending),
+            index_empty: response.index_empty,
         }
     }
 }
@@ -271,6 +276,10 @@ pub struct AnswerJson<'a> {
     fallback: Option<Value>,
     /// Null once the index has its vectors
     vectors_pending: Option<PendingJson>,
+    /// True where the index has no passage at all, and not there otherwise
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
+    index_empty: bool,
 }
 
 /// What a language model did
@@ -370,6 +379,7 @@ impl<'a> AnswerJson<'a> {
             orders: response.orders.iter().map(OrderingJson::new).collect(),
             fallback: response.fallback.as_ref().map(fault),
             vectors_pending: PendingJson::new(response.pending),
+            index_empty: response.index_empty,
         }
     }
 }

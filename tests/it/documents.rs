@@ -83,7 +83,7 @@ fn documents_are_listed_and_shown() {
 fn what_is_removed_stays_out_until_it_is_restored() {
     let sandbox = sandbox();
     let before = sandbox.ingest();
-    let removed = sandbox.rag(["documents", "remove", "docs/private/", "tides.md", "--json"]).ok().json();
+    let removed = sandbox.rag(["documents", "remove", "--yes", "docs/private/", "tides.md", "--json"]).ok().json();
     assert_eq!(removed["removed"], json!(["docs/private/secret.md", "docs/tides.md"]));
     assert_eq!((&removed["documents"], &removed["chunks"]), (&json!(5), &json!(5)));
     assert_ne!(removed["corpus_id"], before["corpus_id"]);
@@ -125,10 +125,13 @@ fn a_pattern_that_means_nothing_removes_nothing() {
     let after = sandbox.ingest();
     assert_eq!((&after["committed"], &after["corpus_id"]), (&json!(false), &before["corpus_id"]));
     // Everything may go, and the index is there still.
-    assert_eq!(sandbox.rag(["documents", "remove", "*", "--json"]).ok().json()["documents"], 0);
-    sandbox.rag(["search", "bees"]).exits(3);
+    assert_eq!(sandbox.rag(["documents", "remove", "*", "--yes", "--json"]).ok().json()["documents"], 0);
+    sandbox.rag(["search", "bees"]).exits(3).says("the index `default` is empty");
     sandbox.rag(["index", "compact"]).ok();
-    sandbox.rag(["search", "bees"]).exits(3);
+    sandbox.rag(["search", "bees"]).exits(3).says("the index `default` is empty");
+    sandbox.rag(["search", "bees", "--filter", "path:*.md"]).exits(3).says("the index `default` is empty");
+    sandbox.rag(["ask", QUESTION]).exits(3).prints("The index `default` is empty.").says("rag ingest");
+    assert_eq!(sandbox.rag(["ask", QUESTION, "--json"]).exits(3).json()["index_empty"], true);
     sandbox.rag(["index", "verify"]).ok();
 }
 

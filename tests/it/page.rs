@@ -206,11 +206,68 @@ fn an_ingest_is_started_and_followed_to_its_end() {
     assert_ne!(browser.js(&format!("return {rows}")), "0", "vectors are in the cache");
     let empty = "[...document.querySelectorAll('#card-caches button')].find((b) => b.textContent.startsWith('Empty '))";
     browser.js(&format!("const button = {empty}; button.focus(); button.click(); button.click()"));
+    browser.wait("document.querySelector('#sure[open]')");
+    browser.press(&[key::ESCAPE]);
+    browser.wait("!document.querySelector('#sure').open");
+    assert_ne!(browser.js(&format!("return {rows}")), "0", "two clicks and no answer empty nothing");
+    browser.js(&format!("{empty}.click()"));
+    browser.click("#sure-yes");
     browser.wait(&format!("{rows} === '0'"));
 
     browser.click("#nav-ask");
     ask(&browser, "Why do honey bees dance?");
     assert_eq!(browser.count(".answer .cite"), 1);
+    is_quiet(&browser);
+}
+
+#[test]
+fn folders_are_added_to_the_index_that_is_picked_and_taken_out_again() {
+    let sandbox = ingested();
+    sandbox.write("notes/salmon.md", "# Salmon\n\nThe salmon leaps up the river.\n");
+    sandbox.write("other/owl.md", "# Owls\n\nThe owl hunts at night.\n");
+    sandbox.rag(["ingest", "--dir", "other", "--index", "second"]).ok();
+    let server = Server::start(&sandbox, &[("RAG_SERVE_ROOTS", "notes")]);
+    let Some(browser) = opened(&server, WIDE) else { return };
+    browser.click("#nav-corpus");
+    let field = "document.querySelector('#ingest-index')?.value";
+    browser.wait(&format!("{field} === 'default'"));
+    browser.js("const picker = document.querySelector('#index');
+        picker.value = 'second';
+        picker.dispatchEvent(new Event('change', { bubbles: true }));");
+    browser.wait(&format!("{field} === 'second'"));
+    browser.click("#ingest-start");
+    browser.wait("document.querySelector('#ingest-progress .good')");
+    let folders = "[...document.querySelectorAll('#index-folders li > span')].map((node) => node.textContent).join()";
+    browser.wait(&format!("{folders} === 'notes,other'"));
+    assert_eq!(sandbox.rag(["index", "show", "--json"]).ok().json()["roots"], json!(["docs"]));
+
+    let take_out = |folder: &str| {
+        browser.js(&format!("document.querySelector('#index-folders [aria-label^=\"Take {folder} out\"]').click()"));
+        browser.wait("document.querySelector('#sure[open]')");
+        assert_eq!(browser.text("#sure-title"), format!("Take {folder} out of the index second?"));
+    };
+    take_out("other");
+    browser.click("#sure-no");
+    assert_eq!(browser.js(&format!("return {folders}")), "notes,other");
+    take_out("other");
+    browser.click("#sure-yes");
+    browser.wait(&format!("{folders} === 'notes'"));
+    browser
+        .js("[...document.querySelectorAll('#card-index button')].find((b) => b.textContent === 'Roll back').click()");
+    browser.wait("document.querySelector('#sure[open]')");
+    browser.click("#sure-yes");
+    browser.wait(&format!("{folders} === 'notes,other'"));
+
+    // An index with nothing in it says so.
+    for folder in ["notes", "other"] {
+        take_out(folder);
+        browser.click("#sure-yes");
+        browser.wait(&format!("!{folders}.includes('{folder}')"));
+    }
+    browser.click("#nav-ask");
+    browser.wait("document.querySelector('#welcome')?.textContent.includes('The index second is empty.')");
+    ask(&browser, "Where does the owl hunt?");
+    assert!(browser.text("#turns > li:last-child .answer").starts_with("The index second is empty."));
     is_quiet(&browser);
 }
 

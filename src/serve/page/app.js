@@ -57,7 +57,7 @@ function show() {
 const isTyping = (node) => node?.closest("input, textarea, select, [contenteditable]");
 
 function keys(event) {
-  if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || $("token").open) return;
+  if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || $("token").open || $("sure").open) return;
   if (event.key === "/" && !isTyping(event.target)) {
     event.preventDefault();
     if (location.hash === "#corpus") location.hash = "#ask";

@@ -45,6 +45,13 @@ export function indexChanged(state) {
   welcome();
 }
 
+/** Said instead of an answer, or of an invitation to ask, where there is nothing to search. */
+function empty(name) {
+  return h("div", { class: "unsupported" },
+    h("p", {}, h("strong", {}, `The index ${name} is empty.`)),
+    h("p", {}, "It has no passage to answer from. Ingest a folder under ", h("a", { href: "#corpus" }, "Corpus"), "."));
+}
+
 function welcome() {
   const node = $("welcome");
   node.hidden = $("turns").children.length > 0;
@@ -55,6 +62,10 @@ function welcome() {
       h("p", {}, "Point ", h("code", {}, "rag"), " at a folder of documents; it reads them, and answers from them with their sources."),
       h("pre", { tabindex: 0 }, h("code", {}, "rag ingest --dir FOLDER")),
       h("p", {}, "Or start it here, under ", h("a", { href: "#corpus" }, "Corpus"), "."));
+    return;
+  }
+  if (!index.damaged && index.chunks === 0) {
+    node.replaceChildren(empty(index.name));
     return;
   }
   const size = index.damaged ? "damaged; see Corpus" : `${plural(index.documents, "document")}, ${plural(index.chunks, "passage")}`;
@@ -104,7 +115,7 @@ async function ask(question, options) {
     if (!turn.reply) throw new Problem({ message: "the answer broke off", hint: "ask again" });
     announce(turn.reply.supported
       ? `Answered, with ${plural(turn.reply.citations.length, "source")}`
-      : "Nothing in the index supports an answer");
+      : turn.reply.index_empty ? "The index is empty" : "Nothing in the index supports an answer");
   } catch (error) {
     if (error.name === "AbortError") turn.stopped();
     else turn.failed(error, () => {
@@ -280,6 +291,7 @@ class Turn {
     const citations = reply.citations ?? [];
     this.list = citations.map((hit) => ({ ...hit, index: this.#index, said: saidWith(reply.answer ?? "", hit.n) }));
     if (reply.supported) this.answer.replaceChildren(...answer(reply.answer, (n) => this.#cite(n)));
+    else if (reply.index_empty) this.answer.replaceChildren(empty(reply.index));
     else this.#unsupported();
     this.answer.setAttribute("aria-busy", "false");
     this.#notes(reply);

@@ -30,6 +30,8 @@ export function show(state, reload) {
     $("corpus").append(...Object.values(parts).map((part) => part.node));
     ingestForm();
   }
+  // An ingest goes into the index that is picked, unless another one is typed after that.
+  if (form.name && form.picked !== shared.index) [form.name.value, form.picked] = [shared.index, shared.index];
   drawIndex();
   drawCache();
   drawDocuments();
@@ -68,7 +70,6 @@ function drawIndex() {
     ["Model", index.model?.name ?? index.model],
     ["Made", when(index.created)],
     ["Corpus id", h("code", {}, index.corpus_id ?? "–")],
-    index.roots?.length ? [index.roots.length === 1 ? "Folder" : "Folders", index.roots.join(", ")] : undefined,
   ];
   const result = h("div", { class: "result", role: "status" });
   const name = encodeURIComponent(index.name);
@@ -88,7 +89,10 @@ function drawIndex() {
       verify.disabled = false;
     }
   });
-  const rollback = careful("Roll back", "Back to the generation before?", async () => {
+  const rollback = careful("Roll back", {
+    question: `Roll back the index ${index.name}?`,
+    text: "Questions are answered from the generation before. The present one stays, to go forward to again.",
+  }, async () => {
     try {
       const meta = await call(`/indexes/${name}/rollback`, { method: "POST", body: {} });
       await refresh();
@@ -101,8 +105,32 @@ function drawIndex() {
   }, { class: "quiet" });
   body.replaceChildren(
     h("dl", {}, ...rows.filter(Boolean).map(([key, value]) => h("div", {}, h("dt", {}, key), h("dd", {}, value ?? "–")))),
+    folders(index, result),
     may("admin") && h("div", { class: "row" }, verify, !index.damaged && rollback),
     result);
+}
+
+/** The folders of an index, each with a button that takes it out. */
+function folders(index, result) {
+  if (!index.roots?.length) return h("p", { class: "faint" }, index.damaged ? "" : "The index has no folder.");
+  const takeOut = (folder) => careful("Take out", {
+    question: `Take ${folder} out of the index ${index.name}?`,
+    text: "Its documents are no longer found. The files are not touched, and Roll back brings the folder back.",
+  }, async () => {
+    try {
+      const path = `/indexes/${encodeURIComponent(index.name)}/folders`;
+      const { removed } = await call(`${path}${query({ folder })}`, { method: "DELETE" });
+      await refresh();
+      drawIndex();
+      drawDocuments();
+      announce(`Took out ${folder} with ${plural(removed.length, "document")}`);
+    } catch (error) {
+      result.replaceChildren(problem(error));
+    }
+  }, { class: "quiet", "aria-label": `Take ${folder} out of the index` });
+  return h("ul", { class: "files", id: "index-folders", "aria-label": "Folders" },
+    ...index.roots.map((folder) => h("li", { class: "spread" },
+      h("span", {}, folder), may("write") && !index.damaged && takeOut(folder))));
 }
 
 /* Ingests. */
@@ -129,7 +157,7 @@ function ingestForm() {
   parts.ingest.body.append(
     may("write") ? node : h("p", { class: "faint" }, "Your token may read, not ingest."),
     may("write") && h("p", { class: "faint", id: "ingest-help" }, roots.length
-      ? "Folders that the server may read. Only what changed is read again; the index answers meanwhile."
+      ? "The folder is added to the index or brought up to date; its other folders stay as they are. Only what changed is read again."
       : h("span", {}, "Beneath the folders of the setting ", h("code", {}, "serve.roots"), ".")),
     form.progress, form.jobs);
 }
@@ -227,7 +255,16 @@ function outcome(job) {
       result.documents !== undefined && `${plural(result.documents, "document")}, ${plural(result.chunks, "passage")}`,
       result.committed === false && "nothing had changed",
     ].filter(Boolean).join(": ").replace(/: nothing/, "; nothing"), "."),
+    removed(result),
     failed > 0 && h("p", {}, `${plural(failed, "file")} could not be read; see the documents below.`));
+}
+
+/** Which documents left the index. */
+function removed({ removed: n = 0, removed_documents: names = [] }) {
+  if (!n) return "";
+  const some = names.slice(0, 5);
+  const more = n > some.length ? ` and ${count(n - some.length)} more` : "";
+  return h("p", {}, `${plural(n, "document")} left the index: ${some.join(", ")}${more}.`);
 }
 
 async function drawJobs() {
@@ -251,6 +288,8 @@ async function drawJobs() {
 }
 
 /* Caches. */
+
+const EMPTYING = "Everything in it is made again when it is asked for. That takes time, and a language model may answer otherwise.";
 
 async function drawCache() {
   const { body } = parts.cache;
@@ -281,14 +320,18 @@ async function drawCache() {
       h("td", { class: "number" }, count(hits)),
       h("td", { class: "number" }, count(misses)),
       h("td", { class: "number" }, asked ? `${Math.round((100 * hits) / asked)} %` : "–"),
-      may("admin") && h("td", { class: "number" }, n > 0 && careful("Empty", "Sure?", purge([name]), { class: "quiet" })));
+      may("admin") && h("td", { class: "number" }, n > 0 && careful("Empty", {
+        question: `Empty the cache ${name}?`, text: EMPTYING,
+      }, purge([name]), { class: "quiet", "aria-label": `Empty ${name}` })));
   });
   body.replaceChildren(
     table("Caches", ["Table", "#Rows", "#Size", "#Hits", "#Misses", "#Hit rate", ...(may("admin") ? [""] : [])], rows),
     h("div", { class: "row" },
       h("span", { class: "faint" }, `${bytes(stats.file_bytes)} on disk. Emptying costs time, never an answer.`),
       h("span", { class: "spring" }),
-      may("admin") && careful("Empty all", "Empty every table?", purge(["all"]), { class: "quiet" })));
+      may("admin") && careful("Empty all", {
+        question: "Empty every cache?", text: EMPTYING,
+      }, purge(["all"]), { class: "quiet" })));
 }
 
 /* Documents. */

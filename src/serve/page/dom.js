@@ -32,30 +32,26 @@ export function announce(text) {
   region.textContent = region.textContent === text ? `${text}\u00a0` : text;
 }
 
-/** A button that asks once more before it does what cannot be undone. */
-export function careful(text, question, act, props = {}) {
-  const node = button(text, () => {
-    if (!node.dataset.armed) {
-      node.dataset.armed = "yes";
-      node.textContent = question;
-      announce(question);
-      return;
-    }
-    calm();
-    act();
-  }, props);
-  const calm = () => {
-    delete node.dataset.armed;
-    node.textContent = text;
-  };
-  node.addEventListener("blur", calm);
-  node.addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && node.dataset.armed) {
-      event.stopPropagation();
-      calm();
-    }
+/** Asks in a dialog whether to go on; `label` is what the button that agrees says. */
+export function sure(question, text, label) {
+  const dialog = $("sure");
+  if (dialog.open) return Promise.resolve(false);
+  $("sure-title").textContent = question;
+  $("sure-text").textContent = text;
+  $("sure-yes").textContent = label;
+  dialog.returnValue = "";
+  dialog.showModal();
+  $("sure-no").focus();
+  return new Promise((resolve) => {
+    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true });
   });
-  return node;
+}
+
+/** A button that asks before it does what takes something away. */
+export function careful(label, { question, text }, act, props = {}) {
+  return button(label, async () => {
+    if (await sure(question, text, label)) act();
+  }, props);
 }
 
 /** A failure, as it is shown anywhere: what is wrong, what to do, what to quote to whoever runs the server. */

@@ -33,6 +33,9 @@ const SOURCES: &str = "\n\nSources:\n";
 /// What is said when there is nothing to say.
 const UNSUPPORTED: &str = "Nothing in the index supports an answer.";
 
+/// What is said when there is nothing to answer from.
+const EMPTY: &str = "The index is empty.";
+
 /// A conversation that ends with a question
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct ChatBody {
@@ -306,7 +309,11 @@ impl Frame {
 
 fn text(response: &ask::Response) -> &str {
     let text = response.answer.text.as_str();
-    if text.is_empty() { UNSUPPORTED } else { text }
+    match text.is_empty() {
+        true if response.index_empty => EMPTY,
+        true => UNSUPPORTED,
+        false => text,
+    }
 }
 
 /// Where the marks in an answer lead; passages that support none are no sources of it.
