@@ -241,15 +241,17 @@ impl Asker {
         on(Event::Found { hits: &hits, timings, cache });
 
         let generation = Instant::now();
-        let stop = request.stop.stage(Stage::Generation);
-        engine.go_on(&stop)?;
-        let mut question = Asked { request, resolved, intent, earlier, stop };
+        engine.go_on(&request.stop)?;
+        let mut question = Asked { request, resolved, intent, earlier, stop: request.stop.clone() };
         let options = Options { intent: Some(intent), max_words: engine.config.ask_max_words, ..Options::default() };
         let evidence = answer::evidence(&question.resolved, &hits, &options);
         let (mut generator, mut fallback) = (engine.config.generator, None);
         let mut made = match self.writer(engine).filter(|_| !evidence.is_empty()) {
             Some(client) => self.generated(engine, &client, &question, &evidence, &mut cache, on),
-            None => self.extracted(engine, &question, &evidence, &options, &mut cache),
+            None => {
+                question.stop = request.stop.stage(Stage::Generation);
+                self.extracted(engine, &question, &evidence, &options, &mut cache)
+            }
         };
         if let Err(fault) = &made
             && matches!(fault.kind(), Kind::Outside | Kind::Late)
@@ -257,8 +259,7 @@ impl Asker {
         {
             fallback = made.err();
             generator = Generator::Extractive;
-            // The time that is left is that of the whole question.
-            question.stop = request.stop.clone();
+            question.stop = request.stop.stage(Stage::Generation);
             made = self.extracted(engine, &question, &evidence, &options, &mut cache);
         }
         let Made { kept, answer, read, writing } = made?;
@@ -318,11 +319,11 @@ impl Asker {
         }
         let carried = resolve(question, &before);
         weights.finish()?;
-        let stop = request.stop.stage(Stage::Generation);
+        let stop = &request.stop;
         // A model that fails here fails again, and is told of, when it is to answer.
         match self.writer(engine) {
             Some(client) if carried.is_follow_up => {
-                let rewritten = generate::rewritten(&client, question, earlier, &|| engine.should_stop(&stop));
+                let rewritten = generate::rewritten(&client, question, earlier, &|| engine.should_stop(stop));
                 Ok(rewritten.ok().flatten().unwrap_or(carried.query))
             }
             _ => Ok(carried.query),
@@ -480,7 +481,7 @@ struct Asked<'a> {
     resolved: String,
     intent: Intent,
     earlier: Vec<Exchange>,
-    /// When to give up making the answer.
+    /// When to give up making the answer. Quoting is bounded by its stage; a language model by its own times.
     stop: Stop,
 }
 

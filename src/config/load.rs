@@ -238,6 +238,7 @@ fn build(world: &World, values: &Values) -> Result<Config> {
             model: text("llm.model"),
             api_key: api_key(values)?,
             timeout: Duration::from_secs(whole("llm.timeout_s")),
+            answer_timeout: Duration::from_secs(whole("llm.answer_timeout_s")),
             attempts: whole("llm.attempts") as u32,
             temperature: text("llm.temperature").parse().unwrap_or_default(),
             max_tokens: whole("llm.max_tokens") as u32,

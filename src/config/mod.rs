@@ -145,9 +145,10 @@ pub struct Endpoint {
     pub base_url: String,
     pub model: String,
     pub api_key: Option<Secret>,
-    /// The longest time to the first byte of a reply, and then between two pieces of it. All tries of a call together
-    /// may take ten times as long.
+    /// The longest time to the first byte of a reply, and then between two pieces of it.
     pub timeout: Duration,
+    /// The longest time for all tries of a call together, beside the waits between them.
+    pub answer_timeout: Duration,
     /// Tries in all, at least 1.
     pub attempts: u32,
     /// 0 for the likeliest text every time.
@@ -204,7 +205,8 @@ pub struct Serve {
     pub quota_per_day: u64,
 }
 
-/// The longest that a question and its stages may take.
+/// The longest that a question and its stages may take. What a language model writes has times of its own, in
+/// [`Endpoint`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
     /// All of it, waiting included.

@@ -215,6 +215,12 @@ pub const SETTINGS: &[Setting] = &[
         Shape::Whole { least: 1, most: 3600 },
         "seconds that a language model may be silent",
     ),
+    seconds(
+        "llm.answer_timeout_s",
+        "RAG_LLM_ANSWER_TIMEOUT_S",
+        "600",
+        "seconds that a language model may take for an answer, however steadily it writes",
+    ),
     setting(
         "llm.attempts",
         "RAG_LLM_ATTEMPTS",
@@ -359,10 +365,20 @@ pub const SETTINGS: &[Setting] = &[
         Shape::Whole { least: 1, most: 1 << 16 },
         "questions that may wait; more are refused",
     ),
-    seconds("serve.query_timeout_s", "RAG_SERVE_QUERY_TIMEOUT_S", "30", "seconds for a question, waiting included"),
+    seconds(
+        "serve.query_timeout_s",
+        "RAG_SERVE_QUERY_TIMEOUT_S",
+        "30",
+        "seconds for a question, waiting included; a language model has `llm.answer_timeout_s` more",
+    ),
     seconds("serve.embedding_timeout_s", "RAG_SERVE_EMBEDDING_TIMEOUT_S", "10", "seconds of that for its vector"),
     seconds("serve.retrieval_timeout_s", "RAG_SERVE_RETRIEVAL_TIMEOUT_S", "10", "seconds of that for its passages"),
-    seconds("serve.generation_timeout_s", "RAG_SERVE_GENERATION_TIMEOUT_S", "15", "seconds of that for its answer"),
+    seconds(
+        "serve.generation_timeout_s",
+        "RAG_SERVE_GENERATION_TIMEOUT_S",
+        "15",
+        "seconds of that for an answer that is quoted",
+    ),
     setting(
         "serve.connections",
         "RAG_SERVE_CONNECTIONS",

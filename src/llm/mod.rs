@@ -2,7 +2,7 @@
 //! `LM Studio`, OpenAI itself), at the address that the configuration names and at no other.
 //!
 //! What a server sends is data. Its time and its size are bounded: it may be silent for [`Endpoint::timeout`] and take
-//! ten times that for all tries of a call, beside the waits between them; a line has at most 1 MiB, a text 4 MiB, a
+//! [`Endpoint::answer_timeout`] for all tries of a call, beside the waits between them; a line has at most 1 MiB, a text 4 MiB, a
 //! stream 64 MiB.
 //! A try is repeated only while no text has come, so no text is ever shown twice. The key leaves [`Secret`] for the
 //! header of a request and for nothing else.
@@ -28,8 +28,6 @@ use breaker::Breaker;
 use reply::{Bad, Dialect, Said};
 pub use retry::Timing;
 
-/// All tries of a call together may take so many times [`Endpoint::timeout`].
-const CALL_TIMEOUTS: u32 = 10;
 const LOOK_AT_ADDRESS: &str = "is the address right? It ends in `/v1` for most servers";
 /// Longer than anybody waits, and short enough to be added up.
 const MAX_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
@@ -149,15 +147,15 @@ impl Client {
 
     /// As [`Client::new`], with another clock.
     pub fn with_timing(endpoint: Endpoint, timing: Timing) -> Result<Self> {
-        if endpoint.attempts == 0 || endpoint.timeout.is_zero() || endpoint.timeout > MAX_TIMEOUT {
+        let is_time = |time: Duration| !time.is_zero() && time <= MAX_TIMEOUT;
+        if endpoint.attempts == 0 || !is_time(endpoint.timeout) || !is_time(endpoint.answer_timeout) {
             return Err(Fault::usage("a language model needs a try, and a time-out of at most a day"));
         }
         let url = format!("{}/chat/completions", endpoint.base_url.trim_end_matches('/'));
         let key = endpoint.api_key.as_ref().map(Secret::expose);
         let poster = Poster::new(&url, key, endpoint.timeout)?;
         // Twice what the tries may take, and the longest waits.
-        let patience =
-            endpoint.timeout * (2 * CALL_TIMEOUTS) + 2 * retry::MAX_RETRY_AFTER * endpoint.attempts.min(1000);
+        let patience = endpoint.answer_timeout * 2 + 2 * retry::MAX_RETRY_AFTER * endpoint.attempts.min(1000);
         let breaker = Mutex::new(Breaker::new(patience));
         Ok(Self { endpoint, poster, timing, breaker, dialect: Mutex::default() })
     }
@@ -206,7 +204,7 @@ impl Client {
         on_text: &mut dyn FnMut(&str),
         stop: &dyn Fn() -> bool,
     ) -> std::result::Result<Reply, Failure> {
-        let mut end = (self.timing.now)() + self.endpoint.timeout * CALL_TIMEOUTS;
+        let mut end = (self.timing.now)() + self.endpoint.answer_timeout;
         let mut attempts = 0;
         loop {
             attempts += 1;
@@ -375,8 +373,9 @@ impl Client {
                 (self.fault(&format!("was silent for {s} s")).hint(hint), Next::Retry)
             }
             Trouble::Late => {
-                let s = s * f64::from(CALL_TIMEOUTS);
-                (self.fault(&format!("did not end its reply within {s} s")), Next::Same)
+                let s = self.endpoint.answer_timeout.as_secs_f64();
+                let hint = "`llm.answer_timeout_s` is how long an answer may take";
+                (self.fault(&format!("did not end its reply within {s} s")).hint(hint), Next::Same)
             }
             Trouble::Refused(cause) => {
                 let hint = match self.poster.is_local() {

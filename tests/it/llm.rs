@@ -24,6 +24,7 @@ fn endpoint(server: &LlmServer, timeout: Duration) -> Endpoint {
         model: "small".to_owned(),
         api_key: Some(Secret::new(KEY)),
         timeout,
+        answer_timeout: 10 * timeout,
         attempts: 3,
         temperature: 0.0,
         max_tokens: 256,
@@ -519,6 +520,7 @@ fn settings_without_sense_are_refused_and_the_key_is_never_shown() {
             model: "small".to_owned(),
             api_key: Some(Secret::new(KEY)),
             timeout: PATIENT,
+            answer_timeout: 10 * PATIENT,
             attempts: 3,
             temperature: 0.0,
             max_tokens: 256,
@@ -539,4 +541,5 @@ fn settings_without_sense_are_refused_and_the_key_is_never_shown() {
     assert_eq!(with(&|endpoint| endpoint.attempts = 0), Err(Kind::Usage));
     assert_eq!(with(&|endpoint| endpoint.timeout = Duration::ZERO), Err(Kind::Usage));
     assert_eq!(with(&|endpoint| endpoint.timeout = Duration::MAX), Err(Kind::Usage));
+    assert_eq!(with(&|endpoint| endpoint.answer_timeout = Duration::ZERO), Err(Kind::Usage));
 }

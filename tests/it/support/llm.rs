@@ -23,6 +23,8 @@ const HANG: Duration = Duration::from_secs(60);
 pub enum Step {
     /// A whole reply, streamed in these pieces, with `finish_reason`, token counts and `[DONE]`.
     Tokens(Vec<String>),
+    /// As [`Step::Tokens`], a quarter of a second apart.
+    Slowly(Vec<String>),
     /// The last message, sent back as one piece.
     Echo,
     /// What this makes of the request.
@@ -54,6 +56,10 @@ pub enum Step {
 impl Step {
     pub fn tokens(pieces: &[&str]) -> Self {
         Self::Tokens(owned(pieces))
+    }
+
+    pub fn slowly(pieces: &[&str]) -> Self {
+        Self::Slowly(owned(pieces))
     }
 
     pub fn hang_after(pieces: &[&str]) -> Self {
@@ -289,6 +295,10 @@ fn answer(stream: &TcpStream, step: Step, shared: &Shared) -> std::io::Result<()
     let mut out = Chunked { stream, shared };
     match step {
         Step::Tokens(pieces) => out.reply(&pieces),
+        Step::Slowly(pieces) => {
+            stream.set_read_timeout(Some(Duration::from_millis(250)))?;
+            out.reply(&pieces)
+        }
         Step::Echo => out.reply(&echo),
         Step::Events(data) => {
             out.begin()?;
@@ -368,11 +378,25 @@ struct Chunked<'a> {
 impl Chunked<'_> {
     fn reply(&mut self, pieces: &[String]) -> std::io::Result<()> {
         self.begin()?;
-        pieces.iter().try_for_each(|piece| self.event(&delta(piece)))?;
+        for piece in pieces {
+            self.event(&delta(piece))?;
+            self.pause()?;
+        }
         self.event(&json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}).to_string())?;
         self.event(&json!({"choices": [], "usage": usage(pieces.len())}).to_string())?;
         self.event("[DONE]")?;
         self.end()
+    }
+
+    /// Waits as long as a read may take, where that is less than a hang. Reading is the pause: the client sends nothing.
+    fn pause(&mut self) -> std::io::Result<()> {
+        if self.stream.read_timeout()? == Some(HANG) {
+            return Ok(());
+        }
+        match self.until_hung_up() {
+            Err(e) if e.kind() == ErrorKind::WouldBlock => Ok(()),
+            other => other,
+        }
     }
 
     fn begin(&mut self) -> std::io::Result<()> {
