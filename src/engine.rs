@@ -4,7 +4,7 @@
 //! server can hand in its own. [`Stop`] is how one piece of work among many is ended.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -154,9 +154,36 @@ impl Engine {
 #[derive(Clone, Debug, Default)]
 pub struct Stop {
     left: Option<Arc<AtomicBool>>,
-    /// Moment, and what was to be done by then.
+    /// For all of it.
+    deadline: Option<Arc<Deadline>>,
+    /// For the stage that it is in.
     until: Option<(Instant, Stage)>,
     timeouts: Option<Timeouts>,
+}
+
+/// When work that several callers wait for must end: when the last of them gives up. A caller who joins later may move
+/// it back, from any thread; it never moves forward.
+#[derive(Debug)]
+pub struct Deadline {
+    first: Instant,
+    /// Microseconds after `first`.
+    more_us: AtomicU64,
+}
+
+impl Deadline {
+    pub fn new(moment: Instant) -> Self {
+        Self { first: moment, more_us: AtomicU64::new(0) }
+    }
+
+    /// Lets the work go on until `moment` at least.
+    pub fn extend_to(&self, moment: Instant) {
+        let more = moment.saturating_duration_since(self.first);
+        self.more_us.fetch_max(u64::try_from(more.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    pub fn moment(&self) -> Instant {
+        self.first + Duration::from_micros(self.more_us.load(Ordering::Relaxed))
+    }
 }
 
 /// A part of answering a question that may take so long and no longer.
@@ -190,10 +217,10 @@ impl Stage {
 }
 
 impl Stop {
-    /// Ends what was asked for `since` when `left` is set, or when it or one of its stages takes longer than it may.
-    pub fn new(left: Arc<AtomicBool>, since: Instant, timeouts: Timeouts) -> Self {
-        let until = Some((since + timeouts.query, Stage::Query));
-        Self { left: Some(left), until, timeouts: Some(timeouts) }
+    /// Ends what was asked for when `left` is set, when `deadline` has passed, or when one of its stages takes longer
+    /// than it may.
+    pub fn new(left: Arc<AtomicBool>, deadline: Arc<Deadline>, timeouts: Timeouts) -> Self {
+        Self { left: Some(left), deadline: Some(deadline), until: None, timeouts: Some(timeouts) }
     }
 
     /// The same for a stage that begins now.
@@ -213,15 +240,23 @@ impl Stop {
     }
 
     fn is_late(&self) -> bool {
-        self.until.is_some_and(|(moment, _)| Instant::now() >= moment)
+        self.late_stage().is_some()
+    }
+
+    /// What has taken too long.
+    fn late_stage(&self) -> Option<Stage> {
+        let now = Instant::now();
+        let stage = self.until.filter(|(moment, _)| now >= *moment).map(|(_, stage)| stage);
+        let query = || self.deadline.as_ref().filter(|deadline| now >= deadline.moment()).map(|_| Stage::Query);
+        stage.or_else(query)
     }
 
     /// # Errors
     /// As [`Engine::go_on`].
     fn check(&self) -> Result<()> {
-        match self.until {
+        match self.late_stage() {
             _ if self.has_left() => Err(Fault::interrupted()),
-            Some((_, stage)) if self.is_late() => {
+            Some(stage) => {
                 let s = self.timeouts.as_ref().map_or(0, |timeouts| stage.of(timeouts).as_secs());
                 let what = match stage {
                     Stage::Query => "the question",
@@ -232,7 +267,27 @@ impl Stop {
                 Err(Fault::late(format!("{what} took longer than {s} s"))
                     .hint(format!("ask again later; `serve.{}_timeout_s` is how long it may take", stage.name())))
             }
-            _ => Ok(()),
+            None => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_goes_on_until_the_last_caller_gives_up() {
+        let (second, now) = (Duration::from_secs(1), Instant::now());
+        let timeouts = Timeouts { query: second, embedding: second, retrieval: second, generation: Duration::ZERO };
+        let deadline = Arc::new(Deadline::new(now));
+        let stop = Stop::new(Arc::default(), Arc::clone(&deadline), timeouts);
+        assert!(stop.is_now());
+        deadline.extend_to(now + 3600 * second);
+        assert!(!stop.is_now());
+        deadline.extend_to(now + second);
+        assert_eq!(deadline.moment(), now + 3600 * second, "it never moves forward");
+        let late = stop.stage(Stage::Generation).check().unwrap_err();
+        assert!(late.to_string().contains("writing the answer"), "{late}");
     }
 }

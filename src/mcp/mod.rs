@@ -183,7 +183,7 @@ impl Server {
         if let Some(index) = &question.index {
             calls::index_name(Some(index), "")?;
         }
-        let mut ticket = self.service.ask(question)?;
+        let mut ticket = self.service.ask(question).await?;
         tokio::select! {
             outcome = ticket.outcome() => outcome,
             () = cancelled.cancelled() => Err(Fault::interrupted().into()),

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use super::queue::Place;
 use super::{Outcome, Question, Update};
 use crate::cache::Key;
+use crate::engine::Deadline;
 use crate::telemetry::Span;
 
 /// A question that waits or is being worked on.
@@ -21,6 +22,8 @@ pub(super) struct Flight {
     pub key: Option<Key>,
     pub question: Question,
     pub begun: Instant,
+    /// When the last of its listeners gives up.
+    pub deadline: Arc<Deadline>,
     /// When a worker took it.
     started: OnceLock<Instant>,
     /// The request that it belongs to, for the log.
@@ -54,13 +57,15 @@ pub(super) struct Reader {
 }
 
 impl Flight {
-    pub fn new(id: u64, key: Option<Key>, question: Question) -> Self {
+    /// `until` is when its first listener gives up.
+    pub fn new(id: u64, key: Option<Key>, question: Question, until: Instant) -> Self {
         let left = Arc::default();
         Self {
             id,
             key,
             question,
             begun: Instant::now(),
+            deadline: Arc::new(Deadline::new(until)),
             started: OnceLock::new(),
             span: Span::current(),
             left,

@@ -1,9 +1,9 @@
 //! One line of waiting questions and the workers that serve it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::flight::{Flight, Listed, Reader};
 use super::queue::{Pushed, Queue};
@@ -20,6 +20,8 @@ pub(super) struct Lane {
     bell: Condvar,
     /// How many workers it may have.
     pub most_workers: usize,
+    /// How long a caller waits for an outcome, from the moment of asking.
+    pub patience: Duration,
     /// Mean time of a question, in microseconds, the last ones weighing most.
     mean_us: AtomicU64,
 }
@@ -29,6 +31,9 @@ struct State {
     /// Every flight that waits or runs.
     flights: HashMap<u64, Listed>,
     by_key: HashMap<Key, u64>,
+    /// Sessions in which a question runs. Another question of the same session waits for its answer, and the workers go
+    /// on with others.
+    sessions: HashSet<String>,
     next_id: u64,
     workers: usize,
     idle: usize,
@@ -48,23 +53,27 @@ pub(super) enum Next {
 /// What came of a wish to ask.
 pub(super) struct Entered {
     pub reader: Reader,
+    /// When this caller gives up, whatever others do who share the work.
+    pub until: Instant,
     /// One more worker may be of use.
     pub wants_worker: bool,
 }
 
 impl Lane {
-    pub fn new(room: usize, most_workers: usize) -> Self {
+    pub fn new(room: usize, most_workers: usize, patience: Duration) -> Self {
         let state = State {
             queue: Queue::new(room),
             flights: HashMap::new(),
             by_key: HashMap::new(),
+            sessions: HashSet::new(),
             next_id: 0,
             workers: 0,
             idle: 0,
             closed: false,
             counts: Load::default(),
         };
-        Self { state: Mutex::new(state), bell: Condvar::new(), most_workers, mean_us: AtomicU64::new(5_000) }
+        let mean_us = AtomicU64::new(5_000);
+        Self { state: Mutex::new(state), bell: Condvar::new(), most_workers, patience, mean_us }
     }
 
     /// Waits in line, or listens to a flight that answers the same question.
@@ -74,14 +83,16 @@ impl Lane {
             return Err(Problem::Closing);
         }
         let state = &mut *state;
+        let until = Instant::now() + self.patience;
         if let Some(listed) = key.and_then(|key| state.by_key.get(&key)).and_then(|id| state.flights.get_mut(id)) {
             listed.listeners += 1;
+            listed.flight.deadline.extend_to(until);
             listed.place = listed.place.map(|place| state.queue.hurry(place, question.priority));
             state.counts.joined += 1;
-            return Ok(Entered { reader: Reader::new(Arc::clone(&listed.flight)), wants_worker: false });
+            return Ok(Entered { reader: Reader::new(Arc::clone(&listed.flight)), until, wants_worker: false });
         }
         let priority = question.priority;
-        let flight = Arc::new(Flight::new(state.next_id, key, question));
+        let flight = Arc::new(Flight::new(state.next_id, key, question, until));
         let place = match state.queue.push(priority, Arc::clone(&flight)) {
             Pushed::At(place) => place,
             Pushed::Instead { at, of } => {
@@ -103,7 +114,7 @@ impl Lane {
         state.flights.insert(flight.id, Listed { flight, listeners: 1, place: Some(place) });
         let wants_worker = state.idle == 0 && state.workers < self.most_workers;
         self.bell.notify_one();
-        Ok(Entered { reader, wants_worker })
+        Ok(Entered { reader, until, wants_worker })
     }
 
     /// One listener leaves; the last one ends the work.
@@ -140,7 +151,7 @@ impl Lane {
             let (woken, waited) = self.bell.wait_timeout(state, patience).unwrap_or_else(PoisonError::into_inner);
             state = woken;
             state.idle -= 1;
-            if waited.timed_out() && state.queue.len() == 0 && !state.closed {
+            if waited.timed_out() && state.first().is_none() && !state.closed {
                 return Next::Nothing;
             }
         }
@@ -151,7 +162,7 @@ impl Lane {
     pub fn more(&self, most: usize, like: impl Fn(&Question) -> bool) -> Vec<Arc<Flight>> {
         let mut state = self.lock();
         let share = (state.queue.len() + 1).div_ceil(self.most_workers.max(1)) - 1;
-        let next = |_| if like(&state.queue.first()?.question) { state.take() } else { None };
+        let next = |_| if like(&state.first()?.question) { state.take() } else { None };
         (0..share.min(most)).map_while(next).collect()
     }
 
@@ -165,6 +176,12 @@ impl Lane {
                 false => state.counts.answered += 1,
             }
             state.forget(flight);
+            if let Some(session) = flight.question.session()
+                && state.sessions.remove(session)
+            {
+                // The next question of the session may go now.
+                self.bell.notify_one();
+            }
         }
         let (took, mean) = (took.as_micros() as u64, self.mean_us.load(Ordering::Relaxed));
         self.mean_us.store((7 * mean + took) / 8, Ordering::Relaxed);
@@ -217,9 +234,15 @@ impl Lane {
 }
 
 impl State {
+    /// Whose turn it is.
+    fn first(&self) -> Option<&Arc<Flight>> {
+        self.queue.first(|flight| is_free(&self.sessions, flight))
+    }
+
     /// Whose turn it is; it runs from now on.
     fn take(&mut self) -> Option<Arc<Flight>> {
-        let flight = self.queue.pop()?;
+        let flight = self.queue.pop_first(|flight| is_free(&self.sessions, flight))?;
+        self.sessions.extend(flight.question.session().map(str::to_owned));
         if let Some(listed) = self.flights.get_mut(&flight.id) {
             listed.place = None;
         }
@@ -237,4 +260,9 @@ impl State {
             self.by_key.remove(&key);
         }
     }
+}
+
+/// Whether no other question of the same session runs.
+fn is_free(sessions: &HashSet<String>, flight: &Flight) -> bool {
+    flight.question.session().is_none_or(|session| !sessions.contains(session))
 }

@@ -19,7 +19,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::answer::Intent;
 use crate::ask;
@@ -44,6 +44,9 @@ pub use trace::within;
 
 /// Conversations that were given a name and not used yet; more push the oldest out.
 const MAX_ISSUED: usize = 10_000;
+
+/// Work whose deadline has passed ends by itself and says at which stage; its callers wait for that a little longer.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// What somebody wants to know.
 #[derive(Clone, Debug)]
@@ -74,6 +77,16 @@ pub enum Wanted {
     },
     /// Of each of these texts, by the configured model.
     Vectors(Arc<[String]>),
+}
+
+impl Question {
+    /// The conversation that it continues.
+    fn session(&self) -> Option<&str> {
+        match &self.wanted {
+            Wanted::Answer { session, .. } => session.as_deref(),
+            Wanted::Passages { .. } | Wanted::Vectors(_) => None,
+        }
+    }
 }
 
 /// What is told while an answer is being made.
@@ -189,6 +202,8 @@ impl AsRef<Engine> for Host {
 pub struct Ticket {
     reader: Reader,
     lane: Arc<Lane>,
+    /// When its caller gives up.
+    until: Instant,
     /// Whose observer is to hear how it ended; `None` once it has.
     told: Option<Arc<Shared>>,
     /// Somebody follows the answer while it is being made.
@@ -205,10 +220,12 @@ impl Service {
     /// When no thread can be started.
     pub fn start(engine: Engine) -> Result<Self> {
         let (serve, parallel) = (&engine.config.serve, engine.config.batch_parallel);
+        let query = serve.timeouts.query;
         let observer = Arc::new(Observer::new(&engine));
         let shared = Shared {
-            own: Arc::new(Lane::new(serve.queue, serve.workers)),
-            written: Arc::new(Lane::new(serve.queue, parallel)),
+            own: Arc::new(Lane::new(serve.queue, serve.workers, query)),
+            // A language model takes its own time; what the machine does itself is bounded by stages.
+            written: Arc::new(Lane::new(serve.queue, parallel, query + engine.config.llm.answer_timeout)),
             engine,
             open: Mutex::default(),
             observer,
@@ -249,11 +266,17 @@ impl Service {
     ///
     /// # Errors
     /// A usage fault for what is no question; when there is no such index, too many wait, or the service is ending.
-    pub fn ask(&self, question: Question) -> std::result::Result<Ticket, Problem> {
+    pub async fn ask(&self, question: Question) -> std::result::Result<Ticket, Problem> {
         let shared = &self.shared;
         search::checked(&question.text)?;
         let index = question.index.as_ref().unwrap_or(&shared.engine.config.index);
-        let generation = shared.generation(index)?.ok_or_else(|| Problem::NoIndex(index.clone()))?;
+        // A file is read, which may take long on a busy disk; the threads that pass bytes on must not wait for it.
+        let generation = tokio::task::spawn_blocking({
+            let (shared, index) = (Arc::clone(shared), index.clone());
+            move || shared.generation(&index)
+        });
+        let generation = generation.await.map_err(|_| Problem::Closing)??;
+        let generation = generation.ok_or_else(|| Problem::NoIndex(index.clone()))?;
         let key = key(&question, index, &generation);
         let lane = match question.wanted {
             Wanted::Answer { generator, .. }
@@ -284,13 +307,13 @@ impl Service {
     }
 
     fn enter(&self, lane: &Arc<Lane>, key: Option<Key>, question: Question) -> std::result::Result<Ticket, Problem> {
-        let Entered { reader, wants_worker } = lane.enter(key, question)?;
+        let Entered { reader, until, wants_worker } = lane.enter(key, question)?;
         if wants_worker {
             self.hire(lane)?;
         }
         let told = Some(Arc::clone(&self.shared));
         let lane = Arc::clone(lane);
-        Ok(Ticket { reader, lane, told, is_streamed: false, is_batch: false, trace: trace::current() })
+        Ok(Ticket { reader, lane, until, told, is_streamed: false, is_batch: false, trace: trace::current() })
     }
 
     /// A name for a new conversation, which nobody can guess.
@@ -382,20 +405,35 @@ impl Service {
 
 impl Ticket {
     /// What is told next; `None` once it has ended.
-    pub async fn next(&mut self) -> Option<Update> {
+    ///
+    /// # Errors
+    /// When it takes longer than its caller waits.
+    pub async fn next(&mut self) -> std::result::Result<Option<Update>, Problem> {
         self.is_streamed = true;
-        self.reader.next().await
+        let until = (self.until + GRACE).into();
+        tokio::time::timeout_at(until, self.reader.next()).await.map_err(|_| self.late())
     }
 
     /// How it ended.
+    ///
+    /// # Errors
+    /// Why nothing came of it; when it takes longer than its caller waits.
     pub async fn outcome(&mut self) -> Outcome {
-        let outcome = self.reader.outcome().await;
+        let until = (self.until + GRACE).into();
+        let outcome = tokio::time::timeout_at(until, self.reader.outcome()).await.map_err(|_| self.late())?;
         if let Ok(reply) = &outcome
             && let Some(shared) = self.told.take()
         {
             self.tell(&shared, reply);
         }
         outcome
+    }
+
+    fn late(&self) -> Problem {
+        let s = self.lane.patience.as_secs();
+        Fault::late(format!("the question took longer than {s} s"))
+            .hint("ask again later; `serve.query_timeout_s` is how long it may take")
+            .into()
     }
 
     /// The question is one of many that were asked at once.

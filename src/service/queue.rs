@@ -55,9 +55,15 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Whose turn it is next.
-    pub fn first(&self) -> Option<&T> {
-        self.waiting.first_key_value().map(|(_, item)| item)
+    /// The first that `may` go.
+    pub fn first(&self, may: impl Fn(&T) -> bool) -> Option<&T> {
+        self.waiting.values().find(|item| may(item))
+    }
+
+    /// Takes the first that `may` go. Those before it keep their places.
+    pub fn pop_first(&mut self, may: impl Fn(&T) -> bool) -> Option<T> {
+        let place = *self.waiting.iter().find(|(_, item)| may(item))?.0;
+        self.waiting.remove(&place)
     }
 
     pub fn pop(&mut self) -> Option<T> {
@@ -108,6 +114,18 @@ mod tests {
         assert_eq!(queue.push(Priority::Background, "fourth"), Pushed::Full("fourth"));
         assert!(matches!(queue.push(Priority::Normal, "fifth"), Pushed::Instead { of: "second", .. }));
         assert_eq!([queue.pop(), queue.pop(), queue.pop()], [Some("fifth"), Some("first"), None]);
+    }
+
+    #[test]
+    fn who_may_not_go_yet_keeps_their_place() {
+        let mut queue = Queue::new(9);
+        for name in ["a1", "b", "a2"] {
+            queue.push(Priority::Normal, name);
+        }
+        let not_a = |name: &&str| !name.starts_with('a');
+        assert_eq!(queue.first(not_a), Some(&"b"));
+        assert_eq!([queue.pop_first(not_a), queue.pop_first(not_a)], [Some("b"), None]);
+        assert_eq!([queue.pop(), queue.pop()], [Some("a1"), Some("a2")]);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use super::flight::Flight;
 use super::lane::Next;
 use super::*;
+use crate::error::Kind;
 
 fn question(text: &str, priority: Priority) -> Question {
     Question {
@@ -25,11 +26,24 @@ fn key_of(text: &str) -> Option<Key> {
 fn enter(lane: &Arc<Lane>, text: &str, priority: Priority) -> std::result::Result<Ticket, Problem> {
     let entered = lane.enter(key_of(text), question(text, priority))?;
     let lane = Arc::clone(lane);
-    Ok(Ticket { reader: entered.reader, lane, told: None, is_streamed: false, is_batch: false, trace: None })
+    let Entered { reader, until, .. } = entered;
+    Ok(Ticket { reader, lane, until, told: None, is_streamed: false, is_batch: false, trace: None })
 }
 
+const PATIENCE: Duration = Duration::from_secs(600);
+
 fn lane(room: usize) -> Arc<Lane> {
-    Arc::new(Lane::new(room, 1))
+    Arc::new(Lane::new(room, 1, PATIENCE))
+}
+
+/// A question within a conversation.
+fn talk(lane: &Arc<Lane>, text: &str, session: &str) -> Ticket {
+    let session = Some(session.to_owned());
+    let wanted = Wanted::Answer { intent: None, generator: None, session, earlier: Vec::new() };
+    let question = Question { wanted, ..question(text, Priority::Normal) };
+    let Entered { reader, until, .. } = lane.enter(None, question).unwrap();
+    let lane = Arc::clone(lane);
+    Ticket { reader, lane, until, told: None, is_streamed: false, is_batch: false, trace: None }
 }
 
 /// The question whose turn it is.
@@ -46,7 +60,7 @@ fn done(lane: &Lane, flight: &Arc<Flight>) {
 }
 
 fn blocking<T>(work: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(work)
+    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(work)
 }
 
 #[test]
@@ -60,7 +74,7 @@ fn the_same_question_is_worked_on_once_and_everybody_hears_all_of_it() {
     done(&lane, &flight);
     for ticket in [&mut first, &mut late] {
         let mut text = String::new();
-        while let Some(Update::Text(piece)) = blocking(ticket.next()) {
+        while let Ok(Some(Update::Text(piece))) = blocking(ticket.next()) {
             text += &piece;
         }
         assert_eq!(text, "ab");
@@ -75,7 +89,7 @@ fn the_same_question_is_worked_on_once_and_everybody_hears_all_of_it() {
 
 #[test]
 fn a_worker_takes_its_share_of_those_who_wait_up_to_the_first_of_another_kind() {
-    let lane = Arc::new(Lane::new(9, 2));
+    let lane = Arc::new(Lane::new(9, 2, PATIENCE));
     let ask = |text: &str, priority| enter(&lane, text, priority).unwrap();
     let _tickets: Vec<_> = ["a", "b", "c", "d", "e"].map(|text| ask(text, Priority::Normal)).into();
     let texts = |flights: &[Arc<Flight>]| flights.iter().map(|f| f.question.text.clone()).collect::<Vec<_>>();
@@ -127,6 +141,40 @@ fn a_full_line_says_when_to_come_back_and_the_urgent_pass() {
     let order: Vec<String> = (0..2).map(|_| taken(&lane).question.text.clone()).collect();
     assert_eq!(order, ["high", "normal"]);
     assert_eq!(lane.load().refused, 2);
+}
+
+#[test]
+fn each_caller_has_its_own_deadline_and_the_work_lives_as_long_as_the_last() {
+    let lane = lane(9);
+    let mut first = enter(&lane, "q", Priority::Normal).unwrap();
+    let flight = taken(&lane);
+    assert_eq!(flight.deadline.moment(), first.until);
+    let second = enter(&lane, "q", Priority::Normal).unwrap();
+    assert_eq!(lane.load().joined, 1);
+    assert!(second.until > first.until);
+    assert!(flight.deadline.moment() + Duration::from_millis(1) >= second.until);
+    // The first gives up, and neither the work nor the second hears of it.
+    first.until = Instant::now().checked_sub(2 * GRACE).unwrap();
+    for late in [blocking(first.outcome()).err(), blocking(first.next()).err()] {
+        assert!(matches!(&late, Some(Problem::Fault(fault)) if fault.kind() == Kind::Late), "{late:?}");
+    }
+    drop(first);
+    assert!(!flight.left.load(Ordering::Relaxed));
+    drop(second);
+    assert!(flight.left.load(Ordering::Relaxed));
+}
+
+#[test]
+fn a_session_runs_one_question_at_a_time_and_holds_up_no_other() {
+    let lane = Arc::new(Lane::new(9, 2, PATIENCE));
+    let (_one, _two, _other) = (talk(&lane, "a1", "a"), talk(&lane, "a2", "a"), talk(&lane, "b1", "b"));
+    let text = |flight: &Arc<Flight>| flight.question.text.clone();
+    let first = taken(&lane);
+    let second = taken(&lane);
+    assert_eq!((text(&first), text(&second)), ("a1".to_owned(), "b1".to_owned()));
+    assert!(matches!(lane.next(Duration::ZERO), Next::Nothing), "the session answers a question already");
+    done(&lane, &first);
+    assert_eq!(text(&taken(&lane)), "a2");
 }
 
 #[test]

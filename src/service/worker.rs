@@ -31,6 +31,8 @@ const IDLE: Duration = Duration::from_secs(5);
 
 pub(super) struct Worker<'a> {
     shared: &'a Shared,
+    /// How long callers wait.
+    patience: Duration,
     /// Askers by the fingerprint of the model that they have loaded.
     askers: HashMap<String, Asker>,
     /// The configured model, when texts were to be embedded and no index needs it.
@@ -39,7 +41,7 @@ pub(super) struct Worker<'a> {
 
 /// Works until the lane is closed and nobody waits.
 pub(super) fn run(shared: &Shared, lane: &Lane) {
-    let mut worker = Worker { shared, askers: HashMap::new(), own: None };
+    let mut worker = Worker { shared, patience: lane.patience, askers: HashMap::new(), own: None };
     // The first question should not wait for what can be done before it comes. What fails now fails again then, and is
     // told of to whoever asks.
     let _ = catch_unwind(AssertUnwindSafe(|| worker.warm()));
@@ -122,7 +124,9 @@ impl Worker<'_> {
     }
 
     fn stop(&self, flight: &Flight) -> Stop {
-        Stop::new(Arc::clone(&flight.left), flight.begun, self.shared.engine.config.serve.timeouts)
+        let mut timeouts = self.shared.engine.config.serve.timeouts;
+        timeouts.query = self.patience;
+        Stop::new(Arc::clone(&flight.left), Arc::clone(&flight.deadline), timeouts)
     }
 
     fn answer(&mut self, flight: &Flight) -> Outcome {
@@ -279,7 +283,9 @@ fn in_session(
     flight: &Flight,
     id: &str,
 ) -> Outcome {
-    let mut session = engine.sessions()?.begin(id, engine.now_s(), &|| engine.should_stop(&request.stop))?;
+    // The lane runs one question of a session at a time. When a command uses the session, the caller is asked to come back
+    // rather than a worker kept waiting.
+    let mut session = engine.sessions()?.begin_now(id, engine.now_s())?;
     // Whoever may name a conversation freely could meet somebody else's.
     if session.turns().is_empty() && !shared.is_issued(id) {
         return Err(Problem::NoSession);

@@ -153,13 +153,25 @@ impl Sessions {
     /// [`Kind::Usage`] for a name that is none, [`Kind::Busy`] naming the process that has the session,
     /// [`Kind::Damaged`] naming a session that fails its checksums, [`Kind::Failed`] where nothing can be kept.
     pub fn begin(&self, id: &str, now_s: i64, give_up: &dyn Fn() -> bool) -> Result<Session<'_>> {
+        self.begin_within(id, now_s, self.wait, give_up)
+    }
+
+    /// As [`Sessions::begin`], without waiting for another holder.
+    ///
+    /// # Errors
+    /// As [`Sessions::begin`].
+    pub fn begin_now(&self, id: &str, now_s: i64) -> Result<Session<'_>> {
+        self.begin_within(id, now_s, Duration::ZERO, &|| false)
+    }
+
+    fn begin_within(&self, id: &str, now_s: i64, wait: Duration, give_up: &dyn Fn() -> bool) -> Result<Session<'_>> {
         if !config::is_name(id) {
             return Err(Fault::usage(format!("`{id}` cannot be the name of a session"))
                 .hint("a name has letters, digits, `.`, `_` and `-`, 100 at most, and begins with a letter or digit"));
         }
         self.must_be_writable()?;
         self.drop_expired(now_s)?;
-        let lock = self.hold(id, self.wait, give_up)?;
+        let lock = self.hold(id, wait, give_up)?;
         let turns = self.read(|connection| rows::turns(connection, id))?.unwrap_or_default();
         Ok(Session { sessions: self, id: id.to_owned(), turns, lock: Some(lock) })
     }

@@ -45,14 +45,14 @@ pub struct AskBody {
     /// Who writes the answer: extractive or llm
     #[schema(pattern = "^(extractive|llm)$")]
     pub generator: Option<String>,
-    /// critical, high, normal, low or background
+    /// critical, high, normal, low or background; what is above normal needs the scope admin
     #[schema(pattern = "^(critical|high|normal|low|background)$")]
     pub priority: Option<String>,
 }
 
 impl AskBody {
     /// The question, understood, within no conversation yet.
-    pub fn question(&self) -> Result<Question> {
+    pub fn question(&self, allowed: Allowed) -> Result<Question> {
         Ok(Question {
             text: self.query.clone(),
             wanted: Wanted::Answer {
@@ -65,7 +65,7 @@ impl AskBody {
             k: asking::k(self.k)?,
             caching: asking::caching(self.use_cache, self.refresh),
             filter: asking::filter(self.filter.as_deref())?,
-            priority: asking::priority(self.priority.as_deref())?,
+            priority: asking::priority(self.priority.as_deref(), allowed)?,
         })
     }
 }
@@ -112,22 +112,22 @@ pub async fn ask(
     Extension(allowed): Extension<Allowed>,
     Json(body): Json<AskBody>,
 ) -> Result<Response> {
-    let mut question = body.question()?;
+    let mut question = body.question(allowed)?;
     if let (Some(name), Wanted::Answer { session, .. }) = (&body.session, &mut question.wanted) {
         *session = Some(sessions::own(&app, allowed, name)?);
     }
-    let ticket = app.service.ask(question)?;
+    let ticket = app.service.ask(question).await?;
     if body.stream {
         return Ok(sse::response(move |stream| streamed(app, id, body, ticket, stream)));
     }
     let mut ticket = ticket;
-    let response = answered(&app, &mut ticket).await?;
+    let response = answered(&mut ticket).await?;
     Ok(axum::Json(AskReply::new(&response, &id, body.session.as_deref())).into_response())
 }
 
 /// Waits for an answer as long as one may take.
-pub async fn answered(app: &App, ticket: &mut Ticket) -> Result<Arc<ask::Response>> {
-    match asking::within(app, ticket.outcome()).await?? {
+pub async fn answered(ticket: &mut Ticket) -> Result<Arc<ask::Response>> {
+    match ticket.outcome().await? {
         Reply::Answer(response) => Ok(response),
         Reply::Passages(_) | Reply::Vectors(_) => Err(Error::internal()),
     }
@@ -142,7 +142,7 @@ async fn streamed(app: Arc<App>, id: RequestId, body: AskBody, mut ticket: Ticke
     }
     loop {
         let update = tokio::select! {
-            update = asking::within(&app, ticket.next()) => update,
+            update = ticket.next() => update,
             // Whoever has left is not waited for: the ticket is given back.
             () = stream.left() => return,
         };
@@ -154,19 +154,23 @@ async fn streamed(app: Arc<App>, id: RequestId, body: AskBody, mut ticket: Ticke
             }
             Ok(Some(Update::Text(text))) => ("token", json!({ "text": *text })),
             Ok(None) => break,
-            Err(error) => return stream.end("error", &json!({ "error": error.json(&id.0) })).await,
+            Err(problem) => return failed(problem.into(), &id, stream).await,
         };
         if !stream.send(name, &data).await {
             return;
         }
     }
-    match answered(&app, &mut ticket).await {
+    match answered(&mut ticket).await {
         Ok(response) => {
             let reply = json!(AskReply::new(&response, &id, body.session.as_deref()));
             if stream.send("citations", &json!({ "citations": reply["citations"] })).await {
                 stream.end("done", &reply).await;
             }
         }
-        Err(error) => stream.end("error", &json!({ "error": error.json(&id.0) })).await,
+        Err(error) => failed(error, &id, stream).await,
     }
+}
+
+async fn failed(error: Error, id: &RequestId, stream: Stream) {
+    stream.end("error", &json!({ "error": error.json(&id.0) })).await;
 }

@@ -1,20 +1,17 @@
 //! What bodies of questions have in common.
 
-use std::time::Duration;
-
-use super::{App, Error};
+use super::Error;
 use crate::answer::Intent;
 use crate::cache::Caching;
 use crate::config::{Generator, Mode};
 use crate::filter::Filter;
+use crate::serve::access::Scope;
 use crate::serve::error::Result;
+use crate::serve::guard::Allowed;
 use crate::service::Priority;
 
 /// As for the setting `search.k`.
 const MAX_K: usize = 1000;
-
-/// After a question should have been given up by whoever works on it, it is given up here.
-const GRACE: Duration = Duration::from_secs(1);
 
 /// What a name stands for.
 pub fn named<T>(
@@ -45,12 +42,18 @@ pub fn mode(name: Option<&str>) -> Result<Option<Mode>> {
     named("mode", name, Mode::ALL.iter().map(|mode| mode.name()), Mode::parse)
 }
 
-/// Normal when none is named.
-pub fn priority(name: Option<&str>) -> Result<Priority> {
+/// Normal when none is named. What is more urgent goes before the work of others and may push it out of a full line, so it
+/// takes the scope admin.
+pub fn priority(name: Option<&str>, allowed: Allowed) -> Result<Priority> {
     let found = named("priority", name, Priority::ALL.iter().map(|priority| priority.name()), |name| {
         Priority::ALL.into_iter().find(|priority| priority.name() == name)
     });
-    Ok(found?.unwrap_or(Priority::Normal))
+    let priority = found?.unwrap_or(Priority::Normal);
+    if priority < Priority::Normal && allowed.scope < Scope::Admin {
+        let what = format!("the priority {} needs a token with the scope admin", priority.name());
+        return Err(Error::forbidden(what).hint("leave `priority` out, or send normal, low or background"));
+    }
+    Ok(priority)
 }
 
 pub fn k(k: Option<usize>) -> Result<Option<usize>> {
@@ -70,11 +73,4 @@ pub fn caching(use_cache: Option<bool>, refresh: bool) -> Caching {
         (true, true) => Caching::Refresh,
         (true, false) => Caching::Use,
     }
-}
-
-/// What `work` yields, unless it takes longer than a question may.
-pub async fn within<T>(app: &App, work: impl Future<Output = T>) -> Result<T> {
-    let most = app.settings().timeouts.query;
-    let late = |_| Error::timeout(format!("the question took longer than {} s", most.as_secs()));
-    tokio::time::timeout(most + GRACE, work).await.map_err(late)
 }

@@ -13,7 +13,8 @@ use super::ask::{AskBody, AskReply, answered};
 use super::{App, Error};
 use crate::serve::body::Json;
 use crate::serve::error::{ErrorObject, Result};
-use crate::serve::guard::RequestId;
+use crate::serve::guard::{Allowed, RequestId};
+use crate::service::Ticket;
 
 const MAX_QUESTIONS: usize = 64;
 
@@ -42,7 +43,7 @@ pub struct BatchBody {
     /// Who writes the answers: extractive or llm
     #[schema(pattern = "^(extractive|llm)$")]
     generator: Option<String>,
-    /// critical, high, normal, low or background
+    /// critical, high, normal, low or background; what is above normal needs the scope admin
     #[schema(pattern = "^(critical|high|normal|low|background)$")]
     priority: Option<String>,
 }
@@ -108,6 +109,7 @@ enum Outcome<'a> {
 pub async fn ask_batch(
     State(app): State<Arc<App>>,
     Extension(id): Extension<RequestId>,
+    Extension(allowed): Extension<Allowed>,
     Json(body): Json<BatchBody>,
 ) -> Result<Response> {
     if body.questions.is_empty() || body.questions.len() > MAX_QUESTIONS {
@@ -116,7 +118,7 @@ pub async fn ask_batch(
     let questions: Vec<(Option<Value>, AskBody)> = body.split();
     // What is wrong for all is wrong before any is asked.
     for (_, question) in &questions {
-        question.question()?;
+        question.question(allowed)?;
     }
     let mut waiting = std::collections::VecDeque::new();
     let mut outcomes = Vec::with_capacity(questions.len());
@@ -125,12 +127,15 @@ pub async fn ask_batch(
         while waiting.len() < AHEAD
             && let Some((name, question)) = questions.next()
         {
-            let ticket = question.question().and_then(|question| Ok(app.service.ask(question)?.of_batch()));
+            let ticket = match question.question(allowed) {
+                Ok(question) => app.service.ask(question).await.map(Ticket::of_batch).map_err(Error::from),
+                Err(error) => Err(error),
+            };
             waiting.push_back((name, ticket));
         }
         let Some((name, ticket)) = waiting.pop_front() else { break };
         let response = match ticket {
-            Ok(mut ticket) => answered(&app, &mut ticket).await,
+            Ok(mut ticket) => answered(&mut ticket).await,
             Err(error) => Err(error),
         };
         outcomes.push((name, response));

@@ -18,7 +18,7 @@ use crate::jobs::{IngestSpec, Job, Priority, Spec, State as JobState, Work};
 use crate::serve::beneath::{self, Folder, Roots};
 use crate::serve::body::Json;
 use crate::serve::error::{Result, public};
-use crate::serve::guard::RequestId;
+use crate::serve::guard::{Allowed, RequestId};
 use crate::serve::inputs::{Part, Query};
 use crate::serve::watcher::Jobs;
 use crate::wire;
@@ -41,7 +41,7 @@ pub struct IngestBody {
     only: Option<bool>,
     /// Read and write the cache of vectors; true when it is not given
     use_cache: Option<bool>,
-    /// critical, high, normal, low or background
+    /// critical, high, normal, low or background; what is above normal needs the scope admin
     #[schema(pattern = "^(critical|high|normal|low|background)$")]
     priority: Option<String>,
 }
@@ -116,6 +116,7 @@ impl Wish {
 )]
 pub async fn ingest_start(
     State(app): State<Arc<App>>,
+    Extension(allowed): Extension<Allowed>,
     Json(body): Json<IngestBody>,
 ) -> Result<(StatusCode, axum::Json<StartedReply>)> {
     let asked: Vec<String> = match (body.dir, body.dirs) {
@@ -123,7 +124,7 @@ pub async fn ingest_start(
         (None, Some(dirs)) if !dirs.is_empty() => dirs,
         _ => return Err(Error::usage("name one folder as `dir`, or several as `dirs`")),
     };
-    let priority = asking::priority(body.priority.as_deref())?;
+    let priority = asking::priority(body.priority.as_deref(), allowed)?;
     let (index, model, no_cache) = (body.index, body.model, !body.use_cache.unwrap_or(true));
     let only = body.only.unwrap_or(false);
     let (job_id, n) = apart(&app, move |app| {

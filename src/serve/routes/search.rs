@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use super::{App, Error, asking};
 use crate::serve::body::Json;
 use crate::serve::error::{ErrorBody, Result};
-use crate::serve::guard::RequestId;
+use crate::serve::guard::{Allowed, RequestId};
 use crate::service::{Question, Reply, Wanted};
 use crate::wire::SearchJson;
 
@@ -38,7 +38,7 @@ pub struct SearchBody {
     pub refresh: bool,
     /// Show both legs' ranks, scores and weights
     pub explain: bool,
-    /// critical, high, normal, low or background
+    /// critical, high, normal, low or background; what is above normal needs the scope admin
     #[schema(pattern = "^(critical|high|normal|low|background)$")]
     pub priority: Option<String>,
 }
@@ -69,6 +69,7 @@ struct SearchReply<'a> {
 pub async fn search(
     State(app): State<Arc<App>>,
     Extension(id): Extension<RequestId>,
+    Extension(allowed): Extension<Allowed>,
     Json(body): Json<SearchBody>,
 ) -> Result<Response> {
     let filter = asking::filter(body.filter.as_deref())?;
@@ -79,10 +80,10 @@ pub async fn search(
         k: asking::k(body.k)?,
         caching: asking::caching(body.use_cache, body.refresh),
         filter: filter.clone(),
-        priority: asking::priority(body.priority.as_deref())?,
+        priority: asking::priority(body.priority.as_deref(), allowed)?,
     };
-    let mut ticket = app.service.ask(question)?;
-    let Reply::Passages(found) = asking::within(&app, ticket.outcome()).await?? else { return Err(Error::internal()) };
+    let mut ticket = app.service.ask(question).await?;
+    let Reply::Passages(found) = ticket.outcome().await? else { return Err(Error::internal()) };
     let search = SearchJson::new(&found, filter.as_ref(), body.explain);
     Ok(axum::Json(SearchReply { search, request_id: &id.0 }).into_response())
 }

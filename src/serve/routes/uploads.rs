@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::{FromRequest as _, Request, State};
 use axum::http::StatusCode;
@@ -24,6 +25,7 @@ use crate::jobs::Priority;
 use crate::serve::beneath::{self, FileName, Folder, Incoming};
 use crate::serve::body::{Json, length};
 use crate::serve::error::Result;
+use crate::serve::guard::Allowed;
 use crate::serve::inputs::Query;
 
 /// What the folder of uploads is called in an index.
@@ -47,7 +49,7 @@ pub struct UploadQuery {
     path: Option<String>,
     /// Name of the index
     index: Option<String>,
-    /// critical, high, normal, low or background
+    /// critical, high, normal, low or background; what is above normal needs the scope admin
     #[param(pattern = "^(critical|high|normal|low|background)$")]
     priority: Option<String>,
 }
@@ -91,10 +93,11 @@ pub struct UploadReply {
 )]
 pub async fn documents_upload(
     State(app): State<Arc<App>>,
+    Extension(allowed): Extension<Allowed>,
     Query(query): Query<UploadQuery>,
     request: Request,
 ) -> Result<(StatusCode, axum::Json<UploadReply>)> {
-    let priority = asking::priority(query.priority.as_deref())?;
+    let priority = asking::priority(query.priority.as_deref(), allowed)?;
     let (name, index, bytes) = match query.path {
         Some(path) => {
             let index = index_name(&app, query.index.as_deref())?;

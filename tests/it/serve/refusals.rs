@@ -227,6 +227,39 @@ fn every_route_wants_a_token_of_its_scope() {
 }
 
 #[test]
+fn what_is_more_urgent_than_others_needs_the_scope_admin() {
+    let Some(sandbox) = world() else { return };
+    tokens(&sandbox);
+    let server = Server::start(&sandbox, &[("RAG_SERVE_TOKEN_FILE", "tokens")]);
+    let send = |path: &str, token: &str, priority: &str| {
+        let body = match path {
+            "/ask/batch" => json!({ "questions": [QUESTION], "priority": priority }),
+            "/ingest/start" => json!({ "dir": "docs", "priority": priority }),
+            _ => json!({ "query": QUESTION, "priority": priority }),
+        };
+        server.request("POST", path, &[("authorization", &format!("Bearer {token}"))], &body.to_string())
+    };
+    for path in ["/ask", "/search", "/ask/batch"] {
+        for (token, priority, status) in [
+            (READ, "critical", 403),
+            (READ, "high", 403),
+            (WRITE, "critical", 403),
+            (READ, "normal", 200),
+            (READ, "background", 200),
+            (ADMIN, "critical", 200),
+        ] {
+            send(path, token, priority).is(status);
+        }
+    }
+    let refused = send("/ingest/start", WRITE, "high").is(403);
+    assert_eq!(refused.code(), "forbidden");
+    assert!(refused.body.contains("scope admin") && refused.body.contains("priority"), "{refused:?}");
+    let header = format!("Bearer {WRITE}");
+    server.request("POST", "/documents?path=a.txt&priority=high", &[("authorization", &header)], "text").is(403);
+    server.stop();
+}
+
+#[test]
 fn who_asks_too_often_is_told_when_to_come_back() {
     let Some(sandbox) = world() else { return };
     tokens(&sandbox);

@@ -6,6 +6,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::{QUESTION, query, settled, with_llm, world};
+use crate::support::Run;
 use crate::support::llm::{LlmServer, Request, Step};
 use crate::support::server::Server;
 use crate::tools::wait_for;
@@ -159,22 +160,77 @@ fn a_server_that_has_waited_long_enough_says_so_and_ends() {
 fn a_language_model_that_takes_too_long_is_given_up() {
     let Some(sandbox) = world() else { return };
     let llm = LlmServer::start([Step::Hang, Step::hang_after(&PIECES[..2]), Step::Hang]);
-    let server = with_llm(&sandbox, &llm, &[("RAG_SERVE_GENERATION_TIMEOUT_S", "1")]);
-    let late = server.post("/ask", &query(QUESTION)).is(504);
-    assert_eq!(late.code(), "timeout");
+    let server = with_llm(&sandbox, &llm, &[("RAG_LLM_ANSWER_TIMEOUT_S", "1")]);
+    let late = server.post("/ask", &query(QUESTION)).is(502);
+    assert_eq!(late.code(), "outside");
     // What came is shown, marked, and not kept.
     let partial = server.post("/ask", &query(QUESTION)).ok().json();
     assert_eq!((&partial["llm"]["finish"], &partial["cache"]["answer_hit"]), (&json!("broken"), &json!(false)));
-    assert!(partial["llm"]["trouble"].as_str().is_some_and(|why| why.contains("longer than 1 s")), "{partial}");
-    server.post("/ask", &query(QUESTION)).is(504);
+    assert!(partial["llm"]["trouble"].as_str().is_some_and(|why| why.contains("within 1 s")), "{partial}");
+    server.post("/ask", &query(QUESTION)).is(502);
     server.stop();
     let llm = LlmServer::start([Step::Hang]);
-    let env = [("RAG_SERVE_GENERATION_TIMEOUT_S", "1"), ("RAG_FALLBACK", "extractive")];
+    let env = [("RAG_LLM_ANSWER_TIMEOUT_S", "1"), ("RAG_FALLBACK", "extractive")];
     let server = with_llm(&sandbox, &llm, &env);
     let instead = server.post("/ask", &query(QUESTION)).ok().json();
     assert_eq!((&instead["generator"], &instead["supported"]), (&json!("extractive"), &json!(true)));
     assert!(instead["fallback"]["message"].is_string(), "{instead}");
     server.stop();
+}
+
+/// The times of a server bound what it does itself. A language model that writes steadily takes longer than all of them, and
+/// every face gives its whole answer.
+#[test]
+fn a_slow_language_model_is_heard_to_its_end() {
+    let Some(sandbox) = world() else { return };
+    let pieces = ["Honey bees ", "dance ", "to tell ", "the ", "others ", "where ", "flowers ", "are. ", "[1]"];
+    let llm = LlmServer::start([Step::slowly(&pieces)]);
+    let env = [
+        ("RAG_SERVE_QUERY_TIMEOUT_S", "1"),
+        ("RAG_SERVE_GENERATION_TIMEOUT_S", "1"),
+        ("RAG_SERVE_WRITE_TIMEOUT_S", "1"),
+        ("RAG_SERVE_HEADER_TIMEOUT_S", "1"),
+        ("RAG_LLM_TIMEOUT_S", "2"),
+        ("RAG_BATCH_PARALLEL", "8"),
+    ];
+    let server = with_llm(&sandbox, &llm, &env);
+    let session = server.post("/sessions", &json!({})).is(201).json()["id"].clone();
+    let question = |n: usize| format!("{QUESTION} ({n})");
+    let chat = |n: usize, stream: bool| {
+        let message = json!({ "role": "user", "content": question(n) });
+        server.post("/v1/chat/completions", &json!({ "model": "rag", "stream": stream, "messages": [message] })).ok()
+    };
+    // What the page sends.
+    let page = json!({ "query": question(3), "stream": true, "session": session, "use_cache": true });
+    std::thread::scope(|scope| {
+        let whole = scope.spawn(|| server.post("/ask", &query(&question(1))).ok().json());
+        let batch = scope.spawn(|| server.post("/ask/batch", &json!({ "questions": [question(2)] })).ok().json());
+        let page = scope.spawn(|| text_and_done(server.stream("/ask", &page).rest()));
+        let chat_whole = scope.spawn(|| chat(4, false).json());
+        let chat_stream = scope.spawn(|| chat(5, true).body);
+        let command = scope.spawn(|| {
+            let mut command = sandbox.command(["ask", "--generator", "llm", "--json", &question(6)]);
+            command.env("RAG_LLM_BASE_URL", llm.base_url()).env("RAG_LLM_MODEL", "small").env("RAG_LLM_TIMEOUT_S", "2");
+            Run::of(&mut command).ok().json()
+        });
+        assert_eq!(whole.join().unwrap()["answer"], SHOWN);
+        assert_eq!(batch.join().unwrap()["answers"][0]["answer"], SHOWN);
+        let (text, done) = page.join().unwrap();
+        assert_eq!((text.as_str(), &done["answer"], &done["supported"]), (SHOWN, &json!(SHOWN), &json!(true)));
+        let content = &chat_whole.join().unwrap()["choices"][0]["message"]["content"];
+        assert!(content.as_str().is_some_and(|content| content.starts_with(SHOWN)), "{content}");
+        let chat_stream = chat_stream.join().unwrap();
+        assert!(chat_stream.contains("\"supported\":true") && chat_stream.contains("[DONE]"), "{chat_stream}");
+        assert_eq!(command.join().unwrap()["answer"], SHOWN);
+    });
+    server.stop();
+}
+
+/// The pieces of an answer in one, and the last event.
+fn text_and_done(events: Vec<(String, Value)>) -> (String, Value) {
+    let text =
+        events.iter().filter(|(name, _)| name == "token").filter_map(|(_, data)| data["text"].as_str()).collect();
+    (text, events.into_iter().next_back().expect("a last event").1)
 }
 
 #[test]

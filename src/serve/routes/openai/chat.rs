@@ -19,7 +19,6 @@ use crate::serve::body::Json;
 use crate::serve::error::Result;
 use crate::serve::guard::RequestId;
 use crate::serve::routes::ask::answered;
-use crate::serve::routes::asking;
 use crate::service::{Priority, Question, Ticket, Update, Wanted};
 use crate::sessions::Turn;
 use crate::wire::CitationJson;
@@ -260,15 +259,15 @@ pub async fn chat_completions(
     Json(body): Json<ChatBody>,
 ) -> Result<Response> {
     let question = body.question(&app)?;
-    let mut ticket = app.service.ask(question).map_err(|problem| match problem {
+    let mut ticket = app.service.ask(question).await.map_err(|problem| match problem {
         crate::service::Problem::NoIndex(_) => no_model(),
         problem => problem.into(),
     })?;
     let frame = Frame { id, created: app.engine().now_s(), model: body.model.clone() };
     if body.stream == Some(true) {
-        return Ok(sse::response(move |stream| streamed(app, frame, body, ticket, stream)));
+        return Ok(sse::response(move |stream| streamed(frame, body, ticket, stream)));
     }
-    let response = answered(&app, &mut ticket).await?;
+    let response = answered(&mut ticket).await?;
     let content = format!("{}{}", text(&response), sources(&response));
     let mut reply = frame.object("chat.completion");
     reply["choices"] = json!([{
@@ -356,14 +355,14 @@ fn usage(body: &ChatBody, response: &ask::Response, content: &str) -> Value {
 }
 
 /// Sends the answer in pieces until it is whole, or nobody listens.
-async fn streamed(app: Arc<App>, frame: Frame, body: ChatBody, mut ticket: Ticket, stream: Stream) {
+async fn streamed(frame: Frame, body: ChatBody, mut ticket: Ticket, stream: Stream) {
     if !stream.plain(&frame.piece(&json!({ "role": "assistant", "content": "" }), None)).await {
         return;
     }
     let mut sent = String::new();
     let outcome = loop {
         let update = tokio::select! {
-            update = asking::within(&app, ticket.next()) => update,
+            update = ticket.next() => update,
             // Whoever has left is not waited for: the ticket is given back.
             () = stream.left() => return,
         };
@@ -375,8 +374,8 @@ async fn streamed(app: Arc<App>, frame: Frame, body: ChatBody, mut ticket: Ticke
                 }
             }
             Ok(Some(Update::Found(_))) => {}
-            Ok(None) => break answered(&app, &mut ticket).await,
-            Err(error) => break Err(error),
+            Ok(None) => break answered(&mut ticket).await,
+            Err(problem) => break Err(problem.into()),
         }
     };
     let response = match outcome {

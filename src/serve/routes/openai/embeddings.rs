@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, Schema, Type};
 
-use super::{App, Error, asking, no_model};
+use super::{App, Error, no_model};
 use crate::serve::body::Json;
 use crate::serve::error::Result;
 use crate::service::Reply;
@@ -87,7 +87,7 @@ pub async fn embeddings(State(app): State<Arc<App>>, Json(body): Json<Embeddings
         return Err(Error::usage("`input` has an empty text").param("input"));
     }
     let mut ticket = app.service.embed(texts.into())?;
-    let Reply::Vectors(found) = asking::within(&app, ticket.outcome()).await?? else { return Err(Error::internal()) };
+    let Reply::Vectors(found) = ticket.outcome().await? else { return Err(Error::internal()) };
     let dimension = found.vectors.first().map_or(0, |vector| vector.as_slice().len() as u64);
     if body.dimensions.is_some_and(|wanted| wanted != dimension) {
         let what = format!("the vectors of this model have {dimension} dimensions, no other number");

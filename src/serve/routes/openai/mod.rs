@@ -8,7 +8,7 @@ pub mod models;
 use axum::response::Response;
 use serde_json::Value;
 
-use super::{App, Error, apart, asking, sse};
+use super::{App, Error, apart, sse};
 use crate::serve::error::Result;
 
 /// What models are called here that answer; an index may follow after a colon.
