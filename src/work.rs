@@ -77,10 +77,19 @@ pub fn with_folders(engine: &Engine, spec: IngestSpec) -> Result<IngestSpec> {
     }
     let mut config = engine.config.clone();
     config.index.clone_from(&spec.index);
-    let known = ingest::known_roots(&engine.with(config))?;
+    let known = ingest::known_roots(&engine.with(config)).map_err(|fault| match fault.kind() {
+        Kind::Damaged => fault.hint(
+            "which folders the index has is lost with it: name all of them with `rag ingest --only DIR`, which builds the \
+             index afresh",
+        ),
+        _ => fault,
+    })?;
     if known.is_empty() {
-        return Err(Fault::usage(format!("the index `{}` has no folder yet", spec.index))
-            .hint("name one with `rag ingest --dir FOLDER`"));
+        let name = &spec.index;
+        return Err(Fault::usage(format!(
+            "there is no index named `{name}` whose folders could be brought up to date"
+        ))
+        .hint("name a folder to make it of: `rag ingest DIR`"));
     }
     let dirs = known.iter().map(|root| root.real.clone()).collect();
     let names = known.into_iter().map(|root| (root.real, root.given)).collect();

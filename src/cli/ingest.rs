@@ -1,4 +1,5 @@
-//! `rag ingest`: progress while it runs, a summary when it is done.
+//! `rag ingest`: here, with its progress and a summary; in the background, with the id of its job; or again after every
+//! change.
 
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
@@ -25,8 +26,8 @@ use crate::work;
 /// folders of the index stay as they are; `rag index remove-folder` takes one out. Honours .gitignore and .ragignore.
 #[derive(Debug, Args)]
 pub struct IngestArgs {
-    /// Folders to index
-    #[arg(value_name = "DIR", required_unless_present = "dirs")]
+    /// Folders to index [default: the folders of the index, which is brought up to date]
+    #[arg(value_name = "DIR")]
     folders: Vec<PathBuf>,
     /// Folder to index, in another spelling; may be given several times
     #[arg(long = "dir", value_name = "DIR")]
@@ -140,12 +141,22 @@ fn spec(args: &IngestArgs, engine: &Engine) -> Result<IngestSpec> {
         return Err(Fault::usage("`-` is not a folder, and `rag ingest` does not read the standard input")
             .hint("a folder of that name is written `./-`"));
     }
+    let is_bare = args.folders.is_empty() && args.dirs.is_empty();
+    if is_bare && args.only {
+        return Err(
+            Fault::usage("`--only` needs the folders that the index keeps").hint("name them: `rag ingest --only DIR`")
+        );
+    }
+    if is_bare && !(args.include.is_empty() && args.exclude.is_empty()) {
+        return Err(Fault::usage("`--include` and `--exclude` need the folder that they are for")
+            .hint("name it: `rag ingest DIR --include GLOB`"));
+    }
     // Whoever runs the job may be elsewhere; in this process relative names are as good as before.
     let cwd = match args.detach {
         true => text(&std::env::current_dir().or_failed(|| "there is no working directory".into())?)?,
         false => std::env::current_dir().ok().and_then(|dir| text(&dir).ok()).unwrap_or_default(),
     };
-    Ok(IngestSpec {
+    let spec = IngestSpec {
         index: engine.config.index.clone(),
         model: engine.config.model.clone(),
         cwd,
@@ -157,7 +168,8 @@ fn spec(args: &IngestArgs, engine: &Engine) -> Result<IngestSpec> {
         wait_s: args.wait,
         threads: args.threads.filter(|n| *n > 0),
         ..IngestSpec::default()
-    })
+    };
+    work::with_folders(engine, spec)
 }
 
 /// Asks before `--only` takes documents out.
@@ -185,7 +197,8 @@ fn detach(args: &IngestArgs, ingest: IngestSpec, engine: &Engine, ui: &Ui) -> Re
     started.map(|()| Outcome::Done)
 }
 
-/// Tells the progress: a bar with rate and time left on a terminal, a line a stage elsewhere.
+/// Shows the progress: a bar with rate and time left on a terminal; elsewhere a line at the end of each stage, and one
+/// every [`PLAIN_EVERY`].
 pub(super) struct Teller<'a> {
     ui: &'a Ui,
     bar: ProgressBar,

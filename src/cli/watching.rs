@@ -18,7 +18,7 @@ const FOR_EVER_S: u64 = 100 * 365 * 86_400;
 
 pub fn run(spec: IngestSpec, look_every: Option<Duration>, engine: &Engine, ui: &Ui) -> Result<Outcome> {
     let spec = IngestSpec { wait_s: FOR_EVER_S, ..spec };
-    let dirs = spec.dirs.join(", ");
+    let dirs = spec.shown_dirs().collect::<Vec<_>>().join(", ");
     // A bar for the first ingest only: the rounds after it are short.
     let mut first = Some(Teller::new(ui));
     let mut failed = Vec::new();

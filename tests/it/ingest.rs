@@ -61,6 +61,37 @@ fn folders_are_named_with_and_without_a_flag() {
 }
 
 #[test]
+fn without_a_folder_the_index_is_brought_up_to_date_with_its_own() {
+    let sandbox = Sandbox::new();
+    topics(&sandbox);
+    write_old(&sandbox, "notes/otter.md", "# Otters\n\nThe otter sleeps on its back.\n");
+    let run = sandbox.rag(["ingest"]).exits(2).says("no index named `default`").says("`rag ingest DIR`");
+    assert!(!sandbox.data().exists(), "{run}");
+    sandbox.rag(["ingest", "docs", "notes"]).ok();
+    let unchanged = sandbox.rag(["ingest", "--json"]).ok().json();
+    assert_eq!((&unchanged["documents"], &unchanged["committed"]), (&json!(7), &json!(false)), "{unchanged}");
+
+    write_old(&sandbox, "notes/seal.md", "# Seals\n\nThe seal barks.\n");
+    std::fs::remove_file(sandbox.path().join("docs/tides.md")).unwrap();
+    // From another folder, too: what the index calls a folder is not looked for here.
+    let elsewhere = sandbox.path().join("elsewhere");
+    std::fs::create_dir(&elsewhere).unwrap();
+    let mut command = sandbox.command(["ingest", "--json", "--data-dir"]);
+    let changed = Run::of(command.arg(sandbox.data()).current_dir(elsewhere)).ok().json();
+    assert_eq!(
+        (&changed["documents"], &changed["read"], &changed["removed"]),
+        (&json!(7), &json!(1), &json!(1)),
+        "{changed}"
+    );
+    sandbox.rag(["search", "--mode", "lexical", "seal"]).ok().prints("notes/seal.md");
+    assert_eq!(sandbox.rag(["index", "show", "--json"]).ok().json()["roots"], json!(["docs", "notes"]));
+
+    sandbox.rag(["ingest", "--include", "*.md"]).exits(2).says("`--include` and `--exclude` need the folder");
+    sandbox.rag(["ingest", "--only"]).exits(2).says("`--only` needs the folders");
+    sandbox.rag(["ingest", "--index", "other"]).exits(2).says("no index named `other`");
+}
+
+#[test]
 fn an_unchanged_folder_commits_nothing() {
     let sandbox = Sandbox::new();
     topics(&sandbox);
