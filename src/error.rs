@@ -1,8 +1,8 @@
 //! What went wrong, whose doing it is, and what to try next.
 //!
-//! A [`Fault`] is the only error type that crosses rooms. Its [`Kind`] decides the exit code (in `cli/exit.rs`,
-//! nowhere else); its message names the bad thing; its hint says what to do. The underlying cause, if any, is
-//! kept for `-v` and never shown otherwise.
+//! A [`Fault`] is the only error type that crosses rooms. Its [`Kind`] decides the exit code in `cli/exit.rs` and the
+//! status in `serve/error.rs`; its message names the bad thing; its hint says what to do. The underlying causes follow the
+//! message wherever it is shown.
 
 use std::fmt;
 

@@ -76,7 +76,8 @@ fn text(path: &str) -> String {
 fn one_image_is_built_composed_and_deployed() {
     let image = format!("rag:{}", env!("CARGO_PKG_VERSION"));
     let dockerfile = text("scripts/deploy/Dockerfile");
-    for said in [format!("-t {image} "), format!("/docs:/docs:ro\" {image}\n")] {
+    let rust = format!("FROM rust:{}-", env!("CARGO_PKG_RUST_VERSION"));
+    for said in [rust, format!("-t {image} "), format!("/docs:/docs:ro\" {image}\n")] {
         assert!(dockerfile.contains(&said), "the Dockerfile does not say {said:?}");
     }
     for path in ["scripts/deploy/compose.yaml", "scripts/deploy/kubernetes/deployment.yaml"] {
@@ -135,6 +136,10 @@ fn runners_have_the_python_that_setting_up_takes() {
     let (least, rest) = rest.split_once(')').unwrap();
     let most = rest.split_once("(3, ").unwrap().1.split_once(')').unwrap().0;
     let taken = least.parse::<u32>().unwrap()..=most.parse::<u32>().unwrap();
+    let page = text("data/corpus/installing.md");
+    assert!(page.contains(&format!("Python 3.{least} to 3.{most} ")), "installing.md names other versions of Python");
+    let rust = format!("Rust {} or later", env!("CARGO_PKG_RUST_VERSION"));
+    assert!(page.contains(&rust) && text("README.md").contains(&rust), "the documentation does not say {rust:?}");
     for path in [".github/workflows/release.yml", ".github/workflows/test.yml"] {
         // Jobs are the keys that are indented by two.
         let text = text(path);

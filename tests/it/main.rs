@@ -9,8 +9,9 @@
     reason = "tests make files, read the environment, say aloud what they skip, and have tables of cases"
 )]
 
-// `man/` and `completions/` are what the command line says.
+// Answers out of the cache.
 mod answers;
+// `man/` and `completions/` are what the command line says.
 mod artifacts;
 // `rag ask`.
 mod ask;
@@ -64,6 +65,7 @@ mod page;
 mod privacy;
 // `rag search`.
 mod search;
+// A first ingest that is searched while it runs.
 mod searchable;
 // `rag serve`.
 mod serve;
@@ -71,8 +73,9 @@ mod serve;
 mod sessions;
 // `rag stats`.
 mod stats;
-// House rules that a compiler does not hold.
+// A hermetic place to run `rag` in, servers and browsers; shared by all.
 mod support;
+// House rules that a compiler does not hold.
 mod tidy;
 // Hostile and honest bundles.
 mod bundle;
@@ -100,8 +103,9 @@ mod encodings;
 mod rounds;
 // Folders that may not be written to, files that may not be read.
 mod readonly;
+// `--rerank`.
 mod rerank;
 // Shared by the sweeps: points that are counted, chance, contents compared.
 mod sweep;
-// Shared by the six above.
+// Shared by the tests of damage, crashes and crowds: folders compared, conditions waited for.
 mod tools;

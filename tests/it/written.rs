@@ -579,6 +579,23 @@ fn every_folder_of_the_data_directory_is_documented() {
     }
 }
 
+/// Messages that a page explains are messages that the program has.
+#[test]
+fn every_message_that_is_explained_exists() {
+    let sources = files_below(&root().join("src")).into_iter().filter(|name| extension(name) == "rs");
+    let sources: Vec<String> = sources.map(|name| text(&format!("src/{name}")).replace(['\n', '\\'], " ")).collect();
+    let page = text("data/corpus/troubleshooting.md");
+    let headings = page.lines().filter_map(|line| line.strip_prefix("## "));
+    let messages = headings.flat_map(|heading| heading.split('"').skip(1).step_by(2));
+    for message in messages {
+        // What is between two names of something.
+        let parts: Vec<&str> = message.split('`').step_by(2).flat_map(|part| part.split('…')).map(str::trim).collect();
+        for part in parts.into_iter().filter(|part| part.len() > 4) {
+            assert!(sources.iter().any(|source| source.contains(part)), "{message}: nothing says {part:?}");
+        }
+    }
+}
+
 // Scripts.
 
 /// What is in `scripts/`, and how it is tried.
