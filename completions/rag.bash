@@ -3157,7 +3157,7 @@ _rag() {
             return 0
             ;;
         rag__subcmd__stats)
-            opts="-q -v -h --since --purge --data-dir --index --json --quiet --verbose --color --help"
+            opts="-y -q -v -h --since --purge --yes --data-dir --index --json --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

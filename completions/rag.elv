@@ -819,6 +819,8 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand --index 'Index to work on [default: default]'
             cand --color 'When to colour the output'
             cand --purge 'Remove every record'
+            cand -y 'Do not ask'
+            cand --yes 'Do not ask'
             cand --json 'Print JSON'
             cand -q 'Print results and errors only'
             cand --quiet 'Print results and errors only'

@@ -623,6 +623,7 @@ complete -c rag -n "__fish_rag_using_subcommand stats" -l color -d 'When to colo
 always\t''
 never\t''"
 complete -c rag -n "__fish_rag_using_subcommand stats" -l purge -d 'Remove every record'
+complete -c rag -n "__fish_rag_using_subcommand stats" -s y -l yes -d 'Do not ask'
 complete -c rag -n "__fish_rag_using_subcommand stats" -l json -d 'Print JSON'
 complete -c rag -n "__fish_rag_using_subcommand stats" -s q -l quiet -d 'Print results and errors only'
 complete -c rag -n "__fish_rag_using_subcommand stats" -s v -l verbose -d 'Print more'

@@ -14,7 +14,7 @@ use crate::disk::{self, Existing};
 use crate::documents::{self, FolderName};
 use crate::engine::Engine;
 use crate::error::{Fault, Kind, Result};
-use crate::index::{self, Meta, ModelInfo, Problem, Record, State};
+use crate::index::{self, Meta, ModelInfo, Problem, Record, Root, State};
 use crate::ingest::{self, Event, Rebuilt, Repair, Step};
 use crate::wire;
 
@@ -159,6 +159,7 @@ fn show(engine: &Engine, ui: &Ui) -> Result<Outcome> {
             "chunking": { "max_tokens": meta.chunking.max_tokens, "overlap_tokens": meta.chunking.overlap_tokens },
             "languages": meta.languages,
             "roots": meta.roots.iter().map(|root| &root.given).collect::<Vec<_>>(),
+            "folders": meta.roots.iter().map(folder).collect::<Vec<_>>(),
             "vectors": meta.counts.rows,
             "bytes": meta.bytes(),
             "files": meta.files.len(),
@@ -172,6 +173,11 @@ fn show(engine: &Engine, ui: &Ui) -> Result<Outcome> {
     row("name", engine.config.index.clone());
     row("corpus id", meta.corpus_id.clone());
     row("folders", roots(meta).join(", "));
+    for root in meta.roots.iter().filter(|root| !root.include.is_empty() || !root.exclude.is_empty()) {
+        let flags = [("--include", &root.include), ("--exclude", &root.exclude)];
+        let flags = flags.iter().flat_map(|(flag, globs)| globs.iter().map(move |glob| format!("{flag} '{glob}'")));
+        row("patterns", safe_name(&format!("{}: {}", root.given, flags.collect::<Vec<_>>().join(" "))));
+    }
     row("documents", count(meta.counts.documents));
     row("chunks", count(meta.counts.chunks));
     row("skipped", count(meta.counts.skipped));
@@ -184,6 +190,11 @@ fn show(engine: &Engine, ui: &Ui) -> Result<Outcome> {
     row("made", format!("{} by rag {}", time(meta.created), meta.tool));
     row("index", snapshot.dir().display().to_string());
     Ok(Outcome::Done)
+}
+
+/// A folder of an index, with the patterns that the next ingest of it uses.
+fn folder(root: &Root) -> Value {
+    json!({ "name": root.given, "path": root.real, "include": root.include, "exclude": root.exclude })
 }
 
 fn verify(engine: &Engine, ui: &Ui) -> Result<Outcome> {

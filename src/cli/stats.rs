@@ -3,6 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
+use super::confirm::Removal;
 use super::exit::Outcome;
 use super::ui::{Tone, Ui, clipped, count, counted, size, time};
 use crate::analytics::{self, Asked, Report};
@@ -20,12 +21,18 @@ pub struct StatsArgs {
     #[arg(long, value_name = "TIME", value_parser = analytics::seconds)]
     since: Option<i64>,
     /// Remove every record
+    ///
+    /// Asks first at a terminal; elsewhere `--yes` is needed.
     #[arg(long, conflicts_with = "since")]
     purge: bool,
+    /// Do not ask
+    #[arg(short, long, requires = "purge")]
+    yes: bool,
 }
 
 pub fn run(args: &StatsArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
     if args.purge {
+        confirm_purge(args.yes, engine, ui)?;
         let removed = analytics::purge(&analytics::dir(&engine.config.data_dir))?;
         match ui.json {
             true => ui.json(&json!({ "purged": removed })),
@@ -50,6 +57,15 @@ pub fn run(args: &StatsArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
         });
     }
     Ok(if is_empty { Outcome::NothingFound } else { Outcome::Done })
+}
+
+/// Asks before the records go, which nothing can bring back.
+fn confirm_purge(yes: bool, engine: &Engine, ui: &Ui) -> Result<()> {
+    // What cannot be read may be much.
+    let is_empty = analytics::report(&analytics::dir(&engine.config.data_dir), 0)
+        .is_ok_and(|report| report.is_none_or(|report| report.span.is_none()));
+    let what = "remove every record of what was asked for good";
+    if is_empty { Ok(()) } else { Removal { yes, is_much: true, what }.confirm(engine, ui) }
 }
 
 fn share(part: u64, whole: u64) -> f64 {

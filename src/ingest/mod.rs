@@ -24,7 +24,7 @@ use crate::disk::{Lock, Scratch};
 use crate::engine::Engine;
 use crate::error::{Fault, Kind, Result};
 pub use crate::index::Stage;
-use crate::index::{self, Before, Builder, Chunking, Meta, ModelInfo, Root, Roster, Snapshot, State, Summary};
+use crate::index::{self, Before, Builder, Chunking, Meta, ModelInfo, Record, Root, Roster, Snapshot, State, Summary};
 use crate::model::{ModelFiles, Network, Tokenizer};
 use crate::telemetry;
 use crate::text::{Limits, WalkOptions};
@@ -141,7 +141,10 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
             },
             is_base: base.is_some(),
         },
-        None => scan::Before::default(),
+        None => match &last.remains {
+            Some((roots, table)) => scan::Before { roots, records: table.clone(), is_base: false },
+            None => scan::Before::default(),
+        },
     };
     let dimension = dimension(&model, base)?;
 
@@ -412,6 +415,8 @@ fn data_dirs(engine: &Engine) -> Vec<PathBuf> {
 #[derive(Default)]
 struct Last {
     snapshot: Option<Snapshot>,
+    /// The folders and the table of a generation that cannot be opened.
+    remains: Option<(Vec<Root>, Vec<Record>)>,
     /// It is whole, and of the same model and chunking: what did not change is taken over.
     is_base: bool,
     /// Most of its vectors belong to a passage.
@@ -428,10 +433,13 @@ impl Last {
             Ok(snapshot) => snapshot,
             Err(fault) => {
                 on_event(afresh(name, &fault));
-                return Self::default();
+                let pointer = engine.store.pointer(name).ok().flatten();
+                let remains = pointer.and_then(|pointer| index::Remains::open(&engine.store, &pointer).ok());
+                let remains = remains.map(|remains| (remains.meta.roots, remains.table.unwrap_or_default()));
+                return Self { remains, ..Self::default() };
             }
         };
-        let mut last = Self { snapshot: None, is_base: false, is_dense: false };
+        let mut last = Self::default();
         let meta = snapshot.meta();
         if let Err(fault) = snapshot.check() {
             on_event(afresh(name, &fault));

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::fixtures::{error_of, paths, search, topics, write_old};
+use crate::fixtures::{error_of, files_below, paths, search, topics, write_old};
 use crate::support::{Run, Sandbox};
 use crate::tools::has_tool;
 
@@ -186,6 +186,9 @@ fn a_folder_remembers_its_patterns() {
     let documents = |args: &[&str]| ingest(&sandbox, args)["documents"].as_u64().unwrap();
     assert_eq!(documents(&["--dir", "docs", "--include", "*.md", "--exclude", "tides.*"]), 1);
     assert_eq!(documents(&["--dir", "notes"]), 2, "patterns are those of one folder");
+    let shown = sandbox.rag(["index", "show", "--json"]).ok().json()["folders"].clone();
+    assert_eq!((&shown[0]["include"], &shown[0]["exclude"]), (&json!(["*.md"]), &json!(["tides.*"])), "{shown}");
+    sandbox.rag(["index", "show"]).ok().prints("docs: --include '*.md' --exclude 'tides.*'");
     assert_eq!(documents(&["--dir", "docs"]), 2);
     assert_eq!(documents(&["--dir", "docs", "--dir", "birds"]), 4);
     // Built afresh: the folders that are not named keep theirs.
@@ -288,11 +291,19 @@ fn a_damaged_index_forgets_no_folder() {
         let run = sandbox.rag(["ingest", "--dir", "docs", "--json"]).ok().says("damaged");
         assert_eq!((&run.json()["corpus_id"], &run.json()["documents"]), (&before["corpus_id"], &json!(7)), "{run}");
     }
+    // What leaves the index is named although the index cannot be opened.
     let current = sandbox.rag(["index", "show", "--json"]).ok().json();
-    std::fs::write(sandbox.path().join(current["index_dir"].as_str().unwrap()).join("meta.json"), "{").unwrap();
-    let _ = std::fs::remove_file(meta);
+    let current = sandbox.path().join(current["index_dir"].as_str().unwrap());
+    let terms = files_below(&current).into_iter().find(|file| file.ends_with(".term")).expect("terms");
+    std::fs::remove_file(current.join(terms)).unwrap();
+    std::fs::remove_file(sandbox.path().join("docs/bread.txt")).unwrap();
+    let run = sandbox.rag(["ingest", "--dir", "docs", "--json"]).ok().says("built afresh").json();
+    assert_eq!(run["removed_documents"], json!(["docs/bread.txt"]));
+    for file in files_below(&sandbox.data()).iter().filter(|file| file.ends_with("meta.json")) {
+        std::fs::write(sandbox.data().join(file), "{").unwrap();
+    }
     sandbox.rag(["ingest", "--dir", "docs"]).exits(5).says("rag ingest --only --dir FOLDER");
-    assert_eq!(ingest(&sandbox, &["--only", "--dir", "docs"])["documents"], 6);
+    assert_eq!(ingest(&sandbox, &["--only", "--dir", "docs"])["documents"], 5);
 }
 
 /// Runs a command at a terminal where somebody types.

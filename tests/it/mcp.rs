@@ -400,6 +400,9 @@ fn folders_are_ingested_only_where_that_is_allowed() {
     sandbox.write("elsewhere/secret.md", "# Secret\n");
     std::os::unix::fs::symlink(sandbox.path().join("elsewhere"), sandbox.path().join("docs/way-out")).unwrap();
     write_old(&sandbox, "docs/new.md", "# Otters\n\nOtters hold hands while they sleep.\n");
+    write_old(&sandbox, "notes/salmon.md", "# Salmon\n\nThe salmon leaps up the river.\n");
+    sandbox.rag(["ingest", "--dir", "notes"]).ok();
+    std::fs::remove_file(sandbox.path().join("docs/tides.md")).unwrap();
     let mut client = Client::ready(&sandbox, &["--allow-ingest", "--root", "docs"]);
     let tools = client.request("tools/list", &json!({}))["result"]["tools"].clone();
     let ingest = tools.as_array().unwrap().last().unwrap();
@@ -429,7 +432,9 @@ fn folders_are_ingested_only_where_that_is_allowed() {
     };
     let done = &reply["result"]["structuredContent"];
     assert_eq!((&done["state"], &done["documents"]), (&json!("succeeded"), &json!(7)), "{reply}");
+    assert_eq!((&done["removed"], &done["removed_documents"]), (&json!(1), &json!(["docs/tides.md"])), "{done}");
     assert!(breaks(&ingest["outputSchema"], done, "ingest").is_empty(), "{done}");
+    assert_eq!(client.good("search", json!({ "query": "salmon" }))["hits"][0]["path"], "notes/salmon.md");
     assert_eq!(client.good("search", json!({ "query": "otters" }))["hits"][0]["path"], "docs/new.md");
     client.leave();
 }

@@ -97,7 +97,8 @@ fn a_purge_leaves_nothing() {
     assert_eq!(sandbox.rag(["stats", "--purge", "--json"]).ok().json(), json!({ "purged": 0 }));
     ask_some(&sandbox, &[("RAG_ANALYTICS_TEXT", "true")]);
     let key = std::fs::read(sandbox.data().join("analytics/key")).unwrap();
-    sandbox.rag(["stats", "--purge"]).ok().says("removed 5 records");
+    sandbox.rag(["stats", "--purge"]).exits(2).says("nothing was removed").says("give `--yes`");
+    sandbox.rag(["stats", "--purge", "--yes"]).ok().says("removed 5 records");
     sandbox.rag(["stats"]).exits(3);
     for file in files_below(&sandbox.data().join("analytics")) {
         let bytes = std::fs::read(sandbox.data().join("analytics").join(&file)).unwrap();

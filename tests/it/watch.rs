@@ -382,6 +382,26 @@ fn folders_that_cannot_be_watched_are_looked_at() {
 }
 
 /// As people see it.
+/// One folder of an index is followed; what the index has of the others stays.
+#[test]
+fn a_watch_leaves_the_other_folders_as_they_are() {
+    let sandbox = Sandbox::new();
+    write_old(&sandbox, "docs/bees.md", "# Bees\n\nHoney bees dance.\n");
+    write_old(&sandbox, "notes/salmon.md", "# Salmon\n\nThe salmon leaps.\n");
+    sandbox.rag(["ingest", "--dir", "notes", "--include", "*.md"]).ok();
+    sandbox.rag(["ingest", "--dir", "docs", "--include", "*.md"]).ok();
+    std::fs::remove_file(sandbox.path().join("notes/salmon.md")).unwrap();
+    let mut watch = Watch::start(&sandbox, &["--dir", "docs"]);
+    // The folder's patterns count: the text is no change, and does not come along with the next one.
+    sandbox.write("docs/plain.txt", "A plain text.\n");
+    sandbox.write("docs/otter.md", "# Otters\n\nAn otter eats fish.\n");
+    let round = watch.reads("docs/otter.md");
+    assert_eq!((&round["documents"], &round["removed"]), (&3.into(), &0.into()), "{round}");
+    std::fs::remove_file(sandbox.path().join("docs/bees.md")).unwrap();
+    let round = watch.removes("docs/bees.md");
+    assert_eq!((&round["documents"], &round["removed_documents"]), (&2.into(), &serde_json::json!(["docs/bees.md"])));
+}
+
 #[test]
 fn a_round_is_one_line() {
     let sandbox = small();
