@@ -342,7 +342,7 @@ fn a_round_that_fails_is_tried_again() {
     std::fs::rename(&model, &aside).expect("a rename");
     sandbox.write("docs/heron.md", "# Heron\n\nThe heron waits.\n");
     let failed = watch.next("a failure", |line| line["event"] == "failed");
-    assert_eq!((&failed["error"]["code"], &failed["again_in_s"]), (&1.into(), &1.into()), "{failed}");
+    assert_eq!((&failed["error"]["code"], &failed["again_in_s"]), (&2.into(), &1.into()), "{failed}");
     assert!(failed["error"]["message"].as_str().is_some_and(|text| text.contains("no model named `own`")), "{failed}");
     std::fs::rename(&aside, &model).expect("a rename");
     watch.reads("docs/heron.md");
