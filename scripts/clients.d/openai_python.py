@@ -24,6 +24,14 @@ def refused(kind, call, param=None):
 def _():
     names = [model.id for model in client.models.list()]
     assert names == ["rag", "rag:default", EMBEDS], names
+    assert client.models.retrieve("rag:default").id == "rag:default"
+
+
+@check("openai for Python: tools that are not called")
+def _():
+    tools = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
+    reply = client.chat.completions.create(model="rag", messages=question, tools=tools, tool_choice="auto", stop=["x"])
+    assert "rag model list" in reply.choices[0].message.content and not reply.choices[0].message.tool_calls
 
 
 @check("openai for Python: an answer")
@@ -75,7 +83,9 @@ def _():
     refused(openai.NotFoundError, lambda: create(model="gpt-4o", messages=question), "model")
     refused(openai.BadRequestError, lambda: create(model="rag", messages=question, n=2), "n")
     tools = [{"type": "function", "function": {"name": "f", "parameters": {}}}]
-    refused(openai.BadRequestError, lambda: create(model="rag", messages=question, tools=tools), "tools")
+    required = {"tools": tools, "tool_choice": "required"}
+    refused(openai.BadRequestError, lambda: create(model="rag", messages=question, **required), "tool_choice")
+    refused(openai.NotFoundError, lambda: client.models.retrieve("no-such-model"), "model")
     refused(openai.BadRequestError, lambda: create(model="rag", messages=[]), "messages")
     refused(openai.BadRequestError, lambda: client.embeddings.create(model=EMBEDS, input="a", dimensions=7), "dimensions")
 

@@ -17,6 +17,7 @@ use crate::filter::{Filter, shown};
 use crate::index::{Record, State};
 use crate::search;
 use crate::service::{Priority, Question, Reply, Wanted};
+use crate::wire::input;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -70,8 +71,9 @@ pub struct IngestArgs {
 /// # Errors
 /// A usage fault that says what does not fit the tool's schema.
 pub fn arguments<T: DeserializeOwned>(given: Option<Map<String, Value>>) -> Result<T> {
-    serde_json::from_value(Value::Object(given.unwrap_or_default())).map_err(|e| {
-        Fault::usage(format!("the arguments do not fit: {e}")).hint("the tool's input schema says what it takes")
+    input::read(&Value::Object(given.unwrap_or_default())).map_err(|misfit| {
+        let hint = misfit.hint().unwrap_or_else(|| "the tool's input schema says what it takes".to_owned());
+        Fault::usage(misfit.words("the list of arguments")).hint(hint)
     })
 }
 

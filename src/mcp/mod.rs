@@ -7,6 +7,7 @@
 
 mod calls;
 mod ingest;
+mod lines;
 mod shape;
 mod tools;
 
@@ -34,6 +35,7 @@ use crate::error::{Context as _, Fault, Kind, Result};
 use crate::observe;
 use crate::service::{self, Problem, Question, Reply, Service};
 use crate::telemetry::{self, Trace};
+pub use lines::{INVALID_REQUEST, PARSE_ERROR, error};
 
 /// What a client is told before anything else.
 const INSTRUCTIONS: &str = "Search and question documents that the user has indexed. Begin with `ask` for a question and \
@@ -95,7 +97,7 @@ pub fn run(
             }
         };
         let served = async {
-            match server.serve((input, output)).await {
+            match server.serve(lines::Lines::new(input, output)).await {
                 Ok(running) => running.waiting().await.map(drop).or_failed(|| "the protocol failed".into()),
                 // It left before it began.
                 Err(ServerInitializeError::ConnectionClosed(_)) => Ok(()),

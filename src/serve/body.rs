@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::App;
 use super::error::{Error, Result};
+use crate::wire::input;
 
 /// A JSON body, read and understood.
 pub struct Json<T>(pub T);
@@ -21,13 +22,8 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Json<T> {
             return Err(Error::unsupported("the body must be JSON").hint("Content-Type: application/json"));
         }
         let bytes = read(request, app, app.settings().max_body_bytes).await?;
-        // Else a list would do for an object whose keys are in that order.
-        if bytes.trim_ascii_start().starts_with(b"[") {
-            return Err(Error::usage("the body is not what is asked for: it is a list and no object"));
-        }
-        let mut input = serde_json::Deserializer::from_slice(&bytes);
-        let value = T::deserialize(&mut input).and_then(|value| input.end().map(|()| value));
-        value.map(Self).map_err(|e| Error::usage(format!("the body is not what is asked for: {e}")))
+        let value = input::json(&bytes).and_then(|value| input::read(&value));
+        value.map(Self).map_err(|misfit| Error::misfit(&misfit, "the body"))
     }
 }
 

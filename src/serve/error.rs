@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 use crate::error::{Fault, Kind};
 use crate::service::Problem;
+use crate::wire::input::Misfit;
 
 /// Longest message; what quotes a client's own words could be as long as these.
 const MAX_MESSAGE_CHARS: usize = 400;
@@ -55,7 +56,7 @@ pub struct Error {
     hint: Option<String>,
     retry_after: Option<Duration>,
     /// The parameter that is wrong, where clients expect to be told.
-    param: Option<&'static str>,
+    param: Option<String>,
     /// Clients of another interface read it, which has words of its own.
     is_compatible: bool,
     /// For the log.
@@ -80,6 +81,13 @@ impl Error {
 
     pub fn usage(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "usage", message)
+    }
+
+    /// What does not fit of a request; `whole` is what its parts are parts of, such as "the body".
+    pub fn misfit(misfit: &Misfit, whole: &str) -> Self {
+        let error = Self::usage(misfit.words(whole));
+        let error = misfit.hint().into_iter().fold(error, Self::hint);
+        misfit.path().into_iter().fold(error, Self::param)
     }
 
     pub fn not_found(message: impl Into<String>) -> Self {
@@ -138,8 +146,8 @@ impl Error {
 
     /// Names the parameter that is wrong.
     #[must_use]
-    pub fn param(mut self, name: &'static str) -> Self {
-        self.param = Some(name);
+    pub fn param(mut self, name: impl Into<String>) -> Self {
+        self.param = Some(name.into());
         self
     }
 
@@ -181,7 +189,7 @@ impl Error {
         }
         if self.is_compatible {
             error["type"] = kind(self.status).into();
-            error["param"] = self.param.into();
+            error["param"] = self.param.as_deref().map(public).into();
         }
         error
     }

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use super::App;
 use super::body::{self, Json};
 use super::error::{Error, Result};
+use crate::wire::input;
 
 /// The query of an address, understood.
 pub struct Query<T>(pub T);
@@ -17,9 +18,9 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Query<T> {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
-        let query = axum::extract::Query::try_from_uri(&parts.uri);
-        let why = |e: axum::extract::rejection::QueryRejection| e.body_text();
-        query.map(|axum::extract::Query(query)| Self(query)).map_err(|e| Error::usage(why(e)))
+        let fields = axum::extract::Query::<Vec<(String, String)>>::try_from_uri(&parts.uri);
+        let fields = fields.map_err(|_| Error::usage("the query of the address cannot be read"))?.0;
+        input::read_text(fields).map(Self).map_err(|misfit| Error::misfit(&misfit, "the query"))
     }
 }
 

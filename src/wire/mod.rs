@@ -1,9 +1,10 @@
-//! The JSON that scripts rely on. Fields may be added, never renamed or removed.
+//! The JSON that scripts rely on. Fields may be added, never renamed or removed. [`input`] reads the JSON of requests.
 //!
 //! What has a type here is described by it wherever the shape of a reply is told, too.
 
 mod answers;
 mod indexes;
+pub mod input;
 mod records;
 
 pub use answers::{AnswerJson, CacheUseJson, CitationJson, HitJson, SearchJson, TimesJson, answer, course, search};

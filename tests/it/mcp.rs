@@ -277,12 +277,12 @@ fn bad_arguments_are_told_in_the_result() {
     let sandbox = indexed();
     let mut client = Client::ready(&sandbox, &[]);
     for (tool, arguments, said) in [
-        ("search", json!({}), "missing field `query`"),
+        ("search", json!({}), "`query` is missing"),
         ("search", json!({ "query": "x", "colour": 1 }), "unknown field `colour`"),
-        ("search", json!({ "query": 7 }), "invalid type"),
+        ("search", json!({ "query": 7 }), "`query` must be a string, not 7"),
         ("search", json!({ "query": "  " }), "the question is empty"),
         ("search", json!({ "query": "x", "k": 1_000_000_000 }), "from 1 to 100"),
-        ("search", json!({ "query": "x", "k": -1 }), "invalid value"),
+        ("search", json!({ "query": "x", "k": -1 }), "`k` must be a whole number, 0 or more, not -1"),
         ("search", json!({ "query": "x", "mode": "psychic" }), "hybrid, lexical, dense"),
         ("search", json!({ "query": "x", "filter": "colour:red" }), "colour"),
         ("search", json!({ "query": "y".repeat(100_000) }), "32768 are the most"),
@@ -334,8 +334,36 @@ fn garbage_is_survived() {
     // Garbage in the place of the handshake, and a client that leaves at once.
     let mut client = Client::start(&sandbox, &[]);
     client.send_line("garbage");
+    let told = client.receive();
+    assert_eq!((&told["error"]["code"], &told["id"]), (&json!(-32700), &Value::Null));
     client.leave();
     Client::start(&sandbox, &[]).leave();
+}
+
+/// Revision 2025-03-26 lets a client send several messages in one line; their replies are one line too.
+#[test]
+fn a_batch_is_answered_as_one_line() {
+    let sandbox = indexed();
+    let mut client = Client::ready(&sandbox, &[]);
+    let call = |id: u64, tool: &str, arguments: Value| json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": { "name": tool, "arguments": arguments } });
+    let ping = json!({ "jsonrpc": "2.0", "id": 101, "method": "ping" });
+    let note = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
+    client.send(&json!([
+        ping,
+        call(102, "search", json!({ "query": "bees" })),
+        note,
+        7,
+        call(103, "nobody", json!({}))
+    ]));
+    let line = client.lines.recv_timeout(HANG).expect("a line");
+    let replies: Vec<Value> = serde_json::from_str(&line).unwrap();
+    let by_id = |id: Value| replies.iter().find(|reply| reply["id"] == id).unwrap_or_else(|| panic!("{id}: {line}"));
+    assert_eq!(replies.len(), 4, "{line}");
+    assert_eq!(by_id(json!(101))["result"], json!({}));
+    assert_eq!(by_id(json!(102))["result"]["structuredContent"]["hits"][0]["path"], "docs/bees.md");
+    assert_eq!(by_id(json!(103))["error"]["code"], -32602);
+    assert_eq!(by_id(Value::Null)["error"]["code"], -32600);
+    client.leave();
 }
 
 #[test]

@@ -1,13 +1,18 @@
 //! `POST /ask/batch`: many questions at once, answered in their order.
 
+use std::fmt;
 use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
-use serde::{Deserialize, Serialize};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
-use utoipa::ToSchema;
+use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Schema, Type};
+use utoipa::openapi::{Ref, RefOr};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::ask::{AskBody, AskReply, answered};
 use super::{App, Error};
@@ -49,11 +54,48 @@ pub struct BatchBody {
 }
 
 /// A question, or one with an id and an intent of its own
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(untagged)]
+#[derive(Debug)]
 enum OneOfMany {
     Text(String),
     Full(FullQuestion),
+}
+
+impl<'de> Deserialize<'de> for OneOfMany {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> std::result::Result<Self, D::Error> {
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = OneOfMany;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string or an object with a `query`")
+            }
+
+            fn visit_str<E>(self, text: &str) -> std::result::Result<OneOfMany, E> {
+                Ok(OneOfMany::Text(text.to_owned()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, fields: A) -> std::result::Result<OneOfMany, A::Error> {
+                FullQuestion::deserialize(MapAccessDeserializer::new(fields)).map(OneOfMany::Full)
+            }
+        }
+        input.deserialize_any(Either)
+    }
+}
+
+impl PartialSchema for OneOfMany {
+    fn schema() -> RefOr<Schema> {
+        let text = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).pattern(Some("\\S"));
+        let full = Ref::from_schema_name(FullQuestion::name());
+        let words = "A question, or one with an id and an intent of its own";
+        RefOr::T(OneOfBuilder::new().item(text).item(full).description(Some(words)).build().into())
+    }
+}
+
+impl ToSchema for OneOfMany {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((FullQuestion::name().into_owned(), FullQuestion::schema()));
+        FullQuestion::schemas(schemas);
+    }
 }
 
 /// A question with an id and an intent of its own
@@ -62,6 +104,7 @@ enum OneOfMany {
 struct FullQuestion {
     /// Whatever you call it; handed back with the answer
     id: Option<Value>,
+    #[schema(min_length = 1, pattern = "\\S")]
     query: String,
     intent: Option<String>,
 }

@@ -2,15 +2,34 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
-use axum::response::Response;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use serde_json::Value;
 
-use super::App;
+use super::{App, Error};
+use crate::mcp::{INVALID_REQUEST, PARSE_ERROR, error};
+use crate::serve::body;
+use crate::serve::error::Result;
+
+/// A message is as small as a tool call; a batch has several.
+const MAX_BODY_BYTES: usize = 1 << 20;
+
+/// As many as there may be questions in `POST /ask/batch`.
+const MAX_BATCH: usize = 64;
+
+/// The largest reply that is put into a batch: each tool keeps to its own limit, far below.
+const MAX_REPLY_BYTES: usize = 16 << 20;
+
+/// What replies are sent as, and what clients of the protocol accept.
+const ACCEPTED: HeaderValue = HeaderValue::from_static("application/json, text/event-stream");
 
 /// Send a message of the Model Context Protocol
 ///
-/// The tools only read; folders are ingested by `POST /ingest/start`.
+/// A message, or an array of up to 64 of them, whose replies are an array too. The tools only read; folders are ingested by
+/// `POST /ingest/start`.
 #[utoipa::path(
     post,
     path = "/mcp",
@@ -19,10 +38,94 @@ use super::App;
     responses(
         (status = 200, description = "The reply", body = Value, content_type = "application/json"),
         (status = 202, description = "A notification was taken"),
-        (status = 400, description = "No message of the protocol"),
-        (status = 406, description = "The client must accept application/json and text/event-stream"),
+        (status = 400, description = "No message of the protocol", body = Value, content_type = "application/json"),
+        (status = 404, description = "There is no such method", body = Value, content_type = "application/json"),
+        (status = 406, description = "The client does not accept application/json", body = crate::serve::error::ErrorBody),
     )
 )]
-pub async fn mcp(State(app): State<Arc<App>>, request: Request) -> Response {
-    app.mcp.handle(request).await.map(Body::new)
+pub async fn mcp(State(app): State<Arc<App>>, request: Request) -> Result<Response> {
+    if !accepts_json(request.headers()) {
+        let what = "replies are JSON, which the request does not accept";
+        return Err(Error::new(StatusCode::NOT_ACCEPTABLE, "not_acceptable", what).hint("Accept: application/json"));
+    }
+    let (mut head, content) = request.into_parts();
+    head.headers.insert(header::ACCEPT, ACCEPTED);
+    let bytes = body::read(Request::from_parts(head.clone(), content), &app, MAX_BODY_BYTES).await?;
+    let messages = match serde_json::from_slice(&bytes) {
+        Ok(Value::Array(messages)) => messages,
+        Ok(_) => return one(&app, head, bytes).await,
+        Err(_) => return Ok(refusal(&error(&Value::Null, PARSE_ERROR, "the body is not valid JSON"))),
+    };
+    if messages.is_empty() || messages.len() > MAX_BATCH {
+        let what = format!("a batch has from 1 to {MAX_BATCH} messages");
+        return Ok(refusal(&error(&Value::Null, INVALID_REQUEST, &what)));
+    }
+    let mut replies = Vec::new();
+    for message in messages {
+        let reply = one(&app, head.clone(), message.to_string().into()).await?;
+        let bytes = axum::body::to_bytes(reply.into_body(), MAX_REPLY_BYTES).await.map_err(|_| Error::internal())?;
+        // A notification has none.
+        if !bytes.is_empty() {
+            replies.push(serde_json::from_slice::<Value>(&bytes).map_err(|_| Error::internal())?);
+        }
+    }
+    if replies.is_empty() {
+        return Ok(StatusCode::ACCEPTED.into_response());
+    }
+    Ok(axum::Json(replies).into_response())
+}
+
+/// Answers one message. What is wrong with it is said in JSON.
+async fn one(app: &App, head: Parts, message: Bytes) -> Result<Response> {
+    let response = app.mcp.handle(Request::from_parts(head, Body::from(message))).await.map(Body::new);
+    let kind = response.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let status = response.status();
+    if !status.is_client_error() || kind.is_some_and(|kind| kind.starts_with(b"application/json")) {
+        return Ok(response);
+    }
+    let text = axum::body::to_bytes(response.into_body(), MAX_REPLY_BYTES).await.unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    // This one quotes a parser: the message was JSON, and no message of the protocol.
+    let words = if status == StatusCode::UNSUPPORTED_MEDIA_TYPE { "this is no message of JSON-RPC 2.0" } else { &text };
+    Ok(refusal(&error(&Value::Null, INVALID_REQUEST, words)))
+}
+
+fn refusal(error: &Value) -> Response {
+    (StatusCode::BAD_REQUEST, axum::Json(error)).into_response()
+}
+
+/// Whether a client takes JSON. One that does not say takes anything.
+fn accepts_json(headers: &HeaderMap) -> bool {
+    let mut accepted = headers.get_all(header::ACCEPT).iter().peekable();
+    accepted.peek().is_none()
+        || accepted.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).any(|range| {
+            let mut parts = range.split(';').map(str::trim);
+            let name = parts.next().unwrap_or_default().to_ascii_lowercase();
+            let is_refused =
+                parts.any(|part| part.strip_prefix("q=").is_some_and(|q| q.parse::<f32>().is_ok_and(|q| q == 0.0)));
+            matches!(name.as_str(), "application/json" | "application/*" | "*/*") && !is_refused
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_client_accepts() {
+        let check = |accept: &[&'static str], expected: bool| {
+            let mut headers = HeaderMap::new();
+            accept.iter().for_each(|value| drop(headers.append(header::ACCEPT, HeaderValue::from_static(value))));
+            assert_eq!(accepts_json(&headers), expected, "{accept:?}");
+        };
+        check(&[], true);
+        check(&["*/*"], true);
+        check(&["application/json, text/event-stream"], true);
+        check(&["text/html, Application/JSON;q=0.5"], true);
+        check(&["text/html", "application/*"], true);
+        check(&["text/event-stream"], false);
+        check(&["text/html"], false);
+        check(&["application/json;q=0"], false);
+        check(&[""], false);
+    }
 }

@@ -93,12 +93,14 @@ fn all(routes: Routes) -> Routes {
         .add(Read, Takes::Json, routes!(openai::chat::chat_completions))
         .add(Read, Takes::Json, routes!(openai::embeddings::embeddings))
         .add(Read, Takes::Json, routes!(openai::models::models))
+        .add(Read, Takes::Json, routes!(openai::models::model))
         .add(Read, Takes::Json, routes!(health::health))
         .add(Open, Takes::Json, routes!(health::live))
         .add(Open, Takes::Json, routes!(health::ready))
         .add(Read, Takes::Json, routes!(openapi::document))
         .add(Read, Takes::Json, routes!(metrics::metrics))
         .add(Read, Takes::Json, routes!(mcp::mcp))
+        .also_with_slash(Read, Takes::Json, "/mcp/", routes!(mcp::mcp))
         .add(Open, Takes::Json, routes!(page::page))
         .add(Open, Takes::Json, routes!(page::docs))
         .add(Open, Takes::Json, routes!(page::asset))
@@ -170,6 +172,13 @@ impl Routes {
             methods = methods.route_layer(map_response(openai::compatible));
         }
         self.router = self.router.routes((schemas, paths, methods));
+        self
+    }
+
+    /// The same handlers at a further path, which the document does not mention.
+    fn also_with_slash(mut self, scope: Scope, takes: Takes, path: &str, routes: UtoipaMethodRouter<Arc<App>>) -> Self {
+        let state = (Arc::clone(&self.app), scope, takes);
+        self.router = self.router.route(path, routes.2.route_layer(from_fn_with_state(state, guard::scoped)));
         self
     }
 }

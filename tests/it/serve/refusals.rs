@@ -89,10 +89,10 @@ fn what_is_no_request_for_it_is_refused_at_once() {
     }
     for (what, body, part) in [
         ("an unknown field", json!({ "query": "q", "llm.base_url": "http://evil.example" }), "unknown field"),
-        ("a wrong type", json!({ "query": 7 }), "expected a string"),
+        ("a wrong type", json!({ "query": 7 }), "`query` must be a string, not 7"),
         ("k of a billion", json!({ "query": "q", "k": 1_000_000_000_u64 }), "k must be from 1 to 1000"),
         ("k of nothing", json!({ "query": "q", "k": 0 }), "k must be from 1 to 1000"),
-        ("a negative k", json!({ "query": "q", "k": -1 }), "invalid value"),
+        ("a negative k", json!({ "query": "q", "k": -1 }), "`k` must be a whole number, 0 or more, not -1"),
         ("a filter 10,000 deep", json!({ "query": "q", "filter": deep }), ""),
         ("a filter that is none", json!({ "query": "q", "filter": "'; DROP TABLE x --" }), ""),
         ("an unknown intent", json!({ "query": "q", "intent": "poem" }), "intent"),

@@ -480,6 +480,13 @@ fn clients_of_another_interface_are_answered_in_its_words() {
         more.as_object().unwrap().iter().for_each(|(name, value)| body[name] = value.clone());
         api.post("/v1/chat/completions", &body)
     };
+    let one = |id: &str| api.get(&format!("/v1/models/{id}"));
+    assert_eq!(one("rag%3Adefault").ok().json(), models["data"][1]);
+    assert_eq!(one("all-MiniLM-L6-v2").ok().json(), models["data"][2]);
+    let missing = one("no-such-model").is(404).json();
+    assert_eq!(missing["error"]["code"], "model_not_found");
+    assert!(missing["error"]["message"].as_str().unwrap().contains("no-such-model"), "{missing}");
+
     let reply = chat(json!({ "temperature": 0.7, "top_p": 1, "max_tokens": 100, "tools": [], "n": 1, "user": "me" }))
         .ok()
         .json();
@@ -518,15 +525,18 @@ fn clients_of_another_interface_are_answered_in_its_words() {
         assert_eq!(reply["error"]["param"], param, "{more}");
     };
     refused(json!({ "n": 2 }), json!("n"));
-    refused(json!({ "tools": [{ "type": "function" }] }), json!("tools"));
+    refused(json!({ "tool_choice": "required" }), json!("tool_choice"));
+    refused(json!({ "tool_choice": { "type": "function", "function": { "name": "f" } } }), json!("tool_choice"));
+    refused(json!({ "function_call": { "name": "f" } }), json!("function_call"));
     refused(json!({ "response_format": { "type": "json_object" } }), json!("response_format"));
-    refused(json!({ "stop": "\n" }), json!("stop"));
+    refused(json!({ "modalities": ["text", "audio"] }), json!("modalities"));
     refused(json!({ "logprobs": true }), json!("logprobs"));
+    refused(json!({ "stream": "yes" }), json!("stream"));
+    refused(json!({ "filter": "type:html" }), json!("filter"));
     refused(json!({ "messages": [] }), json!("messages"));
     refused(json!({ "messages": [{ "role": "system", "content": "x" }] }), json!("messages"));
-    refused(json!({ "messages": [{ "role": "tool", "content": "x" }] }), Value::Null);
-    refused(json!({ "colour": "blue" }), Value::Null);
-    refused(json!({ "messages": [user(" ")] }), Value::Null);
+    refused(json!({ "messages": [{ "role": "tool", "content": "x" }] }), json!("messages"));
+    refused(json!({ "messages": [user(" ")] }), json!("messages[0].content"));
     for model in ["gpt-4o", "rag:none", "ragged", "rag:..", "all-MiniLM-L6-v2"] {
         let reply = chat(json!({ "model": model })).is(404).json();
         assert_eq!(reply["error"]["code"], "model_not_found", "{model}");
@@ -552,12 +562,150 @@ fn clients_of_another_interface_are_answered_in_its_words() {
         (json!({ "input": "" }), json!("input")),
         (json!({ "input": [] }), json!("input")),
         (json!({ "encoding_format": "int8" }), json!("encoding_format")),
-        (json!({ "input": "word ".repeat(400) }), Value::Null),
-        (json!({ "input": [1, 2] }), Value::Null),
+        (json!({ "input": "word ".repeat(400) }), json!("input")),
+        (json!({ "input": [1, 2] }), json!("input[0]")),
+        (json!({ "input": [[2028, 374, 264]] }), json!("input[0]")),
+        (json!({ "input": { "text": "a" } }), json!("input")),
     ] {
-        assert_eq!(embed(more.clone()).is(400).json()["error"]["param"], param, "{more}");
+        let reply = embed(more.clone()).is(400);
+        assert_eq!(reply.json()["error"]["param"], param, "{more}");
+        in_words_of_fields(&reply);
     }
+    embed(json!({ "user": "me", "input_type": "query", "truncate": "NONE" })).ok();
     embed(json!({ "model": "rag" })).is(404);
+    api.server.stop();
+}
+
+/// A message is about fields, not about the types of this program or the place where a parser stopped.
+#[track_caller]
+fn in_words_of_fields(reply: &Reply) {
+    for word in ["untagged", "variant", "enum", "struct", "invalid type", "expected a", "line 1 column", "usize", "u64"]
+    {
+        assert!(!reply.body.contains(word), "{word}: {}", reply.body);
+    }
+}
+
+#[test]
+fn what_clients_of_another_interface_send_is_served_or_refused_in_words_of_the_field() {
+    let Some(sandbox) = world() else { return };
+    let api = Api::start(&sandbox, &[]);
+    let chat = |more: Value| {
+        let mut body = json!({ "model": "rag", "messages": [{ "role": "user", "content": QUESTION }] });
+        more.as_object().unwrap().iter().for_each(|(name, value)| body[name] = value.clone());
+        api.post("/v1/chat/completions", &body)
+    };
+    let answers = |more: Value| {
+        let reply = chat(more.clone());
+        assert!(reply.status == 200 && reply.body.contains("dance"), "{more}: {reply:?}");
+    };
+    // What means nothing here has no effect.
+    let tool = json!({ "type": "function", "function": { "name": "look_up", "parameters": { "type": "object" } } });
+    answers(json!({
+        "temperature": 0.2, "top_p": 0.9, "top_k": 40, "min_p": 0.1, "seed": 7, "stop": ["\n\n"], "user": "me", "n": 1,
+        "frequency_penalty": 1, "presence_penalty": -1, "repetition_penalty": 1.1, "logit_bias": { "50256": -100 },
+        "max_tokens": 50, "max_completion_tokens": 50, "reasoning_effort": "low", "verbosity": "low", "store": true,
+        "metadata": { "a": "b" }, "service_tier": "auto", "parallel_tool_calls": true, "prompt_cache_key": "k",
+        "safety_identifier": "s", "prediction": { "type": "content", "content": "x" }, "top_logprobs": 0,
+        "logprobs": false, "modalities": ["text"], "response_format": { "type": "text" }, "colour": "blue",
+        "stream_options": { "include_usage": true, "include_obfuscation": false },
+    }));
+    answers(json!({ "tools": [tool] }));
+    answers(
+        json!({ "tools": [tool], "tool_choice": "auto", "functions": [tool["function"]], "function_call": "none" }),
+    );
+    let allowed = json!({ "type": "allowed_tools", "allowed_tools": { "mode": "auto", "tools": [tool] } });
+    answers(json!({ "tools": [tool], "tool_choice": allowed }));
+    for name in
+        ["temperature", "n", "stop", "stream", "stream_options", "tools", "tool_choice", "response_format", "filter"]
+    {
+        answers(json!({ name: null }));
+    }
+    // Messages of every role, without content, and of every kind of part.
+    let image = json!({ "type": "image_url", "image_url": { "url": "data:image/png;base64,AAAA" } });
+    let call = json!({ "id": "c1", "type": "function", "function": { "name": "look_up", "arguments": "{}" } });
+    answers(json!({ "messages": [
+        { "role": "system", "content": [{ "type": "text", "text": "Be kind." }] }, { "role": "developer", "content": "x" },
+        { "role": "user", "name": "me", "content": [{ "type": "text", "text": "hi" }, image] },
+        { "role": "assistant", "content": null, "refusal": null, "tool_calls": [call], "reasoning_content": "hm" },
+        { "role": "tool", "tool_call_id": "c1", "content": [{ "type": "text", "text": "x" }] },
+        { "role": "assistant", "audio": { "id": "a" } }, { "role": "function", "name": "f", "content": "x" },
+        { "role": "assistant", "content": [{ "type": "refusal", "refusal": "No." }] },
+        { "role": "user", "content": [{ "type": "text", "text": QUESTION, "cache_control": { "type": "ephemeral" } }] },
+    ]}));
+    let question = |part: Value| json!({ "messages": [{ "role": "user", "content": [{ "type": "text", "text": QUESTION }, part] }] });
+    for (more, words) in [
+        (question(image), "`messages[0].content[1]` is an image"),
+        (question(json!({ "type": "input_audio", "input_audio": { "data": "", "format": "wav" } })), "is audio"),
+        (question(json!({ "type": "file", "file": { "file_id": "f" } })), "is a file"),
+        (question(json!({ "type": "text" })), "`messages[0].content[1].text` is missing"),
+        (question(json!({ "type": "video" })), "`messages[0].content[1].type` cannot be `video`"),
+        (question(json!("text")), "`messages[0].content[1]` must be an object, not a string"),
+        (json!({ "messages": [{ "role": "robot", "content": "x" }] }), "`messages[0].role` cannot be `robot`"),
+        (json!({ "messages": [{ "content": "x" }] }), "`messages[0].role` is missing"),
+        (
+            json!({ "messages": [{ "role": "user", "content": 7 }] }),
+            "`messages[0].content` must be a string or an array",
+        ),
+        (json!({ "messages": "hi" }), "`messages` must be an array, not a string"),
+        (json!({ "model": null }), "`model` must be a string, not null"),
+        (json!({ "n": "one" }), "`n` must be a whole number, 0 or more, not a string"),
+        (json!({ "tool_choice": "required" }), "`tool_choice` asks for the call of a tool"),
+    ] {
+        let reply = chat(more.clone()).is(400);
+        let message = reply.json()["error"]["message"].as_str().unwrap().to_owned();
+        assert!(message.contains(words), "{more}: {message}");
+        in_words_of_fields(&reply);
+    }
+    // So on every route that takes JSON, and in addresses.
+    for (target, body) in [
+        ("/ask", "{\"query\": [\"q\"]}"),
+        ("/ask", "{bad"),
+        ("/ask", ""),
+        ("/search", "{\"query\": \"q\", \"query\": \"r\"}"),
+        ("/ask/batch", "{\"questions\": [7]}"),
+        ("/ask/batch", "{\"questions\": [{\"query\": \"q\", \"id\": 1, \"x\": 2}]}"),
+        ("/cache/purge", "{\"tables\": \"answers\"}"),
+        ("/v1/embeddings", "{\"model\": \"all-MiniLM-L6-v2\"}"),
+        ("/documents", "{\"path\": 1}"),
+    ] {
+        in_words_of_fields(&api.call("POST", target, &[], body).is(400));
+    }
+    for target in
+        ["/documents?limit=many", "/documents?limit=1&limit=2", "/documents?colour=blue", "/documents?limit=-1"]
+    {
+        let reply = api.get(target).is(400);
+        assert!(reply.body.contains("`limit`") || reply.body.contains("`colour`"), "{reply:?}");
+        in_words_of_fields(&reply);
+    }
+    api.server.stop();
+}
+
+#[test]
+fn the_model_context_protocol_is_spoken_with_every_client() {
+    let Some(sandbox) = world() else { return };
+    let api = Api::start(&sandbox, &[]);
+    let hello = json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
+        "protocolVersion": "2025-03-26", "capabilities": {}, "clientInfo": { "name": "test", "version": "1" } } });
+    let send = |headers: &[(&str, &str)], body: &str| api.call("POST", "/mcp", headers, body);
+    for headers in [&[][..], &[("accept", "*/*")], &[("accept", "application/json")]] {
+        let reply = send(headers, &hello.to_string()).ok().json();
+        assert_eq!(reply["result"]["protocolVersion"], "2025-03-26", "{headers:?}");
+    }
+    api.server.request("POST", "/mcp/", &[("accept", "*/*")], &hello.to_string()).ok();
+    assert_eq!(send(&[("accept", "text/html")], &hello.to_string()).is(406).code(), "not_acceptable");
+
+    let ping = |id: u64| json!({ "jsonrpc": "2.0", "id": id, "method": "ping" });
+    let note = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
+    let replies = send(&[], &json!([ping(1), note, ping(2), 7]).to_string()).ok().json();
+    let ids: Vec<&Value> = replies.as_array().unwrap().iter().map(|reply| &reply["id"]).collect();
+    assert_eq!(ids, [&json!(1), &json!(2), &Value::Null], "{replies}");
+    send(&[], &json!([note]).to_string()).is(202);
+    for (body, code) in [("{bad json", -32700), ("[]", -32600), ("{\"jsonrpc\": \"2.0\"}", -32600)] {
+        let reply = send(&[], body).is(400);
+        assert_eq!(reply.json()["error"]["code"], code, "{body}: {reply:?}");
+        in_words_of_fields(&reply);
+    }
+    assert_eq!(send(&[], &json!(vec![ping(1); 65]).to_string()).is(400).json()["error"]["code"], -32600);
     api.server.stop();
 }
 

@@ -1,16 +1,20 @@
-//! `POST /v1/chat/completions`: the last message of the user is the question, what stands before it the conversation.
+//! `POST /v1/chat/completions`: the last message of the user is the question, the messages before it are its conversation.
 
+use std::fmt;
 use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
-use serde::Deserialize;
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
-use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, Schema, Type};
+use utoipa::{PartialSchema as _, ToSchema};
 
 use super::sse::{self, Stream};
-use super::{App, Error, index_of, no_model, refuse};
+use super::{App, Error, index_of, no_model, refuse_fields_of_ask};
 use crate::ask::{self, n_tokens};
 use crate::cache::Caching;
 use crate::filter::shown;
@@ -22,6 +26,7 @@ use crate::serve::routes::ask::answered;
 use crate::service::{Priority, Question, Ticket, Update, Wanted};
 use crate::sessions::Turn;
 use crate::wire::CitationJson;
+use crate::wire::input::Misfit;
 
 /// Exchanges before the question that count; a follow-up leans on none that lies further back.
 const MAX_EARLIER: usize = 20;
@@ -45,41 +50,40 @@ pub struct ChatBody {
     /// Send the answer as it is being made
     stream: Option<bool>,
     stream_options: Option<StreamOptions>,
-    /// One answer is what there is
+    /// A question has one answer
     #[schema(minimum = 1, maximum = 1)]
     n: Option<u64>,
-    /// The rest of what clients send. What would change the meaning of the answer is refused, what could only colour it has
-    /// no effect.
+    /// No tool is ever called: none or auto
+    #[schema(schema_with = tool_choice_schema)]
+    tool_choice: Option<Value>,
+    /// The older name of `tool_choice`
+    #[schema(schema_with = tool_choice_schema)]
+    function_call: Option<Value>,
+    /// Answers are text
+    #[schema(schema_with = response_format_schema)]
+    response_format: Option<Value>,
+    /// Answers are text
+    #[schema(schema_with = modalities_schema)]
+    modalities: Option<Value>,
+    /// There are no probabilities of tokens
+    #[schema(schema_with = logprobs_schema)]
+    logprobs: Option<bool>,
+    /// What else clients send: it has no effect. Sampling parameters mean nothing where sentences are quoted, and tools
+    /// are not called.
     #[serde(flatten)]
     #[schema(ignore)]
     more: Map<String, Value>,
 }
 
-/// A message
+/// A message; fields that are not listed have no effect
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 struct Message {
-    /// system and developer have no effect; user and assistant are the conversation
     role: Role,
+    #[schema(schema_with = content_schema)]
     content: Option<Content>,
-    /// Taken without effect
-    #[serde(rename = "name")]
-    _name: Option<String>,
-    /// Taken without effect
-    #[serde(rename = "refusal")]
-    #[schema(ignore)]
-    _refusal: Option<Value>,
-    /// Taken without effect: what this interface said of an answer before
-    #[serde(rename = "citations")]
-    #[schema(ignore)]
-    _citations: Option<Value>,
-    #[serde(rename = "supported")]
-    #[schema(ignore)]
-    _supported: Option<Value>,
-    #[schema(ignore)]
-    tool_calls: Option<Value>,
 }
 
+/// user and assistant are the conversation; messages of the others have no effect
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum Role {
@@ -87,102 +91,129 @@ enum Role {
     Developer,
     User,
     Assistant,
+    Tool,
+    Function,
 }
 
-/// A text, or pieces of one
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(untagged)]
+/// A text, or parts of a message.
+#[derive(Debug)]
 enum Content {
     Text(String),
-    Parts(Vec<Piece>),
+    Parts(Vec<Part>),
 }
 
-/// A piece of a text
+/// A part of a message
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct Piece {
+struct Part {
+    /// Images, audio and files are passed over before the question, and refused in it
     #[serde(rename = "type")]
-    #[schema(pattern = "^text$")]
-    kind: String,
-    text: String,
+    kind: PartKind,
+    /// The text of a part of the type text
+    text: Option<String>,
+    /// The text of a part of the type refusal
+    refusal: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum PartKind {
+    Text,
+    Refusal,
+    ImageUrl,
+    InputAudio,
+    File,
 }
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 struct StreamOptions {
     /// Send a last piece that counts tokens
     include_usage: Option<bool>,
-    /// Taken without effect
-    #[serde(rename = "include_obfuscation")]
-    _include_obfuscation: Option<bool>,
 }
 
-/// Parameters that can only colour an answer: taken without effect.
-const COLOUR: [&str; 17] = [
-    "frequency_penalty",
-    "max_completion_tokens",
-    "max_tokens",
-    "metadata",
-    "parallel_tool_calls",
-    "presence_penalty",
-    "prompt_cache_key",
-    "prompt_cache_retention",
-    "reasoning_effort",
-    "safety_identifier",
-    "seed",
-    "service_tier",
-    "store",
-    "temperature",
-    "top_p",
-    "user",
-    "verbosity",
-];
+fn one_of(words: &[&str]) -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words.iter().copied()))
+}
 
-/// Parameters that would change what an answer is: taken only with a value that says what holds anyway.
-fn meaningful() -> [(&'static str, Vec<Value>); 14] {
-    [
-        ("audio", vec![]),
-        ("function_call", vec![json!("none"), json!("auto")]),
-        ("functions", vec![json!([])]),
-        ("logit_bias", vec![json!({})]),
-        ("logprobs", vec![json!(false)]),
-        ("modalities", vec![json!(["text"])]),
-        ("moderation", vec![]),
-        ("prediction", vec![]),
-        ("response_format", vec![json!({ "type": "text" })]),
-        ("stop", vec![json!([])]),
-        ("tool_choice", vec![json!("none"), json!("auto")]),
-        ("tools", vec![json!([])]),
-        ("top_logprobs", vec![json!(0)]),
-        ("web_search_options", vec![]),
-    ]
+fn nothing() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::Null)
+}
+
+fn tool_choice_schema() -> RefOr<Schema> {
+    let words = "No tool is ever called: none or auto";
+    RefOr::T(
+        OneOfBuilder::new().item(one_of(&["none", "auto"])).item(nothing()).description(Some(words)).build().into(),
+    )
+}
+
+fn response_format_schema() -> RefOr<Schema> {
+    let text = ObjectBuilder::new().property("type", one_of(&["text"])).required("type");
+    let words = "Answers are text";
+    RefOr::T(OneOfBuilder::new().item(text).item(nothing()).description(Some(words)).build().into())
+}
+
+fn modalities_schema() -> RefOr<Schema> {
+    let text = ArrayBuilder::new().items(one_of(&["text"]));
+    let words = "Answers are text";
+    RefOr::T(OneOfBuilder::new().item(text).item(nothing()).description(Some(words)).build().into())
+}
+
+fn logprobs_schema() -> RefOr<Schema> {
+    let no = ObjectBuilder::new().schema_type(Type::Boolean).enum_values(Some([false]));
+    let words = "There are no probabilities of tokens";
+    RefOr::T(OneOfBuilder::new().item(no).item(nothing()).description(Some(words)).build().into())
+}
+
+fn content_schema() -> RefOr<Schema> {
+    let text = ObjectBuilder::new().schema_type(Type::String);
+    let parts = ArrayBuilder::new().items(Part::schema());
+    let words = "A text, or parts of one";
+    RefOr::T(OneOfBuilder::new().item(text).item(parts).item(nothing()).description(Some(words)).build().into())
+}
+
+impl<'de> Deserialize<'de> for Content {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> std::result::Result<Self, D::Error> {
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = Content;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string or an array of parts")
+            }
+
+            fn visit_str<E>(self, text: &str) -> std::result::Result<Content, E> {
+                Ok(Content::Text(text.to_owned()))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> std::result::Result<Content, A::Error> {
+                let mut parts = Vec::new();
+                while let Some(part) = items.next_element()? {
+                    parts.push(part);
+                }
+                Ok(Content::Parts(parts))
+            }
+        }
+        input.deserialize_any(Either)
+    }
 }
 
 impl ChatBody {
     /// The question with its conversation.
     fn question(&self, app: &App) -> Result<Question> {
         let index = index_of(&self.model, &app.engine().config.index)?;
-        if self.n.is_some_and(|n| n != 1) {
-            return Err(Error::usage("there is one answer to a question: `n` is 1").param("n"));
+        let refused = self.refused().or_else(|| self.messages.iter().enumerate().find_map(|(n, m)| m.refused(n)));
+        if let Some(misfit) = refused {
+            return Err(Error::misfit(&misfit, "the body"));
         }
-        for (name, harmless) in meaningful() {
-            refuse(name, self.more.get(name), &harmless)?;
-        }
-        let is_known = |name: &str| COLOUR.contains(&name) || meaningful().iter().any(|(known, _)| *known == name);
-        if let Some(name) = self.more.keys().find(|name| !is_known(name)) {
-            return Err(Error::usage(format!("there is no parameter `{name}`")));
-        }
-        let mut said = Vec::new();
-        for message in &self.messages {
-            refuse("messages", message.tool_calls.as_ref(), &[json!([])])?;
-            said.push((message.role, message.content.as_ref().map(Content::text).transpose()?.unwrap_or_default()));
-        }
-        let last = said.iter().rposition(|(role, _)| *role == Role::User);
+        refuse_fields_of_ask(&self.more)?;
+        let last = self.messages.iter().rposition(|message| message.role == Role::User);
         let last = last.ok_or_else(|| Error::usage("`messages` has no message of the user").param("messages"))?;
-        let earlier = conversation(&said[..last]);
+        if let Some(misfit) = self.messages[last].refused_as_question(last) {
+            return Err(Error::misfit(&misfit, "the body"));
+        }
+        let said: Vec<(Role, String)> = self.messages[..last].iter().map(|m| (m.role, m.text())).collect();
         Ok(Question {
-            text: said.swap_remove(last).1,
-            wanted: Wanted::Answer { intent: None, generator: None, session: None, earlier },
+            text: self.messages[last].text(),
+            wanted: Wanted::Answer { intent: None, generator: None, session: None, earlier: conversation(&said) },
             index: Some(index.to_owned()),
             k: None,
             caching: Caching::Use,
@@ -191,10 +222,30 @@ impl ChatBody {
         })
     }
 
+    /// The first parameter that asks for what cannot be given. Those that mean nothing here are no reason to refuse.
+    fn refused(&self) -> Option<Misfit> {
+        let is = |value: &Option<Value>, fine: &[Value]| value.as_ref().is_none_or(|value| fine.contains(value));
+        let is_auto = |value: &Option<Value>| {
+            let of_allowed = value.as_ref().map(|value| &value["allowed_tools"]["mode"]);
+            is(value, &[json!("none"), json!("auto")]) || of_allowed == Some(&json!("auto"))
+        };
+        let is_text = self.response_format.as_ref().is_none_or(|format| format["type"] == "text");
+        let no_call = "asks for the call of a tool, and this server calls none: send none or auto";
+        let only_text = "can only be text: answers quote documents";
+        let checks = [
+            ("n", self.n.is_none_or(|n| n == 1), "can only be 1: a question has one answer"),
+            ("tool_choice", is_auto(&self.tool_choice), no_call),
+            ("function_call", is_auto(&self.function_call), no_call),
+            ("response_format", is_text, only_text),
+            ("modalities", is(&self.modalities, &[json!(["text"]), json!([])]), only_text),
+            ("logprobs", self.logprobs != Some(true), "cannot be given: answers have no probabilities of tokens"),
+        ];
+        checks.into_iter().find(|(_, is_fine, _)| !is_fine).map(|(name, _, words)| Misfit::of(name, words))
+    }
+
     /// Tokens of all messages, roughly.
     fn n_tokens(&self) -> u64 {
-        let contents = self.messages.iter().filter_map(|message| message.content.as_ref()?.text().ok());
-        contents.map(|text| n_tokens(&text) as u64).sum()
+        self.messages.iter().map(|message| n_tokens(&message.text()) as u64).sum()
     }
 
     fn wants_usage(&self) -> bool {
@@ -202,16 +253,60 @@ impl ChatBody {
     }
 }
 
-impl Content {
-    fn text(&self) -> Result<String> {
+impl Message {
+    fn parts(&self) -> &[Part] {
+        match &self.content {
+            Some(Content::Parts(parts)) => parts,
+            _ => &[],
+        }
+    }
+
+    fn text(&self) -> String {
+        match &self.content {
+            Some(Content::Text(text)) => text.clone(),
+            Some(Content::Parts(parts)) => parts.iter().filter_map(Part::text).collect::<Vec<_>>().join("\n"),
+            None => String::new(),
+        }
+    }
+
+    /// A part that lacks what its type promises; `n` is the number of the message.
+    fn refused(&self, n: usize) -> Option<Misfit> {
+        let lacks = |part: &Part| matches!(part.kind, PartKind::Text | PartKind::Refusal) && part.text().is_none();
+        let at = self.parts().iter().position(lacks)?;
+        let field = if self.parts()[at].kind == PartKind::Text { "text" } else { "refusal" };
+        Some(Misfit::of(format!("messages[{n}].content[{at}].{field}"), "is missing"))
+    }
+
+    /// What this message cannot have when it is the question.
+    fn refused_as_question(&self, n: usize) -> Option<Misfit> {
+        let unread = self.parts().iter().enumerate().find_map(|(at, part)| Some((at, part.kind.unread()?)));
+        if let Some((at, thing)) = unread {
+            let words = format!("is {thing}, and questions are read as text alone");
+            return Some(Misfit::of(format!("messages[{n}].content[{at}]"), words));
+        }
+        let is_blank = self.text().trim().is_empty();
+        is_blank.then(|| Misfit::of(format!("messages[{n}].content"), "is empty: it is the question"))
+    }
+}
+
+impl Part {
+    fn text(&self) -> Option<&str> {
+        match self.kind {
+            PartKind::Text => self.text.as_deref(),
+            PartKind::Refusal => self.refusal.as_deref(),
+            _ => None,
+        }
+    }
+}
+
+impl PartKind {
+    /// What a part is that nobody reads here.
+    fn unread(self) -> Option<&'static str> {
         match self {
-            Self::Text(text) => Ok(text.clone()),
-            Self::Parts(parts) => {
-                if parts.iter().any(|part| part.kind != "text") {
-                    return Err(Error::usage("a message may have text and nothing else").param("messages"));
-                }
-                Ok(parts.iter().map(|part| part.text.as_str()).collect::<Vec<_>>().join("\n"))
-            }
+            Self::Text | Self::Refusal => None,
+            Self::ImageUrl => Some("an image"),
+            Self::InputAudio => Some("audio"),
+            Self::File => Some("a file"),
         }
     }
 }
@@ -238,8 +333,9 @@ fn conversation(said: &[(Role, String)]) -> Vec<Turn> {
 /// Answer the last message
 ///
 /// The answer comes from the index that the model names; the sources stand at its end, and as `citations` in the message. Of
-/// the parameters of OpenAI's interface, those that only colour an answer are taken without effect (`temperature`, `top_p`,
-/// `max_tokens`, `seed`, …), and those that would change what it is are refused (`tools`, `response_format`, `stop`, …).
+/// the parameters of OpenAI's interface, those that mean nothing here have no effect (`temperature`, `top_p`, `stop`,
+/// `max_tokens`, `seed`, `tools`, …). Those that ask for another kind of reply are refused: `n` above 1, a `tool_choice`
+/// that requires a call, a `response_format` other than text, `logprobs`, and an image, audio or a file in the question.
 #[utoipa::path(
     post,
     path = "/v1/chat/completions",
@@ -260,7 +356,7 @@ pub async fn chat_completions(
 ) -> Result<Response> {
     let question = body.question(&app)?;
     let mut ticket = app.service.ask(question).await.map_err(|problem| match problem {
-        crate::service::Problem::NoIndex(_) => no_model(),
+        crate::service::Problem::NoIndex(_) => no_model(&body.model),
         problem => problem.into(),
     })?;
     let frame = Frame { id, created: app.engine().now_s(), model: body.model.clone() };
@@ -417,6 +513,7 @@ mod tests {
             said(Role::User, "How do I install it?"),
             said(Role::User, "On Linux."),
             said(Role::Assistant, "With a script [1].\n\nSources:\n[1] a.md:1"),
+            said(Role::Tool, "{}"),
             said(Role::User, " "),
             said(Role::Assistant, "?"),
         ]);

@@ -13,17 +13,17 @@ use super::{App, Error, no_model};
 use crate::serve::body::Json;
 use crate::serve::error::Result;
 use crate::service::Reply;
+use crate::wire::input::Misfit;
 
 /// More are a batch for `rag ingest`.
 const MAX_TEXTS: usize = 256;
 
-/// Texts to embed
+/// Texts to embed; fields that are not listed have no effect
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub struct EmbeddingsBody {
     /// A text, or up to 256 of them; none longer than the model reads
     #[schema(schema_with = input_schema)]
-    input: Input,
+    input: Value,
     /// The embedding model, as `GET /v1/models` has it
     model: String,
     /// float or base64
@@ -32,17 +32,26 @@ pub struct EmbeddingsBody {
     /// What the model has anyway, or nothing
     #[schema(minimum = 1)]
     dimensions: Option<u64>,
-    /// Taken without effect
-    #[serde(rename = "user")]
-    _user: Option<String>,
 }
 
-/// A text, or several.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum Input {
-    One(String),
-    Many(Vec<String>),
+/// The texts of an `input`. Numbers of tokens are those of one tokenizer, which need not be that of the model here.
+fn texts(input: Value) -> std::result::Result<Vec<String>, Misfit> {
+    let text = |value: Value, path: &str| match value {
+        Value::String(text) if text.is_empty() => Err(Misfit::of(path, "is an empty text")),
+        Value::String(text) => Ok(text),
+        Value::Number(_) | Value::Array(_) => Err(Misfit::of(path, "must be text: token numbers are not read")),
+        _ => Err(Misfit::of(path, "must be a string")),
+    };
+    match input {
+        Value::Array(items) if !(1..=MAX_TEXTS).contains(&items.len()) => {
+            Err(Misfit::of("input", format!("has from 1 to {MAX_TEXTS} texts")))
+        }
+        Value::Array(items) => {
+            items.into_iter().enumerate().map(|(n, item)| text(item, &format!("input[{n}]"))).collect()
+        }
+        Value::String(_) => Ok(vec![text(input, "input")?]),
+        _ => Err(Misfit::of("input", "must be a string or an array of strings")),
+    }
 }
 
 fn input_schema() -> RefOr<Schema> {
@@ -69,25 +78,19 @@ fn input_schema() -> RefOr<Schema> {
 )]
 pub async fn embeddings(State(app): State<Arc<App>>, Json(body): Json<EmbeddingsBody>) -> Result<axum::Json<Value>> {
     if body.model != app.engine().config.model {
-        return Err(no_model());
+        return Err(no_model(&body.model));
     }
     let is_base64 = match body.encoding_format.as_deref() {
         None | Some("float") => false,
         Some("base64") => true,
         Some(_) => return Err(Error::usage("`encoding_format` is float or base64").param("encoding_format")),
     };
-    let texts = match body.input {
-        Input::One(text) => vec![text],
-        Input::Many(texts) => texts,
-    };
-    if texts.is_empty() || texts.len() > MAX_TEXTS {
-        return Err(Error::usage(format!("`input` has from 1 to {MAX_TEXTS} texts")).param("input"));
-    }
-    if texts.iter().any(String::is_empty) {
-        return Err(Error::usage("`input` has an empty text").param("input"));
-    }
+    let texts = texts(body.input).map_err(|misfit| Error::misfit(&misfit, "the body"))?;
     let mut ticket = app.service.embed(texts.into())?;
-    let Reply::Vectors(found) = ticket.outcome().await? else { return Err(Error::internal()) };
+    let outcome = ticket.outcome().await.map_err(Error::from);
+    // What is wrong with a question of this kind is wrong with its texts.
+    let outcome = outcome.map_err(|error| if error.code() == "usage" { error.param("input") } else { error })?;
+    let Reply::Vectors(found) = outcome else { return Err(Error::internal()) };
     let dimension = found.vectors.first().map_or(0, |vector| vector.as_slice().len() as u64);
     if body.dimensions.is_some_and(|wanted| wanted != dimension) {
         let what = format!("the vectors of this model have {dimension} dimensions, no other number");

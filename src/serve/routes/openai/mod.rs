@@ -1,12 +1,12 @@
-//! `/v1/*`: the interface that OpenAI's clients speak, over the same questions. What would change the meaning of an answer
-//! and cannot be done is refused; what could only colour it is taken and has no effect.
+//! `/v1/*`: the interface that OpenAI's clients speak, over the same questions. A parameter that asks for another kind of
+//! reply is refused; one that means nothing here has no effect, whether this server knows it or not.
 
 pub mod chat;
 pub mod embeddings;
 pub mod models;
 
 use axum::response::Response;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{App, Error, apart, sse};
 use crate::serve::error::Result;
@@ -29,22 +29,26 @@ pub async fn compatible(mut response: Response) -> Response {
 fn index_of<'a>(model: &'a str, default: &'a str) -> Result<&'a str> {
     match model.strip_prefix(NAME) {
         Some("") => Ok(default),
-        Some(rest) => rest.strip_prefix(':').ok_or_else(no_model),
-        None => Err(no_model()),
+        Some(rest) => rest.strip_prefix(':').ok_or_else(|| no_model(model)),
+        None => Err(no_model(model)),
     }
 }
 
-fn no_model() -> Error {
-    Error::new(axum::http::StatusCode::NOT_FOUND, "model_not_found", "there is no such model here")
+fn no_model(name: &str) -> Error {
+    let what = format!("there is no model `{name}` here");
+    Error::new(axum::http::StatusCode::NOT_FOUND, "model_not_found", what)
         .param("model")
         .hint("GET /v1/models lists them")
 }
 
-/// Refuses a parameter that would change the meaning of what is asked for, unless it says what holds anyway.
-fn refuse(name: &'static str, value: Option<&Value>, harmless: &[Value]) -> Result<()> {
-    match value {
-        None | Some(Value::Null) => Ok(()),
-        Some(value) if harmless.contains(value) => Ok(()),
-        Some(_) => Err(Error::usage(format!("`{name}` cannot be done here")).param(name)),
-    }
+/// Fields of `POST /ask` that choose what an answer rests on.
+const FIELDS_OF_ASK: [&str; 5] = ["filter", "index", "intent", "k", "session"];
+
+/// Refuses a field of `POST /ask`: without effect it would let an answer rest on documents that it was to leave out.
+fn refuse_fields_of_ask(more: &Map<String, Value>) -> Result<()> {
+    let given = FIELDS_OF_ASK.into_iter().find(|name| more.get(*name).is_some_and(|value| !value.is_null()));
+    given.map_or(Ok(()), |name| {
+        let what = format!("`{name}` has no effect on this route");
+        Err(Error::usage(what).param(name).hint("POST /ask takes it; here the model `rag:NAME` chooses an index"))
+    })
 }
