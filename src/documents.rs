@@ -4,6 +4,7 @@
 //! not kept; it stays out of later ingests until it is restored. [`compact`] then writes the index anew without what is
 //! dead in its files.
 
+use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use serde_json::json;
 use crate::analytics;
 use crate::cache::Table;
 use crate::disk;
+use crate::document::Chunk;
 use crate::engine::Engine;
 use crate::error::{Fault, Result};
 use crate::filter::{Filter, PathGlob, shown};
@@ -248,6 +250,33 @@ pub fn find(snapshot: &Snapshot, root: Option<&str>, path: &str) -> Result<Docum
             Err(Fault::usage(format!("`{path}` may be {}", names.join(" or "))).hint("give it with its folder"))
         }
     }
+}
+
+/// A part of a document, as citations give it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// First byte, and the one behind the last.
+    Bytes(usize, usize),
+    /// First and last line.
+    Lines(usize, usize),
+}
+
+/// Which of a document's passages, given in its order, a part consists of: those that lie within it, or else those that
+/// it touches. A citation may be of several passages that follow one another.
+pub fn passages_of(part: Part, chunks: &[Stored]) -> Range<usize> {
+    let run = |is_meant: &dyn Fn(&Chunk) -> bool| {
+        let is_meant = |stored: &Stored| is_meant(&stored.chunk);
+        let first = chunks.iter().position(is_meant)?;
+        let last = chunks.iter().rposition(is_meant)?;
+        Some(first..last + 1)
+    };
+    let found = match part {
+        Part::Bytes(from, to) => run(&|chunk| chunk.bytes.start >= from && chunk.bytes.end <= to)
+            .or_else(|| run(&|chunk| chunk.bytes.start < to && chunk.bytes.end > from)),
+        Part::Lines(from, to) => run(&|chunk| chunk.lines.first >= from && chunk.lines.last <= to)
+            .or_else(|| run(&|chunk| chunk.lines.first <= to && chunk.lines.last >= from)),
+    };
+    found.unwrap_or(0..0)
 }
 
 /// Which documents a page of the table has.

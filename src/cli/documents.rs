@@ -215,7 +215,7 @@ fn show(engine: &Engine, ui: &Ui, path: &str) -> Result<Outcome> {
         object["title"] = title.into();
         object["hash"] = record.hash.as_str().into();
         object["headings"] = json!(headings);
-        object["passages"] = wire::passages(&chunks);
+        object["passages"] = wire::passages(&chunks, None);
         ui.json(&object);
         return Ok(Outcome::Done);
     }

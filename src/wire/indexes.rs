@@ -1,6 +1,7 @@
 //! What there is: indexes, their documents, and the cache.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::Path;
 
 use serde::Serialize;
@@ -73,12 +74,16 @@ pub struct PassageJson<'a> {
     /// The headings that it stands under, outermost first
     heading: &'a [String],
     text: &'a str,
+    /// It belongs to the part that was asked for
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cited: Option<bool>,
 }
 
-/// The passages of a document, in its order.
-pub fn passages(chunks: &[Stored]) -> Value {
-    let passage = |Stored { chunk, .. }: &Stored| {
+/// The passages of a document, in its order; with a part of it that is looked for, each says whether it belongs to that.
+pub fn passages(chunks: &[Stored], cited: Option<&Range<usize>>) -> Value {
+    let passage = |(n, Stored { chunk, .. }): (usize, &Stored)| {
         json!(PassageJson {
+            cited: cited.map(|cited| cited.contains(&n)),
             lines: [chunk.lines.first, chunk.lines.last],
             bytes: [chunk.bytes.start, chunk.bytes.end],
             page: chunk.place.as_ref().and_then(Place::page),
@@ -87,7 +92,7 @@ pub fn passages(chunks: &[Stored]) -> Value {
             text: &chunk.text,
         })
     };
-    chunks.iter().map(passage).collect()
+    chunks.iter().enumerate().map(passage).collect()
 }
 
 /// Documents that were taken out or let in again, and what the index has now

@@ -9,7 +9,7 @@ use crate::support::browser::{Browser, axe, key};
 use crate::support::llm::{LlmServer, Step};
 use crate::support::server::Server;
 use crate::support::{Sandbox, has_loopback};
-use crate::tools::wait_for;
+use crate::tools::{copy_tree, thorough, wait_for};
 
 const WIDE: (u32, u32) = (1200, 800);
 /// The narrowest screen that the page is made for.
@@ -301,6 +301,120 @@ fn a_conversation_outlives_a_reload_and_can_be_saved() {
     browser.reload();
     browser.wait("document.querySelector('#welcome h2')");
     assert_eq!(browser.count("#turns > li"), 0);
+    is_quiet(&browser);
+}
+
+/// Questions to the documentation. The answers to the first ones cite passages that were joined.
+const QUESTIONS: [&str; 40] = [
+    "How do I follow the changes of a folder?",
+    "What may be deleted from the data directory?",
+    "What happens when the language model fails?",
+    "Which files are read?",
+    "What does rag do?",
+    "What is sent to a language model?",
+    "Which files are not read?",
+    "How is a hybrid score made?",
+    "What are the exit codes?",
+    "How long are conversations kept?",
+    "How do I list the models?",
+    "How do I add a model from a folder?",
+    "How do I pull a model from the hub?",
+    "What is a corpus id?",
+    "What is a generation?",
+    "How do I go back to an earlier generation?",
+    "How do I move an index to another machine?",
+    "How do I back up an index?",
+    "How do I remove an index?",
+    "How do I remove a document?",
+    "How do I verify an index?",
+    "How do I ignore files?",
+    "What is the commit point?",
+    "What is checksummed?",
+    "How much space does an index take?",
+    "Who may ask a server?",
+    "How do I ingest over HTTP?",
+    "What happens when many ask at once?",
+    "How do I use a client of OpenAI?",
+    "How do I watch over a server?",
+    "Which metrics are there?",
+    "How do I keep an index fresh?",
+    "What does the JSON of an answer have?",
+    "How do I ask many questions in one process?",
+    "How do I turn a language model on?",
+    "How is an answer of a language model checked?",
+    "Does rag need a GPU?",
+    "Can rag remember what I asked before?",
+    "What is needed to install rag?",
+    "How do I measure the quality of search?",
+];
+
+/// A few of the questions, all of them with `RAG_TEST_THOROUGH`.
+#[test]
+fn every_citation_opens_what_it_cites() {
+    let sandbox = Sandbox::new();
+    copy_tree(&Path::new(env!("CARGO_MANIFEST_DIR")).join("data/corpus"), &sandbox.path().join("docs"));
+    sandbox.ingest();
+    let server = Server::start(&sandbox, &[]);
+    let Some(browser) = opened(&server, WIDE) else { return };
+    let bare = |text: &str| text.split_whitespace().collect::<String>();
+    let (mut opened, mut joined) = (0, 0);
+    let n = if thorough() { QUESTIONS.len() } else { 8 };
+    for question in &QUESTIONS[..n] {
+        browser.click("#fresh");
+        ask(&browser, question);
+        let reply = server.post("/ask", &json!({ "query": question })).ok().json();
+        for citation in reply["citations"].as_array().unwrap() {
+            // Passages are shown in the order of their numbers below the answer, supported or not.
+            let at = citation["n"].as_u64().unwrap();
+            browser.click(&format!("#turns > li:last-child .sources li:nth-child({at}) .source"));
+            browser.wait("document.querySelector('#source[open] #source-body:not([aria-busy])')");
+            let what = format!("{question} [{at}]");
+            assert_eq!(browser.count("#source .note, #source .problem"), 0, "{what}: {}", browser.text("#source-body"));
+            assert_eq!(browser.count("#source .cited"), 1, "{what}");
+            let shown = browser.text("#source .cited p");
+            assert_eq!(bare(&shown), bare(citation["text"].as_str().unwrap()), "{what}");
+            let is_seen = "const box = document.querySelector('#source-body').getBoundingClientRect();
+                const cited = document.querySelector('#source .cited').getBoundingClientRect();
+                return cited.bottom > box.top && cited.top < box.bottom;";
+            assert_eq!(browser.js(is_seen), true, "{what}: it is scrolled to");
+            opened += 1;
+            let (root, path) = (citation["root"].as_str().unwrap(), citation["path"].as_str().unwrap());
+            let content = server.get(&format!("/documents/content?root={root}&path={path}")).ok().json();
+            joined +=
+                usize::from(content["passages"].as_array().unwrap().iter().all(|p| p["text"] != citation["text"]));
+            browser.press(&[key::ESCAPE]);
+        }
+    }
+    eprintln!("{opened} citations of {n} questions opened, {joined} of them of several passages");
+    assert!(opened >= n && joined > 0, "{opened} citations, {joined} of several passages");
+    is_quiet(&browser);
+}
+
+#[test]
+fn what_was_cited_is_shown_when_its_document_has_changed() {
+    let sandbox = ingested();
+    let server = Server::start(&sandbox, &[]);
+    let Some(browser) = opened(&server, WIDE) else { return };
+    ask(&browser, "Why do honey bees dance?");
+    let open = || {
+        browser.click("#turns .answer .cite");
+        browser.wait("document.querySelector('#source[open] #source-body:not([aria-busy])')");
+        let seen = (browser.count("#source .note"), browser.text("#source .cited"));
+        browser.press(&[key::ESCAPE]);
+        seen
+    };
+    // Moved, but still there.
+    let (_, text) = crate::fixtures::TOPICS[0];
+    crate::fixtures::write_old(&sandbox, "docs/bees.md", text.replacen("\n\n", "\n\nA first paragraph.\n\n", 1));
+    sandbox.ingest();
+    server.post("/search", &json!({ "query": "first paragraph" })).ok();
+    let (notes, cited) = open();
+    assert!(cited.contains("Honey bees dance"), "{notes} {cited}");
+    crate::fixtures::write_old(&sandbox, "docs/bees.md", "# Bees\n\nNothing is known of them.\n");
+    sandbox.ingest();
+    server.post("/search", &json!({ "query": "nothing is known" })).ok();
+    let (notes, cited) = open();
+    assert!(notes == 1 && cited.contains("Honey bees dance"), "{notes} {cited}");
     is_quiet(&browser);
 }
 

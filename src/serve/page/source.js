@@ -83,21 +83,23 @@ async function fill(item, stems) {
   const { signal } = wanted;
   const body = $("source-body");
   // What was cited is here already; the document around it comes when it comes.
-  if (item.text) draw(body, [item], 0, item, stems);
+  if (item.text) draw(body, [item], 0, 0, item, stems);
   else body.replaceChildren(h("p", { class: "faint" }, "Opening…"));
   body.setAttribute("aria-busy", "true");
   try {
     const { root, path } = item;
-    const document = await call(`/documents/content${query({ index: item.index, root, path })}`, { signal });
-    const at = find(document.passages, item);
-    if (at < 0 && item.text) {
-      draw(body, [item], 0, item, stems);
+    // The server knows which passages a citation consists of; there may be several.
+    const part = { bytes: item.bytes?.join("-"), lines: item.lines?.join("-") };
+    const { passages } = await call(`/documents/content${query({ index: item.index, root, path, ...part })}`, { signal });
+    const [first, last] = find(passages, item);
+    if (last < first && item.text) {
+      draw(body, [item], 0, 0, item, stems);
       body.prepend(h("p", { class: "note" }, "The document has changed since; this is the passage that was cited."));
-    } else draw(body, document.passages, Math.max(at, 0), at < 0 ? undefined : item, stems);
+    } else draw(body, passages, first, last, last < first ? undefined : item, stems);
     announce(`${shown(root, path)}, ${place(item)}`);
   } catch (error) {
     if (error.name === "AbortError") return;
-    if (item.text) draw(body, [item], 0, item, stems);
+    if (item.text) draw(body, [item], 0, 0, item, stems);
     else body.replaceChildren();
     body.append(problem(error, () => fill(item, stems)));
   } finally {
@@ -105,25 +107,29 @@ async function fill(item, stems) {
   }
 }
 
-/** Which passage is meant: the one with its bytes, else its text, else one that begins within its lines. */
+/** A text without its white space: passages that were joined have other white space between them. */
+const bare = (text) => text.replaceAll(/\s+/g, "");
+
+/**
+ * The first and the last passage that `item` consists of: those that the server marked, if they still say what was cited,
+ * else those that say it now. The last is before the first where there are none.
+ */
 function find(passages, item) {
-  if (!item.lines && !item.bytes) return -1;
-  const tests = [
-    (p) => item.bytes && p.bytes?.[0] === item.bytes[0] && p.bytes?.[1] === item.bytes[1] && (!item.text || p.text === item.text),
-    (p) => item.text && p.text === item.text,
-    (p) => !item.text && item.lines && p.lines?.[0] === item.lines[0] && p.lines?.[1] === item.lines[1],
-    (p) => !item.text && item.lines && p.lines && p.lines[0] <= item.lines[0] && p.lines[1] >= item.lines[0],
-  ];
-  for (const test of tests) {
-    const at = passages.findIndex(test);
-    if (at >= 0) return at;
-  }
-  return -1;
+  const text = item.text && bare(item.text);
+  const says = (p) => !text || text.includes(bare(p.text));
+  const first = passages.findIndex((p) => p.cited);
+  const last = passages.findLastIndex((p) => p.cited);
+  if (first >= 0 && passages.slice(first, last + 1).every(says)) return [first, last];
+  const begins = text ? passages.findIndex((p) => p.text && text.startsWith(bare(p.text))) : -1;
+  if (begins < 0) return [0, -1];
+  const ends = passages.findIndex((p, i) => i > begins && !says(p));
+  return [begins, ends < 0 ? passages.length - 1 : ends - 1];
 }
 
-function draw(body, passages, at, cited, stems) {
-  let from = Math.max(0, at - AROUND);
-  let to = Math.min(passages.length, at + AROUND + 1);
+/** Draws the passages around those from `first` to `last`, which are one piece when they are what was `cited`. */
+function draw(body, passages, first, last, cited, stems) {
+  let from = Math.max(0, first - AROUND);
+  let to = Math.min(passages.length, Math.max(first, last) + AROUND + 1);
   const more = (text, act) => button(text, act, { class: "quiet more" });
   const redraw = (keep) => {
     const before = keep && body.scrollHeight - body.scrollTop;
@@ -134,7 +140,10 @@ function draw(body, passages, at, cited, stems) {
       const trail = (passages[i].heading ?? []).join(" › ");
       if (trail && trail !== heading) nodes.push(h("h3", {}, trail));
       heading = trail;
-      nodes.push(one(passages, i, i === at && cited, stems));
+      if (cited && i === first) {
+        nodes.push(whole(passages.slice(first, last + 1), cited, stems));
+        i = last;
+      } else nodes.push(one(passages, i));
     }
     if (to < passages.length) nodes.push(more("Later", () => { to = Math.min(passages.length, to + 20); redraw(false); }));
     const top = body.scrollTop;
@@ -152,12 +161,24 @@ function draw(body, passages, at, cited, stems) {
     target.getBoundingClientRect().top - body.getBoundingClientRect().top - body.clientHeight / 4);
 }
 
-function one(passages, i, cited, stems) {
+/** What was cited, in one piece, with the words of the question and of the answer marked. */
+function whole(parts, cited, stems) {
+  const joined = () => parts.map((part) => part.text).reduce((before, text) => {
+    const repeated = overlap(before, text);
+    return repeated ? before + text.slice(repeated) : `${before}\n\n${text}`;
+  });
+  const text = flowing(cited.text ?? joined());
+  const at = { ...parts[0], lines: cited.lines ?? parts[0].lines };
+  return h("div", { class: "passage cited", "aria-current": "true" },
+    h("span", { class: "where" }, place(at)),
+    h("p", {}, ...passage(text, stems, cited.said ?? [])));
+}
+
+function one(passages, i) {
   const text = flowing(passages[i].text);
-  // Neighbours share some words; a reader wants them once, and all of them in the passage that was cited.
-  const repeated = i > 0 && !cited ? overlap(flowing(passages[i - 1].text), text) : 0;
-  const nodes = cited ? passage(text, stems, cited.said ?? []) : [text.slice(repeated)];
-  return h("div", { class: cited ? "passage cited" : "passage", "aria-current": cited ? "true" : undefined },
+  // Neighbours share some words; a reader wants them once.
+  const repeated = i > 0 ? overlap(flowing(passages[i - 1].text), text) : 0;
+  return h("div", { class: "passage" },
     h("span", { class: "where" }, place(passages[i])),
-    h("p", {}, ...nodes));
+    h("p", {}, text.slice(repeated)));
 }

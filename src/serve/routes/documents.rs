@@ -10,7 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::uploads;
 use super::{App, Error, apart, asking};
-use crate::documents::{self, Document, Paging};
+use crate::documents::{self, Document, Paging, Part};
 use crate::error::Kind;
 use crate::filter::shown;
 use crate::index::{Snapshot, State as DocumentState};
@@ -53,6 +53,50 @@ pub struct DocumentsReply {
     next: Option<String>,
 }
 
+/// Which document, and which part of it
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct ContentQuery {
+    /// Name of the index
+    index: Option<String>,
+    /// The folder that it is in, as hits name it
+    root: Option<String>,
+    /// Its path below that folder; with the folder before it when no `root` is given
+    path: String,
+    /// The part that is looked for, as `bytes` of a citation: the first one and the one behind the last, with a hyphen
+    /// between
+    #[param(pattern = "^[0-9]{1,9}-[0-9]{1,9}$")]
+    bytes: Option<String>,
+    /// The same by first and last line, where the bytes are not known
+    #[param(pattern = "^[0-9]{1,9}-[0-9]{1,9}$")]
+    lines: Option<String>,
+    /// Passages before and after that part; all of them when it is not given
+    #[param(minimum = 0, maximum = 1000)]
+    around: Option<usize>,
+}
+
+impl ContentQuery {
+    fn part(&self) -> Result<Option<Part>> {
+        let both = |name: &str, text: &str| {
+            let (first, last) = text.split_once('-')?;
+            let (first, last) = (first.parse().ok()?, last.parse().ok()?);
+            (first <= last).then_some(if name == "bytes" { Part::Bytes(first, last) } else { Part::Lines(first, last) })
+        };
+        let parsed = |name: &str, text: &String| {
+            both(name, text).ok_or_else(|| {
+                Error::usage(format!("`{name}` must be two numbers, such as 120-900, the smaller one first"))
+                    .param(name)
+            })
+        };
+        match (&self.bytes, &self.lines) {
+            (Some(bytes), _) => parsed("bytes", bytes).map(Some),
+            (None, Some(lines)) => parsed("lines", lines).map(Some),
+            (None, None) => Ok(None),
+        }
+    }
+}
+
 /// A document as the index has it
 #[derive(Serialize, ToSchema)]
 struct ContentReply<'a> {
@@ -68,6 +112,10 @@ struct ContentReply<'a> {
     state: DocumentState,
     /// Why it was skipped or failed
     reason: Option<&'a str>,
+    /// Number of the first of these passages, from 1
+    first: usize,
+    /// Passages of the whole document
+    of: usize,
     #[schema(value_type = Vec<wire::PassageJson>)]
     passages: Value,
 }
@@ -142,12 +190,13 @@ impl OneQuery {
 
 /// Read a document as the index has it
 ///
-/// Its passages in their order, from the index: the file itself is not looked at.
+/// Its passages in their order, from the index: the file itself is not looked at. With `bytes` or `lines` of a citation, the
+/// passages that it consists of are marked as `cited`.
 #[utoipa::path(
     get,
     path = "/documents/content",
     tag = "documents",
-    params(OneQuery),
+    params(ContentQuery),
     responses(
         (status = 200, description = "The passages", body = ContentReply, content_type = "application/json"),
         (status = 404, description = "There is no such document", body = ErrorBody),
@@ -155,11 +204,22 @@ impl OneQuery {
 )]
 pub async fn documents_content(
     State(app): State<Arc<App>>,
-    Query(query): Query<OneQuery>,
+    Query(query): Query<ContentQuery>,
 ) -> Result<axum::Json<Value>> {
+    let (part, around) = (query.part()?, query.around);
+    let ContentQuery { index, root, path, .. } = query;
+    let query = OneQuery { index, root, path };
     let Document { roots, record, chunks } =
         apart(&app, move |app| query.find(&*snapshot(app, query.index.as_deref())?)).await?;
     let title = chunks.first().and_then(|stored| stored.title.as_deref());
+    let cited = part.map(|part| documents::passages_of(part, &chunks));
+    let shown = match (&cited, around) {
+        (Some(cited), Some(around)) if !cited.is_empty() => {
+            cited.start.saturating_sub(around)..cited.end.saturating_add(around).min(chunks.len())
+        }
+        _ => 0..chunks.len(),
+    };
+    let cited = cited.map(|cited| cited.start.saturating_sub(shown.start)..cited.end.saturating_sub(shown.start));
     Ok(axum::Json(json!(ContentReply {
         root: roots.get(record.root).map(|root| &*root.given),
         path: &record.path,
@@ -167,7 +227,9 @@ pub async fn documents_content(
         title,
         state: record.state,
         reason: record.reason.as_deref(),
-        passages: wire::passages(&chunks),
+        first: shown.start + 1,
+        of: chunks.len(),
+        passages: wire::passages(&chunks[shown], cited.as_ref()),
     })))
 }
 

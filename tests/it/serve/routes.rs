@@ -298,6 +298,9 @@ fn documents_are_listed_read_uploaded_and_removed() {
         assert_eq!(api.get(&format!("/documents/content?{bad}")).is(404).code(), "not_found", "{bad}");
     }
     api.get("/documents/content").is(400);
+    for bad in ["bytes=9", "bytes=9-1", "bytes=a-b", "bytes=-1-2", "lines=", "lines=1-2-3", "around=-1"] {
+        api.get(&format!("/documents/content?path=docs/bees.md&{bad}")).is(400);
+    }
     write_old(&sandbox, "docs/bees.md", crate::fixtures::TOPICS[0].1);
 
     // Uploads, as they are and as JSON.
@@ -347,6 +350,37 @@ fn documents_are_listed_read_uploaded_and_removed() {
     assert_eq!(ask("What does an otter eat?")["supported"], true);
     api.server.stop();
     wait_for_workers(&sandbox);
+}
+
+/// A citation may be of several passages that follow one another: its bytes begin in one and end in another.
+#[test]
+fn the_passages_of_a_citation_are_marked_in_their_document() {
+    let Some(sandbox) = world() else { return };
+    let sections: Vec<String> = (0..9)
+        .map(|n| format!("## Part {n}\n\n{}", format!("The walrus number {n} sleeps on the ice. ").repeat(12)))
+        .collect();
+    write_old(&sandbox, "docs/long.md", format!("# Walruses\n\n{}\n", sections.join("\n\n")));
+    sandbox.ingest();
+    let api = Api::start(&sandbox, &[]);
+    let content = |part: &str| api.get(&format!("/documents/content?root=docs&path=long.md{part}")).ok().json();
+    let all = content("")["passages"].as_array().unwrap().clone();
+    assert!(all.len() > 6 && all.iter().all(|passage| passage.get("cited").is_none()), "{all:?}");
+    let of = |n: usize, field: &str, end: usize| all[n][field][end].as_u64().unwrap();
+    let marked = |part: &str| -> Vec<usize> {
+        let passages = content(part)["passages"].as_array().unwrap().clone();
+        (0..passages.len()).filter(|n| passages[*n]["cited"] == true).collect()
+    };
+    let (begin, end) = (of(2, "bytes", 0), of(4, "bytes", 1));
+    assert_eq!(marked(&format!("&bytes={begin}-{end}")), [2, 3, 4]);
+    assert_eq!(marked(&format!("&lines={}-{}", of(2, "lines", 0), of(4, "lines", 1))), [2, 3, 4]);
+    // A part of one passage is in that one.
+    assert_eq!(marked(&format!("&bytes={}-{}", begin + 3, begin + 9)), [2]);
+    assert_eq!(marked("&bytes=900000-900001"), [0; 0]);
+    let around = content(&format!("&bytes={begin}-{end}&around=1"));
+    assert_eq!((&around["first"], &around["of"]), (&json!(2), &json!(all.len())));
+    let cited: Vec<&Value> = around["passages"].as_array().unwrap().iter().map(|passage| &passage["cited"]).collect();
+    assert_eq!(cited, [&json!(false), &json!(true), &json!(true), &json!(true), &json!(false)]);
+    api.server.stop();
 }
 
 #[test]
