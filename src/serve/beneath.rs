@@ -226,12 +226,13 @@ impl Incoming {
         let own = parts.pop().unwrap_or_default().to_owned();
         let folder = open(root, &parts, true).map_err(|error| match error {
             Errno::NOTDIR | Errno::LOOP => Fault::usage("something else than a folder stands on the way to that path"),
-            error => Fault::failed(what()).because(error),
+            error => Fault::failed(what()).because(std::io::Error::from(error)),
         })?;
         // The walk passes over what begins with a dot.
         let temporary = format!(".{}.tmp", disk::random_id()?);
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let file = openat(&folder, &*temporary, flags, Mode::RUSR | Mode::WUSR).or_failed(what)?;
+        let file = openat(&folder, &*temporary, flags, Mode::RUSR | Mode::WUSR);
+        let file = file.map_err(std::io::Error::from).or_failed(what)?;
         Ok(Self { folder, name: own, temporary, file: file.into(), is_done: false })
     }
 
@@ -248,10 +249,10 @@ impl Incoming {
         self.file.sync_all().or_failed(what)?;
         renameat(&self.folder, &*self.temporary, &self.folder, &*self.name).map_err(|error| match error {
             Errno::ISDIR => Fault::usage("a folder stands at that path"),
-            error => Fault::failed(what()).because(error),
+            error => Fault::failed(what()).because(std::io::Error::from(error)),
         })?;
         self.is_done = true;
-        rustix::fs::fsync(self.folder.as_fd()).or_failed(what)
+        rustix::fs::fsync(self.folder.as_fd()).map_err(std::io::Error::from).or_failed(what)
     }
 }
 
@@ -396,6 +397,19 @@ mod tests {
         remove(&root, &name).unwrap();
         remove(&root, &name).unwrap();
         assert!(!root.join("sub/a b.md").exists());
+    }
+
+    #[test]
+    fn a_full_disk_is_recognised_and_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let full = || std::fs::File::options().write(true).open("/dev/full");
+        let Ok(device) = full() else { return eprintln!("skipped: there is no /dev/full") };
+        let mut file = Incoming::begin(dir.path(), &FileName::new("a.md").unwrap()).unwrap();
+        file.file = device;
+        let fault = file.write(b"text").unwrap_err();
+        assert!(fault.is_disk_full(), "{fault}");
+        drop(file);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
     }
 
     #[test]

@@ -238,6 +238,11 @@ impl From<Arc<Fault>> for Error {
             Kind::Outside => {
                 Self::new(StatusCode::BAD_GATEWAY, "outside", "a service that this server asks has failed")
             }
+            Kind::Failed if fault.is_disk_full() => {
+                let what = "the disk of the server is full, and nothing was changed";
+                Self::new(StatusCode::INSUFFICIENT_STORAGE, "disk_full", what)
+                    .hint("make room where the data directory of the server is, then send it again")
+            }
             Kind::Failed => Self::internal(),
         };
         let error = match (fault.kind(), fault.hint_text()) {
@@ -331,6 +336,18 @@ mod tests {
         check("a filter such as path:drafts/** and/or type:pdf", "a filter such as path:drafts/** and/or type:pdf");
         check("at http://localhost:1/v1", "at http://localhost:1/v1");
         assert!(public(&"x".repeat(10_000)).len() <= MAX_MESSAGE_CHARS);
+    }
+
+    #[test]
+    fn a_full_disk_is_told() {
+        let errors = [std::io::ErrorKind::StorageFull, std::io::ErrorKind::QuotaExceeded];
+        for kind in errors {
+            let fault = Fault::failed("cannot write an upload").because(std::io::Error::from(kind));
+            let error = Error::from(fault);
+            assert_eq!((error.status().as_u16(), error.code()), (507, "disk_full"));
+        }
+        let other = Fault::failed("x").because(std::io::Error::from(std::io::ErrorKind::PermissionDenied));
+        assert_eq!(Error::from(other).status().as_u16(), 500);
     }
 
     #[test]

@@ -60,11 +60,17 @@ pub async fn outer(State(app): State<Arc<App>>, mut request: Request, next: Next
         request.extensions_mut().insert(trace);
     }
     request.extensions_mut().insert(RequestId(Arc::clone(&id)));
-    let response = match check_head(&app, &request) {
+    let is_chunked = body::is_chunked(request.headers());
+    let mut response = match check_head(&app, &request) {
         Ok(()) => service::within(trace, next.run(request).instrument(span.clone())).await,
         Err(error) => error.into_response(),
     };
-    let response = span.in_scope(|| finished(response, &app, began.route(), &id));
+    response = span.in_scope(|| finished(response, &app, began.route(), &id));
+    if is_chunked {
+        // A length that stood behind this header is not seen here. Were it another one, what follows on the connection
+        // would be no request (RFC 9112, 6.1).
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     began.answered(response)
 }
 
@@ -91,9 +97,8 @@ pub async fn scoped(
 fn check_head(app: &App, request: &Request) -> Result<()> {
     let headers = request.headers();
     // Without this, two servers in a row could see two different ends of one request.
-    if headers.contains_key(header::TRANSFER_ENCODING) {
-        let what = "the length of the body must be announced";
-        return Err(Error::new(StatusCode::LENGTH_REQUIRED, "length_required", what).hint("send Content-Length"));
+    if body::is_chunked(headers) && headers.contains_key(header::CONTENT_LENGTH) {
+        return Err(Error::usage("a body has a length or comes in chunks, not both"));
     }
     // What a few bytes unpack to may have any size.
     if headers.contains_key(header::CONTENT_ENCODING) {
@@ -176,7 +181,7 @@ fn bearer(value: &HeaderValue) -> Option<&str> {
 /// A page of another site can send a form or a plain text without being asked whether it may; not JSON.
 fn check_body(request: &Request, takes: Takes) -> Result<()> {
     let headers = request.headers();
-    let has_body = body::length(headers) > 0;
+    let has_body = body::is_expected(headers);
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
     if changes && has_body && takes == Takes::Json && !body::is_json(headers) {
         return Err(Error::unsupported("the body must be JSON").hint("Content-Type: application/json"));

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
@@ -44,9 +45,17 @@ impl<T: DeserializeOwned + Default> FromRequest<Arc<App>> for Perhaps<T> {
     type Rejection = Error;
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self> {
-        if body::length(request.headers()) == 0 {
+        if !body::is_expected(request.headers()) {
             return Ok(Self(T::default()));
         }
+        let (head, content) = request.into_parts();
+        let request = Request::from_parts(head.clone(), content);
+        // One in chunks may turn out to be empty.
+        let bytes = body::read(request, app, app.settings().max_body_bytes).await?;
+        if bytes.is_empty() {
+            return Ok(Self(T::default()));
+        }
+        let request = Request::from_parts(head, Body::from(bytes));
         Json::<Option<T>>::from_request(request, app).await.map(|Json(value)| Self(value.unwrap_or_default()))
     }
 }

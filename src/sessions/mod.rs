@@ -380,6 +380,10 @@ fn fault(path: &Path, error: rusqlite::Error) -> Fault {
         () if is_busy => Fault::busy(format!("another process does not let go of {}", path.display()))
             .because(error)
             .hint("try again when it is done"),
+        () if error.sqlite_error_code() == Some(ErrorCode::DiskFull) => {
+            let full = std::io::Error::new(std::io::ErrorKind::StorageFull, error);
+            Fault::failed(format!("cannot write to {}", path.display())).because(full)
+        }
         () => Fault::failed(format!("cannot use {}", path.display())).because(error),
     }
 }

@@ -53,7 +53,6 @@ const CODES: Values = Values::Of(&[
     "not_found",
     "method",
     "media_type",
-    "length_required",
     "too_large",
     "too_many",
     "busy",
@@ -62,6 +61,10 @@ const CODES: Values = Values::Of(&[
     "outside",
     "interrupted",
     "unavailable",
+    "conflict",
+    "model_not_found",
+    "not_acceptable",
+    "disk_full",
     "internal",
 ]);
 

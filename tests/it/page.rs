@@ -1,5 +1,6 @@
 //! The page in a real browser, on the real server.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -438,6 +439,28 @@ fn a_token_is_asked_for_and_kept_in_the_tab_alone() {
     assert!(!kept.as_str().unwrap().contains(token), "{kept}");
     // Nothing but the refusals.
     assert!(browser.complaints().iter().all(|line| line.contains("401")), "{:?}", browser.complaints());
+}
+
+/// What a reader may not do is not there; nothing stands in its place.
+#[test]
+fn a_reader_is_shown_the_corpus_without_what_he_may_not_do() {
+    let sandbox = ingested();
+    let file = sandbox.write("tokens", "read a-token-of-some-length\n");
+    std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let server = Server::start(&sandbox, &[("RAG_SERVE_TOKEN_FILE", "tokens")]);
+    let Some(browser) = has_loopback().then(|| Browser::start(WIDE.0, WIDE.1)).flatten() else { return };
+    browser.go(&url(&server));
+    browser.wait("document.querySelector('#token[open]')");
+    browser.enter("a-token-of-some-length");
+    browser.press(&[key::ENTER]);
+    browser.wait("document.querySelector('#welcome h2') && !document.querySelector('#token').open");
+    browser.click("#nav-corpus");
+    browser.wait("document.querySelector('#card-caches table') && document.querySelector('#card-documents .faint')");
+    let text = browser.text("#corpus");
+    assert!(text.contains("Your token may read, not ingest."), "{text}");
+    for word in ["false", "undefined", "null", "NaN"] {
+        assert!(!text.contains(word), "{word}: {text}");
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 // What is indexed: the index, ingests and their progress, caches, documents.
 
 import { call, query, stream } from "./api.js";
-import { $, announce, button, bytes, careful, count, h, plural, problem, shown, ticks, when } from "./dom.js";
+import { $, announce, button, bytes, careful, count, fill, h, plural, problem, shown, ticks, when } from "./dom.js";
 import * as source from "./source.js";
 
 const TABLES = ["answers", "retrieval", "rerank", "embeddings"];
@@ -103,7 +103,7 @@ function drawIndex() {
       result.replaceChildren(problem(error));
     }
   }, { class: "quiet" });
-  body.replaceChildren(
+  fill(body,
     h("dl", {}, ...rows.filter(Boolean).map(([key, value]) => h("div", {}, h("dt", {}, key), h("dd", {}, value ?? "–")))),
     folders(index, result),
     may("admin") && h("div", { class: "row" }, verify, !index.damaged && rollback),
@@ -154,7 +154,7 @@ function ingestForm() {
     h("label", {}, "Index", form.name),
     h("label", { class: "check" }, form.cached, " Use cached vectors"),
     form.start);
-  parts.ingest.body.append(
+  fill(parts.ingest.body,
     may("write") ? node : h("p", { class: "faint" }, "Your token may read, not ingest."),
     may("write") && h("p", { class: "faint", id: "ingest-help" }, roots.length
       ? "The folder is added to the index or brought up to date; its other folders stay as they are. Only what changed is read again."
@@ -349,11 +349,11 @@ async function drawDocuments() {
   const tabs = Object.entries(STATES).map(([state, label]) => button(label, () => {
     tab = state;
     tabs.forEach((node) => node.setAttribute("aria-pressed", String(node.dataset.state === state)));
-    fill();
+    listAgain();
   }, { class: "tab", data: { state }, "aria-pressed": String(tab === state) }));
   body.replaceChildren(h("div", { class: "tabs", role: "group", "aria-label": "Which documents" }, ...tabs), list);
 
-  const fill = async () => {
+  const listAgain = async () => {
     const state = tab;
     const rows = h("ul", { class: "files" });
     const more = button("More", () => page(more.dataset.cursor), { class: "quiet", hidden: true });
@@ -370,12 +370,12 @@ async function drawDocuments() {
         more.hidden = !next;
         more.dataset.cursor = next ?? "";
       } catch (error) {
-        list.replaceChildren(problem(error, fill));
+        list.replaceChildren(problem(error, listAgain));
       }
     };
     await page();
   };
-  await fill();
+  await listAgain();
 }
 
 const NONE = {

@@ -15,8 +15,16 @@ export function h(tag, props = {}, ...children) {
     else if (["disabled", "hidden", "checked", "value", "max", "open"].includes(name)) node[name] = value;
     else node.setAttribute(name, value === true ? "" : String(value));
   }
-  node.append(...children.flat().filter((child) => child !== undefined && child !== null && child !== false));
+  node.append(...present(children));
   return node;
+}
+
+/** The children that are there: what is added by methods of the browser would become text, `false` among it. */
+const present = (children) => children.flat().filter((child) => child !== undefined && child !== null && child !== false);
+
+/** Puts these children in the place of others, as `h` takes them. */
+export function fill(node, ...children) {
+  node.replaceChildren(...present(children));
 }
 
 export const $ = (id) => document.getElementById(id);

@@ -117,7 +117,6 @@ fn document_refusals(operation: &mut Operation, scope: Scope) {
     let mut all = vec![
         ("400", "What was sent makes no sense"),
         ("403", "Not by this name, from this page or with this token"),
-        ("411", "The length of the body must be announced"),
         ("415", "The body is of another type than the one that is taken, or compressed"),
     ];
     if operation.request_body.is_some() {
@@ -130,6 +129,7 @@ fn document_refusals(operation: &mut Operation, scope: Scope) {
             ("429", "Too many requests"),
             ("500", "Something went wrong; the log says more"),
             ("503", "Too many wait, or the server is being stopped"),
+            ("507", "The disk of the server is full"),
         ]);
     }
     for (status, description) in all {

@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::{FromRequest as _, Request, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio_stream::StreamExt as _;
 use utoipa::{IntoParams, ToSchema};
 
@@ -23,7 +23,7 @@ use crate::filter::shown;
 use crate::index::{Meta, Root};
 use crate::jobs::Priority;
 use crate::serve::beneath::{self, FileName, Folder, Incoming};
-use crate::serve::body::{Json, length};
+use crate::serve::body::{self, Json, length};
 use crate::serve::error::Result;
 use crate::serve::guard::Allowed;
 use crate::serve::inputs::Query;
@@ -36,6 +36,9 @@ const AHEAD: usize = 4;
 
 /// A body that comes more slowly than this is given up, once it has had the time that every body has.
 const MIN_BYTES_PER_S: u64 = 64 << 10;
+
+/// Room that is reserved at a time for a body whose length is not announced.
+const STEP: u64 = 16 << 20;
 
 /// How long a document that was removed before waits for another writer, to be let in again.
 const WAIT: Duration = Duration::from_secs(5);
@@ -100,6 +103,10 @@ pub async fn documents_upload(
     let priority = asking::priority(query.priority.as_deref(), allowed)?;
     let (name, index, bytes) = match query.path {
         Some(path) => {
+            if body::kind(request.headers()).starts_with("multipart/") {
+                return Err(Error::unsupported("the body must be the file itself, not a form that has it as a part")
+                    .hint("curl --data-binary @FILE 'http://…/documents?path=NAME'"));
+            }
             let index = index_name(&app, query.index.as_deref())?;
             let name = FileName::new(&path)?;
             let bytes = received(&app, &index, &name, request).await?;
@@ -173,39 +180,60 @@ fn kept(folder: &std::path::Path, name: &FileName, bytes: &[u8]) -> Outcome<()> 
 /// Writes the body of a request to its file as it comes, and yields its length.
 async fn received(app: &Arc<App>, index: &str, name: &FileName, request: Request) -> Result<u64> {
     let most = app.engine().config.max_file_bytes;
+    let too_large = || Error::too_large(format!("a document may have {most} bytes (ingest.max_file_bytes)"));
+    let is_chunked = body::is_chunked(request.headers());
     let announced = length(request.headers());
     if announced > most {
-        return Err(Error::too_large(format!("a document may have {most} bytes (ingest.max_file_bytes)")));
+        return Err(too_large());
     }
-    let _room = apart(app, move |app| Room::reserve(app, announced)).await?;
+    let reserve = |bytes| apart(app, move |app| Room::reserve(app, bytes));
+    let mut rooms = vec![reserve(if is_chunked { STEP.min(most) } else { announced }).await?];
     let (folder, name) = (folder(app.engine(), index), name.clone());
     let (sender, mut receiver) = mpsc::channel::<Bytes>(AHEAD);
-    let writing = tokio::task::spawn_blocking(move || -> Outcome<bool> {
-        let (mut file, mut n) = (Incoming::begin(&folder, &name)?, 0);
+    let (whole, is_whole) = oneshot::channel::<()>();
+    let writing = tokio::task::spawn_blocking(move || -> Outcome<()> {
+        let mut file = Incoming::begin(&folder, &name)?;
         while let Some(bytes) = receiver.blocking_recv() {
             file.write(&bytes)?;
-            n += bytes.len() as u64;
         }
-        // Whoever broke off sent less than was announced.
-        if n == announced { file.finish().map(|()| true) } else { Ok(false) }
+        // The file of a body that broke off is dropped.
+        if is_whole.blocking_recv().is_ok() { file.finish() } else { Ok(()) }
     });
     let mut pieces = request.into_body().into_data_stream();
-    let passing = async move {
-        while let Some(Ok(bytes)) = pieces.next().await {
-            if sender.send(bytes).await.is_err() {
+    let began = Instant::now();
+    let passing = async {
+        let mut n: u64 = 0;
+        loop {
+            let patience = app.settings().body_timeout + Duration::from_secs(n / MIN_BYTES_PER_S);
+            let piece = tokio::time::timeout(patience.saturating_sub(began.elapsed()), pieces.next()).await;
+            let Some(piece) = piece.map_err(|_| body::too_slow())? else { break };
+            let piece = piece.map_err(|_| body::ended_early())?;
+            n += piece.len() as u64;
+            if n > most {
+                return Err(too_large());
+            }
+            while is_chunked && n > STEP.saturating_mul(rooms.len() as u64) {
+                rooms.push(reserve(STEP).await?);
+            }
+            if sender.send(piece).await.is_err() {
                 // The disk said no; what it said comes below.
-                return;
+                return Ok(n);
             }
         }
+        drop(sender);
+        match is_chunked || n == announced {
+            true => Ok(n),
+            false => Err(body::ended_early()),
+        }
     };
-    let patience = app.settings().body_timeout + Duration::from_secs(announced / MIN_BYTES_PER_S);
-    let in_time = tokio::time::timeout(patience, passing).await;
-    let is_whole = writing.await.map_err(|_| Error::internal())??;
-    match (in_time, is_whole) {
-        (_, true) => Ok(announced),
-        (Err(_), false) => Err(Error::new(StatusCode::REQUEST_TIMEOUT, "timeout", "the body took too long to come")),
-        (Ok(()), false) => Err(Error::usage("the body ended too early")),
+    let passed = passing.await;
+    if passed.is_ok() {
+        let _ = whole.send(());
+    } else {
+        drop(whole);
     }
+    writing.await.map_err(|_| Error::internal())??;
+    passed
 }
 
 /// Has the uploads of an index ingested; its folders stay as they are.

@@ -336,6 +336,34 @@ fn documents_are_listed_read_uploaded_and_removed() {
     let large = [("content-type", "text/plain"), ("content-length", "99999999999")];
     api.call("POST", "/documents?path=large.txt", &large, "x").is(413);
 
+    // A form is not a document, and a body in chunks is one.
+    let form = "--b\r\ncontent-disposition: form-data; name=\"file\"; filename=\"a.md\"\r\n\r\n# A\r\n--b--\r\n";
+    let refused =
+        api.call("POST", "/documents?path=form.md", &[("content-type", "multipart/form-data; boundary=b")], form);
+    assert!(refused.status == 415 && refused.body.contains("--data-binary"), "{refused:?}");
+    let in_chunks = |target: &str, kind: &str, pieces: &[&str]| {
+        let pieces: String = pieces.iter().map(|piece| format!("{:x}\r\n{piece}\r\n", piece.len())).collect();
+        let head = format!("host: localhost\r\ncontent-type: {kind}\r\ntransfer-encoding: chunked");
+        api.server.raw(format!("POST {target} HTTP/1.1\r\n{head}\r\n\r\n{pieces}").as_bytes())
+    };
+    let newt = ["# Newts\n\nA newt eats ", "worms and slugs.\n", ""];
+    let begun = in_chunks("/documents?path=newt.md", "text/markdown", &newt);
+    assert_eq!(begun.json()["bytes"], newt.concat().len());
+    api.done(&begun);
+    assert_eq!(cited("What does a newt eat?"), (json!("uploads"), json!("newt.md")));
+    let asked = in_chunks("/ask", "application/json", &["{\"query\": \"What does a ", "newt eat?\"}", ""]).ok();
+    assert_eq!((&asked.json()["supported"], &*asked.headers["connection"]), (&json!(true), "close"));
+    in_chunks("/sessions", "application/json", &[""]).is(201);
+    // One that breaks off leaves nothing.
+    let uploads = sandbox.data().join("uploads/default");
+    let before = files_below(&uploads);
+    let mut broken = api.server.connect();
+    let head = "host: localhost\r\ncontent-type: text/markdown\r\ntransfer-encoding: chunked";
+    write!(broken, "POST /documents?path=half.md HTTP/1.1\r\n{head}\r\n\r\n6\r\n# Half\r\n").unwrap();
+    wait_for("the file's beginning", || (files_below(&uploads).len() > before.len()).then_some(()));
+    drop(broken);
+    wait_for("its end", || (files_below(&uploads) == before).then_some(()));
+
     // Removed, for good, and let in again by whoever uploads it again.
     wait_for_workers(&sandbox);
     let removed = api.delete("/documents?root=uploads&path=animals/otter.md").ok().json();
