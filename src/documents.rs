@@ -264,6 +264,10 @@ pub enum Part {
 /// Which of a document's passages, given in its order, a part consists of: those that lie within it, or else those that
 /// it touches. A citation may be of several passages that follow one another.
 pub fn passages_of(part: Part, chunks: &[Stored]) -> Range<usize> {
+    let (Part::Bytes(first, last) | Part::Lines(first, last)) = part;
+    if first > last {
+        return 0..0;
+    }
     let run = |is_meant: &dyn Fn(&Chunk) -> bool| {
         let is_meant = |stored: &Stored| is_meant(&stored.chunk);
         let first = chunks.iter().position(is_meant)?;

@@ -316,7 +316,9 @@ pub fn public(text: &str) -> String {
         {
             path.push(next);
         }
-        let is_route = super::routes::NAMES.iter().any(|name| path == *name || path.starts_with(&format!("{name}/")));
+        let is_route = super::routes::NAMES
+            .iter()
+            .any(|name| path.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?'])));
         out.push_str(if is_route { &path } else { "…" });
         before = '…';
     }
@@ -333,6 +335,7 @@ mod tests {
         check("cannot read /var/lib/rag/x.db: no", "cannot read … no");
         check("cannot read `/home/a b/x`", "cannot read `… b/x`");
         check("GET /indexes lists what there is", "GET /indexes lists what there is");
+        check("POST /documents?path=a.md and /documentsx", "POST /documents?path=a.md and …");
         check("a filter such as path:drafts/** and/or type:pdf", "a filter such as path:drafts/** and/or type:pdf");
         check("at http://localhost:1/v1", "at http://localhost:1/v1");
         assert!(public(&"x".repeat(10_000)).len() <= MAX_MESSAGE_CHARS);

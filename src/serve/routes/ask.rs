@@ -20,27 +20,30 @@ use crate::wire::{self, AnswerJson, HitJson};
 
 /// A question
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct AskBody {
     /// The question
-    #[schema(required = true, min_length = 1, pattern = "\\S")]
+    #[schema(min_length = 1, max_length = 32768, pattern = "\\S")]
     pub query: String,
     /// What kind of answer: definition, factoid, list, …; told from the question when it is not given
+    #[schema(pattern = "^(definition|how-to|troubleshooting|comparison|factoid|list|summary)$")]
     pub intent: Option<String>,
     /// Name of the index
     pub index: Option<String>,
     /// Passages to consider
     #[schema(minimum = 1, maximum = 1000)]
     pub k: Option<usize>,
-    /// Which documents count, as `rag ask --filter` takes it
+    #[schema(schema_with = asking::filter_schema)]
     pub filter: Option<String>,
     /// A conversation that it continues, made by `POST /sessions`
     pub session: Option<String>,
     /// Read and write the cache; true when it is not given
     pub use_cache: Option<bool>,
     /// Compute anew and replace what the cache has
+    #[serde(default)]
     pub refresh: bool,
     /// Send the answer as it is being made, as server-sent events
+    #[serde(default)]
     pub stream: bool,
     /// Who writes the answer: extractive or llm
     #[schema(pattern = "^(extractive|llm)$")]

@@ -1,5 +1,8 @@
 //! What bodies of questions have in common.
 
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
+
 use super::Error;
 use crate::answer::Intent;
 use crate::cache::Caching;
@@ -67,10 +70,68 @@ pub fn filter(text: Option<&str>) -> Result<Option<Filter>> {
     Ok(text.map(Filter::parse).transpose()?)
 }
 
+/// What the document of the interface says of a filter: a pattern that every text that fits is a filter by. A few filters do
+/// not fit, such as those with brackets within brackets; they are taken all the same.
+pub fn filter_schema() -> RefOr<Schema> {
+    let words =
+        "Which documents count, as `rag search --filter` takes it, such as `type:markdown and not path:drafts/**`";
+    let schema = ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+        .max_length(Some(4096))
+        .pattern(Some(filter_pattern()))
+        .description(Some(words));
+    RefOr::T(schema.into())
+}
+
+fn filter_pattern() -> String {
+    let day = "([0-9]{4}(-(0[1-9]|1[0-2]))?|[0-9]{4}-((0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])|(0[13-9]|1[0-2])-(29|30)\
+        |(0[13578]|1[02])-31))";
+    let value = r#"([^\s()"=][^\s()"]*|"[^"\\]+")"#;
+    // A pattern of paths that is not closed would be refused.
+    let path = r#"([0-9A-Za-z_*?][^\s()"\\\[\]{}]*|"[0-9A-Za-z_*?][^"\\\[\]{}]*")"#;
+    let size = "[0-9]{1,9}[kmg]?b?";
+    let order = "(:|=|<=?|>=?)";
+    let test = format!(
+        "(path[:=]{path}|(domain|type|lang)[:=]{value}|date{order}{day}|size{order}{size}|meta\\.[0-9A-Za-z_-]+{order}{value})"
+    );
+    let one = format!("(not ){{0,3}}{test}");
+    let all = format!("{one}( (and|or) {one}){{0,15}}");
+    let either = format!("({one}|(not )?\\({all}\\))");
+    format!("^{either}( (and|or) {either}){{0,5}}$")
+}
+
 pub fn caching(use_cache: Option<bool>, refresh: bool) -> Caching {
     match (use_cache.unwrap_or(true), refresh) {
         (false, _) => Caching::Off,
         (true, true) => Caching::Refresh,
         (true, false) => Caching::Use,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fits_the_pattern_of_filters_is_one() {
+        let pattern = regex::Regex::new(&filter_pattern()).unwrap();
+        for text in [
+            "type:markdown",
+            "type:markdown and not path:drafts/**",
+            "path:\"a b/**\" or domain=guides",
+            "not (lang:de or lang:fr) and size<100k",
+            "date>=2024-02 and date<2026-12-31 or date:2026-04-30",
+            "meta.author:\"Ada Lovelace\" and meta.year>1840",
+            "(size>=2m or size<10kb) and type=pdf",
+        ] {
+            assert!(pattern.is_match(text), "{text}");
+            Filter::parse(text).unwrap();
+        }
+        for text in
+            ["", "x", "colour:red", "date:2026-02-30", "date:2026-04-31", "path:[", "path:/", "size<", "meta.a<="]
+        {
+            assert!(!pattern.is_match(text), "{text}");
+            assert!(Filter::parse(text).is_err(), "{text}");
+        }
     }
 }

@@ -15,7 +15,7 @@ use utoipa::openapi::{Ref, RefOr};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::ask::{AskBody, AskReply, answered};
-use super::{App, Error};
+use super::{App, Error, asking};
 use crate::serve::body::Json;
 use crate::serve::error::{ErrorObject, Result};
 use crate::serve::guard::{Allowed, RequestId};
@@ -38,7 +38,7 @@ pub struct BatchBody {
     /// Passages to consider
     #[schema(minimum = 1, maximum = 1000)]
     k: Option<usize>,
-    /// Which documents count, as `rag ask --filter` takes it
+    #[schema(schema_with = asking::filter_schema)]
     filter: Option<String>,
     /// Read and write the cache; true when it is not given
     use_cache: Option<bool>,
@@ -84,7 +84,8 @@ impl<'de> Deserialize<'de> for OneOfMany {
 
 impl PartialSchema for OneOfMany {
     fn schema() -> RefOr<Schema> {
-        let text = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).pattern(Some("\\S"));
+        // An empty one has an error in its place.
+        let text = ObjectBuilder::new().schema_type(Type::String);
         let full = Ref::from_schema_name(FullQuestion::name());
         let words = "A question, or one with an id and an intent of its own";
         RefOr::T(OneOfBuilder::new().item(text).item(full).description(Some(words)).build().into())
@@ -104,8 +105,8 @@ impl ToSchema for OneOfMany {
 struct FullQuestion {
     /// Whatever you call it; handed back with the answer
     id: Option<Value>,
-    #[schema(min_length = 1, pattern = "\\S")]
     query: String,
+    #[schema(pattern = "^(definition|how-to|troubleshooting|comparison|factoid|list|summary)$")]
     intent: Option<String>,
 }
 

@@ -6,12 +6,17 @@ use axum::extract::State;
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema, Type};
 
 use super::{App, Error, apart};
 use crate::cache::Table;
 use crate::serve::body::Json;
 use crate::serve::error::Result;
 use crate::wire;
+
+/// Stands for every table.
+const ALL: &str = "all";
 
 /// Count rows and bytes of the cache by table
 ///
@@ -34,9 +39,15 @@ pub async fn cache_stats(State(app): State<Arc<App>>) -> Result<axum::Json<Value
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PurgeBody {
-    /// embeddings, retrieval, rerank or answers; `all` for every one
-    #[schema(min_items = 1)]
+    #[schema(schema_with = tables_schema)]
     tables: Vec<String>,
+}
+
+fn tables_schema() -> RefOr<Schema> {
+    let names = Table::ALL.map(Table::name).into_iter().chain([ALL]);
+    let name = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names));
+    let words = "embeddings, retrieval, rerank or answers; `all` for every one";
+    RefOr::T(ArrayBuilder::new().items(name).min_items(Some(1)).description(Some(words)).build().into())
 }
 
 /// Empty tables of the cache
@@ -53,7 +64,11 @@ pub async fn cache_purge(State(app): State<Arc<App>>, Json(body): Json<PurgeBody
     if body.tables.is_empty() {
         return Err(Error::usage("`tables` names no table"));
     }
-    let tables = Table::parse_list(&body.tables.join(","))?;
+    let (all, named): (Vec<String>, Vec<String>) = body.tables.into_iter().partition(|name| name == ALL);
+    let mut tables = if named.is_empty() { Vec::new() } else { Table::parse_list(&named.join(","))? };
+    if !all.is_empty() {
+        tables = Table::ALL.to_vec();
+    }
     let purged = apart(&app, move |app| {
         let cache = app.engine().cache();
         let before = cache.file_bytes();

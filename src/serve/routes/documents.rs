@@ -6,6 +6,8 @@ use std::time::Duration;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{IntoParams, ToSchema};
 
 use super::uploads;
@@ -35,13 +37,28 @@ pub struct ListQuery {
     /// indexed, failed or skipped; indexed when it is not given
     #[param(pattern = "^(indexed|failed|skipped)$")]
     state: Option<String>,
-    /// Only those that match, as `rag documents list --filter` takes it
+    #[param(schema_with = asking::filter_schema)]
     filter: Option<String>,
     /// Documents in a reply
     #[param(minimum = 1, maximum = 500)]
     limit: Option<usize>,
     /// `next` of the reply before
+    #[param(schema_with = cursor_schema)]
     cursor: Option<String>,
+}
+
+/// A cursor is a folder's number and a path, `[0,"a.md"]`, in hexadecimal digits.
+fn cursor_schema() -> RefOr<Schema> {
+    // A byte that goes on with a character of UTF-8.
+    let more = "[89ab][0-9a-f]";
+    let plain = "2[013-9a-f]|[3467][0-9a-f]|5[0-9abd-f]";
+    let escaped = "5c(22|5c|62|66|6e|72|74|7530303[01](3[0-9]|6[1-6]))";
+    let two = format!("(c[2-9a-f]|d[0-9a-f]){more}");
+    let three = format!("(e0[ab][0-9a-f]|ed[89][0-9a-f]|e[1-9a-cef]{more}){more}");
+    let four = format!("(f0[9ab][0-9a-f]|f[1-3]{more}|f48[0-9a-f]){more}{more}");
+    let pattern = format!("^5b(30|3[1-9](3[0-9]){{0,3}})2c22({plain}|{escaped}|{two}|{three}|{four})*225d$");
+    let words = "`next` of the reply before";
+    RefOr::T(ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern)).description(Some(words)).into())
 }
 
 /// A page of documents
@@ -81,13 +98,11 @@ impl ContentQuery {
         let both = |name: &str, text: &str| {
             let (first, last) = text.split_once('-')?;
             let (first, last) = (first.parse().ok()?, last.parse().ok()?);
-            (first <= last).then_some(if name == "bytes" { Part::Bytes(first, last) } else { Part::Lines(first, last) })
+            Some(if name == "bytes" { Part::Bytes(first, last) } else { Part::Lines(first, last) })
         };
         let parsed = |name: &str, text: &String| {
-            both(name, text).ok_or_else(|| {
-                Error::usage(format!("`{name}` must be two numbers, such as 120-900, the smaller one first"))
-                    .param(name)
-            })
+            both(name, text)
+                .ok_or_else(|| Error::usage(format!("`{name}` must be two numbers, such as 120-900")).param(name))
         };
         match (&self.bytes, &self.lines) {
             (Some(bytes), _) => parsed("bytes", bytes).map(Some),

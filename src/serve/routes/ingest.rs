@@ -26,16 +26,20 @@ use crate::work;
 
 /// Folders to ingest
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct IngestBody {
     /// A folder beneath those that `GET /config` lists
+    #[schema(nullable = false)]
     dir: Option<String>,
     /// Several folders, instead of `dir`
+    #[schema(nullable = false, min_items = 1)]
     dirs: Option<Vec<String>>,
     /// Embedding model
+    #[schema(pattern = "^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$")]
     model: Option<String>,
     /// Name of the index. The folders are added to it or brought up to date; what it has of other folders, and uploads, stay
     /// as they are
+    #[schema(pattern = "^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$")]
     index: Option<String>,
     /// Take every other folder out of the index, and uploads; false when it is not given
     only: Option<bool>,
@@ -76,8 +80,11 @@ impl Wish {
     pub fn submit(self, engine: &Engine) -> Result<String> {
         let mut config = engine.config.clone();
         if let Some(model) = self.model {
-            if !config::is_name(&model) || engine.model(&model).is_err() {
-                return Err(Error::usage("there is no model of that name here").hint("`rag model list` shows them"));
+            if !config::is_name(&model) {
+                return Err(Error::usage("that cannot be the name of a model").param("model"));
+            }
+            if engine.model(&model).is_err() {
+                return Err(Error::not_found("there is no model of that name here").hint("`rag model list` shows them"));
             }
             config.model = model;
         }
@@ -112,7 +119,10 @@ impl Wish {
     path = "/ingest/start",
     tag = "ingest",
     request_body = IngestBody,
-    responses((status = 202, description = "The job is queued", body = StartedReply, content_type = "application/json"))
+    responses(
+        (status = 202, description = "The job is queued", body = StartedReply, content_type = "application/json"),
+        (status = 404, description = "There is no such model", body = crate::serve::error::ErrorBody),
+    )
 )]
 pub async fn ingest_start(
     State(app): State<Arc<App>>,

@@ -8,6 +8,9 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde_json::Value;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::{App, Error};
 use crate::mcp::{INVALID_REQUEST, PARSE_ERROR, error};
@@ -26,6 +29,30 @@ const MAX_REPLY_BYTES: usize = 16 << 20;
 /// What replies are sent as, and what clients of the protocol accept.
 const ACCEPTED: HeaderValue = HeaderValue::from_static("application/json, text/event-stream");
 
+/// A message of JSON-RPC 2.0, or up to 64 of them.
+pub struct Messages;
+
+impl PartialSchema for Messages {
+    fn schema() -> RefOr<Schema> {
+        let text = || ObjectBuilder::new().schema_type(Type::String);
+        let number =
+            || ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0)).maximum(Some(i64::from(i32::MAX)));
+        let message = || {
+            ObjectBuilder::new()
+                .property("jsonrpc", text().enum_values(Some(["2.0"])))
+                .property("id", OneOfBuilder::new().item(text()).item(number()))
+                .property("method", text())
+                .property("params", ObjectBuilder::new())
+                .required("jsonrpc")
+                .required("method")
+        };
+        let batch = ArrayBuilder::new().items(message()).min_items(Some(1)).max_items(Some(MAX_BATCH));
+        RefOr::T(OneOfBuilder::new().item(message()).item(batch).build().into())
+    }
+}
+
+impl ToSchema for Messages {}
+
 /// Send a message of the Model Context Protocol
 ///
 /// A message, or an array of up to 64 of them, whose replies are an array too. The tools only read; folders are ingested by
@@ -34,7 +61,7 @@ const ACCEPTED: HeaderValue = HeaderValue::from_static("application/json, text/e
     post,
     path = "/mcp",
     tag = "mcp",
-    request_body(content = Value, content_type = "application/json"),
+    request_body(content = Messages, content_type = "application/json"),
     responses(
         (status = 200, description = "The reply", body = Value, content_type = "application/json"),
         (status = 202, description = "A notification was taken"),
@@ -72,7 +99,9 @@ pub async fn mcp(State(app): State<Arc<App>>, request: Request) -> Result<Respon
     if replies.is_empty() {
         return Ok(StatusCode::ACCEPTED.into_response());
     }
-    Ok(axum::Json(replies).into_response())
+    let is_refused = |reply: &Value| reply["error"]["code"] == INVALID_REQUEST && reply["id"].is_null();
+    let status = if replies.iter().all(is_refused) { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+    Ok((status, axum::Json(replies)).into_response())
 }
 
 /// Answers one message. What is wrong with it is said in JSON.

@@ -76,6 +76,7 @@ fn all(routes: Routes) -> Routes {
         .add(Read, Takes::Json, routes!(documents::documents_list))
         .add(Read, Takes::Json, routes!(documents::documents_content))
         .add(Write, Takes::Anything, routes!(uploads::documents_upload))
+        .add(Write, Takes::Json, routes!(uploads::documents_text))
         .add(Write, Takes::Json, routes!(documents::documents_remove))
         .add(Read, Takes::Json, routes!(cache::cache_stats))
         .add(Admin, Takes::Json, routes!(cache::cache_purge))
@@ -187,7 +188,9 @@ impl Routes {
 fn described(app: &Arc<App>) -> (Router<Arc<App>>, Value) {
     let routes = Routes { app: Arc::clone(app), router: OpenApiRouter::with_openapi(openapi::frame()) };
     let (router, document) = all(routes).router.split_for_parts();
-    (router, serde_json::to_value(document).unwrap_or_default())
+    let mut document = serde_json::to_value(document).unwrap_or_default();
+    openapi::constrain(&mut document, app);
+    (router, document)
 }
 
 pub fn router(app: &Arc<App>) -> Router {

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::http::{HeaderName, header};
+use serde_json::{Value, json};
 use utoipa::OpenApi;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 
+use super::App;
 use crate::serve::error::ErrorBody;
 
 /// The document, as text.
@@ -39,6 +41,28 @@ pub fn frame() -> utoipa::openapi::OpenApi {
     let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
     frame.components.get_or_insert_default().add_security_scheme("token", scheme);
     frame
+}
+
+/// Adds to the document what derived schemas cannot say: a field that depends on another one, an array that must hold a
+/// certain item, a parameter that the handler misses itself, and the dimension of this server's model.
+pub fn constrain(document: &mut Value, app: &App) {
+    let mut merge = |pointer: &str, more: Value| {
+        let Some(Value::Object(schema)) = document.pointer_mut(pointer) else { return };
+        schema.extend(more.as_object().cloned().unwrap_or_default());
+    };
+    let schemas = "/components/schemas";
+    let either = json!([
+        { "required": ["dir"], "not": { "required": ["dirs"] } },
+        { "required": ["dirs"], "not": { "required": ["dir"] } },
+    ]);
+    merge(&format!("{schemas}/IngestBody"), json!({ "oneOf": either }));
+    let question = json!({ "type": "object", "properties": { "role": { "enum": ["user"] } }, "required": ["role"] });
+    merge(&format!("{schemas}/ChatBody/properties/messages"), json!({ "contains": question }));
+    merge("/paths/~1documents/post/parameters/0", json!({ "required": true }));
+    let engine = app.engine();
+    if let Some(dimension) = engine.model(&engine.config.model).ok().and_then(|model| model.spec.dimension) {
+        merge(&format!("{schemas}/EmbeddingsBody/properties/dimensions"), json!({ "enum": [dimension, null] }));
+    }
 }
 
 /// Describe this interface

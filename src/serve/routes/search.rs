@@ -17,10 +17,10 @@ use crate::wire::SearchJson;
 
 /// What to look for
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct SearchBody {
     /// What to look for
-    #[schema(required = true, min_length = 1, pattern = "\\S")]
+    #[schema(min_length = 1, max_length = 32768, pattern = "\\S")]
     pub query: String,
     /// hybrid, lexical or dense
     #[schema(pattern = "^(hybrid|lexical|dense)$")]
@@ -30,13 +30,15 @@ pub struct SearchBody {
     pub k: Option<usize>,
     /// Name of the index
     pub index: Option<String>,
-    /// Which documents count, as `rag search --filter` takes it
+    #[schema(schema_with = asking::filter_schema)]
     pub filter: Option<String>,
     /// Read and write the cache; true when it is not given
     pub use_cache: Option<bool>,
     /// Compute anew and replace what the cache has
+    #[serde(default)]
     pub refresh: bool,
     /// Show both legs' ranks, scores and weights
+    #[serde(default)]
     pub explain: bool,
     /// critical, high, normal, low or background; what is above normal needs the scope admin
     #[schema(pattern = "^(critical|high|normal|low|background)$")]

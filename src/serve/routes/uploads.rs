@@ -1,4 +1,5 @@
-//! `POST /documents`: a file that a client sends. It is kept below the data directory and ingested like any other.
+//! `POST /documents` and `POST /documents/text`: a document that a client sends, as its bytes or as text in JSON. It is kept
+//! below the data directory and ingested like any other.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,6 +12,8 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::StreamExt as _;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{IntoParams, ToSchema};
 
 use super::documents::exactly;
@@ -18,13 +21,13 @@ use super::ingest::Wish;
 use super::{App, Error, apart, asking};
 use crate::documents;
 use crate::engine::Engine;
-use crate::error::{Fault, Result as Outcome};
+use crate::error::{Fault, Kind, Result as Outcome};
 use crate::filter::shown;
 use crate::index::{Meta, Root};
 use crate::jobs::Priority;
 use crate::serve::beneath::{self, FileName, Folder, Incoming};
 use crate::serve::body::{self, Json, length};
-use crate::serve::error::Result;
+use crate::serve::error::{ErrorBody, Result};
 use crate::serve::guard::Allowed;
 use crate::serve::inputs::Query;
 
@@ -48,9 +51,11 @@ const WAIT: Duration = Duration::from_secs(5);
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct UploadQuery {
-    /// Its path, such as notes/today.md; the body is the file then
+    /// Its path, such as notes/today.md
+    #[param(schema_with = path_schema)]
     path: Option<String>,
     /// Name of the index
+    #[param(pattern = "^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$")]
     index: Option<String>,
     /// critical, high, normal, low or background; what is above normal needs the scope admin
     #[param(pattern = "^(critical|high|normal|low|background)$")]
@@ -61,11 +66,27 @@ pub struct UploadQuery {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UploadBody {
-    /// Its path, such as notes/today.md
+    #[schema(schema_with = path_schema)]
     path: String,
     text: String,
     /// Name of the index
+    #[schema(pattern = "^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$")]
     index: Option<String>,
+    /// critical, high, normal, low or background
+    #[schema(pattern = "^(critical|high|normal|low|background)$")]
+    priority: Option<String>,
+}
+
+/// Paths lead downwards: no part is hidden, and none has control characters, backslashes or bytes that are still encoded.
+/// A part has up to 255 bytes.
+fn path_schema() -> RefOr<Schema> {
+    let part = r"([0-9A-Za-z_-][0-9A-Za-z_ .-]{0,100}|[^./\\%\x00-\x20\x7f-\x9f][^/\\%\x00-\x1f\x7f-\x9f]{0,50})";
+    let schema = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .max_length(Some(1024))
+        .pattern(Some(format!("^{part}(/{part}){{0,15}}$")))
+        .description(Some("Its path, such as notes/today.md"));
+    RefOr::T(schema.into())
 }
 
 /// A document that was uploaded
@@ -83,16 +104,19 @@ pub struct UploadReply {
 
 /// Upload a document
 ///
-/// With `path` in the query the body is the file, of any type that can be ingested; without it the body is JSON. The file is
-/// kept on the server, in the place of one that had the same path, and a job begins that ingests the uploads of the index. Its
-/// folders stay as they are.
+/// The body is the file, of any type that can be ingested. It is kept on the server, in the place of one that had the same
+/// path, and a job begins that ingests the uploads of the index. Its folders stay as they are. Without a `path`, a body of
+/// JSON is taken as `POST /documents/text` takes it.
 #[utoipa::path(
     post,
     path = "/documents",
     tag = "documents",
     params(UploadQuery),
-    request_body(content((UploadBody = "application/json"), (Vec<u8> = "application/octet-stream"))),
-    responses((status = 202, description = "It is kept, and a job queued", body = UploadReply, content_type = "application/json"))
+    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    responses(
+        (status = 202, description = "It is kept, and a job queued", body = UploadReply, content_type = "application/json"),
+        (status = 404, description = "The model of the index is not here", body = ErrorBody),
+    )
 )]
 pub async fn documents_upload(
     State(app): State<Arc<App>>,
@@ -100,36 +124,88 @@ pub async fn documents_upload(
     Query(query): Query<UploadQuery>,
     request: Request,
 ) -> Result<(StatusCode, axum::Json<UploadReply>)> {
-    let priority = asking::priority(query.priority.as_deref(), allowed)?;
-    let (name, index, bytes) = match query.path {
-        Some(path) => {
-            if body::kind(request.headers()).starts_with("multipart/") {
-                return Err(Error::unsupported("the body must be the file itself, not a form that has it as a part")
-                    .hint("curl --data-binary @FILE 'http://…/documents?path=NAME'"));
-            }
-            let index = index_name(&app, query.index.as_deref())?;
-            let name = FileName::new(&path)?;
-            let bytes = received(&app, &index, &name, request).await?;
-            (name, index, bytes)
+    let Some(path) = query.path else {
+        if !body::is_json(request.headers()) {
+            return Err(Error::usage("`path` is missing: it says where the document is kept")
+                .param("path")
+                .hint("POST /documents?path=notes/today.md"));
         }
-        None => {
-            let Json(UploadBody { path, text, index }) = Json::from_request(request, &app).await?;
-            let index = index_name(&app, index.or(query.index).as_deref())?;
-            let name = FileName::new(&path)?;
-            let (own, bytes) = (name.clone(), text.len() as u64);
-            let folder = folder(app.engine(), &index);
-            apart(&app, move |app| {
-                let _room = Room::reserve(app, bytes)?;
-                Ok(kept(&folder, &own, text.as_bytes())?)
-            })
-            .await?;
-            (name, index, bytes)
-        }
+        let Json(text) = Json::<UploadBody>::from_request(request, &app).await?;
+        let UploadBody { path, text, index, priority } = text;
+        let (index, priority) = (index.or(query.index), priority.or(query.priority));
+        return uploaded_text(app, allowed, UploadBody { path, text, index, priority }).await;
     };
+    let priority = asking::priority(query.priority.as_deref(), allowed)?;
+    if body::kind(request.headers()).starts_with("multipart/") {
+        return Err(Error::unsupported("the body must be the file itself, not a form that has it as a part")
+            .hint("curl --data-binary @FILE 'http://…/documents?path=NAME'"));
+    }
+    let index = index_name(&app, query.index.as_deref())?;
+    let name = FileName::new(&path)?;
+    let bytes = received(&app, &index, &name, request).await?;
+    taken(app, index, name, priority, bytes).await
+}
+
+/// Upload a document as text
+///
+/// As `POST /documents`, with the document's text in JSON.
+#[utoipa::path(
+    post,
+    path = "/documents/text",
+    tag = "documents",
+    request_body = UploadBody,
+    responses(
+        (status = 202, description = "It is kept, and a job queued", body = UploadReply, content_type = "application/json"),
+        (status = 404, description = "The model of the index is not here", body = ErrorBody),
+    )
+)]
+pub async fn documents_text(
+    State(app): State<Arc<App>>,
+    Extension(allowed): Extension<Allowed>,
+    Json(body): Json<UploadBody>,
+) -> Result<(StatusCode, axum::Json<UploadReply>)> {
+    uploaded_text(app, allowed, body).await
+}
+
+async fn uploaded_text(
+    app: Arc<App>,
+    allowed: Allowed,
+    body: UploadBody,
+) -> Result<(StatusCode, axum::Json<UploadReply>)> {
+    let UploadBody { path, text, index, priority } = body;
+    let priority = asking::priority(priority.as_deref(), allowed)?;
+    let index = index_name(&app, index.as_deref())?;
+    let name = FileName::new(&path)?;
+    let (own, bytes) = (name.clone(), text.len() as u64);
+    let folder = folder(app.engine(), &index);
+    apart(&app, move |app| {
+        let _room = Room::reserve(app, bytes)?;
+        kept(&folder, &own, text.as_bytes()).map_err(in_the_way)
+    })
+    .await?;
+    taken(app, index, name, priority, bytes).await
+}
+
+/// Queues a job for a document that is kept, and says so.
+async fn taken(
+    app: Arc<App>,
+    index: String,
+    name: FileName,
+    priority: Priority,
+    bytes: u64,
+) -> Result<(StatusCode, axum::Json<UploadReply>)> {
     let path = name.as_str().to_owned();
     let job_id = apart(&app, move |app| queued(app.engine(), &index, &name, priority)).await?;
     let message = format!("kept; GET /ingest/status/{job_id} says when it is ingested");
     Ok((StatusCode::ACCEPTED, axum::Json(UploadReply { job_id, message, root: NAME, path, bytes })))
+}
+
+/// What keeps a file from its place is another upload, not the request.
+fn in_the_way(fault: Fault) -> Error {
+    match fault.kind() {
+        Kind::Usage => Error::conflict(fault.to_string()),
+        _ => fault.into(),
+    }
 }
 
 fn index_name(app: &App, given: Option<&str>) -> Result<String> {
@@ -232,7 +308,7 @@ async fn received(app: &Arc<App>, index: &str, name: &FileName, request: Request
     } else {
         drop(whole);
     }
-    writing.await.map_err(|_| Error::internal())??;
+    writing.await.map_err(|_| Error::internal())?.map_err(in_the_way)?;
     passed
 }
 

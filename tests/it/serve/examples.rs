@@ -73,9 +73,6 @@ fn every_example_does_what_it_says() {
     let sandbox = Sandbox::new();
     copy_tree(&Path::new(env!("CARGO_MANIFEST_DIR")).join("data/corpus"), &sandbox.path().join("docs"));
     sandbox.ingest();
-    // There is a generation to go back to.
-    sandbox.write("docs/more.md", "# More\n\nThere is more.\n");
-    sandbox.ingest();
     let server = Server::start(&sandbox, &[("RAG_SERVE_ROOTS", "docs")]);
     let examples: Vec<Example> = examples().into_iter().filter(|e| !e.typed.starts_with("rag serve")).collect();
     // One shell for all, so that what one of them sets the next ones have.

@@ -123,6 +123,7 @@ fn folders_are_ingested_beneath_those_that_may_be() {
     ] {
         start(bad.clone()).is(400);
     }
+    start(json!({ "dir": "docs", "model": "none-such" })).is(404);
     assert_eq!(api.get("/ingest/list").ok().json(), json!({ "jobs": [] }));
 
     let job = api.done(&start(json!({ "dir": "docs" })));
@@ -298,7 +299,7 @@ fn documents_are_listed_read_uploaded_and_removed() {
         assert_eq!(api.get(&format!("/documents/content?{bad}")).is(404).code(), "not_found", "{bad}");
     }
     api.get("/documents/content").is(400);
-    for bad in ["bytes=9", "bytes=9-1", "bytes=a-b", "bytes=-1-2", "lines=", "lines=1-2-3", "around=-1"] {
+    for bad in ["bytes=9", "bytes=a-b", "bytes=-1-2", "lines=", "lines=1-2-3", "around=-1"] {
         api.get(&format!("/documents/content?path=docs/bees.md&{bad}")).is(400);
     }
     write_old(&sandbox, "docs/bees.md", crate::fixtures::TOPICS[0].1);
@@ -322,16 +323,18 @@ fn documents_are_listed_read_uploaded_and_removed() {
         "the folders of the index stay in it, by their names"
     );
     let body = json!({ "path": "badger.md", "text": "# Badgers\n\nA badger digs setts with many doors.\n" });
+    api.done(&api.post("/documents/text", &body));
     api.done(&api.post("/documents", &body));
     assert_eq!(ask("What does a badger dig?")["supported"], true);
     for bad in ["..%2Fx.md", "/etc/x.md", ".ragignore", "a/.hidden", "a%5Cb", "a%00b", "%252e%252e/x", "a//b", ""] {
         upload(&format!("/documents?path={bad}"), "x").is(400);
     }
     upload("/documents?path=x.md&index=../x", "x").is(400);
-    upload("/documents?path=badger.md/x.md", "x").is(400);
-    upload("/documents?path=animals", "x").is(400);
+    upload("/documents?path=badger.md/x.md", "x").is(409);
+    upload("/documents?path=animals", "x").is(409);
     api.post("/documents", &json!({ "path": "x.md" })).is(400);
-    upload("/documents", "x").is(415);
+    api.post("/documents/text", &json!({ "path": "../x.md", "text": "x" })).is(400);
+    assert!(upload("/documents", "x").is(400).body.contains("`path` is missing"));
     assert!(!sandbox.path().join("x.md").exists() && !sandbox.data().join("x.md").exists());
     let large = [("content-type", "text/plain"), ("content-length", "99999999999")];
     api.call("POST", "/documents?path=large.txt", &large, "x").is(413);
@@ -446,6 +449,8 @@ fn caches_and_indexes_are_told_of_and_changed() {
     assert_eq!(stats["tables"]["answers"]["count"], 0);
     assert_eq!(stats["tables"].as_object().map(serde_json::Map::len), Some(4));
     api.post("/cache/purge", &json!({ "tables": ["everything"] })).is(400);
+    let all = api.post("/cache/purge", &json!({ "tables": ["answers", "all"] })).ok().json();
+    assert_eq!(all["purged"].as_object().map(serde_json::Map::len), Some(4), "{all}");
     api.post("/cache/purge", &json!({ "tables": [] })).is(400);
 
     let list = api.get("/indexes").ok().json();
@@ -666,6 +671,8 @@ fn what_clients_of_another_interface_send_is_served_or_refused_in_words_of_the_f
         "temperature": 0.2, "top_p": 0.9, "top_k": 40, "min_p": 0.1, "seed": 7, "stop": ["\n\n"], "user": "me", "n": 1,
         "frequency_penalty": 1, "presence_penalty": -1, "repetition_penalty": 1.1, "logit_bias": { "50256": -100 },
         "max_tokens": 50, "max_completion_tokens": 50, "reasoning_effort": "low", "verbosity": "low", "store": true,
+    }));
+    answers(json!({
         "metadata": { "a": "b" }, "service_tier": "auto", "parallel_tool_calls": true, "prompt_cache_key": "k",
         "safety_identifier": "s", "prediction": { "type": "content", "content": "x" }, "top_logprobs": 0,
         "logprobs": false, "modalities": ["text"], "response_format": { "type": "text" }, "colour": "blue",
@@ -749,7 +756,8 @@ fn the_model_context_protocol_is_spoken_with_every_client() {
     let hello = json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
         "protocolVersion": "2025-03-26", "capabilities": {}, "clientInfo": { "name": "test", "version": "1" } } });
     let send = |headers: &[(&str, &str)], body: &str| api.call("POST", "/mcp", headers, body);
-    for headers in [&[][..], &[("accept", "*/*")], &[("accept", "application/json")]] {
+    let accepting: [&[(&str, &str)]; 3] = [&[], &[("accept", "*/*")], &[("accept", "application/json")]];
+    for headers in accepting {
         let reply = send(headers, &hello.to_string()).ok().json();
         assert_eq!(reply["result"]["protocolVersion"], "2025-03-26", "{headers:?}");
     }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, Schema, Type};
-use utoipa::{PartialSchema as _, ToSchema};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::sse::{self, Stream};
 use super::{App, Error, index_of, no_model, refuse_fields_of_ask};
@@ -44,6 +44,7 @@ const EMPTY: &str = "The index is empty.";
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct ChatBody {
     /// `rag`, or `rag:NAME` for another index
+    #[schema(pattern = "^rag(:[A-Za-z0-9_][A-Za-z0-9._-]{0,99})?$")]
     model: String,
     #[schema(min_items = 1)]
     messages: Vec<Message>,
@@ -75,16 +76,42 @@ pub struct ChatBody {
     more: Map<String, Value>,
 }
 
-/// A message; fields that are not listed have no effect
-#[derive(Debug, Deserialize, ToSchema)]
+/// A message. Fields of others have no effect.
+#[derive(Debug, Deserialize)]
 struct Message {
     role: Role,
-    #[schema(schema_with = content_schema)]
     content: Option<Content>,
 }
 
-/// user and assistant are the conversation; messages of the others have no effect
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
+/// A message of the user has a text; those of others may have none.
+impl PartialSchema for Message {
+    fn schema() -> RefOr<Schema> {
+        let text = || ObjectBuilder::new().schema_type(Type::String);
+        let asked = || text().min_length(Some(1)).max_length(Some(1000)).pattern(Some("\\S"));
+        let part = ObjectBuilder::new()
+            .property("type", one_of(&["text"]))
+            .property("text", asked())
+            .required("type")
+            .required("text");
+        let parts = ArrayBuilder::new().items(part).min_items(Some(1));
+        let question = ObjectBuilder::new()
+            .property("role", one_of(&["user"]))
+            .property("content", OneOfBuilder::new().item(asked()).item(parts))
+            .required("role")
+            .required("content");
+        let other = ObjectBuilder::new()
+            .property("role", one_of(&["system", "developer", "assistant", "tool", "function"]))
+            .property("content", OneOfBuilder::new().item(text()).item(nothing()))
+            .required("role");
+        let words = "user and assistant are the conversation; messages of the others have no effect. Images, audio and \
+            files are passed over before the question, and refused in it";
+        RefOr::T(OneOfBuilder::new().item(question).item(other).description(Some(words)).build().into())
+    }
+}
+
+impl ToSchema for Message {}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Role {
     System,
@@ -102,10 +129,9 @@ enum Content {
     Parts(Vec<Part>),
 }
 
-/// A part of a message
-#[derive(Debug, Deserialize, ToSchema)]
+/// A part of a message. Images, audio and files are passed over before the question, and refused in it.
+#[derive(Debug, Deserialize)]
 struct Part {
-    /// Images, audio and files are passed over before the question, and refused in it
     #[serde(rename = "type")]
     kind: PartKind,
     /// The text of a part of the type text
@@ -114,7 +140,7 @@ struct Part {
     refusal: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum PartKind {
     Text,
@@ -161,13 +187,6 @@ fn logprobs_schema() -> RefOr<Schema> {
     let no = ObjectBuilder::new().schema_type(Type::Boolean).enum_values(Some([false]));
     let words = "There are no probabilities of tokens";
     RefOr::T(OneOfBuilder::new().item(no).item(nothing()).description(Some(words)).build().into())
-}
-
-fn content_schema() -> RefOr<Schema> {
-    let text = ObjectBuilder::new().schema_type(Type::String);
-    let parts = ArrayBuilder::new().items(Part::schema());
-    let words = "A text, or parts of one";
-    RefOr::T(OneOfBuilder::new().item(text).item(parts).item(nothing()).description(Some(words)).build().into())
 }
 
 impl<'de> Deserialize<'de> for Content {
