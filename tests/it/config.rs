@@ -281,7 +281,7 @@ fn a_command_logs_what_it_did_and_no_secret() {
         (&["ingest", "--dir", "docs"][..], &["scanned", "file read", "embedded", "ingested"][..]),
         (&["ingest", "--dir", "docs"], &["nothing changed"]),
         (&["search", question], &["fused", "searched"]),
-        (&["ask", question], &["searched", "answered"]),
+        (&["ask", question], &["ranking found in the cache", "answered"]),
     ] {
         let mut command = sandbox.command([args, &["--json"]].concat());
         let run = Run::of(command.envs(secrets).env("RAG_LOG_LEVEL", "trace").env("RAG_LOG_FORMAT", "json"));
