@@ -16,7 +16,8 @@ use serde_json::{Value, json};
 use crate::disk;
 use crate::engine::Engine;
 use crate::error::{Context as _, Fault, Kind, Result};
-use crate::ingest::{self, Event, Report, Request, Stage};
+use crate::index::{Estimator, Stage, Status};
+use crate::ingest::{self, Event, Report, Request};
 use crate::jobs::{Claimed, End, FILE_TRIES, IngestSpec, Next, Progress, Reason, Spec, Work};
 
 /// How often a running job's progress is written down and a wish to cancel it is looked for.
@@ -224,6 +225,7 @@ fn perform(
         let outcome = ingest::run(engine, request, &mut |event| {
             match &event {
                 Event::Progress { stage, done, total } => teller.tell(*stage, *done, *total),
+                Event::Waiting { file, .. } => teller.waiting(file),
                 Event::Reading(file) => {
                     if let Err(fault) = note.write(file.as_deref()) {
                         unsaid.get_or_insert(fault);
@@ -292,47 +294,50 @@ fn watch(engine: &Engine, claimed: &Claimed<'_>, told: &Receiver<Progress>) {
 /// Turns the events of an ingest into progress, rarely enough to cost nothing.
 struct Teller {
     to: Sender<Progress>,
-    stage: Option<Stage>,
-    stage_start: Instant,
+    estimator: Estimator,
+    status: Option<Status>,
     last: Instant,
 }
 
 impl Teller {
     fn new(to: Sender<Progress>) -> Self {
-        Self { to, stage: None, stage_start: Instant::now(), last: Instant::now() }
+        Self { to, estimator: Estimator::default(), status: None, last: Instant::now() }
     }
 
     fn tell(&mut self, stage: Stage, done: u64, total: u64) {
-        let is_new = self.stage != Some(stage);
-        if !is_new && self.last.elapsed() < TELL {
-            return;
+        let status = self.estimator.see(stage, done, total, Instant::now());
+        let is_new = self.status.is_none_or(|before| before.stage != stage);
+        self.status = Some(status);
+        if is_new || self.last.elapsed() >= TELL {
+            self.send(&status, None);
         }
+    }
+
+    /// The file that everything waits for.
+    fn waiting(&mut self, file: &str) {
+        if let Some(status) = self.status {
+            self.send(&status, Some(file));
+        }
+    }
+
+    fn send(&mut self, status: &Status, slow: Option<&str>) {
         self.last = Instant::now();
-        if is_new {
-            (self.stage, self.stage_start) = (Some(stage), self.last);
-        }
         // Nobody listens any more once the work is over.
-        let _ = self.to.send(progress_of(stage, done, total, self.stage_start.elapsed()));
+        let _ = self.to.send(progress_of(status, slow));
     }
 }
 
-fn progress_of(stage: Stage, done: u64, total: u64, elapsed: Duration) -> Progress {
-    let message = match stage {
-        Stage::Scan => format!("{done} files found"),
-        Stage::Bm25 => format!("{done} of {total} files"),
-        Stage::Vectors => format!("{done} of {total} chunks"),
-        Stage::Save => "writing".to_owned(),
+fn progress_of(status: &Status, slow: Option<&str>) -> Progress {
+    let Status { stage, done, total, share, left, .. } = *status;
+    let message = match (stage, slow) {
+        (Stage::Bm25, Some(file)) => format!("{done} of {total} files, reading {file}"),
+        (Stage::Scan, _) => format!("{done} files found"),
+        (Stage::Bm25, None) => format!("{done} of {total} files"),
+        (Stage::Vectors, _) => format!("{done} of {total} chunks"),
+        (Stage::Save, _) => "writing".to_owned(),
     };
-    let has_rate = done > 0 && done < total && elapsed >= Duration::from_secs(1);
-    let left = |elapsed: Duration| elapsed.as_secs_f64() * (total - done) as f64 / done as f64;
-    Progress {
-        stage: stage.name().to_owned(),
-        share: stage.share(done, total),
-        done,
-        total,
-        message,
-        eta_s: has_rate.then(|| left(elapsed).ceil() as u64),
-    }
+    let eta_s = left.map(|left| left.as_secs_f64().ceil() as u64);
+    Progress { stage: stage.name().to_owned(), share, done, total, message, eta_s }
 }
 
 fn result_of(report: &Report) -> Value {

@@ -10,7 +10,7 @@ use super::Flags;
 use super::exit::{self, Outcome};
 use super::search::{RankArgs, heading, place};
 use super::sessions::WithinArgs;
-use super::ui::{Tone, Ui, clipped, count, counted, safe, wrapped};
+use super::ui::{Tone, Ui, clipped, columns, count, counted, one_line, safe, wrapped};
 use super::words;
 use crate::analysis::untrusted::OrderKind;
 use crate::answer::Intent;
@@ -265,9 +265,14 @@ fn show(response: &Response, is_seen: bool, ui: &Ui) {
     }
     for citation in &answer.citations {
         let place = place(&citation.hit);
-        let room = ui.width().saturating_sub(place.chars().count() + 8).max(12);
-        let heading = clipped(&heading(&citation.hit), room);
-        ui.line(format!("[{}] {}  {heading}", citation.n, ui.paint(Tone::Place, &place)).trim_end());
+        let heading = one_line(&heading(&citation.hit));
+        let number = format!("[{}]", citation.n);
+        let is_beside = ui.fits(&heading, number.len() + columns(&place) + 3);
+        let beside = if is_beside { heading.as_str() } else { "" };
+        ui.line(format!("{number} {}  {beside}", ui.paint(Tone::Place, &place)).trim_end());
+        if !is_beside {
+            ui.line(format!("    {}", ui.fitted(&heading, ui.width().saturating_sub(4))));
+        }
         if let Some(ordering) = response.orders.iter().find(|ordering| ordering.n == Some(citation.n)) {
             ui.line(ui.paint(Tone::Bad, &format!("    this passage {}", gives_orders(&ordering.kinds))));
         }
@@ -281,7 +286,9 @@ fn show(response: &Response, is_seen: bool, ui: &Ui) {
     }
     let checks = &response.checks;
     for sentence in &checks.unsupported {
-        ui.line(ui.paint(Tone::Bad, &format!("without support: {}", clipped(sentence, ui.width().saturating_sub(17)))));
+        ui.line(
+            ui.paint(Tone::Bad, &format!("without support: {}", ui.fitted(sentence, ui.width().saturating_sub(17)))),
+        );
     }
     if !checks.removed.is_empty() {
         let numbers: Vec<String> = checks.removed.iter().map(|n| format!("[{n}]")).collect();

@@ -80,7 +80,7 @@ fn stats(engine: &Engine, ui: &Ui) -> Result<Outcome> {
         0 => "-".to_owned(),
         _ => format!("{:.1} %", 100.0 * counters.hit_rate()),
     };
-    let rows = stats
+    let rows: Vec<Vec<String>> = stats
         .iter()
         .map(|s| {
             vec![
@@ -96,7 +96,7 @@ fn stats(engine: &Engine, ui: &Ui) -> Result<Outcome> {
             ]
         })
         .collect();
-    ui.table(&["table", "count", "size", "budget", "hits", "misses", "hit rate", "oldest", "newest"], rows);
+    ui.table(&["table", "count", "size", "budget", "hits", "misses", "hit rate", "oldest", "newest"], &rows);
     Ok(Outcome::Done)
 }
 
@@ -110,8 +110,9 @@ fn purge(tables: &str, engine: &Engine, ui: &Ui) -> Result<Outcome> {
         ui.json(&wire::purged(&purged, freed));
         return Ok(Outcome::Done);
     }
-    let rows = purged.iter().map(|p| vec![p.table.name().to_owned(), count(p.count), size(p.bytes)]).collect();
-    ui.table(&["purged", "count", "size"], rows);
+    let rows =
+        purged.iter().map(|p| vec![p.table.name().to_owned(), count(p.count), size(p.bytes)]).collect::<Vec<_>>();
+    ui.table(&["purged", "count", "size"], &rows);
     ui.note(format!("{} given back to the file system", size(freed)));
     Ok(Outcome::Done)
 }
@@ -125,9 +126,9 @@ fn warm(file: &Path, how: &HowArgs, engine: &Engine, ui: &Ui) -> Result<Outcome>
             Ok(response) => known += u64::from(response.cache.answer_hit),
             Err(fault) => failed.push((item.line, fault)),
         }
-        bar.set_message(counted(asked, "question"));
+        bar.show("warm", 0.0, || counted(asked, "question"));
     })?;
-    bar.finish_and_clear();
+    bar.end();
     for (line, fault) in &failed {
         ui.note(format!("line {line}: {fault}"));
     }

@@ -59,7 +59,7 @@ pub fn run(_args: &DoctorArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
             ui.line("");
             let rows = engine.config.origins.iter();
             let rows = rows.map(|(key, value, origin)| vec![(*key).to_owned(), value.clone(), origin.to_string()]);
-            ui.table(&["setting", "value", "from"], rows.collect());
+            ui.table(&["setting", "value", "from"], &rows.collect::<Vec<_>>());
         }
     }
     // The worst part decides how the command ends: damage before anything else.

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::confirm::Removal;
 use super::exit::Outcome;
 use super::search::parsed;
-use super::ui::{Tone, Ui, clipped, count, counted, safe, size, time};
+use super::ui::{Tone, Ui, count, counted, safe, safe_name, size, time};
 use crate::documents::{self, Changed};
 use crate::engine::Engine;
 use crate::error::Result;
@@ -146,10 +146,13 @@ fn list(engine: &Engine, ui: &Ui, filter: Option<&str>, state: State) -> Result<
                 if r.modified_s == 0 { none() } else { time(r.modified_s) },
             ]
         };
-        ui.table(&["path", "type", "size", "chunks", "language", "modified"], records.iter().map(row).collect());
+        ui.table(
+            &["path", "type", "size", "chunks", "language", "modified"],
+            &records.iter().map(row).collect::<Vec<_>>(),
+        );
     } else {
         let row = |r: &Record| vec![name(roots, r), size(r.size), r.reason.clone().unwrap_or_default()];
-        ui.table(&["path", "size", "reason"], records.iter().map(row).collect());
+        ui.table(&["path", "size", "reason"], &records.iter().map(row).collect::<Vec<_>>());
     }
     Ok(if records.is_empty() { Outcome::NothingFound } else { Outcome::Done })
 }
@@ -199,7 +202,7 @@ fn list_removed(engine: &Engine, ui: &Ui) -> Result<Outcome> {
     } else if paths.is_empty() {
         ui.note("no document was removed");
     } else {
-        paths.iter().for_each(|path| ui.line(safe(path)));
+        paths.iter().for_each(|path| ui.line(safe_name(path)));
     }
     Ok(if paths.is_empty() { Outcome::NothingFound } else { Outcome::Done })
 }
@@ -219,9 +222,7 @@ fn show(engine: &Engine, ui: &Ui, path: &str) -> Result<Outcome> {
         ui.json(&object);
         return Ok(Outcome::Done);
     }
-    let row = |key: &str, value: &str| {
-        ui.line(format!("{} {}", ui.paint(Tone::Faint, &format!("{key:<9}")), safe(value)));
-    };
+    let row = |key: &str, value: &str| ui.row(key, 9, value);
     row("path", &name(&roots, &record));
     for (key, value) in [("title", title), ("type", record.format.as_deref()), ("language", record.language.as_deref())]
     {
@@ -246,7 +247,7 @@ fn show(engine: &Engine, ui: &Ui, path: &str) -> Result<Outcome> {
             ui.line(format!("\n{}", ui.paint(Tone::Strong, &safe(&before.join(" > ")))));
         }
         let lines = format!("{:>5}–{:<5}", chunk.lines.first, chunk.lines.last);
-        let text = clipped(&chunk.text, ui.width().saturating_sub(13));
+        let text = ui.fitted(&chunk.text, ui.width().saturating_sub(13));
         ui.line(format!("{} {text}", ui.paint(Tone::Place, &lines)));
     }
     Ok(Outcome::Done)
@@ -256,7 +257,7 @@ fn told(ui: &Ui, what: &str, changed: &Changed) {
     if ui.json {
         return ui.json(&wire::changed(what, changed));
     }
-    changed.paths.iter().for_each(|path| ui.line(safe(path)));
+    changed.paths.iter().for_each(|path| ui.line(safe_name(path)));
     ui.note(format!(
         "{what} {}; the index has {} now",
         counted(changed.paths.len() as u64, "document"),

@@ -51,7 +51,7 @@ pub fn run(args: &EvalArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
         row.extend([m.p50_ms, m.p95_ms].map(|x| format!("{x:.1}")));
         row
     });
-    ui.table(&["mode", "ndcg@10", "recall@100", "mrr@10", "p50 ms", "p95 ms"], rows.collect());
+    ui.table(&["mode", "ndcg@10", "recall@100", "mrr@10", "p50 ms", "p95 ms"], &rows.collect::<Vec<_>>());
     ui.note(super::ui::counted(report.queries as u64, "question"));
     Ok(Outcome::Done)
 }

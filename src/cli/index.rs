@@ -135,7 +135,7 @@ fn list(engine: &Engine, ui: &Ui) -> Result<Outcome> {
     } else if rows.is_empty() {
         ui.note("there is no index yet; make one with `rag ingest --dir FOLDER`");
     } else {
-        ui.table(&["name", "documents", "chunks", "size", "model", "made", "folders"], rows);
+        ui.table(&["name", "documents", "chunks", "size", "model", "made", "folders"], &rows);
     }
     damaged.map_or(Ok(Outcome::Done), Err)
 }
@@ -166,7 +166,7 @@ fn show(engine: &Engine, ui: &Ui) -> Result<Outcome> {
         }));
         return Ok(Outcome::Done);
     }
-    let row = |name: &str, value: String| ui.line(format!("{} {value}", ui.paint(Tone::Faint, &format!("{name:<11}"))));
+    let row = |name: &str, value: String| ui.row(name, 11, &value);
     let mut languages: Vec<(&String, &u64)> = meta.languages.iter().collect();
     languages.sort_by_key(|(name, n)| (std::cmp::Reverse(**n), *name));
     let languages: Vec<String> = languages.iter().take(6).map(|(name, n)| format!("{name} {}", count(**n))).collect();

@@ -1,22 +1,21 @@
 //! `rag ingest`: here, with its progress and a summary; in the background, with the id of its job; or again after every
 //! change.
 
-use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
-use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
 use super::Flags;
 use super::confirm::Removal;
 use super::exit::Outcome;
-use super::ui::{Tone, Ui, count, counted, safe_name};
+use super::ui::{Bar, Ui, count, counted, safe_name};
 use super::watching;
 use crate::engine::Engine;
 use crate::error::{Context as _, Fault, Result};
-use crate::ingest::{self, Event, Report, Stage};
+use crate::index::{Estimator, Stage, Status, percent};
+use crate::ingest::{self, Event, Report};
 use crate::jobs::{IngestSpec, Priority, Spec, Work};
 use crate::work;
 
@@ -201,12 +200,14 @@ fn detach(args: &IngestArgs, ingest: IngestSpec, engine: &Engine, ui: &Ui) -> Re
 /// every [`PLAIN_EVERY`].
 pub(super) struct Teller<'a> {
     ui: &'a Ui,
-    bar: ProgressBar,
-    stage: Option<Stage>,
-    stage_start: Instant,
+    bar: Bar,
+    estimator: Estimator,
+    status: Option<Status>,
+    /// The file that everything waits for, and for how long.
+    slow: Option<(String, Duration)>,
     plain: bool,
     last_plain: Instant,
-    /// The end of this stage has been told as a plain line.
+    /// The end of this stage has been written as a plain line.
     told_end: bool,
 }
 
@@ -215,74 +216,97 @@ const PLAIN_EVERY: Duration = Duration::from_secs(10);
 
 impl<'a> Teller<'a> {
     pub(super) fn new(ui: &'a Ui) -> Self {
-        let plain = !ui.quiet && !ui.json && !std::io::stderr().is_terminal();
-        let now = Instant::now();
-        Self { ui, bar: ui.progress(), stage: None, stage_start: now, plain, last_plain: now, told_end: false }
+        let bar = ui.progress();
+        let plain = !ui.quiet && !ui.json && !bar.is_on();
+        let estimator = Estimator::default();
+        Self { ui, bar, estimator, status: None, slow: None, plain, last_plain: Instant::now(), told_end: false }
     }
 
     /// Takes the bar away.
     pub(super) fn end(&self) {
-        self.bar.finish_and_clear();
+        self.bar.end();
     }
 
     pub(super) fn tell(&mut self, event: Event) {
         match event {
-            Event::Note(text) => self.bar.suspend(|| self.ui.note(text)),
-            Event::Progress { stage, done, total } => self.progress(stage, done, total),
+            Event::Note(text) => self.ui.note(text),
+            Event::Progress { stage, done, total } => {
+                let status = self.estimator.see(stage, done, total, Instant::now());
+                if self.status.is_none_or(|before| before.stage != stage) {
+                    self.told_end = false;
+                }
+                if self.status.is_none_or(|before| before.done != done || before.stage != stage) {
+                    self.slow = None;
+                }
+                self.status = Some(status);
+                self.show();
+            }
+            Event::Waiting { file, since } => {
+                self.slow = Some((file, since));
+                self.show();
+            }
             Event::Entering(_) | Event::Reading(_) => {}
         }
     }
 
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of 1000 fits")]
-    fn progress(&mut self, stage: Stage, done: u64, total: u64) {
-        if self.stage != Some(stage) {
-            (self.stage, self.stage_start, self.told_end) = (Some(stage), Instant::now(), false);
-            self.bar.set_prefix(stage.name());
+    fn show(&mut self) {
+        let Some(status) = self.status else { return };
+        let stage = status.stage.name();
+        if !self.plain {
+            return self.bar.show(stage, status.share, || message(&status, self.slow.as_ref()));
         }
-        let share = stage.share(done, total);
-        self.bar.set_position((share * 1000.0) as u64);
-        let is_last = total > 0 && done == total;
-        if self.plain && (is_last && !self.told_end || self.last_plain.elapsed() >= PLAIN_EVERY) {
-            (self.last_plain, self.told_end) = (Instant::now(), is_last);
-            let message = self.message(stage, done, total);
-            self.ui.note(format!("{:>3.0} %  {:8} {message}", share * 100.0, stage.name()));
-        } else if !self.bar.is_hidden() {
-            self.bar.set_message(self.message(stage, done, total));
+        let is_end = status.total > 0 && status.done == status.total;
+        if is_end && !self.told_end || self.last_plain.elapsed() >= PLAIN_EVERY {
+            (self.last_plain, self.told_end) = (Instant::now(), is_end);
+            let message = message(&status, self.slow.as_ref());
+            self.ui.note(format!("{:>3} %  {stage:8} {message}", percent(status.share)));
         }
-    }
-
-    fn message(&self, stage: Stage, done: u64, total: u64) -> String {
-        let unit = match stage {
-            Stage::Scan => return format!("{} found", counted(done, "file")),
-            Stage::Save => return "writing".to_owned(),
-            Stage::Bm25 => "files",
-            Stage::Vectors => "chunks",
-        };
-        let elapsed = self.stage_start.elapsed().as_secs_f64();
-        let rate = done as f64 / elapsed.max(1e-3);
-        let mut message = format!("{} of {} {unit}", count(done), count(total));
-        if done > 0 && elapsed > 1.0 {
-            message.push_str(&format!(", {rate:.0}/s"));
-            if done < total {
-                message.push_str(&format!(", {} left", duration((total - done) as f64 / rate)));
-            }
-        }
-        message
     }
 }
 
-/// `95.2` seconds as `1 min 35 s`.
-fn duration(seconds: f64) -> String {
-    let whole = seconds.ceil();
-    match whole {
-        s if s < 60.0 => format!("{s:.0} s"),
-        s if s < 3600.0 => format!("{:.0} min {:.0} s", (s / 60.0).floor(), s % 60.0),
-        s => format!("{:.0} h {:.0} min", (s / 3600.0).floor(), (s % 3600.0 / 60.0).floor()),
+/// `1,200 of 2,700 chunks, 98/s, 12 s left`.
+fn message(status: &Status, slow: Option<&(String, Duration)>) -> String {
+    let Status { stage, done, total, rate, left, .. } = *status;
+    let unit = match stage {
+        Stage::Scan => return format!("{} found", counted(done, "file")),
+        Stage::Save => return "writing".to_owned(),
+        Stage::Bm25 => "files",
+        Stage::Vectors => "chunks",
+    };
+    let mut message = format!("{} of {} {unit}", count(done), count(total));
+    if let Some((file, since)) = slow {
+        message.push_str(&format!(", reading {file} for {}", duration(*since)));
+        return message;
+    }
+    if let Some(rate) = rate {
+        let digits = usize::from(rate < 9.95);
+        message.push_str(&format!(", {rate:.digits$}/s"));
+    }
+    if let Some(left) = left {
+        message.push_str(&format!(", {} left", duration(left)));
+        if stage == Stage::Bm25 {
+            message.push_str(" to read");
+        }
+    }
+    message
+}
+
+/// `95.2` seconds as `1 min 40 s`: no more digits than an estimate has.
+pub(super) fn duration(time: Duration) -> String {
+    let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..600 => match (seconds.div_ceil(10) * 10 / 60, seconds.div_ceil(10) * 10 % 60) {
+            (minutes, 0) => format!("{minutes} min"),
+            (minutes, rest) => format!("{minutes} min {rest} s"),
+        },
+        600..3600 => format!("{} min", seconds.div_ceil(60)),
+        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
     }
 }
 
 pub(super) fn print_summary(ui: &Ui, report: &Report) {
-    let row = |name: &str, value: String| ui.line(format!("{} {value}", ui.paint(Tone::Faint, &format!("{name:<11}"))));
+    let row = |name: &str, value: String| ui.row(name, 11, &value);
     row("corpus id", report.corpus_id.clone());
     row(
         "documents",
@@ -331,7 +355,7 @@ pub(super) fn print_summary(ui: &Ui, report: &Report) {
         ui.note(format!("… and {} more; `--json` lists them all", report.failed.len() - SHOWN));
     }
     for (path, reason, advice) in report.no_text.iter().take(SHOWN) {
-        ui.note(format!("{} {path}: {reason}; {advice}", ui.paint(Tone::Bad, "no text")));
+        ui.complaint("no text", &format!("{path}: {reason}; {advice}"));
     }
     if report.no_text.len() > SHOWN {
         ui.note(format!("… and {} more; `--json` lists them all", report.no_text.len() - SHOWN));
@@ -369,4 +393,33 @@ pub(super) fn summary(job_id: &str, report: &Report) -> Value {
         "no_text": no_text,
         "seconds": report.elapsed.as_secs_f64(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_has_no_more_digits_than_an_estimate() {
+        let shown = |seconds: f64| duration(Duration::from_secs_f64(seconds));
+        assert_eq!([0.0, 0.2, 59.0, 59.5].map(shown), ["0 s", "1 s", "59 s", "1 min"]);
+        assert_eq!([95.2, 120.0, 599.0].map(shown), ["1 min 40 s", "2 min", "10 min"]);
+        assert_eq!([601.0, 3599.0, 3600.0, 9000.0].map(shown), ["11 min", "60 min", "1 h 0 min", "2 h 30 min"]);
+    }
+
+    #[test]
+    fn a_slow_file_is_named_instead_of_an_estimate() {
+        let mut estimator = Estimator::default();
+        let start = Instant::now();
+        let see = |estimator: &mut Estimator, second: u64| {
+            estimator.see(Stage::Bm25, 1 + 10 * second, 200, start + Duration::from_secs(second))
+        };
+        for second in 0..8 {
+            see(&mut estimator, second);
+        }
+        let status = see(&mut estimator, 8);
+        assert_eq!(message(&status, None), "81 of 200 files, 10/s, 12 s left to read");
+        let slow = ("docs/big.pdf".to_owned(), Duration::from_secs(12));
+        assert_eq!(message(&status, Some(&slow)), "81 of 200 files, reading docs/big.pdf for 12 s");
+    }
 }

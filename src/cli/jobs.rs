@@ -1,15 +1,16 @@
 //! `rag jobs`: what was asked for, what became of it, and the workers.
 
-use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::exit::Outcome;
-use super::ui::{Tone, Ui, clipped, counted, time};
+use super::ingest::duration;
+use super::ui::{Ui, counted, time};
 use crate::engine::Engine;
 use crate::error::{Context as _, Fault, Result};
+use crate::index;
 use crate::jobs::{Job, Reason, State, Work};
 use crate::wire;
 use crate::work;
@@ -127,7 +128,7 @@ fn list(engine: &Engine, ui: &Ui) -> Result<Outcome> {
     let rows = jobs.iter().map(|job| {
         let Work::Ingest(spec) = &job.spec.work;
         let created = time(i64::try_from(job.created_ms / 1000).unwrap_or_default());
-        let what = clipped(&spec.shown_dirs().collect::<Vec<_>>().join(", "), 40);
+        let what = spec.shown_dirs().collect::<Vec<_>>().join(", ");
         let state = job.state.name().to_owned();
         vec![
             job.id.clone(),
@@ -139,12 +140,12 @@ fn list(engine: &Engine, ui: &Ui) -> Result<Outcome> {
             what,
         ]
     });
-    ui.table(&["id", "state", "done", "priority", "created", "index", "folders"], rows.collect());
+    ui.table(&["id", "state", "done", "priority", "created", "index", "folders"], &rows.collect::<Vec<_>>());
     Ok(Outcome::Done)
 }
 
 fn percent(job: &Job) -> String {
-    format!("{:.0} %", job.progress.share * 100.0)
+    format!("{} %", index::percent(job.progress.share))
 }
 
 fn show(job: &Job, ui: &Ui) {
@@ -154,14 +155,17 @@ fn show(job: &Job, ui: &Ui) {
     let Work::Ingest(spec) = &job.spec.work;
     let row = |name: &str, value: String| {
         if !value.is_empty() {
-            ui.line(format!("{} {}", ui.paint(Tone::Faint, &format!("{name:<11}")), super::ui::safe(&value)));
+            ui.row(name, 11, &value);
         }
     };
     let at = |ms: Option<u64>| ms.map_or_else(String::new, |ms| time(i64::try_from(ms / 1000).unwrap_or_default()));
     row("id", job.id.clone());
     row("state", job.state.name().to_owned());
     row("done", [percent(job), job.progress.stage.clone(), job.progress.message.clone()].join("  ").trim().to_owned());
-    row("time left", job.progress.eta_s.map_or_else(String::new, |s| format!("{s} s in this stage")));
+    row(
+        "time left",
+        job.progress.eta_s.map_or_else(String::new, |s| format!("{} in this stage", duration(Duration::from_secs(s)))),
+    );
     row("reason", job.reason.as_ref().map_or_else(String::new, |reason| reason.message.clone()));
     row("left out", job.set_aside().collect::<Vec<_>>().join(", "));
     row("folders", spec.shown_dirs().collect::<Vec<_>>().join(", "));
@@ -186,7 +190,7 @@ fn changed(job: &Job, word: &str, ui: &Ui) -> Result<Outcome> {
 /// Shows the progress until the job is over.
 fn follow(id: &str, engine: &Engine, ui: &Ui) -> Result<Outcome> {
     let bar = ui.progress();
-    let plain = !ui.quiet && !ui.json && !std::io::stderr().is_terminal();
+    let plain = !ui.quiet && !ui.json && !bar.is_on();
     let mut told = None;
     let job = loop {
         let job = engine.jobs.get(id, engine.now_ms())?;
@@ -195,21 +199,21 @@ fn follow(id: &str, engine: &Engine, ui: &Ui) -> Result<Outcome> {
         }
         let p = &job.progress;
         let stage = if job.state == State::Queued { "queued" } else { p.stage.as_str() };
-        bar.set_prefix(stage.to_owned());
-        bar.set_position((p.share * 1000.0) as u64);
-        let left = p.eta_s.map_or_else(String::new, |s| format!(", {s} s left"));
-        bar.set_message(format!("{}{left}", p.message));
+        bar.show(stage, p.share, || {
+            let left = p.eta_s.map_or_else(String::new, |s| format!(", {} left", duration(Duration::from_secs(s))));
+            format!("{}{left}", p.message)
+        });
         if plain && told.as_deref() != Some(stage) {
             ui.note(format!("{:>5}  {stage:8} {}", percent(&job), p.message));
             told = Some(stage.to_owned());
         }
         if engine.interrupted() {
-            bar.finish_and_clear();
+            bar.end();
             return Err(Fault::interrupted());
         }
         std::thread::park_timeout(LOOK);
     };
-    bar.finish_and_clear();
+    bar.end();
     show(&job, ui);
     match (job.state, job.reason) {
         (State::Succeeded, _) => {

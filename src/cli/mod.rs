@@ -15,6 +15,7 @@ mod exit;
 mod index;
 mod ingest;
 mod jobs;
+mod layout;
 mod man;
 mod mcp;
 mod model;

@@ -71,11 +71,10 @@ pub fn run(args: ModelArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
             let name = checked_name(name.unwrap_or(own_name))?;
             let bar = ui.progress();
             let pulled = pull::run(engine, &repository, &revision, &name, &mut |file, done, total| {
-                bar.set_prefix("pull");
-                bar.set_position(done.saturating_mul(1000).checked_div(total).unwrap_or(0));
-                bar.set_message(format!("{file}, {}", super::ui::size(done)));
+                let share = if total == 0 { 0.0 } else { done as f64 / total as f64 };
+                bar.show("pull", share, || format!("{file}, {}", super::ui::size(done)));
             });
-            bar.finish_and_clear();
+            bar.end();
             print_added(ui, &pulled?);
             Ok(Outcome::Done)
         }
@@ -120,7 +119,7 @@ fn list(engine: &Engine, ui: &Ui) -> Result<Outcome> {
     } else if rows.is_empty() {
         ui.note("there is no model yet; run `scripts/setup`, or `rag model pull REPOSITORY`");
     } else {
-        ui.table(&["name", "dimension", "window", "used", "folder"], rows);
+        ui.table(&["name", "dimension", "window", "used", "folder"], &rows);
     }
     Ok(Outcome::Done)
 }

@@ -5,7 +5,7 @@ use clap::{Args, ValueEnum};
 use super::Flags;
 use super::ask::gives_orders;
 use super::exit::Outcome;
-use super::ui::{Tone, Ui, clipped, safe_name};
+use super::ui::{Tone, Ui, clipped, columns, one_line, safe_name};
 use super::words;
 use crate::ask::kinds_of_orders;
 use crate::cache::Caching;
@@ -151,10 +151,15 @@ fn print_hit(ui: &Ui, hit: &Hit, explain: bool) {
     let rank = format!("{:>2}", hit.rank);
     let place = place(hit);
     let heading = heading(hit);
-    let room = ui.width().saturating_sub(rank.len() + place.chars().count() + 14).max(12);
-    let score = ui.paint(Tone::Faint, &format!("{:.3}", hit.score));
+    let score = format!("{:.3}", hit.score);
+    let taken = rank.len() + columns(&place) + score.len() + 6;
+    let is_beside = ui.fits(&one_line(&heading), taken);
     let (rank, place) = (ui.paint(Tone::Strong, &rank), ui.paint(Tone::Place, &place));
-    ui.line(format!("{rank}  {place}  {score}  {}", clipped(&heading, room)).trim_end());
+    let beside = if is_beside { one_line(&heading) } else { String::new() };
+    ui.line(format!("{rank}  {place}  {}  {beside}", ui.paint(Tone::Faint, &score)).trim_end());
+    if !is_beside {
+        ui.line(format!("    {}", ui.fitted(&heading, ui.width().saturating_sub(4))));
+    }
     if explain {
         let leg = |name: &str, leg: Option<Leg>| match leg {
             Some(leg) => format!(

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::confirm::Removal;
 use super::existing;
 use super::exit::Outcome;
-use super::ui::{Tone, Ui, clipped, counted, safe, safe_name, time, wrapped};
+use super::ui::{Tone, Ui, clipped, counted, one_line, safe, safe_name, time, wrapped};
 use crate::disk::{self, Existing};
 use crate::engine::Engine;
 use crate::error::{Context as _, Fault, Result};
@@ -129,10 +129,9 @@ fn list(engine: &Engine, ui: &Ui) -> Result<Outcome> {
     } else if found.is_empty() {
         ui.note("there are no conversations");
     } else {
-        let rows = found
-            .iter()
-            .map(|s| vec![s.id.clone(), s.turns.to_string(), clipped(&s.first_question, ui.width() / 2), time(s.used)]);
-        ui.table(&["session", "turns", "first question", "last used"], rows.collect());
+        let rows =
+            found.iter().map(|s| vec![s.id.clone(), s.turns.to_string(), one_line(&s.first_question), time(s.used)]);
+        ui.table(&["session", "turns", "first question", "last used"], &rows.collect::<Vec<_>>());
     }
     Ok(Outcome::Done)
 }

@@ -35,7 +35,10 @@ fn heard(start: Instant) {
     match FIRST.compare_exchange(u64::MAX, now, Ordering::Relaxed, Ordering::Relaxed) {
         Ok(_) => INTERRUPTED.store(true, Ordering::Relaxed),
         Err(first) if now.saturating_sub(first) < SAME.as_micros() as u64 => {}
-        Err(_) => signal_hook::low_level::exit(130),
+        Err(_) => {
+            super::ui::erase_at_exit();
+            signal_hook::low_level::exit(130)
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::confirm::Removal;
 use super::exit::Outcome;
-use super::ui::{Tone, Ui, clipped, count, counted, size, time};
+use super::ui::{Tone, Ui, count, counted, one_line, size, time};
 use crate::analytics::{self, Asked, Report};
 use crate::engine::Engine;
 use crate::error::Result;
@@ -84,7 +84,7 @@ fn show(report: &Report, ui: &Ui) {
     let asked = report.questions + report.searches;
     ui.table(
         &["what", "count", "share"],
-        vec![
+        &[
             vec!["questions".into(), count(report.questions), String::new()],
             vec!["  with an answer".into(), count(report.supported), percent(report.supported, report.questions)],
             vec![
@@ -104,14 +104,13 @@ fn show(report: &Report, ui: &Ui) {
             .latencies
             .iter()
             .map(|l| vec![l.stage.to_owned(), count(l.n), ms(l.p50), ms(l.p90), ms(l.p95), ms(l.p99), ms(l.most)]);
-        ui.table(&["stage", "count", "p50", "p90", "p95", "p99", "longest"], rows.collect());
+        ui.table(&["stage", "count", "p50", "p90", "p95", "p99", "longest"], &rows.collect::<Vec<_>>());
     }
-    let room = ui.width().saturating_sub(40).max(20);
     let questions = |asked: &[Asked]| {
         asked
             .iter()
             .map(|asked| {
-                let words = asked.text.as_deref().map(|text| clipped(text, room));
+                let words = asked.text.as_deref().map(one_line);
                 let kind = if asked.is_search { "search" } else { "question" };
                 vec![
                     words.unwrap_or_else(|| format!("#{}", asked.hash)),
@@ -125,7 +124,7 @@ fn show(report: &Report, ui: &Ui) {
     for (heading, asked) in [("Asked most often", &report.top), ("Without an answer", &report.unanswered)] {
         if !asked.is_empty() {
             title(heading);
-            ui.table(&["asked", "as", "count", "last"], questions(asked));
+            ui.table(&["asked", "as", "count", "last"], &questions(asked));
         }
     }
     if report.top.iter().any(|asked| asked.text.is_none()) {
@@ -134,12 +133,12 @@ fn show(report: &Report, ui: &Ui) {
     if !report.documents.is_empty() {
         title("Read most often");
         let rows = report.documents.iter().map(|d| vec![d.path.clone(), count(d.n), d.index.clone()]);
-        ui.table(&["document", "count", "index"], rows.collect());
+        ui.table(&["document", "count", "index"], &rows.collect::<Vec<_>>());
     }
     if !report.errors.is_empty() {
         title("Errors");
         let rows = report.errors.iter().map(|e| vec![e.code.clone(), count(e.n), e.route.clone()]);
-        ui.table(&["code", "count", "where"], rows.collect());
+        ui.table(&["code", "count", "where"], &rows.collect::<Vec<_>>());
     }
     if let Some((memory, cpu, queue)) = report.system {
         title("The server");

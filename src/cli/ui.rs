@@ -1,17 +1,20 @@
 //! The only printer: data to stdout, talk to stderr, colour where a person reads it.
 //!
-//! Text that strangers wrote passes [`safe`] before a terminal sees it.
+//! Text that strangers wrote passes [`safe`] before a terminal sees it, and before it is coloured: what is printed through
+//! [`Ui::note`] and its like holds no colour of ours, which would be made harmless too.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt::Display;
 use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use comfy_table::{ContentArrangement, Table, presets};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::Serialize;
 
-use super::{Color, GlobalArgs};
+pub use super::layout::{clipped, columns, one_line, safe, safe_name, wrapped};
+use super::{Color, GlobalArgs, layout};
 use crate::analysis::untrusted::is_hidden;
 use crate::calendar;
 use crate::error::{Fault, Kind, Result};
@@ -32,6 +35,10 @@ pub struct Ui {
     out_color: bool,
     err_color: bool,
     width: usize,
+    /// Columns of the terminal behind stdout; `None` where there is none.
+    screen: Option<usize>,
+    /// Whether stderr shows a line that changes in place.
+    is_live: bool,
     /// The first failure of stdout.
     unwritten: RefCell<Option<io::Error>>,
 }
@@ -63,19 +70,24 @@ impl Ui {
         // https://no-color.org
         #[expect(clippy::disallowed_methods, reason = "NO_COLOR is a convention of terminals, not a setting of rag")]
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
+        #[expect(clippy::disallowed_methods, reason = "TERM says what the terminal can do; it is no setting of rag")]
+        let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let (out, err) = (io::stdout().is_terminal(), io::stderr().is_terminal());
         let color = |is_terminal: bool| match global.color {
-            Color::Auto => is_terminal && !no_color,
+            Color::Auto => is_terminal && !no_color && !is_dumb,
             Color::Always => true,
             Color::Never => false,
         };
-        let width = terminal_size::terminal_size().map_or(100, |(width, _)| usize::from(width.0));
+        let screen = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
         Self {
             json: global.json,
             quiet: global.quiet,
             verbose: global.verbose,
-            out_color: color(io::stdout().is_terminal()),
-            err_color: color(io::stderr().is_terminal()),
-            width: width.clamp(40, MAX_WIDTH),
+            out_color: color(out),
+            err_color: color(err),
+            width: screen.unwrap_or(100).clamp(40, MAX_WIDTH),
+            screen: screen.filter(|_| out),
+            is_live: err && !is_dumb && !global.quiet && !global.json,
             unwritten: RefCell::new(None),
         }
     }
@@ -83,6 +95,16 @@ impl Ui {
     /// Columns that text may use.
     pub fn width(&self) -> usize {
         self.width
+    }
+
+    /// `text` on one line: as much of it as `room` columns hold on a terminal, all of it elsewhere.
+    pub fn fitted(&self, text: &str, room: usize) -> String {
+        if self.screen.is_some() { clipped(text, room) } else { one_line(text) }
+    }
+
+    /// Whether `text` and what is beside it, `taken` columns, are one line of the terminal.
+    pub fn fits(&self, text: &str, taken: usize) -> bool {
+        self.screen.is_none() || taken + columns(text) <= self.width
     }
 
     /// What kept data from reaching stdout, if anything did.
@@ -97,6 +119,7 @@ impl Ui {
 
     /// Data as it is.
     pub fn write(&self, text: &str) {
+        LIVE.clear();
         let mut out = io::stdout().lock();
         if let Err(e) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
             self.unwritten.borrow_mut().get_or_insert(e);
@@ -142,8 +165,7 @@ impl Ui {
     /// Talk about something that went wrong: a coloured word, then what strangers may have named. Unless quiet.
     pub fn complaint(&self, word: &str, text: &str) {
         if !self.quiet {
-            let line = format!("{} {}\n", paint(self.err_color, Tone::Bad, word), safe_name(text));
-            let _ = io::stderr().lock().write_all(line.as_bytes());
+            self.alarm(word, text);
         }
     }
 
@@ -157,7 +179,7 @@ impl Ui {
             return Ok(None);
         }
         let question = format!("{} {} ", paint(self.err_color, Tone::Strong, &safe_name(question)), "[y/N]");
-        let _ = io::stderr().lock().write_all(question.as_bytes());
+        LIVE.print(&question);
         // A read would go on after Ctrl-C.
         loop {
             let mut ready = [PollFd::new(&stdin, PollFlags::IN)];
@@ -172,6 +194,11 @@ impl Ui {
                 return Ok(Some(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")));
             }
         }
+    }
+
+    /// The same for whoever asked for quiet, too.
+    pub fn alarm(&self, word: &str, text: &str) {
+        LIVE.print(&format!("{} {}\n", paint(self.err_color, Tone::Bad, word), safe_name(text)));
     }
 
     /// Talk that whoever asked for quiet must hear too.
@@ -199,7 +226,12 @@ impl Ui {
             text.push_str(&format!("{}: {}\n", label("hint", Tone::Strong), safe(hint)));
         }
         // One write: a message that others interleave, or that a full disk cuts, is no message.
-        let _ = io::stderr().lock().write_all(text.as_bytes());
+        LIVE.print(&text);
+    }
+
+    /// A name and its value, one of several below each other. `width` is that of the longest name.
+    pub fn row(&self, name: &str, width: usize, value: &str) {
+        self.line(format!("{} {}", self.paint(Tone::Faint, &format!("{name:<width$}")), safe_name(value)));
     }
 
     /// Colours text for stdout.
@@ -207,39 +239,101 @@ impl Ui {
         paint(self.out_color, tone, text)
     }
 
-    /// An aligned table with a header.
-    pub fn table(&self, header: &[&str], rows: Vec<Vec<String>>) {
-        let mut table = Table::new();
-        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-        table.set_header(header.iter().map(|name| name.to_uppercase()));
-        for row in rows {
-            table.add_row(row.iter().map(|cell| safe(cell)));
+    /// An aligned table with a header, which fits the terminal; elsewhere its cells are whole.
+    pub fn table(&self, header: &[&str], rows: &[Vec<String>]) {
+        layout::table(header, rows, self.screen).iter().for_each(|line| self.line(line));
+    }
+
+    /// A bar on a terminal; nothing elsewhere, where lines of talk are to be written instead.
+    pub fn progress(&self) -> Bar {
+        Bar { is_on: self.is_live, last: Cell::new(None) }
+    }
+}
+
+/// A line at the bottom of the terminal that says how far something is. It is gone when this is dropped.
+pub struct Bar {
+    is_on: bool,
+    last: Cell<Option<Instant>>,
+}
+
+/// How often the line is drawn: as often as anybody can read.
+const DRAW_EVERY: Duration = Duration::from_millis(100);
+
+impl Bar {
+    pub fn is_on(&self) -> bool {
+        self.is_on
+    }
+
+    /// Shows a stage, the share of the whole that is done, and a message, unless the line was drawn a moment ago.
+    pub fn show(&self, stage: &str, share: f64, message: impl FnOnce() -> String) {
+        if !self.is_on || self.last.get().is_some_and(|last| last.elapsed() < DRAW_EVERY) {
+            return;
         }
-        for (i, name) in header.iter().enumerate() {
-            if let Some(column) = table.column_mut(i) {
-                column.set_padding((0, 2));
-                // Numbers line up on their last digit.
-                if RIGHT_ALIGNED.contains(name) {
-                    column.set_cell_alignment(comfy_table::CellAlignment::Right);
-                }
-            }
+        self.last.set(Some(Instant::now()));
+        // Asked each time, as the window may have another size by now.
+        let width = terminal_size::terminal_size_of(io::stderr()).map_or(80, |(width, _)| usize::from(width.0));
+        LIVE.draw(&layout::progress(stage, share, &message(), width));
+    }
+
+    /// Takes the line away.
+    pub fn end(&self) {
+        self.last.set(None);
+        if self.is_on {
+            LIVE.clear();
         }
-        for line in table.to_string().lines() {
-            self.line(line.trim_end());
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// The line of a [`Bar`]. Whatever else is printed takes it away first; it comes back when it is drawn next.
+struct Live {
+    lock: Mutex<()>,
+    is_shown: AtomicBool,
+}
+
+static LIVE: Live = Live { lock: Mutex::new(()), is_shown: AtomicBool::new(false) };
+
+/// Back to the first column, and everything from there on removed: also the rows that the line takes once the window has
+/// become narrower.
+const ERASE: &str = "\r\x1b[J";
+
+impl Live {
+    /// The cursor waits in the first column, for the line to be erased from there however the terminal has broken it
+    /// since. Lines are not broken while it is written, should the window have become narrower this moment.
+    fn draw(&self, line: &str) {
+        let _held = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        self.is_shown.store(true, Ordering::Relaxed);
+        let _ = io::stderr().lock().write_all(format!("{ERASE}\x1b[?7l{line}\x1b[?7h\r").as_bytes());
+    }
+
+    fn clear(&self) {
+        let _held = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.is_shown.swap(false, Ordering::Relaxed) {
+            let _ = io::stderr().lock().write_all(ERASE.as_bytes());
         }
     }
 
-    /// A bar on a terminal; nothing elsewhere, where plain lines are told instead.
-    pub fn progress(&self) -> ProgressBar {
-        if self.quiet || self.json || !io::stderr().is_terminal() {
-            return ProgressBar::hidden();
-        }
-        let bar = ProgressBar::with_draw_target(Some(1000), ProgressDrawTarget::stderr_with_hz(10));
-        let template = "{prefix:8} {bar:28} {percent:>3} %  {msg}";
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style.progress_chars("━╸ "));
-        }
-        bar
+    /// Writes to stderr in one piece.
+    fn print(&self, text: &str) {
+        let _held = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let erase = if self.is_shown.swap(false, Ordering::Relaxed) { ERASE } else { "" };
+        let _ = io::stderr().lock().write_all(format!("{erase}{text}").as_bytes());
+    }
+}
+
+/// Takes the line of progress away where the process ends at once. May be called by a handler of signals: it takes no lock
+/// and allocates nothing.
+pub fn erase_at_exit() {
+    if LIVE.is_shown.load(Ordering::Relaxed) {
+        // SAFETY: the standard error is not closed while the process runs.
+        #[expect(unsafe_code, reason = "`io::stderr` takes a lock, which a handler of signals must not")]
+        let stderr = unsafe { std::os::fd::BorrowedFd::borrow_raw(2) };
+        let _ = rustix::io::write(stderr, ERASE.as_bytes());
     }
 }
 
@@ -256,7 +350,7 @@ pub fn pending_words(pending: &Pending) -> String {
 
 /// A line that a terminal cannot mistake for a command.
 fn talk(text: &str) {
-    let _ = io::stderr().lock().write_all(format!("{}\n", safe(text)).as_bytes());
+    LIVE.print(&format!("{}\n", safe(text)));
 }
 
 /// Both ends of a conversation with another process.
@@ -285,7 +379,7 @@ impl io::Write for LogLine {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(line);
         // One event is one line: nobody's text begins another one.
-        io::stderr().lock().write_all(format!("{}\n", safe_name(text.trim_end_matches('\n'))).as_bytes())?;
+        LIVE.print(&format!("{}\n", safe_name(text.trim_end_matches('\n'))));
         Ok(line.len())
     }
 
@@ -305,51 +399,11 @@ pub fn json_fault(fault: &Fault, code: u8) {
         "error": { "code": code, "message": fault.to_string(), "hint": fault.hint_text() }
     });
     // One write, as for people.
-    let _ = io::stderr().lock().write_all(format!("{}\n", escaped(&error.to_string())).as_bytes());
+    LIVE.print(&format!("{}\n", escaped(&error.to_string())));
 }
-
-/// Columns of numbers.
-const RIGHT_ALIGNED: [&str; 20] = [
-    "share",
-    "p50",
-    "p90",
-    "p95",
-    "p99",
-    "longest",
-    "turns",
-    "hits",
-    "misses",
-    "hit rate",
-    "budget",
-    "count",
-    "size",
-    "documents",
-    "chunks",
-    "rank",
-    "score",
-    "weight",
-    "bm25",
-    "cosine",
-];
 
 fn paint(on: bool, tone: Tone, text: &str) -> String {
     if on { format!("\x1b[{}m{text}\x1b[0m", tone.code()) } else { text.to_owned() }
-}
-
-/// `text` with everything neutralised that could move a cursor, set a title, write a clipboard or hide and reorder
-/// characters: control characters become `�`, for what somebody tried is to be seen; characters without a glyph vanish.
-/// Kept are the joiners that Persian and Indic words and emoji need, and what tells an emoji from a sign.
-pub fn safe(text: &str) -> String {
-    let is_kept = |c: char| matches!(c, '\n' | '\t' | '\u{200c}' | '\u{200d}' | '\u{fe0e}' | '\u{fe0f}');
-    text.chars()
-        .filter(|&c| c.is_control() || is_kept(c) || !is_hidden(c))
-        .map(|c| if c.is_control() && !is_kept(c) { '\u{fffd}' } else { c })
-        .collect()
-}
-
-/// A name on one line: [`safe`], and what would end the line or leave a gap in it becomes `�` too.
-pub fn safe_name(name: &str) -> String {
-    safe(name).replace(['\n', '\t'], "\u{fffd}")
 }
 
 /// A JSON document that means the same and may be shown as it is. `serde_json` leaves DEL, the controls above it and what
@@ -403,62 +457,18 @@ pub fn time(unix_s: i64) -> String {
     format!("{} {:02}:{:02}:{:02}", calendar::date(days), second / 3600, second / 60 % 60, second % 60)
 }
 
-/// `text` on one line, cut to `width` columns with an ellipsis.
-pub fn clipped(text: &str, width: usize) -> String {
-    let one_line: String = safe(text).split_whitespace().collect::<Vec<_>>().join(" ");
-    if one_line.chars().count() <= width {
-        return one_line;
-    }
-    let mut cut: String = one_line.chars().take(width.saturating_sub(1)).collect();
-    // Break between words where there is one near the end.
-    if let Some(space) = cut.rfind(' ').filter(|space| space * 10 > cut.len() * 6) {
-        cut.truncate(space);
-    }
-    format!("{}…", cut.trim_end())
-}
-
-/// Breaks text into lines of at most `width` columns at spaces, keeping its own line ends.
-pub fn wrapped(text: &str, width: usize, indent: &str) -> String {
-    let mut out = String::new();
-    let mut in_fence = false;
-    for line in safe(text).lines() {
-        let is_fence = line.trim_start().starts_with("```");
-        in_fence ^= is_fence;
-        if in_fence || is_fence || line.trim().is_empty() {
-            out.push_str(&format!("{indent}{}\n", line.trim_end()));
-            continue;
-        }
-        let mut column = 0;
-        out.push_str(indent);
-        for word in line.split_whitespace() {
-            let length = word.chars().count();
-            if column > 0 && column + 1 + length > width.saturating_sub(indent.len()) {
-                out.push('\n');
-                out.push_str(indent);
-                column = 0;
-            } else if column > 0 {
-                out.push(' ');
-                column += 1;
-            }
-            out.push_str(word);
-            column += length;
-        }
-        out.push('\n');
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn what_strangers_wrote_cannot_drive_the_terminal() {
-        assert_eq!(safe("a\x1b[31mb\rc\x07\u{9b}0m"), "a\u{fffd}[31mb\u{fffd}c\u{fffd}\u{fffd}0m");
-        assert_eq!(safe("user\u{202e}gpj.exe\u{200b}!"), "usergpj.exe!");
-        assert_eq!(safe("tab\there\nline"), "tab\there\nline");
-        assert_eq!(safe("می\u{200c}خواهم ❤\u{fe0f} a\u{e0101}\u{34f}\u{3164}b"), "می\u{200c}خواهم ❤\u{fe0f} ab");
-        assert_eq!(safe_name("a\n[2] b\tc\r.md"), "a\u{fffd}[2] b\u{fffd}c\u{fffd}.md");
+    fn everybody_reports_the_same_percentage() {
+        for (done, total) in [(0, 20), (9, 20), (45, 100), (75_000, 75_733)] {
+            let words = pending_words(&Pending { done, total, being_made: true });
+            let percent = words.split_once('(').and_then(|(_, rest)| rest.split_once(')')).map(|(percent, _)| percent);
+            let bar = layout::progress("vectors", Stage::Vectors.share(done, total), "", 80);
+            assert!(bar.ends_with(percent.unwrap()), "{bar:?}, {words:?}");
+        }
     }
 
     #[test]
@@ -479,12 +489,5 @@ mod tests {
         assert_eq!(time(0), "1970-01-01 00:00:00");
         assert_eq!(time(1_709_209_815), "2024-02-29 12:30:15");
         assert_eq!(time(4_102_444_799), "2099-12-31 23:59:59");
-    }
-
-    #[test]
-    fn long_text_is_cut_and_wrapped_at_words() {
-        assert_eq!(clipped("one  two\nthree", 20), "one two three");
-        assert_eq!(clipped("one two three four", 12), "one two…");
-        assert_eq!(wrapped("one two three four", 9, "  "), "  one two\n  three\n  four\n");
     }
 }

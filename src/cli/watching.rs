@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::exit::{self, Outcome};
 use super::ingest::{Teller, print_summary, summary};
-use super::ui::{Tone, Ui, count, counted, safe_name};
+use super::ui::{Ui, count, counted, safe_name};
 use crate::engine::Engine;
 use crate::error::{Fault, Result};
 use crate::follow::{self, Happening};
@@ -123,7 +123,7 @@ fn print_failure(ui: &Ui, fault: &Fault, again_in: Option<Duration>) {
             "event": "failed", "error": error, "again_in_s": again_in.map(|pause| pause.as_secs()),
         }));
     } else {
-        ui.warn(format!("{}: {}; {next}", ui.paint(Tone::Bad, "failed"), safe_name(&fault.to_string())));
+        ui.alarm("failed:", &format!("{fault}; {next}"));
     }
 }
 

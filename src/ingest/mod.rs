@@ -13,6 +13,7 @@ mod repair;
 mod roots;
 mod scan;
 mod space;
+mod turns;
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -63,6 +64,8 @@ pub enum Event {
     /// `done` of `total` units of the stage: files found, files read, texts embedded, steps of the commit. A `total`
     /// of 0 is not known yet.
     Progress { stage: Stage, done: u64, total: u64 },
+    /// Every file before this one was taken and it is still being read, since so long.
+    Waiting { file: String, since: Duration },
     /// This folder is listed next.
     Entering(PathBuf),
     /// Something the user should know that is no fault.

@@ -1,6 +1,5 @@
 //! Reading, extracting and chunking files on all threads; adding them to the build in the order of the walk.
 
-use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::Read as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
@@ -10,6 +9,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use super::extractor::Extractor;
 use super::scan::Scan;
+use super::turns::{self, Turns};
 use super::{Event, Request, Stage};
 use crate::disk::{self, Blake};
 use crate::document::{Chunk, Format, context_line, embedded_text};
@@ -121,7 +121,7 @@ pub fn read(
         drop(done_sender);
 
         let (mut sent, mut in_flight) = (0, 0);
-        let mut waiting: BTreeMap<usize, std::result::Result<Finished, String>> = BTreeMap::new();
+        let mut turns = Turns::new(done_receiver, turns::SLOW);
         for n in 0..n_todo {
             while sent < n_todo
                 && (sent == n
@@ -132,13 +132,12 @@ pub fn read(
                 task_sender.send(task(scan, sent)).map_err(|_| Fault::failed("a reading thread has died"))?;
                 sent += 1;
             }
-            let finished = loop {
-                if let Some(finished) = waiting.remove(&n) {
-                    break finished;
-                }
-                let (m, finished) = done_receiver.recv().map_err(|_| Fault::failed("a reading thread has died"))?;
-                waiting.insert(m, finished);
+            let mut on_slow = |since| {
+                let file = scan.records[scan.todo[n].record].path.clone();
+                on_event(Event::Waiting { file, since });
             };
+            let finished = turns.take(n, &mut on_slow);
+            let finished = finished.ok_or_else(|| Fault::failed("a reading thread has died"))?;
             in_flight -= scan.todo[n].size;
             take(scan, n, finished, on_event)?;
         }

@@ -81,6 +81,9 @@ mod tidy;
 mod bundle;
 // `rag index verify --repair`.
 mod repair;
+// On a pseudo-terminal: progress, colours, tables.
+#[cfg(target_env = "gnu")]
+mod terminal;
 // Another model, other chunks.
 mod switch;
 // `rag ingest --watch`.

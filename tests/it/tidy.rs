@@ -141,7 +141,7 @@ fn super_does_not_leave_the_room() {
 
 #[test]
 fn each_outside_thing_has_one_owner() {
-    let owners: [(&str, &[&str]); 33] = [
+    let owners: [(&str, &[&str]); 34] = [
         ("tantivy", &["index"]),
         ("ort", &["model"]),
         ("tokenizers", &["model"]),
@@ -170,8 +170,9 @@ fn each_outside_thing_has_one_owner() {
         ("clap", &["cli"]),
         ("clap_complete", &["cli"]),
         ("clap_mangen", &["cli"]),
-        ("indicatif", &["cli"]),
-        ("comfy_table", &["cli"]),
+        ("unicode_segmentation", &["cli"]),
+        ("unicode_width", &["cli"]),
+        ("url", &["config"]),
         ("rustyline", &["cli"]),
         ("libc", &["model"]),
         ("mimalloc", &["main.rs"]),
@@ -206,8 +207,8 @@ fn only_the_printer_prints_and_nothing_exits() {
 
 #[test]
 fn the_environment_is_read_in_one_place() {
-    // NO_COLOR is a convention of terminals; ORT_DISABLE_TELEMETRY is set, for a library that reads it.
-    let audited = [("cli/ui.rs", "NO_COLOR"), ("model/runtime.rs", "ORT_DISABLE_TELEMETRY")];
+    // NO_COLOR and TERM are conventions of terminals; ORT_DISABLE_TELEMETRY is set, for a library that reads it.
+    let audited = [("cli/ui.rs", "NO_COLOR"), ("cli/ui.rs", "TERM"), ("model/runtime.rs", "ORT_DISABLE_TELEMETRY")];
     forbid(|source, line| {
         let touches = after_word(line, "env").any(|rest| {
             ["::var", "::vars", "::set_var", "::remove_var", "::home_dir"].iter().any(|name| rest.starts_with(name))
@@ -215,6 +216,21 @@ fn the_environment_is_read_in_one_place() {
         let is_audited = audited.iter().any(|(path, name)| source.path == *path && line.contains(name));
         (touches && !source.is_below(&["config"]) && !is_audited).then(|| "config reads the environment".to_owned())
     });
+}
+
+/// What talks to people is made harmless as a whole, so that a colour in it would be, too.
+#[test]
+fn no_colour_is_made_harmless() {
+    for source in sources() {
+        let code: Vec<&str> = source.code.iter().map(|(_, line)| line.as_str()).collect();
+        let code = code.join("\n");
+        for name in ["note", "warn", "detail"] {
+            for (at, call) in code.match_indices(&format!("ui.{name}(")) {
+                let statement = code[at + call.len()..].split(';').next().unwrap_or_default();
+                assert!(!statement.contains("paint("), "src/{}: ui.{name}({statement}", source.path);
+            }
+        }
+    }
 }
 
 #[test]

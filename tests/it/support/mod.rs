@@ -6,6 +6,8 @@
 pub mod browser;
 pub mod llm;
 pub mod server;
+#[cfg(target_env = "gnu")]
+pub mod terminal;
 
 use std::ffi::OsStr;
 use std::io::{Seek as _, Write as _};

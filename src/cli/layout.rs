@@ -1,0 +1,334 @@
+//! Text fitted to a terminal: pure functions that measure in columns, not in bytes or characters.
+//!
+//! Text of strangers is made harmless here ([`safe`]) before it is cut, wrapped or coloured; what is coloured already is
+//! never cleaned again.
+
+use unicode_segmentation::UnicodeSegmentation as _;
+use unicode_width::UnicodeWidthStr as _;
+
+use crate::analysis::untrusted::is_hidden;
+
+/// Columns that `text` takes on a terminal: 2 for an ideograph and most emoji, 0 for a combining mark.
+pub fn columns(text: &str) -> usize {
+    text.width()
+}
+
+/// The longest beginning of `text` that takes at most `most` columns. No character that a reader sees is cut in two.
+fn beginning(text: &str, most: usize) -> &str {
+    let mut taken = 0;
+    for (at, cluster) in text.grapheme_indices(true) {
+        taken += columns(cluster);
+        if taken > most {
+            return &text[..at];
+        }
+    }
+    text
+}
+
+/// The longest end of `text` that takes at most `most` columns.
+fn end(text: &str, most: usize) -> &str {
+    let mut taken = 0;
+    for (at, cluster) in text.grapheme_indices(true).rev() {
+        taken += columns(cluster);
+        if taken > most {
+            return &text[at + cluster.len()..];
+        }
+    }
+    text
+}
+
+/// `text` with everything neutralised that could move a cursor, set a title, write a clipboard or hide and reorder
+/// characters: control characters become `�`, so that the attempt can be seen; characters without a glyph vanish.
+/// Kept are the joiners that Persian and Indic words and emoji need, and what tells an emoji from a sign.
+pub fn safe(text: &str) -> String {
+    let is_kept = |c: char| matches!(c, '\n' | '\t' | '\u{200c}' | '\u{200d}' | '\u{fe0e}' | '\u{fe0f}');
+    text.chars()
+        .filter(|&c| c.is_control() || is_kept(c) || !is_hidden(c))
+        .map(|c| if c.is_control() && !is_kept(c) { '\u{fffd}' } else { c })
+        .collect()
+}
+
+/// A name on one line: [`safe`], and what would end the line or leave a gap in it becomes `�` too.
+pub fn safe_name(name: &str) -> String {
+    safe(name).replace(['\n', '\t'], "\u{fffd}")
+}
+
+/// `text` on one line, made harmless and not cut.
+pub fn one_line(text: &str) -> String {
+    safe(text).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// `text` on one line, cut to `width` columns with an ellipsis.
+pub fn clipped(text: &str, width: usize) -> String {
+    let one_line = one_line(text);
+    if columns(&one_line) <= width {
+        return one_line;
+    }
+    let cut = beginning(&one_line, width.saturating_sub(1));
+    // Break between words where there is one near the end.
+    let near = cut.rfind(' ').filter(|space| space * 10 > cut.len() * 6);
+    format!("{}…", near.map_or(cut, |space| &cut[..space]).trim_end())
+}
+
+/// The end of a path in `width` columns: the file matters more than the folders.
+fn clipped_path(path: &str, width: usize) -> String {
+    if columns(path) <= width {
+        return path.to_owned();
+    }
+    let kept = end(path, width.saturating_sub(1));
+    // Begin with a whole folder where most of what fits is left.
+    let whole = kept.find('/').filter(|slash| slash * 3 < kept.len() && slash + 1 < kept.len());
+    format!("…{}", whole.map_or(kept, |slash| &kept[slash..]))
+}
+
+/// Breaks text into lines of at most `width` columns at spaces, keeping its own line ends.
+pub fn wrapped(text: &str, width: usize, indent: &str) -> String {
+    let mut out = String::new();
+    let mut in_fence = false;
+    let room = width.saturating_sub(columns(indent)).max(1);
+    for line in safe(text).lines() {
+        let is_fence = line.trim_start().starts_with("```");
+        in_fence ^= is_fence;
+        if in_fence || is_fence || line.trim().is_empty() {
+            out.push_str(&format!("{indent}{}\n", line.trim_end()));
+            continue;
+        }
+        for line in filled(line, room) {
+            out.push_str(&format!("{indent}{line}\n"));
+        }
+    }
+    out
+}
+
+/// One line as lines of at most `room` columns. A word is broken only where its script does so: between ideographs.
+fn filled(line: &str, room: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    let mut taken = 0;
+    for word in line.split_whitespace() {
+        let is_wide = word.graphemes(true).any(|cluster| columns(cluster) > 1);
+        let length = columns(word);
+        let gap = usize::from(taken > 0);
+        let pieces: Vec<&str> = match is_wide && taken + gap + length > room {
+            true => word.graphemes(true).collect(),
+            false => vec![word],
+        };
+        for (piece, n) in pieces.into_iter().zip(0..) {
+            let gap = if n == 0 { usize::from(taken > 0) } else { 0 };
+            let length = columns(piece);
+            if taken > 0 && taken + gap + length > room {
+                lines.push(String::new());
+                taken = 0;
+            } else if gap > 0 {
+                lines.last_mut().into_iter().for_each(|last| last.push(' '));
+                taken += gap;
+            }
+            lines.last_mut().into_iter().for_each(|last| last.push_str(piece));
+            taken += length;
+        }
+    }
+    lines
+}
+
+/// Columns of a table that hold numbers, which line up on their last digit.
+const NUMBERS: [&str; 20] = [
+    "share",
+    "p50",
+    "p90",
+    "p95",
+    "p99",
+    "longest",
+    "turns",
+    "hits",
+    "misses",
+    "hit rate",
+    "budget",
+    "count",
+    "size",
+    "documents",
+    "chunks",
+    "rank",
+    "score",
+    "weight",
+    "bm25",
+    "cosine",
+];
+
+/// Columns of names that are typed or pasted elsewhere and useless when cut.
+const WHOLE: [&str; 6] = ["id", "session", "name", "setting", "table", "state"];
+
+/// Columns of paths, whose end matters most.
+const PATHS: [&str; 6] = ["path", "folder", "folders", "document", "from", "value"];
+
+/// Columns between two cells.
+const GAP: usize = 2;
+
+/// Lines of an aligned table with a header. Where there is a `limit` and the table is wider, the widest cells give way:
+/// a path keeps its end, and the last cell of a row goes on below.
+pub fn table(header: &[&str], rows: &[Vec<String>], limit: Option<usize>) -> Vec<String> {
+    let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(|cell| safe_name(cell)).collect()).collect();
+    let natural = |n: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(n)).map(|cell| columns(cell));
+        cells.chain([columns(header[n])]).max().unwrap_or_default()
+    };
+    let mut widths: Vec<usize> = (0..header.len()).map(natural).collect();
+    if let Some(limit) = limit {
+        let gives_way = |n: usize| !NUMBERS.contains(&header[n]) && !WHOLE.contains(&header[n]);
+        shrink(&mut widths, &gives_way, limit);
+    }
+    let titles: Vec<String> = header.iter().map(|name| name.to_uppercase()).collect();
+    let mut lines = Vec::new();
+    for row in std::iter::once(&titles).chain(&rows) {
+        let last = row.len().saturating_sub(1);
+        let cells: Vec<Vec<String>> = row
+            .iter()
+            .zip(header)
+            .zip(&widths)
+            .enumerate()
+            .map(|(n, ((cell, name), &width))| match () {
+                () if columns(cell) <= width => vec![cell.clone()],
+                () if PATHS.contains(name) => vec![clipped_path(cell, width)],
+                () if n == last => filled(cell, width),
+                () => vec![clipped(cell, width)],
+            })
+            .collect();
+        let height = cells.iter().map(Vec::len).max().unwrap_or(1);
+        for at in 0..height {
+            let mut line = String::new();
+            for ((cell, name), &width) in cells.iter().zip(header).zip(&widths) {
+                let text = cell.get(at).map_or("", String::as_str);
+                let space = " ".repeat(width.saturating_sub(columns(text)));
+                let padded = if NUMBERS.contains(name) { format!("{space}{text}") } else { format!("{text}{space}") };
+                line.push_str(&padded);
+                line.push_str(&" ".repeat(GAP));
+            }
+            lines.push(line.trim_end().to_owned());
+        }
+    }
+    lines
+}
+
+/// Makes the widest of the columns that give way narrower, all to the same width, until the table fits.
+fn shrink(widths: &mut [usize], gives_way: &dyn Fn(usize) -> bool, limit: usize) {
+    /// Narrower cells say nothing.
+    const LEAST: usize = 12;
+    let total: usize = widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1);
+    let mut over = total.saturating_sub(limit);
+    while over > 0 {
+        let widest = (0..widths.len()).filter(|&n| gives_way(n) && widths[n] > LEAST).max_by_key(|&n| widths[n]);
+        let Some(widest) = widest else { return };
+        widths[widest] -= 1;
+        over -= 1;
+    }
+}
+
+/// A line of progress in less than `width` columns: `vectors  ━━━━━━╸      45 %  1,200 of 2,700 passages, 12 s left`.
+pub fn progress(stage: &str, share: f64, message: &str, width: usize) -> String {
+    // The last column stays empty: some terminals begin a new line there.
+    let width = width.saturating_sub(1);
+    let cells = match width {
+        90.. => 28,
+        60.. => 16,
+        44.. => 8,
+        _ => 0,
+    };
+    let filled = (share.clamp(0.0, 1.0) * cells as f64) as usize;
+    let tip = usize::from(filled < cells);
+    let bar = format!("{}{}{}", "━".repeat(filled), "╸".repeat(tip), " ".repeat(cells - filled - tip));
+    let percent = crate::index::percent(share);
+    let bar = if cells == 0 { String::new() } else { format!("{bar} ") };
+    let head = beginning(&format!("{stage:8} {bar}{percent:>3} %"), width).to_owned();
+    let room = width.saturating_sub(columns(&head) + 2);
+    let message = clipped(message, room);
+    if room < 4 || message.is_empty() { head } else { format!("{head}  {message}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_strangers_wrote_cannot_drive_the_terminal() {
+        assert_eq!(safe("a\x1b[31mb\rc\x07\u{9b}0m"), "a\u{fffd}[31mb\u{fffd}c\u{fffd}\u{fffd}0m");
+        assert_eq!(safe("user\u{202e}gpj.exe\u{200b}!"), "usergpj.exe!");
+        assert_eq!(safe("tab\there\nline"), "tab\there\nline");
+        assert_eq!(safe("می\u{200c}خواهم ❤\u{fe0f} a\u{e0101}\u{34f}\u{3164}b"), "می\u{200c}خواهم ❤\u{fe0f} ab");
+        assert_eq!(safe_name("a\n[2] b\tc\r.md"), "a\u{fffd}[2] b\u{fffd}c\u{fffd}.md");
+    }
+
+    #[test]
+    fn long_text_is_cut_and_wrapped_at_words() {
+        assert_eq!(clipped("one  two\nthree", 20), "one two three");
+        assert_eq!(clipped("one two three four", 12), "one two…");
+        assert_eq!(wrapped("one two three four", 9, "  "), "  one two\n  three\n  four\n");
+        let address = "https://example.com/a/very/long/address";
+        assert_eq!(wrapped(&format!("see {address}"), 12, ""), format!("see\n{address}\n"), "an address stays whole");
+    }
+
+    #[test]
+    fn widths_are_columns() {
+        assert_eq!([columns("日本語"), columns("cafe\u{301}"), columns("👩\u{200d}🔬"), columns("🇨🇭")], [6, 4, 2, 2]);
+        assert_eq!(clipped("日本語日本語", 7), "日本語…");
+        // A mark stays on its letter, and a family is one sign.
+        assert_eq!(clipped("cafe\u{301}s", 5), "cafe\u{301}s");
+        assert_eq!(clipped("cafe\u{301}rs", 5), "cafe\u{301}…");
+        assert_eq!(clipped("👩\u{200d}🔬👩\u{200d}🔬👩\u{200d}🔬", 5), "👩\u{200d}🔬👩\u{200d}🔬…");
+        assert_eq!(wrapped("これは日本語の文です", 8, ""), "これは日\n本語の文\nです\n");
+        for text in ["日本語 text 日本語", "🇨🇭🇨🇭🇨🇭 e\u{301}e\u{301}e\u{301}", "a\u{300}\u{300}\u{300}\u{300}bc"]
+        {
+            for width in 1..12 {
+                assert!(columns(&clipped(text, width)) <= width.max(1), "{text} at {width}");
+            }
+        }
+    }
+
+    fn rows(rows: &[[&str; 3]]) -> Vec<Vec<String>> {
+        rows.iter().map(|row| row.map(str::to_owned).to_vec()).collect()
+    }
+
+    const REASON: &str = "the archive holds a file that is larger than what may be unpacked";
+
+    #[test]
+    fn a_table_fits_the_terminal_and_keeps_what_matters() {
+        let deep = format!("{}/report.pdf", "some/deep/folder/".repeat(12));
+        let rows = rows(&[[&deep, "9 B", REASON], ["a.md", "12.5 KiB", "permission denied"]]);
+        for width in [60, 80, 110] {
+            let lines = table(&["path", "size", "reason"], &rows, Some(width));
+            assert!(lines.iter().all(|line| columns(line) <= width), "{lines:#?}");
+            let shown = lines.join("\n");
+            assert!(shown.contains("/report.pdf") && shown.contains("…"), "{shown}");
+            let words: Vec<&str> = shown.split_whitespace().collect();
+            assert!(REASON.split(' ').all(|word| words.contains(&word)), "{shown}");
+        }
+        // What is read by a program is whole.
+        let lines = table(&["path", "size", "reason"], &rows, None);
+        assert!(lines[1].starts_with(&deep) && lines[1].ends_with(REASON), "{lines:#?}");
+        assert_eq!(lines.len(), 3);
+    }
+
+    #[test]
+    fn a_table_lines_up_in_columns() {
+        let rows = rows(&[["日本語.md", "1", "x"], ["e\u{301}te\u{301}.md", "10", "y"], ["ab\ncd.md", "100", "z"]]);
+        let lines = table(&["path", "count", "id"], &rows, Some(80));
+        let at = |line: &str, part: &str| columns(&line[..line.find(part).unwrap()]);
+        let starts: Vec<usize> = lines.iter().zip(["ID", "x", "y", "z"]).map(|(line, id)| at(line, id)).collect();
+        assert!(starts.windows(2).all(|pair| pair[0] == pair[1]), "{lines:#?}");
+        assert_eq!(lines.len(), 4, "a name with a line end is one line: {lines:#?}");
+        // An id is pasted elsewhere, so it is never cut.
+        let id = "0123456789abcdef0123456789abcdef";
+        let lines = table(&["id", "state", "folders"], &self::rows(&[[id, "running", &"docs, ".repeat(40)]]), Some(80));
+        assert!(lines[1].starts_with(id) && columns(&lines[1]) <= 80, "{lines:#?}");
+    }
+
+    #[test]
+    fn a_line_of_progress_fits_any_terminal() {
+        let message = "65 of 75,733 passages, 98 a second, about 12 min left; waiting for docs/日本語/レポート.pdf";
+        for width in 1..200 {
+            for share in [0.0, 0.1, 0.5, 1.0] {
+                let line = progress("vectors", share, message, width);
+                assert!(columns(&line) < width.max(2), "{width}: {line}");
+            }
+        }
+        assert_eq!(progress("vectors", 0.45, "9 of 20", 61), "vectors  ━━━━━━━╸          45 %  9 of 20");
+        assert_eq!(progress("scan", 0.0, "\x1b[2Jx", 30), "scan       0 %  \u{fffd}[2Jx");
+    }
+}

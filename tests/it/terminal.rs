@@ -1,0 +1,120 @@
+//! What `rag` looks like on a terminal: one line of progress, colours, tables that fit; and plain text elsewhere.
+
+use unicode_width::UnicodeWidthStr as _;
+
+use crate::fixtures::{topics, write_old};
+use crate::support::terminal::Terminal;
+use crate::support::{Run, Sandbox};
+
+const WIDTH: u16 = 80;
+
+fn fits(line: &str, width: u16) -> bool {
+    line.width() <= usize::from(width)
+}
+
+/// A sandbox whose file `docs/old.doc` gives no text.
+fn without_text() -> Sandbox {
+    let sandbox = Sandbox::new();
+    topics(&sandbox);
+    let name: Vec<u8> = "WordDocument".bytes().flat_map(|byte| [byte, 0]).collect();
+    write_old(&sandbox, "docs/old.doc", [&b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1"[..], &name].concat());
+    sandbox
+}
+
+#[test]
+fn the_line_of_progress_fits_and_is_gone_at_the_end() {
+    for width in [WIDTH, 30] {
+        let sandbox = Sandbox::new();
+        topics(&sandbox);
+        let mut terminal = Terminal::start(&mut sandbox.command(["ingest", "--dir", "docs"]), width);
+        assert_eq!(terminal.end(), Some(0), "{:?}", terminal.shown);
+        let progress = terminal.progress();
+        assert!(!progress.is_empty(), "{:?}", terminal.shown);
+        assert!(progress.iter().all(|line| line.width() < usize::from(width)), "{progress:?}");
+        assert!(terminal.is_clear(), "{:?}", terminal.shown);
+        assert!(terminal.lines().iter().any(|line| line.starts_with("documents")), "{:?}", terminal.lines());
+    }
+}
+
+#[test]
+fn an_interruption_leaves_no_line_of_progress() {
+    let sandbox = Sandbox::new();
+    for n in 0..300 {
+        write_old(&sandbox, &format!("docs/{n}.md"), format!("# Buoy {n}\n\nBuoy number {n} lies off the coast.\n"));
+    }
+    for is_patient in [true, false] {
+        let ingest = ["ingest", "--dir", "docs", "--no-cache"];
+        let mut terminal = Terminal::start(&mut sandbox.command(ingest), WIDTH);
+        terminal.wait_for("vectors");
+        terminal.interrupt();
+        if !is_patient {
+            terminal.interrupt_until_it_ends();
+        }
+        assert_eq!(terminal.end(), Some(130), "{:?}", terminal.shown);
+        assert!(terminal.is_clear(), "{:?}", terminal.shown);
+    }
+}
+
+#[test]
+fn colours_are_ours_and_only_where_they_are_wanted() {
+    let ingest = ["ingest", "--dir", "docs"];
+    let run = |env: &[(&str, &str)]| {
+        let sandbox = without_text();
+        let mut command = sandbox.command(ingest);
+        let mut terminal = Terminal::start(command.env("TERM", "xterm").envs(env.iter().copied()), WIDTH);
+        assert_eq!(terminal.end(), Some(0), "{:?}", terminal.shown);
+        terminal
+    };
+    let colourful = run(&[]).shown;
+    assert!(colourful.contains("\x1b[31mno text\x1b[0m docs/old.doc"), "{colourful:?}");
+    assert!(!colourful.contains("\u{fffd}"), "{colourful:?}");
+    assert!(!run(&[("NO_COLOR", "1")]).shown.contains("\x1b[31m"));
+    let dumb = run(&[("TERM", "dumb")]).shown;
+    assert!(!dumb.contains('\x1b') && dumb.contains("no text docs/old.doc") && dumb.contains("100 %"), "{dumb:?}");
+    // Into a pipe there is none, unless it is asked for.
+    let sandbox = without_text();
+    let piped = sandbox.rag(ingest).ok();
+    assert!(!piped.stderr.contains('\x1b') && !piped.stdout.contains('\x1b'), "{piped}");
+    let sandbox = without_text();
+    let forced = sandbox.rag(["ingest", "--dir", "docs", "--color", "always"]).ok();
+    assert!(forced.stderr.contains("\x1b[31mno text\x1b[0m docs/old.doc"), "{forced}");
+}
+
+#[test]
+fn a_table_fits_the_terminal_and_is_whole_in_a_pipe() {
+    let sandbox = Sandbox::new();
+    let deep = format!("{}日本語.md", "some/long/folder/".repeat(8));
+    write_old(&sandbox, "docs/ok.md", "ok\n");
+    write_old(&sandbox, &format!("docs/{deep}"), "This file is larger than what may be read.\n");
+    let ingest = ["ingest", "--dir", "docs"];
+    Run::of(sandbox.command(ingest).env("RAG_INGEST_MAX_FILE_BYTES", "10")).exits(4);
+    let list = ["documents", "list", "--failed"];
+    let reason = "43 bytes, more than ingest.max_file_bytes = 10";
+    let mut terminal = Terminal::start(&mut sandbox.command(list), WIDTH);
+    assert_eq!(terminal.end(), Some(0));
+    let lines = terminal.lines();
+    assert!(lines.iter().all(|line| fits(line, WIDTH)), "{lines:#?}");
+    let shown = lines.join(" ");
+    assert!(shown.contains("日本語.md") && reason.split(' ').all(|word| shown.contains(word)), "{lines:#?}");
+    let piped = sandbox.rag(list).ok();
+    assert!(piped.stdout.lines().any(|line| line.contains(&deep) && line.ends_with(reason)), "{piped}");
+}
+
+#[test]
+fn a_heading_is_whole_in_a_pipe_and_fits_a_terminal() {
+    let sandbox = Sandbox::new();
+    let title = "Working with the very long title of a document about otters in northern rivers and lakes";
+    let path = format!("docs/{}otters.md", "some/long/folder/".repeat(3));
+    write_old(&sandbox, &path, format!("# {title}\n\nOtters swim.\n"));
+    sandbox.ingest();
+    for args in [["search", "otters"], ["ask", "Where do otters swim?"]] {
+        let args = [&args[..], &["--mode", "lexical"]].concat();
+        let piped = sandbox.rag(&args);
+        assert!(piped.stdout.lines().any(|line| line.ends_with(title)), "{piped}");
+        let mut terminal = Terminal::start(&mut sandbox.command(&args), WIDTH);
+        terminal.end();
+        let lines = terminal.lines();
+        let heading = lines.iter().find(|line| line.trim_start().starts_with("Working with the very long"));
+        assert!(heading.is_some_and(|line| fits(line, WIDTH) && line.ends_with('…')), "{lines:#?}");
+    }
+}
