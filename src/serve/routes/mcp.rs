@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde_json::Value;
 use utoipa::openapi::RefOr;
-use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, Schema, Type};
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, Schema, SchemaType, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::{App, Error};
@@ -42,7 +42,7 @@ impl PartialSchema for Messages {
                 .property("jsonrpc", text().enum_values(Some(["2.0"])))
                 .property("id", OneOfBuilder::new().item(text()).item(number()))
                 .property("method", text())
-                .property("params", ObjectBuilder::new())
+                .property("params", ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::Object, Type::Null])))
                 .required("jsonrpc")
                 .required("method")
         };

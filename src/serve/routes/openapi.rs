@@ -59,6 +59,8 @@ pub fn constrain(document: &mut Value, app: &App) {
     let question = json!({ "type": "object", "properties": { "role": { "enum": ["user"] } }, "required": ["role"] });
     merge(&format!("{schemas}/ChatBody/properties/messages"), json!({ "contains": question }));
     merge("/paths/~1documents/post/parameters/0", json!({ "required": true }));
+    // A document may be empty.
+    merge("/paths/~1documents/post/requestBody", json!({ "required": false }));
     let engine = app.engine();
     if let Some(dimension) = engine.model(&engine.config.model).ok().and_then(|model| model.spec.dimension) {
         merge(&format!("{schemas}/EmbeddingsBody/properties/dimensions"), json!({ "enum": [dimension, null] }));

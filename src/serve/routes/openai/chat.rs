@@ -87,7 +87,7 @@ struct Message {
 impl PartialSchema for Message {
     fn schema() -> RefOr<Schema> {
         let text = || ObjectBuilder::new().schema_type(Type::String);
-        let asked = || text().min_length(Some(1)).max_length(Some(1000)).pattern(Some("\\S"));
+        let asked = || text().min_length(Some(1)).max_length(Some(1 << 15)).pattern(Some("\\S"));
         let part = ObjectBuilder::new()
             .property("type", one_of(&["text"]))
             .property("text", asked())
@@ -244,6 +244,7 @@ impl ChatBody {
     /// The first parameter that asks for what cannot be given. Those that mean nothing here are no reason to refuse.
     fn refused(&self) -> Option<Misfit> {
         let is = |value: &Option<Value>, fine: &[Value]| value.as_ref().is_none_or(|value| fine.contains(value));
+        let are_text = |all: &Value| all.as_array().is_some_and(|all| all.iter().all(|one| one == "text"));
         let is_auto = |value: &Option<Value>| {
             let of_allowed = value.as_ref().map(|value| &value["allowed_tools"]["mode"]);
             is(value, &[json!("none"), json!("auto")]) || of_allowed == Some(&json!("auto"))
@@ -256,7 +257,7 @@ impl ChatBody {
             ("tool_choice", is_auto(&self.tool_choice), no_call),
             ("function_call", is_auto(&self.function_call), no_call),
             ("response_format", is_text, only_text),
-            ("modalities", is(&self.modalities, &[json!(["text"]), json!([])]), only_text),
+            ("modalities", self.modalities.as_ref().is_none_or(are_text), only_text),
             ("logprobs", self.logprobs != Some(true), "cannot be given: answers have no probabilities of tokens"),
         ];
         checks.into_iter().find(|(_, is_fine, _)| !is_fine).map(|(name, _, words)| Misfit::of(name, words))
