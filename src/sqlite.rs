@@ -35,11 +35,23 @@ pub enum Opened {
 /// # Errors
 /// Whatever SQLite says that is none of [`Opened`].
 pub fn open(path: &Path, steps: &[&str]) -> rusqlite::Result<Opened> {
+    open_as(path, steps, false)
+}
+
+/// As [`open`]; a file that is made now can give space back a few pages at a time (`PRAGMA incremental_vacuum`).
+///
+/// # Errors
+/// As [`open`].
+pub fn open_shrinkable(path: &Path, steps: &[&str]) -> rusqlite::Result<Opened> {
+    open_as(path, steps, true)
+}
+
+fn open_as(path: &Path, steps: &[&str], shrinkable: bool) -> rusqlite::Result<Opened> {
     let version = steps.len() as i64;
     if path.metadata().is_ok_and(|file| (1..SMALLEST_BYTES).contains(&file.len())) {
         return Ok(Opened::Damaged);
     }
-    match open_writable(path, steps) {
+    match open_writable(path, steps, shrinkable) {
         Ok(opened) => Ok(opened),
         Err(e) if is_damage(&e) => Ok(Opened::Damaged),
         Err(e)
@@ -51,7 +63,7 @@ pub fn open(path: &Path, steps: &[&str]) -> rusqlite::Result<Opened> {
     }
 }
 
-fn open_writable(path: &Path, steps: &[&str]) -> rusqlite::Result<Opened> {
+fn open_writable(path: &Path, steps: &[&str], shrinkable: bool) -> rusqlite::Result<Opened> {
     make_private(path);
     let mut connection = Connection::open(path)?;
     connection.busy_timeout(BUSY_WAIT)?;
@@ -60,6 +72,10 @@ fn open_writable(path: &Path, steps: &[&str]) -> rusqlite::Result<Opened> {
     let newest = steps.len() as i64;
     let mut found = version(&connection)?;
     if found < newest {
+        if found == 0 && shrinkable {
+            // Counts only before the first page is written.
+            connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+        }
         connection.pragma_update(None, "journal_mode", "WAL")?;
         let upgrade = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         // Another process may have been quicker.
@@ -97,6 +113,11 @@ fn open_read_only(path: &Path, version: i64) -> Option<Opened> {
     let connection = Connection::open_with_flags(format!("file:{escaped}?immutable=1"), flags).ok()?;
     let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).ok()?;
     Some(if found == version { Opened::ReadOnly(connection) } else { Opened::Newer })
+}
+
+/// True when another connection writes for longer than a statement waits.
+pub fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(code(error), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
 
 /// True when SQLite says that the file's bytes are wrong. All statements here are fixed, so that a table or column that

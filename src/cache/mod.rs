@@ -6,9 +6,13 @@
 //!
 //! Rows and counters are written behind: look-ups note what they used, and one transaction at the end (or when much has
 //! gathered) writes rows, times of use and counters. A process that is killed loses some of them and nothing else.
+//!
+//! Every question looks things up, so the lock of look-ups is held for one look-up at a time. Whatever writes, counts all
+//! rows or empties tables has a connection of its own and holds that lock only to hand rows over.
 
 mod answers;
 mod embeddings;
+mod purge;
 mod rerank;
 mod retrieval;
 mod rows;
@@ -17,7 +21,8 @@ mod tests;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
@@ -28,7 +33,7 @@ use crate::error::{Context as _, Fault, Result};
 use crate::sqlite::{self, Opened};
 use crate::telemetry;
 pub use answers::KeptAnswer;
-use rows::Row;
+use rows::{Batch, Rows};
 
 /// File name; the schema's version is inside.
 const FILE: &str = "cache.db";
@@ -63,6 +68,12 @@ const STEPS: [&str; 2] = [
 /// Rows that wait in memory, by number and by bytes, before they are written.
 const MAX_WAITING: usize = 256;
 const MAX_WAITING_BYTES: usize = 1 << 20;
+
+/// Where others write, so many times as many rows wait before whoever keeps another one waits too, or it is not kept.
+const MAX_WAITING_BATCHES: usize = 8;
+
+/// After another process has held the file for longer than a statement waits, nothing is written for so long.
+const PAUSE: Duration = Duration::from_secs(30);
 
 /// A write-ahead log above this size is folded into the file when the cache is closed. Folding syncs, which takes longer
 /// than a cached answer; a small log costs the next process nothing.
@@ -202,6 +213,14 @@ impl Counters {
 /// The open cache. Look-ups and stores may come from several threads; they take turns.
 pub struct Cache {
     inner: Mutex<Inner>,
+    /// What writes, held while it does. It is locked before `inner`, never after.
+    writer: Mutex<Option<Writer>>,
+}
+
+struct Writer {
+    connection: Connection,
+    /// That of [`Inner`] when it was opened: a file that was set aside is not written to.
+    generation: u64,
 }
 
 struct Inner {
@@ -213,8 +232,14 @@ struct Inner {
     counters: HashMap<Table, Counters>,
     /// How much of `counters` the file knows already.
     told: HashMap<Table, Counters>,
-    waiting: HashMap<(Table, Key), Row>,
+    waiting: Rows,
     waiting_bytes: usize,
+    /// Rows that are being written.
+    leaving: Option<Arc<Rows>>,
+    /// Nothing is written before then.
+    pause_until: Option<Instant>,
+    /// How often the file was begun anew.
+    generation: u64,
     /// Rows that were used, and when.
     used: HashMap<(Table, Key), i64>,
 }
@@ -233,7 +258,7 @@ impl Cache {
     }
 
     fn new(inner: Inner) -> Self {
-        Self { inner: Mutex::new(inner) }
+        Self { inner: Mutex::new(inner), writer: Mutex::default() }
     }
 
     /// Look-ups so far in this process.
@@ -251,10 +276,10 @@ impl Cache {
     /// # Errors
     /// [`Kind::Damaged`](crate::error::Kind::Damaged) when SQLite cannot read the file.
     pub fn stats(&self) -> Result<Vec<TableStats>> {
-        let mut inner = self.lock();
-        inner.flush(None);
+        self.flush();
+        let (layers, path, is_open) = self.place();
         let none = |table: Table| {
-            let limits = inner.layers.map(|layers| table.limits(&layers));
+            let limits = layers.map(|layers| table.limits(&layers));
             TableStats {
                 table,
                 count: 0,
@@ -266,27 +291,30 @@ impl Cache {
                 counters: Counters::default(),
             }
         };
-        let Some(connection) = &inner.connection else { return Ok(Table::ALL.map(none).to_vec()) };
-        let stats = Table::ALL.into_iter().map(|table| rows::stats(connection, &none(table)));
-        stats.collect::<rusqlite::Result<_>>().map_err(|e| read_fault(&inner.path, e))
+        let another = if is_open { another(&path)? } else { None };
+        let Some(connection) = another else { return Ok(Table::ALL.map(none).to_vec()) };
+        let stats = Table::ALL.into_iter().map(|table| rows::stats(&connection, &none(table)));
+        stats.collect::<rusqlite::Result<_>>().map_err(|e| read_fault(&path, e))
     }
 
-    /// Empties tables and gives their space back to the file system.
+    /// Empties tables and gives their space back to the file system, a little at a time, so that others get their turn.
+    ///
+    /// # Errors
+    /// When the file cannot be read or written to.
     pub fn purge(&self, tables: &[Table]) -> Result<Vec<Purged>> {
-        let before = self.stats()?;
-        let inner = self.lock();
-        let chosen = before.into_iter().filter(|stats| tables.contains(&stats.table));
-        let purged: Vec<Purged> = chosen.map(|s| Purged { table: s.table, count: s.count, bytes: s.bytes }).collect();
-        let Some(connection) = &inner.connection else { return Ok(purged) };
-        if !inner.writable {
-            return Err(Fault::failed(format!("{} cannot be written to", inner.path.display())));
+        self.flush();
+        let (_, path, is_open) = self.place();
+        let nothing = |table: &Table| Purged { table: *table, count: 0, bytes: 0 };
+        let another = if is_open { another(&path)? } else { None };
+        let Some(connection) = another else { return Ok(tables.iter().map(nothing).collect()) };
+        if !self.is_writable() {
+            return Err(Fault::failed(format!("{} cannot be written to", path.display())));
         }
-        let empty =
-            |table: &Table| format!("DELETE FROM {0}; UPDATE counters SET bytes = 0 WHERE name = '{0}';", table.name());
-        let script: String = tables.iter().map(empty).collect();
-        connection
-            .execute_batch(&format!("BEGIN IMMEDIATE; {script} COMMIT; VACUUM; PRAGMA wal_checkpoint(TRUNCATE);"))
-            .map_err(|e| read_fault(&inner.path, e))?;
+        let mut chosen = Table::ALL.to_vec();
+        chosen.retain(|table| tables.contains(table));
+        let purged = chosen.iter().map(|table| purge::empty(&connection, *table));
+        let purged = purged.collect::<rusqlite::Result<Vec<_>>>().map_err(|e| read_fault(&path, e))?;
+        purge::give_back(&connection).map_err(|e| read_fault(&path, e))?;
         Ok(purged)
     }
 
@@ -299,9 +327,10 @@ impl Cache {
 
     /// Faults found by reading every row and SQLite's own check; empty when all is well. Changes nothing.
     pub fn verify(&self) -> Result<Vec<String>> {
-        let inner = self.lock();
-        let Some(connection) = &inner.connection else { return Ok(Vec::new()) };
-        let own = Table::ALL.into_iter().map(|table| rows::verify(connection, table)).sum::<rusqlite::Result<u64>>();
+        let (_, path, is_open) = self.place();
+        let another = if is_open { another(&path)? } else { None };
+        let Some(connection) = another else { return Ok(Vec::new()) };
+        let own = Table::ALL.into_iter().map(|table| rows::verify(&connection, table)).sum::<rusqlite::Result<u64>>();
         let check = connection.pragma_query_value(None, "quick_check", |row| row.get::<_, String>(0));
         Ok(match (own, check) {
             (Ok(0), Ok(word)) if word == "ok" => Vec::new(),
@@ -313,7 +342,53 @@ impl Cache {
 
     /// Writes what has gathered.
     pub fn flush(&self) {
-        self.lock().flush(None);
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        self.write_out(writer, None);
+    }
+
+    /// Writes what has gathered, unless somebody does so already.
+    fn flush_if_free(&self, now_s: i64) {
+        match self.writer.try_lock() {
+            Ok(writer) => self.write_out(writer, Some(now_s)),
+            Err(TryLockError::Poisoned(writer)) => self.write_out(writer.into_inner(), Some(now_s)),
+            Err(TryLockError::WouldBlock) => {}
+        }
+    }
+
+    /// `now_s` is known when rows are being added.
+    fn write_out(&self, mut writer: MutexGuard<'_, Option<Writer>>, now_s: Option<i64>) {
+        let batch = {
+            let mut inner = self.lock();
+            // One wait for another process is enough.
+            if inner.is_paused() { None } else { inner.depart(now_s) }
+        };
+        let Some(batch) = batch else { return };
+        let mut written = self.write(&mut writer, &batch);
+        if written.as_ref().is_err_and(sqlite::is_damage) {
+            self.lock().rebuild(batch.generation);
+            let generation = self.lock().generation;
+            written = self.write(&mut writer, &Batch { used: HashMap::new(), generation, ..batch.clone() });
+        }
+        self.lock().arrived(&batch, &written);
+    }
+
+    fn write(&self, writer: &mut Option<Writer>, batch: &Batch) -> rusqlite::Result<()> {
+        if writer.as_ref().is_none_or(|writer| writer.generation != batch.generation) {
+            let path = self.lock().path.clone();
+            let Opened::Writable(connection) = sqlite::open_shrinkable(&path, &STEPS)? else { return Ok(()) };
+            keep_log(&connection);
+            *writer = Some(Writer { connection, generation: batch.generation });
+        }
+        match writer {
+            Some(writer) => rows::write(&mut writer.connection, batch),
+            None => Ok(()),
+        }
+    }
+
+    /// Limits, file, and whether there is one.
+    fn place(&self) -> (Option<Layers>, PathBuf, bool) {
+        let inner = self.lock();
+        (inner.layers, inner.path.clone(), inner.connection.is_some())
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -324,11 +399,21 @@ impl Cache {
 
 impl Drop for Cache {
     fn drop(&mut self) {
-        let mut inner = self.lock();
-        inner.flush(None);
-        let log = std::fs::metadata(inner.path.with_extension("db-wal")).map_or(0, |meta| meta.len());
-        if let (Some(connection), true) = (&inner.connection, log > MAX_LOG_BYTES) {
-            let _ = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE);");
+        {
+            // Nobody looks anything up any more, so that the connection can write: to open another one takes time.
+            let writer = self.writer.get_mut().unwrap_or_else(PoisonError::into_inner);
+            let inner = self.inner.get_mut().unwrap_or_else(PoisonError::into_inner);
+            if writer.as_ref().is_none_or(|writer| writer.generation != inner.generation) {
+                let generation = inner.generation;
+                *writer = inner.connection.take().map(|connection| Writer { connection, generation });
+            }
+        }
+        self.flush();
+        let path = self.lock().path.clone();
+        let log = std::fs::metadata(path.with_extension("db-wal")).map_or(0, |meta| meta.len());
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        if let (Some(writer), true) = (&*writer, log > MAX_LOG_BYTES) {
+            let _ = writer.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE);");
         }
     }
 }
@@ -344,12 +429,19 @@ impl Inner {
             told: HashMap::new(),
             waiting: HashMap::new(),
             waiting_bytes: 0,
+            leaving: None,
+            pause_until: None,
+            generation: 0,
             used: HashMap::new(),
         }
     }
 
-    /// Sets a damaged file aside and begins anew, once per damage.
-    fn rebuild(&mut self) {
+    /// Sets a damaged file aside and begins anew, unless that was done since `generation`.
+    fn rebuild(&mut self, generation: u64) {
+        if self.generation != generation {
+            return;
+        }
+        self.generation += 1;
         self.connection = None;
         telemetry::warn!("the cache was damaged: it is set aside and begun anew");
         let dir = self.path.parent().unwrap_or(Path::new(".")).to_owned();
@@ -362,10 +454,9 @@ fn connect(dir: &Path, path: &Path, may_rebuild: bool) -> (Option<Connection>, b
     if !dir.is_dir() && disk::create_dir(dir).is_err() {
         return (None, false);
     }
-    match sqlite::open(path, &STEPS) {
+    match sqlite::open_shrinkable(path, &STEPS) {
         Ok(Opened::Writable(connection)) => {
-            // What cannot be set is a little slower.
-            let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+            keep_log(&connection);
             (Some(connection), true)
         }
         Ok(Opened::ReadOnly(connection)) => (Some(connection), false),
@@ -374,6 +465,24 @@ fn connect(dir: &Path, path: &Path, may_rebuild: bool) -> (Option<Connection>, b
             connect(dir, path, false)
         }
         Ok(Opened::Absent | Opened::Newer | Opened::Damaged) | Err(_) => (None, false),
+    }
+}
+
+/// The log stays as it is when the connection is closed. Where that cannot be set, closing is a little slower.
+fn keep_log(connection: &Connection) {
+    let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+}
+
+/// Another connection to a file that is open, for work that takes long; `None` when the file is gone.
+fn another(path: &Path) -> Result<Option<Connection>> {
+    match sqlite::open_shrinkable(path, &STEPS).map_err(|e| read_fault(path, e))? {
+        Opened::Writable(connection) => {
+            keep_log(&connection);
+            Ok(Some(connection))
+        }
+        Opened::ReadOnly(connection) => Ok(Some(connection)),
+        Opened::Damaged => Err(damaged(path)),
+        Opened::Absent | Opened::Newer => Ok(None),
     }
 }
 
@@ -389,9 +498,15 @@ fn read_fault(path: &Path, error: rusqlite::Error) -> Fault {
     let what = || format!("cannot use {}", path.display());
     let result: std::result::Result<(), rusqlite::Error> = Err(error);
     match result {
-        Err(e) if sqlite::is_damage(&e) => Fault::damaged(format!("{} is damaged", path.display()))
+        Err(e) if sqlite::is_damage(&e) => damaged(path).because(e),
+        Err(e) if sqlite::is_busy(&e) => Fault::busy(format!("another process does not let go of {}", path.display()))
             .because(e)
-            .hint("the next ingest replaces it; nothing but time is lost"),
+            .hint("try again when it is done"),
         other => other.or_failed(what).err().unwrap_or_else(|| Fault::failed(what())),
     }
+}
+
+fn damaged(path: &Path) -> Fault {
+    Fault::damaged(format!("{} is damaged", path.display()))
+        .hint("the next ingest replaces it; nothing but time is lost")
 }

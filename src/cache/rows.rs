@@ -1,10 +1,14 @@
 //! Rows of any table: found, kept, counted, evicted.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
-use super::{Cache, Counters, Inner, Key, MAX_WAITING, MAX_WAITING_BYTES, Table, TableStats};
+use super::{
+    Cache, Counters, Inner, Key, MAX_WAITING, MAX_WAITING_BATCHES, MAX_WAITING_BYTES, PAUSE, Table, TableStats,
+};
 use crate::config::{Layer, Layers};
 use crate::sqlite;
 use crate::telemetry;
@@ -21,6 +25,21 @@ pub(super) struct Row {
     scope: String,
     value: Vec<u8>,
     created: i64,
+}
+
+pub(super) type Rows = HashMap<(Table, Key), Row>;
+
+/// What is written in one transaction.
+#[derive(Clone)]
+pub(super) struct Batch {
+    pub rows: Arc<Rows>,
+    /// Rows that were used, and when.
+    pub used: HashMap<(Table, Key), i64>,
+    pub deltas: Vec<(Table, Counters)>,
+    pub layers: Layers,
+    pub now_s: Option<i64>,
+    /// That of the file that it is meant for.
+    pub generation: u64,
 }
 
 /// What a reader makes of a row's value.
@@ -93,7 +112,8 @@ impl Cache {
                 counters.damaged += 1;
                 telemetry::cache_operation(table.name(), "damaged");
                 if sqlite::is_damage(&e) && inner.writable {
-                    inner.rebuild();
+                    let generation = inner.generation;
+                    inner.rebuild(generation);
                 }
             }
         }
@@ -110,14 +130,19 @@ impl Cache {
     /// Keeps a value, replacing the row of the same key.
     pub fn keep(&self, table: Table, key: Key, scope: &str, value: Vec<u8>, now_s: i64) {
         let mut inner = self.lock();
-        if !inner.writable {
+        let is_paused = inner.is_paused();
+        if !inner.writable || is_paused && inner.has_gathered(MAX_WAITING_BATCHES) {
             return;
         }
         telemetry::cache_operation(table.name(), "kept");
         inner.waiting_bytes += value.len();
         inner.waiting.insert((table, key), Row { scope: scope.to_owned(), value, created: now_s });
-        if inner.waiting.len() >= MAX_WAITING || inner.waiting_bytes >= MAX_WAITING_BYTES {
-            inner.flush(Some(now_s));
+        let (is_due, is_urgent) = (inner.has_gathered(1), inner.has_gathered(MAX_WAITING_BATCHES));
+        drop(inner);
+        match (is_due && !is_paused, is_urgent) {
+            (false, _) => {}
+            (true, false) => self.flush_if_free(now_s),
+            (true, true) => self.flush(),
         }
     }
 }
@@ -131,7 +156,8 @@ impl Inner {
         now_s: i64,
         read: impl FnOnce(&[u8]) -> Reading<T>,
     ) -> rusqlite::Result<Found<T>> {
-        if let Some(row) = self.waiting.get(&(table, *key)) {
+        let leaving = || self.leaving.as_ref()?.get(&(table, *key));
+        if let Some(row) = self.waiting.get(&(table, *key)).or_else(leaving) {
             return Ok(if row.scope == scope { Found::of(read(&row.value), now_s) } else { Found::Bad });
         }
         let (Some(connection), Some(layers)) = (&self.connection, &self.layers) else { return Ok(Found::Nothing) };
@@ -154,8 +180,17 @@ impl Inner {
         Ok(row.optional()?.unwrap_or(Found::Nothing))
     }
 
-    /// Writes rows, times of use and counters. `now_s` is known when rows are being added.
-    pub(super) fn flush(&mut self, now_s: Option<i64>) {
+    pub(super) fn is_paused(&self) -> bool {
+        self.pause_until.is_some_and(|until| Instant::now() < until)
+    }
+
+    /// Whether rows of so many batches wait.
+    fn has_gathered(&self, n: usize) -> bool {
+        self.waiting.len() >= n * MAX_WAITING || self.waiting_bytes >= n * MAX_WAITING_BYTES
+    }
+
+    /// Takes rows, times of use and counters that are to be written; they are found here until [`Inner::arrived`].
+    pub(super) fn depart(&mut self, now_s: Option<i64>) -> Option<Batch> {
         let now_s = now_s.or_else(|| self.waiting.values().map(|row| row.created).max());
         let deltas: Vec<(Table, Counters)> = Table::ALL
             .into_iter()
@@ -171,34 +206,36 @@ impl Inner {
             })
             .collect();
         let nothing = self.waiting.is_empty() && self.used.is_empty() && deltas.is_empty();
-        let (true, false, Some(layers)) = (self.writable, nothing, self.layers) else { return };
-        let waiting = std::mem::take(&mut self.waiting);
-        let used = std::mem::take(&mut self.used);
+        let (true, false, Some(layers)) = (self.writable, nothing, self.layers) else { return None };
+        let rows = Arc::new(std::mem::take(&mut self.waiting));
+        self.leaving = Some(Arc::clone(&rows));
         self.waiting_bytes = 0;
         self.told = self.counters.clone();
-        let Some(connection) = &mut self.connection else { return };
-        match write(connection, &layers, &waiting, &used, &deltas, now_s) {
-            Ok(()) => {}
-            Err(e) if sqlite::is_damage(&e) => {
-                self.rebuild();
-                if let Some(connection) = &mut self.connection {
-                    let _ = write(connection, &layers, &waiting, &HashMap::new(), &deltas, now_s);
+        let used = std::mem::take(&mut self.used);
+        Some(Batch { rows, used, deltas, layers, now_s, generation: self.generation })
+    }
+
+    /// What became of a batch.
+    pub(super) fn arrived(&mut self, batch: &Batch, written: &rusqlite::Result<()>) {
+        self.leaving = None;
+        match written {
+            Ok(()) => self.pause_until = None,
+            // Somebody holds the file for longer than is reasonable. It will be tried again.
+            Err(e) if sqlite::is_busy(e) => {
+                self.pause_until = Some(Instant::now() + PAUSE);
+                for (key, row) in batch.rows.iter() {
+                    self.waiting_bytes += row.value.len();
+                    self.waiting.entry(*key).or_insert_with(|| row.clone());
                 }
             }
-            // Somebody holds the file for longer than is reasonable, or the disk is full. One wait is enough.
+            // The disk is full, or cannot be written to any more.
             Err(_) => self.writable = false,
         }
     }
 }
 
-fn write(
-    connection: &mut Connection,
-    layers: &Layers,
-    waiting: &HashMap<(Table, Key), Row>,
-    used: &HashMap<(Table, Key), i64>,
-    deltas: &[(Table, Counters)],
-    now_s: Option<i64>,
-) -> rusqlite::Result<()> {
+pub(super) fn write(connection: &mut Connection, batch: &Batch) -> rusqlite::Result<()> {
+    let Batch { rows, used, deltas, layers, now_s, .. } = batch;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for table in Table::ALL {
         let name = table.name();
@@ -212,7 +249,7 @@ fn write(
         let mut insert = transaction.prepare_cached(&format!(
             "INSERT OR REPLACE INTO {name} (key, scope, value, crc, created, used) VALUES (?1, ?2, ?3, ?4, ?5, ?5)"
         ))?;
-        for ((_, key), row) in waiting.iter().filter(|((t, _), _)| *t == table) {
+        for ((_, key), row) in rows.iter().filter(|((t, _), _)| *t == table) {
             let before: Option<i64> = length.query_row([key.0], |row| row.get(0)).optional()?;
             let crc = i64::from(checksum(&key.0, &row.scope, &row.value));
             insert.execute(params![key.0, row.scope, row.value, crc, row.created])?;
@@ -220,7 +257,7 @@ fn write(
         }
         if added != 0 {
             transaction.execute("UPDATE counters SET bytes = bytes + ?2 WHERE name = ?1", params![name, added])?;
-            make_room(&transaction, table, table.limits(layers), now_s)?;
+            make_room(&transaction, table, table.limits(layers), *now_s)?;
         }
     }
     for (table, delta) in deltas {

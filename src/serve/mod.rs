@@ -13,6 +13,7 @@ mod guard;
 mod inputs;
 mod limit;
 mod patient;
+mod room;
 mod routes;
 mod seam;
 mod watcher;
@@ -55,8 +56,8 @@ pub struct App {
     limiter: Mutex<Limiter>,
     counts: seam::Counts,
     watcher: Watcher,
-    /// Bytes of uploads that are on their way in.
-    coming: Arc<Mutex<u64>>,
+    /// How many bytes uploads have.
+    uploads: Arc<Mutex<room::Uploads>>,
     /// Set when no connection is taken any more.
     stopping: CancellationToken,
     /// Whether the server is bound to the loopback interface, and so is called by its names.
@@ -90,7 +91,7 @@ impl App {
             limiter: Mutex::default(),
             counts: seam::Counts::default(),
             watcher: Watcher::default(),
-            coming: Arc::default(),
+            uploads: Arc::default(),
             stopping: CancellationToken::new(),
             is_local,
             started: Instant::now(),

@@ -19,6 +19,7 @@ use crate::index::{Snapshot, State as DocumentState};
 use crate::serve::beneath;
 use crate::serve::error::{ErrorBody, Result, no_index};
 use crate::serve::inputs::Query;
+use crate::serve::room;
 use crate::wire;
 
 const DEFAULT_LIMIT: usize = 100;
@@ -274,6 +275,7 @@ pub async fn documents_remove(State(app): State<Arc<App>>, Query(query): Query<O
         let changed = documents::remove(&engine, &[exactly(&name)], WAIT)?;
         if let Some(root) = root {
             uploads::forget(&engine, index, root, &record.path)?;
+            room::removed(&app.uploads);
         }
         Ok(changed)
     })

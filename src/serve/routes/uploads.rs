@@ -2,7 +2,7 @@
 //! below the data directory and ingested like any other.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Extension;
@@ -30,6 +30,7 @@ use crate::serve::body::{self, Json, length};
 use crate::serve::error::{ErrorBody, Result};
 use crate::serve::guard::Allowed;
 use crate::serve::inputs::Query;
+use crate::serve::room::Room;
 
 /// What the folder of uploads is called in an index.
 const NAME: &str = "uploads";
@@ -179,8 +180,10 @@ async fn uploaded_text(
     let (own, bytes) = (name.clone(), text.len() as u64);
     let folder = folder(app.engine(), &index);
     apart(&app, move |app| {
-        let _room = Room::reserve(app, bytes)?;
-        kept(&folder, &own, text.as_bytes()).map_err(in_the_way)
+        let room = reserve(app, bytes)?;
+        kept(&folder, &own, text.as_bytes()).map_err(in_the_way)?;
+        room.fill(bytes);
+        Ok(())
     })
     .await?;
     taken(app, index, name, priority, bytes).await
@@ -217,34 +220,10 @@ fn folder(engine: &Engine, index: &str) -> PathBuf {
     engine.config.data_dir.join(NAME).join(index)
 }
 
-/// Room for an upload that is on its way in.
-struct Room {
-    coming: Arc<Mutex<u64>>,
-    bytes: u64,
-}
-
-impl Room {
-    /// Refuses what would be too much together with the uploads that there are and those that are coming.
-    fn reserve(app: &App, bytes: u64) -> Result<Self> {
-        let most = app.settings().max_uploads_bytes;
-        let mut coming = app.coming.lock().unwrap_or_else(PoisonError::into_inner);
-        // One that is half written counts twice: for so long the limit is met too early, and never too late.
-        if most > 0 {
-            let used = beneath::bytes(&app.engine().config.data_dir.join(NAME))?;
-            if used.saturating_add(*coming).saturating_add(bytes) > most {
-                let what = format!("uploads have {used} bytes; {most} are the most (serve.max_uploads_bytes)");
-                return Err(Error::too_large(what).hint("remove some with DELETE /documents"));
-            }
-        }
-        *coming += bytes;
-        Ok(Self { coming: Arc::clone(&app.coming), bytes })
-    }
-}
-
-impl Drop for Room {
-    fn drop(&mut self) {
-        *self.coming.lock().unwrap_or_else(PoisonError::into_inner) -= self.bytes;
-    }
+/// Room for an upload beside those that there are. One that is half written counts twice in a count of files.
+fn reserve(app: &App, bytes: u64) -> Result<Room> {
+    let folder = app.engine().config.data_dir.join(NAME);
+    Room::reserve(&app.uploads, bytes, app.settings().max_uploads_bytes, || beneath::bytes(&folder))
 }
 
 fn kept(folder: &std::path::Path, name: &FileName, bytes: &[u8]) -> Outcome<()> {
@@ -262,8 +241,8 @@ async fn received(app: &Arc<App>, index: &str, name: &FileName, request: Request
     if announced > most {
         return Err(too_large());
     }
-    let reserve = |bytes| apart(app, move |app| Room::reserve(app, bytes));
-    let mut rooms = vec![reserve(if is_chunked { STEP.min(most) } else { announced }).await?];
+    let room = |bytes| apart(app, move |app| reserve(app, bytes));
+    let mut rooms = vec![room(if is_chunked { STEP.min(most) } else { announced }).await?];
     let (folder, name) = (folder(app.engine(), index), name.clone());
     let (sender, mut receiver) = mpsc::channel::<Bytes>(AHEAD);
     let (whole, is_whole) = oneshot::channel::<()>();
@@ -289,7 +268,7 @@ async fn received(app: &Arc<App>, index: &str, name: &FileName, request: Request
                 return Err(too_large());
             }
             while is_chunked && n > STEP.saturating_mul(rooms.len() as u64) {
-                rooms.push(reserve(STEP).await?);
+                rooms.push(room(STEP).await?);
             }
             if sender.send(piece).await.is_err() {
                 // The disk said no; what it said comes below.
@@ -309,7 +288,11 @@ async fn received(app: &Arc<App>, index: &str, name: &FileName, request: Request
         drop(whole);
     }
     writing.await.map_err(|_| Error::internal())?.map_err(in_the_way)?;
-    passed
+    let n = passed?;
+    if let Some(room) = rooms.pop() {
+        room.fill(n);
+    }
+    Ok(n)
 }
 
 /// Has the uploads of an index ingested; its folders stay as they are.
