@@ -5,6 +5,7 @@
 //! message wherever it is shown.
 
 use std::fmt;
+use std::time::Duration;
 
 /// Result of everything that can go wrong in a way the user should hear about.
 pub type Result<T> = std::result::Result<T, Fault>;
@@ -28,6 +29,83 @@ pub enum Kind {
     Late,
 }
 
+/// Why a language model on a server yields no answer, in words that any client may read: without the address, the key, or
+/// what the server says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// No connection could be made.
+    Unreachable,
+    /// The key is missing or not taken.
+    Unauthorized,
+    /// There is no such model, or no such address.
+    NotFound,
+    /// The server has too much to do.
+    Overloaded,
+    /// The server does not take the request.
+    Rejected,
+    /// The server reports a failure of its own.
+    Failing,
+    /// The server was silent for too long, or took too long in all.
+    Late,
+    /// What came is no reply.
+    Garbled,
+    /// The reply ended before its end.
+    BrokenOff,
+    /// The model ended without a word that can be shown.
+    Empty,
+    /// The server failed again and again and is left alone for a while.
+    Paused,
+}
+
+impl Reason {
+    pub const ALL: [Self; 11] = [
+        Self::Unreachable,
+        Self::Unauthorized,
+        Self::NotFound,
+        Self::Overloaded,
+        Self::Rejected,
+        Self::Failing,
+        Self::Late,
+        Self::Garbled,
+        Self::BrokenOff,
+        Self::Empty,
+        Self::Paused,
+    ];
+
+    /// A stable word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unreachable => "unreachable",
+            Self::Unauthorized => "unauthorized",
+            Self::NotFound => "not_found",
+            Self::Overloaded => "overloaded",
+            Self::Rejected => "rejected",
+            Self::Failing => "failing",
+            Self::Late => "late",
+            Self::Garbled => "garbled",
+            Self::BrokenOff => "broken_off",
+            Self::Empty => "empty",
+            Self::Paused => "paused",
+        }
+    }
+
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::Unreachable => "the language model's server cannot be reached",
+            Self::Unauthorized => "the language model's server does not accept the key of this server",
+            Self::NotFound => "the language model's server does not have the model, or its address is wrong",
+            Self::Overloaded => "the language model's server has too much to do",
+            Self::Rejected => "the language model's server rejects the request",
+            Self::Failing => "the language model's server reports an error",
+            Self::Late => "the language model did not answer in time",
+            Self::Garbled => "the language model's server sent a reply that cannot be understood",
+            Self::BrokenOff => "the language model's server broke off its reply",
+            Self::Empty => "the language model wrote nothing that can be shown",
+            Self::Paused => "the language model failed several times in a row and is left alone for a while",
+        }
+    }
+}
+
 /// One fault: kind, message, hint and cause.
 #[derive(Debug)]
 pub struct Fault {
@@ -35,12 +113,14 @@ pub struct Fault {
     message: String,
     hint: Option<String>,
     cause: Option<anyhow::Error>,
+    reason: Option<Reason>,
+    retry_after: Option<Duration>,
 }
 
 impl Fault {
     /// A fault of `kind` whose message is one lower-case sentence without a full stop.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hint: None, cause: None }
+        Self { kind, message: message.into(), hint: None, cause: None, reason: None, retry_after: None }
     }
 
     pub fn failed(message: impl Into<String>) -> Self {
@@ -85,8 +165,30 @@ impl Fault {
         self
     }
 
+    /// Adds why a language model failed, for those who may not read the message.
+    #[must_use]
+    pub fn reason(mut self, reason: Reason) -> Self {
+        self.reason = Some(reason);
+        self
+    }
+
+    /// Adds when a new try may succeed.
+    #[must_use]
+    pub fn retry_after(mut self, time: Duration) -> Self {
+        self.retry_after = Some(time);
+        self
+    }
+
     pub fn kind(&self) -> Kind {
         self.kind
+    }
+
+    pub fn reason_given(&self) -> Option<Reason> {
+        self.reason
+    }
+
+    pub fn retry_time(&self) -> Option<Duration> {
+        self.retry_after
     }
 
     /// True when a disk, or this user's share of it, is full.

@@ -15,6 +15,7 @@ mod lexer;
 mod parts;
 mod prompt;
 mod question;
+mod repetition;
 mod score;
 mod stream;
 mod support;
@@ -28,8 +29,9 @@ pub use followup::{Resolved, resolve};
 pub use intent::Intent;
 pub use parts::{merge, parts};
 pub use prompt::{Exchange, NO_ANSWER, PROMPT_VERSION, Prompt, fit, prompt, rewriting};
+pub use repetition::Repetition;
 pub use stream::Stream;
-pub use vet::{Vetted, may_abstain, vet};
+pub use vet::{CHECKS_VERSION, Vetted, may_abstain, vet};
 
 use crate::error::Result;
 

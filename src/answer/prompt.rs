@@ -53,6 +53,17 @@ const SYSTEM: &str = "You answer a question from numbered sources.\n\
     - Answer in the language of the question, briefly and in plain words.\n\
     - If the sources do not answer the question, reply with exactly this sentence and nothing else: ";
 
+/// Whether a sentence is one that a model was told rather than one that it has to say.
+pub(super) fn is_instruction(sentence: &str) -> bool {
+    const MIN_WORDS: usize = 4;
+    let words = |text: &str| -> Vec<String> {
+        let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+        words.filter(|word| !word.bytes().all(|b| b.is_ascii_digit())).map(str::to_lowercase).collect()
+    };
+    let said = words(sentence);
+    said.len() >= MIN_WORDS && words(&format!("{SYSTEM}{NO_ANSWER}")).windows(said.len()).any(|told| told == said)
+}
+
 /// The prompt for `question`. `wish` says in a sentence what kind of answer is wanted; it may be empty.
 #[must_use]
 pub fn prompt(question: &str, context: &[Exchange], evidence: Vec<Evidence>, wish: &str) -> Prompt {

@@ -10,8 +10,11 @@ use crate::document::{Citation, Span};
 
 use super::citations::marks;
 use super::evidence::Evidence;
-use super::prompt::NO_ANSWER;
+use super::prompt::{NO_ANSWER, is_instruction};
 use super::stream::Stream;
+
+/// Version of what is checked; raise it when the same text may be judged differently, so that kept answers are judged anew.
+pub const CHECKS_VERSION: u32 = 2;
 
 /// Least share of a sentence's content words that its sources must have. Among sentences of `XQuAD` paragraphs, each held
 /// against the next paragraph, 96 % are found out; against its own, none.
@@ -31,6 +34,9 @@ pub struct Vetted {
     /// Sentences without a citation, or whose sources have other words, numbers or names. Each stands in `text` word
     /// for word.
     pub unsupported: Vec<String>,
+    /// Whether the sources bear out anything of it: a sentence, or what has a citation and says too little to be checked.
+    /// Where they bear out nothing, the text is no answer.
+    pub supported: bool,
     /// Addresses that no source has and that were left out.
     pub n_addresses: usize,
     /// The model said that the sources do not answer, or nothing at all.
@@ -48,11 +54,14 @@ pub fn vet(answer: &str, sources: &[Evidence], languages: &[&str]) -> Vetted {
     let cited: HashSet<usize> = marks.iter().map(|(_, n)| *n).collect();
     let citation =
         |(source, n): (&Evidence, usize)| cited.contains(&n).then(|| Citation { n, hit: source.hit.clone() });
-    let citations = sources.iter().zip(1..).filter_map(citation).collect();
+    let citations: Vec<Citation> = sources.iter().zip(1..).filter_map(citation).collect();
     let bare = Bare::new(&text, &marks);
     let abstained = abstains(&bare.text);
-    let unsupported = if abstained { Vec::new() } else { unsupported(&text, &bare, sources, languages) };
+    let Verdict { unsupported, n_supported } =
+        if abstained { Verdict::default() } else { verdict(&text, &bare, sources, languages) };
+    let is_cited = !citations.is_empty();
     Vetted {
+        supported: !abstained && (n_supported > 0 || unsupported.is_empty() && is_cited),
         citations,
         removed: stream.removed().to_vec(),
         n_addresses: stream.n_addresses(),
@@ -140,12 +149,19 @@ impl Bare {
     }
 }
 
-fn unsupported(text: &str, bare: &Bare, sources: &[Evidence], languages: &[&str]) -> Vec<String> {
+/// What became of the sentences that claim something.
+#[derive(Default)]
+struct Verdict {
+    unsupported: Vec<String>,
+    n_supported: usize,
+}
+
+fn verdict(text: &str, bare: &Bare, sources: &[Evidence], languages: &[&str]) -> Verdict {
     let known: Vec<HashSet<String>> = sources.iter().map(|source| terms(source, languages)).collect();
     let is_foreign = is_foreign(&bare.text, sources, languages);
     let passages = passages(&bare.text);
     let cited = bare.cited(&passages);
-    let mut unsupported = Vec::new();
+    let mut verdict = Verdict::default();
     for (passage, cited) in passages.iter().zip(cited) {
         if matches!(passage.kind, Kind::Heading | Kind::Code) {
             continue;
@@ -157,12 +173,17 @@ fn unsupported(text: &str, bare: &Bare, sources: &[Evidence], languages: &[&str]
         }
         let known: Vec<&HashSet<String>> = cited.iter().filter_map(|n| known.get(n - 1)).collect();
         let claim = Claim::new(&sentence, languages);
-        if !claim.says_nothing() && !claim.is_borne_out(&known, is_foreign) {
+        if claim.says_nothing() {
+            verdict.n_supported += usize::from(!known.is_empty());
+        } else if claim.is_borne_out(&known, is_foreign) && !is_instruction(&sentence) {
+            // Documents about such programs have the words of the instructions, too.
+            verdict.n_supported += 1;
+        } else {
             let span = bare.marked(passage.span);
-            unsupported.extend(text.get(span.range()).map(str::to_owned));
+            verdict.unsupported.extend(text.get(span.range()).map(str::to_owned));
         }
     }
-    unsupported
+    verdict
 }
 
 /// Every term of a source, its title and headings.

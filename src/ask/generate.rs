@@ -1,21 +1,24 @@
 //! The language model as a generator: prompt out, text in, every mark checked.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
 use crate::analysis;
-use crate::answer::{self, Evidence, Exchange, Intent, Prompt, Stream};
+use crate::answer::{self, Evidence, Exchange, Intent, Prompt, Repetition, Stream};
 use crate::document::Answer;
-use crate::error::{Fault, Result};
+use crate::error::{Fault, Reason, Result};
 use crate::llm::{Client, Endpoint, Finish, Message, Reply, Role, Usage};
 
 use super::Event;
 
 /// What the language model did.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Writing {
     /// The model by the server's own account.
     pub model: String,
     pub finish: Finish,
     /// Why the text is broken off.
-    pub trouble: Option<String>,
+    pub trouble: Option<Fault>,
     pub usage: Option<Usage>,
     pub attempts: u32,
 }
@@ -25,7 +28,7 @@ pub struct Writing {
 pub struct Checks {
     /// Numbers that were cited and not offered; they were removed.
     pub removed: Vec<usize>,
-    /// Sentences that no cited source supports; they stand in the answer.
+    /// Sentences that no cited source supports. They stand in the answer, unless it has no others and so is none.
     pub unsupported: Vec<String>,
     /// Addresses that no source has; they were removed.
     pub addresses: usize,
@@ -82,8 +85,28 @@ fn wish(intent: Intent) -> &'static str {
     }
 }
 
-/// Has the model answer; its text is told piece by piece, as it may be shown. The pieces are the answer's text, but for
-/// one that says that there is no answer: of that nothing is told.
+/// Asks the configured language model for a word, to see whether it answers; yields its own name for itself.
+///
+/// # Errors
+/// A usage fault that names the setting that is missing or wrong; why the server does not answer.
+pub fn probe(llm: &Endpoint, stop: &(dyn Fn() -> bool + Sync)) -> Result<String> {
+    /// Fewer are refused by some servers.
+    const MAX_TOKENS: u32 = 16;
+    const MOST: Duration = Duration::from_secs(60);
+    let most = llm.timeout.min(MOST);
+    let hasty = Endpoint { attempts: 1, max_tokens: MAX_TOKENS, timeout: most, answer_timeout: most, ..llm.clone() };
+    let client = client(&hasty)?;
+    let reply = chat(&client, "Reply with one word.", "Is all well?", &mut |_| {}, stop)?;
+    match (reply.finish, reply.trouble) {
+        (Finish::Interrupted, _) => Err(Fault::interrupted()),
+        (Finish::Broken, Some(trouble)) => Err(Fault::outside(trouble)),
+        _ => Ok(analysis::untrusted::neutralise(&reply.model).into_owned()),
+    }
+}
+
+/// Has the model answer; its text is told piece by piece, as it may be shown, and cut when it goes round in circles. The
+/// pieces are the answer's text, but for one that says that there is no answer, of which nothing is told, and for one that
+/// proves to be none because the sources bear out nothing of it.
 ///
 /// # Errors
 /// Those of [`Client::chat`]; an interruption before anything came; a model that says nothing.
@@ -96,21 +119,36 @@ pub(super) fn write(
 ) -> Result<(Answer, Checks, Writing)> {
     let mut stream = Stream::new(&prompt.sources);
     let mut teller = Teller { on, beginning: Some(String::new()) };
-    let reply = chat(client, &prompt.system, &prompt.user, &mut |text| teller.tell(&stream.feed(text)), stop)?;
+    let (mut repetition, repeats) = (Repetition::default(), AtomicBool::new(false));
+    let mut said = String::new();
+    let mut on_text = |text: &str| {
+        let text = &text[..repetition.feed(text)];
+        said.push_str(text);
+        teller.tell(&stream.feed(text));
+        repeats.store(repetition.is_found(), Ordering::Relaxed);
+    };
+    let should_stop = || repeats.load(Ordering::Relaxed) || stop();
+    let mut reply = chat(client, &prompt.system, &prompt.user, &mut on_text, &should_stop)?;
+    if repetition.is_found() {
+        reply = Reply { finish: Finish::Repeating, trouble: None, reason: None, ..reply };
+    }
     teller.tell(&stream.finish());
-    let vetted = answer::vet(&reply.text, &prompt.sources, languages);
+    let vetted = answer::vet(&said, &prompt.sources, languages);
     if vetted.text.is_empty() {
         return Err(silent(reply));
     }
-    teller.finish(vetted.abstained);
-    let supported = !vetted.abstained;
+    // What was broken off might have been borne out by what follows; how it ended says that it is not whole.
+    let is_whole = !matches!(reply.finish, Finish::Broken | Finish::Interrupted);
+    let is_shown = vetted.supported || !is_whole && !vetted.abstained;
+    teller.finish(!is_shown);
     let answer = Answer {
-        text: if supported { vetted.text } else { String::new() },
-        supported,
-        citations: if supported { vetted.citations } else { answer::nearest(&prompt.sources, 3) },
+        text: if is_shown { vetted.text } else { String::new() },
+        supported: vetted.supported,
+        citations: if is_shown { vetted.citations } else { answer::nearest(&prompt.sources, 3) },
     };
     let checks = Checks { removed: vetted.removed, unsupported: vetted.unsupported, addresses: vetted.n_addresses };
-    let Reply { model, finish, trouble, usage, attempts, .. } = reply;
+    let Reply { model, finish, trouble, reason, usage, attempts, .. } = reply;
+    let trouble = trouble.map(|trouble| Fault::outside(trouble).reason(reason.unwrap_or(Reason::BrokenOff)));
     let writing =
         Writing { model: analysis::untrusted::neutralise(&model).into_owned(), finish, trouble, usage, attempts };
     Ok((answer, checks, writing))
@@ -132,8 +170,9 @@ impl Teller<'_> {
         }
     }
 
-    fn finish(&mut self, abstains: bool) {
-        if let Some(beginning) = self.beginning.take().filter(|_| !abstains) {
+    /// Tells what was held back, unless the text has proved to be `no_answer`.
+    fn finish(&mut self, no_answer: bool) {
+        if let Some(beginning) = self.beginning.take().filter(|_| !no_answer) {
             (self.on)(Event::Text(&beginning));
         }
     }
@@ -143,10 +182,16 @@ impl Teller<'_> {
 fn silent(reply: Reply) -> Fault {
     match (reply.finish, reply.trouble) {
         (Finish::Interrupted, _) => Fault::interrupted(),
-        (_, Some(trouble)) => Fault::outside(format!("the language model broke off: {trouble}")),
+        (_, Some(trouble)) => Fault::outside(format!("the language model broke off: {trouble}"))
+            .reason(reply.reason.unwrap_or(Reason::BrokenOff)),
         (Finish::Length, _) => Fault::outside("the language model used up its tokens and said nothing")
+            .reason(Reason::Empty)
             .hint("a model that thinks first needs more: raise llm.max_tokens"),
-        _ => Fault::outside("the language model said nothing that can be shown"),
+        (Finish::Repeating, _) => {
+            Fault::outside("the language model repeated itself and said nothing that can be shown")
+                .reason(Reason::Empty)
+        }
+        _ => Fault::outside("the language model said nothing that can be shown").reason(Reason::Empty),
     }
 }
 

@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use crate::analysis;
 use crate::analysis::untrusted::{OrderKind, orders};
-use crate::answer::{self, Evidence, Exchange, Intent, Options, PROMPT_VERSION, Prompt};
+use crate::answer::{self, CHECKS_VERSION, Evidence, Exchange, Intent, Options, PROMPT_VERSION, Prompt};
 use crate::cache::{Caching, KeptAnswer, Key};
 use crate::config::Generator;
 use crate::disk::Blake;
@@ -28,7 +28,7 @@ use crate::search::{self, Pending, Searcher, milliseconds};
 use crate::sessions::{Cited, Turn};
 use crate::telemetry;
 use extract::{Rarity, Weights};
-pub use generate::{Checks, Writing, n_tokens};
+pub use generate::{Checks, Writing, n_tokens, probe};
 
 /// Version of what an extractive answer is made by; raise it when the same evidence may give another answer.
 const EXTRACTIVE_VERSION: u32 = 7;
@@ -142,6 +142,11 @@ impl Response {
             generator: self.generator.name().to_owned(),
             citations: cited.collect(),
         }
+    }
+
+    /// Whether the text was cut: its tokens were used up, or it went round in circles.
+    pub fn is_cut(&self) -> bool {
+        self.writing.as_ref().is_some_and(|writing| matches!(writing.finish, Finish::Length | Finish::Repeating))
     }
 
     /// Whether the language model did not come to an end.
@@ -392,6 +397,7 @@ impl Asker {
             &[
                 Generator::Llm.name().as_bytes(),
                 &PROMPT_VERSION.to_le_bytes(),
+                &CHECKS_VERSION.to_le_bytes(),
                 system.as_bytes(),
                 user.as_bytes(),
                 llm.base_url.as_bytes(),
@@ -417,7 +423,7 @@ impl Asker {
             && let Err(late) = engine.go_on(stop)
             && late.kind() == Kind::Late
         {
-            (writing.finish, writing.trouble) = (Finish::Broken, Some(late.to_string()));
+            (writing.finish, writing.trouble) = (Finish::Broken, Some(late));
         }
         let kept = KeptAnswer {
             removed: checks.removed,

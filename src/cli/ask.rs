@@ -24,6 +24,9 @@ use crate::llm::Finish;
 use crate::observe;
 use crate::wire;
 
+/// Sentences without support that are shown one by one.
+const MAX_UNSUPPORTED: usize = 5;
+
 /// Answer a question from the index, with citations
 ///
 /// The answer is made of sentences of the indexed files, or with `--generator llm` written by a language model from them.
@@ -251,8 +254,16 @@ fn show(response: &Response, is_seen: bool, ui: &Ui) {
     if response.index_empty {
         ui.line(ui.paint(Tone::Strong, &format!("The index `{}` is empty.", response.index)));
         ui.note("`rag ingest --dir FOLDER` adds documents");
-    } else if !answer.supported {
-        ui.line(ui.paint(Tone::Strong, "Nothing in the index supports an answer."));
+    } else if !answer.supported && !response.is_broken_off() {
+        let n_unsupported = response.checks.unsupported.len() as u64;
+        let verdict = match n_unsupported {
+            0 => "Nothing in the index supports an answer.".to_owned(),
+            n => format!(
+                "Nothing in the index supports what the model wrote ({}): it is no answer.",
+                counted(n, "sentence")
+            ),
+        };
+        ui.line(ui.paint(Tone::Strong, &verdict));
         if !answer.citations.is_empty() {
             ui.line("The nearest passages:\n");
         }
@@ -285,10 +296,16 @@ fn show(response: &Response, is_seen: bool, ui: &Ui) {
         ui.line(ui.paint(Tone::Bad, &warning));
     }
     let checks = &response.checks;
-    for sentence in &checks.unsupported {
-        ui.line(
-            ui.paint(Tone::Bad, &format!("without support: {}", ui.fitted(sentence, ui.width().saturating_sub(17)))),
-        );
+    if answer.supported {
+        let mut sentences: Vec<&String> = checks.unsupported.iter().collect();
+        sentences.dedup();
+        for sentence in sentences.iter().take(MAX_UNSUPPORTED) {
+            let room = ui.width().saturating_sub(17);
+            ui.line(ui.paint(Tone::Bad, &format!("without support: {}", ui.fitted(sentence, room))));
+        }
+        if let Some(more @ 1..) = sentences.len().checked_sub(MAX_UNSUPPORTED) {
+            ui.line(ui.paint(Tone::Bad, &format!("without support: {} more", counted(more as u64, "sentence"))));
+        }
     }
     if !checks.removed.is_empty() {
         let numbers: Vec<String> = checks.removed.iter().map(|n| format!("[{n}]")).collect();
@@ -310,6 +327,9 @@ fn show(response: &Response, is_seen: bool, ui: &Ui) {
         ui.note(format!("{}{}{tries}", writing.model, usage.unwrap_or_default()));
         if writing.finish == Finish::Length {
             ui.note("the model stopped at the longest reply that llm.max_tokens allows");
+        }
+        if writing.finish == Finish::Repeating {
+            ui.note("the model repeated itself and was cut off; what it wrote is not kept");
         }
     }
     let t = response.timings;

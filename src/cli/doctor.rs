@@ -4,14 +4,15 @@ use clap::Args;
 use serde_json::json;
 
 use super::exit::{self, Outcome};
-use super::ui::{Tone, Ui, counted};
+use super::ui::{Tone, Ui, clipped, counted};
+use crate::ask;
 use crate::engine::Engine;
 use crate::error::{Fault, Kind, Result};
 use crate::index;
 use crate::model::{Embedder, Role, verify_folder};
 use crate::search::Pending;
 
-/// Check data directory, library, model, index and cache, and say what to do
+/// Check data directory, library, model, index, cache and language model, and say what to do
 #[derive(Debug, Args)]
 pub struct DoctorArgs {}
 
@@ -41,6 +42,7 @@ pub fn run(_args: &DoctorArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
         Finding { part: "model", state: model(engine).map(State::Well) },
         Finding { part: "index", state: index_state(engine) },
         Finding { part: "cache", state: cache(engine) },
+        Finding { part: "llm", state: language_model(engine) },
     ];
     if ui.json {
         let parts: serde_json::Map<_, _> = findings.iter().map(|f| (f.part.to_owned(), as_json(f))).collect();
@@ -126,6 +128,16 @@ fn model(engine: &Engine) -> Result<String> {
     let window = files.spec.max_tokens;
     let vector = Embedder::load(files, &engine.runtime_library()?)?.embed(Role::Query, "Is all well?")?;
     Ok(format!("{name} in {dir}, {} dimensions, window {window} tokens", vector.dimension()))
+}
+
+/// Whether the language model answers, where one is configured.
+fn language_model(engine: &Engine) -> Result<State> {
+    let llm = &engine.config.llm;
+    if llm.base_url.is_empty() {
+        return Ok(State::Absent("off: `llm.base_url` names no server".to_owned()));
+    }
+    let name = ask::probe(llm, &|| engine.interrupted())?;
+    Ok(State::Well(format!("{} answers as {}", llm.base_url, clipped(&name, 60))))
 }
 
 fn index_state(engine: &Engine) -> Result<State> {

@@ -7,6 +7,27 @@ pub const MOST_FAILURES: u32 = 5;
 /// So long it stays open.
 pub const OPEN_FOR: Duration = Duration::from_secs(30);
 
+/// What a breaker does with the next caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Callers pass.
+    Closed,
+    /// Nobody passes for so long.
+    Open(Duration),
+    /// The next caller, or one who is under way, tries whether the server is well again.
+    HalfOpen,
+}
+
+impl State {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Open(_) => "open",
+            Self::HalfOpen => "half_open",
+        }
+    }
+}
+
 /// Closed until [`MOST_FAILURES`] calls in a row have failed. Then nobody passes for [`OPEN_FOR`], and after that one
 /// caller at a time, until one succeeds. Times are since any fixed moment.
 #[derive(Debug)]
@@ -42,6 +63,14 @@ impl Breaker {
     /// True until a caller succeeds again.
     pub fn is_open(&self) -> bool {
         self.failures >= MOST_FAILURES
+    }
+
+    pub fn state(&self, now: Duration) -> State {
+        match self.is_open() {
+            false => State::Closed,
+            true if self.probing || now >= self.until => State::HalfOpen,
+            true => State::Open(self.until.saturating_sub(now)),
+        }
     }
 
     pub fn succeeded(&mut self) {
@@ -91,11 +120,14 @@ mod tests {
     #[test]
     fn it_refuses_for_a_while_then_lets_one_through() {
         let mut breaker = open_since(10 * S);
-        assert_eq!(breaker.admit(10 * S), Err(30 * S));
+        assert_eq!((breaker.admit(10 * S), breaker.state(10 * S)), (Err(30 * S), State::Open(30 * S)));
         assert_eq!(breaker.admit(39 * S), Err(S));
+        assert_eq!(breaker.state(40 * S), State::HalfOpen);
         assert_eq!(breaker.admit(40 * S), Ok(()));
+        assert_eq!(breaker.state(41 * S), State::HalfOpen);
         assert_eq!(breaker.admit(40 * S), Err(100 * S), "one at a time");
         breaker.succeeded();
+        assert_eq!(breaker.state(41 * S), State::Closed);
         assert_eq!((breaker.admit(41 * S), breaker.admit(41 * S)), (Ok(()), Ok(())));
     }
 

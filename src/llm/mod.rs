@@ -20,11 +20,12 @@ use std::time::Duration;
 
 pub use crate::config::Endpoint;
 use crate::config::Secret;
-use crate::error::{Fault, Result};
+use crate::error::{Fault, Reason, Result};
 use crate::http::{Exchange, Head, Poster, Trouble};
 use crate::telemetry::{self, LlmTokens};
 
 use breaker::Breaker;
+pub use breaker::State;
 use reply::{Bad, Dialect, Said};
 pub use retry::Timing;
 
@@ -62,6 +63,8 @@ pub enum Finish {
     Length,
     /// The caller wanted no more.
     Interrupted,
+    /// The caller cut a text that went round in circles.
+    Repeating,
     /// The server failed or withheld the rest. [`Reply::trouble`] says which.
     Broken,
 }
@@ -84,6 +87,8 @@ pub struct Reply {
     pub finish: Finish,
     /// Why the text is [`Finish::Broken`]: one sentence.
     pub trouble: Option<String>,
+    /// The same for anybody to read.
+    pub reason: Option<Reason>,
     /// The model by the server's own account, as one short line.
     pub model: String,
     pub usage: Option<Usage>,
@@ -125,7 +130,7 @@ fn tell(called: &std::result::Result<Reply, Failure>) {
     let outcome = match called {
         Ok(Reply { finish: Finish::Complete, .. }) => "complete",
         Ok(Reply { finish: Finish::Length, .. }) => "length",
-        Ok(Reply { finish: Finish::Interrupted, .. }) => "interrupted",
+        Ok(Reply { finish: Finish::Interrupted | Finish::Repeating, .. }) => "interrupted",
         Ok(Reply { finish: Finish::Broken, .. }) => "broken",
         Err(_) => "failed",
     };
@@ -177,13 +182,15 @@ impl Client {
             let n = breaker::MOST_FAILURES;
             let s = left.as_secs_f64().ceil();
             Fault::outside(format!("{} failed {n} times in a row and is left alone for {s} s", self.endpoint.base_url))
+                .reason(Reason::Paused)
+                .retry_after(left)
                 .hint("look at the server; after that time it is asked again")
         })?;
         let called = self.call(messages, on_text, &|| stop());
         let now = (self.timing.now)();
         let mut breaker = locked(&self.breaker);
         match &called {
-            Ok(Reply { finish: Finish::Interrupted, .. }) => breaker.learnt_nothing(now),
+            Ok(Reply { finish: Finish::Interrupted | Finish::Repeating, .. }) => breaker.learnt_nothing(now),
             Ok(Reply { finish: Finish::Complete | Finish::Length, .. }) | Err(Failure { next: Next::Refused, .. }) => {
                 breaker.succeeded();
             }
@@ -195,6 +202,11 @@ impl Client {
         }
         tell(&called);
         called.map_err(|failure| failure.fault)
+    }
+
+    /// Whether the server is asked, or left alone after it failed again and again.
+    pub fn state(&self) -> State {
+        locked(&self.breaker).state((self.timing.now)())
     }
 
     /// All tries of one call.
@@ -214,7 +226,10 @@ impl Client {
                 Err(failure) if !said.text.is_empty() => {
                     // What follows the end of the text is not missed.
                     let finish = said.finish.unwrap_or(Finish::Broken);
-                    return Ok(self.reply(said, finish, attempts, Some(failure.fault.to_string())));
+                    let fault = &failure.fault;
+                    let reply = self.reply(said, finish, attempts, Some(fault.to_string()));
+                    let reason = fault.reason_given().filter(|_| finish == Finish::Broken);
+                    return Ok(Reply { reason: reason.or(reply.reason), ..reply });
                 }
                 Err(failure) => failure,
             };
@@ -238,8 +253,9 @@ impl Client {
     fn reply(&self, said: Said, finish: Finish, attempts: u32, trouble: Option<String>) -> Reply {
         let trouble = trouble.or_else(|| Some("the server withheld the rest".to_owned()));
         let trouble = trouble.filter(|_| finish == Finish::Broken);
+        let reason = trouble.as_ref().map(|_| Reason::BrokenOff);
         let model = said.model.unwrap_or_else(|| self.endpoint.model.clone());
-        Reply { text: said.text, finish, trouble, model, usage: said.usage, attempts }
+        Reply { text: said.text, finish, trouble, reason, model, usage: said.usage, attempts }
     }
 
     /// One try, which is one request, or two or three where the server has to be addressed another way.
@@ -292,7 +308,7 @@ impl Client {
             other => {
                 let what =
                     if other.is_empty() { "something without a type".to_owned() } else { reply::clean(other, None) };
-                let fault = self.fault(&format!("answered with {what}, which is no chat"));
+                let fault = self.fault(&format!("answered with {what}, which is no chat")).reason(Reason::Garbled);
                 Err(Failure { fault: fault.hint(LOOK_AT_ADDRESS), next: Next::Same })
             }
         }
@@ -366,6 +382,12 @@ impl Client {
     /// How a try ends that the connection ended, or the caller.
     fn ended(&self, trouble: Trouble) -> std::result::Result<Finish, Failure> {
         let s = self.endpoint.timeout.as_secs_f64();
+        let reason = match &trouble {
+            Trouble::Stopped => return Ok(Finish::Interrupted),
+            Trouble::Silent | Trouble::Late => Reason::Late,
+            Trouble::Refused(_) | Trouble::Unreachable(_) => Reason::Unreachable,
+            Trouble::Cut(_) => Reason::BrokenOff,
+        };
         let (fault, next) = match trouble {
             Trouble::Stopped => return Ok(Finish::Interrupted),
             Trouble::Silent => {
@@ -389,7 +411,7 @@ impl Client {
             }
             Trouble::Cut(cause) => (self.fault("broke off").because(cause), Next::Retry),
         };
-        Err(Failure { fault, next })
+        Err(Failure { fault: fault.reason(reason), next })
     }
 
     /// A reply whose status is not 200.
@@ -404,6 +426,17 @@ impl Client {
             (408 | 429 | 500 | 502 | 503 | 504, None) => Next::Retry,
             (400..500, _) => Next::Refused,
             _ => Next::Same,
+        };
+        let fault = fault.reason(match status {
+            401 | 403 => Reason::Unauthorized,
+            404 => Reason::NotFound,
+            429 | 503 | 529 => Reason::Overloaded,
+            400..500 => Reason::Rejected,
+            _ => Reason::Failing,
+        });
+        let fault = match retry_after {
+            Some(time) if matches!(status, 429 | 503 | 529) => fault.retry_after(time),
+            _ => fault,
         };
         let fault = match (status, retry_after) {
             (401 | 403, _) => match self.endpoint.api_key {
@@ -434,7 +467,7 @@ impl Client {
     }
 
     fn nonsense(&self, what: &str) -> Failure {
-        Failure { fault: self.fault(what), next: Next::Retry }
+        Failure { fault: self.fault(what).reason(Reason::Garbled), next: Next::Retry }
     }
 
     fn fault(&self, what: &str) -> Fault {

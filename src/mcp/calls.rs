@@ -12,7 +12,7 @@ use crate::cache::Caching;
 use crate::config::{self, Mode};
 use crate::documents::{self, Page, Paging};
 use crate::engine::Engine;
-use crate::error::{Fault, Kind, Result};
+use crate::error::{Fault, Kind, Reason, Result};
 use crate::filter::{Filter, shown};
 use crate::index::{Record, State};
 use crate::search;
@@ -160,7 +160,9 @@ fn passages(found: &search::Response, most_bytes: usize) -> Value {
 /// When the language model broke off: what came is no answer.
 fn answer(response: &ask::Response, most_bytes: usize) -> Result<Value> {
     if response.is_broken_off() {
-        return Err(Fault::outside("the language model broke off").hint("ask again"));
+        let reason = response.writing.as_ref().and_then(|writing| writing.trouble.as_ref()?.reason_given());
+        let fault = Fault::outside("the language model broke off").hint("ask again");
+        return Err(fault.reason(reason.unwrap_or(Reason::BrokenOff)));
     }
     let mut budget = Budget::new(most_bytes);
     // At least half of the room is for what the answer rests on.
@@ -191,6 +193,9 @@ fn answer(response: &ask::Response, most_bytes: usize) -> Result<Value> {
     }
     if !unsupported.is_empty() {
         result["unsupported"] = unsupported.into();
+    }
+    if response.is_cut() {
+        result["cut"] = "the language model did not come to an end; the answer is not whole".into();
     }
     if response.fallback.is_some() {
         result["fallback"] = "the language model failed; the answer quotes the passages alone".into();

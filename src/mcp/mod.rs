@@ -31,7 +31,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::Engine;
-use crate::error::{Context as _, Fault, Kind, Result};
+use crate::error::{Context as _, Fault, Kind, Reason, Result};
 use crate::observe;
 use crate::service::{self, Problem, Question, Reply, Service};
 use crate::telemetry::{self, Trace};
@@ -240,7 +240,7 @@ impl Server {
         if is_inner && !self.options.is_local {
             let what = match fault.kind() {
                 Kind::Damaged => "the index is damaged",
-                Kind::Outside => "a service that is needed failed",
+                Kind::Outside => fault.reason_given().map_or("a service that is needed failed", Reason::sentence),
                 _ => "something went wrong on the server",
             };
             return format!("{what}; its log says more");

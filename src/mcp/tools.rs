@@ -82,8 +82,9 @@ fn ask() -> Tool {
             "truncated": truncated(),
             "index_empty": { "type": "boolean", "description": "The index has no passage at all: ingest a folder first" },
             "fallback": { "type": "string", "description": "Why the language model did not answer" },
+            "cut": { "type": "string", "description": "The language model did not come to an end" },
             "unsupported": { "type": "array", "items": { "type": "string" },
-                "description": "Sentences of the answer that no cited passage supports" },
+                "description": "Sentences of the language model that no cited passage supports; with an empty answer, all of them" },
         }),
     );
     let about = format!(

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use crate::error::{Fault, Kind};
+use crate::error::{Fault, Kind, Reason};
 use crate::service::Problem;
 use crate::wire::input::Misfit;
 
@@ -38,6 +38,13 @@ pub struct ErrorObject {
     hint: Option<String>,
     /// What the log of the server calls the request
     request_id: String,
+    /// Why a language model failed: unreachable, unauthorized, `not_found`, overloaded, rejected, failing, late, garbled,
+    /// `broken_off`, empty or paused
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    /// Seconds after which a new try may succeed, as in the header `Retry-After`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_s: Option<u64>,
     /// Below /v1: what clients of that interface tell errors apart by
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     kind: Option<String>,
@@ -55,6 +62,8 @@ pub struct Error {
     message: String,
     hint: Option<String>,
     retry_after: Option<Duration>,
+    /// Why a language model failed.
+    reason: Option<Reason>,
     /// The parameter that is wrong, where clients expect to be told.
     param: Option<String>,
     /// Clients of another interface read it, which has words of its own.
@@ -73,6 +82,7 @@ impl Error {
             message: message.into(),
             hint: None,
             retry_after: None,
+            reason: None,
             param: None,
             is_compatible: false,
             cause: None,
@@ -120,6 +130,18 @@ impl Error {
 
     pub fn conflict(message: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, "conflict", message)
+    }
+
+    /// A service that this server asks has failed; nothing that it says is shown.
+    fn outside(fault: &Fault) -> Self {
+        let reason = fault.reason_given();
+        let (status, code) = match reason {
+            Some(Reason::Late) => (StatusCode::GATEWAY_TIMEOUT, "timeout"),
+            Some(Reason::Paused | Reason::Overloaded) => (StatusCode::SERVICE_UNAVAILABLE, "outside"),
+            _ => (StatusCode::BAD_GATEWAY, "outside"),
+        };
+        let message = reason.map_or("a service that this server asks has failed", Reason::sentence);
+        Self { reason, retry_after: fault.retry_time(), ..Self::new(status, code, message) }
     }
 
     /// The server is being stopped.
@@ -187,6 +209,12 @@ impl Error {
         if let Some(hint) = &self.hint {
             error["hint"] = public(hint).into();
         }
+        if let Some(reason) = self.reason {
+            error["reason"] = reason.name().into();
+        }
+        if let Some(time) = self.retry_after {
+            error["retry_after_s"] = seconds(time).into();
+        }
         if self.is_compatible {
             error["type"] = kind(self.status).into();
             error["param"] = self.param.as_deref().map(public).into();
@@ -200,7 +228,7 @@ impl Error {
         let mut response = (self.status, [(header::CONTENT_TYPE, "application/json")], body).into_response();
         let headers = response.headers_mut();
         if let Some(time) = self.retry_after {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(time.as_secs_f64().ceil().max(1.0) as u64));
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds(time)));
         }
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -235,9 +263,7 @@ impl From<Arc<Fault>> for Error {
                 "damaged",
                 "data on the server is damaged; its log names the file under this request's id",
             ),
-            Kind::Outside => {
-                Self::new(StatusCode::BAD_GATEWAY, "outside", "a service that this server asks has failed")
-            }
+            Kind::Outside => Self::outside(&fault),
             Kind::Failed if fault.is_disk_full() => {
                 let what = "the disk of the server is full, and nothing was changed";
                 Self::new(StatusCode::INSUFFICIENT_STORAGE, "disk_full", what)
@@ -287,11 +313,19 @@ fn kind(status: StatusCode) -> &'static str {
 /// A fault as a part of an answer: why somebody else wrote it.
 pub fn told(fault: &Fault) -> Value {
     let message = match fault.kind() {
-        Kind::Outside => "the language model failed".to_owned(),
+        Kind::Outside => fault.reason_given().map_or("the language model failed", Reason::sentence).to_owned(),
         Kind::Late | Kind::Usage => public(&fault.to_string()),
         _ => "the language model could not be asked".to_owned(),
     };
-    json!({ "message": message })
+    match fault.reason_given() {
+        Some(reason) => json!({ "message": message, "reason": reason.name() }),
+        None => json!({ "message": message }),
+    }
+}
+
+/// As `Retry-After` has it: whole seconds, one at least.
+fn seconds(time: Duration) -> u64 {
+    time.as_secs_f64().ceil().max(1.0) as u64
 }
 
 /// A text without absolute paths and not longer than a message may be. Messages that may be shown hold none; this is for
@@ -351,6 +385,26 @@ mod tests {
         }
         let other = Fault::failed("x").because(std::io::Error::from(std::io::ErrorKind::PermissionDenied));
         assert_eq!(Error::from(other).status().as_u16(), 500);
+    }
+
+    #[test]
+    fn why_a_language_model_failed_is_told_apart_without_its_words() {
+        let mut seen = std::collections::HashSet::new();
+        for reason in Reason::ALL {
+            let fault = Fault::outside("http://10.0.0.7:1/v1 says: secret").reason(reason).hint("secret");
+            let error = Error::from(fault.retry_after(Duration::from_millis(29_100)));
+            let json = error.json("id");
+            assert!(!json.to_string().contains("secret") && !json.to_string().contains("10.0.0.7"), "{json}");
+            assert_eq!((&json["reason"], &json["retry_after_s"]), (&json!(reason.name()), &json!(30)), "{json}");
+            assert!(seen.insert(json["message"].to_string()), "{json}");
+            let expected = match reason {
+                Reason::Late => 504,
+                Reason::Paused | Reason::Overloaded => 503,
+                _ => 502,
+            };
+            assert_eq!(error.status().as_u16(), expected, "{reason:?}");
+            assert_eq!(error.response("id").headers()["retry-after"], "30");
+        }
     }
 
     #[test]

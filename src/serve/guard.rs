@@ -203,20 +203,24 @@ fn random() -> Option<u128> {
     disk::random_id().ok().and_then(|id| u128::from_str_radix(&id, 16).ok())
 }
 
+/// Counts an error, and tells its inside to the log, in the span of its request. `route` is a pattern, never a path.
+pub fn note(app: &App, error: &Error, route: &str) {
+    app.service.observer().failed(app.engine(), error.code(), route);
+    if error.status().is_server_error() {
+        let cause = error.cause().map(ToString::to_string).unwrap_or_default();
+        telemetry::error!(status = error.status().as_u16(), code = error.code(), cause, "failed");
+    }
+}
+
 /// A response with its headers; an error with its body, its inside told to the log.
 fn finished(mut response: Response, app: &App, route: &str, id: &str) -> Response {
-    let failed = |code: &str| app.service.observer().failed(app.engine(), code, route);
     if let Some(error) = response.extensions_mut().remove::<Error>() {
-        failed(error.code());
-        if error.status().is_server_error() {
-            let cause = error.cause().map(ToString::to_string).unwrap_or_default();
-            telemetry::error!(status = error.status().as_u16(), code = error.code(), cause, "failed");
-        }
+        note(app, &error, route);
         response = error.response(id);
     } else if response.status() == StatusCode::METHOD_NOT_ALLOWED {
         let allow = response.headers().get(header::ALLOW).cloned();
         let error = Error::new(StatusCode::METHOD_NOT_ALLOWED, "method", "this route has no such method");
-        failed(error.code());
+        note(app, &error, route);
         response = error.response(id);
         if let Some(allow) = allow {
             response.headers_mut().insert(header::ALLOW, allow);

@@ -32,7 +32,7 @@ use crate::error::{Context as _, Fault, Result};
 use crate::filter::Filter;
 use crate::index::Snapshot;
 pub use crate::jobs::Priority;
-use crate::llm::Client;
+use crate::llm::{self, Client};
 use crate::observe::{self, Exporter, How, Observer, Sampler};
 use crate::search;
 use crate::sessions::Turn;
@@ -349,6 +349,11 @@ impl Service {
     /// Whatever keeps it from being opened.
     pub fn snapshot(&self, index: &str) -> Result<Option<Arc<Snapshot>>> {
         self.shared.open(index)
+    }
+
+    /// Whether the language model is asked, or left alone after it failed; `None` while nobody has asked it.
+    pub fn language_model(&self) -> Option<llm::State> {
+        self.shared.client.get().map(|client| client.state())
     }
 
     /// True once a worker is ready for questions.

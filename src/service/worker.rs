@@ -17,6 +17,7 @@ use crate::error::{Fault, Result};
 use crate::index::Snapshot;
 use crate::model::{Embedder, ModelFiles, Role};
 use crate::search;
+use crate::telemetry;
 
 /// Models that one worker keeps loaded; each takes some 60 MiB.
 const MAX_MODELS: usize = 2;
@@ -262,16 +263,24 @@ fn varied(engine: &Engine, question: &Question) -> Option<Engine> {
     Some(engine.with(config))
 }
 
-/// Asks, and tells those who listen what is found and written.
+/// Asks, and tells those who listen what is found and written. Trouble that does not keep an answer from being given is
+/// told to the log.
 fn told(asker: &mut Asker, engine: &Engine, request: &Request, flight: &Flight) -> Result<crate::ask::Response> {
-    asker.ask(engine, request, &mut |event| {
+    let response = asker.ask(engine, request, &mut |event| {
         flight.tell(match event {
             Event::Found { hits, timings, cache } => {
                 Update::Found(Arc::new(Found { hits: hits.to_vec(), timings, cache }))
             }
             Event::Text(text) => Update::Text(text.into()),
         });
-    })
+    })?;
+    if let Some(fault) = &response.fallback {
+        telemetry::warn!(cause = fault.to_string(), "the language model failed, and passages are quoted instead");
+    }
+    if let Some(fault) = response.writing.as_ref().and_then(|writing| writing.trouble.as_ref()) {
+        telemetry::warn!(cause = fault.to_string(), "the language model broke off");
+    }
+    Ok(response)
 }
 
 /// Asks within a conversation, and keeps the answer there.

@@ -8,7 +8,7 @@ use super::{PendingJson, place};
 use crate::analysis::untrusted::OrderKind;
 use crate::ask::{CacheUse, Ordering, Response, Timings, kinds_of_orders};
 use crate::document::{Citation, Hit, Leg, Legs, Place};
-use crate::error::Fault;
+use crate::error::{Fault, Reason};
 use crate::filter::Filter;
 use crate::llm::Finish;
 use crate::search;
@@ -251,6 +251,7 @@ pub struct AnswerJson<'a> {
     resolved: &'a str,
     /// With `[n]` behind what source n says; empty when nothing in the index supports one
     answer: &'a str,
+    /// False when nothing in the index supports an answer, or nothing of what a language model wrote
     supported: bool,
     /// What kind of answer was given
     intent: &'static str,
@@ -288,10 +289,13 @@ pub struct AnswerJson<'a> {
 struct WritingJson<'a> {
     /// By the server's own account
     model: &'a str,
-    /// complete, length, interrupted or broken
+    /// complete, length, repeating (it went round in circles and was cut), interrupted or broken
     finish: &'static str,
     /// Why the text is broken off
-    trouble: Option<&'a str>,
+    trouble: Option<String>,
+    /// The same as a stable word
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
     attempts: u32,
     usage: Option<UsageJson>,
 }
@@ -312,7 +316,7 @@ struct UsageJson {
 struct ChecksJson<'a> {
     /// Numbers that were cited and not offered; they were removed
     removed: &'a [usize],
-    /// Sentences that no cited source supports; they stand in the answer
+    /// Sentences that no cited source supports; they stand in the answer, if there is one
     unsupported: &'a [String],
     /// Addresses that no source has; they were removed
     addresses: usize,
@@ -363,7 +367,8 @@ impl<'a> AnswerJson<'a> {
             llm: response.writing.as_ref().map(|writing| WritingJson {
                 model: &writing.model,
                 finish: finish(writing.finish),
-                trouble: writing.trouble.as_deref(),
+                trouble: writing.trouble.as_ref().and_then(|why| Some(fault(why)["message"].as_str()?.to_owned())),
+                reason: writing.trouble.as_ref().and_then(Fault::reason_given).map(Reason::name),
                 attempts: writing.attempts,
                 usage: writing.usage.map(|usage| UsageJson {
                     prompt_tokens: usage.prompt_tokens,
@@ -389,6 +394,7 @@ fn finish(finish: Finish) -> &'static str {
         Finish::Complete => "complete",
         Finish::Length => "length",
         Finish::Interrupted => "interrupted",
+        Finish::Repeating => "repeating",
         Finish::Broken => "broken",
     }
 }

@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use crate::fixtures::{files_below, topics};
-use crate::support::{Run, Sandbox};
+use crate::support::llm::{LlmServer, Step};
+use crate::support::{Run, Sandbox, has_loopback};
 
 #[test]
 fn a_new_machine_is_well_and_stays_untouched() {
@@ -28,6 +29,32 @@ fn the_json_has_every_part_and_every_setting() {
     assert_eq!(report["settings"].as_object().unwrap().len(), rag::config::SETTINGS.len());
     assert_eq!(report["settings"]["search.k"], json!({ "value": "10", "from": "built in" }));
     assert_eq!(report["version"], env!("CARGO_PKG_VERSION"));
+}
+
+#[test]
+fn a_language_model_that_is_configured_is_asked() {
+    if !has_loopback() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let doctor = |server: &LlmServer, args: &[&str]| {
+        let mut command = sandbox.command([&["doctor"], args].concat());
+        command.env("RAG_LLM_BASE_URL", server.base_url()).env("RAG_LLM_MODEL", "small");
+        Run::of(command.env("RAG_LLM_API_KEY", "sk-very-secret"))
+    };
+    let well = LlmServer::start([Step::tokens(&["Yes"])]);
+    doctor(&well, &[]).ok().prints("ok   llm").prints("scripted");
+    assert_eq!(doctor(&well, &["--json"]).ok().json()["parts"]["llm"]["ok"], true);
+    let [request, _] = &well.requests()[..] else { panic!("{:?}", well.requests()) };
+    assert!(request.body["max_tokens"].as_u64().is_some_and(|n| n <= 16), "{:?}", request.body);
+    let denied = LlmServer::start([Step::error(401, "no such key: sk-very-secret")]);
+    let run = doctor(&denied, &[]).exits(1).prints("BAD  llm").prints("does not take the key").prints("ok   model");
+    assert!(!run.stdout.contains("sk-very-secret"), "{run}");
+    assert_eq!(denied.requests().len(), 1);
+    doctor(&LlmServer::refusing(), &[]).exits(1).prints("BAD  llm").prints("refused the connection");
+    let mut unnamed = sandbox.command(["doctor"]);
+    Run::of(unnamed.env("RAG_LLM_BASE_URL", well.base_url())).exits(1).prints("BAD  llm").prints("llm.model");
+    sandbox.rag(["doctor"]).ok().prints("--   llm      off");
 }
 
 #[test]

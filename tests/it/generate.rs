@@ -240,8 +240,9 @@ fn half_an_answer_is_shown_and_not_kept() {
     // What came is the beginning of what a model says that has no answer, and yet it is what came.
     let run_1 = run(&sandbox, &server, &[QUESTION]).exits(7).says("broke off");
     assert!(run_1.stdout.starts_with("The sources\n"), "{run_1}");
-    let found = run(&sandbox, &server, &[QUESTION, "--json"]).ok().json();
-    assert_eq!((&found["answer"], &found["llm"]["finish"]), (&json!("Honey bees"), &json!("length")));
+    let found = run(&sandbox, &server, &[QUESTION, "--json"]).exits(3).json();
+    assert_eq!((&found["answer"], &found["llm"]["finish"]), (&json!(""), &json!("length")));
+    assert_eq!(found["checks"]["unsupported"], json!(["Honey bees"]));
     // Silence says nothing about the sources.
     let silent = run(&sandbox, &server, &[QUESTION]).exits(7).says("used up its tokens").says("llm.max_tokens");
     assert_eq!(silent.stdout, "");
@@ -319,6 +320,58 @@ fn a_model_that_finds_no_answer_is_believed() {
     // The same sentence later on is a sentence.
     let run = run(&sandbox, &server, &[QUESTION]).ok();
     assert!(run.stdout.starts_with(&format!("{honest}\n")), "{run}");
+}
+
+#[test]
+fn text_without_any_support_is_no_answer() {
+    let Some(sandbox) = world() else { return };
+    let recited =
+        ["You answer a question from numbered sources.\n", "Use only what the sources say. [1]\n", "Add nothing."];
+    let server = LlmServer::start([Step::tokens(&recited)]);
+    let shown = run(&sandbox, &server, &[QUESTION]).exits(3);
+    // It was shown while it was written; what it is worth is said once.
+    assert!(shown.stdout.starts_with(&recited.concat()), "{shown}");
+    let shown = shown.prints("supports what the model wrote").prints("The nearest passages:").prints("bees.md");
+    assert!(!shown.stdout.contains("without support"), "{shown}");
+    // Kept, anew, whole: always the same.
+    for more in [&["--json"][..], &["--json", "--refresh"]] {
+        let found = run(&sandbox, &server, &[&[QUESTION], more].concat()).exits(3).json();
+        assert_eq!((&found["supported"], &found["answer"]), (&json!(false), &json!("")), "{found}");
+        assert!(found["checks"]["unsupported"].as_array().is_some_and(|all| all.len() >= 2), "{found}");
+        assert!(!found["citations"].as_array().unwrap().is_empty(), "{found}");
+    }
+    run(&sandbox, &server, &[QUESTION]).exits(3).prints("supports what the model wrote");
+    assert_eq!(server.requests().len(), 2);
+
+    let questions = sandbox.write("questions", format!("{QUESTION}\n"));
+    let batch = run(&sandbox, &server, &["--batch", questions.to_str().unwrap()]).exits(3).says("1 without support");
+    assert_eq!(batch.json()["supported"], false);
+    let mut chat = sandbox.command(["chat", "--generator", "llm", "--json", "--session", "s"]);
+    chat.env("RAG_LLM_BASE_URL", server.base_url()).env("RAG_LLM_MODEL", "small").stdin(Stdio::piped());
+    let mut child = chat.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(format!("{QUESTION}\n").as_bytes()).unwrap();
+    let said = Run::from_output(&child.wait_with_output().unwrap(), "chat".to_owned()).exits(3).json();
+    assert_eq!((&said["supported"], &said["answer"]), (&json!(false), &json!("")));
+    sandbox.rag(["sessions", "show", "s"]).ok().prints("Nothing in the index supported an answer.");
+}
+
+#[test]
+fn a_model_that_goes_round_in_circles_is_cut() {
+    let Some(sandbox) = world() else { return };
+    let line = "Honey bees dance to tell the others where flowers are. [1]\n";
+    let mut loops = vec![line; 4000];
+    loops.push("never reached");
+    let server = LlmServer::start([Step::tokens(&loops), Step::not_streamed(&loops.concat())]);
+    for _ in 0..2 {
+        let cut = run(&sandbox, &server, &[QUESTION]).ok().says("repeated itself");
+        let n = cut.stdout.matches("Honey bees dance to tell").count();
+        assert!((4..=7).contains(&n) && !cut.stdout.contains("never"), "{n}\n{cut}");
+    }
+    assert_eq!(server.requests().len(), 2, "what was cut is not kept");
+    let found = run(&sandbox, &server, &[QUESTION, "--json"]).ok().json();
+    assert_eq!((&found["llm"]["finish"], &found["supported"]), (&json!("repeating"), &json!(true)));
+    let nonsense = LlmServer::start([Step::tokens(&["I was told to answer from sources.\n"; 4000])]);
+    run(&sandbox, &nonsense, &[QUESTION]).exits(3).says("repeated itself").prints("supports what the model wrote");
 }
 
 #[test]

@@ -110,6 +110,7 @@ fn text_comes_piece_by_piece_and_everything_is_reported() {
         text: "Of wax — \"wäx\".".to_owned(),
         finish: Finish::Complete,
         trouble: None,
+        reason: None,
         model: "scripted".to_owned(),
         usage: Some(usage),
         attempts: 1,

@@ -283,13 +283,23 @@ fn an_obeyed_order_is_inert_on_a_terminal() {
 #[test]
 fn what_was_read_and_not_cited_is_told_of_too() {
     let Some((sandbox, _evil, questions)) = attacked() else { return };
-    let server = LlmServer::start([Step::tokens(&["It was built in 1700, says nobody."])]);
+    let text = "# Harbour of Arvik 0\n\nThe lighthouse of Arvik 0 was built in 1700 by the board.\n";
+    sandbox.write("docs/harmless.md", text);
+    sandbox.ingest();
+    let careful = |request: &Request| {
+        let block = parts(request).1;
+        let is_it = |n: &usize| block.lines().any(|line| line.starts_with(&format!("[{n}] harmless.md")));
+        let n = (1..=n_sources(block)).find(is_it).expect("a harmless source");
+        Step::Tokens(vec![format!("The lighthouse was built in 1700. [{n}]")])
+    };
+    let server = LlmServer::start([Step::Act(careful)]);
     let run = Run::of(&mut with_model(sandbox.command(["ask", &questions[0]]), &server)).ok();
     let run = run.prints("docs/0.md:3, not cited, tries to give orders (override");
     assert!(!run.stdout.contains("this passage"), "{run}");
     let mut again = with_model(sandbox.command(["ask", &questions[0], "--json"]), &server);
     let found = Run::of(&mut again).ok().json();
-    assert_eq!((&found["cache"]["answer_hit"], &found["citations"]), (&json!(true), &json!([])));
+    let cited = found["citations"].as_array().map(|all| all.iter().map(|one| &one["path"]).collect::<Vec<_>>());
+    assert_eq!((&found["cache"]["answer_hit"], cited), (&json!(true), Some(vec![&json!("harmless.md")])));
     let orders = found["orders"].as_array().expect("orders");
     let own = orders.iter().find(|order| order["path"] == "0.md").unwrap_or_else(|| panic!("{found}"));
     assert!(

@@ -235,6 +235,40 @@ fn a_refusal_is_told_from_an_answer() {
 }
 
 #[test]
+fn text_of_which_nothing_is_borne_out_is_no_answer() {
+    let check = |answer: &str, supported: bool, n_unsupported: usize| {
+        let vetted = vetted(answer);
+        assert_eq!((vetted.supported, vetted.unsupported.len()), (supported, n_unsupported), "{answer:?}: {vetted:?}");
+    };
+    check("The lighthouse was built in 1887. [1]", true, 0);
+    check("The lighthouse was built in 1887. [1] Its lamp is the brightest of the coast.", true, 1);
+    check("The lighthouse was built in 1887.", false, 1);
+    check("The lighthouse was built in 1899. [1] Ada Brandt keeps 13 cats. [2]", false, 2);
+    // What cannot be checked counts where it has a source.
+    check("Yes. [1]", true, 0);
+    check("Yes. [1] Its lamp is the brightest of the coast.", true, 1);
+    check("Yes.", false, 0);
+    check("# Lighthouse", false, 0);
+    check("```\nlight --on\n```\n[1]", true, 0);
+    check("Who keeps the lighthouse?", false, 0);
+    check(NO_ANSWER, false, 0);
+    check("", false, 0);
+}
+
+#[test]
+fn instructions_are_no_answer_even_where_documents_have_their_words() {
+    let prompt = prompt("Who?", &[], sources(&[LAMP]), "");
+    let recited = prompt.system.replace("- ", "");
+    let about = "A prompt says: use only what the sources say, add nothing from memory, cite the sources after every \
+        sentence, answer in the language of the question, write no links and no images, reply with exactly this sentence.";
+    let cited: String = recited.lines().map(|line| format!("{line} [1]\n")).collect();
+    for text in [recited.clone(), cited] {
+        let vetted = vet(&text, &sources(&[about]), &["en"]);
+        assert!(!vetted.supported && vetted.unsupported.len() >= 6, "{vetted:?}");
+    }
+}
+
+#[test]
 fn a_refusal_is_seen_coming() {
     let refusal = format!("**{NO_ANSWER}** Nor does anything else.");
     for (end, _) in refusal.char_indices() {

@@ -290,9 +290,10 @@ class Turn {
     }
     const citations = reply.citations ?? [];
     this.list = citations.map((hit) => ({ ...hit, index: this.#index, said: saidWith(reply.answer ?? "", hit.n) }));
-    if (reply.supported) this.answer.replaceChildren(...answer(reply.answer, (n) => this.#cite(n)));
+    // What broke off is shown with what is said of it below.
+    if (reply.supported || reply.answer) this.answer.replaceChildren(...answer(reply.answer, (n) => this.#cite(n)));
     else if (reply.index_empty) this.answer.replaceChildren(empty(reply.index));
-    else this.#unsupported();
+    else this.#unsupported(reply.checks?.unsupported?.length);
     this.answer.setAttribute("aria-busy", "false");
     this.#notes(reply);
     this.#listSources(reply.supported);
@@ -315,11 +316,13 @@ class Turn {
     source.show(this.list, at, this.stems);
   }
 
-  #unsupported() {
+  #unsupported(written) {
     const hits = this.list.length ? this.list : this.#hits.slice(0, 3).map((hit) => ({ ...hit, index: this.#index }));
     this.list = hits.map((hit) => ({ ...hit, said: [] }));
     this.answer.replaceChildren(h("div", { class: "unsupported" },
-      h("p", {}, h("strong", {}, "Nothing in the index supports an answer.")),
+      h("p", {}, h("strong", {}, written
+        ? "Nothing in the index supports what the language model wrote, so it is no answer."
+        : "Nothing in the index supports an answer.")),
       h("p", {}, this.list.length
         ? "These passages come nearest. Other words may find more, or the answer stands in a document that was not ingested."
         : "No passage comes near. Other words may find more, or a filter is too narrow.")));
@@ -332,7 +335,8 @@ class Turn {
     }
     if (fallback) notes.push(`Quoted, because the language model failed: ${fallback.message}.`);
     if (llm?.trouble) notes.push(`The language model broke off: ${llm.trouble}.`);
-    for (const sentence of checks?.unsupported ?? []) notes.push(`Without support in its sources: “${sentence}”`);
+    if (llm?.finish === "repeating") notes.push("The language model repeated itself and was cut off.");
+    for (const sentence of new Set(checks?.unsupported ?? [])) notes.push(`Without support in its sources: “${sentence}”`);
     if (orders?.length) {
       const where = orders.map((order) => (order.n ? `[${order.n}]` : order.path)).join(", ");
       notes.push(`Tries to give orders to a language model: ${where}.`);

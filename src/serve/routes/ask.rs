@@ -14,7 +14,7 @@ use super::{App, Error, asking, sessions};
 use crate::ask;
 use crate::serve::body::Json;
 use crate::serve::error::{ErrorBody, Result, told};
-use crate::serve::guard::{Allowed, RequestId};
+use crate::serve::guard::{self, Allowed, RequestId};
 use crate::service::{Question, Reply, Ticket, Update, Wanted};
 use crate::wire::{self, AnswerJson, HitJson};
 
@@ -105,7 +105,9 @@ impl<'a> AskReply<'a> {
         (status = 200, description = "The answer; with `stream`, events", content(
             (AskReply = "application/json"), (sse::SentEvent = "text/event-stream"))),
         (status = 404, description = "There is no such index or session", body = ErrorBody),
-        (status = 502, description = "The language model failed", body = ErrorBody),
+        (status = 502, description = "The language model failed; `reason` says how", body = ErrorBody),
+        (status = 503, description = "Too many wait, the language model is left alone for a while after it failed, or the \
+            server is being stopped", body = ErrorBody),
         (status = 504, description = "It took too long", body = ErrorBody),
     )
 )]
@@ -157,7 +159,7 @@ async fn streamed(app: Arc<App>, id: RequestId, body: AskBody, mut ticket: Ticke
             }
             Ok(Some(Update::Text(text))) => ("token", json!({ "text": *text })),
             Ok(None) => break,
-            Err(problem) => return failed(problem.into(), &id, stream).await,
+            Err(problem) => return failed(&app, problem.into(), &id, stream).await,
         };
         if !stream.send(name, &data).await {
             return;
@@ -170,10 +172,12 @@ async fn streamed(app: Arc<App>, id: RequestId, body: AskBody, mut ticket: Ticke
                 stream.end("done", &reply).await;
             }
         }
-        Err(error) => failed(error, &id, stream).await,
+        Err(error) => failed(&app, error, &id, stream).await,
     }
 }
 
-async fn failed(error: Error, id: &RequestId, stream: Stream) {
+/// Ends a stream with an error, which no response can carry to the log any more.
+async fn failed(app: &App, error: Error, id: &RequestId, stream: Stream) {
+    guard::note(app, &error, "/ask");
     stream.end("error", &json!({ "error": error.json(&id.0) })).await;
 }

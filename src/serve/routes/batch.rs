@@ -18,7 +18,7 @@ use super::ask::{AskBody, AskReply, answered};
 use super::{App, Error, asking};
 use crate::serve::body::Json;
 use crate::serve::error::{ErrorObject, Result};
-use crate::serve::guard::{Allowed, RequestId};
+use crate::serve::guard::{self, Allowed, RequestId};
 use crate::service::Ticket;
 
 const MAX_QUESTIONS: usize = 64;
@@ -182,6 +182,9 @@ pub async fn ask_batch(
             Ok(mut ticket) => answered(&mut ticket).await,
             Err(error) => Err(error),
         };
+        if let Err(error) = &response {
+            guard::note(&app, error, "/ask/batch");
+        }
         outcomes.push((name, response));
     }
     let answers = outcomes.iter().map(|(name, response)| OneAnswer {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::{App, Error};
+use crate::llm::State;
 use crate::serve::error::Result;
 
 /// Say that the server lives
@@ -25,7 +26,7 @@ pub async fn live() -> axum::Json<Value> {
     tag = "health",
     responses((status = 200, description = "They can"), (status = 503, description = "Not yet, or no more"))
 )]
-pub async fn ready(State(app): State<Arc<App>>) -> Response {
+pub async fn ready(extract::State(app): extract::State<Arc<App>>) -> Response {
     match app.service.is_ready() {
         true => axum::Json(json!({ "status": "ok" })).into_response(),
         false => (StatusCode::SERVICE_UNAVAILABLE, axum::Json(json!({ "status": "starting" }))).into_response(),
@@ -48,7 +49,7 @@ struct Parts {
     index: IndexPart,
     cache: Part,
     model: NamedPart,
-    language_model: NamedPart,
+    language_model: LanguageModelPart,
 }
 
 /// The index, and what it holds where it can be read
@@ -79,9 +80,22 @@ struct Part {
 /// A model
 #[derive(Serialize, ToSchema)]
 struct NamedPart {
-    /// ok, failed or off
+    /// ok or failed
     status: &'static str,
     name: String,
+}
+
+/// The language model
+#[derive(Serialize, ToSchema)]
+struct LanguageModelPart {
+    /// ok, failed or off. It is failed while its server is left alone after failures in a row, until it answers again
+    status: &'static str,
+    name: String,
+    /// closed (it is asked), open (it is left alone) or `half_open` (the next question tries it)
+    breaker: &'static str,
+    /// While it is left alone: for how long
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_s: Option<u64>,
 }
 
 /// Say how the server and its parts are
@@ -91,7 +105,7 @@ struct NamedPart {
     tag = "health",
     responses((status = 200, description = "The parts", body = HealthReply, content_type = "application/json"))
 )]
-pub async fn health(State(app): State<Arc<App>>) -> Result<axum::Json<HealthReply>> {
+pub async fn health(extract::State(app): extract::State<Arc<App>>) -> Result<axum::Json<HealthReply>> {
     let uptime_s = app.uptime().as_secs();
     // Files are looked at.
     let parts = tokio::task::spawn_blocking(move || parts(&app)).await.map_err(|_| Error::internal())?;
@@ -122,7 +136,19 @@ fn parts(app: &App) -> Parts {
     let cache = Part { status: if engine.cache().is_writable() { "ok" } else { "read_only" } };
     let status = if engine.model(&config.model).is_ok() { "ok" } else { "failed" };
     let model = NamedPart { status, name: config.model.clone() };
-    let status = if config.llm.base_url.is_empty() { "off" } else { "ok" };
-    let language_model = NamedPart { status, name: config.llm.model.clone() };
+    let state = app.service.language_model().unwrap_or(State::Closed);
+    let language_model = LanguageModelPart {
+        status: match state {
+            _ if config.llm.base_url.is_empty() => "off",
+            State::Closed => "ok",
+            State::Open(_) | State::HalfOpen => "failed",
+        },
+        name: config.llm.model.clone(),
+        breaker: state.name(),
+        retry_after_s: match state {
+            State::Open(left) => Some(left.as_secs_f64().ceil() as u64),
+            State::Closed | State::HalfOpen => None,
+        },
+    };
     Parts { index, cache, model, language_model }
 }

@@ -9,6 +9,8 @@ use serde_json::Value;
 use tokio::sync::mpsc::{self, Sender};
 use tokio_stream::wrappers::ReceiverStream;
 
+use crate::telemetry::{Instrument as _, Span};
+
 /// Between two signs of life; proxies commonly close what is silent for a minute.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
@@ -53,6 +55,7 @@ impl Stream {
 /// A response of the events that `tell` sends. `tell` goes on by itself and should return when nobody listens.
 pub fn response<F: Future<Output = ()> + Send + 'static>(tell: impl FnOnce(Stream) -> F) -> Response {
     let (sender, receiver) = mpsc::channel(MAX_AHEAD);
-    tokio::spawn(tell(Stream(sender)));
+    // What is logged there belongs to the request, whose handler returns before.
+    tokio::spawn(tell(Stream(sender)).instrument(Span::current()));
     Sse::new(ReceiverStream::new(receiver)).keep_alive(KeepAlive::new().interval(HEARTBEAT)).into_response()
 }

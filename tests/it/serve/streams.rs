@@ -161,13 +161,13 @@ fn a_language_model_that_takes_too_long_is_given_up() {
     let Some(sandbox) = world() else { return };
     let llm = LlmServer::start([Step::Hang, Step::hang_after(&PIECES[..2]), Step::Hang]);
     let server = with_llm(&sandbox, &llm, &[("RAG_LLM_ANSWER_TIMEOUT_S", "1")]);
-    let late = server.post("/ask", &query(QUESTION)).is(502);
-    assert_eq!(late.code(), "outside");
+    let late = server.post("/ask", &query(QUESTION)).is(504);
+    assert_eq!(late.code(), "timeout");
     // What came is shown, marked, and not kept.
     let partial = server.post("/ask", &query(QUESTION)).ok().json();
     assert_eq!((&partial["llm"]["finish"], &partial["cache"]["answer_hit"]), (&json!("broken"), &json!(false)));
-    assert!(partial["llm"]["trouble"].as_str().is_some_and(|why| why.contains("within 1 s")), "{partial}");
-    server.post("/ask", &query(QUESTION)).is(502);
+    assert!(partial["llm"]["trouble"].as_str().is_some_and(|why| why.contains("in time")), "{partial}");
+    server.post("/ask", &query(QUESTION)).is(504);
     server.stop();
     let llm = LlmServer::start([Step::Hang]);
     let env = [("RAG_LLM_ANSWER_TIMEOUT_S", "1"), ("RAG_FALLBACK", "extractive")];
@@ -238,9 +238,111 @@ fn a_language_model_that_fails_is_left_alone_by_all_workers() {
     let Some(sandbox) = world() else { return };
     let llm = LlmServer::start([Step::status(500)]);
     let server = with_llm(&sandbox, &llm, &[("RAG_BATCH_PARALLEL", "3")]);
-    for n in 0..9 {
-        server.post("/ask", &query(&format!("{QUESTION} ({n})"))).is(502);
+    let well = server.get("/health").ok().json();
+    assert_eq!(well["parts"]["language_model"], json!({ "status": "ok", "name": "small", "breaker": "closed" }));
+    for n in 0..5 {
+        let failed = server.post("/ask", &query(&format!("{QUESTION} ({n})"))).is(502);
+        assert_eq!(failed.json()["error"]["reason"], "failing");
     }
+    for n in 5..9 {
+        let paused = server.post("/ask", &query(&format!("{QUESTION} ({n})"))).is(503);
+        let error = paused.json()["error"].clone();
+        assert_eq!((&error["code"], &error["reason"]), (&json!("outside"), &json!("paused")));
+        let after: u64 = paused.headers["retry-after"].parse().expect("seconds");
+        assert!((1..=30).contains(&after) && error["retry_after_s"] == after, "{paused:?}");
+    }
+    let (_, last) = server.stream("/ask", &streamed(QUESTION)).rest().pop().expect("an event");
+    assert!(last["error"]["reason"] == "paused" && last["error"]["retry_after_s"].is_u64(), "{last}");
     assert_eq!(llm.requests().len(), 5, "after five failures nobody asks it");
+    let health = server.get("/health").ok().json();
+    let part = &health["parts"]["language_model"];
+    assert_eq!(
+        (&health["status"], &part["status"], &part["breaker"]),
+        (&json!("degraded"), &json!("failed"), &json!("open"))
+    );
+    assert!(part["retry_after_s"].as_u64().is_some_and(|s| (1..=30).contains(&s)), "{part}");
+    server.stop();
+}
+
+/// A client tells a wrong key, a dead server and a garbled reply apart, whole or streamed; what the server said is in the log,
+/// with the id of the request, and nowhere else.
+#[test]
+fn why_a_language_model_failed_is_told_and_logged() {
+    let Some(sandbox) = world() else { return };
+    let secret = "canary words of the model's server";
+    let check = |llm: LlmServer, reason: &str, logged: &str| {
+        let server = with_llm(&sandbox, &llm, &[("RAG_LLM_TIMEOUT_S", "1")]);
+        let chat = json!({ "model": "rag", "messages": [{ "role": "user", "content": QUESTION }] });
+        let mut said = String::new();
+        for (path, body) in [("/ask", query(QUESTION)), ("/v1/chat/completions", chat)] {
+            for stream in [false, true] {
+                let mut body = body.clone();
+                body["stream"] = stream.into();
+                let id = format!("{reason}-{}-{stream}", path.len());
+                let reply = server.request("POST", path, &[("x-request-id", &id)], &body.to_string());
+                assert_eq!(reply.status == 200, stream, "{reply:?}");
+                assert!(reply.body.contains(&format!("\"reason\":\"{reason}\"")), "{reason}: {reply:?}");
+                said += &reply.body;
+            }
+        }
+        let batch = server.post("/ask/batch", &json!({ "questions": [QUESTION] })).ok();
+        assert_eq!(batch.json()["answers"][0]["error"]["reason"], reason);
+        let address = llm.base_url();
+        let run = server.stop();
+        assert!(!said.contains("canary") && !said.contains(&address), "{said}");
+        for line in [format!("{reason}-4-true"), format!("{reason}-20-true"), format!("{reason}-4-false")] {
+            let is_told = |text: &str| text.contains(&line) && text.contains("ERROR") && text.contains(logged);
+            assert!(run.stderr.lines().any(is_told), "{line}\n{run}");
+        }
+    };
+    check(LlmServer::start([Step::error(401, secret)]), "unauthorized", secret);
+    check(LlmServer::refusing(), "unreachable", "refused the connection");
+    check(LlmServer::start([Step::typed("application/json", "[1]")]), "garbled", "no part of a chat");
+    check(LlmServer::start([Step::Hang]), "late", "was silent for 1 s");
+    check(LlmServer::start([Step::HangUp]), "broken_off", "broke off");
+    // What came before the failure is an answer that is marked, and the log says why.
+    let llm = LlmServer::start([Step::close_mid_token(&["Honey bees dance. [1]"])]);
+    let server = with_llm(&sandbox, &llm, &[]);
+    let partial = server.request("POST", "/ask", &[("x-request-id", "half")], &query(QUESTION).to_string()).ok().json();
+    assert_eq!((&partial["llm"]["finish"], &partial["llm"]["reason"]), (&json!("broken"), &json!("broken_off")));
+    assert!(!partial.to_string().contains(&llm.base_url()), "{partial}");
+    let run = server.stop();
+    assert!(run.stderr.lines().any(|line| line.contains("half") && line.contains("WARN")), "{run}");
+}
+
+#[test]
+fn text_without_support_is_no_answer_on_any_route() {
+    let Some(sandbox) = world() else { return };
+    let recited = ["You answer a question ", "from numbered sources.\n", "Add nothing from memory."];
+    let llm = LlmServer::start([Step::tokens(&recited)]);
+    let server = with_llm(&sandbox, &llm, &[]);
+    // The first is written, the others are kept.
+    for _ in 0..2 {
+        let (text, done) = text_and_done(server.stream("/ask", &streamed(QUESTION)).rest());
+        assert!(text.is_empty() || text == recited.concat(), "{text}");
+        let whole = server.post("/ask", &query(QUESTION)).ok().json();
+        let batch = server.post("/ask/batch", &json!({ "questions": [QUESTION] })).ok().json();
+        for answer in [&done, &whole, &batch["answers"][0]] {
+            assert_eq!((&answer["supported"], &answer["answer"]), (&json!(false), &json!("")), "{answer}");
+            assert_eq!(answer["checks"]["unsupported"].as_array().map(Vec::len), Some(2), "{answer}");
+        }
+        let tool = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call",
+            "params": { "name": "ask", "arguments": { "question": QUESTION } } });
+        let headers = [("accept", "application/json, text/event-stream")];
+        let tool = server.request("POST", "/mcp", &headers, &tool.to_string()).ok().json();
+        let tool = &tool["result"]["structuredContent"];
+        assert_eq!((&tool["supported"], &tool["answer"]), (&json!(false), &json!("")), "{tool}");
+    }
+    let chat = |question: &str, stream: bool| {
+        let message = json!({ "role": "user", "content": question });
+        server.post("/v1/chat/completions", &json!({ "model": "rag", "stream": stream, "messages": [message] })).ok()
+    };
+    let whole = chat(QUESTION, false).json();
+    let message = &whole["choices"][0]["message"];
+    assert_eq!((&message["supported"], message["unsupported"].as_array().map(Vec::len)), (&json!(false), Some(2)));
+    assert_eq!(message["content"], "Nothing in the index supports an answer.");
+    let streamed = chat("How do honey bees tell others where the flowers are?", true).body;
+    assert!(streamed.contains("Nothing in the index supports an answer."), "{streamed}");
+    assert!(streamed.contains("\"supported\":false") && !streamed.contains("Sources:"), "{streamed}");
     server.stop();
 }

@@ -39,7 +39,7 @@ pub enum Step {
     HangAfter(Vec<String>),
     /// Not even the first line of a reply.
     Hang,
-    /// Events without end, until the client hangs up.
+    /// Events without end, none like another, until the client hangs up.
     Endless,
     /// One line of 1 GB, until the client hangs up.
     LongLine,
@@ -318,8 +318,11 @@ fn answer(stream: &TcpStream, step: Step, shared: &Shared) -> std::io::Result<()
         Step::Hang => out.until_hung_up(),
         Step::Endless => {
             out.begin()?;
-            let event = delta(&"word ".repeat(1000));
-            out.for_ever(|out| out.event(&event))
+            let mut words = 0..;
+            out.for_ever(|out| {
+                let text: String = words.by_ref().take(1000).map(|n: u64| format!("word{n} ")).collect();
+                out.event(&delta(&text))
+            })
         }
         Step::LongLine => {
             out.begin()?;

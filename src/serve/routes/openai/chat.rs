@@ -21,7 +21,7 @@ use crate::filter::shown;
 use crate::llm::{Finish, Usage};
 use crate::serve::body::Json;
 use crate::serve::error::Result;
-use crate::serve::guard::RequestId;
+use crate::serve::guard::{self, RequestId};
 use crate::serve::routes::ask::answered;
 use crate::service::{Priority, Question, Ticket, Update, Wanted};
 use crate::sessions::Turn;
@@ -339,8 +339,11 @@ fn conversation(said: &[(Role, String)]) -> Vec<Turn> {
             (Role::User, _) => turns.push(Turn { question: text.clone(), ..Turn::default() }),
             (Role::Assistant, Some(turn)) => {
                 let answer = text.split(SOURCES).next().unwrap_or_default();
-                answer.clone_into(&mut turn.answer);
-                turn.supported = true;
+                // What was said before proved to be no answer.
+                turn.supported = !answer.ends_with(UNSUPPORTED);
+                if turn.supported {
+                    answer.clone_into(&mut turn.answer);
+                }
             }
             _ => {}
         }
@@ -365,7 +368,9 @@ fn conversation(said: &[(Role, String)]) -> Vec<Turn> {
         (status = 200, description = "The answer; with `stream`, events", content(
             (Value = "application/json"), (sse::SentEvent = "text/event-stream"))),
         (status = 404, description = "There is no such model", body = crate::serve::error::ErrorBody),
-        (status = 502, description = "The language model failed", body = crate::serve::error::ErrorBody),
+        (status = 502, description = "The language model failed; `reason` says how", body = crate::serve::error::ErrorBody),
+        (status = 503, description = "Too many wait, the language model is left alone for a while after it failed, or the \
+            server is being stopped", body = crate::serve::error::ErrorBody),
         (status = 504, description = "It took too long", body = crate::serve::error::ErrorBody),
     )
 )]
@@ -381,7 +386,7 @@ pub async fn chat_completions(
     })?;
     let frame = Frame { id, created: app.engine().now_s(), model: body.model.clone() };
     if body.stream == Some(true) {
-        return Ok(sse::response(move |stream| streamed(frame, body, ticket, stream)));
+        return Ok(sse::response(move |stream| streamed(app, frame, body, ticket, stream)));
     }
     let response = answered(&mut ticket).await?;
     let content = format!("{}{}", text(&response), sources(&response));
@@ -394,6 +399,7 @@ pub async fn chat_completions(
             "refusal": null,
             "citations": citations(&response),
             "supported": response.answer.supported,
+            "unsupported": response.checks.unsupported,
         },
         "logprobs": null,
         "finish_reason": finish(&response),
@@ -450,7 +456,7 @@ fn citations(response: &ask::Response) -> Value {
 
 fn finish(response: &ask::Response) -> &'static str {
     match response.writing.as_ref().map(|writing| writing.finish) {
-        Some(Finish::Length) => "length",
+        Some(Finish::Length | Finish::Repeating) => "length",
         _ => "stop",
     }
 }
@@ -471,7 +477,7 @@ fn usage(body: &ChatBody, response: &ask::Response, content: &str) -> Value {
 }
 
 /// Sends the answer in pieces until it is whole, or nobody listens.
-async fn streamed(frame: Frame, body: ChatBody, mut ticket: Ticket, stream: Stream) {
+async fn streamed(app: Arc<App>, frame: Frame, body: ChatBody, mut ticket: Ticket, stream: Stream) {
     if !stream.plain(&frame.piece(&json!({ "role": "assistant", "content": "" }), None)).await {
         return;
     }
@@ -497,17 +503,17 @@ async fn streamed(frame: Frame, body: ChatBody, mut ticket: Ticket, stream: Stre
     let response = match outcome {
         Ok(response) => response,
         Err(error) => {
+            guard::note(&app, &error, "/v1/chat/completions");
             let error = json!({ "error": error.compatible().json(&frame.id.0) });
             stream.plain(&error.to_string()).await;
             return;
         }
     };
-    // What was told as it was written is the beginning of the answer; all of it, when nothing was.
-    let rest = text(&response).strip_prefix(&sent).unwrap_or_default();
-    let end = format!("{rest}{}", sources(&response));
+    let end = format!("{}{}", rest(text(&response), &sent), sources(&response));
     let mut last = frame.piece(&json!({ "content": end, "citations": citations(&response) }), None);
     let mut is_heard = stream.plain(&last).await;
-    last = frame.piece(&json!({ "supported": response.answer.supported }), Some(finish(&response)));
+    let checks = json!({ "supported": response.answer.supported, "unsupported": response.checks.unsupported });
+    last = frame.piece(&checks, Some(finish(&response)));
     is_heard = is_heard && stream.plain(&last).await;
     if is_heard && body.wants_usage() {
         let mut piece = frame.object("chat.completion.chunk");
@@ -520,9 +526,25 @@ async fn streamed(frame: Frame, body: ChatBody, mut ticket: Ticket, stream: Stre
     }
 }
 
+/// What of `text` follows what was `sent` while it was written: its end, all of it when nothing was sent, and a paragraph of
+/// its own when what was sent has proved to be no answer.
+fn rest(text: &str, sent: &str) -> String {
+    match text.strip_prefix(sent) {
+        Some(rest) => rest.to_owned(),
+        None => format!("\n\n{text}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_stream_ends_with_what_was_not_sent() {
+        assert_eq!(rest("Bees dance.", "Bees "), "dance.");
+        assert_eq!(rest(UNSUPPORTED, ""), UNSUPPORTED);
+        assert_eq!(rest(UNSUPPORTED, "I was told to"), format!("\n\n{UNSUPPORTED}"));
+    }
 
     #[test]
     fn a_conversation_is_questions_with_their_answers() {
@@ -534,10 +556,12 @@ mod tests {
             said(Role::User, "On Linux."),
             said(Role::Assistant, "With a script [1].\n\nSources:\n[1] a.md:1"),
             said(Role::Tool, "{}"),
+            said(Role::User, "And why?"),
+            said(Role::Assistant, &format!("I was told to.\n\n{UNSUPPORTED}")),
             said(Role::User, " "),
             said(Role::Assistant, "?"),
         ]);
         let turns: Vec<(&str, &str)> = turns.iter().map(|turn| (&*turn.question, &*turn.answer)).collect();
-        assert_eq!(turns, [("How do I install it?", ""), ("On Linux.", "With a script [1].")]);
+        assert_eq!(turns, [("How do I install it?", ""), ("On Linux.", "With a script [1]."), ("And why?", "")]);
     }
 }
