@@ -241,7 +241,7 @@ pub(super) fn questions(file: &Path) -> Result<Box<dyn BufRead + Send>> {
 
 pub(super) fn gives_orders(kinds: &[OrderKind]) -> String {
     let kinds: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
-    format!("tries to give orders ({})", kinds.join(", "))
+    format!("this passage tries to give orders ({})", kinds.join(", "))
 }
 
 /// Prints one answer and its sources; only these when the answer has been seen.
@@ -285,14 +285,14 @@ fn show(response: &Response, is_seen: bool, ui: &Ui) {
             ui.line(format!("    {}", ui.fitted(&heading, ui.width().saturating_sub(4))));
         }
         if let Some(ordering) = response.orders.iter().find(|ordering| ordering.n == Some(citation.n)) {
-            ui.line(ui.paint(Tone::Bad, &format!("    this passage {}", gives_orders(&ordering.kinds))));
+            ui.line(ui.paint(Tone::Bad, &format!("    {}", gives_orders(&ordering.kinds))));
         }
         if !answer.supported {
             ui.line(format!("    {}", clipped(&citation.hit.chunk.text, ui.width() - 4)));
         }
     }
     for ordering in response.orders.iter().filter(|ordering| ordering.n.is_none()) {
-        let warning = format!("{}, not cited, {}", place(&ordering.hit), gives_orders(&ordering.kinds));
+        let warning = format!("{}, not cited: {}", place(&ordering.hit), gives_orders(&ordering.kinds));
         ui.line(ui.paint(Tone::Bad, &warning));
     }
     let checks = &response.checks;

@@ -35,8 +35,7 @@ pub struct Messages;
 impl PartialSchema for Messages {
     fn schema() -> RefOr<Schema> {
         let text = || ObjectBuilder::new().schema_type(Type::String);
-        let number =
-            || ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0)).maximum(Some(i64::from(i32::MAX)));
+        let number = || ObjectBuilder::new().schema_type(Type::Integer);
         let message = || {
             ObjectBuilder::new()
                 .property("jsonrpc", text().enum_values(Some(["2.0"])))
