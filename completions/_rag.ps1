@@ -392,7 +392,7 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
             [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Print more')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
-            [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List every index')
+            [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List the indexes of the data directory')
             [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'Show what an index is made of')
             [CompletionResult]::new('verify', 'verify', [CompletionResultType]::ParameterValue, 'Check every byte of an index and name what is damaged')
             [CompletionResult]::new('save', 'save', [CompletionResultType]::ParameterValue, 'Write an index to one file')
@@ -408,6 +408,7 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
             [CompletionResult]::new('--data-dir', '--data-dir', [CompletionResultType]::ParameterName, 'Folder of models, indexes and caches [default: data]')
             [CompletionResult]::new('--index', '--index', [CompletionResultType]::ParameterName, 'Index to work on [default: default]')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour the output')
+            [CompletionResult]::new('--everywhere', '--everywhere', [CompletionResultType]::ParameterName, 'List those of every data directory in which you made one')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print results and errors only')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print results and errors only')
@@ -531,7 +532,7 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
             break
         }
         'rag;index;help' {
-            [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List every index')
+            [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List the indexes of the data directory')
             [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'Show what an index is made of')
             [CompletionResult]::new('verify', 'verify', [CompletionResultType]::ParameterValue, 'Check every byte of an index and name what is damaged')
             [CompletionResult]::new('save', 'save', [CompletionResultType]::ParameterValue, 'Write an index to one file')
@@ -1038,7 +1039,7 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
             break
         }
         'rag;help;index' {
-            [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List every index')
+            [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List the indexes of the data directory')
             [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'Show what an index is made of')
             [CompletionResult]::new('verify', 'verify', [CompletionResultType]::ParameterValue, 'Check every byte of an index and name what is damaged')
             [CompletionResult]::new('save', 'save', [CompletionResultType]::ParameterValue, 'Write an index to one file')

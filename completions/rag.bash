@@ -2001,7 +2001,7 @@ _rag() {
             return 0
             ;;
         rag__subcmd__index__subcmd__list)
-            opts="-q -v -h --data-dir --index --json --quiet --verbose --color --help"
+            opts="-q -v -h --everywhere --data-dir --index --json --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -358,7 +358,7 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand --verbose 'Print more'
             cand -h 'Print help'
             cand --help 'Print help'
-            cand list 'List every index'
+            cand list 'List the indexes of the data directory'
             cand show 'Show what an index is made of'
             cand verify 'Check every byte of an index and name what is damaged'
             cand save 'Write an index to one file'
@@ -373,6 +373,7 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand --data-dir 'Folder of models, indexes and caches [default: data]'
             cand --index 'Index to work on [default: default]'
             cand --color 'When to colour the output'
+            cand --everywhere 'List those of every data directory in which you made one'
             cand --json 'Print JSON'
             cand -q 'Print results and errors only'
             cand --quiet 'Print results and errors only'
@@ -487,7 +488,7 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'rag;index;help'= {
-            cand list 'List every index'
+            cand list 'List the indexes of the data directory'
             cand show 'Show what an index is made of'
             cand verify 'Check every byte of an index and name what is damaged'
             cand save 'Write an index to one file'
@@ -928,7 +929,7 @@ set edit:completion:arg-completer[rag] = {|@words|
         &'rag;help;sessions;remove'= {
         }
         &'rag;help;index'= {
-            cand list 'List every index'
+            cand list 'List the indexes of the data directory'
             cand show 'Show what an index is made of'
             cand verify 'Check every byte of an index and name what is damaged'
             cand save 'Write an index to one file'

@@ -3,7 +3,6 @@
 //! The verbs are free functions over `&Engine`. Clock and interruption come in from outside, so that a test or a
 //! server can hand in its own. [`Stop`] is how one piece of work among many is ended.
 
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
@@ -13,14 +12,17 @@ use crate::config::{Config, Timeouts};
 use crate::error::{Fault, Kind, Result};
 use crate::index::Store;
 use crate::jobs::Jobs;
-use crate::model::{ModelFiles, find_model, find_runtime};
+use crate::model::{Assets, Library, ModelFiles};
 use crate::sessions::Sessions;
+use crate::state::State;
 
 /// What every verb works with.
 pub struct Engine {
     pub config: Config,
     pub store: Store,
     pub jobs: Jobs,
+    /// Library and models, as far as they may be opened.
+    pub assets: Assets,
     cache: Arc<OnceLock<Cache>>,
     sessions: Arc<OnceLock<Sessions>>,
     clock: fn() -> SystemTime,
@@ -32,8 +34,10 @@ pub struct Engine {
 
 impl Engine {
     pub fn new(config: Config, clock: fn() -> SystemTime, interrupted: &'static AtomicBool) -> Self {
+        let state = State::new(config.state_dir.clone(), clock);
         Self {
-            store: Store::new(&config.data_dir),
+            store: Store::new(&config.data_dir).knowing(state.clone()),
+            assets: Assets::new(&config, state),
             jobs: Jobs::new(&config.jobs_dir),
             config,
             cache: Arc::default(),
@@ -64,7 +68,7 @@ impl Engine {
     #[must_use]
     pub fn with(&self, config: Config) -> Self {
         let (cache, sessions) = (Arc::clone(&self.cache), Arc::clone(&self.sessions));
-        Self { cache, sessions, ..Self::new(config, self.clock, self.interrupted) }
+        Self { cache, sessions, assets: self.assets.clone(), ..Self::new(config, self.clock, self.interrupted) }
     }
 
     /// True once the process was asked to stop, or the work of this engine was.
@@ -111,8 +115,11 @@ impl Engine {
     }
 
     /// The files of a model by name.
+    ///
+    /// # Errors
+    /// As [`Assets::model`].
     pub fn model(&self, name: &str) -> Result<ModelFiles> {
-        find_model(&self.config.asset_dirs, name)
+        self.assets.model(name)
     }
 
     /// The files of the model that the configuration names.
@@ -127,13 +134,13 @@ impl Engine {
         })
     }
 
-    /// Path of the ONNX Runtime library.
+    /// The ONNX Runtime library.
     ///
     /// # Errors
-    /// Says what to run when there is none; a usage fault when somebody named one that does not exist.
-    pub fn runtime_library(&self) -> Result<PathBuf> {
+    /// As [`Assets::library`]; a usage fault when somebody named one that does not exist.
+    pub fn runtime_library(&self) -> Result<Library> {
         let named = self.config.runtime_library.as_deref();
-        find_runtime(&self.config.asset_dirs, named).map_err(|fault| match named {
+        self.assets.library().map_err(|fault| match named {
             Some(path) if !path.is_file() => self.refused("runtime_library", &fault),
             _ => fault,
         })

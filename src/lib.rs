@@ -24,6 +24,7 @@ pub mod telemetry;
 
 pub mod http;
 pub mod sqlite;
+pub mod state;
 pub mod watch;
 
 pub mod analytics;

@@ -6,7 +6,7 @@ use crate::disk::{self, Scratch};
 use crate::engine::Engine;
 use crate::error::{Fault, Result};
 use crate::http::{Client, Fetched};
-use crate::model::{self, ModelFiles, Runtime};
+use crate::model::{self, Addition, ModelFiles, Runtime};
 
 /// The largest network taken. Embedding models that run on a CPU are a tenth of it.
 const MAX_NETWORK_BYTES: u64 = 8 << 30;
@@ -30,14 +30,16 @@ pub fn run(
         return Err(Fault::usage(format!("{repository:?} at {revision:?} is no repository and revision"))
             .hint("a repository looks like sentence-transformers/all-MiniLM-L6-v2"));
     }
-    let runtime = Runtime::load(&engine.runtime_library()?)?;
+    // Without the library a model cannot be proved: nothing is fetched for nothing.
+    Runtime::load(&engine.runtime_library()?)?;
     let models = engine.config.data_dir.join("models");
     let scratch = Scratch::new(&models, "pull")?;
     let base = format!("{}/{repository}/resolve/{revision}", engine.config.hub);
     let client = Client::new(engine.config.hub_token.clone())?;
     fetch_all(engine, &client, &base, scratch.path(), on_bytes)?;
     let origin = format!("{repository} at {revision}");
-    model::add(&runtime, scratch.path(), &models, name, &origin, &|| engine.interrupted())
+    let addition = Addition { source: scratch.path(), models: &models, name, origin: &origin };
+    model::add(&engine.assets, addition, &|| engine.interrupted())
 }
 
 fn fetch_all(

@@ -113,12 +113,12 @@ fn data(engine: &Engine) -> Result<State> {
 }
 
 fn library(engine: &Engine) -> Result<String> {
-    let path = engine.runtime_library()?;
-    if let Some(folder) = path.parent().filter(|folder| folder.join("manifest.json").exists()) {
+    let library = engine.runtime_library()?;
+    if let Some(folder) = library.path.parent().filter(|folder| folder.join("manifest.json").exists()) {
         verify_folder(folder)?.into_iter().next().map_or(Ok(()), Err)?;
     }
-    crate::model::Runtime::load(&path)?;
-    Ok(path.display().to_string())
+    crate::model::Runtime::load(&library)?;
+    Ok(library.path.display().to_string())
 }
 
 fn model(engine: &Engine) -> Result<String> {

@@ -14,7 +14,7 @@ use crate::disk::{self, Existing};
 use crate::documents::{self, FolderName};
 use crate::engine::Engine;
 use crate::error::{Fault, Kind, Result};
-use crate::index::{self, Meta, ModelInfo, Problem, Record, Root, State};
+use crate::index::{self, Meta, ModelInfo, Problem, Record, Root, State, Store};
 use crate::ingest::{self, Event, Rebuilt, Repair, Step};
 use crate::wire;
 
@@ -28,8 +28,12 @@ pub struct IndexArgs {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// List every index
-    List,
+    /// List the indexes of the data directory
+    List {
+        /// List those of every data directory in which you made one
+        #[arg(long)]
+        everywhere: bool,
+    },
     /// Show what an index is made of
     Show,
     /// Check every byte of an index and name what is damaged
@@ -92,7 +96,8 @@ enum Action {
 
 pub fn run(args: IndexArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
     match args.action {
-        Action::List => list(engine, ui),
+        Action::List { everywhere: false } => list(engine, ui),
+        Action::List { everywhere: true } => list_everywhere(engine, ui),
         Action::Show => show(engine, ui),
         Action::Verify { repair: false } => verify(engine, ui),
         Action::Verify { repair: true } => repair(engine, ui),
@@ -107,6 +112,20 @@ pub fn run(args: IndexArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
     }
 }
 
+const COLUMNS: [&str; 7] = ["name", "documents", "chunks", "size", "model", "made", "folders"];
+
+fn row(name: String, meta: &Meta) -> Vec<String> {
+    vec![
+        name,
+        count(meta.counts.documents),
+        count(meta.counts.chunks),
+        size(meta.bytes()),
+        meta.model.name.clone(),
+        time(meta.created),
+        roots(meta).join(", "),
+    ]
+}
+
 fn list(engine: &Engine, ui: &Ui) -> Result<Outcome> {
     let mut rows = Vec::new();
     let mut objects = Vec::new();
@@ -115,15 +134,7 @@ fn list(engine: &Engine, ui: &Ui) -> Result<Outcome> {
         let meta = engine.store.meta(&name);
         objects.push(wire::index(&name, &meta, &Fault::to_string));
         match meta {
-            Ok(meta) => rows.push(vec![
-                name,
-                count(meta.counts.documents),
-                count(meta.counts.chunks),
-                size(meta.bytes()),
-                meta.model.name.clone(),
-                time(meta.created),
-                roots(&meta).join(", "),
-            ]),
+            Ok(meta) => rows.push(row(name, &meta)),
             Err(fault) => {
                 rows.push(vec![name, "damaged".into()]);
                 damaged = Some(fault);
@@ -135,9 +146,38 @@ fn list(engine: &Engine, ui: &Ui) -> Result<Outcome> {
     } else if rows.is_empty() {
         ui.note("there is no index yet; make one with `rag ingest --dir FOLDER`");
     } else {
-        ui.table(&["name", "documents", "chunks", "size", "model", "made", "folders"], &rows);
+        ui.table(&COLUMNS, &rows);
     }
     damaged.map_or(Ok(Outcome::Done), Err)
+}
+
+/// Indexes of other data directories are listed as they are; whether they are whole is asked there.
+fn list_everywhere(engine: &Engine, ui: &Ui) -> Result<Outcome> {
+    let own = engine.config.data_dir.canonicalize().unwrap_or_else(|_| engine.config.data_dir.clone());
+    let here = (own, engine.store.names()?);
+    let mut rows = Vec::new();
+    let mut objects = Vec::new();
+    for (dir, names) in std::iter::once(here).chain(engine.store.elsewhere()) {
+        let store = Store::new(&dir);
+        for name in names {
+            let meta = store.meta(&name);
+            let mut object = json!(wire::index(&name, &meta, &Fault::to_string));
+            object["data_dir"] = json!(dir.to_string_lossy());
+            objects.push(object);
+            let mut cells = meta.map_or_else(|_| vec![name.clone(), "damaged".into()], |meta| row(name.clone(), &meta));
+            cells.resize(COLUMNS.len(), String::new());
+            cells.push(dir.display().to_string());
+            rows.push(cells);
+        }
+    }
+    if ui.json {
+        ui.json(&objects);
+    } else if rows.is_empty() {
+        ui.note("no data directory with an index is known; make one with `rag ingest --dir FOLDER`");
+    } else {
+        ui.table(&[&COLUMNS[..], &["data directory"]].concat(), &rows);
+    }
+    Ok(Outcome::Done)
 }
 
 fn show(engine: &Engine, ui: &Ui) -> Result<Outcome> {
@@ -309,6 +349,7 @@ fn load(engine: &Engine, ui: &Ui, file: &std::path::Path, name: Option<&str>, re
     disk::given_file(file)?;
     let _lock = engine.store.lock(Duration::ZERO, &|| engine.interrupted())?;
     let (pointer, meta) = index::load(&engine.store, file, name, replace, engine.now_s())?;
+    engine.assets.state.note_place(&engine.config.data_dir);
     let missing = missing_model(engine, &meta);
     if ui.json {
         ui.json(&json!({

@@ -144,28 +144,53 @@ fn run(cli: Cli, ui: &Ui) -> Result<exit::Outcome> {
         // These need no configuration, and must work where it is broken.
         Command::Completions(args) => completions::run(&args, ui),
         Command::Man(args) => man::run(&args, ui),
-        Command::Ingest(args) => ingest::run(&args, &engine(global, args.flags())?, ui),
-        Command::Jobs(args) => jobs::run(&args, &engine(global, Flags::new())?, ui),
-        Command::Search(args) => search::run(&args, &engine(global, args.flags())?, ui),
-        Command::Ask(args) => ask::run(&args, &engine(global, args.flags())?, ui),
-        Command::Chat(args) => chat::run(&args, &engine(global, args.flags())?, ui),
-        Command::Sessions(args) => sessions::run(&args, &engine(global, Flags::new())?, ui),
-        Command::Index(args) => index::run(args, &engine(global, Flags::new())?, ui),
-        Command::Documents(args) => documents::run(args, &engine(global, Flags::new())?, ui),
-        Command::Cache(args) => cache::run(&args, &engine(global, args.flags())?, ui),
-        Command::Model(args) => model::run(args, &engine(global, Flags::new())?, ui),
+        Command::Ingest(args) => with(global, args.flags(), ui, |engine| ingest::run(&args, engine, ui)),
+        Command::Jobs(args) => with(global, Flags::new(), ui, |engine| jobs::run(&args, engine, ui)),
+        Command::Search(args) => with(global, args.flags(), ui, |engine| search::run(&args, engine, ui)),
+        Command::Ask(args) => with(global, args.flags(), ui, |engine| ask::run(&args, engine, ui)),
+        Command::Chat(args) => with(global, args.flags(), ui, |engine| chat::run(&args, engine, ui)),
+        Command::Sessions(args) => with(global, Flags::new(), ui, |engine| sessions::run(&args, engine, ui)),
+        Command::Index(args) => with(global, Flags::new(), ui, |engine| index::run(args, engine, ui)),
+        Command::Documents(args) => with(global, Flags::new(), ui, |engine| documents::run(args, engine, ui)),
+        Command::Cache(args) => with(global, args.flags(), ui, |engine| cache::run(&args, engine, ui)),
+        Command::Model(args) => with(global, Flags::new(), ui, |engine| model::run(args, engine, ui)),
         Command::Serve(args) => {
             let interrupted = signals::install()?;
-            serve::run(quiet_engine(global, args.flags())?, interrupted, ui)
+            let engine = quiet_engine(global, args.flags())?;
+            note_ignored(&engine, ui);
+            serve::run(engine, interrupted, ui)
         }
-        Command::Eval(args) => eval::run(&args, &engine(global, Flags::new())?, ui),
+        Command::Eval(args) => with(global, Flags::new(), ui, |engine| eval::run(&args, engine, ui)),
         Command::Mcp(args) => {
             let interrupted = signals::install()?;
-            mcp::run(args, quiet_engine(global, Flags::new())?, interrupted)
+            let engine = quiet_engine(global, Flags::new())?;
+            note_ignored(&engine, ui);
+            mcp::run(args, engine, interrupted)
         }
-        Command::Stats(args) => stats::run(&args, &engine(global, Flags::new())?, ui),
-        Command::Doctor(args) => doctor::run(&args, &engine(global, Flags::new())?, ui),
+        Command::Stats(args) => with(global, Flags::new(), ui, |engine| stats::run(&args, engine, ui)),
+        Command::Doctor(args) => with(global, Flags::new(), ui, |engine| doctor::run(&args, engine, ui)),
     }
+}
+
+/// Runs a command, and says which models and libraries it passed over, unless its fault says so.
+fn with(
+    global: &GlobalArgs,
+    flags: Flags,
+    ui: &Ui,
+    command: impl FnOnce(&Engine) -> Result<exit::Outcome>,
+) -> Result<exit::Outcome> {
+    let engine = engine(global, flags)?;
+    let outcome = command(&engine);
+    let said = outcome.as_ref().err().and_then(Fault::hint_text).unwrap_or_default();
+    engine.assets.ignored().iter().filter(|ignored| !said.contains(*ignored)).for_each(|ignored| ui.note(ignored));
+    outcome
+}
+
+/// The same for a server, which is to say so when it starts.
+fn note_ignored(engine: &Engine, ui: &Ui) {
+    // Faults are for whoever needs the two.
+    let _ = (engine.model(&engine.config.model), engine.runtime_library());
+    engine.assets.ignored().iter().for_each(|ignored| ui.note(ignored));
 }
 
 /// What `--force` means to a command that writes a file.

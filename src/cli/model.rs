@@ -11,7 +11,7 @@ use crate::config::is_name;
 use crate::disk;
 use crate::engine::Engine;
 use crate::error::{Fault, Result};
-use crate::model::{self, ModelFiles, Runtime};
+use crate::model::{self, Addition, Listed, ModelFiles};
 use crate::pull;
 
 /// List, check and add embedding models
@@ -60,9 +60,9 @@ pub fn run(args: ModelArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
             disk::given_folder(&dir)?;
             let own_name = dir.canonicalize().ok().and_then(|d| Some(d.file_name()?.to_str()?.to_owned()));
             let name = checked_name(name.or(own_name).unwrap_or_default())?;
-            let runtime = Runtime::load(&engine.runtime_library()?)?;
             let models = engine.config.data_dir.join("models");
-            let added = model::add(&runtime, &dir, &models, &name, "added from a folder", &|| engine.interrupted())?;
+            let addition = Addition { source: &dir, models: &models, name: &name, origin: "added from a folder" };
+            let added = model::add(&engine.assets, addition, &|| engine.interrupted())?;
             print_added(ui, &added);
             Ok(Outcome::Done)
         }
@@ -91,7 +91,12 @@ fn checked_name(name: String) -> Result<String> {
 fn list(engine: &Engine, ui: &Ui) -> Result<Outcome> {
     let mut rows = Vec::new();
     let mut objects = Vec::new();
-    for (name, dir) in model::list_models(&engine.config.asset_dirs) {
+    for Listed { name, dir, ignored } in engine.assets.list() {
+        if let Some(why) = ignored {
+            objects.push(json!({ "name": name, "dir": dir, "ignored": why }));
+            rows.push(vec![name, "ignored".into(), String::new(), String::new(), dir.display().to_string()]);
+            continue;
+        }
         match ModelFiles::open(&dir, &name) {
             Ok(files) => {
                 let dimension = files.spec.dimension.map(|n| n.to_string()).unwrap_or_default();
@@ -125,14 +130,15 @@ fn list(engine: &Engine, ui: &Ui) -> Result<Outcome> {
 }
 
 fn verify(engine: &Engine, ui: &Ui, name: Option<&str>) -> Result<Outcome> {
-    let mut folders = model::list_models(&engine.config.asset_dirs);
+    let listed = engine.assets.list().into_iter().filter(|listed| listed.ignored.is_none());
+    let mut folders: Vec<_> = listed.map(|listed| (listed.name, listed.dir)).collect();
     if let Some(name) = name {
         folders.retain(|(found, _)| found == name);
         if folders.is_empty() {
             return Err(Fault::usage(format!("no model named `{name}` on this machine")));
         }
     } else if let Ok(library) = engine.runtime_library() {
-        let folder = library.parent().filter(|folder| folder.join("manifest.json").exists());
+        let folder = library.path.parent().filter(|folder| folder.join("manifest.json").exists());
         folders.extend(folder.map(|folder| ("onnxruntime".to_owned(), folder.to_owned())));
     }
     let mut objects = Vec::new();

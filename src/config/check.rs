@@ -50,7 +50,8 @@ fn problem(shape: Shape, value: &str) -> Option<String> {
         Shape::Secret { min_chars } => secret_problem(value.trim(), min_chars),
         _ if value.contains(char::is_control) => Some("must not contain control characters".to_owned()),
         Shape::Text | Shape::File | Shape::Folders => None,
-        Shape::Folder => unless(!is_no_folder(Path::new(value)), "is not a folder"),
+        Shape::AbsoluteFolder if !Path::new(value).is_absolute() => Some("must be an absolute path".to_owned()),
+        Shape::Folder | Shape::AbsoluteFolder => unless(!is_no_folder(Path::new(value)), "is not a folder"),
         Shape::Name => {
             unless(is_name(value), "must be 1 to 100 letters, digits, `.`, `_` or `-`, and not start with `.` or `-`")
         }

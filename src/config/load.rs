@@ -9,7 +9,8 @@ use std::time::Duration;
 use super::check::{self, refusal};
 use super::settings::SETTINGS;
 use super::{
-    Config, Endpoint, Generator, Layer, Layers, LogFormat, LogLevel, Mode, Recording, Records, Secret, Serve, Timeouts,
+    Config, Endpoint, Generator, Layer, Layers, LogFormat, LogLevel, Mode, Place, Recording, Records, Secret, Serve,
+    Timeouts,
 };
 use crate::error::{Context as _, Fault, Result};
 
@@ -65,14 +66,24 @@ impl World {
         self.env.get(name).filter(|v| !v.is_empty()).map(PathBuf::from)
     }
 
+    /// The user's own folder of a kind. A relative path names another one in every folder, so it counts as none, as the
+    /// XDG Base Directory Specification says.
+    fn user_dir(&self, variable: &str, below_home: &str) -> Option<PathBuf> {
+        let is_absolute = |dir: &PathBuf| dir.is_absolute();
+        let named = self.path(variable).filter(is_absolute);
+        named.or_else(|| Some(self.path("HOME").filter(is_absolute)?.join(below_home)))
+    }
+
     fn config_file(&self) -> Option<PathBuf> {
-        let base = self.path("XDG_CONFIG_HOME").or_else(|| Some(self.path("HOME")?.join(".config")))?;
-        Some(base.join("rag/config.toml"))
+        Some(self.user_dir("XDG_CONFIG_HOME", ".config")?.join("rag/config.toml"))
     }
 
     fn share_dir(&self) -> Option<PathBuf> {
-        let base = self.path("XDG_DATA_HOME").or_else(|| Some(self.path("HOME")?.join(".local/share")))?;
-        Some(base.join("rag"))
+        Some(self.user_dir("XDG_DATA_HOME", ".local/share")?.join("rag"))
+    }
+
+    fn state_dir(&self) -> Option<PathBuf> {
+        Some(self.user_dir("XDG_STATE_HOME", ".local/state")?.join("rag"))
     }
 }
 
@@ -293,7 +304,9 @@ fn build(world: &World, values: &Values) -> Result<Config> {
         mcp_max_result_bytes: size("mcp.max_result_bytes"),
         hub: text("hub.url").trim_end_matches('/').to_owned(),
         hub_token: Some(text("hub.token")).filter(|s| !s.is_empty()),
-        asset_dirs: asset_dirs(world, &data_dir),
+        places: places(world, path("assets_dir"), &data_dir),
+        user_dir: world.share_dir(),
+        state_dir: world.state_dir(),
         runtime_library: path("runtime_library"),
         origins: SETTINGS
             .iter()
@@ -308,16 +321,26 @@ fn build(world: &World, values: &Values) -> Result<Config> {
     })
 }
 
-/// `data_dir`; then what an installed binary brings: `share/rag` beside its `bin`, the checkout that a binary under
-/// `target/<profile>` was built in, and the user's own `~/.local/share/rag`.
-fn asset_dirs(world: &World, data_dir: &Path) -> Vec<PathBuf> {
-    let mut dirs = vec![data_dir.to_path_buf()];
+/// Where library and models may be: the folder that the user names for them; the data directory; `share/rag` beside the
+/// `bin` of an installed program; the checkout that a program under `target/` was built in; the user's own
+/// `~/.local/share/rag`. Data directory and checkout may have come from anybody, whoever named them.
+fn places(world: &World, named: Option<PathBuf>, data_dir: &Path) -> Vec<Place> {
+    let own = |dir: PathBuf| Place { dir, is_own: true };
+    let share = world.share_dir();
+    let is_share = |dir: &Path| {
+        let resolved = |dir: &Path| dir.canonicalize().ok();
+        share.as_deref().is_some_and(|share| resolved(share).is_some() && resolved(share) == resolved(dir))
+    };
+    let mut places: Vec<Place> = named.map(own).into_iter().collect();
+    places.push(Place { dir: data_dir.to_path_buf(), is_own: is_share(data_dir) });
     if let Some(exe) = &world.exe_dir {
-        dirs.push(exe.join("../share/rag"));
-        dirs.extend(exe.ancestors().take(4).map(|dir| dir.join("data")));
+        places.push(own(exe.join("../share/rag")));
+        let target = exe.ancestors().take(3).find(|dir| dir.file_name().is_some_and(|name| name == "target"));
+        let checkout = target.and_then(Path::parent).map(|dir| dir.join("data"));
+        places.extend(checkout.map(|dir| Place { dir, is_own: false }));
     }
-    dirs.extend(world.share_dir());
-    dirs
+    places.extend(share.map(own));
+    places
 }
 
 /// The key of the language model: given, or the first line of a file.

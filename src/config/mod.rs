@@ -216,6 +216,15 @@ pub struct Timeouts {
     pub generation: Duration,
 }
 
+/// A folder that may hold `models/` and `runtime/`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub dir: PathBuf,
+    /// The user chose it for models and libraries, or it came with the program. Any other place may have come with
+    /// somebody's folder: nothing in it is opened on its own word.
+    pub is_own: bool,
+}
+
 /// Every setting, merged and checked. Paths are as given, relative ones to the working directory.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -277,8 +286,12 @@ pub struct Config {
     pub hub: String,
     /// Token for the hub, for models that need one. Never shown.
     pub hub_token: Option<String>,
-    /// Folders that may hold `models/` and `runtime/`, in the order in which they are tried; `data_dir` is first.
-    pub asset_dirs: Vec<PathBuf>,
+    /// Folders that may hold `models/` and `runtime/`, in the order in which they are tried.
+    pub places: Vec<Place>,
+    /// The user's own data directory, one of `places`.
+    pub user_dir: Option<PathBuf>,
+    /// Where this user's commands remember things, outside of every folder.
+    pub state_dir: Option<PathBuf>,
     /// The ONNX Runtime library, when the user names one.
     pub runtime_library: Option<PathBuf>,
     /// Where each setting came from, in the order of [`SETTINGS`].

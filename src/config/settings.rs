@@ -9,6 +9,8 @@ pub enum Shape {
     Text,
     /// A folder, which need not exist yet.
     Folder,
+    /// A folder that is the same one wherever the command is run.
+    AbsoluteFolder,
     /// Folders with `:` between.
     Folders,
     /// A file. Whoever reads it finds out whether it exists.
@@ -106,7 +108,7 @@ const fn seconds(key: &'static str, env: &'static str, default: &'static str, me
 
 /// Every setting, in the order in which the README lists them.
 pub const SETTINGS: &[Setting] = &[
-    setting("data_dir", "RAG_DATA_DIR", "data", Shape::Folder, "where models, indexes and caches live"),
+    setting("data_dir", "RAG_DATA_DIR", "data", Shape::Folder, "where indexes, caches and added models live"),
     setting("cache_dir", "RAG_CACHE_DIR", "", Shape::Folder, "where the caches live (default: DATA_DIR/cache)"),
     setting("jobs_dir", "RAG_JOBS_DIR", "", Shape::Folder, "where the job log lives (default: DATA_DIR/jobs)"),
     setting("index", "RAG_INDEX", "default", Shape::Name, "which index commands work on"),
@@ -420,5 +422,12 @@ pub const SETTINGS: &[Setting] = &[
     ),
     personal("hub.url", "HF_ENDPOINT", "https://huggingface.co", Shape::Url, "where `rag model pull` looks"),
     personal("hub.token", "HF_TOKEN", "", Shape::Secret { min_chars: 1 }, "token for models that need one"),
+    personal(
+        "assets_dir",
+        "RAG_ASSETS_DIR",
+        "",
+        Shape::AbsoluteFolder,
+        "folder of your own whose models/ and runtime/ are used before any other",
+    ),
     personal("runtime_library", "ORT_DYLIB_PATH", "", Shape::File, "the ONNX Runtime shared library"),
 ];

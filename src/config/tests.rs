@@ -19,6 +19,35 @@ fn defaults_are_valid_and_zero_threads_means_every_core() {
 }
 
 #[test]
+fn only_what_the_user_chose_or_the_program_brought_is_a_place_of_their_own() {
+    let places = |env: &[(&str, &str)], exe_dir: Option<&str>, data_dir: &str| {
+        let world = World { exe_dir: exe_dir.map(PathBuf::from), ..world(env) };
+        let config = Config::load(&world, &[("data_dir", data_dir.into(), "--data-dir".into())]).unwrap();
+        let places = config.places.into_iter();
+        places.map(|place| (place.dir.display().to_string(), place.is_own)).collect::<Vec<_>>()
+    };
+    let pair = |dir: &str, is_own: bool| (dir.to_owned(), is_own);
+    let home = [("HOME", "/home/me")];
+    let installed = places(&home, Some("/usr/local/bin"), "data");
+    let own = [pair("/usr/local/bin/../share/rag", true), pair("/home/me/.local/share/rag", true)];
+    assert_eq!(installed, [&[pair("data", false)][..], &own].concat());
+    assert_eq!(places(&home, None, "/abs/data")[0], pair("/abs/data", false));
+    let built = places(&[("RAG_ASSETS_DIR", "/srv")], Some("/src/rag/target/debug"), "data");
+    let share = pair("/src/rag/target/debug/../share/rag", true);
+    assert_eq!(built, [pair("/srv", true), pair("data", false), share, pair("/src/rag/data", false)]);
+    // Relative variables lead into every folder.
+    for name in ["XDG_DATA_HOME", "HOME"] {
+        assert_eq!(places(&[(name, "share")], None, "data"), [pair("data", false)]);
+    }
+    // The user's own data directory may be named as the data directory.
+    let dir = tempfile::tempdir().unwrap();
+    let share = dir.path().join("rag");
+    std::fs::create_dir(&share).unwrap();
+    let named = places(&[("XDG_DATA_HOME", dir.path().to_str().unwrap())], None, share.to_str().unwrap());
+    assert!(named.iter().all(|(_, is_own)| *is_own), "{named:?}");
+}
+
+#[test]
 fn later_layers_win_and_errors_name_the_layer() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("rag.toml"), "index = \"docs\"\n\n[chunk]\nmax_tokens = 100\n").unwrap();
@@ -69,7 +98,7 @@ fn an_unknown_key_and_broken_toml_name_the_line() {
 fn bad_value(shape: Shape) -> Option<&'static str> {
     match shape {
         Shape::Text => Some("  "),
-        Shape::Folder => Some("/dev/null"),
+        Shape::Folder | Shape::AbsoluteFolder => Some("/dev/null"),
         Shape::Name => Some("a/b"),
         Shape::Passage { .. } => Some("7"),
         Shape::Whole { .. } | Shape::UpTo(_) => Some("many"),

@@ -88,6 +88,48 @@ pub fn file_sum(path: &Path) -> Result<FileSum> {
     Ok(FileSum { bytes, sha256: hex(&sha.finalize()), blocks })
 }
 
+/// The SHA-256 of an open file, from its beginning.
+pub fn sha256_of(file: &File) -> std::io::Result<String> {
+    use std::os::unix::fs::FileExt as _;
+    let (mut sha, mut at) = (Sha256::new(), 0);
+    let mut piece = vec![0; 4 * BLOCK_BYTES];
+    loop {
+        match file.read_at(&mut piece, at) {
+            Ok(0) => return Ok(hex(&sha.finalize())),
+            Ok(n) => {
+                sha2::Digest::update(&mut sha, &piece[..n]);
+                at += n as u64;
+            }
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+}
+
+/// Opens a plain file. Nothing else is waited for: a pipe would never answer, and a device might never end.
+pub fn open_regular(path: &Path) -> std::io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
+    let flags = i32::try_from(flags.bits()).unwrap_or_default();
+    let file = File::options().read(true).custom_flags(flags).open(path)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(std::io::Error::other(format!("{} is no plain file", path.display()))),
+    }
+}
+
+/// The bytes of a plain file that should be small.
+pub fn read_small(path: &Path) -> std::io::Result<Vec<u8>> {
+    /// The manifest of a model with 8 GB of weights has 1 MB of checksums.
+    const MOST: u64 = 16 << 20;
+    let mut bytes = Vec::new();
+    open_regular(path)?.take(MOST + 1).read_to_end(&mut bytes)?;
+    match bytes.len() as u64 <= MOST {
+        true => Ok(bytes),
+        false => Err(std::io::Error::other(format!("{} has more than {MOST} bytes", path.display()))),
+    }
+}
+
 fn read_full(file: &mut File, buffer: &mut [u8]) -> std::io::Result<usize> {
     let mut filled = 0;
     while filled < buffer.len() {

@@ -13,7 +13,9 @@ mod scratch;
 mod write;
 
 pub use given::{given_file, given_folder};
-pub use hash::{BLOCK_BYTES, Blake, FileSum, block_sums, file_sum, hex, sha256_hex};
+pub use hash::{
+    BLOCK_BYTES, Blake, FileSum, block_sums, file_sum, hex, open_regular, read_small, sha256_hex, sha256_of,
+};
 pub use id::random_id;
 pub use lock::Lock;
 pub use mapped::{Damage, Mapped};

@@ -12,6 +12,7 @@ use super::snapshot::Snapshot;
 use super::verify::disagreements;
 use crate::disk::{self, Blake, Lock};
 use crate::error::{Context as _, Fault, Result};
+use crate::state::State;
 
 /// Generations being built, loaded or removed; left behind only by a process that died.
 const BUILDING: &str = ".building-";
@@ -32,6 +33,8 @@ const VERSION: u32 = 1;
 #[derive(Clone, Debug)]
 pub struct Store {
     dir: PathBuf,
+    /// Knows where else there are indexes.
+    state: State,
 }
 
 /// `names/<NAME>.json`.
@@ -77,7 +80,22 @@ impl Pointer {
 
 impl Store {
     pub fn new(data_dir: &Path) -> Self {
-        Self { dir: data_dir.join("indexes") }
+        Self { dir: data_dir.join("indexes"), state: State::none() }
+    }
+
+    /// The same, for messages that name the indexes of other data directories.
+    #[must_use]
+    pub fn knowing(self, state: State) -> Self {
+        Self { state, ..self }
+    }
+
+    /// Data directories of this user that have indexes now, with their names.
+    pub fn elsewhere(&self) -> Vec<(PathBuf, Vec<String>)> {
+        let own = self.dir.canonicalize().ok();
+        let stores = self.state.places().into_iter().map(|place| (Self::new(&place), place));
+        let others = stores.filter(|(store, _)| own.is_none() || store.dir.canonicalize().ok() != own);
+        let named = others.map(|(store, place)| (place, store.names().unwrap_or_default()));
+        named.filter(|(_, names)| !names.is_empty()).collect()
     }
 
     pub fn dir(&self) -> &Path {
@@ -164,12 +182,27 @@ impl Store {
     }
 
     fn no_such_index(&self, name: &str) -> Fault {
+        /// More are a list for a command of its own.
+        const MOST: usize = 3;
         let names = self.names().unwrap_or_default();
-        let fault = Fault::failed(format!("there is no index named `{name}` in {}", self.dir.display()));
-        fault.hint(match names.is_empty() {
+        let dir = std::path::absolute(&self.dir).unwrap_or_else(|_| self.dir.clone());
+        let fault = Fault::failed(format!("there is no index named `{name}` in {}", dir.display()));
+        let here = match names.is_empty() {
             true => "make one with `rag ingest --dir FOLDER`".to_owned(),
             false => format!("there are: {}", names.join(", ")),
-        })
+        };
+        let elsewhere = self.elsewhere();
+        if elsewhere.is_empty() {
+            return fault.hint(here);
+        }
+        let shown = elsewhere.iter().take(MOST);
+        let shown: Vec<String> =
+            shown.map(|(dir, names)| format!("{} ({})", dir.display(), names.join(", "))).collect();
+        let more = match elsewhere.len().saturating_sub(MOST) {
+            0 => String::new(),
+            n => format!(", and {n} more, see `rag index list --everywhere`"),
+        };
+        fault.hint(format!("{here}; or name another data directory with `--data-dir`: {}{more}", shown.join(", ")))
     }
 
     /// Becomes the one writer of this data directory, and clears away what writers that died have left.

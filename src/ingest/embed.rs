@@ -1,6 +1,5 @@
 //! Vectors for the texts that have none: from the cache, else from the model, one session a thread.
 
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -12,7 +11,7 @@ use crate::cache::{Cache, Counters, Key, Table};
 use crate::engine::Engine;
 use crate::error::{Fault, Result};
 use crate::index::{Pending, Vectors};
-use crate::model::{ModelFiles, Network, Role, Runtime, Tokenizer};
+use crate::model::{Library, ModelFiles, Network, Role, Runtime, Tokenizer};
 use crate::vector::Vector;
 
 /// Vectors made by all threads together between two transactions of the cache: what is made again after a kill. At 100
@@ -29,7 +28,7 @@ const TELL_EVERY: Duration = Duration::from_millis(100);
 pub struct Job<'a> {
     pub engine: &'a Engine,
     pub model: &'a ModelFiles,
-    pub library: &'a Path,
+    pub library: &'a Library,
     pub tokenizer: &'a Tokenizer,
     pub no_cache: bool,
     pub dimension: usize,

@@ -274,6 +274,9 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
         let index_dir = engine.store.generation_dir(&pointer.current.generation);
         Ok(report(start, &meta, index_dir, scan, &outcome))
     });
+    if outcome.is_ok() {
+        engine.assets.state.note_place(&engine.config.data_dir);
+    }
     outcome.map_err(|fault| need.explain(fault, engine.store.dir()))
 }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use ort::session::builder::GraphOptimizationLevel;
 
+use super::assets::Assets;
 use super::embed::session;
 use super::files::{MANIFEST_VERSION, Manifest, ModelFiles, NETWORK, read_spec};
 use super::runtime::Runtime;
@@ -44,23 +45,30 @@ pub fn wanted_weights(network: &str) -> [String; 2] {
     ["_data", ".data"].map(|ending| format!("{network}{ending}"))
 }
 
-/// Copies the model in `source` to `models/<name>` and proves that it embeds. `stop` is asked between the steps.
+/// A model to take in.
+#[derive(Clone, Copy)]
+pub struct Addition<'a> {
+    pub source: &'a Path,
+    /// The folder `models/` of a data directory.
+    pub models: &'a Path,
+    pub name: &'a str,
+    /// Where it came from, in words.
+    pub origin: &'a str,
+}
+
+/// Copies the model in `source` to `models/<name>`, proves that it embeds, and remembers that the user added it. `stop` is
+/// asked between the steps.
 ///
 /// # Errors
 /// Names what is missing or unsupported; nothing is left behind then.
-pub fn add(
-    runtime: &Runtime,
-    source: &Path,
-    models: &Path,
-    name: &str,
-    origin: &str,
-    stop: &dyn Fn() -> bool,
-) -> Result<ModelFiles> {
+pub fn add(assets: &Assets, addition: Addition<'_>, stop: &dyn Fn() -> bool) -> Result<ModelFiles> {
+    let Addition { source, models, name, origin } = addition;
     let target = models.join(name);
     if target.exists() {
         return Err(Fault::usage(format!("there is already a model named `{name}`"))
             .hint(format!("give another name, or remove {}", target.display())));
     }
+    let runtime = Runtime::load(&assets.library()?)?;
     let network = NETWORKS.iter().map(|file| source.join(file)).find(|path| path.is_file()).ok_or_else(|| {
         Fault::usage(format!("{} has no ONNX file", source.display()))
             .hint(format!("looked for {}; `optimum-cli export onnx` makes one", NETWORKS.join(", ")))
@@ -74,11 +82,14 @@ pub fn add(
     go_on()?;
     copy_configs(source, temp)?;
     go_on()?;
-    optimise(runtime, &network, &temp.join("model.onnx"))?;
+    optimise(&runtime, &network, &temp.join("model.onnx"))?;
     go_on()?;
     write_manifest(temp, name, origin)?;
-    prove(runtime, temp, name)?;
+    prove(&runtime, temp, name)?;
     go_on()?;
+    let manifest = temp.join("manifest.json");
+    let manifest = std::fs::read(&manifest).or_failed(|| format!("cannot read {}", manifest.display()))?;
+    assets.record(&target, &manifest)?;
     scratch.keep_as(&target)?;
     ModelFiles::open(&target, name)
 }

@@ -1,6 +1,5 @@
 //! One single-threaded session: token ids in, one pooled vector out.
 
-use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
@@ -10,7 +9,7 @@ use ort::session::{OutputSelector, RunOptions, Session};
 use ort::value::{Tensor, TensorRef};
 
 use super::files::{ModelFiles, Pooling, Spec};
-use super::runtime::Runtime;
+use super::runtime::{Library, Runtime};
 use super::tokens::Tokenizer;
 use crate::error::{Fault, Result};
 use crate::telemetry;
@@ -68,6 +67,7 @@ impl Network {
         let session = session(runtime, GraphOptimizationLevel::Disable)
             .and_then(|mut builder| builder.commit_from_file(&path))
             .map_err(|e| Fault::failed(format!("cannot load {}: {e}", path.display())))?;
+        files.check_same()?;
         let inputs = session.inputs().iter().map(|input| match input.name() {
             "input_ids" => Ok(Input::Ids),
             "attention_mask" => Ok(Input::Mask),
@@ -81,7 +81,7 @@ impl Network {
     ///
     /// # Errors
     /// When one of them is missing, damaged or does not fit the other.
-    pub fn open(library: &Path, files: &ModelFiles) -> Result<Self> {
+    pub fn open(library: &Library, files: &ModelFiles) -> Result<Self> {
         std::thread::scope(|scope| {
             let intact = scope.spawn(|| files.verify_network());
             let network = Runtime::load(library).and_then(|runtime| Self::load(&runtime, files));
@@ -93,7 +93,7 @@ impl Network {
 
     /// Begins to open a network on a thread of its own, for who will probably need it soon. Whoever does not leaves it alone:
     /// nobody has to wait for the thread.
-    pub fn opening(library: PathBuf, files: ModelFiles) -> JoinHandle<Result<Self>> {
+    pub fn opening(library: Library, files: ModelFiles) -> JoinHandle<Result<Self>> {
         std::thread::spawn(move || Self::open(&library, &files))
     }
 

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::is_name;
 use crate::disk::{self, Blake, Damage, FileSum, Mapped};
 use crate::error::{Context as _, Fault, Result};
+use crate::state::{Identity, State};
 
 /// `manifest.json` of a model or of the runtime.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -61,6 +61,8 @@ pub struct ModelFiles {
     pub spec: Spec,
     /// Changes whenever a vector could: digest of network, tokenizer and [`Spec`]. 32 hexadecimal digits.
     pub fingerprint: String,
+    /// Files that had to be compared before any was opened, as they were then.
+    compared: Vec<(String, Identity)>,
 }
 
 impl ModelFiles {
@@ -70,7 +72,14 @@ impl ModelFiles {
     /// # Errors
     /// [`Kind::Damaged`](crate::error::Kind::Damaged) when a file is not what the manifest says.
     pub fn open(dir: &Path, name: &str) -> Result<Self> {
-        let manifest = read_manifest(dir)?;
+        Self::of(read_manifest(dir)?, dir, name)
+    }
+
+    /// As [`ModelFiles::open`], with a manifest that was read.
+    ///
+    /// # Errors
+    /// As [`ModelFiles::open`].
+    pub(super) fn of(manifest: Manifest, dir: &Path, name: &str) -> Result<Self> {
         for required in ["model.onnx", "tokenizer.json"] {
             if !manifest.files.contains_key(required) {
                 return Err(damaged(&dir.join("manifest.json"), &format!("it lists no {required}")));
@@ -79,7 +88,11 @@ impl ModelFiles {
         for (file, expected) in &manifest.files {
             let path = dir.join(file);
             let told = |e| damaged(&path, &format!("manifest.json lists it: {e}"));
-            let actual = std::fs::metadata(&path).map_err(told)?.len();
+            let metadata = std::fs::metadata(&path).map_err(told)?;
+            let actual = metadata.len();
+            if !metadata.is_file() {
+                return Err(damaged(&path, "it is no plain file"));
+            }
             if actual != expected.bytes {
                 return Err(damaged(&path, &format!("{actual} bytes instead of {}", expected.bytes)));
             }
@@ -93,8 +106,42 @@ impl ModelFiles {
             spec: read_spec(dir, &|file| manifest.files.contains_key(file))?,
             manifest,
             fingerprint: String::new(),
+            compared: Vec::new(),
         };
         Ok(Self { fingerprint: fingerprint(&files), ..files })
+    }
+
+    /// Compares network and tokenizer with the manifest before anything opens them. A model of a folder that anybody may
+    /// have made is nothing until then: the sums of its blocks are quick, but not made against a forger.
+    ///
+    /// # Errors
+    /// [`Kind::Damaged`](crate::error::Kind::Damaged) names the file that is not what the manifest says.
+    pub(super) fn checked(mut self, state: &State) -> Result<Self> {
+        for file in NETWORK.into_iter().chain(["tokenizer.json"]) {
+            let Some(expected) = self.manifest.files.get(file) else { continue };
+            let path = self.dir.join(file);
+            let open = disk::open_regular(&path).map_err(|e| damaged(&path, &e.to_string()))?;
+            let (sha256, identity) = state.sha256(&open, &path)?;
+            if sha256 != expected.sha256 {
+                return Err(damaged(&path, OTHER_BYTES));
+            }
+            self.compared.push((file.to_owned(), identity));
+        }
+        Ok(self)
+    }
+
+    /// That the files which were compared are still those that their names lead to.
+    ///
+    /// # Errors
+    /// [`Kind::Damaged`](crate::error::Kind::Damaged) names the file that was replaced meanwhile.
+    pub(super) fn check_same(&self) -> Result<()> {
+        for (file, identity) in &self.compared {
+            let path = self.dir.join(file);
+            if !path.metadata().is_ok_and(|metadata| Identity::of(&metadata).is_same_file(identity)) {
+                return Err(damaged(&path, "it changed while it was being loaded"));
+            }
+        }
+        Ok(())
     }
 
     /// Compares the network with the manifest, byte for byte.
@@ -165,58 +212,25 @@ pub fn verify_folder(dir: &Path) -> Result<Vec<Fault>> {
     Ok(manifest.files.iter().filter_map(|(file, expected)| verify(dir, file, expected).err()).collect())
 }
 
-fn read_manifest(dir: &Path) -> Result<Manifest> {
+pub(super) fn read_manifest(dir: &Path) -> Result<Manifest> {
     let path = dir.join("manifest.json");
-    let text = std::fs::read(&path).map_err(|e| damaged(&path, &e.to_string()))?;
-    let manifest: Manifest = serde_json::from_slice(&text).map_err(|e| damaged(&path, &e.to_string()))?;
+    let text = disk::read_small(&path).map_err(|e| damaged(&path, &e.to_string()))?;
+    parse_manifest(&path, &text)
+}
+
+pub(super) fn parse_manifest(path: &Path, text: &[u8]) -> Result<Manifest> {
+    let manifest: Manifest = serde_json::from_slice(text).map_err(|e| damaged(path, &e.to_string()))?;
     if manifest.version != MANIFEST_VERSION {
-        return Err(damaged(&path, &format!("version {} is not known", manifest.version)));
+        return Err(damaged(path, &format!("version {} is not known", manifest.version)));
     }
     if let Some(name) = manifest.files.keys().find(|name| !stays_inside(name)) {
-        return Err(damaged(&path, &format!("it names `{name}`, which is not inside the folder")));
+        return Err(damaged(path, &format!("it names `{name}`, which is not inside the folder")));
     }
     Ok(manifest)
 }
 
 fn stays_inside(name: &str) -> bool {
     !name.is_empty() && Path::new(name).components().all(|c| matches!(c, std::path::Component::Normal(_)))
-}
-
-/// The model called `name` in the first folder that has one.
-///
-/// # Errors
-/// Says exactly what to run when there is none.
-pub fn find_model(asset_dirs: &[PathBuf], name: &str) -> Result<ModelFiles> {
-    let found =
-        asset_dirs.iter().map(|dir| dir.join("models").join(name)).find(|dir| dir.join("manifest.json").exists());
-    let Some(dir) = found else {
-        return Err(Fault::failed(format!("no model named `{name}` on this machine")).hint(format!(
-            "run `scripts/setup` in the project's folder, or `rag model pull {name}`; looked in {}",
-            shown(asset_dirs, "models")
-        )));
-    };
-    ModelFiles::open(&dir, name)
-}
-
-/// Every model that can be found, nearest folder first, each name once.
-pub fn list_models(asset_dirs: &[PathBuf]) -> Vec<(String, PathBuf)> {
-    let mut found: BTreeMap<String, PathBuf> = BTreeMap::new();
-    for dir in asset_dirs {
-        let Ok(entries) = std::fs::read_dir(dir.join("models")) else { continue };
-        for entry in entries.flatten() {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            if is_name(&name) && entry.path().join("manifest.json").exists() {
-                found.entry(name).or_insert_with(|| entry.path());
-            }
-        }
-    }
-    found.into_iter().collect()
-}
-
-/// The folders searched, for a message.
-pub fn shown(asset_dirs: &[PathBuf], below: &str) -> String {
-    let dirs: Vec<String> = asset_dirs.iter().map(|dir| dir.join(below).display().to_string()).collect();
-    dirs.join(", ")
 }
 
 #[derive(Default, Deserialize)]

@@ -7,15 +7,18 @@
 //! `ort` and `tokenizers` are named in this room only.
 
 mod add;
+mod assets;
 mod embed;
 mod files;
+mod known;
 mod runtime;
 mod tokens;
 
-pub use add::{add, wanted_files, wanted_networks, wanted_weights};
+pub use add::{Addition, add, wanted_files, wanted_networks, wanted_weights};
+pub use assets::{Assets, Listed};
 pub use embed::{Network, Role};
-pub use files::{ModelFiles, Pooling, Spec, find_model, list_models, verify_folder};
-pub use runtime::{Runtime, find_runtime, forbid_telemetry};
+pub use files::{ModelFiles, Pooling, Spec, verify_folder};
+pub use runtime::{Library, Runtime, forbid_telemetry};
 pub use tokens::Tokenizer;
 
 use crate::error::Result;
@@ -38,7 +41,7 @@ impl Embedder {
     ///
     /// # Errors
     /// When one of them is missing, damaged or does not fit the others.
-    pub fn load(files: ModelFiles, runtime_library: &std::path::Path) -> Result<Self> {
+    pub fn load(files: ModelFiles, runtime_library: &Library) -> Result<Self> {
         let (network, tokenizer) = std::thread::scope(|scope| {
             let network = scope.spawn(|| Network::open(runtime_library, &files));
             let tokenizer = Tokenizer::load(&files);

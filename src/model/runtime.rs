@@ -1,10 +1,17 @@
-//! The ONNX Runtime shared library: found beside the model, opened once in a process.
+//! The ONNX Runtime shared library: checked, then opened once in a process.
+//!
+//! Its SHA-256 is compared before it is opened, and what is opened is the very file that was compared: a path may lead
+//! elsewhere a moment later.
 
+use std::fs::File;
+use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use super::files::shown;
-use crate::error::{Fault, Result};
+use crate::disk::{self, FileSum};
+use crate::error::{Fault, Kind, Result};
+use crate::state::State;
 
 /// The opened library. Cheap to clone; all clones are the same environment.
 #[derive(Clone)]
@@ -13,7 +20,68 @@ pub struct Runtime {
 }
 
 /// The library's file names, by platform.
-const LIBRARY_NAMES: [&str; 3] = ["libonnxruntime.so", "libonnxruntime.dylib", "onnxruntime.dll"];
+pub(super) const LIBRARY_NAMES: [&str; 3] = ["libonnxruntime.so", "libonnxruntime.dylib", "onnxruntime.dll"];
+
+/// A library that may be opened, once it has been compared with its manifest.
+#[derive(Clone, Debug)]
+pub struct Library {
+    pub path: PathBuf,
+    /// What its manifest says; `None` for one that the user named and that has none.
+    expected: Option<FileSum>,
+    /// It is the user's own, not one of a folder that somebody else may write to.
+    is_own: bool,
+    state: State,
+}
+
+impl Library {
+    pub(super) fn new(path: &Path, expected: Option<FileSum>, is_own: bool, state: State) -> Self {
+        Self { path: path.to_owned(), expected, is_own, state }
+    }
+
+    /// A library on the caller's word.
+    pub fn trusted(path: &Path) -> Self {
+        Self::new(path, None, true, State::none())
+    }
+
+    /// Opens the file and compares it; what is yielded is what may be loaded.
+    fn check(&self) -> Result<File> {
+        let file = disk::open_regular(&self.path)
+            .map_err(|e| Fault::failed(format!("cannot read {}", self.path.display())).because(e))?;
+        let Some(expected) = &self.expected else { return Ok(file) };
+        let damaged = |why: &str| {
+            Fault::damaged(format!("{} is damaged: {why}", self.path.display()))
+                .hint("run `scripts/setup`, or remove the folder that it lies in")
+        };
+        let metadata = file.metadata().map_err(|e| damaged(&e.to_string()))?;
+        if metadata.len() != expected.bytes {
+            return Err(damaged(&format!("{} bytes instead of {}", metadata.len(), expected.bytes)));
+        }
+        let is_private =
+            metadata.mode() & 0o022 == 0 && [0, rustix::process::geteuid().as_raw()].contains(&metadata.uid());
+        // Who may write to the file could change it after the comparison, so a copy is compared and loaded.
+        let file =
+            if self.is_own || is_private { file } else { in_memory(&file).map_err(|e| damaged(&e.to_string()))? };
+        let (sha256, _) = self.state.sha256(&file, &self.path)?;
+        match sha256 == expected.sha256 {
+            true => Ok(file),
+            false => Err(damaged("its SHA-256 is not the one in manifest.json")),
+        }
+    }
+}
+
+/// A copy of a file that no other process can reach.
+#[cfg(target_os = "linux")]
+fn in_memory(file: &File) -> std::io::Result<File> {
+    use rustix::fs::{MemfdFlags, memfd_create};
+    let mut copy = File::from(memfd_create("onnxruntime", MemfdFlags::CLOEXEC)?);
+    std::io::copy(&mut &*file, &mut copy)?;
+    Ok(copy)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn in_memory(file: &File) -> std::io::Result<File> {
+    file.try_clone()
+}
 
 /// Keeps the library from sending and storing telemetry, which official builds do by default: they write a device id
 /// below the home folder and hold a thread for it. The library reads this variable when it is opened.
@@ -27,31 +95,57 @@ pub fn forbid_telemetry() {
 
 /// Opened at most once: a process can hold one ONNX Runtime, and opening costs 20 ms. A failure is kept too: after one,
 /// `ort` 2.0.0-rc.14 takes its library for loaded and panics when it is asked again.
-static OPENED: OnceLock<std::result::Result<Runtime, String>> = OnceLock::new();
+static OPENED: OnceLock<std::result::Result<Runtime, Failure>> = OnceLock::new();
 
-impl Runtime {
-    /// Opens the library at `path`, or returns the one already open.
-    ///
-    /// # Errors
-    /// When it cannot be opened or is too old for this program.
-    pub fn load(path: &Path) -> Result<Self> {
-        OPENED.get_or_init(|| open(path)).clone().map_err(|why| {
-            Fault::failed(format!("cannot open the ONNX Runtime library {}: {why}", path.display()))
-                .hint("run `scripts/setup` in the project's folder")
-        })
+/// A fault that can be told again.
+#[derive(Clone)]
+struct Failure {
+    kind: Kind,
+    message: String,
+    hint: String,
+}
+
+impl Failure {
+    fn of(fault: &Fault) -> Self {
+        let hint = fault.hint_text().unwrap_or("run `scripts/setup` in the project's folder").to_owned();
+        Self { kind: fault.kind(), message: fault.to_string(), hint }
+    }
+
+    fn fault(self) -> Fault {
+        Fault::new(self.kind, self.message).hint(self.hint)
     }
 }
 
-fn open(path: &Path) -> std::result::Result<Runtime, String> {
+impl Runtime {
+    /// Compares the library with its manifest and opens it, or returns the one already open.
+    ///
+    /// # Errors
+    /// When it is not what its manifest says, cannot be opened, or is too old for this program.
+    pub fn load(library: &Library) -> Result<Self> {
+        let opened = OPENED.get_or_init(|| open(library).map_err(|fault| Failure::of(&fault)));
+        opened.clone().map_err(Failure::fault)
+    }
+}
+
+fn open(library: &Library) -> Result<Runtime> {
+    let file = library.check()?;
     tune_c_heap();
-    let builder = ort::init_from(path).map_err(|e| e.to_string())?;
+    // Leads to the open file, whatever has become of its path; dlopen gets a descriptor of its own from it.
+    let by_descriptor = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
+    let path = if by_descriptor.exists() { &by_descriptor } else { &library.path };
+    let failed = |why: String| {
+        // The linker names the file as it was given to it.
+        let why = why.replace(&by_descriptor.display().to_string(), &library.path.display().to_string());
+        Fault::failed(format!("cannot open the ONNX Runtime library {}: {why}", library.path.display()))
+    };
+    let builder = ort::init_from(path).map_err(|e| failed(e.to_string()))?;
     // The library's own log would be talk on stderr that nobody asked for; its errors come back as values.
     let environment = builder
         .with_name("rag")
         .with_telemetry(false)
         .with_logger(std::sync::Arc::new(|_, _, _, _, _| {}))
         .build()
-        .map_err(|e| e.to_string())?;
+        .map_err(|e| failed(e.to_string()))?;
     Ok(Runtime { environment })
 }
 
@@ -91,24 +185,46 @@ fn tune_c_heap() {
 #[cfg(not(target_env = "gnu"))]
 fn tune_c_heap() {}
 
-/// The library: the one the user names, else the first in the folders.
-///
-/// # Errors
-/// Says exactly what to run when there is none.
-pub fn find_runtime(asset_dirs: &[PathBuf], named: Option<&Path>) -> Result<PathBuf> {
-    if let Some(path) = named {
-        return match path.is_file() {
-            true => Ok(path.to_path_buf()),
-            false => Err(Fault::failed(format!("no ONNX Runtime library at {}", path.display())).hint(
-                "run `scripts/setup` in the project's folder, and set neither ORT_DYLIB_PATH nor runtime_library",
-            )),
-        };
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    fn content(mut file: File) -> String {
+        let mut text = String::new();
+        std::io::Seek::rewind(&mut file).unwrap();
+        file.read_to_string(&mut text).unwrap();
+        text
     }
-    let candidates = asset_dirs.iter().flat_map(|dir| LIBRARY_NAMES.map(|name| dir.join("runtime").join(name)));
-    candidates.into_iter().find(|path| path.is_file()).ok_or_else(|| {
-        Fault::failed("the ONNX Runtime library is not on this machine").hint(format!(
-            "run `scripts/setup` in the project's folder, or set ORT_DYLIB_PATH; looked in {}",
-            shown(asset_dirs, "runtime")
-        ))
-    })
+
+    #[test]
+    fn what_is_loaded_is_what_was_compared() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lib.so");
+        let set_mode = |mode| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        std::fs::write(&path, "good").unwrap();
+        set_mode(0o644);
+        let expected = disk::file_sum(&path).unwrap();
+        let library = |is_own| Library::new(&path, Some(expected.clone()), is_own, State::none());
+        for is_own in [true, false] {
+            let file = library(is_own).check().unwrap();
+            // Another file under the name is not the one that is loaded.
+            std::fs::rename(&path, dir.path().join("away")).unwrap();
+            std::fs::write(&path, "evil").unwrap();
+            assert_eq!(content(file), "good");
+            assert_eq!(library(is_own).check().unwrap_err().kind(), Kind::Damaged);
+            std::fs::rename(dir.path().join("away"), &path).unwrap();
+        }
+        // Where others may write to the file, neither is a change of its bytes.
+        set_mode(0o666);
+        let file = library(false).check().unwrap();
+        std::fs::write(&path, "evil").unwrap();
+        assert_eq!(content(file), "good");
+        std::fs::write(&path, "evil, and longer").unwrap();
+        assert!(library(false).check().unwrap_err().to_string().contains("16 bytes instead of 4"));
+        // A folder, and so a device or a pipe, is no library.
+        assert!(Library::trusted(dir.path()).check().unwrap_err().to_string().contains("no plain file"));
+    }
 }

@@ -19,7 +19,8 @@ use rag::config::{Config, World};
 use rag::document::{context_line, embedded_text};
 use rag::error::{Fault, Result};
 use rag::index::Store;
-use rag::model::{Network, Role, Runtime, Tokenizer, find_model, find_runtime, forbid_telemetry};
+use rag::model::{Assets, Network, Role, Runtime, Tokenizer, forbid_telemetry};
+use rag::state::State;
 use rag::vector::dot;
 
 fn main() -> Result<()> {
@@ -45,6 +46,11 @@ fn main() -> Result<()> {
     Ok(())
 }
 
+/// What was checked by `rag` is not checked again, and nothing else is remembered.
+fn assets(config: &Config) -> Assets {
+    Assets::new(config, State::new(config.state_dir.clone(), || std::time::SystemTime::UNIX_EPOCH))
+}
+
 fn embed(config: &Config, index: &str) -> Result<String> {
     let mut texts = HashSet::new();
     Store::new(&config.data_dir).open(index)?.for_each(&mut |stored, _| {
@@ -61,8 +67,8 @@ fn questions(config: &Config, file: &str) -> Result<String> {
 
 /// Runs the network over every text, one thread a core.
 fn run(config: &Config, role: Role, texts: &[String]) -> Result<String> {
-    let files = find_model(&config.asset_dirs, &config.model)?;
-    let runtime = Runtime::load(&find_runtime(&config.asset_dirs, config.runtime_library.as_deref())?)?;
+    let files = assets(config).model(&config.model)?;
+    let runtime = Runtime::load(&assets(config).library()?)?;
     let tokenizer = Tokenizer::load(&files)?;
     let spec = &files.spec;
     let prefix = match role {
@@ -102,8 +108,8 @@ fn run(config: &Config, role: Role, texts: &[String]) -> Result<String> {
 
 fn load(config: &Config, question: &str) -> Result<String> {
     let start = Instant::now();
-    let files = find_model(&config.asset_dirs, &config.model)?;
-    let library = find_runtime(&config.asset_dirs, config.runtime_library.as_deref())?;
+    let files = assets(config).model(&config.model)?;
+    let library = assets(config).library()?;
     // The two loads do not depend on each other.
     let (network, tokenizer) = std::thread::scope(|scope| {
         let network = scope.spawn(|| Network::load(&Runtime::load(&library)?, &files));
@@ -119,8 +125,8 @@ fn load(config: &Config, question: &str) -> Result<String> {
 
 /// A line of JSON for each line of `questions`: the sentence of the index with the largest cosine.
 fn nearest(config: &Config, index: &str, questions: &str) -> Result<String> {
-    let files = find_model(&config.asset_dirs, &config.model)?;
-    let runtime = Runtime::load(&find_runtime(&config.asset_dirs, config.runtime_library.as_deref())?)?;
+    let files = assets(config).model(&config.model)?;
+    let runtime = Runtime::load(&assets(config).library()?)?;
     let tokenizer = Tokenizer::load(&files)?;
     let mut network = Network::load(&runtime, &files)?;
     let mut texts = Vec::new();
@@ -144,7 +150,7 @@ fn nearest(config: &Config, index: &str, questions: &str) -> Result<String> {
 
 /// A line for each line of `texts`: its number of tokens without special ones.
 fn tokens(config: &Config, texts: &str) -> Result<String> {
-    let tokenizer = Tokenizer::load(&find_model(&config.asset_dirs, &config.model)?)?;
+    let tokenizer = Tokenizer::load(&assets(config).model(&config.model)?)?;
     let texts = std::fs::read_to_string(texts).map_err(|e| Fault::failed("cannot read the texts").because(e))?;
     let count = |line: &str| {
         let text: String = serde_json::from_str(line).map_err(|e| Fault::failed("not a JSON string").because(e))?;

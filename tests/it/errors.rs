@@ -109,10 +109,9 @@ fn errors_are_json_where_data_is_json() {
 fn people_get_error_and_hint() {
     let sandbox = Sandbox::new();
     let run = sandbox.rag(["search", "bees"]).exits(1);
-    assert_eq!(
-        run.stderr,
-        "error: there is no index named `default` in data/indexes\nhint: make one with `rag ingest --dir FOLDER`\n"
-    );
+    let dir = sandbox.path().canonicalize().unwrap().join("data/indexes");
+    let error = format!("error: there is no index named `default` in {}\n", dir.display());
+    assert_eq!(run.stderr, error + "hint: make one with `rag ingest --dir FOLDER`\n");
     assert_eq!(run.stdout, "");
     assert!(!sandbox.data().exists(), "looking makes nothing");
     sandbox.rag(["search", "bees", "--color", "always"]).exits(1).says("\x1b[31merror\x1b[0m");

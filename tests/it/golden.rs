@@ -1,6 +1,6 @@
 //! Vectors: equal to the reference implementation's, and a function of the text alone.
 
-use rag::model::{Embedder, ModelFiles, Network, Role, Runtime, Tokenizer};
+use rag::model::{Embedder, Library, ModelFiles, Network, Role, Runtime, Tokenizer};
 use rag::vector::dot;
 use serde::Deserialize;
 
@@ -28,8 +28,8 @@ fn files(name: &str) -> ModelFiles {
     ModelFiles::open(&project_data().join("models").join(name), name).unwrap()
 }
 
-fn library() -> std::path::PathBuf {
-    project_data().join("runtime/libonnxruntime.so")
+fn library() -> Library {
+    Library::trusted(&project_data().join("runtime/libonnxruntime.so"))
 }
 
 fn embedder(name: &str) -> Embedder {

@@ -1,9 +1,9 @@
 //! `rag index`: listing, showing, checking, moving and removing.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::fixtures::{TOPICS, files_below, search, topics, write_old};
-use crate::support::Sandbox;
+use crate::support::{Run, Sandbox};
 
 fn sandbox() -> Sandbox {
     let sandbox = Sandbox::new();
@@ -158,4 +158,40 @@ fn two_indexes_of_one_folder_may_go_one_by_one() {
     sandbox.rag(["index", "remove", "--yes", "--index", "twin"]).ok();
     sandbox.rag(["search", "bees"]).ok();
     sandbox.rag(["index", "verify"]).ok();
+}
+
+#[test]
+fn indexes_of_other_data_directories_are_found() {
+    let sandbox = sandbox();
+    let run_in = |dir: &str, args: &[&str]| {
+        std::fs::create_dir_all(sandbox.path().join(dir)).unwrap();
+        Run::of(sandbox.command(args).current_dir(sandbox.path().join(dir)))
+    };
+    let real = |path: &str| sandbox.path().canonicalize().unwrap().join(path);
+    let (data, elsewhere) = (real("data"), real("elsewhere/data"));
+    sandbox.rag(["ingest", "--dir", "docs", "--index", "notes"]).ok();
+    let run = run_in("elsewhere", &["search", "bees"]).exits(1);
+    let run = run.says(&format!("there is no index named `default` in {}", elsewhere.join("indexes").display()));
+    run.says(&format!("`--data-dir`: {} (default, notes)", data.display()));
+    run_in("elsewhere", &["search", "bees", "--data-dir", data.to_str().unwrap()]).ok();
+    assert_eq!(run_in("elsewhere", &["index", "list", "--json"]).ok().json(), json!([]));
+    run_in("elsewhere", &["index", "list", "--everywhere"]).ok().prints("notes").prints(data.to_str().unwrap());
+    let list = |dir: &str| {
+        let list = run_in(dir, &["index", "list", "--everywhere", "--json"]).ok().json();
+        let pair =
+            |index: &Value| format!("{} {}", index["data_dir"].as_str().unwrap(), index["name"].as_str().unwrap());
+        list.as_array().unwrap().iter().map(pair).collect::<Vec<_>>()
+    };
+    let of = |dir: &std::path::Path, name: &str| format!("{} {name}", dir.display());
+    run_in("elsewhere", &["ingest", "--dir", "../docs"]).ok();
+    assert_eq!(list("elsewhere"), [of(&elsewhere, "default"), of(&data, "default"), of(&data, "notes")]);
+    assert_eq!(list("."), [of(&data, "default"), of(&data, "notes"), of(&elsewhere, "default")]);
+    // What is gone is not listed, and a list that cannot be read fails nothing.
+    std::fs::remove_dir_all(&elsewhere).unwrap();
+    assert_eq!(list("."), [of(&data, "default"), of(&data, "notes")]);
+    sandbox.write("home/.local/state/rag/places.json", "no JSON");
+    run_in("third", &["search", "bees"]).exits(1).says("there is no index");
+    run_in("third", &["ingest", "--dir", "../docs"]).ok();
+    let mut homeless = sandbox.command(["ingest", "--dir", "docs", "--index", "more"]);
+    Run::of(homeless.env("HOME", "/dev/null")).ok();
 }

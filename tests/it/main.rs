@@ -45,6 +45,8 @@ mod formats;
 mod generate;
 // Vectors of the reference implementation.
 mod golden;
+// A folder that somebody else made.
+mod hostile;
 // `rag index`.
 mod index;
 // `rag ingest`.

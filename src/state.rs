@@ -1,0 +1,323 @@
+//! What this user's commands remember outside of every folder: where indexes are, which models this user added, and
+//! which files were found to have which SHA-256.
+//!
+//! A folder can come from anybody, with anything in it. What is kept here cannot: it lies in the user's own state
+//! directory. Nothing here is needed for a command to work, so only [`State::record_model`] can fail.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::disk::{self, Lock};
+use crate::error::{Context as _, Fault, Result};
+
+/// The most entries of each list. The oldest make room.
+const MOST: usize = 64;
+/// Models are recorded for ever, or nearly so: one that is forgotten is no longer used.
+const MOST_MODELS: usize = 1024;
+
+/// A file is trusted to be the one that was hashed when its status last changed so long before: within one tick of the
+/// clock it may change again and look the same.
+const SETTLED: Duration = Duration::from_secs(2);
+
+/// Another process writes these files in milliseconds.
+const WAIT: Duration = Duration::from_secs(2);
+
+const VERSION: u32 = 1;
+
+/// The state directory. Cheap to clone; clones share what they found out.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// `None` where the user has no home.
+    dir: Option<PathBuf>,
+    clock: fn() -> SystemTime,
+    checked: Arc<Mutex<BTreeMap<PathBuf, Checked>>>,
+}
+
+/// Tells one content of a file from another without reading it.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Identity {
+    device: u64,
+    inode: u64,
+    pub bytes: u64,
+    modified_ns: i64,
+    /// Nobody can set this one.
+    changed_ns: i64,
+}
+
+impl Identity {
+    pub fn of(metadata: &std::fs::Metadata) -> Self {
+        let ns = |s: i64, ns: i64| s.saturating_mul(1_000_000_000).saturating_add(ns);
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            bytes: metadata.len(),
+            modified_ns: ns(metadata.mtime(), metadata.mtime_nsec()),
+            changed_ns: ns(metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+
+    /// Whether this is the same file, and was not written to. Another name for it changes nothing.
+    pub fn is_same_file(&self, other: &Self) -> bool {
+        Self { changed_ns: 0, ..*self } == Self { changed_ns: 0, ..*other }
+    }
+}
+
+/// A file whose SHA-256 was computed.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+struct Checked {
+    path: PathBuf,
+    identity: Identity,
+    sha256: String,
+}
+
+/// A model that this user added below a folder.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+struct Recorded {
+    dir: PathBuf,
+    /// Of its `manifest.json`.
+    sha256: String,
+}
+
+/// What is known of a model's folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Record {
+    /// This user added a model with this very manifest.
+    Same,
+    /// This user added a model here, and its manifest was another one.
+    Changed,
+    Unknown,
+}
+
+#[derive(Deserialize, Serialize)]
+struct Stored<T> {
+    version: u32,
+    entries: Vec<T>,
+}
+
+const PLACES: &str = "places.json";
+const MODELS: &str = "models.json";
+const CHECKED: &str = "checked.json";
+
+impl State {
+    pub fn new(dir: Option<PathBuf>, clock: fn() -> SystemTime) -> Self {
+        Self { dir, clock, checked: Arc::default() }
+    }
+
+    /// Remembers nothing.
+    pub fn none() -> Self {
+        Self::new(None, || SystemTime::UNIX_EPOCH)
+    }
+
+    /// Data directories in which this user made indexes, the last first.
+    pub fn places(&self) -> Vec<PathBuf> {
+        self.read(PLACES).unwrap_or_default()
+    }
+
+    /// Remembers a data directory. Where that fails it is not remembered.
+    pub fn note_place(&self, data_dir: &Path) {
+        let Ok(data_dir) = data_dir.canonicalize() else { return };
+        // JSON holds no other names.
+        if data_dir.to_str().is_none() || self.places().contains(&data_dir) {
+            return;
+        }
+        let _ = self.add(PLACES, MOST, data_dir, |_| false);
+    }
+
+    /// Remembers that this user added the model in `dir`, whose manifest has this SHA-256.
+    ///
+    /// # Errors
+    /// When that cannot be written down.
+    pub fn record_model(&self, dir: &Path, sha256: String) -> Result<()> {
+        let dir = std::path::absolute(dir).or_failed(|| format!("cannot tell where {} is", dir.display()))?;
+        self.add(MODELS, MOST_MODELS, Recorded { dir: resolved(&dir), sha256 }, |other| other.dir == resolved(&dir))
+    }
+
+    /// Whether this user added the model in `dir`, whose manifest has this SHA-256.
+    pub fn record_of(&self, dir: &Path, sha256: &str) -> Record {
+        let Ok(models) = self.read::<Recorded>(MODELS) else { return Record::Unknown };
+        let dir = resolved(dir);
+        match () {
+            () if models.iter().any(|model| model.sha256 == sha256) => Record::Same,
+            () if models.iter().any(|model| model.dir == dir) => Record::Changed,
+            () => Record::Unknown,
+        }
+    }
+
+    /// The SHA-256 of an open file: as it was found before, if nothing about the file has changed since.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn sha256(&self, file: &File, path: &Path) -> Result<(String, Identity)> {
+        let what = || format!("cannot read {}", path.display());
+        let identity = Identity::of(&file.metadata().or_failed(what)?);
+        if let Some(sha256) = self.checked(path, identity) {
+            return Ok((sha256, identity));
+        }
+        let sha256 = disk::sha256_of(file).or_failed(what)?;
+        if Identity::of(&file.metadata().or_failed(what)?) == identity {
+            self.keep_checked(Checked { path: path.to_owned(), identity, sha256: sha256.clone() });
+        }
+        Ok((sha256, identity))
+    }
+
+    fn checked(&self, path: &Path, identity: Identity) -> Option<String> {
+        let mut known = self.checked.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.is_empty() {
+            let stored: Vec<Checked> = self.read(CHECKED).unwrap_or_default();
+            known.extend(stored.into_iter().map(|checked| (checked.path.clone(), checked)));
+        }
+        known.get(&absolute(path)).filter(|checked| checked.identity == identity).map(|c| c.sha256.clone())
+    }
+
+    fn keep_checked(&self, checked: Checked) {
+        let now = (self.clock)().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let settled = now.saturating_sub(SETTLED).as_nanos();
+        if i64::try_from(settled).is_ok_and(|settled| checked.identity.changed_ns < settled) {
+            let checked = Checked { path: absolute(&checked.path), ..checked };
+            let mut known = self.checked.lock().unwrap_or_else(PoisonError::into_inner);
+            known.insert(checked.path.clone(), checked.clone());
+            drop(known);
+            if checked.path.to_str().is_some() {
+                let path = checked.path.clone();
+                let _ = self.add(CHECKED, MOST, checked, |other| other.path == path);
+            }
+        }
+    }
+
+    /// A list; empty when there is none.
+    fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Vec<T>> {
+        let Some(dir) = &self.dir else { return Ok(Vec::new()) };
+        let path = dir.join(name);
+        let bytes = match std::fs::read(&path) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            read => read.or_failed(|| format!("cannot read {}", path.display()))?,
+        };
+        match serde_json::from_slice::<Stored<T>>(&bytes) {
+            Ok(stored) if stored.version == VERSION => Ok(stored.entries),
+            _ => Err(Fault::damaged(format!("{} is not what was written", path.display()))
+                .hint("delete it; what it remembers is then forgotten")),
+        }
+    }
+
+    /// Puts an entry first in a list, in place of those that it `replaces`.
+    fn add<T: DeserializeOwned + Serialize>(
+        &self,
+        name: &str,
+        most: usize,
+        entry: T,
+        replaces: impl Fn(&T) -> bool,
+    ) -> Result<()> {
+        let Some(dir) = &self.dir else { return Err(Fault::failed("there is no state directory: HOME is not set")) };
+        disk::create_dir(dir)?;
+        let _lock = Lock::take(&dir.join(".lock"), WAIT, &|| false)?;
+        let before: Vec<T> = match self.read(name) {
+            // What can be found out again is.
+            Err(_) if name != MODELS => Vec::new(),
+            read => read?,
+        };
+        let rest = before.into_iter().filter(|other| !replaces(other));
+        let entries: Vec<T> = std::iter::once(entry).chain(rest).take(most).collect();
+        let text = serde_json::to_vec_pretty(&Stored { version: VERSION, entries });
+        disk::replace(&dir.join(name), &text.or_failed(|| format!("cannot write {name}"))?)
+    }
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// Without links, as far as the path exists.
+fn resolved(dir: &Path) -> PathBuf {
+    let whole = absolute(dir);
+    let of_parent = || Some(whole.parent()?.canonicalize().ok()?.join(whole.file_name()?));
+    whole.canonicalize().ok().or_else(of_parent).unwrap_or(whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Long after any file of a test was made.
+    fn later() -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(1 << 32)
+    }
+
+    #[test]
+    fn places_are_remembered_once_and_bounded() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = State::new(Some(dir.path().join("state")), later);
+        assert!(state.places().is_empty());
+        let place = |n: usize| dir.path().canonicalize().unwrap().join(format!("data-{n}"));
+        for n in 0..MOST + 3 {
+            std::fs::create_dir(place(n)).unwrap();
+            state.note_place(&place(n));
+            state.note_place(&place(n));
+        }
+        let places = state.places();
+        assert_eq!((places.len(), &places[0]), (MOST, &place(MOST + 2)));
+        assert!(!places.contains(&place(0)));
+        // Nothing fails where nothing can be remembered.
+        std::fs::write(dir.path().join("state/places.json"), "{").unwrap();
+        assert!(state.places().is_empty());
+        state.note_place(&place(0));
+        assert_eq!(state.places(), [place(0)]);
+        State::none().note_place(&place(0));
+        State::new(Some("/dev/null/state".into()), later).note_place(&place(0));
+    }
+
+    #[test]
+    fn a_model_is_the_one_that_was_added_or_another() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = State::new(Some(dir.path().join("state")), later);
+        let (model, other) = (dir.path().join("models/mini"), dir.path().join("models/other"));
+        assert_eq!(state.record_of(&model, "aa"), Record::Unknown);
+        state.record_model(&model, "aa".into()).unwrap();
+        std::fs::create_dir_all(&model).unwrap();
+        assert_eq!(state.record_of(&model, "aa"), Record::Same);
+        assert_eq!(state.record_of(&other, "aa"), Record::Same, "a copy");
+        assert_eq!(state.record_of(&model, "bb"), Record::Changed);
+        assert_eq!(state.record_of(&other, "bb"), Record::Unknown);
+        state.record_model(&model, "bb".into()).unwrap();
+        assert_eq!(state.record_of(&other, "aa"), Record::Unknown);
+        assert!(State::none().record_model(&model, "aa".into()).is_err());
+        // What was recorded is not lost to a file that cannot be read.
+        std::fs::write(dir.path().join("state/models.json"), "{").unwrap();
+        assert!(state.record_model(&model, "aa".into()).is_err());
+        assert_eq!(state.record_of(&model, "bb"), Record::Unknown);
+    }
+
+    #[test]
+    fn a_file_is_hashed_again_when_anything_about_it_has_changed() {
+        let dir = tempfile::tempdir().unwrap();
+        let state_dir = Some(dir.path().join("state"));
+        let path = dir.path().join("lib.so");
+        let sum = |state: &State| state.sha256(&File::open(&path).unwrap(), &path).unwrap().0;
+        let (one, two) = (disk::sha256_hex(b"one"), disk::sha256_hex(b"two"));
+        std::fs::write(&path, "one").unwrap();
+        let time = path.metadata().unwrap().modified().unwrap();
+        assert_eq!(sum(&State::new(state_dir.clone(), later)), one);
+        // Another process believes what this one has found: nothing is read.
+        let forged = std::fs::read_to_string(dir.path().join("state/checked.json")).unwrap().replace(&one, "known");
+        std::fs::write(dir.path().join("state/checked.json"), forged).unwrap();
+        assert_eq!(sum(&State::new(state_dir.clone(), later)), "known");
+        // Same size and time of change, in place; and another file under the name.
+        std::fs::write(&path, "two").unwrap();
+        File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
+        assert_eq!(sum(&State::new(state_dir.clone(), later)), two);
+        std::fs::rename(&path, dir.path().join("away")).unwrap();
+        std::fs::write(&path, "one").unwrap();
+        File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
+        assert_eq!(sum(&State::new(state_dir.clone(), later)), one);
+        // A file that has just changed is not believed to stay so.
+        let early = State::new(Some(dir.path().join("early")), || SystemTime::UNIX_EPOCH);
+        assert_eq!(sum(&early), one);
+        assert!(!dir.path().join("early").exists());
+    }
+}
