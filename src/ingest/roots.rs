@@ -121,7 +121,8 @@ fn is_mount(real: &Path) -> bool {
 /// and without given patterns its own.
 ///
 /// # Errors
-/// When one lies inside another and its documents would come twice; `own` are never listed as part of another folder.
+/// When one that is named lies inside another, or has one inside it: documents would come twice. `own` are never listed as
+/// part of another folder.
 pub fn joined(request: &Request, known: &[Root], named: Vec<Root>, own: &[PathBuf]) -> Result<Vec<Folder>> {
     let mut folders: Vec<Folder> = Vec::new();
     for mut root in named {
@@ -153,8 +154,13 @@ pub fn joined(request: &Request, known: &[Root], named: Vec<Root>, own: &[PathBu
         folders.extend(left);
     }
     folders.sort_by(|a, b| a.root.real.cmp(&b.root.real));
-    match nested(folders.iter().map(|folder| folder.root.real.as_str()), own) {
-        Some((outer, inner)) => Err(inside(&folders[outer], &folders[inner])),
+    let pairs = nested(folders.iter().map(|folder| folder.root.real.as_str()), own);
+    let mut pairs = pairs.into_iter().map(|(outer, inner)| (&folders[outer], &folders[inner]));
+    match pairs.find(|(outer, inner)| outer.is_named || inner.is_named) {
+        Some((outer, inner)) => {
+            let is_known = |folder: &Folder| !request.only && known.iter().any(|root| root.real == folder.root.real);
+            Err(inside(&outer.root.given, &inner.root.given, is_known(outer), is_known(inner)))
+        }
         None => Ok(folders),
     }
 }
@@ -171,24 +177,19 @@ fn free_name(root: &Root, taken: &[&str], is_label: bool) -> String {
     ends.into_iter().find(|end| is_label && !same(end)).unwrap_or_else(|| root.real.clone())
 }
 
-fn inside(outer: &Folder, inner: &Folder) -> Fault {
-    let (outer_name, inner_name) = (&outer.root.given, &inner.root.given);
-    let fault =
-        Fault::usage(format!("{inner_name} lies inside {outer_name}: its documents would be in the index twice"));
-    fault.hint(match (outer.is_named, inner.is_named) {
-        (true, true) => "name the outer folder only".to_owned(),
-        (false, _) => {
-            format!("the index has {outer_name} already; `rag ingest --dir {outer_name}` brings it up to date")
-        }
-        (true, false) => {
-            format!("the index has {inner_name} already; take it out first with `rag index remove-folder {inner_name}`")
-        }
+/// That one folder lies inside another; the index may have either.
+fn inside(outer: &str, inner: &str, has_outer: bool, has_inner: bool) -> Fault {
+    let fault = Fault::usage(format!("{inner} lies inside {outer}: its documents would be in the index twice"));
+    fault.hint(match (has_outer, has_inner) {
+        (_, true) => format!("the index has {inner} already; take it out first with `rag index remove-folder {inner}`"),
+        (true, false) => format!("the index has {outer} already; `rag ingest --dir {outer}` brings it up to date"),
+        (false, false) => "name the outer folder only".to_owned(),
     })
 }
 
-/// Numbers of two paths of which the second lies inside the first, if there are such. A path inside one of `own` is apart
-/// from what is around that.
-fn nested<'a>(paths: impl Iterator<Item = &'a str>, own: &[PathBuf]) -> Option<(usize, usize)> {
+/// Numbers of all pairs of paths of which the second lies inside the first, sorted. A path inside one of `own` is apart from
+/// what is around that.
+fn nested<'a>(paths: impl Iterator<Item = &'a str>, own: &[PathBuf]) -> Vec<(usize, usize)> {
     let numbers: HashMap<&Path, usize> = paths.map(Path::new).zip(0..).collect();
     let mut found: Vec<(usize, usize)> = Vec::new();
     for (path, inner) in &numbers {
@@ -196,7 +197,8 @@ fn nested<'a>(paths: impl Iterator<Item = &'a str>, own: &[PathBuf]) -> Option<(
         let is_apart = |outer: &Path| own.iter().any(|own| path.starts_with(own) && own.starts_with(outer));
         found.extend(above.filter(|(outer, _)| !is_apart(outer)).map(|(_, outer)| (*outer, *inner)));
     }
-    found.into_iter().min()
+    found.sort_unstable();
+    found
 }
 
 #[cfg(test)]
@@ -207,8 +209,9 @@ mod tests {
 
     fn check(paths: &[&str], own: &[&str], expected: Option<(&str, &str)>) {
         let own: Vec<PathBuf> = own.iter().map(PathBuf::from).collect();
-        let found = nested(paths.iter().copied(), &own).map(|(outer, inner)| (paths[outer], paths[inner]));
-        assert_eq!(found, expected, "{paths:?}");
+        let found = nested(paths.iter().copied(), &own);
+        let found: Vec<_> = found.into_iter().map(|(outer, inner)| (paths[outer], paths[inner])).collect();
+        assert_eq!(found, Vec::from_iter(expected), "{paths:?}");
     }
 
     #[test]
@@ -239,12 +242,12 @@ mod tests {
                 let (inner, outer) = (parts(inner), parts(outer));
                 inner.len() > outer.len() && inner[..outer.len()] == outer[..]
             };
-            let any = paths.iter().any(|inner| paths.iter().any(|outer| lies_inside(inner, outer)));
-            let found = nested(paths.iter().copied(), &[]);
-            prop_assert_eq!(found.is_some(), any);
-            if let Some((outer, inner)) = found {
-                prop_assert!(lies_inside(paths[inner], paths[outer]));
+            let mut pairs = Vec::new();
+            for (outer, outer_path) in paths.iter().enumerate() {
+                let inner = paths.iter().enumerate().filter(|(_, inner)| lies_inside(inner, outer_path));
+                pairs.extend(inner.map(|(inner, _)| (outer, inner)));
             }
+            prop_assert_eq!(nested(paths.iter().copied(), &[]), pairs);
         }
     }
 
@@ -324,6 +327,11 @@ mod tests {
         );
         let only = Request { only: true, ..dirs(&["docs"]) };
         ok(&only, std::slice::from_ref(&api), &["[docs]"]);
+        // An index that has both, from before that was refused: they are no hindrance to a third.
+        let both = [docs.clone(), api.clone()];
+        ok(&dirs(&["notes"]), &both, &["docs *.md", "docs/api", "[notes]"]);
+        refused(&dirs(&["docs"]), &both, "docs/api lies inside docs", "rag index remove-folder docs/api");
+        refused(&dirs(&["docs", "docs/api"]), &both, "docs/api lies inside docs", "rag index remove-folder docs/api");
 
         // Missing folders.
         refused(&dirs(&["nowhere"]), std::slice::from_ref(&docs), "there is no folder nowhere", "");
