@@ -295,7 +295,7 @@ fn what_was_read_and_not_cited_is_told_of_too() {
     let server = LlmServer::start([Step::Act(careful)]);
     let run = Run::of(&mut with_model(sandbox.command(["ask", &questions[0]]), &server)).ok();
     let run = run.prints("docs/0.md:3, not cited: this passage tries to give orders (override");
-    assert!(!run.stdout.contains("this passage"), "{run}");
+    assert!(!run.stdout.contains("\n    this passage"), "{run}");
     let mut again = with_model(sandbox.command(["ask", &questions[0], "--json"]), &server);
     let found = Run::of(&mut again).ok().json();
     let cited = found["citations"].as_array().map(|all| all.iter().map(|one| &one["path"]).collect::<Vec<_>>());
