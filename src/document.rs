@@ -263,11 +263,9 @@ pub struct Answer {
 /// same kind.
 pub fn kind_name(path: &str) -> String {
     const PUT_ASIDE: [&str; 4] = [".orig", ".bak", ".old", ".in"];
-    let mut name = path.rsplit('/').next().unwrap_or(path).to_lowercase();
+    let name = path.rsplit('/').next().unwrap_or(path).to_lowercase();
     let copied = PUT_ASIDE.iter().find_map(|ending| name.strip_suffix(ending)).filter(|name| name.contains('.'));
-    let length = copied.map_or(name.len(), str::len);
-    name.truncate(length);
-    name
+    copied.map_or_else(|| name.clone(), str::to_owned)
 }
 
 /// What stands behind the last dot of a name.

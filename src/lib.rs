@@ -5,13 +5,16 @@
         clippy::disallowed_methods,
         clippy::print_stderr,
         clippy::print_stdout,
+        clippy::string_slice,
         clippy::unwrap_used,
-        reason = "tests make files, read the environment, and say aloud what they skip"
+        reason = "tests make files, read the environment, cut texts that they know, and say aloud what they skip"
     )
 )]
 
 pub mod calendar;
 pub mod error;
+pub mod naming;
+pub mod strings;
 
 pub mod config;
 pub mod document;

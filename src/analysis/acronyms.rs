@@ -4,6 +4,7 @@
 //! question finds explain their own.
 
 use super::query::{Query, QueryTerm, query_terms};
+use crate::strings::StrExt as _;
 
 /// A question of more terms than this says enough without: on `SciFact`'s training claims acronyms in questions of up to
 /// five terms take 0.0014 nDCG@10 away, in questions of any length up to 0.004, and in those of two terms nothing.
@@ -31,15 +32,17 @@ pub(super) struct Acronym {
 pub(super) fn acronyms(text: &str) -> Vec<Acronym> {
     let mut found = Vec::new();
     for (open, _) in text.match_indices('(') {
-        let before = text[..open].trim_end();
-        let Some(len) = text[open + 1..].find([')', '(', '\n']).filter(|&len| len < MAX_LONG_BYTES) else { continue };
-        let inside = text[open + 1..open + 1 + len].trim();
+        let before = text.slice(..open).trim_end();
+        let Some(len) = text.slice(open + 1..).find([')', '(', '\n']).filter(|&len| len < MAX_LONG_BYTES) else {
+            continue;
+        };
+        let inside = text.slice(open + 1..open + 1 + len).trim();
         if is_short(inside) {
             // In "write-ahead log" three words count.
             let n_words = (inside.chars().count() + 5).min(inside.chars().count() * 2);
-            let sentence = before.rfind(['.', ';', ':', '(', ')', '\n']).map_or(before, |at| &before[at + 1..]);
+            let sentence = before.rfind(['.', ';', ':', '(', ')', '\n']).map_or(before, |at| before.slice(at + 1..));
             let start = sentence.rmatch_indices(|c: char| c.is_whitespace() || c == '-').nth(n_words - 1);
-            let window = start.map_or(sentence, |(at, gap)| &sentence[at + gap.len()..]);
+            let window = start.map_or(sentence, |(at, gap)| sentence.slice(at + gap.len()..));
             found.extend(
                 long_form(inside, window).map(|long| Acronym { short: inside.to_owned(), long: long.to_owned() }),
             );
@@ -83,7 +86,7 @@ fn long_form<'a>(short: &str, window: &'a str) -> Option<&'a str> {
         };
         start = Some(place);
     }
-    let long = window[start?..].trim();
+    let long = window.slice(start?..).trim();
     (long.contains([' ', '-']) && long.len() > short.len() + 2).then_some(long)
 }
 

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use crate::document::kind_name;
+use crate::strings::StrExt as _;
 
 /// How comments look in some languages.
 struct Marks {
@@ -112,7 +113,7 @@ fn uncommented<'a>(line: &'a str, marks: &Marks, until: &mut Option<&'static str
     if *mark == "#!" {
         return Some("");
     }
-    let rest = &bare[mark.len()..];
+    let rest = bare.slice(mark.len()..);
     let Some((_, end)) = marks.blocks.iter().find(|(open, _)| open == mark) else {
         return Some(without_space(rest.trim_end_matches("*/").trim_end()));
     };

@@ -6,6 +6,7 @@
 use super::stems::Stemmer;
 use super::stopwords::{asks, is_stop_word};
 use super::words::{self, Piece, Role};
+use crate::strings::StrExt as _;
 
 /// What a question asks the index for.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -72,21 +73,21 @@ fn quotes(text: &str) -> (String, Vec<String>) {
     let mut plain = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((open, mark)) = rest.char_indices().find(|&(_, c)| matches!(c, '"' | '\u{201c}' | '\u{201e}')) {
-        let inside = &rest[open + mark.len_utf8()..];
+        let inside = rest.slice(open + mark.len_utf8()..);
         let begins =
-            rest[..open].chars().next_back().or(plain.chars().next_back()).is_none_or(|c| !c.is_alphanumeric());
+            rest.slice(..open).chars().next_back().or(plain.chars().next_back()).is_none_or(|c| !c.is_alphanumeric());
         let is_closing = |c: char| c == '"' && mark == '"' || matches!(c, '\u{201d}' | '\u{201c}') && mark != '"';
         let close = inside
             .char_indices()
-            .find(|&(at, c)| is_closing(c) && !inside[at + c.len_utf8()..].starts_with(char::is_alphanumeric));
-        plain.push_str(&rest[..open]);
+            .find(|&(at, c)| is_closing(c) && !inside.slice(at + c.len_utf8()..).starts_with(char::is_alphanumeric));
+        plain.push_str(rest.slice(..open));
         plain.push(' ');
         rest = inside;
         if let (true, Some((close, mark))) = (begins, close) {
-            phrases.push(inside[..close].to_owned());
-            plain.push_str(&inside[..close]);
+            phrases.push(inside.slice(..close).to_owned());
+            plain.push_str(inside.slice(..close));
             plain.push(' ');
-            rest = &inside[close + mark.len_utf8()..];
+            rest = inside.slice(close + mark.len_utf8()..);
         }
     }
     plain.push_str(rest);

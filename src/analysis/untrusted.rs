@@ -9,6 +9,8 @@ mod orders;
 
 use std::borrow::Cow;
 
+use crate::strings::StrExt as _;
+
 pub use orders::{Order, OrderKind, defuse, orders};
 
 /// Longest string that a terminal's escape sequence may carry (a title, a link, a clipboard), in bytes. One that runs on
@@ -57,14 +59,14 @@ impl Neutraliser {
     fn drain(&mut self, is_end: bool) -> String {
         let mut out = String::with_capacity(self.held.len());
         let mut at = 0;
-        while let Some(Step { len, put }) = step(&self.held[at..], self.last, is_end) {
+        while let Some(Step { len, put }) = step(self.held.slice(at..), self.last, is_end) {
             if let Some(c) = put {
                 out.push(c);
                 self.last = Some(c);
             }
             at += len;
         }
-        self.held.drain(..at);
+        self.held = self.held.slice(at..).to_owned();
         out
     }
 }
@@ -80,7 +82,7 @@ struct Step {
 fn step(rest: &str, last: Option<char>, is_end: bool) -> Option<Step> {
     let c = rest.chars().next()?;
     let len = c.len_utf8();
-    let next = rest[len..].chars().next();
+    let next = rest.slice(len..).chars().next();
     let put = |put: Option<char>| Some(Step { len, put });
     match c {
         '\n' | '\t' => put(Some(c)),
@@ -198,7 +200,7 @@ fn escape_len(rest: &str, is_end: bool) -> Option<usize> {
         // The one-character form of ESC and a letter.
         c1 => (char::from_u32(c1 as u32 - 0x40).unwrap_or('@'), c1.len_utf8()),
     };
-    let tail = &rest[head..];
+    let tail = rest.slice(head..);
     match kind {
         '[' => match tail.find(|c| !matches!(c, '\u{20}'..='\u{3f}')) {
             Some(end) => Some(head + end + usize::from(matches!(tail.as_bytes()[end], 0x40..=0x7e))),
@@ -211,9 +213,9 @@ fn escape_len(rest: &str, is_end: bool) -> Option<usize> {
                 Some(end) if end > MAX_ESCAPE_BYTES => Some(head),
                 Some(end) => match tail.as_bytes()[end] {
                     7 => Some(head + end + 1),
-                    0xc2 if tail[end..].starts_with('\u{9c}') => Some(head + end + 2),
+                    0xc2 if tail.slice(end..).starts_with('\u{9c}') => Some(head + end + 2),
                     // ESC \ ends the string; any other escape begins a sequence of its own.
-                    0x1b if tail[end..].starts_with("\u{1b}\\") => Some(head + end + 2),
+                    0x1b if tail.slice(end..).starts_with("\u{1b}\\") => Some(head + end + 2),
                     0x1b if tail.len() == end + 1 && !is_end => None,
                     0x1b => Some(head + end),
                     _ => Some(head),

@@ -10,6 +10,7 @@ use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
 use super::fold;
+use crate::strings::{StrExt as _, shorten};
 
 /// Longest term, in bytes. A longer one is cut, in the index and in the question alike, so it is still found.
 const MAX_TERM_BYTES: usize = 64;
@@ -173,7 +174,7 @@ impl Scanner<'_, '_> {
             let piece = Piece {
                 text: &self.accented,
                 accented: &self.accented,
-                raw: &self.text[start..end],
+                raw: self.text.slice(start..end),
                 role: Role::Word,
                 position: self.position,
                 start,
@@ -193,12 +194,12 @@ impl Scanner<'_, '_> {
         let text = self.text;
         let mut end = start;
         loop {
-            end += text[end..].find(|c: char| class(c) != Class::Word && !extends(c)).unwrap_or(text.len() - end);
-            let rest = &text[end..];
+            end += text.slice(end..).find(|c: char| class(c) != Class::Word && !extends(c)).unwrap_or(text.len() - end);
+            let rest = text.slice(end..);
             let Some(mark) = rest.chars().next() else { return end };
             let mark_len = if rest.starts_with("::") { 2 } else { mark.len_utf8() };
-            let Some(after) = rest[mark_len..].chars().next() else { return end };
-            let before_is_digit = text[..end].ends_with(|c: char| c.is_ascii_digit());
+            let Some(after) = rest.slice(mark_len..).chars().next() else { return end };
+            let before_is_digit = text.slice(..end).ends_with(|c: char| c.is_ascii_digit());
             let joins = match mark {
                 '.' | '-' | '&' | '/' | '@' => true,
                 ':' if mark_len == 2 => true,
@@ -214,15 +215,15 @@ impl Scanner<'_, '_> {
 
     fn compound(&mut self, start: usize, end: usize) {
         let text = self.text;
-        let written = &text[start..end];
+        let written = text.slice(start..end);
         if !written.bytes().any(|b| !b.is_ascii() || b.is_ascii_alphanumeric()) {
             return; // a rule of underscores
         }
         if let Some(number) = grouped_number(written) {
             return self.emit_text(&number, Role::Word, start, end, 1);
         }
-        let prefix = prefix(&text[..start], written);
-        let suffix = suffix(written, &text[end..]);
+        let prefix = prefix(text.slice(..start), written);
+        let suffix = suffix(written, text.slice(end..));
         let parts = || split_parts(written);
         let n_parts = parts().count();
         let is_bare = prefix.is_empty() && suffix.is_empty();
@@ -248,7 +249,7 @@ impl Scanner<'_, '_> {
             }
             for (inner, part) in split_parts(segment) {
                 let (inner, part) = if n_parts > 1 && at + inner == 0 && version(written).is_some() {
-                    (inner + 1, &part[1..])
+                    (inner + 1, part.slice(1..))
                 } else {
                     (inner, part)
                 };
@@ -266,7 +267,7 @@ impl Scanner<'_, '_> {
         let humps = humps(stem);
         if humps.len() > 1 {
             for hump in humps {
-                self.emit_text(&stem[hump.clone()], Role::Hump, start + hump.start, start + hump.end, 0);
+                self.emit_text(stem.slice(hump.clone()), Role::Hump, start + hump.start, start + hump.end, 0);
             }
         }
         self.position += 1;
@@ -279,7 +280,7 @@ impl Scanner<'_, '_> {
         fold::fold_into(&self.accented, &mut self.folded);
         cut(&mut self.folded);
         if !self.folded.is_empty() {
-            let raw = &self.text[start..end];
+            let raw = self.text.slice(start..end);
             (self.sink)(Piece {
                 text: &self.folded,
                 accented: &self.accented,
@@ -295,8 +296,11 @@ impl Scanner<'_, '_> {
 
     /// A run of characters of a script that is searched by characters: every one, and every two neighbours.
     fn characters(&mut self, start: usize, wanted: Class) -> usize {
-        let run_len =
-            self.text[start..].find(|c: char| class(c) != wanted && !extends(c)).unwrap_or(self.text.len() - start);
+        let run_len = self
+            .text
+            .slice(start..)
+            .find(|c: char| class(c) != wanted && !extends(c))
+            .unwrap_or(self.text.len() - start);
         let characters = clusters(self.text, start, start + run_len);
         let alone = characters.len() == 1;
         for (i, &(c, from, to)) in characters.iter().enumerate() {
@@ -312,7 +316,7 @@ impl Scanner<'_, '_> {
     fn emit_characters(&mut self, characters: &[char], role: Role, start: usize, end: usize) {
         self.folded.clear();
         self.folded.extend(characters);
-        let raw = &self.text[start..end];
+        let raw = self.text.slice(start..end);
         (self.sink)(Piece {
             text: &self.folded,
             accented: &self.folded,
@@ -326,15 +330,17 @@ impl Scanner<'_, '_> {
 
     /// A run of a script whose word boundaries only a model knows.
     fn dictionary_words(&mut self, start: usize) -> usize {
-        let run_len = self.text[start..]
+        let run_len = self
+            .text
+            .slice(start..)
             .find(|c: char| class(c) != Class::SouthEastAsian && !fold::is_ignorable(c))
             .unwrap_or(self.text.len() - start);
-        let run = &self.text[start..start + run_len];
+        let run = self.text.slice(start..start + run_len);
         // The tables are compiled in; making a segmenter only takes their addresses.
         let segmenter = WordSegmenter::new_lstm(WordBreakInvariantOptions::default());
         let mut from = 0;
         for to in segmenter.segment_str(run).filter(|&to| to > 0) {
-            self.emit_text(&run[from..to], Role::Word, start + from, start + to, 1);
+            self.emit_text(run.slice(from..to), Role::Word, start + from, start + to, 1);
             from = to;
         }
         start + run_len
@@ -358,13 +364,13 @@ fn is_joining_byte(b: u8) -> bool {
 }
 
 fn char_at(text: &str, at: usize) -> char {
-    text[at..].chars().next().unwrap_or('\0')
+    text.slice(at..).chars().next().unwrap_or('\0')
 }
 
 fn cut(term: &mut String) {
     if term.len() > MAX_TERM_BYTES {
         let end = (0..=MAX_TERM_BYTES).rev().find(|&at| term.is_char_boundary(at)).unwrap_or(0);
-        term.truncate(end);
+        shorten(term, end);
     }
 }
 
@@ -475,7 +481,7 @@ const CLITICS: &[&str] = &["s", "ll", "re", "ve", "m", "d"];
 /// whole: their apostrophe is dropped later.
 fn without_clitics(part: &str) -> (usize, &str) {
     let Some((at, mark)) = part.char_indices().rfind(|&(_, c)| fold::is_apostrophe(c)) else { return (0, part) };
-    let (before, after) = (&part[..at], &part[at + mark.len_utf8()..]);
+    let (before, after) = (part.slice(..at), part.slice(at + mark.len_utf8()..));
     let is_one_of = |list: &[&str], word: &str| list.iter().any(|entry| entry.eq_ignore_ascii_case(word));
     if before.is_empty() || after.is_empty() {
         return (0, part);
@@ -510,7 +516,7 @@ fn humps(word: &str) -> Vec<std::ops::Range<usize>> {
     cuts.push(word.len());
     cuts.windows(2)
         .map(|cut| cut[0]..cut[1])
-        .filter(|hump| word[hump.clone()].chars().filter(|c| c.is_alphabetic()).count() > 1)
+        .filter(|hump| word.slice(hump.clone()).chars().filter(|c| c.is_alphabetic()).count() > 1)
         .collect()
 }
 
@@ -521,10 +527,10 @@ fn clusters(text: &str, start: usize, end: usize) -> Vec<(char, usize, usize)> {
     let mut clusters = Vec::new();
     let mut from = start;
     while from < end {
-        let mut rest = text[from..end].char_indices();
+        let mut rest = text.slice(from..end).char_indices();
         rest.next();
         let to = rest.find(|&(_, c)| !attaches(c) && !fold::is_ignorable(c)).map_or(end, |(at, _)| from + at);
-        let cluster = text[from..to].chars().filter(|&c| !fold::is_ignorable(c));
+        let cluster = text.slice(from..to).chars().filter(|&c| !fold::is_ignorable(c));
         clusters.extend(cluster.nfkc().map(|c| (c, from, to)));
         from = to;
     }

@@ -4,15 +4,16 @@
 //! begins; a fence begins a line.
 
 use crate::document::{Citation, Span};
+use crate::strings::StrExt as _;
 
 /// Every mark of `text` with its number, in order.
 #[must_use]
 pub fn marks(text: &str) -> Vec<(Span, usize)> {
     let mut marks = Vec::new();
     let mut at = 0;
-    while let Some(found) = text[at..].find(['`', '[', '~']) {
+    while let Some(found) = text.slice(at..).find(['`', '[', '~']) {
         let start = at + found;
-        let rest = &text[start..];
+        let rest = text.slice(start..);
         at = start
             + match rest.as_bytes()[0] {
                 b'[' => match mark(rest) {
@@ -22,8 +23,8 @@ pub fn marks(text: &str) -> Vec<(Span, usize)> {
                     }
                     None => 1,
                 },
-                _ => match code(rest, indentation(&text[..start]), true) {
-                    Some(Code::Block(fence)) => fence.opening + fence.rest_len(&rest[fence.opening..]),
+                _ => match code(rest, indentation(text.slice(..start)), true) {
+                    Some(Code::Block(fence)) => fence.opening + fence.rest_len(rest.slice(fence.opening..)),
                     Some(Code::Span(len) | Code::Ticks(len)) => len,
                     None => 1,
                 },
@@ -35,7 +36,7 @@ pub fn marks(text: &str) -> Vec<(Span, usize)> {
 /// `[n]` at the head of `rest`: its length and its number.
 fn mark(rest: &str) -> Option<(usize, usize)> {
     let close = rest.find(']').filter(|&close| (2..=6).contains(&close))?;
-    let digits = &rest[1..close];
+    let digits = rest.slice(1..close);
     let n = digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok()).flatten()?;
     (n > 0).then_some((close + 1, n))
 }
@@ -98,13 +99,13 @@ pub(super) fn code(rest: &str, indent: Option<usize>, is_end: bool) -> Option<Co
         return None;
     }
     let line_end = rest.find('\n');
-    let line = &rest[..line_end.unwrap_or(rest.len())];
+    let line = rest.slice(..line_end.unwrap_or(rest.len()));
     let indent = indent.filter(|_| n >= 3);
     if tick == '~' && indent.is_none() {
         return Some(Code::Ticks(n));
     }
     if let Some(indent) = indent
-        && !line[n..].contains(tick)
+        && !line.slice(n..).contains(tick)
     {
         return match line_end {
             Some(end) => Some(Code::Block(Fence { tick, n, indent, opening: end + 1 })),
@@ -116,9 +117,9 @@ pub(super) fn code(rest: &str, indent: Option<usize>, is_end: bool) -> Option<Co
         return Some(Code::Ticks(n));
     }
     let mut at = n;
-    while let Some(found) = line[at..].find(tick) {
+    while let Some(found) = line.slice(at..).find(tick) {
         let close = at + found;
-        let run = line[close..].len() - line[close..].trim_start_matches(tick).len();
+        let run = line.slice(close..).len() - line.slice(close..).trim_start_matches(tick).len();
         if run == n && (close + run < rest.len() || is_end) {
             return Some(Code::Span(close + run));
         }

@@ -6,6 +6,7 @@
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use crate::document::{Citation, Hit, Lines, Span};
+use crate::strings::StrExt as _;
 
 /// How much evidence to keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,7 +162,7 @@ fn swallow(kept: &mut Hit, next: &Hit) -> bool {
         b.text.clone()
     } else {
         let Some(shared) = shared_len(&a.text, &b.text) else { return false };
-        format!("{}{}", a.text, &b.text[shared..])
+        format!("{}{}", a.text, b.text.slice(shared..))
     };
     let (heading, place) = (a.heading.clone(), a.place.clone());
     let lines = Lines { first: a.lines.first.min(b.lines.first), last: a.lines.last.max(b.lines.last) };

@@ -3,6 +3,8 @@
 //! Every function here may be asked before its answer is decided; then it says so. What it says once it holds for
 //! every way the text may go on.
 
+use crate::strings::StrExt as _;
+
 /// Bytes within which a construct must close to be one.
 const MAX_MARK: usize = 64;
 const MAX_LABEL: usize = 300;
@@ -50,15 +52,15 @@ fn stop(text: &str, max: usize, is_end: bool, is_stop: impl Fn(char) -> bool) ->
 /// The numbers of a mark: `[1]`, `[1, 2]`, `[1-3]`, `[^1]`, `[source 1]`, `【1】`, `【1†source】`.
 pub(super) fn marks(rest: &str, is_end: bool) -> Found<(usize, Vec<usize>)> {
     let (open, close) = if rest.starts_with('[') { ('[', ']') } else { ('【', '】') };
-    let inside = &rest[open.len_utf8()..];
+    let inside = rest.slice(open.len_utf8()..);
     let may_stand = |c: char| c.is_alphanumeric() || " ,;&^#.:-–—†".contains(c);
     let end = match stop(inside, MAX_MARK, is_end, |c| !may_stand(c)) {
-        Found::Yes(end) if inside[end..].starts_with(close) => end,
+        Found::Yes(end) if inside.slice(end..).starts_with(close) => end,
         Found::Yes(_) | Found::No => return Found::No,
         Found::Wait => return Found::Wait,
     };
     let len = open.len_utf8() + end + close.len_utf8();
-    let mut body = &inside[..end];
+    let mut body = inside.slice(..end);
     if open == '【' {
         let (numbers, note) = body.split_once('†').map_or((body, None), |(numbers, note)| (numbers, Some(note)));
         if note.is_some() && numbers.contains(':') {
@@ -80,7 +82,7 @@ pub(super) fn marks(rest: &str, is_end: bool) -> Found<(usize, Vec<usize>)> {
 fn numbers(item: &str) -> Option<Vec<usize>> {
     let item = item.trim().trim_start_matches('^');
     let digits = item.find(|c: char| c.is_ascii_digit())?;
-    let label = item[..digits].trim_end_matches([' ', '#', '.', ':']).to_lowercase();
+    let label = item.slice(..digits).trim_end_matches([' ', '#', '.', ':']).to_lowercase();
     let labels = [
         "",
         "source",
@@ -104,8 +106,8 @@ fn numbers(item: &str) -> Option<Vec<usize>> {
         let is_number = (1..=6).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
         if is_number { digits.parse::<usize>().ok() } else { None }
     };
-    match item[digits..].split_once(['-', '–', '—']) {
-        None => Some(vec![number(&item[digits..])?]),
+    match item.slice(digits..).split_once(['-', '–', '—']) {
+        None => Some(vec![number(item.slice(digits..))?]),
         Some((first, last)) => {
             let (first, last) = (number(first.trim())?, number(last.trim())?);
             let is_range = first <= last && last - first <= MAX_RANGE;
@@ -116,13 +118,15 @@ fn numbers(item: &str) -> Option<Vec<usize>> {
 
 /// Whether `[label](target)` stands here, its label without brackets.
 pub(super) fn link(rest: &str, is_image: bool, is_end: bool) -> Found<()> {
-    let inside = &rest[1..];
+    let inside = rest.slice(1..);
     match stop(inside, MAX_LABEL, is_end, |c| matches!(c, '[' | ']' | '\n' | '`')) {
-        Found::Yes(end) if inside[end..].starts_with(']') => match target(&inside[end + 1..], is_image, is_end) {
-            Found::Yes(_) => Found::Yes(()),
-            Found::No => Found::No,
-            Found::Wait => Found::Wait,
-        },
+        Found::Yes(end) if inside.slice(end..).starts_with(']') => {
+            match target(inside.slice(end + 1..), is_image, is_end) {
+                Found::Yes(_) => Found::Yes(()),
+                Found::No => Found::No,
+                Found::Wait => Found::Wait,
+            }
+        }
         Found::Yes(_) | Found::No => Found::No,
         Found::Wait => Found::Wait,
     }
@@ -151,7 +155,7 @@ pub(super) fn target(rest: &str, is_image: bool, is_end: bool) -> Found<(usize, 
         }
     }
     let Some(close) = close else { return if is_end { Found::No } else { Found::Wait } };
-    let body = inside[..close].trim();
+    let body = inside.slice(..close).trim();
     let (address, title) = body.split_once([' ', '\t']).unwrap_or((body, ""));
     let is_title = |text: &str| text.is_empty() || text.starts_with(['"', '\'', '(']);
     let is_target =
@@ -178,7 +182,7 @@ pub(super) fn tag(rest: &str, is_end: bool) -> Found<Tag> {
         "input", "link", "math", "meta", "object", "picture", "portal", "script", "source", "style", "svg", "track",
         "video", "template", "noscript",
     ];
-    let inside = &rest[1..];
+    let inside = rest.slice(1..);
     if inside.is_empty() && !is_end {
         return Found::Wait;
     }
@@ -189,13 +193,13 @@ pub(super) fn tag(rest: &str, is_end: bool) -> Found<Tag> {
     if name_len == 0 || name_len > MAX_MARK {
         return Found::No;
     }
-    let is_active = ACTIVE.contains(&name[..name_len].to_ascii_lowercase().as_str());
-    if !is_active && !name[name_len..].starts_with([' ', '\t', '\n', '/']) {
+    let is_active = ACTIVE.contains(&name.slice(..name_len).to_ascii_lowercase().as_str());
+    if !is_active && !name.slice(name_len..).starts_with([' ', '\t', '\n', '/']) {
         return Found::No;
     }
     match stop(inside, MAX_TAG, is_end, |c| matches!(c, '>' | '\n')) {
-        Found::Yes(close) if inside[close..].starts_with('>') => {
-            let attributes = inside[..close].to_ascii_lowercase();
+        Found::Yes(close) if inside.slice(close..).starts_with('>') => {
+            let attributes = inside.slice(..close).to_ascii_lowercase();
             let acts = ["style", "src", "href", "background", " on"].iter().any(|word| attributes.contains(word));
             if is_active || acts && attributes.contains('=') { Found::Yes(Tag::Active(close + 2)) } else { Found::No }
         }
@@ -217,7 +221,7 @@ pub(super) fn word(rest: &str, is_end: bool) -> Option<Address> {
     if n == rest.len() && n < MAX_WORD && !is_end {
         return None;
     }
-    let after = &rest[n..];
+    let after = rest.slice(n..);
     let is_undecided = |most: usize| after.len() < most && "://".starts_with(after) && !is_end;
     let is_www = rest.get(..4).is_some_and(|head| head.eq_ignore_ascii_case("www.")) && n > 4;
     if is_www || after.starts_with("://") {
@@ -226,7 +230,7 @@ pub(super) fn word(rest: &str, is_end: bool) -> Option<Address> {
     if is_undecided(3) {
         return None;
     }
-    if is_script(rest) && after[1..].starts_with(|c: char| !c.is_whitespace()) {
+    if is_script(rest) && after.slice(1..).starts_with(|c: char| !c.is_whitespace()) {
         return address_len(rest, n + 1, is_end).map(Address::Address);
     }
     Some(Address::Word(n.max(1)))
@@ -242,10 +246,10 @@ pub(super) fn is_script(address: &str) -> bool {
 /// Bytes of an address of which `known` are sure.
 fn address_len(rest: &str, known: usize, is_end: bool) -> Option<usize> {
     let is_part = |c: char| c.is_alphanumeric() || c.is_ascii_graphic() && !"<>\"`'()[]{}|\\^".contains(c);
-    let end = match rest[known..].find(|c| !is_part(c)) {
+    let end = match rest.slice(known..).find(|c| !is_part(c)) {
         Some(end) => known + end,
         None if is_end => rest.len(),
         None => return None,
     };
-    Some(rest[..end].trim_end_matches(['.', ',', ';', ':', '!', '?', '*', '_', '~']).len().max(known))
+    Some(rest.slice(..end).trim_end_matches(['.', ',', ';', ':', '!', '?', '*', '_', '~']).len().max(known))
 }

@@ -7,6 +7,7 @@
 use std::collections::HashSet;
 
 use crate::document::Hit;
+use crate::strings::StrExt as _;
 
 /// More parts than this are a form to fill in, not a question.
 const MAX_PARTS: usize = 4;
@@ -79,8 +80,8 @@ fn clauses(sentence: &str) -> Vec<&str> {
     let mut start = 0;
     for (at, _) in lower.char_indices() {
         let joint = JOINTS.iter().find_map(|(marks, follows, openers)| {
-            let mark = marks.iter().find(|mark| lower[at..].starts_with(**mark))?;
-            let mut words = lower[at + mark.len()..].split_whitespace();
+            let mark = marks.iter().find(|mark| lower.slice(at..).starts_with(**mark))?;
+            let mut words = lower.slice(at + mark.len()..).split_whitespace();
             let opens = openers.contains(&words.next()?);
             let next = words.next()?;
             let fits = opens && (*follows == "*" || follows.split(' ').any(|word| word == next));
@@ -88,13 +89,13 @@ fn clauses(sentence: &str) -> Vec<&str> {
         });
         if let Some(len) = joint
             && at > start
-            && asks(&word_list(&sentence[start..at]))
+            && asks(&word_list(sentence.slice(start..at)))
         {
-            clauses.push(sentence[start..at].trim());
+            clauses.push(sentence.slice(start..at).trim());
             start = at + len;
         }
     }
-    clauses.push(sentence[start..].trim());
+    clauses.push(sentence.slice(start..).trim());
     clauses
 }
 
@@ -120,8 +121,8 @@ fn resolved(part: &str, first: &str) -> Option<String> {
         return Some(part.to_owned());
     };
     let subject = subject(first)?;
-    let mark = if words[at].ends_with(['?', '？', ',']) { &words[at][words[at].len() - 1..] } else { "" };
-    let put = format!("{subject}{mark}");
+    let mark = words[at].chars().next_back().filter(|c| matches!(c, '?' | '？' | ','));
+    let put = format!("{subject}{}", mark.map(String::from).unwrap_or_default());
     let words = words.iter().enumerate().map(|(i, word)| if i == at { put.as_str() } else { word });
     Some(words.collect::<Vec<_>>().join(" "))
 }
@@ -146,7 +147,7 @@ fn subject(question: &str) -> Option<&str> {
     ];
     let lower = question.to_ascii_lowercase();
     let open = OPENINGS.iter().find(|opening| lower.starts_with(**opening))?;
-    let subject = question[open.len()..].trim_end_matches(['?', '？', '.', ',', ' ']);
+    let subject = question.slice(open.len()..).trim_end_matches(['?', '？', '.', ',', ' ']);
     (1..=6).contains(&subject.split_whitespace().count()).then_some(subject)
 }
 
@@ -181,12 +182,12 @@ fn things_by(question: &str, (opens, between, closes): &(&[&str], &[&str], &[&st
     let end = if closes.is_empty() {
         lower.len()
     } else {
-        let Some(close) = closes.iter().find_map(|close| lower[start..].find(close)) else { return Vec::new() };
+        let Some(close) = closes.iter().find_map(|close| lower.slice(start..).find(close)) else { return Vec::new() };
         start + close
     };
-    let mut rest = &question[start..end];
+    let mut rest = question.slice(start..end);
     if let Some(stop) = rest.find(['?', '？', ';']) {
-        rest = &rest[..stop];
+        rest = rest.slice(..stop);
     }
     let mut things = Vec::new();
     while let Some((at, len)) = between
@@ -194,8 +195,8 @@ fn things_by(question: &str, (opens, between, closes): &(&[&str], &[&str], &[&st
         .filter_map(|mark| Some((rest.to_ascii_lowercase().find(mark)?, mark.len())))
         .min_by_key(|&(at, len)| (at, std::cmp::Reverse(len)))
     {
-        things.push(&rest[..at]);
-        rest = &rest[at + len..];
+        things.push(rest.slice(..at));
+        rest = rest.slice(at + len..);
     }
     things.push(rest);
     // "… in Rust", "… when writing": where the comparison is made, not what is compared.
@@ -244,7 +245,7 @@ fn named(thing: &str) -> &str {
     while let Some(before) =
         BEFORE.iter().find(|before| thing.get(..before.len()).is_some_and(|head| head.eq_ignore_ascii_case(before)))
     {
-        thing = thing[before.len()..].trim_start();
+        thing = thing.slice(before.len()..).trim_start();
     }
     thing
 }

@@ -9,6 +9,7 @@ use crate::analysis::sentences;
 use crate::analysis::untrusted::{defuse, neutralise};
 use crate::disk::{Blake, hex};
 use crate::document::context_line;
+use crate::strings::StrExt as _;
 
 use super::citations::marks;
 use super::evidence::{self, Evidence};
@@ -105,7 +106,7 @@ pub fn fit(evidence: Vec<Evidence>, budget: usize, count: &dyn Fn(&str) -> usize
         let text = std::mem::take(&mut piece.hit.chunk.text);
         let fits = |cut: usize| {
             let mut shorter = piece.clone();
-            text[..cut].clone_into(&mut shorter.hit.chunk.text);
+            text.slice(..cut).clone_into(&mut shorter.hit.chunk.text);
             count(&quoted(&shorter, fitting.len() + 1)) <= left
         };
         let ends: Vec<usize> = sentences(&text).into_iter().map(|sentence| sentence.end).collect();
@@ -115,7 +116,7 @@ pub fn fit(evidence: Vec<Evidence>, budget: usize, count: &dyn Fn(&str) -> usize
             cut = last_that(&ends, &fits);
         }
         if let Some(cut) = cut {
-            text[..cut].clone_into(&mut piece.hit.chunk.text);
+            text.slice(..cut).clone_into(&mut piece.hit.chunk.text);
             fitting.push(piece);
         }
         break;
@@ -155,7 +156,7 @@ fn inert(text: &str) -> String {
 fn one_line(text: &str, max: usize) -> String {
     let line = inert(text).split_whitespace().collect::<Vec<_>>().join(" ");
     match line.char_indices().nth(max) {
-        Some((end, _)) => format!("{}…", line[..end].trim_end()),
+        Some((end, _)) => format!("{}…", line.slice(..end).trim_end()),
         None => line,
     }
 }
@@ -166,13 +167,13 @@ fn own_marks_off(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let (mut rest, mut replaced) = (text, 0);
     while let Some(open) = rest.find('[') {
-        out.push_str(&rest[..open]);
-        let inside = &rest[open + 1..];
+        out.push_str(rest.slice(..open));
+        let inside = rest.slice(open + 1..);
         let n_digits = inside.len() - inside.trim_start_matches(|c: char| c.is_numeric()).len();
         let is_free = replaced == out.len() || !out.ends_with(|c: char| c.is_alphanumeric() || "_])".contains(c));
-        if n_digits > 0 && is_free && inside[n_digits..].starts_with(']') {
-            out.push_str(&format!("({})", &inside[..n_digits]));
-            rest = &inside[n_digits + 1..];
+        if n_digits > 0 && is_free && inside.slice(n_digits..).starts_with(']') {
+            out.push_str(&format!("({})", inside.slice(..n_digits)));
+            rest = inside.slice(n_digits + 1..);
             replaced = out.len();
         } else {
             out.push('[');
@@ -185,10 +186,13 @@ fn own_marks_off(text: &str) -> String {
 
 /// An earlier answer without its marks, whose numbers meant other sources.
 fn unmarked(answer: &str) -> String {
-    let mut text = answer.to_owned();
-    for (span, _) in marks(answer).into_iter().rev() {
-        text.replace_range(span.range(), "");
+    let mut text = String::with_capacity(answer.len());
+    let mut at = 0;
+    for (span, _) in marks(answer) {
+        text.push_str(answer.slice(at..span.start.max(at)));
+        at = at.max(span.end);
     }
+    text.push_str(answer.slice(at..));
     text
 }
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use crate::analysis::{self, QueryTerm};
+use crate::strings::StrExt as _;
 
 use super::Tools;
 
@@ -100,7 +101,7 @@ impl<'a> Question<'a> {
         {
             analysis::index_terms(text, language, &mut |term| {
                 let begins = *first_word.get_or_insert(term.position);
-                if term.position > begins && text[term.start..term.end].starts_with(char::is_uppercase) {
+                if term.position > begins && text.slice(term.start..term.end).starts_with(char::is_uppercase) {
                     names.extend(self.by_variant.get(term.text).into_iter().flatten().copied());
                 }
             });

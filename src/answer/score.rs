@@ -1,6 +1,7 @@
 //! What speaks for a sentence as the answer to a question.
 
 use crate::analysis::{self, Kind};
+use crate::strings::StrExt as _;
 
 use super::evidence::Evidence;
 use super::extractive::Wish;
@@ -83,7 +84,7 @@ pub(super) fn candidates(question: &Question<'_>, wish: &Wish, evidence: &[Evide
         let first = all.len();
         let readable = analysis::readable(&piece.hit.path, &chunk.text);
         for passage in analysis::passages(&readable) {
-            let raw = &readable[passage.span.range()];
+            let raw = readable.slice(passage.span.range());
             let text = if passage.kind == Kind::Code { raw.to_owned() } else { analysis::plain(raw) };
             if text.is_empty() {
                 continue;

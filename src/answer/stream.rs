@@ -6,6 +6,7 @@
 //! pieces make no difference, and the whole answer is cleaned by the very same code.
 
 use crate::analysis::untrusted::{Neutraliser, neutralise};
+use crate::strings::{StrExt as _, shorten};
 
 use super::citations::{Code, Fence, code, indentation};
 use super::evidence::Evidence;
@@ -103,7 +104,7 @@ impl Stream {
         let mut out = String::new();
         let mut at = 0;
         while at < held.len() {
-            let rest = &held[at..];
+            let rest = held.slice(at..);
             let step = match self.state {
                 State::Text => self.text(rest, is_end, &mut out),
                 State::Block(fence, begins) => self.block(rest, fence, begins, is_end, &mut out),
@@ -112,7 +113,7 @@ impl Stream {
             let Some(len) = step else { break };
             at += len;
         }
-        held[at..].clone_into(&mut self.held);
+        held.slice(at..).clone_into(&mut self.held);
         out
     }
 
@@ -120,11 +121,11 @@ impl Stream {
         let token = self.token(rest, is_end)?;
         let len = match token {
             Token::Plain(len) => {
-                self.shown.put(&rest[..len], out);
+                self.shown.put(rest.slice(..len), out);
                 len
             }
             Token::Apart(len) => {
-                self.shown.put(&rest[..len], out);
+                self.shown.put(rest.slice(..len), out);
                 self.shown.put(" ", out);
                 len
             }
@@ -133,7 +134,7 @@ impl Stream {
                 len
             }
             Token::Block(fence) => {
-                self.shown.put(&rest[..fence.opening], out);
+                self.shown.put(rest.slice(..fence.opening), out);
                 self.state = State::Block(fence, true);
                 fence.opening
             }
@@ -156,8 +157,8 @@ impl Stream {
                 len
             }
             Token::Address(len) => {
-                if self.is_known(&rest[..len]) {
-                    self.shown.put(&rest[..len], out);
+                if self.is_known(rest.slice(..len)) {
+                    self.shown.put(rest.slice(..len), out);
                 } else {
                     self.n_addresses += 1;
                     self.shown.put(NO_ADDRESS, out);
@@ -171,7 +172,7 @@ impl Stream {
     /// What `rest` begins with; `None` when what follows decides and is not there yet.
     fn token(&self, rest: &str, is_end: bool) -> Option<Token> {
         let first = rest.chars().next()?;
-        let after = &rest[first.len_utf8()..];
+        let after = rest.slice(first.len_utf8()..);
         match first {
             '`' | '~' => Some(match code(rest, self.shown.indentation(), is_end)? {
                 Code::Block(fence) => Token::Block(fence),
@@ -265,14 +266,14 @@ impl Stream {
 
     fn block(&mut self, rest: &str, fence: Fence, begins: bool, is_end: bool, out: &mut String) -> Option<usize> {
         let line_end = rest.find('\n').map(|end| end + 1);
-        let line = &rest[..line_end.unwrap_or(rest.len())];
+        let line = rest.slice(..line_end.unwrap_or(rest.len()));
         if begins {
             let is_undecided = line.chars().all(|c| matches!(c, ' ' | '\t' | '`' | '~'));
             if line_end.is_none() && is_undecided && !is_end {
                 return None;
             }
             if let Some(close) = fence.closes(line) {
-                self.shown.put(&rest[..close], out);
+                self.shown.put(rest.slice(..close), out);
                 self.state = State::Text;
                 return Some(close);
             }
@@ -318,7 +319,8 @@ impl Shown {
         let Some(first) = text.chars().next() else { return };
         if self.is_gap {
             if first.is_whitespace() || ".,;!?)。，；！？）".contains(first) {
-                self.space.truncate(self.space.trim_end_matches(' ').len());
+                let len = self.space.trim_end_matches(' ').len();
+                shorten(&mut self.space, len);
             } else if self.space.is_empty() && self.last.is_some_and(sticks) && sticks(first) {
                 // What stood apart must not become one word, one mark or one fence.
                 self.space.push(' ');
@@ -336,7 +338,7 @@ impl Shown {
                 self.push(body.trim_start_matches([' ', '\t', '\n']), out);
             }
         }
-        self.space.push_str(&text[body.len()..]);
+        self.space.push_str(text.slice(body.len()..));
     }
 
     fn push(&mut self, text: &str, out: &mut String) {

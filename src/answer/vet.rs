@@ -7,6 +7,7 @@ use std::collections::HashSet;
 
 use crate::analysis::{Kind, Passage, index_terms, is_stop_word, passages, plain, query_terms};
 use crate::document::{Citation, Span};
+use crate::strings::StrExt as _;
 
 use super::citations::marks;
 use super::evidence::Evidence;
@@ -113,11 +114,11 @@ impl Bare {
         let mut bare = Self { text: String::with_capacity(text.len()), marks: Vec::with_capacity(marks.len()) };
         let mut at = 0;
         for &(span, n) in marks {
-            bare.text.push_str(&text[at..span.start]);
+            bare.text.push_str(text.slice(at..span.start));
             bare.marks.push((bare.text.len(), span.len(), n));
             at = span.end;
         }
-        bare.text.push_str(&text[at..]);
+        bare.text.push_str(text.slice(at..));
         bare
     }
 
@@ -136,9 +137,9 @@ impl Bare {
             let next = passages.partition_point(|passage| passage.span.start < at);
             let last = next.checked_sub(1);
             let begins_line = last.is_none_or(|last| {
-                passages[last].span.end < at && self.text[passages[last].span.end..at].contains('\n')
+                passages[last].span.end < at && self.text.slice(passages[last].span.end..at).contains('\n')
             });
-            let leads = passages.get(next).is_some_and(|next| !self.text[at..next.span.start].contains('\n'));
+            let leads = passages.get(next).is_some_and(|next| !self.text.slice(at..next.span.start).contains('\n'));
             if begins_line && leads {
                 cited[next].push(n);
             } else if let Some(last) = last {
@@ -166,7 +167,7 @@ fn verdict(text: &str, bare: &Bare, sources: &[Evidence], languages: &[&str]) ->
         if matches!(passage.kind, Kind::Heading | Kind::Code) {
             continue;
         }
-        let sentence = plain(&bare.text[passage.span.range()]);
+        let sentence = plain(bare.text.slice(passage.span.range()));
         // What announces, and what asks, claims nothing.
         if sentence.ends_with([':', '：', '?', '？']) {
             continue;

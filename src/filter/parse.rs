@@ -6,6 +6,7 @@
 use super::{Days, Node, Op, PathGlob, Test};
 use crate::calendar::day_number;
 use crate::error::{Fault, Result};
+use crate::strings::StrExt as _;
 
 /// Longest filter in bytes. What a person or a script writes has a few hundred.
 pub(super) const MAX_BYTES: usize = 4096;
@@ -37,7 +38,7 @@ pub(super) fn parse(text: &str) -> Result<Node> {
 fn fault(text: &str, wrong: &Wrong) -> Fault {
     const BEFORE: usize = 50;
     const AFTER: usize = 25;
-    let column = text[..wrong.at].chars().count();
+    let column = text.slice(..wrong.at).chars().count();
     let first = column.saturating_sub(BEFORE);
     let plain = |c: char| if c.is_control() || c.is_whitespace() { ' ' } else { c };
     let line: String = text.chars().skip(first).take(column - first + AFTER).map(plain).collect();
@@ -121,7 +122,7 @@ impl<'a> Parser<'a> {
         let rest = self.rest();
         let key_at = self.at;
         let is_key = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
-        let key = &rest[..rest.find(|c| !is_key(c)).unwrap_or(rest.len())];
+        let key = rest.slice(..rest.find(|c| !is_key(c)).unwrap_or(rest.len()));
         if key.is_empty() {
             return Err(self.wrong("a test such as `type:markdown` should be here"));
         }
@@ -129,7 +130,7 @@ impl<'a> Parser<'a> {
         let op_at = self.at;
         let ops =
             [(":", Op::Is), ("<=", Op::AtMost), (">=", Op::AtLeast), ("=", Op::Is), ("<", Op::Less), (">", Op::More)];
-        let found = ops.into_iter().find(|(text, _)| self.text[op_at..].starts_with(text));
+        let found = ops.into_iter().find(|(text, _)| self.text.slice(op_at..).starts_with(text));
         let Some((text, op)) = found else {
             return Err(self.wrong(&format!("`:`, `<`, `<=`, `>` or `>=` should follow `{key}`")));
         };
@@ -158,9 +159,9 @@ impl<'a> Parser<'a> {
 
     /// A value, quoted or up to the next space or bracket.
     fn value(&mut self) -> Parsed<String> {
-        let rest = &self.text[self.at..];
+        let rest = self.text.slice(self.at..);
         let Some(quoted) = rest.strip_prefix('"') else {
-            let word = &rest[..rest.find(ends_word).unwrap_or(rest.len())];
+            let word = rest.slice(..rest.find(ends_word).unwrap_or(rest.len()));
             if word.is_empty() {
                 return Err(self.wrong("a value should be here"));
             }
@@ -177,7 +178,7 @@ impl<'a> Parser<'a> {
                     return Ok(value);
                 }
                 // Any other backslash is one of the value, where a pattern may need it.
-                '\\' if quoted[i + 1..].starts_with(['"', '\\']) => value.extend(chars.next().map(|(_, c)| c)),
+                '\\' if quoted.slice(i + 1..).starts_with(['"', '\\']) => value.extend(chars.next().map(|(_, c)| c)),
                 c => value.push(c),
             }
         }
@@ -187,7 +188,7 @@ impl<'a> Parser<'a> {
     /// Takes a keyword, if it stands here as a word of its own.
     fn takes(&mut self, keyword: &str) -> bool {
         let rest = self.rest();
-        let word = &rest[..rest.find(ends_word).unwrap_or(rest.len())];
+        let word = rest.slice(..rest.find(ends_word).unwrap_or(rest.len()));
         let is_it = word.eq_ignore_ascii_case(keyword);
         if is_it {
             self.at += word.len();
@@ -197,7 +198,7 @@ impl<'a> Parser<'a> {
 
     /// What is left, without the spaces before it.
     fn rest(&mut self) -> &'a str {
-        let rest = self.text[self.at..].trim_start();
+        let rest = self.text.slice(self.at..).trim_start();
         self.at = self.text.len() - rest.len();
         rest
     }
@@ -212,9 +213,9 @@ fn bytes(text: &str) -> std::result::Result<u64, String> {
     let lower = text.to_ascii_lowercase();
     let digits = lower.trim_end_matches("ib").trim_end_matches('b');
     let (number, shift) = match digits.as_bytes().last() {
-        Some(b'k') => (&digits[..digits.len() - 1], 10),
-        Some(b'm') => (&digits[..digits.len() - 1], 20),
-        Some(b'g') => (&digits[..digits.len() - 1], 30),
+        Some(b'k') => (digits.slice(..digits.len() - 1), 10),
+        Some(b'm') => (digits.slice(..digits.len() - 1), 20),
+        Some(b'g') => (digits.slice(..digits.len() - 1), 30),
         _ => (digits, 0),
     };
     let parsed = number.bytes().all(|b| b.is_ascii_digit()).then(|| number.parse::<u64>().ok()).flatten();

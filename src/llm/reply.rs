@@ -4,6 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{Endpoint, Finish, Message, Role, Usage};
+use crate::strings::StrExt as _;
 
 /// The most text of one reply, in bytes.
 pub const MAX_TEXT_BYTES: usize = 4 << 20;
@@ -194,7 +195,7 @@ pub fn clean(words: &str, key: Option<&str>) -> String {
         words = words.replace(key, "(the key)");
     }
     match words.char_indices().nth(MAX_QUOTED_CHARS) {
-        Some((end, _)) => format!("{}…", &words[..end]),
+        Some((end, _)) => format!("{}…", words.slice(..end)),
         None => words,
     }
 }

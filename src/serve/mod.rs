@@ -32,6 +32,7 @@ use crate::error::{Context as _, Fault, Result};
 use crate::mcp;
 use crate::observe::{Exporter, Sampler};
 use crate::service::Service;
+use crate::strings::StrExt as _;
 use crate::telemetry;
 pub use accept::run;
 use access::Access;
@@ -118,7 +119,7 @@ impl App {
     /// What a conversation is called to whoever holds a token: its id, and a mark that no other token makes.
     fn session_name(&self, id: &str, holder: Option<usize>) -> String {
         match holder.and_then(|n| self.access.hash(n)) {
-            Some(hash) => format!("{id}{}", &disk::sha256_hex(format!("session {hash} {id}").as_bytes())[..16]),
+            Some(hash) => format!("{id}{}", disk::sha256_hex(format!("session {hash} {id}").as_bytes()).slice(..16)),
             None => id.to_owned(),
         }
     }

@@ -4,6 +4,7 @@ use whatlang::Lang;
 
 use super::extract::{BlockKind, Extracted};
 use crate::document::Format;
+use crate::strings::StrExt as _;
 
 /// Enough for a sure guess, and little enough to cost nothing beside reading the file.
 const SAMPLE_CHARS: usize = 2000;
@@ -19,10 +20,10 @@ pub fn language_of(doc: &Extracted) -> Option<&'static str> {
             break;
         }
         if is_code || !matches!(block.kind, BlockKind::Code | BlockKind::Table) {
-            let text = &doc.text[block.span.range()];
+            let text = doc.text.slice(block.span.range());
             let end = text.char_indices().nth(room).map_or(text.len(), |(at, _)| at);
-            room -= text[..end].chars().count();
-            sample.push_str(&text[..end]);
+            room -= text.slice(..end).chars().count();
+            sample.push_str(text.slice(..end));
             sample.push('\n');
         }
     }
@@ -37,7 +38,7 @@ pub fn language_of(doc: &Extracted) -> Option<&'static str> {
 /// The ISO 639-1 code of the language of a text, judged by its first 2,000 characters; `None` when it is not clear.
 pub fn detect(text: &str) -> Option<&'static str> {
     let end = text.char_indices().nth(SAMPLE_CHARS).map_or(text.len(), |(at, _)| at);
-    let found = whatlang::detect(&text[..end]).filter(whatlang::Info::is_reliable)?;
+    let found = whatlang::detect(text.slice(..end)).filter(whatlang::Info::is_reliable)?;
     code(found.lang())
 }
 

@@ -19,6 +19,7 @@ use std::time::UNIX_EPOCH;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
 use crate::error::{Context, Fault, Result};
+use crate::strings::StrExt as _;
 
 /// Which files of a folder are wanted.
 #[derive(Clone, Debug, Default)]
@@ -451,9 +452,9 @@ fn push_escaped(path: &mut String, name: &[u8]) {
     for piece in name.utf8_chunks() {
         let mut rest = piece.valid();
         while let Some(at) = rest.find('\\') {
-            path.push_str(&rest[..at]);
+            path.push_str(rest.slice(..at));
             path.push_str(if looks_escaped(&rest.as_bytes()[at..]) { "\\x5C" } else { "\\" });
-            rest = &rest[at + 1..];
+            rest = rest.slice(at + 1..);
         }
         path.push_str(rest);
         for byte in piece.invalid() {

@@ -132,7 +132,11 @@ fn nearest(config: &Config, index: &str, questions: &str) -> Result<String> {
     let mut texts = Vec::new();
     Store::new(&config.data_dir).open(index)?.for_each(&mut |stored, _| {
         let text = &stored.chunk.text;
-        texts.extend(analysis::sentences(text).into_iter().map(|span| analysis::plain(&text[span.range()])));
+        texts.extend(
+            analysis::sentences(text)
+                .into_iter()
+                .map(|span| analysis::plain(text.get(span.range()).unwrap_or_default())),
+        );
     })?;
     let mut embed = |role, text: &str| network.embed(&tokenizer, &files.spec, role, text);
     let vectors: Vec<_> = texts.iter().map(|text| embed(Role::Passage, text)).collect::<Result<_>>()?;

@@ -4,6 +4,7 @@
     clippy::large_stack_arrays,
     clippy::print_stderr,
     clippy::print_stdout,
+    clippy::string_slice,
     clippy::type_complexity,
     clippy::unwrap_used,
     reason = "tests make files, read the environment, say aloud what they skip, and have tables of cases"
@@ -61,8 +62,12 @@ mod mcp;
 mod model;
 // Metrics, logs and records of a server.
 mod monitor;
+// What documents are called.
+mod names;
 // The page of `rag serve`, in a browser.
 mod page;
+// A panic costs one question.
+mod panics;
 // Nothing leaves the data directory.
 mod privacy;
 // `rag search`.
@@ -98,6 +103,8 @@ mod concurrency;
 mod crash;
 // Documents that give orders, and a model that obeys them.
 mod untrusted;
+// Any text through every function that takes text.
+mod strangers;
 // Flipped, cut, swapped and missing bytes.
 mod damage;
 // Damage to everything beside the indexes.

@@ -12,6 +12,7 @@ use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
 
 use crate::document::Span;
+use crate::strings::StrExt as _;
 
 /// What a piece of text tries to do to a model that reads it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -120,14 +121,14 @@ impl Folded {
                 let word = original.as_bytes()[at..].iter().take_while(|c| c.is_ascii_alphanumeric()).count();
                 match word {
                     0 => folded.put(char::from(*c), at..at + 1),
-                    word => folded.take(&original[at..at + word], at),
+                    word => folded.take(original.slice(at..at + word), at),
                 }
                 at += word.max(1);
-                last = original[..at].chars().next_back();
+                last = original.slice(..at).chars().next_back();
             }
-            let Some(super::Step { len, put }) = super::step(&original[at..], last, true) else { break };
+            let Some(super::Step { len, put }) = super::step(original.slice(at..), last, true) else { break };
             last = put.or(last);
-            let hidden = original[at..].chars().next().and_then(hidden_ascii);
+            let hidden = original.slice(at..).chars().next().and_then(hidden_ascii);
             // A message in tags is no part of the word that it follows.
             if hidden.is_some() != was_hidden {
                 folded.push(' ', at..at + len);
@@ -179,7 +180,7 @@ impl Folded {
     fn take(&mut self, word: &str, at: usize) {
         let from = self.text.len();
         self.text.push_str(word);
-        self.text[from..].make_ascii_lowercase();
+        self.text.get_mut(from..).into_iter().for_each(str::make_ascii_lowercase);
         if let Some(origins) = &mut self.origins {
             origins.extend((at..at + word.len()).map(|at| at..at + 1));
         }

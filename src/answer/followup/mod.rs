@@ -10,6 +10,7 @@ mod language;
 mod tests;
 
 use crate::analysis;
+use crate::strings::StrExt as _;
 use language::Language;
 
 /// A question as the search should read it.
@@ -258,14 +259,14 @@ impl Spaced<'_> {
                 // *A vector* reads better than *vector*, to people and to models of language.
                 let article = self.said.iter().rfind(|word| word.end <= first.start);
                 let article = article.filter(|word| self.language.articles.contains(&word.lower.as_str()));
-                let whole = &self.before[article.map_or(first.start, |word| word.start)..last.end];
+                let whole = self.before.slice(article.map_or(first.start, |word| word.start)..last.end);
                 let all_kept =
                     self.content(&self.said).filter(|word| word.start >= first.start && word.end <= last.end).count()
                         == kept.len();
                 if all_kept && !whole.contains(['?', '.', '!', ';']) {
                     return whole.to_owned();
                 }
-                kept.iter().map(|word| &self.before[word.start..word.end]).collect::<Vec<_>>().join(" ")
+                kept.iter().map(|word| self.before.slice(word.start..word.end)).collect::<Vec<_>>().join(" ")
             }
             _ => String::new(),
         }
@@ -295,14 +296,14 @@ impl Spaced<'_> {
             return self.question.to_owned();
         }
         if self.language.pronouns.contains(&lower) {
-            return format!("{}{topic}{}", &self.question[..start], &self.question[end..]);
+            return format!("{}{topic}{}", self.question.slice(..start), self.question.slice(end..));
         }
         if self.language.possessives.contains(&lower) && lower.is_ascii() && matches!(lower, "its" | "their") {
-            return format!("{}{topic}'s{}", &self.question[..start], &self.question[end..]);
+            return format!("{}{topic}'s{}", self.question.slice(..start), self.question.slice(end..));
         }
         if self.language.demonstratives.contains(&lower) && is_last_or_small {
             let topic = self.topic(true);
-            return format!("{}{topic}{}", &self.question[..start], &self.question[end..]);
+            return format!("{}{topic}{}", self.question.slice(..start), self.question.slice(end..));
         }
         self.appended(self.language.demonstratives.contains(&lower))
     }
@@ -315,10 +316,10 @@ impl Spaced<'_> {
     /// The question before, with what is different put in the place of what it differs from, where that is clear.
     fn contrasted(&self, rest: &[Word]) -> String {
         let (Some(first), Some(last)) = (rest.first(), rest.last()) else { return self.question.to_owned() };
-        let new = &self.question[first.start..last.end];
-        let mark = &self.before[without_mark(self.before).len()..];
+        let new = self.question.slice(first.start..last.end);
+        let mark = self.before.slice(without_mark(self.before).len()..);
         let put = |from: usize, to: usize, new: &str| {
-            format!("{}{new}{}", &self.before[..self.said[from].start], &self.before[self.said[to - 1].end..])
+            format!("{}{new}{}", self.before.slice(..self.said[from].start), self.before.slice(self.said[to - 1].end..))
         };
         if let Some(group) = self.language.preposition(&first.lower) {
             let is_same = |word: &Word| self.language.preposition(&word.lower) == Some(group);
@@ -327,7 +328,7 @@ impl Spaced<'_> {
                 None => format!("{} {new}{mark}", without_mark(self.before)),
             };
         }
-        match self.object(is_name(&self.question[first.start..first.end])) {
+        match self.object(is_name(self.question.slice(first.start..first.end))) {
             Some((from, to)) => put(from, to, new),
             None => format!("{new}? {}", self.before),
         }
@@ -348,7 +349,7 @@ impl Spaced<'_> {
         if wants_name {
             let is_named = |at: &usize| {
                 let Word { start, end, .. } = self.said[*at];
-                *at > 0 && is_content(*at) && is_name(&self.before[start..end])
+                *at > 0 && is_content(*at) && is_name(self.before.slice(start..end))
             };
             let at = (0..self.said.len()).rev().find(is_named)?;
             return Some((at, at + 1));

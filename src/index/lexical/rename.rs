@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::disk::{self, Blake};
 use crate::error::{Context as _, Fault, Result};
+use crate::strings::StrExt as _;
 
 /// Tantivy's list of segments, and its list of files.
 const SEGMENTS: &str = "meta.json";
@@ -48,7 +49,7 @@ pub fn by_content(dir: &Path) -> Result<()> {
 
 /// 32 digits as Tantivy writes the id of a segment.
 fn hyphenated(digits: &str) -> String {
-    [0..8, 8..12, 12..16, 16..20, 20..32].map(|range| &digits[range]).join("-")
+    [0..8, 8..12, 12..16, 16..20, 20..32].map(|range| digits.slice(range)).join("-")
 }
 
 fn disk_names(dir: &Path) -> Result<Vec<String>> {

@@ -25,6 +25,7 @@ use units::{Cut, Divider, Unit};
 
 use super::extract::Extracted;
 use crate::document::{Chunk, Place, Span, context_line, embedded_text};
+use crate::strings::StrExt as _;
 
 /// How long passages may be, in tokens of the model that will read them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -205,7 +206,7 @@ impl<'a> Chunker<'a> {
         let divider = Divider { text: &self.doc.text, count: self.count, max: usize::MAX };
         for i in 1..units.len() {
             let (start, end) = (units[i - 1].span.end, units[i].span.start);
-            if self.doc.text[start..end].contains(|c: char| !c.is_whitespace()) {
+            if self.doc.text.slice(start..end).contains(|c: char| !c.is_whitespace()) {
                 units[i].lead = divider.weigh(Span::new(start, end));
             }
         }
@@ -228,7 +229,7 @@ impl<'a> Chunker<'a> {
         let units = &group.units[range.clone()];
         let start = overlap_start.unwrap_or(units[0].span.start);
         let span = self.trimmed(Span::new(start, units[units.len() - 1].span.end), units[0].is_code);
-        let text = &self.doc.text[span.range()];
+        let text = self.doc.text.slice(span.range());
         let sum: usize = units.iter().map(|unit| unit.tokens + unit.lead).sum();
         let context = context_line(self.doc.title.as_deref(), &group.path);
         let repeated = if overlap_start.is_some() { self.overlap } else { 0 };
@@ -297,12 +298,13 @@ impl<'a> Chunker<'a> {
 
     /// Without the white space around it; code keeps the indentation of its first line.
     fn trimmed(&self, span: Span, is_code: bool) -> Span {
-        let text = &self.doc.text[span.range()];
+        let text = self.doc.text.slice(span.range());
         let end = span.start + text.trim_end().len();
         let indented = text.trim_start();
         let mut start = span.start + (text.len() - indented.len());
         if is_code {
-            start = self.doc.text[span.start..start].rfind(['\n', '\r']).map_or(span.start, |at| span.start + at + 1);
+            start =
+                self.doc.text.slice(span.start..start).rfind(['\n', '\r']).map_or(span.start, |at| span.start + at + 1);
         }
         Span::new(start.min(end), end)
     }

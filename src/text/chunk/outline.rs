@@ -8,6 +8,7 @@ use super::sections::Section;
 use super::units::{Cut, Divider, Unit};
 use super::{Chunker, Part};
 use crate::document::Span;
+use crate::strings::StrExt as _;
 use crate::text::extract::{Node, is_closing, lines};
 
 impl Chunker<'_> {
@@ -105,8 +106,8 @@ impl Made<'_, '_> {
         if !self.opens {
             let mut is_first = true;
             // The rest of the line, and lines that end what was begun, belong to what stands before.
-            for line in lines(&text[self.at..to]) {
-                let content = line.of(&text[self.at..to]);
+            for line in lines(text.slice(self.at..to)) {
+                let content = line.of(text.slice(self.at..to));
                 let is_word = content.contains(char::is_alphanumeric);
                 if !is_first && is_word && !is_closing(content.trim_start()) {
                     let rest = self.at + line.start;
@@ -120,7 +121,7 @@ impl Made<'_, '_> {
                 }
                 is_first = false;
             }
-        } else if lines(text[self.at..to].trim_end()).count() <= 1 {
+        } else if lines(text.slice(self.at..to).trim_end()).count() <= 1 {
             self.lead = Some(self.at);
         } else {
             self.pieces(Span::new(self.at, to), self.path_here(), false);
@@ -171,8 +172,8 @@ impl Made<'_, '_> {
 
     /// The closer to a definition's own margin, and after an empty line, the better a place to divide.
     fn cut(&self, at: usize) -> Cut {
-        let before = &self.chunker.doc.text[..at];
-        let gap = &before[before.trim_end().len()..];
+        let before = self.chunker.doc.text.slice(..at);
+        let gap = before.slice(before.trim_end().len()..);
         let is_after_gap = lines(gap).count() > 1;
         let n_within = self.names.iter().rev().take_while(|name| name.is_none()).count();
         match (n_within, is_after_gap) {

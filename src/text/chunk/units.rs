@@ -7,6 +7,7 @@ use icu_segmenter::SentenceSegmenter;
 use icu_segmenter::options::SentenceBreakInvariantOptions;
 
 use crate::document::Span;
+use crate::strings::StrExt as _;
 use crate::text::extract::{Block, BlockKind, lines};
 
 /// A piece of text that is not divided any further.
@@ -58,7 +59,7 @@ const PIECE_BYTES: usize = 48;
 impl Divider<'_> {
     /// The tokens of a piece of the text, at least one.
     pub(super) fn weigh(&self, span: Span) -> usize {
-        let text = &self.text[span.range()];
+        let text = self.text.slice(span.range());
         let tokens = (self.count)(text).max(1);
         if text.len() <= tokens * MAX_BYTES_PER_TOKEN {
             return tokens;
@@ -69,11 +70,11 @@ impl Divider<'_> {
 
     /// Appends the units of a block; a block without a letter or digit has none.
     pub(super) fn push(&self, block: &Block, units: &mut Vec<Unit>) {
-        if !self.text[block.span.range()].contains(char::is_alphanumeric) {
+        if !self.text.slice(block.span.range()).contains(char::is_alphanumeric) {
             return;
         }
         let is_code = matches!(block.kind, BlockKind::Code | BlockKind::Table);
-        let announces = units.last().is_some_and(|unit| !unit.is_code && announces(&self.text[unit.span.range()]));
+        let announces = units.last().is_some_and(|unit| !unit.is_code && announces(self.text.slice(unit.span.range())));
         let cut = if announces { Cut::Announced } else { Cut::Block };
         let stage = if is_code { Stage::Stanzas } else { Stage::Sentences };
         self.divide(block.span, cut, stage, is_code, units);
@@ -81,13 +82,13 @@ impl Divider<'_> {
 
     /// Appends the units of a piece of code that a division before it would part from the rest.
     pub(super) fn push_code(&self, span: Span, cut: Cut, units: &mut Vec<Unit>) {
-        if self.text[span.range()].contains(char::is_alphanumeric) {
+        if self.text.slice(span.range()).contains(char::is_alphanumeric) {
             self.divide(span, cut, Stage::Stanzas, true, units);
         }
     }
 
     fn divide(&self, span: Span, cut: Cut, stage: Stage, is_code: bool, units: &mut Vec<Unit>) {
-        let text = &self.text[span.range()];
+        let text = self.text.slice(span.range());
         if text.trim().is_empty() {
             return;
         }
@@ -136,7 +137,7 @@ impl Divider<'_> {
 
     /// A unit in two or more; one when it is a single character.
     pub(super) fn halves(&self, unit: Unit) -> Vec<Unit> {
-        let text = &self.text[unit.span.range()];
+        let text = self.text.slice(unit.span.range());
         let at = |offset| unit.span.start + offset;
         let pieces = Some(words(text)).filter(|pieces| pieces.len() > 1).or_else(|| halves(text)).unwrap_or_default();
         pieces
@@ -155,7 +156,7 @@ impl Divider<'_> {
         while !self.text.is_char_boundary(from) {
             from += 1;
         }
-        let text = &self.text[from..span.end];
+        let text = self.text.slice(from..span.end);
         let pieces = match cut {
             Cut::Word | Cut::Char => words(text),
             _ if is_code => lines(text).map(|line| (line.start, line.end, Cut::Line)).collect(),
@@ -167,7 +168,7 @@ impl Divider<'_> {
         let mut start = None;
         for &(piece_start, piece_end, _) in pieces.iter().rev().take(n_whole) {
             let piece = Span::new(from + piece_start, from + piece_end);
-            if self.text[piece.range()].trim().is_empty() {
+            if self.text.slice(piece.range()).trim().is_empty() {
                 continue;
             }
             let tokens = self.weigh(piece);
@@ -229,11 +230,11 @@ fn sentences(text: &str) -> Vec<Piece> {
     for end in segmenter.segment_str(&unwrapped).skip(1) {
         // Between `A..B` and `v1.Foo` no sentence ends: where words are parted by spaces, so are sentences. And after
         // `12.` one begins.
-        let before = &unwrapped[start..end];
+        let before = unwrapped.slice(start..end);
         if end < text.len() && (before.ends_with(|c: char| c.is_ascii_graphic()) || is_enumerator(before)) {
             continue;
         }
-        pieces.push((start, start + text[start..end].trim_end().len(), Cut::Sentence));
+        pieces.push((start, start + text.slice(start..end).trim_end().len(), Cut::Sentence));
         start = end;
     }
     pieces
@@ -245,7 +246,7 @@ fn unwrap_lines(text: &str) -> String {
     let longest = lines(text).map(|line| line.end - line.start).max().unwrap_or(0);
     let mut bytes = Vec::with_capacity(text.len());
     for line in lines(text) {
-        let wraps = line.end - line.start >= longest * 3 / 5 && longest >= 40 && !begins_item(&text[line.next..]);
+        let wraps = line.end - line.start >= longest * 3 / 5 && longest >= 40 && !begins_item(text.slice(line.next..));
         bytes.extend_from_slice(&text.as_bytes()[line.start..line.end]);
         if wraps {
             bytes.extend(std::iter::repeat_n(b' ', line.next - line.end));
@@ -287,7 +288,7 @@ fn piece_end(text: &str, start: usize) -> (usize, Cut) {
     let mut at_word = None;
     let mut end = start;
     let mut joins = true;
-    for (offset, c) in text[start..].char_indices() {
+    for (offset, c) in text.slice(start..).char_indices() {
         let here = start + offset;
         if offset >= PIECE_BYTES {
             if let Some(end) = at_word {

@@ -2,6 +2,7 @@
 
 use super::{Block, BlockKind, Extracted, NoText};
 use crate::document::{Format, Place, Span};
+use crate::strings::StrExt as _;
 
 /// More text than this in one file is no document: it is a thousand books.
 const MAX_TEXT_BYTES: usize = 64 << 20;
@@ -71,7 +72,7 @@ impl Build {
                 BlockKind::Heading { level, text } => BlockKind::Heading { level: level.saturating_add(deeper), text },
                 kind => kind,
             };
-            if !self.block(kind, &text[block.span.range()]) {
+            if !self.block(kind, text.slice(block.span.range())) {
                 return false;
             }
         }

@@ -3,6 +3,7 @@
 use super::lines::lines;
 use super::{Block, BlockKind};
 use crate::document::Span;
+use crate::strings::StrExt as _;
 
 /// The title and the blocks.
 pub(super) fn parse(text: &str) -> (Option<String>, Vec<Block>) {
@@ -58,7 +59,7 @@ pub(super) fn parse(text: &str) -> (Option<String>, Vec<Block>) {
     }
     close(&mut open, &mut blocks);
     let title = text.find("\\title").and_then(|at| {
-        let rest = text[at + 6..].trim_start();
+        let rest = text.slice(at + 6..).trim_start();
         let rest = rest.strip_prefix('[').and_then(|short| short.split_once(']')).map_or(rest, |(_, rest)| rest);
         argument(rest)
     });
@@ -82,8 +83,8 @@ fn section(line: &str) -> Option<(u8, String)> {
     ];
     let rest = line.strip_prefix('\\')?;
     let name_end = rest.find(|c: char| !c.is_ascii_alphabetic())?;
-    let (_, level) = LEVELS.into_iter().find(|(name, _)| *name == &rest[..name_end])?;
-    let rest = rest[name_end..].trim_start_matches('*');
+    let (_, level) = LEVELS.into_iter().find(|(name, _)| *name == rest.slice(..name_end))?;
+    let rest = rest.slice(name_end..).trim_start_matches('*');
     let rest = rest.strip_prefix('[').and_then(|short| short.split_once(']')).map_or(rest, |(_, rest)| rest);
     Some((level, argument(rest)?))
 }

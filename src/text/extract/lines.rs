@@ -1,5 +1,7 @@
 //! Lines, ended by `\n`, `\r\n` or a lone `\r`.
 
+use crate::strings::StrExt as _;
+
 /// Offsets of one line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::text) struct Line {
@@ -12,7 +14,7 @@ pub(in crate::text) struct Line {
 
 impl Line {
     pub(in crate::text) fn of(self, text: &str) -> &str {
-        &text[self.start..self.end]
+        text.slice(self.start..self.end)
     }
 }
 

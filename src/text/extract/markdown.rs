@@ -6,6 +6,7 @@
 use super::lines::{Line, lines};
 use super::{Block, BlockKind};
 use crate::document::Span;
+use crate::strings::StrExt as _;
 
 /// The title, from the front matter or else the first heading that can be one, the blocks, and what else the front
 /// matter says.
@@ -101,7 +102,7 @@ impl<'a> Parser<'a> {
                 && let Some(level) = setext(line)
             {
                 // Under more than a title's worth of lines, dashes are a rule that lacks its empty line.
-                let text = self.text[self.lines[first].start..self.lines[i - 1].end].trim();
+                let text = self.text.slice(self.lines[first].start..self.lines[i - 1].end).trim();
                 if text.len() <= 200 {
                     let kind = BlockKind::Heading { level, text: without_markup(text) };
                     self.push(first, i + 1, kind);
@@ -133,14 +134,14 @@ impl<'a> Parser<'a> {
         let line = line.trim_start();
         let mark = line.chars().next().filter(|c| matches!(c, '`' | '~'))?;
         let n = line.len() - line.trim_start_matches(mark).len();
-        let (fence, info) = line.split_at(n);
+        let (fence, info) = line.parted(n);
         (n >= 3 && !(mark == '`' && info.contains('`'))).then_some(fence)
     }
 
     fn fenced(&mut self, first: usize, fence: &str) -> usize {
         let closes = |line: &str| {
             let line = line.trim();
-            line.len() >= fence.len() && line.starts_with(fence) && line.trim_start_matches(&fence[..1]).is_empty()
+            line.len() >= fence.len() && line.starts_with(fence) && line.trim_start_matches(fence.slice(..1)).is_empty()
         };
         let mut end = first + 1;
         while end < self.lines.len() && !closes(self.line(end)) {
@@ -170,13 +171,13 @@ impl<'a> Parser<'a> {
             return None;
         }
         let start = self.lines[first].start;
-        let Some(len) = self.text[start..].find("-->") else {
+        let Some(len) = self.text.slice(start..).find("-->") else {
             self.no_more_comments = true;
             return None;
         };
         let end = start + len + 3;
         let last = self.lines.partition_point(|line| line.start < end) - 1;
-        self.text[end..self.lines[last].end].trim().is_empty().then_some(last + 1)
+        self.text.slice(end..self.lines[last].end).trim().is_empty().then_some(last + 1)
     }
 
     fn end_of(&self, first: usize, goes_on: impl Fn(&str) -> bool) -> usize {
@@ -307,7 +308,7 @@ fn is_list_marker(line: &str, any_number: bool) -> bool {
         rest
     } else {
         let rest = line.trim_start_matches(|c: char| c.is_ascii_digit());
-        let number = &line[..line.len() - rest.len()];
+        let number = line.slice(..line.len() - rest.len());
         if number.is_empty() || number.len() > 9 || !(any_number || number == "1") {
             return false;
         }
@@ -322,7 +323,7 @@ fn is_list_marker(line: &str, any_number: bool) -> bool {
 /// `[name]: target`, but no footnote.
 fn is_link_definition(line: &str) -> bool {
     let Some(rest) = line.trim_start().strip_prefix('[') else { return false };
-    !rest.starts_with('^') && rest.find("]:").is_some_and(|at| at > 0 && !rest[..at].contains(['[', ']']))
+    !rest.starts_with('^') && rest.find("]:").is_some_and(|at| at > 0 && !rest.slice(..at).contains(['[', ']']))
 }
 
 fn is_table_rule(line: &str) -> bool {
@@ -348,17 +349,17 @@ pub(super) fn without_markup(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
-        rest = &rest[c.len_utf8()..];
+        rest = rest.slice(c.len_utf8()..);
         match c {
             '\\' if rest.starts_with(|next: char| next.is_ascii_punctuation()) => {
-                out.push_str(&rest[..1]);
-                rest = &rest[1..];
+                out.push_str(rest.slice(..1));
+                rest = rest.slice(1..);
             }
             '`' | '*' => {}
             '_' if !is_part_of_word(&out, rest) => {}
             '<' if rest.starts_with(|next: char| next.is_ascii_alphabetic() || matches!(next, '/' | '!')) => {
                 match rest.find('>') {
-                    Some(end) => rest = &rest[end + 1..],
+                    Some(end) => rest = rest.slice(end + 1..),
                     None => out.push(c),
                 }
             }
@@ -371,7 +372,7 @@ pub(super) fn without_markup(text: &str) -> String {
                     _ => None,
                 };
                 if let Some(end) = target_end {
-                    rest = &rest[end + 1..];
+                    rest = rest.slice(end + 1..);
                 }
             }
             c if c.is_whitespace() => {

@@ -35,6 +35,7 @@ use std::borrow::Cow;
 use kind::format_of;
 
 use crate::document::{Format, Place, Span};
+use crate::strings::StrExt as _;
 
 pub(in crate::text) use code::is_closing;
 pub(in crate::text) use lines::lines;
@@ -155,6 +156,11 @@ impl NoText {
         }
     }
 
+    /// Whether the same file would give the same again, here and elsewhere.
+    pub fn is_lasting(&self) -> bool {
+        !matches!(self, Self::Unread(_))
+    }
+
     /// Whether the file could not be read, rather than having been read and found without text.
     pub fn is_failure(&self) -> bool {
         matches!(self, Self::Damaged(_) | Self::TooMuch(_) | Self::Unread(_))
@@ -263,8 +269,8 @@ fn short_title(title: &str) -> Option<String> {
         return None;
     }
     let Some((cut, _)) = title.char_indices().nth(MAX_TITLE_CHARS) else { return Some(title) };
-    let cut = title[..cut].rfind(' ').filter(|&at| at * 2 > cut).unwrap_or(cut);
-    Some(format!("{}…", title[..cut].trim_end()))
+    let cut = title.slice(..cut).rfind(' ').filter(|&at| at * 2 > cut).unwrap_or(cut);
+    Some(format!("{}…", title.slice(..cut).trim_end()))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::build::Build;
 use super::{BlockKind, Extracted, NoText, decode, markdown};
 use crate::document::{Format, Place};
+use crate::strings::StrExt as _;
 
 /// Output that goes on for longer is data rather than a result.
 const MAX_OUTPUT_BYTES: usize = 20_000;
@@ -37,7 +38,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Extracted, NoText> {
                     let text = output.get("text").or_else(|| output.pointer("/data/text~1plain"));
                     let shown = joined(text);
                     let end = shown.char_indices().map(|(at, _)| at).find(|at| *at >= MAX_OUTPUT_BYTES);
-                    build.block(BlockKind::Code, &shown[..end.unwrap_or(shown.len())]);
+                    build.block(BlockKind::Code, shown.slice(..end.unwrap_or(shown.len())));
                 }
             }
             _ => {

@@ -3,6 +3,7 @@
 use super::lines::lines;
 use super::{Block, BlockKind};
 use crate::document::Span;
+use crate::strings::StrExt as _;
 
 /// The first row is the heading of all others, so that each passage says what its columns are; the rest is a table.
 /// A row goes on over line ends that are quoted.
@@ -19,7 +20,7 @@ pub(super) fn csv(text: &str) -> Vec<Block> {
         in_quotes ^= content.bytes().filter(|b| *b == b'"').count() % 2 == 1;
     }
     let Some((first, rest)) = rows.split_first() else { return Vec::new() };
-    let head = &text[first.range()];
+    let head = text.slice(first.range());
     let separator = ['\t', ';', ','].into_iter().find(|c| head.contains(*c)).unwrap_or(',');
     let names: Vec<&str> = head.split(separator).map(|name| name.trim().trim_matches('"')).collect();
     // Names of columns are words; a first row with numbers is a row like the others.

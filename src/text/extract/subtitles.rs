@@ -4,6 +4,7 @@ use super::lines::lines;
 use super::origin::OffsetMap;
 use super::{Block, BlockKind};
 use crate::document::Span;
+use crate::strings::StrExt as _;
 
 /// What is said for longer than this without a pause is divided, so that a passage has a beginning in the file.
 const MAX_CUES: usize = 12;
@@ -53,21 +54,21 @@ fn write(line: &str, start: usize, gap: &str, text: &mut String, map: &mut Offse
     let mut gap = gap;
     let mut at = 0;
     while at < line.len() {
-        let rest = &line[at..];
+        let rest = line.slice(at..);
         let tag = rest.starts_with('<').then(|| rest.find('>')).flatten();
         if let Some(end) = tag {
             at += end + 1;
             continue;
         }
         let n = rest.char_indices().skip(1).find(|(_, c)| *c == '<').map_or(rest.len(), |(n, _)| n);
-        if !rest[..n].trim().is_empty() || gap.is_empty() {
+        if !rest.slice(..n).trim().is_empty() || gap.is_empty() {
             map.seek(start + at);
             if !gap.is_empty() {
                 text.push_str(gap);
                 map.unit(gap.len(), 0);
                 gap = "";
             }
-            text.push_str(&rest[..n]);
+            text.push_str(rest.slice(..n));
             map.copy(n);
         }
         at += n;

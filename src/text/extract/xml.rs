@@ -10,6 +10,7 @@ use super::html::Page;
 use super::origin::OffsetMap;
 use super::{Block, BlockKind, NoText};
 use crate::document::Span;
+use crate::strings::StrExt as _;
 
 /// A start tag.
 #[derive(Debug)]
@@ -116,7 +117,7 @@ pub(super) fn parse(source: &str) -> Option<Page> {
                 depth = depth.saturating_sub(1);
                 page.break_at(&text_of(end.local_name().as_ref()));
             }
-            Event::Text(text) => page.copy(&source[after - text.len()..after], after - text.len()),
+            Event::Text(text) => page.copy(source.slice(after - text.len()..after), after - text.len()),
             Event::CData(text) => page.copy(&text, after - 3 - text.len()),
             Event::GeneralRef(entity) => page.stand_in(&resolved(&entity), before, after - before),
             Event::Eof => break,
@@ -200,7 +201,7 @@ impl Renderer {
     fn end_block(&mut self) {
         self.needs_space = false;
         let heading = self.heading.take();
-        let text = &self.text[self.block_start..];
+        let text = self.text.slice(self.block_start..);
         if text.is_empty() {
             return;
         }

@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use html5gum::Tokenizer;
 use html5gum::emitters::callback::{CallbackEmitter, CallbackEvent};
 
+use crate::strings::StrExt as _;
+
 /// The entity that a text beginning with `&` begins with: its length and what it stands for. A bare `&` is itself.
 pub(super) fn entity(text: &str) -> (usize, Cow<'static, str>) {
     for (name, decoded) in [("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"), ("&quot;", "\""), ("&nbsp;", "\u{A0}")] {
@@ -19,7 +21,7 @@ pub(super) fn entity(text: &str) -> (usize, Cow<'static, str>) {
         return (1, "&".into());
     }
     len += usize::from(text.as_bytes().get(len) == Some(&b';'));
-    (len, decode_entities(&text[..len]).into())
+    (len, decode_entities(text.slice(..len)).into())
 }
 
 pub(super) fn decode_entities(text: &str) -> String {

@@ -17,6 +17,7 @@ use html5gum::emitters::callback::{CallbackEmitter, CallbackEvent};
 use super::origin::OffsetMap;
 use super::{Block, BlockKind};
 use crate::document::Span;
+use crate::strings::{StrExt as _, shorten};
 
 pub(super) struct Page {
     pub(super) title: Option<String>,
@@ -258,7 +259,7 @@ impl<'a> Renderer<'a> {
             })
         });
         let len = self.blocks.last().map_or(0, |block| block.span.end);
-        self.out.truncate(len);
+        shorten(&mut self.out, len);
         self.map.truncate(len);
         Page { title, text: self.out, map: self.map, blocks: self.blocks }
     }
@@ -483,7 +484,7 @@ impl<'a> Renderer<'a> {
             let n = rest.iter().position(|b| b.is_ascii_whitespace() || *b == b'&').unwrap_or(rest.len());
             if n > 0 {
                 self.begin_text(start + at);
-                self.copy(&raw[at..at + n], start + at);
+                self.copy(raw.slice(at..at + n), start + at);
                 at += n;
                 continue;
             }
@@ -492,7 +493,7 @@ impl<'a> Renderer<'a> {
                 at += rest.iter().take_while(|b| b.is_ascii_whitespace()).count();
                 continue;
             }
-            let (n, decoded) = entity(&raw[at..]);
+            let (n, decoded) = entity(raw.slice(at..));
             if decoded.chars().all(char::is_whitespace) {
                 self.widen(Gap::Space);
             } else {
@@ -510,9 +511,9 @@ impl<'a> Renderer<'a> {
         }
         self.pre_is_fresh = false;
         while at < raw.len() {
-            let n = raw[at..].find('&').unwrap_or(raw.len() - at);
+            let n = raw.slice(at..).find('&').unwrap_or(raw.len() - at);
             if n > 0 {
-                let piece = &raw[at..at + n];
+                let piece = raw.slice(at..at + n);
                 if !piece.trim().is_empty() || self.out.len() > self.block_start {
                     self.begin_text(start + at);
                     self.copy(piece, start + at);
@@ -520,7 +521,7 @@ impl<'a> Renderer<'a> {
                 at += n;
                 continue;
             }
-            let (n, decoded) = entity(&raw[at..]);
+            let (n, decoded) = entity(raw.slice(at..));
             self.begin_text(start + at);
             self.replace(&decoded, start + at, n);
             at += n;
@@ -577,17 +578,17 @@ impl<'a> Renderer<'a> {
     fn end_block(&mut self) {
         self.gap = Gap::None;
         self.after_term = false;
-        let text = &self.out[self.block_start..];
+        let text = self.out.slice(self.block_start..);
         if text.is_empty() {
             return;
         }
         let len = self.block_start + text.trim_end().len();
-        self.out.truncate(len);
+        shorten(&mut self.out, len);
         self.map.truncate(len);
         let mut kind = std::mem::replace(&mut self.kind, BlockKind::Paragraph);
         if let BlockKind::Heading { text, .. } = &mut kind {
             // A mark that links the heading to itself is not part of it.
-            let shown = &self.out[self.block_start..len];
+            let shown = self.out.slice(self.block_start..len);
             let is_mark = |c: char| c.is_whitespace() || "¶§#🔗".contains(c);
             text.push_str(shown.trim_matches(is_mark));
             if text.is_empty() {

@@ -4,6 +4,7 @@
 use tree_sitter::{Node as Tree, Parser};
 
 use crate::document::{extension_of, kind_name};
+use crate::strings::StrExt as _;
 
 /// One grammar.
 pub(super) struct Language {
@@ -201,7 +202,7 @@ impl Language {
     pub(super) fn name(&self, node: Tree<'_>, text: &str, is_outermost: bool) -> Option<String> {
         let node = unwrapped(node)?;
         let (kind, label) = self.names.iter().find(|(kind, _)| *kind == node.kind())?;
-        let of = |field: &str| node.child_by_field_name(field).map(|child| short(&text[child.byte_range()]));
+        let of = |field: &str| node.child_by_field_name(field).map(|child| short(text.slice(child.byte_range())));
         let name = match *kind {
             "impl_item" => {
                 let name = of("type")?;
@@ -220,7 +221,7 @@ impl Language {
             }
             "singleton_method" => format!("{}.{}", of("object")?, of("name")?),
             "function_definition" | "type_definition" if node.child_by_field_name("name").is_none() => {
-                short(&text[declared(node)?.byte_range()])
+                short(text.slice(declared(node)?.byte_range()))
             }
             // What has no body is a mention, not a definition.
             "struct_specifier" | "union_specifier" | "enum_specifier" | "class_specifier" => {
@@ -303,7 +304,7 @@ fn short(name: &str) -> String {
     // A type with a thousand parameters has a name of a thousand lines.
     let name = name.split_whitespace().take(MOST).collect::<Vec<_>>().join(" ");
     match name.char_indices().nth(MOST) {
-        Some((cut, _)) => format!("{}…", &name[..cut]),
+        Some((cut, _)) => format!("{}…", name.slice(..cut)),
         None => name,
     }
 }

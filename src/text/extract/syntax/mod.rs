@@ -15,6 +15,7 @@ use tree_sitter::{Node as Tree, ParseOptions, ParseState};
 
 use super::lines::lines;
 use crate::document::Span;
+use crate::strings::StrExt as _;
 use languages::{Language, wraps};
 
 /// Something that a file of code consists of.
@@ -154,7 +155,7 @@ impl Walk<'_> {
             return None;
         }
         let start = node.start_byte() - node.start_position().column;
-        let is_first = self.text[start..node.start_byte()].bytes().all(|b| b == b' ' || b == b'\t');
+        let is_first = self.text.slice(start..node.start_byte()).bytes().all(|b| b == b' ' || b == b'\t');
         let is_holder = || HOLDERS.split_ascii_whitespace().any(|kind| kind == node.kind());
         (is_first && !is_holder()).then_some(start)
     }
@@ -175,9 +176,9 @@ fn with_comments(found: Vec<Found>, text: &str) -> Vec<Node> {
     let mut nodes: Vec<Node> = Vec::with_capacity(found.len());
     let mut lead: Option<Node> = None;
     for Found { mut node, leads } in found {
-        node.span.end = node.span.start + text[node.span.range()].trim_end().len();
+        node.span.end = node.span.start + text.slice(node.span.range()).trim_end().len();
         if let Some(before) = lead.take() {
-            let gap = &text[before.span.end.min(node.span.start)..node.span.start];
+            let gap = text.slice(before.span.end.min(node.span.start)..node.span.start);
             // `private:` is a node and a colon.
             let is_right_below = matches!(gap.trim(), "" | ":") && lines(gap).count() <= 1;
             if before.depth == node.depth && is_right_below {
