@@ -5,16 +5,19 @@
 
 use std::borrow::Cow;
 
+use crate::strings::StrExt as _;
+use crate::strings::{lines, with_line_feeds};
+
 /// `text` without inline Markdown or reStructuredText, heading and list marks, tags and comments; white space is
-/// collapsed. A fence of code comes back as it is.
+/// collapsed. A fence of code comes back as it is but for the ends of its lines.
 #[must_use]
 pub fn plain(text: &str) -> String {
     let text = text.trim();
     if is_fence(text) {
-        return text.to_owned();
+        return with_line_feeds(text);
     }
     let mut out = String::with_capacity(text.len());
-    let lines: Vec<&str> = text.lines().map(|line| line.trim().trim_start_matches('>').trim_start()).collect();
+    let lines: Vec<&str> = lines(text).map(|line| line.trim().trim_start_matches('>').trim_start()).collect();
     let joined = join(&lines);
     let joined = strip_block_marks(&joined);
     match row(joined) {
@@ -28,7 +31,7 @@ pub fn plain(text: &str) -> String {
 
 /// Whether `text` begins with the opening line of a fence; ``` ```this``` ``` is a code span.
 pub(super) fn is_fence(text: &str) -> bool {
-    let first = text.lines().next().unwrap_or("");
+    let first = lines(text).next().unwrap_or("");
     first.starts_with("~~~") || first.starts_with("```") && !first.trim_start_matches('`').contains('`')
 }
 
@@ -40,14 +43,14 @@ pub(super) fn heading(line: &str) -> Option<&str> {
         return None;
     }
     let text = rest.trim().trim_end_matches('#').trim_end();
-    Some(text.rfind(" {#").map_or(text, |at| &text[..at]))
+    Some(text.rfind(" {#").map_or(text, |at| text.slice(..at)))
 }
 
 /// The text of a list item without its mark, if `line` is one.
 pub(super) fn item(line: &str) -> Option<&str> {
     let marked = line.strip_prefix(['-', '*', '+', '•', '◦', '▪', '‣', '–']).or_else(|| {
         let digits = line.bytes().take_while(u8::is_ascii_digit).count();
-        let rest = &line[digits..];
+        let rest = line.slice(digits..);
         if (1..=3).contains(&digits) { rest.strip_prefix(['.', ')']) } else { None }
     })?;
     let text = marked.strip_prefix([' ', '\t'])?.trim_start();
@@ -111,14 +114,14 @@ fn collapse(text: &str) -> String {
 /// Copies `text` to `out` without inline markup.
 fn inline(text: &str, out: &mut String) {
     let mut at = 0;
-    while let Some(c) = text[at..].chars().next() {
-        let rest = &text[at..];
+    while let Some(c) = text.slice(at..).chars().next() {
+        let rest = text.slice(at..);
         at += match c {
             '`' => code_span(rest, out),
             '<' => tag(rest, out),
-            '!' if rest.starts_with("![") => link(&rest[1..], out).map_or_else(|| copy(c, out), |len| len + 1),
+            '!' if rest.starts_with("![") => link(rest.slice(1..), out).map_or_else(|| copy(c, out), |len| len + 1),
             '[' => link(rest, out).or_else(|| note(rest, out)).unwrap_or_else(|| copy(c, out)),
-            '*' | '_' | '~' => emphasis(&text[..at], rest, out),
+            '*' | '_' | '~' => emphasis(text.slice(..at), rest, out),
             '\\' => escaped(rest, out),
             '&' => entity(rest, out),
             ':' => role(rest, out),
@@ -141,11 +144,12 @@ fn run_len(text: &str, mark: char) -> usize {
 /// reference loses its marks.
 fn code_span(rest: &str, out: &mut String) -> usize {
     let ticks = run_len(rest, '`');
-    let Some(len) = find_run(&rest[ticks..], ticks) else { return ticks };
-    let inside = &rest[ticks..ticks + len];
+    let Some(len) = find_run(rest.slice(ticks..), ticks) else { return ticks };
+    let inside = rest.slice(ticks..ticks + len);
     let total = ticks + len + ticks;
-    let after = &rest[total..];
-    let is_reference = ticks == 1 && after.starts_with('_') && !after[1..].starts_with(|c: char| c.is_alphanumeric());
+    let after = rest.slice(total..);
+    let is_reference =
+        ticks == 1 && after.starts_with('_') && !after.slice(1..).starts_with(|c: char| c.is_alphanumeric());
     if is_reference {
         out.push_str(inside.split(" <").next().unwrap_or(inside).trim());
         return total + run_len(after, '_');
@@ -155,7 +159,7 @@ fn code_span(rest: &str, out: &mut String) -> usize {
         out.push_str(inside);
         out.push('`');
     } else {
-        out.push_str(&rest[..total]);
+        out.push_str(rest.slice(..total));
     }
     total
 }
@@ -163,8 +167,8 @@ fn code_span(rest: &str, out: &mut String) -> usize {
 /// Where a run of exactly `ticks` backticks begins.
 fn find_run(text: &str, ticks: usize) -> Option<usize> {
     let mut at = 0;
-    while let Some(found) = text[at..].find('`') {
-        let len = run_len(&text[at + found..], '`');
+    while let Some(found) = text.slice(at..).find('`') {
+        let len = run_len(text.slice(at + found..), '`');
         if len == ticks {
             return Some(at + found);
         }
@@ -183,7 +187,7 @@ fn tag(rest: &str, out: &mut String) -> usize {
         return comment.find("-->").map_or(rest.len(), |len| 4 + len + 3);
     }
     let Some(close) = rest.find('>').filter(|&close| close < 300) else { return copy('<', out) };
-    let inside = &rest[1..close];
+    let inside = rest.slice(1..close);
     if inside.starts_with("http://") || inside.starts_with("https://") {
         out.push_str(inside);
         return close + 1;
@@ -210,8 +214,8 @@ fn tag(rest: &str, out: &mut String) -> usize {
 /// `[text](target)`, `[text][reference]` → text. `None` when it is neither.
 fn link(rest: &str, out: &mut String) -> Option<usize> {
     let close = matching(rest, '[', ']')?;
-    let label = &rest[1..close];
-    let after = &rest[close + 1..];
+    let label = rest.slice(1..close);
+    let after = rest.slice(close + 1..);
     let target_len = if after.starts_with('(') {
         matching(after, '(', ')')? + 1
     } else if after.starts_with('[') && label.contains(char::is_alphabetic) {
@@ -247,10 +251,10 @@ fn matching(text: &str, open: char, close: char) -> Option<usize> {
 /// A footnote mark or a bracketed number. `None` when the bracket is something else.
 fn note(rest: &str, out: &mut String) -> Option<usize> {
     let close = rest.find(']').filter(|&close| close < 24)?;
-    let label = &rest[1..close];
+    let label = rest.slice(1..close);
     let mut len = close + 1;
     if label.starts_with(['^', '#']) && !label.contains(' ') || label == "citation needed" {
-        len += run_len(&rest[len..], '_');
+        len += run_len(rest.slice(len..), '_');
         return Some(len);
     }
     let is_number = label.starts_with(|c: char| c.is_ascii_digit())
@@ -265,7 +269,7 @@ fn note(rest: &str, out: &mut String) -> Option<usize> {
             len
         });
     }
-    len += run_len(&rest[len..], '_');
+    len += run_len(rest.slice(len..), '_');
     if out.ends_with(char::is_whitespace) || out.is_empty() {
         out.push('(');
         out.push_str(label);
@@ -278,7 +282,7 @@ fn note(rest: &str, out: &mut String) -> Option<usize> {
 fn emphasis(before: &str, rest: &str, out: &mut String) -> usize {
     let Some(mark) = rest.chars().next() else { return 0 };
     let len = run_len(rest, mark);
-    let after = rest[len..].chars().next();
+    let after = rest.slice(len..).chars().next();
     let text_before = before;
     let before = before.chars().next_back();
     let opens = after.is_some_and(|c| !c.is_whitespace());
@@ -287,21 +291,23 @@ fn emphasis(before: &str, rest: &str, out: &mut String) -> usize {
     let is_markup = match mark {
         '~' => len == 2 && opens != closes,
         '_' => {
-            len <= 3 && !is_inside_word && (opens && is_closed(&rest[len..], mark) || closes && out_opened(out, before))
+            len <= 3
+                && !is_inside_word
+                && (opens && is_closed(rest.slice(len..), mark) || closes && out_opened(out, before))
         }
         // **p**rint
         _ if len == 2 && is_inside_word && text_before.matches("**").count() % 2 == 1 => true,
-        _ => len <= 3 && (opens && is_closed(&rest[len..], mark) || closes && !opens || closes && !is_inside_word),
+        _ => len <= 3 && (opens && is_closed(rest.slice(len..), mark) || closes && !opens || closes && !is_inside_word),
     };
     if !is_markup {
-        out.push_str(&rest[..len]);
+        out.push_str(rest.slice(..len));
     }
     len
 }
 
 /// Whether an opening mark has a partner ahead.
 fn is_closed(rest: &str, mark: char) -> bool {
-    rest.match_indices(mark).any(|(at, _)| at > 0 && !rest[..at].ends_with(char::is_whitespace))
+    rest.match_indices(mark).any(|(at, _)| at > 0 && !rest.slice(..at).ends_with(char::is_whitespace))
 }
 
 /// A closing underscore has had its opening one dropped already; one that ends an identifier (`type_`) has not.
@@ -310,7 +316,7 @@ fn out_opened(out: &str, before: Option<char>) -> bool {
 }
 
 fn escaped(rest: &str, out: &mut String) -> usize {
-    match rest[1..].chars().next() {
+    match rest.slice(1..).chars().next() {
         Some(c) if c.is_ascii_punctuation() => 1 + copy(c, out),
         _ => copy('\\', out),
     }
@@ -340,9 +346,10 @@ fn entity(rest: &str, out: &mut String) -> usize {
 
 /// Drops the `:role:` before a reStructuredText code span.
 fn role(rest: &str, out: &mut String) -> usize {
-    let name_len = rest[1..].bytes().take_while(|b| b.is_ascii_lowercase() || matches!(b, b':' | b'-' | b'_')).count();
-    let opened = &rest[1 + name_len..];
-    if name_len > 2 && rest[..=name_len].ends_with(':') && opened.starts_with('`') && !opened.starts_with("``") {
+    let name_len =
+        rest.slice(1..).bytes().take_while(|b| b.is_ascii_lowercase() || matches!(b, b':' | b'-' | b'_')).count();
+    let opened = rest.slice(1 + name_len..);
+    if name_len > 2 && rest.slice(..=name_len).ends_with(':') && opened.starts_with('`') && !opened.starts_with("``") {
         1 + name_len
     } else {
         copy(':', out)

@@ -8,6 +8,8 @@
 use std::ops::Range;
 
 use crate::document::Span;
+use crate::strings::StrExt as _;
+use crate::strings::line_ranges;
 
 /// What a stretch of text is, as its markup tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,20 +69,20 @@ struct Block {
 }
 
 fn blocks(text: &str) -> Vec<Block> {
-    let lines: Vec<Range<usize>> = lines(text).collect();
+    let lines: Vec<Range<usize>> = line_ranges(text).collect();
     let mut gathered = Gathered { text, lines: &lines, blocks: Vec::new(), open: None };
     let mut at = code_begun_before(text, &lines);
     if at > 0 {
         gathered.whole(Kind::Code, 0..at);
     }
     while at < lines.len() {
-        let line = unquoted(&text[lines[at].clone()]);
+        let line = unquoted(text.slice(lines[at].clone()));
         match kind_of(line) {
             Line::Blank | Line::Noise => gathered.close(),
             Line::Fence(mark) => {
                 gathered.close();
                 let last = (at + 1..lines.len())
-                    .find(|&i| unquoted(&text[lines[i].clone()]).starts_with(mark))
+                    .find(|&i| unquoted(text.slice(lines[i].clone())).starts_with(mark))
                     .unwrap_or(lines.len() - 1);
                 gathered.whole(Kind::Code, at..last + 1);
                 at = last;
@@ -99,7 +101,8 @@ fn blocks(text: &str) -> Vec<Block> {
                 gathered.open = Some((Kind::Item { first: true }, at..at + 1));
             }
             Line::Text if gathered.open.is_none() && is_indented_code(text, &lines, at, &gathered.blocks) => {
-                let last = (at..lines.len()).take_while(|&i| is_indented(&text[lines[i].clone()])).last().unwrap_or(at);
+                let last =
+                    (at..lines.len()).take_while(|&i| is_indented(text.slice(lines[i].clone()))).last().unwrap_or(at);
                 gathered.whole(Kind::Code, at..last + 1);
                 at = last;
             }
@@ -151,7 +154,7 @@ impl Gathered<'_> {
 /// How many lines belong to a fence that was opened before the text begins, as in a passage cut out of a long one: up to
 /// the first fence, or all, if those look like code and the fences have no partners. 0 where there is no such fence.
 fn code_begun_before(text: &str, lines: &[Range<usize>]) -> usize {
-    let line = |n: usize| unquoted(&text[lines[n].clone()]);
+    let line = |n: usize| unquoted(text.slice(lines[n].clone()));
     let mut fences = (0..lines.len()).filter(|&n| super::plain::is_fence(line(n)));
     let first = fences.next();
     let is_closed = first.is_none_or(|n| line(n).trim_start_matches(['`', '~']).is_empty());
@@ -176,11 +179,11 @@ fn is_indented(line: &str) -> bool {
 /// Code without a fence: indented, after a blank line, and either announced with a colon or full of code's punctuation.
 /// Prose is indented too, under list items and at the head of a paragraph.
 fn is_indented_code(text: &str, lines: &[Range<usize>], at: usize, before: &[Block]) -> bool {
-    let line = &text[lines[at].clone()];
+    let line = text.slice(lines[at].clone());
     if line.trim().is_empty() || !is_indented(line) {
         return false;
     }
-    let is_announced = before.last().is_some_and(|block| text[block.range.clone()].trim_end().ends_with(':'));
+    let is_announced = before.last().is_some_and(|block| text.slice(block.range.clone()).trim_end().ends_with(':'));
     let is_under_item = before.last().is_some_and(|block| matches!(block.kind, Kind::Item { .. }));
     let marks = line.chars().filter(|c| "(){}[];=<>$#|/\\".contains(*c)).count();
     is_announced && marks > 0 || marks > 2 && !is_under_item
@@ -189,12 +192,12 @@ fn is_indented_code(text: &str, lines: &[Range<usize>], at: usize, before: &[Blo
 /// A paragraph's lines as one block, or as several where a line stops short of the margin with nothing to say why: that
 /// is how plain text sets titles, addresses and `key: value` lines.
 fn unwrapped(text: &str, lines: &[Range<usize>], kind: Kind, blocks: &mut Vec<Block>) {
-    let width = |line: &Range<usize>| text[line.clone()].trim().chars().count();
+    let width = |line: &Range<usize>| text.slice(line.clone()).trim().chars().count();
     let margin = lines.iter().map(width).max().unwrap_or(0);
     let mut start = lines.first().map_or(0, |line| line.start);
     for pair in lines.windows(2) {
-        let line = text[pair[0].clone()].trim();
-        let next = text[pair[1].clone()].trim_start();
+        let line = text.slice(pair[0].clone()).trim();
+        let next = text.slice(pair[1].clone()).trim_start();
         let stops_short = width(&pair[0]) * 10 < margin * 6 && !line.ends_with([',', ';', '-', '(', '\\']);
         let begins = next.starts_with(|c: char| c.is_uppercase() || c.is_ascii_digit());
         if stops_short && begins {
@@ -205,15 +208,6 @@ fn unwrapped(text: &str, lines: &[Range<usize>], kind: Kind, blocks: &mut Vec<Bl
     if let Some(last) = lines.last() {
         blocks.push(Block { kind, range: start..last.end });
     }
-}
-
-fn lines(text: &str) -> impl Iterator<Item = Range<usize>> {
-    let mut start = 0;
-    text.split_inclusive(['\n', '\u{2029}']).map(move |line| {
-        let range = start..start + line.len();
-        start = range.end;
-        range
-    })
 }
 
 enum Line<'a> {
@@ -232,7 +226,7 @@ fn kind_of(line: &str) -> Line<'_> {
     let Some(first) = line.chars().next() else { return Line::Blank };
     match first {
         '`' | '~' if super::plain::is_fence(line) => {
-            Line::Fence(&line[..line.len() - line.trim_start_matches(first).len()])
+            Line::Fence(line.slice(..line.len() - line.trim_start_matches(first).len()))
         }
         '#' if super::plain::heading(line).is_some() => Line::Heading,
         '|' if line.chars().all(|c| "|-: +=".contains(c)) => Line::Noise,
@@ -257,22 +251,22 @@ fn is_lone_tag(line: &str) -> bool {
     line.starts_with("<!--") && line.ends_with("-->")
         || line.ends_with('>')
             && line.matches('<').count() == 1
-            && line[1..].starts_with(|c: char| c.is_ascii_alphabetic() || c == '/')
+            && line.slice(1..).starts_with(|c: char| c.is_ascii_alphabetic() || c == '/')
 }
 
 fn trimmed(text: &str, range: Range<usize>) -> Option<Span> {
-    let inside = &text[range.clone()];
+    let inside = text.slice(range.clone());
     let start = range.start + (inside.len() - inside.trim_start().len());
     let end = start + inside.trim().len();
     (start < end).then(|| Span::new(start, end))
 }
 
 fn split(text: &str, range: Range<usize>, put: &mut dyn FnMut(Span)) {
-    let block = &text[range.clone()];
+    let block = text.slice(range.clone());
     let is_lower_case = !block.contains(char::is_uppercase);
     let mut start = 0;
     let mut at = 0;
-    while let Some(found) = block[at..].find(is_terminal) {
+    while let Some(found) = block.slice(at..).find(is_terminal) {
         let stop = at + found;
         let after = ends_at(block, start, stop, is_lower_case);
         at = match after {
@@ -324,18 +318,18 @@ fn is_closing(c: char) -> bool {
 /// Whether the sentence that began at `start` ends with the mark at `stop`: its end if it does, where to look on if
 /// not. A small letter after the mark says that it does not, unless the whole paragraph is written in small letters.
 fn ends_at(block: &str, start: usize, stop: usize, is_lower_case: bool) -> Result<usize, usize> {
-    if is_in_code(&block[start..stop], &block[stop..]) {
-        return Err(stop + block[stop..].find('`').unwrap_or(1));
+    if is_in_code(block.slice(start..stop), block.slice(stop..)) {
+        return Err(stop + block.slice(stop..).find('`').unwrap_or(1));
     }
-    let marks_len = block[stop..].find(|c| !is_terminal(c)).unwrap_or(block.len() - stop);
-    let marks = &block[stop..stop + marks_len];
+    let marks_len = block.slice(stop..).find(|c| !is_terminal(c)).unwrap_or(block.len() - stop);
+    let marks = block.slice(stop..stop + marks_len);
     let mut end = stop + marks_len;
-    end += block[end..].find(|c| !is_closing(c)).unwrap_or(block.len() - end);
+    end += block.slice(end..).find(|c| !is_closing(c)).unwrap_or(block.len() - end);
     let is_closed = end > stop + marks_len;
-    while let Some(note) = footnote_len(&block[end..]) {
+    while let Some(note) = footnote_len(block.slice(end..)) {
         end += note;
     }
-    let rest = &block[end..];
+    let rest = block.slice(end..);
     let Some(next) = rest.chars().next() else { return Ok(end) };
     if marks.chars().any(is_unspaced_terminal) {
         // 「…。」と言った goes on.
@@ -350,7 +344,7 @@ fn ends_at(block: &str, start: usize, stop: usize, is_lower_case: bool) -> Resul
     if first.is_lowercase() && !(is_lower_case && marks.len() == 1) {
         return Err(end);
     }
-    if marks == "." && is_abbreviated(&block[start..stop], following) {
+    if marks == "." && is_abbreviated(block.slice(start..stop), following) {
         return Err(end);
     }
     Ok(end)
@@ -365,11 +359,11 @@ fn is_in_code(before: &str, after: &str) -> bool {
 fn footnote_len(rest: &str) -> Option<usize> {
     let inside = rest.strip_prefix('[')?;
     let close = inside.find(']').filter(|&close| close > 0 && close < 24)?;
-    let label = &inside[..close];
+    let label = inside.slice(..close);
     let is_note = label.starts_with('^')
         || label.ends_with("needed")
         || label.chars().all(|c| c.is_ascii_digit() || ", –-".contains(c));
-    (is_note && !inside[close + 1..].starts_with(['(', '['])).then_some(close + 2)
+    (is_note && !inside.slice(close + 1..).starts_with(['(', '['])).then_some(close + 2)
 }
 
 /// Never end a sentence.
@@ -409,7 +403,7 @@ fn is_abbreviated(before: &str, following: &str) -> bool {
     }
     let next_word: String =
         following.chars().take_while(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
-    let head = before[..before.len() - word.len()].trim_end();
+    let head = before.slice(..before.len() - word.len()).trim_end();
     let follows_a_name = is_acronym
         || head.is_empty()
         || head.ends_with('.')

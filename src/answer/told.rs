@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use crate::analysis::Kind;
 use crate::analysis::untrusted::neutralise;
 use crate::document::{Answer, Citation};
+use crate::strings::lines;
 
 use super::citations;
 use super::evidence::Evidence;
@@ -107,7 +108,7 @@ fn unambiguous(sentence: &str) -> Cow<'_, str> {
 }
 
 fn fence_language(code: &str) -> &str {
-    let first = code.lines().next().unwrap_or("");
+    let first = lines(code).next().unwrap_or("");
     let info = first.trim_start_matches(['`', '~']);
     let is_language = |c: char| c.is_alphanumeric() || "+-#_.".contains(c);
     if info.len() == first.len() { "" } else { info.trim().split(|c| !is_language(c)).next().unwrap_or("") }
@@ -117,7 +118,7 @@ fn fence_language(code: &str) -> &str {
 /// include that some other tool would have followed.
 pub(super) fn code_lines(code: &str) -> Vec<&str> {
     let is_fence = |line: &str| line.trim_start().starts_with("```") || line.trim_start().starts_with("~~~");
-    let lines: Vec<&str> = code.lines().filter(|line| !is_fence(line)).collect();
+    let lines: Vec<&str> = lines(code).filter(|line| !is_fence(line)).collect();
     let says_something = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with("{{#");
     if !lines.iter().any(says_something) {
         return Vec::new();

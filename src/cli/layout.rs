@@ -7,6 +7,7 @@ use unicode_segmentation::UnicodeSegmentation as _;
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::analysis::untrusted::is_hidden;
+use crate::strings::{StrExt as _, with_line_feeds};
 
 /// Columns that `text` takes on a terminal: 2 for an ideograph and most emoji, 0 for a combining mark.
 pub fn columns(text: &str) -> usize {
@@ -19,7 +20,7 @@ fn beginning(text: &str, most: usize) -> &str {
     for (at, cluster) in text.grapheme_indices(true) {
         taken += columns(cluster);
         if taken > most {
-            return &text[..at];
+            return text.slice(..at);
         }
     }
     text
@@ -31,7 +32,7 @@ fn end(text: &str, most: usize) -> &str {
     for (at, cluster) in text.grapheme_indices(true).rev() {
         taken += columns(cluster);
         if taken > most {
-            return &text[at + cluster.len()..];
+            return text.slice(at + cluster.len()..);
         }
     }
     text
@@ -39,10 +40,12 @@ fn end(text: &str, most: usize) -> &str {
 
 /// `text` with everything neutralised that could move a cursor, set a title, write a clipboard or hide and reorder
 /// characters: control characters become `�`, so that the attempt can be seen; characters without a glyph vanish.
+/// Every end of a line is a line feed: a carriage return would have the next line written over this one.
 /// Kept are the joiners that Persian and Indic words and emoji need, and what tells an emoji from a sign.
 pub fn safe(text: &str) -> String {
     let is_kept = |c: char| matches!(c, '\n' | '\t' | '\u{200c}' | '\u{200d}' | '\u{fe0e}' | '\u{fe0f}');
-    text.chars()
+    with_line_feeds(text)
+        .chars()
         .filter(|&c| c.is_control() || is_kept(c) || !is_hidden(c))
         .map(|c| if c.is_control() && !is_kept(c) { '\u{fffd}' } else { c })
         .collect()
@@ -67,7 +70,7 @@ pub fn clipped(text: &str, width: usize) -> String {
     let cut = beginning(&one_line, width.saturating_sub(1));
     // Break between words where there is one near the end.
     let near = cut.rfind(' ').filter(|space| space * 10 > cut.len() * 6);
-    format!("{}…", near.map_or(cut, |space| &cut[..space]).trim_end())
+    format!("{}…", near.map_or(cut, |space| cut.slice(..space)).trim_end())
 }
 
 /// The end of a path in `width` columns: the file matters more than the folders.
@@ -78,7 +81,7 @@ fn clipped_path(path: &str, width: usize) -> String {
     let kept = end(path, width.saturating_sub(1));
     // Begin with a whole folder where most of what fits is left.
     let whole = kept.find('/').filter(|slash| slash * 3 < kept.len() && slash + 1 < kept.len());
-    format!("…{}", whole.map_or(kept, |slash| &kept[slash..]))
+    format!("…{}", whole.map_or(kept, |slash| kept.slice(slash..)))
 }
 
 /// Breaks text into lines of at most `width` columns at spaces, keeping its own line ends.
@@ -248,7 +251,8 @@ mod tests {
 
     #[test]
     fn what_strangers_wrote_cannot_drive_the_terminal() {
-        assert_eq!(safe("a\x1b[31mb\rc\x07\u{9b}0m"), "a\u{fffd}[31mb\u{fffd}c\u{fffd}\u{fffd}0m");
+        assert_eq!(safe("a\x1b[31mb\rc\x07\u{9b}0m"), "a\u{fffd}[31mb\nc\u{fffd}\u{fffd}0m");
+        assert_eq!(safe("a\r\nb\rc\u{c}d\u{85}e\u{2028}f\u{2029}"), "a\nb\nc\nd\ne\nf\n");
         assert_eq!(safe("user\u{202e}gpj.exe\u{200b}!"), "usergpj.exe!");
         assert_eq!(safe("tab\there\nline"), "tab\there\nline");
         assert_eq!(safe("می\u{200c}خواهم ❤\u{fe0f} a\u{e0101}\u{34f}\u{3164}b"), "می\u{200c}خواهم ❤\u{fe0f} ab");

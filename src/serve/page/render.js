@@ -156,5 +156,6 @@ export function overlap(before, after) {
  * more or less, so that places in the text remain what they were.
  */
 export function flowing(text) {
-  return text.replaceAll(/(?<=^|\n)([^\s|].{50,})\n(?=[\p{L}"“‘(\p{N}])(?!\d+[.)]\s)/gu, "$1 ");
+  const lines = text.replaceAll(/\r(?!\n)|[\v\f\u0085\u2028\u2029]/g, "\n");
+  return lines.replaceAll(/(?<=^|\n)([^\s|].{50,})\n(?=[\p{L}"“‘(\p{N}])(?!\d+[.)]\s)/gu, "$1 ");
 }
