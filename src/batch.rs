@@ -106,7 +106,7 @@ pub fn run(engine: &Engine, input: impl BufRead + Send, like: &Request, on_item:
                                 intent: question.intent.or(like.intent),
                                 ..like.clone()
                             };
-                            (Some(question), asker.ask(engine, &request, &mut |_| {}))
+                            (Some(question), asker.ask_caught(engine, &request, &mut |_| {}))
                         }
                         Err(fault) => (None, Err(fault)),
                     };

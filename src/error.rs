@@ -4,8 +4,10 @@
 //! status in `serve/error.rs`; its message names the bad thing; its hint says what to do. The underlying causes follow the
 //! message wherever it is shown.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::time::Duration;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Result of everything that can go wrong in a way the user should hear about.
 pub type Result<T> = std::result::Result<T, Fault>;
@@ -217,6 +219,29 @@ impl fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
+thread_local! {
+    /// Where this thread panicked last: set by the hook, taken by [`caught`].
+    static PANICKED_AT: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// Notes where this thread panics, for [`caught`]. To be called by the panic hook.
+pub fn note_panic(place: String) {
+    PANICKED_AT.with(|noted| *noted.borrow_mut() = Some(place));
+}
+
+/// Runs `work`. A panic costs this piece of work and not the process: it becomes a fault that says where it happened. The
+/// message of a panic may quote text of strangers and is not repeated. Whatever `work` was changing may be half done.
+///
+/// # Errors
+/// Those of `work`, and a [`Kind::Failed`] fault for a panic.
+pub fn caught<T>(what: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        let place = PANICKED_AT.with(|noted| noted.borrow_mut().take());
+        let place = place.map(|place| format!(" ({place})")).unwrap_or_default();
+        Err(Fault::failed(format!("{what} failed because of a bug in rag{place}")).hint("please report it"))
+    })
+}
+
 /// Turns a foreign error into a [`Fault`] that says what was being done.
 pub trait Context<T> {
     /// A [`Kind::Failed`] fault with this message; the foreign error becomes its cause.
@@ -232,5 +257,26 @@ impl<T, E: Into<anyhow::Error>> Context<T> for std::result::Result<T, E> {
 
     fn or_damaged(self, message: impl FnOnce() -> String) -> Result<T> {
         self.map_err(|e| Fault::damaged(message()).because(e))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_a_fault_that_says_where_and_quotes_nobody() {
+        let secret = "a stranger's words".to_owned();
+        let fault = caught("answering", || -> Result<()> {
+            note_panic("src/x.rs:7".to_owned());
+            std::panic::resume_unwind(Box::new(secret))
+        })
+        .unwrap_err();
+        assert_eq!(fault.to_string(), "answering failed because of a bug in rag (src/x.rs:7)");
+        assert_eq!(fault.kind(), Kind::Failed);
+        // The place belongs to one panic.
+        let other = caught("answering", || -> Result<()> { std::panic::resume_unwind(Box::new(())) }).unwrap_err();
+        assert_eq!(other.to_string(), "answering failed because of a bug in rag");
+        assert_eq!(caught("answering", || Ok(7)).unwrap(), 7);
     }
 }

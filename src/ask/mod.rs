@@ -20,7 +20,7 @@ use crate::config::Generator;
 use crate::disk::Blake;
 use crate::document::{Answer, Chunk, Citation, Hit, context_line};
 use crate::engine::{Engine, Stage, Stop};
-use crate::error::{Fault, Kind, Result};
+use crate::error::{Fault, Kind, Result, caught};
 use crate::filter::Filter;
 use crate::index::Snapshot;
 use crate::llm::{Client, Finish};
@@ -31,7 +31,7 @@ use extract::{Rarity, Weights};
 pub use generate::{Checks, Writing, n_tokens, probe};
 
 /// Version of what an extractive answer is made by; raise it when the same evidence may give another answer.
-const EXTRACTIVE_VERSION: u32 = 7;
+const EXTRACTIVE_VERSION: u32 = 8;
 
 /// Exchanges of a conversation that a language model is told.
 const MAX_EARLIER: usize = 6;
@@ -202,6 +202,33 @@ impl Asker {
     pub fn turn_to(&mut self, snapshot: Arc<Snapshot>, client: Option<Arc<Client>>) {
         self.searcher.turn_to(snapshot);
         self.client = client;
+    }
+
+    /// Makes it fit for use after a panic.
+    pub fn recover(&mut self) {
+        self.searcher.recover();
+    }
+
+    /// As [`Asker::ask`]; a panic is a fault, after which the asker may be used again.
+    ///
+    /// # Errors
+    /// Those of [`Asker::ask`], and a panic.
+    pub fn ask_caught(
+        &mut self,
+        engine: &Engine,
+        request: &Request,
+        on: &mut dyn FnMut(Event<'_>),
+    ) -> Result<Response> {
+        let mut is_done = false;
+        let response = caught("answering this question", || {
+            let response = self.ask(engine, request, on);
+            is_done = true;
+            response
+        });
+        if !is_done {
+            self.recover();
+        }
+        response
     }
 
     /// What finds passages for it.

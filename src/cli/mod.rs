@@ -38,7 +38,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use crate::config::{Config, LogLevel, World};
 use crate::disk::Existing;
 use crate::engine::Engine;
-use crate::error::{Fault, Result};
+use crate::error::{self, Fault, Result};
 use crate::ingest::extractor as ingest_child;
 use crate::telemetry;
 use ui::Ui;
@@ -133,9 +133,24 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
         }
     };
     let ui = Ui::new(&cli.global);
-    let outcome = run(cli, &ui);
+    report_panics();
+    let outcome = error::caught("this command", || run(cli, &ui));
     telemetry::finish_logs();
     exit::report(&ui, outcome)
+}
+
+/// Has a panic logged and kept for the fault that comes of it: where it happened, not its message, which may quote text of
+/// strangers. Builds with debug assertions print it, too.
+fn report_panics() {
+    let print = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let place = panic.location().map(|at| format!("{}:{}", at.file(), at.line())).unwrap_or_default();
+        telemetry::error!(place, "a bug: this thread panicked");
+        error::note_panic(place);
+        if cfg!(debug_assertions) {
+            print(panic);
+        }
+    }));
 }
 
 fn run(cli: Cli, ui: &Ui) -> Result<exit::Outcome> {

@@ -39,6 +39,8 @@ pub struct Network {
     /// What its output was when it was run last.
     output: Option<Output>,
     buffers: [Vec<i64>; 3],
+    /// True while it runs, and for good when a panic ended a run.
+    is_running: bool,
 }
 
 /// The shape of an output, by its dimension.
@@ -74,7 +76,13 @@ impl Network {
             "token_type_ids" => Ok(Input::Types),
             other => Err(Fault::failed(format!("{}: unknown input `{other}`", path.display()))),
         });
-        Ok(Self { inputs: inputs.collect::<Result<_>>()?, output: None, session, buffers: Default::default() })
+        Ok(Self {
+            inputs: inputs.collect::<Result<_>>()?,
+            output: None,
+            session,
+            buffers: Default::default(),
+            is_running: false,
+        })
     }
 
     /// As [`Network::load`], with the library opened before and the files checked byte for byte meanwhile.
@@ -135,8 +143,20 @@ impl Network {
         Vector::new(if spec.normalise { normalised(vector) } else { vector })
     }
 
+    /// Whether every run came to its end, so that the next one may be trusted.
+    pub fn is_sound(&self) -> bool {
+        !self.is_running
+    }
+
     /// Runs the network on token ids; `read` gets what its output is and the numbers, in row order.
     fn run<T>(&mut self, ids: &[u32], read: impl FnOnce(Output, &[f32]) -> Result<T>) -> Result<T> {
+        self.is_running = true;
+        let outcome = self.run_session(ids, read);
+        self.is_running = false;
+        outcome
+    }
+
+    fn run_session<T>(&mut self, ids: &[u32], read: impl FnOnce(Output, &[f32]) -> Result<T>) -> Result<T> {
         let fault = |e: ort::Error| Fault::failed(format!("the model cannot be run: {e}"));
         let n = ids.len();
         let [id_buffer, ones, zeros] = &mut self.buffers;

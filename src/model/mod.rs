@@ -51,6 +51,11 @@ impl Embedder {
         Ok(Self { tokenizer, network, others: Vec::new(), runtime: Runtime::load(runtime_library)?, files })
     }
 
+    /// Whether it may still be used after a panic: none of its networks was running.
+    pub fn is_sound(&self) -> bool {
+        self.network.is_sound() && self.others.iter().flatten().all(Network::is_sound)
+    }
+
     /// The vector of one text.
     pub fn embed(&mut self, role: Role, text: &str) -> Result<Vector> {
         self.network.embed(&self.tokenizer, &self.files.spec, role, text)

@@ -1,7 +1,6 @@
 //! One worker: takes the question whose turn it is, and answers it with an index and a model that stay open.
 
 use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -13,7 +12,7 @@ use crate::ask::{Asker, Event, Request};
 use crate::cache::Key;
 use crate::config::{Generator, Mode};
 use crate::engine::{Engine, Stop};
-use crate::error::{Fault, Result};
+use crate::error::{Fault, Result, caught};
 use crate::index::Snapshot;
 use crate::model::{Embedder, ModelFiles, Role};
 use crate::search;
@@ -45,15 +44,16 @@ pub(super) fn run(shared: &Shared, lane: &Lane) {
     let mut worker = Worker { shared, patience: lane.patience, askers: HashMap::new(), own: None };
     // The first question should not wait for what can be done before it comes. What fails now fails again then, and is
     // told of to whoever asks.
-    let _ = catch_unwind(AssertUnwindSafe(|| worker.warm()));
+    let _ = worker.caught("loading the model", Worker::warm);
     shared.is_warm.store(true, Ordering::Release);
     loop {
         let first = match lane.next(IDLE) {
             Next::Question(first) => first,
             Next::Nothing => {
-                if catch_unwind(AssertUnwindSafe(|| worker.catch_up())).is_err() {
-                    worker.askers.clear();
-                }
+                let _ = worker.caught("opening the new generation", |worker| {
+                    worker.catch_up();
+                    Ok(())
+                });
                 continue;
             }
             Next::End => return,
@@ -65,24 +65,40 @@ pub(super) fn run(shared: &Shared, lane: &Lane) {
         let most = if may_take_more { MAX_ABREAST - 1 } else { 0 };
         let flights: Vec<_> = std::iter::once(first).chain(lane.more(most, is_short)).collect();
         flights.iter().for_each(|flight| flight.start());
-        if flights.len() > 1 && catch_unwind(AssertUnwindSafe(|| worker.look_ahead(&flights))).is_err() {
-            worker.askers.clear();
+        if flights.len() > 1 {
+            let _ = worker.caught("searching", |worker| {
+                worker.look_ahead(&flights);
+                Ok(())
+            });
         }
         let together = begun.elapsed() / flights.len() as u32;
         for flight in flights {
             let start = Instant::now();
-            let answer = || flight.span.in_scope(|| worker.answer(&flight));
-            let outcome = catch_unwind(AssertUnwindSafe(answer)).unwrap_or_else(|_| {
-                // What it left half done is not used again.
-                worker.askers.clear();
-                Err(Problem::Fault(Arc::new(Fault::failed("answering this question failed"))))
-            });
+            let answered =
+                worker.caught("answering this question", |worker| Ok(flight.span.in_scope(|| worker.answer(&flight))));
+            let outcome = answered.unwrap_or_else(|panic| Err(panic.into()));
             lane.done(&flight, outcome, together + start.elapsed());
         }
     }
 }
 
 impl Worker<'_> {
+    /// Runs `work`, which only fails here by a panic or by its own fault. What a panic left half done is not used again;
+    /// models that were not running stay loaded.
+    fn caught<T>(&mut self, what: &str, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        let mut is_done = false;
+        let outcome = caught(what, || {
+            let outcome = work(self);
+            is_done = true;
+            outcome
+        });
+        if !is_done {
+            self.askers.values_mut().for_each(Asker::recover);
+            self.own.take_if(|own| !own.is_sound());
+        }
+        outcome
+    }
+
     fn warm(&mut self) -> Result<()> {
         let engine = &self.shared.engine;
         let Some(snapshot) = self.shared.open(&engine.config.index)? else { return Ok(()) };

@@ -167,6 +167,17 @@ pub fn engine(sandbox: &Sandbox) -> Engine {
 
 /// The engine of a data directory of a sandbox, with a model.
 pub fn engine_on(sandbox: &Sandbox, data: &str, model: &str) -> Engine {
+    engine_with(sandbox, data, model, &[], SystemTime::now)
+}
+
+/// The same with further variables of the environment and with another clock.
+pub fn engine_with(
+    sandbox: &Sandbox,
+    data: &str,
+    model: &str,
+    further: &[(&str, &str)],
+    clock: fn() -> SystemTime,
+) -> Engine {
     static NEVER: AtomicBool = AtomicBool::new(false);
     let _ = sandbox.command([""; 0]);
     let set = [
@@ -176,7 +187,8 @@ pub fn engine_on(sandbox: &Sandbox, data: &str, model: &str) -> Engine {
         ("RAG_DATA_DIR", sandbox.path().join(data)),
         ("RAG_MODEL", model.into()),
     ];
-    let env = set.into_iter().map(|(name, value)| (name.to_owned(), OsString::from(value))).collect();
+    let further = further.iter().map(|(name, value)| ((*name).to_owned(), OsString::from(value)));
+    let env = set.into_iter().map(|(name, value)| (name.to_owned(), OsString::from(value))).chain(further).collect();
     let world = World {
         env,
         cwd: sandbox.path().to_owned(),
@@ -184,5 +196,5 @@ pub fn engine_on(sandbox: &Sandbox, data: &str, model: &str) -> Engine {
         exe: Some(env!("CARGO_BIN_EXE_rag").into()),
         cores: 2,
     };
-    Engine::new(Config::load(&world, &[]).expect("a configuration"), SystemTime::now, &NEVER)
+    Engine::new(Config::load(&world, &[]).expect("a configuration"), clock, &NEVER)
 }

@@ -25,7 +25,9 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::{from_fn_with_state, map_response};
+use axum::response::IntoResponse as _;
 use serde_json::Value;
+use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::extensions::Extensions;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::SecurityRequirement;
@@ -199,6 +201,8 @@ pub fn router(app: &Arc<App>) -> Router {
     router
         .fallback(|| async { Error::not_found("there is nothing here").hint("GET /openapi.json lists what there is") })
         .layer(axum::Extension(document))
+        // A panic in a handler costs its request; the guard around it adds the request's id.
+        .layer(CatchPanicLayer::custom(|_| Error::internal().into_response()))
         .layer(from_fn_with_state(Arc::clone(app), guard::outer))
         .with_state(Arc::clone(app))
 }

@@ -18,8 +18,21 @@ const HANG: Duration = Duration::from_secs(60);
 /// A server on a port of its own. Killed when it is dropped.
 pub struct Server {
     child: Option<Child>,
-    pub address: SocketAddr,
+    client: Client,
     shown: String,
+}
+
+/// Asks whatever listens on an address.
+pub struct Client {
+    pub address: SocketAddr,
+}
+
+impl std::ops::Deref for Server {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
 }
 
 /// What a server said.
@@ -49,7 +62,8 @@ impl Server {
             panic!("it does not listen\n{}", Run::from_output(&output, shown))
         };
         let port = u16::try_from(said["port"].as_u64().expect("a port")).expect("a port");
-        Self { child: Some(child), address: SocketAddr::from(([127, 0, 0, 1], port)), shown }
+        let client = Client { address: SocketAddr::from(([127, 0, 0, 1], port)) };
+        Self { child: Some(child), client, shown }
     }
 
     pub fn pid(&self) -> u32 {
@@ -73,7 +87,9 @@ impl Server {
         self.signal(Signal::TERM);
         self.ended().ok()
     }
+}
 
+impl Client {
     pub fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(self.address).expect("a connection");
         stream.set_read_timeout(Some(HANG)).expect("a time-out");
