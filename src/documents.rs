@@ -12,12 +12,14 @@ use serde_json::json;
 
 use crate::analytics;
 use crate::cache::Table;
+use crate::config;
 use crate::disk;
-use crate::document::Chunk;
+use crate::document::{Chunk, Place};
 use crate::engine::Engine;
 use crate::error::{Fault, Result};
-use crate::filter::{Filter, PathGlob, shown};
+use crate::filter::{Filter, PathGlob};
 use crate::index::{self, Before, Builder, Meta, Record, Root, Snapshot, State, Stored, Summary};
+use crate::naming::{self, Folder, Names};
 
 /// What rests on the texts of documents, and is dropped with them. Vectors in the cache hold no text.
 const MADE_OF_TEXTS: [Table; 3] = [Table::Retrieval, Table::Rerank, Table::Answers];
@@ -62,7 +64,7 @@ pub fn meant(engine: &Engine, patterns: &[String]) -> Result<Vec<String>> {
     let meta = snapshot.meta();
     let gone = gone(meta, &globs, patterns, snapshot.documents()?)?.0;
     let mut names: Vec<String> =
-        gone.iter().map(|record| shown(&given(&meta.roots, record.root), &record.path)).collect();
+        gone.iter().map(|record| naming::name(folder(&meta.roots, record.root).given, &record.path)).collect();
     names.sort();
     Ok(names)
 }
@@ -75,9 +77,9 @@ fn gone(
     table: Vec<Record>,
 ) -> Result<(Vec<Record>, Vec<Record>)> {
     let (gone, left) =
-        parted(table, |record| globs.iter().any(|glob| glob.matches(&given(&meta.roots, record.root), &record.path)));
+        parted(table, |record| globs.iter().any(|glob| glob.matches(folder(&meta.roots, record.root), &record.path)));
     for (glob, pattern) in globs.iter().zip(patterns) {
-        let is_meant = gone.iter().any(|record| glob.matches(&given(&meta.roots, record.root), &record.path));
+        let is_meant = gone.iter().any(|record| glob.matches(folder(&meta.roots, record.root), &record.path));
         // Once more is no mistake: the time before may have been stopped half way.
         if !is_meant && !meta.removed.iter().any(|path| means(glob, &meta.roots, path)) {
             return Err(no_document(pattern));
@@ -112,7 +114,7 @@ pub fn remove(engine: &Engine, patterns: &[String], wait: Duration) -> Result<Ch
     }
     let withdrawn = purge(engine, &committed)?;
     let mut paths: Vec<String> =
-        gone.iter().map(|record| shown(&given(&meta.roots, record.root), &record.path)).collect();
+        gone.iter().map(|record| naming::name(folder(&meta.roots, record.root).given, &record.path)).collect();
     paths.sort();
     Ok(changed(&committed, paths, withdrawn))
 }
@@ -205,7 +207,8 @@ pub fn remove_folder(engine: &Engine, folder: FolderName<'_>, wait: Duration) ->
 /// The indexed documents among `records` as people name them, sorted.
 fn names(roots: &[Root], records: &[Record]) -> Vec<String> {
     let indexed = records.iter().filter(|record| record.state == State::Indexed);
-    let mut names: Vec<String> = indexed.map(|record| shown(&given(roots, record.root), &record.path)).collect();
+    let mut names: Vec<String> =
+        indexed.map(|record| naming::name(folder(roots, record.root).given, &record.path)).collect();
     names.sort();
     names
 }
@@ -229,15 +232,24 @@ pub fn show(engine: &Engine, path: &str) -> Result<Document> {
 /// As those of [`show`].
 pub fn find(snapshot: &Snapshot, root: Option<&str>, path: &str) -> Result<Document> {
     let roots = snapshot.meta().roots.clone();
-    let wanted = path.trim_start_matches("./");
-    let mut found: Vec<Record> = snapshot.documents()?;
-    found.retain(|record| {
-        let own = given(&roots, record.root);
-        match root {
-            Some(root) => record.path == path && own == root,
-            None => record.path == wanted || shown(&own, &record.path) == wanted,
-        }
-    });
+    let names = seen_from_here(&roots);
+    let records = snapshot.documents()?;
+    let all_of = |is_meant: &dyn Fn(&Record) -> bool| -> Vec<Record> {
+        records.iter().filter(|record| is_meant(record)).cloned().collect()
+    };
+    let named = |text: &str| all_of(&|record| names.means(text, record.root, &record.path));
+    let mut found = match root {
+        Some(root) => all_of(&|record| record.path == path && folder(&roots, record.root).given == root),
+        None => named(path),
+    };
+    // As a hit shows it, or a part of it as a pattern has it.
+    if root.is_none() && found.is_empty() {
+        found = without_place(path).map(named).unwrap_or_default();
+    }
+    if root.is_none() && found.is_empty() {
+        let glob = PathGlob::new(path).map_err(|_| no_document(path))?.seen_from(&config::here());
+        found = all_of(&|record| glob.matches(folder(&roots, record.root), &record.path));
+    }
     match found.len() {
         0 => Err(no_document(path)),
         1 => {
@@ -246,8 +258,10 @@ pub fn find(snapshot: &Snapshot, root: Option<&str>, path: &str) -> Result<Docum
             Ok(Document { roots, record, chunks })
         }
         _ => {
-            let names: Vec<String> = found.iter().map(|r| shown(&given(&roots, r.root), &r.path)).collect();
-            Err(Fault::usage(format!("`{path}` may be {}", names.join(" or "))).hint("give it with its folder"))
+            const SHOWN: usize = 5;
+            let more = if found.len() > SHOWN { ", among others" } else { "" };
+            let names: Vec<String> = found.iter().take(SHOWN).map(|r| names.shown(r.root, &r.path)).collect();
+            Err(Fault::usage(format!("`{path}` may be {}{more}", names.join(" or "))).hint("give it with its folder"))
         }
     }
 }
@@ -391,33 +405,48 @@ fn whole(engine: &Engine) -> Result<Snapshot> {
 }
 
 fn globs(patterns: &[String]) -> Result<Vec<PathGlob>> {
-    patterns.iter().map(|pattern| PathGlob::new(pattern)).collect()
+    let here = config::here();
+    patterns.iter().map(|pattern| Ok(PathGlob::new(pattern)?.seen_from(&here))).collect()
 }
 
 fn parted<T>(all: Vec<T>, is_first: impl Fn(&T) -> bool) -> (Vec<T>, Vec<T>) {
     all.into_iter().partition(|one| is_first(one))
 }
 
-/// A folder as ingested.
-fn given(roots: &[Root], root: usize) -> String {
-    roots.get(root).map_or_else(String::new, |root| root.given.clone())
+/// The names of documents as seen from the working directory.
+pub fn seen_from_here(roots: &[Root]) -> Names {
+    let resolved = |path: &str| Some(std::fs::canonicalize(path).ok()?.to_string_lossy().into_owned());
+    Names::new(roots.iter().map(Root::folder), &config::here(), &resolved)
+}
+
+fn folder(roots: &[Root], number: usize) -> Folder<'_> {
+    roots.get(number).map(Root::folder).unwrap_or_default()
+}
+
+/// `docs/guide.md:12` and `docs/report.pdf (page 3)` without the place.
+fn without_place(text: &str) -> Option<&str> {
+    if let Some((path, line)) = text.rsplit_once(':') {
+        return (!line.is_empty() && line.bytes().all(|b| b.is_ascii_digit())).then_some(path);
+    }
+    let (path, place) = text.strip_suffix(')')?.rsplit_once(" (")?;
+    place.parse::<Place>().is_ok().then_some(path)
 }
 
 /// Root and path of an absolute path; none when it is in no folder of the index any more.
-fn placed<'a>(roots: &'a [Root], absolute: &'a str) -> Option<(&'a str, &'a str)> {
+fn placed<'a>(roots: &'a [Root], absolute: &'a str) -> Option<(Folder<'a>, &'a str)> {
     roots.iter().find_map(|root| {
         let below = absolute.strip_prefix(root.real.trim_end_matches('/'))?.strip_prefix('/')?;
-        Some((root.given.as_str(), below))
+        Some((root.folder(), below))
     })
 }
 
 fn named(roots: &[Root], absolute: &str) -> String {
-    placed(roots, absolute).map_or_else(|| absolute.to_owned(), |(root, path)| shown(root, path))
+    placed(roots, absolute).map_or_else(|| absolute.to_owned(), |(folder, path)| naming::name(folder.given, path))
 }
 
 fn means(glob: &PathGlob, roots: &[Root], absolute: &str) -> bool {
-    let (root, path) = placed(roots, absolute).unwrap_or(("", absolute));
-    glob.matches(root, path)
+    let (folder, path) = placed(roots, absolute).unwrap_or((Folder::default(), absolute));
+    glob.matches(folder, path)
 }
 
 fn no_document(pattern: &str) -> Fault {

@@ -11,9 +11,9 @@ use crate::cache::Caching;
 use crate::config::Mode;
 use crate::engine::{Engine, Stop};
 use crate::error::{Fault, Result};
-use crate::filter;
 use crate::filter::Filter;
 use crate::index::{Snapshot, State};
+use crate::naming;
 use crate::search::{self, Searcher};
 
 /// Passages asked for, so that at least 100 files remain once passages are collapsed to files.
@@ -168,7 +168,7 @@ impl Known {
                 continue;
             }
             let root = roots.get(record.root).map_or("", |root| &root.given);
-            names.insert(filter::shown(root, &record.path), record.path.clone());
+            names.insert(naming::name(root, &record.path), record.path.clone());
             names.insert(record.path.clone(), record.path);
         }
         Ok(Self { names, unread })

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::rows;
 use super::{Question, Record};
 use crate::error::Result;
-use crate::filter::shown;
+use crate::naming;
 
 /// The longest list of each kind.
 const MOST_LISTED: usize = 20;
@@ -165,7 +165,7 @@ impl Gathered {
             asked.text = Some(question.text);
         }
         for (root, path) in question.documents {
-            *self.documents.entry((question.index.clone(), shown(&root, &path))).or_default() += 1;
+            *self.documents.entry((question.index.clone(), naming::name(&root, &path))).or_default() += 1;
         }
     }
 

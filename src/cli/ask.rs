@@ -18,9 +18,11 @@ use crate::ask::{Asker, Event, Request, Response};
 use crate::batch;
 use crate::cache::Caching;
 use crate::disk;
+use crate::documents;
 use crate::engine::Engine;
 use crate::error::{Fault, Result};
 use crate::llm::Finish;
+use crate::naming::Names;
 use crate::observe;
 use crate::wire;
 
@@ -167,10 +169,10 @@ pub fn run(args: &AskArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
 /// Asks, and unless JSON is wanted shows the answer: while it is being written where somebody writes it.
 ///
 /// # Errors
-/// Those of [`Asker::ask`].
+/// Those of [`Asker::ask_caught`].
 pub(super) fn answered(asker: &mut Asker, engine: &Engine, request: &Request, ui: &Ui) -> Result<Response> {
     let mut streamed = false;
-    let response = asker.ask(engine, request, &mut |event| {
+    let response = asker.ask_caught(engine, request, &mut |event| {
         if let Event::Text(text) = event
             && !ui.json
         {
@@ -182,7 +184,8 @@ pub(super) fn answered(asker: &mut Asker, engine: &Engine, request: &Request, ui
         if streamed {
             ui.line("\n");
         }
-        show(&response, streamed, ui);
+        let names = documents::seen_from_here(&asker.searcher().snapshot.meta().roots);
+        show(&response, &names, streamed, ui);
     }
     Ok(response)
 }
@@ -245,7 +248,7 @@ pub(super) fn gives_orders(kinds: &[OrderKind]) -> String {
 }
 
 /// Prints one answer and its sources; only these when the answer has been seen.
-fn show(response: &Response, is_seen: bool, ui: &Ui) {
+fn show(response: &Response, names: &Names, is_seen: bool, ui: &Ui) {
     let answer = &response.answer;
     if let Some(fault) = &response.fallback {
         ui.warn(format!("{fault}; answered from the passages alone"));
@@ -275,7 +278,7 @@ fn show(response: &Response, is_seen: bool, ui: &Ui) {
         ui.note("the filter matches no document");
     }
     for citation in &answer.citations {
-        let place = place(&citation.hit);
+        let place = place(names, &citation.hit);
         let heading = one_line(&heading(&citation.hit));
         let number = format!("[{}]", citation.n);
         let is_beside = ui.fits(&heading, number.len() + columns(&place) + 3);
@@ -292,7 +295,7 @@ fn show(response: &Response, is_seen: bool, ui: &Ui) {
         }
     }
     for ordering in response.orders.iter().filter(|ordering| ordering.n.is_none()) {
-        let warning = format!("{}, not cited: {}", place(&ordering.hit), gives_orders(&ordering.kinds));
+        let warning = format!("{}, not cited: {}", place(names, &ordering.hit), gives_orders(&ordering.kinds));
         ui.line(ui.paint(Tone::Bad, &warning));
     }
     let checks = &response.checks;

@@ -135,7 +135,7 @@ impl Chat<'_> {
         match command {
             "help" => self.ui.line(HELP),
             "sources" => match self.session.turns().last() {
-                Some(turn) if !turn.citations.is_empty() => sessions::sources(&turn.citations, "", self.ui),
+                Some(turn) if !turn.citations.is_empty() => sessions::sources(self.engine, turn, "", self.ui),
                 Some(_) => self.ui.line("The last answer has no sources."),
                 None => self.ui.line("Nothing was asked yet."),
             },

@@ -12,8 +12,7 @@ use super::ui::{Tone, Ui, count, counted, safe, safe_name, size, time};
 use crate::documents::{self, Changed};
 use crate::engine::Engine;
 use crate::error::Result;
-use crate::filter::shown;
-use crate::index::{Record, Root, State};
+use crate::index::{Record, State};
 use crate::wire;
 
 /// List, show and remove documents of an index
@@ -130,6 +129,7 @@ fn list(engine: &Engine, ui: &Ui, filter: Option<&str>, state: State) -> Result<
     records.iter().for_each(|record| counts.add(record.state));
     records.retain(|r| r.state == state);
     records.retain(|r| filter.as_ref().is_none_or(|filter| filter.matches(&r.facts(roots))));
+    let names = documents::seen_from_here(roots);
     let none = || "—".to_owned();
     if ui.json {
         ui.json(&records.iter().map(|record| wire::document(roots, record)).collect::<Vec<_>>());
@@ -138,7 +138,7 @@ fn list(engine: &Engine, ui: &Ui, filter: Option<&str>, state: State) -> Result<
     } else if state == State::Indexed {
         let row = |r: &Record| {
             vec![
-                name(roots, r),
+                names.shown(r.root, &r.path),
                 r.format.as_deref().map_or_else(none, str::to_owned),
                 size(r.size),
                 count(r.chunks),
@@ -151,7 +151,7 @@ fn list(engine: &Engine, ui: &Ui, filter: Option<&str>, state: State) -> Result<
             &records.iter().map(row).collect::<Vec<_>>(),
         );
     } else {
-        let row = |r: &Record| vec![name(roots, r), size(r.size), r.reason.clone().unwrap_or_default()];
+        let row = |r: &Record| vec![names.shown(r.root, &r.path), size(r.size), r.reason.clone().unwrap_or_default()];
         ui.table(&["path", "size", "reason"], &records.iter().map(row).collect::<Vec<_>>());
     }
     Ok(if records.is_empty() { Outcome::NothingFound } else { Outcome::Done })
@@ -223,7 +223,7 @@ fn show(engine: &Engine, ui: &Ui, path: &str) -> Result<Outcome> {
         return Ok(Outcome::Done);
     }
     let row = |key: &str, value: &str| ui.row(key, 9, value);
-    row("path", &name(&roots, &record));
+    row("path", &documents::seen_from_here(&roots).shown(record.root, &record.path));
     for (key, value) in [("title", title), ("type", record.format.as_deref()), ("language", record.language.as_deref())]
     {
         value.into_iter().for_each(|value| row(key, value));
@@ -266,8 +266,4 @@ fn told(ui: &Ui, what: &str, changed: &Changed) {
     if changed.withdrawn > 0 {
         ui.note(format!("emptied {} that rested on them", counted(changed.withdrawn, "answer")));
     }
-}
-
-fn name(roots: &[Root], record: &Record) -> String {
-    shown(roots.get(record.root).map_or("", |root| &root.given), &record.path)
 }

@@ -212,7 +212,8 @@ fn show(engine: &Engine, ui: &Ui) -> Result<Outcome> {
     let languages: Vec<String> = languages.iter().take(6).map(|(name, n)| format!("{name} {}", count(**n))).collect();
     row("name", engine.config.index.clone());
     row("corpus id", meta.corpus_id.clone());
-    row("folders", roots(meta).join(", "));
+    let names = documents::seen_from_here(&meta.roots);
+    row("folders", (0..meta.roots.len()).map(|n| names.folder(n)).collect::<Vec<_>>().join(", "));
     for root in meta.roots.iter().filter(|root| !root.include.is_empty() || !root.exclude.is_empty()) {
         let flags = [("--include", &root.include), ("--exclude", &root.exclude)];
         let flags = flags.iter().flat_map(|(flag, globs)| globs.iter().map(move |glob| format!("{flag} '{glob}'")));

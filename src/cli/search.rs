@@ -11,9 +11,11 @@ use crate::ask::kinds_of_orders;
 use crate::cache::Caching;
 use crate::config;
 use crate::document::{Hit, Leg};
+use crate::documents;
 use crate::engine::{Engine, Stop};
 use crate::error::Result;
 use crate::filter::Filter;
+use crate::naming::Names;
 use crate::observe;
 use crate::search::{Request, Searcher};
 use crate::wire;
@@ -117,8 +119,9 @@ pub fn run(args: &SearchArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
         ui.json(&wire::search(&response, request.filter.as_ref(), args.explain));
     } else {
         ui.pending(response.pending);
+        let names = documents::seen_from_here(&searcher.snapshot.meta().roots);
         for hit in &response.hits {
-            print_hit(ui, hit, args.explain);
+            print_hit(ui, &names, hit, args.explain);
         }
         if response.index_empty {
             ui.note(format!("the index `{}` is empty; `rag ingest --dir FOLDER` adds documents", response.index));
@@ -144,12 +147,13 @@ pub fn run(args: &SearchArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
 
 /// A filter as it was typed, understood.
 pub(super) fn parsed(filter: Option<&str>) -> Result<Option<Filter>> {
-    filter.map(Filter::parse).transpose()
+    let parse = |text| Ok(Filter::parse(text)?.seen_from(&config::here()));
+    filter.map(parse).transpose()
 }
 
-fn print_hit(ui: &Ui, hit: &Hit, explain: bool) {
+fn print_hit(ui: &Ui, names: &Names, hit: &Hit, explain: bool) {
     let rank = format!("{:>2}", hit.rank);
-    let place = place(hit);
+    let place = place(names, hit);
     let heading = heading(hit);
     let score = format!("{:.3}", hit.score);
     let taken = rank.len() + columns(&place) + score.len() + 6;
@@ -187,9 +191,8 @@ fn print_hit(ui: &Ui, hit: &Hit, explain: bool) {
 }
 
 /// `docs/guide.md:12` as an editor or a terminal understands it, or `docs/report.pdf (page 3)`.
-pub fn place(hit: &Hit) -> String {
-    let root = hit.root.trim_start_matches("./").trim_end_matches('/');
-    let path = if root.is_empty() || root == "." { hit.path.to_string() } else { format!("{root}/{}", hit.path) };
+pub fn place(names: &Names, hit: &Hit) -> String {
+    let path = names.shown_in(&hit.root, &hit.path);
     safe_name(&match &hit.chunk.place {
         Some(place) => format!("{path} ({place})"),
         None => format!("{path}:{}", hit.chunk.lines.first),

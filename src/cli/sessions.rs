@@ -10,9 +10,10 @@ use super::existing;
 use super::exit::Outcome;
 use super::ui::{Tone, Ui, clipped, counted, one_line, safe, safe_name, time, wrapped};
 use crate::disk::{self, Existing};
+use crate::documents;
 use crate::engine::Engine;
 use crate::error::{Context as _, Fault, Result};
-use crate::sessions::{Cited, Session, Turn};
+use crate::sessions::{Session, Turn};
 use crate::wire;
 
 /// Show, export or remove conversations
@@ -156,17 +157,17 @@ fn show(id: &str, engine: &Engine, ui: &Ui) -> Result<Outcome> {
             true => ui.write(&wrapped(&turn.answer, ui.width(), "   ")),
             false => ui.line("   Nothing in the index supported an answer."),
         }
-        sources(&turn.citations, "   ", ui);
+        sources(engine, turn, "   ", ui);
     }
     Ok(Outcome::Done)
 }
 
 /// Prints where the sources of an answer stand.
-pub(super) fn sources(citations: &[Cited], indent: &str, ui: &Ui) {
-    for cited in citations {
-        let root = cited.root.trim_start_matches("./").trim_end_matches('/');
-        let is_here = root.is_empty() || root == ".";
-        let path = if is_here { cited.path.clone() } else { format!("{root}/{}", cited.path) };
+pub(super) fn sources(engine: &Engine, turn: &Turn, indent: &str, ui: &Ui) {
+    // The index may be gone, and its folders with it.
+    let names = engine.store.meta(&turn.index).map(|meta| documents::seen_from_here(&meta.roots)).unwrap_or_default();
+    for cited in &turn.citations {
+        let path = names.shown_in(&cited.root, &cited.path);
         let place = safe_name(&format!("{path}:{}", cited.first));
         ui.line(format!("{indent}[{}] {}", cited.n, ui.paint(Tone::Place, &place)));
     }

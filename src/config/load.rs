@@ -13,6 +13,7 @@ use super::{
     Timeouts,
 };
 use crate::error::{Context as _, Fault, Result};
+use crate::strings::StrExt as _;
 
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,6 +88,11 @@ impl World {
     }
 }
 
+/// The working directory, links resolved: where names of documents are seen from. Empty when there is none.
+pub fn here() -> String {
+    std::env::current_dir().map(|dir| dir.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
 type Values = BTreeMap<&'static str, (String, Origin)>;
 
 pub fn load(world: &World, flags: &[(&'static str, String, String)]) -> Result<Config> {
@@ -136,7 +142,7 @@ fn read_file(path: &Path) -> Result<Values> {
         }
         Err(e) => return Err(e).or_failed(|| format!("cannot read {}", path.display())),
     };
-    let line_of = |offset: usize| text[..offset.min(text.len())].matches('\n').count() + 1;
+    let line_of = |offset: usize| text.slice(..offset.min(text.len())).matches('\n').count() + 1;
     let table = toml::de::DeTable::parse(&text).map_err(|e| {
         let line = e.span().map_or(1, |span| line_of(span.start));
         Fault::usage(format!("{}:{line}: {}", path.display(), e.message()))

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use check::{MIN_TOKEN_CHARS, is_name, secret_problem};
-pub use load::{Origin, World, unreadable};
+pub use load::{Origin, World, here, unreadable};
 pub use settings::{SETTINGS, Setting, Shape};
 
 use crate::error::{Fault, Result};

@@ -14,12 +14,15 @@ use std::fmt;
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use crate::error::{Fault, Result};
+use crate::naming::{self, Folder};
 
 /// What a filter may ask of a document.
 #[derive(Clone, Copy, Debug)]
 pub struct DocumentFacts<'a> {
     /// Folder as ingested.
     pub root: &'a str,
+    /// Where that really is.
+    pub real: &'a str,
     /// Path relative to `root`, with `/`.
     pub path: &'a str,
     pub format: Option<&'a str>,
@@ -90,9 +93,36 @@ impl Filter {
     pub fn matches(&self, document: &DocumentFacts<'_>) -> bool {
         self.0.matches(document)
     }
+
+    /// The same filter with paths that may also be meant as seen from the directory `here`.
+    #[must_use]
+    pub fn seen_from(mut self, here: &str) -> Self {
+        self.0.each_path(&mut |glob| glob.see_from(here));
+        self
+    }
+
+    /// What tells it from filters that match otherwise: its text, and where its paths are seen from.
+    pub fn key(&self) -> String {
+        let mut key = self.to_string();
+        self.0.clone().each_path(&mut |glob| {
+            if let Some(here) = glob.from_here.as_ref().map(|from| &from.whole) {
+                key.push_str(&format!(" {here}"));
+            }
+        });
+        key
+    }
 }
 
 impl Node {
+    fn each_path(&mut self, on_path: &mut dyn FnMut(&mut PathGlob)) {
+        match self {
+            Self::Not(node) => node.each_path(on_path),
+            Self::And(nodes) | Self::Or(nodes) => nodes.iter_mut().for_each(|node| node.each_path(on_path)),
+            Self::Test(Test::Path(glob)) => on_path(glob),
+            Self::Test(_) => {}
+        }
+    }
+
     fn matches(&self, document: &DocumentFacts<'_>) -> bool {
         match self {
             Self::Not(node) => !node.matches(document),
@@ -106,7 +136,7 @@ impl Node {
 impl Test {
     fn matches(&self, document: &DocumentFacts<'_>) -> bool {
         match self {
-            Self::Path(glob) => glob.matches(document.root, document.path),
+            Self::Path(glob) => glob.matches(Folder { given: document.root, real: document.real }, document.path),
             Self::Domain(name) => {
                 let folder = document.path.split_once('/').map(|(folder, _)| folder);
                 let mut tags = TAGS.iter().flat_map(|key| values(document.meta, key));
@@ -223,47 +253,85 @@ impl fmt::Display for Quoted<'_> {
 }
 
 /// A pattern for paths, after the manner of `.gitignore`: without a slash it names a file or folder at any depth, with
-/// one it begins at the folder that was ingested; a folder stands for all that is in it.
+/// one it begins at the folder that was ingested; a folder stands for all that is in it. The name of a document means that
+/// document, whatever characters it has.
 #[derive(Clone, Debug)]
 pub struct PathGlob {
     pattern: String,
     globs: GlobSet,
     anchored: bool,
+    from_here: Option<FromHere>,
+}
+
+/// A pattern as seen from a directory: it may lead to files by a way that has nothing to do with folders as ingested.
+#[derive(Clone, Debug)]
+struct FromHere {
+    /// The pattern as a whole path.
+    whole: String,
+    globs: GlobSet,
 }
 
 impl PathGlob {
     /// # Errors
-    /// A usage fault for what is no pattern.
+    /// A usage fault for an invalid pattern.
     pub fn new(pattern: &str) -> Result<Self> {
-        Self::compile(pattern).map_err(|why| Fault::usage(format!("`{pattern}` is no pattern for paths: {why}")))
+        Self::compile(pattern)
+            .map_err(|why| Fault::usage(format!("`{pattern}` is not a valid pattern for paths: {why}")))
     }
 
     fn compile(pattern: &str) -> std::result::Result<Self, String> {
-        let trimmed = pattern.trim_start_matches("./").trim_end_matches('/');
+        let trimmed = naming::plain(pattern);
         let bare = trimmed.trim_start_matches('/');
         if bare.is_empty() {
             return Err("it is empty".to_owned());
         }
         let anchored = trimmed.contains('/');
         let own = if anchored { bare.to_owned() } else { format!("**/{bare}") };
-        let mut globs = GlobSetBuilder::new();
-        for text in [own.clone(), format!("{own}/**")] {
-            let glob = GlobBuilder::new(&text).literal_separator(true).backslash_escape(true).build();
-            globs.add(glob.map_err(|e| e.kind().to_string())?);
-        }
-        let globs = globs.build().map_err(|e| e.kind().to_string())?;
-        Ok(Self { pattern: pattern.to_owned(), globs, anchored })
+        Ok(Self { pattern: pattern.to_owned(), globs: globs(&own)?, anchored, from_here: None })
     }
 
-    /// Whether a file is meant: by its path below the folder `root`, or by that with the folder before it, which is how
-    /// hits show it.
-    pub fn matches(&self, root: &str, path: &str) -> bool {
-        self.globs.is_match(path) || (self.anchored && self.globs.is_match(shown(root, path)))
+    /// From now on it may also be meant as seen from the directory `here`.
+    fn see_from(&mut self, here: &str) {
+        if !self.anchored && !self.pattern.contains("../") {
+            return;
+        }
+        let whole = naming::absolute(&globset::escape(here), &self.pattern);
+        let built = globs(whole.trim_start_matches('/'));
+        self.from_here = built.ok().map(|globs| FromHere { whole, globs });
+    }
+
+    /// The same pattern, which may also be meant as seen from the directory `here`.
+    #[must_use]
+    pub fn seen_from(mut self, here: &str) -> Self {
+        self.see_from(here);
+        self
+    }
+
+    /// Whether a file is meant: by its path below its folder, by its name, or by what leads to it from here.
+    pub fn matches(&self, folder: Folder<'_>, path: &str) -> bool {
+        let plain = naming::plain(&self.pattern);
+        if self.globs.is_match(path) || plain == path {
+            return true;
+        }
+        if !self.anchored {
+            return false;
+        }
+        let name = naming::name(folder.given, path);
+        let real = naming::name(folder.real, path);
+        let matches = |globs: &GlobSet, name: &str| globs.is_match(name.trim_start_matches('/'));
+        plain == name
+            || plain == real
+            || matches(&self.globs, &name)
+            || self.from_here.as_ref().is_some_and(|from| matches(&from.globs, &real))
     }
 }
 
-/// A document as people name it: its folder as ingested, and its path there.
-pub fn shown(root: &str, path: &str) -> String {
-    let root = root.trim_start_matches("./").trim_matches('/');
-    if root.is_empty() || root == "." { path.to_owned() } else { format!("{root}/{path}") }
+/// The pattern itself, and everything below it.
+fn globs(pattern: &str) -> std::result::Result<GlobSet, String> {
+    let mut globs = GlobSetBuilder::new();
+    for text in [pattern.to_owned(), format!("{pattern}/**")] {
+        let glob = GlobBuilder::new(&text).literal_separator(true).backslash_escape(true).build();
+        globs.add(glob.map_err(|e| e.kind().to_string())?);
+    }
+    globs.build().map_err(|e| e.kind().to_string())
 }

@@ -17,6 +17,7 @@ fn check(filter: &str, expected: bool) {
     let meta = meta();
     let document = DocumentFacts {
         root: "./docs/",
+        real: "/home/u/docs",
         path: "guides/deep/setup.md",
         format: Some("markdown"),
         language: Some("en"),
@@ -97,6 +98,7 @@ fn what_is_unknown_of_a_document_matches_nothing() {
     let meta = BTreeMap::new();
     let document = DocumentFacts {
         root: ".",
+        real: "/home/u",
         path: "a",
         format: None,
         language: None,

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::analysis;
 use crate::disk::{self, Blake, FileSum};
 use crate::error::{Context as _, Fault, Result};
+use crate::naming::Folder;
 
 /// Version of everything on disk below a generation: the fields of Tantivy, the vector and key files, the table of
 /// files, `meta.json` itself. Raise it with any of them; generations of another version are built afresh.
@@ -83,6 +84,11 @@ impl Root {
     /// A folder without patterns.
     pub fn new(given: impl Into<String>, real: impl Into<String>) -> Self {
         Self { given: given.into(), real: real.into(), ..Self::default() }
+    }
+
+    /// As names of its documents need it.
+    pub fn folder(&self) -> Folder<'_> {
+        Folder { given: &self.given, real: &self.real }
     }
 
     /// The absolute path of a document.

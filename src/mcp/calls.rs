@@ -13,8 +13,9 @@ use crate::config::{self, Mode};
 use crate::documents::{self, Page, Paging};
 use crate::engine::Engine;
 use crate::error::{Fault, Kind, Reason, Result};
-use crate::filter::{Filter, shown};
+use crate::filter::Filter;
 use crate::index::{Record, State};
+use crate::naming;
 use crate::search;
 use crate::service::{Priority, Question, Reply, Wanted};
 use crate::wire::input;
@@ -311,11 +312,12 @@ pub fn page(engine: &Engine, by: Option<&str>, behind: Option<&str>, limit: usiz
 
 /// A document as people and the other tools name it.
 pub fn name(roots: &[crate::index::Root], record: &Record) -> String {
-    shown(roots.get(record.root).map_or("", |root| &root.given), &record.path)
+    naming::name(roots.get(record.root).map_or("", |root| &root.given), &record.path)
 }
 
 fn filter(text: Option<&str>) -> Result<Option<Filter>> {
-    text.map(Filter::parse).transpose()
+    let parse = |text| Ok(Filter::parse(text)?.seen_from(&config::here()));
+    text.map(parse).transpose()
 }
 
 fn within(what: &str, given: Option<u64>, default: u64, most: u64) -> Result<usize> {

@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 use crate::analysis::untrusted::{OrderKind, neutralise};
 use crate::ask::orders_in;
 use crate::document::{Chunk, Hit};
-use crate::filter::shown;
 use crate::index::Stored;
+use crate::naming;
+use crate::strings::StrExt as _;
 
 /// Bytes around the lists of a result: names of its fields and short values.
 const FRAME_BYTES: usize = 512;
@@ -71,7 +72,7 @@ fn cut(text: &str, room: usize) -> &str {
             c => c.len_utf8(),
         };
         if used > room {
-            return &text[..at];
+            return text.slice(..at);
         }
     }
     text
@@ -85,7 +86,7 @@ pub fn clean(text: &str) -> String {
 /// One ranked passage.
 pub fn hit(hit: &Hit, orders: &[OrderKind]) -> Value {
     let mut object = passage(&hit.chunk, orders);
-    object["path"] = shown(&hit.root, &hit.path).into();
+    object["path"] = naming::name(&hit.root, &hit.path).into();
     if let Some(title) = hit.title.as_deref() {
         object["title"] = clean(title).into();
     }

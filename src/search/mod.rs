@@ -148,6 +148,15 @@ impl Searcher {
         (self.snapshot, self.allowed) = (snapshot, None);
     }
 
+    /// Makes it fit for use after a panic: what may be half done is dropped, and a model that was not running stays
+    /// loaded.
+    pub fn recover(&mut self) {
+        self.vectors.embedder.take_if(|embedder| !embedder.is_sound());
+        self.vectors.asked = None;
+        self.ahead.clear();
+        self.allowed = None;
+    }
+
     /// Loads the model, which the first question would wait for.
     ///
     /// # Errors
@@ -426,7 +435,7 @@ fn ranking_key(engine: &Engine, meta: &Meta, query: &str, request: &Request) -> 
     // The filter asks the table of files, which holds more than the corpus id depends on: the times of last change.
     let (filter, table) = match &request.filter {
         None => (String::new(), ""),
-        Some(filter) => (filter.to_string(), meta.table_sha256()),
+        Some(filter) => (filter.key(), meta.table_sha256()),
     };
     let mut roots = Blake::new(32);
     meta.roots.iter().for_each(|root| roots.add(root.given.as_bytes()));
@@ -455,7 +464,7 @@ fn ranking_key(engine: &Engine, meta: &Meta, query: &str, request: &Request) -> 
 
 /// What a filter leaves of the index: known from the question before, if that had the same one.
 fn leaves<'a>(snapshot: &Snapshot, filter: &Filter, known: &'a mut Option<(String, Allowed)>) -> Result<&'a Allowed> {
-    let text = filter.to_string();
+    let text = filter.key();
     let kept = known.take_if(|(before, _)| *before == text);
     let (text, allowed) = match kept {
         Some(kept) => kept,

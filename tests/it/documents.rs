@@ -76,7 +76,8 @@ fn documents_are_listed_and_shown() {
         assert!(text.contains("Honey bees dance") && text.contains("wax"), "{shown}");
     }
     sandbox.rag(["documents", "show", "bees.md"]).ok().prints("markdown").prints("Honey bees dance");
-    sandbox.rag(["documents", "show", "*.md"]).exits(2).says("means no document").says("rag documents list");
+    sandbox.rag(["documents", "show", "*.md"]).exits(2).says("docs/bees.md or docs/").says("give it with its folder");
+    sandbox.rag(["documents", "show", "*.pdf"]).exits(2).says("means no document").says("rag documents list");
 }
 
 #[test]
@@ -119,7 +120,7 @@ fn a_pattern_that_means_nothing_removes_nothing() {
     let sandbox = sandbox();
     let before = sandbox.ingest();
     sandbox.rag(["documents", "remove", "bees.md", "nowhere/**"]).exits(2).says("`nowhere/**` means no document");
-    sandbox.rag(["documents", "remove", "a["]).exits(2).says("no pattern for paths");
+    sandbox.rag(["documents", "remove", "a["]).exits(2).says("not a valid pattern for paths");
     sandbox.rag(["documents", "remove"]).exits(2);
     sandbox.rag(["documents", "list", "--removed"]).exits(3).says("no document was removed");
     let after = sandbox.ingest();

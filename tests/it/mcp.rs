@@ -495,3 +495,29 @@ fn what_is_cancelled_stops() {
     client.leave();
     assert_eq!(server.hung_up(), 1);
 }
+
+/// A folder that was given by its whole path: names begin with a slash, and tools and resources understand them.
+#[test]
+fn names_with_a_slash_before_them_are_understood() {
+    let sandbox = Sandbox::new();
+    topics(&sandbox);
+    let folder = sandbox.path().canonicalize().unwrap().join("docs");
+    sandbox.rag(["ingest", "--dir", folder.to_str().unwrap()]).ok();
+    let mut client = Client::ready(&sandbox, &[]);
+    let listed = client.good("list_documents", json!({}))["documents"].clone();
+    let resources = client.request("resources/list", &json!({}))["result"]["resources"].clone();
+    for document in listed.as_array().unwrap() {
+        let name = document["path"].as_str().unwrap();
+        assert!(std::path::Path::new(name).is_absolute() && std::path::Path::new(name).is_file(), "{name}");
+        assert_eq!(client.good("get_passage", json!({ "path": name }))["path"], name);
+        let filter = format!("path:{name}");
+        let found = client.good("list_documents", json!({ "filter": filter }));
+        assert_eq!(found["documents"].as_array().unwrap().len(), 1, "{found}");
+        let resource = resources.as_array().unwrap().iter().find(|resource| resource["name"] == name);
+        let uri = resource.expect("a resource of that name")["uri"].clone();
+        assert!(client.request("resources/read", &json!({ "uri": uri }))["result"]["contents"][0]["text"].is_string());
+    }
+    let hit = client.good("search", json!({ "query": "magma" }))["hits"][0]["path"].clone();
+    assert_eq!(client.good("get_passage", json!({ "path": hit }))["path"], hit);
+    client.leave();
+}

@@ -115,6 +115,7 @@ export function when(seconds) {
 /** The folder and the path below it, as hits show them. */
 export function shown(root, path) {
   const folder = (root ?? "").replace(/^(\.\/)+/, "").replace(/\/+$/, "");
+  if (folder === "" && root?.startsWith("/")) return `/${path}`;
   return folder === "" || folder === "." ? path : `${folder}/${path}`;
 }
 

@@ -6,7 +6,7 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
 use super::Error;
 use crate::answer::Intent;
 use crate::cache::Caching;
-use crate::config::{Generator, Mode};
+use crate::config::{self, Generator, Mode};
 use crate::filter::Filter;
 use crate::serve::access::Scope;
 use crate::serve::error::Result;
@@ -67,7 +67,8 @@ pub fn k(k: Option<usize>) -> Result<Option<usize>> {
 }
 
 pub fn filter(text: Option<&str>) -> Result<Option<Filter>> {
-    Ok(text.map(Filter::parse).transpose()?)
+    let parse = |text| Ok(Filter::parse(text)?.seen_from(&config::here()));
+    text.map(parse).transpose()
 }
 
 /// What the document of the interface says of a filter: a pattern that every text that fits is a filter by. A few filters do

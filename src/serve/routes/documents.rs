@@ -14,8 +14,8 @@ use super::uploads;
 use super::{App, Error, apart, asking};
 use crate::documents::{self, Document, Paging, Part};
 use crate::error::Kind;
-use crate::filter::shown;
 use crate::index::{Snapshot, State as DocumentState};
+use crate::naming;
 use crate::serve::beneath;
 use crate::serve::error::{ErrorBody, Result, no_index};
 use crate::serve::inputs::Query;
@@ -271,7 +271,7 @@ pub async fn documents_remove(State(app): State<Arc<App>>, Query(query): Query<O
         index.clone_into(&mut config.index);
         let engine = app.engine().with(config);
         let root = roots.get(record.root);
-        let name = shown(root.map_or("", |root| &root.given), &record.path);
+        let name = naming::name(root.map_or("", |root| &root.given), &record.path);
         let changed = documents::remove(&engine, &[exactly(&name)], WAIT)?;
         if let Some(root) = root {
             uploads::forget(&engine, index, root, &record.path)?;

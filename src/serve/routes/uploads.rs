@@ -22,9 +22,9 @@ use super::{App, Error, apart, asking};
 use crate::documents;
 use crate::engine::Engine;
 use crate::error::{Fault, Kind, Result as Outcome};
-use crate::filter::shown;
 use crate::index::{Meta, Root};
 use crate::jobs::Priority;
+use crate::naming;
 use crate::serve::beneath::{self, FileName, Folder, Incoming};
 use crate::serve::body::{self, Json, length};
 use crate::serve::error::{ErrorBody, Result};
@@ -316,7 +316,7 @@ fn let_in_again(engine: &Engine, index: &str, meta: &Meta, own: &Root, name: &Fi
     }
     let mut config = engine.config.clone();
     index.clone_into(&mut config.index);
-    documents::restore(&engine.with(config), &[exactly(&shown(NAME, name.as_str()))], WAIT)?;
+    documents::restore(&engine.with(config), &[exactly(&naming::name(NAME, name.as_str()))], WAIT)?;
     Ok(())
 }
 

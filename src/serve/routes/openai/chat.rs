@@ -17,8 +17,8 @@ use super::sse::{self, Stream};
 use super::{App, Error, index_of, no_model, refuse_fields_of_ask};
 use crate::ask::{self, n_tokens};
 use crate::cache::Caching;
-use crate::filter::shown;
 use crate::llm::{Finish, Usage};
+use crate::naming;
 use crate::serve::body::Json;
 use crate::serve::error::Result;
 use crate::serve::guard::{self, RequestId};
@@ -444,7 +444,7 @@ fn sources(response: &ask::Response) -> String {
     }
     let lines = response.answer.citations.iter().map(|citation| {
         let hit = &citation.hit;
-        format!("[{}] {}:{}", citation.n, shown(&hit.root, &hit.path), hit.chunk.lines.first)
+        format!("[{}] {}:{}", citation.n, naming::name(&hit.root, &hit.path), hit.chunk.lines.first)
     });
     let lines: Vec<String> = lines.collect();
     if lines.is_empty() { String::new() } else { format!("{SOURCES}{}", lines.join("\n")) }
