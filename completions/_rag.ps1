@@ -69,6 +69,7 @@ Register-ArgumentCompleter -Native -CommandName 'rag' -ScriptBlock {
             [CompletionResult]::new('--only', '--only', [CompletionResultType]::ParameterName, 'Take every other folder out of the index: it has these folders afterwards and no others')
             [CompletionResult]::new('--yes', '--yes', [CompletionResultType]::ParameterName, 'Remove documents without asking')
             [CompletionResult]::new('--no-cache', '--no-cache', [CompletionResultType]::ParameterName, 'Neither read nor write the embedding cache')
+            [CompletionResult]::new('--retry-failed', '--retry-failed', [CompletionResultType]::ParameterName, 'Read files again that failed before, though they have not changed')
             [CompletionResult]::new('--detach', '--detach', [CompletionResultType]::ParameterName, 'Print the id of the job and leave it to a worker in the background')
             [CompletionResult]::new('--watch', '--watch', [CompletionResultType]::ParameterName, 'Stay, and ingest again whenever something has changed; Ctrl-C ends it')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON')

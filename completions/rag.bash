@@ -2217,7 +2217,7 @@ _rag() {
             return 0
             ;;
         rag__subcmd__ingest)
-            opts="-q -v -h --dir --only --yes --model --include --exclude --no-cache --wait --threads --detach --watch --poll --priority --after --data-dir --index --json --quiet --verbose --color --help"
+            opts="-q -v -h --dir --only --yes --model --include --exclude --no-cache --retry-failed --wait --threads --detach --watch --poll --priority --after --data-dir --index --json --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -65,6 +65,7 @@ set edit:completion:arg-completer[rag] = {|@words|
             cand --only 'Take every other folder out of the index: it has these folders afterwards and no others'
             cand --yes 'Remove documents without asking'
             cand --no-cache 'Neither read nor write the embedding cache'
+            cand --retry-failed 'Read files again that failed before, though they have not changed'
             cand --detach 'Print the id of the job and leave it to a worker in the background'
             cand --watch 'Stay, and ingest again whenever something has changed; Ctrl-C ends it'
             cand --json 'Print JSON'

@@ -73,6 +73,7 @@ never\t''"
 complete -c rag -n "__fish_rag_using_subcommand ingest" -l only -d 'Take every other folder out of the index: it has these folders afterwards and no others'
 complete -c rag -n "__fish_rag_using_subcommand ingest" -l yes -d 'Remove documents without asking'
 complete -c rag -n "__fish_rag_using_subcommand ingest" -l no-cache -d 'Neither read nor write the embedding cache'
+complete -c rag -n "__fish_rag_using_subcommand ingest" -l retry-failed -d 'Read files again that failed before, though they have not changed'
 complete -c rag -n "__fish_rag_using_subcommand ingest" -l detach -d 'Print the id of the job and leave it to a worker in the background'
 complete -c rag -n "__fish_rag_using_subcommand ingest" -l watch -d 'Stay, and ingest again whenever something has changed; Ctrl-C ends it'
 complete -c rag -n "__fish_rag_using_subcommand ingest" -l json -d 'Print JSON'

@@ -198,6 +198,7 @@ pub fn request_of(spec: &IngestSpec) -> Request {
         include: spec.include.clone(),
         exclude: spec.exclude.clone(),
         no_cache: spec.no_cache,
+        retry_failed: spec.retry_failed,
         wait: Duration::from_secs(spec.wait_s),
         careful: false,
         set_aside: BTreeMap::new(),

@@ -54,6 +54,9 @@ pub struct IngestArgs {
     /// Neither read nor write the embedding cache
     #[arg(long)]
     no_cache: bool,
+    /// Read files again that failed before, though they have not changed
+    #[arg(long)]
+    retry_failed: bool,
     /// Wait for another writer to finish
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     wait: u64,
@@ -164,6 +167,7 @@ fn spec(args: &IngestArgs, engine: &Engine) -> Result<IngestSpec> {
         include: args.include.clone(),
         exclude: args.exclude.clone(),
         no_cache: args.no_cache,
+        retry_failed: args.retry_failed,
         wait_s: args.wait,
         threads: args.threads.filter(|n| *n > 0),
         ..IngestSpec::default()

@@ -52,6 +52,21 @@ pub struct Record {
     /// What the document says of itself beside its title, such as the front matter of Markdown: every value of every key.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub meta: BTreeMap<String, Vec<String>>,
+    /// Why reading the file failed last, when it would fail again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Box<Failure>>,
+}
+
+/// A failure that depends on the file and on what reads it, and on nothing else. The record may be that of an earlier
+/// version of the file, which the index keeps.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Failure {
+    /// Version of what failed to read it.
+    pub reader: String,
+    /// Size and modification time of the file that could not be read.
+    pub size: u64,
+    pub mtime_ns: i64,
+    pub reason: String,
 }
 
 impl Record {
@@ -59,6 +74,7 @@ impl Record {
     pub fn facts<'a>(&'a self, roots: &'a [Root]) -> DocumentFacts<'a> {
         DocumentFacts {
             root: roots.get(self.root).map_or("", |root| &root.given),
+            real: roots.get(self.root).map_or("", |root| &root.real),
             path: &self.path,
             format: self.format.as_deref(),
             language: self.language.as_deref(),

@@ -24,7 +24,7 @@ mod verify;
 
 pub use build::{Before, Builder, Pending, Summary, Vectors};
 pub use bundle::{Saved, load, save};
-pub use documents::{Record, State};
+pub use documents::{Failure, Record, State};
 pub use estimate::{Estimator, Status};
 pub use generation::{Chunking, Counts, Meta, ModelInfo, Root};
 pub use lexical::{ChunkEntry, Stored};

@@ -211,5 +211,6 @@ pub fn blank(root: usize, path: String, chunks: u64, language: Option<&str>) -> 
         terms: [0; 3],
         modified_s: 0,
         meta: BTreeMap::new(),
+        failure: None,
     }
 }

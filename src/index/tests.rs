@@ -34,6 +34,7 @@ fn record(path: &str, text: &str) -> Record {
         terms: [0; 3],
         modified_s: 0,
         meta: std::collections::BTreeMap::new(),
+        failure: None,
     }
 }
 

@@ -27,6 +27,7 @@ use crate::error::{Fault, Kind, Result};
 pub use crate::index::Stage;
 use crate::index::{self, Before, Builder, Chunking, Meta, ModelInfo, Record, Root, Roster, Snapshot, State, Summary};
 use crate::model::{ModelFiles, Network, Tokenizer};
+use crate::naming;
 use crate::telemetry;
 use crate::text::{Limits, WalkOptions};
 pub use repair::{Rebuilt, Repair, Step, repair};
@@ -50,6 +51,8 @@ pub struct Request {
     pub exclude: Vec<String>,
     /// Neither read the embedding cache nor write to it.
     pub no_cache: bool,
+    /// Read files again that failed, though neither they nor their reader have changed.
+    pub retry_failed: bool,
     /// How long to wait for another writer.
     pub wait: Duration,
     /// Files are read one after another, each told before: a process died here, and the next should know over what.
@@ -143,9 +146,10 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
                 None => last.documents().unwrap_or_default(),
             },
             is_base: base.is_some(),
+            retries: request.retry_failed,
         },
         None => match &last.remains {
-            Some((roots, table)) => scan::Before { roots, records: table.clone(), is_base: false },
+            Some((roots, table)) => scan::Before { roots, records: table.clone(), is_base: false, retries: false },
             None => scan::Before::default(),
         },
     };
@@ -517,5 +521,5 @@ fn report(start: Instant, meta: &Meta, index_dir: PathBuf, scan: &scan::Scan, ou
 
 /// A file as the user would name it.
 fn shown(roots: &[Root], root: usize, path: &str) -> String {
-    roots.get(root).map_or_else(|| path.to_owned(), |root| Path::new(&root.given).join(path).display().to_string())
+    naming::name(roots.get(root).map_or("", |root| &root.given), path)
 }

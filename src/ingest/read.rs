@@ -8,14 +8,14 @@ use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use super::extractor::Extractor;
-use super::scan::Scan;
+use super::scan::{Scan, kept_version, reader};
 use super::turns::{self, Turns};
 use super::{Event, Request, Stage};
 use crate::disk::{self, Blake};
 use crate::document::{Chunk, Format, context_line, embedded_text};
 use crate::engine::Engine;
 use crate::error::{Fault, Result};
-use crate::index::{Builder, ChunkEntry, Record, State};
+use crate::index::{Builder, ChunkEntry, Failure, Record, State};
 use crate::model::Tokenizer;
 use crate::telemetry;
 use crate::text::{self, Extracted, Limits, NoText};
@@ -156,24 +156,28 @@ fn add(
     let finished = match (finished, before) {
         (Err(reason), Some(before)) if was_indexed => {
             // Its time is not taken over, so that the next ingest tries again.
-            *record = Record { mtime_ns: 0, ..*before };
-            return Ok(Some(format!("{reason}; the index keeps its last version")));
+            *record = Record { mtime_ns: 0, failure: None, ..*before };
+            return Ok(Some(kept_version(&reason)));
         }
         (Err(reason), _) => {
             record.reason = Some(reason);
             return Ok(None);
         }
         (Ok(Finished { found: Found::Same, size, mtime_ns, .. }), Some(before)) => {
-            *record = Record { size, mtime_ns, modified_s: record.modified_s, ..*before };
+            *record = Record { size, mtime_ns, modified_s: record.modified_s, failure: None, ..*before };
             return Ok(None);
         }
         // A file that broke a limit is one that could not be read.
-        (Ok(Finished { found: Found::NoText(none), .. }), before) if none.is_failure() => {
+        (Ok(Finished { found: Found::NoText(none), size, mtime_ns, .. }), before) if none.is_failure() => {
             let reason = none.text().into_owned();
+            // A time that is too fresh to be trusted tells no file from another.
+            let failure = (none.is_lasting() && mtime_ns != 0)
+                .then(|| Box::new(Failure { reader: reader(), size, mtime_ns, reason: reason.clone() }));
             if let Some(before) = before.filter(|_| was_indexed) {
-                *record = Record { mtime_ns: 0, ..*before };
-                return Ok(Some(format!("{reason}; the index keeps its last version")));
+                *record = Record { mtime_ns: 0, failure, ..*before };
+                return Ok(Some(kept_version(&reason)));
             }
+            record.failure = failure;
             (record.reason, record.advice) = (Some(reason), none.advice().map(str::to_owned));
             return Ok(None);
         }

@@ -7,7 +7,7 @@ use super::roots::Folder;
 use super::{Event, Stage, shown, walk_options};
 use crate::engine::Engine;
 use crate::error::{Fault, Result};
-use crate::index::{Record, Root, State};
+use crate::index::{Failure, Record, Root, State};
 use crate::text::{self, Entry};
 
 /// How often the progress is told, in files: rarely enough to cost nothing.
@@ -28,6 +28,8 @@ pub struct Scan {
     pub failed: Vec<(usize, String, String)>,
     /// Some file of the base that was not indexed is gone, so that the table differs though no document does.
     table_changed: bool,
+    /// Files are read again that failed, though neither they nor their reader have changed.
+    retries: bool,
     /// Where the roots really are.
     folders: Vec<PathBuf>,
 }
@@ -49,6 +51,8 @@ pub struct Before<'a> {
     pub records: Vec<Record>,
     /// Whether the build takes over what did not change.
     pub is_base: bool,
+    /// Files are read again that failed, though neither they nor their reader have changed.
+    pub retries: bool,
 }
 
 /// A file to read. There may be a million of them, so it says no more than it must.
@@ -71,6 +75,7 @@ impl Scan {
             skipped: BTreeMap::new(),
             failed: Vec::new(),
             table_changed: false,
+            retries: false,
         }
     }
 
@@ -100,6 +105,7 @@ pub fn scan(
 ) -> Result<Scan> {
     let roots: Vec<Root> = folders.iter().map(|folder| folder.root.clone()).collect();
     let mut scan = Scan { records: Vec::with_capacity(before.records.len()), ..Scan::empty(&roots) };
+    scan.retries = before.retries;
     scan.listed = folders.iter().map(|folder| folder.is_named || !before.is_base).collect();
     let mut known = scan.sorted(&roots, before);
     on_event(Event::Progress { stage: Stage::Scan, done: 0, total: 0 });
@@ -141,6 +147,24 @@ pub fn scan(
     let done = scan.records.len() as u64;
     on_event(Event::Progress { stage: Stage::Scan, done, total: done });
     Ok(scan)
+}
+
+/// Version of what reads files, beside that of the program: raise it when a file that failed may be read now.
+const READER_VERSION: u32 = 2;
+
+/// What a failure is remembered under.
+pub(super) fn reader() -> String {
+    format!("{}/{READER_VERSION}", env!("CARGO_PKG_VERSION"))
+}
+
+/// Whether a file is the one that failed, and would be read by what failed.
+fn fails_again(failure: &Failure, found: &text::Found) -> bool {
+    failure.size == found.size && failure.mtime_ns == found.mtime_ns && failure.reader == reader()
+}
+
+/// What is reported of a file that fails now and did not before.
+pub(super) fn kept_version(reason: &str) -> String {
+    format!("{reason}; the index keeps its last version")
 }
 
 /// The last generation's table by the folders of the new one.
@@ -193,8 +217,13 @@ impl Scan {
         });
         if let Some(record) = &known {
             let same = record.size == found.size && record.mtime_ns == found.mtime_ns;
-            // A file that failed is tried again each time: whatever was in the way may be gone.
-            if same && record.mtime_ns != 0 && record.state != State::Failed {
+            // A file that failed is tried again: whatever was in the way may be gone, unless it was in the file itself.
+            let is_known = same && record.mtime_ns != 0 && record.state != State::Failed;
+            let failure = record.failure.as_deref().filter(|failure| !self.retries && fails_again(failure, &found));
+            if let Some(failure) = failure.filter(|_| record.state == State::Indexed) {
+                self.failed.push((root, found.path.clone(), kept_version(&failure.reason)));
+            }
+            if is_known || failure.is_some() {
                 self.records.extend(known.map(|record| *record));
                 return;
             }
@@ -215,6 +244,7 @@ impl Scan {
             terms: [0; 3],
             modified_s: found.mtime_ns.div_euclid(1_000_000_000),
             meta: BTreeMap::new(),
+            failure: None,
         });
     }
 

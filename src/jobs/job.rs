@@ -60,6 +60,9 @@ pub struct IngestSpec {
     pub include: Vec<String>,
     pub exclude: Vec<String>,
     pub no_cache: bool,
+    /// Read files again that failed, though neither they nor their reader have changed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub retry_failed: bool,
     /// Seconds to wait for another writer.
     pub wait_s: u64,
     /// Threads; `None` leaves them to whoever runs the job.

@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 
 use crate::fixtures::{TOPICS, error_of, files_below, paths, search, set_age, topics, write_old};
 use crate::support::{Run, Sandbox};
+use crate::sweep::{TINY, use_tiny_model};
+use crate::tools::engine_on;
 
 #[test]
 fn the_summary_has_the_documented_fields() {
@@ -557,4 +559,54 @@ fn generations(sandbox: &Sandbox) -> Vec<String> {
     let entries = std::fs::read_dir(sandbox.data().join("indexes")).unwrap();
     let names = entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned());
     names.filter(|name| name != "names" && name != ".lock").collect()
+}
+
+/// What is in a file keeps it from being read each time; what is in the way of a file may be gone.
+#[test]
+fn a_file_that_fails_is_read_again_only_when_it_has_changed() {
+    let sandbox = Sandbox::new();
+    use_tiny_model(&sandbox);
+    let notebook =
+        |text: &str| json!({ "cells": [{ "cell_type": "markdown", "source": text }], "nbformat": 4, "metadata": {} });
+    let broken = "{\"cells\": [";
+    write_old(&sandbox, "docs/good.md", "# Good\n\nThe boat is blue.\n");
+    write_old(&sandbox, "docs/bad.pdf", "%PDF-1.7\nno pages at all\n");
+    write_old(&sandbox, "docs/notes.ipynb", notebook("The ferry is red.").to_string());
+    let engine = engine_on(&sandbox, "data", TINY);
+    let ingest = |retry_failed: bool| {
+        let dirs = vec![sandbox.path().join("docs")];
+        let request = rag::ingest::Request { dirs, retry_failed, ..Default::default() };
+        rag::ingest::run(&engine, &request, &mut |_| {}).expect("an ingest")
+    };
+    let failed = |report: &rag::ingest::Report| {
+        report.failed.iter().map(|(path, _)| path.rsplit('/').next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let first = ingest(false);
+    assert_eq!((first.read, failed(&first)), (3, vec!["bad.pdf".to_owned()]), "{first:?}");
+
+    // Nothing has changed: nothing is read, and the failure is still reported.
+    let again = ingest(false);
+    assert_eq!((again.read, again.committed, failed(&again)), (0, false, failed(&first)), "{again:?}");
+    assert_eq!(again.failed, first.failed);
+    assert_eq!(ingest(true).read, 1, "it is read when that is asked for");
+    assert_eq!(ingest(false).read, 0);
+
+    // The same for a file of which the index keeps an earlier version.
+    sandbox.write("docs/notes.ipynb", broken);
+    set_age(&sandbox.path().join("docs/notes.ipynb"), 2_000);
+    let worse = ingest(false);
+    assert_eq!(
+        (worse.read, worse.documents, failed(&worse)),
+        (1, 2, vec!["bad.pdf".to_owned(), "notes.ipynb".to_owned()])
+    );
+    let again = ingest(false);
+    assert_eq!((again.read, again.documents, &again.failed), (0, 2, &worse.failed), "{again:?}");
+
+    // A file that has changed is read.
+    sandbox.write("docs/notes.ipynb", notebook("The ferry is red.").to_string());
+    set_age(&sandbox.path().join("docs/notes.ipynb"), 3_000);
+    write_old(&sandbox, "docs/bad.pdf", "%PDF-1.7\nno pages at all, again\n");
+    let mended = ingest(false);
+    assert_eq!((mended.read, failed(&mended)), (2, vec!["bad.pdf".to_owned()]), "{mended:?}");
+    assert_eq!((ingest(false).read, ingest(false).failed.len()), (0, 1));
 }

@@ -32,8 +32,9 @@ const CPU_S_PER_MIB: u64 = 1;
 /// limit would decide what is in an index.
 const OUTLINE_CPU_S: u64 = 60;
 
-/// Time that may pass for each second of processor time: the machine may have other things to do.
-const WALL_PER_CPU: u64 = 4;
+/// A child that has not run for so long never will. A machine that has other things to do lets it run now and then, and only
+/// the time in which it runs counts against a file.
+const STILL: Duration = Duration::from_secs(120);
 
 /// The most that a child may answer.
 const MAX_ANSWER_BYTES: u64 = 192 << 20;
@@ -68,7 +69,8 @@ enum Wanted {
 enum Broken {
     /// It is gone.
     Gone,
-    TooLong(u64),
+    /// It does not run.
+    Still,
     TooMuch,
     Nonsense,
     Interrupted,
@@ -162,9 +164,9 @@ impl Running {
         // The child reads all of it before it begins, so writing cannot block for long.
         let sent = wire::write_line(&mut self.input, request).and_then(|()| self.input.write_all(bytes));
         sent.and_then(|()| self.input.flush()).map_err(|_| Broken::Gone)?;
-        let wall_s = request.cpu_s * WALL_PER_CPU;
-        let until = Instant::now() + Duration::from_secs(wall_s);
-        let wait = |output: &BufReader<ChildStdout>| {
+        let pid = self.child.id();
+        let mut progress = Progress { ticks: None, since: Instant::now() };
+        let mut wait = |output: &BufReader<ChildStdout>| {
             loop {
                 if !output.buffer().is_empty() {
                     return Ok(());
@@ -172,11 +174,11 @@ impl Running {
                 if engine.interrupted() {
                     return Err(Broken::Interrupted);
                 }
-                let Some(left) = until.checked_duration_since(Instant::now()) else {
-                    return Err(Broken::TooLong(wall_s));
-                };
+                if progress.is_still(ticks(pid), Instant::now()) {
+                    return Err(Broken::Still);
+                }
                 let mut fds = [PollFd::new(output.get_ref(), PollFlags::IN)];
-                let timeout = Timespec::try_from(left.min(LOOK_EVERY)).unwrap_or(Timespec { tv_sec: 0, tv_nsec: 0 });
+                let timeout = Timespec::try_from(LOOK_EVERY).unwrap_or(Timespec { tv_sec: 0, tv_nsec: 0 });
                 match poll(&mut fds, Some(&timeout)) {
                     Ok(0) | Err(rustix::io::Errno::INTR) => {}
                     Ok(_) => return Ok(()),
@@ -222,16 +224,19 @@ impl Running {
         /// `SIGXCPU` and `SIGSEGV`, which have the same numbers on all systems that have them.
         const CPU: i32 = 24;
         const SEGMENT: i32 = 11;
+        /// `SIGKILL`: somebody else ended it, such as a system that is short of memory.
+        const KILL: i32 = 9;
         let memory = || format!("reading it takes more than {} MiB of memory", worker::MEMORY_BYTES >> 20);
         let reason = match broken {
-            Broken::Interrupted | Broken::Nonsense => {
+            Broken::Interrupted | Broken::Nonsense | Broken::Still => {
                 self.stop();
-                let is_interrupted = matches!(broken, Broken::Interrupted);
-                return NoText::Unread(
-                    if is_interrupted { "interrupted" } else { "its reader answered nonsense" }.into(),
-                );
+                let why = match broken {
+                    Broken::Interrupted => "interrupted",
+                    Broken::Still => "its reader stands still",
+                    _ => "its reader answered nonsense",
+                };
+                return NoText::Unread(why.into());
             }
-            Broken::TooLong(wall_s) => format!("reading it takes longer than {wall_s} s"),
             Broken::TooMuch => format!("it gives more than {} MiB of text", MAX_ANSWER_BYTES >> 20),
             Broken::Gone => {
                 drop(self.input);
@@ -239,6 +244,9 @@ impl Running {
                 let mut said = String::new();
                 let _ = self.errors.take(10_000).read_to_string(&mut said);
                 let signal = status.ok().and_then(|status| status.signal());
+                if signal == Some(KILL) {
+                    return NoText::Unread("its reader was killed".into());
+                }
                 return NoText::TooMuch(match signal {
                     Some(CPU) => format!("reading it takes more than {cpu_s} s of processor time").into(),
                     _ if said.contains("memory allocation of") => memory().into(),
@@ -255,5 +263,61 @@ impl Running {
     fn stop(mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// Whether a process runs, as far as its processor time tells.
+struct Progress {
+    /// What it had used when it was seen to run last.
+    ticks: Option<u64>,
+    since: Instant,
+}
+
+impl Progress {
+    /// Whether it has not run for too long, given what it has used now; `None` where that cannot be known.
+    fn is_still(&mut self, ticks: Option<u64>, now: Instant) -> bool {
+        if ticks != self.ticks {
+            (self.ticks, self.since) = (ticks, now);
+        }
+        now.duration_since(self.since) >= STILL
+    }
+}
+
+/// The processor time that a process has used, in ticks of the system's clock.
+fn ticks(pid: u32) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The second field is a name in brackets, which may hold anything.
+    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace().skip(11);
+    let (user, system) = (fields.next()?.parse::<u64>().ok()?, fields.next()?.parse::<u64>().ok()?);
+    Some(user + system)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_child_that_runs_seldom_is_waited_for_and_one_that_stands_still_is_not() {
+        let start = Instant::now();
+        let mut progress = Progress { ticks: None, since: start };
+        let after = |seconds: u64| start + Duration::from_secs(seconds);
+        // A tick a minute on a machine that is busy for an hour.
+        for minute in 0..60 {
+            assert!(!progress.is_still(Some(minute), after(60 * minute)), "after {minute} min");
+        }
+        let last = after(59 * 60);
+        assert!(!progress.is_still(Some(59), last + STILL / 2));
+        assert!(progress.is_still(Some(59), last + STILL));
+        assert!(!progress.is_still(Some(60), last + STILL));
+    }
+
+    #[test]
+    fn the_processor_time_of_a_process_grows() {
+        let before = ticks(std::process::id()).expect("a process");
+        let mut sum = 0_u64;
+        while ticks(std::process::id()).expect("a process") == before {
+            sum = (0..100_000).fold(sum, u64::wrapping_add);
+        }
+        assert_eq!(ticks(u32::MAX), None);
     }
 }

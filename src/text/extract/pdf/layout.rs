@@ -235,11 +235,31 @@ struct Strip {
     to: f64,
 }
 
+impl Strip {
+    /// Whether there are lines on both sides: an end of a strip is the end of a line, or else lies beyond all lines.
+    fn is_inner(&self) -> bool {
+        self.from.is_finite() && self.to.is_finite()
+    }
+}
+
 /// Columns within columns are looked for so deep.
 const MAX_DEPTH: usize = 4;
 
 /// Pages of more lines than this are drawings and tables, where looking for columns takes long and finds none.
 const MAX_LINES: usize = 3000;
+
+/// Lines on either side of a strip, of which half are long: less is a table, which is read by rows.
+const LEAST_LINES: usize = 3;
+const LEAST_LONG: usize = LEAST_LINES.div_ceil(2);
+
+/// More free strips than this are those of a table.
+const MAX_STRIPS: usize = 32;
+
+/// Whether a line is as long as one of running text in a narrow column.
+fn is_long(line: &Line) -> bool {
+    const LEAST_EMS: f64 = 9.0;
+    (line.x1 - line.x0) / line.size >= LEAST_EMS
+}
 
 /// Appends lines, sorted from top to bottom, in the order in which they are read.
 fn order(lines: &[Line], depth: usize, read: &mut Vec<Line>) {
@@ -247,9 +267,10 @@ fn order(lines: &[Line], depth: usize, read: &mut Vec<Line>) {
         read.extend_from_slice(lines);
         return;
     }
+    let below = below(lines);
     let mut i = 0;
     while i < lines.len() {
-        let Some((end, strip)) = band(&lines[i..]) else {
+        let Some((end, strip)) = band(&lines[i..], &below[i]) else {
             read.push(lines[i].clone());
             i += 1;
             continue;
@@ -263,8 +284,36 @@ fn order(lines: &[Line], depth: usize, read: &mut Vec<Line>) {
     }
 }
 
+/// A line and all that are below it.
+#[derive(Clone, Copy)]
+struct Below {
+    /// Where they begin and end.
+    leftmost: f64,
+    rightmost: f64,
+    /// How many are as long as running text.
+    n_long: usize,
+}
+
+fn below(lines: &[Line]) -> Vec<Below> {
+    let mut so_far = Below { leftmost: f64::INFINITY, rightmost: f64::NEG_INFINITY, n_long: 0 };
+    let mut below = vec![so_far; lines.len()];
+    for (below, line) in below.iter_mut().zip(lines).rev() {
+        so_far.leftmost = so_far.leftmost.min(line.x0);
+        so_far.rightmost = so_far.rightmost.max(line.x1);
+        so_far.n_long += usize::from(is_long(line));
+        *below = so_far;
+    }
+    below
+}
+
 /// The longest band of lines, from the first, that stands in columns: its length and the widest strip.
-fn band(lines: &[Line]) -> Option<(usize, Strip)> {
+///
+/// What cannot become a column is given up early: a table of 3,000 numbers or a figure with as many labels took half a
+/// minute, because the whole page was looked at for each of its lines.
+fn band(lines: &[Line], below: &Below) -> Option<(usize, Strip)> {
+    if below.n_long < 2 * LEAST_LONG {
+        return None;
+    }
     let size = lines.first()?.size;
     let narrow = 0.7 * size;
     let mut free = vec![Strip { from: f64::NEG_INFINITY, to: f64::INFINITY }];
@@ -275,19 +324,22 @@ fn band(lines: &[Line]) -> Option<(usize, Strip)> {
             for part in
                 [Strip { to: strip.to.min(line.x0), ..*strip }, Strip { from: strip.from.max(line.x1), ..*strip }]
             {
-                if part.to - part.from >= narrow {
+                // A line within it leaves a strip on its other side.
+                let is_divisible =
+                    part.is_inner() || part.from < below.rightmost - narrow && part.to > below.leftmost + narrow;
+                if part.to - part.from >= narrow && is_divisible {
                     next.push(part);
                 }
             }
         }
         // Two parts of a strip that the line does not touch are the strip itself, twice.
         next.dedup_by(|b, a| a.from == b.from && a.to == b.to);
-        let is_inner = |strip: &Strip| {
-            let so_far = &lines[..=end];
-            so_far.iter().any(|line| line.x1 <= strip.from) && so_far.iter().any(|line| line.x0 >= strip.to)
-        };
-        let had_inner = free.iter().any(|strip| strip.from.is_finite() && strip.to.is_finite());
-        let has_inner = next.iter().any(is_inner);
+        if next.len() > MAX_STRIPS {
+            next.sort_by(|a, b| (b.to - b.from).total_cmp(&(a.to - a.from)));
+            next.truncate(MAX_STRIPS);
+        }
+        let had_inner = free.iter().any(Strip::is_inner);
+        let has_inner = next.iter().any(Strip::is_inner);
         if had_inner && !has_inner && end > 0 && stands_in_columns(&lines[..end], &free).is_some() {
             break;
         }
@@ -302,15 +354,73 @@ fn band(lines: &[Line]) -> Option<(usize, Strip)> {
 
 /// The widest strip with running text on both sides.
 fn stands_in_columns(lines: &[Line], free: &[Strip]) -> Option<Strip> {
-    /// Lines on either side, and their usual length in ems: less is a table, which is read by rows.
-    const LEAST_LINES: usize = 3;
-    const LEAST_EMS: f64 = 9.0;
     let runs_on = |side: &dyn Fn(&Line) -> bool| {
-        let mut widths: Vec<f64> = lines.iter().filter(|line| side(line)).map(|l| (l.x1 - l.x0) / l.size).collect();
-        widths.sort_by(f64::total_cmp);
-        widths.len() >= LEAST_LINES && widths[widths.len() / 2] >= LEAST_EMS
+        let of_side = || lines.iter().filter(|line| side(line));
+        let (n, n_long) = (of_side().count(), of_side().filter(|line| is_long(line)).count());
+        n >= LEAST_LINES && n - n_long <= n / 2
     };
-    let mut strips: Vec<Strip> = free.iter().copied().filter(|s| s.from.is_finite() && s.to.is_finite()).collect();
+    let mut strips: Vec<Strip> = free.iter().copied().filter(Strip::is_inner).collect();
     strips.retain(|strip| runs_on(&|line| line.x1 <= strip.from) && runs_on(&|line| line.x0 >= strip.to));
     strips.into_iter().max_by(|a, b| (a.to - a.from).total_cmp(&(b.to - b.from)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn glyphs(text: &str, x: f64, y: f64, size: f64) -> impl Iterator<Item = Glyph> {
+        text.chars().enumerate().map(move |(n, c)| {
+            let x0 = x + 0.5 * size * n as f64;
+            Glyph { text: c.to_string(), x0, x1: x0 + 0.5 * size, y, size, turn: 0 }
+        })
+    }
+
+    /// A page of columns, each a list of lines at the same heights.
+    fn read(columns: &[(f64, &[&str])], size: f64) -> Vec<String> {
+        let column = |(x, texts): &(f64, &[&str])| {
+            let x = *x;
+            let line = |(n, text): (usize, &&str)| glyphs(text, x, 1.2 * size * n as f64, size).collect::<Vec<_>>();
+            texts.iter().enumerate().flat_map(line).collect::<Vec<_>>()
+        };
+        lines(columns.iter().flat_map(column).collect()).into_iter().map(|line| line.text).collect()
+    }
+
+    #[test]
+    fn columns_of_text_are_read_one_after_another_and_tables_by_rows() {
+        let left = [
+            "the keeper of the light counts",
+            "every ship that enters the bay",
+            "and writes its name in a book",
+            "before he goes to bed at dawn",
+        ];
+        let right = [
+            "the ferry crosses four times a",
+            "day and carries bread and mail",
+            "to the people on the far shore",
+            "who wave to it from their pier",
+        ];
+        assert_eq!(read(&[(50.0, &left), (250.0, &right)], 10.0), [left, right].concat());
+        let numbers = ["1.0", "2.0", "3.0", "4.0"];
+        let rows = read(&[(50.0, &numbers), (100.0, &numbers), (150.0, &numbers)], 10.0);
+        assert_eq!(rows, ["1.0", "1.0", "1.0", "2.0", "2.0", "2.0", "3.0", "3.0", "3.0", "4.0", "4.0", "4.0"]);
+    }
+
+    /// A page that is all numbers, and one that is all labels, with the few lines of text that there are on such a page.
+    #[test]
+    fn tables_and_figures_are_read_in_no_time() {
+        let column: Vec<&str> = vec!["0.123"; 60];
+        let mut table: Vec<(f64, &[&str])> = (0..17).map(|n| (20.0 + 31.0 * f64::from(n), &column[..])).collect();
+        let mut last = vec![""; 62];
+        last.extend(["a caption that says what the numbers of the table above it are about"; 6]);
+        table.push((20.0, &last));
+        let read = read(&table, 4.0);
+        assert_eq!(read.iter().filter(|text| *text == "0.123").count(), 17 * 60);
+        assert_eq!(read.iter().filter(|text| text.starts_with("a caption")).count(), 6);
+        let label = |n: u32| {
+            let (x, y) = (f64::from(n * 7919 % 500), f64::from(n * 104_729 % 700));
+            glyphs("p12", x, y, 3.0)
+        };
+        let labels = lines((0..2500).flat_map(label).collect());
+        assert!(labels.len() > 1000, "{}", labels.len());
+    }
 }
