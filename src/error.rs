@@ -6,8 +6,8 @@
 
 use std::cell::RefCell;
 use std::fmt;
-use std::time::Duration;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 /// Result of everything that can go wrong in a way the user should hear about.
 pub type Result<T> = std::result::Result<T, Fault>;

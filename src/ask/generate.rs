@@ -8,6 +8,7 @@ use crate::answer::{self, Evidence, Exchange, Intent, Prompt, Repetition, Stream
 use crate::document::Answer;
 use crate::error::{Fault, Reason, Result};
 use crate::llm::{Client, Endpoint, Finish, Message, Reply, Role, Usage};
+use crate::strings::StrExt as _;
 
 use super::Event;
 
@@ -122,7 +123,7 @@ pub(super) fn write(
     let (mut repetition, repeats) = (Repetition::default(), AtomicBool::new(false));
     let mut said = String::new();
     let mut on_text = |text: &str| {
-        let text = &text[..repetition.feed(text)];
+        let text = text.slice(..repetition.feed(text));
         said.push_str(text);
         teller.tell(&stream.feed(text));
         repeats.store(repetition.is_found(), Ordering::Relaxed);
