@@ -475,7 +475,7 @@ fn what_is_cancelled_stops() {
         return;
     }
     let sandbox = indexed();
-    let mut server = LlmServer::start([Step::Hang, Step::tokens(&["The moon pulls the sea [1][2][3]."])]);
+    let mut server = LlmServer::start([Step::Hang, Step::tokens(&["The moon pulls the sea [5]."])]);
     let url = server.base_url();
     let env = [
         ("RAG_GENERATOR", "llm"),
