@@ -1,12 +1,15 @@
-//! Text fitted to a terminal: pure functions that measure in columns, not in bytes or characters.
+//! Text, tables and the line of progress fitted to a terminal. Everything is measured in columns, not in bytes or characters.
 //!
 //! Text of strangers is made harmless here ([`safe`]) before it is cut, wrapped or coloured; what is coloured already is
 //! never cleaned again.
 
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use unicode_segmentation::UnicodeSegmentation as _;
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::analysis::untrusted::is_hidden;
+use crate::index::percent;
 use crate::strings::{StrExt as _, with_line_feeds};
 
 /// Columns that `text` takes on a terminal: 2 for an ideograph and most emoji, 0 for a combining mark.
@@ -163,7 +166,7 @@ const WHOLE: [&str; 6] = ["id", "session", "name", "setting", "table", "state"];
 const PATHS: [&str; 6] = ["path", "folder", "folders", "document", "from", "value"];
 
 /// Columns between two cells.
-const GAP: usize = 2;
+const GAP: u16 = 2;
 
 /// Lines of an aligned table with a header. Where there is a `limit` and the table is wider, the widest cells give way:
 /// a path keeps its end, and the last cell of a row goes on below.
@@ -179,42 +182,35 @@ pub fn table(header: &[&str], rows: &[Vec<String>], limit: Option<usize>) -> Vec
         shrink(&mut widths, &gives_way, limit);
     }
     let titles: Vec<String> = header.iter().map(|name| name.to_uppercase()).collect();
-    let mut lines = Vec::new();
-    for row in std::iter::once(&titles).chain(&rows) {
+    let cut = |row: &[String]| -> Vec<String> {
         let last = row.len().saturating_sub(1);
-        let cells: Vec<Vec<String>> = row
-            .iter()
-            .zip(header)
-            .zip(&widths)
-            .enumerate()
+        let cells = row.iter().zip(header).zip(&widths).enumerate();
+        cells
             .map(|(n, ((cell, name), &width))| match () {
-                () if columns(cell) <= width => vec![cell.clone()],
-                () if PATHS.contains(name) => vec![clipped_path(cell, width)],
-                () if n == last => filled(cell, width),
-                () => vec![clipped(cell, width)],
+                () if columns(cell) <= width => cell.clone(),
+                () if PATHS.contains(name) => clipped_path(cell, width),
+                () if n == last => filled(cell, width).join("\n"),
+                () => clipped(cell, width),
             })
-            .collect();
-        let height = cells.iter().map(Vec::len).max().unwrap_or(1);
-        for at in 0..height {
-            let mut line = String::new();
-            for ((cell, name), &width) in cells.iter().zip(header).zip(&widths) {
-                let text = cell.get(at).map_or("", String::as_str);
-                let space = " ".repeat(width.saturating_sub(columns(text)));
-                let padded = if NUMBERS.contains(name) { format!("{space}{text}") } else { format!("{text}{space}") };
-                line.push_str(&padded);
-                line.push_str(&" ".repeat(GAP));
-            }
-            lines.push(line.trim_end().to_owned());
+            .collect()
+    };
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(cut(&titles)).add_rows(rows.iter().map(|row| cut(row)));
+    for (column, name) in table.column_iter_mut().zip(header) {
+        column.set_padding((0, GAP));
+        if NUMBERS.contains(name) {
+            column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    lines
+    table.lines().map(|line| line.trim_end().to_owned()).collect()
 }
 
 /// Makes the widest of the columns that give way narrower, all to the same width, until the table fits.
 fn shrink(widths: &mut [usize], gives_way: &dyn Fn(usize) -> bool, limit: usize) {
     /// Narrower cells say nothing.
     const LEAST: usize = 12;
-    let total: usize = widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1);
+    let total: usize = widths.iter().sum::<usize>() + usize::from(GAP) * widths.len().saturating_sub(1);
     let mut over = total.saturating_sub(limit);
     while over > 0 {
         let widest = (0..widths.len()).filter(|&n| gives_way(n) && widths[n] > LEAST).max_by_key(|&n| widths[n]);
@@ -224,8 +220,17 @@ fn shrink(widths: &mut [usize], gives_way: &dyn Fn(usize) -> bool, limit: usize)
     }
 }
 
-/// A line of progress in less than `width` columns: `vectors  ━━━━━━╸      45 %  1,200 of 2,700 passages, 12 s left`.
-pub fn progress(stage: &str, share: f64, message: &str, width: usize) -> String {
+/// The length of every bar. A power of two, so that no share is rounded.
+const LENGTH: u64 = 1 << 60;
+
+/// A bar for [`show`].
+pub fn bar(target: ProgressDrawTarget) -> ProgressBar {
+    ProgressBar::with_draw_target(Some(LENGTH), target)
+}
+
+/// Draws a line of progress in less than `width` columns:
+/// `vectors  ━━━━━━╸      45 %  1,200 of 2,700 passages, 12 s left`.
+pub fn show(bar: &ProgressBar, stage: &str, share: f64, message: &str, width: usize) {
     // The last column stays empty: some terminals begin a new line there.
     let width = width.saturating_sub(1);
     let cells = match width {
@@ -234,20 +239,93 @@ pub fn progress(stage: &str, share: f64, message: &str, width: usize) -> String 
         44.. => 8,
         _ => 0,
     };
-    let filled = (share.clamp(0.0, 1.0) * cells as f64) as usize;
-    let tip = usize::from(filled < cells);
-    let bar = format!("{}{}{}", "━".repeat(filled), "╸".repeat(tip), " ".repeat(cells - filled - tip));
-    let percent = crate::index::percent(share);
-    let bar = if cells == 0 { String::new() } else { format!("{bar} ") };
-    let head = beginning(&format!("{stage:8} {bar}{percent:>3} %"), width).to_owned();
-    let room = width.saturating_sub(columns(&head) + 2);
-    let message = clipped(message, room);
-    if room < 4 || message.is_empty() { head } else { format!("{head}  {message}") }
+    let (gauge, gauge_width) = if cells == 0 { (String::new(), 0) } else { (format!("{{bar:{cells}}} "), cells + 1) };
+    let (number, number_width) = ("{percent:>3} %", 5);
+    let taken = columns(stage).max(8) + 1 + gauge_width + number_width;
+    let template = match () {
+        () if taken <= width => format!("{{prefix:8}} {gauge}{number}  {{msg}}"),
+        () if number_width <= width => number.to_owned(),
+        () => String::new(),
+    };
+    let room = width.saturating_sub(taken + 2);
+    let message = if room < 4 { String::new() } else { clipped(message, room) };
+    // `indicatif` rounds its own percentage.
+    let whole_percent = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+        let _ = write!(out, "{}", percent(state.pos() as f64 / LENGTH as f64));
+    };
+    let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    bar.set_style(style.progress_chars("━╸ ").with_key("percent", whole_percent));
+    // Unlike their namesakes that begin with `set_`, these draw nothing yet.
+    let bar = bar.clone().with_prefix(stage.to_owned()).with_message(message);
+    bar.with_position((share.clamp(0.0, 1.0) * LENGTH as f64) as u64).tick();
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
+    use indicatif::TermLike;
+
     use super::*;
+
+    /// Keeps what is drawn on it.
+    #[derive(Clone, Debug)]
+    struct Paper {
+        line: Arc<Mutex<String>>,
+        width: usize,
+    }
+
+    impl TermLike for Paper {
+        fn width(&self) -> u16 {
+            self.width.max(2) as u16
+        }
+
+        fn move_cursor_up(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn move_cursor_down(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn move_cursor_right(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn move_cursor_left(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn write_line(&self, text: &str) -> io::Result<()> {
+            self.write_str(text)
+        }
+
+        fn write_str(&self, text: &str) -> io::Result<()> {
+            self.line.lock().unwrap().push_str(text);
+            Ok(())
+        }
+
+        fn clear_line(&self) -> io::Result<()> {
+            self.line.lock().unwrap().clear();
+            Ok(())
+        }
+
+        fn flush(&self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// The line of progress that [`show`] draws.
+    pub fn drawn(stage: &str, share: f64, message: &str, width: usize) -> String {
+        let paper = Paper { line: Arc::default(), width };
+        let bar = bar(ProgressDrawTarget::term_like(Box::new(paper.clone())));
+        show(&bar, stage, share, message, width);
+        let line = paper.line.lock().unwrap().trim_end().to_owned();
+        bar.finish_and_clear();
+        assert_eq!(paper.line.lock().unwrap().trim_end(), "");
+        line
+    }
 
     #[test]
     fn what_strangers_wrote_cannot_drive_the_terminal() {
@@ -328,11 +406,11 @@ mod tests {
         let message = "65 of 75,733 passages, 98 a second, about 12 min left; waiting for docs/日本語/レポート.pdf";
         for width in 1..200 {
             for share in [0.0, 0.1, 0.5, 1.0] {
-                let line = progress("vectors", share, message, width);
+                let line = drawn("vectors", share, message, width);
                 assert!(columns(&line) < width.max(2), "{width}: {line}");
             }
         }
-        assert_eq!(progress("vectors", 0.45, "9 of 20", 61), "vectors  ━━━━━━━╸          45 %  9 of 20");
-        assert_eq!(progress("scan", 0.0, "\x1b[2Jx", 30), "scan       0 %  \u{fffd}[2Jx");
+        assert_eq!(drawn("vectors", 0.45, "9 of 20", 61), "vectors  ━━━━━━━╸          45 %  9 of 20");
+        assert_eq!(drawn("scan", 0.0, "\x1b[2Jx", 30), "scan       0 %  \u{fffd}[2Jx");
     }
 }

@@ -3,13 +3,13 @@
 //! Text that strangers wrote passes [`safe`] before a terminal sees it, and before it is coloured: what is printed through
 //! [`Ui::note`] and its like holds no colour of ours, which would be made harmless too.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::fmt::Display;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use indicatif::{ProgressBar, ProgressDrawTarget, TermLike};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::Serialize;
 
@@ -246,18 +246,14 @@ impl Ui {
 
     /// A bar on a terminal; nothing elsewhere, where lines of talk are to be written instead.
     pub fn progress(&self) -> Bar {
-        Bar { is_on: self.is_live, last: Cell::new(None) }
+        Bar { is_on: self.is_live }
     }
 }
 
 /// A line at the bottom of the terminal that says how far something is. It is gone when this is dropped.
 pub struct Bar {
     is_on: bool,
-    last: Cell<Option<Instant>>,
 }
-
-/// How often the line is drawn: as often as anybody can read.
-const DRAW_EVERY: Duration = Duration::from_millis(100);
 
 impl Bar {
     pub fn is_on(&self) -> bool {
@@ -266,18 +262,13 @@ impl Bar {
 
     /// Shows a stage, the share of the whole that is done, and a message, unless the line was drawn a moment ago.
     pub fn show(&self, stage: &str, share: f64, message: impl FnOnce() -> String) {
-        if !self.is_on || self.last.get().is_some_and(|last| last.elapsed() < DRAW_EVERY) {
-            return;
+        if self.is_on {
+            LIVE.draw(stage, share, &message());
         }
-        self.last.set(Some(Instant::now()));
-        // Asked each time, as the window may have another size by now.
-        let width = terminal_size::terminal_size_of(io::stderr()).map_or(80, |(width, _)| usize::from(width.0));
-        LIVE.draw(&layout::progress(stage, share, &message(), width));
     }
 
     /// Takes the line away.
     pub fn end(&self) {
-        self.last.set(None);
         if self.is_on {
             LIVE.clear();
         }
@@ -291,45 +282,124 @@ impl Drop for Bar {
 }
 
 /// The line of a [`Bar`]. Whatever else is printed takes it away first; it comes back when it is drawn next.
-struct Live {
-    lock: Mutex<()>,
-    is_shown: AtomicBool,
-}
+struct Live(Mutex<Option<ProgressBar>>);
 
-static LIVE: Live = Live { lock: Mutex::new(()), is_shown: AtomicBool::new(false) };
+static LIVE: Live = Live(Mutex::new(None));
 
-/// Back to the first column, and everything from there on removed: also the rows that the line takes once the window has
-/// become narrower.
-const ERASE: &str = "\r\x1b[J";
+/// As often as anybody can read.
+const DRAWS_A_SECOND: u8 = 10;
 
 impl Live {
-    /// The cursor waits in the first column, for the line to be erased from there however the terminal has broken it
-    /// since. Lines are not broken while it is written, should the window have become narrower this moment.
-    fn draw(&self, line: &str) {
-        let _held = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
-        self.is_shown.store(true, Ordering::Relaxed);
-        let _ = io::stderr().lock().write_all(format!("{ERASE}\x1b[?7l{line}\x1b[?7h\r").as_bytes());
+    fn draw(&self, stage: &str, share: f64, message: &str) {
+        let mut bar = self.held();
+        let bar = bar.get_or_insert_with(|| {
+            let screen = Box::new(Screen::default());
+            layout::bar(ProgressDrawTarget::term_like_with_hz(screen, DRAWS_A_SECOND))
+        });
+        // Asked each time, as the window may have another size by now.
+        layout::show(bar, stage, share, message, usize::from(screen_width()));
     }
 
     fn clear(&self) {
-        let _held = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.is_shown.swap(false, Ordering::Relaxed) {
-            let _ = io::stderr().lock().write_all(ERASE.as_bytes());
-        }
+        take_away(&mut self.held());
     }
 
     /// Writes to stderr in one piece.
     fn print(&self, text: &str) {
-        let _held = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
-        let erase = if self.is_shown.swap(false, Ordering::Relaxed) { ERASE } else { "" };
-        let _ = io::stderr().lock().write_all(format!("{erase}{text}").as_bytes());
+        let mut bar = self.held();
+        take_away(&mut bar);
+        let _ = io::stderr().lock().write_all(text.as_bytes());
+    }
+
+    fn held(&self) -> MutexGuard<'_, Option<ProgressBar>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+fn take_away(bar: &mut Option<ProgressBar>) {
+    if let Some(bar) = bar.take() {
+        bar.finish_and_clear();
+        // `indicatif` draws nothing while a thread panics.
+        let _ = erase();
+    }
+}
+
+fn screen_width() -> u16 {
+    terminal_size::terminal_size_of(io::stderr()).map_or(80, |(width, _)| width.0)
+}
+
+/// The line of the terminal that `indicatif` draws on. The terminal that `indicatif` brings along leaves the cursor behind
+/// the line and removes rows by their number, so that a window that becomes narrower keeps pieces of the line. Here the
+/// cursor waits in the first column, and everything from there on is removed, however the terminal has broken the line
+/// since.
+#[derive(Debug, Default)]
+struct Screen {
+    /// What is to be drawn.
+    line: Mutex<String>,
+}
+
+/// Whether the line is on the screen.
+static IS_SHOWN: AtomicBool = AtomicBool::new(false);
+
+/// Back to the first column, and everything from there on removed.
+const ERASE: &str = "\r\x1b[J";
+
+impl TermLike for Screen {
+    fn width(&self) -> u16 {
+        // `indicatif` counts on the room of one ideograph.
+        screen_width().max(2)
+    }
+
+    fn move_cursor_up(&self, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn move_cursor_down(&self, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn move_cursor_right(&self, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn move_cursor_left(&self, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn write_line(&self, text: &str) -> io::Result<()> {
+        self.write_str(text)
+    }
+
+    fn write_str(&self, text: &str) -> io::Result<()> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner).push_str(text);
+        Ok(())
+    }
+
+    /// [`Screen::flush`] does it.
+    fn clear_line(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Lines are not broken while this one is written, should the window have become narrower this moment.
+    fn flush(&self) -> io::Result<()> {
+        let line = std::mem::take(&mut *self.line.lock().unwrap_or_else(PoisonError::into_inner));
+        let line = line.trim_end();
+        if line.is_empty() {
+            return erase();
+        }
+        IS_SHOWN.store(true, Ordering::Relaxed);
+        io::stderr().lock().write_all(format!("{ERASE}\x1b[?7l{line}\x1b[?7h\r").as_bytes())
+    }
+}
+
+fn erase() -> io::Result<()> {
+    if IS_SHOWN.swap(false, Ordering::Relaxed) { io::stderr().lock().write_all(ERASE.as_bytes()) } else { Ok(()) }
+}
+
 /// Takes the line of progress away where the process ends at once. May be called by a handler of signals: it takes no lock
-/// and allocates nothing.
+/// and allocates nothing, while `indicatif` does both.
 pub fn erase_at_exit() {
-    if LIVE.is_shown.load(Ordering::Relaxed) {
+    if IS_SHOWN.load(Ordering::Relaxed) {
         // SAFETY: the standard error is not closed while the process runs.
         #[expect(unsafe_code, reason = "`io::stderr` takes a lock, which a handler of signals must not")]
         let stderr = unsafe { std::os::fd::BorrowedFd::borrow_raw(2) };
@@ -466,7 +536,7 @@ mod tests {
         for (done, total) in [(0, 20), (9, 20), (45, 100), (75_000, 75_733)] {
             let words = pending_words(&Pending { done, total, being_made: true });
             let percent = words.split_once('(').and_then(|(_, rest)| rest.split_once(')')).map(|(percent, _)| percent);
-            let bar = layout::progress("vectors", Stage::Vectors.share(done, total), "", 80);
+            let bar = layout::tests::drawn("vectors", Stage::Vectors.share(done, total), "", 80);
             assert!(bar.ends_with(percent.unwrap()), "{bar:?}, {words:?}");
         }
     }

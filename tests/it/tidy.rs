@@ -141,7 +141,7 @@ fn super_does_not_leave_the_room() {
 
 #[test]
 fn each_outside_thing_has_one_owner() {
-    let owners: [(&str, &[&str]); 34] = [
+    let owners: [(&str, &[&str]); 36] = [
         ("tantivy", &["index"]),
         ("ort", &["model"]),
         ("tokenizers", &["model"]),
@@ -170,6 +170,8 @@ fn each_outside_thing_has_one_owner() {
         ("clap", &["cli"]),
         ("clap_complete", &["cli"]),
         ("clap_mangen", &["cli"]),
+        ("indicatif", &["cli"]),
+        ("comfy_table", &["cli"]),
         ("unicode_segmentation", &["cli"]),
         ("unicode_width", &["cli"]),
         ("url", &["config"]),
