@@ -38,7 +38,8 @@ pub fn open(path: &Path, steps: &[&str]) -> rusqlite::Result<Opened> {
     open_as(path, steps, false)
 }
 
-/// As [`open`]; a file that is made now can give space back a few pages at a time (`PRAGMA incremental_vacuum`).
+/// As [`open`]; a file that is made now can give space back a few pages at a time (`PRAGMA incremental_vacuum`), and
+/// what is deleted is overwritten (`PRAGMA secure_delete`).
 ///
 /// # Errors
 /// As [`open`].
@@ -88,6 +89,10 @@ fn open_writable(path: &Path, steps: &[&str], shrinkable: bool) -> rusqlite::Res
     }
     if found > newest {
         return Ok(Opened::Newer);
+    }
+    if shrinkable {
+        // Such a file is never rewritten as a whole, so that what is deleted has to be overwritten at once.
+        connection.pragma_update(None, "secure_delete", "ON")?;
     }
     // A commit then costs no fsync; a power cut may lose the last commits but never damages the file.
     connection.pragma_update(None, "synchronous", "NORMAL")?;

@@ -12,9 +12,6 @@ const ROWS: i64 = 500;
 const PAGES: i64 = 500;
 /// Between two transactions. A writer that waits looks for its turn every few milliseconds.
 const BREATH: Duration = Duration::from_millis(2);
-/// A file of an older version is written anew to give space back, when no more bytes than these are left in it. Of a larger
-/// one the space is used again by later rows.
-const MAX_REWRITTEN_BYTES: i64 = 64 << 20;
 
 /// Removes the rows that a table has now.
 pub(super) fn empty(connection: &Connection, table: Table) -> rusqlite::Result<Purged> {
@@ -70,7 +67,8 @@ pub(super) fn give_back(connection: &Connection) -> rusqlite::Result<()> {
             free = left;
             std::thread::sleep(BREATH);
         }
-    } else if (number("page_count")? - number("freelist_count")?) * number("page_size")? <= MAX_REWRITTEN_BYTES {
+    } else {
+        // A file of an older version: its free pages may hold text of rows that were removed without being overwritten.
         connection.execute_batch("PRAGMA auto_vacuum = INCREMENTAL; VACUUM;")?;
     }
     connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -673,7 +673,7 @@ fn bombs_are_stopped_at_what_was_announced() {
         let is_limit = *what == "a file announced, with another sum" && (run.code.is_none() || run.code == Some(1));
         assert!(is_limit || run.code == Some(5), "{what}\n{run}");
         if is_limit {
-            world.target.rag(["index", "remove", "--index", "absent"]).exits(1);
+            world.target.rag(["index", "remove", "--yes", "--index", "absent"]).exits(1);
         }
         assert_eq!(world.listed(), before, "{what}");
     }
