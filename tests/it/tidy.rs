@@ -44,7 +44,8 @@ fn sources() -> Vec<Source> {
         .map(|path| {
             let whole = std::fs::read_to_string(src().join(&path)).unwrap();
             // Tests inside a file stand at its end.
-            let end = whole.find("#[cfg(test)]\nmod tests {").unwrap_or(whole.len());
+            let begins = ["#[cfg(test)]\nmod tests {", "#[cfg(test)]\npub(super) mod tests {"];
+            let end = begins.iter().find_map(|begin| whole.find(begin)).unwrap_or(whole.len());
             let code = |line: &str| line.split(" // ").next().unwrap_or_default().to_owned();
             let lines = whole[..end].lines().enumerate().map(|(n, line)| (n + 1, line));
             let lines = lines.filter(|(_, line)| !line.trim_start().starts_with("//"));

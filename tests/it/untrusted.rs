@@ -373,7 +373,7 @@ fn without_a_model_documents_are_inert_too() {
     };
     assert_eq!((orders("0"), orders("7")), (Some(&json!(["override"])), None));
     let query = questions[0].as_str();
-    sandbox.rag(["search", query, "-k", "1"]).ok().prints("    tries to give orders (override)\n");
+    sandbox.rag(["search", query, "-k", "1"]).ok().prints("    this passage tries to give orders (override)\n");
     let mut after = untouched(&sandbox);
     after.retain(|name, _| !name.starts_with("data/sessions"));
     assert_eq!(after, before);

@@ -248,20 +248,20 @@ fn what_is_ignored_wakes_nobody() {
     }
     let before = jobs(&sandbox);
     sandbox.write("docs/seen.md", "# Seen\n\nThe heron waits.\n");
-    watch.reads("./docs/seen.md");
+    watch.reads("docs/seen.md");
     disturb(4);
     sandbox.write("docs/seen.md", "# Seen\n\nThe egret waits.\n");
-    watch.reads("./docs/seen.md");
+    watch.reads("docs/seen.md");
     assert_eq!((before, jobs(&sandbox)), (1, 3), "{:#?}", watch.rounds());
 
     // What the ignore files say counts from the moment they say it.
     sandbox.write(".gitignore", "build/\n*.log\n");
-    watch.reads("./docs/private/diary.md");
+    watch.reads("docs/private/diary.md");
     sandbox.write("docs/.ragignore", "seen.md\n");
-    watch.removes("./docs/seen.md");
+    watch.removes("docs/seen.md");
     // What was not watched is, once it counts.
     sandbox.write("docs/private/diary.md", "# Diary\n\nThe bittern booms.\n");
-    watch.reads("./docs/private/diary.md");
+    watch.reads("docs/private/diary.md");
     assert_eq!(found(&sandbox, "bittern"), ["docs/private/diary.md"]);
 }
 
