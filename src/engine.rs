@@ -94,7 +94,7 @@ impl Engine {
     /// Whether to go on.
     ///
     /// # Errors
-    /// An interruption; a fault of [`Kind::Late`](crate::error::Kind::Late) that names the stage.
+    /// An interruption; a fault of [`Kind::Late`] that names the stage.
     pub fn go_on(&self, stop: &Stop) -> Result<()> {
         if self.interrupted() { Err(Fault::interrupted()) } else { stop.check() }
     }
