@@ -19,7 +19,11 @@ use crate::tools::{
 const MANY: usize = 150;
 
 fn write_many(sandbox: &Sandbox) {
-    for n in 0..MANY {
+    write_entries(sandbox, MANY);
+}
+
+fn write_entries(sandbox: &Sandbox, count: usize) {
+    for n in 0..count {
         let text = format!("# Entry {n}\n\nOn day {n} the keeper counted {} gulls and {} boats.\n", n * 3, n + 11);
         sandbox.write(&format!("docs/entry-{n}.md"), text);
     }
@@ -196,7 +200,8 @@ fn a_killed_command_is_a_failed_job_that_can_be_tried_again() {
 #[test]
 fn a_running_job_can_be_cancelled_and_tried_again() {
     let sandbox = Sandbox::new();
-    write_many(&sandbox);
+    // Enough that it still runs when a busy machine has started the command that cancels it.
+    write_entries(&sandbox, 4 * MANY);
     let id = detach(&sandbox, &[]);
     let waiting = detach(&sandbox, &["--after", &id]);
     wait_for("vectors", || (bytes_embedded(&sandbox.data()) > 0).then_some(()));
