@@ -54,7 +54,7 @@ const SYSTEM: &str = "You answer a question from numbered sources.\n\
     - Answer in the language of the question, briefly and in plain words.\n\
     - If the sources do not answer the question, reply with exactly this sentence and nothing else: ";
 
-/// Whether a sentence is one that a model was told rather than one that it has to say.
+/// Whether a sentence repeats the instructions of the prompt instead of answering.
 pub(super) fn is_instruction(sentence: &str) -> bool {
     const MIN_WORDS: usize = 4;
     let words = |text: &str| -> Vec<String> {

@@ -29,7 +29,7 @@ pub struct Writing {
 pub struct Checks {
     /// Numbers that were cited and not offered; they were removed.
     pub removed: Vec<usize>,
-    /// Sentences that no cited source supports. They stand in the answer, unless it has no others and so is none.
+    /// Sentences that no cited source supports. The answer keeps them unless it has no others; then it is empty.
     pub unsupported: Vec<String>,
     /// Addresses that no source has; they were removed.
     pub addresses: usize,
@@ -105,9 +105,9 @@ pub fn probe(llm: &Endpoint, stop: &(dyn Fn() -> bool + Sync)) -> Result<String>
     }
 }
 
-/// Has the model answer; its text is told piece by piece, as it may be shown, and cut when it goes round in circles. The
-/// pieces are the answer's text, but for one that says that there is no answer, of which nothing is told, and for one that
-/// proves to be none because the sources bear out nothing of it.
+/// Has the model answer. Its text is passed on piece by piece, as it may be shown, and cut when it repeats itself. The
+/// pieces add up to the answer's text, with two exceptions: nothing is passed on of an answer that abstains, and an
+/// answer that no source supports is withdrawn after it was passed on.
 ///
 /// # Errors
 /// Those of [`Client::chat`]; an interruption before anything came; a model that says nothing.
