@@ -37,8 +37,8 @@ pub struct Item {
     pub outcome: Result<Response>,
 }
 
-/// Reads one line: a JSON object with `question` (or `query`, as in files for `rag eval`) and perhaps `id` and `intent`, or
-/// the question itself.
+/// Reads one line: a JSON object with `question` (or `query`, as in files for `rag eval`) and
+/// perhaps `id` and `intent`, or the question itself.
 ///
 /// # Errors
 /// A usage fault for JSON that is no question.
@@ -62,10 +62,9 @@ pub fn parse(line: &str) -> Result<Question> {
         Fault::usage(format!("this line is no question: {e}"))
             .hint("a line is a question, or an object such as {\"id\": 1, \"question\": \"…\"}")
     })?;
-    let intent = parsed
-        .intent
-        .as_deref()
-        .map(|name| Intent::from_name(name).ok_or_else(|| Fault::usage(format!("there is no intent `{name}`"))));
+    let intent = parsed.intent.as_deref().map(|name| {
+        Intent::from_name(name).ok_or_else(|| Fault::usage(format!("there is no intent `{name}`")))
+    });
     Ok(Question { id: parsed.id, question: parsed.question, intent: intent.transpose()? })
 }
 
@@ -75,19 +74,26 @@ struct Task {
     back: SyncSender<Item>,
 }
 
-/// Answers every line of `input`, in the way of `like` unless the line says otherwise, and tells each answer in the order
-/// of the lines. A question that fails does not stop the others. Empty lines are passed over.
+/// Answers every line of `input`, in the way of `like` unless the line says otherwise, and tells
+/// each answer in the order of the lines. A question that fails does not stop the others. Empty
+/// lines are passed over.
 ///
 /// # Errors
 /// Whatever keeps the index from being opened or the input from being read; an interruption.
-pub fn run(engine: &Engine, input: impl BufRead + Send, like: &Request, on_item: &mut dyn FnMut(Item)) -> Result<()> {
+pub fn run(
+    engine: &Engine,
+    input: impl BufRead + Send,
+    like: &Request,
+    on_item: &mut dyn FnMut(Item),
+) -> Result<()> {
     let workers = match engine.config.generator {
         Generator::Extractive => engine.config.threads,
         Generator::Llm => engine.config.batch_parallel,
     };
     let first = Asker::open(engine)?.one_of(workers);
     let askers = (1..workers).map(|_| first.another(engine)).collect::<Result<Vec<_>>>()?;
-    // One channel hands out the work; the other keeps the order: a place in line for every answer to come.
+    // One channel hands out the work; the other keeps the order: a place in line for every answer
+    // to come.
     let (tasks, work) = sync_channel::<Task>(workers);
     let (places, order) = sync_channel::<Receiver<Item>>(MAX_AHEAD);
     let work = &Mutex::new(work);
@@ -163,7 +169,9 @@ pub fn next_line(input: &mut impl BufRead) -> Result<Option<Result<String>>> {
     }
     if n as u64 == MAX_LINE_BYTES && bytes.last() != Some(&b'\n') {
         input.skip_until(b'\n').or_failed(what)?;
-        return Ok(Some(Err(Fault::usage(format!("the line has more than {MAX_LINE_BYTES} bytes")))));
+        return Ok(Some(Err(Fault::usage(format!(
+            "the line has more than {MAX_LINE_BYTES} bytes"
+        )))));
     }
     Ok(Some(String::from_utf8(bytes).map_err(|_| Fault::usage("the line is not valid UTF-8"))))
 }
@@ -180,9 +188,17 @@ mod tests {
         assert_eq!(parse(r#""What is {a}?""#).unwrap(), plain("What is {a}?"));
         assert_eq!(parse(r#"{"query": "q", "relevant": {"a": 1}}"#).unwrap(), plain("q"));
         let full = parse(r#"{"id": 7, "question": "q", "intent": "list"}"#).unwrap();
-        assert_eq!(full, Question { id: Some(7.into()), question: "q".into(), intent: Some(Intent::List) });
+        assert_eq!(
+            full,
+            Question { id: Some(7.into()), question: "q".into(), intent: Some(Intent::List) }
+        );
         assert!(parse(r#"{"q": 1}"#).is_err());
-        assert!(parse(r#"{"question": "q", "intent": "poem"}"#).unwrap_err().to_string().contains("`poem`"));
+        assert!(
+            parse(r#"{"question": "q", "intent": "poem"}"#)
+                .unwrap_err()
+                .to_string()
+                .contains("`poem`")
+        );
     }
 
     #[test]

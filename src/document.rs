@@ -149,7 +149,9 @@ impl Place {
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Page(n) | Self::Slide(n) | Self::Message(n) | Self::Cell(n) => write!(f, "{} {n}", self.kind()),
+            Self::Page(n) | Self::Slide(n) | Self::Message(n) | Self::Cell(n) => {
+                write!(f, "{} {n}", self.kind())
+            }
             Self::Sheet(name, cell) => write!(f, "sheet {name}!{cell}"),
         }
     }
@@ -167,9 +169,10 @@ impl FromStr for Place {
             "slide" => number().map(Self::Slide),
             "message" => number().map(Self::Message),
             "cell" => number().map(Self::Cell),
-            "sheet" => {
-                rest.rsplit_once('!').map(|(name, cell)| Self::Sheet(name.to_owned(), cell.to_owned())).ok_or(())
-            }
+            "sheet" => rest
+                .rsplit_once('!')
+                .map(|(name, cell)| Self::Sheet(name.to_owned(), cell.to_owned()))
+                .ok_or(()),
             _ => Err(()),
         }
     }
@@ -181,16 +184,17 @@ pub struct Chunk {
     /// Heading path, outermost first; does not repeat the document's title.
     pub heading: Vec<String>,
     pub text: String,
-    /// Bytes of the original file that `text` came from. Of formats that are no text themselves (PDF, office files,
-    /// mail, notebooks) bytes and lines are those of the extracted text; `place` is what leads to the original.
+    /// Bytes of the original file that `text` came from. Of formats that are no text themselves
+    /// (PDF, office files, mail, notebooks) bytes and lines are those of the extracted text;
+    /// `place` is what leads to the original.
     pub bytes: Span,
     pub lines: Lines,
     /// Where the passage begins, for formats that have pages, slides, sheets or the like.
     pub place: Option<Place>,
 }
 
-/// What stands before a passage when it is embedded: title and heading path, so that a passage deep in a manual
-/// still knows what it is about. Empty when there is neither.
+/// What stands before a passage when it is embedded: title and heading path, so that a passage deep
+/// in a manual still knows what it is about. Empty when there is neither.
 pub fn context_line(title: Option<&str>, heading: &[String]) -> String {
     let parts: Vec<&str> = title.into_iter().chain(heading.iter().map(String::as_str)).collect();
     parts.join(" > ")
@@ -254,17 +258,21 @@ pub struct Citation {
 pub struct Answer {
     /// The answer with `[n]` marks; empty when not supported.
     pub text: String,
-    /// False when nothing in the index supports an answer; `citations` are then the nearest passages.
+    /// False when nothing in the index supports an answer; `citations` are then the nearest
+    /// passages.
     pub supported: bool,
     pub citations: Vec<Citation>,
 }
 
-/// The name of a file in small letters; of one that was put aside, that of the file of which it is a copy: they are of the
-/// same kind.
+/// The name of a file in small letters; of one that was put aside, that of the file of which it is
+/// a copy: they are of the same kind.
 pub fn kind_name(path: &str) -> String {
     const PUT_ASIDE: [&str; 4] = [".orig", ".bak", ".old", ".in"];
     let name = path.rsplit('/').next().unwrap_or(path).to_lowercase();
-    let copied = PUT_ASIDE.iter().find_map(|ending| name.strip_suffix(ending)).filter(|name| name.contains('.'));
+    let copied = PUT_ASIDE
+        .iter()
+        .find_map(|ending| name.strip_suffix(ending))
+        .filter(|name| name.contains('.'));
     copied.map_or_else(|| name.clone(), str::to_owned)
 }
 

@@ -1,8 +1,9 @@
-//! The documents of an index, one by one: which there are, what they hold, and taking them out for good.
+//! The documents of an index, one by one: which there are, what they hold, and taking them out for
+//! good.
 //!
-//! What is removed leaves the index, the caches and the conversations at once, and the generation that still had it is
-//! not kept; it stays out of later ingests until it is restored. [`compact`] then writes the index anew without what is
-//! dead in its files.
+//! What is removed leaves the index, the caches and the conversations at once, and the generation
+//! that still had it is not kept; it stays out of later ingests until it is restored. [`compact`]
+//! then writes the index anew without what is dead in its files.
 
 use std::ops::Range;
 use std::path::Path;
@@ -21,7 +22,8 @@ use crate::filter::{Filter, PathGlob};
 use crate::index::{self, Before, Builder, Meta, Record, Root, Snapshot, State, Stored, Summary};
 use crate::naming::{self, Folder, Names};
 
-/// What rests on the texts of documents, and is dropped with them. Vectors in the cache hold no text.
+/// What rests on the texts of documents, and is dropped with them. Vectors in the cache hold no
+/// text.
 const MADE_OF_TEXTS: [Table; 3] = [Table::Retrieval, Table::Rerank, Table::Answers];
 
 /// What a change of the table of files came to.
@@ -63,8 +65,10 @@ pub fn meant(engine: &Engine, patterns: &[String]) -> Result<Vec<String>> {
     let snapshot = engine.store.open(&engine.config.index)?;
     let meta = snapshot.meta();
     let gone = gone(meta, &globs, patterns, snapshot.documents()?)?.0;
-    let mut names: Vec<String> =
-        gone.iter().map(|record| naming::name(folder(&meta.roots, record.root).given, &record.path)).collect();
+    let mut names: Vec<String> = gone
+        .iter()
+        .map(|record| naming::name(folder(&meta.roots, record.root).given, &record.path))
+        .collect();
     names.sort();
     Ok(names)
 }
@@ -76,10 +80,12 @@ fn gone(
     patterns: &[String],
     table: Vec<Record>,
 ) -> Result<(Vec<Record>, Vec<Record>)> {
-    let (gone, left) =
-        parted(table, |record| globs.iter().any(|glob| glob.matches(folder(&meta.roots, record.root), &record.path)));
+    let (gone, left) = parted(table, |record| {
+        globs.iter().any(|glob| glob.matches(folder(&meta.roots, record.root), &record.path))
+    });
     for (glob, pattern) in globs.iter().zip(patterns) {
-        let is_meant = gone.iter().any(|record| glob.matches(folder(&meta.roots, record.root), &record.path));
+        let is_meant =
+            gone.iter().any(|record| glob.matches(folder(&meta.roots, record.root), &record.path));
         // Once more is no mistake: the time before may have been stopped half way.
         if !is_meant && !meta.removed.iter().any(|path| means(glob, &meta.roots, path)) {
             return Err(no_document(pattern));
@@ -101,7 +107,9 @@ pub fn remove(engine: &Engine, patterns: &[String], wait: Duration) -> Result<Ch
     let mut committed = meta.clone();
     if !gone.is_empty() {
         let mut removed = meta.removed.clone();
-        removed.extend(gone.iter().filter_map(|gone| Some(meta.roots.get(gone.root)?.absolute(&gone.path))));
+        removed.extend(
+            gone.iter().filter_map(|gone| Some(meta.roots.get(gone.root)?.absolute(&gone.path))),
+        );
         removed.sort();
         removed.dedup();
         let mut builder = Builder::begin(&engine.store, Some(&base))?;
@@ -113,8 +121,10 @@ pub fn remove(engine: &Engine, patterns: &[String], wait: Duration) -> Result<Ch
         committed = builder.commit(None, &Summary { removed, before: Before::Forget, ..like })?.1;
     }
     let withdrawn = purge(engine, &committed)?;
-    let mut paths: Vec<String> =
-        gone.iter().map(|record| naming::name(folder(&meta.roots, record.root).given, &record.path)).collect();
+    let mut paths: Vec<String> = gone
+        .iter()
+        .map(|record| naming::name(folder(&meta.roots, record.root).given, &record.path))
+        .collect();
     paths.sort();
     Ok(changed(&committed, paths, withdrawn))
 }
@@ -134,7 +144,9 @@ pub fn restore(engine: &Engine, patterns: &[String], wait: Duration) -> Result<C
                 .hint("`rag documents list --removed` shows them"));
         }
     }
-    let (back, removed) = parted(meta.removed.clone(), |path| globs.iter().any(|glob| means(glob, &meta.roots, path)));
+    let (back, removed) = parted(meta.removed.clone(), |path| {
+        globs.iter().any(|glob| means(glob, &meta.roots, path))
+    });
     let records = base.documents()?;
     let mut builder = Builder::begin(&engine.store, Some(&base))?;
     builder.seal(&records)?;
@@ -160,7 +172,9 @@ impl FolderName<'_> {
     /// A usage fault when it is no folder of the index, or may be several.
     pub fn find(&self, roots: &[Root]) -> Result<usize> {
         let (text, found) = match self {
-            Self::Shown(text) => (text, (0..roots.len()).filter(|n| roots[*n].given == *text).collect()),
+            Self::Shown(text) => {
+                (text, (0..roots.len()).filter(|n| roots[*n].given == *text).collect())
+            }
             Self::Typed { cwd, text } => (text, index::roots_named(roots, cwd, text)),
         };
         let names = |name: fn(&Root) -> &str, numbers: &mut dyn Iterator<Item = usize>| {
@@ -170,8 +184,11 @@ impl FolderName<'_> {
             [n] => Ok(n),
             [] => {
                 let has = names(|root| &root.given, &mut (0..roots.len()));
-                let hint =
-                    if has.is_empty() { "the index has no folder".to_owned() } else { format!("the index has {has}") };
+                let hint = if has.is_empty() {
+                    "the index has no folder".to_owned()
+                } else {
+                    format!("the index has {has}")
+                };
                 Err(Fault::usage(format!("`{text}` is no folder of the index")).hint(hint))
             }
             ref several => {
@@ -182,7 +199,8 @@ impl FolderName<'_> {
     }
 }
 
-/// Takes a folder out of the index, with every document of it. The generation before stays, to go back to.
+/// Takes a folder out of the index, with every document of it. The generation before stays, to go
+/// back to.
 ///
 /// # Errors
 /// Those of [`FolderName::find`].
@@ -198,7 +216,8 @@ pub fn remove_folder(engine: &Engine, folder: FolderName<'_>, wait: Duration) ->
     for record in &mut left {
         record.root -= usize::from(record.root > n);
     }
-    let (builder, vectors) = index::rewrite(&engine.store, &base, &left, &from, &|| engine.interrupted())?;
+    let (builder, vectors) =
+        index::rewrite(&engine.store, &base, &left, &from, &|| engine.interrupted())?;
     let like = Summary::like(meta, &engine.config.index, &left, engine.now_s());
     let committed = builder.commit(vectors, &Summary { roots, ..like })?.1;
     Ok(changed(&committed, names(&meta.roots, &gone), 0))
@@ -207,8 +226,9 @@ pub fn remove_folder(engine: &Engine, folder: FolderName<'_>, wait: Duration) ->
 /// The indexed documents among `records` as people name them, sorted.
 fn names(roots: &[Root], records: &[Record]) -> Vec<String> {
     let indexed = records.iter().filter(|record| record.state == State::Indexed);
-    let mut names: Vec<String> =
-        indexed.map(|record| naming::name(folder(roots, record.root).given, &record.path)).collect();
+    let mut names: Vec<String> = indexed
+        .map(|record| naming::name(folder(roots, record.root).given, &record.path))
+        .collect();
     names.sort();
     names
 }
@@ -226,7 +246,8 @@ pub fn show(engine: &Engine, path: &str) -> Result<Document> {
     find(&engine.store.open(&engine.config.index)?, None, path)
 }
 
-/// As [`show`], of a generation that is open; `root` is the folder as hits name it, and `path` is below it then.
+/// As [`show`], of a generation that is open; `root` is the folder as hits name it, and `path` is
+/// below it then.
 ///
 /// # Errors
 /// As those of [`show`].
@@ -239,7 +260,9 @@ pub fn find(snapshot: &Snapshot, root: Option<&str>, path: &str) -> Result<Docum
     };
     let named = |text: &str| all_of(&|record| names.means(text, record.root, &record.path));
     let mut found = match root {
-        Some(root) => all_of(&|record| record.path == path && folder(&roots, record.root).given == root),
+        Some(root) => {
+            all_of(&|record| record.path == path && folder(&roots, record.root).given == root)
+        }
         None => named(path),
     };
     // As a hit shows it, or a part of it as a pattern has it.
@@ -260,8 +283,10 @@ pub fn find(snapshot: &Snapshot, root: Option<&str>, path: &str) -> Result<Docum
         _ => {
             const SHOWN: usize = 5;
             let more = if found.len() > SHOWN { ", among others" } else { "" };
-            let names: Vec<String> = found.iter().take(SHOWN).map(|r| names.shown(r.root, &r.path)).collect();
-            Err(Fault::usage(format!("`{path}` may be {}{more}", names.join(" or "))).hint("give it with its folder"))
+            let names: Vec<String> =
+                found.iter().take(SHOWN).map(|r| names.shown(r.root, &r.path)).collect();
+            Err(Fault::usage(format!("`{path}` may be {}{more}", names.join(" or ")))
+                .hint("give it with its folder"))
         }
     }
 }
@@ -275,8 +300,9 @@ pub enum Part {
     Lines(usize, usize),
 }
 
-/// Which of a document's passages, given in its order, a part consists of: those that lie within it, or else those that
-/// it touches. A citation may be of several passages that follow one another.
+/// Which of a document's passages, given in its order, a part consists of: those that lie within
+/// it, or else those that it touches. A citation may be of several passages that follow one
+/// another.
 pub fn passages_of(part: Part, chunks: &[Stored]) -> Range<usize> {
     let (Part::Bytes(first, last) | Part::Lines(first, last)) = part;
     if first > last {
@@ -324,8 +350,10 @@ pub fn page(snapshot: &Snapshot, paging: &Paging) -> Result<Page> {
     let roots = snapshot.meta().roots.clone();
     let mut records = snapshot.documents()?;
     records.retain(|record| {
-        let is_behind = behind.as_ref().is_none_or(|(root, path)| (record.root, &record.path) > (*root, path));
-        let is_meant = paging.filter.as_ref().is_none_or(|filter| filter.matches(&record.facts(&roots)));
+        let is_behind =
+            behind.as_ref().is_none_or(|(root, path)| (record.root, &record.path) > (*root, path));
+        let is_meant =
+            paging.filter.as_ref().is_none_or(|filter| filter.matches(&record.facts(&roots)));
         is_behind && record.state == paging.state && is_meant
     });
     records.sort_by(|a, b| (a.root, &a.path).cmp(&(b.root, &b.path)));
@@ -342,14 +370,18 @@ pub fn cursor(last: &Record) -> String {
 
 fn place(cursor: &str) -> Result<(usize, String)> {
     let digit = |byte: &u8| char::from(*byte).to_digit(16).map(|digit| digit as u8);
-    let bytes: Option<Vec<u8>> =
-        cursor.as_bytes().chunks(2).map(|pair| Some(digit(pair.first()?)? << 4 | digit(pair.get(1)?)?)).collect();
-    bytes
-        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-        .ok_or_else(|| Fault::usage("that is no cursor").hint("hand in `next` of the page before, as it is"))
+    let bytes: Option<Vec<u8>> = cursor
+        .as_bytes()
+        .chunks(2)
+        .map(|pair| Some(digit(pair.first()?)? << 4 | digit(pair.get(1)?)?))
+        .collect();
+    bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).ok_or_else(|| {
+        Fault::usage("that is no cursor").hint("hand in `next` of the page before, as it is")
+    })
 }
 
-/// Writes the index anew with nothing in it that no live document needs, and keeps no generation before it.
+/// Writes the index anew with nothing in it that no live document needs, and keeps no generation
+/// before it.
 pub fn compact(engine: &Engine, wait: Duration) -> Result<Compacted> {
     let name = &engine.config.index;
     let _lock = engine.store.lock(wait, &|| engine.interrupted())?;
@@ -361,42 +393,57 @@ pub fn compact(engine: &Engine, wait: Duration) -> Result<Compacted> {
     if rewritten {
         let records = base.documents()?;
         let same: Vec<usize> = (0..base.meta().roots.len()).collect();
-        let (builder, vectors) = index::rewrite(&engine.store, &base, &records, &same, &|| engine.interrupted())?;
+        let (builder, vectors) =
+            index::rewrite(&engine.store, &base, &records, &same, &|| engine.interrupted())?;
         let like = Summary::like(base.meta(), name, &records, engine.now_s());
         meta = builder.commit(vectors, &Summary { before: Before::Forget, ..like })?.1;
     }
     engine.store.forget_previous(name)?;
     purge(engine, &meta)?;
-    Ok(Compacted { corpus_id: meta.corpus_id.clone(), bytes_before, bytes_after: bytes(&meta), rewritten })
+    Ok(Compacted {
+        corpus_id: meta.corpus_id.clone(),
+        bytes_before,
+        bytes_after: bytes(&meta),
+        rewritten,
+    })
 }
 
-/// Drops what caches and conversations have of removed documents; yields how many answers were emptied.
+/// Drops what caches and conversations have of removed documents; yields how many answers were
+/// emptied.
 fn purge(engine: &Engine, meta: &Meta) -> Result<u64> {
     if meta.removed.is_empty() {
         return Ok(0);
     }
     engine.cache().purge(&MADE_OF_TEXTS).map_err(|fault| half_done(&fault))?;
     let is_gone = |root: &str, path: &str| {
-        meta.roots.iter().any(|own| own.given == root && meta.removed.binary_search(&own.absolute(path)).is_ok())
+        meta.roots
+            .iter()
+            .any(|own| own.given == root && meta.removed.binary_search(&own.absolute(path)).is_ok())
     };
-    analytics::forget(&analytics::dir(&engine.config.data_dir), &is_gone).map_err(|fault| half_done(&fault))?;
+    analytics::forget(&analytics::dir(&engine.config.data_dir), &is_gone)
+        .map_err(|fault| half_done(&fault))?;
     // Opening them would make them.
     if !engine.config.data_dir.join("sessions").is_dir() {
         return Ok(0);
     }
-    let withdrawn = engine.sessions().and_then(|sessions| sessions.withdraw(&engine.config.index, &is_gone));
+    let withdrawn =
+        engine.sessions().and_then(|sessions| sessions.withdraw(&engine.config.index, &is_gone));
     withdrawn.map_err(|fault| half_done(&fault))
 }
 
 fn half_done(fault: &Fault) -> Fault {
-    Fault::new(fault.kind(), format!("the documents are out of the index, but not everything of them is gone: {fault}"))
-        .hint(fault.hint_text().map_or_else(
-            || "run `rag index compact` when that is mended".to_owned(),
-            |hint| format!("{hint}; then run `rag index compact`"),
-        ))
+    Fault::new(
+        fault.kind(),
+        format!("the documents are out of the index, but not everything of them is gone: {fault}"),
+    )
+    .hint(fault.hint_text().map_or_else(
+        || "run `rag index compact` when that is mended".to_owned(),
+        |hint| format!("{hint}; then run `rag index compact`"),
+    ))
 }
 
-/// The index, complete and checked to the last byte, since what is in it goes into the next generation.
+/// The index, complete and checked to the last byte, since what is in it goes into the next
+/// generation.
 fn whole(engine: &Engine) -> Result<Snapshot> {
     let snapshot = engine.store.open(&engine.config.index)?;
     snapshot.meta().must_have_vectors()?;
@@ -415,7 +462,8 @@ fn parted<T>(all: Vec<T>, is_first: impl Fn(&T) -> bool) -> (Vec<T>, Vec<T>) {
 
 /// The names of documents as seen from the working directory.
 pub fn seen_from_here(roots: &[Root]) -> Names {
-    let resolved = |path: &str| Some(std::fs::canonicalize(path).ok()?.to_string_lossy().into_owned());
+    let resolved =
+        |path: &str| Some(std::fs::canonicalize(path).ok()?.to_string_lossy().into_owned());
     Names::new(roots.iter().map(Root::folder), &config::here(), &resolved)
 }
 
@@ -441,7 +489,8 @@ fn placed<'a>(roots: &'a [Root], absolute: &'a str) -> Option<(Folder<'a>, &'a s
 }
 
 fn named(roots: &[Root], absolute: &str) -> String {
-    placed(roots, absolute).map_or_else(|| absolute.to_owned(), |(folder, path)| naming::name(folder.given, path))
+    placed(roots, absolute)
+        .map_or_else(|| absolute.to_owned(), |(folder, path)| naming::name(folder.given, path))
 }
 
 fn means(glob: &PathGlob, roots: &[Root], absolute: &str) -> bool {

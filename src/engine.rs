@@ -1,7 +1,8 @@
 //! The handles that a `Config` asks for, opened once, when first needed.
 //!
-//! The verbs are free functions over `&Engine`. Clock and interruption come in from outside, so that a test or a
-//! server can hand in its own. [`Stop`] is how one piece of work among many is ended.
+//! The verbs are free functions over `&Engine`. Clock and interruption come in from outside, so
+//! that a test or a server can hand in its own. [`Stop`] is how one piece of work among many is
+//! ended.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -33,7 +34,11 @@ pub struct Engine {
 }
 
 impl Engine {
-    pub fn new(config: Config, clock: fn() -> SystemTime, interrupted: &'static AtomicBool) -> Self {
+    pub fn new(
+        config: Config,
+        clock: fn() -> SystemTime,
+        interrupted: &'static AtomicBool,
+    ) -> Self {
         let state = State::new(config.state_dir.clone(), clock);
         Self {
             store: Store::new(&config.data_dir).knowing(state.clone()),
@@ -58,17 +63,23 @@ impl Engine {
         if let Some(sessions) = self.sessions.get() {
             return Ok(sessions);
         }
-        let ttl_s = i64::try_from(self.config.session_ttl_hours.saturating_mul(3600)).unwrap_or(i64::MAX);
+        let ttl_s =
+            i64::try_from(self.config.session_ttl_hours.saturating_mul(3600)).unwrap_or(i64::MAX);
         let opened = Sessions::open(&self.config.data_dir.join("sessions"), ttl_s)?;
         Ok(self.sessions.get_or_init(|| opened))
     }
 
-    /// An engine with other settings, but for those of the cache and the sessions, which are shared; the same clock and the
-    /// same interruption.
+    /// An engine with other settings, but for those of the cache and the sessions, which are
+    /// shared; the same clock and the same interruption.
     #[must_use]
     pub fn with(&self, config: Config) -> Self {
         let (cache, sessions) = (Arc::clone(&self.cache), Arc::clone(&self.sessions));
-        Self { cache, sessions, assets: self.assets.clone(), ..Self::new(config, self.clock, self.interrupted) }
+        Self {
+            cache,
+            sessions,
+            assets: self.assets.clone(),
+            ..Self::new(config, self.clock, self.interrupted)
+        }
     }
 
     /// True once the process was asked to stop, or the work of this engine was.
@@ -125,7 +136,8 @@ impl Engine {
     /// The files of the model that the configuration names.
     ///
     /// # Errors
-    /// As [`Engine::model`]; a usage fault that says where the name came from when somebody gave it.
+    /// As [`Engine::model`]; a usage fault that says where the name came from when somebody gave
+    /// it.
     pub fn configured_model(&self) -> Result<ModelFiles> {
         let name = &self.config.model;
         self.model(name).map_err(|fault| match fault.kind() {
@@ -156,8 +168,8 @@ impl Engine {
     }
 }
 
-/// When one piece of work among many should end before it is done: when nobody waits for it any more, or when it takes too
-/// long. The default never says so.
+/// When one piece of work among many should end before it is done: when nobody waits for it any
+/// more, or when it takes too long. The default never says so.
 #[derive(Clone, Debug, Default)]
 pub struct Stop {
     left: Option<Arc<AtomicBool>>,
@@ -168,8 +180,8 @@ pub struct Stop {
     timeouts: Option<Timeouts>,
 }
 
-/// When work that several callers wait for must end: when the last of them gives up. A caller who joins later may move
-/// it back, from any thread; it never moves forward.
+/// When work that several callers wait for must end: when the last of them gives up. A caller who
+/// joins later may move it back, from any thread; it never moves forward.
 #[derive(Debug)]
 pub struct Deadline {
     first: Instant,
@@ -185,7 +197,8 @@ impl Deadline {
     /// Lets the work go on until `moment` at least.
     pub fn extend_to(&self, moment: Instant) {
         let more = moment.saturating_duration_since(self.first);
-        self.more_us.fetch_max(u64::try_from(more.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.more_us
+            .fetch_max(u64::try_from(more.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     pub fn moment(&self) -> Instant {
@@ -224,8 +237,8 @@ impl Stage {
 }
 
 impl Stop {
-    /// Ends what was asked for when `left` is set, when `deadline` has passed, or when one of its stages takes longer
-    /// than it may.
+    /// Ends what was asked for when `left` is set, when `deadline` has passed, or when one of its
+    /// stages takes longer than it may.
     pub fn new(left: Arc<AtomicBool>, deadline: Arc<Deadline>, timeouts: Timeouts) -> Self {
         Self { left: Some(left), deadline: Some(deadline), until: None, timeouts: Some(timeouts) }
     }
@@ -233,7 +246,8 @@ impl Stop {
     /// The same for a stage that begins now.
     #[must_use]
     pub fn stage(&self, stage: Stage) -> Self {
-        let own = self.timeouts.as_ref().map(|timeouts| (Instant::now() + stage.of(timeouts), stage));
+        let own =
+            self.timeouts.as_ref().map(|timeouts| (Instant::now() + stage.of(timeouts), stage));
         let until = self.until.into_iter().chain(own).min_by_key(|(moment, _)| *moment);
         Self { until, ..self.clone() }
     }
@@ -254,7 +268,9 @@ impl Stop {
     fn late_stage(&self) -> Option<Stage> {
         let now = Instant::now();
         let stage = self.until.filter(|(moment, _)| now >= *moment).map(|(_, stage)| stage);
-        let query = || self.deadline.as_ref().filter(|deadline| now >= deadline.moment()).map(|_| Stage::Query);
+        let query = || {
+            self.deadline.as_ref().filter(|deadline| now >= deadline.moment()).map(|_| Stage::Query)
+        };
         stage.or_else(query)
     }
 
@@ -271,8 +287,10 @@ impl Stop {
                     Stage::Retrieval => "finding passages",
                     Stage::Generation => "writing the answer",
                 };
-                Err(Fault::late(format!("{what} took longer than {s} s"))
-                    .hint(format!("ask again later; `serve.{}_timeout_s` is how long it may take", stage.name())))
+                Err(Fault::late(format!("{what} took longer than {s} s")).hint(format!(
+                    "ask again later; `serve.{}_timeout_s` is how long it may take",
+                    stage.name()
+                )))
             }
             None => Ok(()),
         }
@@ -286,7 +304,12 @@ mod tests {
     #[test]
     fn work_goes_on_until_the_last_caller_gives_up() {
         let (second, now) = (Duration::from_secs(1), Instant::now());
-        let timeouts = Timeouts { query: second, embedding: second, retrieval: second, generation: Duration::ZERO };
+        let timeouts = Timeouts {
+            query: second,
+            embedding: second,
+            retrieval: second,
+            generation: Duration::ZERO,
+        };
         let deadline = Arc::new(Deadline::new(now));
         let stop = Stop::new(Arc::default(), Arc::clone(&deadline), timeouts);
         assert!(stop.is_now());

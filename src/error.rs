@@ -1,8 +1,8 @@
 //! What went wrong, whose doing it is, and what to try next.
 //!
-//! A [`Fault`] is the only error type that crosses rooms. Its [`Kind`] decides the exit code in `cli/exit.rs` and the
-//! status in `serve/error.rs`; its message names the bad thing; its hint says what to do. The underlying causes follow the
-//! message wherever it is shown.
+//! A [`Fault`] is the only error type that crosses rooms. Its [`Kind`] decides the exit code in
+//! `cli/exit.rs` and the status in `serve/error.rs`; its message names the bad thing; its hint says
+//! what to do. The underlying causes follow the message wherever it is shown.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -31,8 +31,8 @@ pub enum Kind {
     Late,
 }
 
-/// Why a language model on a server yields no answer, in words that any client may read: without the address, the key, or
-/// what the server says.
+/// Why a language model on a server yields no answer, in words that any client may read: without
+/// the address, the key, or what the server says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
     /// No connection could be made.
@@ -94,8 +94,12 @@ impl Reason {
     pub fn sentence(self) -> &'static str {
         match self {
             Self::Unreachable => "the language model's server cannot be reached",
-            Self::Unauthorized => "the language model's server does not accept the key of this server",
-            Self::NotFound => "the language model's server does not have the model, or its address is wrong",
+            Self::Unauthorized => {
+                "the language model's server does not accept the key of this server"
+            }
+            Self::NotFound => {
+                "the language model's server does not have the model, or its address is wrong"
+            }
             Self::Overloaded => "the language model's server has too much to do",
             Self::Rejected => "the language model's server rejects the request",
             Self::Failing => "the language model's server reports an error",
@@ -103,7 +107,9 @@ impl Reason {
             Self::Garbled => "the language model's server sent a reply that cannot be understood",
             Self::BrokenOff => "the language model's server broke off its reply",
             Self::Empty => "the language model wrote nothing that can be shown",
-            Self::Paused => "the language model failed several times in a row and is left alone for a while",
+            Self::Paused => {
+                "the language model failed several times in a row and is left alone for a while"
+            }
         }
     }
 }
@@ -122,7 +128,14 @@ pub struct Fault {
 impl Fault {
     /// A fault of `kind` whose message is one lower-case sentence without a full stop.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hint: None, cause: None, reason: None, retry_after: None }
+        Self {
+            kind,
+            message: message.into(),
+            hint: None,
+            cause: None,
+            reason: None,
+            retry_after: None,
+        }
     }
 
     pub fn failed(message: impl Into<String>) -> Self {
@@ -196,9 +209,9 @@ impl Fault {
     /// True when a disk, or this user's share of it, is full.
     pub fn is_disk_full(&self) -> bool {
         let causes = self.cause.iter().flat_map(anyhow::Error::chain);
-        causes
-            .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
-            .any(|e| matches!(e.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded))
+        causes.filter_map(|cause| cause.downcast_ref::<std::io::Error>()).any(|e| {
+            matches!(e.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
+        })
     }
 
     pub fn hint_text(&self) -> Option<&str> {
@@ -229,8 +242,9 @@ pub fn note_panic(place: String) {
     PANICKED_AT.with(|noted| *noted.borrow_mut() = Some(place));
 }
 
-/// Runs `work`. A panic costs this piece of work and not the process: it becomes a fault that says where it happened. The
-/// message of a panic may quote text of strangers and is not repeated. Whatever `work` was changing may be half done.
+/// Runs `work`. A panic costs this piece of work and not the process: it becomes a fault that says
+/// where it happened. The message of a panic may quote text of strangers and is not repeated.
+/// Whatever `work` was changing may be half done.
 ///
 /// # Errors
 /// Those of `work`, and a [`Kind::Failed`] fault for a panic.
@@ -238,7 +252,8 @@ pub fn caught<T>(what: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
         let place = PANICKED_AT.with(|noted| noted.borrow_mut().take());
         let place = place.map(|place| format!(" ({place})")).unwrap_or_default();
-        Err(Fault::failed(format!("{what} failed because of a bug in rag{place}")).hint("please report it"))
+        Err(Fault::failed(format!("{what} failed because of a bug in rag{place}"))
+            .hint("please report it"))
     })
 }
 
@@ -275,7 +290,9 @@ mod tests {
         assert_eq!(fault.to_string(), "answering failed because of a bug in rag (src/x.rs:7)");
         assert_eq!(fault.kind(), Kind::Failed);
         // The place belongs to one panic.
-        let other = caught("answering", || -> Result<()> { std::panic::resume_unwind(Box::new(())) }).unwrap_err();
+        let other =
+            caught("answering", || -> Result<()> { std::panic::resume_unwind(Box::new(())) })
+                .unwrap_err();
         assert_eq!(other.to_string(), "answering failed because of a bug in rag");
         assert_eq!(caught("answering", || Ok(7)).unwrap(), 7);
     }

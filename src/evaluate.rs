@@ -44,14 +44,20 @@ pub struct Report {
     pub modes: Vec<ModeReport>,
 }
 
-/// Runs every question of `input`, which is called `file`, in every mode, over the documents that `filter` leaves, and with
-/// a second look where the configuration asks for one.
-pub fn run(engine: &Engine, input: impl BufRead, file: &Path, filter: Option<&Filter>) -> Result<Report> {
+/// Runs every question of `input`, which is called `file`, in every mode, over the documents that
+/// `filter` leaves, and with a second look where the configuration asks for one.
+pub fn run(
+    engine: &Engine,
+    input: impl BufRead,
+    file: &Path,
+    filter: Option<&Filter>,
+) -> Result<Report> {
     let read = read(input, file)?;
     let mut searcher = Searcher::open(engine)?;
     let questions = resolved(read, file, &engine.config.index, &Known::of(&searcher.snapshot)?)?;
     let mut modes = Vec::new();
-    let mut rows: Vec<_> = [Mode::Lexical, Mode::Dense, Mode::Hybrid].map(|mode| (mode.name(), mode, 0)).into();
+    let mut rows: Vec<_> =
+        [Mode::Lexical, Mode::Dense, Mode::Hybrid].map(|mode| (mode.name(), mode, 0)).into();
     if engine.config.rerank > 0 {
         rows.push(("rerank", Mode::Hybrid, engine.config.rerank));
     }
@@ -74,7 +80,8 @@ pub fn run(engine: &Engine, input: impl BufRead, file: &Path, filter: Option<&Fi
             let hits = searcher.search(engine, &request)?.hits;
             times.push(search::milliseconds(start));
             let mut seen = HashSet::new();
-            let files: Vec<&str> = hits.iter().map(|hit| &*hit.path).filter(|path| seen.insert(*path)).collect();
+            let files: Vec<&str> =
+                hits.iter().map(|hit| &*hit.path).filter(|path| seen.insert(*path)).collect();
             ndcg += ndcg_at(&files, &question.relevant, 10);
             recall += recall_at(&files, &question.relevant, 100);
             mrr += reciprocal_rank_at(&files, &question.relevant, 10);
@@ -100,19 +107,26 @@ fn read(input: impl BufRead, file: &Path) -> Result<Vec<(usize, Question)>> {
     for (line, n) in input.lines().zip(1..) {
         let place = || format!("{}:{n}", file.display());
         let line = line.map_err(|e| match e.kind() {
-            ErrorKind::InvalidData => Fault::usage(format!("{}: the line is not valid UTF-8", place())).hint(LINE),
+            ErrorKind::InvalidData => {
+                Fault::usage(format!("{}: the line is not valid UTF-8", place())).hint(LINE)
+            }
             _ => Fault::failed(format!("cannot read {}", file.display())).because(e),
         })?;
         if line.trim().is_empty() {
             continue;
         }
-        let question = question(&line).map_err(|why| Fault::usage(format!("{}: {why}", place())).hint(LINE))?;
+        let question = question(&line)
+            .map_err(|why| Fault::usage(format!("{}: {why}", place())).hint(LINE))?;
         if question.relevant.values().any(|grade| *grade > 0) {
             questions.push((n, question));
         }
     }
     if questions.is_empty() {
-        return Err(Fault::usage(format!("{} has no question with a relevant file", file.display())).hint(LINE));
+        return Err(Fault::usage(format!(
+            "{} has no question with a relevant file",
+            file.display()
+        ))
+        .hint(LINE));
     }
     Ok(questions)
 }
@@ -120,12 +134,19 @@ fn read(input: impl BufRead, file: &Path) -> Result<Vec<(usize, Question)>> {
 /// The questions with their documents as the index names them.
 ///
 /// # Errors
-/// A usage fault for a relevant document that the index does not have: it could only count as not found.
-fn resolved(questions: Vec<(usize, Question)>, file: &Path, index: &str, known: &Known) -> Result<Vec<Question>> {
+/// A usage fault for a relevant document that the index does not have: it could only count as not
+/// found.
+fn resolved(
+    questions: Vec<(usize, Question)>,
+    file: &Path,
+    index: &str,
+    known: &Known,
+) -> Result<Vec<Question>> {
     let resolve = |(n, question): (usize, Question)| match known.resolve(question.relevant) {
         Ok(relevant) => Ok(Question { relevant, ..question }),
         Err(path) => {
-            let what = format!("{}:{n}: the index `{index}` has no document `{path}`", file.display());
+            let what =
+                format!("{}:{n}: the index `{index}` has no document `{path}`", file.display());
             Err(Fault::usage(what).hint(known.advice(&path)))
         }
     };
@@ -141,7 +162,9 @@ fn question(line: &str) -> std::result::Result<Question, String> {
     let question: Question = serde_json::from_str(line).map_err(|e| {
         // A line of JSON Lines is always line 1 to the parser.
         let why = e.to_string();
-        let why = why.strip_suffix(&format!(" at line {} column {}", e.line(), e.column())).unwrap_or(&why);
+        let why = why
+            .strip_suffix(&format!(" at line {} column {}", e.line(), e.column()))
+            .unwrap_or(&why);
         format!("{why} (column {})", e.column())
     })?;
     match question.query.trim().is_empty() {
@@ -178,7 +201,10 @@ impl Known {
     ///
     /// # Errors
     /// The relevant path that no document has.
-    fn resolve(&self, relevant: BTreeMap<String, u32>) -> std::result::Result<BTreeMap<String, u32>, String> {
+    fn resolve(
+        &self,
+        relevant: BTreeMap<String, u32>,
+    ) -> std::result::Result<BTreeMap<String, u32>, String> {
         let mut resolved = BTreeMap::new();
         for (path, grade) in relevant {
             match self.names.get(&path) {
@@ -199,21 +225,33 @@ impl Known {
             return "the file gave no document; `rag documents list --failed` and `--skipped` say why".to_owned();
         }
         match self.names.values().find(|own| !wanted.is_empty() && file_name(own) == wanted) {
-            Some(near) => format!("there is `{near}`; paths are relative to the folder that was ingested"),
-            None => "`rag documents list` shows the documents; ingest the folder again if the file is new".to_owned(),
+            Some(near) => format!(
+                "there is `{near}`; paths are relative to the folder that was \
+                 ingested"
+            ),
+            None => {
+                "`rag documents list` shows the documents; ingest the folder again if the file \
+                 is new"
+                    .to_owned()
+            }
         }
     }
 }
 
-/// Normalised discounted cumulative gain with linear gains and a base-2 discount (Järvelin and Kekäläinen 2002; as
-/// `trec_eval` computes it).
+/// Normalised discounted cumulative gain with linear gains and a base-2 discount (Järvelin and
+/// Kekäläinen 2002; as `trec_eval` computes it).
 fn ndcg_at(files: &[&str], relevant: &BTreeMap<String, u32>, k: usize) -> f64 {
     let discounted = |grades: &mut dyn Iterator<Item = u32>| -> f64 {
-        grades.take(k).enumerate().map(|(i, grade)| f64::from(grade) / (i as f64 + 2.0).log2()).sum()
+        grades
+            .take(k)
+            .enumerate()
+            .map(|(i, grade)| f64::from(grade) / (i as f64 + 2.0).log2())
+            .sum()
     };
     let mut ideal: Vec<u32> = relevant.values().copied().collect();
     ideal.sort_unstable_by(|a, b| b.cmp(a));
-    let gained = discounted(&mut files.iter().map(|file| relevant.get(*file).copied().unwrap_or(0)));
+    let gained =
+        discounted(&mut files.iter().map(|file| relevant.get(*file).copied().unwrap_or(0)));
     gained / discounted(&mut ideal.into_iter())
 }
 
@@ -224,7 +262,8 @@ fn recall_at(files: &[&str], relevant: &BTreeMap<String, u32>, k: usize) -> f64 
 }
 
 fn reciprocal_rank_at(files: &[&str], relevant: &BTreeMap<String, u32>, k: usize) -> f64 {
-    let first = files.iter().take(k).position(|file| relevant.get(*file).is_some_and(|grade| *grade > 0));
+    let first =
+        files.iter().take(k).position(|file| relevant.get(*file).is_some_and(|grade| *grade > 0));
     first.map_or(0.0, |i| 1.0 / (i as f64 + 1.0))
 }
 

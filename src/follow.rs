@@ -1,7 +1,8 @@
-//! An index that follows its folders: whenever they have changed and come to rest, the ordinary ingest, as a job.
+//! An index that follows its folders: whenever they have changed and come to rest, the ordinary
+//! ingest, as a job.
 //!
-//! Every folder is watched before the ingest lists it, so that a change is either in the index or told afterwards. Where
-//! the system cannot watch, the folders are looked at every so often.
+//! Every folder is watched before the ingest lists it, so that a change is either in the index or
+//! told afterwards. Where the system cannot watch, the folders are looked at every so often.
 
 use std::convert::Infallible;
 use std::os::unix::fs::MetadataExt as _;
@@ -18,8 +19,8 @@ use crate::text::{self, Entry, WalkOptions};
 use crate::watch::{Changes, Settle, Watcher};
 use crate::work;
 
-/// A change has come to rest when nothing more has happened for so long: an editor that saves by writing another file
-/// and renaming it is done in some milliseconds.
+/// A change has come to rest when nothing more has happened for so long: an editor that saves by
+/// writing another file and renaming it is done in some milliseconds.
 const QUIET: Duration = Duration::from_millis(300);
 
 /// A writer that never ends is let in this often.
@@ -28,7 +29,8 @@ const LONGEST: Duration = Duration::from_secs(5);
 /// How often an interruption, and the folders themselves, are looked for.
 const TICK: Duration = Duration::from_millis(200);
 
-/// How often folders are looked at that cannot be watched; a walk that takes long is begun more rarely.
+/// How often folders are looked at that cannot be watched; a walk that takes long is begun more
+/// rarely.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 const REST_PER_WALK: u32 = 10;
 
@@ -72,8 +74,8 @@ pub enum Happening {
 /// Ingests, and again after every change. Another writer is waited for.
 ///
 /// # Errors
-/// [`Kind::Interrupted`] once the process was asked to stop; what keeps the first ingest from being done. What goes wrong
-/// later is told and tried again.
+/// [`Kind::Interrupted`] once the process was asked to stop; what keeps the first ingest from being
+/// done. What goes wrong later is told and tried again.
 pub fn run(
     engine: &Engine,
     spec: IngestSpec,
@@ -128,7 +130,9 @@ pub fn run(
             // Said at the next look.
             Err(_) if follower.places_now().is_err() => {}
             // Somebody cancelled the job.
-            Err(fault) if fault.kind() == Kind::Interrupted => on(Happening::Failed { fault, again_in: None }),
+            Err(fault) if fault.kind() == Kind::Interrupted => {
+                on(Happening::Failed { fault, again_in: None })
+            }
             Err(fault) => {
                 on(Happening::Failed { fault, again_in: Some(pause) });
                 again = Some(Instant::now() + pause);
@@ -164,7 +168,12 @@ struct Place {
 }
 
 impl<'a> Follower<'a> {
-    fn new(engine: &'a Engine, spec: IngestSpec, look_every: Option<Duration>, on: &mut dyn FnMut(Happening)) -> Self {
+    fn new(
+        engine: &'a Engine,
+        spec: IngestSpec,
+        look_every: Option<Duration>,
+        on: &mut dyn FnMut(Happening),
+    ) -> Self {
         let looking = |every| Eyes::Looking { every, next: Instant::now(), seen: None };
         let eyes = match (look_every, Watcher::new()) {
             (None, Ok(watcher)) => Eyes::Watching(Box::new(watcher)),
@@ -192,7 +201,8 @@ impl<'a> Follower<'a> {
                 self.settle.clear();
             }
         }
-        // Handles of its own: whoever cancels this job stops no other, and the caches write down what they know.
+        // Handles of its own: whoever cancels this job stops no other, and the caches write down
+        // what they know.
         let engine = self.engine.with(self.engine.config.clone());
         let mut blind = None;
         let (eyes, places) = (&mut self.eyes, &self.places);
@@ -270,7 +280,8 @@ impl<'a> Follower<'a> {
         let wanted = self.wanted();
         changes.paths.iter().any(|path| {
             let mut above = wanted.iter().filter(|(real, _)| path.starts_with(real)).peekable();
-            above.peek().is_none() || above.any(|(real, options)| text::is_wanted(real, options, path))
+            above.peek().is_none()
+                || above.any(|(real, options)| text::is_wanted(real, options, path))
         })
     }
 
@@ -284,7 +295,10 @@ impl<'a> Follower<'a> {
             let known = known.iter().find(|root| root.real == real).cloned();
             known.unwrap_or(Root { include, exclude, ..Root::new("", real) })
         };
-        self.places.iter().map(|place| (&*place.real, ingest::walk_options(self.engine, &root(place)))).collect()
+        self.places
+            .iter()
+            .map(|place| (&*place.real, ingest::walk_options(self.engine, &root(place))))
+            .collect()
     }
 
     /// Compares the folders with what they were when last looked at.
@@ -310,7 +324,9 @@ impl<'a> Follower<'a> {
                         hash.add(&found.size.to_le_bytes());
                         hash.add(&found.mtime_ns.to_le_bytes());
                     }
-                    Entry::Skipped { path, .. } | Entry::Failed { path, .. } => hash.add(path.as_bytes()),
+                    Entry::Skipped { path, .. } | Entry::Failed { path, .. } => {
+                        hash.add(path.as_bytes())
+                    }
                     Entry::Folder(_) => {}
                 }
                 if self.engine.interrupted() { Err(Fault::interrupted()) } else { Ok(()) }

@@ -1,5 +1,5 @@
-//! HTTP: files fetched to disk, JSON posted and the reply streamed. Everything is bounded, and no credentials go to
-//! another origin.
+//! HTTP: files fetched to disk, JSON posted and the reply streamed. Everything is bounded, and no
+//! credentials go to another origin.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -42,16 +42,18 @@ pub enum Fetched {
 impl Client {
     /// `token` goes out as a bearer token; a redirect to another host does not carry it.
     pub fn new(token: Option<String>) -> Result<Self> {
-        let inner = builder().connect_timeout(SILENCE).read_timeout(SILENCE).build().or_failed(no_setup)?;
+        let inner =
+            builder().connect_timeout(SILENCE).read_timeout(SILENCE).build().or_failed(no_setup)?;
         Ok(Self { inner, runtime: Some(runtime()?), token })
     }
 
-    /// Streams `url` to the new file `target`, telling `(done, total)` bytes; `total` is 0 when it is not known. `stop` is
-    /// asked every 50 ms.
+    /// Streams `url` to the new file `target`, telling `(done, total)` bytes; `total` is 0 when it
+    /// is not known. `stop` is asked every 50 ms.
     ///
     /// # Errors
-    /// [`Kind::Outside`](crate::error::Kind::Outside) when the server cannot be reached, refuses, or sends more than
-    /// `max_bytes`; [`Kind::Interrupted`](crate::error::Kind::Interrupted) when `stop` says so. The file is then removed.
+    /// [`Kind::Outside`](crate::error::Kind::Outside) when the server cannot be reached, refuses,
+    /// or sends more than `max_bytes`; [`Kind::Interrupted`](crate::error::Kind::Interrupted) when
+    /// `stop` says so. The file is then removed.
     pub fn fetch(
         &self,
         url: &str,
@@ -75,7 +77,8 @@ impl Client {
         max_bytes: u64,
         on_bytes: &mut dyn FnMut(u64, u64),
     ) -> Result<Fetched> {
-        let unreachable = |e: reqwest::Error| Fault::outside(format!("cannot fetch {url}")).because(e);
+        let unreachable =
+            |e: reqwest::Error| Fault::outside(format!("cannot fetch {url}")).because(e);
         let mut request = self.inner.get(url);
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
@@ -134,9 +137,10 @@ fn runtime() -> Result<tokio::runtime::Runtime> {
 
 /// One address to which JSON is posted, from any number of threads.
 ///
-/// Nothing reroutes a request: no redirect is followed and no proxy is asked, not even one that the environment
-/// names, so the token reaches the address or nobody. Every request has a connection of its own, which ends with it:
-/// nothing of a broken one is left over, and a handshake is nothing beside what is asked for here.
+/// Nothing reroutes a request: no redirect is followed and no proxy is asked, not even one that the
+/// environment names, so the token reaches the address or nobody. Every request has a connection of
+/// its own, which ends with it: nothing of a broken one is left over, and a handshake is nothing
+/// beside what is asked for here.
 pub struct Poster {
     inner: reqwest::Client,
     url: reqwest::Url,
@@ -173,12 +177,12 @@ pub enum Trouble {
 }
 
 impl Poster {
-    /// A poster to `url`, which gets `token` as a bearer token. `silence` is the longest time to connect and get the
-    /// first byte, and the longest time between two pieces of a reply.
+    /// A poster to `url`, which gets `token` as a bearer token. `silence` is the longest time to
+    /// connect and get the first byte, and the longest time between two pieces of a reply.
     ///
     /// # Errors
-    /// [`Kind::Usage`](crate::error::Kind::Usage) when `url` is no plain `http` or `https` address, or no header can
-    /// hold the token. The fault shows neither.
+    /// [`Kind::Usage`](crate::error::Kind::Usage) when `url` is no plain `http` or `https` address,
+    /// or no header can hold the token. The fault shows neither.
     pub fn new(url: &str, token: Option<&str>, silence: Duration) -> Result<Self> {
         let wrong = |why: &str| Fault::usage(format!("the address of the server {why}"));
         let url = reqwest::Url::parse(url).map_err(|e| wrong(&format!("is no URL: {e}")))?;
@@ -186,7 +190,9 @@ impl Poster {
             return Err(wrong("does not begin with http:// or https://"));
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(wrong("holds a user name or a password").hint("a key has a setting of its own"));
+            return Err(
+                wrong("holds a user name or a password").hint("a key has a setting of its own")
+            );
         }
         if url.query().is_some() || url.fragment().is_some() {
             return Err(wrong("has a `?` or a `#`"));
@@ -203,7 +209,9 @@ impl Poster {
         }
         let authorization = token.map(|token| {
             let mut value = reqwest::header::HeaderValue::try_from(format!("Bearer {token}"))
-                .map_err(|_| Fault::usage("the key holds characters that no HTTP header can carry"))?;
+                .map_err(|_| {
+                    Fault::usage("the key holds characters that no HTTP header can carry")
+                })?;
             value.set_sensitive(true);
             Ok(value)
         });
@@ -221,8 +229,8 @@ impl Poster {
         host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
     }
 
-    /// Sends `json` and waits for the first lines of the reply. The whole exchange may take `most`. `stop` is asked
-    /// every 50 ms, here and in [`Exchange::next`].
+    /// Sends `json` and waits for the first lines of the reply. The whole exchange may take `most`.
+    /// `stop` is asked every 50 ms, here and in [`Exchange::next`].
     pub fn post(
         &self,
         json: Vec<u8>,
@@ -230,7 +238,8 @@ impl Poster {
         stop: &dyn Fn() -> bool,
     ) -> std::result::Result<Exchange, Trouble> {
         let runtime = runtime().map_err(|e| Trouble::Unreachable(e.into()))?;
-        let mut request = self.inner.post(self.url.clone()).header("content-type", "application/json").body(json);
+        let mut request =
+            self.inner.post(self.url.clone()).header("content-type", "application/json").body(json);
         if let Some(authorization) = &self.authorization {
             request = request.header("authorization", authorization);
         }
@@ -239,7 +248,8 @@ impl Poster {
             (within(self.silence, end, stop, request.send()).await, end)
         });
         // Made before the reply is looked at, so that it ends the runtime on every path.
-        let mut exchange = Exchange { runtime: Some(runtime), response: None, end, silence: self.silence };
+        let mut exchange =
+            Exchange { runtime: Some(runtime), response: None, end, silence: self.silence };
         exchange.response = Some(sent?);
         Ok(exchange)
     }
@@ -247,7 +257,8 @@ impl Poster {
 
 /// One request whose reply is being read. Dropping it closes the connection.
 pub struct Exchange {
-    /// Of its own, because one whose thread is held up by a slow reader would stall the others. `None` in `drop` only.
+    /// Of its own, because one whose thread is held up by a slow reader would stall the others.
+    /// `None` in `drop` only.
     runtime: Option<tokio::runtime::Runtime>,
     response: Option<reqwest::Response>,
     end: tokio::time::Instant,
@@ -262,14 +273,22 @@ impl Exchange {
         };
         Head {
             status: self.response.as_ref().map_or(0, |response| response.status().as_u16()),
-            content_type: header("content-type").split(';').next().unwrap_or_default().trim().to_ascii_lowercase(),
+            content_type: header("content-type")
+                .split(';')
+                .next()
+                .unwrap_or_default()
+                .trim()
+                .to_ascii_lowercase(),
             retry_after: retry_after(header("retry-after"), header("date")),
         }
     }
 
-    /// The next piece of the body; `None` at its end. A piece is as large as what the system had ready, at most some
-    /// hundred kilobytes.
-    pub fn next(&mut self, stop: &dyn Fn() -> bool) -> std::result::Result<Option<Vec<u8>>, Trouble> {
+    /// The next piece of the body; `None` at its end. A piece is as large as what the system had
+    /// ready, at most some hundred kilobytes.
+    pub fn next(
+        &mut self,
+        stop: &dyn Fn() -> bool,
+    ) -> std::result::Result<Option<Vec<u8>>, Trouble> {
         let (Some(runtime), Some(response)) = (&self.runtime, &mut self.response) else {
             return Ok(None);
         };
@@ -317,7 +336,8 @@ fn trouble(error: reqwest::Error) -> Trouble {
     let (connecting, timed_out) = (error.is_connect(), error.is_timeout());
     let cause = anyhow::Error::from(error);
     let refused = |e: &(dyn std::error::Error + 'static)| {
-        e.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::ConnectionRefused)
+        e.downcast_ref::<std::io::Error>()
+            .is_some_and(|e| e.kind() == std::io::ErrorKind::ConnectionRefused)
     };
     match () {
         () if cause.chain().any(refused) => Trouble::Refused(cause),
@@ -327,14 +347,15 @@ fn trouble(error: reqwest::Error) -> Trouble {
     }
 }
 
-/// `Retry-After`, in seconds or as a date (RFC 9110, 10.2.3). A date is measured from the server's own `Date`, because
-/// the two clocks need not agree; without one it says nothing.
+/// `Retry-After`, in seconds or as a date (RFC 9110, 10.2.3). A date is measured from the server's
+/// own `Date`, because the two clocks need not agree; without one it says nothing.
 fn retry_after(value: &str, date: &str) -> Option<Duration> {
     if !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit()) {
         // What no `u64` holds is as good as for ever.
         return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
     }
-    let (until, now) = (httpdate::parse_http_date(value).ok()?, httpdate::parse_http_date(date).ok()?);
+    let (until, now) =
+        (httpdate::parse_http_date(value).ok()?, httpdate::parse_http_date(date).ok()?);
     Some(until.duration_since(now).unwrap_or_default())
 }
 
@@ -345,7 +366,11 @@ mod tests {
     #[test]
     fn retry_after_is_seconds_or_a_date() {
         let check = |value: &str, date: &str, expected: Option<u64>| {
-            assert_eq!(retry_after(value, date), expected.map(Duration::from_secs), "{value:?} {date:?}");
+            assert_eq!(
+                retry_after(value, date),
+                expected.map(Duration::from_secs),
+                "{value:?} {date:?}"
+            );
         };
         let now = "Sun, 06 Nov 1994 08:49:37 GMT";
         check("120", "", Some(120));
@@ -363,8 +388,15 @@ mod tests {
     #[test]
     fn an_address_is_plain_and_a_token_fits_a_header() {
         let new = |url: &str, token| Poster::new(url, token, SILENCE);
-        for url in ["", "localhost:1", "/v1", "file:///etc/passwd", "http://", "http://u:hidden@h/", "http://h/?hidden"]
-        {
+        for url in [
+            "",
+            "localhost:1",
+            "/v1",
+            "file:///etc/passwd",
+            "http://",
+            "http://u:hidden@h/",
+            "http://h/?hidden",
+        ] {
             let Err(fault) = new(url, None) else { panic!("{url:?} was taken") };
             assert_eq!(fault.kind(), crate::error::Kind::Usage, "{url:?}");
             assert!(!fault.to_string().contains("hidden"), "{fault}");
@@ -374,7 +406,11 @@ mod tests {
             assert!(!fault.to_string().contains("den"), "{fault}");
         }
         let is_local = |url| new(url, Some("key")).unwrap().is_local();
-        assert!(["http://localhost:1/v1", "http://127.0.0.2/", "http://[::1]:8/"].into_iter().all(is_local));
+        assert!(
+            ["http://localhost:1/v1", "http://127.0.0.2/", "http://[::1]:8/"]
+                .into_iter()
+                .all(is_local)
+        );
         assert!(!["http://10.0.0.1/", "http://localhost.example/"].into_iter().any(is_local));
     }
 }

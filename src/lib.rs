@@ -7,7 +7,8 @@
         clippy::print_stdout,
         clippy::string_slice,
         clippy::unwrap_used,
-        reason = "tests make files, read the environment, cut texts that they know, and say aloud what they skip"
+        reason = "tests make files, read the environment, cut texts that they know, and say aloud \
+             what they skip"
     )
 )]
 

@@ -1,8 +1,9 @@
 //! What a document is called: the one place where its name is made, shown and understood.
 //!
-//! A name is the folder as it was ingested and the path below it: `docs/guide.md`, `/srv/docs/guide.md`. From another
-//! directory a relative folder leads elsewhere, so [`Names`] shows a path that leads to the file from there. Pure: what a
-//! path leads to is asked through a function.
+//! A name is the folder as it was ingested and the path below it: `docs/guide.md`,
+//! `/srv/docs/guide.md`. From another directory a relative folder leads elsewhere, so [`Names`]
+//! shows a path that leads to the file from there. Pure: what a path leads to is asked through a
+//! function.
 
 use std::borrow::Cow;
 
@@ -38,7 +39,11 @@ pub fn plain(path: &str) -> &str {
 
 /// `path` as seen from the directory `here`, without `.` and `..`; links are not followed.
 pub fn absolute(here: &str, path: &str) -> String {
-    let whole = if path.starts_with('/') { Cow::Borrowed(path) } else { Cow::Owned(format!("{here}/{path}")) };
+    let whole = if path.starts_with('/') {
+        Cow::Borrowed(path)
+    } else {
+        Cow::Owned(format!("{here}/{path}"))
+    };
     let mut parts: Vec<&str> = Vec::new();
     for part in whole.split('/') {
         match part {
@@ -66,8 +71,9 @@ struct Seen {
 }
 
 impl Names {
-    /// `here` is absolute; `resolved` yields where a path really leads, or `None` when nothing is there. The folders of an
-    /// index that was made on another machine lead nowhere; they keep the names that they were given.
+    /// `here` is absolute; `resolved` yields where a path really leads, or `None` when nothing is
+    /// there. The folders of an index that was made on another machine lead nowhere; they keep the
+    /// names that they were given.
     pub fn new<'a>(
         folders: impl IntoIterator<Item = Folder<'a>>,
         here: &str,
@@ -75,12 +81,17 @@ impl Names {
     ) -> Self {
         let seen = |Folder { given, real }: Folder<'a>| {
             let leads_there = |path: &str| resolved(path).is_some_and(|leads| leads == real);
-            let shown = if given.starts_with('/') || leads_there(&absolute(here, given)) || !leads_there(real) {
+            let shown = if given.starts_with('/')
+                || leads_there(&absolute(here, given))
+                || !leads_there(real)
+            {
                 given.to_owned()
             } else {
                 match real.strip_prefix(here.trim_end_matches('/')) {
                     Some("") => ".".to_owned(),
-                    Some(below) if below.starts_with('/') => below.trim_start_matches('/').to_owned(),
+                    Some(below) if below.starts_with('/') => {
+                        below.trim_start_matches('/').to_owned()
+                    }
                     _ => real.to_owned(),
                 }
             };
@@ -105,7 +116,8 @@ impl Names {
         name(seen.map_or(given, |seen| &seen.shown), path)
     }
 
-    /// Whether `text` names a document: by its path below its folder, by its name, or by what leads to it from here.
+    /// Whether `text` names a document: by its path below its folder, by its name, or by what leads
+    /// to it from here.
     pub fn means(&self, text: &str, number: usize, path: &str) -> bool {
         let wanted = plain(text);
         if wanted == path || text == path {
@@ -161,9 +173,30 @@ mod tests {
         let gone = "gone/a/b.md";
         check("/home/u", ["docs/a/b.md", "a/b.md", "/srv/texts/a/b.md", "../shared/a/b.md", gone]);
         check("/home", ["u/docs/a/b.md", "u/a/b.md", "/srv/texts/a/b.md", "shared/a/b.md", gone]);
-        check("/home/u/docs", ["a/b.md", "/home/u/a/b.md", "/srv/texts/a/b.md", "/home/shared/a/b.md", gone]);
-        check("/", ["home/u/docs/a/b.md", "home/u/a/b.md", "/srv/texts/a/b.md", "home/shared/a/b.md", gone]);
-        check("/home/us", ["/home/u/docs/a/b.md", "/home/u/a/b.md", "/srv/texts/a/b.md", "../shared/a/b.md", gone]);
+        check(
+            "/home/u/docs",
+            ["a/b.md", "/home/u/a/b.md", "/srv/texts/a/b.md", "/home/shared/a/b.md", gone],
+        );
+        check(
+            "/",
+            [
+                "home/u/docs/a/b.md",
+                "home/u/a/b.md",
+                "/srv/texts/a/b.md",
+                "home/shared/a/b.md",
+                gone,
+            ],
+        );
+        check(
+            "/home/us",
+            [
+                "/home/u/docs/a/b.md",
+                "/home/u/a/b.md",
+                "/srv/texts/a/b.md",
+                "../shared/a/b.md",
+                gone,
+            ],
+        );
     }
 
     #[test]

@@ -13,11 +13,12 @@ const MAX_NETWORK_BYTES: u64 = 8 << 30;
 /// Vocabularies of multilingual models reach 20 MB.
 const MAX_CONFIG_BYTES: u64 = 256 << 20;
 
-/// Fetches `repository` at `revision` from the configured hub and adds it as `name`. Tells `(file, done, total)`.
+/// Fetches `repository` at `revision` from the configured hub and adds it as `name`. Tells `(file,
+/// done, total)`.
 ///
 /// # Errors
-/// [`Kind::Outside`](crate::error::Kind::Outside) when the hub cannot be reached or lacks the model;
-/// [`Kind::Interrupted`](crate::error::Kind::Interrupted). Nothing is left behind.
+/// [`Kind::Outside`](crate::error::Kind::Outside) when the hub cannot be reached or lacks the
+/// model; [`Kind::Interrupted`](crate::error::Kind::Interrupted). Nothing is left behind.
 pub fn run(
     engine: &Engine,
     repository: &str,
@@ -26,9 +27,12 @@ pub fn run(
     on_bytes: &mut dyn FnMut(&str, u64, u64),
 ) -> Result<ModelFiles> {
     let parts: Vec<&str> = repository.split('/').collect();
-    if parts.len() > 2 || parts.iter().chain(&[revision]).any(|part| !crate::config::is_name(part)) {
-        return Err(Fault::usage(format!("{repository:?} at {revision:?} is no repository and revision"))
-            .hint("a repository looks like sentence-transformers/all-MiniLM-L6-v2"));
+    if parts.len() > 2 || parts.iter().chain(&[revision]).any(|part| !crate::config::is_name(part))
+    {
+        return Err(Fault::usage(format!(
+            "{repository:?} at {revision:?} is no repository and revision"
+        ))
+        .hint("a repository looks like sentence-transformers/all-MiniLM-L6-v2"));
     }
     // Without the library a model cannot be proved: nothing is fetched for nothing.
     Runtime::load(&engine.runtime_library()?)?;
@@ -70,5 +74,6 @@ fn fetch_all(
             return Ok(());
         }
     }
-    Err(Fault::outside(format!("{base} has no ONNX file")).hint("look for a repository that has one, in `onnx/`"))
+    Err(Fault::outside(format!("{base} has no ONNX file"))
+        .hint("look for a repository that has one, in `onnx/`"))
 }

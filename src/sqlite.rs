@@ -1,6 +1,8 @@
-//! Opening SQLite files: WAL, a bounded wait for other processes, and a schema version that is checked.
+//! Opening SQLite files: WAL, a bounded wait for other processes, and a schema version that is
+//! checked.
 //!
-//! `rusqlite` is always the bundled one: a corruption bug of WAL mode is fixed only from SQLite 3.51.3 on.
+//! `rusqlite` is always the bundled one: a corruption bug of WAL mode is fixed only from SQLite
+//! 3.51.3 on.
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -9,11 +11,12 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
-/// How long a statement waits for another process's write before it gives up. Writes here take milliseconds; a
-/// process that holds the file longer than this has stopped.
+/// How long a statement waits for another process's write before it gives up. Writes here take
+/// milliseconds; a process that holds the file longer than this has stopped.
 const BUSY_WAIT: Duration = Duration::from_secs(5);
 
-/// The least that a page of a database has. SQLite takes a file that is smaller for one that is yet to be made.
+/// The least that a page of a database has. SQLite takes a file that is smaller for one that is yet
+/// to be made.
 const SMALLEST_BYTES: u64 = 512;
 
 /// What became of an attempt to open a file.
@@ -29,8 +32,8 @@ pub enum Opened {
     Newer,
 }
 
-/// Opens `path`. `steps` are the scripts that lead from one version of the schema to the next, beginning with an empty
-/// file; their number is the version that is stamped.
+/// Opens `path`. `steps` are the scripts that lead from one version of the schema to the next,
+/// beginning with an empty file; their number is the version that is stamped.
 ///
 /// # Errors
 /// Whatever SQLite says that is none of [`Opened`].
@@ -38,8 +41,8 @@ pub fn open(path: &Path, steps: &[&str]) -> rusqlite::Result<Opened> {
     open_as(path, steps, false)
 }
 
-/// As [`open`]; a file that is made now can give space back a few pages at a time (`PRAGMA incremental_vacuum`), and
-/// what is deleted is overwritten (`PRAGMA secure_delete`).
+/// As [`open`]; a file that is made now can give space back a few pages at a time (`PRAGMA
+/// incremental_vacuum`), and what is deleted is overwritten (`PRAGMA secure_delete`).
 ///
 /// # Errors
 /// As [`open`].
@@ -56,7 +59,10 @@ fn open_as(path: &Path, steps: &[&str], shrinkable: bool) -> rusqlite::Result<Op
         Ok(opened) => Ok(opened),
         Err(e) if is_damage(&e) => Ok(Opened::Damaged),
         Err(e)
-            if matches!(code(&e), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied)) =>
+            if matches!(
+                code(&e),
+                Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied)
+            ) =>
         {
             Ok(open_read_only(path, version).unwrap_or(Opened::Absent))
         }
@@ -68,8 +74,9 @@ fn open_writable(path: &Path, steps: &[&str], shrinkable: bool) -> rusqlite::Res
     make_private(path);
     let mut connection = Connection::open(path)?;
     connection.busy_timeout(BUSY_WAIT)?;
-    let version =
-        |connection: &Connection| connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0));
+    let version = |connection: &Connection| {
+        connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))
+    };
     let newest = steps.len() as i64;
     let mut found = version(&connection)?;
     if found < newest {
@@ -91,16 +98,18 @@ fn open_writable(path: &Path, steps: &[&str], shrinkable: bool) -> rusqlite::Res
         return Ok(Opened::Newer);
     }
     if shrinkable {
-        // Such a file is never rewritten as a whole, so that what is deleted has to be overwritten at once.
+        // Such a file is never rewritten as a whole, so that what is deleted has to be overwritten
+        // at once.
         connection.pragma_update(None, "secure_delete", "ON")?;
     }
-    // A commit then costs no fsync; a power cut may lose the last commits but never damages the file.
+    // A commit then costs no fsync; a power cut may lose the last commits but never damages the
+    // file.
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     Ok(Opened::Writable(connection))
 }
 
-/// Makes an absent file readable to the user alone, where SQLite would make it readable to all; `-wal` and `-shm` take
-/// over what they find. When it cannot be made, SQLite says why.
+/// Makes an absent file readable to the user alone, where SQLite would make it readable to all;
+/// `-wal` and `-shm` take over what they find. When it cannot be made, SQLite says why.
 fn make_private(path: &Path) {
     let _ = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
 }
@@ -114,8 +123,11 @@ fn open_read_only(path: &Path, version: i64) -> Option<Opened> {
         }
         text
     });
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(format!("file:{escaped}?immutable=1"), flags).ok()?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+        | OpenFlags::SQLITE_OPEN_URI
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection =
+        Connection::open_with_flags(format!("file:{escaped}?immutable=1"), flags).ok()?;
     let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).ok()?;
     Some(if found == version { Opened::ReadOnly(connection) } else { Opened::Newer })
 }
@@ -125,10 +137,14 @@ pub fn is_busy(error: &rusqlite::Error) -> bool {
     matches!(code(error), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
 
-/// True when SQLite says that the file's bytes are wrong. All statements here are fixed, so that a table or column that
-/// one does not find, which SQLite gives no number of its own, is a schema that is not what was written.
+/// True when SQLite says that the file's bytes are wrong. All statements here are fixed, so that a
+/// table or column that one does not find, which SQLite gives no number of its own, is a schema
+/// that is not what was written.
 pub fn is_damage(error: &rusqlite::Error) -> bool {
-    matches!(code(error), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown))
+    matches!(
+        code(error),
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown)
+    )
 }
 
 fn code(error: &rusqlite::Error) -> Option<ErrorCode> {

@@ -1,8 +1,9 @@
-//! What this user's commands remember outside of every folder: where indexes are, which models this user added, and
-//! which files were found to have which SHA-256.
+//! What this user's commands remember outside of every folder: where indexes are, which models this
+//! user added, and which files were found to have which SHA-256.
 //!
-//! A folder can come from anybody, with anything in it. What is kept here cannot: it lies in the user's own state
-//! directory. Nothing here is needed for a command to work, so only [`State::record_model`] can fail.
+//! A folder can come from anybody, with anything in it. What is kept here cannot: it lies in the
+//! user's own state directory. Nothing here is needed for a command to work, so only
+//! [`State::record_model`] can fail.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -22,8 +23,8 @@ const MOST: usize = 64;
 /// Models are recorded for ever, or nearly so: one that is forgotten is no longer used.
 const MOST_MODELS: usize = 1024;
 
-/// A file is trusted to be the one that was hashed when its status last changed so long before: within one tick of the
-/// clock it may change again and look the same.
+/// A file is trusted to be the one that was hashed when its status last changed so long before:
+/// within one tick of the clock it may change again and look the same.
 const SETTLED: Duration = Duration::from_secs(2);
 
 /// Another process writes these files in milliseconds.
@@ -135,8 +136,11 @@ impl State {
     /// # Errors
     /// When that cannot be written down.
     pub fn record_model(&self, dir: &Path, sha256: String) -> Result<()> {
-        let dir = std::path::absolute(dir).or_failed(|| format!("cannot tell where {} is", dir.display()))?;
-        self.add(MODELS, MOST_MODELS, Recorded { dir: resolved(&dir), sha256 }, |other| other.dir == resolved(&dir))
+        let dir = std::path::absolute(dir)
+            .or_failed(|| format!("cannot tell where {} is", dir.display()))?;
+        self.add(MODELS, MOST_MODELS, Recorded { dir: resolved(&dir), sha256 }, |other| {
+            other.dir == resolved(&dir)
+        })
     }
 
     /// Whether this user added the model in `dir`, whose manifest has this SHA-256.
@@ -150,7 +154,8 @@ impl State {
         }
     }
 
-    /// The SHA-256 of an open file: as it was found before, if nothing about the file has changed since.
+    /// The SHA-256 of an open file: as it was found before, if nothing about the file has changed
+    /// since.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -173,7 +178,10 @@ impl State {
             let stored: Vec<Checked> = self.read(CHECKED).unwrap_or_default();
             known.extend(stored.into_iter().map(|checked| (checked.path.clone(), checked)));
         }
-        known.get(&absolute(path)).filter(|checked| checked.identity == identity).map(|c| c.sha256.clone())
+        known
+            .get(&absolute(path))
+            .filter(|checked| checked.identity == identity)
+            .map(|c| c.sha256.clone())
     }
 
     fn keep_checked(&self, checked: Checked) {
@@ -214,7 +222,9 @@ impl State {
         entry: T,
         replaces: impl Fn(&T) -> bool,
     ) -> Result<()> {
-        let Some(dir) = &self.dir else { return Err(Fault::failed("there is no state directory: HOME is not set")) };
+        let Some(dir) = &self.dir else {
+            return Err(Fault::failed("there is no state directory: HOME is not set"));
+        };
         disk::create_dir(dir)?;
         let _lock = Lock::take(&dir.join(".lock"), WAIT, &|| false)?;
         let before: Vec<T> = match self.read(name) {
@@ -304,7 +314,9 @@ mod tests {
         let time = path.metadata().unwrap().modified().unwrap();
         assert_eq!(sum(&State::new(state_dir.clone(), later)), one);
         // Another process believes what this one has found: nothing is read.
-        let forged = std::fs::read_to_string(dir.path().join("state/checked.json")).unwrap().replace(&one, "known");
+        let forged = std::fs::read_to_string(dir.path().join("state/checked.json"))
+            .unwrap()
+            .replace(&one, "known");
         std::fs::write(dir.path().join("state/checked.json"), forged).unwrap();
         assert_eq!(sum(&State::new(state_dir.clone(), later)), "known");
         // Same size and time of change, in place; and another file under the name.

@@ -1,16 +1,17 @@
 //! Pieces of text by byte offsets, and the ends of lines.
 //!
-//! Indexing a `str` panics when an offset lies inside a character, and which offsets do is decided by whoever wrote the
-//! text. [`StrExt::slice`] does not panic. The lint `string_slice` keeps indexing out of the crate.
+//! Indexing a `str` panics when an offset lies inside a character, and which offsets do is decided
+//! by whoever wrote the text. [`StrExt::slice`] does not panic. The lint `string_slice` keeps
+//! indexing out of the crate.
 
 use std::ops::{Bound, Range, RangeBounds};
 use std::slice::SliceIndex;
 
 /// What `str` lacks.
 pub trait StrExt {
-    /// The text in `range`. An offset behind the end counts as the end, one inside a character as the start of that
-    /// character. Such offsets are mistakes all the same: builds with debug assertions, which run the tests and the fuzzer,
-    /// panic.
+    /// The text in `range`. An offset behind the end counts as the end, one inside a character as
+    /// the start of that character. Such offsets are mistakes all the same: builds with debug
+    /// assertions, which run the tests and the fuzzer, panic.
     fn slice<R>(&self, range: R) -> &str
     where
         R: SliceIndex<str, Output = str> + RangeBounds<usize> + Clone;
@@ -64,13 +65,16 @@ fn bounds(range: &impl RangeBounds<usize>) -> (usize, Option<usize>) {
 
 #[cold]
 fn nearest(text: &str, (start, end): (usize, Option<usize>)) -> &str {
-    let floor = |at: usize| (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    let floor = |at: usize| {
+        (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
+    };
     let end = end.map_or(text.len(), floor);
     text.get(floor(start).min(end)..end).unwrap_or_default()
 }
 
-/// Whether a character ends a line wherever text is shown: line feed, carriage return, vertical tab, form feed, next line,
-/// and the separators of lines and of paragraphs. A carriage return with a line feed behind it is one end.
+/// Whether a character ends a line wherever text is shown: line feed, carriage return, vertical
+/// tab, form feed, next line, and the separators of lines and of paragraphs. A carriage return with
+/// a line feed behind it is one end.
 pub fn is_line_end(c: char) -> bool {
     matches!(c, '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
@@ -118,7 +122,10 @@ mod tests {
     #[test]
     fn offsets_between_characters_part_a_text() {
         let text = "aä？b";
-        assert_eq!((text.slice(..3), text.slice(3..6), text.slice(6..), text.slice(..)), ("aä", "？", "b", "aä？b"));
+        assert_eq!(
+            (text.slice(..3), text.slice(3..6), text.slice(6..), text.slice(..)),
+            ("aä", "？", "b", "aä？b")
+        );
         assert_eq!((text.slice(1..=2), text.parted(3)), ("ä", ("aä", "？b")));
         let mut text = text.to_owned();
         shorten(&mut text, 6);

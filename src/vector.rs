@@ -36,7 +36,10 @@ impl Vector {
         if bytes.len() != dimension * 4 {
             return None;
         }
-        Self::new(bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()).ok()
+        Self::new(
+            bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect(),
+        )
+        .ok()
     }
 }
 
@@ -53,7 +56,10 @@ impl Rows {
     /// # Errors
     /// When `values` is not made of such rows, or a value is not finite.
     pub fn new(values: Vec<f32>, dimension: usize) -> Result<Self> {
-        if dimension == 0 || !values.len().is_multiple_of(dimension) || !values.iter().all(|x| x.is_finite()) {
+        if dimension == 0
+            || !values.len().is_multiple_of(dimension)
+            || !values.iter().all(|x| x.is_finite())
+        {
             return Err(Fault::damaged("the model gave vectors of tokens that are not finite"));
         }
         Ok(Self { values, dimension })
@@ -66,8 +72,8 @@ impl Rows {
 
 /// Inner product; the cosine when both are unit vectors.
 ///
-/// Running sums side by side let the compiler use vector registers without reordering a single float sum, so the result
-/// is the same on every run; `a` and `b` must have the same length.
+/// Running sums side by side let the compiler use vector registers without reordering a single
+/// float sum, so the result is the same on every run; `a` and `b` must have the same length.
 pub fn dot(a: &[f32], b: &[f32]) -> f32 {
     const LANES: usize = 16;
     debug_assert_eq!(a.len(), b.len(), "vectors of one model have one dimension");

@@ -1,8 +1,9 @@
-//! Changes below folders, as the system tells of them, and when it has been quiet long enough to look at them.
+//! Changes below folders, as the system tells of them, and when it has been quiet long enough to
+//! look at them.
 //!
-//! Folders are watched one by one, each before whoever walks them lists it: what the walk does not enter wakes nobody,
-//! and what changes after the listing is told. What is told is kept as a set of paths, bounded; more than fits, or than
-//! the system could tell, is "everything".
+//! Folders are watched one by one, each before whoever walks them lists it: what the walk does not
+//! enter wakes nobody, and what changes after the listing is told. What is told is kept as a set of
+//! paths, bounded; more than fits, or than the system could tell, is "everything".
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -17,8 +18,8 @@ use crate::error::{Fault, Result};
 /// Paths that are told apart. Whoever changes more at once has changed everything.
 const MOST_PATHS: usize = 1000;
 
-/// When something that goes on has come to rest: after `quiet`, or when it has gone on for `longest`, so that a writer
-/// that never ends is not waited for for ever.
+/// When something that goes on has come to rest: after `quiet`, or when it has gone on for
+/// `longest`, so that a writer that never ends is not waited for for ever.
 #[derive(Clone, Copy, Debug)]
 pub struct Settle {
     quiet: Duration,
@@ -38,7 +39,8 @@ impl Settle {
         self.seen = Some((first, now));
     }
 
-    /// How long it will take until it has come to rest, if nothing more happens; `None` when nothing has changed.
+    /// How long it will take until it has come to rest, if nothing more happens; `None` when
+    /// nothing has changed.
     pub fn left(&self, now: Instant) -> Option<Duration> {
         let (first, last) = self.seen?;
         let until = (last + self.quiet).min(first + self.longest);
@@ -96,7 +98,10 @@ impl Told {
         match event {
             Ok(event) if event.need_rescan() => changes.everything = true,
             // Reading is no change, and reading is what an ingest does.
-            Ok(event) if matches!(event.kind, EventKind::Access(kind) if !is_end_of_writing(kind)) => return,
+            Ok(event) if matches!(event.kind, EventKind::Access(kind) if !is_end_of_writing(kind)) =>
+            {
+                return;
+            }
             Ok(event) => changes.add(event.paths),
             // What it could not read may have been anything.
             Err(_) => changes.everything = true,
@@ -125,7 +130,8 @@ impl Watcher {
     pub fn new() -> Result<Self> {
         let told = Arc::new(Told::default());
         let hearer = Arc::clone(&told);
-        let system = RecommendedWatcher::new(move |event| hearer.hear(event), notify::Config::default());
+        let system =
+            RecommendedWatcher::new(move |event| hearer.hear(event), notify::Config::default());
         let system = system.map_err(|e| cannot_watch(e, "another folder"))?;
         Ok(Self { told, system, watched: HashSet::new(), entered: HashSet::new() })
     }
@@ -138,9 +144,11 @@ impl Watcher {
     /// Watches a folder, not those below it. To be called before it is listed.
     ///
     /// # Errors
-    /// When the system cannot watch any more; a folder that is gone or closed is none, since the walk will meet that.
+    /// When the system cannot watch any more; a folder that is gone or closed is none, since the
+    /// walk will meet that.
     pub fn enter(&mut self, dir: &Path) -> Result<()> {
-        // Once more does no harm where it is watched already, and is needed where another folder took its name.
+        // Once more does no harm where it is watched already, and is needed where another folder
+        // took its name.
         match self.system.watch(dir, RecursiveMode::NonRecursive) {
             Ok(()) => {
                 self.watched.insert(dir.to_owned());
@@ -171,7 +179,8 @@ impl Watcher {
 
     /// Waits until something is told, at most for `most`, and yields it.
     pub fn wait(&self, most: Duration) -> Changes {
-        let waited = self.told.more.wait_timeout_while(self.told.lock(), most, |changes| changes.is_empty());
+        let waited =
+            self.told.more.wait_timeout_while(self.told.lock(), most, |changes| changes.is_empty());
         let (mut changes, _) = waited.unwrap_or_else(PoisonError::into_inner);
         std::mem::take(&mut *changes)
     }
@@ -236,7 +245,10 @@ mod tests {
         assert_eq!(settle.left(start), None);
         settle.change(start);
         assert_eq!(settle.left(start), Some(QUIET));
-        assert_eq!(settle.left(start + Duration::from_millis(100)), Some(Duration::from_millis(200)));
+        assert_eq!(
+            settle.left(start + Duration::from_millis(100)),
+            Some(Duration::from_millis(200))
+        );
         assert_eq!(settle.left(start + LONGEST), Some(Duration::ZERO));
     }
 

@@ -1,7 +1,7 @@
 //! A job done: in this process at once, or by a worker in the background.
 //!
-//! A worker runs each job in a process of its own, so that one that is killed takes nothing with it but a try. What
-//! the next try need not do again is in the embedding cache.
+//! A worker runs each job in a process of its own, so that one that is killed takes nothing with it
+//! but a try. What the next try need not do again is in the embedding cache.
 
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
@@ -23,8 +23,8 @@ use crate::jobs::{Claimed, End, FILE_TRIES, IngestSpec, Next, Progress, Reason, 
 /// How often a running job's progress is written down and a wish to cancel it is looked for.
 const PULSE: Duration = Duration::from_millis(250);
 
-/// Progress that is this small a share of the whole is written down only after [`LIFE_SIGN`], so that the log of a
-/// long job stays short.
+/// Progress that is this small a share of the whole is written down only after [`LIFE_SIGN`], so
+/// that the log of a long job stays short.
 const WORTH_A_LINE: f64 = 0.001;
 const LIFE_SIGN: Duration = Duration::from_secs(30);
 
@@ -34,7 +34,8 @@ const TELL: Duration = Duration::from_millis(100);
 /// A log of workers that is larger is begun anew.
 const WORKER_LOG_BYTES: u64 = 1 << 20;
 
-/// How far a worker in the background steps back for whoever waits for an answer. An ingest keeps every core busy.
+/// How far a worker in the background steps back for whoever waits for an answer. An ingest keeps
+/// every core busy.
 const NICENESS: i32 = 10;
 
 /// Files of a kind that a job remembers by name: those that failed, and those that left the index.
@@ -43,8 +44,13 @@ const NAMES_KEPT: usize = 100;
 /// Ingests here and now, as a job of its own, and yields its id.
 ///
 /// # Errors
-/// Those of [`ingest::run`]; and when the log cannot be written, before anything is done or after all is.
-pub fn ingest_here(engine: &Engine, spec: IngestSpec, on_event: &mut dyn FnMut(Event)) -> Result<(String, Report)> {
+/// Those of [`ingest::run`]; and when the log cannot be written, before anything is done or after
+/// all is.
+pub fn ingest_here(
+    engine: &Engine,
+    spec: IngestSpec,
+    on_event: &mut dyn FnMut(Event),
+) -> Result<(String, Report)> {
     let spec = with_folders(engine, spec)?;
     let request = request_of(&spec);
     ingest::check(engine, &request)?;
@@ -80,7 +86,8 @@ pub fn with_folders(engine: &Engine, spec: IngestSpec) -> Result<IngestSpec> {
     config.index.clone_from(&spec.index);
     let known = ingest::known_roots(&engine.with(config)).map_err(|fault| match fault.kind() {
         Kind::Damaged => fault.hint(
-            "which folders the index has is lost with it: name all of them with `rag ingest --only DIR`, which builds the \
+            "which folders the index has is lost with it: name all of them with `rag ingest --only \
+             DIR`, which builds the \
              index afresh",
         ),
         _ => fault,
@@ -128,7 +135,8 @@ fn worker(engine: &Engine, flag: &str) -> Result<Command> {
     Ok(command)
 }
 
-/// Runs jobs, each in a process of its own, until none is left; at once back where there are workers enough.
+/// Runs jobs, each in a process of its own, until none is left; at once back where there are
+/// workers enough.
 pub fn run_all(engine: &Engine) -> Result<()> {
     let Some(mut slot) = engine.jobs.enter(engine.config.max_workers)? else { return Ok(()) };
     // Where that is not allowed, things are only slower.
@@ -141,7 +149,9 @@ pub fn run_all(engine: &Engine) -> Result<()> {
         match engine.jobs.peek(engine.now_ms(), engine.config.max_workers)? {
             Next::Ready(_) => run_apart(engine)?,
             Next::Later(ms) => {
-                std::thread::park_timeout(ms.map_or(PULSE, |ms| Duration::from_millis(ms).min(PULSE)));
+                std::thread::park_timeout(
+                    ms.map_or(PULSE, |ms| Duration::from_millis(ms).min(PULSE)),
+                );
             }
             Next::Nothing => match engine.jobs.leave(slot, engine.now_ms())? {
                 None => return Ok(()),
@@ -155,7 +165,8 @@ pub fn run_all(engine: &Engine) -> Result<()> {
 fn run_apart(engine: &Engine) -> Result<()> {
     let before = engine.jobs.events()?;
     let mut command = worker(engine, "--one")?;
-    let status = command.stdin(Stdio::null()).status().or_failed(|| "cannot start a worker".into())?;
+    let status =
+        command.stdin(Stdio::null()).status().or_failed(|| "cannot start a worker".into())?;
     // One that ends before it wrote anything down would do so again.
     if !status.success() && engine.jobs.events()? == before {
         return Err(Fault::failed(format!("a worker ended before it began a job: {status}")));
@@ -163,9 +174,13 @@ fn run_apart(engine: &Engine) -> Result<()> {
     Ok(())
 }
 
-/// Runs the job whose turn it is in this process. `note` hears what became of it; its failure is the job's.
+/// Runs the job whose turn it is in this process. `note` hears what became of it; its failure is
+/// the job's.
 pub fn run_one(engine: &Engine, note: &mut dyn FnMut(String)) -> Result<()> {
-    let Next::Ready(claimed) = engine.jobs.claim(engine.now_ms(), engine.config.max_workers)? else { return Ok(()) };
+    let Next::Ready(claimed) = engine.jobs.claim(engine.now_ms(), engine.config.max_workers)?
+    else {
+        return Ok(());
+    };
     let Work::Ingest(spec) = &claimed.job.spec.work;
     let mut config = engine.config.clone();
     (config.index, config.model) = (spec.index.clone(), spec.model.clone());
@@ -175,7 +190,8 @@ pub fn run_one(engine: &Engine, note: &mut dyn FnMut(String)) -> Result<()> {
     request.wait = Duration::MAX;
     request.careful = claimed.job.careful;
     let reason = format!("reading it ended the process {FILE_TRIES} times");
-    request.set_aside = claimed.job.set_aside().map(|file| (file.to_owned(), reason.clone())).collect();
+    request.set_aside =
+        claimed.job.set_aside().map(|file| (file.to_owned(), reason.clone())).collect();
     let id = claimed.id().to_owned();
     match perform(&engine.with(config), claimed, &request, End::PutBack, &mut |_| {}) {
         Ok(_) => note(format!("job {id}: succeeded")),
@@ -205,8 +221,8 @@ pub fn request_of(spec: &IngestSpec) -> Request {
     }
 }
 
-/// Runs a claimed job to its end and writes that down. `at_interruption` is what an interruption of the process makes
-/// of the job.
+/// Runs a claimed job to its end and writes that down. `at_interruption` is what an interruption of
+/// the process makes of the job.
 fn perform(
     engine: &Engine,
     claimed: Claimed<'_>,
@@ -245,8 +261,13 @@ fn perform(
     let now_ms = engine.now_ms();
     match outcome {
         Ok(report) => {
-            // A run that changed nothing has nothing to lose; one that committed waited for the disk many times.
-            claimed.finish(End::Succeeded { result: result_of(&report) }, now_ms, report.committed)?;
+            // A run that changed nothing has nothing to lose; one that committed waited for the
+            // disk many times.
+            claimed.finish(
+                End::Succeeded { result: result_of(&report) },
+                now_ms,
+                report.committed,
+            )?;
             Ok(report)
         }
         Err(fault) => {
@@ -266,8 +287,8 @@ fn perform(
     }
 }
 
-/// Writes down progress and looks for the wish to cancel, until the work is over. A log that cannot be written is no
-/// reason to end the work; its end will meet the same fault.
+/// Writes down progress and looks for the wish to cancel, until the work is over. A log that cannot
+/// be written is no reason to end the work; its end will meet the same fault.
 fn watch(engine: &Engine, claimed: &Claimed<'_>, told: &Receiver<Progress>) {
     let (mut latest, mut written) = (None::<Progress>, (String::new(), 0.0, Instant::now()));
     let mut pulse = Instant::now() + PULSE;
@@ -284,7 +305,9 @@ fn watch(engine: &Engine, claimed: &Claimed<'_>, told: &Receiver<Progress>) {
             engine.stop();
         }
         let (stage, share, at) = &written;
-        let is_news = |p: &Progress| *stage != p.stage || p.share - share >= WORTH_A_LINE || at.elapsed() >= LIFE_SIGN;
+        let is_news = |p: &Progress| {
+            *stage != p.stage || p.share - share >= WORTH_A_LINE || at.elapsed() >= LIFE_SIGN
+        };
         if let Some(progress) = latest.take_if(|p| is_news(p)) {
             written = (progress.stage.clone(), progress.share, Instant::now());
             let _ = claimed.progress(progress, engine.now_ms());
@@ -343,7 +366,8 @@ fn progress_of(status: &Status, slow: Option<&str>) -> Progress {
 
 fn result_of(report: &Report) -> Value {
     let failed = report.failed.iter().take(NAMES_KEPT);
-    let failed: Vec<_> = failed.map(|(path, reason)| json!({ "path": path, "reason": reason })).collect();
+    let failed: Vec<_> =
+        failed.map(|(path, reason)| json!({ "path": path, "reason": reason })).collect();
     json!({
         "corpus_id": report.corpus_id,
         "index_dir": Path::new(&report.index_dir),

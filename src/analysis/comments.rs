@@ -1,7 +1,8 @@
-//! Source code as an answer reads it: comments are prose without their marks, and the lines between them are code.
+//! Source code as an answer reads it: comments are prose without their marks, and the lines between
+//! them are code.
 //!
-//! What a mark is depends on the language, and the file's name says which: `#` begins a heading in one file and a comment
-//! in another.
+//! What a mark is depends on the language, and the file's name says which: `#` begins a heading in
+//! one file and a comment in another.
 
 use std::borrow::Cow;
 
@@ -20,7 +21,8 @@ struct Marks {
 
 const MARKS: &[Marks] = &[
     Marks {
-        names: "rs c h cc cpp cxx hh hpp hxx inl java js jsx mjs cjs ts tsx mts cts go swift kt kts scala cs dart php proto \
+        names: "rs c h cc cpp cxx hh hpp hxx inl java js jsx mjs cjs ts tsx mts cts go swift kt \
+             kts scala cs dart php proto \
                 zig groovy gradle scss less css thrift v m mm json5 jsonc cu fs fsx",
         opens: &["///", "//!", "//", "/**", "/*!", "/*", "**/", "*/", "**", "*"],
         blocks: &[("/**", "*/"), ("/*!", "*/"), ("/*", "*/")],
@@ -31,24 +33,33 @@ const MARKS: &[Marks] = &[
         blocks: &[("r\"\"\"", "\"\"\""), ("\"\"\"", "\"\"\""), ("r'''", "'''"), ("'''", "'''")],
     },
     Marks {
-        names: "sh bash zsh fish rb rake gemspec pl pm r toml yaml yml ini conf cfg properties cmake mk nix jl ex exs tcl \
-                ps1 env tf awk dockerfile makefile gnumakefile justfile containerfile gemfile rakefile",
+        names: "sh bash zsh fish rb rake gemspec pl pm r toml yaml yml ini conf cfg properties \
+             cmake mk nix jl ex exs tcl \
+                ps1 env tf awk dockerfile makefile gnumakefile justfile containerfile gemfile \
+                rakefile",
         opens: &["#!", "#'", "##", "#:", "#", "=begin", "=end"],
         blocks: &[("=begin", "=end")],
     },
     Marks { names: "sql lua hs elm adb ads", opens: &["-- |", "---", "--"], blocks: &[] },
-    Marks { names: "lisp el clj cljs edn scm rkt asm", opens: &[";;;;", ";;;", ";;", ";"], blocks: &[] },
+    Marks {
+        names: "lisp el clj cljs edn scm rkt asm",
+        opens: &[";;;;", ";;;", ";;", ";"],
+        blocks: &[],
+    },
     Marks { names: "erl hrl", opens: &["%%%", "%%", "%"], blocks: &[] },
 ];
 
-/// `text` of the file at `path` as Markdown: comments without marks, runs of code lines fenced. Text that is no source
-/// code comes back as it is.
+/// `text` of the file at `path` as Markdown: comments without marks, runs of code lines fenced.
+/// Text that is no source code comes back as it is.
 #[must_use]
 pub fn readable<'a>(path: &str, text: &'a str) -> Cow<'a, str> {
     let name = kind_name(path);
-    let extension = if is_script(path, text) { "sh" } else { name.rsplit('.').next().unwrap_or(&name) };
+    let extension =
+        if is_script(path, text) { "sh" } else { name.rsplit('.').next().unwrap_or(&name) };
     let is_among = |names: &&str| names.split_ascii_whitespace().any(|name| name == extension);
-    let Some(marks) = MARKS.iter().find(|marks| is_among(&marks.names)) else { return Cow::Borrowed(text) };
+    let Some(marks) = MARKS.iter().find(|marks| is_among(&marks.names)) else {
+        return Cow::Borrowed(text);
+    };
     let mut out = String::with_capacity(text.len() + 64);
     // A run of code ends at an empty line: a long function is quoted in part.
     let mut in_code = false;
@@ -71,28 +82,39 @@ pub fn readable<'a>(path: &str, text: &'a str) -> Cow<'a, str> {
     Cow::Owned(out)
 }
 
-/// Whether a file whose name says nothing is a shell script. `README` and the like are not, whatever they quote.
+/// Whether a file whose name says nothing is a shell script. `README` and the like are not,
+/// whatever they quote.
 fn is_script(path: &str, text: &str) -> bool {
     const SIGNS: [&str; 8] = ["() {", "\"$", "$(", " || ", " && ", "; then", "; do", "esac"];
     let name = path.rsplit('/').next().unwrap_or(path);
     let is_plain = name.chars().all(|c| c.is_ascii_lowercase() || c == '-' || c == '_');
-    is_plain && (text.starts_with("#!") || SIGNS.iter().filter(|sign| text.contains(**sign)).count() >= 3)
+    is_plain
+        && (text.starts_with("#!")
+            || SIGNS.iter().filter(|sign| text.contains(**sign)).count() >= 3)
 }
 
 impl Marks {
-    /// What ends the block that the passage before left open. Only quotes that stand alone on a line tell, when they have no
-    /// partner.
+    /// What ends the block that the passage before left open. Only quotes that stand alone on a
+    /// line tell, when they have no partner.
     fn begun_before(&self, text: &str) -> Option<&'static str> {
         let ends_first = |mark: &str| {
-            let first = text.lines().find(|line| line.contains(mark)).is_some_and(|line| line.trim() == mark);
+            let first = text
+                .lines()
+                .find(|line| line.contains(mark))
+                .is_some_and(|line| line.trim() == mark);
             first && text.matches(mark).count() % 2 == 1
         };
         self.blocks.iter().find(|(open, end)| open == end && ends_first(end)).map(|(_, end)| *end)
     }
 }
 
-/// The text of a line that is a comment, without its mark. `until` is what ends the block that is open.
-fn uncommented<'a>(line: &'a str, marks: &Marks, until: &mut Option<&'static str>) -> Option<&'a str> {
+/// The text of a line that is a comment, without its mark. `until` is what ends the block that is
+/// open.
+fn uncommented<'a>(
+    line: &'a str,
+    marks: &Marks,
+    until: &mut Option<&'static str>,
+) -> Option<&'a str> {
     let bare = line.trim();
     if let Some(end) = *until {
         let text = bare.split_once(end).map_or(bare, |(text, _)| {
@@ -100,7 +122,9 @@ fn uncommented<'a>(line: &'a str, marks: &Marks, until: &mut Option<&'static str
             text
         });
         return Some(match end {
-            "*/" => without_stars(["**", "*"].iter().find_map(|mark| goes_on(text, mark)).unwrap_or(text)),
+            "*/" => without_stars(
+                ["**", "*"].iter().find_map(|mark| goes_on(text, mark)).unwrap_or(text),
+            ),
             _ => text.trim_end(),
         });
     }

@@ -1,13 +1,14 @@
-//! One spelling for every way to type a word: compatibility forms resolved, lower case, accents off.
+//! One spelling for every way to type a word: compatibility forms resolved, lower case, accents
+//! off.
 //!
-//! Accents come off Latin and Greek letters only. In Cyrillic (й), Devanagari (vowel signs) and kana (が) the marks make
-//! a different letter, and taking them off would merge different words.
+//! Accents come off Latin and Greek letters only. In Cyrillic (й), Devanagari (vowel signs) and
+//! kana (が) the marks make a different letter, and taking them off would merge different words.
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-/// Characters that change how text looks and not what it says: soft hyphen, zero-width joiners, direction marks,
-/// variation selectors.
+/// Characters that change how text looks and not what it says: soft hyphen, zero-width joiners,
+/// direction marks, variation selectors.
 pub(super) fn is_ignorable(c: char) -> bool {
     matches!(c, '\u{ad}' | '\u{200c}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}' | '\u{2066}'..='\u{2069}' | '\u{fe00}'..='\u{fe0f}')
 }
@@ -20,8 +21,8 @@ pub(super) fn is_hyphen(c: char) -> bool {
     matches!(c, '-' | '\u{2010}' | '\u{2011}' | '\u{ff0d}')
 }
 
-/// Writes `raw` in lower case with compatibility forms resolved and accents kept: what a stemmer expects.
-/// Apostrophes are left out.
+/// Writes `raw` in lower case with compatibility forms resolved and accents kept: what a stemmer
+/// expects. Apostrophes are left out.
 pub(super) fn lower_into(raw: &str, out: &mut String) {
     out.clear();
     if raw.is_ascii() {
@@ -33,7 +34,9 @@ pub(super) fn lower_into(raw: &str, out: &mut String) {
     if raw.contains(is_vulgar_fraction) {
         out.extend(raw.chars().filter(keep).flat_map(char::to_lowercase));
     } else {
-        out.extend(raw.chars().filter(keep).nfkc().flat_map(char::to_lowercase).map(final_forms).nfc());
+        out.extend(
+            raw.chars().filter(keep).nfkc().flat_map(char::to_lowercase).map(final_forms).nfc(),
+        );
     }
 }
 
@@ -106,7 +109,9 @@ fn drops_mark(base: char, mark: char) -> bool {
         // Stress marks, as dictionaries print them.
         '\u{400}'..='\u{52f}' => matches!(mark, '\u{300}' | '\u{301}'),
         '\u{590}'..='\u{5ff}' => matches!(mark, '\u{591}'..='\u{5c7}'),
-        '\u{600}'..='\u{6ff}' => matches!(mark, '\u{64b}'..='\u{65f}' | '\u{670}' | '\u{6d6}'..='\u{6ed}'),
+        '\u{600}'..='\u{6ff}' => {
+            matches!(mark, '\u{64b}'..='\u{65f}' | '\u{670}' | '\u{6d6}'..='\u{6ed}')
+        }
         _ => false,
     }
 }

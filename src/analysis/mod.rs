@@ -1,8 +1,10 @@
-//! Text as the rest of the house sees it: words for the inverted index, terms for a question, sentences for an answer.
+//! Text as the rest of the house sees it: words for the inverted index, terms for a question,
+//! sentences for an answer.
 //!
-//! The surprising rule: what is indexed and what is asked are two different lists. The index holds every form a
-//! reader might ask for (a compound and its parts, single characters and pairs of them); a question asks only for the
-//! forms that tell passages apart. Both come out of one scanner (`words`), so they cannot drift apart.
+//! The surprising rule: what is indexed and what is asked are two different lists. The index holds
+//! every form a reader might ask for (a compound and its parts, single characters and pairs of
+//! them); a question asks only for the forms that tell passages apart. Both come out of one scanner
+//! (`words`), so they cannot drift apart.
 
 mod acronyms;
 mod comments;
@@ -24,15 +26,16 @@ pub use stopwords::is_stop_word;
 
 use words::Piece;
 
-/// Increase when any term of any text changes, so that an index made by another version is rebuilt, not misread.
+/// Increase when any term of any text changes, so that an index made by another version is rebuilt,
+/// not misread.
 pub const VERSION: u32 = 1;
 
 /// One entry for the inverted index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Term<'a> {
     pub text: &'a str,
-    /// Place in the text, counted in words (in characters for Chinese, Japanese and Korean). Several terms may share
-    /// one place: a compound stands where its first part stands.
+    /// Place in the text, counted in words (in characters for Chinese, Japanese and Korean).
+    /// Several terms may share one place: a compound stands where its first part stands.
     pub position: u32,
     /// Bytes of the text that the term came from.
     pub start: usize,
@@ -41,9 +44,10 @@ pub struct Term<'a> {
 
 /// Hands every term of `text` to `sink`, positions never falling.
 ///
-/// `language` is an ISO 639 code (`en`, `eng`, `en-US`). Without one, words are lower-cased and folded but not stemmed: a
-/// wrong stemmer merges words that have nothing in common, a missing one only misses inflections. A caller who knows
-/// better, for instance that source code is commented in English, says so.
+/// `language` is an ISO 639 code (`en`, `eng`, `en-US`). Without one, words are lower-cased and
+/// folded but not stemmed: a wrong stemmer merges words that have nothing in common, a missing one
+/// only misses inflections. A caller who knows better, for instance that source code is commented
+/// in English, says so.
 pub fn index_terms(text: &str, language: Option<&str>, sink: &mut dyn FnMut(Term<'_>)) {
     let stemmer = language.and_then(stems::Stemmer::of);
     words::scan(text, &mut |piece: Piece<'_>| {

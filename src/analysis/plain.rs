@@ -1,15 +1,17 @@
-//! A sentence as a reader should see it: markup off, hard wraps joined, code spans kept as they are.
+//! A sentence as a reader should see it: markup off, hard wraps joined, code spans kept as they
+//! are.
 //!
-//! The surprising rule: `[12]` never survives outside code. In an answer a number in square brackets cites a source of
-//! the answer; a source's own footnote marks would be read as ours. Attached ones go; free-standing ones become `(12)`.
+//! The surprising rule: `[12]` never survives outside code. In an answer a number in square
+//! brackets cites a source of the answer; a source's own footnote marks would be read as ours.
+//! Attached ones go; free-standing ones become `(12)`.
 
 use std::borrow::Cow;
 
 use crate::strings::StrExt as _;
 use crate::strings::{lines, with_line_feeds};
 
-/// `text` without inline Markdown or reStructuredText, heading and list marks, tags and comments; white space is
-/// collapsed. A fence of code comes back as it is but for the ends of its lines.
+/// `text` without inline Markdown or reStructuredText, heading and list marks, tags and comments;
+/// white space is collapsed. A fence of code comes back as it is but for the ends of its lines.
 #[must_use]
 pub fn plain(text: &str) -> String {
     let text = text.trim();
@@ -17,7 +19,8 @@ pub fn plain(text: &str) -> String {
         return with_line_feeds(text);
     }
     let mut out = String::with_capacity(text.len());
-    let lines: Vec<&str> = lines(text).map(|line| line.trim().trim_start_matches('>').trim_start()).collect();
+    let lines: Vec<&str> =
+        lines(text).map(|line| line.trim().trim_start_matches('>').trim_start()).collect();
     let joined = join(&lines);
     let joined = strip_block_marks(&joined);
     match row(joined) {
@@ -32,7 +35,8 @@ pub fn plain(text: &str) -> String {
 /// Whether `text` begins with the opening line of a fence; ``` ```this``` ``` is a code span.
 pub(super) fn is_fence(text: &str) -> bool {
     let first = lines(text).next().unwrap_or("");
-    first.starts_with("~~~") || first.starts_with("```") && !first.trim_start_matches('`').contains('`')
+    first.starts_with("~~~")
+        || first.starts_with("```") && !first.trim_start_matches('`').contains('`')
 }
 
 /// The text of an ATX heading, if `line` is one.
@@ -54,7 +58,8 @@ pub(super) fn item(line: &str) -> Option<&str> {
         if (1..=3).contains(&digits) { rest.strip_prefix(['.', ')']) } else { None }
     })?;
     let text = marked.strip_prefix([' ', '\t'])?.trim_start();
-    let text = ["[ ] ", "[x] ", "[X] "].iter().find_map(|done| text.strip_prefix(done)).unwrap_or(text);
+    let text =
+        ["[ ] ", "[x] ", "[X] "].iter().find_map(|done| text.strip_prefix(done)).unwrap_or(text);
     (!text.is_empty()).then_some(text)
 }
 
@@ -62,7 +67,10 @@ fn strip_block_marks(line: &str) -> &str {
     if let Some(text) = heading(line) {
         return text;
     }
-    let mut line = line.strip_prefix("[^").and_then(|note| note.split_once("]: ")).map_or(line, |(_, text)| text);
+    let mut line = line
+        .strip_prefix("[^")
+        .and_then(|note| note.split_once("]: "))
+        .map_or(line, |(_, text)| text);
     while let Some(text) = item(line) {
         line = text;
     }
@@ -75,16 +83,20 @@ fn row(line: &str) -> Option<String> {
     Some(cells.split('|').map(str::trim).collect::<Vec<_>>().join(" | "))
 }
 
-/// Hard-wrapped lines as one. Scripts without spaces get none at the seam, and a hyphen at a line's end keeps its word
-/// together.
+/// Hard-wrapped lines as one. Scripts without spaces get none at the seam, and a hyphen at a line's
+/// end keeps its word together.
 fn join(lines: &[&str]) -> String {
     let mut joined = String::new();
     for line in lines {
         // Markdown's hard break.
-        let line = line.strip_suffix('\\').filter(|line| !line.ends_with('\\')).unwrap_or(line).trim_end();
-        let keeps_hyphen = joined.ends_with('-') && !joined.ends_with(" -") && line.starts_with(char::is_lowercase);
+        let line =
+            line.strip_suffix('\\').filter(|line| !line.ends_with('\\')).unwrap_or(line).trim_end();
+        let keeps_hyphen = joined.ends_with('-')
+            && !joined.ends_with(" -")
+            && line.starts_with(char::is_lowercase);
         let is_unspaced_seam = joined.ends_with(is_unspaced) && line.starts_with(is_unspaced);
-        let seam_has_space = !joined.is_empty() && !line.is_empty() && !keeps_hyphen && !is_unspaced_seam;
+        let seam_has_space =
+            !joined.is_empty() && !line.is_empty() && !keeps_hyphen && !is_unspaced_seam;
         if seam_has_space {
             joined.push(' ');
         }
@@ -101,7 +113,8 @@ fn collapse(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut in_code = false;
     for word in text.split_whitespace() {
-        // A mark that was taken out must not leave its space before the full stop. In code a dot may be a word.
+        // A mark that was taken out must not leave its space before the full stop. In code a dot
+        // may be a word.
         if !out.is_empty() && (in_code || !matches!(word, "." | "," | ";" | "!" | "?" | ")")) {
             out.push(' ');
         }
@@ -119,7 +132,9 @@ fn inline(text: &str, out: &mut String) {
         at += match c {
             '`' => code_span(rest, out),
             '<' => tag(rest, out),
-            '!' if rest.starts_with("![") => link(rest.slice(1..), out).map_or_else(|| copy(c, out), |len| len + 1),
+            '!' if rest.starts_with("![") => {
+                link(rest.slice(1..), out).map_or_else(|| copy(c, out), |len| len + 1)
+            }
             '[' => link(rest, out).or_else(|| note(rest, out)).unwrap_or_else(|| copy(c, out)),
             '*' | '_' | '~' => emphasis(text.slice(..at), rest, out),
             '\\' => escaped(rest, out),
@@ -140,16 +155,17 @@ fn run_len(text: &str, mark: char) -> usize {
     text.len() - text.trim_start_matches(mark).len()
 }
 
-/// Keeps code as it stands, in single backticks where they do, and drops a tick that has no partner; a reStructuredText
-/// reference loses its marks.
+/// Keeps code as it stands, in single backticks where they do, and drops a tick that has no
+/// partner; a reStructuredText reference loses its marks.
 fn code_span(rest: &str, out: &mut String) -> usize {
     let ticks = run_len(rest, '`');
     let Some(len) = find_run(rest.slice(ticks..), ticks) else { return ticks };
     let inside = rest.slice(ticks..ticks + len);
     let total = ticks + len + ticks;
     let after = rest.slice(total..);
-    let is_reference =
-        ticks == 1 && after.starts_with('_') && !after.slice(1..).starts_with(|c: char| c.is_alphanumeric());
+    let is_reference = ticks == 1
+        && after.starts_with('_')
+        && !after.slice(1..).starts_with(|c: char| c.is_alphanumeric());
     if is_reference {
         out.push_str(inside.split(" <").next().unwrap_or(inside).trim());
         return total + run_len(after, '_');
@@ -177,8 +193,10 @@ fn find_run(text: &str, ticks: usize) -> Option<usize> {
     None
 }
 
-const TAGS: &str = "a abbr b blockquote br center cite code dd del details div dl dt em figcaption figure font h1 h2 h3 h4 h5 \
-    h6 hr i img ins kbd li mark ol p pre q s samp section small span strong sub summary sup table tbody td th \
+const TAGS: &str = "a abbr b blockquote br center cite code dd del details div dl dt em figcaption \
+     figure font h1 h2 h3 h4 h5 \
+    h6 hr i img ins kbd li mark ol p pre q s samp section small span strong sub summary sup table \
+    tbody td th \
     thead tr u ul var";
 
 /// Drops a comment or an HTML tag; `Vec<T>` and `a < b` stay.
@@ -192,8 +210,13 @@ fn tag(rest: &str, out: &mut String) -> usize {
         out.push_str(inside);
         return close + 1;
     }
-    let name = inside.trim_start_matches('/').split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or("");
-    let starts_as_tag = inside.trim_start_matches('/').starts_with(|c: char| c.is_ascii_alphabetic());
+    let name = inside
+        .trim_start_matches('/')
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .next()
+        .unwrap_or("");
+    let starts_as_tag =
+        inside.trim_start_matches('/').starts_with(|c: char| c.is_ascii_alphabetic());
     let is_tag = starts_as_tag
         && (TAGS.split_ascii_whitespace().any(|tag| tag.eq_ignore_ascii_case(name))
             || inside.starts_with('/')
@@ -227,8 +250,8 @@ fn link(rest: &str, out: &mut String) -> Option<usize> {
     Some(close + 1 + target_len)
 }
 
-/// Where the bracket that opens `text` closes. Links are short; looking further would make a page of brackets
-/// quadratic.
+/// Where the bracket that opens `text` closes. Links are short; looking further would make a page
+/// of brackets quadratic.
 fn matching(text: &str, open: char, close: char) -> Option<usize> {
     const MAX_LINK_BYTES: usize = 2_000;
     let mut depth = 0_usize;
@@ -278,7 +301,8 @@ fn note(rest: &str, out: &mut String) -> Option<usize> {
     Some(len)
 }
 
-/// Drops the marks of emphasis and keeps the ones that mean something: `2 * 3`, `snake_case`, `~/.config`.
+/// Drops the marks of emphasis and keeps the ones that mean something: `2 * 3`, `snake_case`,
+/// `~/.config`.
 fn emphasis(before: &str, rest: &str, out: &mut String) -> usize {
     let Some(mark) = rest.chars().next() else { return 0 };
     let len = run_len(rest, mark);
@@ -287,17 +311,24 @@ fn emphasis(before: &str, rest: &str, out: &mut String) -> usize {
     let before = before.chars().next_back();
     let opens = after.is_some_and(|c| !c.is_whitespace());
     let closes = before.is_some_and(|c| !c.is_whitespace());
-    let is_inside_word = before.is_some_and(char::is_alphanumeric) && after.is_some_and(char::is_alphanumeric);
+    let is_inside_word =
+        before.is_some_and(char::is_alphanumeric) && after.is_some_and(char::is_alphanumeric);
     let is_markup = match mark {
         '~' => len == 2 && opens != closes,
         '_' => {
             len <= 3
                 && !is_inside_word
-                && (opens && is_closed(rest.slice(len..), mark) || closes && out_opened(out, before))
+                && (opens && is_closed(rest.slice(len..), mark)
+                    || closes && out_opened(out, before))
         }
         // **p**rint
         _ if len == 2 && is_inside_word && text_before.matches("**").count() % 2 == 1 => true,
-        _ => len <= 3 && (opens && is_closed(rest.slice(len..), mark) || closes && !opens || closes && !is_inside_word),
+        _ => {
+            len <= 3
+                && (opens && is_closed(rest.slice(len..), mark)
+                    || closes && !opens
+                    || closes && !is_inside_word)
+        }
     };
     if !is_markup {
         out.push_str(rest.slice(..len));
@@ -307,10 +338,12 @@ fn emphasis(before: &str, rest: &str, out: &mut String) -> usize {
 
 /// Whether an opening mark has a partner ahead.
 fn is_closed(rest: &str, mark: char) -> bool {
-    rest.match_indices(mark).any(|(at, _)| at > 0 && !rest.slice(..at).ends_with(char::is_whitespace))
+    rest.match_indices(mark)
+        .any(|(at, _)| at > 0 && !rest.slice(..at).ends_with(char::is_whitespace))
 }
 
-/// A closing underscore has had its opening one dropped already; one that ends an identifier (`type_`) has not.
+/// A closing underscore has had its opening one dropped already; one that ends an identifier
+/// (`type_`) has not.
 fn out_opened(out: &str, before: Option<char>) -> bool {
     before.is_some() && !out.ends_with('_')
 }
@@ -346,10 +379,17 @@ fn entity(rest: &str, out: &mut String) -> usize {
 
 /// Drops the `:role:` before a reStructuredText code span.
 fn role(rest: &str, out: &mut String) -> usize {
-    let name_len =
-        rest.slice(1..).bytes().take_while(|b| b.is_ascii_lowercase() || matches!(b, b':' | b'-' | b'_')).count();
+    let name_len = rest
+        .slice(1..)
+        .bytes()
+        .take_while(|b| b.is_ascii_lowercase() || matches!(b, b':' | b'-' | b'_'))
+        .count();
     let opened = rest.slice(1 + name_len..);
-    if name_len > 2 && rest.slice(..=name_len).ends_with(':') && opened.starts_with('`') && !opened.starts_with("``") {
+    if name_len > 2
+        && rest.slice(..=name_len).ends_with(':')
+        && opened.starts_with('`')
+        && !opened.starts_with("``")
+    {
         1 + name_len
     } else {
         copy(':', out)

@@ -1,7 +1,7 @@
 //! A question as terms to score by and phrases that must occur.
 //!
-//! The only syntax is the double quote. People paste questions, error messages and code; a minus sign or a colon in
-//! them is text.
+//! The only syntax is the double quote. People paste questions, error messages and code; a minus
+//! sign or a colon in them is text.
 
 use super::stems::Stemmer;
 use super::stopwords::{asks, is_stop_word};
@@ -20,7 +20,8 @@ pub struct Query {
 /// One thing to score by: any of its variants counts, and counts once.
 #[derive(Clone, Debug, PartialEq)]
 pub struct QueryTerm {
-    /// The forms that one word has in the index: its stem in each language, and itself. Never empty.
+    /// The forms that one word has in the index: its stem in each language, and itself. Never
+    /// empty.
     pub variants: Vec<String>,
     /// Factor on the term's score.
     pub weight: f32,
@@ -35,14 +36,14 @@ pub struct PhraseTerm {
     pub offset: u32,
 }
 
-/// A pasted page is a question too; what it has beyond this many different terms no longer changes a ranking, and
-/// every one costs a posting list.
+/// A pasted page is a question too; what it has beyond this many different terms no longer changes
+/// a ranking, and every one costs a posting list.
 const MAX_TERMS: usize = 256;
 const MAX_PHRASES: usize = 16;
 const MAX_PHRASE_TERMS: usize = 64;
 
-/// Turns what was typed into terms and phrases. `languages` are those of the index (ISO 639 codes): each stems the
-/// words in its own way, and the results are variants of one another.
+/// Turns what was typed into terms and phrases. `languages` are those of the index (ISO 639 codes):
+/// each stems the words in its own way, and the results are variants of one another.
 #[must_use]
 pub fn query_terms(text: &str, languages: &[&str]) -> Query {
     let forms = Forms::new(languages);
@@ -66,20 +67,28 @@ pub fn query_terms(text: &str, languages: &[&str]) -> Query {
     Query { terms: merged(asked.into_iter().map(|(term, _)| term)), phrases }
 }
 
-/// The text without its quotation marks, and what stood between them. A mark opens at the beginning of a word and
-/// closes at an end; anything else (5" pipe, a lone mark) is a plain character.
+/// The text without its quotation marks, and what stood between them. A mark opens at the beginning
+/// of a word and closes at an end; anything else (5" pipe, a lone mark) is a plain character.
 fn quotes(text: &str) -> (String, Vec<String>) {
     let mut phrases = Vec::new();
     let mut plain = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some((open, mark)) = rest.char_indices().find(|&(_, c)| matches!(c, '"' | '\u{201c}' | '\u{201e}')) {
+    while let Some((open, mark)) =
+        rest.char_indices().find(|&(_, c)| matches!(c, '"' | '\u{201c}' | '\u{201e}'))
+    {
         let inside = rest.slice(open + mark.len_utf8()..);
-        let begins =
-            rest.slice(..open).chars().next_back().or(plain.chars().next_back()).is_none_or(|c| !c.is_alphanumeric());
-        let is_closing = |c: char| c == '"' && mark == '"' || matches!(c, '\u{201d}' | '\u{201c}') && mark != '"';
-        let close = inside
-            .char_indices()
-            .find(|&(at, c)| is_closing(c) && !inside.slice(at + c.len_utf8()..).starts_with(char::is_alphanumeric));
+        let begins = rest
+            .slice(..open)
+            .chars()
+            .next_back()
+            .or(plain.chars().next_back())
+            .is_none_or(|c| !c.is_alphanumeric());
+        let is_closing = |c: char| {
+            c == '"' && mark == '"' || matches!(c, '\u{201d}' | '\u{201c}') && mark != '"'
+        };
+        let close = inside.char_indices().find(|&(at, c)| {
+            is_closing(c) && !inside.slice(at + c.len_utf8()..).starts_with(char::is_alphanumeric)
+        });
         plain.push_str(rest.slice(..open));
         plain.push(' ');
         rest = inside;
@@ -102,13 +111,18 @@ struct Forms<'a> {
 
 impl<'a> Forms<'a> {
     fn new(languages: &'a [&'a str]) -> Self {
-        Self { languages, stemmers: languages.iter().filter_map(|language| Stemmer::of(language)).collect() }
+        Self {
+            languages,
+            stemmers: languages.iter().filter_map(|language| Stemmer::of(language)).collect(),
+        }
     }
 
-    /// The term to score by, and whether it is a stop word; `None` for what the index has but a question need not ask.
+    /// The term to score by, and whether it is a stop word; `None` for what the index has but a
+    /// question need not ask.
     fn term(&self, piece: Piece<'_>, shouts: bool) -> Option<(QueryTerm, bool)> {
-        // Measured on SciFact's training claims, nDCG@10 at k1 0.9, b 0.4: every form at full weight 0.688, these
-        // 0.697, parts alone 0.696. The whole is rare, so half its weight still puts the exact identifier first.
+        // Measured on SciFact's training claims, nDCG@10 at k1 0.9, b 0.4: every form at full
+        // weight 0.688, these 0.697, parts alone 0.696. The whole is rare, so half its weight still
+        // puts the exact identifier first.
         let (weight, is_part) = match piece.role {
             Role::Word | Role::Bigram | Role::Unigram { alone: true } => (1.0, false),
             Role::Unigram { alone: false } => return None,
@@ -119,15 +133,20 @@ impl<'a> Forms<'a> {
         let is_word = matches!(piece.role, Role::Word | Role::Part { .. } | Role::Hump);
         // WHO, IT and US are names when the rest of the question is not in capitals.
         let is_name = !shouts && piece.raw.len() > 1 && piece.raw.chars().all(char::is_uppercase);
-        let is_stop_word =
-            is_word && !is_name && self.languages.iter().any(|language| is_stop_word(piece.text, language));
+        let is_stop_word = is_word
+            && !is_name
+            && self.languages.iter().any(|language| is_stop_word(piece.text, language));
         let is_stop = is_stop_word || piece.role == Role::Bigram && asks(piece.text);
         Some((QueryTerm { variants: self.variants(piece), weight, is_part }, is_stop))
     }
 
-    /// The piece and the word before it as one word: who asks for a *file name* may mean what others write *filename*.
-    /// `before` is the last word and where it stood.
-    fn run_together(&self, before: &mut Option<(String, u32)>, piece: Piece<'_>) -> Option<QueryTerm> {
+    /// The piece and the word before it as one word: who asks for a *file name* may mean what
+    /// others write *filename*. `before` is the last word and where it stood.
+    fn run_together(
+        &self,
+        before: &mut Option<(String, u32)>,
+        piece: Piece<'_>,
+    ) -> Option<QueryTerm> {
         // On SciFact's training claims 0.1 to 0.15 adds 0.0005 nDCG@10; 0.2 takes as much away.
         const WEIGHT: f32 = 0.15;
         let is_plain = piece.role == Role::Word
@@ -149,9 +168,12 @@ impl<'a> Forms<'a> {
         let mut phrase: Vec<PhraseTerm> = Vec::new();
         words::scan(text, &mut |piece| {
             let is_asked = match piece.role {
-                Role::Word | Role::Bigram | Role::Unigram { alone: true } | Role::Part { sole: false } => true,
-                // Where a compound has one part, only the whole tells C++ from C; where it has more, its marks do not
-                // matter and `foo_bar` is found as `foo-bar`.
+                Role::Word
+                | Role::Bigram
+                | Role::Unigram { alone: true }
+                | Role::Part { sole: false } => true,
+                // Where a compound has one part, only the whole tells C++ from C; where it has
+                // more, its marks do not matter and `foo_bar` is found as `foo-bar`.
                 Role::Whole => words::n_parts(piece.text) == 1,
                 Role::Unigram { alone: false }
                 | Role::Part { sole: true }
@@ -176,7 +198,9 @@ impl<'a> Forms<'a> {
             }
         };
         if piece.role.is_stemmed() {
-            self.stemmers.iter().for_each(|stemmer| stemmer.forms(piece.text, piece.accented, &mut add));
+            self.stemmers
+                .iter()
+                .for_each(|stemmer| stemmer.forms(piece.text, piece.accented, &mut add));
         }
         // Documents of unknown language hold the word as it is.
         add(piece.text);
@@ -190,7 +214,8 @@ impl<'a> Forms<'a> {
     }
 }
 
-/// One term for each set of variants, in order of first use. A word that is said again weighs more, within reason.
+/// One term for each set of variants, in order of first use. A word that is said again weighs more,
+/// within reason.
 fn merged(terms: impl Iterator<Item = QueryTerm>) -> Vec<QueryTerm> {
     const MAX_WEIGHT: f32 = 1.5;
     let mut merged: Vec<QueryTerm> = Vec::new();
@@ -208,7 +233,8 @@ fn merged(terms: impl Iterator<Item = QueryTerm>) -> Vec<QueryTerm> {
     merged
 }
 
-/// The word as the other side of the Atlantic spells it: *serialise* and *serialize*, *colour* and *color*.
+/// The word as the other side of the Atlantic spells it: *serialise* and *serialize*, *colour* and
+/// *color*.
 fn respelled(word: &str) -> Option<String> {
     const ENDINGS: &[(&str, &str)] = &[
         ("ise", "ize"),
@@ -228,7 +254,10 @@ fn respelled(word: &str) -> Option<String> {
         ("oured", "ored"),
         ("ouring", "oring"),
     ];
-    let swapped =
-        |from: &str, to: &str| Some(format!("{}{to}", word.strip_suffix(from).filter(|stem| stem.len() > 2)?));
-    ENDINGS.iter().find_map(|(british, american)| swapped(british, american).or_else(|| swapped(american, british)))
+    let swapped = |from: &str, to: &str| {
+        Some(format!("{}{to}", word.strip_suffix(from).filter(|stem| stem.len() > 2)?))
+    };
+    ENDINGS.iter().find_map(|(british, american)| {
+        swapped(british, american).or_else(|| swapped(american, british))
+    })
 }

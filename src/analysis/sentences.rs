@@ -1,9 +1,9 @@
 //! Text → sentences, through the markup people write in.
 //!
-//! Two passes: lines into blocks (a heading, a list item, a paragraph with its hard wraps, a fence), then each
-//! paragraph into sentences. Full stops are judged as in UAX #29, with what that leaves out: abbreviations, initials,
-//! footnote marks. The surprising rule: a fence of code comes out as one "sentence", whole, so that nobody quotes half
-//! of it.
+//! Two passes: lines into blocks (a heading, a list item, a paragraph with its hard wraps, a
+//! fence), then each paragraph into sentences. Full stops are judged as in UAX #29, with what that
+//! leaves out: abbreviations, initials, footnote marks. The surprising rule: a fence of code comes
+//! out as one "sentence", whole, so that nobody quotes half of it.
 
 use std::ops::Range;
 
@@ -34,7 +34,8 @@ pub struct Passage {
     pub kind: Kind,
 }
 
-/// The sentences of `text` in order, trimmed, none empty. What lies between them is white space and rules.
+/// The sentences of `text` in order, trimmed, none empty. What lies between them is white space and
+/// rules.
 #[must_use]
 pub fn sentences(text: &str) -> Vec<Span> {
     passages(text).into_iter().map(|passage| passage.span).collect()
@@ -90,7 +91,8 @@ fn blocks(text: &str) -> Vec<Block> {
             Line::Rule => gathered.underline(),
             Line::Heading => gathered.whole(Kind::Heading, at..at + 1),
             Line::Row => gathered.whole(Kind::Row, at..at + 1),
-            // "…between 0 and" ⏎ "255. If you…" is a wrapped sentence: inside a paragraph only 1 begins a list.
+            // "…between 0 and" ⏎ "255. If you…" is a wrapped sentence: inside a paragraph only 1
+            // begins a list.
             Line::Item
                 if gathered.open.as_ref().is_none_or(|(kind, _)| *kind != Kind::Sentence)
                     || !line.starts_with(|c: char| c.is_ascii_digit())
@@ -100,9 +102,14 @@ fn blocks(text: &str) -> Vec<Block> {
                 gathered.close();
                 gathered.open = Some((Kind::Item { first: true }, at..at + 1));
             }
-            Line::Text if gathered.open.is_none() && is_indented_code(text, &lines, at, &gathered.blocks) => {
-                let last =
-                    (at..lines.len()).take_while(|&i| is_indented(text.slice(lines[i].clone()))).last().unwrap_or(at);
+            Line::Text
+                if gathered.open.is_none()
+                    && is_indented_code(text, &lines, at, &gathered.blocks) =>
+            {
+                let last = (at..lines.len())
+                    .take_while(|&i| is_indented(text.slice(lines[i].clone())))
+                    .last()
+                    .unwrap_or(at);
                 gathered.whole(Kind::Code, at..last + 1);
                 at = last;
             }
@@ -134,7 +141,10 @@ impl Gathered<'_> {
 
     fn whole(&mut self, kind: Kind, lines: Range<usize>) {
         self.close();
-        self.blocks.push(Block { kind, range: self.lines[lines.start].start..self.lines[lines.end - 1].end });
+        self.blocks.push(Block {
+            kind,
+            range: self.lines[lines.start].start..self.lines[lines.end - 1].end,
+        });
     }
 
     /// An underline makes the line above it a heading.
@@ -151,8 +161,9 @@ impl Gathered<'_> {
     }
 }
 
-/// How many lines belong to a fence that was opened before the text begins, as in a passage cut out of a long one: up to
-/// the first fence, or all, if those look like code and the fences have no partners. 0 where there is no such fence.
+/// How many lines belong to a fence that was opened before the text begins, as in a passage cut out
+/// of a long one: up to the first fence, or all, if those look like code and the fences have no
+/// partners. 0 where there is no such fence.
 fn code_begun_before(text: &str, lines: &[Range<usize>]) -> usize {
     let line = |n: usize| unquoted(text.slice(lines[n].clone()));
     let mut fences = (0..lines.len()).filter(|&n| super::plain::is_fence(line(n)));
@@ -161,7 +172,8 @@ fn code_begun_before(text: &str, lines: &[Range<usize>]) -> usize {
     if !is_closed || first.is_some() && fences.count() % 2 == 1 {
         return 0;
     }
-    let inside: Vec<&str> = (0..first.unwrap_or(lines.len())).map(line).filter(|line| !line.is_empty()).collect();
+    let inside: Vec<&str> =
+        (0..first.unwrap_or(lines.len())).map(line).filter(|line| !line.is_empty()).collect();
     let n_code = inside.iter().filter(|line| line.ends_with([';', '{', '}', '(', '['])).count();
     let is_code = n_code > 1 && n_code * 2 >= inside.len();
     if is_code { first.map_or(lines.len(), |n| n + 1) } else { 0 }
@@ -176,21 +188,23 @@ fn is_indented(line: &str) -> bool {
     line.trim().is_empty() || line.starts_with("    ") || line.starts_with('\t')
 }
 
-/// Code without a fence: indented, after a blank line, and either announced with a colon or full of code's punctuation.
-/// Prose is indented too, under list items and at the head of a paragraph.
+/// Code without a fence: indented, after a blank line, and either announced with a colon or full of
+/// code's punctuation. Prose is indented too, under list items and at the head of a paragraph.
 fn is_indented_code(text: &str, lines: &[Range<usize>], at: usize, before: &[Block]) -> bool {
     let line = text.slice(lines[at].clone());
     if line.trim().is_empty() || !is_indented(line) {
         return false;
     }
-    let is_announced = before.last().is_some_and(|block| text.slice(block.range.clone()).trim_end().ends_with(':'));
+    let is_announced = before
+        .last()
+        .is_some_and(|block| text.slice(block.range.clone()).trim_end().ends_with(':'));
     let is_under_item = before.last().is_some_and(|block| matches!(block.kind, Kind::Item { .. }));
     let marks = line.chars().filter(|c| "(){}[];=<>$#|/\\".contains(*c)).count();
     is_announced && marks > 0 || marks > 2 && !is_under_item
 }
 
-/// A paragraph's lines as one block, or as several where a line stops short of the margin with nothing to say why: that
-/// is how plain text sets titles, addresses and `key: value` lines.
+/// A paragraph's lines as one block, or as several where a line stops short of the margin with
+/// nothing to say why: that is how plain text sets titles, addresses and `key: value` lines.
 fn unwrapped(text: &str, lines: &[Range<usize>], kind: Kind, blocks: &mut Vec<Block>) {
     let width = |line: &Range<usize>| text.slice(line.clone()).trim().chars().count();
     let margin = lines.iter().map(width).max().unwrap_or(0);
@@ -198,7 +212,8 @@ fn unwrapped(text: &str, lines: &[Range<usize>], kind: Kind, blocks: &mut Vec<Bl
     for pair in lines.windows(2) {
         let line = text.slice(pair[0].clone()).trim();
         let next = text.slice(pair[1].clone()).trim_start();
-        let stops_short = width(&pair[0]) * 10 < margin * 6 && !line.ends_with([',', ';', '-', '(', '\\']);
+        let stops_short =
+            width(&pair[0]) * 10 < margin * 6 && !line.ends_with([',', ';', '-', '(', '\\']);
         let begins = next.starts_with(|c: char| c.is_uppercase() || c.is_ascii_digit());
         if stops_short && begins {
             blocks.push(Block { kind, range: start..pair[0].end });
@@ -235,11 +250,15 @@ fn kind_of(line: &str) -> Line<'_> {
         '{' if line.starts_with("{{") && line.ends_with("}}") => Line::Noise,
         '.' if line.starts_with(".. ") => Line::Noise,
         '[' if !line.starts_with("[^")
-            && line.split_once("]: ").is_some_and(|(label, target)| !label.contains(' ') && !target.contains(' ')) =>
+            && line
+                .split_once("]: ")
+                .is_some_and(|(label, target)| !label.contains(' ') && !target.contains(' ')) =>
         {
             Line::Noise
         }
-        '=' | '-' | '~' | '*' | '_' | '^' | '+' if line.len() > 2 && line.chars().all(|c| c == first || c == ' ') => {
+        '=' | '-' | '~' | '*' | '_' | '^' | '+'
+            if line.len() > 2 && line.chars().all(|c| c == first || c == ' ') =>
+        {
             Line::Rule
         }
         _ if super::plain::item(line).is_some() => Line::Item,
@@ -271,7 +290,9 @@ fn split(text: &str, range: Range<usize>, put: &mut dyn FnMut(Span)) {
         let after = ends_at(block, start, stop, is_lower_case);
         at = match after {
             Ok(end) => {
-                trimmed(text, range.start + start..range.start + end).into_iter().for_each(&mut *put);
+                trimmed(text, range.start + start..range.start + end)
+                    .into_iter()
+                    .for_each(&mut *put);
                 start = end;
                 end
             }
@@ -315,8 +336,9 @@ fn is_closing(c: char) -> bool {
     )
 }
 
-/// Whether the sentence that began at `start` ends with the mark at `stop`: its end if it does, where to look on if
-/// not. A small letter after the mark says that it does not, unless the whole paragraph is written in small letters.
+/// Whether the sentence that began at `start` ends with the mark at `stop`: its end if it does,
+/// where to look on if not. A small letter after the mark says that it does not, unless the whole
+/// paragraph is written in small letters.
 fn ends_at(block: &str, start: usize, stop: usize, is_lower_case: bool) -> Result<usize, usize> {
     if is_in_code(block.slice(start..stop), block.slice(stop..)) {
         return Err(stop + block.slice(stop..).find('`').unwrap_or(1));
@@ -368,27 +390,33 @@ fn footnote_len(rest: &str) -> Option<usize> {
 
 /// Never end a sentence.
 const TITLES: &[&str] = &[
-    "mr", "mrs", "ms", "dr", "prof", "st", "gen", "col", "lt", "sgt", "capt", "cmdr", "adm", "rep", "sen", "gov",
-    "rev", "hon", "pres", "mt", "messrs", "mme", "mlle", "sra", "dra", "e.g", "i.e", "vs", "cf", "viz", "z.b", "d.h",
-    "bzw", "p.ex", "ggf", "ca", "approx", "resp", "esp", "incl",
+    "mr", "mrs", "ms", "dr", "prof", "st", "gen", "col", "lt", "sgt", "capt", "cmdr", "adm", "rep",
+    "sen", "gov", "rev", "hon", "pres", "mt", "messrs", "mme", "mlle", "sra", "dra", "e.g", "i.e",
+    "vs", "cf", "viz", "z.b", "d.h", "bzw", "p.ex", "ggf", "ca", "approx", "resp", "esp", "incl",
 ];
 
 /// Do not end a sentence when a number or a bracket follows.
 const COUNTERS: &[&str] = &[
-    "fig", "figs", "eq", "eqs", "no", "nos", "nr", "vol", "pp", "p", "sec", "ch", "chap", "art", "tab", "abb", "bd",
-    "s", "al", "ref", "refs", "jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec",
-    "ed", "eds", "n", "v", "ver", "app", "par", "op", "b.c", "a.d", "est", "circa", "c",
+    "fig", "figs", "eq", "eqs", "no", "nos", "nr", "vol", "pp", "p", "sec", "ch", "chap", "art",
+    "tab", "abb", "bd", "s", "al", "ref", "refs", "jan", "feb", "mar", "apr", "jun", "jul", "aug",
+    "sep", "sept", "oct", "nov", "dec", "ed", "eds", "n", "v", "ver", "app", "par", "op", "b.c",
+    "a.d", "est", "circa", "c",
 ];
 
 /// Whether the full stop after `before` belongs to a short form.
 fn is_abbreviated(before: &str, following: &str) -> bool {
-    let word = before.rsplit(|c: char| c.is_whitespace() || "([{\"'“‘*_/—–".contains(c)).next().unwrap_or("");
+    let word = before
+        .rsplit(|c: char| c.is_whitespace() || "([{\"'“‘*_/—–".contains(c))
+        .next()
+        .unwrap_or("");
     let lower = word.to_lowercase();
     if TITLES.contains(&lower.as_str()) {
         return true;
     }
     let next = following.chars().next().unwrap_or(' ');
-    if COUNTERS.contains(&lower.as_str()) && (next.is_ascii_digit() || matches!(next, '(' | '[' | '#')) {
+    if COUNTERS.contains(&lower.as_str())
+        && (next.is_ascii_digit() || matches!(next, '(' | '[' | '#'))
+    {
         return true;
     }
     // "1." at the head of a list item.
@@ -396,17 +424,26 @@ fn is_abbreviated(before: &str, following: &str) -> bool {
         return true;
     }
     // Initials: "J. K. Rowling", but not "vitamin C. The".
-    let is_acronym = word.contains('.') && word.split('.').all(|letter| letter.chars().count() == 1);
-    let is_initial = word.chars().count() == 1 && word.chars().all(char::is_uppercase) && word != "I" || is_acronym;
+    let is_acronym =
+        word.contains('.') && word.split('.').all(|letter| letter.chars().count() == 1);
+    let is_initial =
+        word.chars().count() == 1 && word.chars().all(char::is_uppercase) && word != "I"
+            || is_acronym;
     if !is_initial || !next.is_uppercase() {
         return false;
     }
-    let next_word: String =
-        following.chars().take_while(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
+    let next_word: String = following
+        .chars()
+        .take_while(|c| c.is_alphanumeric())
+        .flat_map(char::to_lowercase)
+        .collect();
     let head = before.slice(..before.len() - word.len()).trim_end();
     let follows_a_name = is_acronym
         || head.is_empty()
         || head.ends_with('.')
-        || head.rsplit(char::is_whitespace).next().is_some_and(|w| w.starts_with(char::is_uppercase));
+        || head
+            .rsplit(char::is_whitespace)
+            .next()
+            .is_some_and(|w| w.starts_with(char::is_uppercase));
     follows_a_name && !super::is_stop_word(&next_word, "en")
 }

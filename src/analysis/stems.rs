@@ -15,9 +15,9 @@ impl Stemmer {
         Some(Self { inner: rust_stemmers::Stemmer::create(algorithm(language)?) })
     }
 
-    /// Hands over the forms under which a word is indexed: its stem; and, when accents changed the stem, also the stem
-    /// of the word typed without them. Snowball needs accents (French *-ité* is a suffix, *-ite* is not), and people
-    /// do not type them.
+    /// Hands over the forms under which a word is indexed: its stem; and, when accents changed the
+    /// stem, also the stem of the word typed without them. Snowball needs accents (French *-ité* is
+    /// a suffix, *-ite* is not), and people do not type them.
     pub(super) fn forms(&self, folded: &str, accented: &str, each: &mut dyn FnMut(&str)) {
         if !is_stemmable(folded) {
             return each(folded);
@@ -34,7 +34,8 @@ impl Stemmer {
     }
 }
 
-/// Identifiers with digits in them (`sha256`, `p53`) mean exactly what they say, and two letters have no ending.
+/// Identifiers with digits in them (`sha256`, `p53`) mean exactly what they say, and two letters
+/// have no ending.
 fn is_stemmable(word: &str) -> bool {
     word.len() > 2 && !word.bytes().any(|b| b.is_ascii_digit())
 }

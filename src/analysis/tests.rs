@@ -57,12 +57,24 @@ fn compounds_are_there_whole_and_in_parts() {
     check("3.14 12:30", None, "3.14@0 3@0 14@1 12:30@2 12@2 30@3");
     check("std::fs::write", None, "std::fs::write@0 std@0 fs@1 write@2");
     check("path/to/file.rs", None, "path/to/file.rs@0 path@0 to@1 file.rs@2 filers@2 file@2 rs@3");
-    check("user@example.com", None, "user@example.com@0 user@0 example.com@1 examplecom@1 example@1 com@2");
+    check(
+        "user@example.com",
+        None,
+        "user@example.com@0 user@0 example.com@1 examplecom@1 example@1 com@2",
+    );
     check("C++ C# g++.", None, "c++@0 c@0 c#@1 c@1 g++@2 g@2");
-    check(".NET node.js AT&T", None, ".net@0 net@0 node.js@1 nodejs@1 node@1 js@2 at&t@3 att@3 at@3 t@4");
+    check(
+        ".NET node.js AT&T",
+        None,
+        ".net@0 net@0 node.js@1 nodejs@1 node@1 js@2 at&t@3 att@3 at@3 t@4",
+    );
     check("--no-cache -k", None, "--no-cache@0 no-cache@0 nocache@0 no@0 cache@1 -k@2 k@2");
     check("__init__ ____ --- ...", None, "__init__@0 init@0");
-    check("HTTPServer iPhone IPv6 PhD mRNA", None, "httpserver@0 http@0 server@0 iphone@1 ipv6@2 phd@3 mrna@4");
+    check(
+        "HTTPServer iPhone IPv6 PhD mRNA",
+        None,
+        "httpserver@0 http@0 server@0 iphone@1 ipv6@2 phd@3 mrna@4",
+    );
     check("U.S.A. e.g.", None, "u.s.a@0 usa@0 u@0 s@1 a@2 e.g@3 eg@3 e@3 g@4");
     check("e-mails", Some("en"), "e-mails@0 email@0 e@0 mail@1");
     check("end.Next word--word", None, "end.next@0 endnext@0 end@0 next@1 word@2 word@3");
@@ -95,11 +107,20 @@ fn check_query(text: &str, languages: &[&str], expected: &str) {
     let mut found: Vec<String> = query
         .terms
         .iter()
-        .map(|term| format!("{}*{}{}", term.variants.join("|"), term.weight, if term.is_part { "p" } else { "" }))
+        .map(|term| {
+            format!(
+                "{}*{}{}",
+                term.variants.join("|"),
+                term.weight,
+                if term.is_part { "p" } else { "" }
+            )
+        })
         .collect();
     for phrase in &query.phrases {
-        let terms: Vec<String> =
-            phrase.iter().map(|term| format!("{}+{}", term.variants.join("|"), term.offset)).collect();
+        let terms: Vec<String> = phrase
+            .iter()
+            .map(|term| format!("{}+{}", term.variants.join("|"), term.offset))
+            .collect();
         found.push(format!("[{}]", terms.join(" ")));
     }
     assert_eq!(found.join(" "), expected, "query {text:?}");
@@ -119,7 +140,11 @@ fn questions() {
     check_query("serialised", &["en"], "serialis|serialised|serial|serialized*1");
     check_query("color", &["en"], "color|colour*1");
     check_query("universities", &["en", "fr"], "univers|universit|universities*1");
-    check_query("-word NOT foo:bar", &[], "word*1 wordnot*0.15p not*1 notfoo*0.15p foo*1 foobar*0.15p bar*1");
+    check_query(
+        "-word NOT foo:bar",
+        &[],
+        "word*1 wordnot*0.15p not*1 notfoo*0.15p foo*1 foobar*0.15p bar*1",
+    );
     check_query("", &["en"], "");
     check_query("?!", &["en"], "");
     check_query("rust rust rust", &[], "rust*1.5");
@@ -142,10 +167,18 @@ fn quotes_are_phrases() {
         &["en"],
         "state*1 art|art*1 [state+0 of+1 the+2 art+3]".replace("art|art", "art").as_str(),
     );
-    check_query("\"foo_bar baz\"", &[], "foo_bar*0.5 foobar*0.3p foo*0.6p bar*0.6p baz*1 [foo+0 bar+1 baz+2]");
+    check_query(
+        "\"foo_bar baz\"",
+        &[],
+        "foo_bar*0.5 foobar*0.3p foo*0.6p bar*0.6p baz*1 [foo+0 bar+1 baz+2]",
+    );
     check_query("\"C++ templates\"", &[], "c++*1 c*0.3p templates*1 [c+++0 templates+1]");
     check_query("\"北京大学\"", &["zh"], "北京*1 京大*1 大学*1 [北京+0 京大+1 大学+2]");
-    check_query("a 5\" pipe and \"lone", &[], "a*1 5*1 pipe*1 pipeand*0.15p and*1 andlone*0.15p lone*1");
+    check_query(
+        "a 5\" pipe and \"lone",
+        &[],
+        "a*1 5*1 pipe*1 pipeand*0.15p and*1 andlone*0.15p lone*1",
+    );
     check_query("\"\" \"...\"", &[], "");
 }
 
@@ -174,7 +207,10 @@ fn sentences_end_where_a_reader_stops() {
         "It is so.[3] Next \"one.\" \"Why?\" he asked.",
         &["It is so.[3]", "Next \"one.\"", "\"Why?\" he asked."],
     );
-    check_sentences("all in small letters. not one capital.", &["all in small letters.", "not one capital."]);
+    check_sentences(
+        "all in small letters. not one capital.",
+        &["all in small letters.", "not one capital."],
+    );
     check_sentences("你好。再见！「是。」他说。", &["你好。", "再见！", "「是。」", "他说。"]);
     check_sentences("「はい。」と言った。次だ。", &["「はい。」と言った。", "次だ。"]);
     check_sentences("यह पहला है। यह दूसरा है।", &["यह पहला है।", "यह दूसरा है।"]);
@@ -195,7 +231,10 @@ fn markup_divides_sentences() {
         &["Steps:", "1. Open it.", "2. Close it\n   again.", "- so"],
     );
     check_sentences("Between 0 and\n255. If you wrap.", &["Between 0 and\n255.", "If you wrap."]);
-    check_sentences("Run:\n```sh\na. B\n\nc\n```\nDone.", &["Run:", "```sh\na. B\n\nc\n```", "Done."]);
+    check_sentences(
+        "Run:\n```sh\na. B\n\nc\n```\nDone.",
+        &["Run:", "```sh\na. B\n\nc\n```", "Done."],
+    );
     check_sentences(
         "Like this::\n\n    let x = 1;\n\n    y. Z\n\nDone.",
         &["Like this::", "let x = 1;\n\n    y. Z", "Done."],
@@ -203,7 +242,11 @@ fn markup_divides_sentences() {
     // A passage may begin within a fence.
     check_sentences(
         "let v = vec![1, 2];\n\nfor i in &v {\n    println!(\"{i}\");\n}\n```\n\nSo it is. Done.",
-        &["let v = vec![1, 2];\n\nfor i in &v {\n    println!(\"{i}\");\n}\n```", "So it is.", "Done."],
+        &[
+            "let v = vec![1, 2];\n\nfor i in &v {\n    println!(\"{i}\");\n}\n```",
+            "So it is.",
+            "Done.",
+        ],
     );
     check_sentences("let a = 1;\n\nlet b = [1, 2];", &["let a = 1;\n\nlet b = [1, 2];"]);
     check_sentences(
@@ -227,8 +270,14 @@ fn check_plain(text: &str, expected: &str) {
 #[test]
 fn plain_text() {
     check_plain("## A *title* ##", "A title");
-    check_plain("This is **bold** and __bold__, *so* and _so_.", "This is bold and bold, so and so.");
-    check_plain("snake_case, _private and 2 * 3 * 4, ~/x", "snake_case, _private and 2 * 3 * 4, ~/x");
+    check_plain(
+        "This is **bold** and __bold__, *so* and _so_.",
+        "This is bold and bold, so and so.",
+    );
+    check_plain(
+        "snake_case, _private and 2 * 3 * 4, ~/x",
+        "snake_case, _private and 2 * 3 * 4, ~/x",
+    );
     check_plain(
         "A [link](http://x.y/z_(a) \"t\") and ![img](i.png), [`Vec`][vec], [this][1].",
         "A link and img, `Vec`, this.",
@@ -254,7 +303,8 @@ fn plain_text() {
 fn acronyms_are_explained_by_the_text() {
     let check = |text: &str, expected: &[(&str, &str)]| {
         let found = acronyms::acronyms(text);
-        let found: Vec<(&str, &str)> = found.iter().map(|a| (a.short.as_str(), a.long.as_str())).collect();
+        let found: Vec<(&str, &str)> =
+            found.iter().map(|a| (a.short.as_str(), a.long.as_str())).collect();
         assert_eq!(found, expected, "{text:?}");
     };
     check("The write-ahead log (WAL) grows.", &[("WAL", "write-ahead log")]);
@@ -266,12 +316,16 @@ fn acronyms_are_explained_by_the_text() {
 
 #[test]
 fn comments_are_prose() {
-    let check = |path: &str, text: &str, expected: &str| assert_eq!(readable(path, text), expected, "{path}: {text:?}");
+    let check = |path: &str, text: &str, expected: &str| {
+        assert_eq!(readable(path, text), expected, "{path}: {text:?}")
+    };
     check("a.md", "# Title\n// text", "# Title\n// text");
     check(
         "src/lib.rs",
-        "//! A room.\n\n/// Adds. It is\n/// quick.\n///\n/// ```\n/// add(1);\n/// ```\nfn add() {\n    *a = 1; // sum\n}",
-        "A room.\n\nAdds. It is\nquick.\n\n```\nadd(1);\n```\n\n```rs\nfn add() {\n    *a = 1; // sum\n}\n```\n",
+        "//! A room.\n\n/// Adds. It is\n/// quick.\n///\n/// ```\n/// add(1);\n/// ```\nfn add() \
+         {\n    *a = 1; // sum\n}",
+        "A room.\n\nAdds. It is\nquick.\n\n```\nadd(1);\n```\n\n```rs\nfn add() {\n    *a = 1; // \
+         sum\n}\n```\n",
     );
     check("a.c", "/* One.\n * Two. */\nint x;", "One.\nTwo.\n\n```c\nint x;\n```\n");
     check(
@@ -301,7 +355,11 @@ fn comments_are_prose() {
         "# Fetches it.\nfetch() {\n    get \"$1\" || die\n}",
         "Fetches it.\n\n```sh\nfetch() {\n    get \"$1\" || die\n}\n```\n",
     );
-    check("README", "Run `a \"$b\" && c || d; done` to begin.", "Run `a \"$b\" && c || d; done` to begin.");
+    check(
+        "README",
+        "Run `a \"$b\" && c || d; done` to begin.",
+        "Run `a \"$b\" && c || d; done` to begin.",
+    );
     check("Dockerfile", "# From here.\nFROM x", "From here.\n\n```dockerfile\nFROM x\n```\n");
 }
 
@@ -320,8 +378,8 @@ fn exercise(text: &str) {
         let _ = passages(&readable(path, text));
     }
     const LANGUAGES: &[&str] = &[
-        "ar", "da", "nl", "en", "fi", "fr", "de", "el", "hu", "it", "no", "pt", "ro", "ru", "es", "sv", "ta", "tr",
-        "zh", "",
+        "ar", "da", "nl", "en", "fi", "fr", "de", "el", "hu", "it", "no", "pt", "ro", "ru", "es",
+        "sv", "ta", "tr", "zh", "",
     ];
     for language in LANGUAGES {
         let mut last = 0;
@@ -332,7 +390,9 @@ fn exercise(text: &str) {
         });
     }
     for term in query_terms(text, LANGUAGES).terms {
-        assert!(!term.variants.is_empty() && term.variants.iter().all(|variant| !variant.is_empty()));
+        assert!(
+            !term.variants.is_empty() && term.variants.iter().all(|variant| !variant.is_empty())
+        );
     }
     let mut end = 0;
     for span in sentences(text) {
@@ -347,11 +407,13 @@ fn exercise(text: &str) {
 
 proptest::proptest! {
     #[test]
-    fn nothing_panics(text in "\\PC{0,80}|[a-zA-Z0-9 ._'\"`*\\[\\]()<>#:/@&+-]{0,60}|[\\p{Han}\\p{Thai}\\p{Arabic}\\p{Greek}é。 \\n>|`-]{0,40}") {
+    fn nothing_panics(text in "\\PC{0,80}|[a-zA-Z0-9 \
+         ._'\"`*\\[\\]()<>#:/@&+-]{0,60}|[\\p{Han}\\p{Thai}\\p{Arabic}\\p{Greek}é。 \\n>|`-]{0,40}") {
         exercise(&text);
     }
 
-    /// What a word is asked as is among what it is indexed as, whatever the script and the language.
+    /// What a word is asked as is among what it is indexed as, whatever the script and the
+    /// language.
     #[test]
     fn a_word_finds_itself(word in "[\\p{L}\\p{N}_.'-]{1,20}", language in proptest::sample::select(vec!["en", "de", "fr", "ru", "tr", "zh"])) {
         let mut indexed = Vec::new();

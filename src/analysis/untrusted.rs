@@ -1,9 +1,10 @@
 //! Text that strangers wrote: what it hides is taken out, what gives orders is found.
 //!
-//! [`neutralise`] works on characters and is safe on any text, in any script. [`orders()`] is a list of patterns: it finds
-//! what is commonly tried and nothing else, so it informs people and must not be what a defence rests on. The surprising
-//! rule: patterns see the text without its invisible characters, in one case, one width and without accents, while
-//! the spans they yield are those of the text as it was given.
+//! [`neutralise`] works on characters and is safe on any text, in any script. [`orders()`] is a
+//! list of patterns: it finds what is commonly tried and nothing else, so it informs people and
+//! must not be what a defence rests on. The surprising rule: patterns see the text without its
+//! invisible characters, in one case, one width and without accents, while the spans they yield are
+//! those of the text as it was given.
 
 mod orders;
 
@@ -13,16 +14,17 @@ use crate::strings::StrExt as _;
 
 pub use orders::{Order, OrderKind, defuse, orders};
 
-/// Longest string that a terminal's escape sequence may carry (a title, a link, a clipboard), in bytes. One that runs on
-/// longer, or over a line, loses its introducer only.
+/// Longest string that a terminal's escape sequence may carry (a title, a link, a clipboard), in
+/// bytes. One that runs on longer, or over a line, loses its introducer only.
 const MAX_ESCAPE_BYTES: usize = 4096;
 
-/// `text` without the characters that a reader cannot see or that move what he sees: controls but line feed and
-/// tabulator, terminal escape sequences with what they carry, zero-width and bidirectional format characters, tags,
-/// selectors that select nothing. Other ends of lines become line feeds.
+/// `text` without the characters that a reader cannot see or that move what he sees: controls but
+/// line feed and tabulator, terminal escape sequences with what they carry, zero-width and
+/// bidirectional format characters, tags, selectors that select nothing. Other ends of lines become
+/// line feeds.
 ///
-/// Joiners stay where they join: within an emoji, between letters of the scripts that need them. So does one
-/// variation selector after a character that has variants.
+/// Joiners stay where they join: within an emoji, between letters of the scripts that need them. So
+/// does one variation selector after a character that has variants.
 ///
 /// Doing it again changes nothing.
 #[must_use]
@@ -77,8 +79,8 @@ struct Step {
     put: Option<char>,
 }
 
-/// Judges the head of `rest`. `last` is what was put last. `None` when nothing is left, or when what follows decides
-/// and is not there yet.
+/// Judges the head of `rest`. `last` is what was put last. `None` when nothing is left, or when
+/// what follows decides and is not there yet.
 fn step(rest: &str, last: Option<char>, is_end: bool) -> Option<Step> {
     let c = rest.chars().next()?;
     let len = c.len_utf8();
@@ -99,7 +101,10 @@ fn step(rest: &str, last: Option<char>, is_end: bool) -> Option<Step> {
             }
             match next {
                 None if !is_end => None,
-                next => put(next.zip(last).is_some_and(|(next, last)| joins(last, c, next)).then_some(c)),
+                next => put(next
+                    .zip(last)
+                    .is_some_and(|(next, last)| joins(last, c, next))
+                    .then_some(c)),
             }
         }
         _ if is_selector(c) => put(last.is_some_and(|last| has_variants(last, c)).then_some(c)),
@@ -112,14 +117,15 @@ fn is_suspect(c: char) -> bool {
     c.is_control() && !matches!(c, '\n' | '\t') || is_invisible(c)
 }
 
-/// Whether a character should be written as an escape where text is shown as it is: a control, or without a glyph.
+/// Whether a character should be written as an escape where text is shown as it is: a control, or
+/// without a glyph.
 #[must_use]
 pub fn is_hidden(c: char) -> bool {
     c.is_control() || is_invisible(c)
 }
 
-/// Characters without a glyph of their own: Unicode's `Default_Ignorable_Code_Point`, interlinear annotation, the
-/// controls of musical and shorthand notation.
+/// Characters without a glyph of their own: Unicode's `Default_Ignorable_Code_Point`, interlinear
+/// annotation, the controls of musical and shorthand notation.
 fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
@@ -132,15 +138,33 @@ fn is_selector(c: char) -> bool {
     matches!(c, '\u{180b}'..='\u{180d}' | '\u{180f}' | '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}')
 }
 
-/// Whether `selector` may choose between shapes of `c`. A second selector never does: a run of them hides bytes.
+/// Whether `selector` may choose between shapes of `c`. A second selector never does: a run of them
+/// hides bytes.
 fn has_variants(c: char, selector: char) -> bool {
     match selector {
         '\u{180b}'..='\u{180f}' => matches!(c, '\u{1800}'..='\u{18af}'),
         '\u{fe0e}' | '\u{fe0f}' => {
             is_pictograph(c)
-                || matches!(c, '0'..='9' | '#' | '*' | '©' | '®' | '‼' | '⁉' | '™' | 'ℹ' | '〰' | '〽' | '㊗' | '㊙')
+                || matches!(
+                    c,
+                    '0'..='9'
+                        | '#'
+                        | '*'
+                        | '©'
+                        | '®'
+                        | '‼'
+                        | '⁉'
+                        | '™'
+                        | 'ℹ'
+                        | '〰'
+                        | '〽'
+                        | '㊗'
+                        | '㊙'
+                )
         }
-        _ => matches!(c, '\u{3400}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}'),
+        _ => {
+            matches!(c, '\u{3400}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}')
+        }
     }
 }
 
@@ -187,8 +211,8 @@ fn is_virama(c: char) -> bool {
     )
 }
 
-/// Bytes of the control sequence at the head of `rest` (ECMA-48): its introducer, and what belongs to it. `None` when
-/// its end is not there yet.
+/// Bytes of the control sequence at the head of `rest` (ECMA-48): its introducer, and what belongs
+/// to it. `None` when its end is not there yet.
 fn escape_len(rest: &str, is_end: bool) -> Option<usize> {
     let mut chars = rest.chars();
     let first = chars.next()?;
@@ -203,12 +227,25 @@ fn escape_len(rest: &str, is_end: bool) -> Option<usize> {
     let tail = rest.slice(head..);
     match kind {
         '[' => match tail.find(|c| !matches!(c, '\u{20}'..='\u{3f}')) {
-            Some(end) => Some(head + end + usize::from(matches!(tail.as_bytes()[end], 0x40..=0x7e))),
+            Some(end) => {
+                Some(head + end + usize::from(matches!(tail.as_bytes()[end], 0x40..=0x7e)))
+            }
             None => is_end.then_some(rest.len()),
         },
         ']' | 'P' | 'X' | '^' | '_' => {
-            let stops =
-                |c| matches!(c, '\u{7}' | '\u{9c}' | '\u{1b}' | '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}');
+            let stops = |c| {
+                matches!(
+                    c,
+                    '\u{7}'
+                        | '\u{9c}'
+                        | '\u{1b}'
+                        | '\n'
+                        | '\r'
+                        | '\u{85}'
+                        | '\u{2028}'
+                        | '\u{2029}'
+                )
+            };
             match tail.find(stops) {
                 Some(end) if end > MAX_ESCAPE_BYTES => Some(head),
                 Some(end) => match tail.as_bytes()[end] {
@@ -227,7 +264,9 @@ fn escape_len(rest: &str, is_end: bool) -> Option<usize> {
         _ if first != '\u{1b}' => Some(head),
         // ESC, perhaps intermediates, a final character.
         ' '..='/' => match tail.find(|c| !matches!(c, ' '..='/')) {
-            Some(end) => Some(head + end + usize::from(matches!(tail.as_bytes()[end], 0x30..=0x7e))),
+            Some(end) => {
+                Some(head + end + usize::from(matches!(tail.as_bytes()[end], 0x30..=0x7e)))
+            }
             None => is_end.then_some(rest.len()),
         },
         '0'..='~' => Some(head),

@@ -1,8 +1,10 @@
-//! The scanner: text → words, compounds with their parts, and characters of scripts that are written without spaces.
+//! The scanner: text → words, compounds with their parts, and characters of scripts that are
+//! written without spaces.
 //!
-//! It knows no language and no stemmer; it says what a piece *is* ([`Role`]) and its two callers decide what to do with
-//! it. Word boundaries follow UAX #29 in spirit, by hand: a rule-table segmenter reads every character of every text,
-//! and nine of ten bytes that come by are ASCII letters.
+//! It knows no language and no stemmer; it says what a piece *is* ([`Role`]) and its two callers
+//! decide what to do with it. Word boundaries follow UAX #29 in spirit, by hand: a rule-table
+//! segmenter reads every character of every text, and nine of ten bytes that come by are ASCII
+//! letters.
 
 use icu_segmenter::WordSegmenter;
 use icu_segmenter::options::WordBreakInvariantOptions;
@@ -12,7 +14,8 @@ use unicode_normalization::char::is_combining_mark;
 use super::fold;
 use crate::strings::{StrExt as _, shorten};
 
-/// Longest term, in bytes. A longer one is cut, in the index and in the question alike, so it is still found.
+/// Longest term, in bytes. A longer one is cut, in the index and in the question alike, so it is
+/// still found.
 const MAX_TERM_BYTES: usize = 64;
 
 /// What a piece of text is to a search.
@@ -24,7 +27,8 @@ pub(super) enum Role {
     Whole,
     /// A compound inside a compound: the `file.rs` of `path/to/file.rs`. Never stemmed.
     Segment,
-    /// The parts of a compound run together, so that `foo_bar`, `foo-bar` and `fooBar` meet at `foobar`.
+    /// The parts of a compound run together, so that `foo_bar`, `foo-bar` and `fooBar` meet at
+    /// `foobar`.
     Joined,
     /// One part of a compound; `sole` when it is the only one (the `c` of `c++`).
     Part { sole: bool },
@@ -63,7 +67,8 @@ pub(super) struct Piece<'a> {
     pub end: usize,
 }
 
-/// Hands every piece of `text` to `sink`. Positions never fall, except that a compound's parts follow the compound.
+/// Hands every piece of `text` to `sink`. Positions never fall, except that a compound's parts
+/// follow the compound.
 pub(super) fn scan(text: &str, sink: &mut dyn FnMut(Piece<'_>)) {
     Scanner { text, position: 0, accented: String::new(), folded: String::new(), sink }.run();
 }
@@ -164,12 +169,15 @@ impl Scanner<'_, '_> {
             end += 1;
         }
         // Nine words of ten end here: ASCII, nothing joined to them, no capital inside.
-        let is_plain = bytes.get(end).is_none_or(|&b| b.is_ascii() && !is_joining_byte(b) && b != b'_')
-            && start.checked_sub(1).is_none_or(|before| !matches!(bytes[before], b'-' | b'.'));
+        let is_plain =
+            bytes.get(end).is_none_or(|&b| b.is_ascii() && !is_joining_byte(b) && b != b'_')
+                && start.checked_sub(1).is_none_or(|before| !matches!(bytes[before], b'-' | b'.'));
         if is_plain && !bytes[start + 1..end].iter().any(u8::is_ascii_uppercase) {
             self.accented.clear();
             self.accented.extend(
-                bytes[start..end.min(start + MAX_TERM_BYTES)].iter().map(|b| char::from(b.to_ascii_lowercase())),
+                bytes[start..end.min(start + MAX_TERM_BYTES)]
+                    .iter()
+                    .map(|b| char::from(b.to_ascii_lowercase())),
             );
             let piece = Piece {
                 text: &self.accented,
@@ -189,12 +197,16 @@ impl Scanner<'_, '_> {
         end
     }
 
-    /// Where the compound that begins at `start` ends: word characters, and joining marks between two of them.
+    /// Where the compound that begins at `start` ends: word characters, and joining marks between
+    /// two of them.
     fn compound_end(&self, start: usize) -> usize {
         let text = self.text;
         let mut end = start;
         loop {
-            end += text.slice(end..).find(|c: char| class(c) != Class::Word && !extends(c)).unwrap_or(text.len() - end);
+            end += text
+                .slice(end..)
+                .find(|c: char| class(c) != Class::Word && !extends(c))
+                .unwrap_or(text.len() - end);
             let rest = text.slice(end..);
             let Some(mark) = rest.chars().next() else { return end };
             let mark_len = if rest.starts_with("::") { 2 } else { mark.len_utf8() };
@@ -248,7 +260,8 @@ impl Scanner<'_, '_> {
                 self.emit_text(&joined, Role::Joined, start + at, start + at + segment.len(), 0);
             }
             for (inner, part) in split_parts(segment) {
-                let (inner, part) = if n_parts > 1 && at + inner == 0 && version(written).is_some() {
+                let (inner, part) = if n_parts > 1 && at + inner == 0 && version(written).is_some()
+                {
                     (inner + 1, part.slice(1..))
                 } else {
                     (inner, part)
@@ -258,7 +271,8 @@ impl Scanner<'_, '_> {
         }
     }
 
-    /// One part of a compound, or a word that has an apostrophe, a capital inside or letters beyond ASCII.
+    /// One part of a compound, or a word that has an apostrophe, a capital inside or letters beyond
+    /// ASCII.
     fn part(&mut self, start: usize, part: &str, role: Role) {
         let (skipped, stem) = without_clitics(part);
         let start = start + skipped;
@@ -267,7 +281,13 @@ impl Scanner<'_, '_> {
         let humps = humps(stem);
         if humps.len() > 1 {
             for hump in humps {
-                self.emit_text(stem.slice(hump.clone()), Role::Hump, start + hump.start, start + hump.end, 0);
+                self.emit_text(
+                    stem.slice(hump.clone()),
+                    Role::Hump,
+                    start + hump.start,
+                    start + hump.end,
+                    0,
+                );
             }
         }
         self.position += 1;
@@ -294,7 +314,8 @@ impl Scanner<'_, '_> {
         self.position += advance;
     }
 
-    /// A run of characters of a script that is searched by characters: every one, and every two neighbours.
+    /// A run of characters of a script that is searched by characters: every one, and every two
+    /// neighbours.
     fn characters(&mut self, start: usize, wanted: Class) -> usize {
         let run_len = self
             .text
@@ -376,8 +397,9 @@ fn cut(term: &mut String) {
 
 /// `1,234,567` and `1,234.5` without the commas; `None` for anything else.
 fn grouped_number(written: &str) -> Option<String> {
-    let (whole, fraction) =
-        written.split_once('.').map_or((written, None), |(whole, fraction)| (whole, Some(fraction)));
+    let (whole, fraction) = written
+        .split_once('.')
+        .map_or((written, None), |(whole, fraction)| (whole, Some(fraction)));
     let mut groups = whole.split(',');
     let is_number = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
     let first = groups.next().filter(|g| (1..=3).contains(&g.len()) && is_number(g))?;
@@ -396,8 +418,9 @@ fn grouped_number(written: &str) -> Option<String> {
 
 /// The mark before a compound that belongs to its name: `--verbose`, `-k`, `.NET`.
 fn prefix(before: &str, written: &str) -> &'static str {
-    let opens =
-        |before: &str| before.chars().next_back().is_none_or(|c| c.is_whitespace() || "([{<`\"'=,|/*".contains(c));
+    let opens = |before: &str| {
+        before.chars().next_back().is_none_or(|c| c.is_whitespace() || "([{<`\"'=,|/*".contains(c))
+    };
     if let Some(before) = before.strip_suffix("--") {
         return if opens(before) { "--" } else { "" };
     }
@@ -412,12 +435,17 @@ fn prefix(before: &str, written: &str) -> &'static str {
 
 /// The mark after a compound that belongs to its name: `C++`, `C#`.
 fn suffix(written: &str, after: &str) -> &'static str {
-    let ends = |after: &str| after.chars().next().is_none_or(|c| class(c) != Class::Word && c != '+' && c != '#');
+    let ends = |after: &str| {
+        after.chars().next().is_none_or(|c| class(c) != Class::Word && c != '+' && c != '#')
+    };
     if after.strip_prefix("++").is_some_and(ends) {
         return "++";
     }
     let last = split_parts(written).last().map_or("", |(_, part)| part);
-    if last.len() == 1 && last.as_bytes()[0].is_ascii_alphabetic() && after.strip_prefix('#').is_some_and(ends) {
+    if last.len() == 1
+        && last.as_bytes()[0].is_ascii_alphabetic()
+        && after.strip_prefix('#').is_some_and(ends)
+    {
         "#"
     } else {
         ""
@@ -428,7 +456,8 @@ fn suffix(written: &str, after: &str) -> &'static str {
 fn version(written: &str) -> Option<&str> {
     let number = written.strip_prefix(['v', 'V'])?;
     let leads = number.split('.').next()?;
-    (number.contains('.') && !leads.is_empty() && leads.bytes().all(|b| b.is_ascii_digit())).then_some(number)
+    (number.contains('.') && !leads.is_empty() && leads.bytes().all(|b| b.is_ascii_digit()))
+        .then_some(number)
 }
 
 /// The names that `/`, `::`, `@` and `:` join, each with its offset.
@@ -443,11 +472,14 @@ fn split_parts(written: &str) -> impl Iterator<Item = (usize, &str)> {
 
 fn pieces(written: &str, divides: impl Fn(char) -> bool) -> impl Iterator<Item = (usize, &str)> {
     let origin = written.as_ptr() as usize;
-    written.split(divides).filter(|piece| !piece.is_empty()).map(move |piece| (piece.as_ptr() as usize - origin, piece))
+    written
+        .split(divides)
+        .filter(|piece| !piece.is_empty())
+        .map(move |piece| (piece.as_ptr() as usize - origin, piece))
 }
 
-/// A compound of a few words run together; `None` where that would make a number out of numbers, or a word out of
-/// a sentence whose full stop lacks its space.
+/// A compound of a few words run together; `None` where that would make a number out of numbers, or
+/// a word out of a sentence whose full stop lacks its space.
 fn joined(segment: &str) -> Option<String> {
     let mut joined = String::new();
     let mut n_parts = 0;
@@ -470,19 +502,22 @@ fn joined(segment: &str) -> Option<String> {
 
 /// Words that French, Italian and Catalan run into the next one.
 const ELIDED: &[&str] = &[
-    "l", "d", "j", "m", "t", "s", "n", "c", "qu", "jusqu", "lorsqu", "puisqu", "quoiqu", "un", "all", "dall", "dell",
-    "nell", "sull", "quell", "bell", "sant",
+    "l", "d", "j", "m", "t", "s", "n", "c", "qu", "jusqu", "lorsqu", "puisqu", "quoiqu", "un",
+    "all", "dall", "dell", "nell", "sull", "quell", "bell", "sant",
 ];
 
 /// What English runs into the word before.
 const CLITICS: &[&str] = &["s", "ll", "re", "ve", "m", "d"];
 
-/// The word inside *Newton's*, *we'll* and *l'homme*, and how many bytes stand before it. *Don't* and *O'Brien* stay
-/// whole: their apostrophe is dropped later.
+/// The word inside *Newton's*, *we'll* and *l'homme*, and how many bytes stand before it. *Don't*
+/// and *O'Brien* stay whole: their apostrophe is dropped later.
 fn without_clitics(part: &str) -> (usize, &str) {
-    let Some((at, mark)) = part.char_indices().rfind(|&(_, c)| fold::is_apostrophe(c)) else { return (0, part) };
+    let Some((at, mark)) = part.char_indices().rfind(|&(_, c)| fold::is_apostrophe(c)) else {
+        return (0, part);
+    };
     let (before, after) = (part.slice(..at), part.slice(at + mark.len_utf8()..));
-    let is_one_of = |list: &[&str], word: &str| list.iter().any(|entry| entry.eq_ignore_ascii_case(word));
+    let is_one_of =
+        |list: &[&str], word: &str| list.iter().any(|entry| entry.eq_ignore_ascii_case(word));
     if before.is_empty() || after.is_empty() {
         return (0, part);
     }
@@ -496,7 +531,8 @@ fn without_clitics(part: &str) -> (usize, &str) {
     (0, part)
 }
 
-/// The humps of `camelCase` and `HTTPServer`. A hump needs two letters: `iPhone`, `PhD` and `IPv6` have none.
+/// The humps of `camelCase` and `HTTPServer`. A hump needs two letters: `iPhone`, `PhD` and `IPv6`
+/// have none.
 fn humps(word: &str) -> Vec<std::ops::Range<usize>> {
     let mut cuts = vec![0];
     let mut before = ' ';
@@ -504,7 +540,9 @@ fn humps(word: &str) -> Vec<std::ops::Range<usize>> {
     while let Some((at, c)) = letters.next() {
         let next_is_lower = letters.peek().is_some_and(|&(_, next)| next.is_lowercase());
         let rises = c.is_uppercase()
-            && (before.is_lowercase() || before.is_ascii_digit() || (before.is_uppercase() && next_is_lower));
+            && (before.is_lowercase()
+                || before.is_ascii_digit()
+                || (before.is_uppercase() && next_is_lower));
         if rises && at > 0 {
             cuts.push(at);
         }
@@ -520,16 +558,21 @@ fn humps(word: &str) -> Vec<std::ops::Range<usize>> {
         .collect()
 }
 
-/// The characters of a run with the bytes each came from, composed and in their compatibility form: half-width kana
-/// with their voicing mark and Hangul typed as single letters become one character each.
+/// The characters of a run with the bytes each came from, composed and in their compatibility form:
+/// half-width kana with their voicing mark and Hangul typed as single letters become one character
+/// each.
 fn clusters(text: &str, start: usize, end: usize) -> Vec<(char, usize, usize)> {
-    let attaches = |c: char| is_combining_mark(c) || matches!(c, '\u{1160}'..='\u{11ff}' | '\u{ff9e}' | '\u{ff9f}');
+    let attaches = |c: char| {
+        is_combining_mark(c) || matches!(c, '\u{1160}'..='\u{11ff}' | '\u{ff9e}' | '\u{ff9f}')
+    };
     let mut clusters = Vec::new();
     let mut from = start;
     while from < end {
         let mut rest = text.slice(from..end).char_indices();
         rest.next();
-        let to = rest.find(|&(_, c)| !attaches(c) && !fold::is_ignorable(c)).map_or(end, |(at, _)| from + at);
+        let to = rest
+            .find(|&(_, c)| !attaches(c) && !fold::is_ignorable(c))
+            .map_or(end, |(at, _)| from + at);
         let cluster = text.slice(from..to).chars().filter(|&c| !fold::is_ignorable(c));
         clusters.extend(cluster.nfkc().map(|c| (c, from, to)));
         from = to;

@@ -1,9 +1,11 @@
-//! What was asked, how it went and what was read, for whoever looks after an index: `rag stats` reads it.
+//! What was asked, how it went and what was read, for whoever looks after an index: `rag stats`
+//! reads it.
 //!
-//! Questions and names of sessions are kept as keyed hashes unless the user wants the words; the key lies beside the file,
-//! so that the file alone tells nobody what was asked. Records are handed over without waiting and written by one thread,
-//! some at a time. When they come faster than that, or the file cannot be written, they are dropped and counted: nothing
-//! here can slow a request down or fail it.
+//! Questions and names of sessions are kept as keyed hashes unless the user wants the words; the
+//! key lies beside the file, so that the file alone tells nobody what was asked. Records are handed
+//! over without waiting and written by one thread, some at a time. When they come faster than that,
+//! or the file cannot be written, they are dropped and counted: nothing here can slow a request
+//! down or fail it.
 
 mod report;
 mod rows;
@@ -27,8 +29,8 @@ use crate::telemetry;
 pub use report::{Asked, Latency, Opened, Report, Wrong, report};
 use rows::File;
 
-/// Records that wait for the thread. A server answers some hundred questions a second at most; the thread writes
-/// thousands.
+/// Records that wait for the thread. A server answers some hundred questions a second at most; the
+/// thread writes thousands.
 const MOST_WAITING: usize = 4096;
 /// The most records of one transaction.
 const MOST_AT_ONCE: usize = 512;
@@ -67,7 +69,8 @@ pub enum Record {
 /// A question or a search.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Question {
-    /// In words until it is handed over; in the file a keyed hash, and the words where they are wanted.
+    /// In words until it is handed over; in the file a keyed hash, and the words where they are
+    /// wanted.
     pub text: String,
     #[serde(default)]
     pub hash: String,
@@ -106,7 +109,9 @@ impl Analytics {
     pub fn start(dir: &Path, records: Records, clock: fn() -> SystemTime) -> Self {
         let (to, queue) = sync_channel(MOST_WAITING);
         let writer = Writer::new(dir, records);
-        let thread = std::thread::Builder::new().name("analytics".into()).spawn(move || writer.run(&queue, clock));
+        let thread = std::thread::Builder::new()
+            .name("analytics".into())
+            .spawn(move || writer.run(&queue, clock));
         Self { to: thread.is_ok().then_some(to), thread: thread.ok() }
     }
 
@@ -135,8 +140,8 @@ pub fn record_now(dir: &Path, records: Records, now_s: i64, batch: Vec<Record>) 
     writer.write(batch.into_iter().map(|record| (now_s, record)).collect())
 }
 
-/// Removes every record, and says how many there were. The key goes, too: what is recorded later cannot be compared with
-/// what was seen before.
+/// Removes every record, and says how many there were. The key goes, too: what is recorded later
+/// cannot be compared with what was seen before.
 ///
 /// # Errors
 /// Whatever keeps the file from being written.
@@ -209,7 +214,8 @@ impl Writer {
                 tidied = Some(Instant::now());
                 let now = clock().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
                 let keep_s = self.records.keep_days.saturating_mul(86_400);
-                let before_s = i64::try_from(now.as_secs().saturating_sub(keep_s)).unwrap_or(i64::MAX);
+                let before_s =
+                    i64::try_from(now.as_secs().saturating_sub(keep_s)).unwrap_or(i64::MAX);
                 // What is not dropped now is dropped an hour later.
                 let _ = self.open.as_mut().map(|(file, _)| file.drop_before(before_s));
             }
@@ -278,7 +284,8 @@ impl Hasher {
 /// What it should have been.
 pub fn seconds(text: &str) -> std::result::Result<i64, String> {
     let units = [('s', 1), ('m', 60), ('h', 3600), ('d', 86_400), ('w', 604_800)];
-    let unit = units.iter().find_map(|(letter, seconds)| Some((text.strip_suffix(*letter)?, seconds)));
+    let unit =
+        units.iter().find_map(|(letter, seconds)| Some((text.strip_suffix(*letter)?, seconds)));
     unit.and_then(|(number, seconds)| number.parse::<u32>().ok().map(|n| i64::from(n) * seconds))
         .ok_or_else(|| "it is a number and a unit, such as 30m, 12h, 7d or 4w".to_owned())
 }

@@ -149,7 +149,8 @@ impl Gathered {
         }
         self.sessions.extend(question.session);
         let is_search = question.is_search;
-        let hash = if is_search { format!("search {}", question.hash) } else { question.hash.clone() };
+        let hash =
+            if is_search { format!("search {}", question.hash) } else { question.hash.clone() };
         let asked = self.asked.entry(hash).or_insert_with(|| Asked {
             text: None,
             hash: question.hash,
@@ -165,7 +166,10 @@ impl Gathered {
             asked.text = Some(question.text);
         }
         for (root, path) in question.documents {
-            *self.documents.entry((question.index.clone(), naming::name(&root, &path))).or_default() += 1;
+            *self
+                .documents
+                .entry((question.index.clone(), naming::name(&root, &path)))
+                .or_default() += 1;
         }
     }
 
@@ -174,8 +178,10 @@ impl Gathered {
         report.since_s = since_s;
         report.sessions = sessions.len() as u64;
         report.intents = most(intents.into_iter().collect(), |(_, n)| *n);
-        report.latencies = STAGES.into_iter().zip(stages).filter_map(|(stage, ms)| latency(stage, ms)).collect();
-        let unanswered = asked.values().filter(|asked| !asked.is_search && asked.supported == 0).cloned();
+        report.latencies =
+            STAGES.into_iter().zip(stages).filter_map(|(stage, ms)| latency(stage, ms)).collect();
+        let unanswered =
+            asked.values().filter(|asked| !asked.is_search && asked.supported == 0).cloned();
         report.unanswered = most(unanswered.collect(), |asked| asked.n);
         report.top = most(asked.into_values().collect(), |asked| asked.n);
         let opened = documents.into_iter().map(|((index, path), n)| Opened { index, path, n });

@@ -34,7 +34,9 @@ impl File {
             match sqlite::open(path, STEPS).map_err(|e| fault(path, e))? {
                 Opened::Writable(connection) => {
                     // What was dropped should be gone.
-                    connection.pragma_update(None, "secure_delete", "ON").map_err(|e| fault(path, e))?;
+                    connection
+                        .pragma_update(None, "secure_delete", "ON")
+                        .map_err(|e| fault(path, e))?;
                     return Ok(Self { path: path.to_owned(), connection });
                 }
                 Opened::Damaged if !is_second => set_aside(path),
@@ -58,9 +60,11 @@ impl File {
     }
 
     fn try_add(&mut self, records: &[(i64, Record)]) -> rusqlite::Result<()> {
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         {
-            let mut insert = transaction.prepare_cached("INSERT INTO records (at, body, crc) VALUES (?1, ?2, ?3)")?;
+            let mut insert = transaction
+                .prepare_cached("INSERT INTO records (at, body, crc) VALUES (?1, ?2, ?3)")?;
             for (at, record) in records {
                 let body = body(record)?;
                 insert.execute(params![at, body, checksum(*at, &body)])?;
@@ -89,7 +93,8 @@ impl File {
     }
 
     fn try_forget(&mut self, is_gone: &dyn Fn(&str, &str) -> bool) -> rusqlite::Result<u64> {
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut changed = Vec::new();
         for_each(&transaction, i64::MIN, &mut |id, at, record| {
             if let Some(Record::Question(mut question)) = record {
@@ -110,12 +115,16 @@ impl File {
     }
 }
 
-/// Calls `visit` with every record since `since_s`, oldest first; a damaged one is `None`. False when there is no file
-/// yet. Nothing is made and nothing changed.
+/// Calls `visit` with every record since `since_s`, oldest first; a damaged one is `None`. False
+/// when there is no file yet. Nothing is made and nothing changed.
 ///
 /// # Errors
 /// [`Kind::Damaged`](crate::error::Kind::Damaged) for what is no database.
-pub(super) fn read(dir: &Path, since_s: i64, visit: &mut dyn FnMut(i64, Option<Record>)) -> Result<bool> {
+pub(super) fn read(
+    dir: &Path,
+    since_s: i64,
+    visit: &mut dyn FnMut(i64, Option<Record>),
+) -> Result<bool> {
     let path = dir.join(FILE);
     if !path.is_file() {
         return Ok(false);
@@ -126,7 +135,8 @@ pub(super) fn read(dir: &Path, since_s: i64, visit: &mut dyn FnMut(i64, Option<R
         Opened::Damaged => return Err(damaged(&path)),
         Opened::Newer => return Err(newer(&path)),
     };
-    for_each(&connection, since_s, &mut |_, at, record| visit(at, record)).map_err(|e| fault(&path, e))?;
+    for_each(&connection, since_s, &mut |_, at, record| visit(at, record))
+        .map_err(|e| fault(&path, e))?;
     Ok(true)
 }
 
@@ -135,7 +145,8 @@ fn for_each(
     since_s: i64,
     visit: &mut dyn FnMut(i64, i64, Option<Record>),
 ) -> rusqlite::Result<()> {
-    let mut statement = connection.prepare("SELECT id, at, body, crc FROM records WHERE at >= ?1 ORDER BY at, id")?;
+    let mut statement = connection
+        .prepare("SELECT id, at, body, crc FROM records WHERE at >= ?1 ORDER BY at, id")?;
     let mut rows = statement.query([since_s])?;
     while let Some(row) = rows.next()? {
         // A damaged row may hold any type in any column.
@@ -177,7 +188,8 @@ fn fault(path: &Path, error: rusqlite::Error) -> Fault {
 }
 
 fn damaged(path: &Path) -> Fault {
-    Fault::damaged(format!("{} is damaged", path.display())).hint("remove it: nothing but statistics is lost")
+    Fault::damaged(format!("{} is damaged", path.display()))
+        .hint("remove it: nothing but statistics is lost")
 }
 
 fn newer(path: &Path) -> Fault {

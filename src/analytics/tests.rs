@@ -35,15 +35,23 @@ fn words_are_hidden_unless_they_are_wanted() {
     let at = dir.path().join("analytics");
     let analytics = Analytics::start(&at, KEPT, SystemTime::now);
     for n in 0..100 {
-        analytics.record(now(), question(if n % 4 == 0 { "rare canary" } else { " what is it? " }, f64::from(n)));
+        analytics.record(
+            now(),
+            question(if n % 4 == 0 { "rare canary" } else { " what is it? " }, f64::from(n)),
+        );
     }
     drop(analytics);
     let text = everything(&at);
-    assert!(!text.contains("canary") && !text.contains("what is it") && !text.contains("a-session"));
+    assert!(
+        !text.contains("canary") && !text.contains("what is it") && !text.contains("a-session")
+    );
     let report = report(&at, 0).unwrap().unwrap();
     assert_eq!((report.questions, report.sessions, report.damaged), (100, 1, 0));
     assert_eq!((report.top[0].n, report.top[0].text.as_deref()), (75, None));
-    assert_eq!(report.documents, [Opened { index: "default".into(), path: "docs/a.md".into(), n: 100 }]);
+    assert_eq!(
+        report.documents,
+        [Opened { index: "default".into(), path: "docs/a.md".into(), n: 100 }]
+    );
     let total = report.latencies.iter().find(|latency| latency.stage == "total").unwrap();
     assert_eq!((total.n, total.p50, total.p95, total.most), (100, 49.0, 94.0, 99.0));
 
@@ -51,7 +59,11 @@ fn words_are_hidden_unless_they_are_wanted() {
     record_now(&at, words, now(), vec![question("rare canary", 500.0)]).unwrap();
     let report = super::report(&at, 0).unwrap().unwrap();
     let rare = report.top.iter().find(|asked| asked.text.is_some()).unwrap();
-    assert_eq!((rare.text.as_deref(), rare.n), (Some("rare canary"), 26), "the same key, the same hash");
+    assert_eq!(
+        (rare.text.as_deref(), rare.n),
+        (Some("rare canary"), 26),
+        "the same key, the same hash"
+    );
 }
 
 #[test]
@@ -60,7 +72,10 @@ fn only_the_user_can_read_it() {
     let at = dir.path().join("analytics");
     record_now(&at, KEPT, 1, vec![question("q", 1.0)]).unwrap();
     let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
-    assert_eq!((mode(&at), mode(&at.join("key")), mode(&at.join("analytics.db"))), (0o700, 0o600, 0o600));
+    assert_eq!(
+        (mode(&at), mode(&at.join("key")), mode(&at.join("analytics.db"))),
+        (0o700, 0o600, 0o600)
+    );
 }
 
 #[test]

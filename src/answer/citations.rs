@@ -1,7 +1,7 @@
 //! The `[n]` marks of an answer.
 //!
-//! Brackets inside code are code: `` `argv[1]` `` and fences hold no marks. A code span ends on the line on which it
-//! begins; a fence begins a line.
+//! Brackets inside code are code: `` `argv[1]` `` and fences hold no marks. A code span ends on the
+//! line on which it begins; a fence begins a line.
 
 use crate::document::{Citation, Span};
 use crate::strings::StrExt as _;
@@ -24,7 +24,9 @@ pub fn marks(text: &str) -> Vec<(Span, usize)> {
                     None => 1,
                 },
                 _ => match code(rest, indentation(text.slice(..start)), true) {
-                    Some(Code::Block(fence)) => fence.opening + fence.rest_len(rest.slice(fence.opening..)),
+                    Some(Code::Block(fence)) => {
+                        fence.opening + fence.rest_len(rest.slice(fence.opening..))
+                    }
                     Some(Code::Span(len) | Code::Ticks(len)) => len,
                     None => 1,
                 },
@@ -69,8 +71,8 @@ pub(super) struct Fence {
 }
 
 impl Fence {
-    /// Whether `line` closes the fence, which it must not do from further in than it opened; then the bytes up to the
-    /// end of its ticks.
+    /// Whether `line` closes the fence, which it must not do from further in than it opened; then
+    /// the bytes up to the end of its ticks.
     pub fn closes(self, line: &str) -> Option<usize> {
         let ticks = line.trim_start_matches([' ', '\t']);
         let n = ticks.len() - ticks.trim_start_matches(self.tick).len();
@@ -91,7 +93,8 @@ impl Fence {
     }
 }
 
-/// Judges the ticks or tildes that `rest` begins with; `indent` when they begin a line. `None` when what follows decides and is not there yet.
+/// Judges the ticks or tildes that `rest` begins with; `indent` when they begin a line. `None` when
+/// what follows decides and is not there yet.
 pub(super) fn code(rest: &str, indent: Option<usize>, is_end: bool) -> Option<Code> {
     let tick = if rest.starts_with('~') { '~' } else { '`' };
     let n = rest.len() - rest.trim_start_matches(tick).len();

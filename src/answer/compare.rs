@@ -1,5 +1,5 @@
-//! A comparison: a row for each thing compared, and before them a sentence that sets the things against each other, where
-//! there is one.
+//! A comparison: a row for each thing compared, and before them a sentence that sets the things
+//! against each other, where there is one.
 
 use crate::analysis::Kind;
 
@@ -37,7 +37,8 @@ const CONTRASTS: &[&str] = &[
     "一方",
 ];
 
-/// The rows, and what stands before them; `None` when the question names no things or one of them is not told of.
+/// The rows, and what stands before them; `None` when the question names no things or one of them
+/// is not told of.
 pub(super) fn sections(
     question: &str,
     evidence: &[Evidence],
@@ -48,13 +49,15 @@ pub(super) fn sections(
     if things.is_empty() {
         return None;
     }
-    let told: Vec<Vec<Candidate>> = things.iter().map(|thing| about(thing, evidence, tools)).collect::<Option<_>>()?;
+    let told: Vec<Vec<Candidate>> =
+        things.iter().map(|thing| about(thing, evidence, tools)).collect::<Option<_>>()?;
     let n_sentences = told[0].len();
     // The candidates of every thing are the same sentences in the same order.
     let has = |thing: usize, at: usize| told[thing][at].features.coverage >= ABOUT;
     let can_stand = |at: usize| {
         let candidate = &told[0][at];
-        candidate.features.is_odd == 0.0 && matches!(candidate.kind, Kind::Sentence | Kind::Item { .. } | Kind::Row)
+        candidate.features.is_odd == 0.0
+            && matches!(candidate.kind, Kind::Sentence | Kind::Item { .. } | Kind::Row)
     };
     let mut chosen: Vec<usize> = Vec::new();
     let mut rows = Vec::new();
@@ -68,7 +71,10 @@ pub(super) fn sections(
             .filter(|&at| can_stand(at) && has(thing, at) && !chosen.contains(&at))
             .max_by(|&a, &b| own_share(a).total_cmp(&own_share(b)).then(b.cmp(&a)))?;
         chosen.push(best);
-        rows.push(Section { label: Some(things[thing].clone()), quotes: vec![Quote::of(&told[thing], best)] });
+        rows.push(Section {
+            label: Some(things[thing].clone()),
+            quotes: vec![Quote::of(&told[thing], best)],
+        });
     }
     let n_words: usize = chosen.iter().map(|&at| told[0][at].n_words).sum();
     let contrast = (0..n_sentences)
@@ -90,12 +96,15 @@ pub(super) fn sections(
     Some(before.into_iter().chain(rows).collect())
 }
 
-/// Every sentence of the evidence, scored as an answer to what the thing is; `None` when the evidence does not support
-/// one.
+/// Every sentence of the evidence, scored as an answer to what the thing is; `None` when the
+/// evidence does not support one.
 fn about(thing: &str, evidence: &[Evidence], tools: &Tools<'_>) -> Option<Vec<Candidate>> {
     let asked = Question::new(thing, "", tools);
     let wish = Wish { intent: Intent::Definition, wanted: Wanted::Anything, wants_code: false };
     let mut candidates = score::candidates(&asked, &wish, evidence);
-    candidates.iter_mut().for_each(|candidate| candidate.score = candidate.features.score(wish.intent));
-    (Strength::of(thing, wish.wanted, &asked, &candidates, evidence.iter()).margin() > 0.0).then_some(candidates)
+    candidates
+        .iter_mut()
+        .for_each(|candidate| candidate.score = candidate.features.score(wish.intent));
+    (Strength::of(thing, wish.wanted, &asked, &candidates, evidence.iter()).margin() > 0.0)
+        .then_some(candidates)
 }

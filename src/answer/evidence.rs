@@ -1,7 +1,7 @@
 //! Ranked hits → the passages an answer may rest on.
 //!
-//! The surprising rule: the order of hits with equal scores is not taken from the ranking but from path and position,
-//! so that the same passages give the same answer whichever way a tie fell.
+//! The surprising rule: the order of hits with equal scores is not taken from the ranking but from
+//! path and position, so that the same passages give the same answer whichever way a tie fell.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
@@ -12,7 +12,8 @@ use crate::strings::StrExt as _;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     pub max_passages: usize,
-    /// Passages of one file; the rest of a long file seldom adds what another file does not say better.
+    /// Passages of one file; the rest of a long file seldom adds what another file does not say
+    /// better.
     pub max_per_source: usize,
 }
 
@@ -40,12 +41,15 @@ pub fn choose(hits: &[Hit], limits: Limits) -> Vec<Evidence> {
         if chosen.iter().any(|(_, others)| others.are_nearly(&words)) {
             continue;
         }
-        if let Some(at) = chosen.iter_mut().position(|(kept, _)| swallow(&mut kept.hit, &candidate.hit)) {
+        if let Some(at) =
+            chosen.iter_mut().position(|(kept, _)| swallow(&mut kept.hit, &candidate.hit))
+        {
             let (kept, words) = &mut chosen[at];
             *words = Words::of(&kept.hit);
             continue;
         }
-        let from_source = chosen.iter().filter(|(kept, _)| is_same_file(&kept.hit, &candidate.hit)).count();
+        let from_source =
+            chosen.iter().filter(|(kept, _)| is_same_file(&kept.hit, &candidate.hit)).count();
         if from_source < limits.max_per_source && chosen.len() < limits.max_passages {
             chosen.push((candidate, words));
         }
@@ -53,8 +57,9 @@ pub fn choose(hits: &[Hit], limits: Limits) -> Vec<Evidence> {
     chosen.into_iter().map(|(evidence, _)| evidence).collect()
 }
 
-/// `evidence` in the order of the documents, by path and position, with neighbours made one: passages of one section of
-/// one file that lie at most `max_gap` bytes apart. The order depends on which passages were chosen and on nothing else.
+/// `evidence` in the order of the documents, by path and position, with neighbours made one:
+/// passages of one section of one file that lie at most `max_gap` bytes apart. The order depends on
+/// which passages were chosen and on nothing else.
 #[must_use]
 pub fn in_order(mut evidence: Vec<Evidence>, max_gap: usize) -> Vec<Evidence> {
     evidence.sort_by(|a, b| identity(&a.hit).cmp(&identity(&b.hit)));
@@ -80,7 +85,8 @@ fn append(kept: &mut Hit, next: &Hit, max_gap: usize) -> bool {
     a.text.push_str(["", "\n", "\n\n"][gap.min(2)]);
     a.text.push_str(&b.text);
     a.bytes = Span::new(a.bytes.start, b.bytes.end);
-    a.lines = Lines { first: a.lines.first.min(b.lines.first), last: a.lines.last.max(b.lines.last) };
+    a.lines =
+        Lines { first: a.lines.first.min(b.lines.first), last: a.lines.last.max(b.lines.last) };
     true
 }
 
@@ -89,7 +95,11 @@ fn append(kept: &mut Hit, next: &Hit, max_gap: usize) -> bool {
 pub fn nearest(evidence: &[Evidence], n: usize) -> Vec<Citation> {
     let mut best: Vec<&Evidence> = evidence.iter().collect();
     best.sort_by_key(|piece| piece.place);
-    best.into_iter().take(n).zip(1..).map(|(piece, n)| Citation { n, hit: piece.hit.clone() }).collect()
+    best.into_iter()
+        .take(n)
+        .zip(1..)
+        .map(|(piece, n)| Citation { n, hit: piece.hit.clone() })
+        .collect()
 }
 
 /// By rank, ties by path and position, each with its place.
@@ -132,7 +142,8 @@ impl Words {
 
     /// Whether two passages share nearly all their words: a licence header, a copied paragraph.
     fn are_nearly(&self, other: &Self) -> bool {
-        let (few, many) = if self.0.len() <= other.0.len() { (&self.0, &other.0) } else { (&other.0, &self.0) };
+        let (few, many) =
+            if self.0.len() <= other.0.len() { (&self.0, &other.0) } else { (&other.0, &self.0) };
         let (mut shared, mut rest) = (0, many.as_slice());
         // At best every one of the few is among the many.
         if few.len() * 10 >= many.len() * 9 {
@@ -165,7 +176,8 @@ fn swallow(kept: &mut Hit, next: &Hit) -> bool {
         format!("{}{}", a.text, b.text.slice(shared..))
     };
     let (heading, place) = (a.heading.clone(), a.place.clone());
-    let lines = Lines { first: a.lines.first.min(b.lines.first), last: a.lines.last.max(b.lines.last) };
+    let lines =
+        Lines { first: a.lines.first.min(b.lines.first), last: a.lines.last.max(b.lines.last) };
     let bytes = Span::new(a.bytes.start, a.bytes.end.max(b.bytes.end));
     kept.chunk.text = text;
     kept.chunk.heading = heading;

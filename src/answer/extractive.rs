@@ -1,7 +1,8 @@
 //! An answer made of the documents' own sentences.
 //!
-//! Every sentence is scored, the best is taken, and then what adds to it. A lead-in takes the list or code that it
-//! announces along; steps stay a list; code stays a fence. What was chosen is then told in the order of the documents.
+//! Every sentence is scored, the best is taken, and then what adds to it. A lead-in takes the list
+//! or code that it announces along; steps stay a list; code stays a fence. What was chosen is then
+//! told in the order of the documents.
 
 use crate::analysis::Kind;
 use crate::document::{Answer, Hit};
@@ -29,22 +30,30 @@ const SUMMARY_SENTENCES: usize = 5;
 /// A passage that has this share of a part's weight was found for that part.
 const RELATED: f64 = 0.5;
 
-/// The passages that an answer to `question` may rest on: those of a question with several parts, and of one that wants a
-/// summary, are more.
+/// The passages that an answer to `question` may rest on: those of a question with several parts,
+/// and of one that wants a summary, are more.
 #[must_use]
 pub fn evidence(question: &str, hits: &[Hit], options: &Options) -> Vec<Evidence> {
     let intent = options.intent.unwrap_or_else(|| Intent::of(question));
     let stretch = parts::parts(question).len() * if intent == Intent::Summary { 2 } else { 1 };
-    evidence::choose(hits, Limits { max_passages: options.limits.max_passages * stretch, ..options.limits })
+    evidence::choose(
+        hits,
+        Limits { max_passages: options.limits.max_passages * stretch, ..options.limits },
+    )
 }
 
-/// Answers `question` from its [`evidence()`], or says that it does not support an answer: then the text is empty and the
-/// citations are the nearest passages. Of a question with several parts, those parts are answered that can be, each in
-/// its paragraph.
+/// Answers `question` from its [`evidence()`], or says that it does not support an answer: then the
+/// text is empty and the citations are the nearest passages. Of a question with several parts,
+/// those parts are answered that can be, each in its paragraph.
 ///
 /// # Errors
 /// Whatever [`Tools::similarity`] reports.
-pub fn answer(question: &str, evidence: &[Evidence], tools: &Tools<'_>, options: &Options) -> Result<Answer> {
+pub fn answer(
+    question: &str,
+    evidence: &[Evidence],
+    tools: &Tools<'_>,
+    options: &Options,
+) -> Result<Answer> {
     let intent = options.intent.unwrap_or_else(|| Intent::of(question));
     if intent == Intent::Comparison
         && let Some(sections) = compare::sections(question, evidence, tools, options)
@@ -61,7 +70,9 @@ pub fn answer(question: &str, evidence: &[Evidence], tools: &Tools<'_>, options:
     let mut sections: Vec<Section> = Vec::new();
     for question in &questions {
         let mut quotes = quotes(question, n > 1, evidence, tools, &share)?;
-        quotes.retain(|quote| !sections.iter().flat_map(|said| &said.quotes).any(|said| said.is_same(quote)));
+        quotes.retain(|quote| {
+            !sections.iter().flat_map(|said| &said.quotes).any(|said| said.is_same(quote))
+        });
         if !quotes.is_empty() {
             sections.push(Section { label: None, quotes });
         }
@@ -89,10 +100,18 @@ fn quotes(
     let mut candidates = score::candidates(&asked, &wish, evidence);
     // The cosines of a passage that was found for another part say nothing about this one.
     let is_related = |source: usize| {
-        !is_part || candidates.iter().any(|other| other.source == source && other.features.passage >= RELATED)
+        !is_part
+            || candidates
+                .iter()
+                .any(|other| other.source == source && other.features.passage >= RELATED)
     };
-    let related = evidence.iter().enumerate().filter(|&(source, _)| is_related(source)).map(|(_, piece)| piece);
-    let is_supported = Strength::of(question, wish.wanted, &asked, &candidates, related).margin() > 0.0;
+    let related = evidence
+        .iter()
+        .enumerate()
+        .filter(|&(source, _)| is_related(source))
+        .map(|(_, piece)| piece);
+    let is_supported =
+        Strength::of(question, wish.wanted, &asked, &candidates, related).margin() > 0.0;
     let shortlist = shortlist(&mut candidates, wish.intent, tools, options)?;
     if !is_supported {
         return Ok(Vec::new());
@@ -111,7 +130,11 @@ pub(super) struct Wish {
 impl Wish {
     fn of(question: &str, options: &Options) -> Self {
         let intent = options.intent.unwrap_or_else(|| Intent::of(question));
-        Self { intent, wanted: Wanted::of(question), wants_code: super::intent::wants_code(question) }
+        Self {
+            intent,
+            wanted: Wanted::of(question),
+            wants_code: super::intent::wants_code(question),
+        }
     }
 
     /// How far below the best a further sentence may score.
@@ -127,12 +150,18 @@ impl Wish {
     }
 }
 
-/// Scores the candidates and returns the best ones, best first, their nearness to the question counted where it can be
-/// had.
-fn shortlist(candidates: &mut [Candidate], intent: Intent, tools: &Tools<'_>, options: &Options) -> Result<Vec<usize>> {
+/// Scores the candidates and returns the best ones, best first, their nearness to the question
+/// counted where it can be had.
+fn shortlist(
+    candidates: &mut [Candidate],
+    intent: Intent,
+    tools: &Tools<'_>,
+    options: &Options,
+) -> Result<Vec<usize>> {
     candidates.iter_mut().for_each(|candidate| candidate.score = candidate.features.score(intent));
     // A heading names what is said below it and says nothing itself; least of all one that asks.
-    let mut order: Vec<usize> = (0..candidates.len()).filter(|&at| !candidates[at].is_title()).collect();
+    let mut order: Vec<usize> =
+        (0..candidates.len()).filter(|&at| !candidates[at].is_title()).collect();
     let by_score = |candidates: &[Candidate], order: &mut Vec<usize>| {
         order.sort_by(|&a, &b| candidates[b].score.total_cmp(&candidates[a].score).then(a.cmp(&b)));
     };
@@ -141,7 +170,8 @@ fn shortlist(candidates: &mut [Candidate], intent: Intent, tools: &Tools<'_>, op
     if let (Some(similarity), false) = (tools.similarity, order.is_empty()) {
         let texts: Vec<String> = order.iter().map(|&at| candidates[at].text.clone()).collect();
         for (&at, cosine) in order.iter().zip(similarity(&texts)?) {
-            candidates[at].features.cosine = if cosine.is_finite() { cosine.clamp(0.0, 1.0) } else { 0.0 };
+            candidates[at].features.cosine =
+                if cosine.is_finite() { cosine.clamp(0.0, 1.0) } else { 0.0 };
             candidates[at].score = candidates[at].features.score(intent);
         }
         by_score(candidates, &mut order);
@@ -166,7 +196,14 @@ fn choose(
     } else {
         options.max_sentences
     };
-    let mut chosen = Chosen { candidates, indices: Vec::new(), n_words: 0, n_sentences: 0, max_sentences, options };
+    let mut chosen = Chosen {
+        candidates,
+        indices: Vec::new(),
+        n_words: 0,
+        n_sentences: 0,
+        max_sentences,
+        options,
+    };
     if wish.intent == Intent::HowTo
         && let Some((lead, code)) = instructions_after(candidates, best)
     {
@@ -196,7 +233,9 @@ fn choose(
             continue;
         }
         if candidate.kind == Kind::Code {
-            if is_first || wish.wants_code && !chosen.has_code() && chosen.has_source(candidate.source) {
+            if is_first
+                || wish.wants_code && !chosen.has_code() && chosen.has_source(candidate.source)
+            {
                 chosen.add_code(at);
             }
             continue;
@@ -214,23 +253,26 @@ fn choose(
     chosen.indices
 }
 
-/// The shortlist with the best sentence of each section first: a summary says something of everything.
+/// The shortlist with the best sentence of each section first: a summary says something of
+/// everything.
 fn varied(candidates: &[Candidate], shortlist: &[usize], evidence: &[Evidence]) -> Vec<usize> {
     let section = |at: usize| {
         let hit = &evidence[candidates[at].source].hit;
         (&hit.root, &hit.path, &hit.chunk.heading)
     };
-    let is_new = |n: usize| shortlist[..n].iter().all(|&before| section(before) != section(shortlist[n]));
+    let is_new =
+        |n: usize| shortlist[..n].iter().all(|&before| section(before) != section(shortlist[n]));
     let (first, further): (Vec<usize>, Vec<usize>) = (0..shortlist.len()).partition(|&n| is_new(n));
     first.into_iter().chain(further).map(|n| shortlist[n]).collect()
 }
 
-/// What helps, a few sentences behind the one that says what is wrong. It seldom repeats the words of the complaint, so
-/// its score says nothing.
+/// What helps, a few sentences behind the one that says what is wrong. It seldom repeats the words
+/// of the complaint, so its score says nothing.
 fn remedy(candidates: &[Candidate], best: usize) -> Option<usize> {
     const MAX_AHEAD: usize = 3;
-    let is_near =
-        |at: &usize| candidates[*at].source == candidates[best].source && candidates[*at].kind != Kind::Heading;
+    let is_near = |at: &usize| {
+        candidates[*at].source == candidates[best].source && candidates[*at].kind != Kind::Heading
+    };
     let ahead = best + 1..candidates.len().min(best + 1 + MAX_AHEAD);
     let mut ahead = ahead.take_while(is_near);
     if candidates[best].helps {
@@ -250,7 +292,8 @@ struct Chosen<'a> {
 
 impl Chosen<'_> {
     fn fits(&self, at: usize) -> bool {
-        self.n_sentences < self.max_sentences && self.n_words + self.candidates[at].n_words <= self.options.max_words
+        self.n_sentences < self.max_sentences
+            && self.n_words + self.candidates[at].n_words <= self.options.max_words
     }
 
     fn has_source(&self, source: usize) -> bool {
@@ -290,7 +333,9 @@ impl Chosen<'_> {
             && self.n_sentences == 1
             && self.candidates[at].n_words < SHORT
             && self.candidates.get(at + 1).is_some_and(|next| {
-                next.kind == Kind::Sentence && next.features.is_odd == 0.0 && score::leans(&next.text)
+                next.kind == Kind::Sentence
+                    && next.features.is_odd == 0.0
+                    && score::leans(&next.text)
             })
             && self.is_beside(at, at + 1)
             && self.fits(at + 1)
@@ -298,7 +343,8 @@ impl Chosen<'_> {
             self.push(at + 1);
         }
         let announces = self.candidates[at].text.ends_with([':', '：']);
-        let next = Some(at + 1).filter(|&next| next < self.candidates.len() && self.is_beside(at, next));
+        let next =
+            Some(at + 1).filter(|&next| next < self.candidates.len() && self.is_beside(at, next));
         if let Some(next) = next
             && self.candidates[next].kind == Kind::Code
             && (announces || wish.wants_code)
@@ -335,28 +381,42 @@ fn instructions_after(candidates: &[Candidate], best: usize) -> Option<(usize, u
     (best..candidates.len().min(best + MAX_AHEAD))
         .take_while(|&at| candidates[at].source == source && candidates[at].kind != Kind::Heading)
         .find(|&at| {
-            let code = candidates.get(at + 1).filter(|next| next.source == source && next.kind == Kind::Code);
-            candidates[at].text.ends_with([':', '：']) && code.is_some_and(|code| !code_lines(&code.text).is_empty())
+            let code = candidates
+                .get(at + 1)
+                .filter(|next| next.source == source && next.kind == Kind::Code);
+            candidates[at].text.ends_with([':', '：'])
+                && code.is_some_and(|code| !code_lines(&code.text).is_empty())
         })
         .map(|lead| (lead, lead + 1))
 }
 
-/// The list that the best candidate announces or belongs to, if a list is what is wanted. A table is a list of its rows.
-fn list_around(candidates: &[Candidate], best: usize, wish: &Wish, options: &Options) -> Option<Vec<usize>> {
+/// The list that the best candidate announces or belongs to, if a list is what is wanted. A table
+/// is a list of its rows.
+fn list_around(
+    candidates: &[Candidate],
+    best: usize,
+    wish: &Wish,
+    options: &Options,
+) -> Option<Vec<usize>> {
     let source = candidates[best].source;
-    let is_row = |at: usize| wish.intent == Intent::List && candidates.get(at).is_some_and(|c| c.kind == Kind::Row);
-    let is_item = |at: usize| {
-        candidates.get(at).is_some_and(|c| c.source == source && (matches!(c.kind, Kind::Item { .. }) || is_row(at)))
+    let is_row = |at: usize| {
+        wish.intent == Intent::List && candidates.get(at).is_some_and(|c| c.kind == Kind::Row)
     };
-    let is_first = |at: usize| matches!(candidates[at].kind, Kind::Item { first: true } | Kind::Row);
+    let is_item = |at: usize| {
+        candidates.get(at).is_some_and(|c| {
+            c.source == source && (matches!(c.kind, Kind::Item { .. }) || is_row(at))
+        })
+    };
+    let is_first =
+        |at: usize| matches!(candidates[at].kind, Kind::Item { first: true } | Kind::Row);
     let announces = |at: usize| candidates[at].text.ends_with([':', '：']);
     let start = if is_item(best) && wish.wants_list() {
         (0..=best).rev().take_while(|&at| is_item(at)).last()?
     } else if is_item(best + 1) && !is_item(best) && (wish.wants_list() || announces(best)) {
         best + 1
     } else if wish.wants_list()
-        && let Some(lead) =
-            (best + 1..=best + 2).find(|&at| is_item(at + 1) && !is_item(at) && (announces(at) || is_row(at + 1)))
+        && let Some(lead) = (best + 1..=best + 2)
+            .find(|&at| is_item(at + 1) && !is_item(at) && (announces(at) || is_row(at + 1)))
     {
         lead + 1
     } else {

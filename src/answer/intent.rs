@@ -1,7 +1,7 @@
 //! What kind of answer a question wants, told from its words.
 //!
-//! All of it is tables, read from the top: the first row that fits decides. A wrong guess costs form, not truth: whatever
-//! the intent, an answer is made of the documents' own sentences.
+//! All of it is tables, read from the top: the first row that fits decides. A wrong guess costs
+//! form, not truth: whatever the intent, an answer is made of the documents' own sentences.
 
 /// What kind of answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -69,11 +69,13 @@ impl Intent {
     pub(super) fn requests(self) -> &'static str {
         match self {
             Self::Summary => {
-                "describe explain summarise summarize summary overview tell give main points please work works \
+                "describe explain summarise summarize summary overview tell give main points \
+                 please work works \
                  erklare beschreibe zusammenfassung uberblick explique resume resumen explica"
             }
             Self::Comparison => {
-                "difference differences different differ compare comparison vs versus better unterschied"
+                "difference differences different differ compare comparison vs versus better \
+                 unterschied"
             }
             Self::List => "list name enumerate nenne kinds types sorts",
             Self::Definition => "define definition meaning mean bedeutet",
@@ -83,8 +85,8 @@ impl Intent {
         }
     }
 
-    /// Passages to retrieve for a question of this kind where `base` are asked for: a list, a comparison and above all a
-    /// summary draw on more places than a fact does.
+    /// Passages to retrieve for a question of this kind where `base` are asked for: a list, a
+    /// comparison and above all a summary draw on more places than a fact does.
     #[must_use]
     pub fn k(self, base: usize) -> usize {
         match self {
@@ -95,8 +97,8 @@ impl Intent {
     }
 }
 
-/// A question of at most `max_words` that has one of `any`, and one of `and` unless that is empty. For the language of
-/// phrases see [`Words::has`].
+/// A question of at most `max_words` that has one of `any`, and one of `and` unless that is empty.
+/// For the language of phrases see [`Words::has`].
 struct Rule {
     intent: Intent,
     any: &'static [&'static str],
@@ -379,7 +381,10 @@ pub(super) enum Wanted {
 impl Wanted {
     pub(super) fn of(question: &str) -> Self {
         let asked = Words::of(question);
-        WANTED.iter().find(|(_, phrases)| asked.has_any(phrases)).map_or(Self::Anything, |(wanted, _)| *wanted)
+        WANTED
+            .iter()
+            .find(|(_, phrases)| asked.has_any(phrases))
+            .map_or(Self::Anything, |(wanted, _)| *wanted)
     }
 }
 
@@ -491,7 +496,8 @@ const WANTED: &[(Wanted, &[&str])] = &[
 pub(super) fn wants_code(question: &str) -> bool {
     let asked = Words::of(question);
     asked.has_any(&["example", "code", "command", "syntax", "snippet", "script"])
-        || asked.has_any(&["declare", "write a", "run", "flag", "option"]) && Intent::of(question) != Intent::Factoid
+        || asked.has_any(&["declare", "write a", "run", "flag", "option"])
+            && Intent::of(question) != Intent::Factoid
         || ["`", "::", "()"].iter().any(|mark| question.contains(mark))
 }
 
@@ -529,7 +535,10 @@ pub(super) struct Words<'a> {
 
 impl<'a> Words<'a> {
     pub(super) fn of(text: &'a str) -> Self {
-        let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_lowercase);
+        let words = text
+            .split(|c: char| !c.is_alphanumeric())
+            .filter(|word| !word.is_empty())
+            .map(str::to_lowercase);
         Self { text, words: words.collect() }
     }
 
@@ -537,18 +546,25 @@ impl<'a> Words<'a> {
         phrases.iter().any(|phrase| self.has(phrase))
     }
 
-    /// Whether the words of `phrase` stand here one after the other, anything between them at `..`, and at the very
-    /// beginning after `^`. A phrase of a script without spaces is looked for as it is.
+    /// Whether the words of `phrase` stand here one after the other, anything between them at `..`,
+    /// and at the very beginning after `^`. A phrase of a script without spaces is looked for as it
+    /// is.
     fn has(&self, phrase: &str) -> bool {
         if phrase.contains(|c| matches!(c, '\u{2e80}'..='\u{9fff}')) {
             return self.text.contains(phrase);
         }
-        let (is_anchored, phrase) = phrase.strip_prefix('^').map_or((false, phrase), |rest| (true, rest));
+        let (is_anchored, phrase) =
+            phrase.strip_prefix('^').map_or((false, phrase), |rest| (true, rest));
         let mut rest = self.words.as_slice();
         phrase.split(" .. ").zip(0..).all(|(part, n)| {
             let len = part.split(' ').count();
-            let mut places = rest.windows(len).enumerate().take(if is_anchored && n == 0 { 1 } else { usize::MAX });
-            let found = places.find(|(_, window)| window.iter().map(String::as_str).eq(part.split(' ')));
+            let mut places = rest.windows(len).enumerate().take(if is_anchored && n == 0 {
+                1
+            } else {
+                usize::MAX
+            });
+            let found =
+                places.find(|(_, window)| window.iter().map(String::as_str).eq(part.split(' ')));
             found.map(|(at, _)| rest = &rest[at + len..]).is_some()
         })
     }

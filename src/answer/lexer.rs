@@ -1,7 +1,7 @@
 //! What the head of a model's answer is: a mark, a link, a tag, an address.
 //!
-//! Every function here may be asked before its answer is decided; then it says so. What it says once it holds for
-//! every way the text may go on.
+//! Every function here may be asked before its answer is decided; then it says so. What it says
+//! once it holds for every way the text may go on.
 
 use crate::strings::StrExt as _;
 
@@ -62,7 +62,8 @@ pub(super) fn marks(rest: &str, is_end: bool) -> Found<(usize, Vec<usize>)> {
     let len = open.len_utf8() + end + close.len_utf8();
     let mut body = inside.slice(..end);
     if open == '【' {
-        let (numbers, note) = body.split_once('†').map_or((body, None), |(numbers, note)| (numbers, Some(note)));
+        let (numbers, note) =
+            body.split_once('†').map_or((body, None), |(numbers, note)| (numbers, Some(note)));
         if note.is_some() && numbers.contains(':') {
             // It counts messages, not sources.
             return Found::Yes((len, Vec::new()));
@@ -103,7 +104,8 @@ fn numbers(item: &str) -> Option<Vec<usize>> {
         return None;
     }
     let number = |digits: &str| {
-        let is_number = (1..=6).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
+        let is_number =
+            (1..=6).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
         if is_number { digits.parse::<usize>().ok() } else { None }
     };
     match item.slice(digits..).split_once(['-', '–', '—']) {
@@ -132,8 +134,8 @@ pub(super) fn link(rest: &str, is_image: bool, is_end: bool) -> Found<()> {
     }
 }
 
-/// `(target "title")` after a label: its length and the target. `f[T](x)` is no link: a link's target has a point, a
-/// slash or the like.
+/// `(target "title")` after a label: its length and the target. `f[T](x)` is no link: a link's
+/// target has a point, a slash or the like.
 pub(super) fn target(rest: &str, is_image: bool, is_end: bool) -> Found<(usize, String)> {
     if rest.is_empty() && !is_end {
         return Found::Wait;
@@ -158,8 +160,8 @@ pub(super) fn target(rest: &str, is_image: bool, is_end: bool) -> Found<(usize, 
     let body = inside.slice(..close).trim();
     let (address, title) = body.split_once([' ', '\t']).unwrap_or((body, ""));
     let is_title = |text: &str| text.is_empty() || text.starts_with(['"', '\'', '(']);
-    let is_target =
-        is_title(title.trim()) && (is_image || body.is_empty() || address.contains(['.', '/', ':', '#', '<']));
+    let is_target = is_title(title.trim())
+        && (is_image || body.is_empty() || address.contains(['.', '/', ':', '#', '<']));
     if !is_target {
         return Found::No;
     }
@@ -178,9 +180,9 @@ pub(super) enum Tag {
 /// Judges a `<`.
 pub(super) fn tag(rest: &str, is_end: bool) -> Found<Tag> {
     const ACTIVE: [&str; 28] = [
-        "a", "area", "audio", "base", "body", "button", "embed", "form", "frame", "html", "iframe", "image", "img",
-        "input", "link", "math", "meta", "object", "picture", "portal", "script", "source", "style", "svg", "track",
-        "video", "template", "noscript",
+        "a", "area", "audio", "base", "body", "button", "embed", "form", "frame", "html", "iframe",
+        "image", "img", "input", "link", "math", "meta", "object", "picture", "portal", "script",
+        "source", "style", "svg", "track", "video", "template", "noscript",
     ];
     let inside = rest.slice(1..);
     if inside.is_empty() && !is_end {
@@ -200,8 +202,14 @@ pub(super) fn tag(rest: &str, is_end: bool) -> Found<Tag> {
     match stop(inside, MAX_TAG, is_end, |c| matches!(c, '>' | '\n')) {
         Found::Yes(close) if inside.slice(close..).starts_with('>') => {
             let attributes = inside.slice(..close).to_ascii_lowercase();
-            let acts = ["style", "src", "href", "background", " on"].iter().any(|word| attributes.contains(word));
-            if is_active || acts && attributes.contains('=') { Found::Yes(Tag::Active(close + 2)) } else { Found::No }
+            let acts = ["style", "src", "href", "background", " on"]
+                .iter()
+                .any(|word| attributes.contains(word));
+            if is_active || acts && attributes.contains('=') {
+                Found::Yes(Tag::Active(close + 2))
+            } else {
+                Found::No
+            }
         }
         Found::Yes(_) | Found::No => Found::Yes(Tag::Unclosed),
         Found::Wait => Found::Wait,
@@ -214,7 +222,8 @@ pub(super) enum Address {
     Address(usize),
 }
 
-/// Judges a letter, a digit or a colon: `scheme://…`, `www.…`, `javascript:…`. `None` when what follows decides.
+/// Judges a letter, a digit or a colon: `scheme://…`, `www.…`, `javascript:…`. `None` when what
+/// follows decides.
 pub(super) fn word(rest: &str, is_end: bool) -> Option<Address> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '.' | '-');
     let n = rest.find(|c| !is_part(c)).unwrap_or(rest.len()).min(MAX_WORD);
@@ -238,18 +247,24 @@ pub(super) fn word(rest: &str, is_end: bool) -> Option<Address> {
 
 /// Whether an address would be run or carries its own content.
 pub(super) fn is_script(address: &str) -> bool {
-    ["javascript:", "vbscript:", "data:"]
-        .iter()
-        .any(|scheme| address.get(..scheme.len()).is_some_and(|head| head.eq_ignore_ascii_case(scheme)))
+    ["javascript:", "vbscript:", "data:"].iter().any(|scheme| {
+        address.get(..scheme.len()).is_some_and(|head| head.eq_ignore_ascii_case(scheme))
+    })
 }
 
 /// Bytes of an address of which `known` are sure.
 fn address_len(rest: &str, known: usize, is_end: bool) -> Option<usize> {
-    let is_part = |c: char| c.is_alphanumeric() || c.is_ascii_graphic() && !"<>\"`'()[]{}|\\^".contains(c);
+    let is_part =
+        |c: char| c.is_alphanumeric() || c.is_ascii_graphic() && !"<>\"`'()[]{}|\\^".contains(c);
     let end = match rest.slice(known..).find(|c| !is_part(c)) {
         Some(end) => known + end,
         None if is_end => rest.len(),
         None => return None,
     };
-    Some(rest.slice(..end).trim_end_matches(['.', ',', ';', ':', '!', '?', '*', '_', '~']).len().max(known))
+    Some(
+        rest.slice(..end)
+            .trim_end_matches(['.', ',', ';', ':', '!', '?', '*', '_', '~'])
+            .len()
+            .max(known),
+    )
 }

@@ -1,9 +1,11 @@
-//! Hits → answer: which passages count as evidence, which sentences answer, whether anything answers at all.
+//! Hits → answer: which passages count as evidence, which sentences answer, whether anything
+//! answers at all.
 //!
-//! Pure: no model, no index, no clock. What must be measured (how rare a word is, how near a sentence) comes in with
-//! [`Tools`]. The surprising rule: an extractive answer is made of the documents' own sentences, word for word as
-//! [`plain`](crate::analysis::plain) shows them, so it cannot say what no document says; and what a language model writes
-//! is text of a stranger, like the documents, until [`vet()`] has looked at it.
+//! Pure: no model, no index, no clock. What must be measured (how rare a word is, how near a
+//! sentence) comes in with [`Tools`]. The surprising rule: an extractive answer is made of the
+//! documents' own sentences, word for word as [`plain`](crate::analysis::plain) shows them, so it
+//! cannot say what no document says; and what a language model writes is text of a stranger, like
+//! the documents, until [`vet()`] has looked at it.
 
 mod citations;
 mod compare;
@@ -41,13 +43,14 @@ pub type Similarity<'a> = dyn Fn(&[String]) -> Result<Vec<f64>> + 'a;
 /// What an answer needs to know from the outside.
 #[derive(Clone, Copy)]
 pub struct Tools<'a> {
-    /// Inverse document frequency of an analysed term in the index. A term that occurs nowhere has the largest.
+    /// Inverse document frequency of an analysed term in the index. A term that occurs nowhere has
+    /// the largest.
     pub weight: &'a dyn Fn(&str) -> f64,
     /// Languages of the index.
     pub languages: &'a [&'a str],
-    /// Cosines between the question and each text; absent when the index has no vectors. Called once for a
-    /// question and once for each part of several, with at most [`Options::max_compared`] texts in all, give or take one
-    /// for each part.
+    /// Cosines between the question and each text; absent when the index has no vectors. Called
+    /// once for a question and once for each part of several, with at most
+    /// [`Options::max_compared`] texts in all, give or take one for each part.
     pub similarity: Option<&'a Similarity<'a>>,
 }
 

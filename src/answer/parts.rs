@@ -1,8 +1,8 @@
 //! Questions that are several, and the rankings of their parts put together.
 //!
-//! Conservative: a part must be a question by itself. "What is X and how do I install it?" is two, with *X* put for *it*;
-//! "What are the pros and cons of X?" is one. Whoever retrieves looks for every part and hands over what [`merge`] made
-//! of it.
+//! Conservative: a part must be a question by itself. "What is X and how do I install it?" is two,
+//! with *X* put for *it*; "What are the pros and cons of X?" is one. Whoever retrieves looks for
+//! every part and hands over what [`merge`] made of it.
 
 use std::collections::HashSet;
 
@@ -12,8 +12,9 @@ use crate::strings::StrExt as _;
 /// More parts than this are a form to fill in, not a question.
 const MAX_PARTS: usize = 4;
 
-/// What to retrieve for a question: the question itself when it is one, its parts when it is several. Two things compared
-/// are looked for together, as the question stands, and each by itself.
+/// What to retrieve for a question: the question itself when it is one, its parts when it is
+/// several. Two things compared are looked for together, as the question stands, and each by
+/// itself.
 #[must_use]
 pub fn parts(question: &str) -> Vec<String> {
     let things = things(question);
@@ -23,8 +24,9 @@ pub fn parts(question: &str) -> Vec<String> {
     questions(question)
 }
 
-/// The rankings of the parts of one question as one: the best passage of each part, then the second best of each, and so
-/// on, none twice, ranked anew. A passage keeps its score and legs from the ranking that it came first in.
+/// The rankings of the parts of one question as one: the best passage of each part, then the second
+/// best of each, and so on, none twice, ranked anew. A passage keeps its score and legs from the
+/// ranking that it came first in.
 #[must_use]
 pub fn merge(parts: &[(String, Vec<Hit>)]) -> Vec<Hit> {
     let mut seen = HashSet::new();
@@ -38,11 +40,14 @@ pub fn merge(parts: &[(String, Vec<Hit>)]) -> Vec<Hit> {
     merged
 }
 
-/// The questions that one text asks; the text itself when it is one question or cannot be told apart.
+/// The questions that one text asks; the text itself when it is one question or cannot be told
+/// apart.
 pub(super) fn questions(text: &str) -> Vec<String> {
     let whole = vec![text.trim().to_owned()];
     let mut found: Vec<String> = Vec::new();
-    for sentence in text.split_inclusive(['?', '？']).map(str::trim).filter(|sentence| !sentence.is_empty()) {
+    for sentence in
+        text.split_inclusive(['?', '？']).map(str::trim).filter(|sentence| !sentence.is_empty())
+    {
         // What is not asked belongs to what is: "I use Linux. What …?"
         if !sentence.ends_with(['?', '？']) && !asks(&word_list(sentence)) {
             return whole;
@@ -58,8 +63,9 @@ pub(super) fn questions(text: &str) -> Vec<String> {
     if (2..=MAX_PARTS).contains(&found.len()) { found } else { whole }
 }
 
-/// What may stand between two questions in one sentence, and what the second one begins with: question words, each with
-/// what must follow so that it asks ("and how do I"), and does not describe ("and how it works"). `*` is anything.
+/// What may stand between two questions in one sentence, and what the second one begins with:
+/// question words, each with what must follow so that it asks ("and how do I"), and does not
+/// describe ("and how it works"). `*` is anything.
 const JOINTS: &[(&[&str], &str, &[&str])] = &[
     (
         &[", and ", " and ", "; ", ", "],
@@ -101,20 +107,26 @@ fn clauses(sentence: &str) -> Vec<&str> {
 
 /// Whether words begin like a question or a request, and go on.
 fn asks(words: &[String]) -> bool {
-    const OPENERS: &str = "what how when where why who which is are was were do does did can could should would define explain \
-        describe list was wie wer wann wo warum wieso welche welcher welches comment pourquoi quand qu quel quelle que \
+    const OPENERS: &str = "what how when where why who which is are was were do does did can could \
+         should would define explain \
+        describe list was wie wer wann wo warum wieso welche welcher welches comment pourquoi \
+        quand qu quel quelle que \
         qué cómo quién cuándo dónde cuál";
     words.len() > 2 && OPENERS.split_ascii_whitespace().any(|opener| opener == words[0])
 }
 
 fn word_list(text: &str) -> Vec<String> {
-    text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_lowercase).collect()
+    text.split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(str::to_lowercase)
+        .collect()
 }
 
-/// `part` with the subject of the `first` question put for a pronoun; `None` when it has a pronoun and the first has no
-/// subject that could be told.
+/// `part` with the subject of the `first` question put for a pronoun; `None` when it has a pronoun
+/// and the first has no subject that could be told.
 fn resolved(part: &str, first: &str) -> Option<String> {
-    const PRONOUNS: &[&str] = &["it", "its", "they", "them", "their", "he", "she", "him", "his", "her"];
+    const PRONOUNS: &[&str] =
+        &["it", "its", "they", "them", "their", "he", "she", "him", "his", "her"];
     let bare = |word: &str| word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
     let words: Vec<&str> = part.split_whitespace().collect();
     let Some(at) = words.iter().position(|word| PRONOUNS.contains(&bare(word).as_str())) else {
@@ -161,7 +173,11 @@ const COMPARISONS: &[(&[&str], &[&str], &[&str])] = &[
     (&["compare "], &[", and ", ", ", " and ", " with ", " to ", " against "], &[]),
     (&["how does ", "how do "], &[" differ from ", " compare to ", " compare with "], &[]),
     (&["how is ", "how are "], &[" different from "], &[]),
-    (&["which is better, ", "which is better: ", "which is faster, "], &[", or ", ", ", " or "], &[]),
+    (
+        &["which is better, ", "which is better: ", "which is faster, "],
+        &[", or ", ", ", " or "],
+        &[],
+    ),
     (&["unterschied zwischen ", "unterschiede zwischen "], &[", ", " und "], &[]),
     (&["wie unterscheidet sich ", "wie unterscheiden sich "], &[" von "], &[]),
     (&["différence entre ", "différences entre "], &[", ", " et "], &[]),
@@ -171,18 +187,30 @@ const COMPARISONS: &[(&[&str], &[&str], &[&str])] = &[
     (&[""], &["と"], &["の違い"]),
 ];
 
-/// The two to four things that a question compares, as it names them; empty when it compares none that can be told.
+/// The two to four things that a question compares, as it names them; empty when it compares none
+/// that can be told.
 pub(super) fn things(question: &str) -> Vec<String> {
-    COMPARISONS.iter().map(|wording| things_by(question, wording)).find(|things| !things.is_empty()).unwrap_or_default()
+    COMPARISONS
+        .iter()
+        .map(|wording| things_by(question, wording))
+        .find(|things| !things.is_empty())
+        .unwrap_or_default()
 }
 
-fn things_by(question: &str, (opens, between, closes): &(&[&str], &[&str], &[&str])) -> Vec<String> {
+fn things_by(
+    question: &str,
+    (opens, between, closes): &(&[&str], &[&str], &[&str]),
+) -> Vec<String> {
     let lower = question.to_ascii_lowercase();
-    let Some(start) = opens.iter().find_map(|open| Some(lower.find(open)? + open.len())) else { return Vec::new() };
+    let Some(start) = opens.iter().find_map(|open| Some(lower.find(open)? + open.len())) else {
+        return Vec::new();
+    };
     let end = if closes.is_empty() {
         lower.len()
     } else {
-        let Some(close) = closes.iter().find_map(|close| lower.slice(start..).find(close)) else { return Vec::new() };
+        let Some(close) = closes.iter().find_map(|close| lower.slice(start..).find(close)) else {
+            return Vec::new();
+        };
         start + close
     };
     let mut rest = question.slice(start..end);
@@ -208,7 +236,8 @@ fn things_by(question: &str, (opens, between, closes): &(&[&str], &[&str], &[&st
     }
     let things: Vec<String> = things.into_iter().map(|thing| named(thing).to_owned()).collect();
     let is_thing = |thing: &String| {
-        (1..=6).contains(&thing.split_whitespace().count()) && thing.chars().any(char::is_alphanumeric)
+        (1..=6).contains(&thing.split_whitespace().count())
+            && thing.chars().any(char::is_alphanumeric)
     };
     let distinct: HashSet<String> = things.iter().map(|thing| thing.to_lowercase()).collect();
     let are_told_apart = distinct.len() == things.len() && (2..=MAX_PARTS).contains(&things.len());
@@ -242,19 +271,22 @@ fn named(thing: &str) -> &str {
         "una ",
     ];
     let mut thing = thing.trim().trim_end_matches(['.', ',', '!']);
-    while let Some(before) =
-        BEFORE.iter().find(|before| thing.get(..before.len()).is_some_and(|head| head.eq_ignore_ascii_case(before)))
-    {
+    while let Some(before) = BEFORE.iter().find(|before| {
+        thing.get(..before.len()).is_some_and(|head| head.eq_ignore_ascii_case(before))
+    }) {
         thing = thing.slice(before.len()..).trim_start();
     }
     thing
 }
 
-/// What to look for so that each thing is found: "lexical" of "lexical and dense search" is looked for as "lexical search".
+/// What to look for so that each thing is found: "lexical" of "lexical and dense search" is looked
+/// for as "lexical search".
 fn sought(things: &[String]) -> Vec<String> {
     let head = things.last().and_then(|last| last.rsplit_once(' ')).map(|(_, head)| head);
     let with_head = |thing: &String| match head {
-        Some(head) if !thing.contains(' ') && !head.to_lowercase().contains(&thing.to_lowercase()) => {
+        Some(head)
+            if !thing.contains(' ') && !head.to_lowercase().contains(&thing.to_lowercase()) =>
+        {
             format!("{thing} {head}")
         }
         _ => thing.clone(),

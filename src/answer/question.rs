@@ -18,8 +18,8 @@ pub(super) struct Question<'a> {
     unseen: f64,
 }
 
-/// Least weight of a term, as a share of the largest. On 240 and 500 passages anything from 0 to 0.3 answers equally
-/// well.
+/// Least weight of a term, as a share of the largest. On 240 and 500 passages anything from 0 to
+/// 0.3 answers equally well.
 const FLOOR: f64 = 0.2;
 
 /// Weight of a rare word, as a share of the largest.
@@ -55,19 +55,23 @@ impl<'a> Question<'a> {
         };
         let mut terms = analysis::query_terms(text, tools.languages).terms;
         let is_request = |term: &QueryTerm| {
-            requests.split_ascii_whitespace().any(|word| term.variants.last().is_some_and(|plain| plain == word))
+            requests
+                .split_ascii_whitespace()
+                .any(|word| term.variants.last().is_some_and(|plain| plain == word))
         };
         if !terms.iter().all(is_request) {
             terms.retain(|term| !is_request(term));
         }
         for term in terms {
-            let rarity = term.variants.iter().map(|variant| (tools.weight)(variant)).fold(unseen, f64::min);
+            let rarity =
+                term.variants.iter().map(|variant| (tools.weight)(variant)).fold(unseen, f64::min);
             let is_known = rarity < unseen;
-            // In an index of a few pages on one subject the subject's own words are in every passage, and without a
-            // floor they would weigh nothing against a word that the question happens to put differently.
+            // In an index of a few pages on one subject the subject's own words are in every
+            // passage, and without a floor they would weigh nothing against a word that the
+            // question happens to put differently.
             let rarity = FLOOR * unseen + (1.0 - FLOOR) * rarity;
-            // A compound counts by its parts unless the index knows it as a whole: half of all writers leave the hyphen
-            // out.
+            // A compound counts by its parts unless the index knows it as a whole: half of all
+            // writers leave the hyphen out.
             let is_form = term.weight < 0.5 || term.weight == 0.5 && !term.is_part;
             if is_form && !is_known {
                 continue;
@@ -87,21 +91,32 @@ impl<'a> Question<'a> {
         question
     }
 
-    /// Marks the terms that are names. A question in capitals, or in Title Case, has none that can be told.
+    /// Marks the terms that are names. A question in capitals, or in Title Case, has none that can
+    /// be told.
     fn mark_names(&mut self, text: &str) {
-        let mut words = text.split_whitespace().skip(1).filter(|word| word.starts_with(char::is_alphabetic)).peekable();
-        let has_small = words.peek().is_none() || words.any(|word| word.starts_with(char::is_lowercase));
+        let mut words = text
+            .split_whitespace()
+            .skip(1)
+            .filter(|word| word.starts_with(char::is_alphabetic))
+            .peekable();
+        let has_small =
+            words.peek().is_none() || words.any(|word| word.starts_with(char::is_lowercase));
         if !has_small {
             return;
         }
         let mut names = Vec::new();
         let mut first_word = None;
-        for language in
-            self.languages.iter().map(|language| Some(*language)).chain(self.languages.is_empty().then_some(None))
+        for language in self
+            .languages
+            .iter()
+            .map(|language| Some(*language))
+            .chain(self.languages.is_empty().then_some(None))
         {
             analysis::index_terms(text, language, &mut |term| {
                 let begins = *first_word.get_or_insert(term.position);
-                if term.position > begins && text.slice(term.start..term.end).starts_with(char::is_uppercase) {
+                if term.position > begins
+                    && text.slice(term.start..term.end).starts_with(char::is_uppercase)
+                {
                     names.extend(self.by_variant.get(term.text).into_iter().flatten().copied());
                 }
             });
@@ -141,8 +156,8 @@ impl<'a> Question<'a> {
         self.find(word).positions.iter().any(|positions| !positions.is_empty())
     }
 
-    /// Whether the index says `word` seldom: names of people and places are rare, while "Listing" and "Chapter" begin with
-    /// capitals on every page.
+    /// Whether the index says `word` seldom: names of people and places are rare, while "Listing"
+    /// and "Chapter" begin with capitals on every page.
     pub(super) fn is_rare(&self, word: &str) -> bool {
         let mut rarest = 0.0_f64;
         analysis::index_terms(word, self.languages.first().copied(), &mut |term| {
@@ -154,7 +169,13 @@ impl<'a> Question<'a> {
     /// Share of the question's weight for which `has` holds.
     pub(super) fn share(&self, has: impl Fn(usize) -> bool) -> f64 {
         let total: f64 = self.terms.iter().map(|term| term.weight).sum();
-        let held: f64 = self.terms.iter().enumerate().filter(|&(at, _)| has(at)).map(|(_, term)| term.weight).sum();
+        let held: f64 = self
+            .terms
+            .iter()
+            .enumerate()
+            .filter(|&(at, _)| has(at))
+            .map(|(_, term)| term.weight)
+            .sum();
         if total > 0.0 { held / total } else { 0.0 }
     }
 
@@ -173,11 +194,14 @@ impl<'a> Question<'a> {
     }
 }
 
-/// Whether two characters of a script without spaces say little: most pairs that no text has straddle two words, and
-/// pairs with a particle in them hold a sentence together. On Chinese `XQuAD` this halves the share of wrong refusals.
+/// Whether two characters of a script without spaces say little: most pairs that no text has
+/// straddle two words, and pairs with a particle in them hold a sentence together. On Chinese
+/// `XQuAD` this halves the share of wrong refusals.
 fn is_hollow_pair(term: &str, is_known: bool) -> bool {
     let mut characters = term.chars();
-    let (Some(a), Some(b), None) = (characters.next(), characters.next(), characters.next()) else { return false };
+    let (Some(a), Some(b), None) = (characters.next(), characters.next(), characters.next()) else {
+        return false;
+    };
     let is_unspaced = |c: char| matches!(c, '\u{3041}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}' | '\u{20000}'..='\u{3ffff}');
     let is_particle = |c: char| "的了是在和有多少何".contains(c);
     let is_hiragana = |c: char| matches!(c, '\u{3041}'..='\u{309f}');

@@ -1,14 +1,16 @@
 //! Whether a text that is being written goes round in circles.
 //!
-//! A model that loops writes the same words until its tokens are used up. Citation marks, list numbers, case and white
-//! space may differ from one round to the next, so they are left out before the end of the text is compared with what
-//! stands before it.
+//! A model that loops writes the same words until its tokens are used up. Citation marks, list
+//! numbers, case and white space may differ from one round to the next, so they are left out before
+//! the end of the text is compared with what stands before it.
 
 /// Rounds that make a loop.
 const MIN_ROUNDS: usize = 4;
-/// Characters that all rounds have together at least. Rulers, empty table cells and closing brackets repeat too.
+/// Characters that all rounds have together at least. Rulers, empty table cells and closing
+/// brackets repeat too.
 const MIN_CHARS: usize = 200;
-/// The longest round that is found. A longer one costs the model at least four times as much before it is.
+/// The longest round that is found. A longer one costs the model at least four times as much before
+/// it is.
 const MAX_ROUND: usize = 800;
 /// How often it is looked, in characters.
 const EVERY: usize = 64;
@@ -35,8 +37,8 @@ enum Place {
 }
 
 impl Repetition {
-    /// How many bytes of `text`, which follows what came before, are no loop yet. Once they are fewer than all, nothing
-    /// that follows is of use.
+    /// How many bytes of `text`, which follows what came before, are no loop yet. Once they are
+    /// fewer than all, nothing that follows is of use.
     pub fn feed(&mut self, text: &str) -> usize {
         for (at, c) in text.char_indices() {
             if self.is_found {
@@ -103,8 +105,8 @@ impl Repetition {
     }
 }
 
-/// Whether a text ends with enough rounds of the same. Reads the text backwards once: the prefix function of the reversed
-/// text says for each length which period it has.
+/// Whether a text ends with enough rounds of the same. Reads the text backwards once: the prefix
+/// function of the reversed text says for each length which period it has.
 fn is_loop(text: &[char]) -> bool {
     let n = text.len().min(MIN_ROUNDS * MAX_ROUND);
     let back = |at: usize| text[text.len() - 1 - at];
@@ -157,10 +159,12 @@ mod tests {
         check_loop("the ", 300);
         check_loop("はい、", 300);
         check_loop(&"a long thought that has no end and so on ".repeat(10), 8);
-        let numbered: String = (1..40).map(|n| format!("{n}. You answer a question from sources. [{n}]\n")).collect();
+        let numbered: String =
+            (1..40).map(|n| format!("{n}. You answer a question from sources. [{n}]\n")).collect();
         assert!(kept(&numbered) < numbered.len());
         let prose = "Honey bees dance to tell the others where flowers are. ".to_owned();
-        let late = format!("{prose}{}", "They sing loudly in the evening, all of them.\n".repeat(20));
+        let late =
+            format!("{prose}{}", "They sing loudly in the evening, all of them.\n".repeat(20));
         assert!((prose.len()..late.len()).contains(&kept(&late)));
     }
 
@@ -170,11 +174,15 @@ mod tests {
         check("");
         check("no no no no no no no no no no");
         check(&"-".repeat(80));
-        check("| a | b | c |\n|---|---|---|\n| 1 | 2 | 3 |\n| 1 | 2 | 3 |\n| 1 | 2 | 3 |\n| 1 | 2 | 3 |\n");
+        check(
+            "| a | b | c |\n|---|---|---|\n| 1 | 2 | 3 |\n| 1 | 2 | 3 |\n| 1 | 2 | 3 |\n| 1 | 2 | 3 |\n",
+        );
         check(&"Run `rag ingest` again, then look whether the file is listed.\n".repeat(3));
-        let versions: String = (0..40).map(|n| format!("Version 1.{n} was released in {}.\n", 1980 + n)).collect();
+        let versions: String =
+            (0..40).map(|n| format!("Version 1.{n} was released in {}.\n", 1980 + n)).collect();
         check(&versions);
-        let steps: String = (0..60).map(|n| format!("{n}. Take part {} of the kit.\n", 7 * n)).collect();
+        let steps: String =
+            (0..60).map(|n| format!("{n}. Take part {} of the kit.\n", 7 * n)).collect();
         check(&steps);
         check("    }\n  }\n}\n\n[1] [2] [3] argv[1] argv[2] argv[3]");
     }

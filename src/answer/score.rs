@@ -72,20 +72,26 @@ pub(super) struct Features {
 }
 
 /// Every sentence of the evidence, scored, in order.
-pub(super) fn candidates(question: &Question<'_>, wish: &Wish, evidence: &[Evidence]) -> Vec<Candidate> {
+pub(super) fn candidates(
+    question: &Question<'_>,
+    wish: &Wish,
+    evidence: &[Evidence],
+) -> Vec<Candidate> {
     let mut all = Vec::new();
     for (source, piece) in evidence.iter().enumerate() {
         let chunk = &piece.hit.chunk;
         let context = crate::document::context_line(piece.hit.title.as_deref(), &chunk.heading);
         let context = question.find(&context);
-        let heading = chunk.heading.last().map(String::as_str).or(piece.hit.title.as_deref()).unwrap_or("");
+        let heading =
+            chunk.heading.last().map(String::as_str).or(piece.hit.title.as_deref()).unwrap_or("");
         let mut asks = is_question(heading);
         let mut heading = question.find(heading);
         let first = all.len();
         let readable = analysis::readable(&piece.hit.path, &chunk.text);
         for passage in analysis::passages(&readable) {
             let raw = readable.slice(passage.span.range());
-            let text = if passage.kind == Kind::Code { raw.to_owned() } else { analysis::plain(raw) };
+            let text =
+                if passage.kind == Kind::Code { raw.to_owned() } else { analysis::plain(raw) };
             if text.is_empty() {
                 continue;
             }
@@ -106,8 +112,9 @@ pub(super) fn candidates(question: &Question<'_>, wish: &Wish, evidence: &[Evide
             });
         }
         let sentences = &mut all[first..];
-        let in_passage: Vec<bool> =
-            (0..question.len()).map(|term| context.has(term) || sentences.iter().any(|s| s.found.has(term))).collect();
+        let in_passage: Vec<bool> = (0..question.len())
+            .map(|term| context.has(term) || sentences.iter().any(|s| s.found.has(term)))
+            .collect();
         let passage = question.share(|term| in_passage[term]);
         for i in 0..sentences.len() {
             if sentences[i].kind == Kind::Heading {
@@ -125,7 +132,8 @@ pub(super) fn candidates(question: &Question<'_>, wish: &Wish, evidence: &[Evide
             let features = Features {
                 coverage,
                 beside: question.share(|term| !here.found.has(term) && is_beside(term)),
-                around: question.share(|term| !here.found.has(term) && !is_beside(term) && in_passage[term]),
+                around: question
+                    .share(|term| !here.found.has(term) && !is_beside(term) && in_passage[term]),
                 together: together(question, &here.found),
                 fits: f64::from(u8::from(fits(wish.wanted, here, question))),
                 passage,
@@ -138,7 +146,11 @@ pub(super) fn candidates(question: &Question<'_>, wish: &Wish, evidence: &[Evide
                 is_odd: oddness(here, wish),
                 leans: f64::from(u8::from(leans(&here.text))),
                 is_meta: f64::from(u8::from(is_about_itself(&here.text))),
-                defines: if wish.intent == Intent::Definition { defines(here, coverage) } else { 0.0 },
+                defines: if wish.intent == Intent::Definition {
+                    defines(here, coverage)
+                } else {
+                    0.0
+                },
                 length: (here.n_words as f64 / 40.0).min(1.0),
             };
             sentences[i].features = features;
@@ -174,7 +186,8 @@ impl Features {
 /// Words as a reader counts them; two characters of a script without spaces make one.
 pub(super) fn n_words(text: &str) -> usize {
     let unspaced = text.chars().filter(|c| matches!(c, '\u{e00}'..='\u{eff}' | '\u{3041}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{20000}'..='\u{3ffff}')).count();
-    text.split_whitespace().filter(|word| word.chars().any(char::is_alphanumeric)).count() + unspaced / 2
+    text.split_whitespace().filter(|word| word.chars().any(char::is_alphanumeric)).count()
+        + unspaced / 2
 }
 
 /// Share of the question's neighbouring pairs of terms that stand within three words of each other.
@@ -184,10 +197,15 @@ fn together(question: &Question<'_>, found: &Found) -> f64 {
     if n < 2 {
         return 0.0;
     }
-    let near = |a: &[u32], b: &[u32]| a.iter().any(|&x| b.iter().any(|&y| x != y && x.abs_diff(y) <= REACH));
+    let near = |a: &[u32], b: &[u32]| {
+        a.iter().any(|&x| b.iter().any(|&y| x != y && x.abs_diff(y) <= REACH))
+    };
     let weight = |at: usize| question.weight(at).min(question.weight(at + 1));
     let total: f64 = (0..n - 1).map(weight).sum();
-    let held: f64 = (0..n - 1).filter(|&at| near(&found.positions[at], &found.positions[at + 1])).map(weight).sum();
+    let held: f64 = (0..n - 1)
+        .filter(|&at| near(&found.positions[at], &found.positions[at + 1]))
+        .map(weight)
+        .sum();
     if total > 0.0 { held / total } else { 0.0 }
 }
 
@@ -205,7 +223,9 @@ fn oddness(candidate: &Candidate, wish: &Wish) -> f64 {
         _ if is_open || candidate.n_words == 0 => 1.0,
         // A caption, a label, a line of a form. Thai ends its sentences with nothing.
         Kind::Sentence
-            if !is_closed && candidate.n_words < 15 && !text.contains(|c| matches!(c, '\u{e00}'..='\u{eff}')) =>
+            if !is_closed
+                && candidate.n_words < 15
+                && !text.contains(|c| matches!(c, '\u{e00}'..='\u{eff}')) =>
         {
             0.5
         }
@@ -215,8 +235,10 @@ fn oddness(candidate: &Candidate, wish: &Wish) -> f64 {
 
 /// Begins with a word that means something said before.
 pub(super) fn leans(text: &str) -> bool {
-    const WORDS: &str = "he she it they this these that those his her its their such however therefore thus also but and so then \
-        instead otherwise here there both another other him them hence moreover furthermore additionally similarly likewise \
+    const WORDS: &str = "he she it they this these that those his her its their such however \
+         therefore thus also but and so then \
+        instead otherwise here there both another other him them hence moreover furthermore \
+        additionally similarly likewise \
         nevertheless";
     const PHRASES: &[&str] = &[
         "to do so",
@@ -273,7 +295,8 @@ fn is_listed(word: &str, list: &str) -> bool {
     !word.is_empty() && list.split_ascii_whitespace().any(|entry| entry == word)
 }
 
-/// How much a sentence looks like a definition: it begins with what is asked about and goes on to say what it is.
+/// How much a sentence looks like a definition: it begins with what is asked about and goes on to
+/// say what it is.
 fn defines(candidate: &Candidate, coverage: f64) -> f64 {
     const SAYS: &[&str] = &[
         " is ",
@@ -288,12 +311,26 @@ fn defines(candidate: &Candidate, coverage: f64) -> f64 {
         "是",
     ];
     // "X is a kind of Y" says more about X than "X is great".
-    const SAYS_KIND: &[&str] =
-        &[" is a ", " is an ", " are a ", " are an ", " was a ", " was an ", " means ", " refers to "];
-    let mut first_positions = candidate.found.positions.iter().filter_map(|positions| positions.first().copied());
+    const SAYS_KIND: &[&str] = &[
+        " is a ",
+        " is an ",
+        " are a ",
+        " are an ",
+        " was a ",
+        " was an ",
+        " means ",
+        " refers to ",
+    ];
+    let mut first_positions =
+        candidate.found.positions.iter().filter_map(|positions| positions.first().copied());
     let Some(first) = first_positions.by_ref().min() else { return 0.0 };
-    let last =
-        candidate.found.positions.iter().filter_map(|positions| positions.first().copied()).max().unwrap_or(first);
+    let last = candidate
+        .found
+        .positions
+        .iter()
+        .filter_map(|positions| positions.first().copied())
+        .max()
+        .unwrap_or(first);
     if first > 2 || last > first + 4 || coverage < 0.5 {
         return 0.0;
     }
@@ -330,8 +367,16 @@ const REASONS: &[&str] = &[
 
 /// 1 for a cause and 1 for a remedy, halved.
 fn mends(candidate: &Candidate) -> f64 {
-    const CAUSES: &[&str] =
-        &["means that", "happens when", "occurs when", "are not what", "changed", "weil ", "parce que", "porque "];
+    const CAUSES: &[&str] = &[
+        "means that",
+        "happens when",
+        "occurs when",
+        "are not what",
+        "changed",
+        "weil ",
+        "parce que",
+        "porque ",
+    ];
     let lower = candidate.text.to_lowercase();
     let explains = [REASONS, CAUSES].concat().iter().any(|cause| lower.contains(cause));
     0.5 * f64::from(u8::from(explains)) + 0.5 * f64::from(u8::from(candidate.helps))
@@ -339,7 +384,9 @@ fn mends(candidate: &Candidate) -> f64 {
 
 /// Whether a sentence says what to do: it begins with a command, or advises.
 fn helps(text: &str) -> bool {
-    const COMMANDS: &str = "run try use set make give wait add remove delete rebuild update upgrade restart install reinstall         configure check choose change enable disable close open free increase reduce replace pass";
+    const COMMANDS: &str = "run try use set make give wait add remove delete rebuild update \
+         upgrade restart install reinstall         configure check choose change enable disable \
+         close open free increase reduce replace pass";
     const ADVICE: &[&str] = &[
         "make sure",
         "you can ",
@@ -366,12 +413,14 @@ fn helps(text: &str) -> bool {
     is_listed(first, COMMANDS) || ADVICE.iter().any(|advice| lower.contains(advice))
 }
 
-/// Whether a sentence has a thing of the kind that is asked for and that the question does not name itself.
+/// Whether a sentence has a thing of the kind that is asked for and that the question does not name
+/// itself.
 fn fits(wanted: Wanted, candidate: &Candidate, question: &Question<'_>) -> bool {
     let text = candidate.text.as_str();
     let is_new = |word: &str| !question.asks_for(word);
-    let mut words =
-        text.split(|c: char| c.is_whitespace() || "()[],;:\"“”—–/".contains(c)).filter(|word| !word.is_empty());
+    let mut words = text
+        .split(|c: char| c.is_whitespace() || "()[],;:\"“”—–/".contains(c))
+        .filter(|word| !word.is_empty());
     match wanted {
         Wanted::Number => words.any(|word| is_number(word) && is_new(word)),
         Wanted::Time => {
@@ -379,7 +428,8 @@ fn fits(wanted: Wanted, candidate: &Candidate, question: &Question<'_>) -> bool 
                 || text.contains('年') && text.contains(|c: char| c.is_ascii_digit())
         }
         Wanted::Person | Wanted::Place => {
-            let is_capital = |word: &str| word.starts_with(char::is_uppercase) && word.chars().count() > 1;
+            let is_capital =
+                |word: &str| word.starts_with(char::is_uppercase) && word.chars().count() > 1;
             words.skip(1).any(|word| is_capital(word) && is_new(word) && question.is_rare(word))
         }
         Wanted::Reason => {
@@ -391,18 +441,23 @@ fn fits(wanted: Wanted, candidate: &Candidate, question: &Question<'_>) -> bool 
 }
 
 fn is_number(word: &str) -> bool {
-    const NUMBERS: &str = "one two three four five six seven eight nine ten eleven twelve dozen hundred hundreds thousand \
+    const NUMBERS: &str = "one two three four five six seven eight nine ten eleven twelve dozen \
+         hundred hundreds thousand \
         thousands million millions billion half quarter third twice once several percent";
     word.contains(|c: char| c.is_numeric())
         || is_listed(&word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase(), NUMBERS)
 }
 
 fn is_time(word: &str) -> bool {
-    const TIMES: &str = "january february march april may june july august september october november december century bc ad \
-        bce monday tuesday wednesday thursday friday saturday sunday spring summer autumn winter decade \
+    const TIMES: &str = "january february march april may june july august september october \
+         november december century bc ad \
+        bce monday tuesday wednesday thursday friday saturday sunday spring summer autumn winter \
+        decade \
         yesterday today tomorrow ago";
     let bare = word.trim_matches(|c: char| !c.is_alphanumeric());
     let digits = bare.trim_end_matches(|c: char| !c.is_ascii_digit());
-    let is_year = digits.len() == 4 && digits.bytes().all(|b| b.is_ascii_digit()) && digits.starts_with(['1', '2']);
+    let is_year = digits.len() == 4
+        && digits.bytes().all(|b| b.is_ascii_digit())
+        && digits.starts_with(['1', '2']);
     is_year || is_listed(&bare.to_lowercase(), TIMES) && (bare != "may")
 }

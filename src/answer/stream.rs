@@ -1,9 +1,10 @@
 //! A model's words, made fit to be shown while they arrive.
 //!
-//! Marks are brought to one form and unknown ones left out, images become their description, addresses that no source
-//! has are left out, reasoning aloud is dropped, hidden characters go. Code is left alone. The surprising rule: nothing
-//! is let through before it is decided, and a decision looks at what follows, never at where the text was cut; so the
-//! pieces make no difference, and the whole answer is cleaned by the very same code.
+//! Marks are brought to one form and unknown ones left out, images become their description,
+//! addresses that no source has are left out, reasoning aloud is dropped, hidden characters go.
+//! Code is left alone. The surprising rule: nothing is let through before it is decided, and a
+//! decision looks at what follows, never at where the text was cut; so the pieces make no
+//! difference, and the whole answer is cleaned by the very same code.
 
 use crate::analysis::untrusted::{Neutraliser, neutralise};
 use crate::strings::{StrExt as _, shorten};
@@ -65,7 +66,10 @@ impl Stream {
     pub fn new(sources: &[Evidence]) -> Self {
         Self {
             neutraliser: Neutraliser::default(),
-            sources: sources.iter().map(|source| neutralise(&source.hit.chunk.text).into_owned()).collect(),
+            sources: sources
+                .iter()
+                .map(|source| neutralise(&source.hit.chunk.text).into_owned())
+                .collect(),
             held: String::new(),
             state: State::Text,
             shown: Shown::default(),
@@ -183,7 +187,11 @@ impl Stream {
                     return Some(Token::Marks(len, numbers));
                 }
                 let is_link = first == '[' && lexer::link(rest, false, is_end).decided()?.is_some();
-                Some(if is_link { Token::OpenLink(1, Link::Text) } else { Token::Plain(first.len_utf8()) })
+                Some(if is_link {
+                    Token::OpenLink(1, Link::Text)
+                } else {
+                    Token::Plain(first.len_utf8())
+                })
             }
             '!' if after.is_empty() && !is_end => None,
             '!' if after.starts_with('[') => {
@@ -195,8 +203,12 @@ impl Stream {
                 Some(if is_image { Token::OpenLink(2, Link::Image) } else { Token::Apart(1) })
             }
             ']' => {
-                let target = lexer::target(after, self.link == Some(Link::Image), is_end).decided()?;
-                Some(target.map_or(Token::Plain(1), |(len, target)| Token::CloseLink(1 + len, target)))
+                let target =
+                    lexer::target(after, self.link == Some(Link::Image), is_end).decided()?;
+                Some(
+                    target
+                        .map_or(Token::Plain(1), |(len, target)| Token::CloseLink(1 + len, target)),
+                )
             }
             '<' => {
                 let is_partly = |tag: &str| tag.starts_with(rest) && !is_end;
@@ -264,7 +276,14 @@ impl Stream {
         !lexer::is_script(address) && self.sources.iter().any(|source| source.contains(address))
     }
 
-    fn block(&mut self, rest: &str, fence: Fence, begins: bool, is_end: bool, out: &mut String) -> Option<usize> {
+    fn block(
+        &mut self,
+        rest: &str,
+        fence: Fence,
+        begins: bool,
+        is_end: bool,
+        out: &mut String,
+    ) -> Option<usize> {
         let line_end = rest.find('\n').map(|end| end + 1);
         let line = rest.slice(..line_end.unwrap_or(rest.len()));
         if begins {
@@ -352,7 +371,11 @@ impl Shown {
 
     /// As [`indentation`] of all that is shown.
     fn indentation(&self) -> Option<usize> {
-        if self.last.is_none() { Some(0) } else { indentation(&format!("{}{}", self.line, self.space)) }
+        if self.last.is_none() {
+            Some(0)
+        } else {
+            indentation(&format!("{}{}", self.line, self.space))
+        }
     }
 }
 

@@ -22,7 +22,10 @@ fn hit(rank: usize, path: &str, start: usize, text: &str) -> Hit {
             place: None,
         },
         also: Vec::new(),
-        legs: Legs { lexical: Some(Leg { rank, score: 1.0, normalised: 1.0, weight: 1.0 }), ..Legs::default() },
+        legs: Legs {
+            lexical: Some(Leg { rank, score: 1.0, normalised: 1.0, weight: 1.0 }),
+            ..Legs::default()
+        },
     }
 }
 
@@ -37,11 +40,20 @@ fn ask(question: &str, hits: &[Hit], options: &Options) -> Answer {
 
 #[track_caller]
 fn check_answer(question: &str, texts: &[&str], expected: &str) {
-    let hits: Vec<Hit> = texts.iter().zip(1..).map(|(text, rank)| hit(rank, &format!("{rank}.md"), 0, text)).collect();
+    let hits: Vec<Hit> = texts
+        .iter()
+        .zip(1..)
+        .map(|(text, rank)| hit(rank, &format!("{rank}.md"), 0, text))
+        .collect();
     let answer = ask(question, &hits, &Options::default());
     assert_eq!(answer.text, expected, "answer to {question:?}");
     if answer.supported {
-        assert_eq!(citations::check(&answer.text, &answer.citations), [], "marks of {:?}", answer.text);
+        assert_eq!(
+            citations::check(&answer.text, &answer.citations),
+            [],
+            "marks of {:?}",
+            answer.text
+        );
     }
 }
 
@@ -51,7 +63,10 @@ const ELSEWHERE: &str = "The harbour has two basins. Ships wait outside for the 
 fn a_fact_is_quoted() {
     check_answer(
         "When was the lighthouse built?",
-        &["The **lighthouse** was built in 1887 by the harbour board.[3] It has a red lamp.", ELSEWHERE],
+        &[
+            "The **lighthouse** was built in 1887 by the harbour board.[3] It has a red lamp.",
+            ELSEWHERE,
+        ],
         "The lighthouse was built in 1887 by the harbour board. [1]",
     );
 }
@@ -61,10 +76,12 @@ fn a_sentence_that_leans_brings_what_it_leans_on() {
     check_answer(
         "How heavy is the lens of the lighthouse?",
         &[
-            "The lens was ground in Paris. It weighs two tonnes, and the lens of a lighthouse is seldom that heavy. Visitors are welcome.",
+            "The lens was ground in Paris. It weighs two tonnes, and the lens of a lighthouse is \
+             seldom that heavy. Visitors are welcome.",
             ELSEWHERE,
         ],
-        "The lens was ground in Paris. [1] It weighs two tonnes, and the lens of a lighthouse is seldom that heavy. [1]",
+        "The lens was ground in Paris. [1] It weighs two tonnes, and the lens of a lighthouse is \
+         seldom that heavy. [1]",
     );
 }
 
@@ -73,10 +90,12 @@ fn steps_stay_a_list() {
     check_answer(
         "How do I clean the lamp?",
         &[
-            "To clean the lamp, follow these steps:\n\n1. Switch the lamp off.\n2. Wipe the glass with\n   a dry cloth.\n3. Switch it on.\n\nThe lamp is old.",
+            "To clean the lamp, follow these steps:\n\n1. Switch the lamp off.\n2. Wipe the glass \
+             with\n   a dry cloth.\n3. Switch it on.\n\nThe lamp is old.",
             ELSEWHERE,
         ],
-        "To clean the lamp, follow these steps: [1]\n1. Switch the lamp off. [1]\n2. Wipe the glass with a dry cloth. [1]\n3. Switch it on. [1]",
+        "To clean the lamp, follow these steps: [1]\n1. Switch the lamp off. [1]\n2. Wipe the \
+         glass with a dry cloth. [1]\n3. Switch it on. [1]",
     );
 }
 
@@ -85,7 +104,8 @@ fn code_stays_code() {
     check_answer(
         "How do I start the lamp service?",
         &[
-            "The lamp service is a daemon. To start the lamp service, run:\n\n```sh\nlampd --start args[1]\n```\n\nIt logs to a file.",
+            "The lamp service is a daemon. To start the lamp service, run:\n\n```sh\nlampd --start \
+             args[1]\n```\n\nIt logs to a file.",
             ELSEWHERE,
         ],
         "To start the lamp service, run: [1]\n```sh\nlampd --start args[1]\n```\n[1]",
@@ -109,7 +129,8 @@ fn a_heading_that_asks_is_no_answer() {
     check_answer(
         "How heavy is the lens?",
         &[
-            "## How heavy is the lens?\n\nIt weighs two tonnes with its frame.\n\n## Who ground it?\n\nA workshop in Paris did.",
+            "## How heavy is the lens?\n\nIt weighs two tonnes with its frame.\n\n## Who ground \
+             it?\n\nA workshop in Paris did.",
             ELSEWHERE,
         ],
         "It weighs two tonnes with its frame. [1]",
@@ -121,10 +142,12 @@ fn trouble_gets_its_cause_and_its_remedy() {
     check_answer(
         "Why does the lamp fail to start?",
         &[
-            "The lamp fails to start because its oil is frozen. That happens in hard winters. Warm the tank, or use `lampd --heat` overnight. The tank is green.",
+            "The lamp fails to start because its oil is frozen. That happens in hard winters. Warm \
+             the tank, or use `lampd --heat` overnight. The tank is green.",
             ELSEWHERE,
         ],
-        "The lamp fails to start because its oil is frozen. [1] Warm the tank, or use `lampd --heat` overnight. [1]",
+        "The lamp fails to start because its oil is frozen. [1] Warm the tank, or use `lampd \
+         --heat` overnight. [1]",
     );
 }
 
@@ -133,11 +156,13 @@ fn a_summary_has_something_of_every_place() {
     check_answer(
         "Describe the lighthouse",
         &[
-            "The lighthouse stands on the northern cliff of the island. The lighthouse has a red lamp and a horn.",
+            "The lighthouse stands on the northern cliff of the island. The lighthouse has a red \
+             lamp and a horn.",
             "The lighthouse was built of granite in 1887 by the board.",
             ELSEWHERE,
         ],
-        "The lighthouse stands on the northern cliff of the island. [1] The lighthouse has a red lamp and a horn. [1] The lighthouse was built of granite in 1887 by the board. [2]",
+        "The lighthouse stands on the northern cliff of the island. [1] The lighthouse has a red \
+         lamp and a horn. [1] The lighthouse was built of granite in 1887 by the board. [2]",
     );
 }
 
@@ -151,7 +176,9 @@ fn a_comparison_has_a_row_for_each_thing() {
             "While a beacon stands still, a buoy moves with the water.",
             ELSEWHERE,
         ],
-        "While a beacon stands still, a buoy moves with the water. [1]\n- beacon: A beacon is a fixed light on land or on a pile. [2]\n- buoy: A buoy is a float that is moored to the bottom. [3]",
+        "While a beacon stands still, a buoy moves with the water. [1]\n- beacon: A beacon is a \
+         fixed light on land or on a pile. [2]\n- buoy: A buoy is a float that is moored to the \
+         bottom. [3]",
     );
 }
 
@@ -165,7 +192,8 @@ fn every_part_of_a_question_is_answered() {
     check_answer(
         "What is the foghorn and how do I test it?",
         &texts,
-        "The foghorn is a compressed-air siren on the roof. [1]\n\nTo test the foghorn, open the valve for a second. [2]",
+        "The foghorn is a compressed-air siren on the roof. [1]\n\nTo test the foghorn, open the \
+         valve for a second. [2]",
     );
     // What nothing supports is left out.
     check_answer(
@@ -177,18 +205,31 @@ fn every_part_of_a_question_is_answered() {
 
 #[test]
 fn questions_are_taken_apart() {
-    let check = |question: &str, expected: &[&str]| assert_eq!(parts(question), expected, "{question:?}");
-    check("What is a beacon and how do I install one?", &["What is a beacon", "how do I install one?"]);
+    let check =
+        |question: &str, expected: &[&str]| assert_eq!(parts(question), expected, "{question:?}");
+    check(
+        "What is a beacon and how do I install one?",
+        &["What is a beacon", "how do I install one?"],
+    );
     check("What is rag, and how do I install it?", &["What is rag", "how do I install rag?"]);
     check("What is a beacon? What is a buoy?", &["What is a beacon?", "What is a buoy?"]);
-    check("Was ist ein Index und wie baue ich einen?", &["Was ist ein Index", "wie baue ich einen?"]);
+    check(
+        "Was ist ein Index und wie baue ich einen?",
+        &["Was ist ein Index", "wie baue ich einen?"],
+    );
     check("什么是信标？什么是浮标？", &["什么是信标？", "什么是浮标？"]);
     check(
         "What is the difference between a beacon and a buoy?",
         &["What is the difference between a beacon and a buoy?", "beacon", "buoy"],
     );
-    check("lexical vs dense search", &["lexical vs dense search", "lexical search", "dense search"]);
-    check("Compare Box, Rc and Arc in Rust", &["Compare Box, Rc and Arc in Rust", "Box", "Rc", "Arc"]);
+    check(
+        "lexical vs dense search",
+        &["lexical vs dense search", "lexical search", "dense search"],
+    );
+    check(
+        "Compare Box, Rc and Arc in Rust",
+        &["Compare Box, Rc and Arc in Rust", "Box", "Rc", "Arc"],
+    );
     check("线程与进程的区别是什么？", &["线程与进程的区别是什么？", "线程", "进程"]);
     for single in [
         "What are the pros and cons of buoys?",
@@ -207,9 +248,18 @@ fn questions_are_taken_apart() {
 #[test]
 fn rankings_of_parts_are_merged() {
     let part = |hits: &[(&str, &str)]| {
-        (String::new(), hits.iter().zip(1..).map(|((path, text), rank)| hit(rank, path, 0, text)).collect::<Vec<_>>())
+        (
+            String::new(),
+            hits.iter()
+                .zip(1..)
+                .map(|((path, text), rank)| hit(rank, path, 0, text))
+                .collect::<Vec<_>>(),
+        )
     };
-    let merged = merge(&[part(&[("a", "one"), ("b", "two"), ("c", "six")]), part(&[("b", "two"), ("d", "ten")])]);
+    let merged = merge(&[
+        part(&[("a", "one"), ("b", "two"), ("c", "six")]),
+        part(&[("b", "two"), ("d", "ten")]),
+    ]);
     let found: Vec<(usize, &str)> = merged.iter().map(|hit| (hit.rank, &*hit.path)).collect();
     assert_eq!(found, [(1, "a"), (2, "b"), (3, "d"), (4, "c")]);
     assert!(merge(&[]).is_empty());
@@ -220,10 +270,12 @@ fn a_table_is_a_list() {
     check_answer(
         "List the lamp colours",
         &[
-            "These are the lamp colours of the coast.\n\n| Place | Colour |\n|---|---|\n| North | red |\n| South | green |",
+            "These are the lamp colours of the coast.\n\n| Place | Colour |\n|---|---|\n| North | \
+             red |\n| South | green |",
             ELSEWHERE,
         ],
-        "These are the lamp colours of the coast. [1]\n- Place | Colour [1]\n- North | red [1]\n- South | green [1]",
+        "These are the lamp colours of the coast. [1]\n- Place | Colour [1]\n- North | red [1]\n- \
+         South | green [1]",
     );
 }
 
@@ -236,16 +288,25 @@ fn sources_are_numbered_in_order_of_use() {
     ];
     let answer = ask("What does the keeper of the lighthouse keep?", &hits, &Options::default());
     assert!(answer.supported);
-    let cited: Vec<(usize, &str)> = answer.citations.iter().map(|citation| (citation.n, &*citation.hit.path)).collect();
+    let cited: Vec<(usize, &str)> =
+        answer.citations.iter().map(|citation| (citation.n, &*citation.hit.path)).collect();
     assert!(cited.iter().map(|(n, _)| *n).eq(1..=cited.len()), "{cited:?}");
     assert!(cited.iter().all(|(_, path)| *path != "b.md"), "only what is used is cited: {cited:?}");
 }
 
 #[test]
 fn what_nothing_supports_is_not_answered() {
-    let hits =
-        [hit(1, "a.md", 0, "The lighthouse was built in 1887 by the harbour board."), hit(2, "b.md", 0, ELSEWHERE)];
-    for question in ["What is the capital of Zorbland?", "Who won the cycling race in Flanders?", "", "?!", "\"\""] {
+    let hits = [
+        hit(1, "a.md", 0, "The lighthouse was built in 1887 by the harbour board."),
+        hit(2, "b.md", 0, ELSEWHERE),
+    ];
+    for question in [
+        "What is the capital of Zorbland?",
+        "Who won the cycling race in Flanders?",
+        "",
+        "?!",
+        "\"\"",
+    ] {
         let answer = ask(question, &hits, &Options::default());
         assert!(!answer.supported && answer.text.is_empty(), "{question:?}: {answer:?}");
         assert_eq!(answer.citations.len(), 2, "the nearest passages are named");
@@ -255,11 +316,15 @@ fn what_nothing_supports_is_not_answered() {
 
 #[test]
 fn words_are_counted() {
-    let long = "The lighthouse was built of stone in 1887. The lighthouse was built up in 1901 with iron. The lighthouse was built anew in 1950, of concrete.";
+    let long = "The lighthouse was built of stone in 1887. The lighthouse was built up in 1901 \
+         with iron. The lighthouse was built anew in 1950, of concrete.";
     for max_words in [1, 9, 20, 60] {
         let options = Options { max_words, ..Options::default() };
-        let answer =
-            ask("When was the lighthouse built?", &[hit(1, "a.md", 0, long), hit(2, "b.md", 0, ELSEWHERE)], &options);
+        let answer = ask(
+            "When was the lighthouse built?",
+            &[hit(1, "a.md", 0, long), hit(2, "b.md", 0, ELSEWHERE)],
+            &options,
+        );
         // The best sentence is said even when it alone is too long.
         let limit = max_words.max(9);
         assert!(score::n_words(&plain_of(&answer)) <= limit, "{max_words}: {}", answer.text);
@@ -278,7 +343,12 @@ fn plain_of(answer: &Answer) -> String {
 #[test]
 fn the_model_is_asked_once_and_its_faults_are_told() {
     let hits = [
-        hit(1, "a.md", 0, "The lighthouse was built in 1887. It has a red lamp. Ships see it from afar."),
+        hit(
+            1,
+            "a.md",
+            0,
+            "The lighthouse was built in 1887. It has a red lamp. Ships see it from afar.",
+        ),
         hit(2, "b.md", 0, ELSEWHERE),
     ];
     let pieces = evidence("When was the lighthouse built?", &hits, &Options::default());
@@ -294,7 +364,9 @@ fn the_model_is_asked_once_and_its_faults_are_told() {
     assert_eq!(calls.get(), 1);
     let broken = |_: &[String]| Err(crate::error::Fault::failed("no model"));
     let tools = Tools { similarity: Some(&broken), ..tools };
-    assert!(answer("When was the lighthouse built?", &pieces, &tools, &Options::default()).is_err());
+    assert!(
+        answer("When was the lighthouse built?", &pieces, &tools, &Options::default()).is_err()
+    );
 }
 
 #[track_caller]
@@ -329,7 +401,10 @@ fn marks_and_citations_must_agree() {
         crate::document::Citation { n: 2, hit: hit(2, "b", 0, "y") },
     ];
     assert_eq!(citations::check("a [1] b [2]", &citations), []);
-    assert_eq!(citations::check("a [1] b [3]", &citations), [Mismatch::Unknown { n: 3 }, Mismatch::Unused { n: 2 }]);
+    assert_eq!(
+        citations::check("a [1] b [3]", &citations),
+        [Mismatch::Unknown { n: 3 }, Mismatch::Unused { n: 2 }]
+    );
 }
 
 #[test]
@@ -351,7 +426,12 @@ fn evidence_is_said_once() {
     // The same words in another file are the same evidence.
     assert_eq!(texts(&[hit(1, "a", 0, first), hit(2, "b", 0, first)], all), [first]);
     // One file does not crowd out the others.
-    let hits = [hit(1, "a", 0, "p q"), hit(2, "a", 10, "r s"), hit(3, "a", 20, "t u"), hit(4, "b", 0, "v w")];
+    let hits = [
+        hit(1, "a", 0, "p q"),
+        hit(2, "a", 10, "r s"),
+        hit(3, "a", 20, "t u"),
+        hit(4, "b", 0, "v w"),
+    ];
     assert_eq!(texts(&hits, Limits { max_passages: 3, max_per_source: 2 }), ["p q", "r s", "v w"]);
 }
 
@@ -458,7 +538,8 @@ fn intents() {
 }
 
 /// Words and marks that have been trouble.
-const PIECES: &str = "(the |lighthouse |built |1887 |how |lamp |`|```\n|``|~~~|[1]|[2] |a[3]|: |\\. |\\? |\n|\n\n|# |- |1\\. |\\*\\*|_|> |\\| |<b>|    x=1;\n|中文。|\"){0,40}";
+const PIECES: &str = "(the |lighthouse |built |1887 |how |lamp |`|```\n|``|~~~|[1]|[2] |a[3]|: \
+     |\\. |\\? |\n|\n\n|# |- |1\\. |\\*\\*|_|> |\\| |<b>|    x=1;\n|中文。|\"){0,40}";
 
 proptest::proptest! {
     #[test]

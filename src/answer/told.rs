@@ -26,7 +26,13 @@ pub(super) struct Quote {
 impl Quote {
     pub(super) fn of(candidates: &[Candidate], at: usize) -> Self {
         let Candidate { source, kind, is_numbered, text, .. } = &candidates[at];
-        Self { source: *source, at, kind: *kind, is_numbered: *is_numbered, text: neutralise(text).into_owned() }
+        Self {
+            source: *source,
+            at,
+            kind: *kind,
+            is_numbered: *is_numbered,
+            text: neutralise(text).into_owned(),
+        }
     }
 
     pub(super) fn is_same(&self, other: &Self) -> bool {
@@ -42,8 +48,8 @@ pub(super) struct Section {
     pub quotes: Vec<Quote>,
 }
 
-/// Writes the answer down: a paragraph for each section, a line for each row; within a section the best source first,
-/// within a source in its own order.
+/// Writes the answer down: a paragraph for each section, a line for each row; within a section the
+/// best source first, within a source in its own order.
 pub(super) fn told(mut sections: Vec<Section>, evidence: &[Evidence]) -> Answer {
     let mut sources: Vec<usize> = Vec::new();
     for quote in sections.iter().flat_map(|section| &section.quotes) {
@@ -64,7 +70,10 @@ pub(super) fn told(mut sections: Vec<Section>, evidence: &[Evidence]) -> Answer 
         }
         text.push_str(&paragraph(&section.quotes, &number));
     }
-    let citations = sources.iter().zip(1..).map(|(&source, n)| Citation { n, hit: evidence[source].hit.clone() });
+    let citations = sources
+        .iter()
+        .zip(1..)
+        .map(|(&source, n)| Citation { n, hit: evidence[source].hit.clone() });
     Answer { text, supported: true, citations: citations.collect() }
 }
 
@@ -77,7 +86,8 @@ fn paragraph(quotes: &[Quote], number: &dyn Fn(usize) -> usize) -> String {
     let mut on_line = false;
     for Quote { source, kind, is_numbered, text: sentence, .. } in quotes {
         let goes_on = on_line && *kind == Kind::Item { first: false };
-        let begins_line = *kind == Kind::Code || is_list && matches!(kind, Kind::Item { first: true } | Kind::Row);
+        let begins_line = *kind == Kind::Code
+            || is_list && matches!(kind, Kind::Item { first: true } | Kind::Row);
         if !text.is_empty() {
             text.push(if begins_line || on_line && !goes_on { '\n' } else { ' ' });
         }
@@ -98,7 +108,8 @@ fn paragraph(quotes: &[Quote], number: &dyn Fn(usize) -> usize) -> String {
     text
 }
 
-/// The sentence, unless its own brackets or ticks would be taken for marks of ours or hide them; then without those.
+/// The sentence, unless its own brackets or ticks would be taken for marks of ours or hide them;
+/// then without those.
 fn unambiguous(sentence: &str) -> Cow<'_, str> {
     let is_clear = |sentence: &str| citations::marks(&format!("{sentence} [1]")).len() == 1;
     if is_clear(sentence) && !sentence.starts_with("~~~") {
@@ -111,15 +122,21 @@ fn fence_language(code: &str) -> &str {
     let first = lines(code).next().unwrap_or("");
     let info = first.trim_start_matches(['`', '~']);
     let is_language = |c: char| c.is_alphanumeric() || "+-#_.".contains(c);
-    if info.len() == first.len() { "" } else { info.trim().split(|c| !is_language(c)).next().unwrap_or("") }
+    if info.len() == first.len() {
+        ""
+    } else {
+        info.trim().split(|c| !is_language(c)).next().unwrap_or("")
+    }
 }
 
-/// The lines of a block of code without its fence and its margin, as many as fit; none when there is nothing but an
-/// include that some other tool would have followed.
+/// The lines of a block of code without its fence and its margin, as many as fit; none when there
+/// is nothing but an include that some other tool would have followed.
 pub(super) fn code_lines(code: &str) -> Vec<&str> {
-    let is_fence = |line: &str| line.trim_start().starts_with("```") || line.trim_start().starts_with("~~~");
+    let is_fence =
+        |line: &str| line.trim_start().starts_with("```") || line.trim_start().starts_with("~~~");
     let lines: Vec<&str> = lines(code).filter(|line| !is_fence(line)).collect();
-    let says_something = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with("{{#");
+    let says_something =
+        |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with("{{#");
     if !lines.iter().any(says_something) {
         return Vec::new();
     }
@@ -135,9 +152,13 @@ pub(super) fn code_lines(code: &str) -> Vec<&str> {
     lines
         .into_iter()
         .filter(|line| !line.trim_start().starts_with("{{#"))
-        .map(
-            |line| if has_margin { line } else { line.get(margin..).filter(|_| line.starts_with(' ')).unwrap_or(line) },
-        )
+        .map(|line| {
+            if has_margin {
+                line
+            } else {
+                line.get(margin..).filter(|_| line.starts_with(' ')).unwrap_or(line)
+            }
+        })
         .take(MAX_CODE_LINES)
         .collect()
 }

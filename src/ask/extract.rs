@@ -1,7 +1,8 @@
 //! The extractive generator, and what its answers depend on beside their evidence.
 //!
-//! How rare a word is changes a little with every document. An answer sees rarity in coarse steps only and remembers each
-//! that it asked for, so that a kept answer holds exactly as long as the corpus of today gives the same steps.
+//! How rare a word is changes a little with every document. An answer sees rarity in coarse steps
+//! only and remembers each that it asked for, so that a kept answer holds exactly as long as the
+//! corpus of today gives the same steps.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -15,14 +16,15 @@ use crate::error::{Fault, Result};
 use crate::index::Snapshot;
 use crate::search::Vectors;
 
-/// Steps between a word that every passage has and one that none has. On `XQuAD` answers are as good with 5 as with 1,000, and
-/// worse with 3.
+/// Steps between a word that every passage has and one that none has. On `XQuAD` answers are as
+/// good with 5 as with 1,000, and worse with 3.
 const STEPS: f64 = 5.0;
 
 /// A term that no text has: every term of a text has a letter or a digit in it.
 const ABSENT: &str = "\u{1}";
 
-/// Weights of terms in one index, for those who ask through a function, which has no way to tell of a fault.
+/// Weights of terms in one index, for those who ask through a function, which has no way to tell of
+/// a fault.
 pub(super) struct Weights<'a> {
     snapshot: &'a Snapshot,
     /// The first one.
@@ -63,8 +65,9 @@ impl<'a> Rarity<'a> {
         Self { weights, largest, asked: RefCell::default() }
     }
 
-    /// How rare a term is, from 0 to 1, in a corpus whose size is rounded up to a power of two: a passage more then seldom
-    /// changes the rarity of words that it does not have. `weight` is ln((N + 1) / (n + ½)) for n of N passages.
+    /// How rare a term is, from 0 to 1, in a corpus whose size is rounded up to a power of two: a
+    /// passage more then seldom changes the rarity of words that it does not have. `weight` is
+    /// ln((N + 1) / (n + ½)) for n of N passages.
     fn share(&self, weight: f64) -> f64 {
         let passages = (0.5 * self.largest.exp()).round();
         let size = passages.log2().ceil().exp2();
@@ -117,7 +120,8 @@ pub(super) fn answer(
     let similarity = |texts: &[String]| {
         let (vectors, cache) = &mut *vectors.borrow_mut();
         let (caching, stop) = (question.request.caching, &question.stop);
-        let similar = vectors.similarities(engine, snapshot, &question.resolved, texts, caching, stop)?;
+        let similar =
+            vectors.similarities(engine, snapshot, &question.resolved, texts, caching, stop)?;
         cache.embed_hits += similar.hits;
         cache.embed_misses += similar.misses;
         Ok(similar.cosines)

@@ -29,7 +29,8 @@ pub struct Writing {
 pub struct Checks {
     /// Numbers that were cited and not offered; they were removed.
     pub removed: Vec<usize>,
-    /// Sentences that no cited source supports. The answer keeps them unless it has no others; then it is empty.
+    /// Sentences that no cited source supports. The answer keeps them unless it has no others; then
+    /// it is empty.
     pub unsupported: Vec<String>,
     /// Addresses that no source has; they were removed.
     pub addresses: usize,
@@ -43,14 +44,17 @@ pub(super) fn client(llm: &Endpoint) -> Result<Client> {
     for (value, key) in [(&llm.base_url, "llm.base_url"), (&llm.model, "llm.model")] {
         if value.is_empty() {
             return Err(Fault::usage(format!("`generator = llm` needs `{key}`")).hint(
-                "for example RAG_LLM_BASE_URL=http://localhost:11434/v1 and RAG_LLM_MODEL=llama3.2; \
+                "for example RAG_LLM_BASE_URL=http://localhost:11434/v1 and \
+                 RAG_LLM_MODEL=llama3.2; \
                  or `--generator extractive`",
             ));
         }
     }
     Client::new(llm.clone()).map_err(|fault| match fault.hint_text() {
         Some(_) => fault,
-        None => fault.hint("see llm.base_url and llm.api_key; `rag doctor -v` shows where each is set"),
+        None => {
+            fault.hint("see llm.base_url and llm.api_key; `rag doctor -v` shows where each is set")
+        }
     })
 }
 
@@ -66,8 +70,9 @@ pub(super) fn prompt(
     answer::prompt(question, earlier, fitting, wish(intent))
 }
 
-/// Tokens of a text, roughly and rather too many. Every language model has a tokenizer of its own; four characters a token
-/// is what the common ones reach on English, and a token for each character of other scripts is more than they need.
+/// Tokens of a text, roughly and rather too many. Every language model has a tokenizer of its own;
+/// four characters a token is what the common ones reach on English, and a token for each character
+/// of other scripts is more than they need.
 pub fn n_tokens(text: &str) -> usize {
     let ascii = text.bytes().filter(u8::is_ascii).count();
     ascii.div_ceil(4) + text.chars().filter(|c| !c.is_ascii()).count()
@@ -86,7 +91,8 @@ fn wish(intent: Intent) -> &'static str {
     }
 }
 
-/// Asks the configured language model for a word, to see whether it answers; yields its own name for itself.
+/// Asks the configured language model for a word, to see whether it answers; yields its own name
+/// for itself.
 ///
 /// # Errors
 /// A usage fault that names the setting that is missing or wrong; why the server does not answer.
@@ -95,7 +101,13 @@ pub fn probe(llm: &Endpoint, stop: &(dyn Fn() -> bool + Sync)) -> Result<String>
     const MAX_TOKENS: u32 = 16;
     const MOST: Duration = Duration::from_secs(60);
     let most = llm.timeout.min(MOST);
-    let hasty = Endpoint { attempts: 1, max_tokens: MAX_TOKENS, timeout: most, answer_timeout: most, ..llm.clone() };
+    let hasty = Endpoint {
+        attempts: 1,
+        max_tokens: MAX_TOKENS,
+        timeout: most,
+        answer_timeout: most,
+        ..llm.clone()
+    };
     let client = client(&hasty)?;
     let reply = chat(&client, "Reply with one word.", "Is all well?", &mut |_| {}, stop)?;
     match (reply.finish, reply.trouble) {
@@ -105,9 +117,10 @@ pub fn probe(llm: &Endpoint, stop: &(dyn Fn() -> bool + Sync)) -> Result<String>
     }
 }
 
-/// Has the model answer. Its text is passed on piece by piece, as it may be shown, and cut when it repeats itself. The
-/// pieces add up to the answer's text, with two exceptions: nothing is passed on of an answer that abstains, and an
-/// answer that no source supports is withdrawn after it was passed on.
+/// Has the model answer. Its text is passed on piece by piece, as it may be shown, and cut when it
+/// repeats itself. The pieces add up to the answer's text, with two exceptions: nothing is passed
+/// on of an answer that abstains, and an answer that no source supports is withdrawn after it was
+/// passed on.
 ///
 /// # Errors
 /// Those of [`Client::chat`]; an interruption before anything came; a model that says nothing.
@@ -138,7 +151,8 @@ pub(super) fn write(
     if vetted.text.is_empty() {
         return Err(silent(reply));
     }
-    // What was broken off might have been borne out by what follows; how it ended says that it is not whole.
+    // What was broken off might have been borne out by what follows; how it ended says that it is
+    // not whole.
     let is_whole = !matches!(reply.finish, Finish::Broken | Finish::Interrupted);
     let is_shown = vetted.supported || !is_whole && !vetted.abstained;
     teller.finish(!is_shown);
@@ -147,18 +161,29 @@ pub(super) fn write(
         supported: vetted.supported,
         citations: if is_shown { vetted.citations } else { answer::nearest(&prompt.sources, 3) },
     };
-    let checks = Checks { removed: vetted.removed, unsupported: vetted.unsupported, addresses: vetted.n_addresses };
+    let checks = Checks {
+        removed: vetted.removed,
+        unsupported: vetted.unsupported,
+        addresses: vetted.n_addresses,
+    };
     let Reply { model, finish, trouble, reason, usage, attempts, .. } = reply;
-    let trouble = trouble.map(|trouble| Fault::outside(trouble).reason(reason.unwrap_or(Reason::BrokenOff)));
-    let writing =
-        Writing { model: analysis::untrusted::neutralise(&model).into_owned(), finish, trouble, usage, attempts };
+    let trouble =
+        trouble.map(|trouble| Fault::outside(trouble).reason(reason.unwrap_or(Reason::BrokenOff)));
+    let writing = Writing {
+        model: analysis::untrusted::neutralise(&model).into_owned(),
+        finish,
+        trouble,
+        usage,
+        attempts,
+    };
     Ok((answer, checks, writing))
 }
 
 /// Passes an answer on once it is certain that it is one.
 struct Teller<'a> {
     on: &'a mut dyn FnMut(Event<'_>),
-    /// What came first, while it may still say that there is no answer. That is not said in the model's words.
+    /// What came first, while it may still say that there is no answer. That is not said in the
+    /// model's words.
     beginning: Option<String>,
 }
 
@@ -185,18 +210,22 @@ fn silent(reply: Reply) -> Fault {
         (Finish::Interrupted, _) => Fault::interrupted(),
         (_, Some(trouble)) => Fault::outside(format!("the language model broke off: {trouble}"))
             .reason(reply.reason.unwrap_or(Reason::BrokenOff)),
-        (Finish::Length, _) => Fault::outside("the language model used up its tokens and said nothing")
-            .reason(Reason::Empty)
-            .hint("a model that thinks first needs more: raise llm.max_tokens"),
+        (Finish::Length, _) => {
+            Fault::outside("the language model used up its tokens and said nothing")
+                .reason(Reason::Empty)
+                .hint("a model that thinks first needs more: raise llm.max_tokens")
+        }
         (Finish::Repeating, _) => {
             Fault::outside("the language model repeated itself and said nothing that can be shown")
                 .reason(Reason::Empty)
         }
-        _ => Fault::outside("the language model said nothing that can be shown").reason(Reason::Empty),
+        _ => Fault::outside("the language model said nothing that can be shown")
+            .reason(Reason::Empty),
     }
 }
 
-/// A follow-up question as one that stands by itself, by the model's account; `None` when it says nothing of use.
+/// A follow-up question as one that stands by itself, by the model's account; `None` when it says
+/// nothing of use.
 pub(super) fn rewritten(
     client: &Client,
     question: &str,
@@ -210,7 +239,8 @@ pub(super) fn rewritten(
     let mut shown = Stream::new(&[]);
     let text = shown.feed(&reply.text) + &shown.finish();
     let text = text.trim().lines().next().unwrap_or_default().trim_matches(['"', ' ']).to_owned();
-    let is_usable = reply.finish == Finish::Complete && !text.is_empty() && text.chars().count() <= MAX_CHARS;
+    let is_usable =
+        reply.finish == Finish::Complete && !text.is_empty() && text.chars().count() <= MAX_CHARS;
     Ok(is_usable.then_some(text))
 }
 

@@ -1,10 +1,11 @@
 //! A question in, an answer with its sources out.
 //!
-//! `question ─resolve→ query ─find→ hits ─choose→ evidence ─┬ kept for this question and evidence ┬→ answer`
-//! `                                                        └ extract or generate, keep           ┘`
+//! `question ─resolve→ query ─find→ hits ─choose→ evidence ─┬ kept for this question and evidence
+//! ┬→ answer` `                                                        └ extract or generate, keep
+//! ┘`
 //!
-//! The answer is looked up after retrieval, by what it would be made of. A changed document changes the evidence; an
-//! unrelated new one does not.
+//! The answer is looked up after retrieval, by what it would be made of. A changed document changes
+//! the evidence; an unrelated new one does not.
 
 mod extract;
 mod generate;
@@ -14,7 +15,9 @@ use std::time::Instant;
 
 use crate::analysis;
 use crate::analysis::untrusted::{OrderKind, orders};
-use crate::answer::{self, CHECKS_VERSION, Evidence, Exchange, Intent, Options, PROMPT_VERSION, Prompt};
+use crate::answer::{
+    self, CHECKS_VERSION, Evidence, Exchange, Intent, Options, PROMPT_VERSION, Prompt,
+};
 use crate::cache::{Caching, KeptAnswer, Key};
 use crate::config::Generator;
 use crate::disk::Blake;
@@ -30,7 +33,8 @@ use crate::telemetry;
 use extract::{Rarity, Weights};
 pub use generate::{Checks, Writing, n_tokens, probe};
 
-/// Version of what an extractive answer is made by; raise it when the same evidence may give another answer.
+/// Version of what an extractive answer is made by; raise it when the same evidence may give
+/// another answer.
 const EXTRACTIVE_VERSION: u32 = 8;
 
 /// Exchanges of a conversation that a language model is told.
@@ -43,7 +47,8 @@ pub struct Request {
     /// What kind of answer; `None` to tell from the question.
     pub intent: Option<Intent>,
     pub caching: Caching,
-    /// The conversation so far, oldest first. Where a turn does not say what was made of its question, that is made here.
+    /// The conversation so far, oldest first. Where a turn does not say what was made of its
+    /// question, that is made here.
     pub earlier: Vec<Turn>,
     /// Which documents count.
     pub filter: Option<Filter>,
@@ -105,7 +110,8 @@ pub struct Response {
     pub checks: Checks,
     /// Why the extractive generator answered in the language model's place.
     pub fallback: Option<Fault>,
-    /// Passages that try to give orders to a model: those that are cited, and those that the language model read.
+    /// Passages that try to give orders to a model: those that are cited, and those that the
+    /// language model read.
     pub orders: Vec<Ordering>,
     /// The index has no vectors yet: how many are made, and of how many.
     pub pending: Option<Pending>,
@@ -146,12 +152,16 @@ impl Response {
 
     /// Whether the text was cut: its tokens were used up, or it went round in circles.
     pub fn is_cut(&self) -> bool {
-        self.writing.as_ref().is_some_and(|writing| matches!(writing.finish, Finish::Length | Finish::Repeating))
+        self.writing
+            .as_ref()
+            .is_some_and(|writing| matches!(writing.finish, Finish::Length | Finish::Repeating))
     }
 
     /// Whether the language model did not come to an end.
     pub fn is_broken_off(&self) -> bool {
-        self.writing.as_ref().is_some_and(|writing| matches!(writing.finish, Finish::Broken | Finish::Interrupted))
+        self.writing
+            .as_ref()
+            .is_some_and(|writing| matches!(writing.finish, Finish::Broken | Finish::Interrupted))
     }
 }
 
@@ -261,9 +271,14 @@ impl Asker {
     /// Answers a question.
     ///
     /// # Errors
-    /// Whatever keeps the index or the model from being read; a language model that says nothing. That nothing supports
-    /// an answer is no fault: the answer says so.
-    pub fn ask(&mut self, engine: &Engine, request: &Request, on: &mut dyn FnMut(Event<'_>)) -> Result<Response> {
+    /// Whatever keeps the index or the model from being read; a language model that says nothing.
+    /// That nothing supports an answer is no fault: the answer says so.
+    pub fn ask(
+        &mut self,
+        engine: &Engine,
+        request: &Request,
+        on: &mut dyn FnMut(Event<'_>),
+    ) -> Result<Response> {
         let start = Instant::now();
         let earlier = exchanges(&request.earlier);
         let resolved = self.resolved(engine, request, &earlier)?;
@@ -275,7 +290,11 @@ impl Asker {
         let generation = Instant::now();
         engine.go_on(&request.stop)?;
         let mut question = Asked { request, resolved, intent, earlier, stop: request.stop.clone() };
-        let options = Options { intent: Some(intent), max_words: engine.config.ask_max_words, ..Options::default() };
+        let options = Options {
+            intent: Some(intent),
+            max_words: engine.config.ask_max_words,
+            ..Options::default()
+        };
         let evidence = answer::evidence(&question.resolved, &hits, &options);
         let (mut generator, mut fallback) = (engine.config.generator, None);
         let mut made = match self.writer(engine).filter(|_| !evidence.is_empty()) {
@@ -325,7 +344,11 @@ impl Asker {
             timings,
             cache,
             writing,
-            checks: Checks { removed: kept.removed, unsupported: kept.unsupported, addresses: kept.addresses },
+            checks: Checks {
+                removed: kept.removed,
+                unsupported: kept.unsupported,
+                addresses: kept.addresses,
+            },
             fallback,
             pending,
         })
@@ -347,7 +370,11 @@ impl Asker {
         let mut before: Vec<String> = Vec::new();
         for turn in &request.earlier {
             let is_known = !turn.resolved.is_empty();
-            before.push(if is_known { turn.resolved.clone() } else { resolve(&turn.question, &before).query });
+            before.push(if is_known {
+                turn.resolved.clone()
+            } else {
+                resolve(&turn.question, &before).query
+            });
         }
         let carried = resolve(question, &before);
         weights.finish()?;
@@ -355,7 +382,8 @@ impl Asker {
         // A model that fails here fails again, and is told of, when it is to answer.
         match self.writer(engine) {
             Some(client) if carried.is_follow_up => {
-                let rewritten = generate::rewritten(&client, question, earlier, &|| engine.should_stop(stop));
+                let rewritten =
+                    generate::rewritten(&client, question, earlier, &|| engine.should_stop(stop));
                 Ok(rewritten.ok().flatten().unwrap_or(carried.query))
             }
             _ => Ok(carried.query),
@@ -388,14 +416,22 @@ impl Asker {
         let scope = Generator::Extractive.name();
         let caching = question.request.caching;
         let rarity = Rarity::new(snapshot);
-        let known = known(engine, &key, scope, caching, evidence, |kept| rarity.is_still(&kept.rarity));
+        let known =
+            known(engine, &key, scope, caching, evidence, |kept| rarity.is_still(&kept.rarity));
         cache.answer_hit = known.is_some();
         if let Some((kept, answer)) = known {
             rarity.finish()?;
             return Ok(Made { kept, answer, read: Vec::new(), writing: None });
         }
-        let (answer, rarity) =
-            extract::answer(engine, (snapshot, vectors), rarity, question, evidence, options, cache)?;
+        let (answer, rarity) = extract::answer(
+            engine,
+            (snapshot, vectors),
+            rarity,
+            question,
+            evidence,
+            options,
+            cache,
+        )?;
         let kept = KeptAnswer { rarity, ..kept(&answer, evidence) };
         if caching.writes() {
             engine.cache().keep_answer(key, scope, &kept, engine.now_s());
@@ -415,7 +451,13 @@ impl Asker {
     ) -> Result<Made> {
         let llm = &engine.config.llm;
         let Asked { resolved, intent, earlier, .. } = question;
-        let prompt = generate::prompt(resolved, *intent, earlier, evidence.to_vec(), engine.config.llm_evidence_tokens);
+        let prompt = generate::prompt(
+            resolved,
+            *intent,
+            earlier,
+            evidence.to_vec(),
+            engine.config.llm_evidence_tokens,
+        );
         let Prompt { system, user, sources } = &prompt;
         let languages = self.searcher.snapshot.meta().query_languages();
         let key = question.key(
@@ -441,9 +483,12 @@ impl Asker {
             return Ok(Made { kept, answer, read: prompt.sources, writing: None });
         }
         let stop = &question.stop;
-        let written = generate::write(client, &prompt, &languages, &|| engine.should_stop(stop), on);
+        let written =
+            generate::write(client, &prompt, &languages, &|| engine.should_stop(stop), on);
         let (answer, checks, mut writing) = match written {
-            Err(fault) if fault.kind() == Kind::Interrupted => return Err(engine.go_on(stop).err().unwrap_or(fault)),
+            Err(fault) if fault.kind() == Kind::Interrupted => {
+                return Err(engine.go_on(stop).err().unwrap_or(fault));
+            }
             written => written?,
         };
         if writing.finish == Finish::Interrupted
@@ -467,7 +512,13 @@ impl Asker {
     }
 
     /// Ranks passages for every part of the question.
-    fn find(&mut self, engine: &Engine, request: &Request, resolved: &str, intent: Intent) -> Result<Found> {
+    fn find(
+        &mut self,
+        engine: &Engine,
+        request: &Request,
+        resolved: &str,
+        intent: Intent,
+    ) -> Result<Found> {
         let k = intent.k(engine.config.search_k);
         let mut timings = Timings::default();
         let mut cache = CacheUse { retrieval_hit: true, ..CacheUse::default() };
@@ -514,13 +565,14 @@ struct Asked<'a> {
     resolved: String,
     intent: Intent,
     earlier: Vec<Exchange>,
-    /// When to give up making the answer. Quoting is bounded by its stage; a language model by its own times.
+    /// When to give up making the answer. Quoting is bounded by its stage; a language model by its
+    /// own times.
     stop: Stop,
 }
 
 impl Asked<'_> {
-    /// Everything that an answer depends on; the rarity of words, which few answers depend on, each lists itself.
-    /// `languages` are those of the index, by which sentences are read.
+    /// Everything that an answer depends on; the rarity of words, which few answers depend on, each
+    /// lists itself. `languages` are those of the index, by which sentences are read.
     fn key(&self, evidence: &[Evidence], languages: &[&str], more: &[&[u8]]) -> Key {
         let evidence = digest(evidence);
         let mut read_as = Blake::new(32);
@@ -540,7 +592,8 @@ impl Asked<'_> {
 /// The end of a conversation, as a language model is told of it.
 fn exchanges(turns: &[Turn]) -> Vec<Exchange> {
     let told = turns.iter().rev().take(MAX_EARLIER).rev();
-    told.map(|turn| Exchange { question: turn.question.clone(), answer: turn.answer.clone() }).collect()
+    told.map(|turn| Exchange { question: turn.question.clone(), answer: turn.answer.clone() })
+        .collect()
 }
 
 /// The answer that is kept for this question and this evidence, with the passages of today.
@@ -563,13 +616,15 @@ fn known(
     Some((kept, answer?))
 }
 
-/// BLAKE2b over the evidence, in order: where each piece stands, what it says, and how near its vector is.
+/// BLAKE2b over the evidence, in order: where each piece stands, what it says, and how near its
+/// vector is.
 fn digest(evidence: &[Evidence]) -> [u8; 32] {
     let mut hash = Blake::new(32);
     for Evidence { hit, place } in evidence {
         let chunk = &hit.chunk;
         hash.add(&(*place as u64).to_le_bytes());
-        for text in [&*hit.root, &*hit.path, hit.title.as_deref().unwrap_or_default(), &chunk.text] {
+        for text in [&*hit.root, &*hit.path, hit.title.as_deref().unwrap_or_default(), &chunk.text]
+        {
             hash.add(text.as_bytes());
         }
         hash.add(&(chunk.heading.len() as u64).to_le_bytes());
@@ -585,13 +640,20 @@ fn digest(evidence: &[Evidence]) -> [u8; 32] {
 /// What of an answer cannot be had from the evidence.
 fn kept(answer: &Answer, evidence: &[Evidence]) -> KeptAnswer {
     let at = |citation: &Citation| evidence.iter().position(|piece| piece.hit == citation.hit);
-    let sources = answer.citations.iter().filter_map(|citation| Some((citation.n, at(citation)?))).collect();
-    KeptAnswer { text: answer.text.clone(), supported: answer.supported, sources, ..KeptAnswer::default() }
+    let sources =
+        answer.citations.iter().filter_map(|citation| Some((citation.n, at(citation)?))).collect();
+    KeptAnswer {
+        text: answer.text.clone(),
+        supported: answer.supported,
+        sources,
+        ..KeptAnswer::default()
+    }
 }
 
 /// A kept answer with the passages of today; `None` when it does not fit them.
 fn told(kept: &KeptAnswer, evidence: &[Evidence]) -> Option<Answer> {
-    let cite = |(n, at): &(usize, usize)| Some(Citation { n: *n, hit: evidence.get(*at)?.hit.clone() });
+    let cite =
+        |(n, at): &(usize, usize)| Some(Citation { n: *n, hit: evidence.get(*at)?.hit.clone() });
     let citations = kept.sources.iter().map(cite).collect::<Option<_>>()?;
     Some(Answer { text: kept.text.clone(), supported: kept.supported, citations })
 }
@@ -601,11 +663,16 @@ fn ordering(citations: &[Citation], read: &[Evidence]) -> Vec<Ordering> {
     let cited = citations.iter().map(|citation| (Some(citation.n), &citation.hit));
     let is_cited = |hit: &Hit| citations.iter().any(|citation| citation.hit == *hit);
     let uncited = read.iter().map(|piece| (None, &piece.hit)).filter(|(_, hit)| !is_cited(hit));
-    let passages = cited.chain(uncited).map(|(n, hit)| Ordering { n, hit: hit.clone(), kinds: kinds_of_orders(hit) });
+    let passages = cited.chain(uncited).map(|(n, hit)| Ordering {
+        n,
+        hit: hit.clone(),
+        kinds: kinds_of_orders(hit),
+    });
     passages.filter(|passage| !passage.kinds.is_empty()).collect()
 }
 
-/// What kinds of orders a passage tries to give, with all that a model is told of it: path, title and headings too.
+/// What kinds of orders a passage tries to give, with all that a model is told of it: path, title
+/// and headings too.
 pub fn kinds_of_orders(hit: &Hit) -> Vec<OrderKind> {
     orders_in(&hit.path, hit.title.as_deref(), &hit.chunk)
 }
@@ -624,8 +691,9 @@ mod tests {
     use super::*;
     use crate::document::{Legs, Lines, Span};
 
-    /// Everything that an answer is made of is in its key: the question as asked and as understood, the intent, the
-    /// evidence and its order, and whatever a generator adds, versions of prompt and rules among it.
+    /// Everything that an answer is made of is in its key: the question as asked and as understood,
+    /// the intent, the evidence and its order, and whatever a generator adds, versions of prompt
+    /// and rules among it.
     #[test]
     fn every_part_of_a_key_counts() {
         let piece = |path: &str, text: &str| Evidence {
@@ -647,15 +715,19 @@ mod tests {
                 legs: Legs::default(),
             },
         };
-        let key = |question: &str, resolved: &str, intent, evidence: &[Evidence], more: &[&[u8]]| {
-            let request = Request { question: question.to_owned(), ..Request::default() };
-            let resolved = resolved.to_owned();
-            Asked { request: &request, resolved, intent, earlier: Vec::new(), stop: Stop::default() }.key(
-                evidence,
-                &["en"],
-                more,
-            )
-        };
+        let key =
+            |question: &str, resolved: &str, intent, evidence: &[Evidence], more: &[&[u8]]| {
+                let request = Request { question: question.to_owned(), ..Request::default() };
+                let resolved = resolved.to_owned();
+                Asked {
+                    request: &request,
+                    resolved,
+                    intent,
+                    earlier: Vec::new(),
+                    stop: Stop::default(),
+                }
+                .key(evidence, &["en"], more)
+            };
         let evidence = [piece("a", "one"), piece("b", "two")];
         let swapped = [piece("b", "two"), piece("a", "one")];
         let version = |n: u32| n.to_le_bytes();
@@ -673,6 +745,10 @@ mod tests {
         for (n, one) in keys.iter().enumerate() {
             assert!(keys[..n].iter().all(|other| other != one), "{n}");
         }
-        assert_eq!(keys[0], key(" q ", "q", Intent::List, &evidence, &[&first]), "the score of a hit is no evidence");
+        assert_eq!(
+            keys[0],
+            key(" q ", "q", Intent::List, &evidence, &[&first]),
+            "the score of a hit is no evidence"
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! Answers by question and evidence. Only what cannot be had from the evidence is stored: citations are put together anew
-//! from the passages of today.
+//! Answers by question and evidence. Only what cannot be had from the evidence is stored: citations
+//! are put together anew from the passages of today.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +13,8 @@ pub struct KeptAnswer {
     pub supported: bool,
     /// Numbers of the sources, and which piece of the evidence each is.
     pub sources: Vec<(usize, usize)>,
-    /// Terms whose rarity was asked for, and what it was. The answer holds as long as it is the same.
+    /// Terms whose rarity was asked for, and what it was. The answer holds as long as it is the
+    /// same.
     pub rarity: Vec<(String, u8)>,
     /// Citation numbers that the language model made up and that were removed.
     pub removed: Vec<usize>,
@@ -34,10 +35,12 @@ impl Cache {
         now_s: i64,
         holds: impl FnOnce(&KeptAnswer) -> bool,
     ) -> Option<KeptAnswer> {
-        self.find(Table::Answers, key, scope, now_s, |bytes| match serde_json::from_slice(bytes).ok() {
-            Some(kept) if holds(&kept) => Reading::Good(kept),
-            Some(_) => Reading::Stale,
-            None => Reading::Bad,
+        self.find(Table::Answers, key, scope, now_s, |bytes| {
+            match serde_json::from_slice(bytes).ok() {
+                Some(kept) if holds(&kept) => Reading::Good(kept),
+                Some(_) => Reading::Stale,
+                None => Reading::Bad,
+            }
         })
     }
 

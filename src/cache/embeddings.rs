@@ -13,11 +13,20 @@ impl Key {
 
 impl Cache {
     /// The vector kept under `key`; counts a hit or a miss. A bad row is a miss.
-    pub fn embedding(&self, key: &Key, model: &str, dimension: usize, now_s: i64) -> Option<Vector> {
-        self.find(Table::Embeddings, key, model, now_s, |bytes| Reading::of(Vector::from_bytes(bytes, dimension)))
+    pub fn embedding(
+        &self,
+        key: &Key,
+        model: &str,
+        dimension: usize,
+        now_s: i64,
+    ) -> Option<Vector> {
+        self.find(Table::Embeddings, key, model, now_s, |bytes| {
+            Reading::of(Vector::from_bytes(bytes, dimension))
+        })
     }
 
-    /// Keeps vectors for good, replacing rows of the same keys. What cannot be kept is forgotten: a cache may lose rows.
+    /// Keeps vectors for good, replacing rows of the same keys. What cannot be kept is forgotten: a
+    /// cache may lose rows.
     pub fn keep_embeddings(&self, model: &str, rows: &[(Key, Vector)], now_s: i64) {
         for (key, vector) in rows {
             self.keep(Table::Embeddings, *key, model, vector.to_bytes(), now_s);

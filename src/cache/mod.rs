@@ -1,14 +1,17 @@
-//! What need not be computed twice. One SQLite file, one table per layer: embeddings, retrieval, second looks, answers.
+//! What need not be computed twice. One SQLite file, one table per layer: embeddings, retrieval,
+//! second looks, answers.
 //!
-//! A cache is never trusted: every row carries a checksum over key, scope and value, a row that fails it is a miss
-//! that is counted and overwritten, and a file that SQLite cannot read is set aside and begun anew. Nothing here can
-//! fail a command: at worst everything is a miss.
+//! A cache is never trusted: every row carries a checksum over key, scope and value, a row that
+//! fails it is a miss that is counted and overwritten, and a file that SQLite cannot read is set
+//! aside and begun anew. Nothing here can fail a command: at worst everything is a miss.
 //!
-//! Rows and counters are written behind: look-ups note what they used, and one transaction at the end (or when much has
-//! gathered) writes rows, times of use and counters. A process that is killed loses some of them and nothing else.
+//! Rows and counters are written behind: look-ups note what they used, and one transaction at the
+//! end (or when much has gathered) writes rows, times of use and counters. A process that is killed
+//! loses some of them and nothing else.
 //!
-//! Every question looks things up, so the lock of look-ups is held for one look-up at a time. Whatever writes, counts all
-//! rows or empties tables has a connection of its own and holds that lock only to hand rows over.
+//! Every question looks things up, so the lock of look-ups is held for one look-up at a time.
+//! Whatever writes, counts all rows or empties tables has a connection of its own and holds that
+//! lock only to hand rows over.
 
 mod answers;
 mod embeddings;
@@ -38,7 +41,8 @@ use rows::{Batch, Rows};
 /// File name; the schema's version is inside.
 const FILE: &str = "cache.db";
 
-/// From one version of the schema to the next. An older file is upgraded in place, a newer one is left alone.
+/// From one version of the schema to the next. An older file is upgraded in place, a newer one is
+/// left alone.
 const STEPS: [&str; 2] = [
     "CREATE TABLE embeddings (
         key     BLOB PRIMARY KEY,   -- BLAKE2b over what the value depends on
@@ -50,33 +54,40 @@ const STEPS: [&str; 2] = [
     "ALTER TABLE embeddings RENAME COLUMN model TO scope;
      ALTER TABLE embeddings ADD COLUMN used INTEGER NOT NULL DEFAULT 0;  -- Unix seconds
      CREATE INDEX embeddings_used ON embeddings (used);
-     CREATE TABLE retrieval (key BLOB PRIMARY KEY, scope TEXT NOT NULL, value BLOB NOT NULL, crc INTEGER NOT NULL,
+     CREATE TABLE retrieval (key BLOB PRIMARY KEY, scope TEXT NOT NULL, value BLOB NOT NULL, crc \
+     INTEGER NOT NULL,
         created INTEGER NOT NULL, used INTEGER NOT NULL);
      CREATE INDEX retrieval_used ON retrieval (used);
-     CREATE TABLE rerank (key BLOB PRIMARY KEY, scope TEXT NOT NULL, value BLOB NOT NULL, crc INTEGER NOT NULL,
+     CREATE TABLE rerank (key BLOB PRIMARY KEY, scope TEXT NOT NULL, value BLOB NOT NULL, crc \
+     INTEGER NOT NULL,
         created INTEGER NOT NULL, used INTEGER NOT NULL);
      CREATE INDEX rerank_used ON rerank (used);
-     CREATE TABLE answers (key BLOB PRIMARY KEY, scope TEXT NOT NULL, value BLOB NOT NULL, crc INTEGER NOT NULL,
+     CREATE TABLE answers (key BLOB PRIMARY KEY, scope TEXT NOT NULL, value BLOB NOT NULL, crc \
+     INTEGER NOT NULL,
         created INTEGER NOT NULL, used INTEGER NOT NULL);
      CREATE INDEX answers_used ON answers (used);
      CREATE TABLE counters (name TEXT PRIMARY KEY, hits INTEGER NOT NULL, misses INTEGER NOT NULL,
         damaged INTEGER NOT NULL, evicted INTEGER NOT NULL, bytes INTEGER NOT NULL);
-     INSERT INTO counters SELECT 'embeddings', 0, 0, 0, 0, coalesce(sum(length(key) + length(value)), 0) FROM embeddings;
-     INSERT INTO counters VALUES ('retrieval', 0, 0, 0, 0, 0), ('rerank', 0, 0, 0, 0, 0), ('answers', 0, 0, 0, 0, 0);",
+     INSERT INTO counters SELECT 'embeddings', 0, 0, 0, 0, coalesce(sum(length(key) + \
+     length(value)), 0) FROM embeddings;
+     INSERT INTO counters VALUES ('retrieval', 0, 0, 0, 0, 0), ('rerank', 0, 0, 0, 0, 0), \
+     ('answers', 0, 0, 0, 0, 0);",
 ];
 
 /// Rows that wait in memory, by number and by bytes, before they are written.
 const MAX_WAITING: usize = 256;
 const MAX_WAITING_BYTES: usize = 1 << 20;
 
-/// Where others write, so many times as many rows wait before whoever keeps another one waits too, or it is not kept.
+/// Where others write, so many times as many rows wait before whoever keeps another one waits too,
+/// or it is not kept.
 const MAX_WAITING_BATCHES: usize = 8;
 
-/// After another process has held the file for longer than a statement waits, nothing is written for so long.
+/// After another process has held the file for longer than a statement waits, nothing is written
+/// for so long.
 const PAUSE: Duration = Duration::from_secs(30);
 
-/// A write-ahead log above this size is folded into the file when the cache is closed. Folding syncs, which takes longer
-/// than a cached answer; a small log costs the next process nothing.
+/// A write-ahead log above this size is folded into the file when the cache is closed. Folding
+/// syncs, which takes longer than a cached answer; a small log costs the next process nothing.
 const MAX_LOG_BYTES: u64 = 1 << 20;
 
 /// The layers, by their public names, outermost last.
@@ -297,7 +308,8 @@ impl Cache {
         stats.collect::<rusqlite::Result<_>>().map_err(|e| read_fault(&path, e))
     }
 
-    /// Empties tables and gives their space back to the file system, a little at a time, so that others get their turn.
+    /// Empties tables and gives their space back to the file system, a little at a time, so that
+    /// others get their turn.
     ///
     /// # Errors
     /// When the file cannot be read or written to.
@@ -313,7 +325,8 @@ impl Cache {
         let mut chosen = Table::ALL.to_vec();
         chosen.retain(|table| tables.contains(table));
         let purged = chosen.iter().map(|table| purge::empty(&connection, *table));
-        let purged = purged.collect::<rusqlite::Result<Vec<_>>>().map_err(|e| read_fault(&path, e))?;
+        let purged =
+            purged.collect::<rusqlite::Result<Vec<_>>>().map_err(|e| read_fault(&path, e))?;
         purge::give_back(&connection).map_err(|e| read_fault(&path, e))?;
         Ok(purged)
     }
@@ -325,17 +338,24 @@ impl Cache {
         length(&path) + length(&path.with_extension("db-wal"))
     }
 
-    /// Faults found by reading every row and SQLite's own check; empty when all is well. Changes nothing.
+    /// Faults found by reading every row and SQLite's own check; empty when all is well. Changes
+    /// nothing.
     pub fn verify(&self) -> Result<Vec<String>> {
         let (_, path, is_open) = self.place();
         let another = if is_open { another(&path)? } else { None };
         let Some(connection) = another else { return Ok(Vec::new()) };
-        let own = Table::ALL.into_iter().map(|table| rows::verify(&connection, table)).sum::<rusqlite::Result<u64>>();
-        let check = connection.pragma_query_value(None, "quick_check", |row| row.get::<_, String>(0));
+        let own = Table::ALL
+            .into_iter()
+            .map(|table| rows::verify(&connection, table))
+            .sum::<rusqlite::Result<u64>>();
+        let check =
+            connection.pragma_query_value(None, "quick_check", |row| row.get::<_, String>(0));
         Ok(match (own, check) {
             (Ok(0), Ok(word)) if word == "ok" => Vec::new(),
             (Ok(0), Ok(word)) => vec![word],
-            (Ok(bad), _) => vec![format!("{bad} rows fail their checksum; they are misses and will be replaced")],
+            (Ok(bad), _) => vec![format!(
+                "{bad} rows fail their checksum; they are misses and will be replaced"
+            )],
             (Err(e), _) => vec![e.to_string()],
         })
     }
@@ -367,7 +387,8 @@ impl Cache {
         if written.as_ref().is_err_and(sqlite::is_damage) {
             self.lock().rebuild(batch.generation);
             let generation = self.lock().generation;
-            written = self.write(&mut writer, &Batch { used: HashMap::new(), generation, ..batch.clone() });
+            written = self
+                .write(&mut writer, &Batch { used: HashMap::new(), generation, ..batch.clone() });
         }
         self.lock().arrived(&batch, &written);
     }
@@ -375,7 +396,9 @@ impl Cache {
     fn write(&self, writer: &mut Option<Writer>, batch: &Batch) -> rusqlite::Result<()> {
         if writer.as_ref().is_none_or(|writer| writer.generation != batch.generation) {
             let path = self.lock().path.clone();
-            let Opened::Writable(connection) = sqlite::open_shrinkable(&path, &STEPS)? else { return Ok(()) };
+            let Opened::Writable(connection) = sqlite::open_shrinkable(&path, &STEPS)? else {
+                return Ok(());
+            };
             keep_log(&connection);
             *writer = Some(Writer { connection, generation: batch.generation });
         }
@@ -400,12 +423,14 @@ impl Cache {
 impl Drop for Cache {
     fn drop(&mut self) {
         {
-            // Nobody looks anything up any more, so that the connection can write: to open another one takes time.
+            // Nobody looks anything up any more, so that the connection can write: to open another
+            // one takes time.
             let writer = self.writer.get_mut().unwrap_or_else(PoisonError::into_inner);
             let inner = self.inner.get_mut().unwrap_or_else(PoisonError::into_inner);
             if writer.as_ref().is_none_or(|writer| writer.generation != inner.generation) {
                 let generation = inner.generation;
-                *writer = inner.connection.take().map(|connection| Writer { connection, generation });
+                *writer =
+                    inner.connection.take().map(|connection| Writer { connection, generation });
             }
         }
         self.flush();
@@ -468,12 +493,14 @@ fn connect(dir: &Path, path: &Path, may_rebuild: bool) -> (Option<Connection>, b
     }
 }
 
-/// The log stays as it is when the connection is closed. Where that cannot be set, closing is a little slower.
+/// The log stays as it is when the connection is closed. Where that cannot be set, closing is a
+/// little slower.
 fn keep_log(connection: &Connection) {
     let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
 }
 
-/// Another connection to a file that is open, for work that takes long; `None` when the file is gone.
+/// Another connection to a file that is open, for work that takes long; `None` when the file is
+/// gone.
 fn another(path: &Path) -> Result<Option<Connection>> {
     match sqlite::open_shrinkable(path, &STEPS).map_err(|e| read_fault(path, e))? {
         Opened::Writable(connection) => {
@@ -499,9 +526,11 @@ fn read_fault(path: &Path, error: rusqlite::Error) -> Fault {
     let result: std::result::Result<(), rusqlite::Error> = Err(error);
     match result {
         Err(e) if sqlite::is_damage(&e) => damaged(path).because(e),
-        Err(e) if sqlite::is_busy(&e) => Fault::busy(format!("another process does not let go of {}", path.display()))
-            .because(e)
-            .hint("try again when it is done"),
+        Err(e) if sqlite::is_busy(&e) => {
+            Fault::busy(format!("another process does not let go of {}", path.display()))
+                .because(e)
+                .hint("try again when it is done")
+        }
         other => other.or_failed(what).err().unwrap_or_else(|| Fault::failed(what())),
     }
 }

@@ -1,4 +1,5 @@
-//! Emptying tables a little at a time: each step is a short transaction, and between two of them others write.
+//! Emptying tables a little at a time: each step is a short transaction, and between two of them
+//! others write.
 
 use std::time::Duration;
 
@@ -18,11 +19,14 @@ pub(super) fn empty(connection: &Connection, table: Table) -> rusqlite::Result<P
     let name = table.name();
     let mut purged = Purged { table, count: 0, bytes: 0 };
     // Rows that are added meanwhile come behind it.
-    let last: Option<i64> = connection.query_row(&format!("SELECT max(rowid) FROM {name}"), [], |row| row.get(0))?;
+    let last: Option<i64> =
+        connection.query_row(&format!("SELECT max(rowid) FROM {name}"), [], |row| row.get(0))?;
     let Some(last) = last else { return Ok(purged) };
     let first = format!("SELECT rowid FROM {name} WHERE rowid <= ?1 ORDER BY rowid LIMIT {ROWS}");
-    let sizes =
-        format!("SELECT count(*), coalesce(sum(length(key) + length(value)), 0) FROM {name} WHERE rowid IN ({first})");
+    let sizes = format!(
+        "SELECT count(*), coalesce(sum(length(key) + length(value)), 0) FROM {name} WHERE rowid IN \
+         ({first})"
+    );
     let delete = format!("DELETE FROM {name} WHERE rowid IN ({first})");
     loop {
         connection.execute_batch("BEGIN IMMEDIATE")?;
@@ -49,14 +53,16 @@ pub(super) fn empty(connection: &Connection, table: Table) -> rusqlite::Result<P
 
 /// Gives free pages back to the file system.
 pub(super) fn give_back(connection: &Connection) -> rusqlite::Result<()> {
-    let number = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+    let number =
+        |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
     const INCREMENTAL: i64 = 2;
     if number("auto_vacuum")? == INCREMENTAL {
         let mut free = number("freelist_count")?;
         while free > 0 {
             {
                 // Each row is a page that was given back.
-                let mut statement = connection.prepare(&format!("PRAGMA incremental_vacuum({PAGES})"))?;
+                let mut statement =
+                    connection.prepare(&format!("PRAGMA incremental_vacuum({PAGES})"))?;
                 let mut rows = statement.query([])?;
                 while rows.next()?.is_some() {}
             }
@@ -68,7 +74,8 @@ pub(super) fn give_back(connection: &Connection) -> rusqlite::Result<()> {
             std::thread::sleep(BREATH);
         }
     } else {
-        // A file of an older version: its free pages may hold text of rows that were removed without being overwritten.
+        // A file of an older version: its free pages may hold text of rows that were removed
+        // without being overwritten.
         connection.execute_batch("PRAGMA auto_vacuum = INCREMENTAL; VACUUM;")?;
     }
     connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")

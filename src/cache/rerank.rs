@@ -1,5 +1,5 @@
-//! Second looks by question and passage. The key is content-addressed and knows nothing of the other candidates, so a row
-//! holds for every ranking that the passage turns up in.
+//! Second looks by question and passage. The key is content-addressed and knows nothing of the
+//! other candidates, so a row holds for every ranking that the passage turns up in.
 
 use super::rows::Reading;
 use super::{Cache, Key, Table};
@@ -7,7 +7,10 @@ use super::{Cache, Key, Table};
 impl Key {
     /// Of the second look at a passage, as the model `model` and `version` of the method see it.
     pub fn second_look(model: &str, version: u32, question: &str, text: &str) -> Self {
-        Self::of("rerank v1", [model.as_bytes(), &version.to_le_bytes(), question.as_bytes(), text.as_bytes()])
+        Self::of(
+            "rerank v1",
+            [model.as_bytes(), &version.to_le_bytes(), question.as_bytes(), text.as_bytes()],
+        )
     }
 }
 

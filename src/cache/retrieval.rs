@@ -1,6 +1,7 @@
 //! Ranked passages by question and corpus, as they are stored.
 //!
-//! Scores are stored as bits: a ranking out of the cache is the ranking that was put in, to the last one.
+//! Scores are stored as bits: a ranking out of the cache is the ranking that was put in, to the
+//! last one.
 
 use std::sync::Arc;
 
@@ -37,7 +38,9 @@ impl Cache {
     pub fn ranking(&self, key: &Key, corpus: &str, now_s: i64) -> Option<Vec<Hit>> {
         self.find(Table::Retrieval, key, corpus, now_s, |bytes| {
             let stored: Option<Vec<StoredHit>> = serde_json::from_slice(bytes).ok();
-            Reading::of(stored.and_then(|hits| hits.into_iter().zip(1..).map(|(hit, n)| hit.into_hit(n)).collect()))
+            Reading::of(stored.and_then(|hits| {
+                hits.into_iter().zip(1..).map(|(hit, n)| hit.into_hit(n)).collect()
+            }))
         })
     }
 
@@ -58,7 +61,9 @@ impl Cache {
 impl StoredHit {
     fn new(hit: &Hit) -> Self {
         let leg = |leg: Option<Leg>| {
-            leg.map(|l| StoredLeg(l.rank, l.score.to_bits(), l.normalised.to_bits(), l.weight.to_bits()))
+            leg.map(|l| {
+                StoredLeg(l.rank, l.score.to_bits(), l.normalised.to_bits(), l.weight.to_bits())
+            })
         };
         Self {
             score: hit.score.to_bits(),
@@ -100,7 +105,11 @@ impl StoredHit {
                 place: self.place.and_then(|place| place.parse().ok()),
             },
             also: self.also.into_iter().map(|(path, line)| (Arc::from(path), line)).collect(),
-            legs: Legs { lexical: leg(self.lexical), dense: leg(self.dense), rerank: leg(self.rerank) },
+            legs: Legs {
+                lexical: leg(self.lexical),
+                dense: leg(self.dense),
+                rerank: leg(self.rerank),
+            },
         })
     }
 }

@@ -7,16 +7,19 @@ use std::time::Instant;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
 use super::{
-    Cache, Counters, Inner, Key, MAX_WAITING, MAX_WAITING_BATCHES, MAX_WAITING_BYTES, PAUSE, Table, TableStats,
+    Cache, Counters, Inner, Key, MAX_WAITING, MAX_WAITING_BATCHES, MAX_WAITING_BYTES, PAUSE, Table,
+    TableStats,
 };
 use crate::config::{Layer, Layers};
 use crate::sqlite;
 use crate::telemetry;
 
-/// How exactly the time of a row's last use is kept. Writing it down at every use would make every look-up a write.
+/// How exactly the time of a row's last use is kept. Writing it down at every use would make every
+/// look-up a write.
 const USE_GRAIN_S: i64 = 60;
 
-/// After an eviction a table is this share of its budget, so that the next row does not evict again.
+/// After an eviction a table is this share of its budget, so that the next row does not evict
+/// again.
 const LEFT_AFTER_EVICTION: f64 = 0.9;
 
 /// A value that is to be kept.
@@ -81,8 +84,8 @@ impl<T> Found<T> {
 }
 
 impl Cache {
-    /// The value kept under `key`, as `read` takes it; counts a hit or a miss. `scope` is what the row must be about,
-    /// a model or a corpus. A row that is damaged, too old or stale is a miss.
+    /// The value kept under `key`, as `read` takes it; counts a hit or a miss. `scope` is what the
+    /// row must be about, a model or a corpus. A row that is damaged, too old or stale is a miss.
     pub(super) fn find<T>(
         &self,
         table: Table,
@@ -124,7 +127,10 @@ impl Cache {
 
     /// Whether [`Cache::find`] would find a value; counts nothing.
     pub(super) fn has(&self, table: Table, key: &Key, scope: &str, now_s: i64) -> bool {
-        matches!(self.lock().find(table, key, scope, now_s, |_| Reading::Good(())), Ok(Found::Good { .. }))
+        matches!(
+            self.lock().find(table, key, scope, now_s, |_| Reading::Good(())),
+            Ok(Found::Good { .. })
+        )
     }
 
     /// Keeps a value, replacing the row of the same key.
@@ -158,18 +164,27 @@ impl Inner {
     ) -> rusqlite::Result<Found<T>> {
         let leaving = || self.leaving.as_ref()?.get(&(table, *key));
         if let Some(row) = self.waiting.get(&(table, *key)).or_else(leaving) {
-            return Ok(if row.scope == scope { Found::of(read(&row.value), now_s) } else { Found::Bad });
+            return Ok(if row.scope == scope {
+                Found::of(read(&row.value), now_s)
+            } else {
+                Found::Bad
+            });
         }
-        let (Some(connection), Some(layers)) = (&self.connection, &self.layers) else { return Ok(Found::Nothing) };
-        let sql = format!("SELECT scope, value, crc, created, used FROM {} WHERE key = ?1", table.name());
+        let (Some(connection), Some(layers)) = (&self.connection, &self.layers) else {
+            return Ok(Found::Nothing);
+        };
+        let sql =
+            format!("SELECT scope, value, crc, created, used FROM {} WHERE key = ?1", table.name());
         let row = connection.prepare_cached(&sql)?.query_row([key.0], |row| {
             // A damaged row may hold any type in any column.
             let good = (|| {
                 let value = row.get_ref(1).ok()?.as_blob().ok()?;
                 let crc = row.get_ref(2).ok()?.as_i64().ok()?;
-                let (created, used) = (row.get_ref(3).ok()?.as_i64().ok()?, row.get_ref(4).ok()?.as_i64().ok()?);
+                let (created, used) =
+                    (row.get_ref(3).ok()?.as_i64().ok()?, row.get_ref(4).ok()?.as_i64().ok()?);
                 let is_ours = row.get_ref(0).ok()?.as_str().ok()? == scope;
-                (is_ours && crc == i64::from(checksum(&key.0, scope, value))).then_some((value, created, used))
+                (is_ours && crc == i64::from(checksum(&key.0, scope, value)))
+                    .then_some((value, created, used))
             })();
             let Some((value, created, used)) = good else { return Ok(Found::Bad) };
             if is_expired(table.limits(layers), created, now_s) {
@@ -189,13 +204,17 @@ impl Inner {
         self.waiting.len() >= n * MAX_WAITING || self.waiting_bytes >= n * MAX_WAITING_BYTES
     }
 
-    /// Takes rows, times of use and counters that are to be written; they are found here until [`Inner::arrived`].
+    /// Takes rows, times of use and counters that are to be written; they are found here until
+    /// [`Inner::arrived`].
     pub(super) fn depart(&mut self, now_s: Option<i64>) -> Option<Batch> {
         let now_s = now_s.or_else(|| self.waiting.values().map(|row| row.created).max());
         let deltas: Vec<(Table, Counters)> = Table::ALL
             .into_iter()
             .filter_map(|table| {
-                let (now, told) = (self.counters.get(&table)?, self.told.get(&table).copied().unwrap_or_default());
+                let (now, told) = (
+                    self.counters.get(&table)?,
+                    self.told.get(&table).copied().unwrap_or_default(),
+                );
                 let delta = Counters {
                     hits: now.hits - told.hits,
                     misses: now.misses - told.misses,
@@ -206,7 +225,9 @@ impl Inner {
             })
             .collect();
         let nothing = self.waiting.is_empty() && self.used.is_empty() && deltas.is_empty();
-        let (true, false, Some(layers)) = (self.writable, nothing, self.layers) else { return None };
+        let (true, false, Some(layers)) = (self.writable, nothing, self.layers) else {
+            return None;
+        };
         let rows = Arc::new(std::mem::take(&mut self.waiting));
         self.leaving = Some(Arc::clone(&rows));
         self.waiting_bytes = 0;
@@ -239,15 +260,18 @@ pub(super) fn write(connection: &mut Connection, batch: &Batch) -> rusqlite::Res
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for table in Table::ALL {
         let name = table.name();
-        let mut touch = transaction.prepare_cached(&format!("UPDATE {name} SET used = ?2 WHERE key = ?1"))?;
+        let mut touch =
+            transaction.prepare_cached(&format!("UPDATE {name} SET used = ?2 WHERE key = ?1"))?;
         for ((_, key), at) in used.iter().filter(|((t, _), _)| *t == table) {
             touch.execute(params![key.0, at])?;
         }
         let mut added = 0;
-        let mut length =
-            transaction.prepare_cached(&format!("SELECT length(key) + length(value) FROM {name} WHERE key = ?1"))?;
+        let mut length = transaction.prepare_cached(&format!(
+            "SELECT length(key) + length(value) FROM {name} WHERE key = ?1"
+        ))?;
         let mut insert = transaction.prepare_cached(&format!(
-            "INSERT OR REPLACE INTO {name} (key, scope, value, crc, created, used) VALUES (?1, ?2, ?3, ?4, ?5, ?5)"
+            "INSERT OR REPLACE INTO {name} (key, scope, value, crc, created, used) VALUES (?1, ?2, \
+             ?3, ?4, ?5, ?5)"
         ))?;
         for ((_, key), row) in rows.iter().filter(|((t, _), _)| *t == table) {
             let before: Option<i64> = length.query_row([key.0], |row| row.get(0)).optional()?;
@@ -256,13 +280,17 @@ pub(super) fn write(connection: &mut Connection, batch: &Batch) -> rusqlite::Res
             added += (key.0.len() + row.value.len()) as i64 - before.unwrap_or(0);
         }
         if added != 0 {
-            transaction.execute("UPDATE counters SET bytes = bytes + ?2 WHERE name = ?1", params![name, added])?;
+            transaction.execute(
+                "UPDATE counters SET bytes = bytes + ?2 WHERE name = ?1",
+                params![name, added],
+            )?;
             make_room(&transaction, table, table.limits(layers), *now_s)?;
         }
     }
     for (table, delta) in deltas {
         transaction.execute(
-            "UPDATE counters SET hits = hits + ?2, misses = misses + ?3, damaged = damaged + ?4 WHERE name = ?1",
+            "UPDATE counters SET hits = hits + ?2, misses = misses + ?3, damaged = damaged + ?4 \
+             WHERE name = ?1",
             params![table.name(), delta.hits as i64, delta.misses as i64, delta.damaged as i64],
         )?;
     }
@@ -270,10 +298,16 @@ pub(super) fn write(connection: &mut Connection, batch: &Batch) -> rusqlite::Res
 }
 
 /// Removes what is too old; then, above the budget, what was used longest ago.
-fn make_room(transaction: &Transaction<'_>, table: Table, limits: Layer, now_s: Option<i64>) -> rusqlite::Result<()> {
+fn make_room(
+    transaction: &Transaction<'_>,
+    table: Table,
+    limits: Layer,
+    now_s: Option<i64>,
+) -> rusqlite::Result<()> {
     let name = table.name();
     if let (Some(now_s), true) = (now_s, limits.ttl_s > 0) {
-        // A row that was last used before then was made before then. The others are replaced when they are asked for.
+        // A row that was last used before then was made before then. The others are replaced when
+        // they are asked for.
         remove_while(transaction, name, |_, used| is_expired(limits, used, now_s))?;
     }
     let known = "SELECT bytes FROM counters WHERE name = ?1";
@@ -306,7 +340,9 @@ fn remove_while(
 ) -> rusqlite::Result<i64> {
     let (mut rows, mut removed) = (Vec::new(), 0);
     {
-        let sql = format!("SELECT rowid, length(key) + length(value), used FROM {name} ORDER BY used, rowid");
+        let sql = format!(
+            "SELECT rowid, length(key) + length(value), used FROM {name} ORDER BY used, rowid"
+        );
         let mut statement = transaction.prepare_cached(&sql)?;
         let mut oldest = statement.query([])?;
         while let Some(row) = oldest.next()? {
@@ -323,7 +359,10 @@ fn remove_while(
         delete.execute([id])?;
     }
     if removed > 0 {
-        transaction.execute("UPDATE counters SET bytes = bytes - ?2 WHERE name = ?1", params![name, removed])?;
+        transaction.execute(
+            "UPDATE counters SET bytes = bytes - ?2 WHERE name = ?1",
+            params![name, removed],
+        )?;
     }
     Ok(rows.len() as i64)
 }
@@ -336,18 +375,24 @@ fn is_expired(limits: Layer, since: i64, now_s: i64) -> bool {
 pub(super) fn stats(connection: &Connection, stats: &TableStats) -> rusqlite::Result<TableStats> {
     let name = stats.table.name();
     let sql = format!(
-        "SELECT count(*), coalesce(sum(length(key) + length(value)), 0), min(created), max(created) FROM {name}"
+        "SELECT count(*), coalesce(sum(length(key) + length(value)), 0), min(created), \
+         max(created) FROM {name}"
     );
-    let unsigned = |row: &rusqlite::Row<'_>, at: usize| row.get::<_, i64>(at).map(i64::unsigned_abs);
+    let unsigned =
+        |row: &rusqlite::Row<'_>, at: usize| row.get::<_, i64>(at).map(i64::unsigned_abs);
     let counters = connection
-        .query_row("SELECT hits, misses, damaged, evicted FROM counters WHERE name = ?1", [name], |row| {
-            Ok(Counters {
-                hits: unsigned(row, 0)?,
-                misses: unsigned(row, 1)?,
-                damaged: unsigned(row, 2)?,
-                evicted: unsigned(row, 3)?,
-            })
-        })
+        .query_row(
+            "SELECT hits, misses, damaged, evicted FROM counters WHERE name = ?1",
+            [name],
+            |row| {
+                Ok(Counters {
+                    hits: unsigned(row, 0)?,
+                    misses: unsigned(row, 1)?,
+                    damaged: unsigned(row, 2)?,
+                    evicted: unsigned(row, 3)?,
+                })
+            },
+        )
         .optional()?
         .unwrap_or_default();
     connection.query_row(&sql, [], |row| {
@@ -364,7 +409,8 @@ pub(super) fn stats(connection: &Connection, stats: &TableStats) -> rusqlite::Re
 
 /// Number of rows that fail their checksum.
 pub(super) fn verify(connection: &Connection, table: Table) -> rusqlite::Result<u64> {
-    let mut statement = connection.prepare(&format!("SELECT key, scope, value, crc FROM {}", table.name()))?;
+    let mut statement =
+        connection.prepare(&format!("SELECT key, scope, value, crc FROM {}", table.name()))?;
     let mut rows = statement.query([])?;
     let mut bad = 0;
     while let Some(row) = rows.next()? {

@@ -37,12 +37,16 @@ fn a_row_comes_back_and_is_counted() {
     let cache = open(dir.path());
     assert_eq!(cache.embedding(&key, MODEL, 2, NOW), Some(vector()));
     assert_eq!(cache.embedding(&Key::embedding(MODEL, "passage", "hello"), MODEL, 2, NOW), None);
-    assert_eq!(cache.counters(Table::Embeddings), Counters { hits: 1, misses: 1, ..Counters::default() });
+    assert_eq!(
+        cache.counters(Table::Embeddings),
+        Counters { hits: 1, misses: 1, ..Counters::default() }
+    );
     let stats = &cache.stats().unwrap()[0];
     assert_eq!((stats.count, stats.oldest, stats.newest), (1, Some(7), Some(7)));
 }
 
-/// Wrong checksum, wrong dimension, not a number, another model, another type: a miss, counted, overwritten.
+/// Wrong checksum, wrong dimension, not a number, another model, another type: a miss, counted,
+/// overwritten.
 #[test]
 fn a_bad_row_is_a_miss_that_is_counted_and_overwritten() {
     let nan: Vec<u8> = [f32::NAN, 1.0].iter().flat_map(|x| x.to_le_bytes()).collect();
@@ -51,7 +55,11 @@ fn a_bad_row_is_a_miss_that_is_counted_and_overwritten() {
     let connection = Connection::open(dir.path().join(FILE)).unwrap();
     let crc = |bytes: &[u8]| {
         let mut hasher = crc32fast::Hasher::new();
-        hasher.update(&connection.query_row("SELECT key FROM embeddings", [], |r| r.get::<_, Vec<u8>>(0)).unwrap());
+        hasher.update(
+            &connection
+                .query_row("SELECT key FROM embeddings", [], |r| r.get::<_, Vec<u8>>(0))
+                .unwrap(),
+        );
         hasher.update(MODEL.as_bytes());
         hasher.update(bytes);
         hasher.finalize()
@@ -88,7 +96,8 @@ fn what_is_no_database_is_set_aside_and_begun_anew() {
     assert!(dir.path().join("cache.db.damaged").exists());
 }
 
-/// Bytes all over the file flipped in turn: the right vector or a miss, never another vector and never a panic.
+/// Bytes all over the file flipped in turn: the right vector or a miss, never another vector and
+/// never a panic.
 #[test]
 fn flipped_bytes_never_give_a_wrong_vector() {
     let dir = tempfile::tempdir().unwrap();
@@ -116,7 +125,10 @@ fn a_newer_file_is_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     let key = filled(dir.path());
     let path = dir.path().join(FILE);
-    Connection::open(&path).unwrap().pragma_update(None, "user_version", STEPS.len() as i64 + 1).unwrap();
+    Connection::open(&path)
+        .unwrap()
+        .pragma_update(None, "user_version", STEPS.len() as i64 + 1)
+        .unwrap();
     let before = std::fs::read(&path).unwrap();
     let cache = open(dir.path());
     cache.keep_embeddings(MODEL, &[(key, vector())], 9);
@@ -129,7 +141,9 @@ fn purge_counts_and_shrinks() {
     let dir = tempfile::tempdir().unwrap();
     let cache = open(dir.path());
     let rows: Vec<(Key, Vector)> = (0..500)
-        .map(|i| (Key::embedding(MODEL, "query", &i.to_string()), Vector::new(vec![1.0; 384]).unwrap()))
+        .map(|i| {
+            (Key::embedding(MODEL, "query", &i.to_string()), Vector::new(vec![1.0; 384]).unwrap())
+        })
         .collect();
     cache.keep_embeddings(MODEL, &rows, 1);
     let purged = cache.purge(&[Table::Embeddings]).unwrap();
@@ -141,7 +155,8 @@ fn purge_counts_and_shrinks() {
     assert!(std::fs::metadata(dir.path().join(FILE)).unwrap().len() <= 64 * 1024);
 }
 
-/// What takes long holds up no look-up: here because another process writes, elsewhere because there are many rows.
+/// What takes long holds up no look-up: here because another process writes, elsewhere because
+/// there are many rows.
 #[test]
 fn look_ups_wait_for_nobody_who_counts_purges_or_writes() {
     use std::sync::atomic::{AtomicBool, Ordering};
@@ -182,7 +197,8 @@ fn look_ups_wait_for_nobody_who_counts_purges_or_writes() {
     }
 }
 
-/// What is on its way to the file is found all the same, and another process that holds the file for long costs nothing.
+/// What is on its way to the file is found all the same, and another process that holds the file
+/// for long costs nothing.
 #[test]
 fn rows_that_cannot_be_written_yet_are_found_and_written_later() {
     let dir = tempfile::tempdir().unwrap();
@@ -200,7 +216,8 @@ fn rows_that_cannot_be_written_yet_are_found_and_written_later() {
     assert!(has(&open(dir.path()), Table::Answers, "a", NOW));
 }
 
-/// A file that an older version made is written anew where that is quick, and shrinks in steps from then on.
+/// A file that an older version made is written anew where that is quick, and shrinks in steps from
+/// then on.
 #[test]
 fn an_older_file_shrinks_too() {
     let dir = tempfile::tempdir().unwrap();
@@ -214,7 +231,10 @@ fn an_older_file_shrinks_too() {
     let purged = cache.purge(&Table::ALL).unwrap();
     assert_eq!(purged.iter().map(|purged| purged.count).collect::<Vec<_>>(), [0, 0, 0, 2000]);
     drop(cache);
-    let mode: i64 = Connection::open(&path).unwrap().pragma_query_value(None, "auto_vacuum", |row| row.get(0)).unwrap();
+    let mode: i64 = Connection::open(&path)
+        .unwrap()
+        .pragma_query_value(None, "auto_vacuum", |row| row.get(0))
+        .unwrap();
     assert_eq!(mode, 2);
     fold(dir.path());
     assert!(path.metadata().unwrap().len() <= 64 * 1024);
@@ -223,7 +243,10 @@ fn an_older_file_shrinks_too() {
 #[test]
 fn table_lists_are_parsed_and_the_unknown_is_named() {
     assert_eq!(Table::parse_list("all").unwrap(), Table::ALL);
-    assert_eq!(Table::parse_list("embeddings, answers").unwrap(), [Table::Embeddings, Table::Answers]);
+    assert_eq!(
+        Table::parse_list("embeddings, answers").unwrap(),
+        [Table::Embeddings, Table::Answers]
+    );
     assert!(Table::parse_list("embeddings,answer").unwrap_err().to_string().contains("`answer`"));
 }
 
@@ -233,7 +256,9 @@ fn keep(cache: &Cache, table: Table, name: &str, bytes: usize, now_s: i64) {
 
 fn has(cache: &Cache, table: Table, name: &str, now_s: i64) -> bool {
     cache
-        .find(table, &Key::of("test", [name.as_bytes()]), "scope", now_s, |bytes| rows::Reading::Good(bytes.len()))
+        .find(table, &Key::of("test", [name.as_bytes()]), "scope", now_s, |bytes| {
+            rows::Reading::Good(bytes.len())
+        })
         .is_some()
 }
 
@@ -305,7 +330,12 @@ fn an_older_file_is_upgraded_in_place() {
     let rows = "SELECT key, scope, value, crc, created FROM embeddings";
     let row = connection
         .query_row(rows, [], |r| {
-            Ok((r.get::<_, Vec<u8>>(0)?, r.get::<_, String>(1)?, r.get::<_, Vec<u8>>(2)?, r.get::<_, i64>(3)?))
+            Ok((
+                r.get::<_, Vec<u8>>(0)?,
+                r.get::<_, String>(1)?,
+                r.get::<_, Vec<u8>>(2)?,
+                r.get::<_, i64>(3)?,
+            ))
         })
         .unwrap();
     drop(connection);
@@ -320,7 +350,8 @@ fn an_older_file_is_upgraded_in_place() {
     assert_eq!(cache.stats().unwrap()[0].bytes, 32 + 8);
 }
 
-/// A reader of the same file by another process never waits for a writer, and a writer that cannot write gives up.
+/// A reader of the same file by another process never waits for a writer, and a writer that cannot
+/// write gives up.
 #[test]
 fn sixteen_writers_share_a_file() {
     let dir = tempfile::tempdir().unwrap();
@@ -342,7 +373,8 @@ fn sixteen_writers_share_a_file() {
     assert_eq!(stats[3].bytes, 16 * 20 * 132);
 }
 
-/// Somebody holds the file for longer than a command should wait: rows are forgotten, look-ups go on, nothing fails.
+/// Somebody holds the file for longer than a command should wait: rows are forgotten, look-ups go
+/// on, nothing fails.
 #[test]
 fn a_file_that_is_held_costs_one_bounded_wait() {
     let dir = tempfile::tempdir().unwrap();
@@ -355,7 +387,11 @@ fn a_file_that_is_held_costs_one_bounded_wait() {
     assert!(cache.lock().is_paused(), "it does not wait again");
     keep(&cache, Table::Answers, "b", 10, NOW);
     cache.flush();
-    assert_eq!(cache.embedding(&key, MODEL, 2, NOW), Some(vector()), "readers do not wait for a writer");
+    assert_eq!(
+        cache.embedding(&key, MODEL, 2, NOW),
+        Some(vector()),
+        "readers do not wait for a writer"
+    );
     drop(cache);
     holder.execute_batch("COMMIT").unwrap();
     let cache = open(dir.path());
@@ -398,5 +434,8 @@ fn a_second_look_comes_back_to_the_last_bit_and_never_as_no_number() {
     }
     cache.keep(Table::Rerank, key("q", "text"), MODEL, f64::NAN.to_le_bytes().to_vec(), NOW);
     assert_eq!(cache.second_look(&key("q", "text"), MODEL, NOW), None);
-    assert_eq!(cache.counters(Table::Rerank), Counters { hits: 1, misses: 4, damaged: 1, evicted: 0 });
+    assert_eq!(
+        cache.counters(Table::Rerank),
+        Counters { hits: 1, misses: 4, damaged: 1, evicted: 0 }
+    );
 }

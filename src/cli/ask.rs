@@ -31,14 +31,16 @@ const MAX_UNSUPPORTED: usize = 5;
 
 /// Answer a question from the index, with citations
 ///
-/// The answer is made of sentences of the indexed files, or with `--generator llm` written by a language model from them.
-/// When nothing there supports an answer, says so, shows the nearest passages and exits with 3.
+/// The answer is made of sentences of the indexed files, or with `--generator llm` written by a
+/// language model from them. When nothing there supports an answer, says so, shows the nearest
+/// passages and exits with 3.
 #[derive(Debug, Args)]
 pub struct AskArgs {
     /// The question; its words need no quotes, and `-` reads it from the standard input
     #[arg(required_unless_present = "batch")]
     question: Vec<String>,
-    /// Answer every line of FILE (or `-`): a question, or {"id": …, "question": "…"}; prints one JSON object a line
+    /// Answer every line of FILE (or `-`): a question, or {"id": …, "question": "…"}; prints one
+    /// JSON object a line
     #[arg(long, value_name = "FILE", conflicts_with_all = ["question", "session", "resume"])]
     batch: Option<PathBuf>,
     #[command(flatten)]
@@ -95,7 +97,8 @@ fn intent(name: &str) -> std::result::Result<Intent, String> {
 impl HowArgs {
     pub fn flags(&self) -> Flags {
         let k = self.k.map(|k| ("search.k", k.to_string(), "-k".to_owned()));
-        let words = self.max_words.map(|n| ("ask.max_words", n.to_string(), "--max-words".to_owned()));
+        let words =
+            self.max_words.map(|n| ("ask.max_words", n.to_string(), "--max-words".to_owned()));
         let generator = self.generator.map(|generator| {
             let name = match generator {
                 GeneratorArg::Extractive => "extractive",
@@ -110,7 +113,12 @@ impl HowArgs {
             };
             ("fallback", name.to_owned(), "--fallback".to_owned())
         });
-        k.into_iter().chain(self.rank.flags()).chain(words).chain(generator).chain(fallback).collect()
+        k.into_iter()
+            .chain(self.rank.flags())
+            .chain(words)
+            .chain(generator)
+            .chain(fallback)
+            .collect()
     }
 
     /// A request without its question.
@@ -166,11 +174,17 @@ pub fn run(args: &AskArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
     ended(&response)
 }
 
-/// Asks, and unless JSON is wanted shows the answer: while it is being written where somebody writes it.
+/// Asks, and unless JSON is wanted shows the answer: while it is being written where somebody
+/// writes it.
 ///
 /// # Errors
 /// Those of [`Asker::ask_caught`].
-pub(super) fn answered(asker: &mut Asker, engine: &Engine, request: &Request, ui: &Ui) -> Result<Response> {
+pub(super) fn answered(
+    asker: &mut Asker,
+    engine: &Engine,
+    request: &Request,
+    ui: &Ui,
+) -> Result<Response> {
     let mut streamed = false;
     let response = asker.ask_caught(engine, request, &mut |event| {
         if let Event::Text(text) = event
@@ -287,7 +301,9 @@ fn show(response: &Response, names: &Names, is_seen: bool, ui: &Ui) {
         if !is_beside {
             ui.line(format!("    {}", ui.fitted(&heading, ui.width().saturating_sub(4))));
         }
-        if let Some(ordering) = response.orders.iter().find(|ordering| ordering.n == Some(citation.n)) {
+        if let Some(ordering) =
+            response.orders.iter().find(|ordering| ordering.n == Some(citation.n))
+        {
             ui.line(ui.paint(Tone::Bad, &format!("    {}", gives_orders(&ordering.kinds))));
         }
         if !answer.supported {
@@ -295,7 +311,11 @@ fn show(response: &Response, names: &Names, is_seen: bool, ui: &Ui) {
         }
     }
     for ordering in response.orders.iter().filter(|ordering| ordering.n.is_none()) {
-        let warning = format!("{}, not cited: {}", place(names, &ordering.hit), gives_orders(&ordering.kinds));
+        let warning = format!(
+            "{}, not cited: {}",
+            place(names, &ordering.hit),
+            gives_orders(&ordering.kinds)
+        );
         ui.line(ui.paint(Tone::Bad, &warning));
     }
     let checks = &response.checks;
@@ -304,10 +324,15 @@ fn show(response: &Response, names: &Names, is_seen: bool, ui: &Ui) {
         sentences.dedup();
         for sentence in sentences.iter().take(MAX_UNSUPPORTED) {
             let room = ui.width().saturating_sub(17);
-            ui.line(ui.paint(Tone::Bad, &format!("without support: {}", ui.fitted(sentence, room))));
+            ui.line(
+                ui.paint(Tone::Bad, &format!("without support: {}", ui.fitted(sentence, room))),
+            );
         }
         if let Some(more @ 1..) = sentences.len().checked_sub(MAX_UNSUPPORTED) {
-            ui.line(ui.paint(Tone::Bad, &format!("without support: {} more", counted(more as u64, "sentence"))));
+            ui.line(ui.paint(
+                Tone::Bad,
+                &format!("without support: {} more", counted(more as u64, "sentence")),
+            ));
         }
     }
     if !checks.removed.is_empty() {
@@ -319,14 +344,19 @@ fn show(response: &Response, names: &Names, is_seen: bool, ui: &Ui) {
     }
     if let Some(writing) = &response.writing {
         let usage = writing.usage.map(|usage| {
-            let cached = usage.cached_tokens.map(|n| format!(" ({} cached)", count(n))).unwrap_or_default();
+            let cached =
+                usage.cached_tokens.map(|n| format!(" ({} cached)", count(n))).unwrap_or_default();
             format!(
                 ": {} prompt tokens{cached}, {} written",
                 count(usage.prompt_tokens),
                 count(usage.completion_tokens)
             )
         });
-        let tries = if writing.attempts > 1 { format!(", {} tries", writing.attempts) } else { String::new() };
+        let tries = if writing.attempts > 1 {
+            format!(", {} tries", writing.attempts)
+        } else {
+            String::new()
+        };
         ui.note(format!("{}{}{tries}", writing.model, usage.unwrap_or_default()));
         if writing.finish == Finish::Length {
             ui.note("the model stopped at the longest reply that llm.max_tokens allows");

@@ -96,7 +96,10 @@ fn stats(engine: &Engine, ui: &Ui) -> Result<Outcome> {
             ]
         })
         .collect();
-    ui.table(&["table", "count", "size", "budget", "hits", "misses", "hit rate", "oldest", "newest"], &rows);
+    ui.table(
+        &["table", "count", "size", "budget", "hits", "misses", "hit rate", "oldest", "newest"],
+        &rows,
+    );
     Ok(Outcome::Done)
 }
 
@@ -110,8 +113,10 @@ fn purge(tables: &str, engine: &Engine, ui: &Ui) -> Result<Outcome> {
         ui.json(&wire::purged(&purged, freed));
         return Ok(Outcome::Done);
     }
-    let rows =
-        purged.iter().map(|p| vec![p.table.name().to_owned(), count(p.count), size(p.bytes)]).collect::<Vec<_>>();
+    let rows = purged
+        .iter()
+        .map(|p| vec![p.table.name().to_owned(), count(p.count), size(p.bytes)])
+        .collect::<Vec<_>>();
     ui.table(&["purged", "count", "size"], &rows);
     ui.note(format!("{} given back to the file system", size(freed)));
     Ok(Outcome::Done)

@@ -1,7 +1,8 @@
 //! `rag chat`: one question after another, each understood in the light of those before it.
 //!
-//! At a terminal there is a prompt with line editing and a history; elsewhere every line of the standard input is a
-//! question. Only a whole line typed at the prompt is ever a command: what is pasted or piped in is text.
+//! At a terminal there is a prompt with line editing and a history; elsewhere every line of the
+//! standard input is a question. Only a whole line typed at the prompt is ever a command: what is
+//! pasted or piped in is text.
 
 use std::io::{BufReader, IsTerminal as _};
 use std::path::PathBuf;
@@ -36,9 +37,10 @@ const HELP: &str = "\
 
 /// Ask one question after another
 ///
-/// A question may lean on those before it: after "How do I install it on Linux?", "and on Windows?" is understood. The
-/// conversation is kept for a day; `rag sessions` shows and removes what is kept. Type /help at the prompt. When the
-/// standard input is no terminal, every line of it is a question; with --json, every answer is a line of JSON.
+/// A question may lean on those before it: after "How do I install it on Linux?", "and on Windows?"
+/// is understood. The conversation is kept for a day; `rag sessions` shows and removes what is
+/// kept. Type /help at the prompt. When the standard input is no terminal, every line of it is a
+/// question; with --json, every answer is a line of JSON.
 #[derive(Debug, Args)]
 pub struct ChatArgs {
     #[command(flatten)]
@@ -84,8 +86,11 @@ struct Chat<'a> {
 impl Chat<'_> {
     /// Answers a question, shows the answer and keeps both.
     fn answer(&mut self, question: &str) -> Result<bool> {
-        let request =
-            Request { question: question.to_owned(), earlier: self.session.turns().to_vec(), ..self.like.clone() };
+        let request = Request {
+            question: question.to_owned(),
+            earlier: self.session.turns().to_vec(),
+            ..self.like.clone()
+        };
         let response = ask::answered(&mut self.asker, self.engine, &request, self.ui)?;
         if self.ui.json {
             let mut object = wire::answer(&response, &exit::fault);
@@ -96,10 +101,15 @@ impl Chat<'_> {
         ask::ended(&response).map(|outcome| outcome == Outcome::Done)
     }
 
-    /// Reads at a terminal until the user ends it. A question that fails does not end a conversation.
+    /// Reads at a terminal until the user ends it. A question that fails does not end a
+    /// conversation.
     fn prompt(&mut self) -> Result<Outcome> {
         let what = || "cannot read from this terminal".to_owned();
-        let config = Config::builder().max_history_size(MAX_HISTORY).or_failed(what)?.auto_add_history(true).build();
+        let config = Config::builder()
+            .max_history_size(MAX_HISTORY)
+            .or_failed(what)?
+            .auto_add_history(true)
+            .build();
         let mut editor = DefaultEditor::with_config(config).or_failed(what)?;
         let history = history(self.engine);
         // Without a history there is still a prompt.
@@ -135,7 +145,9 @@ impl Chat<'_> {
         match command {
             "help" => self.ui.line(HELP),
             "sources" => match self.session.turns().last() {
-                Some(turn) if !turn.citations.is_empty() => sessions::sources(self.engine, turn, "", self.ui),
+                Some(turn) if !turn.citations.is_empty() => {
+                    sessions::sources(self.engine, turn, "", self.ui)
+                }
                 Some(_) => self.ui.line("The last answer has no sources."),
                 None => self.ui.line("Nothing was asked yet."),
             },
@@ -145,12 +157,18 @@ impl Chat<'_> {
             }
             "save" if self.session.turns().is_empty() => self.ui.line("Nothing was asked yet."),
             "save" => {
-                let path =
-                    sessions::export(self.engine, self.session.id(), self.session.turns(), None, Existing::Refuse)?;
+                let path = sessions::export(
+                    self.engine,
+                    self.session.id(),
+                    self.session.turns(),
+                    None,
+                    Existing::Refuse,
+                )?;
                 self.ui.line(super::ui::safe(&path.to_string_lossy()));
             }
             other => {
-                return Err(Fault::usage(format!("there is no command `/{other}`")).hint("/help shows what there is"));
+                return Err(Fault::usage(format!("there is no command `/{other}`"))
+                    .hint("/help shows what there is"));
             }
         }
         Ok(())
@@ -171,7 +189,8 @@ impl Chat<'_> {
             };
             match answered {
                 Ok(supported) => n_answered += u64::from(supported),
-                // What is wrong with one question, or with a service for a while, need not be wrong with the next.
+                // What is wrong with one question, or with a service for a while, need not be wrong
+                // with the next.
                 Err(fault) if matches!(fault.kind(), Kind::Usage | Kind::Outside) => {
                     n_failed += 1;
                     if self.ui.json {
@@ -192,9 +211,11 @@ impl Chat<'_> {
     }
 }
 
-/// The name of a command: a line that is nothing but a slash and a word. A question may begin with a path.
+/// The name of a command: a line that is nothing but a slash and a word. A question may begin with
+/// a path.
 fn command(line: &str) -> Option<&str> {
-    line.strip_prefix('/').filter(|name| !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase()))
+    line.strip_prefix('/')
+        .filter(|name| !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase()))
 }
 
 #[cfg(test)]
@@ -204,7 +225,9 @@ mod tests {
     #[test]
     fn only_a_slash_and_a_word_is_a_command() {
         assert_eq!(command("/quit"), Some("quit"));
-        for line in ["quit", "/", "/etc/hosts", "/quit now", "what does /quit do?", "/quit\nmore", "//"] {
+        for line in
+            ["quit", "/", "/etc/hosts", "/quit now", "what does /quit do?", "/quit\nmore", "//"]
+        {
             assert_eq!(command(line), None, "{line:?}");
         }
     }

@@ -27,8 +27,10 @@ impl Removal<'_> {
         match ui.asks(&format!("{what}?"), &|| engine.interrupted())? {
             Some(true) => Ok(()),
             Some(false) => Err(Fault::failed("nothing was removed")),
-            None if *is_much => Err(Fault::usage(format!("this would {what}; nothing was removed"))
-                .hint("there is no terminal to ask at: give `--yes` if that is meant")),
+            None if *is_much => {
+                Err(Fault::usage(format!("this would {what}; nothing was removed"))
+                    .hint("there is no terminal to ask at: give `--yes` if that is meant"))
+            }
             None => Ok(()),
         }
     }

@@ -45,14 +45,19 @@ pub fn run(_args: &DoctorArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
         Finding { part: "llm", state: language_model(engine) },
     ];
     if ui.json {
-        let parts: serde_json::Map<_, _> = findings.iter().map(|f| (f.part.to_owned(), as_json(f))).collect();
+        let parts: serde_json::Map<_, _> =
+            findings.iter().map(|f| (f.part.to_owned(), as_json(f))).collect();
         let settings: serde_json::Map<_, _> = engine
             .config
             .origins
             .iter()
-            .map(|(key, value, origin)| ((*key).to_owned(), json!({ "value": value, "from": origin.to_string() })))
+            .map(|(key, value, origin)| {
+                ((*key).to_owned(), json!({ "value": value, "from": origin.to_string() }))
+            })
             .collect();
-        ui.json(&json!({ "version": env!("CARGO_PKG_VERSION"), "parts": parts, "settings": settings }));
+        ui.json(
+            &json!({ "version": env!("CARGO_PKG_VERSION"), "parts": parts, "settings": settings }),
+        );
     } else {
         for finding in &findings {
             print(ui, finding);
@@ -60,13 +65,16 @@ pub fn run(_args: &DoctorArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
         if ui.verbose {
             ui.line("");
             let rows = engine.config.origins.iter();
-            let rows = rows.map(|(key, value, origin)| vec![(*key).to_owned(), value.clone(), origin.to_string()]);
+            let rows = rows.map(|(key, value, origin)| {
+                vec![(*key).to_owned(), value.clone(), origin.to_string()]
+            });
             ui.table(&["setting", "value", "from"], &rows.collect::<Vec<_>>());
         }
     }
     // The worst part decides how the command ends: damage before anything else.
     let faults = findings.into_iter().filter_map(|finding| finding.state.err());
-    let worst = faults.max_by_key(|fault| (fault.kind() == Kind::Damaged, exit::code_of_fault(fault)));
+    let worst =
+        faults.max_by_key(|fault| (fault.kind() == Kind::Damaged, exit::code_of_fault(fault)));
     match worst {
         None => Ok(Outcome::Done),
         Some(fault) if fault.kind() == Kind::Damaged => Ok(Outcome::Damaged),
@@ -77,7 +85,9 @@ pub fn run(_args: &DoctorArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
 fn as_json(finding: &Finding) -> serde_json::Value {
     match &finding.state {
         Ok(State::Well(text) | State::Absent(text)) => json!({ "ok": true, "detail": text }),
-        Err(fault) => json!({ "ok": false, "detail": fault.to_string(), "hint": fault.hint_text() }),
+        Err(fault) => {
+            json!({ "ok": false, "detail": fault.to_string(), "hint": fault.hint_text() })
+        }
     }
 }
 
@@ -106,7 +116,10 @@ fn data(engine: &Engine) -> Result<State> {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
             let origin = engine.config.origins.iter().find(|(key, ..)| *key == "data_dir");
             let origin = origin.map(|(_, _, origin)| origin.to_string()).unwrap_or_default();
-            Ok(State::Absent(format!("{} does not exist ({origin}); the first ingest makes it", dir.display())))
+            Ok(State::Absent(format!(
+                "{} does not exist ({origin}); the first ingest makes it",
+                dir.display()
+            )))
         }
         Err(e) => Err(Fault::failed(format!("cannot read {}", dir.display())).because(e)),
     }
@@ -114,7 +127,9 @@ fn data(engine: &Engine) -> Result<State> {
 
 fn library(engine: &Engine) -> Result<String> {
     let library = engine.runtime_library()?;
-    if let Some(folder) = library.path.parent().filter(|folder| folder.join("manifest.json").exists()) {
+    if let Some(folder) =
+        library.path.parent().filter(|folder| folder.join("manifest.json").exists())
+    {
         verify_folder(folder)?.into_iter().next().map_or(Ok(()), Err)?;
     }
     crate::model::Runtime::load(&library)?;
@@ -126,7 +141,8 @@ fn model(engine: &Engine) -> Result<String> {
     verify_folder(&files.dir)?.into_iter().next().map_or(Ok(()), Err)?;
     let (name, dir) = (files.name.clone(), files.dir.display().to_string());
     let window = files.spec.max_tokens;
-    let vector = Embedder::load(files, &engine.runtime_library()?)?.embed(Role::Query, "Is all well?")?;
+    let vector =
+        Embedder::load(files, &engine.runtime_library()?)?.embed(Role::Query, "Is all well?")?;
     Ok(format!("{name} in {dir}, {} dimensions, window {window} tokens", vector.dimension()))
 }
 
@@ -152,16 +168,20 @@ fn index_state(engine: &Engine) -> Result<State> {
     }
     let snapshot = engine.store.open(name)?;
     let counts = snapshot.meta().counts;
-    let size = format!("{}, {}", counted(counts.documents, "document"), counted(counts.chunks, "chunk"));
+    let size =
+        format!("{}, {}", counted(counts.documents, "document"), counted(counts.chunks, "chunk"));
     match Pending::of(engine, name, snapshot.meta()) {
         None => Ok(State::Well(format!("`{name}` whole, {size}"))),
-        Some(pending) if pending.being_made => {
-            Ok(State::Well(format!("`{name}` whole, {size}; {}", super::ui::pending_words(&pending))))
-        }
+        Some(pending) if pending.being_made => Ok(State::Well(format!(
+            "`{name}` whole, {size}; {}",
+            super::ui::pending_words(&pending)
+        ))),
         Some(pending) => {
             let why = super::ui::pending_words(&pending);
-            Err(Fault::failed(format!("`{name}` has {size} and can be searched by words only: {why}"))
-                .hint("run `rag ingest` again with the same folders"))
+            Err(Fault::failed(format!(
+                "`{name}` has {size} and can be searched by words only: {why}"
+            ))
+            .hint("run `rag ingest` again with the same folders"))
         }
     }
 }
@@ -173,7 +193,8 @@ fn cache(engine: &Engine) -> Result<State> {
     let problems = engine.cache().verify()?;
     if let Some(problem) = problems.into_iter().next() {
         let dir = engine.config.cache_dir.display();
-        return Err(Fault::damaged(format!("the cache in {dir}: {problem}")).hint("`rag cache purge all` empties it"));
+        return Err(Fault::damaged(format!("the cache in {dir}: {problem}"))
+            .hint("`rag cache purge all` empties it"));
     }
     let rows: u64 = engine.cache().stats()?.iter().map(|table| table.count).sum();
     let note = if engine.cache().is_writable() { "" } else { ", read-only" };

@@ -47,9 +47,10 @@ enum Action {
     },
     /// Remove documents from the index for good; the files are not touched
     ///
-    /// Their passages, cached results and the answers in conversations that rest on them are gone, and later ingests
-    /// keep them out until they are restored. `rag index compact` then removes what is left of them in the index's files.
-    /// Asks first at a terminal; elsewhere `--yes` is needed for more than one document.
+    /// Their passages, cached results and the answers in conversations that rest on them are gone,
+    /// and later ingests keep them out until they are restored. `rag index compact` then removes
+    /// what is left of them in the index's files. Asks first at a terminal; elsewhere `--yes` is
+    /// needed for more than one document.
     Remove {
         /// Paths or patterns, as in .gitignore
         #[arg(required = true, value_name = "PATH|GLOB")]
@@ -91,7 +92,9 @@ pub fn run(args: DocumentsArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
             let changed = documents::remove(engine, &patterns, Duration::from_secs(wait))?;
             told(ui, "removed", &changed);
             if !ui.json {
-                ui.note("`rag index compact` removes what is left of them in the files of the index");
+                ui.note(
+                    "`rag index compact` removes what is left of them in the files of the index",
+                );
             }
             Ok(Outcome::Done)
         }
@@ -114,7 +117,10 @@ fn confirm_removal(patterns: &[String], engine: &Engine, ui: &Ui) -> Result<()> 
         [path] => format!("remove {path} from the index for good"),
         [first, second] => format!("remove {first} and {second} from the index for good"),
         [first, .., last] => {
-            format!("remove {} from the index for good, {first} to {last}", counted(paths.len() as u64, "document"))
+            format!(
+                "remove {} from the index for good, {first} to {last}",
+                counted(paths.len() as u64, "document")
+            )
         }
     };
     Removal { yes: false, is_much: paths.len() > 1, what: &what }.confirm(engine, ui)
@@ -134,7 +140,11 @@ fn list(engine: &Engine, ui: &Ui, filter: Option<&str>, state: State) -> Result<
     if ui.json {
         ui.json(&records.iter().map(|record| wire::document(roots, record)).collect::<Vec<_>>());
     } else if records.is_empty() {
-        ui.note(counts.nothing_to_list(&engine.config.index, state, !snapshot.meta().removed.is_empty()));
+        ui.note(counts.nothing_to_list(
+            &engine.config.index,
+            state,
+            !snapshot.meta().removed.is_empty(),
+        ));
     } else if state == State::Indexed {
         let row = |r: &Record| {
             vec![
@@ -151,7 +161,9 @@ fn list(engine: &Engine, ui: &Ui, filter: Option<&str>, state: State) -> Result<
             &records.iter().map(row).collect::<Vec<_>>(),
         );
     } else {
-        let row = |r: &Record| vec![names.shown(r.root, &r.path), size(r.size), r.reason.clone().unwrap_or_default()];
+        let row = |r: &Record| {
+            vec![names.shown(r.root, &r.path), size(r.size), r.reason.clone().unwrap_or_default()]
+        };
         ui.table(&["path", "size", "reason"], &records.iter().map(row).collect::<Vec<_>>());
     }
     Ok(if records.is_empty() { Outcome::NothingFound } else { Outcome::Done })
@@ -181,14 +193,28 @@ impl Listed {
             State::Failed if self.failed > 0 => "no file that failed matches the filter".to_owned(),
             State::Skipped if self.skipped > 0 => "no skipped file matches the filter".to_owned(),
             State::Failed => format!("no file of the index `{index}` failed"),
-            State::Skipped => format!("no file of the index `{index}` was skipped for lack of text"),
+            State::Skipped => {
+                format!("no file of the index `{index}` was skipped for lack of text")
+            }
             State::Indexed => {
-                let places = [("failed", self.failed > 0), ("skipped", self.skipped > 0), ("removed", some_removed)];
-                let flags = places.iter().filter(|(_, is_some)| *is_some).map(|(flag, _)| format!("`--{flag}`"));
+                let places = [
+                    ("failed", self.failed > 0),
+                    ("skipped", self.skipped > 0),
+                    ("removed", some_removed),
+                ];
+                let flags = places
+                    .iter()
+                    .filter(|(_, is_some)| *is_some)
+                    .map(|(flag, _)| format!("`--{flag}`"));
                 let flags: Vec<String> = flags.collect();
                 match flags.is_empty() {
-                    true => format!("the index `{index}` is empty: its folders hold no file that can be indexed"),
-                    false => format!("the index `{index}` is empty; {} lists what is not in it", flags.join(" or ")),
+                    true => format!(
+                        "the index `{index}` is empty: its folders hold no file that can be indexed"
+                    ),
+                    false => format!(
+                        "the index `{index}` is empty; {} lists what is not in it",
+                        flags.join(" or ")
+                    ),
                 }
             }
         }
@@ -210,7 +236,8 @@ fn list_removed(engine: &Engine, ui: &Ui) -> Result<Outcome> {
 fn show(engine: &Engine, ui: &Ui, path: &str) -> Result<Outcome> {
     let documents::Document { roots, record, chunks } = documents::show(engine, path)?;
     let title = chunks.first().and_then(|stored| stored.title.as_deref());
-    let mut headings: Vec<&[String]> = chunks.iter().map(|stored| stored.chunk.heading.as_slice()).collect();
+    let mut headings: Vec<&[String]> =
+        chunks.iter().map(|stored| stored.chunk.heading.as_slice()).collect();
     headings.retain(|heading| !heading.is_empty());
     headings.dedup();
     if ui.json {
@@ -224,8 +251,11 @@ fn show(engine: &Engine, ui: &Ui, path: &str) -> Result<Outcome> {
     }
     let row = |key: &str, value: &str| ui.row(key, 9, value);
     row("path", &documents::seen_from_here(&roots).shown(record.root, &record.path));
-    for (key, value) in [("title", title), ("type", record.format.as_deref()), ("language", record.language.as_deref())]
-    {
+    for (key, value) in [
+        ("title", title),
+        ("type", record.format.as_deref()),
+        ("language", record.language.as_deref()),
+    ] {
         value.into_iter().for_each(|value| row(key, value));
     }
     row("size", &size(record.size));

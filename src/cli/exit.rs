@@ -58,7 +58,8 @@ pub fn fault(fault: &Fault) -> Value {
 /// Prints a fault and yields the exit code.
 pub fn report(ui: &Ui, outcome: Result<Outcome>) -> u8 {
     let outcome = match (outcome, ui.unwritten()) {
-        // A reader that closed the pipe has all that it wanted: how the command ended does not depend on it.
+        // A reader that closed the pipe has all that it wanted: how the command ended does not
+        // depend on it.
         (Ok(_), Some(e)) if e.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(Fault::failed("cannot write to the standard output").because(e))
         }
@@ -74,8 +75,8 @@ pub fn report(ui: &Ui, outcome: Result<Outcome>) -> u8 {
     }
 }
 
-/// What clap made of a command line that it did not accept, or of `--help`. Scripts that asked for JSON get errors in
-/// JSON, whoever finds them.
+/// What clap made of a command line that it did not accept, or of `--help`. Scripts that asked for
+/// JSON get errors in JSON, whoever finds them.
 pub fn of_clap(error: &clap::Error, json: bool) -> u8 {
     let code = u8::try_from(error.exit_code()).unwrap_or(2);
     if json && error.use_stderr() {
@@ -99,5 +100,6 @@ fn as_fault(error: &clap::Error) -> Fault {
     let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let message = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
     let tip = text.lines().find_map(|line| line.trim_start().strip_prefix("tip: "));
-    Fault::usage(one_line(message)).hint(tip.map_or_else(|| "`rag --help` shows what there is".to_owned(), one_line))
+    Fault::usage(one_line(message))
+        .hint(tip.map_or_else(|| "`rag --help` shows what there is".to_owned(), one_line))
 }

@@ -38,7 +38,8 @@ enum Action {
     Show,
     /// Check every byte of an index and name what is damaged
     Verify {
-        /// Mend what is damaged, from what is left of the index, the indexed files and the embedding cache
+        /// Mend what is damaged, from what is left of the index, the indexed files and the
+        /// embedding cache
         ///
         /// What cannot be mended, because its file is gone or has changed, is named.
         #[arg(long)]
@@ -71,8 +72,8 @@ enum Action {
     Compact,
     /// Take a folder out of an index; its files are not touched
     ///
-    /// The generation before stays: `rag index rollback` brings the folder back. Asks first at a terminal; elsewhere
-    /// `--yes` is needed for more than one document.
+    /// The generation before stays: `rag index rollback` brings the folder back. Asks first at a
+    /// terminal; elsewhere `--yes` is needed for more than one document.
     RemoveFolder {
         /// Folder, by its name in the index or by its path
         #[arg(value_name = "DIR")]
@@ -153,7 +154,8 @@ fn list(engine: &Engine, ui: &Ui) -> Result<Outcome> {
 
 /// Indexes of other data directories are listed as they are; whether they are whole is asked there.
 fn list_everywhere(engine: &Engine, ui: &Ui) -> Result<Outcome> {
-    let own = engine.config.data_dir.canonicalize().unwrap_or_else(|_| engine.config.data_dir.clone());
+    let own =
+        engine.config.data_dir.canonicalize().unwrap_or_else(|_| engine.config.data_dir.clone());
     let here = (own, engine.store.names()?);
     let mut rows = Vec::new();
     let mut objects = Vec::new();
@@ -164,7 +166,10 @@ fn list_everywhere(engine: &Engine, ui: &Ui) -> Result<Outcome> {
             let mut object = json!(wire::index(&name, &meta, &Fault::to_string));
             object["data_dir"] = json!(dir.to_string_lossy());
             objects.push(object);
-            let mut cells = meta.map_or_else(|_| vec![name.clone(), "damaged".into()], |meta| row(name.clone(), &meta));
+            let mut cells = meta.map_or_else(
+                |_| vec![name.clone(), "damaged".into()],
+                |meta| row(name.clone(), &meta),
+            );
             cells.resize(COLUMNS.len(), String::new());
             cells.push(dir.display().to_string());
             rows.push(cells);
@@ -173,7 +178,9 @@ fn list_everywhere(engine: &Engine, ui: &Ui) -> Result<Outcome> {
     if ui.json {
         ui.json(&objects);
     } else if rows.is_empty() {
-        ui.note("no data directory with an index is known; make one with `rag ingest --dir FOLDER`");
+        ui.note(
+            "no data directory with an index is known; make one with `rag ingest --dir FOLDER`",
+        );
     } else {
         ui.table(&[&COLUMNS[..], &["data directory"]].concat(), &rows);
     }
@@ -209,15 +216,23 @@ fn show(engine: &Engine, ui: &Ui) -> Result<Outcome> {
     let row = |name: &str, value: String| ui.row(name, 11, &value);
     let mut languages: Vec<(&String, &u64)> = meta.languages.iter().collect();
     languages.sort_by_key(|(name, n)| (std::cmp::Reverse(**n), *name));
-    let languages: Vec<String> = languages.iter().take(6).map(|(name, n)| format!("{name} {}", count(**n))).collect();
+    let languages: Vec<String> =
+        languages.iter().take(6).map(|(name, n)| format!("{name} {}", count(**n))).collect();
     row("name", engine.config.index.clone());
     row("corpus id", meta.corpus_id.clone());
     let names = documents::seen_from_here(&meta.roots);
     row("folders", (0..meta.roots.len()).map(|n| names.folder(n)).collect::<Vec<_>>().join(", "));
-    for root in meta.roots.iter().filter(|root| !root.include.is_empty() || !root.exclude.is_empty()) {
+    for root in
+        meta.roots.iter().filter(|root| !root.include.is_empty() || !root.exclude.is_empty())
+    {
         let flags = [("--include", &root.include), ("--exclude", &root.exclude)];
-        let flags = flags.iter().flat_map(|(flag, globs)| globs.iter().map(move |glob| format!("{flag} '{glob}'")));
-        row("patterns", safe_name(&format!("{}: {}", root.given, flags.collect::<Vec<_>>().join(" "))));
+        let flags = flags
+            .iter()
+            .flat_map(|(flag, globs)| globs.iter().map(move |glob| format!("{flag} '{glob}'")));
+        row(
+            "patterns",
+            safe_name(&format!("{}: {}", root.given, flags.collect::<Vec<_>>().join(" "))),
+        );
     }
     row("documents", count(meta.counts.documents));
     row("chunks", count(meta.counts.chunks));
@@ -225,7 +240,10 @@ fn show(engine: &Engine, ui: &Ui) -> Result<Outcome> {
     row("failed", count(meta.counts.failed));
     row("vectors", format!("{} × {}", count(meta.counts.rows), meta.model.dimension));
     row("model", format!("{} ({})", meta.model.name, short(&meta.model.fingerprint)));
-    row("chunking", format!("{} tokens, overlap {}", meta.chunking.max_tokens, meta.chunking.overlap_tokens));
+    row(
+        "chunking",
+        format!("{} tokens, overlap {}", meta.chunking.max_tokens, meta.chunking.overlap_tokens),
+    );
     row("languages", languages.join(", "));
     row("size", format!("{} in {}", size(meta.bytes()), counted(meta.files.len() as u64, "file")));
     row("made", format!("{} by rag {}", time(meta.created), meta.tool));
@@ -243,7 +261,11 @@ fn verify(engine: &Engine, ui: &Ui) -> Result<Outcome> {
     if ui.json {
         ui.json(&wire::verified(&engine.config.index, &problems));
     } else if problems.is_empty() {
-        ui.line(format!("{}  the index `{}` is whole", ui.paint(Tone::Good, "ok"), engine.config.index));
+        ui.line(format!(
+            "{}  the index `{}` is whole",
+            ui.paint(Tone::Good, "ok"),
+            engine.config.index
+        ));
     } else {
         print_problems(ui, &problems);
         ui.note("run `rag index verify --repair` to mend it");
@@ -264,11 +286,13 @@ fn repair(engine: &Engine, ui: &Ui) -> Result<Outcome> {
             ui.note(text);
         }
     })?;
-    let unmended = |step: &Step| matches!(step, Step::Rebuilt(rebuilt) if !rebuilt.unmended.is_empty());
+    let unmended =
+        |step: &Step| matches!(step, Step::Rebuilt(rebuilt) if !rebuilt.unmended.is_empty());
     // The generation before may lack what came after it.
     let is_same = !steps.iter().any(|step| unmended(step) || matches!(step, Step::FellBack { .. }));
     if ui.json {
-        let list: Vec<_> = damaged.iter().map(|p| json!({ "path": p.path, "reason": p.reason })).collect();
+        let list: Vec<_> =
+            damaged.iter().map(|p| json!({ "path": p.path, "reason": p.reason })).collect();
         ui.json(&json!({
             "index": engine.config.index, "ok": is_same, "damaged": list, "corpus_id": meta.corpus_id,
             "documents": meta.counts.documents, "chunks": meta.counts.chunks,
@@ -278,7 +302,11 @@ fn repair(engine: &Engine, ui: &Ui) -> Result<Outcome> {
         print_problems(ui, &damaged);
         steps.iter().for_each(|step| print_step(ui, step, &meta));
         if steps.is_empty() {
-            ui.line(format!("{}  the index `{}` is whole", ui.paint(Tone::Good, "ok"), engine.config.index));
+            ui.line(format!(
+                "{}  the index `{}` is whole",
+                ui.paint(Tone::Good, "ok"),
+                engine.config.index
+            ));
         }
     }
     Ok(if is_same { Outcome::Done } else { Outcome::SomeFailed })
@@ -289,7 +317,10 @@ fn step_json(step: &Step) -> Value {
         Step::Pointer { created } => json!({ "step": "pointer", "created": created }),
         Step::FellBack { created } => json!({ "step": "fell_back", "created": created }),
         Step::Rebuilt(rebuilt) => {
-            let list = rebuilt.unmended.iter().map(|(path, reason)| json!({ "path": path, "reason": reason }));
+            let list = rebuilt
+                .unmended
+                .iter()
+                .map(|(path, reason)| json!({ "path": path, "reason": reason }));
             json!({
                 "step": "rebuilt", "documents_kept": rebuilt.kept, "documents_read": rebuilt.read,
                 "vectors_kept": rebuilt.vectors_kept,
@@ -304,16 +335,23 @@ fn print_step(ui: &Ui, step: &Step, meta: &Meta) {
     let mended = ui.paint(Tone::Good, "mended");
     match step {
         Step::Pointer { created } => {
-            ui.line(format!("{mended}   the name stands for the index of {} again", time(*created)));
+            ui.line(format!(
+                "{mended}   the name stands for the index of {} again",
+                time(*created)
+            ));
         }
         Step::FellBack { created } => {
             ui.line(format!("{mended}   the index is the one of {} again", time(*created)));
-            ui.note(format!("run `rag ingest --dir {}` to bring it up to date", roots(meta).join(" --dir ")));
+            ui.note(format!(
+                "run `rag ingest --dir {}` to bring it up to date",
+                roots(meta).join(" --dir ")
+            ));
         }
         Step::Rebuilt(rebuilt) => {
             let Rebuilt { kept, read, vectors_kept, cache, unmended } = rebuilt;
             ui.line(format!(
-                "{mended}   {}: {} from the index, {} from their files; vectors: {} from the index, {} from the cache, \
+                "{mended}   {}: {} from the index, {} from their files; vectors: {} from the \
+                 index, {} from the cache, \
                  {} made anew",
                 counted(kept + read, "document"),
                 count(*kept),
@@ -334,19 +372,31 @@ fn print_step(ui: &Ui, step: &Step, meta: &Meta) {
 }
 
 fn save(engine: &Engine, ui: &Ui, file: &std::path::Path, existing: Existing) -> Result<Outcome> {
-    let saved = index::save(&engine.store, &engine.config.index, file, existing, &|| engine.interrupted())?;
+    let saved =
+        index::save(&engine.store, &engine.config.index, file, existing, &|| engine.interrupted())?;
     if ui.json {
         ui.json(&json!({
             "index": engine.config.index, "file": file, "files": saved.files, "bytes": saved.bytes,
             "bundle_bytes": saved.bundle_bytes,
         }));
     } else {
-        ui.line(format!("{}  {} from {}", file.display(), size(saved.bundle_bytes), size(saved.bytes)));
+        ui.line(format!(
+            "{}  {} from {}",
+            file.display(),
+            size(saved.bundle_bytes),
+            size(saved.bytes)
+        ));
     }
     Ok(Outcome::Done)
 }
 
-fn load(engine: &Engine, ui: &Ui, file: &std::path::Path, name: Option<&str>, replace: bool) -> Result<Outcome> {
+fn load(
+    engine: &Engine,
+    ui: &Ui,
+    file: &std::path::Path,
+    name: Option<&str>,
+    replace: bool,
+) -> Result<Outcome> {
     disk::given_file(file)?;
     let _lock = engine.store.lock(Duration::ZERO, &|| engine.interrupted())?;
     let (pointer, meta) = index::load(&engine.store, file, name, replace, engine.now_s())?;
@@ -367,7 +417,9 @@ fn load(engine: &Engine, ui: &Ui, file: &std::path::Path, name: Option<&str>, re
         ));
     }
     if let Some(missing) = missing {
-        ui.note(format!("{missing}: it can be searched by words (`--mode lexical`) until it is there"));
+        ui.note(format!(
+            "{missing}: it can be searched by words (`--mode lexical`) until it is there"
+        ));
         if let Some(hint) = missing.hint_text() {
             ui.note(hint);
         }
@@ -382,7 +434,8 @@ fn missing_model(engine: &Engine, meta: &Meta) -> Option<Fault> {
         Err(fault) => Some(fault),
         Ok(files) if files.fingerprint == *fingerprint => None,
         Ok(files) => Some(Fault::failed(format!(
-            "the model `{name}` on this machine is another version than the one that the index was made with \
+            "the model `{name}` on this machine is another version than the one that the index was \
+             made with \
              ({} instead of {})",
             short(&files.fingerprint),
             short(fingerprint)
@@ -421,15 +474,26 @@ fn compact(engine: &Engine, ui: &Ui) -> Result<Outcome> {
         }));
     } else {
         let (before, after) = (size(compacted.bytes_before), size(compacted.bytes_after));
-        let what = if compacted.rewritten { format!("{before} → {after}") } else { format!("{after}, as it was") };
+        let what = if compacted.rewritten {
+            format!("{before} → {after}")
+        } else {
+            format!("{after}, as it was")
+        };
         ui.line(format!("index `{}`: {what}", engine.config.index));
     }
     Ok(Outcome::Done)
 }
 
-fn remove_folder(engine: &Engine, ui: &Ui, folder: &Path, yes: bool, wait: Duration) -> Result<Outcome> {
+fn remove_folder(
+    engine: &Engine,
+    ui: &Ui,
+    folder: &Path,
+    yes: bool,
+    wait: Duration,
+) -> Result<Outcome> {
     let text = folder.to_str();
-    let text = text.ok_or_else(|| Fault::usage(format!("the name {} is not valid UTF-8", folder.display())))?;
+    let text = text
+        .ok_or_else(|| Fault::usage(format!("the name {} is not valid UTF-8", folder.display())))?;
     let cwd = std::env::current_dir().unwrap_or_default();
     let name = FolderName::Typed { cwd: &cwd, text };
     if !yes {
@@ -437,7 +501,8 @@ fn remove_folder(engine: &Engine, ui: &Ui, folder: &Path, yes: bool, wait: Durat
         let meta = snapshot.meta();
         let n = name.find(&meta.roots)?;
         let of_folder = |record: &Record| record.root == n && record.state == State::Indexed;
-        let documents = snapshot.documents()?.iter().filter(|record| of_folder(record)).count() as u64;
+        let documents =
+            snapshot.documents()?.iter().filter(|record| of_folder(record)).count() as u64;
         let what = format!(
             "take {} with {} out of the index `{}`",
             meta.roots[n].given,
@@ -474,12 +539,16 @@ fn remove(engine: &Engine, ui: &Ui, yes: bool) -> Result<Outcome> {
             Err(fault) if fault.kind() == Kind::Damaged => String::new(),
             Err(fault) => return Err(fault),
         };
-        Removal { yes, is_much: true, what: &format!("remove the index `{name}`{documents}") }.confirm(engine, ui)?;
+        Removal { yes, is_much: true, what: &format!("remove the index `{name}`{documents}") }
+            .confirm(engine, ui)?;
     }
-    let _lock = engine.store.lock(Duration::ZERO, &|| engine.interrupted()).map_err(|fault| match fault.kind() {
-        Kind::Busy => fault,
-        _ => fault.hint("nothing was removed"),
-    })?;
+    let _lock =
+        engine.store.lock(Duration::ZERO, &|| engine.interrupted()).map_err(|fault| match fault
+            .kind()
+        {
+            Kind::Busy => fault,
+            _ => fault.hint("nothing was removed"),
+        })?;
     engine.store.remove(&engine.config.index)?;
     if ui.json {
         ui.json(&json!({ "removed": engine.config.index }));

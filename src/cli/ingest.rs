@@ -1,5 +1,5 @@
-//! `rag ingest`: here, with its progress and a summary; in the background, with the id of its job; or again after every
-//! change.
+//! `rag ingest`: here, with its progress and a summary; in the background, with the id of its job;
+//! or again after every change.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -21,8 +21,9 @@ use crate::work;
 
 /// Index folders, or bring their index up to date
 ///
-/// Folders are added to the index or brought up to date: changed files are read again, deleted ones dropped. Other
-/// folders of the index stay as they are; `rag index remove-folder` takes one out. Honours .gitignore and .ragignore.
+/// Folders are added to the index or brought up to date: changed files are read again, deleted ones
+/// dropped. Other folders of the index stay as they are; `rag index remove-folder` takes one out.
+/// Honours .gitignore and .ragignore.
 #[derive(Debug, Args)]
 pub struct IngestArgs {
     /// Folders to index [default: the folders of the index, which is brought up to date]
@@ -44,8 +45,8 @@ pub struct IngestArgs {
     model: Option<String>,
     /// Only files that match, as in .gitignore
     ///
-    /// The index remembers the patterns of a folder: an ingest without `--include` and `--exclude` uses them again, one
-    /// with either replaces both. `--include '*'` takes every file.
+    /// The index remembers the patterns of a folder: an ingest without `--include` and `--exclude`
+    /// uses them again, one with either replaces both. `--include '*'` takes every file.
     #[arg(long, value_name = "GLOB")]
     include: Vec<String>,
     /// No files that match, as in .gitignore
@@ -137,17 +138,20 @@ pub fn run(args: &IngestArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
 fn spec(args: &IngestArgs, engine: &Engine) -> Result<IngestSpec> {
     let text = |path: &Path| {
         let text = path.to_str().map(str::to_owned);
-        text.ok_or_else(|| Fault::usage(format!("the name of the folder {} is not valid UTF-8", path.display())))
+        text.ok_or_else(|| {
+            Fault::usage(format!("the name of the folder {} is not valid UTF-8", path.display()))
+        })
     };
     if args.folders.iter().any(|dir| dir == Path::new("-")) {
-        return Err(Fault::usage("`-` is not a folder, and `rag ingest` does not read the standard input")
-            .hint("a folder of that name is written `./-`"));
+        return Err(Fault::usage(
+            "`-` is not a folder, and `rag ingest` does not read the standard input",
+        )
+        .hint("a folder of that name is written `./-`"));
     }
     let is_bare = args.folders.is_empty() && args.dirs.is_empty();
     if is_bare && args.only {
-        return Err(
-            Fault::usage("`--only` needs the folders that the index keeps").hint("name them: `rag ingest --only DIR`")
-        );
+        return Err(Fault::usage("`--only` needs the folders that the index keeps")
+            .hint("name them: `rag ingest --only DIR`"));
     }
     if is_bare && !(args.include.is_empty() && args.exclude.is_empty()) {
         return Err(Fault::usage("`--include` and `--exclude` need the folder that they are for")
@@ -155,7 +159,9 @@ fn spec(args: &IngestArgs, engine: &Engine) -> Result<IngestSpec> {
     }
     // Whoever runs the job may be elsewhere; in this process relative names are as good as before.
     let cwd = match args.detach {
-        true => text(&std::env::current_dir().or_failed(|| "there is no working directory".into())?)?,
+        true => {
+            text(&std::env::current_dir().or_failed(|| "there is no working directory".into())?)?
+        }
         false => std::env::current_dir().ok().and_then(|dir| text(&dir).ok()).unwrap_or_default(),
     };
     let spec = IngestSpec {
@@ -182,14 +188,18 @@ fn confirm_only(yes: bool, spec: &IngestSpec, engine: &Engine, ui: &Ui) -> Resul
     if documents == 0 {
         return Ok(());
     }
-    let names: Vec<String> = left.iter().map(|(name, n)| format!("{name} ({})", counted(*n, "document"))).collect();
+    let names: Vec<String> =
+        left.iter().map(|(name, n)| format!("{name} ({})", counted(*n, "document"))).collect();
     let what = format!("take {} out of the index `{}`", names.join(", "), spec.index);
     Removal { yes, is_much: documents > 1, what: &what }.confirm(engine, ui)
 }
 
 fn detach(args: &IngestArgs, ingest: IngestSpec, engine: &Engine, ui: &Ui) -> Result<Outcome> {
-    let spec =
-        Spec { priority: args.priority.priority(), after: args.after.clone(), ..Spec::new(Work::Ingest(ingest)) };
+    let spec = Spec {
+        priority: args.priority.priority(),
+        after: args.after.clone(),
+        ..Spec::new(Work::Ingest(ingest))
+    };
     let id = work::submit(engine, spec)?;
     let started = work::start_worker(engine);
     match ui.json {
@@ -200,8 +210,8 @@ fn detach(args: &IngestArgs, ingest: IngestSpec, engine: &Engine, ui: &Ui) -> Re
     started.map(|()| Outcome::Done)
 }
 
-/// Shows the progress: a bar with rate and time left on a terminal; elsewhere a line at the end of each stage, and one
-/// every [`PLAIN_EVERY`].
+/// Shows the progress: a bar with rate and time left on a terminal; elsewhere a line at the end of
+/// each stage, and one every [`PLAIN_EVERY`].
 pub(super) struct Teller<'a> {
     ui: &'a Ui,
     bar: Bar,
@@ -223,7 +233,16 @@ impl<'a> Teller<'a> {
         let bar = ui.progress();
         let plain = !ui.quiet && !ui.json && !bar.is_on();
         let estimator = Estimator::default();
-        Self { ui, bar, estimator, status: None, slow: None, plain, last_plain: Instant::now(), told_end: false }
+        Self {
+            ui,
+            bar,
+            estimator,
+            status: None,
+            slow: None,
+            plain,
+            last_plain: Instant::now(),
+            told_end: false,
+        }
     }
 
     /// Takes the bar away.
@@ -317,7 +336,12 @@ pub(super) fn print_summary(ui: &Ui, report: &Report) {
         match (report.committed, report.read, report.removed.len() as u64) {
             (false, ..) => format!("{} (unchanged)", count(report.documents)),
             (true, read, removed) => {
-                format!("{} ({} read, {} removed)", count(report.documents), count(read), count(removed))
+                format!(
+                    "{} ({} read, {} removed)",
+                    count(report.documents),
+                    count(read),
+                    count(removed)
+                )
             }
         },
     );
@@ -329,11 +353,16 @@ pub(super) fn print_summary(ui: &Ui, report: &Report) {
         format!(
             "{}, {}, hit rate {:.0} %",
             counted(report.cache.hits, "hit"),
-            if report.cache.misses == 1 { "1 miss".into() } else { format!("{} misses", count(report.cache.misses)) },
+            if report.cache.misses == 1 {
+                "1 miss".into()
+            } else {
+                format!("{} misses", count(report.cache.misses))
+            },
             report.cache.hit_rate() * 100.0
         ),
     );
-    let reasons: Vec<String> = report.skip_reasons.iter().map(|(why, n)| format!("{} {why}", count(*n))).collect();
+    let reasons: Vec<String> =
+        report.skip_reasons.iter().map(|(why, n)| format!("{} {why}", count(*n))).collect();
     row(
         "skipped",
         match reasons.is_empty() {
@@ -368,7 +397,11 @@ pub(super) fn print_summary(ui: &Ui, report: &Report) {
 
 /// The summary as JSON.
 pub(super) fn summary(job_id: &str, report: &Report) -> Value {
-    let failed: Vec<_> = report.failed.iter().map(|(path, reason)| json!({ "path": path, "reason": reason })).collect();
+    let failed: Vec<_> = report
+        .failed
+        .iter()
+        .map(|(path, reason)| json!({ "path": path, "reason": reason }))
+        .collect();
     let no_text: Vec<_> = report
         .no_text
         .iter()
@@ -408,7 +441,10 @@ mod tests {
         let shown = |seconds: f64| duration(Duration::from_secs_f64(seconds));
         assert_eq!([0.0, 0.2, 59.0, 59.5].map(shown), ["0 s", "1 s", "59 s", "1 min"]);
         assert_eq!([95.2, 120.0, 599.0].map(shown), ["1 min 40 s", "2 min", "10 min"]);
-        assert_eq!([601.0, 3599.0, 3600.0, 9000.0].map(shown), ["11 min", "60 min", "1 h 0 min", "2 h 30 min"]);
+        assert_eq!(
+            [601.0, 3599.0, 3600.0, 9000.0].map(shown),
+            ["11 min", "60 min", "1 h 0 min", "2 h 30 min"]
+        );
     }
 
     #[test]

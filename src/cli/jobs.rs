@@ -140,7 +140,10 @@ fn list(engine: &Engine, ui: &Ui) -> Result<Outcome> {
             what,
         ]
     });
-    ui.table(&["id", "state", "done", "priority", "created", "index", "folders"], &rows.collect::<Vec<_>>());
+    ui.table(
+        &["id", "state", "done", "priority", "created", "index", "folders"],
+        &rows.collect::<Vec<_>>(),
+    );
     Ok(Outcome::Done)
 }
 
@@ -158,13 +161,23 @@ fn show(job: &Job, ui: &Ui) {
             ui.row(name, 11, &value);
         }
     };
-    let at = |ms: Option<u64>| ms.map_or_else(String::new, |ms| time(i64::try_from(ms / 1000).unwrap_or_default()));
+    let at = |ms: Option<u64>| {
+        ms.map_or_else(String::new, |ms| time(i64::try_from(ms / 1000).unwrap_or_default()))
+    };
     row("id", job.id.clone());
     row("state", job.state.name().to_owned());
-    row("done", [percent(job), job.progress.stage.clone(), job.progress.message.clone()].join("  ").trim().to_owned());
+    row(
+        "done",
+        [percent(job), job.progress.stage.clone(), job.progress.message.clone()]
+            .join("  ")
+            .trim()
+            .to_owned(),
+    );
     row(
         "time left",
-        job.progress.eta_s.map_or_else(String::new, |s| format!("{} in this stage", duration(Duration::from_secs(s)))),
+        job.progress.eta_s.map_or_else(String::new, |s| {
+            format!("{} in this stage", duration(Duration::from_secs(s)))
+        }),
     );
     row("reason", job.reason.as_ref().map_or_else(String::new, |reason| reason.message.clone()));
     row("left out", job.set_aside().collect::<Vec<_>>().join(", "));
@@ -200,7 +213,9 @@ fn follow(id: &str, engine: &Engine, ui: &Ui) -> Result<Outcome> {
         let p = &job.progress;
         let stage = if job.state == State::Queued { "queued" } else { p.stage.as_str() };
         bar.show(stage, p.share, || {
-            let left = p.eta_s.map_or_else(String::new, |s| format!(", {} left", duration(Duration::from_secs(s))));
+            let left = p.eta_s.map_or_else(String::new, |s| {
+                format!(", {} left", duration(Duration::from_secs(s)))
+            });
             format!("{}{left}", p.message)
         });
         if plain && told.as_deref() != Some(stage) {
@@ -217,7 +232,11 @@ fn follow(id: &str, engine: &Engine, ui: &Ui) -> Result<Outcome> {
     show(&job, ui);
     match (job.state, job.reason) {
         (State::Succeeded, _) => {
-            let n_failed = job.result.as_ref().and_then(|result| result["n_failed"].as_u64()).unwrap_or_default();
+            let n_failed = job
+                .result
+                .as_ref()
+                .and_then(|result| result["n_failed"].as_u64())
+                .unwrap_or_default();
             Ok(if n_failed == 0 { Outcome::Done } else { Outcome::SomeFailed })
         }
         (State::Cancelled, _) => Err(Fault::interrupted()),

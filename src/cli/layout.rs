@@ -1,7 +1,8 @@
-//! Text, tables and the line of progress fitted to a terminal. Everything is measured in columns, not in bytes or characters.
+//! Text, tables and the line of progress fitted to a terminal. Everything is measured in columns,
+//! not in bytes or characters.
 //!
-//! Text of strangers is made harmless here ([`safe`]) before it is cut, wrapped or coloured; what is coloured already is
-//! never cleaned again.
+//! Text of strangers is made harmless here ([`safe`]) before it is cut, wrapped or coloured; what
+//! is coloured already is never cleaned again.
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
@@ -12,12 +13,14 @@ use crate::analysis::untrusted::is_hidden;
 use crate::index::percent;
 use crate::strings::{StrExt as _, with_line_feeds};
 
-/// Columns that `text` takes on a terminal: 2 for an ideograph and most emoji, 0 for a combining mark.
+/// Columns that `text` takes on a terminal: 2 for an ideograph and most emoji, 0 for a combining
+/// mark.
 pub fn columns(text: &str) -> usize {
     text.width()
 }
 
-/// The longest beginning of `text` that takes at most `most` columns. No character that a reader sees is cut in two.
+/// The longest beginning of `text` that takes at most `most` columns. No character that a reader
+/// sees is cut in two.
 fn beginning(text: &str, most: usize) -> &str {
     let mut taken = 0;
     for (at, cluster) in text.grapheme_indices(true) {
@@ -41,12 +44,14 @@ fn end(text: &str, most: usize) -> &str {
     text
 }
 
-/// `text` with everything neutralised that could move a cursor, set a title, write a clipboard or hide and reorder
-/// characters: control characters become `�`, so that the attempt can be seen; characters without a glyph vanish.
-/// Every end of a line is a line feed: a carriage return would have the next line written over this one.
-/// Kept are the joiners that Persian and Indic words and emoji need, and what tells an emoji from a sign.
+/// `text` with everything neutralised that could move a cursor, set a title, write a clipboard or
+/// hide and reorder characters: control characters become `�`, so that the attempt can be seen;
+/// characters without a glyph vanish. Every end of a line is a line feed: a carriage return would
+/// have the next line written over this one. Kept are the joiners that Persian and Indic words and
+/// emoji need, and what tells an emoji from a sign.
 pub fn safe(text: &str) -> String {
-    let is_kept = |c: char| matches!(c, '\n' | '\t' | '\u{200c}' | '\u{200d}' | '\u{fe0e}' | '\u{fe0f}');
+    let is_kept =
+        |c: char| matches!(c, '\n' | '\t' | '\u{200c}' | '\u{200d}' | '\u{fe0e}' | '\u{fe0f}');
     with_line_feeds(text)
         .chars()
         .filter(|&c| c.is_control() || is_kept(c) || !is_hidden(c))
@@ -106,7 +111,8 @@ pub fn wrapped(text: &str, width: usize, indent: &str) -> String {
     out
 }
 
-/// One line as lines of at most `room` columns. A word is broken only where its script does so: between ideographs.
+/// One line as lines of at most `room` columns. A word is broken only where its script does so:
+/// between ideographs.
 fn filled(line: &str, room: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     let mut taken = 0;
@@ -168,10 +174,11 @@ const PATHS: [&str; 6] = ["path", "folder", "folders", "document", "from", "valu
 /// Columns between two cells.
 const GAP: u16 = 2;
 
-/// Lines of an aligned table with a header. Where there is a `limit` and the table is wider, the widest cells give way:
-/// a path keeps its end, and the last cell of a row goes on below.
+/// Lines of an aligned table with a header. Where there is a `limit` and the table is wider, the
+/// widest cells give way: a path keeps its end, and the last cell of a row goes on below.
 pub fn table(header: &[&str], rows: &[Vec<String>], limit: Option<usize>) -> Vec<String> {
-    let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(|cell| safe_name(cell)).collect()).collect();
+    let rows: Vec<Vec<String>> =
+        rows.iter().map(|row| row.iter().map(|cell| safe_name(cell)).collect()).collect();
     let natural = |n: usize| {
         let cells = rows.iter().filter_map(|row| row.get(n)).map(|cell| columns(cell));
         cells.chain([columns(header[n])]).max().unwrap_or_default()
@@ -206,14 +213,18 @@ pub fn table(header: &[&str], rows: &[Vec<String>], limit: Option<usize>) -> Vec
     table.lines().map(|line| line.trim_end().to_owned()).collect()
 }
 
-/// Makes the widest of the columns that give way narrower, all to the same width, until the table fits.
+/// Makes the widest of the columns that give way narrower, all to the same width, until the table
+/// fits.
 fn shrink(widths: &mut [usize], gives_way: &dyn Fn(usize) -> bool, limit: usize) {
     /// Narrower cells say nothing.
     const LEAST: usize = 12;
-    let total: usize = widths.iter().sum::<usize>() + usize::from(GAP) * widths.len().saturating_sub(1);
+    let total: usize =
+        widths.iter().sum::<usize>() + usize::from(GAP) * widths.len().saturating_sub(1);
     let mut over = total.saturating_sub(limit);
     while over > 0 {
-        let widest = (0..widths.len()).filter(|&n| gives_way(n) && widths[n] > LEAST).max_by_key(|&n| widths[n]);
+        let widest = (0..widths.len())
+            .filter(|&n| gives_way(n) && widths[n] > LEAST)
+            .max_by_key(|&n| widths[n]);
         let Some(widest) = widest else { return };
         widths[widest] -= 1;
         over -= 1;
@@ -239,7 +250,8 @@ pub fn show(bar: &ProgressBar, stage: &str, share: f64, message: &str, width: us
         44.. => 8,
         _ => 0,
     };
-    let (gauge, gauge_width) = if cells == 0 { (String::new(), 0) } else { (format!("{{bar:{cells}}} "), cells + 1) };
+    let (gauge, gauge_width) =
+        if cells == 0 { (String::new(), 0) } else { (format!("{{bar:{cells}}} "), cells + 1) };
     let (number, number_width) = ("{percent:>3} %", 5);
     let taken = columns(stage).max(8) + 1 + gauge_width + number_width;
     let template = match () {
@@ -253,7 +265,8 @@ pub fn show(bar: &ProgressBar, stage: &str, share: f64, message: &str, width: us
     let whole_percent = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
         let _ = write!(out, "{}", percent(state.pos() as f64 / LENGTH as f64));
     };
-    let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    let style =
+        ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
     bar.set_style(style.progress_chars("━╸ ").with_key("percent", whole_percent));
     // Unlike their namesakes that begin with `set_`, these draw nothing yet.
     let bar = bar.clone().with_prefix(stage.to_owned()).with_message(message);
@@ -333,7 +346,10 @@ pub(super) mod tests {
         assert_eq!(safe("a\r\nb\rc\u{c}d\u{85}e\u{2028}f\u{2029}"), "a\nb\nc\nd\ne\nf\n");
         assert_eq!(safe("user\u{202e}gpj.exe\u{200b}!"), "usergpj.exe!");
         assert_eq!(safe("tab\there\nline"), "tab\there\nline");
-        assert_eq!(safe("می\u{200c}خواهم ❤\u{fe0f} a\u{e0101}\u{34f}\u{3164}b"), "می\u{200c}خواهم ❤\u{fe0f} ab");
+        assert_eq!(
+            safe("می\u{200c}خواهم ❤\u{fe0f} a\u{e0101}\u{34f}\u{3164}b"),
+            "می\u{200c}خواهم ❤\u{fe0f} ab"
+        );
         assert_eq!(safe_name("a\n[2] b\tc\r.md"), "a\u{fffd}[2] b\u{fffd}c\u{fffd}.md");
     }
 
@@ -343,20 +359,30 @@ pub(super) mod tests {
         assert_eq!(clipped("one two three four", 12), "one two…");
         assert_eq!(wrapped("one two three four", 9, "  "), "  one two\n  three\n  four\n");
         let address = "https://example.com/a/very/long/address";
-        assert_eq!(wrapped(&format!("see {address}"), 12, ""), format!("see\n{address}\n"), "an address stays whole");
+        assert_eq!(
+            wrapped(&format!("see {address}"), 12, ""),
+            format!("see\n{address}\n"),
+            "an address stays whole"
+        );
     }
 
     #[test]
     fn widths_are_columns() {
-        assert_eq!([columns("日本語"), columns("cafe\u{301}"), columns("👩\u{200d}🔬"), columns("🇨🇭")], [6, 4, 2, 2]);
+        assert_eq!(
+            [columns("日本語"), columns("cafe\u{301}"), columns("👩\u{200d}🔬"), columns("🇨🇭")],
+            [6, 4, 2, 2]
+        );
         assert_eq!(clipped("日本語日本語", 7), "日本語…");
         // A mark stays on its letter, and a family is one sign.
         assert_eq!(clipped("cafe\u{301}s", 5), "cafe\u{301}s");
         assert_eq!(clipped("cafe\u{301}rs", 5), "cafe\u{301}…");
         assert_eq!(clipped("👩\u{200d}🔬👩\u{200d}🔬👩\u{200d}🔬", 5), "👩\u{200d}🔬👩\u{200d}🔬…");
         assert_eq!(wrapped("これは日本語の文です", 8, ""), "これは日\n本語の文\nです\n");
-        for text in ["日本語 text 日本語", "🇨🇭🇨🇭🇨🇭 e\u{301}e\u{301}e\u{301}", "a\u{300}\u{300}\u{300}\u{300}bc"]
-        {
+        for text in [
+            "日本語 text 日本語",
+            "🇨🇭🇨🇭🇨🇭 e\u{301}e\u{301}e\u{301}",
+            "a\u{300}\u{300}\u{300}\u{300}bc",
+        ] {
             for width in 1..12 {
                 assert!(columns(&clipped(text, width)) <= width.max(1), "{text} at {width}");
             }
@@ -389,28 +415,41 @@ pub(super) mod tests {
 
     #[test]
     fn a_table_lines_up_in_columns() {
-        let rows = rows(&[["日本語.md", "1", "x"], ["e\u{301}te\u{301}.md", "10", "y"], ["ab\ncd.md", "100", "z"]]);
+        let rows = rows(&[
+            ["日本語.md", "1", "x"],
+            ["e\u{301}te\u{301}.md", "10", "y"],
+            ["ab\ncd.md", "100", "z"],
+        ]);
         let lines = table(&["path", "count", "id"], &rows, Some(80));
         let at = |line: &str, part: &str| columns(&line[..line.find(part).unwrap()]);
-        let starts: Vec<usize> = lines.iter().zip(["ID", "x", "y", "z"]).map(|(line, id)| at(line, id)).collect();
+        let starts: Vec<usize> =
+            lines.iter().zip(["ID", "x", "y", "z"]).map(|(line, id)| at(line, id)).collect();
         assert!(starts.windows(2).all(|pair| pair[0] == pair[1]), "{lines:#?}");
         assert_eq!(lines.len(), 4, "a name with a line end is one line: {lines:#?}");
         // An id is pasted elsewhere, so it is never cut.
         let id = "0123456789abcdef0123456789abcdef";
-        let lines = table(&["id", "state", "folders"], &self::rows(&[[id, "running", &"docs, ".repeat(40)]]), Some(80));
+        let lines = table(
+            &["id", "state", "folders"],
+            &self::rows(&[[id, "running", &"docs, ".repeat(40)]]),
+            Some(80),
+        );
         assert!(lines[1].starts_with(id) && columns(&lines[1]) <= 80, "{lines:#?}");
     }
 
     #[test]
     fn a_line_of_progress_fits_any_terminal() {
-        let message = "65 of 75,733 passages, 98 a second, about 12 min left; waiting for docs/日本語/レポート.pdf";
+        let message = "65 of 75,733 passages, 98 a second, about 12 min left; waiting for \
+             docs/日本語/レポート.pdf";
         for width in 1..200 {
             for share in [0.0, 0.1, 0.5, 1.0] {
                 let line = drawn("vectors", share, message, width);
                 assert!(columns(&line) < width.max(2), "{width}: {line}");
             }
         }
-        assert_eq!(drawn("vectors", 0.45, "9 of 20", 61), "vectors  ━━━━━━━╸          45 %  9 of 20");
+        assert_eq!(
+            drawn("vectors", 0.45, "9 of 20", 61),
+            "vectors  ━━━━━━━╸          45 %  9 of 20"
+        );
         assert_eq!(drawn("scan", 0.0, "\x1b[2Jx", 30), "scan       0 %  \u{fffd}[2Jx");
     }
 }

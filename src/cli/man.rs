@@ -14,11 +14,16 @@ pub struct ManArgs {
 }
 
 pub fn run(args: &ManArgs, ui: &Ui) -> Result<Outcome> {
-    let wanted = args.command.as_ref().map_or("rag".to_owned(), |name| format!("rag-{}", name.replace(' ', "-")));
+    let wanted = args
+        .command
+        .as_ref()
+        .map_or("rag".to_owned(), |name| format!("rag-{}", name.replace(' ', "-")));
     let pages = render_all()?;
     let page = pages.iter().find(|(name, _)| *name == wanted).ok_or_else(|| {
-        let names: Vec<&str> = pages.iter().filter_map(|(name, _)| name.strip_prefix("rag-")).collect();
-        Fault::usage(format!("there is no page `{wanted}`")).hint(format!("the pages are {}", names.join(", ")))
+        let names: Vec<&str> =
+            pages.iter().filter_map(|(name, _)| name.strip_prefix("rag-")).collect();
+        Fault::usage(format!("there is no page `{wanted}`"))
+            .hint(format!("the pages are {}", names.join(", ")))
     })?;
     ui.write(&page.1);
     Ok(Outcome::Done)
@@ -36,11 +41,13 @@ pub fn render_all() -> Result<Vec<(String, String)>> {
 
 fn render(name: &str, command: &clap::Command, pages: &mut Vec<(String, String)>) -> Result<()> {
     let mut page = Vec::new();
-    let man = clap_mangen::Man::new(command.clone().name(name.to_owned()).bin_name(name.replace('-', " ")))
-        .title(name.to_uppercase())
-        .date("")
-        .source(format!("rag {}", env!("CARGO_PKG_VERSION")))
-        .manual("rag");
+    let man = clap_mangen::Man::new(
+        command.clone().name(name.to_owned()).bin_name(name.replace('-', " ")),
+    )
+    .title(name.to_uppercase())
+    .date("")
+    .source(format!("rag {}", env!("CARGO_PKG_VERSION")))
+    .manual("rag");
     man.render(&mut page).or_failed(|| format!("cannot render the page {name}"))?;
     let mut page = String::from_utf8_lossy(&page).into_owned();
     page.push_str(".SH \"EXIT STATUS\"\n");

@@ -14,8 +14,8 @@ use crate::mcp::{self, Options};
 
 /// Serve the indexes to a program that speaks the Model Context Protocol
 ///
-/// Speaks over standard input and output. Such programs start it themselves: give them the command `rag` with the
-/// arguments `--data-dir DIR mcp`.
+/// Speaks over standard input and output. Such programs start it themselves: give them the command
+/// `rag` with the arguments `--data-dir DIR mcp`.
 #[derive(Debug, Args)]
 pub struct McpArgs {
     /// Let the program ingest folders beneath those of --root
@@ -33,8 +33,10 @@ pub fn run(args: McpArgs, engine: Engine, interrupted: &AtomicBool) -> Result<Ou
     engine.config.check_roots()?;
     let roots = if args.roots.is_empty() { engine.config.serve.roots.clone() } else { args.roots };
     if may && roots.is_empty() {
-        return Err(Fault::usage("no folder may be ingested: name those that may with `--root DIR`")
-            .hint("or with the setting `serve.roots`"));
+        return Err(Fault::usage(
+            "no folder may be ingested: name those that may with `--root DIR`",
+        )
+        .hint("or with the setting `serve.roots`"));
     }
     let options = Options { ingests: may.then_some(roots), is_local: true };
     let (input, output) = ui::async_pipes();

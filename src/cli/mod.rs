@@ -1,7 +1,7 @@
 //! The command line: what was typed, one file per command.
 //!
-//! Each command's args struct is its help, its man page and its completions. `ui.rs` is the only printer, `exit.rs`
-//! the only place that knows exit codes.
+//! Each command's args struct is its help, its man page and its completions. `ui.rs` is the only
+//! printer, `exit.rs` the only place that knows exit codes.
 
 mod ask;
 mod cache;
@@ -52,7 +52,8 @@ use ui::Ui;
     long_about = None,
     max_term_width = 100,
     after_help = "Start with `rag ingest FOLDER`, then `rag ask QUESTION`.\n\n\
-                  Exit codes: 0 done, 1 failed, 2 usage, 3 nothing found, 4 some files failed, 5 damaged,\n\
+                  Exit codes: 0 done, 1 failed, 2 usage, 3 nothing found, 4 some files failed, 5 \
+                  damaged,\n\
                   6 busy, 7 outside service failed, 130 interrupted."
 )]
 pub struct Cli {
@@ -81,7 +82,13 @@ struct GlobalArgs {
     #[arg(short, long, global = true, help_heading = "Global options", conflicts_with = "quiet")]
     verbose: bool,
     /// When to colour the output
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", help_heading = "Global options")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        help_heading = "Global options"
+    )]
     color: Color,
 }
 
@@ -120,7 +127,8 @@ type Flags = Vec<(&'static str, String, String)>;
 pub fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
     crate::model::forbid_telemetry();
     let args: Vec<OsString> = args.into_iter().collect();
-    // No command for people: ingest starts itself with it, to read files that may break what reads them.
+    // No command for people: ingest starts itself with it, to read files that may break what reads
+    // them.
     if args.get(1).is_some_and(|arg| arg == ingest_child::COMMAND) {
         let (mut input, mut output) = ui::pipes();
         let served = ingest_child::serve(&mut input, &mut output);
@@ -129,7 +137,10 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
     let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
         Err(error) => {
-            return exit::of_clap(&error, args.iter().take_while(|arg| *arg != "--").any(|arg| arg == "--json"));
+            return exit::of_clap(
+                &error,
+                args.iter().take_while(|arg| *arg != "--").any(|arg| arg == "--json"),
+            );
         }
     };
     let ui = Ui::new(&cli.global);
@@ -139,12 +150,13 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
     exit::report(&ui, outcome)
 }
 
-/// Has a panic logged and kept for the fault that comes of it: where it happened, not its message, which may quote text of
-/// strangers. Builds with debug assertions print it, too.
+/// Has a panic logged and kept for the fault that comes of it: where it happened, not its message,
+/// which may quote text of strangers. Builds with debug assertions print it, too.
 fn report_panics() {
     let print = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        let place = panic.location().map(|at| format!("{}:{}", at.file(), at.line())).unwrap_or_default();
+        let place =
+            panic.location().map(|at| format!("{}:{}", at.file(), at.line())).unwrap_or_default();
         telemetry::error!(place, "a bug: this thread panicked");
         error::note_panic(place);
         if cfg!(debug_assertions) {
@@ -159,31 +171,55 @@ fn run(cli: Cli, ui: &Ui) -> Result<exit::Outcome> {
         // These need no configuration, and must work where it is broken.
         Command::Completions(args) => completions::run(&args, ui),
         Command::Man(args) => man::run(&args, ui),
-        Command::Ingest(args) => with(global, args.flags(), ui, |engine| ingest::run(&args, engine, ui)),
-        Command::Jobs(args) => with(global, Flags::new(), ui, |engine| jobs::run(&args, engine, ui)),
-        Command::Search(args) => with(global, args.flags(), ui, |engine| search::run(&args, engine, ui)),
+        Command::Ingest(args) => {
+            with(global, args.flags(), ui, |engine| ingest::run(&args, engine, ui))
+        }
+        Command::Jobs(args) => {
+            with(global, Flags::new(), ui, |engine| jobs::run(&args, engine, ui))
+        }
+        Command::Search(args) => {
+            with(global, args.flags(), ui, |engine| search::run(&args, engine, ui))
+        }
         Command::Ask(args) => with(global, args.flags(), ui, |engine| ask::run(&args, engine, ui)),
-        Command::Chat(args) => with(global, args.flags(), ui, |engine| chat::run(&args, engine, ui)),
-        Command::Sessions(args) => with(global, Flags::new(), ui, |engine| sessions::run(&args, engine, ui)),
-        Command::Index(args) => with(global, Flags::new(), ui, |engine| index::run(args, engine, ui)),
-        Command::Documents(args) => with(global, Flags::new(), ui, |engine| documents::run(args, engine, ui)),
-        Command::Cache(args) => with(global, args.flags(), ui, |engine| cache::run(&args, engine, ui)),
-        Command::Model(args) => with(global, Flags::new(), ui, |engine| model::run(args, engine, ui)),
+        Command::Chat(args) => {
+            with(global, args.flags(), ui, |engine| chat::run(&args, engine, ui))
+        }
+        Command::Sessions(args) => {
+            with(global, Flags::new(), ui, |engine| sessions::run(&args, engine, ui))
+        }
+        Command::Index(args) => {
+            with(global, Flags::new(), ui, |engine| index::run(args, engine, ui))
+        }
+        Command::Documents(args) => {
+            with(global, Flags::new(), ui, |engine| documents::run(args, engine, ui))
+        }
+        Command::Cache(args) => {
+            with(global, args.flags(), ui, |engine| cache::run(&args, engine, ui))
+        }
+        Command::Model(args) => {
+            with(global, Flags::new(), ui, |engine| model::run(args, engine, ui))
+        }
         Command::Serve(args) => {
             let interrupted = signals::install()?;
             let engine = quiet_engine(global, args.flags())?;
             note_ignored(&engine, ui);
             serve::run(engine, interrupted, ui)
         }
-        Command::Eval(args) => with(global, Flags::new(), ui, |engine| eval::run(&args, engine, ui)),
+        Command::Eval(args) => {
+            with(global, Flags::new(), ui, |engine| eval::run(&args, engine, ui))
+        }
         Command::Mcp(args) => {
             let interrupted = signals::install()?;
             let engine = quiet_engine(global, Flags::new())?;
             note_ignored(&engine, ui);
             mcp::run(args, engine, interrupted)
         }
-        Command::Stats(args) => with(global, Flags::new(), ui, |engine| stats::run(&args, engine, ui)),
-        Command::Doctor(args) => with(global, Flags::new(), ui, |engine| doctor::run(&args, engine, ui)),
+        Command::Stats(args) => {
+            with(global, Flags::new(), ui, |engine| stats::run(&args, engine, ui))
+        }
+        Command::Doctor(args) => {
+            with(global, Flags::new(), ui, |engine| doctor::run(&args, engine, ui))
+        }
     }
 }
 
@@ -197,7 +233,12 @@ fn with(
     let engine = engine(global, flags)?;
     let outcome = command(&engine);
     let said = outcome.as_ref().err().and_then(Fault::hint_text).unwrap_or_default();
-    engine.assets.ignored().iter().filter(|ignored| !said.contains(*ignored)).for_each(|ignored| ui.note(ignored));
+    engine
+        .assets
+        .ignored()
+        .iter()
+        .filter(|ignored| !said.contains(*ignored))
+        .for_each(|ignored| ui.note(ignored));
     outcome
 }
 
@@ -232,7 +273,10 @@ fn engine_with(
 ) -> Result<Engine> {
     if let Some(dir) = &global.data_dir {
         let text = dir.to_str().ok_or_else(|| {
-            Fault::usage(format!("the name of the folder {} (--data-dir) is not valid UTF-8", dir.display()))
+            Fault::usage(format!(
+                "the name of the folder {} (--data-dir) is not valid UTF-8",
+                dir.display()
+            ))
         })?;
         flags.push(("data_dir", text.to_owned(), "--data-dir".into()));
     }
@@ -241,7 +285,10 @@ fn engine_with(
     }
     let config = Config::load(&World::of_this_process(), &flags)?;
     telemetry::logs(config.log_level.unwrap_or(unless_told), config.log_format, ui::log_line);
-    #[expect(clippy::disallowed_methods, reason = "the process's one clock is made here and handed down")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the process's one clock is made here and handed down"
+    )]
     Ok(Engine::new(config, SystemTime::now, interrupted))
 }
 

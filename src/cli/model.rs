@@ -58,10 +58,16 @@ pub fn run(args: ModelArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
         Action::Verify { name } => verify(engine, ui, name.as_deref()),
         Action::Add { dir, name } => {
             disk::given_folder(&dir)?;
-            let own_name = dir.canonicalize().ok().and_then(|d| Some(d.file_name()?.to_str()?.to_owned()));
+            let own_name =
+                dir.canonicalize().ok().and_then(|d| Some(d.file_name()?.to_str()?.to_owned()));
             let name = checked_name(name.or(own_name).unwrap_or_default())?;
             let models = engine.config.data_dir.join("models");
-            let addition = Addition { source: &dir, models: &models, name: &name, origin: "added from a folder" };
+            let addition = Addition {
+                source: &dir,
+                models: &models,
+                name: &name,
+                origin: "added from a folder",
+            };
             let added = model::add(&engine.assets, addition, &|| engine.interrupted())?;
             print_added(ui, &added);
             Ok(Outcome::Done)
@@ -70,10 +76,11 @@ pub fn run(args: ModelArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
             let own_name = repository.rsplit('/').next().unwrap_or_default().to_owned();
             let name = checked_name(name.unwrap_or(own_name))?;
             let bar = ui.progress();
-            let pulled = pull::run(engine, &repository, &revision, &name, &mut |file, done, total| {
-                let share = if total == 0 { 0.0 } else { done as f64 / total as f64 };
-                bar.show("pull", share, || format!("{file}, {}", super::ui::size(done)));
-            });
+            let pulled =
+                pull::run(engine, &repository, &revision, &name, &mut |file, done, total| {
+                    let share = if total == 0 { 0.0 } else { done as f64 / total as f64 };
+                    bar.show("pull", share, || format!("{file}, {}", super::ui::size(done)));
+                });
             bar.end();
             print_added(ui, &pulled?);
             Ok(Outcome::Done)
@@ -84,7 +91,8 @@ pub fn run(args: ModelArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
 fn checked_name(name: String) -> Result<String> {
     match is_name(&name) {
         true => Ok(name),
-        false => Err(Fault::usage(format!("{name:?} cannot be the name of a model")).hint("give one with `--name`")),
+        false => Err(Fault::usage(format!("{name:?} cannot be the name of a model"))
+            .hint("give one with `--name`")),
     }
 }
 
@@ -94,7 +102,13 @@ fn list(engine: &Engine, ui: &Ui) -> Result<Outcome> {
     for Listed { name, dir, ignored } in engine.assets.list() {
         if let Some(why) = ignored {
             objects.push(json!({ "name": name, "dir": dir, "ignored": why }));
-            rows.push(vec![name, "ignored".into(), String::new(), String::new(), dir.display().to_string()]);
+            rows.push(vec![
+                name,
+                "ignored".into(),
+                String::new(),
+                String::new(),
+                dir.display().to_string(),
+            ]);
             continue;
         }
         match ModelFiles::open(&dir, &name) {
@@ -115,7 +129,13 @@ fn list(engine: &Engine, ui: &Ui) -> Result<Outcome> {
             }
             Err(fault) => {
                 objects.push(json!({ "name": name, "dir": dir, "damaged": fault.to_string() }));
-                rows.push(vec![name, "damaged".into(), String::new(), String::new(), dir.display().to_string()]);
+                rows.push(vec![
+                    name,
+                    "damaged".into(),
+                    String::new(),
+                    String::new(),
+                    dir.display().to_string(),
+                ]);
             }
         }
     }
@@ -150,7 +170,9 @@ fn verify(engine: &Engine, ui: &Ui, name: Option<&str>) -> Result<Outcome> {
         if !ui.json {
             match words.is_empty() {
                 true => ui.line(format!("{}  {name}", ui.paint(Tone::Good, "ok"))),
-                false => words.iter().for_each(|word| ui.line(format!("{}  {word}", ui.paint(Tone::Bad, "damaged")))),
+                false => words.iter().for_each(|word| {
+                    ui.line(format!("{}  {word}", ui.paint(Tone::Bad, "damaged")))
+                }),
             }
         }
         objects.push(json!({ "name": name, "ok": words.is_empty(), "damaged": words }));

@@ -49,8 +49,9 @@ pub struct RankArgs {
     mode: Option<ModeArg>,
     /// Only documents that match, as in `type:markdown and not path:drafts/**`
     ///
-    /// Fields: path (a pattern as in .gitignore), domain (first folder or tag), type, lang, date, size and meta.KEY;
-    /// joined by and, or, not and brackets. Compared by `:`, and date, size and meta.KEY also by <, <=, > and >=.
+    /// Fields: path (a pattern as in .gitignore), domain (first folder or tag), type, lang, date,
+    /// size and meta.KEY; joined by and, or, not and brackets. Compared by `:`, and date, size and
+    /// meta.KEY also by <, <=, > and >=.
     #[arg(long, value_name = "EXPR")]
     filter: Option<String>,
     /// Look again at the best N passages, token by token [N: 40, default: no second look]
@@ -61,7 +62,8 @@ pub struct RankArgs {
 impl RankArgs {
     /// The settings that they make.
     pub fn flags(&self) -> Flags {
-        let mode = self.mode.map(|mode| ("search.mode", mode.name().to_owned(), "--mode".to_owned()));
+        let mode =
+            self.mode.map(|mode| ("search.mode", mode.name().to_owned(), "--mode".to_owned()));
         let rerank = self.rerank.map(|n| ("search.rerank", n.to_string(), "--rerank".to_owned()));
         mode.into_iter().chain(rerank).collect()
     }
@@ -124,7 +126,10 @@ pub fn run(args: &SearchArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
             print_hit(ui, &names, hit, args.explain);
         }
         if response.index_empty {
-            ui.note(format!("the index `{}` is empty; `rag ingest --dir FOLDER` adds documents", response.index));
+            ui.note(format!(
+                "the index `{}` is empty; `rag ingest --dir FOLDER` adds documents",
+                response.index
+            ));
         } else if response.nothing_allowed {
             ui.note("the filter matches no document");
         } else if response.hits.is_empty() {
@@ -185,7 +190,9 @@ fn print_hit(ui: &Ui, names: &Names, hit: &Hit, explain: bool) {
     }
     match hit.also.as_slice() {
         [] => {}
-        [(path, line)] => ui.line(ui.paint(Tone::Faint, &format!("    also {}:{line}", safe_name(path)))),
+        [(path, line)] => {
+            ui.line(ui.paint(Tone::Faint, &format!("    also {}:{line}", safe_name(path))))
+        }
         more => ui.line(ui.paint(Tone::Faint, &format!("    also in {} other places", more.len()))),
     }
 }

@@ -16,8 +16,9 @@ use crate::telemetry;
 
 /// Serve a page and an HTTP interface
 ///
-/// Listens on this machine alone unless `--host` says otherwise, which takes a token: `RAG_SERVE_TOKEN`, or a file named
-/// by the setting `serve.token_file`. Ends when it is interrupted, once the questions under way are answered.
+/// Listens on this machine alone unless `--host` says otherwise, which takes a token:
+/// `RAG_SERVE_TOKEN`, or a file named by the setting `serve.token_file`. Ends when it is
+/// interrupted, once the questions under way are answered.
 #[derive(Debug, Args)]
 pub struct ServeArgs {
     /// Address to listen on [default: 127.0.0.1]
@@ -36,7 +37,8 @@ impl ServeArgs {
     }
 }
 
-/// `interrupted` is set by the first signal; `engine` must not hear of it, because what is under way is to end well.
+/// `interrupted` is set by the first signal; `engine` must not hear of it, because what is under
+/// way is to end well.
 pub fn run(engine: Engine, interrupted: &AtomicBool, ui: &Ui) -> Result<Outcome> {
     let listener = serve::bind(&engine.config)?;
     let address = listener.local_addr().or_failed(|| "cannot tell the address".into())?;

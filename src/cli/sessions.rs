@@ -18,7 +18,8 @@ use crate::wire;
 
 /// Show, export or remove conversations
 ///
-/// A conversation is forgotten a day after its last question; the setting `sessions.ttl_hours` says otherwise.
+/// A conversation is forgotten a day after its last question; the setting `sessions.ttl_hours` says
+/// otherwise.
 #[derive(Debug, Args)]
 pub struct SessionsArgs {
     #[command(subcommand)]
@@ -76,12 +77,14 @@ impl WithinArgs {
     /// The conversation that the flags name, held by this process; `None` when they name none.
     ///
     /// # Errors
-    /// A usage fault when there is nothing to continue; those of [`Sessions::begin`](crate::sessions::Sessions::begin).
+    /// A usage fault when there is nothing to continue; those of
+    /// [`Sessions::begin`](crate::sessions::Sessions::begin).
     pub(super) fn begin<'a>(&self, engine: &'a Engine) -> Result<Option<Session<'a>>> {
         let id = match &self.session {
             Some(id) => id.clone(),
             None if self.resume => engine.sessions()?.latest(engine.now_s())?.ok_or_else(|| {
-                Fault::usage("there is no conversation to continue").hint("`--session NAME` begins one")
+                Fault::usage("there is no conversation to continue")
+                    .hint("`--session NAME` begins one")
             })?,
             None => return Ok(None),
         };
@@ -130,8 +133,9 @@ fn list(engine: &Engine, ui: &Ui) -> Result<Outcome> {
     } else if found.is_empty() {
         ui.note("there are no conversations");
     } else {
-        let rows =
-            found.iter().map(|s| vec![s.id.clone(), s.turns.to_string(), one_line(&s.first_question), time(s.used)]);
+        let rows = found.iter().map(|s| {
+            vec![s.id.clone(), s.turns.to_string(), one_line(&s.first_question), time(s.used)]
+        });
         ui.table(&["session", "turns", "first question", "last used"], &rows.collect::<Vec<_>>());
     }
     Ok(Outcome::Done)
@@ -149,9 +153,16 @@ fn show(id: &str, engine: &Engine, ui: &Ui) -> Result<Outcome> {
             ui.line("");
         }
         let head = format!("{n}. {}", clipped(&turn.question, usize::MAX));
-        ui.line(format!("{}  {}", ui.paint(Tone::Strong, &head), ui.paint(Tone::Faint, &time(turn.at))));
+        ui.line(format!(
+            "{}  {}",
+            ui.paint(Tone::Strong, &head),
+            ui.paint(Tone::Faint, &time(turn.at))
+        ));
         if turn.resolved != turn.question {
-            ui.line(ui.paint(Tone::Faint, &format!("   understood as: {}", clipped(&turn.resolved, usize::MAX))));
+            ui.line(ui.paint(
+                Tone::Faint,
+                &format!("   understood as: {}", clipped(&turn.resolved, usize::MAX)),
+            ));
         }
         match turn.supported {
             true => ui.write(&wrapped(&turn.answer, ui.width(), "   ")),
@@ -165,7 +176,11 @@ fn show(id: &str, engine: &Engine, ui: &Ui) -> Result<Outcome> {
 /// Prints where the sources of an answer stand.
 pub(super) fn sources(engine: &Engine, turn: &Turn, indent: &str, ui: &Ui) {
     // The index may be gone, and its folders with it.
-    let names = engine.store.meta(&turn.index).map(|meta| documents::seen_from_here(&meta.roots)).unwrap_or_default();
+    let names = engine
+        .store
+        .meta(&turn.index)
+        .map(|meta| documents::seen_from_here(&meta.roots))
+        .unwrap_or_default();
     for cited in &turn.citations {
         let path = names.shown_in(&cited.root, &cited.path);
         let place = safe_name(&format!("{path}:{}", cited.first));
@@ -193,7 +208,11 @@ pub(super) fn export(
 
 /// `runs/session_20261120T184455Z`, with a number behind it when that exists.
 fn free_folder(engine: &Engine) -> PathBuf {
-    let stamp: String = time(engine.now_s()).replace(' ', "T").chars().filter(|c| !matches!(c, '-' | ':')).collect();
+    let stamp: String = time(engine.now_s())
+        .replace(' ', "T")
+        .chars()
+        .filter(|c| !matches!(c, '-' | ':'))
+        .collect();
     let runs = engine.config.data_dir.join("runs");
     let names = std::iter::once(String::new()).chain((2..).map(|n| format!("-{n}")));
     let mut folders = names.map(|suffix| runs.join(format!("session_{stamp}Z{suffix}")));
@@ -204,7 +223,9 @@ fn free_folder(engine: &Engine) -> PathBuf {
 fn confirm_removal(ids: &[String], all: bool, engine: &Engine, ui: &Ui) -> Result<()> {
     let n = match all {
         // Of those that cannot be read it is not known how many they are.
-        true => engine.sessions()?.list(engine.now_s()).map_or(usize::MAX, |sessions| sessions.len()),
+        true => {
+            engine.sessions()?.list(engine.now_s()).map_or(usize::MAX, |sessions| sessions.len())
+        }
         false => ids.len(),
     };
     let what = match (n, ids) {

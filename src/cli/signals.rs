@@ -1,5 +1,5 @@
-//! Ctrl-C and SIGTERM: the first asks the work to stop at the next safe place, the second ends the process. And how it ends
-//! by itself.
+//! Ctrl-C and SIGTERM: the first asks the work to stop at the next safe place, the second ends the
+//! process. And how it ends by itself.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Context as _, Result};
 
-/// What comes so soon after the first signal is the same one: `timeout` sends it to the process and to its group. No hand is
-/// that quick.
+/// What comes so soon after the first signal is the same one: `timeout` sends it to the process and
+/// to its group. No hand is that quick.
 const SAME: Duration = Duration::from_millis(50);
 
 /// Set by the first signal.
@@ -19,10 +19,16 @@ pub fn install() -> Result<&'static AtomicBool> {
     static START: OnceLock<Instant> = OnceLock::new();
     if START.set(Instant::now()).is_ok() {
         for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-            // SAFETY: the handler reads the clock, loads and stores atomics and ends the process; all may be done in one.
-            #[expect(unsafe_code, reason = "a handler of signals may do little, which the compiler cannot check")]
-            unsafe { signal_hook::low_level::register(signal, || heard(*START.get_or_init(Instant::now))) }
-                .or_failed(|| "cannot handle signals".into())?;
+            // SAFETY: the handler reads the clock, loads and stores atomics and ends the process;
+            // all may be done in one.
+            #[expect(
+                unsafe_code,
+                reason = "a handler of signals may do little, which the compiler cannot check"
+            )]
+            unsafe {
+                signal_hook::low_level::register(signal, || heard(*START.get_or_init(Instant::now)))
+            }
+            .or_failed(|| "cannot handle signals".into())?;
         }
     }
     Ok(&INTERRUPTED)
@@ -42,8 +48,9 @@ fn heard(start: Instant) {
     }
 }
 
-/// Ends the process with what was printed written out, and with nothing else: what the libraries would do for their own sake,
-/// ONNX Runtime above all, takes 5 ms of a search's 80, and the system cleans up faster.
+/// Ends the process with what was printed written out, and with nothing else: what the libraries
+/// would do for their own sake, ONNX Runtime above all, takes 5 ms of a search's 80, and the system
+/// cleans up faster.
 pub fn leave(code: u8) -> ! {
     super::ui::flush();
     signal_hook::low_level::exit(i32::from(code))

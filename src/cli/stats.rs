@@ -13,8 +13,9 @@ use crate::wire;
 
 /// Tell what was asked, how long it took and what was read
 ///
-/// Servers record what they answer (`rag serve`, `rag mcp`); with the setting `analytics.record = all`, `rag ask` and `rag
-/// search` do so too. Questions are kept as keyed hashes unless `analytics.text` is set.
+/// Servers record what they answer (`rag serve`, `rag mcp`); with the setting `analytics.record =
+/// all`, `rag ask` and `rag search` do so too. Questions are kept as keyed hashes unless
+/// `analytics.text` is set.
 #[derive(Debug, Args)]
 pub struct StatsArgs {
     /// How far back: 30m, 12h, 7d, 4w [default: all there is]
@@ -86,25 +87,43 @@ fn show(report: &Report, ui: &Ui) {
         &["what", "count", "share"],
         &[
             vec!["questions".into(), count(report.questions), String::new()],
-            vec!["  with an answer".into(), count(report.supported), percent(report.supported, report.questions)],
+            vec![
+                "  with an answer".into(),
+                count(report.supported),
+                percent(report.supported, report.questions),
+            ],
             vec![
                 "  answered from the cache".into(),
                 count(report.answer_hits),
                 percent(report.answer_hits, report.questions),
             ],
             vec!["searches".into(), count(report.searches), String::new()],
-            vec!["rankings from the cache".into(), count(report.retrieval_hits), percent(report.retrieval_hits, asked)],
+            vec![
+                "rankings from the cache".into(),
+                count(report.retrieval_hits),
+                percent(report.retrieval_hits, asked),
+            ],
             vec!["sessions".into(), count(report.sessions), String::new()],
         ],
     );
     if !report.latencies.is_empty() {
         title("Milliseconds by stage");
         let ms = |ms: f64| if ms < 10.0 { format!("{ms:.1}") } else { format!("{ms:.0}") };
-        let rows = report
-            .latencies
-            .iter()
-            .map(|l| vec![l.stage.to_owned(), count(l.n), ms(l.p50), ms(l.p90), ms(l.p95), ms(l.p99), ms(l.most)]);
-        ui.table(&["stage", "count", "p50", "p90", "p95", "p99", "longest"], &rows.collect::<Vec<_>>());
+        let rows = report.latencies.iter().map(|l| {
+            vec![
+                l.stage.to_owned(),
+                count(l.n),
+                ms(l.p50),
+                ms(l.p90),
+                ms(l.p95),
+                ms(l.p99),
+                ms(l.most),
+            ]
+        });
+        ui.table(
+            &["stage", "count", "p50", "p90", "p95", "p99", "longest"],
+            &rows.collect::<Vec<_>>(),
+        );
     }
     let questions = |asked: &[Asked]| {
         asked
@@ -121,18 +140,24 @@ fn show(report: &Report, ui: &Ui) {
             })
             .collect::<Vec<_>>()
     };
-    for (heading, asked) in [("Asked most often", &report.top), ("Without an answer", &report.unanswered)] {
+    for (heading, asked) in
+        [("Asked most often", &report.top), ("Without an answer", &report.unanswered)]
+    {
         if !asked.is_empty() {
             title(heading);
             ui.table(&["asked", "as", "count", "last"], &questions(asked));
         }
     }
     if report.top.iter().any(|asked| asked.text.is_none()) {
-        ui.note("questions are kept as keyed hashes (#…); the setting `analytics.text = true` keeps the words");
+        ui.note(
+            "questions are kept as keyed hashes (#…); the setting `analytics.text = true` \
+             keeps the words",
+        );
     }
     if !report.documents.is_empty() {
         title("Read most often");
-        let rows = report.documents.iter().map(|d| vec![d.path.clone(), count(d.n), d.index.clone()]);
+        let rows =
+            report.documents.iter().map(|d| vec![d.path.clone(), count(d.n), d.index.clone()]);
         ui.table(&["document", "count", "index"], &rows.collect::<Vec<_>>());
     }
     if !report.errors.is_empty() {
@@ -142,9 +167,15 @@ fn show(report: &Report, ui: &Ui) {
     }
     if let Some((memory, cpu, queue)) = report.system {
         title("The server");
-        ui.line(format!("at most {} of memory, {cpu:.2} cores on average, at most {queue} waiting", size(memory)));
+        ui.line(format!(
+            "at most {} of memory, {cpu:.2} cores on average, at most {queue} waiting",
+            size(memory)
+        ));
     }
     if report.damaged > 0 {
-        ui.warn(format!("{} fail their checksum and are left out", counted(report.damaged, "record")));
+        ui.warn(format!(
+            "{} fail their checksum and are left out",
+            counted(report.damaged, "record")
+        ));
     }
 }

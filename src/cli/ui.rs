@@ -1,7 +1,8 @@
 //! The only printer: data to stdout, talk to stderr, colour where a person reads it.
 //!
-//! Text that strangers wrote passes [`safe`] before a terminal sees it, and before it is coloured: what is printed through
-//! [`Ui::note`] and its like holds no colour of ours, which would be made harmless too.
+//! Text that strangers wrote passes [`safe`] before a terminal sees it, and before it is coloured:
+//! what is printed through [`Ui::note`] and its like holds no colour of ours, which would be made
+//! harmless too.
 
 use std::cell::RefCell;
 use std::fmt::Display;
@@ -68,9 +69,15 @@ impl Tone {
 impl Ui {
     pub(super) fn new(global: &GlobalArgs) -> Self {
         // https://no-color.org
-        #[expect(clippy::disallowed_methods, reason = "NO_COLOR is a convention of terminals, not a setting of rag")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "NO_COLOR is a convention of terminals, not a setting of rag"
+        )]
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
-        #[expect(clippy::disallowed_methods, reason = "TERM says what the terminal can do; it is no setting of rag")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "TERM says what the terminal can do; it is no setting of rag"
+        )]
         let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         let (out, err) = (io::stdout().is_terminal(), io::stderr().is_terminal());
         let color = |is_terminal: bool| match global.color {
@@ -157,19 +164,24 @@ impl Ui {
                 self.note(format!("searched by words only: {}", pending_words(&pending)));
             }
             Some(pending) => {
-                self.note(format!("searched by words only: {}; run `rag ingest` again", pending_words(&pending)));
+                self.note(format!(
+                    "searched by words only: {}; run `rag ingest` again",
+                    pending_words(&pending)
+                ));
             }
         }
     }
 
-    /// Talk about something that went wrong: a coloured word, then what strangers may have named. Unless quiet.
+    /// Talk about something that went wrong: a coloured word, then what strangers may have named.
+    /// Unless quiet.
     pub fn complaint(&self, word: &str, text: &str) {
         if !self.quiet {
             self.alarm(word, text);
         }
     }
 
-    /// Asks a question that only `y` or `yes` agrees to. `None` where standard input is no terminal.
+    /// Asks a question that only `y` or `yes` agrees to. `None` where standard input is no
+    /// terminal.
     ///
     /// # Errors
     /// An interruption while it waits.
@@ -178,7 +190,8 @@ impl Ui {
         if !stdin.is_terminal() {
             return Ok(None);
         }
-        let question = format!("{} {} ", paint(self.err_color, Tone::Strong, &safe_name(question)), "[y/N]");
+        let question =
+            format!("{} {} ", paint(self.err_color, Tone::Strong, &safe_name(question)), "[y/N]");
         LIVE.print(&question);
         // A read would go on after Ctrl-C.
         loop {
@@ -231,7 +244,11 @@ impl Ui {
 
     /// A name and its value, one of several below each other. `width` is that of the longest name.
     pub fn row(&self, name: &str, width: usize, value: &str) {
-        self.line(format!("{} {}", self.paint(Tone::Faint, &format!("{name:<width$}")), safe_name(value)));
+        self.line(format!(
+            "{} {}",
+            self.paint(Tone::Faint, &format!("{name:<width$}")),
+            safe_name(value)
+        ));
     }
 
     /// Colours text for stdout.
@@ -250,7 +267,8 @@ impl Ui {
     }
 }
 
-/// A line at the bottom of the terminal that says how far something is. It is gone when this is dropped.
+/// A line at the bottom of the terminal that says how far something is. It is gone when this is
+/// dropped.
 pub struct Bar {
     is_on: bool,
 }
@@ -260,7 +278,8 @@ impl Bar {
         self.is_on
     }
 
-    /// Shows a stage, the share of the whole that is done, and a message, unless the line was drawn a moment ago.
+    /// Shows a stage, the share of the whole that is done, and a message, unless the line was drawn
+    /// a moment ago.
     pub fn show(&self, stage: &str, share: f64, message: impl FnOnce() -> String) {
         if self.is_on {
             LIVE.draw(stage, share, &message());
@@ -281,7 +300,8 @@ impl Drop for Bar {
     }
 }
 
-/// The line of a [`Bar`]. Whatever else is printed takes it away first; it comes back when it is drawn next.
+/// The line of a [`Bar`]. Whatever else is printed takes it away first; it comes back when it is
+/// drawn next.
 struct Live(Mutex<Option<ProgressBar>>);
 
 static LIVE: Live = Live(Mutex::new(None));
@@ -328,10 +348,10 @@ fn screen_width() -> u16 {
     terminal_size::terminal_size_of(io::stderr()).map_or(80, |(width, _)| width.0)
 }
 
-/// The line of the terminal that `indicatif` draws on. The terminal that `indicatif` brings along leaves the cursor behind
-/// the line and removes rows by their number, so that a window that becomes narrower keeps pieces of the line. Here the
-/// cursor waits in the first column, and everything from there on is removed, however the terminal has broken the line
-/// since.
+/// The line of the terminal that `indicatif` draws on. The terminal that `indicatif` brings along
+/// leaves the cursor behind the line and removes rows by their number, so that a window that
+/// becomes narrower keeps pieces of the line. Here the cursor waits in the first column, and
+/// everything from there on is removed, however the terminal has broken the line since.
 #[derive(Debug, Default)]
 struct Screen {
     /// What is to be drawn.
@@ -380,7 +400,8 @@ impl TermLike for Screen {
         Ok(())
     }
 
-    /// Lines are not broken while this one is written, should the window have become narrower this moment.
+    /// Lines are not broken while this one is written, should the window have become narrower this
+    /// moment.
     fn flush(&self) -> io::Result<()> {
         let line = std::mem::take(&mut *self.line.lock().unwrap_or_else(PoisonError::into_inner));
         let line = line.trim_end();
@@ -393,21 +414,29 @@ impl TermLike for Screen {
 }
 
 fn erase() -> io::Result<()> {
-    if IS_SHOWN.swap(false, Ordering::Relaxed) { io::stderr().lock().write_all(ERASE.as_bytes()) } else { Ok(()) }
+    if IS_SHOWN.swap(false, Ordering::Relaxed) {
+        io::stderr().lock().write_all(ERASE.as_bytes())
+    } else {
+        Ok(())
+    }
 }
 
-/// Takes the line of progress away where the process ends at once. May be called by a handler of signals: it takes no lock
-/// and allocates nothing, while `indicatif` does both.
+/// Takes the line of progress away where the process ends at once. May be called by a handler of
+/// signals: it takes no lock and allocates nothing, while `indicatif` does both.
 pub fn erase_at_exit() {
     if IS_SHOWN.load(Ordering::Relaxed) {
         // SAFETY: the standard error is not closed while the process runs.
-        #[expect(unsafe_code, reason = "`io::stderr` takes a lock, which a handler of signals must not")]
+        #[expect(
+            unsafe_code,
+            reason = "`io::stderr` takes a lock, which a handler of signals must not"
+        )]
         let stderr = unsafe { std::os::fd::BorrowedFd::borrow_raw(2) };
         let _ = rustix::io::write(stderr, ERASE.as_bytes());
     }
 }
 
-/// What an index that has no vectors yet waits for, with the same percentage as the progress of its ingest.
+/// What an index that has no vectors yet waits for, with the same percentage as the progress of its
+/// ingest.
 pub fn pending_words(pending: &Pending) -> String {
     match pending.being_made {
         true => {
@@ -476,15 +505,17 @@ fn paint(on: bool, tone: Tone, text: &str) -> String {
     if on { format!("\x1b[{}m{text}\x1b[0m", tone.code()) } else { text.to_owned() }
 }
 
-/// A JSON document that means the same and may be shown as it is. `serde_json` leaves DEL, the controls above it and what
-/// has no glyph as they are; they stand in strings only.
+/// A JSON document that means the same and may be shown as it is. `serde_json` leaves DEL, the
+/// controls above it and what has no glyph as they are; they stand in strings only.
 fn escaped(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for c in json.chars() {
         if c == '\n' || !is_hidden(c) {
             out.push(c);
         } else {
-            c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}")));
+            c.encode_utf16(&mut [0; 2])
+                .iter()
+                .for_each(|unit| out.push_str(&format!("\\u{unit:04x}")));
         }
     }
     out
@@ -524,7 +555,13 @@ pub fn counted(n: u64, what: &str) -> String {
 /// Unix seconds as `2026-03-01 12:30:05` in UTC.
 pub fn time(unix_s: i64) -> String {
     let (days, second) = (unix_s.div_euclid(86_400), unix_s.rem_euclid(86_400));
-    format!("{} {:02}:{:02}:{:02}", calendar::date(days), second / 3600, second / 60 % 60, second % 60)
+    format!(
+        "{} {:02}:{:02}:{:02}",
+        calendar::date(days),
+        second / 3600,
+        second / 60 % 60,
+        second % 60
+    )
 }
 
 #[cfg(test)]
@@ -535,7 +572,10 @@ mod tests {
     fn everybody_reports_the_same_percentage() {
         for (done, total) in [(0, 20), (9, 20), (45, 100), (75_000, 75_733)] {
             let words = pending_words(&Pending { done, total, being_made: true });
-            let percent = words.split_once('(').and_then(|(_, rest)| rest.split_once(')')).map(|(percent, _)| percent);
+            let percent = words
+                .split_once('(')
+                .and_then(|(_, rest)| rest.split_once(')'))
+                .map(|(percent, _)| percent);
             let bar = layout::tests::drawn("vectors", Stage::Vectors.share(done, total), "", 80);
             assert!(bar.ends_with(percent.unwrap()), "{bar:?}, {words:?}");
         }

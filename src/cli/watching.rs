@@ -16,7 +16,12 @@ use crate::jobs::IngestSpec;
 /// Waits for other writers for as long as anybody will watch.
 const FOR_EVER_S: u64 = 100 * 365 * 86_400;
 
-pub fn run(spec: IngestSpec, look_every: Option<Duration>, engine: &Engine, ui: &Ui) -> Result<Outcome> {
+pub fn run(
+    spec: IngestSpec,
+    look_every: Option<Duration>,
+    engine: &Engine,
+    ui: &Ui,
+) -> Result<Outcome> {
     let spec = IngestSpec { wait_s: FOR_EVER_S, ..spec };
     let dirs = spec.shown_dirs().collect::<Vec<_>>().join(", ");
     // A bar for the first ingest only: the rounds after it are short.
@@ -41,11 +46,17 @@ pub fn run(spec: IngestSpec, look_every: Option<Duration>, engine: &Engine, ui: 
             failed.clone_from(&report.failed);
         }
         Happening::Watching { folders } => {
-            ui.note(format!("watching {dirs}: {}; Ctrl-C ends it", counted(folders as u64, "folder")));
+            ui.note(format!(
+                "watching {dirs}: {}; Ctrl-C ends it",
+                counted(folders as u64, "folder")
+            ));
         }
         Happening::Looking { why, every } => {
-            let often =
-                if every.as_secs() == 1 { "every second".into() } else { format!("every {} s", every.as_secs()) };
+            let often = if every.as_secs() == 1 {
+                "every second".into()
+            } else {
+                format!("every {} s", every.as_secs())
+            };
             match why {
                 Some(why) => ui.note(format!(
                     "{why}: looking at the folders {often} instead{}",
@@ -55,7 +66,9 @@ pub fn run(spec: IngestSpec, look_every: Option<Duration>, engine: &Engine, ui: 
             }
         }
         Happening::Failed { fault, again_in } => print_failure(ui, &fault, again_in),
-        Happening::Gone(dir) => tell(ui, "gone", &dir, "is gone; the index stays as it is until it is back"),
+        Happening::Gone(dir) => {
+            tell(ui, "gone", &dir, "is gone; the index stays as it is until it is back")
+        }
         Happening::Back(dir) => tell(ui, "back", &dir, "is back"),
     });
     ended.map(|never| match never {})
@@ -69,7 +82,8 @@ fn round(job_id: &str, report: &Report) -> serde_json::Value {
     let mut line = summary(job_id, report);
     line["event"] = "ingested".into();
     line["some_read"] = report.some_read.clone().into();
-    line["some_removed"] = report.removed.iter().take(SOME_REMOVED).cloned().collect::<Vec<_>>().into();
+    line["some_removed"] =
+        report.removed.iter().take(SOME_REMOVED).cloned().collect::<Vec<_>>().into();
     line["ms"] = millis(report).into();
     line
 }
@@ -79,10 +93,20 @@ fn millis(report: &Report) -> u64 {
 }
 
 fn print_round(ui: &Ui, report: &Report, failed_before: &[(String, String)]) {
-    let changed = [("read", &report.some_read, report.read), ("removed", &report.removed, report.removed.len() as u64)];
-    let changed: Vec<String> =
-        changed.into_iter().filter(|(_, _, n)| *n > 0).map(|(what, some, n)| files(what, some, n)).collect();
-    let what = if changed.is_empty() { "the table of files changed".to_owned() } else { changed.join("; ") };
+    let changed = [
+        ("read", &report.some_read, report.read),
+        ("removed", &report.removed, report.removed.len() as u64),
+    ];
+    let changed: Vec<String> = changed
+        .into_iter()
+        .filter(|(_, _, n)| *n > 0)
+        .map(|(what, some, n)| files(what, some, n))
+        .collect();
+    let what = if changed.is_empty() {
+        "the table of files changed".to_owned()
+    } else {
+        changed.join("; ")
+    };
     let line = format!(
         "{what}: {}, {}, {} ms",
         counted(report.documents, "document"),

@@ -26,8 +26,8 @@ fn read(input: impl Read) -> Result<String> {
         return Err(Fault::usage("the question on the standard input is longer than 1 MiB")
             .hint("many questions, one a line, are for `rag ask --batch -`"));
     }
-    let text =
-        String::from_utf8(bytes).map_err(|_| Fault::usage("the question on the standard input is not valid UTF-8"))?;
+    let text = String::from_utf8(bytes)
+        .map_err(|_| Fault::usage("the question on the standard input is not valid UTF-8"))?;
     Ok(text.trim().to_owned())
 }
 

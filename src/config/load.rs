@@ -9,8 +9,8 @@ use std::time::Duration;
 use super::check::{self, refusal};
 use super::settings::SETTINGS;
 use super::{
-    Config, Endpoint, Generator, Layer, Layers, LogFormat, LogLevel, Mode, Place, Recording, Records, Secret, Serve,
-    Timeouts,
+    Config, Endpoint, Generator, Layer, Layers, LogFormat, LogLevel, Mode, Place, Recording,
+    Records, Secret, Serve, Timeouts,
 };
 use crate::error::{Context as _, Fault, Result};
 use crate::strings::StrExt as _;
@@ -51,8 +51,12 @@ pub struct World {
 impl World {
     /// The real surroundings of this process.
     pub fn of_this_process() -> Self {
-        #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
-        let env = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v))).collect();
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "this is the one place that reads the environment"
+        )]
+        let env =
+            std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v))).collect();
         let exe = std::env::current_exe().and_then(|p| p.canonicalize()).ok();
         Self {
             env,
@@ -67,8 +71,8 @@ impl World {
         self.env.get(name).filter(|v| !v.is_empty()).map(PathBuf::from)
     }
 
-    /// The user's own folder of a kind. A relative path names another one in every folder, so it counts as none, as the
-    /// XDG Base Directory Specification says.
+    /// The user's own folder of a kind. A relative path names another one in every folder, so it
+    /// counts as none, as the XDG Base Directory Specification says.
     fn user_dir(&self, variable: &str, below_home: &str) -> Option<PathBuf> {
         let is_absolute = |dir: &PathBuf| dir.is_absolute();
         let named = self.path(variable).filter(is_absolute);
@@ -88,7 +92,8 @@ impl World {
     }
 }
 
-/// The working directory, links resolved: where names of documents are seen from. Empty when there is none.
+/// The working directory, links resolved: where names of documents are seen from. Empty when there
+/// is none.
 pub fn here() -> String {
     std::env::current_dir().map(|dir| dir.to_string_lossy().into_owned()).unwrap_or_default()
 }
@@ -96,7 +101,8 @@ pub fn here() -> String {
 type Values = BTreeMap<&'static str, (String, Origin)>;
 
 pub fn load(world: &World, flags: &[(&'static str, String, String)]) -> Result<Config> {
-    let mut values: Values = SETTINGS.iter().map(|s| (s.key, (s.default.to_owned(), Origin::BuiltIn))).collect();
+    let mut values: Values =
+        SETTINGS.iter().map(|s| (s.key, (s.default.to_owned(), Origin::BuiltIn))).collect();
     if let Some(path) = world.config_file() {
         values.extend(read_file(&path)?);
     }
@@ -104,16 +110,20 @@ pub fn load(world: &World, flags: &[(&'static str, String, String)]) -> Result<C
     if let Some((setting, (_, origin))) =
         SETTINGS.iter().filter(|s| s.is_personal).find_map(|s| Some((s, project.get(s.key)?)))
     {
-        // A folder that somebody else made must not say where keys and questions are sent or which code is loaded.
-        return Err(Fault::usage(format!("{origin}: a project file must not set `{}`", setting.key))
-            .hint(format!("set it in ~/.config/rag/config.toml or as {}", setting.env)));
+        // A folder that somebody else made must not say where keys and questions are sent or which
+        // code is loaded.
+        return Err(Fault::usage(format!(
+            "{origin}: a project file must not set `{}`",
+            setting.key
+        ))
+        .hint(format!("set it in ~/.config/rag/config.toml or as {}", setting.env)));
     }
     values.extend(project);
     for setting in SETTINGS {
         if let Some(value) = world.env.get(setting.env).filter(|v| !v.is_empty()) {
-            let value = value
-                .to_str()
-                .ok_or_else(|| Fault::usage(format!("environment {} is not valid UTF-8", setting.env)))?;
+            let value = value.to_str().ok_or_else(|| {
+                Fault::usage(format!("environment {} is not valid UTF-8", setting.env))
+            })?;
             values.insert(setting.key, (value.to_owned(), Origin::Environment(setting.env)));
         }
     }
@@ -131,14 +141,22 @@ pub fn load(world: &World, flags: &[(&'static str, String, String)]) -> Result<C
 fn read_file(path: &Path) -> Result<Values> {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
-        Err(e) if matches!(e.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
+        Err(e)
+            if matches!(
+                e.kind(),
+                std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory
+            ) =>
+        {
             return Ok(Values::new());
         }
         Err(e) if e.kind() == std::io::ErrorKind::InvalidData => {
             return Err(Fault::usage(format!("{}: the file is not valid UTF-8", path.display())));
         }
         Err(e) if e.kind() == std::io::ErrorKind::IsADirectory => {
-            return Err(Fault::usage(format!("{} is a folder, not a file of settings", path.display())));
+            return Err(Fault::usage(format!(
+                "{} is a folder, not a file of settings",
+                path.display()
+            )));
         }
         Err(e) => return Err(e).or_failed(|| format!("cannot read {}", path.display())),
     };
@@ -157,8 +175,12 @@ fn read_file(path: &Path) -> Result<Values> {
         let value = match (value, setting.shape.separator()) {
             (Given::One(value), _) => value,
             (Given::Many(parts), Some(separator)) => parts.join(separator),
-            (Given::Many(_), None) => return Err(refusal(setting, "[…]", &origin, "must be one value, not a list")),
-            (Given::Other(what), _) => return Err(refusal(setting, "…", &origin, &format!("must not be {what}"))),
+            (Given::Many(_), None) => {
+                return Err(refusal(setting, "[…]", &origin, "must be one value, not a list"));
+            }
+            (Given::Other(what), _) => {
+                return Err(refusal(setting, "…", &origin, &format!("must not be {what}")));
+            }
         };
         layer.insert(setting.key, (value, origin));
         Ok(())
@@ -184,7 +206,8 @@ impl Given {
         };
         match value {
             toml::de::DeValue::Array(parts) => {
-                let parts: Option<Vec<String>> = parts.iter().map(|part| scalar(part.get_ref())).collect();
+                let parts: Option<Vec<String>> =
+                    parts.iter().map(|part| scalar(part.get_ref())).collect();
                 parts.map_or(Self::Other("a list of lists or tables"), Self::Many)
             }
             toml::de::DeValue::Datetime(_) => Self::Other("a date; put it in quotes"),
@@ -216,7 +239,8 @@ fn build(world: &World, values: &Values) -> Result<Config> {
     let size = |key: &str| usize::try_from(whole(key)).unwrap_or(usize::MAX);
     let seconds = |key: &str| Duration::from_secs(whole(key));
     let list = |key: &str, between: char| {
-        let parts: Vec<String> = text(key).split(between).map(|part| part.trim().to_owned()).collect();
+        let parts: Vec<String> =
+            text(key).split(between).map(|part| part.trim().to_owned()).collect();
         parts.into_iter().filter(|part| !part.is_empty())
     };
     let data_dir = PathBuf::from(text("data_dir"));
@@ -243,7 +267,8 @@ fn build(world: &World, values: &Values) -> Result<Config> {
         max_file_bytes: whole("ingest.max_file_bytes"),
         program: world.exe.clone(),
         search_k: size("search.k"),
-        search_mode: Mode::parse(&mode).ok_or_else(|| Fault::usage(format!("no search mode `{mode}`")))?,
+        search_mode: Mode::parse(&mode)
+            .ok_or_else(|| Fault::usage(format!("no search mode `{mode}`")))?,
         dense_weight: text("search.dense_weight").parse().unwrap_or(0.5),
         rerank: size("search.rerank"),
         rerank_weight: text("search.rerank_weight").parse().unwrap_or(0.2),
@@ -266,9 +291,13 @@ fn build(world: &World, values: &Values) -> Result<Config> {
         serve: Serve {
             host: text("serve.host"),
             port: whole("serve.port") as u16,
-            token: Some(text("serve.token").trim()).filter(|token| !token.is_empty()).map(Secret::new),
+            token: Some(text("serve.token").trim())
+                .filter(|token| !token.is_empty())
+                .map(Secret::new),
             token_file: path("serve.token_file"),
-            allowed_hosts: list("serve.allowed_hosts", ',').map(|host| host.to_ascii_lowercase()).collect(),
+            allowed_hosts: list("serve.allowed_hosts", ',')
+                .map(|host| host.to_ascii_lowercase())
+                .collect(),
             roots: list("serve.roots", ':').map(PathBuf::from).collect(),
             workers: if size("serve.workers") == 0 { threads } else { size("serve.workers") },
             queue: size("serve.queue"),
@@ -327,21 +356,27 @@ fn build(world: &World, values: &Values) -> Result<Config> {
     })
 }
 
-/// Where library and models may be: the folder that the user names for them; the data directory; `share/rag` beside the
-/// `bin` of an installed program; the checkout that a program under `target/` was built in; the user's own
-/// `~/.local/share/rag`. Data directory and checkout may have come from anybody, whoever named them.
+/// Where library and models may be: the folder that the user names for them; the data directory;
+/// `share/rag` beside the `bin` of an installed program; the checkout that a program under
+/// `target/` was built in; the user's own `~/.local/share/rag`. Data directory and checkout may
+/// have come from anybody, whoever named them.
 fn places(world: &World, named: Option<PathBuf>, data_dir: &Path) -> Vec<Place> {
     let own = |dir: PathBuf| Place { dir, is_own: true };
     let share = world.share_dir();
     let is_share = |dir: &Path| {
         let resolved = |dir: &Path| dir.canonicalize().ok();
-        share.as_deref().is_some_and(|share| resolved(share).is_some() && resolved(share) == resolved(dir))
+        share
+            .as_deref()
+            .is_some_and(|share| resolved(share).is_some() && resolved(share) == resolved(dir))
     };
     let mut places: Vec<Place> = named.map(own).into_iter().collect();
     places.push(Place { dir: data_dir.to_path_buf(), is_own: is_share(data_dir) });
     if let Some(exe) = &world.exe_dir {
         places.push(own(exe.join("../share/rag")));
-        let target = exe.ancestors().take(3).find(|dir| dir.file_name().is_some_and(|name| name == "target"));
+        let target = exe
+            .ancestors()
+            .take(3)
+            .find(|dir| dir.file_name().is_some_and(|name| name == "target"));
         let checkout = target.and_then(Path::parent).map(|dir| dir.join("data"));
         places.extend(checkout.map(|dir| Place { dir, is_own: false }));
     }
@@ -356,7 +391,9 @@ fn api_key(values: &Values) -> Result<Option<Secret>> {
     if !given.is_empty() || file.is_empty() {
         return Ok((!given.is_empty()).then(|| Secret::new(given)));
     }
-    let Some(setting) = SETTINGS.iter().find(|setting| setting.key == "llm.api_key_file") else { return Ok(None) };
+    let Some(setting) = SETTINGS.iter().find(|setting| setting.key == "llm.api_key_file") else {
+        return Ok(None);
+    };
     let refused = |why: &str| refusal(setting, file, origin, why);
     let text = std::fs::read_to_string(file).map_err(|e| refused(&unreadable(&e)))?;
     let key = text.lines().next().unwrap_or_default().trim();
@@ -372,7 +409,9 @@ pub fn unreadable(error: &std::io::Error) -> String {
     match error.kind() {
         std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
         std::io::ErrorKind::IsADirectory => "is a folder, not a file".to_owned(),
-        std::io::ErrorKind::PermissionDenied => "the file cannot be read: permission denied".to_owned(),
+        std::io::ErrorKind::PermissionDenied => {
+            "the file cannot be read: permission denied".to_owned()
+        }
         std::io::ErrorKind::InvalidData => "the file is not valid UTF-8".to_owned(),
         _ => format!("the file cannot be read: {error}"),
     }

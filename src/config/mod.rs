@@ -1,7 +1,9 @@
-//! What will be done: built-in values, files, environment and flags, merged once, each value knowing its source.
+//! What will be done: built-in values, files, environment and flags, merged once, each value
+//! knowing its source.
 //!
-//! This is the only room that reads the environment or a configuration file. The table [`SETTINGS`] is the one
-//! list of settings: the loader, the error messages, `rag doctor -v` and the README's table all read it.
+//! This is the only room that reads the environment or a configuration file. The table [`SETTINGS`]
+//! is the one list of settings: the loader, the error messages, `rag doctor -v` and the README's
+//! table all read it.
 
 mod check;
 mod load;
@@ -73,7 +75,8 @@ pub enum LogLevel {
 }
 
 impl LogLevel {
-    pub const ALL: [Self; 6] = [Self::Off, Self::Error, Self::Warn, Self::Info, Self::Debug, Self::Trace];
+    pub const ALL: [Self; 6] =
+        [Self::Off, Self::Error, Self::Warn, Self::Info, Self::Debug, Self::Trace];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -141,7 +144,8 @@ impl fmt::Debug for Secret {
 /// A language model on a server, and how to ask it.
 #[derive(Clone, Debug)]
 pub struct Endpoint {
-    /// What stands before `/chat/completions`, such as `http://localhost:11434/v1`; empty when none is configured.
+    /// What stands before `/chat/completions`, such as `http://localhost:11434/v1`; empty when none
+    /// is configured.
     pub base_url: String,
     pub model: String,
     pub api_key: Option<Secret>,
@@ -205,8 +209,8 @@ pub struct Serve {
     pub quota_per_day: u64,
 }
 
-/// The longest that a question and its stages may take. What a language model writes has times of its own, in
-/// [`Endpoint`].
+/// The longest that a question and its stages may take. What a language model writes has times of
+/// its own, in [`Endpoint`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
     /// All of it, waiting included.
@@ -220,8 +224,8 @@ pub struct Timeouts {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     pub dir: PathBuf,
-    /// The user chose it for models and libraries, or it came with the program. Any other place may have come with
-    /// somebody's folder: nothing in it is opened on its own word.
+    /// The user chose it for models and libraries, or it came with the program. Any other place may
+    /// have come with somebody's folder: nothing in it is opened on its own word.
     pub is_own: bool,
 }
 
@@ -248,7 +252,8 @@ pub struct Config {
     pub chunk_overlap_tokens: usize,
     /// Files above this size are reported as failed, not read.
     pub max_file_bytes: u64,
-    /// The `rag` program, of which ingest starts children to read risky formats; `None` when it is not known.
+    /// The `rag` program, of which ingest starts children to read risky formats; `None` when it is
+    /// not known.
     pub program: Option<PathBuf>,
     pub search_k: usize,
     pub search_mode: Mode,
@@ -307,12 +312,15 @@ impl Config {
         load::load(world, flags)
     }
 
-    /// A usage fault about the value of a setting that was found wrong in use, with where it came from.
+    /// A usage fault about the value of a setting that was found wrong in use, with where it came
+    /// from.
     pub fn refuse(&self, key: &str, why: &str) -> Fault {
         let found = SETTINGS.iter().find(|setting| setting.key == key);
         let origin = self.origins.iter().find(|(name, ..)| *name == key);
         match (found, origin) {
-            (Some(setting), Some((_, value, origin))) => check::refusal(setting, value, origin, why),
+            (Some(setting), Some((_, value, origin))) => {
+                check::refusal(setting, value, origin, why)
+            }
             _ => Fault::usage(format!("{key}: {why}")),
         }
     }
@@ -328,21 +336,24 @@ impl Config {
     /// A usage fault for one that is not a folder.
     pub fn check_roots(&self) -> Result<()> {
         let missing = self.serve.roots.iter().find(|root| !root.is_dir());
-        missing
-            .map_or(Ok(()), |root| Err(self.refuse("serve.roots", &format!("there is no folder {}", root.display()))))
+        missing.map_or(Ok(()), |root| {
+            Err(self.refuse("serve.roots", &format!("there is no folder {}", root.display())))
+        })
     }
 
     /// Length and overlap of passages for a model that reads `window` tokens.
     ///
     /// # Errors
-    /// A usage fault for a passage that the model cannot read whole, and for an overlap that was given and is larger
-    /// than half a passage. The built-in overlap gives way instead.
+    /// A usage fault for a passage that the model cannot read whole, and for an overlap that was
+    /// given and is larger than half a passage. The built-in overlap gives way instead.
     pub fn passages(&self, model: &str, window: usize) -> Result<(usize, usize)> {
         let max = match self.chunk_max_tokens {
             0 => window,
             n if n > window => {
                 let why = format!("the model `{model}` reads {window} tokens at most");
-                return Err(self.refuse("chunk.max_tokens", &why).hint("0 means as many as the model reads"));
+                return Err(self
+                    .refuse("chunk.max_tokens", &why)
+                    .hint("0 means as many as the model reads"));
             }
             n => n,
         };

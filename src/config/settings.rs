@@ -15,7 +15,8 @@ pub enum Shape {
     Folders,
     /// A file. Whoever reads it finds out whether it exists.
     File,
-    /// A name that becomes a file name: letters, digits, `.`, `_`, `-`, not starting with `.` or `-`.
+    /// A name that becomes a file name: letters, digits, `.`, `_`, `-`, not starting with `.` or
+    /// `-`.
     Name,
     /// The length of a passage in tokens, or 0.
     Passage {
@@ -66,7 +67,8 @@ pub struct Setting {
     pub shape: Shape,
     /// One line for the README and `rag doctor -v`.
     pub meaning: &'static str,
-    /// Says where text, keys or code go, so that a `rag.toml` that came with somebody's folder must not set it.
+    /// Says where text, keys or code go, so that a `rag.toml` that came with somebody's folder must
+    /// not set it.
     pub is_personal: bool,
 }
 
@@ -92,27 +94,66 @@ const fn personal(
 }
 
 /// Lifetime in hours of the rows of a cache table.
-const fn ttl(key: &'static str, env: &'static str, default: &'static str, meaning: &'static str) -> Setting {
+const fn ttl(
+    key: &'static str,
+    env: &'static str,
+    default: &'static str,
+    meaning: &'static str,
+) -> Setting {
     setting(key, env, default, Shape::Whole { least: 0, most: 1_000_000 }, meaning)
 }
 
 /// Size in MiB that a cache table may have.
-const fn budget(key: &'static str, env: &'static str, default: &'static str, meaning: &'static str) -> Setting {
+const fn budget(
+    key: &'static str,
+    env: &'static str,
+    default: &'static str,
+    meaning: &'static str,
+) -> Setting {
     setting(key, env, default, Shape::Whole { least: 1, most: 1 << 24 }, meaning)
 }
 
 /// A time that somebody waits.
-const fn seconds(key: &'static str, env: &'static str, default: &'static str, meaning: &'static str) -> Setting {
+const fn seconds(
+    key: &'static str,
+    env: &'static str,
+    default: &'static str,
+    meaning: &'static str,
+) -> Setting {
     setting(key, env, default, Shape::Whole { least: 1, most: 86_400 }, meaning)
 }
 
 /// Every setting, in the order in which the README lists them.
 pub const SETTINGS: &[Setting] = &[
-    setting("data_dir", "RAG_DATA_DIR", "data", Shape::Folder, "where indexes, caches and added models live"),
-    setting("cache_dir", "RAG_CACHE_DIR", "", Shape::Folder, "where the caches live (default: DATA_DIR/cache)"),
-    setting("jobs_dir", "RAG_JOBS_DIR", "", Shape::Folder, "where the job log lives (default: DATA_DIR/jobs)"),
+    setting(
+        "data_dir",
+        "RAG_DATA_DIR",
+        "data",
+        Shape::Folder,
+        "where indexes, caches and added models live",
+    ),
+    setting(
+        "cache_dir",
+        "RAG_CACHE_DIR",
+        "",
+        Shape::Folder,
+        "where the caches live (default: DATA_DIR/cache)",
+    ),
+    setting(
+        "jobs_dir",
+        "RAG_JOBS_DIR",
+        "",
+        Shape::Folder,
+        "where the job log lives (default: DATA_DIR/jobs)",
+    ),
     setting("index", "RAG_INDEX", "default", Shape::Name, "which index commands work on"),
-    setting("model", "RAG_MODEL", "all-MiniLM-L6-v2", Shape::Name, "embedding model, a folder under models/"),
+    setting(
+        "model",
+        "RAG_MODEL",
+        "all-MiniLM-L6-v2",
+        Shape::Name,
+        "embedding model, a folder under models/",
+    ),
     setting(
         "threads",
         "RAG_THREADS",
@@ -156,7 +197,13 @@ pub const SETTINGS: &[Setting] = &[
         Shape::Whole { least: 1, most: 1 << 31 },
         "larger files are reported as failed",
     ),
-    setting("search.k", "RAG_SEARCH_K", "10", Shape::Whole { least: 1, most: 1000 }, "passages that search returns"),
+    setting(
+        "search.k",
+        "RAG_SEARCH_K",
+        "10",
+        Shape::Whole { least: 1, most: 1000 },
+        "passages that search returns",
+    ),
     setting(
         "search.mode",
         "RAG_SEARCH_MODE",
@@ -192,7 +239,13 @@ pub const SETTINGS: &[Setting] = &[
         Shape::Whole { least: 5, most: 2000 },
         "length of an extractive answer",
     ),
-    setting("generator", "RAG_GENERATOR", "extractive", Shape::OneOf(&["extractive", "llm"]), "who writes the answer"),
+    setting(
+        "generator",
+        "RAG_GENERATOR",
+        "extractive",
+        Shape::OneOf(&["extractive", "llm"]),
+        "who writes the answer",
+    ),
     setting(
         "fallback",
         "RAG_FALLBACK",
@@ -208,8 +261,20 @@ pub const SETTINGS: &[Setting] = &[
         "OpenAI-compatible address, such as http://localhost:11434/v1",
     ),
     setting("llm.model", "RAG_LLM_MODEL", "", Shape::Text, "name of the language model there"),
-    personal("llm.api_key", "RAG_LLM_API_KEY", "", Shape::Secret { min_chars: 1 }, "its key, where one is needed"),
-    personal("llm.api_key_file", "RAG_LLM_API_KEY_FILE", "", Shape::File, "file that holds the key"),
+    personal(
+        "llm.api_key",
+        "RAG_LLM_API_KEY",
+        "",
+        Shape::Secret { min_chars: 1 },
+        "its key, where one is needed",
+    ),
+    personal(
+        "llm.api_key_file",
+        "RAG_LLM_API_KEY_FILE",
+        "",
+        Shape::File,
+        "file that holds the key",
+    ),
     setting(
         "llm.timeout_s",
         "RAG_LLM_TIMEOUT_S",
@@ -230,7 +295,13 @@ pub const SETTINGS: &[Setting] = &[
         Shape::Whole { least: 1, most: 10 },
         "tries before a language model counts as failed",
     ),
-    setting("llm.temperature", "RAG_LLM_TEMPERATURE", "0", Shape::UpTo(2.0), "randomness of a language model"),
+    setting(
+        "llm.temperature",
+        "RAG_LLM_TEMPERATURE",
+        "0",
+        Shape::UpTo(2.0),
+        "randomness of a language model",
+    ),
     setting(
         "llm.max_tokens",
         "RAG_LLM_MAX_TOKENS",
@@ -259,13 +330,33 @@ pub const SETTINGS: &[Setting] = &[
         Shape::Whole { least: 1, most: 1_000_000 },
         "hours after which a conversation is forgotten",
     ),
-    ttl("cache.embeddings_ttl_hours", "RAG_CACHE_EMBEDDINGS_TTL_HOURS", "0", "lifetime of cached vectors (0: no end)"),
+    ttl(
+        "cache.embeddings_ttl_hours",
+        "RAG_CACHE_EMBEDDINGS_TTL_HOURS",
+        "0",
+        "lifetime of cached vectors (0: no end)",
+    ),
     budget("cache.embeddings_mib", "RAG_CACHE_EMBEDDINGS_MIB", "4096", "room for cached vectors"),
-    ttl("cache.retrieval_ttl_hours", "RAG_CACHE_RETRIEVAL_TTL_HOURS", "168", "lifetime of cached rankings"),
+    ttl(
+        "cache.retrieval_ttl_hours",
+        "RAG_CACHE_RETRIEVAL_TTL_HOURS",
+        "168",
+        "lifetime of cached rankings",
+    ),
     budget("cache.retrieval_mib", "RAG_CACHE_RETRIEVAL_MIB", "128", "room for cached rankings"),
-    ttl("cache.rerank_ttl_hours", "RAG_CACHE_RERANK_TTL_HOURS", "0", "lifetime of cached second looks (0: no end)"),
+    ttl(
+        "cache.rerank_ttl_hours",
+        "RAG_CACHE_RERANK_TTL_HOURS",
+        "0",
+        "lifetime of cached second looks (0: no end)",
+    ),
     budget("cache.rerank_mib", "RAG_CACHE_RERANK_MIB", "64", "room for cached second looks"),
-    ttl("cache.answers_ttl_hours", "RAG_CACHE_ANSWERS_TTL_HOURS", "720", "lifetime of cached answers"),
+    ttl(
+        "cache.answers_ttl_hours",
+        "RAG_CACHE_ANSWERS_TTL_HOURS",
+        "720",
+        "lifetime of cached answers",
+    ),
     budget("cache.answers_mib", "RAG_CACHE_ANSWERS_MIB", "64", "room for cached answers"),
     setting(
         "log.level",
@@ -274,7 +365,13 @@ pub const SETTINGS: &[Setting] = &[
         Shape::OneOf(&["off", "error", "warn", "info", "debug", "trace"]),
         "off, error, warn, info, debug or trace (default: info in a server, else off)",
     ),
-    setting("log.format", "RAG_LOG_FORMAT", "text", Shape::OneOf(&["text", "json"]), "lines of text or of JSON"),
+    setting(
+        "log.format",
+        "RAG_LOG_FORMAT",
+        "text",
+        Shape::OneOf(&["text", "json"]),
+        "lines of text or of JSON",
+    ),
     personal(
         "telemetry.otlp_endpoint",
         "RAG_TELEMETRY_OTLP_ENDPOINT",
@@ -317,7 +414,13 @@ pub const SETTINGS: &[Setting] = &[
         Shape::Whole { least: 4096, most: 1 << 24 },
         "longest result of a tool of `rag mcp`",
     ),
-    personal("serve.host", "RAG_SERVE_HOST", "127.0.0.1", Shape::Host, "address that `rag serve` listens on"),
+    personal(
+        "serve.host",
+        "RAG_SERVE_HOST",
+        "127.0.0.1",
+        Shape::Host,
+        "address that `rag serve` listens on",
+    ),
     setting(
         "serve.port",
         "RAG_SERVE_PORT",
@@ -373,8 +476,18 @@ pub const SETTINGS: &[Setting] = &[
         "30",
         "seconds for a question, waiting included; a language model has `llm.answer_timeout_s` more",
     ),
-    seconds("serve.embedding_timeout_s", "RAG_SERVE_EMBEDDING_TIMEOUT_S", "10", "seconds of that for its vector"),
-    seconds("serve.retrieval_timeout_s", "RAG_SERVE_RETRIEVAL_TIMEOUT_S", "10", "seconds of that for its passages"),
+    seconds(
+        "serve.embedding_timeout_s",
+        "RAG_SERVE_EMBEDDING_TIMEOUT_S",
+        "10",
+        "seconds of that for its vector",
+    ),
+    seconds(
+        "serve.retrieval_timeout_s",
+        "RAG_SERVE_RETRIEVAL_TIMEOUT_S",
+        "10",
+        "seconds of that for its passages",
+    ),
     seconds(
         "serve.generation_timeout_s",
         "RAG_SERVE_GENERATION_TIMEOUT_S",
@@ -388,10 +501,25 @@ pub const SETTINGS: &[Setting] = &[
         Shape::Whole { least: 1, most: 1 << 16 },
         "connections at once; more wait",
     ),
-    seconds("serve.header_timeout_s", "RAG_SERVE_HEADER_TIMEOUT_S", "10", "seconds to send the head of a request"),
+    seconds(
+        "serve.header_timeout_s",
+        "RAG_SERVE_HEADER_TIMEOUT_S",
+        "10",
+        "seconds to send the head of a request",
+    ),
     seconds("serve.body_timeout_s", "RAG_SERVE_BODY_TIMEOUT_S", "30", "seconds to send its body"),
-    seconds("serve.write_timeout_s", "RAG_SERVE_WRITE_TIMEOUT_S", "30", "seconds that a client may take nothing"),
-    seconds("serve.drain_s", "RAG_SERVE_DRAIN_S", "10", "seconds to end what is under way when asked to stop"),
+    seconds(
+        "serve.write_timeout_s",
+        "RAG_SERVE_WRITE_TIMEOUT_S",
+        "30",
+        "seconds that a client may take nothing",
+    ),
+    seconds(
+        "serve.drain_s",
+        "RAG_SERVE_DRAIN_S",
+        "10",
+        "seconds to end what is under way when asked to stop",
+    ),
     setting(
         "serve.max_body_bytes",
         "RAG_SERVE_MAX_BODY_BYTES",
@@ -420,8 +548,20 @@ pub const SETTINGS: &[Setting] = &[
         Shape::Whole { least: 0, most: 1 << 32 },
         "requests a day of one token or address (0: no limit)",
     ),
-    personal("hub.url", "HF_ENDPOINT", "https://huggingface.co", Shape::Url, "where `rag model pull` looks"),
-    personal("hub.token", "HF_TOKEN", "", Shape::Secret { min_chars: 1 }, "token for models that need one"),
+    personal(
+        "hub.url",
+        "HF_ENDPOINT",
+        "https://huggingface.co",
+        Shape::Url,
+        "where `rag model pull` looks",
+    ),
+    personal(
+        "hub.token",
+        "HF_TOKEN",
+        "",
+        Shape::Secret { min_chars: 1 },
+        "token for models that need one",
+    ),
     personal(
         "assets_dir",
         "RAG_ASSETS_DIR",
@@ -429,5 +569,11 @@ pub const SETTINGS: &[Setting] = &[
         Shape::AbsoluteFolder,
         "folder of your own whose models/ and runtime/ are used before any other",
     ),
-    personal("runtime_library", "ORT_DYLIB_PATH", "", Shape::File, "the ONNX Runtime shared library"),
+    personal(
+        "runtime_library",
+        "ORT_DYLIB_PATH",
+        "",
+        Shape::File,
+        "the ONNX Runtime shared library",
+    ),
 ];

@@ -22,7 +22,8 @@ fn defaults_are_valid_and_zero_threads_means_every_core() {
 fn only_what_the_user_chose_or_the_program_brought_is_a_place_of_their_own() {
     let places = |env: &[(&str, &str)], exe_dir: Option<&str>, data_dir: &str| {
         let world = World { exe_dir: exe_dir.map(PathBuf::from), ..world(env) };
-        let config = Config::load(&world, &[("data_dir", data_dir.into(), "--data-dir".into())]).unwrap();
+        let config =
+            Config::load(&world, &[("data_dir", data_dir.into(), "--data-dir".into())]).unwrap();
         let places = config.places.into_iter();
         places.map(|place| (place.dir.display().to_string(), place.is_own)).collect::<Vec<_>>()
     };
@@ -34,7 +35,10 @@ fn only_what_the_user_chose_or_the_program_brought_is_a_place_of_their_own() {
     assert_eq!(places(&home, None, "/abs/data")[0], pair("/abs/data", false));
     let built = places(&[("RAG_ASSETS_DIR", "/srv")], Some("/src/rag/target/debug"), "data");
     let share = pair("/src/rag/target/debug/../share/rag", true);
-    assert_eq!(built, [pair("/srv", true), pair("data", false), share, pair("/src/rag/data", false)]);
+    assert_eq!(
+        built,
+        [pair("/srv", true), pair("data", false), share, pair("/src/rag/data", false)]
+    );
     // Relative variables lead into every folder.
     for name in ["XDG_DATA_HOME", "HOME"] {
         assert_eq!(places(&[(name, "share")], None, "data"), [pair("data", false)]);
@@ -43,14 +47,16 @@ fn only_what_the_user_chose_or_the_program_brought_is_a_place_of_their_own() {
     let dir = tempfile::tempdir().unwrap();
     let share = dir.path().join("rag");
     std::fs::create_dir(&share).unwrap();
-    let named = places(&[("XDG_DATA_HOME", dir.path().to_str().unwrap())], None, share.to_str().unwrap());
+    let named =
+        places(&[("XDG_DATA_HOME", dir.path().to_str().unwrap())], None, share.to_str().unwrap());
     assert!(named.iter().all(|(_, is_own)| *is_own), "{named:?}");
 }
 
 #[test]
 fn later_layers_win_and_errors_name_the_layer() {
     let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("rag.toml"), "index = \"docs\"\n\n[chunk]\nmax_tokens = 100\n").unwrap();
+    std::fs::write(dir.path().join("rag.toml"), "index = \"docs\"\n\n[chunk]\nmax_tokens = 100\n")
+        .unwrap();
     let mut world = world(&[("RAG_CHUNK_MAX_TOKENS", "200")]);
     world.cwd = dir.path().to_owned();
     let config = Config::load(&world, &[("index", "notes".into(), "--index".into())]).unwrap();
@@ -59,7 +65,10 @@ fn later_layers_win_and_errors_name_the_layer() {
     std::fs::write(dir.path().join("rag.toml"), "\n\nsearch.k = 0\n").unwrap();
     let fault = Config::load(&world, &[]).unwrap_err();
     let file = dir.path().join("rag.toml");
-    assert_eq!(fault.to_string(), format!("search.k = 0 ({}:3): must be at least 1", file.display()));
+    assert_eq!(
+        fault.to_string(),
+        format!("search.k = 0 ({}:3): must be at least 1", file.display())
+    );
     assert_eq!(fault.kind(), Kind::Usage);
 }
 
@@ -85,9 +94,10 @@ fn an_unknown_key_and_broken_toml_name_the_line() {
     let dir = tempfile::tempdir().unwrap();
     let mut world = world(&[]);
     world.cwd = dir.path().to_owned();
-    for (text, part) in
-        [("[chunk]\nsize = 3\n", "rag.toml:2: there is no setting `chunk.size`"), ("a = [", "rag.toml:1")]
-    {
+    for (text, part) in [
+        ("[chunk]\nsize = 3\n", "rag.toml:2: there is no setting `chunk.size`"),
+        ("a = [", "rag.toml:1"),
+    ] {
         std::fs::write(dir.path().join("rag.toml"), text).unwrap();
         let fault = Config::load(&world, &[]).unwrap_err();
         assert!(fault.to_string().contains(part), "{fault}");
@@ -111,7 +121,8 @@ fn bad_value(shape: Shape) -> Option<&'static str> {
     }
 }
 
-/// Whatever a setting is and wherever it is set, a bad value is a usage fault that names setting and source.
+/// Whatever a setting is and wherever it is set, a bad value is a usage fault that names setting
+/// and source.
 #[test]
 fn a_bad_value_of_every_setting_names_its_source() {
     let dir = tempfile::tempdir().unwrap();
@@ -124,12 +135,16 @@ fn a_bad_value_of_every_setting_names_its_source() {
         judged += 1;
         let check = |loaded: Result<Config>, origin: &str| {
             let fault = loaded.expect_err(setting.key);
-            let shown = if setting.shape.is_secret() { String::new() } else { format!(" = {value}") };
+            let shown =
+                if setting.shape.is_secret() { String::new() } else { format!(" = {value}") };
             assert_eq!(fault.kind(), Kind::Usage, "{fault}");
             let text = fault.to_string();
             assert!(text.starts_with(&format!("{}{shown} ({origin}): ", setting.key)), "{text}");
         };
-        check(Config::load(&world(&[(setting.env, value)]), &[]), &format!("environment {}", setting.env));
+        check(
+            Config::load(&world(&[(setting.env, value)]), &[]),
+            &format!("environment {}", setting.env),
+        );
         check(Config::load(&world(&[]), &[(setting.key, value.into(), "--flag".into())]), "--flag");
         std::fs::write(&file, format!("# one\n{} = {value:?}\n", setting.key)).unwrap();
         let personal = world(&[("XDG_CONFIG_HOME", dir.path().to_str().unwrap())]);
@@ -141,23 +156,49 @@ fn a_bad_value_of_every_setting_names_its_source() {
 #[test]
 fn hosts_and_addresses_are_possible_ones() {
     let loads = |env: &str, value: &str| Config::load(&world(&[(env, value)]), &[]).is_ok();
-    for host in ["localhost", "0.0.0.0", "::", "[::1]", "rag.example.org", "my_host-2", "example.org."] {
+    for host in
+        ["localhost", "0.0.0.0", "::", "[::1]", "rag.example.org", "my_host-2", "example.org."]
+    {
         assert!(loads("RAG_SERVE_HOST", host), "{host}");
         assert!(loads("RAG_SERVE_ALLOWED_HOSTS", &format!("a.example, {host}")), "{host}");
     }
     let long = "x".repeat(64);
-    for host in ["999.1.2.3", "1.2.3", "a..b", "-a", "a-", "a:80", "exa mple", "ä.example", "http://a", &long] {
+    for host in [
+        "999.1.2.3",
+        "1.2.3",
+        "a..b",
+        "-a",
+        "a-",
+        "a:80",
+        "exa mple",
+        "ä.example",
+        "http://a",
+        &long,
+    ] {
         assert!(!loads("RAG_SERVE_HOST", host), "{host}");
         assert!(!loads("RAG_SERVE_ALLOWED_HOSTS", &format!("a.example, {host}")), "{host}");
     }
-    for url in ["http://localhost:11434/v1", "https://example.org/", "http://[::1]:8080", "http://10.0.0.7"] {
+    for url in [
+        "http://localhost:11434/v1",
+        "https://example.org/",
+        "http://[::1]:8080",
+        "http://10.0.0.7",
+    ] {
         assert!(loads("RAG_LLM_BASE_URL", url), "{url}");
     }
-    for url in ["localhost:11434", "example.org", "http://", "http://a b", "http://a..b/", "http://h/?q", "http://h/#f"]
-    {
+    for url in [
+        "localhost:11434",
+        "example.org",
+        "http://",
+        "http://a b",
+        "http://a..b/",
+        "http://h/?q",
+        "http://h/#f",
+    ] {
         assert!(!loads("RAG_LLM_BASE_URL", url), "{url}");
     }
-    let fault = Config::load(&world(&[("HF_ENDPOINT", "https://me:s3cret@example.com")]), &[]).unwrap_err();
+    let fault =
+        Config::load(&world(&[("HF_ENDPOINT", "https://me:s3cret@example.com")]), &[]).unwrap_err();
     assert!(!fault.to_string().contains("s3cret"), "{fault}");
 }
 
@@ -170,10 +211,14 @@ fn lists_in_a_file_are_lists_and_nothing_is_dropped_in_silence() {
         std::fs::write(&file, text).unwrap();
         Config::load(&world(&[("XDG_CONFIG_HOME", dir.path().to_str().unwrap())]), &[])
     };
-    let config = load("[serve]\nroots = [\"a\", \"b\"]\nallowed_hosts = [\"x.example\", \"y.example\"]\n").unwrap();
+    let config =
+        load("[serve]\nroots = [\"a\", \"b\"]\nallowed_hosts = [\"x.example\", \"y.example\"]\n")
+            .unwrap();
     assert_eq!(config.serve.roots, [PathBuf::from("a"), PathBuf::from("b")]);
     assert_eq!(config.serve.allowed_hosts, ["x.example", "y.example"]);
-    for text in ["cache_dir = [\"a\"]", "llm.model = 2024-01-01", "serve.roots = [[\"a\"]]", "index = []"] {
+    for text in
+        ["cache_dir = [\"a\"]", "llm.model = 2024-01-01", "serve.roots = [[\"a\"]]", "index = []"]
+    {
         assert_eq!(load(text).unwrap_err().kind(), Kind::Usage, "{text}");
     }
 }
@@ -183,15 +228,27 @@ fn passages_and_their_overlap_are_possible_ones() {
     let config = |env: &[(&str, &str)]| Config::load(&world(env), &[]);
     let (max, overlap) = ("RAG_CHUNK_MAX_TOKENS", "RAG_CHUNK_OVERLAP_TOKENS");
     let fault = config(&[(max, "40"), (overlap, "21")]).unwrap_err();
-    assert!(fault.to_string().starts_with("chunk.overlap_tokens = 21 (environment RAG_CHUNK_OVERLAP"), "{fault}");
+    assert!(
+        fault.to_string().starts_with("chunk.overlap_tokens = 21 (environment RAG_CHUNK_OVERLAP"),
+        "{fault}"
+    );
     // The built-in overlap gives way to a short passage.
     assert_eq!(config(&[(max, "40")]).unwrap().passages("m", 256).unwrap(), (40, 20));
     assert_eq!(config(&[]).unwrap().passages("m", 256).unwrap(), (256, 32));
-    assert!(config(&[(max, "300")]).unwrap().passages("m", 256).unwrap_err().to_string().contains("256 tokens"));
+    assert!(
+        config(&[(max, "300")])
+            .unwrap()
+            .passages("m", 256)
+            .unwrap_err()
+            .to_string()
+            .contains("256 tokens")
+    );
     assert!(config(&[(overlap, "200")]).unwrap().passages("m", 256).is_err());
     assert!(
-        [("7", false), ("15", false), ("16", true), ("0", true)]
-            .iter()
-            .all(|(n, ok)| config(&[(max, n)]).is_ok() == *ok)
+        [("7", false), ("15", false), ("16", true), ("0", true)].iter().all(|(n, ok)| config(&[(
+            max, n
+        )])
+        .is_ok()
+            == *ok)
     );
 }

@@ -51,7 +51,11 @@ mod tests {
         let file = dir.path().join("file");
         std::fs::write(&file, "").unwrap();
         let check = |fault: Fault, what: &str| {
-            assert_eq!((fault.kind(), fault.to_string().contains(what)), (Kind::Usage, true), "{fault}");
+            assert_eq!(
+                (fault.kind(), fault.to_string().contains(what)),
+                (Kind::Usage, true),
+                "{fault}"
+            );
         };
         check(given_file(&dir.path().join("nope")).unwrap_err(), "there is no file ");
         check(given_file(&file.join("x")).unwrap_err(), "a file is in the way");

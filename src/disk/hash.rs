@@ -1,4 +1,5 @@
-//! Digests: BLAKE2b for keys, SHA-256 for files, CRC-32 for the blocks that are checked while reading.
+//! Digests: BLAKE2b for keys, SHA-256 for files, CRC-32 for the blocks that are checked while
+//! reading.
 
 use std::fs::File;
 use std::io::Read;
@@ -11,11 +12,12 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Context as _, Result};
 
-/// Size of the blocks that carry a CRC-32 of their own. 64 KiB takes about 6 µs to check, so that reading one
-/// posting list stays cheap, and the table of sums is 1/16,384 of the data.
+/// Size of the blocks that carry a CRC-32 of their own. 64 KiB takes about 6 µs to check, so that
+/// reading one posting list stays cheap, and the table of sums is 1/16,384 of the data.
 pub const BLOCK_BYTES: usize = 64 * 1024;
 
-/// BLAKE2b over a canonical encoding: every field is preceded by its length, so that no two field lists collide.
+/// BLAKE2b over a canonical encoding: every field is preceded by its length, so that no two field
+/// lists collide.
 #[derive(Clone)]
 pub struct Blake(Blake2bVar);
 
@@ -53,7 +55,8 @@ pub struct FileSum {
     pub bytes: u64,
     /// Lower-case hexadecimal.
     pub sha256: String,
-    /// CRC-32 of each block of [`BLOCK_BYTES`], the last one shorter; 8 hexadecimal digits each. Old manifests have none.
+    /// CRC-32 of each block of [`BLOCK_BYTES`], the last one shorter; 8 hexadecimal digits each.
+    /// Old manifests have none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub blocks: String,
 }
@@ -106,7 +109,8 @@ pub fn sha256_of(file: &File) -> std::io::Result<String> {
     }
 }
 
-/// Opens a plain file. Nothing else is waited for: a pipe would never answer, and a device might never end.
+/// Opens a plain file. Nothing else is waited for: a pipe would never answer, and a device might
+/// never end.
 pub fn open_regular(path: &Path) -> std::io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt as _;
     let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
@@ -126,7 +130,9 @@ pub fn read_small(path: &Path) -> std::io::Result<Vec<u8>> {
     open_regular(path)?.take(MOST + 1).read_to_end(&mut bytes)?;
     match bytes.len() as u64 <= MOST {
         true => Ok(bytes),
-        false => Err(std::io::Error::other(format!("{} has more than {MOST} bytes", path.display()))),
+        false => {
+            Err(std::io::Error::other(format!("{} has more than {MOST} bytes", path.display())))
+        }
     }
 }
 
@@ -155,5 +161,9 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
 /// Lower-case hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    bytes.iter().flat_map(|b| [DIGITS[usize::from(b >> 4)], DIGITS[usize::from(b & 15)]]).map(char::from).collect()
+    bytes
+        .iter()
+        .flat_map(|b| [DIGITS[usize::from(b >> 4)], DIGITS[usize::from(b & 15)]])
+        .map(char::from)
+        .collect()
 }

@@ -1,6 +1,7 @@
 //! One writer at a time: an advisory lock on a file that also says who holds it.
 //!
-//! The kernel drops the lock with its holder, however that dies; the file itself stays and means nothing.
+//! The kernel drops the lock with its holder, however that dies; the file itself stays and means
+//! nothing.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
@@ -10,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Context as _, Fault, Result};
 
-/// How often a waiting writer looks again. Short enough not to be felt, long enough to cost nothing.
+/// How often a waiting writer looks again. Short enough not to be felt, long enough to cost
+/// nothing.
 const RETRY: Duration = Duration::from_millis(50);
 
 /// An exclusive lock, released on drop.
@@ -21,11 +23,12 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock at `path`, waiting at most `wait`. `give_up` is asked between looks, so that Ctrl-C works.
+    /// Takes the lock at `path`, waiting at most `wait`. `give_up` is asked between looks, so that
+    /// Ctrl-C works.
     ///
     /// # Errors
-    /// [`Kind::Busy`](crate::error::Kind::Busy) naming the holder's pid when the time is over; a fault when the
-    /// file cannot be made.
+    /// [`Kind::Busy`](crate::error::Kind::Busy) naming the holder's pid when the time is over; a
+    /// fault when the file cannot be made.
     pub fn take(path: &Path, wait: Duration, give_up: &dyn Fn() -> bool) -> Result<Self> {
         let busy = |holder: &str| {
             Fault::busy(format!("{holder} is writing to this data directory"))

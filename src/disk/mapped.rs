@@ -1,7 +1,8 @@
 //! A file mapped into memory whose every block is checked the first time it is read.
 //!
-//! The files mapped here are immutable: nothing in this program writes to one after its commit, which is what
-//! makes mapping sound. A block is checked once per process; reading it again costs one atomic load.
+//! The files mapped here are immutable: nothing in this program writes to one after its commit,
+//! which is what makes mapping sound. A block is checked once per process; reading it again costs
+//! one atomic load.
 
 use std::fs::File;
 use std::ops::Range;
@@ -14,8 +15,9 @@ use memmap2::Mmap;
 use super::hash::BLOCK_BYTES;
 use crate::error::{Context as _, Fault, Result};
 
-/// Where the first damage seen through any [`Mapped`] of one index is kept. Written by readers deep inside other
-/// libraries, which may turn an error into something vague; read by whoever must name the damaged file.
+/// Where the first damage seen through any [`Mapped`] of one index is kept. Written by readers deep
+/// inside other libraries, which may turn an error into something vague; read by whoever must name
+/// the damaged file.
 #[derive(Clone, Debug, Default)]
 pub struct Damage(Arc<OnceLock<String>>);
 
@@ -53,18 +55,32 @@ impl Mapped {
     ///
     /// # Errors
     /// [`Kind::Damaged`](crate::error::Kind::Damaged) when it is missing or has another size.
-    pub fn open(path: &Path, name: &str, bytes: u64, sums: Vec<u32>, damage: Damage) -> Result<Self> {
+    pub fn open(
+        path: &Path,
+        name: &str,
+        bytes: u64,
+        sums: Vec<u32>,
+        damage: Damage,
+    ) -> Result<Self> {
         let file = File::open(path).map_err(|e| match e.kind() {
-            std::io::ErrorKind::NotFound => Fault::damaged(format!("{} is missing", path.display())),
+            std::io::ErrorKind::NotFound => {
+                Fault::damaged(format!("{} is missing", path.display()))
+            }
             _ => Fault::failed(format!("cannot read {}", path.display())).because(e),
         })?;
         let actual = file.metadata().or_failed(|| format!("cannot read {}", path.display()))?.len();
         let blocks = usize::try_from(bytes).unwrap_or(usize::MAX).div_ceil(BLOCK_BYTES);
         if actual != bytes || blocks != sums.len() {
-            return Err(Fault::damaged(format!("{} has {actual} bytes instead of {bytes}", path.display())));
+            return Err(Fault::damaged(format!(
+                "{} has {actual} bytes instead of {bytes}",
+                path.display()
+            )));
         }
-        let map =
-            if bytes == 0 { None } else { Some(map(&file).or_failed(|| format!("cannot map {}", path.display()))?) };
+        let map = if bytes == 0 {
+            None
+        } else {
+            Some(map(&file).or_failed(|| format!("cannot map {}", path.display()))?)
+        };
         let checked = sums.iter().map(|_| AtomicBool::new(false)).collect();
         Ok(Self { name: name.to_owned(), map, sums, checked, damage })
     }
@@ -113,7 +129,8 @@ impl Mapped {
 
 #[expect(unsafe_code, reason = "mapping a file is unsafe because another process may change it")]
 fn map(file: &File) -> std::io::Result<Mmap> {
-    // SAFETY: files of a committed generation are never written to again by this program, and their size was
-    // compared with the recorded one just before. Whoever truncates one by hand while it is mapped kills the reader.
+    // SAFETY: files of a committed generation are never written to again by this program, and their
+    // size was compared with the recorded one just before. Whoever truncates one by hand while it
+    // is mapped kills the reader.
     unsafe { Mmap::map(file) }
 }

@@ -1,8 +1,8 @@
 //! The file system, with the guarantees that the rooms above rely on.
 //!
-//! A file that other processes may see appears whole or not at all ([`replace`]), a writer holds the [`Lock`],
-//! and bytes read through [`Mapped`] are the bytes that were written, block by block, or an error that names the
-//! file. Nothing here knows what the bytes mean.
+//! A file that other processes may see appears whole or not at all ([`replace`]), a writer holds
+//! the [`Lock`], and bytes read through [`Mapped`] are the bytes that were written, block by block,
+//! or an error that names the file. Nothing here knows what the bytes mean.
 
 mod given;
 mod hash;
@@ -14,13 +14,14 @@ mod write;
 
 pub use given::{given_file, given_folder};
 pub use hash::{
-    BLOCK_BYTES, Blake, FileSum, block_sums, file_sum, hex, open_regular, read_small, sha256_hex, sha256_of,
+    BLOCK_BYTES, Blake, FileSum, block_sums, file_sum, hex, open_regular, read_small, sha256_hex,
+    sha256_of,
 };
 pub use id::random_id;
 pub use lock::Lock;
 pub use mapped::{Damage, Mapped};
 pub use scratch::Scratch;
 pub use write::{
-    Existing, available, create_dir, create_file, is_temporary, link_or_copy, put_in_place, real_path, refuse_existing,
-    remove_dir, replace, reserve, sync_dir, sync_file, write_file,
+    Existing, available, create_dir, create_file, is_temporary, link_or_copy, put_in_place,
+    real_path, refuse_existing, remove_dir, replace, reserve, sync_dir, sync_file, write_file,
 };

@@ -1,5 +1,5 @@
-//! A folder for work in progress. It is locked while its process lives, so that another process can tell it from what a
-//! killed one left behind.
+//! A folder for work in progress. It is locked while its process lives, so that another process can
+//! tell it from what a killed one left behind.
 
 use std::fs::File;
 use std::os::unix::fs::MetadataExt as _;
@@ -21,7 +21,8 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    /// A new, empty folder in `parent`, which is created. What killed processes left there is removed.
+    /// A new, empty folder in `parent`, which is created. What killed processes left there is
+    /// removed.
     ///
     /// # Errors
     /// When the folder cannot be created.
@@ -53,11 +54,13 @@ impl Scratch {
 
     /// Gives the folder its final name. Something else of that name is a fault.
     pub fn keep_as(self, target: &Path) -> Result<()> {
-        std::fs::rename(&self.dir, target).or_failed(|| format!("cannot create {}", target.display()))?;
+        std::fs::rename(&self.dir, target)
+            .or_failed(|| format!("cannot create {}", target.display()))?;
         sync_dir(target.parent().unwrap_or(Path::new(".")))
     }
 
-    /// Removes what processes that are gone have left in `parent`. What cannot be removed is left to the next writer.
+    /// Removes what processes that are gone have left in `parent`. What cannot be removed is left
+    /// to the next writer.
     pub fn sweep(parent: &Path) {
         let Ok(entries) = std::fs::read_dir(parent) else { return };
         for entry in entries.flatten() {
@@ -95,7 +98,8 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let names = || {
             let entries = std::fs::read_dir(parent.path()).unwrap();
-            let mut names: Vec<_> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+            let mut names: Vec<_> =
+                entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
             names.sort();
             names
         };

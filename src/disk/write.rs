@@ -16,7 +16,11 @@ pub enum Existing {
 
 /// Makes a directory and its parents, private to the user: what is indexed may be private.
 pub fn create_dir(path: &Path) -> Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path).or_failed(|| format!("cannot create {}", path.display()))
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .or_failed(|| format!("cannot create {}", path.display()))
 }
 
 /// Creates a new file, private to the user; fails when it exists.
@@ -30,8 +34,8 @@ pub fn create_file(path: &Path) -> Result<File> {
         .or_failed(|| format!("cannot create {}", path.display()))
 }
 
-/// Refuses to write where something is already, unless it may be replaced. [`put_in_place`] decides in the end; this saves
-/// the work before it.
+/// Refuses to write where something is already, unless it may be replaced. [`put_in_place`] decides
+/// in the end; this saves the work before it.
 ///
 /// # Errors
 /// [`Kind::Usage`](crate::error::Kind::Usage) naming the file.
@@ -44,10 +48,12 @@ pub fn refuse_existing(path: &Path, existing: Existing) -> Result<()> {
 }
 
 fn exists(path: &Path) -> Fault {
-    Fault::usage(format!("{} exists", path.display())).hint("name another file, or replace it with `--force`")
+    Fault::usage(format!("{} exists", path.display()))
+        .hint("name another file, or replace it with `--force`")
 }
 
-/// Gives the finished file `temp` its name, in one step: no other file of that name is lost unless it may be replaced.
+/// Gives the finished file `temp` its name, in one step: no other file of that name is lost unless
+/// it may be replaced.
 ///
 /// # Errors
 /// [`Kind::Usage`](crate::error::Kind::Usage) when the name is taken. `temp` is left as it is then.
@@ -134,8 +140,8 @@ pub fn is_temporary(name: &str) -> bool {
     name.starts_with('.') && name.ends_with(".tmp")
 }
 
-/// Gives a file its final size and the space for it, so that a disk too small for it is found now and not by some
-/// later write. Where the file system cannot reserve space, only the size is set.
+/// Gives a file its final size and the space for it, so that a disk too small for it is found now
+/// and not by some later write. Where the file system cannot reserve space, only the size is set.
 pub fn reserve(file: &File, bytes: u64) -> std::io::Result<()> {
     use rustix::fs::{FallocateFlags, fallocate};
     use rustix::io::Errno;
@@ -159,14 +165,18 @@ pub fn sync_dir(path: &Path) -> Result<()> {
 
 /// Makes the content of a file durable.
 pub fn sync_file(path: &Path) -> Result<()> {
-    File::open(path).and_then(|f| f.sync_all()).or_failed(|| format!("cannot sync {}", path.display()))
+    File::open(path)
+        .and_then(|f| f.sync_all())
+        .or_failed(|| format!("cannot sync {}", path.display()))
 }
 
 /// A second name for an immutable file; a copy where the file system has no hard links.
 pub fn link_or_copy(from: &Path, to: &Path) -> Result<()> {
     match std::fs::hard_link(from, to) {
         Ok(()) => Ok(()),
-        Err(e) if e.kind() == ErrorKind::NotFound => Err(e).or_damaged(|| format!("{} is missing", from.display())),
+        Err(e) if e.kind() == ErrorKind::NotFound => {
+            Err(e).or_damaged(|| format!("{} is missing", from.display()))
+        }
         Err(_) => {
             std::fs::copy(from, to).or_failed(|| format!("cannot copy {}", from.display()))?;
             sync_file(to)
@@ -177,12 +187,15 @@ pub fn link_or_copy(from: &Path, to: &Path) -> Result<()> {
 /// Removes a folder and all in it; an absent one is no error.
 pub fn remove_dir(path: &Path) -> Result<()> {
     match std::fs::remove_dir_all(path) {
-        Err(e) if e.kind() != ErrorKind::NotFound => Err(e).or_failed(|| format!("cannot remove {}", path.display())),
+        Err(e) if e.kind() != ErrorKind::NotFound => {
+            Err(e).or_failed(|| format!("cannot remove {}", path.display()))
+        }
         _ => Ok(()),
     }
 }
 
-/// The real path of what is at `path`, or would be: links are resolved as far as the path exists, `..` in the rest by name.
+/// The real path of what is at `path`, or would be: links are resolved as far as the path exists,
+/// `..` in the rest by name.
 pub fn real_path(path: &Path) -> PathBuf {
     let existing = path.ancestors().find_map(|above| Some((above, above.canonicalize().ok()?)));
     let (above, mut real) = match existing {

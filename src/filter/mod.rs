@@ -1,7 +1,9 @@
-//! Which documents count: `type:markdown and (path:docs/** or domain:guides) and not lang:de and size<100k`.
+//! Which documents count: `type:markdown and (path:docs/** or domain:guides) and not lang:de and
+//! size<100k`.
 //!
-//! A filter is parsed once, bounded in length, depth and number of tests, and asked of every document before anything is
-//! ranked. It never becomes part of another language: a value is only ever compared.
+//! A filter is parsed once, bounded in length, depth and number of tests, and asked of every
+//! document before anything is ranked. It never becomes part of another language: a value is only
+//! ever compared.
 
 mod parse;
 #[cfg(test)]
@@ -101,7 +103,8 @@ impl Filter {
         self
     }
 
-    /// What tells it from filters that match otherwise: its text, and where its paths are seen from.
+    /// What tells it from filters that match otherwise: its text, and where its paths are seen
+    /// from.
     pub fn key(&self) -> String {
         let mut key = self.to_string();
         self.0.clone().each_path(&mut |glob| {
@@ -117,7 +120,9 @@ impl Node {
     fn each_path(&mut self, on_path: &mut dyn FnMut(&mut PathGlob)) {
         match self {
             Self::Not(node) => node.each_path(on_path),
-            Self::And(nodes) | Self::Or(nodes) => nodes.iter_mut().for_each(|node| node.each_path(on_path)),
+            Self::And(nodes) | Self::Or(nodes) => {
+                nodes.iter_mut().for_each(|node| node.each_path(on_path))
+            }
             Self::Test(Test::Path(glob)) => on_path(glob),
             Self::Test(_) => {}
         }
@@ -136,7 +141,9 @@ impl Node {
 impl Test {
     fn matches(&self, document: &DocumentFacts<'_>) -> bool {
         match self {
-            Self::Path(glob) => glob.matches(Folder { given: document.root, real: document.real }, document.path),
+            Self::Path(glob) => {
+                glob.matches(Folder { given: document.root, real: document.real }, document.path)
+            }
             Self::Domain(name) => {
                 let folder = document.path.split_once('/').map(|(folder, _)| folder);
                 let mut tags = TAGS.iter().flat_map(|key| values(document.meta, key));
@@ -156,9 +163,15 @@ impl Test {
                 Op::AtLeast => at >= days.start_s,
             }),
             Self::Size(op, bytes) => op.holds(document.size_bytes.cmp(bytes)),
-            Self::Meta(key, Op::Is, wanted) if wanted == "*" => values(document.meta, key).next().is_some(),
-            Self::Meta(key, Op::Is, wanted) => values(document.meta, key).any(|value| same(value, wanted)),
-            Self::Meta(key, op, wanted) => values(document.meta, key).any(|value| op.holds(compared(value, wanted))),
+            Self::Meta(key, Op::Is, wanted) if wanted == "*" => {
+                values(document.meta, key).next().is_some()
+            }
+            Self::Meta(key, Op::Is, wanted) => {
+                values(document.meta, key).any(|value| same(value, wanted))
+            }
+            Self::Meta(key, op, wanted) => {
+                values(document.meta, key).any(|value| op.holds(compared(value, wanted)))
+            }
         }
     }
 }
@@ -186,7 +199,9 @@ impl Op {
 }
 
 fn values<'a>(meta: &'a BTreeMap<String, Vec<String>>, key: &str) -> impl Iterator<Item = &'a str> {
-    meta.iter().filter(move |(own, _)| same(own, key)).flat_map(|(_, values)| values.iter().map(String::as_str))
+    meta.iter()
+        .filter(move |(own, _)| same(own, key))
+        .flat_map(|(_, values)| values.iter().map(String::as_str))
 }
 
 /// Equal but for the case of letters.
@@ -252,9 +267,9 @@ impl fmt::Display for Quoted<'_> {
     }
 }
 
-/// A pattern for paths, after the manner of `.gitignore`: without a slash it names a file or folder at any depth, with
-/// one it begins at the folder that was ingested; a folder stands for all that is in it. The name of a document means that
-/// document, whatever characters it has.
+/// A pattern for paths, after the manner of `.gitignore`: without a slash it names a file or folder
+/// at any depth, with one it begins at the folder that was ingested; a folder stands for all that
+/// is in it. The name of a document means that document, whatever characters it has.
 #[derive(Clone, Debug)]
 pub struct PathGlob {
     pattern: String,
@@ -263,7 +278,8 @@ pub struct PathGlob {
     from_here: Option<FromHere>,
 }
 
-/// A pattern as seen from a directory: it may lead to files by a way that has nothing to do with folders as ingested.
+/// A pattern as seen from a directory: it may lead to files by a way that has nothing to do with
+/// folders as ingested.
 #[derive(Clone, Debug)]
 struct FromHere {
     /// The pattern as a whole path.
@@ -275,8 +291,9 @@ impl PathGlob {
     /// # Errors
     /// A usage fault for an invalid pattern.
     pub fn new(pattern: &str) -> Result<Self> {
-        Self::compile(pattern)
-            .map_err(|why| Fault::usage(format!("`{pattern}` is not a valid pattern for paths: {why}")))
+        Self::compile(pattern).map_err(|why| {
+            Fault::usage(format!("`{pattern}` is not a valid pattern for paths: {why}"))
+        })
     }
 
     fn compile(pattern: &str) -> std::result::Result<Self, String> {
@@ -307,7 +324,8 @@ impl PathGlob {
         self
     }
 
-    /// Whether a file is meant: by its path below its folder, by its name, or by what leads to it from here.
+    /// Whether a file is meant: by its path below its folder, by its name, or by what leads to it
+    /// from here.
     pub fn matches(&self, folder: Folder<'_>, path: &str) -> bool {
         let plain = naming::plain(&self.pattern);
         if self.globs.is_match(path) || plain == path {

@@ -1,7 +1,8 @@
 //! Text to filter, by recursive descent.
 //!
 //! `or := and ("or" and)*`, `and := not ("and" not)*`, `not := "not" not | "(" or ")" | test`,
-//! `test := key op value`. Keywords and keys are read in any case; a value with spaces or brackets is quoted.
+//! `test := key op value`. Keywords and keys are read in any case; a value with spaces or brackets
+//! is quoted.
 
 use super::{Days, Node, Op, PathGlob, Test};
 use crate::calendar::day_number;
@@ -28,7 +29,10 @@ type Parsed<T> = std::result::Result<T, Wrong>;
 
 pub(super) fn parse(text: &str) -> Result<Node> {
     if text.len() > MAX_BYTES {
-        return Err(Fault::usage(format!("the filter has {} bytes; {MAX_BYTES} are the most", text.len())));
+        return Err(Fault::usage(format!(
+            "the filter has {} bytes; {MAX_BYTES} are the most",
+            text.len()
+        )));
     }
     let mut parser = Parser { text, at: 0, depth: 0, n_tests: 0 };
     parser.whole().map_err(|wrong| fault(text, &wrong))
@@ -44,8 +48,12 @@ fn fault(text: &str, wrong: &Wrong) -> Fault {
     let line: String = text.chars().skip(first).take(column - first + AFTER).map(plain).collect();
     let cut = if first > 0 { "…" } else { "" };
     let caret = " ".repeat(column - first + cut.chars().count());
-    Fault::usage(format!("the filter is wrong at column {}: {}\n  {cut}{line}\n  {caret}^", column + 1, wrong.why))
-        .hint(FIELDS)
+    Fault::usage(format!(
+        "the filter is wrong at column {}: {}\n  {cut}{line}\n  {caret}^",
+        column + 1,
+        wrong.why
+    ))
+    .hint(FIELDS)
 }
 
 /// Whether a word or an unquoted value ends before this character.
@@ -78,7 +86,12 @@ impl<'a> Parser<'a> {
         self.chain("and", Node::And, Self::not)
     }
 
-    fn chain(&mut self, word: &str, join: fn(Vec<Node>) -> Node, one: fn(&mut Self) -> Parsed<Node>) -> Parsed<Node> {
+    fn chain(
+        &mut self,
+        word: &str,
+        join: fn(Vec<Node>) -> Node,
+        one: fn(&mut Self) -> Parsed<Node>,
+    ) -> Parsed<Node> {
         let first = one(self)?;
         if !self.takes(word) {
             return Ok(first);
@@ -103,7 +116,9 @@ impl<'a> Parser<'a> {
             let node = self.or()?;
             match self.rest().chars().next() {
                 Some(')') => self.at += 1,
-                None => return Err(Wrong { at: open, why: "this bracket is never closed".to_owned() }),
+                None => {
+                    return Err(Wrong { at: open, why: "this bracket is never closed".to_owned() });
+                }
                 Some(_) => return Err(self.wrong("`and`, `or` or `)` should be here")),
             }
             node
@@ -128,8 +143,14 @@ impl<'a> Parser<'a> {
         }
         self.at += key.len();
         let op_at = self.at;
-        let ops =
-            [(":", Op::Is), ("<=", Op::AtMost), (">=", Op::AtLeast), ("=", Op::Is), ("<", Op::Less), (">", Op::More)];
+        let ops = [
+            (":", Op::Is),
+            ("<=", Op::AtMost),
+            (">=", Op::AtLeast),
+            ("=", Op::Is),
+            ("<", Op::Less),
+            (">", Op::More),
+        ];
         let found = ops.into_iter().find(|(text, _)| self.text.slice(op_at..).starts_with(text));
         let Some((text, op)) = found else {
             return Err(self.wrong(&format!("`:`, `<`, `<=`, `>` or `>=` should follow `{key}`")));
@@ -146,7 +167,10 @@ impl<'a> Parser<'a> {
             "date" => Test::Date(op, days(&value).map_err(wrong_value)?),
             "size" => Test::Size(op, bytes(&value).map_err(wrong_value)?),
             "path" | "domain" | "type" | "lang" if op != Op::Is => {
-                return Err(Wrong { at: op_at, why: format!("`{key}` has no order; write `{key}:{value}`") });
+                return Err(Wrong {
+                    at: op_at,
+                    why: format!("`{key}` has no order; write `{key}:{value}`"),
+                });
             }
             "path" => Test::Path(PathGlob::compile(&value).map_err(wrong_value)?),
             "domain" => Test::Domain(value),
@@ -178,7 +202,9 @@ impl<'a> Parser<'a> {
                     return Ok(value);
                 }
                 // Any other backslash is one of the value, where a pattern may need it.
-                '\\' if quoted.slice(i + 1..).starts_with(['"', '\\']) => value.extend(chars.next().map(|(_, c)| c)),
+                '\\' if quoted.slice(i + 1..).starts_with(['"', '\\']) => {
+                    value.extend(chars.next().map(|(_, c)| c))
+                }
                 c => value.push(c),
             }
         }
@@ -218,7 +244,8 @@ fn bytes(text: &str) -> std::result::Result<u64, String> {
         Some(b'g') => (digits.slice(..digits.len() - 1), 30),
         _ => (digits, 0),
     };
-    let parsed = number.bytes().all(|b| b.is_ascii_digit()).then(|| number.parse::<u64>().ok()).flatten();
+    let parsed =
+        number.bytes().all(|b| b.is_ascii_digit()).then(|| number.parse::<u64>().ok()).flatten();
     parsed
         .and_then(|n| n.checked_mul(1 << shift))
         .ok_or_else(|| format!("`{text}` is no size; write bytes, or `100k`, `2m`, `1g`"))

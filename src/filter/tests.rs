@@ -11,7 +11,8 @@ fn meta() -> BTreeMap<String, Vec<String>> {
         .collect()
 }
 
-/// Asks of `docs` + `guides/deep/setup.md`, Markdown, English, 2,048 bytes, changed on 2026-03-31 at noon.
+/// Asks of `docs` + `guides/deep/setup.md`, Markdown, English, 2,048 bytes, changed on 2026-03-31
+/// at noon.
 #[track_caller]
 fn check(filter: &str, expected: bool) {
     let meta = meta();
@@ -28,7 +29,11 @@ fn check(filter: &str, expected: bool) {
     let parsed = Filter::parse(filter).unwrap();
     assert_eq!(parsed.matches(&document), expected, "{filter}");
     let again = Filter::parse(&parsed.to_string()).unwrap();
-    assert_eq!((again.to_string(), again.matches(&document)), (parsed.to_string(), expected), "{filter}");
+    assert_eq!(
+        (again.to_string(), again.matches(&document)),
+        (parsed.to_string(), expected),
+        "{filter}"
+    );
 }
 
 #[test]
@@ -129,7 +134,10 @@ fn refuse(filter: &str, column: usize, why: &str) {
     let fault = Filter::parse(filter).unwrap_err();
     let message = fault.to_string();
     assert_eq!(fault.kind(), Kind::Usage, "{filter}");
-    assert!(message.contains(&format!("at column {column}: ")) && message.contains(why), "{filter}: {message}");
+    assert!(
+        message.contains(&format!("at column {column}: ")) && message.contains(why),
+        "{filter}: {message}"
+    );
     let caret = message.lines().last().unwrap();
     assert!(caret.trim() == "^" && caret.chars().count() == 2 + column, "{filter}: {message}");
 }
@@ -169,7 +177,9 @@ fn what_has_no_end_is_refused() {
     for text in [deep(10_000), "not ".repeat(10_000), "(".repeat(10_000)] {
         assert!(Filter::parse(&text).unwrap_err().to_string().contains("are the most"));
     }
-    assert!(Filter::parse(&"(".repeat(MAX_BYTES)).unwrap_err().to_string().contains("nested deeper"));
+    assert!(
+        Filter::parse(&"(".repeat(MAX_BYTES)).unwrap_err().to_string().contains("nested deeper")
+    );
     let many = |n: usize| vec!["size>1"; n].join(" or ");
     assert!(Filter::parse(&many(MAX_TESTS)).is_ok());
     assert!(Filter::parse(&many(MAX_TESTS + 1)).unwrap_err().to_string().contains("tests"));
@@ -181,13 +191,16 @@ fn what_has_no_end_is_refused() {
 /// What a filter that the grammar makes looks like.
 fn filters() -> impl Strategy<Value = String> {
     let word = "[a-zA-Z0-9.*?/(){}\\[\\]\\\\\" ü_-]{1,12}";
-    let quoted = |value: String| format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""));
+    let quoted =
+        |value: String| format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""));
     let test = prop_oneof![
-        ("path|domain|type|lang", word).prop_map(move |(key, value)| format!("{key}:{}", quoted(value))),
+        ("path|domain|type|lang", word)
+            .prop_map(move |(key, value)| format!("{key}:{}", quoted(value))),
         ("meta\\.[a-z]{1,5}", "[:=<>]|<=|>=", word)
             .prop_map(move |(key, op, value)| format!("{key}{op}{}", quoted(value))),
         ("[:<>]|<=|>=", 0u64..10_000_000).prop_map(|(op, n)| format!("size{op}{n}")),
-        ("[:<>]|<=|>=", 1000u32..9999, 1u32..13).prop_map(|(op, y, m)| format!("date{op}{y}-{m:02}")),
+        ("[:<>]|<=|>=", 1000u32..9999, 1u32..13)
+            .prop_map(|(op, y, m)| format!("date{op}{y}-{m:02}")),
     ];
     test.prop_recursive(6, 40, 4, |inner| {
         prop_oneof![
@@ -230,17 +243,21 @@ fn fuzz(text: &str) {
 #[test]
 fn pieces_in_any_order_do_no_harm() {
     let pieces = [
-        "(", ")", "not ", " and ", " or ", "path", ":", "<", "<=", "=", "\"", "\\", "**", "{", "}", "[", "]", "size",
-        "1k", "date", "2026-03", "meta.", "tags", "ü", "\u{202e}", "\n", " ", "lang:de", "',--;", "%_", "\0",
+        "(", ")", "not ", " and ", " or ", "path", ":", "<", "<=", "=", "\"", "\\", "**", "{", "}",
+        "[", "]", "size", "1k", "date", "2026-03", "meta.", "tags", "ü", "\u{202e}", "\n", " ",
+        "lang:de", "',--;", "%_", "\0",
     ];
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     for _ in 0..3_000 {
         let mut text = String::new();
         for _ in 0..state % 24 {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             text.push_str(pieces[(state >> 33) as usize % pieces.len()]);
         }
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         fuzz(&text);
     }
 }

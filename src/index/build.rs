@@ -1,9 +1,10 @@
 //! Building the next generation beside the current one.
 //!
-//! What did not change is hard-linked, so the cost follows the change. The order is: [`Builder::begin`], `remove` and
-//! `add` for each changed document, [`Builder::seal`] (the BM25 part and the table are then on disk), vectors for what is
-//! [`Pending`], [`Builder::commit`]. Where that takes long and there was no index, [`Builder::publish_text`] comes before
-//! the vectors. A builder that is dropped before that leaves nothing.
+//! What did not change is hard-linked, so the cost follows the change. The order is:
+//! [`Builder::begin`], `remove` and `add` for each changed document, [`Builder::seal`] (the BM25
+//! part and the table are then on disk), vectors for what is [`Pending`], [`Builder::commit`].
+//! Where that takes long and there was no index, [`Builder::publish_text`] comes before the
+//! vectors. A builder that is dropped before that leaves nothing.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -12,7 +13,9 @@ use std::path::{Path, PathBuf};
 
 use super::dense::{self, RowKey};
 use super::documents::{self, Record, State};
-use super::generation::{Chunking, Counts, FORMAT, META, Meta, ModelInfo, Root, VectorFile, corpus_id};
+use super::generation::{
+    Chunking, Counts, FORMAT, META, Meta, ModelInfo, Root, VectorFile, corpus_id,
+};
 use super::lexical;
 use super::names::{Pointer, Publication, Store};
 use super::snapshot::Snapshot;
@@ -87,8 +90,8 @@ impl<'a> Summary<'a> {
 }
 
 impl<'a> Builder<'a> {
-    /// Begins on top of `base`, on which the caller has run [`Snapshot::check`]: damage must not be linked into the
-    /// next generation and blessed there. The caller holds the store's lock.
+    /// Begins on top of `base`, on which the caller has run [`Snapshot::check`]: damage must not be
+    /// linked into the next generation and blessed there. The caller holds the store's lock.
     pub fn begin(store: &'a Store, base: Option<&'a Snapshot>) -> Result<Self> {
         let dir = store.new_building_dir()?;
         let begun = Self::link(&dir, base).and_then(|(rows, base_rows)| {
@@ -123,7 +126,8 @@ impl<'a> Builder<'a> {
         for vectors in &base.meta().vectors {
             let path = dir.join(dense::keys_name(&vectors.file));
             let keys = dense::read_keys(&path)?.filter(|keys| keys.len() == vectors.rows);
-            let keys = keys.ok_or_else(|| Fault::damaged(format!("{} has the wrong size", path.display())))?;
+            let keys = keys
+                .ok_or_else(|| Fault::damaged(format!("{} has the wrong size", path.display())))?;
             for key in keys {
                 rows.insert(key, row);
                 row += 1;
@@ -132,8 +136,8 @@ impl<'a> Builder<'a> {
         Ok((rows, row))
     }
 
-    /// Begins with nothing, and writes what depends on nothing but what is added. The chunks come in the order that
-    /// `lexical::Writer::finish_as_one` asks for.
+    /// Begins with nothing, and writes what depends on nothing but what is added. The chunks come
+    /// in the order that `lexical::Writer::finish_as_one` asks for.
     pub fn begin_as_one(store: &'a Store) -> Result<Self> {
         let mut builder = Self::begin(store, None)?;
         builder.as_one = true;
@@ -152,15 +156,16 @@ impl<'a> Builder<'a> {
         self.keys.len()
     }
 
-    /// Adds a chunk whose vector is that of `embedded`; `entry.row` is set here. Yields its number of terms in each
-    /// searched field.
+    /// Adds a chunk whose vector is that of `embedded`; `entry.row` is set here. Yields its number
+    /// of terms in each searched field.
     pub fn add(&mut self, mut entry: lexical::ChunkEntry<'_>, embedded: &str) -> Result<[u64; 3]> {
         let key = RowKey::of(embedded);
         entry.row = match self.rows.get(&key) {
             Some(row) => *row,
             None => {
                 let row = self.base_rows + self.keys.len() as u64;
-                let length = u32::try_from(embedded.len()).or_failed(|| "a chunk is larger than 4 GiB".into())?;
+                let length = u32::try_from(embedded.len())
+                    .or_failed(|| "a chunk is larger than 4 GiB".into())?;
                 self.spool
                     .write_all(&length.to_le_bytes())
                     .and_then(|()| self.spool.write_all(embedded.as_bytes()))
@@ -182,18 +187,25 @@ impl<'a> Builder<'a> {
         self.sealing(records)?()
     }
 
-    /// No document can be added or removed any more. What it yields finishes the BM25 part and writes the table of files,
-    /// side by side; that must be over before anything is published, and the vectors may be made meanwhile. `records` are
-    /// those of the summary to come.
-    pub fn sealing<'r>(&mut self, records: &'r [Record]) -> Result<impl FnOnce() -> Result<()> + Send + use<'r>> {
-        self.spool.flush().or_failed(|| format!("cannot write {}", self.dir.join(SPOOL).display()))?;
-        let finish = if self.as_one { lexical::Writer::finish_as_one } else { lexical::Writer::finish };
+    /// No document can be added or removed any more. What it yields finishes the BM25 part and
+    /// writes the table of files, side by side; that must be over before anything is published, and
+    /// the vectors may be made meanwhile. `records` are those of the summary to come.
+    pub fn sealing<'r>(
+        &mut self,
+        records: &'r [Record],
+    ) -> Result<impl FnOnce() -> Result<()> + Send + use<'r>> {
+        self.spool
+            .flush()
+            .or_failed(|| format!("cannot write {}", self.dir.join(SPOOL).display()))?;
+        let finish =
+            if self.as_one { lexical::Writer::finish_as_one } else { lexical::Writer::finish };
         let (lexical, dir) = (self.lexical.take(), self.dir.clone());
         Ok(move || {
             std::thread::scope(|scope| {
                 let writing = scope.spawn(|| documents::write(&dir.join(documents::FILE), records));
                 let finished = lexical.map_or(Ok(()), finish);
-                let written = writing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+                let written =
+                    writing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
                 finished.and(written)
             })?;
             // The lock files of Tantivy mean nothing in a committed generation.
@@ -216,8 +228,9 @@ impl<'a> Builder<'a> {
         Ok(Pending { file: BufReader::new(file), next: 0, all: self.keys.len(), put })
     }
 
-    /// Opens the vector file for the new rows. Small vector files before it are joined into it, so that their
-    /// number grows with the logarithm of the number of ingests. `None` when there is no new row.
+    /// Opens the vector file for the new rows. Small vector files before it are joined into it, so
+    /// that their number grows with the logarithm of the number of ingests. `None` when there is no
+    /// new row.
     pub fn vectors(&self, dimension: usize) -> Result<Option<Vectors>> {
         if self.keys.is_empty() {
             return Ok(None);
@@ -225,8 +238,8 @@ impl<'a> Builder<'a> {
         let mut kept = self.base.map(|base| base.meta().vectors.clone()).unwrap_or_default();
         let mut joined: Vec<VectorFile> = Vec::new();
         let mut rows = self.keys.len();
-        // A file is joined while it is at most twice as large as what follows it: each row is then copied at most
-        // once a doubling.
+        // A file is joined while it is at most twice as large as what follows it: each row is then
+        // copied at most once a doubling.
         while let Some(last) = kept.pop_if(|last| last.rows <= 2 * rows) {
             rows += last.rows;
             joined.insert(0, last);
@@ -242,7 +255,8 @@ impl<'a> Builder<'a> {
         for vectors in &joined {
             for name in [vectors.file.clone(), dense::keys_name(&vectors.file)] {
                 let path = self.dir.join(name);
-                std::fs::remove_file(&path).or_failed(|| format!("cannot remove {}", path.display()))?;
+                std::fs::remove_file(&path)
+                    .or_failed(|| format!("cannot remove {}", path.display()))?;
             }
         }
         let file = format!("vectors-{first_row:010}.npy");
@@ -256,7 +270,8 @@ impl<'a> Builder<'a> {
         Ok(Some(Vectors { writer, offset, files: kept }))
     }
 
-    /// Publishes what there is before the vectors are made, so that it can be searched by words meanwhile.
+    /// Publishes what there is before the vectors are made, so that it can be searched by words
+    /// meanwhile.
     pub fn publish_text(&mut self, summary: &Summary<'_>) -> Result<Pointer> {
         let dir = self.store.new_text_dir()?;
         let published = (|| {
@@ -276,7 +291,11 @@ impl<'a> Builder<'a> {
     }
 
     /// Publishes the generation under `summary.name`.
-    pub fn commit(mut self, vectors: Option<Vectors>, summary: &Summary<'_>) -> Result<(Pointer, Meta)> {
+    pub fn commit(
+        mut self,
+        vectors: Option<Vectors>,
+        summary: &Summary<'_>,
+    ) -> Result<(Pointer, Meta)> {
         let what = |path: &Path| format!("cannot remove {}", path.display());
         let spool = self.dir.join(SPOOL);
         std::fs::remove_file(&spool).or_failed(|| what(&spool))?;
@@ -303,15 +322,33 @@ impl<'a> Builder<'a> {
         Ok((pointer, meta))
     }
 
-    fn publish(&self, summary: &Summary<'_>, dir: &Path, meta: &Meta, what: Publication) -> Result<Pointer> {
+    fn publish(
+        &self,
+        summary: &Summary<'_>,
+        dir: &Path,
+        meta: &Meta,
+        what: Publication,
+    ) -> Result<Pointer> {
         let bytes = meta.to_bytes()?;
         disk::replace(&dir.join(META), &bytes)?;
         disk::sync_dir(&dir.join("bm25"))?;
-        self.store.publish(summary.name, dir, &meta.corpus_id, &disk::sha256_hex(&bytes), what, summary.before)
+        self.store.publish(
+            summary.name,
+            dir,
+            &meta.corpus_id,
+            &disk::sha256_hex(&bytes),
+            what,
+            summary.before,
+        )
     }
 }
 
-fn meta(summary: &Summary<'_>, vectors: Vec<VectorFile>, pending: u64, files: BTreeMap<String, FileSum>) -> Meta {
+fn meta(
+    summary: &Summary<'_>,
+    vectors: Vec<VectorFile>,
+    pending: u64,
+    files: BTreeMap<String, FileSum>,
+) -> Meta {
     let content_id = computed_id(summary);
     Meta {
         format: FORMAT,
@@ -331,8 +368,9 @@ fn meta(summary: &Summary<'_>, vectors: Vec<VectorFile>, pending: u64, files: BT
     }
 }
 
-/// Sums of all files below `dir`: those that are `known` were checked before, new ones are read and synced, side by side,
-/// since syncs that run together share one write of the file system's journal.
+/// Sums of all files below `dir`: those that are `known` were checked before, new ones are read and
+/// synced, side by side, since syncs that run together share one write of the file system's
+/// journal.
 fn sums(dir: &Path, known: &dyn Fn(&str) -> Option<FileSum>) -> Result<BTreeMap<String, FileSum>> {
     let mut files = BTreeMap::new();
     let mut new = Vec::new();
@@ -469,7 +507,9 @@ fn languages(records: &[Record]) -> BTreeMap<String, u64> {
 fn names_below(dir: &Path) -> Result<Vec<String>> {
     let mut names = Vec::new();
     for (below, prefix) in [(dir.to_owned(), ""), (dir.join("bm25"), "bm25/")] {
-        for entry in std::fs::read_dir(&below).or_failed(|| format!("cannot read {}", below.display()))? {
+        for entry in
+            std::fs::read_dir(&below).or_failed(|| format!("cannot read {}", below.display()))?
+        {
             let entry = entry.or_failed(|| format!("cannot read {}", below.display()))?;
             if entry.file_type().is_ok_and(|kind| kind.is_file()) {
                 names.push(format!("{prefix}{}", entry.file_name().to_string_lossy()));

@@ -1,8 +1,10 @@
-//! An index as one file: a `.tar.zst` with a manifest, `meta.json`, and every file that `meta.json` lists, in order.
+//! An index as one file: a `.tar.zst` with a manifest, `meta.json`, and every file that `meta.json`
+//! lists, in order.
 //!
-//! Loading trusts nothing in the archive but what `meta.json` announces: an entry that is not announced, is no plain
-//! file, comes twice or is larger than announced ends the load, and nothing becomes visible before every checksum
-//! has matched. The seal at the end sums up every byte before it, so that damage is told from an enemy's work.
+//! Loading trusts nothing in the archive but what `meta.json` announces: an entry that is not
+//! announced, is no plain file, comes twice or is larger than announced ends the load, and nothing
+//! becomes visible before every checksum has matched. The seal at the end sums up every byte before
+//! it, so that damage is told from an enemy's work.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -54,13 +56,22 @@ pub struct Saved {
     pub bundle_bytes: u64,
 }
 
-/// Writes the current generation of `name` to `target`, which appears whole or not at all. The same files, model and
-/// chunking give the same bytes, wherever and however the index was made. `stop` ends it.
+/// Writes the current generation of `name` to `target`, which appears whole or not at all. The same
+/// files, model and chunking give the same bytes, wherever and however the index was made. `stop`
+/// ends it.
 ///
 /// # Errors
 /// When the index is damaged, or the bundle cannot be written.
-pub fn save(store: &Store, name: &str, target: &Path, existing: Existing, stop: &dyn Fn() -> bool) -> Result<Saved> {
-    let file_name = target.file_name().ok_or_else(|| Fault::usage(format!("{} is no file name", target.display())))?;
+pub fn save(
+    store: &Store,
+    name: &str,
+    target: &Path,
+    existing: Existing,
+    stop: &dyn Fn() -> bool,
+) -> Result<Saved> {
+    let file_name = target
+        .file_name()
+        .ok_or_else(|| Fault::usage(format!("{} is no file name", target.display())))?;
     // Before everything is read: that may take long.
     store.must_have(name)?;
     if target.is_dir() {
@@ -69,14 +80,20 @@ pub fn save(store: &Store, name: &str, target: &Path, existing: Existing, stop: 
     disk::refuse_existing(target, existing)?;
     // All that is read later is mapped by then, so that no writer can take it away meanwhile.
     let (snapshot, records) = store.follow(name, |pointer| {
-        let snapshot = Snapshot::open(&store.generation_dir(&pointer.current.generation), &pointer.current)?;
+        let snapshot =
+            Snapshot::open(&store.generation_dir(&pointer.current.generation), &pointer.current)?;
         snapshot.meta().must_have_vectors()?;
         snapshot.check()?;
         let records = snapshot.documents()?;
         Ok((snapshot, records))
     })?;
-    let beside =
-        |end: &str| target.with_file_name(format!(".{}.{}{end}", file_name.to_string_lossy(), std::process::id()));
+    let beside = |end: &str| {
+        target.with_file_name(format!(
+            ".{}.{}{end}",
+            file_name.to_string_lossy(),
+            std::process::id()
+        ))
+    };
     let (temp, scratch) = (beside(".tmp"), beside(".tmp.d"));
     let clear = || {
         let _ = (std::fs::remove_file(&temp), disk::remove_dir(&scratch));
@@ -84,7 +101,8 @@ pub fn save(store: &Store, name: &str, target: &Path, existing: Existing, stop: 
     clear();
     // Not with its parents: a folder that is not there was not meant.
     std::fs::create_dir(&scratch).or_failed(|| cannot_write(target))?;
-    let saved = canonical(&scratch, name, &snapshot, records, stop).and_then(|source| source.write(name, &temp));
+    let saved = canonical(&scratch, name, &snapshot, records, stop)
+        .and_then(|source| source.write(name, &temp));
     let saved = saved.and_then(|saved| {
         disk::put_in_place(&temp, target, existing)?;
         Ok(saved)
@@ -97,8 +115,8 @@ fn cannot_write(path: &Path) -> String {
     format!("cannot write {}", path.display())
 }
 
-/// The index in the form that goes into a bundle, below `scratch`: written anew, without the times at which it was made
-/// and at which its files were read.
+/// The index in the form that goes into a bundle, below `scratch`: written anew, without the times
+/// at which it was made and at which its files were read.
 fn canonical(
     scratch: &Path,
     name: &str,
@@ -108,11 +126,14 @@ fn canonical(
 ) -> Result<Source> {
     let store = Store::new(scratch);
     let _lock = store.lock(Duration::ZERO, &|| false)?;
-    // The times of another machine's files say nothing of those here: the next ingest reads each file again.
-    let records: Vec<Record> = records.into_iter().map(|record| Record { mtime_ns: 0, ..record }).collect();
+    // The times of another machine's files say nothing of those here: the next ingest reads each
+    // file again.
+    let records: Vec<Record> =
+        records.into_iter().map(|record| Record { mtime_ns: 0, ..record }).collect();
     let same: Vec<usize> = (0..snapshot.meta().roots.len()).collect();
     let (builder, vectors) = rewrite(&store, snapshot, &records, &same, stop)?;
-    let (pointer, meta) = builder.commit(vectors, &Summary::like(snapshot.meta(), name, &records, 0))?;
+    let (pointer, meta) =
+        builder.commit(vectors, &Summary::like(snapshot.meta(), name, &records, 0))?;
     let dir = store.generation_dir(&pointer.current.generation);
     Ok(Source { dir, meta, meta_sha256: pointer.current.meta_sha256 })
 }
@@ -138,7 +159,8 @@ impl Source {
         let out = Sealing { inner: BufWriter::new(disk::create_file(target)?), sha: Sha256::new() };
         let mut archive = tar::Builder::new(zstd::Encoder::new(out, LEVEL).or_failed(what)?);
         let manifest_bytes = serde_json::to_vec_pretty(&manifest).or_failed(what)?;
-        append(&mut archive, MANIFEST, &manifest_bytes[..], manifest_bytes.len() as u64).or_failed(what)?;
+        append(&mut archive, MANIFEST, &manifest_bytes[..], manifest_bytes.len() as u64)
+            .or_failed(what)?;
         let meta_bytes = self.meta.to_bytes()?;
         append(&mut archive, META, &meta_bytes[..], meta_bytes.len() as u64).or_failed(what)?;
         for (name, entry) in &self.meta.files {
@@ -156,7 +178,8 @@ impl Source {
     }
 }
 
-/// Begins the seal at the end of a bundle: a frame that every reader of zstd passes over, with room for a SHA-256.
+/// Begins the seal at the end of a bundle: a frame that every reader of zstd passes over, with room
+/// for a SHA-256.
 const SEAL: [u8; 8] = *b"\x5A\x2A\x4D\x18\x20\0\0\0";
 
 /// The whole seal.
@@ -195,7 +218,8 @@ impl<W: Write> Write for Sealing<W> {
 fn check_seal(bundle: &Path) -> Result<()> {
     let what = || format!("cannot read {}", bundle.display());
     let mut file = File::open(bundle).or_failed(what)?;
-    let sealed = file.metadata().or_failed(what)?.len().saturating_sub(SEAL_BYTES) + SEAL.len() as u64;
+    let sealed =
+        file.metadata().or_failed(what)?.len().saturating_sub(SEAL_BYTES) + SEAL.len() as u64;
     let (mut sha, mut last) = (Sha256::new(), Vec::new());
     let mut left = sealed;
     let mut buffer = vec![0; disk::BLOCK_BYTES];
@@ -213,10 +237,13 @@ fn check_seal(bundle: &Path) -> Result<()> {
     let mut sum = Vec::new();
     file.take(33).read_to_end(&mut sum).or_failed(what)?;
     match () {
-        () if last != SEAL => {
-            Err(bad(bundle, "it does not end with a seal: it is damaged, cut short, or something else"))
+        () if last != SEAL => Err(bad(
+            bundle,
+            "it does not end with a seal: it is damaged, cut short, or something else",
+        )),
+        () if sum != sha.finalize()[..] => {
+            Err(bad(bundle, "it is damaged: its SHA-256 is not the one in its seal"))
         }
-        () if sum != sha.finalize()[..] => Err(bad(bundle, "it is damaged: its SHA-256 is not the one in its seal")),
         () => Ok(()),
     }
 }
@@ -236,7 +263,12 @@ impl Read for Summed {
 }
 
 /// Every header the same but for name and size, so that equal content gives equal bundles.
-fn append<W: Write>(archive: &mut tar::Builder<W>, name: &str, data: impl Read, bytes: u64) -> std::io::Result<()> {
+fn append<W: Write>(
+    archive: &mut tar::Builder<W>,
+    name: &str,
+    data: impl Read,
+    bytes: u64,
+) -> std::io::Result<()> {
     let mut header = tar::Header::new_gnu();
     header.set_entry_type(tar::EntryType::Regular);
     header.set_size(bytes);
@@ -245,42 +277,57 @@ fn append<W: Write>(archive: &mut tar::Builder<W>, name: &str, data: impl Read, 
     archive.append_data(&mut header, name, data)
 }
 
-/// Reads a bundle and makes its index visible as `name`, or as the name it was saved under, made at `created` in Unix
-/// seconds. The caller holds the lock.
+/// Reads a bundle and makes its index visible as `name`, or as the name it was saved under, made at
+/// `created` in Unix seconds. The caller holds the lock.
 ///
 /// # Errors
-/// [`Kind::Damaged`](crate::error::Kind::Damaged) saying which entry is wrong; nothing is left behind then.
-pub fn load(store: &Store, bundle: &Path, name: Option<&str>, replace: bool, created: i64) -> Result<(Pointer, Meta)> {
+/// [`Kind::Damaged`](crate::error::Kind::Damaged) saying which entry is wrong; nothing is left
+/// behind then.
+pub fn load(
+    store: &Store,
+    bundle: &Path,
+    name: Option<&str>,
+    replace: bool,
+    created: i64,
+) -> Result<(Pointer, Meta)> {
     if let Some(name) = name.filter(|name| !is_name(name)) {
         return Err(Fault::usage(format!("{name:?} cannot be the name of an index"))
             .hint("letters, digits, `.`, `_` and `-`, not `.` or `-` first"));
     }
     let dir = store.new_building_dir()?;
-    let loaded = check_seal(bundle).and_then(|()| unpack(bundle, &dir)).and_then(|(manifest, meta)| {
-        check_parts(bundle, &dir, &manifest)?;
-        let name = name.unwrap_or(&manifest.name);
-        if !is_name(name) {
-            return Err(bad(bundle, &format!("it names its index {name:?}")));
-        }
-        if !replace && !matches!(store.pointer(name), Ok(None)) {
-            return Err(Fault::usage(format!("there is already an index named `{name}`"))
-                .hint("give another name with `--as NAME`, or `--replace`"));
-        }
-        let meta = Meta { created, ..meta };
-        let bytes = meta.to_bytes()?;
-        disk::replace(&dir.join(META), &bytes)?;
-        let sum = disk::sha256_hex(&bytes);
-        let pointer = store.publish(name, &dir, &meta.corpus_id, &sum, Publication::Whole, Before::Keep)?;
-        Ok((pointer, meta))
-    });
+    let loaded =
+        check_seal(bundle).and_then(|()| unpack(bundle, &dir)).and_then(|(manifest, meta)| {
+            check_parts(bundle, &dir, &manifest)?;
+            let name = name.unwrap_or(&manifest.name);
+            if !is_name(name) {
+                return Err(bad(bundle, &format!("it names its index {name:?}")));
+            }
+            if !replace && !matches!(store.pointer(name), Ok(None)) {
+                return Err(Fault::usage(format!("there is already an index named `{name}`"))
+                    .hint("give another name with `--as NAME`, or `--replace`"));
+            }
+            let meta = Meta { created, ..meta };
+            let bytes = meta.to_bytes()?;
+            disk::replace(&dir.join(META), &bytes)?;
+            let sum = disk::sha256_hex(&bytes);
+            let pointer = store.publish(
+                name,
+                &dir,
+                &meta.corpus_id,
+                &sum,
+                Publication::Whole,
+                Before::Keep,
+            )?;
+            Ok((pointer, meta))
+        });
     if loaded.is_err() {
         let _ = disk::remove_dir(&dir);
     }
     loaded
 }
 
-/// The files are those that `meta.json` announces; whether they make an index is another question. Whoever made the
-/// bundle made the checksums too.
+/// The files are those that `meta.json` announces; whether they make an index is another question.
+/// Whoever made the bundle made the checksums too.
 fn check_parts(bundle: &Path, dir: &Path, manifest: &Manifest) -> Result<()> {
     let target = Target { generation: String::new(), meta_sha256: manifest.meta_sha256.clone() };
     /// Embedding models have at most some thousand.
@@ -302,10 +349,12 @@ fn check_parts(bundle: &Path, dir: &Path, manifest: &Manifest) -> Result<()> {
 
 fn unpack(bundle: &Path, dir: &Path) -> Result<(Manifest, Meta)> {
     let file = File::open(bundle).or_failed(|| format!("cannot read {}", bundle.display()))?;
-    let decoder = zstd::Decoder::new(BufReader::new(file)).or_failed(|| format!("cannot read {}", bundle.display()))?;
+    let decoder = zstd::Decoder::new(BufReader::new(file))
+        .or_failed(|| format!("cannot read {}", bundle.display()))?;
     let mut archive = tar::Archive::new(decoder);
     let unreadable = |e: std::io::Error| bad(bundle, &e.to_string());
-    // Raw: extensions with long names or sparse files are refused as what they are, before they cost memory.
+    // Raw: extensions with long names or sparse files are refused as what they are, before they
+    // cost memory.
     let mut entries = archive.entries().map_err(unreadable)?.raw(true);
     let mut next = || -> Result<Option<Entry<'_, _>>> {
         match entries.next() {
@@ -315,13 +364,15 @@ fn unpack(bundle: &Path, dir: &Path) -> Result<(Manifest, Meta)> {
     };
 
     let manifest: Manifest = match next()? {
-        Some(mut entry) if entry.name == MANIFEST => {
-            serde_json::from_slice(&entry.small(bundle)?).map_err(|e| bad(bundle, &e.to_string()))?
-        }
+        Some(mut entry) if entry.name == MANIFEST => serde_json::from_slice(&entry.small(bundle)?)
+            .map_err(|e| bad(bundle, &e.to_string()))?,
         _ => return Err(bad(bundle, "it does not begin with a manifest")),
     };
     if manifest.kind != KIND || manifest.version != VERSION {
-        return Err(bad(bundle, &format!("it is a {} of version {}", manifest.kind, manifest.version)));
+        return Err(bad(
+            bundle,
+            &format!("it is a {} of version {}", manifest.kind, manifest.version),
+        ));
     }
     let meta_bytes = match next()? {
         Some(mut entry) if entry.name == META => entry.small(bundle)?,
@@ -331,15 +382,23 @@ fn unpack(bundle: &Path, dir: &Path) -> Result<(Manifest, Meta)> {
         return Err(bad(bundle, "meta.json has the wrong SHA-256"));
     }
     let meta = Meta::parse(&meta_bytes, &bundle.join(META))?;
-    if meta.corpus_id.is_empty() || !is_name(&meta.corpus_id) || !meta.files.keys().all(|name| is_file_of_index(name)) {
+    if meta.corpus_id.is_empty()
+        || !is_name(&meta.corpus_id)
+        || !meta.files.keys().all(|name| is_file_of_index(name))
+    {
         return Err(bad(bundle, "meta.json names files that no index has"));
     }
 
     disk::create_dir(&dir.join("bm25"))?;
     let mut missing: BTreeSet<&str> = meta.files.keys().map(String::as_str).collect();
     while let Some(mut entry) = next()? {
-        let Some(announced) = meta.files.get(&entry.name).filter(|_| missing.remove(entry.name.as_str())) else {
-            return Err(bad(bundle, &format!("the entry {:?} is not announced, or comes twice", entry.name)));
+        let Some(announced) =
+            meta.files.get(&entry.name).filter(|_| missing.remove(entry.name.as_str()))
+        else {
+            return Err(bad(
+                bundle,
+                &format!("the entry {:?} is not announced, or comes twice", entry.name),
+            ));
         };
         entry.write(bundle, &dir.join(entry.name.clone()), announced.bytes, &announced.sha256)?;
     }
@@ -368,7 +427,9 @@ impl<'a, R: Read> Entry<'a, R> {
         let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
         match entry.header().entry_type() {
             tar::EntryType::Regular => Ok(Self { name, entry }),
-            other => Err(bad(bundle, &format!("the entry {name:?} is a {other:?}, not a plain file"))),
+            other => {
+                Err(bad(bundle, &format!("the entry {name:?} is a {other:?}, not a plain file")))
+            }
         }
     }
 
@@ -377,7 +438,9 @@ impl<'a, R: Read> Entry<'a, R> {
         let read = (&mut self.entry).take(SMALL_FILE_BYTES + 1).read_to_end(&mut bytes);
         match read {
             Err(e) => Err(bad(bundle, &e.to_string())),
-            Ok(_) if bytes.len() as u64 > SMALL_FILE_BYTES => Err(bad(bundle, &format!("{} is too large", self.name))),
+            Ok(_) if bytes.len() as u64 > SMALL_FILE_BYTES => {
+                Err(bad(bundle, &format!("{} is too large", self.name)))
+            }
             Ok(_) => Ok(bytes),
         }
     }
@@ -389,7 +452,10 @@ impl<'a, R: Read> Entry<'a, R> {
         let (mut sha, mut written) = (Sha256::new(), 0);
         let mut buffer = vec![0; disk::BLOCK_BYTES];
         loop {
-            let n = self.entry.read(&mut buffer).map_err(|e| bad(bundle, &format!("{}: {e}", self.name)))?;
+            let n = self
+                .entry
+                .read(&mut buffer)
+                .map_err(|e| bad(bundle, &format!("{}: {e}", self.name)))?;
             written += n as u64;
             if n == 0 || written > bytes {
                 break;

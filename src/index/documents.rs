@@ -49,7 +49,8 @@ pub struct Record {
     /// Unix seconds of the last change, fresh or not; 0 when unknown.
     #[serde(default)]
     pub modified_s: i64,
-    /// What the document says of itself beside its title, such as the front matter of Markdown: every value of every key.
+    /// What the document says of itself beside its title, such as the front matter of Markdown:
+    /// every value of every key.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub meta: BTreeMap<String, Vec<String>>,
     /// Why reading the file failed last, when it would fail again.
@@ -57,8 +58,8 @@ pub struct Record {
     pub failure: Option<Box<Failure>>,
 }
 
-/// A failure that depends on the file and on what reads it, and on nothing else. The record may be that of an earlier
-/// version of the file, which the index keeps.
+/// A failure that depends on the file and on what reads it, and on nothing else. The record may be
+/// that of an earlier version of the file, which the index keeps.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Failure {
     /// Version of what failed to read it.
@@ -118,7 +119,8 @@ pub fn parse(bytes: &[u8], path: &Path) -> Result<Vec<Record>> {
     let lines = bytes.split(|b| *b == b'\n').zip(1..).filter(|(line, _)| !line.is_empty());
     lines
         .map(|(line, n)| {
-            serde_json::from_slice(line).map_err(|e| Fault::damaged(format!("{}:{n}: {e}", path.display())))
+            serde_json::from_slice(line)
+                .map_err(|e| Fault::damaged(format!("{}:{n}: {e}", path.display())))
         })
         .collect()
 }

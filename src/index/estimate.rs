@@ -1,7 +1,9 @@
-//! How fast a stage of an ingest goes and how long it will take: the one estimator of everything that shows progress.
+//! How fast a stage of an ingest goes and how long it will take: the one estimator of everything
+//! that shows progress.
 //!
-//! The rate is that of the last seconds, smoothed, and counted from the first unit that was done: opening a model is not
-//! a slow start of embedding. There is no estimate before there is something to estimate from.
+//! The rate is that of the last seconds, smoothed, and counted from the first unit that was done:
+//! opening a model is not a slow start of embedding. There is no estimate before there is something
+//! to estimate from.
 
 use std::time::{Duration, Instant};
 
@@ -72,8 +74,10 @@ impl Estimator {
         let (begun, before) = self.first?;
         let units = done.saturating_sub(before);
         let is_enough = units >= LEAST_UNITS || units as f64 >= LEAST_SHARE * total as f64;
-        let means_something = now.saturating_duration_since(begun) >= LEAST_TIME && units > 0 && is_enough;
-        (means_something && self.seconds > 0.0 && self.units > 0.0).then(|| self.units / self.seconds)
+        let means_something =
+            now.saturating_duration_since(begun) >= LEAST_TIME && units > 0 && is_enough;
+        (means_something && self.seconds > 0.0 && self.units > 0.0)
+            .then(|| self.units / self.seconds)
     }
 }
 
@@ -81,8 +85,15 @@ impl Estimator {
 mod tests {
     use super::*;
 
-    /// Feeds `rate` units a second from `from` on, ten times a second, for `seconds`; yields every status.
-    fn run(estimator: &mut Estimator, start: Instant, from: u64, rate: u64, seconds: u64) -> Vec<Status> {
+    /// Feeds `rate` units a second from `from` on, ten times a second, for `seconds`; yields every
+    /// status.
+    fn run(
+        estimator: &mut Estimator,
+        start: Instant,
+        from: u64,
+        rate: u64,
+        seconds: u64,
+    ) -> Vec<Status> {
         let at = |tick: u64| start + Duration::from_millis(tick * 100);
         (0..=seconds * 10)
             .map(|tick| estimator.see(Stage::Vectors, from + tick * rate / 10, 75_733, at(tick)))
@@ -94,15 +105,20 @@ mod tests {
         let (mut estimator, start) = (Estimator::default(), Instant::now());
         // The model is being opened: nothing is done for a long while.
         for second in 0..40 {
-            let status = estimator.see(Stage::Vectors, 0, 75_733, start + Duration::from_secs(second));
+            let status =
+                estimator.see(Stage::Vectors, 0, 75_733, start + Duration::from_secs(second));
             assert_eq!((status.rate, status.left), (None, None));
         }
         let seen = run(&mut estimator, start + Duration::from_secs(40), 1, 100, 60);
         let early = seen.iter().find(|status| status.done >= 65).unwrap();
         assert_eq!((early.left, early.share < 0.11), (None, true), "{early:?}");
-        let shown: Vec<f64> = seen.iter().filter_map(|status| Some(status.left?.as_secs_f64())).collect();
+        let shown: Vec<f64> =
+            seen.iter().filter_map(|status| Some(status.left?.as_secs_f64())).collect();
         // Whatever is shown is near the truth.
-        assert!(shown.len() > 400 && shown.iter().all(|left| (690.0..800.0).contains(left)), "{shown:?}");
+        assert!(
+            shown.len() > 400 && shown.iter().all(|left| (690.0..800.0).contains(left)),
+            "{shown:?}"
+        );
     }
 
     #[test]
@@ -110,11 +126,18 @@ mod tests {
         let (mut estimator, start) = (Estimator::default(), Instant::now());
         let before = run(&mut estimator, start, 1, 100, 30);
         let after = run(&mut estimator, start + Duration::from_secs(30), 3001, 50, 60);
-        let left: Vec<f64> =
-            before.iter().chain(&after).filter_map(|status| Some(status.left?.as_secs_f64())).collect();
+        let left: Vec<f64> = before
+            .iter()
+            .chain(&after)
+            .filter_map(|status| Some(status.left?.as_secs_f64()))
+            .collect();
         assert!(left.windows(2).all(|pair| (pair[1] - pair[0]).abs() < 0.05 * pair[0]), "{left:?}");
         let truth = (75_733.0 - 6001.0) / 50.0;
-        assert!((left[left.len() - 1] / truth - 1.0).abs() < 0.1, "{:?} instead of {truth}", left.last());
+        assert!(
+            (left[left.len() - 1] / truth - 1.0).abs() < 0.1,
+            "{:?} instead of {truth}",
+            left.last()
+        );
     }
 
     #[test]

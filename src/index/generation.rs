@@ -10,8 +10,9 @@ use crate::disk::{self, Blake, FileSum};
 use crate::error::{Context as _, Fault, Result};
 use crate::naming::Folder;
 
-/// Version of everything on disk below a generation: the fields of Tantivy, the vector and key files, the table of
-/// files, `meta.json` itself. Raise it with any of them; generations of another version are built afresh.
+/// Version of everything on disk below a generation: the fields of Tantivy, the vector and key
+/// files, the table of files, `meta.json` itself. Raise it with any of them; generations of another
+/// version are built afresh.
 pub const FORMAT: u32 = 2;
 
 pub const META: &str = "meta.json";
@@ -31,11 +32,13 @@ pub struct Meta {
     pub model: ModelInfo,
     pub chunking: Chunking,
     pub roots: Vec<Root>,
-    /// Absolute paths of documents that the user removed, sorted: they stay out although they are in the folders.
+    /// Absolute paths of documents that the user removed, sorted: they stay out although they are
+    /// in the folders.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub removed: Vec<String>,
     pub counts: Counts,
-    /// Texts whose vectors are still being made. Such a generation has no vectors at all and serves by words.
+    /// Texts whose vectors are still being made. Such a generation has no vectors at all and serves
+    /// by words.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub pending: u64,
     /// Number of chunks by ISO 639-1 code.
@@ -70,12 +73,14 @@ pub struct Root {
     pub given: String,
     /// Absolute, links resolved: which folder it really is.
     pub real: String,
-    /// Patterns of the files that are wanted and of those that are left out, kept for the next ingest of the folder.
+    /// Patterns of the files that are wanted and of those that are left out, kept for the next
+    /// ingest of the folder.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub include: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exclude: Vec<String>,
-    /// Another file system was mounted there: without it the folder is missing, even if there is an empty one in its place.
+    /// Another file system was mounted there: without it the folder is missing, even if there is an
+    /// empty one in its place.
     #[serde(default, skip_serializing_if = "is_false")]
     pub is_mount: bool,
 }
@@ -131,22 +136,25 @@ impl Meta {
         self.files.values().map(|file| file.bytes).sum()
     }
 
-    /// That the generation is all there, so that another one, or another machine's, can be made of it.
+    /// That the generation is all there, so that another one, or another machine's, can be made of
+    /// it.
     ///
     /// # Errors
     /// When its vectors are still being made, or whoever made them has died.
     pub fn must_have_vectors(&self) -> Result<()> {
         match self.pending {
             0 => Ok(()),
-            _ => Err(Fault::failed("the vectors of the index are not finished")
-                .hint("run `rag ingest` with the same folders; what is made already is in the cache")),
+            _ => Err(Fault::failed("the vectors of the index are not finished").hint(
+                "run `rag ingest` with the same folders; what is made already is in the cache",
+            )),
         }
     }
 
     /// Reads `meta.json` below `dir`, whose SHA-256 the pointer to this generation gives.
     ///
     /// # Errors
-    /// [`Kind::Damaged`](crate::error::Kind::Damaged) when it is missing, has another sum or another format.
+    /// [`Kind::Damaged`](crate::error::Kind::Damaged) when it is missing, has another sum or
+    /// another format.
     pub fn read(dir: &Path, sha256: &str) -> Result<Self> {
         let path = dir.join(META);
         let bytes = match std::fs::read(&path) {
@@ -168,11 +176,15 @@ impl Meta {
         struct Format {
             format: u32,
         }
-        let Format { format } = serde_json::from_slice(bytes).map_err(|e| damaged(path, &e.to_string()))?;
+        let Format { format } =
+            serde_json::from_slice(bytes).map_err(|e| damaged(path, &e.to_string()))?;
         if format != FORMAT {
             let whose = if format > FORMAT { "a newer" } else { "an older" };
-            return Err(Fault::failed(format!("{} was written by {whose} version of rag", path.display()))
-                .hint("run `rag ingest` again to rebuild the index"));
+            return Err(Fault::failed(format!(
+                "{} was written by {whose} version of rag",
+                path.display()
+            ))
+            .hint("run `rag ingest` again to rebuild the index"));
         }
         serde_json::from_slice(bytes).map_err(|e| damaged(path, &e.to_string()))
     }
@@ -186,11 +198,13 @@ impl Meta {
         self.files.get(super::documents::FILE).map_or("", |entry| &entry.sha256)
     }
 
-    /// The languages that a question is stemmed in: those of at least one chunk in a hundred, the commonest first.
-    /// Rarer ones are mostly mistakes of language detection, and each adds variants to every word.
+    /// The languages that a question is stemmed in: those of at least one chunk in a hundred, the
+    /// commonest first. Rarer ones are mostly mistakes of language detection, and each adds
+    /// variants to every word.
     pub fn query_languages(&self) -> Vec<&str> {
         const MOST: usize = 6;
-        let mut languages: Vec<(&str, u64)> = self.languages.iter().map(|(l, n)| (l.as_str(), *n)).collect();
+        let mut languages: Vec<(&str, u64)> =
+            self.languages.iter().map(|(l, n)| (l.as_str(), *n)).collect();
         languages.retain(|(_, n)| n * 100 >= self.counts.chunks);
         languages.sort_by_key(|(language, n)| (std::cmp::Reverse(*n), *language));
         languages.into_iter().take(MOST).map(|(language, _)| language).collect()
@@ -198,8 +212,10 @@ impl Meta {
 }
 
 pub fn damaged(path: &Path, why: &str) -> Fault {
-    Fault::damaged(format!("{} is damaged: {why}", path.display()))
-        .hint("`rag index verify --repair` mends what it can and names the rest; `rag ingest` again rebuilds the index")
+    Fault::damaged(format!("{} is damaged: {why}", path.display())).hint(
+        "`rag index verify --repair` mends what it can and names the rest; `rag ingest` \
+             again rebuilds the index",
+    )
 }
 
 impl Chunking {
@@ -208,11 +224,17 @@ impl Chunking {
     }
 }
 
-/// First 16 hexadecimal digits of a BLAKE2b over format, model, chunking and the sorted `(root, path, content)`.
+/// First 16 hexadecimal digits of a BLAKE2b over format, model, chunking and the sorted `(root,
+/// path, content)`.
 pub fn corpus_id(model: &str, chunking: Chunking, documents: &mut [(usize, &str, &str)]) -> String {
     documents.sort_unstable();
     let mut hash = Blake::new(32).field(b"corpus v1").field(model.as_bytes());
-    for number in [chunking.max_tokens, chunking.overlap_tokens, chunking.analysis as usize, chunking.text as usize] {
+    for number in [
+        chunking.max_tokens,
+        chunking.overlap_tokens,
+        chunking.analysis as usize,
+        chunking.text as usize,
+    ] {
         hash.add(&(number as u64).to_le_bytes());
     }
     for (root, path, content) in documents {

@@ -1,8 +1,10 @@
-//! One generation of one index: BM25 segments, vectors, the table of files, and the checksums of all of them.
+//! One generation of one index: BM25 segments, vectors, the table of files, and the checksums of
+//! all of them.
 //!
-//! Readers open a [`Snapshot`] and see one whole generation. A writer holds the [`Store`]'s lock, builds the next
-//! generation in a folder of its own with a [`Builder`], and commits it by replacing one small file that says which
-//! generation a name stands for. `tantivy` is named in this room only.
+//! Readers open a [`Snapshot`] and see one whole generation. A writer holds the [`Store`]'s lock,
+//! builds the next generation in a folder of its own with a [`Builder`], and commits it by
+//! replacing one small file that says which generation a name stands for. `tantivy` is named in
+//! this room only.
 
 mod build;
 mod bundle;

@@ -1,4 +1,5 @@
-//! Which generation a name stands for: one small file a name, replaced atomically. That replacement is the commit.
+//! Which generation a name stands for: one small file a name, replaced atomically. That replacement
+//! is the commit.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -58,7 +59,13 @@ pub struct Target {
 
 impl Pointer {
     fn new(name: &str, current: Target, previous: Option<Target>) -> Self {
-        let mut pointer = Self { version: VERSION, name: name.to_owned(), current, previous, seal: String::new() };
+        let mut pointer = Self {
+            version: VERSION,
+            name: name.to_owned(),
+            current,
+            previous,
+            seal: String::new(),
+        };
         pointer.seal = pointer.sealed();
         pointer
     }
@@ -69,7 +76,8 @@ impl Pointer {
     }
 
     fn sealed(&self) -> String {
-        let mut hash = Blake::new(16).field(&self.version.to_le_bytes()).field(self.name.as_bytes());
+        let mut hash =
+            Blake::new(16).field(&self.version.to_le_bytes()).field(self.name.as_bytes());
         for target in std::iter::once(&self.current).chain(&self.previous) {
             hash.add(target.generation.as_bytes());
             hash.add(target.meta_sha256.as_bytes());
@@ -93,7 +101,8 @@ impl Store {
     pub fn elsewhere(&self) -> Vec<(PathBuf, Vec<String>)> {
         let own = self.dir.canonicalize().ok();
         let stores = self.state.places().into_iter().map(|place| (Self::new(&place), place));
-        let others = stores.filter(|(store, _)| own.is_none() || store.dir.canonicalize().ok() != own);
+        let others =
+            stores.filter(|(store, _)| own.is_none() || store.dir.canonicalize().ok() != own);
         let named = others.map(|(store, place)| (place, store.names().unwrap_or_default()));
         named.filter(|(_, names)| !names.is_empty()).collect()
     }
@@ -119,7 +128,9 @@ impl Store {
             Err(e) => return Err(e).or_failed(|| format!("cannot read {}", dir.display())),
         };
         let mut names: Vec<String> = entries
-            .filter_map(|entry| Some(entry.ok()?.file_name().to_str()?.strip_suffix(".json")?.to_owned()))
+            .filter_map(|entry| {
+                Some(entry.ok()?.file_name().to_str()?.strip_suffix(".json")?.to_owned())
+            })
             .filter(|name| !name.starts_with('.'))
             .collect();
         names.sort();
@@ -137,7 +148,8 @@ impl Store {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(e).or_failed(|| format!("cannot read {}", path.display())),
         };
-        let pointer: Pointer = serde_json::from_slice(&bytes).map_err(|e| damaged(&path, &e.to_string()))?;
+        let pointer: Pointer =
+            serde_json::from_slice(&bytes).map_err(|e| damaged(&path, &e.to_string()))?;
         if pointer.seal != pointer.sealed() || pointer.name != name {
             return Err(damaged(&path, "its seal is broken"));
         }
@@ -147,20 +159,27 @@ impl Store {
     /// Opens the generation that `name` stands for now.
     ///
     /// # Errors
-    /// Says what to run when there is no such index; [`Kind::Damaged`](crate::error::Kind::Damaged) names the damaged file.
+    /// Says what to run when there is no such index; [`Kind::Damaged`](crate::error::Kind::Damaged)
+    /// names the damaged file.
     pub fn open(&self, name: &str) -> Result<Snapshot> {
-        self.follow(name, |pointer| Snapshot::open(&self.generation_dir(&pointer.current.generation), &pointer.current))
+        self.follow(name, |pointer| {
+            Snapshot::open(&self.generation_dir(&pointer.current.generation), &pointer.current)
+        })
     }
 
     /// Reads `meta.json` of the generation that `name` stands for now.
     pub fn meta(&self, name: &str) -> Result<Meta> {
         self.follow(name, |pointer| {
-            Meta::read(&self.generation_dir(&pointer.current.generation), &pointer.current.meta_sha256)
+            Meta::read(
+                &self.generation_dir(&pointer.current.generation),
+                &pointer.current.meta_sha256,
+            )
         })
     }
 
-    /// Runs `read` on what `name` stands for, and again as long as writers replace that meanwhile: they remove the
-    /// generation before the last, so that its files may vanish between two steps of a reader.
+    /// Runs `read` on what `name` stands for, and again as long as writers replace that meanwhile:
+    /// they remove the generation before the last, so that its files may vanish between two steps
+    /// of a reader.
     pub(super) fn follow<T>(&self, name: &str, read: impl Fn(&Pointer) -> Result<T>) -> Result<T> {
         let mut pointer = self.pointer(name)?.ok_or_else(|| self.no_such_index(name))?;
         loop {
@@ -202,10 +221,14 @@ impl Store {
             0 => String::new(),
             n => format!(", and {n} more, see `rag index list --everywhere`"),
         };
-        fault.hint(format!("{here}; or name another data directory with `--data-dir`: {}{more}", shown.join(", ")))
+        fault.hint(format!(
+            "{here}; or name another data directory with `--data-dir`: {}{more}",
+            shown.join(", ")
+        ))
     }
 
-    /// Becomes the one writer of this data directory, and clears away what writers that died have left.
+    /// Becomes the one writer of this data directory, and clears away what writers that died have
+    /// left.
     pub fn lock(&self, wait: Duration, give_up: &dyn Fn() -> bool) -> Result<Lock> {
         disk::create_dir(&self.dir.join("names"))?;
         let lock = Lock::take(&self.dir.join(".lock"), wait, give_up)?;
@@ -235,7 +258,8 @@ impl Store {
         Progress::begin(self.progress_path(name), total)
     }
 
-    /// How many of the vectors that a name waits for are made, and of how many; `None` when nobody makes them.
+    /// How many of the vectors that a name waits for are made, and of how many; `None` when nobody
+    /// makes them.
     pub fn progress(&self, name: &str) -> Option<(u64, u64)> {
         Progress::read(&self.progress_path(name))
     }
@@ -245,7 +269,9 @@ impl Store {
     }
 
     fn remove_orphans(&self) -> Result<()> {
-        for entry in std::fs::read_dir(&self.dir).or_failed(|| format!("cannot read {}", self.dir.display()))?.flatten()
+        for entry in std::fs::read_dir(&self.dir)
+            .or_failed(|| format!("cannot read {}", self.dir.display()))?
+            .flatten()
         {
             let name = entry.file_name().to_string_lossy().into_owned();
             if name.starts_with(BUILDING) {
@@ -255,7 +281,10 @@ impl Store {
             }
         }
         let names = self.dir.join("names");
-        for entry in std::fs::read_dir(&names).or_failed(|| format!("cannot read {}", names.display()))?.flatten() {
+        for entry in std::fs::read_dir(&names)
+            .or_failed(|| format!("cannot read {}", names.display()))?
+            .flatten()
+        {
             let name = entry.file_name().to_string_lossy().into_owned();
             if disk::is_temporary(&name) {
                 let _ = std::fs::remove_file(entry.path());
@@ -264,7 +293,8 @@ impl Store {
         Ok(())
     }
 
-    /// Moves a finished folder to its place and makes `name` stand for it. The caller holds the lock.
+    /// Moves a finished folder to its place and makes `name` stand for it. The caller holds the
+    /// lock.
     pub(super) fn publish(
         &self,
         name: &str,
@@ -284,7 +314,8 @@ impl Store {
             .find(|generation| !self.generation_dir(generation).exists())
             .unwrap_or_default();
         let target = self.generation_dir(&generation);
-        // A damaged pointer must not stop a new one from being written: that is how the user mends it.
+        // A damaged pointer must not stop a new one from being written: that is how the user mends
+        // it.
         let previous = match before {
             Before::Forget => None,
             Before::Replace => self.pointer(name).unwrap_or_default().and_then(|p| p.previous),
@@ -294,29 +325,42 @@ impl Store {
                 .unwrap_or_default()
                 .and_then(|p| if self.is_text(&p.current) { p.previous } else { Some(p.current) }),
         };
-        std::fs::rename(building, &target).or_failed(|| format!("cannot create {}", target.display()))?;
+        std::fs::rename(building, &target)
+            .or_failed(|| format!("cannot create {}", target.display()))?;
         disk::sync_dir(&self.dir)?;
-        let pointer = Pointer::new(name, Target { generation, meta_sha256: meta_sha256.to_owned() }, previous);
+        let pointer = Pointer::new(
+            name,
+            Target { generation, meta_sha256: meta_sha256.to_owned() },
+            previous,
+        );
         self.write_pointer(&pointer)?;
         self.collect_garbage();
         Ok(pointer)
     }
 
     fn is_text(&self, target: &Target) -> bool {
-        Meta::read(&self.generation_dir(&target.generation), &target.meta_sha256).is_ok_and(|meta| meta.pending > 0)
+        Meta::read(&self.generation_dir(&target.generation), &target.meta_sha256)
+            .is_ok_and(|meta| meta.pending > 0)
     }
 
     /// Makes `name` stand for `current`, whatever it stood for. The caller holds the lock.
-    pub(super) fn point(&self, name: &str, current: Target, previous: Option<Target>) -> Result<()> {
+    pub(super) fn point(
+        &self,
+        name: &str,
+        current: Target,
+        previous: Option<Target>,
+    ) -> Result<()> {
         self.write_pointer(&Pointer::new(name, current, previous))
     }
 
     fn write_pointer(&self, pointer: &Pointer) -> Result<()> {
-        let text = serde_json::to_vec_pretty(pointer).or_failed(|| "cannot write a pointer".into())?;
+        let text =
+            serde_json::to_vec_pretty(pointer).or_failed(|| "cannot write a pointer".into())?;
         disk::replace(&self.pointer_path(&pointer.name), &text)
     }
 
-    /// Makes `name` stand for the generation before, and keeps the present one in its place. The caller holds the lock.
+    /// Makes `name` stand for the generation before, and keeps the present one in its place. The
+    /// caller holds the lock.
     ///
     /// # Errors
     /// When there is none before, or it is not whole to the last byte; nothing has changed then.
@@ -324,7 +368,8 @@ impl Store {
         let pointer = self.pointer(name)?.ok_or_else(|| self.no_such_index(name))?;
         let previous = pointer.previous.ok_or_else(|| {
             Fault::failed(format!("the index `{name}` has no generation before this one")).hint(
-                "an ingest that changes something keeps the one before; `rag documents remove` and `rag index compact` \
+                "an ingest that changes something keeps the one before; `rag documents remove` and \
+                 `rag index compact` \
                  keep none",
             )
         })?;
@@ -352,7 +397,9 @@ impl Store {
     pub fn remove(&self, name: &str) -> Result<()> {
         let path = self.pointer_path(name);
         match std::fs::remove_file(&path) {
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Err(self.no_such_index(name)),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                return Err(self.no_such_index(name));
+            }
             removed => removed.or_failed(|| format!("cannot remove {}", path.display()))?,
         }
         disk::sync_dir(&self.dir.join("names"))?;
@@ -360,8 +407,8 @@ impl Store {
         Ok(())
     }
 
-    /// Removes every generation that no name stands for. The caller holds the lock. What cannot be removed now is
-    /// tried again by the next writer: the commit before it stands all the same.
+    /// Removes every generation that no name stands for. The caller holds the lock. What cannot be
+    /// removed now is tried again by the next writer: the commit before it stands all the same.
     fn collect_garbage(&self) {
         let mut kept = Vec::new();
         let (Ok(names), Ok(entries)) = (self.names(), std::fs::read_dir(&self.dir)) else { return };
@@ -375,7 +422,8 @@ impl Store {
             let name = entry.file_name().to_string_lossy().into_owned();
             let is_generation = entry.path().join(super::generation::META).is_file();
             if is_generation && !name.starts_with('.') && !kept.contains(&name) {
-                // Under another name first: half removed, it could not be told from a stranger's folder.
+                // Under another name first: half removed, it could not be told from a stranger's
+                // folder.
                 let doomed = self.dir.join(format!("{BUILDING}{}-{name}", std::process::id()));
                 let _ = std::fs::rename(entry.path(), &doomed);
                 let _ = disk::remove_dir(&doomed);

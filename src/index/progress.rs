@@ -1,5 +1,5 @@
-//! How far a generation in the making is: its stages, and how many of the vectors that a published text still waits for
-//! exist, written down by the process that makes them for as long as it lives.
+//! How far a generation in the making is: its stages, and how many of the vectors that a published
+//! text still waits for exist, written down by the process that makes them for as long as it lives.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
@@ -24,10 +24,11 @@ impl Stage {
         }
     }
 
-    /// Share of the whole, from 0 to 1, once `done` of `total` units of the stage are done; a `total` of 0 is not known
-    /// yet. Every progress that is shown of an ingest is this one.
+    /// Share of the whole, from 0 to 1, once `done` of `total` units of the stage are done; a
+    /// `total` of 0 is not known yet. Every progress that is shown of an ingest is this one.
     pub fn share(self, done: u64, total: u64) -> f64 {
-        // A new text takes some hundred times as long to embed as to read, so the vectors are nearly all of the time.
+        // A new text takes some hundred times as long to embed as to read, so the vectors are
+        // nearly all of the time.
         let (from, to) = match self {
             Self::Scan => (0.0, 0.02),
             Self::Bm25 => (0.02, 0.1),
@@ -49,7 +50,8 @@ pub(super) const PREFIX: &str = ".progress-";
 
 /// Vectors made, and all. Nobody relies on it: it is for people who wait.
 ///
-/// The file is locked while this exists, so that what a killed process left is not taken for work that goes on.
+/// The file is locked while this exists, so that what a killed process left is not taken for work
+/// that goes on.
 #[derive(Debug)]
 pub struct Progress {
     file: File,
@@ -60,7 +62,13 @@ pub struct Progress {
 impl Progress {
     /// Begins to tell; `None` when the file cannot be made.
     pub(super) fn begin(path: PathBuf, total: u64) -> Option<Self> {
-        let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path).ok()?;
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&path)
+            .ok()?;
         file.lock().ok()?;
         let progress = Self { file, path, total };
         progress.tell(0);
@@ -99,8 +107,10 @@ mod tests {
     #[test]
     fn the_share_never_falls_from_stage_to_stage() {
         let stages = [Stage::Scan, Stage::Bm25, Stage::Vectors, Stage::Save];
-        let shares: Vec<f64> =
-            stages.iter().flat_map(|stage| [0, 1, 4, 5, 9].map(|done| stage.share(done, 4))).collect();
+        let shares: Vec<f64> = stages
+            .iter()
+            .flat_map(|stage| [0, 1, 4, 5, 9].map(|done| stage.share(done, 4)))
+            .collect();
         assert!(shares.is_sorted(), "{shares:?}");
         assert_eq!((shares.first(), shares.last()), (Some(&0.0), Some(&1.0)));
         assert_eq!(Stage::Vectors.share(7, 0).to_bits(), 0.1f64.to_bits());

@@ -1,5 +1,5 @@
-//! What is left of a damaged generation. Every block is checked when it is read, so that whatever is handed out here is
-//! what was written, as long as `meta.json` is.
+//! What is left of a damaged generation. Every block is checked when it is read, so that whatever
+//! is handed out here is what was written, as long as `meta.json` is.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -45,15 +45,28 @@ impl Remains {
     fn open_vectors(&mut self, dir: &Path) {
         for vectors in &self.meta.vectors {
             let keys = keys_name(&vectors.file);
-            let whole = |name: &str| self.meta.files.get(name).filter(|entry| is_whole(&dir.join(name), entry));
+            let whole = |name: &str| {
+                self.meta.files.get(name).filter(|entry| is_whole(&dir.join(name), entry))
+            };
             let (Some(entry), Some(_)) = (whole(&vectors.file), whole(&keys)) else { continue };
             let Some(sums) = entry.block_sums() else { continue };
-            let map = Mapped::open(&dir.join(&vectors.file), &vectors.file, entry.bytes, sums, Damage::default());
-            let reader =
-                map.and_then(|map| dense::Reader::open(vec![(Arc::new(map), vectors.rows)], self.meta.model.dimension));
-            let (Ok(reader), Ok(Some(keys))) = (reader, read_keys(&dir.join(keys))) else { continue };
+            let map = Mapped::open(
+                &dir.join(&vectors.file),
+                &vectors.file,
+                entry.bytes,
+                sums,
+                Damage::default(),
+            );
+            let reader = map.and_then(|map| {
+                dense::Reader::open(vec![(Arc::new(map), vectors.rows)], self.meta.model.dimension)
+            });
+            let (Ok(reader), Ok(Some(keys))) = (reader, read_keys(&dir.join(keys))) else {
+                continue;
+            };
             let n = self.dense.len();
-            self.rows.extend(keys.into_iter().take(vectors.rows).enumerate().map(|(row, key)| (key, (n, row))));
+            self.rows.extend(
+                keys.into_iter().take(vectors.rows).enumerate().map(|(row, key)| (key, (n, row))),
+            );
             self.dense.push(reader);
         }
     }
@@ -64,12 +77,13 @@ impl Remains {
         (chunks.len() as u64 == record.chunks).then_some(chunks)
     }
 
-    /// The documents that the BM25 part knows, with the number of their chunks, in no particular order; none when it
-    /// cannot be read from end to end.
+    /// The documents that the BM25 part knows, with the number of their chunks, in no particular
+    /// order; none when it cannot be read from end to end.
     pub fn documents(&self) -> BTreeMap<(usize, String), u64> {
         let mut found = BTreeMap::new();
         let Some(words) = &self.words else { return found };
-        let mut count = |stored: Stored, _| *found.entry((stored.root, stored.path)).or_insert(0) += 1;
+        let mut count =
+            |stored: Stored, _| *found.entry((stored.root, stored.path)).or_insert(0) += 1;
         match words.for_each(&mut count) {
             Ok(()) if words.live_chunks() as u64 == self.meta.counts.chunks => found,
             _ => BTreeMap::new(),
@@ -83,7 +97,8 @@ impl Remains {
     }
 }
 
-/// What must outlive the generation that says it, even if nothing else of that generation can be read.
+/// What must outlive the generation that says it, even if nothing else of that generation can be
+/// read.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
 pub struct Roster {
     /// The folders of the index.
@@ -93,8 +108,8 @@ pub struct Roster {
     pub removed: Vec<String>,
 }
 
-/// The folders of an index, from `meta.json` of any format: the current one, if need be although its sum is wrong, or
-/// else that of the generation before. `None` when there is no such index.
+/// The folders of an index, from `meta.json` of any format: the current one, if need be although
+/// its sum is wrong, or else that of the generation before. `None` when there is no such index.
 ///
 /// # Errors
 /// [`Kind::Damaged`] when the pointer or every `meta.json` is unreadable.
@@ -121,20 +136,28 @@ fn is_whole(path: &Path, entry: &FileSum) -> bool {
     disk::file_sum(path).is_ok_and(|sum| sum.bytes == entry.bytes && sum.sha256 == entry.sha256)
 }
 
-/// Writes the damaged pointer of `name` anew, to the generation that it says, if that is beyond doubt, or else to the
-/// newest whole one that no other name stands for. Yields its `meta.json`. The caller holds the lock.
+/// Writes the damaged pointer of `name` anew, to the generation that it says, if that is beyond
+/// doubt, or else to the newest whole one that no other name stands for. Yields its `meta.json`.
+/// The caller holds the lock.
 ///
 /// # Errors
 /// [`Kind::Damaged`] when there is none, or more than one name has lost its generation.
 pub fn mend_pointer(store: &Store, name: &str) -> Result<Meta> {
     let path = store.pointer_path(name);
-    let read = |target: &Target| Meta::read(&store.generation_dir(&target.generation), &target.meta_sha256).ok();
-    let said: Option<Pointer> = std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let read = |target: &Target| {
+        Meta::read(&store.generation_dir(&target.generation), &target.meta_sha256).ok()
+    };
+    let said: Option<Pointer> =
+        std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
     // What is damaged is something else then: nothing has such a sum by chance.
     if let Some(pointer) = said
         && let Some(meta) = read(&pointer.current)
     {
-        store.point(name, pointer.current, pointer.previous.filter(|previous| read(previous).is_some()))?;
+        store.point(
+            name,
+            pointer.current,
+            pointer.previous.filter(|previous| read(previous).is_some()),
+        )?;
         return Ok(meta);
     }
     let mut taken = Vec::new();
@@ -143,21 +166,28 @@ pub fn mend_pointer(store: &Store, name: &str) -> Result<Meta> {
             Ok(pointer) => taken.extend(pointer.into_iter().flat_map(Pointer::generations)),
             Err(fault) if fault.kind() == Kind::Damaged => {
                 return Err(Fault::damaged(format!(
-                    "the pointers of `{name}` and `{other}` are both damaged, and which generation was whose is unknown"
+                    "the pointers of `{name}` and `{other}` are both damaged, and which generation \
+                     was whose is unknown"
                 )));
             }
             Err(fault) => return Err(fault),
         }
     }
-    let mut whole: Vec<(Target, Meta)> =
-        generations(store).into_iter().filter(|name| !taken.contains(name)).filter_map(|g| found(store, g)).collect();
+    let mut whole: Vec<(Target, Meta)> = generations(store)
+        .into_iter()
+        .filter(|name| !taken.contains(name))
+        .filter_map(|g| found(store, g))
+        .collect();
     // Two ingests of one second are told apart by the file system.
     let written = |target: &Target| {
-        std::fs::metadata(store.generation_dir(&target.generation).join(META)).and_then(|meta| meta.modified()).ok()
+        std::fs::metadata(store.generation_dir(&target.generation).join(META))
+            .and_then(|meta| meta.modified())
+            .ok()
     };
     whole.sort_by_cached_key(|(target, meta)| (meta.created, written(target)));
-    let (current, meta) =
-        whole.pop().ok_or_else(|| damaged(&path, "and there is no whole generation that it can have stood for"))?;
+    let (current, meta) = whole.pop().ok_or_else(|| {
+        damaged(&path, "and there is no whole generation that it can have stood for")
+    })?;
     store.point(name, current, whole.pop().map(|(target, _)| target))?;
     Ok(meta)
 }
@@ -170,8 +200,9 @@ pub fn fall_back(store: &Store, pointer: &Pointer) -> Result<Meta> {
     let meta_path = store.generation_dir(&pointer.current.generation).join(META);
     let lost = || damaged(&meta_path, "without it nothing else in the generation can be trusted");
     let previous = pointer.previous.clone().ok_or_else(lost)?;
-    let (target, meta) =
-        found(store, previous.generation.clone()).filter(|(target, _)| *target == previous).ok_or_else(lost)?;
+    let (target, meta) = found(store, previous.generation.clone())
+        .filter(|(target, _)| *target == previous)
+        .ok_or_else(lost)?;
     store.point(&pointer.name, target, None)?;
     Ok(meta)
 }
@@ -180,7 +211,9 @@ pub fn fall_back(store: &Store, pointer: &Pointer) -> Result<Meta> {
 fn generations(store: &Store) -> Vec<String> {
     let Ok(entries) = std::fs::read_dir(store.dir()) else { return Vec::new() };
     let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
-    names.filter(|name| !name.starts_with('.') && store.generation_dir(name).join(META).is_file()).collect()
+    names
+        .filter(|name| !name.starts_with('.') && store.generation_dir(name).join(META).is_file())
+        .collect()
 }
 
 /// A generation that is whole, as far as it can be told without knowing the sum of its `meta.json`.
@@ -194,7 +227,8 @@ fn found(store: &Store, generation: String) -> Option<(Target, Meta)> {
     (meta.pending == 0 && disagreements(&snapshot).ok()?.is_empty()).then_some((target, meta))
 }
 
-/// A record for a document whose row of the table is lost: the next ingest reads the file and fills it in.
+/// A record for a document whose row of the table is lost: the next ingest reads the file and fills
+/// it in.
 pub fn blank(root: usize, path: String, chunks: u64, language: Option<&str>) -> Record {
     Record {
         root,

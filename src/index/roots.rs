@@ -5,14 +5,16 @@ use std::path::Path;
 use super::generation::Root;
 use crate::disk;
 
-/// The numbers of the folders that `typed` means in the folder `cwd`: that of this place, or else those of this name.
+/// The numbers of the folders that `typed` means in the folder `cwd`: that of this place, or else
+/// those of this name.
 pub fn roots_named(roots: &[Root], cwd: &Path, typed: &str) -> Vec<usize> {
     let place = disk::real_path(&cwd.join(typed));
     let at_place = |root: &Root| Path::new(&root.real) == place;
     if let Some(n) = roots.iter().position(at_place) {
         return vec![n];
     }
-    let named = roots.iter().enumerate().filter(|(_, root)| plain_name(&root.given) == plain_name(typed));
+    let named =
+        roots.iter().enumerate().filter(|(_, root)| plain_name(&root.given) == plain_name(typed));
     named.map(|(n, _)| n).collect()
 }
 
@@ -60,6 +62,10 @@ mod tests {
         check("gone/", &[3]);
         check("doc", &[]);
         check("docs/deep", &[]);
-        assert_eq!(roots_named(&roots, &base, "docs"), [0, 1], "two of that name, and none at that place");
+        assert_eq!(
+            roots_named(&roots, &base, "docs"),
+            [0, 1],
+            "two of that name, and none at that place"
+        );
     }
 }

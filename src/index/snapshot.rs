@@ -15,7 +15,8 @@ use crate::disk::{Damage, FileSum, Mapped};
 use crate::error::{Context as _, Fault, Result};
 use crate::filter::Filter;
 
-/// One open generation. Opening checks `meta.json` and the size of every file; blocks are checked when first read.
+/// One open generation. Opening checks `meta.json` and the size of every file; blocks are checked
+/// when first read.
 ///
 /// What a search reads is mapped from the start: a writer may remove the folder meanwhile.
 pub struct Snapshot {
@@ -102,12 +103,14 @@ impl Snapshot {
         self.tantivy(|| self.lexical.term_weight(term))
     }
 
-    /// Cosine with each of `queries` by ordinal; NaN for deleted chunks. The vectors are read once for all of them,
-    /// by at most so many `threads`.
+    /// Cosine with each of `queries` by ordinal; NaN for deleted chunks. The vectors are read once
+    /// for all of them, by at most so many `threads`.
     pub fn dense_scores(&self, queries: &[&[f32]], threads: usize) -> Result<Vec<Vec<f32>>> {
         let dense = self.dense()?;
         if queries.iter().any(|query| query.len() != dense.dimension()) {
-            return Err(Fault::failed("the model and the index disagree about the dimension of a vector"));
+            return Err(Fault::failed(
+                "the model and the index disagree about the dimension of a vector",
+            ));
         }
         let cosines = dense.cosines(queries, threads).map_err(|e| self.named(e))?;
         let mut scores = vec![vec![f32::NAN; self.ordinals()]; queries.len()];
@@ -123,7 +126,10 @@ impl Snapshot {
         };
         self.tantivy(|| self.lexical.rows(&mut visit))?;
         match outside {
-            Some(row) => Err(damaged(&self.dir, &format!("a chunk points to vector row {row}, which is not there"))),
+            Some(row) => Err(damaged(
+                &self.dir,
+                &format!("a chunk points to vector row {row}, which is not there"),
+            )),
             None => Ok(scores),
         }
     }
@@ -133,8 +139,11 @@ impl Snapshot {
         let records = self.documents()?;
         let indexed = records.iter().filter(|record| record.state == State::Indexed);
         let matching = indexed.filter(|record| filter.matches(&record.facts(&self.meta.roots)));
-        let documents: HashSet<(usize, &str)> = matching.map(|record| (record.root, record.path.as_str())).collect();
-        let chunks = self.tantivy(|| self.lexical.of_documents(&mut |root, path| documents.contains(&(root, path))))?;
+        let documents: HashSet<(usize, &str)> =
+            matching.map(|record| (record.root, record.path.as_str())).collect();
+        let chunks = self.tantivy(|| {
+            self.lexical.of_documents(&mut |root, path| documents.contains(&(root, path)))
+        })?;
         Ok(Allowed { documents: documents.len() as u64, chunks })
     }
 
@@ -143,7 +152,8 @@ impl Snapshot {
         Ok(self.rows_of(root, path)?.into_iter().map(|(stored, _)| stored).collect())
     }
 
-    /// As [`Snapshot::chunks_of`], each with its vector row. The order depends on nothing but the chunks.
+    /// As [`Snapshot::chunks_of`], each with its vector row. The order depends on nothing but the
+    /// chunks.
     pub fn rows_of(&self, root: usize, path: &str) -> Result<Vec<(Stored, u64)>> {
         let mut chunks = self.tantivy(|| self.lexical.document(root, path))?;
         let place = |stored: &Stored| (stored.chunk.bytes.start, stored.chunk.bytes.end);
@@ -204,7 +214,8 @@ impl Snapshot {
             return Ok(dense);
         }
         let dimension = self.meta.model.dimension;
-        let opened = dense::Reader::open(self.vectors.clone(), dimension).map_err(|e| self.named(e))?;
+        let opened =
+            dense::Reader::open(self.vectors.clone(), dimension).map_err(|e| self.named(e))?;
         Ok(self.dense.get_or_init(|| opened))
     }
 
@@ -233,7 +244,12 @@ pub(super) fn table(dir: &Path, meta: &Meta) -> Result<Vec<Record>> {
     documents::parse(bytes, &path)
 }
 
-fn lexical(dir: &Path, meta: &Meta, files: HashMap<PathBuf, Arc<Mapped>>, damage: &Damage) -> Result<lexical::Reader> {
+fn lexical(
+    dir: &Path,
+    meta: &Meta,
+    files: HashMap<PathBuf, Arc<Mapped>>,
+    damage: &Damage,
+) -> Result<lexical::Reader> {
     let directory = VerifiedDirectory::new(files);
     tantivy(dir, damage, || lexical::Reader::open(directory, meta.counts.terms))
 }
@@ -243,7 +259,9 @@ fn listed<'a>(dir: &Path, meta: &'a Meta, name: &str) -> Result<&'a FileSum> {
 }
 
 fn map(dir: &Path, name: &str, entry: &FileSum, damage: &Damage) -> Result<Mapped> {
-    let sums = entry.block_sums().ok_or_else(|| damaged(&dir.join(name), "its checksums cannot be read"))?;
+    let sums = entry
+        .block_sums()
+        .ok_or_else(|| damaged(&dir.join(name), "its checksums cannot be read"))?;
     Mapped::open(&dir.join(name), name, entry.bytes, sums, damage.clone())
 }
 
@@ -251,7 +269,9 @@ fn check_size(dir: &Path, name: &str, entry: &FileSum) -> Result<()> {
     let path = dir.join(name);
     match std::fs::metadata(&path) {
         Ok(found) if found.len() == entry.bytes => Ok(()),
-        Ok(found) => Err(damaged(&path, &format!("it has {} bytes instead of {}", found.len(), entry.bytes))),
+        Ok(found) => {
+            Err(damaged(&path, &format!("it has {} bytes instead of {}", found.len(), entry.bytes)))
+        }
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Err(damaged(&path, "it is missing")),
         Err(e) => Err(e).or_failed(|| format!("cannot read {}", path.display())),
     }

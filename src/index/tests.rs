@@ -61,7 +61,8 @@ fn commit(store: &Store, name: &str, files: &[(&str, &str)]) -> Meta {
             lines: Lines { first: 1, last: 1 },
             place: None,
         };
-        let entry = ChunkEntry { root: 0, path, title: None, language: Some("en"), chunk: &chunk, row: 0 };
+        let entry =
+            ChunkEntry { root: 0, path, title: None, language: Some("en"), chunk: &chunk, row: 0 };
         let mut record = record(path, text);
         record.terms = builder.add(entry, text).unwrap();
         record.chunks = 1;
@@ -95,13 +96,18 @@ fn scores(store: &Store, name: &str, question: &str) -> Vec<(String, f32, f32)> 
     let lexical = snapshot.lexical_scores(&query_terms(question, &["en"])).unwrap();
     let dense = snapshot.dense_scores(&[&vector(question)], 2).unwrap().remove(0);
     let live = (0..snapshot.ordinals()).filter(|i| !dense[*i].is_nan());
-    let mut found: Vec<_> = live.map(|i| (snapshot.fetch(i as u32).unwrap().path, lexical[i], dense[i])).collect();
+    let mut found: Vec<_> =
+        live.map(|i| (snapshot.fetch(i as u32).unwrap().path, lexical[i], dense[i])).collect();
     found.sort_by(|a, b| a.0.cmp(&b.0));
     found
 }
 
 fn matching(store: &Store, question: &str) -> Vec<String> {
-    scores(store, "a", question).into_iter().filter(|(_, bm25, _)| *bm25 > 0.0).map(|(path, ..)| path).collect()
+    scores(store, "a", question)
+        .into_iter()
+        .filter(|(_, bm25, _)| *bm25 > 0.0)
+        .map(|(path, ..)| path)
+        .collect()
 }
 
 fn temp_store() -> (tempfile::TempDir, Store) {
@@ -141,7 +147,8 @@ fn phrases_identifiers_and_stems_find_what_a_person_expects() {
 #[test]
 fn history_leaves_no_trace_in_the_scores() {
     let (_dir, store) = temp_store();
-    let (alpha, beta, gamma) = (("a", "red apples"), ("b", "green apples and pears"), ("c", "red cars"));
+    let (alpha, beta, gamma) =
+        (("a", "red apples"), ("b", "green apples and pears"), ("c", "red cars"));
     commit(&store, "a", &[alpha]);
     commit(&store, "a", &[alpha, beta, ("x", "red red red apples apples")]);
     commit(&store, "a", &[("a", "other words altogether"), beta, gamma]);
@@ -171,7 +178,8 @@ fn vector_files_are_joined_as_they_grow() {
     let texts: Vec<String> = (0..40).map(|i| format!("text number {i}")).collect();
     let mut most = 0;
     for n in 1..=texts.len() {
-        let files: Vec<(&str, &str)> = texts[..n].iter().map(|text| (text.as_str(), text.as_str())).collect();
+        let files: Vec<(&str, &str)> =
+            texts[..n].iter().map(|text| (text.as_str(), text.as_str())).collect();
         most = most.max(commit(&store, "a", &files).vectors.len());
     }
     assert!(most <= 5, "{most} vector files");
@@ -190,8 +198,11 @@ fn only_the_current_and_the_previous_generation_stay() {
     let generations = std::fs::read_dir(dir.path().join("indexes")).unwrap().flatten();
     assert_eq!(generations.filter(|entry| entry.path().join("meta.json").exists()).count(), 2);
     store.remove("a").unwrap();
-    let left: Vec<_> =
-        std::fs::read_dir(dir.path().join("indexes")).unwrap().flatten().map(|e| e.file_name()).collect();
+    let left: Vec<_> = std::fs::read_dir(dir.path().join("indexes"))
+        .unwrap()
+        .flatten()
+        .map(|e| e.file_name())
+        .collect();
     assert!(left.iter().all(|name| name == "names" || name == ".lock"), "{left:?}");
 }
 

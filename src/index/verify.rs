@@ -21,7 +21,8 @@ pub struct Problem {
 /// Everything that is wrong with the index called `name`; empty when all is well.
 ///
 /// # Errors
-/// When there is no such index or it cannot be read at all; damage is not an error here but a [`Problem`].
+/// When there is no such index or it cannot be read at all; damage is not an error here but a
+/// [`Problem`].
 pub fn verify(store: &Store, name: &str) -> Result<Vec<Problem>> {
     let path = store.dir().join("names").join(format!("{name}.json"));
     loop {
@@ -48,7 +49,10 @@ fn verify_target(store: &Store, target: &Target) -> Result<Vec<Problem>> {
     let meta = match Meta::read(&dir, &target.meta_sha256) {
         Ok(meta) => meta,
         Err(fault) if fault.kind() == Kind::Damaged => {
-            return Ok(vec![Problem { path: dir.join(super::generation::META), reason: fault.to_string() }]);
+            return Ok(vec![Problem {
+                path: dir.join(super::generation::META),
+                reason: fault.to_string(),
+            }]);
         }
         Err(fault) => return Err(fault),
     };
@@ -57,8 +61,12 @@ fn verify_target(store: &Store, target: &Target) -> Result<Vec<Problem>> {
         let path = dir.join(file);
         let reason = match disk::file_sum(&path) {
             Err(fault) => fault.to_string(),
-            Ok(sum) if sum.bytes != entry.bytes => format!("{} bytes instead of {}", sum.bytes, entry.bytes),
-            Ok(sum) if sum.sha256 != entry.sha256 => "its SHA-256 is not the recorded one".to_owned(),
+            Ok(sum) if sum.bytes != entry.bytes => {
+                format!("{} bytes instead of {}", sum.bytes, entry.bytes)
+            }
+            Ok(sum) if sum.sha256 != entry.sha256 => {
+                "its SHA-256 is not the recorded one".to_owned()
+            }
             Ok(_) => continue,
         };
         problems.push(Problem { path, reason });
@@ -84,7 +92,10 @@ pub(super) fn disagreements(snapshot: &Snapshot) -> Result<Vec<String>> {
     }
     let rows = meta.vectors.iter().fold(0u64, |sum, file| sum.saturating_add(file.rows as u64));
     if rows != meta.counts.rows {
-        reasons.push(format!("meta.json counts {} vectors, the vector files {rows}", meta.counts.rows));
+        reasons.push(format!(
+            "meta.json counts {} vectors, the vector files {rows}",
+            meta.counts.rows
+        ));
     }
     let mut left: HashMap<(usize, String), u64> = documents
         .into_iter()

@@ -14,11 +14,12 @@ use crate::index::{Pending, Vectors};
 use crate::model::{Library, ModelFiles, Network, Role, Runtime, Tokenizer};
 use crate::vector::Vector;
 
-/// Vectors made by all threads together between two transactions of the cache: what is made again after a kill. At 100
-/// texts a second this is a commit every second or two.
+/// Vectors made by all threads together between two transactions of the cache: what is made again
+/// after a kill. At 100 texts a second this is a commit every second or two.
 const KEEP_EVERY: usize = 256;
 
-/// Texts waiting for each thread: enough that none ever waits for the feeder, few enough to be nothing in memory.
+/// Texts waiting for each thread: enough that none ever waits for the feeder, few enough to be
+/// nothing in memory.
 const QUEUED_PER_THREAD: usize = 8;
 
 /// How often the progress is told while the queue is full.
@@ -34,10 +35,11 @@ pub struct Job<'a> {
     pub dimension: usize,
 }
 
-/// Fills in every pending row. `network` has been loading meanwhile. The networks come back: to close one takes longer than
-/// to embed a text.
+/// Fills in every pending row. `network` has been loading meanwhile. The networks come back: to
+/// close one takes longer than to embed a text.
 ///
-/// What is embedded before an interruption is in the cache, so that the next run goes on from there.
+/// What is embedded before an interruption is in the cache, so that the next run goes on from
+/// there.
 pub fn embed(
     job: &Job<'_>,
     pending: Pending,
@@ -59,7 +61,8 @@ pub fn embed(
         fault: Mutex::new(None),
     };
     on_event(Event::Progress { stage: Stage::Vectors, done: 0, total });
-    let (sender, receiver) = sync_channel::<(usize, Key, String)>(QUEUED_PER_THREAD * job.engine.config.threads);
+    let (sender, receiver) =
+        sync_channel::<(usize, Key, String)>(QUEUED_PER_THREAD * job.engine.config.threads);
     let receiver = &Mutex::new(receiver);
     let shared_ref = &shared;
     let networks = std::thread::scope(|scope| {
@@ -71,20 +74,29 @@ pub fn embed(
             for text in pending {
                 let (n, text) = text?;
                 let key = Key::embedding(&job.model.fingerprint, Role::Passage.name(), &text);
-                if let Some(vector) = cache.embedding(&key, &job.model.fingerprint, job.dimension, job.engine.now_s()) {
+                if let Some(vector) =
+                    cache.embedding(&key, &job.model.fingerprint, job.dimension, job.engine.now_s())
+                {
                     vectors.put(n, vector.as_slice())?;
                     shared.done.fetch_add(1, Ordering::Relaxed);
                 } else {
-                    // Threads start with the first text that needs one: a run that finds all in the cache has none.
+                    // Threads start with the first text that needs one: a run that finds all in the
+                    // cache has none.
                     if workers.is_empty() {
-                        let wanted = job.engine.config.threads.min(usize::try_from(total).unwrap_or(usize::MAX)).max(1);
+                        let wanted = job
+                            .engine
+                            .config
+                            .threads
+                            .min(usize::try_from(total).unwrap_or(usize::MAX))
+                            .max(1);
                         for _ in 0..wanted {
                             let ready = first.take();
                             workers.push(scope.spawn(move || shared_ref.work(receiver, ready)));
                         }
                     }
                     let mut item = (n, key, text);
-                    while let Err(std::sync::mpsc::TrySendError::Full(back)) = sender.try_send(item) {
+                    while let Err(std::sync::mpsc::TrySendError::Full(back)) = sender.try_send(item)
+                    {
                         if shared.stopped() {
                             return Ok(());
                         }
@@ -110,7 +122,8 @@ pub fn embed(
         }
         let mut networks = Vec::new();
         for worker in workers {
-            networks.extend(worker.join().map_err(|_| Fault::failed("an embedding thread has died"))?);
+            networks
+                .extend(worker.join().map_err(|_| Fault::failed("an embedding thread has died"))?);
         }
         fed.map(|()| networks)
     })?;
@@ -132,7 +145,11 @@ pub fn embed(
 }
 
 fn tell(shared: &Shared<'_>, total: u64, on_event: &mut dyn FnMut(Event)) {
-    on_event(Event::Progress { stage: Stage::Vectors, done: shared.done.load(Ordering::Relaxed), total });
+    on_event(Event::Progress {
+        stage: Stage::Vectors,
+        done: shared.done.load(Ordering::Relaxed),
+        total,
+    });
 }
 
 /// What the threads share. `stop` and `fault` are set by any, read by all.
@@ -162,15 +179,18 @@ impl Shared<'_> {
         let worked = (|| {
             let mut network = match ready {
                 Some(opening) => {
-                    let opened = opening.join().unwrap_or_else(|_| Err(Fault::failed("loading the model failed")));
+                    let opened = opening
+                        .join()
+                        .unwrap_or_else(|_| Err(Fault::failed("loading the model failed")));
                     let _ = self.intact.set(opened.is_ok());
                     opened?
                 }
                 None => {
                     let runtime = Runtime::load(self.job.library);
-                    let loaded = runtime.and_then(|runtime| Network::load(&runtime, self.job.model));
-                    // The files are checked once, beside the first network: nothing is made with them before that has
-                    // ended well, and if it has not, the first one tells why.
+                    let loaded =
+                        runtime.and_then(|runtime| Network::load(&runtime, self.job.model));
+                    // The files are checked once, beside the first network: nothing is made with
+                    // them before that has ended well, and if it has not, the first one tells why.
                     if !self.intact.wait() {
                         return Ok(None);
                     }
@@ -183,7 +203,12 @@ impl Shared<'_> {
                 if self.stopped() {
                     return Ok(Some(network));
                 }
-                let vector = network.embed(self.job.tokenizer, &self.job.model.spec, Role::Passage, &text)?;
+                let vector = network.embed(
+                    self.job.tokenizer,
+                    &self.job.model.spec,
+                    Role::Passage,
+                    &text,
+                )?;
                 if vector.dimension() != self.job.dimension {
                     return Err(Fault::failed(format!(
                         "the model gives vectors of {} numbers where its files say {}",

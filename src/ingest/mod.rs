@@ -1,10 +1,11 @@
 //! Folders in, a generation out.
 //!
-//! `paths ─walk→ files ─read→ texts ─chunk→ chunks ─add→ BM25 ─embed (cache, then model)→ vectors ─commit→ generation n+1`
+//! `paths ─walk→ files ─read→ texts ─chunk→ chunks ─add→ BM25 ─embed (cache, then model)→ vectors
+//! ─commit→ generation n+1`
 //!
-//! Reading and chunking run on all threads with a bounded number of bytes in flight, and their results are taken in
-//! the order of the walk, so that one thread and many build the same index. Texts to embed wait in a file, not in
-//! memory.
+//! Reading and chunking run on all threads with a bounded number of bytes in flight, and their
+//! results are taken in the order of the walk, so that one thread and many build the same index.
+//! Texts to embed wait in a file, not in memory.
 
 mod embed;
 pub mod extractor;
@@ -25,7 +26,10 @@ use crate::disk::{Lock, Scratch};
 use crate::engine::Engine;
 use crate::error::{Fault, Kind, Result};
 pub use crate::index::Stage;
-use crate::index::{self, Before, Builder, Chunking, Meta, ModelInfo, Record, Root, Roster, Snapshot, State, Summary};
+use crate::index::{
+    self, Before, Builder, Chunking, Meta, ModelInfo, Record, Root, Roster, Snapshot, State,
+    Summary,
+};
 use crate::model::{ModelFiles, Network, Tokenizer};
 use crate::naming;
 use crate::telemetry;
@@ -39,14 +43,17 @@ use space::Need;
 pub struct Request {
     /// Where relative folders begin; empty means the working directory.
     pub cwd: PathBuf,
-    /// Folders, as typed: they are added to the index or brought up to date. Other folders of the index stay as they are.
+    /// Folders, as typed: they are added to the index or brought up to date. Other folders of the
+    /// index stay as they are.
     pub dirs: Vec<PathBuf>,
     /// The index has no other folders afterwards.
     pub only: bool,
-    /// What folders are called, by where they really are. When it says so of any, each must be there and nowhere else.
+    /// What folders are called, by where they really are. When it says so of any, each must be
+    /// there and nowhere else.
     pub names: BTreeMap<String, String>,
-    /// Which files of the folders are wanted, and which are left out. When both are empty, a folder that the index has
-    /// keeps the patterns that it was last ingested with; otherwise these replace them.
+    /// Which files of the folders are wanted, and which are left out. When both are empty, a folder
+    /// that the index has keeps the patterns that it was last ingested with; otherwise these
+    /// replace them.
     pub include: Vec<String>,
     pub exclude: Vec<String>,
     /// Neither read the embedding cache nor write to it.
@@ -55,7 +62,8 @@ pub struct Request {
     pub retry_failed: bool,
     /// How long to wait for another writer.
     pub wait: Duration,
-    /// Files are read one after another, each told before: a process died here, and the next should know over what.
+    /// Files are read one after another, each told before: a process died here, and the next should
+    /// know over what.
     pub careful: bool,
     /// Files that are not read but reported as failed, by real path, with the reason.
     pub set_aside: BTreeMap<String, String>,
@@ -64,8 +72,8 @@ pub struct Request {
 /// What happens meanwhile.
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// `done` of `total` units of the stage: files found, files read, texts embedded, steps of the commit. A `total`
-    /// of 0 is not known yet.
+    /// `done` of `total` units of the stage: files found, files read, texts embedded, steps of the
+    /// commit. A `total` of 0 is not known yet.
     Progress { stage: Stage, done: u64, total: u64 },
     /// Every file before this one was taken and it is still being read, since so long.
     Waiting { file: String, since: Duration },
@@ -88,7 +96,8 @@ pub struct Report {
     pub cache: Counters,
     /// Files read in this run because they were new or looked changed.
     pub read: u64,
-    /// Documents that left the index: their files are gone, are not wanted any more, or are in a folder that was taken out.
+    /// Documents that left the index: their files are gone, are not wanted any more, or are in a
+    /// folder that was taken out.
     pub removed: Vec<String>,
     /// Some of the files read, in the order of the walk.
     pub some_read: Vec<String>,
@@ -99,7 +108,8 @@ pub struct Report {
     pub skip_reasons: Vec<(String, u64)>,
     /// `(path, reason)`.
     pub failed: Vec<(String, String)>,
-    /// Documents that could hold text and gave none: path, reason, what to do. They are counted in `skipped`.
+    /// Documents that could hold text and gave none: path, reason, what to do. They are counted in
+    /// `skipped`.
     pub no_text: Vec<(String, String, String)>,
     pub elapsed: Duration,
 }
@@ -107,7 +117,8 @@ pub struct Report {
 /// Brings the index named in the configuration up to date with the folders of the request.
 ///
 /// # Errors
-/// When nothing can be committed. Files that cannot be read are no fault of the run: they stand in the report.
+/// When nothing can be committed. Files that cannot be read are no fault of the run: they stand in
+/// the report.
 pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) -> Result<Report> {
     let start = Instant::now();
     let own = data_dirs(engine);
@@ -118,8 +129,10 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
     let chunking = chunking(engine, &model)?;
     let need = Need::default();
     Scratch::sweep(&engine.config.data_dir.join("models"));
-    let _lock = lock(engine, request.wait, on_event).map_err(|fault| need.explain(fault, engine.store.dir()))?;
-    // Who ingests again has mostly changed something; when nothing was, nobody waits for the network.
+    let _lock = lock(engine, request.wait, on_event)
+        .map_err(|fault| need.explain(fault, engine.store.dir()))?;
+    // Who ingests again has mostly changed something; when nothing was, nobody waits for the
+    // network.
     let network = Network::opening(library.clone(), model.clone());
     let Roster { roots: known, mut removed } = roots::roster(engine, request, on_event)?;
     let folders = roots::joined(request, &known, named, &own)?;
@@ -127,7 +140,10 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
     let last = Last::open(engine, &model, chunking, on_event);
     let base = last.snapshot.as_ref().filter(|_| last.is_base);
     if base.is_none() {
-        folders.iter().filter(|folder| !folder.is_named).try_for_each(|folder| roots::must_be_there(&folder.root))?;
+        folders
+            .iter()
+            .filter(|folder| !folder.is_named)
+            .try_for_each(|folder| roots::must_be_there(&folder.root))?;
     }
     // The folders that stay have the same numbers: what is in the files of the base can stay there.
     let is_in_place = base.is_some_and(|base| {
@@ -149,7 +165,9 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
             retries: request.retry_failed,
         },
         None => match &last.remains {
-            Some((roots, table)) => scan::Before { roots, records: table.clone(), is_base: false, retries: false },
+            Some((roots, table)) => {
+                scan::Before { roots, records: table.clone(), is_base: false, retries: false }
+            }
             None => scan::Before::default(),
         },
     };
@@ -211,7 +229,11 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
         let name = &engine.config.index;
         let summary = Summary {
             name,
-            model: ModelInfo { name: model.name.clone(), fingerprint: model.fingerprint.clone(), dimension },
+            model: ModelInfo {
+                name: model.name.clone(),
+                fingerprint: model.fingerprint.clone(),
+                dimension,
+            },
             chunking,
             roots: roots.clone(),
             records: &scan.records,
@@ -231,10 +253,13 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
         if takes_long && !serves_by_meaning(engine) {
             progress = engine.store.begin_progress(name, builder.new_rows() as u64);
             builder.publish_text(&summary)?;
-            on_event(Event::Note(format!("the index `{name}` can be searched by words; its vectors are being made")));
+            on_event(Event::Note(format!(
+                "the index `{name}` can be searched by words; its vectors are being made"
+            )));
         }
         let on_event = &mut |event: Event| {
-            if let (Event::Progress { stage: Stage::Vectors, done, .. }, Some(progress)) = (&event, &progress)
+            if let (Event::Progress { stage: Stage::Vectors, done, .. }, Some(progress)) =
+                (&event, &progress)
                 && told.elapsed() >= NOTE_EVERY
             {
                 told = Instant::now();
@@ -250,10 +275,21 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
         }
         if let (Some(vectors), Some(tokenizer)) = (&vectors, tokenizer) {
             let no_cache = request.no_cache;
-            let job =
-                embed::Job { engine, model: &model, library: &library, tokenizer: &tokenizer, no_cache, dimension };
-            let (cache, networks) =
-                embed::embed(&job, builder.pending_but(vec![true; carried.len()])?, vectors, network, on_event)?;
+            let job = embed::Job {
+                engine,
+                model: &model,
+                library: &library,
+                tokenizer: &tokenizer,
+                no_cache,
+                dimension,
+            };
+            let (cache, networks) = embed::embed(
+                &job,
+                builder.pending_but(vec![true; carried.len()])?,
+                vectors,
+                network,
+                on_event,
+            )?;
             outcome.cache = cache;
             let ms = start.elapsed().as_millis() as u64;
             telemetry::debug!(from_cache = cache.hits, from_model = cache.misses, ms, "embedded");
@@ -295,7 +331,8 @@ fn lock(engine: &Engine, wait: Duration, on_event: &mut dyn FnMut(Event)) -> Res
     }
 }
 
-/// An index whose vectors take some seconds to make is published without them first, if there is none to go on with.
+/// An index whose vectors take some seconds to make is published without them first, if there is
+/// none to go on with.
 const SEARCHABLE_AT_ONCE: usize = 1000;
 
 /// How often it is noted how far the vectors are.
@@ -318,7 +355,8 @@ pub fn check(engine: &Engine, request: &Request) -> Result<()> {
     engine.runtime_library().map(drop)
 }
 
-/// The folders that the request takes out of the index because it does not name them, with the documents of each.
+/// The folders that the request takes out of the index because it does not name them, with the
+/// documents of each.
 ///
 /// # Errors
 /// Those of the folders that it names.
@@ -328,14 +366,16 @@ pub fn left_out(engine: &Engine, request: &Request) -> Result<Vec<(String, u64)>
     let known = &snapshot.meta().roots;
     let named = roots::named(request, known)?;
     let records = snapshot.documents().unwrap_or_default();
-    let documents = |n: usize| records.iter().filter(|r| r.root == n && r.state == State::Indexed).count() as u64;
+    let documents = |n: usize| {
+        records.iter().filter(|r| r.root == n && r.state == State::Indexed).count() as u64
+    };
     let is_left = |root: &Root| request.only && named.iter().all(|named| named.real != root.real);
     let left = known.iter().enumerate().filter(|(_, root)| is_left(root));
     Ok(left.map(|(n, root)| (root.given.clone(), documents(n))).collect())
 }
 
-/// Adds the passages that the new generation takes over from `base` to a builder that has no base. Yields the base row of
-/// each of the builder's vectors.
+/// Adds the passages that the new generation takes over from `base` to a builder that has no base.
+/// Yields the base row of each of the builder's vectors.
 fn carry(
     engine: &Engine,
     base: &Snapshot,
@@ -345,7 +385,8 @@ fn carry(
 ) -> Result<Vec<u64>> {
     let from = scan::numbers(roots, &base.meta().roots);
     let mut rows = Vec::new();
-    // A file that is read may turn out to be what it was; if not, what was taken over is removed again.
+    // A file that is read may turn out to be what it was; if not, what was taken over is removed
+    // again.
     let read = scan.todo.iter().filter_map(|todo| todo.before.as_deref());
     for record in scan.records.iter().chain(read).filter(|record| record.state == State::Indexed) {
         if engine.interrupted() {
@@ -358,8 +399,8 @@ fn carry(
     Ok(rows)
 }
 
-/// What seals a builder meanwhile. However the ingest ends, even by a panic, it is over before the builder is: what is still
-/// being written cannot be removed.
+/// What seals a builder meanwhile. However the ingest ends, even by a panic, it is over before the
+/// builder is: what is still being written cannot be removed.
 struct Sealing<'a>(Option<ScopedJoinHandle<'a, Result<()>>>);
 
 impl Sealing<'_> {
@@ -395,15 +436,21 @@ fn chunking(engine: &Engine, model: &ModelFiles) -> Result<Chunking> {
 /// The chunker's budget: the window without what the model adds around a passage.
 fn limits(chunking: Chunking, model: &ModelFiles, tokenizer: &Tokenizer) -> Limits {
     let around = tokenizer.special() + tokenizer.count(&model.spec.passage_prefix);
-    Limits { max_tokens: chunking.max_tokens.saturating_sub(around).max(1), overlap_tokens: chunking.overlap_tokens }
+    Limits {
+        max_tokens: chunking.max_tokens.saturating_sub(around).max(1),
+        overlap_tokens: chunking.overlap_tokens,
+    }
 }
 
 fn dimension(model: &ModelFiles, base: Option<&Snapshot>) -> Result<usize> {
     let known = model.spec.dimension.or(base.map(|base| base.meta().model.dimension));
-    known.ok_or_else(|| Fault::failed(format!("the model `{}` does not say its dimension", model.name)))
+    known.ok_or_else(|| {
+        Fault::failed(format!("the model `{}` does not say its dimension", model.name))
+    })
 }
 
-/// Which files of a folder are wanted. What was uploaded is ingested as a folder of its own, and never as a part of one.
+/// Which files of a folder are wanted. What was uploaded is ingested as a folder of its own, and
+/// never as a part of one.
 pub fn walk_options(engine: &Engine, root: &Root) -> WalkOptions {
     let mut skip = data_dirs(engine);
     if let Ok(uploads) = engine.config.data_dir.join("uploads").canonicalize() {
@@ -434,7 +481,12 @@ struct Last {
 }
 
 impl Last {
-    fn open(engine: &Engine, model: &ModelFiles, chunking: Chunking, on_event: &mut dyn FnMut(Event)) -> Self {
+    fn open(
+        engine: &Engine,
+        model: &ModelFiles,
+        chunking: Chunking,
+        on_event: &mut dyn FnMut(Event),
+    ) -> Self {
         let name = &engine.config.index;
         if engine.store.pointer(name).is_ok_and(|pointer| pointer.is_none()) {
             return Self::default();
@@ -444,8 +496,10 @@ impl Last {
             Err(fault) => {
                 on_event(afresh(name, &fault));
                 let pointer = engine.store.pointer(name).ok().flatten();
-                let remains = pointer.and_then(|pointer| index::Remains::open(&engine.store, &pointer).ok());
-                let remains = remains.map(|remains| (remains.meta.roots, remains.table.unwrap_or_default()));
+                let remains =
+                    pointer.and_then(|pointer| index::Remains::open(&engine.store, &pointer).ok());
+                let remains =
+                    remains.map(|remains| (remains.meta.roots, remains.table.unwrap_or_default()));
                 return Self { remains, ..Self::default() };
             }
         };
@@ -458,7 +512,9 @@ impl Last {
                 "the vectors of the index `{name}` were not finished; what is made is in the cache"
             )));
         } else if meta.model.fingerprint != model.fingerprint || meta.chunking != chunking {
-            on_event(Event::Note(format!("model or chunking changed: the index `{name}` is built afresh")));
+            on_event(Event::Note(format!(
+                "model or chunking changed: the index `{name}` is built afresh"
+            )));
         } else {
             last.is_base = true;
             last.is_dense = meta.counts.rows <= 2 * meta.counts.chunks.max(500);
@@ -473,10 +529,18 @@ fn afresh(name: &str, fault: &Fault) -> Event {
     Event::Note(format!("the index `{name}` {why} and is built afresh: {fault}"))
 }
 
-fn report(start: Instant, meta: &Meta, index_dir: PathBuf, scan: &scan::Scan, outcome: &Outcome) -> Report {
+fn report(
+    start: Instant,
+    meta: &Meta,
+    index_dir: PathBuf,
+    scan: &scan::Scan,
+    outcome: &Outcome,
+) -> Report {
     // Of the folders that were listed: the others are no business of this ingest.
     let listed = |state: State| {
-        scan.records.iter().filter(move |r| r.state == state && scan.listed.get(r.root).copied().unwrap_or(true))
+        scan.records
+            .iter()
+            .filter(move |r| r.state == state && scan.listed.get(r.root).copied().unwrap_or(true))
     };
     let mut skip_reasons: BTreeMap<String, u64> = scan.skipped.clone();
     for record in listed(State::Skipped) {
@@ -486,10 +550,15 @@ fn report(start: Instant, meta: &Meta, index_dir: PathBuf, scan: &scan::Scan, ou
     let mut failed: Vec<(String, String)> = failed_records
         .map(|record| {
             let reason = record.reason.clone().unwrap_or_default();
-            let advice = record.advice.as_ref().map(|advice| format!("; {advice}")).unwrap_or_default();
+            let advice =
+                record.advice.as_ref().map(|advice| format!("; {advice}")).unwrap_or_default();
             (shown(&meta.roots, record.root, &record.path), format!("{reason}{advice}"))
         })
-        .chain(scan.failed.iter().map(|(root, path, reason)| (shown(&meta.roots, *root, path), reason.clone())))
+        .chain(
+            scan.failed
+                .iter()
+                .map(|(root, path, reason)| (shown(&meta.roots, *root, path), reason.clone())),
+        )
         .collect();
     failed.sort();
     let no_text = listed(State::Skipped).filter_map(|record| {

@@ -1,4 +1,5 @@
-//! Reading, extracting and chunking files on all threads; adding them to the build in the order of the walk.
+//! Reading, extracting and chunking files on all threads; adding them to the build in the order of
+//! the walk.
 
 use std::fs::{File, OpenOptions};
 use std::io::Read as _;
@@ -20,15 +21,17 @@ use crate::model::Tokenizer;
 use crate::telemetry;
 use crate::text::{self, Extracted, Limits, NoText};
 
-/// Bytes of files that may be read but not yet added. A text takes about four times its size while it is chunked, so
-/// that this and one file of the largest size stay well below half a gigabyte.
+/// Bytes of files that may be read but not yet added. A text takes about four times its size while
+/// it is chunked, so that this and one file of the largest size stay well below half a gigabyte.
 const IN_FLIGHT_BYTES: u64 = 16 << 20;
 
-/// Files that may be read but not yet added, for each thread; enough to keep all busy beside one slow file.
+/// Files that may be read but not yet added, for each thread; enough to keep all busy beside one
+/// slow file.
 const IN_FLIGHT_FILES: usize = 32;
 
-/// A file whose modification time is younger than this when it is read may change again within the same tick of the
-/// file system's clock, so its time is not trusted and it is read again by the next ingest.
+/// A file whose modification time is younger than this when it is read may change again within the
+/// same tick of the file system's clock, so its time is not trusted and it is read again by the
+/// next ingest.
 const FRESH_NS: i128 = 50_000_000;
 
 /// One file as text.
@@ -84,7 +87,13 @@ pub fn read(
         let absolute = scan.absolute(record);
         let set_aside = request.set_aside.get(&*absolute.to_string_lossy()).map(String::as_str);
         let before = todo.before.as_ref().filter(|before| before.state != State::Failed);
-        Task { n, path: record.path.clone(), absolute, before: before.map(|before| before.hash.clone()), set_aside }
+        Task {
+            n,
+            path: record.path.clone(),
+            absolute,
+            before: before.map(|before| before.hash.clone()),
+            set_aside,
+        }
     };
     let mut take = |scan: &mut Scan, n: usize, finished, on_event: &mut dyn FnMut(Event)| {
         if engine.interrupted() {
@@ -129,7 +138,9 @@ pub fn read(
                         && sent - n < IN_FLIGHT_FILES * engine.config.threads))
             {
                 in_flight += scan.todo[sent].size;
-                task_sender.send(task(scan, sent)).map_err(|_| Fault::failed("a reading thread has died"))?;
+                task_sender
+                    .send(task(scan, sent))
+                    .map_err(|_| Fault::failed("a reading thread has died"))?;
                 sent += 1;
             }
             let mut on_slow = |since| {
@@ -145,7 +156,8 @@ pub fn read(
     })
 }
 
-/// Puts one file into the build and fills in its record. Yields why an older version was kept, if one was.
+/// Puts one file into the build and fills in its record. Yields why an older version was kept, if
+/// one was.
 fn add(
     builder: &mut Builder<'_>,
     record: &mut Record,
@@ -164,15 +176,19 @@ fn add(
             return Ok(None);
         }
         (Ok(Finished { found: Found::Same, size, mtime_ns, .. }), Some(before)) => {
-            *record = Record { size, mtime_ns, modified_s: record.modified_s, failure: None, ..*before };
+            *record =
+                Record { size, mtime_ns, modified_s: record.modified_s, failure: None, ..*before };
             return Ok(None);
         }
         // A file that broke a limit is one that could not be read.
-        (Ok(Finished { found: Found::NoText(none), size, mtime_ns, .. }), before) if none.is_failure() => {
+        (Ok(Finished { found: Found::NoText(none), size, mtime_ns, .. }), before)
+            if none.is_failure() =>
+        {
             let reason = none.text().into_owned();
             // A time that is too fresh to be trusted tells no file from another.
-            let failure = (none.is_lasting() && mtime_ns != 0)
-                .then(|| Box::new(Failure { reader: reader(), size, mtime_ns, reason: reason.clone() }));
+            let failure = (none.is_lasting() && mtime_ns != 0).then(|| {
+                Box::new(Failure { reader: reader(), size, mtime_ns, reason: reason.clone() })
+            });
             if let Some(before) = before.filter(|_| was_indexed) {
                 *record = Record { mtime_ns: 0, failure, ..*before };
                 return Ok(Some(kept_version(&reason)));
@@ -194,10 +210,13 @@ fn add(
             record.advice = none.advice().map(str::to_owned);
             return Ok(None);
         }
-        Found::Same => return Err(Fault::failed(format!("{} is the same as nothing", record.path))),
+        Found::Same => {
+            return Err(Fault::failed(format!("{} is the same as nothing", record.path)));
+        }
     };
     for chunk in &text.chunks {
-        let embedded = embedded_text(&context_line(text.title.as_deref(), &chunk.heading), &chunk.text);
+        let embedded =
+            embedded_text(&context_line(text.title.as_deref(), &chunk.heading), &chunk.text);
         let entry = ChunkEntry {
             root: record.root,
             path: &record.path,
@@ -228,7 +247,11 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn work(&self, tasks: &Mutex<Receiver<Task<'_>>>, done: &Sender<(usize, std::result::Result<Finished, String>)>) {
+    fn work(
+        &self,
+        tasks: &Mutex<Receiver<Task<'_>>>,
+        done: &Sender<(usize, std::result::Result<Finished, String>)>,
+    ) {
         let mut extractor = Extractor::new(self.engine);
         loop {
             let task = match tasks.lock() {
@@ -243,15 +266,24 @@ impl Reader<'_> {
     }
 
     /// One file that trips a parser must not stop the others.
-    fn caught(&self, task: &Task<'_>, extractor: &mut Extractor<'_>) -> std::result::Result<Finished, String> {
+    fn caught(
+        &self,
+        task: &Task<'_>,
+        extractor: &mut Extractor<'_>,
+    ) -> std::result::Result<Finished, String> {
         if let Some(reason) = task.set_aside {
             return Err(reason.to_owned());
         }
-        let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.finish(task, extractor)));
+        let caught =
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.finish(task, extractor)));
         caught.unwrap_or_else(|_| Err("reading it failed inside rag, which is a bug".to_owned()))
     }
 
-    fn finish(&self, task: &Task<'_>, extractor: &mut Extractor<'_>) -> std::result::Result<Finished, String> {
+    fn finish(
+        &self,
+        task: &Task<'_>,
+        extractor: &mut Extractor<'_>,
+    ) -> std::result::Result<Finished, String> {
         let content = Content::read(&task.absolute, self.engine.config.max_file_bytes)?;
         telemetry::trace!(bytes = content.bytes.len(), "file read");
         let mut finished = Finished {
@@ -274,7 +306,10 @@ impl Reader<'_> {
         drop(bytes);
         // Code says what it is by where it stands.
         if extracted.title.is_none()
-            && matches!(extracted.format, Format::Code | Format::Json | Format::JsonLines | Format::Csv)
+            && matches!(
+                extracted.format,
+                Format::Code | Format::Json | Format::JsonLines | Format::Csv
+            )
         {
             extracted.title = Some(path.to_owned());
         }
@@ -302,8 +337,8 @@ impl Content {
             std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
             _ => e.to_string(),
         };
-        // Between the walk and now the name may have become a link or a FIFO, which must neither be followed nor
-        // block.
+        // Between the walk and now the name may have become a link or a FIFO, which must neither be
+        // followed nor block.
         let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
         let flags = i32::try_from(flags.bits()).unwrap_or_default();
         let behind = text::mounted(path).map(|(file, _)| file);
@@ -314,18 +349,26 @@ impl Content {
             return Err("not a regular file any more".to_owned());
         }
         if before.len() > max_bytes {
-            return Err(format!("{} bytes, more than ingest.max_file_bytes = {max_bytes}", before.len()));
+            return Err(format!(
+                "{} bytes, more than ingest.max_file_bytes = {max_bytes}",
+                before.len()
+            ));
         }
         let mut bytes = Vec::with_capacity(usize::try_from(before.len()).unwrap_or_default());
-        let read = File::take(file.try_clone().map_err(words)?, max_bytes + 1).read_to_end(&mut bytes);
+        let read =
+            File::take(file.try_clone().map_err(words)?, max_bytes + 1).read_to_end(&mut bytes);
         read.map_err(words)?;
         if bytes.len() as u64 > max_bytes {
-            return Err(format!("it grew beyond ingest.max_file_bytes = {max_bytes} while being read"));
+            return Err(format!(
+                "it grew beyond ingest.max_file_bytes = {max_bytes} while being read"
+            ));
         }
         let after = file.metadata().map_err(words)?;
         let stamp = |m: &std::fs::Metadata| (m.len(), m.mtime(), m.mtime_nsec());
-        let changed_meanwhile = stamp(&before) != stamp(&after) || bytes.len() as u64 != after.len();
-        let mtime_ns = before.mtime().saturating_mul(1_000_000_000).saturating_add(before.mtime_nsec());
+        let changed_meanwhile =
+            stamp(&before) != stamp(&after) || bytes.len() as u64 != after.len();
+        let mtime_ns =
+            before.mtime().saturating_mul(1_000_000_000).saturating_add(before.mtime_nsec());
         Ok(Self { bytes, mtime_ns, changed_meanwhile })
     }
 

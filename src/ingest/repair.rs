@@ -1,7 +1,9 @@
-//! A damaged generation made whole: from what can still be read of it, the folders, and the embedding cache.
+//! A damaged generation made whole: from what can still be read of it, the folders, and the
+//! embedding cache.
 //!
-//! A document is taken from the damaged generation where all its passages can be read there, and from its file
-//! otherwise; its vectors from the generation, the cache or the model. What cannot be mended is said by name.
+//! A document is taken from the damaged generation where all its passages can be read there, and
+//! from its file otherwise; its vectors from the generation, the cache or the model. What cannot be
+//! mended is said by name.
 
 use std::path::Path;
 use std::time::Duration;
@@ -15,7 +17,9 @@ use crate::cache::Counters;
 use crate::document::{context_line, embedded_text};
 use crate::engine::Engine;
 use crate::error::{Fault, Kind, Result};
-use crate::index::{self, Before, Builder, ChunkEntry, Meta, Problem, Record, Remains, State, Stored, Summary};
+use crate::index::{
+    self, Before, Builder, ChunkEntry, Meta, Problem, Record, Remains, State, Stored, Summary,
+};
 use crate::jobs::Work;
 use crate::model::{Network, Tokenizer};
 use crate::text;
@@ -59,7 +63,8 @@ pub struct Rebuilt {
 /// Mends the configured index, as far as it can be.
 ///
 /// # Errors
-/// [`Kind::Damaged`] when nothing can be mended, with what can be done instead; nothing has changed then.
+/// [`Kind::Damaged`] when nothing can be mended, with what can be done instead; nothing has changed
+/// then.
 pub fn repair(engine: &Engine, wait: Duration, on_event: &mut dyn FnMut(Event)) -> Result<Repair> {
     let (store, name) = (&engine.store, &engine.config.index);
     let _lock = lock(engine, wait, on_event)?;
@@ -75,7 +80,8 @@ pub fn repair(engine: &Engine, wait: Duration, on_event: &mut dyn FnMut(Event)) 
         match Remains::open(store, &pointer) {
             Ok(remains) => steps.push(Step::Rebuilt(rebuild(engine, &remains, on_event)?)),
             Err(fault) if fault.kind() == Kind::Damaged => {
-                let meta = index::fall_back(store, &pointer).map_err(|fault| or_ingest(engine, fault))?;
+                let meta =
+                    index::fall_back(store, &pointer).map_err(|fault| or_ingest(engine, fault))?;
                 steps.push(Step::FellBack { created: meta.created });
             }
             Err(fault) => return Err(fault),
@@ -84,10 +90,12 @@ pub fn repair(engine: &Engine, wait: Duration, on_event: &mut dyn FnMut(Event)) 
     Ok(Repair { damaged, steps, meta: store.meta(name)? })
 }
 
-/// What can be done where nothing is left to mend: to make the index anew from its folders, which the job log may know.
+/// What can be done where nothing is left to mend: to make the index anew from its folders, which
+/// the job log may know.
 fn or_ingest(engine: &Engine, fault: Fault) -> Fault {
     // Where the folders of the index are lost, an ingest must name all of them and say so.
-    let only = if index::roster(&engine.store, &engine.config.index).is_err() { "--only " } else { "" };
+    let only =
+        if index::roster(&engine.store, &engine.config.index).is_err() { "--only " } else { "" };
     let jobs = engine.jobs.list(engine.now_ms()).unwrap_or_default();
     let specs = jobs.iter().rev().map(|job| &job.spec.work).map(|Work::Ingest(spec)| spec);
     let own: Vec<_> = specs.filter(|spec| spec.index == engine.config.index).collect();
@@ -99,24 +107,31 @@ fn or_ingest(engine: &Engine, fault: Fault) -> Fault {
                     dirs.push(dir);
                 }
             }
-            let place = if last.cwd.is_empty() { String::new() } else { format!(" in {}", last.cwd) };
+            let place =
+                if last.cwd.is_empty() { String::new() } else { format!(" in {}", last.cwd) };
             format!("run `rag ingest {only}--dir {}`{place}", dirs.join(" --dir "))
         }
         None => format!("run `rag ingest {only}--dir FOLDER` with the folders that were indexed"),
     };
-    fault.hint(format!("{hint}: it builds the index afresh, with the vectors that are in the cache"))
+    fault
+        .hint(format!("{hint}: it builds the index afresh, with the vectors that are in the cache"))
 }
 
 fn rebuild(engine: &Engine, remains: &Remains, on_event: &mut dyn FnMut(Event)) -> Result<Rebuilt> {
     let meta = &remains.meta;
     if (meta.chunking.analysis, meta.chunking.text) != (analysis::VERSION, TEXT_VERSION) {
-        let fault = Fault::damaged("the index was built by another version of rag, which took texts apart otherwise");
+        let fault = Fault::damaged(
+            "the index was built by another version of rag, which took texts apart otherwise",
+        );
         return Err(or_ingest(engine, fault));
     }
     let model = engine.model(&meta.model.name)?;
     if model.fingerprint != meta.model.fingerprint {
-        return Err(Fault::failed(format!("the index was built with another version of the model `{}`", model.name))
-            .hint("run `rag ingest` with the same folders: it builds the index afresh"));
+        return Err(Fault::failed(format!(
+            "the index was built with another version of the model `{}`",
+            model.name
+        ))
+        .hint("run `rag ingest` with the same folders: it builds the index afresh"));
     }
     let library = engine.runtime_library()?;
     let mut rebuilt = Rebuilt::default();
@@ -135,14 +150,29 @@ fn rebuild(engine: &Engine, remains: &Remains, on_event: &mut dyn FnMut(Event)) 
         if !plan.scan.todo.is_empty() {
             let limits = limits(meta.chunking, &model, &tokenizer);
             let request = Request::default();
-            read::read(engine, &request, &mut plan.scan, &tokenizer, &limits, &mut builder, on_event)?;
+            read::read(
+                engine,
+                &request,
+                &mut plan.scan,
+                &tokenizer,
+                &limits,
+                &mut builder,
+                on_event,
+            )?;
         }
         let (read, records) = plan.judge(meta);
         builder.seal(&records)?;
         rebuilt.read = read;
         if rebuilt.kept + rebuilt.read == 0 && meta.counts.documents > 0 {
-            let first = plan.unmended.first().map(|(path, why)| format!(": {path}: {why}")).unwrap_or_default();
-            return Err(or_ingest(engine, Fault::damaged(format!("nothing of the index can be mended{first}"))));
+            let first = plan
+                .unmended
+                .first()
+                .map(|(path, why)| format!(": {path}: {why}"))
+                .unwrap_or_default();
+            return Err(or_ingest(
+                engine,
+                Fault::damaged(format!("nothing of the index can be mended{first}")),
+            ));
         }
         let dimension = meta.model.dimension;
         let vectors = builder.vectors(dimension)?;
@@ -164,7 +194,8 @@ fn rebuild(engine: &Engine, remains: &Remains, on_event: &mut dyn FnMut(Event)) 
                 no_cache: false,
                 dimension,
             };
-            (rebuilt.cache, _) = embed::embed(&job, builder.pending_but(put)?, vectors, network, on_event)?;
+            (rebuilt.cache, _) =
+                embed::embed(&job, builder.pending_but(put)?, vectors, network, on_event)?;
         }
         if engine.interrupted() {
             return Err(Fault::interrupted());
@@ -189,14 +220,16 @@ struct Plan {
 }
 
 impl Plan {
-    /// Adds what can be read of the damaged generation to `builder`, and plans to read the files of the rest. Yields how
-    /// many documents were added.
+    /// Adds what can be read of the damaged generation to `builder`, and plans to read the files of
+    /// the rest. Yields how many documents were added.
     fn keep(&mut self, remains: &Remains, builder: &mut Builder<'_>) -> Result<u64> {
         let table = match &remains.table {
             Some(table) => table.clone(),
-            None => {
-                remains.documents().into_iter().map(|((root, path), n)| index::blank(root, path, n, None)).collect()
-            }
+            None => remains
+                .documents()
+                .into_iter()
+                .map(|((root, path), n)| index::blank(root, path, n, None))
+                .collect(),
         };
         let mut kept = 0;
         for record in table {
@@ -206,7 +239,12 @@ impl Plan {
             }
             let file = match remains.meta.roots.get(record.root) {
                 Some(root) => text::file_below(Path::new(&root.real), &record.path),
-                None => return Err(Fault::damaged(format!("{} is of no folder of the index", record.path))),
+                None => {
+                    return Err(Fault::damaged(format!(
+                        "{} is of no folder of the index",
+                        record.path
+                    )));
+                }
             };
             let metadata = file.metadata().ok().filter(std::fs::Metadata::is_file);
             match remains.chunks_of(&record) {
@@ -216,10 +254,15 @@ impl Plan {
                     kept += 1;
                 }
                 _ => {
-                    let modified_s = metadata.as_ref().map_or(0, std::os::unix::fs::MetadataExt::mtime);
+                    let modified_s =
+                        metadata.as_ref().map_or(0, std::os::unix::fs::MetadataExt::mtime);
                     let blank = index::blank(record.root, record.path.clone(), 0, None);
                     let size = metadata.map_or(0, |metadata| metadata.len());
-                    self.scan.todo.push(Todo { record: self.scan.records.len(), size, before: None });
+                    self.scan.todo.push(Todo {
+                        record: self.scan.records.len(),
+                        size,
+                        before: None,
+                    });
                     self.scan.records.push(Record { state: State::Failed, modified_s, ..blank });
                     self.before.push(record);
                 }
@@ -232,7 +275,8 @@ impl Plan {
         if self.has_table {
             return record;
         }
-        let why = "its file is gone; its passages are kept, but not what the table of files said of it";
+        let why =
+            "its file is gone; its passages are kept, but not what the table of files said of it";
         self.unmended.push((shown(&meta.roots, record.root, &record.path), why.to_owned()));
         let texts: Vec<&str> = chunks.iter().map(|stored| stored.chunk.text.as_str()).collect();
         let language = text::detect(&texts.join("\n")).map(Into::into);
@@ -249,9 +293,12 @@ impl Plan {
                 State::Indexed => {
                     read += 1;
                     let has_changed = self.has_table && record.hash != before.hash;
-                    has_changed.then(|| "its file has changed; the index has what it says now".to_owned())
+                    has_changed
+                        .then(|| "its file has changed; the index has what it says now".to_owned())
                 }
-                State::Skipped => Some("its file has changed and holds no text any more".to_owned()),
+                State::Skipped => {
+                    Some("its file has changed and holds no text any more".to_owned())
+                }
                 State::Failed => {
                     lost[todo.record] = true;
                     let reason = record.reason.clone().unwrap_or_default();
@@ -263,20 +310,33 @@ impl Plan {
                     })
                 }
             };
-            self.unmended.extend(why.map(|why| (shown(&meta.roots, record.root, &record.path), why)));
+            self.unmended
+                .extend(why.map(|why| (shown(&meta.roots, record.root, &record.path), why)));
         }
         let records = std::mem::take(&mut self.scan.records);
-        (read, records.into_iter().zip(lost).filter(|(_, lost)| !lost).map(|(record, _)| record).collect())
+        (
+            read,
+            records
+                .into_iter()
+                .zip(lost)
+                .filter(|(_, lost)| !lost)
+                .map(|(record, _)| record)
+                .collect(),
+        )
     }
 
-    /// Without a table: which of the files that were read give other passages than the damaged generation had.
+    /// Without a table: which of the files that were read give other passages than the damaged
+    /// generation had.
     fn compare(&mut self, remains: &Remains, now: &index::Snapshot) -> Result<()> {
         for before in self.before.iter().filter(|_| !self.has_table) {
             let Some(was) = remains.chunks_of(before) else { continue };
             let is = now.chunks_of(before.root, &before.path)?;
             if !is.is_empty() && is != was {
                 let path = shown(&remains.meta.roots, before.root, &before.path);
-                self.unmended.push((path, "its file has changed; the index has what it says now".to_owned()));
+                self.unmended.push((
+                    path,
+                    "its file has changed; the index has what it says now".to_owned(),
+                ));
             }
         }
         self.unmended.sort();
@@ -291,7 +351,8 @@ fn add(builder: &mut Builder<'_>, record: Record, chunks: &[Stored]) -> Result<R
         let title = title.as_deref();
         let embedded = embedded_text(&context_line(title, &chunk.heading), &chunk.text);
         let language = record.language.as_deref();
-        let entry = ChunkEntry { root: record.root, path: &record.path, title, language, chunk, row: 0 };
+        let entry =
+            ChunkEntry { root: record.root, path: &record.path, title, language, chunk, row: 0 };
         terms.iter_mut().zip(builder.add(entry, &embedded)?).for_each(|(sum, n)| *sum += n);
     }
     Ok(Record { terms, chunks: chunks.len() as u64, ..record })

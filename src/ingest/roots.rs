@@ -1,4 +1,5 @@
-//! The folders of an ingest: those that it names, those that the index has, and how they lie to each other.
+//! The folders of an ingest: those that it names, those that the index has, and how they lie to
+//! each other.
 
 use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt as _;
@@ -17,7 +18,8 @@ pub struct Folder {
     pub is_named: bool,
 }
 
-/// The folders of the configured index, each with the patterns that it remembers; none when there is no such index.
+/// The folders of the configured index, each with the patterns that it remembers; none when there
+/// is no such index.
 ///
 /// # Errors
 /// [`Kind::Damaged`] when that cannot be read.
@@ -25,11 +27,16 @@ pub fn known_roots(engine: &Engine) -> Result<Vec<Root>> {
     Ok(index::roster(&engine.store, &engine.config.index)?.unwrap_or_default().roots)
 }
 
-/// What the index had before, for a writer: a damaged pointer is mended first. The caller holds the store's lock.
+/// What the index had before, for a writer: a damaged pointer is mended first. The caller holds the
+/// store's lock.
 ///
 /// # Errors
 /// When that is lost, unless the request does not depend on it.
-pub fn roster(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) -> Result<Roster> {
+pub fn roster(
+    engine: &Engine,
+    request: &Request,
+    on_event: &mut dyn FnMut(Event),
+) -> Result<Roster> {
     let (store, name) = (&engine.store, &engine.config.index);
     let mut found = index::roster(store, name);
     if let Err(fault) = store.pointer(name)
@@ -42,7 +49,8 @@ pub fn roster(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event
     match found {
         Err(fault) if fault.kind() == Kind::Damaged && request.only => Ok(Roster::default()),
         Err(fault) if fault.kind() == Kind::Damaged => Err(fault.hint(format!(
-            "which folders the index `{name}` has is lost with it: name all of them with `rag ingest --only --dir FOLDER`, \
+            "which folders the index `{name}` has is lost with it: name all of them with `rag \
+             ingest --only --dir FOLDER`, \
              which builds the index afresh"
         ))),
         found => Ok(found?.unwrap_or_default()),
@@ -66,13 +74,18 @@ pub fn named(request: &Request, known: &[Root]) -> Result<Vec<Root>> {
         }
         let text = |path: &Path| path.to_str().map(str::to_owned);
         let (Some(given), Some(real)) = (text(dir), text(&real)) else {
-            return Err(Fault::usage(format!("the name of the folder {} is not valid UTF-8", dir.display())));
+            return Err(Fault::usage(format!(
+                "the name of the folder {} is not valid UTF-8",
+                dir.display()
+            )));
         };
         let given = match request.names.get(&real) {
             None if request.names.is_empty() => given,
             Some(name) => name.clone(),
             None => {
-                return Err(Fault::usage(format!("{given} is not where it was: something else stands in its place")));
+                return Err(Fault::usage(format!(
+                    "{given} is not where it was: something else stands in its place"
+                )));
             }
         };
         if roots.iter().all(|root| root.real != real) {
@@ -88,17 +101,25 @@ fn missing(request: &Request, dir: &Path, known: &[Root]) -> Fault {
     let typed = dir.to_string_lossy();
     match index::roots_named(known, &request.cwd, &typed).first() {
         Some(n) => gone(&known[*n]),
-        None => Fault::usage(format!("there is no folder {}", request.names.get(&*typed).map_or(&*typed, |name| name))),
+        None => Fault::usage(format!(
+            "there is no folder {}",
+            request.names.get(&*typed).map_or(&*typed, |name| name)
+        )),
     }
 }
 
 /// That a folder of the index is missing.
 fn gone(root: &Root) -> Fault {
-    Fault::usage(format!("there is no folder {} any more, and the index has documents of it; nothing was removed", root.given))
-        .hint(format!(
-            "put the folder back or mount it; if it is gone for good, `rag index remove-folder {}` takes it out of the index",
-            root.given
-        ))
+    Fault::usage(format!(
+        "there is no folder {} any more, and the index has documents of it; \
+         nothing was removed",
+        root.given
+    ))
+    .hint(format!(
+        "put the folder back or mount it; if it is gone for good, `rag index remove-folder {}` \
+             takes it out of the index",
+        root.given
+    ))
 }
 
 /// That a folder which the request does not name can be read all the same.
@@ -117,13 +138,18 @@ fn is_mount(real: &Path) -> bool {
     real.parent().is_some_and(|parent| device(parent) != device(real))
 }
 
-/// The folders of the index after the ingest, in the order of their real paths. A folder that the index has keeps its name,
-/// and without given patterns its own.
+/// The folders of the index after the ingest, in the order of their real paths. A folder that the
+/// index has keeps its name, and without given patterns its own.
 ///
 /// # Errors
-/// When one that is named lies inside another, or has one inside it: documents would come twice. `own` are never listed as
-/// part of another folder.
-pub fn joined(request: &Request, known: &[Root], named: Vec<Root>, own: &[PathBuf]) -> Result<Vec<Folder>> {
+/// When one that is named lies inside another, or has one inside it: documents would come twice.
+/// `own` are never listed as part of another folder.
+pub fn joined(
+    request: &Request,
+    known: &[Root],
+    named: Vec<Root>,
+    own: &[PathBuf],
+) -> Result<Vec<Folder>> {
     let mut folders: Vec<Folder> = Vec::new();
     for mut root in named {
         let before = known.iter().find(|before| before.real == root.real);
@@ -139,8 +165,10 @@ pub fn joined(request: &Request, known: &[Root], named: Vec<Root>, own: &[PathBu
             }
         } else {
             let others = known.iter().filter(|_| !request.only);
-            let taken: Vec<&str> =
-                others.chain(folders.iter().map(|folder| &folder.root)).map(|root| root.given.as_str()).collect();
+            let taken: Vec<&str> = others
+                .chain(folders.iter().map(|folder| &folder.root))
+                .map(|root| root.given.as_str())
+                .collect();
             root.given = free_name(&root, &taken, !request.names.is_empty());
         }
         folders.push(Folder { root, is_named: true });
@@ -158,17 +186,20 @@ pub fn joined(request: &Request, known: &[Root], named: Vec<Root>, own: &[PathBu
     let mut pairs = pairs.into_iter().map(|(outer, inner)| (&folders[outer], &folders[inner]));
     match pairs.find(|(outer, inner)| outer.is_named || inner.is_named) {
         Some((outer, inner)) => {
-            let is_known = |folder: &Folder| !request.only && known.iter().any(|root| root.real == folder.root.real);
+            let is_known = |folder: &Folder| {
+                !request.only && known.iter().any(|root| root.real == folder.root.real)
+            };
             Err(inside(&outer.root.given, &inner.root.given, is_known(outer), is_known(inner)))
         }
         None => Ok(folders),
     }
 }
 
-/// The name of a folder that is new to the index: as given, or, where another folder has that name, with more of its path
-/// before it. `is_label` asks for no more of the path than it takes.
+/// The name of a folder that is new to the index: as given, or, where another folder has that name,
+/// with more of its path before it. `is_label` asks for no more of the path than it takes.
 fn free_name(root: &Root, taken: &[&str], is_label: bool) -> String {
-    let same = |name: &str| taken.iter().any(|taken| index::plain_name(taken) == index::plain_name(name));
+    let same =
+        |name: &str| taken.iter().any(|taken| index::plain_name(taken) == index::plain_name(name));
     if !same(&root.given) {
         return root.given.clone();
     }
@@ -179,23 +210,33 @@ fn free_name(root: &Root, taken: &[&str], is_label: bool) -> String {
 
 /// That one folder lies inside another; the index may have either.
 fn inside(outer: &str, inner: &str, has_outer: bool, has_inner: bool) -> Fault {
-    let fault = Fault::usage(format!("{inner} lies inside {outer}: its documents would be in the index twice"));
+    let fault = Fault::usage(format!(
+        "{inner} lies inside {outer}: its documents would be in the index twice"
+    ));
     fault.hint(match (has_outer, has_inner) {
-        (_, true) => format!("the index has {inner} already; take it out first with `rag index remove-folder {inner}`"),
-        (true, false) => format!("the index has {outer} already; `rag ingest --dir {outer}` brings it up to date"),
+        (_, true) => format!(
+            "the index has {inner} already; take it out first with `rag index \
+             remove-folder {inner}`"
+        ),
+        (true, false) => format!(
+            "the index has {outer} already; `rag ingest --dir {outer}` brings \
+             it up to date"
+        ),
         (false, false) => "name the outer folder only".to_owned(),
     })
 }
 
-/// Numbers of all pairs of paths of which the second lies inside the first, sorted. A path inside one of `own` is apart from
-/// what is around that.
+/// Numbers of all pairs of paths of which the second lies inside the first, sorted. A path inside
+/// one of `own` is apart from what is around that.
 fn nested<'a>(paths: impl Iterator<Item = &'a str>, own: &[PathBuf]) -> Vec<(usize, usize)> {
     let numbers: HashMap<&Path, usize> = paths.map(Path::new).zip(0..).collect();
     let mut found: Vec<(usize, usize)> = Vec::new();
     for (path, inner) in &numbers {
         let above = path.ancestors().skip(1).filter_map(|above| Some((above, numbers.get(above)?)));
-        let is_apart = |outer: &Path| own.iter().any(|own| path.starts_with(own) && own.starts_with(outer));
-        found.extend(above.filter(|(outer, _)| !is_apart(outer)).map(|(_, outer)| (*outer, *inner)));
+        let is_apart =
+            |outer: &Path| own.iter().any(|own| path.starts_with(own) && own.starts_with(outer));
+        found
+            .extend(above.filter(|(outer, _)| !is_apart(outer)).map(|(_, outer)| (*outer, *inner)));
     }
     found.sort_unstable();
     found
@@ -210,7 +251,8 @@ mod tests {
     fn check(paths: &[&str], own: &[&str], expected: Option<(&str, &str)>) {
         let own: Vec<PathBuf> = own.iter().map(PathBuf::from).collect();
         let found = nested(paths.iter().copied(), &own);
-        let found: Vec<_> = found.into_iter().map(|(outer, inner)| (paths[outer], paths[inner])).collect();
+        let found: Vec<_> =
+            found.into_iter().map(|(outer, inner)| (paths[outer], paths[inner])).collect();
         assert_eq!(found, Vec::from_iter(expected), "{paths:?}");
     }
 
@@ -252,7 +294,11 @@ mod tests {
     }
 
     fn request(dirs: &[&str], cwd: &Path) -> Request {
-        Request { cwd: cwd.to_owned(), dirs: dirs.iter().map(PathBuf::from).collect(), ..Request::default() }
+        Request {
+            cwd: cwd.to_owned(),
+            dirs: dirs.iter().map(PathBuf::from).collect(),
+            ..Request::default()
+        }
     }
 
     /// Names after the ingest, those that it names in brackets.
@@ -291,7 +337,11 @@ mod tests {
         ok(&dirs(&["notes"]), &[], &["[notes]"]);
         ok(&dirs(&["notes"]), std::slice::from_ref(&docs), &["docs *.md", "[notes]"]);
         // The same folder by other names, once and under the name that the index has for it.
-        ok(&dirs(&["./docs/", "link", "docs/api/..", "docs"]), std::slice::from_ref(&docs), &["[docs] *.md"]);
+        ok(
+            &dirs(&["./docs/", "link", "docs/api/..", "docs"]),
+            std::slice::from_ref(&docs),
+            &["[docs] *.md"],
+        );
         ok(&dirs(&["docs-old", "docs"]), &[], &["[docs]", "[docs-old]"]);
         let only = Request { only: true, ..dirs(&["notes"]) };
         ok(&only, std::slice::from_ref(&docs), &["[notes]"]);
@@ -305,7 +355,10 @@ mod tests {
         let full = format!("[{}]", elsewhere.join("docs").display());
         ok(&request(&["docs"], &elsewhere), std::slice::from_ref(&docs), &["docs *.md", &full]);
         let real = elsewhere.join("docs").to_str().unwrap().to_owned();
-        let label = Request { names: [(real.clone(), "docs".to_owned())].into(), ..request(&[&real], &base) };
+        let label = Request {
+            names: [(real.clone(), "docs".to_owned())].into(),
+            ..request(&[&real], &base)
+        };
         ok(&label, std::slice::from_ref(&docs), &["docs *.md", "[other/docs]"]);
 
         // Nested folders.
@@ -330,15 +383,35 @@ mod tests {
         // An index that has both, from before that was refused: they are no hindrance to a third.
         let both = [docs.clone(), api.clone()];
         ok(&dirs(&["notes"]), &both, &["docs *.md", "docs/api", "[notes]"]);
-        refused(&dirs(&["docs"]), &both, "docs/api lies inside docs", "rag index remove-folder docs/api");
-        refused(&dirs(&["docs", "docs/api"]), &both, "docs/api lies inside docs", "rag index remove-folder docs/api");
+        refused(
+            &dirs(&["docs"]),
+            &both,
+            "docs/api lies inside docs",
+            "rag index remove-folder docs/api",
+        );
+        refused(
+            &dirs(&["docs", "docs/api"]),
+            &both,
+            "docs/api lies inside docs",
+            "rag index remove-folder docs/api",
+        );
 
         // Missing folders.
         refused(&dirs(&["nowhere"]), std::slice::from_ref(&docs), "there is no folder nowhere", "");
         let gone = known("gone", "sub/gone");
         let hint = "rag index remove-folder gone";
-        refused(&dirs(&["sub/gone"]), std::slice::from_ref(&gone), "there is no folder gone any more", hint);
-        refused(&dirs(&["gone"]), std::slice::from_ref(&gone), "there is no folder gone any more", hint);
+        refused(
+            &dirs(&["sub/gone"]),
+            std::slice::from_ref(&gone),
+            "there is no folder gone any more",
+            hint,
+        );
+        refused(
+            &dirs(&["gone"]),
+            std::slice::from_ref(&gone),
+            "there is no folder gone any more",
+            hint,
+        );
         ok(&dirs(&["notes"]), std::slice::from_ref(&gone), &["[notes]", "gone"]);
         assert!(must_be_there(&gone).is_err() && must_be_there(&docs).is_ok());
     }

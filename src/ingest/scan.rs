@@ -24,9 +24,11 @@ pub struct Scan {
     pub listed: Vec<bool>,
     /// Entries that are no files, by reason.
     pub skipped: BTreeMap<String, u64>,
-    /// Folders and files that could not even be looked at, or were kept as they were: `(root, path, reason)`.
+    /// Folders and files that could not even be looked at, or were kept as they were: `(root, path,
+    /// reason)`.
     pub failed: Vec<(usize, String, String)>,
-    /// Some file of the base that was not indexed is gone, so that the table differs though no document does.
+    /// Some file of the base that was not indexed is gone, so that the table differs though no
+    /// document does.
     table_changed: bool,
     /// Files are read again that failed, though neither they nor their reader have changed.
     retries: bool,
@@ -93,8 +95,8 @@ impl Scan {
 /// Why a file is passed over that the user removed from the index.
 const KEPT_OUT: &str = "removed by `rag documents remove`";
 
-/// Lists the folders that are named, or all where there is no base. `kept_out` has the absolute paths that are passed over;
-/// `on_todo` is called once, when the first file to read is found.
+/// Lists the folders that are named, or all where there is no base. `kept_out` has the absolute
+/// paths that are passed over; `on_todo` is called once, when the first file to read is found.
 pub fn scan(
     engine: &Engine,
     folders: &[Folder],
@@ -104,7 +106,8 @@ pub fn scan(
     on_event: &mut dyn FnMut(Event),
 ) -> Result<Scan> {
     let roots: Vec<Root> = folders.iter().map(|folder| folder.root.clone()).collect();
-    let mut scan = Scan { records: Vec::with_capacity(before.records.len()), ..Scan::empty(&roots) };
+    let mut scan =
+        Scan { records: Vec::with_capacity(before.records.len()), ..Scan::empty(&roots) };
     scan.retries = before.retries;
     scan.listed = folders.iter().map(|folder| folder.is_named || !before.is_base).collect();
     let mut known = scan.sorted(&roots, before);
@@ -136,7 +139,9 @@ pub fn scan(
                         on_event(Event::Progress { stage: Stage::Scan, done, total: 0 });
                     }
                 }
-                Entry::Skipped { reason, .. } => *scan.skipped.entry(reason.text().to_owned()).or_insert(0) += 1,
+                Entry::Skipped { reason, .. } => {
+                    *scan.skipped.entry(reason.text().to_owned()).or_insert(0) += 1
+                }
                 Entry::Failed { path, reason } => scan.failed.push((root, path, reason)),
             }
             Ok(())
@@ -149,7 +154,8 @@ pub fn scan(
     Ok(scan)
 }
 
-/// Version of what reads files, beside that of the program: raise it when a file that failed may be read now.
+/// Version of what reads files, beside that of the program: raise it when a file that failed may be
+/// read now.
 const READER_VERSION: u32 = 2;
 
 /// What a failure is remembered under.
@@ -169,7 +175,8 @@ pub(super) fn kept_version(reason: &str) -> String {
 
 /// The last generation's table by the folders of the new one.
 struct Known {
-    /// Of each folder that is listed, the files by their paths, which are taken out of the records meanwhile.
+    /// Of each folder that is listed, the files by their paths, which are taken out of the records
+    /// meanwhile.
     listed: Vec<HashMap<String, Box<Record>>>,
     /// Of each other folder, in the order of the table.
     left: Vec<Vec<Record>>,
@@ -180,7 +187,8 @@ struct Known {
 }
 
 impl Scan {
-    /// Sorts the table into the folders; documents of folders that the new generation has not are gone.
+    /// Sorts the table into the folders; documents of folders that the new generation has not are
+    /// gone.
     fn sorted(&mut self, roots: &[Root], before: Before<'_>) -> Known {
         let to: Vec<Option<usize>> = numbers(before.roots, roots);
         let mut known = Known {
@@ -217,9 +225,13 @@ impl Scan {
         });
         if let Some(record) = &known {
             let same = record.size == found.size && record.mtime_ns == found.mtime_ns;
-            // A file that failed is tried again: whatever was in the way may be gone, unless it was in the file itself.
+            // A file that failed is tried again: whatever was in the way may be gone, unless it was
+            // in the file itself.
             let is_known = same && record.mtime_ns != 0 && record.state != State::Failed;
-            let failure = record.failure.as_deref().filter(|failure| !self.retries && fails_again(failure, &found));
+            let failure = record
+                .failure
+                .as_deref()
+                .filter(|failure| !self.retries && fails_again(failure, &found));
             if let Some(failure) = failure.filter(|_| record.state == State::Indexed) {
                 self.failed.push((root, found.path.clone(), kept_version(&failure.reason)));
             }
@@ -248,14 +260,17 @@ impl Scan {
         });
     }
 
-    /// What is in the table and was not met is gone, unless it lies below a folder that could not be read: what is
-    /// unknown is kept as it was.
+    /// What is in the table and was not met is gone, unless it lies below a folder that could not
+    /// be read: what is unknown is kept as it was.
     fn keep_or_remove(&mut self, known: Known) {
         let unreadable: Vec<(usize, String)> =
             self.failed.iter().map(|(root, path, _)| (*root, path.clone())).collect();
         let is_unknown = |record: &Record| {
             unreadable.iter().any(|(root, path)| {
-                let below = record.path.strip_prefix(path.as_str()).is_some_and(|rest| rest.starts_with('/'));
+                let below = record
+                    .path
+                    .strip_prefix(path.as_str())
+                    .is_some_and(|rest| rest.starts_with('/'));
                 *root == record.root && (path.is_empty() || below || record.path == *path)
             })
         };

@@ -6,14 +6,16 @@ use std::path::Path;
 use crate::disk;
 use crate::error::Fault;
 
-/// Bytes of an index by words for each byte of text, while it is being written: the texts that wait for their vectors,
-/// what is stored, and the postings, which stand there twice while two segments become one.
+/// Bytes of an index by words for each byte of text, while it is being written: the texts that wait
+/// for their vectors, what is stored, and the postings, which stand there twice while two segments
+/// become one.
 const PER_TEXT_BYTE: u64 = 4;
 
 /// A line of the table of files.
 const PER_FILE: u64 = 512;
 
-/// Bytes of text behind a vector, before the texts were taken apart. Passages of prose have about a thousand.
+/// Bytes of text behind a vector, before the texts were taken apart. Passages of prose have about a
+/// thousand.
 const TEXT_PER_ROW: u64 = 500;
 
 /// Checksums, folders, the job log, the pointer.
@@ -59,10 +61,12 @@ impl Need {
         if !fault.is_disk_full() {
             return fault;
         }
-        let free = disk::available(dir).map_or_else(String::new, |bytes| format!(", {bytes} are free"));
+        let free =
+            disk::available(dir).map_or_else(String::new, |bytes| format!(", {bytes} are free"));
         // Before the folders are listed only the least is known.
         let about = if self.files.get() == 0 { "at least" } else { "about" };
-        let hint = format!("this ingest takes {about} {} bytes in {}{free}", self.bytes(), dir.display());
+        let hint =
+            format!("this ingest takes {about} {} bytes in {}{free}", self.bytes(), dir.display());
         fault.hint(format!("{hint}; make room, or give `--data-dir` another place"))
     }
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-/// A result that is waited for longer than this is reported, and again whenever as much time has passed.
+/// A result that is waited for longer than this is reported, and again whenever as much time has
+/// passed.
 pub const SLOW: Duration = Duration::from_secs(1);
 
 /// Numbered results from threads.
@@ -20,8 +21,8 @@ impl<T> Turns<T> {
         Self { coming, early: BTreeMap::new(), slow }
     }
 
-    /// Waits for the result number `n`; `None` when every sender has gone. `on_slow` is called with how long the wait has
-    /// been, however many other results come meanwhile.
+    /// Waits for the result number `n`; `None` when every sender has gone. `on_slow` is called with
+    /// how long the wait has been, however many other results come meanwhile.
     pub fn take(&mut self, n: usize, on_slow: &mut dyn FnMut(Duration)) -> Option<T> {
         let begun = Instant::now();
         let mut report_at = begun + self.slow;
@@ -54,7 +55,8 @@ mod tests {
         [2, 0, 1].iter().for_each(|n| sender.send((*n, *n)).unwrap());
         drop(sender);
         let mut turns = Turns::new(coming, SLOW);
-        let taken: Vec<Option<usize>> = (0..4).map(|n| turns.take(n, &mut |_| panic!("nothing is slow"))).collect();
+        let taken: Vec<Option<usize>> =
+            (0..4).map(|n| turns.take(n, &mut |_| panic!("nothing is slow"))).collect();
         assert_eq!(taken, [Some(0), Some(1), Some(2), None]);
     }
 

@@ -29,7 +29,13 @@ pub struct Spec {
 impl Spec {
     /// A job of normal priority with three tries, a second apart and more.
     pub fn new(work: Work) -> Self {
-        Self { work, priority: Priority::Normal, after: Vec::new(), max_attempts: 3, backoff_ms: 1000 }
+        Self {
+            work,
+            priority: Priority::Normal,
+            after: Vec::new(),
+            max_attempts: 3,
+            backoff_ms: 1000,
+        }
     }
 }
 
@@ -53,8 +59,8 @@ pub struct IngestSpec {
     /// The index has no other folders afterwards.
     #[serde(default, skip_serializing_if = "is_false")]
     pub only: bool,
-    /// What folders are called, by where they really are. When it says so of any, then of all of them, and each must
-    /// still be there when its turn comes: not moved, no link put in its place.
+    /// What folders are called, by where they really are. When it says so of any, then of all of
+    /// them, and each must still be there when its turn comes: not moved, no link put in its place.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub names: BTreeMap<String, String>,
     pub include: Vec<String>,
@@ -93,7 +99,8 @@ pub enum Priority {
 }
 
 impl Priority {
-    pub const ALL: [Self; 5] = [Self::Critical, Self::High, Self::Normal, Self::Low, Self::Background];
+    pub const ALL: [Self; 5] =
+        [Self::Critical, Self::High, Self::Normal, Self::Low, Self::Background];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -168,7 +175,8 @@ const KINDS: [(Kind, &str); 5] = [
 
 impl Reason {
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        let name = KINDS.iter().find(|(known, _)| *known == kind).map_or("failed", |(_, name)| name);
+        let name =
+            KINDS.iter().find(|(known, _)| *known == kind).map_or("failed", |(_, name)| name);
         Self { kind: name.to_owned(), message: message.into(), hint: None }
     }
 
@@ -327,7 +335,8 @@ impl Job {
     fn ended(&mut self, end: End, at: u64) {
         match end {
             End::Succeeded { result } => {
-                (self.result, self.reason, self.progress.share, self.progress.eta_s) = (Some(result), None, 1.0, None);
+                (self.result, self.reason, self.progress.share, self.progress.eta_s) =
+                    (Some(result), None, 1.0, None);
                 self.end(State::Succeeded, at);
             }
             End::Failed { reason, is_final } => {
@@ -359,7 +368,8 @@ pub fn apply(jobs: &mut Table, id: &str, at: u64, event: Event) -> bool {
     };
     match event {
         Event::Started { pid } => {
-            (job.state, job.started_ms, job.ended_ms, job.pid) = (State::Running, Some(at), None, Some(pid));
+            (job.state, job.started_ms, job.ended_ms, job.pid) =
+                (State::Running, Some(at), None, Some(pid));
             (job.attempts, job.progress) = (job.attempts + 1, Progress::default());
         }
         Event::Progress { progress } => job.progress = progress,

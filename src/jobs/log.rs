@@ -1,7 +1,8 @@
 //! `jobs.jsonl`: a line for everything that happens, each with its number and a checksum.
 //!
-//! A line is added by one write at the end of the file, under the lock. What a dying process left of a line has no
-//! newline, counts as nothing, and is overwritten by the next one. Anything else that is wrong is damage.
+//! A line is added by one write at the end of the file, under the lock. What a dying process left
+//! of a line has no newline, counts as nothing, and is overwritten by the next one. Anything else
+//! that is wrong is damage.
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
@@ -54,7 +55,8 @@ impl Log {
     /// Reads what was added since, or everything when the file is another one.
     ///
     /// # Errors
-    /// [`Kind::Damaged`](crate::error::Kind::Damaged) naming file and line; a fault for a newer version's log.
+    /// [`Kind::Damaged`](crate::error::Kind::Damaged) naming file and line; a fault for a newer
+    /// version's log.
     pub fn refresh(&mut self) -> Result<()> {
         let what = || format!("cannot read {}", self.path.display());
         let mut file = match File::open(&self.path) {
@@ -73,7 +75,9 @@ impl Log {
         let mut text = Vec::new();
         let is_same = self.file == identity && metadata.len() > self.bytes;
         let from = if is_same { self.bytes } else { 0 };
-        file.seek(SeekFrom::Start(from)).and_then(|_| file.read_to_end(&mut text)).or_failed(what)?;
+        file.seek(SeekFrom::Start(from))
+            .and_then(|_| file.read_to_end(&mut text))
+            .or_failed(what)?;
         if !is_same {
             *self = Self { file: identity, ..Self::new(std::mem::take(&mut self.path)) };
         }
@@ -89,7 +93,9 @@ impl Log {
         let n = self.lines + 1;
         if !is_whole(text) {
             // A newer version may end its lines otherwise.
-            let version = serde_json::from_slice(text).ok().and_then(|line: serde_json::Value| line["v"].as_u64());
+            let version = serde_json::from_slice(text)
+                .ok()
+                .and_then(|line: serde_json::Value| line["v"].as_u64());
             if version.is_some_and(|v| v > u64::from(VERSION)) {
                 return Err(self.newer());
             }
@@ -97,7 +103,9 @@ impl Log {
         }
         let line: Line = match serde_json::from_slice(text) {
             Ok(line) => line,
-            Err(_) if text.starts_with(b"{\"v\":") && !text.starts_with(b"{\"v\":1,") => return Err(self.newer()),
+            Err(_) if text.starts_with(b"{\"v\":") && !text.starts_with(b"{\"v\":1,") => {
+                return Err(self.newer());
+            }
             Err(e) => return Err(self.bad("is damaged").because(e)),
         };
         if line.v > VERSION {
@@ -124,7 +132,8 @@ impl Log {
             .hint("use that version, or give RAG_JOBS_DIR another folder")
     }
 
-    /// Adds lines at the end, in one write. The caller has the lock and has refreshed. `durable` waits for the disk.
+    /// Adds lines at the end, in one write. The caller has the lock and has refreshed. `durable`
+    /// waits for the disk.
     pub fn append(&mut self, at: u64, events: Vec<(String, Event)>, durable: bool) -> Result<()> {
         if events.is_empty() {
             return Ok(());
@@ -132,7 +141,13 @@ impl Log {
         let what = || format!("cannot write {}", self.path.display());
         let text = rendered(self.lines, at, &events)?;
         let mut options = OpenOptions::new();
-        let mut file = options.write(true).create(true).truncate(false).mode(0o600).open(&self.path).or_failed(what)?;
+        let mut file = options
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&self.path)
+            .or_failed(what)?;
         let written = (|| {
             // What a dying process began, or a full disk left.
             if file.metadata()?.len() != self.bytes {
@@ -165,7 +180,10 @@ impl Log {
     pub fn rewrite(&mut self, at: u64) -> Result<()> {
         let mut jobs: Vec<_> = self.jobs.values().cloned().collect();
         jobs.sort_by_key(|job| job.order);
-        let events: Vec<_> = jobs.into_iter().map(|job| (job.id.clone(), Event::Kept { job: Box::new(job) })).collect();
+        let events: Vec<_> = jobs
+            .into_iter()
+            .map(|job| (job.id.clone(), Event::Kept { job: Box::new(job) }))
+            .collect();
         disk::replace(&self.path, rendered(0, at, &events)?.as_bytes())?;
         self.file = None;
         self.refresh()
@@ -178,8 +196,9 @@ fn is_whole(line: &[u8]) -> bool {
     sum == ending(body).as_bytes()
 }
 
-/// Whether this may be what a process left of its last line: the beginning of one, or the zeros that a power cut leaves
-/// where nothing had been written yet. A whole line with something else in the place of its newline is neither.
+/// Whether this may be what a process left of its last line: the beginning of one, or the zeros
+/// that a power cut leaves where nothing had been written yet. A whole line with something else in
+/// the place of its newline is neither.
 fn is_torn(tail: &[u8]) -> bool {
     const BEGINNING: &[u8] = b"{\"v\":";
     let n = BEGINNING.len().min(tail.len());
@@ -192,7 +211,8 @@ fn rendered(lines: u64, at: u64, events: &[(String, Event)]) -> Result<String> {
     let mut text = String::new();
     for (seq, (job, event)) in (lines + 1..).zip(events) {
         let line = Line { v: VERSION, seq, at, job: job.clone(), event: event.clone() };
-        let json = serde_json::to_string(&line).or_failed(|| "cannot write a line of the job log".into())?;
+        let json = serde_json::to_string(&line)
+            .or_failed(|| "cannot write a line of the job log".into())?;
         let body = json.trim_end_matches('\n').strip_suffix('}').unwrap_or(&json);
         text.push_str(&format!("{body}{}\n", ending(body.as_bytes())));
     }

@@ -1,8 +1,10 @@
-//! Jobs: work that is asked for now and done when its turn comes, by this process or by another one.
+//! Jobs: work that is asked for now and done when its turn comes, by this process or by another
+//! one.
 //!
-//! One log says all: what was asked for, what became of it. Its state changes under one lock. A job that runs is one
-//! whose lock a living process holds; the kernel drops that lock with the process, so that a job whose worker died is
-//! noticed by whoever looks next, and no job ever runs twice at once. What the work is, only the verbs know.
+//! One log says all: what was asked for, what became of it. Its state changes under one lock. A job
+//! that runs is one whose lock a living process holds; the kernel drops that lock with the process,
+//! so that a job whose worker died is noticed by whoever looks next, and no job ever runs twice at
+//! once. What the work is, only the verbs know.
 
 mod job;
 mod log;
@@ -37,7 +39,8 @@ pub struct Jobs {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Next<T> {
     Ready(T),
-    /// Jobs are waiting: for a time that is so many milliseconds away, or for others to end. Or one that runs may come back.
+    /// Jobs are waiting: for a time that is so many milliseconds away, or for others to end. Or one
+    /// that runs may come back.
     Later(Option<u64>),
     /// No job is left, nor will one that runs be tried again.
     Nothing,
@@ -67,28 +70,38 @@ impl Jobs {
     /// Queues a job, on disk before this returns, and yields its id.
     ///
     /// # Errors
-    /// [`Kind::Usage`] when it shall wait for a job that does not exist; [`Kind::Damaged`] naming the line of the log;
-    /// [`Kind::Failed`] for a newer version's log, and where nothing can be written.
+    /// [`Kind::Usage`] when it shall wait for a job that does not exist; [`Kind::Damaged`] naming
+    /// the line of the log; [`Kind::Failed`] for a newer version's log, and where nothing can be
+    /// written.
     pub fn submit(&self, mut spec: Spec, now_ms: u64) -> Result<String> {
         let mut held = self.hold()?;
-        spec.after = spec.after.iter().map(|id| Ok(held.log.find(id)?.id.clone())).collect::<Result<_>>()?;
+        spec.after =
+            spec.after.iter().map(|id| Ok(held.log.find(id)?.id.clone())).collect::<Result<_>>()?;
         let id = disk::random_id()?;
-        held.log.append(now_ms, vec![(id.clone(), Event::Submitted { spec: Box::new(spec) })], true)?;
+        held.log.append(
+            now_ms,
+            vec![(id.clone(), Event::Submitted { spec: Box::new(spec) })],
+            true,
+        )?;
         Ok(id)
     }
 
-    /// Queues a job and claims it at once, whatever else waits or runs. Not waited for on disk: who asked for it is
-    /// this process.
+    /// Queues a job and claims it at once, whatever else waits or runs. Not waited for on disk: who
+    /// asked for it is this process.
     pub fn begin(&self, spec: Spec, now_ms: u64) -> Result<Claimed<'_>> {
         let mut held = self.hold()?;
         self.settle(&mut held, now_ms)?;
         let id = disk::random_id()?;
-        held.log.append(now_ms, vec![(id.clone(), Event::Submitted { spec: Box::new(spec) })], false)?;
+        held.log.append(
+            now_ms,
+            vec![(id.clone(), Event::Submitted { spec: Box::new(spec) })],
+            false,
+        )?;
         self.start(&mut held, &id, now_ms, false)
     }
 
-    /// Claims the job whose turn it is: the highest priority, then the oldest, of those whose predecessors have
-    /// succeeded and whose pause is over, unless `most` jobs are running.
+    /// Claims the job whose turn it is: the highest priority, then the oldest, of those whose
+    /// predecessors have succeeded and whose pause is over, unless `most` jobs are running.
     pub fn claim(&self, now_ms: u64, most: usize) -> Result<Next<Claimed<'_>>> {
         let mut held = self.hold()?;
         self.settle(&mut held, now_ms)?;
@@ -115,7 +128,11 @@ impl Jobs {
         self.settle(&mut held, now_ms)?;
         let job = held.log.find(id)?;
         if job.state.is_over() {
-            return Err(Fault::usage(format!("the job `{}` has {} already", job.id, past(job.state))));
+            return Err(Fault::usage(format!(
+                "the job `{}` has {} already",
+                job.id,
+                past(job.state)
+            )));
         }
         let id = job.id.clone();
         held.log.append(now_ms, vec![(id.clone(), Event::CancelAsked)], true)?;
@@ -155,7 +172,8 @@ impl Jobs {
         self.look(now_ms)?.find(id).cloned()
     }
 
-    /// Forgets the jobs that ended before `before_ms`, unless one that waits is waiting for them, and says how many.
+    /// Forgets the jobs that ended before `before_ms`, unless one that waits is waiting for them,
+    /// and says how many.
     pub fn clean(&self, before_ms: u64, now_ms: u64) -> Result<u64> {
         if !self.dir.is_dir() {
             return Ok(0);
@@ -191,7 +209,8 @@ impl Jobs {
     pub fn enter(&self, most: usize) -> Result<Option<Slot>> {
         let _held = self.hold()?;
         for n in 0..most {
-            match Lock::take(&self.dir.join(format!("worker-{n}.lock")), Duration::ZERO, &|| false) {
+            match Lock::take(&self.dir.join(format!("worker-{n}.lock")), Duration::ZERO, &|| false)
+            {
                 Ok(lock) => return Ok(Some(Slot(lock))),
                 Err(e) if e.kind() == Kind::Busy => {}
                 Err(e) => return Err(e),
@@ -200,8 +219,8 @@ impl Jobs {
         Ok(None)
     }
 
-    /// Gives the slot back when no job is left. Under the lock of the log, so that whoever submits a job finds either
-    /// a worker that will see it or a free slot.
+    /// Gives the slot back when no job is left. Under the lock of the log, so that whoever submits
+    /// a job finds either a worker that will see it or a free slot.
     pub fn leave(&self, slot: Slot, now_ms: u64) -> Result<Option<Slot>> {
         let mut held = self.hold()?;
         self.settle(&mut held, now_ms)?;
@@ -217,10 +236,20 @@ impl Jobs {
         Ok(self.view()?.lines())
     }
 
-    fn start(&self, held: &mut Held<'_>, id: &str, now_ms: u64, durable: bool) -> Result<Claimed<'_>> {
+    fn start(
+        &self,
+        held: &mut Held<'_>,
+        id: &str,
+        now_ms: u64,
+        durable: bool,
+    ) -> Result<Claimed<'_>> {
         let busy = |holder: &str| Fault::busy(format!("{holder} runs the job `{id}`"));
         let lock = Lock::take_or(&self.lock_path(id), Duration::ZERO, &|| false, &busy)?;
-        held.log.append(now_ms, vec![(id.to_owned(), Event::Started { pid: std::process::id() })], durable)?;
+        held.log.append(
+            now_ms,
+            vec![(id.to_owned(), Event::Started { pid: std::process::id() })],
+            durable,
+        )?;
         Ok(Claimed { jobs: self, job: held.log.find(id)?.clone(), lock })
     }
 
@@ -232,7 +261,8 @@ impl Jobs {
         if !self.dir.is_dir() {
             disk::create_dir(&self.dir)?;
         }
-        let busy = |holder: &str| Fault::busy(format!("{holder} is writing to {}", self.dir.display()));
+        let busy =
+            |holder: &str| Fault::busy(format!("{holder} is writing to {}", self.dir.display()));
         let lock = Lock::take_or(&self.dir.join(".lock"), WAIT, &|| false, &busy)?;
         log.refresh()?;
         Ok(Held { log, _lock: lock })
@@ -242,7 +272,8 @@ impl Jobs {
     fn view(&self) -> Result<MutexGuard<'_, Log>> {
         let mut log = self.log();
         match log.refresh() {
-            // A writer was just replacing what a dying one had left; it is done when it lets go of the lock.
+            // A writer was just replacing what a dying one had left; it is done when it lets go of
+            // the lock.
             Err(e) if e.kind() == Kind::Damaged => {
                 drop(log);
                 self.hold().map(|held| held.log)
@@ -269,7 +300,8 @@ impl Jobs {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes down who died, and which jobs can never run because those before them did not succeed.
+    /// Writes down who died, and which jobs can never run because those before them did not
+    /// succeed.
     fn settle(&self, held: &mut Held<'_>, now_ms: u64) -> Result<()> {
         let running = held.log.jobs.values().filter(|job| job.state == State::Running);
         let mut dead = Vec::new();
@@ -288,9 +320,16 @@ impl Jobs {
                 .filter(|job| job.state == State::Queued)
                 .filter_map(|job| {
                     let before = job.spec.after.iter().filter_map(|id| held.log.jobs.get(id));
-                    let bad = before.into_iter().find(|b| b.state.is_over() && b.state != State::Succeeded)?;
-                    let reason = format!("the job `{}`, which it waits for, has {}", bad.id, past(bad.state));
-                    let end = End::Failed { reason: Reason::new(Kind::Failed, reason), is_final: true };
+                    let bad = before
+                        .into_iter()
+                        .find(|b| b.state.is_over() && b.state != State::Succeeded)?;
+                    let reason = format!(
+                        "the job `{}`, which it waits for, has {}",
+                        bad.id,
+                        past(bad.state)
+                    );
+                    let end =
+                        End::Failed { reason: Reason::new(Kind::Failed, reason), is_final: true };
                     Some((job.id.clone(), Event::Ended { end }))
                 })
                 .collect();
@@ -311,7 +350,9 @@ impl Jobs {
         match file.try_lock_shared() {
             Ok(()) => Ok(false),
             Err(TryLockError::WouldBlock) => Ok(true),
-            Err(TryLockError::Error(e)) => Err(e).or_failed(|| format!("cannot lock {}", path.display())),
+            Err(TryLockError::Error(e)) => {
+                Err(e).or_failed(|| format!("cannot lock {}", path.display()))
+            }
         }
     }
 
@@ -328,14 +369,16 @@ impl Jobs {
         std::fs::read_to_string(self.reading_path(id)).ok().filter(|path| !path.is_empty())
     }
 
-    /// Removes what belongs to no running job: of those who died now, and of those who died between writing down the end of
-    /// a job and clearing up after it.
+    /// Removes what belongs to no running job: of those who died now, and of those who died between
+    /// writing down the end of a job and clearing up after it.
     fn remove_traces(&self, held: &Held<'_>) {
-        let is_running = |id: &str| held.log.jobs.get(id).is_some_and(|job| job.state == State::Running);
+        let is_running =
+            |id: &str| held.log.jobs.get(id).is_some_and(|job| job.state == State::Running);
         for entry in std::fs::read_dir(&self.dir).into_iter().flatten().flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
             let id = name.strip_suffix(".lock").or_else(|| name.strip_suffix(".reading"));
-            let is_id = |id: &&str| id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+            let is_id =
+                |id: &&str| id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
             if id.filter(is_id).is_some_and(|id| !is_running(id)) || disk::is_temporary(&name) {
                 let _ = std::fs::remove_file(entry.path());
             }
@@ -358,18 +401,24 @@ impl Log {
         let mut found = self.jobs.values().filter(|job| !id.is_empty() && job.id.starts_with(id));
         match (found.next(), found.next()) {
             (Some(job), None) => Ok(job),
-            (Some(_), Some(_)) => Err(Fault::usage(format!("more than one job begins with `{id}`"))),
-            _ => Err(Fault::usage(format!("there is no job `{id}`")).hint("`rag jobs list` shows what there is")),
+            (Some(_), Some(_)) => {
+                Err(Fault::usage(format!("more than one job begins with `{id}`")))
+            }
+            _ => Err(Fault::usage(format!("there is no job `{id}`"))
+                .hint("`rag jobs list` shows what there is")),
         }
     }
 }
 
 /// Whose turn it is.
 fn turn(log: &Log, now_ms: u64, most: usize) -> Next<String> {
-    let mut queued: Vec<&Job> = log.jobs.values().filter(|job| job.state == State::Queued).collect();
+    let mut queued: Vec<&Job> =
+        log.jobs.values().filter(|job| job.state == State::Queued).collect();
     if queued.is_empty() {
-        // A worker that is being killed holds its job for some milliseconds more; then it is there for others.
-        let may_return = log.jobs.values().any(|job| job.state == State::Running && job.may_return());
+        // A worker that is being killed holds its job for some milliseconds more; then it is there
+        // for others.
+        let may_return =
+            log.jobs.values().any(|job| job.state == State::Running && job.may_return());
         return if may_return { Next::Later(None) } else { Next::Nothing };
     }
     if log.jobs.values().filter(|job| job.state == State::Running).count() >= most {
@@ -388,8 +437,14 @@ fn turn(log: &Log, now_ms: u64, most: usize) -> Next<String> {
 fn old(log: &Log, before_ms: u64) -> Vec<String> {
     let waiting = log.jobs.values().filter(|job| !job.state.is_over());
     let needed: Vec<&String> = waiting.flat_map(|job| &job.spec.after).collect();
-    let is_old = |job: &&Job| job.state.is_over() && job.ended_ms.is_some_and(|ended| ended < before_ms);
-    log.jobs.values().filter(is_old).filter(|job| !needed.contains(&&job.id)).map(|job| job.id.clone()).collect()
+    let is_old =
+        |job: &&Job| job.state.is_over() && job.ended_ms.is_some_and(|ended| ended < before_ms);
+    log.jobs
+        .values()
+        .filter(is_old)
+        .filter(|job| !needed.contains(&&job.id))
+        .map(|job| job.id.clone())
+        .collect()
 }
 
 impl Claimed<'_> {
@@ -399,7 +454,11 @@ impl Claimed<'_> {
 
     /// Writes down how far it is.
     pub fn progress(&self, progress: Progress, now_ms: u64) -> Result<()> {
-        self.jobs.hold()?.log.append(now_ms, vec![(self.job.id.clone(), Event::Progress { progress })], false)
+        self.jobs.hold()?.log.append(
+            now_ms,
+            vec![(self.job.id.clone(), Event::Progress { progress })],
+            false,
+        )
     }
 
     /// True once somebody wants it to end.
@@ -431,8 +490,8 @@ pub struct Note {
 }
 
 impl Note {
-    /// `None` when no file is being read. What is written survives the process and need not survive the machine, so
-    /// nothing is waited for.
+    /// `None` when no file is being read. What is written survives the process and need not survive
+    /// the machine, so nothing is waited for.
     pub fn write(&mut self, reading: Option<&str>) -> Result<()> {
         let what = || format!("cannot write {}", self.path.display());
         if self.file.is_none() {
@@ -442,7 +501,9 @@ impl Note {
             self.file = Some(options.open(&self.path).or_failed(what)?);
         }
         let Some(mut file) = self.file.as_ref() else { return Ok(()) };
-        file.set_len(0).and_then(|()| file.write_all(reading.unwrap_or_default().as_bytes())).or_failed(what)
+        file.set_len(0)
+            .and_then(|()| file.write_all(reading.unwrap_or_default().as_bytes()))
+            .or_failed(what)
     }
 }
 

@@ -30,7 +30,11 @@ impl Place {
 }
 
 fn spec(index: &str) -> Spec {
-    Spec::new(Work::Ingest(IngestSpec { index: index.to_owned(), dirs: vec!["docs".into()], ..IngestSpec::default() }))
+    Spec::new(Work::Ingest(IngestSpec {
+        index: index.to_owned(),
+        dirs: vec!["docs".into()],
+        ..IngestSpec::default()
+    }))
 }
 
 #[track_caller]
@@ -48,7 +52,9 @@ fn die(claimed: Claimed<'_>) {
 }
 
 fn succeed(claimed: Claimed<'_>, now_ms: u64) {
-    claimed.finish(End::Succeeded { result: serde_json::json!({ "documents": 3 }) }, now_ms, true).unwrap();
+    claimed
+        .finish(End::Succeeded { result: serde_json::json!({ "documents": 3 }) }, now_ms, true)
+        .unwrap();
 }
 
 fn fail(claimed: Claimed<'_>, now_ms: u64) {
@@ -71,13 +77,20 @@ fn a_job_is_queued_runs_and_succeeds_for_every_process() {
     let claim = claimed(&there, 6);
     assert_eq!(claim.id(), id);
     assert_eq!(state(&here, &id[..8]), State::Running);
-    let progress = Progress { stage: "bm25".into(), share: 0.25, done: 1, total: 2, ..Progress::default() };
+    let progress =
+        Progress { stage: "bm25".into(), share: 0.25, done: 1, total: 2, ..Progress::default() };
     claim.progress(progress.clone(), 7).unwrap();
     assert_eq!(here.get(&id, 7).unwrap().progress, progress);
     succeed(claim, 8);
     let job = here.get(&id, 8).unwrap();
-    assert_eq!((job.state, job.created_ms, job.started_ms, job.ended_ms), (State::Succeeded, 5, Some(6), Some(8)));
-    assert_eq!((job.attempts, job.progress.share, job.result.unwrap()["documents"].as_u64()), (1, 1.0, Some(3)));
+    assert_eq!(
+        (job.state, job.created_ms, job.started_ms, job.ended_ms),
+        (State::Succeeded, 5, Some(6), Some(8))
+    );
+    assert_eq!(
+        (job.attempts, job.progress.share, job.result.unwrap()["documents"].as_u64()),
+        (1, 1.0, Some(3))
+    );
     assert!(here.get("", 0).is_err() && here.get("nothing", 0).is_err());
 }
 
@@ -85,7 +98,8 @@ fn a_job_is_queued_runs_and_succeeds_for_every_process() {
 fn priority_goes_before_age_and_only_so_many_run() {
     let place = Place::new();
     let jobs = place.jobs();
-    let order = [Priority::Low, Priority::Normal, Priority::Background, Priority::Critical, Priority::High];
+    let order =
+        [Priority::Low, Priority::Normal, Priority::Background, Priority::Critical, Priority::High];
     for priority in order.into_iter().chain([Priority::Normal]) {
         jobs.submit(Spec { priority, ..spec(priority.name()) }, 1).unwrap();
     }
@@ -111,7 +125,8 @@ fn a_job_waits_for_others_and_fails_with_them() {
     let place = Place::new();
     let jobs = place.jobs();
     let first = jobs.submit(spec("first"), 1).unwrap();
-    let after = |id: &str| Spec { after: vec![id.to_owned()], priority: Priority::Critical, ..spec("x") };
+    let after =
+        |id: &str| Spec { after: vec![id.to_owned()], priority: Priority::Critical, ..spec("x") };
     let second = jobs.submit(after(&first[..10]), 1).unwrap();
     let third = jobs.submit(after(&second), 1).unwrap();
     assert_eq!(jobs.submit(after("none"), 1).unwrap_err().kind(), Kind::Usage);
@@ -182,7 +197,8 @@ fn a_job_whose_process_died_is_claimed_again_and_then_given_up() {
     let job = jobs.get(&id, 9001).unwrap();
     assert_eq!((job.state, job.attempts), (State::Failed, 3));
     assert_eq!(job.reason.unwrap().message, "the process ended without a word");
-    let left: Vec<_> = std::fs::read_dir(jobs.dir()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    let left: Vec<_> =
+        std::fs::read_dir(jobs.dir()).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert!(left.iter().all(|name| !name.to_string_lossy().contains(&id)), "{left:?}");
 }
 
@@ -207,7 +223,8 @@ fn a_file_that_kills_three_times_is_set_aside_and_the_job_goes_on() {
     jobs.list(now + 1).unwrap();
     let claim = claimed(&jobs, now + 100_000);
     assert_eq!(claim.job.set_aside().collect::<Vec<_>>(), ["/docs/bad\n.md"]);
-    // Deaths over a file are the file's, not the job's; and a note is of no more use once the file was read.
+    // Deaths over a file are the file's, not the job's; and a note is of no more use once the file
+    // was read.
     assert_eq!((claim.job.tries, claim.job.attempts), (1, 5));
     claim.note().write(None).unwrap();
     die(claim);
@@ -272,7 +289,11 @@ fn a_torn_line_counts_as_nothing_and_is_overwritten() {
         assert_eq!(jobs.get(&second, 0).unwrap_err().kind(), Kind::Usage);
         let third = jobs.submit(spec("c"), 0).unwrap();
         let seen = place.jobs().list(0).unwrap();
-        assert_eq!(seen.iter().map(|job| job.id.as_str()).collect::<Vec<_>>(), [&first, &third], "cut at {cut}");
+        assert_eq!(
+            seen.iter().map(|job| job.id.as_str()).collect::<Vec<_>>(),
+            [&first, &third],
+            "cut at {cut}"
+        );
     }
 }
 
@@ -283,7 +304,12 @@ fn every_flipped_byte_is_noticed_and_its_line_named() {
     jobs.submit(spec("a"), 0).unwrap();
     succeed(claimed(&jobs, 1), 2);
     let whole = std::fs::read(place.log()).unwrap();
-    let ends = whole.iter().enumerate().filter(|(_, b)| **b == b'\n').map(|(at, _)| at).collect::<Vec<_>>();
+    let ends = whole
+        .iter()
+        .enumerate()
+        .filter(|(_, b)| **b == b'\n')
+        .map(|(at, _)| at)
+        .collect::<Vec<_>>();
     for at in (0..whole.len()).step_by(3).chain(ends.clone()) {
         let mut bytes = whole.clone();
         bytes[at] ^= 1;
@@ -291,10 +317,17 @@ fn every_flipped_byte_is_noticed_and_its_line_named() {
         let fault = place.jobs().list(0).unwrap_err();
         let line = ends.iter().filter(|end| **end < at).count() + 1;
         // A version is believed before a checksum that this version may not know.
-        let is_version = fault.kind() == Kind::Failed && fault.to_string().contains("newer version");
+        let is_version =
+            fault.kind() == Kind::Failed && fault.to_string().contains("newer version");
         assert!(fault.kind() == Kind::Damaged || is_version, "byte {at}: {fault}");
-        assert!(is_version || fault.to_string().contains(&format!("jobs.jsonl:{line}:")), "byte {at}: {fault}");
-        assert!(place.jobs().submit(spec("b"), 0).is_err() && std::fs::read(place.log()).unwrap() == bytes);
+        assert!(
+            is_version || fault.to_string().contains(&format!("jobs.jsonl:{line}:")),
+            "byte {at}: {fault}"
+        );
+        assert!(
+            place.jobs().submit(spec("b"), 0).is_err()
+                && std::fs::read(place.log()).unwrap() == bytes
+        );
     }
     // A line that is gone from the middle.
     let without: Vec<u8> = [&whole[..=ends[0]], &whole[ends[1] + 1..]].concat();
@@ -307,7 +340,8 @@ fn a_newer_log_is_left_alone() {
     let place = Place::new();
     std::fs::create_dir(place.dir.path().join("jobs")).unwrap();
     std::fs::write(place.log(), "{\"v\":2,\"whatever\":true}\n").unwrap();
-    for fault in [place.jobs().list(0).unwrap_err(), place.jobs().submit(spec("a"), 0).unwrap_err()] {
+    for fault in [place.jobs().list(0).unwrap_err(), place.jobs().submit(spec("a"), 0).unwrap_err()]
+    {
         assert_eq!(fault.kind(), Kind::Failed);
         assert!(fault.to_string().contains("newer version") && fault.hint_text().is_some());
     }
@@ -329,7 +363,12 @@ fn of_many_workers_each_job_has_one() {
                 loop {
                     match jobs.claim(1, 2).unwrap() {
                         Next::Ready(claim) => {
-                            let running = jobs.list(1).unwrap().iter().filter(|j| j.state == State::Running).count();
+                            let running = jobs
+                                .list(1)
+                                .unwrap()
+                                .iter()
+                                .filter(|j| j.state == State::Running)
+                                .count();
                             assert!((1..=2).contains(&running), "{running} run");
                             ran.lock().unwrap().push(claim.id().to_owned());
                             succeed(claim, 1);
@@ -345,7 +384,14 @@ fn of_many_workers_each_job_has_one() {
     ran.sort();
     ran.dedup();
     assert_eq!(ran.len(), 20);
-    assert!(place.jobs().list(1).unwrap().iter().all(|job| job.attempts == 1 && job.state == State::Succeeded));
+    assert!(
+        place
+            .jobs()
+            .list(1)
+            .unwrap()
+            .iter()
+            .all(|job| job.attempts == 1 && job.state == State::Succeeded)
+    );
 }
 
 #[test]
@@ -369,7 +415,8 @@ fn jobs_can_be_forgotten_by_name_once_they_are_over() {
     succeed(claimed(&jobs, 10), 11);
     let running = claimed(&jobs, 12);
     jobs.forget(&ids[..2], 13).unwrap();
-    let left = |jobs: &Jobs| jobs.list(14).unwrap().into_iter().map(|job| job.id).collect::<Vec<_>>();
+    let left =
+        |jobs: &Jobs| jobs.list(14).unwrap().into_iter().map(|job| job.id).collect::<Vec<_>>();
     assert_eq!(left(&jobs), ids[1..]);
     assert_eq!(left(&place.jobs()), ids[1..]);
     succeed(running, 15);

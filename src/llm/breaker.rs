@@ -1,4 +1,5 @@
-//! A circuit breaker: a server that failed again and again is left alone for a while. Pure: time comes in.
+//! A circuit breaker: a server that failed again and again is left alone for a while. Pure: time
+//! comes in.
 
 use std::time::Duration;
 
@@ -28,8 +29,8 @@ impl State {
     }
 }
 
-/// Closed until [`MOST_FAILURES`] calls in a row have failed. Then nobody passes for [`OPEN_FOR`], and after that one
-/// caller at a time, until one succeeds. Times are since any fixed moment.
+/// Closed until [`MOST_FAILURES`] calls in a row have failed. Then nobody passes for [`OPEN_FOR`],
+/// and after that one caller at a time, until one succeeds. Times are since any fixed moment.
 #[derive(Debug)]
 pub struct Breaker {
     /// Failed calls since the last one that succeeded.
@@ -120,7 +121,10 @@ mod tests {
     #[test]
     fn it_refuses_for_a_while_then_lets_one_through() {
         let mut breaker = open_since(10 * S);
-        assert_eq!((breaker.admit(10 * S), breaker.state(10 * S)), (Err(30 * S), State::Open(30 * S)));
+        assert_eq!(
+            (breaker.admit(10 * S), breaker.state(10 * S)),
+            (Err(30 * S), State::Open(30 * S))
+        );
         assert_eq!(breaker.admit(39 * S), Err(S));
         assert_eq!(breaker.state(40 * S), State::HalfOpen);
         assert_eq!(breaker.admit(40 * S), Ok(()));

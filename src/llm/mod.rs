@@ -1,10 +1,11 @@
-//! A chat with a language model: any server that speaks the chat protocol of OpenAI (Ollama, llama.cpp, vLLM,
-//! `LM Studio`, OpenAI itself), at the address that the configuration names and at no other.
+//! A chat with a language model: any server that speaks the chat protocol of OpenAI (Ollama,
+//! llama.cpp, vLLM, `LM Studio`, OpenAI itself), at the address that the configuration names and at
+//! no other.
 //!
-//! What a server sends is data. Its time and its size are bounded: it may be silent for [`Endpoint::timeout`] and take
-//! [`Endpoint::answer_timeout`] for all tries of a call, beside the waits between them; a line has at most 1 MiB, a text 4 MiB, a
-//! stream 64 MiB.
-//! A try is repeated only while no text has come, so no text is ever shown twice. The key leaves [`Secret`] for the
+//! What a server sends is data. Its time and its size are bounded: it may be silent for
+//! [`Endpoint::timeout`] and take [`Endpoint::answer_timeout`] for all tries of a call, beside the
+//! waits between them; a line has at most 1 MiB, a text 4 MiB, a stream 64 MiB. A try is repeated
+//! only while no text has come, so no text is ever shown twice. The key leaves [`Secret`] for the
 //! header of a request and for nothing else.
 
 mod breaker;
@@ -32,7 +33,8 @@ pub use retry::Timing;
 const LOOK_AT_ADDRESS: &str = "is the address right? It ends in `/v1` for most servers";
 /// Longer than anybody waits, and short enough to be added up.
 const MAX_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
-/// The most bytes of one stream. Each token is wrapped in some hundred bytes, and thoughts are not shown.
+/// The most bytes of one stream. Each token is wrapped in some hundred bytes, and thoughts are not
+/// shown.
 const MAX_STREAM_BYTES: usize = 64 << 20;
 /// The most bytes of a reply in one piece: a text of 4 MiB, escaped.
 const MAX_JSON_BYTES: usize = 8 << 20;
@@ -78,9 +80,10 @@ pub struct Usage {
     pub cached_tokens: Option<u64>,
 }
 
-/// What came of a call. The text is the model's, untouched: control characters, and the `<think>...</think>` that some
-/// models begin with, are left to the caller. It may be empty, as when all tokens went into thoughts that a server
-/// keeps apart (`reasoning_content`), which are not read.
+/// What came of a call. The text is the model's, untouched: control characters, and the
+/// `<think>...</think>` that some models begin with, are left to the caller. It may be empty, as
+/// when all tokens went into thoughts that a server keeps apart (`reasoning_content`), which are
+/// not read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
     pub text: String,
@@ -145,7 +148,8 @@ fn tell(called: &std::result::Result<Reply, Failure>) {
 
 impl Client {
     /// # Errors
-    /// [`Kind::Usage`](crate::error::Kind::Usage) when the address, the key or the number of tries makes no sense.
+    /// [`Kind::Usage`](crate::error::Kind::Usage) when the address, the key or the number of tries
+    /// makes no sense.
     pub fn new(endpoint: Endpoint) -> Result<Self> {
         Self::with_timing(endpoint, Timing::real())
     }
@@ -153,24 +157,29 @@ impl Client {
     /// As [`Client::new`], with another clock.
     pub fn with_timing(endpoint: Endpoint, timing: Timing) -> Result<Self> {
         let is_time = |time: Duration| !time.is_zero() && time <= MAX_TIMEOUT;
-        if endpoint.attempts == 0 || !is_time(endpoint.timeout) || !is_time(endpoint.answer_timeout) {
-            return Err(Fault::usage("a language model needs a try, and a time-out of at most a day"));
+        if endpoint.attempts == 0 || !is_time(endpoint.timeout) || !is_time(endpoint.answer_timeout)
+        {
+            return Err(Fault::usage(
+                "a language model needs a try, and a time-out of at most a day",
+            ));
         }
         let url = format!("{}/chat/completions", endpoint.base_url.trim_end_matches('/'));
         let key = endpoint.api_key.as_ref().map(Secret::expose);
         let poster = Poster::new(&url, key, endpoint.timeout)?;
         // Twice what the tries may take, and the longest waits.
-        let patience = endpoint.answer_timeout * 2 + 2 * retry::MAX_RETRY_AFTER * endpoint.attempts.min(1000);
+        let patience =
+            endpoint.answer_timeout * 2 + 2 * retry::MAX_RETRY_AFTER * endpoint.attempts.min(1000);
         let breaker = Mutex::new(Breaker::new(patience));
         Ok(Self { endpoint, poster, timing, breaker, dialect: Mutex::default() })
     }
 
-    /// Asks for the next message. `on_text` gets the text piece by piece as it comes; `stop` is asked at least every
-    /// 50 ms and ends the call with what came.
+    /// Asks for the next message. `on_text` gets the text piece by piece as it comes; `stop` is
+    /// asked at least every 50 ms and ends the call with what came.
     ///
     /// # Errors
-    /// [`Kind::Outside`](crate::error::Kind::Outside) when no text came: the server cannot be reached, refuses, says
-    /// nothing or nonsense. Once text came, every failure is a [`Finish::Broken`].
+    /// [`Kind::Outside`](crate::error::Kind::Outside) when no text came: the server cannot be
+    /// reached, refuses, says nothing or nonsense. Once text came, every failure is a
+    /// [`Finish::Broken`].
     pub fn chat(
         &self,
         messages: &[Message],
@@ -181,24 +190,32 @@ impl Client {
             telemetry::llm_called("refused", 0, LlmTokens::default());
             let n = breaker::MOST_FAILURES;
             let s = left.as_secs_f64().ceil();
-            Fault::outside(format!("{} failed {n} times in a row and is left alone for {s} s", self.endpoint.base_url))
-                .reason(Reason::Paused)
-                .retry_after(left)
-                .hint("look at the server; after that time it is asked again")
+            Fault::outside(format!(
+                "{} failed {n} times in a row and is left alone for {s} s",
+                self.endpoint.base_url
+            ))
+            .reason(Reason::Paused)
+            .retry_after(left)
+            .hint("look at the server; after that time it is asked again")
         })?;
         let called = self.call(messages, on_text, &|| stop());
         let now = (self.timing.now)();
         let mut breaker = locked(&self.breaker);
         match &called {
-            Ok(Reply { finish: Finish::Interrupted | Finish::Repeating, .. }) => breaker.learnt_nothing(now),
-            Ok(Reply { finish: Finish::Complete | Finish::Length, .. }) | Err(Failure { next: Next::Refused, .. }) => {
+            Ok(Reply { finish: Finish::Interrupted | Finish::Repeating, .. }) => {
+                breaker.learnt_nothing(now)
+            }
+            Ok(Reply { finish: Finish::Complete | Finish::Length, .. })
+            | Err(Failure { next: Next::Refused, .. }) => {
                 breaker.succeeded();
             }
             Ok(Reply { finish: Finish::Broken, .. }) | Err(_) => breaker.failed(now),
         }
         telemetry::breaker("llm", breaker.is_open());
         if breaker.is_open() {
-            telemetry::warn!("the language model failed again and again and is left alone for a while");
+            telemetry::warn!(
+                "the language model failed again and again and is left alone for a while"
+            );
         }
         tell(&called);
         called.map_err(|failure| failure.fault)
@@ -258,7 +275,8 @@ impl Client {
         Reply { text: said.text, finish, trouble, reason, model, usage: said.usage, attempts }
     }
 
-    /// One try, which is one request, or two or three where the server has to be addressed another way.
+    /// One try, which is one request, or two or three where the server has to be addressed another
+    /// way.
     fn attempt(
         &self,
         messages: &[Message],
@@ -306,9 +324,14 @@ impl Client {
             "text/event-stream" => self.read_events(exchange, said, on_text, stop),
             "application/json" => self.read_json(exchange, said, on_text, stop),
             other => {
-                let what =
-                    if other.is_empty() { "something without a type".to_owned() } else { reply::clean(other, None) };
-                let fault = self.fault(&format!("answered with {what}, which is no chat")).reason(Reason::Garbled);
+                let what = if other.is_empty() {
+                    "something without a type".to_owned()
+                } else {
+                    reply::clean(other, None)
+                };
+                let fault = self
+                    .fault(&format!("answered with {what}, which is no chat"))
+                    .reason(Reason::Garbled);
                 Err(Failure { fault: fault.hint(LOOK_AT_ADDRESS), next: Next::Same })
             }
         }
@@ -420,7 +443,8 @@ impl Client {
             words if words.is_empty() => String::new(),
             words => format!(": {words}"),
         };
-        let fault = self.fault(&format!("answered {status} for the model {:?}{quoted}", self.endpoint.model));
+        let fault = self
+            .fault(&format!("answered {status} for the model {:?}{quoted}", self.endpoint.model));
         let next = match (status, retry_after) {
             (408 | 429 | 500 | 502 | 503 | 504, Some(time)) => Next::RetryAfter(time),
             (408 | 429 | 500 | 502 | 503 | 504, None) => Next::Retry,
@@ -443,11 +467,17 @@ impl Client {
                 Some(_) => fault.hint("the server does not take the key"),
                 None => fault.hint("the server wants a key"),
             },
-            (404, _) => fault.hint("does the server have this model, and is the address right, `/v1` included?"),
-            (300..400, _) => {
-                fault.hint("redirects are not followed, because the key would go along; set the address they lead to")
-            }
-            (_, Some(time)) if matches!(next, Next::RetryAfter(_)) && time > retry::MAX_RETRY_AFTER => {
+            (404, _) => fault.hint(
+                "does the server have this model, and is the address right, \
+                 `/v1` included?",
+            ),
+            (300..400, _) => fault.hint(
+                "redirects are not followed, because the key would go along; set the \
+                     address they lead to",
+            ),
+            (_, Some(time))
+                if matches!(next, Next::RetryAfter(_)) && time > retry::MAX_RETRY_AFTER =>
+            {
                 fault.hint(format!("the server asks to be left alone for {} s", time.as_secs()))
             }
             (400 | 413 | 422, _) => {

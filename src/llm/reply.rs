@@ -1,5 +1,6 @@
-//! What a chat server is sent, and what is read from the JSON that it answers with. Lenient about everything that
-//! differs between servers, because each field that is missing is one that some server leaves out. Pure.
+//! What a chat server is sent, and what is read from the JSON that it answers with. Lenient about
+//! everything that differs between servers, because each field that is missing is one that some
+//! server leaves out. Pure.
 
 use serde_json::{Map, Value, json};
 
@@ -27,7 +28,8 @@ impl Default for Dialect {
 }
 
 impl Dialect {
-    /// What to say instead to a server that refused a request with these words; `None` if they are about other things.
+    /// What to say instead to a server that refused a request with these words; `None` if they are
+    /// about other things.
     pub fn after(self, words: &str) -> Option<Self> {
         if self.asks_for_usage && words.contains("stream_options") {
             return Some(Self { asks_for_usage: false, ..self });
@@ -52,8 +54,10 @@ pub fn request(endpoint: &Endpoint, messages: &[Message], dialect: Dialect) -> V
         Role::User => "user",
         Role::Assistant => "assistant",
     };
-    let messages: Vec<Value> =
-        messages.iter().map(|message| json!({"role": role(message), "content": message.content})).collect();
+    let messages: Vec<Value> = messages
+        .iter()
+        .map(|message| json!({"role": role(message), "content": message.content}))
+        .collect();
     let mut body = Map::new();
     body.insert("model".to_owned(), json!(endpoint.model));
     body.insert("messages".to_owned(), Value::Array(messages));
@@ -116,13 +120,21 @@ impl Said {
         Ok(())
     }
 
-    fn json(&mut self, data: &[u8], content: &str, on_text: &mut dyn FnMut(&str)) -> Result<(), Bad> {
+    fn json(
+        &mut self,
+        data: &[u8],
+        content: &str,
+        on_text: &mut dyn FnMut(&str),
+    ) -> Result<(), Bad> {
         let value: Value = serde_json::from_slice(data).map_err(|_| Bad::NotJson)?;
         if !value.is_object() {
             return Err(Bad::NotJson);
         }
         if value.get("error").is_some_and(|error| !error.is_null()) || value["object"] == "error" {
-            return Err(Bad::Error { words: words_of_json(&value).unwrap_or_default(), status: status_of(&value) });
+            return Err(Bad::Error {
+                words: words_of_json(&value).unwrap_or_default(),
+                status: status_of(&value),
+            });
         }
         if let Some(model) = value["model"].as_str().filter(|model| !model.is_empty()) {
             self.model = Some(clean(model, None));
@@ -130,7 +142,9 @@ impl Said {
         if let Some(usage) = usage(&value) {
             self.usage = Some(usage);
         }
-        if let Some(text) = value.pointer(content).and_then(Value::as_str).filter(|text| !text.is_empty()) {
+        if let Some(text) =
+            value.pointer(content).and_then(Value::as_str).filter(|text| !text.is_empty())
+        {
             if self.text.len() + text.len() > MAX_TEXT_BYTES {
                 return Err(Bad::TooMuch);
             }
@@ -151,10 +165,15 @@ impl Said {
 fn usage(value: &Value) -> Option<Usage> {
     let at = |path: &str| value.pointer(path).and_then(Value::as_u64);
     // OpenAI, vLLM and newer llama.cpp; DeepSeek; llama.cpp; older llama.cpp.
-    let cached = ["/usage/prompt_tokens_details/cached_tokens", "/usage/prompt_cache_hit_tokens", "/timings/cache_n"];
+    let cached = [
+        "/usage/prompt_tokens_details/cached_tokens",
+        "/usage/prompt_cache_hit_tokens",
+        "/timings/cache_n",
+    ];
     let cached_tokens = cached.into_iter().chain(["/tokens_cached"]).find_map(at);
     // What llama.cpp calls `prompt_n` is what was not in its cache.
-    let prompt = at("/usage/prompt_tokens").or_else(|| Some(at("/timings/prompt_n")? + cached_tokens.unwrap_or(0)));
+    let prompt = at("/usage/prompt_tokens")
+        .or_else(|| Some(at("/timings/prompt_n")? + cached_tokens.unwrap_or(0)));
     let completion = at("/usage/completion_tokens").or_else(|| at("/timings/predicted_n"));
     match (prompt, completion) {
         (None, None) => None,
@@ -168,16 +187,25 @@ fn usage(value: &Value) -> Option<Usage> {
 
 /// The HTTP status that an error in a stream would have had.
 fn status_of(value: &Value) -> Option<u16> {
-    let code = [value.pointer("/error/code"), value.get("code")].into_iter().flatten().find_map(Value::as_u64);
+    let code = [value.pointer("/error/code"), value.get("code")]
+        .into_iter()
+        .flatten()
+        .find_map(Value::as_u64);
     code.and_then(|code| u16::try_from(code).ok()).filter(|code| (400..600).contains(code))
 }
 
 fn words_of_json(value: &Value) -> Option<String> {
-    let places = [value.pointer("/error/message"), value.get("error"), value.get("message"), value.get("detail")];
+    let places = [
+        value.pointer("/error/message"),
+        value.get("error"),
+        value.get("message"),
+        value.get("detail"),
+    ];
     places.into_iter().flatten().find_map(Value::as_str).map(ToOwned::to_owned)
 }
 
-/// What the body of a refusal says: the message in its JSON, or its plain text. A page for browsers says nothing.
+/// What the body of a refusal says: the message in its JSON, or its plain text. A page for browsers
+/// says nothing.
 pub fn words_of(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
     match serde_json::from_slice::<Value>(body) {
@@ -187,7 +215,8 @@ pub fn words_of(body: &[u8]) -> String {
     }
 }
 
-/// A stranger's words as one short line, without control characters and without the key, which some servers repeat.
+/// A stranger's words as one short line, without control characters and without the key, which some
+/// servers repeat.
 pub fn clean(words: &str, key: Option<&str>) -> String {
     let words: String = words.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let mut words = words.split_whitespace().collect::<Vec<_>>().join(" ");

@@ -26,7 +26,11 @@ impl Timing {
     /// Those of this machine.
     pub fn real() -> Self {
         let start = Instant::now();
-        Self { now: Box::new(move || start.elapsed()), wait: Box::new(wait), random: Box::new(fastrand::f64) }
+        Self {
+            now: Box::new(move || start.elapsed()),
+            wait: Box::new(wait),
+            random: Box::new(fastrand::f64),
+        }
     }
 }
 
@@ -41,16 +45,18 @@ fn wait(time: Duration, stop: &dyn Fn() -> bool) {
     }
 }
 
-/// The wait after `n_tries` failed tries: 1 to 2 s, then 2 to 4 s, then 4 to 8 s, then 5 to 10 s, evenly spread by
-/// `random`, so that callers who failed together do not come back together.
+/// The wait after `n_tries` failed tries: 1 to 2 s, then 2 to 4 s, then 4 to 8 s, then 5 to 10 s,
+/// evenly spread by `random`, so that callers who failed together do not come back together.
 pub fn back_off(n_tries: u32, random: f64) -> Duration {
     let longest = Duration::from_secs(1 << n_tries.min(10)).min(MAX_BACK_OFF);
     longest.mul_f64(0.5 + 0.5 * random.clamp(0.0, 1.0))
 }
 
-/// What a server asked for, and up to a tenth more. `None` when it asks for more than [`MAX_RETRY_AFTER`].
+/// What a server asked for, and up to a tenth more. `None` when it asks for more than
+/// [`MAX_RETRY_AFTER`].
 pub fn as_asked(retry_after: Duration, random: f64) -> Option<Duration> {
-    (retry_after <= MAX_RETRY_AFTER).then(|| retry_after.mul_f64(1.0 + 0.1 * random.clamp(0.0, 1.0)))
+    (retry_after <= MAX_RETRY_AFTER)
+        .then(|| retry_after.mul_f64(1.0 + 0.1 * random.clamp(0.0, 1.0)))
 }
 
 #[cfg(test)]
@@ -63,7 +69,11 @@ mod tests {
     fn waits_double_and_are_spread() {
         let check = |n_tries: u32, from_ms: u64, to_ms: u64| {
             let range = (back_off(n_tries, 0.0), back_off(n_tries, 1.0));
-            assert_eq!(range, (Duration::from_millis(from_ms), Duration::from_millis(to_ms)), "after {n_tries}");
+            assert_eq!(
+                range,
+                (Duration::from_millis(from_ms), Duration::from_millis(to_ms)),
+                "after {n_tries}"
+            );
             let between = back_off(n_tries, 0.3);
             assert!(range.0 < between && between < range.1, "{between:?}");
         };
@@ -88,7 +98,9 @@ mod tests {
     fn a_wait_ends_when_it_is_told_to() {
         let asked = AtomicU32::new(0);
         // Without the end it would take an hour.
-        (Timing::real().wait)(Duration::from_secs(3600), &|| asked.fetch_add(1, Ordering::Relaxed) == 2);
+        (Timing::real().wait)(Duration::from_secs(3600), &|| {
+            asked.fetch_add(1, Ordering::Relaxed) == 2
+        });
         assert_eq!(asked.into_inner(), 3);
     }
 

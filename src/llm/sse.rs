@@ -1,4 +1,5 @@
-//! Server-sent events, taken apart as they come: only `data` is of interest, and nothing is kept beyond one event.
+//! Server-sent events, taken apart as they come: only `data` is of interest, and nothing is kept
+//! beyond one event.
 //!
 //! What comes out does not depend on where the bytes were split (HTML standard, 9.2.6).
 
@@ -23,8 +24,8 @@ pub struct Events {
 }
 
 impl Events {
-    /// Takes what came and adds the data of every event that it completes to `out`. Events before one that is too
-    /// long are there, and nothing after it is read.
+    /// Takes what came and adds the data of every event that it completes to `out`. Events before
+    /// one that is too long are there, and nothing after it is read.
     pub fn push(&mut self, mut bytes: &[u8], out: &mut Vec<Vec<u8>>) -> Result<(), TooLong> {
         while let Some(&first) = bytes.first() {
             if std::mem::take(&mut self.after_cr) && first == b'\n' {
@@ -46,7 +47,8 @@ impl Events {
         Ok(())
     }
 
-    /// The data of an event that lacks only the empty line at its end, which some servers leave out.
+    /// The data of an event that lacks only the empty line at its end, which some servers leave
+    /// out.
     pub fn finish(mut self) -> Option<Vec<u8>> {
         let mut out = Vec::new();
         self.end_line(&mut out);
@@ -96,7 +98,9 @@ mod tests {
 
     #[test]
     fn data_comes_out_of_every_kind_of_line() {
-        let check = |stream: &str, expected: &[&str]| assert_eq!(read(&[stream.as_bytes()]).0, expected, "{stream:?}");
+        let check = |stream: &str, expected: &[&str]| {
+            assert_eq!(read(&[stream.as_bytes()]).0, expected, "{stream:?}")
+        };
         check("", &[]);
         check("data: a\n\n", &["a"]);
         check("data:a\n\ndata:  b\n\n", &["a", " b"]);
@@ -132,7 +136,8 @@ mod tests {
         let taken = (0..).take_while(|_| events.push(&[b'x'; 1000], &mut out).is_ok()).count();
         assert_eq!(taken, MAX_EVENT_BYTES / 1000);
         let (mut events, mut out) = (Events::default(), Vec::new());
-        let taken = (0..).take_while(|_| events.push(b"data: 0123456789\n", &mut out).is_ok()).count();
+        let taken =
+            (0..).take_while(|_| events.push(b"data: 0123456789\n", &mut out).is_ok()).count();
         assert!(taken < MAX_EVENT_BYTES / 10, "{taken}");
         assert_eq!(out, Vec::<Vec<u8>>::new());
         // Events that end are no burden, however many.
@@ -145,8 +150,8 @@ mod tests {
 
     #[test]
     fn every_split_in_two_gives_the_same() {
-        let stream =
-            "\u{feff}: hi\r\ndata: {\"a\": \"é\"}\r\n\r\ndata: b\rdata: c\r\rdata\n\n\ndata: [DONE]\n\ndata: rest";
+        let stream = "\u{feff}: hi\r\ndata: {\"a\": \"é\"}\r\n\r\ndata: b\rdata: \
+             c\r\rdata\n\n\ndata: [DONE]\n\ndata: rest";
         let whole = read(&[stream.as_bytes()]);
         assert_eq!(whole.0.len(), 4);
         for at in 0..=stream.len() {

@@ -14,16 +14,26 @@ fn cached_tokens_are_found_wherever_a_server_puts_them() {
         said.event(json.as_bytes(), &mut |_| ()).unwrap();
         assert_eq!(said.usage, expected, "{json}");
     };
-    let full =
-        r#"{"usage": {"prompt_tokens": 9, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 7}}}"#;
+    let full = r#"{"usage": {"prompt_tokens": 9, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 7}}}"#;
     check(full, Some(usage(9, 2, Some(7))));
-    let none = r#"{"usage": {"prompt_tokens": 9, "completion_tokens": 2, "prompt_tokens_details": null}}"#;
+    let none =
+        r#"{"usage": {"prompt_tokens": 9, "completion_tokens": 2, "prompt_tokens_details": null}}"#;
     check(none, Some(usage(9, 2, None)));
-    let deepseek = r#"{"usage": {"prompt_tokens": 9, "completion_tokens": 2, "prompt_cache_hit_tokens": 0}}"#;
+    let deepseek =
+        r#"{"usage": {"prompt_tokens": 9, "completion_tokens": 2, "prompt_cache_hit_tokens": 0}}"#;
     check(deepseek, Some(usage(9, 2, Some(0))));
-    check(r#"{"timings": {"cache_n": 6, "prompt_n": 3, "predicted_n": 2}}"#, Some(usage(9, 2, Some(6))));
-    check(r#"{"usage": {"prompt_tokens": 9}, "timings": {"cache_n": 6, "prompt_n": 3}}"#, Some(usage(9, 0, Some(6))));
-    check(r#"{"usage": {"prompt_tokens": 9, "completion_tokens": 2}, "tokens_cached": 5}"#, Some(usage(9, 2, Some(5))));
+    check(
+        r#"{"timings": {"cache_n": 6, "prompt_n": 3, "predicted_n": 2}}"#,
+        Some(usage(9, 2, Some(6))),
+    );
+    check(
+        r#"{"usage": {"prompt_tokens": 9}, "timings": {"cache_n": 6, "prompt_n": 3}}"#,
+        Some(usage(9, 0, Some(6))),
+    );
+    check(
+        r#"{"usage": {"prompt_tokens": 9, "completion_tokens": 2}, "tokens_cached": 5}"#,
+        Some(usage(9, 2, Some(5))),
+    );
     check(r#"{"usage": null}"#, None);
     check(r#"{"usage": {"prompt_tokens": -1, "completion_tokens": "2"}}"#, None);
 }
@@ -33,7 +43,11 @@ fn only_text_is_text() {
     let check = |json: &str, text: &str| {
         let (mut said, mut shown) = (Said::default(), String::new());
         said.event(json.as_bytes(), &mut |text| shown.push_str(text)).unwrap();
-        assert_eq!((said.text.as_str(), shown.as_str(), said.is_over), (text, text, false), "{json}");
+        assert_eq!(
+            (said.text.as_str(), shown.as_str(), said.is_over),
+            (text, text, false),
+            "{json}"
+        );
     };
     check(r#"{"choices": [{"delta": {"role": "assistant", "content": "a\u0000\n"}}]}"#, "a\0\n");
     check(r#"{"choices": [{"delta": {"content": null, "reasoning_content": "hm"}}]}"#, "");
@@ -59,14 +73,18 @@ fn what_is_no_reply_is_told_apart() {
     }
     let whole = |body: &str| Said::default().whole(body.as_bytes(), &mut |_| ());
     assert_eq!(whole("{}"), Err(Bad::NotJson));
-    assert_eq!(whole(r#"{"choices": [{"message": {"content": ""}, "finish_reason": "stop"}]}"#), Ok(()));
+    assert_eq!(
+        whole(r#"{"choices": [{"message": {"content": ""}, "finish_reason": "stop"}]}"#),
+        Ok(())
+    );
     assert_eq!(whole(r#"{"choices": [{"message": {"content": "no reason"}}]}"#), Ok(()));
 }
 
 #[test]
 fn a_text_has_a_bound() {
     let mut said = Said::default();
-    let event = format!(r#"{{"choices": [{{"delta": {{"content": "{}"}}}}]}}"#, "é".repeat(1 << 18));
+    let event =
+        format!(r#"{{"choices": [{{"delta": {{"content": "{}"}}}}]}}"#, "é".repeat(1 << 18));
     let taken = (0..).take_while(|_| said.event(event.as_bytes(), &mut |_| ()).is_ok()).count();
     assert_eq!((taken, said.text.len()), (8, reply::MAX_TEXT_BYTES));
     assert_eq!(said.event(event.as_bytes(), &mut |_| ()), Err(Bad::TooMuch));
@@ -74,7 +92,9 @@ fn a_text_has_a_bound() {
 
 #[test]
 fn the_words_of_a_refusal_are_found_and_made_harmless() {
-    let check = |body: &str, expected: &str| assert_eq!(clean(&words_of(body.as_bytes()), Some("key1")), expected);
+    let check = |body: &str, expected: &str| {
+        assert_eq!(clean(&words_of(body.as_bytes()), Some("key1")), expected)
+    };
     check(r#"{"error": {"message": "no\r\nsuch model"}}"#, "no such model");
     check(r#"{"error": "no"}"#, "no");
     check(r#"{"detail": "Not Found"}"#, "Not Found");

@@ -73,7 +73,9 @@ pub struct IngestArgs {
 /// A usage fault that says what does not fit the tool's schema.
 pub fn arguments<T: DeserializeOwned>(given: Option<Map<String, Value>>) -> Result<T> {
     input::read(&Value::Object(given.unwrap_or_default())).map_err(|misfit| {
-        let hint = misfit.hint().unwrap_or_else(|| "the tool's input schema says what it takes".to_owned());
+        let hint = misfit
+            .hint()
+            .unwrap_or_else(|| "the tool's input schema says what it takes".to_owned());
         Fault::usage(misfit.words("the list of arguments")).hint(hint)
     })
 }
@@ -83,7 +85,10 @@ pub fn index_name(given: Option<&String>, default: &str) -> Result<String> {
     let name = given.map_or(default, String::as_str);
     match config::is_name(name) {
         true => Ok(name.to_owned()),
-        false => Err(Fault::usage("that cannot be the name of an index").hint("`list_indexes` shows them")),
+        false => {
+            Err(Fault::usage("that cannot be the name of an index")
+                .hint("`list_indexes` shows them"))
+        }
     }
 }
 
@@ -91,10 +96,17 @@ impl SearchArgs {
     /// # Errors
     /// A usage fault for a mode, a number or a filter that is none.
     pub fn question(self) -> Result<Question> {
-        let mode = self.mode.map(|name| Mode::parse(&name).ok_or_else(|| one_of("mode", &Mode::ALL.map(Mode::name))));
+        let mode = self.mode.map(|name| {
+            Mode::parse(&name).ok_or_else(|| one_of("mode", &Mode::ALL.map(Mode::name)))
+        });
         Ok(Question {
             k: self.k.map(|k| within("k", Some(k), k, MOST_HITS)).transpose()?,
-            ..question(self.query, Wanted::Passages { mode: mode.transpose()? }, self.filter.as_deref(), self.index)?
+            ..question(
+                self.query,
+                Wanted::Passages { mode: mode.transpose()? },
+                self.filter.as_deref(),
+                self.index,
+            )?
         })
     }
 }
@@ -104,16 +116,35 @@ impl AskArgs {
     /// A usage fault for an intent or a filter that is none.
     pub fn question(self) -> Result<Question> {
         let names: Vec<&str> = Intent::ALL.iter().map(|intent| intent.name()).collect();
-        let intent = self.intent.map(|name| Intent::from_name(&name).ok_or_else(|| one_of("intent", &names)));
-        let wanted =
-            Wanted::Answer { intent: intent.transpose()?, generator: None, session: None, earlier: Vec::new() };
+        let intent = self
+            .intent
+            .map(|name| Intent::from_name(&name).ok_or_else(|| one_of("intent", &names)));
+        let wanted = Wanted::Answer {
+            intent: intent.transpose()?,
+            generator: None,
+            session: None,
+            earlier: Vec::new(),
+        };
         question(self.question, wanted, self.filter.as_deref(), self.index)
     }
 }
 
-fn question(text: String, wanted: Wanted, by: Option<&str>, index: Option<String>) -> Result<Question> {
+fn question(
+    text: String,
+    wanted: Wanted,
+    by: Option<&str>,
+    index: Option<String>,
+) -> Result<Question> {
     let filter = filter(by)?;
-    Ok(Question { text, wanted, index, k: None, caching: Caching::Use, filter, priority: Priority::Normal })
+    Ok(Question {
+        text,
+        wanted,
+        index,
+        k: None,
+        caching: Caching::Use,
+        filter,
+        priority: Priority::Normal,
+    })
 }
 
 /// What came of a question.
@@ -161,7 +192,8 @@ fn passages(found: &search::Response, most_bytes: usize) -> Value {
 /// When the language model broke off: what came is no answer.
 fn answer(response: &ask::Response, most_bytes: usize) -> Result<Value> {
     if response.is_broken_off() {
-        let reason = response.writing.as_ref().and_then(|writing| writing.trouble.as_ref()?.reason_given());
+        let reason =
+            response.writing.as_ref().and_then(|writing| writing.trouble.as_ref()?.reason_given());
         let fault = Fault::outside("the language model broke off").hint("ask again");
         return Err(fault.reason(reason.unwrap_or(Reason::BrokenOff)));
     }
@@ -199,7 +231,8 @@ fn answer(response: &ask::Response, most_bytes: usize) -> Result<Value> {
         result["cut"] = "the language model did not come to an end; the answer is not whole".into();
     }
     if response.fallback.is_some() {
-        result["fallback"] = "the language model failed; the answer quotes the passages alone".into();
+        result["fallback"] =
+            "the language model failed; the answer quotes the passages alone".into();
     }
     Ok(result)
 }
@@ -207,19 +240,24 @@ fn answer(response: &ask::Response, most_bytes: usize) -> Result<Value> {
 pub fn get_passage(args: &PassageArgs, engine: &Engine, most_bytes: usize) -> Result<Value> {
     let wanted = within("passages", args.passages, 3, MOST_PASSAGES)?;
     let found = documents::show(engine, &args.path).map_err(|fault| match fault.kind() {
-        Kind::Usage => Fault::usage(fault.to_string()).hint("`list_documents` shows them, each with its folder"),
+        Kind::Usage => Fault::usage(fault.to_string())
+            .hint("`list_documents` shows them, each with its folder"),
         _ => fault,
     });
     let documents::Document { roots, record, chunks } = found?;
     let first = match (args.line, args.passage) {
         (Some(_), Some(_)) => return Err(Fault::usage("give `line` or `passage`, not both")),
-        (Some(line), None) => chunks.iter().position(|stored| stored.chunk.lines.last as u64 >= line.max(1)),
+        (Some(line), None) => {
+            chunks.iter().position(|stored| stored.chunk.lines.last as u64 >= line.max(1))
+        }
         (None, n) => usize::try_from(n.unwrap_or(1)).ok().and_then(|n| n.checked_sub(1)),
     };
     let Some(first) = first.filter(|first| *first < chunks.len()) else {
         let last = chunks.last().map_or(0, |stored| stored.chunk.lines.last);
-        return Err(Fault::usage("the document has no passage there")
-            .hint(format!("its last passage has the number {} and ends with line {last}", chunks.len())));
+        return Err(Fault::usage("the document has no passage there").hint(format!(
+            "its last passage has the number {} and ends with line {last}",
+            chunks.len()
+        )));
     };
     let mut budget = Budget::new(most_bytes);
     let mut passages = Vec::new();
@@ -306,7 +344,12 @@ pub fn list_indexes(engine: &Engine, most_bytes: usize) -> Result<Value> {
 /// # Errors
 /// A usage fault for a filter or a cursor that is none.
 pub fn page(engine: &Engine, by: Option<&str>, behind: Option<&str>, limit: usize) -> Result<Page> {
-    let paging = Paging { state: State::Indexed, filter: filter(by)?, behind: behind.map(str::to_owned), limit };
+    let paging = Paging {
+        state: State::Indexed,
+        filter: filter(by)?,
+        behind: behind.map(str::to_owned),
+        limit,
+    };
     documents::page(&engine.store.open(&engine.config.index)?, &paging)
 }
 
@@ -328,5 +371,6 @@ fn within(what: &str, given: Option<u64>, default: u64, most: u64) -> Result<usi
 }
 
 fn one_of(what: &str, names: &[&str]) -> Fault {
-    Fault::usage(format!("there is no such `{what}`")).hint(format!("it is one of {}", names.join(", ")))
+    Fault::usage(format!("there is no such `{what}`"))
+        .hint(format!("it is one of {}", names.join(", ")))
 }

@@ -48,7 +48,8 @@ pub(super) async fn run(
         if let Some(token) = context.meta.get_progress_token().filter(|_| progress.share > told) {
             told = progress.share;
             let message = format!("{}: {}", progress.stage, progress.message);
-            let param = ProgressNotificationParam::new(token, told).with_total(1.0).with_message(message);
+            let param =
+                ProgressNotificationParam::new(token, told).with_total(1.0).with_message(message);
             // A client that is gone is noticed by the protocol.
             let _ = context.peer.notify_progress(param).await;
         }
@@ -72,12 +73,21 @@ fn submit(engine: &Engine, dirs: Vec<String>, roots: &[PathBuf], index: String) 
 /// Where a folder beneath one of `roots` really is.
 ///
 /// # Errors
-/// The same for a folder that is elsewhere and for one that is not there: nobody learns what there is.
+/// The same for a folder that is elsewhere and for one that is not there: nobody learns what there
+/// is.
 fn beneath(dir: &Path, roots: &[PathBuf]) -> Result<String> {
     let is_beneath = |real: &PathBuf| {
-        real.is_dir() && roots.iter().filter_map(|root| root.canonicalize().ok()).any(|root| real.starts_with(root))
+        real.is_dir()
+            && roots
+                .iter()
+                .filter_map(|root| root.canonicalize().ok())
+                .any(|root| real.starts_with(root))
     };
-    let real = dir.canonicalize().ok().filter(is_beneath).and_then(|real| real.into_os_string().into_string().ok());
+    let real = dir
+        .canonicalize()
+        .ok()
+        .filter(is_beneath)
+        .and_then(|real| real.into_os_string().into_string().ok());
     real.ok_or_else(|| {
         Fault::usage("that is no folder beneath those that may be ingested")
             .hint("the user allows folders with `rag mcp --allow-ingest --root FOLDER`")

@@ -1,6 +1,6 @@
-//! Messages of the protocol, a line each, over two streams of bytes. A line may be a batch, whose replies are one line too
-//! (JSON-RPC 2.0; revision 2025-03-26 of the protocol). A line that is no message is answered with an error, and the
-//! session goes on.
+//! Messages of the protocol, a line each, over two streams of bytes. A line may be a batch, whose
+//! replies are one line too (JSON-RPC 2.0; revision 2025-03-26 of the protocol). A line that is no
+//! message is answered with an error, and the session goes on.
 
 use std::collections::VecDeque;
 use std::io;
@@ -34,8 +34,8 @@ pub struct Lines<R, W> {
     output: Arc<Mutex<Output<W>>>,
 }
 
-/// The stream to the client. Bytes are queued whole lines at a time, so a write that is broken off and taken up by another
-/// task leaves no half line.
+/// The stream to the client. Bytes are queued whole lines at a time, so a write that is broken off
+/// and taken up by another task leaves no half line.
 struct Output<W> {
     stream: W,
     queued: VecDeque<u8>,
@@ -70,7 +70,8 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Lines<R, W> {
         }
     }
 
-    /// Reads on until a line is whole; `None` at the end of the stream. May be dropped at any await: what was read is kept.
+    /// Reads on until a line is whole; `None` at the end of the stream. May be dropped at any
+    /// await: what was read is kept.
     async fn next_line(&mut self) -> io::Result<Option<Line>> {
         loop {
             let bytes = self.input.fill_buf().await?;
@@ -162,7 +163,8 @@ impl<W: AsyncWrite + Unpin> Output<W> {
     /// Queues a message of the server, or puts it to the other replies of its batch.
     fn pass(&mut self, message: Value) {
         let is_reply = message.get("method").is_none();
-        let at = self.batches.iter().position(|batch| is_reply && batch.open.contains(&message["id"]));
+        let at =
+            self.batches.iter().position(|batch| is_reply && batch.open.contains(&message["id"]));
         let Some(at) = at else { return self.queue(&message) };
         let batch = &mut self.batches[at];
         let id = message["id"].clone();
@@ -196,7 +198,10 @@ where
 {
     type Error = io::Error;
 
-    fn send(&mut self, message: TxJsonRpcMessage<RoleServer>) -> impl Future<Output = io::Result<()>> + Send + 'static {
+    fn send(
+        &mut self,
+        message: TxJsonRpcMessage<RoleServer>,
+    ) -> impl Future<Output = io::Result<()>> + Send + 'static {
         let output = Arc::clone(&self.output);
         async move {
             let message = serde_json::to_value(message)?;
@@ -237,13 +242,16 @@ fn request_id(message: &Value) -> Option<&Value> {
 
 fn parsed(value: Value) -> Parsed {
     let id = request_id(&value).cloned();
-    let is_notification = value.get("method").is_some_and(Value::is_string) && value.get("id").is_none();
+    let is_notification =
+        value.get("method").is_some_and(Value::is_string) && value.get("id").is_none();
     match serde_json::from_value(value) {
         Ok(message) => Parsed::Message(Box::new(message)),
         Err(_) if is_notification => Parsed::Nothing,
-        Err(_) => {
-            Parsed::Refused(error(&id.unwrap_or_default(), INVALID_REQUEST, "this is no message of JSON-RPC 2.0"))
-        }
+        Err(_) => Parsed::Refused(error(
+            &id.unwrap_or_default(),
+            INVALID_REQUEST,
+            "this is no message of JSON-RPC 2.0",
+        )),
     }
 }
 
@@ -258,7 +266,8 @@ mod tests {
 
     type Both = Lines<&'static [u8], Vec<u8>>;
 
-    /// Reads all messages, answers each request with its id, and yields how many messages there were and what was written.
+    /// Reads all messages, answers each request with its id, and yields how many messages there
+    /// were and what was written.
     fn served(input: &'static str) -> (usize, Vec<Value>) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
@@ -273,7 +282,8 @@ mod tests {
                 lines.send(serde_json::from_value(reply).unwrap()).await.unwrap();
             }
             lines.close().await.unwrap();
-            let text = String::from_utf8(std::mem::take(&mut lines.output.lock().await.stream)).unwrap();
+            let text =
+                String::from_utf8(std::mem::take(&mut lines.output.lock().await.stream)).unwrap();
             (asked.len(), text.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
         })
     }
@@ -296,10 +306,16 @@ mod tests {
             assert_eq!((&said[1]["id"], said.len()), (&json!(7), 2), "{line}");
         }
         // No reply is due to a notification, known or not.
-        assert_eq!(served("{\"jsonrpc\":\"2.0\",\"method\":\"$/unknown\"}\n").1, Vec::<Value>::new());
+        assert_eq!(
+            served("{\"jsonrpc\":\"2.0\",\"method\":\"$/unknown\"}\n").1,
+            Vec::<Value>::new()
+        );
         let long = format!("\"{}\"\n{ping}\n", "x".repeat(MAX_LINE_BYTES)).leak();
         let (n, said) = served(long);
-        assert_eq!((n, &said[0]["error"]["code"], &said[1]["id"]), (1, &json!(INVALID_REQUEST), &json!(7)));
+        assert_eq!(
+            (n, &said[0]["error"]["code"], &said[1]["id"]),
+            (1, &json!(INVALID_REQUEST), &json!(7))
+        );
     }
 
     /// The service drops a call of `receive` whenever something else is to be done first.
@@ -314,7 +330,9 @@ mod tests {
             let busy = output.lock().await;
             {
                 let mut receiving = std::pin::pin!(lines.receive());
-                let polled = std::future::poll_fn(|context| std::task::Poll::Ready(receiving.as_mut().poll(context)));
+                let polled = std::future::poll_fn(|context| {
+                    std::task::Poll::Ready(receiving.as_mut().poll(context))
+                });
                 assert!(polled.await.is_pending());
             }
             drop(busy);
@@ -326,10 +344,12 @@ mod tests {
     fn the_replies_to_a_batch_are_one_line() {
         let ping = |id: &str| format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"ping"}}"#);
         let note = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
-        let (n, said) = served(format!("[{},{note},1,{}]\n{}\n", ping("2"), ping("\"b\""), ping("3")).leak());
+        let (n, said) =
+            served(format!("[{},{note},1,{}]\n{}\n", ping("2"), ping("\"b\""), ping("3")).leak());
         assert_eq!(n, 4);
         assert_eq!((&said[0]["id"], said.len()), (&json!(3), 2));
-        let ids: Vec<&Value> = said[1].as_array().unwrap().iter().map(|reply| &reply["id"]).collect();
+        let ids: Vec<&Value> =
+            said[1].as_array().unwrap().iter().map(|reply| &reply["id"]).collect();
         assert_eq!(ids, [&Value::Null, &json!("b"), &json!(2)], "{said:?}");
         assert_eq!(served(format!("[{note}]\n").leak()), (1, vec![]));
         assert_eq!(served("[1]\n").1[0][0]["error"]["code"], INVALID_REQUEST);

@@ -28,8 +28,8 @@ impl Budget {
         self.truncated
     }
 
-    /// Adds to a list if there is room; the text of what comes first is cut where it has to be. False when the list ends
-    /// here.
+    /// Adds to a list if there is room; the text of what comes first is cut where it has to be.
+    /// False when the list ends here.
     pub fn push(&mut self, list: &mut Vec<Value>, mut item: Value) -> bool {
         let size = |item: &Value| item.to_string().len() + 1;
         let mut needs = size(&item);
@@ -99,7 +99,8 @@ pub fn stored(stored: &Stored) -> Value {
 }
 
 fn passage(chunk: &Chunk, orders: &[OrderKind]) -> Value {
-    let mut object = json!({ "lines": [chunk.lines.first, chunk.lines.last], "text": clean(&chunk.text) });
+    let mut object =
+        json!({ "lines": [chunk.lines.first, chunk.lines.last], "text": clean(&chunk.text) });
     if let Some(place) = &chunk.place {
         object["place"] = clean(&place.to_string()).into();
     }
@@ -107,7 +108,8 @@ fn passage(chunk: &Chunk, orders: &[OrderKind]) -> Value {
         object["heading"] = chunk.heading.iter().map(|heading| clean(heading)).collect();
     }
     if !orders.is_empty() {
-        object["warnings"] = orders.iter().map(|kind| format!("gives orders: {}", kind.name())).collect();
+        object["warnings"] =
+            orders.iter().map(|kind| format!("gives orders: {}", kind.name())).collect();
     }
     object
 }
@@ -121,7 +123,8 @@ mod tests {
         for most in [FRAME_BYTES, FRAME_BYTES + 40, FRAME_BYTES + 100, FRAME_BYTES + 1000] {
             let (mut budget, mut list) = (Budget::new(most), Vec::new());
             for n in 0..20 {
-                if !budget.push(&mut list, json!({ "n": n, "text": "ä\"\n\u{1}x".repeat(n + 1) })) {
+                if !budget.push(&mut list, json!({ "n": n, "text": "ä\"\n\u{1}x".repeat(n + 1) }))
+                {
                     break;
                 }
             }
@@ -135,7 +138,11 @@ mod tests {
     fn what_comes_first_is_cut_rather_than_left_out() {
         let (mut budget, mut list) = (Budget::new(FRAME_BYTES + 100), Vec::new());
         assert!(budget.push(&mut list, json!({ "text": "wörter ".repeat(100) })));
-        assert!(list[0]["text"].as_str().is_some_and(|text| text.len() > 70 && text.starts_with("wörter ")));
+        assert!(
+            list[0]["text"]
+                .as_str()
+                .is_some_and(|text| text.len() > 70 && text.starts_with("wörter "))
+        );
         assert!(budget.is_truncated() && list[0].to_string().len() < 100);
     }
 }

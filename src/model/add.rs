@@ -1,7 +1,7 @@
 //! Taking a model in: any sentence-transformers folder with an ONNX file becomes a folder of ours.
 //!
-//! The network is optimised once, here, and saved; loading it afterwards does not optimise again, which is most of
-//! what a cold start would otherwise wait for.
+//! The network is optimised once, here, and saved; loading it afterwards does not optimise again,
+//! which is most of what a cold start would otherwise wait for.
 
 use std::path::{Path, PathBuf};
 
@@ -17,7 +17,8 @@ use crate::disk::{self, Scratch};
 use crate::error::{Context as _, Fault, Result};
 
 /// Where folders of the wild keep their network, best first for a CPU.
-const NETWORKS: [&str; 4] = ["model.onnx", "onnx/model_quantized.onnx", "onnx/model_int8.onnx", "onnx/model.onnx"];
+const NETWORKS: [&str; 4] =
+    ["model.onnx", "onnx/model_quantized.onnx", "onnx/model_int8.onnx", "onnx/model.onnx"];
 
 /// Small files that say how to use a model.
 const CONFIGS: [&str; 7] = [
@@ -30,7 +31,8 @@ const CONFIGS: [&str; 7] = [
     "tokenizer_config.json",
 ];
 
-/// Files that `rag model pull` asks a hub for; absent ones are fine except the tokenizer and one network.
+/// Files that `rag model pull` asks a hub for; absent ones are fine except the tokenizer and one
+/// network.
 pub fn wanted_files() -> impl Iterator<Item = &'static str> {
     CONFIGS.into_iter().chain(["1_Pooling/config.json"])
 }
@@ -40,7 +42,8 @@ pub fn wanted_networks() -> [&'static str; 4] {
     NETWORKS
 }
 
-/// What the weights of a network may be called where they lie beside it, which those of large ones must.
+/// What the weights of a network may be called where they lie beside it, which those of large ones
+/// must.
 pub fn wanted_weights(network: &str) -> [String; 2] {
     ["_data", ".data"].map(|ending| format!("{network}{ending}"))
 }
@@ -56,8 +59,8 @@ pub struct Addition<'a> {
     pub origin: &'a str,
 }
 
-/// Copies the model in `source` to `models/<name>`, proves that it embeds, and remembers that the user added it. `stop` is
-/// asked between the steps.
+/// Copies the model in `source` to `models/<name>`, proves that it embeds, and remembers that the
+/// user added it. `stop` is asked between the steps.
 ///
 /// # Errors
 /// Names what is missing or unsupported; nothing is left behind then.
@@ -69,10 +72,15 @@ pub fn add(assets: &Assets, addition: Addition<'_>, stop: &dyn Fn() -> bool) -> 
             .hint(format!("give another name, or remove {}", target.display())));
     }
     let runtime = Runtime::load(&assets.library()?)?;
-    let network = NETWORKS.iter().map(|file| source.join(file)).find(|path| path.is_file()).ok_or_else(|| {
-        Fault::usage(format!("{} has no ONNX file", source.display()))
-            .hint(format!("looked for {}; `optimum-cli export onnx` makes one", NETWORKS.join(", ")))
-    })?;
+    let network =
+        NETWORKS.iter().map(|file| source.join(file)).find(|path| path.is_file()).ok_or_else(
+            || {
+                Fault::usage(format!("{} has no ONNX file", source.display())).hint(format!(
+                    "looked for {}; `optimum-cli export onnx` makes one",
+                    NETWORKS.join(", ")
+                ))
+            },
+        )?;
     if !source.join("tokenizer.json").is_file() {
         return Err(Fault::usage(format!("{} has no tokenizer.json", source.display())));
     }
@@ -88,7 +96,8 @@ pub fn add(assets: &Assets, addition: Addition<'_>, stop: &dyn Fn() -> bool) -> 
     prove(&runtime, temp, name)?;
     go_on()?;
     let manifest = temp.join("manifest.json");
-    let manifest = std::fs::read(&manifest).or_failed(|| format!("cannot read {}", manifest.display()))?;
+    let manifest =
+        std::fs::read(&manifest).or_failed(|| format!("cannot read {}", manifest.display()))?;
     assets.record(&target, &manifest)?;
     scratch.keep_as(&target)?;
     ModelFiles::open(&target, name)
@@ -103,26 +112,32 @@ fn copy_configs(source: &Path, target: &Path) -> Result<()> {
     }
     for file in files.iter().filter(|file| source.join(file).is_file()) {
         let from = source.join(file);
-        std::fs::copy(&from, target.join(file)).or_failed(|| format!("cannot copy {}", from.display()))?;
+        std::fs::copy(&from, target.join(file))
+            .or_failed(|| format!("cannot copy {}", from.display()))?;
     }
     read_spec(target, &|file| target.join(file).is_file()).map(drop)
 }
 
-/// Where the library puts the weights of a network that it saves: beside the graph, but for tensors of fewer bytes than
-/// it costs to open the file once more.
+/// Where the library puts the weights of a network that it saves: beside the graph, but for tensors
+/// of fewer bytes than it costs to open the file once more.
 const APART: [(&str, &str); 2] = [
     ("session.optimized_model_external_initializers_file_name", NETWORK[1]),
     ("session.optimized_model_external_initializers_min_size_in_bytes", "65536"),
 ];
 
 fn optimise(runtime: &Runtime, from: &Path, to: &Path) -> Result<()> {
-    // Level 2 ("extended") fuses attention and layer norms; the level above it writes layouts of this very CPU.
+    // Level 2 ("extended") fuses attention and layer norms; the level above it writes layouts of
+    // this very CPU.
     session(runtime, GraphOptimizationLevel::Level2)
         .and_then(|builder| Ok(builder.with_optimized_model_path(to)?))
-        .and_then(|builder| APART.iter().try_fold(builder, |builder, (k, v)| Ok(builder.with_config_entry(k, v)?)))
+        .and_then(|builder| {
+            APART.iter().try_fold(builder, |builder, (k, v)| Ok(builder.with_config_entry(k, v)?))
+        })
         .and_then(|mut builder| builder.commit_from_file(from))
         .map(drop)
-        .map_err(|e| Fault::usage(format!("{} is not a network that can be run: {e}", from.display())))
+        .map_err(|e| {
+            Fault::usage(format!("{} is not a network that can be run: {e}", from.display()))
+        })
 }
 
 fn write_manifest(dir: &Path, name: &str, origin: &str) -> Result<()> {
@@ -133,13 +148,21 @@ fn write_manifest(dir: &Path, name: &str, origin: &str) -> Result<()> {
             files.insert(file.to_owned(), disk::file_sum(&path)?);
         }
     }
-    let manifest = Manifest { version: MANIFEST_VERSION, name: name.to_owned(), source: origin.to_owned(), files };
-    let text = serde_json::to_vec_pretty(&manifest).or_failed(|| "cannot write a manifest".into())?;
+    let manifest = Manifest {
+        version: MANIFEST_VERSION,
+        name: name.to_owned(),
+        source: origin.to_owned(),
+        files,
+    };
+    let text =
+        serde_json::to_vec_pretty(&manifest).or_failed(|| "cannot write a manifest".into())?;
     disk::replace(&dir.join("manifest.json"), &text)
 }
 
 fn prove(runtime: &Runtime, dir: &Path, name: &str) -> Result<()> {
     let files = ModelFiles::open(dir, name)?;
     let tokenizer = Tokenizer::load(&files)?;
-    Network::load(runtime, &files)?.embed(&tokenizer, &files.spec, Role::Query, "Does it embed?").map(drop)
+    Network::load(runtime, &files)?
+        .embed(&tokenizer, &files.spec, Role::Query, "Does it embed?")
+        .map(drop)
 }

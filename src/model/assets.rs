@@ -1,8 +1,9 @@
 //! Where library and models may come from, and which of those found there may be opened.
 //!
-//! A folder can come from anybody, and a library in it can do anything. So nothing of a [`Place`] that is not the user's
-//! own is opened but what `scripts/setup` makes, known by its SHA-256, and models that this user added, which the
-//! [`State`] remembers. What is passed over is kept with its reason, for whoever tells the user.
+//! A folder can come from anybody, and a library in it can do anything. So nothing of a [`Place`]
+//! that is not the user's own is opened but what `scripts/setup` makes, known by its SHA-256, and
+//! models that this user added, which the [`State`] remembers. What is passed over is kept with its
+//! reason, for whoever tells the user.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -61,7 +62,8 @@ impl Assets {
         if ignored.insert(sentence.clone()) {
             // Without its name, which a stranger may have chosen.
             telemetry::warn!(
-                "something of the data directory was ignored, as it may have come with the folder; see `rag doctor`"
+                "something of the data directory was ignored, as it may have come with the folder; \
+                 see `rag doctor`"
             );
         }
         sentence
@@ -91,10 +93,12 @@ impl Assets {
             "run `scripts/setup` in the project's folder, or `rag model pull {name}`; looked in {}",
             self.shown("models")
         );
-        Err(Fault::failed(format!("no model named `{name}` on this machine")).hint(with(&ignored, &hint)))
+        Err(Fault::failed(format!("no model named `{name}` on this machine"))
+            .hint(with(&ignored, &hint)))
     }
 
-    /// The manifest of a model in a folder that anybody may have made, or why the model is passed over.
+    /// The manifest of a model in a folder that anybody may have made, or why the model is passed
+    /// over.
     fn judge(&self, dir: &Path) -> Result<std::result::Result<Manifest, String>> {
         let path = dir.join("manifest.json");
         let parsed = disk::read_small(&path).map_err(|e| e.to_string());
@@ -112,10 +116,11 @@ impl Assets {
             (Record::Same, Ok((_, manifest))) => Ok(Ok(manifest)),
             // The user's own model: not a stranger's, but no longer what it was.
             (Record::Changed | Record::Same, Err(why)) => Err(Fault::damaged(why)),
-            (Record::Changed, Ok(_)) => {
-                Err(Fault::damaged(format!("{} is damaged: it is not the one that was recorded", path.display()))
-                    .hint(format!("remove {} and run `rag model add` again", dir.display())))
-            }
+            (Record::Changed, Ok(_)) => Err(Fault::damaged(format!(
+                "{} is damaged: it is not the one that was recorded",
+                path.display()
+            ))
+            .hint(format!("remove {} and run `rag model add` again", dir.display()))),
             (Record::Unknown, Err(why)) => Ok(Err(why)),
             (Record::Unknown, Ok(_)) => Ok(Err(self.of_a_stranger())),
         }
@@ -124,7 +129,8 @@ impl Assets {
     fn of_a_stranger(&self) -> String {
         let own = self.user_dir.as_ref().map(|dir| dir.join("models").display().to_string());
         format!(
-            "it may have come with the folder; it is neither a model that `scripts/setup` makes nor one that you added \
+            "it may have come with the folder; it is neither a model that `scripts/setup` makes \
+             nor one that you added \
              with `rag model add` or `rag model pull`. If you trust it, move it to {}",
             own.unwrap_or_else(|| "models/ in the folder that RAG_ASSETS_DIR names".into())
         )
@@ -154,13 +160,15 @@ impl Assets {
             "run `scripts/setup` in the project's folder, or set ORT_DYLIB_PATH; looked in {}",
             self.shown("runtime")
         );
-        Err(Fault::failed("the ONNX Runtime library is not on this machine").hint(with(&ignored, &hint)))
+        Err(Fault::failed("the ONNX Runtime library is not on this machine")
+            .hint(with(&ignored, &hint)))
     }
 
     fn named(&self, path: &Path) -> Result<Library> {
         if !path.is_file() {
             return Err(Fault::failed(format!("no ONNX Runtime library at {}", path.display())).hint(
-                "run `scripts/setup` in the project's folder, and set neither ORT_DYLIB_PATH nor runtime_library",
+                "run `scripts/setup` in the project's folder, and set neither ORT_DYLIB_PATH nor \
+                 runtime_library",
             ));
         }
         if path.is_absolute() {
@@ -170,8 +178,11 @@ impl Assets {
         }
         // Another file in every folder that the command is run in.
         self.judge_library(path, false).map_err(|why| {
-            Fault::failed(format!("will not open the ONNX Runtime library {}: {why}", path.display()))
-                .hint("name it by its absolute path in ORT_DYLIB_PATH or runtime_library")
+            Fault::failed(format!(
+                "will not open the ONNX Runtime library {}: {why}",
+                path.display()
+            ))
+            .hint("name it by its absolute path in ORT_DYLIB_PATH or runtime_library")
         })
     }
 
@@ -179,13 +190,16 @@ impl Assets {
         let expected = beside(path)?;
         if !is_own && !known::is_library(&expected.sha256) {
             return Err(
-                "it may have come with the folder, and it is not the library that `scripts/setup` fetches".into()
+                "it may have come with the folder, and it is not the library that `scripts/setup` \
+                 fetches"
+                    .into(),
             );
         }
         Ok(Library::new(path, Some(expected), is_own, self.state.clone()))
     }
 
-    /// Every model that can be found, nearest place first, each name once, and those that are passed over.
+    /// Every model that can be found, nearest place first, each name once, and those that are
+    /// passed over.
     pub fn list(&self) -> Vec<Listed> {
         let mut found: BTreeMap<String, PathBuf> = BTreeMap::new();
         let mut listed = Vec::new();
@@ -197,7 +211,11 @@ impl Assets {
                     continue;
                 }
                 // What is damaged is the user's own.
-                let why = if place.is_own { None } else { self.judge(&dir).ok().and_then(std::result::Result::err) };
+                let why = if place.is_own {
+                    None
+                } else {
+                    self.judge(&dir).ok().and_then(std::result::Result::err)
+                };
                 match why {
                     None => drop(found.entry(name).or_insert(dir)),
                     why => listed.push(Listed { name, dir, ignored: why }),
@@ -205,12 +223,14 @@ impl Assets {
             }
         }
         listed.extend(found.into_iter().map(|(name, dir)| Listed { name, dir, ignored: None }));
-        listed.sort_by(|a, b| (&a.name, a.ignored.is_some(), &a.dir).cmp(&(&b.name, b.ignored.is_some(), &b.dir)));
+        listed.sort_by(|a, b| {
+            (&a.name, a.ignored.is_some(), &a.dir).cmp(&(&b.name, b.ignored.is_some(), &b.dir))
+        });
         listed
     }
 
-    /// Remembers that this user added the model that will be in `dir`, with this manifest: only so it is used from a
-    /// folder that is not the user's own.
+    /// Remembers that this user added the model that will be in `dir`, with this manifest: only so
+    /// it is used from a folder that is not the user's own.
     ///
     /// # Errors
     /// When it cannot be remembered and would not be used.
@@ -222,14 +242,18 @@ impl Assets {
             recorded => recorded
                 .or_failed(|| format!("cannot remember that {} is a model of yours", dir.display()))
                 .map_err(|fault| {
-                    fault.hint("it would be ignored there: set RAG_ASSETS_DIR to the data directory, then add it again")
+                    fault.hint(
+                        "it would be ignored there: set RAG_ASSETS_DIR to the data \
+                         directory, then add it again",
+                    )
                 }),
         }
     }
 
     /// The folders searched, for a message.
     fn shown(&self, below: &str) -> String {
-        let dirs: Vec<String> = self.places.iter().map(|place| place.dir.join(below).display().to_string()).collect();
+        let dirs: Vec<String> =
+            self.places.iter().map(|place| place.dir.join(below).display().to_string()).collect();
         dirs.join(", ")
     }
 }
@@ -242,7 +266,11 @@ fn beside(path: &Path) -> std::result::Result<disk::FileSum, String> {
     }
     let manifest = read_manifest(dir).map_err(|fault| fault.to_string())?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    manifest.files.get(name.as_ref()).cloned().ok_or_else(|| "the manifest.json beside it does not list it".into())
+    manifest
+        .files
+        .get(name.as_ref())
+        .cloned()
+        .ok_or_else(|| "the manifest.json beside it does not list it".into())
 }
 
 /// A hint, and before it what was passed over.

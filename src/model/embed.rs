@@ -60,7 +60,8 @@ enum Input {
 }
 
 impl Network {
-    /// Loads `model.onnx`, which was optimised when it was added, so that loading does not optimise it again.
+    /// Loads `model.onnx`, which was optimised when it was added, so that loading does not optimise
+    /// it again.
     ///
     /// # Errors
     /// When the runtime does not accept the file or it has inputs that no text model has.
@@ -85,7 +86,8 @@ impl Network {
         })
     }
 
-    /// As [`Network::load`], with the library opened before and the files checked byte for byte meanwhile.
+    /// As [`Network::load`], with the library opened before and the files checked byte for byte
+    /// meanwhile.
     ///
     /// # Errors
     /// When one of them is missing, damaged or does not fit the other.
@@ -99,14 +101,20 @@ impl Network {
         })
     }
 
-    /// Begins to open a network on a thread of its own, for who will probably need it soon. Whoever does not leaves it alone:
-    /// nobody has to wait for the thread.
+    /// Begins to open a network on a thread of its own, for who will probably need it soon. Whoever
+    /// does not leaves it alone: nobody has to wait for the thread.
     pub fn opening(library: Library, files: ModelFiles) -> JoinHandle<Result<Self>> {
         std::thread::spawn(move || Self::open(&library, &files))
     }
 
     /// The vector of one text, cut to the model's window.
-    pub fn embed(&mut self, tokenizer: &Tokenizer, spec: &Spec, role: Role, text: &str) -> Result<Vector> {
+    pub fn embed(
+        &mut self,
+        tokenizer: &Tokenizer,
+        spec: &Spec,
+        role: Role,
+        text: &str,
+    ) -> Result<Vector> {
         let (ids, start) = (ids(tokenizer, spec, role, text), Instant::now());
         let vector = self.embed_ids(spec, &ids)?;
         telemetry::embedded(role.name(), ids.len(), start.elapsed());
@@ -117,7 +125,13 @@ impl Network {
     ///
     /// # Errors
     /// When the network pools by itself: such a model cannot take a second look.
-    pub fn token_vectors(&mut self, tokenizer: &Tokenizer, spec: &Spec, role: Role, text: &str) -> Result<Rows> {
+    pub fn token_vectors(
+        &mut self,
+        tokenizer: &Tokenizer,
+        spec: &Spec,
+        role: Role,
+        text: &str,
+    ) -> Result<Rows> {
         let ids = ids(tokenizer, spec, role, text);
         let (dimension, rows) = self.run(&ids, |output, rows| match output {
             Output::Tokens(dimension) => {
@@ -156,7 +170,11 @@ impl Network {
         outcome
     }
 
-    fn run_session<T>(&mut self, ids: &[u32], read: impl FnOnce(Output, &[f32]) -> Result<T>) -> Result<T> {
+    fn run_session<T>(
+        &mut self,
+        ids: &[u32],
+        read: impl FnOnce(Output, &[f32]) -> Result<T>,
+    ) -> Result<T> {
         let fault = |e: ort::Error| Fault::failed(format!("the model cannot be run: {e}"));
         let n = ids.len();
         let [id_buffer, ones, zeros] = &mut self.buffers;
@@ -177,12 +195,16 @@ impl Network {
         }
         let name = self.session.outputs()[0].name().to_owned();
         let mut selected = OutputSelector::no_default().with(name.as_str());
-        // Where the library makes the output, `ort` 2.0.0-rc.14 never frees the description that it asks for: some 270 bytes
-        // a run. So all but the first output of a network are made here.
+        // Where the library makes the output, `ort` 2.0.0-rc.14 never frees the description that it
+        // asks for: some 270 bytes a run. So all but the first output of a network are made here.
         if let Some(output) = self.output {
             let tensor = match output {
-                Output::Tokens(dimension) => Tensor::<f32>::new(&Allocator::default(), [1, n, dimension]),
-                Output::Pooled(dimension) => Tensor::<f32>::new(&Allocator::default(), [1, dimension]),
+                Output::Tokens(dimension) => {
+                    Tensor::<f32>::new(&Allocator::default(), [1, n, dimension])
+                }
+                Output::Pooled(dimension) => {
+                    Tensor::<f32>::new(&Allocator::default(), [1, dimension])
+                }
             };
             selected = selected.preallocate(name, tensor.map_err(fault)?);
         }
@@ -190,7 +212,9 @@ impl Network {
         let outputs = self.session.run_with_options(&values[..], &options).map_err(fault)?;
         let (shape, data) = outputs[0].try_extract_tensor::<f32>().map_err(fault)?;
         self.output = match *shape.as_ref() {
-            [1, tokens, dimension] if tokens == n as i64 => usize::try_from(dimension).ok().map(Output::Tokens),
+            [1, tokens, dimension] if tokens == n as i64 => {
+                usize::try_from(dimension).ok().map(Output::Tokens)
+            }
             [1, dimension] => usize::try_from(dimension).ok().map(Output::Pooled),
             _ => None,
         };
@@ -213,8 +237,8 @@ fn ids(tokenizer: &Tokenizer, spec: &Spec, role: Role, text: &str) -> Vec<u32> {
     }
 }
 
-/// A session builder as every network here is run: one thread, nothing kept per input shape (texts have hundreds
-/// of lengths, and a memory plan for each would grow with the corpus).
+/// A session builder as every network here is run: one thread, nothing kept per input shape (texts
+/// have hundreds of lengths, and a memory plan for each would grow with the corpus).
 pub(super) fn session(
     runtime: &Runtime,
     level: GraphOptimizationLevel,

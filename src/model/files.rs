@@ -1,8 +1,9 @@
-//! A model on disk: one folder, a manifest with the SHA-256 of each file, and what its own files say of its use.
+//! A model on disk: one folder, a manifest with the SHA-256 of each file, and what its own files
+//! say of its use.
 //!
-//! The network is `model.onnx`, and `model.onnx.data` beside it when the weights are too many for the graph's file.
-//! The folder is a sentence-transformers folder. Pooling, prefixes, window and normalisation are read from its
-//! files, never guessed from its name.
+//! The network is `model.onnx`, and `model.onnx.data` beside it when the weights are too many for
+//! the graph's file. The folder is a sentence-transformers folder. Pooling, prefixes, window and
+//! normalisation are read from its files, never guessed from its name.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -59,15 +60,16 @@ pub struct ModelFiles {
     pub dir: PathBuf,
     pub manifest: Manifest,
     pub spec: Spec,
-    /// Changes whenever a vector could: digest of network, tokenizer and [`Spec`]. 32 hexadecimal digits.
+    /// Changes whenever a vector could: digest of network, tokenizer and [`Spec`]. 32 hexadecimal
+    /// digits.
     pub fingerprint: String,
     /// Files that had to be compared before any was opened, as they were then.
     compared: Vec<(String, Identity)>,
 }
 
 impl ModelFiles {
-    /// Reads the small files of the model in `dir` and compares them with the manifest; the large ones are only compared
-    /// in size, and byte for byte by whoever reads them.
+    /// Reads the small files of the model in `dir` and compares them with the manifest; the large
+    /// ones are only compared in size, and byte for byte by whoever reads them.
     ///
     /// # Errors
     /// [`Kind::Damaged`](crate::error::Kind::Damaged) when a file is not what the manifest says.
@@ -82,7 +84,10 @@ impl ModelFiles {
     pub(super) fn of(manifest: Manifest, dir: &Path, name: &str) -> Result<Self> {
         for required in ["model.onnx", "tokenizer.json"] {
             if !manifest.files.contains_key(required) {
-                return Err(damaged(&dir.join("manifest.json"), &format!("it lists no {required}")));
+                return Err(damaged(
+                    &dir.join("manifest.json"),
+                    &format!("it lists no {required}"),
+                ));
             }
         }
         for (file, expected) in &manifest.files {
@@ -94,7 +99,10 @@ impl ModelFiles {
                 return Err(damaged(&path, "it is no plain file"));
             }
             if actual != expected.bytes {
-                return Err(damaged(&path, &format!("{actual} bytes instead of {}", expected.bytes)));
+                return Err(damaged(
+                    &path,
+                    &format!("{actual} bytes instead of {}", expected.bytes),
+                ));
             }
             if file.ends_with(".json") && file != "tokenizer.json" {
                 verify(dir, file, expected)?;
@@ -111,11 +119,13 @@ impl ModelFiles {
         Ok(Self { fingerprint: fingerprint(&files), ..files })
     }
 
-    /// Compares network and tokenizer with the manifest before anything opens them. A model of a folder that anybody may
-    /// have made is nothing until then: the sums of its blocks are quick, but not made against a forger.
+    /// Compares network and tokenizer with the manifest before anything opens them. A model of a
+    /// folder that anybody may have made is nothing until then: the sums of its blocks are quick,
+    /// but not made against a forger.
     ///
     /// # Errors
-    /// [`Kind::Damaged`](crate::error::Kind::Damaged) names the file that is not what the manifest says.
+    /// [`Kind::Damaged`](crate::error::Kind::Damaged) names the file that is not what the manifest
+    /// says.
     pub(super) fn checked(mut self, state: &State) -> Result<Self> {
         for file in NETWORK.into_iter().chain(["tokenizer.json"]) {
             let Some(expected) = self.manifest.files.get(file) else { continue };
@@ -137,7 +147,8 @@ impl ModelFiles {
     pub(super) fn check_same(&self) -> Result<()> {
         for (file, identity) in &self.compared {
             let path = self.dir.join(file);
-            if !path.metadata().is_ok_and(|metadata| Identity::of(&metadata).is_same_file(identity)) {
+            if !path.metadata().is_ok_and(|metadata| Identity::of(&metadata).is_same_file(identity))
+            {
                 return Err(damaged(&path, "it changed while it was being loaded"));
             }
         }
@@ -147,7 +158,8 @@ impl ModelFiles {
     /// Compares the network with the manifest, byte for byte.
     ///
     /// # Errors
-    /// [`Kind::Damaged`](crate::error::Kind::Damaged) names the file that is not what the manifest says.
+    /// [`Kind::Damaged`](crate::error::Kind::Damaged) names the file that is not what the manifest
+    /// says.
     pub fn verify_network(&self) -> Result<()> {
         self.network().try_for_each(|(file, expected)| {
             // SHA-256 takes eight times as long.
@@ -156,7 +168,9 @@ impl ModelFiles {
             };
             let path = self.dir.join(file);
             let map = Mapped::open(&path, file, expected.bytes, blocks, Damage::default())?;
-            map.read(0..map.len()).map(drop).map_err(|_| damaged(&path, "a checksum in manifest.json does not match"))
+            map.read(0..map.len())
+                .map(drop)
+                .map_err(|_| damaged(&path, "a checksum in manifest.json does not match"))
         })
     }
 
@@ -183,7 +197,13 @@ fn fingerprint(files: &ModelFiles) -> String {
     }
     let digest = digest
         .field(files.manifest.files["tokenizer.json"].sha256.as_bytes())
-        .field(format!("{:?} {} {} {}", spec.pooling, spec.normalise, spec.max_tokens, spec.lower_case).as_bytes())
+        .field(
+            format!(
+                "{:?} {} {} {}",
+                spec.pooling, spec.normalise, spec.max_tokens, spec.lower_case
+            )
+            .as_bytes(),
+        )
         .field(spec.query_prefix.as_bytes())
         .field(spec.passage_prefix.as_bytes())
         .finish::<16>();
@@ -206,10 +226,15 @@ fn verify(dir: &Path, file: &str, expected: &FileSum) -> Result<()> {
     Ok(())
 }
 
-/// Compares every file of a model or runtime folder with its manifest; yields the faults, one per bad file.
+/// Compares every file of a model or runtime folder with its manifest; yields the faults, one per
+/// bad file.
 pub fn verify_folder(dir: &Path) -> Result<Vec<Fault>> {
     let manifest = read_manifest(dir)?;
-    Ok(manifest.files.iter().filter_map(|(file, expected)| verify(dir, file, expected).err()).collect())
+    Ok(manifest
+        .files
+        .iter()
+        .filter_map(|(file, expected)| verify(dir, file, expected).err())
+        .collect())
 }
 
 pub(super) fn read_manifest(dir: &Path) -> Result<Manifest> {
@@ -219,7 +244,8 @@ pub(super) fn read_manifest(dir: &Path) -> Result<Manifest> {
 }
 
 pub(super) fn parse_manifest(path: &Path, text: &[u8]) -> Result<Manifest> {
-    let manifest: Manifest = serde_json::from_slice(text).map_err(|e| damaged(path, &e.to_string()))?;
+    let manifest: Manifest =
+        serde_json::from_slice(text).map_err(|e| damaged(path, &e.to_string()))?;
     if manifest.version != MANIFEST_VERSION {
         return Err(damaged(path, &format!("version {} is not known", manifest.version)));
     }
@@ -230,7 +256,8 @@ pub(super) fn parse_manifest(path: &Path, text: &[u8]) -> Result<Manifest> {
 }
 
 fn stays_inside(name: &str) -> bool {
-    !name.is_empty() && Path::new(name).components().all(|c| matches!(c, std::path::Component::Normal(_)))
+    !name.is_empty()
+        && Path::new(name).components().all(|c| matches!(c, std::path::Component::Normal(_)))
 }
 
 #[derive(Default, Deserialize)]
@@ -281,29 +308,45 @@ struct Module {
     kind: String,
 }
 
-/// Reads how a sentence-transformers folder wants to be used. `listed` says whether a file belongs to the folder.
+/// Reads how a sentence-transformers folder wants to be used. `listed` says whether a file belongs
+/// to the folder.
 pub fn read_spec(dir: &Path, listed: &dyn Fn(&str) -> bool) -> Result<Spec> {
     let modules: Vec<Module> = read_json(dir, "modules.json", listed)?.unwrap_or_default();
     let known = ["Transformer", "Pooling", "Normalize"];
     if let Some(module) = modules.iter().find(|m| !known.iter().any(|k| m.kind.ends_with(k))) {
-        return Err(Fault::failed(format!("{}: a module of type {} is not supported", dir.display(), module.kind))
-            .hint("models made of Transformer, Pooling and Normalize work"));
+        return Err(Fault::failed(format!(
+            "{}: a module of type {} is not supported",
+            dir.display(),
+            module.kind
+        ))
+        .hint("models made of Transformer, Pooling and Normalize work"));
     }
-    let sentence: SentenceBertConfig = read_json(dir, "sentence_bert_config.json", listed)?.unwrap_or_default();
+    let sentence: SentenceBertConfig =
+        read_json(dir, "sentence_bert_config.json", listed)?.unwrap_or_default();
     let network: TransformerConfig = read_json(dir, "config.json", listed)?.unwrap_or_default();
-    let tokenizer: TokenizerConfig = read_json(dir, "tokenizer_config.json", listed)?.unwrap_or_default();
-    let prompts: PromptConfig = read_json(dir, "config_sentence_transformers.json", listed)?.unwrap_or_default();
-    let pooling_dir = modules.iter().find(|m| m.kind.ends_with("Pooling")).map_or("1_Pooling", |m| m.path.as_str());
-    let pooling: Option<PoolingConfig> = read_json(dir, &format!("{pooling_dir}/config.json"), listed)?;
+    let tokenizer: TokenizerConfig =
+        read_json(dir, "tokenizer_config.json", listed)?.unwrap_or_default();
+    let prompts: PromptConfig =
+        read_json(dir, "config_sentence_transformers.json", listed)?.unwrap_or_default();
+    let pooling_dir = modules
+        .iter()
+        .find(|m| m.kind.ends_with("Pooling"))
+        .map_or("1_Pooling", |m| m.path.as_str());
+    let pooling: Option<PoolingConfig> =
+        read_json(dir, &format!("{pooling_dir}/config.json"), listed)?;
     let pooling = pooling.unwrap_or_default();
     let prompt = |names: [&str; 3]| {
         let named = names.into_iter().find_map(|name| prompts.prompts.get(name));
-        named.or_else(|| prompts.prompts.get(prompts.default_prompt_name.as_ref()?)).cloned().unwrap_or_default()
+        named
+            .or_else(|| prompts.prompts.get(prompts.default_prompt_name.as_ref()?))
+            .cloned()
+            .unwrap_or_default()
     };
     Ok(Spec {
         pooling: pooling_of(dir, &pooling)?,
-        // A folder without modules.json is a plain transformer; sentence-transformers pools it by the mean and
-        // does not normalise, but cosine is the measure here, so its vectors are normalised too.
+        // A folder without modules.json is a plain transformer; sentence-transformers pools it by
+        // the mean and does not normalise, but cosine is the measure here, so its vectors are
+        // normalised too.
         normalise: modules.is_empty() || modules.iter().any(|m| m.kind.ends_with("Normalize")),
         max_tokens: window(&sentence, &network, &tokenizer),
         query_prefix: prompt(["query", "s2p_query", "search_query"]),
@@ -314,10 +357,18 @@ pub fn read_spec(dir: &Path, listed: &dyn Fn(&str) -> bool) -> Result<Spec> {
 }
 
 /// The model's window: what sentence-transformers would use, never more than there are positions.
-fn window(sentence: &SentenceBertConfig, network: &TransformerConfig, tokenizer: &TokenizerConfig) -> usize {
+fn window(
+    sentence: &SentenceBertConfig,
+    network: &TransformerConfig,
+    tokenizer: &TokenizerConfig,
+) -> usize {
     /// For a model that states no window at all.
     const USUAL: usize = 512;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded by the filter")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "bounded by the filter"
+    )]
     let stated = tokenizer.model_max_length.filter(|n| (8.0..1e6).contains(n)).map(|n| n as usize);
     let positions = network.max_position_embeddings.unwrap_or(usize::MAX);
     sentence.max_seq_length.or(stated).unwrap_or(USUAL.min(positions)).clamp(8, positions.max(8))
@@ -333,20 +384,32 @@ fn pooling_of(dir: &Path, config: &PoolingConfig) -> Result<Pooling> {
         (config.pooling_mode_lasttoken, Pooling::LastToken),
         (config.pooling_mode_mean_tokens, Pooling::Mean),
     ];
-    let wanted: Vec<Pooling> = modes.into_iter().filter(|(on, _)| *on).map(|(_, mode)| mode).collect();
+    let wanted: Vec<Pooling> =
+        modes.into_iter().filter(|(on, _)| *on).map(|(_, mode)| mode).collect();
     match wanted.as_slice() {
-        _ if unsupported => Err(Fault::failed(format!("{}: its way of pooling is not supported", dir.display()))),
+        _ if unsupported => {
+            Err(Fault::failed(format!("{}: its way of pooling is not supported", dir.display())))
+        }
         [] => Ok(Pooling::Mean),
         [one] => Ok(*one),
-        _ => Err(Fault::failed(format!("{}: pooling by several modes at once is not supported", dir.display()))),
+        _ => Err(Fault::failed(format!(
+            "{}: pooling by several modes at once is not supported",
+            dir.display()
+        ))),
     }
 }
 
-fn read_json<T: for<'de> Deserialize<'de>>(dir: &Path, file: &str, listed: &dyn Fn(&str) -> bool) -> Result<Option<T>> {
+fn read_json<T: for<'de> Deserialize<'de>>(
+    dir: &Path,
+    file: &str,
+    listed: &dyn Fn(&str) -> bool,
+) -> Result<Option<T>> {
     if !listed(file) {
         return Ok(None);
     }
     let path = dir.join(file);
     let bytes = std::fs::read(&path).map_err(|e| damaged(&path, &e.to_string()))?;
-    serde_json::from_slice(&bytes).map(Some).or_damaged(|| format!("{} is not what it should be", path.display()))
+    serde_json::from_slice(&bytes)
+        .map(Some)
+        .or_damaged(|| format!("{} is not what it should be", path.display()))
 }

@@ -19,14 +19,20 @@ fn rows() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> + 
 pub(super) fn is_model(manifest: &Manifest) -> bool {
     let folders = rows().map(|(folder, ..)| folder).filter(|folder| folder.starts_with("models/"));
     let is_sized = manifest.files.values().all(|sum| sum.bytes <= MOST_BYTES);
-    is_sized && folders.collect::<std::collections::BTreeSet<_>>().into_iter().any(|folder| is(folder, manifest))
+    is_sized
+        && folders
+            .collect::<std::collections::BTreeSet<_>>()
+            .into_iter()
+            .any(|folder| is(folder, manifest))
 }
 
 fn is(folder: &str, manifest: &Manifest) -> bool {
     let mut files = rows().filter(|(other, ..)| *other == folder);
     let n = files.clone().count();
     n == manifest.files.len()
-        && files.all(|(_, file, sha256)| manifest.files.get(file).is_some_and(|sum| sum.sha256 == sha256))
+        && files.all(|(_, file, sha256)| {
+            manifest.files.get(file).is_some_and(|sum| sum.sha256 == sha256)
+        })
 }
 
 /// Whether this is the SHA-256 of a library that set-up fetches.
@@ -40,10 +46,17 @@ mod tests {
     use crate::disk::FileSum;
 
     fn manifest(folder: &str) -> Manifest {
-        let sum = |sha256: &str| FileSum { bytes: 1, sha256: sha256.to_owned(), blocks: String::new() };
-        let files =
-            rows().filter(|(other, ..)| *other == folder).map(|(_, file, sha256)| (file.to_owned(), sum(sha256)));
-        Manifest { version: 1, name: "any".into(), source: "anywhere".into(), files: files.collect() }
+        let sum =
+            |sha256: &str| FileSum { bytes: 1, sha256: sha256.to_owned(), blocks: String::new() };
+        let files = rows()
+            .filter(|(other, ..)| *other == folder)
+            .map(|(_, file, sha256)| (file.to_owned(), sum(sha256)));
+        Manifest {
+            version: 1,
+            name: "any".into(),
+            source: "anywhere".into(),
+            files: files.collect(),
+        }
     }
 
     #[test]
@@ -51,7 +64,13 @@ mod tests {
         for folder in ["models/all-MiniLM-L6-v2", "models/all-MiniLM-L6-v2-fp32"] {
             let known = manifest(folder);
             assert!(is_model(&known));
-            for file in ["model.onnx", "model.onnx.data", "tokenizer.json", "config.json", "1_Pooling/config.json"] {
+            for file in [
+                "model.onnx",
+                "model.onnx.data",
+                "tokenizer.json",
+                "config.json",
+                "1_Pooling/config.json",
+            ] {
                 assert!(known.files.contains_key(file), "{folder} {file}");
             }
         }

@@ -1,8 +1,9 @@
 //! Running a network: which files make a model, its tokenizer, and texts to vectors.
 //!
-//! One text per call on a single-threaded session, always. Int8 networks quantise activations per tensor, so a text
-//! embedded beside others would get a vector that depends on them; alone, its vector is a function of the text, which
-//! is what lets a cache keyed by text be right. It is also as fast as any batch on a CPU and wastes nothing on padding.
+//! One text per call on a single-threaded session, always. Int8 networks quantise activations per
+//! tensor, so a text embedded beside others would get a vector that depends on them; alone, its
+//! vector is a function of the text, which is what lets a cache keyed by text be right. It is also
+//! as fast as any batch on a CPU and wastes nothing on padding.
 //!
 //! `ort` and `tokenizers` are named in this room only.
 
@@ -24,9 +25,11 @@ pub use tokens::Tokenizer;
 use crate::error::Result;
 use crate::vector::{Rows, Vector};
 
-/// A model that can embed: its files, its tokenizer and a session, or several for work that goes side by side.
+/// A model that can embed: its files, its tokenizer and a session, or several for work that goes
+/// side by side.
 ///
-/// Sessions are not shared: each thread that embeds has its own [`Network`] and borrows the [`Tokenizer`].
+/// Sessions are not shared: each thread that embeds has its own [`Network`] and borrows the
+/// [`Tokenizer`].
 pub struct Embedder {
     pub files: ModelFiles,
     pub tokenizer: Tokenizer,
@@ -48,7 +51,13 @@ impl Embedder {
             (join(network), tokenizer)
         });
         let (network, tokenizer) = (network?, tokenizer?);
-        Ok(Self { tokenizer, network, others: Vec::new(), runtime: Runtime::load(runtime_library)?, files })
+        Ok(Self {
+            tokenizer,
+            network,
+            others: Vec::new(),
+            runtime: Runtime::load(runtime_library)?,
+            files,
+        })
     }
 
     /// Whether it may still be used after a panic: none of its networks was running.
@@ -69,7 +78,8 @@ impl Embedder {
         self.network.token_vectors(&self.tokenizer, &self.files.spec, role, text)
     }
 
-    /// Runs `work` on `threads` threads, each with a session of its own that gives the vectors of tokens.
+    /// Runs `work` on `threads` threads, each with a session of its own that gives the vectors of
+    /// tokens.
     ///
     /// # Errors
     /// The first fault of a thread, in a fixed order; a session that cannot be loaded.

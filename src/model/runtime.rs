@@ -1,7 +1,7 @@
 //! The ONNX Runtime shared library: checked, then opened once in a process.
 //!
-//! Its SHA-256 is compared before it is opened, and what is opened is the very file that was compared: a path may lead
-//! elsewhere a moment later.
+//! Its SHA-256 is compared before it is opened, and what is opened is the very file that was
+//! compared: a path may lead elsewhere a moment later.
 
 use std::fs::File;
 use std::os::fd::AsRawFd as _;
@@ -20,7 +20,8 @@ pub struct Runtime {
 }
 
 /// The library's file names, by platform.
-pub(super) const LIBRARY_NAMES: [&str; 3] = ["libonnxruntime.so", "libonnxruntime.dylib", "onnxruntime.dll"];
+pub(super) const LIBRARY_NAMES: [&str; 3] =
+    ["libonnxruntime.so", "libonnxruntime.dylib", "onnxruntime.dll"];
 
 /// A library that may be opened, once it has been compared with its manifest.
 #[derive(Clone, Debug)]
@@ -45,8 +46,9 @@ impl Library {
 
     /// Opens the file and compares it; what is yielded is what may be loaded.
     fn check(&self) -> Result<File> {
-        let file = disk::open_regular(&self.path)
-            .map_err(|e| Fault::failed(format!("cannot read {}", self.path.display())).because(e))?;
+        let file = disk::open_regular(&self.path).map_err(|e| {
+            Fault::failed(format!("cannot read {}", self.path.display())).because(e)
+        })?;
         let Some(expected) = &self.expected else { return Ok(file) };
         let damaged = |why: &str| {
             Fault::damaged(format!("{} is damaged: {why}", self.path.display()))
@@ -54,13 +56,21 @@ impl Library {
         };
         let metadata = file.metadata().map_err(|e| damaged(&e.to_string()))?;
         if metadata.len() != expected.bytes {
-            return Err(damaged(&format!("{} bytes instead of {}", metadata.len(), expected.bytes)));
+            return Err(damaged(&format!(
+                "{} bytes instead of {}",
+                metadata.len(),
+                expected.bytes
+            )));
         }
-        let is_private =
-            metadata.mode() & 0o022 == 0 && [0, rustix::process::geteuid().as_raw()].contains(&metadata.uid());
-        // Who may write to the file could change it after the comparison, so a copy is compared and loaded.
-        let file =
-            if self.is_own || is_private { file } else { in_memory(&file).map_err(|e| damaged(&e.to_string()))? };
+        let is_private = metadata.mode() & 0o022 == 0
+            && [0, rustix::process::geteuid().as_raw()].contains(&metadata.uid());
+        // Who may write to the file could change it after the comparison, so a copy is compared and
+        // loaded.
+        let file = if self.is_own || is_private {
+            file
+        } else {
+            in_memory(&file).map_err(|e| damaged(&e.to_string()))?
+        };
         let (sha256, _) = self.state.sha256(&file, &self.path)?;
         match sha256 == expected.sha256 {
             true => Ok(file),
@@ -83,18 +93,23 @@ fn in_memory(file: &File) -> std::io::Result<File> {
     file.try_clone()
 }
 
-/// Keeps the library from sending and storing telemetry, which official builds do by default: they write a device id
-/// below the home folder and hold a thread for it. The library reads this variable when it is opened.
+/// Keeps the library from sending and storing telemetry, which official builds do by default: they
+/// write a device id below the home folder and hold a thread for it. The library reads this
+/// variable when it is opened.
 ///
 /// Must be called before any thread is started; the command line does so first thing.
-#[expect(unsafe_code, reason = "setting a variable is unsafe beside threads that read the environment")]
+#[expect(
+    unsafe_code,
+    reason = "setting a variable is unsafe beside threads that read the environment"
+)]
 pub fn forbid_telemetry() {
     // SAFETY: no other thread runs yet, as the caller guarantees.
     unsafe { std::env::set_var("ORT_DISABLE_TELEMETRY", "1") };
 }
 
-/// Opened at most once: a process can hold one ONNX Runtime, and opening costs 20 ms. A failure is kept too: after one,
-/// `ort` 2.0.0-rc.14 takes its library for loaded and panics when it is asked again.
+/// Opened at most once: a process can hold one ONNX Runtime, and opening costs 20 ms. A failure is
+/// kept too: after one, `ort` 2.0.0-rc.14 takes its library for loaded and panics when it is asked
+/// again.
 static OPENED: OnceLock<std::result::Result<Runtime, Failure>> = OnceLock::new();
 
 /// A fault that can be told again.
@@ -107,7 +122,8 @@ struct Failure {
 
 impl Failure {
     fn of(fault: &Fault) -> Self {
-        let hint = fault.hint_text().unwrap_or("run `scripts/setup` in the project's folder").to_owned();
+        let hint =
+            fault.hint_text().unwrap_or("run `scripts/setup` in the project's folder").to_owned();
         Self { kind: fault.kind(), message: fault.to_string(), hint }
     }
 
@@ -130,16 +146,22 @@ impl Runtime {
 fn open(library: &Library) -> Result<Runtime> {
     let file = library.check()?;
     tune_c_heap();
-    // Leads to the open file, whatever has become of its path; dlopen gets a descriptor of its own from it.
+    // Leads to the open file, whatever has become of its path; dlopen gets a descriptor of its own
+    // from it.
     let by_descriptor = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
     let path = if by_descriptor.exists() { &by_descriptor } else { &library.path };
     let failed = |why: String| {
         // The linker names the file as it was given to it.
-        let why = why.replace(&by_descriptor.display().to_string(), &library.path.display().to_string());
-        Fault::failed(format!("cannot open the ONNX Runtime library {}: {why}", library.path.display()))
+        let why =
+            why.replace(&by_descriptor.display().to_string(), &library.path.display().to_string());
+        Fault::failed(format!(
+            "cannot open the ONNX Runtime library {}: {why}",
+            library.path.display()
+        ))
     };
     let builder = ort::init_from(path).map_err(|e| failed(e.to_string()))?;
-    // The library's own log would be talk on stderr that nobody asked for; its errors come back as values.
+    // The library's own log would be talk on stderr that nobody asked for; its errors come back as
+    // values.
     let environment = builder
         .with_name("rag")
         .with_telemetry(false)
@@ -149,22 +171,22 @@ fn open(library: &Library) -> Result<Runtime> {
     Ok(Runtime { environment })
 }
 
-/// What the library allocates while it opens a network of the usual size: some ten thousand small objects, and its own
-/// copy of the weights in the order in which it multiplies them.
+/// What the library allocates while it opens a network of the usual size: some ten thousand small
+/// objects, and its own copy of the weights in the order in which it multiplies them.
 #[cfg(target_env = "gnu")]
 const HEAP_BYTES: usize = 32 << 20;
 
-/// Makes room in the C heap for what the library will allocate, in one piece and in huge pages where the system has any.
-/// From a heap of a few small pages it would come one page fault at a time, some six thousand of them: a seventh of a
-/// search that has to load the model.
+/// Makes room in the C heap for what the library will allocate, in one piece and in huge pages
+/// where the system has any. From a heap of a few small pages it would come one page fault at a
+/// time, some six thousand of them: a seventh of a search that has to load the model.
 #[cfg(target_env = "gnu")]
 #[expect(unsafe_code, reason = "calls of the C library")]
 fn tune_c_heap() {
     /// The largest that is accepted, and what a huge page has on the usual processors.
     const MOST: i32 = 32 << 20;
     const HUGE: usize = 2 << 20;
-    // SAFETY: `mallopt` locks what it changes and takes any number. What is advised lies within one allocation, and the
-    // advice changes nothing but the speed.
+    // SAFETY: `mallopt` locks what it changes and takes any number. What is advised lies within one
+    // allocation, and the advice changes nothing but the speed.
     unsafe {
         libc::mallopt(libc::M_ARENA_MAX, 1);
         libc::mallopt(libc::M_TOP_PAD, 4 << 20);
@@ -175,7 +197,11 @@ fn tune_c_heap() {
             #[cfg(target_os = "linux")]
             {
                 let before = room.addr().next_multiple_of(HUGE) - room.addr();
-                libc::madvise(room.byte_add(before), HEAP_BYTES - HUGE - before, libc::MADV_HUGEPAGE);
+                libc::madvise(
+                    room.byte_add(before),
+                    HEAP_BYTES - HUGE - before,
+                    libc::MADV_HUGEPAGE,
+                );
             }
             libc::free(room);
         }
@@ -203,7 +229,8 @@ mod tests {
     fn what_is_loaded_is_what_was_compared() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("lib.so");
-        let set_mode = |mode| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        let set_mode =
+            |mode| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
         std::fs::write(&path, "good").unwrap();
         set_mode(0o644);
         let expected = disk::file_sum(&path).unwrap();
@@ -225,6 +252,8 @@ mod tests {
         std::fs::write(&path, "evil, and longer").unwrap();
         assert!(library(false).check().unwrap_err().to_string().contains("16 bytes instead of 4"));
         // A folder, and so a device or a pipe, is no library.
-        assert!(Library::trusted(dir.path()).check().unwrap_err().to_string().contains("no plain file"));
+        assert!(
+            Library::trusted(dir.path()).check().unwrap_err().to_string().contains("no plain file")
+        );
     }
 }

@@ -1,10 +1,12 @@
 //! The model's own tokenizer, its truncation and padding switched off.
 //!
-//! The file often asks for both (all-MiniLM-L6-v2 pads every text to 128 tokens), which would make each query cost
-//! as much as a page; the window is applied here instead.
+//! The file often asks for both (all-MiniLM-L6-v2 pads every text to 128 tokens), which would make
+//! each query cost as much as a page; the window is applied here instead.
 
 use tokenizers::models::wordpiece::WordPiece;
-use tokenizers::{DecoderWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper, TokenizerImpl};
+use tokenizers::{
+    DecoderWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper, TokenizerImpl,
+};
 
 use super::files::ModelFiles;
 use crate::error::{Fault, Result};
@@ -20,11 +22,13 @@ pub struct Tokenizer {
 
 impl Tokenizer {
     /// # Errors
-    /// [`Kind::Damaged`](crate::error::Kind::Damaged) when `tokenizer.json` is not what the manifest says.
+    /// [`Kind::Damaged`](crate::error::Kind::Damaged) when `tokenizer.json` is not what the
+    /// manifest says.
     pub fn load(files: &ModelFiles) -> Result<Self> {
         let bytes = files.tokenizer()?;
-        let fault =
-            |e: tokenizers::Error| Fault::damaged(format!("{}: {e}", files.dir.join("tokenizer.json").display()));
+        let fault = |e: tokenizers::Error| {
+            Fault::damaged(format!("{}: {e}", files.dir.join("tokenizer.json").display()))
+        };
         let mut inner = read(&bytes).map_err(fault)?;
         inner.with_truncation(None).map_err(fault)?;
         inner.with_padding(None);
@@ -43,7 +47,8 @@ impl Tokenizer {
         self.special
     }
 
-    /// Token ids with the special tokens, cut to `max` in all; a cut text keeps its closing special token.
+    /// Token ids with the special tokens, cut to `max` in all; a cut text keeps its closing special
+    /// token.
     pub fn encode(&self, text: &str, max: usize) -> Vec<u32> {
         let mut ids = self.ids(text, true);
         if ids.len() > max {
@@ -71,15 +76,23 @@ impl Tokenizer {
         } else {
             text
         };
-        // Encoding fails only on broken pre-tokenizer state; a text without tokens is the harmless reading of it.
+        // Encoding fails only on broken pre-tokenizer state; a text without tokens is the harmless
+        // reading of it.
         self.inner.encode_fast(text, special).map(|e| e.get_ids().to_vec()).unwrap_or_default()
     }
 }
 
-/// The tokenizer in `bytes`. Most models here are of BERT's family; told so, the crate reads their vocabulary straight into
-/// its table, 4 ms, where it otherwise finds out by way of three copies, 30 ms.
+/// The tokenizer in `bytes`. Most models here are of BERT's family; told so, the crate reads their
+/// vocabulary straight into its table, 4 ms, where it otherwise finds out by way of three copies,
+/// 30 ms.
 fn read(bytes: &[u8]) -> tokenizers::Result<tokenizers::Tokenizer> {
-    type Bert = TokenizerImpl<WordPiece, NormalizerWrapper, PreTokenizerWrapper, PostProcessorWrapper, DecoderWrapper>;
+    type Bert = TokenizerImpl<
+        WordPiece,
+        NormalizerWrapper,
+        PreTokenizerWrapper,
+        PostProcessorWrapper,
+        DecoderWrapper,
+    >;
     match serde_json::from_slice::<Bert>(bytes) {
         Ok(tokenizer) => Ok(tokenizer.into()),
         Err(_) => tokenizers::Tokenizer::from_bytes(bytes),
@@ -94,8 +107,10 @@ mod tests {
 
     #[test]
     fn both_ways_to_read_a_vocabulary_give_the_same_tokens() {
-        let vocabulary =
-            ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "bee", "##s", "dance", "é", "东", ",", "."];
+        let vocabulary = [
+            "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "bee", "##s", "dance", "é", "东",
+            ",", ".",
+        ];
         let special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"].map(|token| {
             let id = vocabulary.iter().position(|known| *known == token);
             json!({ "id": id, "content": token, "single_word": false, "lstrip": token == "[MASK]", "rstrip": false,
@@ -117,10 +132,18 @@ mod tests {
                 "max_input_chars_per_word": 100, "vocab": vocab },
         });
         let bytes = file.to_string().into_bytes();
-        let (quick, usual) = (read(&bytes).unwrap(), tokenizers::Tokenizer::from_bytes(&bytes).unwrap());
-        for text in ["", "The bees dance.", "THE Bees, [MASK] é 东京 ☃", "the [SEP] bee[CLS]s", &"dance ".repeat(400)]
-        {
-            let ids = |tokenizer: &tokenizers::Tokenizer| tokenizer.encode(text, true).unwrap().get_ids().to_vec();
+        let (quick, usual) =
+            (read(&bytes).unwrap(), tokenizers::Tokenizer::from_bytes(&bytes).unwrap());
+        for text in [
+            "",
+            "The bees dance.",
+            "THE Bees, [MASK] é 东京 ☃",
+            "the [SEP] bee[CLS]s",
+            &"dance ".repeat(400),
+        ] {
+            let ids = |tokenizer: &tokenizers::Tokenizer| {
+                tokenizer.encode(text, true).unwrap().get_ids().to_vec()
+            };
             assert_eq!(ids(&quick), ids(&usual), "{text:?}");
         }
         assert_eq!(quick.encode("The bees", true).unwrap().get_ids(), [2, 5, 6, 7, 3]);

@@ -1,4 +1,5 @@
-//! What verbs came to, told to metrics and analytics in one call each. Whoever serves holds one [`Observer`].
+//! What verbs came to, told to metrics and analytics in one call each. Whoever serves holds one
+//! [`Observer`].
 
 mod otlp;
 
@@ -45,7 +46,8 @@ pub struct How<'a> {
     pub is_batch: bool,
     /// How long it waited for a worker.
     pub queue_ms: Option<f64>,
-    /// The request that it is part of, where that is traced, and how long ago it was taken into the line.
+    /// The request that it is part of, where that is traced, and how long ago it was taken into the
+    /// line.
     pub traced: Option<(Trace, Duration)>,
 }
 
@@ -104,8 +106,9 @@ impl Observer {
     /// Begins to record, unless the settings say no.
     pub fn new(engine: &Engine) -> Self {
         let records = engine.config.analytics;
-        let analytics = (records.of >= Recording::Servers)
-            .then(|| Analytics::start(&analytics::dir(&engine.config.data_dir), records, engine.clock()));
+        let analytics = (records.of >= Recording::Servers).then(|| {
+            Analytics::start(&analytics::dir(&engine.config.data_dir), records, engine.clock())
+        });
         Self { analytics, since_ms: engine.now_ms(), counted: Mutex::default() }
     }
 
@@ -170,11 +173,13 @@ impl Observer {
         self.record(engine, || Record::Error { code: code.to_owned(), route: route.to_owned() });
     }
 
-    /// Looks at the log of jobs: how many there are in each state, and which ended since the last look. Cheap enough for
-    /// every scrape.
+    /// Looks at the log of jobs: how many there are in each state, and which ended since the last
+    /// look. Cheap enough for every scrape.
     pub fn jobs(&self, engine: &Engine) {
         let Ok(jobs) = engine.jobs.list(engine.now_ms()) else { return };
-        for state in [State::Queued, State::Running, State::Succeeded, State::Failed, State::Cancelled] {
+        for state in
+            [State::Queued, State::Running, State::Succeeded, State::Failed, State::Cancelled]
+        {
             telemetry::jobs(state.name(), jobs.iter().filter(|job| job.state == state).count());
         }
         let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
@@ -187,8 +192,9 @@ impl Observer {
         }
     }
 
-    /// Samples memory, processor, queue, jobs and caches now and then, on a thread of its own, until the sampler is
-    /// dropped. `host` is what has the engine; `queue` tells how much waits there.
+    /// Samples memory, processor, queue, jobs and caches now and then, on a thread of its own,
+    /// until the sampler is dropped. `host` is what has the engine; `queue` tells how much waits
+    /// there.
     pub fn sample<H: AsRef<Engine> + Send + 'static>(
         self: &Arc<Self>,
         host: H,
@@ -331,12 +337,14 @@ fn took(ms: f64) -> Option<f64> {
 
 /// Each document once.
 fn documents<'a>(hits: impl Iterator<Item = &'a Hit>) -> Vec<(String, String)> {
-    let all: BTreeSet<(String, String)> = hits.map(|hit| (hit.root.to_string(), hit.path.to_string())).collect();
+    let all: BTreeSet<(String, String)> =
+        hits.map(|hit| (hit.root.to_string(), hit.path.to_string())).collect();
     all.into_iter().collect()
 }
 
-/// The spans of a question that has just been answered: one for all of it, one for each stage. Stages are known by how long
-/// they took: the line comes first, writing last, and the search follows the embedding that it waited for.
+/// The spans of a question that has just been answered: one for all of it, one for each stage.
+/// Stages are known by how long they took: the line comes first, writing last, and the search
+/// follows the embedding that it waited for.
 fn spans(
     engine: &Engine,
     name: &str,
@@ -344,22 +352,38 @@ fn spans(
     stages: &Stages,
     attributes: impl FnOnce() -> Vec<(&'static str, Value)>,
 ) {
-    let Some((trace, ago)) = how.traced.map(|(request, ago)| (request.child(), ago)) else { return };
+    let Some((trace, ago)) = how.traced.map(|(request, ago)| (request.child(), ago)) else {
+        return;
+    };
     let ns = |ms: f64| (ms.max(0.0) * 1e6) as u128;
     let now_ns = engine.now().as_nanos();
     let begun_ns = now_ns.saturating_sub(ago.as_nanos());
     // A batch is looked at when all of it is answered.
     let ended_ns = (begun_ns + ns(stages.total_ms)).min(now_ns);
-    let tell = |trace: Trace, name: &str, begun_ns: u128, ended_ns: u128, attributes: Vec<(&'static str, Value)>| {
+    let tell = |trace: Trace,
+                name: &str,
+                begun_ns: u128,
+                ended_ns: u128,
+                attributes: Vec<(&'static str, Value)>| {
         // Whoever asks what is being answered already has no part in what was done before.
         let begun_ns = begun_ns.max(trace.begun_ns);
         if begun_ns <= ended_ns {
             let name = name.to_owned();
-            telemetry::span(SpanData { trace, name, is_server: false, begun_ns, ended_ns, attributes, failed: false });
+            telemetry::span(SpanData {
+                trace,
+                name,
+                is_server: false,
+                begun_ns,
+                ended_ns,
+                attributes,
+                failed: false,
+            });
         }
     };
     let mut from = begun_ns;
-    for (stage, ms) in [("queue", stages.queue_ms), ("embed", stages.embedding_ms), ("retrieve", stages.search_ms)] {
+    for (stage, ms) in
+        [("queue", stages.queue_ms), ("embed", stages.embedding_ms), ("retrieve", stages.search_ms)]
+    {
         if let Some(ms) = ms {
             let to = (from + ns(ms)).min(ended_ns);
             tell(trace.child(), stage, from, to, Vec::new());
@@ -367,7 +391,13 @@ fn spans(
         }
     }
     if let Some(ms) = stages.generation_ms {
-        tell(trace.child(), "generate", ended_ns.saturating_sub(ns(ms)).max(begun_ns), ended_ns, Vec::new());
+        tell(
+            trace.child(),
+            "generate",
+            ended_ns.saturating_sub(ns(ms)).max(begun_ns),
+            ended_ns,
+            Vec::new(),
+        );
     }
     tell(trace, name, begun_ns, ended_ns, attributes());
 }

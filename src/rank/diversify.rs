@@ -1,4 +1,5 @@
-//! One best passage per place: overlapping passages of a file, and the same words in several files, take one line.
+//! One best passage per place: overlapping passages of a file, and the same words in several files,
+//! take one line.
 
 use std::collections::HashMap;
 
@@ -31,7 +32,8 @@ pub fn one_per_place(candidates: &[Candidate<'_>]) -> Vec<Place> {
     for (i, candidate) in candidates.iter().enumerate() {
         let taken = by_document.entry(candidate.document).or_default();
         // Neighbouring passages share a sentence by design; more than half is the same place twice.
-        let same = |span: &Span| span.overlap(candidate.bytes) * 2 > span.len().min(candidate.bytes.len());
+        let same =
+            |span: &Span| span.overlap(candidate.bytes) * 2 > span.len().min(candidate.bytes.len());
         let place = match by_text.get(candidate.text) {
             Some(kept) => Place::CopyOf(*kept),
             None if taken.iter().any(same) => Place::Overlaps,

@@ -47,7 +47,8 @@ fn the_best_are_the_head_of_the_whole_ranking() {
         let whole = fuse(Some(&scores), None, EVEN, scores.len());
         for depth in [1, 4, 5, 50] {
             let least = whole[depth - 1].score;
-            let head = whole.iter().take_while(|fused| fused.score >= least).copied().collect::<Vec<_>>();
+            let head =
+                whole.iter().take_while(|fused| fused.score >= least).copied().collect::<Vec<_>>();
             assert_eq!(fuse(Some(&scores), None, EVEN, depth), head, "{step}, {depth}");
         }
     }
@@ -58,17 +59,22 @@ fn the_best_are_the_head_of_the_whole_ranking() {
 fn what_is_passed_over_is_never_among_the_best() {
     let noise = |n: usize| (n * 7919 % 5003) as f32 / 5003.0;
     for (middle, spread) in [(0.1, 0.4), (0.8, 1e-6), (-0.3, 1e-3), (0.0, 0.0)] {
-        let cosine = |n: usize| if n % 13 == 5 { f32::NAN } else { middle + spread * (noise(n) * 40.0).round() };
+        let cosine = |n: usize| {
+            if n % 13 == 5 { f32::NAN } else { middle + spread * (noise(n) * 40.0).round() }
+        };
         let cosines: Vec<f32> = (0..5000).map(cosine).collect();
-        let lexical: Vec<f32> =
-            (0..5000).map(|n| if n % 7 == 0 { (noise(n * 3) * 30.0).round() } else { 0.0 }).collect();
+        let lexical: Vec<f32> = (0..5000)
+            .map(|n| if n % 7 == 0 { (noise(n * 3) * 30.0).round() } else { 0.0 })
+            .collect();
         for dense_weight in [0.0, 0.6, 1.0] {
-            let fused = |depth: usize| fuse(Some(&lexical), Some(&cosines), Fusion { dense_weight }, depth);
+            let fused =
+                |depth: usize| fuse(Some(&lexical), Some(&cosines), Fusion { dense_weight }, depth);
             let whole = fused(5000);
             assert_eq!(whole.len(), cosines.iter().filter(|cosine| !cosine.is_nan()).count());
             for depth in [1, 10, 40] {
                 let least = whole[depth - 1].score;
-                let head: Vec<Fused> = whole.iter().take_while(|fused| fused.score >= least).copied().collect();
+                let head: Vec<Fused> =
+                    whole.iter().take_while(|fused| fused.score >= least).copied().collect();
                 assert_eq!(fused(depth), head, "{middle}, {spread}, {dense_weight}, {depth}");
             }
         }
@@ -153,17 +159,21 @@ proptest! {
     }
 }
 
-/// An index that grew has its chunks in another order than one that was built afresh, and the same scores to the last bit.
+/// An index that grew has its chunks in another order than one that was built afresh, and the same
+/// scores to the last bit.
 #[test]
 fn the_order_of_the_chunks_changes_no_bit() {
     let cosines: Vec<f32> = (0..97).map(|n| ((n * 37 % 97) as f32).sin() * 0.3 + 0.1).collect();
-    let lexical: Vec<f32> = (0..97).map(|n| if n % 3 == 0 { (n * 11 % 97) as f32 / 7.0 } else { 0.0 }).collect();
+    let lexical: Vec<f32> =
+        (0..97).map(|n| if n % 3 == 0 { (n * 11 % 97) as f32 / 7.0 } else { 0.0 }).collect();
     let scores = |order: &[usize]| {
         let pick = |values: &[f32]| order.iter().map(|&at| values[at]).collect::<Vec<_>>();
         let (lexical, dense) = (pick(&lexical), pick(&cosines));
         let ranking = fuse(Some(&lexical), Some(&dense), Fusion { dense_weight: 0.6 }, 97);
-        let mut bits: Vec<(usize, u64)> =
-            ranking.iter().map(|fused| (order[fused.ordinal as usize], fused.score.to_bits())).collect();
+        let mut bits: Vec<(usize, u64)> = ranking
+            .iter()
+            .map(|fused| (order[fused.ordinal as usize], fused.score.to_bits()))
+            .collect();
         bits.sort_unstable();
         bits
     };

@@ -23,7 +23,8 @@ use crate::telemetry;
 use crate::vector::{Vector, dot};
 use second::{Look, Looked};
 
-/// Longest question in bytes. A longer one is a document, and the model reads the first page of it at most.
+/// Longest question in bytes. A longer one is a document, and the model reads the first page of it
+/// at most.
 const MAX_QUERY_BYTES: usize = 32 * 1024;
 
 /// What to look for.
@@ -80,7 +81,8 @@ pub struct Pending {
     /// Vectors made, as far as that is known.
     pub done: u64,
     pub total: u64,
-    /// Somebody makes them. Else whoever did was stopped, and the next ingest of the same folders goes on.
+    /// Somebody makes them. Else whoever did was stopped, and the next ingest of the same folders
+    /// goes on.
     pub being_made: bool,
 }
 
@@ -98,7 +100,8 @@ impl Pending {
 /// One generation, open, and the model once a question needed it. Serves any number of questions.
 pub struct Searcher {
     pub snapshot: Arc<Snapshot>,
-    /// Threads that compare vectors, and networks that a second look may run side by side; never changes a result.
+    /// Threads that compare vectors, and networks that a second look may run side by side; never
+    /// changes a result.
     pub threads: usize,
     vectors: Vectors,
     /// Questions whose searches have been begun.
@@ -117,7 +120,8 @@ struct Ahead {
     scan_ms: f64,
 }
 
-/// The model of an index, loaded when a text needs it, and the vector of the question that was asked last.
+/// The model of an index, loaded when a text needs it, and the vector of the question that was
+/// asked last.
 #[derive(Default)]
 pub struct Vectors {
     embedder: Option<Embedder>,
@@ -136,7 +140,8 @@ impl Searcher {
         Self { snapshot, threads, vectors: Vectors::default(), ahead: Vec::new(), allowed: None }
     }
 
-    /// Goes over to another generation, of this index or another one; a model that fits stays loaded.
+    /// Goes over to another generation, of this index or another one; a model that fits stays
+    /// loaded.
     pub fn turn_to(&mut self, snapshot: Arc<Snapshot>) {
         if Arc::ptr_eq(&self.snapshot, &snapshot) {
             return;
@@ -148,8 +153,8 @@ impl Searcher {
         (self.snapshot, self.allowed) = (snapshot, None);
     }
 
-    /// Makes it fit for use after a panic: what may be half done is dropped, and a model that was not running stays
-    /// loaded.
+    /// Makes it fit for use after a panic: what may be half done is dropped, and a model that was
+    /// not running stays loaded.
     pub fn recover(&mut self) {
         self.vectors.embedder.take_if(|embedder| !embedder.is_sound());
         self.vectors.asked = None;
@@ -176,7 +181,8 @@ impl Searcher {
         }
     }
 
-    /// Ranks the passages of the index, or takes the ranking of the same question, corpus and settings from the cache.
+    /// Ranks the passages of the index, or takes the ranking of the same question, corpus and
+    /// settings from the cache.
     ///
     /// # Errors
     /// As [`Searcher::search`].
@@ -192,8 +198,18 @@ impl Searcher {
         {
             let total_ms = milliseconds(start);
             let timings = Timings { embedding_ms: 0.0, search_ms: total_ms, total_ms };
-            telemetry::debug!(mode = request.mode.name(), hits = hits.len(), total_ms, "ranking found in the cache");
-            return Ok(Response { hits, timings, retrieval_hit: true, ..nothing(engine, meta, query, request) });
+            telemetry::debug!(
+                mode = request.mode.name(),
+                hits = hits.len(),
+                total_ms,
+                "ranking found in the cache"
+            );
+            return Ok(Response {
+                hits,
+                timings,
+                retrieval_hit: true,
+                ..nothing(engine, meta, query, request)
+            });
         }
         let found = self.search(engine, request)?;
         if request.caching.writes() && !found.nothing_allowed {
@@ -202,9 +218,10 @@ impl Searcher {
         Ok(found)
     }
 
-    /// Begins the searches for several questions at once: those whose ranking is not known are compared with the vectors in
-    /// one pass, which takes little longer than for one of them. Whoever then searches for them over the same generation
-    /// finds this done. What fails here fails there again, and is told of there.
+    /// Begins the searches for several questions at once: those whose ranking is not known are
+    /// compared with the vectors in one pass, which takes little longer than for one of them.
+    /// Whoever then searches for them over the same generation finds this done. What fails here
+    /// fails there again, and is told of there.
     pub fn look_ahead(&mut self, engine: &Engine, requests: &[Request]) {
         self.ahead.clear();
         let Self { snapshot, threads, vectors: Vectors { embedder, .. }, ahead, .. } = self;
@@ -217,13 +234,16 @@ impl Searcher {
             let Ok(query) = checked(&request.query) else { continue };
             let is_known = || {
                 let key = ranking_key(engine, meta, query, request);
-                request.caching.reads() && engine.cache().has_ranking(&key, corpus(meta), engine.now_s())
+                request.caching.reads()
+                    && engine.cache().has_ranking(&key, corpus(meta), engine.now_s())
             };
             if begun.iter().any(|(other, _)| other == query) || is_known() {
                 continue;
             }
             let stop = &request.stop.stage(Stage::Retrieval);
-            if let Ok(embedded) = embed(engine, snapshot, embedder, Role::Query, query, request.caching, stop) {
+            if let Ok(embedded) =
+                embed(engine, snapshot, embedder, Role::Query, query, request.caching, stop)
+            {
                 begun.push((query.to_owned(), embedded));
             }
         }
@@ -232,11 +252,14 @@ impl Searcher {
             return;
         }
         let scan = Instant::now();
-        let vectors: Vec<&[f32]> = begun.iter().map(|(_, embedded)| embedded.vector.as_slice()).collect();
+        let vectors: Vec<&[f32]> =
+            begun.iter().map(|(_, embedded)| embedded.vector.as_slice()).collect();
         let Ok(cosines) = snapshot.dense_scores(&vectors, *threads) else { return };
         let scan_ms = milliseconds(scan) / begun.len() as f64;
         let begun = begun.into_iter().zip(cosines);
-        *ahead = begun.map(|((query, embedded), cosines)| Ahead { query, embedded, cosines, scan_ms }).collect();
+        *ahead = begun
+            .map(|((query, embedded), cosines)| Ahead { query, embedded, cosines, scan_ms })
+            .collect();
     }
 
     /// Ranks the passages of the index.
@@ -262,17 +285,29 @@ impl Searcher {
         let languages = snapshot.meta().query_languages();
         let by_meaning = request.mode != Mode::Lexical && snapshot.meta().pending == 0;
         if request.mode == Mode::Dense && !by_meaning {
-            return Err(Fault::failed(format!("the index `{}` has no vectors yet", engine.config.index))
-                .hint("search by words meanwhile: `--mode lexical`, or `hybrid`, which then does the same"));
+            return Err(Fault::failed(format!(
+                "the index `{}` has no vectors yet",
+                engine.config.index
+            ))
+            .hint(
+                "search by words meanwhile: `--mode lexical`, or `hybrid`, which then does \
+                     the same",
+            ));
         }
         let terms = (request.mode != Mode::Dense).then(|| analysis::query_terms(query, &languages));
-        let ahead = ahead.iter().position(|ahead| by_meaning && ahead.query == query).map(|at| ahead.swap_remove(at));
-        // Loading the model takes longer than anything else, so the lexical leg runs beside it. Where it is loaded and others
-        // have the other cores, a thread is not worth its while.
+        let ahead = ahead
+            .iter()
+            .position(|ahead| by_meaning && ahead.query == query)
+            .map(|at| ahead.swap_remove(at));
+        // Loading the model takes longer than anything else, so the lexical leg runs beside it.
+        // Where it is loaded and others have the other cores, a thread is not worth its while.
         let to_embed = by_meaning && ahead.is_none();
         let beside = to_embed && (*threads > 1 || embedder.is_none());
-        let mut by_model = || embed(engine, snapshot, embedder, Role::Query, query, request.caching, stop);
-        let by_words = || terms.as_ref().map(|terms| lexical_scores(snapshot, query, terms, &languages, allowed));
+        let mut by_model =
+            || embed(engine, snapshot, embedder, Role::Query, query, request.caching, stop);
+        let by_words = || {
+            terms.as_ref().map(|terms| lexical_scores(snapshot, query, terms, &languages, allowed))
+        };
         let (lexical, embedded) = if beside {
             std::thread::scope(|scope| {
                 let embedding = scope.spawn(by_model);
@@ -292,7 +327,8 @@ impl Searcher {
             Some(ahead) => (Some(ahead.embedded), Some(ahead.cosines)),
             None => {
                 let vector = embedded.as_ref().map(|embedded| embedded.vector.as_slice());
-                let dense = vector.map(|vector| snapshot.dense_scores(&[vector], *threads)).transpose()?;
+                let dense =
+                    vector.map(|vector| snapshot.dense_scores(&[vector], *threads)).transpose()?;
                 (embedded, dense.and_then(|mut dense| dense.pop()))
             }
         };
@@ -323,7 +359,14 @@ impl Searcher {
         let mut looked = Looked::default();
         if request.rerank > 0 {
             let n = request.rerank.min(hits.len());
-            let look = Look { engine, snapshot, question: query, caching: request.caching, stop, threads: *threads };
+            let look = Look {
+                engine,
+                snapshot,
+                question: query,
+                caching: request.caching,
+                stop,
+                threads: *threads,
+            };
             looked = look.rerank(embedder, &mut hits[..n])?;
         }
         hits.truncate(request.k);
@@ -379,11 +422,15 @@ impl Vectors {
     ) -> Result<Similarities> {
         let vector = match self.asked.take() {
             Some((asked, vector)) if asked == question => vector,
-            _ => embed(engine, snapshot, &mut self.embedder, Role::Query, question, caching, stop)?.vector,
+            _ => {
+                embed(engine, snapshot, &mut self.embedder, Role::Query, question, caching, stop)?
+                    .vector
+            }
         };
         let mut found = Similarities { cosines: Vec::new(), hits: 0, misses: 0 };
         for text in texts {
-            let embedded = embed(engine, snapshot, &mut self.embedder, Role::Passage, text, caching, stop)?;
+            let embedded =
+                embed(engine, snapshot, &mut self.embedder, Role::Passage, text, caching, stop)?;
             found.hits += u64::from(embedded.hit);
             found.misses += u64::from(!embedded.hit);
             found.cosines.push(f64::from(dot(vector.as_slice(), embedded.vector.as_slice())));
@@ -421,8 +468,8 @@ fn nothing(engine: &Engine, meta: &Meta, query: &str, request: &Request) -> Resp
     }
 }
 
-/// Version of what [`Searcher::search`] makes of a question; raise it when the same question, corpus and settings may rank
-/// otherwise than before.
+/// Version of what [`Searcher::search`] makes of a question; raise it when the same question,
+/// corpus and settings may rank otherwise than before.
 const RANKING_VERSION: u32 = 2;
 
 /// What rankings of a corpus are kept under: what is in it, whatever it is called.
@@ -432,7 +479,8 @@ fn corpus(meta: &Meta) -> &str {
 
 /// Everything that a ranking depends on.
 fn ranking_key(engine: &Engine, meta: &Meta, query: &str, request: &Request) -> Key {
-    // The filter asks the table of files, which holds more than the corpus id depends on: the times of last change.
+    // The filter asks the table of files, which holds more than the corpus id depends on: the times
+    // of last change.
     let (filter, table) = match &request.filter {
         None => (String::new(), ""),
         Some(filter) => (filter.key(), meta.table_sha256()),
@@ -463,7 +511,11 @@ fn ranking_key(engine: &Engine, meta: &Meta, query: &str, request: &Request) -> 
 }
 
 /// What a filter leaves of the index: known from the question before, if that had the same one.
-fn leaves<'a>(snapshot: &Snapshot, filter: &Filter, known: &'a mut Option<(String, Allowed)>) -> Result<&'a Allowed> {
+fn leaves<'a>(
+    snapshot: &Snapshot,
+    filter: &Filter,
+    known: &'a mut Option<(String, Allowed)>,
+) -> Result<&'a Allowed> {
     let text = filter.key();
     let kept = known.take_if(|(before, _)| *before == text);
     let (text, allowed) = match kept {
@@ -475,10 +527,15 @@ fn leaves<'a>(snapshot: &Snapshot, filter: &Filter, known: &'a mut Option<(Strin
 
 /// Sets what is not allowed to `none`.
 fn mask(scores: &mut [f32], allowed: &[bool], none: f32) {
-    scores.iter_mut().zip(allowed).filter(|(_, allowed)| !**allowed).for_each(|(score, _)| *score = none);
+    scores
+        .iter_mut()
+        .zip(allowed)
+        .filter(|(_, allowed)| !**allowed)
+        .for_each(|(score, _)| *score = none);
 }
 
-/// The lexical leg; for a short question with what the acronyms in it stand for, as the best passages explain them.
+/// The lexical leg; for a short question with what the acronyms in it stand for, as the best
+/// passages explain them.
 fn lexical_scores(
     snapshot: &Snapshot,
     query: &str,
@@ -503,13 +560,19 @@ fn lexical_scores(
     if best.len() > 2 * EXPLAINING {
         return Ok(scores);
     }
-    let mut texts: Vec<String> =
-        best.iter().map(|fused| Ok(snapshot.fetch(fused.ordinal)?.chunk.text)).collect::<Result<_>>()?;
+    let mut texts: Vec<String> = best
+        .iter()
+        .map(|fused| Ok(snapshot.fetch(fused.ordinal)?.chunk.text))
+        .collect::<Result<_>>()?;
     // Ordinals depend on the history of the index; texts do not.
     texts.sort_unstable();
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let mut expanded = terms.clone();
-    if analysis::expand(&mut expanded, query, &texts, languages) { of(&expanded) } else { Ok(scores) }
+    if analysis::expand(&mut expanded, query, &texts, languages) {
+        of(&expanded)
+    } else {
+        Ok(scores)
+    }
 }
 
 /// The question without the space around it.
@@ -522,7 +585,10 @@ pub fn checked(query: &str) -> Result<&str> {
         return Err(Fault::usage("the question is empty"));
     }
     if query.len() > MAX_QUERY_BYTES {
-        return Err(Fault::usage(format!("the question has {} bytes; {MAX_QUERY_BYTES} are the most", query.len())));
+        return Err(Fault::usage(format!(
+            "the question has {} bytes; {MAX_QUERY_BYTES} are the most",
+            query.len()
+        )));
     }
     Ok(query)
 }
@@ -533,7 +599,8 @@ struct Embedded {
     milliseconds: f64,
 }
 
-/// The vector of a text, by the model that the index was built with. A vector in the cache costs no model.
+/// The vector of a text, by the model that the index was built with. A vector in the cache costs no
+/// model.
 fn embed(
     engine: &Engine,
     snapshot: &Snapshot,
@@ -550,7 +617,9 @@ fn embed(
     let key = Key::embedding(&model.fingerprint, role.name(), text);
     let cached = caching
         .reads()
-        .then(|| engine.cache().embedding(&key, &model.fingerprint, model.dimension, engine.now_s()))
+        .then(|| {
+            engine.cache().embedding(&key, &model.fingerprint, model.dimension, engine.now_s())
+        })
         .flatten();
     if let Some(vector) = cached {
         return Ok(Embedded { vector, hit: true, milliseconds: milliseconds(start) });
@@ -563,7 +632,13 @@ fn embed(
     engine.go_on(&stop)?;
     let vector = embedder.embed(role, text)?;
     if caching.writes() {
-        engine.cache().keep(Table::Embeddings, key, &model.fingerprint, vector.to_bytes(), engine.now_s());
+        engine.cache().keep(
+            Table::Embeddings,
+            key,
+            &model.fingerprint,
+            vector.to_bytes(),
+            engine.now_s(),
+        );
     }
     Ok(Embedded { vector, hit: false, milliseconds: milliseconds(start) })
 }
@@ -571,7 +646,8 @@ fn embed(
 /// The model of the index.
 ///
 /// # Errors
-/// When the model of that name on this machine is another one: its vectors would be compared with strangers.
+/// When the model of that name on this machine is another one: its vectors would be compared with
+/// strangers.
 pub fn load(engine: &Engine, snapshot: &Snapshot) -> Result<Embedder> {
     let model = &snapshot.meta().model;
     let files = engine.model(&model.name).map_err(|fault| or_by_words(&fault))?;
@@ -580,8 +656,11 @@ pub fn load(engine: &Engine, snapshot: &Snapshot) -> Result<Embedder> {
         if let Some(damage) = verify_folder(&files.dir)?.into_iter().next() {
             return Err(damage);
         }
-        return Err(Fault::failed(format!("the index was built with another version of the model `{}`", model.name))
-            .hint("run `rag ingest` again, or search with `--mode lexical`"));
+        return Err(Fault::failed(format!(
+            "the index was built with another version of the model `{}`",
+            model.name
+        ))
+        .hint("run `rag ingest` again, or search with `--mode lexical`"));
     }
     Embedder::load(files, &engine.runtime_library().map_err(|fault| or_by_words(&fault))?)
 }
@@ -597,8 +676,10 @@ fn or_by_words(fault: &Fault) -> Fault {
 
 /// Fetches the ranked passages, orders equals by place, and keeps one for each place.
 fn hits(snapshot: &Snapshot, ranking: &[Fused], k: usize) -> Result<Vec<Hit>> {
-    let mut found: Vec<(Fused, Stored)> =
-        ranking.iter().map(|fused| Ok((*fused, snapshot.fetch(fused.ordinal)?))).collect::<Result<_>>()?;
+    let mut found: Vec<(Fused, Stored)> = ranking
+        .iter()
+        .map(|fused| Ok((*fused, snapshot.fetch(fused.ordinal)?)))
+        .collect::<Result<_>>()?;
     // Ordinals depend on the history of the index; places do not.
     found.sort_by(|(a, x), (b, y)| {
         let place = |s: &Stored| (s.root, s.path.clone(), s.chunk.bytes.start);
@@ -606,7 +687,11 @@ fn hits(snapshot: &Snapshot, ranking: &[Fused], k: usize) -> Result<Vec<Hit>> {
     });
     let candidates: Vec<Candidate<'_>> = found
         .iter()
-        .map(|(_, s)| Candidate { document: (s.root, &s.path), bytes: s.chunk.bytes, text: &s.chunk.text })
+        .map(|(_, s)| Candidate {
+            document: (s.root, &s.path),
+            bytes: s.chunk.bytes,
+            text: &s.chunk.text,
+        })
         .collect();
     let places = rank::one_per_place(&candidates);
     let mut also: Vec<Vec<(Arc<str>, usize)>> = vec![Vec::new(); found.len()];
@@ -615,8 +700,14 @@ fn hits(snapshot: &Snapshot, ranking: &[Fused], k: usize) -> Result<Vec<Hit>> {
             also[*kept].push((stored.path.as_str().into(), stored.chunk.lines.first));
         }
     }
-    let roots: Vec<Arc<str>> = snapshot.meta().roots.iter().map(|root| root.given.as_str().into()).collect();
-    let kept = found.into_iter().zip(places).zip(also).filter(|((_, place), _)| *place == Place::Kept).take(k);
+    let roots: Vec<Arc<str>> =
+        snapshot.meta().roots.iter().map(|root| root.given.as_str().into()).collect();
+    let kept = found
+        .into_iter()
+        .zip(places)
+        .zip(also)
+        .filter(|((_, place), _)| *place == Place::Kept)
+        .take(k);
     Ok(kept
         .enumerate()
         .map(|(i, (((fused, stored), _), also))| Hit {

@@ -35,11 +35,13 @@ pub(super) struct Look<'a> {
 impl Look<'_> {
     /// Scores `hits` anew and puts them in their new order. Equals stay as they stood.
     pub fn rerank(&self, embedder: &mut Option<Embedder>, hits: &mut [Hit]) -> Result<Looked> {
-        let passage =
-            |hit: &Hit| embedded_text(&context_line(hit.title.as_deref(), &hit.chunk.heading), &hit.chunk.text);
+        let passage = |hit: &Hit| {
+            embedded_text(&context_line(hit.title.as_deref(), &hit.chunk.heading), &hit.chunk.text)
+        };
         let texts: Vec<String> = hits.iter().map(passage).collect();
         let (looks, looked) = self.scores(embedder, &texts)?;
-        let mut candidates: Vec<(f64, Legs)> = hits.iter().map(|hit| (hit.score, hit.legs)).collect();
+        let mut candidates: Vec<(f64, Legs)> =
+            hits.iter().map(|hit| (hit.score, hit.legs)).collect();
         rank::blend(&mut candidates, &looks, self.engine.config.rerank_weight);
         for (hit, (score, legs)) in hits.iter_mut().zip(candidates) {
             (hit.score, hit.legs) = (score, legs);
@@ -48,16 +50,26 @@ impl Look<'_> {
         Ok(looked)
     }
 
-    /// The score of each text, from the cache or by the model, which is not loaded when all were kept.
-    fn scores(&self, embedder: &mut Option<Embedder>, texts: &[String]) -> Result<(Vec<f64>, Looked)> {
+    /// The score of each text, from the cache or by the model, which is not loaded when all were
+    /// kept.
+    fn scores(
+        &self,
+        embedder: &mut Option<Embedder>,
+        texts: &[String],
+    ) -> Result<(Vec<f64>, Looked)> {
         let model = &self.snapshot.meta().model.fingerprint;
         let (cache, now_s) = (self.engine.cache(), self.engine.now_s());
-        let keys: Vec<Key> =
-            texts.iter().map(|text| Key::second_look(model, LATE_VERSION, self.question, text)).collect();
-        let kept = |key: &Key| self.caching.reads().then(|| cache.second_look(key, model, now_s)).flatten();
+        let keys: Vec<Key> = texts
+            .iter()
+            .map(|text| Key::second_look(model, LATE_VERSION, self.question, text))
+            .collect();
+        let kept = |key: &Key| {
+            self.caching.reads().then(|| cache.second_look(key, model, now_s)).flatten()
+        };
         let mut scores: Vec<Option<f64>> = keys.iter().map(kept).collect();
         let missing: Vec<usize> = (0..texts.len()).filter(|i| scores[*i].is_none()).collect();
-        let looked = Looked { hits: (texts.len() - missing.len()) as u64, misses: missing.len() as u64 };
+        let looked =
+            Looked { hits: (texts.len() - missing.len()) as u64, misses: missing.len() as u64 };
         if !missing.is_empty() {
             let embedder = match embedder {
                 Some(embedder) => embedder,
@@ -74,7 +86,12 @@ impl Look<'_> {
     }
 
     /// The scores of the texts at `missing`, each with its index, in no order.
-    fn computed(&self, embedder: &mut Embedder, texts: &[String], missing: &[usize]) -> Result<Vec<(usize, f64)>> {
+    fn computed(
+        &self,
+        embedder: &mut Embedder,
+        texts: &[String],
+        missing: &[usize],
+    ) -> Result<Vec<(usize, f64)>> {
         let question = &embedder.token_vectors(Role::Query, self.question)?;
         let next = AtomicUsize::new(0);
         let threads = self.threads.min(missing.len().div_ceil(PASSAGES_PER_NETWORK));
@@ -82,7 +99,10 @@ impl Look<'_> {
             let mut share = Vec::new();
             while let Some(i) = missing.get(next.fetch_add(1, Ordering::Relaxed)) {
                 self.engine.go_on(self.stop)?;
-                share.push((*i, rank::late_interaction(question, &tokens(Role::Passage, &texts[*i])?)));
+                share.push((
+                    *i,
+                    rank::late_interaction(question, &tokens(Role::Passage, &texts[*i])?),
+                ));
             }
             Ok(share)
         })?;

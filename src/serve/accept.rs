@@ -24,17 +24,20 @@ const MAX_HEAD_BYTES: usize = 32 << 10;
 /// What a connection holds of a request at once.
 const BUFFER_BYTES: usize = 64 << 10;
 
-/// After a connection could not be taken: for want of descriptors, most likely, and these come back with time.
+/// After a connection could not be taken: for want of descriptors, most likely, and these come back
+/// with time.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// After what was under way was told to end.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-/// Descriptors beside those of connections: files of an index, of databases, a language model's sockets.
+/// Descriptors beside those of connections: files of an index, of databases, a language model's
+/// sockets.
 const OTHER_FILES: u64 = 512;
 
-/// Serves until `shutdown` ends. Then no connection is taken any more, and no question; what is under way may end within
-/// the time that the settings give; what has not ended then is told to, and says so to its client.
+/// Serves until `shutdown` ends. Then no connection is taken any more, and no question; what is
+/// under way may end within the time that the settings give; what has not ended then is told to,
+/// and says so to its client.
 pub async fn run(listener: TcpListener, app: Arc<App>, shutdown: impl Future<Output = ()>) {
     let settings = app.settings().clone();
     raise_limit(settings.connections as u64 + OTHER_FILES);
@@ -80,7 +83,13 @@ pub async fn run(listener: TcpListener, app: Arc<App>, shutdown: impl Future<Out
 }
 
 /// One connection to its end.
-async fn connection(stream: TcpStream, peer: Peer, router: Router, app: &App, stopping: CancellationToken) {
+async fn connection(
+    stream: TcpStream,
+    peer: Peer,
+    router: Router,
+    app: &App,
+    stopping: CancellationToken,
+) {
     let settings = app.settings();
     // Answers are small and waited for.
     let _ = stream.set_nodelay(true);

@@ -1,6 +1,7 @@
 //! Who may do what: tokens, each with what it allows.
 //!
-//! Tokens are kept as hashes, and all of them are compared every time, so that the time it takes tells nothing.
+//! Tokens are kept as hashes, and all of them are compared every time, so that the time it takes
+//! tells nothing.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -67,8 +68,8 @@ impl Access {
     /// The tokens that the settings name.
     ///
     /// # Errors
-    /// A usage fault for a file that is missing or that others can read, and for a line that is invalid; it names the
-    /// line and shows no token.
+    /// A usage fault for a file that is missing or that others can read, and for a line that is
+    /// invalid; it names the line and shows no token.
     pub fn new(config: &Config) -> Result<Self> {
         let mut access = Self::default();
         if let Some(token) = &config.serve.token {
@@ -99,7 +100,8 @@ impl Access {
         for (n, token) in self.tokens.iter().enumerate() {
             let is_equal: bool = token.sha256.as_bytes().ct_eq(given.as_bytes()).into();
             if is_equal && token.until.is_none_or(|until| today <= until) {
-                found = Some(Holder { n, scope: token.scope, rate_per_minute: token.rate_per_minute });
+                found =
+                    Some(Holder { n, scope: token.scope, rate_per_minute: token.rate_per_minute });
             }
         }
         found
@@ -125,7 +127,9 @@ fn read(config: &Config, path: &Path) -> Result<Vec<Token>> {
     let unreadable = |e: std::io::Error| refused(&config::unreadable(&e));
     let metadata = std::fs::metadata(path).map_err(unreadable)?;
     if metadata.mode() & 0o077 != 0 {
-        return Err(refused("the file can be read by others").hint(format!("chmod 600 {}", path.display())));
+        return Err(
+            refused("the file can be read by others").hint(format!("chmod 600 {}", path.display()))
+        );
     }
     let text = Secret::new(std::fs::read_to_string(path).map_err(unreadable)?);
     let tokens: Vec<Token> = text
@@ -136,8 +140,10 @@ fn read(config: &Config, path: &Path) -> Result<Vec<Token>> {
         .filter(|(line, _)| !line.is_empty() && !line.starts_with('#'))
         .map(|(line, n)| {
             parse(line).map_err(|why| {
-                Fault::usage(format!("{}:{n}: {why}", path.display()))
-                    .hint("a line is `SCOPE TOKEN`, then perhaps `expires YYYY-MM-DD` and `rate N` a minute")
+                Fault::usage(format!("{}:{n}: {why}", path.display())).hint(
+                    "a line is `SCOPE TOKEN`, then perhaps `expires YYYY-MM-DD` and `rate N` \
+                         a minute",
+                )
             })
         })
         .collect::<Result<_>>()?;

@@ -1,7 +1,8 @@
-//! Names that clients give to what lies on this machine. Whether a name may be followed is decided here and nowhere else.
+//! Names that clients give to what lies on this machine. Whether a name may be followed is decided
+//! here and nowhere else.
 //!
-//! A folder is opened part by part beneath a handle of the folder that was allowed, through no link and never upwards, so
-//! that what was checked is what is opened.
+//! A folder is opened part by part beneath a handle of the folder that was allowed, through no link
+//! and never upwards, so that what was checked is what is opened.
 
 use std::io::Write as _;
 use std::os::fd::{AsFd, OwnedFd};
@@ -19,7 +20,8 @@ const MAX_NAME_BYTES: usize = 1024;
 const MAX_PART_BYTES: usize = 255;
 const MAX_PARTS: usize = 32;
 
-/// Hexadecimal digits of the names that this program gives to jobs and conversations: 128 random bits.
+/// Hexadecimal digits of the names that this program gives to jobs and conversations: 128 random
+/// bits.
 const ID_DIGITS: usize = 32;
 
 /// A folder that may be ingested.
@@ -31,7 +33,8 @@ pub struct Folder {
     pub name: String,
 }
 
-/// The folders beneath which clients may have ingested, each with a name that says no more of this machine than it must.
+/// The folders beneath which clients may have ingested, each with a name that says no more of this
+/// machine than it must.
 #[derive(Debug)]
 pub struct Roots(Vec<Root>);
 
@@ -57,7 +60,8 @@ impl Roots {
             }
         }
         let all: Vec<PathBuf> = found.iter().map(|(_, real)| real.clone()).collect();
-        let named = |(given, real): (PathBuf, PathBuf)| Root { label: label(&real, &all), given, real };
+        let named =
+            |(given, real): (PathBuf, PathBuf)| Root { label: label(&real, &all), given, real };
         Self(found.into_iter().map(named).collect())
     }
 
@@ -71,18 +75,21 @@ impl Roots {
         self.0.iter().map(|root| root.real.as_path()).collect()
     }
 
-    /// The folder that a client means: a name, perhaps with a path behind it, or a path that begins with a folder that is
-    /// allowed.
+    /// The folder that a client means: a name, perhaps with a path behind it, or a path that begins
+    /// with a folder that is allowed.
     ///
     /// # Errors
-    /// The same for a folder that is elsewhere and for one that is not there: nobody learns what there is.
+    /// The same for a folder that is elsewhere and for one that is not there: nobody learns what
+    /// there is.
     pub fn folder(&self, asked: &str) -> Result<Folder> {
         let asked = asked.strip_prefix("./").unwrap_or(asked);
         let asked = if asked.len() > 1 { asked.strip_suffix('/').unwrap_or(asked) } else { asked };
         self.0.iter().find_map(|root| root.folder(asked)).ok_or_else(|| {
             let error = Error::forbidden("that is no folder beneath those that may be ingested");
             match self.labels().join(", ") {
-                labels if labels.is_empty() => error.hint("the setting `serve.roots` lists the folders that may be"),
+                labels if labels.is_empty() => {
+                    error.hint("the setting `serve.roots` lists the folders that may be")
+                }
                 labels => error.hint(format!("a folder begins with one of: {labels}")),
             }
         })
@@ -93,12 +100,15 @@ impl Root {
     fn folder(&self, asked: &str) -> Option<Folder> {
         let starts = [self.label.as_str(), self.real.to_str()?, self.given.to_str()?];
         let rests = starts.into_iter().filter_map(|start| below(asked, start));
-        rests.filter_map(|rest| if rest.is_empty() { Some(Vec::new()) } else { parts(rest) }).find_map(|parts| {
-            open(&self.real, &parts, false).ok()?;
-            let real = parts.iter().fold(self.real.clone(), |path, part| path.join(part));
-            let name = [self.label.as_str()].into_iter().chain(parts).collect::<Vec<_>>().join("/");
-            Some(Folder { real: real.to_str()?.to_owned(), name })
-        })
+        rests
+            .filter_map(|rest| if rest.is_empty() { Some(Vec::new()) } else { parts(rest) })
+            .find_map(|parts| {
+                open(&self.real, &parts, false).ok()?;
+                let real = parts.iter().fold(self.real.clone(), |path, part| path.join(part));
+                let name =
+                    [self.label.as_str()].into_iter().chain(parts).collect::<Vec<_>>().join("/");
+                Some(Folder { real: real.to_str()?.to_owned(), name })
+            })
     }
 }
 
@@ -114,12 +124,14 @@ fn below<'a>(path: &'a str, folder: &str) -> Option<&'a str> {
 /// The end of a path, as long as it takes to tell it from the ends of the others.
 fn label(path: &Path, all: &[PathBuf]) -> String {
     let parts = |path: &Path| -> Vec<String> {
-        let names = path.components().skip(1).map(|part| part.as_os_str().to_string_lossy().into_owned());
+        let names =
+            path.components().skip(1).map(|part| part.as_os_str().to_string_lossy().into_owned());
         names.collect()
     };
     let own = parts(path);
     let end = |parts: &[String], n: usize| parts[parts.len().saturating_sub(n)..].join("/");
-    let is_alone = |n: &usize| all.iter().filter(|other| end(&parts(other), *n) == end(&own, *n)).count() < 2;
+    let is_alone =
+        |n: &usize| all.iter().filter(|other| end(&parts(other), *n) == end(&own, *n)).count() < 2;
     let n = (1..=own.len()).find(is_alone).unwrap_or(own.len());
     if own.is_empty() { "/".to_owned() } else { end(&own, n) }
 }
@@ -133,10 +145,12 @@ fn parts(name: &str) -> Option<Vec<&str>> {
             && !part.chars().any(|c| c.is_control() || c == '\\')
             && !is_encoded(part)
     };
-    (name.len() <= MAX_NAME_BYTES && parts.len() <= MAX_PARTS && parts.iter().all(is_fine)).then_some(parts)
+    (name.len() <= MAX_NAME_BYTES && parts.len() <= MAX_PARTS && parts.iter().all(is_fine))
+        .then_some(parts)
 }
 
-/// Whether something is still written as `%2e` after it was decoded once: somebody might decode it again.
+/// Whether something is still written as `%2e` after it was decoded once: somebody might decode it
+/// again.
 fn is_encoded(part: &str) -> bool {
     let bytes = part.as_bytes();
     bytes.windows(3).any(|w| w[0] == b'%' && w[1].is_ascii_hexdigit() && w[2].is_ascii_hexdigit())
@@ -165,8 +179,9 @@ fn open(root: &Path, parts: &[&str], makes: bool) -> rustix::io::Result<OwnedFd>
 pub fn index_name<'a>(given: Option<&'a str>, default: &'a str) -> Result<&'a str> {
     match given.unwrap_or(default) {
         name if config::is_name(name) => Ok(name),
-        _ => Err(Error::usage("that cannot be the name of an index")
-            .hint("a name has letters, digits, `.`, `_` and `-`, and begins with a letter or digit")),
+        _ => Err(Error::usage("that cannot be the name of an index").hint(
+            "a name has letters, digits, `.`, `_` and `-`, and begins with a letter or digit",
+        )),
     }
 }
 
@@ -176,7 +191,9 @@ pub fn index_name<'a>(given: Option<&'a str>, default: &'a str) -> Result<&'a st
 /// When there is none of that name.
 pub fn known_index<'a>(given: Option<&'a str>, default: &'a str) -> Result<&'a str> {
     let name = given.unwrap_or(default);
-    let none = || Error::not_found("there is no index of that name").hint("GET /indexes lists what there is");
+    let none = || {
+        Error::not_found("there is no index of that name").hint("GET /indexes lists what there is")
+    };
     if config::is_name(name) { Ok(name) } else { Err(none()) }
 }
 
@@ -185,7 +202,8 @@ pub fn is_id(name: &str) -> bool {
     name.len() == ID_DIGITS && name.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// A file that is on its way in. Until it is complete nobody sees it; one that does not become so leaves nothing.
+/// A file that is on its way in. Until it is complete nobody sees it; one that does not become so
+/// leaves nothing.
 pub struct Incoming {
     folder: OwnedFd,
     name: String,
@@ -203,7 +221,9 @@ impl FileName {
     /// When the name leads anywhere but downwards, or would be passed over like other hidden files.
     pub fn new(name: &str) -> Result<Self> {
         match parts(name) {
-            Some(parts) if parts.iter().all(|part| !part.starts_with('.')) => Ok(Self(name.to_owned())),
+            Some(parts) if parts.iter().all(|part| !part.starts_with('.')) => {
+                Ok(Self(name.to_owned()))
+            }
             _ => Err(Error::usage("that cannot be the path of a document")
                 .hint("a path is relative, has no `..` in it, and no part that begins with a dot")),
         }
@@ -225,12 +245,15 @@ impl Incoming {
         let mut parts = parts(&name.0).unwrap_or_default();
         let own = parts.pop().unwrap_or_default().to_owned();
         let folder = open(root, &parts, true).map_err(|error| match error {
-            Errno::NOTDIR | Errno::LOOP => Fault::usage("something else than a folder stands on the way to that path"),
+            Errno::NOTDIR | Errno::LOOP => {
+                Fault::usage("something else than a folder stands on the way to that path")
+            }
             error => Fault::failed(what()).because(std::io::Error::from(error)),
         })?;
         // The walk passes over what begins with a dot.
         let temporary = format!(".{}.tmp", disk::random_id()?);
-        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let flags =
+            OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let file = openat(&folder, &*temporary, flags, Mode::RUSR | Mode::WUSR);
         let file = file.map_err(std::io::Error::from).or_failed(what)?;
         Ok(Self { folder, name: own, temporary, file: file.into(), is_done: false })
@@ -247,9 +270,11 @@ impl Incoming {
     pub fn finish(mut self) -> Outcome<()> {
         let what = || "cannot write an upload".to_owned();
         self.file.sync_all().or_failed(what)?;
-        renameat(&self.folder, &*self.temporary, &self.folder, &*self.name).map_err(|error| match error {
-            Errno::ISDIR => Fault::usage("a folder stands at that path"),
-            error => Fault::failed(what()).because(std::io::Error::from(error)),
+        renameat(&self.folder, &*self.temporary, &self.folder, &*self.name).map_err(|error| {
+            match error {
+                Errno::ISDIR => Fault::usage("a folder stands at that path"),
+                error => Fault::failed(what()).because(std::io::Error::from(error)),
+            }
         })?;
         self.is_done = true;
         rustix::fs::fsync(self.folder.as_fd()).map_err(std::io::Error::from).or_failed(what)
@@ -292,7 +317,9 @@ pub fn remove(root: &Path, name: &FileName) -> Outcome<()> {
     let mut parts = parts(&name.0).unwrap_or_default();
     let own = parts.pop().unwrap_or_default();
     match open(root, &parts, false).and_then(|folder| unlinkat(&folder, own, AtFlags::empty())) {
-        Err(error) if error != Errno::NOENT => Err(error).or_failed(|| "cannot remove an upload".into()),
+        Err(error) if error != Errno::NOENT => {
+            Err(error).or_failed(|| "cannot remove an upload".into())
+        }
         _ => Ok(()),
     }
 }
@@ -313,11 +340,15 @@ mod tests {
         std::fs::write(real.join("notes/file.md"), "x").unwrap();
         symlink(real.join("outside"), real.join("notes/out")).unwrap();
         symlink("../../outside", real.join("a/docs/deep/out")).unwrap();
-        let roots = Roots::new(&["a/docs", "b/docs", "notes", "nowhere"].map(|folder| real.join(folder)));
+        let roots =
+            Roots::new(&["a/docs", "b/docs", "notes", "nowhere"].map(|folder| real.join(folder)));
         assert_eq!(roots.labels(), ["a/docs", "b/docs", "notes"]);
 
         let check = |asked: &str, below: &str, name: &str| {
-            let expected = Folder { real: real.join(below).to_str().unwrap().to_owned(), name: name.to_owned() };
+            let expected = Folder {
+                real: real.join(below).to_str().unwrap().to_owned(),
+                name: name.to_owned(),
+            };
             assert_eq!(roots.folder(asked).unwrap(), expected, "{asked}");
         };
         check("notes", "notes", "notes");
@@ -383,7 +414,10 @@ mod tests {
             assert_eq!(std::fs::read_to_string(root.join("sub/a b.md")).unwrap(), text);
         }
         let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
-        assert_eq!((mode(&root), mode(&root.join("sub")), mode(&root.join("sub/a b.md"))), (0o700, 0o700, 0o600));
+        assert_eq!(
+            (mode(&root), mode(&root.join("sub")), mode(&root.join("sub/a b.md"))),
+            (0o700, 0o700, 0o600)
+        );
 
         // A link that somebody put there is not followed, in no place.
         symlink(dir.path(), root.join("link")).unwrap();
@@ -414,7 +448,9 @@ mod tests {
 
     #[test]
     fn a_name_leads_downwards_or_is_refused() {
-        for good in ["a.md", "a/b/c.md", "a b.md", "; rm -rf", "$(x)", "-x", "ä/ö.md", "100%.md", "a..b"] {
+        for good in
+            ["a.md", "a/b/c.md", "a b.md", "; rm -rf", "$(x)", "-x", "ä/ö.md", "100%.md", "a..b"]
+        {
             assert_eq!(FileName::new(good).unwrap().as_str(), good);
         }
         for bad in [
@@ -440,6 +476,11 @@ mod tests {
         ] {
             assert!(FileName::new(bad).is_err(), "{bad:?}");
         }
-        assert!(is_id(&"0a".repeat(16)) && !is_id("0a") && !is_id(&"0A".repeat(16)) && !is_id(&"..".repeat(16)));
+        assert!(
+            is_id(&"0a".repeat(16))
+                && !is_id("0a")
+                && !is_id(&"0A".repeat(16))
+                && !is_id(&"..".repeat(16))
+        );
     }
 }

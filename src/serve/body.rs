@@ -1,4 +1,5 @@
-//! The body of a request: JSON, of bounded size, within a bounded time. Its length may be announced or not.
+//! The body of a request: JSON, of bounded size, within a bounded time. Its length may be announced
+//! or not.
 
 use std::sync::Arc;
 
@@ -20,7 +21,9 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Json<T> {
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self> {
         if !is_json(request.headers()) {
-            return Err(Error::unsupported("the body must be JSON").hint("Content-Type: application/json"));
+            return Err(
+                Error::unsupported("the body must be JSON").hint("Content-Type: application/json")
+            );
         }
         let bytes = read(request, app, app.settings().max_body_bytes).await?;
         let value = input::json(&bytes).and_then(|value| input::read(&value));
@@ -47,7 +50,9 @@ pub async fn read(request: Request, app: &App, most: usize) -> Result<Bytes> {
         }
         Ok(Bytes::from(bytes))
     };
-    tokio::time::timeout(app.settings().body_timeout, reading).await.unwrap_or_else(|_| Err(too_slow()))
+    tokio::time::timeout(app.settings().body_timeout, reading)
+        .await
+        .unwrap_or_else(|_| Err(too_slow()))
 }
 
 pub fn ended_early() -> Error {
@@ -60,7 +65,10 @@ pub fn too_slow() -> Error {
 
 /// Bytes that are announced; 0 of a body in chunks.
 pub fn length(headers: &HeaderMap) -> u64 {
-    headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok()).unwrap_or(0)
+    headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse().ok())
+        .unwrap_or(0)
 }
 
 /// Whether the body comes in chunks, so that its length shows at its end.
@@ -79,6 +87,7 @@ pub fn is_json(headers: &HeaderMap) -> bool {
 
 /// The type of the body in lower case, without its parameters.
 pub fn kind(headers: &HeaderMap) -> String {
-    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let value =
+        headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }

@@ -1,5 +1,6 @@
-//! What a client is told when something goes wrong: a stable word, a sentence, perhaps what to do. Never a path of this
-//! machine, a statement, a stack or the text of a document; those go to the log, beside the id of the request.
+//! What a client is told when something goes wrong: a stable word, a sentence, perhaps what to do.
+//! Never a path of this machine, a statement, a stack or the text of a document; those go to the
+//! log, beside the id of the request.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,8 +39,8 @@ pub struct ErrorObject {
     hint: Option<String>,
     /// What the log of the server calls the request
     request_id: String,
-    /// Why a language model failed: unreachable, unauthorized, `not_found`, overloaded, rejected, failing, late, garbled,
-    /// `broken_off`, empty or paused
+    /// Why a language model failed: unreachable, unauthorized, `not_found`, overloaded, rejected,
+    /// failing, late, garbled, `broken_off`, empty or paused
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     /// Seconds after which a new try may succeed, as in the header `Retry-After`
@@ -53,8 +54,8 @@ pub struct ErrorObject {
     param: Option<String>,
 }
 
-/// A refusal or a failure. As a response it is a status without a body; the guard writes the body, because it knows the
-/// id of the request.
+/// A refusal or a failure. As a response it is a status without a body; the guard writes the body,
+/// because it knows the id of the request.
 #[derive(Clone, Debug)]
 pub struct Error {
     status: StatusCode,
@@ -121,7 +122,8 @@ impl Error {
     }
 
     pub fn too_many(retry_after: Duration) -> Self {
-        Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many", "too many requests").retry_after(retry_after)
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many", "too many requests")
+            .retry_after(retry_after)
     }
 
     pub fn timeout(message: impl Into<String>) -> Self {
@@ -137,7 +139,9 @@ impl Error {
         let reason = fault.reason_given();
         let (status, code) = match reason {
             Some(Reason::Late) => (StatusCode::GATEWAY_TIMEOUT, "timeout"),
-            Some(Reason::Paused | Reason::Overloaded) => (StatusCode::SERVICE_UNAVAILABLE, "outside"),
+            Some(Reason::Paused | Reason::Overloaded) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "outside")
+            }
             _ => (StatusCode::BAD_GATEWAY, "outside"),
         };
         let message = reason.map_or("a service that this server asks has failed", Reason::sentence);
@@ -146,11 +150,13 @@ impl Error {
 
     /// The server is being stopped.
     pub fn closing() -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the server is being stopped").retry_after(SOON)
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the server is being stopped")
+            .retry_after(SOON)
     }
 
     pub fn internal() -> Self {
-        let message = "something went wrong here; the log of the server says more under this request's id";
+        let message =
+            "something went wrong here; the log of the server says more under this request's id";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message)
     }
 
@@ -225,7 +231,8 @@ impl Error {
     /// The response with its body.
     pub fn response(&self, request_id: &str) -> Response {
         let body = json!({ "error": self.json(request_id) }).to_string();
-        let mut response = (self.status, [(header::CONTENT_TYPE, "application/json")], body).into_response();
+        let mut response =
+            (self.status, [(header::CONTENT_TYPE, "application/json")], body).into_response();
         let headers = response.headers_mut();
         if let Some(time) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds(time)));
@@ -256,7 +263,8 @@ impl From<Arc<Fault>> for Error {
         let error = match fault.kind() {
             Kind::Usage => Self::usage(fault.to_string()),
             Kind::Late => Self::timeout(fault.to_string()),
-            Kind::Busy => Self::new(StatusCode::CONFLICT, "busy", "this is in use at the moment").retry_after(SOON),
+            Kind::Busy => Self::new(StatusCode::CONFLICT, "busy", "this is in use at the moment")
+                .retry_after(SOON),
             Kind::Interrupted => Self::closing(),
             Kind::Damaged => Self::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
@@ -284,7 +292,9 @@ impl From<Problem> for Error {
         match problem {
             Problem::Fault(fault) => fault.into(),
             Problem::NoIndex(name) => no_index(&name),
-            Problem::NoSession => Self::not_found("there is no such session").hint("POST /sessions makes one"),
+            Problem::NoSession => {
+                Self::not_found("there is no such session").hint("POST /sessions makes one")
+            }
             Problem::Full { retry_after } => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "too many questions are waiting")
                     .retry_after(retry_after)
@@ -313,7 +323,9 @@ fn kind(status: StatusCode) -> &'static str {
 /// A fault as a part of an answer: why somebody else wrote it.
 pub fn told(fault: &Fault) -> Value {
     let message = match fault.kind() {
-        Kind::Outside => fault.reason_given().map_or("the language model failed", Reason::sentence).to_owned(),
+        Kind::Outside => {
+            fault.reason_given().map_or("the language model failed", Reason::sentence).to_owned()
+        }
         Kind::Late | Kind::Usage => public(&fault.to_string()),
         _ => "the language model could not be asked".to_owned(),
     };
@@ -328,31 +340,34 @@ fn seconds(time: Duration) -> u64 {
     time.as_secs_f64().ceil().max(1.0) as u64
 }
 
-/// A text without absolute paths and not longer than a message may be. Messages that may be shown hold none; this is for
-/// the one that somebody writes tomorrow.
+/// A text without absolute paths and not longer than a message may be. Messages that may be shown
+/// hold none; this is for the one that somebody writes tomorrow.
 pub fn public(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut chars = text.chars().take(MAX_MESSAGE_CHARS).peekable();
     let mut before = ' ';
     while let Some(c) = chars.next() {
-        let begins =
-            c == '/' && !before.is_alphanumeric() && !matches!(before, '.' | '-' | '_' | '>' | '<' | ':' | '/');
+        let begins = c == '/'
+            && !before.is_alphanumeric()
+            && !matches!(before, '.' | '-' | '_' | '>' | '<' | ':' | '/');
         // Routes of this server may be named.
-        let is_path = begins && chars.peek().is_some_and(|next| next.is_alphanumeric() || *next == '.');
+        let is_path =
+            begins && chars.peek().is_some_and(|next| next.is_alphanumeric() || *next == '.');
         if !is_path {
             out.push(c);
             before = c;
             continue;
         }
         let mut path = String::from(c);
-        while let Some(next) =
-            chars.next_if(|next| !next.is_whitespace() && !matches!(next, '`' | '"' | '\'' | ')' | ','))
+        while let Some(next) = chars
+            .next_if(|next| !next.is_whitespace() && !matches!(next, '`' | '"' | '\'' | ')' | ','))
         {
             path.push(next);
         }
-        let is_route = super::routes::NAMES
-            .iter()
-            .any(|name| path.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?'])));
+        let is_route = super::routes::NAMES.iter().any(|name| {
+            path.strip_prefix(name)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']))
+        });
         out.push_str(if is_route { &path } else { "…" });
         before = '…';
     }
@@ -370,7 +385,10 @@ mod tests {
         check("cannot read `/home/a b/x`", "cannot read `… b/x`");
         check("GET /indexes lists what there is", "GET /indexes lists what there is");
         check("POST /documents?path=a.md and /documentsx", "POST /documents?path=a.md and …");
-        check("a filter such as path:drafts/** and/or type:pdf", "a filter such as path:drafts/** and/or type:pdf");
+        check(
+            "a filter such as path:drafts/** and/or type:pdf",
+            "a filter such as path:drafts/** and/or type:pdf",
+        );
         check("at http://localhost:1/v1", "at http://localhost:1/v1");
         assert!(public(&"x".repeat(10_000)).len() <= MAX_MESSAGE_CHARS);
     }
@@ -383,7 +401,8 @@ mod tests {
             let error = Error::from(fault);
             assert_eq!((error.status().as_u16(), error.code()), (507, "disk_full"));
         }
-        let other = Fault::failed("x").because(std::io::Error::from(std::io::ErrorKind::PermissionDenied));
+        let other =
+            Fault::failed("x").because(std::io::Error::from(std::io::ErrorKind::PermissionDenied));
         assert_eq!(Error::from(other).status().as_u16(), 500);
     }
 
@@ -391,11 +410,19 @@ mod tests {
     fn why_a_language_model_failed_is_told_apart_without_its_words() {
         let mut seen = std::collections::HashSet::new();
         for reason in Reason::ALL {
-            let fault = Fault::outside("http://10.0.0.7:1/v1 says: secret").reason(reason).hint("secret");
+            let fault =
+                Fault::outside("http://10.0.0.7:1/v1 says: secret").reason(reason).hint("secret");
             let error = Error::from(fault.retry_after(Duration::from_millis(29_100)));
             let json = error.json("id");
-            assert!(!json.to_string().contains("secret") && !json.to_string().contains("10.0.0.7"), "{json}");
-            assert_eq!((&json["reason"], &json["retry_after_s"]), (&json!(reason.name()), &json!(30)), "{json}");
+            assert!(
+                !json.to_string().contains("secret") && !json.to_string().contains("10.0.0.7"),
+                "{json}"
+            );
+            assert_eq!(
+                (&json["reason"], &json["retry_after_s"]),
+                (&json!(reason.name()), &json!(30)),
+                "{json}"
+            );
             assert!(seen.insert(json["message"].to_string()), "{json}");
             let expected = match reason {
                 Reason::Late => 504,

@@ -1,5 +1,6 @@
-//! What every request passes, before its body is read: is it one that should come here at all, whose is it, may they, and
-//! not too often? And what every response gets: the request's id, the body of an error, headers for browsers.
+//! What every request passes, before its body is read: is it one that should come here at all,
+//! whose is it, may they, and not too often? And what every response gets: the request's id, the
+//! body of an error, headers for browsers.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -67,8 +68,8 @@ pub async fn outer(State(app): State<Arc<App>>, mut request: Request, next: Next
     };
     response = span.in_scope(|| finished(response, &app, began.route(), &id));
     if is_chunked {
-        // A length that stood behind this header is not seen here. Were it another one, what follows on the connection
-        // would be no request (RFC 9112, 6.1).
+        // A length that stood behind this header is not seen here. Were it another one, what
+        // follows on the connection would be no request (RFC 9112, 6.1).
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     began.answered(response)
@@ -113,7 +114,9 @@ fn check_head(app: &App, request: &Request) -> Result<()> {
         let is_own = origin
             .to_str()
             .ok()
-            .and_then(|origin| origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://")))
+            .and_then(|origin| {
+                origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"))
+            })
             .is_some_and(|origin| origin.eq_ignore_ascii_case(&host));
         if !is_own {
             return Err(Error::forbidden("pages of other sites may not ask this server"));
@@ -131,7 +134,9 @@ fn host_of(headers: &HeaderMap, uri: &Uri) -> Result<String> {
         return Err(bad());
     }
     match (host, uri.authority()) {
-        (Some(host), Some(authority)) if !authority.as_str().eq_ignore_ascii_case(&host) => Err(bad()),
+        (Some(host), Some(authority)) if !authority.as_str().eq_ignore_ascii_case(&host) => {
+            Err(bad())
+        }
         (Some(host), _) => Ok(host),
         (None, _) => Err(bad()),
     }
@@ -150,16 +155,22 @@ fn may(app: &App, request: &Request, scope: Scope) -> Result<Allowed> {
             None if scope == Scope::Open => (Scope::Open, peer.map(Caller::Peer), None),
             None => {
                 // Whoever guesses has a peer's share of tries.
-                let allowance = Allowance { per_minute: settings.rate_per_minute, per_day: settings.quota_per_day };
-                app.admit(peer.map_or(Caller::Others, Caller::Peer), allowance).map_err(Error::too_many)?;
-                return Err(
-                    Error::unauthorized("this needs a token that counts").hint("send `Authorization: Bearer TOKEN`")
-                );
+                let allowance = Allowance {
+                    per_minute: settings.rate_per_minute,
+                    per_day: settings.quota_per_day,
+                };
+                app.admit(peer.map_or(Caller::Others, Caller::Peer), allowance)
+                    .map_err(Error::too_many)?;
+                return Err(Error::unauthorized("this needs a token that counts")
+                    .hint("send `Authorization: Bearer TOKEN`"));
             }
         }
     };
     if allowed < scope {
-        return Err(Error::forbidden(format!("this needs a token with the scope {}", scope.name())));
+        return Err(Error::forbidden(format!(
+            "this needs a token with the scope {}",
+            scope.name()
+        )));
     }
     if scope != Scope::Open {
         let per_minute = rate.unwrap_or(settings.rate_per_minute);
@@ -178,13 +189,16 @@ fn bearer(value: &HeaderValue) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-/// A page of another site can send a form or a plain text without being asked whether it may; not JSON.
+/// A page of another site can send a form or a plain text without being asked whether it may; not
+/// JSON.
 fn check_body(request: &Request, takes: Takes) -> Result<()> {
     let headers = request.headers();
     let has_body = body::is_expected(headers);
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
     if changes && has_body && takes == Takes::Json && !body::is_json(headers) {
-        return Err(Error::unsupported("the body must be JSON").hint("Content-Type: application/json"));
+        return Err(
+            Error::unsupported("the body must be JSON").hint("Content-Type: application/json")
+        );
     }
     Ok(())
 }
@@ -193,7 +207,9 @@ fn check_body(request: &Request, takes: Takes) -> Result<()> {
 fn request_id(headers: &HeaderMap) -> Arc<str> {
     let is_sane = |id: &str| {
         (1..=MAX_REQUEST_ID_BYTES).contains(&id.len())
-            && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':'))
+            && id
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':'))
     };
     let given = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).filter(|id| is_sane(id));
     given.map_or_else(|| disk::random_id().unwrap_or_default().into(), Into::into)
@@ -203,7 +219,8 @@ fn random() -> Option<u128> {
     disk::random_id().ok().and_then(|id| u128::from_str_radix(&id, 16).ok())
 }
 
-/// Counts an error, and tells its inside to the log, in the span of its request. `route` is a pattern, never a path.
+/// Counts an error, and tells its inside to the log, in the span of its request. `route` is a
+/// pattern, never a path.
 pub fn note(app: &App, error: &Error, route: &str) {
     app.service.observer().failed(app.engine(), error.code(), route);
     if error.status().is_server_error() {
@@ -219,7 +236,8 @@ fn finished(mut response: Response, app: &App, route: &str, id: &str) -> Respons
         response = error.response(id);
     } else if response.status() == StatusCode::METHOD_NOT_ALLOWED {
         let allow = response.headers().get(header::ALLOW).cloned();
-        let error = Error::new(StatusCode::METHOD_NOT_ALLOWED, "method", "this route has no such method");
+        let error =
+            Error::new(StatusCode::METHOD_NOT_ALLOWED, "method", "this route has no such method");
         note(app, &error, route);
         response = error.response(id);
         if let Some(allow) = allow {

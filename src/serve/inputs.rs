@@ -1,4 +1,5 @@
-//! What comes with a request beside a body that must be there: parts of the path, the query, a body that may be left out.
+//! What comes with a request beside a body that must be there: parts of the path, the query, a body
+//! that may be left out.
 
 use std::sync::Arc;
 
@@ -34,7 +35,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Part {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
         let part = axum::extract::Path::<String>::from_request_parts(parts, state).await;
         // What is no text is the name of nothing.
-        part.map(|axum::extract::Path(part)| Self(part)).map_err(|_| Error::not_found("there is nothing of that name"))
+        part.map(|axum::extract::Path(part)| Self(part))
+            .map_err(|_| Error::not_found("there is nothing of that name"))
     }
 }
 
@@ -56,6 +58,8 @@ impl<T: DeserializeOwned + Default> FromRequest<Arc<App>> for Perhaps<T> {
             return Ok(Self(T::default()));
         }
         let request = Request::from_parts(head, Body::from(bytes));
-        Json::<Option<T>>::from_request(request, app).await.map(|Json(value)| Self(value.unwrap_or_default()))
+        Json::<Option<T>>::from_request(request, app)
+            .await
+            .map(|Json(value)| Self(value.unwrap_or_default()))
     }
 }

@@ -1,4 +1,5 @@
-//! How often somebody may ask: so many requests a minute, evenly or in a burst, and so many a day. Pure: time comes in.
+//! How often somebody may ask: so many requests a minute, evenly or in a burst, and so many a day.
+//! Pure: time comes in.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -28,8 +29,9 @@ pub struct Allowance {
 
 /// What each caller has done.
 ///
-/// A caller is forgotten only when a new one in its place would be allowed the same: its burst has grown back, and no
-/// request of today counts against a daily quota. Tokens are as many as the settings list, so they are never forgotten.
+/// A caller is forgotten only when a new one in its place would be allowed the same: its burst has
+/// grown back, and no request of today counts against a daily quota. Tokens are as many as the
+/// settings list, so they are never forgotten.
 #[derive(Debug, Default)]
 pub struct Limiter {
     peers: HashMap<IpAddr, Used>,
@@ -52,8 +54,14 @@ struct Used {
 }
 
 impl Limiter {
-    /// Counts a request, or says how long to wait before the next one may succeed. `now` is since any fixed moment.
-    pub fn admit(&mut self, caller: Caller, allowance: Allowance, now: Duration) -> Result<(), Duration> {
+    /// Counts a request, or says how long to wait before the next one may succeed. `now` is since
+    /// any fixed moment.
+    pub fn admit(
+        &mut self,
+        caller: Caller,
+        allowance: Allowance,
+        now: Duration,
+    ) -> Result<(), Duration> {
         let Allowance { per_minute, per_day } = allowance;
         if per_minute == 0 && per_day == 0 {
             return Ok(());
@@ -77,7 +85,8 @@ impl Limiter {
         }
         if per_minute > 0 {
             let rate = per_minute as f64 / MINUTE.as_secs_f64();
-            used.left = (used.left + now.saturating_sub(used.at).as_secs_f64() * rate).min(per_minute as f64);
+            used.left = (used.left + now.saturating_sub(used.at).as_secs_f64() * rate)
+                .min(per_minute as f64);
             used.at = now;
             if used.left < 1.0 {
                 return Err(Duration::from_secs_f64((1.0 - used.left) / rate));
@@ -93,11 +102,13 @@ impl Limiter {
         Ok(())
     }
 
-    /// What `address` is remembered by, or `None` when there is no room. One IPv6 host has 2^64 addresses; a socket for
-    /// both families shows IPv4 addresses as IPv6 ones.
+    /// What `address` is remembered by, or `None` when there is no room. One IPv6 host has 2^64
+    /// addresses; a socket for both families shows IPv4 addresses as IPv6 ones.
     fn room_for(&mut self, address: IpAddr, now: Duration) -> Option<IpAddr> {
         let address = match address.to_canonical() {
-            IpAddr::V6(address) => std::net::Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+            IpAddr::V6(address) => {
+                std::net::Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into()
+            }
             address @ IpAddr::V4(_) => address,
         };
         if self.peers.contains_key(&address) {
@@ -136,7 +147,10 @@ mod tests {
         let mut limiter = Limiter::default();
         let allowance = Allowance { per_minute: 0, per_day: 2 };
         let mut admit = |now| limiter.admit(Caller::Token(1), allowance, now);
-        assert_eq!([admit(S), admit(S), admit(11 * S)], [Ok(()), Ok(()), Err(Duration::from_secs(86_389))]);
+        assert_eq!(
+            [admit(S), admit(S), admit(11 * S)],
+            [Ok(()), Ok(()), Err(Duration::from_secs(86_389))]
+        );
         assert_eq!(admit(DAY), Ok(()));
     }
 
@@ -154,7 +168,11 @@ mod tests {
         assert!(limiter.peers.len() <= MAX_PEERS, "{}", limiter.peers.len());
         let crowd = peer(u32::MAX);
         assert!(limiter.admit(crowd, allowance, S).is_err(), "the others share");
-        assert_eq!(limiter.admit(Caller::Token(0), allowance, S), Ok(()), "a token has its own share");
+        assert_eq!(
+            limiter.admit(Caller::Token(0), allowance, S),
+            Ok(()),
+            "a token has its own share"
+        );
         assert_eq!(limiter.admit(crowd, allowance, 100 * S), Ok(()));
     }
 
@@ -162,7 +180,8 @@ mod tests {
     fn one_ipv6_host_is_one_caller_and_mapped_ipv4_hosts_are_many() {
         let mut limiter = Limiter::default();
         let one = Allowance { per_minute: 1, per_day: 0 };
-        let mut admit = |text: &str| limiter.admit(Caller::Peer(text.parse().unwrap()), one, S).is_ok();
+        let mut admit =
+            |text: &str| limiter.admit(Caller::Peer(text.parse().unwrap()), one, S).is_ok();
         assert!(admit("2001:db8::1") && !admit("2001:db8::2"));
         assert!(admit("::ffff:192.0.2.1") && admit("::ffff:192.0.2.2") && !admit("192.0.2.1"));
     }

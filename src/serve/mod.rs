@@ -1,8 +1,8 @@
 //! `rag serve`: the verbs over HTTP.
 //!
-//! Nothing of a request is trusted and nothing is waited for without end: the head, the body and the taking of a response
-//! have deadlines, connections and bodies have limits. A question is worked on by the [`Service`]; the threads here only
-//! pass bytes on.
+//! Nothing of a request is trusted and nothing is waited for without end: the head, the body and
+//! the taking of a response have deadlines, connections and bodies have limits. A question is
+//! worked on by the [`Service`]; the threads here only pass bytes on.
 
 mod accept;
 mod access;
@@ -70,7 +70,8 @@ impl App {
     /// The server's inside, for an address that it will listen on.
     ///
     /// # Errors
-    /// A usage fault for tokens that are none, and for an address that others can reach when nobody needs a token.
+    /// A usage fault for tokens that are none, and for an address that others can reach when nobody
+    /// needs a token.
     pub fn new(engine: Engine, address: SocketAddr) -> Result<Self> {
         let access = Access::new(&engine.config)?;
         let is_local = address.ip().is_loopback();
@@ -116,20 +117,28 @@ impl App {
         self.access.is_open()
     }
 
-    /// What a conversation is called to whoever holds a token: its id, and a mark that no other token makes.
+    /// What a conversation is called to whoever holds a token: its id, and a mark that no other
+    /// token makes.
     fn session_name(&self, id: &str, holder: Option<usize>) -> String {
         match holder.and_then(|n| self.access.hash(n)) {
-            Some(hash) => format!("{id}{}", disk::sha256_hex(format!("session {hash} {id}").as_bytes()).slice(..16)),
+            Some(hash) => format!(
+                "{id}{}",
+                disk::sha256_hex(format!("session {hash} {id}").as_bytes()).slice(..16)
+            ),
             None => id.to_owned(),
         }
     }
 
-    /// Whether the server may be called by this name: a page of another site could have its own name lead here.
+    /// Whether the server may be called by this name: a page of another site could have its own
+    /// name lead here.
     fn is_called(&self, host: &str) -> bool {
         let allowed = &self.settings().allowed_hosts;
         let name = without_port(host).to_ascii_lowercase();
         let is_loopback = name == "localhost"
-            || name.trim_matches(['[', ']']).parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
+            || name
+                .trim_matches(['[', ']'])
+                .parse()
+                .is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
         is_loopback || allowed.contains(&name) || (!self.is_local && allowed.is_empty())
     }
 
@@ -149,8 +158,8 @@ fn without_port(host: &str) -> &str {
 /// Listens on the configured address.
 ///
 /// # Errors
-/// A usage fault for a host without an address and for a root that is not a folder; a fault naming the address when it
-/// is taken.
+/// A usage fault for a host without an address and for a root that is not a folder; a fault naming
+/// the address when it is taken.
 pub fn bind(config: &Config) -> Result<TcpListener> {
     config.check_roots()?;
     let (host, port) = (config.serve.host.trim_matches(['[', ']']), config.serve.port);
@@ -176,7 +185,12 @@ pub fn bind(config: &Config) -> Result<TcpListener> {
 pub fn until(flag: &AtomicBool, listener: TcpListener, app: &Arc<App>) -> Result<()> {
     let what = || "cannot set up the server".to_owned();
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    let runtime = runtime.worker_threads(HTTP_THREADS).thread_name("http").enable_all().build().or_failed(what)?;
+    let runtime = runtime
+        .worker_threads(HTTP_THREADS)
+        .thread_name("http")
+        .enable_all()
+        .build()
+        .or_failed(what)?;
     let served = runtime.block_on(async {
         listener.set_nonblocking(true).or_failed(what)?;
         let listener = tokio::net::TcpListener::from_std(listener).or_failed(what)?;

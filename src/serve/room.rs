@@ -1,8 +1,8 @@
 //! Room for uploads: a limit on all their bytes, without looking at every file for each.
 //!
-//! The files are counted once, and a file that has come is added. One that replaces another counts twice, and one that was
-//! removed counts on, until the files are counted again: when there seems to be no room, and not too often. So the limit is
-//! met too early for a while, and never too late.
+//! The files are counted once, and a file that has come is added. One that replaces another counts
+//! twice, and one that was removed counts on, until the files are counted again: when there seems
+//! to be no room, and not too often. So the limit is met too early for a while, and never too late.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -30,8 +30,9 @@ pub struct Room {
 }
 
 impl Room {
-    /// Refuses what would be more than `most` bytes together with the uploads that there are and those that are coming; 0 is
-    /// no limit. `count` looks at all files; it is called without any lock held.
+    /// Refuses what would be more than `most` bytes together with the uploads that there are and
+    /// those that are coming; 0 is no limit. `count` looks at all files; it is called without any
+    /// lock held.
     pub fn reserve(
         uploads: &Arc<Mutex<Uploads>>,
         bytes: u64,
@@ -51,7 +52,9 @@ impl Room {
             let mut uploads = locked(uploads);
             if !fits(&uploads) {
                 let used = uploads.counted.map_or(0, |(used, _)| used);
-                let what = format!("uploads have {used} bytes; {most} are the most (serve.max_uploads_bytes)");
+                let what = format!(
+                    "uploads have {used} bytes; {most} are the most (serve.max_uploads_bytes)"
+                );
                 return Err(Error::too_large(what).hint("remove some with DELETE /documents"));
             }
             uploads.coming += bytes;
@@ -88,7 +91,10 @@ impl Uploads {
     }
 }
 
-fn recount(uploads: &Arc<Mutex<Uploads>>, count: &impl Fn() -> crate::error::Result<u64>) -> Result<()> {
+fn recount(
+    uploads: &Arc<Mutex<Uploads>>,
+    count: &impl Fn() -> crate::error::Result<u64>,
+) -> Result<()> {
     let before = locked(uploads).come;
     let used = count()?;
     let mut uploads = locked(uploads);

@@ -22,7 +22,8 @@ pub struct Counts {
     pub connections: AtomicU64,
 }
 
-/// A request that is under way. `route` is the pattern of the route, of which there are few, never the path.
+/// A request that is under way. `route` is the pattern of the route, of which there are few, never
+/// the path.
 pub struct Began {
     route: Option<MatchedPath>,
     method: Method,
@@ -122,9 +123,11 @@ impl Drop for Counted {
 }
 
 impl Counted {
-    /// The request as a collector of traces is told of it, by the names of OpenTelemetry's conventions for HTTP.
+    /// The request as a collector of traces is told of it, by the names of OpenTelemetry's
+    /// conventions for HTTP.
     fn span(&self, trace: Trace, id: &str, elapsed: Duration) -> SpanData {
-        let method = telemetry::KNOWN_METHODS.iter().find(|known| **known == self.began.method.as_str());
+        let method =
+            telemetry::KNOWN_METHODS.iter().find(|known| **known == self.began.method.as_str());
         let route = self.began.route.as_ref().map(MatchedPath::as_str);
         let mut attributes = vec![
             ("http.request.method", method.copied().unwrap_or("_OTHER").into()),

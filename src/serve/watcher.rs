@@ -54,7 +54,8 @@ async fn look(app: Arc<App>, sender: Arc<Sender<Jobs>>) {
         });
         // A log that cannot be read now may be readable at the next look.
         if let Ok(Ok(jobs)) = jobs.await {
-            let jobs: HashMap<_, _> = jobs.iter().map(|job| (job.id.clone(), wire::job(job))).collect();
+            let jobs: HashMap<_, _> =
+                jobs.iter().map(|job| (job.id.clone(), wire::job(job))).collect();
             sender.send_if_modified(|known| {
                 let is_new = known.as_deref() != Some(&jobs);
                 if is_new {

@@ -1,7 +1,8 @@
 //! One computation and everybody who waits for it.
 //!
-//! The worker writes a log; whoever listens reads it from the beginning at their own pace, so that one who comes late
-//! misses nothing and one who reads slowly holds up nobody. A log is as large as one answer.
+//! The worker writes a log; whoever listens reads it from the beginning at their own pace, so that
+//! one who comes late misses nothing and one who reads slowly holds up nobody. A log is as large as
+//! one answer.
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};

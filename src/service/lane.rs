@@ -31,8 +31,8 @@ struct State {
     /// Every flight that waits or runs.
     flights: HashMap<u64, Listed>,
     by_key: HashMap<Key, u64>,
-    /// Sessions in which a question runs. Another question of the same session waits for its answer, and the workers go
-    /// on with others.
+    /// Sessions in which a question runs. Another question of the same session waits for its
+    /// answer, and the workers go on with others.
     sessions: HashSet<String>,
     next_id: u64,
     workers: usize,
@@ -84,12 +84,18 @@ impl Lane {
         }
         let state = &mut *state;
         let until = Instant::now() + self.patience;
-        if let Some(listed) = key.and_then(|key| state.by_key.get(&key)).and_then(|id| state.flights.get_mut(id)) {
+        if let Some(listed) =
+            key.and_then(|key| state.by_key.get(&key)).and_then(|id| state.flights.get_mut(id))
+        {
             listed.listeners += 1;
             listed.flight.deadline.extend_to(until);
             listed.place = listed.place.map(|place| state.queue.hurry(place, question.priority));
             state.counts.joined += 1;
-            return Ok(Entered { reader: Reader::new(Arc::clone(&listed.flight)), until, wants_worker: false });
+            return Ok(Entered {
+                reader: Reader::new(Arc::clone(&listed.flight)),
+                until,
+                wants_worker: false,
+            });
         }
         let priority = question.priority;
         let flight = Arc::new(Flight::new(state.next_id, key, question, until));
@@ -148,7 +154,8 @@ impl Lane {
                 return Next::End;
             }
             state.idle += 1;
-            let (woken, waited) = self.bell.wait_timeout(state, patience).unwrap_or_else(PoisonError::into_inner);
+            let (woken, waited) =
+                self.bell.wait_timeout(state, patience).unwrap_or_else(PoisonError::into_inner);
             state = woken;
             state.idle -= 1;
             if waited.timed_out() && state.first().is_none() && !state.closed {
@@ -157,8 +164,8 @@ impl Lane {
         }
     }
 
-    /// More questions for a worker that has taken one: its share of those that wait, at most `most`, up to the first that is
-    /// not `like` it.
+    /// More questions for a worker that has taken one: its share of those that wait, at most
+    /// `most`, up to the first that is not `like` it.
     pub fn more(&self, most: usize, like: impl Fn(&Question) -> bool) -> Vec<Arc<Flight>> {
         let mut state = self.lock();
         let share = (state.queue.len() + 1).div_ceil(self.most_workers.max(1)) - 1;
@@ -224,8 +231,11 @@ impl Lane {
 
     /// How it is to be told that too many wait: after about so long the line will be empty.
     fn full(&self, state: &State) -> Problem {
-        let us = self.mean_us.load(Ordering::Relaxed) * state.queue.len() as u64 / self.most_workers.max(1) as u64;
-        Problem::Full { retry_after: Duration::from_secs((us / 1_000_000 + 1).min(MAX_RETRY_AFTER_S)) }
+        let us = self.mean_us.load(Ordering::Relaxed) * state.queue.len() as u64
+            / self.most_workers.max(1) as u64;
+        Problem::Full {
+            retry_after: Duration::from_secs((us / 1_000_000 + 1).min(MAX_RETRY_AFTER_S)),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -1,11 +1,13 @@
 //! Many who ask, few who work.
 //!
-//! A question waits in a bounded line, by urgency, until one of a few threads takes it; each of these keeps index and model
-//! open and goes over to a new generation by itself. Who asks what is being worked on already listens to that instead.
-//! Who stops listening is forgotten: what waits for nobody is dropped, what runs for nobody ends at its next step.
+//! A question waits in a bounded line, by urgency, until one of a few threads takes it; each of
+//! these keeps index and model open and goes over to a new generation by itself. Who asks what is
+//! being worked on already listens to that instead. Who stops listening is forgotten: what waits
+//! for nobody is dropped, what runs for nobody ends at its next step.
 //!
-//! There are two lines, each with workers of its own. Vectors and passages keep a core busy, so one worker a core is what
-//! helps; a language model elsewhere keeps a worker waiting, and nobody who only searches should wait behind it.
+//! There are two lines, each with workers of its own. Vectors and passages keep a core busy, so one
+//! worker a core is what helps; a language model elsewhere keeps a worker waiting, and nobody who
+//! only searches should wait behind it.
 
 mod flight;
 mod lane;
@@ -45,7 +47,8 @@ pub use trace::within;
 /// Conversations that were given a name and not used yet; more push the oldest out.
 const MAX_ISSUED: usize = 10_000;
 
-/// Work whose deadline has passed ends by itself and says at which stage; its callers wait for that a little longer.
+/// Work whose deadline has passed ends by itself and says at which stage; its callers wait for that
+/// a little longer.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// What somebody wants to know.
@@ -224,8 +227,13 @@ impl Service {
         let observer = Arc::new(Observer::new(&engine));
         let shared = Shared {
             own: Arc::new(Lane::new(serve.queue, serve.workers, query)),
-            // A language model takes its own time; what the machine does itself is bounded by stages.
-            written: Arc::new(Lane::new(serve.queue, parallel, query + engine.config.llm.answer_timeout)),
+            // A language model takes its own time; what the machine does itself is bounded by
+            // stages.
+            written: Arc::new(Lane::new(
+                serve.queue,
+                parallel,
+                query + engine.config.llm.answer_timeout,
+            )),
             engine,
             open: Mutex::default(),
             observer,
@@ -265,12 +273,14 @@ impl Service {
     /// Takes a question.
     ///
     /// # Errors
-    /// A usage fault for what is no question; when there is no such index, too many wait, or the service is ending.
+    /// A usage fault for what is no question; when there is no such index, too many wait, or the
+    /// service is ending.
     pub async fn ask(&self, question: Question) -> std::result::Result<Ticket, Problem> {
         let shared = &self.shared;
         search::checked(&question.text)?;
         let index = question.index.as_ref().unwrap_or(&shared.engine.config.index);
-        // A file is read, which may take long on a busy disk; the threads that pass bytes on must not wait for it.
+        // A file is read, which may take long on a busy disk; the threads that pass bytes on must
+        // not wait for it.
         let generation = tokio::task::spawn_blocking({
             let (shared, index) = (Arc::clone(shared), index.clone());
             move || shared.generation(&index)
@@ -306,14 +316,27 @@ impl Service {
         self.enter(&self.shared.own, None, question)
     }
 
-    fn enter(&self, lane: &Arc<Lane>, key: Option<Key>, question: Question) -> std::result::Result<Ticket, Problem> {
+    fn enter(
+        &self,
+        lane: &Arc<Lane>,
+        key: Option<Key>,
+        question: Question,
+    ) -> std::result::Result<Ticket, Problem> {
         let Entered { reader, until, wants_worker } = lane.enter(key, question)?;
         if wants_worker {
             self.hire(lane)?;
         }
         let told = Some(Arc::clone(&self.shared));
         let lane = Arc::clone(lane);
-        Ok(Ticket { reader, lane, until, told, is_streamed: false, is_batch: false, trace: trace::current() })
+        Ok(Ticket {
+            reader,
+            lane,
+            until,
+            told,
+            is_streamed: false,
+            is_batch: false,
+            trace: trace::current(),
+        })
     }
 
     /// A name for a new conversation, which nobody can guess.
@@ -330,7 +353,8 @@ impl Service {
         Ok(id)
     }
 
-    /// Takes a name back that was given out; false when it was not, or something was asked under it.
+    /// Takes a name back that was given out; false when it was not, or something was asked under
+    /// it.
     pub fn forget_session(&self, id: &str) -> bool {
         let mut issued = locked(&self.shared.issued);
         let n = issued.len();
@@ -351,7 +375,8 @@ impl Service {
         self.shared.open(index)
     }
 
-    /// Whether the language model is asked, or left alone after it failed; `None` while nobody has asked it.
+    /// Whether the language model is asked, or left alone after it failed; `None` while nobody has
+    /// asked it.
     pub fn language_model(&self) -> Option<llm::State> {
         self.shared.client.get().map(|client| client.state())
     }
@@ -378,7 +403,8 @@ impl Service {
         self.shared.lanes().for_each(|lane| lane.stop());
     }
 
-    /// Waits until every worker has ended, after [`Service::close`], and writes down what the cache has gathered.
+    /// Waits until every worker has ended, after [`Service::close`], and writes down what the cache
+    /// has gathered.
     pub fn join(&self) {
         let threads: Vec<_> = std::mem::take(&mut *locked(&self.threads));
         threads.into_iter().for_each(|thread| drop(thread.join()));
@@ -425,7 +451,8 @@ impl Ticket {
     /// Why nothing came of it; when it takes longer than its caller waits.
     pub async fn outcome(&mut self) -> Outcome {
         let until = (self.until + GRACE).into();
-        let outcome = tokio::time::timeout_at(until, self.reader.outcome()).await.map_err(|_| self.late())?;
+        let outcome =
+            tokio::time::timeout_at(until, self.reader.outcome()).await.map_err(|_| self.late())?;
         if let Ok(reply) = &outcome
             && let Some(shared) = self.told.take()
         {
@@ -468,7 +495,9 @@ impl Ticket {
                 (how.has_intent, how.session) = (intent.is_some(), session.as_deref());
                 observer.asked(engine, response, &how);
             }
-            (Reply::Answer(response), Wanted::Passages { .. }) => observer.asked(engine, response, &how),
+            (Reply::Answer(response), Wanted::Passages { .. }) => {
+                observer.asked(engine, response, &how)
+            }
             (Reply::Passages(response), _) => observer.searched(engine, response, &how),
             (Reply::Vectors(_), _) | (_, Wanted::Vectors(_)) => {}
         }
@@ -516,8 +545,8 @@ impl Shared {
         Ok(Some(snapshot))
     }
 
-    /// The generations that are open, each the one that its index stands for now. One that cannot be opened is forgotten:
-    /// whoever asks for it is told why.
+    /// The generations that are open, each the one that its index stands for now. One that cannot
+    /// be opened is forgotten: whoever asks for it is told why.
     fn catch_up(&self) -> Vec<Arc<Snapshot>> {
         let names: Vec<String> = locked(&self.open).keys().cloned().collect();
         let open = |name: &String| {

@@ -112,7 +112,10 @@ mod tests {
         queue.push(Priority::Low, "second");
         assert_eq!(queue.push(Priority::Low, "third"), Pushed::Full("third"));
         assert_eq!(queue.push(Priority::Background, "fourth"), Pushed::Full("fourth"));
-        assert!(matches!(queue.push(Priority::Normal, "fifth"), Pushed::Instead { of: "second", .. }));
+        assert!(matches!(
+            queue.push(Priority::Normal, "fifth"),
+            Pushed::Instead { of: "second", .. }
+        ));
         assert_eq!([queue.pop(), queue.pop(), queue.pop()], [Some("fifth"), Some("first"), None]);
     }
 

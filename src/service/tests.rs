@@ -92,11 +92,16 @@ fn a_worker_takes_its_share_of_those_who_wait_up_to_the_first_of_another_kind() 
     let lane = Arc::new(Lane::new(9, 2, PATIENCE));
     let ask = |text: &str, priority| enter(&lane, text, priority).unwrap();
     let _tickets: Vec<_> = ["a", "b", "c", "d", "e"].map(|text| ask(text, Priority::Normal)).into();
-    let texts = |flights: &[Arc<Flight>]| flights.iter().map(|f| f.question.text.clone()).collect::<Vec<_>>();
+    let texts = |flights: &[Arc<Flight>]| {
+        flights.iter().map(|f| f.question.text.clone()).collect::<Vec<_>>()
+    };
     let first = taken(&lane);
     // Of five there are three for one of two workers.
     let more = lane.more(7, |_| true);
-    assert_eq!((first.question.text.as_str(), texts(&more)), ("a", vec!["b".to_owned(), "c".to_owned()]));
+    assert_eq!(
+        (first.question.text.as_str(), texts(&more)),
+        ("a", vec!["b".to_owned(), "c".to_owned()])
+    );
     assert_eq!(lane.load().running, 3);
     let _urgent = ask("f", Priority::High);
     let first = taken(&lane);
@@ -113,7 +118,10 @@ fn a_worker_takes_its_share_of_those_who_wait_up_to_the_first_of_another_kind() 
 #[test]
 fn work_ends_when_the_last_listener_leaves_and_what_waits_is_dropped() {
     let lane = lane(9);
-    let (one, two) = (enter(&lane, "q", Priority::Normal).unwrap(), enter(&lane, "q", Priority::Normal).unwrap());
+    let (one, two) = (
+        enter(&lane, "q", Priority::Normal).unwrap(),
+        enter(&lane, "q", Priority::Normal).unwrap(),
+    );
     let flight = taken(&lane);
     drop(one);
     assert!(!flight.left.load(Ordering::Relaxed), "somebody still listens");
@@ -135,7 +143,10 @@ fn a_full_line_says_when_to_come_back_and_the_urgent_pass() {
     let mut low = enter(&lane, "low", Priority::Background).unwrap();
     let _normal = enter(&lane, "normal", Priority::Normal).unwrap();
     let refused = enter(&lane, "more", Priority::Background).err().unwrap();
-    assert!(matches!(refused, Problem::Full { retry_after } if retry_after >= Duration::from_secs(1)), "{refused:?}");
+    assert!(
+        matches!(refused, Problem::Full { retry_after } if retry_after >= Duration::from_secs(1)),
+        "{refused:?}"
+    );
     let _high = enter(&lane, "high", Priority::High).unwrap();
     assert!(matches!(blocking(low.outcome()), Err(Problem::Full { .. })));
     let order: Vec<String> = (0..2).map(|_| taken(&lane).question.text.clone()).collect();
@@ -156,7 +167,10 @@ fn each_caller_has_its_own_deadline_and_the_work_lives_as_long_as_the_last() {
     // The first gives up, and neither the work nor the second hears of it.
     first.until = Instant::now().checked_sub(2 * GRACE).unwrap();
     for late in [blocking(first.outcome()).err(), blocking(first.next()).err()] {
-        assert!(matches!(&late, Some(Problem::Fault(fault)) if fault.kind() == Kind::Late), "{late:?}");
+        assert!(
+            matches!(&late, Some(Problem::Fault(fault)) if fault.kind() == Kind::Late),
+            "{late:?}"
+        );
     }
     drop(first);
     assert!(!flight.left.load(Ordering::Relaxed));
@@ -167,12 +181,16 @@ fn each_caller_has_its_own_deadline_and_the_work_lives_as_long_as_the_last() {
 #[test]
 fn a_session_runs_one_question_at_a_time_and_holds_up_no_other() {
     let lane = Arc::new(Lane::new(9, 2, PATIENCE));
-    let (_one, _two, _other) = (talk(&lane, "a1", "a"), talk(&lane, "a2", "a"), talk(&lane, "b1", "b"));
+    let (_one, _two, _other) =
+        (talk(&lane, "a1", "a"), talk(&lane, "a2", "a"), talk(&lane, "b1", "b"));
     let text = |flight: &Arc<Flight>| flight.question.text.clone();
     let first = taken(&lane);
     let second = taken(&lane);
     assert_eq!((text(&first), text(&second)), ("a1".to_owned(), "b1".to_owned()));
-    assert!(matches!(lane.next(Duration::ZERO), Next::Nothing), "the session answers a question already");
+    assert!(
+        matches!(lane.next(Duration::ZERO), Next::Nothing),
+        "the session answers a question already"
+    );
     done(&lane, &first);
     assert_eq!(text(&taken(&lane)), "a2");
 }
@@ -199,7 +217,12 @@ fn a_line_that_ends_takes_nobody_and_tells_those_who_wait() {
 #[test]
 fn every_part_of_a_question_tells_it_from_others() {
     let base = question("q", Priority::Normal);
-    let answer = |intent, generator| Wanted::Answer { intent, generator, session: None, earlier: Vec::new() };
+    let answer = |intent, generator| Wanted::Answer {
+        intent,
+        generator,
+        session: None,
+        earlier: Vec::new(),
+    };
     let filter = |text| Some(Filter::parse(text).unwrap());
     let keys = [
         key(&base, "docs", "g1"),
@@ -211,7 +234,11 @@ fn every_part_of_a_question_tells_it_from_others() {
         key(&Question { filter: filter("type:pdf"), ..base.clone() }, "docs", "g1"),
         key(&Question { caching: Caching::Off, ..base.clone() }, "docs", "g1"),
         key(&Question { caching: Caching::Refresh, ..base.clone() }, "docs", "g1"),
-        key(&Question { wanted: Wanted::Passages { mode: Some(Mode::Dense) }, ..base.clone() }, "docs", "g1"),
+        key(
+            &Question { wanted: Wanted::Passages { mode: Some(Mode::Dense) }, ..base.clone() },
+            "docs",
+            "g1",
+        ),
         key(&Question { wanted: answer(None, None), ..base.clone() }, "docs", "g1"),
         key(&Question { wanted: answer(Some(Intent::List), None), ..base.clone() }, "docs", "g1"),
         key(&Question { wanted: answer(None, Some(Generator::Llm)), ..base.clone() }, "docs", "g1"),
@@ -221,7 +248,9 @@ fn every_part_of_a_question_tells_it_from_others() {
     }
     assert_eq!(keys[0], key(&Question { priority: Priority::Low, ..base.clone() }, "docs", "g1"));
     let session = Some("s".to_owned());
-    let talk =
-        Question { wanted: Wanted::Answer { intent: None, generator: None, session, earlier: Vec::new() }, ..base };
+    let talk = Question {
+        wanted: Wanted::Answer { intent: None, generator: None, session, earlier: Vec::new() },
+        ..base
+    };
     assert_eq!(key(&talk, "docs", "g1"), None);
 }

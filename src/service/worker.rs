@@ -1,4 +1,5 @@
-//! One worker: takes the question whose turn it is, and answers it with an index and a model that stay open.
+//! One worker: takes the question whose turn it is, and answers it with an index and a model that
+//! stay open.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,12 +22,13 @@ use crate::telemetry;
 /// Models that one worker keeps loaded; each takes some 60 MiB.
 const MAX_MODELS: usize = 2;
 
-/// Searches that a worker takes at once where many wait. Eight are compared with the vectors of an index in the time of
-/// two; of more, the gain is small and the wait of an urgent question long.
+/// Searches that a worker takes at once where many wait. Eight are compared with the vectors of an
+/// index in the time of two; of more, the gain is small and the wait of an urgent question long.
 const MAX_ABREAST: usize = 8;
 
-/// After so long without a question a worker looks whether its indexes have changed: the next question should not wait for
-/// the new generation to be opened, and the files of the old one should not stay on the disk for as long as nobody asks.
+/// After so long without a question a worker looks whether its indexes have changed: the next
+/// question should not wait for the new generation to be opened, and the files of the old one
+/// should not stay on the disk for as long as nobody asks.
 const IDLE: Duration = Duration::from_secs(5);
 
 pub(super) struct Worker<'a> {
@@ -42,8 +44,8 @@ pub(super) struct Worker<'a> {
 /// Works until the lane is closed and nobody waits.
 pub(super) fn run(shared: &Shared, lane: &Lane) {
     let mut worker = Worker { shared, patience: lane.patience, askers: HashMap::new(), own: None };
-    // The first question should not wait for what can be done before it comes. What fails now fails again then, and is
-    // told of to whoever asks.
+    // The first question should not wait for what can be done before it comes. What fails now fails
+    // again then, and is told of to whoever asks.
     let _ = worker.caught("loading the model", Worker::warm);
     shared.is_warm.store(true, Ordering::Release);
     loop {
@@ -59,7 +61,8 @@ pub(super) fn run(shared: &Shared, lane: &Lane) {
             Next::End => return,
         };
         let begun = Instant::now();
-        // An answer or a second look takes so long that comparing is nothing beside it, and nobody should wait behind one.
+        // An answer or a second look takes so long that comparing is nothing beside it, and nobody
+        // should wait behind one.
         let is_short = |question: &Question| matches!(question.wanted, Wanted::Passages { .. });
         let may_take_more = is_short(&first.question) && shared.engine.config.rerank == 0;
         let most = if may_take_more { MAX_ABREAST - 1 } else { 0 };
@@ -74,8 +77,9 @@ pub(super) fn run(shared: &Shared, lane: &Lane) {
         let together = begun.elapsed() / flights.len() as u32;
         for flight in flights {
             let start = Instant::now();
-            let answered =
-                worker.caught("answering this question", |worker| Ok(flight.span.in_scope(|| worker.answer(&flight))));
+            let answered = worker.caught("answering this question", |worker| {
+                Ok(flight.span.in_scope(|| worker.answer(&flight)))
+            });
             let outcome = answered.unwrap_or_else(|panic| Err(panic.into()));
             lane.done(&flight, outcome, together + start.elapsed());
         }
@@ -83,8 +87,8 @@ pub(super) fn run(shared: &Shared, lane: &Lane) {
 }
 
 impl Worker<'_> {
-    /// Runs `work`, which only fails here by a panic or by its own fault. What a panic left half done is not used again;
-    /// models that were not running stay loaded.
+    /// Runs `work`, which only fails here by a panic or by its own fault. What a panic left half
+    /// done is not used again; models that were not running stay loaded.
     fn caught<T>(&mut self, what: &str, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         let mut is_done = false;
         let outcome = caught(what, || {
@@ -108,7 +112,8 @@ impl Worker<'_> {
         Ok(())
     }
 
-    /// Goes over to what the names of the open indexes stand for now, and lets go of what they no longer do.
+    /// Goes over to what the names of the open indexes stand for now, and lets go of what they no
+    /// longer do.
     fn catch_up(&mut self) {
         let open = self.shared.catch_up();
         self.askers.retain(|model, asker| {
@@ -120,12 +125,14 @@ impl Worker<'_> {
         });
     }
 
-    /// Begins the searches over the configured index. What goes wrong is told to whoever asked, when it goes wrong again.
+    /// Begins the searches over the configured index. What goes wrong is told to whoever asked,
+    /// when it goes wrong again.
     fn look_ahead(&mut self, flights: &[Arc<Flight>]) {
         let engine = &self.shared.engine;
         let search = |flight: &Arc<Flight>| {
             let (question, stop) = (&flight.question, self.stop(flight));
-            let is_of_it = question.index.as_ref().is_none_or(|index| *index == engine.config.index);
+            let is_of_it =
+                question.index.as_ref().is_none_or(|index| *index == engine.config.index);
             let Wanted::Passages { mode } = question.wanted else { return None };
             let varied = varied(engine, question);
             let wanted = passages(varied.as_ref().unwrap_or(engine), question, mode, stop);
@@ -198,13 +205,15 @@ impl Worker<'_> {
         let engine = &self.shared.engine;
         let files = engine.model(&engine.config.model)?;
         let (embedder, model) = (self.embedder(files)?, &engine.config.model);
-        let (fingerprint, most) = (embedder.files.fingerprint.clone(), embedder.files.spec.max_tokens);
+        let (fingerprint, most) =
+            (embedder.files.fingerprint.clone(), embedder.files.spec.max_tokens);
         let mut found = Vectors { vectors: Vec::with_capacity(texts.len()), tokens: 0 };
         for (n, text) in texts.iter().enumerate() {
             engine.go_on(stop)?;
             let tokens = embedder.tokenizer.count(text) + embedder.tokenizer.special();
             if tokens > most {
-                let what = format!("text {n} has {tokens} tokens; the model `{model}` reads {most}");
+                let what =
+                    format!("text {n} has {tokens} tokens; the model `{model}` reads {most}");
                 return Err(Fault::usage(what).hint("send shorter pieces").into());
             }
             found.tokens += tokens as u64;
@@ -215,7 +224,11 @@ impl Worker<'_> {
                 Some(vector) => vector,
                 None => {
                     let vector = embedder.embed(Role::Passage, text)?;
-                    engine.cache().keep_embeddings(&fingerprint, &[(key, vector.clone())], engine.now_s());
+                    engine.cache().keep_embeddings(
+                        &fingerprint,
+                        &[(key, vector.clone())],
+                        engine.now_s(),
+                    );
                     vector
                 }
             });
@@ -237,19 +250,29 @@ impl Worker<'_> {
     }
 
     /// An asker over this generation, whose model is loaded if one with it was used before.
-    fn asker(&mut self, snapshot: Arc<Snapshot>, client: Option<Arc<crate::llm::Client>>) -> Result<&mut Asker> {
+    fn asker(
+        &mut self,
+        snapshot: Arc<Snapshot>,
+        client: Option<Arc<crate::llm::Client>>,
+    ) -> Result<&mut Asker> {
         let model = snapshot.meta().model.fingerprint.clone();
         if !self.askers.contains_key(&model) && self.askers.len() >= MAX_MODELS {
             self.askers.clear();
         }
-        let asker = self.askers.entry(model).or_insert_with(|| Asker::over(Arc::clone(&snapshot), 1, None));
+        let asker =
+            self.askers.entry(model).or_insert_with(|| Asker::over(Arc::clone(&snapshot), 1, None));
         asker.turn_to(snapshot, client);
         Ok(asker)
     }
 }
 
 /// The search that is asked for.
-fn passages(engine: &Engine, question: &Question, mode: Option<Mode>, stop: Stop) -> search::Request {
+fn passages(
+    engine: &Engine,
+    question: &Question,
+    mode: Option<Mode>,
+    stop: Stop,
+) -> search::Request {
     search::Request {
         query: question.text.clone(),
         mode: mode.unwrap_or(engine.config.search_mode),
@@ -279,9 +302,14 @@ fn varied(engine: &Engine, question: &Question) -> Option<Engine> {
     Some(engine.with(config))
 }
 
-/// Asks, and tells those who listen what is found and written. Trouble that does not keep an answer from being given is
-/// told to the log.
-fn told(asker: &mut Asker, engine: &Engine, request: &Request, flight: &Flight) -> Result<crate::ask::Response> {
+/// Asks, and tells those who listen what is found and written. Trouble that does not keep an answer
+/// from being given is told to the log.
+fn told(
+    asker: &mut Asker,
+    engine: &Engine,
+    request: &Request,
+    flight: &Flight,
+) -> Result<crate::ask::Response> {
     let response = asker.ask(engine, request, &mut |event| {
         flight.tell(match event {
             Event::Found { hits, timings, cache } => {
@@ -291,7 +319,10 @@ fn told(asker: &mut Asker, engine: &Engine, request: &Request, flight: &Flight) 
         });
     })?;
     if let Some(fault) = &response.fallback {
-        telemetry::warn!(cause = fault.to_string(), "the language model failed, and passages are quoted instead");
+        telemetry::warn!(
+            cause = fault.to_string(),
+            "the language model failed, and passages are quoted instead"
+        );
     }
     if let Some(fault) = response.writing.as_ref().and_then(|writing| writing.trouble.as_ref()) {
         telemetry::warn!(cause = fault.to_string(), "the language model broke off");
@@ -308,8 +339,8 @@ fn in_session(
     flight: &Flight,
     id: &str,
 ) -> Outcome {
-    // The lane runs one question of a session at a time. When a command uses the session, the caller is asked to come back
-    // rather than a worker kept waiting.
+    // The lane runs one question of a session at a time. When a command uses the session, the
+    // caller is asked to come back rather than a worker kept waiting.
     let mut session = engine.sessions()?.begin_now(id, engine.now_s())?;
     // Whoever may name a conversation freely could meet somebody else's.
     if session.turns().is_empty() && !shared.is_issued(id) {

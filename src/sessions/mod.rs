@@ -1,8 +1,10 @@
-//! Conversations: what was asked and answered, kept for a day or as long as the user says. One SQLite file.
+//! Conversations: what was asked and answered, kept for a day or as long as the user says. One
+//! SQLite file.
 //!
-//! Unlike a cache, a conversation cannot be made again: nothing here is set aside or begun anew on its own. What fails
-//! its checksum is reported and never shown. Sources are kept as places (folder, path, lines), not as texts, so that a
-//! document that leaves the index leaves the conversations too, but for what was quoted of it.
+//! Unlike a cache, a conversation cannot be made again: nothing here is set aside or begun anew on
+//! its own. What fails its checksum is reported and never shown. Sources are kept as places
+//! (folder, path, lines), not as texts, so that a document that leaves the index leaves the
+//! conversations too, but for what was quoted of it.
 
 mod rows;
 #[cfg(test)]
@@ -108,13 +110,13 @@ impl Drop for Session<'_> {
 }
 
 impl Sessions {
-    /// Opens the sessions in `dir`, making folder and file when they are not there and can be made. `ttl_s` is how many
-    /// seconds a session outlives its last turn.
+    /// Opens the sessions in `dir`, making folder and file when they are not there and can be made.
+    /// `ttl_s` is how many seconds a session outlives its last turn.
     ///
     /// # Errors
-    /// [`Kind::Damaged`] for what is no database, [`Kind::Failed`] for what a newer version wrote, [`Kind::Busy`] when
-    /// another process does not let go. The file is left as it is. A folder that cannot be written to is no fault
-    /// until something is to be kept.
+    /// [`Kind::Damaged`] for what is no database, [`Kind::Failed`] for what a newer version wrote,
+    /// [`Kind::Busy`] when another process does not let go. The file is left as it is. A folder
+    /// that cannot be written to is no fault until something is to be kept.
     pub fn open(dir: &Path, ttl_s: i64) -> Result<Self> {
         let path = dir.join(FILE);
         // Whoever has locked a session has opened the file before, and it is not empty since.
@@ -125,7 +127,8 @@ impl Sessions {
         let opened = if made { sqlite::open(&path, STEPS) } else { Ok(Opened::Absent) };
         let (connection, writable) = match opened {
             Ok(Opened::Writable(connection)) => {
-                // Unlike a cache, a conversation should survive a power cut; what is removed should be gone.
+                // Unlike a cache, a conversation should survive a power cut; what is removed should
+                // be gone.
                 let set = connection
                     .pragma_update(None, "synchronous", "FULL")
                     .and_then(|()| connection.pragma_update(None, "secure_delete", "ON"));
@@ -136,8 +139,11 @@ impl Sessions {
             Ok(Opened::Absent) => (None, false),
             Ok(Opened::Damaged) => return Err(damaged(&path)),
             Ok(Opened::Newer) => {
-                return Err(Fault::failed(format!("{} was written by a newer version of rag", path.display()))
-                    .hint("use that version, or another `--data-dir`"));
+                return Err(Fault::failed(format!(
+                    "{} was written by a newer version of rag",
+                    path.display()
+                ))
+                .hint("use that version, or another `--data-dir`"));
             }
             Err(e) => return Err(fault(&path, e)),
         };
@@ -146,12 +152,14 @@ impl Sessions {
         Ok(Self { dir: dir.to_owned(), path, ttl_s, wait: WAIT, connection, writable, file })
     }
 
-    /// Begins or continues the session called `id`, which no other process may use meanwhile, and drops what has
-    /// expired. A session that does not exist is kept from its first turn on. `give_up` is asked while waiting.
+    /// Begins or continues the session called `id`, which no other process may use meanwhile, and
+    /// drops what has expired. A session that does not exist is kept from its first turn on.
+    /// `give_up` is asked while waiting.
     ///
     /// # Errors
-    /// [`Kind::Usage`] for a name that is none, [`Kind::Busy`] naming the process that has the session,
-    /// [`Kind::Damaged`] naming a session that fails its checksums, [`Kind::Failed`] where nothing can be kept.
+    /// [`Kind::Usage`] for a name that is none, [`Kind::Busy`] naming the process that has the
+    /// session, [`Kind::Damaged`] naming a session that fails its checksums, [`Kind::Failed`] where
+    /// nothing can be kept.
     pub fn begin(&self, id: &str, now_s: i64, give_up: &dyn Fn() -> bool) -> Result<Session<'_>> {
         self.begin_within(id, now_s, self.wait, give_up)
     }
@@ -164,10 +172,18 @@ impl Sessions {
         self.begin_within(id, now_s, Duration::ZERO, &|| false)
     }
 
-    fn begin_within(&self, id: &str, now_s: i64, wait: Duration, give_up: &dyn Fn() -> bool) -> Result<Session<'_>> {
+    fn begin_within(
+        &self,
+        id: &str,
+        now_s: i64,
+        wait: Duration,
+        give_up: &dyn Fn() -> bool,
+    ) -> Result<Session<'_>> {
         if !config::is_name(id) {
-            return Err(Fault::usage(format!("`{id}` cannot be the name of a session"))
-                .hint("a name has letters, digits, `.`, `_` and `-`, 100 at most, and begins with a letter or digit"));
+            return Err(Fault::usage(format!("`{id}` cannot be the name of a session")).hint(
+                "a name has letters, digits, `.`, `_` and `-`, 100 at most, and begins with \
+                     a letter or digit",
+            ));
         }
         self.must_be_writable()?;
         self.drop_expired(now_s)?;
@@ -194,14 +210,16 @@ impl Sessions {
     /// [`Kind::Usage`] when there is no such session, or no longer.
     pub fn show(&self, id: &str, now_s: i64) -> Result<Vec<Turn>> {
         let turns = self.read(|connection| rows::turns(connection, id))?;
-        let is_live = |turns: &Vec<Turn>| turns.last().is_some_and(|last| !self.has_expired(last.at, now_s));
+        let is_live =
+            |turns: &Vec<Turn>| turns.last().is_some_and(|last| !self.has_expired(last.at, now_s));
         turns.filter(is_live).ok_or_else(|| unknown(id))
     }
 
     /// Removes sessions, and says how many. Damaged ones can be removed too.
     ///
     /// # Errors
-    /// [`Kind::Usage`] when one does not exist, and [`Kind::Busy`] when one is in use; those before it are gone then.
+    /// [`Kind::Usage`] when one does not exist, and [`Kind::Busy`] when one is in use; those before
+    /// it are gone then.
     pub fn remove(&self, ids: &[String]) -> Result<u64> {
         let known = self.read(rows::ids)?;
         if let Some(id) = ids.iter().find(|id| !known.contains(id)) {
@@ -212,7 +230,9 @@ impl Sessions {
         }
         for id in ids {
             // A damaged row may be called anything; what is no name was never locked.
-            let lock = config::is_name(id).then(|| self.hold(id, Duration::ZERO, &|| false)).transpose()?;
+            let lock = config::is_name(id)
+                .then(|| self.hold(id, Duration::ZERO, &|| false))
+                .transpose()?;
             self.write(|transaction| rows::remove(transaction, id))?;
             if let Some(lock) = lock {
                 lock.remove();
@@ -230,11 +250,13 @@ impl Sessions {
         self.remove(&ids)
     }
 
-    /// Takes back what was answered from documents that are gone: an answer over `index` that cites one is emptied, since
-    /// it quotes it, and the place goes. Yields how many answers. Conversations in use keep what they have in memory.
+    /// Takes back what was answered from documents that are gone: an answer over `index` that cites
+    /// one is emptied, since it quotes it, and the place goes. Yields how many answers.
+    /// Conversations in use keep what they have in memory.
     ///
     /// # Errors
-    /// [`Kind::Damaged`] naming a session that fails its checksums and so may hold anything; the others are done then.
+    /// [`Kind::Damaged`] naming a session that fails its checksums and so may hold anything; the
+    /// others are done then.
     pub fn withdraw(&self, index: &str, is_gone: &dyn Fn(&str, &str) -> bool) -> Result<u64> {
         let mut withdrawn = 0;
         let mut bad = None;
@@ -252,7 +274,8 @@ impl Sessions {
                     continue;
                 }
                 self.must_be_writable()?;
-                let citations = turn.citations.iter().filter(|cited| !cites(cited)).cloned().collect();
+                let citations =
+                    turn.citations.iter().filter(|cited| !cites(cited)).cloned().collect();
                 let emptied = Turn { answer: String::new(), supported: false, citations, ..turn };
                 self.write(|transaction| rows::replace(transaction, &id, n, &emptied))?;
                 withdrawn += 1;
@@ -297,8 +320,11 @@ impl Sessions {
         if self.writable && self.connection().is_some() {
             return Ok(());
         }
-        Err(Fault::failed(format!("{} cannot be written to, so no conversation can be kept", self.dir.display()))
-            .hint("ask without `--session`, or give `--data-dir` a folder of your own"))
+        Err(Fault::failed(format!(
+            "{} cannot be written to, so no conversation can be kept",
+            self.dir.display()
+        ))
+        .hint("ask without `--session`, or give `--data-dir` a folder of your own"))
     }
 
     fn connection(&self) -> MutexGuard<'_, Option<Connection>> {
@@ -317,12 +343,16 @@ impl Sessions {
 
     fn write(&self, write: impl FnOnce(&Connection) -> rusqlite::Result<()>) -> Result<()> {
         if self.file.is_some() && identity(&self.path) != self.file {
-            return Err(Fault::failed(format!("{} was removed or replaced meanwhile", self.path.display()))
-                .hint("end this conversation and begin another"));
+            return Err(Fault::failed(format!(
+                "{} was removed or replaced meanwhile",
+                self.path.display()
+            ))
+            .hint("end this conversation and begin another"));
         }
         self.with(|connection| {
             // A transaction that begins by reading cannot wait for another writer later.
-            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let transaction =
+                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             write(&transaction)?;
             transaction.commit()
         })
@@ -330,7 +360,10 @@ impl Sessions {
     }
 
     /// `None` where there is no file.
-    fn with<T>(&self, work: impl FnOnce(&mut Connection) -> rusqlite::Result<T>) -> Result<Option<T>> {
+    fn with<T>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>> {
         self.connection().as_mut().map(work).transpose().map_err(|e| fault(&self.path, e))
     }
 }
@@ -361,11 +394,14 @@ fn identity(path: &Path) -> Option<(u64, u64)> {
 
 fn has_locks(dir: &Path) -> bool {
     let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
-    entries.into_iter().any(|entry| entry.path().extension().is_some_and(|extension| extension == "lock"))
+    entries
+        .into_iter()
+        .any(|entry| entry.path().extension().is_some_and(|extension| extension == "lock"))
 }
 
 fn unknown(id: &str) -> Fault {
-    Fault::usage(format!("there is no session `{id}`")).hint("`rag sessions list` shows what there is")
+    Fault::usage(format!("there is no session `{id}`"))
+        .hint("`rag sessions list` shows what there is")
 }
 
 fn damaged(path: &Path) -> Fault {
@@ -374,12 +410,17 @@ fn damaged(path: &Path) -> Fault {
 }
 
 fn fault(path: &Path, error: rusqlite::Error) -> Fault {
-    let is_busy = matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked));
+    let is_busy = matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
+    );
     match () {
         () if sqlite::is_damage(&error) => damaged(path).because(error),
-        () if is_busy => Fault::busy(format!("another process does not let go of {}", path.display()))
-            .because(error)
-            .hint("try again when it is done"),
+        () if is_busy => {
+            Fault::busy(format!("another process does not let go of {}", path.display()))
+                .because(error)
+                .hint("try again when it is done")
+        }
         () if error.sqlite_error_code() == Some(ErrorCode::DiskFull) => {
             let full = std::io::Error::new(std::io::ErrorKind::StorageFull, error);
             Fault::failed(format!("cannot write to {}", path.display())).because(full)

@@ -1,5 +1,5 @@
-//! The two tables. Every row carries a CRC-32 over all that it says, and a session says how many turns it has, so that
-//! a row that is changed, cut or missing is noticed.
+//! The two tables. Every row carries a CRC-32 over all that it says, and a session says how many
+//! turns it has, so that a row that is changed, cut or missing is noticed.
 
 use std::path::Path;
 
@@ -33,8 +33,9 @@ pub(super) struct Bad {
 
 impl Bad {
     pub(super) fn fault(&self, path: &Path) -> Fault {
-        Fault::damaged(format!("the session `{}` in {} is damaged", self.id, path.display()))
-            .hint(format!("`rag sessions remove {}` removes it; the others are not touched", self.id))
+        Fault::damaged(format!("the session `{}` in {} is damaged", self.id, path.display())).hint(
+            format!("`rag sessions remove {}` removes it; the others are not touched", self.id),
+        )
     }
 }
 
@@ -50,7 +51,8 @@ pub(super) fn summaries(connection: &Connection) -> Outcome<Vec<Summary>> {
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         let Some(mut summary) = summary(row) else { return Ok(Err(Bad { id: id(row) })) };
-        let first = checked_turns(connection, &summary.id, 1)?.unwrap_or_default().into_iter().next();
+        let first =
+            checked_turns(connection, &summary.id, 1)?.unwrap_or_default().into_iter().next();
         let Some(first) = first else { return Ok(Err(Bad { id: summary.id })) };
         summary.first_question = first.question;
         found.push(summary);
@@ -81,7 +83,8 @@ pub(super) fn ids(connection: &Connection) -> Outcome<Vec<String>> {
 /// When each session was used last. Damaged ones never expire: somebody should hear of them.
 pub(super) fn ages(connection: &Connection) -> Outcome<Vec<(String, i64)>> {
     let mut statement = connection.prepare("SELECT id, created, used, turns, crc FROM sessions")?;
-    let rows = statement.query_map([], |row| Ok(summary(row)))?.collect::<rusqlite::Result<Vec<_>>>()?;
+    let rows =
+        statement.query_map([], |row| Ok(summary(row)))?.collect::<rusqlite::Result<Vec<_>>>()?;
     Ok(Ok(rows.into_iter().flatten().map(|summary| (summary.id, summary.used)).collect()))
 }
 
@@ -91,12 +94,24 @@ pub(super) fn remove(connection: &Connection, session: &str) -> rusqlite::Result
     connection.execute("DELETE FROM sessions WHERE CAST(id AS TEXT) = ?1", [session]).map(drop)
 }
 
-pub(super) fn add(connection: &Connection, session: &str, created: i64, n: u64, turn: &Turn) -> rusqlite::Result<()> {
-    let body = serde_json::to_string(turn).map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))?;
+pub(super) fn add(
+    connection: &Connection,
+    session: &str,
+    created: i64,
+    n: u64,
+    turn: &Turn,
+) -> rusqlite::Result<()> {
+    let body = serde_json::to_string(turn)
+        .map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))?;
     let n = n as i64;
     connection.execute(
         "INSERT INTO turns (session, n, body, crc) VALUES (?1, ?2, ?3, ?4)",
-        params![session, n, body, checksum(&[session.as_bytes(), &n.to_le_bytes(), body.as_bytes()])],
+        params![
+            session,
+            n,
+            body,
+            checksum(&[session.as_bytes(), &n.to_le_bytes(), body.as_bytes()])
+        ],
     )?;
     connection.execute(
         "INSERT OR REPLACE INTO sessions (id, created, used, turns, crc) VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -106,21 +121,34 @@ pub(super) fn add(connection: &Connection, session: &str, created: i64, n: u64, 
 }
 
 /// Puts another turn in the place of the `n`-th.
-pub(super) fn replace(connection: &Connection, session: &str, n: i64, turn: &Turn) -> rusqlite::Result<()> {
-    let body = serde_json::to_string(turn).map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))?;
+pub(super) fn replace(
+    connection: &Connection,
+    session: &str,
+    n: i64,
+    turn: &Turn,
+) -> rusqlite::Result<()> {
+    let body = serde_json::to_string(turn)
+        .map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))?;
     let crc = checksum(&[session.as_bytes(), &n.to_le_bytes(), body.as_bytes()]);
     let sql = "UPDATE turns SET body = ?3, crc = ?4 WHERE session = ?1 AND n = ?2";
     connection.execute(sql, params![session, n, body, crc]).map(drop)
 }
 
 /// The first `most` turns; `None` when one of them is bad or missing.
-fn checked_turns(connection: &Connection, session: &str, most: u64) -> rusqlite::Result<Option<Vec<Turn>>> {
+fn checked_turns(
+    connection: &Connection,
+    session: &str,
+    most: u64,
+) -> rusqlite::Result<Option<Vec<Turn>>> {
     let sql = "SELECT n, body, crc FROM turns WHERE session = ?1 ORDER BY n LIMIT ?2";
     let mut statement = connection.prepare_cached(sql)?;
     let most = i64::try_from(most).unwrap_or(i64::MAX);
     let turns = statement.query_map(params![session, most], |row| Ok(turn(row, session)))?;
     let turns: Vec<Option<(i64, Turn)>> = turns.collect::<rusqlite::Result<_>>()?;
-    let checked = turns.into_iter().zip(1..).map(|(turn, n)| turn.filter(|(at, _)| *at == n).map(|(_, turn)| turn));
+    let checked = turns
+        .into_iter()
+        .zip(1..)
+        .map(|(turn, n)| turn.filter(|(at, _)| *at == n).map(|(_, turn)| turn));
     Ok(checked.collect())
 }
 
@@ -129,7 +157,8 @@ fn turn(row: &Row<'_>, session: &str) -> Option<(i64, Turn)> {
     let n = row.get_ref(0).ok()?.as_i64().ok()?;
     let body = row.get_ref(1).ok()?.as_str().ok()?;
     let crc = row.get_ref(2).ok()?.as_i64().ok()?;
-    let is_whole = crc == i64::from(checksum(&[session.as_bytes(), &n.to_le_bytes(), body.as_bytes()]));
+    let is_whole =
+        crc == i64::from(checksum(&[session.as_bytes(), &n.to_le_bytes(), body.as_bytes()]));
     is_whole.then(|| serde_json::from_str(body).ok()).flatten().map(|turn| (n, turn))
 }
 

@@ -13,7 +13,17 @@ fn turn(at: i64, question: &str) -> Turn {
     let (index, answer) = ("default".to_owned(), format!("About {question}. [1]"));
     let (intent, generator) = ("fact".to_owned(), "extractive".to_owned());
     let (question, resolved) = (question.to_owned(), format!("{question} resolved"));
-    Turn { at, index, question, resolved, answer, supported: true, intent, generator, citations: vec![cited] }
+    Turn {
+        at,
+        index,
+        question,
+        resolved,
+        answer,
+        supported: true,
+        intent,
+        generator,
+        citations: vec![cited],
+    }
 }
 
 fn never() -> bool {
@@ -38,7 +48,8 @@ fn a_conversation_comes_back() {
     assert_eq!(sessions.begin("work", 300, &never).unwrap().turns().len(), 2);
     assert_eq!(sessions.latest(300).unwrap().as_deref(), Some("play"));
     let list = sessions.list(300).unwrap();
-    let shown: Vec<_> = list.iter().map(|s| (&*s.id, s.turns, &*s.first_question, s.created, s.used)).collect();
+    let shown: Vec<_> =
+        list.iter().map(|s| (&*s.id, s.turns, &*s.first_question, s.created, s.used)).collect();
     assert_eq!(shown, [("play", 1, "three", 300, 300), ("work", 2, "one", 100, 200)]);
     assert_eq!(sessions.show("none", 300).unwrap_err().kind(), Kind::Usage);
     for bad in ["", "../up", ".hidden", "-flag", "two words", "a/b"] {
@@ -173,9 +184,15 @@ fn a_damaged_row_is_told_and_never_shown() {
         let sessions = open(dir.path());
         let changed = sessions.with(|connection| connection.execute(damage, [])).unwrap();
         assert!(changed > Some(0), "{damage}");
-        for fault in [sessions.show("work", 300).unwrap_err(), sessions.begin("work", 300, &never).err().unwrap()] {
+        for fault in [
+            sessions.show("work", 300).unwrap_err(),
+            sessions.begin("work", 300, &never).err().unwrap(),
+        ] {
             assert_eq!(fault.kind(), Kind::Damaged, "{damage}");
-            assert!(fault.to_string().contains("`work`") && fault.hint_text().is_some(), "{damage}: {fault}");
+            assert!(
+                fault.to_string().contains("`work`") && fault.hint_text().is_some(),
+                "{damage}: {fault}"
+            );
         }
         // A list may not look at every turn; what it shows is right.
         match sessions.list(300) {
@@ -184,7 +201,11 @@ fn a_damaged_row_is_told_and_never_shown() {
         }
         assert_eq!(sessions.remove(&["work".into()]).unwrap(), 1, "{damage}");
         let stays = !damage.contains("'play'");
-        assert_eq!(sessions.show("play", 300).is_ok_and(|turns| turns == [turn(300, "three")]), stays, "{damage}");
+        assert_eq!(
+            sessions.show("play", 300).is_ok_and(|turns| turns == [turn(300, "three")]),
+            stays,
+            "{damage}"
+        );
     }
 }
 
@@ -272,7 +293,8 @@ fn where_nothing_can_be_kept_there_is_nothing_and_a_hint() {
 
 #[test]
 fn names_are_random() {
-    let ids: std::collections::BTreeSet<String> = (0..100).map(|_| disk::random_id().unwrap()).collect();
+    let ids: std::collections::BTreeSet<String> =
+        (0..100).map(|_| disk::random_id().unwrap()).collect();
     assert_eq!(ids.len(), 100);
     assert!(ids.iter().all(|id| id.len() == 32 && config::is_name(id)), "{ids:?}");
 }

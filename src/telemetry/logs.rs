@@ -1,10 +1,10 @@
 //! Logs: one event a line, as text or as JSON, to the stream that the caller hands in.
 //!
-//! Only our own events are written. Those of other crates would show heads of requests and messages of protocols at the
-//! finer levels, and with them keys and questions.
+//! Only our own events are written. Those of other crates would show heads of requests and messages
+//! of protocols at the finer levels, and with them keys and questions.
 //!
-//! Lines are written by a thread: a stream that nobody reads holds up no request. When it is that far behind, lines are
-//! dropped, and the next one that is written says how many.
+//! Lines are written by a thread: a stream that nobody reads holds up no request. When it is that
+//! far behind, lines are dropped, and the next one that is written says how many.
 
 use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -83,8 +83,9 @@ fn filter(level: LogLevel) -> LevelFilter {
     }
 }
 
-/// Begins to log, to what `writer` makes for each event. Only the first call of a process does anything. A line of JSON is
-/// `{"timestamp", "level", "message", "target", …fields, "span": {"name", "id"}}`.
+/// Begins to log, to what `writer` makes for each event. Only the first call of a process does
+/// anything. A line of JSON is `{"timestamp", "level", "message", "target", …fields, "span":
+/// {"name", "id"}}`.
 pub fn logs<W: Write + 'static>(level: LogLevel, format: LogFormat, writer: fn() -> W) {
     if level == LogLevel::Off || LOG.get().is_some() {
         return;
@@ -105,8 +106,8 @@ pub fn logs<W: Write + 'static>(level: LogLevel, format: LogFormat, writer: fn()
     }
 }
 
-/// Waits until what was logged is written, but not for long; false when it is not, because nobody takes it. To be called
-/// when the process ends.
+/// Waits until what was logged is written, but not for long; false when it is not, because nobody
+/// takes it. To be called when the process ends.
 pub fn finish_logs() -> bool {
     let Some(queue) = LOG.get() else { return true };
     let (done, written) = sync_channel(1);
@@ -122,7 +123,10 @@ fn write<W: Write>(lines: &Receiver<Line>, dropped: &AtomicU64, writer: fn() -> 
                 let _ = writer().write_all(&text);
                 let lost = dropped.swap(0, Ordering::Relaxed);
                 if lost > 0 {
-                    tracing::warn!(lines = lost, "log lines were dropped, because nobody took them");
+                    tracing::warn!(
+                        lines = lost,
+                        "log lines were dropped, because nobody took them"
+                    );
                 }
             }
             Line::End(done) => drop(done.try_send(())),
@@ -147,7 +151,8 @@ where
     S: tracing::Subscriber + for<'a> registry::LookupSpan<'a>,
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    let layer = fmt::layer().json().flatten_event(true).with_current_span(true).with_span_list(false);
+    let layer =
+        fmt::layer().json().flatten_event(true).with_current_span(true).with_span_list(false);
     layer.with_writer(writer).with_filter(own(level))
 }
 
@@ -197,7 +202,9 @@ mod tests {
     fn a_stream_that_nobody_reads_holds_nobody_up() {
         let (queue, lines) = Queue::new();
         let subscriber = registry().with(text(LogLevel::Info, queue.clone()));
-        tracing::subscriber::with_default(subscriber, || (0..MOST_WAITING + 10).for_each(|n| tracing::info!(n, "x")));
+        tracing::subscriber::with_default(subscriber, || {
+            (0..MOST_WAITING + 10).for_each(|n| tracing::info!(n, "x"))
+        });
         assert_eq!(queue.dropped.load(Ordering::Relaxed), 10);
         drop(queue);
         assert_eq!(lines.iter().count(), MOST_WAITING);
@@ -206,22 +213,40 @@ mod tests {
     #[test]
     fn lines_carry_the_id_of_their_request_and_only_ours_are_there() {
         let lines = Lines::default();
-        tracing::subscriber::with_default(registry().with(text(LogLevel::Info, lines.clone())), events);
+        tracing::subscriber::with_default(
+            registry().with(text(LogLevel::Info, lines.clone())),
+            events,
+        );
         let shown = shown(&lines);
         assert_eq!(shown.lines().count(), 2, "{shown}");
-        assert!(shown.lines().next().is_some_and(|line| line.contains("abc-1") && line.contains("status=200")));
+        assert!(
+            shown
+                .lines()
+                .next()
+                .is_some_and(|line| line.contains("abc-1") && line.contains("status=200"))
+        );
         assert!(!shown.contains("s3cret"), "{shown}");
     }
 
     #[test]
     fn json_is_one_object_a_line() {
         let lines = Lines::default();
-        tracing::subscriber::with_default(registry().with(json(LogLevel::Trace, lines.clone())), events);
+        tracing::subscriber::with_default(
+            registry().with(json(LogLevel::Trace, lines.clone())),
+            events,
+        );
         let shown = shown(&lines);
-        let parsed: Vec<serde_json::Value> = shown.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let parsed: Vec<serde_json::Value> =
+            shown.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(parsed.len(), 3, "{shown}");
-        assert_eq!((&parsed[0]["message"], &parsed[0]["status"]), (&"answered".into(), &200.into()));
-        assert_eq!((&parsed[0]["level"], &parsed[0]["span"]["id"]), (&"INFO".into(), &"abc-1".into()));
+        assert_eq!(
+            (&parsed[0]["message"], &parsed[0]["status"]),
+            (&"answered".into(), &200.into())
+        );
+        assert_eq!(
+            (&parsed[0]["level"], &parsed[0]["span"]["id"]),
+            (&"INFO".into(), &"abc-1".into())
+        );
         assert_eq!(parsed[1]["level"], "DEBUG");
     }
 }

@@ -1,4 +1,5 @@
-//! What happened, in one call each. Cheap enough for every request, and nothing at all where nobody counts.
+//! What happened, in one call each. Cheap enough for every request, and nothing at all where nobody
+//! counts.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -91,7 +92,10 @@ fn stages(stages: &Stages) {
 }
 
 fn features(mode: &'static str, used: &[Feature]) {
-    used.iter().map(|feature| feature.name()).chain([mode]).for_each(|name| t::FEATURES.add(&[name], 1));
+    used.iter()
+        .map(|feature| feature.name())
+        .chain([mode])
+        .for_each(|name| t::FEATURES.add(&[name], 1));
 }
 
 /// A request that ended in an error.
@@ -99,7 +103,8 @@ pub fn failed(code: &str) {
     t::ERRORS.add(&[code], 1);
 }
 
-/// A request whose head has been read. When it is dropped the request is over, however that came about.
+/// A request whose head has been read. When it is dropped the request is over, however that came
+/// about.
 #[derive(Debug)]
 pub struct InFlight(());
 
@@ -131,9 +136,14 @@ pub struct Served<'a> {
 pub fn served(served: &Served<'_>) {
     if is_on() {
         let Served { route, method, status, elapsed, received_bytes, sent_bytes } = *served;
-        let class = ["1xx", "2xx", "3xx", "4xx", "5xx"].get(usize::from(status / 100).wrapping_sub(1)).copied();
-        // All of a route at once, so that none appears when something goes wrong for the first time.
-        ["2xx", "4xx", "5xx"].into_iter().for_each(|class| t::HTTP_REQUESTS.add(&[route, method, class], 0));
+        let class = ["1xx", "2xx", "3xx", "4xx", "5xx"]
+            .get(usize::from(status / 100).wrapping_sub(1))
+            .copied();
+        // All of a route at once, so that none appears when something goes wrong for the first
+        // time.
+        ["2xx", "4xx", "5xx"]
+            .into_iter()
+            .for_each(|class| t::HTTP_REQUESTS.add(&[route, method, class], 0));
         t::HTTP_REQUESTS.add(&[route, method, class.unwrap_or("other")], 1);
         t::HTTP_DURATION.observe(&[route, method], elapsed.as_secs_f64());
         t::HTTP_RECEIVED.add(&[route], received_bytes);
@@ -160,9 +170,11 @@ pub struct Line {
 /// The state of a line: `own` or `written`.
 pub fn line(name: &str, line: &Line) {
     if is_on() {
-        let gauges = [(&t::WAITING, line.waiting), (&t::WORKERS, line.workers), (&t::RUNNING, line.busy)];
+        let gauges =
+            [(&t::WAITING, line.waiting), (&t::WORKERS, line.workers), (&t::RUNNING, line.busy)];
         gauges.into_iter().for_each(|(gauge, n)| gauge.set(&[name], n as f64));
-        let counters = [(&t::REFUSED, line.refused), (&t::LEFT, line.left), (&t::JOINED, line.shared)];
+        let counters =
+            [(&t::REFUSED, line.refused), (&t::LEFT, line.left), (&t::JOINED, line.shared)];
         counters.into_iter().for_each(|(counter, n)| counter.absolute(&[name], n));
     }
 }
@@ -182,7 +194,9 @@ pub struct Ingested {
 pub fn ingested(outcome: &str, report: Option<Ingested>) {
     t::INGESTS.add(&[outcome], 1);
     if let Some(Ingested { read, skipped, failed, removed, chunks, seconds }) = report {
-        for (what, n) in [("read", read), ("skipped", skipped), ("failed", failed), ("removed", removed)] {
+        for (what, n) in
+            [("read", read), ("skipped", skipped), ("failed", failed), ("removed", removed)]
+        {
             t::INGEST_FILES.add(&[what], n);
         }
         t::INGEST_CHUNKS.add(&[], chunks);
@@ -190,7 +204,8 @@ pub fn ingested(outcome: &str, report: Option<Ingested>) {
     }
 }
 
-/// A look-up in a cache table: `hit`, `miss` or `damaged`, which is a miss too; or a row that was `kept`.
+/// A look-up in a cache table: `hit`, `miss` or `damaged`, which is a miss too; or a row that was
+/// `kept`.
 pub fn cache_operation(table: &'static str, outcome: &'static str) {
     static LOOKED_UP: Mutex<BTreeMap<&str, (u64, u64)>> = Mutex::new(BTreeMap::new());
     if is_on() {
@@ -252,8 +267,8 @@ pub struct LlmTokens {
     pub completion: u64,
 }
 
-/// A call of the language model, and how it ended: `complete`, `length`, `interrupted`, `broken`, `failed`, or
-/// `refused` when the breaker was open.
+/// A call of the language model, and how it ended: `complete`, `length`, `interrupted`, `broken`,
+/// `failed`, or `refused` when the breaker was open.
 pub fn llm_called(outcome: &str, tries: u32, tokens: LlmTokens) {
     if is_on() {
         t::LLM_CALLS.add(&[outcome], 1);

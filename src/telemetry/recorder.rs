@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use metrics::{Key, KeyName, Label, Level, Metadata, Recorder as _};
-use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+use metrics_exporter_prometheus::{
+    Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder,
+};
 
 use super::table::{self, Kind, METRICS, Metric, Values};
 
@@ -24,8 +26,8 @@ struct Recording {
     routes: Mutex<BTreeSet<&'static str>>,
 }
 
-/// Begins to count. Every series that can be known beforehand is there at once, with 0, so that a rate or an alert does
-/// not miss its first event. Calling it again changes nothing.
+/// Begins to count. Every series that can be known beforehand is there at once, with 0, so that a
+/// rate or an alert does not miss its first event. Calling it again changes nothing.
 pub fn install() {
     let recording = RECORDER.get_or_init(|| {
         let mut builder = PrometheusBuilder::new();
@@ -43,7 +45,9 @@ pub fn install() {
     for metric in METRICS {
         recording.begin(metric);
     }
-    metrics::with_local_recorder(&recording.recorder, || metrics_process::Collector::default().describe());
+    metrics::with_local_recorder(&recording.recorder, || {
+        metrics_process::Collector::default().describe()
+    });
     table::BUILD_INFO.set(&[env!("CARGO_PKG_VERSION")], 1.0);
 }
 
@@ -55,12 +59,14 @@ pub fn is_on() -> bool {
 /// All metrics in Prometheus's text format; empty when nothing is counted.
 pub fn render() -> String {
     let Some(recording) = RECORDER.get() else { return String::new() };
-    metrics::with_local_recorder(&recording.recorder, || metrics_process::Collector::default().collect());
+    metrics::with_local_recorder(&recording.recorder, || {
+        metrics_process::Collector::default().collect()
+    });
     recording.handle.render()
 }
 
-/// Folds samples into buckets. To be called now and then where nobody may come and read: samples wait in memory until
-/// then.
+/// Folds samples into buckets. To be called now and then where nobody may come and read: samples
+/// wait in memory until then.
 pub fn upkeep() {
     if let Some(recording) = RECORDER.get() {
         recording.handle.run_upkeep();
@@ -109,7 +115,9 @@ impl Recording {
         debug_assert_eq!(metric.labels.len(), values.len(), "{}", metric.name);
         let labels = metric.labels.iter().zip(values).map(|((label, allowed), value)| {
             let value = match allowed {
-                Values::Of(list) => list.iter().find(|known| *known == value).copied().unwrap_or(OTHER),
+                Values::Of(list) => {
+                    list.iter().find(|known| *known == value).copied().unwrap_or(OTHER)
+                }
                 Values::Routes => self.route(value),
             };
             Label::from_static_parts(label, value)
@@ -124,7 +132,9 @@ fn known(labels: &'static [(&'static str, Values)]) -> Vec<Vec<Label>> {
     for (label, values) in labels {
         let Values::Of(values) = values else { return Vec::new() };
         let longer = |labels: &Vec<Label>| {
-            let with = |value: &'static &'static str| [&labels[..], &[Label::from_static_parts(label, value)]].concat();
+            let with = |value: &'static &'static str| {
+                [&labels[..], &[Label::from_static_parts(label, value)]].concat()
+            };
             values.iter().map(with).collect::<Vec<_>>()
         };
         combinations = combinations.iter().flat_map(longer).collect();
@@ -164,7 +174,10 @@ impl Metric {
     /// Adds a sample to a histogram.
     pub(super) fn observe(&'static self, values: &[&str], value: f64) {
         if let Some(recording) = RECORDER.get() {
-            recording.recorder.register_histogram(&recording.key(self, values), &ABOUT).record(value);
+            recording
+                .recorder
+                .register_histogram(&recording.key(self, values), &ABOUT)
+                .record(value);
         }
     }
 }

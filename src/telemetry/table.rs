@@ -1,8 +1,9 @@
-//! The table of metrics: name, kind, help and labels of each. Whoever counts names a row of it, so that what is exposed
-//! and what is documented are one list.
+//! The table of metrics: name, kind, help and labels of each. Whoever counts names a row of it, so
+//! that what is exposed and what is documented are one list.
 //!
-//! A label has a closed list of values, or is the template of a route. Whatever else is handed in becomes `other`: no
-//! text, no path and no token of anybody can become a label, and the number of series has a bound.
+//! A label has a closed list of values, or is the template of a route. Whatever else is handed in
+//! becomes `other`: no text, no path and no token of anybody can become a label, and the number of
+//! series has a bound.
 
 /// How a metric moves.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -30,8 +31,10 @@ pub struct Metric {
     pub labels: &'static [(&'static str, Values)],
 }
 
-/// Seconds: from a cached answer, which takes milliseconds, to a language model, which takes half a minute.
-const ANSWERING: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+/// Seconds: from a cached answer, which takes milliseconds, to a language model, which takes half a
+/// minute.
+const ANSWERING: &[f64] =
+    &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 /// Seconds: from an ingest that finds nothing changed to a large first one.
 const INGESTING: &[f64] = &[0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14_400.0];
 
@@ -44,8 +47,15 @@ const METHODS: Values = Values::Of(KNOWN_METHODS);
 const CLASSES: Values = Values::Of(&["1xx", "2xx", "3xx", "4xx", "5xx"]);
 /// What this machine does itself, and what a language model elsewhere writes.
 const LINES: Values = Values::Of(&["own", "written"]);
-const INTENTS: Values =
-    Values::Of(&["definition", "how-to", "troubleshooting", "comparison", "factoid", "list", "summary"]);
+const INTENTS: Values = Values::Of(&[
+    "definition",
+    "how-to",
+    "troubleshooting",
+    "comparison",
+    "factoid",
+    "list",
+    "summary",
+]);
 const CODES: Values = Values::Of(&[
     "usage",
     "unauthorized",
@@ -68,11 +78,19 @@ const CODES: Values = Values::Of(&[
     "internal",
 ]);
 
-const fn counter(name: &'static str, help: &'static str, labels: &'static [(&'static str, Values)]) -> Metric {
+const fn counter(
+    name: &'static str,
+    help: &'static str,
+    labels: &'static [(&'static str, Values)],
+) -> Metric {
     Metric { name, kind: Kind::Counter, help, labels }
 }
 
-const fn gauge(name: &'static str, help: &'static str, labels: &'static [(&'static str, Values)]) -> Metric {
+const fn gauge(
+    name: &'static str,
+    help: &'static str,
+    labels: &'static [(&'static str, Values)],
+) -> Metric {
     Metric { name, kind: Kind::Gauge, help, labels }
 }
 
@@ -109,7 +127,8 @@ table! {
     HTTP_SENT = counter("rag_http_response_body_bytes_total", "Bytes of answers sent.", &[("route", Values::Routes)]);
     ERRORS = counter("rag_errors_total", "Requests that ended in an error, by its code.", &[("code", CODES)]);
 
-    QUESTIONS = counter("rag_questions_total", "Questions answered, and whether the index supported an answer.",
+    QUESTIONS = counter("rag_questions_total", "Questions answered, and whether the index \
+         supported an answer.",
         &[("intent", INTENTS), ("generator", Values::Of(&["extractive", "llm"])), ("supported", BOOLS)]);
     SEARCHES = counter("rag_searches_total", "Searches done, without those of questions.",
         &[("mode", Values::Of(&["hybrid", "lexical", "dense"]))]);
@@ -131,39 +150,49 @@ table! {
         &[("outcome", Values::Of(&["succeeded", "failed", "cancelled"]))]);
     INGEST_FILES = counter("rag_ingest_files_total", "Files that ingests met.",
         &[("outcome", Values::Of(&["read", "skipped", "failed", "removed"]))]);
-    INGEST_CHUNKS = counter("rag_ingest_chunks_total", "Chunks of the generations that ingests wrote.", NO_LABELS);
-    INGEST_DURATION = histogram("rag_ingest_duration_seconds", INGESTING, "Time of an ingest that succeeded.", NO_LABELS);
+    INGEST_CHUNKS = counter("rag_ingest_chunks_total", "Chunks of the generations that ingests \
+         wrote.", NO_LABELS);
+    INGEST_DURATION = histogram("rag_ingest_duration_seconds", INGESTING, "Time of an ingest that \
+         succeeded.", NO_LABELS);
 
     CACHE_OPERATIONS = counter("rag_cache_operations_total", "Look-ups by outcome, and rows kept.",
         &[("table", TABLES), ("outcome", Values::Of(&["hit", "miss", "damaged", "kept"]))]);
-    CACHE_HIT_RATIO = gauge("rag_cache_hit_ratio", "Hits among the look-ups of this process; 0 before the first.",
+    CACHE_HIT_RATIO = gauge("rag_cache_hit_ratio", "Hits among the look-ups of this process; 0 \
+         before the first.",
         &[("table", TABLES)]);
     CACHE_ROWS = gauge("rag_cache_rows", "Rows in the cache.", &[("table", TABLES)]);
     CACHE_BYTES = gauge("rag_cache_size_bytes", "Bytes of keys and values in the cache.", &[("table", TABLES)]);
     CACHE_BUDGET = gauge("rag_cache_budget_bytes", "Bytes that keys and values may have.", &[("table", TABLES)]);
-    CACHE_EVICTED = counter("rag_cache_evicted_total", "Rows that made room for others, by any process.",
+    CACHE_EVICTED = counter("rag_cache_evicted_total", "Rows that made room for others, by any \
+         process.",
         &[("table", TABLES)]);
 
     JOBS = gauge("rag_jobs", "Jobs in the log.",
         &[("state", Values::Of(&["queued", "running", "succeeded", "failed", "cancelled"]))]);
 
-    MODEL_TEXTS = counter("rag_model_texts_total", "Texts that the embedding model read in this process.",
+    MODEL_TEXTS = counter("rag_model_texts_total", "Texts that the embedding model read in this \
+         process.",
         &[("role", Values::Of(&["query", "passage"]))]);
-    MODEL_TOKENS = counter("rag_model_tokens_total", "Tokens that the embedding model read in this process.",
+    MODEL_TOKENS = counter("rag_model_tokens_total", "Tokens that the embedding model read in this \
+         process.",
         &[("role", Values::Of(&["query", "passage"]))]);
     MODEL_DURATION = histogram("rag_model_text_duration_seconds", ANSWERING, "Time of the embedding model for one text.",
         NO_LABELS);
-    MODEL_SPEED = gauge("rag_model_tokens_per_second", "Tokens that one thread embeds in a second, since the start.",
+    MODEL_SPEED = gauge("rag_model_tokens_per_second", "Tokens that one thread embeds in a second, \
+         since the start.",
         NO_LABELS);
 
-    LLM_CALLS = counter("rag_llm_calls_total", "Calls of the language model, tries of one call counted once.",
+    LLM_CALLS = counter("rag_llm_calls_total", "Calls of the language model, tries of one call \
+         counted once.",
         &[("outcome", Values::Of(&["complete", "length", "interrupted", "broken", "failed", "refused"]))]);
     LLM_TRIES = counter("rag_llm_tries_total", "Tries that calls of the language model took.", NO_LABELS);
     LLM_TOKENS = counter("rag_llm_tokens_total", "Tokens by the language model's own count.",
         &[("kind", Values::Of(&["prompt", "cached", "completion"]))]);
-    BREAKER_OPEN = gauge("rag_breaker_open", "1 while an outside service is left alone because it failed.",
+    BREAKER_OPEN = gauge("rag_breaker_open", "1 while an outside service is left alone because it \
+         failed.",
         &[("service", Values::Of(&["llm"]))]);
 
-    ANALYTICS_RECORDS = counter("rag_analytics_records_total", "Records for analytics, and what became of them.",
+    ANALYTICS_RECORDS = counter("rag_analytics_records_total", "Records for analytics, and what \
+         became of them.",
         &[("outcome", Values::Of(&["written", "dropped", "failed"]))]);
 }

@@ -12,12 +12,18 @@ fn names_follow_the_conventions() {
     for metric in METRICS {
         let name = metric.name;
         assert!(names.insert(name), "{name} stands twice");
-        assert!(name.starts_with("rag_") && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{name}");
+        assert!(
+            name.starts_with("rag_") && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'),
+            "{name}"
+        );
         assert_eq!(name.ends_with("_total"), metric.kind == Kind::Counter, "{name}");
         assert!(metric.help.ends_with('.'), "{name}: {}", metric.help);
         if let Kind::Histogram(buckets) = metric.kind {
             assert!(units.iter().any(|unit| name.ends_with(unit)), "{name} names no unit");
-            assert!(buckets.len() > 5 && buckets.windows(2).all(|pair| pair[0] < pair[1]), "{name}");
+            assert!(
+                buckets.len() > 5 && buckets.windows(2).all(|pair| pair[0] < pair[1]),
+                "{name}"
+            );
         }
         for reserved in ["_sum", "_count", "_bucket"] {
             assert!(!name.ends_with(reserved), "{name}");
@@ -28,7 +34,8 @@ fn names_follow_the_conventions() {
     }
 }
 
-/// The number of series has a bound that is known beforehand, but for routes, of which there are some dozens.
+/// The number of series has a bound that is known beforehand, but for routes, of which there are
+/// some dozens.
 #[test]
 fn labels_are_bounded() {
     for metric in METRICS {
@@ -45,7 +52,8 @@ fn labels_are_bounded() {
 fn what_happens_is_exposed() {
     install();
     install();
-    let stages = Stages { queue_ms: Some(1.0), search_ms: Some(3.0), total_ms: 250.0, ..Stages::default() };
+    let stages =
+        Stages { queue_ms: Some(1.0), search_ms: Some(3.0), total_ms: 250.0, ..Stages::default() };
     asked(&Asked {
         intent: "how-to",
         generator: "extractive",
@@ -66,9 +74,14 @@ fn what_happens_is_exposed() {
         sent_bytes: 34,
     });
     failed("what did you ask?\nrag_fake 1");
-    ingested("succeeded", Some(Ingested { read: 3, chunks: 9, seconds: 2.0, ..Ingested::default() }));
+    ingested(
+        "succeeded",
+        Some(Ingested { read: 3, chunks: 9, seconds: 2.0, ..Ingested::default() }),
+    );
     cache_table("answers", &CacheTable { rows: 5, ..CacheTable::default() });
-    ["hit", "miss", "miss", "miss", "damaged"].into_iter().for_each(|outcome| cache_operation("rerank", outcome));
+    ["hit", "miss", "miss", "miss", "damaged"]
+        .into_iter()
+        .for_each(|outcome| cache_operation("rerank", outcome));
     let shown = render();
     for line in [
         "rag_questions_total{intent=\"how-to\",generator=\"extractive\",supported=\"true\"} 1",
@@ -101,8 +114,15 @@ fn what_happens_is_exposed() {
     let ratio = value(&shown, "rag_cache_hit_ratio{table=\"rerank\"}");
     assert!(ratio > 0.0 && ratio < 1.0, "{ratio}");
     for metric in METRICS {
-        assert!(shown.contains(&format!("# HELP {} {}", metric.name, metric.help)), "{} is missing", metric.name);
+        assert!(
+            shown.contains(&format!("# HELP {} {}", metric.name, metric.help)),
+            "{} is missing",
+            metric.name
+        );
     }
-    assert!(shown.contains("process_resident_memory_bytes") && shown.contains("process_cpu_seconds_total"));
+    assert!(
+        shown.contains("process_resident_memory_bytes")
+            && shown.contains("process_cpu_seconds_total")
+    );
     assert!(!shown.contains("what did you ask"), "{shown}");
 }

@@ -1,4 +1,5 @@
-//! Spans: when a request did what, for a collector of traces. Nothing is kept until somebody collects.
+//! Spans: when a request did what, for a collector of traces. Nothing is kept until somebody
+//! collects.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,7 +14,8 @@ static SPANS: OnceLock<SyncSender<SpanData>> = OnceLock::new();
 static DROPPED: AtomicU64 = AtomicU64::new(0);
 static CHILDREN: AtomicU64 = AtomicU64::new(0);
 
-/// A place in a trace, as W3C Trace Context has it: a span of a trace, and the span that it is part of.
+/// A place in a trace, as W3C Trace Context has it: a span of a trace, and the span that it is part
+/// of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Trace {
     pub id: u128,
@@ -38,8 +40,9 @@ pub struct SpanData {
 }
 
 impl Trace {
-    /// The span of a request: in the trace that its `traceparent` names, or the first of one that `random` names. `None` when
-    /// nobody collects, and when whoever sent it says that the trace is not kept.
+    /// The span of a request: in the trace that its `traceparent` names, or the first of one that
+    /// `random` names. `None` when nobody collects, and when whoever sent it says that the trace is
+    /// not kept.
     pub fn of_request(
         traceparent: Option<&str>,
         begun_ns: u128,
@@ -70,7 +73,9 @@ impl Trace {
 fn parsed(header: &str) -> Option<(u128, u64, bool)> {
     let mut parts = header.split('-');
     let mut part = |len: usize| {
-        let is_hex = |part: &&str| part.len() == len && part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        let is_hex = |part: &&str| {
+            part.len() == len && part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+        };
         parts.next().filter(is_hex)
     };
     let (version, trace, span, flags) = (part(2)?, part(32)?, part(16)?, part(2)?);
@@ -81,7 +86,8 @@ fn parsed(header: &str) -> Option<(u128, u64, bool)> {
     (is_whole && id != 0 && parent != 0).then_some((id, parent, flags & 1 == 1))
 }
 
-/// Spreads a number over all 64 bits, as Steele's `SplitMix64` does; never 0, which no span may be called.
+/// Spreads a number over all 64 bits, as Steele's `SplitMix64` does; never 0, which no span may be
+/// called.
 fn mixed(n: u64) -> u64 {
     let n = n.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let n = (n ^ (n >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -89,7 +95,8 @@ fn mixed(n: u64) -> u64 {
     (n ^ (n >> 31)).max(1)
 }
 
-/// Begins to keep spans, for whoever reads them from this queue; `None` when somebody else does already.
+/// Begins to keep spans, for whoever reads them from this queue; `None` when somebody else does
+/// already.
 pub fn collect_spans() -> Option<Receiver<SpanData>> {
     let (kept, read) = sync_channel(MOST_WAITING);
     SPANS.set(kept).is_ok().then_some(read)
@@ -118,7 +125,10 @@ mod tests {
     #[test]
     fn a_request_joins_the_trace_that_it_names() {
         let trace = Trace::new(Some(GIVEN), 0, 7).unwrap();
-        assert_eq!((trace.id, trace.parent), (0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736, Some(0x00f0_67aa_0ba9_02b7)));
+        assert_eq!(
+            (trace.id, trace.parent),
+            (0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736, Some(0x00f0_67aa_0ba9_02b7))
+        );
         assert_eq!(Trace::new(Some(&format!("{}00", &GIVEN[..GIVEN.len() - 2])), 0, 7), None);
         let (one, other) = (trace.child(), trace.child());
         assert_eq!((one.id, one.parent), (trace.id, Some(trace.span)));
@@ -129,8 +139,14 @@ mod tests {
     fn what_is_no_traceparent_begins_a_trace() {
         let later = GIVEN.replacen("00", "01", 1) + "-more";
         assert_eq!(Trace::new(Some(&later), 0, 7).unwrap().parent, Some(0x00f0_67aa_0ba9_02b7));
-        let none =
-            ["", "x", &GIVEN[1..], &GIVEN.to_uppercase(), &format!("{GIVEN}-more"), &GIVEN.replacen("00", "ff", 1)];
+        let none = [
+            "",
+            "x",
+            &GIVEN[1..],
+            &GIVEN.to_uppercase(),
+            &format!("{GIVEN}-more"),
+            &GIVEN.replacen("00", "ff", 1),
+        ];
         let zeros = [
             "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
             "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",

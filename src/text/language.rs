@@ -9,8 +9,9 @@ use crate::strings::StrExt as _;
 /// Enough for a sure guess, and little enough to cost nothing beside reading the file.
 const SAMPLE_CHARS: usize = 2000;
 
-/// The ISO 639-1 code of the language of a document; `None` when it is not clear. Code in it is not looked at; a file
-/// that is all code counts as English, as identifiers and most comments are, unless it clearly is not.
+/// The ISO 639-1 code of the language of a document; `None` when it is not clear. Code in it is not
+/// looked at; a file that is all code counts as English, as identifiers and most comments are,
+/// unless it clearly is not.
 pub fn language_of(doc: &Extracted) -> Option<&'static str> {
     let is_code = doc.format == Format::Code;
     let mut sample = String::new();
@@ -28,14 +29,16 @@ pub fn language_of(doc: &Extracted) -> Option<&'static str> {
         }
     }
     match detect(&sample) {
-        // Names and keywords look like many languages in the Latin script, and like none in another.
+        // Names and keywords look like many languages in the Latin script, and like none in
+        // another.
         _ if is_code && sample.is_ascii() => Some("en"),
         found if is_code => found.or(Some("en")),
         found => found,
     }
 }
 
-/// The ISO 639-1 code of the language of a text, judged by its first 2,000 characters; `None` when it is not clear.
+/// The ISO 639-1 code of the language of a text, judged by its first 2,000 characters; `None` when
+/// it is not clear.
 pub fn detect(text: &str) -> Option<&'static str> {
     let end = text.char_indices().nth(SAMPLE_CHARS).map_or(text.len(), |(at, _)| at);
     let found = whatlang::detect(text.slice(..end)).filter(whatlang::Info::is_reliable)?;

@@ -10,7 +10,10 @@ use crate::document::{context_line, embedded_text};
 /// A folder of real text that lies beside some checkouts. Its absence is said, not passed over.
 fn shared_data(name: &str) -> Option<std::path::PathBuf> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let found = here.ancestors().map(|above| above.join("shared/data").join(name)).find(|folder| folder.is_dir());
+    let found = here
+        .ancestors()
+        .map(|above| above.join("shared/data").join(name))
+        .find(|folder| folder.is_dir());
     if found.is_none() {
         eprintln!("skipped: there is no shared/data/{name} beside this checkout");
     }
@@ -34,8 +37,15 @@ fn a_whole_book_becomes_passages() {
         n_files += 1;
         n_english += usize::from(language_of(&doc) == Some("en"));
         for chunk in chunk(&doc, &limits, &count) {
-            let tokens = count(&embedded_text(&context_line(doc.title.as_deref(), &chunk.heading), &chunk.text));
-            assert!(tokens <= 256 && bytes[chunk.bytes.range()] == *chunk.text.as_bytes(), "{} {chunk:?}", file.path);
+            let tokens = count(&embedded_text(
+                &context_line(doc.title.as_deref(), &chunk.heading),
+                &chunk.text,
+            ));
+            assert!(
+                tokens <= 256 && bytes[chunk.bytes.range()] == *chunk.text.as_bytes(),
+                "{} {chunk:?}",
+                file.path
+            );
             n_chunks += 1;
             n_tokens += tokens;
         }
@@ -44,7 +54,10 @@ fn a_whole_book_becomes_passages() {
     .unwrap();
     // Lists of links and keywords are in no language.
     assert!(n_english * 10 >= n_files * 9, "{n_english} of {n_files}");
-    assert!(n_files > 90 && n_tokens / n_chunks > 150, "{n_files} files, {n_chunks} passages, {n_tokens} tokens");
+    assert!(
+        n_files > 90 && n_tokens / n_chunks > 150,
+        "{n_files} files, {n_chunks} passages, {n_tokens} tokens"
+    );
 }
 
 mod language {
@@ -54,13 +67,27 @@ mod language {
     fn languages_are_told_apart() {
         for (text, code) in [
             (
-                "This is what the people of the village had always thought about their neighbours, and they would not \
-                 have said otherwise if they had been asked whether there was anything that they wanted to change.",
+                "This is what the people of the village had always thought about their neighbours, \
+                 and they would not \
+                 have said otherwise if they had been asked whether there was anything that they \
+                 wanted to change.",
                 "en",
             ),
-            ("Der schnelle braune Fuchs springt über den faulen Hund, und niemand im Dorf störte sich daran.", "de"),
-            ("Le renard brun saute par-dessus le chien paresseux, et personne au village ne s'en souciait.", "fr"),
-            ("Быстрая коричневая лиса прыгает через ленивую собаку, и никто в деревне не возражал.", "ru"),
+            (
+                "Der schnelle braune Fuchs springt über den faulen Hund, und niemand im Dorf \
+                 störte sich daran.",
+                "de",
+            ),
+            (
+                "Le renard brun saute par-dessus le chien paresseux, et personne au village ne \
+                 s'en souciait.",
+                "fr",
+            ),
+            (
+                "Быстрая коричневая лиса прыгает через ленивую собаку, и никто в деревне не \
+                 возражал.",
+                "ru",
+            ),
             ("敏捷的棕色狐狸跳过懒狗，村里没有人介意。", "zh"),
             ("素早い茶色の狐がのろまな犬を飛び越えたが、村の誰も気にしなかった。", "ja"),
             ("빠른 갈색 여우가 게으른 개를 뛰어넘었지만 마을의 누구도 신경 쓰지 않았다.", "ko"),
@@ -75,13 +102,21 @@ mod language {
     #[test]
     fn code_is_not_prose() {
         let of = |path: &str, text: &str| language_of(&extract(path, text.as_bytes()).unwrap());
-        let german = "Der schnelle braune Fuchs springt über den faulen Hund, und niemand störte sich daran.";
-        let code =
-            "```\nfor each in the list of all the things that we have there is one of them that is the best\n```";
-        assert_eq!(of("a.md", &format!("{german}\n\n{}", format!("{code}\n\n").repeat(9))), Some("de"));
+        let german = "Der schnelle braune Fuchs springt über den faulen Hund, und niemand störte \
+             sich daran.";
+        let code = "```\nfor each in the list of all the things that we have there is one of them \
+             that is the best\n```";
+        assert_eq!(
+            of("a.md", &format!("{german}\n\n{}", format!("{code}\n\n").repeat(9))),
+            Some("de")
+        );
         assert_eq!(of("a.rs", "fn main() { let xs = vec![1]; }"), Some("en"));
         assert_eq!(
-            of("a.py", "# Быстрая коричневая лиса прыгает через ленивую собаку, и никто в деревне не возражал.\nx = 1"),
+            of(
+                "a.py",
+                "# Быстрая коричневая лиса прыгает через ленивую собаку, и никто в деревне не \
+                 возражал.\nx = 1"
+            ),
             Some("ru")
         );
     }

@@ -1,13 +1,15 @@
-//! The walk over a folder: which files there are, in an order that does not depend on the file system.
+//! The walk over a folder: which files there are, in an order that does not depend on the file
+//! system.
 //!
-//! Files come in byte order of their path components. Hidden names, and what `.gitignore` and `.ragignore` files
-//! name, are not there at all; a `.gitignore` counts outside a repository too, and inside one those of the parent
-//! folders up to the repository's top count as well. The user's global git excludes and `.git/info/exclude` do
-//! not: the same folder must give the same index on another machine. Symbolic links are not followed, except that
-//! the root may be one, and except those by which Kubernetes mounts a `ConfigMap`, which lead nowhere else: [`mounted`].
+//! Files come in byte order of their path components. Hidden names, and what `.gitignore` and
+//! `.ragignore` files name, are not there at all; a `.gitignore` counts outside a repository too,
+//! and inside one those of the parent folders up to the repository's top count as well. The user's
+//! global git excludes and `.git/info/exclude` do not: the same folder must give the same index on
+//! another machine. Symbolic links are not followed, except that the root may be one, and except
+//! those by which Kubernetes mounts a `ConfigMap`, which lead nowhere else: [`mounted`].
 //!
-//! The walk keeps its own stack of listed directories and one open directory at a time, so neither depth nor the
-//! limit on open files stops it, and each file costs one `stat`.
+//! The walk keeps its own stack of listed directories and one open directory at a time, so neither
+//! depth nor the limit on open files stops it, and each file costs one `stat`.
 
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
@@ -24,8 +26,8 @@ use crate::strings::StrExt as _;
 /// Which files of a folder are wanted.
 #[derive(Clone, Debug, Default)]
 pub struct WalkOptions {
-    /// Globs in the manner of `.gitignore`, relative to the root. When there are any, only what they match is
-    /// found; they never bring back a hidden or ignored file.
+    /// Globs in the manner of `.gitignore`, relative to the root. When there are any, only what
+    /// they match is found; they never bring back a hidden or ignored file.
     pub include: Vec<String>,
     /// Globs in the manner of `.gitignore`, relative to the root, of what is left out.
     pub exclude: Vec<String>,
@@ -36,15 +38,16 @@ pub struct WalkOptions {
 /// One thing the walk came across. Ignored and hidden files are not mentioned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Entry {
-    /// A folder, by its real path, that is listed next: whoever watches it from now on misses nothing.
+    /// A folder, by its real path, that is listed next: whoever watches it from now on misses
+    /// nothing.
     Folder(PathBuf),
     File(Found),
     Skipped {
         path: String,
         reason: SkipReason,
     },
-    /// A directory or file that could not be looked at. What lies below an unreadable directory is unknown, not
-    /// gone.
+    /// A directory or file that could not be looked at. What lies below an unreadable directory is
+    /// unknown, not gone.
     Failed {
         path: String,
         reason: String,
@@ -54,8 +57,9 @@ pub enum Entry {
 /// A regular file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
-    /// Relative to the root, with `/`. Bytes that are not UTF-8 are written as `\xHH`, and a backslash that could be
-    /// mistaken for such an escape as `\x5C`, so two files never share a path.
+    /// Relative to the root, with `/`. Bytes that are not UTF-8 are written as `\xHH`, and a
+    /// backslash that could be mistaken for such an escape as `\x5C`, so two files never share a
+    /// path.
     pub path: String,
     /// Size in bytes at the time of the walk.
     pub size: u64,
@@ -82,9 +86,13 @@ impl SkipReason {
 
 /// Calls `on_entry` for every file below `root`, in order.
 ///
-/// A fault when the root is not a folder that can be read, when a glob is malformed, or when `on_entry` returns one;
-/// trouble below the root is an [`Entry::Failed`] and the walk goes on.
-pub fn walk(root: &Path, options: &WalkOptions, on_entry: &mut dyn FnMut(Entry) -> Result<()>) -> Result<()> {
+/// A fault when the root is not a folder that can be read, when a glob is malformed, or when
+/// `on_entry` returns one; trouble below the root is an [`Entry::Failed`] and the walk goes on.
+pub fn walk(
+    root: &Path,
+    options: &WalkOptions,
+    on_entry: &mut dyn FnMut(Entry) -> Result<()>,
+) -> Result<()> {
     let canonical = open_root(root)?;
     let mut walk = Walk::begin(root, &canonical, options)?;
     on_entry(Entry::Folder(canonical.clone()))?;
@@ -102,7 +110,9 @@ pub fn walk(root: &Path, options: &WalkOptions, on_entry: &mut dyn FnMut(Entry) 
         };
         let path = folder.path_of(&child.name);
         match child.kind {
-            ChildKind::File { size, mtime_ns } => on_entry(Entry::File(Found { path, size, mtime_ns }))?,
+            ChildKind::File { size, mtime_ns } => {
+                on_entry(Entry::File(Found { path, size, mtime_ns }))?
+            }
             ChildKind::Skipped(reason) => on_entry(Entry::Skipped { path, reason })?,
             ChildKind::Failed(reason) => on_entry(Entry::Failed { path, reason })?,
             ChildKind::Folder { included } => {
@@ -124,8 +134,9 @@ pub fn walk(root: &Path, options: &WalkOptions, on_entry: &mut dyn FnMut(Entry) 
     Ok(())
 }
 
-/// Whether [`walk`] would come across `path`, or an ignore file of that name would change what it comes across. Where
-/// nothing stands there any more, whether it would have. `root` and `path` are real paths.
+/// Whether [`walk`] would come across `path`, or an ignore file of that name would change what it
+/// comes across. Where nothing stands there any more, whether it would have. `root` and `path` are
+/// real paths.
 pub fn is_wanted(root: &Path, options: &WalkOptions, path: &Path) -> bool {
     // The root itself, or something above it.
     let Ok(below) = path.strip_prefix(root) else { return true };
@@ -136,7 +147,8 @@ pub fn is_wanted(root: &Path, options: &WalkOptions, path: &Path) -> bool {
     while let Some(name) = names.next() {
         let is_last = names.peek().is_none();
         if name.as_encoded_bytes().starts_with(b".") {
-            return is_last && (name == MOUNTED || IGNORE_FILES.iter().any(|ignore| name == *ignore));
+            return is_last
+                && (name == MOUNTED || IGNORE_FILES.iter().any(|ignore| name == *ignore));
         }
         walk.push_ignore_files(&folder, |name| is_plain_file(&folder.join(name)));
         folder.push(name);
@@ -155,22 +167,25 @@ pub fn is_wanted(root: &Path, options: &WalkOptions, path: &Path) -> bool {
     true
 }
 
-/// The name by which Kubernetes reaches the current files of a mounted `ConfigMap`, Secret or projected volume.
+/// The name by which Kubernetes reaches the current files of a mounted `ConfigMap`, Secret or
+/// projected volume.
 const MOUNTED: &str = "..data";
 
 /// The file or folder behind a link of a mounted `ConfigMap`; `None` for every other link.
 ///
-/// Such a mount is a hidden folder with the files, `..data` as a link to it, and a link `NAME` to `..data/NAME` for each
-/// of them. An update makes another hidden folder and replaces `..data`. What is followed is this form alone: the file is
-/// below the folder that holds the link, and neither it nor its folder is a link.
+/// Such a mount is a hidden folder with the files, `..data` as a link to it, and a link `NAME` to
+/// `..data/NAME` for each of them. An update makes another hidden folder and replaces `..data`.
+/// What is followed is this form alone: the file is below the folder that holds the link, and
+/// neither it nor its folder is a link.
 pub fn mounted(link: &Path) -> Option<(PathBuf, fs::Metadata)> {
     let (folder, name) = (link.parent()?, link.file_name()?);
     if fs::read_link(link).ok()? != Path::new(MOUNTED).join(name) {
         return None;
     }
     let current = fs::read_link(folder.join(MOUNTED)).ok()?;
-    let is_hidden_sibling = matches!(current.components().collect::<Vec<_>>()[..], [Component::Normal(_)])
-        && current.as_os_str().as_encoded_bytes().starts_with(b"..");
+    let is_hidden_sibling =
+        matches!(current.components().collect::<Vec<_>>()[..], [Component::Normal(_)])
+            && current.as_os_str().as_encoded_bytes().starts_with(b"..");
     let current = folder.join(current);
     if !is_hidden_sibling || !fs::symlink_metadata(&current).ok()?.is_dir() {
         return None;
@@ -226,7 +241,8 @@ struct Walk {
     include: Gitignore,
     exclude: Gitignore,
     skip: HashSet<PathBuf>,
-    /// Ignore files in force, outermost first. Kept apart because any `.ragignore` outranks every `.gitignore`.
+    /// Ignore files in force, outermost first. Kept apart because any `.ragignore` outranks every
+    /// `.gitignore`.
     git: Vec<Gitignore>,
     rag: Vec<Gitignore>,
 }
@@ -258,15 +274,21 @@ impl Walk {
             if !name.as_encoded_bytes().starts_with(b".") {
                 entries.push((name, entry));
             } else if IGNORE_FILES.iter().any(|ignore| name == *ignore) {
-                // Not through a symbolic link, as git does, and not from a FIFO, which would wait for ever.
-                ignore_files.extend(entry.file_type().is_ok_and(|kind| kind.is_file()).then_some(name));
+                // Not through a symbolic link, as git does, and not from a FIFO, which would wait
+                // for ever.
+                ignore_files
+                    .extend(entry.file_type().is_ok_and(|kind| kind.is_file()).then_some(name));
             }
         }
-        for (name, reason) in self.push_ignore_files(&folder.absolute, |name| ignore_files.iter().any(|n| n == name)) {
+        for (name, reason) in
+            self.push_ignore_files(&folder.absolute, |name| ignore_files.iter().any(|n| n == name))
+        {
             folder.failures.push(Entry::Failed { path: folder.path_of(name.as_ref()), reason });
         }
-        let mut children: Vec<Child> =
-            entries.into_iter().filter_map(|(name, entry)| self.child(folder, name, &entry)).collect();
+        let mut children: Vec<Child> = entries
+            .into_iter()
+            .filter_map(|(name, entry)| self.child(folder, name, &entry))
+            .collect();
         children.sort_unstable_by(|a, b| a.name.as_encoded_bytes().cmp(b.name.as_encoded_bytes()));
         folder.children = children.into_iter();
         Ok(())
@@ -279,13 +301,15 @@ impl Walk {
             Err(e) => return Some(Child { name, kind: ChildKind::Failed(e.to_string()) }),
         };
         let absolute = folder.absolute.join(&name);
-        let behind = if kind.is_symlink() { mounted(&absolute).map(|(_, metadata)| metadata) } else { None };
+        let behind =
+            if kind.is_symlink() { mounted(&absolute).map(|(_, metadata)| metadata) } else { None };
         let kind = behind.as_ref().map_or(kind, fs::Metadata::file_type);
         if self.is_ignored(&absolute, kind.is_dir()) {
             return None;
         }
-        let included =
-            folder.included || self.include.is_empty() || self.include.matched(&absolute, kind.is_dir()).is_ignore();
+        let included = folder.included
+            || self.include.is_empty()
+            || self.include.matched(&absolute, kind.is_dir()).is_ignore();
         let kind = if kind.is_dir() {
             if self.skip.contains(&absolute) {
                 return None;
@@ -299,7 +323,9 @@ impl Walk {
             ChildKind::Skipped(SkipReason::Special)
         } else {
             match behind.map_or_else(|| entry.metadata(), Ok) {
-                Ok(metadata) => ChildKind::File { size: metadata.len(), mtime_ns: mtime_ns(&metadata) },
+                Ok(metadata) => {
+                    ChildKind::File { size: metadata.len(), mtime_ns: mtime_ns(&metadata) }
+                }
                 Err(e) if e.kind() == io::ErrorKind::NotFound => return None,
                 Err(e) => ChildKind::Failed(e.to_string()),
             }
@@ -321,7 +347,11 @@ impl Walk {
     }
 
     /// Puts the ignore files of one folder in force; returns those that could not be read.
-    fn push_ignore_files(&mut self, folder: &Path, has: impl Fn(&str) -> bool) -> Vec<(&'static str, String)> {
+    fn push_ignore_files(
+        &mut self,
+        folder: &Path,
+        has: impl Fn(&str) -> bool,
+    ) -> Vec<(&'static str, String)> {
         let mut failures = Vec::new();
         for (name, files) in IGNORE_FILES.into_iter().zip([&mut self.git, &mut self.rag]) {
             if !has(name) {
@@ -378,7 +408,11 @@ fn open_root(root: &Path) -> Result<PathBuf> {
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
             return Err(Fault::usage(format!("no such folder: `{}`", root.display())));
         }
-        Err(e) => return Err(Fault::failed(format!("cannot read the folder `{}`", root.display())).because(e)),
+        Err(e) => {
+            return Err(
+                Fault::failed(format!("cannot read the folder `{}`", root.display())).because(e)
+            );
+        }
     };
     if !metadata.is_dir() {
         return Err(Fault::usage(format!("`{}` is not a folder", root.display()))
@@ -404,11 +438,18 @@ fn skipped_folders(root: &Path, canonical: &Path, skip: &[PathBuf]) -> Result<Ha
     Ok(folders)
 }
 
-/// The folders above `root` whose ignore files apply to it, outermost first: those of the repository it lies in.
+/// The folders above `root` whose ignore files apply to it, outermost first: those of the
+/// repository it lies in.
 fn folders_above(root: &Path) -> Vec<PathBuf> {
-    let Some(top) = root.ancestors().find(|folder| folder.join(".git").exists()) else { return Vec::new() };
-    let mut above: Vec<PathBuf> =
-        root.ancestors().skip(1).take_while(|folder| folder.starts_with(top)).map(Path::to_owned).collect();
+    let Some(top) = root.ancestors().find(|folder| folder.join(".git").exists()) else {
+        return Vec::new();
+    };
+    let mut above: Vec<PathBuf> = root
+        .ancestors()
+        .skip(1)
+        .take_while(|folder| folder.starts_with(top))
+        .map(Path::to_owned)
+        .collect();
     above.reverse();
     above
 }
@@ -433,7 +474,10 @@ pub fn file_below(root: &Path, path: &str) -> PathBuf {
     let mut name = Vec::with_capacity(path.len());
     let mut rest = path.as_bytes();
     while let [first, after @ ..] = rest {
-        let digits = rest.get(2..4).filter(|_| looks_escaped(rest)).and_then(|digits| std::str::from_utf8(digits).ok());
+        let digits = rest
+            .get(2..4)
+            .filter(|_| looks_escaped(rest))
+            .and_then(|digits| std::str::from_utf8(digits).ok());
         match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
             Some(byte) => {
                 name.push(byte);

@@ -106,7 +106,8 @@ impl<'a> HitJson<'a> {
             also: hit.also.iter().map(|(path, line)| AlsoJson { path, line: *line }).collect(),
             explain: explain.then(|| {
                 let Legs { lexical, dense, rerank } = hit.legs;
-                let (lexical, dense, rerank) = (LegJson::new(lexical), LegJson::new(dense), LegJson::new(rerank));
+                let (lexical, dense, rerank) =
+                    (LegJson::new(lexical), LegJson::new(dense), LegJson::new(rerank));
                 ExplainJson { lexical, dense, rerank }
             }),
             orders: Vec::new(),
@@ -196,7 +197,9 @@ impl<'a> SearchJson<'a> {
             filter: filter.map(ToString::to_string),
             index: &response.index,
             corpus_id: &response.corpus_id,
-            hits: hits.map(|hit| HitJson::new(hit, explain).with_orders(&kinds_of_orders(hit))).collect(),
+            hits: hits
+                .map(|hit| HitJson::new(hit, explain).with_orders(&kinds_of_orders(hit)))
+                .collect(),
             timings: TimesJson {
                 embedding_ms: t.embedding_ms,
                 search_ms: t.search_ms,
@@ -251,7 +254,8 @@ pub struct AnswerJson<'a> {
     resolved: &'a str,
     /// With `[n]` behind what source n says; empty when nothing in the index supports one
     answer: &'a str,
-    /// False when nothing in the index supports an answer, or nothing of what a language model wrote
+    /// False when nothing in the index supports an answer, or nothing of what a language model
+    /// wrote
     supported: bool,
     /// What kind of answer was given
     intent: &'static str,
@@ -337,7 +341,12 @@ struct OrderingJson<'a> {
 impl<'a> OrderingJson<'a> {
     fn new(Ordering { n, hit, kinds }: &'a Ordering) -> Self {
         let lines = [hit.chunk.lines.first, hit.chunk.lines.last];
-        Self { n: *n, path: &hit.path, lines, kinds: kinds.iter().map(|kind| kind.name()).collect() }
+        Self {
+            n: *n,
+            path: &hit.path,
+            lines,
+            kinds: kinds.iter().map(|kind| kind.name()).collect(),
+        }
     }
 }
 
@@ -367,7 +376,10 @@ impl<'a> AnswerJson<'a> {
             llm: response.writing.as_ref().map(|writing| WritingJson {
                 model: &writing.model,
                 finish: finish(writing.finish),
-                trouble: writing.trouble.as_ref().and_then(|why| Some(fault(why)["message"].as_str()?.to_owned())),
+                trouble: writing
+                    .trouble
+                    .as_ref()
+                    .and_then(|why| Some(fault(why)["message"].as_str()?.to_owned())),
                 reason: writing.trouble.as_ref().and_then(Fault::reason_given).map(Reason::name),
                 attempts: writing.attempts,
                 usage: writing.usage.map(|usage| UsageJson {

@@ -79,7 +79,8 @@ pub struct PassageJson<'a> {
     cited: Option<bool>,
 }
 
-/// The passages of a document, in its order; with a part of it that is looked for, each says whether it belongs to that.
+/// The passages of a document, in its order; with a part of it that is looked for, each says
+/// whether it belongs to that.
 pub fn passages(chunks: &[Stored], cited: Option<&Range<usize>>) -> Value {
     let passage = |(n, Stored { chunk, .. }): (usize, &Stored)| {
         json!(PassageJson {
@@ -199,7 +200,8 @@ struct RowsJson {
 }
 
 pub fn purged(purged: &[Purged], freed_bytes: u64) -> Value {
-    let rows = |p: &Purged| (p.table.name().to_owned(), RowsJson { count: p.count, bytes: p.bytes });
+    let rows =
+        |p: &Purged| (p.table.name().to_owned(), RowsJson { count: p.count, bytes: p.bytes });
     json!(PurgedJson { purged: purged.iter().map(rows).collect(), freed_bytes })
 }
 
@@ -276,7 +278,8 @@ struct DamagedJson<'a> {
 }
 
 pub fn verified(name: &str, problems: &[index::Problem]) -> Value {
-    let damaged = problems.iter().map(|p| DamagedJson { path: &p.path, reason: &p.reason }).collect();
+    let damaged =
+        problems.iter().map(|p| DamagedJson { path: &p.path, reason: &p.reason }).collect();
     json!(VerifiedJson { index: name, ok: problems.is_empty(), damaged })
 }
 

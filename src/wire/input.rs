@@ -1,13 +1,13 @@
-//! JSON that clients send, read into the types of requests. What does not fit is reported by the name of its field and in
-//! terms of JSON: no message here contains a name of a Rust type.
+//! JSON that clients send, read into the types of requests. What does not fit is reported by the
+//! name of its field and in terms of JSON: no message here contains a name of a Rust type.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display};
 
 use serde::de::value::{BorrowedStrDeserializer, StrDeserializer};
 use serde::de::{
-    self, DeserializeOwned, DeserializeSeed, Deserializer, Expected, IntoDeserializer as _, MapAccess, SeqAccess,
-    Unexpected, Visitor,
+    self, DeserializeOwned, DeserializeSeed, Deserializer, Expected, IntoDeserializer as _,
+    MapAccess, SeqAccess, Unexpected, Visitor,
 };
 use serde_json::error::Category;
 use serde_json::{Map, Value};
@@ -60,9 +60,12 @@ impl Misfit {
 
     /// The sentence, with a name for the whole value, such as "the body".
     pub fn words(&self, whole: &str) -> String {
-        let subject = if self.path.is_empty() { whole.to_owned() } else { format!("`{}`", self.path) };
+        let subject =
+            if self.path.is_empty() { whole.to_owned() } else { format!("`{}`", self.path) };
         match &self.problem {
-            Problem::Type { expected, found } => format!("{subject} must be {expected}, not {found}"),
+            Problem::Type { expected, found } => {
+                format!("{subject} must be {expected}, not {found}")
+            }
             Problem::Missing => format!("{subject} is missing"),
             Problem::Unknown { .. } => format!("unknown field {subject}"),
             Problem::NotOneOf { found, known } => {
@@ -154,7 +157,8 @@ fn found_noun(found: &Unexpected<'_>) -> String {
     }
 }
 
-/// Parses JSON text. An object that has a field twice is refused: two readers could see two different requests.
+/// Parses JSON text. An object that has a field twice is refused: two readers could see two
+/// different requests.
 ///
 /// # Errors
 /// When it is not JSON.
@@ -168,7 +172,11 @@ pub fn json(bytes: &[u8]) -> Result<Value, Misfit> {
                 let words = error.to_string();
                 whole(words.split(" at line ").next().unwrap_or_default().to_owned())
             }
-            _ => whole(format!("is not valid JSON (line {}, column {})", error.line(), error.column())),
+            _ => whole(format!(
+                "is not valid JSON (line {}, column {})",
+                error.line(),
+                error.column()
+            )),
         }
     })?;
     Ok(value)
@@ -182,7 +190,8 @@ pub fn read<T: DeserializeOwned>(value: &Value) -> Result<T, Misfit> {
     T::deserialize(Input { value, is_text: false })
 }
 
-/// The same of fields that came as text, such as those of a query: numbers and truth values are written out.
+/// The same of fields that came as text, such as those of a query: numbers and truth values are
+/// written out.
 ///
 /// # Errors
 /// When they do not fit.
@@ -217,8 +226,12 @@ impl<'de> Input<'de> {
             },
             // JSON does not tell 3.0 from 3.
             Value::Number(n) if n.is_f64() => match n.as_f64() {
-                Some(n) if n.fract() == 0.0 && (0.0..=MAX_EXACT).contains(&n) => visitor.visit_u64(n as u64),
-                Some(n) if n.fract() == 0.0 && (-MAX_EXACT..0.0).contains(&n) => visitor.visit_i64(n as i64),
+                Some(n) if n.fract() == 0.0 && (0.0..=MAX_EXACT).contains(&n) => {
+                    visitor.visit_u64(n as u64)
+                }
+                Some(n) if n.fract() == 0.0 && (-MAX_EXACT..0.0).contains(&n) => {
+                    visitor.visit_i64(n as i64)
+                }
                 _ => self.deserialize_any(visitor),
             },
             _ => self.deserialize_any(visitor),
@@ -239,10 +252,14 @@ impl<'de> Deserializer<'de> for Input<'de> {
                 _ => visitor.visit_f64(n.as_f64().unwrap_or_default()),
             },
             Value::String(text) => visitor.visit_borrowed_str(text),
-            Value::Array(items) => visitor.visit_seq(Items { items: items.iter().enumerate(), is_text: self.is_text }),
-            Value::Object(fields) => {
-                visitor.visit_map(Fields { fields: fields.iter(), value: None, is_text: self.is_text })
+            Value::Array(items) => {
+                visitor.visit_seq(Items { items: items.iter().enumerate(), is_text: self.is_text })
             }
+            Value::Object(fields) => visitor.visit_map(Fields {
+                fields: fields.iter(),
+                value: None,
+                is_text: self.is_text,
+            }),
         }
     }
 
@@ -294,7 +311,11 @@ impl<'de> Deserializer<'de> for Input<'de> {
         }
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _name: &'static str, visitor: V) -> Result<V::Value, Misfit> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Misfit> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -332,7 +353,10 @@ struct Items<'a> {
 impl<'de> SeqAccess<'de> for Items<'de> {
     type Error = Misfit;
 
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Misfit> {
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, Misfit> {
         let Some((n, value)) = self.items.next() else { return Ok(None) };
         let item = seed.deserialize(Input { value, is_text: self.is_text });
         item.map(Some).map_err(|misfit| misfit.within(&format!("[{n}]")))
@@ -353,7 +377,10 @@ struct Fields<'a> {
 impl<'de> MapAccess<'de> for Fields<'de> {
     type Error = Misfit;
 
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Misfit> {
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, Misfit> {
         let Some((name, value)) = self.fields.next() else { return Ok(None) };
         self.value = Some((name, value));
         seed.deserialize(BorrowedStrDeserializer::new(name)).map(Some)
@@ -361,7 +388,8 @@ impl<'de> MapAccess<'de> for Fields<'de> {
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Misfit> {
         let (name, value) = self.value.take().unwrap_or(("", &Value::Null));
-        seed.deserialize(Input { value, is_text: self.is_text }).map_err(|misfit| misfit.within(name))
+        seed.deserialize(Input { value, is_text: self.is_text })
+            .map_err(|misfit| misfit.within(name))
     }
 }
 
@@ -481,22 +509,44 @@ mod tests {
         check(json!({ "query": null }), "`query` must be a string, not null");
         check(json!({ "query": "q", "k": -1 }), "`k` must be a whole number, 0 or more, not -1");
         check(json!({ "query": "q", "k": 1.5 }), "`k` must be a whole number, 0 or more, not 1.5");
-        check(json!({ "query": "q", "k": "3" }), "`k` must be a whole number, 0 or more, not a string");
-        check(json!({ "query": "q", "stream": "yes" }), "`stream` must be true or false, not a string");
+        check(
+            json!({ "query": "q", "k": "3" }),
+            "`k` must be a whole number, 0 or more, not a string",
+        );
+        check(
+            json!({ "query": "q", "stream": "yes" }),
+            "`stream` must be true or false, not a string",
+        );
         check(json!({ "query": "q", "colour": 1 }), "unknown field `colour`");
         check(json!({ "query": "q", "parts": {} }), "`parts` must be an array, not an object");
-        check(json!({ "query": "q", "parts": [["text"]] }), "`parts[0]` must be an object, not an array");
-        check(json!({ "query": "q", "parts": [{ "kind": "text" }, {}] }), "`parts[1].kind` is missing");
-        check(json!({ "query": "q", "parts": [{ "kind": 1 }] }), "`parts[0].kind` must be a string, not 1");
+        check(
+            json!({ "query": "q", "parts": [["text"]] }),
+            "`parts[0]` must be an object, not an array",
+        );
+        check(
+            json!({ "query": "q", "parts": [{ "kind": "text" }, {}] }),
+            "`parts[1].kind` is missing",
+        );
+        check(
+            json!({ "query": "q", "parts": [{ "kind": 1 }] }),
+            "`parts[0].kind` must be a string, not 1",
+        );
         check(
             json!({ "query": "q", "parts": [{ "kind": "x" }] }),
             "`parts[0].kind` cannot be `x`; it is one of text, image_url",
         );
-        check(json!({ "query": "q", "parts": [{ "kind": "text", "x": 1 }] }), "unknown field `parts[0].x`");
+        check(
+            json!({ "query": "q", "parts": [{ "kind": "text", "x": 1 }] }),
+            "unknown field `parts[0].x`",
+        );
         let unknown = read::<Part>(&json!({ "x": 1 })).unwrap_err();
-        assert_eq!((unknown.path(), unknown.hint().as_deref()), (Some("x"), Some("the fields are kind")));
+        assert_eq!(
+            (unknown.path(), unknown.hint().as_deref()),
+            (Some("x"), Some("the fields are kind"))
+        );
 
-        let body: Body = read(&json!({ "query": "q", "k": 3.0, "parts": [{ "kind": "image_url" }] })).unwrap();
+        let body: Body =
+            read(&json!({ "query": "q", "k": 3.0, "parts": [{ "kind": "image_url" }] })).unwrap();
         assert_eq!((body.query.as_str(), body.k, body.stream), ("q", Some(3), false));
         assert!(matches!(body.parts[..], [Part { kind: Kind::ImageUrl }]));
         let open: Open = read(&json!({ "n": 1, "x": { "y": [1.0, null] } })).unwrap();
@@ -512,15 +562,23 @@ mod tests {
         };
         let body = read("query=7&k=12&stream=true").unwrap();
         assert_eq!((body.query.as_str(), body.k, body.stream), ("7", Some(12), true));
-        assert_eq!(read("query=q&k=abc").unwrap_err(), "`k` must be a whole number, 0 or more, not `abc`");
-        assert_eq!(read("query=q&k=-3").unwrap_err(), "`k` must be a whole number, 0 or more, not -3");
+        assert_eq!(
+            read("query=q&k=abc").unwrap_err(),
+            "`k` must be a whole number, 0 or more, not `abc`"
+        );
+        assert_eq!(
+            read("query=q&k=-3").unwrap_err(),
+            "`k` must be a whole number, 0 or more, not -3"
+        );
         assert_eq!(read("query=q&query=r").unwrap_err(), "`query` is given twice");
         assert_eq!(read("query=q&x=").unwrap_err(), "unknown field `x`");
     }
 
     #[test]
     fn what_is_not_json_is_said_without_the_words_of_a_parser() {
-        let check = |text: &str, words: &str| assert_eq!(json(text.as_bytes()).unwrap_err().words("the body"), words);
+        let check = |text: &str, words: &str| {
+            assert_eq!(json(text.as_bytes()).unwrap_err().words("the body"), words)
+        };
         check(" ", "the body is empty, and must be JSON");
         check("{\"a\": ", "the body is not valid JSON: it ends too early");
         check("{bad", "the body is not valid JSON (line 1, column 2)");

@@ -1,4 +1,5 @@
-//! The JSON that scripts rely on. Fields may be added, never renamed or removed. [`input`] reads the JSON of requests.
+//! The JSON that scripts rely on. Fields may be added, never renamed or removed. [`input`] reads
+//! the JSON of requests.
 //!
 //! What has a type here is described by it wherever the shape of a reply is told, too.
 
@@ -7,10 +8,12 @@ mod indexes;
 pub mod input;
 mod records;
 
-pub use answers::{AnswerJson, CacheUseJson, CitationJson, HitJson, SearchJson, TimesJson, answer, course, search};
+pub use answers::{
+    AnswerJson, CacheUseJson, CitationJson, HitJson, SearchJson, TimesJson, answer, course, search,
+};
 pub use indexes::{
-    CacheJson, ChangedJson, DocumentJson, IndexJson, PassageJson, PurgedJson, RolledBackJson, VerifiedJson,
-    cache_stats, changed, document, index, passages, purged, rolled_back, verified,
+    CacheJson, ChangedJson, DocumentJson, IndexJson, PassageJson, PurgedJson, RolledBackJson,
+    VerifiedJson, cache_stats, changed, document, index, passages, purged, rolled_back, verified,
 };
 pub use records::{JobJson, SessionJson, StatsJson, TurnJson, exported, job, session, stats, turn};
 
@@ -47,7 +50,9 @@ pub fn pending(pending: Option<Pending>) -> Option<Value> {
 pub fn place(place: &Place) -> Value {
     let kind = place.kind();
     match place {
-        Place::Page(n) | Place::Slide(n) | Place::Message(n) | Place::Cell(n) => json!({ "kind": kind, kind: n }),
+        Place::Page(n) | Place::Slide(n) | Place::Message(n) | Place::Cell(n) => {
+            json!({ "kind": kind, kind: n })
+        }
         Place::Sheet(name, cell) => json!({ "kind": kind, "sheet": name, "cell": cell }),
     }
 }

@@ -181,7 +181,8 @@ pub fn turn(turn: &Turn) -> Value {
     })
 }
 
-/// What was recorded of questions; times are Unix seconds, latencies milliseconds, rates from 0 to 1
+/// What was recorded of questions; times are Unix seconds, latencies milliseconds, rates from 0 to
+/// 1
 #[derive(Serialize, ToSchema)]
 #[schema(as = Stats)]
 pub struct StatsJson<'a> {

@@ -1,12 +1,14 @@
 //! What the benchmarks compare `rag` with: the same model without everything around it.
 //!
-//! `bare embed INDEX` runs the network over every distinct text of an index, tokenised beforehand, one thread a core,
-//! and times nothing else: no ingest can be faster. `bare load QUESTION` loads library, network and tokenizer and
-//! embeds one question: no search that uses the model can be faster. `bare questions FILE` does as `embed` for the lines of a
-//! file: no server can answer so many questions faster. `bare nearest INDEX FILE` is the simplest answerer there is:
-//! of every sentence of an index the one with the largest cosine, for each line of a file of questions; an answer that
-//! retrieves, chooses and refuses should hold more. `bare tokens FILE` counts the tokens of each line of a file, a JSON
-//! string each. The data directory comes from the environment, as for `rag`. Run by `scripts/bench`.
+//! `bare embed INDEX` runs the network over every distinct text of an index, tokenised beforehand,
+//! one thread a core, and times nothing else: no ingest can be faster. `bare load QUESTION` loads
+//! library, network and tokenizer and embeds one question: no search that uses the model can be
+//! faster. `bare questions FILE` does as `embed` for the lines of a file: no server can answer so
+//! many questions faster. `bare nearest INDEX FILE` is the simplest answerer there is: of every
+//! sentence of an index the one with the largest cosine, for each line of a file of questions; an
+//! answer that retrieves, chooses and refuses should hold more. `bare tokens FILE` counts the
+//! tokens of each line of a file, a JSON string each. The data directory comes from the
+//! environment, as for `rag`. Run by `scripts/bench`.
 
 use std::collections::HashSet;
 use std::io::Write as _;
@@ -36,11 +38,10 @@ fn main() -> Result<()> {
         ["nearest", index, questions] => nearest(&config, index, questions)?,
         ["tokens", texts] => tokens(&config, texts)?,
         // `cargo bench` names no mode; there is nothing to compare with then.
-        _ => {
-            "usage: bare embed INDEX | bare questions FILE | bare load QUESTION | bare nearest INDEX FILE | bare tokens \
+        _ => "usage: bare embed INDEX | bare questions FILE | bare load QUESTION | bare nearest \
+             INDEX FILE | bare tokens \
              FILE (scripts/bench runs it)"
-                .to_owned()
-        }
+            .to_owned(),
     };
     let _ = writeln!(std::io::stdout(), "{line}");
     Ok(())
@@ -61,7 +62,8 @@ fn embed(config: &Config, index: &str) -> Result<String> {
 }
 
 fn questions(config: &Config, file: &str) -> Result<String> {
-    let text = std::fs::read_to_string(file).map_err(|e| Fault::failed("cannot read the questions").because(e))?;
+    let text = std::fs::read_to_string(file)
+        .map_err(|e| Fault::failed("cannot read the questions").because(e))?;
     run(config, Role::Query, &text.lines().map(str::to_owned).collect::<Vec<_>>())
 }
 
@@ -114,7 +116,10 @@ fn load(config: &Config, question: &str) -> Result<String> {
     let (network, tokenizer) = std::thread::scope(|scope| {
         let network = scope.spawn(|| Network::load(&Runtime::load(&library)?, &files));
         let tokenizer = Tokenizer::load(&files);
-        (network.join().unwrap_or_else(|_| Err(Fault::failed("loading the network failed"))), tokenizer)
+        (
+            network.join().unwrap_or_else(|_| Err(Fault::failed("loading the network failed"))),
+            tokenizer,
+        )
     });
     let mut network = network?;
     let dimension = network.embed(&tokenizer?, &files.spec, Role::Query, question)?.dimension();
@@ -139,14 +144,18 @@ fn nearest(config: &Config, index: &str, questions: &str) -> Result<String> {
         );
     })?;
     let mut embed = |role, text: &str| network.embed(&tokenizer, &files.spec, role, text);
-    let vectors: Vec<_> = texts.iter().map(|text| embed(Role::Passage, text)).collect::<Result<_>>()?;
-    let asked =
-        std::fs::read_to_string(questions).map_err(|e| Fault::failed("cannot read the questions").because(e))?;
+    let vectors: Vec<_> =
+        texts.iter().map(|text| embed(Role::Passage, text)).collect::<Result<_>>()?;
+    let asked = std::fs::read_to_string(questions)
+        .map_err(|e| Fault::failed("cannot read the questions").because(e))?;
     let mut lines = Vec::new();
     for question in asked.lines() {
         let vector = embed(Role::Query, question)?;
         let cosines = vectors.iter().map(|other| dot(vector.as_slice(), other.as_slice()));
-        let best = cosines.enumerate().max_by(|a, b| a.1.total_cmp(&b.1)).map_or("", |(at, _)| texts[at].as_str());
+        let best = cosines
+            .enumerate()
+            .max_by(|a, b| a.1.total_cmp(&b.1))
+            .map_or("", |(at, _)| texts[at].as_str());
         lines.push(serde_json::Value::from(best).to_string());
     }
     Ok(lines.join("\n"))
@@ -155,9 +164,11 @@ fn nearest(config: &Config, index: &str, questions: &str) -> Result<String> {
 /// A line for each line of `texts`: its number of tokens without special ones.
 fn tokens(config: &Config, texts: &str) -> Result<String> {
     let tokenizer = Tokenizer::load(&assets(config).model(&config.model)?)?;
-    let texts = std::fs::read_to_string(texts).map_err(|e| Fault::failed("cannot read the texts").because(e))?;
+    let texts = std::fs::read_to_string(texts)
+        .map_err(|e| Fault::failed("cannot read the texts").because(e))?;
     let count = |line: &str| {
-        let text: String = serde_json::from_str(line).map_err(|e| Fault::failed("not a JSON string").because(e))?;
+        let text: String = serde_json::from_str(line)
+            .map_err(|e| Fault::failed("not a JSON string").because(e))?;
         Ok(tokenizer.count(&text).to_string())
     };
     Ok(texts.lines().map(count).collect::<Result<Vec<_>>>()?.join("\n"))

@@ -1,6 +1,11 @@
-//! Every public function that takes text of strangers, called with it. The fuzzer and the property tests share this file.
+//! Every public function that takes text of strangers, called with it. The fuzzer and the property
+//! tests share this file.
 
-#![allow(unused_must_use, clippy::let_underscore_must_use, reason = "what is asked is whether they come back")]
+#![allow(
+    unused_must_use,
+    clippy::let_underscore_must_use,
+    reason = "what is asked is whether they come back"
+)]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,8 +19,8 @@ use rag::{analysis, document, strings, text};
 
 /// File names whose formats are read without a child process.
 pub const NAMES: [&str; 14] = [
-    "a.txt", "a.md", "a.rst", "a.html", "a.tex", "a.srt", "a.vtt", "a.csv", "a.json", "a.jsonl", "a.xml", "a.py",
-    "a.rs", "Makefile",
+    "a.txt", "a.md", "a.rst", "a.html", "a.tex", "a.srt", "a.vtt", "a.csv", "a.json", "a.jsonl",
+    "a.xml", "a.py", "a.rs", "Makefile",
 ];
 
 const LANGUAGES: [&[&str]; 3] = [&["en"], &["de", "fr", "tr"], &[]];
@@ -30,20 +35,26 @@ pub fn ask(question: &str, texts: &[&str]) {
     let hits: Vec<Hit> = texts.iter().enumerate().map(|(n, text)| hit(n + 1, text)).collect();
     let candidates: Vec<Candidate<'_>> = hits
         .iter()
-        .map(|hit| Candidate { document: (0, &hit.path), bytes: hit.chunk.bytes, text: &hit.chunk.text })
+        .map(|hit| Candidate {
+            document: (0, &hit.path),
+            bytes: hit.chunk.bytes,
+            text: &hit.chunk.text,
+        })
         .collect();
     assert_eq!(rank::one_per_place(&candidates).len(), hits.len());
 
     let parts = answer::parts(question);
     answer::merge(&parts.into_iter().map(|part| (part, hits.clone())).collect::<Vec<_>>());
     let weight = |term: &str| term.len() as f64 / 8.0;
-    let similarity =
-        |texts: &[String]| Ok(texts.iter().map(|text| (text.len() % 10) as f64 / 10.0).collect::<Vec<f64>>());
+    let similarity = |texts: &[String]| {
+        Ok(texts.iter().map(|text| (text.len() % 10) as f64 / 10.0).collect::<Vec<f64>>())
+    };
     for languages in LANGUAGES {
         let tools = Tools { weight: &weight, languages, similarity: Some(&similarity) };
         let options = Options::default();
         let evidence = answer::evidence(question, &hits, &options);
-        let answered = answer::answer(question, &evidence, &tools, &options).expect("nothing can fail");
+        let answered =
+            answer::answer(question, &evidence, &tools, &options).expect("nothing can fail");
         answer::check(&answered.text, &answered.citations);
         answer::resolve(question, texts, languages, &weight);
         for text in texts {
@@ -87,7 +98,8 @@ pub fn read(body: &str) {
     let (mut whole, mut piecewise) = (Stream::new(&sources), Stream::new(&sources));
     let mut at_once = whole.feed(body);
     at_once.push_str(&whole.finish());
-    let mut in_pieces: String = body.chars().map(|c| piecewise.feed(c.encode_utf8(&mut [0; 4]))).collect();
+    let mut in_pieces: String =
+        body.chars().map(|c| piecewise.feed(c.encode_utf8(&mut [0; 4]))).collect();
     in_pieces.push_str(&piecewise.finish());
     assert_eq!(at_once, in_pieces, "of {body:?}");
 }
@@ -108,17 +120,20 @@ pub fn filter(text: &str, path: &str) {
     if let Ok(filter) = Filter::parse(text) {
         filter.matches(&facts);
         let shown = filter.to_string();
-        let again = Filter::parse(&shown).unwrap_or_else(|fault| panic!("{shown:?} of {text:?}: {fault}"));
+        let again =
+            Filter::parse(&shown).unwrap_or_else(|fault| panic!("{shown:?} of {text:?}: {fault}"));
         assert_eq!(again.to_string(), shown, "of {text:?}");
     }
-    let names = Names::new([Folder { given: text, real: path }], path, &|path| Some(path.to_owned()));
+    let names =
+        Names::new([Folder { given: text, real: path }], path, &|path| Some(path.to_owned()));
     assert!(names.means(&names.shown(0, "a/b.md"), 0, "a/b.md"), "{names:?}");
     if let Ok(glob) = PathGlob::new(text) {
         glob.seen_from(path).matches(Folder { given: text, real: path }, path);
     }
 }
 
-/// Reads bytes as a file of each format that is read without a child process, and divides it into passages.
+/// Reads bytes as a file of each format that is read without a child process, and divides it into
+/// passages.
 pub fn extract(name: &str, bytes: &[u8]) {
     text::outline(name, &String::from_utf8_lossy(bytes));
     let Ok(extracted) = text::extract(name, bytes) else { return };

@@ -1,4 +1,5 @@
-//! The rooms that take text of strangers, as a crate of their own: the fuzzer need not build what they do not need.
+//! The rooms that take text of strangers, as a crate of their own: the fuzzer need not build what
+//! they do not need.
 
 #![allow(dead_code, clippy::all, reason = "the build of `rag` looks after these files")]
 

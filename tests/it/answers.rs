@@ -1,4 +1,5 @@
-//! Answers out of the cache: the same as without it, always; found again exactly when question and evidence are the same.
+//! Answers out of the cache: the same as without it, always; found again exactly when question and
+//! evidence are the same.
 
 use std::time::Duration;
 
@@ -66,7 +67,10 @@ impl World {
     fn ask_both(&self, request: &Request, context: &str) -> CacheUse {
         let cached = self.request(request);
         let twin = self.request(&Request { caching: Caching::Off, ..request.clone() });
-        assert!(!twin.cache.answer_hit && !twin.cache.retrieval_hit && twin.cache.embed_hits == 0, "{context}");
+        assert!(
+            !twin.cache.answer_hit && !twin.cache.retrieval_hit && twin.cache.embed_hits == 0,
+            "{context}"
+        );
         assert_eq!(cached.answer, twin.answer, "{context}");
         assert_eq!(cached.intent, twin.intent, "{context}");
         cached.cache
@@ -82,7 +86,8 @@ fn document(n: usize, version: usize) -> String {
     let colour = COLOURS[(n + version) % 5];
     let year = 1800 + 7 * n + version;
     format!(
-        "# The {thing} of {town}\n\nThe {thing} of {town} was built in {year}. It is painted {colour}.\n\n\
+        "# The {thing} of {town}\n\nThe {thing} of {town} was built in {year}. It is painted \
+         {colour}.\n\n\
          ## Repairs\n\nThe {thing} is repaired every {} years by the people of {town}.\n",
         2 + (n + version) % 9
     )
@@ -105,18 +110,28 @@ fn found_again_exactly_when_question_and_evidence_are_the_same() {
 
     let again = world.ask(question);
     assert!(again.cache.answer_hit && again.cache.retrieval_hit);
-    assert_eq!((again.cache.embed_hits, again.cache.embed_misses), (0, 0), "nothing is embedded for a known answer");
+    assert_eq!(
+        (again.cache.embed_hits, again.cache.embed_misses),
+        (0, 0),
+        "nothing is embedded for a known answer"
+    );
     assert_eq!(again.answer, first.answer);
 
     // What does not change the evidence.
     world.write(10, 1);
     world.ingest();
     let other = world.ask(question);
-    assert!(other.cache.answer_hit && !other.cache.retrieval_hit, "an uncited document has changed: {:?}", other.cache);
+    assert!(
+        other.cache.answer_hit && !other.cache.retrieval_hit,
+        "an uncited document has changed: {:?}",
+        other.cache
+    );
     world.remove(9);
     world.ingest();
     assert!(hit(&world, question), "an uncited document is gone");
-    world.sandbox.write("docs/unrelated.md", "# Soup\n\nPeel the onions and boil them in salted water.\n");
+    world
+        .sandbox
+        .write("docs/unrelated.md", "# Soup\n\nPeel the onions and boil them in salted water.\n");
     world.ingest();
     assert!(hit(&world, question), "an unrelated document is new");
 
@@ -124,11 +139,16 @@ fn found_again_exactly_when_question_and_evidence_are_the_same() {
     world.write(1, 3);
     world.ingest();
     let changed = world.ask(question);
-    assert!(!changed.cache.answer_hit && changed.answer.text.contains("1810"), "{:?}", changed.answer);
+    assert!(
+        !changed.cache.answer_hit && changed.answer.text.contains("1810"),
+        "{:?}",
+        changed.answer
+    );
     assert!(hit(&world, question));
-    world
-        .sandbox
-        .write("docs/crane.md", "# The crane of Arvik\n\nThe crane of Arvik was rebuilt in 1950, and in 1960.\n");
+    world.sandbox.write(
+        "docs/crane.md",
+        "# The crane of Arvik\n\nThe crane of Arvik was rebuilt in 1950, and in 1960.\n",
+    );
     world.ingest();
     assert!(!hit(&world, question), "a new document is evidence");
     std::fs::remove_file(world.sandbox.path().join("docs/crane.md")).unwrap();
@@ -142,10 +162,19 @@ fn found_again_exactly_when_question_and_evidence_are_the_same() {
     // The question and how it is asked.
     let question = "When was the ferry of Arvik built?";
     assert!(!hit(&world, question) && hit(&world, question));
-    assert!(!hit(&world, "When was the ferry of Arvik built"), "a question that is nearly the same is another one");
+    assert!(
+        !hit(&world, "When was the ferry of Arvik built"),
+        "a question that is nearly the same is another one"
+    );
     assert!(!hit(&world, "When was the ferry of Bergen built?"));
-    let list = Request { question: question.to_owned(), intent: Some(Intent::Definition), ..Request::default() };
-    assert!(!world.ask_both(&list, "intent").answer_hit && world.ask_both(&list, "intent").answer_hit);
+    let list = Request {
+        question: question.to_owned(),
+        intent: Some(Intent::Definition),
+        ..Request::default()
+    };
+    assert!(
+        !world.ask_both(&list, "intent").answer_hit && world.ask_both(&list, "intent").answer_hit
+    );
     world.engine.config.search_k = 3;
     assert!(!hit(&world, question), "more passages are other evidence");
     world.engine.config.search_k = 2;
@@ -157,24 +186,46 @@ fn found_again_exactly_when_question_and_evidence_are_the_same() {
     world.engine.config.ask_max_words = 60;
     assert!(hit(&world, question));
 
-    // A filter that leaves the evidence as it is keeps the answer; one that takes some of it away does not.
+    // A filter that leaves the evidence as it is keeps the answer; one that takes some of it away
+    // does not.
     let filtered = |filter: &str| {
         let filter = Some(Filter::parse(filter).expect("a filter"));
-        world.ask_both(&Request { question: question.to_owned(), filter, ..Request::default() }, "filter").answer_hit
+        world
+            .ask_both(
+                &Request { question: question.to_owned(), filter, ..Request::default() },
+                "filter",
+            )
+            .answer_hit
     };
     assert!(filtered("size<1000"), "the same evidence");
     assert!(!filtered("not path:2.md") && filtered("not path:2.md"), "other evidence");
 
-    // In a conversation the same words ask for something else; a question that stands alone asks for the same.
-    let turn =
-        |resolved: &str| Turn { resolved: resolved.to_owned(), question: resolved.to_owned(), ..Turn::default() };
+    // In a conversation the same words ask for something else; a question that stands alone asks
+    // for the same.
+    let turn = |resolved: &str| Turn {
+        resolved: resolved.to_owned(),
+        question: resolved.to_owned(),
+        ..Turn::default()
+    };
     let within = |earlier: &[&str], question: &str| {
         let earlier = earlier.iter().map(|resolved| turn(resolved)).collect();
-        world.ask_both(&Request { question: question.to_owned(), earlier, ..Request::default() }, "session").answer_hit
+        world
+            .ask_both(
+                &Request { question: question.to_owned(), earlier, ..Request::default() },
+                "session",
+            )
+            .answer_hit
     };
-    assert!(within(&["How often is the well of Bergen repaired?"], question), "a question that stands alone");
-    let (one, other) = ("When was the lamp of Arvik built?", "When was the bakery of Bergen built?");
-    assert!(!within(&[one], "And the school?") && within(&[one], "And the school?"), "the same conversation");
+    assert!(
+        within(&["How often is the well of Bergen repaired?"], question),
+        "a question that stands alone"
+    );
+    let (one, other) =
+        ("When was the lamp of Arvik built?", "When was the bakery of Bergen built?");
+    assert!(
+        !within(&[one], "And the school?") && within(&[one], "And the school?"),
+        "the same conversation"
+    );
     assert!(!within(&[other], "And the school?"), "another conversation");
 
     // Another model gives other vectors.
@@ -192,7 +243,8 @@ fn without_the_cache_nothing_is_read_or_written_and_refresh_replaces() {
     let world = World::new(2);
     world.ingest();
     let question = "When was the school of Bergen built?";
-    let request = |caching| Request { question: question.to_owned(), caching, ..Request::default() };
+    let request =
+        |caching| Request { question: question.to_owned(), caching, ..Request::default() };
     let rows = || {
         world.engine.cache().flush();
         let stats = world.engine.cache().stats().unwrap();
@@ -206,17 +258,24 @@ fn without_the_cache_nothing_is_read_or_written_and_refresh_replaces() {
     assert_ne!(kept, before);
     let refreshed = world.request(&request(Caching::Refresh));
     assert_eq!(refreshed.answer, first.answer);
-    assert_eq!(refreshed.cache, CacheUse { embed_misses: refreshed.cache.embed_misses, ..CacheUse::default() });
+    assert_eq!(
+        refreshed.cache,
+        CacheUse { embed_misses: refreshed.cache.embed_misses, ..CacheUse::default() }
+    );
     assert!(refreshed.cache.embed_misses > 0);
     assert_eq!(rows(), kept, "rows are replaced, look-ups are not made");
     assert!(world.request(&request(Caching::Use)).cache.answer_hit);
 }
 
-/// Whatever is edited and asked in whatever order, the cache never gives an answer that would not be given without it.
+/// Whatever is edited and asked in whatever order, the cache never gives an answer that would not
+/// be given without it.
 #[test]
 fn no_sequence_of_edits_and_questions_yields_a_stale_answer() {
     let steps = if thorough() { 1000 } else { 120 };
-    let seed = std::env::var("RAG_TEST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(20_261_120);
+    let seed = std::env::var("RAG_TEST_SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok())
+        .unwrap_or(20_261_120);
     println!("RAG_TEST_SEED={seed}");
     let mut random = Random(seed);
     let mut world = World::new(3);
@@ -233,7 +292,8 @@ fn no_sequence_of_edits_and_questions_yields_a_stale_answer() {
             world.ingest();
         }
         world.engine.config.search_k = 2 + random.below(2);
-        world.engine.config.search_mode = [Mode::Lexical, Mode::Dense, Mode::Hybrid][random.below(10).min(2)];
+        world.engine.config.search_mode =
+            [Mode::Lexical, Mode::Dense, Mode::Hybrid][random.below(10).min(2)];
         let (thing, town) = (THINGS[random.below(2)], TOWNS[0]);
         let question = match random.below(5) {
             0 => format!("When was the {thing} of {town} built?"),
@@ -241,15 +301,22 @@ fn no_sequence_of_edits_and_questions_yields_a_stale_answer() {
             2 => format!("How often is the {thing} repaired?"),
             3 => format!("When was the {thing} of {town} built and what colour is it?"),
             _ => {
-                format!("What is the difference between the {thing} of {town} and the {}?", THINGS[2 + random.below(2)])
+                format!(
+                    "What is the difference between the {thing} of {town} and the {}?",
+                    THINGS[2 + random.below(2)]
+                )
             }
         };
         let intent = (random.below(10) == 0).then(|| Intent::ALL[random.below(Intent::ALL.len())]);
         let request = Request { question, intent, ..Request::default() };
-        hits += usize::from(world.ask_both(&request, &format!("step {step}: {request:?}")).answer_hit);
+        hits +=
+            usize::from(world.ask_both(&request, &format!("step {step}: {request:?}")).answer_hit);
     }
     let counters = world.engine.cache().counters(Table::Answers);
-    println!("{steps} questions, {edits} edits, {hits} answers out of the cache, {} damaged", counters.damaged);
+    println!(
+        "{steps} questions, {edits} edits, {hits} answers out of the cache, {} damaged",
+        counters.damaged
+    );
     assert!(hits > steps / 20, "the cache was hardly used: {hits}");
     assert_eq!(counters.damaged, 0);
 }

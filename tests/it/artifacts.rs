@@ -1,4 +1,5 @@
-//! `man/` and `completions/` are what the command line says; `UPDATE=1 cargo test artifacts` rewrites them.
+//! `man/` and `completions/` are what the command line says; `UPDATE=1 cargo test artifacts`
+//! rewrites them.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,8 +14,10 @@ fn check(folder: &str, expected: &BTreeMap<String, String>) {
         }
     }
     let how = format!("run `UPDATE=1 cargo test --test it artifacts` and commit {folder}/");
-    let entries = std::fs::read_dir(&dir).unwrap_or_else(|e| panic!("{}: {e}; {how}", dir.display()));
-    let found: Vec<String> = entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    let entries =
+        std::fs::read_dir(&dir).unwrap_or_else(|e| panic!("{}: {e}; {how}", dir.display()));
+    let found: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
     for name in &found {
         assert!(expected.contains_key(name), "{folder}/{name} is nobody's; {how}");
     }
@@ -27,7 +30,8 @@ fn check(folder: &str, expected: &BTreeMap<String, String>) {
 #[test]
 fn man_pages() {
     let pages = rag::cli::render_man().unwrap();
-    let pages: BTreeMap<String, String> = pages.into_iter().map(|(name, page)| (format!("{name}.1"), page)).collect();
+    let pages: BTreeMap<String, String> =
+        pages.into_iter().map(|(name, page)| (format!("{name}.1"), page)).collect();
     for page in ["rag.1", "rag-ask.1", "rag-index-save.1"] {
         assert!(pages[page].contains("EXIT STATUS"), "{page}");
     }
@@ -36,6 +40,7 @@ fn man_pages() {
 
 #[test]
 fn completions() {
-    let scripts = rag::cli::SHELLS.map(|(_, file, shell)| (file.to_owned(), rag::cli::render_completions(shell)));
+    let scripts = rag::cli::SHELLS
+        .map(|(_, file, shell)| (file.to_owned(), rag::cli::render_completions(shell)));
     check("completions", &scripts.into());
 }

@@ -24,7 +24,8 @@ fn marks(answer: &str) -> Vec<u64> {
 #[test]
 fn an_answer_names_its_sources() {
     let sandbox = sandbox();
-    let run = sandbox.rag(["ask", QUESTION]).ok().prints("Honey bees dance").prints("[1] docs/bees.md:3");
+    let run =
+        sandbox.rag(["ask", QUESTION]).ok().prints("Honey bees dance").prints("[1] docs/bees.md:3");
     assert_eq!(run.stderr, "");
     assert_eq!(sandbox.rag(["ask", QUESTION, "-q"]).ok().stdout, run.stdout);
     sandbox.rag(["ask", QUESTION, "-v"]).ok().says("generation");
@@ -38,7 +39,10 @@ fn words_need_no_quotes_and_a_dash_is_the_standard_input() {
     assert_eq!(asked(&[&["--json", "ask"], &words[..]].concat()), QUESTION);
     // Options stand before, between and after the words.
     assert_eq!(
-        asked(&[&["ask", "-k", "3"], &words[..4], &["--mode", "lexical"], &words[4..], &["--json"]].concat()),
+        asked(
+            &[&["ask", "-k", "3"], &words[..4], &["--mode", "lexical"], &words[4..], &["--json"]]
+                .concat()
+        ),
         QUESTION
     );
     // A word that begins with a dash comes after two of them.
@@ -48,7 +52,10 @@ fn words_need_no_quotes_and_a_dash_is_the_standard_input() {
         "Where do bees find -flowers?"
     );
 
-    let piped = sandbox.rag_with_input(["ask", "--json", "-"], format!("{QUESTION}\n").as_bytes()).ok().json();
+    let piped = sandbox
+        .rag_with_input(["ask", "--json", "-"], format!("{QUESTION}\n").as_bytes())
+        .ok()
+        .json();
     assert_eq!(piped["question"], QUESTION);
     sandbox.rag_with_input(["ask", "-"], b"\xff\xfe").exits(2).says("not valid UTF-8");
     sandbox.rag_with_input(["ask", "-"], b"  \n").exits(2);
@@ -77,7 +84,10 @@ fn the_json_has_the_documented_fields() {
         assert!(is_right(&found["cache"][field]), "{field} in {found}");
     }
     let citation = &found["citations"][0];
-    assert_eq!((&citation["n"], &citation["path"], &citation["root"]), (&json!(1), &json!("bees.md"), &json!("docs")));
+    assert_eq!(
+        (&citation["n"], &citation["path"], &citation["root"]),
+        (&json!(1), &json!("bees.md"), &json!("docs"))
+    );
     for field in ["rank", "score", "lines", "bytes", "page", "heading", "text"] {
         assert!(citation.get(field).is_some(), "{field} in {citation}");
     }
@@ -86,7 +96,11 @@ fn the_json_has_the_documented_fields() {
 #[test]
 fn every_mark_has_a_citation_and_every_sentence_a_source() {
     let sandbox = sandbox();
-    write_old(&sandbox, "docs/more.md", "# More on bees\n\nBees also dance when the swarm looks for a new home.\n");
+    write_old(
+        &sandbox,
+        "docs/more.md",
+        "# More on bees\n\nBees also dance when the swarm looks for a new home.\n",
+    );
     sandbox.ingest();
     let questions = [
         QUESTION,
@@ -99,7 +113,8 @@ fn every_mark_has_a_citation_and_every_sentence_a_source() {
         let found = sandbox.rag(["ask", question, "--json"]).ok().json();
         let answer = found["answer"].as_str().unwrap();
         let citations = found["citations"].as_array().unwrap();
-        let numbers: Vec<u64> = citations.iter().map(|citation| citation["n"].as_u64().unwrap()).collect();
+        let numbers: Vec<u64> =
+            citations.iter().map(|citation| citation["n"].as_u64().unwrap()).collect();
         let marks = marks(answer);
         assert!(!marks.is_empty(), "{found}");
         assert!(marks.iter().all(|n| numbers.contains(n)), "{found}");
@@ -110,7 +125,9 @@ fn every_mark_has_a_citation_and_every_sentence_a_source() {
         while let Some((sentence, after)) = rest.split_once(" [") {
             let (n, after) = after.split_once(']').unwrap();
             let source =
-                citations.iter().find(|c| c["n"].as_u64() == n.parse().ok()).unwrap()["text"].as_str().unwrap();
+                citations.iter().find(|c| c["n"].as_u64() == n.parse().ok()).unwrap()["text"]
+                    .as_str()
+                    .unwrap();
             let flat = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
             assert!(flat(source).contains(&flat(sentence)), "{sentence:?} is not in {source:?}");
             rest = after;
@@ -123,7 +140,8 @@ fn every_mark_has_a_citation_and_every_sentence_a_source() {
 fn what_nothing_supports_is_not_answered() {
     let sandbox = sandbox();
     let question = "Who won the chess championship of 1972?";
-    let run = sandbox.rag(["ask", question]).exits(3).prints("Nothing in the index supports an answer.");
+    let run =
+        sandbox.rag(["ask", question]).exits(3).prints("Nothing in the index supports an answer.");
     let run = run.prints("The nearest passages:").prints("[1] docs/");
     assert_eq!(run.stderr, "");
     let found = sandbox.rag(["ask", question, "--json"]).exits(3).json();
@@ -134,12 +152,21 @@ fn what_nothing_supports_is_not_answered() {
 #[test]
 fn an_answer_is_as_long_as_asked_for() {
     let sandbox = Sandbox::new();
-    let text: String =
-        (1..30).map(|n| format!("The heron of pond {n} waits for fish in the reeds of pond {n}. ")).collect();
+    let text: String = (1..30)
+        .map(|n| format!("The heron of pond {n} waits for fish in the reeds of pond {n}. "))
+        .collect();
     write_old(&sandbox, "docs/a.md", text);
     sandbox.ingest();
-    let answer = sandbox.rag(["ask", "Where does the heron wait for fish?", "--json", "--max-words", "15"]).ok().json();
-    let words = answer["answer"].as_str().unwrap().split_whitespace().filter(|w| !w.starts_with('[')).count();
+    let answer = sandbox
+        .rag(["ask", "Where does the heron wait for fish?", "--json", "--max-words", "15"])
+        .ok()
+        .json();
+    let words = answer["answer"]
+        .as_str()
+        .unwrap()
+        .split_whitespace()
+        .filter(|w| !w.starts_with('['))
+        .count();
     assert!((5..=15).contains(&words), "{words} words in {answer}");
     sandbox.rag(["ask", "heron?", "--max-words", "0"]).exits(2).says("--max-words");
 }
@@ -169,19 +196,28 @@ fn a_shell_script_can_rely_on_it() {
     shell.args(["-c", script]);
     let base = sandbox.command::<&str>([]);
     shell.env_clear().current_dir(sandbox.path());
-    shell.envs(base.get_envs().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned()))));
-    shell.env("RAG", base.get_program()).env("QUESTION", QUESTION).env("JQ", if has_jq { "1" } else { "0" });
+    shell.envs(
+        base.get_envs().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned()))),
+    );
+    shell
+        .env("RAG", base.get_program())
+        .env("QUESTION", QUESTION)
+        .env("JQ", if has_jq { "1" } else { "0" });
     assert_eq!(Run::of(&mut shell).ok().stdout, "fine\n");
     let read = |file: &str| -> Value {
         serde_json::from_str(&std::fs::read_to_string(sandbox.path().join(file)).unwrap()).unwrap()
     };
-    assert_eq!((&read("yes.json")["supported"], &read("no.json")["supported"]), (&json!(true), &json!(false)));
+    assert_eq!(
+        (&read("yes.json")["supported"], &read("no.json")["supported"]),
+        (&json!(true), &json!(false))
+    );
 }
 
 #[test]
 fn a_second_ask_embeds_nothing_and_says_the_same() {
     let sandbox = sandbox();
-    let ask = |more: &[&str]| sandbox.rag([&["ask", QUESTION, "--json"], more].concat()).ok().json();
+    let ask =
+        |more: &[&str]| sandbox.rag([&["ask", QUESTION, "--json"], more].concat()).ok().json();
     let (first, second, third) = (ask(&[]), ask(&[]), ask(&["--no-cache"]));
     assert!(first["cache"]["embed_misses"].as_u64() > Some(0), "{first}");
     assert_eq!(second["cache"]["embed_misses"], 0);

@@ -1,5 +1,5 @@
-//! Bundles: what is saved comes back the same, and nothing that a stranger's archive says is believed. A refused load
-//! leaves the data directory as it was and touches nothing outside it.
+//! Bundles: what is saved comes back the same, and nothing that a stranger's archive says is
+//! believed. A refused load leaves the data directory as it was and touches nothing outside it.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -32,7 +32,13 @@ struct Entry {
 
 impl Entry {
     fn file(name: &str, data: impl Into<Vec<u8>>) -> Self {
-        Self { name: name.into(), kind: EntryType::Regular, link: Vec::new(), data: data.into(), size: None }
+        Self {
+            name: name.into(),
+            kind: EntryType::Regular,
+            link: Vec::new(),
+            data: data.into(),
+            size: None,
+        }
     }
 
     fn other(name: &str, kind: EntryType, link: &str) -> Self {
@@ -65,11 +71,14 @@ fn compressed(bytes: &[u8]) -> Vec<u8> {
     sealed(&zstd::encode_all(bytes, 1).expect("zstd"))
 }
 
-/// With the seal that an enemy can make as well as anybody: a frame to skip, of 32 bytes, with the SHA-256 of all before.
+/// With the seal that an enemy can make as well as anybody: a frame to skip, of 32 bytes, with the
+/// SHA-256 of all before.
 fn sealed(bytes: &[u8]) -> Vec<u8> {
     let mut bundle = [bytes, b"\x5A\x2A\x4D\x18\x20\0\0\0"].concat();
     let sum = sha256_hex(&bundle);
-    bundle.extend((0..32).map(|n| u8::from_str_radix(&sum[2 * n..2 * n + 2], 16).expect("two digits")));
+    bundle.extend(
+        (0..32).map(|n| u8::from_str_radix(&sum[2 * n..2 * n + 2], 16).expect("two digits")),
+    );
     bundle
 }
 
@@ -132,7 +141,10 @@ const SEARCH: [&str; 5] = ["search", "blue boat", "--json", "-k", "20"];
 fn world() -> World {
     let source = Sandbox::new();
     for n in 0..4 {
-        source.write(&format!("docs/{n}.md"), format!("# Boat {n}\n\nThe blue boat {n} carries sailors.\n"));
+        source.write(
+            &format!("docs/{n}.md"),
+            format!("# Boat {n}\n\nThe blue boat {n} carries sailors.\n"),
+        );
     }
     source.ingest();
     source.write("docs/3.md", "# Boat three\n\nThe red boat carries nobody.\n");
@@ -186,7 +198,8 @@ fn a_bundle_comes_back_the_same_as_often_as_one_likes() {
     assert_eq!(world.listed(), before);
     for name in ["first", "second"] {
         world.load(&["--as", name]).ok();
-        let mut found = answer(world.target.rag(SEARCH.into_iter().chain(["--index", name])).ok().json());
+        let mut found =
+            answer(world.target.rag(SEARCH.into_iter().chain(["--index", name])).ok().json());
         found["index"] = good["index"].clone();
         assert_eq!(found, good);
         world.target.rag(["index", "verify", "--index", name]).ok();
@@ -197,7 +210,9 @@ fn a_bundle_comes_back_the_same_as_often_as_one_likes() {
     assert_eq!(answer(world.target.rag(SEARCH).ok().json()), good);
     // Saved again it is the same file: the same index makes the same bundle on every machine.
     world.target.rag(["index", "save", "again.tar.zst"]).ok();
-    assert!(std::fs::read(world.target.path().join("again.tar.zst")).expect("a bundle") == world.bundle);
+    assert!(
+        std::fs::read(world.target.path().join("again.tar.zst")).expect("a bundle") == world.bundle
+    );
     // A damaged pointer is still a name that is taken.
     world.target.write("data/indexes/names/first.json", "{");
     world.load(&["--as", "first"]).exits(2);
@@ -210,15 +225,21 @@ fn a_bundle_comes_back_the_same_as_often_as_one_likes() {
 fn the_same_corpus_makes_the_same_bundle_whatever_came_before() {
     let sandbox = Sandbox::new();
     let docs = |n: usize, text: &str| {
-        write_old(&sandbox, &format!("docs/{}/{n}.md", n % 3), format!("# Boat {n}\n\n{text} {n}.\n"));
+        write_old(
+            &sandbox,
+            &format!("docs/{}/{n}.md", n % 3),
+            format!("# Boat {n}\n\n{text} {n}.\n"),
+        );
     };
-    let ingest = |data: &str| sandbox.rag(["ingest", "--dir", "docs", "--json", "--data-dir", data]).ok().json();
+    let ingest = |data: &str| {
+        sandbox.rag(["ingest", "--dir", "docs", "--json", "--data-dir", data]).ok().json()
+    };
     let save = |data: &str, file: &str| {
         sandbox.rag(["index", "save", file, "--data-dir", data]).ok();
         std::fs::read(sandbox.path().join(file)).expect("a bundle")
     };
-    // Grown: other texts first, files that come and go, one that is fresh when it is read, a document removed and
-    // restored, a generation gone back to.
+    // Grown: other texts first, files that come and go, one that is fresh when it is read, a
+    // document removed and restored, a generation gone back to.
     for n in 0..8 {
         docs(n, "The red boat carries cooks to harbour");
     }
@@ -254,8 +275,13 @@ fn the_same_corpus_makes_the_same_bundle_whatever_came_before() {
     // When it was made is no part of it; when it was read in is.
     let meta: Value = serde_json::from_slice(&entries(&bundle)[1].data).expect("JSON");
     assert_eq!(meta["created"], 0);
-    assert_ne!(sandbox.rag(["index", "show", "--json", "--data-dir", "other"]).ok().json()["created"], 0);
-    let ranks = |data: &str| answer(sandbox.rag(SEARCH.into_iter().chain(["--data-dir", data])).ok().json());
+    assert_ne!(
+        sandbox.rag(["index", "show", "--json", "--data-dir", "other"]).ok().json()["created"],
+        0
+    );
+    let ranks = |data: &str| {
+        answer(sandbox.rag(SEARCH.into_iter().chain(["--data-dir", data])).ok().json())
+    };
     let of_once = ranks("once");
     assert_eq!((ranks("grown"), ranks("other")), (of_once.clone(), of_once));
     assert!(!meta.to_string().contains(&sandbox.data().display().to_string()));
@@ -267,7 +293,8 @@ fn the_same_corpus_makes_the_same_bundle_whatever_came_before() {
     assert!(!left.into_iter().any(|e| e.file_name().to_string_lossy().contains(".tmp")));
 }
 
-/// On a machine without the model an index is searched by words, and who asks for more is told what is missing.
+/// On a machine without the model an index is searched by words, and who asks for more is told what
+/// is missing.
 #[test]
 fn without_its_model_a_loaded_index_is_searched_by_words() {
     let world = world();
@@ -278,10 +305,16 @@ fn without_its_model_a_loaded_index_is_searched_by_words() {
     let json = loaded.json();
     assert_eq!((&json["model"], &json["model_here"]), (&"all-MiniLM-L6-v2".into(), &false.into()));
     let shown = world.source.rag(["index", "show", "--json"]).ok().json();
-    assert_eq!((&json["fingerprint"], &json["corpus_id"]), (&shown["model"]["fingerprint"], &shown["corpus_id"]));
+    assert_eq!(
+        (&json["fingerprint"], &json["corpus_id"]),
+        (&shown["model"]["fingerprint"], &shown["corpus_id"])
+    );
     assert!(json["format"].as_u64() > Some(0));
     let loaded = rag(&["index", "load", "bundle.tar.zst", "--as", "again"]).ok();
-    loaded.says("no model named `all-MiniLM-L6-v2`").says("`--mode lexical`").says("rag model pull all-MiniLM-L6-v2");
+    loaded
+        .says("no model named `all-MiniLM-L6-v2`")
+        .says("`--mode lexical`")
+        .says("rag model pull all-MiniLM-L6-v2");
     rag(&["index", "verify"]).ok();
     rag(&["search", "blue boat", "--mode", "lexical"]).ok().prints("0.md");
     for mode in ["hybrid", "dense"] {
@@ -290,10 +323,18 @@ fn without_its_model_a_loaded_index_is_searched_by_words() {
     }
     // Another model of that name is not taken for it.
     let models = target.data().join("models");
-    copy_dir(&project_data().join("models/all-MiniLM-L6-v2-fp32"), &models.join("all-MiniLM-L6-v2"));
+    copy_dir(
+        &project_data().join("models/all-MiniLM-L6-v2-fp32"),
+        &models.join("all-MiniLM-L6-v2"),
+    );
     let loaded = rag(&["index", "load", "bundle.tar.zst", "--as", "third"]).ok();
-    loaded.says("another version than the one that the index was made with").says("`--mode lexical`");
-    rag(&["search", "blue boat"]).exits(1).says("another version of the model").says("`--mode lexical`");
+    loaded
+        .says("another version than the one that the index was made with")
+        .says("`--mode lexical`");
+    rag(&["search", "blue boat"])
+        .exits(1)
+        .says("another version of the model")
+        .says("`--mode lexical`");
 }
 
 #[test]
@@ -303,10 +344,14 @@ fn saving_over_something_is_all_or_nothing() {
     std::fs::create_dir(sandbox.path().join("folder")).expect("a folder");
     sandbox.rag(["index", "save", "folder"]).exits(1);
     sandbox.rag(["index", "save", "absent/file.tar.zst"]).exits(1).says("absent");
-    sandbox.rag(["index", "save", "x.tar.zst", "--index", "other"]).exits(1).says("no index named `other`");
+    sandbox
+        .rag(["index", "save", "x.tar.zst", "--index", "other"])
+        .exits(1)
+        .says("no index named `other`");
     let before = std::fs::read(sandbox.path().join("good.tar.zst")).expect("a bundle");
     let vectors = crate::tools::files(&crate::tools::current(&sandbox.data()));
-    let npy = vectors.iter().find(|path| path.extension().is_some_and(|e| e == "npy")).expect("vectors");
+    let npy =
+        vectors.iter().find(|path| path.extension().is_some_and(|e| e == "npy")).expect("vectors");
     let mut bytes = std::fs::read(npy).expect("a file");
     bytes[200] ^= 1;
     std::fs::remove_file(npy).expect("a removal");
@@ -350,21 +395,32 @@ fn entries_that_no_index_has_are_refused() {
         ("no name", vec![Entry::file("", "x")]),
         ("a dot", vec![Entry::file(".", "x")]),
         ("two dots", vec![Entry::file("..", "x")]),
-        ("a PAX header", vec![Entry { kind: EntryType::XHeader, ..Entry::file("pax", "20 path=../canary\n") }]),
+        (
+            "a PAX header",
+            vec![Entry { kind: EntryType::XHeader, ..Entry::file("pax", "20 path=../canary\n") }],
+        ),
         (
             "a global PAX header",
-            vec![Entry { kind: EntryType::XGlobalHeader, ..Entry::file("pax", "20 path=../canary\n") }],
+            vec![Entry {
+                kind: EntryType::XGlobalHeader,
+                ..Entry::file("pax", "20 path=../canary\n")
+            }],
         ),
         (
             "a long name",
             vec![
-                Entry { kind: EntryType::GNULongName, ..Entry::file("././@LongLink", "../canary\0") },
+                Entry {
+                    kind: EntryType::GNULongName,
+                    ..Entry::file("././@LongLink", "../canary\0")
+                },
                 Entry::file("x", "x"),
             ],
         ),
         ("an unknown kind", vec![Entry { kind: EntryType::new(b'Z'), ..Entry::file("z", "z") }]),
     ];
-    for (what, name) in [("NUL", &b"bm25/a\0b"[..]), ("not UTF-8", b"bm25/\xFF\xFE"), ("a line end", b"bm25/a\nb")] {
+    for (what, name) in
+        [("NUL", &b"bm25/a\0b"[..]), ("not UTF-8", b"bm25/\xFF\xFE"), ("a line end", b"bm25/a\nb")]
+    {
         extras.push((what, vec![Entry { name: name.to_vec(), ..Entry::file("", "x") }]));
     }
     for (what, extra) in &extras {
@@ -383,7 +439,8 @@ fn entries_that_no_index_has_are_refused() {
 fn archives_that_are_not_what_they_announce_are_refused() {
     let world = world();
     let good = entries(&world.bundle);
-    let refused = |what: &str, entries: &[Entry]| world.refused(what, &compressed(&archive(entries)), &[5]);
+    let refused =
+        |what: &str, entries: &[Entry]| world.refused(what, &compressed(&archive(entries)), &[5]);
     for n in 2..good.len() {
         let name = String::from_utf8_lossy(&good[n].name).into_owned();
         let change = |what: &str, change: &dyn Fn(&mut Vec<Entry>)| {
@@ -426,7 +483,9 @@ fn archives_that_are_not_what_they_announce_are_refused() {
         assert!(matches!(world.load(&[]).code, Some(2 | 5)), "{name:?}");
         assert_eq!(world.listed(), before, "{name:?}");
     }
-    for text in ["", "{", "[]", "null", "{\"kind\":\"rag-index\"}", "\u{FFFD}", &"[".repeat(100_000)] {
+    for text in
+        ["", "{", "[]", "null", "{\"kind\":\"rag-index\"}", "\u{FFFD}", &"[".repeat(100_000)]
+    {
         let mut entries = good.clone();
         entries[0].data = text.as_bytes().to_vec();
         refused("a manifest that is none", &entries);
@@ -481,15 +540,24 @@ fn a_meta_json_made_by_an_enemy_is_refused() {
         ("no corpus id", Box::new(|m| m["corpus_id"] = "".into())),
         ("a hidden corpus id", Box::new(|m| m["corpus_id"] = ".lock".into())),
         ("the corpus id of no folder", Box::new(|m| m["corpus_id"] = "a/b".into())),
-        ("a corpus id too long for a file name", Box::new(|m| m["corpus_id"] = "a".repeat(300).into())),
+        (
+            "a corpus id too long for a file name",
+            Box::new(|m| m["corpus_id"] = "a".repeat(300).into()),
+        ),
         ("more chunks than there are", Box::new(|m| m["counts"]["chunks"] = u64::MAX.into())),
         ("fewer rows than there are", Box::new(|m| m["counts"]["rows"] = 0.into())),
         ("more rows than there are", Box::new(|m| m["counts"]["rows"] = u64::MAX.into())),
         ("vectors of absurd length", Box::new(|m| m["vectors"][0]["rows"] = u64::MAX.into())),
-        ("vectors of overflowing length", Box::new(|m| m["vectors"][0]["rows"] = (1u64 << 62).into())),
+        (
+            "vectors of overflowing length",
+            Box::new(|m| m["vectors"][0]["rows"] = (1u64 << 62).into()),
+        ),
         ("no vectors", Box::new(|m| m["vectors"] = json!([]))),
         ("vectors elsewhere", Box::new(|m| m["vectors"][0]["file"] = "../../../x.npy".into())),
-        ("vectors that are the documents", Box::new(|m| m["vectors"][0]["file"] = "documents.jsonl".into())),
+        (
+            "vectors that are the documents",
+            Box::new(|m| m["vectors"][0]["file"] = "documents.jsonl".into()),
+        ),
         ("no dimension", Box::new(|m| m["model"]["dimension"] = 0.into())),
         ("an absurd dimension", Box::new(|m| m["model"]["dimension"] = u64::MAX.into())),
         ("a dimension that overflows", Box::new(|m| m["model"]["dimension"] = (1u64 << 61).into())),
@@ -497,8 +565,14 @@ fn a_meta_json_made_by_an_enemy_is_refused() {
             "block sums of no hexadecimal digits",
             Box::new(|m| m["files"]["documents.jsonl"]["blocks"] = "zzzzzzzz".into()),
         ),
-        ("block sums cut short", Box::new(|m| m["files"]["documents.jsonl"]["blocks"] = "00".into())),
-        ("block sums of other bytes", Box::new(|m| m["files"]["documents.jsonl"]["blocks"] = "00000000".into())),
+        (
+            "block sums cut short",
+            Box::new(|m| m["files"]["documents.jsonl"]["blocks"] = "00".into()),
+        ),
+        (
+            "block sums of other bytes",
+            Box::new(|m| m["files"]["documents.jsonl"]["blocks"] = "00000000".into()),
+        ),
         ("an absurd size", Box::new(|m| m["files"]["documents.jsonl"]["bytes"] = u64::MAX.into())),
         ("roots that are no list", Box::new(|m| m["roots"] = 7.into())),
         ("no files", Box::new(|m| m["files"] = json!({}))),
@@ -508,13 +582,14 @@ fn a_meta_json_made_by_an_enemy_is_refused() {
     ];
     for (what, change) in &changes {
         // A bundle of another version is no damage.
-        let codes: &[i32] = if what.contains("er format") || what.contains("too long") { &[1, 5] } else { &[5] };
+        let codes: &[i32] =
+            if what.contains("er format") || what.contains("too long") { &[1, 5] } else { &[5] };
         world.refused(what, &compressed(&archive(&with_meta(&good, change))), codes);
     }
 }
 
-/// Files full of rubbish whose checksums are right, as only an enemy can make them. Refused when loaded, or loaded and
-/// then right, damaged or empty when searched; never a panic.
+/// Files full of rubbish whose checksums are right, as only an enemy can make them. Refused when
+/// loaded, or loaded and then right, damaged or empty when searched; never a panic.
 #[test]
 fn rubbish_with_right_checksums_never_panics() {
     let world = world();
@@ -522,8 +597,12 @@ fn rubbish_with_right_checksums_never_panics() {
     let (mut refused, mut loaded) = (0, 0);
     for n in 2..good.len() {
         let data = &good[n].data;
-        let mut rubbish =
-            vec![Vec::new(), vec![0; data.len()], vec![0xFF; data.len()], data[..data.len() / 2].to_vec()];
+        let mut rubbish = vec![
+            Vec::new(),
+            vec![0; data.len()],
+            vec![0xFF; data.len()],
+            data[..data.len() / 2].to_vec(),
+        ];
         let flips = if thorough() { 60 } else { 3 };
         for flip in 0..flips {
             let mut bytes = data.clone();
@@ -542,7 +621,9 @@ fn rubbish_with_right_checksums_never_panics() {
             }
             loaded += 1;
             for mode in ["lexical", "dense"] {
-                let run = world.target.rag(SEARCH.into_iter().chain(["--index", "rubbish", "--mode", mode]));
+                let run = world
+                    .target
+                    .rag(SEARCH.into_iter().chain(["--index", "rubbish", "--mode", mode]));
                 assert!(matches!(run.code, Some(0 | 1 | 3 | 5)), "{what}\n{run}");
                 assert!(!run.stderr.contains("RUST_BACKTRACE"), "{what}: a panic shows\n{run}");
             }
@@ -552,8 +633,8 @@ fn rubbish_with_right_checksums_never_panics() {
     assert!(refused > loaded, "{refused} refused, {loaded} loaded");
 }
 
-/// In this process, as each is a load of its own: cut and flipped anywhere, a bundle is refused; with a new seal, as only
-/// an enemy makes one, it is refused or loaded as it was.
+/// In this process, as each is a load of its own: cut and flipped anywhere, a bundle is refused;
+/// with a new seal, as only an enemy makes one, it is refused or loaded as it was.
 #[test]
 fn cut_and_flipped_bundles_are_refused() {
     let world = world();
@@ -578,9 +659,15 @@ fn cut_and_flipped_bundles_are_refused() {
                 tally[1].update(|n| n + 1);
             }
         }
-        let left: Vec<PathBuf> =
-            std::fs::read_dir(data.join("indexes")).expect("a folder").flatten().map(|e| e.path()).collect();
-        assert!(!left.iter().any(|path| path.to_string_lossy().contains(".building-")), "{what}: {left:?}");
+        let left: Vec<PathBuf> = std::fs::read_dir(data.join("indexes"))
+            .expect("a folder")
+            .flatten()
+            .map(|e| e.path())
+            .collect();
+        assert!(
+            !left.iter().any(|path| path.to_string_lossy().contains(".building-")),
+            "{what}: {left:?}"
+        );
         drop(lock);
         let _ = std::fs::remove_dir_all(data);
     };
@@ -625,8 +712,9 @@ fn cut_and_flipped_bundles_are_refused() {
     }
 }
 
-/// A gigabyte of zeros behind 40 KB: under a name that is announced to be small, as a manifest, as a name, after the
-/// end. Memory and file size are limited from outside, so that whoever believes it dies of it.
+/// A gigabyte of zeros behind 40 KB: under a name that is announced to be small, as a manifest, as
+/// a name, after the end. Memory and file size are limited from outside, so that whoever believes
+/// it dies of it.
 #[test]
 fn bombs_are_stopped_at_what_was_announced() {
     let limits = ["--as=600000000", "--fsize=100000000", "--cpu=60"];
@@ -670,7 +758,8 @@ fn bombs_are_stopped_at_what_was_announced() {
         command.envs(rag.get_envs().filter_map(|(name, value)| Some((name, value?))));
         let run = Run::of(&mut command);
         // What is announced as a gigabyte is written as one, where the disk takes it.
-        let is_limit = *what == "a file announced, with another sum" && (run.code.is_none() || run.code == Some(1));
+        let is_limit = *what == "a file announced, with another sum"
+            && (run.code.is_none() || run.code == Some(1));
         assert!(is_limit || run.code == Some(5), "{what}\n{run}");
         if is_limit {
             world.target.rag(["index", "remove", "--yes", "--index", "absent"]).exits(1);

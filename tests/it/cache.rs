@@ -13,7 +13,8 @@ use crate::tools::{answer, thorough};
 fn counts_are_told_by_table() {
     let sandbox = Sandbox::new();
     topics(&sandbox);
-    let stats = || sandbox.rag(["cache", "stats", "--json"]).ok().json()["tables"]["embeddings"].clone();
+    let stats =
+        || sandbox.rag(["cache", "stats", "--json"]).ok().json()["tables"]["embeddings"].clone();
     let empty = json!({
         "count": 0, "bytes": 0, "oldest": null, "newest": null, "budget_bytes": 4_294_967_296_u64, "ttl_seconds": 0,
         "hits": 0, "misses": 0, "hit_rate": 0.0, "damaged": 0, "evicted": 0,
@@ -33,16 +34,24 @@ fn counts_are_told_by_table() {
 fn a_purge_empties_and_says_what() {
     let sandbox = Sandbox::new();
     topics(&sandbox);
-    for purge in
-        [&["cache", "purge", "all"][..], &["cache", "purge", "embeddings"], &["cache", "--purge", "embeddings"]]
-    {
+    for purge in [
+        &["cache", "purge", "all"][..],
+        &["cache", "purge", "embeddings"],
+        &["cache", "--purge", "embeddings"],
+    ] {
         sandbox.rag(["ingest", "--dir", "docs", "--index", "again", "--json"]).ok();
         let purged = sandbox.rag([purge, &["--json"]].concat()).ok().json();
         assert_eq!(purged["purged"]["embeddings"]["count"], 6, "{purge:?}");
-        assert_eq!(sandbox.rag(["cache", "stats", "--json"]).json()["tables"]["embeddings"]["count"], 0);
+        assert_eq!(
+            sandbox.rag(["cache", "stats", "--json"]).json()["tables"]["embeddings"]["count"],
+            0
+        );
         sandbox.rag(["index", "remove", "--yes", "--index", "again"]).ok();
     }
-    assert_eq!(sandbox.rag(["cache", "purge", "all", "--json"]).ok().json()["purged"]["embeddings"]["count"], 0);
+    assert_eq!(
+        sandbox.rag(["cache", "purge", "all", "--json"]).ok().json()["purged"]["embeddings"]["count"],
+        0
+    );
 }
 
 #[test]
@@ -60,21 +69,33 @@ fn unknown_tables_are_refused_and_nothing_is_purged() {
     let sandbox = Sandbox::new();
     topics(&sandbox);
     sandbox.ingest();
-    sandbox.rag(["cache", "purge", "embeddings,answer"]).exits(2).says("no cache table `answer`").says("embeddings");
+    sandbox
+        .rag(["cache", "purge", "embeddings,answer"])
+        .exits(2)
+        .says("no cache table `answer`")
+        .says("embeddings");
     sandbox.rag(["cache", "purge", ""]).exits(2);
-    assert_eq!(sandbox.rag(["cache", "stats", "--json"]).json()["tables"]["embeddings"]["count"], 6);
+    assert_eq!(
+        sandbox.rag(["cache", "stats", "--json"]).json()["tables"]["embeddings"]["count"],
+        6
+    );
     sandbox.rag(["cache"]).exits(2);
     sandbox.rag(["cache", "--stats", "--purge", "all"]).exits(2);
 }
 
-/// Look-ups of all processes are counted; a warmed question is an answer out of the cache, and no other is.
+/// Look-ups of all processes are counted; a warmed question is an answer out of the cache, and no
+/// other is.
 #[test]
 fn warmed_questions_are_known_and_counted() {
     let sandbox = Sandbox::new();
     topics(&sandbox);
     sandbox.ingest();
-    let table = |name: &str| sandbox.rag(["cache", "stats", "--json"]).ok().json()["tables"][name].clone();
-    sandbox.write("questions.txt", "Why do bees dance?\n\n{\"query\": \"What pulls the sea?\", \"relevant\": {}}\n");
+    let table =
+        |name: &str| sandbox.rag(["cache", "stats", "--json"]).ok().json()["tables"][name].clone();
+    sandbox.write(
+        "questions.txt",
+        "Why do bees dance?\n\n{\"query\": \"What pulls the sea?\", \"relevant\": {}}\n",
+    );
     let warmed = sandbox.rag(["cache", "warm", "questions.txt", "--json"]).ok().json();
     assert_eq!(warmed, json!({ "questions": 2, "known": 0, "failed": 0 }));
     assert_eq!(table("answers")["count"], 2);
@@ -126,8 +147,8 @@ fn asked() -> (Sandbox, Value) {
     (sandbox, good)
 }
 
-/// Somebody holds the cache for ten seconds, as long as a stopped process does: commands wait a bounded time, and do what
-/// they were asked for.
+/// Somebody holds the cache for ten seconds, as long as a stopped process does: commands wait a
+/// bounded time, and do what they were asked for.
 #[test]
 fn a_cache_that_is_held_keeps_nobody_from_working() {
     let (sandbox, good) = asked();
@@ -146,7 +167,9 @@ fn a_cache_that_is_held_keeps_nobody_from_working() {
         });
         heard.recv().unwrap();
         sandbox.write("docs/new.md", "Bees and bread are new here.\n");
-        sweep.point("a search", || assert_eq!(answer(search(&sandbox, "bees and bread", &[])), good));
+        sweep.point("a search", || {
+            assert_eq!(answer(search(&sandbox, "bees and bread", &[])), good)
+        });
         sweep.point("an answer", || {
             assert!(matches!(sandbox.rag(["ask", "Why do bees dance?"]).code, Some(0 | 3)));
         });
@@ -165,10 +188,15 @@ fn sixteen_processes_share_a_cache() {
     let (sandbox, _) = asked();
     std::fs::remove_dir_all(sandbox.data().join("cache")).unwrap();
     let question = |n: usize| format!("where do bees number {n} find bread");
-    let started: Vec<_> = (0..16).map(|n| sandbox.spawn(["search", "--json", &question(n)])).collect();
+    let started: Vec<_> =
+        (0..16).map(|n| sandbox.spawn(["search", "--json", &question(n)])).collect();
     let said: Vec<Value> = started
         .into_iter()
-        .map(|child| answer(Run::from_output(&child.wait_with_output().unwrap(), "search".into()).ok().json()))
+        .map(|child| {
+            answer(
+                Run::from_output(&child.wait_with_output().unwrap(), "search".into()).ok().json(),
+            )
+        })
         .collect();
     let mut sweep = Sweep::new("sixteen processes on a new cache");
     for (n, said) in said.iter().enumerate() {
@@ -183,8 +211,9 @@ fn sixteen_processes_share_a_cache() {
     sandbox.rag(["doctor"]).ok();
 }
 
-/// A cache that is gone, is something else or comes from the future: the same answers, a new cache where the old one was
-/// no cache, and a newer one left alone. Conversations and jobs are not made anew: they refuse, with a hint.
+/// A cache that is gone, is something else or comes from the future: the same answers, a new cache
+/// where the old one was no cache, and a newer one left alone. Conversations and jobs are not made
+/// anew: they refuse, with a hint.
 #[test]
 fn what_stands_in_the_place_of_a_cache_is_survived() {
     let (sandbox, good) = asked();
@@ -197,7 +226,9 @@ fn what_stands_in_the_place_of_a_cache_is_survived() {
     };
     let newer = |path: &std::path::Path| {
         let connection = rusqlite::Connection::open(path).unwrap();
-        connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA user_version = 99").unwrap();
+        connection
+            .execute_batch("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA user_version = 99")
+            .unwrap();
     };
     let mut sweep = Sweep::new("something else in the place of the cache");
     for what in ["deleted", "a folder", "text", "another database", "empty", "newer"] {
@@ -209,7 +240,11 @@ fn what_stands_in_the_place_of_a_cache_is_survived() {
                 "text" => std::fs::write(&cache, "This is no database. ".repeat(400)).unwrap(),
                 "another database" => {
                     let other = rusqlite::Connection::open(&cache).unwrap();
-                    other.execute_batch("CREATE TABLE embeddings (name TEXT); PRAGMA user_version = 2").unwrap();
+                    other
+                        .execute_batch(
+                            "CREATE TABLE embeddings (name TEXT); PRAGMA user_version = 2",
+                        )
+                        .unwrap();
                 }
                 "empty" => std::fs::write(&cache, "").unwrap(),
                 "newer" => {
@@ -237,7 +272,11 @@ fn what_stands_in_the_place_of_a_cache_is_survived() {
     sweep.end("");
     let sessions = sandbox.data().join("sessions/sessions.db");
     newer(&sessions);
-    sandbox.rag(["ask", "--session", "s", "And tides?"]).exits(1).says("newer version").says("hint");
+    sandbox
+        .rag(["ask", "--session", "s", "And tides?"])
+        .exits(1)
+        .says("newer version")
+        .says("hint");
     clear(&sessions);
     std::fs::write(&sessions, "This is no database. ".repeat(400)).unwrap();
     sandbox.rag(["ask", "--session", "s", "And tides?"]).exits(5).says("sessions.db").says("hint");

@@ -1,4 +1,5 @@
-//! Several processes on one data directory: one writes, the others are told who does; readers see whole generations.
+//! Several processes on one data directory: one writes, the others are told who does; readers see
+//! whole generations.
 
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -6,18 +7,32 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use serde_json::Value;
 
 use crate::support::{Run, Sandbox};
-use crate::tools::{bytes_embedded, generations, leftovers, paths, signal, thorough, wait_for, wait_for_lock};
+use crate::tools::{
+    bytes_embedded, generations, leftovers, paths, signal, thorough, wait_for, wait_for_lock,
+};
 
 /// Enough to embed that the holder of the lock is still at it when it is stopped.
 fn write_many(sandbox: &Sandbox) {
     for n in 0..150 {
-        sandbox.write(&format!("many/entry-{n}.md"), format!("# Entry {n}\n\nThe keeper counted {} gulls.\n", n * 3));
+        sandbox.write(
+            &format!("many/entry-{n}.md"),
+            format!("# Entry {n}\n\nThe keeper counted {} gulls.\n", n * 3),
+        );
     }
 }
 
 /// An ingest that holds the lock and stands still.
 fn stopped_holder(sandbox: &Sandbox) -> Child {
-    let child = sandbox.spawn(["ingest", "--dir", "many", "--no-cache", "--threads", "1", "--index", "many"]);
+    let child = sandbox.spawn([
+        "ingest",
+        "--dir",
+        "many",
+        "--no-cache",
+        "--threads",
+        "1",
+        "--index",
+        "many",
+    ]);
     wait_for_lock(&sandbox.data(), child.id());
     wait_for("embedding", || (bytes_embedded(&sandbox.data()) > 0).then_some(()));
     signal(child.id(), "STOP");
@@ -82,7 +97,10 @@ fn a_waiting_writer_listens_to_signals() {
     wait_for("the lock file being open", || {
         let open = std::fs::read_dir(format!("/proc/{}/fd", waiting.id())).ok()?;
         let is_lock = |link: std::path::PathBuf| link.ends_with("indexes/.lock");
-        open.flatten().filter_map(|fd| std::fs::read_link(fd.path()).ok()).any(is_lock).then_some(())
+        open.flatten()
+            .filter_map(|fd| std::fs::read_link(fd.path()).ok())
+            .any(is_lock)
+            .then_some(())
     });
     signal(waiting.id(), "INT");
     let output = waiting.wait_with_output().expect("an end");
@@ -91,8 +109,9 @@ fn a_waiting_writer_listens_to_signals() {
     holder.wait().expect("an end");
 }
 
-/// One writer re-ingests a small folder, every document of which is marked with the number of its generation, while
-/// readers ask in every mode. Every answer is whole: one mark, every document of it, and never a fault.
+/// One writer re-ingests a small folder, every document of which is marked with the number of its
+/// generation, while readers ask in every mode. Every answer is whole: one mark, every document of
+/// it, and never a fault.
 #[test]
 fn every_answer_belongs_to_one_generation() {
     const DOCUMENTS: usize = 6;
@@ -102,17 +121,23 @@ fn every_answer_belongs_to_one_generation() {
         for n in 0..DOCUMENTS {
             // Two alternating contents beside the mark: names of generations and vectors come back.
             let colour = ["blue", "red"][generation % 2];
-            let text = format!("# Boat {n}\n\nThe {colour} boat {n} is of generation{generation}x today.\n");
+            let text = format!(
+                "# Boat {n}\n\nThe {colour} boat {n} is of generation{generation}x today.\n"
+            );
             sandbox.write(&format!("docs/boat-{n}.md"), text);
         }
     };
     let mark = |text: &str| -> usize {
         let rest = text.split("generation").nth(1).unwrap_or_else(|| panic!("no mark in {text:?}"));
-        rest.split('x').next().and_then(|n| n.parse().ok()).unwrap_or_else(|| panic!("no mark in {text:?}"))
+        rest.split('x')
+            .next()
+            .and_then(|n| n.parse().ok())
+            .unwrap_or_else(|| panic!("no mark in {text:?}"))
     };
     write(0);
     sandbox.ingest();
-    let (over, answers, seen_last) = (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
+    let (over, answers, seen_last) =
+        (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
     std::thread::scope(|scope| {
         // However the writer ends, the readers end.
         struct Over<'a>(&'a AtomicBool);
@@ -134,13 +159,26 @@ fn every_answer_belongs_to_one_generation() {
                         4 => drop(sandbox.rag(["index", "list"]).ok()),
                         mode => {
                             let mode = ["lexical", "hybrid", "dense"][mode];
-                            let run = sandbox.rag(["search", "which boat today", "-k", "50", "--json", "--mode", mode]);
+                            let run = sandbox.rag([
+                                "search",
+                                "which boat today",
+                                "-k",
+                                "50",
+                                "--json",
+                                "--mode",
+                                mode,
+                            ]);
                             let response = run.ok().json();
                             let hits = response["hits"].as_array().expect("hits");
-                            let marks: Vec<usize> =
-                                hits.iter().map(|hit| mark(hit["text"].as_str().expect("a text"))).collect();
+                            let marks: Vec<usize> = hits
+                                .iter()
+                                .map(|hit| mark(hit["text"].as_str().expect("a text")))
+                                .collect();
                             assert_eq!(marks.len(), DOCUMENTS, "{response:#}");
-                            assert!(marks.iter().all(|mark| *mark == marks[0]), "{mode}: {marks:?}");
+                            assert!(
+                                marks.iter().all(|mark| *mark == marks[0]),
+                                "{mode}: {marks:?}"
+                            );
                             assert!(marks[0] >= last, "{mode}: back from {last} to {}", marks[0]);
                             last = marks[0];
                             seen_last.fetch_max(last, Ordering::Relaxed);
@@ -153,12 +191,16 @@ fn every_answer_belongs_to_one_generation() {
         let over = Over(&over);
         for generation in 1..=generations_to_make {
             write(generation);
-            let summary = sandbox.rag(["ingest", "--dir", "docs", "--json", "--threads", "1"]).ok().json();
+            let summary =
+                sandbox.rag(["ingest", "--dir", "docs", "--json", "--threads", "1"]).ok().json();
             assert_eq!(summary["documents"], DOCUMENTS);
         }
         drop(over);
     });
-    println!("{generations_to_make} generations, {answers:?} answers, the last of generation {seen_last:?}");
+    println!(
+        "{generations_to_make} generations, {answers:?} answers, the last of generation \
+         {seen_last:?}"
+    );
     assert!(answers.into_inner() >= 8);
     // The current generation and the one before.
     assert_eq!(generations(&sandbox.data()).len(), 2);
@@ -166,8 +208,9 @@ fn every_answer_belongs_to_one_generation() {
     assert_eq!(mark(run["hits"][0]["text"].as_str().expect("a text")), generations_to_make);
 }
 
-/// A reader that opened its generation may take its time: two commits later its files are removed, and it ends all the
-/// same. In this process, where the reader can be held between opening and asking.
+/// A reader that opened its generation may take its time: two commits later its files are removed,
+/// and it ends all the same. In this process, where the reader can be held between opening and
+/// asking.
 #[test]
 fn a_slow_reader_keeps_the_generation_it_opened() {
     use rag::cache::Caching;
@@ -200,7 +243,8 @@ fn a_slow_reader_keeps_the_generation_it_opened() {
     }
 }
 
-/// Saving takes as long as the index is large; what is saved is one generation, whatever is committed meanwhile.
+/// Saving takes as long as the index is large; what is saved is one generation, whatever is
+/// committed meanwhile.
 #[test]
 fn what_is_saved_beside_a_writer_is_whole() {
     let sandbox = Sandbox::new();
@@ -216,7 +260,8 @@ fn what_is_saved_beside_a_writer_is_whole() {
                 sandbox.write("docs/a.md", format!("# A\n\nThe boat number {n}.\n"));
                 let args = ["ingest", "--dir", "docs", "-q", "--threads", "1", "--wait", "100"];
                 let mut writer = sandbox.command(args);
-                let ended = writer.stdout(Stdio::null()).stderr(Stdio::null()).status().expect("an end");
+                let ended =
+                    writer.stdout(Stdio::null()).stderr(Stdio::null()).status().expect("an end");
                 assert!(ended.success(), "{ended}");
             }
         });
@@ -238,14 +283,17 @@ fn what_is_saved_beside_a_writer_is_whole() {
     });
 }
 
-/// Two first ingests at the same moment, again and again: one makes the index, the other waits or is refused; never
-/// half of each.
+/// Two first ingests at the same moment, again and again: one makes the index, the other waits or
+/// is refused; never half of each.
 #[test]
 fn two_first_ingests_do_not_mix() {
     let sandbox = Sandbox::new();
     for folder in ["one", "two"] {
         for n in 0..5 {
-            sandbox.write(&format!("{folder}/{n}.md"), format!("# {folder} {n}\n\nThe boat {n} of folder {folder}.\n"));
+            sandbox.write(
+                &format!("{folder}/{n}.md"),
+                format!("# {folder} {n}\n\nThe boat {n} of folder {folder}.\n"),
+            );
         }
     }
     for _ in 0..4 {
@@ -256,7 +304,10 @@ fn two_first_ingests_do_not_mix() {
         };
         let (a, b) = (start("one"), start("two"));
         let codes = [a, b].map(|child| child.wait_with_output().expect("an end").status.code());
-        assert!(codes.iter().all(|code| matches!(code, Some(0 | 6))) && codes.contains(&Some(0)), "{codes:?}");
+        assert!(
+            codes.iter().all(|code| matches!(code, Some(0 | 6))) && codes.contains(&Some(0)),
+            "{codes:?}"
+        );
         let response = sandbox.rag(["search", "boat", "--json", "-k", "20"]).ok().json();
         let hits = response["hits"].as_array().expect("hits");
         assert_eq!(hits.len(), 5);

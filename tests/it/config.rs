@@ -10,7 +10,9 @@ fn setting(sandbox: &Sandbox, key: &str, env: &[(&str, &str)], flags: &[&str]) -
     let mut command = sandbox.command([&["doctor", "--json"], flags].concat());
     let report = Run::of(command.envs(env.iter().copied())).ok().json();
     let setting = &report["settings"][key];
-    let text = |field: &str| setting[field].as_str().unwrap_or_else(|| panic!("{key} in {report}")).to_owned();
+    let text = |field: &str| {
+        setting[field].as_str().unwrap_or_else(|| panic!("{key} in {report}")).to_owned()
+    };
     (text("value"), text("from"))
 }
 
@@ -20,7 +22,8 @@ fn each_layer_outranks_the_one_below() {
     let index = |env: &[(&str, &str)], flags: &[&str]| setting(&sandbox, "index", env, flags);
     let pair = |value: &str, from: &str| (value.to_owned(), from.to_owned());
     assert_eq!(index(&[], &[]), pair("default", "built in"));
-    let user = sandbox.write("home/.config/rag/config.toml", "# mine\nindex = \"user\"\n[search]\nk = 7\n");
+    let user = sandbox
+        .write("home/.config/rag/config.toml", "# mine\nindex = \"user\"\n[search]\nk = 7\n");
     assert_eq!(index(&[], &[]), pair("user", &format!("{}:2", user.display())));
     sandbox.write("rag.toml", "\n\nindex = \"project\"\n");
     assert_eq!(index(&[], &[]), pair("project", "./rag.toml:3"));
@@ -28,7 +31,10 @@ fn each_layer_outranks_the_one_below() {
     assert_eq!(index(&[("RAG_INDEX", "env")], &["--index", "flag"]), pair("flag", "--index"));
     // An empty variable is none, and layers merge key by key.
     assert_eq!(index(&[("RAG_INDEX", "")], &[]), pair("project", "./rag.toml:3"));
-    assert_eq!(setting(&sandbox, "search.k", &[], &[]), pair("7", &format!("{}:4", user.display())));
+    assert_eq!(
+        setting(&sandbox, "search.k", &[], &[]),
+        pair("7", &format!("{}:4", user.display()))
+    );
 }
 
 #[test]
@@ -44,7 +50,10 @@ fn the_user_file_may_live_elsewhere() {
 fn settings_do_what_they_say() {
     let sandbox = Sandbox::new();
     crate::fixtures::topics(&sandbox);
-    sandbox.write("rag.toml", "data_dir = \"elsewhere\"\nindex = \"mine\"\nsearch.k = 2\nsearch.mode = \"dense\"\n");
+    sandbox.write(
+        "rag.toml",
+        "data_dir = \"elsewhere\"\nindex = \"mine\"\nsearch.k = 2\nsearch.mode = \"dense\"\n",
+    );
     let summary = sandbox.ingest();
     assert!(summary["index_dir"].as_str().unwrap().starts_with("elsewhere/indexes/"), "{summary}");
     let found = crate::fixtures::search(&sandbox, "bees", &[]);
@@ -73,7 +82,8 @@ fn an_error_names_file_and_line() {
         ("chunk.max_tokens = 7\n", "chunk.max_tokens = 7 (./rag.toml:1): must be 0 or at least 16"),
         (
             "[chunk]\nmax_tokens = 40\noverlap_tokens = 50\n",
-            "chunk.overlap_tokens = 50 (./rag.toml:3): must be at most half of a passage, which has 40 tokens",
+            "chunk.overlap_tokens = 50 (./rag.toml:3): must be at most half of a passage, which \
+             has 40 tokens",
         ),
         ("data_dir = \"\"\n", "(./rag.toml:1): must not be empty"),
         ("a = 1\na = 2\n", "./rag.toml:2: "),
@@ -115,10 +125,13 @@ fn an_error_names_variable_and_flag() {
     sandbox.rag(["ingest", "--dir", ".", "--threads", "5000"]).exits(2).says("(--threads)");
     let mut command = sandbox.command(["search", "bees"]);
     let garbled = <std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(b"\xff");
-    Run::of(command.env("RAG_INDEX", garbled)).exits(2).says("environment RAG_INDEX is not valid UTF-8");
+    Run::of(command.env("RAG_INDEX", garbled))
+        .exits(2)
+        .says("environment RAG_INDEX is not valid UTF-8");
 }
 
-/// Values that only the command that uses them can judge. The table of all settings is gone through beside the loader.
+/// Values that only the command that uses them can judge. The table of all settings is gone through
+/// beside the loader.
 #[test]
 fn what_is_found_wrong_in_use_names_its_source() {
     let sandbox = Sandbox::new();
@@ -135,9 +148,11 @@ fn what_is_found_wrong_in_use_names_its_source() {
         ("serve.roots", "RAG_SERVE_ROOTS", "/nope", serve),
         ("serve.token_file", "RAG_SERVE_TOKEN_FILE", "/nope/tokens", serve),
     ] {
-        let is_named = |run: Run, origin: &str| run.exits(2).says(&format!("{key} = {value} ({origin}): "));
+        let is_named =
+            |run: Run, origin: &str| run.exits(2).says(&format!("{key} = {value} ({origin}): "));
         is_named(Run::of(sandbox.command(args).env(env, value)), &format!("environment {env}"));
-        let file = sandbox.write("home/.config/rag/config.toml", format!("# one\n{key} = {value:?}\n"));
+        let file =
+            sandbox.write("home/.config/rag/config.toml", format!("# one\n{key} = {value:?}\n"));
         let mut command = sandbox.command(args);
         // The sandbox names its library in the environment.
         is_named(Run::of(command.env_remove(env)), &format!("{}:2", file.display()));
@@ -164,11 +179,15 @@ fn impossible_values_are_refused_before_anything_is_done() {
     let sandbox = Sandbox::new();
     sandbox.write("docs/a.md", "The heron waits.\n");
     let with = |name: &str, value: &str, args: &[&str]| {
-        Run::of(sandbox.command(args).env(name, value)).exits(2).says(&format!("(environment {name})"))
+        Run::of(sandbox.command(args).env(name, value))
+            .exits(2)
+            .says(&format!("(environment {name})"))
     };
     let ingest = ["ingest", "--dir", "docs"];
-    with("RAG_CHUNK_MAX_TOKENS", "100000", &ingest).says("the model `all-MiniLM-L6-v2` reads 256 tokens at most");
-    with("RAG_CHUNK_OVERLAP_TOKENS", "200", &ingest).says("at most half of a passage, which has 256 tokens");
+    with("RAG_CHUNK_MAX_TOKENS", "100000", &ingest)
+        .says("the model `all-MiniLM-L6-v2` reads 256 tokens at most");
+    with("RAG_CHUNK_OVERLAP_TOKENS", "200", &ingest)
+        .says("at most half of a passage, which has 256 tokens");
     let run = with("RAG_LLM_BASE_URL", "https://me:s3cret@example.com/v1", &["index", "list"]);
     assert!(!run.stderr.contains("s3cret"), "{run}");
     for host in ["999.1.2.3", "a..b", "-a", "a:80", "exa mple", &"x".repeat(64)] {
@@ -186,7 +205,9 @@ fn impossible_values_are_refused_before_anything_is_done() {
 fn help_and_completions_work_where_the_configuration_is_broken() {
     let sandbox = Sandbox::new();
     sandbox.write("rag.toml", "nonsense");
-    for args in [&["--help"][..], &["completions", "bash"], &["man"], &["--version"], &["ask", "--help"]] {
+    for args in
+        [&["--help"][..], &["completions", "bash"], &["man"], &["--version"], &["ask", "--help"]]
+    {
         assert!(!sandbox.rag(args).ok().stdout.is_empty());
     }
 }
@@ -200,7 +221,9 @@ fn every_setting_and_its_origin_can_be_read() {
         assert!(run.stdout.contains(setting.key), "{} is missing\n{run}", setting.key);
     }
     let has_line = |parts: [&str; 3]| {
-        run.stdout.lines().any(|line| line.split_whitespace().collect::<Vec<_>>().join(" ") == parts.join(" "))
+        run.stdout
+            .lines()
+            .any(|line| line.split_whitespace().collect::<Vec<_>>().join(" ") == parts.join(" "))
     };
     assert!(has_line(["search.k", "4", "./rag.toml:1"]), "{run}");
     assert!(has_line(["threads", "3", "environment RAG_THREADS"]), "{run}");
@@ -229,19 +252,23 @@ fn the_token_is_never_printed() {
 /// The README's table is the table of settings, row by row.
 #[test]
 fn the_readme_lists_every_setting() {
-    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).expect("a README");
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"))
+        .expect("a README");
     let rows: Vec<String> = rag::config::SETTINGS
         .iter()
         .map(|s| {
-            let default = if s.default.is_empty() { String::new() } else { format!("`{}`", s.default) };
+            let default =
+                if s.default.is_empty() { String::new() } else { format!("`{}`", s.default) };
             format!("| `{}` | `{}` | {default} | {} |", s.key, s.env, s.meaning)
         })
         .collect();
-    let table: Vec<&str> = readme.lines().skip_while(|line| **line != *rows[0]).take(rows.len()).collect();
+    let table: Vec<&str> =
+        readme.lines().skip_while(|line| **line != *rows[0]).take(rows.len()).collect();
     assert_eq!(table, rows);
 }
 
-/// A folder that somebody else made must not say where questions and keys are sent, nor which code is loaded.
+/// A folder that somebody else made must not say where questions and keys are sent, nor which code
+/// is loaded.
 #[test]
 fn a_project_file_cannot_redirect_keys_or_load_code() {
     for (line, key) in [
@@ -267,11 +294,16 @@ fn a_project_file_cannot_redirect_keys_or_load_code() {
     sandbox.rag(["ask", "why?"]).exits(2).says("llm.base_url");
 }
 
-/// A command writes a log when it is asked to, and the log holds no question, no text, no name of a document and no key.
+/// A command writes a log when it is asked to, and the log holds no question, no text, no name of a
+/// document and no key.
 #[test]
 fn a_command_logs_what_it_did_and_no_secret() {
     let sandbox = Sandbox::new();
-    write_old(&sandbox, "docs/namecanary.md", "# Titlecanary\n\nThe textcanary heron waits by the river.\n");
+    write_old(
+        &sandbox,
+        "docs/namecanary.md",
+        "# Titlecanary\n\nThe textcanary heron waits by the river.\n",
+    );
     let secrets = [
         ("HF_TOKEN", "hf_hubcanary"),
         ("RAG_LLM_API_KEY", "sk-llmcanary"),
@@ -285,7 +317,9 @@ fn a_command_logs_what_it_did_and_no_secret() {
         (&["ask", question], &["ranking found in the cache", "answered"]),
     ] {
         let mut command = sandbox.command([args, &["--json"]].concat());
-        let run = Run::of(command.envs(secrets).env("RAG_LOG_LEVEL", "trace").env("RAG_LOG_FORMAT", "json"));
+        let run = Run::of(
+            command.envs(secrets).env("RAG_LOG_LEVEL", "trace").env("RAG_LOG_FORMAT", "json"),
+        );
         let lines: Vec<serde_json::Value> = run
             .stderr
             .lines()

@@ -1,5 +1,5 @@
-//! Processes that end at a bad moment: whatever was acknowledged is there afterwards, and the next run ends as if
-//! nothing had happened.
+//! Processes that end at a bad moment: whatever was acknowledged is there afterwards, and the next
+//! run ends as if nothing had happened.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,12 +12,12 @@ use serde_json::Value;
 
 use crate::support::{Run, Sandbox};
 use crate::sweep::{
-    CHANGING, Contents, Sweep, TINY, calls_in, can_trace, inject, orphans, rows_kept, traced, use_tiny_model,
-    was_killed,
+    CHANGING, Contents, Sweep, TINY, calls_in, can_trace, inject, orphans, rows_kept, traced,
+    use_tiny_model, was_killed,
 };
 use crate::tools::{
-    answer, bytes_embedded, copy_tree, engine_on, generations, has_tool, leftovers, listing, paths, rows_made, signals,
-    thorough, wait_for, wait_for_lock,
+    answer, bytes_embedded, copy_tree, engine_on, generations, has_tool, leftovers, listing, paths,
+    rows_made, signals, thorough, wait_for, wait_for_lock,
 };
 
 const QUESTION: &str = "lighthouse keeper";
@@ -27,7 +27,8 @@ const MANY: usize = 400;
 
 fn passage(n: usize) -> String {
     format!(
-        "# Entry {n}\n\nOn day {n} the lighthouse keeper number {} counted {} gulls and {} boats.\n",
+        "# Entry {n}\n\nOn day {n} the lighthouse keeper number {} counted {} gulls and {} \
+         boats.\n",
         n * 7,
         n * 3,
         n + 11
@@ -71,12 +72,18 @@ fn one_document_survives_a_plain_exit_and_closed_pipes() {
             _ => drop(child.stderr.take()),
         }
         let output = child.wait_with_output().expect("an end");
-        assert_eq!(output.status.code(), Some(0), "{closed}: {}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(
+            output.status.code(),
+            Some(0),
+            "{closed}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         assert!(paths(&search(&sandbox)).contains(&name), "after a closed {closed}");
     }
 }
 
-/// The summary is the acknowledgement: what it reports is there though the process dies on the next instruction.
+/// The summary is the acknowledgement: what it reports is there though the process dies on the next
+/// instruction.
 #[test]
 fn what_the_summary_reports_survives_a_kill_after_it() {
     let sandbox = Sandbox::new();
@@ -89,8 +96,8 @@ fn what_the_summary_reports_survives_a_kill_after_it() {
     assert_eq!(paths(&search(&sandbox)), ["a.md"]);
 }
 
-/// SIGINT and SIGTERM in the middle of embedding: exit 130, nothing left lying about, the old generation answers as
-/// before, and what was embedded need not be embedded again.
+/// SIGINT and SIGTERM in the middle of embedding: exit 130, nothing left lying about, the old
+/// generation answers as before, and what was embedded need not be embedded again.
 #[test]
 fn an_interrupted_ingest_leaves_the_old_index_and_keeps_the_vectors() {
     let sandbox = Sandbox::new();
@@ -108,15 +115,22 @@ fn an_interrupted_ingest_leaves_the_old_index_and_keeps_the_vectors() {
         wait_for("twenty vectors", || (bytes_embedded(&sandbox.data()) >= enough).then_some(()));
         signals(child.id(), names);
         let output = child.wait_with_output().expect("an end");
-        Run::from_output(&output, format!("ingest and {names:?}")).exits(130).says("stopped: interrupted");
+        Run::from_output(&output, format!("ingest and {names:?}"))
+            .exits(130)
+            .says("stopped: interrupted");
         assert_eq!(leftovers(&sandbox.data()), [""; 0]);
         let mut after = listing(&sandbox.data().join("indexes"));
         after.insert(".lock".into(), indexes[".lock"].clone());
         assert_eq!(after, indexes, "the folder of indexes changed");
         assert_eq!(search(&sandbox), before);
         let stats = sandbox.rag(["cache", "stats", "--json"]).ok().json();
-        let rows = usize::try_from(stats["tables"]["embeddings"]["count"].as_u64().expect("a count")).expect("few");
-        assert!(rows >= rows_before + 20, "{names:?}: {rows} vectors were kept after {rows_before}");
+        let rows =
+            usize::try_from(stats["tables"]["embeddings"]["count"].as_u64().expect("a count"))
+                .expect("few");
+        assert!(
+            rows >= rows_before + 20,
+            "{names:?}: {rows} vectors were kept after {rows_before}"
+        );
         rows_before = rows;
     }
     let summary = sandbox.ingest();
@@ -142,13 +156,19 @@ fn the_run_after_a_killed_one_ends_like_one_that_was_never_killed() {
         wait_for_lock(&sandbox.data(), child.id());
         let reached = || match moment {
             "lock" => true,
-            "building" => generations(&sandbox.data()).iter().any(|name| name.starts_with(".building-")),
+            "building" => {
+                generations(&sandbox.data()).iter().any(|name| name.starts_with(".building-"))
+            }
             "first vectors" => bytes_embedded(&sandbox.data()) > 5 * 384 * 4,
             _ => bytes_embedded(&sandbox.data()) > 150 * 384 * 4,
         };
         wait_for(moment, || reached().then_some(()));
         child.kill().expect("a kill");
-        assert_eq!(child.wait().expect("an end").signal(), Some(9), "{moment}: it was over before the kill");
+        assert_eq!(
+            child.wait().expect("an end").signal(),
+            Some(9),
+            "{moment}: it was over before the kill"
+        );
         assert_eq!(search(&sandbox), before, "{moment}");
     }
     let summary = sandbox.ingest();
@@ -161,7 +181,8 @@ fn the_run_after_a_killed_one_ends_like_one_that_was_never_killed() {
 /// An ingest that is to be killed, aborted or refused, again and again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    /// A small change to an index of two generations, so that the commit has one to remove. All vectors are cached.
+    /// A small change to an index of two generations, so that the commit has one to remove. All
+    /// vectors are cached.
     Change,
     /// A change whose vectors take three transactions of the cache.
     ThreeBatches,
@@ -194,7 +215,8 @@ impl Scenario {
         if model == TINY {
             use_tiny_model(&sandbox);
         }
-        let write = |name: &str, n: usize| drop(sandbox.write(&format!("docs/{name}.md"), passage(n)));
+        let write =
+            |name: &str, n: usize| drop(sandbox.write(&format!("docs/{name}.md"), passage(n)));
         let ingest = |data: &str| {
             let args = ["ingest", "--dir", "docs", "--json", "--threads", "1", "--data-dir", data];
             sandbox.rag(args).ok().json()
@@ -229,9 +251,14 @@ impl Scenario {
             copy_tree(&sandbox.path().join("after/cache"), &sandbox.path().join("before/cache"));
         }
         let kept_before = rows_kept(&sandbox.path().join("before"));
-        let misses = usize::try_from(summary["cache"]["misses"].as_u64().expect("a number")).expect("few");
+        let misses =
+            usize::try_from(summary["cache"]["misses"].as_u64().expect("a number")).expect("few");
         let wanted = if kind == Kind::Change { 0 } else { misses };
-        assert!(kind == Kind::Change || wanted > if kind == Kind::First { 3 * BATCH } else { 2 * BATCH }, "{wanted}");
+        assert!(
+            kind == Kind::Change
+                || wanted > if kind == Kind::First { 3 * BATCH } else { 2 * BATCH },
+            "{wanted}"
+        );
         let generations = generations(&sandbox.path().join("after")).len();
         Self { kind, sandbox, model, before, after, rows_before, kept_before, wanted, generations }
     }
@@ -256,8 +283,8 @@ impl Scenario {
         std::fs::read_to_string(self.sandbox.path().join("trace")).expect("a trace")
     }
 
-    /// About `wanted` pairs of call and number, spread over all calls (all of them with `RAG_TEST_THOROUGH`); the renames
-    /// all, as commits are made of them.
+    /// About `wanted` pairs of call and number, spread over all calls (all of them with
+    /// `RAG_TEST_THOROUGH`); the renames all, as commits are made of them.
     fn points(&self, wanted: usize) -> Vec<(&'static str, usize)> {
         let mut calls: BTreeMap<&'static str, usize> = BTreeMap::new();
         for (_, name, n, _) in calls_in(&self.trace(&CHANGING), &CHANGING) {
@@ -270,7 +297,8 @@ impl Scenario {
         let mut points = Vec::new();
         for (name, n) in calls {
             let stride = if name == "rename" && self.kind == Kind::Change { 1 } else { stride };
-            // From the end as well as from the start: the last calls of a kind are those of the commit.
+            // From the end as well as from the start: the last calls of a kind are those of the
+            // commit.
             points.extend((1..=n).rev().step_by(stride).map(|n| (name, n)));
         }
         points
@@ -280,36 +308,51 @@ impl Scenario {
         Contents::of(&engine_on(&self.sandbox, data, self.model), QUESTION)
     }
 
-    /// One whole generation is there, the old one or the new one, and no more vectors are lost than one transaction of
-    /// the cache has. Yields whether it is the new one.
+    /// One whole generation is there, the old one or the new one, and no more vectors are lost than
+    /// one transaction of the cache has. Yields whether it is the new one.
     #[track_caller]
     fn holds(&self, data: &str, what: &str) -> bool {
         let dir = self.sandbox.path().join(data);
         let (made, kept) = (rows_made(&dir), rows_kept(&dir) - self.kept_before);
-        assert!(made <= self.rows_before + kept + BATCH, "{what}: {made} vectors were made, {kept} were kept");
+        assert!(
+            made <= self.rows_before + kept + BATCH,
+            "{what}: {made} vectors were made, {kept} were kept"
+        );
         let found = self.contents(data);
-        if found == self.before || self.kind == Kind::First && found.as_ref() == Some(&self.after.without_vectors()) {
+        if found == self.before
+            || self.kind == Kind::First && found.as_ref() == Some(&self.after.without_vectors())
+        {
             return false;
         }
         found.unwrap_or_else(|| panic!("{what}: the index is gone")).must_be(&self.after, what);
         true
     }
 
-    /// The next run finishes, and ends as the undisturbed one did; it makes the vectors that were not kept and no others.
+    /// The next run finishes, and ends as the undisturbed one did; it makes the vectors that were
+    /// not kept and no others.
     #[track_caller]
     fn recovers(&self, data: &str, what: &str) {
         let dir = self.sandbox.path().join(data);
         let kept = rows_kept(&dir) - self.kept_before;
         let is_there = self.contents(data).as_ref() == Some(&self.after);
-        let summary = self.sandbox.rag(["ingest", "--dir", "docs", "--json", "--data-dir", data]).ok().json();
+        let summary =
+            self.sandbox.rag(["ingest", "--dir", "docs", "--json", "--data-dir", data]).ok().json();
         let found = self.contents(data).unwrap_or_else(|| panic!("{what}: there is no index"));
         found.must_be(&self.after, what);
         if !is_there {
-            assert_eq!(summary["cache"]["misses"], self.wanted.saturating_sub(kept), "{what}: {summary:#}");
+            assert_eq!(
+                summary["cache"]["misses"],
+                self.wanted.saturating_sub(kept),
+                "{what}: {summary:#}"
+            );
         }
         self.sandbox.rag(["jobs", "list", "--data-dir", data]).ok();
         assert_eq!(orphans(&dir), [""; 0], "{what}");
-        assert!(generations(&dir).len() <= self.generations.max(2), "{what}: {:?}", generations(&dir));
+        assert!(
+            generations(&dir).len() <= self.generations.max(2),
+            "{what}: {:?}",
+            generations(&dir)
+        );
     }
 }
 
@@ -328,7 +371,10 @@ fn kill_at_every_call(kind: Kind, name: &str, wanted: usize) {
             killed.set(killed.get() + usize::from(was_killed(&run)));
             let is_new = scenario.holds("killed", &what);
             committed.set(committed.get() + usize::from(is_new));
-            assert!(was_killed(&run) || run.code == Some(0) && is_new, "{what}: acknowledged and not there\n{run}");
+            assert!(
+                was_killed(&run) || run.code == Some(0) && is_new,
+                "{what}: acknowledged and not there\n{run}"
+            );
             scenario.recovers("killed", &what);
         });
     }
@@ -352,8 +398,8 @@ fn a_kill_at_any_call_of_a_first_ingest_leaves_nothing_or_text_or_all() {
     kill_at_every_call(Kind::First, "kill -9 at the calls of a first ingest", 4);
 }
 
-/// The steps of the commit, each failing, killing before it is done and aborting after it is done. `strace` delivers
-/// SIGKILL in the place of a call, while SIGABRT lets the call happen.
+/// The steps of the commit, each failing, killing before it is done and aborting after it is done.
+/// `strace` delivers SIGKILL in the place of a call, while SIGABRT lets the call happen.
 #[test]
 fn the_steps_of_a_commit_may_fail_one_by_one() {
     if !can_trace() {
@@ -364,8 +410,10 @@ fn the_steps_of_a_commit_may_fail_one_by_one() {
     let trace = scenario.trace(&listed);
     let calls = calls_in(&trace, &listed).into_iter();
     // The commit begins when the texts that waited for vectors are let go.
-    let commit = calls.skip_while(|(.., line)| !(line.contains("unlink") && line.contains("/pending\"")));
-    let changing = commit.filter(|(_, call, _, line)| *call != "openat" || line.contains("O_CREAT"));
+    let commit =
+        calls.skip_while(|(.., line)| !(line.contains("unlink") && line.contains("/pending\"")));
+    let changing =
+        commit.filter(|(_, call, _, line)| *call != "openat" || line.contains("O_CREAT"));
     let steps: BTreeSet<(&str, usize)> = changing.map(|(_, call, n, _)| (call, n)).collect();
     assert!(steps.len() > 15, "{steps:?}");
     let mut sweep = Sweep::new("each step of a commit failing, killed before, aborted after");
@@ -383,7 +431,10 @@ fn the_steps_of_a_commit_may_fail_one_by_one() {
                 Some(0) => assert!(is_new, "{what}: a false success\n{run}"),
                 Some(1) => {
                     refused.set(refused.get() + 1);
-                    assert!(run.stderr.contains("failed/") || *call == *"write", "{what}: no path is named\n{run}");
+                    assert!(
+                        run.stderr.contains("failed/") || *call == *"write",
+                        "{what}: no path is named\n{run}"
+                    );
                 }
                 _ => {
                     killed.set(killed.get() + 1);
@@ -398,7 +449,8 @@ fn the_steps_of_a_commit_may_fail_one_by_one() {
     assert!(refused > 0 && killed > 0);
 }
 
-/// A panic between any two steps: of whoever is told of the progress, which is the way into the middle of an ingest.
+/// A panic between any two steps: of whoever is told of the progress, which is the way into the
+/// middle of an ingest.
 #[test]
 fn a_panic_between_the_steps_leaves_one_whole_generation() {
     let scenario = Scenario::new(Kind::Change);
@@ -414,7 +466,8 @@ fn a_panic_between_the_steps_leaves_one_whole_generation() {
             let _ = std::fs::remove_dir_all(&to);
             copy_tree(&scenario.sandbox.path().join("before"), &to);
             let engine = engine_on(&scenario.sandbox, "panicked", scenario.model);
-            let request = ingest::Request { dirs: vec![docs.clone()], ..ingest::Request::default() };
+            let request =
+                ingest::Request { dirs: vec![docs.clone()], ..ingest::Request::default() };
             let mut left = n;
             let ended = catch_unwind(AssertUnwindSafe(|| {
                 ingest::run(&engine, &request, &mut |_| {
@@ -454,13 +507,16 @@ fn a_full_or_failing_disk_is_reported_and_harms_nothing() {
             _ => {}
         }
     }
-    let (mut sweep, refused) = (Sweep::new("full disk from a call on, or failing sync"), Cell::new(0));
+    let (mut sweep, refused) =
+        (Sweep::new("full disk from a call on, or failing sync"), Cell::new(0));
     for (call, n, error) in &points {
         let what = format!("{error} at {call} {n}");
-        // A disk that is full stays full; but `write` also carries the message about it, so there it fails once.
+        // A disk that is full stays full; but `write` also carries the message about it, so there
+        // it fails once.
         let until = if *error == "ENOSPC" && *call != "write" { "+" } else { "" };
         sweep.point(&what, || {
-            let run = scenario.injected("full", call, &format!("error={error}"), format!("{n}{until}"));
+            let run =
+                scenario.injected("full", call, &format!("error={error}"), format!("{n}{until}"));
             let is_new = scenario.holds("full", &what);
             match run.code {
                 Some(0) => assert!(is_new, "{what}: a false success\n{run}"),
@@ -468,9 +524,15 @@ fn a_full_or_failing_disk_is_reported_and_harms_nothing() {
                     refused.set(refused.get() + 1);
                     // The one write that failed may, in another thread, be that of the message.
                     let is_lost = *call == "write" && run.stderr.is_empty();
-                    assert!(is_lost || run.stderr.contains("full/"), "{what}: the message names no path\n{run}");
+                    assert!(
+                        is_lost || run.stderr.contains("full/"),
+                        "{what}: the message names no path\n{run}"
+                    );
                     let is_ours = *error == "ENOSPC" && run.stderr.contains("full/indexes");
-                    assert!(!is_ours || run.stderr.contains(" bytes in "), "{what}: how much is needed?\n{run}");
+                    assert!(
+                        !is_ours || run.stderr.contains(" bytes in "),
+                        "{what}: how much is needed?\n{run}"
+                    );
                 }
                 other => panic!("{what}: exit {other:?}\n{run}"),
             }
@@ -483,8 +545,9 @@ fn a_full_or_failing_disk_is_reported_and_harms_nothing() {
     assert!(refused * 2 >= points.len(), "only {refused} of {} faults were felt", points.len());
 }
 
-/// Small disks: a folder that does not fit is refused with the path named and with what it takes, the old index answers,
-/// and once there is as much room as was asked for the same command succeeds.
+/// Small disks: a folder that does not fit is refused with the path named and with what it takes,
+/// the old index answers, and once there is as much room as was asked for the same command
+/// succeeds.
 #[test]
 fn a_disk_too_small_is_reported_and_works_once_it_is_larger() {
     if !has_tool("unshare", &["-m", "sh", "-c", "mount -t tmpfs -o size=64k none /mnt"]) {
@@ -494,7 +557,8 @@ fn a_disk_too_small_is_reported_and_works_once_it_is_larger() {
     sandbox.write("small/a.md", passage(1));
     write_many(&sandbox);
     std::fs::create_dir(sandbox.data()).expect("a folder");
-    let sizes: &[u32] = if thorough() { &[300, 350, 400, 450, 500, 550, 600, 650, 700, 750, 800] } else { &[500] };
+    let sizes: &[u32] =
+        if thorough() { &[300, 350, 400, 450, 500, 550, 600, 650, 700, 750, 800] } else { &[500] };
     let mut sweep = Sweep::new("disks of a size");
     for size in sizes {
         sweep.point(&format!("{size} KiB"), || {

@@ -1,8 +1,9 @@
-//! Bytes that are not what was written: every file of an index and of the cache flipped, cut, zeroed, swapped, emptied
-//! and removed. A search then gives the answer it gave before, or a fault that names a damaged file.
+//! Bytes that are not what was written: every file of an index and of the cache flipped, cut,
+//! zeroed, swapped, emptied and removed. A search then gives the answer it gave before, or a fault
+//! that names a damaged file.
 //!
-//! Many thousands of searches run in this process, with a model that costs nothing; what a user sees is checked on the
-//! binary for each kind of file.
+//! Many thousands of searches run in this process, with a model that costs nothing; what a user
+//! sees is checked on the binary for each kind of file.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -23,7 +24,8 @@ const QUESTION: &str = "\"blue boats\" carry sailors across the bay";
 
 fn document(n: usize) -> String {
     format!(
-        "# Harbour {n}\n\nThe blue boats of harbour {n} carry {} sailors across the bay.\n\n## Bread\n\nBaker {n} sells {} loaves.\n",
+        "# Harbour {n}\n\nThe blue boats of harbour {n} carry {} sailors across the bay.\n\n## \
+         Bread\n\nBaker {n} sells {} loaves.\n",
         n * 3,
         n * 7
     )
@@ -83,7 +85,8 @@ impl Searches {
                     Err(fault) => {
                         let message = fault.to_string();
                         assert_eq!(fault.kind(), Kind::Damaged, "{mode:?}: {message}");
-                        let is_named = files.iter().any(|file| message.contains(&*file.to_string_lossy()));
+                        let is_named =
+                            files.iter().any(|file| message.contains(&*file.to_string_lossy()));
                         assert!(is_named, "{mode:?} names another file: {message}");
                         *refused += 1;
                     }
@@ -109,14 +112,17 @@ impl Searches {
 fn search(engine: &Engine, mode: Mode) -> Result<Answer, Fault> {
     let caching = Caching::Use;
     let query = QUESTION.to_owned();
-    let request = Request { query, mode, k: 50, rerank: 0, caching, filter: None, stop: Stop::default() };
+    let request =
+        Request { query, mode, k: 50, rerank: 0, caching, filter: None, stop: Stop::default() };
     let found = Searcher::open(engine)?.search(engine, &request)?;
     let hits = found.hits.into_iter();
-    Ok(hits.map(|h| (h.path.to_string(), h.chunk.lines.first, h.chunk.text, h.score.to_bits())).collect())
+    Ok(hits
+        .map(|h| (h.path.to_string(), h.chunk.lines.first, h.chunk.text, h.score.to_bits()))
+        .collect())
 }
 
-/// About 150 bytes of a file are flipped (with `RAG_TEST_THOROUGH` each, up to 64 KiB); an odd stride, so that each column
-/// of a row has its turn.
+/// About 150 bytes of a file are flipped (with `RAG_TEST_THOROUGH` each, up to 64 KiB); an odd
+/// stride, so that each column of a row has its turn.
 fn stride(bytes: usize) -> usize {
     if thorough() { bytes.div_ceil(64 << 10) | 1 } else { (bytes / 150) | 1 }
 }
@@ -159,7 +165,8 @@ fn a_flipped_byte_is_never_served() {
 #[test]
 fn cut_zeroed_emptied_swapped_and_missing_files_are_never_served() {
     let sandbox = sandbox();
-    let mut searches = Searches::new(&sandbox, "cut, zeroed, emptied, swapped and missing files of an index");
+    let mut searches =
+        Searches::new(&sandbox, "cut, zeroed, emptied, swapped and missing files of an index");
     let all = files_of_index(&sandbox.data());
     let pointer = sandbox.data().join("indexes/names/default.json");
     for path in &all {
@@ -167,7 +174,9 @@ fn cut_zeroed_emptied_swapped_and_missing_files_are_never_served() {
         for cut in (0..good.len()).step_by(4096).chain([1, good.len() / 2, good.len() - 1]) {
             searches.with(path, &good, &good[..cut], &format!("cut to {cut} bytes"));
         }
-        for page in good.chunks(4096).scan(0, |at, page| Some(std::mem::replace(at, *at + page.len())..*at)) {
+        for page in
+            good.chunks(4096).scan(0, |at, page| Some(std::mem::replace(at, *at + page.len())..*at))
+        {
             let mut bad = good.clone();
             bad[page.clone()].fill(0);
             searches.with(path, &good, &bad, &format!("bytes {page:?} zeroed"));
@@ -195,26 +204,39 @@ fn cut_zeroed_emptied_swapped_and_missing_files_are_never_served() {
     let now = current(&sandbox.data());
     let older: Vec<PathBuf> = files(&sandbox.data().join("indexes"));
     for old in older.iter().filter(|old| !old.starts_with(&now)) {
-        let below: PathBuf = old.strip_prefix(sandbox.data().join("indexes")).expect("below").iter().skip(1).collect();
+        let below: PathBuf = old
+            .strip_prefix(sandbox.data().join("indexes"))
+            .expect("below")
+            .iter()
+            .skip(1)
+            .collect();
         let path = now.join(below);
         if path.is_file() {
             let good = std::fs::read(&path).expect("a file");
-            searches.with(&path, &good, &std::fs::read(old).expect("a file"), "of the generation before");
+            searches.with(
+                &path,
+                &good,
+                &std::fs::read(old).expect("a file"),
+                "of the generation before",
+            );
         }
     }
     let refused = searches.end();
     assert!(refused > 200, "{refused}");
 }
 
-/// One flip in each file, seen through the binary: `verify` names exactly that file, a search is right or exits 5 with
-/// the name, and the next ingest mends it, from the sources and the cache, to what was never damaged.
+/// One flip in each file, seen through the binary: `verify` names exactly that file, a search is
+/// right or exits 5 with the name, and the next ingest mends it, from the sources and the cache, to
+/// what was never damaged.
 #[test]
 fn verify_names_exactly_the_damaged_file_and_ingest_mends_it() {
     let sandbox = sandbox();
     let search = |mode: &str| sandbox.rag(["search", QUESTION, "--json", "--mode", mode]);
-    let good: Vec<Value> = Mode::ALL.iter().map(|mode| answer(search(mode.name()).ok().json())).collect();
+    let good: Vec<Value> =
+        Mode::ALL.iter().map(|mode| answer(search(mode.name()).ok().json())).collect();
     let verify = || sandbox.rag(["index", "verify", "--json"]);
-    let names = |path: &Path| path.strip_prefix(sandbox.path()).expect("below").display().to_string();
+    let names =
+        |path: &Path| path.strip_prefix(sandbox.path()).expect("below").display().to_string();
     let found = |run: &Value| -> Vec<String> {
         let damaged = run["damaged"].as_array().expect("a list");
         damaged.iter().map(|d| d["path"].as_str().expect("a path").to_owned()).collect()
@@ -241,7 +263,12 @@ fn verify_names_exactly_the_damaged_file_and_ingest_mends_it() {
             for (mode, good) in Mode::ALL.iter().zip(&good) {
                 let run = search(mode.name());
                 match run.code {
-                    Some(0) => assert_eq!(&answer(run.json()), good, "{damage} {}: {mode:?}", path.display()),
+                    Some(0) => assert_eq!(
+                        &answer(run.json()),
+                        good,
+                        "{damage} {}: {mode:?}",
+                        path.display()
+                    ),
                     _ => drop(run.exits(5).says(&names(&path))),
                 }
             }
@@ -261,7 +288,11 @@ fn verify_names_exactly_the_damaged_file_and_ingest_mends_it() {
     for (extension, _) in kinds_to_mend {
         let files = files_of_index(&sandbox.data());
         // A file of deletions is not there any more once the index was built afresh.
-        let Some(path) = files.iter().find(|path| path.extension().unwrap_or_default() == extension) else { continue };
+        let Some(path) =
+            files.iter().find(|path| path.extension().unwrap_or_default() == extension)
+        else {
+            continue;
+        };
         let mut bytes = std::fs::read(path).expect("a file");
         let middle = bytes.len() / 2;
         bytes[middle] ^= 0x10;
@@ -272,18 +303,25 @@ fn verify_names_exactly_the_damaged_file_and_ingest_mends_it() {
         assert_eq!(summary["cache"]["misses"], 0, "{}", path.display());
         verify().ok();
         for (mode, good) in Mode::ALL.iter().zip(&good) {
-            assert_eq!(&answer(search(mode.name()).ok().json()), good, "{} mended: {mode:?}", path.display());
+            assert_eq!(
+                &answer(search(mode.name()).ok().json()),
+                good,
+                "{} mended: {mode:?}",
+                path.display()
+            );
         }
     }
 }
 
-/// A flip in any byte of the cache: the same answer, and never a fault. The binary, as the whole cache is new each time.
+/// A flip in any byte of the cache: the same answer, and never a fault. The binary, as the whole
+/// cache is new each time.
 #[test]
 fn a_damaged_cache_changes_no_answer() {
     let sandbox = sandbox();
     let mut searches = Searches::new(&sandbox, "flipped and cut bytes of the cache");
     let path = sandbox.data().join("cache/cache.db");
-    // The question was embedded by `Searches::new`; a purge folds the log in, so that the file is all there is.
+    // The question was embedded by `Searches::new`; a purge folds the log in, so that the file is
+    // all there is.
     searches.engine = engine_on(&sandbox, "data", TINY);
     sandbox.rag(["cache", "purge", "retrieval"]).ok();
     let log = sandbox.data().join("cache/cache.db-wal");
@@ -322,7 +360,9 @@ fn bad_cache_rows_are_counted_and_replaced() {
     sandbox.write("docs/extra.md", document(99));
     let path = sandbox.data().join("cache/cache.db");
     let connection = rusqlite::Connection::open(&path).expect("the cache");
-    let rows: i64 = connection.query_row("SELECT count(*) FROM embeddings", [], |row| row.get(0)).expect("a count");
+    let rows: i64 = connection
+        .query_row("SELECT count(*) FROM embeddings", [], |row| row.get(0))
+        .expect("a count");
     let good = sandbox.rag(["search", QUESTION, "--json"]).ok();
     let good = answer(good.json());
     for damage in [
@@ -347,8 +387,16 @@ fn bad_cache_rows_are_counted_and_replaced() {
         assert!(cache["damaged"].as_i64() >= Some(rows - 3), "{damage}: {cache} of {rows} rows");
         let _ = sandbox.rag(["index", "remove", "--yes", "--index", "other"]).ok();
         let summary = sandbox.rag(args).ok().json();
-        assert_eq!((&summary["cache"]["misses"], &summary["cache"]["damaged"]), (&0.into(), &0.into()), "{damage}");
-        assert_eq!(answer(sandbox.rag(["search", QUESTION, "--json"]).ok().json()), good, "{damage}");
+        assert_eq!(
+            (&summary["cache"]["misses"], &summary["cache"]["damaged"]),
+            (&0.into(), &0.into()),
+            "{damage}"
+        );
+        assert_eq!(
+            answer(sandbox.rag(["search", QUESTION, "--json"]).ok().json()),
+            good,
+            "{damage}"
+        );
     }
 }
 

@@ -1,4 +1,5 @@
-//! What runs the program elsewhere: each file is checked by the tool of its kind, where that is there.
+//! What runs the program elsewhere: each file is checked by the tool of its kind, where that is
+//! there.
 
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -16,8 +17,11 @@ fn root() -> &'static Path {
 /// Files below a folder of the project whose names end so.
 fn files(folder: &str, ending: &str) -> Vec<PathBuf> {
     let dir = root().join(folder);
-    let found: Vec<PathBuf> =
-        files_below(&dir).into_iter().filter(|file| file.ends_with(ending)).map(|file| dir.join(file)).collect();
+    let found: Vec<PathBuf> = files_below(&dir)
+        .into_iter()
+        .filter(|file| file.ends_with(ending))
+        .map(|file| dir.join(file))
+        .collect();
     assert!(!found.is_empty(), "{folder} has no *{ending}");
     found
 }
@@ -31,7 +35,8 @@ fn content(command: &mut Command) {
         }
         Err(e) => panic!("{command:?}: {e}"),
         Ok(output) => {
-            let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+            let said = [output.stdout, output.stderr]
+                .map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
             assert!(output.status.success(), "{command:?}\n{}", said.join("\n"));
         }
     }
@@ -47,7 +52,11 @@ fn the_unit_is_one_that_systemd_takes() {
     std::fs::write(&file, unit).unwrap();
     content(Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(&file));
     // 10 is a service that may do everything.
-    content(Command::new("systemd-analyze").args(["security", "--offline=yes", "--threshold=20"]).arg(&file));
+    content(
+        Command::new("systemd-analyze")
+            .args(["security", "--offline=yes", "--threshold=20"])
+            .arg(&file),
+    );
 }
 
 #[test]
@@ -57,7 +66,8 @@ fn the_image_is_made_by_the_book() {
 
 #[test]
 fn what_the_image_is_built_from_is_there() {
-    let listed = std::fs::read_to_string(root().join("scripts/deploy/Dockerfile.dockerignore")).unwrap();
+    let listed =
+        std::fs::read_to_string(root().join("scripts/deploy/Dockerfile.dockerignore")).unwrap();
     let kept: Vec<&str> = listed.lines().filter_map(|line| line.strip_prefix('!')).collect();
     for path in &kept {
         assert!(root().join(path).exists(), "{path}");
@@ -82,18 +92,22 @@ fn one_image_is_built_composed_and_deployed() {
     }
     for path in ["scripts/deploy/compose.yaml", "scripts/deploy/kubernetes/deployment.yaml"] {
         let text = text(path);
-        let images: Vec<&str> = text.lines().filter_map(|line| line.trim().strip_prefix("image: ")).collect();
+        let images: Vec<&str> =
+            text.lines().filter_map(|line| line.trim().strip_prefix("image: ")).collect();
         assert_eq!(images, [image.as_str()], "{path}");
     }
 }
 
-/// Compose takes a relative path as relative to the folder of its file, not to that of whoever calls it.
+/// Compose takes a relative path as relative to the folder of its file, not to that of whoever
+/// calls it.
 #[test]
 fn folders_given_to_compose_are_absolute() {
     let mut examples = 0;
     let documents = files_below(&root().join("data/corpus"));
     let documents = documents.into_iter().map(|name| format!("data/corpus/{name}"));
-    for path in ["README.md", "scripts/deploy/compose.yaml"].map(str::to_owned).into_iter().chain(documents) {
+    for path in
+        ["README.md", "scripts/deploy/compose.yaml"].map(str::to_owned).into_iter().chain(documents)
+    {
         for (_, value) in text(&path).lines().filter_map(|line| line.split_once("DOCS=")) {
             assert!(value.starts_with("\"$PWD/") || value.starts_with('/'), "{path}: DOCS={value}");
             examples += 1;
@@ -109,10 +123,15 @@ fn a_mounted_config_map_is_ingested_and_its_updates_too() {
     assert!(manifest.contains("configMap:"), "documents are not mounted from a ConfigMap any more");
     let sandbox = Sandbox::new();
     let mount = |generation: &str, more: &str| {
-        write_old(&sandbox, &format!("docs/{generation}/otters.md"), format!("# Otters\n\nThe otter {more}.\n"));
+        write_old(
+            &sandbox,
+            &format!("docs/{generation}/otters.md"),
+            format!("# Otters\n\nThe otter {more}.\n"),
+        );
         write_old(&sandbox, &format!("docs/{generation}/seals.md"), "# Seals\n\nThe seal barks.\n");
         symlink(generation, sandbox.path().join("docs/..data_tmp")).unwrap();
-        std::fs::rename(sandbox.path().join("docs/..data_tmp"), sandbox.path().join("docs/..data")).unwrap();
+        std::fs::rename(sandbox.path().join("docs/..data_tmp"), sandbox.path().join("docs/..data"))
+            .unwrap();
     };
     mount("..2026_01_31_10_00_00.1", "sleeps afloat");
     for name in ["otters.md", "seals.md"] {
@@ -137,9 +156,15 @@ fn runners_have_the_python_that_setting_up_takes() {
     let most = rest.split_once("(3, ").unwrap().1.split_once(')').unwrap().0;
     let taken = least.parse::<u32>().unwrap()..=most.parse::<u32>().unwrap();
     let page = text("data/corpus/installing.md");
-    assert!(page.contains(&format!("Python 3.{least} to 3.{most} ")), "installing.md names other versions of Python");
+    assert!(
+        page.contains(&format!("Python 3.{least} to 3.{most} ")),
+        "installing.md names other versions of Python"
+    );
     let rust = format!("Rust {} or later", env!("CARGO_PKG_RUST_VERSION"));
-    assert!(page.contains(&rust) && text("README.md").contains(&rust), "the documentation does not say {rust:?}");
+    assert!(
+        page.contains(&rust) && text("README.md").contains(&rust),
+        "the documentation does not say {rust:?}"
+    );
     for path in [".github/workflows/release.yml", ".github/workflows/test.yml"] {
         // Jobs are the keys that are indented by two.
         let text = text(path);
@@ -152,10 +177,17 @@ fn runners_have_the_python_that_setting_up_takes() {
             jobs.last_mut().unwrap().extend([line, "\n"]);
         }
         for job in jobs.iter().filter(|job| job.contains("- run: scripts/")) {
-            let own = job.split("python-version: \"3.").nth(1).map(|rest| rest.split('"').next().unwrap());
+            let own = job
+                .split("python-version: \"3.")
+                .nth(1)
+                .map(|rest| rest.split('"').next().unwrap());
             let minors: Vec<u32> = match own {
                 Some(own) => vec![own.parse().unwrap()],
-                None => PYTHON_OF_RUNNERS.iter().filter(|(name, _)| job.contains(name)).map(|(_, n)| *n).collect(),
+                None => PYTHON_OF_RUNNERS
+                    .iter()
+                    .filter(|(name, _)| job.contains(name))
+                    .map(|(_, n)| *n)
+                    .collect(),
             };
             assert!(
                 !minors.is_empty() && minors.iter().all(|n| taken.contains(n)),
@@ -169,7 +201,10 @@ fn runners_have_the_python_that_setting_up_takes() {
 fn compose_understands_its_file() {
     let file = root().join("scripts/deploy/compose.yaml");
     // The plugin of `docker` where it is, else the program of its own.
-    let is_plugin = Command::new("docker").args(["compose", "version"]).output().is_ok_and(|o| o.status.success());
+    let is_plugin = Command::new("docker")
+        .args(["compose", "version"])
+        .output()
+        .is_ok_and(|o| o.status.success());
     let mut command = Command::new(if is_plugin { "docker" } else { "docker-compose" });
     command.args(is_plugin.then_some("compose")).arg("-f").arg(file).args(["config", "--quiet"]);
     content(command.env("RAG_SERVE_TOKEN", "a-token-of-some-length"));
@@ -188,14 +223,18 @@ fn manifests_fit_their_schemas() {
 fn workflows_and_manifests_are_tidy() {
     let yaml = [files("scripts/deploy", ".yaml"), files(".github/workflows", ".yml")].concat();
     content(Command::new("yamllint").arg("--strict").args(yaml).current_dir(root()));
-    content(Command::new("actionlint").args(files(".github/workflows", ".yml")).current_dir(root()));
+    content(
+        Command::new("actionlint").args(files(".github/workflows", ".yml")).current_dir(root()),
+    );
 }
 
 /// Programs in `scripts/` that bash runs.
 fn bash_scripts() -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(root().join("scripts")).unwrap().map(|entry| entry.unwrap().path());
-    let is_bash =
-        |path: &PathBuf| std::fs::read_to_string(path).is_ok_and(|text| text.starts_with("#!/usr/bin/env bash\n"));
+    let entries =
+        std::fs::read_dir(root().join("scripts")).unwrap().map(|entry| entry.unwrap().path());
+    let is_bash = |path: &PathBuf| {
+        std::fs::read_to_string(path).is_ok_and(|text| text.starts_with("#!/usr/bin/env bash\n"))
+    };
     let mut found: Vec<PathBuf> = entries.filter(|path| path.is_file()).filter(is_bash).collect();
     found.sort();
     found
@@ -210,6 +249,11 @@ fn scripts_are_sound() {
         assert!(workflow.contains(&format!(" {name}")), "the workflow does not look at {name}");
     }
     // `name` is read by common.sh; test is a word here and no program.
-    let flags = ["--external-sources", "--source-path=SCRIPTDIR", "--severity=warning", "--exclude=SC2034,SC2209"];
+    let flags = [
+        "--external-sources",
+        "--source-path=SCRIPTDIR",
+        "--severity=warning",
+        "--exclude=SC2034,SC2209",
+    ];
     content(Command::new("shellcheck").args(flags).args(scripts));
 }

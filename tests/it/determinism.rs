@@ -1,4 +1,5 @@
-//! The same files give the same index and the same answers: with one thread or many, today or tomorrow.
+//! The same files give the same index and the same answers: with one thread or many, today or
+//! tomorrow.
 
 use serde_json::Value;
 
@@ -9,9 +10,14 @@ use crate::support::{Run, Sandbox};
 fn corpus(sandbox: &Sandbox) {
     topics(sandbox);
     for n in 0..24 {
-        let text: String =
-            (0..(n * 7) % 40).map(|i| format!("Valve {i} of boiler {n} opens at {} bar.\n\n", i * n)).collect();
-        write_old(sandbox, &format!("docs/boilers/{n}.md"), format!("# Boiler {n}\n\n{text}Checked by hand.\n"));
+        let text: String = (0..(n * 7) % 40)
+            .map(|i| format!("Valve {i} of boiler {n} opens at {} bar.\n\n", i * n))
+            .collect();
+        write_old(
+            sandbox,
+            &format!("docs/boilers/{n}.md"),
+            format!("# Boiler {n}\n\n{text}Checked by hand.\n"),
+        );
     }
 }
 
@@ -34,12 +40,17 @@ fn threads_and_runs_change_nothing() {
         without_measures(run.json())
     };
     let runs = [("one", "1"), ("again", "1"), ("many", "7")];
-    let summaries = runs.map(|(data, threads)| rag(data, &["ingest", "--dir", "docs", "--threads", threads]));
+    let summaries =
+        runs.map(|(data, threads)| rag(data, &["ingest", "--dir", "docs", "--threads", threads]));
     assert_eq!(summaries[0], summaries[1]);
     assert_eq!(summaries[0], summaries[2]);
-    for question in
-        ["At how many bar does valve 3 open?", "boiler 7", "honey", "\"checked by hand\"", "nothing of the kind"]
-    {
+    for question in [
+        "At how many bar does valve 3 open?",
+        "boiler 7",
+        "honey",
+        "\"checked by hand\"",
+        "nothing of the kind",
+    ] {
         // With `--explain` a hybrid search shows both legs to the last digit.
         let search = ["search", question, "--explain", "-k", "30", "--no-cache"];
         let found = rag("one", &search);
@@ -58,10 +69,13 @@ fn the_files_of_an_index_do_not_depend_on_threads() {
     let sandbox = Sandbox::new();
     corpus(&sandbox);
     let vectors = |threads: &str| {
-        let args = ["ingest", "--dir", "docs", "--json", "--data-dir", threads, "--threads", threads];
+        let args =
+            ["ingest", "--dir", "docs", "--json", "--data-dir", threads, "--threads", threads];
         let summary = sandbox.rag(args).ok().json();
         let dir = sandbox.path().join(summary["index_dir"].as_str().unwrap());
-        let files = crate::fixtures::files_below(&dir).into_iter().filter(|file| !file.starts_with("bm25/"));
+        let files = crate::fixtures::files_below(&dir)
+            .into_iter()
+            .filter(|file| !file.starts_with("bm25/"));
         files
             .filter(|file| file != "meta.json")
             .map(|file| (std::fs::read(dir.join(&file)).unwrap(), file))

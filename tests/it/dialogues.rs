@@ -1,8 +1,10 @@
-//! Conversations over a real book, without a model that rewrites: does the search find what a follow-up means?
+//! Conversations over a real book, without a model that rewrites: does the search find what a
+//! follow-up means?
 //!
-//! `dialogues.jsonl` holds twelve dialogues. For every question it names the sections, each as a file and a heading, of
-//! which one must be the top passage, and for every follow-up what it means, written out in full. Only such dialogues are
-//! here as the search finds when they are written out: what is measured is the conversation.
+//! `dialogues.jsonl` holds twelve dialogues. For every question it names the sections, each as a
+//! file and a heading, of which one must be the top passage, and for every follow-up what it means,
+//! written out in full. Only such dialogues are here as the search finds when they are written out:
+//! what is measured is the conversation.
 
 use std::path::Path;
 
@@ -17,7 +19,13 @@ use crate::fixtures::engine;
 use crate::support::{Sandbox, shared_data};
 
 /// Whether the best passage for `query` lies in one of the sections.
-fn finds(searcher: &mut Searcher, engine: &Engine, book: &Path, query: &str, gold: &[Value]) -> bool {
+fn finds(
+    searcher: &mut Searcher,
+    engine: &Engine,
+    book: &Path,
+    query: &str,
+    gold: &[Value],
+) -> bool {
     let request = Request {
         query: query.to_owned(),
         mode: Mode::Hybrid,
@@ -30,16 +38,21 @@ fn finds(searcher: &mut Searcher, engine: &Engine, book: &Path, query: &str, gol
     let found = searcher.search(engine, &request).expect("a search");
     let Some(hit) = found.hits.first() else { return false };
     gold.iter().any(|place| {
-        let (path, heading) = place.as_str().and_then(|place| place.split_once(' ')).expect("a file and a heading");
+        let (path, heading) =
+            place.as_str().and_then(|place| place.split_once(' ')).expect("a file and a heading");
         let text = std::fs::read_to_string(book.join(path)).expect("a chapter");
         let lines: Vec<&str> = text.lines().collect();
-        let first = lines.iter().position(|line| *line == heading).unwrap_or_else(|| panic!("{path} has no {heading}"));
+        let first = lines
+            .iter()
+            .position(|line| *line == heading)
+            .unwrap_or_else(|| panic!("{path} has no {heading}"));
         let mut in_code = false;
         let is_heading = |line: &&str| {
             in_code ^= line.starts_with("```");
             !in_code && line.starts_with('#')
         };
-        let n_lines = lines[first + 1..].iter().position(is_heading).unwrap_or(lines.len() - first - 1);
+        let n_lines =
+            lines[first + 1..].iter().position(is_heading).unwrap_or(lines.len() - first - 1);
         // Lines are counted from 1.
         let (first, last) = (first + 1, first + 1 + n_lines);
         *hit.path == *path
@@ -55,8 +68,10 @@ fn the_top_passage_of_a_follow_up_is_the_right_one() {
     sandbox.rag(["ingest", "--quiet", "--dir", book.to_str().expect("UTF-8")]).ok();
     let engine = engine(&sandbox);
     let mut searcher = Searcher::open(&engine).expect("an index");
-    let dialogues: Vec<Value> =
-        include_str!("dialogues.jsonl").lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let dialogues: Vec<Value> = include_str!("dialogues.jsonl")
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
     assert_eq!(dialogues.len(), 12);
     let mut tally = Tally::default();
     for dialogue in &dialogues {
@@ -71,7 +86,12 @@ fn the_top_passage_of_a_follow_up_is_the_right_one() {
                 resolve(question, &before, &["en"], &weight)
             };
             let means = turn["means"].as_str();
-            assert_eq!(resolved.is_follow_up, means.is_some(), "{question:?} became {:?}", resolved.query);
+            assert_eq!(
+                resolved.is_follow_up,
+                means.is_some(),
+                "{question:?} became {:?}",
+                resolved.query
+            );
             if let Some(means) = means {
                 let mut is_found = |query: &str| finds(&mut searcher, &engine, &book, query, gold);
                 let is_right = is_found(&resolved.query);
@@ -93,7 +113,10 @@ fn the_top_passage_of_a_follow_up_is_the_right_one() {
     println!("{tally:?}");
     assert!(tally.n_whole >= 10, "{tally:?}");
     assert!(tally.n_right_as_typed < tally.n_right, "{tally:?}");
-    assert_eq!(tally.n_right_written_out, tally.n_follow_ups, "these test the search, not the conversation: {tally:?}");
+    assert_eq!(
+        tally.n_right_written_out, tally.n_follow_ups,
+        "these test the search, not the conversation: {tally:?}"
+    );
 }
 
 #[derive(Debug, Default)]

@@ -9,8 +9,16 @@ use crate::support::{Run, Sandbox, has_loopback};
 #[test]
 fn a_new_machine_is_well_and_stays_untouched() {
     let sandbox = Sandbox::new();
-    sandbox.rag(["doctor"]).ok().prints("ok   library").prints("ok   model").prints("--   index").prints("--   cache");
-    sandbox.rag(["doctor"]).prints("--   data     data does not exist (built in); the first ingest makes it");
+    sandbox
+        .rag(["doctor"])
+        .ok()
+        .prints("ok   library")
+        .prints("ok   model")
+        .prints("--   index")
+        .prints("--   cache");
+    sandbox
+        .rag(["doctor"])
+        .prints("--   data     data does not exist (built in); the first ingest makes it");
     let elsewhere = ["doctor", "--data-dir", "/nope"];
     sandbox.rag(elsewhere).ok().prints("--   data     /nope does not exist (--data-dir)");
     assert!(!sandbox.data().exists());
@@ -25,7 +33,10 @@ fn the_json_has_every_part_and_every_setting() {
     for part in ["data", "library", "model", "index", "cache"] {
         assert_eq!(report["parts"][part]["ok"], true, "{part} in {report}");
     }
-    assert!(report["parts"]["index"]["detail"].as_str().unwrap().contains("6 documents"), "{report}");
+    assert!(
+        report["parts"]["index"]["detail"].as_str().unwrap().contains("6 documents"),
+        "{report}"
+    );
     assert_eq!(report["settings"].as_object().unwrap().len(), rag::config::SETTINGS.len());
     assert_eq!(report["settings"]["search.k"], json!({ "value": "10", "from": "built in" }));
     assert_eq!(report["version"], env!("CARGO_PKG_VERSION"));
@@ -48,12 +59,22 @@ fn a_language_model_that_is_configured_is_asked() {
     let [request, _] = &well.requests()[..] else { panic!("{:?}", well.requests()) };
     assert!(request.body["max_tokens"].as_u64().is_some_and(|n| n <= 16), "{:?}", request.body);
     let denied = LlmServer::start([Step::error(401, "no such key: sk-very-secret")]);
-    let run = doctor(&denied, &[]).exits(1).prints("BAD  llm").prints("does not take the key").prints("ok   model");
+    let run = doctor(&denied, &[])
+        .exits(1)
+        .prints("BAD  llm")
+        .prints("does not take the key")
+        .prints("ok   model");
     assert!(!run.stdout.contains("sk-very-secret"), "{run}");
     assert_eq!(denied.requests().len(), 1);
-    doctor(&LlmServer::refusing(), &[]).exits(1).prints("BAD  llm").prints("refused the connection");
+    doctor(&LlmServer::refusing(), &[])
+        .exits(1)
+        .prints("BAD  llm")
+        .prints("refused the connection");
     let mut unnamed = sandbox.command(["doctor"]);
-    Run::of(unnamed.env("RAG_LLM_BASE_URL", well.base_url())).exits(1).prints("BAD  llm").prints("llm.model");
+    Run::of(unnamed.env("RAG_LLM_BASE_URL", well.base_url()))
+        .exits(1)
+        .prints("BAD  llm")
+        .prints("llm.model");
     sandbox.rag(["doctor"]).ok().prints("--   llm      off");
 }
 
@@ -70,7 +91,10 @@ fn damage_is_named_and_exits_with_5() {
     std::fs::write(dir.join(&vectors), bytes).unwrap();
     sandbox.rag(["doctor"]).exits(5).prints("BAD  index").prints(&vectors).prints("rag ingest");
     let report = sandbox.rag(["doctor", "--json"]).exits(5).json();
-    assert_eq!((&report["parts"]["index"]["ok"], &report["parts"]["model"]["ok"]), (&json!(false), &json!(true)));
+    assert_eq!(
+        (&report["parts"]["index"]["ok"], &report["parts"]["model"]["ok"]),
+        (&json!(false), &json!(true))
+    );
 }
 
 #[test]
@@ -83,6 +107,9 @@ fn what_is_missing_comes_with_what_to_run() {
         .prints("ok   library");
     let run = Run::of(sandbox.command(["doctor"]).env("ORT_DYLIB_PATH", "/nowhere/lib.so"));
     run.exits(1)
-        .prints("BAD  library  runtime_library = /nowhere/lib.so (environment ORT_DYLIB_PATH): no ONNX Runtime")
+        .prints(
+            "BAD  library  runtime_library = /nowhere/lib.so (environment ORT_DYLIB_PATH): no \
+             ONNX Runtime",
+        )
         .prints("scripts/setup");
 }

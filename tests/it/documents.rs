@@ -15,13 +15,16 @@ const QUESTION: &str = "Which code word opens the vault?";
 fn sandbox() -> Sandbox {
     let sandbox = Sandbox::new();
     topics(&sandbox);
-    let text = format!("# Vault\n\nThe code word that opens the vault is {CANARY}.\n\nNobody else knows it.\n");
+    let text = format!(
+        "# Vault\n\nThe code word that opens the vault is {CANARY}.\n\nNobody else knows it.\n"
+    );
     write_old(&sandbox, SECRET, text);
     sandbox.ingest();
     sandbox
 }
 
-/// Files below the data directory, and in it the log of a database, in which the canary stands as it is.
+/// Files below the data directory, and in it the log of a database, in which the canary stands as
+/// it is.
 fn with_canary(sandbox: &Sandbox) -> Vec<String> {
     let data = sandbox.data();
     let mut files = files_below(&data);
@@ -52,7 +55,14 @@ fn documents_are_listed_and_shown() {
     assert_eq!(all.as_array().unwrap().len(), TOPICS.len() + 1);
     let bees = &all[0];
     assert_eq!(
-        (&bees["path"], &bees["type"], &bees["language"], &bees["chunks"], &bees["size"], &bees["modified"]),
+        (
+            &bees["path"],
+            &bees["type"],
+            &bees["language"],
+            &bees["chunks"],
+            &bees["size"],
+            &bees["modified"]
+        ),
         (
             &json!("bees.md"),
             &json!("markdown"),
@@ -65,32 +75,62 @@ fn documents_are_listed_and_shown() {
     assert_eq!(listed(&sandbox, &["--filter", "type:html"]), ["trains.html"]);
     assert_eq!(listed(&sandbox, &["--skipped"]), ["empty.txt"]);
     assert_eq!(listed(&sandbox, &["--failed"]), [""; 0]);
-    sandbox.rag(["documents", "list", "--filter", "lang:xx"]).exits(3).says("no document matches the filter");
-    sandbox.rag(["documents", "list"]).ok().prints("PATH").prints("docs/bees.md").prints("2020-09-13 12:43:20");
+    sandbox
+        .rag(["documents", "list", "--filter", "lang:xx"])
+        .exits(3)
+        .says("no document matches the filter");
+    sandbox
+        .rag(["documents", "list"])
+        .ok()
+        .prints("PATH")
+        .prints("docs/bees.md")
+        .prints("2020-09-13 12:43:20");
     sandbox.rag(["documents", "list", "--skipped"]).ok().prints("docs/empty.txt");
 
     for path in ["bees.md", "docs/bees.md", "./docs/bees.md"] {
         let shown = sandbox.rag(["documents", "show", path, "--json"]).ok().json();
-        assert_eq!((&shown["title"], &shown["state"]), (&json!("Bees"), &json!("indexed")), "{path}");
+        assert_eq!(
+            (&shown["title"], &shown["state"]),
+            (&json!("Bees"), &json!("indexed")),
+            "{path}"
+        );
         let text = shown["passages"][0]["text"].as_str().unwrap();
         assert!(text.contains("Honey bees dance") && text.contains("wax"), "{shown}");
     }
-    sandbox.rag(["documents", "show", "bees.md"]).ok().prints("markdown").prints("Honey bees dance");
-    sandbox.rag(["documents", "show", "*.md"]).exits(2).says("docs/bees.md or docs/").says("give it with its folder");
-    sandbox.rag(["documents", "show", "*.pdf"]).exits(2).says("means no document").says("rag documents list");
+    sandbox
+        .rag(["documents", "show", "bees.md"])
+        .ok()
+        .prints("markdown")
+        .prints("Honey bees dance");
+    sandbox
+        .rag(["documents", "show", "*.md"])
+        .exits(2)
+        .says("docs/bees.md or docs/")
+        .says("give it with its folder");
+    sandbox
+        .rag(["documents", "show", "*.pdf"])
+        .exits(2)
+        .says("means no document")
+        .says("rag documents list");
 }
 
 #[test]
 fn what_is_removed_stays_out_until_it_is_restored() {
     let sandbox = sandbox();
     let before = sandbox.ingest();
-    let removed = sandbox.rag(["documents", "remove", "--yes", "docs/private/", "tides.md", "--json"]).ok().json();
+    let removed = sandbox
+        .rag(["documents", "remove", "--yes", "docs/private/", "tides.md", "--json"])
+        .ok()
+        .json();
     assert_eq!(removed["removed"], json!(["docs/private/secret.md", "docs/tides.md"]));
     assert_eq!((&removed["documents"], &removed["chunks"]), (&json!(5), &json!(5)));
     assert_ne!(removed["corpus_id"], before["corpus_id"]);
     for mode in ["lexical", "dense", "hybrid"] {
         let found = search(&sandbox, QUESTION, &["-k", "50", "--mode", mode]);
-        assert!(paths(&found).iter().all(|path| !path.contains("secret") && *path != "tides.md"), "{found}");
+        assert!(
+            paths(&found).iter().all(|path| !path.contains("secret") && *path != "tides.md"),
+            "{found}"
+        );
     }
     sandbox.rag(["index", "verify"]).ok();
     sandbox.rag(["documents", "show", "tides.md"]).exits(2);
@@ -106,7 +146,10 @@ fn what_is_removed_stays_out_until_it_is_restored() {
     let afresh = Run::of(afresh.env("RAG_CHUNK_MAX_TOKENS", "100")).ok().json();
     assert_eq!((&afresh["documents"], &afresh["committed"]), (&json!(5), &json!(true)));
 
-    sandbox.rag(["documents", "list", "--removed"]).ok().prints("docs/private/secret.md\ndocs/tides.md\n");
+    sandbox
+        .rag(["documents", "list", "--removed"])
+        .ok()
+        .prints("docs/private/secret.md\ndocs/tides.md\n");
     sandbox.rag(["documents", "restore", "bees.md"]).exits(2).says("no document that was removed");
     let restored = sandbox.rag(["documents", "restore", "docs/tides.md", "--json"]).ok().json();
     assert_eq!(restored["restored"], json!(["docs/tides.md"]));
@@ -119,25 +162,38 @@ fn what_is_removed_stays_out_until_it_is_restored() {
 fn a_pattern_that_means_nothing_removes_nothing() {
     let sandbox = sandbox();
     let before = sandbox.ingest();
-    sandbox.rag(["documents", "remove", "bees.md", "nowhere/**"]).exits(2).says("`nowhere/**` means no document");
+    sandbox
+        .rag(["documents", "remove", "bees.md", "nowhere/**"])
+        .exits(2)
+        .says("`nowhere/**` means no document");
     sandbox.rag(["documents", "remove", "a["]).exits(2).says("not a valid pattern for paths");
     sandbox.rag(["documents", "remove"]).exits(2);
     sandbox.rag(["documents", "list", "--removed"]).exits(3).says("no document was removed");
     let after = sandbox.ingest();
     assert_eq!((&after["committed"], &after["corpus_id"]), (&json!(false), &before["corpus_id"]));
     // Everything may go, and the index is there still.
-    assert_eq!(sandbox.rag(["documents", "remove", "*", "--yes", "--json"]).ok().json()["documents"], 0);
+    assert_eq!(
+        sandbox.rag(["documents", "remove", "*", "--yes", "--json"]).ok().json()["documents"],
+        0
+    );
     sandbox.rag(["search", "bees"]).exits(3).says("the index `default` is empty");
     sandbox.rag(["index", "compact"]).ok();
     sandbox.rag(["search", "bees"]).exits(3).says("the index `default` is empty");
-    sandbox.rag(["search", "bees", "--filter", "path:*.md"]).exits(3).says("the index `default` is empty");
-    sandbox.rag(["ask", QUESTION]).exits(3).prints("The index `default` is empty.").says("rag ingest");
+    sandbox
+        .rag(["search", "bees", "--filter", "path:*.md"])
+        .exits(3)
+        .says("the index `default` is empty");
+    sandbox
+        .rag(["ask", QUESTION])
+        .exits(3)
+        .prints("The index `default` is empty.")
+        .says("rag ingest");
     assert_eq!(sandbox.rag(["ask", QUESTION, "--json"]).exits(3).json()["index_empty"], true);
     sandbox.rag(["index", "verify"]).ok();
 }
 
-/// Gone from the index, the caches and the conversations at once, and after compacting from every byte below the data
-/// directory.
+/// Gone from the index, the caches and the conversations at once, and after compacting from every
+/// byte below the data directory.
 #[test]
 fn what_is_removed_is_gone() {
     let sandbox = sandbox();
@@ -146,7 +202,12 @@ fn what_is_removed_is_gone() {
     sandbox.rag(["ask", "What do bees do?", "--session", "bees"]).ok();
     search(&sandbox, QUESTION, &[]);
     let before = with_canary(&sandbox);
-    assert!(["cache/", "sessions/", "/bm25/"].iter().all(|part| before.iter().any(|f| f.contains(part))), "{before:?}");
+    assert!(
+        ["cache/", "sessions/", "/bm25/"]
+            .iter()
+            .all(|part| before.iter().any(|f| f.contains(part))),
+        "{before:?}"
+    );
 
     let removed = sandbox.rag(["documents", "remove", "secret.md", "--json"]).ok().json();
     assert_eq!(removed["withdrawn_answers"], 1);
@@ -154,7 +215,10 @@ fn what_is_removed_is_gone() {
     assert!(after.iter().all(|file| file.contains("/bm25/")), "{after:?}");
     assert_eq!(generations(&sandbox.data()).len(), 1);
     let shown = sandbox.rag(["sessions", "show", "vault", "--json"]).ok().json();
-    assert_eq!((&shown["turns"][0]["question"], &shown["turns"][0]["answer"]), (&json!(QUESTION), &json!("")));
+    assert_eq!(
+        (&shown["turns"][0]["question"], &shown["turns"][0]["answer"]),
+        (&json!(QUESTION), &json!(""))
+    );
     let cited = shown["turns"][0]["citations"].as_array().unwrap();
     assert!(cited.iter().all(|cited| cited["path"] != "private/secret.md"), "{shown}");
     let kept = sandbox.rag(["sessions", "show", "bees", "--json"]).ok().json();
@@ -172,7 +236,10 @@ fn what_is_removed_is_gone() {
     assert_eq!(generations(&sandbox.data()).len(), 1);
     sandbox.rag(["index", "verify"]).ok();
     // The rest is as it was, to the last bit of a score, and is continued from.
-    assert_eq!(search(&sandbox, "bees and bread", &[&question[..], &["--no-cache"]].concat())["hits"], hits);
+    assert_eq!(
+        search(&sandbox, "bees and bread", &[&question[..], &["--no-cache"]].concat())["hits"],
+        hits
+    );
     assert_eq!(sandbox.ingest()["committed"], false);
     let show = sandbox.rag(["index", "show", "--json"]).ok().json();
     assert_eq!((&show["chunks"], &show["vectors"]), (&json!(6), &json!(6)));
@@ -202,7 +269,8 @@ fn rollback_goes_back_and_forth() {
     sandbox.rag(["index", "rollback"]).ok();
     let names = generations(&sandbox.data());
     let current = sandbox.rag(["index", "show", "--json"]).ok().json()["index_dir"].clone();
-    let other = names.iter().find(|name| !current.as_str().unwrap().ends_with(name.as_str())).unwrap();
+    let other =
+        names.iter().find(|name| !current.as_str().unwrap().ends_with(name.as_str())).unwrap();
     let table = sandbox.data().join("indexes").join(other).join("documents.jsonl");
     let mut bytes = std::fs::read(&table).unwrap();
     bytes[20] ^= 1;
@@ -226,8 +294,8 @@ fn a_second_writer_is_refused() {
     }
 }
 
-/// kill -9 at every rename and every removal of the three commands: one whole generation is there, and the same command
-/// once more ends as it should.
+/// kill -9 at every rename and every removal of the three commands: one whole generation is there,
+/// and the same command once more ends as it should.
 #[test]
 fn a_kill_at_the_commit_leaves_one_whole_generation() {
     if !can_trace() {
@@ -261,7 +329,11 @@ fn a_kill_at_the_commit_leaves_one_whole_generation() {
                 let what = format!("{args:?} killed at {call} {n}");
                 assert!(matches!(run.code, None | Some(137)), "{what}\n{run}");
                 sandbox.rag(["index", "verify"]).ok();
-                assert_eq!(paths(&search(&sandbox, "bees", &["--mode", "lexical"])), ["bees.md"], "{what}");
+                assert_eq!(
+                    paths(&search(&sandbox, "bees", &["--mode", "lexical"])),
+                    ["bees.md"],
+                    "{what}"
+                );
                 if args[1] == "rollback" {
                     continue;
                 }
@@ -269,7 +341,10 @@ fn a_kill_at_the_commit_leaves_one_whole_generation() {
                 assert_eq!(leftovers(&sandbox.data()), [""; 0], "{what}");
                 assert_eq!(listed(&sandbox, &["--filter", "path:private"]), [""; 0], "{what}");
                 let left = with_canary(&sandbox);
-                assert!(left.iter().all(|file| args[1] == "remove" && file.contains("/bm25/")), "{what}: {left:?}");
+                assert!(
+                    left.iter().all(|file| args[1] == "remove" && file.contains("/bm25/")),
+                    "{what}: {left:?}"
+                );
                 sandbox.rag(["index", "verify"]).ok();
             }
         }

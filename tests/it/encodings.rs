@@ -1,5 +1,5 @@
-//! Text in every encoding, noise that is none, and things in a folder that are no files. The text is found, and the
-//! bytes of a hit, read from the original file in its encoding, are the passage.
+//! Text in every encoding, noise that is none, and things in a folder that are no files. The text
+//! is found, and the bytes of a hit, read from the original file in its encoding, are the passage.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
@@ -8,7 +8,8 @@ use std::path::Path;
 use std::process::Command;
 
 use encoding_rs::{
-    BIG5, EUC_JP, EUC_KR, Encoding, GB18030, ISO_8859_2, KOI8_R, SHIFT_JIS, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252,
+    BIG5, EUC_JP, EUC_KR, Encoding, GB18030, ISO_8859_2, KOI8_R, SHIFT_JIS, UTF_8, UTF_16BE,
+    UTF_16LE, WINDOWS_1252,
 };
 use serde_json::Value;
 
@@ -26,11 +27,13 @@ fn legacy(text: &str, encoding: &'static Encoding) -> Vec<u8> {
     bytes.into_owned()
 }
 
-const FRENCH: &str = "Les élèves préfèrent le café crème à la forêt enchantée où naît la rivière.\n";
+const FRENCH: &str =
+    "Les élèves préfèrent le café crème à la forêt enchantée où naît la rivière.\n";
 const POLISH: &str = "Zażółć gęślą jaźń, a potem idź przez łąkę nad rzekę, gdzie rosną wierzby.\n";
 const RUSSIAN: &str = "Съешь же ещё этих мягких французских булок, да выпей чаю на берегу реки.\n";
 const JAPANESE: &str = "吾輩は猫である。名前はまだ無い。どこで生れたかとんと見当がつかぬ。\n";
-const KOREAN: &str = "모든 국민은 법 앞에 평등하다. 누구든지 성별이나 종교에 의하여 차별을 받지 아니한다.\n";
+const KOREAN: &str =
+    "모든 국민은 법 앞에 평등하다. 누구든지 성별이나 종교에 의하여 차별을 받지 아니한다.\n";
 const SIMPLIFIED: &str = "白日依山尽，黄河入海流。欲穷千里目，更上一层楼。\n";
 const TRADITIONAL: &str = "床前明月光，疑是地上霜。舉頭望明月，低頭思故鄉。\n";
 
@@ -46,8 +49,9 @@ fn cases() -> Vec<Case> {
     // Statistics need more than one line.
     let long = |line: &str| line.repeat(12);
     let mut cases = Vec::new();
-    let mut add =
-        |name, encoding, text: String, bytes, question| cases.push(Case { name, encoding, text, bytes, question });
+    let mut add = |name, encoding, text: String, bytes, question| {
+        cases.push(Case { name, encoding, text, bytes, question })
+    };
     for (name, encoding, line, question) in [
         ("latin1.txt", WINDOWS_1252, FRENCH, "forêt enchantée"),
         ("latin2.txt", ISO_8859_2, POLISH, "wierzby nad rzekę"),
@@ -62,13 +66,43 @@ fn cases() -> Vec<Case> {
     }
     let mixed = format!("# Überschrift 🚢\r\n\r\n{FRENCH}{RUSSIAN}{JAPANESE}");
     add("utf8.md", UTF_8, mixed.clone(), mixed.clone().into_bytes(), "forêt enchantée");
-    add("utf8-mark.md", UTF_8, mixed.clone(), [b"\xEF\xBB\xBF", mixed.as_bytes()].concat(), "forêt enchantée");
-    add("utf16le-mark.txt", UTF_16LE, mixed.clone(), utf16(&mixed, &[0xFF, 0xFE], u16::to_le_bytes), "forêt enchantée");
-    add("utf16be-mark.txt", UTF_16BE, mixed.clone(), utf16(&mixed, &[0xFE, 0xFF], u16::to_be_bytes), "forêt enchantée");
-    add("utf16le.txt", UTF_16LE, long(FRENCH), utf16(&long(FRENCH), &[], u16::to_le_bytes), "forêt enchantée");
-    add("utf16be.txt", UTF_16BE, long(FRENCH), utf16(&long(FRENCH), &[], u16::to_be_bytes), "forêt enchantée");
-    let newlines =
-        "The first line.\rThe second one.\r\nThe third of them.\n\rThe fifth has a walrus.\u{2028}Still the fifth.\n";
+    add(
+        "utf8-mark.md",
+        UTF_8,
+        mixed.clone(),
+        [b"\xEF\xBB\xBF", mixed.as_bytes()].concat(),
+        "forêt enchantée",
+    );
+    add(
+        "utf16le-mark.txt",
+        UTF_16LE,
+        mixed.clone(),
+        utf16(&mixed, &[0xFF, 0xFE], u16::to_le_bytes),
+        "forêt enchantée",
+    );
+    add(
+        "utf16be-mark.txt",
+        UTF_16BE,
+        mixed.clone(),
+        utf16(&mixed, &[0xFE, 0xFF], u16::to_be_bytes),
+        "forêt enchantée",
+    );
+    add(
+        "utf16le.txt",
+        UTF_16LE,
+        long(FRENCH),
+        utf16(&long(FRENCH), &[], u16::to_le_bytes),
+        "forêt enchantée",
+    );
+    add(
+        "utf16be.txt",
+        UTF_16BE,
+        long(FRENCH),
+        utf16(&long(FRENCH), &[], u16::to_be_bytes),
+        "forêt enchantée",
+    );
+    let newlines = "The first line.\rThe second one.\r\nThe third of them.\n\rThe fifth has a \
+         walrus.\u{2028}Still the fifth.\n";
     add("newlines.txt", UTF_8, newlines.into(), newlines.as_bytes().to_vec(), "walrus");
     cases
 }
@@ -90,23 +124,39 @@ fn text_is_found_and_its_bytes_are_those_of_the_file() {
         // A window so small that there are passages in the middle of the file.
         sandbox.write("rag.toml", "[chunk]\nmax_tokens = 48\noverlap_tokens = 4\n");
         let summary = sandbox.ingest();
-        assert_eq!((&summary["documents"], &summary["skipped"]), (&1.into(), &0.into()), "{name}: {summary:#}");
-        let response = sandbox.rag(["search", question, "--json", "-k", "100", "--mode", "lexical"]).ok().json();
+        assert_eq!(
+            (&summary["documents"], &summary["skipped"]),
+            (&1.into(), &0.into()),
+            "{name}: {summary:#}"
+        );
+        let response = sandbox
+            .rag(["search", question, "--json", "-k", "100", "--mode", "lexical"])
+            .ok()
+            .json();
         let hits = response["hits"].as_array().expect("hits");
         assert!(!hits.is_empty(), "{name}: {question} is not found");
         let response = sandbox.rag(["search", question, "--json", "-k", "100"]).ok().json();
         let all = response["hits"].as_array().expect("hits");
         for hit in hits.iter().chain(all) {
-            let span = |i: usize| usize::try_from(hit["bytes"][i].as_u64().expect("a number")).expect("small");
+            let span = |i: usize| {
+                usize::try_from(hit["bytes"][i].as_u64().expect("a number")).expect("small")
+            };
             let passage = hit["text"].as_str().expect("a text");
             let (decoded, _) = encoding.decode_without_bom_handling(&bytes[span(0)..span(1)]);
             assert_eq!(decoded, passage, "{name}: bytes {}..{}", span(0), span(1));
             // Where the passage stands in the text is where its bytes stand in the file.
             let mark = usize::from(bytes.starts_with(b"\xEF\xBB\xBF")) * 3;
-            let mark = mark + usize::from(bytes.starts_with(b"\xFF\xFE") || bytes.starts_with(b"\xFE\xFF")) * 2;
+            let mark = mark
+                + usize::from(bytes.starts_with(b"\xFF\xFE") || bytes.starts_with(b"\xFE\xFF")) * 2;
             let (before, _) = encoding.decode_without_bom_handling(&bytes[mark..span(0)]);
-            assert!(text.starts_with(&*before) && text[before.len()..].starts_with(passage), "{name}");
-            let lines = [line_of(&text, before.len()), line_of(&text, before.len() + passage.trim_end().len() - 1)];
+            assert!(
+                text.starts_with(&*before) && text[before.len()..].starts_with(passage),
+                "{name}"
+            );
+            let lines = [
+                line_of(&text, before.len()),
+                line_of(&text, before.len() + passage.trim_end().len() - 1),
+            ];
             assert_eq!(hit["lines"], serde_json::json!(lines), "{name}: {passage:?}");
         }
     }
@@ -116,7 +166,8 @@ fn skip_reasons(summary: &Value) -> u64 {
     summary["skip_reasons"].as_object().expect("an object").values().filter_map(Value::as_u64).sum()
 }
 
-/// What is no text is skipped and counted; broken text is indexed as far as it goes. Nothing fails, nothing panics.
+/// What is no text is skipped and counted; broken text is indexed as far as it goes. Nothing fails,
+/// nothing panics.
 #[test]
 fn noise_is_skipped_and_broken_text_is_kept() {
     let sandbox = Sandbox::new();
@@ -146,7 +197,10 @@ fn noise_is_skipped_and_broken_text_is_kept() {
         ("picture.png", b"\x89PNG\r\n\x1A\n0000".to_vec()),
     ];
     let kept: Vec<(&str, Vec<u8>)> = vec![
-        ("surrogate.txt", b"The lone \xED\xA0\x80 surrogate stands beside a pelican on the quay. ".repeat(8)),
+        (
+            "surrogate.txt",
+            b"The lone \xED\xA0\x80 surrogate stands beside a pelican on the quay. ".repeat(8),
+        ),
         (
             "broken.txt",
             "Une phrase très entière, "
@@ -181,7 +235,9 @@ fn noise_is_skipped_and_broken_text_is_kept() {
     assert_eq!(summary["documents"], kept.len(), "{summary:#}");
     assert_eq!(summary["skipped"], noise.len(), "{summary:#}");
     assert_eq!(skip_reasons(&summary), noise.len() as u64);
-    let found = paths(&sandbox.rag(["search", "pelican", "--json", "-k", "500", "--mode", "lexical"]).ok().json());
+    let found = paths(
+        &sandbox.rag(["search", "pelican", "--json", "-k", "500", "--mode", "lexical"]).ok().json(),
+    );
     for (name, _) in &kept {
         assert!(found.iter().any(|path| path == name), "{name} is not found");
     }
@@ -198,19 +254,24 @@ fn naughty_strings_do_nothing() {
         return;
     };
     let text = String::from_utf8_lossy(&std::fs::read(list).expect("the list")).into_owned();
-    let strings: Vec<&str> = text.lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty()).collect();
+    let strings: Vec<&str> =
+        text.lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty()).collect();
     assert!(strings.len() > 200, "{}", strings.len());
     let sandbox = Sandbox::new();
     sandbox.write("docs/blns.txt", &text);
     for (n, string) in strings.iter().enumerate() {
-        sandbox.write(&format!("docs/{}/{n}.md", n % 10), format!("# Number {n}\n\nThe string is {string}\n"));
+        sandbox.write(
+            &format!("docs/{}/{n}.md", n % 10),
+            format!("# Number {n}\n\nThe string is {string}\n"),
+        );
     }
     let summary = sandbox.ingest();
     // Those that are nothing but control characters are no text.
     let skipped = summary["skipped"].as_u64().expect("a count");
     assert_eq!(summary["documents"], strings.len() as u64 + 1 - skipped, "{summary:#}");
     assert!(skipped <= 4, "{summary:#}");
-    // In this process: a question is a string like any other, though one of white space alone is none.
+    // In this process: a question is a string like any other, though one of white space alone is
+    // none.
     let engine = crate::tools::engine(&sandbox);
     let mut searcher = rag::search::Searcher::open(&engine).expect("an index");
     for string in &strings {
@@ -234,8 +295,8 @@ fn naughty_strings_do_nothing() {
     println!("{} strings", strings.len());
 }
 
-/// FIFOs, sockets, devices, loops, names that are no text, holes of a terabyte, folders in folders in folders: no
-/// hang, and a summary that counts them.
+/// FIFOs, sockets, devices, loops, names that are no text, holes of a terabyte, folders in folders
+/// in folders: no hang, and a summary that counts them.
 #[test]
 fn what_is_no_plain_file_never_hangs_an_ingest() {
     let sandbox = Sandbox::new();
@@ -244,13 +305,24 @@ fn what_is_no_plain_file_never_hangs_an_ingest() {
     let mut skipped = 0;
     let _listener = UnixListener::bind(docs.join("socket.txt")).inspect(|_| skipped += 1);
     if has_tool("mkfifo", &["--version"]) {
-        assert!(Command::new("mkfifo").arg(docs.join("fifo.txt")).status().is_ok_and(|s| s.success()));
+        assert!(
+            Command::new("mkfifo").arg(docs.join("fifo.txt")).status().is_ok_and(|s| s.success())
+        );
         // In the place of an ignore file it would be waited for.
         sandbox.write("docs/below/inside.md", "# Inside\n\nThe pelican inside.\n");
-        assert!(Command::new("mkfifo").arg(docs.join("below/.gitignore")).status().is_ok_and(|s| s.success()));
+        assert!(
+            Command::new("mkfifo")
+                .arg(docs.join("below/.gitignore"))
+                .status()
+                .is_ok_and(|s| s.success())
+        );
         skipped += 1;
     }
-    if Command::new("mknod").arg(docs.join("zero.txt")).args(["c", "1", "5"]).output().is_ok_and(|o| o.status.success())
+    if Command::new("mknod")
+        .arg(docs.join("zero.txt"))
+        .args(["c", "1", "5"])
+        .output()
+        .is_ok_and(|o| o.status.success())
     {
         skipped += 1;
     } else {
@@ -261,37 +333,53 @@ fn what_is_no_plain_file_never_hangs_an_ingest() {
     std::os::unix::fs::symlink("/etc/passwd", docs.join("passwd.txt")).expect("a link");
     std::os::unix::fs::symlink("absent", docs.join("dangling.md")).expect("a link");
     skipped += 4;
-    std::fs::write(docs.join(OsStr::from_bytes(b"caf\xE9.md")), "# Name\n\nThe pelican with a Latin-1 name.\n")
-        .expect("a file");
-    std::fs::write(docs.join("new\nline \u{202E}.md"), "# Name\n\nThe pelican with a strange name.\n").expect("a file");
+    std::fs::write(
+        docs.join(OsStr::from_bytes(b"caf\xE9.md")),
+        "# Name\n\nThe pelican with a Latin-1 name.\n",
+    )
+    .expect("a file");
+    std::fs::write(
+        docs.join("new\nline \u{202E}.md"),
+        "# Name\n\nThe pelican with a strange name.\n",
+    )
+    .expect("a file");
     let sparse = std::fs::File::create(docs.join("sparse.txt")).expect("a file");
     let has_sparse = sparse.set_len(1 << 40).is_ok();
     if !has_sparse {
         eprintln!("skipped: no file of a terabyte here");
         std::fs::remove_file(docs.join("sparse.txt")).expect("a removal");
     }
-    let ran = sandbox.rag(["ingest", "--dir", "docs", "--json"]).exits(if has_sparse { 4 } else { 0 });
+    let ran =
+        sandbox.rag(["ingest", "--dir", "docs", "--json"]).exits(if has_sparse { 4 } else { 0 });
     let summary = ran.json();
     assert_eq!(summary["skipped"], skipped, "{summary:#}");
     let found = paths(&sandbox.rag(["search", "pelican", "--json"]).ok().json());
-    assert_eq!(found.len(), usize::try_from(summary["documents"].as_u64().expect("a count")).expect("few"));
+    assert_eq!(
+        found.len(),
+        usize::try_from(summary["documents"].as_u64().expect("a count")).expect("few")
+    );
     assert!(
-        found.contains(&"caf\\xE9.md".to_owned()) && found.contains(&"new\nline \u{202E}.md".to_owned()),
+        found.contains(&"caf\\xE9.md".to_owned())
+            && found.contains(&"new\nline \u{202E}.md".to_owned()),
         "{found:?}"
     );
     if has_sparse {
-        assert!(summary["failed"][0]["path"].as_str().is_some_and(|path| path.ends_with("sparse.txt")));
+        assert!(
+            summary["failed"][0]["path"].as_str().is_some_and(|path| path.ends_with("sparse.txt"))
+        );
     }
     let shown = sandbox.rag(["search", "pelican"]).ok();
     assert!(!shown.stdout.contains('\u{202E}'), "{shown}");
 }
 
-/// A file as large as it may be, strange ones, a gigabyte that is too large, and very many small ones: each ingest ends with
-/// a summary, and takes less than 512 MiB beside what the ingest of a single line takes, model and all.
+/// A file as large as it may be, strange ones, a gigabyte that is too large, and very many small
+/// ones: each ingest ends with a summary, and takes less than 512 MiB beside what the ingest of a
+/// single line takes, model and all.
 #[test]
 fn large_files_and_many_take_little_memory() {
     const MIB: u64 = 1 << 20;
-    // A file of the largest size takes a minute, and a hundred thousand small ones some minutes more.
+    // A file of the largest size takes a minute, and a hundred thousand small ones some minutes
+    // more.
     let (large, strange) = if thorough() { (32 << 20, 4 << 20) } else { (1 << 20, 1 << 19) };
     let files = if thorough() { 100_000 } else { 2_000 };
     let alone = {
@@ -302,7 +390,8 @@ fn large_files_and_many_take_little_memory() {
     };
     let mut sweep = Sweep::new("large files, and many");
     let mut most = (0, "");
-    let random: Vec<u8> = (0..strange as u64).map(|n| b'a' + (n.wrapping_mul(n) >> 3) as u8 % 26).collect();
+    let random: Vec<u8> =
+        (0..strange as u64).map(|n| b'a' + (n.wrapping_mul(n) >> 3) as u8 % 26).collect();
     let words = |word: &str, bytes: usize| word.repeat(bytes / word.len()).into_bytes();
     for (name, contents) in [
         ("one word", vec![random.clone()]),
@@ -325,17 +414,23 @@ fn large_files_and_many_take_little_memory() {
                     let block = b"The pelican waits on the quay for its fish.\n".repeat(1 << 14);
                     let blocks = if thorough() { (1 << 30) / block.len() + 1 } else { 50 };
                     std::fs::write(&file, block.repeat(blocks.min(50))).expect("a file");
-                    let mut file = std::fs::File::options().append(true).open(file).expect("a file");
-                    (50..blocks).for_each(|_| std::io::Write::write_all(&mut file, &block).expect("a block"));
+                    let mut file =
+                        std::fs::File::options().append(true).open(file).expect("a file");
+                    (50..blocks).for_each(|_| {
+                        std::io::Write::write_all(&mut file, &block).expect("a block")
+                    });
                 }
                 "many" => {
                     for n in 0..files {
                         if n % 1000 == 0 {
-                            std::fs::create_dir_all(sandbox.path().join(format!("docs/{}", n / 1000)))
-                                .expect("a folder");
+                            std::fs::create_dir_all(
+                                sandbox.path().join(format!("docs/{}", n / 1000)),
+                            )
+                            .expect("a folder");
                         }
                         let path = sandbox.path().join(format!("docs/{}/{n}.txt", n / 1000));
-                        std::fs::write(path, format!("The pelican number {}.\n", n % 5000)).expect("a file");
+                        std::fs::write(path, format!("The pelican number {}.\n", n % 5000))
+                            .expect("a file");
                     }
                 }
                 _ => {}
@@ -390,14 +485,17 @@ fn a_thousand_folders_deep_is_walked() {
     assert!(paths(&run)[0].ends_with("d/d/deep.md"));
 }
 
-/// Files that appear, grow, shrink and vanish while they are read: every run ends with a summary, and once the folder
-/// stands still the index is what it holds.
+/// Files that appear, grow, shrink and vanish while they are read: every run ends with a summary,
+/// and once the folder stands still the index is what it holds.
 #[test]
 fn a_folder_in_motion_is_read_to_an_end() {
     let sandbox = Sandbox::new();
     let docs = sandbox.path().join("docs");
     for n in 0..40 {
-        sandbox.write(&format!("docs/still-{n}.md"), format!("# Still {n}\n\nThe heron {n} stands still.\n"));
+        sandbox.write(
+            &format!("docs/still-{n}.md"),
+            format!("# Still {n}\n\nThe heron {n} stands still.\n"),
+        );
     }
     let over = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -409,8 +507,14 @@ fn a_folder_in_motion_is_read_to_an_end() {
                 }
                 let path = docs.join(format!("moving-{}.md", n % 20));
                 let _ = match n % 3 {
-                    0 => std::fs::write(&path, format!("# Moving\n\nThe swift is number {n}.\n").repeat(n % 50 + 1)),
-                    1 => std::fs::OpenOptions::new().write(true).open(&path).and_then(|file| file.set_len(20)),
+                    0 => std::fs::write(
+                        &path,
+                        format!("# Moving\n\nThe swift is number {n}.\n").repeat(n % 50 + 1),
+                    ),
+                    1 => std::fs::OpenOptions::new()
+                        .write(true)
+                        .open(&path)
+                        .and_then(|file| file.set_len(20)),
                     _ => std::fs::remove_file(&path),
                 };
             }
@@ -420,7 +524,11 @@ fn a_folder_in_motion_is_read_to_an_end() {
                 let mut child = sandbox.spawn(["ingest", "--dir", "docs", "--json"]);
                 wait_for("the ingest", || child.try_wait().expect("a child"));
                 let output = child.wait_with_output().expect("an end");
-                assert!(matches!(output.status.code(), Some(0 | 4)), "{}", String::from_utf8_lossy(&output.stderr));
+                assert!(
+                    matches!(output.status.code(), Some(0 | 4)),
+                    "{}",
+                    String::from_utf8_lossy(&output.stderr)
+                );
                 let summary: Value = serde_json::from_slice(&output.stdout).expect("a summary");
                 assert!(summary["documents"].as_u64() >= Some(40), "{summary:#}");
             }

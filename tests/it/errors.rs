@@ -1,4 +1,5 @@
-//! How things end: every exit code, errors in JSON, help that fits, and a machine where something is missing.
+//! How things end: every exit code, errors in JSON, help that fits, and a machine where something
+//! is missing.
 
 use std::ffi::OsStr;
 use std::io::Write as _;
@@ -24,18 +25,28 @@ fn sandbox() -> Sandbox {
 fn every_exit_code_is_reached() {
     let sandbox = sandbox();
     sandbox.rag(["search", "bees"]).exits(0);
-    sandbox.rag(["search", "bees", "--index", "nowhere"]).exits(1).says("there is no index named `nowhere`");
+    sandbox
+        .rag(["search", "bees", "--index", "nowhere"])
+        .exits(1)
+        .says("there is no index named `nowhere`");
     sandbox.rag(["search"]).exits(2);
     sandbox.rag(["search", "xylophone", "--mode", "lexical"]).exits(3);
-    let too_large = Run::of(sandbox.command(["ingest", "--dir", "docs"]).env("RAG_INGEST_MAX_FILE_BYTES", "5"));
-    // What was indexed is kept, so nothing is lost; but the run says that it did not read everything.
+    let too_large =
+        Run::of(sandbox.command(["ingest", "--dir", "docs"]).env("RAG_INGEST_MAX_FILE_BYTES", "5"));
+    // What was indexed is kept, so nothing is lost; but the run says that it did not read
+    // everything.
     write_old(&sandbox, "docs/tides.md", "changed");
     drop(too_large.exits(0));
-    Run::of(sandbox.command(["ingest", "--dir", "docs"]).env("RAG_INGEST_MAX_FILE_BYTES", "5")).exits(4);
-    let endpoint = Run::of(sandbox.command(["model", "pull", "a/b"]).env("HF_ENDPOINT", "http://127.0.0.1:1"));
+    Run::of(sandbox.command(["ingest", "--dir", "docs"]).env("RAG_INGEST_MAX_FILE_BYTES", "5"))
+        .exits(4);
+    let endpoint =
+        Run::of(sandbox.command(["model", "pull", "a/b"]).env("HF_ENDPOINT", "http://127.0.0.1:1"));
     endpoint.exits(7).says("127.0.0.1:1");
     let lock = hold_lock(&sandbox);
-    sandbox.rag(["ingest", "--dir", "docs"]).exits(6).says(&format!("process {}", std::process::id()));
+    sandbox
+        .rag(["ingest", "--dir", "docs"])
+        .exits(6)
+        .says(&format!("process {}", std::process::id()));
     sandbox.rag(["index", "remove", "--yes"]).exits(6);
     drop(lock);
     let pointer = sandbox.data().join("indexes/names/default.json");
@@ -73,7 +84,8 @@ fn an_interrupted_command_exits_with_130() {
         std::thread::yield_now();
     }
     interrupt(&child);
-    let run = Run::from_output(&child.wait_with_output().unwrap(), "ingest, interrupted".into()).exits(130);
+    let run = Run::from_output(&child.wait_with_output().unwrap(), "ingest, interrupted".into())
+        .exits(130);
     assert_eq!(error_of(&run)["code"], 130);
     assert_eq!(run.stdout, "");
 }
@@ -96,7 +108,12 @@ fn errors_are_json_where_data_is_json() {
         assert_eq!(run.stderr.lines().count(), 1, "{run}");
         let error = error_of(&run);
         assert_eq!(error["code"], code, "{run}");
-        assert!(error["message"].as_str().is_some_and(|text| !text.is_empty() && !text.starts_with("error")), "{run}");
+        assert!(
+            error["message"]
+                .as_str()
+                .is_some_and(|text| !text.is_empty() && !text.starts_with("error")),
+            "{run}"
+        );
         assert!(error.get("hint").is_some(), "{run}");
     }
     let run = sandbox.rag(["serch", "--json"]);
@@ -152,7 +169,10 @@ fn help_fits_and_says_what_the_command_does() {
                 assert!(line.chars().count() <= 100, "{command:?} {flag}: {line}");
             }
             let first = run.stdout.lines().next().unwrap();
-            assert!(first.starts_with(char::is_uppercase) && !first.ends_with('.'), "{command:?}: {first}");
+            assert!(
+                first.starts_with(char::is_uppercase) && !first.ends_with('.'),
+                "{command:?}: {first}"
+            );
             assert!(run.stdout.contains("--data-dir"), "{run}");
         }
     }
@@ -190,8 +210,13 @@ fn arguments_that_are_not_utf8_are_refused_without_a_panic() {
 #[test]
 fn a_reader_who_leaves_ends_it_quietly() {
     let sandbox = sandbox();
-    for args in [&["search", "bees"][..], &["search", "bees", "--json"], &["man"], &["completions", "zsh"], &["--help"]]
-    {
+    for args in [
+        &["search", "bees"][..],
+        &["search", "bees", "--json"],
+        &["man"],
+        &["completions", "zsh"],
+        &["--help"],
+    ] {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
         let output = sandbox.command(args).stdout(writer).stderr(Stdio::piped()).output().unwrap();
@@ -211,7 +236,11 @@ pub fn installed(sandbox: &Sandbox, args: &[&str]) -> Command {
             .unwrap();
     }
     let mut command = Command::new(bin.join("rag"));
-    command.args(args).current_dir(sandbox.path()).env_clear().env("HOME", sandbox.path().join("home"));
+    command
+        .args(args)
+        .current_dir(sandbox.path())
+        .env_clear()
+        .env("HOME", sandbox.path().join("home"));
     command
 }
 
@@ -221,18 +250,26 @@ fn without_library_or_model_it_says_what_to_run() {
     write_old(&sandbox, "docs/a.md", "The heron waits.\n");
     let ingest = ["ingest", "--dir", "docs"];
     let run = Run::of(&mut installed(&sandbox, &ingest)).exits(1);
-    let run = run.says("no model named `all-MiniLM-L6-v2`").says("scripts/setup").says("rag model pull");
+    let run =
+        run.says("no model named `all-MiniLM-L6-v2`").says("scripts/setup").says("rag model pull");
     // Every folder that was tried is named.
-    run.says("data/models").says("prefix/bin/../share/rag/models").says("home/.local/share/rag/models");
+    run.says("data/models")
+        .says("prefix/bin/../share/rag/models")
+        .says("home/.local/share/rag/models");
 
     std::fs::create_dir_all(sandbox.path().join("data")).unwrap();
     symlink(project_data().join("models"), sandbox.path().join("data/models")).unwrap();
     let run = Run::of(&mut installed(&sandbox, &ingest)).exits(1);
-    run.says("the ONNX Runtime library is not on this machine").says("scripts/setup").says("ORT_DYLIB_PATH");
+    run.says("the ONNX Runtime library is not on this machine")
+        .says("scripts/setup")
+        .says("ORT_DYLIB_PATH");
     assert!(!sandbox.data().join("indexes/names/default.json").exists());
 
     sandbox.write("data/runtime/libonnxruntime.so", "not a library");
-    Run::of(&mut installed(&sandbox, &ingest)).exits(1).says("libonnxruntime.so").says("scripts/setup");
+    Run::of(&mut installed(&sandbox, &ingest))
+        .exits(1)
+        .says("libonnxruntime.so")
+        .says("scripts/setup");
 }
 
 #[test]
@@ -241,8 +278,12 @@ fn words_are_searched_without_library_or_model() {
     let data = sandbox.path().join("alone");
     std::fs::create_dir(&data).unwrap();
     std::fs::rename(sandbox.data().join("indexes"), data.join("indexes")).unwrap();
-    let search =
-        |mode: &str| Run::of(&mut installed(&sandbox, &["search", "bees", "--data-dir", "alone", "--mode", mode]));
+    let search = |mode: &str| {
+        Run::of(&mut installed(
+            &sandbox,
+            &["search", "bees", "--data-dir", "alone", "--mode", mode],
+        ))
+    };
     search("lexical").ok().prints("bees.md");
     search("hybrid").exits(1).says("no model named");
 }
@@ -278,10 +319,16 @@ fn a_full_disk_behind_stdout_is_no_success() {
     let sandbox = Sandbox::new();
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full");
     let Ok(full) = full else { return eprintln!("skipped: there is no /dev/full here") };
-    let output = sandbox.command(["cache", "stats"]).stdout(full).stderr(std::process::Stdio::piped()).output();
+    let output = sandbox
+        .command(["cache", "stats"])
+        .stdout(full)
+        .stderr(std::process::Stdio::piped())
+        .output();
     let output = output.expect("rag runs");
     assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("cannot write to the standard output"));
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("cannot write to the standard output")
+    );
 }
 
 /// A writer to a pipe that nobody reads.
@@ -295,7 +342,11 @@ fn closed_pipe() -> std::process::Stdio {
 fn a_reader_that_goes_away_does_not_hide_how_a_command_ended() {
     let sandbox = sandbox();
     let run = |args: &[&str]| {
-        let output = sandbox.command(args).stdout(closed_pipe()).stderr(std::process::Stdio::piped()).output();
+        let output = sandbox
+            .command(args)
+            .stdout(closed_pipe())
+            .stderr(std::process::Stdio::piped())
+            .output();
         Run::from_output(&output.expect("rag runs"), format!("{args:?} | (nobody)"))
     };
     run(&["search", "bees"]).ok();
@@ -303,7 +354,8 @@ fn a_reader_that_goes_away_does_not_hide_how_a_command_ended() {
     run(&["--help"]).ok();
     let pointer = sandbox.data().join("indexes/names/default.json");
     let text = std::fs::read_to_string(&pointer).unwrap();
-    std::fs::write(&pointer, text.replacen("\"name\": \"default\"", "\"name\": \"other\"", 1)).unwrap();
+    std::fs::write(&pointer, text.replacen("\"name\": \"default\"", "\"name\": \"other\"", 1))
+        .unwrap();
     // These print before they fail.
     run(&["index", "list"]).exits(5).says("its seal is broken");
     run(&["doctor"]).exits(5);
@@ -317,7 +369,8 @@ fn a_full_disk_behind_stdout_does_not_replace_a_fault() {
     };
     let run = |args: &[&str]| {
         let full = full.try_clone().expect("a file");
-        let output = sandbox.command(args).stdout(full).stderr(std::process::Stdio::piped()).output();
+        let output =
+            sandbox.command(args).stdout(full).stderr(std::process::Stdio::piped()).output();
         Run::from_output(&output.expect("rag runs"), format!("{args:?} > /dev/full"))
     };
     run(&["--help"]).exits(1).says("cannot write to the standard output");
@@ -351,10 +404,16 @@ fn a_missing_or_unfit_file_or_folder_is_named() {
         (&["ingest", "--dir", "file"], "file is not a folder"),
         (&["ingest", "--dir", ""], "--dir"),
         (&["index", "list", "--data-dir", "file"], "data_dir = file (--data-dir): is not a folder"),
-        (&["index", "list", "--data-dir", "file/x"], "data_dir = file/x (--data-dir): is not a folder"),
+        (
+            &["index", "list", "--data-dir", "file/x"],
+            "data_dir = file/x (--data-dir): is not a folder",
+        ),
     ] {
         let run = sandbox.rag([args, &["--json"]].concat()).exits(2);
-        assert!(error_of(&run)["message"].as_str().is_some_and(|text| text.contains(message)), "{message:?}: {run}");
+        assert!(
+            error_of(&run)["message"].as_str().is_some_and(|text| text.contains(message)),
+            "{message:?}: {run}"
+        );
     }
     let serve = |file: &str| {
         let mut command = sandbox.command(["serve", "--port", "0"]);
@@ -376,10 +435,18 @@ fn a_wrong_line_of_questions_is_named_with_what_it_should_be() {
     eval(good).ok();
     eval(&good.replace("bees.md", "docs/bees.md")).ok();
     let line = "a line is {\"query\"";
-    eval(&format!("{good}\n\nbees\n")).exits(2).says("q.jsonl:3: expected value (column 1)").says(line);
+    eval(&format!("{good}\n\nbees\n"))
+        .exits(2)
+        .says("q.jsonl:3: expected value (column 1)")
+        .says(line);
     eval(r#"{"query": "bees"}"#).exits(2).says("q.jsonl:1: missing field `relevant`").says(line);
-    eval(r#"{"query": " ", "relevant": {"bees.md": 1}}"#).exits(2).says("q.jsonl:1: the query is empty").says(line);
+    eval(r#"{"query": " ", "relevant": {"bees.md": 1}}"#)
+        .exits(2)
+        .says("q.jsonl:1: the query is empty")
+        .says(line);
     let missing = |path: &str| eval(&format!("{good}\n{}", good.replace("bees.md", path))).exits(2);
-    missing("birds.md").says("q.jsonl:2: the index `default` has no document `birds.md`").says("rag documents list");
+    missing("birds.md")
+        .says("q.jsonl:2: the index `default` has no document `birds.md`")
+        .says("rag documents list");
     missing("old/bees.md").says("there is `bees.md`; paths are relative to the folder");
 }

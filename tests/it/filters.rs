@@ -24,17 +24,20 @@ fn left(sandbox: &Sandbox, filter: &str) -> Vec<String> {
     paths
 }
 
-/// A file that matches worse than five hundred others is found when it alone is allowed, by every leg, with the scores
-/// of the legs as they are without a filter.
+/// A file that matches worse than five hundred others is found when it alone is allowed, by every
+/// leg, with the scores of the legs as they are without a filter.
 #[test]
 fn one_allowed_among_many_better_ones_is_found() {
     let sandbox = Sandbox::new();
     for n in 0..500 {
-        let text =
-            format!("The lighthouse keeper of the lighthouse wrote down that {n} boats came and went that day.\n");
+        let text = format!(
+            "The lighthouse keeper of the lighthouse wrote down that {n} boats came and went that \
+             day.\n"
+        );
         write_old(&sandbox, &format!("docs/many/{n}.txt"), text);
     }
-    let poor = "This is a long tale of harbours, fish, nets and weather, of bread and of what people say in the evening, \
+    let poor = "This is a long tale of harbours, fish, nets and weather, of bread and of what \
+         people say in the evening, \
                 in which a lighthouse comes up once and nobody goes there.\n";
     write_old(&sandbox, "docs/one/tale.md", poor);
     sandbox.ingest();
@@ -62,21 +65,33 @@ fn one_allowed_among_many_better_ones_is_found() {
         };
         let all = find(None, 501);
         let open = all.iter().find(|hit| &*hit.path == "one/tale.md");
-        assert!(find(None, 10).iter().all(|hit| &*hit.path != "one/tale.md"), "{mode:?}: the test needs a poor file");
-        for filter in ["path:one/**", "type:markdown", "not type:text", "domain:one and path:tale.md"] {
+        assert!(
+            find(None, 10).iter().all(|hit| &*hit.path != "one/tale.md"),
+            "{mode:?}: the test needs a poor file"
+        );
+        for filter in
+            ["path:one/**", "type:markdown", "not type:text", "domain:one and path:tale.md"]
+        {
             let hits = find(Some(filter), 1);
             assert_eq!(hits.len(), 1, "{mode:?} {filter}");
             assert_eq!((&*hits[0].path, hits[0].rank), ("one/tale.md", 1));
             let legs = hits[0].legs;
             // Rarity of words is that of the whole index; ranks are those among what is allowed.
             if let (Some(own), Some(open)) = (legs.lexical, open.and_then(|hit| hit.legs.lexical)) {
-                assert_eq!((own.score, own.rank, own.normalised), (open.score, 1, 1.0), "{mode:?} {filter}");
+                assert_eq!(
+                    (own.score, own.rank, own.normalised),
+                    (open.score, 1, 1.0),
+                    "{mode:?} {filter}"
+                );
             }
             if let (Some(own), Some(open)) = (legs.dense, open.and_then(|hit| hit.legs.dense)) {
                 assert_eq!((own.score, own.rank), (open.score, 1), "{mode:?} {filter}");
             }
         }
-        assert!(find(Some("not path:one"), 501).iter().all(|hit| hit.path.starts_with("many/")), "{mode:?}");
+        assert!(
+            find(Some("not path:one"), 501).iter().all(|hit| hit.path.starts_with("many/")),
+            "{mode:?}"
+        );
     }
 }
 
@@ -139,7 +154,8 @@ fn what_leaves_no_document_says_so() {
         assert_eq!(found["filter"], "path:nowhere/**");
     }
     // Something is allowed, and does not match: that is another thing.
-    let run = sandbox.rag(["search", "bees", "--mode", "lexical", "--filter", "path:tides.md"]).exits(3);
+    let run =
+        sandbox.rag(["search", "bees", "--mode", "lexical", "--filter", "path:tides.md"]).exits(3);
     assert!(!run.stderr.contains("filter"), "{run}");
 }
 
@@ -159,8 +175,11 @@ fn answers_rest_on_what_is_allowed() {
 #[test]
 fn an_evaluation_is_over_what_is_allowed() {
     let sandbox = sandbox();
-    sandbox.write("questions.jsonl", "{\"query\": \"bees dance\", \"relevant\": {\"bees.md\": 1}}\n");
-    let eval = |filter: &str| sandbox.rag(["eval", "questions.jsonl", "--json", "--filter", filter]).ok().json();
+    sandbox
+        .write("questions.jsonl", "{\"query\": \"bees dance\", \"relevant\": {\"bees.md\": 1}}\n");
+    let eval = |filter: &str| {
+        sandbox.rag(["eval", "questions.jsonl", "--json", "--filter", filter]).ok().json()
+    };
     assert_eq!(eval("type:md")["modes"]["hybrid"]["recall@100"], 1.0);
     assert_eq!(eval("not path:bees.md")["modes"]["hybrid"]["recall@100"], 0.0);
 }
@@ -169,16 +188,29 @@ fn an_evaluation_is_over_what_is_allowed() {
 fn a_bad_filter_is_a_usage_fault_that_points_at_the_place() {
     let sandbox = sandbox();
     let bad = "type:markdown && lang:de";
-    for command in [&["search", "bees"][..], &["ask", "bees"], &["chat"], &["eval", "none"], &["documents", "list"]] {
+    for command in [
+        &["search", "bees"][..],
+        &["ask", "bees"],
+        &["chat"],
+        &["eval", "none"],
+        &["documents", "list"],
+    ] {
         let run = sandbox.rag([command, &["--filter", bad]].concat()).exits(2);
-        run.says("at column 15").says(&format!("\n  {bad}\n  {}^\n", " ".repeat(14))).says("hint: the fields are");
+        run.says("at column 15")
+            .says(&format!("\n  {bad}\n  {}^\n", " ".repeat(14)))
+            .says("hint: the fields are");
     }
     let run = sandbox.rag(["search", "bees", "--json", "--filter", "colour:red"]).exits(2);
     assert!(error_of(&run)["message"].as_str().unwrap().contains("there is no field `colour`"));
     let deep = format!("{}lang:en{}", "(".repeat(10_000), ")".repeat(10_000));
     sandbox.rag(["search", "bees", "--filter", &deep]).exits(2).says("4096 are the most");
     // What means something to SQL, to patterns or to a shell is a value like any other.
-    for odd in ["path:\"' OR 1=1; --\"", "domain:%_", "meta.a:\"\\\\\\\"\"", "lang:$HOME", "path:\".*\""] {
-        sandbox.rag(["search", "bees", "--filter", odd.trim()]).exits(3).says("matches no document");
+    for odd in
+        ["path:\"' OR 1=1; --\"", "domain:%_", "meta.a:\"\\\\\\\"\"", "lang:$HOME", "path:\".*\""]
+    {
+        sandbox
+            .rag(["search", "bees", "--filter", odd.trim()])
+            .exits(3)
+            .says("matches no document");
     }
 }

@@ -12,12 +12,27 @@ use crate::support::{Run, Sandbox, project_data};
 
 /// Six short documents about six things. In no other do bees dance.
 pub const TOPICS: [(&str, &str); 6] = [
-    ("bees.md", "# Bees\n\nHoney bees dance to tell the others where flowers are.\n\nTheir combs are made of wax.\n"),
+    (
+        "bees.md",
+        "# Bees\n\nHoney bees dance to tell the others where flowers are.\n\nTheir combs are made \
+         of wax.\n",
+    ),
     ("tides.md", "# Tides\n\nThe moon pulls the sea, so the tide rises twice a day.\n"),
     ("bread.txt", "Sourdough bread rises because wild yeast makes gas in the dough.\n"),
-    ("code/save.rs", "/// Writes foo_bar to disk.\nfn save() {\n    std::fs::write(\"foo_bar\", \"x\").unwrap();\n}\n"),
-    ("trains.html", "<html><head><title>Trains</title></head><body><p>Night trains cross the Alps.</p></body></html>"),
-    ("deep/er/volcano.rst", "Volcanoes\n=========\n\nA volcano erupts when magma finds a way up.\n"),
+    (
+        "code/save.rs",
+        "/// Writes foo_bar to disk.\nfn save() {\n    std::fs::write(\"foo_bar\", \
+         \"x\").unwrap();\n}\n",
+    ),
+    (
+        "trains.html",
+        "<html><head><title>Trains</title></head><body><p>Night trains cross the \
+         Alps.</p></body></html>",
+    ),
+    (
+        "deep/er/volcano.rst",
+        "Volcanoes\n=========\n\nA volcano erupts when magma finds a way up.\n",
+    ),
 ];
 
 /// Writes [`TOPICS`] to `docs/`, none of them fresh.
@@ -35,7 +50,11 @@ pub fn write_old(sandbox: &Sandbox, path: &str, content: impl AsRef<[u8]>) {
 /// Sets the time of last change, in seconds after a day in 2020.
 pub fn set_age(path: &Path, seconds: u64) {
     let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_600_000_000 + seconds);
-    std::fs::File::options().append(true).open(path).and_then(|f| f.set_modified(time)).expect("a time is set");
+    std::fs::File::options()
+        .append(true)
+        .open(path)
+        .and_then(|f| f.set_modified(time))
+        .expect("a time is set");
 }
 
 /// An engine in this process, on the sandbox's data directory.
@@ -43,10 +62,13 @@ pub fn engine(sandbox: &Sandbox) -> Engine {
     static NEVER: AtomicBool = AtomicBool::new(false);
     let exe = Some(env!("CARGO_BIN_EXE_rag").into());
     let mut world = World { cwd: sandbox.path().to_owned(), exe, cores: 2, ..World::default() };
-    world.env.insert("ORT_DYLIB_PATH".into(), project_data().join("runtime/libonnxruntime.so").into());
+    world
+        .env
+        .insert("ORT_DYLIB_PATH".into(), project_data().join("runtime/libonnxruntime.so").into());
     world.env.insert("XDG_DATA_HOME".into(), sandbox.path().join("share").into());
     let data = sandbox.data().to_string_lossy().into_owned();
-    let config = Config::load(&world, &[("data_dir", data, "--data-dir".into())]).expect("a configuration");
+    let config =
+        Config::load(&world, &[("data_dir", data, "--data-dir".into())]).expect("a configuration");
     Engine::new(config, || SystemTime::UNIX_EPOCH, &NEVER)
 }
 
@@ -63,14 +85,20 @@ pub fn search(sandbox: &Sandbox, query: &str, more: &[&str]) -> Value {
 
 /// Paths of the hits, best first.
 pub fn paths(found: &Value) -> Vec<&str> {
-    found["hits"].as_array().expect("hits").iter().map(|hit| hit["path"].as_str().expect("a path")).collect()
+    found["hits"]
+        .as_array()
+        .expect("hits")
+        .iter()
+        .map(|hit| hit["path"].as_str().expect("a path"))
+        .collect()
 }
 
 /// The `error` object that a run with `--json` left on stderr.
 #[track_caller]
 pub fn error_of(run: &Run) -> Value {
     let last = run.stderr.lines().last().unwrap_or_default();
-    let value: Value = serde_json::from_str(last).unwrap_or_else(|e| panic!("no JSON error: {e}\n{run}"));
+    let value: Value =
+        serde_json::from_str(last).unwrap_or_else(|e| panic!("no JSON error: {e}\n{run}"));
     value["error"].clone()
 }
 
@@ -81,7 +109,9 @@ pub fn files_below(dir: &Path) -> Vec<String> {
             if entry.file_type().expect("a type").is_dir() {
                 visit(&entry.path(), top, found);
             } else {
-                found.push(entry.path().strip_prefix(top).expect("below").to_string_lossy().into_owned());
+                found.push(
+                    entry.path().strip_prefix(top).expect("below").to_string_lossy().into_owned(),
+                );
             }
         }
     }

@@ -1,4 +1,5 @@
-//! The folders of an index: added, left as they are, taken out; and what is asked before documents go.
+//! The folders of an index: added, left as they are, taken out; and what is asked before documents
+//! go.
 
 use std::path::Path;
 
@@ -16,7 +17,11 @@ fn sandbox() -> Sandbox {
     let sandbox = Sandbox::new();
     topics(&sandbox);
     write_old(&sandbox, "birds/heron.md", "# Herons\n\nThe heron waits in the reeds.\n");
-    write_old(&sandbox, "birds/same.md", "# Bees\n\nHoney bees dance to tell the others where flowers are.\n");
+    write_old(
+        &sandbox,
+        "birds/same.md",
+        "# Bees\n\nHoney bees dance to tell the others where flowers are.\n",
+    );
     write_old(&sandbox, "notes/salmon.md", "# Salmon\n\nThe salmon leaps up the river.\n");
     sandbox
 }
@@ -58,12 +63,22 @@ fn an_ingest_leaves_the_other_folders_as_they_are() {
     ingest(&sandbox, &["--dir", "docs"]);
     // The next one comes after, the one after that before all others; the cache takes no part.
     let second = ingest(&sandbox, &["--dir", "notes", "--no-cache"]);
-    assert_eq!((&second["documents"], &second["read"], &second["removed"]), (&json!(7), &json!(1), &json!(0)));
+    assert_eq!(
+        (&second["documents"], &second["read"], &second["removed"]),
+        (&json!(7), &json!(1), &json!(0))
+    );
     assert_eq!(second["cache"]["misses"], 1, "only what is new is embedded: {second}");
     is_as_built_of(&sandbox, &["docs", "notes"]);
     let third = ingest(&sandbox, &["--dir", "birds", "--no-cache"]);
-    assert_eq!((&third["documents"], &third["read"], &third["removed"]), (&json!(9), &json!(2), &json!(0)));
-    assert_eq!((&third["removed_documents"], &third["cache"]["misses"]), (&json!([]), &json!(2)), "{third}");
+    assert_eq!(
+        (&third["documents"], &third["read"], &third["removed"]),
+        (&json!(9), &json!(2), &json!(0))
+    );
+    assert_eq!(
+        (&third["removed_documents"], &third["cache"]["misses"]),
+        (&json!([]), &json!(2)),
+        "{third}"
+    );
     is_as_built_of(&sandbox, &["birds", "docs", "notes"]);
     assert_eq!(folders(&sandbox), json!(["birds", "docs", "notes"]));
     assert_eq!(ingest(&sandbox, &["--dir", "./docs/"])["committed"], false);
@@ -71,7 +86,11 @@ fn an_ingest_leaves_the_other_folders_as_they_are() {
     // What an ingest does not name is not looked at, even where it is not there.
     std::fs::rename(sandbox.path().join("birds"), sandbox.path().join("away")).unwrap();
     std::fs::remove_file(sandbox.path().join("notes/salmon.md")).unwrap();
-    write_old(&sandbox, "docs/new.md", "# Glaciers\n\nA glacier grinds its valley into a trough.\n");
+    write_old(
+        &sandbox,
+        "docs/new.md",
+        "# Glaciers\n\nA glacier grinds its valley into a trough.\n",
+    );
     let fourth = ingest(&sandbox, &["--dir", "docs"]);
     assert_eq!((&fourth["documents"], &fourth["removed"]), (&json!(10), &json!(0)), "{fourth}");
     assert_eq!(paths(&search(&sandbox, "salmon leaps", &["--mode", "lexical"])), ["salmon.md"]);
@@ -81,13 +100,21 @@ fn an_ingest_leaves_the_other_folders_as_they_are() {
 fn changes_come_along_when_a_folder_is_added_before_the_others() {
     let sandbox = sandbox();
     ingest(&sandbox, &["--dir", "docs", "--dir", "notes"]);
-    write_old(&sandbox, "docs/bees.md", "# Wasps\n\nWasps chew wood into paper nests, and quarrel.\n");
+    write_old(
+        &sandbox,
+        "docs/bees.md",
+        "# Wasps\n\nWasps chew wood into paper nests, and quarrel.\n",
+    );
     std::fs::remove_file(sandbox.path().join("docs/tides.md")).unwrap();
     // Read again and found to be the same.
     crate::fixtures::set_age(&sandbox.path().join("docs/bread.txt"), 77);
     let args = ["--dir", "birds", "--dir", "docs", "--no-cache"];
     let run = ingest(&sandbox, &args);
-    assert_eq!((&run["documents"], &run["removed_documents"]), (&json!(8), &json!(["docs/tides.md"])), "{run}");
+    assert_eq!(
+        (&run["documents"], &run["removed_documents"]),
+        (&json!(8), &json!(["docs/tides.md"])),
+        "{run}"
+    );
     assert_eq!((&run["read"], &run["cache"]["misses"]), (&json!(4), &json!(3)), "{run}");
     is_as_built_of(&sandbox, &["birds", "docs", "notes"]);
     assert_eq!(ingest(&sandbox, &args)["committed"], false);
@@ -109,7 +136,8 @@ fn a_folder_is_taken_out_by_name_or_by_path() {
 
     // A folder that is gone from the disk too; nothing is read or embedded.
     std::fs::rename(sandbox.path().join("birds"), sandbox.path().join("away")).unwrap();
-    let removed = sandbox.rag(["index", "remove-folder", "./birds/", "--yes", "--json"]).ok().json();
+    let removed =
+        sandbox.rag(["index", "remove-folder", "./birds/", "--yes", "--json"]).ok().json();
     assert_eq!(removed["removed"], json!(["birds/heron.md", "birds/same.md"]));
     assert_eq!((&removed["documents"], &removed["chunks"]), (&json!(7), &json!(7)));
     is_as_built_of(&sandbox, &["docs", "notes"]);
@@ -129,7 +157,10 @@ fn a_folder_is_taken_out_by_name_or_by_path() {
     for folder in ["docs", "birds"] {
         sandbox.rag(["index", "remove-folder", folder, "--yes"]).ok();
     }
-    assert_eq!((folders(&sandbox), search(&sandbox, "bees", &[])["hits"].clone()), (json!([]), json!([])));
+    assert_eq!(
+        (folders(&sandbox), search(&sandbox, "bees", &[])["hits"].clone()),
+        (json!([]), json!([]))
+    );
     sandbox.rag(["index", "verify"]).ok();
     assert_eq!(ingest(&sandbox, &["--dir", "docs"])["documents"], 6);
 }
@@ -140,11 +171,17 @@ fn only_takes_the_others_out_and_names_what_goes() {
     ingest(&sandbox, &["--dir", "birds", "--dir", "docs", "--dir", "notes"]);
     let run = sandbox.rag(["ingest", "--only", "--dir", "notes", "--json"]).exits(2);
     let error = error_of(&run);
-    assert!(error["message"].as_str().unwrap().contains("birds (2 documents), docs (6 documents)"), "{error}");
+    assert!(
+        error["message"].as_str().unwrap().contains("birds (2 documents), docs (6 documents)"),
+        "{error}"
+    );
     assert_eq!(folders(&sandbox), json!(["birds", "docs", "notes"]));
     let run = ingest(&sandbox, &["--only", "--dir", "docs", "--dir", "notes", "--yes"]);
     assert_eq!(run["removed_documents"], json!(["birds/heron.md", "birds/same.md"]));
-    assert_eq!((&run["removed"], &run["documents"], &run["read"]), (&json!(2), &json!(7), &json!(0)));
+    assert_eq!(
+        (&run["removed"], &run["documents"], &run["read"]),
+        (&json!(2), &json!(7), &json!(0))
+    );
     is_as_built_of(&sandbox, &["docs", "notes"]);
     // Nothing goes, so nothing is asked.
     ingest(&sandbox, &["--only", "--dir", "docs", "--dir", "notes"]);
@@ -177,7 +214,10 @@ fn what_leaves_the_index_is_counted_and_named() {
     assert_eq!((&run["removed"], &run["removed_documents"]), (&json!(1), &json!(["docs/a.txt"])));
     let jobs = sandbox.rag(["jobs", "list", "--json"]).ok().json();
     let result = &jobs["jobs"].as_array().unwrap().last().unwrap()["result"];
-    assert_eq!((&result["removed"], &result["removed_documents"]), (&json!(1), &json!(["docs/a.txt"])));
+    assert_eq!(
+        (&result["removed"], &result["removed_documents"]),
+        (&json!(1), &json!(["docs/a.txt"]))
+    );
 }
 
 #[test]
@@ -187,14 +227,22 @@ fn a_folder_remembers_its_patterns() {
     assert_eq!(documents(&["--dir", "docs", "--include", "*.md", "--exclude", "tides.*"]), 1);
     assert_eq!(documents(&["--dir", "notes"]), 2, "patterns are those of one folder");
     let shown = sandbox.rag(["index", "show", "--json"]).ok().json()["folders"].clone();
-    assert_eq!((&shown[0]["include"], &shown[0]["exclude"]), (&json!(["*.md"]), &json!(["tides.*"])), "{shown}");
+    assert_eq!(
+        (&shown[0]["include"], &shown[0]["exclude"]),
+        (&json!(["*.md"]), &json!(["tides.*"])),
+        "{shown}"
+    );
     sandbox.rag(["index", "show"]).ok().prints("docs: --include '*.md' --exclude 'tides.*'");
     assert_eq!(documents(&["--dir", "docs"]), 2);
     assert_eq!(documents(&["--dir", "docs", "--dir", "birds"]), 4);
     // Built afresh: the folders that are not named keep theirs.
     let mut command = sandbox.command(["ingest", "--dir", "birds", "--json"]);
     assert_eq!(Run::of(command.env("RAG_CHUNK_MAX_TOKENS", "50")).ok().json()["documents"], 4);
-    assert_eq!(documents(&["--dir", "docs", "--exclude", "tides.*"]), 8, "new patterns replace both");
+    assert_eq!(
+        documents(&["--dir", "docs", "--exclude", "tides.*"]),
+        8,
+        "new patterns replace both"
+    );
     assert_eq!(documents(&["--dir", "docs", "--include", "*"]), 9);
     // Patterns alone are a change.
     let run = ingest(&sandbox, &["--dir", "notes", "--include", "*.md"]);
@@ -209,8 +257,13 @@ fn a_missing_folder_fails_the_ingest_and_removes_nothing() {
     ingest(&sandbox, &["--dir", "birds", "--dir", "docs"]);
     std::fs::rename(sandbox.path().join("birds"), sandbox.path().join("herons")).unwrap();
     let check = |run: Run| {
-        run.exits(2).says("there is no folder birds any more").says("rag index remove-folder birds");
-        assert_eq!(search(&sandbox, "heron", &["--mode", "lexical"])["hits"].as_array().unwrap().len(), 1);
+        run.exits(2)
+            .says("there is no folder birds any more")
+            .says("rag index remove-folder birds");
+        assert_eq!(
+            search(&sandbox, "heron", &["--mode", "lexical"])["hits"].as_array().unwrap().len(),
+            1
+        );
     };
     check(sandbox.rag(["ingest", "--dir", "docs", "--dir", "birds"]));
     check(sandbox.rag(["ingest", "--only", "--yes", "--dir", "birds"]));
@@ -229,13 +282,18 @@ fn a_folder_that_is_not_mounted_is_missing() {
     let sandbox = Sandbox::new();
     sandbox.write("drive/nothing", "");
     std::fs::remove_file(sandbox.path().join("drive/nothing")).unwrap();
-    let script = "mount -t tmpfs none drive && echo The heron waits. > drive/a.md && $0 ingest --dir drive --quiet";
+    let script = "mount -t tmpfs none drive && echo The heron waits. > drive/a.md && $0 ingest \
+         --dir drive --quiet";
     let mounted = sandbox.with_own_mounts(script);
     if mounted.code != Some(0) {
         eprintln!("skipped: nothing can be mounted here: {}", mounted.stderr);
         return;
     }
-    sandbox.rag(["ingest", "--dir", "drive"]).exits(2).says("there is no folder drive any more").says("mount it");
+    sandbox
+        .rag(["ingest", "--dir", "drive"])
+        .exits(2)
+        .says("there is no folder drive any more")
+        .says("mount it");
     assert_eq!(paths(&search(&sandbox, "heron", &["--mode", "lexical"])), ["a.md"]);
     sandbox.rag(["index", "remove-folder", "drive"]).ok();
     assert_eq!(ingest(&sandbox, &["--dir", "drive"])["documents"], 0);
@@ -252,12 +310,19 @@ fn no_document_comes_twice() {
     sandbox.rag([&all[..], &["docs/api"]].concat()).exits(2).says("docs/api lies inside docs");
     sandbox.rag([&all[..], &["docs-old/../api/"]].concat()).exits(2).says("lies inside docs");
     assert!(!sandbox.data().exists());
-    assert_eq!(ingest(&sandbox, &["--dir", "docs", "--dir", "docs-old", "--dir", "docs/."])["documents"], 3);
+    assert_eq!(
+        ingest(&sandbox, &["--dir", "docs", "--dir", "docs-old", "--dir", "docs/."])["documents"],
+        3
+    );
     let refused = sandbox.rag(["ingest", "--dir", "api"]).exits(2);
     refused.says("api lies inside docs").says("`rag ingest --dir docs` brings it up to date");
     sandbox.rag(["ingest", "--dir", "."]).exits(2).says("docs lies inside .").says("remove-folder");
     assert_eq!(ingest(&sandbox, &["--only", "--yes", "--dir", "docs/api"])["documents"], 1);
-    sandbox.rag(["ingest", "--dir", "docs"]).exits(2).says("docs/api lies inside docs").says("remove-folder docs/api");
+    sandbox
+        .rag(["ingest", "--dir", "docs"])
+        .exits(2)
+        .says("docs/api lies inside docs")
+        .says("remove-folder docs/api");
     assert_eq!(folders(&sandbox), json!(["docs/api"]));
     assert_eq!(ingest(&sandbox, &["--only", "--dir", "docs"])["documents"], 2);
 }
@@ -268,7 +333,14 @@ fn two_folders_of_one_name_stay_apart() {
     write_old(&sandbox, "other/docs/owl.md", "# Owls\n\nThe owl hunts at night.\n");
     ingest(&sandbox, &["--dir", "docs"]);
     let data = sandbox.data();
-    let mut command = sandbox.command(["ingest", "--dir", "docs", "--json", "--data-dir", data.to_str().unwrap()]);
+    let mut command = sandbox.command([
+        "ingest",
+        "--dir",
+        "docs",
+        "--json",
+        "--data-dir",
+        data.to_str().unwrap(),
+    ]);
     command.current_dir(sandbox.path().join("other"));
     assert_eq!(Run::of(&mut command).ok().json()["documents"], 7);
     let full = sandbox.path().canonicalize().unwrap().join("other/docs");
@@ -289,12 +361,17 @@ fn a_damaged_index_forgets_no_folder() {
         let name = if *path == meta { "\"tool\": \"" } else { "\"seal\": \"" };
         std::fs::write(path, text.replacen(name, &format!("{name}x"), 1)).unwrap();
         let run = sandbox.rag(["ingest", "--dir", "docs", "--json"]).ok().says("damaged");
-        assert_eq!((&run.json()["corpus_id"], &run.json()["documents"]), (&before["corpus_id"], &json!(7)), "{run}");
+        assert_eq!(
+            (&run.json()["corpus_id"], &run.json()["documents"]),
+            (&before["corpus_id"], &json!(7)),
+            "{run}"
+        );
     }
     // What leaves the index is named although the index cannot be opened.
     let current = sandbox.rag(["index", "show", "--json"]).ok().json();
     let current = sandbox.path().join(current["index_dir"].as_str().unwrap());
-    let terms = files_below(&current).into_iter().find(|file| file.ends_with(".term")).expect("terms");
+    let terms =
+        files_below(&current).into_iter().find(|file| file.ends_with(".term")).expect("terms");
     std::fs::remove_file(current.join(terms)).unwrap();
     std::fs::remove_file(sandbox.path().join("docs/bread.txt")).unwrap();
     let run = sandbox.rag(["ingest", "--dir", "docs", "--json"]).ok().says("built afresh").json();
@@ -323,7 +400,10 @@ fn at_a_terminal_removals_are_asked_for() {
     let documents = || sandbox.rag(["index", "show", "--json"]).ok().json()["documents"].clone();
     let cases = [
         ("documents remove bees.md", "remove docs/bees.md from the index for good? [y/N]"),
-        ("documents remove 'docs/**'", "remove 6 documents from the index for good, docs/bees.md to docs/trains.html?"),
+        (
+            "documents remove 'docs/**'",
+            "remove 6 documents from the index for good, docs/bees.md to docs/trains.html?",
+        ),
         ("index remove-folder docs", "take docs with 6 documents out of the index `default`?"),
         ("ingest --only --dir docs", "take birds (2 documents) out of the index `default`?"),
         ("index remove", "remove the index `default` with 8 documents?"),
@@ -362,13 +442,23 @@ fn without_a_terminal_much_is_removed_only_with_yes() {
         &["sessions", "remove", "--all"],
     ];
     for command in commands {
-        let run = sandbox.rag(command).exits(2).says("this would").says("nothing was removed").says("give `--yes`");
+        let run = sandbox
+            .rag(command)
+            .exits(2)
+            .says("this would")
+            .says("nothing was removed")
+            .says("give `--yes`");
         assert_eq!(run.stdout, "", "{run}");
         let json = [command, &["--json"]].concat();
         assert_eq!(error_of(&sandbox.rag(&json).exits(2))["code"], 2);
     }
     assert_eq!(sandbox.rag(["index", "show", "--json"]).ok().json()["documents"], 8);
-    assert_eq!(sandbox.rag(["sessions", "list", "--json"]).ok().json()["sessions"].as_array().map(Vec::len), Some(2));
+    assert_eq!(
+        sandbox.rag(["sessions", "list", "--json"]).ok().json()["sessions"]
+            .as_array()
+            .map(Vec::len),
+        Some(2)
+    );
     // One thing is what was named.
     sandbox.rag(["documents", "remove", "heron.md"]).ok();
     sandbox.rag(["sessions", "remove", "one"]).ok();

@@ -1,4 +1,5 @@
-//! Documents of every format, written by real programs, and files that are made to break their parsers.
+//! Documents of every format, written by real programs, and files that are made to break their
+//! parsers.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -27,7 +28,14 @@ pub struct Worker(Child);
 impl Worker {
     pub fn start() -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rag"));
-        Self(command.arg("extract-worker").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap())
+        Self(
+            command
+                .arg("extract-worker")
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .spawn()
+                .unwrap(),
+        )
     }
 
     fn read(&mut self, path: &Path) -> Value {
@@ -61,7 +69,10 @@ impl Drop for Worker {
 
 fn words(text: &str) -> Vec<String> {
     let text = text.to_lowercase();
-    text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+    text.split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Share of the words of `reference` that `found` has too, each as often.
@@ -82,7 +93,8 @@ fn recall(reference: &[String], found: &[String]) -> f64 {
 fn order(reference: &[String], found: &[String]) -> f64 {
     let mut places = BTreeMap::<&str, Vec<usize>>::new();
     found.iter().enumerate().rev().for_each(|(at, word)| places.entry(word).or_default().push(at));
-    let sequence: Vec<usize> = reference.iter().filter_map(|word| places.get_mut(word.as_str())?.pop()).collect();
+    let sequence: Vec<usize> =
+        reference.iter().filter_map(|word| places.get_mut(word.as_str())?.pop()).collect();
     let mut tails: Vec<usize> = Vec::new();
     for at in &sequence {
         let i = tails.partition_point(|tail| tail < at);
@@ -99,21 +111,33 @@ fn order(reference: &[String], found: &[String]) -> f64 {
 fn every_format_gives_its_words() {
     let mut worker = Worker::start();
     let mut formats = Vec::new();
-    let mut names: Vec<PathBuf> = std::fs::read_dir(corpus()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut names: Vec<PathBuf> =
+        std::fs::read_dir(corpus()).unwrap().map(|entry| entry.unwrap().path()).collect();
     names.sort();
     for path in names {
-        let Ok(expected) = std::fs::read_to_string(format!("{}.words", path.display())) else { continue };
+        let Ok(expected) = std::fs::read_to_string(format!("{}.words", path.display())) else {
+            continue;
+        };
         let answer = worker.read(&path);
-        let text = answer["Text"]["text"].as_str().unwrap_or_else(|| panic!("{}: {answer}", path.display()));
+        let text = answer["Text"]["text"]
+            .as_str()
+            .unwrap_or_else(|| panic!("{}: {answer}", path.display()));
         let (expected, found) = (words(&expected), words(text));
         let (recall, order) = (recall(&expected, &found), order(&expected, &found));
-        assert!(recall >= 0.97 && order >= 0.85, "{}: recall {recall}, order {order}\n{text}", path.display());
+        assert!(
+            recall >= 0.97 && order >= 0.85,
+            "{}: recall {recall}, order {order}\n{text}",
+            path.display()
+        );
         formats.push(answer["Text"]["format"].as_str().unwrap().to_owned());
     }
     formats.dedup();
     formats.sort();
     formats.dedup();
-    let expected = ["docx", "epub", "mail", "mbox", "notebook", "odp", "ods", "odt", "pdf", "pptx", "rtf", "xlsx"];
+    let expected = [
+        "docx", "epub", "mail", "mbox", "notebook", "odp", "ods", "odt", "pdf", "pptx", "rtf",
+        "xlsx",
+    ];
     assert_eq!(formats, expected);
 }
 
@@ -127,7 +151,15 @@ fn headings(worker: &mut Worker, name: &str) -> Vec<String> {
 #[test]
 fn headings_are_headings_in_every_format_that_has_them() {
     let mut worker = Worker::start();
-    let names = ["word.docx", "writer.docx", "writer.odt", "writer.rtf", "writer.pdf", "slides.pptx", "impress.odp"];
+    let names = [
+        "word.docx",
+        "writer.docx",
+        "writer.odt",
+        "writer.rtf",
+        "writer.pdf",
+        "slides.pptx",
+        "impress.odp",
+    ];
     for name in names.into_iter().chain(["book.epub", "notes.ipynb", "page.eml"]) {
         let found = headings(&mut worker, name);
         for heading in ["The Lamp", "Wörter mit Umlauten", "Fog Signals"] {
@@ -144,12 +176,15 @@ fn copy(sandbox: &Sandbox, name: &str, to: &str) {
 #[test]
 fn citations_say_page_slide_sheet_message_and_cell() {
     let sandbox = Sandbox::new();
-    for name in ["writer.pdf", "slides.pptx", "sheets.xlsx", "letters.mbox", "notes.ipynb", "writer.odt"] {
+    for name in
+        ["writer.pdf", "slides.pptx", "sheets.xlsx", "letters.mbox", "notes.ipynb", "writer.odt"]
+    {
         copy(&sandbox, name, name);
     }
     sandbox.ingest();
     let place = |query: &str, path: &str| {
-        let found = sandbox.rag(["search", "--json", "--mode", "lexical", "-k", "40", query]).ok().json();
+        let found =
+            sandbox.rag(["search", "--json", "--mode", "lexical", "-k", "40", query]).ok().json();
         let hits = found["hits"].as_array().unwrap().clone();
         hits.into_iter()
             .find(|hit| hit["path"] == path)
@@ -158,7 +193,10 @@ fn citations_say_page_slide_sheet_message_and_cell() {
     let hit = place("diaphone harbour office", "writer.pdf");
     assert_eq!((&hit["page"], &hit["place"]), (&json!(1), &json!({ "kind": "page", "page": 1 })));
     let hit = place("diaphone harbour office", "slides.pptx");
-    assert_eq!((&hit["page"], &hit["place"]), (&Value::Null, &json!({ "kind": "slide", "slide": 4 })));
+    assert_eq!(
+        (&hit["page"], &hit["place"]),
+        (&Value::Null, &json!({ "kind": "slide", "slide": 4 }))
+    );
     let hit = place("colza oil 1234.5", "sheets.xlsx");
     assert_eq!(hit["place"], json!({ "kind": "sheet", "sheet": "Costs 1897", "cell": "B3" }));
     let hit = place("diaphone harbour office", "letters.mbox");
@@ -195,25 +233,33 @@ fn what_has_no_text_is_said_with_what_to_do() {
     let scan = pdf(&[
         "<< /Type /Catalog /Pages 2 0 R >>",
         "<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
-        "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 100 100] /Contents 4 0 R /Resources << /XObject << /I 5 0 R >> >> >>",
+        "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 100 100] /Contents 4 0 R /Resources << \
+         /XObject << /I 5 0 R >> >> >>",
         "<< /Length 28 >> stream\nq 90 0 0 90 5 5 cm /I Do Q  \nendstream",
-        "<< /Type /XObject /Subtype /Image /Width 1 /Height 1 /BitsPerComponent 8 /ColorSpace /DeviceGray /Length 1 >> \
+        "<< /Type /XObject /Subtype /Image /Width 1 /Height 1 /BitsPerComponent 8 /ColorSpace \
+         /DeviceGray /Length 1 >> \
          stream\n0\nendstream",
     ]);
     sandbox.write("docs/scan.pdf", scan);
     sandbox.write("docs/torn.pdf", "%PDF-1.7\nand nothing else");
-    sandbox.write("docs/old.doc", [&b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1"[..], &wide("WordDocument")].concat());
+    sandbox.write(
+        "docs/old.doc",
+        [&b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1"[..], &wide("WordDocument")].concat(),
+    );
     let run = sandbox.rag(["ingest", "--dir", "docs", "--json"]).exits(4);
     let report = run.json();
     let rows = |name: &str| {
         let rows = report[name].as_array().unwrap().iter();
-        rows.map(|row| (row["path"].as_str().unwrap().to_owned(), row.to_string())).collect::<BTreeMap<_, _>>()
+        rows.map(|row| (row["path"].as_str().unwrap().to_owned(), row.to_string()))
+            .collect::<BTreeMap<_, _>>()
     };
     let (no_text, failed) = (rows("no_text"), rows("failed"));
     assert_eq!(report["documents"], 1, "{report}");
-    for (path, part) in
-        [("docs/locked.pdf", "encrypted"), ("docs/scan.pdf", "ocrmypdf"), ("docs/old.doc", "old Word file")]
-    {
+    for (path, part) in [
+        ("docs/locked.pdf", "encrypted"),
+        ("docs/scan.pdf", "ocrmypdf"),
+        ("docs/old.doc", "old Word file"),
+    ] {
         assert!(no_text[path].contains(part), "{path}: {report}");
     }
     assert!(failed["docs/torn.pdf"].contains("damaged"), "{report}");
@@ -223,7 +269,8 @@ fn what_has_no_text_is_said_with_what_to_do() {
 #[test]
 fn front_matter_is_kept_apart_from_the_text() {
     let sandbox = Sandbox::new();
-    let page = "---\ntitle: \"Keeping bees\"\ntags: [insects, honey]\ndate: 2024-05-01\n---\n\nSmoke calms a hive.\n";
+    let page = "---\ntitle: \"Keeping bees\"\ntags: [insects, honey]\ndate: \
+         2024-05-01\n---\n\nSmoke calms a hive.\n";
     sandbox.write("docs/bees.md", page);
     sandbox.ingest();
     let found = sandbox.rag(["search", "--json", "--mode", "lexical", "smoke hive"]).ok().json();
@@ -232,11 +279,14 @@ fn front_matter_is_kept_apart_from_the_text() {
         (&json!("Keeping bees"), &json!("Smoke calms a hive."))
     );
     let indexes = std::fs::read_dir(sandbox.data().join("indexes")).unwrap();
-    let table = indexes.filter_map(|entry| std::fs::read_to_string(entry.unwrap().path().join("documents.jsonl")).ok());
+    let table = indexes.filter_map(|entry| {
+        std::fs::read_to_string(entry.unwrap().path().join("documents.jsonl")).ok()
+    });
     let record: Value = serde_json::from_str(&table.collect::<String>()).unwrap();
     assert_eq!(record["meta"], json!({ "tags": ["insects", "honey"], "date": ["2024-05-01"] }));
-    let tagged =
-        |filter: &str| sandbox.rag(["search", "--json", "--mode", "lexical", "--filter", filter, "smoke"]).code;
+    let tagged = |filter: &str| {
+        sandbox.rag(["search", "--json", "--mode", "lexical", "--filter", filter, "smoke"]).code
+    };
     assert_eq!((tagged("meta.tags:honey"), tagged("meta.tags:wax")), (Some(0), Some(3)));
 }
 
@@ -256,7 +306,10 @@ fn pdf(objects: &[impl AsRef<[u8]>]) -> Vec<u8> {
     }
     let at = out.len();
     out.extend(table.bytes());
-    out.extend(format!("trailer << /Size {} /Root 1 0 R >>\nstartxref\n{at}\n%%EOF\n", objects.len() + 1).bytes());
+    out.extend(
+        format!("trailer << /Size {} /Root 1 0 R >>\nstartxref\n{at}\n%%EOF\n", objects.len() + 1)
+            .bytes(),
+    );
     out
 }
 
@@ -298,16 +351,22 @@ const CATALOG: &str = "<< /Type /Catalog /Pages 2 0 R >>";
 const PAGES: &str = "<< /Type /Pages /Kids [3 0 R] /Count 1 >>";
 const PAGE: &str = "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 9 9] /Contents 4 0 R >>";
 
-/// Files that are made to take memory, time or stack without end, each with what must be said of it. What says nothing
-/// is read, or found to be empty.
+/// Files that are made to take memory, time or stack without end, each with what must be said of
+/// it. What says nothing is read, or found to be empty.
 fn bombs() -> Vec<(&'static str, Vec<u8>, &'static str)> {
     let deep = |open: &str, close: &str, n: usize| [open.repeat(n), close.repeat(n)].concat();
-    let million_pages = format!("<< /Type /Pages /Count 1000000 /Kids [{}] >>", "3 0 R ".repeat(1_000_000));
-    let laughs: String = (1..30).map(|n| format!("<!ENTITY e{n} '{}'>", format!("&e{};", n - 1).repeat(10))).collect();
-    let laughs = format!("<!DOCTYPE d [<!ENTITY e0 'ha'>{laughs}]><d><p><t>a laugh: &e29;</t></p></d>");
-    let sheet = "<worksheet><sheetData><row r='1'><c r='A1' t='str'><v>@</v></c></row></sheetData></worksheet>";
+    let million_pages =
+        format!("<< /Type /Pages /Count 1000000 /Kids [{}] >>", "3 0 R ".repeat(1_000_000));
+    let laughs: String = (1..30)
+        .map(|n| format!("<!ENTITY e{n} '{}'>", format!("&e{};", n - 1).repeat(10)))
+        .collect();
+    let laughs =
+        format!("<!DOCTYPE d [<!ENTITY e0 'ha'>{laughs}]><d><p><t>a laugh: &e29;</t></p></d>");
+    let sheet = "<worksheet><sheetData><row r='1'><c r='A1' \
+         t='str'><v>@</v></c></row></sheetData></worksheet>";
     let book = "<workbook xmlns:r='r'><sheets><sheet name='S' r:id='r1'/></sheets></workbook>";
-    let relations = "<Relationships><Relationship Id='r1' Type='worksheet' Target='worksheets/s.xml'/></Relationships>";
+    let relations = "<Relationships><Relationship Id='r1' Type='worksheet' \
+         Target='worksheets/s.xml'/></Relationships>";
     let xlsx = zipped(&[
         ("[Content_Types].xml", "<Types/>", "", 0),
         ("xl/workbook.xml", book, "", 0),
@@ -320,21 +379,42 @@ fn bombs() -> Vec<(&'static str, Vec<u8>, &'static str)> {
     });
     vec![
         ("nested.pdf", pdf(&[CATALOG, PAGES, PAGE, &deep("[", "]", 1_000_000)]), ""),
-        ("kids.pdf", pdf(&["<< /Pages 2 0 R >>", "<< /Type /Pages /Kids [2 0 R 2 0 R] /Count 2 >>"]), ""),
+        (
+            "kids.pdf",
+            pdf(&["<< /Pages 2 0 R >>", "<< /Type /Pages /Kids [2 0 R 2 0 R] /Count 2 >>"]),
+            "",
+        ),
         ("loop.pdf", pdf(&[CATALOG, PAGES, PAGE, "4 0 R"]), ""),
-        ("flate.pdf", pdf(&[CATALOG.into(), PAGES.into(), PAGE.into(), flate_bomb(2 << 30)]), "more than"),
-        ("pages.pdf", pdf(&[CATALOG, &million_pages, PAGE, "<< /Length 0 >> stream\n\nendstream"]), "more than"),
-        ("bomb.docx", docx(("<document><p><r><t>@</t></r></p></document>", "word ", 80_000_000)), "MiB"),
+        (
+            "flate.pdf",
+            pdf(&[CATALOG.into(), PAGES.into(), PAGE.into(), flate_bomb(2 << 30)]),
+            "more than",
+        ),
+        (
+            "pages.pdf",
+            pdf(&[CATALOG, &million_pages, PAGE, "<< /Length 0 >> stream\n\nendstream"]),
+            "more than",
+        ),
+        (
+            "bomb.docx",
+            docx(("<document><p><r><t>@</t></r></p></document>", "word ", 80_000_000)),
+            "MiB",
+        ),
         ("deep.docx", docx((&deep("<tbl><tr><tc>", "</tc></tr></tbl>", 100_000), "", 0)), ""),
         ("laughs.docx", docx((&laughs, "", 0)), ""),
         ("bomb.xlsx", xlsx, "MiB"),
         ("laughs.xml", laughs.clone().into_bytes(), ""),
         ("deep.html", [deep("<div>", "", 100_000), "a word".into()].concat().into_bytes(), ""),
         ("deep.json", deep("[", "]", 100_000).into_bytes(), ""),
-        ("deep.ipynb", format!("{{\"cells\": {}}}", deep("[", "]", 100_000)).into_bytes(), "damaged"),
+        (
+            "deep.ipynb",
+            format!("{{\"cells\": {}}}", deep("[", "]", 100_000)).into_bytes(),
+            "damaged",
+        ),
         ("deep.rtf", format!("{{\\rtf1 {}", "{".repeat(100_000)).into_bytes(), "deeper"),
         ("deep.eml", parts.into_bytes(), ""),
-        // Text is not read apart: what bounds it is its size, and that chunking takes no longer than it should.
+        // Text is not read apart: what bounds it is its size, and that chunking takes no longer
+        // than it should.
         ("letters.txt", vec![b'x'; 2 << 20], ""),
         ("line.txt", b"pelican ".repeat(1 << 18), ""),
         ("ideographs.txt", "\u{9CE5}".repeat(1 << 18).into_bytes(), ""),
@@ -342,7 +422,10 @@ fn bombs() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ("deep.md", [deep("> ", "", 100_000), "a word".into()].concat().into_bytes(), ""),
         (
             "lists.md",
-            (0..1_000).map(|n| format!("{}- item {n}\n", " ".repeat(n * 2))).collect::<String>().into_bytes(),
+            (0..1_000)
+                .map(|n| format!("{}- item {n}\n", " ".repeat(n * 2)))
+                .collect::<String>()
+                .into_bytes(),
             "",
         ),
         ("brackets.md", deep("[", "](", 100_000).into_bytes(), ""),
@@ -367,7 +450,11 @@ fn a_bomb_takes_nothing_with_it() {
         sweep.point(name, || match row {
             None => assert!(reason.is_empty(), "it did not fail: {report}"),
             Some(row) => {
-                assert!(row["reason"].as_str().unwrap().contains(reason) && !row.to_string().contains("bug"), "{row}");
+                assert!(
+                    row["reason"].as_str().unwrap().contains(reason)
+                        && !row.to_string().contains("bug"),
+                    "{row}"
+                );
             }
         });
     }
@@ -385,7 +472,10 @@ fn longest(bombs: &[(&str, Vec<u8>, &str)]) -> String {
         use_tiny_model(&sandbox);
         sandbox.write(&format!("docs/{name}"), bytes);
         let start = Instant::now();
-        assert!(matches!(sandbox.rag(["ingest", "--dir", "docs", "--json"]).code, Some(0 | 4)), "{name}");
+        assert!(
+            matches!(sandbox.rag(["ingest", "--dir", "docs", "--json"]).code, Some(0 | 4)),
+            "{name}"
+        );
         (start.elapsed(), name.to_string())
     };
     let (time, name) = bombs.iter().map(time).max().unwrap();
@@ -405,7 +495,10 @@ fn a_line_of_a_gigabyte_is_refused() {
     (0..1 << 10).for_each(|_| file.write_all(&block).unwrap());
     drop(file);
     let run = sandbox.rag(["ingest", "--dir", "docs", "--json"]).exits(4);
-    assert!(run.json()["failed"][0]["reason"].as_str().unwrap().contains("ingest.max_file_bytes"), "{run}");
+    assert!(
+        run.json()["failed"][0]["reason"].as_str().unwrap().contains("ingest.max_file_bytes"),
+        "{run}"
+    );
 }
 
 #[test]
@@ -417,9 +510,16 @@ fn pdfs_read_as_pdftotext_reads_them() {
     }
     let mut worker = Worker::start();
     let (mut recalls, mut orders) = (Vec::new(), Vec::new());
-    for path in crate::fixtures::files_below(&folder).into_iter().filter(|path| path.ends_with(".pdf")) {
+    for path in
+        crate::fixtures::files_below(&folder).into_iter().filter(|path| path.ends_with(".pdf"))
+    {
         let path = folder.join(path);
-        let reference = Command::new("pdftotext").args(["-q", "-enc", "UTF-8"]).arg(&path).arg("-").output().unwrap();
+        let reference = Command::new("pdftotext")
+            .args(["-q", "-enc", "UTF-8"])
+            .arg(&path)
+            .arg("-")
+            .output()
+            .unwrap();
         let reference = words(&String::from_utf8_lossy(&reference.stdout));
         let answer = worker.read(&path);
         let said = answer["NoText"]["kind"].as_str();

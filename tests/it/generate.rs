@@ -1,5 +1,5 @@
-//! Answers that a language model writes, through the real binary and a scripted server: what is sent, what is shown, what
-//! is kept, and how it ends when the server does its worst.
+//! Answers that a language model writes, through the real binary and a scripted server: what is
+//! sent, what is shown, what is kept, and how it ends when the server does its worst.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Command, Stdio};
@@ -15,8 +15,13 @@ use crate::tools;
 const KEY: &str = "sk-very-secret";
 const QUESTION: &str = "How do honey bees tell the others where flowers are?";
 /// Cut where it hurts: in a mark, and with one that nobody offered.
-const PIECES: [&str; 5] =
-    ["Honey bees ", "dance to tell the others ", "where flowers are. [1", "] They sing ", "loudly. [9]"];
+const PIECES: [&str; 5] = [
+    "Honey bees ",
+    "dance to tell the others ",
+    "where flowers are. [1",
+    "] They sing ",
+    "loudly. [9]",
+];
 const SHOWN: &str = "Honey bees dance to tell the others where flowers are. [1] They sing loudly.";
 const NO_ANSWER: &str = rag::answer::NO_ANSWER;
 
@@ -67,7 +72,10 @@ fn an_answer_is_streamed_checked_counted_and_kept() {
     assert_eq!(found["checks"], checks);
     assert_eq!((&found["orders"], &found["fallback"]), (&json!([]), &Value::Null));
     let citations = found["citations"].as_array().unwrap();
-    assert_eq!((citations.len(), &citations[0]["n"], &citations[0]["path"]), (1, &json!(1), &json!("bees.md")));
+    assert_eq!(
+        (citations.len(), &citations[0]["n"], &citations[0]["path"]),
+        (1, &json!(1), &json!("bees.md"))
+    );
 
     let first = run(&sandbox, &server, &[QUESTION]).ok();
     assert!(first.stdout.starts_with(&format!("{SHOWN}\n\n[1] docs/bees.md:3")), "{first}");
@@ -79,7 +87,10 @@ fn an_answer_is_streamed_checked_counted_and_kept() {
     assert_eq!(second.stdout, first.stdout);
     assert!(!second.stderr.contains("tokens"), "{second}");
     let found = run(&sandbox, &server, &[QUESTION, "--json"]).ok().json();
-    assert_eq!((&found["answer"], &found["checks"], &found["llm"]), (&json!(SHOWN), &checks, &Value::Null));
+    assert_eq!(
+        (&found["answer"], &found["checks"], &found["llm"]),
+        (&json!(SHOWN), &checks, &Value::Null)
+    );
     assert_eq!(found["model"], "scripted");
     let hit = json!({
         "answer_hit": true, "retrieval_hit": true, "embed_hits": 0, "embed_misses": 0, "rerank_hits": 0, "rerank_misses": 0,
@@ -100,7 +111,8 @@ fn settings_and_key_reach_the_server_and_the_key_nothing_else() {
     Run::of(command.env("RAG_LLM_TEMPERATURE", "0.5").env("RAG_LLM_MAX_TOKENS", "77")).ok();
     let key_file = sandbox.write("key", "sk-from-a-file\n");
     let mut command = ask(&sandbox, &server, &[QUESTION, "-v", "--session", "s"]);
-    let from_file = Run::of(command.env_remove("RAG_LLM_API_KEY").env("RAG_LLM_API_KEY_FILE", &key_file)).ok();
+    let from_file =
+        Run::of(command.env_remove("RAG_LLM_API_KEY").env("RAG_LLM_API_KEY_FILE", &key_file)).ok();
     Run::of(ask(&sandbox, &server, &[QUESTION, "--refresh"]).env_remove("RAG_LLM_API_KEY")).ok();
 
     let [first, second, third] = &server.requests()[..] else { panic!("{:?}", server.requests()) };
@@ -108,17 +120,26 @@ fn settings_and_key_reach_the_server_and_the_key_nothing_else() {
     assert_eq!(first.header("authorization"), Some("Bearer sk-very-secret"));
     assert_eq!(second.header("authorization"), Some("Bearer sk-from-a-file"));
     assert_eq!(third.header("authorization"), None);
-    for (field, value) in [("model", json!("small")), ("temperature", json!(0.5)), ("max_tokens", json!(77))] {
+    for (field, value) in
+        [("model", json!("small")), ("temperature", json!(0.5)), ("max_tokens", json!(77))]
+    {
         assert_eq!(first.body[field], value, "{field}");
     }
     assert!(!from_file.stderr.contains("sk-from"), "{from_file}");
     std::fs::remove_file(key_file).unwrap();
     let doctor = Run::of(sandbox.command(["doctor", "-v"]).env("RAG_LLM_API_KEY", KEY));
-    assert!(!format!("{doctor}").replace(&format!("RAG_LLM_API_KEY=\"{KEY}\""), "").contains(KEY), "{doctor}");
+    assert!(
+        !format!("{doctor}").replace(&format!("RAG_LLM_API_KEY=\"{KEY}\""), "").contains(KEY),
+        "{doctor}"
+    );
     for file in tools::files(sandbox.path()) {
         let bytes = std::fs::read(&file).unwrap();
         for key in [KEY, "sk-from-a-file"] {
-            assert!(!bytes.windows(key.len()).any(|w| w == key.as_bytes()), "{} holds a key", file.display());
+            assert!(
+                !bytes.windows(key.len()).any(|w| w == key.as_bytes()),
+                "{} holds a key",
+                file.display()
+            );
         }
     }
 }
@@ -130,10 +151,15 @@ fn what_is_not_set_or_must_not_be_set_is_named() {
     sandbox.ingest();
     let ask = ["ask", QUESTION, "--generator", "llm"];
     sandbox.rag(ask).exits(2).says("llm.base_url").says("RAG_LLM_BASE_URL");
-    Run::of(sandbox.command(ask).env("RAG_LLM_BASE_URL", "http://127.0.0.1:1/v1")).exits(2).says("llm.model");
+    Run::of(sandbox.command(ask).env("RAG_LLM_BASE_URL", "http://127.0.0.1:1/v1"))
+        .exits(2)
+        .says("llm.model");
     let with = |name: &str, value: &str| {
         let mut command = sandbox.command(ask);
-        command.env("RAG_LLM_BASE_URL", "http://127.0.0.1:1/v1").env("RAG_LLM_MODEL", "small").env(name, value);
+        command
+            .env("RAG_LLM_BASE_URL", "http://127.0.0.1:1/v1")
+            .env("RAG_LLM_MODEL", "small")
+            .env(name, value);
         Run::of(&mut command)
     };
     with("RAG_LLM_BASE_URL", "ftp://127.0.0.1/v1").exits(2).says("http://").says("llm.base_url");
@@ -146,7 +172,11 @@ fn what_is_not_set_or_must_not_be_set_is_named() {
     sandbox.write("empty", "\n");
     with("RAG_LLM_API_KEY_FILE", "empty").exits(2).says("the first line of the file is empty");
     with("RAG_LLM_API_KEY_FILE", "docs").exits(2).says("is a folder, not a file");
-    for setting in ["base_url = \"http://127.0.0.1:1/v1\"", "api_key = \"x\"", "api_key_file = \"/etc/hostname\""] {
+    for setting in [
+        "base_url = \"http://127.0.0.1:1/v1\"",
+        "api_key = \"x\"",
+        "api_key_file = \"/etc/hostname\"",
+    ] {
         sandbox.write("rag.toml", format!("[llm]\n{setting}\n"));
         let key = format!("llm.{}", setting.split(' ').next().unwrap());
         sandbox.rag(["ask", QUESTION]).exits(2).says("must not set").says(&key);
@@ -164,15 +194,31 @@ fn worst() -> Vec<(&'static str, LlmServer, &'static str, bool)> {
         one("401", Step::error(401, &format!("no such key: {KEY}")), "does not take the key"),
         one("429", Step::busy("7200"), "to be left alone for 7200 s"),
         one("half a JSON", Step::half_json(), "broke off"),
-        one("a page", Step::typed("text/html", "<p>Hello"), "answered with text/html, which is no chat"),
+        one(
+            "a page",
+            Step::typed("text/html", "<p>Hello"),
+            "answered with text/html, which is no chat",
+        ),
         one("no chat", Step::typed("application/json", "[1, 2]"), "no part of a chat"),
-        one("another address", Step::redirect("http://127.0.0.1:1/v1"), "redirects are not followed"),
+        one(
+            "another address",
+            Step::redirect("http://127.0.0.1:1/v1"),
+            "redirects are not followed",
+        ),
         one("a long line", Step::LongLine, "sends more than a reply can be"),
         one("comments", Step::Flood, "sends more than a reply can be"),
     ];
     let broken = |name, step, says| (name, LlmServer::start([step]), says, true);
-    all.push(broken("closes mid-token", Step::close_mid_token(&["Honey bees ", "dance."]), "broke off"));
-    all.push(broken("hangs mid-text", Step::hang_after(&["Honey bees ", "dance."]), "was silent for 1 s"));
+    all.push(broken(
+        "closes mid-token",
+        Step::close_mid_token(&["Honey bees ", "dance."]),
+        "broke off",
+    ));
+    all.push(broken(
+        "hangs mid-text",
+        Step::hang_after(&["Honey bees ", "dance."]),
+        "was silent for 1 s",
+    ));
     all.push(broken("garbage", Step::events(&[PIECE, "{nonsense"]), "no part of a chat"));
     all.push(broken("no end", Step::events(&[PIECE]), "before the end of the reply"));
     all
@@ -200,8 +246,14 @@ fn a_server_that_does_its_worst_is_named_and_costs_exit_code_7() {
         assert_eq!(error_of(&run)["code"], 7, "{name}");
         if came {
             let found = run.json();
-            assert_eq!((&found["answer"], &found["llm"]["finish"]), (&json!("Honey bees dance."), &json!("broken")));
-            assert!(found["llm"]["trouble"].as_str().is_some_and(|why| why.contains(says)), "{name}: {found}");
+            assert_eq!(
+                (&found["answer"], &found["llm"]["finish"]),
+                (&json!("Honey bees dance."), &json!("broken"))
+            );
+            assert!(
+                found["llm"]["trouble"].as_str().is_some_and(|why| why.contains(says)),
+                "{name}: {found}"
+            );
             assert_eq!(found["cache"]["answer_hit"], false, "{name}: half an answer was kept");
         }
     }
@@ -244,7 +296,10 @@ fn half_an_answer_is_shown_and_not_kept() {
     assert_eq!((&found["answer"], &found["llm"]["finish"]), (&json!(""), &json!("length")));
     assert_eq!(found["checks"]["unsupported"], json!(["Honey bees"]));
     // Silence says nothing about the sources.
-    let silent = run(&sandbox, &server, &[QUESTION]).exits(7).says("used up its tokens").says("llm.max_tokens");
+    let silent = run(&sandbox, &server, &[QUESTION])
+        .exits(7)
+        .says("used up its tokens")
+        .says("llm.max_tokens");
     assert_eq!(silent.stdout, "");
     run(&sandbox, &server, &[QUESTION]).exits(7).says("nothing that can be shown");
     run(&sandbox, &server, &[QUESTION]).ok().prints(SHOWN);
@@ -256,7 +311,11 @@ fn an_interruption_keeps_what_came() {
     let Some(sandbox) = world() else { return };
     let script = [Step::hang_after(&["Honey bees ", "dance and"]), Step::Hang, good()];
     let server = LlmServer::start(script);
-    let mut child = ask(&sandbox, &server, &[QUESTION]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = ask(&sandbox, &server, &[QUESTION])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut out = BufReader::new(child.stdout.take().unwrap());
     // The pieces are shown as they come: nothing else follows before the signal.
     let mut came = Vec::new();
@@ -273,7 +332,11 @@ fn an_interruption_keeps_what_came() {
     assert_eq!(String::from_utf8(came).unwrap(), "Honey bees dance");
 
     // Before anything came there is nothing to show, and nothing to say about the sources.
-    let child = ask(&sandbox, &server, &[QUESTION]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let child = ask(&sandbox, &server, &[QUESTION])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     tools::wait_for("the second request", || (server.requests().len() == 2).then_some(()));
     kill_process(Pid::from_child(&child), Signal::INT).unwrap();
     let ended = Run::from_output(&child.wait_with_output().unwrap(), "ask".to_owned()).exits(130);
@@ -288,14 +351,21 @@ fn who_falls_back_says_so() {
     let Some(sandbox) = world() else { return };
     let server = LlmServer::start([Step::status(503)]);
     let plain = sandbox.rag(["ask", QUESTION]).ok();
-    let fallback =
-        |more: &[&str]| run(&sandbox, &server, &[&[QUESTION, "--fallback", "extractive"], more].concat()).ok();
+    let fallback = |more: &[&str]| {
+        run(&sandbox, &server, &[&[QUESTION, "--fallback", "extractive"], more].concat()).ok()
+    };
     for more in [&[][..], &["--quiet"]] {
-        let run = fallback(more).says("answered 503").says("answered from the passages alone").says(&server.base_url());
+        let run = fallback(more)
+            .says("answered 503")
+            .says("answered from the passages alone")
+            .says(&server.base_url());
         assert_eq!(run.stdout, plain.stdout);
     }
     let found = fallback(&["--json"]).json();
-    assert_eq!((&found["generator"], &found["fallback"]["code"]), (&json!("extractive"), &json!(7)));
+    assert_eq!(
+        (&found["generator"], &found["fallback"]["code"]),
+        (&json!("extractive"), &json!(7))
+    );
     assert!(found["fallback"]["message"].as_str().unwrap().contains(&server.base_url()), "{found}");
     assert_eq!(found["llm"], Value::Null);
     // Half an answer is an answer: another one after it would not be told from it.
@@ -312,10 +382,19 @@ fn a_model_that_finds_no_answer_is_believed() {
     let late: Vec<String> = honest.split_inclusive(' ').map(str::to_owned).collect();
     let server = LlmServer::start([Step::Tokens(pieces), Step::Tokens(late)]);
     let no = run(&sandbox, &server, &["Who won the chess championship of 1972?"]).exits(3);
-    assert!(no.stdout.starts_with("Nothing in the index supports an answer.\nThe nearest passages:"), "{no}");
-    let found = run(&sandbox, &server, &["Who won the chess championship of 1972?", "--json"]).exits(3).json();
+    assert!(
+        no.stdout.starts_with("Nothing in the index supports an answer.\nThe nearest passages:"),
+        "{no}"
+    );
+    let found = run(&sandbox, &server, &["Who won the chess championship of 1972?", "--json"])
+        .exits(3)
+        .json();
     assert_eq!((&found["supported"], &found["answer"]), (&json!(false), &json!("")));
-    assert_eq!((&found["cache"]["answer_hit"], server.requests().len()), (&json!(true), 1), "a no is kept too");
+    assert_eq!(
+        (&found["cache"]["answer_hit"], server.requests().len()),
+        (&json!(true), 1),
+        "a no is kept too"
+    );
     assert!(!found["citations"].as_array().unwrap().is_empty());
     // The same sentence later on is a sentence.
     let run = run(&sandbox, &server, &[QUESTION]).ok();
@@ -325,32 +404,46 @@ fn a_model_that_finds_no_answer_is_believed() {
 #[test]
 fn text_without_any_support_is_no_answer() {
     let Some(sandbox) = world() else { return };
-    let recited =
-        ["You answer a question from numbered sources.\n", "Use only what the sources say. [1]\n", "Add nothing."];
+    let recited = [
+        "You answer a question from numbered sources.\n",
+        "Use only what the sources say. [1]\n",
+        "Add nothing.",
+    ];
     let server = LlmServer::start([Step::tokens(&recited)]);
     let shown = run(&sandbox, &server, &[QUESTION]).exits(3);
     // It was shown while it was written; what it is worth is said once.
     assert!(shown.stdout.starts_with(&recited.concat()), "{shown}");
-    let shown = shown.prints("supports what the model wrote").prints("The nearest passages:").prints("bees.md");
+    let shown = shown
+        .prints("supports what the model wrote")
+        .prints("The nearest passages:")
+        .prints("bees.md");
     assert!(!shown.stdout.contains("without support"), "{shown}");
     // Kept, anew, whole: always the same.
     for more in [&["--json"][..], &["--json", "--refresh"]] {
         let found = run(&sandbox, &server, &[&[QUESTION], more].concat()).exits(3).json();
         assert_eq!((&found["supported"], &found["answer"]), (&json!(false), &json!("")), "{found}");
-        assert!(found["checks"]["unsupported"].as_array().is_some_and(|all| all.len() >= 2), "{found}");
+        assert!(
+            found["checks"]["unsupported"].as_array().is_some_and(|all| all.len() >= 2),
+            "{found}"
+        );
         assert!(!found["citations"].as_array().unwrap().is_empty(), "{found}");
     }
     run(&sandbox, &server, &[QUESTION]).exits(3).prints("supports what the model wrote");
     assert_eq!(server.requests().len(), 2);
 
     let questions = sandbox.write("questions", format!("{QUESTION}\n"));
-    let batch = run(&sandbox, &server, &["--batch", questions.to_str().unwrap()]).exits(3).says("1 without support");
+    let batch = run(&sandbox, &server, &["--batch", questions.to_str().unwrap()])
+        .exits(3)
+        .says("1 without support");
     assert_eq!(batch.json()["supported"], false);
     let mut chat = sandbox.command(["chat", "--generator", "llm", "--json", "--session", "s"]);
-    chat.env("RAG_LLM_BASE_URL", server.base_url()).env("RAG_LLM_MODEL", "small").stdin(Stdio::piped());
+    chat.env("RAG_LLM_BASE_URL", server.base_url())
+        .env("RAG_LLM_MODEL", "small")
+        .stdin(Stdio::piped());
     let mut child = chat.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(format!("{QUESTION}\n").as_bytes()).unwrap();
-    let said = Run::from_output(&child.wait_with_output().unwrap(), "chat".to_owned()).exits(3).json();
+    let said =
+        Run::from_output(&child.wait_with_output().unwrap(), "chat".to_owned()).exits(3).json();
     assert_eq!((&said["supported"], &said["answer"]), (&json!(false), &json!("")));
     sandbox.rag(["sessions", "show", "s"]).ok().prints("Nothing in the index supported an answer.");
 }
@@ -370,8 +463,12 @@ fn a_model_that_goes_round_in_circles_is_cut() {
     assert_eq!(server.requests().len(), 2, "what was cut is not kept");
     let found = run(&sandbox, &server, &[QUESTION, "--json"]).ok().json();
     assert_eq!((&found["llm"]["finish"], &found["supported"]), (&json!("repeating"), &json!(true)));
-    let nonsense = LlmServer::start([Step::tokens(&["I was told to answer from sources.\n"; 4000])]);
-    run(&sandbox, &nonsense, &[QUESTION]).exits(3).says("repeated itself").prints("supports what the model wrote");
+    let nonsense =
+        LlmServer::start([Step::tokens(&["I was told to answer from sources.\n"; 4000])]);
+    run(&sandbox, &nonsense, &[QUESTION])
+        .exits(3)
+        .says("repeated itself")
+        .prints("supports what the model wrote");
 }
 
 #[test]
@@ -379,7 +476,9 @@ fn what_stays_the_same_comes_first() {
     let Some(sandbox) = world() else { return };
     let server = LlmServer::start([good()]);
     let questions = ["What are combs made of?", "Why do combs smell?"];
-    questions.iter().for_each(|question| drop(run(&sandbox, &server, &[question, "--intent", "factoid"]).ok()));
+    questions
+        .iter()
+        .for_each(|question| drop(run(&sandbox, &server, &[question, "--intent", "factoid"]).ok()));
     let [first, second] = &server.requests()[..] else { panic!("{:?}", server.requests()) };
     assert_eq!(first.message("system"), second.message("system"));
     let parts = |request: &Request| {
@@ -390,8 +489,9 @@ fn what_stays_the_same_comes_first() {
     assert_eq!([question_1, question_2], questions);
     assert_eq!(head_1, head_2);
     assert!(head_1.contains("[1] bees.md: Bees\nHoney bees dance"), "{head_1}");
-    let roles =
-        |request: &Request| request.body["messages"].as_array().unwrap().iter().map(|m| m["role"].clone()).collect();
+    let roles = |request: &Request| {
+        request.body["messages"].as_array().unwrap().iter().map(|m| m["role"].clone()).collect()
+    };
     let roles: [Vec<Value>; 2] = [roles(first), roles(second)];
     assert_eq!(roles, [["system", "user"], ["system", "user"]]);
 }
@@ -399,13 +499,19 @@ fn what_stays_the_same_comes_first() {
 #[test]
 fn evidence_fits_its_budget() {
     let Some(sandbox) = world() else { return };
-    let long: String = (1..200).map(|n| format!("Hive number {n} has {} bees that dance in June. ", 7 * n)).collect();
+    let long: String = (1..200)
+        .map(|n| format!("Hive number {n} has {} bees that dance in June. ", 7 * n))
+        .collect();
     write_old(&sandbox, "docs/hives.md", format!("# Hives\n\n{long}\n"));
     sandbox.ingest();
     let server = LlmServer::start([good()]);
     let size = |tokens: &str| {
         let question = "How many bees has hive number 3?";
-        Run::of(ask(&sandbox, &server, &[question, "--no-cache"]).env("RAG_LLM_EVIDENCE_TOKENS", tokens)).ok();
+        Run::of(
+            ask(&sandbox, &server, &[question, "--no-cache"])
+                .env("RAG_LLM_EVIDENCE_TOKENS", tokens),
+        )
+        .ok();
         server.requests().last().unwrap().message("user").len()
     };
     let (small, large) = (size("100"), size("2000"));
@@ -419,7 +525,11 @@ fn an_answer_is_found_again_exactly_when_everything_is_the_same() {
     let Some(sandbox) = world() else { return };
     let (server, other) = (LlmServer::start([good()]), LlmServer::start([good()]));
     let n_asked = || server.requests().len() + other.requests().len();
-    let asks = |what: &str, expected: usize, change: &dyn Fn(&mut Command), question: &str, server: &LlmServer| {
+    let asks = |what: &str,
+                expected: usize,
+                change: &dyn Fn(&mut Command),
+                question: &str,
+                server: &LlmServer| {
         let before = n_asked();
         let mut command = ask(&sandbox, server, &[question, "--json"]);
         change(&mut command);
@@ -452,7 +562,10 @@ fn an_answer_is_found_again_exactly_when_everything_is_the_same() {
         command.env("RAG_LLM_API_KEY", "x").env("RAG_LLM_TIMEOUT_S", "9");
     };
     asks("another key", 0, change, QUESTION, &server);
-    sandbox.write("docs/bees.md", "# Bees\n\nHoney bees dance to tell the others where the flowers are.\n");
+    sandbox.write(
+        "docs/bees.md",
+        "# Bees\n\nHoney bees dance to tell the others where the flowers are.\n",
+    );
     sandbox.ingest();
     asks("other evidence", 1, same, QUESTION, &server);
     asks("again", 0, same, QUESTION, &server);
@@ -473,7 +586,10 @@ fn a_follow_up_is_rewritten_by_the_model_or_carries_words() {
     let server = LlmServer::start([Step::Act(obliging)]);
     let say = |server: &LlmServer, session: &str, question: &str| {
         let before = server.requests().len();
-        let found = run(&sandbox, server, &[question, "--session", session, "--json", "--no-cache"]).ok().json();
+        let found =
+            run(&sandbox, server, &[question, "--session", session, "--json", "--no-cache"])
+                .ok()
+                .json();
         (found, server.requests().split_off(before))
     };
     let (found, requests) = say(&server, "s", QUESTION);
@@ -483,14 +599,21 @@ fn a_follow_up_is_rewritten_by_the_model_or_carries_words() {
     assert_eq!(found["question"], "And what are their combs made of?");
     assert_eq!(found["resolved"], "What are the combs of honey bees made of?");
     // The model is told what was said, without the marks of other sources.
-    let told = format!("Q: {QUESTION}\nA: Honey bees dance to tell the others where flowers are.  They sing loudly.");
+    let told = format!(
+        "Q: {QUESTION}\nA: Honey bees dance to tell the others where flowers are.  They sing \
+         loudly."
+    );
     let told_flat = told.replace("  ", " ");
     for request in &requests {
         let user = request.message("user").replace("  ", " ");
         assert!(user.contains(&told_flat), "{user}");
     }
     assert!(requests[0].message("user").ends_with("Question: And what are their combs made of?"));
-    assert!(requests[1].message("user").ends_with("Question: What are the combs of honey bees made of?"));
+    assert!(
+        requests[1]
+            .message("user")
+            .ends_with("Question: What are the combs of honey bees made of?")
+    );
 
     let broken = |request: &Request| if is_rewriting(request) { Step::status(500) } else { good() };
     let server = LlmServer::start([Step::Act(broken)]);
@@ -503,7 +626,8 @@ fn a_follow_up_is_rewritten_by_the_model_or_carries_words() {
 
 /// Answers with what was asked, and refuses to talk about seven.
 fn parrot(request: &Request) -> Step {
-    let question = request.message("user").rsplit_once("Question: ").unwrap_or_default().1.to_owned();
+    let question =
+        request.message("user").rsplit_once("Question: ").unwrap_or_default().1.to_owned();
     match question.contains("number 7 ") {
         true => Step::error(400, "not seven"),
         false => Step::Tokens(vec!["You asked: ".to_owned(), question, " [1]".to_owned()]),
@@ -514,17 +638,25 @@ fn parrot(request: &Request) -> Step {
 fn a_batch_is_answered_side_by_side_and_told_in_order() {
     let Some(sandbox) = world() else { return };
     const PARALLEL: usize = 4;
-    // Each reply waits for three others, so nothing would come if the questions went one after another.
+    // Each reply waits for three others, so nothing would come if the questions went one after
+    // another.
     let server = LlmServer::start([Step::Together(PARALLEL, parrot)]);
     let mut lines: Vec<String> = (0..10 * PARALLEL)
-        .map(|n| json!({ "id": format!("q{n}"), "question": format!("What do bees of number {n} do?") }).to_string())
+        .map(|n| {
+            json!({ "id": format!("q{n}"), "question": format!("What do bees of number {n} do?") })
+                .to_string()
+        })
         .collect();
     lines.insert(20, "{\"id\": 1}".to_owned());
     let input = lines.join("\n");
     sandbox.write("questions.jsonl", &input);
     let batch = |server: &LlmServer, file: &str, parallel: &str| {
         let mut command = ask(&sandbox, server, &["--batch", file, "--no-cache"]);
-        command.env("RAG_BATCH_PARALLEL", parallel).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .env("RAG_BATCH_PARALLEL", parallel)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut stdin = child.stdin.take().unwrap();
         let input = if file == "-" { input.clone() } else { String::new() };
@@ -534,19 +666,33 @@ fn a_batch_is_answered_side_by_side_and_told_in_order() {
         run.exits(4).says("39 answered, 0 without support, 2 failed")
     };
     let run = batch(&server, "questions.jsonl", "4");
-    // Never fails without cause; where the bound does not hold, it fails when a fifth question is early enough.
+    // Never fails without cause; where the bound does not hold, it fails when a fifth question is
+    // early enough.
     assert_eq!(server.most_together(), PARALLEL, "more at once than was allowed");
-    let objects: Vec<Value> = run.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let objects: Vec<Value> =
+        run.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(objects.len(), lines.len());
     for (n, (object, line)) in objects.iter().zip(&lines).enumerate() {
         let asked: Value = serde_json::from_str(line).unwrap();
         if n == 20 {
-            assert_eq!((&object["line"], &object["error"]["code"]), (&json!(21), &json!(2)), "{object}");
+            assert_eq!(
+                (&object["line"], &object["error"]["code"]),
+                (&json!(21), &json!(2)),
+                "{object}"
+            );
             continue;
         }
-        assert_eq!((&object["id"], &object["question"]), (&asked["id"], &asked["question"]), "{object}");
+        assert_eq!(
+            (&object["id"], &object["question"]),
+            (&asked["id"], &asked["question"]),
+            "{object}"
+        );
         if n == 7 {
-            assert_eq!((&object["line"], &object["error"]["code"]), (&json!(8), &json!(7)), "{object}");
+            assert_eq!(
+                (&object["line"], &object["error"]["code"]),
+                (&json!(8), &json!(7)),
+                "{object}"
+            );
             assert!(object["error"]["message"].as_str().unwrap().contains("not seven"), "{object}");
         } else {
             let answer = format!("You asked: {} [1]", asked["question"].as_str().unwrap());
@@ -558,7 +704,10 @@ fn a_batch_is_answered_side_by_side_and_told_in_order() {
     let piped = batch(&alone, "-", "1");
     assert_eq!(alone.most_together(), 1);
     let answers = |run: &Run| -> Vec<Value> {
-        run.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["answer"].clone()).collect()
+        run.stdout
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap()["answer"].clone())
+            .collect()
     };
     assert_eq!(answers(&piped), answers(&run));
 }
@@ -571,14 +720,25 @@ fn a_conversation_by_pipe_outlives_a_failure() {
     let args = ["chat", "--generator", "llm", "--no-cache"];
     let mut chat = sandbox.command(args);
     chat.envs(
-        command.stdin(Stdio::null()).get_envs().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned()))),
+        command
+            .stdin(Stdio::null())
+            .get_envs()
+            .filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned()))),
     );
-    let mut child = chat.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(format!("What are combs made of?\n{QUESTION}\n").as_bytes()).unwrap();
+    let mut child =
+        chat.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(format!("What are combs made of?\n{QUESTION}\n").as_bytes())
+        .unwrap();
     let mut out = BufReader::new(child.stdout.take().unwrap());
     let mut first = String::new();
     out.read_line(&mut first).unwrap();
     out.read_to_string(&mut String::new()).unwrap();
-    let ended = Run::from_output(&child.wait_with_output().unwrap(), "chat".to_owned()).exits(4).says("answered 500");
+    let ended = Run::from_output(&child.wait_with_output().unwrap(), "chat".to_owned())
+        .exits(4)
+        .says("answered 500");
     assert_eq!(first.trim_end(), SHOWN, "{ended}");
 }

@@ -47,7 +47,12 @@ fn fp32_vectors_are_those_of_the_reference() {
         let vector = embedder.embed(Role::Passage, &expected.text).unwrap();
         let distance = 1.0 - f64::from(dot(vector.as_slice(), &expected.vector));
         assert!(distance.abs() < 1e-5, "{distance} for {:?}", expected.text);
-        let worst = vector.as_slice().iter().zip(&expected.vector).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        let worst = vector
+            .as_slice()
+            .iter()
+            .zip(&expected.vector)
+            .map(|(a, b)| (a - b).abs())
+            .fold(0.0, f32::max);
         assert!(worst < 1e-4, "{worst} for {:?}", expected.text);
     }
 }
@@ -73,7 +78,8 @@ fn every_vector_has_the_length_one() {
     let mut embedder = embedder("all-MiniLM-L6-v2");
     for expected in golden() {
         let vector = embedder.embed(Role::Query, &expected.text).unwrap();
-        let length: f64 = vector.as_slice().iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
+        let length: f64 =
+            vector.as_slice().iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
         assert!((length - 1.0).abs() < 1e-6, "{length} for {:?}", expected.text);
     }
 }
@@ -85,10 +91,21 @@ fn an_int8_vector_does_not_depend_on_what_came_before() {
     // Each by a network that has seen nothing.
     let alone: Vec<Vec<u32>> = golden
         .iter()
-        .map(|expected| bits(embedder("all-MiniLM-L6-v2").embed(Role::Passage, &expected.text).unwrap().as_slice()))
+        .map(|expected| {
+            bits(
+                embedder("all-MiniLM-L6-v2")
+                    .embed(Role::Passage, &expected.text)
+                    .unwrap()
+                    .as_slice(),
+            )
+        })
         .collect();
     let mut embedder = embedder("all-MiniLM-L6-v2");
-    let orders = [(0..golden.len()).collect::<Vec<_>>(), (0..golden.len()).rev().collect(), vec![2, 9, 2, 0, 2, 1, 1]];
+    let orders = [
+        (0..golden.len()).collect::<Vec<_>>(),
+        (0..golden.len()).rev().collect(),
+        vec![2, 9, 2, 0, 2, 1, 1],
+    ];
     for order in orders {
         for i in order {
             let vector = embedder.embed(Role::Passage, &golden[i].text).unwrap();
@@ -106,19 +123,22 @@ fn an_int8_vector_does_not_depend_on_its_thread() {
         let n = golden.len();
         let mut vectors = vec![Vec::new(); n];
         for i in (0..n).map(|i| (first + i) % n) {
-            let vector = network.embed(&tokenizer, &files.spec, Role::Passage, &golden[i].text).unwrap();
+            let vector =
+                network.embed(&tokenizer, &files.spec, Role::Passage, &golden[i].text).unwrap();
             vectors[i] = bits(vector.as_slice());
         }
         vectors
     };
     let all: Vec<Vec<Vec<u32>>> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..4).map(|first| scope.spawn(move || of_thread(first * 3))).collect();
+        let threads: Vec<_> =
+            (0..4).map(|first| scope.spawn(move || of_thread(first * 3))).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     assert!(all.windows(2).all(|pair| pair[0] == pair[1]));
 }
 
-/// The model's file asks for 128 tokens, padded; its window is 256, and a pad would change an int8 vector.
+/// The model's file asks for 128 tokens, padded; its window is 256, and a pad would change an int8
+/// vector.
 #[test]
 fn a_text_is_cut_to_the_window_and_not_before() {
     let files = files("all-MiniLM-L6-v2");
@@ -127,7 +147,11 @@ fn a_text_is_cut_to_the_window_and_not_before() {
     let (special, window) = (tokenizer.special(), files.spec.max_tokens);
     assert_eq!((special, window), (2, 256));
     let length = |n: usize| tokenizer.encode(&words(n), window).len();
-    assert_eq!([length(1), length(200), length(254), length(255), length(9999)], [3, 202, 256, 256, 256]);
-    let (whole, cut) = (tokenizer.encode(&words(254), window), tokenizer.encode(&words(9999), window));
+    assert_eq!(
+        [length(1), length(200), length(254), length(255), length(9999)],
+        [3, 202, 256, 256, 256]
+    );
+    let (whole, cut) =
+        (tokenizer.encode(&words(254), window), tokenizer.encode(&words(9999), window));
     assert_eq!(whole, cut, "a cut text keeps its closing token");
 }

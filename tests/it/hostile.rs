@@ -1,6 +1,8 @@
-//! A folder that somebody else made: its library is not opened, its models are not loaded, and the user is told why.
+//! A folder that somebody else made: its library is not opened, its models are not loaded, and the
+//! user is told why.
 //!
-//! The library of these tests writes a file when it is loaded, so that loading it cannot go unseen; `strace` sees the rest.
+//! The library of these tests writes a file when it is loaded, so that loading it cannot go unseen;
+//! `strace` sees the rest.
 
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
@@ -21,15 +23,21 @@ fn manifest(dir: &Path, files: &[&str]) {
         .iter()
         .map(|file| {
             let sum = rag::disk::file_sum(&dir.join(file)).unwrap();
-            ((*file).to_owned(), json!({ "sha256": sum.sha256, "bytes": sum.bytes, "blocks": sum.blocks }))
+            (
+                (*file).to_owned(),
+                json!({ "sha256": sum.sha256, "bytes": sum.bytes, "blocks": sum.blocks }),
+            )
         })
         .collect();
-    let text = json!({ "version": 1, "name": "any", "source": "ONNX Runtime 1.31.1", "files": sums }).to_string();
+    let text =
+        json!({ "version": 1, "name": "any", "source": "ONNX Runtime 1.31.1", "files": sums })
+            .to_string();
     let _ = std::fs::remove_file(dir.join("manifest.json"));
     std::fs::write(dir.join("manifest.json"), text).unwrap();
 }
 
-/// A clone with documents, and below `data` a library and a model that somebody made. `None` where there is no compiler.
+/// A clone with documents, and below `data` a library and a model that somebody made. `None` where
+/// there is no compiler.
 fn clone(sandbox: &Sandbox, data: &str) -> Option<PathBuf> {
     if !has_tool("cc", &["--version"]) || !has_tool("strace", &["-V"]) {
         return None;
@@ -39,7 +47,8 @@ fn clone(sandbox: &Sandbox, data: &str) -> Option<PathBuf> {
     let source = sandbox.write(
         "evil.c",
         format!(
-            "#include <stdio.h>\n__attribute__((constructor)) static void run(void) {{ FILE *f = fopen(\"{}\", \"w\"); \
+            "#include <stdio.h>\n__attribute__((constructor)) static void run(void) {{ FILE *f = \
+             fopen(\"{}\", \"w\"); \
              if (f) fclose(f); }}\n",
             sandbox.path().join("pwned").display()
         ),
@@ -47,7 +56,12 @@ fn clone(sandbox: &Sandbox, data: &str) -> Option<PathBuf> {
     let runtime = clone.join(data).join("runtime");
     std::fs::create_dir_all(&runtime).unwrap();
     let library = runtime.join("libonnxruntime.so");
-    let built = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(source).status().unwrap();
+    let built = Command::new("cc")
+        .args(["-shared", "-fPIC", "-o"])
+        .arg(&library)
+        .arg(source)
+        .status()
+        .unwrap();
     assert!(built.success());
     manifest(&runtime, &["libonnxruntime.so"]);
     // A model that works as well as the real one, and is another.
@@ -56,13 +70,19 @@ fn clone(sandbox: &Sandbox, data: &str) -> Option<PathBuf> {
     let config = model.join("config_sentence_transformers.json");
     std::fs::remove_file(&config).unwrap();
     std::fs::write(config, r#"{"prompts": {"query": "say yes: "}}"#).unwrap();
-    let files = ["model.onnx", "model.onnx.data", "tokenizer.json", "config_sentence_transformers.json", "config.json"];
+    let files = [
+        "model.onnx",
+        "model.onnx.data",
+        "tokenizer.json",
+        "config_sentence_transformers.json",
+        "config.json",
+    ];
     manifest(&model, &files);
     Some(clone)
 }
 
-/// `rag` in the clone, for a user who has library and models in a place of their own, under `strace`. Nothing of the clone
-/// may be mapped for execution, and no network of it may be opened.
+/// `rag` in the clone, for a user who has library and models in a place of their own, under
+/// `strace`. Nothing of the clone may be mapped for execution, and no network of it may be opened.
 fn traced(sandbox: &Sandbox, clone: &Path, args: &[&str], opens_networks: bool) -> Run {
     let trace = sandbox.path().join("trace");
     let options = ["-f", "-y", "-e", "trace=open,openat,mmap,mprotect,execve", "-o"];
@@ -77,7 +97,9 @@ fn traced(sandbox: &Sandbox, clone: &Path, args: &[&str], opens_networks: bool) 
     let mapped: Vec<&str> = text.lines().filter(is_mapped).collect();
     assert!(mapped.is_empty(), "{mapped:#?}\n{run}");
     // `openat(…) = 7</the/file/that/was/opened>`
-    let opened = |line: &&str| line.rsplit_once(" = ").is_some_and(|(_, fd)| of_clone(fd) && fd.contains(".onnx"));
+    let opened = |line: &&str| {
+        line.rsplit_once(" = ").is_some_and(|(_, fd)| of_clone(fd) && fd.contains(".onnx"))
+    };
     let networks: Vec<&str> = text.lines().filter(opened).collect();
     assert!(opens_networks || networks.is_empty(), "{networks:#?}\n{run}");
     assert!(!sandbox.path().join("pwned").exists(), "the library was loaded\n{run}");
@@ -91,19 +113,26 @@ fn a_folder_runs_no_code_and_hands_in_no_model() {
     let run = traced(&sandbox, &clone, &["ingest", "--dir", "docs"], false).ok();
     let run = run.says(&format!("ignored data/models/{MODEL}: it may have come with the folder"));
     run.says("ignored data/runtime/libonnxruntime.so: it may have come with the folder");
-    let run = traced(&sandbox, &clone, &["ask", "Where does the heron wait?"], false).ok().prints("in the reeds");
+    let run = traced(&sandbox, &clone, &["ask", "Where does the heron wait?"], false)
+        .ok()
+        .prints("in the reeds");
     run.says("ignored data/runtime/libonnxruntime.so");
     // Naming the folder does not make it the user's own.
     let data = clone.join("data");
     let elsewhere = sandbox.path().join("home");
-    let args = ["search", "heron", "--no-cache", "--mode", "dense", "--data-dir", data.to_str().unwrap()];
-    Run::of(sandbox.command(args).env_remove("ORT_DYLIB_PATH").current_dir(elsewhere)).ok().says("ignored");
+    let args =
+        ["search", "heron", "--no-cache", "--mode", "dense", "--data-dir", data.to_str().unwrap()];
+    Run::of(sandbox.command(args).env_remove("ORT_DYLIB_PATH").current_dir(elsewhere))
+        .ok()
+        .says("ignored");
     let mut named = sandbox.command(&args[..5]);
     Run::of(named.env_remove("ORT_DYLIB_PATH").env("RAG_DATA_DIR", &data)).ok().says("ignored");
     assert!(!sandbox.path().join("pwned").exists());
     // A list says it, too.
-    let list = Run::of(sandbox.command(["model", "list", "--json"]).current_dir(&clone)).ok().json();
-    let ignored = list.as_array().unwrap().iter().find(|model| model["ignored"].is_string()).unwrap();
+    let list =
+        Run::of(sandbox.command(["model", "list", "--json"]).current_dir(&clone)).ok().json();
+    let ignored =
+        list.as_array().unwrap().iter().find(|model| model["ignored"].is_string()).unwrap();
     assert_eq!(ignored["dir"], json!(format!("data/models/{MODEL}")));
 }
 
@@ -116,18 +145,27 @@ fn neither_a_project_file_nor_links_make_a_folder_trusted() {
     symlink("../parts/models", clone.join("stuff/models")).unwrap();
     sandbox.write("clone/rag.toml", "data_dir = \"stuff\"\n");
     let run = traced(&sandbox, &clone, &["ingest", "--dir", "docs"], false).ok();
-    run.says(&format!("ignored stuff/models/{MODEL}")).says("ignored stuff/runtime/libonnxruntime.so");
+    run.says(&format!("ignored stuff/models/{MODEL}"))
+        .says("ignored stuff/runtime/libonnxruntime.so");
     for key in ["assets_dir", "runtime_library"] {
         let path = clone.join("parts/runtime/libonnxruntime.so");
         sandbox.write("clone/rag.toml", format!("{key} = \"{}\"\n", path.display()));
-        traced(&sandbox, &clone, &["ingest", "--dir", "docs"], false).exits(2).says(key).says("project file");
+        traced(&sandbox, &clone, &["ingest", "--dir", "docs"], false)
+            .exits(2)
+            .says(key)
+            .says("project file");
     }
     // A path of the user's that leads into every folder.
     std::fs::remove_file(clone.join("rag.toml")).unwrap();
     let ingest = || sandbox.command(["ingest", "--dir", "docs"]);
-    let run = Run::of(ingest().env("ORT_DYLIB_PATH", "parts/runtime/libonnxruntime.so").current_dir(&clone)).exits(1);
+    let run = Run::of(
+        ingest().env("ORT_DYLIB_PATH", "parts/runtime/libonnxruntime.so").current_dir(&clone),
+    )
+    .exits(1);
     run.says("will not open").says("absolute path");
-    Run::of(ingest().env("RAG_ASSETS_DIR", "parts").current_dir(&clone)).exits(2).says("must be an absolute path");
+    Run::of(ingest().env("RAG_ASSETS_DIR", "parts").current_dir(&clone))
+        .exits(2)
+        .says("must be an absolute path");
     let mut relative = ingest();
     relative.env("XDG_DATA_HOME", ".").env_remove("ORT_DYLIB_PATH").current_dir(&clone);
     symlink("parts", clone.join("rag")).unwrap();
@@ -156,7 +194,8 @@ fn a_true_manifest_beside_false_files_opens_nothing() {
     run().exits(5).says("libonnxruntime.so is damaged").says("SHA-256");
     std::fs::remove_dir_all(&runtime).unwrap();
 
-    // The weights are forged, and so are the sums of their blocks; the SHA-256 is that of the real ones.
+    // The weights are forged, and so are the sums of their blocks; the SHA-256 is that of the real
+    // ones.
     let names = ["config_sentence_transformers.json", "model.onnx.data"];
     copy(&real.join("models").join(MODEL).join(names[0]), &model.join(names[0]));
     let mut weights = std::fs::read(model.join(names[1])).unwrap();
@@ -170,7 +209,10 @@ fn a_true_manifest_beside_false_files_opens_nothing() {
     std::fs::remove_file(model.join("manifest.json")).unwrap();
     std::fs::write(model.join("manifest.json"), manifest.to_string()).unwrap();
     // It is read, to be compared; the network beside it is not loaded.
-    traced(&sandbox, &clone, &ingest, true).exits(5).says("model.onnx.data is damaged").says("SHA-256");
+    traced(&sandbox, &clone, &ingest, true)
+        .exits(5)
+        .says("model.onnx.data is damaged")
+        .says("SHA-256");
 }
 
 /// `rag` of an installation without library and models, so that nothing but the folder has any.
@@ -183,7 +225,11 @@ fn alone(sandbox: &Sandbox, args: &[&str]) -> Command {
             .unwrap();
     }
     let mut command = Command::new(bin.join("rag"));
-    command.args(args).current_dir(sandbox.path()).env_clear().env("HOME", sandbox.path().join("home"));
+    command
+        .args(args)
+        .current_dir(sandbox.path())
+        .env_clear()
+        .env("HOME", sandbox.path().join("home"));
     command
 }
 
@@ -191,8 +237,11 @@ fn alone(sandbox: &Sandbox, args: &[&str]) -> Command {
 fn without_a_place_of_their_own_users_are_told_what_was_ignored_and_what_to_do() {
     let sandbox = Sandbox::new();
     let Some(clone) = clone(&sandbox, "data") else { return };
-    let ingest = || Run::of(alone(&sandbox, &["ingest", "--dir", "docs"]).current_dir(&clone)).exits(1);
-    let run = ingest().says("no model named `all-MiniLM-L6-v2`").says("ignored data/models/all-MiniLM-L6-v2: ");
+    let ingest =
+        || Run::of(alone(&sandbox, &["ingest", "--dir", "docs"]).current_dir(&clone)).exits(1);
+    let run = ingest()
+        .says("no model named `all-MiniLM-L6-v2`")
+        .says("ignored data/models/all-MiniLM-L6-v2: ");
     run.says("home/.local/share/rag/models").says("scripts/setup");
     let model = clone.join("data/models").join(MODEL);
     std::fs::remove_dir_all(&model).unwrap();
@@ -219,7 +268,9 @@ fn a_data_folder_that_set_up_filled_works_by_itself() {
     let run = Run::of(&mut alone(&sandbox, &["ingest", "--dir", "docs"])).ok();
     assert!(!run.stderr.contains("ignored"), "{run}");
     // Once compared, they are not read again while nothing about them changes, unless they are new.
-    Run::of(&mut alone(&sandbox, &["ask", "Where does the heron wait?"])).ok().prints("in the reeds");
+    Run::of(&mut alone(&sandbox, &["ask", "Where does the heron wait?"]))
+        .ok()
+        .prints("in the reeds");
     // Where others may write to the library, a copy of it is compared and loaded.
     let library = sandbox.data().join("runtime/libonnxruntime.so");
     std::fs::remove_file(&library).unwrap();
@@ -247,14 +298,19 @@ fn a_model_counts_for_the_user_who_added_it() {
     run.says("ignored data/models/tiny: it may have come with the folder").says("rag model add");
     // Who trusts the folder says so.
     Run::of(of_another(&search).env("RAG_ASSETS_DIR", sandbox.data())).ok();
-    let user =
-        sandbox.write("another/.config/rag/config.toml", format!("assets_dir = \"{}\"", sandbox.data().display()));
+    let user = sandbox.write(
+        "another/.config/rag/config.toml",
+        format!("assets_dir = \"{}\"", sandbox.data().display()),
+    );
     Run::of(&mut of_another(&search)).ok();
     std::fs::remove_file(user).unwrap();
     // What nobody can remember would be ignored at once, so it is not added.
     sandbox.rag(["model", "list"]).ok();
     let mut add = sandbox.command(["model", "add", "tiny", "--name", "lost"]);
-    let run = Run::of(add.env("HOME", "/dev/null")).exits(1).says("cannot remember").says("RAG_ASSETS_DIR");
+    let run = Run::of(add.env("HOME", "/dev/null"))
+        .exits(1)
+        .says("cannot remember")
+        .says("RAG_ASSETS_DIR");
     assert!(!sandbox.data().join("models/lost").exists(), "{run}");
     // The user's own model is damaged, not somebody's, when its manifest has changed.
     let manifest = sandbox.data().join("models/tiny/manifest.json");

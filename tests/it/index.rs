@@ -22,7 +22,8 @@ fn list_names_every_index() {
         sandbox.rag(["ingest", "--dir", "docs", "--index", name]).ok();
     }
     let list = sandbox.rag(["index", "list", "--json"]).ok().json();
-    let names: Vec<&str> = list.as_array().unwrap().iter().map(|index| index["name"].as_str().unwrap()).collect();
+    let names: Vec<&str> =
+        list.as_array().unwrap().iter().map(|index| index["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["first", "second"]);
     assert_eq!((&list[0]["documents"], &list[0]["roots"]), (&json!(6), &json!(["docs"])));
     sandbox.rag(["index", "list"]).ok().prints("NAME").prints("second").prints("all-MiniLM-L6-v2");
@@ -36,11 +37,22 @@ fn show_tells_what_it_is_made_of() {
         (&show["name"], &show["documents"], &show["chunks"], &show["dimension"], &show["vectors"]),
         (&json!("default"), &json!(6), &json!(6), &json!(384), &json!(6))
     );
-    assert_eq!((&show["model"]["name"], &show["chunking"]["overlap_tokens"]), (&json!("all-MiniLM-L6-v2"), &json!(32)));
+    assert_eq!(
+        (&show["model"]["name"], &show["chunking"]["overlap_tokens"]),
+        (&json!("all-MiniLM-L6-v2"), &json!(32))
+    );
     let size: u64 = files_below(&sandbox.path().join(show["index_dir"].as_str().unwrap()))
         .iter()
         .filter(|file| *file != "meta.json")
-        .map(|file| sandbox.path().join(show["index_dir"].as_str().unwrap()).join(file).metadata().unwrap().len())
+        .map(|file| {
+            sandbox
+                .path()
+                .join(show["index_dir"].as_str().unwrap())
+                .join(file)
+                .metadata()
+                .unwrap()
+                .len()
+        })
         .sum();
     assert_eq!(show["bytes"], size);
     sandbox.rag(["index", "show"]).ok().prints("corpus id").prints("6 × 384");
@@ -59,15 +71,19 @@ fn a_saved_index_gives_the_same_hits_elsewhere() {
     let sandbox = sandbox();
     let saved = sandbox.rag(["index", "save", "out.tar.zst", "--json"]).ok().json();
     assert_eq!(saved["bundle_bytes"], sandbox.path().join("out.tar.zst").metadata().unwrap().len());
-    let loaded = sandbox.rag(["index", "load", "out.tar.zst", "--data-dir", "other", "--json"]).ok().json();
+    let loaded =
+        sandbox.rag(["index", "load", "out.tar.zst", "--data-dir", "other", "--json"]).ok().json();
     assert_eq!(
         (&loaded["index"], &loaded["documents"], &loaded["model_here"]),
         (&json!("default"), &json!(6), &json!(true))
     );
-    let hits = |data: &str| search(&sandbox, "bees and bread", &["--explain", "--data-dir", data])["hits"].clone();
+    let hits = |data: &str| {
+        search(&sandbox, "bees and bread", &["--explain", "--data-dir", data])["hits"].clone()
+    };
     assert_eq!(hits("other"), hits("data"));
     sandbox.rag(["index", "verify", "--data-dir", "other"]).ok();
-    // It goes on from there: the files are read, since their times were those of another machine, and are the same.
+    // It goes on from there: the files are read, since their times were those of another machine,
+    // and are the same.
     let args = ["ingest", "--dir", "docs", "--data-dir", "other", "--no-cache", "--json"];
     let again = sandbox.rag(args).ok().json();
     assert_eq!(
@@ -92,8 +108,15 @@ fn the_same_index_saves_to_the_same_bytes() {
 fn loading_does_not_replace_unasked() {
     let sandbox = sandbox();
     sandbox.rag(["index", "save", "out.tar.zst"]).ok();
-    sandbox.rag(["index", "load", "out.tar.zst"]).exits(2).says("already an index named `default`").says("--as NAME");
-    sandbox.rag(["index", "load", "out.tar.zst", "--as", "copy"]).ok().prints("index `copy`: 6 documents");
+    sandbox
+        .rag(["index", "load", "out.tar.zst"])
+        .exits(2)
+        .says("already an index named `default`")
+        .says("--as NAME");
+    sandbox
+        .rag(["index", "load", "out.tar.zst", "--as", "copy"])
+        .ok()
+        .prints("index `copy`: 6 documents");
     write_old(&sandbox, "docs/new.md", "The heron waits.\n");
     sandbox.ingest();
     sandbox.rag(["index", "load", "out.tar.zst", "--replace"]).ok();
@@ -101,13 +124,18 @@ fn loading_does_not_replace_unasked() {
     for bad in ["../x", "-x", ""] {
         sandbox.rag(["index", "load", "out.tar.zst", &format!("--as={bad}")]).exits(2).says("name");
     }
-    sandbox.rag(["index", "load", "nowhere.tar.zst"]).exits(2).says("there is no file nowhere.tar.zst");
+    sandbox
+        .rag(["index", "load", "nowhere.tar.zst"])
+        .exits(2)
+        .says("there is no file nowhere.tar.zst");
 }
 
 #[test]
 fn what_is_no_bundle_is_refused_and_leaves_nothing() {
     let sandbox = Sandbox::new();
-    for (file, content) in [("empty", &b""[..]), ("text", b"This is no bundle, but a text.\n"), ("zeros", &[0; 4096])] {
+    for (file, content) in
+        [("empty", &b""[..]), ("text", b"This is no bundle, but a text.\n"), ("zeros", &[0; 4096])]
+    {
         sandbox.write(file, content);
         sandbox.rag(["index", "load", file]).exits(5).says("no usable bundle");
     }
@@ -133,7 +161,8 @@ fn saving_over_a_file_is_refused_unless_forced() {
     sandbox.rag(["index", "load", "notes.txt", "--as", "copy"]).ok();
     sandbox.rag(["index", "save", "no/such/folder/out.tar.zst"]).exits(1);
     sandbox.rag(["index", "save", "/"]).exits(2);
-    let left: Vec<_> = std::fs::read_dir(sandbox.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    let left: Vec<_> =
+        std::fs::read_dir(sandbox.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert!(left.iter().all(|name| !name.to_string_lossy().contains(".tmp")), "{left:?}");
 }
 
@@ -142,7 +171,11 @@ fn remove_takes_the_index_and_not_the_files() {
     let sandbox = sandbox();
     sandbox.rag(["ingest", "--dir", "docs", "--index", "other", "--exclude", "*.md"]).ok();
     sandbox.rag(["index", "remove", "--yes", "--json"]).ok();
-    sandbox.rag(["search", "bees"]).exits(1).says("there is no index named `default`").says("there are: other");
+    sandbox
+        .rag(["search", "bees"])
+        .exits(1)
+        .says("there is no index named `default`")
+        .says("there are: other");
     sandbox.rag(["search", "bread", "--index", "other"]).ok();
     assert_eq!(files_below(&sandbox.path().join("docs")).len(), TOPICS.len());
     sandbox.rag(["index", "remove", "--yes", "--index", "other"]).ok();
@@ -171,20 +204,30 @@ fn indexes_of_other_data_directories_are_found() {
     let (data, elsewhere) = (real("data"), real("elsewhere/data"));
     sandbox.rag(["ingest", "--dir", "docs", "--index", "notes"]).ok();
     let run = run_in("elsewhere", &["search", "bees"]).exits(1);
-    let run = run.says(&format!("there is no index named `default` in {}", elsewhere.join("indexes").display()));
+    let run = run.says(&format!(
+        "there is no index named `default` in {}",
+        elsewhere.join("indexes").display()
+    ));
     run.says(&format!("`--data-dir`: {} (default, notes)", data.display()));
     run_in("elsewhere", &["search", "bees", "--data-dir", data.to_str().unwrap()]).ok();
     assert_eq!(run_in("elsewhere", &["index", "list", "--json"]).ok().json(), json!([]));
-    run_in("elsewhere", &["index", "list", "--everywhere"]).ok().prints("notes").prints(data.to_str().unwrap());
+    run_in("elsewhere", &["index", "list", "--everywhere"])
+        .ok()
+        .prints("notes")
+        .prints(data.to_str().unwrap());
     let list = |dir: &str| {
         let list = run_in(dir, &["index", "list", "--everywhere", "--json"]).ok().json();
-        let pair =
-            |index: &Value| format!("{} {}", index["data_dir"].as_str().unwrap(), index["name"].as_str().unwrap());
+        let pair = |index: &Value| {
+            format!("{} {}", index["data_dir"].as_str().unwrap(), index["name"].as_str().unwrap())
+        };
         list.as_array().unwrap().iter().map(pair).collect::<Vec<_>>()
     };
     let of = |dir: &std::path::Path, name: &str| format!("{} {name}", dir.display());
     run_in("elsewhere", &["ingest", "--dir", "../docs"]).ok();
-    assert_eq!(list("elsewhere"), [of(&elsewhere, "default"), of(&data, "default"), of(&data, "notes")]);
+    assert_eq!(
+        list("elsewhere"),
+        [of(&elsewhere, "default"), of(&data, "default"), of(&data, "notes")]
+    );
     assert_eq!(list("."), [of(&data, "default"), of(&data, "notes"), of(&elsewhere, "default")]);
     // What is gone is not listed, and a list that cannot be read fails nothing.
     std::fs::remove_dir_all(&elsewhere).unwrap();

@@ -32,9 +32,15 @@ fn the_summary_has_the_documented_fields() {
         assert!(is_right(&summary[field]), "{field} in {summary}");
     }
     assert_eq!(summary["cache"], json!({ "hits": 0, "misses": 6, "hit_rate": 0.0, "damaged": 0 }));
-    assert_eq!((&summary["documents"], &summary["chunks"], &summary["dimension"]), (&json!(6), &json!(6), &json!(384)));
+    assert_eq!(
+        (&summary["documents"], &summary["chunks"], &summary["dimension"]),
+        (&json!(6), &json!(6), &json!(384))
+    );
     let corpus_id = summary["corpus_id"].as_str().unwrap();
-    assert!(corpus_id.len() == 16 && corpus_id.bytes().all(|b| b.is_ascii_hexdigit()), "{corpus_id}");
+    assert!(
+        corpus_id.len() == 16 && corpus_id.bytes().all(|b| b.is_ascii_hexdigit()),
+        "{corpus_id}"
+    );
     assert!(sandbox.path().join(index_dir(&summary)).join("meta.json").is_file());
 }
 
@@ -42,7 +48,12 @@ fn the_summary_has_the_documented_fields() {
 fn people_get_a_summary_on_stdout_and_progress_on_stderr() {
     let sandbox = Sandbox::new();
     topics(&sandbox);
-    let run = sandbox.rag(["ingest", "--dir", "docs"]).ok().prints("corpus id").prints("documents").says("vectors");
+    let run = sandbox
+        .rag(["ingest", "--dir", "docs"])
+        .ok()
+        .prints("corpus id")
+        .prints("documents")
+        .says("vectors");
     assert!(!run.stdout.contains('%') || run.stdout.contains("hit rate"), "{run}");
     let quiet = sandbox.rag(["ingest", "--dir", "docs", "--quiet"]).ok().prints("unchanged");
     assert_eq!(quiet.stderr, "");
@@ -67,11 +78,16 @@ fn without_a_folder_the_index_is_brought_up_to_date_with_its_own() {
     let sandbox = Sandbox::new();
     topics(&sandbox);
     write_old(&sandbox, "notes/otter.md", "# Otters\n\nThe otter sleeps on its back.\n");
-    let run = sandbox.rag(["ingest"]).exits(2).says("no index named `default`").says("`rag ingest DIR`");
+    let run =
+        sandbox.rag(["ingest"]).exits(2).says("no index named `default`").says("`rag ingest DIR`");
     assert!(!sandbox.data().exists(), "{run}");
     sandbox.rag(["ingest", "docs", "notes"]).ok();
     let unchanged = sandbox.rag(["ingest", "--json"]).ok().json();
-    assert_eq!((&unchanged["documents"], &unchanged["committed"]), (&json!(7), &json!(false)), "{unchanged}");
+    assert_eq!(
+        (&unchanged["documents"], &unchanged["committed"]),
+        (&json!(7), &json!(false)),
+        "{unchanged}"
+    );
 
     write_old(&sandbox, "notes/seal.md", "# Seals\n\nThe seal barks.\n");
     std::fs::remove_file(sandbox.path().join("docs/tides.md")).unwrap();
@@ -86,9 +102,15 @@ fn without_a_folder_the_index_is_brought_up_to_date_with_its_own() {
         "{changed}"
     );
     sandbox.rag(["search", "--mode", "lexical", "seal"]).ok().prints("notes/seal.md");
-    assert_eq!(sandbox.rag(["index", "show", "--json"]).ok().json()["roots"], json!(["docs", "notes"]));
+    assert_eq!(
+        sandbox.rag(["index", "show", "--json"]).ok().json()["roots"],
+        json!(["docs", "notes"])
+    );
 
-    sandbox.rag(["ingest", "--include", "*.md"]).exits(2).says("`--include` and `--exclude` need the folder");
+    sandbox
+        .rag(["ingest", "--include", "*.md"])
+        .exits(2)
+        .says("`--include` and `--exclude` need the folder");
     sandbox.rag(["ingest", "--only"]).exits(2).says("`--only` needs the folders");
     sandbox.rag(["ingest", "--index", "other"]).exits(2).says("no index named `other`");
 }
@@ -110,8 +132,16 @@ fn only_what_changed_is_read_and_embedded() {
     let sandbox = Sandbox::new();
     topics(&sandbox);
     let first = sandbox.ingest();
-    write_old(&sandbox, "docs/bees.md", "# Wasps\n\nWasps chew wood into paper nests, and quarrel.\n");
-    write_old(&sandbox, "docs/new.md", "# Glaciers\n\nA glacier grinds its valley into a trough.\n");
+    write_old(
+        &sandbox,
+        "docs/bees.md",
+        "# Wasps\n\nWasps chew wood into paper nests, and quarrel.\n",
+    );
+    write_old(
+        &sandbox,
+        "docs/new.md",
+        "# Glaciers\n\nA glacier grinds its valley into a trough.\n",
+    );
     std::fs::remove_file(sandbox.path().join("docs/tides.md")).unwrap();
     let second = sandbox.ingest();
     assert_eq!(second["committed"], true);
@@ -145,7 +175,11 @@ fn a_change_that_keeps_size_and_time_is_seen_when_the_file_was_fresh() {
     let soon = std::time::SystemTime::now() + std::time::Duration::from_secs(3600);
     let write = |text: &str| {
         let path = sandbox.write("docs/a.md", text);
-        std::fs::File::options().append(true).open(path).and_then(|f| f.set_modified(soon)).unwrap();
+        std::fs::File::options()
+            .append(true)
+            .open(path)
+            .and_then(|f| f.set_modified(soon))
+            .unwrap();
     };
     write("The cat sat.\n");
     sandbox.ingest();
@@ -201,7 +235,15 @@ fn what_has_no_text_is_skipped_and_counted() {
     std::os::unix::fs::symlink("bees.md", sandbox.path().join("docs/link.md")).unwrap();
     let summary = sandbox.ingest();
     assert_eq!((&summary["documents"], &summary["skipped"]), (&json!(6), &json!(3)), "{summary}");
-    assert_eq!(summary["skip_reasons"].as_object().unwrap().values().map(|n| n.as_u64().unwrap()).sum::<u64>(), 3);
+    assert_eq!(
+        summary["skip_reasons"]
+            .as_object()
+            .unwrap()
+            .values()
+            .map(|n| n.as_u64().unwrap())
+            .sum::<u64>(),
+        3
+    );
     assert_eq!(summary["skip_reasons"]["symbolic link"], 1);
     let again = sandbox.ingest();
     assert_eq!((&again["committed"], &again["skipped"]), (&json!(false), &json!(3)));
@@ -220,8 +262,15 @@ fn a_file_that_is_too_large_is_named_and_the_rest_is_indexed() {
     write_old(&sandbox, "docs/large.md", "large words ".repeat(100));
     let run = ingest_small(&sandbox).exits(4);
     let failed = &run.json()["failed"];
-    assert_eq!((failed.as_array().unwrap().len(), &failed[0]["path"]), (1, &json!("docs/large.md")), "{failed}");
-    assert!(failed[0]["reason"].as_str().unwrap().contains("ingest.max_file_bytes = 1000"), "{failed}");
+    assert_eq!(
+        (failed.as_array().unwrap().len(), &failed[0]["path"]),
+        (1, &json!("docs/large.md")),
+        "{failed}"
+    );
+    assert!(
+        failed[0]["reason"].as_str().unwrap().contains("ingest.max_file_bytes = 1000"),
+        "{failed}"
+    );
     assert_eq!(run.json()["documents"], 6);
     // It is tried again each time, and indexed once nothing is in the way.
     assert_eq!(ingest_small(&sandbox).exits(4).json()["failed"][0]["path"], "docs/large.md");
@@ -250,7 +299,9 @@ fn a_folder_that_cannot_be_listed_keeps_what_was_in_it() {
     topics(&sandbox);
     sandbox.ingest();
     let deep = sandbox.path().join("docs/deep");
-    let mode = |mode| std::fs::set_permissions(&deep, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+    let mode = |mode| {
+        std::fs::set_permissions(&deep, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap()
+    };
     mode(0o000);
     let readable = std::fs::read_dir(&deep).is_ok();
     let run = sandbox.rag(["ingest", "--dir", "docs", "--json"]);
@@ -270,7 +321,11 @@ fn equal_chunks_are_embedded_once() {
         write_old(&sandbox, &format!("docs/{n}.md"), TOPICS[0].1);
     }
     let summary = sandbox.ingest();
-    assert_eq!((&summary["chunks"], &summary["cache"]["misses"]), (&json!(12), &json!(1)), "{summary}");
+    assert_eq!(
+        (&summary["chunks"], &summary["cache"]["misses"]),
+        (&json!(12), &json!(1)),
+        "{summary}"
+    );
     let show = sandbox.rag(["index", "show", "--json"]).ok().json();
     assert_eq!((&show["chunks"], &show["vectors"]), (&json!(12), &json!(1)));
 }
@@ -279,7 +334,10 @@ fn equal_chunks_are_embedded_once() {
 fn no_cache_neither_reads_nor_writes() {
     let sandbox = Sandbox::new();
     topics(&sandbox);
-    let rows = || sandbox.rag(["cache", "stats", "--json"]).ok().json()["tables"]["embeddings"]["count"].clone();
+    let rows = || {
+        sandbox.rag(["cache", "stats", "--json"]).ok().json()["tables"]["embeddings"]["count"]
+            .clone()
+    };
     sandbox.rag(["ingest", "--dir", "docs", "--no-cache", "--json"]).ok();
     assert_eq!(rows(), 0);
     let ingest = |index: &str, more: &[&str]| {
@@ -298,7 +356,8 @@ fn a_second_data_directory_with_the_same_cache_embeds_nothing() {
     let sandbox = Sandbox::new();
     topics(&sandbox);
     let ingest = |data: &str| {
-        let mut command = sandbox.command(["ingest", "--dir", "docs", "--json", "--data-dir", data]);
+        let mut command =
+            sandbox.command(["ingest", "--dir", "docs", "--json", "--data-dir", data]);
         Run::of(command.env("RAG_CACHE_DIR", sandbox.path().join("shared"))).ok().json()
     };
     let (first, second) = (ingest("one"), ingest("two"));
@@ -314,8 +373,9 @@ fn named_indexes_do_not_mix() {
     for name in ["birds", "fish"] {
         sandbox.rag(["ingest", "--dir", name, "--index", name]).ok();
     }
-    let found =
-        |index: &str, query: &str| paths(&search(&sandbox, query, &["--index", index, "--mode", "lexical"])).len();
+    let found = |index: &str, query: &str| {
+        paths(&search(&sandbox, query, &["--index", index, "--mode", "lexical"])).len()
+    };
     assert_eq!([found("birds", "heron"), found("birds", "salmon")], [1, 0]);
     assert_eq!([found("fish", "heron"), found("fish", "salmon")], [0, 1]);
 }
@@ -329,17 +389,24 @@ fn several_folders_make_one_index() {
     let args = ["ingest", "--dir", "fish", "--dir", "birds", "--dir", "./birds/", "--json"];
     assert_eq!(sandbox.rag(args).ok().json()["documents"], 2);
     let hits = search(&sandbox, "heron salmon", &["--mode", "lexical"]);
-    let mut roots: Vec<&str> = hits["hits"].as_array().unwrap().iter().map(|h| h["root"].as_str().unwrap()).collect();
+    let mut roots: Vec<&str> =
+        hits["hits"].as_array().unwrap().iter().map(|h| h["root"].as_str().unwrap()).collect();
     roots.sort_unstable();
     assert_eq!(roots, ["birds", "fish"]);
-    assert_eq!(sandbox.rag(["ingest", "--dir", "birds", "--dir", "fish", "--json"]).ok().json()["committed"], false);
+    assert_eq!(
+        sandbox.rag(["ingest", "--dir", "birds", "--dir", "fish", "--json"]).ok().json()["committed"],
+        false
+    );
 }
 
 #[test]
 fn folders_that_cannot_be_ingested_are_refused_before_anything_is_written() {
     let sandbox = Sandbox::new();
     topics(&sandbox);
-    sandbox.rag(["ingest", "--dir", "docs", "--dir", "docs/deep"]).exits(2).says("docs/deep lies inside docs");
+    sandbox
+        .rag(["ingest", "--dir", "docs", "--dir", "docs/deep"])
+        .exits(2)
+        .says("docs/deep lies inside docs");
     sandbox.rag(["ingest", "--dir", "nowhere"]).exits(2).says("there is no folder nowhere");
     sandbox.rag(["ingest", "--dir", "docs/bees.md"]).exits(2).says("docs/bees.md is not a folder");
     let run = sandbox.rag(["ingest", "--dir", "nowhere", "--json"]).exits(2);
@@ -368,14 +435,19 @@ fn changed_chunking_builds_afresh() {
 fn a_corpus_id_can_be_given() {
     let sandbox = Sandbox::new();
     topics(&sandbox);
-    let run = Run::of(sandbox.command(["ingest", "--dir", "docs", "--json"]).env("CORPUS_ID", "release-7")).ok();
+    let run = Run::of(
+        sandbox.command(["ingest", "--dir", "docs", "--json"]).env("CORPUS_ID", "release-7"),
+    )
+    .ok();
     assert_eq!(
         (&run.json()["corpus_id"], &run.json()["index_dir"]),
         (&json!("release-7"), &json!("data/indexes/release-7"))
     );
     assert_eq!(search(&sandbox, "bees", &[])["corpus_id"], "release-7");
     for bad in ["../up", ".hidden", "a b"] {
-        Run::of(sandbox.command(["ingest", "--dir", "docs"]).env("CORPUS_ID", bad)).exits(2).says("CORPUS_ID");
+        Run::of(sandbox.command(["ingest", "--dir", "docs"]).env("CORPUS_ID", bad))
+            .exits(2)
+            .says("CORPUS_ID");
     }
 }
 
@@ -387,11 +459,13 @@ fn the_corpus_id_depends_on_content_and_not_on_place_or_time() {
         set_age(&sandbox.write(&format!("elsewhere/copy/{path}"), text), 9);
     }
     let ingest = |dir: &str, data: &str| {
-        sandbox.rag(["ingest", "--dir", dir, "--data-dir", data, "--json"]).ok().json()["corpus_id"].clone()
+        sandbox.rag(["ingest", "--dir", dir, "--data-dir", data, "--json"]).ok().json()["corpus_id"]
+            .clone()
     };
     let id = ingest("docs", "one");
     assert_eq!(ingest("elsewhere/copy", "two"), id);
-    std::fs::rename(sandbox.path().join("docs/bees.md"), sandbox.path().join("docs/renamed.md")).unwrap();
+    std::fs::rename(sandbox.path().join("docs/bees.md"), sandbox.path().join("docs/renamed.md"))
+        .unwrap();
     assert_ne!(ingest("docs", "three"), id);
 }
 
@@ -400,7 +474,11 @@ fn what_did_not_change_is_a_hard_link() {
     let sandbox = Sandbox::new();
     topics(&sandbox);
     let first = sandbox.path().join(index_dir(&sandbox.ingest()));
-    write_old(&sandbox, "docs/new.md", "# Glaciers\n\nA glacier grinds its valley into a trough.\n");
+    write_old(
+        &sandbox,
+        "docs/new.md",
+        "# Glaciers\n\nA glacier grinds its valley into a trough.\n",
+    );
     let second = sandbox.path().join(index_dir(&sandbox.ingest()));
     let inode = |path: PathBuf| std::fs::metadata(path).unwrap().ino();
     let (before, after) = (files_below(&first), files_below(&second));
@@ -408,9 +486,13 @@ fn what_did_not_change_is_a_hard_link() {
         .iter()
         .filter(|file| after.contains(file) && inode(first.join(file)) == inode(second.join(file)))
         .collect();
-    // The one segment of the first generation has a handful of files; its vectors are one, with their keys.
+    // The one segment of the first generation has a handful of files; its vectors are one, with
+    // their keys.
     assert!(shared.iter().any(|file| file.starts_with("vectors-")), "{shared:?}");
-    assert!(shared.iter().filter(|file| file.starts_with("bm25/")).count() >= 4, "{shared:?} of {before:?}");
+    assert!(
+        shared.iter().filter(|file| file.starts_with("bm25/")).count() >= 4,
+        "{shared:?} of {before:?}"
+    );
     assert!(!shared.iter().any(|file| file.as_str() == "meta.json"), "{shared:?}");
 }
 
@@ -450,7 +532,10 @@ fn an_emptied_folder_makes_an_empty_index() {
     std::fs::remove_dir_all(sandbox.path().join("docs")).unwrap();
     std::fs::create_dir(sandbox.path().join("docs")).unwrap();
     let summary = sandbox.ingest();
-    assert_eq!((&summary["documents"], &summary["chunks"], &summary["removed"]), (&json!(0), &json!(0), &json!(6)));
+    assert_eq!(
+        (&summary["documents"], &summary["chunks"], &summary["removed"]),
+        (&json!(0), &json!(0), &json!(6))
+    );
     for mode in ["hybrid", "lexical", "dense"] {
         sandbox.rag(["search", "bees", "--mode", mode]).exits(3);
     }
@@ -463,8 +548,12 @@ fn the_data_directory_is_not_ingested_into_itself() {
     let sandbox = Sandbox::new();
     write_old(&sandbox, "a.md", "The heron waits.\n");
     write_old(&sandbox, "data/corpus/b.md", "The salmon leaps.\n");
-    let ingest =
-        || sandbox.rag(["ingest", "--dir", ".", "--exclude", "home", "--exclude", "share", "--json"]).ok().json();
+    let ingest = || {
+        sandbox
+            .rag(["ingest", "--dir", ".", "--exclude", "home", "--exclude", "share", "--json"])
+            .ok()
+            .json()
+    };
     assert_eq!(ingest()["documents"], 2);
     assert_eq!((&ingest()["documents"], &ingest()["committed"]), (&json!(2), &json!(false)));
 }
@@ -483,7 +572,8 @@ impl Random {
 
 /// Words that make documents alike enough for ties, and long enough for several chunks.
 const WORDS: [&str; 12] = [
-    "river", "stone", "bridge", "winter", "harbour", "copper", "engine", "letter", "garden", "signal", "mirror", "salt",
+    "river", "stone", "bridge", "winter", "harbour", "copper", "engine", "letter", "garden",
+    "signal", "mirror", "salt",
 ];
 
 fn text(random: &mut Random) -> String {
@@ -501,13 +591,19 @@ fn edit(sandbox: &Sandbox, random: &mut Random) {
     let files = if docs.is_dir() { files_below(&docs) } else { Vec::new() };
     let any = |random: &mut Random| files[random.below(files.len())].clone();
     match random.below(5) {
-        0 | 1 if !files.is_empty() => write_old(sandbox, &format!("docs/{}", any(random)), text(random)),
+        0 | 1 if !files.is_empty() => {
+            write_old(sandbox, &format!("docs/{}", any(random)), text(random))
+        }
         2 if files.len() > 3 => std::fs::remove_file(docs.join(any(random))).unwrap(),
         3 if !files.is_empty() => {
             let target = format!("{}.md", WORDS[random.below(12)]);
             std::fs::rename(docs.join(any(random)), docs.join(target)).unwrap();
         }
-        _ => write_old(sandbox, &format!("docs/{}{}.md", WORDS[random.below(12)], random.below(9)), text(random)),
+        _ => write_old(
+            sandbox,
+            &format!("docs/{}{}.md", WORDS[random.below(12)], random.below(9)),
+            text(random),
+        ),
     }
 }
 
@@ -517,8 +613,11 @@ fn an_index_brought_up_to_date_gives_what_a_fresh_one_gives() {
     let seed = 0x2545_f491_4f6c_dd1d;
     let mut random = Random(seed);
     let ingest = |data: &str| {
-        let mut command = sandbox.command(["ingest", "--dir", "docs", "--json", "--data-dir", data]);
-        command.env("RAG_CACHE_DIR", sandbox.path().join("cache")).env("RAG_CHUNK_MAX_TOKENS", "48");
+        let mut command =
+            sandbox.command(["ingest", "--dir", "docs", "--json", "--data-dir", data]);
+        command
+            .env("RAG_CACHE_DIR", sandbox.path().join("cache"))
+            .env("RAG_CHUNK_MAX_TOKENS", "48");
         Run::of(&mut command).ok().json()
     };
     let hits = |data: &str, query: &str| {
@@ -541,10 +640,17 @@ fn an_index_brought_up_to_date_gives_what_a_fresh_one_gives() {
         let data = format!("fresh-{round}");
         let fresh = ingest(&data);
         for field in ["corpus_id", "documents", "chunks"] {
-            assert_eq!(updated[field], fresh[field], "{field} after round {round} of seed {seed:#x}");
+            assert_eq!(
+                updated[field], fresh[field],
+                "{field} after round {round} of seed {seed:#x}"
+            );
         }
         for query in ["copper bridge in winter", "letter", "\"salt mirror\""] {
-            assert_eq!(hits("updated", query), hits(&data, query), "{query} after round {round} of seed {seed:#x}");
+            assert_eq!(
+                hits("updated", query),
+                hits(&data, query),
+                "{query} after round {round} of seed {seed:#x}"
+            );
         }
     }
     sandbox.rag(["index", "verify", "--data-dir", "updated"]).ok();
@@ -566,8 +672,7 @@ fn generations(sandbox: &Sandbox) -> Vec<String> {
 fn a_file_that_fails_is_read_again_only_when_it_has_changed() {
     let sandbox = Sandbox::new();
     use_tiny_model(&sandbox);
-    let notebook =
-        |text: &str| json!({ "cells": [{ "cell_type": "markdown", "source": text }], "nbformat": 4, "metadata": {} });
+    let notebook = |text: &str| json!({ "cells": [{ "cell_type": "markdown", "source": text }], "nbformat": 4, "metadata": {} });
     let broken = "{\"cells\": [";
     write_old(&sandbox, "docs/good.md", "# Good\n\nThe boat is blue.\n");
     write_old(&sandbox, "docs/bad.pdf", "%PDF-1.7\nno pages at all\n");
@@ -579,14 +684,22 @@ fn a_file_that_fails_is_read_again_only_when_it_has_changed() {
         rag::ingest::run(&engine, &request, &mut |_| {}).expect("an ingest")
     };
     let failed = |report: &rag::ingest::Report| {
-        report.failed.iter().map(|(path, _)| path.rsplit('/').next().unwrap().to_owned()).collect::<Vec<_>>()
+        report
+            .failed
+            .iter()
+            .map(|(path, _)| path.rsplit('/').next().unwrap().to_owned())
+            .collect::<Vec<_>>()
     };
     let first = ingest(false);
     assert_eq!((first.read, failed(&first)), (3, vec!["bad.pdf".to_owned()]), "{first:?}");
 
     // Nothing has changed: nothing is read, and the failure is still reported.
     let again = ingest(false);
-    assert_eq!((again.read, again.committed, failed(&again)), (0, false, failed(&first)), "{again:?}");
+    assert_eq!(
+        (again.read, again.committed, failed(&again)),
+        (0, false, failed(&first)),
+        "{again:?}"
+    );
     assert_eq!(again.failed, first.failed);
     assert_eq!(ingest(true).read, 1, "it is read when that is asked for");
     assert_eq!(ingest(false).read, 0);

@@ -10,9 +10,13 @@ use serde_json::Value;
 
 use crate::fixtures::{error_of, files_below};
 use crate::support::{Run, Sandbox};
-use crate::sweep::{CHANGING, Contents, Sweep, TINY, calls_in, can_trace, inject, orphans, use_tiny_model, was_killed};
+use crate::sweep::{
+    CHANGING, Contents, Sweep, TINY, calls_in, can_trace, inject, orphans, use_tiny_model,
+    was_killed,
+};
 use crate::tools::{
-    bytes_embedded, copy_tree, engine, engine_on, generations, has_tool, leftovers, paths, signal, thorough, wait_for,
+    bytes_embedded, copy_tree, engine, engine_on, generations, has_tool, leftovers, paths, signal,
+    thorough, wait_for,
 };
 
 /// Enough to embed that a worker is still at it when it is noticed.
@@ -24,7 +28,11 @@ fn write_many(sandbox: &Sandbox) {
 
 fn write_entries(sandbox: &Sandbox, count: usize) {
     for n in 0..count {
-        let text = format!("# Entry {n}\n\nOn day {n} the keeper counted {} gulls and {} boats.\n", n * 3, n + 11);
+        let text = format!(
+            "# Entry {n}\n\nOn day {n} the keeper counted {} gulls and {} boats.\n",
+            n * 3,
+            n + 11
+        );
         sandbox.write(&format!("docs/entry-{n}.md"), text);
     }
 }
@@ -78,8 +86,14 @@ fn an_ingest_is_a_job_that_is_remembered() {
     sandbox.rag(["jobs", "list"]).ok().says("there are no jobs");
     // What makes no sense is no job.
     sandbox.rag(["ingest", "--dir", "nowhere"]).exits(2);
-    sandbox.rag(["ingest", "--dir", "nowhere", "--detach"]).exits(2).says("there is no folder nowhere");
-    sandbox.rag(["ingest", "--dir", "docs", "--detach", "--after", "abc"]).exits(2).says("there is no job `abc`");
+    sandbox
+        .rag(["ingest", "--dir", "nowhere", "--detach"])
+        .exits(2)
+        .says("there is no folder nowhere");
+    sandbox
+        .rag(["ingest", "--dir", "docs", "--detach", "--after", "abc"])
+        .exits(2)
+        .says("there is no job `abc`");
     sandbox.rag(["ingest", "--dir", "docs", "--priority", "low"]).exits(2);
     assert_eq!(list(&sandbox), [Value::Null; 0]);
 
@@ -106,7 +120,10 @@ fn an_ingest_is_a_job_that_is_remembered() {
     let mut command = sandbox.command(["jobs", "list", "--json"]);
     let shown = Run::of(command.env("RAG_JOBS_KEEP_HOURS", "0")).ok().json();
     assert_eq!(shown["jobs"], Value::Array(Vec::new()));
-    assert_eq!(sandbox.rag(["jobs", "clean", "--older-than", "0", "--json"]).ok().json()["removed"], 1);
+    assert_eq!(
+        sandbox.rag(["jobs", "clean", "--older-than", "0", "--json"]).ok().json()["removed"],
+        1
+    );
     assert_eq!(list(&sandbox), [Value::Null; 0]);
 }
 
@@ -118,13 +135,23 @@ fn a_detached_ingest_comes_back_at_once_and_ends_well() {
     let job = show(&sandbox, &first);
     assert!(matches!(job["state"].as_str(), Some("queued" | "running")), "{job:#}");
     // The second waits for the first, whatever its priority.
-    let second = detach(&sandbox, &["--after", &first, "--priority", "critical", "--index", "other"]);
+    let second =
+        detach(&sandbox, &["--after", &first, "--priority", "critical", "--index", "other"]);
     let followed = sandbox.rag(["jobs", "show", &second, "--follow", "--json"]).ok().json();
-    assert_eq!((&followed["state"], &followed["priority"]), (&"succeeded".into(), &"critical".into()));
+    assert_eq!(
+        (&followed["state"], &followed["priority"]),
+        (&"succeeded".into(), &"critical".into())
+    );
     let job = show(&sandbox, &first);
     assert_eq!((&job["state"], &job["attempts"]), (&"succeeded".into(), &1.into()));
     assert!(job["ended"].as_f64() <= followed["started"].as_f64(), "{job:#}\n{followed:#}");
-    assert_eq!(sandbox.rag(["search", "gulls and boats", "--json"]).ok().json()["hits"].as_array().unwrap().len(), 10);
+    assert_eq!(
+        sandbox.rag(["search", "gulls and boats", "--json"]).ok().json()["hits"]
+            .as_array()
+            .unwrap()
+            .len(),
+        10
+    );
     wait_for_workers(&sandbox);
     // Paths are shown as they were typed, wherever the worker was.
     let hits = sandbox.rag(["search", "gulls", "--json"]).ok().json();
@@ -134,7 +161,8 @@ fn a_detached_ingest_comes_back_at_once_and_ends_well() {
     assert!(log.contains("\"stage\":\"vectors\""), "{log}");
 }
 
-/// The worker dies as soon as it has the job, while it reads and while it embeds; once with its parent.
+/// The worker dies as soon as it has the job, while it reads and while it embeds; once with its
+/// parent.
 #[test]
 fn a_job_whose_worker_is_killed_goes_on() {
     let sandbox = Sandbox::new();
@@ -150,7 +178,9 @@ fn a_job_whose_worker_is_killed_goes_on() {
             let is_running = job.state == State::Running && job.attempts as usize == n + 1;
             let reached = match moment {
                 "running" => true,
-                "building" => generations(&sandbox.data()).iter().any(|name| name.starts_with(".building-")),
+                "building" => {
+                    generations(&sandbox.data()).iter().any(|name| name.starts_with(".building-"))
+                }
                 _ => bytes_embedded(&sandbox.data()) > 5 * 384 * 4,
             };
             job.pid.filter(|_| is_running && reached)
@@ -188,7 +218,10 @@ fn a_killed_command_is_a_failed_job_that_can_be_tried_again() {
     child.wait().unwrap();
     sandbox.rag(["jobs", "run"]).ok();
     let job = &list(&sandbox)[0];
-    assert_eq!((&job["state"], &job["reason"]), (&"failed".into(), &"the process ended without a word".into()));
+    assert_eq!(
+        (&job["state"], &job["reason"]),
+        (&"failed".into(), &"the process ended without a word".into())
+    );
     let id = job["id"].as_str().unwrap();
     sandbox.rag(["jobs", "show", id, "--follow"]).exits(1).says("ended without a word");
     sandbox.rag(["jobs", "retry", id]).ok();
@@ -220,7 +253,8 @@ fn a_running_job_can_be_cancelled_and_tried_again() {
 fn workers_race_and_no_job_runs_twice() {
     let sandbox = small();
     let engine = engine(&sandbox);
-    let ids: Vec<String> = (0..5).map(|n| submit(&sandbox, &engine, &format!("index-{n}"), 3)).collect();
+    let ids: Vec<String> =
+        (0..5).map(|n| submit(&sandbox, &engine, &format!("index-{n}"), 3)).collect();
     let workers: Vec<_> = (0..3).map(|_| sandbox.spawn(["jobs", "run"])).collect();
     for worker in workers {
         Run::from_output(&worker.wait_with_output().unwrap(), "jobs run".into()).ok();
@@ -258,14 +292,18 @@ fn a_hopeless_job_is_not_tried_again() {
     assert_eq!((&job["state"], &job["attempts"]), (&"failed".into(), &1.into()));
 }
 
-/// A file over which the process dies, three times after it was suspected, is left out; all others are indexed.
+/// A file over which the process dies, three times after it was suspected, is left out; all others
+/// are indexed.
 #[test]
 fn a_poison_file_is_left_out_and_the_job_goes_on() {
     if !has_tool("strace", &["-f", "-o", "/dev/null", "true"]) {
         return;
     }
     let sandbox = small();
-    let poison = sandbox.write("docs/poison.md", "# Poison\n\nWhoever reads this ends.\n").canonicalize().unwrap();
+    let poison = sandbox
+        .write("docs/poison.md", "# Poison\n\nWhoever reads this ends.\n")
+        .canonicalize()
+        .unwrap();
     sandbox.write("docs/tea.md", "# Tea\n\nGreen tea wants water below the boil.\n");
     let engine = engine(&sandbox);
     let id = submit(&sandbox, &engine, "default", 3);
@@ -319,7 +357,8 @@ fn a_damaged_or_newer_log_is_refused_and_left_alone() {
 #[test]
 fn jobs_are_the_users_alone() {
     let sandbox = small();
-    let script = "umask 000; \"$0\" ingest --dir docs -q && id=$(\"$0\" ingest --dir docs --detach) && \
+    let script = "umask 000; \"$0\" ingest --dir docs -q && id=$(\"$0\" ingest --dir docs \
+         --detach) && \
                   \"$0\" jobs show $id --follow && exec \"$0\" jobs clean --older-than 1";
     Run::of(&mut sandbox.under("sh", &["-c", script], [""; 0])).ok();
     wait_for_workers(&sandbox);
@@ -335,8 +374,9 @@ fn jobs_are_the_users_alone() {
     }
 }
 
-/// kill -9 at the calls of a worker that change the disk: of the process that has the job, and of the one that waits for it.
-/// Whoever comes next ends the job, which was begun twice at most, so that no file was embedded more than twice.
+/// kill -9 at the calls of a worker that change the disk: of the process that has the job, and of
+/// the one that waits for it. Whoever comes next ends the job, which was begun twice at most, so
+/// that no file was embedded more than twice.
 #[test]
 fn a_worker_killed_at_any_call_runs_no_job_twice() {
     if !can_trace() {
@@ -345,7 +385,10 @@ fn a_worker_killed_at_any_call_runs_no_job_twice() {
     let sandbox = Sandbox::new();
     use_tiny_model(&sandbox);
     for n in 0..12 {
-        sandbox.write(&format!("docs/{n}.md"), format!("# Boat {n}\n\nThe boat {n} carries {} sailors.\n", n * 7));
+        sandbox.write(
+            &format!("docs/{n}.md"),
+            format!("# Boat {n}\n\nThe boat {n} carries {} sailors.\n", n * 7),
+        );
     }
     sandbox.rag(["ingest", "--dir", "docs", "--data-dir", "twin"]).ok();
     let contents = |data: &str| Contents::of(&engine_on(&sandbox, data, TINY), "boat sailors");
@@ -368,7 +411,8 @@ fn a_worker_killed_at_any_call_runs_no_job_twice() {
         if strace.is_empty() {
             trace = trace.lines().map(|line| format!("1 {line}\n")).collect();
         }
-        let points: BTreeSet<_> = calls_in(&trace, &CHANGING).into_iter().map(|(_, call, n, _)| (call, n)).collect();
+        let points: BTreeSet<_> =
+            calls_in(&trace, &CHANGING).into_iter().map(|(_, call, n, _)| (call, n)).collect();
         let stride = if thorough() { 1 } else { points.len() / 4 + 1 };
         let mut sweep = Sweep::new(&format!("kill -9 at the calls of {name}"));
         for (call, n) in points.iter().step_by(stride) {
@@ -381,7 +425,9 @@ fn a_worker_killed_at_any_call_runs_no_job_twice() {
                 assert_eq!(job["state"], "succeeded", "{job:#}");
                 assert!(job["attempts"].as_u64() <= Some(2), "{job:#}");
                 contents("data").unwrap().must_be(&twin, "the index");
-                runs_are_apart(&std::fs::read_to_string(sandbox.data().join("jobs/jobs.jsonl")).unwrap());
+                runs_are_apart(
+                    &std::fs::read_to_string(sandbox.data().join("jobs/jobs.jsonl")).unwrap(),
+                );
                 assert_eq!(orphans(&sandbox.data()), [""; 0]);
             });
         }

@@ -1,4 +1,5 @@
-//! Chats with a server that does its worst: bounded in time and memory, repeated with care, never silent about it.
+//! Chats with a server that does its worst: bounded in time and memory, repeated with care, never
+//! silent about it.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -105,7 +106,11 @@ fn text_comes_piece_by_piece_and_everything_is_reported() {
     }
     let (shown, reply, server) = one(Step::tokens(&["Of ", "wax", " — \"wäx\"."]), PATIENT);
     assert_eq!(shown, ["Of ", "wax", " — \"wäx\"."]);
-    let usage = Usage { prompt_tokens: PROMPT_TOKENS, completion_tokens: 3, cached_tokens: Some(CACHED_TOKENS) };
+    let usage = Usage {
+        prompt_tokens: PROMPT_TOKENS,
+        completion_tokens: 3,
+        cached_tokens: Some(CACHED_TOKENS),
+    };
     let expected = Reply {
         text: "Of wax — \"wäx\".".to_owned(),
         finish: Finish::Complete,
@@ -120,7 +125,10 @@ fn text_comes_piece_by_piece_and_everything_is_reported() {
     assert_eq!(request.target, "POST /v1/chat/completions");
     assert_eq!(request.header("authorization"), Some("Bearer sk-very-secret"));
     assert_eq!(request.header("content-type"), Some("application/json"));
-    assert_eq!((request.message("system"), request.message("user")), ("Be brief.", "What are combs made of?"));
+    assert_eq!(
+        (request.message("system"), request.message("user")),
+        ("Be brief.", "What are combs made of?")
+    );
     let expected = serde_json::json!({
         "model": "small",
         "messages": [
@@ -180,7 +188,11 @@ fn what_may_pass_is_tried_again_until_it_does() {
         let (client, clock) = client(&server, PATIENT);
         let (shown, reply) = ask(&client);
         let reply = reply.unwrap_or_else(|e| panic!("{steps:?}: {e}"));
-        assert_eq!((shown.concat().as_str(), reply.finish), ("at last", Finish::Complete), "{steps:?}");
+        assert_eq!(
+            (shown.concat().as_str(), reply.finish),
+            ("at last", Finish::Complete),
+            "{steps:?}"
+        );
         assert_eq!(reply.attempts as usize, steps.len() + 1, "{steps:?}");
         assert_eq!(clock.waits_ms(), [1500, 3000][..steps.len()], "{steps:?}");
     };
@@ -220,7 +232,10 @@ fn a_server_that_names_a_time_is_obeyed_within_reason() {
     assert_eq!(ask(&patient).1.unwrap().attempts, 3);
     assert_eq!(clock.waits_ms(), [7350, 0]);
     let dated = |date: &str| {
-        let headers = vec![("retry-after", "Sun, 06 Nov 1994 08:49:57 GMT".to_owned()), ("date", date.to_owned())];
+        let headers = vec![
+            ("retry-after", "Sun, 06 Nov 1994 08:49:57 GMT".to_owned()),
+            ("date", date.to_owned()),
+        ];
         Step::Plain { status: 503, headers, body: String::new(), cut: false }
     };
     let server = LlmServer::start([dated("Sun, 06 Nov 1994 08:49:37 GMT"), Step::tokens(&["a"])]);
@@ -257,20 +272,26 @@ fn what_came_before_a_failure_is_kept_and_marked() {
     let check = |step: Step, timeout: Duration, text: &str, says: &str| {
         let (_, reply, server) = one(step, timeout);
         let reply = reply.unwrap();
-        assert_eq!((reply.text.as_str(), reply.finish, reply.attempts), (text, Finish::Broken, 1), "{says}");
+        assert_eq!(
+            (reply.text.as_str(), reply.finish, reply.attempts),
+            (text, Finish::Broken, 1),
+            "{says}"
+        );
         let trouble = reply.trouble.unwrap();
         assert!(trouble.contains(says), "{trouble:?} lacks {says:?}");
         assert_eq!(server.requests().len(), 1, "no text is asked for twice");
     };
     let said = r#"{"choices": [{"delta": {"content": "Of w"}}]}"#;
-    // On a machine too busy to pass on a word in time there is no text at all; the time is generous for that.
+    // On a machine too busy to pass on a word in time there is no text at all; the time is generous
+    // for that.
     check(Step::hang_after(&["Of ", "w"]), Duration::from_secs(2), "Of w", "was silent");
     check(Step::close_mid_token(&["Of ", "w"]), PATIENT, "Of w", "broke off");
     check(Step::events(&[said]), PATIENT, "Of w", "closed the connection before the end");
     check(Step::events(&[said, "{\"choi"]), PATIENT, "Of w", "no part of a chat");
     let error = r#"{"error": {"message": "slot\u001b[31m gone, sk-very-secret"}}"#;
     check(Step::events(&[said, error]), PATIENT, "Of w", "slot [31m gone, (the key)");
-    let filtered = r#"{"choices": [{"delta": {"content": ""}, "finish_reason": "content_filter"}]}"#;
+    let filtered =
+        r#"{"choices": [{"delta": {"content": ""}, "finish_reason": "content_filter"}]}"#;
     check(Step::events(&[said, filtered, "[DONE]"]), PATIENT, "Of w", "withheld");
 }
 
@@ -284,7 +305,11 @@ fn what_follows_the_end_of_the_text_is_not_missed() {
     let length = r#"{"choices": [{"delta": {}, "finish_reason": "length"}]}"#;
     let check = |data: &[&str], finish: Finish| {
         let reply = one(Step::events(data), PATIENT).1.unwrap();
-        assert_eq!((reply.text.as_str(), reply.finish, reply.usage), ("Of wax.", finish, None), "{data:?}");
+        assert_eq!(
+            (reply.text.as_str(), reply.finish, reply.usage),
+            ("Of wax.", finish, None),
+            "{data:?}"
+        );
     };
     check(&[said, "[DONE]"], Finish::Complete);
     check(&[said, stop], Finish::Complete);
@@ -300,7 +325,11 @@ fn a_stream_without_end_is_cut() {
     let (_, reply, mut server) = one(Step::Endless, PATIENT);
     let reply = reply.unwrap();
     assert_eq!(reply.finish, Finish::Broken);
-    assert!(reply.text.len() as u64 <= 4 * MIB && reply.text.len() as u64 > 3 * MIB, "{}", reply.text.len());
+    assert!(
+        reply.text.len() as u64 <= 4 * MIB && reply.text.len() as u64 > 3 * MIB,
+        "{}",
+        reply.text.len()
+    );
     assert_eq!(server.hung_up(), 1);
     // Beside what was read there is only what the system's buffers hold.
     assert!(server.n_written() < 32 * MIB, "{}", server.n_written());
@@ -338,8 +367,11 @@ fn what_is_no_chat_is_not_read() {
     if !has_loopback() {
         return;
     }
-    for (content_type, says) in [("text/html; charset=utf-8", "answered with text/html"), ("", "without a type")] {
-        let (shown, reply, server) = one(Step::typed(content_type, "<h1>Log in</h1> data: x"), PATIENT);
+    for (content_type, says) in
+        [("text/html; charset=utf-8", "answered with text/html"), ("", "without a type")]
+    {
+        let (shown, reply, server) =
+            one(Step::typed(content_type, "<h1>Log in</h1> data: x"), PATIENT);
         outside(reply, says);
         assert_eq!((shown.len(), server.requests().len()), (0, 1), "{content_type}");
     }
@@ -351,7 +383,8 @@ fn a_redirect_is_not_followed_and_the_key_stays() {
         return;
     }
     let other = LlmServer::start([Step::tokens(&["stolen"])]);
-    let (shown, reply, server) = one(Step::redirect(&format!("{}/chat/completions", other.base_url())), PATIENT);
+    let (shown, reply, server) =
+        one(Step::redirect(&format!("{}/chat/completions", other.base_url())), PATIENT);
     outside(reply, "redirects are not followed");
     assert_eq!((shown.len(), server.requests().len(), other.requests().len()), (0, 1, 0));
 }
@@ -368,15 +401,30 @@ fn what_is_wrong_with_a_request_is_said_at_once() {
             assert_eq!(server.requests().len(), 1, "{says}");
         }
     };
-    check(Step::error(401, "Incorrect API key provided: sk-very-secret"), &["provided: (the key)", "take the key"]);
-    check(Step::error(401, "wrong: sk-very-\u{7}secret or sk-very-secret"), &["or (the key)", "model \"small\""]);
+    check(
+        Step::error(401, "Incorrect API key provided: sk-very-secret"),
+        &["provided: (the key)", "take the key"],
+    );
+    check(
+        Step::error(401, "wrong: sk-very-\u{7}secret or sk-very-secret"),
+        &["or (the key)", "model \"small\""],
+    );
     check(Step::status(403), &["403"]);
-    check(Step::error(404, "model 'small' not found"), &["model 'small' not found", "does the server have this model"]);
-    check(Step::error(400, "context\nlength\u{1b}]0;x\u{7} exceeded"), &["context length ]0;x exceeded"]);
+    check(
+        Step::error(404, "model 'small' not found"),
+        &["model 'small' not found", "does the server have this model"],
+    );
+    check(
+        Step::error(400, "context\nlength\u{1b}]0;x\u{7} exceeded"),
+        &["context length ]0;x exceeded"],
+    );
     check(Step::error(400, &"é".repeat(10_000)), &[&format!(": {}…", "é".repeat(300))]);
     check(Step::error(413, "too large"), &["fit the model"]);
     check(Step::status(501), &["501"]);
-    check(Step::events(&[r#"{"error": "no", "code": 404}"#]), &["answered 404 for the model \"small\": no"]);
+    check(
+        Step::events(&[r#"{"error": "no", "code": 404}"#]),
+        &["answered 404 for the model \"small\": no"],
+    );
 }
 
 #[test]
@@ -386,7 +434,10 @@ fn a_server_that_wants_other_words_gets_them_and_is_remembered() {
     }
     let server = LlmServer::start([
         Step::error(400, "Unrecognized request argument supplied: stream_options"),
-        Step::error(400, "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."),
+        Step::error(
+            400,
+            "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.",
+        ),
         Step::tokens(&["a"]),
     ]);
     let (client, clock) = client(&server, PATIENT);
@@ -394,7 +445,9 @@ fn a_server_that_wants_other_words_gets_them_and_is_remembered() {
     ask(&client).1.unwrap();
     assert_eq!(clock.waits_ms(), [0; 0]);
     let requests = server.requests();
-    let has = |name: &str| requests.iter().map(|request| request.body.get(name).is_some()).collect::<Vec<_>>();
+    let has = |name: &str| {
+        requests.iter().map(|request| request.body.get(name).is_some()).collect::<Vec<_>>()
+    };
     assert_eq!(has("stream_options"), [true, false, false, false]);
     assert_eq!(has("max_tokens"), [true, true, false, false]);
     assert_eq!(has("max_completion_tokens"), [false, false, true, true]);
@@ -446,7 +499,10 @@ fn a_stop_between_two_tries_ends_the_call() {
     let timing = Timing { wait: Box::new(wait), ..Timing::real() };
     let client = Client::with_timing(endpoint(&server, PATIENT), timing).unwrap();
     let reply = client.chat(&messages(), &mut |_| (), &|| stop.load(Ordering::SeqCst)).unwrap();
-    assert_eq!((reply.text.as_str(), reply.finish, server.requests().len()), ("", Finish::Interrupted, 1));
+    assert_eq!(
+        (reply.text.as_str(), reply.finish, server.requests().len()),
+        ("", Finish::Interrupted, 1)
+    );
 }
 
 #[test]
@@ -458,7 +514,9 @@ fn a_server_that_keeps_failing_is_left_alone_for_a_while() {
     script.push(Step::tokens(&["well again"]));
     let server = LlmServer::start(script);
     let clock = Arc::new(Clock::default());
-    let client = Client::with_timing(Endpoint { attempts: 1, ..endpoint(&server, PATIENT) }, clock.timing()).unwrap();
+    let client =
+        Client::with_timing(Endpoint { attempts: 1, ..endpoint(&server, PATIENT) }, clock.timing())
+            .unwrap();
     for n in 1..=5 {
         outside(ask(&client).1, "answered 500");
         assert_eq!(server.requests().len(), n);
@@ -505,7 +563,9 @@ fn one_client_serves_many_threads_and_one_that_hangs_holds_up_none() {
         while server.requests().is_empty() {
             std::thread::yield_now();
         }
-        let others: Vec<_> = (0..8).map(|n| scope.spawn(move || say(format!("reply {n}"), &|| false).text)).collect();
+        let others: Vec<_> = (0..8)
+            .map(|n| scope.spawn(move || say(format!("reply {n}"), &|| false).text))
+            .collect();
         let texts: Vec<String> = others.into_iter().map(|other| other.join().unwrap()).collect();
         assert_eq!(texts, (0..8).map(|n| format!("reply {n}")).collect::<Vec<_>>());
         done.store(true, Ordering::SeqCst);
@@ -535,10 +595,24 @@ fn settings_without_sense_are_refused_and_the_key_is_never_shown() {
     };
     assert_eq!(with(&|_| ()), Ok(()));
     assert_eq!(with(&|endpoint| endpoint.base_url.push('/')), Ok(()));
-    for url in ["", "localhost:11434", "ftp://h/v1", "http://user@h/v1", "http://h/v1?key=1", "http://h/v1#x"] {
-        assert_eq!(with(&|endpoint| url.clone_into(&mut endpoint.base_url)), Err(Kind::Usage), "{url}");
+    for url in [
+        "",
+        "localhost:11434",
+        "ftp://h/v1",
+        "http://user@h/v1",
+        "http://h/v1?key=1",
+        "http://h/v1#x",
+    ] {
+        assert_eq!(
+            with(&|endpoint| url.clone_into(&mut endpoint.base_url)),
+            Err(Kind::Usage),
+            "{url}"
+        );
     }
-    assert_eq!(with(&|endpoint| endpoint.api_key = Some(Secret::new("very\nsecret"))), Err(Kind::Usage));
+    assert_eq!(
+        with(&|endpoint| endpoint.api_key = Some(Secret::new("very\nsecret"))),
+        Err(Kind::Usage)
+    );
     assert_eq!(with(&|endpoint| endpoint.attempts = 0), Err(Kind::Usage));
     assert_eq!(with(&|endpoint| endpoint.timeout = Duration::ZERO), Err(Kind::Usage));
     assert_eq!(with(&|endpoint| endpoint.timeout = Duration::MAX), Err(Kind::Usage));

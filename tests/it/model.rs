@@ -27,9 +27,14 @@ fn left(sandbox: &Sandbox) -> Vec<String> {
 fn list_and_verify_know_the_models() {
     let sandbox = Sandbox::new();
     let list = sandbox.rag(["model", "list", "--json"]).ok().json();
-    let names: Vec<&str> = list.as_array().unwrap().iter().map(|model| model["name"].as_str().unwrap()).collect();
-    assert!(names.contains(&"all-MiniLM-L6-v2") && names.contains(&"all-MiniLM-L6-v2-fp32"), "{list}");
-    let default = list.as_array().unwrap().iter().find(|model| model["name"] == "all-MiniLM-L6-v2").unwrap();
+    let names: Vec<&str> =
+        list.as_array().unwrap().iter().map(|model| model["name"].as_str().unwrap()).collect();
+    assert!(
+        names.contains(&"all-MiniLM-L6-v2") && names.contains(&"all-MiniLM-L6-v2-fp32"),
+        "{list}"
+    );
+    let default =
+        list.as_array().unwrap().iter().find(|model| model["name"] == "all-MiniLM-L6-v2").unwrap();
     assert_eq!(
         (&default["dimension"], &default["max_tokens"], &default["used"]),
         (&384.into(), &256.into(), &true.into())
@@ -62,7 +67,8 @@ fn a_damaged_model_is_named_and_not_used() {
     assert_eq!(sandbox.ingest()["cache"]["hits"], 0);
     // A manifest of old has no block sums.
     let manifest = model.join("manifest.json");
-    let mut old: serde_json::Value = serde_json::from_slice(&std::fs::read(&manifest).unwrap()).unwrap();
+    let mut old: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&manifest).unwrap()).unwrap();
     old["files"]
         .as_object_mut()
         .unwrap()
@@ -72,10 +78,16 @@ fn a_damaged_model_is_named_and_not_used() {
     std::fs::write(&manifest, old.to_string()).unwrap();
     sandbox.rag(["search", "insects", "--mode", "dense"]).ok();
     damage("model.onnx.data", 20_000_000);
-    sandbox.rag(["search", "another question", "--mode", "dense"]).exits(5).says("model.onnx.data is damaged");
+    sandbox
+        .rag(["search", "another question", "--mode", "dense"])
+        .exits(5)
+        .says("model.onnx.data is damaged");
     damage("model.onnx.data", 20_000_000);
     damage("tokenizer.json", 1000);
-    sandbox.rag(["search", "a new question", "--mode", "dense"]).exits(5).says("tokenizer.json is damaged");
+    sandbox
+        .rag(["search", "a new question", "--mode", "dense"])
+        .exits(5)
+        .says("tokenizer.json is damaged");
     std::fs::remove_file(model.join("tokenizer.json")).unwrap();
     sandbox.rag(["model", "verify", "--json"]).exits(5);
 }
@@ -119,7 +131,10 @@ fn folders_that_are_no_model_are_refused_and_leave_nothing() {
     replace(&folder("no-network").join("model.onnx"), "This is no network.");
     replace(&folder("bad-tokenizer").join("tokenizer.json"), "{}");
     replace(&folder("bad-config").join("config.json"), "{");
-    replace(&folder("dense-module").join("modules.json"), r#"[{"path": "2_Dense", "type": "x.models.Dense"}]"#);
+    replace(
+        &folder("dense-module").join("modules.json"),
+        r#"[{"path": "2_Dense", "type": "x.models.Dense"}]"#,
+    );
     let pooling = folder("pooling").join("1_Pooling/config.json");
     replace(&pooling, r#"{"pooling_mode_weightedmean_tokens": true}"#);
     for (name, code, says) in [
@@ -135,8 +150,14 @@ fn folders_that_are_no_model_are_refused_and_leave_nothing() {
         sandbox.rag(["model", "add", &format!("downloads/{name}")]).exits(code).says(says);
         assert_eq!(left(&sandbox), [""; 0], "{name}");
     }
-    sandbox.rag(["model", "add", "downloads/empty", "--name", "../up"]).exits(2).says("cannot be the name of a model");
-    sandbox.rag(["model", "add", "downloads/nowhere", "--name", "a"]).exits(2).says("there is no folder");
+    sandbox
+        .rag(["model", "add", "downloads/empty", "--name", "../up"])
+        .exits(2)
+        .says("cannot be the name of a model");
+    sandbox
+        .rag(["model", "add", "downloads/nowhere", "--name", "a"])
+        .exits(2)
+        .says("there is no folder");
 }
 
 /// A hub: what to send for which path, and what was asked for. Ends when it is dropped.
@@ -187,7 +208,10 @@ impl Hub {
             let length = bytes.len();
             Reply::Body(bytes, length)
         };
-        files_below(dir).into_iter().map(|file| (format!("/owner/mini/resolve/main/{file}"), body(&file))).collect()
+        files_below(dir)
+            .into_iter()
+            .map(|file| (format!("/owner/mini/resolve/main/{file}"), body(&file)))
+            .collect()
     }
 
     fn asked(&self) -> Vec<Asked> {
@@ -201,7 +225,9 @@ impl Hub {
 
     fn pulling(&self, sandbox: &Sandbox, args: &[&str]) -> Command {
         let mut command = sandbox.command([&["model", "pull"], args].concat());
-        command.env("HF_ENDPOINT", format!("http://{}/", self.address)).env("HF_TOKEN", "hf_secret");
+        command
+            .env("HF_ENDPOINT", format!("http://{}/", self.address))
+            .env("HF_TOKEN", "hf_secret");
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
@@ -209,7 +235,8 @@ impl Hub {
     /// A pull that has begun and waits for the hub.
     fn stalled(&self, sandbox: &Sandbox, file: &str) -> Child {
         let child = self.pulling(sandbox, &["owner/mini"]).spawn().expect("rag starts");
-        let is_begun = || left(sandbox).iter().any(|path| path.starts_with('.') && path.ends_with(file));
+        let is_begun =
+            || left(sandbox).iter().any(|path| path.starts_with('.') && path.ends_with(file));
         wait_for("the pull", || is_begun().then_some(()));
         child
     }
@@ -223,11 +250,18 @@ impl Drop for Hub {
             return;
         }
         let ended = self.thread.take().map(JoinHandle::join);
-        assert!(std::thread::panicking() || ended.is_some_and(|ended| ended.is_ok()), "the hub panicked");
+        assert!(
+            std::thread::panicking() || ended.is_some_and(|ended| ended.is_ok()),
+            "the hub panicked"
+        );
     }
 }
 
-fn answer(mut stream: &TcpStream, replies: &BTreeMap<String, Reply>, seen: &Mutex<Vec<Asked>>) -> std::io::Result<()> {
+fn answer(
+    mut stream: &TcpStream,
+    replies: &BTreeMap<String, Reply>,
+    seen: &Mutex<Vec<Asked>>,
+) -> std::io::Result<()> {
     let mut lines = BufReader::new(stream).lines();
     let request = lines.next().transpose()?.unwrap_or_default();
     let path = request.split(' ').nth(1).unwrap_or_default().to_owned();
@@ -248,14 +282,19 @@ fn answer(mut stream: &TcpStream, replies: &BTreeMap<String, Reply>, seen: &Mute
             stream.write_all(bytes)
         }
         Some(Reply::Redirect(to)) => {
-            write!(stream, "HTTP/1.1 302 Found\r\nlocation: {to}\r\ncontent-length: 0\r\n{close}\r\n\r\n")
+            write!(
+                stream,
+                "HTTP/1.1 302 Found\r\nlocation: {to}\r\ncontent-length: 0\r\n{close}\r\n\r\n"
+            )
         }
         Some(Reply::Stall) => {
             write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n{close}\r\n\r\n{{")?;
             let mut rest = Vec::new();
             stream.read_to_end(&mut rest).map(drop)
         }
-        Some(Reply::Status(status)) => write!(stream, "HTTP/1.1 {status} No\r\ncontent-length: 0\r\n{close}\r\n\r\n"),
+        Some(Reply::Status(status)) => {
+            write!(stream, "HTTP/1.1 {status} No\r\ncontent-length: 0\r\n{close}\r\n\r\n")
+        }
         None => write!(stream, "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n{close}\r\n\r\n"),
     }
 }
@@ -269,8 +308,12 @@ fn a_model_is_pulled_from_a_hub_and_used() {
     topics(&sandbox);
     // Large files come from another server, which must not see the token.
     let mut replies = Hub::of(&int8());
-    let mut take = |file: &str| replies.remove(&format!("/owner/mini/resolve/main/{file}")).unwrap();
-    let large = [("/graph".to_owned(), take("model.onnx")), ("/weights".to_owned(), take("model.onnx.data"))];
+    let mut take =
+        |file: &str| replies.remove(&format!("/owner/mini/resolve/main/{file}")).unwrap();
+    let large = [
+        ("/graph".to_owned(), take("model.onnx")),
+        ("/weights".to_owned(), take("model.onnx.data")),
+    ];
     let store = Hub::start(large.into());
     for (file, at) in [("model.onnx", "graph"), ("model.onnx.data", "weights")] {
         let redirect = Reply::Redirect(format!("http://{}/{at}", store.address));
@@ -279,11 +322,19 @@ fn a_model_is_pulled_from_a_hub_and_used() {
     let hub = Hub::start(replies);
     let pulled = hub.pull(&sandbox, &["owner/mini", "--json"]).ok().json();
     assert_eq!(pulled["name"], "mini");
-    assert!(hub.asked().iter().all(|asked| asked.authorization.as_deref() == Some("Bearer hf_secret")));
-    assert_eq!(store.asked().iter().map(|asked| asked.authorization.clone()).collect::<Vec<_>>(), [None, None]);
+    assert!(
+        hub.asked().iter().all(|asked| asked.authorization.as_deref() == Some("Bearer hf_secret"))
+    );
+    assert_eq!(
+        store.asked().iter().map(|asked| asked.authorization.clone()).collect::<Vec<_>>(),
+        [None, None]
+    );
     sandbox.rag(["model", "verify", "mini"]).ok();
     assert!(left(&sandbox).iter().all(|file| file.starts_with("mini/")), "{:?}", left(&sandbox));
-    assert_eq!(sandbox.rag(["ingest", "--dir", "docs", "--model", "mini", "--json"]).ok().json()["dimension"], 384);
+    assert_eq!(
+        sandbox.rag(["ingest", "--dir", "docs", "--model", "mini", "--json"]).ok().json()["dimension"],
+        384
+    );
     hub.pull(&sandbox, &["owner/mini"]).exits(2).says("already a model named `mini`");
     hub.pull(&sandbox, &["owner/mini", "--name", "other"]).ok().prints("added `other`");
 }
@@ -311,7 +362,9 @@ fn a_hub_that_fails_exits_with_7_and_leaves_nothing() {
     check(with("tokenizer.json", Reply::Status(401)), "401");
     check(with("tokenizer.json", Reply::Body(b"{".to_vec(), 1000)), "tokenizer.json");
     check(with("model.onnx", Reply::Body(vec![0; 1 << 20], 2 << 20)), "model.onnx");
-    let refused = Run::of(sandbox.command(["model", "pull", "owner/mini"]).env("HF_ENDPOINT", "http://127.0.0.1:1"));
+    let refused = Run::of(
+        sandbox.command(["model", "pull", "owner/mini"]).env("HF_ENDPOINT", "http://127.0.0.1:1"),
+    );
     refused.exits(7).says("cannot fetch http://127.0.0.1:1/owner/mini/resolve/main/");
     assert_eq!(left(&sandbox), [""; 0]);
 }
@@ -320,7 +373,10 @@ fn a_hub_that_fails_exits_with_7_and_leaves_nothing() {
 fn what_a_hub_sends_is_proved_before_it_is_kept() {
     let sandbox = Sandbox::new();
     let mut replies = Hub::of(&int8());
-    replies.insert("/owner/mini/resolve/main/model.onnx".to_owned(), Reply::Body(b"<html>".to_vec(), 6));
+    replies.insert(
+        "/owner/mini/resolve/main/model.onnx".to_owned(),
+        Reply::Body(b"<html>".to_vec(), 6),
+    );
     let hub = Hub::start(replies);
     hub.pull(&sandbox, &["owner/mini"]).exits(2).says("is not a network that can be run");
     assert_eq!(left(&sandbox), [""; 0]);

@@ -1,4 +1,5 @@
-//! What a server tells of itself: metrics against the files that watch them, and that nothing private is among it.
+//! What a server tells of itself: metrics against the files that watch them, and that nothing
+//! private is among it.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -40,13 +41,17 @@ impl Server {
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let told: Value = serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e}: {line}"));
         let address = format!("{}:{}", told["host"].as_str().unwrap(), told["port"]);
-        let token = env.iter().find(|(name, _)| *name == "RAG_SERVE_TOKEN").map(|(_, token)| (*token).to_owned());
+        let token = env
+            .iter()
+            .find(|(name, _)| *name == "RAG_SERVE_TOKEN")
+            .map(|(_, token)| (*token).to_owned());
         Self { child, address, token }
     }
 
     /// Status and body of a response.
     fn send(&self, method: &str, path: &str, body: &str, token: Option<&str>) -> (u16, String) {
-        let auth = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
+        let auth =
+            token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
         self.send_with(&auth, method, path, body)
     }
 
@@ -57,14 +62,16 @@ impl Server {
         let (address, length) = (&self.address, body.len());
         write!(
             stream,
-            "{method} {path} HTTP/1.1\r\nHost: {address}\r\n{headers}Content-Type: application/json\r\nAccept: application/json, \
+            "{method} {path} HTTP/1.1\r\nHost: {address}\r\n{headers}Content-Type: \
+             application/json\r\nAccept: application/json, \
              text/event-stream\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
         )
         .unwrap();
         let mut bytes = Vec::new();
         stream.read_to_end(&mut bytes).unwrap();
         let text = String::from_utf8(bytes).unwrap();
-        let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no response: {text}"));
+        let (head, body) =
+            text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no response: {text}"));
         (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
     }
 
@@ -96,9 +103,14 @@ impl Drop for Server {
 /// Names of metrics in a text: ours and those of the process.
 fn named(text: &str) -> BTreeSet<String> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let words = text.split(|c| !is_part(c)).filter(|word| word.starts_with("rag_") || word.starts_with("process_"));
+    let words = text
+        .split(|c| !is_part(c))
+        .filter(|word| word.starts_with("rag_") || word.starts_with("process_"));
     let base = |word: &str| {
-        let of = ["_bucket", "_sum", "_count"].iter().find_map(|end| word.strip_suffix(end)).unwrap_or(word);
+        let of = ["_bucket", "_sum", "_count"]
+            .iter()
+            .find_map(|end| word.strip_suffix(end))
+            .unwrap_or(word);
         if METRICS.iter().any(|metric| metric.name == of) { of.to_owned() } else { word.to_owned() }
     };
     words.map(base).collect()
@@ -107,7 +119,11 @@ fn named(text: &str) -> BTreeSet<String> {
 /// Samples by name, without what explains them.
 fn exposed(metrics: &str) -> BTreeSet<String> {
     let samples = metrics.lines().filter(|line| !line.starts_with('#'));
-    named(&samples.map(|line| format!("{}\n", line.split(['{', ' ']).next().unwrap_or_default())).collect::<String>())
+    named(
+        &samples
+            .map(|line| format!("{}\n", line.split(['{', ' ']).next().unwrap_or_default()))
+            .collect::<String>(),
+    )
 }
 
 fn monitoring() -> std::path::PathBuf {
@@ -116,9 +132,11 @@ fn monitoring() -> std::path::PathBuf {
 
 /// Everything a server does once.
 fn use_all(sandbox: &Sandbox, server: &Server) {
-    let asked = server.post("/ask", &json!({ "query": "What pulls the sea?", "filter": "type:markdown" }));
+    let asked =
+        server.post("/ask", &json!({ "query": "What pulls the sea?", "filter": "type:markdown" }));
     assert_eq!(asked.0, 200, "{}", asked.1);
-    let streamed = server.post("/ask", &json!({ "query": "What are combs made of?", "stream": true }));
+    let streamed =
+        server.post("/ask", &json!({ "query": "What are combs made of?", "stream": true }));
     assert!(streamed.1.contains("event: done"), "{}", streamed.1);
     assert_eq!(server.post("/search", &json!({ "query": "bees", "mode": "lexical" })).0, 200);
     assert_eq!(server.post("/search", &json!({ "query": "bees", "filter": "colour:red" })).0, 400);
@@ -143,11 +161,17 @@ fn what_dashboards_and_alerts_name_is_exposed_and_all_of_the_table_too() {
     }
     let rules = std::fs::read_to_string(monitoring().join("alerts.yml")).unwrap();
     let dashboard: Value =
-        serde_json::from_str(&std::fs::read_to_string(monitoring().join("grafana.json")).unwrap()).unwrap();
-    for (file, names) in [("alerts.yml", named(&rules)), ("grafana.json", named(&dashboard.to_string()))] {
+        serde_json::from_str(&std::fs::read_to_string(monitoring().join("grafana.json")).unwrap())
+            .unwrap();
+    for (file, names) in
+        [("alerts.yml", named(&rules)), ("grafana.json", named(&dashboard.to_string()))]
+    {
         assert!(names.len() > 8, "{file}: {names:?}");
         for name in names {
-            assert!(exposed.contains(&name), "{file} names {name}, which the server does not expose");
+            assert!(
+                exposed.contains(&name),
+                "{file} names {name}, which the server does not expose"
+            );
         }
     }
     let shown = dashboard.to_string();
@@ -161,12 +185,18 @@ fn what_dashboards_and_alerts_name_is_exposed_and_all_of_the_table_too() {
             panic!("not in the table: {line}");
         };
         let labels = line.split_once('{').map_or("", |(_, rest)| rest.rsplit_once('}').unwrap().0);
-        for label in labels.split(',').filter(|label| !label.is_empty() && !label.starts_with("le=")) {
+        for label in
+            labels.split(',').filter(|label| !label.is_empty() && !label.starts_with("le="))
+        {
             let (key, value) = label.split_once('=').unwrap();
             let value = value.trim_matches('"');
             match metric.labels.iter().find(|(known, _)| *known == key).map(|(_, values)| values) {
-                Some(Values::Of(list)) => assert!(list.contains(&value) || value == "other", "{line}"),
-                Some(Values::Routes) => assert!(value == "none" || value.starts_with('/'), "{line}"),
+                Some(Values::Of(list)) => {
+                    assert!(list.contains(&value) || value == "other", "{line}")
+                }
+                Some(Values::Routes) => {
+                    assert!(value == "none" || value.starts_with('/'), "{line}")
+                }
                 None => panic!("a label that is not in the table: {line}"),
             }
         }
@@ -190,8 +220,12 @@ fn what_dashboards_and_alerts_name_is_exposed_and_all_of_the_table_too() {
     let stats = sandbox.rag(["stats", "--json"]).ok().json();
     assert_eq!((&stats["questions"], &stats["searches"]), (&json!(2), &json!(1)), "{stats}");
     assert!(stats["system"]["max_memory_bytes"].as_u64().unwrap() > 1 << 20, "{stats}");
-    let codes: BTreeSet<&str> =
-        stats["errors"].as_array().unwrap().iter().map(|error| error["code"].as_str().unwrap()).collect();
+    let codes: BTreeSet<&str> = stats["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|error| error["code"].as_str().unwrap())
+        .collect();
     assert_eq!(codes, BTreeSet::from(["not_found", "usage"]), "{stats}");
 }
 
@@ -199,7 +233,11 @@ fn what_dashboards_and_alerts_name_is_exposed_and_all_of_the_table_too() {
 fn checked_by_promtool(metrics: &str) {
     let tool = std::env::var_os("PROMTOOL").unwrap_or_else(|| "promtool".into());
     let mut check = Command::new(&tool);
-    check.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    check
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     let Ok(mut child) = check.spawn() else {
         eprintln!("skipped: there is no promtool (Debian: the package `prometheus`)");
         return;
@@ -208,11 +246,20 @@ fn checked_by_promtool(metrics: &str) {
     let output = child.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
     assert!(output.status.success() && said.trim().is_empty(), "{said}");
-    let rules = Command::new(&tool).args(["check", "rules"]).arg(monitoring().join("alerts.yml")).output().unwrap();
-    assert!(rules.status.success(), "{}", String::from_utf8_lossy(&[rules.stdout, rules.stderr].concat()));
+    let rules = Command::new(&tool)
+        .args(["check", "rules"])
+        .arg(monitoring().join("alerts.yml"))
+        .output()
+        .unwrap();
+    assert!(
+        rules.status.success(),
+        "{}",
+        String::from_utf8_lossy(&[rules.stdout, rules.stderr].concat())
+    );
 }
 
-/// Whoever started it keeps its log and reads none of it: it serves all the same, and ends when it is told to.
+/// Whoever started it keeps its log and reads none of it: it serves all the same, and ends when it
+/// is told to.
 #[test]
 fn a_server_whose_log_nobody_reads_ends() {
     if !has_loopback() {
@@ -229,7 +276,8 @@ fn a_server_whose_log_nobody_reads_ends() {
     server.stop();
 }
 
-/// A collector of telemetry: the path and body of everything that is sent to it until it is dropped.
+/// A collector of telemetry: the path and body of everything that is sent to it until it is
+/// dropped.
 struct Collector {
     endpoint: String,
     taken: Arc<Mutex<Vec<(String, Value)>>>,
@@ -250,12 +298,15 @@ impl Collector {
                     reader.read_line(&mut line).unwrap();
                     head.push(line.to_ascii_lowercase());
                 }
-                let length = head.iter().find_map(|line| line.strip_prefix("content-length:")).unwrap();
+                let length =
+                    head.iter().find_map(|line| line.strip_prefix("content-length:")).unwrap();
                 let mut body = vec![0; length.trim().parse().unwrap()];
                 reader.read_exact(&mut body).unwrap();
                 let path = head[0].split(' ').nth(1).unwrap().to_owned();
                 kept.lock().unwrap().push((path, serde_json::from_slice(&body).unwrap()));
-                stream.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n").unwrap();
+                stream
+                    .write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
+                    .unwrap();
             }
         });
         Self { endpoint, taken }
@@ -298,7 +349,8 @@ fn metrics_and_traces_are_sent_to_a_collector() {
     server.stop();
 
     let metrics = collector.sent("/v1/metrics");
-    let metrics = metrics[0]["resourceMetrics"][0]["scopeMetrics"][0]["metrics"].as_array().unwrap();
+    let metrics =
+        metrics[0]["resourceMetrics"][0]["scopeMetrics"][0]["metrics"].as_array().unwrap();
     let searches = metrics.iter().find(|metric| metric["name"] == "rag_searches_total").unwrap();
     let points = searches["sum"]["dataPoints"].as_array().unwrap();
     assert_eq!(points.iter().map(|point| point["asDouble"].as_f64().unwrap()).sum::<f64>(), 3.0);
@@ -311,20 +363,35 @@ fn metrics_and_traces_are_sent_to_a_collector() {
     };
     let requests = named("POST /search");
     let [search, refused] = requests.as_slice() else { panic!("{spans:#?}") };
-    assert_eq!((&search["traceId"], &search["parentSpanId"]), (&json!(TRACE), &json!("00f067aa0ba902b7")));
-    assert_eq!((attribute(search, "rag.request_id"), search["kind"].as_u64()), (json!("bees"), Some(2)));
+    assert_eq!(
+        (&search["traceId"], &search["parentSpanId"]),
+        (&json!(TRACE), &json!("00f067aa0ba902b7"))
+    );
+    assert_eq!(
+        (attribute(search, "rag.request_id"), search["kind"].as_u64()),
+        (json!("bees"), Some(2))
+    );
     assert_eq!(attribute(search, "http.response.status_code"), json!("200"));
-    assert_eq!((attribute(refused, "http.response.status_code"), &refused["status"]), (json!("400"), &json!({})));
+    assert_eq!(
+        (attribute(refused, "http.response.status_code"), &refused["status"]),
+        (json!("400"), &json!({}))
+    );
     assert_eq!((below(search), below(refused)), (vec!["search"], vec![]));
     assert_eq!(attribute(named("search")[0], "rag.mode"), json!("lexical"));
     assert_eq!(below(named("search")[0]), ["queue", "retrieve"]);
     let asked = named("POST /ask")[0];
-    assert_eq!((below(asked), below(named("ask")[0])), (vec!["ask"], vec!["queue", "embed", "retrieve", "generate"]));
+    assert_eq!(
+        (below(asked), below(named("ask")[0])),
+        (vec!["ask"], vec!["queue", "embed", "retrieve", "generate"])
+    );
     assert_ne!(asked["traceId"], TRACE);
     assert_eq!(below(named("POST /mcp")[0]), ["search"]);
     let other = named("HTTP")[0];
     assert_eq!(attribute(other, "http.request.method"), json!("_OTHER"));
-    assert!(!other.to_string().contains("SECRETMETHOD") && !other.to_string().contains("nowhere"), "{other}");
+    assert!(
+        !other.to_string().contains("SECRETMETHOD") && !other.to_string().contains("nowhere"),
+        "{other}"
+    );
     let time = |span: &Value, which: &str| span[which].as_str().unwrap().parse::<u128>().unwrap();
     for span in &spans {
         assert!(time(span, "startTimeUnixNano") <= time(span, "endTimeUnixNano"), "{span}");
@@ -345,8 +412,9 @@ fn attribute(span: &Value, key: &str) -> Value {
     value.values().next().unwrap().clone()
 }
 
-/// Tokens, keys, words of questions and of documents: through a full run at the finest level, with a language model that
-/// fails and one that answers, none of them is in a log, a metric, an error or the statistics.
+/// Tokens, keys, words of questions and of documents: through a full run at the finest level, with
+/// a language model that fails and one that answers, none of them is in a log, a metric, an error
+/// or the statistics.
 #[test]
 fn secrets_are_in_no_log_metric_error_or_record() {
     if !has_loopback() {
@@ -357,9 +425,17 @@ fn secrets_are_in_no_log_metric_error_or_record() {
     const WORDS: [&str; 4] = ["canaryquestion", "canarydocument", "canarysession", "canaryhub"];
     let sandbox = Sandbox::new();
     topics(&sandbox);
-    write_old(&sandbox, "docs/secret.md", "# Vault\n\nThe vault opens with canarydocument, says the keeper.\n");
+    write_old(
+        &sandbox,
+        "docs/secret.md",
+        "# Vault\n\nThe vault opens with canarydocument, says the keeper.\n",
+    );
     sandbox.ingest();
-    let server = LlmServer::start([Step::status(500), Step::tokens(&["It opens with a word [1]."]), Step::HangUp]);
+    let server = LlmServer::start([
+        Step::status(500),
+        Step::tokens(&["It opens with a word [1]."]),
+        Step::HangUp,
+    ]);
     let url = server.base_url();
     let env = [
         ("RAG_LOG_LEVEL", "trace"),
@@ -404,7 +480,12 @@ fn secrets_are_in_no_log_metric_error_or_record() {
         let line: Value = serde_json::from_str(line).ok()?;
         line["span"]["id"].as_str().map(str::to_owned)
     };
-    assert!(log.lines().filter(|line| line.contains("\"answered\"")).all(|line| with_id(line).is_some()), "{log}");
+    assert!(
+        log.lines()
+            .filter(|line| line.contains("\"answered\""))
+            .all(|line| with_id(line).is_some()),
+        "{log}"
+    );
     said.push_str(&log);
     let records = sandbox.data().join("analytics");
     for file in files_below(&records) {

@@ -1,5 +1,5 @@
-//! What a document is called: every face shows a name that every other face understands, and that leads to the file from
-//! the directory where it is shown.
+//! What a document is called: every face shows a name that every other face understands, and that
+//! leads to the file from the directory where it is shown.
 
 use std::path::Path;
 
@@ -18,7 +18,11 @@ fn rag_in(sandbox: &Sandbox, dir: &str, args: &[&str]) -> Run {
 
 /// The first words of the lines of a table, without its head.
 fn first_column(table: &str) -> Vec<String> {
-    table.lines().skip(1).filter_map(|line| Some(line.split_whitespace().next()?.to_owned())).collect()
+    table
+        .lines()
+        .skip(1)
+        .filter_map(|line| Some(line.split_whitespace().next()?.to_owned()))
+        .collect()
 }
 
 /// The path of the first hit, as a terminal shows it, and its line.
@@ -41,17 +45,25 @@ fn what_is_shown_leads_to_the_file_from_every_directory() {
         ("docs", "deep/er/volcano.rst"),
         ("docs/deep", absolute),
         ("elsewhere/deep", absolute),
-        ("..", &format!("{}/docs/deep/er/volcano.rst", sandbox.path().file_name().unwrap().to_str().unwrap())),
+        (
+            "..",
+            &format!(
+                "{}/docs/deep/er/volcano.rst",
+                sandbox.path().file_name().unwrap().to_str().unwrap()
+            ),
+        ),
     ] {
         let all = first_column(&rag_in(&sandbox, dir, &["documents", "list"]).ok().stdout);
         assert!(all.iter().any(|path| path == shown), "{dir}: {all:?}");
         for path in &all {
             assert!(sandbox.path().join(dir).join(path).is_file(), "{path} from {dir}");
         }
-        let (hit, line) =
-            first_place(&rag_in(&sandbox, dir, &["search", "--mode", "lexical", "magma erupts"]).ok().stdout);
+        let (hit, line) = first_place(
+            &rag_in(&sandbox, dir, &["search", "--mode", "lexical", "magma erupts"]).ok().stdout,
+        );
         assert_eq!(hit, shown, "{dir}");
-        // What is pasted is understood: with and without its line, as a filter, and by its bare name.
+        // What is pasted is understood: with and without its line, as a filter, and by its bare
+        // name.
         let filter = format!("path:{shown}");
         for text in [
             shown,
@@ -61,21 +73,36 @@ fn what_is_shown_leads_to_the_file_from_every_directory() {
             "docs/deep/er/volcano.rst",
             "volcano.rst",
         ] {
-            let text = if text.starts_with("./..") || text.starts_with(".//") { shown } else { text };
+            let text =
+                if text.starts_with("./..") || text.starts_with(".//") { shown } else { text };
             let found = rag_in(&sandbox, dir, &["documents", "show", text, "--json"]).ok().json();
             assert_eq!(found["path"], "deep/er/volcano.rst", "{text} from {dir}");
             assert_eq!(found["root"], "docs", "what scripts read keeps its meaning");
         }
-        for filter in
-            [&filter, &format!("path:{absolute}"), "path:docs/deep/er/volcano.rst", "path:volcano.rst", "path:/deep/er"]
-        {
-            let hits = rag_in(&sandbox, dir, &["search", "magma erupts", "--filter", filter, "--json"]).ok().json();
-            assert_eq!(hits["hits"].as_array().map(Vec::len), Some(1), "{filter} from {dir}: {hits}");
+        for filter in [
+            &filter,
+            &format!("path:{absolute}"),
+            "path:docs/deep/er/volcano.rst",
+            "path:volcano.rst",
+            "path:/deep/er",
+        ] {
+            let hits =
+                rag_in(&sandbox, dir, &["search", "magma erupts", "--filter", filter, "--json"])
+                    .ok()
+                    .json();
+            assert_eq!(
+                hits["hits"].as_array().map(Vec::len),
+                Some(1),
+                "{filter} from {dir}: {hits}"
+            );
         }
     }
     // A filter that means other documents from another directory is not answered from the cache.
     let search = ["search", "magma erupts", "--filter", "path:../docs/deep", "--json"];
-    assert_eq!(rag_in(&sandbox, "elsewhere", &search).ok().json()["hits"].as_array().map(Vec::len), Some(1));
+    assert_eq!(
+        rag_in(&sandbox, "elsewhere", &search).ok().json()["hits"].as_array().map(Vec::len),
+        Some(1)
+    );
     assert_eq!(rag_in(&sandbox, "elsewhere/deep", &search).exits(3).json()["hits"], json!([]));
 }
 
@@ -88,9 +115,16 @@ fn a_bare_name_means_one_document_or_says_which_it_may_mean() {
     sandbox.ingest();
     sandbox.rag(["documents", "show", "tides.md"]).ok();
     sandbox.rag(["documents", "show", "er"]).ok();
-    sandbox.rag(["documents", "show", "t*s.md"]).exits(2).says("docs/tides.md").says("docs/other/tides.md");
+    sandbox
+        .rag(["documents", "show", "t*s.md"])
+        .exits(2)
+        .says("docs/tides.md")
+        .says("docs/other/tides.md");
     sandbox.rag(["documents", "show", "docs/odd [1]*.md"]).ok();
-    let hits = sandbox.rag(["search", "name pattern", "--filter", "path:\"docs/odd [1]*.md\"", "--json"]).ok().json();
+    let hits = sandbox
+        .rag(["search", "name pattern", "--filter", "path:\"docs/odd [1]*.md\"", "--json"])
+        .ok()
+        .json();
     assert_eq!(hits["hits"][0]["path"], "odd [1]*.md", "{hits}");
     sandbox.rag(["documents", "show", "moon.md"]).exits(2).says("moon.md");
 }
@@ -108,7 +142,8 @@ fn sources_of_conversations_lead_to_their_files() {
     assert!(shown.stdout.contains(&format!("[1] {}:", absolute.display())), "{shown}");
 }
 
-/// An index of a folder that was given by its whole path: the slash that it begins with is part of every name.
+/// An index of a folder that was given by its whole path: the slash that it begins with is part of
+/// every name.
 #[test]
 fn names_go_from_face_to_face() {
     let sandbox = Sandbox::new();
@@ -134,11 +169,14 @@ fn names_go_from_face_to_face() {
 
     // Every face understands it.
     let at = |path: &str| format!("/documents/content?path={}", path.replace('/', "%2F"));
-    for path in [name.as_str(), name.trim_start_matches('/'), "deep/er/volcano.rst", "volcano.rst"] {
+    for path in [name.as_str(), name.trim_start_matches('/'), "deep/er/volcano.rst", "volcano.rst"]
+    {
         assert_eq!(server.get(&at(path)).ok().json()["path"], "deep/er/volcano.rst", "{path}");
         sandbox.rag(["documents", "show", path]).ok();
-        let found: Value =
-            server.post("/search", &json!({ "query": "magma", "filter": format!("path:{path}") })).ok().json();
+        let found: Value = server
+            .post("/search", &json!({ "query": "magma", "filter": format!("path:{path}") }))
+            .ok()
+            .json();
         assert_eq!(found["hits"][0]["path"], "deep/er/volcano.rst", "{path}: {found}");
     }
     let removed = server.request("DELETE", &at(&name).replace("/content", ""), &[], "").ok().json();

@@ -58,7 +58,8 @@ fn answered(browser: &Browser, n: u64) {
 /// What the badges of the last answer say, by name.
 fn badges(browser: &Browser) -> Value {
     browser.js("const badges = document.querySelectorAll('#turns > li:last-child [data-badge]');
-        return Object.fromEntries([...badges].map((badge) => [badge.dataset.badge, badge.dataset.state]));")
+        return Object.fromEntries([...badges].map((badge) => [badge.dataset.badge, \
+        badge.dataset.state]));")
 }
 
 /// Nobody wants to see a mistake in the console of their browser.
@@ -73,16 +74,27 @@ fn an_answer_leads_to_its_passage_and_says_what_was_known() {
     let server = Server::start(&sandbox, &[]);
     let Some(browser) = opened(&server, WIDE) else { return };
     ask(&browser, "Why do honey bees dance?");
-    assert!(browser.text(".answer").starts_with("Honey bees dance to tell the others where flowers are."));
-    assert_eq!(badges(&browser), json!({ "answer": "miss", "retrieval": "miss", "embeddings": "miss" }));
+    assert!(
+        browser
+            .text(".answer")
+            .starts_with("Honey bees dance to tell the others where flowers are.")
+    );
+    assert_eq!(
+        badges(&browser),
+        json!({ "answer": "miss", "retrieval": "miss", "embeddings": "miss" })
+    );
     assert!(browser.text(".times").contains(" ms"), "{}", browser.text(".times"));
 
     browser.click(".answer button.cite");
     browser.wait("document.querySelector('#source[open] .cited mark')");
     assert_eq!(browser.text("#source-title"), "docs/bees.md");
-    let marked = "return [...document.querySelectorAll('.cited mark')].map((mark) => mark.textContent)";
+    let marked =
+        "return [...document.querySelectorAll('.cited mark')].map((mark) => mark.textContent)";
     assert_eq!(browser.js(marked), json!(["Honey", "bees", "dance"]));
-    assert_eq!(browser.text(".cited .said"), "Honey bees dance to tell the others where flowers are.");
+    assert_eq!(
+        browser.text(".cited .said"),
+        "Honey bees dance to tell the others where flowers are."
+    );
     assert!(browser.text("#source-body").contains("made of wax"), "the whole document is there");
     browser.click("#source-close");
     let focused = browser.js("return document.activeElement.className");
@@ -98,7 +110,11 @@ fn an_answer_leads_to_its_passage_and_says_what_was_known() {
 
     // Nothing tells of that: the nearest passages, and no answer.
     ask(&browser, "Who was elected president of France?");
-    assert!(browser.text("#turns > li:last-child .answer").starts_with("Nothing in the index supports an answer."));
+    assert!(
+        browser
+            .text("#turns > li:last-child .answer")
+            .starts_with("Nothing in the index supports an answer.")
+    );
     assert!(browser.count("#turns > li:last-child .source") > 0);
     assert_eq!(browser.count("#turns > li:last-child .cite"), 0);
     is_quiet(&browser);
@@ -108,9 +124,14 @@ fn an_answer_leads_to_its_passage_and_says_what_was_known() {
 fn a_language_model_is_read_while_it_writes_and_can_be_stopped() {
     let sandbox = ingested();
     let begun = ["Honey bees **dance**", " to tell the others where flowers are [1]"];
-    let llm = LlmServer::start([Step::hang_after(&begun), Step::tokens(&[begun[0], begun[1], "."])]);
+    let llm =
+        LlmServer::start([Step::hang_after(&begun), Step::tokens(&[begun[0], begun[1], "."])]);
     let base_url = llm.base_url();
-    let settings = [("RAG_GENERATOR", "llm"), ("RAG_LLM_BASE_URL", base_url.as_str()), ("RAG_LLM_MODEL", "scripted")];
+    let settings = [
+        ("RAG_GENERATOR", "llm"),
+        ("RAG_LLM_BASE_URL", base_url.as_str()),
+        ("RAG_LLM_MODEL", "scripted"),
+    ];
     let server = Server::start(&sandbox, &settings);
     let Some(browser) = opened(&server, WIDE) else { return };
     browser.click("#question");
@@ -134,7 +155,8 @@ fn the_keyboard_reaches_everything() {
     let sandbox = ingested();
     let server = Server::start(&sandbox, &[]);
     let Some(browser) = opened(&server, WIDE) else { return };
-    let focused = || browser.js("return document.activeElement.id || document.activeElement.className");
+    let focused =
+        || browser.js("return document.activeElement.id || document.activeElement.className");
     browser.js("document.activeElement.blur()");
     // The first stop leads past the bar.
     browser.press(&[key::TAB]);
@@ -151,7 +173,9 @@ fn the_keyboard_reaches_everything() {
 
     browser.js("document.activeElement.blur()");
     browser.press(&[key::RIGHT]);
-    let at = || browser.js("return [...document.querySelectorAll('.cite')].indexOf(document.activeElement)");
+    let at = || {
+        browser.js("return [...document.querySelectorAll('.cite')].indexOf(document.activeElement)")
+    };
     assert_eq!(at(), 0);
     browser.press(&[key::RIGHT]);
     assert_eq!(at(), 1);
@@ -178,39 +202,57 @@ fn an_ingest_is_started_and_followed_to_its_end() {
     sandbox.write("docs/broken.pdf", "%PDF-1.7 and no more");
     let server = Server::start(&sandbox, &[("RAG_SERVE_ROOTS", "docs")]);
     let Some(browser) = opened(&server, WIDE) else { return };
-    assert!(browser.text("#welcome").contains("rag ingest --dir FOLDER"), "{}", browser.text("#welcome"));
+    assert!(
+        browser.text("#welcome").contains("rag ingest --dir FOLDER"),
+        "{}",
+        browser.text("#welcome")
+    );
 
     browser.click("#nav-corpus");
-    browser.wait("document.querySelector('#ingest-start') && document.querySelector('#card-caches table')");
+    browser.wait(
+        "document.querySelector('#ingest-start') && document.querySelector('#card-caches table')",
+    );
     // Every step that is shown, as it is shown.
-    browser.js(
-        "window.seen = [];
+    browser.js("window.seen = [];
         new MutationObserver(() => {
             const bar = document.querySelector('#ingest-progress progress');
             if (bar) window.seen.push(bar.value);
-        }).observe(document.querySelector('#ingest-progress'), { subtree: true, childList: true, characterData: true });",
-    );
+        }).observe(document.querySelector('#ingest-progress'), { subtree: true, childList: true, \
+        characterData: true });");
     browser.click("#ingest-start");
     browser.wait("document.querySelector('#ingest-progress .good')");
     let seen = browser.js("return window.seen");
     let seen: Vec<f64> = seen.as_array().unwrap().iter().filter_map(Value::as_f64).collect();
     assert!(seen.iter().any(|share| *share > 0.0), "{seen:?}");
     assert!(seen.windows(2).all(|pair| pair[0] <= pair[1]), "{seen:?}");
-    assert!(browser.text("#ingest-progress").contains("6 documents"), "{}", browser.text("#ingest-progress"));
+    assert!(
+        browser.text("#ingest-progress").contains("6 documents"),
+        "{}",
+        browser.text("#ingest-progress")
+    );
     assert!(browser.text("#ingest-progress").contains("1 file could not be read"));
-    browser.wait("document.querySelector('#card-documents .files')?.textContent.includes('broken.pdf')");
+    browser.wait(
+        "document.querySelector('#card-documents .files')?.textContent.includes('broken.pdf')",
+    );
     assert!(browser.text("#card-index").contains("default"));
 
-    browser.js("[...document.querySelectorAll('#card-index button')].find((b) => b.textContent === 'Verify').click()");
+    browser
+        .js("[...document.querySelectorAll('#card-index button')].find((b) => b.textContent === \
+         'Verify').click()");
     browser.wait("document.querySelector('#card-index .good')?.textContent.includes('whole')");
     let rows = "document.querySelector('#card-caches tbody tr:last-child td').textContent";
     assert_ne!(browser.js(&format!("return {rows}")), "0", "vectors are in the cache");
-    let empty = "[...document.querySelectorAll('#card-caches button')].find((b) => b.textContent.startsWith('Empty '))";
+    let empty = "[...document.querySelectorAll('#card-caches button')].find((b) => \
+         b.textContent.startsWith('Empty '))";
     browser.js(&format!("const button = {empty}; button.focus(); button.click(); button.click()"));
     browser.wait("document.querySelector('#sure[open]')");
     browser.press(&[key::ESCAPE]);
     browser.wait("!document.querySelector('#sure').open");
-    assert_ne!(browser.js(&format!("return {rows}")), "0", "two clicks and no answer empty nothing");
+    assert_ne!(
+        browser.js(&format!("return {rows}")),
+        "0",
+        "two clicks and no answer empty nothing"
+    );
     browser.js(&format!("{empty}.click()"));
     browser.click("#sure-yes");
     browser.wait(&format!("{rows} === '0'"));
@@ -238,12 +280,15 @@ fn folders_are_added_to_the_index_that_is_picked_and_taken_out_again() {
     browser.wait(&format!("{field} === 'second'"));
     browser.click("#ingest-start");
     browser.wait("document.querySelector('#ingest-progress .good')");
-    let folders = "[...document.querySelectorAll('#index-folders li > span')].map((node) => node.textContent).join()";
+    let folders = "[...document.querySelectorAll('#index-folders li > span')].map((node) => \
+         node.textContent).join()";
     browser.wait(&format!("{folders} === 'notes,other'"));
     assert_eq!(sandbox.rag(["index", "show", "--json"]).ok().json()["roots"], json!(["docs"]));
 
     let take_out = |folder: &str| {
-        browser.js(&format!("document.querySelector('#index-folders [aria-label^=\"Take {folder} out\"]').click()"));
+        browser.js(&format!(
+            "document.querySelector('#index-folders [aria-label^=\"Take {folder} out\"]').click()"
+        ));
         browser.wait("document.querySelector('#sure[open]')");
         assert_eq!(browser.text("#sure-title"), format!("Take {folder} out of the index second?"));
     };
@@ -254,7 +299,8 @@ fn folders_are_added_to_the_index_that_is_picked_and_taken_out_again() {
     browser.click("#sure-yes");
     browser.wait(&format!("{folders} === 'notes'"));
     browser
-        .js("[...document.querySelectorAll('#card-index button')].find((b) => b.textContent === 'Roll back').click()");
+        .js("[...document.querySelectorAll('#card-index button')].find((b) => b.textContent === \
+             'Roll back').click()");
     browser.wait("document.querySelector('#sure[open]')");
     browser.click("#sure-yes");
     browser.wait(&format!("{folders} === 'notes,other'"));
@@ -266,9 +312,13 @@ fn folders_are_added_to_the_index_that_is_picked_and_taken_out_again() {
         browser.wait(&format!("!{folders}.includes('{folder}')"));
     }
     browser.click("#nav-ask");
-    browser.wait("document.querySelector('#welcome')?.textContent.includes('The index second is empty.')");
+    browser.wait(
+        "document.querySelector('#welcome')?.textContent.includes('The index second is empty.')",
+    );
     ask(&browser, "Where does the owl hunt?");
-    assert!(browser.text("#turns > li:last-child .answer").starts_with("The index second is empty."));
+    assert!(
+        browser.text("#turns > li:last-child .answer").starts_with("The index second is empty.")
+    );
     is_quiet(&browser);
 }
 
@@ -283,7 +333,9 @@ fn a_conversation_outlives_a_reload_and_can_be_saved() {
     browser.wait("document.querySelectorAll('#turns > li').length === 2");
     // A source of an earlier turn is found by its place.
     browser.click("#turns .answer .cite");
-    browser.wait("document.querySelector('#source[open] .cited')?.textContent.includes('Honey bees dance')");
+    browser.wait(
+        "document.querySelector('#source[open] .cited')?.textContent.includes('Honey bees dance')",
+    );
     browser.press(&[key::ESCAPE]);
 
     browser.click("#save");
@@ -292,9 +344,13 @@ fn a_conversation_outlives_a_reload_and_can_be_saved() {
         let entries = std::fs::read_dir(browser.downloads()).ok()?;
         entries.flatten().map(|entry| entry.path()).find(|path| is_whole(path))
     });
-    let text = wait_for("its text", || std::fs::read_to_string(&file).ok().filter(|text| text.lines().count() == 2));
-    let questions: Vec<Value> =
-        text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["question"].take()).collect();
+    let text = wait_for("its text", || {
+        std::fs::read_to_string(&file).ok().filter(|text| text.lines().count() == 2)
+    });
+    let questions: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["question"].take())
+        .collect();
     assert_eq!(questions, ["Why do honey bees dance?", "What are their combs made of?"]);
 
     browser.click("#fresh");
@@ -353,7 +409,10 @@ const QUESTIONS: [&str; 40] = [
 #[test]
 fn every_citation_opens_what_it_cites() {
     let sandbox = Sandbox::new();
-    copy_tree(&Path::new(env!("CARGO_MANIFEST_DIR")).join("data/corpus"), &sandbox.path().join("docs"));
+    copy_tree(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join("data/corpus"),
+        &sandbox.path().join("docs"),
+    );
     sandbox.ingest();
     let server = Server::start(&sandbox, &[]);
     let Some(browser) = opened(&server, WIDE) else { return };
@@ -373,19 +432,32 @@ fn every_citation_opens_what_it_cites() {
             browser.click(&format!("#turns > li:last-child .sources li:nth-child({at}) .source"));
             browser.wait("document.querySelector('#source[open] #source-body:not([aria-busy])')");
             let what = format!("{question} [{at}]");
-            assert_eq!(browser.count("#source .note, #source .problem"), 0, "{what}: {}", browser.text("#source-body"));
+            assert_eq!(
+                browser.count("#source .note, #source .problem"),
+                0,
+                "{what}: {}",
+                browser.text("#source-body")
+            );
             assert_eq!(browser.count("#source .cited"), 1, "{what}");
             let shown = browser.text("#source .cited p");
             assert_eq!(bare(&shown), bare(citation["text"].as_str().unwrap()), "{what}");
-            let is_seen = "const box = document.querySelector('#source-body').getBoundingClientRect();
+            let is_seen =
+                "const box = document.querySelector('#source-body').getBoundingClientRect();
                 const cited = document.querySelector('#source .cited').getBoundingClientRect();
                 return cited.bottom > box.top && cited.top < box.bottom;";
             assert_eq!(browser.js(is_seen), true, "{what}: it is scrolled to");
             opened += 1;
-            let (root, path) = (citation["root"].as_str().unwrap(), citation["path"].as_str().unwrap());
-            let content = server.get(&format!("/documents/content?root={root}&path={path}")).ok().json();
-            joined +=
-                usize::from(content["passages"].as_array().unwrap().iter().all(|p| p["text"] != citation["text"]));
+            let (root, path) =
+                (citation["root"].as_str().unwrap(), citation["path"].as_str().unwrap());
+            let content =
+                server.get(&format!("/documents/content?root={root}&path={path}")).ok().json();
+            joined += usize::from(
+                content["passages"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .all(|p| p["text"] != citation["text"]),
+            );
             browser.press(&[key::ESCAPE]);
         }
     }
@@ -409,7 +481,11 @@ fn what_was_cited_is_shown_when_its_document_has_changed() {
     };
     // Moved, but still there.
     let (_, text) = crate::fixtures::TOPICS[0];
-    crate::fixtures::write_old(&sandbox, "docs/bees.md", text.replacen("\n\n", "\n\nA first paragraph.\n\n", 1));
+    crate::fixtures::write_old(
+        &sandbox,
+        "docs/bees.md",
+        text.replacen("\n\n", "\n\nA first paragraph.\n\n", 1),
+    );
     sandbox.ingest();
     server.post("/search", &json!({ "query": "first paragraph" })).ok();
     let (notes, cited) = open();
@@ -427,7 +503,9 @@ fn a_token_is_asked_for_and_kept_in_the_tab_alone() {
     let sandbox = ingested();
     let token = "a-token-of-some-length";
     let server = Server::start(&sandbox, &[("RAG_SERVE_TOKEN", token)]);
-    let Some(browser) = has_loopback().then(|| Browser::start(WIDE.0, WIDE.1)).flatten() else { return };
+    let Some(browser) = has_loopback().then(|| Browser::start(WIDE.0, WIDE.1)).flatten() else {
+        return;
+    };
     browser.go(&url(&server));
     browser.wait("document.querySelector('#token[open]')");
     browser.enter("not-this-one-but-long");
@@ -438,10 +516,15 @@ fn a_token_is_asked_for_and_kept_in_the_tab_alone() {
     browser.wait("document.querySelector('#welcome h2') && !document.querySelector('#token').open");
     ask(&browser, "Why do honey bees dance?");
     assert_eq!(browser.count(".answer .cite"), 1);
-    let kept = browser.js("return [JSON.stringify(localStorage), document.cookie, location.href].join()");
+    let kept =
+        browser.js("return [JSON.stringify(localStorage), document.cookie, location.href].join()");
     assert!(!kept.as_str().unwrap().contains(token), "{kept}");
     // Nothing but the refusals.
-    assert!(browser.complaints().iter().all(|line| line.contains("401")), "{:?}", browser.complaints());
+    assert!(
+        browser.complaints().iter().all(|line| line.contains("401")),
+        "{:?}",
+        browser.complaints()
+    );
 }
 
 /// What a reader may not do is not there; nothing stands in its place.
@@ -451,14 +534,19 @@ fn a_reader_is_shown_the_corpus_without_what_he_may_not_do() {
     let file = sandbox.write("tokens", "read a-token-of-some-length\n");
     std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600)).unwrap();
     let server = Server::start(&sandbox, &[("RAG_SERVE_TOKEN_FILE", "tokens")]);
-    let Some(browser) = has_loopback().then(|| Browser::start(WIDE.0, WIDE.1)).flatten() else { return };
+    let Some(browser) = has_loopback().then(|| Browser::start(WIDE.0, WIDE.1)).flatten() else {
+        return;
+    };
     browser.go(&url(&server));
     browser.wait("document.querySelector('#token[open]')");
     browser.enter("a-token-of-some-length");
     browser.press(&[key::ENTER]);
     browser.wait("document.querySelector('#welcome h2') && !document.querySelector('#token').open");
     browser.click("#nav-corpus");
-    browser.wait("document.querySelector('#card-caches table') && document.querySelector('#card-documents .faint')");
+    browser.wait(
+        "document.querySelector('#card-caches table') && \
+         document.querySelector('#card-documents .faint')",
+    );
     let text = browser.text("#corpus");
     assert!(text.contains("Your token may read, not ingest."), "{text}");
     for word in ["false", "undefined", "null", "NaN"] {
@@ -469,7 +557,8 @@ fn a_reader_is_shown_the_corpus_without_what_he_may_not_do() {
 #[test]
 fn what_a_document_says_is_text() {
     let sandbox = Sandbox::new();
-    let hostile = "Penguins huddle <img src=x onerror=\"document.title='owned'\"> <script>document.title='owned'</script> \
+    let hostile = "Penguins huddle <img src=x onerror=\"document.title='owned'\"> \
+         <script>document.title='owned'</script> \
                    because the wind is cold [2](javascript:alert(1)) `</code><b>`.";
     // The second name would be markup, too.
     for name in ["penguins.txt", "<img src=x onerror=alert(1)>.txt"] {
@@ -482,8 +571,8 @@ fn what_a_document_says_is_text() {
     assert!(browser.text(".answer").contains("<script>"), "{}", browser.text(".answer"));
     browser.click(".source");
     browser.wait("document.querySelector('#source[open] .cited')?.textContent.includes('onerror')");
-    let strange =
-        "return document.querySelectorAll('main img, main script, main b, #source :is(img, script, b, a)').length";
+    let strange = "return document.querySelectorAll('main img, main script, main b, #source \
+         :is(img, script, b, a)').length";
     assert_eq!(browser.js(strange), 0);
     assert_eq!(browser.js("return document.title"), "rag");
     is_quiet(&browser);
@@ -497,19 +586,27 @@ fn it_fits_a_narrow_screen_and_keeps_the_rules_for_everybody() {
     let axe = axe();
     let look = |what: &str| {
         let sizes = browser.js("return [document.documentElement.scrollWidth, innerWidth]");
-        assert!(sizes[0].as_u64() <= sizes[1].as_u64(), "{what} is {} wide on {}", sizes[0], sizes[1]);
+        assert!(
+            sizes[0].as_u64() <= sizes[1].as_u64(),
+            "{what} is {} wide on {}",
+            sizes[0],
+            sizes[1]
+        );
         let Some(axe) = &axe else { return };
         if browser.js("return Boolean(window.axe)") != true {
             browser.js(axe);
         }
         // Of the rules only those for colours depend on the colours.
-        for (dark, rules) in
-            [(false, "['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', 'best-practice']"), (true, "['color-contrast']")]
-        {
+        for (dark, rules) in [
+            (false, "['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', 'best-practice']"),
+            (true, "['color-contrast']"),
+        ] {
             browser.prefer_dark(dark);
             let found = browser.js_async(&format!(
-                "const {{ violations }} = await axe.run({{ resultTypes: ['violations'], runOnly: {rules} }});
-                return violations.map(({{ id, help, nodes }}) => ({{ id, help, nodes: nodes.map((node) => node.html) }}));"
+                "const {{ violations }} = await axe.run({{ resultTypes: ['violations'], runOnly: \
+                 {rules} }});
+                return violations.map(({{ id, help, nodes }}) => ({{ id, help, nodes: \
+                nodes.map((node) => node.html) }}));"
             ));
             assert_eq!(found, json!([]), "{what}, {}", if dark { "dark" } else { "light" });
         }
@@ -526,7 +623,10 @@ fn it_fits_a_narrow_screen_and_keeps_the_rules_for_everybody() {
     look("a source");
     browser.press(&[key::ESCAPE]);
     browser.click("#nav-corpus");
-    browser.wait("document.querySelector('#card-caches table') && document.querySelector('#card-documents .faint')");
+    browser.wait(
+        "document.querySelector('#card-caches table') && \
+         document.querySelector('#card-documents .faint')",
+    );
     browser.click("#card-documents [data-state=indexed]");
     browser.wait("document.querySelector('#card-documents .link')");
     look("the corpus");
@@ -589,7 +689,8 @@ fn nothing_makes_markup_of_text_and_nothing_comes_from_elsewhere() {
         for word in banned {
             assert!(!text.contains(word), "{file} has {word}");
         }
-        let is_elsewhere = |line: &&str| line.contains("://") && !line.contains("http://www.w3.org/2000/svg");
+        let is_elsewhere =
+            |line: &&str| line.contains("://") && !line.contains("http://www.w3.org/2000/svg");
         assert_eq!(text.lines().find(is_elsewhere), None, "{file}");
     }
 }

@@ -1,4 +1,5 @@
-//! A bug costs one question: a panic in the middle of it is reported for that question, and everything else goes on.
+//! A bug costs one question: a panic in the middle of it is reported for that question, and
+//! everything else goes on.
 //!
 //! The clock is handed to the engine, so a test can have it panic on the thread that answers.
 
@@ -22,7 +23,10 @@ use crate::tools::{engine_with, wait_for};
 fn sandbox() -> Sandbox {
     let sandbox = Sandbox::new();
     use_tiny_model(&sandbox);
-    sandbox.write("docs/valve.md", "# Valves\n\nThe valve was replaced in April. It was made of brass.\n");
+    sandbox.write(
+        "docs/valve.md",
+        "# Valves\n\nThe valve was replaced in April. It was made of brass.\n",
+    );
     sandbox.write("docs/pump.md", "# Pumps\n\nThe pump was painted green in May.\n");
     sandbox.ingest();
     sandbox
@@ -37,10 +41,11 @@ fn a_batch_reports_the_question_that_panicked_and_answers_the_others() {
     }
     let sandbox = sandbox();
     let engine = engine_with(&sandbox, "data", TINY, &[], clock);
-    let questions =
-        "When was the valve replaced?\nWhat was painted green?\n{\"id\": 3, \"question\": \"What is brass?\"}\n";
+    let questions = "When was the valve replaced?\nWhat was painted green?\n{\"id\": 3, \
+         \"question\": \"What is brass?\"}\n";
     let mut items = Vec::new();
-    batch::run(&engine, questions.as_bytes(), &Request::default(), &mut |item| items.push(item)).expect("it goes on");
+    batch::run(&engine, questions.as_bytes(), &Request::default(), &mut |item| items.push(item))
+        .expect("it goes on");
     assert_eq!(items.iter().map(|item| item.line).collect::<Vec<_>>(), [1, 2, 3]);
     let failed: Vec<_> = items.iter().filter_map(|item| item.outcome.as_ref().err()).collect();
     assert_eq!(failed.len(), 1);
@@ -75,7 +80,11 @@ fn a_server_answers_500_to_the_question_that_panicked_and_keeps_the_model() {
         PANICS.store(true, Ordering::SeqCst);
         let refused = ask("What was painted green?").is(500);
         let error: Value = refused.json()["error"].clone();
-        assert_eq!((error["code"].as_str(), error["request_id"].is_string()), (Some("internal"), true), "{error}");
+        assert_eq!(
+            (error["code"].as_str(), error["request_id"].is_string()),
+            (Some("internal"), true),
+            "{error}"
+        );
         assert!(!refused.body.contains("src/"), "{}", refused.body);
 
         let answered = ask("What was painted green?").ok().json();

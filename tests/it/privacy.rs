@@ -23,10 +23,16 @@ const PLACES: [(&str, &str); 7] = [
 /// `rag` with `places/` for everything, behind `wrapper` where there is one.
 fn rag(sandbox: &Sandbox, wrapper: &[&str], args: &[&str]) -> Run {
     let plain = sandbox.command(args);
-    let mut words = wrapper.iter().map(std::ffi::OsStr::new).chain([plain.get_program()]).chain(plain.get_args());
+    let mut words = wrapper
+        .iter()
+        .map(std::ffi::OsStr::new)
+        .chain([plain.get_program()])
+        .chain(plain.get_args());
     let mut command = Command::new(words.next().unwrap());
     command.args(words).current_dir(sandbox.path()).env_clear();
-    command.envs(plain.get_envs().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned()))));
+    command.envs(
+        plain.get_envs().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned()))),
+    );
     for (name, place) in PLACES {
         std::fs::create_dir_all(sandbox.path().join(place)).unwrap();
         command.env(name, sandbox.path().join(place));
@@ -43,7 +49,9 @@ fn everything(sandbox: &Sandbox, wrapper: &[&str]) -> Vec<Value> {
         &["index", "verify", "--json", "--data-dir"],
     ];
     let data = if wrapper.is_empty() { "data" } else { "offline" };
-    runs.iter().map(|args| rag(sandbox, wrapper, &[args, &[data][..]].concat()).ok().json()).collect()
+    runs.iter()
+        .map(|args| rag(sandbox, wrapper, &[args, &[data][..]].concat()).ok().json())
+        .collect()
 }
 
 #[test]
@@ -52,14 +60,18 @@ fn nothing_is_written_outside_the_data_directory() {
     topics(&sandbox);
     let before = files_below(&sandbox.path().join("docs"));
     everything(&sandbox, &[]);
-    // The lists of data directories and of files that were compared, and nothing of what is indexed.
+    // The lists of data directories and of files that were compared, and nothing of what is
+    // indexed.
     let lists = ["state/rag/.lock", "state/rag/checked.json", "state/rag/places.json"];
     for file in files_below(&sandbox.path().join("places")) {
         assert!(lists.contains(&file.as_str()), "{file}");
         let path = sandbox.path().join("places").join(&file);
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(!text.contains("bees") && !text.contains("combs"), "{file}: {text}");
-        assert!(path.metadata().unwrap().permissions().mode().is_multiple_of(0o100), "{file} can be read by others");
+        assert!(
+            path.metadata().unwrap().permissions().mode().is_multiple_of(0o100),
+            "{file} can be read by others"
+        );
     }
     assert_eq!(files_below(&sandbox.path().join("docs")), before);
     let mut top: Vec<String> = std::fs::read_dir(sandbox.path())
@@ -69,10 +81,14 @@ fn nothing_is_written_outside_the_data_directory() {
     top.sort();
     assert_eq!(top, ["data", "docs", "home", "places", "share"]);
     // What is indexed may be private, so what is made of it is the user's alone.
-    let is_private = |path: &Path| path.metadata().unwrap().permissions().mode().is_multiple_of(0o100);
+    let is_private =
+        |path: &Path| path.metadata().unwrap().permissions().mode().is_multiple_of(0o100);
     for file in files_below(&sandbox.data()) {
         let path = sandbox.data().join(&file);
-        assert!(is_private(&path) || is_private(path.parent().unwrap()), "{file} can be read by others");
+        assert!(
+            is_private(&path) || is_private(path.parent().unwrap()),
+            "{file} can be read by others"
+        );
     }
     // The folder of the caches may be somebody else's choice.
     assert!(is_private(&sandbox.data().join("cache/cache.db")));
@@ -81,8 +97,10 @@ fn nothing_is_written_outside_the_data_directory() {
 #[test]
 fn the_network_is_not_needed() {
     let wrapper = ["unshare", "--net"];
-    let available =
-        Command::new(wrapper[0]).args([wrapper[1], "true"]).output().is_ok_and(|output| output.status.success());
+    let available = Command::new(wrapper[0])
+        .args([wrapper[1], "true"])
+        .output()
+        .is_ok_and(|output| output.status.success());
     if !available {
         eprintln!("skipped: `unshare --net` does not work here");
         return;
@@ -93,5 +111,8 @@ fn the_network_is_not_needed() {
     assert!(Path::new(&sandbox.path().join("offline/indexes")).is_dir());
     assert_eq!(with[0]["corpus_id"], without[0]["corpus_id"]);
     assert_eq!(with[1]["hits"], without[1]["hits"]);
-    assert_eq!((&with[2]["answer"], &with[2]["citations"]), (&without[2]["answer"], &without[2]["citations"]));
+    assert_eq!(
+        (&with[2]["answer"], &with[2]["citations"]),
+        (&without[2]["answer"], &without[2]["citations"])
+    );
 }

@@ -1,5 +1,5 @@
-//! Folders that may not be written to and files that may not be read. Reading goes on without a trace; writing is
-//! refused at once.
+//! Folders that may not be written to and files that may not be read. Reading goes on without a
+//! trace; writing is refused at once.
 //!
 //! Root may do anything, so as root the commands run as `nobody`, through `setpriv`.
 
@@ -22,7 +22,16 @@ impl Bound {
         chmod(&probe, 0o000);
         let as_root = std::fs::read(&probe).is_ok();
         std::fs::remove_file(&probe).expect("a removal");
-        let args = ["--reuid", "65534", "--regid", "65534", "--clear-groups", "test", "-x", env!("CARGO_BIN_EXE_rag")];
+        let args = [
+            "--reuid",
+            "65534",
+            "--regid",
+            "65534",
+            "--clear-groups",
+            "test",
+            "-x",
+            env!("CARGO_BIN_EXE_rag"),
+        ];
         if as_root && !has_tool("setpriv", &args) {
             return None;
         }
@@ -36,7 +45,9 @@ impl Bound {
             return Run::of(&mut { rag });
         }
         let mut command = Command::new("setpriv");
-        command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(rag.get_program());
+        command
+            .args(["--reuid", "65534", "--regid", "65534", "--clear-groups"])
+            .arg(rag.get_program());
         command.args(rag.get_args()).current_dir(sandbox.path()).env_clear();
         command.envs(rag.get_envs().filter_map(|(name, value)| Some((name, value?))));
         Run::of(&mut command)
@@ -67,7 +78,8 @@ fn thaw(dir: &Path) {
 
 fn sandbox() -> Sandbox {
     let sandbox = Sandbox::new();
-    sandbox.write("docs/boats.md", "# Boats\n\nThe blue boat carries nine sailors across the bay.\n");
+    sandbox
+        .write("docs/boats.md", "# Boats\n\nThe blue boat carries nine sailors across the bay.\n");
     sandbox.write("docs/bread.md", "# Bread\n\nThe baker needs flour, water, salt and patience.\n");
     sandbox
 }
@@ -89,16 +101,29 @@ fn a_frozen_data_directory_is_searched_without_a_trace() {
     assert_eq!(answer(bound.rag(&sandbox, &search).ok().json()), before);
     let new = bound.rag(&sandbox, &["search", "what does a baker need", "--json"]).ok().json();
     assert_eq!(paths(&new)[0], "bread.md");
-    let asked = bound.rag(&sandbox, &["ask", "how many sailors does the boat carry?", "--json"]).ok().json();
+    let asked = bound
+        .rag(&sandbox, &["ask", "how many sailors does the boat carry?", "--json"])
+        .ok()
+        .json();
     assert_eq!(asked["answer"], ask["answer"]);
-    for args in [&["index", "verify"][..], &["index", "list"], &["index", "show"], &["cache", "stats"], &["doctor"]] {
+    for args in [
+        &["index", "verify"][..],
+        &["index", "list"],
+        &["index", "show"],
+        &["cache", "stats"],
+        &["doctor"],
+    ] {
         bound.rag(&sandbox, args).ok();
     }
     bound.rag(&sandbox, &["index", "save", "-q", "/dev/null/x.tar.zst"]).exits(1);
 
     sandbox.write("docs/new.md", "# New\n\nSomething else.\n");
     let data = sandbox.data().display().to_string();
-    bound.rag(&sandbox, &["ingest", "--dir", "docs"]).exits(1).says("data/jobs").says("ermission denied");
+    bound
+        .rag(&sandbox, &["ingest", "--dir", "docs"])
+        .exits(1)
+        .says("data/jobs")
+        .says("ermission denied");
     bound.rag(&sandbox, &["index", "remove", "--yes"]).exits(1).says("data/indexes");
     assert_eq!(listing(&sandbox.data()), listed, "something was written to {data}");
     thaw(&sandbox.data());
@@ -113,7 +138,8 @@ fn where_nothing_may_be_made_ingest_says_so() {
     let _ = bound.rag(&sandbox, &["doctor"]);
     chmod(sandbox.path(), 0o555);
     bound.rag(&sandbox, &["ingest", "--dir", "docs"]).exits(1).says("cannot create data/jobs");
-    let asked = bound.rag(&sandbox, &["search", "boat"]).exits(1).says("there is no index named `default`");
+    let asked =
+        bound.rag(&sandbox, &["search", "boat"]).exits(1).says("there is no index named `default`");
     assert!(asked.stdout.is_empty());
     chmod(sandbox.path(), 0o755);
     assert!(!sandbox.data().exists());
@@ -122,7 +148,8 @@ fn where_nothing_may_be_made_ingest_says_so() {
 /// Read-only as a mount: the owner may write, the file system does not.
 #[test]
 fn a_read_only_mount_is_searched_and_not_written_to() {
-    let probe = "mount --bind -o ro /tmp /mnt && mount -o remount,bind,ro /mnt && ! touch /mnt/rag-probe 2>/dev/null";
+    let probe = "mount --bind -o ro /tmp /mnt && mount -o remount,bind,ro /mnt && ! touch \
+         /mnt/rag-probe 2>/dev/null";
     if !has_tool("unshare", &["-m", "sh", "-c", probe]) {
         return;
     }
@@ -145,8 +172,8 @@ fn a_read_only_mount_is_searched_and_not_written_to() {
     assert_eq!(listing(&sandbox.data()), listed);
 }
 
-/// Files and folders of the corpus that may not be read are named; the rest is indexed; what an earlier run read of
-/// them stays.
+/// Files and folders of the corpus that may not be read are named; the rest is indexed; what an
+/// earlier run read of them stays.
 #[test]
 fn what_may_not_be_read_is_named_and_the_rest_indexed() {
     let sandbox = sandbox();
@@ -158,12 +185,21 @@ fn what_may_not_be_read_is_named_and_the_rest_indexed() {
     chmod(&sandbox.path().join("docs/closed"), 0o000);
     let args = ["ingest", "--dir", "docs", "--json"];
     let summary = bound.rag(&sandbox, &args).exits(4).json();
-    let failed: Vec<&str> =
-        summary["failed"].as_array().expect("a list").iter().filter_map(|f| f["path"].as_str()).collect();
+    let failed: Vec<&str> = summary["failed"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|f| f["path"].as_str())
+        .collect();
     assert_eq!(failed, ["docs/bread.md", "docs/closed"]);
-    assert!(summary["failed"][0]["reason"].as_str().is_some_and(|reason| reason.contains("permission denied")));
+    assert!(
+        summary["failed"][0]["reason"]
+            .as_str()
+            .is_some_and(|reason| reason.contains("permission denied"))
+    );
     assert_eq!(summary["documents"], 1);
-    let search = |question: &str| paths(&bound.rag(&sandbox, &["search", question, "--json"]).ok().json());
+    let search =
+        |question: &str| paths(&bound.rag(&sandbox, &["search", question, "--json"]).ok().json());
     assert_eq!(search("blue boat"), ["boats.md"]);
 
     chmod(&sandbox.path().join("docs/bread.md"), 0o644);
@@ -184,6 +220,10 @@ fn an_index_of_somebody_else_is_refused_by_name() {
     sandbox.ingest();
     chmod(&sandbox.data().join("indexes"), 0o000);
     bound.rag(&sandbox, &["search", "boat"]).exits(1).says("data/indexes").says("ermission denied");
-    bound.rag(&sandbox, &["ingest", "--dir", "docs"]).exits(1).says("data/jobs").says("ermission denied");
+    bound
+        .rag(&sandbox, &["ingest", "--dir", "docs"])
+        .exits(1)
+        .says("data/jobs")
+        .says("ermission denied");
     chmod(&sandbox.data().join("indexes"), 0o755);
 }

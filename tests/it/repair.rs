@@ -15,7 +15,8 @@ const MODES: [&str; 3] = ["hybrid", "lexical", "dense"];
 
 fn document(n: usize) -> String {
     format!(
-        "# Harbour {n}\n\nThe blue boats of harbour {n} carry {} sailors across the bay.\n\n## Bread\n\nBaker {n} sells {} loaves.\n",
+        "# Harbour {n}\n\nThe blue boats of harbour {n} carry {} sailors across the bay.\n\n## \
+         Bread\n\nBaker {n} sells {} loaves.\n",
         n * 3,
         n * 7
     )
@@ -28,7 +29,11 @@ fn sandbox() -> Sandbox {
         write_old(&sandbox, &format!("docs/harbour-{n}.md"), document(n));
     }
     // French, so that the language of a passage counts.
-    write_old(&sandbox, "docs/fr.md", "# Port\n\nLes bateaux bleus portent des marins à travers la baie du port.\n");
+    write_old(
+        &sandbox,
+        "docs/fr.md",
+        "# Port\n\nLes bateaux bleus portent des marins à travers la baie du port.\n",
+    );
     write_old(&sandbox, "docs/empty.txt", "");
     sandbox.ingest();
     write_old(&sandbox, "docs/harbour-3.md", document(33));
@@ -39,8 +44,19 @@ fn sandbox() -> Sandbox {
 }
 
 fn answers(sandbox: &Sandbox) -> Vec<Value> {
-    let search =
-        |mode| sandbox.rag(["search", QUESTION, "--json", "-k", "50", "--explain", "--no-cache", "--mode", mode]);
+    let search = |mode| {
+        sandbox.rag([
+            "search",
+            QUESTION,
+            "--json",
+            "-k",
+            "50",
+            "--explain",
+            "--no-cache",
+            "--mode",
+            mode,
+        ])
+    };
     let modes = if thorough() { &MODES[..] } else { &MODES[..1] };
     modes.iter().map(|mode| answer(search(mode).ok().json())).collect()
 }
@@ -105,7 +121,10 @@ impl World {
         let run = repair(&self.sandbox);
         assert_eq!(run.code, Some(0), "{what}: {run}");
         let json = run.json();
-        assert!(json["ok"] == true && json["damaged"].as_array().is_some_and(|d| !d.is_empty()), "{what}: {json}");
+        assert!(
+            json["ok"] == true && json["damaged"].as_array().is_some_and(|d| !d.is_empty()),
+            "{what}: {json}"
+        );
         assert_eq!(
             (&json["corpus_id"], &json["documents"]),
             (&self.show["corpus_id"], &self.show["documents"]),
@@ -118,8 +137,8 @@ impl World {
     }
 }
 
-/// Each file of the generation flipped, cut, emptied and missing: mended to the same answers in every mode, without the
-/// model running once.
+/// Each file of the generation flipped, cut, emptied and missing: mended to the same answers in
+/// every mode, without the model running once.
 #[test]
 fn every_damaged_file_is_mended() {
     let world = World::new();
@@ -127,8 +146,10 @@ fn every_damaged_file_is_mended() {
     let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
     let all = files(&current(&data));
     assert!(all.len() > 15, "{all:?}");
-    for (n, path) in
-        all.iter().enumerate().filter(|(_, path)| !path.ends_with("meta.json") || path.ends_with("bm25/meta.json"))
+    for (n, path) in all
+        .iter()
+        .enumerate()
+        .filter(|(_, path)| !path.ends_with("meta.json") || path.ends_with("bm25/meta.json"))
     {
         let kind = path.extension().unwrap_or_default().to_string_lossy().into_owned();
         let seen = kinds.entry(kind).or_default();
@@ -136,8 +157,11 @@ fn every_damaged_file_is_mended() {
         if *seen > 1 && !thorough() {
             continue;
         }
-        let damages: &[&str] =
-            if thorough() { &["flip", "cut", "empty", "missing"] } else { &[["flip", "missing", "cut"][n % 3]] };
+        let damages: &[&str] = if thorough() {
+            &["flip", "cut", "empty", "missing"]
+        } else {
+            &[["flip", "missing", "cut"][n % 3]]
+        };
         for damage in damages {
             let bytes = std::fs::read(path).expect("a file");
             match *damage {
@@ -160,12 +184,17 @@ fn every_damaged_file_is_mended() {
     assert!(kinds.len() >= 8, "{kinds:?}");
     // Nothing of the words is left, nor of the vectors.
     let flip_all = |endings: &[&str]| {
-        let ends = |path: &&PathBuf| path.extension().is_some_and(|e| endings.iter().any(|ending| e == *ending));
+        let ends = |path: &&PathBuf| {
+            path.extension().is_some_and(|e| endings.iter().any(|ending| e == *ending))
+        };
         all.iter().filter(ends).for_each(|path| flip(path));
     };
     flip_all(&["store", "npy"]);
     let json = world.is_mended("words and vectors");
-    assert_eq!((&json["steps"][0]["documents_kept"], &json["steps"][0]["documents_read"]), (&json!(0), &json!(12)));
+    assert_eq!(
+        (&json["steps"][0]["documents_kept"], &json["steps"][0]["documents_read"]),
+        (&json!(0), &json!(12))
+    );
     // The table is the one that a fresh ingest makes, so that the next one finds nothing to do.
     let again = world.sandbox.ingest();
     assert_eq!((&again["corpus_id"], &again["documents"]), (&world.show["corpus_id"], &json!(12)));
@@ -178,35 +207,51 @@ fn every_damaged_file_is_mended() {
     assert_eq!(answers(&world.sandbox), world.good);
     // What is whole is left as it is.
     let whole = repair(&world.sandbox).ok().json();
-    assert_eq!((&whole["ok"], &whole["damaged"], &whole["steps"]), (&json!(true), &json!([]), &json!([])));
+    assert_eq!(
+        (&whole["ok"], &whole["damaged"], &whole["steps"]),
+        (&json!(true), &json!([]), &json!([]))
+    );
 }
 
-/// Without the cache the vectors are read from the index, and only what is lost there is embedded again.
+/// Without the cache the vectors are read from the index, and only what is lost there is embedded
+/// again.
 #[test]
 fn vectors_are_made_anew_only_where_they_are_lost() {
     let world = World::new();
     let data = world.sandbox.data();
     let all = files(&current(&data));
-    let ending = |ending: &str| all.iter().filter(|path| path.to_string_lossy().ends_with(ending)).collect::<Vec<_>>();
+    let ending = |ending: &str| {
+        all.iter().filter(|path| path.to_string_lossy().ends_with(ending)).collect::<Vec<_>>()
+    };
     std::fs::remove_dir_all(data.join("cache")).expect("a removal");
     flip(ending(".idx")[0]);
     let step = world.is_mended("words")["steps"][0].clone();
-    assert_eq!((&step["cache"]["misses"], step["vectors_kept"].as_u64() > Some(10)), (&json!(0), true), "{step}");
+    assert_eq!(
+        (&step["cache"]["misses"], step["vectors_kept"].as_u64() > Some(10)),
+        (&json!(0), true),
+        "{step}"
+    );
     world.reset();
     std::fs::remove_dir_all(data.join("cache")).expect("a removal");
     ending(".npy").iter().for_each(|path| flip(path));
     let step = world.is_mended("vectors")["steps"][0].clone();
-    assert_eq!((&step["vectors_kept"], step["cache"]["misses"].as_u64() > Some(10)), (&json!(0), true), "{step}");
+    assert_eq!(
+        (&step["vectors_kept"], step["cache"]["misses"].as_u64() > Some(10)),
+        (&json!(0), true),
+        "{step}"
+    );
 }
 
-/// Sources that are gone or have changed cost nothing where the index still has the passages; where it has not, they are
-/// named.
+/// Sources that are gone or have changed cost nothing where the index still has the passages; where
+/// it has not, they are named.
 #[test]
 fn what_cannot_be_mended_is_named() {
     let world = World::new();
     let sandbox = &world.sandbox;
     let all = files(&current(&sandbox.data()));
-    let ending = |ending: &str| all.iter().filter(|path| path.to_string_lossy().ends_with(ending)).collect::<Vec<_>>();
+    let ending = |ending: &str| {
+        all.iter().filter(|path| path.to_string_lossy().ends_with(ending)).collect::<Vec<_>>()
+    };
     let before = passages(sandbox);
     std::fs::remove_file(sandbox.path().join("docs/harbour-1.md")).expect("a removal");
     write_old(sandbox, "docs/harbour-2.md", "# Harbour 2\n\nThe green barge waits.\n");
@@ -220,8 +265,10 @@ fn what_cannot_be_mended_is_named() {
     let run = repair(sandbox).exits(4);
     let json = run.json();
     let unmended = json["steps"][0]["unmended"].as_array().expect("a list").clone();
-    let reasons: Vec<(&str, &str)> =
-        unmended.iter().map(|u| (u["path"].as_str().expect("a path"), u["reason"].as_str().expect("why"))).collect();
+    let reasons: Vec<(&str, &str)> = unmended
+        .iter()
+        .map(|u| (u["path"].as_str().expect("a path"), u["reason"].as_str().expect("why")))
+        .collect();
     assert_eq!(
         reasons,
         [
@@ -232,10 +279,12 @@ fn what_cannot_be_mended_is_named() {
     assert_eq!((&json["ok"], &json["documents"]), (&json!(false), &json!(11)));
     sandbox.rag(["index", "verify"]).ok();
     // All others are what they were.
-    let named =
-        |document: &Value| !document["path"].as_str().is_some_and(|p| p.ends_with("-1.md") || p.ends_with("-2.md"));
-    let others =
-        |all: &Value| -> Vec<Value> { all.as_array().expect("a list").iter().filter(|d| named(d)).cloned().collect() };
+    let named = |document: &Value| {
+        !document["path"].as_str().is_some_and(|p| p.ends_with("-1.md") || p.ends_with("-2.md"))
+    };
+    let others = |all: &Value| -> Vec<Value> {
+        all.as_array().expect("a list").iter().filter(|d| named(d)).cloned().collect()
+    };
     assert_eq!(others(&passages(sandbox)), others(&before));
     sandbox.rag(["search", "green barge", "--mode", "lexical"]).ok().prints("harbour-2.md");
 
@@ -257,14 +306,18 @@ fn what_cannot_be_mended_is_named() {
     let unmended = json["steps"][0]["unmended"].as_array().expect("a list").clone();
     let named: Vec<&str> = unmended.iter().filter_map(|u| u["path"].as_str()).collect();
     assert_eq!(named, ["docs/harbour-1.md", "docs/harbour-2.md"]);
-    assert!(unmended[0]["reason"].as_str().is_some_and(|why| why.contains("its passages are kept")), "{unmended:?}");
+    assert!(
+        unmended[0]["reason"].as_str().is_some_and(|why| why.contains("its passages are kept")),
+        "{unmended:?}"
+    );
     assert_eq!(json["documents"], 12);
     sandbox.rag(["search", "harbour 1", "--mode", "lexical"]).ok().prints("harbour-1.md");
     sandbox.rag(["index", "verify"]).ok();
 
     // Everything is lost: nothing is committed, and what to do is said.
     world.reset();
-    std::fs::rename(sandbox.path().join("docs"), sandbox.path().join("elsewhere")).expect("a rename");
+    std::fs::rename(sandbox.path().join("docs"), sandbox.path().join("elsewhere"))
+        .expect("a rename");
     ending(".store").iter().for_each(|path| flip(path));
     let before = std::fs::read(pointer(sandbox)).expect("a pointer");
     let run = sandbox.rag(["index", "verify", "--repair"]).exits(5);
@@ -273,7 +326,8 @@ fn what_cannot_be_mended_is_named() {
     assert_eq!(leftovers(&sandbox.data()), [""; 0]);
 }
 
-/// `meta.json` has the sums of everything else: without it, the generation before is what can be trusted.
+/// `meta.json` has the sums of everything else: without it, the generation before is what can be
+/// trusted.
 #[test]
 fn without_its_meta_json_an_index_falls_back() {
     let world = World::new();
@@ -284,7 +338,10 @@ fn without_its_meta_json_an_index_falls_back() {
     assert_eq!((&json["steps"][0]["step"], &json["documents"]), (&json!("fell_back"), &json!(11)));
     sandbox.rag(["index", "verify"]).ok();
     let ingested = sandbox.ingest();
-    assert_eq!((&ingested["corpus_id"], &ingested["cache"]["misses"]), (&world.show["corpus_id"], &json!(0)));
+    assert_eq!(
+        (&ingested["corpus_id"], &ingested["cache"]["misses"]),
+        (&world.show["corpus_id"], &json!(0))
+    );
     assert_eq!(answers(sandbox), world.good);
 
     world.reset();
@@ -295,13 +352,16 @@ fn without_its_meta_json_an_index_falls_back() {
         .prints("the index is the one of")
         .says("rag ingest --dir docs");
 
-    // No generation before, or a damaged one: what to run is said, with the folders that the job log remembers.
+    // No generation before, or a damaged one: what to run is said, with the folders that the job
+    // log remembers.
     world.reset();
     sandbox.rag(["index", "compact"]).ok();
     flip(&current(&sandbox.data()).join("meta.json"));
     let run = sandbox.rag(["index", "verify", "--repair"]).exits(5);
-    run.says("meta.json")
-        .says(&format!("run `rag ingest --dir docs` in {}", sandbox.path().canonicalize().unwrap().display()));
+    run.says("meta.json").says(&format!(
+        "run `rag ingest --dir docs` in {}",
+        sandbox.path().canonicalize().unwrap().display()
+    ));
     sandbox.ingest();
     assert_eq!(answers(sandbox), world.good);
 }
@@ -381,7 +441,8 @@ fn current_of(sandbox: &Sandbox, world: &World) -> PathBuf {
     sandbox.data().join("indexes").join(id)
 }
 
-/// An index that was removed from, compacted and gone back to is mended like any other; what was removed stays out.
+/// An index that was removed from, compacted and gone back to is mended like any other; what was
+/// removed stays out.
 #[test]
 fn what_was_removed_stays_out_of_a_mended_index() {
     let world = World::new();
@@ -390,9 +451,15 @@ fn what_was_removed_stays_out_of_a_mended_index() {
     let without = answers(sandbox);
     for ending in [".store", "documents.jsonl", ".npy"] {
         let all = files(&current(&sandbox.data()));
-        all.iter().filter(|path| path.to_string_lossy().ends_with(ending)).for_each(|path| flip(path));
+        all.iter()
+            .filter(|path| path.to_string_lossy().ends_with(ending))
+            .for_each(|path| flip(path));
         let json = repair(sandbox).ok().json();
-        assert_eq!((&json["documents"], answers(sandbox)), (&json!(11), without.clone()), "{ending}");
+        assert_eq!(
+            (&json["documents"], answers(sandbox)),
+            (&json!(11), without.clone()),
+            "{ending}"
+        );
         sandbox.rag(["search", "ferryman", "--mode", "lexical"]).exits(3);
         // There is nothing to go back to that still had it.
         sandbox.rag(["index", "rollback"]).exits(1).says("no generation before");
@@ -417,5 +484,8 @@ fn another_version_of_the_model_mends_nothing() {
     flip(all.iter().find(|path| path.extension().is_some_and(|e| e == "store")).expect("a store"));
     sandbox.rag(["index", "verify", "--repair"]).exits(1).says("no model named `own`");
     copy_dir(&project_data().join("models/all-MiniLM-L6-v2-fp32"), &model);
-    sandbox.rag(["index", "verify", "--repair"]).exits(1).says("another version of the model `own`");
+    sandbox
+        .rag(["index", "verify", "--repair"])
+        .exits(1)
+        .says("another version of the model `own`");
 }

@@ -19,7 +19,9 @@ fn sandbox() -> Sandbox {
 
 fn looks(found: &Value) -> BTreeMap<String, f64> {
     let hits = found["hits"].as_array().unwrap().iter();
-    let look = |hit: &Value| (hit["path"].as_str().unwrap().to_owned(), hit["explain"]["rerank"]["score"].as_f64());
+    let look = |hit: &Value| {
+        (hit["path"].as_str().unwrap().to_owned(), hit["explain"]["rerank"]["score"].as_f64())
+    };
     hits.map(look).filter_map(|(path, score)| Some((path, score?))).collect()
 }
 
@@ -32,7 +34,10 @@ fn counts(found: &Value) -> (u64, u64) {
 fn a_second_look_is_asked_for_and_explains_itself() {
     let sandbox = sandbox();
     let plain = search(&sandbox, QUESTION, &["--explain"]);
-    assert!(plain["hits"].as_array().unwrap().iter().all(|hit| hit["explain"]["rerank"].is_null()), "{plain}");
+    assert!(
+        plain["hits"].as_array().unwrap().iter().all(|hit| hit["explain"]["rerank"].is_null()),
+        "{plain}"
+    );
     assert_eq!(counts(&plain), (0, 0));
 
     let found = search(&sandbox, QUESTION, &["--explain", "--rerank=3"]);
@@ -50,8 +55,15 @@ fn a_second_look_is_asked_for_and_explains_itself() {
         let sum: f64 = legs.iter().filter_map(told).sum();
         assert!((sum - hit["score"].as_f64().unwrap()).abs() < 1e-9, "{hit}");
     }
-    sandbox.rag(["search", QUESTION, "--explain", "--rerank"]).ok().prints("rerank  rank 1, score 0.");
-    sandbox.rag(["search", QUESTION, "--rerank=1001"]).exits(2).says("--rerank").says("at most 1000");
+    sandbox
+        .rag(["search", QUESTION, "--explain", "--rerank"])
+        .ok()
+        .prints("rerank  rank 1, score 0.");
+    sandbox
+        .rag(["search", QUESTION, "--rerank=1001"])
+        .exits(2)
+        .says("--rerank")
+        .says("at most 1000");
 }
 
 #[test]
@@ -69,7 +81,11 @@ fn looks_are_kept_by_question_and_passage_whatever_the_ranking() {
         let found = Run::of(sandbox.command(args).env("ORT_DYLIB_PATH", "nowhere.so")).ok().json();
         assert_eq!((counts(&found), looks(&found)), ((6, 0), looks(&first)), "{more:?}");
     }
-    write_old(&sandbox, "docs/hornets.md", "# Hornets\n\nHornets tell each other of bees and flowers.\n");
+    write_old(
+        &sandbox,
+        "docs/hornets.md",
+        "# Hornets\n\nHornets tell each other of bees and flowers.\n",
+    );
     sandbox.ingest();
     let grown = search(&sandbox, QUESTION, &["--rerank=7", "--explain"]);
     assert_eq!(counts(&grown), (6, 1));
@@ -79,7 +95,10 @@ fn looks_are_kept_by_question_and_passage_whatever_the_ranking() {
     sandbox.rag(["cache", "purge", "rerank,retrieval"]).ok();
     let anew = search(&sandbox, QUESTION, &["--rerank=7", "--explain"]);
     assert_eq!((counts(&anew), looks(&anew)), ((0, 7), looks(&grown)));
-    assert_eq!(search(&sandbox, QUESTION, &["--rerank=7", "--no-cache"])["cache"]["rerank_misses"], 7);
+    assert_eq!(
+        search(&sandbox, QUESTION, &["--rerank=7", "--no-cache"])["cache"]["rerank_misses"],
+        7
+    );
 }
 
 #[test]
@@ -96,7 +115,8 @@ fn threads_change_nothing() {
     sandbox.ingest();
     let with = |threads: &str| {
         let question = "at how many bar does valve 7 open?";
-        let args = ["search", question, "--json", "--rerank=26", "--explain", "-k", "26", "--no-cache"];
+        let args =
+            ["search", question, "--json", "--rerank=26", "--explain", "-k", "26", "--no-cache"];
         Run::of(sandbox.command(args).env("RAG_THREADS", threads)).ok().json()["hits"].clone()
     };
     let one = with("1");
@@ -112,7 +132,10 @@ fn answers_and_measures_take_it_too() {
     let twin = sandbox.rag(["ask", QUESTION, "--rerank=5", "--no-cache", "--json"]).ok().json();
     assert_eq!((&twin["answer"], &twin["citations"]), (&answer["answer"], &answer["citations"]));
 
-    sandbox.write("gold.jsonl", json!({ "query": QUESTION, "relevant": { "bees.md": 1 } }).to_string());
+    sandbox.write(
+        "gold.jsonl",
+        json!({ "query": QUESTION, "relevant": { "bees.md": 1 } }).to_string(),
+    );
     assert!(sandbox.rag(["eval", "gold.jsonl", "--json"]).ok().json()["modes"]["rerank"].is_null());
     let mut command = sandbox.command(["eval", "gold.jsonl", "--json"]);
     let measured = Run::of(command.env("RAG_SEARCH_RERANK", "5")).ok().json();

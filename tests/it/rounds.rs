@@ -1,5 +1,5 @@
-//! Many rounds of what people do to an index, each ended at a moment that chance picks, against a list of what was
-//! acknowledged and a twin that nobody ever disturbed.
+//! Many rounds of what people do to an index, each ended at a moment that chance picks, against a
+//! list of what was acknowledged and a twin that nobody ever disturbed.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,8 +12,8 @@ use rag::engine::Engine;
 use crate::fixtures::{files_below, set_age};
 use crate::support::{Run, Sandbox, shared_data};
 use crate::sweep::{
-    CHANGING, Chance, Contents, Sweep, TINY, calls_in, can_trace, inject, orphans, rows_kept, traced, use_tiny_model,
-    was_killed,
+    CHANGING, Chance, Contents, Sweep, TINY, calls_in, can_trace, inject, orphans, rows_kept,
+    traced, use_tiny_model, was_killed,
 };
 use crate::tools::{engine_on, generations, rows_made, thorough};
 
@@ -29,7 +29,11 @@ struct Known {
 impl Known {
     fn indexed(&self) -> BTreeMap<&str, &str> {
         let is_in = |name: &&String| !self.removed.contains(*name);
-        self.files.keys().filter(is_in).map(|name| (name.as_str(), self.files[name].as_str())).collect()
+        self.files
+            .keys()
+            .filter(is_in)
+            .map(|name| (name.as_str(), self.files[name].as_str()))
+            .collect()
     }
 }
 
@@ -58,7 +62,14 @@ impl World {
         let sandbox = Sandbox::new();
         use_tiny_model(&sandbox);
         let (chance, acknowledged) = (Chance::new(), Known::default());
-        let mut world = Self { sandbox, chance, acknowledged, folder: BTreeMap::new(), texts: 0, calls: Vec::new() };
+        let mut world = Self {
+            sandbox,
+            chance,
+            acknowledged,
+            folder: BTreeMap::new(),
+            texts: 0,
+            calls: Vec::new(),
+        };
         for _ in 0..12 {
             world.write_a_file();
         }
@@ -69,7 +80,8 @@ impl World {
             let listed = format!("trace={}", CHANGING.join(","));
             traced(&world.sandbox, &["-e", &listed], &["ingest", "--dir", "docs"]).ok();
             world.acknowledged.files = world.folder.clone();
-            let trace = std::fs::read_to_string(world.sandbox.path().join("trace")).expect("a trace");
+            let trace =
+                std::fs::read_to_string(world.sandbox.path().join("trace")).expect("a trace");
             let mut most = BTreeMap::new();
             for (_, name, n, _) in calls_in(&trace, &CHANGING) {
                 most.insert(name, most.get(name).copied().unwrap_or(0).max(n));
@@ -93,8 +105,11 @@ impl World {
             }
             _ => format!("{}/entry-{n}.md", n % 3),
         };
-        let text =
-            format!("# Entry {n}\n\nOn day {n} the lighthouse keeper counted {} gulls and {} boats.\n", n * 3, n + 7);
+        let text = format!(
+            "# Entry {n}\n\nOn day {n} the lighthouse keeper counted {} gulls and {} boats.\n",
+            n * 3,
+            n + 7
+        );
         write(&self.sandbox, &format!("docs/{name}"), &text);
         self.folder.insert(name, text);
     }
@@ -108,7 +123,8 @@ impl World {
             let names: Vec<String> = self.folder.keys().cloned().collect();
             if names.len() > 8 {
                 let name = self.chance.pick(&names);
-                std::fs::remove_file(self.sandbox.path().join("docs").join(name)).expect("a removal");
+                std::fs::remove_file(self.sandbox.path().join("docs").join(name))
+                    .expect("a removal");
                 self.folder.remove(name);
             }
         }
@@ -135,7 +151,8 @@ impl World {
                 Step { args, after }
             }
             4 if !after.removed.is_empty() => {
-                // It is let in by the next ingest, and the table of files does not have it until then.
+                // It is let in by the next ingest, and the table of files does not have it until
+                // then.
                 let names: Vec<String> = after.removed.iter().cloned().collect();
                 let name = self.chance.pick(&names).clone();
                 self.sandbox.rag(["documents", "restore", &name]).ok();
@@ -147,14 +164,19 @@ impl World {
         }
     }
 
-    /// Runs a command and ends it: at a call that changes the disk, or at any moment. Yields whether it came to its end.
+    /// Runs a command and ends it: at a call that changes the disk, or at any moment. Yields
+    /// whether it came to its end.
     fn killed(&mut self, args: &[String]) -> bool {
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
         if !self.calls.is_empty() && self.chance.below(2) == 0 {
             let calls = self.calls.clone();
             let (call, most) = *self.chance.pick(&calls);
             let n = 1 + self.chance.below(most);
-            let run = traced(&self.sandbox, &inject(call, "signal=SIGKILL", n).each_ref().map(String::as_str), &args);
+            let run = traced(
+                &self.sandbox,
+                &inject(call, "signal=SIGKILL", n).each_ref().map(String::as_str),
+                &args,
+            );
             assert!(was_killed(&run) || run.code == Some(0), "{run}");
             return run.code == Some(0);
         }
@@ -167,36 +189,49 @@ impl World {
         run.code == Some(0)
     }
 
-    /// What the index holds is what was acknowledged, or what the step was to make of it; a twin agrees in everything.
+    /// What the index holds is what was acknowledged, or what the step was to make of it; a twin
+    /// agrees in everything.
     #[track_caller]
     fn check(&mut self, step: &Step, is_done: bool) {
         let found = Contents::of(&self.engine("data"), QUESTION).expect("an index");
-        let texts: BTreeMap<&str, &str> =
-            found.chunks.iter().map(|((path, _), (text, _))| (path.as_str(), text.as_str())).collect();
+        let texts: BTreeMap<&str, &str> = found
+            .chunks
+            .iter()
+            .map(|((path, _), (text, _))| (path.as_str(), text.as_str()))
+            .collect();
         assert_eq!(texts.len(), found.chunks.len(), "a file has one chunk here");
         let holds = |known: &Known| {
             let indexed = known.indexed();
             // A chunk is shown with its heading, which its text does not repeat.
-            let is_of = |name: &str, text: &str| indexed.get(name).is_some_and(|whole| whole.contains(body(text)));
+            let is_of = |name: &str, text: &str| {
+                indexed.get(name).is_some_and(|whole| whole.contains(body(text)))
+            };
             indexed.len() == texts.len() && texts.iter().all(|(name, text)| is_of(name, text))
         };
         let is_new = holds(&step.after);
         assert!(is_new || !is_done, "{:?} was acknowledged: {found:?}", step.args);
-        assert!(is_new || holds(&self.acknowledged), "{:?} left something else: {found:?}", step.args);
+        assert!(
+            is_new || holds(&self.acknowledged),
+            "{:?} left something else: {found:?}",
+            step.args
+        );
         if is_new {
             self.acknowledged = step.after.clone();
         }
         self.compare_with_twin(&found);
     }
 
-    /// The same documents in another folder, ingested into another data directory by runs that always end well.
+    /// The same documents in another folder, ingested into another data directory by runs that
+    /// always end well.
     #[track_caller]
     fn compare_with_twin(&self, found: &Contents) {
         let folder = self.sandbox.path().join("twin-docs");
         let indexed = self.acknowledged.indexed();
         if folder.is_dir() {
             for name in files_below(&folder) {
-                if indexed.get(name.as_str()).copied() != std::fs::read_to_string(folder.join(&name)).ok().as_deref() {
+                if indexed.get(name.as_str()).copied()
+                    != std::fs::read_to_string(folder.join(&name)).ok().as_deref()
+                {
                     std::fs::remove_file(folder.join(&name)).expect("a removal");
                 }
             }
@@ -219,7 +254,10 @@ impl World {
         assert_eq!(generations(&self.sandbox.data()).len(), 1);
         let bytes = |data: &str| -> u64 {
             let dir = self.sandbox.path().join(data).join("indexes");
-            files_below(&dir).iter().map(|name| dir.join(name).metadata().expect("a file").len()).sum()
+            files_below(&dir)
+                .iter()
+                .map(|name| dir.join(name).metadata().expect("a file").len())
+                .sum()
         };
         self.sandbox.rag(["index", "compact", "--data-dir", "twin"]).ok();
         let (ours, live) = (bytes("data"), bytes("twin"));
@@ -247,7 +285,8 @@ fn kill_after(child: &mut Child, moment: Duration) {
     let _ = child.kill();
 }
 
-/// Ingests, removals, re-ingests of what changed and compactions, each killed somewhere, and now and then one that is not.
+/// Ingests, removals, re-ingests of what changed and compactions, each killed somewhere, and now
+/// and then one that is not.
 #[test]
 fn no_round_of_random_kills_loses_or_doubles_anything() {
     let mut world = World::new();
@@ -280,7 +319,10 @@ fn no_round_of_random_kills_loses_or_doubles_anything() {
 fn many_killed_ingests_leave_no_litter() {
     let mut world = World::new();
     let rounds = if thorough() { 100 } else { 4 };
-    let mut sweep = Sweep::new(&format!("re-ingests with random kills and a compaction, seed {}", world.chance.seed));
+    let mut sweep = Sweep::new(&format!(
+        "re-ingests with random kills and a compaction, seed {}",
+        world.chance.seed
+    ));
     for round in 0..rounds {
         sweep.point(&format!("round {round}"), || {
             let step = world.change();
@@ -301,8 +343,9 @@ fn many_killed_ingests_leave_no_litter() {
     sweep.end("");
 }
 
-/// Two real books with the real model, killed at a random moment and gone on with, ten times: each time everything is in
-/// the end as if nothing had happened, and the kill cost no more vectors than one transaction of the cache has.
+/// Two real books with the real model, killed at a random moment and gone on with, ten times: each
+/// time everything is in the end as if nothing had happened, and the kill cost no more vectors than
+/// one transaction of the cache has.
 #[test]
 fn an_ingest_of_real_books_goes_on_where_it_was_killed() {
     if !thorough() {
@@ -311,11 +354,22 @@ fn an_ingest_of_real_books_goes_on_where_it_was_killed() {
     /// Vectors that one transaction of the cache keeps.
     const BATCH: usize = 256;
     const KILLS: usize = 10;
-    let (Some(en), Some(zh)) = (shared_data("rustbook_en"), shared_data("rustbook_zh")) else { return };
+    let (Some(en), Some(zh)) = (shared_data("rustbook_en"), shared_data("rustbook_zh")) else {
+        return;
+    };
     let sandbox = Sandbox::new();
     let dirs = [en.to_str().expect("UTF-8"), zh.to_str().expect("UTF-8")];
     let command = |data: &str| -> Command {
-        sandbox.command(["ingest", "--dir", dirs[0], "--dir", dirs[1], "--json", "--data-dir", data])
+        sandbox.command([
+            "ingest",
+            "--dir",
+            dirs[0],
+            "--dir",
+            dirs[1],
+            "--json",
+            "--data-dir",
+            data,
+        ])
     };
     let contents = |data: &str| {
         let engine = engine_on(&sandbox, data, "all-MiniLM-L6-v2");
@@ -325,33 +379,49 @@ fn an_ingest_of_real_books_goes_on_where_it_was_killed() {
     let undisturbed = Run::of(&mut command("twin")).ok().json();
     let whole = start.elapsed();
     let twin = contents("twin");
-    let texts = usize::try_from(undisturbed["cache"]["misses"].as_u64().expect("a number")).expect("few");
+    let texts =
+        usize::try_from(undisturbed["cache"]["misses"].as_u64().expect("a number")).expect("few");
     let mut chance = Chance::new();
-    let mut sweep = Sweep::new(&format!("two books of {texts} passages killed and gone on with, seed {}", chance.seed));
+    let mut sweep = Sweep::new(&format!(
+        "two books of {texts} passages killed and gone on with, seed {}",
+        chance.seed
+    ));
     let (data, mut again) = (sandbox.data(), Vec::new());
     for n in 0..KILLS {
         let _ = std::fs::remove_dir_all(&data);
         // One in each tenth of the time that it takes, so that no part of an ingest is left out.
         let moment = whole.mul_f64((n as f64 + chance.below(1000) as f64 / 1000.0) / KILLS as f64);
-        sweep.point(&format!("killed after {:.1} s of {:.1}", moment.as_secs_f64(), whole.as_secs_f64()), || {
-            let mut child = command("data").stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("rag starts");
-            kill_after(&mut child, moment);
-            child.wait().expect("an end");
-            // What was made stands in the unfinished vector file.
-            let (made, kept) = (rows_made(&data), rows_kept(&data));
-            let lost = made.saturating_sub(kept);
-            again.push(lost);
-            assert!(lost <= BATCH, "{made} vectors were made, {kept} were kept");
-            let is_done = data.join("indexes/names/default.json").exists() && made == 0 && kept == texts;
-            let summary = Run::of(&mut command("data")).ok().json();
-            assert_eq!(summary["corpus_id"], undisturbed["corpus_id"]);
-            let misses = if is_done && summary["committed"] == false { 0 } else { texts - kept };
-            assert_eq!(summary["cache"]["misses"], misses, "what was kept was not used");
-            contents("data").must_be(&twin, "after a kill");
-            same_files(&data, &sandbox.path().join("twin"));
-        });
+        sweep.point(
+            &format!("killed after {:.1} s of {:.1}", moment.as_secs_f64(), whole.as_secs_f64()),
+            || {
+                let mut child = command("data")
+                    .stdout(Stdio::null())
+                    .stderr(Stdio::null())
+                    .spawn()
+                    .expect("rag starts");
+                kill_after(&mut child, moment);
+                child.wait().expect("an end");
+                // What was made stands in the unfinished vector file.
+                let (made, kept) = (rows_made(&data), rows_kept(&data));
+                let lost = made.saturating_sub(kept);
+                again.push(lost);
+                assert!(lost <= BATCH, "{made} vectors were made, {kept} were kept");
+                let is_done =
+                    data.join("indexes/names/default.json").exists() && made == 0 && kept == texts;
+                let summary = Run::of(&mut command("data")).ok().json();
+                assert_eq!(summary["corpus_id"], undisturbed["corpus_id"]);
+                let misses =
+                    if is_done && summary["committed"] == false { 0 } else { texts - kept };
+                assert_eq!(summary["cache"]["misses"], misses, "what was kept was not used");
+                contents("data").must_be(&twin, "after a kill");
+                same_files(&data, &sandbox.path().join("twin"));
+            },
+        );
     }
-    sweep.end(format!("embedded more than once: {again:?} texts; undisturbed it takes {:.0} s", whole.as_secs_f64()));
+    sweep.end(format!(
+        "embedded more than once: {again:?} texts; undisturbed it takes {:.0} s",
+        whole.as_secs_f64()
+    ));
 }
 
 /// Vectors, their keys and the table of files are the same to the last byte.
@@ -365,6 +435,9 @@ fn same_files(a: &Path, b: &Path) {
     let (a, b) = (crate::tools::current(a), crate::tools::current(b));
     assert_eq!(names(&a), names(&b));
     for name in names(&a) {
-        assert!(std::fs::read(a.join(&name)).ok() == std::fs::read(b.join(&name)).ok(), "{name} differs");
+        assert!(
+            std::fs::read(a.join(&name)).ok() == std::fs::read(b.join(&name)).ok(),
+            "{name} differs"
+        );
     }
 }

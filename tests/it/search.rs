@@ -33,7 +33,10 @@ fn lexical(sandbox: &Sandbox, query: &str) -> Vec<String> {
 fn the_json_has_the_documented_fields() {
     let sandbox = sandbox();
     let found = search(&sandbox, "How do bees tell where flowers are?", &[]);
-    assert_eq!((&found["query"], &found["mode"]), (&json!("How do bees tell where flowers are?"), &json!("hybrid")));
+    assert_eq!(
+        (&found["query"], &found["mode"]),
+        (&json!("How do bees tell where flowers are?"), &json!("hybrid"))
+    );
     assert_eq!(found["index"], "default");
     assert_eq!(found["corpus_id"], sandbox.ingest()["corpus_id"]);
     for field in ["embedding_ms", "search_ms", "total_ms"] {
@@ -46,8 +49,14 @@ fn the_json_has_the_documented_fields() {
         (&json!(1), &json!("docs"), &json!("bees.md"), &Value::Null)
     );
     assert!(hit["score"].is_f64() && hit["heading"].is_array() && hit["text"].is_string(), "{hit}");
-    assert!(hit["lines"].as_array().is_some_and(|l| l.len() == 2 && l.iter().all(Value::is_u64)), "{hit}");
-    assert!(hit["bytes"].as_array().is_some_and(|b| b.len() == 2 && b.iter().all(Value::is_u64)), "{hit}");
+    assert!(
+        hit["lines"].as_array().is_some_and(|l| l.len() == 2 && l.iter().all(Value::is_u64)),
+        "{hit}"
+    );
+    assert!(
+        hit["bytes"].as_array().is_some_and(|b| b.len() == 2 && b.iter().all(Value::is_u64)),
+        "{hit}"
+    );
     assert!(hit.get("explain").is_none(), "{hit}");
 }
 
@@ -97,12 +106,18 @@ fn explain_shows_both_legs() {
         }
     }
     let sum: f64 = ["lexical", "dense"]
-        .map(|leg| legs[leg]["normalised"].as_f64().unwrap() * legs[leg]["weight"].as_f64().unwrap())
+        .map(|leg| {
+            legs[leg]["normalised"].as_f64().unwrap() * legs[leg]["weight"].as_f64().unwrap()
+        })
         .iter()
         .sum();
     assert!((sum - found["hits"][0]["score"].as_f64().unwrap()).abs() < 1e-9, "{found}");
     assert_eq!(found["hits"][1]["explain"]["lexical"], Value::Null);
-    sandbox.rag(["search", "bees", "--explain"]).ok().prints("lexical rank 1").prints("lexical no match");
+    sandbox
+        .rag(["search", "bees", "--explain"])
+        .ok()
+        .prints("lexical rank 1")
+        .prints("lexical no match");
 }
 
 #[test]
@@ -117,7 +132,10 @@ fn people_see_rank_place_and_passage() {
 #[test]
 fn no_match_exits_with_3_and_says_so_on_stderr() {
     let sandbox = sandbox();
-    let run = sandbox.rag(["search", "xylophone", "--mode", "lexical"]).exits(3).says("nothing in the index `default`");
+    let run = sandbox
+        .rag(["search", "xylophone", "--mode", "lexical"])
+        .exits(3)
+        .says("nothing in the index `default`");
     assert_eq!(run.stdout, "");
     let run = sandbox.rag(["search", "xylophone", "--mode", "lexical", "--json"]).exits(3);
     assert_eq!((run.json()["hits"].clone(), run.stderr.as_str()), (json!([]), ""));
@@ -181,9 +199,12 @@ fn scripts_without_spaces_are_searched_by_words() {
         ("ja.md", "東京の地下鉄は毎日何百万人もの乗客を運んでいる。\n"),
         ("th.md", "แมวชอบนอนบนหลังคาบ้านในตอนเช้า\n"),
     ]);
-    for (query, path) in
-        [("向量检索", "zh.md"), ("蜜蜂", "zh-other.md"), ("地下鉄の乗客", "ja.md"), ("แมวบนหลังคา", "th.md")]
-    {
+    for (query, path) in [
+        ("向量检索", "zh.md"),
+        ("蜜蜂", "zh-other.md"),
+        ("地下鉄の乗客", "ja.md"),
+        ("แมวบนหลังคา", "th.md"),
+    ] {
         assert_eq!(lexical(&sandbox, query).first().map(String::as_str), Some(path), "{query}");
         assert!(paths(&search(&sandbox, query, &[])).contains(&path), "{query}");
     }
@@ -192,10 +213,14 @@ fn scripts_without_spaces_are_searched_by_words() {
 #[test]
 fn the_same_passage_elsewhere_takes_no_line_of_its_own() {
     let text = "# Heron\n\nThe heron waits in the reeds.\n";
-    let sandbox = with(&[("a.md", text), ("b/c.md", text), ("d.md", text), ("e.md", "The salmon leaps.\n")]);
+    let sandbox =
+        with(&[("a.md", text), ("b/c.md", text), ("d.md", text), ("e.md", "The salmon leaps.\n")]);
     let found = search(&sandbox, "heron", &["--mode", "lexical"]);
     assert_eq!(paths(&found), ["a.md"]);
-    assert_eq!(found["hits"][0]["also"], json!([{ "path": "b/c.md", "line": 3 }, { "path": "d.md", "line": 3 }]));
+    assert_eq!(
+        found["hits"][0]["also"],
+        json!([{ "path": "b/c.md", "line": 3 }, { "path": "d.md", "line": 3 }])
+    );
     sandbox.rag(["search", "heron", "--mode", "lexical"]).ok().prints("also in 2 other places");
 }
 
@@ -214,11 +239,21 @@ fn spans_are_the_bytes_and_lines_of_the_original_file() {
         let found = search(&sandbox, query, &["-k", "100"]);
         for hit in found["hits"].as_array().unwrap() {
             let bytes = read(hit["path"].as_str().unwrap());
-            let at = |field: &str, i: usize| usize::try_from(hit[field][i].as_u64().unwrap()).unwrap();
+            let at =
+                |field: &str, i: usize| usize::try_from(hit[field][i].as_u64().unwrap()).unwrap();
             let (start, end) = (at("bytes", 0), at("bytes", 1));
-            assert_eq!(std::str::from_utf8(&bytes[start..end]).unwrap(), hit["text"].as_str().unwrap(), "{hit}");
-            let line_of = |offset: usize| bytes[..offset].iter().filter(|b| **b == b'\n').count() + 1;
-            assert_eq!((at("lines", 0), at("lines", 1)), (line_of(start), line_of(end - 1)), "{hit}");
+            assert_eq!(
+                std::str::from_utf8(&bytes[start..end]).unwrap(),
+                hit["text"].as_str().unwrap(),
+                "{hit}"
+            );
+            let line_of =
+                |offset: usize| bytes[..offset].iter().filter(|b| **b == b'\n').count() + 1;
+            assert_eq!(
+                (at("lines", 0), at("lines", 1)),
+                (line_of(start), line_of(end - 1)),
+                "{hit}"
+            );
             n_checked += 1;
         }
     }
@@ -286,7 +321,9 @@ fn no_question_makes_it_fail() {
                 stop: rag::engine::Stop::default(),
             };
             match searcher.search(&engine, &request) {
-                Ok(found) => assert!(found.hits.iter().all(|hit| hit.score.is_finite()), "{question:?}"),
+                Ok(found) => {
+                    assert!(found.hits.iter().all(|hit| hit.score.is_finite()), "{question:?}")
+                }
                 Err(fault) => assert!(question.trim().is_empty(), "{question:?}: {fault}"),
             }
         }
@@ -305,7 +342,10 @@ fn words_need_no_quotes_and_a_dash_is_the_standard_input() {
     let sandbox = sandbox();
     let query = |args: &[&str]| sandbox.rag(args).ok().json()["query"].clone();
     assert_eq!(query(&["search", "honey", "bees", "--json"]), "honey bees");
-    assert_eq!(query(&["search", "-k", "1", "honey", "--mode", "lexical", "bees", "--json"]), "honey bees");
+    assert_eq!(
+        query(&["search", "-k", "1", "honey", "--mode", "lexical", "bees", "--json"]),
+        "honey bees"
+    );
     // Quotes that reach the program are those of an exact phrase.
     assert_eq!(query(&["search", "--json", "\"Honey bees\"", "dance"]), "\"Honey bees\" dance");
     let piped = sandbox.rag_with_input(["search", "--json", "-"], b"honey bees\n").ok();
@@ -317,13 +357,21 @@ fn files_of_questions_may_be_the_standard_input() {
     let sandbox = sandbox();
     let known = br#"{"query": "how do bees dance", "relevant": {"bees.md": 1}}"#;
     sandbox.rag_with_input(["eval", "-"], known).ok().prints("hybrid");
-    sandbox.rag_with_input(["cache", "warm", "-"], known).ok().prints("1 question: 0 known before, 0 failed");
+    sandbox
+        .rag_with_input(["cache", "warm", "-"], known)
+        .ok()
+        .prints("1 question: 0 known before, 0 failed");
 }
 
 #[test]
 fn what_a_stranger_wrote_cannot_drive_the_terminal() {
-    let sandbox = with(&[("evil.md", "# Evil \x1b[2J\n\nclear\x1b]0;owned\x07 the \u{202e}screen\n")]);
-    for args in [&["search", "screen"][..], &["ask", "What does evil clear?"], &["search", "screen", "--explain"]] {
+    let sandbox =
+        with(&[("evil.md", "# Evil \x1b[2J\n\nclear\x1b]0;owned\x07 the \u{202e}screen\n")]);
+    for args in [
+        &["search", "screen"][..],
+        &["ask", "What does evil clear?"],
+        &["search", "screen", "--explain"],
+    ] {
         let run = sandbox.rag(args);
         assert!(!run.stdout.contains(['\x1b', '\x07', '\u{202e}']), "{run}");
     }

@@ -1,4 +1,5 @@
-//! The first ingest of a large folder: searched by words while its vectors are being made, killed, and finished.
+//! The first ingest of a large folder: searched by words while its vectors are being made, killed,
+//! and finished.
 
 use std::process::Child;
 
@@ -13,7 +14,10 @@ const DOCUMENTS: usize = 1100;
 fn sandbox() -> Sandbox {
     let sandbox = Sandbox::new();
     for n in 0..DOCUMENTS {
-        let text = format!("# Buoy {n}\n\nBuoy number {n} lies {} miles off the coast of Arvik.\n", n * 7 % 1000);
+        let text = format!(
+            "# Buoy {n}\n\nBuoy number {n} lies {} miles off the coast of Arvik.\n",
+            n * 7 % 1000
+        );
         write_old(&sandbox, &format!("docs/{}/{n}.md", n % 10), text);
     }
     sandbox
@@ -44,9 +48,14 @@ fn words_are_found_while_vectors_are_made_and_the_end_is_that_of_an_undisturbed_
     assert_eq!(found["hits"][0]["path"], "7/77.md", "{found}");
     assert_eq!(hits(&sandbox, "lexical")[0]["path"], "7/77.md");
     assert_eq!(pending["being_made"], true, "{found}");
-    sandbox.rag(["search", "--mode", "dense", "buoy"]).exits(1).says("has no vectors yet").says("lexical");
+    sandbox
+        .rag(["search", "--mode", "dense", "buoy"])
+        .exits(1)
+        .says("has no vectors yet")
+        .says("lexical");
     sandbox.rag(["search", "buoy"]).ok().says("still being made");
-    let asked = sandbox.rag(["ask", "--json", "How far off the coast does buoy number 77 lie?"]).json();
+    let asked =
+        sandbox.rag(["ask", "--json", "How far off the coast does buoy number 77 lie?"]).json();
     assert!(asked["vectors_pending"].is_object(), "{asked}");
     sandbox.rag(["index", "verify"]).ok();
     let doctor = sandbox.rag(["doctor"]).ok();
@@ -58,9 +67,18 @@ fn words_are_found_while_vectors_are_made_and_the_end_is_that_of_an_undisturbed_
     let found = search(&sandbox, "buoy number 77 off Arvik", &["-k", "3"]);
     assert_eq!(found["vectors_pending"]["being_made"], false, "{found}");
     sandbox.rag(["search", "buoy"]).ok().says("run `rag ingest` again").says("stopped before");
-    sandbox.rag(["doctor"]).exits(1).prints("BAD  index").prints("by words only").prints("run `rag ingest` again");
+    sandbox
+        .rag(["doctor"])
+        .exits(1)
+        .prints("BAD  index")
+        .prints("by words only")
+        .prints("run `rag ingest` again");
     // Nothing is made of what has no vectors.
-    for args in [&["documents", "remove", "7/77.md"][..], &["index", "compact"], &["index", "save", "half.tar.zst"]] {
+    for args in [
+        &["documents", "remove", "7/77.md"][..],
+        &["index", "compact"],
+        &["index", "save", "half.tar.zst"],
+    ] {
         sandbox.rag(args).exits(1).says("not finished").says("rag ingest");
     }
     assert!(!sandbox.path().join("half.tar.zst").exists());
@@ -72,10 +90,16 @@ fn words_are_found_while_vectors_are_made_and_the_end_is_that_of_an_undisturbed_
         assert_eq!(hits(&sandbox, mode), hits(&twin, mode), "{mode}");
     }
     let found = search(&sandbox, "buoy number 77 off Arvik", &["-k", "3"]);
-    assert!(found["vectors_pending"].is_null() && found["cache"]["retrieval_hit"] == true, "{found}");
+    assert!(
+        found["vectors_pending"].is_null() && found["cache"]["retrieval_hit"] == true,
+        "{found}"
+    );
     sandbox.rag(["index", "verify"]).ok();
     let names = listing(&sandbox.data().join("indexes"));
-    assert!(!names.keys().any(|name| name.starts_with(".progress") || name.starts_with(".building")), "{names:?}");
+    assert!(
+        !names.keys().any(|name| name.starts_with(".progress") || name.starts_with(".building")),
+        "{names:?}"
+    );
 }
 
 /// A change to an index that has vectors is not published without them.
@@ -85,7 +109,11 @@ fn an_index_with_vectors_serves_until_the_next_one_has_them() {
     write_old(&sandbox, "docs/old.md", "# Old\n\nThe old lighthouse stands on a rock.\n");
     sandbox.ingest();
     for n in 0..DOCUMENTS {
-        write_old(&sandbox, &format!("docs/new/{n}.md"), format!("Buoy number {n} lies off the coast.\n"));
+        write_old(
+            &sandbox,
+            &format!("docs/new/{n}.md"),
+            format!("Buoy number {n} lies off the coast.\n"),
+        );
     }
     let mut ingest = sandbox.spawn(["ingest", "--dir", "docs", "--no-cache", "--json"]);
     while ingest.try_wait().expect("a child").is_none() {

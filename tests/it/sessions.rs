@@ -39,7 +39,10 @@ fn chat(sandbox: &Sandbox, args: &[&str], input: &str) -> Run {
 }
 
 fn lines(run: &Run) -> Vec<Value> {
-    run.stdout.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}\n{run}"))).collect()
+    run.stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}\n{run}")))
+        .collect()
 }
 
 fn list(sandbox: &Sandbox) -> Value {
@@ -49,7 +52,12 @@ fn list(sandbox: &Sandbox) -> Value {
 #[test]
 fn every_line_of_a_pipe_is_a_question() {
     let sandbox = sandbox();
-    let run = chat(&sandbox, &["--json", "--session", "work"], &format!("{DANCE}\n\n  {FLOWERS}\n/quit\n")).ok();
+    let run = chat(
+        &sandbox,
+        &["--json", "--session", "work"],
+        &format!("{DANCE}\n\n  {FLOWERS}\n/quit\n"),
+    )
+    .ok();
     let answers = lines(&run);
     assert_eq!(answers.len(), 3, "{run}");
     assert_eq!((&answers[0]["question"], &answers[0]["session"]), (&json!(DANCE), &json!("work")));
@@ -57,7 +65,10 @@ fn every_line_of_a_pipe_is_a_question() {
     assert_eq!(answers[1]["question"], FLOWERS);
     // Outside a prompt there are no commands.
     assert_eq!(answers[2]["question"], "/quit");
-    chat(&sandbox, &[], &format!("{DANCE}\n")).ok().prints("Honey bees dance").prints("[1] docs/bees.md:");
+    chat(&sandbox, &[], &format!("{DANCE}\n"))
+        .ok()
+        .prints("Honey bees dance")
+        .prints("[1] docs/bees.md:");
     chat(&sandbox, &[], "").exits(3);
     chat(&sandbox, &[], "Who won the cup in 1966?\n").exits(3).prints("Nothing in the index");
     assert_eq!(list(&sandbox).as_array().unwrap().len(), 3, "an empty conversation is none");
@@ -97,7 +108,10 @@ fn conversations_are_continued_shown_exported_and_removed() {
     chat(&sandbox, &["--continue"], "What are combs made of?").ok();
     let found = list(&sandbox);
     let generated = found[0]["id"].as_str().unwrap();
-    assert_eq!((generated.len(), &found[0]["turns"], &found[1]["id"]), (32, &json!(2), &json!("first")));
+    assert_eq!(
+        (generated.len(), &found[0]["turns"], &found[1]["id"]),
+        (32, &json!(2), &json!("first"))
+    );
     assert_eq!(found[0]["first_question"], "Why does a volcano erupt?");
     assert!(found[0]["used"].as_i64().unwrap() >= found[0]["created"].as_i64().unwrap());
     sandbox.rag(["sessions", "list"]).ok().prints("FIRST QUESTION").prints(generated).prints(DANCE);
@@ -109,23 +123,33 @@ fn conversations_are_continued_shown_exported_and_removed() {
         (&json!(DANCE), &json!(true), &json!("default"))
     );
     let cited = &turn["citations"][0];
-    assert_eq!((&cited["n"], &cited["root"], &cited["path"]), (&json!(1), &json!("docs"), &json!("bees.md")));
+    assert_eq!(
+        (&cited["n"], &cited["root"], &cited["path"]),
+        (&json!(1), &json!("docs"), &json!("bees.md"))
+    );
     assert!(cited.get("text").is_none(), "passages stay in the index: {cited}");
-    let run = sandbox.rag(["sessions", "show", "first"]).ok().prints(DANCE).prints("[1] docs/bees.md:");
+    let run =
+        sandbox.rag(["sessions", "show", "first"]).ok().prints(DANCE).prints("[1] docs/bees.md:");
     assert!(run.stdout.contains("Honey bees dance"), "{run}");
 
-    let files: Vec<Value> =
-        (0..2).map(|_| sandbox.rag(["sessions", "export", generated, "--json"]).ok().json()).collect();
+    let files: Vec<Value> = (0..2)
+        .map(|_| sandbox.rag(["sessions", "export", generated, "--json"]).ok().json())
+        .collect();
     assert_ne!(files[0]["file"], files[1]["file"], "nothing is overwritten");
     let name = files[0]["file"].as_str().unwrap();
     assert!(name.starts_with("data/runs/session_2") && name.ends_with("Z/session.jsonl"), "{name}");
     let exported = std::fs::read_to_string(sandbox.path().join(name)).unwrap();
-    let turns: Vec<Value> = exported.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let turns: Vec<Value> =
+        exported.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!((turns.len(), &turns[1]["question"]), (2, &json!("What are combs made of?")));
     assert_eq!(turns[0]["session"], generated);
     sandbox.rag(["sessions", "export", "first", "--to", "out"]).ok().prints("out/session.jsonl");
     sandbox.write("out/session.jsonl", "mine");
-    sandbox.rag(["sessions", "export", "first", "--to", "out"]).exits(2).says("exists").says("--force");
+    sandbox
+        .rag(["sessions", "export", "first", "--to", "out"])
+        .exits(2)
+        .says("exists")
+        .says("--force");
     assert_eq!(std::fs::read(sandbox.path().join("out/session.jsonl")).unwrap(), b"mine");
     sandbox.rag(["sessions", "export", "first", "--to", "out", "--force"]).ok();
     assert_ne!(std::fs::read(sandbox.path().join("out/session.jsonl")).unwrap(), b"mine");
@@ -134,7 +158,10 @@ fn conversations_are_continued_shown_exported_and_removed() {
     for command in ["show", "export", "remove"] {
         sandbox.rag(["sessions", command, "none"]).exits(2).says("no session `none`").says("hint");
     }
-    assert_eq!(sandbox.rag(["sessions", "remove", "first", "--json"]).ok().json(), json!({ "removed": 1 }));
+    assert_eq!(
+        sandbox.rag(["sessions", "remove", "first", "--json"]).ok().json(),
+        json!({ "removed": 1 })
+    );
     assert_eq!(list(&sandbox).as_array().unwrap().len(), 1);
     sandbox.rag(["sessions", "remove", "--all", "--yes"]).ok().says("1 conversation removed");
     assert_eq!(list(&sandbox), json!([]));
@@ -177,16 +204,22 @@ fn a_damaged_conversation_is_told_and_can_be_removed() {
     let at = bytes.windows(12).position(|window| window == b"\"question\":\"").unwrap();
     bytes[at + 12] ^= 1;
     std::fs::write(&file, &bytes).unwrap();
-    sandbox.rag(["sessions", "show", "bad"]).exits(5).says("session `bad`").says("rag sessions remove bad");
+    sandbox
+        .rag(["sessions", "show", "bad"])
+        .exits(5)
+        .says("session `bad`")
+        .says("rag sessions remove bad");
     sandbox.rag(["sessions", "list"]).exits(5).says("session `bad`");
     chat(&sandbox, &["--session", "bad"], DANCE).exits(5);
     sandbox.rag(["sessions", "show", "good"]).ok();
     sandbox.rag(["sessions", "remove", "bad"]).ok();
     sandbox.rag(["sessions", "list"]).ok().prints("good");
     std::fs::write(&file, "no database at all, but some text that is long enough").unwrap();
-    for command in
-        [&["sessions", "list"][..], &["sessions", "remove", "--all", "--yes"], &["chat", "--session", "good"]]
-    {
+    for command in [
+        &["sessions", "list"][..],
+        &["sessions", "remove", "--all", "--yes"],
+        &["chat", "--session", "good"],
+    ] {
         sandbox.rag(command).exits(5).says("sessions.db is damaged").says("hint");
     }
     assert!(std::fs::read_to_string(&file).unwrap().starts_with("no database"));

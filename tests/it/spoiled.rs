@@ -1,5 +1,6 @@
-//! Bytes that are not what was written, in every file beside the indexes and the cache: models, conversations, the log of
-//! jobs, the generation before. Whoever reads them gives the answer that they gave before, or says which file is damaged.
+//! Bytes that are not what was written, in every file beside the indexes and the cache: models,
+//! conversations, the log of jobs, the generation before. Whoever reads them gives the answer that
+//! they gave before, or says which file is damaged.
 
 use std::path::{Path, PathBuf};
 
@@ -18,12 +19,16 @@ use crate::tools::{current, engine_on, generations, thorough};
 
 const QUESTION: &str = "which boats carry sailors";
 
-/// An index of two generations, a conversation, a log of jobs, and a model of its own, all below `data/`.
+/// An index of two generations, a conversation, a log of jobs, and a model of its own, all below
+/// `data/`.
 fn sandbox() -> Sandbox {
     let sandbox = Sandbox::new();
     use_tiny_model(&sandbox);
     for n in 0..5 {
-        sandbox.write(&format!("docs/{n}.md"), format!("# Boat {n}\n\nThe blue boat {n} carries {} sailors.\n", n * 7));
+        sandbox.write(
+            &format!("docs/{n}.md"),
+            format!("# Boat {n}\n\nThe blue boat {n} carries {} sailors.\n", n * 7),
+        );
     }
     sandbox.rag(["model", "add", "tiny"]).ok();
     sandbox.ingest();
@@ -39,8 +44,9 @@ fn sandbox() -> Sandbox {
 /// What somebody who reads a file gets to know, in a form that can be compared.
 type Reading<'a> = &'a dyn Fn() -> Result<String, Fault>;
 
-/// Every way to spoil a file: some bytes flipped (with `RAG_TEST_THOROUGH` each, up to 64 KiB), cut, a page of zeros, longer, nothing but 0xFF, empty, another one's content.
-/// One after another: all at once they would take more memory than there is.
+/// Every way to spoil a file: some bytes flipped (with `RAG_TEST_THOROUGH` each, up to 64 KiB),
+/// cut, a page of zeros, longer, nothing but 0xFF, empty, another one's content. One after another:
+/// all at once they would take more memory than there is.
 fn ways<'a>(good: &'a [u8], other: &'a [u8]) -> impl Iterator<Item = (String, Vec<u8>)> + 'a {
     let dense = if thorough() { 64 << 10 } else { 30 };
     let stride = good.len().div_ceil(dense) | 1;
@@ -50,7 +56,8 @@ fn ways<'a>(good: &'a [u8], other: &'a [u8]) -> impl Iterator<Item = (String, Ve
         bad
     };
     let flips = (0..good.len()).step_by(stride);
-    let flips = flips.map(move |at| (format!("byte {at} flipped"), with(&|bad| bad[at] ^= 1 << (at % 8))));
+    let flips =
+        flips.map(move |at| (format!("byte {at} flipped"), with(&|bad| bad[at] ^= 1 << (at % 8))));
     let page = if thorough() { 4096 } else { good.len().div_ceil(8).next_multiple_of(4096) };
     let cut = move |at: usize| (format!("cut to {at} bytes"), good[..at].to_vec());
     let pages = (0..good.len()).step_by(page).flat_map(move |start| {
@@ -69,7 +76,9 @@ fn ways<'a>(good: &'a [u8], other: &'a [u8]) -> impl Iterator<Item = (String, Ve
 /// Under a new inode, so that nobody who still has the old one sees it change.
 fn replace(path: &Path, bytes: &[u8]) {
     for suffix in ["-wal", "-shm"] {
-        let _ = std::fs::remove_file(path.with_file_name(format!("{}{suffix}", path.file_name().unwrap().display())));
+        let _ = std::fs::remove_file(
+            path.with_file_name(format!("{}{suffix}", path.file_name().unwrap().display())),
+        );
     }
     let temp = path.with_extension("bad");
     std::fs::write(&temp, bytes).unwrap();
@@ -100,7 +109,10 @@ fn spoil(name: &str, files: &[PathBuf], read: Reading<'_>) {
                     // A manifest that is spoiled accuses the files that it names.
                     let is_manifest = path.ends_with("manifest.json");
                     let path = if is_manifest { path.parent().unwrap() } else { path };
-                    assert!(named.contains(path.to_str().unwrap()), "another file is named: {named}");
+                    assert!(
+                        named.contains(path.to_str().unwrap()),
+                        "another file is named: {named}"
+                    );
                     refused.set(refused.get() + 1);
                 }
             });
@@ -114,9 +126,14 @@ fn spoil(name: &str, files: &[PathBuf], read: Reading<'_>) {
 fn search(engine: &Engine) -> Result<String, Fault> {
     let caching = Caching::Off;
     let (query, mode) = (QUESTION.to_owned(), Mode::Hybrid);
-    let request = Request { query, mode, k: 9, rerank: 0, caching, filter: None, stop: Stop::default() };
+    let request =
+        Request { query, mode, k: 9, rerank: 0, caching, filter: None, stop: Stop::default() };
     let found = Searcher::open(engine)?.search(engine, &request)?;
-    Ok(found.hits.iter().map(|hit| format!("{} {:x} {}\n", hit.path, hit.score.to_bits(), hit.chunk.text)).collect())
+    Ok(found
+        .hits
+        .iter()
+        .map(|hit| format!("{} {:x} {}\n", hit.path, hit.score.to_bits(), hit.chunk.text))
+        .collect())
 }
 
 #[test]
@@ -178,12 +195,18 @@ fn a_spoiled_generation_is_not_gone_back_to() {
     let sandbox = sandbox();
     let now = current(&sandbox.data());
     let names = generations(&sandbox.data());
-    let before = names.iter().map(|name| sandbox.data().join("indexes").join(name)).find(|dir| *dir != now).unwrap();
+    let before = names
+        .iter()
+        .map(|name| sandbox.data().join("indexes").join(name))
+        .find(|dir| *dir != now)
+        .unwrap();
     let pointer = sandbox.data().join("indexes/names/default.json");
     let pointed = std::fs::read(&pointer).unwrap();
     // Files that both generations have are those of the present one too, which other tests spoil.
-    let is_own = |path: &PathBuf| std::os::unix::fs::MetadataExt::nlink(&path.metadata().unwrap()) == 1;
-    let files: Vec<PathBuf> = files_below(&before).into_iter().map(|name| before.join(name)).filter(is_own).collect();
+    let is_own =
+        |path: &PathBuf| std::os::unix::fs::MetadataExt::nlink(&path.metadata().unwrap()) == 1;
+    let files: Vec<PathBuf> =
+        files_below(&before).into_iter().map(|name| before.join(name)).filter(is_own).collect();
     assert!(files.len() >= 3, "{files:?}");
     let engine = engine_on(&sandbox, "data", TINY);
     spoil("spoiled files of the generation before", &files, &|| {

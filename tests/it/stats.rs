@@ -21,7 +21,8 @@ fn ask_some(sandbox: &Sandbox, env: &[(&str, &str)]) {
     for _ in 0..3 {
         recorded(sandbox, env, &["ask", "What pulls the sea?"]).ok();
     }
-    recorded(sandbox, env, &["ask", "Who won the chess championship in 1972?", "--session", "s1"]).exits(3);
+    recorded(sandbox, env, &["ask", "Who won the chess championship in 1972?", "--session", "s1"])
+        .exits(3);
     recorded(sandbox, env, &["search", "wax combs", "--mode", "lexical"]).ok();
 }
 
@@ -54,18 +55,32 @@ fn questions_are_counted_and_their_words_are_not_kept() {
     }
     assert_eq!((&stats["top"][0]["count"], &stats["top"][0]["text"]), (&json!(3), &Value::Null));
     assert_eq!(stats["unanswered"].as_array().unwrap().len(), 1);
-    assert_eq!(stats["documents"][0], json!({ "index": "default", "path": "docs/tides.md", "count": 3 }));
+    assert_eq!(
+        stats["documents"][0],
+        json!({ "index": "default", "path": "docs/tides.md", "count": 3 })
+    );
     let total = &stats["latency_ms"]["total"];
-    assert!(total["p50"].as_f64().unwrap() > 0.0 && total["p50"].as_f64() <= total["p99"].as_f64(), "{stats}");
-    let shown =
-        sandbox.rag(["stats"]).ok().prints("with an answer").prints("75.0 %").prints("docs/tides.md").prints("P95");
+    assert!(
+        total["p50"].as_f64().unwrap() > 0.0 && total["p50"].as_f64() <= total["p99"].as_f64(),
+        "{stats}"
+    );
+    let shown = sandbox
+        .rag(["stats"])
+        .ok()
+        .prints("with an answer")
+        .prints("75.0 %")
+        .prints("docs/tides.md")
+        .prints("P95");
     assert!(!shown.stdout.contains("pulls the sea"), "{shown}");
     sandbox.rag(["stats", "--since", "1h"]).ok();
     sandbox.rag(["stats", "--since", "soon"]).exits(2).says("7d");
     for file in files_below(&sandbox.data().join("analytics")) {
         let bytes = std::fs::read(sandbox.data().join("analytics").join(file)).unwrap();
         let text = String::from_utf8_lossy(&bytes).into_owned();
-        assert!(!text.contains("pulls the sea") && !text.contains("chess") && !text.contains("\"s1\""), "{text}");
+        assert!(
+            !text.contains("pulls the sea") && !text.contains("chess") && !text.contains("\"s1\""),
+            "{text}"
+        );
     }
 }
 
@@ -78,7 +93,8 @@ fn words_are_kept_where_that_is_wanted() {
     sandbox.rag(["stats"]).ok().prints("What pulls the sea?").prints("Who won the chess");
 }
 
-/// Statistics that cannot be written are no reason for an answer to fail; a damaged file is named when it is read.
+/// Statistics that cannot be written are no reason for an answer to fail; a damaged file is named
+/// when it is read.
 #[test]
 fn a_broken_file_fails_nothing_but_stats() {
     let sandbox = indexed();

@@ -1,5 +1,5 @@
-//! Text that nobody here wrote, through every public function that takes text: none panics, whatever ends, combines,
-//! grows in lower case, runs from right to left or is no character at all.
+//! Text that nobody here wrote, through every public function that takes text: none panics,
+//! whatever ends, combines, grows in lower case, runs from right to left or is no character at all.
 
 use proptest::prelude::*;
 

@@ -1,5 +1,6 @@
-//! What the sweeps share: points that are tried and counted, chance whose seed is told, system calls that fail or kill,
-//! everything that an index holds and answers, and a model that costs next to nothing.
+//! What the sweeps share: points that are tried and counted, chance whose seed is told, system
+//! calls that fail or kill, everything that an index holds and answers, and a model that costs next
+//! to nothing.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -32,24 +33,38 @@ impl Sweep {
     pub fn point(&mut self, what: &str, check: impl FnOnce()) {
         self.tried += 1;
         if let Err(panic) = catch_unwind(AssertUnwindSafe(check)) {
-            let why = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+            let why = panic
+                .downcast_ref::<String>()
+                .map(String::as_str)
+                .or(panic.downcast_ref::<&str>().copied());
             self.violated.push(format!("{what}: {}", why.unwrap_or("it panicked")));
         }
     }
 
-    /// Says how it went, in a line that `scripts/test --all` shows, and fails unless every point held.
+    /// Says how it went, in a line that `scripts/test --all` shows, and fails unless every point
+    /// held.
     #[track_caller]
     pub fn end(self, more: impl AsRef<str>) {
         let Self { name, tried, violated } = self;
         let more = more.as_ref();
         let gap = if more.is_empty() { "" } else { "; " };
         tell(&format!("{name}: {tried} points tried, {} violated{gap}{more}", violated.len()));
-        assert!(violated.is_empty(), "{name}: {} of {tried} violated, such as\n{}", violated.len(), some(&violated));
+        assert!(
+            violated.is_empty(),
+            "{name}: {} of {tried} violated, such as\n{}",
+            violated.len(),
+            some(&violated)
+        );
     }
 }
 
 fn some(violated: &[String]) -> String {
-    violated.iter().take(5).map(|why| why.chars().take(3000).collect::<String>()).collect::<Vec<_>>().join("\n\n")
+    violated
+        .iter()
+        .take(5)
+        .map(|why| why.chars().take(3000).collect::<String>())
+        .collect::<Vec<_>>()
+        .join("\n\n")
 }
 
 /// A line about what a test found, kept in the file that `RAG_TEST_REPORT` names.
@@ -68,8 +83,11 @@ pub struct Chance {
 
 impl Chance {
     pub fn new() -> Self {
-        let given = std::env::var("RAG_TEST_SEED").ok().map(|seed| seed.parse().expect("a seed is a number"));
-        let clock = || SystemTime::UNIX_EPOCH.elapsed().map_or(0, |now| u64::from(now.subsec_nanos()));
+        let given = std::env::var("RAG_TEST_SEED")
+            .ok()
+            .map(|seed| seed.parse().expect("a seed is a number"));
+        let clock =
+            || SystemTime::UNIX_EPOCH.elapsed().map_or(0, |now| u64::from(now.subsec_nanos()));
         let seed = given.unwrap_or_else(clock);
         println!("seed {seed}");
         Self { seed, state: seed }
@@ -123,7 +141,8 @@ pub fn traced(sandbox: &Sandbox, strace: &[&str], rag: &[&str]) -> Run {
     Run::of(&mut sandbox.under("strace", &args, rag))
 }
 
-/// `-e` arguments that do something to the `n`-th such call of a thread, or, with a `+` after it, to all from there on.
+/// `-e` arguments that do something to the `n`-th such call of a thread, or, with a `+` after it,
+/// to all from there on.
 pub fn inject(call: &str, what: &str, n: impl std::fmt::Display) -> [String; 4] {
     ["-e".into(), format!("trace={call}"), "-e".into(), format!("inject={call}:{what}:when={n}")]
 }
@@ -133,9 +152,12 @@ pub fn was_killed(run: &Run) -> bool {
     matches!(run.code, None | Some(137 | 134))
 }
 
-/// The calls of a `strace` log that are listed, in order: thread, name, how many of that name the thread had made by
-/// then, and the whole line.
-pub fn calls_in<'a>(trace: &'a str, listed: &[&'static str]) -> Vec<(&'a str, &'static str, usize, &'a str)> {
+/// The calls of a `strace` log that are listed, in order: thread, name, how many of that name the
+/// thread had made by then, and the whole line.
+pub fn calls_in<'a>(
+    trace: &'a str,
+    listed: &[&'static str],
+) -> Vec<(&'a str, &'static str, usize, &'a str)> {
     let mut made: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     let mut calls = Vec::new();
     for line in trace.lines() {
@@ -153,7 +175,8 @@ pub fn calls_in<'a>(trace: &'a str, listed: &[&'static str]) -> Vec<(&'a str, &'
 /// Places and scores to the last bit.
 type Ranking = Vec<(String, usize, String, u64)>;
 
-/// All that an index holds and answers: two that are equal cannot be told apart by anybody who asks.
+/// All that an index holds and answers: two that are equal cannot be told apart by anybody who
+/// asks.
 #[derive(Clone, PartialEq)]
 pub struct Contents {
     pub corpus_id: String,
@@ -170,11 +193,11 @@ fn name_in(root: usize, path: &str) -> String {
 }
 
 impl Contents {
-    /// What the index `default` of an engine holds, and what it says to `question` in every mode; `None` where there is
-    /// no such index.
+    /// What the index `default` of an engine holds, and what it says to `question` in every mode;
+    /// `None` where there is no such index.
     ///
-    /// It is opened as it is, and must be whole: every checksum right, BM25, vectors and table of one opinion, nothing
-    /// there twice.
+    /// It is opened as it is, and must be whole: every checksum right, BM25, vectors and table of
+    /// one opinion, nothing there twice.
     #[track_caller]
     pub fn of(engine: &Engine, question: &str) -> Option<Self> {
         let name = &engine.config.index;
@@ -186,8 +209,10 @@ impl Contents {
         let is_pending = snapshot.meta().pending > 0;
         let mut documents = BTreeMap::new();
         for record in snapshot.documents().expect("a table") {
-            let before =
-                documents.insert(name_in(record.root, &record.path), format!("{:?} {}", record.state, record.hash));
+            let before = documents.insert(
+                name_in(record.root, &record.path),
+                format!("{:?} {}", record.state, record.hash),
+            );
             assert!(before.is_none(), "{} stands in the table twice", record.path);
         }
         let (mut chunks, mut rows) = (BTreeMap::new(), Vec::new());
@@ -195,20 +220,30 @@ impl Contents {
             let chunk = stored.chunk;
             let key = (name_in(stored.root, &stored.path), chunk.bytes.start);
             rows.push((key.clone(), row));
-            let before = chunks.insert(key, (format!("{:?} {}", chunk.heading, chunk.text), Vec::new()));
+            let before =
+                chunks.insert(key, (format!("{:?} {}", chunk.heading, chunk.text), Vec::new()));
             assert!(before.is_none(), "a chunk stands in the index twice: {before:?}");
         };
         snapshot.for_each(visit).expect("chunks");
         for (key, row) in rows.into_iter().filter(|_| !is_pending) {
             let vector = snapshot.vector(row).expect("a vector");
-            chunks.get_mut(&key).expect("a chunk").1 = vector.into_iter().map(f32::to_bits).collect();
+            chunks.get_mut(&key).expect("a chunk").1 =
+                vector.into_iter().map(f32::to_bits).collect();
         }
         let corpus_id = snapshot.meta().corpus_id.clone();
         let mut answers = BTreeMap::new();
         for mode in Mode::ALL.into_iter().filter(|mode| !is_pending || *mode == Mode::Lexical) {
             let caching = Caching::Off;
             let query = question.to_owned();
-            let request = Request { query, mode, k: 20, rerank: 0, caching, filter: None, stop: Stop::default() };
+            let request = Request {
+                query,
+                mode,
+                k: 20,
+                rerank: 0,
+                caching,
+                filter: None,
+                stop: Stop::default(),
+            };
             let found = searcher.search(engine, &request).expect("an answer");
             let hits = found.hits.into_iter();
             let place = |hit: rag::document::Hit| {
@@ -242,17 +277,26 @@ impl Debug for Contents {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let vectors = self.chunks.values().filter(|(_, vector)| !vector.is_empty()).count();
         let Self { corpus_id, documents, chunks, .. } = self;
-        write!(f, "{corpus_id}: {} files, {} chunks, {vectors} vectors", documents.len(), chunks.len())
+        write!(
+            f,
+            "{corpus_id}: {} files, {} chunks, {vectors} vectors",
+            documents.len(),
+            chunks.len()
+        )
     }
 }
 
-fn first_difference<K: Ord + Debug, V: PartialEq + Debug>(a: &BTreeMap<K, V>, b: &BTreeMap<K, V>) -> Option<String> {
+fn first_difference<K: Ord + Debug, V: PartialEq + Debug>(
+    a: &BTreeMap<K, V>,
+    b: &BTreeMap<K, V>,
+) -> Option<String> {
     let key = a.keys().chain(b.keys()).find(|key| a.get(key) != b.get(key))?;
     Some(format!("{key:?} is {:?} instead of {:?}", a.get(key), b.get(key)))
 }
 
-/// A model of eight numbers a token, looked up in a table and averaged: real in every part, and so cheap that what is
-/// measured is everything else. A `rag.toml` makes it the sandbox's model; [`TINY`] is its name.
+/// A model of eight numbers a token, looked up in a table and averaged: real in every part, and so
+/// cheap that what is measured is everything else. A `rag.toml` makes it the sandbox's model;
+/// [`TINY`] is its name.
 ///
 /// Must come before the sandbox's first command.
 pub fn use_tiny_model(sandbox: &Sandbox) {
@@ -266,7 +310,9 @@ pub fn use_tiny_model(sandbox: &Sandbox) {
     for file in ["tokenizer.json", "modules.json", "sentence_bert_config.json"] {
         std::fs::copy(real.join(below).join(file), source.join(file)).expect("a copy");
     }
-    let pooling = format!("{{\"word_embedding_dimension\": {TINY_NUMBERS}, \"pooling_mode_mean_tokens\": true}}");
+    let pooling = format!(
+        "{{\"word_embedding_dimension\": {TINY_NUMBERS}, \"pooling_mode_mean_tokens\": true}}"
+    );
     sandbox.write("tiny/1_Pooling/config.json", pooling);
     sandbox.write("tiny/model.onnx", tiny_network());
     sandbox.rag(["model", "add", "tiny", "--data-dir", "share/rag"]).ok();
@@ -281,9 +327,12 @@ fn tiny_network() -> Vec<u8> {
     /// Tokens of the tokenizer.
     const TOKENS: usize = 30_522;
     let mut chance = Chance { seed: 1, state: 1 };
-    let noise = (0..TOKENS * TINY_NUMBERS).flat_map(|_| (chance.below(2001) as f32 - 1000.0).to_le_bytes());
+    let noise =
+        (0..TOKENS * TINY_NUMBERS).flat_map(|_| (chance.below(2001) as f32 - 1000.0).to_le_bytes());
     let number = |field: u8, n: u64| [vec![field << 3], varint(n)].concat();
-    let part = |field: u8, bytes: &[u8]| [vec![field << 3 | 2], varint(bytes.len() as u64), bytes.to_vec()].concat();
+    let part = |field: u8, bytes: &[u8]| {
+        [vec![field << 3 | 2], varint(bytes.len() as u64), bytes.to_vec()].concat()
+    };
     let dimension = |name: &str, n: usize| match name {
         "" => part(1, &number(1, n as u64)),
         name => part(1, &part(2, name.as_bytes())),
@@ -300,10 +349,25 @@ fn tiny_network() -> Vec<u8> {
         part(8, b"table"),
         part(9, &noise.collect::<Vec<u8>>()),
     ];
-    let node = [part(1, b"table"), part(1, b"input_ids"), part(2, b"last_hidden_state"), part(4, b"Gather")];
+    let node = [
+        part(1, b"table"),
+        part(1, b"input_ids"),
+        part(2, b"last_hidden_state"),
+        part(4, b"Gather"),
+    ];
     let ids = value("input_ids", 7, &[dimension("", 1), dimension("n", 0)]);
-    let out = value("last_hidden_state", 1, &[dimension("", 1), dimension("n", 0), dimension("", TINY_NUMBERS)]);
-    let graph = [part(1, &node.concat()), part(2, b"tiny"), part(5, &table.concat()), part(11, &ids), part(12, &out)];
+    let out = value(
+        "last_hidden_state",
+        1,
+        &[dimension("", 1), dimension("n", 0), dimension("", TINY_NUMBERS)],
+    );
+    let graph = [
+        part(1, &node.concat()),
+        part(2, b"tiny"),
+        part(5, &table.concat()),
+        part(11, &ids),
+        part(12, &out),
+    ];
     let operators = [part(1, b""), number(2, 13)];
     [number(1, 8), part(7, &graph.concat()), part(8, &operators.concat())].concat()
 }
@@ -321,13 +385,17 @@ fn varint(mut n: u64) -> Vec<u8> {
 /// How many vectors the embedding cache of a data directory has.
 pub fn rows_kept(data: &Path) -> usize {
     let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE;
-    let Ok(connection) = rusqlite::Connection::open_with_flags(data.join("cache/cache.db"), flags) else { return 0 };
-    let count = connection.query_row("SELECT count(*) FROM embeddings", [], |row| row.get::<_, i64>(0));
+    let Ok(connection) = rusqlite::Connection::open_with_flags(data.join("cache/cache.db"), flags)
+    else {
+        return 0;
+    };
+    let count =
+        connection.query_row("SELECT count(*) FROM embeddings", [], |row| row.get::<_, i64>(0));
     count.map_or(0, |n| usize::try_from(n).expect("a count"))
 }
 
-/// Files in a data directory that nobody needs: all but whole generations, names, the cache, the job log, conversations,
-/// models, and the locks of whoever comes next.
+/// Files in a data directory that nobody needs: all but whole generations, names, the cache, the
+/// job log, conversations, models, and the locks of whoever comes next.
 pub fn orphans(data: &Path) -> Vec<String> {
     let is_known = |name: &str| {
         let parts: Vec<&str> = name.split('/').collect();

@@ -1,12 +1,14 @@
-//! Another model, or other chunks: the index that there is serves until the new one is whole, however often that is
-//! begun and killed, and no answer is ever made of both.
+//! Another model, or other chunks: the index that there is serves until the new one is whole,
+//! however often that is begun and killed, and no answer is ever made of both.
 
 use std::process::Stdio;
 
 use serde_json::Value;
 
 use crate::support::{Run, Sandbox};
-use crate::tools::{answer, bytes_embedded, generations, leftovers, thorough, wait_for, wait_for_lock};
+use crate::tools::{
+    answer, bytes_embedded, generations, leftovers, thorough, wait_for, wait_for_lock,
+};
 
 const OLD: &str = "all-MiniLM-L6-v2";
 const NEW: &str = "all-MiniLM-L6-v2-fp32";
@@ -20,12 +22,16 @@ struct Change {
 
 const CHANGES: [Change; 2] = [
     Change { what: "model", env: &[("RAG_MODEL", NEW)] },
-    Change { what: "chunking", env: &[("RAG_CHUNK_MAX_TOKENS", "48"), ("RAG_CHUNK_OVERLAP_TOKENS", "8")] },
+    Change {
+        what: "chunking",
+        env: &[("RAG_CHUNK_MAX_TOKENS", "48"), ("RAG_CHUNK_OVERLAP_TOKENS", "8")],
+    },
 ];
 
 impl Change {
     fn ingest(&self, sandbox: &Sandbox, args: &[&str]) -> std::process::Command {
-        let mut command = sandbox.command([&["ingest", "--dir", "docs", "--threads", "1", "--json"], args].concat());
+        let mut command = sandbox
+            .command([&["ingest", "--dir", "docs", "--threads", "1", "--json"], args].concat());
         command.envs(self.env.iter().copied());
         command
     }
@@ -36,7 +42,12 @@ fn sandbox(documents: usize) -> Sandbox {
     let sandbox = Sandbox::new();
     for n in 0..documents {
         let sentence = |k: usize| {
-            format!("On day {} the lighthouse keeper counted {} gulls and {} boats. ", n * 7 + k, n * 3, n + k)
+            format!(
+                "On day {} the lighthouse keeper counted {} gulls and {} boats. ",
+                n * 7 + k,
+                n * 3,
+                n + k
+            )
         };
         let text: String = (0..6).map(sentence).collect();
         sandbox.write(&format!("docs/entry-{n}.md"), format!("# Entry {n}\n\n{text}\n"));
@@ -44,18 +55,35 @@ fn sandbox(documents: usize) -> Sandbox {
     sandbox
 }
 
-/// Answers in all modes: asked with the old settings, and with the new ones, which must make no difference.
+/// Answers in all modes: asked with the old settings, and with the new ones, which must make no
+/// difference.
 fn answers(sandbox: &Sandbox, data: &str, change: &Change) -> Vec<Value> {
     let ask = |mode: &str, env: &[(&'static str, &'static str)]| {
-        let args =
-            ["search", "lighthouse keeper", "--json", "-k", "20", "--data-dir", data, "--no-cache", "--mode", mode];
+        let args = [
+            "search",
+            "lighthouse keeper",
+            "--json",
+            "-k",
+            "20",
+            "--data-dir",
+            data,
+            "--no-cache",
+            "--mode",
+            mode,
+        ];
         let mut command = sandbox.command(args);
         answer(Run::of(command.envs(env.iter().copied())).ok().json())
     };
     let answers: Vec<Value> = MODES.iter().map(|mode| ask(mode, &[])).collect();
     let asked_anew = if thorough() { MODES.len() } else { 1 };
-    let with_new: Vec<Value> = MODES[..asked_anew].iter().map(|mode| ask(mode, change.env)).collect();
-    assert_eq!(answers[..asked_anew], with_new, "{}: the settings of the question decide", change.what);
+    let with_new: Vec<Value> =
+        MODES[..asked_anew].iter().map(|mode| ask(mode, change.env)).collect();
+    assert_eq!(
+        answers[..asked_anew],
+        with_new,
+        "{}: the settings of the question decide",
+        change.what
+    );
     answers
 }
 
@@ -65,24 +93,33 @@ fn the_old_index_serves_until_the_new_one_is_whole() {
         let sandbox = sandbox(if thorough() { 300 } else { 40 });
         sandbox.ingest();
         let old = answers(&sandbox, "data", change);
-        let show = |data: &str| sandbox.rag(["index", "show", "--json", "--data-dir", data]).ok().json();
+        let show =
+            |data: &str| sandbox.rag(["index", "show", "--json", "--data-dir", data]).ok().json();
         let old_id = show("data")["corpus_id"].clone();
         // Killed with the lock just taken, while it builds, and with some vectors made, twice.
         let moments = ["lock", "building", "first vectors", "more vectors"];
         for moment in if thorough() { &moments[..] } else { &moments[2..] } {
             let mut command = change.ingest(&sandbox, &[]);
-            let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("a start");
+            let mut child =
+                command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("a start");
             wait_for_lock(&sandbox.data(), child.id());
             let reached = || match *moment {
                 "lock" => true,
-                "building" => generations(&sandbox.data()).iter().any(|name| name.starts_with(".building-")),
+                "building" => {
+                    generations(&sandbox.data()).iter().any(|name| name.starts_with(".building-"))
+                }
                 "first vectors" => bytes_embedded(&sandbox.data()) > 2 * 384 * 4,
                 _ => bytes_embedded(&sandbox.data()) > 20 * 384 * 4,
             };
             wait_for(moment, || reached().then_some(()));
             // While it is at work, too.
             if *moment == "first vectors" {
-                assert_eq!(answers(&sandbox, "data", change), old, "{}: during {moment}", change.what);
+                assert_eq!(
+                    answers(&sandbox, "data", change),
+                    old,
+                    "{}: during {moment}",
+                    change.what
+                );
             }
             let _ = child.kill();
             child.wait().expect("an end");
@@ -96,7 +133,12 @@ fn the_old_index_serves_until_the_new_one_is_whole() {
         }
         let done = Run::of(&mut change.ingest(&sandbox, &[])).ok().json();
         let twin = Run::of(&mut change.ingest(&sandbox, &["--data-dir", "twin"])).ok().json();
-        assert_eq!((&done["corpus_id"], &done["chunks"]), (&twin["corpus_id"], &twin["chunks"]), "{}", change.what);
+        assert_eq!(
+            (&done["corpus_id"], &done["chunks"]),
+            (&twin["corpus_id"], &twin["chunks"]),
+            "{}",
+            change.what
+        );
         assert_ne!(done["corpus_id"], old_id, "{}", change.what);
         let new = answers(&sandbox, "data", change);
         assert_eq!(new, answers(&sandbox, "twin", change), "{}", change.what);
@@ -119,7 +161,8 @@ fn the_old_index_serves_until_the_new_one_is_whole() {
     }
 }
 
-/// An index whose vectors were never finished, then another model: what serves by words goes on to do so.
+/// An index whose vectors were never finished, then another model: what serves by words goes on to
+/// do so.
 #[test]
 fn a_text_index_serves_by_words_until_another_model_is_done() {
     if !thorough() {
@@ -137,7 +180,8 @@ fn a_text_index_serves_by_words_until_another_model_is_done() {
     };
     kill_at(&[("RAG_MODEL", OLD)], 10);
     let by_words = || {
-        let found = sandbox.rag(["search", "lighthouse keeper", "--json", "--no-cache"]).ok().json();
+        let found =
+            sandbox.rag(["search", "lighthouse keeper", "--json", "--no-cache"]).ok().json();
         assert!(found["vectors_pending"].is_object(), "{found}");
         answer(found)["hits"].clone()
     };

@@ -1,4 +1,5 @@
-//! What `rag` looks like on a terminal: one line of progress, colours, tables that fit; and plain text elsewhere.
+//! What `rag` looks like on a terminal: one line of progress, colours, tables that fit; and plain
+//! text elsewhere.
 
 use unicode_width::UnicodeWidthStr as _;
 
@@ -26,13 +27,18 @@ fn the_line_of_progress_fits_and_is_gone_at_the_end() {
     for width in [WIDTH, 30] {
         let sandbox = Sandbox::new();
         topics(&sandbox);
-        let mut terminal = Terminal::start(&mut sandbox.command(["ingest", "--dir", "docs"]), width);
+        let mut terminal =
+            Terminal::start(&mut sandbox.command(["ingest", "--dir", "docs"]), width);
         assert_eq!(terminal.end(), Some(0), "{:?}", terminal.shown);
         let progress = terminal.progress();
         assert!(!progress.is_empty(), "{:?}", terminal.shown);
         assert!(progress.iter().all(|line| line.width() < usize::from(width)), "{progress:?}");
         assert!(terminal.is_clear(), "{:?}", terminal.shown);
-        assert!(terminal.lines().iter().any(|line| line.starts_with("documents")), "{:?}", terminal.lines());
+        assert!(
+            terminal.lines().iter().any(|line| line.starts_with("documents")),
+            "{:?}",
+            terminal.lines()
+        );
     }
 }
 
@@ -40,7 +46,11 @@ fn the_line_of_progress_fits_and_is_gone_at_the_end() {
 fn an_interruption_leaves_no_line_of_progress() {
     let sandbox = Sandbox::new();
     for n in 0..300 {
-        write_old(&sandbox, &format!("docs/{n}.md"), format!("# Buoy {n}\n\nBuoy number {n} lies off the coast.\n"));
+        write_old(
+            &sandbox,
+            &format!("docs/{n}.md"),
+            format!("# Buoy {n}\n\nBuoy number {n} lies off the coast.\n"),
+        );
     }
     for is_patient in [true, false] {
         let ingest = ["ingest", "--dir", "docs", "--no-cache"];
@@ -61,7 +71,8 @@ fn colours_are_ours_and_only_where_they_are_wanted() {
     let run = |env: &[(&str, &str)]| {
         let sandbox = without_text();
         let mut command = sandbox.command(ingest);
-        let mut terminal = Terminal::start(command.env("TERM", "xterm").envs(env.iter().copied()), WIDTH);
+        let mut terminal =
+            Terminal::start(command.env("TERM", "xterm").envs(env.iter().copied()), WIDTH);
         assert_eq!(terminal.end(), Some(0), "{:?}", terminal.shown);
         terminal
     };
@@ -70,7 +81,10 @@ fn colours_are_ours_and_only_where_they_are_wanted() {
     assert!(!colourful.contains("\u{fffd}"), "{colourful:?}");
     assert!(!run(&[("NO_COLOR", "1")]).shown.contains("\x1b[31m"));
     let dumb = run(&[("TERM", "dumb")]).shown;
-    assert!(!dumb.contains('\x1b') && dumb.contains("no text docs/old.doc") && dumb.contains("100 %"), "{dumb:?}");
+    assert!(
+        !dumb.contains('\x1b') && dumb.contains("no text docs/old.doc") && dumb.contains("100 %"),
+        "{dumb:?}"
+    );
     // Into a pipe there is none, unless it is asked for.
     let sandbox = without_text();
     let piped = sandbox.rag(ingest).ok();
@@ -95,15 +109,22 @@ fn a_table_fits_the_terminal_and_is_whole_in_a_pipe() {
     let lines = terminal.lines();
     assert!(lines.iter().all(|line| fits(line, WIDTH)), "{lines:#?}");
     let shown = lines.join(" ");
-    assert!(shown.contains("日本語.md") && reason.split(' ').all(|word| shown.contains(word)), "{lines:#?}");
+    assert!(
+        shown.contains("日本語.md") && reason.split(' ').all(|word| shown.contains(word)),
+        "{lines:#?}"
+    );
     let piped = sandbox.rag(list).ok();
-    assert!(piped.stdout.lines().any(|line| line.contains(&deep) && line.ends_with(reason)), "{piped}");
+    assert!(
+        piped.stdout.lines().any(|line| line.contains(&deep) && line.ends_with(reason)),
+        "{piped}"
+    );
 }
 
 #[test]
 fn a_heading_is_whole_in_a_pipe_and_fits_a_terminal() {
     let sandbox = Sandbox::new();
-    let title = "Working with the very long title of a document about otters in northern rivers and lakes";
+    let title =
+        "Working with the very long title of a document about otters in northern rivers and lakes";
     let path = format!("docs/{}otters.md", "some/long/folder/".repeat(3));
     write_old(&sandbox, &path, format!("# {title}\n\nOtters swim.\n"));
     sandbox.ingest();
@@ -114,7 +135,8 @@ fn a_heading_is_whole_in_a_pipe_and_fits_a_terminal() {
         let mut terminal = Terminal::start(&mut sandbox.command(&args), WIDTH);
         terminal.end();
         let lines = terminal.lines();
-        let heading = lines.iter().find(|line| line.trim_start().starts_with("Working with the very long"));
+        let heading =
+            lines.iter().find(|line| line.trim_start().starts_with("Working with the very long"));
         assert!(heading.is_some_and(|line| fits(line, WIDTH) && line.ends_with('…')), "{lines:#?}");
     }
 }

@@ -33,13 +33,16 @@ impl Source {
     }
 
     fn is_below(&self, places: &[&str]) -> bool {
-        places.iter().any(|place| self.path == *place || self.path.starts_with(&format!("{place}/")))
+        places
+            .iter()
+            .any(|place| self.path == *place || self.path.starts_with(&format!("{place}/")))
     }
 }
 
 fn sources() -> Vec<Source> {
     let is_test = |path: &str| path.ends_with("tests.rs") || path.contains("/tests/");
-    let files = files_below(&src()).into_iter().filter(|path| path.ends_with(".rs") && !is_test(path));
+    let files =
+        files_below(&src()).into_iter().filter(|path| path.ends_with(".rs") && !is_test(path));
     let sources: Vec<Source> = files
         .map(|path| {
             let whole = std::fs::read_to_string(src().join(&path)).unwrap();
@@ -72,7 +75,10 @@ fn forbid(mut is_bad: impl FnMut(&Source, &str) -> Option<String>) {
     let mut found = Vec::new();
     for source in sources() {
         for (n, line) in &source.code {
-            found.extend(is_bad(&source, line).map(|why| format!("src/{}:{n}: {why}: {}", source.path, line.trim())));
+            found.extend(
+                is_bad(&source, line)
+                    .map(|why| format!("src/{}:{n}: {why}: {}", source.path, line.trim())),
+            );
         }
     }
     assert!(found.is_empty(), "\n{}", found.join("\n"));
@@ -84,7 +90,9 @@ fn bands() -> BTreeMap<String, usize> {
     let mut bands = BTreeMap::new();
     for (n, band) in lib.split("\n\n").enumerate() {
         for line in band.lines() {
-            if let Some(room) = line.strip_prefix("pub mod ").and_then(|rest| rest.strip_suffix(';')) {
+            if let Some(room) =
+                line.strip_prefix("pub mod ").and_then(|rest| rest.strip_suffix(';'))
+            {
                 bands.insert(room.to_owned(), n);
             }
         }
@@ -117,10 +125,13 @@ fn a_room_names_only_rooms_of_earlier_bands() {
             if rest.starts_with('{') {
                 return Some("name one room in a line, so that this test can read it".to_owned());
             }
-            let room: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            let room: String =
+                rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
             match bands.get(&room) {
                 None => Some(format!("`{room}` is no room")),
-                Some(band) if room != own && *band >= bands[own] => Some(format!("`{own}` may not name `{room}`")),
+                Some(band) if room != own && *band >= bands[own] => {
+                    Some(format!("`{own}` may not name `{room}`"))
+                }
                 Some(_) => None,
             }
         })
@@ -184,7 +195,8 @@ fn each_outside_thing_has_one_owner() {
     forbid(|source, line| {
         owners.iter().find_map(|(thing, places)| {
             let names = after_word(line, thing).any(|rest| rest.starts_with("::"));
-            (names && !source.is_below(places)).then(|| format!("{thing} belongs to {}", places.join(", ")))
+            (names && !source.is_below(places))
+                .then(|| format!("{thing} belongs to {}", places.join(", ")))
         })
     });
 }
@@ -193,16 +205,23 @@ fn each_outside_thing_has_one_owner() {
 fn only_the_printer_prints_and_nothing_exits() {
     forbid(|source, line| {
         let prints = ["println", "print", "eprintln", "eprint", "dbg"];
-        let printed = prints.iter().any(|name| after_word(line, name).any(|rest| rest.starts_with("!(")));
-        let names_stream =
-            ["stdout", "stderr"].iter().any(|name| after_word(line, name).any(|rest| rest.starts_with("()")));
+        let printed =
+            prints.iter().any(|name| after_word(line, name).any(|rest| rest.starts_with("!(")));
+        let names_stream = ["stdout", "stderr"]
+            .iter()
+            .any(|name| after_word(line, name).any(|rest| rest.starts_with("()")));
         let streams = names_stream && !line.contains("is_terminal");
-        let exits =
-            ["process", "low_level"].iter().any(|name| after_word(line, name).any(|rest| rest.starts_with("::exit")));
+        let exits = ["process", "low_level"]
+            .iter()
+            .any(|name| after_word(line, name).any(|rest| rest.starts_with("::exit")));
         match () {
             () if printed => Some("printing is for cli/ui.rs, which writes".to_owned()),
-            () if streams && source.path != "cli/ui.rs" => Some("stdout and stderr belong to cli/ui.rs".to_owned()),
-            () if exits && source.path != "cli/signals.rs" => Some("nothing exits but `cli::leave`".to_owned()),
+            () if streams && source.path != "cli/ui.rs" => {
+                Some("stdout and stderr belong to cli/ui.rs".to_owned())
+            }
+            () if exits && source.path != "cli/signals.rs" => {
+                Some("nothing exits but `cli::leave`".to_owned())
+            }
             () => None,
         }
     });
@@ -210,14 +229,23 @@ fn only_the_printer_prints_and_nothing_exits() {
 
 #[test]
 fn the_environment_is_read_in_one_place() {
-    // NO_COLOR and TERM are conventions of terminals; ORT_DISABLE_TELEMETRY is set, for a library that reads it.
-    let audited = [("cli/ui.rs", "NO_COLOR"), ("cli/ui.rs", "TERM"), ("model/runtime.rs", "ORT_DISABLE_TELEMETRY")];
+    // NO_COLOR and TERM are conventions of terminals; ORT_DISABLE_TELEMETRY is set, for a library
+    // that reads it.
+    let audited = [
+        ("cli/ui.rs", "NO_COLOR"),
+        ("cli/ui.rs", "TERM"),
+        ("model/runtime.rs", "ORT_DISABLE_TELEMETRY"),
+    ];
     forbid(|source, line| {
         let touches = after_word(line, "env").any(|rest| {
-            ["::var", "::vars", "::set_var", "::remove_var", "::home_dir"].iter().any(|name| rest.starts_with(name))
+            ["::var", "::vars", "::set_var", "::remove_var", "::home_dir"]
+                .iter()
+                .any(|name| rest.starts_with(name))
         });
-        let is_audited = audited.iter().any(|(path, name)| source.path == *path && line.contains(name));
-        (touches && !source.is_below(&["config"]) && !is_audited).then(|| "config reads the environment".to_owned())
+        let is_audited =
+            audited.iter().any(|(path, name)| source.path == *path && line.contains(name));
+        (touches && !source.is_below(&["config"]) && !is_audited)
+            .then(|| "config reads the environment".to_owned())
     });
 }
 
@@ -230,7 +258,11 @@ fn no_colour_is_made_harmless() {
         for name in ["note", "warn", "detail"] {
             for (at, call) in code.match_indices(&format!("ui.{name}(")) {
                 let statement = code[at + call.len()..].split(';').next().unwrap_or_default();
-                assert!(!statement.contains("paint("), "src/{}: ui.{name}({statement}", source.path);
+                assert!(
+                    !statement.contains("paint("),
+                    "src/{}: ui.{name}({statement}",
+                    source.path
+                );
             }
         }
     }
@@ -239,12 +271,16 @@ fn no_colour_is_made_harmless() {
 #[test]
 fn what_can_panic_says_why_it_cannot() {
     // A line here is a proof that was read.
-    let proved: [(&str, &str); 2] =
-        [("disk/hash.rs", "a BLAKE2b digest has 1 to 64 bytes"), ("disk/hash.rs", "the output has the size asked for")];
+    let proved: [(&str, &str); 2] = [
+        ("disk/hash.rs", "a BLAKE2b digest has 1 to 64 bytes"),
+        ("disk/hash.rs", "the output has the size asked for"),
+    ];
     forbid(|source, line| {
-        let panics = [".unwrap()", ".expect(", "panic!(", "unreachable!(", "todo!(", "unimplemented!("];
+        let panics =
+            [".unwrap()", ".expect(", "panic!(", "unreachable!(", "todo!(", "unimplemented!("];
         let can = panics.iter().any(|name| line.contains(name));
-        let is_proved = proved.iter().any(|(path, reason)| source.path == *path && line.contains(reason));
+        let is_proved =
+            proved.iter().any(|(path, reason)| source.path == *path && line.contains(reason));
         (can && !is_proved).then(|| "return a fault, or add a line to `proved`".to_owned())
     });
     for (path, reason) in proved {
@@ -257,10 +293,15 @@ fn what_can_panic_says_why_it_cannot() {
 fn every_file_says_what_it_is_and_is_short_enough_to_read() {
     const MOST_LINES: usize = 700;
     for source in sources() {
-        let begins = source.whole.starts_with("//! ") || source.whole.starts_with("#![doc = include_str!(");
+        let begins =
+            source.whole.starts_with("//! ") || source.whole.starts_with("#![doc = include_str!(");
         assert!(begins, "src/{} does not open with `//!`", source.path);
         let n_lines = source.whole.lines().count();
-        assert!(n_lines <= MOST_LINES, "src/{} has {n_lines} lines, {MOST_LINES} are the most", source.path);
+        assert!(
+            n_lines <= MOST_LINES,
+            "src/{} has {n_lines} lines, {MOST_LINES} are the most",
+            source.path
+        );
     }
 }
 

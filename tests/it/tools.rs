@@ -1,5 +1,6 @@
-//! What the tests of damage, crashes and crowds share: folders compared and copied, answers without their timings,
-//! conditions waited for, and the engine in this process, where thousands of searches are affordable.
+//! What the tests of damage, crashes and crowds share: folders compared and copied, answers without
+//! their timings, conditions waited for, and the engine in this process, where thousands of
+//! searches are affordable.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -33,7 +34,8 @@ pub fn wait_for<T>(what: &str, mut ready: impl FnMut() -> Option<T>) -> T {
 /// What [`listing`] calls a folder.
 pub const FOLDER: &str = "folder";
 
-/// Every name below `dir` with what stands there: size and SHA-256 of a file, the word for anything else.
+/// Every name below `dir` with what stands there: size and SHA-256 of a file, the word for anything
+/// else.
 pub fn listing(dir: &Path) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     let mut todo = vec![dir.to_owned()];
@@ -60,25 +62,39 @@ pub fn listing(dir: &Path) -> BTreeMap<String, String> {
 
 /// Plain files below `dir`, sorted.
 pub fn files(dir: &Path) -> Vec<PathBuf> {
-    listing(dir).into_iter().filter(|(_, what)| what.contains(' ')).map(|(name, _)| dir.join(name)).collect()
+    listing(dir)
+        .into_iter()
+        .filter(|(_, what)| what.contains(' '))
+        .map(|(name, _)| dir.join(name))
+        .collect()
 }
 
 /// Copies a folder with its times; hard links become files of their own.
 pub fn copy_tree(from: &Path, to: &Path) {
-    let status = Command::new("cp").args(["-R", "--preserve=mode,timestamps"]).arg(from).arg(to).status();
+    let status =
+        Command::new("cp").args(["-R", "--preserve=mode,timestamps"]).arg(from).arg(to).status();
     assert!(status.is_ok_and(|status| status.success()), "cp {} {}", from.display(), to.display());
 }
 
 /// Names that only a process in the middle of its work, or one that died there, leaves behind.
 pub fn leftovers(data: &Path) -> Vec<String> {
-    let is_leftover = |name: &str| name.contains("/.building-") || name.contains(".tmp") || name.ends_with("pending");
-    listing(&data.join("indexes")).into_keys().map(|name| format!("/{name}")).filter(|n| is_leftover(n)).collect()
+    let is_leftover = |name: &str| {
+        name.contains("/.building-") || name.contains(".tmp") || name.ends_with("pending")
+    };
+    listing(&data.join("indexes"))
+        .into_keys()
+        .map(|name| format!("/{name}"))
+        .filter(|n| is_leftover(n))
+        .collect()
 }
 
 /// Folders of generations: all but `names`.
 pub fn generations(data: &Path) -> Vec<String> {
     let Ok(entries) = std::fs::read_dir(data.join("indexes")) else { return Vec::new() };
-    let names = entries.flatten().filter(|e| e.path().is_dir()).map(|e| e.file_name().to_string_lossy().into_owned());
+    let names = entries
+        .flatten()
+        .filter(|e| e.path().is_dir())
+        .map(|e| e.file_name().to_string_lossy().into_owned());
     let mut names: Vec<String> = names.filter(|name| name != "names").collect();
     names.sort();
     names
@@ -105,20 +121,32 @@ pub fn paths(response: &Value) -> Vec<String> {
     hits.iter().map(|hit| hit["path"].as_str().expect("a path").to_owned()).collect()
 }
 
-/// Rows in the vector files of the generation in the making that are more than zeros: vectors so far.
+/// Rows in the vector files of the generation in the making that are more than zeros: vectors so
+/// far.
 pub fn rows_made(data: &Path) -> usize {
     /// As every vector file has it.
     const HEADER: usize = 128;
     let Ok(entries) = std::fs::read_dir(data.join("indexes")) else { return 0 };
-    let building = entries.flatten().find(|e| e.file_name().to_string_lossy().starts_with(".building-"));
-    let Some(Ok(inside)) = building.map(|building| std::fs::read_dir(building.path())) else { return 0 };
+    let building =
+        entries.flatten().find(|e| e.file_name().to_string_lossy().starts_with(".building-"));
+    let Some(Ok(inside)) = building.map(|building| std::fs::read_dir(building.path())) else {
+        return 0;
+    };
     let rows = |vectors: &Path| -> Option<usize> {
         let keys = std::fs::metadata(vectors.with_extension("keys")).ok()?.len() / 16;
         let bytes = std::fs::read(vectors).ok()?;
         let length = bytes.len().checked_sub(HEADER)?.checked_div(usize::try_from(keys).ok()?)?;
-        Some(bytes[HEADER..].chunks(length.max(1)).filter(|row| row.iter().any(|byte| *byte != 0)).count())
+        Some(
+            bytes[HEADER..]
+                .chunks(length.max(1))
+                .filter(|row| row.iter().any(|byte| *byte != 0))
+                .count(),
+        )
     };
-    let vectors = inside.flatten().map(|e| e.path()).filter(|path| path.extension().is_some_and(|e| e == "npy"));
+    let vectors = inside
+        .flatten()
+        .map(|e| e.path())
+        .filter(|path| path.extension().is_some_and(|e| e == "npy"));
     vectors.filter_map(|path| rows(&path)).sum()
 }
 
@@ -142,13 +170,18 @@ pub fn signal(pid: u32, signal: &str) {
 /// One after the other, as fast as can be.
 pub fn signals(pid: u32, signals: &[&str]) {
     let kill = "for signal in \"$@\"; do kill -s \"$signal\" $PID || exit 1; done";
-    let status = Command::new("sh").args(["-c", kill, "sh"]).args(signals).env("PID", pid.to_string()).status();
+    let status = Command::new("sh")
+        .args(["-c", kill, "sh"])
+        .args(signals)
+        .env("PID", pid.to_string())
+        .status();
     assert!(status.is_ok_and(|status| status.success()), "kill -s {signals:?} {pid}");
 }
 
 /// Whether a program is there to be run; says aloud when it is not.
 pub fn has_tool(name: &str, try_args: &[&str]) -> bool {
-    let found = Command::new(name).args(try_args).output().is_ok_and(|output| output.status.success());
+    let found =
+        Command::new(name).args(try_args).output().is_ok_and(|output| output.status.success());
     if !found {
         eprintln!("skipped: `{name} {}` does not work here", try_args.join(" "));
     }
@@ -188,7 +221,11 @@ pub fn engine_with(
         ("RAG_MODEL", model.into()),
     ];
     let further = further.iter().map(|(name, value)| ((*name).to_owned(), OsString::from(value)));
-    let env = set.into_iter().map(|(name, value)| (name.to_owned(), OsString::from(value))).chain(further).collect();
+    let env = set
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), OsString::from(value)))
+        .chain(further)
+        .collect();
     let world = World {
         env,
         cwd: sandbox.path().to_owned(),

@@ -28,13 +28,17 @@ impl Watch {
     }
 
     fn of(mut command: Command) -> Self {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("rag starts");
+        let mut child =
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("rag starts");
         let (lines, talk) = (Arc::default(), Arc::default());
-        let (out, err) = (child.stdout.take().expect("a pipe"), child.stderr.take().expect("a pipe"));
+        let (out, err) =
+            (child.stdout.take().expect("a pipe"), child.stderr.take().expect("a pipe"));
         let into: Arc<Mutex<Vec<Value>>> = Arc::clone(&lines);
         std::thread::spawn(move || {
             for line in BufReader::new(out).lines().map_while(Result::ok) {
-                into.lock().unwrap().push(serde_json::from_str(&line).unwrap_or(Value::String(line)));
+                into.lock()
+                    .unwrap()
+                    .push(serde_json::from_str(&line).unwrap_or(Value::String(line)));
             }
         });
         let into: Arc<Mutex<String>> = Arc::clone(&talk);
@@ -57,7 +61,10 @@ impl Watch {
         wait_for(&format!("{what}: {:?}", lines.lock().unwrap().last()), || {
             let found = {
                 let lines = lines.lock().unwrap();
-                let found = lines[*seen..].iter().position(&is_meant).map(|at| (at, lines[*seen + at].clone()));
+                let found = lines[*seen..]
+                    .iter()
+                    .position(&is_meant)
+                    .map(|at| (at, lines[*seen + at].clone()));
                 found.map(|(at, line)| {
                     *seen += at + 1;
                     line
@@ -89,7 +96,13 @@ impl Watch {
     }
 
     fn rounds(&self) -> Vec<Value> {
-        self.lines.lock().unwrap().iter().filter(|line| line["event"] == "ingested").cloned().collect()
+        self.lines
+            .lock()
+            .unwrap()
+            .iter()
+            .filter(|line| line["event"] == "ingested")
+            .cloned()
+            .collect()
     }
 
     /// Asks it to end, and yields the exit code.
@@ -137,8 +150,14 @@ fn what_changes_is_found_soon_after() {
 
     sandbox.write("docs/heron.md", "# Heron\n\nThe heron waits.\n");
     let round = watch.reads("docs/heron.md");
-    assert_eq!((&round["documents"], &round["read"], &round["committed"]), (&2.into(), &1.into(), &true.into()));
-    assert!(round["job_id"].as_str().is_some_and(|id| id.len() == 32) && round["ms"].is_u64(), "{round}");
+    assert_eq!(
+        (&round["documents"], &round["read"], &round["committed"]),
+        (&2.into(), &1.into(), &true.into())
+    );
+    assert!(
+        round["job_id"].as_str().is_some_and(|id| id.len() == 32) && round["ms"].is_u64(),
+        "{round}"
+    );
     assert_eq!(found(&sandbox, "heron"), ["heron.md"]);
 
     sandbox.write("docs/heron.md", "# Heron\n\nThe egret waits.\n");
@@ -166,7 +185,8 @@ fn what_changes_is_found_soon_after() {
     std::fs::remove_dir_all(sandbox.path().join("docs/back")).expect("a removal");
     watch.removes("docs/back/deep/er/owl.md");
 
-    // The dances of editors: a new file renamed over the old one; the old one moved aside, written anew, removed.
+    // The dances of editors: a new file renamed over the old one; the old one moved aside, written
+    // anew, removed.
     sandbox.write("docs/.boat.md.swp", "x");
     sandbox.write("docs/.boat.md.new", "# Boat\n\nThe blue boat carries ten cooks.\n");
     rename(&sandbox, "docs/.boat.md.new", "docs/boat.md");
@@ -176,12 +196,18 @@ fn what_changes_is_found_soon_after() {
     sandbox.write("docs/boat.md", "# Boat\n\nThe blue boat carries ten pilots.\n");
     std::fs::remove_file(sandbox.path().join("docs/boat.md~")).expect("a removal");
     watch.reads("docs/boat.md");
-    assert_eq!((found(&sandbox, "pilots"), found(&sandbox, "cooks")), (vec!["boat.md".to_owned()], Vec::new()));
+    assert_eq!(
+        (found(&sandbox, "pilots"), found(&sandbox, "cooks")),
+        (vec!["boat.md".to_owned()], Vec::new())
+    );
 
     assert_eq!(watch.end("INT"), Some(130));
     // It ends like one that never watched.
     let twin = sandbox.rag(["ingest", "--dir", "docs", "--json", "--data-dir", "twin"]).ok().json();
-    assert_eq!(sandbox.rag(["index", "show", "--json"]).ok().json()["corpus_id"], twin["corpus_id"]);
+    assert_eq!(
+        sandbox.rag(["index", "show", "--json"]).ok().json()["corpus_id"],
+        twin["corpus_id"]
+    );
     sandbox.rag(["index", "verify"]).ok();
     assert_eq!(leftovers(&sandbox.data()), [""; 0]);
 }
@@ -196,9 +222,15 @@ fn a_file_that_moves_is_not_embedded_again() {
     std::fs::create_dir(sandbox.path().join("docs/harbour")).expect("a folder");
     rename(&sandbox, "docs/boat.md", "docs/harbour/ship.md");
     let round = watch.reads("docs/harbour/ship.md");
-    assert_eq!((&round["removed"], &round["documents"], vectors()), (&1.into(), &1.into(), 1.into()));
+    assert_eq!(
+        (&round["removed"], &round["documents"], vectors()),
+        (&1.into(), &1.into(), 1.into())
+    );
     assert_eq!(round["cache"]["misses"], 0);
-    assert_eq!(paths(&search(&sandbox, "who is on the ship", &["--mode", "dense"])), ["harbour/ship.md"]);
+    assert_eq!(
+        paths(&search(&sandbox, "who is on the ship", &["--mode", "dense"])),
+        ["harbour/ship.md"]
+    );
 }
 
 #[test]
@@ -219,8 +251,8 @@ fn a_burst_is_one_round() {
     }
     sandbox.write("docs/last.md", "# Last\n\nThe last one.\n");
     watch.reads("docs/last.md");
-    // The first ingest, the burst, the last file; and one for each time that the burst may have paused for as long as
-    // counts as its end, where a busy disk holds up whoever writes.
+    // The first ingest, the burst, the last file; and one for each time that the burst may have
+    // paused for as long as counts as its end, where a busy disk holds up whoever writes.
     let most = 3 + usize::try_from(took.as_millis() / 300).expect("milliseconds");
     let rounds = watch.rounds();
     assert!(rounds.len() <= most, "{} rounds in {took:?}: {rounds:#?}", rounds.len());
@@ -236,7 +268,14 @@ fn what_is_ignored_wakes_nobody() {
     sandbox.write(".git/HEAD", "ref: x");
     let mut watch = Watch::start(&sandbox, &["--dir", "."]);
     let disturb = |n: usize| {
-        for path in ["build/out.md", "build/new/x.md", "noise.log", ".git/index", ".hidden.md", "docs/.x.swp"] {
+        for path in [
+            "build/out.md",
+            "build/new/x.md",
+            "noise.log",
+            ".git/index",
+            ".hidden.md",
+            "docs/.x.swp",
+        ] {
             sandbox.write(path, format!("{n}"));
         }
         sandbox.write("docs/private/diary.md", format!("# Diary\n\nSecret {n}.\n"));
@@ -274,11 +313,17 @@ fn a_folder_that_goes_away_is_waited_for() {
     let gone = watch.next("its end", |line| line["event"] == "gone");
     assert_eq!(gone["dir"], "docs");
     // Meanwhile the index is what it was.
-    assert_eq!((found(&sandbox, "sailors"), found(&sandbox, "tern")), (vec!["boat.md".into()], vec!["tern.md".into()]));
+    assert_eq!(
+        (found(&sandbox, "sailors"), found(&sandbox, "tern")),
+        (vec!["boat.md".into()], vec!["tern.md".into()])
+    );
     sandbox.write("docs/heron.md", "# Heron\n\nThe heron waits.\n");
     watch.next("its return", |line| line["event"] == "back");
     let round = watch.reads("docs/heron.md");
-    assert_eq!((&round["documents"], has(&round["some_removed"], "docs/boat.md")), (&2.into(), true));
+    assert_eq!(
+        (&round["documents"], has(&round["some_removed"], "docs/boat.md")),
+        (&2.into(), true)
+    );
     // Another folder in its place, by one rename, as a deployment does it with a link.
     sandbox.write("next/gull.md", "# Gull\n\nThe gull cries.\n");
     rename(&sandbox, "docs", "aside");
@@ -293,10 +338,22 @@ fn a_folder_that_goes_away_is_waited_for() {
 fn another_writer_is_waited_for() {
     let sandbox = small();
     for n in 0..150 {
-        sandbox.write(&format!("many/entry-{n}.md"), format!("# Entry {n}\n\nThe keeper counted {} gulls.\n", n * 3));
+        sandbox.write(
+            &format!("many/entry-{n}.md"),
+            format!("# Entry {n}\n\nThe keeper counted {} gulls.\n", n * 3),
+        );
     }
     let mut watch = Watch::start(&sandbox, &["--dir", "docs"]);
-    let mut holder = sandbox.spawn(["ingest", "--dir", "many", "--no-cache", "--threads", "1", "--index", "many"]);
+    let mut holder = sandbox.spawn([
+        "ingest",
+        "--dir",
+        "many",
+        "--no-cache",
+        "--threads",
+        "1",
+        "--index",
+        "many",
+    ]);
     wait_for_lock(&sandbox.data(), holder.id());
     signal(holder.id(), "STOP");
     sandbox.write("docs/heron.md", "# Heron\n\nThe heron waits.\n");
@@ -306,7 +363,16 @@ fn another_writer_is_waited_for() {
     holder.wait().expect("an end");
     watch.reads("docs/heron.md");
     // And while it waits it can be told to end.
-    let mut holder = sandbox.spawn(["ingest", "--dir", "many", "--no-cache", "--threads", "1", "--index", "many"]);
+    let mut holder = sandbox.spawn([
+        "ingest",
+        "--dir",
+        "many",
+        "--no-cache",
+        "--threads",
+        "1",
+        "--index",
+        "many",
+    ]);
     wait_for_lock(&sandbox.data(), holder.id());
     signal(holder.id(), "STOP");
     sandbox.write("docs/egret.md", "# Egret\n\nThe egret waits.\n");
@@ -322,7 +388,10 @@ fn an_interruption_during_a_round_leaves_the_index() {
     let sandbox = small();
     let mut watch = Watch::start(&sandbox, &["--dir", "docs", "--threads", "1", "--no-cache"]);
     for n in 0..300 {
-        sandbox.write(&format!("docs/entry-{n}.md"), format!("# Entry {n}\n\nThe keeper counted {} gulls.\n", n * 3));
+        sandbox.write(
+            &format!("docs/entry-{n}.md"),
+            format!("# Entry {n}\n\nThe keeper counted {} gulls.\n", n * 3),
+        );
     }
     wait_for("embedding", || (crate::tools::bytes_embedded(&sandbox.data()) > 0).then_some(()));
     signal(watch.child.id(), "INT");
@@ -342,8 +411,17 @@ fn a_round_that_fails_is_tried_again() {
     std::fs::rename(&model, &aside).expect("a rename");
     sandbox.write("docs/heron.md", "# Heron\n\nThe heron waits.\n");
     let failed = watch.next("a failure", |line| line["event"] == "failed");
-    assert_eq!((&failed["error"]["code"], &failed["again_in_s"]), (&2.into(), &1.into()), "{failed}");
-    assert!(failed["error"]["message"].as_str().is_some_and(|text| text.contains("no model named `own`")), "{failed}");
+    assert_eq!(
+        (&failed["error"]["code"], &failed["again_in_s"]),
+        (&2.into(), &1.into()),
+        "{failed}"
+    );
+    assert!(
+        failed["error"]["message"]
+            .as_str()
+            .is_some_and(|text| text.contains("no model named `own`")),
+        "{failed}"
+    );
     std::fs::rename(&aside, &model).expect("a rename");
     watch.reads("docs/heron.md");
     assert_eq!(found(&sandbox, "heron"), ["heron.md"]);
@@ -365,7 +443,10 @@ fn folders_that_cannot_be_watched_are_looked_at() {
         watch.removes("docs/a/new.md");
         assert_eq!(watch.end("INT"), Some(130));
     };
-    check(Watch::start(&sandbox, &["--dir", "docs", "--poll", "1"]), "looking at docs every second");
+    check(
+        Watch::start(&sandbox, &["--dir", "docs", "--poll", "1"]),
+        "looking at docs every second",
+    );
     for limit in ["max_inotify_watches", "max_inotify_instances"] {
         let n = if limit.ends_with("watches") { 2 } else { 0 };
         let script = format!("echo {n} > /proc/sys/user/{limit} && exec \"$0\" \"$@\"");
@@ -392,14 +473,18 @@ fn a_watch_leaves_the_other_folders_as_they_are() {
     sandbox.rag(["ingest", "--dir", "docs", "--include", "*.md"]).ok();
     std::fs::remove_file(sandbox.path().join("notes/salmon.md")).unwrap();
     let mut watch = Watch::start(&sandbox, &["--dir", "docs"]);
-    // The folder's patterns count: the text is no change, and does not come along with the next one.
+    // The folder's patterns count: the text is no change, and does not come along with the next
+    // one.
     sandbox.write("docs/plain.txt", "A plain text.\n");
     sandbox.write("docs/otter.md", "# Otters\n\nAn otter eats fish.\n");
     let round = watch.reads("docs/otter.md");
     assert_eq!((&round["documents"], &round["removed"]), (&3.into(), &0.into()), "{round}");
     std::fs::remove_file(sandbox.path().join("docs/bees.md")).unwrap();
     let round = watch.removes("docs/bees.md");
-    assert_eq!((&round["documents"], &round["removed_documents"]), (&2.into(), &serde_json::json!(["docs/bees.md"])));
+    assert_eq!(
+        (&round["documents"], &round["removed_documents"]),
+        (&2.into(), &serde_json::json!(["docs/bees.md"]))
+    );
 }
 
 #[test]
@@ -411,7 +496,9 @@ fn a_round_is_one_line() {
     command.stdout(std::fs::File::create(sandbox.path().join("out")).expect("a file"));
     command.stderr(std::fs::File::create(sandbox.path().join("talk")).expect("a file"));
     let mut child = command.spawn().expect("a start");
-    wait_for("the end of the first ingest", || out("talk").contains("watching docs: 1 folder").then_some(()));
+    wait_for("the end of the first ingest", || {
+        out("talk").contains("watching docs: 1 folder").then_some(())
+    });
     assert!(out("out").contains("documents   1 (1 read, 0 removed)"), "{}", out("out"));
     for n in 0..5 {
         sandbox.write(&format!("docs/{n}.md"), format!("# {n}\n\nThe heron {n} waits.\n"));
@@ -419,9 +506,13 @@ fn a_round_is_one_line() {
     std::fs::remove_file(sandbox.path().join("docs/boat.md")).expect("a removal");
     let line = wait_for("a line", || {
         let out = out("out");
-        out.lines().find(|line| line.starts_with("read ") && line.contains("removed docs/boat.md")).map(str::to_owned)
+        out.lines()
+            .find(|line| line.starts_with("read ") && line.contains("removed docs/boat.md"))
+            .map(str::to_owned)
     });
-    assert!(line.starts_with("read docs/0.md, docs/1.md, docs/2.md and 2 more; removed docs/boat.md: 5 documents, 5 "));
+    assert!(line.starts_with(
+        "read docs/0.md, docs/1.md, docs/2.md and 2 more; removed docs/boat.md: 5 documents, 5 "
+    ));
     signal(child.id(), "INT");
     assert_eq!(child.wait().expect("an end").code(), Some(130));
     assert!(out("talk").ends_with("stopped: interrupted\n"), "{}", out("talk"));
@@ -430,12 +521,18 @@ fn a_round_is_one_line() {
 #[test]
 fn flags_that_make_no_sense_together_are_refused() {
     let sandbox = small();
-    for args in
-        [&["--watch", "--detach"][..], &["--watch", "--wait", "3"], &["--poll", "3"], &["--watch", "--poll", "0"]]
-    {
+    for args in [
+        &["--watch", "--detach"][..],
+        &["--watch", "--wait", "3"],
+        &["--poll", "3"],
+        &["--watch", "--poll", "0"],
+    ] {
         sandbox.rag([&["ingest", "--dir", "docs"], args].concat()).exits(2);
     }
-    sandbox.rag(["ingest", "--dir", "nowhere", "--watch"]).exits(2).says("there is no folder nowhere");
+    sandbox
+        .rag(["ingest", "--dir", "nowhere", "--watch"])
+        .exits(2)
+        .says("there is no folder nowhere");
     assert!(!Path::new(&sandbox.data()).exists());
 }
 

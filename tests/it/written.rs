@@ -1,9 +1,10 @@
-//! What is written is run: scripts, the blocks of code of the README and of the documentation, and the commands that they
-//! name in their sentences.
+//! What is written is run: scripts, the blocks of code of the README and of the documentation, and
+//! the commands that they name in their sentences.
 //!
-//! A block that is new is run, or fails these tests until [`APART`] says why it is not. An example with `$` shows what
-//! comes out; `…` there stands for anything. Times, ids and places in a file differ between runs and are left aside.
-//! `UPDATE=1 cargo test --test it written` writes what has come out into the README.
+//! A block that is new is run, or fails these tests until [`APART`] says why it is not. An example
+//! with `$` shows what comes out; `…` there stands for anything. Times, ids and places in a file
+//! differ between runs and are left aside. `UPDATE=1 cargo test --test it written` writes what has
+//! come out into the README.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -29,7 +30,9 @@ fn text(path: &str) -> String {
 
 /// The README and every page of the documentation.
 fn documents() -> Vec<String> {
-    let pages = files_below(&root().join("data/corpus")).into_iter().map(|name| format!("data/corpus/{name}"));
+    let pages = files_below(&root().join("data/corpus"))
+        .into_iter()
+        .map(|name| format!("data/corpus/{name}"));
     ["README.md".to_owned()].into_iter().chain(pages).collect()
 }
 
@@ -58,7 +61,10 @@ impl Block {
 
     /// Every line of it that is more than a comment.
     fn commands(&self) -> impl Iterator<Item = &str> {
-        self.lines.iter().map(String::as_str).filter(|line| !line.trim().is_empty() && !line.starts_with('#'))
+        self.lines
+            .iter()
+            .map(String::as_str)
+            .filter(|line| !line.trim().is_empty() && !line.starts_with('#'))
     }
 
     /// Whether it shows what comes out of what is typed.
@@ -94,7 +100,10 @@ fn blocks(document: &str) -> Vec<Block> {
         } else if is_literal && line.ends_with("::") && !line.starts_with(' ') {
             open = true;
             found.push(block(n + 3));
-        } else if open && (!is_literal || !line.is_empty() || found.last().is_some_and(|block| !block.lines.is_empty()))
+        } else if open
+            && (!is_literal
+                || !line.is_empty()
+                || found.last().is_some_and(|block| !block.lines.is_empty()))
         {
             let line = if is_literal { line.strip_prefix("    ").unwrap_or(line) } else { line };
             found.last_mut().unwrap().lines.push(line.to_owned());
@@ -125,7 +134,11 @@ const APART: [(&str, &str, Apart); 12] = [
     ("README.md", "scripts/quickstart", Apart::By("every_script_is_run_or_says_why_not")),
     ("README.md", "rag=http://", Apart::By("every_example_does_what_it_says")),
     ("README.md", "rag model pull", Apart::Named("it downloads a model")),
-    ("data/corpus/installing.md", "scripts/quickstart", Apart::By("every_script_is_run_or_says_why_not")),
+    (
+        "data/corpus/installing.md",
+        "scripts/quickstart",
+        Apart::By("every_script_is_run_or_says_why_not"),
+    ),
     ("data/corpus/scripting.md", "*/10 * * * *", Apart::Named("it waits for ten minutes")),
     ("data/corpus/scripting.md", "{\"error\"", Apart::Looked(is_the_error)),
     ("data/corpus/agents.md", "{\"mcpServers\"", Apart::Looked(starts_a_server)),
@@ -133,12 +146,17 @@ const APART: [(&str, &str, Apart); 12] = [
     ("data/corpus/searching.md", "{\"query\"", Apart::Looked(is_a_question_for_eval)),
     ("data/corpus/language-models.md", "generator = ", Apart::Looked(is_a_configuration)),
     ("data/corpus/settings.rst", "data_dir = ", Apart::Looked(is_a_configuration)),
-    ("data/corpus/on-disk.md", "data/", Apart::By("every_folder_of_the_data_directory_is_documented")),
+    (
+        "data/corpus/on-disk.md",
+        "data/",
+        Apart::By("every_folder_of_the_data_directory_is_documented"),
+    ),
 ];
 
 fn apart(block: &Block) -> Option<Apart> {
     let is_meant = |(document, first, _): &&(&str, &str, Apart)| {
-        block.document == *document && block.commands().next().is_some_and(|line| line.starts_with(first))
+        block.document == *document
+            && block.commands().next().is_some_and(|line| line.starts_with(first))
     };
     APART.iter().find(is_meant).map(|(_, _, apart)| *apart)
 }
@@ -147,7 +165,11 @@ fn apart(block: &Block) -> Option<Apart> {
 fn world() -> Sandbox {
     let sandbox = Sandbox::new();
     copy_tree(&root().join("data/corpus"), &sandbox.path().join("docs"));
-    write_old(&sandbox, "notes/warranty.md", "# Warranty\n\nThe warranty ends on 31 December 2027.\n");
+    write_old(
+        &sandbox,
+        "notes/warranty.md",
+        "# Warranty\n\nThe warranty ends on 31 December 2027.\n",
+    );
     std::fs::create_dir(sandbox.path().join("bin")).unwrap();
     symlink(env!("CARGO_BIN_EXE_rag"), sandbox.path().join("bin/rag")).unwrap();
     sandbox
@@ -156,7 +178,11 @@ fn world() -> Sandbox {
 /// A line of a shell, or several, with `rag` on its path.
 fn shell(sandbox: &Sandbox, script: &str, env: &[(&str, String)]) -> Run {
     let rag = sandbox.command([""; 0]);
-    let path = format!("{}:{}", sandbox.path().join("bin").display(), std::env::var("PATH").unwrap_or_default());
+    let path = format!(
+        "{}:{}",
+        sandbox.path().join("bin").display(),
+        std::env::var("PATH").unwrap_or_default()
+    );
     let mut command = Command::new("bash");
     command.args(["-c", script]).current_dir(sandbox.path()).env_clear();
     command.envs(rag.get_envs().filter_map(|(name, value)| Some((name, value?)))).env("PATH", path);
@@ -169,7 +195,9 @@ fn every_block_of_code_is_run_and_shows_what_comes_out() {
         return;
     }
     let sandbox = world();
-    let llm = LlmServer::start([Step::tokens(&["To keep a file out of the index, name it in `.ragignore`. [1]"])]);
+    let llm = LlmServer::start([Step::tokens(&[
+        "To keep a file out of the index, name it in `.ragignore`. [1]",
+    ])]);
     let mut wrong = String::new();
     let mut readme = text("README.md");
     let tests = text("tests/it/written.rs") + &text("tests/it/serve/examples.rs");
@@ -177,7 +205,11 @@ fn every_block_of_code_is_run_and_shows_what_comes_out() {
         for block in blocks(&document) {
             match apart(&block) {
                 Some(Apart::By(test)) => {
-                    assert!(tests.contains(&format!("\nfn {test}()")), "{}: there is no test {test}", block.place());
+                    assert!(
+                        tests.contains(&format!("\nfn {test}()")),
+                        "{}: there is no test {test}",
+                        block.place()
+                    );
                 }
                 Some(Apart::Named(why)) => assert!(block.is_shell(), "{}: {why}", block.place()),
                 Some(Apart::Looked(look)) => look(&block, &sandbox),
@@ -207,8 +239,8 @@ fn every_block_of_code_is_run_and_shows_what_comes_out() {
     }
 }
 
-/// Runs the lines of a block that begin with `$` and compares what is shown with what comes out. Yields the block as it
-/// should be.
+/// Runs the lines of a block that begin with `$` and compares what is shown with what comes out.
+/// Yields the block as it should be.
 fn compared(block: &Block, sandbox: &Sandbox, wrong: &mut String) -> String {
     let mut parts: Vec<(String, Vec<String>)> = Vec::new();
     for line in &block.lines {
@@ -224,11 +256,18 @@ fn compared(block: &Block, sandbox: &Sandbox, wrong: &mut String) -> String {
         let shown = shown.join("\n");
         let (shown, output) = (shown.trim_end(), run.stdout.trim_end());
         let is_same = match serde_json::from_str::<Value>(output) {
-            Ok(output) => serde_json::from_str(shown).is_ok_and(|shown: Value| is_like(&shown, &output)),
+            Ok(output) => {
+                serde_json::from_str(shown).is_ok_and(|shown: Value| is_like(&shown, &output))
+            }
             Err(_) => matches(&normal(shown), &normal(output)),
         };
         if !is_same {
-            writeln!(wrong, "{}\n$ {command}\n--- shown\n{shown}\n--- comes out\n{run}", block.place()).unwrap();
+            writeln!(
+                wrong,
+                "{}\n$ {command}\n--- shown\n{shown}\n--- comes out\n{run}",
+                block.place()
+            )
+            .unwrap();
         }
         // JSON is shown in fewer lines than it has: that is for people to write.
         let is_json = output.starts_with('{');
@@ -240,18 +279,23 @@ fn compared(block: &Block, sandbox: &Sandbox, wrong: &mut String) -> String {
 
 /// A text without what differs between runs, machines and versions of the documentation.
 fn normal(text: &str) -> String {
-    text.lines().map(|line| words_of(line, line.starts_with("chunks ") || line.starts_with("cache "))).collect()
+    text.lines()
+        .map(|line| words_of(line, line.starts_with("chunks ") || line.starts_with("cache ")))
+        .collect()
 }
 
-/// One line: ids, decimals, places in a file, and where `counts` says so every number, become a word each.
+/// One line: ids, decimals, places in a file, and where `counts` says so every number, become a
+/// word each.
 fn words_of(line: &str, counts: bool) -> String {
     let mut out = String::new();
     let mut rest = line;
     while let Some(first) = rest.chars().next() {
-        let word_len = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '.').unwrap_or(rest.len());
+        let word_len =
+            rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '.').unwrap_or(rest.len());
         let word = rest[..word_len].trim_end_matches('.');
         let is_id = word.len() >= 16 && word.bytes().all(|b| b.is_ascii_hexdigit());
-        let is_decimal = word.contains('.') && word.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+        let is_decimal =
+            word.contains('.') && word.bytes().all(|b| b.is_ascii_digit() || b == b'.');
         let is_whole = !word.is_empty() && word.bytes().all(|b| b.is_ascii_digit());
         let len = word.len();
         match word {
@@ -285,10 +329,12 @@ fn matches(shown: &str, text: &str) -> bool {
 fn is_like(shown: &Value, output: &Value) -> bool {
     match (shown, output) {
         (Value::Object(shown), Value::Object(output)) => {
-            shown.keys().eq(output.keys()) && shown.iter().all(|(name, value)| is_like(value, &output[name]))
+            shown.keys().eq(output.keys())
+                && shown.iter().all(|(name, value)| is_like(value, &output[name]))
         }
         (Value::Array(shown), Value::Array(output)) => {
-            shown.is_empty() == output.is_empty() && shown.iter().zip(output).all(|(a, b)| is_like(a, b))
+            shown.is_empty() == output.is_empty()
+                && shown.iter().zip(output).all(|(a, b)| is_like(a, b))
         }
         (Value::String(shown), Value::String(output)) => {
             let one = |text: &str| words_of(&text.replace('\n', " "), false);
@@ -319,7 +365,8 @@ fn starts_a_server(block: &Block, sandbox: &Sandbox) {
 
 fn names_the_rows_of_the_summary(block: &Block, sandbox: &Sandbox) {
     let run = sandbox.rag(["ingest", "--index", "summary", "notes"]).ok();
-    let names = |text: &str| text.lines().map(|line| line[..12].trim_end().to_owned()).collect::<Vec<_>>();
+    let names =
+        |text: &str| text.lines().map(|line| line[..12].trim_end().to_owned()).collect::<Vec<_>>();
     assert_eq!(names(&block.text()), names(&run.stdout), "{}", block.place());
 }
 
@@ -354,7 +401,8 @@ fn written() -> Vec<Written> {
             if block.is_shell() {
                 // Of an example with its output, only what is typed.
                 let is_transcript = block.is_transcript();
-                for line in block.commands().filter(|line| !is_transcript || line.starts_with("$ ")) {
+                for line in block.commands().filter(|line| !is_transcript || line.starts_with("$ "))
+                {
                     in_line(&block.place(), line, &mut found);
                 }
             }
@@ -384,7 +432,13 @@ fn spans(document: &str) -> Vec<String> {
         let mut rest = paragraph;
         while let Some((_, after)) = rest.split_once(open) {
             let Some((span, after)) = after.split_once(close) else { break };
-            found.push(span.split_whitespace().collect::<Vec<_>>().join(" ").replace("\\|", "|").replace("&gt;", ">"));
+            found.push(
+                span.split_whitespace()
+                    .collect::<Vec<_>>()
+                    .join(" ")
+                    .replace("\\|", "|")
+                    .replace("&gt;", ">"),
+            );
             rest = after;
         }
     }
@@ -395,8 +449,9 @@ fn spans(document: &str) -> Vec<String> {
 fn in_line(place: &str, line: &str, found: &mut Vec<Written>) {
     for (at, _) in line.match_indices("rag ") {
         let before = line[..at].trim_end();
-        let is_command =
-            before.is_empty() || before.ends_with(['|', '(', ';', '&', '$', '*', '"']) || before.ends_with("then");
+        let is_command = before.is_empty()
+            || before.ends_with(['|', '(', ';', '&', '$', '*', '"'])
+            || before.ends_with("then");
         if !is_command || line[..at].ends_with(['/', '.', '-']) {
             continue;
         }
@@ -458,7 +513,8 @@ fn typed(word: &str) -> String {
 /// The command that the words name, as far as they do, or why there is none.
 fn parsed(words: &[String]) -> Result<Vec<String>, String> {
     use clap::error::ErrorKind;
-    let words: Vec<String> = ["rag".to_owned()].into_iter().chain(words.iter().map(|word| typed(word))).collect();
+    let words: Vec<String> =
+        ["rag".to_owned()].into_iter().chain(words.iter().map(|word| typed(word))).collect();
     let mut path = Vec::new();
     let mut command = rag::cli::command();
     command.build();
@@ -495,11 +551,14 @@ fn every_command_that_is_written_exists_and_every_command_is_written() {
     let mut missing = String::new();
     let mut todo = vec![(Vec::new(), rag::cli::command())];
     while let Some((path, command)) = todo.pop() {
-        let subs: Vec<_> = command.get_subcommands().filter(|sub| sub.get_name() != "help").cloned().collect();
+        let subs: Vec<_> =
+            command.get_subcommands().filter(|sub| sub.get_name() != "help").cloned().collect();
         if subs.is_empty() && !known.contains(&path) {
             writeln!(missing, "rag {}", path.join(" ")).unwrap();
         }
-        todo.extend(subs.into_iter().map(|sub| ([&path[..], &[sub.get_name().to_owned()]].concat(), sub)));
+        todo.extend(
+            subs.into_iter().map(|sub| ([&path[..], &[sub.get_name().to_owned()]].concat(), sub)),
+        );
     }
     assert!(missing.is_empty(), "nobody writes of\n{missing}");
 }
@@ -510,11 +569,18 @@ fn every_option_is_documented() {
     let mut missing = String::new();
     let mut todo = vec![("rag".to_owned(), rag::cli::command())];
     while let Some((name, command)) = todo.pop() {
-        let options = command.get_arguments().filter(|arg| !arg.is_hide_set()).filter_map(clap::Arg::get_long);
+        let options = command
+            .get_arguments()
+            .filter(|arg| !arg.is_hide_set())
+            .filter_map(clap::Arg::get_long);
         for option in options.filter(|option| !all.contains(&format!("--{option}"))) {
             writeln!(missing, "{name} --{option}").unwrap();
         }
-        todo.extend(command.get_subcommands().map(|sub| (format!("{name} {}", sub.get_name()), sub.clone())));
+        todo.extend(
+            command
+                .get_subcommands()
+                .map(|sub| (format!("{name} {}", sub.get_name()), sub.clone())),
+        );
     }
     assert!(missing.is_empty(), "nobody writes of\n{missing}");
 }
@@ -531,9 +597,12 @@ fn every_setting_has_a_section() {
             writeln!(wrong, "settings.rst has no section for {}", setting.key).unwrap();
             continue;
         };
-        let paragraph = rest.split_once('\n').map_or("", |(_, rest)| rest.split("\n\n").next().unwrap_or_default());
+        let paragraph = rest
+            .split_once('\n')
+            .map_or("", |(_, rest)| rest.split("\n\n").next().unwrap_or_default());
         if !setting.default.is_empty() && !paragraph.contains(setting.default) {
-            writeln!(wrong, "{}: the default is {}, and not said", setting.key, setting.default).unwrap();
+            writeln!(wrong, "{}: the default is {}, and not said", setting.key, setting.default)
+                .unwrap();
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
@@ -542,15 +611,21 @@ fn every_setting_has_a_section() {
 #[test]
 fn settings_that_a_project_may_not_make_are_all_named() {
     let readme = text("README.md");
-    let (_, readme) = readme.split_once("A project's `rag.toml` must not set").expect("what a project may not set");
+    let (_, readme) = readme
+        .split_once("A project's `rag.toml` must not set")
+        .expect("what a project may not set");
     let page = text("data/corpus/settings.rst");
-    let (_, page) = page.split_once("must not be in ``rag.toml`` are").expect("what a project may not set");
-    let readme: Vec<&str> = readme.split("\n\n").next().unwrap().split('`').skip(1).step_by(2).collect();
-    let page: Vec<&str> = page.split("\n\n").next().unwrap().split("``").skip(1).step_by(2).collect();
+    let (_, page) =
+        page.split_once("must not be in ``rag.toml`` are").expect("what a project may not set");
+    let readme: Vec<&str> =
+        readme.split("\n\n").next().unwrap().split('`').skip(1).step_by(2).collect();
+    let page: Vec<&str> =
+        page.split("\n\n").next().unwrap().split("``").skip(1).step_by(2).collect();
     for setting in rag::config::SETTINGS {
         let is_named = |names: &[&str]| {
             names.iter().any(|name| {
-                setting.key == *name || name.strip_suffix('*').is_some_and(|start| setting.key.starts_with(start))
+                setting.key == *name
+                    || name.strip_suffix('*').is_some_and(|start| setting.key.starts_with(start))
             })
         };
         assert_eq!(is_named(&readme), setting.is_personal, "{} in README.md", setting.key);
@@ -562,13 +637,15 @@ fn settings_that_a_project_may_not_make_are_all_named() {
 #[test]
 fn every_folder_of_the_data_directory_is_documented() {
     let code = text("src/ingest/mod.rs");
-    let (_, own) = code.split_once("let own = [").expect("the list of folders that are never ingested");
+    let (_, own) =
+        code.split_once("let own = [").expect("the list of folders that are never ingested");
     let own = own.split(']').next().unwrap().split('"').skip(1).step_by(2);
     let own: BTreeSet<&str> = own.chain(["cache", "jobs"]).collect();
     for document in ["data/corpus/on-disk.md", "src/ARCHITECTURE.md"] {
         let text = text(document);
         let tree = text.split("```").find(|block| block.contains("data/\n├──")).expect("a tree");
-        let top = tree.lines().filter_map(|line| line.strip_prefix("├── ").or(line.strip_prefix("└── ")));
+        let top =
+            tree.lines().filter_map(|line| line.strip_prefix("├── ").or(line.strip_prefix("└── ")));
         let named: BTreeSet<String> = top
             .flat_map(|line| line.split(", ").map(str::trim).map(str::to_owned).collect::<Vec<_>>())
             .filter_map(|entry| entry.split_once('/').map(|(name, _)| name.to_owned()))
@@ -582,16 +659,22 @@ fn every_folder_of_the_data_directory_is_documented() {
 /// Messages that a page explains are messages that the program has.
 #[test]
 fn every_message_that_is_explained_exists() {
-    let sources = files_below(&root().join("src")).into_iter().filter(|name| extension(name) == "rs");
-    let sources: Vec<String> = sources.map(|name| text(&format!("src/{name}")).replace(['\n', '\\'], " ")).collect();
+    let sources =
+        files_below(&root().join("src")).into_iter().filter(|name| extension(name) == "rs");
+    let sources: Vec<String> =
+        sources.map(|name| text(&format!("src/{name}")).replace(['\n', '\\'], " ")).collect();
     let page = text("data/corpus/troubleshooting.md");
     let headings = page.lines().filter_map(|line| line.strip_prefix("## "));
     let messages = headings.flat_map(|heading| heading.split('"').skip(1).step_by(2));
     for message in messages {
         // What is between two names of something.
-        let parts: Vec<&str> = message.split('`').step_by(2).flat_map(|part| part.split('…')).map(str::trim).collect();
+        let parts: Vec<&str> =
+            message.split('`').step_by(2).flat_map(|part| part.split('…')).map(str::trim).collect();
         for part in parts.into_iter().filter(|part| part.len() > 4) {
-            assert!(sources.iter().any(|source| source.contains(part)), "{message}: nothing says {part:?}");
+            assert!(
+                sources.iter().any(|source| source.contains(part)),
+                "{message}: nothing says {part:?}"
+            );
         }
     }
 }
@@ -600,11 +683,17 @@ fn every_message_that_is_explained_exists() {
 
 /// What is in `scripts/`, and how it is tried.
 const SCRIPTS: [(&str, &str); 8] = [
-    ("bench", "not run: it builds an optimised program and measures for an hour; bench.d is parsed"),
+    (
+        "bench",
+        "not run: it builds an optimised program and measures for an hour; bench.d is parsed",
+    ),
     ("clients", "not run: it fetches clients from PyPI and npm; clients.d is parsed"),
     ("common.sh", "run by the others"),
     ("install", "run: it installs into a folder of the test"),
-    ("model", "not run: it needs numpy and onnx, which scripts/setup fetches; its Python is parsed"),
+    (
+        "model",
+        "not run: it needs numpy and onnx, which scripts/setup fetches; its Python is parsed",
+    ),
     ("quickstart", "run: with a data directory of the test"),
     ("setup", "run: on what is complete; what is not is fetched from PyPI"),
     ("test", "not run: it runs these tests"),
@@ -629,14 +718,22 @@ fn every_script_is_run_or_says_why_not() {
     let entries = std::fs::read_dir(root().join("scripts")).unwrap();
     let mut names: Vec<String> =
         entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
-    names.retain(|name| !FOLDERS.contains(&name.as_str()) && !name.starts_with('.') && name != "__pycache__");
+    names.retain(|name| {
+        !FOLDERS.contains(&name.as_str()) && !name.starts_with('.') && name != "__pycache__"
+    });
     names.sort();
     assert_eq!(names, SCRIPTS.map(|(name, _)| name), "SCRIPTS says how each is tried");
     for document in documents() {
-        for name in blocks(&document).iter().flat_map(Block::commands).filter_map(|line| line.strip_prefix("scripts/"))
+        for name in blocks(&document)
+            .iter()
+            .flat_map(Block::commands)
+            .filter_map(|line| line.strip_prefix("scripts/"))
         {
             let name = name.split(' ').next().unwrap();
-            assert!(SCRIPTS.iter().any(|(known, _)| *known == name), "{document}: there is no scripts/{name}");
+            assert!(
+                SCRIPTS.iter().any(|(known, _)| *known == name),
+                "{document}: there is no scripts/{name}"
+            );
         }
     }
     for name in names.iter().filter(|name| root().join("scripts").join(name).is_file()) {
@@ -652,7 +749,12 @@ fn every_script_is_run_or_says_why_not() {
         Run::of(Command::new("python3").args(["-c", parse]).args(python)).ok();
     }
     if has_tool("node", &["--version"]) {
-        Run::of(Command::new("node").arg("--check").arg(root().join("scripts/clients.d/openai_javascript.mjs"))).ok();
+        Run::of(
+            Command::new("node")
+                .arg("--check")
+                .arg(root().join("scripts/clients.d/openai_javascript.mjs")),
+        )
+        .ok();
     }
 }
 
@@ -677,9 +779,12 @@ fn the_quickstart_ends_with_an_answer() {
 #[test]
 fn install_puts_everything_in_its_place() {
     let sandbox = Sandbox::new();
-    // Twice: the second time over the first, with a page of a command that is no more, and one of somebody else.
+    // Twice: the second time over the first, with a page of a command that is no more, and one of
+    // somebody else.
     for round in 0..2 {
-        Run::of(&mut script(&sandbox, "install", &["a prefix/rag"])).ok().says("a prefix/rag/bin/rag");
+        Run::of(&mut script(&sandbox, "install", &["a prefix/rag"]))
+            .ok()
+            .says("a prefix/rag/bin/rag");
         let prefix = sandbox.path().join("a prefix/rag");
         let man = prefix.join("share/man/man1");
         let mut pages = files_below(&root().join("man"));
@@ -688,16 +793,30 @@ fn install_puts_everything_in_its_place() {
             pages.sort();
         }
         assert_eq!(files_below(&man), pages);
-        assert_eq!(files_below(&prefix.join("share/rag/runtime")), files_below(&project_data().join("runtime")));
-        for file in ["bash-completion/completions/rag", "zsh/site-functions/_rag", "fish/vendor_completions.d/rag.fish"]
-        {
-            assert!(prefix.join("share").join(file).metadata().is_ok_and(|file| file.len() > 1000), "{file}");
+        assert_eq!(
+            files_below(&prefix.join("share/rag/runtime")),
+            files_below(&project_data().join("runtime"))
+        );
+        for file in [
+            "bash-completion/completions/rag",
+            "zsh/site-functions/_rag",
+            "fish/vendor_completions.d/rag.fish",
+        ] {
+            assert!(
+                prefix.join("share").join(file).metadata().is_ok_and(|file| file.len() > 1000),
+                "{file}"
+            );
         }
-        let names: Vec<_> = std::fs::read_dir(&prefix).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        let names: Vec<_> =
+            std::fs::read_dir(&prefix).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(names.len(), 2, "{names:?}");
         // It finds its library and model by itself.
         let mut verify = Command::new(prefix.join("bin/rag"));
-        verify.args(["model", "list"]).current_dir(sandbox.path()).env_clear().env("HOME", sandbox.path().join("home"));
+        verify
+            .args(["model", "list"])
+            .current_dir(sandbox.path())
+            .env_clear()
+            .env("HOME", sandbox.path().join("home"));
         Run::of(&mut verify).ok().prints("all-MiniLM-L6-v2");
         std::fs::write(man.join("rag-gone.1"), ".TH RAG-GONE 1  \"rag 0.0.1\" rag\n").unwrap();
         std::fs::write(man.join("rag-others.1"), ".TH RAG-OTHERS 1 \"\" \"others\"\n").unwrap();
@@ -711,28 +830,40 @@ fn an_install_that_fails_changes_nothing() {
     // What is in the way first, and what is in the way last.
     for (path, before) in [("share/man", Some("bin/rag")), ("bin/rag/x", None)] {
         let _ = std::fs::remove_dir_all(&prefix);
-        for file in [Some(path), before, Some("share/rag/runtime/old.so"), Some("share/man1")].into_iter().flatten() {
+        for file in [Some(path), before, Some("share/rag/runtime/old.so"), Some("share/man1")]
+            .into_iter()
+            .flatten()
+        {
             sandbox.write(&format!("prefix/{file}"), "mine");
         }
         let was = listing(&prefix);
-        let run = Run::of(&mut script(&sandbox, "install", &["prefix"])).exits(1).says("install: error:");
+        let run =
+            Run::of(&mut script(&sandbox, "install", &["prefix"])).exits(1).says("install: error:");
         assert_eq!(listing(&prefix), was, "{run}");
     }
     let _ = std::fs::remove_dir_all(&prefix);
     let mut broken = script(&sandbox, "install", &["prefix"]);
     Run::of(broken.env("RAG_PROGRAM", "/bin/false")).exits(1).says("does not start");
     assert!(!prefix.exists(), "a folder is left behind");
-    Run::of(&mut script(&sandbox, "install", &["--help"])).exits(1).says("scripts/install [PREFIX]");
+    Run::of(&mut script(&sandbox, "install", &["--help"]))
+        .exits(1)
+        .says("scripts/install [PREFIX]");
 }
 
 #[test]
 fn what_is_shown_is_compared_without_what_differs() {
     assert!(matches("a … c", "a b c") && matches("…", "") && matches("a\n…\nz", "a\nb\nc\nz"));
     assert!(!matches("a … d", "a b c") && !matches("ab", "abc") && !matches("a…a", "a"));
-    assert_eq!(normal("corpus id   62132e2182dc6cf8\ntime   1.9 s"), normal("corpus id 0000000000000000\ntime 12.0 s"));
+    assert_eq!(
+        normal("corpus id   62132e2182dc6cf8\ntime   1.9 s"),
+        normal("corpus id 0000000000000000\ntime 12.0 s")
+    );
     assert_eq!(normal("[1] docs/a.md:3  A"), normal("[1] docs/a.md:77  A"));
     assert_ne!(normal("documents 19"), normal("documents 20"));
-    assert_eq!(words("--json ask \"Is TLS required?\") && jq -r .answer"), ["--json", "ask", "Is TLS required?"]);
+    assert_eq!(
+        words("--json ask \"Is TLS required?\") && jq -r .answer"),
+        ["--json", "ask", "Is TLS required?"]
+    );
     assert_eq!(words("search '\"broken pipe\" python' | jq"), ["search", "\"broken pipe\" python"]);
     assert!(parsed(&["jobs".to_owned(), "lsit".to_owned()]).is_err());
     assert_eq!(parsed(&words("jobs show ID --follow")).unwrap(), ["jobs", "show"]);

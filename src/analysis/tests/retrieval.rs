@@ -8,8 +8,10 @@ use crate::analysis::{Query, expand, index_terms, query_terms};
 
 /// A folder of public data, or a printed reason why the test says nothing.
 pub(crate) fn data(name: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("RAG_TEST_DATA")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"), PathBuf::from);
+    let root = std::env::var_os("RAG_TEST_DATA").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"),
+        PathBuf::from,
+    );
     let path = root.join(name);
     if path.exists() {
         return Some(path);
@@ -47,12 +49,19 @@ impl Bm25 {
 
     /// What `Tools::weight` is made of elsewhere.
     pub(crate) fn idf(&self, term: &str) -> f32 {
-        let (n, df) = (self.lengths.len() as f32, self.postings.get(term).map_or(0, Vec::len) as f32);
+        let (n, df) =
+            (self.lengths.len() as f32, self.postings.get(term).map_or(0, Vec::len) as f32);
         (1.0 + (n - df + 0.5) / (df + 0.5)).ln()
     }
 
     /// The ten best documents with their scores.
-    pub(crate) fn search(&self, question: &str, languages: &[&str], k1: f32, b: f32) -> Vec<(u32, f32)> {
+    pub(crate) fn search(
+        &self,
+        question: &str,
+        languages: &[&str],
+        k1: f32,
+        b: f32,
+    ) -> Vec<(u32, f32)> {
         self.ranked(&query_terms(question, languages), k1, b)
     }
 
@@ -67,8 +76,13 @@ impl Bm25 {
     ) -> Vec<(u32, f32)> {
         let mut query = query_terms(question, languages);
         let found = self.ranked(&query, k1, b);
-        let best: Vec<&str> = found.iter().take(5).map(|(doc, _)| texts[*doc as usize].as_str()).collect();
-        if expand(&mut query, question, &best, languages) { self.ranked(&query, k1, b) } else { found }
+        let best: Vec<&str> =
+            found.iter().take(5).map(|(doc, _)| texts[*doc as usize].as_str()).collect();
+        if expand(&mut query, question, &best, languages) {
+            self.ranked(&query, k1, b)
+        } else {
+            found
+        }
     }
 
     fn ranked(&self, query: &Query, k1: f32, b: f32) -> Vec<(u32, f32)> {
@@ -77,8 +91,10 @@ impl Bm25 {
         let mut scores: HashMap<u32, f32> = HashMap::new();
         for term in &query.terms {
             let mut best: HashMap<u32, f32> = HashMap::new();
-            for (list, idf) in
-                term.variants.iter().filter_map(|variant| Some((self.postings.get(variant)?, self.idf(variant))))
+            for (list, idf) in term
+                .variants
+                .iter()
+                .filter_map(|variant| Some((self.postings.get(variant)?, self.idf(variant))))
             {
                 for &(doc, tf) in list {
                     let norm = k1 * (1.0 - b + b * self.lengths[doc as usize] / average);
@@ -101,13 +117,17 @@ fn ndcg(folder: &Path, language: &str, k1: f32, b: f32, expands: bool) -> f32 {
         let text = fs::read_to_string(folder.join(name)).expect("readable");
         text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
     };
-    let string = |value: &serde_json::Value, key: &str| value[key].as_str().unwrap_or_default().to_owned();
+    let string =
+        |value: &serde_json::Value, key: &str| value[key].as_str().unwrap_or_default().to_owned();
     let corpus = lines("corpus.jsonl");
     let ids: Vec<String> = corpus.iter().map(|doc| string(doc, "_id")).collect();
-    let texts: Vec<String> =
-        corpus.iter().map(|doc| format!("{}\n{}", string(doc, "title"), string(doc, "text"))).collect();
+    let texts: Vec<String> = corpus
+        .iter()
+        .map(|doc| format!("{}\n{}", string(doc, "title"), string(doc, "text")))
+        .collect();
     let mut judged: HashMap<String, HashMap<String, f32>> = HashMap::new();
-    for line in fs::read_to_string(folder.join("qrels/test.tsv")).expect("readable").lines().skip(1) {
+    for line in fs::read_to_string(folder.join("qrels/test.tsv")).expect("readable").lines().skip(1)
+    {
         let fields: Vec<&str> = line.split('\t').collect();
         judged
             .entry(fields[0].to_owned())
@@ -119,7 +139,8 @@ fn ndcg(folder: &Path, language: &str, k1: f32, b: f32, expands: bool) -> f32 {
     let mut n = 0.0;
     for query in lines("queries.jsonl") {
         let Some(relevant) = judged.get(&string(&query, "_id")) else { continue };
-        let gain = |rank: usize, grade: f32| (2.0_f32.powf(grade) - 1.0) / (rank as f32 + 2.0).log2();
+        let gain =
+            |rank: usize, grade: f32| (2.0_f32.powf(grade) - 1.0) / (rank as f32 + 2.0).log2();
         let text = string(&query, "text");
         let found = if expands {
             index.search_expanded(&text, &[language], &texts, k1, b)
@@ -129,11 +150,14 @@ fn ndcg(folder: &Path, language: &str, k1: f32, b: f32, expands: bool) -> f32 {
         let dcg: f32 = found
             .iter()
             .enumerate()
-            .map(|(rank, &(doc, _))| gain(rank, relevant.get(&ids[doc as usize]).copied().unwrap_or(0.0)))
+            .map(|(rank, &(doc, _))| {
+                gain(rank, relevant.get(&ids[doc as usize]).copied().unwrap_or(0.0))
+            })
             .sum();
         let mut grades: Vec<f32> = relevant.values().copied().collect();
         grades.sort_by(|a, b| b.total_cmp(a));
-        let ideal: f32 = grades.iter().take(10).enumerate().map(|(rank, &grade)| gain(rank, grade)).sum();
+        let ideal: f32 =
+            grades.iter().take(10).enumerate().map(|(rank, &grade)| gain(rank, grade)).sum();
         sum += dcg / ideal;
         n += 1.0;
     }
@@ -165,7 +189,8 @@ fn chinese_questions() {
     check("xquad_zh", "zh", 0.96);
 }
 
-/// Where documents and questions put the same thing differently: each question with the document that answers it.
+/// Where documents and questions put the same thing differently: each question with the document
+/// that answers it.
 #[test]
 fn forms_of_the_corpus_are_found() {
     let texts: Vec<String> = [

@@ -1,7 +1,8 @@
 //! Text that addresses a language model.
 //!
-//! Patterns, one list to a kind, in English and the commonest forms in German, French, Spanish and Chinese. What reads
-//! like an ordinary request ("Write a poem") is none of them: a manual is full of those.
+//! Patterns, one list to a kind, in English and the commonest forms in German, French, Spanish and
+//! Chinese. What reads like an ordinary request ("Write a poem") is none of them: a manual is full
+//! of those.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -21,7 +22,8 @@ pub enum OrderKind {
     Override,
     /// "You are now …", or an address: "Dear AI".
     Role,
-    /// Marks of a conversation: `<|im_start|>`, `[INST]`, a line that begins with `system:`, an end of the sources.
+    /// Marks of a conversation: `<|im_start|>`, `[INST]`, a line that begins with `system:`, an end
+    /// of the sources.
     Tag,
     /// "Do not tell the user."
     Secrecy,
@@ -31,7 +33,8 @@ pub enum OrderKind {
     Steer,
     /// An image or a link that would carry words to another machine.
     Exfiltrate,
-    /// A run of characters that no reader sees, long enough to say something; or an override of the direction.
+    /// A run of characters that no reader sees, long enough to say something; or an override of the
+    /// direction.
     Hidden,
 }
 
@@ -89,8 +92,8 @@ fn found_by(text: &str, folded: &Folded, is_worth_it: impl Fn(&Pattern) -> bool)
     found
 }
 
-/// `text` with the marks that chat templates are made of taken apart. Some servers read them wherever they stand, so
-/// that a document could end its own message and begin another's.
+/// `text` with the marks that chat templates are made of taken apart. Some servers read them
+/// wherever they stand, so that a document could end its own message and begin another's.
 #[must_use]
 pub fn defuse(text: &str) -> Cow<'_, str> {
     let Some(pattern) = TEMPLATE_MARKS.as_ref().filter(|_| text.contains(['<', '['])) else {
@@ -103,8 +106,8 @@ pub fn defuse(text: &str) -> Cow<'_, str> {
     })
 }
 
-/// A text as patterns want it: no invisible characters, no accents, no quotation marks, emphasis or code ticks, one
-/// white space at a time, lower case.
+/// A text as patterns want it: no invisible characters, no accents, no quotation marks, emphasis or
+/// code ticks, one white space at a time, lower case.
 struct Folded {
     text: String,
     /// For every byte of `text`, the bytes of the original that it came from, where it is traced.
@@ -113,12 +116,16 @@ struct Folded {
 
 impl Folded {
     fn new(original: &str, is_traced: bool) -> Self {
-        let mut folded = Self { text: String::with_capacity(original.len()), origins: is_traced.then(Vec::new) };
+        let mut folded =
+            Self { text: String::with_capacity(original.len()), origins: is_traced.then(Vec::new) };
         let (mut at, mut last, mut was_hidden) = (0, None, false);
         loop {
             // Letters that stand for themselves; nearly every text is made of nothing else.
             while !was_hidden && let Some(c @ (b' '..=b'~' | b'\n')) = original.as_bytes().get(at) {
-                let word = original.as_bytes()[at..].iter().take_while(|c| c.is_ascii_alphanumeric()).count();
+                let word = original.as_bytes()[at..]
+                    .iter()
+                    .take_while(|c| c.is_ascii_alphanumeric())
+                    .count();
                 match word {
                     0 => folded.put(char::from(*c), at..at + 1),
                     word => folded.take(original.slice(at..at + word), at),
@@ -126,7 +133,10 @@ impl Folded {
                 at += word.max(1);
                 last = original.slice(..at).chars().next_back();
             }
-            let Some(super::Step { len, put }) = super::step(original.slice(at..), last, true) else { break };
+            let Some(super::Step { len, put }) = super::step(original.slice(at..), last, true)
+            else {
+                break;
+            };
             last = put.or(last);
             let hidden = original.slice(at..).chars().next().and_then(hidden_ascii);
             // A message in tags is no part of the word that it follows.
@@ -154,7 +164,8 @@ impl Folded {
 
     fn put(&mut self, c: char, origin: Range<usize>) {
         let c = match c {
-            '*' | '`' | '"' | '\'' | '“' | '”' | '„' | '‘' | '’' | '«' | '»' | '\u{200c}' | '\u{200d}' => {
+            '*' | '`' | '"' | '\'' | '“' | '”' | '„' | '‘' | '’' | '«' | '»' | '\u{200c}'
+            | '\u{200d}' => {
                 return;
             }
             c if !c.is_ascii() && is_combining_mark(c) => return,
@@ -195,12 +206,14 @@ impl Folded {
     }
 }
 
-/// The character that a tag character spells: a whole order can be written in them, and nobody sees it.
+/// The character that a tag character spells: a whole order can be written in them, and nobody sees
+/// it.
 fn hidden_ascii(c: char) -> Option<char> {
     matches!(c, '\u{e0020}'..='\u{e007e}').then(|| char::from_u32(c as u32 - 0xe0000)).flatten()
 }
 
-/// Letters of other scripts that look like Latin ones. Words of those scripts become nonsense, which matches nothing.
+/// Letters of other scripts that look like Latin ones. Words of those scripts become nonsense,
+/// which matches nothing.
 fn latin(c: char) -> char {
     match c {
         'а' | 'α' => 'a',
@@ -223,8 +236,8 @@ fn latin(c: char) -> char {
 /// Groups of pieces: whatever a pattern matches has at least one piece of each.
 type Pieces = &'static [&'static [&'static str]];
 
-/// A pattern that is compiled when a text first has a piece of what it looks for: ordinary text has few, and to compile
-/// all takes longer than to answer a question.
+/// A pattern that is compiled when a text first has a piece of what it looks for: ordinary text has
+/// few, and to compile all takes longer than to answer a question.
 struct Pattern {
     kind: OrderKind,
     pieces: Pieces,
@@ -244,8 +257,9 @@ impl Pattern {
     }
 }
 
-/// Which three bytes stand side by side somewhere in a text. Nearly every piece that is not there has three that are not, and
-/// to look those up takes a hundredth of the time that searching the text takes.
+/// Which three bytes stand side by side somewhere in a text. Nearly every piece that is not there
+/// has three that are not, and to look those up takes a hundredth of the time that searching the
+/// text takes.
 struct Triples([u64; Self::WORDS]);
 
 impl Triples {
@@ -269,7 +283,8 @@ impl Triples {
         piece.as_bytes().windows(3).all(is_there)
     }
 
-    /// Several triples share a place: letters and signs lie close together, so multiplying spreads them.
+    /// Several triples share a place: letters and signs lie close together, so multiplying spreads
+    /// them.
     fn place(triple: &[u8]) -> (usize, u64) {
         let number = triple.iter().fold(0u32, |number, byte| number << 8 | u32::from(*byte));
         let place = number.wrapping_mul(0x9e37_79b1) >> 18;
@@ -277,17 +292,30 @@ impl Triples {
     }
 }
 
-/// Words, white space and boundaries are those of ASCII, which is what folded text of European languages is. The tables of
-/// Unicode take ten times as long to compile.
+/// Words, white space and boundaries are those of ASCII, which is what folded text of European
+/// languages is. The tables of Unicode take ten times as long to compile.
 fn compiled(pattern: &str) -> Option<Regex> {
-    let ascii = [(r"\w", "[[:word:]]"), (r"\W", "[[:^word:]]"), (r"\s", "[[:space:]]"), (r"\b", r"(?-u:\b)")];
-    Regex::new(&ascii.iter().fold(pattern.to_owned(), |pattern, (from, to)| pattern.replace(from, to))).ok()
+    let ascii = [
+        (r"\w", "[[:word:]]"),
+        (r"\W", "[[:^word:]]"),
+        (r"\s", "[[:space:]]"),
+        (r"\b", r"(?-u:\b)"),
+    ];
+    Regex::new(
+        &ascii.iter().fold(pattern.to_owned(), |pattern, (from, to)| pattern.replace(from, to)),
+    )
+    .ok()
 }
 
 static PATTERNS: LazyLock<Vec<Pattern>> = LazyLock::new(|| {
     let of_kind = |(kind, patterns): &(OrderKind, &'static [(Pieces, &'static str)])| {
         let kind = *kind;
-        patterns.iter().map(move |&(pieces, source)| Pattern { kind, pieces, source, compiled: OnceLock::new() })
+        patterns.iter().map(move |&(pieces, source)| Pattern {
+            kind,
+            pieces,
+            source,
+            compiled: OnceLock::new(),
+        })
     };
     TABLE.iter().flat_map(of_kind).collect()
 });
@@ -296,7 +324,8 @@ static HIDDEN: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(HIDDEN_RUN)
 
 static TEMPLATE_MARKS: LazyLock<Option<Regex>> = LazyLock::new(|| compiled(TEMPLATE_MARK));
 
-/// Eight tags (a flag takes six), five selectors, eight zero-width characters; one override of the direction.
+/// Eight tags (a flag takes six), five selectors, eight zero-width characters; one override of the
+/// direction.
 const HIDDEN_RUN: &str = r"[\x{e0000}-\x{e007f}]{8,}|[\x{fe00}-\x{fe0f}\x{e0100}-\x{e01ef}]{5,}|[\x{200b}-\x{200d}\x{2060}-\x{2064}\x{feff}]{8,}|[\x{202d}\x{202e}]";
 
 const TEMPLATE_MARK: &str = r"(?i)<[|｜][\w▁./-]{1,40}[|｜]>|\[/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|TOOL_CONTENT)\]|<</?SYS>>|</?(?:s|bos|eos|pad|unk|think|thinking|start_of_turn|end_of_turn|tool_call|tool_response)>";
@@ -319,7 +348,15 @@ const TABLE: [(OrderKind, &[(Pieces, &str)]); 7] = [
                         "follow",
                         "attention",
                     ],
-                    &["instruction", "prompt", "direction", "directive", "command", "guideline", "orders"],
+                    &[
+                        "instruction",
+                        "prompt",
+                        "direction",
+                        "directive",
+                        "command",
+                        "guideline",
+                        "orders",
+                    ],
                 ],
                 r"\b(ignore|disregard|forget|override|bypass|overlook|neglect|(do not|dont|stop) follow(ing)?|pay no attention to)\s(\w+\s){0,4}?(previous|prior|above|earlier|preceding|foregoing|former|original|initial|system|your|my|other|all|any|every)\s(\w+\s){0,3}?(instructions?|prompts?|directions?|directives?|commands?|guidelines?|orders)\b",
             ),
@@ -330,14 +367,31 @@ const TABLE: [(OrderKind, &[(Pieces, &str)]); 7] = [
             (
                 &[
                     &["ignore", "disregard", "forget"],
-                    &["rules", "training", "programming", "context", "message", "constraints", "text"],
+                    &[
+                        "rules",
+                        "training",
+                        "programming",
+                        "context",
+                        "message",
+                        "constraints",
+                        "text",
+                    ],
                 ],
                 r"\b(ignore|disregard|forget) (all |any )?(of )?(your|the|all) (previous|prior|earlier|original|safety|system) (rules|training|programming|context|messages?|constraints|text)\b",
             ),
             (
                 &[
                     &["instruction"],
-                    &["new ", "updated", "revised", "real ", "actual ", "important", "urgent", "special"],
+                    &[
+                        "new ",
+                        "updated",
+                        "revised",
+                        "real ",
+                        "actual ",
+                        "important",
+                        "urgent",
+                        "special",
+                    ],
                 ],
                 r"\b(new|updated|revised|real|actual|important|urgent|special) (system )?instructions?( for (you|the (ai|model|assistant)))?:",
             ),
@@ -350,7 +404,10 @@ const TABLE: [(OrderKind, &[(Pieces, &str)]); 7] = [
                 r"\b(ignoriere|ignorieren sie|vergiss|vergessen sie|missachte|missachten sie)\s(\w+\s){0,5}?(anweisung(en)?|instruktion(en)?|befehle?|vorgaben|anordnungen)\b",
             ),
             (
-                &[&["ignor", "oubli", "ne tiens", "ne tenez"], &["instruction", "consigne", "directive", "ordre"]],
+                &[
+                    &["ignor", "oubli", "ne tiens", "ne tenez"],
+                    &["instruction", "consigne", "directive", "ordre"],
+                ],
                 r"\b(ignor(e|es|ez|er)|oubli(e|es|ez|er)|ne (tiens|tenez) (pas|aucun) compte d(e|es)) (\w+\s){0,5}?(instructions?|consignes?|directives?|ordres)\b",
             ),
             (
@@ -502,7 +559,10 @@ const TABLE: [(OrderKind, &[(Pieces, &str)]); 7] = [
         OrderKind::Secrecy,
         &[
             (
-                &[&["user", "human", "reader"], &["tell", "inform", "mention", "reveal", "alert", "say"]],
+                &[
+                    &["user", "human", "reader"],
+                    &["tell", "inform", "mention", "reveal", "alert", "say"],
+                ],
                 r"\b((do not|dont|never|must not|without)( ever)?) (tell(ing)?|inform(ing)?|mention(ing)? (this |it |that )?to|reveal(ing)? (this |it |that )?to|alert(ing)?|say(ing)? (this |it |anything )?to) (the |your |any )?(users?|humans?|readers?)\b",
             ),
             (
@@ -551,7 +611,16 @@ const TABLE: [(OrderKind, &[(Pieces, &str)]); 7] = [
                 r"\b(reveal|print|show|repeat|output|display|leak|disclose|send|give|tell|write|share|expose|summari[sz]e)\s(\w+\s){0,4}?(system prompt|system message|system instructions|(hidden|initial|secret|original) (prompt|instructions)|your (prompt|instructions|guidelines|rules))\b",
             ),
             (
-                &[&["reveal", "leak", "disclose", "send", "exfiltrate", "mail", "forward", "upload"]],
+                &[&[
+                    "reveal",
+                    "leak",
+                    "disclose",
+                    "send",
+                    "exfiltrate",
+                    "mail",
+                    "forward",
+                    "upload",
+                ]],
                 r"\b(reveal|leak|disclose|send|exfiltrate|e-?mail|forward|upload)\s(\w+\s){0,3}?(your|the users|users) (api keys?|passwords?|credentials|secrets?|access tokens?|private keys?|conversation|chat history|data)\b",
             ),
             (

@@ -1,6 +1,8 @@
-//! The small words by which four languages lean on what was said before, and how to tell which of them is spoken.
+//! The small words by which four languages lean on what was said before, and how to tell which of
+//! them is spoken.
 //!
-//! Lower case, as typed, in the order of use. Phrases of several words come before their beginnings.
+//! Lower case, as typed, in the order of use. Phrases of several words come before their
+//! beginnings.
 
 use crate::analysis;
 
@@ -35,8 +37,8 @@ pub(super) struct Language {
 const ENGLISH: Language = Language {
     code: "en",
     openers: &[
-        "and then", "and also", "ok and", "okay and", "but then", "and", "but", "also", "then", "or", "so", "ok",
-        "okay", "plus",
+        "and then", "and also", "ok and", "okay and", "but then", "and", "but", "also", "then",
+        "or", "so", "ok", "okay", "plus",
     ],
     contrasts: &[
         "what about",
@@ -72,16 +74,25 @@ const ENGLISH: Language = Language {
     ],
     articles: &["a", "an", "the"],
     clause: &[
-        "how", "what", "why", "when", "where", "which", "who", "is", "are", "was", "were", "do", "does", "did", "can",
-        "could", "should", "would", "will", "must", "may", "has", "have", "if",
+        "how", "what", "why", "when", "where", "which", "who", "is", "are", "was", "were", "do",
+        "does", "did", "can", "could", "should", "would", "will", "must", "may", "has", "have",
+        "if",
     ],
-    joints: &["and", "or", "but", "if", "when", "while", "before", "after", "because", "so", "until", "unless", "once"],
+    joints: &[
+        "and", "or", "but", "if", "when", "while", "before", "after", "because", "so", "until",
+        "unless", "once",
+    ],
     before_verb: &["i", "you", "we", "how to"],
-    hollow: "advantage advantages allowed alternative alternatives bad benefit benefits best better case cases code cost costs default detail details \
-        difference differences different disadvantage disadvantages downside downsides drawback drawbacks easier easy elaborate exactly example examples \
-        explain explained fast faster flag get give go going good happen happened happens important kind kinds know like limit limitation limitations \
-        limits long longer look make makes mean meant means need needed needs new option options possible problem problems purpose quick really reason \
-        reasons required safe safer say short shorter show simple simpler slow slower step steps syntax thing things use used useful uses using way ways \
+    hollow: "advantage advantages allowed alternative alternatives bad benefit benefits best \
+         better case cases code cost costs default detail details \
+        difference differences different disadvantage disadvantages downside downsides drawback \
+        drawbacks easier easy elaborate exactly example examples \
+        explain explained fast faster flag get give go going good happen happened happens \
+        important kind kinds know like limit limitation limitations \
+        limits long longer look make makes mean meant means need needed needs new option options \
+        possible problem problems purpose quick really reason \
+        reasons required safe safer say short shorter show simple simpler slow slower step steps \
+        syntax thing things use used useful uses using way ways \
         work working works worse wrong",
 };
 
@@ -101,8 +112,22 @@ const GERMAN: Language = Language {
     ],
     pronouns: &["es", "sie", "ihn", "ihm", "ihnen", "welche", "eines", "eine", "einen", "einer"],
     demonstratives: &["das", "dies", "diese", "dieser", "dieses", "diesen", "diesem"],
-    possessives: &["sein", "seine", "seinen", "seiner", "ihr", "ihre", "ihren", "ihrer", "deren", "dessen"],
-    others: &["davon", "damit", "dafür", "dazu", "darin", "daran", "darauf", "dabei", "dort", "stattdessen", "dagegen"],
+    possessives: &[
+        "sein", "seine", "seinen", "seiner", "ihr", "ihre", "ihren", "ihrer", "deren", "dessen",
+    ],
+    others: &[
+        "davon",
+        "damit",
+        "dafür",
+        "dazu",
+        "darin",
+        "daran",
+        "darauf",
+        "dabei",
+        "dort",
+        "stattdessen",
+        "dagegen",
+    ],
     prepositions: &[
         "unter auf",
         "in im ins",
@@ -118,19 +143,26 @@ const GERMAN: Language = Language {
     ],
     articles: &["der", "die", "das", "den", "dem", "des", "ein", "eine", "einen", "einem", "einer"],
     clause: &[
-        "wie", "was", "warum", "wann", "wo", "welche", "welcher", "welches", "wer", "ist", "sind", "kann", "können",
-        "soll", "muss", "hat", "gibt", "wird", "werden", "wenn",
+        "wie", "was", "warum", "wann", "wo", "welche", "welcher", "welches", "wer", "ist", "sind",
+        "kann", "können", "soll", "muss", "hat", "gibt", "wird", "werden", "wenn",
     ],
-    joints: &["und", "oder", "aber", "wenn", "während", "bevor", "nachdem", "weil", "dass", "bis", "sobald"],
+    joints: &[
+        "und", "oder", "aber", "wenn", "während", "bevor", "nachdem", "weil", "dass", "bis",
+        "sobald",
+    ],
     before_verb: &["wie"],
-    hollow: "alternative alternativen anders beispiel beispiele besser code eigentlich einfacher funktioniert funktionieren geht genau grund gründe heißt \
-        kosten langsam langsamer machen macht möglich nachteil nachteile neu neue neuen problem probleme schnell schneller schritt schritte sicher syntax \
+    hollow: "alternative alternativen anders beispiel beispiele besser code eigentlich einfacher \
+         funktioniert funktionieren geht genau grund gründe heißt \
+        kosten langsam langsamer machen macht möglich nachteil nachteile neu neue neuen problem \
+        probleme schnell schneller schritt schritte sicher syntax \
         unterschied unterschiede verwenden vorteil vorteile weg wichtig zeig zweck bedeutet",
 };
 
 const FRENCH: Language = Language {
     code: "fr",
-    openers: &["et puis", "et aussi", "et alors", "et", "mais", "ou", "alors", "puis", "aussi", "ok"],
+    openers: &[
+        "et puis", "et aussi", "et alors", "et", "mais", "ou", "alors", "puis", "aussi", "ok",
+    ],
     contrasts: &[
         "et qu'en est-il de",
         "qu'en est-il de",
@@ -143,7 +175,10 @@ const FRENCH: Language = Language {
         "même chose pour",
         "pareil pour",
     ],
-    pronouns: &["il", "elle", "ils", "elles", "le", "la", "les", "lui", "celui-ci", "celle-ci", "ceux-ci", "l'un"],
+    pronouns: &[
+        "il", "elle", "ils", "elles", "le", "la", "les", "lui", "celui-ci", "celle-ci", "ceux-ci",
+        "l'un",
+    ],
     demonstratives: &["ça", "cela", "ceci"],
     possessives: &["son", "sa", "ses", "leur", "leurs"],
     others: &["là", "là-bas", "y", "en"],
@@ -185,16 +220,32 @@ const FRENCH: Language = Language {
         "est-ce",
         "qu'est-ce",
     ],
-    joints: &["et", "ou", "mais", "si", "quand", "lorsque", "pendant", "avant", "après", "car", "que", "qui", "puis"],
+    joints: &[
+        "et", "ou", "mais", "si", "quand", "lorsque", "pendant", "avant", "après", "car", "que",
+        "qui", "puis",
+    ],
     before_verb: &["comment", "puis-je", "peut-on", "on", "je"],
-    hollow: "alternative avantage avantages cas code coût différence différences exactement exemple exemples facile faire fonctionne fonctionnent important \
-        inconvénient inconvénients lent marche mieux montre moyen nouveau nouvelle option pire possible problème raison raisons rapide simple sûr syntaxe \
+    hollow: "alternative avantage avantages cas code coût différence différences exactement \
+         exemple exemples facile faire fonctionne fonctionnent important \
+        inconvénient inconvénients lent marche mieux montre moyen nouveau nouvelle option pire \
+        possible problème raison raisons rapide simple sûr syntaxe \
         étape étapes utile utiliser",
 };
 
 const SPANISH: Language = Language {
     code: "es",
-    openers: &["y entonces", "y también", "y luego", "y", "pero", "o", "entonces", "también", "luego", "ok"],
+    openers: &[
+        "y entonces",
+        "y también",
+        "y luego",
+        "y",
+        "pero",
+        "o",
+        "entonces",
+        "también",
+        "luego",
+        "ok",
+    ],
     contrasts: &[
         "y qué hay de",
         "qué hay de",
@@ -206,19 +257,34 @@ const SPANISH: Language = Language {
         "lo mismo con",
     ],
     pronouns: &["él", "ella", "ellos", "ellas", "lo", "los", "las", "uno", "una"],
-    demonstratives: &["eso", "esto", "ese", "esa", "esos", "esas", "este", "esta", "estos", "estas"],
+    demonstratives: &[
+        "eso", "esto", "ese", "esa", "esos", "esas", "este", "esta", "estos", "estas",
+    ],
     possessives: &["su", "sus"],
     others: &["ahí", "allí"],
-    prepositions: &["en sobre bajo", "con sin", "para por", "de del desde", "a al", "entre", "durante", "hasta"],
+    prepositions: &[
+        "en sobre bajo",
+        "con sin",
+        "para por",
+        "de del desde",
+        "a al",
+        "entre",
+        "durante",
+        "hasta",
+    ],
     articles: &["el", "la", "los", "las", "un", "una", "unos", "unas"],
     clause: &[
-        "cómo", "como", "qué", "que", "cuándo", "dónde", "cuál", "cuáles", "quién", "es", "son", "está", "puede",
-        "puedo", "debo", "hay", "tiene", "si",
+        "cómo", "como", "qué", "que", "cuándo", "dónde", "cuál", "cuáles", "quién", "es", "son",
+        "está", "puede", "puedo", "debo", "hay", "tiene", "si",
     ],
-    joints: &["y", "o", "pero", "si", "cuando", "mientras", "antes", "después", "porque", "que", "hasta"],
+    joints: &[
+        "y", "o", "pero", "si", "cuando", "mientras", "antes", "después", "porque", "que", "hasta",
+    ],
     before_verb: &["cómo", "como", "puedo", "debo"],
-    hollow: "alternativa alternativas caso código costo coste diferencia diferencias ejemplo ejemplos exactamente fácil forma funciona funcionan hacer \
-        importante lento manera mejor muestra nueva nuevo opción paso pasos peor posible problema rápido razón razones seguro sencillo sintaxis sirve usar \
+    hollow: "alternativa alternativas caso código costo coste diferencia diferencias ejemplo \
+         ejemplos exactamente fácil forma funciona funcionan hacer \
+        importante lento manera mejor muestra nueva nuevo opción paso pasos peor posible problema \
+        rápido razón razones seguro sencillo sintaxis sirve usar \
         ventaja ventajas desventaja desventajas útil",
 };
 
@@ -228,7 +294,10 @@ impl Language {
     /// The language whose small words a text has most of. English, when none is ahead.
     pub fn of<'a>(words: &(impl Iterator<Item = &'a str> + Clone)) -> &'static Self {
         let n_own = |language: &Self| {
-            words.clone().filter(|word| language.knows(word) || analysis::is_stop_word(word, language.code)).count()
+            words
+                .clone()
+                .filter(|word| language.knows(word) || analysis::is_stop_word(word, language.code))
+                .count()
         };
         ALL.into_iter().rev().max_by_key(|language| n_own(language)).unwrap_or(&ENGLISH)
     }
@@ -236,8 +305,9 @@ impl Language {
     /// Whether a word carries a sentence and not its subject.
     pub fn is_small(&self, word: &str) -> bool {
         let is_small = |word: &str| self.knows(word) || analysis::is_stop_word(word, self.code);
-        let elided =
-            word.split_once('\'').filter(|(before, _)| matches!(*before, "l" | "d" | "qu" | "n" | "s" | "c" | "j"));
+        let elided = word
+            .split_once('\'')
+            .filter(|(before, _)| matches!(*before, "l" | "d" | "qu" | "n" | "s" | "c" | "j"));
         is_small(word) || elided.is_some_and(|(_, after)| is_small(after))
     }
 
@@ -247,13 +317,24 @@ impl Language {
 
     /// The words that stand where `word` stands, when it is a preposition.
     pub fn preposition(&self, word: &str) -> Option<&'static str> {
-        self.prepositions.iter().copied().find(|group| group.split(' ').any(|preposition| preposition == word))
+        self.prepositions
+            .iter()
+            .copied()
+            .find(|group| group.split(' ').any(|preposition| preposition == word))
     }
 
     fn knows(&self, word: &str) -> bool {
-        [self.pronouns, self.demonstratives, self.possessives, self.others, self.articles, self.clause, self.joints]
-            .iter()
-            .any(|list| list.contains(&word))
+        [
+            self.pronouns,
+            self.demonstratives,
+            self.possessives,
+            self.others,
+            self.articles,
+            self.clause,
+            self.joints,
+        ]
+        .iter()
+        .any(|list| list.contains(&word))
             || self.preposition(word).is_some()
     }
 }

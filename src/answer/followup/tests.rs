@@ -32,7 +32,8 @@ fn check(conversation: &[&str], expected: &str) {
 #[track_caller]
 fn check_alone(conversation: &[&str]) {
     let question = conversation.last().expect("a question");
-    let expected = Resolved { query: (*question).to_owned(), is_follow_up: false, carried: Vec::new() };
+    let expected =
+        Resolved { query: (*question).to_owned(), is_follow_up: false, carried: Vec::new() };
     assert_eq!(resolved(conversation), expected, "{conversation:?}");
 }
 
@@ -54,7 +55,10 @@ fn what_is_different_takes_the_place_of_what_it_differs_from() {
         &["What is the difference between Rc and Box?", "and RefCell?"],
         "What is the difference between Rc and RefCell?",
     );
-    check(&["How do I build a project?", "And for release?"], "How do I build a project for release?");
+    check(
+        &["How do I build a project?", "And for release?"],
+        "How do I build a project for release?",
+    );
     check(
         &["How do closures capture variables?", "What about functions?"],
         "functions? How do closures capture variables?",
@@ -65,7 +69,10 @@ fn what_is_different_takes_the_place_of_what_it_differs_from() {
 fn a_pronoun_becomes_what_it_stands_for() {
     check(&[INSTALL, "How do I uninstall it?"], "How do I uninstall Rust on Linux?");
     check(&["What is a vector?", "How do I create one?"], "How do I create a vector?");
-    check(&["What is a vector?", "And how do I read its elements?"], "And how do I read a vector's elements?");
+    check(
+        &["What is a vector?", "And how do I read its elements?"],
+        "And how do I read a vector's elements?",
+    );
     check(
         &["How do I handle errors with Result?", "How do I propagate them?"],
         "How do I propagate errors with Result?",
@@ -75,8 +82,14 @@ fn a_pronoun_becomes_what_it_stands_for() {
         &["What is a trait?", "How do I return a type that implements it?"],
         "How do I return a type that implements a trait?",
     );
-    check(&["What is a binding?", "Does it need to be mutable?"], "Does a binding need to be mutable?");
-    check(&["How do I create and use a channel?", "What if it is closed?"], "What if a channel is closed?");
+    check(
+        &["What is a binding?", "Does it need to be mutable?"],
+        "Does a binding need to be mutable?",
+    );
+    check(
+        &["How do I create and use a channel?", "What if it is closed?"],
+        "What if a channel is closed?",
+    );
 }
 
 #[test]
@@ -96,7 +109,10 @@ fn what_names_nothing_asks_about_all_that_was_said() {
 
 #[test]
 fn chains_hold() {
-    check(&[INSTALL, "and on Windows?", "How do I uninstall it?"], "How do I uninstall Rust on Windows?");
+    check(
+        &[INSTALL, "and on Windows?", "How do I uninstall it?"],
+        "How do I uninstall Rust on Windows?",
+    );
     check(
         &["How do I use generics in function definitions?", "what about structs?", "and enums?"],
         "How do I use generics in enums?",
@@ -143,14 +159,20 @@ fn other_languages_lean_too() {
     check(&[rust, "und unter Windows?"], "Wie installiere ich Rust unter Windows?");
     check(&[rust, "Was ist mit Windows?"], "Wie installiere ich Rust unter Windows?");
     check(&["Was ist ein Vektor?", "Wie sortiere ich ihn?"], "Wie sortiere ich ein Vektor?");
-    check(&["Was ist ein Vektor?", "Was kann man damit machen?"], "Was kann man damit machen? ein Vektor");
+    check(
+        &["Was ist ein Vektor?", "Was kann man damit machen?"],
+        "Was kann man damit machen? ein Vektor",
+    );
     check_alone(&[rust, "Was ist ein Vektor?"]);
     check_alone(&[rust, "Gibt es einen Garbage Collector?"]);
     check_alone(&[rust, "Wie schreibe ich das Ergebnis in eine Datei?"]);
 
     let rust = "Comment installer Rust sur Linux ?";
     check(&[rust, "et sur Windows ?"], "Comment installer Rust sur Windows ?");
-    check(&["Qu'est-ce qu'un vecteur ?", "Comment fonctionne cela ?"], "Comment fonctionne vecteur ?");
+    check(
+        &["Qu'est-ce qu'un vecteur ?", "Comment fonctionne cela ?"],
+        "Comment fonctionne vecteur ?",
+    );
     check_alone(&[rust, "Comment lire un fichier ?"]);
 
     let rust = "¿Cómo instalo Rust en Linux?";

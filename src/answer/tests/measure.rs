@@ -1,4 +1,5 @@
-//! How often the answer holds what was asked for, and how often nothing is answered where nothing is known.
+//! How often the answer holds what was asked for, and how often nothing is answered where nothing
+//! is known.
 //!
 //! Retrieval is a plain BM25 over paragraphs and no vectors: the harder of the two ways to run.
 
@@ -17,8 +18,10 @@ struct Corpus {
 
 impl Corpus {
     fn new(chunks: Vec<(String, Chunk)>, language: &'static str) -> Self {
-        let texts: Vec<String> =
-            chunks.iter().map(|(_, chunk)| format!("{}\n{}", chunk.heading.join(" > "), chunk.text)).collect();
+        let texts: Vec<String> = chunks
+            .iter()
+            .map(|(_, chunk)| format!("{}\n{}", chunk.heading.join(" > "), chunk.text))
+            .collect();
         Self { index: Bm25::new(&texts, Some(language)), chunks, language }
     }
 
@@ -66,7 +69,8 @@ fn questions(name: &str, language: &'static str) -> Option<(Corpus, Questions)> 
     });
     let chunks = chunks.collect();
     let answers: serde_json::Value =
-        serde_json::from_str(&fs::read_to_string(folder.join("answers.json")).expect("readable")).expect("JSON");
+        serde_json::from_str(&fs::read_to_string(folder.join("answers.json")).expect("readable"))
+            .expect("JSON");
     let mut questions = Vec::new();
     for paragraph in array(&answers["data"]).flat_map(|document| array(&document["paragraphs"])) {
         for question in array(&paragraph["qas"]) {
@@ -91,19 +95,28 @@ fn array(value: &serde_json::Value) -> impl Iterator<Item = &serde_json::Value> 
 fn book(name: &str, language: &'static str) -> Option<Corpus> {
     const CHUNK_BYTES: usize = 1000;
     let folder = data(name)?;
-    let mut files: Vec<_> =
-        fs::read_dir(folder).expect("readable").map(|entry| entry.expect("readable").path()).collect();
+    let mut files: Vec<_> = fs::read_dir(folder)
+        .expect("readable")
+        .map(|entry| entry.expect("readable").path())
+        .collect();
     files.sort();
     let mut chunks = Vec::new();
-    for file in files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "md")) {
+    for file in
+        files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "md"))
+    {
         let text = fs::read_to_string(file).expect("readable");
         let path = file.file_name().expect("a file").to_string_lossy().into_owned();
         let (mut heading, mut open, mut in_code) = (Vec::<String>::new(), String::new(), false);
         for paragraph in text.split("\n\n") {
-            let level = if in_code { 0 } else { paragraph.bytes().take_while(|&b| b == b'#').count() };
-            if !in_code && !open.is_empty() && (level > 0 || open.len() + paragraph.len() > CHUNK_BYTES) {
+            let level =
+                if in_code { 0 } else { paragraph.bytes().take_while(|&b| b == b'#').count() };
+            if !in_code
+                && !open.is_empty()
+                && (level > 0 || open.len() + paragraph.len() > CHUNK_BYTES)
+            {
                 let start = chunks.len() * 100_000;
-                chunks.push((path.clone(), chunk(std::mem::take(&mut open), heading.clone(), start)));
+                chunks
+                    .push((path.clone(), chunk(std::mem::take(&mut open), heading.clone(), start)));
             }
             in_code ^= paragraph.matches("```").count() % 2 == 1;
             if level > 0 {
@@ -134,8 +147,10 @@ fn tally(corpus: &Corpus, questions: &[(String, Vec<String>)]) -> Tally {
     let weight = |term: &str| f64::from(corpus.index.idf(term));
     let tools = Tools { weight: &weight, languages: &languages, similarity: None };
     for (question, spans) in questions {
-        let pieces = crate::answer::evidence(question, &corpus.hits(question, 8), &Options::default());
-        let said = answer(question, &pieces, &tools, &Options::default()).expect("nothing can fail");
+        let pieces =
+            crate::answer::evidence(question, &corpus.hits(question, 8), &Options::default());
+        let said =
+            answer(question, &pieces, &tools, &Options::default()).expect("nothing can fail");
         if said.supported {
             assert_eq!(check(&said.text, &said.citations), [], "{}", said.text);
             n_answered += 1;
@@ -144,7 +159,11 @@ fn tally(corpus: &Corpus, questions: &[(String, Vec<String>)]) -> Tally {
         }
     }
     let share = |n: usize| n as f64 / questions.len() as f64;
-    Tally { refused: 1.0 - share(n_answered), right: share(n_right), words: n_words as f64 / n_answered.max(1) as f64 }
+    Tally {
+        refused: 1.0 - share(n_answered),
+        right: share(n_right),
+        words: n_words as f64 / n_answered.max(1) as f64,
+    }
 }
 
 struct Expected {
@@ -154,12 +173,16 @@ struct Expected {
 }
 
 fn check_on(set: &str, other: &str, language: &'static str, expected: &Expected) {
-    let (Some((own, questions)), Some(other)) = (questions(set, language), book(other, language)) else { return };
+    let (Some((own, questions)), Some(other)) = (questions(set, language), book(other, language))
+    else {
+        return;
+    };
     let on_own = tally(&own, &questions);
     let on_other = tally(&other, &questions);
     let Tally { refused, right, words } = on_own;
     eprintln!(
-        "{set}: right {right:.3} in {words:.1} words, refused {refused:.3}; of another book refused {:.3}",
+        "{set}: right {right:.3} in {words:.1} words, refused {refused:.3}; of another book \
+         refused {:.3}",
         on_other.refused
     );
     assert!(right >= expected.right && refused <= expected.wrongly_refused && words <= 60.0);
@@ -168,10 +191,20 @@ fn check_on(set: &str, other: &str, language: &'static str, expected: &Expected)
 
 #[test]
 fn english() {
-    check_on("xquad_en", "rustbook_en", "en", &Expected { right: 0.81, wrongly_refused: 0.06, rightly_refused: 0.95 });
+    check_on(
+        "xquad_en",
+        "rustbook_en",
+        "en",
+        &Expected { right: 0.81, wrongly_refused: 0.06, rightly_refused: 0.95 },
+    );
 }
 
 #[test]
 fn chinese() {
-    check_on("xquad_zh", "rustbook_zh", "zh", &Expected { right: 0.78, wrongly_refused: 0.06, rightly_refused: 0.82 });
+    check_on(
+        "xquad_zh",
+        "rustbook_zh",
+        "zh",
+        &Expected { right: 0.78, wrongly_refused: 0.06, rightly_refused: 0.82 },
+    );
 }

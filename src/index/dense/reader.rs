@@ -35,11 +35,17 @@ impl Reader {
         let mut files = Vec::with_capacity(maps.len());
         let mut first_row = 0;
         for (map, rows) in maps {
-            let head = map.read(0..HEADER_BYTES.min(map.len())).map_err(|e| Fault::damaged(e.to_string()))?;
+            let head = map
+                .read(0..HEADER_BYTES.min(map.len()))
+                .map_err(|e| Fault::damaged(e.to_string()))?;
             // The shape may come from a stranger's bundle.
-            let bytes = rows.checked_mul(dimension).and_then(|n| n.checked_mul(4)?.checked_add(HEADER_BYTES));
+            let bytes = rows
+                .checked_mul(dimension)
+                .and_then(|n| n.checked_mul(4)?.checked_add(HEADER_BYTES));
             if head != header(rows, dimension) || bytes != Some(map.len()) || dimension == 0 {
-                return Err(Fault::damaged(format!("{map:?} is not a matrix of {rows} × {dimension}")));
+                return Err(Fault::damaged(format!(
+                    "{map:?} is not a matrix of {rows} × {dimension}"
+                )));
             }
             files.push(File { map, first_row, rows });
             first_row += rows;
@@ -55,8 +61,9 @@ impl Reader {
         self.dimension
     }
 
-    /// Inner products of each of `queries` with every row; all vectors are unit vectors, so these are cosines. The rows are
-    /// read once for all queries, by at most so many `threads`; that changes no result.
+    /// Inner products of each of `queries` with every row; all vectors are unit vectors, so these
+    /// are cosines. The rows are read once for all queries, by at most so many `threads`; that
+    /// changes no result.
     ///
     /// # Errors
     /// [`Kind::Damaged`](crate::error::Kind::Damaged) when a block fails its checksum.
@@ -68,7 +75,12 @@ impl Reader {
         let compare = |pieces: &mut [Piece<'_>]| -> Result<()> {
             pieces.iter_mut().try_for_each(|Piece { file, rows, products }| {
                 let matrix = self.matrix(file, rows.clone())?;
-                inner_products(matrix.as_slice().unwrap_or_default(), self.dimension, queries, products);
+                inner_products(
+                    matrix.as_slice().unwrap_or_default(),
+                    self.dimension,
+                    queries,
+                    products,
+                );
                 Ok(())
             })
         };
@@ -87,7 +99,10 @@ impl Reader {
     /// One row.
     pub fn row(&self, row: usize) -> Result<Vec<f32>> {
         let after = self.files.partition_point(|file| file.first_row <= row);
-        let file = after.checked_sub(1).map(|i| &self.files[i]).filter(|file| row < file.first_row + file.rows);
+        let file = after
+            .checked_sub(1)
+            .map(|i| &self.files[i])
+            .filter(|file| row < file.first_row + file.rows);
         let file = file.ok_or_else(|| Fault::damaged(format!("there is no vector row {row}")))?;
         let row = row - file.first_row;
         Ok(self.matrix(file, row..row + 1)?.row(0).to_vec())
@@ -101,7 +116,8 @@ impl Reader {
         for file in &self.files {
             for first in (0..file.rows).step_by(most) {
                 let rows = first..(first + most).min(file.rows);
-                let products = left.iter_mut().filter_map(|left| left.split_off_mut(..rows.len())).collect();
+                let products =
+                    left.iter_mut().filter_map(|left| left.split_off_mut(..rows.len())).collect();
                 pieces.push(Piece { file, rows, products });
             }
         }
@@ -111,10 +127,13 @@ impl Reader {
     /// Rows of a file, checked.
     fn matrix<'a>(&self, file: &'a File, rows: Range<usize>) -> Result<ArrayView2<'a, f32>> {
         let at = |row: usize| HEADER_BYTES + row * self.dimension * 4;
-        let bytes = file.map.read(at(rows.start)..at(rows.end)).map_err(|e| Fault::damaged(e.to_string()))?;
+        let bytes = file
+            .map
+            .read(at(rows.start)..at(rows.end))
+            .map_err(|e| Fault::damaged(e.to_string()))?;
         let misshapen = |_| Fault::damaged(format!("{:?} is not a matrix", file.map));
-        let values =
-            bytemuck::try_cast_slice(bytes).map_err(|_| Fault::failed(format!("{:?} is not aligned", file.map)))?;
+        let values = bytemuck::try_cast_slice(bytes)
+            .map_err(|_| Fault::failed(format!("{:?} is not aligned", file.map)))?;
         ArrayView2::from_shape((rows.len(), self.dimension), values).map_err(misshapen)
     }
 }
@@ -126,24 +145,30 @@ struct Piece<'a> {
     products: Vec<&'a mut [f32]>,
 }
 
-/// Bytes that are checked and compared before the next are: few enough to stay in the cache of a core meanwhile.
+/// Bytes that are checked and compared before the next are: few enough to stay in the cache of a
+/// core meanwhile.
 const PIECE_BYTES: usize = 512 << 10;
 
-/// Another thread is worth its while where it has so many pieces to compare: 10,000 rows of 384 are one thread's, which takes a
-/// millisecond for them.
+/// Another thread is worth its while where it has so many pieces to compare: 10,000 rows of 384 are
+/// one thread's, which takes a millisecond for them.
 const PIECES_OF_A_THREAD: usize = 32;
 
-/// Rows that are compared side by side, each from another eighth of a piece: their sums do not wait for each other, and the
-/// memory, which is what one question waits for, is read in as many places at once.
+/// Rows that are compared side by side, each from another eighth of a piece: their sums do not wait
+/// for each other, and the memory, which is what one question waits for, is read in as many places
+/// at once.
 const SIDE_BY_SIDE: usize = 8;
 
-/// Inner products of each query with each row of `rows`, which has `dimension` numbers a row. Each is added up in one order
-/// whatever the machine and whatever is beside it: eight sums of every eighth product, then these in pairs, then what is
-/// left. 10,000 rows of 384 take 1.0 ms for one query and 0.23 ms for each of eight; without AVX 1.1 and 0.33.
+/// Inner products of each query with each row of `rows`, which has `dimension` numbers a row. Each
+/// is added up in one order whatever the machine and whatever is beside it: eight sums of every
+/// eighth product, then these in pairs, then what is left. 10,000 rows of 384 take 1.0 ms for one
+/// query and 0.23 ms for each of eight; without AVX 1.1 and 0.33.
 fn inner_products(rows: &[f32], dimension: usize, queries: &[&[f32]], products: &mut [&mut [f32]]) {
     #[cfg(target_arch = "x86_64")]
     if is_x86_feature_detected!("avx") {
-        #[expect(unsafe_code, reason = "only a processor with AVX may run it, which has just been asked")]
+        #[expect(
+            unsafe_code,
+            reason = "only a processor with AVX may run it, which has just been asked"
+        )]
         return unsafe { inner_products_avx(rows, dimension, queries, products) };
     }
     compare(rows, dimension, queries, products, f32x8::ZERO, |sum, x, y| sum + x * y);
@@ -152,15 +177,24 @@ fn inner_products(rows: &[f32], dimension: usize, queries: &[&[f32]], products: 
 /// [`compare`] with registers of eight numbers, which the program must not take for granted.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx")]
-fn inner_products_avx(rows: &[f32], dimension: usize, queries: &[&[f32]], products: &mut [&mut [f32]]) {
+fn inner_products_avx(
+    rows: &[f32],
+    dimension: usize,
+    queries: &[&[f32]],
+    products: &mut [&mut [f32]],
+) {
     use std::arch::x86_64::{__m256, _mm256_add_ps, _mm256_mul_ps, _mm256_setzero_ps};
     // Two roundings, as everywhere else: no fused multiplication.
     let plus_product = |sum: __m256, x: __m256, y: __m256| _mm256_add_ps(sum, _mm256_mul_ps(x, y));
     compare(rows, dimension, queries, products, _mm256_setzero_ps(), plus_product);
 }
 
-/// The inner products, with `Eight` numbers at a time; `plus_product` adds to each of its sums the product of two others.
-#[expect(clippy::inline_always, reason = "else it is compiled without the registers of who calls it")]
+/// The inner products, with `Eight` numbers at a time; `plus_product` adds to each of its sums the
+/// product of two others.
+#[expect(
+    clippy::inline_always,
+    reason = "else it is compiled without the registers of who calls it"
+)]
 #[inline(always)]
 fn compare<Eight: Pod>(
     rows: &[f32],
@@ -221,26 +255,34 @@ mod tests {
 
     type Compare = fn(&[f32], usize, &[&[f32]], &mut [&mut [f32]]);
 
-    /// The order of additions is a promise: it is that of the first version. Neither what is compared beside it nor the
-    /// processor changes a bit.
+    /// The order of additions is a promise: it is that of the first version. Neither what is
+    /// compared beside it nor the processor changes a bit.
     #[test]
     fn the_order_of_additions_does_not_change() {
         let everywhere: Compare = |rows, dimension, queries, products| {
             compare(rows, dimension, queries, products, f32x8::ZERO, |sum, x, y| sum + x * y);
         };
         let number = |i: usize| ((i * 7919 % 1009) as f32 - 504.0) / 700.0;
-        for (dimension, n) in [(1, 67), (7, 64), (8, 3), (9, 67), (31, 8), (384, 67), (389, 67), (384, 0)] {
+        for (dimension, n) in
+            [(1, 67), (7, 64), (8, 3), (9, 67), (31, 8), (384, 67), (389, 67), (384, 0)]
+        {
             let rows: Vec<f32> = (0..n * dimension).map(number).collect();
-            let queries: Vec<Vec<f32>> = (0..7).map(|n| (0..dimension).map(|i| number(i + 17 * n)).collect()).collect();
-            for (beside, by) in (1..=queries.len()).flat_map(|n| [(n, everywhere), (n, inner_products as Compare)]) {
+            let queries: Vec<Vec<f32>> =
+                (0..7).map(|n| (0..dimension).map(|i| number(i + 17 * n)).collect()).collect();
+            for (beside, by) in
+                (1..=queries.len()).flat_map(|n| [(n, everywhere), (n, inner_products as Compare)])
+            {
                 let queries: Vec<&[f32]> = queries[..beside].iter().map(Vec::as_slice).collect();
                 let mut products = vec![vec![0.0; n]; beside];
-                let mut of_queries: Vec<&mut [f32]> = products.iter_mut().map(Vec::as_mut_slice).collect();
+                let mut of_queries: Vec<&mut [f32]> =
+                    products.iter_mut().map(Vec::as_mut_slice).collect();
                 by(&rows, dimension, &queries, &mut of_queries);
                 for (query, products) in queries.iter().zip(&products) {
                     let query = ArrayView1::from(*query);
-                    let expected: Vec<f32> =
-                        rows.chunks_exact(dimension).map(|row| ArrayView1::from(row).dot(&query)).collect();
+                    let expected: Vec<f32> = rows
+                        .chunks_exact(dimension)
+                        .map(|row| ArrayView1::from(row).dot(&query))
+                        .collect();
                     assert_eq!(*products, expected, "{dimension}, {beside} queries");
                 }
             }
@@ -258,14 +300,31 @@ mod tests {
             .map(|rows| {
                 let path = folder.path().join(rows.to_string());
                 let values: Vec<f32> = (0..rows * DIMENSION).map(|i| number(i + rows)).collect();
-                std::fs::write(&path, [&header(rows, DIMENSION)[..], bytemuck::cast_slice(&values)].concat()).unwrap();
+                std::fs::write(
+                    &path,
+                    [&header(rows, DIMENSION)[..], bytemuck::cast_slice(&values)].concat(),
+                )
+                .unwrap();
                 let sum = crate::disk::file_sum(&path).unwrap();
                 let sums = sum.block_sums().unwrap();
-                (Arc::new(Mapped::open(&path, "rows", sum.bytes, sums, crate::disk::Damage::default()).unwrap()), rows)
+                (
+                    Arc::new(
+                        Mapped::open(
+                            &path,
+                            "rows",
+                            sum.bytes,
+                            sums,
+                            crate::disk::Damage::default(),
+                        )
+                        .unwrap(),
+                    ),
+                    rows,
+                )
             })
             .collect();
         let reader = Reader::open(maps, DIMENSION).unwrap();
-        let queries: Vec<Vec<f32>> = (0..3).map(|n| (0..DIMENSION).map(|i| number(i + 17 * n)).collect()).collect();
+        let queries: Vec<Vec<f32>> =
+            (0..3).map(|n| (0..DIMENSION).map(|i| number(i + 17 * n)).collect()).collect();
         let queries: Vec<&[f32]> = queries.iter().map(Vec::as_slice).collect();
         let alone = reader.cosines(&queries, 1).unwrap();
         assert!(reader.pieces(&mut alone.clone()).len() > 2 * PIECES_OF_A_THREAD);
@@ -275,7 +334,11 @@ mod tests {
         for row in [0, 4, 5, 12_345, 24_004, 24_005, 24_006, 24_705] {
             let of_row = reader.row(row).unwrap();
             for (query, cosines) in queries.iter().zip(&alone) {
-                assert_eq!(cosines[row], ArrayView1::from(&of_row).dot(&ArrayView1::from(*query)), "{row}");
+                assert_eq!(
+                    cosines[row],
+                    ArrayView1::from(&of_row).dot(&ArrayView1::from(*query)),
+                    "{row}"
+                );
             }
         }
         assert!(reader.row(24_706).is_err());

@@ -1,4 +1,5 @@
-//! Writing one vector file: rows in any order, each at its place, and beside it the keys of the embedded texts.
+//! Writing one vector file: rows in any order, each at its place, and beside it the keys of the
+//! embedded texts.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
@@ -8,10 +9,12 @@ use super::npy::{HEADER_BYTES, header};
 use crate::disk::{self, Blake};
 use crate::error::{Context as _, Result};
 
-/// Size of a [`RowKey`]. 16 bytes of BLAKE2b: two of 10^9 texts share a key with a chance of 10^-21.
+/// Size of a [`RowKey`]. 16 bytes of BLAKE2b: two of 10^9 texts share a key with a chance of
+/// 10^-21.
 pub const KEY_BYTES: usize = 16;
 
-/// Which text a row is the vector of. A new generation finds by it the rows that it need not compute.
+/// Which text a row is the vector of. A new generation finds by it the rows that it need not
+/// compute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RowKey(pub [u8; KEY_BYTES]);
 

@@ -1,4 +1,5 @@
-//! Tantivy's view of a committed generation: read-only, every block verified, no lock files, no watching.
+//! Tantivy's view of a committed generation: read-only, every block verified, no lock files, no
+//! watching.
 
 use std::collections::HashMap;
 use std::io;
@@ -47,7 +48,8 @@ impl FileHandle for Handle {
     }
 }
 
-/// All bytes of a map, as an owner that `OwnedBytes` can hold; only checked ranges of it are handed out.
+/// All bytes of a map, as an owner that `OwnedBytes` can hold; only checked ranges of it are handed
+/// out.
 struct Whole(Arc<Mapped>);
 
 impl std::ops::Deref for Whole {
@@ -69,7 +71,9 @@ impl Directory for VerifiedDirectory {
 
     fn atomic_read(&self, path: &Path) -> Result<Vec<u8>, OpenReadError> {
         let file = self.file(path)?;
-        let bytes = file.read(0..file.len()).map_err(|e| OpenReadError::wrap_io_error(e, path.to_owned()))?;
+        let bytes = file
+            .read(0..file.len())
+            .map_err(|e| OpenReadError::wrap_io_error(e, path.to_owned()))?;
         Ok(bytes.to_vec())
     }
 
@@ -78,7 +82,8 @@ impl Directory for VerifiedDirectory {
     }
 
     fn acquire_lock(&self, _lock: &Lock) -> Result<DirectoryLock, LockError> {
-        // A generation never changes, so there is nothing to lock, and a read-only disk could not be locked.
+        // A generation never changes, so there is nothing to lock, and a read-only disk could not
+        // be locked.
         Ok(DirectoryLock::from(Box::new(())))
     }
 

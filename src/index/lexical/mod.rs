@@ -1,8 +1,9 @@
 //! The BM25 leg: Tantivy segments, written by [`Writer`], read by [`Reader`].
 //!
-//! Terms come from `analysis`, not from Tantivy's tokenizers, and scores are computed here from Tantivy's posting
-//! lists: Tantivy fixes k1 and b, and counts deleted chunks in its statistics until segments merge, so that an index
-//! grown by re-ingestion would rank differently from one built afresh. Here they rank the same.
+//! Terms come from `analysis`, not from Tantivy's tokenizers, and scores are computed here from
+//! Tantivy's posting lists: Tantivy fixes k1 and b, and counts deleted chunks in its statistics
+//! until segments merge, so that an index grown by re-ingestion would rank differently from one
+//! built afresh. Here they rank the same.
 
 mod directory;
 mod phrase;

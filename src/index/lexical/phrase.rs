@@ -9,7 +9,11 @@ use tantivy::{DocId, DocSet as _, SegmentReader, TERMINATED, Term};
 use crate::analysis::PhraseTerm;
 
 /// Live chunks of a segment in which the phrase occurs, in order.
-pub fn matches(reader: &SegmentReader, field: Field, phrase: &[PhraseTerm]) -> tantivy::Result<Vec<DocId>> {
+pub fn matches(
+    reader: &SegmentReader,
+    field: Field,
+    phrase: &[PhraseTerm],
+) -> tantivy::Result<Vec<DocId>> {
     // Where the phrase could begin, by chunk; each word keeps the beginnings that it agrees with.
     let mut begins: Option<HashMap<DocId, Vec<u32>>> = None;
     for word in phrase {
@@ -20,7 +24,8 @@ pub fn matches(reader: &SegmentReader, field: Field, phrase: &[PhraseTerm]) -> t
                 .into_iter()
                 .filter_map(|(doc, starts)| {
                     let before = before.get(&doc)?;
-                    let both: Vec<u32> = starts.into_iter().filter(|s| before.contains(s)).collect();
+                    let both: Vec<u32> =
+                        starts.into_iter().filter(|s| before.contains(s)).collect();
                     (!both.is_empty()).then_some((doc, both))
                 })
                 .collect(),
@@ -43,7 +48,9 @@ fn beginnings(
     let mut positions = Vec::new();
     for variant in &word.variants {
         let term = Term::from_field_text(field, variant);
-        let Some(mut postings) = inverted.read_postings(&term, IndexRecordOption::WithFreqsAndPositions)? else {
+        let Some(mut postings) =
+            inverted.read_postings(&term, IndexRecordOption::WithFreqsAndPositions)?
+        else {
             continue;
         };
         let mut doc = postings.doc();

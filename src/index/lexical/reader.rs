@@ -1,7 +1,8 @@
-//! Reading a committed generation: scores of all its chunks for a question, and the chunks themselves.
+//! Reading a committed generation: scores of all its chunks for a question, and the chunks
+//! themselves.
 //!
-//! Chunks are numbered over all segments, deleted ones included; such an ordinal means something only within one
-//! [`Reader`].
+//! Chunks are numbered over all segments, deleted ones included; such an ordinal means something
+//! only within one [`Reader`].
 
 use std::sync::OnceLock;
 
@@ -18,16 +19,17 @@ use super::writer::{document_key, split_document_key};
 use crate::analysis::Query;
 use crate::document::{Chunk, Lines, Span};
 
-/// BM25's saturation: the value of the published BEIR baselines (Anserini), which suits passages of even length better
-/// than the 1.2 of longer documents.
+/// BM25's saturation: the value of the published BEIR baselines (Anserini), which suits passages of
+/// even length better than the 1.2 of longer documents.
 const K1: f32 = 0.9;
 
-/// Length normalisation and weight of body, context (title and headings) and name (path), after BM25F (Robertson,
-/// Zaragoza and Taylor 2004): frequencies are normalised per field, weighted and added before they saturate.
+/// Length normalisation and weight of body, context (title and headings) and name (path), after
+/// BM25F (Robertson, Zaragoza and Taylor 2004): frequencies are normalised per field, weighted and
+/// added before they saturate.
 ///
-/// Measured on 809 claims over 5,183 abstracts, nDCG@10 lexical / hybrid: titles weighted 1 give 0.693 / 0.734, weighted
-/// 2 with this b 0.693 / 0.738, weighted 3 0.689 / 0.740; k1 from 0.9 to 1.5 and the b of the body from 0.2 to 0.6 move
-/// either by less than 0.003.
+/// Measured on 809 claims over 5,183 abstracts, nDCG@10 lexical / hybrid: titles weighted 1 give
+/// 0.693 / 0.734, weighted 2 with this b 0.693 / 0.738, weighted 3 0.689 / 0.740; k1 from 0.9 to
+/// 1.5 and the b of the body from 0.2 to 0.6 move either by less than 0.003.
 const FIELD_B: [f32; 3] = [0.5, 0.8, 0.4];
 const FIELD_WEIGHT: [f32; 3] = [1.0, 2.0, 0.3];
 
@@ -38,15 +40,16 @@ pub struct Reader {
     /// Average number of terms per chunk in each searched field.
     average_terms: [f32; 3],
     live: u32,
-    /// The vector row of each ordinal, or [`NO_ROW`]: looked up by every question, and known after the first.
+    /// The vector row of each ordinal, or [`NO_ROW`]: looked up by every question, and known after
+    /// the first.
     rows: OnceLock<Vec<u64>>,
 }
 
 /// The row of a deleted chunk.
 const NO_ROW: u64 = u64::MAX;
 
-/// Blocks of chunks, of about 16 KiB each, that are kept unpacked for all segments together. A question fetches some forty
-/// chunks, which take longer to unpack than to choose.
+/// Blocks of chunks, of about 16 KiB each, that are kept unpacked for all segments together. A
+/// question fetches some forty chunks, which take longer to unpack than to choose.
 const CACHED_BLOCKS: usize = 512;
 
 struct Segment {
@@ -71,7 +74,9 @@ impl Reader {
         let (expected, fields) = schema();
         let index = Index::open(directory)?;
         if index.schema() != expected {
-            return Err(tantivy::TantivyError::SchemaError("the fields are not those of this version".into()));
+            return Err(tantivy::TantivyError::SchemaError(
+                "the fields are not those of this version".into(),
+            ));
         }
         let mut segments = Vec::new();
         let mut base = 0;
@@ -96,8 +101,8 @@ impl Reader {
         self.segments.iter().map(|s| s.reader.max_doc() as usize).sum()
     }
 
-    /// BM25F score of each ordinal; 0 where no term occurs, where a required phrase is missing, or where the chunk
-    /// is deleted.
+    /// BM25F score of each ordinal; 0 where no term occurs, where a required phrase is missing, or
+    /// where the chunk is deleted.
     pub fn scores(&self, query: &Query) -> tantivy::Result<Vec<f32>> {
         let mut scores = vec![0.0f32; self.ordinals()];
         let mut postings = Vec::new();
@@ -106,7 +111,8 @@ impl Reader {
             self.collect(&term.variants, &mut postings)?;
             let idf = self.idf(postings.len());
             for (ordinal, frequency) in &postings {
-                scores[*ordinal as usize] += term.weight * idf * frequency * (K1 + 1.0) / (K1 + frequency);
+                scores[*ordinal as usize] +=
+                    term.weight * idf * frequency * (K1 + 1.0) / (K1 + frequency);
             }
         }
         if !query.phrases.is_empty() {
@@ -115,7 +121,8 @@ impl Reader {
         Ok(scores)
     }
 
-    /// Inverse document frequency of an analysed term, over live chunks; a term that occurs nowhere has the largest.
+    /// Inverse document frequency of an analysed term, over live chunks; a term that occurs nowhere
+    /// has the largest.
     pub fn term_weight(&self, term: &str) -> tantivy::Result<f64> {
         let mut postings = Vec::new();
         self.collect(&[term.to_owned()], &mut postings)?;
@@ -144,9 +151,13 @@ impl Reader {
         Ok(())
     }
 
-    /// Whether the document of each ordinal is one that `is_meant` names by root and path; each is asked for once a
-    /// segment. Read off the term that the chunks of a document share, so that no chunk is fetched.
-    pub fn of_documents(&self, is_meant: &mut dyn FnMut(usize, &str) -> bool) -> tantivy::Result<Vec<bool>> {
+    /// Whether the document of each ordinal is one that `is_meant` names by root and path; each is
+    /// asked for once a segment. Read off the term that the chunks of a document share, so that no
+    /// chunk is fetched.
+    pub fn of_documents(
+        &self,
+        is_meant: &mut dyn FnMut(usize, &str) -> bool,
+    ) -> tantivy::Result<Vec<bool>> {
         let mut meant = vec![false; self.ordinals()];
         for segment in &self.segments {
             let inverted = segment.reader.inverted_index(self.fields.document)?;
@@ -157,7 +168,8 @@ impl Reader {
                 if !is_meant(root, path) {
                     continue;
                 }
-                let mut postings = inverted.read_postings_from_terminfo(keys.value(), IndexRecordOption::Basic)?;
+                let mut postings =
+                    inverted.read_postings_from_terminfo(keys.value(), IndexRecordOption::Basic)?;
                 let mut doc = postings.doc();
                 while doc != TERMINATED {
                     meant[(segment.base + doc) as usize] = true;
@@ -175,9 +187,14 @@ impl Reader {
         for segment in &self.segments {
             let column = segment.reader.fast_fields().u64("row")?;
             let mut docs = Vec::new();
-            for_each_posting(&segment.reader, self.fields.document, &key, &mut |doc, _| docs.push(doc))?;
+            for_each_posting(&segment.reader, self.fields.document, &key, &mut |doc, _| {
+                docs.push(doc)
+            })?;
             for doc in docs {
-                found.push((self.fetch(segment.base + doc)?, column.first(doc).ok_or_else(incomplete)?));
+                found.push((
+                    self.fetch(segment.base + doc)?,
+                    column.first(doc).ok_or_else(incomplete)?,
+                ));
             }
         }
         Ok(found)
@@ -189,7 +206,8 @@ impl Reader {
         let store = match segment.store.get() {
             Some(store) => store,
             None => {
-                let share = CACHED_BLOCKS * segment.reader.max_doc() as usize / self.ordinals().max(1);
+                let share =
+                    CACHED_BLOCKS * segment.reader.max_doc() as usize / self.ordinals().max(1);
                 let opened = segment.reader.get_store_reader(share.max(1))?;
                 segment.store.get_or_init(|| opened)
             }
@@ -203,7 +221,8 @@ impl Reader {
             let store = segment.reader.get_store_reader(8)?;
             let column = segment.reader.fast_fields().u64("row")?;
             for doc in segment.reader.doc_ids_alive() {
-                let stored = self.stored(&store.get::<TantivyDocument>(doc)?).ok_or_else(incomplete)?;
+                let stored =
+                    self.stored(&store.get::<TantivyDocument>(doc)?).ok_or_else(incomplete)?;
                 visit(stored, column.first(doc).ok_or_else(incomplete)?);
             }
         }
@@ -221,7 +240,8 @@ impl Reader {
         (1.0 + (all - n + 0.5) / (n + 0.5)).ln()
     }
 
-    /// The live chunks in which any variant occurs, each with its weighted and normalised term frequency.
+    /// The live chunks in which any variant occurs, each with its weighted and normalised term
+    /// frequency.
     fn collect(&self, variants: &[String], out: &mut Vec<(u32, f32)>) -> tantivy::Result<()> {
         for segment in &self.segments {
             let from = out.len();
@@ -230,7 +250,8 @@ impl Reader {
                 for variant in variants {
                     let mut add = |doc: DocId, frequency: u32| {
                         let length = norms.fieldnorm(doc) as f32 / self.average_terms[f];
-                        let normalised = frequency as f32 / (1.0 - FIELD_B[f] + FIELD_B[f] * length);
+                        let normalised =
+                            frequency as f32 / (1.0 - FIELD_B[f] + FIELD_B[f] * length);
                         out.push((segment.base + doc, FIELD_WEIGHT[f] * normalised));
                     };
                     for_each_posting(&segment.reader, field, variant, &mut add)?;
@@ -241,7 +262,8 @@ impl Reader {
         Ok(())
     }
 
-    /// Keeps scores only where every phrase occurs; a question that is nothing but phrases scores by their number.
+    /// Keeps scores only where every phrase occurs; a question that is nothing but phrases scores
+    /// by their number.
     fn require(&self, query: &Query, scores: &mut [f32]) -> tantivy::Result<()> {
         let mut allowed = vec![true; scores.len()];
         for words in &query.phrases {
@@ -270,10 +292,13 @@ impl Reader {
         let text = |field: Field| document.get_first(field)?.as_str().map(str::to_owned);
         let key = text(fields.document)?;
         let (root, path) = split_document_key(&key)?;
-        let place: Vec<usize> =
-            document.get_all(fields.place).filter_map(|v| usize::try_from(v.as_u64()?).ok()).collect();
+        let place: Vec<usize> = document
+            .get_all(fields.place)
+            .filter_map(|v| usize::try_from(v.as_u64()?).ok())
+            .collect();
         let &[start, end, first, last] = place.as_slice() else { return None };
-        let heading = document.get_all(fields.heading).filter_map(|v| Some(v.as_str()?.to_owned())).collect();
+        let heading =
+            document.get_all(fields.heading).filter_map(|v| Some(v.as_str()?.to_owned())).collect();
         let chunk = Chunk {
             heading,
             text: text(fields.text)?,
@@ -294,7 +319,9 @@ fn for_each_posting(
 ) -> tantivy::Result<()> {
     let inverted = reader.inverted_index(field)?;
     let term = Term::from_field_text(field, term);
-    let Some(mut postings) = inverted.read_postings(&term, IndexRecordOption::WithFreqs)? else { return Ok(()) };
+    let Some(mut postings) = inverted.read_postings(&term, IndexRecordOption::WithFreqs)? else {
+        return Ok(());
+    };
     let mut doc = postings.doc();
     while doc != TERMINATED {
         if !reader.is_deleted(doc) {

@@ -1,5 +1,5 @@
-//! Names for the files of a segment that its content decides. Tantivy draws them by lot, so that the same content would
-//! never give the same folder twice.
+//! Names for the files of a segment that its content decides. Tantivy draws them by lot, so that
+//! the same content would never give the same folder twice.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,19 +14,26 @@ use crate::strings::StrExt as _;
 const SEGMENTS: &str = "meta.json";
 const FILES: &str = ".managed.json";
 
-/// Renames the files of the only segment of the index in `dir`; one without a segment is left as it is.
+/// Renames the files of the only segment of the index in `dir`; one without a segment is left as it
+/// is.
 pub fn by_content(dir: &Path) -> Result<()> {
     let mut segments: Value = read(&dir.join(SEGMENTS))?;
     let old = match segments["segments"].as_array().map(Vec::as_slice) {
         Some([]) => None,
         Some([segment]) => segment["segment_id"].as_str().map(|id| id.replace('-', "")),
-        _ => return Err(Fault::failed(format!("the index in {} is not in one segment", dir.display()))),
+        _ => {
+            return Err(Fault::failed(format!(
+                "the index in {} is not in one segment",
+                dir.display()
+            )));
+        }
     };
     // What no segment needs may be gone or not yet, as it happens.
     let mut files: BTreeMap<String, String> = BTreeMap::new();
     if let Some(old) = old {
         let names = disk_names(dir)?;
-        let own = names.into_iter().filter_map(|name| Some((name.strip_prefix(&old)?.to_owned(), name)));
+        let own =
+            names.into_iter().filter_map(|name| Some((name.strip_prefix(&old)?.to_owned(), name)));
         let own: BTreeMap<String, String> = own.collect();
         let mut hash = Blake::new(16).field(b"segment v1");
         for (ending, name) in &own {
@@ -59,7 +66,9 @@ fn disk_names(dir: &Path) -> Result<Vec<String>> {
 
 fn read(path: &Path) -> Result<Value> {
     let what = || format!("cannot read {}", path.display());
-    std::fs::read(path).or_failed(what).and_then(|bytes| serde_json::from_slice(&bytes).or_failed(what))
+    std::fs::read(path)
+        .or_failed(what)
+        .and_then(|bytes| serde_json::from_slice(&bytes).or_failed(what))
 }
 
 fn write(path: &Path, value: &Value) -> Result<()> {

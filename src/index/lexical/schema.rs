@@ -1,6 +1,8 @@
 //! The fields of a chunk in Tantivy. Changing one means raising `FORMAT` in `generation.rs`.
 
-use tantivy::schema::{FAST, Field, IndexRecordOption, STORED, STRING, Schema, TextFieldIndexing, TextOptions};
+use tantivy::schema::{
+    FAST, Field, IndexRecordOption, STORED, STRING, Schema, TextFieldIndexing, TextOptions,
+};
 
 /// Handles to the fields, in the order in which they are defined.
 #[derive(Clone, Copy, Debug)]

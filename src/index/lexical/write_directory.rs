@@ -1,17 +1,20 @@
-//! Tantivy's view of a generation that is being built: files private to the user, and no sync of its own.
+//! Tantivy's view of a generation that is being built: files private to the user, and no sync of
+//! its own.
 //!
-//! Tantivy syncs every file as it closes it. Nobody can see a generation before its commit, which syncs each file once,
-//! so that syncing here would only make the disk wait twice.
+//! Tantivy syncs every file as it closes it. Nobody can see a generation before its commit, which
+//! syncs each file once, so that syncing here would only make the disk wait twice.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use tantivy::directory::error::{DeleteError, LockError, OpenDirectoryError, OpenReadError, OpenWriteError};
+use tantivy::directory::error::{
+    DeleteError, LockError, OpenDirectoryError, OpenReadError, OpenWriteError,
+};
 use tantivy::directory::{
-    AntiCallToken, Directory, DirectoryLock, FileHandle, Lock, MmapDirectory, TerminatingWrite, WatchCallback,
-    WatchHandle, WritePtr,
+    AntiCallToken, Directory, DirectoryLock, FileHandle, Lock, MmapDirectory, TerminatingWrite,
+    WatchCallback, WatchHandle, WritePtr,
 };
 
 /// A folder that one process writes to. Reading is Tantivy's own mapping.
@@ -22,8 +25,8 @@ pub struct WriteDirectory {
     refusal: Refusal,
 }
 
-/// The first error number that the system gave. Tantivy's threads turn an error into words, or into none at all; set by
-/// them, read by whoever must say what went wrong.
+/// The first error number that the system gave. Tantivy's threads turn an error into words, or into
+/// none at all; set by them, read by whoever must say what went wrong.
 #[derive(Clone, Debug, Default)]
 pub struct Refusal(Arc<OnceLock<i32>>);
 
@@ -42,7 +45,11 @@ impl Refusal {
 
 impl WriteDirectory {
     pub fn open(dir: &Path) -> Result<Self, OpenDirectoryError> {
-        Ok(Self { dir: dir.to_owned(), inner: MmapDirectory::open(dir)?, refusal: Refusal::default() })
+        Ok(Self {
+            dir: dir.to_owned(),
+            inner: MmapDirectory::open(dir)?,
+            refusal: Refusal::default(),
+        })
     }
 
     pub fn refusal(&self) -> Refusal {
@@ -80,11 +87,15 @@ fn create(path: &Path) -> io::Result<File> {
 impl Directory for WriteDirectory {
     fn open_write(&self, path: &Path) -> Result<WritePtr, OpenWriteError> {
         match self.refusal.noted(create(&self.dir.join(path))) {
-            Ok(file) => Ok(BufWriter::new(Box::new(Unsynced { file, refusal: self.refusal.clone() }))),
+            Ok(file) => {
+                Ok(BufWriter::new(Box::new(Unsynced { file, refusal: self.refusal.clone() })))
+            }
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
                 Err(OpenWriteError::FileAlreadyExists(path.to_owned()))
             }
-            Err(e) => Err(OpenWriteError::IoError { io_error: Arc::new(e), filepath: path.to_owned() }),
+            Err(e) => {
+                Err(OpenWriteError::IoError { io_error: Arc::new(e), filepath: path.to_owned() })
+            }
         }
     }
 

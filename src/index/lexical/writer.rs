@@ -15,8 +15,8 @@ use crate::analysis;
 use crate::document::Chunk;
 use crate::error::{Context as _, Fault, Result};
 
-/// Memory for the segment in the making. A fuller one is written out and another begun, so this bounds memory, not
-/// the corpus; larger segments mean fewer merges.
+/// Memory for the segment in the making. A fuller one is written out and another begun, so this
+/// bounds memory, not the corpus; larger segments mean fewer merges.
 const SEGMENT_BYTES: usize = 96 << 20;
 
 /// A chunk as it goes into the index.
@@ -31,7 +31,8 @@ pub struct ChunkEntry<'a> {
     pub row: u64,
 }
 
-/// A document behind a pointer: Tantivy's queue has room for 40,000 from the start, and small ones fill less memory.
+/// A document behind a pointer: Tantivy's queue has room for 40,000 from the start, and small ones
+/// fill less memory.
 struct Boxed(Box<TantivyDocument>);
 
 impl Document for Boxed {
@@ -57,8 +58,8 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Opens the index in `dir`, whose files may be hard links to an older generation's: Tantivy never changes a
-    /// file, it only adds and removes names.
+    /// Opens the index in `dir`, whose files may be hard links to an older generation's: Tantivy
+    /// never changes a file, it only adds and removes names.
     pub fn open(dir: &Path) -> Result<Self> {
         let what = || cannot_write(dir);
         let (schema, fields) = schema();
@@ -66,27 +67,36 @@ impl Writer {
         let refusal = directory.refusal();
         let index = Index::open_or_create(directory, schema).or_failed(what)?;
         // One merge at a time, as each holds what it merges in memory.
-        let options = IndexWriterOptions::builder().memory_budget_per_thread(SEGMENT_BYTES).num_merge_threads(1);
+        let options = IndexWriterOptions::builder()
+            .memory_budget_per_thread(SEGMENT_BYTES)
+            .num_merge_threads(1);
         let writer = index.writer_with_options(options.build()).or_failed(what)?;
         Ok(Self { writer, fields, dir: dir.to_owned(), refusal })
     }
 
     /// Removes every chunk of a document added before.
     pub fn remove(&self, root: usize, path: &str) {
-        self.writer.delete_term(Term::from_field_text(self.fields.document, &document_key(root, path)));
+        self.writer
+            .delete_term(Term::from_field_text(self.fields.document, &document_key(root, path)));
     }
 
-    /// Adds a chunk; yields the number of terms in each searched field, in the order of `Fields::searched`.
+    /// Adds a chunk; yields the number of terms in each searched field, in the order of
+    /// `Fields::searched`.
     pub fn add(&self, entry: &ChunkEntry<'_>) -> Result<[u64; 3]> {
         let (fields, chunk) = (&self.fields, entry.chunk);
         let mut document = TantivyDocument::new();
         let context = crate::document::context_line(entry.title, &chunk.heading);
-        let texts = [(fields.body, chunk.text.as_str()), (fields.context, &context), (fields.name, entry.path)];
+        let texts = [
+            (fields.body, chunk.text.as_str()),
+            (fields.context, &context),
+            (fields.name, entry.path),
+        ];
         let mut counts = [0; 3];
         for (i, (field, text)) in texts.into_iter().enumerate() {
             let tokens = tokens(text, entry.language);
             counts[i] = tokens.len() as u64;
-            document.add_pre_tokenized_text(field, PreTokenizedString { text: String::new(), tokens });
+            document
+                .add_pre_tokenized_text(field, PreTokenizedString { text: String::new(), tokens });
         }
         document.add_text(fields.document, document_key(entry.root, entry.path));
         document.add_u64(fields.row, entry.row);
@@ -103,18 +113,21 @@ impl Writer {
         for number in [chunk.bytes.start, chunk.bytes.end, chunk.lines.first, chunk.lines.last] {
             document.add_u64(fields.place, number as u64);
         }
-        self.writer.add_document(Boxed(Box::new(document))).map_err(|e| failed(&self.dir, &self.refusal, e))?;
+        self.writer
+            .add_document(Boxed(Box::new(document)))
+            .map_err(|e| failed(&self.dir, &self.refusal, e))?;
         Ok(counts)
     }
 
-    /// Merges nothing while chunks are added, so that what is written depends on what was added alone, and not on which
-    /// thread was faster. To be called before the first chunk; [`Writer::finish_as_one`] ends it.
+    /// Merges nothing while chunks are added, so that what is written depends on what was added
+    /// alone, and not on which thread was faster. To be called before the first chunk;
+    /// [`Writer::finish_as_one`] ends it.
     pub fn merge_at_the_end(&self) {
         self.writer.set_merge_policy(Box::new(NoMergePolicy));
     }
 
-    /// As [`Writer::finish`], in one segment whose name its content decides. The chunks were added in the order of their
-    /// documents' keys, and of their places within a document.
+    /// As [`Writer::finish`], in one segment whose name its content decides. The chunks were added
+    /// in the order of their documents' keys, and of their places within a document.
     pub fn finish_as_one(mut self) -> Result<()> {
         let merged = self.merge_all();
         merged.map_err(|e| failed(&self.dir, &self.refusal, e))?;
@@ -127,8 +140,11 @@ impl Writer {
         self.writer.commit()?;
         let mut segments = Vec::new();
         for segment in self.writer.index().searchable_segments()? {
-            let first: TantivyDocument = SegmentReader::open(&segment)?.get_store_reader(1)?.get(0)?;
-            let key = first.get_first(self.fields.document).and_then(|value| value.as_str().map(str::to_owned));
+            let first: TantivyDocument =
+                SegmentReader::open(&segment)?.get_store_reader(1)?.get(0)?;
+            let key = first
+                .get_first(self.fields.document)
+                .and_then(|value| value.as_str().map(str::to_owned));
             let start = first.get_first(self.fields.place).and_then(|value| value.as_u64());
             segments.push((key, start, segment.id()));
         }

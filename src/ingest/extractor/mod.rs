@@ -1,9 +1,10 @@
-//! Text out of files whose parsers may take memory, time or stack without bound, and the outline of code, whose parsers
-//! are C and might take down the process that they run in: in a child process of the same program, with limits on
-//! memory, processor time, time and output.
+//! Text out of files whose parsers may take memory, time or stack without bound, and the outline of
+//! code, whose parsers are C and might take down the process that they run in: in a child process
+//! of the same program, with limits on memory, processor time, time and output.
 //!
-//! Each reading thread has a child, started when it is first needed and used for many files. When a file breaks a
-//! limit, the child dies, that file has failed with the limit named, and the next file gets a new child.
+//! Each reading thread has a child, started when it is first needed and used for many files. When a
+//! file breaks a limit, the child dies, that file has failed with the limit named, and the next
+//! file gets a new child.
 
 mod wire;
 mod worker;
@@ -24,16 +25,17 @@ pub use worker::serve;
 /// The argument that a child is started with.
 pub const COMMAND: &str = "extract-worker";
 
-/// Processor time that any file may take, and what each MiB of it adds. Ordinary files take a hundredth.
+/// Processor time that any file may take, and what each MiB of it adds. Ordinary files take a
+/// hundredth.
 const CPU_S: u64 = 5;
 const CPU_S_PER_MIB: u64 = 1;
 
-/// The same for an outline, which counts its own work: it takes four seconds at most here, and no machine is so slow that this
-/// limit would decide what is in an index.
+/// The same for an outline, which counts its own work: it takes four seconds at most here, and no
+/// machine is so slow that this limit would decide what is in an index.
 const OUTLINE_CPU_S: u64 = 60;
 
-/// A child that has not run for so long never will. A machine that has other things to do lets it run now and then, and only
-/// the time in which it runs counts against a file.
+/// A child that has not run for so long never will. A machine that has other things to do lets it
+/// run now and then, and only the time in which it runs counts against a file.
 const STILL: Duration = Duration::from_secs(120);
 
 /// The most that a child may answer.
@@ -81,14 +83,19 @@ impl<'a> Extractor<'a> {
         Self { engine, program: engine.config.program.clone(), running: None }
     }
 
-    /// The text of a file: of a risky format from a child, of any other here. What is risky about code is only its outline;
-    /// without one it is text like any other, so nothing that happens to the child is a failure of the file.
+    /// The text of a file: of a risky format from a child, of any other here. What is risky about
+    /// code is only its outline; without one it is text like any other, so nothing that happens to
+    /// the child is a failure of the file.
     pub fn extract(&mut self, path: &str, bytes: &[u8]) -> Result<Extracted, NoText> {
         if !text::is_risky(path, bytes) {
             let mut found = text::extract(path, bytes)?;
-            if found.format == Format::Code && self.program.is_some() && text::has_outline(path, &found.text) {
+            if found.format == Format::Code
+                && self.program.is_some()
+                && text::has_outline(path, &found.text)
+            {
                 let answer = self.ask(path, found.text.as_bytes(), Wanted::Outline);
-                found.outline = answer.ok().and_then(|answer| answer.outline(&found.text)).unwrap_or_default();
+                found.outline =
+                    answer.ok().and_then(|answer| answer.outline(&found.text)).unwrap_or_default();
             }
             return Ok(found);
         }
@@ -99,7 +106,9 @@ impl<'a> Extractor<'a> {
     /// What a child answers about a file, or what it died of.
     fn ask(&mut self, path: &str, bytes: &[u8], wanted: Wanted) -> Result<wire::Answer, NoText> {
         let Some(program) = self.program.clone() else {
-            return Err(NoText::Unread("it takes a `rag` program to hand it to, and none is known".into()));
+            return Err(NoText::Unread(
+                "it takes a `rag` program to hand it to, and none is known".into(),
+            ));
         };
         let cpu_s = match wanted {
             Wanted::Text => CPU_S + CPU_S_PER_MIB * (bytes.len() as u64 >> 20),
@@ -115,7 +124,9 @@ impl<'a> Extractor<'a> {
             let mut running = match self.running.take() {
                 Some(running) => running,
                 None => Running::start(&program).map_err(|e| {
-                    NoText::Unread(format!("cannot start {} to read it: {e}", program.display()).into())
+                    NoText::Unread(
+                        format!("cannot start {} to read it: {e}", program.display()).into(),
+                    )
                 })?,
             };
             match running.ask(self.engine, &request, bytes) {
@@ -145,7 +156,8 @@ impl Running {
         let mut child = Command::new(program)
             .arg(COMMAND)
             .env_clear()
-            // Else the allocator begins with a GiB of addresses, which the child's limit would come on top of.
+            // Else the allocator begins with a GiB of addresses, which the child's limit would come
+            // on top of.
             .env("MIMALLOC_ARENA_RESERVE", "32m")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -160,9 +172,15 @@ impl Running {
     }
 
     /// Hands a file over and waits for the answer.
-    fn ask(&mut self, engine: &Engine, request: &wire::Request, bytes: &[u8]) -> Result<wire::Answer, Broken> {
+    fn ask(
+        &mut self,
+        engine: &Engine,
+        request: &wire::Request,
+        bytes: &[u8],
+    ) -> Result<wire::Answer, Broken> {
         // The child reads all of it before it begins, so writing cannot block for long.
-        let sent = wire::write_line(&mut self.input, request).and_then(|()| self.input.write_all(bytes));
+        let sent =
+            wire::write_line(&mut self.input, request).and_then(|()| self.input.write_all(bytes));
         sent.and_then(|()| self.input.flush()).map_err(|_| Broken::Gone)?;
         let pid = self.child.id();
         let mut progress = Progress { ticks: None, since: Instant::now() };
@@ -178,7 +196,8 @@ impl Running {
                     return Err(Broken::Still);
                 }
                 let mut fds = [PollFd::new(output.get_ref(), PollFlags::IN)];
-                let timeout = Timespec::try_from(LOOK_EVERY).unwrap_or(Timespec { tv_sec: 0, tv_nsec: 0 });
+                let timeout =
+                    Timespec::try_from(LOOK_EVERY).unwrap_or(Timespec { tv_sec: 0, tv_nsec: 0 });
                 match poll(&mut fds, Some(&timeout)) {
                     Ok(0) | Err(rustix::io::Errno::INTR) => {}
                     Ok(_) => return Ok(()),
@@ -226,7 +245,8 @@ impl Running {
         const SEGMENT: i32 = 11;
         /// `SIGKILL`: somebody else ended it, such as a system that is short of memory.
         const KILL: i32 = 9;
-        let memory = || format!("reading it takes more than {} MiB of memory", worker::MEMORY_BYTES >> 20);
+        let memory =
+            || format!("reading it takes more than {} MiB of memory", worker::MEMORY_BYTES >> 20);
         let reason = match broken {
             Broken::Interrupted | Broken::Nonsense | Broken::Still => {
                 self.stop();
@@ -248,9 +268,13 @@ impl Running {
                     return NoText::Unread("its reader was killed".into());
                 }
                 return NoText::TooMuch(match signal {
-                    Some(CPU) => format!("reading it takes more than {cpu_s} s of processor time").into(),
+                    Some(CPU) => {
+                        format!("reading it takes more than {cpu_s} s of processor time").into()
+                    }
                     _ if said.contains("memory allocation of") => memory().into(),
-                    _ if said.contains("overflowed its stack") => "it nests deeper than the stack allows".into(),
+                    _ if said.contains("overflowed its stack") => {
+                        "it nests deeper than the stack allows".into()
+                    }
                     Some(SEGMENT) => "it crashes what reads it".into(),
                     _ => memory().into(),
                 });
@@ -274,7 +298,8 @@ struct Progress {
 }
 
 impl Progress {
-    /// Whether it has not run for too long, given what it has used now; `None` where that cannot be known.
+    /// Whether it has not run for too long, given what it has used now; `None` where that cannot be
+    /// known.
     fn is_still(&mut self, ticks: Option<u64>, now: Instant) -> bool {
         if ticks != self.ticks {
             (self.ticks, self.since) = (ticks, now);

@@ -1,4 +1,5 @@
-//! What parent and child say to each other: a line of JSON that says how many bytes follow, then those bytes.
+//! What parent and child say to each other: a line of JSON that says how many bytes follow, then
+//! those bytes.
 
 use std::io::{self, BufRead, Read as _, Write};
 
@@ -89,13 +90,22 @@ impl Answer {
             title: doc.title,
             text: doc.text,
             blocks: doc.blocks.into_iter().map(block).collect(),
-            places: doc.places.into_iter().map(|(start, place)| (start, place.to_string())).collect(),
+            places: doc
+                .places
+                .into_iter()
+                .map(|(start, place)| (start, place.to_string()))
+                .collect(),
             metadata: doc.metadata,
         })
     }
 
     pub fn of_outline(nodes: Vec<Node>) -> Self {
-        Self::Outline(nodes.into_iter().map(|node| (node.span.start, node.span.end, node.depth, node.name)).collect())
+        Self::Outline(
+            nodes
+                .into_iter()
+                .map(|node| (node.span.start, node.span.end, node.depth, node.name))
+                .collect(),
+        )
     }
 
     /// The outline of a text, checked; `None` when it can be none.
@@ -106,8 +116,10 @@ impl Answer {
         for (start, end, depth, name) in nodes {
             let before = open.drain(depth.min(open.len())..).next();
             let begins_right = before.is_none_or(|before| before.end <= start);
-            let is_inside = open.last().is_none_or(|outer| outer.start <= start && end <= outer.end);
-            let is_of_text = start <= end && text.is_char_boundary(start) && text.is_char_boundary(end);
+            let is_inside =
+                open.last().is_none_or(|outer| outer.start <= start && end <= outer.end);
+            let is_of_text =
+                start <= end && text.is_char_boundary(start) && text.is_char_boundary(end);
             if depth > open.len() || !begins_right || !is_inside || !is_of_text {
                 return None;
             }
@@ -146,7 +158,11 @@ impl Text {
         let mut blocks = Vec::with_capacity(self.blocks.len());
         let mut last = 0;
         for (start, end, kind, heading) in self.blocks {
-            if start < last || end < start || !self.text.is_char_boundary(start) || !self.text.is_char_boundary(end) {
+            if start < last
+                || end < start
+                || !self.text.is_char_boundary(start)
+                || !self.text.is_char_boundary(end)
+            {
                 return None;
             }
             last = end;
@@ -161,7 +177,8 @@ impl Text {
             };
             blocks.push(Block { span: Span::new(start, end), kind });
         }
-        let places = self.places.into_iter().map(|(start, place)| Some((start, place.parse().ok()?)));
+        let places =
+            self.places.into_iter().map(|(start, place)| Some((start, place.parse().ok()?)));
         let places = places.collect::<Option<Vec<_>>>()?;
         let format = Format::of_name(&self.format)?;
         let extracted = Extracted::rendered(format, self.title.as_deref(), self.text, blocks);

@@ -8,7 +8,8 @@ use super::wire::{Answer, Head, Request, read_line, write_line};
 use crate::error::{Context as _, Result};
 use crate::text;
 
-/// Address space of a child beyond what it begins with. The largest file with all that is made of it takes about half.
+/// Address space of a child beyond what it begins with. The largest file with all that is made of
+/// it takes about half.
 pub const MEMORY_BYTES: u64 = 1 << 30;
 
 /// Answers requests until there are no more.
@@ -21,16 +22,20 @@ pub fn serve(input: &mut impl BufRead, output: &mut impl Write) -> Result<()> {
     let set = limit(Resource::As, address_space() + MEMORY_BYTES)
         .and_then(|()| limit(Resource::Core, 0))
         .and_then(|()| limit(Resource::Fsize, 0));
-    set.map_err(io::Error::from).or_failed(|| "cannot limit what reading a file may take".into())?;
+    set.map_err(io::Error::from)
+        .or_failed(|| "cannot limit what reading a file may take".into())?;
     // A panic is an answer. What else there is to say, the parent reads.
     std::panic::set_hook(Box::new(|_| {}));
     while let Some(request) = read_line::<Request>(input).or_failed(broken)? {
         let mut bytes = Vec::new();
         input.take(request.bytes).read_to_end(&mut bytes).or_failed(broken)?;
-        limit_cpu(request.cpu_s).or_failed(|| "cannot limit what reading a file may take".into())?;
+        limit_cpu(request.cpu_s)
+            .or_failed(|| "cannot limit what reading a file may take".into())?;
         let found = std::panic::catch_unwind(|| match request.outline {
             false => Answer::of(text::extract(&request.path, &bytes)),
-            true => Answer::of_outline(text::outline(&request.path, &String::from_utf8_lossy(&bytes))),
+            true => {
+                Answer::of_outline(text::outline(&request.path, &String::from_utf8_lossy(&bytes)))
+            }
         });
         drop(bytes);
         let answer = serde_json::to_vec(&found.unwrap_or(Answer::Panicked)).or_failed(broken)?;
@@ -43,7 +48,9 @@ pub fn serve(input: &mut impl BufRead, output: &mut impl Write) -> Result<()> {
 /// Bytes of addresses that this process has now; 0 where the system does not tell.
 fn address_space() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let kib = status.lines().find_map(|line| line.strip_prefix("VmSize:")?.trim().strip_suffix(" kB")?.parse().ok());
+    let kib = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmSize:")?.trim().strip_suffix(" kB")?.parse().ok());
     kib.unwrap_or(0_u64) * 1024
 }
 

@@ -29,7 +29,8 @@ struct Series {
 pub fn metrics(text: &str, start_ns: u128, now_ns: u128) -> Value {
     let families = families(text);
     let point = |labels: &Labels, more: Value| {
-        let attributes: Vec<Value> = labels.iter().map(|(key, value)| attribute(key, &value.as_str().into())).collect();
+        let attributes: Vec<Value> =
+            labels.iter().map(|(key, value)| attribute(key, &value.as_str().into())).collect();
         let mut point = json!({
             "attributes": attributes,
             "startTimeUnixNano": start_ns.to_string(),
@@ -74,7 +75,8 @@ fn distribution(series: &Series) -> Value {
         counts.push(whole(n - below));
         below = *n;
     }
-    let bounds: Vec<f64> = series.buckets.iter().map(|(bound, _)| *bound).filter(|bound| bound.is_finite()).collect();
+    let bounds: Vec<f64> =
+        series.buckets.iter().map(|(bound, _)| *bound).filter(|bound| bound.is_finite()).collect();
     json!({ "count": whole(series.count), "sum": series.sum, "bucketCounts": counts, "explicitBounds": bounds })
 }
 
@@ -99,7 +101,10 @@ fn add(families: &mut BTreeMap<String, Family>, name: &str, mut labels: Labels, 
         families.get(base).is_some_and(|family| family.kind == "histogram").then_some((base, part))
     });
     let (base, part) = of_histogram.unwrap_or((name, ""));
-    let bound = labels.iter().position(|(key, _)| key == "le" && part == "_bucket").map(|at| labels.remove(at).1);
+    let bound = labels
+        .iter()
+        .position(|(key, _)| key == "le" && part == "_bucket")
+        .map(|at| labels.remove(at).1);
     let series = &mut families.entry(base.to_owned()).or_default().series;
     let at = series.iter().position(|(known, _)| *known == labels).unwrap_or_else(|| {
         series.push((labels, Series::default()));
@@ -107,7 +112,9 @@ fn add(families: &mut BTreeMap<String, Family>, name: &str, mut labels: Labels, 
     });
     let series = &mut series[at].1;
     match part {
-        "_bucket" => series.buckets.push((bound.and_then(|bound| bound.parse().ok()).unwrap_or(f64::INFINITY), value)),
+        "_bucket" => series
+            .buckets
+            .push((bound.and_then(|bound| bound.parse().ok()).unwrap_or(f64::INFINITY), value)),
         "_sum" => series.sum = value,
         "_count" => series.count = value,
         _ => series.value = value,
@@ -121,7 +128,9 @@ fn sample(line: &str) -> Option<(String, Labels, f64)> {
     }
     let (series, value) = line.rsplit_once(' ')?;
     let value = value.parse().ok()?;
-    let Some((name, rest)) = series.split_once('{') else { return Some((series.to_owned(), Vec::new(), value)) };
+    let Some((name, rest)) = series.split_once('{') else {
+        return Some((series.to_owned(), Vec::new(), value));
+    };
     let mut labels = Vec::new();
     let mut rest = rest.strip_suffix('}')?;
     while let Some((key, after)) = rest.split_once("=\"") {
@@ -139,21 +148,39 @@ mod tests {
 
     #[test]
     fn what_is_exposed_is_sent() {
-        let text = "# HELP rag_x_total Things.\n# TYPE rag_x_total counter\nrag_x_total{a=\"b\",route=\"/x/{id}\"} 3\n\n\
+        let text = "# HELP rag_x_total Things.\n# TYPE rag_x_total \
+             counter\nrag_x_total{a=\"b\",route=\"/x/{id}\"} 3\n\n\
                     # HELP rag_d_seconds Time.\n# TYPE rag_d_seconds histogram\n\
-                    rag_d_seconds_bucket{stage=\"s\",le=\"0.1\"} 1\nrag_d_seconds_bucket{stage=\"s\",le=\"1\"} 4\n\
-                    rag_d_seconds_bucket{stage=\"s\",le=\"+Inf\"} 5\nrag_d_seconds_sum{stage=\"s\"} 7.5\n\
+                    rag_d_seconds_bucket{stage=\"s\",le=\"0.1\"} \
+                    1\nrag_d_seconds_bucket{stage=\"s\",le=\"1\"} 4\n\
+                    rag_d_seconds_bucket{stage=\"s\",le=\"+Inf\"} \
+                    5\nrag_d_seconds_sum{stage=\"s\"} 7.5\n\
                     rag_d_seconds_count{stage=\"s\"} 5\n\n# TYPE rag_g gauge\nrag_g 0.5\n";
         let sent = metrics(text, 1, 2);
         let scope = &sent["resourceMetrics"][0]["scopeMetrics"][0];
         let metric = |name: &str| {
-            scope["metrics"].as_array().unwrap().iter().find(|metric| metric["name"] == name).unwrap().clone()
+            scope["metrics"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .find(|metric| metric["name"] == name)
+                .unwrap()
+                .clone()
         };
         let counter = metric("rag_x_total");
         let point = &counter["sum"]["dataPoints"][0];
-        assert_eq!((&counter["sum"]["isMonotonic"], &point["asDouble"]), (&json!(true), &json!(3.0)));
-        assert_eq!(point["attributes"][1], json!({ "key": "route", "value": { "stringValue": "/x/{id}" } }));
-        assert_eq!((&point["startTimeUnixNano"], &point["timeUnixNano"]), (&json!("1"), &json!("2")));
+        assert_eq!(
+            (&counter["sum"]["isMonotonic"], &point["asDouble"]),
+            (&json!(true), &json!(3.0))
+        );
+        assert_eq!(
+            point["attributes"][1],
+            json!({ "key": "route", "value": { "stringValue": "/x/{id}" } })
+        );
+        assert_eq!(
+            (&point["startTimeUnixNano"], &point["timeUnixNano"]),
+            (&json!("1"), &json!("2"))
+        );
         let histogram = &metric("rag_d_seconds")["histogram"]["dataPoints"][0];
         assert_eq!(histogram["bucketCounts"], json!(["1", "3", "1"]));
         assert_eq!(histogram["explicitBounds"], json!([0.1, 1.0]));

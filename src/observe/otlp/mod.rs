@@ -1,7 +1,7 @@
 //! Metrics and traces for a collector of OpenTelemetry, as OTLP over HTTP in JSON.
 //!
-//! Each is sent by a thread of its own, so that nobody waits for the collector. Metrics are what `/metrics` says at that
-//! moment; spans wait in a queue, which drops what it has no room for.
+//! Each is sent by a thread of its own, so that nobody waits for the collector. Metrics are what
+//! `/metrics` says at that moment; spans wait in a queue, which drops what it has no room for.
 
 mod exposed;
 mod spans;
@@ -20,7 +20,8 @@ use crate::telemetry::{self, SpanData};
 
 /// How often metrics are sent.
 const METRICS_EVERY: Duration = Duration::from_secs(30);
-/// How long a span waits for others to be sent with, and how many are sent at once. One takes some 700 bytes.
+/// How long a span waits for others to be sent with, and how many are sent at once. One takes some
+/// 700 bytes.
 const SPANS_EVERY: Duration = Duration::from_secs(5);
 const MOST_SPANS: usize = 1024;
 /// How often the thread of spans looks whether it should end.
@@ -93,17 +94,23 @@ struct Collector {
 
 impl Collector {
     fn new(endpoint: &str, what: &'static str, ending: &Ending) -> Result<Self> {
-        let poster = Poster::new(&format!("{endpoint}/v1/{what}"), None, PATIENCE)
-            .map_err(|fault| fault.hint("see telemetry.otlp_endpoint, such as http://localhost:4318"))?;
+        let poster =
+            Poster::new(&format!("{endpoint}/v1/{what}"), None, PATIENCE).map_err(|fault| {
+                fault.hint("see telemetry.otlp_endpoint, such as http://localhost:4318")
+            })?;
         Ok(Self { poster, what, ending: ending.clone(), is_well: true })
     }
 
     /// Sends a message, and tells the log once when that begins to fail.
     fn send(&mut self, message: &Value) {
-        let sent = self.poster.post(message.to_string().into_bytes(), PATIENCE, &|| self.ending.is_over());
+        let sent =
+            self.poster.post(message.to_string().into_bytes(), PATIENCE, &|| self.ending.is_over());
         let is_taken = sent.is_ok_and(|exchange| (200..300).contains(&exchange.head().status));
         if self.is_well && !is_taken {
-            telemetry::warn!(what = self.what, "the collector of telemetry does not take what is sent");
+            telemetry::warn!(
+                what = self.what,
+                "the collector of telemetry does not take what is sent"
+            );
         }
         self.is_well = is_taken;
     }
@@ -112,7 +119,8 @@ impl Collector {
 fn send_metrics<H: AsRef<Engine>>(host: &H, mut collector: Collector, stopped: &Receiver<()>) {
     let start_ns = host.as_ref().now().as_nanos();
     loop {
-        let is_last = !matches!(stopped.recv_timeout(METRICS_EVERY), Err(RecvTimeoutError::Timeout));
+        let is_last =
+            !matches!(stopped.recv_timeout(METRICS_EVERY), Err(RecvTimeoutError::Timeout));
         let now_ns = host.as_ref().now().as_nanos();
         collector.send(&exposed::metrics(&telemetry::render(), start_ns, now_ns));
         if is_last {
@@ -140,7 +148,10 @@ fn send_traces(spans: &Receiver<SpanData>, mut collector: Collector) {
         }
         let dropped = telemetry::dropped_spans();
         if dropped > 0 {
-            telemetry::warn!(spans = dropped, "spans were dropped, because the collector does not take them in time");
+            telemetry::warn!(
+                spans = dropped,
+                "spans were dropped, because the collector does not take them in time"
+            );
         }
         if is_last || collector.ending.is_over() {
             return;
@@ -151,7 +162,8 @@ fn send_traces(spans: &Receiver<SpanData>, mut collector: Collector) {
 /// A message of one scope of this program.
 fn message(of_resource: &str, of_scope: &str, what: &str, all: &[Value]) -> Value {
     let version = env!("CARGO_PKG_VERSION");
-    let about = [attribute("service.name", &"rag".into()), attribute("service.version", &version.into())];
+    let about =
+        [attribute("service.name", &"rag".into()), attribute("service.version", &version.into())];
     json!({ of_resource: [{
         "resource": { "attributes": about },
         of_scope: [{ "scope": { "name": "rag", "version": version }, what: all }],

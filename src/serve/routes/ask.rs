@@ -25,7 +25,8 @@ pub struct AskBody {
     /// The question
     #[schema(min_length = 1, max_length = 32768, pattern = "\\S")]
     pub query: String,
-    /// What kind of answer: definition, factoid, list, …; told from the question when it is not given
+    /// What kind of answer: definition, factoid, list, …; told from the question when it is not
+    /// given
     #[schema(pattern = "^(definition|how-to|troubleshooting|comparison|factoid|list|summary)$")]
     pub intent: Option<String>,
     /// Name of the index
@@ -93,9 +94,9 @@ impl<'a> AskReply<'a> {
 
 /// Answer a question from the index, with citations
 ///
-/// The reply is that of `rag ask --json`, with `request_id` and the `session`. That nothing supports an answer is no error:
-/// `supported` is false then. With `stream` come events: `metadata`, `retrieval`, `token`, …, `citations`, `done` with the
-/// whole reply, or `error`.
+/// The reply is that of `rag ask --json`, with `request_id` and the `session`. That nothing
+/// supports an answer is no error: `supported` is false then. With `stream` come events:
+/// `metadata`, `retrieval`, `token`, …, `citations`, `done` with the whole reply, or `error`.
 #[utoipa::path(
     post,
     path = "/ask",
@@ -106,7 +107,8 @@ impl<'a> AskReply<'a> {
             (AskReply = "application/json"), (sse::SentEvent = "text/event-stream"))),
         (status = 404, description = "There is no such index or session", body = ErrorBody),
         (status = 502, description = "The language model failed; `reason` says how", body = ErrorBody),
-        (status = 503, description = "Too many wait, the language model is left alone for a while after it failed, or the \
+        (status = 503, description = "Too many wait, the language model is left alone for a while \
+             after it failed, or the \
             server is being stopped", body = ErrorBody),
         (status = 504, description = "It took too long", body = ErrorBody),
     )
@@ -153,7 +155,8 @@ async fn streamed(app: Arc<App>, id: RequestId, body: AskBody, mut ticket: Ticke
         };
         let (name, data) = match update {
             Ok(Some(Update::Found(found))) => {
-                let hits: Vec<HitJson<'_>> = found.hits.iter().map(|hit| HitJson::new(hit, false)).collect();
+                let hits: Vec<HitJson<'_>> =
+                    found.hits.iter().map(|hit| HitJson::new(hit, false)).collect();
                 let (timings, cache) = wire::course(found.timings, found.cache);
                 ("retrieval", json!({ "hits": hits, "timings": timings, "cache": cache }))
             }

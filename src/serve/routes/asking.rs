@@ -25,8 +25,10 @@ pub fn named<T>(
 ) -> Result<Option<T>> {
     let Some(name) = name else { return Ok(None) };
     let names: Vec<&str> = names.collect();
-    let unknown =
-        || Error::usage(format!("there is no {what} of that name")).hint(format!("one of {}", names.join(", ")));
+    let unknown = || {
+        Error::usage(format!("there is no {what} of that name"))
+            .hint(format!("one of {}", names.join(", ")))
+    };
     of(name).map(Some).ok_or_else(unknown)
 }
 
@@ -45,23 +47,28 @@ pub fn mode(name: Option<&str>) -> Result<Option<Mode>> {
     named("mode", name, Mode::ALL.iter().map(|mode| mode.name()), Mode::parse)
 }
 
-/// Normal when none is named. What is more urgent goes before the work of others and may push it out of a full line, so it
-/// takes the scope admin.
+/// Normal when none is named. What is more urgent goes before the work of others and may push it
+/// out of a full line, so it takes the scope admin.
 pub fn priority(name: Option<&str>, allowed: Allowed) -> Result<Priority> {
-    let found = named("priority", name, Priority::ALL.iter().map(|priority| priority.name()), |name| {
-        Priority::ALL.into_iter().find(|priority| priority.name() == name)
-    });
+    let found =
+        named("priority", name, Priority::ALL.iter().map(|priority| priority.name()), |name| {
+            Priority::ALL.into_iter().find(|priority| priority.name() == name)
+        });
     let priority = found?.unwrap_or(Priority::Normal);
     if priority < Priority::Normal && allowed.scope < Scope::Admin {
         let what = format!("the priority {} needs a token with the scope admin", priority.name());
-        return Err(Error::forbidden(what).hint("leave `priority` out, or send normal, low or background"));
+        return Err(
+            Error::forbidden(what).hint("leave `priority` out, or send normal, low or background")
+        );
     }
     Ok(priority)
 }
 
 pub fn k(k: Option<usize>) -> Result<Option<usize>> {
     match k {
-        Some(n) if !(1..=MAX_K).contains(&n) => Err(Error::usage(format!("k must be from 1 to {MAX_K}"))),
+        Some(n) if !(1..=MAX_K).contains(&n) => {
+            Err(Error::usage(format!("k must be from 1 to {MAX_K}")))
+        }
         k => Ok(k),
     }
 }
@@ -71,11 +78,12 @@ pub fn filter(text: Option<&str>) -> Result<Option<Filter>> {
     text.map(parse).transpose()
 }
 
-/// What the document of the interface says of a filter: a pattern that every text that fits is a filter by. A few filters do
-/// not fit, such as those with brackets within brackets; they are taken all the same.
+/// What the document of the interface says of a filter: a pattern that every text that fits is a
+/// filter by. A few filters do not fit, such as those with brackets within brackets; they are taken
+/// all the same.
 pub fn filter_schema() -> RefOr<Schema> {
-    let words =
-        "Which documents count, as `rag search --filter` takes it, such as `type:markdown and not path:drafts/**`";
+    let words = "Which documents count, as `rag search --filter` takes it, such as `type:markdown \
+         and not path:drafts/**`";
     let schema = ObjectBuilder::new()
         .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
         .max_length(Some(4096))
@@ -128,9 +136,17 @@ mod tests {
             assert!(pattern.is_match(text), "{text}");
             Filter::parse(text).unwrap();
         }
-        for text in
-            ["", "x", "colour:red", "date:2026-02-30", "date:2026-04-31", "path:[", "path:/", "size<", "meta.a<="]
-        {
+        for text in [
+            "",
+            "x",
+            "colour:red",
+            "date:2026-02-30",
+            "date:2026-04-31",
+            "path:[",
+            "path:/",
+            "size<",
+            "meta.a<=",
+        ] {
             assert!(!pattern.is_match(text), "{text}");
             assert!(Filter::parse(text).is_err(), "{text}");
         }

@@ -23,7 +23,8 @@ use crate::service::Ticket;
 
 const MAX_QUESTIONS: usize = 64;
 
-/// Questions of one batch that wait or are worked on at once: enough for all workers, and room for others in the line.
+/// Questions of one batch that wait or are worked on at once: enough for all workers, and room for
+/// others in the line.
 const AHEAD: usize = 8;
 
 /// Questions, and how they are to be answered
@@ -74,7 +75,10 @@ impl<'de> Deserialize<'de> for OneOfMany {
                 Ok(OneOfMany::Text(text.to_owned()))
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, fields: A) -> std::result::Result<OneOfMany, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(
+                self,
+                fields: A,
+            ) -> std::result::Result<OneOfMany, A::Error> {
                 FullQuestion::deserialize(MapAccessDeserializer::new(fields)).map(OneOfMany::Full)
             }
         }
@@ -141,8 +145,9 @@ enum Outcome<'a> {
 
 /// Answer many questions
 ///
-/// The replies are those of `POST /ask`, in the order of the questions, each with the `id` of its question if it has one. A
-/// question that fails has an `error` in its place and does not stop the others.
+/// The replies are those of `POST /ask`, in the order of the questions, each with the `id` of its
+/// question if it has one. A question that fails has an `error` in its place and does not stop the
+/// others.
 #[utoipa::path(
     post,
     path = "/ask/batch",
@@ -172,7 +177,9 @@ pub async fn ask_batch(
             && let Some((name, question)) = questions.next()
         {
             let ticket = match question.question(allowed) {
-                Ok(question) => app.service.ask(question).await.map(Ticket::of_batch).map_err(Error::from),
+                Ok(question) => {
+                    app.service.ask(question).await.map(Ticket::of_batch).map_err(Error::from)
+                }
                 Err(error) => Err(error),
             };
             waiting.push_back((name, ticket));
@@ -200,10 +207,21 @@ pub async fn ask_batch(
 impl BatchBody {
     fn split(self) -> Vec<(Option<Value>, AskBody)> {
         let Self { questions, index, k, filter, use_cache, refresh, generator, priority } = self;
-        let like = AskBody { index, k, filter, use_cache, refresh, generator, priority, ..AskBody::default() };
+        let like = AskBody {
+            index,
+            k,
+            filter,
+            use_cache,
+            refresh,
+            generator,
+            priority,
+            ..AskBody::default()
+        };
         let one = |question| match question {
             OneOfMany::Text(query) => (None, AskBody { query, ..like.clone() }),
-            OneOfMany::Full(FullQuestion { id, query, intent }) => (id, AskBody { query, intent, ..like.clone() }),
+            OneOfMany::Full(FullQuestion { id, query, intent }) => {
+                (id, AskBody { query, intent, ..like.clone() })
+            }
         };
         questions.into_iter().map(one).collect()
     }

@@ -47,7 +47,9 @@ fn tables_schema() -> RefOr<Schema> {
     let names = Table::ALL.map(Table::name).into_iter().chain([ALL]);
     let name = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names));
     let words = "embeddings, retrieval, rerank or answers; `all` for every one";
-    RefOr::T(ArrayBuilder::new().items(name).min_items(Some(1)).description(Some(words)).build().into())
+    RefOr::T(
+        ArrayBuilder::new().items(name).min_items(Some(1)).description(Some(words)).build().into(),
+    )
 }
 
 /// Empty tables of the cache
@@ -60,12 +62,17 @@ fn tables_schema() -> RefOr<Schema> {
     request_body = PurgeBody,
     responses((status = 200, description = "What was removed", body = wire::PurgedJson, content_type = "application/json"))
 )]
-pub async fn cache_purge(State(app): State<Arc<App>>, Json(body): Json<PurgeBody>) -> Result<axum::Json<Value>> {
+pub async fn cache_purge(
+    State(app): State<Arc<App>>,
+    Json(body): Json<PurgeBody>,
+) -> Result<axum::Json<Value>> {
     if body.tables.is_empty() {
         return Err(Error::usage("`tables` names no table"));
     }
-    let (all, named): (Vec<String>, Vec<String>) = body.tables.into_iter().partition(|name| name == ALL);
-    let mut tables = if named.is_empty() { Vec::new() } else { Table::parse_list(&named.join(","))? };
+    let (all, named): (Vec<String>, Vec<String>) =
+        body.tables.into_iter().partition(|name| name == ALL);
+    let mut tables =
+        if named.is_empty() { Vec::new() } else { Table::parse_list(&named.join(","))? };
     if !all.is_empty() {
         tables = Table::ALL.to_vec();
     }

@@ -1,4 +1,5 @@
-//! `/documents`: what an index has of its documents, and taking them out. Nothing here reads a file that was ingested.
+//! `/documents`: what an index has of its documents, and taking them out. Nothing here reads a file
+//! that was ingested.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,9 +58,16 @@ fn cursor_schema() -> RefOr<Schema> {
     let two = format!("(c[2-9a-f]|d[0-9a-f]){more}");
     let three = format!("(e0[ab][0-9a-f]|ed[89][0-9a-f]|e[1-9a-cef]{more}){more}");
     let four = format!("(f0[9ab][0-9a-f]|f[1-3]{more}|f48[0-9a-f]){more}{more}");
-    let pattern = format!("^5b(30|3[1-9](3[0-9]){{0,3}})2c22({plain}|{escaped}|{two}|{three}|{four})*225d$");
+    let pattern =
+        format!("^5b(30|3[1-9](3[0-9]){{0,3}})2c22({plain}|{escaped}|{two}|{three}|{four})*225d$");
     let words = "`next` of the reply before";
-    RefOr::T(ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern)).description(Some(words)).into())
+    RefOr::T(
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .pattern(Some(pattern))
+            .description(Some(words))
+            .into(),
+    )
 }
 
 /// A page of documents
@@ -82,8 +90,8 @@ pub struct ContentQuery {
     root: Option<String>,
     /// Its path below that folder; with the folder before it when no `root` is given
     path: String,
-    /// The part that is looked for, as `bytes` of a citation: the first one and the one behind the last, with a hyphen
-    /// between
+    /// The part that is looked for, as `bytes` of a citation: the first one and the one behind the
+    /// last, with a hyphen between
     #[param(pattern = "^[0-9]{1,9}-[0-9]{1,9}$")]
     bytes: Option<String>,
     /// The same by first and last line, where the bytes are not known
@@ -102,8 +110,9 @@ impl ContentQuery {
             Some(if name == "bytes" { Part::Bytes(first, last) } else { Part::Lines(first, last) })
         };
         let parsed = |name: &str, text: &String| {
-            both(name, text)
-                .ok_or_else(|| Error::usage(format!("`{name}` must be two numbers, such as 120-900")).param(name))
+            both(name, text).ok_or_else(|| {
+                Error::usage(format!("`{name}` must be two numbers, such as 120-900")).param(name)
+            })
         };
         match (&self.bytes, &self.lines) {
             (Some(bytes), _) => parsed("bytes", bytes).map(Some),
@@ -144,8 +153,8 @@ pub fn snapshot(app: &App, index: Option<&str>) -> Result<Arc<Snapshot>> {
 
 /// List documents of an index
 ///
-/// Rows as `rag documents list --json` has them, by folder and path, a page at a time: `next` is the `cursor` of the next
-/// page, and null on the last one.
+/// Rows as `rag documents list --json` has them, by folder and path, a page at a time: `next` is
+/// the `cursor` of the next page, and null on the last one.
 #[utoipa::path(
     get,
     path = "/documents",
@@ -160,11 +169,17 @@ pub async fn documents_list(
     State(app): State<Arc<App>>,
     Query(query): Query<ListQuery>,
 ) -> Result<axum::Json<DocumentsReply>> {
-    let all =
-        [("indexed", DocumentState::Indexed), ("failed", DocumentState::Failed), ("skipped", DocumentState::Skipped)];
-    let state = asking::named("state", query.state.as_deref(), all.iter().map(|(name, _)| *name), |name| {
-        all.iter().find(|(known, _)| *known == name).map(|(_, state)| *state)
-    })?;
+    let all = [
+        ("indexed", DocumentState::Indexed),
+        ("failed", DocumentState::Failed),
+        ("skipped", DocumentState::Skipped),
+    ];
+    let state = asking::named(
+        "state",
+        query.state.as_deref(),
+        all.iter().map(|(name, _)| *name),
+        |name| all.iter().find(|(known, _)| *known == name).map(|(_, state)| *state),
+    )?;
     let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
     if !(1..=MAX_LIMIT).contains(&limit) {
         return Err(Error::usage(format!("`limit` is from 1 to {MAX_LIMIT}")));
@@ -176,7 +191,9 @@ pub async fn documents_list(
         limit,
     };
     let index = query.index;
-    let page = apart(&app, move |app| Ok(documents::page(&*snapshot(app, index.as_deref())?, &paging)?)).await?;
+    let page =
+        apart(&app, move |app| Ok(documents::page(&*snapshot(app, index.as_deref())?, &paging)?))
+            .await?;
     let documents = page.records.iter().map(|record| wire::document(&page.roots, record)).collect();
     Ok(axum::Json(DocumentsReply { documents, next: page.next }))
 }
@@ -196,18 +213,20 @@ pub struct OneQuery {
 
 impl OneQuery {
     fn find(&self, snapshot: &Snapshot) -> Result<Document> {
-        documents::find(snapshot, self.root.as_deref(), &self.path).map_err(|fault| match fault.kind() {
-            Kind::Usage => Error::not_found("the index has no one document there")
-                .hint("give `root` and `path` as hits and GET /documents have them"),
-            _ => fault.into(),
+        documents::find(snapshot, self.root.as_deref(), &self.path).map_err(|fault| {
+            match fault.kind() {
+                Kind::Usage => Error::not_found("the index has no one document there")
+                    .hint("give `root` and `path` as hits and GET /documents have them"),
+                _ => fault.into(),
+            }
         })
     }
 }
 
 /// Read a document as the index has it
 ///
-/// Its passages in their order, from the index: the file itself is not looked at. With `bytes` or `lines` of a citation, the
-/// passages that it consists of are marked as `cited`.
+/// Its passages in their order, from the index: the file itself is not looked at. With `bytes` or
+/// `lines` of a citation, the passages that it consists of are marked as `cited`.
 #[utoipa::path(
     get,
     path = "/documents/content",
@@ -235,7 +254,9 @@ pub async fn documents_content(
         }
         _ => 0..chunks.len(),
     };
-    let cited = cited.map(|cited| cited.start.saturating_sub(shown.start)..cited.end.saturating_sub(shown.start));
+    let cited = cited.map(|cited| {
+        cited.start.saturating_sub(shown.start)..cited.end.saturating_sub(shown.start)
+    });
     Ok(axum::Json(json!(ContentReply {
         root: roots.get(record.root).map(|root| &*root.given),
         path: &record.path,
@@ -251,8 +272,8 @@ pub async fn documents_content(
 
 /// Remove a document from an index for good
 ///
-/// As `rag documents remove`: its passages, what caches hold of them and answers that quote it are gone, and later ingests
-/// keep it out. The file stays where it is, unless it was uploaded.
+/// As `rag documents remove`: its passages, what caches hold of them and answers that quote it are
+/// gone, and later ingests keep it out. The file stays where it is, unless it was uploaded.
 #[utoipa::path(
     delete,
     path = "/documents",
@@ -263,7 +284,10 @@ pub async fn documents_content(
         (status = 404, description = "There is no such document", body = ErrorBody),
     )
 )]
-pub async fn documents_remove(State(app): State<Arc<App>>, Query(query): Query<OneQuery>) -> Result<axum::Json<Value>> {
+pub async fn documents_remove(
+    State(app): State<Arc<App>>,
+    Query(query): Query<OneQuery>,
+) -> Result<axum::Json<Value>> {
     let changed = apart(&app, move |app| {
         let index = beneath::known_index(query.index.as_deref(), &app.engine().config.index)?;
         let Document { roots, record, .. } = query.find(&*snapshot(app, Some(index))?)?;

@@ -29,7 +29,8 @@ pub async fn live() -> axum::Json<Value> {
 pub async fn ready(extract::State(app): extract::State<Arc<App>>) -> Response {
     match app.service.is_ready() {
         true => axum::Json(json!({ "status": "ok" })).into_response(),
-        false => (StatusCode::SERVICE_UNAVAILABLE, axum::Json(json!({ "status": "starting" }))).into_response(),
+        false => (StatusCode::SERVICE_UNAVAILABLE, axum::Json(json!({ "status": "starting" })))
+            .into_response(),
     }
 }
 
@@ -88,7 +89,8 @@ struct NamedPart {
 /// The language model
 #[derive(Serialize, ToSchema)]
 struct LanguageModelPart {
-    /// ok, failed or off. It is failed while its server is left alone after failures in a row, until it answers again
+    /// ok, failed or off. It is failed while its server is left alone after failures in a row,
+    /// until it answers again
     status: &'static str,
     name: String,
     /// closed (it is asked), open (it is left alone) or `half_open` (the next question tries it)
@@ -105,11 +107,15 @@ struct LanguageModelPart {
     tag = "health",
     responses((status = 200, description = "The parts", body = HealthReply, content_type = "application/json"))
 )]
-pub async fn health(extract::State(app): extract::State<Arc<App>>) -> Result<axum::Json<HealthReply>> {
+pub async fn health(
+    extract::State(app): extract::State<Arc<App>>,
+) -> Result<axum::Json<HealthReply>> {
     let uptime_s = app.uptime().as_secs();
     // Files are looked at.
-    let parts = tokio::task::spawn_blocking(move || parts(&app)).await.map_err(|_| Error::internal())?;
-    let each = [parts.index.status, parts.cache.status, parts.model.status, parts.language_model.status];
+    let parts =
+        tokio::task::spawn_blocking(move || parts(&app)).await.map_err(|_| Error::internal())?;
+    let each =
+        [parts.index.status, parts.cache.status, parts.model.status, parts.language_model.status];
     let is_well = each.iter().all(|status| matches!(*status, "ok" | "absent" | "off"));
     let status = if is_well { "ok" } else { "degraded" };
     Ok(axum::Json(HealthReply { status, uptime_s, version: env!("CARGO_PKG_VERSION"), parts }))

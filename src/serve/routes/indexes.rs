@@ -42,7 +42,11 @@ fn damaged(fault: &Fault) -> String {
 pub async fn indexes_list(State(app): State<Arc<App>>) -> Result<axum::Json<Value>> {
     let rows = apart(&app, |app| {
         let store = &app.engine().store;
-        Ok(store.names()?.iter().map(|name| wire::index(name, &store.meta(name), &damaged)).collect())
+        Ok(store
+            .names()?
+            .iter()
+            .map(|name| wire::index(name, &store.meta(name), &damaged))
+            .collect())
     });
     Ok(axum::Json(rows.await?))
 }
@@ -76,7 +80,9 @@ pub async fn indexes_verify(
         let problems = index::verify(store, &name)?;
         let mut verified = wire::verified(&name, &problems);
         // Files are named below the data directory, not where that is.
-        for (told, problem) in verified["damaged"].as_array_mut().into_iter().flatten().zip(&problems) {
+        for (told, problem) in
+            verified["damaged"].as_array_mut().into_iter().flatten().zip(&problems)
+        {
             let path = problem.path.strip_prefix(store.dir()).unwrap_or(&problem.path);
             told["path"] = path.to_string_lossy().into();
         }
@@ -128,7 +134,8 @@ pub struct FolderQuery {
 
 /// Take a folder out of an index
 ///
-/// As `rag index remove-folder`: its documents are no longer found, its files are not touched, and a rollback brings it back.
+/// As `rag index remove-folder`: its documents are no longer found, its files are not touched, and
+/// a rollback brings it back.
 #[utoipa::path(
     delete,
     path = "/indexes/{name}/folders",
@@ -151,9 +158,8 @@ pub async fn folders_remove(
         let engine = app.engine().with(config);
         let removed = documents::remove_folder(&engine, FolderName::Shown(&folder), WAIT);
         removed.map_err(|fault| match fault.kind() {
-            Kind::Usage => {
-                Error::not_found("the index has no folder of that name").hint("`roots` of GET /indexes has their names")
-            }
+            Kind::Usage => Error::not_found("the index has no folder of that name")
+                .hint("`roots` of GET /indexes has their names"),
             _ => fault.into(),
         })
     });

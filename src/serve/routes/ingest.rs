@@ -37,8 +37,8 @@ pub struct IngestBody {
     /// Embedding model
     #[schema(pattern = "^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$")]
     model: Option<String>,
-    /// Name of the index. The folders are added to it or brought up to date; what it has of other folders, and uploads, stay
-    /// as they are
+    /// Name of the index. The folders are added to it or brought up to date; what it has of other
+    /// folders, and uploads, stay as they are
     #[schema(pattern = "^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$")]
     index: Option<String>,
     /// Take every other folder out of the index, and uploads; false when it is not given
@@ -84,7 +84,8 @@ impl Wish {
                 return Err(Error::usage("that cannot be the name of a model").param("model"));
             }
             if engine.model(&model).is_err() {
-                return Err(Error::not_found("there is no model of that name here").hint("`rag model list` shows them"));
+                return Err(Error::not_found("there is no model of that name here")
+                    .hint("`rag model list` shows them"));
             }
             config.model = model;
         }
@@ -112,8 +113,9 @@ impl Wish {
 
 /// Begin to ingest folders
 ///
-/// The job goes on in the background; the index answers as before until it is done. Only folders beneath those of the setting
-/// `serve.roots` are taken: `GET /config` lists their names, and a path below may follow.
+/// The job goes on in the background; the index answers as before until it is done. Only folders
+/// beneath those of the setting `serve.roots` are taken: `GET /config` lists their names, and a
+/// path below may follow.
 #[utoipa::path(
     post,
     path = "/ingest/start",
@@ -148,7 +150,8 @@ pub async fn ingest_start(
     })
     .await?;
     let folders = if n == 1 { "1 folder".to_owned() } else { format!("{n} folders") };
-    let message = format!("{folders} will be ingested; GET /ingest/status/{job_id} says how far that is");
+    let message =
+        format!("{folders} will be ingested; GET /ingest/status/{job_id} says how far that is");
     Ok((StatusCode::ACCEPTED, axum::Json(StartedReply { job_id, message })))
 }
 
@@ -193,7 +196,10 @@ fn no_job() -> Error {
         (status = 404, description = "There is no such job", body = crate::serve::error::ErrorBody),
     )
 )]
-pub async fn ingest_status(State(app): State<Arc<App>>, Part(id): Part) -> Result<axum::Json<Value>> {
+pub async fn ingest_status(
+    State(app): State<Arc<App>>,
+    Part(id): Part,
+) -> Result<axum::Json<Value>> {
     let job = apart(&app, move |app| find(app.engine(), &id)).await?;
     Ok(axum::Json(told(wire::job(&job))))
 }
@@ -222,10 +228,17 @@ pub async fn ingest_list(
     State(app): State<Arc<App>>,
     Query(ListQuery { state }): Query<ListQuery>,
 ) -> Result<axum::Json<JobsReply>> {
-    let all = [JobState::Queued, JobState::Running, JobState::Succeeded, JobState::Failed, JobState::Cancelled];
-    let state = asking::named("state", state.as_deref(), all.iter().map(|state| state.name()), |name| {
-        all.into_iter().find(|state| state.name() == name)
-    })?;
+    let all = [
+        JobState::Queued,
+        JobState::Running,
+        JobState::Succeeded,
+        JobState::Failed,
+        JobState::Cancelled,
+    ];
+    let state =
+        asking::named("state", state.as_deref(), all.iter().map(|state| state.name()), |name| {
+            all.into_iter().find(|state| state.name() == name)
+        })?;
     let jobs = apart(&app, |app| {
         let engine = app.engine();
         let before = work::keep_from(engine);
@@ -241,8 +254,8 @@ pub async fn ingest_list(
 
 /// Follow a job
 ///
-/// Server-sent events: `progress` with the job as it is now, whenever that changes, then `done` with the job as it ended, or
-/// `error`.
+/// Server-sent events: `progress` with the job as it is now, whenever that changes, then `done`
+/// with the job as it ended, or `error`.
 #[utoipa::path(
     get,
     path = "/ingest/events/{id}",
@@ -305,7 +318,10 @@ async fn followed(app: Arc<App>, request: RequestId, id: String, stream: Stream)
         (status = 404, description = "There is no such job", body = crate::serve::error::ErrorBody),
     )
 )]
-pub async fn ingest_cancel(State(app): State<Arc<App>>, Part(id): Part) -> Result<axum::Json<Value>> {
+pub async fn ingest_cancel(
+    State(app): State<Arc<App>>,
+    Part(id): Part,
+) -> Result<axum::Json<Value>> {
     let job = apart(&app, move |app| {
         let engine = app.engine();
         if find(engine, &id)?.state.is_over() {

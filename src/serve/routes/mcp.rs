@@ -1,4 +1,5 @@
-//! `/mcp`: the same tools as `rag mcp`, over HTTP. Every request stands by itself: there are no sessions to be kept.
+//! `/mcp`: the same tools as `rag mcp`, over HTTP. Every request stands by itself: there are no
+//! sessions to be kept.
 
 use std::sync::Arc;
 
@@ -9,7 +10,9 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde_json::Value;
 use utoipa::openapi::RefOr;
-use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, Schema, SchemaType, Type};
+use utoipa::openapi::schema::{
+    ArrayBuilder, ObjectBuilder, OneOfBuilder, Schema, SchemaType, Type,
+};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::{App, Error};
@@ -41,11 +44,16 @@ impl PartialSchema for Messages {
                 .property("jsonrpc", text().enum_values(Some(["2.0"])))
                 .property("id", OneOfBuilder::new().item(text()).item(number()))
                 .property("method", text())
-                .property("params", ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::Object, Type::Null])))
+                .property(
+                    "params",
+                    ObjectBuilder::new()
+                        .schema_type(SchemaType::from_iter([Type::Object, Type::Null])),
+                )
                 .required("jsonrpc")
                 .required("method")
         };
-        let batch = ArrayBuilder::new().items(message()).min_items(Some(1)).max_items(Some(MAX_BATCH));
+        let batch =
+            ArrayBuilder::new().items(message()).min_items(Some(1)).max_items(Some(MAX_BATCH));
         RefOr::T(OneOfBuilder::new().item(message()).item(batch).build().into())
     }
 }
@@ -54,8 +62,8 @@ impl ToSchema for Messages {}
 
 /// Send a message of the Model Context Protocol
 ///
-/// A message, or an array of up to 64 of them, whose replies are an array too. The tools only read; folders are ingested by
-/// `POST /ingest/start`.
+/// A message, or an array of up to 64 of them, whose replies are an array too. The tools only read;
+/// folders are ingested by `POST /ingest/start`.
 #[utoipa::path(
     post,
     path = "/mcp",
@@ -72,15 +80,19 @@ impl ToSchema for Messages {}
 pub async fn mcp(State(app): State<Arc<App>>, request: Request) -> Result<Response> {
     if !accepts_json(request.headers()) {
         let what = "replies are JSON, which the request does not accept";
-        return Err(Error::new(StatusCode::NOT_ACCEPTABLE, "not_acceptable", what).hint("Accept: application/json"));
+        return Err(Error::new(StatusCode::NOT_ACCEPTABLE, "not_acceptable", what)
+            .hint("Accept: application/json"));
     }
     let (mut head, content) = request.into_parts();
     head.headers.insert(header::ACCEPT, ACCEPTED);
-    let bytes = body::read(Request::from_parts(head.clone(), content), &app, MAX_BODY_BYTES).await?;
+    let bytes =
+        body::read(Request::from_parts(head.clone(), content), &app, MAX_BODY_BYTES).await?;
     let messages = match serde_json::from_slice(&bytes) {
         Ok(Value::Array(messages)) => messages,
         Ok(_) => return one(&app, head, bytes).await,
-        Err(_) => return Ok(refusal(&error(&Value::Null, PARSE_ERROR, "the body is not valid JSON"))),
+        Err(_) => {
+            return Ok(refusal(&error(&Value::Null, PARSE_ERROR, "the body is not valid JSON")));
+        }
     };
     if messages.is_empty() || messages.len() > MAX_BATCH {
         let what = format!("a batch has from 1 to {MAX_BATCH} messages");
@@ -89,7 +101,9 @@ pub async fn mcp(State(app): State<Arc<App>>, request: Request) -> Result<Respon
     let mut replies = Vec::new();
     for message in messages {
         let reply = one(&app, head.clone(), message.to_string().into()).await?;
-        let bytes = axum::body::to_bytes(reply.into_body(), MAX_REPLY_BYTES).await.map_err(|_| Error::internal())?;
+        let bytes = axum::body::to_bytes(reply.into_body(), MAX_REPLY_BYTES)
+            .await
+            .map_err(|_| Error::internal())?;
         // A notification has none.
         if !bytes.is_empty() {
             replies.push(serde_json::from_slice::<Value>(&bytes).map_err(|_| Error::internal())?);
@@ -98,23 +112,31 @@ pub async fn mcp(State(app): State<Arc<App>>, request: Request) -> Result<Respon
     if replies.is_empty() {
         return Ok(StatusCode::ACCEPTED.into_response());
     }
-    let is_refused = |reply: &Value| reply["error"]["code"] == INVALID_REQUEST && reply["id"].is_null();
-    let status = if replies.iter().all(is_refused) { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+    let is_refused =
+        |reply: &Value| reply["error"]["code"] == INVALID_REQUEST && reply["id"].is_null();
+    let status =
+        if replies.iter().all(is_refused) { StatusCode::BAD_REQUEST } else { StatusCode::OK };
     Ok((status, axum::Json(replies)).into_response())
 }
 
 /// Answers one message. What is wrong with it is said in JSON.
 async fn one(app: &App, head: Parts, message: Bytes) -> Result<Response> {
-    let response = app.mcp.handle(Request::from_parts(head, Body::from(message))).await.map(Body::new);
+    let response =
+        app.mcp.handle(Request::from_parts(head, Body::from(message))).await.map(Body::new);
     let kind = response.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
     let status = response.status();
     if !status.is_client_error() || kind.is_some_and(|kind| kind.starts_with(b"application/json")) {
         return Ok(response);
     }
-    let text = axum::body::to_bytes(response.into_body(), MAX_REPLY_BYTES).await.unwrap_or_default();
+    let text =
+        axum::body::to_bytes(response.into_body(), MAX_REPLY_BYTES).await.unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     // This one quotes a parser: the message was JSON, and no message of the protocol.
-    let words = if status == StatusCode::UNSUPPORTED_MEDIA_TYPE { "this is no message of JSON-RPC 2.0" } else { &text };
+    let words = if status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+        "this is no message of JSON-RPC 2.0"
+    } else {
+        &text
+    };
     Ok(refusal(&error(&Value::Null, INVALID_REQUEST, words)))
 }
 
@@ -126,13 +148,17 @@ fn refusal(error: &Value) -> Response {
 fn accepts_json(headers: &HeaderMap) -> bool {
     let mut accepted = headers.get_all(header::ACCEPT).iter().peekable();
     accepted.peek().is_none()
-        || accepted.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).any(|range| {
-            let mut parts = range.split(';').map(str::trim);
-            let name = parts.next().unwrap_or_default().to_ascii_lowercase();
-            let is_refused =
-                parts.any(|part| part.strip_prefix("q=").is_some_and(|q| q.parse::<f32>().is_ok_and(|q| q == 0.0)));
-            matches!(name.as_str(), "application/json" | "application/*" | "*/*") && !is_refused
-        })
+        || accepted.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).any(
+            |range| {
+                let mut parts = range.split(';').map(str::trim);
+                let name = parts.next().unwrap_or_default().to_ascii_lowercase();
+                let is_refused = parts.any(|part| {
+                    part.strip_prefix("q=")
+                        .is_some_and(|q| q.parse::<f32>().is_ok_and(|q| q == 0.0))
+                });
+                matches!(name.as_str(), "application/json" | "application/*" | "*/*") && !is_refused
+            },
+        )
 }
 
 #[cfg(test)]

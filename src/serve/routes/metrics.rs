@@ -16,8 +16,12 @@ use crate::serve::seam;
     tag = "health",
     responses((status = 200, description = "The counts", body = String, content_type = "text/plain"))
 )]
-pub async fn metrics(State(app): State<Arc<App>>) -> Result<([(HeaderName, &'static str); 1], String)> {
+pub async fn metrics(
+    State(app): State<Arc<App>>,
+) -> Result<([(HeaderName, &'static str); 1], String)> {
     // The log of jobs is looked at.
-    let text = tokio::task::spawn_blocking(move || seam::render(&app)).await.map_err(|_| Error::internal())?;
+    let text = tokio::task::spawn_blocking(move || seam::render(&app))
+        .await
+        .map_err(|_| Error::internal())?;
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text))
 }

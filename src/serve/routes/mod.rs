@@ -1,5 +1,6 @@
-//! The routes. Each file here has the handlers of one matter with what the document of the interface says of them; [`all`]
-//! lists them with their scopes. To add one: a file, and a line there.
+//! The routes. Each file here has the handlers of one matter with what the document of the
+//! interface says of them; [`all`] lists them with their scopes. To add one: a file, and a line
+//! there.
 
 mod ask;
 mod asking;
@@ -110,7 +111,10 @@ fn all(routes: Routes) -> Routes {
 }
 
 /// Work that waits for the disk or takes its time, apart from the threads that pass bytes on.
-async fn apart<T: Send + 'static>(app: &Arc<App>, work: impl FnOnce(&App) -> Result<T> + Send + 'static) -> Result<T> {
+async fn apart<T: Send + 'static>(
+    app: &Arc<App>,
+    work: impl FnOnce(&App) -> Result<T> + Send + 'static,
+) -> Result<T> {
     let app = Arc::clone(app);
     tokio::task::spawn_blocking(move || work(&app)).await.map_err(|_| Error::internal())?
 }
@@ -145,7 +149,11 @@ fn document_refusals(operation: &mut Operation, scope: Scope) {
 
 fn refusal(description: &str) -> RefOr<Response> {
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("ErrorBody"))).build();
-    ResponseBuilder::new().description(description).content("application/json", content).build().into()
+    ResponseBuilder::new()
+        .description(description)
+        .content("application/json", content)
+        .build()
+        .into()
 }
 
 /// Routes on their way into a router.
@@ -158,7 +166,10 @@ impl Routes {
     fn add(mut self, scope: Scope, takes: Takes, routes: UtoipaMethodRouter<Arc<App>>) -> Self {
         let (schemas, mut paths, methods) = routes;
         for item in paths.paths.values_mut() {
-            for operation in [&mut item.get, &mut item.post, &mut item.put, &mut item.delete].into_iter().flatten() {
+            for operation in [&mut item.get, &mut item.post, &mut item.put, &mut item.delete]
+                .into_iter()
+                .flatten()
+            {
                 if scope != Scope::Open {
                     let wanted = SecurityRequirement::new("token", [scope.name()]);
                     operation.security.get_or_insert_default().push(wanted);
@@ -179,16 +190,24 @@ impl Routes {
     }
 
     /// The same handlers at a further path, which the document does not mention.
-    fn also_with_slash(mut self, scope: Scope, takes: Takes, path: &str, routes: UtoipaMethodRouter<Arc<App>>) -> Self {
+    fn also_with_slash(
+        mut self,
+        scope: Scope,
+        takes: Takes,
+        path: &str,
+        routes: UtoipaMethodRouter<Arc<App>>,
+    ) -> Self {
         let state = (Arc::clone(&self.app), scope, takes);
-        self.router = self.router.route(path, routes.2.route_layer(from_fn_with_state(state, guard::scoped)));
+        self.router =
+            self.router.route(path, routes.2.route_layer(from_fn_with_state(state, guard::scoped)));
         self
     }
 }
 
 /// The routes and the document that describes them.
 fn described(app: &Arc<App>) -> (Router<Arc<App>>, Value) {
-    let routes = Routes { app: Arc::clone(app), router: OpenApiRouter::with_openapi(openapi::frame()) };
+    let routes =
+        Routes { app: Arc::clone(app), router: OpenApiRouter::with_openapi(openapi::frame()) };
     let (router, document) = all(routes).router.split_for_parts();
     let mut document = serde_json::to_value(document).unwrap_or_default();
     openapi::constrain(&mut document, app);
@@ -199,7 +218,9 @@ pub fn router(app: &Arc<App>) -> Router {
     let (router, document) = described(app);
     let document = openapi::Document(document.to_string().into());
     router
-        .fallback(|| async { Error::not_found("there is nothing here").hint("GET /openapi.json lists what there is") })
+        .fallback(|| async {
+            Error::not_found("there is nothing here").hint("GET /openapi.json lists what there is")
+        })
         .layer(axum::Extension(document))
         // A panic in a handler costs its request; the guard around it adds the request's id.
         .layer(CatchPanicLayer::custom(|_| Error::internal().into_response()))

@@ -43,8 +43,9 @@ pub fn frame() -> utoipa::openapi::OpenApi {
     frame
 }
 
-/// Adds to the document what derived schemas cannot say: a field that depends on another one, an array that must hold a
-/// certain item, a parameter that the handler misses itself, and the dimension of this server's model.
+/// Adds to the document what derived schemas cannot say: a field that depends on another one, an
+/// array that must hold a certain item, a parameter that the handler misses itself, and the
+/// dimension of this server's model.
 pub fn constrain(document: &mut Value, app: &App) {
     let mut merge = |pointer: &str, more: Value| {
         let Some(Value::Object(schema)) = document.pointer_mut(pointer) else { return };
@@ -62,8 +63,13 @@ pub fn constrain(document: &mut Value, app: &App) {
     // A document may be empty.
     merge("/paths/~1documents/post/requestBody", json!({ "required": false }));
     let engine = app.engine();
-    if let Some(dimension) = engine.model(&engine.config.model).ok().and_then(|model| model.spec.dimension) {
-        merge(&format!("{schemas}/EmbeddingsBody/properties/dimensions"), json!({ "enum": [dimension, null] }));
+    if let Some(dimension) =
+        engine.model(&engine.config.model).ok().and_then(|model| model.spec.dimension)
+    {
+        merge(
+            &format!("{schemas}/EmbeddingsBody/properties/dimensions"),
+            json!({ "enum": [dimension, null] }),
+        );
     }
 }
 
@@ -74,6 +80,8 @@ pub fn constrain(document: &mut Value, app: &App) {
     tag = "page",
     responses((status = 200, description = "OpenAPI 3.1", body = Value, content_type = "application/json"))
 )]
-pub async fn document(Extension(document): Extension<Document>) -> ([(HeaderName, &'static str); 1], String) {
+pub async fn document(
+    Extension(document): Extension<Document>,
+) -> ([(HeaderName, &'static str); 1], String) {
     ([(header::CONTENT_TYPE, "application/json")], document.0.to_string())
 }

@@ -10,7 +10,8 @@ use crate::serve::error::Result;
 use crate::strings::StrExt as _;
 
 /// Nothing from elsewhere, nothing inline, no frame around it.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; \
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+     img-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 const HTML: &str = "text/html; charset=utf-8";
@@ -35,7 +36,8 @@ const ASSETS: [(&str, &str, &str); 12] = [
 /// A text that a browser may keep as long as it asks each time whether it is still so.
 fn text(kind: &'static str, text: &'static str, request: &HeaderMap) -> Response {
     let tag = format!("\"{}\"", disk::sha256_hex(text.as_bytes()).slice(..32));
-    let is_known = request.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes());
+    let is_known =
+        request.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes());
     let mut response = match is_known {
         true => StatusCode::NOT_MODIFIED.into_response(),
         false => ([(header::CONTENT_TYPE, kind)], text).into_response(),

@@ -1,4 +1,5 @@
-//! `/sessions`: conversations. Whoever knows the name of one may go on with it; nobody can guess it.
+//! `/sessions`: conversations. Whoever knows the name of one may go on with it; nobody can guess
+//! it.
 
 use std::sync::Arc;
 
@@ -52,7 +53,8 @@ pub struct RemovedReply {
     removed: u64,
 }
 
-/// The conversation of a name that a client gives. With tokens, a name carries whose it is, and is nobody else's.
+/// The conversation of a name that a client gives. With tokens, a name carries whose it is, and is
+/// nobody else's.
 ///
 /// # Errors
 /// The same for one that does not exist, one that is somebody else's, and what is no name.
@@ -61,7 +63,9 @@ pub fn own(app: &App, allowed: Allowed, name: &str) -> Result<String> {
     if beneath::is_id(name) && allowed.scope == Scope::Admin {
         return Ok(name.to_owned());
     }
-    let id = name.get(..32).filter(|id| beneath::is_id(id) && *name == app.session_name(id, allowed.holder));
+    let id = name
+        .get(..32)
+        .filter(|id| beneath::is_id(id) && *name == app.session_name(id, allowed.holder));
     id.map(str::to_owned).ok_or_else(no_session)
 }
 
@@ -71,7 +75,8 @@ pub fn no_session() -> Error {
 
 /// Begin a conversation
 ///
-/// Its `id` goes into `session` of a question. It is kept from the first question on, and forgotten a day after the last one.
+/// Its `id` goes into `session` of a question. It is kept from the first question on, and forgotten
+/// a day after the last one.
 #[utoipa::path(
     post,
     path = "/sessions",
@@ -104,7 +109,9 @@ pub async fn sessions_list(State(app): State<Arc<App>>) -> Result<axum::Json<Ses
 async fn turns(app: &Arc<App>, allowed: Allowed, name: &str) -> Result<Vec<Turn>> {
     let id = own(app, allowed, name)?;
     apart(app, move |app| match app.engine().sessions()?.show(&id, app.engine().now_s()) {
-        Err(fault) if fault.kind() == Kind::Usage && app.service.is_new_session(&id) => Ok(Vec::new()),
+        Err(fault) if fault.kind() == Kind::Usage && app.service.is_new_session(&id) => {
+            Ok(Vec::new())
+        }
         Err(fault) if fault.kind() == Kind::Usage => Err(no_session()),
         turns => Ok(turns?),
     })

@@ -52,10 +52,15 @@ impl Stream {
     }
 }
 
-/// A response of the events that `tell` sends. `tell` goes on by itself and should return when nobody listens.
-pub fn response<F: Future<Output = ()> + Send + 'static>(tell: impl FnOnce(Stream) -> F) -> Response {
+/// A response of the events that `tell` sends. `tell` goes on by itself and should return when
+/// nobody listens.
+pub fn response<F: Future<Output = ()> + Send + 'static>(
+    tell: impl FnOnce(Stream) -> F,
+) -> Response {
     let (sender, receiver) = mpsc::channel(MAX_AHEAD);
     // What is logged there belongs to the request, whose handler returns before.
     tokio::spawn(tell(Stream(sender)).instrument(Span::current()));
-    Sse::new(ReceiverStream::new(receiver)).keep_alive(KeepAlive::new().interval(HEARTBEAT)).into_response()
+    Sse::new(ReceiverStream::new(receiver))
+        .keep_alive(KeepAlive::new().interval(HEARTBEAT))
+        .into_response()
 }

@@ -1,5 +1,5 @@
-//! `POST /documents` and `POST /documents/text`: a document that a client sends, as its bytes or as text in JSON. It is kept
-//! below the data directory and ingested like any other.
+//! `POST /documents` and `POST /documents/text`: a document that a client sends, as its bytes or as
+//! text in JSON. It is kept below the data directory and ingested like any other.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -38,7 +38,8 @@ const NAME: &str = "uploads";
 /// Pieces of a body that wait for the disk.
 const AHEAD: usize = 4;
 
-/// A body that comes more slowly than this is given up, once it has had the time that every body has.
+/// A body that comes more slowly than this is given up, once it has had the time that every body
+/// has.
 const MIN_BYTES_PER_S: u64 = 64 << 10;
 
 /// Room that is reserved at a time for a body whose length is not announced.
@@ -78,8 +79,8 @@ pub struct UploadBody {
     priority: Option<String>,
 }
 
-/// Paths lead downwards: no part is hidden, and none has control characters, backslashes or bytes that are still encoded.
-/// A part has up to 255 bytes.
+/// Paths lead downwards: no part is hidden, and none has control characters, backslashes or bytes
+/// that are still encoded. A part has up to 255 bytes.
 fn path_schema() -> RefOr<Schema> {
     let part = r"([0-9A-Za-z_-][0-9A-Za-z_ .-]{0,100}|[^./\\%\x00-\x20\x7f-\x9f][^/\\%\x00-\x1f\x7f-\x9f]{0,50})";
     let schema = ObjectBuilder::new()
@@ -105,9 +106,10 @@ pub struct UploadReply {
 
 /// Upload a document
 ///
-/// The body is the file, of any type that can be ingested. It is kept on the server, in the place of one that had the same
-/// path, and a job begins that ingests the uploads of the index. Its folders stay as they are. Without a `path`, a body of
-/// JSON is taken as `POST /documents/text` takes it.
+/// The body is the file, of any type that can be ingested. It is kept on the server, in the place
+/// of one that had the same path, and a job begins that ingests the uploads of the index. Its
+/// folders stay as they are. Without a `path`, a body of JSON is taken as `POST /documents/text`
+/// takes it.
 #[utoipa::path(
     post,
     path = "/documents",
@@ -138,8 +140,10 @@ pub async fn documents_upload(
     };
     let priority = asking::priority(query.priority.as_deref(), allowed)?;
     if body::kind(request.headers()).starts_with("multipart/") {
-        return Err(Error::unsupported("the body must be the file itself, not a form that has it as a part")
-            .hint("curl --data-binary @FILE 'http://…/documents?path=NAME'"));
+        return Err(Error::unsupported(
+            "the body must be the file itself, not a form that has it as a part",
+        )
+        .hint("curl --data-binary @FILE 'http://…/documents?path=NAME'"));
     }
     let index = index_name(&app, query.index.as_deref())?;
     let name = FileName::new(&path)?;
@@ -220,7 +224,8 @@ fn folder(engine: &Engine, index: &str) -> PathBuf {
     engine.config.data_dir.join(NAME).join(index)
 }
 
-/// Room for an upload beside those that there are. One that is half written counts twice in a count of files.
+/// Room for an upload beside those that there are. One that is half written counts twice in a count
+/// of files.
 fn reserve(app: &App, bytes: u64) -> Result<Room> {
     let folder = app.engine().config.data_dir.join(NAME);
     Room::reserve(&app.uploads, bytes, app.settings().max_uploads_bytes, || beneath::bytes(&folder))
@@ -235,7 +240,8 @@ fn kept(folder: &std::path::Path, name: &FileName, bytes: &[u8]) -> Outcome<()> 
 /// Writes the body of a request to its file as it comes, and yields its length.
 async fn received(app: &Arc<App>, index: &str, name: &FileName, request: Request) -> Result<u64> {
     let most = app.engine().config.max_file_bytes;
-    let too_large = || Error::too_large(format!("a document may have {most} bytes (ingest.max_file_bytes)"));
+    let too_large =
+        || Error::too_large(format!("a document may have {most} bytes (ingest.max_file_bytes)"));
     let is_chunked = body::is_chunked(request.headers());
     let announced = length(request.headers());
     if announced > most {
@@ -260,7 +266,8 @@ async fn received(app: &Arc<App>, index: &str, name: &FileName, request: Request
         let mut n: u64 = 0;
         loop {
             let patience = app.settings().body_timeout + Duration::from_secs(n / MIN_BYTES_PER_S);
-            let piece = tokio::time::timeout(patience.saturating_sub(began.elapsed()), pieces.next()).await;
+            let piece =
+                tokio::time::timeout(patience.saturating_sub(began.elapsed()), pieces.next()).await;
             let Some(piece) = piece.map_err(|_| body::too_slow())? else { break };
             let piece = piece.map_err(|_| body::ended_early())?;
             n += piece.len() as u64;
@@ -297,8 +304,13 @@ async fn received(app: &Arc<App>, index: &str, name: &FileName, request: Request
 
 /// Has the uploads of an index ingested; its folders stay as they are.
 fn queued(engine: &Engine, index: &str, name: &FileName, priority: Priority) -> Result<String> {
-    let uploads = folder(engine, index).canonicalize().map_err(|e| Fault::failed("the uploads are gone").because(e))?;
-    let uploads = uploads.to_str().ok_or_else(|| Fault::failed("the data directory is not valid UTF-8"))?.to_owned();
+    let uploads = folder(engine, index)
+        .canonicalize()
+        .map_err(|e| Fault::failed("the uploads are gone").because(e))?;
+    let uploads = uploads
+        .to_str()
+        .ok_or_else(|| Fault::failed("the data directory is not valid UTF-8"))?
+        .to_owned();
     let meta = engine.store.pointer(index)?.map(|_| engine.store.meta(index)).transpose()?;
     let own = Root::new(NAME, &*uploads);
     if let Some(meta) = &meta {
@@ -306,11 +318,18 @@ fn queued(engine: &Engine, index: &str, name: &FileName, priority: Priority) -> 
     }
     let model = meta.map(|meta| meta.model.name);
     let folders = vec![Folder { real: uploads, name: own.given }];
-    Wish { index: index.to_owned(), model, folders, only: false, no_cache: false, priority }.submit(engine)
+    Wish { index: index.to_owned(), model, folders, only: false, no_cache: false, priority }
+        .submit(engine)
 }
 
 /// A document that was removed and comes again is meant to be there.
-fn let_in_again(engine: &Engine, index: &str, meta: &Meta, own: &Root, name: &FileName) -> Result<()> {
+fn let_in_again(
+    engine: &Engine,
+    index: &str,
+    meta: &Meta,
+    own: &Root,
+    name: &FileName,
+) -> Result<()> {
     if meta.removed.binary_search(&own.absolute(name.as_str())).is_err() {
         return Ok(());
     }

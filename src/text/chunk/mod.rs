@@ -1,14 +1,17 @@
-//! A text becomes passages: each about one thing, none longer than the model reads, together the whole text.
+//! A text becomes passages: each about one thing, none longer than the model reads, together the
+//! whole text.
 //!
-//! A passage never straddles two sections, except that sections of a line or two are put together with their
-//! neighbours of the like: many of them would be too many passages that say too little. What a heading says goes into the heading path, which
-//! is embedded with the passage; in the text it stands only where a passage holds several sections. Within a section
-//! passages are of about equal length rather than full ones and a remnant, because the remnant, being nearly all
-//! rare words, would come up first for every question that shares one of them. What code defines is to it what
-//! sections are to prose.
+//! A passage never straddles two sections, except that sections of a line or two are put together
+//! with their neighbours of the like: many of them would be too many passages that say too little.
+//! What a heading says goes into the heading path, which is embedded with the passage; in the text
+//! it stands only where a passage holds several sections. Within a section passages are of about
+//! equal length rather than full ones and a remnant, because the remnant, being nearly all rare
+//! words, would come up first for every question that shares one of them. What code defines is to
+//! it what sections are to prose.
 //!
-//! Token counts of units are added up instead of counting every candidate anew, which is exact for pieces that are
-//! parted by white space and close otherwise; a passage whose sum comes near the limit is counted for certain.
+//! Token counts of units are added up instead of counting every candidate anew, which is exact for
+//! pieces that are parted by white space and close otherwise; a passage whose sum comes near the
+//! limit is counted for certain.
 
 mod outline;
 mod pack;
@@ -32,15 +35,16 @@ use crate::strings::StrExt as _;
 pub struct Limits {
     /// Of the whole embedded text: title, heading path and passage.
     pub max_tokens: usize,
-    /// How much of the end of a passage is said again at the beginning of the next one of the same section, in whole
-    /// sentences.
+    /// How much of the end of a passage is said again at the beginning of the next one of the same
+    /// section, in whole sentences.
     pub overlap_tokens: usize,
 }
 
 /// Divides a document into passages, in order.
 ///
-/// `count` is the number of tokens in a text, without special ones. Every passage with its title and heading path
-/// stays within `limits.max_tokens`, unless the title alone takes more than two thirds of it.
+/// `count` is the number of tokens in a text, without special ones. Every passage with its title
+/// and heading path stays within `limits.max_tokens`, unless the title alone takes more than two
+/// thirds of it.
 pub fn chunk(doc: &Extracted, limits: &Limits, count: &dyn Fn(&str) -> usize) -> Vec<Chunk> {
     let chunker = Chunker::new(doc, limits, count);
     let parts = match doc.outline.is_empty() {
@@ -119,10 +123,14 @@ impl<'a> Chunker<'a> {
             if let Some(group) = groups.last_mut() {
                 let is_small = tokens <= tiny || part.tokens() <= tiny;
                 let base = common_path(group, Some(&part));
-                // Within half the room: beside a long section a line of another would be lost to the reader, and to
-                // the model, which sees one vector for both.
+                // Within half the room: beside a long section a line of another would be lost to
+                // the reader, and to the model, which sees one vector for both.
                 let fits = (tokens + part.tokens()) * 2 <= self.budget(&self.fitted(base));
-                if is_small && belongs(group, &part) && fits && self.are_on_one_sheet(&group[0], &part) {
+                if is_small
+                    && belongs(group, &part)
+                    && fits
+                    && self.are_on_one_sheet(&group[0], &part)
+                {
                     tokens += part.tokens();
                     group.push(part);
                     continue;
@@ -134,8 +142,9 @@ impl<'a> Chunker<'a> {
         groups
     }
 
-    /// False for what stands on two slides or sheets or in two messages: a passage can be cited at one place only. Pages
-    /// and cells of a notebook are cut by chance, and what goes on over them is one.
+    /// False for what stands on two slides or sheets or in two messages: a passage can be cited at
+    /// one place only. Pages and cells of a notebook are cut by chance, and what goes on over them
+    /// is one.
     fn are_on_one_sheet(&self, a: &Part, b: &Part) -> bool {
         let place = |part: &Part| {
             let block = part.section.heading.unwrap_or(part.section.body.start);
@@ -155,20 +164,25 @@ impl<'a> Chunker<'a> {
         for mut parts in groups {
             let n_parts = parts.len();
             if parts.iter().all(Part::is_bare) {
-                // A heading over nothing is said by the passage before it, or else by the next; one above deeper
-                // sections lives on in their paths.
+                // A heading over nothing is said by the passage before it, or else by the next; one
+                // above deeper sections lives on in their paths.
                 if parts.iter().all(|part| !part.section.is_leaf) {
                     continue;
                 }
                 let is_title = |part: &Part| part.section.path.is_empty() && n_parts > 1;
-                let units = parts.iter().filter(|part| !is_title(part)).filter_map(|part| self.heading_unit(part));
+                let units = parts
+                    .iter()
+                    .filter(|part| !is_title(part))
+                    .filter_map(|part| self.heading_unit(part));
                 match built.last_mut() {
                     Some(group) => group.units.extend(units),
                     None => orphans.extend(units),
                 }
                 continue;
             }
-            while parts[0].is_bare() && parts[1..].iter().all(|p| p.section.is_below(&parts[0].section.path)) {
+            while parts[0].is_bare()
+                && parts[1..].iter().all(|p| p.section.is_below(&parts[0].section.path))
+            {
                 parts.remove(0);
             }
             while parts.last().is_some_and(|part| part.is_bare() && !part.section.is_leaf) {
@@ -214,21 +228,31 @@ impl<'a> Chunker<'a> {
 
     fn emit_group(&self, group: &Group, chunks: &mut Vec<Chunk>) {
         let rest = self.rest_budget(group.budget);
-        let room = |i: usize| if i > 0 && self.may_repeat(&group.units, i) { rest } else { group.budget };
+        let room =
+            |i: usize| if i > 0 && self.may_repeat(&group.units, i) { rest } else { group.budget };
         let mut before: Option<Range<usize>> = None;
         for range in pack::pack(&group.units, room) {
             let start = before.and_then(|before| self.overlap_start(&group.units, before));
             let is_whole = self.emit(group, range.clone(), start, chunks);
-            // The end of what had to be divided after all may be a passage of its own: that is not said again.
+            // The end of what had to be divided after all may be a passage of its own: that is not
+            // said again.
             before = is_whole.then_some(range);
         }
     }
 
-    /// Makes a passage of a run of units, or several when it turns out too long; says whether it is one.
-    fn emit(&self, group: &Group, range: Range<usize>, overlap_start: Option<usize>, chunks: &mut Vec<Chunk>) -> bool {
+    /// Makes a passage of a run of units, or several when it turns out too long; says whether it is
+    /// one.
+    fn emit(
+        &self,
+        group: &Group,
+        range: Range<usize>,
+        overlap_start: Option<usize>,
+        chunks: &mut Vec<Chunk>,
+    ) -> bool {
         let units = &group.units[range.clone()];
         let start = overlap_start.unwrap_or(units[0].span.start);
-        let span = self.trimmed(Span::new(start, units[units.len() - 1].span.end), units[0].is_code);
+        let span =
+            self.trimmed(Span::new(start, units[units.len() - 1].span.end), units[0].is_code);
         let text = self.doc.text.slice(span.range());
         let sum: usize = units.iter().map(|unit| unit.tokens + unit.lead).sum();
         let context = context_line(self.doc.title.as_deref(), &group.path);
@@ -244,8 +268,13 @@ impl<'a> Chunker<'a> {
                 self.emit(group, middle..range.end, None, chunks);
                 return false;
             }
-            let divider = Divider { text: &self.doc.text, count: self.count, max: units[0].tokens / 2 };
-            let finer = Group { path: group.path.clone(), units: divider.halves(units[0]), budget: group.budget };
+            let divider =
+                Divider { text: &self.doc.text, count: self.count, max: units[0].tokens / 2 };
+            let finer = Group {
+                path: group.path.clone(),
+                units: divider.halves(units[0]),
+                budget: group.budget,
+            };
             if finer.units.len() > 1 {
                 for i in 0..finer.units.len() {
                     self.emit(&finer, i..i + 1, None, chunks);
@@ -265,7 +294,8 @@ impl<'a> Chunker<'a> {
         true
     }
 
-    /// Where a passage must begin in order to repeat the end of the one before it; `None` when it repeats nothing.
+    /// Where a passage must begin in order to repeat the end of the one before it; `None` when it
+    /// repeats nothing.
     fn overlap_start(&self, units: &[Unit], before: Range<usize>) -> Option<usize> {
         let i = before.end;
         if i == units.len() || !self.may_repeat(units, i) {
@@ -274,7 +304,8 @@ impl<'a> Chunker<'a> {
         let cut = units[i].cut;
         let before = &units[before];
         let last = before[before.len() - 1];
-        // Only what reads on: the end of a listing or table before the last words is no use as a beginning.
+        // Only what reads on: the end of a listing or table before the last words is no use as a
+        // beginning.
         let is_apart = |unit: &&Unit| unit.cut == Cut::Heading || unit.is_code;
         let from = match before.iter().rfind(is_apart) {
             Some(unit) if !last.is_code => unit.span.end,
@@ -291,8 +322,10 @@ impl<'a> Chunker<'a> {
     /// Whether a passage that begins at a unit may repeat what stands before it.
     fn may_repeat(&self, units: &[Unit], i: usize) -> bool {
         let (last, next) = (units[i - 1], units[i]);
-        // Whole items of code stand by themselves, and a comment in between would be repeated with the rest.
-        let is_whole_code = last.is_code && matches!(next.cut, Cut::Block | Cut::Announced | Cut::Heading | Cut::Item);
+        // Whole items of code stand by themselves, and a comment in between would be repeated with
+        // the rest.
+        let is_whole_code = last.is_code
+            && matches!(next.cut, Cut::Block | Cut::Announced | Cut::Heading | Cut::Item);
         self.overlap > 0 && next.lead == 0 && !is_whole_code && last.cut != Cut::Heading
     }
 
@@ -303,8 +336,12 @@ impl<'a> Chunker<'a> {
         let indented = text.trim_start();
         let mut start = span.start + (text.len() - indented.len());
         if is_code {
-            start =
-                self.doc.text.slice(span.start..start).rfind(['\n', '\r']).map_or(span.start, |at| span.start + at + 1);
+            start = self
+                .doc
+                .text
+                .slice(span.start..start)
+                .rfind(['\n', '\r'])
+                .map_or(span.start, |at| span.start + at + 1);
         }
         Span::new(start.min(end), end)
     }
@@ -320,8 +357,8 @@ impl<'a> Chunker<'a> {
         (budget - self.overlap.min(budget / 2)).max(1)
     }
 
-    /// A heading path that, together with the title, takes at most a third of the window: outer headings go first,
-    /// then the end of the innermost.
+    /// A heading path that, together with the title, takes at most a third of the window: outer
+    /// headings go first, then the end of the innermost.
     fn fitted(&self, path: &[String]) -> Vec<String> {
         let room = (self.max / 3).saturating_sub(self.title_tokens);
         let fits = |path: &[String]| (self.count)(&context_line(None, path)) <= room;
@@ -337,7 +374,8 @@ impl<'a> Chunker<'a> {
     }
 }
 
-/// Whether a section may join a group: it lies under the group's first section, or beside it, or under one beside it.
+/// Whether a section may join a group: it lies under the group's first section, or beside it, or
+/// under one beside it.
 fn belongs(group: &[Part], part: &Part) -> bool {
     let first = &group[0].section.path;
     let Some((_, parent)) = first.split_last() else { return true };
@@ -348,9 +386,8 @@ fn belongs(group: &[Part], part: &Part) -> bool {
 
 fn common_path<'p>(group: &'p [Part], next: Option<&Part>) -> &'p [String] {
     let first = &group[0].section.path;
-    let n = group[1..]
-        .iter()
-        .chain(next)
-        .fold(first.len(), |n, part| first.iter().zip(&part.section.path).take(n).take_while(|(a, b)| a == b).count());
+    let n = group[1..].iter().chain(next).fold(first.len(), |n, part| {
+        first.iter().zip(&part.section.path).take(n).take_while(|(a, b)| a == b).count()
+    });
     &first[..n]
 }

@@ -1,8 +1,9 @@
 //! Code by its outline: parts that are definitions, each under the names of those around it.
 //!
-//! A node of the outline that fits into a passage is not looked into. A larger one gives way to what it consists of; what
-//! stands between that is a unit like any other, but for a line that only opens it, which goes with the first thing in it. What has a name becomes a part
-//! by itself, as a section does; statements and fields without one are units of the part of what they belong to.
+//! A node of the outline that fits into a passage is not looked into. A larger one gives way to
+//! what it consists of; what stands between that is a unit like any other, but for a line that only
+//! opens it, which goes with the first thing in it. What has a name becomes a part by itself, as a
+//! section does; statements and fields without one are units of the part of what they belong to.
 
 use super::sections::Section;
 use super::units::{Cut, Divider, Unit};
@@ -33,7 +34,8 @@ impl Chunker<'_> {
         let mut i = 0;
         while let Some(node) = nodes.get(i) {
             made.come_to(node.span.start, node.depth);
-            let n_inside = nodes[i + 1..].iter().take_while(|inner| inner.depth > node.depth).count();
+            let n_inside =
+                nodes[i + 1..].iter().take_while(|inner| inner.depth > node.depth).count();
             if made.take(node) {
                 i += n_inside;
             } else if n_inside == 0 {
@@ -71,7 +73,11 @@ impl Made<'_, '_> {
         let path = self.path(node);
         let budget = self.budget(&path);
         // What stands by itself repeats nothing.
-        let max = if node.name.is_some() || node.span.start == 0 { budget } else { self.chunker.rest_budget(budget) };
+        let max = if node.name.is_some() || node.span.start == 0 {
+            budget
+        } else {
+            self.chunker.rest_budget(budget)
+        };
         let span = Span::new(self.lead.unwrap_or(node.span.start), node.span.end);
         // What cannot fit is not worth counting.
         if span.len() > max.saturating_mul(8) {
@@ -100,12 +106,14 @@ impl Made<'_, '_> {
         self.opens = true;
     }
 
-    /// Takes what stands before `to`, where something of a depth begins, and leaves the nodes that end there.
+    /// Takes what stands before `to`, where something of a depth begins, and leaves the nodes that
+    /// end there.
     fn come_to(&mut self, to: usize, depth: usize) {
         let text = &self.chunker.doc.text;
         if !self.opens {
             let mut is_first = true;
-            // The rest of the line, and lines that end what was begun, belong to what stands before.
+            // The rest of the line, and lines that end what was begun, belong to what stands
+            // before.
             for line in lines(text.slice(self.at..to)) {
                 let content = line.of(text.slice(self.at..to));
                 let is_word = content.contains(char::is_alphanumeric);
@@ -143,7 +151,9 @@ impl Made<'_, '_> {
     }
 
     fn push(&mut self, path: Vec<String>, is_apart: bool, units: Vec<Unit>) {
-        let Some(tokens) = units.iter().map(|unit| unit.tokens).reduce(|a, b| a + b) else { return };
+        let Some(tokens) = units.iter().map(|unit| unit.tokens).reduce(|a, b| a + b) else {
+            return;
+        };
         match self.parts.last_mut() {
             Some(part) if self.takes_more && !is_apart && part.section.path == path => {
                 part.body_tokens += tokens;
@@ -170,7 +180,8 @@ impl Made<'_, '_> {
         }
     }
 
-    /// The closer to a definition's own margin, and after an empty line, the better a place to divide.
+    /// The closer to a definition's own margin, and after an empty line, the better a place to
+    /// divide.
     fn cut(&self, at: usize) -> Cut {
         let before = self.chunker.doc.text.slice(..at);
         let gap = before.slice(before.trim_end().len()..);

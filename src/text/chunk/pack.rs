@@ -1,18 +1,20 @@
 //! Which units go together: the division of a section with the least total cost.
 //!
-//! A passage costs the square of the share of its room that stays empty, so equal passages are cheaper than full ones
-//! and a remnant; a division costs more the closer the things it parts belong together. The best division is found
-//! by dynamic programming over all of them, in time proportional to units times units per passage.
+//! A passage costs the square of the share of its room that stays empty, so equal passages are
+//! cheaper than full ones and a remnant; a division costs more the closer the things it parts
+//! belong together. The best division is found by dynamic programming over all of them, in time
+//! proportional to units times units per passage.
 
 use std::ops::Range;
 
 use super::units::{Cut, Unit};
 
-/// Beyond this a passage holds no more units. It bounds the time for texts of very many very small blocks.
+/// Beyond this a passage holds no more units. It bounds the time for texts of very many very small
+/// blocks.
 const MAX_UNITS: usize = 1024;
 
-/// Divides units into runs. `room` is how many tokens a run may have that begins at a unit; a single unit is never
-/// divided.
+/// Divides units into runs. `room` is how many tokens a run may have that begins at a unit; a
+/// single unit is never divided.
 pub(super) fn pack(units: &[Unit], room: impl Fn(usize) -> usize) -> Vec<Range<usize>> {
     if units.is_empty() {
         return Vec::new();
@@ -45,9 +47,11 @@ pub(super) fn pack(units: &[Unit], room: impl Fn(usize) -> usize) -> Vec<Range<u
             }
             let empty = 1.0 - (tokens as f64 / max as f64).min(1.0);
             let is_only_headings = n_headings[end] - n_headings[start] == end - start;
-            let mut cost = best[start].0 + empty * empty + if is_only_headings { 10.0 } else { 0.0 };
+            let mut cost =
+                best[start].0 + empty * empty + if is_only_headings { 10.0 } else { 0.0 };
             if end < n {
-                cost += price(units[end].cut) + if units[end - 1].cut == Cut::Heading { 5.0 } else { 0.0 };
+                cost += price(units[end].cut)
+                    + if units[end - 1].cut == Cut::Heading { 5.0 } else { 0.0 };
             }
             if cost < cheapest.0 {
                 cheapest = (cost, start);
@@ -66,8 +70,8 @@ pub(super) fn pack(units: &[Unit], room: impl Fn(usize) -> usize) -> Vec<Range<u
     runs
 }
 
-/// What it costs to part two units. The measure is the cost of a passage: 0.04 is one that is four fifths full, 0.25
-/// one that is half empty.
+/// What it costs to part two units. The measure is the cost of a passage: 0.04 is one that is four
+/// fifths full, 0.25 one that is half empty.
 fn price(cut: Cut) -> f64 {
     match cut {
         Cut::Block | Cut::Heading => 0.0,

@@ -42,10 +42,14 @@ pub(super) fn sections(doc: &Extracted) -> Vec<Section> {
         }
         last_level = *level;
         let names = || open.iter().map(|(_, text)| *text);
-        let repeats_title =
-            names().next().is_some_and(|name| doc.title.as_deref().is_some_and(|title| is_same(name, title)));
-        let path =
-            names().skip(usize::from(repeats_title)).filter(|name| !name.is_empty()).map(str::to_owned).collect();
+        let repeats_title = names()
+            .next()
+            .is_some_and(|name| doc.title.as_deref().is_some_and(|title| is_same(name, title)));
+        let path = names()
+            .skip(usize::from(repeats_title))
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned)
+            .collect();
         sections.push(Section { heading: Some(i), path, body: i + 1..i + 1, is_leaf: true });
     }
     if sections[0].body.is_empty() {
@@ -54,14 +58,18 @@ pub(super) fn sections(doc: &Extracted) -> Vec<Section> {
     sections
 }
 
-/// Whether a heading says what the title says. Titles of web pages also name the site, before or after.
+/// Whether a heading says what the title says. Titles of web pages also name the site, before or
+/// after.
 fn is_same(heading: &str, title: &str) -> bool {
-    let words = |text: &str| text.split_whitespace().map(str::to_lowercase).collect::<Vec<_>>().join(" ");
+    let words =
+        |text: &str| text.split_whitespace().map(str::to_lowercase).collect::<Vec<_>>().join(" ");
     let (heading, title) = (words(heading), words(title));
     let is_parted = |rest: &str| rest.starts_with(|c: char| !c.is_alphanumeric());
     let is_parted_before = |rest: &str| rest.ends_with(|c: char| !c.is_alphanumeric());
     heading == title
         || (heading.len() > 3
             && (title.strip_prefix(&heading).is_some_and(|rest| is_parted(rest.trim_start()))
-                || title.strip_suffix(&heading).is_some_and(|rest| is_parted_before(rest.trim_end()))))
+                || title
+                    .strip_suffix(&heading)
+                    .is_some_and(|rest| is_parted_before(rest.trim_end()))))
 }

@@ -54,7 +54,12 @@ fn a_passage_is_a_section() {
 fn sections_of_a_line_are_put_together() {
     check("# T\n\n## One\n\na\n\n## Two\n\nb", 100, 0, &[" → ## One\n\na\n\n## Two\n\nb"]);
     check("# T\n\nIntro.\n\n## One\n\na", 100, 0, &[" → Intro.\n\n## One\n\na"]);
-    check("# T\n\n## V2\n\n### Added\n\na\n\n### Fixed\n\nb", 100, 0, &["V2 → ### Added\n\na\n\n### Fixed\n\nb"]);
+    check(
+        "# T\n\n## V2\n\n### Added\n\na\n\n### Fixed\n\nb",
+        100,
+        0,
+        &["V2 → ### Added\n\na\n\n### Fixed\n\nb"],
+    );
     check(
         "# T\n\n## V2\n\n### Added\n\na\n\n## V1\n\n### Fixed\n\nb",
         100,
@@ -62,7 +67,12 @@ fn sections_of_a_line_are_put_together() {
         &[" → ## V2\n\n### Added\n\na\n\n## V1\n\n### Fixed\n\nb"],
     );
     let long = sentences(9);
-    check(&format!("# T\n\n## One\n\na\n\n## Two\n\n{long}"), 110, 0, &["One → a", &format!("Two → {long}")]);
+    check(
+        &format!("# T\n\n## One\n\na\n\n## Two\n\n{long}"),
+        110,
+        0,
+        &["One → a", &format!("Two → {long}")],
+    );
     let under_one = format!("# T\n\n## One\n\n### In\n\n{long}\n\n### Tiny\n\na\n\n## Two\n\nb");
     check(&under_one, 120, 0, &[&format!("One / In → {long}"), "One / Tiny → a", "Two → b"]);
 }
@@ -74,8 +84,16 @@ fn no_passage_is_only_a_heading() {
     check(&format!("# T\n\n{both}"), 110, 0, &[&format!("Two → {both}")]);
     let found = chunks("a.md", &format!("# T\n\n## Empty\n\n## Two\n\n{}", sentences(12)), 100, 0);
     assert_eq!(found.iter().map(|c| c.text.matches("This").count()).collect::<Vec<_>>(), [6, 6]);
-    assert!(found[0].text.starts_with("## Empty\n\n## Two\n\nThis") && found[0].heading == ["Two"], "{found:#?}");
-    check(&format!("# T\n\n## One\n\n{long}\n\n## Empty"), 110, 0, &[&format!("One → {long}\n\n## Empty")]);
+    assert!(
+        found[0].text.starts_with("## Empty\n\n## Two\n\nThis") && found[0].heading == ["Two"],
+        "{found:#?}"
+    );
+    check(
+        &format!("# T\n\n## One\n\n{long}\n\n## Empty"),
+        110,
+        0,
+        &[&format!("One → {long}\n\n## Empty")],
+    );
     check("# T\n\n## A\n\n## B", 100, 0, &[" → ## A\n\n## B"]);
     check("# Only", 100, 0, &[" → # Only"]);
 }
@@ -83,13 +101,16 @@ fn no_passage_is_only_a_heading() {
 #[test]
 fn paragraphs_stay_whole_where_they_fit() {
     let paragraphs: Vec<String> = [3, 4, 3, 4].map(sentences).to_vec();
-    let expected = [paragraphs[..2].join("\n\n"), paragraphs[2..].join("\n\n")].map(|text| format!(" → {text}"));
+    let expected = [paragraphs[..2].join("\n\n"), paragraphs[2..].join("\n\n")]
+        .map(|text| format!(" → {text}"));
     check(&paragraphs.join("\n\n"), 80, 0, &[&expected[0], &expected[1]]);
 }
 
 #[test]
 fn passages_are_about_equal() {
-    let sizes = |n: usize| chunks("a.txt", &sentences(n), 100, 0).iter().map(|c| count(&c.text)).collect::<Vec<_>>();
+    let sizes = |n: usize| {
+        chunks("a.txt", &sentences(n), 100, 0).iter().map(|c| count(&c.text)).collect::<Vec<_>>()
+    };
     assert_eq!(sizes(10), [100]);
     assert_eq!(sizes(11), [60, 50]);
     assert_eq!(sizes(21), [70, 70, 70]);
@@ -105,15 +126,19 @@ fn the_end_of_a_passage_is_said_again() {
     // Not from one section to the next, and not where code begins.
     let text = format!("## A\n\n{}\n\n## B\n\n{}", sentences(8), sentences(8));
     assert_eq!(
-        chunks("a.md", &text, 100, 25).iter().map(|c| c.text.matches("This").count()).collect::<Vec<_>>(),
+        chunks("a.md", &text, 100, 25)
+            .iter()
+            .map(|c| c.text.matches("This").count())
+            .collect::<Vec<_>>(),
         [8, 8]
     );
 }
 
 #[test]
 fn code_is_divided_between_functions_then_lines() {
-    let function =
-        |name: &str, n: usize| format!("/// Does it.\nfn {name}() {{\n{}}}\n", "    call(1, 2);\n".repeat(n));
+    let function = |name: &str, n: usize| {
+        format!("/// Does it.\nfn {name}() {{\n{}}}\n", "    call(1, 2);\n".repeat(n))
+    };
     let text = format!("{}\n{}\n{}", function("one", 9), function("two", 9), function("three", 40));
     let found = chunks("a.rs", &text, 160, 20);
     assert_eq!(found[0].text, format!("{}\n{}", function("one", 9), function("two", 9)).trim_end());
@@ -125,9 +150,14 @@ fn code_is_divided_between_functions_then_lines() {
 fn sentences_end_in_every_script_but_not_where_a_line_wraps() {
     let chinese = "这是第一句话，用来说明问题。这是第二句话！这是第三句话吗？".repeat(4);
     let found = chunks("a.txt", &chinese, 60, 0);
-    assert!(found.len() > 1 && found.iter().all(|c| c.text.ends_with(['。', '！', '？'])), "{found:#?}");
+    assert!(
+        found.len() > 1 && found.iter().all(|c| c.text.ends_with(['。', '！', '？'])),
+        "{found:#?}"
+    );
     let wrapped =
-        "The quick brown fox jumps over the lazy dog again and\nagain until v1.Foo, e.g. the dog, is tired. ".repeat(6);
+        "The quick brown fox jumps over the lazy dog again and\nagain until v1.Foo, e.g. the dog, \
+         is tired. "
+            .repeat(6);
     let found = chunks("a.txt", &wrapped, 50, 0);
     assert!(found.len() > 3 && found.iter().all(|c| c.text.ends_with("tired.")), "{found:#?}");
 }
@@ -135,21 +165,34 @@ fn sentences_end_in_every_script_but_not_where_a_line_wraps() {
 #[test]
 fn what_has_no_end_is_divided_anyway() {
     let n = 200_000;
-    for text in ["x".repeat(n), "é".repeat(n), "word ".repeat(n), "a.".repeat(n), "{\n".repeat(n), "e\u{301}".repeat(n)]
-    {
+    for text in [
+        "x".repeat(n),
+        "é".repeat(n),
+        "word ".repeat(n),
+        "a.".repeat(n),
+        "{\n".repeat(n),
+        "e\u{301}".repeat(n),
+    ] {
         let found = chunks("a.md", &text, 50, 10);
         assert!(found.iter().all(|c| count(&c.text) <= 50));
         let total: usize = found.iter().map(|c| c.text.len()).sum();
         // Braces alone are nothing to find.
-        assert!(total >= text.trim_end().len() - n / 10 || text.starts_with('{'), "{total} of {}", text.len());
+        assert!(
+            total >= text.trim_end().len() - n / 10 || text.starts_with('{'),
+            "{total} of {}",
+            text.len()
+        );
     }
 }
 
 #[test]
 fn long_headings_leave_room() {
     let heading = "many words in a heading ".repeat(20);
-    let text =
-        format!("# Title\n\n## Outer {heading}\n\n### Inner\n\n{}\n\n## {heading}\n\n{}", sentences(8), sentences(8));
+    let text = format!(
+        "# Title\n\n## Outer {heading}\n\n### Inner\n\n{}\n\n## {heading}\n\n{}",
+        sentences(8),
+        sentences(8)
+    );
     let found = chunks("a.md", &text, 120, 0);
     assert_eq!(found[0].heading, ["Inner"]);
     assert!(found[1].heading[0].ends_with('…'), "{found:#?}");
@@ -162,9 +205,18 @@ fn long_headings_leave_room() {
 fn a_heading_that_says_the_title_is_not_repeated() {
     let found = |html: &str| chunks("a.html", html, 100, 0).remove(0).heading;
     let body = sentences(6);
-    assert_eq!(found(&format!("<title>Guide — Site</title><h1>Guide</h1><h2>Part</h2>{body}")), ["Part"]);
-    assert_eq!(found(&format!("<title>Site: Guide</title><h1>GUIDE</h1><h2>Part</h2>{body}")), ["Part"]);
-    assert_eq!(found(&format!("<title>Guidelines</title><h1>Guide</h1><h2>Part</h2>{body}")), ["Guide", "Part"]);
+    assert_eq!(
+        found(&format!("<title>Guide — Site</title><h1>Guide</h1><h2>Part</h2>{body}")),
+        ["Part"]
+    );
+    assert_eq!(
+        found(&format!("<title>Site: Guide</title><h1>GUIDE</h1><h2>Part</h2>{body}")),
+        ["Part"]
+    );
+    assert_eq!(
+        found(&format!("<title>Guidelines</title><h1>Guide</h1><h2>Part</h2>{body}")),
+        ["Guide", "Part"]
+    );
 }
 
 #[test]
@@ -196,7 +248,8 @@ fn document() -> impl Strategy<Value = String> {
     ];
     let heading = (1..5_usize, "[A-Z][a-z]{1,8}( [a-z]{1,8}){0,2}")
         .prop_map(|(level, text)| format!("{} {text}", "#".repeat(level)));
-    proptest::collection::vec(prop_oneof![3 => piece, 1 => heading], 1..25).prop_map(|pieces| pieces.join("\n\n"))
+    proptest::collection::vec(prop_oneof![3 => piece, 1 => heading], 1..25)
+        .prop_map(|pieces| pieces.join("\n\n"))
 }
 
 proptest! {

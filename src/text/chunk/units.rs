@@ -1,7 +1,8 @@
 //! Units: the pieces that passages are put together from, each counted once.
 //!
-//! A block that fits is one unit. One that does not is divided where it hurts least: prose between sentences, code
-//! between its paragraphs and then its lines, and only what still does not fit between words and characters.
+//! A block that fits is one unit. One that does not is divided where it hurts least: prose between
+//! sentences, code between its paragraphs and then its lines, and only what still does not fit
+//! between words and characters.
 
 use icu_segmenter::SentenceSegmenter;
 use icu_segmenter::options::SentenceBreakInvariantOptions;
@@ -27,7 +28,8 @@ pub(super) struct Unit {
 pub(super) enum Cut {
     /// Two blocks.
     Block,
-    /// A block and what it announces: the code or list after a colon, or what stands under a line by itself.
+    /// A block and what it announces: the code or list after a colon, or what stands under a line
+    /// by itself.
     Announced,
     /// A section and the heading of the next: the unit is a heading.
     Heading,
@@ -49,8 +51,9 @@ pub(super) struct Divider<'a> {
     pub(super) max: usize,
 }
 
-/// Tokens are shorter than this on average in any text worth reading. It bounds passages of text that the model does
-/// not take in: to `WordPiece` any word of more than 100 characters is a single unknown token.
+/// Tokens are shorter than this on average in any text worth reading. It bounds passages of text
+/// that the model does not take in: to `WordPiece` any word of more than 100 characters is a single
+/// unknown token.
 const MAX_BYTES_PER_TOKEN: usize = 12;
 
 /// Length of the pieces that running words are divided into: some ten tokens.
@@ -74,7 +77,9 @@ impl Divider<'_> {
             return;
         }
         let is_code = matches!(block.kind, BlockKind::Code | BlockKind::Table);
-        let announces = units.last().is_some_and(|unit| !unit.is_code && announces(self.text.slice(unit.span.range())));
+        let announces = units
+            .last()
+            .is_some_and(|unit| !unit.is_code && announces(self.text.slice(unit.span.range())));
         let cut = if announces { Cut::Announced } else { Cut::Block };
         let stage = if is_code { Stage::Stanzas } else { Stage::Sentences };
         self.divide(block.span, cut, stage, is_code, units);
@@ -92,7 +97,8 @@ impl Divider<'_> {
         if text.trim().is_empty() {
             return;
         }
-        // What cannot fit is not worth counting. Should it fit after all, its pieces come together again.
+        // What cannot fit is not worth counting. Should it fit after all, its pieces come together
+        // again.
         if span.len() <= self.max.saturating_mul(8) {
             let tokens = self.weigh(span);
             if tokens <= self.max {
@@ -102,7 +108,9 @@ impl Divider<'_> {
         }
         let (pieces, next) = match stage {
             Stage::Stanzas => (stanzas(text), Stage::Lines),
-            Stage::Lines => (lines(text).map(|line| (line.start, line.end, Cut::Line)).collect(), Stage::Words),
+            Stage::Lines => {
+                (lines(text).map(|line| (line.start, line.end, Cut::Line)).collect(), Stage::Words)
+            }
             Stage::Sentences => (sentences(text), Stage::Words),
             Stage::Words => (words(text), Stage::Halves),
             Stage::Halves => {
@@ -123,8 +131,8 @@ impl Divider<'_> {
         }
     }
 
-    /// Makes one unit of the last two when both are very small: a text of lines of a word each would otherwise have
-    /// more ways to divide it than it is worth.
+    /// Makes one unit of the last two when both are very small: a text of lines of a word each
+    /// would otherwise have more ways to divide it than it is worth.
     fn join_small(&self, units: &mut Vec<Unit>) {
         if let [.., before, last] = units.as_mut_slice()
             && before.tokens + last.tokens <= self.max / 24
@@ -139,7 +147,10 @@ impl Divider<'_> {
     pub(super) fn halves(&self, unit: Unit) -> Vec<Unit> {
         let text = self.text.slice(unit.span.range());
         let at = |offset| unit.span.start + offset;
-        let pieces = Some(words(text)).filter(|pieces| pieces.len() > 1).or_else(|| halves(text)).unwrap_or_default();
+        let pieces = Some(words(text))
+            .filter(|pieces| pieces.len() > 1)
+            .or_else(|| halves(text))
+            .unwrap_or_default();
         pieces
             .into_iter()
             .map(|(start, end, cut)| {
@@ -149,7 +160,8 @@ impl Divider<'_> {
             .collect()
     }
 
-    /// Where the last whole sentences of `span` begin that fit; lines in code, words where a sentence is divided.
+    /// Where the last whole sentences of `span` begin that fit; lines in code, words where a
+    /// sentence is divided.
     pub(super) fn tail(&self, span: Span, cut: Cut, is_code: bool) -> Option<usize> {
         let window = (self.max + 1) * MAX_BYTES_PER_TOKEN;
         let mut from = span.start.max(span.end.saturating_sub(window));
@@ -182,11 +194,12 @@ impl Divider<'_> {
     }
 }
 
-/// Whether a block leads on to the next one: it ends in a colon, or is a line that is no sentence, such as a term or a
-/// heading that was not marked as one.
+/// Whether a block leads on to the next one: it ends in a colon, or is a line that is no sentence,
+/// such as a term or a heading that was not marked as one.
 fn announces(text: &str) -> bool {
     let text = text.trim();
-    text.ends_with([':', '：']) || (text.len() <= 80 && !text.contains('\n') && text.ends_with(char::is_alphanumeric))
+    text.ends_with([':', '：'])
+        || (text.len() <= 80 && !text.contains('\n') && text.ends_with(char::is_alphanumeric))
 }
 
 /// Start, end and what a division before it parts.
@@ -201,7 +214,8 @@ enum Stage {
     Halves,
 }
 
-/// Code between empty lines. Those that begin at the least indentation are items: functions of a class, say.
+/// Code between empty lines. Those that begin at the least indentation are items: functions of a
+/// class, say.
 fn stanzas(text: &str) -> Vec<Piece> {
     let mut found: Vec<(usize, usize, usize)> = Vec::new();
     let mut after_gap = true;
@@ -221,17 +235,20 @@ fn stanzas(text: &str) -> Vec<Piece> {
     found.into_iter().map(|(start, end, indent)| (start, end, cut(indent))).collect()
 }
 
-/// Sentences by the rules of Unicode, which hold in every script, save that a line break within running text ends none.
+/// Sentences by the rules of Unicode, which hold in every script, save that a line break within
+/// running text ends none.
 fn sentences(text: &str) -> Vec<Piece> {
     let unwrapped = unwrap_lines(text);
     let segmenter = SentenceSegmenter::new(SentenceBreakInvariantOptions::default());
     let mut pieces = Vec::new();
     let mut start = 0;
     for end in segmenter.segment_str(&unwrapped).skip(1) {
-        // Between `A..B` and `v1.Foo` no sentence ends: where words are parted by spaces, so are sentences. And after
-        // `12.` one begins.
+        // Between `A..B` and `v1.Foo` no sentence ends: where words are parted by spaces, so are
+        // sentences. And after `12.` one begins.
         let before = unwrapped.slice(start..end);
-        if end < text.len() && (before.ends_with(|c: char| c.is_ascii_graphic()) || is_enumerator(before)) {
+        if end < text.len()
+            && (before.ends_with(|c: char| c.is_ascii_graphic()) || is_enumerator(before))
+        {
             continue;
         }
         pieces.push((start, start + text.slice(start..end).trim_end().len(), Cut::Sentence));
@@ -240,13 +257,15 @@ fn sentences(text: &str) -> Vec<Piece> {
     pieces
 }
 
-/// The text with spaces for the line breaks that only wrap it, byte for byte as long. A break wraps when the line
-/// before it is nearly as long as the longest; after a shorter line it was meant.
+/// The text with spaces for the line breaks that only wrap it, byte for byte as long. A break wraps
+/// when the line before it is nearly as long as the longest; after a shorter line it was meant.
 fn unwrap_lines(text: &str) -> String {
     let longest = lines(text).map(|line| line.end - line.start).max().unwrap_or(0);
     let mut bytes = Vec::with_capacity(text.len());
     for line in lines(text) {
-        let wraps = line.end - line.start >= longest * 3 / 5 && longest >= 40 && !begins_item(text.slice(line.next..));
+        let wraps = line.end - line.start >= longest * 3 / 5
+            && longest >= 40
+            && !begins_item(text.slice(line.next..));
         bytes.extend_from_slice(&text.as_bytes()[line.start..line.end]);
         if wraps {
             bytes.extend(std::iter::repeat_n(b' ', line.next - line.end));
@@ -266,8 +285,11 @@ fn is_enumerator(text: &str) -> bool {
 fn begins_item(text: &str) -> bool {
     let text = text.trim_start_matches([' ', '\t', '>']);
     let rest = text.trim_start_matches(|c: char| c.is_ascii_digit());
-    let rest =
-        if rest.len() < text.len() { rest.strip_prefix(['.', ')']) } else { text.strip_prefix(['-', '*', '+', '•']) };
+    let rest = if rest.len() < text.len() {
+        rest.strip_prefix(['.', ')'])
+    } else {
+        text.strip_prefix(['-', '*', '+', '•'])
+    };
     rest.is_some_and(|rest| rest.starts_with(' '))
 }
 

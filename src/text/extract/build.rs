@@ -1,4 +1,5 @@
-//! A text in the making, for formats that are rendered: blocks one after another, each with its place.
+//! A text in the making, for formats that are rendered: blocks one after another, each with its
+//! place.
 
 use super::{Block, BlockKind, Extracted, NoText};
 use crate::document::{Format, Place, Span};
@@ -69,7 +70,9 @@ impl Build {
     pub(super) fn append(&mut self, text: &str, blocks: Vec<Block>, deeper: u8) -> bool {
         for block in blocks {
             let kind = match block.kind {
-                BlockKind::Heading { level, text } => BlockKind::Heading { level: level.saturating_add(deeper), text },
+                BlockKind::Heading { level, text } => {
+                    BlockKind::Heading { level: level.saturating_add(deeper), text }
+                }
                 kind => kind,
             };
             if !self.block(kind, text.slice(block.span.range())) {
@@ -92,7 +95,9 @@ impl Build {
 
     pub(super) fn finish(self, format: Format, title: Option<&str>) -> Result<Extracted, NoText> {
         if self.is_full {
-            return Err(NoText::TooMuch(format!("more than {} MiB of text", MAX_TEXT_BYTES >> 20).into()));
+            return Err(NoText::TooMuch(
+                format!("more than {} MiB of text", MAX_TEXT_BYTES >> 20).into(),
+            ));
         }
         if !self.text.contains(char::is_alphanumeric) {
             return Err(NoText::NoWords);

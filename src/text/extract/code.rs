@@ -1,7 +1,8 @@
 //! Source code and configuration: blocks are what stands together at the left margin.
 //!
-//! No grammar is known; the outline of [`syntax`](super::syntax) is what a grammar adds. A block begins at a line without indentation that follows an empty line, so a function with
-//! the comments and attributes right above it is one block, and a file of settings falls into its paragraphs.
+//! No grammar is known; the outline of [`syntax`](super::syntax) is what a grammar adds. A block
+//! begins at a line without indentation that follows an empty line, so a function with the comments
+//! and attributes right above it is one block, and a file of settings falls into its paragraphs.
 
 use super::lines::lines;
 use super::{Block, BlockKind};
@@ -19,7 +20,9 @@ pub(super) fn parse(text: &str) -> Vec<Block> {
         let begins = after_gap && !content.starts_with([' ', '\t']) && !is_closing(content);
         match blocks.last_mut() {
             Some(block) if !begins => block.span.end = line.end,
-            _ => blocks.push(Block { span: Span::new(line.start, line.end), kind: BlockKind::Code }),
+            _ => {
+                blocks.push(Block { span: Span::new(line.start, line.end), kind: BlockKind::Code })
+            }
         }
         after_gap = false;
     }
@@ -29,7 +32,11 @@ pub(super) fn parse(text: &str) -> Vec<Block> {
 /// A line that ends something begun earlier, though an empty line stands before it.
 pub(in crate::text) fn is_closing(line: &str) -> bool {
     line.starts_with(['}', ')', ']'])
-        || ["end", "else", "elif", "except", "finally", "catch", "fi", "done", "esac"].iter().any(|word| {
-            line.strip_prefix(word).is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
-        })
+        || ["end", "else", "elif", "except", "finally", "catch", "fi", "done", "esac"].iter().any(
+            |word| {
+                line.strip_prefix(word).is_some_and(|rest| {
+                    !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_')
+                })
+            },
+        )
 }

@@ -1,9 +1,9 @@
 //! Bytes become characters, whatever the encoding, and every character knows which bytes it was.
 //!
-//! The order of belief: a byte order mark, what the file declares about itself, valid UTF-8, UTF-16 without a mark,
-//! UTF-8 with a few broken bytes, and last what the statistics of the bytes suggest. A declaration that does not fit
-//! the bytes is not believed. What is not text in any of these ways is binary: a file is skipped rather than read
-//! as noise.
+//! The order of belief: a byte order mark, what the file declares about itself, valid UTF-8, UTF-16
+//! without a mark, UTF-8 with a few broken bytes, and last what the statistics of the bytes
+//! suggest. A declaration that does not fit the bytes is not believed. What is not text in any of
+//! these ways is binary: a file is skipped rather than read as noise.
 
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{Encoding, ISO_2022_JP, UTF_8, UTF_16BE, UTF_16LE};
@@ -18,10 +18,13 @@ pub(super) struct Decoded {
     pub(super) map: OffsetMap,
 }
 
-/// Decodes a file. `declared` is the name of the encoding that the file's own markup states, if any.
+/// Decodes a file. `declared` is the name of the encoding that the file's own markup states, if
+/// any.
 pub(super) fn decode(bytes: &[u8], declared: Option<&str>) -> Result<Decoded, NoText> {
     let decoded = match bytes {
-        [0xFF, 0xFE, 0, 0, ..] | [0, 0, 0xFE, 0xFF, ..] => return Err(NoText::Binary("UTF-32".into())),
+        [0xFF, 0xFE, 0, 0, ..] | [0, 0, 0xFE, 0xFF, ..] => {
+            return Err(NoText::Binary("UTF-32".into()));
+        }
         [0xEF, 0xBB, 0xBF, ..] => utf8(bytes, 3),
         [0xFF, 0xFE, ..] => utf16(bytes, 2, u16::from_le_bytes),
         [0xFE, 0xFF, ..] => utf16(bytes, 2, u16::from_be_bytes),
@@ -48,9 +51,11 @@ fn unmarked(bytes: &[u8], declared: Option<&str>) -> Result<Decoded, NoText> {
     let is_utf8 = std::str::from_utf8(bytes).is_ok();
     let is_ascii = bytes.is_ascii();
     if let Some(encoding) = declared.and_then(|name| Encoding::for_label(name.trim().as_bytes())) {
-        // Seen from ASCII the declaration could be read, so the file is not UTF-16; browsers take it for UTF-8.
+        // Seen from ASCII the declaration could be read, so the file is not UTF-16; browsers take
+        // it for UTF-8.
         let is_unicode = [UTF_8, UTF_16LE, UTF_16BE].contains(&encoding);
-        // Any bytes are valid in a single-byte encoding, whereas nothing is valid UTF-8 by accident.
+        // Any bytes are valid in a single-byte encoding, whereas nothing is valid UTF-8 by
+        // accident.
         let is_contradicted = encoding.is_single_byte() && is_utf8 && !is_ascii;
         if is_unicode {
             return Ok(utf8(bytes, 0));
@@ -86,8 +91,8 @@ fn detect(bytes: &[u8]) -> &'static Encoding {
     detector.guess(None, Utf8Detection::Deny)
 }
 
-/// UTF-8 in which broken bytes are rare, such as a log with one damaged line. Surrogates written as if they were
-/// characters count as whole.
+/// UTF-8 in which broken bytes are rare, such as a log with one damaged line. Surrogates written as
+/// if they were characters count as whole.
 fn is_mostly_utf8(bytes: &[u8]) -> bool {
     let (mut whole, mut broken) = (0_usize, 0_usize);
     let mut rest = bytes;
@@ -114,8 +119,8 @@ fn is_mostly_utf8(bytes: &[u8]) -> bool {
     whole > 0 && broken * 8 <= whole
 }
 
-/// The byte order in which a file without a mark reads as UTF-16. Text has spaces, line ends or Latin letters, so
-/// without a zero byte it is not UTF-16.
+/// The byte order in which a file without a mark reads as UTF-16. Text has spaces, line ends or
+/// Latin letters, so without a zero byte it is not UTF-16.
 fn utf16_without_mark(bytes: &[u8]) -> Option<ByteOrder> {
     let head = &bytes[..bytes.len().min(1 << 14) / 2 * 2];
     let n_zero = head.iter().filter(|&&b| b == 0).count();
@@ -197,13 +202,15 @@ impl Decoded {
     }
 }
 
-/// Decodes byte by byte, which is what tells the bytes of each character; runs of ASCII are taken whole.
+/// Decodes byte by byte, which is what tells the bytes of each character; runs of ASCII are taken
+/// whole.
 fn legacy(bytes: &[u8], encoding: &'static Encoding) -> Decoded {
     let mut decoded = Decoded::default();
     decoded.text.reserve(bytes.len() * 3 / 2);
     let mut decoder = encoding.new_decoder_without_bom_handling();
     let is_stateful = encoding == ISO_2022_JP;
-    // Room for what one byte can bring to light: four bytes of GB18030 may turn out to be three characters.
+    // Room for what one byte can bring to light: four bytes of GB18030 may turn out to be three
+    // characters.
     let mut out = [0_u8; 32];
     let mut pending = 0;
     let mut at = 0;
@@ -211,7 +218,9 @@ fn legacy(bytes: &[u8], encoding: &'static Encoding) -> Decoded {
         if pending == 0 && !is_stateful {
             let run = bytes[at..].iter().take_while(|b| b.is_ascii()).count();
             if run > 0 {
-                decoded.text.push_str(std::str::from_utf8(&bytes[at..at + run]).unwrap_or_default());
+                decoded
+                    .text
+                    .push_str(std::str::from_utf8(&bytes[at..at + run]).unwrap_or_default());
                 decoded.map.copy(run);
                 at += run;
                 continue;
@@ -239,14 +248,19 @@ fn replaced(text: &str) -> usize {
     text.matches(char::REPLACEMENT_CHARACTER).count() * char::REPLACEMENT_CHARACTER.len_utf8()
 }
 
-/// Whether more than one character in ten is a control or a replacement. Tabs, form feeds, the backspaces of
-/// overstruck manual pages and the escapes of coloured logs are none.
+/// Whether more than one character in ten is a control or a replacement. Tabs, form feeds, the
+/// backspaces of overstruck manual pages and the escapes of coloured logs are none.
 fn is_noise(text: &str) -> bool {
-    let n_controls = text.bytes().filter(|b| matches!(b, 0..=7 | 0x0B | 0x0E..=0x1A | 0x1C..=0x1F | 0x7F)).count();
+    let n_controls = text
+        .bytes()
+        .filter(|b| matches!(b, 0..=7 | 0x0B | 0x0E..=0x1A | 0x1C..=0x1F | 0x7F))
+        .count();
     let n_other = if text.is_ascii() {
         0
     } else {
-        text.chars().filter(|&c| c == char::REPLACEMENT_CHARACTER || ('\u{80}'..'\u{A0}').contains(&c)).count()
+        text.chars()
+            .filter(|&c| c == char::REPLACEMENT_CHARACTER || ('\u{80}'..'\u{A0}').contains(&c))
+            .count()
     };
     if n_controls + n_other == 0 {
         return false;
@@ -254,8 +268,8 @@ fn is_noise(text: &str) -> bool {
     text.contains('\0') || (n_controls + n_other) * 10 > text.chars().count()
 }
 
-/// What a file says of its own encoding: an XML declaration, an HTML `meta`, a CSS `@charset`, or a `coding:` line of
-/// Python, Emacs or Vim.
+/// What a file says of its own encoding: an XML declaration, an HTML `meta`, a CSS `@charset`, or a
+/// `coding:` line of Python, Emacs or Vim.
 pub(super) fn declared(bytes: &[u8], is_markup: bool) -> Option<&str> {
     let head = &bytes[..bytes.len().min(4096)];
     if head.starts_with(b"<?xml") {
@@ -279,15 +293,21 @@ pub(super) fn declared(bytes: &[u8], is_markup: bool) -> Option<&str> {
     let two_lines = head.split_inclusive(|&b| b == b'\n').take(2).map(<[u8]>::len).sum();
     let line = &head[..two_lines];
     let at = find(line, b"coding")?;
-    matches!(line.get(at + 6), Some(b':' | b'=')).then(|| value_after(&line[at..], b"coding")).flatten()
+    matches!(line.get(at + 6), Some(b':' | b'='))
+        .then(|| value_after(&line[at..], b"coding"))
+        .flatten()
 }
 
 /// The name that stands after `key`, past an equals sign, a colon, spaces and a quote.
 fn value_after<'a>(bytes: &'a [u8], key: &[u8]) -> Option<&'a str> {
     let rest = &bytes[find(bytes, key)? + key.len()..];
-    let start = rest.iter().position(|b| !matches!(b, b'=' | b':' | b' ' | b'\t' | b'"' | b'\''))?;
+    let start =
+        rest.iter().position(|b| !matches!(b, b'=' | b':' | b' ' | b'\t' | b'"' | b'\''))?;
     let rest = &rest[start..];
-    let end = rest.iter().position(|b| !b.is_ascii_alphanumeric() && !b"-_.:".contains(b)).unwrap_or(rest.len());
+    let end = rest
+        .iter()
+        .position(|b| !b.is_ascii_alphanumeric() && !b"-_.:".contains(b))
+        .unwrap_or(rest.len());
     std::str::from_utf8(&rest[..end]).ok().filter(|name| !name.is_empty())
 }
 

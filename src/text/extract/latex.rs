@@ -1,4 +1,5 @@
-//! LaTeX: the text stays as written, and its sections are known. Preamble and comments are no blocks.
+//! LaTeX: the text stays as written, and its sections are known. Preamble and comments are no
+//! blocks.
 
 use super::lines::lines;
 use super::{Block, BlockKind};
@@ -29,14 +30,18 @@ pub(super) fn parse(text: &str) -> (Option<String>, Vec<Block>) {
             }
             continue;
         }
-        if let Some(name) = ["verbatim", "lstlisting", "minted", "alltt"].into_iter().find(|name| begins(name)) {
+        if let Some(name) =
+            ["verbatim", "lstlisting", "minted", "alltt"].into_iter().find(|name| begins(name))
+        {
             close(&mut open, &mut blocks);
             open = Some((Span::new(line.start, line.end), BlockKind::Code));
             verbatim = Some(name);
             continue;
         }
-        let is_rule =
-            content.is_empty() || content.starts_with('%') || begins("document") || content == "\\end{document}";
+        let is_rule = content.is_empty()
+            || content.starts_with('%')
+            || begins("document")
+            || content == "\\end{document}";
         if is_rule || content == "\\maketitle" {
             close(&mut open, &mut blocks);
             continue;
@@ -60,7 +65,10 @@ pub(super) fn parse(text: &str) -> (Option<String>, Vec<Block>) {
     close(&mut open, &mut blocks);
     let title = text.find("\\title").and_then(|at| {
         let rest = text.slice(at + 6..).trim_start();
-        let rest = rest.strip_prefix('[').and_then(|short| short.split_once(']')).map_or(rest, |(_, rest)| rest);
+        let rest = rest
+            .strip_prefix('[')
+            .and_then(|short| short.split_once(']'))
+            .map_or(rest, |(_, rest)| rest);
         argument(rest)
     });
     (title, blocks)
@@ -85,7 +93,10 @@ fn section(line: &str) -> Option<(u8, String)> {
     let name_end = rest.find(|c: char| !c.is_ascii_alphabetic())?;
     let (_, level) = LEVELS.into_iter().find(|(name, _)| *name == rest.slice(..name_end))?;
     let rest = rest.slice(name_end..).trim_start_matches('*');
-    let rest = rest.strip_prefix('[').and_then(|short| short.split_once(']')).map_or(rest, |(_, rest)| rest);
+    let rest = rest
+        .strip_prefix('[')
+        .and_then(|short| short.split_once(']'))
+        .map_or(rest, |(_, rest)| rest);
     Some((level, argument(rest)?))
 }
 

@@ -26,7 +26,10 @@ pub(in crate::text) fn lines(text: &str) -> impl Iterator<Item = Line> {
         if start == bytes.len() {
             return None;
         }
-        let end = bytes[start..].iter().position(|b| matches!(b, b'\n' | b'\r')).map_or(bytes.len(), |n| start + n);
+        let end = bytes[start..]
+            .iter()
+            .position(|b| matches!(b, b'\n' | b'\r'))
+            .map_or(bytes.len(), |n| start + n);
         let next = match bytes.get(end..) {
             Some([b'\r', b'\n', ..]) => end + 2,
             Some([_, ..]) => end + 1,

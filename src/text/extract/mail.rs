@@ -1,7 +1,7 @@
 //! E-mail: single messages and mailboxes.
 //!
-//! A message is its subject, who wrote to whom and when, its text, and the names of what is attached. Text comes from
-//! the plain part, or else from the HTML part without its markup.
+//! A message is its subject, who wrote to whom and when, its text, and the names of what is
+//! attached. Text comes from the plain part, or else from the HTML part without its markup.
 
 use mail_parser::{Address, Message, MessageParser, MimeHeaders as _, PartType};
 
@@ -13,7 +13,8 @@ use crate::document::{Format, Place};
 const MAX_DEPTH: usize = 4;
 
 pub(super) fn message(bytes: &[u8]) -> Result<Extracted, NoText> {
-    let message = parse(bytes).ok_or_else(|| NoText::Damaged("no headers can be found in it".into()))?;
+    let message =
+        parse(bytes).ok_or_else(|| NoText::Damaged("no headers can be found in it".into()))?;
     let mut build = Build::default();
     write(&message, &mut build, 0);
     if let Some(date) = message.date() {
@@ -40,8 +41,8 @@ fn parse(bytes: &[u8]) -> Option<Message<'_>> {
     MessageParser::default().parse(bytes)
 }
 
-/// The messages of a mailbox: each begins with a line `From …` after an empty one. Within a message such a line has a
-/// `>` before it, which is taken away.
+/// The messages of a mailbox: each begins with a line `From …` after an empty one. Within a message
+/// such a line has a `>` before it, which is taken away.
 fn messages(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     let mut lines = bytes.split_inclusive(|b| *b == b'\n').peekable();
     std::iter::from_fn(move || {

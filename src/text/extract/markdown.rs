@@ -1,21 +1,23 @@
-//! Markdown: the block structure of `CommonMark` as far as it decides where a passage may begin and end.
+//! Markdown: the block structure of `CommonMark` as far as it decides where a passage may begin and
+//! end.
 //!
-//! The text stays as written. Front matter, HTML comments and link definitions are no blocks: they are not part of
-//! what the page says when it is read.
+//! The text stays as written. Front matter, HTML comments and link definitions are no blocks: they
+//! are not part of what the page says when it is read.
 
 use super::lines::{Line, lines};
 use super::{Block, BlockKind};
 use crate::document::Span;
 use crate::strings::StrExt as _;
 
-/// The title, from the front matter or else the first heading that can be one, the blocks, and what else the front
-/// matter says.
+/// The title, from the front matter or else the first heading that can be one, the blocks, and what
+/// else the front matter says.
 pub(super) fn parse(text: &str) -> (Option<String>, Vec<Block>, Vec<(String, String)>) {
     let lines: Vec<Line> = lines(text).collect();
     let (mut front, first) = front_matter(text, &lines);
     let at = front.iter().position(|(key, _)| key == "title");
     let front_title = at.map(|at| front.remove(at).1);
-    let mut parser = Parser { text, lines: &lines, blocks: Vec::new(), in_list: false, no_more_comments: false };
+    let mut parser =
+        Parser { text, lines: &lines, blocks: Vec::new(), in_list: false, no_more_comments: false };
     parser.run(first);
     let blocks = parser.blocks;
     let title = front_title
@@ -35,7 +37,8 @@ struct Parser<'a> {
     blocks: Vec<Block>,
     /// Whether deeper indentation continues a list item rather than beginning code.
     in_list: bool,
-    /// Whether no comment ends any more: looking for an end once for each of many beginnings would take for ever.
+    /// Whether no comment ends any more: looking for an end once for each of many beginnings would
+    /// take for ever.
     no_more_comments: bool,
 }
 
@@ -101,7 +104,8 @@ impl<'a> Parser<'a> {
                 && i - first <= 3
                 && let Some(level) = setext(line)
             {
-                // Under more than a title's worth of lines, dashes are a rule that lacks its empty line.
+                // Under more than a title's worth of lines, dashes are a rule that lacks its empty
+                // line.
                 let text = self.text.slice(self.lines[first].start..self.lines[i - 1].end).trim();
                 if text.len() <= 200 {
                     let kind = BlockKind::Heading { level, text: without_markup(text) };
@@ -141,7 +145,9 @@ impl<'a> Parser<'a> {
     fn fenced(&mut self, first: usize, fence: &str) -> usize {
         let closes = |line: &str| {
             let line = line.trim();
-            line.len() >= fence.len() && line.starts_with(fence) && line.trim_start_matches(fence.slice(..1)).is_empty()
+            line.len() >= fence.len()
+                && line.starts_with(fence)
+                && line.trim_start_matches(fence.slice(..1)).is_empty()
         };
         let mut end = first + 1;
         while end < self.lines.len() && !closes(self.line(end)) {
@@ -155,7 +161,8 @@ impl<'a> Parser<'a> {
     fn indented_code(&mut self, first: usize) -> usize {
         let mut end = first + 1;
         let mut i = first + 1;
-        while i < self.lines.len() && (self.line(i).trim().is_empty() || indent(self.line(i)) >= 4) {
+        while i < self.lines.len() && (self.line(i).trim().is_empty() || indent(self.line(i)) >= 4)
+        {
             if !self.line(i).trim().is_empty() {
                 end = i + 1;
             }
@@ -165,7 +172,8 @@ impl<'a> Parser<'a> {
         end
     }
 
-    /// Passes over a comment. `None` when it does not end, or when words stand on the line behind it.
+    /// Passes over a comment. `None` when it does not end, or when words stand on the line behind
+    /// it.
     fn comment(&mut self, first: usize) -> Option<usize> {
         if self.no_more_comments {
             return None;
@@ -193,7 +201,10 @@ impl<'a> Parser<'a> {
     }
 
     fn push(&mut self, first: usize, end: usize, kind: BlockKind) {
-        self.blocks.push(Block { span: Span::new(self.lines[first].start, self.lines[end - 1].end), kind });
+        self.blocks.push(Block {
+            span: Span::new(self.lines[first].start, self.lines[end - 1].end),
+            kind,
+        });
     }
 }
 
@@ -218,10 +229,12 @@ fn front_matter(text: &str, lines: &[Line]) -> (Vec<(String, String)>, usize) {
     (settings_of(settings(), separator), end + 1)
 }
 
-/// The settings of a front matter that say something of the document: `key: value`, `key: [a, b]`, or a key over a list
-/// of `- value`. What is nested deeper, or spread over several lines, is left alone.
+/// The settings of a front matter that say something of the document: `key: value`, `key: [a, b]`,
+/// or a key over a list of `- value`. What is nested deeper, or spread over several lines, is left
+/// alone.
 fn settings_of<'t>(lines: impl Iterator<Item = &'t str>, separator: char) -> Vec<(String, String)> {
-    const KEYS: [&str; 8] = ["title", "tags", "categories", "keywords", "date", "author", "authors", "description"];
+    const KEYS: [&str; 8] =
+        ["title", "tags", "categories", "keywords", "date", "author", "authors", "description"];
     let plain = |value: &str| {
         let value = value.trim().trim_end_matches(',');
         let quoted = value.strip_prefix(['"', '\'']).and_then(|v| v.strip_suffix(['"', '\'']));
@@ -247,7 +260,9 @@ fn settings_of<'t>(lines: impl Iterator<Item = &'t str>, separator: char) -> Vec
             None => found.push((key.to_owned(), plain(value))),
         }
     }
-    found.retain(|(_, value)| !value.is_empty() && !matches!(value.as_str(), "|" | ">" | "|-" | ">-"));
+    found.retain(|(_, value)| {
+        !value.is_empty() && !matches!(value.as_str(), "|" | ">" | "|-" | ">-")
+    });
     found
 }
 
@@ -273,8 +288,11 @@ fn atx(line: &str) -> Option<(u8, &str)> {
     }
     let text = text.trim();
     let without_closing = text.trim_end_matches('#');
-    let text =
-        if without_closing.is_empty() || without_closing.ends_with([' ', '\t']) { without_closing } else { text };
+    let text = if without_closing.is_empty() || without_closing.ends_with([' ', '\t']) {
+        without_closing
+    } else {
+        text
+    };
     Some((u8::try_from(level).unwrap_or(6), text.trim()))
 }
 
@@ -300,8 +318,8 @@ fn is_rule(line: &str) -> bool {
     }) && n >= 3
 }
 
-/// Whether a line begins a list item. In the middle of a paragraph a number other than 1 does not, lest a line that
-/// happens to begin with a year be taken for one.
+/// Whether a line begins a list item. In the middle of a paragraph a number other than 1 does not,
+/// lest a line that happens to begin with a year be taken for one.
 fn is_list_marker(line: &str, any_number: bool) -> bool {
     let line = line.trim_start();
     let rest = if let Some(rest) = line.strip_prefix(['-', '*', '+']) {
@@ -323,21 +341,26 @@ fn is_list_marker(line: &str, any_number: bool) -> bool {
 /// `[name]: target`, but no footnote.
 fn is_link_definition(line: &str) -> bool {
     let Some(rest) = line.trim_start().strip_prefix('[') else { return false };
-    !rest.starts_with('^') && rest.find("]:").is_some_and(|at| at > 0 && !rest.slice(..at).contains(['[', ']']))
+    !rest.starts_with('^')
+        && rest.find("]:").is_some_and(|at| at > 0 && !rest.slice(..at).contains(['[', ']']))
 }
 
 fn is_table_rule(line: &str) -> bool {
     let line = line.trim();
-    line.contains('-') && line.contains(['|', ':']) && line.chars().all(|c| matches!(c, '-' | '|' | ':' | ' ' | '\t'))
+    line.contains('-')
+        && line.contains(['|', ':'])
+        && line.chars().all(|c| matches!(c, '-' | '|' | ':' | ' ' | '\t'))
 }
 
 /// Whether an underscore between these two belongs to a name, as in `snake_case` and `__init__`.
 fn is_part_of_word(before: &str, after: &str) -> bool {
-    let is_inside = before.ends_with(char::is_alphanumeric) && after.starts_with(char::is_alphanumeric);
+    let is_inside =
+        before.ends_with(char::is_alphanumeric) && after.starts_with(char::is_alphanumeric);
     is_inside || before.ends_with('_') || after.starts_with('_')
 }
 
-/// The words of a heading: links become their text, emphasis and code marks go, as do attributes in braces.
+/// The words of a heading: links become their text, emphasis and code marks go, as do attributes in
+/// braces.
 pub(super) fn without_markup(text: &str) -> String {
     let mut text = text;
     if let Some((before, attributes)) = text.rsplit_once('{')
@@ -357,7 +380,10 @@ pub(super) fn without_markup(text: &str) -> String {
             }
             '`' | '*' => {}
             '_' if !is_part_of_word(&out, rest) => {}
-            '<' if rest.starts_with(|next: char| next.is_ascii_alphabetic() || matches!(next, '/' | '!')) => {
+            '<' if rest.starts_with(|next: char| {
+                next.is_ascii_alphabetic() || matches!(next, '/' | '!')
+            }) =>
+            {
                 match rest.find('>') {
                     Some(end) => rest = rest.slice(end + 1..),
                     None => out.push(c),

@@ -1,13 +1,14 @@
-//! A file's bytes become readable text with its structure marked: headings, paragraphs, code, tables.
+//! A file's bytes become readable text with its structure marked: headings, paragraphs, code,
+//! tables.
 //!
-//! For formats that people write by hand the text is the decoded file word for word, markup included, because a passage
-//! is shown as it stands in the file and people who write Markdown read Markdown. HTML, XML and subtitles are rendered.
-//! [`Origin`] leads back to the bytes and lines of the file in either case. None of these parsers recurses or takes
-//! more than linear time.
+//! For formats that people write by hand the text is the decoded file word for word, markup
+//! included, because a passage is shown as it stands in the file and people who write Markdown read
+//! Markdown. HTML, XML and subtitles are rendered. [`Origin`] leads back to the bytes and lines of
+//! the file in either case. None of these parsers recurses or takes more than linear time.
 //!
-//! PDF, office files, mail and notebooks are no text, and their spans are of what was extracted; `places` says page,
-//! slide or sheet. What parses them may take memory or stack without bound, and runs where that is limited: see
-//! [`is_risky`].
+//! PDF, office files, mail and notebooks are no text, and their spans are of what was extracted;
+//! `places` says page, slide or sheet. What parses them may take memory or stack without bound, and
+//! runs where that is limited: see [`is_risky`].
 
 mod build;
 mod code;
@@ -46,18 +47,20 @@ pub use syntax::{Node, has_outline, outline};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Extracted {
     pub format: Format,
-    /// What the document calls itself; `None` when it does not say. Chunking leaves room for it, so a caller that
-    /// makes up a title puts it here first.
+    /// What the document calls itself; `None` when it does not say. Chunking leaves room for it, so
+    /// a caller that makes up a title puts it here first.
     pub title: Option<String>,
     pub text: String,
-    /// In order and without overlap. What lies between two blocks is white space, or something not worth finding:
-    /// front matter, comments, rules, adornments of headings.
+    /// In order and without overlap. What lies between two blocks is white space, or something not
+    /// worth finding: front matter, comments, rules, adornments of headings.
     pub blocks: Vec<Block>,
-    /// Of code, what [`outline`] found: what it consists of, which is what it is divided by. Empty for all else.
+    /// Of code, what [`outline`] found: what it consists of, which is what it is divided by. Empty
+    /// for all else.
     pub outline: Vec<Node>,
     /// Where pages, slides, rows of sheets and the like begin in the text, in order.
     pub places: Vec<(usize, Place)>,
-    /// What the document says of itself beside its title, such as `("tags", "travel")`; a key may come several times.
+    /// What the document says of itself beside its title, such as `("tags", "travel")`; a key may
+    /// come several times.
     pub metadata: Vec<(String, String)>,
     pub origin: Origin,
 }
@@ -67,12 +70,23 @@ impl Extracted {
     pub fn rendered(format: Format, title: Option<&str>, text: String, blocks: Vec<Block>) -> Self {
         let origin = Origin::of_itself(&text);
         let title = title.and_then(short_title);
-        Self { format, title, text, blocks, outline: Vec::new(), places: Vec::new(), metadata: Vec::new(), origin }
+        Self {
+            format,
+            title,
+            text,
+            blocks,
+            outline: Vec::new(),
+            places: Vec::new(),
+            metadata: Vec::new(),
+            origin,
+        }
     }
 
     /// The page, slide or the like that an offset of the text lies in.
     pub fn place_at(&self, offset: usize) -> Option<&Place> {
-        self.places[..self.places.partition_point(|(start, _)| *start <= offset)].last().map(|(_, place)| place)
+        self.places[..self.places.partition_point(|(start, _)| *start <= offset)]
+            .last()
+            .map(|(_, place)| place)
     }
 }
 
@@ -135,7 +149,9 @@ impl NoText {
             Self::Generated(what) => format!("generated ({what})").into(),
             Self::NoWords => "no text in the document".into(),
             Self::Scanned(1) => "scanned: its page is an image without text".into(),
-            Self::Scanned(pages) => format!("scanned: its {pages} pages are images without text").into(),
+            Self::Scanned(pages) => {
+                format!("scanned: its {pages} pages are images without text").into()
+            }
             Self::Encrypted => "encrypted".into(),
             Self::Unsupported(what) => format!("{what}, which is not read").into(),
             Self::Damaged(how) => format!("damaged: {how}").into(),
@@ -148,7 +164,9 @@ impl NoText {
         match self {
             Self::Binary(_) | Self::Empty | Self::Generated(_) | Self::Unread(_) => None,
             Self::NoWords => Some("open it to see whether anything is missing"),
-            Self::Scanned(_) => Some("run text recognition over it, such as ocrmypdf, and ingest again"),
+            Self::Scanned(_) => {
+                Some("run text recognition over it, such as ocrmypdf, and ingest again")
+            }
             Self::Encrypted => Some("save a copy without the password"),
             Self::Unsupported(_) => Some("save a copy in a newer format or as PDF"),
             Self::Damaged(_) => Some("open it in the program that wrote it and save it again"),
@@ -167,15 +185,18 @@ impl NoText {
     }
 }
 
-/// Whether a file is of a format whose parsers may take memory, time or stack without bound: [`extract`] is then for
-/// a process that has limits.
+/// Whether a file is of a format whose parsers may take memory, time or stack without bound:
+/// [`extract`] is then for a process that has limits.
 pub fn is_risky(path: &str, bytes: &[u8]) -> bool {
     format_of(path, bytes).is_ok_and(is_risky_format)
 }
 
 fn is_risky_format(format: Format) -> bool {
     use Format::{Docx, Epub, Mail, Mbox, Notebook, Odp, Ods, Odt, Pdf, Pptx, Rtf, Xlsx};
-    matches!(format, Pdf | Docx | Pptx | Xlsx | Odt | Odp | Ods | Epub | Rtf | Mail | Mbox | Notebook)
+    matches!(
+        format,
+        Pdf | Docx | Pptx | Xlsx | Odt | Odp | Ods | Epub | Rtf | Mail | Mbox | Notebook
+    )
 }
 
 /// Extracts the text of a file. The path serves to tell the format only; nothing is read from it.
@@ -245,10 +266,20 @@ pub fn extract(path: &str, bytes: &[u8]) -> Result<Extracted, NoText> {
         return Err(NoText::Empty);
     }
     let title = title.as_deref().and_then(short_title);
-    Ok(Extracted { format, title, text, blocks, outline: Vec::new(), places: Vec::new(), metadata, origin })
+    Ok(Extracted {
+        format,
+        title,
+        text,
+        blocks,
+        outline: Vec::new(),
+        places: Vec::new(),
+        metadata,
+        origin,
+    })
 }
 
-/// The title of a document without other means of saying it: a heading that opens it, when no other stands as high.
+/// The title of a document without other means of saying it: a heading that opens it, when no other
+/// stands as high.
 fn opening_heading(blocks: &[Block]) -> Option<String> {
     let mut headings = blocks.iter().enumerate().filter_map(|(i, block)| match &block.kind {
         BlockKind::Heading { level, text } => Some((i, *level, text)),

@@ -12,10 +12,13 @@ const MAX_OUTPUT_BYTES: usize = 20_000;
 
 pub(super) fn parse(bytes: &[u8]) -> Result<Extracted, NoText> {
     let text = decode::decode(bytes, None)?.text;
-    let notebook: Value =
-        serde_json::from_str(&text).map_err(|e| NoText::Damaged(format!("its JSON is broken: {e}").into()))?;
+    let notebook: Value = serde_json::from_str(&text)
+        .map_err(|e| NoText::Damaged(format!("its JSON is broken: {e}").into()))?;
     // Old notebooks have their cells in worksheets.
-    let cells = notebook.get("cells").or_else(|| notebook.pointer("/worksheets/0/cells")).and_then(Value::as_array);
+    let cells = notebook
+        .get("cells")
+        .or_else(|| notebook.pointer("/worksheets/0/cells"))
+        .and_then(Value::as_array);
     let Some(cells) = cells else { return Err(NoText::Damaged("it has no cells".into())) };
     let mut build = Build::default();
     let mut title = None;
@@ -29,7 +32,8 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Extracted, NoText> {
                 build.append(&source, blocks, 0);
             }
             Some("heading") => {
-                let level = cell.get("level").and_then(Value::as_u64).and_then(|n| u8::try_from(n).ok());
+                let level =
+                    cell.get("level").and_then(Value::as_u64).and_then(|n| u8::try_from(n).ok());
                 build.heading(level.unwrap_or(1).clamp(1, 6), &source);
             }
             Some("code") => {
@@ -37,7 +41,8 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Extracted, NoText> {
                 for output in cell.get("outputs").and_then(Value::as_array).into_iter().flatten() {
                     let text = output.get("text").or_else(|| output.pointer("/data/text~1plain"));
                     let shown = joined(text);
-                    let end = shown.char_indices().map(|(at, _)| at).find(|at| *at >= MAX_OUTPUT_BYTES);
+                    let end =
+                        shown.char_indices().map(|(at, _)| at).find(|at| *at >= MAX_OUTPUT_BYTES);
                     build.block(BlockKind::Code, shown.slice(..end.unwrap_or(shown.len())));
                 }
             }

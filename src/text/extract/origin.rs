@@ -1,7 +1,8 @@
 //! Where a text came from: the way back from its bytes to the bytes and lines of the file.
 //!
-//! Two maps stand behind each other: rendering (HTML only) leads from the text to the decoded file, decoding leads
-//! from there to the file's bytes. Lines are counted in the decoded file; `\n`, `\r\n` and a lone `\r` each end one.
+//! Two maps stand behind each other: rendering (HTML only) leads from the text to the decoded file,
+//! decoding leads from there to the file's bytes. Lines are counted in the decoded file; `\n`,
+//! `\r\n` and a lone `\r` each end one.
 
 use crate::document::{Lines, Span};
 
@@ -18,7 +19,9 @@ pub struct Origin {
 impl Origin {
     pub(super) fn new(decoded: &str, decoding: OffsetMap, rendering: Option<OffsetMap>) -> Self {
         let mut line_starts = vec![0];
-        line_starts.extend(super::lines::lines(decoded).map(|line| line.next).filter(|&next| next < decoded.len()));
+        line_starts.extend(
+            super::lines::lines(decoded).map(|line| line.next).filter(|&next| next < decoded.len()),
+        );
         Self { rendering, decoding, line_starts }
     }
 
@@ -58,7 +61,8 @@ pub(super) struct OffsetMap {
     source: usize,
 }
 
-/// Equal units in a row: each takes `text_unit` bytes of the text and `source_unit` bytes of the source.
+/// Equal units in a row: each takes `text_unit` bytes of the text and `source_unit` bytes of the
+/// source.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Run {
     text: usize,
@@ -87,8 +91,12 @@ impl OffsetMap {
         if n == 0 {
             return;
         }
-        let run =
-            Run { text: self.text, source: self.source, text_unit: clamp(text_unit), source_unit: clamp(source_unit) };
+        let run = Run {
+            text: self.text,
+            source: self.source,
+            text_unit: clamp(text_unit),
+            source_unit: clamp(source_unit),
+        };
         if !self.runs.last().is_some_and(|last| last.goes_on_with(run)) {
             self.runs.push(run);
         }
@@ -135,7 +143,8 @@ impl Run {
     }
 }
 
-/// A unit is a character, an entity or a run of white space; one of 4 GiB does not occur in a file that is read.
+/// A unit is a character, an entity or a run of white space; one of 4 GiB does not occur in a file
+/// that is read.
 fn clamp(len: usize) -> u32 {
     u32::try_from(len).unwrap_or(u32::MAX)
 }

@@ -1,7 +1,8 @@
 //! Text without markup: paragraphs between empty lines, and headings where they cannot be mistaken.
 //!
-//! A heading is an underlined line, a line in capitals that stands alone as in a manual page, a numbered line that
-//! stands alone as in an RFC, or the first line of an entry in a change log. What looks like a heading and is none does no harm: its words stay findable.
+//! A heading is an underlined line, a line in capitals that stands alone as in a manual page, a
+//! numbered line that stands alone as in an RFC, or the first line of an entry in a change log.
+//! What looks like a heading and is none does no harm: its words stay findable.
 
 use super::lines::{Line, lines};
 use super::{Block, BlockKind};
@@ -37,10 +38,16 @@ pub(super) fn parse(text: &str) -> Vec<Block> {
             }
         }
         let first = i;
-        while i < lines.len() && !is_blank(i) && (i == first || underlined(content(i), content(i + 1)).is_none()) {
+        while i < lines.len()
+            && !is_blank(i)
+            && (i == first || underlined(content(i), content(i + 1)).is_none())
+        {
             i += 1;
         }
-        blocks.push(Block { span: Span::new(lines[first].start, lines[i - 1].end), kind: BlockKind::Paragraph });
+        blocks.push(Block {
+            span: Span::new(lines[first].start, lines[i - 1].end),
+            kind: BlockKind::Paragraph,
+        });
     }
     blocks
 }
@@ -56,7 +63,10 @@ fn underlined(title: &str, line: &str) -> Option<u8> {
     let mark = line.chars().next().filter(|c| "=-~*^".contains(*c))?;
     let n = line.chars().count();
     let n_title = title.trim().chars().count();
-    let fits = n >= 3 && line.chars().all(|c| c == mark) && (3..=80).contains(&n_title) && n.abs_diff(n_title) <= 2;
+    let fits = n >= 3
+        && line.chars().all(|c| c == mark)
+        && (3..=80).contains(&n_title)
+        && n.abs_diff(n_title) <= 2;
     let is_title = !title.starts_with([' ', '\t']) && title.chars().any(char::is_alphabetic);
     (fits && is_title).then_some(match mark {
         '=' | '*' => 1,
@@ -74,12 +84,15 @@ fn is_capitals(line: &str) -> bool {
         && line.chars().all(|c| c.is_uppercase() || c.is_ascii_digit() || " -/&,'()".contains(c))
 }
 
-/// `name (version) distribution; urgency=…` of a Debian change log, `date  name  <address>` of a GNU one.
+/// `name (version) distribution; urgency=…` of a Debian change log, `date  name  <address>` of a
+/// GNU one.
 fn begins_log_entry(line: &str) -> bool {
     let is_debian = line.contains(" (") && line.contains("; urgency=");
-    let is_date = |word: &str| word.len() == 10 && word.bytes().all(|b| b.is_ascii_digit() || b == b'-');
-    let is_gnu =
-        line.split_once("  ").is_some_and(|(date, name)| is_date(date) && name.contains('<') && name.contains('@'));
+    let is_date =
+        |word: &str| word.len() == 10 && word.bytes().all(|b| b.is_ascii_digit() || b == b'-');
+    let is_gnu = line
+        .split_once("  ")
+        .is_some_and(|(date, name)| is_date(date) && name.contains('<') && name.contains('@'));
     !line.starts_with([' ', '\t']) && (is_debian || is_gnu)
 }
 
@@ -88,7 +101,9 @@ fn numbered(line: &str) -> Option<u8> {
     let line = line.trim_end();
     let (number, title) = line.split_once(' ')?;
     let parts: Vec<&str> = number.trim_end_matches('.').split('.').collect();
-    let is_number = parts.iter().all(|part| (1..=2).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit()));
+    let is_number = parts
+        .iter()
+        .all(|part| (1..=2).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit()));
     let is_section = parts.len() > 1 || (number.ends_with('.') && title.starts_with(' '));
     let title = title.trim_start();
     let is_title = title.starts_with(|c: char| c.is_uppercase())

@@ -1,6 +1,8 @@
-//! reStructuredText: section titles by their adornment, whose levels are the order in which the styles first appear.
+//! reStructuredText: section titles by their adornment, whose levels are the order in which the
+//! styles first appear.
 //!
-//! Directives stay as text, since what they hold is read by people; comments and link targets are left out.
+//! Directives stay as text, since what they hold is read by people; comments and link targets are
+//! left out.
 
 use super::lines::{Line, lines};
 use super::{Block, BlockKind};
@@ -31,7 +33,8 @@ pub(super) fn parse(text: &str) -> Vec<Block> {
                 level: u8::try_from(level).unwrap_or(u8::MAX),
                 text: super::markdown::without_markup(content(line).trim()),
             };
-            blocks.push(Block { span: Span::new(lines[i].start, lines[i + n_lines - 1].end), kind });
+            blocks
+                .push(Block { span: Span::new(lines[i].start, lines[i + n_lines - 1].end), kind });
             i += n_lines;
             literal_follows = false;
             continue;
@@ -42,7 +45,10 @@ pub(super) fn parse(text: &str) -> Vec<Block> {
                 i += 1;
             }
             let last = (first..i).rev().find(|&j| !is_blank(j)).unwrap_or(first);
-            blocks.push(Block { span: Span::new(lines[first].start, lines[last].end), kind: BlockKind::Code });
+            blocks.push(Block {
+                span: Span::new(lines[first].start, lines[last].end),
+                kind: BlockKind::Code,
+            });
             literal_follows = false;
             continue;
         }
@@ -59,12 +65,15 @@ pub(super) fn parse(text: &str) -> Vec<Block> {
         }
         let kind = if is_list_marker(content(first)) {
             BlockKind::ListItem
-        } else if content(first).trim_start().starts_with("+-") || is_simple_table_rule(content(first)) {
+        } else if content(first).trim_start().starts_with("+-")
+            || is_simple_table_rule(content(first))
+        {
             BlockKind::Table
         } else {
             BlockKind::Paragraph
         };
-        literal_follows = content(i - 1).trim_end().ends_with("::") || is_code_directive(content(first));
+        literal_follows =
+            content(i - 1).trim_end().ends_with("::") || is_code_directive(content(first));
         blocks.push(Block { span: Span::new(lines[first].start, lines[i - 1].end), kind });
     }
     blocks
@@ -73,11 +82,14 @@ pub(super) fn parse(text: &str) -> Vec<Block> {
 /// The style of a section title and the number of lines it takes.
 fn title(first: &str, second: &str, third: &str) -> Option<((char, bool), usize)> {
     if let Some(mark) = adornment(first) {
-        let fits = !second.trim().is_empty() && adornment(third) == Some(mark) && adornment(second).is_none();
+        let fits = !second.trim().is_empty()
+            && adornment(third) == Some(mark)
+            && adornment(second).is_none();
         return (fits && width(first) >= width(second.trim())).then_some(((mark, true), 3));
     }
     let mark = adornment(second)?;
-    let fits = !first.starts_with([' ', '\t']) && (width(second) >= width(first) || width(second) >= 4);
+    let fits =
+        !first.starts_with([' ', '\t']) && (width(second) >= width(first) || width(second) >= 4);
     fits.then_some(((mark, false), 2))
 }
 
@@ -85,7 +97,9 @@ fn title(first: &str, second: &str, third: &str) -> Option<((char, bool), usize)
 fn adornment(line: &str) -> Option<char> {
     let line = line.trim_end();
     let mark = line.chars().next().filter(char::is_ascii_punctuation)?;
-    (line.len() >= 2 && line.chars().all(|c| c == mark)).then_some(mark).filter(|_| line != "::" && line != "..")
+    (line.len() >= 2 && line.chars().all(|c| c == mark))
+        .then_some(mark)
+        .filter(|_| line != "::" && line != "..")
 }
 
 fn width(line: &str) -> usize {
@@ -104,9 +118,16 @@ fn is_comment(line: &str) -> bool {
 
 fn is_code_directive(line: &str) -> bool {
     let Some(rest) = line.trim_start().strip_prefix(".. ") else { return false };
-    ["code-block::", "code::", "sourcecode::", "highlight::", "parsed-literal::", "literalinclude::"]
-        .iter()
-        .any(|name| rest.starts_with(name))
+    [
+        "code-block::",
+        "code::",
+        "sourcecode::",
+        "highlight::",
+        "parsed-literal::",
+        "literalinclude::",
+    ]
+    .iter()
+    .any(|name| rest.starts_with(name))
 }
 
 fn is_simple_table_rule(line: &str) -> bool {

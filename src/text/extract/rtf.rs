@@ -1,4 +1,5 @@
-//! RTF: paragraphs and rows of tables. Groups are kept on a stack of its own, so no nesting is too deep.
+//! RTF: paragraphs and rows of tables. Groups are kept on a stack of its own, so no nesting is too
+//! deep.
 
 use std::collections::HashMap;
 
@@ -12,9 +13,12 @@ use crate::document::Format;
 const MAX_DEPTH: usize = 10_000;
 
 /// Destinations that are no text of the document.
-const SKIPPED: &str = "fonttbl colortbl listtable listoverridetable rsidtbl generator pict object themedata \
-    colorschememapping latentstyles datastore xmlnstbl mmathPr header headerl headerr headerf footer footerl footerr \
-    footerf bkmkstart bkmkend fldinst pgptbl filetbl revtbl operator creatim revtim printim buptim nonshppict listtext \
+const SKIPPED: &str = "fonttbl colortbl listtable listoverridetable rsidtbl generator pict object \
+     themedata \
+    colorschememapping latentstyles datastore xmlnstbl mmathPr header headerl headerr headerf \
+    footer footerl footerr \
+    footerf bkmkstart bkmkend fldinst pgptbl filetbl revtbl operator creatim revtim printim buptim \
+    nonshppict listtext \
     pntext category keywords subject doccomm comment company manager";
 
 pub(super) fn parse(bytes: &[u8]) -> Result<Extracted, NoText> {
@@ -29,7 +33,9 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Extracted, NoText> {
         match token {
             Token::Open => {
                 if stack.len() >= MAX_DEPTH {
-                    return Err(NoText::TooMuch(format!("groups nest deeper than {MAX_DEPTH}").into()));
+                    return Err(NoText::TooMuch(
+                        format!("groups nest deeper than {MAX_DEPTH}").into(),
+                    ));
                 }
                 doc.flush(reader.encoding);
                 stack.push(state);
@@ -74,19 +80,26 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Extracted, NoText> {
                     // What follows may be left out by who does not know it.
                     "*" if !state.is_style => state.is_skipped = true,
                     "stylesheet" => state.is_style = true,
-                    // In the list of styles a style says its level; in the text a paragraph says its style.
+                    // In the list of styles a style says its level; in the text a paragraph says
+                    // its style.
                     "s" if state.is_style => state.style = number,
-                    "outlinelevel" if state.is_style => doc.styles.extend(state.style.zip(level(number))),
+                    "outlinelevel" if state.is_style => {
+                        doc.styles.extend(state.style.zip(level(number)))
+                    }
                     "s" => state.level = number.and_then(|style| doc.styles.get(&style)).copied(),
                     "info" => state.is_info = true,
                     "title" if was_beginning && state.is_info => state.is_title = true,
                     "author" if was_beginning && state.is_info => state.is_author = true,
-                    _ if was_beginning && SKIPPED.split_ascii_whitespace().any(|word| word == name) => {
+                    _ if was_beginning
+                        && SKIPPED.split_ascii_whitespace().any(|word| word == name) =>
+                    {
                         state.is_skipped = true;
                     }
                     "bin" => reader.at += usize::try_from(number.unwrap_or(0)).unwrap_or(0),
                     "ansicpg" => reader.encoding = code_page(number).unwrap_or(WINDOWS_1252),
-                    "uc" => state.skip_after_unicode = usize::try_from(number.unwrap_or(1)).unwrap_or(1),
+                    "uc" => {
+                        state.skip_after_unicode = usize::try_from(number.unwrap_or(1)).unwrap_or(1)
+                    }
                     "u" => {
                         if state.is_text() {
                             doc.unit(number.unwrap_or(0));
@@ -276,7 +289,8 @@ impl<'a> Reader<'a> {
 
     fn control(&mut self) -> Option<Token<'a>> {
         let start = self.at;
-        let n_letters = self.bytes[start..].iter().take_while(|b| b.is_ascii_alphabetic()).take(32).count();
+        let n_letters =
+            self.bytes[start..].iter().take_while(|b| b.is_ascii_alphabetic()).take(32).count();
         if n_letters == 0 {
             self.bytes.get(start)?;
             self.at += 1;
@@ -284,7 +298,8 @@ impl<'a> Reader<'a> {
             if name != "'" {
                 return Some(Token::Control(name, None));
             }
-            let hex = self.bytes.get(self.at..self.at + 2).and_then(|hex| std::str::from_utf8(hex).ok());
+            let hex =
+                self.bytes.get(self.at..self.at + 2).and_then(|hex| std::str::from_utf8(hex).ok());
             let value = hex.and_then(|hex| i64::from_str_radix(hex, 16).ok());
             self.at = (self.at + 2).min(self.bytes.len());
             return Some(Token::Control(name, value));
@@ -296,7 +311,8 @@ impl<'a> Reader<'a> {
         let n_digits = rest[sign..].iter().take_while(|b| b.is_ascii_digit()).take(12).count();
         let mut number = None;
         if n_digits > 0 {
-            number = std::str::from_utf8(&rest[..sign + n_digits]).ok().and_then(|n| n.parse().ok());
+            number =
+                std::str::from_utf8(&rest[..sign + n_digits]).ok().and_then(|n| n.parse().ok());
             self.at += sign + n_digits;
         }
         // One space ends the word and is part of it.

@@ -6,7 +6,8 @@ use super::{Block, BlockKind};
 use crate::document::Span;
 use crate::strings::StrExt as _;
 
-/// What is said for longer than this without a pause is divided, so that a passage has a beginning in the file.
+/// What is said for longer than this without a pause is divided, so that a passage has a beginning
+/// in the file.
 const MAX_CUES: usize = 12;
 
 pub(super) fn parse(source: &str) -> (String, OffsetMap, Vec<Block>) {
@@ -23,7 +24,9 @@ pub(super) fn parse(source: &str) -> (String, OffsetMap, Vec<Block>) {
         } else if is_time(content) {
             (in_cue, in_note) = (true, false);
             n_cues += 1;
-        } else if !in_cue && (in_note || ["NOTE", "STYLE", "REGION"].iter().any(|word| content.starts_with(word))) {
+        } else if !in_cue
+            && (in_note || ["NOTE", "STYLE", "REGION"].iter().any(|word| content.starts_with(word)))
+        {
             in_note = true;
         } else if in_cue {
             let begins = n_cues > MAX_CUES || blocks.is_empty();

@@ -50,7 +50,10 @@ mod decoding {
         check("Der Bär läuft über die Brücke. Ça va? Señor Núñez mañana.", WINDOWS_1252);
         check("これは日本語の文章です。文字コードを当てるための試験です。\n二行目。", SHIFT_JIS);
         check("これは日本語の文章です。文字コードを当てるための試験です。\n二行目。", EUC_JP);
-        check("이것은 한국어 문장입니다. 문자 인코딩을 알아내기 위한 시험입니다.\n둘째 줄.", EUC_KR);
+        check(
+            "이것은 한국어 문장입니다. 문자 인코딩을 알아내기 위한 시험입니다.\n둘째 줄.",
+            EUC_KR,
+        );
         check("這是一個中文句子，用來測試字元編碼的偵測。\n第二行也是繁體中文。", BIG5);
         check("这是一个中文句子，用来测试字符编码的检测。\n第二行也是简体中文。", GB18030);
         check("これは日本語です。", ISO_2022_JP);
@@ -58,8 +61,10 @@ mod decoding {
 
     #[test]
     fn utf16_is_known_with_and_without_a_mark() {
-        for text in ["Plain words in a file.\r\nAnother line.", "这是一个句子。\n另一行 text"] {
-            for (bytes_of, mark) in [(u16::to_le_bytes as fn(u16) -> _, [0xFF, 0xFE]), (u16::to_be_bytes, [0xFE, 0xFF])]
+        for text in ["Plain words in a file.\r\nAnother line.", "这是一个句子。\n另一行 text"]
+        {
+            for (bytes_of, mark) in
+                [(u16::to_le_bytes as fn(u16) -> _, [0xFF, 0xFE]), (u16::to_be_bytes, [0xFE, 0xFF])]
             {
                 let bytes = utf16(text, bytes_of);
                 assert_eq!(text_of(&bytes), text);
@@ -73,18 +78,29 @@ mod decoding {
     #[test]
     fn a_byte_order_mark_is_no_text() {
         let doc = extract("a.txt", b"\xEF\xBB\xBFword").unwrap();
-        assert_eq!((doc.text.as_str(), doc.origin.bytes(Span::new(0, 4))), ("word", Span::new(3, 7)));
+        assert_eq!(
+            (doc.text.as_str(), doc.origin.bytes(Span::new(0, 4))),
+            ("word", Span::new(3, 7))
+        );
     }
 
     #[test]
     fn broken_bytes_become_replacement_characters() {
-        let lone_surrogate =
-            "größer und höher ".as_bytes().iter().chain(b"\xED\xA0\x80 end").copied().collect::<Vec<_>>();
+        let lone_surrogate = "größer und höher "
+            .as_bytes()
+            .iter()
+            .chain(b"\xED\xA0\x80 end")
+            .copied()
+            .collect::<Vec<_>>();
         assert_eq!(text_of(&lone_surrogate), "größer und höher \u{FFFD} end");
         let torn = ["Ελληνικά γράμματα".as_bytes(), b" \xCE end"].concat();
         assert_eq!(text_of(&torn), "Ελληνικά γράμματα \u{FFFD} end");
-        let lone_in_utf16 =
-            [&utf16("\u{feff}one and two ", u16::to_le_bytes), &0xD800_u16.to_le_bytes()[..], b"b\0"].concat();
+        let lone_in_utf16 = [
+            &utf16("\u{feff}one and two ", u16::to_le_bytes),
+            &0xD800_u16.to_le_bytes()[..],
+            b"b\0",
+        ]
+        .concat();
         assert_eq!(text_of(&lone_in_utf16), "one and two \u{FFFD}b");
     }
 
@@ -125,7 +141,8 @@ mod decoding {
             assert_eq!(extract("a.md", blank.as_bytes()), Err(NoText::Empty));
         }
         assert_eq!(extract("a.html", b"<p> <br>"), Err(NoText::Empty));
-        // A log with colours and a manual page with overstrikes are text; so are words that look like magic.
+        // A log with colours and a manual page with overstrikes are text; so are words that look
+        // like magic.
         assert!(extract("a.log", b"\x1B[31merror\x1B[0m: it broke").is_ok());
         assert!(extract("ls.txt", b"N\x08NA\x08AM\x08ME\x08E").is_ok());
         assert!(extract("a.txt", b"ID3 tags and RIFF files, BZh too").is_ok());
@@ -143,7 +160,10 @@ mod decoding {
         assert_eq!(lines, [1, 2, 3, 4, 6]);
         assert_eq!(line_of("two\r\nthree"), Lines { first: 2, last: 3 });
         assert_eq!(doc.origin.lines(Span::new(0, 4)), Lines { first: 1, last: 1 });
-        assert_eq!(doc.origin.lines(Span::new(doc.text.len(), doc.text.len())), Lines { first: 6, last: 6 });
+        assert_eq!(
+            doc.origin.lines(Span::new(doc.text.len(), doc.text.len())),
+            Lines { first: 6, last: 6 }
+        );
     }
 
     proptest! {
@@ -231,9 +251,15 @@ mod markdown_blocks {
 
     #[test]
     fn headings_of_both_kinds() {
-        check("# One #\ntext\n## Two\nmore", &["h1 One", "paragraph text", "h2 Two", "paragraph more"]);
+        check(
+            "# One #\ntext\n## Two\nmore",
+            &["h1 One", "paragraph text", "h2 Two", "paragraph more"],
+        );
         check("One\n===\n\nTwo\n---\ntext", &["h1 One", "h2 Two", "paragraph text"]);
-        check("#no heading\n\n####### seven", &["paragraph #no heading", "paragraph ####### seven"]);
+        check(
+            "#no heading\n\n####### seven",
+            &["paragraph #no heading", "paragraph ####### seven"],
+        );
         check("   ### in\n\n    # code", &["h3 in", "code     # code"]);
         check("text\n# Heading\rtext", &["paragraph text", "h1 Heading", "paragraph text"]);
         check("a\nb\nc\nd\n---\ne", &["paragraph a\nb\nc\nd", "paragraph e"]);
@@ -241,24 +267,35 @@ mod markdown_blocks {
 
     #[test]
     fn a_headings_text_has_no_markup() {
-        let check = |text: &str, expected: &str| assert_eq!(blocks("a.md", text), [format!("h2 {expected}")]);
+        let check = |text: &str, expected: &str| {
+            assert_eq!(blocks("a.md", text), [format!("h2 {expected}")])
+        };
         check("## The `walk` *function* {#walk}", "The walk function");
         check("## See [the **book**](http://x/y) and [more][m]", "See the book and more");
         check("## snake_case and _emphasis_ \\_kept\\_", "snake_case and emphasis _kept_");
-        check("## <a id=\"x\"></a>Vec<T> ![logo](l.png)", "VecT> logo".replace("VecT>", "Vec").as_str());
+        check(
+            "## <a id=\"x\"></a>Vec<T> ![logo](l.png)",
+            "VecT> logo".replace("VecT>", "Vec").as_str(),
+        );
         check("## C\\# & __init__", "C# & __init__");
     }
 
     #[test]
     fn code_stays_whole_and_has_no_headings() {
-        check("```sh\n# not a heading\n```\ntext", &["code ```sh\n# not a heading\n```", "paragraph text"]);
+        check(
+            "```sh\n# not a heading\n```\ntext",
+            &["code ```sh\n# not a heading\n```", "paragraph text"],
+        );
         check("~~~~\n~~~\n```\n~~~~", &["code ~~~~\n~~~\n```\n~~~~"]);
         check("```\nopen", &["code ```\nopen"]);
         check(
             "text\n\n    code\n\n    more\n\ntext",
             &["paragraph text", "code     code\n\n    more", "paragraph text"],
         );
-        check("1. item\n\n   ```\n   # x\n   ```\n", &["listitem 1. item", "code    ```\n   # x\n   ```"]);
+        check(
+            "1. item\n\n   ```\n   # x\n   ```\n",
+            &["listitem 1. item", "code    ```\n   # x\n   ```"],
+        );
     }
 
     #[test]
@@ -283,8 +320,9 @@ mod markdown_blocks {
 
     #[test]
     fn the_title_comes_from_the_front_matter_or_the_first_heading() {
-        let check =
-            |text: &str, expected: Option<&str>| assert_eq!(title("a.md", text).as_deref(), expected, "{text:?}");
+        let check = |text: &str, expected: Option<&str>| {
+            assert_eq!(title("a.md", text).as_deref(), expected, "{text:?}")
+        };
         check("---\ntitle: \"The: Title\"\n---\n# H\n", Some("The: Title"));
         check("+++\ntitle = 'T'\n+++\ntext", Some("T"));
         check("![badge](x)\n\n## Sub\n\n# H", Some("H"));
@@ -308,7 +346,10 @@ mod rst_blocks {
             &["h1 Title", "h2 One", "paragraph text", "h3 Deep", "h2 Two"],
         );
         check("A ``b``\n-------\n\nC\n==\n", &["h1 A b", "h2 C"]);
-        assert_eq!(title("a.rst", ".. _x:\n\nTitle\n=====\n\nA\n-\n\nSub\n---\n").as_deref(), Some("Title"));
+        assert_eq!(
+            title("a.rst", ".. _x:\n\nTitle\n=====\n\nA\n-\n\nSub\n---\n").as_deref(),
+            Some("Title")
+        );
         assert_eq!(title("a.rst", "One\n===\n\nTwo\n===\n"), None);
     }
 
@@ -319,8 +360,14 @@ mod rst_blocks {
             &["paragraph .. note:: Mind this.\n   And that.", "paragraph text"],
         );
         check(".. a comment\n   goes on\n\n   and on\n\ntext", &["paragraph text"]);
-        check("see::\n\n   code\n\n   more\n\ntext", &["paragraph see::", "code    code\n\n   more", "paragraph text"]);
-        check("=====  =====\na      b\n=====  =====", &["table =====  =====\na      b\n=====  ====="]);
+        check(
+            "see::\n\n   code\n\n   more\n\ntext",
+            &["paragraph see::", "code    code\n\n   more", "paragraph text"],
+        );
+        check(
+            "=====  =====\na      b\n=====  =====",
+            &["table =====  =====\na      b\n=====  ====="],
+        );
         check("- a\n- b\n  c", &["listitem - a", "listitem - b\n  c"]);
     }
 }
@@ -340,7 +387,10 @@ mod plain_blocks {
 
     #[test]
     fn headings_that_cannot_be_mistaken() {
-        check("Title\n=====\n\ntext\n\nPart\n----\ntext", &["h1 Title", "paragraph text", "h2 Part", "paragraph text"]);
+        check(
+            "Title\n=====\n\ntext\n\nPart\n----\ntext",
+            &["h1 Title", "paragraph text", "h2 Part", "paragraph text"],
+        );
         check(
             "NAME\n    ls - list\n\nSEE ALSO\n    dir",
             &["h1 NAME", "paragraph     ls - list", "h1 SEE ALSO", "paragraph     dir"],
@@ -349,14 +399,23 @@ mod plain_blocks {
             "1.  Introduction\n\ntext\n\n1.2. Terms\n\ntext",
             &["h1 1.  Introduction", "paragraph text", "h2 1.2. Terms", "paragraph text"],
         );
-        check("a (1.2-3) unstable; urgency=low\n\n  * b", &["h1 a (1.2-3) unstable; urgency=low", "paragraph   * b"]);
+        check(
+            "a (1.2-3) unstable; urgency=low\n\n  * b",
+            &["h1 a (1.2-3) unstable; urgency=low", "paragraph   * b"],
+        );
     }
 
     #[test]
     fn what_only_looks_like_a_heading() {
         check("OK\n\nDO NOT\ndo that", &["paragraph OK", "paragraph DO NOT\ndo that"]);
-        check("1. Do this first.\n\n2. Do that", &["paragraph 1. Do this first.", "paragraph 2. Do that"]);
-        check("a\n--\n\n  indented\n  --------", &["paragraph a\n--", "paragraph   indented\n  --------"]);
+        check(
+            "1. Do this first.\n\n2. Do that",
+            &["paragraph 1. Do this first.", "paragraph 2. Do that"],
+        );
+        check(
+            "a\n--\n\n  indented\n  --------",
+            &["paragraph a\n--", "paragraph   indented\n  --------"],
+        );
         check("1.1  Intro . . . . . 3", &["paragraph 1.1  Intro . . . . . 3"]);
     }
 }
@@ -367,9 +426,16 @@ mod code_blocks {
     #[test]
     fn a_function_with_its_comment_is_one_block() {
         let text = "use a;\n\n/// Says it.\nfn one() {\n    a();\n\n    b();\n}\n\nfn two() {}\n";
-        let expected = ["code use a;", "code /// Says it.\nfn one() {\n    a();\n\n    b();\n}", "code fn two() {}"];
+        let expected = [
+            "code use a;",
+            "code /// Says it.\nfn one() {\n    a();\n\n    b();\n}",
+            "code fn two() {}",
+        ];
         assert_eq!(blocks("a.rs", text), expected);
-        assert_eq!(blocks("a.sh", "if a\nthen b\n\nelse c\n\nfi\n"), ["code if a\nthen b\n\nelse c\n\nfi"]);
+        assert_eq!(
+            blocks("a.sh", "if a\nthen b\n\nelse c\n\nfi\n"),
+            ["code if a\nthen b\n\nelse c\n\nfi"]
+        );
         assert_eq!(blocks("a.py", "  x = 1\n\n  y = 2\n"), ["code   x = 1\n\n  y = 2"]);
     }
 }
@@ -385,12 +451,18 @@ mod pages {
     fn the_text_is_what_a_reader_sees() {
         check("<p>one <b>two</b>\n  three<p>four", "one two three\n\nfour");
         check("a<br>b<br/>c", "a\nb\nc");
-        check("<ul><li>a<li>b<ul><li>c</ul></ul><ol start=1><li>x<li>y</ol>", "- a\n- b\n  - c\n1. x\n2. y");
+        check(
+            "<ul><li>a<li>b<ul><li>c</ul></ul><ol start=1><li>x<li>y</ol>",
+            "- a\n- b\n  - c\n1. x\n2. y",
+        );
         check(
             "<dl><dt>term<dd>meaning<dt>other</dt><dd><p>more</p><p>still</dl>",
             "term\nmeaning\n\nother\nmore\n\nstill",
         );
-        check("<table><tr><th>a<th>b<tr><td>1<td><p>2</p><p>3</table>after", "a | b\n1 | 2 3\n\nafter");
+        check(
+            "<table><tr><th>a<th>b<tr><td>1<td><p>2</p><p>3</table>after",
+            "a | b\n1 | 2 3\n\nafter",
+        );
         check("x<pre>\n  a &lt; b\n\n  c</pre>y", "x\n\n  a < b\n\n  c\n\ny");
         check("<p>A <img src=x alt='red  fox'> ran", "A red fox ran");
         check("<h1>A <a>b</a><a class=headerlink>¶</a></h1>c", "A b\n\nc");
@@ -405,13 +477,17 @@ mod pages {
             "<&éAB …∉&bogus; & © 2024 AT&T",
         );
         check("<title>A &amp; B</title><p>c", "c");
-        assert_eq!(title("a.html", "<title>\n A &amp; B </title><h1>C</h1>").as_deref(), Some("A & B"));
+        assert_eq!(
+            title("a.html", "<title>\n A &amp; B </title><h1>C</h1>").as_deref(),
+            Some("A & B")
+        );
         assert_eq!(title("a.html", "<h1>C</h1>d").as_deref(), Some("C"));
     }
 
     #[test]
     fn blocks_have_kinds() {
-        let html = "<h2>A <code>b</code> §</h2><p>c</p><blockquote><p>d</blockquote><ul><li>e</ul><pre>f</pre><table><td>g</table>";
+        let html = "<h2>A <code>b</code> \
+             §</h2><p>c</p><blockquote><p>d</blockquote><ul><li>e</ul><pre>f</pre><table><td>g</table>";
         let expected = ["h2 A b", "paragraph c", "quote d", "listitem - e", "code f", "table g"];
         assert_eq!(blocks("a.html", html), expected);
         assert_eq!(blocks("a.html", "<h1>A<p>b</h1>c"), ["h1 A", "paragraph b", "paragraph c"]);
@@ -420,13 +496,24 @@ mod pages {
     #[test]
     fn only_the_main_matter_is_kept() {
         check(
-            "<nav>n</nav><header>h</header><main>m <aside>a</aside><footer>in</footer></main><footer>f</footer>",
+            "<nav>n</nav><header>h</header><main>m \
+             <aside>a</aside><footer>in</footer></main><footer>f</footer>",
             "m\n\nin",
         );
         check("<header>h</header><article>a</article><p>b</p><footer>f</footer>", "a\n\nb");
-        check("<header>h</header><p>b</p><nav><ul><li>n</ul></nav><footer>f</footer>", "h\n\nb\n\nf");
-        check("<div role=navigation><div>n</div></div><div role=main><div>m</div>n</div>x", "m\n\nn");
-        check("<p hidden>a</p>b<span style='display: none'>c<span>d</span></span>e<div aria-hidden=true>f</div>", "be");
+        check(
+            "<header>h</header><p>b</p><nav><ul><li>n</ul></nav><footer>f</footer>",
+            "h\n\nb\n\nf",
+        );
+        check(
+            "<div role=navigation><div>n</div></div><div role=main><div>m</div>n</div>x",
+            "m\n\nn",
+        );
+        check(
+            "<p hidden>a</p>b<span style='display: none'>c<span>d</span></span>e<div \
+             aria-hidden=true>f</div>",
+            "be",
+        );
         check("<td class='linenos other'><pre>1\n2</pre></td>a", "a");
     }
 
@@ -472,7 +559,10 @@ mod pages {
         };
         assert_eq!(source("本"), ("本".to_owned(), Lines { first: 2, last: 2 }));
         assert_eq!(source("&"), ("&amp;".to_owned(), Lines { first: 2, last: 2 }));
-        assert_eq!(source("本 & 語"), ("本 &amp;\n  <b>語".to_owned(), Lines { first: 2, last: 3 }));
+        assert_eq!(
+            source("本 & 語"),
+            ("本 &amp;\n  <b>語".to_owned(), Lines { first: 2, last: 3 })
+        );
     }
 
     /// Parts of a page, and the words that a reader sees of them.
@@ -514,7 +604,8 @@ mod pages {
             Just(("&#x4E2D;".to_owned(), Some("中".to_owned()))),
             Just(("&frac12".to_owned(), Some("½".to_owned()))),
         ];
-        let part = prop_oneof![3 => word, 4 => markup.prop_map(|tag| (tag.to_owned(), None)), 1 => entity];
+        let part =
+            prop_oneof![3 => word, 4 => markup.prop_map(|tag| (tag.to_owned(), None)), 1 => entity];
         proptest::collection::vec(part, 0..40)
     }
 

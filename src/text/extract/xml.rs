@@ -1,4 +1,5 @@
-//! XML: events for the formats that are made of it, and what a reader would see of a file that is nothing but XML.
+//! XML: events for the formats that are made of it, and what a reader would see of a file that is
+//! nothing but XML.
 //!
 //! Entities that a file defines itself are left out, so there is nothing to expand without end.
 
@@ -35,7 +36,9 @@ impl Element {
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         let local = |key: &str| key.rsplit(':').next() == Some(name);
         let exact = self.attributes.iter().find(|(key, _)| key == name);
-        exact.or_else(|| self.attributes.iter().find(|(key, _)| local(key))).map(|(_, value)| value.as_str())
+        exact
+            .or_else(|| self.attributes.iter().find(|(key, _)| local(key)))
+            .map(|(_, value)| value.as_str())
     }
 }
 
@@ -56,7 +59,9 @@ pub(super) enum Node<'n> {
 pub(super) fn walk(text: &str, visit: &mut dyn FnMut(Node<'_>) -> bool) -> Result<(), NoText> {
     let mut reader = reader(text);
     loop {
-        let event = reader.read_event().map_err(|e| NoText::Damaged(format!("its XML is broken: {e}").into()))?;
+        let event = reader
+            .read_event()
+            .map_err(|e| NoText::Damaged(format!("its XML is broken: {e}").into()))?;
         let goes_on = match event {
             Event::Start(start) => visit(Node::Open(&Element::of(&start))),
             Event::Empty(start) => {
@@ -78,7 +83,8 @@ pub(super) fn walk(text: &str, visit: &mut dyn FnMut(Node<'_>) -> bool) -> Resul
 
 fn reader(text: &str) -> Reader<&[u8]> {
     let mut reader = Reader::from_str(text);
-    // A tag that closes another than the one that is open is the writer's slip, not the end of the text.
+    // A tag that closes another than the one that is open is the writer's slip, not the end of the
+    // text.
     reader.config_mut().check_end_names = false;
     reader.config_mut().allow_unmatched_ends = true;
     reader.config_mut().allow_dangling_amp = true;
@@ -94,11 +100,14 @@ fn resolved(entity: &BytesRef<'_>) -> String {
 }
 
 /// Elements within running text.
-const INLINE: &str = "a abbr acronym b bold citetitle code command email em emphasis emph ext-link filename foreignphrase hi \
-    i italic link literal option phrase q quote ref s small span strong sub subscript sup superscript term tt u ulink \
+const INLINE: &str = "a abbr acronym b bold citetitle code command email em emphasis emph ext-link \
+     filename foreignphrase hi \
+    i italic link literal option phrase q quote ref s small span strong sub subscript sup \
+    superscript term tt u ulink \
     underline uri userinput varname xref";
 
-/// The text of a file that is mostly text; `None` for one whose attributes and tags are what it says, or that is broken.
+/// The text of a file that is mostly text; `None` for one whose attributes and tags are what it
+/// says, or that is broken.
 pub(super) fn parse(source: &str) -> Option<Page> {
     let mut reader = reader(source);
     let mut page = Renderer::default();
@@ -117,7 +126,9 @@ pub(super) fn parse(source: &str) -> Option<Page> {
                 depth = depth.saturating_sub(1);
                 page.break_at(&text_of(end.local_name().as_ref()));
             }
-            Event::Text(text) => page.copy(source.slice(after - text.len()..after), after - text.len()),
+            Event::Text(text) => {
+                page.copy(source.slice(after - text.len()..after), after - text.len())
+            }
             Event::CData(text) => page.copy(&text, after - 3 - text.len()),
             Event::GeneralRef(entity) => page.stand_in(&resolved(&entity), before, after - before),
             Event::Eof => break,

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use super::*;
 
-/// Makes the files (those ending in `/` are folders; `=` parts a name from its content) and walks them.
+/// Makes the files (those ending in `/` are folders; `=` parts a name from its content) and walks
+/// them.
 fn found(files: &[&str], options: &WalkOptions) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     make(folder.path(), files);
@@ -50,13 +51,17 @@ fn check(files: &[&str], expected: &[&str]) {
 
 fn check_globs(files: &[&str], include: &[&str], exclude: &[&str], expected: &[&str]) {
     let owned = |globs: &[&str]| globs.iter().map(|&glob| glob.to_owned()).collect();
-    let options = WalkOptions { include: owned(include), exclude: owned(exclude), skip: Vec::new() };
+    let options =
+        WalkOptions { include: owned(include), exclude: owned(exclude), skip: Vec::new() };
     assert_eq!(found(files, &options), expected, "include {include:?} exclude {exclude:?}");
 }
 
 #[test]
 fn files_come_in_the_order_of_their_path_components() {
-    check(&["b", "a/z", "a.txt", "a/b/c", "B", "é", "a-b/x"], &["B", "a/b/c", "a/z", "a-b/x", "a.txt", "b", "é"]);
+    check(
+        &["b", "a/z", "a.txt", "a/b/c", "B", "é", "a-b/x"],
+        &["B", "a/b/c", "a/z", "a-b/x", "a.txt", "b", "é"],
+    );
     check(&[], &[]);
 }
 
@@ -67,8 +72,14 @@ fn hidden_files_are_not_there() {
 
 #[test]
 fn ignore_files_count_outside_a_repository_too() {
-    check(&[".gitignore=*.log\n/top\nbuild/", "a.log", "b", "top", "sub/top", "sub/build/x"], &["b", "sub/top"]);
-    check(&[".gitignore=*.log", "sub/.gitignore=!keep.log", "sub/keep.log", "sub/x.log"], &["sub/keep.log"]);
+    check(
+        &[".gitignore=*.log\n/top\nbuild/", "a.log", "b", "top", "sub/top", "sub/build/x"],
+        &["b", "sub/top"],
+    );
+    check(
+        &[".gitignore=*.log", "sub/.gitignore=!keep.log", "sub/keep.log", "sub/x.log"],
+        &["sub/keep.log"],
+    );
     check(&[".gitignore=*.log", ".ragignore=!a.log\nb.txt", "a.log", "b.log", "b.txt"], &["a.log"]);
     check(&[".ragignore=!*.log", "sub/.gitignore=*.log", "sub/a.log"], &["sub/a.log"]);
     check(&[".gitignore=\u{feff}a\n# comment\n[\n\nb", "a", "b", "c"], &["c"]);
@@ -77,7 +88,10 @@ fn ignore_files_count_outside_a_repository_too() {
 #[test]
 fn ignore_files_above_count_within_a_repository_only() {
     let folder = tempfile::tempdir().unwrap();
-    make(folder.path(), &[".gitignore=*.log\ndocs/drafts", "docs/a.log", "docs/b", "docs/drafts/c"]);
+    make(
+        folder.path(),
+        &[".gitignore=*.log\ndocs/drafts", "docs/a.log", "docs/b", "docs/drafts/c"],
+    );
     let docs = folder.path().join("docs");
     assert_eq!(walked(&docs, &WalkOptions::default()), ["a.log", "b", "drafts/c"]);
     fs::create_dir(folder.path().join(".git")).unwrap();
@@ -112,7 +126,8 @@ fn a_root_that_is_no_folder_is_the_callers_mistake() {
     let folder = tempfile::tempdir().unwrap();
     make(folder.path(), &["file"]);
     for name in ["file", "missing"] {
-        let fault = walk(&folder.path().join(name), &WalkOptions::default(), &mut |_| Ok(())).unwrap_err();
+        let fault =
+            walk(&folder.path().join(name), &WalkOptions::default(), &mut |_| Ok(())).unwrap_err();
         assert_eq!(fault.kind(), crate::error::Kind::Usage, "{fault}");
     }
 }
@@ -121,7 +136,8 @@ fn a_root_that_is_no_folder_is_the_callers_mistake() {
 fn skipped_folders_are_never_entered() {
     let folder = tempfile::tempdir().unwrap();
     make(folder.path(), &["a", "data/b", "x/data/c"]);
-    let skip = |path: &str| WalkOptions { skip: vec![folder.path().join(path)], ..WalkOptions::default() };
+    let skip =
+        |path: &str| WalkOptions { skip: vec![folder.path().join(path)], ..WalkOptions::default() };
     assert_eq!(walked(folder.path(), &skip("data")), ["a", "x/data/c"]);
     assert_eq!(walked(folder.path(), &skip("missing")), ["a", "data/b", "x/data/c"]);
     assert!(walk(&folder.path().join("x/data"), &skip("x"), &mut |_| Ok(())).is_err());
@@ -131,11 +147,14 @@ fn skipped_folders_are_never_entered() {
 fn links_are_not_followed_but_the_root_may_be_one() {
     let folder = tempfile::tempdir().unwrap();
     make(folder.path(), &["real/a", "real/sub/b"]);
-    let symlink = |target: &Path, name: &str| std::os::unix::fs::symlink(target, folder.path().join(name)).unwrap();
+    let symlink = |target: &Path, name: &str| {
+        std::os::unix::fs::symlink(target, folder.path().join(name)).unwrap()
+    };
     symlink(&folder.path().join("real"), "link");
     symlink(&folder.path().join("real"), "real/sub/loop");
     symlink(Path::new("nowhere"), "real/dangling");
-    let expected = ["a", "skipped dangling: symbolic link", "sub/b", "skipped sub/loop: symbolic link"];
+    let expected =
+        ["a", "skipped dangling: symbolic link", "sub/b", "skipped sub/loop: symbolic link"];
     assert_eq!(walked(&folder.path().join("link"), &WalkOptions::default()), expected);
 }
 
@@ -146,7 +165,15 @@ fn links_of_a_mounted_config_map_are_followed_and_no_others() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("docs");
     make(folder.path(), &["docs/", "secret/key", "secret/a"]);
-    make(&root, &["..2026_01/a.md=one", "..2026_01/sub/b.md=two", "..2026_02/a.md=other", ".git/config=token"]);
+    make(
+        &root,
+        &[
+            "..2026_01/a.md=one",
+            "..2026_01/sub/b.md=two",
+            "..2026_02/a.md=other",
+            ".git/config=token",
+        ],
+    );
     symlink("..2026_01", root.join("..data")).unwrap();
     for name in ["a.md", "sub"] {
         symlink(Path::new("..data").join(name), root.join(name)).unwrap();
@@ -159,7 +186,8 @@ fn links_of_a_mounted_config_map_are_followed_and_no_others() {
     symlink("..data/token", root.join("token")).unwrap();
     let skipped = |name: &str| format!("skipped {name}: symbolic link");
     let rest = ["config", "gone.md", "renamed.md", "sub/b.md", "token"];
-    let rest = rest.map(|name| if name.starts_with("sub") { name.to_owned() } else { skipped(name) });
+    let rest =
+        rest.map(|name| if name.starts_with("sub") { name.to_owned() } else { skipped(name) });
     assert_eq!(walked(&root, &WalkOptions::default()), [&["a.md".to_owned()], &rest[..]].concat());
     // An update replaces one link, and whoever watches the folder must hear of it.
     assert!(is_wanted(&root, &WalkOptions::default(), &root.join("..data")));
@@ -185,8 +213,14 @@ fn what_is_no_file_is_skipped_without_waiting_for_it() {
     let folder = tempfile::tempdir().unwrap();
     make(folder.path(), &["a"]);
     for name in ["fifo", ".gitignore"] {
-        rustix::fs::mknodat(rustix::fs::CWD, folder.path().join(name), rustix::fs::FileType::Fifo, 0o600.into(), 0)
-            .unwrap();
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            folder.path().join(name),
+            rustix::fs::FileType::Fifo,
+            0o600.into(),
+            0,
+        )
+        .unwrap();
     }
     let _socket = std::os::unix::net::UnixListener::bind(folder.path().join("socket")).unwrap();
     let expected = ["a", "skipped fifo: not a regular file", "skipped socket: not a regular file"];
@@ -218,14 +252,18 @@ fn names_that_are_not_utf8_have_paths_of_their_own() {
     let mut files = Vec::new();
     walk(folder.path(), &WalkOptions::default(), &mut |entry| {
         if let Entry::File(file) = entry {
-            let name = fs::read(file_below(&folder.path().canonicalize().unwrap(), &file.path)).unwrap();
+            let name =
+                fs::read(file_below(&folder.path().canonicalize().unwrap(), &file.path)).unwrap();
             files.push((file.path, name));
         }
         Ok(())
     })
     .unwrap();
     let path_of = |name: &[u8]| files.iter().find(|(_, n)| n == name).unwrap().0.as_str();
-    assert_eq!(names.map(path_of), ["a\\xFF", "a\\x5CxFF", "a\\x5Cx5CxFF", "back\\slash", "-x\n;$(rm)"]);
+    assert_eq!(
+        names.map(path_of),
+        ["a\\xFF", "a\\x5CxFF", "a\\x5Cx5CxFF", "back\\slash", "-x\n;$(rm)"]
+    );
 }
 
 #[test]
@@ -283,7 +321,10 @@ fn a_folder_is_told_before_what_is_in_it() {
     })
     .unwrap();
     assert_eq!(folders, ["", "a", "a/b", "c"]);
-    assert_eq!(walked(&top, &WalkOptions::default()), ["a/b/late", "a/b/x", "a/late", "c/late", "late"]);
+    assert_eq!(
+        walked(&top, &WalkOptions::default()),
+        ["a/b/late", "a/b/x", "a/late", "c/late", "late"]
+    );
 }
 
 /// Whatever the walk finds is wanted; and what is not there any more is judged as if it were.
@@ -306,27 +347,39 @@ fn what_is_wanted_is_what_the_walk_comes_across() {
     make(folder.path(), &files);
     let top = folder.path().canonicalize().unwrap();
     let skip = WalkOptions { skip: vec![top.join("data/indexes")], ..WalkOptions::default() };
-    let only = WalkOptions { include: vec!["*.md".into()], exclude: vec!["sub".into()], ..skip.clone() };
+    let only =
+        WalkOptions { include: vec!["*.md".into()], exclude: vec!["sub".into()], ..skip.clone() };
     for options in [skip, only] {
         let found = walked(&top, &options);
         assert!(!found.is_empty());
         for file in files {
             let (name, _) = file.split_once('=').unwrap_or((file, ""));
             let wanted = is_wanted(&top, &options, &top.join(name));
-            let is_ignore_file = name == ".gitignore" || (name == "sub/.ragignore" && options.exclude.is_empty());
-            assert_eq!(wanted, is_ignore_file || found.iter().any(|path| path == name), "{name} {options:?}");
+            let is_ignore_file =
+                name == ".gitignore" || (name == "sub/.ragignore" && options.exclude.is_empty());
+            assert_eq!(
+                wanted,
+                is_ignore_file || found.iter().any(|path| path == name),
+                "{name} {options:?}"
+            );
         }
     }
     let wanted = |name: &str| is_wanted(&top, &WalkOptions::default(), &top.join(name));
     assert!(wanted("gone.md") && wanted("sub/gone/too.md") && wanted("sub/gone") && wanted(""));
-    assert!(!wanted("gone.log") && !wanted("build/gone.md") && !wanted(".swap") && !wanted("sub/.git/.gitignore"));
+    assert!(
+        !wanted("gone.log")
+            && !wanted("build/gone.md")
+            && !wanted(".swap")
+            && !wanted("sub/.git/.gitignore")
+    );
     assert!(is_wanted(&top, &WalkOptions::default(), top.parent().unwrap()));
 }
 
 #[test]
 fn a_path_leads_back_to_its_file() {
     let folder = tempfile::tempdir().unwrap();
-    let names: [&[u8]; 6] = [b"plain", b"caf\xE9", b"a\\x41b", b"\\", "\u{e9}".as_bytes(), b"\xFF\xFE\\xFF"];
+    let names: [&[u8]; 6] =
+        [b"plain", b"caf\xE9", b"a\\x41b", b"\\", "\u{e9}".as_bytes(), b"\xFF\xFE\\xFF"];
     for name in names {
         fs::write(folder.path().join(std::ffi::OsStr::from_bytes(name)), name).unwrap();
     }

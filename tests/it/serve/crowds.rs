@@ -32,11 +32,16 @@ fn check_refused(reply: &Reply) {
 }
 
 /// What became of each of `n` clients who ask at once.
-fn at_once(server: &Server, n: usize, question: impl Fn(usize) -> serde_json::Value + Sync) -> BTreeMap<u16, usize> {
+fn at_once(
+    server: &Server,
+    n: usize,
+    question: impl Fn(usize) -> serde_json::Value + Sync,
+) -> BTreeMap<u16, usize> {
     let mut statuses = BTreeMap::new();
     std::thread::scope(|scope| {
         let question = &question;
-        let clients: Vec<_> = (0..n).map(|n| scope.spawn(move || server.post("/ask", &question(n)))).collect();
+        let clients: Vec<_> =
+            (0..n).map(|n| scope.spawn(move || server.post("/ask", &question(n)))).collect();
         for client in clients {
             let reply = client.join().expect("a reply");
             check_refused(&reply);
@@ -52,8 +57,11 @@ fn two_hundred_clients_on_two_workers_are_answered_or_told_when_to_come_back() {
     let server = Server::start(&sandbox, &[("RAG_SERVE_WORKERS", "2"), ("RAG_SERVE_QUEUE", "40")]);
     server.post("/ask", &query(QUESTION)).ok();
     let (before, ..) = held(server.pid());
-    let statuses =
-        at_once(&server, 200, |n| json!({ "query": format!("What do bees do on day {n}?"), "use_cache": n % 2 == 0 }));
+    let statuses = at_once(
+        &server,
+        200,
+        |n| json!({ "query": format!("What do bees do on day {n}?"), "use_cache": n % 2 == 0 }),
+    );
     assert!(statuses.get(&200).is_some_and(|n| *n >= 42), "{statuses:?}");
     let (after, ..) = held(server.pid());
     assert!(after < before + (200 << 10), "from {before} to {after} KiB");
@@ -81,7 +89,8 @@ fn searches_side_by_side_find_what_each_finds_alone() {
     assert!(alone.iter().all(|hits| !hits.as_array().expect("hits").is_empty()), "{alone:?}");
     std::thread::scope(|scope| {
         let (server, body) = (&server, &body);
-        let clients: Vec<_> = (0..24).map(|n| scope.spawn(move || server.post("/search", &body(n)))).collect();
+        let clients: Vec<_> =
+            (0..24).map(|n| scope.spawn(move || server.post("/search", &body(n)))).collect();
         for (client, alone) in clients.into_iter().zip(&alone) {
             assert_eq!(hits(client.join().expect("a reply")), *alone);
         }
@@ -110,7 +119,8 @@ fn who_waits_for_a_language_model_is_in_nobodys_way() {
     wait_for("both workers", || (llm.requests().len() == 2).then_some(()));
     std::thread::scope(|scope| {
         let (ask, server) = (&ask, &server);
-        let clients: Vec<_> = (2..200).map(|n| scope.spawn(move || server.post("/ask", &ask(n)))).collect();
+        let clients: Vec<_> =
+            (2..200).map(|n| scope.spawn(move || server.post("/ask", &ask(n)))).collect();
         wait_for("a full line", || {
             (server.count("rag_questions_refused_total{line=\"written\"}") == 178).then_some(())
         });
@@ -120,7 +130,9 @@ fn who_waits_for_a_language_model_is_in_nobodys_way() {
         server.get("/health").ok();
         server.post("/search", &query(QUESTION)).ok();
         server.post("/ask", &json!({ "query": QUESTION, "generator": "extractive" })).ok();
-        let urgent = scope.spawn(move || server.post("/ask", &json!({ "query": "urgent?", "priority": "critical" })));
+        let urgent = scope.spawn(move || {
+            server.post("/ask", &json!({ "query": "urgent?", "priority": "critical" }))
+        });
         wait_for("that one is sent away", || {
             (server.count("rag_questions_refused_total{line=\"written\"}") == 179).then_some(())
         });
@@ -145,7 +157,9 @@ fn an_ingest_does_not_keep_questions_from_being_answered() {
     let server = Server::start(&sandbox, &[]);
     server.post("/ask", &query(QUESTION)).ok();
     for n in 0..300 {
-        let text = format!("# Note {n}\n\nNumber {n} of many notes says that the {n}th boat left the harbour.\n");
+        let text = format!(
+            "# Note {n}\n\nNumber {n} of many notes says that the {n}th boat left the harbour.\n"
+        );
         crate::fixtures::write_old(&sandbox, &format!("docs/notes/{n}.md"), text);
     }
     let mut ingest = sandbox.spawn(["ingest", "--dir", "docs", "--no-cache"]);
@@ -168,7 +182,8 @@ fn may_open(n: u64) {
 #[test]
 fn slow_clients_are_hung_up_on_and_honest_ones_are_served() {
     let Some(sandbox) = world() else { return };
-    // A quarter of these each: silent, a byte of the head now and then, a byte of the body, never reading.
+    // A quarter of these each: silent, a byte of the head now and then, a byte of the body, never
+    // reading.
     let each = if thorough() { 125 } else { 40 };
     may_open(4096);
     let server = Server::start(
@@ -187,12 +202,15 @@ fn slow_clients_are_hung_up_on_and_honest_ones_are_served() {
     };
     // The index and the caches are opened by the first question.
     server.post("/search", &query(QUESTION)).ok();
-    wait_for("that nobody is connected", || (server.count("rag_http_connections") == 1).then_some(()));
+    wait_for("that nobody is connected", || {
+        (server.count("rag_http_connections") == 1).then_some(())
+    });
     let (_, files, _) = held(server.pid());
     let silent: Vec<TcpStream> = (0..each).map(|_| connect(b"")).collect();
-    let heads: Vec<TcpStream> = (0..each).map(|_| connect(b"POST /ask HTTP/1.1\r\nhost: localhost\r\nx: ")).collect();
-    let body =
-        "POST /ask HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 9000\r\n\r\n{";
+    let heads: Vec<TcpStream> =
+        (0..each).map(|_| connect(b"POST /ask HTTP/1.1\r\nhost: localhost\r\nx: ")).collect();
+    let body = "POST /ask HTTP/1.1\r\nhost: localhost\r\ncontent-type: \
+         application/json\r\ncontent-length: 9000\r\n\r\n{";
     let bodies: Vec<TcpStream> = (0..each).map(|_| connect(body.as_bytes())).collect();
     let wanted = "GET /openapi.json HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(2000);
     let unread: Vec<TcpStream> = (0..each)
@@ -203,7 +221,9 @@ fn slow_clients_are_hung_up_on_and_honest_ones_are_served() {
             stream
         })
         .collect();
-    wait_for("all of them", || (server.count("rag_http_connections") > 4 * each as u64).then_some(()));
+    wait_for("all of them", || {
+        (server.count("rag_http_connections") > 4 * each as u64).then_some(())
+    });
     let mut honest = 0;
     wait_for("that all are hung up on", || {
         server.post("/search", &query(QUESTION)).ok();
@@ -222,7 +242,11 @@ fn slow_clients_are_hung_up_on_and_honest_ones_are_served() {
     for mut stream in bodies {
         let mut said = Vec::new();
         let _ = stream.read_to_end(&mut said);
-        assert!(said.is_empty() || said.starts_with(b"HTTP/1.1 408"), "{}", String::from_utf8_lossy(&said));
+        assert!(
+            said.is_empty() || said.starts_with(b"HTTP/1.1 408"),
+            "{}",
+            String::from_utf8_lossy(&said)
+        );
     }
     drop((heads, unread));
     let (_, after, _) = held(server.pid());
@@ -233,7 +257,10 @@ fn slow_clients_are_hung_up_on_and_honest_ones_are_served() {
 #[test]
 fn more_connections_than_there_may_be_wait_for_the_others() {
     let Some(sandbox) = world() else { return };
-    let server = Server::start(&sandbox, &[("RAG_SERVE_CONNECTIONS", "4"), ("RAG_SERVE_HEADER_TIMEOUT_S", "1")]);
+    let server = Server::start(
+        &sandbox,
+        &[("RAG_SERVE_CONNECTIONS", "4"), ("RAG_SERVE_HEADER_TIMEOUT_S", "1")],
+    );
     let _held: Vec<TcpStream> = (0..12).map(|_| server.connect()).collect();
     server.get("/health/live").ok();
     server.stop();

@@ -15,11 +15,15 @@ struct Example {
 
 /// The lines of the README's section on serving that begin with a variable or `curl`.
 fn examples() -> Vec<Example> {
-    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let readme =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
     let (_, section) = readme.split_once("\n## Serving\n").expect("a section on serving");
     let section = section.split("\n## ").next().unwrap();
-    let blocks = section.split("```").skip(1).step_by(2).filter_map(|block| block.strip_prefix("sh\n"));
-    let lines = blocks.flat_map(str::lines).filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
+    let blocks =
+        section.split("```").skip(1).step_by(2).filter_map(|block| block.strip_prefix("sh\n"));
+    let lines = blocks
+        .flat_map(str::lines)
+        .filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
     lines
         .map(|line| {
             let (typed, shows) = line.split_once("  # ").unwrap_or((line, ""));
@@ -33,7 +37,9 @@ fn called(typed: &str) -> Option<(String, Vec<String>)> {
     let (before, rest) = typed.split_once("$rag/")?;
     let end = rest.find([' ', '?', '"', '\'', '|', ')', ';']).unwrap_or(rest.len());
     let path: Vec<String> = rest[..end].split('/').map(str::to_owned).collect();
-    let method = ["DELETE", "POST", "GET"].into_iter().find(|method| before.contains(&format!("-X {method}")));
+    let method = ["DELETE", "POST", "GET"]
+        .into_iter()
+        .find(|method| before.contains(&format!("-X {method}")));
     let sends = typed.contains("--json") || typed.contains("--data");
     Some((method.unwrap_or(if sends { "POST" } else { "GET" }).to_owned(), path))
 }
@@ -71,24 +77,36 @@ fn every_example_does_what_it_says() {
         return;
     }
     let sandbox = Sandbox::new();
-    copy_tree(&Path::new(env!("CARGO_MANIFEST_DIR")).join("data/corpus"), &sandbox.path().join("docs"));
+    copy_tree(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join("data/corpus"),
+        &sandbox.path().join("docs"),
+    );
     sandbox.ingest();
     let server = Server::start(&sandbox, &[("RAG_SERVE_ROOTS", "docs")]);
-    let examples: Vec<Example> = examples().into_iter().filter(|e| !e.typed.starts_with("rag serve")).collect();
+    let examples: Vec<Example> =
+        examples().into_iter().filter(|e| !e.typed.starts_with("rag serve")).collect();
     // One shell for all, so that what one of them sets the next ones have.
     let mut script = String::from("exec 2>&1\n");
     for (n, Example { typed, .. }) in examples.iter().enumerate() {
-        let typed = if typed.starts_with("rag=") { format!("rag=http://{}", server.address) } else { typed.clone() };
+        let typed = if typed.starts_with("rag=") {
+            format!("rag=http://{}", server.address)
+        } else {
+            typed.clone()
+        };
         writeln!(script, "echo \"@@ {n}\"\n{typed}\ncode=$?; echo; echo \"@@ = $code\"").unwrap();
     }
     let mut shell = std::process::Command::new("sh");
     let run = Run::of(shell.arg("-c").arg(&script).current_dir(sandbox.path())).ok();
     for (n, Example { typed, shows }) in examples.iter().enumerate() {
-        let (_, rest) = run.stdout.split_once(&format!("@@ {n}\n")).unwrap_or_else(|| panic!("{run}"));
+        let (_, rest) =
+            run.stdout.split_once(&format!("@@ {n}\n")).unwrap_or_else(|| panic!("{run}"));
         let (output, rest) = rest.split_once("@@ = ").unwrap_or_else(|| panic!("{run}"));
         assert!(rest.starts_with("0\n"), "{typed}\n{output}\n{}", &rest[..2]);
         assert!(output.contains(shows.as_str()), "{typed}\nshould show {shows}\n{output}");
-        assert!(typed.contains("cancel") || !output.starts_with("{\"error\":{"), "{typed}\n{output}");
+        assert!(
+            typed.contains("cancel") || !output.starts_with("{\"error\":{"),
+            "{typed}\n{output}"
+        );
     }
     server.stop();
 }

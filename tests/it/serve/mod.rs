@@ -1,4 +1,5 @@
-//! `rag serve`: what it answers, what it refuses, and how it holds out when there are many, slow or hostile clients.
+//! `rag serve`: what it answers, what it refuses, and how it holds out when there are many, slow or
+//! hostile clients.
 
 mod crowds;
 mod examples;
@@ -60,11 +61,17 @@ fn answers_and_passages_are_those_of_the_commands() {
     let asked = server.post("/ask", &query(QUESTION)).ok();
     let id = asked.headers["x-request-id"].clone();
     assert_eq!((asked.json()["request_id"].as_str(), id.len()), (Some(&*id), 32));
-    assert_eq!(settled(asked.json()), settled(sandbox.rag(["ask", "--json", QUESTION]).ok().json()));
-    let found = server.post("/search", &json!({ "query": QUESTION, "k": 3, "mode": "lexical" })).ok();
-    let by_command = sandbox.rag(["search", "--json", "-k", "3", "--mode", "lexical", QUESTION]).ok();
+    assert_eq!(
+        settled(asked.json()),
+        settled(sandbox.rag(["ask", "--json", QUESTION]).ok().json())
+    );
+    let found =
+        server.post("/search", &json!({ "query": QUESTION, "k": 3, "mode": "lexical" })).ok();
+    let by_command =
+        sandbox.rag(["search", "--json", "-k", "3", "--mode", "lexical", QUESTION]).ok();
     assert_eq!(settled(found.json()), settled(by_command.json()));
-    let filtered = server.post("/search", &json!({ "query": QUESTION, "filter": "type:html" })).ok().json();
+    let filtered =
+        server.post("/search", &json!({ "query": QUESTION, "filter": "type:html" })).ok().json();
     assert_eq!(filtered["hits"].as_array().map(Vec::len), Some(1), "{filtered}");
 
     // That nothing supports an answer is an answer.
@@ -104,10 +111,17 @@ fn a_new_generation_is_picked_up_and_an_index_that_is_gone_is_not_found() {
     let ask = |text| server.post("/ask", &query(text)).ok().json();
     assert_eq!(ask("What does an otter eat?")["supported"], false);
     let before = ask(QUESTION);
-    crate::fixtures::write_old(&sandbox, "docs/otter.md", "# Otters\n\nAn otter eats fish and crabs.\n");
+    crate::fixtures::write_old(
+        &sandbox,
+        "docs/otter.md",
+        "# Otters\n\nAn otter eats fish and crabs.\n",
+    );
     sandbox.ingest();
     let after = ask("What does an otter eat?");
-    assert_eq!((&after["supported"], &after["citations"][0]["path"]), (&json!(true), &json!("otter.md")));
+    assert_eq!(
+        (&after["supported"], &after["citations"][0]["path"]),
+        (&json!(true), &json!("otter.md"))
+    );
     assert_ne!(before["corpus_id"], after["corpus_id"]);
 
     let other = |index: &str| server.post("/ask", &json!({ "query": QUESTION, "index": index }));
@@ -118,24 +132,31 @@ fn a_new_generation_is_picked_up_and_an_index_that_is_gone_is_not_found() {
     server.stop();
 }
 
-/// The files of a generation that nothing needs any more take room on the disk for as long as somebody has them mapped.
+/// The files of a generation that nothing needs any more take room on the disk for as long as
+/// somebody has them mapped.
 #[test]
 fn a_server_that_nobody_asks_goes_over_to_what_is_new_and_lets_go_of_what_is_old() {
     let Some(sandbox) = world() else { return };
     let server = Server::start(&sandbox, &[]);
     // Whose files it has mapped, of those that the names below stand or stood for.
     let mapped = |generations: &[String]| -> Vec<bool> {
-        let maps = std::fs::read_to_string(format!("/proc/{}/maps", server.pid())).expect("it runs");
+        let maps =
+            std::fs::read_to_string(format!("/proc/{}/maps", server.pid())).expect("it runs");
         generations.iter().map(|generation| maps.contains(&format!("/{generation}/"))).collect()
     };
     let of = |name: &str| {
-        server.post("/search", &json!({ "query": "bees", "index": name })).ok().json()["corpus_id"].clone()
+        server.post("/search", &json!({ "query": "bees", "index": name })).ok().json()["corpus_id"]
+            .clone()
     };
     let id = |name: &str| of(name).as_str().unwrap().to_owned();
     sandbox.rag(["ingest", "--dir", "docs", "--index", "other", "--include", "*.md"]).ok();
     let (old, other) = (id("default"), id("other"));
     assert_ne!(old, other);
-    crate::fixtures::write_old(&sandbox, "docs/otter.md", "# Otters\n\nAn otter eats fish and crabs.\n");
+    crate::fixtures::write_old(
+        &sandbox,
+        "docs/otter.md",
+        "# Otters\n\nAn otter eats fish and crabs.\n",
+    );
     let new = sandbox.ingest()["corpus_id"].as_str().unwrap().to_owned();
     sandbox.rag(["index", "remove", "--yes", "--index", "other"]).ok();
     let all = [old, other, new];
@@ -155,16 +176,28 @@ fn the_parts_are_told_and_the_interface_describes_itself() {
     assert_eq!(health["parts"]["index"]["documents"], 6);
     assert_eq!(health["parts"]["language_model"]["status"], "off");
     let document = server.get("/openapi.json").ok().json();
-    assert!(document["openapi"].as_str().is_some_and(|version| version.starts_with("3.1")), "{document}");
+    assert!(
+        document["openapi"].as_str().is_some_and(|version| version.starts_with("3.1")),
+        "{document}"
+    );
     assert!(document["paths"]["/ask"]["post"]["security"][0]["token"].is_array(), "{document}");
-    assert!(document["components"]["schemas"]["AskBody"]["properties"]["query"].is_object(), "{document}");
+    assert!(
+        document["components"]["schemas"]["AskBody"]["properties"]["query"].is_object(),
+        "{document}"
+    );
     // Replies have types, but for those that others define.
     for (path, item) in document["paths"].as_object().unwrap() {
-        let is_ours = !path.starts_with("/v1/") && !["/mcp", "/openapi.json"].contains(&path.as_str());
-        for (status, told) in item.as_object().unwrap().values().flat_map(|o| o["responses"].as_object().unwrap()) {
+        let is_ours =
+            !path.starts_with("/v1/") && !["/mcp", "/openapi.json"].contains(&path.as_str());
+        for (status, told) in
+            item.as_object().unwrap().values().flat_map(|o| o["responses"].as_object().unwrap())
+        {
             let schema = &told["content"]["application/json"]["schema"];
             let is_typed = schema["$ref"].is_string() || schema["items"]["$ref"].is_string();
-            assert!(!is_ours || !status.starts_with('2') || schema.is_null() || is_typed, "{path}: {told}");
+            assert!(
+                !is_ours || !status.starts_with('2') || schema.is_null() || is_typed,
+                "{path}: {told}"
+            );
         }
     }
     let page = server.get("/").ok();
@@ -194,15 +227,26 @@ fn a_taken_port_and_an_open_door_are_refused_at_the_start() {
     let server = Server::start(&sandbox, &[]);
     let port = server.address.port().to_string();
     sandbox.rag(["serve", "--port", &port]).exits(1).says("cannot listen").says("--port 0");
-    sandbox.rag(["serve", "--port", "0", "--host", "0.0.0.0"]).exits(2).says("token").says("RAG_SERVE_TOKEN");
+    sandbox
+        .rag(["serve", "--port", "0", "--host", "0.0.0.0"])
+        .exits(2)
+        .says("token")
+        .says("RAG_SERVE_TOKEN");
     sandbox
         .rag(["serve", "--port", "0", "--host", "no.such.host.invalid"])
         .exits(2)
         .says("serve.host = no.such.host.invalid (--host)");
-    let short = |token: &str| Run::of(sandbox.command(["serve", "--port", "0"]).env("RAG_SERVE_TOKEN", token));
-    short("secret").exits(2).says("serve.token (environment RAG_SERVE_TOKEN): has fewer than 16 characters");
+    let short = |token: &str| {
+        Run::of(sandbox.command(["serve", "--port", "0"]).env("RAG_SERVE_TOKEN", token))
+    };
+    short("secret")
+        .exits(2)
+        .says("serve.token (environment RAG_SERVE_TOKEN): has fewer than 16 characters");
     sandbox.write("tokens", "read aaaaaaaaaaaaaaaaaaaa\n");
     let mut command = sandbox.command(["serve", "--port", "0"]);
-    Run::of(command.env("RAG_SERVE_TOKEN_FILE", "tokens")).exits(2).says("can be read by others").says("chmod 600");
+    Run::of(command.env("RAG_SERVE_TOKEN_FILE", "tokens"))
+        .exits(2)
+        .says("can be read by others")
+        .says("chmod 600");
     server.stop();
 }

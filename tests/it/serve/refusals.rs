@@ -1,4 +1,5 @@
-//! What is refused: requests that are none, that come from elsewhere, that may not; and what a refusal tells.
+//! What is refused: requests that are none, that come from elsewhere, that may not; and what a
+//! refusal tells.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -22,8 +23,10 @@ fn routes(document: &Value) -> Vec<(String, String, String)> {
     for (path, item) in document["paths"].as_object().expect("paths") {
         for (method, operation) in item.as_object().expect("methods") {
             let scope = operation["x-scope"].as_str().expect("every route has a scope").to_owned();
-            let path: Vec<&str> =
-                path.split('/').map(|part| if part.starts_with('{') { "nobody" } else { part }).collect();
+            let path: Vec<&str> = path
+                .split('/')
+                .map(|part| if part.starts_with('{') { "nobody" } else { part })
+                .collect();
             found.push((method.to_uppercase(), path.join("/"), scope));
         }
     }
@@ -35,7 +38,10 @@ fn routes(document: &Value) -> Vec<(String, String, String)> {
 fn what_is_no_request_for_it_is_refused_at_once() {
     let Some(sandbox) = world() else { return };
     let server = Server::start(&sandbox, &[]);
-    let head = format!("POST /ask HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\n", server.address);
+    let head = format!(
+        "POST /ask HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\n",
+        server.address
+    );
     let long = "x".repeat(64 << 10);
     let body = |query: &str| {
         let body = json!({ "query": query }).to_string();
@@ -43,9 +49,21 @@ fn what_is_no_request_for_it_is_refused_at_once() {
     };
     let deep = format!("{}path:a{}", "(".repeat(10_000), ")".repeat(10_000));
     let cases: [(&str, String, &[u16]); 20] = [
-        ("a body that is announced too large", format!("{head}content-length: 99999999999\r\n\r\n"), &[413]),
-        ("a length that no number holds", format!("{head}content-length: 99999999999999999999999\r\n\r\n"), &[400]),
-        ("a chunk that is none", format!("{head}transfer-encoding: chunked\r\n\r\nxyz\r\n"), &[400]),
+        (
+            "a body that is announced too large",
+            format!("{head}content-length: 99999999999\r\n\r\n"),
+            &[413],
+        ),
+        (
+            "a length that no number holds",
+            format!("{head}content-length: 99999999999999999999999\r\n\r\n"),
+            &[400],
+        ),
+        (
+            "a chunk that is none",
+            format!("{head}transfer-encoding: chunked\r\n\r\nxyz\r\n"),
+            &[400],
+        ),
         (
             "chunks that are too large together",
             format!(
@@ -55,7 +73,11 @@ fn what_is_no_request_for_it_is_refused_at_once() {
             &[413],
         ),
         ("a head of 64 KiB", format!("{head}x-long: {long}\r\n\r\n"), &[431]),
-        ("a path of 64 KiB", format!("GET /{long} HTTP/1.1\r\nhost: localhost\r\n\r\n"), &[414, 431]),
+        (
+            "a path of 64 KiB",
+            format!("GET /{long} HTTP/1.1\r\nhost: localhost\r\n\r\n"),
+            &[414, 431],
+        ),
         ("a thousand headers", format!("{head}{}\r\n", "x: y\r\n".repeat(1000)), &[431]),
         ("a question of 1 MB", body(&"why ".repeat(250_000)), &[400]),
         ("a question of nothing", body("  "), &[400]),
@@ -64,18 +86,32 @@ fn what_is_no_request_for_it_is_refused_at_once() {
             format!("{head}content-encoding: gzip\r\ncontent-length: 10\r\n\r\n0123456789"),
             &[415],
         ),
-        ("two lengths", format!("{head}content-length: 5\r\ncontent-length: 6\r\n\r\n{{}}"), &[400]),
+        (
+            "two lengths",
+            format!("{head}content-length: 5\r\ncontent-length: 6\r\n\r\n{{}}"),
+            &[400],
+        ),
         (
             "a length and chunks",
-            format!("{head}content-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\nGET / HTTP/1.1\r\n\r\n"),
+            format!(
+                "{head}content-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\nGET / \
+                 HTTP/1.1\r\n\r\n"
+            ),
             &[400],
         ),
         (
             "chunks and a length",
-            format!("{head}transfer-encoding: chunked\r\ncontent-length: 5\r\n\r\n0\r\n\r\nGET / HTTP/1.1\r\n\r\n"),
+            format!(
+                "{head}transfer-encoding: chunked\r\ncontent-length: 5\r\n\r\n0\r\n\r\nGET / \
+                 HTTP/1.1\r\n\r\n"
+            ),
             &[400],
         ),
-        ("chunks that are none", format!("{head}transfer-encoding: xchunked\r\ncontent-length: 3\r\n\r\nabc"), &[400]),
+        (
+            "chunks that are none",
+            format!("{head}transfer-encoding: xchunked\r\ncontent-length: 3\r\n\r\nabc"),
+            &[400],
+        ),
         ("a line that goes on", format!("{head}transfer-encoding:\r\n chunked\r\n\r\n"), &[400]),
         ("a space before the colon", format!("{head}content-length : 5\r\n\r\nabcde"), &[400]),
         ("two hosts", format!("{head}host: other\r\ncontent-length: 2\r\n\r\n{{}}"), &[400]),
@@ -94,11 +130,23 @@ fn what_is_no_request_for_it_is_refused_at_once() {
         assert!(!reply.body.contains("HTTP/1.1 "), "{what}: {reply:?}");
     }
     for (what, body, part) in [
-        ("an unknown field", json!({ "query": "q", "llm.base_url": "http://evil.example" }), "unknown field"),
+        (
+            "an unknown field",
+            json!({ "query": "q", "llm.base_url": "http://evil.example" }),
+            "unknown field",
+        ),
         ("a wrong type", json!({ "query": 7 }), "`query` must be a string, not 7"),
-        ("k of a billion", json!({ "query": "q", "k": 1_000_000_000_u64 }), "k must be from 1 to 1000"),
+        (
+            "k of a billion",
+            json!({ "query": "q", "k": 1_000_000_000_u64 }),
+            "k must be from 1 to 1000",
+        ),
         ("k of nothing", json!({ "query": "q", "k": 0 }), "k must be from 1 to 1000"),
-        ("a negative k", json!({ "query": "q", "k": -1 }), "`k` must be a whole number, 0 or more, not -1"),
+        (
+            "a negative k",
+            json!({ "query": "q", "k": -1 }),
+            "`k` must be a whole number, 0 or more, not -1",
+        ),
         ("a filter 10,000 deep", json!({ "query": "q", "filter": deep }), ""),
         ("a filter that is none", json!({ "query": "q", "filter": "'; DROP TABLE x --" }), ""),
         ("an unknown intent", json!({ "query": "q", "intent": "poem" }), "intent"),
@@ -122,17 +170,31 @@ fn what_is_no_request_for_it_is_refused_at_once() {
 fn names_of_indexes_and_sessions_lead_nowhere() {
     let Some(sandbox) = world() else { return };
     let server = Server::start(&sandbox, &[]);
-    for name in
-        ["..", "../../etc/passwd", "/etc/passwd", "%2e%2e", "%252e", "..\\x", "a\0b", "/proc/self/environ", ".", ""]
-    {
+    for name in [
+        "..",
+        "../../etc/passwd",
+        "/etc/passwd",
+        "%2e%2e",
+        "%252e",
+        "..\\x",
+        "a\0b",
+        "/proc/self/environ",
+        ".",
+        "",
+    ] {
         for field in ["index", "session"] {
             let reply = server.post("/ask", &json!({ "query": QUESTION, field: name }));
             assert!(matches!(reply.status, 400 | 404), "{field} {name:?}: {reply:?}");
-            assert!(!reply.body.contains("/etc/passwd") || !reply.body.contains("root:"), "{reply:?}");
+            assert!(
+                !reply.body.contains("/etc/passwd") || !reply.body.contains("root:"),
+                "{reply:?}"
+            );
         }
     }
     // Nobody was given this one, however well it looks.
-    server.post("/ask", &json!({ "query": QUESTION, "session": "0123456789abcdef0123456789abcdef" })).is(404);
+    server
+        .post("/ask", &json!({ "query": QUESTION, "session": "0123456789abcdef0123456789abcdef" }))
+        .is(404);
     let left = tools::files(&sandbox.data().join("sessions"));
     assert!(!left.iter().any(|path| path.extension().is_some_and(|e| e == "lock")), "{left:?}");
     server.stop();
@@ -144,15 +206,22 @@ fn no_route_serves_pages_of_other_sites() {
     let server = Server::start(&sandbox, &[]);
     let own = format!("http://{}", server.address);
     for (method, path, _) in routes(&server.get("/openapi.json").ok().json()) {
-        let ask =
-            |headers: &[(&str, &str)]| server.request(&method, &path, headers, if method == "GET" { "" } else { "{}" });
-        for host in
-            ["evil.example", "evil.example:8000", "127.0.0.1.evil.example", "localhost.evil.example", "10.0.0.1"]
-        {
+        let ask = |headers: &[(&str, &str)]| {
+            server.request(&method, &path, headers, if method == "GET" { "" } else { "{}" })
+        };
+        for host in [
+            "evil.example",
+            "evil.example:8000",
+            "127.0.0.1.evil.example",
+            "localhost.evil.example",
+            "10.0.0.1",
+        ] {
             let reply = ask(&[("host", host)]).is(403);
             assert!(!reply.headers.contains_key("access-control-allow-origin"), "{method} {path}");
         }
-        for origin in ["http://evil.example", "null", "http://127.0.0.1:1", "https://localhost", "file://"] {
+        for origin in
+            ["http://evil.example", "null", "http://127.0.0.1:1", "https://localhost", "file://"]
+        {
             ask(&[("origin", origin)]).is(403);
         }
         for fine in [("host", "localhost:1"), ("host", "[::1]:80"), ("origin", own.as_str())] {
@@ -161,17 +230,35 @@ fn no_route_serves_pages_of_other_sites() {
         let preflight = server.request("OPTIONS", &path, &[("origin", "http://evil.example")], "");
         assert_eq!(preflight.status, 403, "{method} {path}");
     }
-    for kind in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "application/jsonp", ""] {
-        server.request("POST", "/ask", &[("content-type", kind)], &query(QUESTION).to_string()).is(415);
-        server.request("POST", "/search", &[("content-type", kind)], &query(QUESTION).to_string()).is(415);
+    for kind in [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data",
+        "application/jsonp",
+        "",
+    ] {
+        server
+            .request("POST", "/ask", &[("content-type", kind)], &query(QUESTION).to_string())
+            .is(415);
+        server
+            .request("POST", "/search", &[("content-type", kind)], &query(QUESTION).to_string())
+            .is(415);
     }
     server
-        .request("POST", "/ask", &[("content-type", "Application/JSON; charset=utf-8")], &query(QUESTION).to_string())
+        .request(
+            "POST",
+            "/ask",
+            &[("content-type", "Application/JSON; charset=utf-8")],
+            &query(QUESTION).to_string(),
+        )
         .ok();
     server.stop();
 
-    let server = Server::start(&sandbox, &[("RAG_SERVE_ALLOWED_HOSTS", "rag.example, other.example")]);
-    for (host, status) in [("rag.example", 200), ("Other.Example:443", 200), ("example", 403), ("localhost", 200)] {
+    let server =
+        Server::start(&sandbox, &[("RAG_SERVE_ALLOWED_HOSTS", "rag.example, other.example")]);
+    for (host, status) in
+        [("rag.example", 200), ("Other.Example:443", 200), ("example", 403), ("localhost", 200)]
+    {
         server.request("GET", "/health/live", &[("host", host)], "").is(status);
     }
     server.stop();
@@ -180,7 +267,10 @@ fn no_route_serves_pages_of_other_sites() {
 fn tokens(sandbox: &crate::support::Sandbox) {
     let file = sandbox.write(
         "tokens",
-        format!("# ours\nread {READ}\nwrite {WRITE} rate 100000\nadmin {ADMIN} expires 2999-12-31\nadmin {EXPIRED} expires 2020-01-01\n"),
+        format!(
+            "# ours\nread {READ}\nwrite {WRITE} rate 100000\nadmin {ADMIN} expires \
+             2999-12-31\nadmin {EXPIRED} expires 2020-01-01\n"
+        ),
     );
     std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600)).unwrap();
 }
@@ -193,7 +283,8 @@ fn every_route_wants_a_token_of_its_scope() {
     let bearer = |token: &str| format!("Bearer {token}");
     let with = |method: &str, path: &str, token: Option<&str>| {
         let header = token.map(bearer).unwrap_or_default();
-        let headers: &[(&str, &str)] = if token.is_some() { &[("authorization", &header)] } else { &[] };
+        let headers: &[(&str, &str)] =
+            if token.is_some() { &[("authorization", &header)] } else { &[] };
         server.request(method, path, headers, "")
     };
     let document = with("GET", "/openapi.json", Some(READ)).ok().json();
@@ -201,7 +292,13 @@ fn every_route_wants_a_token_of_its_scope() {
     let rank = |scope: &str| ranks.iter().position(|known| *known == scope).expect("a scope");
     for (method, path, scope) in routes(&document) {
         let what = format!("{method} {path}");
-        for bad in [None, Some("wrong-token-00000000"), Some(EXPIRED), Some(""), Some(&READ[..READ.len() - 1])] {
+        for bad in [
+            None,
+            Some("wrong-token-00000000"),
+            Some(EXPIRED),
+            Some(""),
+            Some(&READ[..READ.len() - 1]),
+        ] {
             let reply = with(&method, &path, bad);
             assert_eq!(reply.status == 401, scope != "open", "{what} {bad:?}: {reply:?}");
             if reply.status == 401 {
@@ -213,7 +310,11 @@ fn every_route_wants_a_token_of_its_scope() {
         for (token, has) in [(READ, "read"), (WRITE, "write"), (ADMIN, "admin")] {
             // Ending the server, or holding a stream open, is no part of this.
             let reply = with(&method, &path, Some(token));
-            assert_eq!(reply.status == 403, rank(has) < rank(&scope), "{what} with {has}: {reply:?}");
+            assert_eq!(
+                reply.status == 403,
+                rank(has) < rank(&scope),
+                "{what} with {has}: {reply:?}"
+            );
             assert_ne!(reply.status, 401, "{what} with {has}");
             n += 1;
         }
@@ -225,7 +326,10 @@ fn every_route_wants_a_token_of_its_scope() {
     server.request("GET", "/metrics", &[("authorization", &format!("bearer {READ}"))], "").ok();
 
     // The answer comes before the body, which would be 1 MB.
-    let head = format!("POST /ask HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\n", server.address);
+    let head = format!(
+        "POST /ask HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\n",
+        server.address
+    );
     let mut stream = server.connect();
     stream.write_all(format!("{head}content-length: 1000000\r\n\r\n").as_bytes()).unwrap();
     Reply::read(&mut stream).is(401);
@@ -243,7 +347,12 @@ fn what_is_more_urgent_than_others_needs_the_scope_admin() {
             "/ingest/start" => json!({ "dir": "docs", "priority": priority }),
             _ => json!({ "query": QUESTION, "priority": priority }),
         };
-        server.request("POST", path, &[("authorization", &format!("Bearer {token}"))], &body.to_string())
+        server.request(
+            "POST",
+            path,
+            &[("authorization", &format!("Bearer {token}"))],
+            &body.to_string(),
+        )
     };
     for path in ["/ask", "/search", "/ask/batch"] {
         for (token, priority, status) in [
@@ -259,9 +368,19 @@ fn what_is_more_urgent_than_others_needs_the_scope_admin() {
     }
     let refused = send("/ingest/start", WRITE, "high").is(403);
     assert_eq!(refused.code(), "forbidden");
-    assert!(refused.body.contains("scope admin") && refused.body.contains("priority"), "{refused:?}");
+    assert!(
+        refused.body.contains("scope admin") && refused.body.contains("priority"),
+        "{refused:?}"
+    );
     let header = format!("Bearer {WRITE}");
-    server.request("POST", "/documents?path=a.txt&priority=high", &[("authorization", &header)], "text").is(403);
+    server
+        .request(
+            "POST",
+            "/documents?path=a.txt&priority=high",
+            &[("authorization", &header)],
+            "text",
+        )
+        .is(403);
     server.stop();
 }
 
@@ -269,17 +388,22 @@ fn what_is_more_urgent_than_others_needs_the_scope_admin() {
 fn who_asks_too_often_is_told_when_to_come_back() {
     let Some(sandbox) = world() else { return };
     tokens(&sandbox);
-    let limits =
-        [("RAG_SERVE_TOKEN_FILE", "tokens"), ("RAG_SERVE_RATE_PER_MINUTE", "3"), ("RAG_SERVE_QUOTA_PER_DAY", "9")];
+    let limits = [
+        ("RAG_SERVE_TOKEN_FILE", "tokens"),
+        ("RAG_SERVE_RATE_PER_MINUTE", "3"),
+        ("RAG_SERVE_QUOTA_PER_DAY", "9"),
+    ];
     let server = Server::start(&sandbox, &limits);
-    let get =
-        |path: &str, token: &str| server.request("GET", path, &[("authorization", &format!("Bearer {token}"))], "");
+    let get = |path: &str, token: &str| {
+        server.request("GET", path, &[("authorization", &format!("Bearer {token}"))], "")
+    };
     let statuses: Vec<u16> = (0..5).map(|_| get("/metrics", READ).status).collect();
     assert_eq!(statuses, [200, 200, 200, 429, 429]);
     let refused = get("/metrics", READ);
     let wait: u64 = refused.headers["retry-after"].parse().expect("seconds");
     assert!((1..=20).contains(&wait) && refused.code() == "too_many", "{refused:?}");
-    // Each has its own share, and a line of the file may say another; the day's share holds for all.
+    // Each has its own share, and a line of the file may say another; the day's share holds for
+    // all.
     let statuses: Vec<u16> = (0..10).map(|_| get("/metrics", WRITE).status).collect();
     assert_eq!(statuses, [200, 200, 200, 200, 200, 200, 200, 200, 200, 429]);
     assert!(get("/metrics", WRITE).headers["retry-after"].parse::<u64>().is_ok_and(|s| s > 0));
@@ -287,7 +411,8 @@ fn who_asks_too_often_is_told_when_to_come_back() {
         server.get("/health/live").ok();
     }
     // Whoever guesses tokens is soon told to wait.
-    let statuses: Vec<u16> = (0..5).map(|n| get("/metrics", &format!("a-guess-000000000000{n}")).status).collect();
+    let statuses: Vec<u16> =
+        (0..5).map(|n| get("/metrics", &format!("a-guess-000000000000{n}")).status).collect();
     assert_eq!(statuses, [401, 401, 401, 429, 429]);
     server.stop();
 }
@@ -301,7 +426,11 @@ fn an_error_tells_nothing_of_the_inside() {
     let mut check = |reply: Reply, status: u16, code: &str| {
         assert_eq!((reply.status, reply.code().as_str()), (status, code), "{reply:?}");
         let error = reply.json()["error"].clone();
-        assert_eq!(error["request_id"].as_str(), reply.headers.get("x-request-id").map(String::as_str), "{reply:?}");
+        assert_eq!(
+            error["request_id"].as_str(),
+            reply.headers.get("x-request-id").map(String::as_str),
+            "{reply:?}"
+        );
         assert!(error["message"].as_str().is_some_and(|message| !message.is_empty()), "{reply:?}");
         writeln!(seen, "{}", reply.body).unwrap();
     };
@@ -347,8 +476,11 @@ fn a_request_says_neither_which_language_model_nor_with_which_key() {
         let body = json!({ "query": QUESTION, field: elsewhere.base_url() });
         server.post("/ask", &body).is(400);
     }
-    let headers =
-        [("authorization", "Bearer of-the-client"), ("x-forwarded-host", "evil.example"), ("openai-api-key", "k")];
+    let headers = [
+        ("authorization", "Bearer of-the-client"),
+        ("x-forwarded-host", "evil.example"),
+        ("openai-api-key", "k"),
+    ];
     server.request("POST", "/ask", &headers, &query(QUESTION).to_string()).ok();
     let asked = llm.requests();
     assert_eq!((asked.len(), elsewhere.requests().len()), (1, 0));

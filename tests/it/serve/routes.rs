@@ -1,4 +1,5 @@
-//! Every route once as it should go and once as it should not, each reply among those that the interface says it gives.
+//! Every route once as it should go and once as it should not, each reply among those that the
+//! interface says it gives.
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -36,17 +37,25 @@ impl Api {
         let path = target.split('?').next().unwrap();
         let paths = self.document["paths"].as_object().unwrap();
         let fits = |pattern: &str| {
-            let (pattern, path): (Vec<&str>, Vec<&str>) = (pattern.split('/').collect(), path.split('/').collect());
-            pattern.len() == path.len() && pattern.iter().zip(&path).all(|(p, part)| p.starts_with('{') || p == part)
+            let (pattern, path): (Vec<&str>, Vec<&str>) =
+                (pattern.split('/').collect(), path.split('/').collect());
+            pattern.len() == path.len()
+                && pattern.iter().zip(&path).all(|(p, part)| p.starts_with('{') || p == part)
         };
         let mut found: Vec<&String> = paths.keys().filter(|pattern| fits(pattern)).collect();
         found.sort_by_key(|pattern| pattern.matches('{').count());
-        let operation = &paths[*found.first().unwrap_or_else(|| panic!("no route {path}"))][method.to_lowercase()];
+        let operation = &paths[*found.first().unwrap_or_else(|| panic!("no route {path}"))]
+            [method.to_lowercase()];
         let told = operation["responses"].get(reply.status.to_string());
-        assert!(told.is_some(), "{method} {target} gives {} and does not say so\n{reply:?}", reply.status);
+        assert!(
+            told.is_some(),
+            "{method} {target} gives {} and does not say so\n{reply:?}",
+            reply.status
+        );
         let described = told.map(|told| &told["content"]["application/json"]["schema"]);
         if reply.headers.get("content-type").is_some_and(|kind| kind == "application/json")
-            && let Some(why) = described.and_then(|schema| misfit(&self.document, schema, &reply.json()))
+            && let Some(why) =
+                described.and_then(|schema| misfit(&self.document, schema, &reply.json()))
         {
             panic!("{method} {target} replies otherwise than it says: {why}\n{reply:?}");
         }
@@ -75,7 +84,8 @@ impl Api {
         let id = begun.json()["job_id"].as_str().unwrap().to_owned();
         let events = self.get(&format!("/ingest/events/{id}")).ok();
         assert!(events.headers["content-type"].starts_with("text/event-stream"));
-        let (_, last) = events.body.split_once("event: done\n").unwrap_or_else(|| panic!("{}", events.body));
+        let (_, last) =
+            events.body.split_once("event: done\n").unwrap_or_else(|| panic!("{}", events.body));
         let data = last.lines().find_map(|line| line.strip_prefix("data: ")).unwrap();
         let job: Value = serde_json::from_str(data).unwrap();
         assert_eq!((&job["id"], &job["state"]), (&json!(id), &json!("succeeded")), "{job}");
@@ -87,7 +97,8 @@ impl Api {
 fn wait_for_workers(sandbox: &Sandbox) {
     let jobs = sandbox.data().join("jobs");
     wait_for("the workers' end", || {
-        let left = jobs.is_dir() && files_below(&jobs).into_iter().any(|name| name.starts_with("worker-"));
+        let left =
+            jobs.is_dir() && files_below(&jobs).into_iter().any(|name| name.starts_with("worker-"));
         (!left).then_some(())
     });
 }
@@ -108,7 +119,17 @@ fn folders_are_ingested_beneath_those_that_may_be() {
     let api = Api::start(&sandbox, &[("RAG_SERVE_ROOTS", "docs")]);
     let start = |body: Value| api.post("/ingest/start", &body);
     let secret = sandbox.path().join("secret").to_str().unwrap().to_owned();
-    for dir in ["secret", &secret, "docs/../secret", "docs/out", "..", "/", "docs/%2e%2e/secret", "docs/nothing", ""] {
+    for dir in [
+        "secret",
+        &secret,
+        "docs/../secret",
+        "docs/out",
+        "..",
+        "/",
+        "docs/%2e%2e/secret",
+        "docs/nothing",
+        "",
+    ] {
         assert_eq!(start(json!({ "dir": dir })).is(403).code(), "forbidden", "{dir}");
     }
     for bad in [
@@ -130,34 +151,51 @@ fn folders_are_ingested_beneath_those_that_may_be() {
     assert_eq!((&job["dirs"], &job["result"]["documents"]), (&json!(["docs"]), &json!(6)));
     let id = job["id"].as_str().unwrap();
     let mut by_command = sandbox.rag(["jobs", "show", id, "--json"]).ok().json();
-    let generation = by_command["result"]["index_dir"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
+    let generation =
+        by_command["result"]["index_dir"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
     by_command["result"]["index_dir"] = format!("indexes/{generation}").into();
     assert_eq!(api.get(&format!("/ingest/status/{id}")).ok().json(), by_command);
     let found = api.post("/search", &json!({ "query": QUESTION, "k": 1 })).ok().json();
-    assert_eq!((&found["hits"][0]["root"], &found["hits"][0]["path"]), (&json!("docs"), &json!("bees.md")));
+    assert_eq!(
+        (&found["hits"][0]["root"], &found["hits"][0]["path"]),
+        (&json!("docs"), &json!("bees.md"))
+    );
 
     // A part of a folder, into an index of its own.
     let more = json!({ "dirs": ["docs/deep", "docs/code"], "index": "parts", "use_cache": false, "priority": "high" });
     assert_eq!(api.done(&start(more))["result"]["documents"], 2);
-    assert_eq!(strings(&api.get("/ingest/list?state=succeeded").ok().json()["jobs"], "index"), ["default", "parts"]);
+    assert_eq!(
+        strings(&api.get("/ingest/list?state=succeeded").ok().json()["jobs"], "index"),
+        ["default", "parts"]
+    );
     assert_eq!(api.get("/ingest/list?state=failed").ok().json(), json!({ "jobs": [] }));
     api.get("/ingest/list?state=lost").is(400);
     api.get("/ingest/list?limit=3").is(400);
 
-    assert_eq!(api.call("POST", &format!("/ingest/cancel/{id}"), &[], "").is(409).code(), "conflict");
+    assert_eq!(
+        api.call("POST", &format!("/ingest/cancel/{id}"), &[], "").is(409).code(),
+        "conflict"
+    );
     for id in ["0123456789abcdef0123456789abcdef", "..", &id[..8], "%2e%2e%2fjobs"] {
         api.get(&format!("/ingest/status/{id}")).is(404);
         api.get(&format!("/ingest/events/{id}")).is(404);
         api.call("POST", &format!("/ingest/cancel/{id}"), &[], "").is(404);
     }
     let config = api.get("/config").ok().json();
-    assert_eq!((&config["features"]["roots"], &config["auth"]["scope"]), (&json!(["docs"]), &json!("admin")));
-    assert_eq!((&config["indexes"], &config["features"]["llm"]), (&json!(["default", "parts"]), &json!(false)));
+    assert_eq!(
+        (&config["features"]["roots"], &config["auth"]["scope"]),
+        (&json!(["docs"]), &json!("admin"))
+    );
+    assert_eq!(
+        (&config["indexes"], &config["features"]["llm"]),
+        (&json!(["default", "parts"]), &json!(false))
+    );
     api.server.stop();
     wait_for_workers(&sandbox);
 }
 
-/// One folder of several is brought up to date, and nothing else changes; what leaves the index is named.
+/// One folder of several is brought up to date, and nothing else changes; what leaves the index is
+/// named.
 #[test]
 fn an_ingest_of_one_folder_leaves_the_others_and_uploads() {
     if !has_loopback() {
@@ -184,7 +222,11 @@ fn an_ingest_of_one_folder_leaves_the_others_and_uploads() {
     assert_eq!(sorted(roots()), three);
 
     for bad in ["none", "..", "doc", "docs/", "./docs", "/etc", ""] {
-        assert_eq!(api.delete(&format!("/indexes/default/folders?folder={bad}")).is(404).code(), "not_found", "{bad}");
+        assert_eq!(
+            api.delete(&format!("/indexes/default/folders?folder={bad}")).is(404).code(),
+            "not_found",
+            "{bad}"
+        );
     }
     api.delete("/indexes/none/folders?folder=docs").is(404);
     api.delete("/indexes/default/folders").is(400);
@@ -194,7 +236,10 @@ fn an_ingest_of_one_folder_leaves_the_others_and_uploads() {
     let found = api.post("/search", &json!({ "query": "otter" })).ok().json();
     assert_eq!(found["hits"][0]["root"], "uploads");
     let result = ingest(json!({ "dir": "docs", "only": true }));
-    assert_eq!((&roots(), &result["removed_documents"]), (&json!(["docs"]), &json!(["uploads/otter.md"])));
+    assert_eq!(
+        (&roots(), &result["removed_documents"]),
+        (&json!(["docs"]), &json!(["uploads/otter.md"]))
+    );
 
     // With nothing in it the index says so, and not that nothing supports an answer.
     wait_for_workers(&sandbox);
@@ -239,10 +284,18 @@ fn uploads_have_room_for_so_much_and_no_more() {
     let Some(sandbox) = world() else { return };
     let api = Api::start(&sandbox, &[("RAG_SERVE_MAX_UPLOADS_BYTES", "100")]);
     let text = "# Otters\n\nAn otter eats fish and crabs.\n".to_owned() + &"x".repeat(30);
-    let upload =
-        |path: &str| api.call("POST", &format!("/documents?path={path}"), &[("content-type", "text/plain")], &text);
+    let upload = |path: &str| {
+        api.call(
+            "POST",
+            &format!("/documents?path={path}"),
+            &[("content-type", "text/plain")],
+            &text,
+        )
+    };
     api.done(&upload("otter.md"));
-    for refused in [upload("badger.md"), api.post("/documents", &json!({ "path": "badger.md", "text": text }))] {
+    for refused in
+        [upload("badger.md"), api.post("/documents", &json!({ "path": "badger.md", "text": text }))]
+    {
         assert_eq!(refused.is(413).code(), "too_large");
     }
     assert!(!sandbox.data().join("uploads/default/badger.md").exists());
@@ -252,8 +305,10 @@ fn uploads_have_room_for_so_much_and_no_more() {
     api.delete("/documents?root=uploads&path=badger.md").ok();
     // What is on its way in has its room already.
     let mut slow = api.server.connect();
-    let head = format!("content-type: text/plain\r\ncontent-length: {}\r\nconnection: close", text.len());
-    write!(slow, "POST /documents?path=owl.md HTTP/1.1\r\nhost: localhost\r\n{head}\r\n\r\n").unwrap();
+    let head =
+        format!("content-type: text/plain\r\ncontent-length: {}\r\nconnection: close", text.len());
+    write!(slow, "POST /documents?path=owl.md HTTP/1.1\r\nhost: localhost\r\n{head}\r\n\r\n")
+        .unwrap();
     let uploads = sandbox.data().join("uploads/default");
     wait_for("the file's beginning", || (!files_below(&uploads).is_empty()).then_some(()));
     upload("otter.md").is(413);
@@ -280,9 +335,24 @@ fn documents_are_listed_read_uploaded_and_removed() {
     let by_command = sandbox.rag(["documents", "list", "--json"]).ok().json();
     assert_eq!(paths, strings(&by_command, "path"));
     assert_eq!(api.get("/documents?limit=500").ok().json()["documents"], by_command);
-    assert_eq!(api.get("/documents?filter=type:html").ok().json()["documents"].as_array().map(Vec::len), Some(1));
-    assert_eq!(api.get("/documents?state=failed").ok().json(), json!({ "documents": [], "next": null }));
-    for bad in ["limit=0", "limit=501", "limit=x", "cursor=zz", "cursor=00", "state=lost", "filter=(", "nothing=1"] {
+    assert_eq!(
+        api.get("/documents?filter=type:html").ok().json()["documents"].as_array().map(Vec::len),
+        Some(1)
+    );
+    assert_eq!(
+        api.get("/documents?state=failed").ok().json(),
+        json!({ "documents": [], "next": null })
+    );
+    for bad in [
+        "limit=0",
+        "limit=501",
+        "limit=x",
+        "cursor=zz",
+        "cursor=00",
+        "state=lost",
+        "filter=(",
+        "nothing=1",
+    ] {
         api.get(&format!("/documents?{bad}")).is(400);
     }
     api.get("/documents?index=none").is(404);
@@ -292,11 +362,23 @@ fn documents_are_listed_read_uploaded_and_removed() {
     let by_command = sandbox.rag(["documents", "show", "bees.md", "--json"]).ok().json();
     std::fs::remove_file(sandbox.path().join("docs/bees.md")).unwrap();
     let content = api.get("/documents/content?root=docs&path=bees.md").ok().json();
-    assert_eq!((&content["passages"], &content["title"]), (&by_command["passages"], &by_command["title"]));
+    assert_eq!(
+        (&content["passages"], &content["title"]),
+        (&by_command["passages"], &by_command["title"])
+    );
     assert_eq!(content["format"], "markdown");
     assert_eq!(api.get("/documents/content?path=docs/bees.md").ok().json(), content);
-    for bad in ["root=docs&path=none.md", "root=..&path=bees.md", "path=../../etc/passwd", "path=/etc/passwd"] {
-        assert_eq!(api.get(&format!("/documents/content?{bad}")).is(404).code(), "not_found", "{bad}");
+    for bad in [
+        "root=docs&path=none.md",
+        "root=..&path=bees.md",
+        "path=../../etc/passwd",
+        "path=/etc/passwd",
+    ] {
+        assert_eq!(
+            api.get(&format!("/documents/content?{bad}")).is(404).code(),
+            "not_found",
+            "{bad}"
+        );
     }
     api.get("/documents/content").is(400);
     for bad in ["bytes=9", "bytes=a-b", "bytes=-1-2", "lines=", "lines=1-2-3", "around=-1"] {
@@ -306,27 +388,45 @@ fn documents_are_listed_read_uploaded_and_removed() {
 
     // Uploads, as they are and as JSON.
     let otter = "# Otters\n\nAn otter eats fish and crabs.\n";
-    let upload = |target: &str, body: &str| api.call("POST", target, &[("content-type", "text/markdown")], body);
+    let upload = |target: &str, body: &str| {
+        api.call("POST", target, &[("content-type", "text/markdown")], body)
+    };
     let begun = upload("/documents?path=animals/otter.md", otter);
-    assert_eq!((&begun.json()["root"], &begun.json()["bytes"]), (&json!("uploads"), &json!(otter.len())));
+    assert_eq!(
+        (&begun.json()["root"], &begun.json()["bytes"]),
+        (&json!("uploads"), &json!(otter.len()))
+    );
     assert_eq!(api.done(&begun)["dirs"], json!(["uploads"]));
     let file = sandbox.data().join("uploads/default/animals/otter.md");
     let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&file), mode(file.parent().unwrap())), (0o600, 0o700));
     assert_eq!(std::fs::read_to_string(&file).unwrap(), otter);
     let ask = |text: &str| api.post("/ask", &json!({ "query": text })).ok().json();
-    let cited = |text: &str| (ask(text)["citations"][0]["root"].clone(), ask(text)["citations"][0]["path"].clone());
+    let cited = |text: &str| {
+        (ask(text)["citations"][0]["root"].clone(), ask(text)["citations"][0]["path"].clone())
+    };
     assert_eq!(cited("What does an otter eat?"), (json!("uploads"), json!("animals/otter.md")));
     assert_eq!(
         cited(QUESTION),
         (json!("docs"), json!("bees.md")),
         "the folders of the index stay in it, by their names"
     );
-    let body = json!({ "path": "badger.md", "text": "# Badgers\n\nA badger digs setts with many doors.\n" });
+    let body = json!({ "path": "badger.md", "text": "# Badgers\n\nA badger digs setts with many \
+         doors.\n" });
     api.done(&api.post("/documents/text", &body));
     api.done(&api.post("/documents", &body));
     assert_eq!(ask("What does a badger dig?")["supported"], true);
-    for bad in ["..%2Fx.md", "/etc/x.md", ".ragignore", "a/.hidden", "a%5Cb", "a%00b", "%252e%252e/x", "a//b", ""] {
+    for bad in [
+        "..%2Fx.md",
+        "/etc/x.md",
+        ".ragignore",
+        "a/.hidden",
+        "a%5Cb",
+        "a%00b",
+        "%252e%252e/x",
+        "a//b",
+        "",
+    ] {
         upload(&format!("/documents?path={bad}"), "x").is(400);
     }
     upload("/documents?path=x.md&index=../x", "x").is(400);
@@ -340,12 +440,18 @@ fn documents_are_listed_read_uploaded_and_removed() {
     api.call("POST", "/documents?path=large.txt", &large, "x").is(413);
 
     // A form is not a document, and a body in chunks is one.
-    let form = "--b\r\ncontent-disposition: form-data; name=\"file\"; filename=\"a.md\"\r\n\r\n# A\r\n--b--\r\n";
-    let refused =
-        api.call("POST", "/documents?path=form.md", &[("content-type", "multipart/form-data; boundary=b")], form);
+    let form = "--b\r\ncontent-disposition: form-data; name=\"file\"; filename=\"a.md\"\r\n\r\n# \
+         A\r\n--b--\r\n";
+    let refused = api.call(
+        "POST",
+        "/documents?path=form.md",
+        &[("content-type", "multipart/form-data; boundary=b")],
+        form,
+    );
     assert!(refused.status == 415 && refused.body.contains("--data-binary"), "{refused:?}");
     let in_chunks = |target: &str, kind: &str, pieces: &[&str]| {
-        let pieces: String = pieces.iter().map(|piece| format!("{:x}\r\n{piece}\r\n", piece.len())).collect();
+        let pieces: String =
+            pieces.iter().map(|piece| format!("{:x}\r\n{piece}\r\n", piece.len())).collect();
         let head = format!("host: localhost\r\ncontent-type: {kind}\r\ntransfer-encoding: chunked");
         api.server.raw(format!("POST {target} HTTP/1.1\r\n{head}\r\n\r\n{pieces}").as_bytes())
     };
@@ -354,15 +460,21 @@ fn documents_are_listed_read_uploaded_and_removed() {
     assert_eq!(begun.json()["bytes"], newt.concat().len());
     api.done(&begun);
     assert_eq!(cited("What does a newt eat?"), (json!("uploads"), json!("newt.md")));
-    let asked = in_chunks("/ask", "application/json", &["{\"query\": \"What does a ", "newt eat?\"}", ""]).ok();
-    assert_eq!((&asked.json()["supported"], &*asked.headers["connection"]), (&json!(true), "close"));
+    let asked =
+        in_chunks("/ask", "application/json", &["{\"query\": \"What does a ", "newt eat?\"}", ""])
+            .ok();
+    assert_eq!(
+        (&asked.json()["supported"], &*asked.headers["connection"]),
+        (&json!(true), "close")
+    );
     in_chunks("/sessions", "application/json", &[""]).is(201);
     // One that breaks off leaves nothing.
     let uploads = sandbox.data().join("uploads/default");
     let before = files_below(&uploads);
     let mut broken = api.server.connect();
     let head = "host: localhost\r\ncontent-type: text/markdown\r\ntransfer-encoding: chunked";
-    write!(broken, "POST /documents?path=half.md HTTP/1.1\r\n{head}\r\n\r\n6\r\n# Half\r\n").unwrap();
+    write!(broken, "POST /documents?path=half.md HTTP/1.1\r\n{head}\r\n\r\n6\r\n# Half\r\n")
+        .unwrap();
     wait_for("the file's beginning", || (files_below(&uploads).len() > before.len()).then_some(()));
     drop(broken);
     wait_for("its end", || (files_below(&uploads) == before).then_some(()));
@@ -375,25 +487,39 @@ fn documents_are_listed_read_uploaded_and_removed() {
     assert_eq!(ask("What does an otter eat?")["supported"], false);
     api.delete("/documents?root=uploads&path=animals/otter.md").is(404);
     api.delete("/documents?root=docs&path=*").is(404);
-    assert_eq!(api.delete("/documents?path=docs/tides.md").ok().json()["removed"], json!(["docs/tides.md"]));
-    assert!(sandbox.path().join("docs/tides.md").exists(), "what was not uploaded stays where it is");
+    assert_eq!(
+        api.delete("/documents?path=docs/tides.md").ok().json()["removed"],
+        json!(["docs/tides.md"])
+    );
+    assert!(
+        sandbox.path().join("docs/tides.md").exists(),
+        "what was not uploaded stays where it is"
+    );
     api.done(&upload("/documents?path=animals/otter.md", otter));
     assert_eq!(ask("What does an otter eat?")["supported"], true);
     api.server.stop();
     wait_for_workers(&sandbox);
 }
 
-/// A citation may be of several passages that follow one another: its bytes begin in one and end in another.
+/// A citation may be of several passages that follow one another: its bytes begin in one and end in
+/// another.
 #[test]
 fn the_passages_of_a_citation_are_marked_in_their_document() {
     let Some(sandbox) = world() else { return };
     let sections: Vec<String> = (0..9)
-        .map(|n| format!("## Part {n}\n\n{}", format!("The walrus number {n} sleeps on the ice. ").repeat(12)))
+        .map(|n| {
+            format!(
+                "## Part {n}\n\n{}",
+                format!("The walrus number {n} sleeps on the ice. ").repeat(12)
+            )
+        })
         .collect();
     write_old(&sandbox, "docs/long.md", format!("# Walruses\n\n{}\n", sections.join("\n\n")));
     sandbox.ingest();
     let api = Api::start(&sandbox, &[]);
-    let content = |part: &str| api.get(&format!("/documents/content?root=docs&path=long.md{part}")).ok().json();
+    let content = |part: &str| {
+        api.get(&format!("/documents/content?root=docs&path=long.md{part}")).ok().json()
+    };
     let all = content("")["passages"].as_array().unwrap().clone();
     assert!(all.len() > 6 && all.iter().all(|passage| passage.get("cited").is_none()), "{all:?}");
     let of = |n: usize, field: &str, end: usize| all[n][field][end].as_u64().unwrap();
@@ -409,7 +535,8 @@ fn the_passages_of_a_citation_are_marked_in_their_document() {
     assert_eq!(marked("&bytes=900000-900001"), [0; 0]);
     let around = content(&format!("&bytes={begin}-{end}&around=1"));
     assert_eq!((&around["first"], &around["of"]), (&json!(2), &json!(all.len())));
-    let cited: Vec<&Value> = around["passages"].as_array().unwrap().iter().map(|passage| &passage["cited"]).collect();
+    let cited: Vec<&Value> =
+        around["passages"].as_array().unwrap().iter().map(|passage| &passage["cited"]).collect();
     assert_eq!(cited, [&json!(false), &json!(true), &json!(true), &json!(true), &json!(false)]);
     api.server.stop();
 }
@@ -419,19 +546,27 @@ fn many_questions_are_answered_in_their_order() {
     let Some(sandbox) = world() else { return };
     let api = Api::start(&sandbox, &[]);
     let batch = |questions: Value| api.post("/ask/batch", &json!({ "questions": questions }));
-    let answers =
-        batch(json!([QUESTION, { "id": 7, "query": "When does the tide rise?", "intent": "factoid" }, " ", QUESTION]));
+    let answers = batch(
+        json!([QUESTION, { "id": 7, "query": "When does the tide rise?", "intent": "factoid" }, " ", QUESTION]),
+    );
     let answers = answers.ok().json()["answers"].clone();
     assert_eq!(answers.as_array().map(Vec::len), Some(4));
     assert_eq!(answers[0]["citations"][0]["path"], "bees.md");
-    assert_eq!((&answers[1]["id"], &answers[1]["citations"][0]["path"]), (&json!(7), &json!("tides.md")));
+    assert_eq!(
+        (&answers[1]["id"], &answers[1]["citations"][0]["path"]),
+        (&json!(7), &json!("tides.md"))
+    );
     assert_eq!(answers[2]["error"]["code"], "usage");
     assert_eq!(answers[3]["answer"], answers[0]["answer"]);
     batch(json!([])).is(400);
     batch(json!(vec!["q"; 65])).is(400);
     batch(json!([{ "query": "q", "intent": "poem" }])).is(400);
-    assert_eq!(batch(json!(vec![QUESTION; 64])).ok().json()["answers"].as_array().map(Vec::len), Some(64));
-    let other = api.post("/ask/batch", &json!({ "questions": [QUESTION], "index": "none" })).ok().json();
+    assert_eq!(
+        batch(json!(vec![QUESTION; 64])).ok().json()["answers"].as_array().map(Vec::len),
+        Some(64)
+    );
+    let other =
+        api.post("/ask/batch", &json!({ "questions": [QUESTION], "index": "none" })).ok().json();
     assert_eq!(other["answers"][0]["error"]["code"], "not_found");
     api.server.stop();
 }
@@ -441,8 +576,12 @@ fn caches_and_indexes_are_told_of_and_changed() {
     let Some(sandbox) = world() else { return };
     let api = Api::start(&sandbox, &[]);
     api.post("/ask", &json!({ "query": QUESTION })).ok();
-    let purged = api.post("/cache/purge", &json!({ "tables": ["answers", "retrieval"] })).ok().json();
-    assert!(purged["purged"]["answers"]["count"].is_u64() && purged["freed_bytes"].is_u64(), "{purged}");
+    let purged =
+        api.post("/cache/purge", &json!({ "tables": ["answers", "retrieval"] })).ok().json();
+    assert!(
+        purged["purged"]["answers"]["count"].is_u64() && purged["freed_bytes"].is_u64(),
+        "{purged}"
+    );
     assert!(api.get("/stats?since=1h").ok().json()["questions"].is_u64());
     api.get("/stats?since=yesterday").is(400);
     let stats = api.get("/cache/stats").ok().json();
@@ -477,7 +616,11 @@ fn caches_and_indexes_are_told_of_and_changed() {
     let table = generation.join("documents.jsonl");
     let bytes = std::fs::read(&table).unwrap();
     std::fs::remove_file(&table).unwrap();
-    std::fs::write(&table, bytes.iter().map(|b| if *b == b'6' { b'7' } else { *b }).collect::<Vec<u8>>()).unwrap();
+    std::fs::write(
+        &table,
+        bytes.iter().map(|b| if *b == b'6' { b'7' } else { *b }).collect::<Vec<u8>>(),
+    )
+    .unwrap();
     let damaged = verify();
     assert_eq!(damaged["ok"], false);
     assert!(!damaged.to_string().contains(sandbox.path().to_str().unwrap()), "{damaged}");
@@ -487,33 +630,55 @@ fn caches_and_indexes_are_told_of_and_changed() {
 #[test]
 fn a_conversation_belongs_to_whoever_began_it() {
     let Some(sandbox) = world() else { return };
-    let file = sandbox.write("tokens", "read aaaaaaaaaaaaaaaa\nread bbbbbbbbbbbbbbbb\nadmin cccccccccccccccc\n");
+    let file = sandbox
+        .write("tokens", "read aaaaaaaaaaaaaaaa\nread bbbbbbbbbbbbbbbb\nadmin cccccccccccccccc\n");
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
-    let [a, b, admin] =
-        ["aaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbb", "cccccccccccccccc"].map(|token| format!("Bearer {token}"));
-    let api = Api::of(Server::start(&sandbox, &[("RAG_SERVE_TOKEN_FILE", "tokens")]), &[("authorization", &a)]);
+    let [a, b, admin] = ["aaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbb", "cccccccccccccccc"]
+        .map(|token| format!("Bearer {token}"));
+    let api = Api::of(
+        Server::start(&sandbox, &[("RAG_SERVE_TOKEN_FILE", "tokens")]),
+        &[("authorization", &a)],
+    );
     let call = |token: &str, method: &str, target: &str, body: &Value| {
         let body = if body.is_null() { String::new() } else { body.to_string() };
         api.call(method, target, &[("authorization", token)], &body)
     };
-    let id = call(&a, "POST", "/sessions", &Value::Null).is(201).json()["id"].as_str().unwrap().to_owned();
-    let other = call(&b, "POST", "/sessions", &json!({})).is(201).json()["id"].as_str().unwrap().to_owned();
+    let id = call(&a, "POST", "/sessions", &Value::Null).is(201).json()["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let other =
+        call(&b, "POST", "/sessions", &json!({})).is(201).json()["id"].as_str().unwrap().to_owned();
     assert!(id.len() == 48 && id != other);
     call(&a, "POST", "/sessions", &json!({ "id": "mine" })).is(400);
-    assert_eq!(call(&a, "GET", &format!("/sessions/{id}"), &Value::Null).ok().json()["turns"], json!([]));
-    let ask = |token: &str, text: &str, id: &str| call(token, "POST", "/ask", &json!({ "query": text, "session": id }));
+    assert_eq!(
+        call(&a, "GET", &format!("/sessions/{id}"), &Value::Null).ok().json()["turns"],
+        json!([])
+    );
+    let ask = |token: &str, text: &str, id: &str| {
+        call(token, "POST", "/ask", &json!({ "query": text, "session": id }))
+    };
     ask(&a, QUESTION, &id).ok();
     let followed = ask(&a, "And their combs?", &id).ok().json();
     assert_eq!(followed["session"], json!(id));
     let shown = call(&a, "GET", &format!("/sessions/{id}"), &Value::Null).ok().json();
     assert_eq!(strings(&shown["turns"], "question"), [QUESTION, "And their combs?"]);
     let exported = call(&a, "GET", &format!("/sessions/{id}/export"), &Value::Null).ok();
-    assert_eq!((exported.body.lines().count(), &*exported.headers["content-type"]), (2, "application/x-ndjson"));
+    assert_eq!(
+        (exported.body.lines().count(), &*exported.headers["content-type"]),
+        (2, "application/x-ndjson")
+    );
 
     let unknown = "0123456789abcdef0123456789abcdef0123456789abcdef";
-    for (token, id) in
-        [(&b, &*id), (&a, &other), (&a, unknown), (&a, &id[..32]), (&a, "x"), (&a, "%2e%2e"), (&admin, unknown)]
-    {
+    for (token, id) in [
+        (&b, &*id),
+        (&a, &other),
+        (&a, unknown),
+        (&a, &id[..32]),
+        (&a, "x"),
+        (&a, "%2e%2e"),
+        (&admin, unknown),
+    ] {
         for (method, target) in [("GET", ""), ("GET", "/export"), ("DELETE", "")] {
             call(token, method, &format!("/sessions/{id}{target}"), &Value::Null).is(404);
         }
@@ -527,7 +692,10 @@ fn a_conversation_belongs_to_whoever_began_it() {
     let kept = strings(&list, "id");
     assert!(kept.len() == 2 && kept.contains(&id[..32].to_owned()), "{list}");
     call(&admin, "GET", &format!("/sessions/{}", &id[..32]), &Value::Null).ok();
-    assert_eq!(call(&a, "DELETE", &format!("/sessions/{id}"), &Value::Null).ok().json(), json!({ "removed": 1 }));
+    assert_eq!(
+        call(&a, "DELETE", &format!("/sessions/{id}"), &Value::Null).ok().json(),
+        json!({ "removed": 1 })
+    );
     call(&a, "GET", &format!("/sessions/{id}"), &Value::Null).is(404);
     call(&b, "DELETE", &format!("/sessions/{other}"), &Value::Null).ok();
     call(&b, "GET", &format!("/sessions/{other}"), &Value::Null).is(404);
@@ -558,14 +726,27 @@ fn clients_of_another_interface_are_answered_in_its_words() {
         .ok()
         .json();
     let choice = &reply["choices"][0];
-    assert_eq!((&reply["object"], &choice["finish_reason"]), (&json!("chat.completion"), &json!("stop")));
+    assert_eq!(
+        (&reply["object"], &choice["finish_reason"]),
+        (&json!("chat.completion"), &json!("stop"))
+    );
     let content = choice["message"]["content"].as_str().unwrap();
-    assert!(content.contains("dance") && content.ends_with("\n\nSources:\n[1] docs/bees.md:3"), "{content}");
+    assert!(
+        content.contains("dance") && content.ends_with("\n\nSources:\n[1] docs/bees.md:3"),
+        "{content}"
+    );
     assert_eq!(choice["message"]["citations"][0]["path"], "bees.md");
     let usage = |name: &str| reply["usage"][name].as_u64().unwrap();
-    assert!(usage("prompt_tokens") > 0 && usage("total_tokens") == usage("prompt_tokens") + usage("completion_tokens"));
-    let nothing = chat(json!({ "messages": [user("Who won the chess tournament of 1886?")] })).ok().json();
-    assert_eq!(nothing["choices"][0]["message"]["content"], "Nothing in the index supports an answer.");
+    assert!(
+        usage("prompt_tokens") > 0
+            && usage("total_tokens") == usage("prompt_tokens") + usage("completion_tokens")
+    );
+    let nothing =
+        chat(json!({ "messages": [user("Who won the chess tournament of 1886?")] })).ok().json();
+    assert_eq!(
+        nothing["choices"][0]["message"]["content"],
+        "Nothing in the index supports an answer."
+    );
 
     // A conversation, in pieces of text; the last question of the user is the one.
     let conversation = json!({ "model": "rag:default", "messages": [
@@ -575,16 +756,31 @@ fn clients_of_another_interface_are_answered_in_its_words() {
     let reply = chat(conversation).ok().json();
     assert_eq!(reply["choices"][0]["message"]["citations"][0]["path"], "tides.md", "{reply}");
 
-    let streamed = chat(json!({ "stream": true, "stream_options": { "include_usage": true } })).ok();
-    let pieces: Vec<&str> = streamed.body.lines().filter_map(|line| line.strip_prefix("data: ")).collect();
+    let streamed =
+        chat(json!({ "stream": true, "stream_options": { "include_usage": true } })).ok();
+    let pieces: Vec<&str> =
+        streamed.body.lines().filter_map(|line| line.strip_prefix("data: ")).collect();
     assert_eq!(pieces.last(), Some(&"[DONE]"));
-    let pieces: Vec<Value> =
-        pieces[..pieces.len() - 1].iter().map(|piece| serde_json::from_str(piece).unwrap()).collect();
-    let said: String = pieces.iter().filter_map(|piece| piece["choices"][0]["delta"]["content"].as_str()).collect();
+    let pieces: Vec<Value> = pieces[..pieces.len() - 1]
+        .iter()
+        .map(|piece| serde_json::from_str(piece).unwrap())
+        .collect();
+    let said: String = pieces
+        .iter()
+        .filter_map(|piece| piece["choices"][0]["delta"]["content"].as_str())
+        .collect();
     assert_eq!(said, content);
     assert_eq!(pieces[0]["choices"][0]["delta"]["role"], "assistant");
-    assert!(pieces.iter().all(|piece| piece["object"] == "chat.completion.chunk" && piece["id"] == pieces[0]["id"]));
-    assert!(pieces.last().is_some_and(|piece| piece["usage"]["total_tokens"].is_u64()), "{pieces:?}");
+    assert!(
+        pieces
+            .iter()
+            .all(|piece| piece["object"] == "chat.completion.chunk"
+                && piece["id"] == pieces[0]["id"])
+    );
+    assert!(
+        pieces.last().is_some_and(|piece| piece["usage"]["total_tokens"].is_u64()),
+        "{pieces:?}"
+    );
 
     let refused = |more: Value, param: Value| {
         let reply = chat(more.clone()).is(400).json();
@@ -593,7 +789,10 @@ fn clients_of_another_interface_are_answered_in_its_words() {
     };
     refused(json!({ "n": 2 }), json!("n"));
     refused(json!({ "tool_choice": "required" }), json!("tool_choice"));
-    refused(json!({ "tool_choice": { "type": "function", "function": { "name": "f" } } }), json!("tool_choice"));
+    refused(
+        json!({ "tool_choice": { "type": "function", "function": { "name": "f" } } }),
+        json!("tool_choice"),
+    );
     refused(json!({ "function_call": { "name": "f" } }), json!("function_call"));
     refused(json!({ "response_format": { "type": "json_object" } }), json!("response_format"));
     refused(json!({ "modalities": ["text", "audio"] }), json!("modalities"));
@@ -614,14 +813,20 @@ fn clients_of_another_interface_are_answered_in_its_words() {
         more.as_object().unwrap().iter().for_each(|(name, value)| body[name] = value.clone());
         api.post("/v1/embeddings", &body)
     };
-    let reply = embed(json!({ "input": ["bees", "the tide rises"], "dimensions": 384 })).ok().json();
-    let first: Vec<f64> =
-        reply["data"][0]["embedding"].as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect();
+    let reply =
+        embed(json!({ "input": ["bees", "the tide rises"], "dimensions": 384 })).ok().json();
+    let first: Vec<f64> = reply["data"][0]["embedding"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|x| x.as_f64().unwrap())
+        .collect();
     assert_eq!((first.len(), reply["data"].as_array().map(Vec::len)), (384, Some(2)));
     assert!((first.iter().map(|x| x * x).sum::<f64>() - 1.0).abs() < 1e-4);
     // Two special tokens around each text.
     assert_eq!(reply["usage"], json!({ "prompt_tokens": 3 + 5, "total_tokens": 3 + 5 }));
-    let packed = embed(json!({ "encoding_format": "base64" })).ok().json()["data"][0]["embedding"].clone();
+    let packed =
+        embed(json!({ "encoding_format": "base64" })).ok().json()["data"][0]["embedding"].clone();
     assert_eq!(packed.as_str().map(str::len), Some((384_usize * 4).div_ceil(3) * 4));
     assert_eq!(embed(json!({})).ok().json()["data"][0]["embedding"], reply["data"][0]["embedding"]);
     for (more, param) in [
@@ -643,11 +848,21 @@ fn clients_of_another_interface_are_answered_in_its_words() {
     api.server.stop();
 }
 
-/// A message is about fields, not about the types of this program or the place where a parser stopped.
+/// A message is about fields, not about the types of this program or the place where a parser
+/// stopped.
 #[track_caller]
 fn in_words_of_fields(reply: &Reply) {
-    for word in ["untagged", "variant", "enum", "struct", "invalid type", "expected a", "line 1 column", "usize", "u64"]
-    {
+    for word in [
+        "untagged",
+        "variant",
+        "enum",
+        "struct",
+        "invalid type",
+        "expected a",
+        "line 1 column",
+        "usize",
+        "u64",
+    ] {
         assert!(!reply.body.contains(word), "{word}: {}", reply.body);
     }
 }
@@ -657,7 +872,8 @@ fn what_clients_of_another_interface_send_is_served_or_refused_in_words_of_the_f
     let Some(sandbox) = world() else { return };
     let api = Api::start(&sandbox, &[]);
     let chat = |more: Value| {
-        let mut body = json!({ "model": "rag", "messages": [{ "role": "user", "content": QUESTION }] });
+        let mut body =
+            json!({ "model": "rag", "messages": [{ "role": "user", "content": QUESTION }] });
         more.as_object().unwrap().iter().for_each(|(name, value)| body[name] = value.clone());
         api.post("/v1/chat/completions", &body)
     };
@@ -682,15 +898,25 @@ fn what_clients_of_another_interface_send_is_served_or_refused_in_words_of_the_f
     answers(
         json!({ "tools": [tool], "tool_choice": "auto", "functions": [tool["function"]], "function_call": "none" }),
     );
-    let allowed = json!({ "type": "allowed_tools", "allowed_tools": { "mode": "auto", "tools": [tool] } });
+    let allowed =
+        json!({ "type": "allowed_tools", "allowed_tools": { "mode": "auto", "tools": [tool] } });
     answers(json!({ "tools": [tool], "tool_choice": allowed }));
-    for name in
-        ["temperature", "n", "stop", "stream", "stream_options", "tools", "tool_choice", "response_format", "filter"]
-    {
+    for name in [
+        "temperature",
+        "n",
+        "stop",
+        "stream",
+        "stream_options",
+        "tools",
+        "tool_choice",
+        "response_format",
+        "filter",
+    ] {
         answers(json!({ name: null }));
     }
     // Messages of every role, without content, and of every kind of part.
-    let image = json!({ "type": "image_url", "image_url": { "url": "data:image/png;base64,AAAA" } });
+    let image =
+        json!({ "type": "image_url", "image_url": { "url": "data:image/png;base64,AAAA" } });
     let call = json!({ "id": "c1", "type": "function", "function": { "name": "look_up", "arguments": "{}" } });
     answers(json!({ "messages": [
         { "role": "system", "content": [{ "type": "text", "text": "Be kind." }] }, { "role": "developer", "content": "x" },
@@ -704,12 +930,20 @@ fn what_clients_of_another_interface_send_is_served_or_refused_in_words_of_the_f
     let question = |part: Value| json!({ "messages": [{ "role": "user", "content": [{ "type": "text", "text": QUESTION }, part] }] });
     for (more, words) in [
         (question(image), "`messages[0].content[1]` is an image"),
-        (question(json!({ "type": "input_audio", "input_audio": { "data": "", "format": "wav" } })), "is audio"),
+        (
+            question(
+                json!({ "type": "input_audio", "input_audio": { "data": "", "format": "wav" } }),
+            ),
+            "is audio",
+        ),
         (question(json!({ "type": "file", "file": { "file_id": "f" } })), "is a file"),
         (question(json!({ "type": "text" })), "`messages[0].content[1].text` is missing"),
         (question(json!({ "type": "video" })), "`messages[0].content[1].type` cannot be `video`"),
         (question(json!("text")), "`messages[0].content[1]` must be an object, not a string"),
-        (json!({ "messages": [{ "role": "robot", "content": "x" }] }), "`messages[0].role` cannot be `robot`"),
+        (
+            json!({ "messages": [{ "role": "robot", "content": "x" }] }),
+            "`messages[0].role` cannot be `robot`",
+        ),
         (json!({ "messages": [{ "content": "x" }] }), "`messages[0].role` is missing"),
         (
             json!({ "messages": [{ "role": "user", "content": 7 }] }),
@@ -739,9 +973,12 @@ fn what_clients_of_another_interface_send_is_served_or_refused_in_words_of_the_f
     ] {
         in_words_of_fields(&api.call("POST", target, &[], body).is(400));
     }
-    for target in
-        ["/documents?limit=many", "/documents?limit=1&limit=2", "/documents?colour=blue", "/documents?limit=-1"]
-    {
+    for target in [
+        "/documents?limit=many",
+        "/documents?limit=1&limit=2",
+        "/documents?colour=blue",
+        "/documents?limit=-1",
+    ] {
         let reply = api.get(target).is(400);
         assert!(reply.body.contains("`limit`") || reply.body.contains("`colour`"), "{reply:?}");
         in_words_of_fields(&reply);
@@ -756,13 +993,17 @@ fn the_model_context_protocol_is_spoken_with_every_client() {
     let hello = json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
         "protocolVersion": "2025-03-26", "capabilities": {}, "clientInfo": { "name": "test", "version": "1" } } });
     let send = |headers: &[(&str, &str)], body: &str| api.call("POST", "/mcp", headers, body);
-    let accepting: [&[(&str, &str)]; 3] = [&[], &[("accept", "*/*")], &[("accept", "application/json")]];
+    let accepting: [&[(&str, &str)]; 3] =
+        [&[], &[("accept", "*/*")], &[("accept", "application/json")]];
     for headers in accepting {
         let reply = send(headers, &hello.to_string()).ok().json();
         assert_eq!(reply["result"]["protocolVersion"], "2025-03-26", "{headers:?}");
     }
     api.server.request("POST", "/mcp/", &[("accept", "*/*")], &hello.to_string()).ok();
-    assert_eq!(send(&[("accept", "text/html")], &hello.to_string()).is(406).code(), "not_acceptable");
+    assert_eq!(
+        send(&[("accept", "text/html")], &hello.to_string()).is(406).code(),
+        "not_acceptable"
+    );
 
     let ping = |id: u64| json!({ "jsonrpc": "2.0", "id": id, "method": "ping" });
     let note = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
@@ -770,19 +1011,24 @@ fn the_model_context_protocol_is_spoken_with_every_client() {
     let ids: Vec<&Value> = replies.as_array().unwrap().iter().map(|reply| &reply["id"]).collect();
     assert_eq!(ids, [&json!(1), &json!(2), &Value::Null], "{replies}");
     send(&[], &json!([note]).to_string()).is(202);
-    for (body, code) in [("{bad json", -32700), ("[]", -32600), ("{\"jsonrpc\": \"2.0\"}", -32600)] {
+    for (body, code) in [("{bad json", -32700), ("[]", -32600), ("{\"jsonrpc\": \"2.0\"}", -32600)]
+    {
         let reply = send(&[], body).is(400);
         assert_eq!(reply.json()["error"]["code"], code, "{body}: {reply:?}");
         in_words_of_fields(&reply);
     }
-    assert_eq!(send(&[], &json!(vec![ping(1); 65]).to_string()).is(400).json()["error"]["code"], -32600);
+    assert_eq!(
+        send(&[], &json!(vec![ping(1); 65]).to_string()).is(400).json()["error"]["code"],
+        -32600
+    );
     api.server.stop();
 }
 
 #[test]
 fn what_a_language_model_writes_is_passed_on_as_it_comes() {
     let Some(sandbox) = world() else { return };
-    let llm = LlmServer::start([Step::tokens(&["Bees dance", " to tell where", " flowers are [1]."])]);
+    let llm =
+        LlmServer::start([Step::tokens(&["Bees dance", " to tell where", " flowers are [1]."])]);
     let api = Api::of(with_llm(&sandbox, &llm, &[]), &[]);
     let body = json!({ "model": "rag", "stream": true, "messages": [
         { "role": "user", "content": "What do honey bees do?" }, { "role": "assistant", "content": "They dance [1]." },
@@ -791,8 +1037,14 @@ fn what_a_language_model_writes_is_passed_on_as_it_comes() {
     let streamed = api.post("/v1/chat/completions", &body).ok();
     let pieces = streamed.body.lines().filter_map(|line| line.strip_prefix("data: "));
     let pieces: Vec<Value> = pieces.filter_map(|piece| serde_json::from_str(piece).ok()).collect();
-    let said: Vec<&str> = pieces.iter().filter_map(|piece| piece["choices"][0]["delta"]["content"].as_str()).collect();
+    let said: Vec<&str> = pieces
+        .iter()
+        .filter_map(|piece| piece["choices"][0]["delta"]["content"].as_str())
+        .collect();
     assert!(said.len() >= 3, "{said:?}");
-    assert_eq!(said.concat(), "Bees dance to tell where flowers are [1].\n\nSources:\n[1] docs/bees.md:3");
+    assert_eq!(
+        said.concat(),
+        "Bees dance to tell where flowers are [1].\n\nSources:\n[1] docs/bees.md:3"
+    );
     api.server.stop();
 }

@@ -1,4 +1,5 @@
-//! Whether a reply is as the interface describes it: every key described, none missing, each of its type.
+//! Whether a reply is as the interface describes it: every key described, none missing, each of its
+//! type.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +19,10 @@ impl<'a> Checker<'a> {
     /// What a schema, or anything else of the document, stands for.
     fn resolve(&self, mut it: &'a Value) -> &'a Value {
         while let Some(name) = it["$ref"].as_str() {
-            it = self.document.pointer(name.trim_start_matches('#')).unwrap_or_else(|| panic!("no {name}"));
+            it = self
+                .document
+                .pointer(name.trim_start_matches('#'))
+                .unwrap_or_else(|| panic!("no {name}"));
         }
         it
     }
@@ -27,15 +31,22 @@ impl<'a> Checker<'a> {
         let schema = self.resolve(schema);
         for choice in ["oneOf", "anyOf"] {
             if let Some(options) = schema[choice].as_array() {
-                let misfits: Vec<String> = options.iter().filter_map(|o| self.check(o, value).err()).collect();
-                return if misfits.len() < options.len() { Ok(()) } else { Err(misfits.join(" or ")) };
+                let misfits: Vec<String> =
+                    options.iter().filter_map(|o| self.check(o, value).err()).collect();
+                return if misfits.len() < options.len() {
+                    Ok(())
+                } else {
+                    Err(misfits.join(" or "))
+                };
             }
         }
         if !has_type(&schema["type"], value) {
             return Err(format!("{value} is not {}", schema["type"]));
         }
         match value {
-            Value::Array(items) => items.iter().try_for_each(|item| self.check(&schema["items"], item)),
+            Value::Array(items) => {
+                items.iter().try_for_each(|item| self.check(&schema["items"], item))
+            }
             Value::Object(object) => self.check_object(schema, object),
             _ => Ok(()),
         }
@@ -50,7 +61,9 @@ impl<'a> Checker<'a> {
         for (key, value) in object {
             let described = all.properties.get(key.as_str()).copied().or(all.others);
             match described {
-                Some(described) => self.check(described, value).map_err(|why| format!("{key}: {why}"))?,
+                Some(described) => {
+                    self.check(described, value).map_err(|why| format!("{key}: {why}"))?
+                }
                 None if all.properties.is_empty() => {}
                 None => return Err(format!("`{key}` is not described")),
             }
@@ -58,14 +71,25 @@ impl<'a> Checker<'a> {
         Ok(())
     }
 
-    /// What a schema says of its keys, with all parts that it consists of; of alternatives the one that fits.
+    /// What a schema says of its keys, with all parts that it consists of; of alternatives the one
+    /// that fits.
     fn gather(&self, schema: &'a Value, object: &Map<String, Value>, all: &mut Described<'a>) {
         let schema = self.resolve(schema);
-        all.properties.extend(schema["properties"].as_object().into_iter().flatten().map(|(k, v)| (k.as_str(), v)));
-        all.required.extend(schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str));
-        all.others = all.others.or(Some(&schema["additionalProperties"]).filter(|others| others.is_object()));
-        schema["allOf"].as_array().into_iter().flatten().for_each(|part| self.gather(part, object, all));
-        let options = schema["oneOf"].as_array().into_iter().chain(schema["anyOf"].as_array()).flatten();
+        all.properties.extend(
+            schema["properties"].as_object().into_iter().flatten().map(|(k, v)| (k.as_str(), v)),
+        );
+        all.required
+            .extend(schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str));
+        all.others = all
+            .others
+            .or(Some(&schema["additionalProperties"]).filter(|others| others.is_object()));
+        schema["allOf"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .for_each(|part| self.gather(part, object, all));
+        let options =
+            schema["oneOf"].as_array().into_iter().chain(schema["anyOf"].as_array()).flatten();
         let has_all = |option: &&Value| {
             let mut own = Described::default();
             self.gather(option, object, &mut own);
@@ -113,11 +137,17 @@ fn what_does_not_fit_is_noticed() {
             ],
         },
     } } });
-    let schema = serde_json::json!({ "type": "array", "items": { "$ref": "#/components/schemas/Hit" } });
-    let check = |value: Value, wrong: Option<&str>| assert_eq!(misfit(&document, &schema, &value).as_deref(), wrong);
+    let schema =
+        serde_json::json!({ "type": "array", "items": { "$ref": "#/components/schemas/Hit" } });
+    let check = |value: Value, wrong: Option<&str>| {
+        assert_eq!(misfit(&document, &schema, &value).as_deref(), wrong)
+    };
     check(serde_json::json!([{ "path": "a", "page": null }, { "path": "b", "page": 3 }]), None);
     check(serde_json::json!([{ "page": 3 }]), Some("`path` is missing"));
     check(serde_json::json!([{ "path": "a", "line": 3 }]), Some("`line` is not described"));
-    check(serde_json::json!([{ "path": "a", "page": "3" }]), Some("page: \"3\" is not [\"integer\",\"null\"]"));
+    check(
+        serde_json::json!([{ "path": "a", "page": "3" }]),
+        Some("page: \"3\" is not [\"integer\",\"null\"]"),
+    );
     check(serde_json::json!({}), Some("{} is not \"array\""));
 }

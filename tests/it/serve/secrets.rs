@@ -1,4 +1,5 @@
-//! What must not come out: questions and keys in the metrics, secrets anywhere; and who may read what is kept.
+//! What must not come out: questions and keys in the metrics, secrets anywhere; and who may read
+//! what is kept.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
@@ -17,7 +18,12 @@ fn metrics_hold_no_text_and_do_not_grow_with_what_is_asked() {
     let bearer = format!("Bearer {token}");
     let server = Server::start(&sandbox, &[("RAG_SERVE_TOKEN", token)]);
     let send = |method: &str, path: &str, body: &str| {
-        server.request(method, path, &[("authorization", &bearer), ("x-request-id", "canary-id")], body)
+        server.request(
+            method,
+            path,
+            &[("authorization", &bearer), ("x-request-id", "canary-id")],
+            body,
+        )
     };
     let metrics = || send("GET", "/metrics", "").ok().body;
     send("POST", "/ask", &query(QUESTION).to_string()).ok();
@@ -29,7 +35,12 @@ fn metrics_hold_no_text_and_do_not_grow_with_what_is_asked() {
     for n in 0..40 {
         send("GET", &format!("/canary-path/{n}"), "").is(404);
         send("POST", "/search", &query(&format!("canary words {n}")).to_string()).ok();
-        send("POST", "/search", &json!({ "query": "q", "index": format!("canary-index-{n}") }).to_string()).is(404);
+        send(
+            "POST",
+            "/search",
+            &json!({ "query": "q", "index": format!("canary-index-{n}") }).to_string(),
+        )
+        .is(404);
     }
     let after = metrics();
     assert_eq!(series(&after), before, "{after}");
@@ -68,7 +79,10 @@ fn secrets_appear_nowhere() {
         assert!(!matches!(reply.status, 401 | 403), "{reply:?}");
         said += &format!("{reply:?}");
     }
-    said += &format!("{:?}", server.request("GET", "/metrics", &[("authorization", &format!("{bearer}x"))], ""));
+    said += &format!(
+        "{:?}",
+        server.request("GET", "/metrics", &[("authorization", &format!("{bearer}x"))], "")
+    );
     let run = server.stop();
     said += &format!("{}{}", run.stdout, run.stderr);
     for secret in secrets {
@@ -81,7 +95,10 @@ fn what_is_kept_is_the_owners_alone_whatever_the_umask() {
     let Some(sandbox) = world() else { return };
     let plain = sandbox.command(["serve", "--port", "0", "--json"]);
     let mut shell = std::process::Command::new("sh");
-    shell.args(["-c", "umask 000; \"$0\" ask --session mine \"$1\" >&2; exec \"$0\" serve --port 0 --json"]);
+    shell.args([
+        "-c",
+        "umask 000; \"$0\" ask --session mine \"$1\" >&2; exec \"$0\" serve --port 0 --json",
+    ]);
     shell.arg(plain.get_program()).arg(QUESTION).current_dir(sandbox.path()).env_clear();
     shell.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
     std::fs::remove_dir_all(sandbox.data().join("cache")).unwrap();
@@ -94,8 +111,11 @@ fn what_is_kept_is_the_owners_alone_whatever_the_umask() {
     for folder in ["cache", "sessions", "jobs"] {
         let mut todo = vec![sandbox.data().join(folder)];
         while let Some(path) = todo.pop() {
-            let mode =
-                path.metadata().unwrap_or_else(|e| panic!("{}: {e}\n{run}", path.display())).permissions().mode();
+            let mode = path
+                .metadata()
+                .unwrap_or_else(|e| panic!("{}: {e}\n{run}", path.display()))
+                .permissions()
+                .mode();
             let wanted = if path.is_dir() { 0o700 } else { 0o600 };
             assert_eq!(mode & 0o777, wanted, "{}", path.display());
             seen += 1;

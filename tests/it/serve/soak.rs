@@ -1,4 +1,5 @@
-//! The same again and again: what the server holds must not grow. Seconds, or half an hour with `RAG_TEST_THOROUGH`.
+//! The same again and again: what the server holds must not grow. Seconds, or half an hour with
+//! `RAG_TEST_THOROUGH`.
 
 use std::time::{Duration, Instant};
 
@@ -18,8 +19,14 @@ fn round(server: &Server, n: usize) {
     server.post("/search", &json!({ "query": asked, "k": 3, "filter": "type:markdown" })).ok();
     server.post("/search", &json!({ "query": asked, "mode": "lexical", "use_cache": false })).ok();
     server.stream("/ask", &json!({ "query": asked, "stream": true })).until("done");
-    // One who leaves while it is being written, one who never sends their body, one who sends nonsense.
-    server.stream("/ask", &json!({ "query": format!("{asked} Why?"), "stream": true, "use_cache": false })).next();
+    // One who leaves while it is being written, one who never sends their body, one who sends
+    // nonsense.
+    server
+        .stream(
+            "/ask",
+            &json!({ "query": format!("{asked} Why?"), "stream": true, "use_cache": false }),
+        )
+        .next();
     drop(server.connect());
     server.post("/ask", &json!({ "query": "" })).is(400);
     server.post("/ask", &json!({ "query": asked, "index": "none" })).is(404);
@@ -32,13 +39,17 @@ fn round(server: &Server, n: usize) {
 fn memory_files_and_threads_stay_as_they_are() {
     let Some(sandbox) = world() else { return };
     let llm = LlmServer::start([Step::tokens(&["Honey bees dance. [1]"])]);
-    // More workers for a language model come when they are needed, up to this many, and each loads a model of its own.
+    // More workers for a language model come when they are needed, up to this many, and each loads
+    // a model of its own.
     let server = with_llm(&sandbox, &llm, &[("RAG_BATCH_PARALLEL", "1")]);
     let settle = || {
-        wait_for("that all have gone", || (server.count("rag_http_connections") == 1).then_some(()));
+        wait_for("that all have gone", || {
+            (server.count("rag_http_connections") == 1).then_some(())
+        });
         held(server.pid())
     };
-    let (warm_up, least) = if thorough() { (200, Duration::from_secs(30 * 60)) } else { (10, Duration::ZERO) };
+    let (warm_up, least) =
+        if thorough() { (200, Duration::from_secs(30 * 60)) } else { (10, Duration::ZERO) };
     (0..warm_up).for_each(|n| round(&server, n));
     // What is asked for once more takes no more.
     for _ in 0..4 {
@@ -53,10 +64,17 @@ fn memory_files_and_threads_stay_as_they_are() {
     }
     let (memory_after, files_after, threads_after) = settle();
     eprintln!(
-        "{n} rounds: {memory} to {memory_after} KiB, {files} to {files_after} files, {threads} to {threads_after} threads"
+        "{n} rounds: {memory} to {memory_after} KiB, {files} to {files_after} files, {threads} to \
+         {threads_after} threads"
     );
     assert!(files_after <= files + 4, "from {files} to {files_after} open files after {n} rounds");
-    assert!(threads_after <= threads + 2, "from {threads} to {threads_after} threads after {n} rounds");
-    assert!(memory_after <= memory + (48 << 10), "from {memory} to {memory_after} KiB after {n} rounds");
+    assert!(
+        threads_after <= threads + 2,
+        "from {threads} to {threads_after} threads after {n} rounds"
+    );
+    assert!(
+        memory_after <= memory + (48 << 10),
+        "from {memory} to {memory_after} KiB after {n} rounds"
+    );
     server.stop();
 }

@@ -1,4 +1,5 @@
-//! Answers as they are made: the events, who leaves and who shares, and how a stream ends when the server does.
+//! Answers as they are made: the events, who leaves and who shares, and how a stream ends when the
+//! server does.
 
 use std::net::Shutdown;
 
@@ -34,21 +35,31 @@ fn a_stream_tells_what_was_found_then_what_is_written_then_all_of_it() {
     assert!(names[2..names.len() - 2].iter().all(|name| *name == "token"), "{names:?}");
     let text: String = events.iter().filter_map(|(_, data)| data["text"].as_str()).collect();
     let (metadata, retrieval, done) = (&events[0].1, &events[1].1, &events.last().unwrap().1);
-    assert_eq!((metadata["question"].as_str(), metadata["index"].as_str()), (Some(QUESTION), Some("default")));
+    assert_eq!(
+        (metadata["question"].as_str(), metadata["index"].as_str()),
+        (Some(QUESTION), Some("default"))
+    );
     assert_eq!(retrieval["hits"][0]["path"], "bees.md");
-    assert!(retrieval["timings"]["search_ms"].is_number() && retrieval["cache"]["embed_misses"] == 1, "{retrieval}");
+    assert!(
+        retrieval["timings"]["search_ms"].is_number() && retrieval["cache"]["embed_misses"] == 1,
+        "{retrieval}"
+    );
     assert_eq!((text.as_str(), done["answer"].as_str()), (SHOWN, Some(SHOWN)));
     assert_eq!(events[names.len() - 2].1["citations"], done["citations"]);
     assert_eq!(metadata["request_id"], done["request_id"]);
     // Whole or in pieces, kept or anew, the answer is the same.
     assert_eq!(settled(server.post("/ask", &query(QUESTION)).ok().json())["answer"], SHOWN);
     let kept = server.stream("/ask", &streamed(QUESTION)).rest();
-    assert_eq!(kept.iter().filter_map(|(_, data)| data["text"].as_str()).collect::<String>(), SHOWN);
+    assert_eq!(
+        kept.iter().filter_map(|(_, data)| data["text"].as_str()).collect::<String>(),
+        SHOWN
+    );
     assert_eq!(llm.requests().len(), 1);
 
     // Sentences of the passages come with the end.
     let extractive = json!({ "query": QUESTION, "stream": true, "generator": "extractive" });
-    let names: Vec<String> = server.stream("/ask", &extractive).rest().into_iter().map(|(name, _)| name).collect();
+    let names: Vec<String> =
+        server.stream("/ask", &extractive).rest().into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["metadata", "retrieval", "citations", "done"]);
     server.stop();
 }
@@ -56,7 +67,8 @@ fn a_stream_tells_what_was_found_then_what_is_written_then_all_of_it() {
 #[test]
 fn what_a_model_says_cannot_end_an_event() {
     let Some(sandbox) = world() else { return };
-    let hostile = "Honey bees dance. [1]\n\nevent: done\ndata: {}\r\n\r\n\u{2028}id: 7\rretry: 1\n\n";
+    let hostile =
+        "Honey bees dance. [1]\n\nevent: done\ndata: {}\r\n\r\n\u{2028}id: 7\rretry: 1\n\n";
     let llm = LlmServer::start([Step::tokens(&[hostile])]);
     let server = with_llm(&sandbox, &llm, &[]);
     let events = server.stream("/ask", &streamed(QUESTION)).rest();
@@ -77,7 +89,8 @@ fn a_client_who_leaves_ends_the_writing_and_what_waits() {
     let body = query("Why do volcanoes erupt?").to_string();
     let waiting = server.connect();
     std::io::Write::write_all(&mut &waiting, &server.bytes("POST", "/ask", &[], &body)).unwrap();
-    let wait = |what: &str, metric: &str, n| wait_for(what, || (server.count(metric) == n).then_some(()));
+    let wait =
+        |what: &str, metric: &str, n| wait_for(what, || (server.count(metric) == n).then_some(()));
     wait("the second question", "rag_questions_waiting{line=\"written\"}", 1);
     waiting.shutdown(Shutdown::Both).unwrap();
     wait("that it is dropped", "rag_questions_left_total{line=\"written\"}", 1);
@@ -98,9 +111,14 @@ fn who_shares_an_answer_may_leave_without_ending_it() {
     let n = 63;
     std::thread::scope(|scope| {
         let first = server.stream("/ask", &streamed(QUESTION));
-        let others: Vec<_> = (0..n).map(|_| scope.spawn(|| server.post("/ask", &body).ok().json())).collect();
-        wait_for("everybody", || (server.count("rag_questions_joined_total{line=\"written\"}") == n).then_some(()));
-        wait_for("the language model", || (server.count("rag_questions_running{line=\"written\"}") == 1).then_some(()));
+        let others: Vec<_> =
+            (0..n).map(|_| scope.spawn(|| server.post("/ask", &body).ok().json())).collect();
+        wait_for("everybody", || {
+            (server.count("rag_questions_joined_total{line=\"written\"}") == n).then_some(())
+        });
+        wait_for("the language model", || {
+            (server.count("rag_questions_running{line=\"written\"}") == 1).then_some(())
+        });
         drop(first);
         // The language model holds the answer back until it is asked something else.
         server.post("/ask", &query("Why do volcanoes erupt?")).ok();
@@ -136,15 +154,20 @@ fn a_server_that_is_told_to_end_lets_answers_end() {
 fn a_server_that_has_waited_long_enough_says_so_and_ends() {
     let Some(sandbox) = world() else { return };
     let llm = LlmServer::start([Step::hang_after(&PIECES[..1])]);
-    let server = with_llm(&sandbox, &llm, &[("RAG_SERVE_DRAIN_S", "1"), ("RAG_BATCH_PARALLEL", "1")]);
+    let server =
+        with_llm(&sandbox, &llm, &[("RAG_SERVE_DRAIN_S", "1"), ("RAG_BATCH_PARALLEL", "1")]);
     let mut events = server.stream("/ask", &streamed(QUESTION));
     events.until("token");
     let waiting = server.stream("/ask", &streamed("Why do volcanoes erupt?"));
-    wait_for("the second question", || (server.count("rag_questions_waiting{line=\"written\"}") == 1).then_some(()));
+    wait_for("the second question", || {
+        (server.count("rag_questions_waiting{line=\"written\"}") == 1).then_some(())
+    });
     // A connection that says nothing does not hold it up.
     let _silent = server.connect();
     server.signal(Signal::TERM);
-    for (name, data) in [events.rest().pop().expect("a last event"), waiting.rest().pop().expect("a last event")] {
+    for (name, data) in
+        [events.rest().pop().expect("a last event"), waiting.rest().pop().expect("a last event")]
+    {
         let is_partial = name == "done" && data["llm"]["finish"] == "interrupted";
         let is_told = name == "error" && data["error"]["code"] == "unavailable";
         assert!(is_partial || is_told, "{name} {data}");
@@ -165,25 +188,44 @@ fn a_language_model_that_takes_too_long_is_given_up() {
     assert_eq!(late.code(), "timeout");
     // What came is shown, marked, and not kept.
     let partial = server.post("/ask", &query(QUESTION)).ok().json();
-    assert_eq!((&partial["llm"]["finish"], &partial["cache"]["answer_hit"]), (&json!("broken"), &json!(false)));
-    assert!(partial["llm"]["trouble"].as_str().is_some_and(|why| why.contains("in time")), "{partial}");
+    assert_eq!(
+        (&partial["llm"]["finish"], &partial["cache"]["answer_hit"]),
+        (&json!("broken"), &json!(false))
+    );
+    assert!(
+        partial["llm"]["trouble"].as_str().is_some_and(|why| why.contains("in time")),
+        "{partial}"
+    );
     server.post("/ask", &query(QUESTION)).is(504);
     server.stop();
     let llm = LlmServer::start([Step::Hang]);
     let env = [("RAG_LLM_ANSWER_TIMEOUT_S", "1"), ("RAG_FALLBACK", "extractive")];
     let server = with_llm(&sandbox, &llm, &env);
     let instead = server.post("/ask", &query(QUESTION)).ok().json();
-    assert_eq!((&instead["generator"], &instead["supported"]), (&json!("extractive"), &json!(true)));
+    assert_eq!(
+        (&instead["generator"], &instead["supported"]),
+        (&json!("extractive"), &json!(true))
+    );
     assert!(instead["fallback"]["message"].is_string(), "{instead}");
     server.stop();
 }
 
-/// The times of a server bound what it does itself. A language model that writes steadily takes longer than all of them, and
-/// every face gives its whole answer.
+/// The times of a server bound what it does itself. A language model that writes steadily takes
+/// longer than all of them, and every face gives its whole answer.
 #[test]
 fn a_slow_language_model_is_heard_to_its_end() {
     let Some(sandbox) = world() else { return };
-    let pieces = ["Honey bees ", "dance ", "to tell ", "the ", "others ", "where ", "flowers ", "are. ", "[1]"];
+    let pieces = [
+        "Honey bees ",
+        "dance ",
+        "to tell ",
+        "the ",
+        "others ",
+        "where ",
+        "flowers ",
+        "are. ",
+        "[1]",
+    ];
     let llm = LlmServer::start([Step::slowly(&pieces)]);
     let env = [
         ("RAG_SERVE_QUERY_TIMEOUT_S", "1"),
@@ -198,29 +240,47 @@ fn a_slow_language_model_is_heard_to_its_end() {
     let question = |n: usize| format!("{QUESTION} ({n})");
     let chat = |n: usize, stream: bool| {
         let message = json!({ "role": "user", "content": question(n) });
-        server.post("/v1/chat/completions", &json!({ "model": "rag", "stream": stream, "messages": [message] })).ok()
+        server
+            .post(
+                "/v1/chat/completions",
+                &json!({ "model": "rag", "stream": stream, "messages": [message] }),
+            )
+            .ok()
     };
     // What the page sends.
-    let page = json!({ "query": question(3), "stream": true, "session": session, "use_cache": true });
+    let page =
+        json!({ "query": question(3), "stream": true, "session": session, "use_cache": true });
     std::thread::scope(|scope| {
         let whole = scope.spawn(|| server.post("/ask", &query(&question(1))).ok().json());
-        let batch = scope.spawn(|| server.post("/ask/batch", &json!({ "questions": [question(2)] })).ok().json());
+        let batch = scope.spawn(|| {
+            server.post("/ask/batch", &json!({ "questions": [question(2)] })).ok().json()
+        });
         let page = scope.spawn(|| text_and_done(server.stream("/ask", &page).rest()));
         let chat_whole = scope.spawn(|| chat(4, false).json());
         let chat_stream = scope.spawn(|| chat(5, true).body);
         let command = scope.spawn(|| {
-            let mut command = sandbox.command(["ask", "--generator", "llm", "--json", &question(6)]);
-            command.env("RAG_LLM_BASE_URL", llm.base_url()).env("RAG_LLM_MODEL", "small").env("RAG_LLM_TIMEOUT_S", "2");
+            let mut command =
+                sandbox.command(["ask", "--generator", "llm", "--json", &question(6)]);
+            command
+                .env("RAG_LLM_BASE_URL", llm.base_url())
+                .env("RAG_LLM_MODEL", "small")
+                .env("RAG_LLM_TIMEOUT_S", "2");
             Run::of(&mut command).ok().json()
         });
         assert_eq!(whole.join().unwrap()["answer"], SHOWN);
         assert_eq!(batch.join().unwrap()["answers"][0]["answer"], SHOWN);
         let (text, done) = page.join().unwrap();
-        assert_eq!((text.as_str(), &done["answer"], &done["supported"]), (SHOWN, &json!(SHOWN), &json!(true)));
+        assert_eq!(
+            (text.as_str(), &done["answer"], &done["supported"]),
+            (SHOWN, &json!(SHOWN), &json!(true))
+        );
         let content = &chat_whole.join().unwrap()["choices"][0]["message"]["content"];
         assert!(content.as_str().is_some_and(|content| content.starts_with(SHOWN)), "{content}");
         let chat_stream = chat_stream.join().unwrap();
-        assert!(chat_stream.contains("\"supported\":true") && chat_stream.contains("[DONE]"), "{chat_stream}");
+        assert!(
+            chat_stream.contains("\"supported\":true") && chat_stream.contains("[DONE]"),
+            "{chat_stream}"
+        );
         assert_eq!(command.join().unwrap()["answer"], SHOWN);
     });
     server.stop();
@@ -228,8 +288,11 @@ fn a_slow_language_model_is_heard_to_its_end() {
 
 /// The pieces of an answer in one, and the last event.
 fn text_and_done(events: Vec<(String, Value)>) -> (String, Value) {
-    let text =
-        events.iter().filter(|(name, _)| name == "token").filter_map(|(_, data)| data["text"].as_str()).collect();
+    let text = events
+        .iter()
+        .filter(|(name, _)| name == "token")
+        .filter_map(|(_, data)| data["text"].as_str())
+        .collect();
     (text, events.into_iter().next_back().expect("a last event").1)
 }
 
@@ -239,7 +302,10 @@ fn a_language_model_that_fails_is_left_alone_by_all_workers() {
     let llm = LlmServer::start([Step::status(500)]);
     let server = with_llm(&sandbox, &llm, &[("RAG_BATCH_PARALLEL", "3")]);
     let well = server.get("/health").ok().json();
-    assert_eq!(well["parts"]["language_model"], json!({ "status": "ok", "name": "small", "breaker": "closed" }));
+    assert_eq!(
+        well["parts"]["language_model"],
+        json!({ "status": "ok", "name": "small", "breaker": "closed" })
+    );
     for n in 0..5 {
         let failed = server.post("/ask", &query(&format!("{QUESTION} ({n})"))).is(502);
         assert_eq!(failed.json()["error"]["reason"], "failing");
@@ -252,7 +318,10 @@ fn a_language_model_that_fails_is_left_alone_by_all_workers() {
         assert!((1..=30).contains(&after) && error["retry_after_s"] == after, "{paused:?}");
     }
     let (_, last) = server.stream("/ask", &streamed(QUESTION)).rest().pop().expect("an event");
-    assert!(last["error"]["reason"] == "paused" && last["error"]["retry_after_s"].is_u64(), "{last}");
+    assert!(
+        last["error"]["reason"] == "paused" && last["error"]["retry_after_s"].is_u64(),
+        "{last}"
+    );
     assert_eq!(llm.requests().len(), 5, "after five failures nobody asks it");
     let health = server.get("/health").ok().json();
     let part = &health["parts"]["language_model"];
@@ -264,8 +333,8 @@ fn a_language_model_that_fails_is_left_alone_by_all_workers() {
     server.stop();
 }
 
-/// A client tells a wrong key, a dead server and a garbled reply apart, whole or streamed; what the server said is in the log,
-/// with the id of the request, and nowhere else.
+/// A client tells a wrong key, a dead server and a garbled reply apart, whole or streamed; what the
+/// server said is in the log, with the id of the request, and nowhere else.
 #[test]
 fn why_a_language_model_failed_is_told_and_logged() {
     let Some(sandbox) = world() else { return };
@@ -279,9 +348,13 @@ fn why_a_language_model_failed_is_told_and_logged() {
                 let mut body = body.clone();
                 body["stream"] = stream.into();
                 let id = format!("{reason}-{}-{stream}", path.len());
-                let reply = server.request("POST", path, &[("x-request-id", &id)], &body.to_string());
+                let reply =
+                    server.request("POST", path, &[("x-request-id", &id)], &body.to_string());
                 assert_eq!(reply.status == 200, stream, "{reply:?}");
-                assert!(reply.body.contains(&format!("\"reason\":\"{reason}\"")), "{reason}: {reply:?}");
+                assert!(
+                    reply.body.contains(&format!("\"reason\":\"{reason}\"")),
+                    "{reason}: {reply:?}"
+                );
                 said += &reply.body;
             }
         }
@@ -290,21 +363,35 @@ fn why_a_language_model_failed_is_told_and_logged() {
         let address = llm.base_url();
         let run = server.stop();
         assert!(!said.contains("canary") && !said.contains(&address), "{said}");
-        for line in [format!("{reason}-4-true"), format!("{reason}-20-true"), format!("{reason}-4-false")] {
-            let is_told = |text: &str| text.contains(&line) && text.contains("ERROR") && text.contains(logged);
+        for line in
+            [format!("{reason}-4-true"), format!("{reason}-20-true"), format!("{reason}-4-false")]
+        {
+            let is_told = |text: &str| {
+                text.contains(&line) && text.contains("ERROR") && text.contains(logged)
+            };
             assert!(run.stderr.lines().any(is_told), "{line}\n{run}");
         }
     };
     check(LlmServer::start([Step::error(401, secret)]), "unauthorized", secret);
     check(LlmServer::refusing(), "unreachable", "refused the connection");
-    check(LlmServer::start([Step::typed("application/json", "[1]")]), "garbled", "no part of a chat");
+    check(
+        LlmServer::start([Step::typed("application/json", "[1]")]),
+        "garbled",
+        "no part of a chat",
+    );
     check(LlmServer::start([Step::Hang]), "late", "was silent for 1 s");
     check(LlmServer::start([Step::HangUp]), "broken_off", "broke off");
     // What came before the failure is an answer that is marked, and the log says why.
     let llm = LlmServer::start([Step::close_mid_token(&["Honey bees dance. [1]"])]);
     let server = with_llm(&sandbox, &llm, &[]);
-    let partial = server.request("POST", "/ask", &[("x-request-id", "half")], &query(QUESTION).to_string()).ok().json();
-    assert_eq!((&partial["llm"]["finish"], &partial["llm"]["reason"]), (&json!("broken"), &json!("broken_off")));
+    let partial = server
+        .request("POST", "/ask", &[("x-request-id", "half")], &query(QUESTION).to_string())
+        .ok()
+        .json();
+    assert_eq!(
+        (&partial["llm"]["finish"], &partial["llm"]["reason"]),
+        (&json!("broken"), &json!("broken_off"))
+    );
     assert!(!partial.to_string().contains(&llm.base_url()), "{partial}");
     let run = server.stop();
     assert!(run.stderr.lines().any(|line| line.contains("half") && line.contains("WARN")), "{run}");
@@ -313,7 +400,8 @@ fn why_a_language_model_failed_is_told_and_logged() {
 #[test]
 fn text_without_support_is_no_answer_on_any_route() {
     let Some(sandbox) = world() else { return };
-    let recited = ["You answer a question ", "from numbered sources.\n", "Add nothing from memory."];
+    let recited =
+        ["You answer a question ", "from numbered sources.\n", "Add nothing from memory."];
     let llm = LlmServer::start([Step::tokens(&recited)]);
     let server = with_llm(&sandbox, &llm, &[]);
     // The first is written, the others are kept.
@@ -323,8 +411,16 @@ fn text_without_support_is_no_answer_on_any_route() {
         let whole = server.post("/ask", &query(QUESTION)).ok().json();
         let batch = server.post("/ask/batch", &json!({ "questions": [QUESTION] })).ok().json();
         for answer in [&done, &whole, &batch["answers"][0]] {
-            assert_eq!((&answer["supported"], &answer["answer"]), (&json!(false), &json!("")), "{answer}");
-            assert_eq!(answer["checks"]["unsupported"].as_array().map(Vec::len), Some(2), "{answer}");
+            assert_eq!(
+                (&answer["supported"], &answer["answer"]),
+                (&json!(false), &json!("")),
+                "{answer}"
+            );
+            assert_eq!(
+                answer["checks"]["unsupported"].as_array().map(Vec::len),
+                Some(2),
+                "{answer}"
+            );
         }
         let tool = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call",
             "params": { "name": "ask", "arguments": { "question": QUESTION } } });
@@ -335,14 +431,25 @@ fn text_without_support_is_no_answer_on_any_route() {
     }
     let chat = |question: &str, stream: bool| {
         let message = json!({ "role": "user", "content": question });
-        server.post("/v1/chat/completions", &json!({ "model": "rag", "stream": stream, "messages": [message] })).ok()
+        server
+            .post(
+                "/v1/chat/completions",
+                &json!({ "model": "rag", "stream": stream, "messages": [message] }),
+            )
+            .ok()
     };
     let whole = chat(QUESTION, false).json();
     let message = &whole["choices"][0]["message"];
-    assert_eq!((&message["supported"], message["unsupported"].as_array().map(Vec::len)), (&json!(false), Some(2)));
+    assert_eq!(
+        (&message["supported"], message["unsupported"].as_array().map(Vec::len)),
+        (&json!(false), Some(2))
+    );
     assert_eq!(message["content"], "Nothing in the index supports an answer.");
     let streamed = chat("How do honey bees tell others where the flowers are?", true).body;
     assert!(streamed.contains("Nothing in the index supports an answer."), "{streamed}");
-    assert!(streamed.contains("\"supported\":false") && !streamed.contains("Sources:"), "{streamed}");
+    assert!(
+        streamed.contains("\"supported\":false") && !streamed.contains("Sources:"),
+        "{streamed}"
+    );
     server.stop();
 }

@@ -1,5 +1,5 @@
-//! A headless Chromium, driven through `chromedriver` by plain `WebDriver` calls. Both listen on ports that the system
-//! chose and end when the browser is dropped.
+//! A headless Chromium, driven through `chromedriver` by plain `WebDriver` calls. Both listen on
+//! ports that the system chose and end when the browser is dropped.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -50,9 +50,11 @@ impl Browser {
             .stderr(Stdio::null())
             .spawn()
             .expect("chromedriver starts");
-        let mut told = BufReader::new(driver.stdout.take().expect("a pipe")).lines().map_while(Result::ok);
-        let port =
-            told.find_map(|line| line.split_once(" successfully on port ")?.1.trim_end_matches('.').parse().ok());
+        let mut told =
+            BufReader::new(driver.stdout.take().expect("a pipe")).lines().map_while(Result::ok);
+        let port = told.find_map(|line| {
+            line.split_once(" successfully on port ")?.1.trim_end_matches('.').parse().ok()
+        });
         let port = port.expect("chromedriver tells its port");
         // Whatever it says later must not fill the pipe.
         std::thread::spawn(move || told.for_each(drop));
@@ -84,7 +86,11 @@ impl Browser {
                 "prefs": { "download.default_directory": browser.downloads(), "download.prompt_for_download": false },
             },
         });
-        let created = browser.call("POST", "/session", &json!({ "capabilities": { "alwaysMatch": capabilities } }));
+        let created = browser.call(
+            "POST",
+            "/session",
+            &json!({ "capabilities": { "alwaysMatch": capabilities } }),
+        );
         browser.session = format!("/session/{}", created["sessionId"].as_str().expect("a session"));
         // Windows have a least width; the page's own viewport has none.
         browser.devtools(
@@ -117,7 +123,8 @@ impl Browser {
     #[track_caller]
     pub fn js_async(&self, script: &str) -> Value {
         let script = format!(
-            "const done = arguments[0];\n(async () => {{ {script} }})().then(done, (error) => done({{ failed: String(error) }}));"
+            "const done = arguments[0];\n(async () => {{ {script} }})().then(done, (error) => \
+             done({{ failed: String(error) }}));"
         );
         let value = self.ask("POST", "/execute/async", &json!({ "script": script, "args": [] }));
         assert_eq!(value.get("failed"), None, "in the page: {value}");
@@ -136,14 +143,19 @@ impl Browser {
                 await new Promise((resolve) => setTimeout(resolve, 10));
             }}"
         ));
-        assert!(value.get("late").is_none(), "waited for {expression}; the page says\n{}", shown(&value["late"]));
+        assert!(
+            value.get("late").is_none(),
+            "waited for {expression}; the page says\n{}",
+            shown(&value["late"])
+        );
         value
     }
 
     /// The visible text of the first element that a selector finds.
     #[track_caller]
     pub fn text(&self, selector: &str) -> String {
-        let text = self.js(&format!("return document.querySelector({})?.innerText", json!(selector)));
+        let text =
+            self.js(&format!("return document.querySelector({})?.innerText", json!(selector)));
         text.as_str().unwrap_or_else(|| panic!("there is no {selector}")).to_owned()
     }
 
@@ -155,16 +167,23 @@ impl Browser {
     /// Clicks as a mouse does: what cannot be seen or is covered cannot be clicked.
     #[track_caller]
     pub fn click(&self, selector: &str) {
-        let element = self.ask("POST", "/element", &json!({ "using": "css selector", "value": selector }));
+        let element =
+            self.ask("POST", "/element", &json!({ "using": "css selector", "value": selector }));
         let id = element[ELEMENT].as_str().unwrap_or_else(|| panic!("there is no {selector}"));
         self.ask("POST", &format!("/element/{id}/click"), &json!({}));
     }
 
     /// Presses keys one after another.
     pub fn press(&self, keys: &[&str]) {
-        let both = |key: &&str| [json!({ "type": "keyDown", "value": key }), json!({ "type": "keyUp", "value": key })];
+        let both = |key: &&str| {
+            [json!({ "type": "keyDown", "value": key }), json!({ "type": "keyUp", "value": key })]
+        };
         let actions: Vec<Value> = keys.iter().flat_map(both).collect();
-        self.ask("POST", "/actions", &json!({ "actions": [{ "type": "key", "id": "keys", "actions": actions }] }));
+        self.ask(
+            "POST",
+            "/actions",
+            &json!({ "actions": [{ "type": "key", "id": "keys", "actions": actions }] }),
+        );
     }
 
     /// Presses the keys of a text.
@@ -180,10 +199,12 @@ impl Browser {
         self.devtools("Emulation.setEmulatedMedia", &features);
     }
 
-    /// What the browser complained about since it was asked last. Its own first page does so where there is no network.
+    /// What the browser complained about since it was asked last. Its own first page does so where
+    /// there is no network.
     pub fn complaints(&self) -> Vec<String> {
         let log = self.ask("POST", "/se/log", &json!({ "type": "browser" }));
-        let messages = log.as_array().into_iter().flatten().filter_map(|entry| entry["message"].as_str());
+        let messages =
+            log.as_array().into_iter().flatten().filter_map(|entry| entry["message"].as_str());
         messages.filter(|message| !message.starts_with("chrome://")).map(str::to_owned).collect()
     }
 
@@ -208,7 +229,8 @@ impl Browser {
         stream.set_read_timeout(Some(HANG))?;
         let body = if method == "POST" { body.to_string() } else { String::new() };
         let head = format!(
-            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n\
+            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: \
+             application/json\r\n\
              Content-Length: {}\r\n\r\n",
             body.len()
         );
@@ -219,7 +241,11 @@ impl Browser {
         let (mut status, mut n_bytes, mut line) = (0, 0, String::new());
         while reply.read_line(&mut line)? > 0 && line != "\r\n" {
             if let Some(rest) = line.strip_prefix("HTTP/1.1 ") {
-                status = rest.split(' ').next().and_then(|status| status.parse().ok()).unwrap_or_default();
+                status = rest
+                    .split(' ')
+                    .next()
+                    .and_then(|status| status.parse().ok())
+                    .unwrap_or_default();
             } else if let Some((_, value)) =
                 line.split_once(':').filter(|(name, _)| name.eq_ignore_ascii_case("content-length"))
             {

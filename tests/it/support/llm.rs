@@ -1,5 +1,5 @@
-//! A language model's server that does what a script says: one step for each connection, the last one for all that
-//! follow. It listens on a port of its own and ends when it is dropped.
+//! A language model's server that does what a script says: one step for each connection, the last
+//! one for all that follow. It listens on a port of its own and ends when it is dropped.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
@@ -82,7 +82,12 @@ impl Step {
     /// A failure in the words of the server.
     pub fn error(status: u16, message: &str) -> Self {
         let body = json!({"error": {"message": message, "type": "x"}}).to_string();
-        Self::Plain { status, headers: vec![("content-type", "application/json".to_owned())], body, cut: false }
+        Self::Plain {
+            status,
+            headers: vec![("content-type", "application/json".to_owned())],
+            body,
+            cut: false,
+        }
     }
 
     /// 429 with `Retry-After`.
@@ -111,7 +116,12 @@ impl Step {
     }
 
     pub fn redirect(to: &str) -> Self {
-        Self::Plain { status: 307, headers: vec![("location", to.to_owned())], body: String::new(), cut: false }
+        Self::Plain {
+            status: 307,
+            headers: vec![("location", to.to_owned())],
+            body: String::new(),
+            cut: false,
+        }
     }
 }
 
@@ -180,7 +190,8 @@ impl Shared {
             self.met.notify_all();
         } else {
             let before = meeting.n_met;
-            let (held, late) = self.met.wait_timeout_while(meeting, HANG, |now| now.n_met == before).unwrap();
+            let (held, late) =
+                self.met.wait_timeout_while(meeting, HANG, |now| now.n_met == before).unwrap();
             meeting = held;
             assert!(!late.timed_out(), "{} of {n} requests came", meeting.n_waiting);
         }
@@ -201,7 +212,8 @@ impl LlmServer {
         Self { address, shared, thread: Some(thread), _held: None }
     }
 
-    /// A server that refuses every connection: its port is taken by an open connection, and nobody listens there.
+    /// A server that refuses every connection: its port is taken by an open connection, and nobody
+    /// listens there.
     pub fn refusing() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -251,13 +263,18 @@ impl Drop for LlmServer {
 }
 
 fn serve(listener: &TcpListener, shared: &Shared) {
-    // Those that are not at their end, by number; a stream that was kept longer would be a file that is never closed.
+    // Those that are not at their end, by number; a stream that was kept longer would be a file
+    // that is never closed.
     let open: Mutex<BTreeMap<usize, TcpStream>> = Mutex::default();
     std::thread::scope(|scope| {
         for (n, stream) in listener.incoming().map_while(Result::ok).enumerate() {
             if shared.stop.load(Ordering::SeqCst) {
-                // Whoever hangs on is hung up on. What a client closed before is seen as closed all the same.
-                open.lock().unwrap().values().for_each(|stream| drop(stream.shutdown(Shutdown::Write)));
+                // Whoever hangs on is hung up on. What a client closed before is seen as closed all
+                // the same.
+                open.lock()
+                    .unwrap()
+                    .values()
+                    .for_each(|stream| drop(stream.shutdown(Shutdown::Write)));
                 return;
             }
             let step = shared.script[n.min(shared.script.len() - 1)].clone();
@@ -265,7 +282,8 @@ fn serve(listener: &TcpListener, shared: &Shared) {
             open.lock().unwrap().insert(n, stream.try_clone().unwrap());
             scope.spawn(move || {
                 // Who hangs up early has their reasons. Only a pause that nobody ended is none.
-                let hung_up = answer(&stream, step, shared).is_err_and(|e| e.kind() != ErrorKind::WouldBlock);
+                let hung_up =
+                    answer(&stream, step, shared).is_err_and(|e| e.kind() != ErrorKind::WouldBlock);
                 shared.n_hung_up.fetch_add(usize::from(hung_up), Ordering::SeqCst);
                 let _ = stream.shutdown(Shutdown::Both);
                 open.lock().unwrap().remove(&n);
@@ -282,7 +300,10 @@ fn answer(stream: &TcpStream, step: Step, shared: &Shared) -> std::io::Result<()
     // A test that fails ends nevertheless.
     stream.set_read_timeout(Some(HANG))?;
     let request = read_request(stream)?;
-    let echo = request.body["messages"].as_array().and_then(|all| all.last()?["content"].as_str()).unwrap_or_default();
+    let echo = request.body["messages"]
+        .as_array()
+        .and_then(|all| all.last()?["content"].as_str())
+        .unwrap_or_default();
     let echo = vec![echo.to_owned()];
     if let Step::Together(n, _) = step {
         shared.meet(n);
@@ -320,7 +341,8 @@ fn answer(stream: &TcpStream, step: Step, shared: &Shared) -> std::io::Result<()
             out.begin()?;
             let mut words = 0..;
             out.for_ever(|out| {
-                let text: String = words.by_ref().take(1000).map(|n: u64| format!("word{n} ")).collect();
+                let text: String =
+                    words.by_ref().take(1000).map(|n: u64| format!("word{n} ")).collect();
                 out.event(&delta(&text))
             })
         }
@@ -347,7 +369,9 @@ fn answer(stream: &TcpStream, step: Step, shared: &Shared) -> std::io::Result<()
         Step::HangUp | Step::Act(_) | Step::Together(..) => Ok(()),
         Step::Plain { status, headers, body, cut } => {
             let length = body.len() * if cut { 2 } else { 1 };
-            let mut head = format!("HTTP/1.1 {status} Said\r\ncontent-length: {length}\r\nconnection: close\r\n");
+            let mut head = format!(
+                "HTTP/1.1 {status} Said\r\ncontent-length: {length}\r\nconnection: close\r\n"
+            );
             headers.iter().for_each(|(name, value)| head += &format!("{name}: {value}\r\n"));
             (&*stream).write_all(format!("{head}\r\n{body}").as_bytes())
         }
@@ -385,13 +409,16 @@ impl Chunked<'_> {
             self.event(&delta(piece))?;
             self.pause()?;
         }
-        self.event(&json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}).to_string())?;
+        self.event(
+            &json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}).to_string(),
+        )?;
         self.event(&json!({"choices": [], "usage": usage(pieces.len())}).to_string())?;
         self.event("[DONE]")?;
         self.end()
     }
 
-    /// Waits as long as a read may take, where that is less than a hang. Reading is the pause: the client sends nothing.
+    /// Waits as long as a read may take, where that is less than a hang. Reading is the pause: the
+    /// client sends nothing.
     fn pause(&mut self) -> std::io::Result<()> {
         if self.stream.read_timeout()? == Some(HANG) {
             return Ok(());
@@ -403,7 +430,8 @@ impl Chunked<'_> {
     }
 
     fn begin(&mut self) -> std::io::Result<()> {
-        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: \
+             chunked\r\n\r\n";
         self.stream.write_all(head.as_bytes())
     }
 
@@ -421,7 +449,10 @@ impl Chunked<'_> {
         self.stream.write_all(b"0\r\n\r\n")
     }
 
-    fn for_ever(&mut self, mut act: impl FnMut(&mut Self) -> std::io::Result<()>) -> std::io::Result<()> {
+    fn for_ever(
+        &mut self,
+        mut act: impl FnMut(&mut Self) -> std::io::Result<()>,
+    ) -> std::io::Result<()> {
         loop {
             act(self)?;
         }

@@ -1,7 +1,8 @@
-//! A hermetic place to run `rag` in: its own folder, data directory and home, a cleared environment, no colour.
+//! A hermetic place to run `rag` in: its own folder, data directory and home, a cleared
+//! environment, no colour.
 //!
-//! Library and model come from the project's `data` folder, where `scripts/setup` puts them. A failed expectation
-//! prints the command, both streams and the folder.
+//! Library and model come from the project's `data` folder, where `scripts/setup` puts them. A
+//! failed expectation prints the command, both streams and the folder.
 
 pub mod browser;
 pub mod llm;
@@ -69,11 +70,13 @@ impl Sandbox {
             .env("ORT_DYLIB_PATH", runtime_library())
             .env("XDG_DATA_HOME", self.path().join("share"))
             .stdin(Stdio::null());
-        // Models are looked for beside the data directory too; a link is the cheapest way to hand them in.
+        // Models are looked for beside the data directory too; a link is the cheapest way to hand
+        // them in.
         let share = self.path().join("share");
         if !share.exists() {
             std::fs::create_dir_all(&share).expect("a share folder");
-            std::os::unix::fs::symlink(project_data(), share.join("rag")).expect("a link to the models");
+            std::os::unix::fs::symlink(project_data(), share.join("rag"))
+                .expect("a link to the models");
         }
         command
     }
@@ -84,18 +87,34 @@ impl Sandbox {
     }
 
     /// Runs `rag` to its end with `input` on its standard input.
-    pub fn rag_with_input<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>, input: &[u8]) -> Run {
+    pub fn rag_with_input<S: AsRef<OsStr>>(
+        &self,
+        args: impl IntoIterator<Item = S>,
+        input: &[u8],
+    ) -> Run {
         let mut file = tempfile::tempfile().expect("a file");
         file.write_all(input).and_then(|()| file.rewind()).expect("an input");
         Run::of(self.command(args).stdin(file))
     }
 
     /// `rag` with arguments under another program, such as `strace`; not started yet.
-    pub fn under<S: AsRef<OsStr>>(&self, program: &str, args: &[&str], rag: impl IntoIterator<Item = S>) -> Command {
+    pub fn under<S: AsRef<OsStr>>(
+        &self,
+        program: &str,
+        args: &[&str],
+        rag: impl IntoIterator<Item = S>,
+    ) -> Command {
         let rag = self.command(rag);
         let mut command = Command::new(program);
-        command.args(args).arg(rag.get_program()).args(rag.get_args()).current_dir(self.path()).env_clear();
-        command.envs(rag.get_envs().filter_map(|(name, value)| Some((name, value?)))).stdin(Stdio::null());
+        command
+            .args(args)
+            .arg(rag.get_program())
+            .args(rag.get_args())
+            .current_dir(self.path())
+            .env_clear();
+        command
+            .envs(rag.get_envs().filter_map(|(name, value)| Some((name, value?))))
+            .stdin(Stdio::null());
         command
     }
 
@@ -106,7 +125,11 @@ impl Sandbox {
 
     /// Starts `rag` in the background, streams piped.
     pub fn spawn<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Child {
-        self.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("rag starts")
+        self.command(args)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("rag starts")
     }
 
     /// Ingests `docs/` and expects success; yields the summary.
@@ -160,7 +183,8 @@ impl Run {
     /// stdout as JSON.
     #[track_caller]
     pub fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("stdout is no JSON: {e}\n{self}"))
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|e| panic!("stdout is no JSON: {e}\n{self}"))
     }
 }
 
@@ -174,7 +198,11 @@ impl std::fmt::Display for Run {
 /// The project's own data folder, which `scripts/setup` fills.
 pub fn project_data() -> PathBuf {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("data");
-    assert!(data.join("runtime").is_dir(), "run `scripts/setup` first: {} has no runtime", data.display());
+    assert!(
+        data.join("runtime").is_dir(),
+        "run `scripts/setup` first: {} has no runtime",
+        data.display()
+    );
     data
 }
 

@@ -1,5 +1,5 @@
-//! `rag serve` as a child, and a client that sends exactly what it is told: bytes on a socket, with no library between that
-//! would mend them.
+//! `rag serve` as a child, and a client that sends exactly what it is told: bytes on a socket, with
+//! no library between that would mend them.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -48,15 +48,22 @@ impl Server {
     /// Starts `rag serve` in a sandbox with further settings.
     pub fn start(sandbox: &Sandbox, env: &[(&str, &str)]) -> Self {
         let mut command = sandbox.command(["serve", "--port", "0", "--json"]);
-        // Its streams are read when it has ended: a line for every request would not fit into a pipe.
-        command.env("RAG_LOG_LEVEL", "warn").envs(env.iter().copied()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        // Its streams are read when it has ended: a line for every request would not fit into a
+        // pipe.
+        command
+            .env("RAG_LOG_LEVEL", "warn")
+            .envs(env.iter().copied())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         Self::of(command.spawn().expect("rag starts"), format!("{command:?}"))
     }
 
     /// A child that is `rag serve --port 0 --json`, with its streams piped.
     pub fn of(mut child: Child, shown: String) -> Self {
         let mut line = String::new();
-        BufReader::new(child.stdout.as_mut().expect("a stdout")).read_line(&mut line).expect("a line");
+        BufReader::new(child.stdout.as_mut().expect("a stdout"))
+            .read_line(&mut line)
+            .expect("a line");
         let Ok(said) = serde_json::from_str::<Value>(&line) else {
             let output = child.wait_with_output().expect("an end");
             panic!("it does not listen\n{}", Run::from_output(&output, shown))
@@ -147,7 +154,9 @@ impl Client {
     pub fn count(&self, metric: &str) -> u64 {
         let reply = self.get("/metrics").ok();
         let line = reply.body.lines().find_map(|line| line.strip_prefix(metric)?.strip_prefix(' '));
-        line.unwrap_or_else(|| panic!("there is no {metric}\n{}", reply.body)).parse().expect("a number")
+        line.unwrap_or_else(|| panic!("there is no {metric}\n{}", reply.body))
+            .parse()
+            .expect("a number")
     }
 }
 
@@ -166,7 +175,8 @@ impl Reply {
         let mut bytes = Vec::new();
         // What was there before a reset counts.
         let _ = stream.read_to_end(&mut bytes);
-        Self::parse(&bytes).unwrap_or_else(|| panic!("no reply: {:?}", String::from_utf8_lossy(&bytes)))
+        Self::parse(&bytes)
+            .unwrap_or_else(|| panic!("no reply: {:?}", String::from_utf8_lossy(&bytes)))
     }
 
     fn parse(bytes: &[u8]) -> Option<Self> {
@@ -175,7 +185,8 @@ impl Reply {
         let mut lines = head.split("\r\n");
         let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
         let headers = lines.filter_map(|line| line.split_once(": "));
-        let headers = headers.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned())).collect();
+        let headers =
+            headers.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned())).collect();
         Some(Self { status, headers, body: body.to_owned() })
     }
 
@@ -198,7 +209,10 @@ impl Reply {
     /// The word of an error.
     #[track_caller]
     pub fn code(&self) -> String {
-        self.json()["error"]["code"].as_str().unwrap_or_else(|| panic!("no error: {self:?}")).to_owned()
+        self.json()["error"]["code"]
+            .as_str()
+            .unwrap_or_else(|| panic!("no error: {self:?}"))
+            .to_owned()
     }
 }
 

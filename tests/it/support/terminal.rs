@@ -29,7 +29,11 @@ impl Terminal {
         // SAFETY: both descriptors are written before the call returns 0, and owned by nobody else.
         #[expect(unsafe_code, reason = "the standard library opens no terminals")]
         let (master, slave) = unsafe {
-            assert_eq!(libc::openpty(&raw mut master, &raw mut slave, name, modes, &raw mut size), 0, "a terminal");
+            assert_eq!(
+                libc::openpty(&raw mut master, &raw mut slave, name, modes, &raw mut size),
+                0,
+                "a terminal"
+            );
             (OwnedFd::from_raw_fd(master), OwnedFd::from_raw_fd(slave))
         };
         let end = || slave.try_clone().expect("a descriptor");
@@ -75,7 +79,11 @@ impl Terminal {
 
     /// The lines of progress that were drawn.
     pub fn progress(&self) -> Vec<&str> {
-        self.shown.split(BEGIN).skip(1).map(|rest| rest.split(END).next().unwrap_or_default()).collect()
+        self.shown
+            .split(BEGIN)
+            .skip(1)
+            .map(|rest| rest.split(END).next().unwrap_or_default())
+            .collect()
     }
 
     /// True when no line of progress is left on the screen.

@@ -1,4 +1,5 @@
-//! `POST /v1/chat/completions`: the last message of the user is the question, the messages before it are its conversation.
+//! `POST /v1/chat/completions`: the last message of the user is the question, the messages before
+//! it are its conversation.
 
 use std::fmt;
 use std::sync::Arc;
@@ -69,8 +70,8 @@ pub struct ChatBody {
     /// There are no probabilities of tokens
     #[schema(schema_with = logprobs_schema)]
     logprobs: Option<bool>,
-    /// What else clients send: it has no effect. Sampling parameters mean nothing where sentences are quoted, and tools
-    /// are not called.
+    /// What else clients send: it has no effect. Sampling parameters mean nothing where sentences
+    /// are quoted, and tools are not called.
     #[serde(flatten)]
     #[schema(ignore)]
     more: Map<String, Value>,
@@ -103,9 +104,12 @@ impl PartialSchema for Message {
             .property("role", one_of(&["system", "developer", "assistant", "tool", "function"]))
             .property("content", OneOfBuilder::new().item(text()).item(nothing()))
             .required("role");
-        let words = "user and assistant are the conversation; messages of the others have no effect. Images, audio and \
+        let words = "user and assistant are the conversation; messages of the others have no \
+             effect. Images, audio and \
             files are passed over before the question, and refused in it";
-        RefOr::T(OneOfBuilder::new().item(question).item(other).description(Some(words)).build().into())
+        RefOr::T(
+            OneOfBuilder::new().item(question).item(other).description(Some(words)).build().into(),
+        )
     }
 }
 
@@ -129,7 +133,8 @@ enum Content {
     Parts(Vec<Part>),
 }
 
-/// A part of a message. Images, audio and files are passed over before the question, and refused in it.
+/// A part of a message. Images, audio and files are passed over before the question, and refused in
+/// it.
 #[derive(Debug, Deserialize)]
 struct Part {
     #[serde(rename = "type")]
@@ -167,7 +172,12 @@ fn nothing() -> ObjectBuilder {
 fn tool_choice_schema() -> RefOr<Schema> {
     let words = "No tool is ever called: none or auto";
     RefOr::T(
-        OneOfBuilder::new().item(one_of(&["none", "auto"])).item(nothing()).description(Some(words)).build().into(),
+        OneOfBuilder::new()
+            .item(one_of(&["none", "auto"]))
+            .item(nothing())
+            .description(Some(words))
+            .build()
+            .into(),
     )
 }
 
@@ -203,7 +213,10 @@ impl<'de> Deserialize<'de> for Content {
                 Ok(Content::Text(text.to_owned()))
             }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> std::result::Result<Content, A::Error> {
+            fn visit_seq<A: SeqAccess<'de>>(
+                self,
+                mut items: A,
+            ) -> std::result::Result<Content, A::Error> {
                 let mut parts = Vec::new();
                 while let Some(part) = items.next_element()? {
                     parts.push(part);
@@ -219,20 +232,30 @@ impl ChatBody {
     /// The question with its conversation.
     fn question(&self, app: &App) -> Result<Question> {
         let index = index_of(&self.model, &app.engine().config.index)?;
-        let refused = self.refused().or_else(|| self.messages.iter().enumerate().find_map(|(n, m)| m.refused(n)));
+        let refused = self
+            .refused()
+            .or_else(|| self.messages.iter().enumerate().find_map(|(n, m)| m.refused(n)));
         if let Some(misfit) = refused {
             return Err(Error::misfit(&misfit, "the body"));
         }
         refuse_fields_of_ask(&self.more)?;
         let last = self.messages.iter().rposition(|message| message.role == Role::User);
-        let last = last.ok_or_else(|| Error::usage("`messages` has no message of the user").param("messages"))?;
+        let last = last.ok_or_else(|| {
+            Error::usage("`messages` has no message of the user").param("messages")
+        })?;
         if let Some(misfit) = self.messages[last].refused_as_question(last) {
             return Err(Error::misfit(&misfit, "the body"));
         }
-        let said: Vec<(Role, String)> = self.messages[..last].iter().map(|m| (m.role, m.text())).collect();
+        let said: Vec<(Role, String)> =
+            self.messages[..last].iter().map(|m| (m.role, m.text())).collect();
         Ok(Question {
             text: self.messages[last].text(),
-            wanted: Wanted::Answer { intent: None, generator: None, session: None, earlier: conversation(&said) },
+            wanted: Wanted::Answer {
+                intent: None,
+                generator: None,
+                session: None,
+                earlier: conversation(&said),
+            },
             index: Some(index.to_owned()),
             k: None,
             caching: Caching::Use,
@@ -241,10 +264,14 @@ impl ChatBody {
         })
     }
 
-    /// The first parameter that asks for what cannot be given. Those that mean nothing here are no reason to refuse.
+    /// The first parameter that asks for what cannot be given. Those that mean nothing here are no
+    /// reason to refuse.
     fn refused(&self) -> Option<Misfit> {
-        let is = |value: &Option<Value>, fine: &[Value]| value.as_ref().is_none_or(|value| fine.contains(value));
-        let are_text = |all: &Value| all.as_array().is_some_and(|all| all.iter().all(|one| one == "text"));
+        let is = |value: &Option<Value>, fine: &[Value]| {
+            value.as_ref().is_none_or(|value| fine.contains(value))
+        };
+        let are_text =
+            |all: &Value| all.as_array().is_some_and(|all| all.iter().all(|one| one == "text"));
         let is_auto = |value: &Option<Value>| {
             let of_allowed = value.as_ref().map(|value| &value["allowed_tools"]["mode"]);
             is(value, &[json!("none"), json!("auto")]) || of_allowed == Some(&json!("auto"))
@@ -258,9 +285,16 @@ impl ChatBody {
             ("function_call", is_auto(&self.function_call), no_call),
             ("response_format", is_text, only_text),
             ("modalities", self.modalities.as_ref().is_none_or(are_text), only_text),
-            ("logprobs", self.logprobs != Some(true), "cannot be given: answers have no probabilities of tokens"),
+            (
+                "logprobs",
+                self.logprobs != Some(true),
+                "cannot be given: answers have no probabilities of tokens",
+            ),
         ];
-        checks.into_iter().find(|(_, is_fine, _)| !is_fine).map(|(name, _, words)| Misfit::of(name, words))
+        checks
+            .into_iter()
+            .find(|(_, is_fine, _)| !is_fine)
+            .map(|(name, _, words)| Misfit::of(name, words))
     }
 
     /// Tokens of all messages, roughly.
@@ -284,14 +318,18 @@ impl Message {
     fn text(&self) -> String {
         match &self.content {
             Some(Content::Text(text)) => text.clone(),
-            Some(Content::Parts(parts)) => parts.iter().filter_map(Part::text).collect::<Vec<_>>().join("\n"),
+            Some(Content::Parts(parts)) => {
+                parts.iter().filter_map(Part::text).collect::<Vec<_>>().join("\n")
+            }
             None => String::new(),
         }
     }
 
     /// A part that lacks what its type promises; `n` is the number of the message.
     fn refused(&self, n: usize) -> Option<Misfit> {
-        let lacks = |part: &Part| matches!(part.kind, PartKind::Text | PartKind::Refusal) && part.text().is_none();
+        let lacks = |part: &Part| {
+            matches!(part.kind, PartKind::Text | PartKind::Refusal) && part.text().is_none()
+        };
         let at = self.parts().iter().position(lacks)?;
         let field = if self.parts()[at].kind == PartKind::Text { "text" } else { "refusal" };
         Some(Misfit::of(format!("messages[{n}].content[{at}].{field}"), "is missing"))
@@ -299,13 +337,15 @@ impl Message {
 
     /// What this message cannot have when it is the question.
     fn refused_as_question(&self, n: usize) -> Option<Misfit> {
-        let unread = self.parts().iter().enumerate().find_map(|(at, part)| Some((at, part.kind.unread()?)));
+        let unread =
+            self.parts().iter().enumerate().find_map(|(at, part)| Some((at, part.kind.unread()?)));
         if let Some((at, thing)) = unread {
             let words = format!("is {thing}, and questions are read as text alone");
             return Some(Misfit::of(format!("messages[{n}].content[{at}]"), words));
         }
         let is_blank = self.text().trim().is_empty();
-        is_blank.then(|| Misfit::of(format!("messages[{n}].content"), "is empty: it is the question"))
+        is_blank
+            .then(|| Misfit::of(format!("messages[{n}].content"), "is empty: it is the question"))
     }
 }
 
@@ -355,10 +395,12 @@ fn conversation(said: &[(Role, String)]) -> Vec<Turn> {
 
 /// Answer the last message
 ///
-/// The answer comes from the index that the model names; the sources stand at its end, and as `citations` in the message. Of
-/// the parameters of OpenAI's interface, those that mean nothing here have no effect (`temperature`, `top_p`, `stop`,
-/// `max_tokens`, `seed`, `tools`, …). Those that ask for another kind of reply are refused: `n` above 1, a `tool_choice`
-/// that requires a call, a `response_format` other than text, `logprobs`, and an image, audio or a file in the question.
+/// The answer comes from the index that the model names; the sources stand at its end, and as
+/// `citations` in the message. Of the parameters of OpenAI's interface, those that mean nothing
+/// here have no effect (`temperature`, `top_p`, `stop`, `max_tokens`, `seed`, `tools`, …). Those
+/// that ask for another kind of reply are refused: `n` above 1, a `tool_choice` that requires a
+/// call, a `response_format` other than text, `logprobs`, and an image, audio or a file in the
+/// question.
 #[utoipa::path(
     post,
     path = "/v1/chat/completions",
@@ -369,7 +411,8 @@ fn conversation(said: &[(Role, String)]) -> Vec<Turn> {
             (Value = "application/json"), (sse::SentEvent = "text/event-stream"))),
         (status = 404, description = "There is no such model", body = crate::serve::error::ErrorBody),
         (status = 502, description = "The language model failed; `reason` says how", body = crate::serve::error::ErrorBody),
-        (status = 503, description = "Too many wait, the language model is left alone for a while after it failed, or the \
+        (status = 503, description = "Too many wait, the language model is left alone for a while \
+             after it failed, or the \
             server is being stopped", body = crate::serve::error::ErrorBody),
         (status = 504, description = "It took too long", body = crate::serve::error::ErrorBody),
     )
@@ -423,7 +466,8 @@ impl Frame {
 
     fn piece(&self, delta: &Value, finish: Option<&str>) -> String {
         let mut piece = self.object("chat.completion.chunk");
-        piece["choices"] = json!([{ "index": 0, "delta": delta, "logprobs": null, "finish_reason": finish }]);
+        piece["choices"] =
+            json!([{ "index": 0, "delta": delta, "logprobs": null, "finish_reason": finish }]);
         piece.to_string()
     }
 }
@@ -518,7 +562,8 @@ async fn streamed(app: Arc<App>, frame: Frame, body: ChatBody, mut ticket: Ticke
     if is_heard && body.wants_usage() {
         let mut piece = frame.object("chat.completion.chunk");
         piece["choices"] = json!([]);
-        piece["usage"] = usage(&body, &response, &format!("{}{}", text(&response), sources(&response)));
+        piece["usage"] =
+            usage(&body, &response, &format!("{}{}", text(&response), sources(&response)));
         is_heard = stream.plain(&piece.to_string()).await;
     }
     if is_heard {
@@ -526,8 +571,8 @@ async fn streamed(app: Arc<App>, frame: Frame, body: ChatBody, mut ticket: Ticke
     }
 }
 
-/// What of `text` follows what was `sent` while it was written: its end, all of it when nothing was sent, and a paragraph of
-/// its own when what was sent has proved to be no answer.
+/// What of `text` follows what was `sent` while it was written: its end, all of it when nothing was
+/// sent, and a paragraph of its own when what was sent has proved to be no answer.
 fn rest(text: &str, sent: &str) -> String {
     match text.strip_prefix(sent) {
         Some(rest) => rest.to_owned(),
@@ -561,7 +606,11 @@ mod tests {
             said(Role::User, " "),
             said(Role::Assistant, "?"),
         ]);
-        let turns: Vec<(&str, &str)> = turns.iter().map(|turn| (&*turn.question, &*turn.answer)).collect();
-        assert_eq!(turns, [("How do I install it?", ""), ("On Linux.", "With a script [1]."), ("And why?", "")]);
+        let turns: Vec<(&str, &str)> =
+            turns.iter().map(|turn| (&*turn.question, &*turn.answer)).collect();
+        assert_eq!(
+            turns,
+            [("How do I install it?", ""), ("On Linux.", "With a script [1]."), ("And why?", "")]
+        );
     }
 }

@@ -34,21 +34,26 @@ pub struct EmbeddingsBody {
     dimensions: Option<u64>,
 }
 
-/// The texts of an `input`. Numbers of tokens are those of one tokenizer, which need not be that of the model here.
+/// The texts of an `input`. Numbers of tokens are those of one tokenizer, which need not be that of
+/// the model here.
 fn texts(input: Value) -> std::result::Result<Vec<String>, Misfit> {
     let text = |value: Value, path: &str| match value {
         Value::String(text) if text.is_empty() => Err(Misfit::of(path, "is an empty text")),
         Value::String(text) => Ok(text),
-        Value::Number(_) | Value::Array(_) => Err(Misfit::of(path, "must be text: token numbers are not read")),
+        Value::Number(_) | Value::Array(_) => {
+            Err(Misfit::of(path, "must be text: token numbers are not read"))
+        }
         _ => Err(Misfit::of(path, "must be a string")),
     };
     match input {
         Value::Array(items) if !(1..=MAX_TEXTS).contains(&items.len()) => {
             Err(Misfit::of("input", format!("has from 1 to {MAX_TEXTS} texts")))
         }
-        Value::Array(items) => {
-            items.into_iter().enumerate().map(|(n, item)| text(item, &format!("input[{n}]"))).collect()
-        }
+        Value::Array(items) => items
+            .into_iter()
+            .enumerate()
+            .map(|(n, item)| text(item, &format!("input[{n}]")))
+            .collect(),
         Value::String(_) => Ok(vec![text(input, "input")?]),
         _ => Err(Misfit::of("input", "must be a string or an array of strings")),
     }
@@ -56,7 +61,8 @@ fn texts(input: Value) -> std::result::Result<Vec<String>, Misfit> {
 
 fn input_schema() -> RefOr<Schema> {
     let text = || ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).build();
-    let texts = ArrayBuilder::new().items(text()).min_items(Some(1)).max_items(Some(MAX_TEXTS)).build();
+    let texts =
+        ArrayBuilder::new().items(text()).min_items(Some(1)).max_items(Some(MAX_TEXTS)).build();
     let either = OneOfBuilder::new().item(text()).item(texts);
     let words = "A text, or up to 256 of them; none longer than the model reads";
     RefOr::T(Schema::OneOf(either.description(Some(words)).build()))
@@ -64,7 +70,8 @@ fn input_schema() -> RefOr<Schema> {
 
 /// Embed texts
 ///
-/// Vectors have the length 1. A text that is longer than the model reads is refused rather than cut.
+/// Vectors have the length 1. A text that is longer than the model reads is refused rather than
+/// cut.
 #[utoipa::path(
     post,
     path = "/v1/embeddings",
@@ -76,24 +83,33 @@ fn input_schema() -> RefOr<Schema> {
         (status = 504, description = "It took too long", body = crate::serve::error::ErrorBody),
     )
 )]
-pub async fn embeddings(State(app): State<Arc<App>>, Json(body): Json<EmbeddingsBody>) -> Result<axum::Json<Value>> {
+pub async fn embeddings(
+    State(app): State<Arc<App>>,
+    Json(body): Json<EmbeddingsBody>,
+) -> Result<axum::Json<Value>> {
     if body.model != app.engine().config.model {
         return Err(no_model(&body.model));
     }
     let is_base64 = match body.encoding_format.as_deref() {
         None | Some("float") => false,
         Some("base64") => true,
-        Some(_) => return Err(Error::usage("`encoding_format` is float or base64").param("encoding_format")),
+        Some(_) => {
+            return Err(
+                Error::usage("`encoding_format` is float or base64").param("encoding_format")
+            );
+        }
     };
     let texts = texts(body.input).map_err(|misfit| Error::misfit(&misfit, "the body"))?;
     let mut ticket = app.service.embed(texts.into())?;
     let outcome = ticket.outcome().await.map_err(Error::from);
     // What is wrong with a question of this kind is wrong with its texts.
-    let outcome = outcome.map_err(|error| if error.code() == "usage" { error.param("input") } else { error })?;
+    let outcome = outcome
+        .map_err(|error| if error.code() == "usage" { error.param("input") } else { error })?;
     let Reply::Vectors(found) = outcome else { return Err(Error::internal()) };
     let dimension = found.vectors.first().map_or(0, |vector| vector.as_slice().len() as u64);
     if body.dimensions.is_some_and(|wanted| wanted != dimension) {
-        let what = format!("the vectors of this model have {dimension} dimensions, no other number");
+        let what =
+            format!("the vectors of this model have {dimension} dimensions, no other number");
         return Err(Error::usage(what).param("dimensions"));
     }
     let data = found.vectors.iter().enumerate().map(|(n, vector)| {

@@ -1,5 +1,6 @@
-//! `/v1/*`: the interface that OpenAI's clients speak, over the same questions. A parameter that asks for another kind of
-//! reply is refused; one that means nothing here has no effect, whether this server knows it or not.
+//! `/v1/*`: the interface that OpenAI's clients speak, over the same questions. A parameter that
+//! asks for another kind of reply is refused; one that means nothing here has no effect, whether
+//! this server knows it or not.
 
 pub mod chat;
 pub mod embeddings;
@@ -44,11 +45,16 @@ fn no_model(name: &str) -> Error {
 /// Fields of `POST /ask` that choose what an answer rests on.
 const FIELDS_OF_ASK: [&str; 5] = ["filter", "index", "intent", "k", "session"];
 
-/// Refuses a field of `POST /ask`: without effect it would let an answer rest on documents that it was to leave out.
+/// Refuses a field of `POST /ask`: without effect it would let an answer rest on documents that it
+/// was to leave out.
 fn refuse_fields_of_ask(more: &Map<String, Value>) -> Result<()> {
-    let given = FIELDS_OF_ASK.into_iter().find(|name| more.get(*name).is_some_and(|value| !value.is_null()));
+    let given = FIELDS_OF_ASK
+        .into_iter()
+        .find(|name| more.get(*name).is_some_and(|value| !value.is_null()));
     given.map_or(Ok(()), |name| {
         let what = format!("`{name}` has no effect on this route");
-        Err(Error::usage(what).param(name).hint("POST /ask takes it; here the model `rag:NAME` chooses an index"))
+        Err(Error::usage(what)
+            .param(name)
+            .hint("POST /ask takes it; here the model `rag:NAME` chooses an index"))
     })
 }

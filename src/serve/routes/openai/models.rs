@@ -11,7 +11,8 @@ use crate::serve::inputs::Part;
 
 /// List what can be asked
 ///
-/// `rag` answers from the default index, `rag:NAME` from another one; the last one is the model that embeds.
+/// `rag` answers from the default index, `rag:NAME` from another one; the last one is the model
+/// that embeds.
 #[utoipa::path(
     get,
     path = "/v1/models",
@@ -44,7 +45,9 @@ fn all(app: &App) -> Result<Vec<Value>> {
     let created = |index: &str| engine.store.meta(index).map_or(0, |meta| meta.created);
     let model = |id: &str, created: i64| json!({ "id": id, "object": "model", "created": created, "owned_by": NAME });
     let mut models = vec![model(NAME, created(&engine.config.index))];
-    models.extend(engine.store.names()?.iter().map(|index| model(&format!("{NAME}:{index}"), created(index))));
+    models.extend(
+        engine.store.names()?.iter().map(|index| model(&format!("{NAME}:{index}"), created(index))),
+    );
     models.push(model(&engine.config.model, 0));
     Ok(models)
 }

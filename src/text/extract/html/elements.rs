@@ -48,11 +48,35 @@ pub(super) fn closes_itself(name: &[u8]) -> bool {
 }
 
 pub(super) fn is_container(name: &[u8]) -> bool {
-    matches!(name, b"div" | b"section" | b"article" | b"main" | b"ul" | b"ol" | b"dl" | b"table" | b"tr" | b"body")
+    matches!(
+        name,
+        b"div"
+            | b"section"
+            | b"article"
+            | b"main"
+            | b"ul"
+            | b"ol"
+            | b"dl"
+            | b"table"
+            | b"tr"
+            | b"body"
+    )
 }
 
 pub(super) fn is_inline(name: &[u8]) -> bool {
-    matches!(name, b"a" | b"span" | b"i" | b"b" | b"em" | b"strong" | b"code" | b"small" | b"sup" | b"sub" | b"label")
+    matches!(
+        name,
+        b"a" | b"span"
+            | b"i"
+            | b"b"
+            | b"em"
+            | b"strong"
+            | b"code"
+            | b"small"
+            | b"sup"
+            | b"sub"
+            | b"label"
+    )
 }
 
 pub(super) fn is_block(name: &[u8]) -> bool {

@@ -7,15 +7,23 @@ use html5gum::emitters::callback::{CallbackEmitter, CallbackEvent};
 
 use crate::strings::StrExt as _;
 
-/// The entity that a text beginning with `&` begins with: its length and what it stands for. A bare `&` is itself.
+/// The entity that a text beginning with `&` begins with: its length and what it stands for. A bare
+/// `&` is itself.
 pub(super) fn entity(text: &str) -> (usize, Cow<'static, str>) {
-    for (name, decoded) in [("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"), ("&quot;", "\""), ("&nbsp;", "\u{A0}")] {
+    for (name, decoded) in
+        [("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"), ("&quot;", "\""), ("&nbsp;", "\u{A0}")]
+    {
         if text.starts_with(name) {
             return (name.len(), decoded.into());
         }
     }
     // The longest name in the standard has 33 characters with both its ends.
-    let name = text.bytes().skip(1).take(40).take_while(|b| b.is_ascii_alphanumeric() || *b == b'#').count();
+    let name = text
+        .bytes()
+        .skip(1)
+        .take(40)
+        .take_while(|b| b.is_ascii_alphanumeric() || *b == b'#')
+        .count();
     let mut len = 1 + name;
     if name == 0 {
         return (1, "&".into());

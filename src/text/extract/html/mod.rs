@@ -1,10 +1,13 @@
-//! HTML becomes the text that a reader of the page would see, and every character knows where in the source it stood.
+//! HTML becomes the text that a reader of the page would see, and every character knows where in
+//! the source it stood.
 //!
-//! There is no tree: the tokenizer says where tags are, and what lies between two tags is text. So depth costs
-//! nothing and no nesting is wrong. What state is needed (lists, tables, `pre`, the main part) is a few counters.
+//! There is no tree: the tokenizer says where tags are, and what lies between two tags is text. So
+//! depth costs nothing and no nesting is wrong. What state is needed (lists, tables, `pre`, the
+//! main part) is a few counters.
 //!
-//! The page is first surveyed: how much text stands in its main part, in navigation, elsewhere. Then it is rendered
-//! without what is not its main matter. When nothing would be left, everything is kept.
+//! The page is first surveyed: how much text stands in its main part, in navigation, elsewhere.
+//! Then it is rendered without what is not its main matter. When nothing would be left, everything
+//! is kept.
 
 mod elements;
 mod entities;
@@ -75,33 +78,34 @@ fn render(source: &str, keep: Keep) -> Renderer<'_> {
     let mut renderer = Renderer::new(source, keep);
     let mut tag = Tag::default();
     let mut text_start = 0;
-    let mut emitter = CallbackEmitter::new(|event: CallbackEvent<'_>, span: html5gum::Span<usize>| {
-        match event {
-            CallbackEvent::OpenStartTag { name } => {
-                renderer.text(text_start, span.start);
-                // A tag that the file ends in is no text.
-                text_start = source.len();
-                tag.clear(name);
+    let mut emitter =
+        CallbackEmitter::new(|event: CallbackEvent<'_>, span: html5gum::Span<usize>| {
+            match event {
+                CallbackEvent::OpenStartTag { name } => {
+                    renderer.text(text_start, span.start);
+                    // A tag that the file ends in is no text.
+                    text_start = source.len();
+                    tag.clear(name);
+                }
+                CallbackEvent::AttributeName { name } => tag.attribute(name),
+                CallbackEvent::AttributeValue { value } => tag.value(value),
+                CallbackEvent::CloseStartTag { self_closing } => {
+                    text_start = span.end;
+                    renderer.open(&tag, self_closing, span.end);
+                }
+                CallbackEvent::EndTag { name } => {
+                    renderer.text(text_start, span.start);
+                    text_start = span.end;
+                    renderer.close(name);
+                }
+                CallbackEvent::Comment { .. } | CallbackEvent::Doctype { .. } => {
+                    renderer.text(text_start, span.start);
+                    text_start = span.end;
+                }
+                CallbackEvent::String { .. } | CallbackEvent::Error(_) => {}
             }
-            CallbackEvent::AttributeName { name } => tag.attribute(name),
-            CallbackEvent::AttributeValue { value } => tag.value(value),
-            CallbackEvent::CloseStartTag { self_closing } => {
-                text_start = span.end;
-                renderer.open(&tag, self_closing, span.end);
-            }
-            CallbackEvent::EndTag { name } => {
-                renderer.text(text_start, span.start);
-                text_start = span.end;
-                renderer.close(name);
-            }
-            CallbackEvent::Comment { .. } | CallbackEvent::Doctype { .. } => {
-                renderer.text(text_start, span.start);
-                text_start = span.end;
-            }
-            CallbackEvent::String { .. } | CallbackEvent::Error(_) => {}
-        }
-        None::<std::convert::Infallible>
-    });
+            None::<std::convert::Infallible>
+        });
     emitter.naively_switch_states(true);
     let Ok(()) = Tokenizer::new_with_emitter(source, emitter).finish();
     renderer.text(text_start, source.len());
@@ -121,7 +125,9 @@ struct Tag {
 
 impl Tag {
     fn clear(&mut self, name: &[u8]) {
-        for part in [&mut self.name, &mut self.attribute, &mut self.role, &mut self.class, &mut self.alt] {
+        for part in
+            [&mut self.name, &mut self.attribute, &mut self.role, &mut self.class, &mut self.alt]
+        {
             part.clear();
         }
         self.name.extend_from_slice(name);
@@ -141,8 +147,10 @@ impl Tag {
             b"alt" => self.alt.extend_from_slice(value),
             b"aria-hidden" => self.is_hidden |= value == b"true",
             b"style" => {
-                let style: Vec<u8> = value.iter().filter(|b| !b.is_ascii_whitespace()).copied().collect();
-                self.is_hidden |= style.windows(12).any(|w| w.eq_ignore_ascii_case(b"display:none"));
+                let style: Vec<u8> =
+                    value.iter().filter(|b| !b.is_ascii_whitespace()).copied().collect();
+                self.is_hidden |=
+                    style.windows(12).any(|w| w.eq_ignore_ascii_case(b"display:none"));
             }
             _ => {}
         }
@@ -158,8 +166,8 @@ impl Tag {
     }
 }
 
-/// An element whose end matters. Only elements of the same name are counted inside it, so that its own end is found
-/// however its contents nest.
+/// An element whose end matters. Only elements of the same name are counted inside it, so that its
+/// own end is found however its contents nest.
 struct Open {
     name: Vec<u8>,
     depth: usize,
@@ -252,12 +260,16 @@ impl<'a> Renderer<'a> {
 
     fn finish(mut self) -> Page {
         self.end_block();
-        let title = self.title.map(|title| decode_entities(&title)).filter(|t| !t.trim().is_empty()).or_else(|| {
-            self.blocks.iter().find_map(|block| match &block.kind {
-                BlockKind::Heading { level: 1, text } => Some(text.clone()),
-                _ => None,
-            })
-        });
+        let title = self
+            .title
+            .map(|title| decode_entities(&title))
+            .filter(|t| !t.trim().is_empty())
+            .or_else(|| {
+                self.blocks.iter().find_map(|block| match &block.kind {
+                    BlockKind::Heading { level: 1, text } => Some(text.clone()),
+                    _ => None,
+                })
+            });
         let len = self.blocks.last().map_or(0, |block| block.span.end);
         shorten(&mut self.out, len);
         self.map.truncate(len);
@@ -431,7 +443,8 @@ impl<'a> Renderer<'a> {
             self.zones[at].1.depth -= 1;
             return;
         }
-        // A zone that was never closed ends with the one around it; but an inner `div` does not end an outer one.
+        // A zone that was never closed ends with the one around it; but an inner `div` does not end
+        // an outer one.
         if at + 1 == self.zones.len() || matches!(name, b"main" | b"article" | b"body" | b"html") {
             self.end_block();
             self.zones.truncate(at);
@@ -440,14 +453,25 @@ impl<'a> Renderer<'a> {
 
     fn zone_of(&self, tag: &Tag) -> Option<Zone> {
         let is_in_main = matches!(self.zone(), Zone::Main | Zone::Article);
-        if tag.has_class(&[b"nav-panel", b"navheader", b"navfooter", b"sphinxsidebar", b"breadcrumb", b"breadcrumbs"]) {
+        if tag.has_class(&[
+            b"nav-panel",
+            b"navheader",
+            b"navfooter",
+            b"sphinxsidebar",
+            b"breadcrumb",
+            b"breadcrumbs",
+        ]) {
             return Some(Zone::Navigation);
         }
         let zone = match (tag.name.as_slice(), tag.role.as_slice()) {
-            (b"nav" | b"aside", _) | (_, b"navigation" | b"complementary" | b"search") => Zone::Navigation,
+            (b"nav" | b"aside", _) | (_, b"navigation" | b"complementary" | b"search") => {
+                Zone::Navigation
+            }
             (b"main", _) | (_, b"main") => Zone::Main,
             (b"article", _) if self.zone() != Zone::Main => Zone::Article,
-            (b"header" | b"footer", _) | (_, b"banner" | b"contentinfo") if !is_in_main => Zone::Margin,
+            (b"header" | b"footer", _) | (_, b"banner" | b"contentinfo") if !is_in_main => {
+                Zone::Margin
+            }
             _ => return None,
         };
         Some(zone)
@@ -481,7 +505,10 @@ impl<'a> Renderer<'a> {
         let mut at = 0;
         while at < bytes.len() {
             let rest = &bytes[at..];
-            let n = rest.iter().position(|b| b.is_ascii_whitespace() || *b == b'&').unwrap_or(rest.len());
+            let n = rest
+                .iter()
+                .position(|b| b.is_ascii_whitespace() || *b == b'&')
+                .unwrap_or(rest.len());
             if n > 0 {
                 self.begin_text(start + at);
                 self.copy(raw.slice(at..at + n), start + at);
@@ -507,7 +534,11 @@ impl<'a> Renderer<'a> {
     fn verbatim(&mut self, raw: &str, start: usize) {
         let mut at = 0;
         if self.pre_is_fresh {
-            at = if raw.starts_with("\r\n") { 2 } else { usize::from(raw.starts_with(['\n', '\r'])) };
+            at = if raw.starts_with("\r\n") {
+                2
+            } else {
+                usize::from(raw.starts_with(['\n', '\r']))
+            };
         }
         self.pre_is_fresh = false;
         while at < raw.len() {

@@ -11,7 +11,9 @@ use crate::document::Format;
 pub(in super::super) fn docx(bytes: &[u8]) -> Result<Extracted, NoText> {
     let mut archive = Archive::open(bytes)?;
     let (title, author) = archive.core_properties()?;
-    let levels = archive.text("word/styles.xml")?.map_or_else(|| Ok(HashMap::new()), |text| heading_levels(&text))?;
+    let levels = archive
+        .text("word/styles.xml")?
+        .map_or_else(|| Ok(HashMap::new()), |text| heading_levels(&text))?;
     let main = archive.needed("word/document.xml")?;
     let mut walker = Walker { levels: &levels, ..Walker::new() };
     walker.part(&main)?;
@@ -40,7 +42,9 @@ fn heading_levels(text: &str) -> Result<HashMap<String, u8>, NoText> {
                 let name = value.to_lowercase();
                 if name == "title" {
                     levels.insert(style.clone(), 0);
-                } else if let Some(level) = name.strip_prefix("heading ").and_then(|n| n.trim().parse().ok()) {
+                } else if let Some(level) =
+                    name.strip_prefix("heading ").and_then(|n| n.trim().parse().ok())
+                {
                     levels.insert(style.clone(), level);
                 }
             }
@@ -89,7 +93,8 @@ struct Walker<'a> {
 
 impl Walker<'_> {
     fn new() -> Self {
-        static NONE: std::sync::LazyLock<HashMap<String, u8>> = std::sync::LazyLock::new(HashMap::new);
+        static NONE: std::sync::LazyLock<HashMap<String, u8>> =
+            std::sync::LazyLock::new(HashMap::new);
         Self {
             levels: &NONE,
             build: Build::default(),
@@ -142,7 +147,8 @@ impl Walker<'_> {
                 }
             }
             "outlineLvl" => {
-                let level = element.get("val").and_then(|n| n.parse::<u8>().ok()).filter(|n| *n < 9);
+                let level =
+                    element.get("val").and_then(|n| n.parse::<u8>().ok()).filter(|n| *n < 9);
                 if let (Some(paragraph), Some(level)) = (self.open.last_mut(), level) {
                     paragraph.level = Some(level + 1);
                 }

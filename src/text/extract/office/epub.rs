@@ -22,7 +22,8 @@ pub(in super::super) fn epub(bytes: &[u8]) -> Result<Extracted, NoText> {
         }
         true
     })?;
-    let package = package.ok_or_else(|| NoText::Damaged("its container names no package".into()))?;
+    let package =
+        package.ok_or_else(|| NoText::Damaged("its container names no package".into()))?;
     let folder = package.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
     let text = archive.needed(&package)?;
     let (title, author) = (element_text(&text, "title")?, element_text(&text, "creator")?);
@@ -32,12 +33,18 @@ pub(in super::super) fn epub(bytes: &[u8]) -> Result<Extracted, NoText> {
         if let Node::Open(element) = node {
             match element.name.as_str() {
                 // The table of contents says the headings of all chapters again.
-                "item" if !element.get("properties").is_some_and(|p| p.split(' ').any(|p| p == "nav")) => {
+                "item"
+                    if !element
+                        .get("properties")
+                        .is_some_and(|p| p.split(' ').any(|p| p == "nav")) =>
+                {
                     if let (Some(id), Some(href)) = (element.get("id"), element.get("href")) {
                         items.insert(id.to_owned(), resolved(&folder, &percent_decoded(href)));
                     }
                 }
-                "itemref" => chapters.extend(element.get("idref").and_then(|id| items.get(id)).cloned()),
+                "itemref" => {
+                    chapters.extend(element.get("idref").and_then(|id| items.get(id)).cloned())
+                }
                 _ => {}
             }
         }
@@ -58,7 +65,8 @@ fn percent_decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [first, after @ ..] = rest {
-        let hex = after.get(..2).filter(|_| *first == b'%').and_then(|hex| std::str::from_utf8(hex).ok());
+        let hex =
+            after.get(..2).filter(|_| *first == b'%').and_then(|hex| std::str::from_utf8(hex).ok());
         if let Some(byte) = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
             bytes.push(byte);
             rest = &after[2..];

@@ -1,4 +1,5 @@
-//! Formats that are XML files in a ZIP archive: texts, slides and sheets of two families of programs, and e-books.
+//! Formats that are XML files in a ZIP archive: texts, slides and sheets of two families of
+//! programs, and e-books.
 
 mod docx;
 mod epub;
@@ -20,8 +21,8 @@ pub(super) use xlsx::xlsx;
 
 use super::{NoText, decode, xml};
 
-/// Parts of one file that are unpacked, in bytes. Text is packed to about a tenth, and files are of bounded size, so
-/// what is beyond this is made of nothing but repetition.
+/// Parts of one file that are unpacked, in bytes. Text is packed to about a tenth, and files are of
+/// bounded size, so what is beyond this is made of nothing but repetition.
 const MAX_UNPACKED: u64 = 192 << 20;
 
 /// An archive whose parts are read by name.
@@ -44,11 +45,12 @@ impl<'a> Archive<'a> {
             Err(e) => return Err(damaged(&e)),
         };
         let mut bytes = Vec::new();
-        file.take(self.left + 1).read_to_end(&mut bytes).map_err(|e| NoText::Damaged(format!("{name}: {e}").into()))?;
-        self.left = self
-            .left
-            .checked_sub(bytes.len() as u64)
-            .ok_or_else(|| NoText::TooMuch(format!("it unpacks to more than {} MiB", MAX_UNPACKED >> 20).into()))?;
+        file.take(self.left + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|e| NoText::Damaged(format!("{name}: {e}").into()))?;
+        self.left = self.left.checked_sub(bytes.len() as u64).ok_or_else(|| {
+            NoText::TooMuch(format!("it unpacks to more than {} MiB", MAX_UNPACKED >> 20).into())
+        })?;
         match decode::decode(&bytes, decode::declared(&bytes, false)) {
             Ok(decoded) => Ok(Some(decoded.text)),
             Err(_) => Err(NoText::Damaged(format!("{name} is no text").into())),
@@ -59,17 +61,21 @@ impl<'a> Archive<'a> {
         self.text(name)?.ok_or_else(|| NoText::Damaged(format!("{name} is missing").into()))
     }
 
-    /// Where the relations of a part lead to, by their identifier: type and path from the top of the archive.
+    /// Where the relations of a part lead to, by their identifier: type and path from the top of
+    /// the archive.
     fn relations(&mut self, part: &str) -> Result<HashMap<String, (String, String)>, NoText> {
         let (folder, name) = part.rsplit_once('/').unwrap_or(("", part));
         let mut relations = HashMap::new();
-        let Some(text) = self.text(&format!("{folder}/_rels/{name}.rels"))? else { return Ok(relations) };
+        let Some(text) = self.text(&format!("{folder}/_rels/{name}.rels"))? else {
+            return Ok(relations);
+        };
         xml::walk(&text, &mut |node| {
             if let xml::Node::Open(element) = node
                 && element.name == "Relationship"
                 && let (Some(id), Some(target)) = (element.get("Id"), element.get("Target"))
             {
-                let kind = element.get("Type").and_then(|t| t.rsplit('/').next()).unwrap_or_default();
+                let kind =
+                    element.get("Type").and_then(|t| t.rsplit('/').next()).unwrap_or_default();
                 relations.insert(id.to_owned(), (kind.to_owned(), resolved(folder, target)));
             }
             true
@@ -86,7 +92,9 @@ impl<'a> Archive<'a> {
 
 fn damaged(error: &ZipError) -> NoText {
     match error {
-        ZipError::UnsupportedArchive(ZipError::PASSWORD_REQUIRED) | ZipError::InvalidPassword => NoText::Encrypted,
+        ZipError::UnsupportedArchive(ZipError::PASSWORD_REQUIRED) | ZipError::InvalidPassword => {
+            NoText::Encrypted
+        }
         e => NoText::Damaged(e.to_string().into()),
     }
 }
@@ -123,7 +131,8 @@ fn resolved(folder: &str, target: &str) -> String {
 
 /// Cells of a row as they are shown. What stands in one cell is one line.
 fn shown_row(cells: &[String]) -> String {
-    let cells: Vec<String> = cells.iter().map(|cell| cell.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    let cells: Vec<String> =
+        cells.iter().map(|cell| cell.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
     let end = cells.iter().rposition(|cell| !cell.is_empty()).map_or(0, |last| last + 1);
     cells[..end].join(" | ")
 }
@@ -144,7 +153,8 @@ mod tests {
 
     #[test]
     fn cells_have_the_names_of_spreadsheets() {
-        let names: Vec<String> = [0, 25, 26, 701, 702].into_iter().map(|column| cell_name(column, 3)).collect();
+        let names: Vec<String> =
+            [0, 25, 26, 701, 702].into_iter().map(|column| cell_name(column, 3)).collect();
         assert_eq!(names, ["A4", "Z4", "AA4", "ZZ4", "AAA4"]);
     }
 

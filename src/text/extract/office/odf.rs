@@ -8,7 +8,10 @@ use crate::document::{Format, Place};
 
 pub(in super::super) fn odf(format: Format, bytes: &[u8]) -> Result<Extracted, NoText> {
     let mut archive = Archive::open(bytes)?;
-    if archive.text("META-INF/manifest.xml")?.is_some_and(|manifest| manifest.contains("encryption-data")) {
+    if archive
+        .text("META-INF/manifest.xml")?
+        .is_some_and(|manifest| manifest.contains("encryption-data"))
+    {
         return Err(NoText::Encrypted);
     }
     let meta = archive.text("meta.xml")?.unwrap_or_default();
@@ -80,7 +83,12 @@ impl Default for Walker {
 fn is_skipped(name: &str) -> bool {
     matches!(
         name,
-        "tracked-changes" | "note-citation" | "page-number" | "master-styles" | "automatic-styles" | "binary-data"
+        "tracked-changes"
+            | "note-citation"
+            | "page-number"
+            | "master-styles"
+            | "automatic-styles"
+            | "binary-data"
     )
 }
 
@@ -98,7 +106,8 @@ impl Walker {
         match name {
             "body" => self.in_body = true,
             "h" => {
-                let level = number("text:outline-level").and_then(|n| u8::try_from(n).ok()).unwrap_or(1);
+                let level =
+                    number("text:outline-level").and_then(|n| u8::try_from(n).ok()).unwrap_or(1);
                 self.open.push((Some(level.max(1)), String::new()));
             }
             "p" => {
@@ -165,8 +174,11 @@ impl Walker {
                 let repeats = std::mem::replace(&mut self.column_repeats, 1);
                 if let Some(cell) = self.cells.last().cloned() {
                     // Thousands of empty cells fill a sheet up.
-                    let n =
-                        if cell.trim().is_empty() { repeats.min(MAX_REPEATS * 16) } else { repeats.min(MAX_REPEATS) };
+                    let n = if cell.trim().is_empty() {
+                        repeats.min(MAX_REPEATS * 16)
+                    } else {
+                        repeats.min(MAX_REPEATS)
+                    };
                     self.cells.extend(std::iter::repeat_n(cell, n - n.min(1)));
                 }
             }

@@ -18,7 +18,9 @@ pub(in super::super) fn pptx(bytes: &[u8]) -> Result<Extracted, NoText> {
         if let Node::Open(element) = node
             && element.name == "sldId"
         {
-            slides.extend(element.get("r:id").and_then(|id| relations.get(id)).map(|(_, path)| path.clone()));
+            slides.extend(
+                element.get("r:id").and_then(|id| relations.get(id)).map(|(_, path)| path.clone()),
+            );
         }
         slides.len() <= MAX_SLIDES
     })?;
@@ -44,7 +46,8 @@ pub(in super::super) fn pptx(bytes: &[u8]) -> Result<Extracted, NoText> {
         }
     }
     build.say("author", author.as_deref().unwrap_or_default());
-    let title = title.filter(|title| !title.to_lowercase().starts_with("powerpoint")).or(first_title);
+    let title =
+        title.filter(|title| !title.to_lowercase().starts_with("powerpoint")).or(first_title);
     build.finish(Format::Pptx, title.as_deref())
 }
 

@@ -22,8 +22,13 @@ pub(in super::super) fn xlsx(bytes: &[u8]) -> Result<Extracted, NoText> {
         if let Node::Open(element) = node {
             match element.name.as_str() {
                 "sheet" => {
-                    let path = element.get("r:id").and_then(|id| relations.get(id)).map(|(_, path)| path.clone());
-                    sheets.extend(path.map(|path| (element.get("name").unwrap_or_default().to_owned(), path)));
+                    let path = element
+                        .get("r:id")
+                        .and_then(|id| relations.get(id))
+                        .map(|(_, path)| path.clone());
+                    sheets.extend(
+                        path.map(|path| (element.get("name").unwrap_or_default().to_owned(), path)),
+                    );
                 }
                 "workbookPr" => begins_1904 = matches!(element.get("date1904"), Some("1" | "true")),
                 _ => {}
@@ -95,7 +100,9 @@ fn number_kinds(text: &str) -> Result<Vec<Kind>, NoText> {
         match node {
             Node::Open(element) => match element.name.as_str() {
                 "numFmt" => {
-                    if let (Some(id), Some(code)) = (element.get("numFmtId"), element.get("formatCode")) {
+                    if let (Some(id), Some(code)) =
+                        (element.get("numFmtId"), element.get("formatCode"))
+                    {
                         own.insert(id.to_owned(), kind_of(code));
                     }
                 }
@@ -175,7 +182,10 @@ impl Book<'_> {
             match node {
                 Node::Open(element) => match element.name.as_str() {
                     "row" => {
-                        row = element.get("r").and_then(|r| r.parse::<usize>().ok()).map_or(next_row, |r| r.max(1) - 1);
+                        row = element
+                            .get("r")
+                            .and_then(|r| r.parse::<usize>().ok())
+                            .map_or(next_row, |r| r.max(1) - 1);
                         next_row = row + 1;
                         cells.clear();
                         cell.column = usize::MAX;
@@ -185,7 +195,10 @@ impl Book<'_> {
                         cell = Cell {
                             column: column.unwrap_or_else(|| cell.column.wrapping_add(1)),
                             kind: element.get("t").unwrap_or("n").to_owned(),
-                            style: element.get("s").and_then(|s| s.parse().ok()).unwrap_or(usize::MAX),
+                            style: element
+                                .get("s")
+                                .and_then(|s| s.parse().ok())
+                                .unwrap_or(usize::MAX),
                             value: String::new(),
                         };
                     }
@@ -206,7 +219,10 @@ impl Book<'_> {
                         cells[cell.column] = self.shown(&cell);
                     }
                     "row" => {
-                        let Some(first) = cells.iter().position(|cell| !cell.trim().is_empty()) else { return true };
+                        let Some(first) = cells.iter().position(|cell| !cell.trim().is_empty())
+                        else {
+                            return true;
+                        };
                         if !is_named {
                             build.place(Place::Sheet(name.to_owned(), cell_name(first, row)));
                             build.heading(1, name);
@@ -227,9 +243,14 @@ impl Book<'_> {
 
     fn shown(&self, cell: &Cell) -> String {
         match cell.kind.as_str() {
-            "s" => {
-                cell.value.trim().parse::<usize>().ok().and_then(|n| self.strings.get(n)).cloned().unwrap_or_default()
-            }
+            "s" => cell
+                .value
+                .trim()
+                .parse::<usize>()
+                .ok()
+                .and_then(|n| self.strings.get(n))
+                .cloned()
+                .unwrap_or_default(),
             "b" => if cell.value.trim() == "1" { "TRUE" } else { "FALSE" }.to_owned(),
             "n" => match (cell.value.trim().parse::<f64>(), self.kinds.get(cell.style)) {
                 (Ok(number), Some(kind)) => self.number(number, *kind),
@@ -251,7 +272,8 @@ impl Book<'_> {
             Kind::Percent => format!("{}%", rounded(number * 100.0)),
             Kind::Date | Kind::DateTime | Kind::Time if is_day => {
                 let seconds = (number.fract() * 86_400.0).round() as u64;
-                let time = format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
+                let time =
+                    format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
                 let date = date(number as i64 + if self.begins_1904 { 1462 } else { 0 });
                 match kind {
                     Kind::Date => date,
@@ -274,7 +296,9 @@ fn date(serial: i64) -> String {
 /// The column of `B4`, from 0; beyond all columns when it is none.
 fn column_of(reference: &str) -> usize {
     let letters = reference.bytes().take_while(u8::is_ascii_alphabetic).take(4);
-    letters.fold(0, |n, letter| n * 26 + usize::from(letter.to_ascii_uppercase() - b'A') + 1).wrapping_sub(1)
+    letters
+        .fold(0, |n, letter| n * 26 + usize::from(letter.to_ascii_uppercase() - b'A') + 1)
+        .wrapping_sub(1)
 }
 
 #[cfg(test)]
@@ -283,7 +307,8 @@ mod tests {
 
     #[test]
     fn days_are_dates() {
-        let dates = [(1, "1900-01-01"), (61, "1900-03-01"), (25_569, "1970-01-01"), (45_351, "2024-02-29")];
+        let dates =
+            [(1, "1900-01-01"), (61, "1900-03-01"), (25_569, "1970-01-01"), (45_351, "2024-02-29")];
         for (serial, expected) in dates {
             assert_eq!(date(serial), expected);
         }
@@ -293,7 +318,9 @@ mod tests {
     fn format_codes_say_what_a_number_is() {
         assert!(kind_of("yyyy-mm-dd") == Kind::Date && kind_of("[h]:mm") == Kind::Time);
         assert!(kind_of("0.00%") == Kind::Percent && kind_of("#,##0 \"days\"") == Kind::Number);
-        assert!(kind_of("[Red]0.00") == Kind::Number && kind_of("dd/mm/yy hh:mm") == Kind::DateTime);
+        assert!(
+            kind_of("[Red]0.00") == Kind::Number && kind_of("dd/mm/yy hh:mm") == Kind::DateTime
+        );
     }
 
     #[test]

@@ -5,13 +5,13 @@ use hayro_interpret::hayro_cmap::BfString;
 use hayro_interpret::hayro_syntax::Pdf;
 use hayro_interpret::hayro_syntax::page::Page;
 use hayro_interpret::{
-    BlendMode, ClipPath, Context, Device, GlyphDrawMode, Image, InterpreterCache, InterpreterSettings, Paint,
-    PathDrawMode, SoftMask, TransformExt as _, interpret_page,
+    BlendMode, ClipPath, Context, Device, GlyphDrawMode, Image, InterpreterCache,
+    InterpreterSettings, Paint, PathDrawMode, SoftMask, TransformExt as _, interpret_page,
 };
 use kurbo::{Affine, BezPath, Point, Rect};
 
-/// One glyph. Lengths are in points, `y` grows downwards, and text that runs in another direction is turned so that it
-/// runs to the right.
+/// One glyph. Lengths are in points, `y` grows downwards, and text that runs in another direction
+/// is turned so that it runs to the right.
 #[derive(Clone, Debug)]
 pub(super) struct Glyph {
     pub(super) text: String,
@@ -41,7 +41,8 @@ pub(super) fn glyphs<'a>(pdf: &'a Pdf, page: &Page<'a>, cache: &InterpreterCache
     let initial = page.initial_transform(true).to_kurbo();
     let (width, height) = page.render_dimensions();
     let area = Rect::new(0.0, 0.0, f64::from(width), f64::from(height));
-    let mut context = Context::new(initial, area, cache, pdf.xref(), InterpreterSettings::default());
+    let mut context =
+        Context::new(initial, area, cache, pdf.xref(), InterpreterSettings::default());
     let mut collector = Collector::default();
     interpret_page(page, &mut context, &mut collector);
     collector.shown
@@ -93,7 +94,8 @@ impl<'a> Device<'a> for Collector {
             Some(BfString::String(text)) => text,
             None => String::new(),
         };
-        // Private letters and controls are names for shapes, not characters; but one is the bullet of all writers.
+        // Private letters and controls are names for shapes, not characters; but one is the bullet
+        // of all writers.
         let is_private = |c: char| matches!(c, '\u{E000}'..='\u{F8FF}' | '\u{F0000}'..='\u{10FFFF}' | '\u{FFFD}');
         let text = text.replace('\u{F0B7}', "•");
         let text: String = text.chars().filter(|c| !c.is_control() && !is_private(*c)).collect();

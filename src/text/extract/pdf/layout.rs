@@ -1,9 +1,9 @@
 //! Glyphs become lines, lines columns, and columns are read one after another.
 //!
-//! Glyphs that follow each other on one base line are a run, in the order in which the page draws them: what an author
-//! wrote together is drawn together. Runs on one base line that nearly touch are one line. A band of lines that share
-//! a free strip from top to bottom, with running text on both sides, stands in columns; all else is read from top to
-//! bottom.
+//! Glyphs that follow each other on one base line are a run, in the order in which the page draws
+//! them: what an author wrote together is drawn together. Runs on one base line that nearly touch
+//! are one line. A band of lines that share a free strip from top to bottom, with running text on
+//! both sides, stands in columns; all else is read from top to bottom.
 
 use super::glyphs::Glyph;
 
@@ -21,8 +21,9 @@ pub(super) struct Line {
 pub(super) fn lines(mut glyphs: Vec<Glyph>) -> Vec<Line> {
     let mut read = Vec::new();
     // Most pages have one direction; a stamp in the margin is read after the text.
-    let mut turns: Vec<(usize, i32)> =
-        (0..4).map(|turn| (glyphs.iter().filter(|glyph| glyph.turn == turn).count(), turn)).collect();
+    let mut turns: Vec<(usize, i32)> = (0..4)
+        .map(|turn| (glyphs.iter().filter(|glyph| glyph.turn == turn).count(), turn))
+        .collect();
     turns.sort_by_key(|(n, turn)| (std::cmp::Reverse(*n), *turn));
     for (n, turn) in turns {
         if n == 0 {
@@ -64,7 +65,8 @@ impl Run {
     fn is_level_with(&self, y: f64, size: f64) -> bool {
         let far = (self.y - y).abs();
         far < 0.25 * self.size.min(size)
-            || (far < 0.55 * self.size.max(size) && size.min(self.size) < 0.85 * size.max(self.size))
+            || (far < 0.55 * self.size.max(size)
+                && size.min(self.size) < 0.85 * size.max(self.size))
     }
 }
 
@@ -108,7 +110,8 @@ fn joined(mut runs: Vec<Run>) -> Vec<Run> {
         const BACK: usize = 24;
         let near = done.iter_mut().rev().take(BACK).find(|other| {
             let gap = if run.x0 >= other.x0 { run.x0 - other.x1 } else { other.x0 - run.x1 };
-            other.is_level_with(run.y, run.size) && (-1.0..0.7).contains(&(gap / run.size.max(other.size)))
+            other.is_level_with(run.y, run.size)
+                && (-1.0..0.7).contains(&(gap / run.size.max(other.size)))
         });
         match near {
             Some(other) => {
@@ -125,7 +128,8 @@ fn joined(mut runs: Vec<Run>) -> Vec<Run> {
 
 /// Lines from top to bottom.
 fn rows(runs: Vec<Run>) -> Vec<Line> {
-    let mut lines: Vec<Line> = runs.into_iter().map(line).filter(|line| !line.text.is_empty()).collect();
+    let mut lines: Vec<Line> =
+        runs.into_iter().map(line).filter(|line| !line.text.is_empty()).collect();
     lines.sort_by(|a, b| a.y.total_cmp(&b.y).then(a.x0.total_cmp(&b.x0)));
     lines
 }
@@ -133,15 +137,18 @@ fn rows(runs: Vec<Run>) -> Vec<Line> {
 fn line(run: Run) -> Line {
     let mut glyphs = run.glyphs;
     let n_left = glyphs.iter().filter(|glyph| is_right_to_left(&glyph.text)).count();
-    let runs_left = n_left * 2 > glyphs.iter().filter(|glyph| glyph.text.contains(char::is_alphabetic)).count();
+    let runs_left =
+        n_left * 2 > glyphs.iter().filter(|glyph| glyph.text.contains(char::is_alphabetic)).count();
     glyphs.sort_by(|a, b| a.x0.total_cmp(&b.x0));
     if runs_left && n_left > 0 {
         glyphs.reverse();
         // Numbers and words of other scripts run to the right within it.
         let mut i = 0;
         while i < glyphs.len() {
-            let n =
-                glyphs[i..].iter().take_while(|glyph| glyph.text.contains(|c: char| c.is_ascii_alphanumeric())).count();
+            let n = glyphs[i..]
+                .iter()
+                .take_while(|glyph| glyph.text.contains(|c: char| c.is_ascii_alphanumeric()))
+                .count();
             glyphs[i..i + n].reverse();
             i += n.max(1);
         }
@@ -158,7 +165,13 @@ fn line(run: Run) -> Line {
             push(&mut text, c);
         }
     }
-    Line { text: text.trim().to_owned(), x0: run.x0, x1: run.x1, y: run.y, size: common_size(&glyphs) }
+    Line {
+        text: text.trim().to_owned(),
+        x0: run.x0,
+        x1: run.x1,
+        y: run.y,
+        size: common_size(&glyphs),
+    }
 }
 
 /// The size of most glyphs.
@@ -168,7 +181,8 @@ fn common_size(glyphs: &[Glyph]) -> f64 {
     sizes.get(sizes.len() / 2).copied().unwrap_or_default()
 }
 
-/// Ligatures are letters, all spaces are one space, and an accent that stands by itself joins its letter.
+/// Ligatures are letters, all spaces are one space, and an accent that stands by itself joins its
+/// letter.
 fn push(text: &mut String, c: char) {
     let letters = match c {
         '\u{FB00}' => "ff",
@@ -208,8 +222,8 @@ fn plain_letter(c: char) -> char {
     }
 }
 
-/// The combining form of an accent that TeX draws before its letter. The marks of ASCII are not among them: they are
-/// characters by themselves.
+/// The combining form of an accent that TeX draws before its letter. The marks of ASCII are not
+/// among them: they are characters by themselves.
 fn combining(c: char) -> Option<char> {
     Some(match c {
         '\u{B4}' => '\u{301}',
@@ -225,7 +239,9 @@ fn combining(c: char) -> Option<char> {
 }
 
 fn is_right_to_left(text: &str) -> bool {
-    text.chars().any(|c| matches!(c, '\u{590}'..='\u{8FF}' | '\u{FB1D}'..='\u{FDFF}' | '\u{FE70}'..='\u{FEFF}'))
+    text.chars().any(
+        |c| matches!(c, '\u{590}'..='\u{8FF}' | '\u{FB1D}'..='\u{FDFF}' | '\u{FE70}'..='\u{FEFF}'),
+    )
 }
 
 /// A free strip between two columns.
@@ -236,7 +252,8 @@ struct Strip {
 }
 
 impl Strip {
-    /// Whether there are lines on both sides: an end of a strip is the end of a line, or else lies beyond all lines.
+    /// Whether there are lines on both sides: an end of a strip is the end of a line, or else lies
+    /// beyond all lines.
     fn is_inner(&self) -> bool {
         self.from.is_finite() && self.to.is_finite()
     }
@@ -245,7 +262,8 @@ impl Strip {
 /// Columns within columns are looked for so deep.
 const MAX_DEPTH: usize = 4;
 
-/// Pages of more lines than this are drawings and tables, where looking for columns takes long and finds none.
+/// Pages of more lines than this are drawings and tables, where looking for columns takes long and
+/// finds none.
 const MAX_LINES: usize = 3000;
 
 /// Lines on either side of a strip, of which half are long: less is a table, which is read by rows.
@@ -276,8 +294,10 @@ fn order(lines: &[Line], depth: usize, read: &mut Vec<Line>) {
             continue;
         };
         let middle = f64::midpoint(strip.from, strip.to);
-        let (left, right): (Vec<Line>, Vec<Line>) =
-            lines[i..i + end].iter().cloned().partition(|line| f64::midpoint(line.x0, line.x1) < middle);
+        let (left, right): (Vec<Line>, Vec<Line>) = lines[i..i + end]
+            .iter()
+            .cloned()
+            .partition(|line| f64::midpoint(line.x0, line.x1) < middle);
         order(&left, depth + 1, read);
         order(&right, depth + 1, read);
         i += end;
@@ -306,10 +326,11 @@ fn below(lines: &[Line]) -> Vec<Below> {
     below
 }
 
-/// The longest band of lines, from the first, that stands in columns: its length and the widest strip.
+/// The longest band of lines, from the first, that stands in columns: its length and the widest
+/// strip.
 ///
-/// What cannot become a column is given up early: a table of 3,000 numbers or a figure with as many labels took half a
-/// minute, because the whole page was looked at for each of its lines.
+/// What cannot become a column is given up early: a table of 3,000 numbers or a figure with as many
+/// labels took half a minute, because the whole page was looked at for each of its lines.
 fn band(lines: &[Line], below: &Below) -> Option<(usize, Strip)> {
     if below.n_long < 2 * LEAST_LONG {
         return None;
@@ -321,12 +342,13 @@ fn band(lines: &[Line], below: &Below) -> Option<(usize, Strip)> {
     for line in lines {
         let mut next = Vec::with_capacity(free.len() + 1);
         for strip in &free {
-            for part in
-                [Strip { to: strip.to.min(line.x0), ..*strip }, Strip { from: strip.from.max(line.x1), ..*strip }]
-            {
+            for part in [
+                Strip { to: strip.to.min(line.x0), ..*strip },
+                Strip { from: strip.from.max(line.x1), ..*strip },
+            ] {
                 // A line within it leaves a strip on its other side.
-                let is_divisible =
-                    part.is_inner() || part.from < below.rightmost - narrow && part.to > below.leftmost + narrow;
+                let is_divisible = part.is_inner()
+                    || part.from < below.rightmost - narrow && part.to > below.leftmost + narrow;
                 if part.to - part.from >= narrow && is_divisible {
                     next.push(part);
                 }
@@ -343,7 +365,9 @@ fn band(lines: &[Line], below: &Below) -> Option<(usize, Strip)> {
         if had_inner && !has_inner && end > 0 && stands_in_columns(&lines[..end], &free).is_some() {
             break;
         }
-        if next.is_empty() || (!has_inner && next.iter().all(|s| s.from.is_infinite() && s.to.is_infinite())) {
+        if next.is_empty()
+            || (!has_inner && next.iter().all(|s| s.from.is_infinite() && s.to.is_infinite()))
+        {
             break;
         }
         free = next;
@@ -360,7 +384,9 @@ fn stands_in_columns(lines: &[Line], free: &[Strip]) -> Option<Strip> {
         n >= LEAST_LINES && n - n_long <= n / 2
     };
     let mut strips: Vec<Strip> = free.iter().copied().filter(Strip::is_inner).collect();
-    strips.retain(|strip| runs_on(&|line| line.x1 <= strip.from) && runs_on(&|line| line.x0 >= strip.to));
+    strips.retain(|strip| {
+        runs_on(&|line| line.x1 <= strip.from) && runs_on(&|line| line.x0 >= strip.to)
+    });
     strips.into_iter().max_by(|a, b| (a.to - a.from).total_cmp(&(b.to - b.from)))
 }
 
@@ -379,7 +405,9 @@ mod tests {
     fn read(columns: &[(f64, &[&str])], size: f64) -> Vec<String> {
         let column = |(x, texts): &(f64, &[&str])| {
             let x = *x;
-            let line = |(n, text): (usize, &&str)| glyphs(text, x, 1.2 * size * n as f64, size).collect::<Vec<_>>();
+            let line = |(n, text): (usize, &&str)| {
+                glyphs(text, x, 1.2 * size * n as f64, size).collect::<Vec<_>>()
+            };
             texts.iter().enumerate().flat_map(line).collect::<Vec<_>>()
         };
         lines(columns.iter().flat_map(column).collect()).into_iter().map(|line| line.text).collect()
@@ -402,14 +430,19 @@ mod tests {
         assert_eq!(read(&[(50.0, &left), (250.0, &right)], 10.0), [left, right].concat());
         let numbers = ["1.0", "2.0", "3.0", "4.0"];
         let rows = read(&[(50.0, &numbers), (100.0, &numbers), (150.0, &numbers)], 10.0);
-        assert_eq!(rows, ["1.0", "1.0", "1.0", "2.0", "2.0", "2.0", "3.0", "3.0", "3.0", "4.0", "4.0", "4.0"]);
+        assert_eq!(
+            rows,
+            ["1.0", "1.0", "1.0", "2.0", "2.0", "2.0", "3.0", "3.0", "3.0", "4.0", "4.0", "4.0"]
+        );
     }
 
-    /// A page that is all numbers, and one that is all labels, with the few lines of text that there are on such a page.
+    /// A page that is all numbers, and one that is all labels, with the few lines of text that
+    /// there are on such a page.
     #[test]
     fn tables_and_figures_are_read_in_no_time() {
         let column: Vec<&str> = vec!["0.123"; 60];
-        let mut table: Vec<(f64, &[&str])> = (0..17).map(|n| (20.0 + 31.0 * f64::from(n), &column[..])).collect();
+        let mut table: Vec<(f64, &[&str])> =
+            (0..17).map(|n| (20.0 + 31.0 * f64::from(n), &column[..])).collect();
         let mut last = vec![""; 62];
         last.extend(["a caption that says what the numbers of the table above it are about"; 6]);
         table.push((20.0, &last));

@@ -1,7 +1,7 @@
 //! PDF: the text of each page in reading order, under the headings of the outline.
 //!
-//! A PDF has no words, lines or paragraphs, only glyphs at places. [`glyphs`] collects them, [`layout`] puts them in
-//! order, and here lines become paragraphs and headings.
+//! A PDF has no words, lines or paragraphs, only glyphs at places. [`glyphs`] collects them,
+//! [`layout`] puts them in order, and here lines become paragraphs and headings.
 
 mod glyphs;
 mod layout;
@@ -20,9 +20,9 @@ const MAX_PAGES: usize = 20_000;
 
 pub(super) fn parse(bytes: &[u8]) -> Result<Extracted, NoText> {
     let pdf = Pdf::new(bytes.to_vec()).map_err(|e| match e {
-        LoadPdfError::Decryption(DecryptionError::UnsupportedAlgorithm | DecryptionError::PasswordProtected) => {
-            NoText::Encrypted
-        }
+        LoadPdfError::Decryption(
+            DecryptionError::UnsupportedAlgorithm | DecryptionError::PasswordProtected,
+        ) => NoText::Encrypted,
         LoadPdfError::Decryption(_) => NoText::Damaged("its encryption is not whole".into()),
         LoadPdfError::Invalid => NoText::Damaged("no pages can be found in it".into()),
     })?;
@@ -46,7 +46,9 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Extracted, NoText> {
     }
     if n_known == 0 {
         return Err(match () {
-            () if n_unknown > 0 => NoText::Unsupported("a PDF that does not say what its letters are".into()),
+            () if n_unknown > 0 => {
+                NoText::Unsupported("a PDF that does not say what its letters are".into())
+            }
             () if n_images > 0 => NoText::Scanned(n_pages),
             () => NoText::NoWords,
         });
@@ -56,7 +58,9 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Extracted, NoText> {
     let title = title(&pdf).or_else(|| largest(pages.first()?, &pages));
     let mut extracted = build.finish(Format::Pdf, title.as_deref())?;
     if let Some(author) = pdf.metadata().author.as_deref().map(text_string) {
-        extracted.metadata.extend(Some(("author".to_owned(), author)).filter(|(_, author)| !author.trim().is_empty()));
+        extracted.metadata.extend(
+            Some(("author".to_owned(), author)).filter(|(_, author)| !author.trim().is_empty()),
+        );
     }
     Ok(extracted)
 }
@@ -65,17 +69,22 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Extracted, NoText> {
 fn title(pdf: &Pdf) -> Option<String> {
     let title = text_string(pdf.metadata().title.as_deref()?);
     let title = title.trim();
-    let is_name = [".doc", ".docx", ".tex", ".dvi", ".pdf", ".indd", ".odt", ".ppt", ".xls", ".qxd"]
-        .iter()
-        .any(|end| title.to_lowercase().ends_with(end));
-    let is_default = title.to_lowercase().starts_with("microsoft word -") || title.eq_ignore_ascii_case("untitled");
-    (title.chars().filter(|c| c.is_alphabetic()).count() >= 3 && !is_name && !is_default).then(|| title.to_owned())
+    let is_name =
+        [".doc", ".docx", ".tex", ".dvi", ".pdf", ".indd", ".odt", ".ppt", ".xls", ".qxd"]
+            .iter()
+            .any(|end| title.to_lowercase().ends_with(end));
+    let is_default = title.to_lowercase().starts_with("microsoft word -")
+        || title.eq_ignore_ascii_case("untitled");
+    (title.chars().filter(|c| c.is_alphabetic()).count() >= 3 && !is_name && !is_default)
+        .then(|| title.to_owned())
 }
 
 /// The line on the first page in the largest type, if that is larger than the text's.
 fn largest(first: &[Line], pages: &[Vec<Line>]) -> Option<String> {
-    let line = first.iter().take(12).max_by(|a, b| a.size.total_cmp(&b.size).then(b.y.total_cmp(&a.y)))?;
-    let is_title = line.size > 1.15 * body_size(pages) && (4..=150).contains(&line.text.chars().count());
+    let line =
+        first.iter().take(12).max_by(|a, b| a.size.total_cmp(&b.size).then(b.y.total_cmp(&a.y)))?;
+    let is_title =
+        line.size > 1.15 * body_size(pages) && (4..=150).contains(&line.text.chars().count());
     is_title.then(|| line.text.clone())
 }
 
@@ -105,22 +114,28 @@ fn assemble(pages: &[Vec<Line>], outline: &[outline::Entry]) -> Build {
         let mut i = 0;
         let mut paragraph = Paragraph::default();
         while i < lines.len() {
-            // Titles come in the order of the outline; one that stands nowhere must not hold up the rest.
+            // Titles come in the order of the outline; one that stands nowhere must not hold up the
+            // rest.
             while entries.peek().is_some_and(|entry| entry.page < n) {
                 entries.next();
             }
-            let here: Vec<&outline::Entry> = entries.clone().take_while(|entry| entry.page == n).take(16).collect();
+            let here: Vec<&outline::Entry> =
+                entries.clone().take_while(|entry| entry.page == n).take(16).collect();
             let met = here.iter().enumerate().find_map(|(skip, entry)| {
                 let n_lines = lines_of_title(&lines[i..], &entry.title)?;
                 // The head of a page says the title too, in small type.
                 let is_small = |line: &Line| line.size <= 1.05 * body;
-                let is_later = |j: usize| !is_small(&lines[j]) && lines_of_title(&lines[j..], &entry.title).is_some();
-                let is_head = is_small(&lines[i]) && (i + 1..lines.len().min(i + 200)).any(is_later);
+                let is_later = |j: usize| {
+                    !is_small(&lines[j]) && lines_of_title(&lines[j..], &entry.title).is_some()
+                };
+                let is_head =
+                    is_small(&lines[i]) && (i + 1..lines.len().min(i + 200)).any(is_later);
                 (!is_head).then_some((skip, entry.level, n_lines))
             });
             if let Some((skip, level, n_lines)) = met {
                 paragraph.end(&mut build);
-                let text: Vec<&str> = lines[i..i + n_lines].iter().map(|line| line.text.as_str()).collect();
+                let text: Vec<&str> =
+                    lines[i..i + n_lines].iter().map(|line| line.text.as_str()).collect();
                 build.heading(level, &text.join(" "));
                 entries.nth(skip);
                 i += n_lines;
@@ -129,7 +144,8 @@ fn assemble(pages: &[Vec<Line>], outline: &[outline::Entry]) -> Build {
             let line = &lines[i];
             let rank = sizes.iter().position(|size| *size == line.size.round() as i64);
             let is_words = line.text.chars().filter(|c| c.is_alphabetic()).count() >= 2;
-            if let Some(rank) = rank.filter(|_| line.size > 1.15 * body && line.text.chars().count() <= 120 && is_words)
+            if let Some(rank) = rank
+                .filter(|_| line.size > 1.15 * body && line.text.chars().count() <= 120 && is_words)
             {
                 paragraph.end(&mut build);
                 build.heading(u8::try_from(rank + 1).unwrap_or(6).min(6), &line.text);
@@ -153,8 +169,12 @@ fn right_of(lines: &[Line], i: usize) -> f64 {
 
 /// How many lines, from the first, say what a title says, save for a number before it.
 fn lines_of_title(lines: &[Line], title: &str) -> Option<usize> {
-    let letters =
-        |text: &str| text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>();
+    let letters = |text: &str| {
+        text.chars()
+            .filter(|c| c.is_alphanumeric())
+            .flat_map(char::to_lowercase)
+            .collect::<String>()
+    };
     let title = letters(title);
     let mut said = String::new();
     for (n, line) in lines.iter().take(3).enumerate() {
@@ -172,7 +192,9 @@ fn lines_of_title(lines: &[Line], title: &str) -> Option<usize> {
 
 /// Nothing, `12`, `a3` or `chapter4`.
 fn is_number(text: &str) -> bool {
-    let rest = ["chapter", "kapitel", "section", "appendix", "part"].iter().find_map(|word| text.strip_prefix(word));
+    let rest = ["chapter", "kapitel", "section", "appendix", "part"]
+        .iter()
+        .find_map(|word| text.strip_prefix(word));
     rest.unwrap_or(text).chars().filter(|c| c.is_alphabetic()).count() <= 3
 }
 
@@ -194,11 +216,16 @@ impl Paragraph {
             let is_apart = step > 1.3 * usual || step < -0.5 * last.size;
             let is_other_size = (line.size - last.size).abs() > 0.12 * last.size.max(line.size);
             let ends_short = last.x1 < self.right - 3.0 * last.size && ends_sentence(&self.text);
-            let is_indented = line.x0 > last.x0 + 0.9 * line.size && line.x0 < last.x0 + 4.0 * line.size;
+            let is_indented =
+                line.x0 > last.x0 + 0.9 * line.size && line.x0 < last.x0 + 4.0 * line.size;
             let on_one_line = step.abs() < 0.3 * line.size;
             let is_item = line.text.starts_with(['•', '▪', '◦', '‣', '–']);
             if !on_one_line
-                && (is_item || is_apart || is_other_size || ends_short || (is_indented && ends_sentence(&self.text)))
+                && (is_item
+                    || is_apart
+                    || is_other_size
+                    || ends_short
+                    || (is_indented && ends_sentence(&self.text)))
             {
                 self.end(build);
             }
@@ -214,11 +241,16 @@ impl Paragraph {
                 let ends_in_hyphen = self.text.ends_with(['-', '\u{2010}'])
                     && self.text.chars().rev().nth(1).is_some_and(char::is_alphabetic);
                 // A full line was only wrapped; after a shorter one the break was meant.
-                let is_wrapped = last.x1 >= self.right - 0.15 * (self.right - last.x0) || begins_lower;
+                let is_wrapped =
+                    last.x1 >= self.right - 0.15 * (self.right - last.x0) || begins_lower;
                 if ends_in_hyphen && begins_lower {
                     self.text.pop();
                 } else if !ends_in_hyphen {
-                    self.text.push(if is_wrapped || step.abs() < 0.3 * line.size { ' ' } else { '\n' });
+                    self.text.push(if is_wrapped || step.abs() < 0.3 * line.size {
+                        ' '
+                    } else {
+                        '\n'
+                    });
                 }
                 self.text.push_str(&line.text);
             }
@@ -234,7 +266,8 @@ impl Paragraph {
 }
 
 fn ends_sentence(text: &str) -> bool {
-    text.trim_end_matches(['"', '\'', ')', '”', '’', '»']).ends_with(['.', '!', '?', ':', ';', '。', '！', '？'])
+    text.trim_end_matches(['"', '\'', ')', '”', '’', '»'])
+        .ends_with(['.', '!', '?', ':', ';', '。', '！', '？'])
 }
 
 /// A string for people: UTF-16 with its mark, UTF-8 with its mark, or Latin letters.

@@ -3,7 +3,9 @@
 use std::collections::{HashMap, HashSet};
 
 use hayro_interpret::hayro_syntax::Pdf;
-use hayro_interpret::hayro_syntax::object::{Array, Dict, MaybeRef, Object, ObjectIdentifier, String as Bytes};
+use hayro_interpret::hayro_syntax::object::{
+    Array, Dict, MaybeRef, Object, ObjectIdentifier, String as Bytes,
+};
 
 use super::text_string;
 
@@ -24,13 +26,18 @@ const MAX_LEVEL: u8 = 12;
 pub(super) fn outline(pdf: &Pdf) -> Vec<Entry> {
     let Some(catalog) = pdf.xref().get::<Dict<'_>>(pdf.xref().root_id()) else { return Vec::new() };
     let Some(root) = catalog.get::<Dict<'_>>(b"Outlines") else { return Vec::new() };
-    let pages: HashMap<ObjectIdentifier, usize> =
-        pdf.pages().iter().enumerate().filter_map(|(n, page)| Some((page.raw().obj_id()?, n))).collect();
+    let pages: HashMap<ObjectIdentifier, usize> = pdf
+        .pages()
+        .iter()
+        .enumerate()
+        .filter_map(|(n, page)| Some((page.raw().obj_id()?, n)))
+        .collect();
     let named = names(&catalog);
     let mut entries = Vec::new();
     let mut seen = HashSet::new();
     // What comes next, the deepest last: no recursion, however deep it nests.
-    let mut open: Vec<(Dict<'_>, u8)> = root.get::<Dict<'_>>(b"First").map(|first| (first, 1)).into_iter().collect();
+    let mut open: Vec<(Dict<'_>, u8)> =
+        root.get::<Dict<'_>>(b"First").map(|first| (first, 1)).into_iter().collect();
     while let Some((item, level)) = open.pop() {
         if entries.len() >= MAX_ENTRIES || item.obj_id().is_some_and(|id| !seen.insert(id)) {
             continue;
@@ -41,7 +48,9 @@ pub(super) fn outline(pdf: &Pdf) -> Vec<Entry> {
         if let Some(first) = item.get::<Dict<'_>>(b"First").filter(|_| level < MAX_LEVEL) {
             open.push((first, level + 1));
         }
-        let target = item.get::<Object<'_>>(b"Dest").or_else(|| item.get::<Dict<'_>>(b"A")?.get::<Object<'_>>(b"D"));
+        let target = item
+            .get::<Object<'_>>(b"Dest")
+            .or_else(|| item.get::<Dict<'_>>(b"A")?.get::<Object<'_>>(b"D"));
         let page = target.and_then(|target| page_of(target, &named, &pages));
         let title = item.get::<Bytes<'_>>(b"Title").map(|title| text_string(title.as_bytes()));
         if let (Some(title), Some(page)) = (title, page) {
@@ -97,7 +106,8 @@ fn names<'a>(catalog: &Dict<'a>) -> HashMap<Vec<u8>, Array<'a>> {
         }
         if let Some(pairs) = node.get::<Array<'_>>(b"Names") {
             let mut objects = pairs.iter::<Object<'_>>();
-            while let (Some(Object::String(name)), Some(object)) = (objects.next(), objects.next()) {
+            while let (Some(Object::String(name)), Some(object)) = (objects.next(), objects.next())
+            {
                 if let Some(array) = place(object) {
                     named.insert(name.as_bytes().to_vec(), array);
                 }

@@ -1,5 +1,5 @@
-//! The languages whose grammar is known: how a file is told to be in one, and which of its nodes have a name that a
-//! citation can go by.
+//! The languages whose grammar is known: how a file is told to be in one, and which of its nodes
+//! have a name that a citation can go by.
 
 use tree_sitter::{Node as Tree, Parser};
 
@@ -89,7 +89,12 @@ static LANGUAGES: [Language; 13] = [
             ("module_declaration", "module"),
         ],
     },
-    Language { grammar: || tree_sitter_c::LANGUAGE.into(), extensions: "c", programs: "", names: C },
+    Language {
+        grammar: || tree_sitter_c::LANGUAGE.into(),
+        extensions: "c",
+        programs: "",
+        names: C,
+    },
     Language {
         grammar: || tree_sitter_cpp::LANGUAGE.into(),
         extensions: "cc cpp cxx hh hpp hxx inl",
@@ -120,7 +125,12 @@ static LANGUAGES: [Language; 13] = [
         grammar: || tree_sitter_ruby::LANGUAGE.into(),
         extensions: "rb rake gemspec",
         programs: "ruby",
-        names: &[("class", "class"), ("module", "module"), ("method", "def"), ("singleton_method", "def")],
+        names: &[
+            ("class", "class"),
+            ("module", "module"),
+            ("method", "def"),
+            ("singleton_method", "def"),
+        ],
     },
     Language {
         grammar: || tree_sitter_php::LANGUAGE_PHP.into(),
@@ -176,11 +186,14 @@ impl Language {
     pub(super) fn of(path: &str, text: &str) -> Option<&'static Self> {
         let name = kind_name(path);
         let has = |words: &str, word: &str| words.split(' ').any(|other| other == word);
-        let by_extension = |extension: &str| LANGUAGES.iter().find(|language| has(language.extensions, extension));
+        let by_extension =
+            |extension: &str| LANGUAGES.iter().find(|language| has(language.extensions, extension));
         match extension_of(&name) {
             "" => {
                 let line = text.lines().next()?.strip_prefix("#!")?;
-                let words = line.split([' ', '/']).filter(|word| !word.starts_with('-') && !word.contains('='));
+                let words = line
+                    .split([' ', '/'])
+                    .filter(|word| !word.starts_with('-') && !word.contains('='));
                 let program = words
                     .filter(|word| !word.is_empty() && *word != "env")
                     .find(|word| LANGUAGES.iter().any(|language| has(language.programs, word)))?;
@@ -197,12 +210,14 @@ impl Language {
         Some(parser)
     }
 
-    /// What a citation calls a node: `impl Foo`, `method bar`. Variables have names where they are not local, or are
-    /// functions.
+    /// What a citation calls a node: `impl Foo`, `method bar`. Variables have names where they are
+    /// not local, or are functions.
     pub(super) fn name(&self, node: Tree<'_>, text: &str, is_outermost: bool) -> Option<String> {
         let node = unwrapped(node)?;
         let (kind, label) = self.names.iter().find(|(kind, _)| *kind == node.kind())?;
-        let of = |field: &str| node.child_by_field_name(field).map(|child| short(text.slice(child.byte_range())));
+        let of = |field: &str| {
+            node.child_by_field_name(field).map(|child| short(text.slice(child.byte_range())))
+        };
         let name = match *kind {
             "impl_item" => {
                 let name = of("type")?;
@@ -210,17 +225,22 @@ impl Language {
             }
             "method_declaration" if node.child_by_field_name("receiver").is_some() => {
                 let receiver = of("receiver")?;
-                let of_type = receiver.trim_matches(['(', ')']).rsplit([' ', '*']).next()?.to_owned();
+                let of_type =
+                    receiver.trim_matches(['(', ')']).rsplit([' ', '*']).next()?.to_owned();
                 format!("{of_type}.{}", of("name")?)
             }
             "variable_declarator" | "const_spec" | "var_spec" => {
                 let value = node.child_by_field_name("value").map_or("", |value| value.kind());
                 let is_function = value.contains("function") || value == "class";
-                let is_name = node.child_by_field_name("name").is_some_and(|name| name.kind() == "identifier");
+                let is_name = node
+                    .child_by_field_name("name")
+                    .is_some_and(|name| name.kind() == "identifier");
                 (is_name && (is_outermost || is_function)).then(|| of("name")).flatten()?
             }
             "singleton_method" => format!("{}.{}", of("object")?, of("name")?),
-            "function_definition" | "type_definition" if node.child_by_field_name("name").is_none() => {
+            "function_definition" | "type_definition"
+                if node.child_by_field_name("name").is_none() =>
+            {
                 short(text.slice(declared(node)?.byte_range()))
             }
             // What has no body is a mention, not a definition.
@@ -239,7 +259,9 @@ impl Language {
 fn is_cpp(text: &str) -> bool {
     text.lines().any(|line| {
         let line = line.trim_start();
-        let begins = |word: &str| line.strip_prefix(word).is_some_and(|rest| rest.starts_with([' ', '<', ':']));
+        let begins = |word: &str| {
+            line.strip_prefix(word).is_some_and(|rest| rest.starts_with([' ', '<', ':']))
+        };
         begins("class") && !line.ends_with(',')
             || ["namespace", "template", "public:", "private:", "using"].into_iter().any(begins)
             || ["public:", "private:", "protected:"].contains(&line.trim_end())
@@ -252,10 +274,12 @@ fn unwrapped(mut node: Tree<'_>) -> Option<Tree<'_>> {
     for _ in 0..4 {
         node = match node.kind() {
             "decorated_definition" => node.child_by_field_name("definition")?,
-            "export_statement" => {
-                node.child_by_field_name("declaration").or_else(|| node.child_by_field_name("value"))?
+            "export_statement" => node
+                .child_by_field_name("declaration")
+                .or_else(|| node.child_by_field_name("value"))?,
+            "template_declaration" | "ambient_declaration" | "expression_statement" => {
+                last_named_child(node)?
             }
-            "template_declaration" | "ambient_declaration" | "expression_statement" => last_named_child(node)?,
             // Of several together none gives its name to all.
             "lexical_declaration"
             | "variable_declaration"
@@ -279,7 +303,13 @@ fn last_named_child(node: Tree<'_>) -> Option<Tree<'_>> {
 
 /// Whether a node only adds to the definition in it.
 pub(super) fn wraps(node: Tree<'_>) -> bool {
-    matches!(node.kind(), "decorated_definition" | "export_statement" | "template_declaration" | "ambient_declaration")
+    matches!(
+        node.kind(),
+        "decorated_definition"
+            | "export_statement"
+            | "template_declaration"
+            | "ambient_declaration"
+    )
 }
 
 /// The name in the middle of a C declarator: `*(*name[4])(int)`.
@@ -289,7 +319,9 @@ fn declared(node: Tree<'_>) -> Option<Tree<'_>> {
     for _ in 0..MOST {
         node = match node.child_by_field_name("declarator") {
             Some(inner) => inner,
-            None if node.kind() == "parenthesized_declarator" || node.kind() == "reference_declarator" => {
+            None if node.kind() == "parenthesized_declarator"
+                || node.kind() == "reference_declarator" =>
+            {
                 last_named_child(node)?
             }
             None => return Some(node),

@@ -1,11 +1,13 @@
 //! Source code by its syntax: an outline of what a file defines, for the chunker to divide by.
 //!
-//! A node of the outline is whatever the grammar sees as one thing and that begins a line: a function with its comment
-//! and attributes, a method in a class, a statement in a function, a field, an argument. Where nothing begins a line nothing is
-//! worth dividing. So one rule serves every language, and only the names need a table.
+//! A node of the outline is whatever the grammar sees as one thing and that begins a line: a
+//! function with its comment and attributes, a method in a class, a statement in a function, a
+//! field, an argument. Where nothing begins a line nothing is worth dividing. So one rule serves
+//! every language, and only the names need a table.
 //!
-//! The parsers are C, generated and partly written by hand, and read what strangers wrote: [`outline`] is for a process that
-//! may die of it. What it finds depends on the text alone: the work of the parser is bounded by counting it, not by a clock.
+//! The parsers are C, generated and partly written by hand, and read what strangers wrote:
+//! [`outline`] is for a process that may die of it. What it finds depends on the text alone: the
+//! work of the parser is bounded by counting it, not by a clock.
 
 mod languages;
 
@@ -35,15 +37,16 @@ const MAX_BYTES: usize = 1 << 20;
 /// Nobody writes such lines; programs that make files small do.
 const MAX_LINE_BYTES: usize = 10_000;
 
-/// Bytes for each hundred steps that the parser may take. Ordinary code has 45 or more, mostly 150; less is an effort to make
-/// sense of what makes none, and there a step takes the longer the deeper it is in.
+/// Bytes for each hundred steps that the parser may take. Ordinary code has 45 or more, mostly 150;
+/// less is an effort to make sense of what makes none, and there a step takes the longer the deeper
+/// it is in.
 const BYTES_PER_STEPS: usize = 16;
 
 /// The parser reads so many bytes at once.
 const READ_BYTES: usize = 1 << 10;
 
-/// How often it may read the whole text, or as much of it again and again: what is quoted in a strange way is read to its end
-/// from each place where it might begin.
+/// How often it may read the whole text, or as much of it again and again: what is quoted in a
+/// strange way is read to its end from each place where it might begin.
 const MAX_READINGS: usize = 50;
 
 /// What is deeper than this is not told apart.
@@ -56,9 +59,12 @@ pub fn has_outline(path: &str, text: &str) -> bool {
         && lines(text).all(|line| line.end - line.start <= MAX_LINE_BYTES)
 }
 
-/// What a file of code consists of, in order. Nothing when its language is not known or it does not look like it.
+/// What a file of code consists of, in order. Nothing when its language is not known or it does not
+/// look like it.
 pub fn outline(path: &str, text: &str) -> Vec<Node> {
-    let Some(language) = Language::of(path, text).filter(|_| has_outline(path, text)) else { return Vec::new() };
+    let Some(language) = Language::of(path, text).filter(|_| has_outline(path, text)) else {
+        return Vec::new();
+    };
     let Some(mut parser) = language.parser() else { return Vec::new() };
     let mut steps_left = 200 + text.len() / BYTES_PER_STEPS;
     let mut go_on = |_: &ParseState| {
@@ -77,7 +83,8 @@ pub fn outline(path: &str, text: &str) -> Vec<Node> {
     let Some(tree) = tree.filter(|_| reads_left > 0) else { return Vec::new() };
     let mut walk = Walk { language, text, found: Vec::new(), error_bytes: 0 };
     walk.go(&tree);
-    // A parser finds its way back after nearly anything, but what it makes of prose or of another language is noise.
+    // A parser finds its way back after nearly anything, but what it makes of prose or of another
+    // language is noise.
     if walk.error_bytes * 4 > text.len() { Vec::new() } else { with_comments(walk.found, text) }
 }
 
@@ -129,7 +136,8 @@ impl Walk<'_> {
                 descends &= open.len() + 1 < MAX_DEPTH && !leads;
                 let name = self.language.name(node, self.text, open.is_empty());
                 open.push(Open { level, start, wraps: name.is_some() && wraps(node) });
-                let node = Node { span: Span::new(start, node.end_byte()), depth: open.len() - 1, name };
+                let node =
+                    Node { span: Span::new(start, node.end_byte()), depth: open.len() - 1, name };
                 self.found.push(Found { node, leads });
             }
             if descends && cursor.goto_first_child() {
@@ -145,17 +153,24 @@ impl Walk<'_> {
         }
     }
 
-    /// The beginning of the line that a node begins; `None` when it begins none, or only holds others together.
+    /// The beginning of the line that a node begins; `None` when it begins none, or only holds
+    /// others together.
     fn begins(&self, node: Tree<'_>) -> Option<usize> {
-        const HOLDERS: &str = "block statement_list body_statement compound_statement statement_block declaration_list class_body \
-            field_declaration_list interface_body enum_body block_body then else do_group switch_body match_block \
+        const HOLDERS: &str = "block statement_list body_statement compound_statement \
+             statement_block declaration_list class_body \
+            field_declaration_list interface_body enum_body block_body then else do_group \
+            switch_body match_block \
             var_spec_list ERROR";
         const MAX_INDENT: usize = 400;
-        if !node.is_named() || node.start_byte() == node.end_byte() || node.start_position().column > MAX_INDENT {
+        if !node.is_named()
+            || node.start_byte() == node.end_byte()
+            || node.start_position().column > MAX_INDENT
+        {
             return None;
         }
         let start = node.start_byte() - node.start_position().column;
-        let is_first = self.text.slice(start..node.start_byte()).bytes().all(|b| b == b' ' || b == b'\t');
+        let is_first =
+            self.text.slice(start..node.start_byte()).bytes().all(|b| b == b' ' || b == b'\t');
         let is_holder = || HOLDERS.split_ascii_whitespace().any(|kind| kind == node.kind());
         (is_first && !is_holder()).then_some(start)
     }
@@ -167,7 +182,11 @@ fn is_lead(node: Tree<'_>) -> bool {
     kind.ends_with("comment")
         || matches!(
             kind,
-            "attribute_item" | "inner_attribute_item" | "decorator" | "attribute_list" | "access_specifier"
+            "attribute_item"
+                | "inner_attribute_item"
+                | "decorator"
+                | "attribute_list"
+                | "access_specifier"
         )
 }
 

@@ -11,7 +11,11 @@ fn headings(doc: &Extracted) -> Vec<(u8, &str)> {
         BlockKind::Heading { level, .. } => Some((*level, block.span)),
         _ => None,
     };
-    doc.blocks.iter().filter_map(heading).map(|(level, span)| (level, doc.text[span.range()].trim())).collect()
+    doc.blocks
+        .iter()
+        .filter_map(heading)
+        .map(|(level, span)| (level, doc.text[span.range()].trim()))
+        .collect()
 }
 
 #[test]
@@ -35,36 +39,48 @@ fn every_line_of_json_lines_is_a_value() {
 
 #[test]
 fn latex_has_sections_and_no_preamble() {
-    let source = "\\documentclass{article}\n\\title{On \\emph{Kelp}}\n\\begin{document}\n\\maketitle\n% a note\n\
-                  \\section{Growth}\nIt grows.\n\\subsection*[x]{In \\\"a cold sea}\n\\begin{verbatim}\n\\section{no}\n\
+    let source = "\\documentclass{article}\n\\title{On \
+         \\emph{Kelp}}\n\\begin{document}\n\\maketitle\n% a note\n\
+                  \\section{Growth}\nIt grows.\n\\subsection*[x]{In \\\"a cold \
+                  sea}\n\\begin{verbatim}\n\\section{no}\n\
                   \\end{verbatim}\n\\end{document}\n";
     let doc = read("a.tex", source);
     assert_eq!(doc.title.as_deref(), Some("On Kelp"));
     assert_eq!(headings(&doc).iter().map(|(level, _)| *level).collect::<Vec<_>>(), [2, 3]);
     let body: Vec<&str> = doc.blocks.iter().map(|block| &doc.text[block.span.range()]).collect();
-    assert!(!body.iter().any(|text| text.contains("documentclass") || text.contains("a note")), "{body:?}");
+    assert!(
+        !body.iter().any(|text| text.contains("documentclass") || text.contains("a note")),
+        "{body:?}"
+    );
     assert_eq!(doc.blocks.last().map(|block| &block.kind), Some(&BlockKind::Code));
 }
 
 #[test]
 fn subtitles_are_what_is_said() {
-    let source = "1\n00:00:01,000 --> 00:00:02,000\n<i>Land</i> ahead,\nsays the <b>mate</b>.\n\n2\n00:00:03,000 --> \
+    let source = "1\n00:00:01,000 --> 00:00:02,000\n<i>Land</i> ahead,\nsays the \
+         <b>mate</b>.\n\n2\n00:00:03,000 --> \
                   00:00:04,000\nWhere?\n";
     let doc = read("a.srt", source);
     assert_eq!(doc.text, "Land ahead,\nsays the mate.\nWhere?");
     let at = doc.text.find("Where").unwrap();
     let span = Span::new(at, at + 5);
-    assert_eq!((doc.origin.lines(span).first, &source[doc.origin.bytes(span).range()]), (8, "Where"));
+    assert_eq!(
+        (doc.origin.lines(span).first, &source[doc.origin.bytes(span).range()]),
+        (8, "Where")
+    );
     let doc = read("a.vtt", "WEBVTT\n\nNOTE not said\n\n00:01.000 --> 00:02.000\nAye.\n");
     assert_eq!(doc.text, "Aye.");
 }
 
 #[test]
 fn xml_that_is_mostly_text_is_read_and_other_xml_stands_as_it_is() {
-    let source = "<?xml version='1.0'?><book><title>Tides &amp; Currents</title><para>The <emphasis>spring</emphasis> tide \
-                  follows\n  the full moon by a day or two, whatever the almanac of the harbour says.</para></book>";
+    let source = "<?xml version='1.0'?><book><title>Tides &amp; Currents</title><para>The \
+         <emphasis>spring</emphasis> tide \
+                  follows\n  the full moon by a day or two, whatever the almanac of the harbour \
+                  says.</para></book>";
     let doc = read("a.xml", source);
-    let text = "Tides & Currents\n\nThe spring tide follows the full moon by a day or two, whatever the almanac of the harbour says.";
+    let text = "Tides & Currents\n\nThe spring tide follows the full moon by a day or two, \
+         whatever the almanac of the harbour says.";
     assert_eq!(doc.text, text);
     assert_eq!((doc.title.as_deref(), doc.blocks.len()), (Some("Tides & Currents"), 2));
     for word in ["Currents", "spring", "almanac"] {
@@ -77,10 +93,15 @@ fn xml_that_is_mostly_text_is_read_and_other_xml_stands_as_it_is() {
 
 #[test]
 fn front_matter_says_what_it_says() {
-    let doc = read("a.md", "---\ntitle: T\ntags:\n  - one\n  - \"two\"\nother: x\nauthor: 'Me'\n---\nText\n");
-    let expected = [("tags", "one"), ("tags", "two"), ("author", "Me")].map(|(k, v)| (k.to_owned(), v.to_owned()));
+    let doc = read(
+        "a.md",
+        "---\ntitle: T\ntags:\n  - one\n  - \"two\"\nother: x\nauthor: 'Me'\n---\nText\n",
+    );
+    let expected = [("tags", "one"), ("tags", "two"), ("author", "Me")]
+        .map(|(k, v)| (k.to_owned(), v.to_owned()));
     assert_eq!((doc.title.as_deref(), doc.metadata.as_slice()), (Some("T"), &expected[..]));
-    let doc = read("a.md", "+++\ntitle = \"T\"\ndate = 2024-01-02\ntags = [\"a\", 'b']\n+++\nText\n");
+    let doc =
+        read("a.md", "+++\ntitle = \"T\"\ndate = 2024-01-02\ntags = [\"a\", 'b']\n+++\nText\n");
     assert_eq!(doc.metadata.len(), 3);
 }
 
@@ -93,7 +114,10 @@ fn places_are_found_by_offset() {
     build.heading(1, "Two");
     let doc = build.finish(Format::Pptx, None).unwrap();
     let at = doc.text.find("Two").unwrap();
-    assert_eq!((doc.place_at(0), doc.place_at(at)), (Some(&Place::Slide(1)), Some(&Place::Slide(2))));
+    assert_eq!(
+        (doc.place_at(0), doc.place_at(at)),
+        (Some(&Place::Slide(1)), Some(&Place::Slide(2)))
+    );
 }
 
 #[test]
