@@ -44,7 +44,7 @@ pub struct Item {
 /// A usage fault for JSON that is no question.
 pub fn parse(line: &str) -> Result<Question> {
     #[derive(Deserialize)]
-    struct Line {
+    struct BatchLine {
         #[serde(alias = "query")]
         question: String,
         #[serde(alias = "_id")]
@@ -58,7 +58,7 @@ pub fn parse(line: &str) -> Result<Question> {
     if let Ok(question) = serde_json::from_str::<String>(line) {
         return Ok(Question { id: None, question, intent: None });
     }
-    let parsed: Line = serde_json::from_str(line).map_err(|e| {
+    let parsed: BatchLine = serde_json::from_str(line).map_err(|e| {
         Fault::usage(format!("this line is no question: {e}"))
             .hint("a line is a question, or an object such as {\"id\": 1, \"question\": \"…\"}")
     })?;

@@ -117,7 +117,7 @@ impl Format {
 
 /// Where a passage stands in a document that is not read by lines. All numbers count from 1.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Place {
+pub enum Location {
     Page(usize),
     Slide(usize),
     /// The name of the sheet and the first cell, such as `B4`.
@@ -128,7 +128,7 @@ pub enum Place {
     Cell(usize),
 }
 
-impl Place {
+impl Location {
     /// The stable name used in JSON.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -146,7 +146,7 @@ impl Place {
 }
 
 /// `page 3`, `sheet Costs!B4`.
-impl fmt::Display for Place {
+impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Page(n) | Self::Slide(n) | Self::Message(n) | Self::Cell(n) => {
@@ -158,7 +158,7 @@ impl fmt::Display for Place {
 }
 
 /// What [`Display`](fmt::Display) wrote.
-impl FromStr for Place {
+impl FromStr for Location {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
@@ -190,7 +190,7 @@ pub struct Chunk {
     pub bytes: Span,
     pub lines: Lines,
     /// Where the passage begins, for formats that have pages, slides, sheets or the like.
-    pub place: Option<Place>,
+    pub place: Option<Location>,
 }
 
 /// What stands before a passage when it is embedded: title and heading path, so that a passage deep
@@ -220,21 +220,21 @@ pub struct Hit {
     pub chunk: Chunk,
     /// The same passage, word for word, elsewhere in the index: `(path, first line)`.
     pub also: Vec<(Arc<str>, usize)>,
-    pub legs: Legs,
+    pub legs: Contributions,
 }
 
 /// What each leg of a search, and a second look, said about a hit; what `--explain` shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Legs {
-    pub lexical: Option<Leg>,
-    pub dense: Option<Leg>,
+pub struct Contributions {
+    pub lexical: Option<Contribution>,
+    pub dense: Option<Contribution>,
     /// The second look, for a passage that got one.
-    pub rerank: Option<Leg>,
+    pub rerank: Option<Contribution>,
 }
 
 /// One leg's word on one hit.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Leg {
+pub struct Contribution {
     /// 1-based rank within the leg; of a second look, among the passages that got one.
     pub rank: usize,
     /// BM25 score, cosine similarity, or the mean of best cosines between tokens.

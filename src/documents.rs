@@ -15,7 +15,7 @@ use crate::analytics;
 use crate::cache::Table;
 use crate::config;
 use crate::disk;
-use crate::document::{Chunk, Place};
+use crate::document::{Chunk, Location};
 use crate::engine::Engine;
 use crate::error::{Fault, Result};
 use crate::filter::{Filter, PathGlob};
@@ -477,7 +477,7 @@ fn without_place(text: &str) -> Option<&str> {
         return (!line.is_empty() && line.bytes().all(|b| b.is_ascii_digit())).then_some(path);
     }
     let (path, place) = text.strip_suffix(')')?.rsplit_once(" (")?;
-    place.parse::<Place>().is_ok().then_some(path)
+    place.parse::<Location>().is_ok().then_some(path)
 }
 
 /// Root and path of an absolute path; none when it is in no folder of the index any more.

@@ -176,7 +176,7 @@ pub struct Stop {
     /// For all of it.
     deadline: Option<Arc<Deadline>>,
     /// For the stage that it is in.
-    until: Option<(Instant, Stage)>,
+    until: Option<(Instant, QueryStage)>,
     timeouts: Option<Timeouts>,
 }
 
@@ -208,7 +208,7 @@ impl Deadline {
 
 /// A part of answering a question that may take so long and no longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
+pub enum QueryStage {
     /// All of them, with the wait before the first.
     Query,
     Embedding,
@@ -216,7 +216,7 @@ pub enum Stage {
     Generation,
 }
 
-impl Stage {
+impl QueryStage {
     pub fn name(self) -> &'static str {
         match self {
             Self::Query => "query",
@@ -245,7 +245,7 @@ impl Stop {
 
     /// The same for a stage that begins now.
     #[must_use]
-    pub fn stage(&self, stage: Stage) -> Self {
+    pub fn stage(&self, stage: QueryStage) -> Self {
         let own =
             self.timeouts.as_ref().map(|timeouts| (Instant::now() + stage.of(timeouts), stage));
         let until = self.until.into_iter().chain(own).min_by_key(|(moment, _)| *moment);
@@ -265,11 +265,14 @@ impl Stop {
     }
 
     /// What has taken too long.
-    fn late_stage(&self) -> Option<Stage> {
+    fn late_stage(&self) -> Option<QueryStage> {
         let now = Instant::now();
         let stage = self.until.filter(|(moment, _)| now >= *moment).map(|(_, stage)| stage);
         let query = || {
-            self.deadline.as_ref().filter(|deadline| now >= deadline.moment()).map(|_| Stage::Query)
+            self.deadline
+                .as_ref()
+                .filter(|deadline| now >= deadline.moment())
+                .map(|_| QueryStage::Query)
         };
         stage.or_else(query)
     }
@@ -282,10 +285,10 @@ impl Stop {
             Some(stage) => {
                 let s = self.timeouts.as_ref().map_or(0, |timeouts| stage.of(timeouts).as_secs());
                 let what = match stage {
-                    Stage::Query => "the question",
-                    Stage::Embedding => "the vector of the question",
-                    Stage::Retrieval => "finding passages",
-                    Stage::Generation => "writing the answer",
+                    QueryStage::Query => "the question",
+                    QueryStage::Embedding => "the vector of the question",
+                    QueryStage::Retrieval => "finding passages",
+                    QueryStage::Generation => "writing the answer",
                 };
                 Err(Fault::late(format!("{what} took longer than {s} s")).hint(format!(
                     "ask again later; `serve.{}_timeout_s` is how long it may take",
@@ -317,7 +320,7 @@ mod tests {
         assert!(!stop.is_now());
         deadline.extend_to(now + second);
         assert_eq!(deadline.moment(), now + 3600 * second, "it never moves forward");
-        let late = stop.stage(Stage::Generation).check().unwrap_err();
+        let late = stop.stage(QueryStage::Generation).check().unwrap_err();
         assert!(late.to_string().contains("writing the answer"), "{late}");
     }
 }

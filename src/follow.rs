@@ -154,14 +154,14 @@ struct Follower<'a> {
     request: ingest::Request,
     eyes: Eyes,
     settle: Settle,
-    places: Vec<Place>,
+    places: Vec<FolderId>,
     /// Jobs of the rounds so far that are remembered.
     jobs: Vec<String>,
 }
 
 /// Which folder a name stands for.
 #[derive(PartialEq, Eq)]
-struct Place {
+struct FolderId {
     real: PathBuf,
     device: u64,
     inode: u64,
@@ -240,11 +240,11 @@ impl<'a> Follower<'a> {
     }
 
     /// The folders as they are now, or the name of one that is not there.
-    fn places_now(&self) -> std::result::Result<Vec<Place>, String> {
+    fn places_now(&self) -> std::result::Result<Vec<FolderId>, String> {
         let place = |dir: &PathBuf| {
             let real = self.request.cwd.join(dir).canonicalize().ok()?;
             let metadata = real.metadata().ok().filter(std::fs::Metadata::is_dir)?;
-            Some(Place { real, device: metadata.dev(), inode: metadata.ino() })
+            Some(FolderId { real, device: metadata.dev(), inode: metadata.ino() })
         };
         let name = |dir: &PathBuf| {
             let typed = dir.display().to_string();
@@ -289,7 +289,7 @@ impl<'a> Follower<'a> {
     fn wanted(&self) -> Vec<(&Path, WalkOptions)> {
         // Before the first ingest the index may not have them yet.
         let known = ingest::known_roots(self.engine).unwrap_or_default();
-        let root = |place: &Place| {
+        let root = |place: &FolderId| {
             let real = place.real.to_string_lossy();
             let (include, exclude) = (self.request.include.clone(), self.request.exclude.clone());
             let known = known.iter().find(|root| root.real == real).cloned();

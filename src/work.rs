@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::disk;
 use crate::engine::Engine;
 use crate::error::{Context as _, Fault, Kind, Result};
-use crate::index::{Estimator, Stage, Status};
+use crate::index::{Estimator, IngestStage, Status};
 use crate::ingest::{self, Event, Report, Request};
 use crate::jobs::{Claimed, End, FILE_TRIES, IngestSpec, Next, Progress, Reason, Spec, Work};
 
@@ -231,7 +231,7 @@ fn perform(
     on_event: &mut dyn FnMut(Event),
 ) -> Result<Report> {
     let (sender, receiver) = channel();
-    let teller = Teller::new(sender);
+    let teller = ProgressThrottle::new(sender);
     let mut note = claimed.note();
     let watched = &claimed;
     let outcome = std::thread::scope(|scope| {
@@ -241,7 +241,7 @@ fn perform(
         let mut unsaid = None;
         let outcome = ingest::run(engine, request, &mut |event| {
             match &event {
-                Event::Progress { stage, done, total } => teller.tell(*stage, *done, *total),
+                Event::Progress { stage, done, total } => teller.report(*stage, *done, *total),
                 Event::Waiting { file, .. } => teller.waiting(file),
                 Event::Reading(file) => {
                     if let Err(fault) = note.write(file.as_deref()) {
@@ -316,19 +316,19 @@ fn watch(engine: &Engine, claimed: &Claimed<'_>, told: &Receiver<Progress>) {
 }
 
 /// Turns the events of an ingest into progress, rarely enough to cost nothing.
-struct Teller {
+struct ProgressThrottle {
     to: Sender<Progress>,
     estimator: Estimator,
     status: Option<Status>,
     last: Instant,
 }
 
-impl Teller {
+impl ProgressThrottle {
     fn new(to: Sender<Progress>) -> Self {
         Self { to, estimator: Estimator::default(), status: None, last: Instant::now() }
     }
 
-    fn tell(&mut self, stage: Stage, done: u64, total: u64) {
+    fn report(&mut self, stage: IngestStage, done: u64, total: u64) {
         let status = self.estimator.see(stage, done, total, Instant::now());
         let is_new = self.status.is_none_or(|before| before.stage != stage);
         self.status = Some(status);
@@ -354,11 +354,11 @@ impl Teller {
 fn progress_of(status: &Status, slow: Option<&str>) -> Progress {
     let Status { stage, done, total, share, left, .. } = *status;
     let message = match (stage, slow) {
-        (Stage::Bm25, Some(file)) => format!("{done} of {total} files, reading {file}"),
-        (Stage::Scan, _) => format!("{done} files found"),
-        (Stage::Bm25, None) => format!("{done} of {total} files"),
-        (Stage::Vectors, _) => format!("{done} of {total} chunks"),
-        (Stage::Save, _) => "writing".to_owned(),
+        (IngestStage::Bm25, Some(file)) => format!("{done} of {total} files, reading {file}"),
+        (IngestStage::Scan, _) => format!("{done} files found"),
+        (IngestStage::Bm25, None) => format!("{done} of {total} files"),
+        (IngestStage::Vectors, _) => format!("{done} of {total} chunks"),
+        (IngestStage::Save, _) => "writing".to_owned(),
     };
     let eta_s = left.map(|left| left.as_secs_f64().ceil() as u64);
     Progress { stage: stage.name().to_owned(), share, done, total, message, eta_s }

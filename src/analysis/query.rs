@@ -5,7 +5,7 @@
 
 use super::stems::Stemmer;
 use super::stopwords::{asks, is_stop_word};
-use super::words::{self, Piece, Role};
+use super::words::{self, Piece, TokenKind};
 use crate::strings::StrExt as _;
 
 /// What a question asks the index for.
@@ -124,19 +124,22 @@ impl<'a> Forms<'a> {
         // weight 0.688, these 0.697, parts alone 0.696. The whole is rare, so half its weight still
         // puts the exact identifier first.
         let (weight, is_part) = match piece.role {
-            Role::Word | Role::Bigram | Role::Unigram { alone: true } => (1.0, false),
-            Role::Unigram { alone: false } => return None,
-            Role::Whole => (if words::n_parts(piece.text) == 1 { 1.0 } else { 0.5 }, false),
-            Role::Segment | Role::Joined | Role::Part { sole: true } => (0.3, true),
-            Role::Part { sole: false } | Role::Hump => (0.6, true),
+            TokenKind::Word | TokenKind::Bigram | TokenKind::Unigram { alone: true } => {
+                (1.0, false)
+            }
+            TokenKind::Unigram { alone: false } => return None,
+            TokenKind::Whole => (if words::n_parts(piece.text) == 1 { 1.0 } else { 0.5 }, false),
+            TokenKind::Segment | TokenKind::Joined | TokenKind::Part { sole: true } => (0.3, true),
+            TokenKind::Part { sole: false } | TokenKind::Hump => (0.6, true),
         };
-        let is_word = matches!(piece.role, Role::Word | Role::Part { .. } | Role::Hump);
+        let is_word =
+            matches!(piece.role, TokenKind::Word | TokenKind::Part { .. } | TokenKind::Hump);
         // WHO, IT and US are names when the rest of the question is not in capitals.
         let is_name = !shouts && piece.raw.len() > 1 && piece.raw.chars().all(char::is_uppercase);
         let is_stop_word = is_word
             && !is_name
             && self.languages.iter().any(|language| is_stop_word(piece.text, language));
-        let is_stop = is_stop_word || piece.role == Role::Bigram && asks(piece.text);
+        let is_stop = is_stop_word || piece.role == TokenKind::Bigram && asks(piece.text);
         Some((QueryTerm { variants: self.variants(piece), weight, is_part }, is_stop))
     }
 
@@ -149,7 +152,7 @@ impl<'a> Forms<'a> {
     ) -> Option<QueryTerm> {
         // On SciFact's training claims 0.1 to 0.15 adds 0.0005 nDCG@10; 0.2 takes as much away.
         const WEIGHT: f32 = 0.15;
-        let is_plain = piece.role == Role::Word
+        let is_plain = piece.role == TokenKind::Word
             && piece.text.len() > 2
             && piece.text.bytes().all(|b| b.is_ascii_alphabetic())
             && !self.languages.iter().any(|language| is_stop_word(piece.text, language));
@@ -160,7 +163,7 @@ impl<'a> Forms<'a> {
         *before = Some((piece.text.to_owned(), piece.position));
         let (last, _) = last.filter(|(last, at)| at + 1 == piece.position && last != piece.text)?;
         let both = last + piece.text;
-        let piece = Piece { text: &both, accented: &both, role: Role::Joined, ..piece };
+        let piece = Piece { text: &both, accented: &both, role: TokenKind::Joined, ..piece };
         Some(QueryTerm { variants: self.variants(piece), weight: WEIGHT, is_part: true })
     }
 
@@ -168,18 +171,18 @@ impl<'a> Forms<'a> {
         let mut phrase: Vec<PhraseTerm> = Vec::new();
         words::scan(text, &mut |piece| {
             let is_asked = match piece.role {
-                Role::Word
-                | Role::Bigram
-                | Role::Unigram { alone: true }
-                | Role::Part { sole: false } => true,
+                TokenKind::Word
+                | TokenKind::Bigram
+                | TokenKind::Unigram { alone: true }
+                | TokenKind::Part { sole: false } => true,
                 // Where a compound has one part, only the whole tells C++ from C; where it has
                 // more, its marks do not matter and `foo_bar` is found as `foo-bar`.
-                Role::Whole => words::n_parts(piece.text) == 1,
-                Role::Unigram { alone: false }
-                | Role::Part { sole: true }
-                | Role::Segment
-                | Role::Joined
-                | Role::Hump => false,
+                TokenKind::Whole => words::n_parts(piece.text) == 1,
+                TokenKind::Unigram { alone: false }
+                | TokenKind::Part { sole: true }
+                | TokenKind::Segment
+                | TokenKind::Joined
+                | TokenKind::Hump => false,
             };
             if is_asked && phrase.len() < MAX_PHRASE_TERMS {
                 phrase.push(PhraseTerm { variants: self.variants(piece), offset: piece.position });

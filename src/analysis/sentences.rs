@@ -79,8 +79,8 @@ fn blocks(text: &str) -> Vec<Block> {
     while at < lines.len() {
         let line = unquoted(text.slice(lines[at].clone()));
         match kind_of(line) {
-            Line::Blank | Line::Noise => gathered.close(),
-            Line::Fence(mark) => {
+            LineKind::Blank | LineKind::Noise => gathered.close(),
+            LineKind::Fence(mark) => {
                 gathered.close();
                 let last = (at + 1..lines.len())
                     .find(|&i| unquoted(text.slice(lines[i].clone())).starts_with(mark))
@@ -88,12 +88,12 @@ fn blocks(text: &str) -> Vec<Block> {
                 gathered.whole(Kind::Code, at..last + 1);
                 at = last;
             }
-            Line::Rule => gathered.underline(),
-            Line::Heading => gathered.whole(Kind::Heading, at..at + 1),
-            Line::Row => gathered.whole(Kind::Row, at..at + 1),
+            LineKind::Rule => gathered.underline(),
+            LineKind::Heading => gathered.whole(Kind::Heading, at..at + 1),
+            LineKind::Row => gathered.whole(Kind::Row, at..at + 1),
             // "…between 0 and" ⏎ "255. If you…" is a wrapped sentence: inside a paragraph only 1
             // begins a list.
-            Line::Item
+            LineKind::Item
                 if gathered.open.as_ref().is_none_or(|(kind, _)| *kind != Kind::Sentence)
                     || !line.starts_with(|c: char| c.is_ascii_digit())
                     || line.starts_with("1.")
@@ -102,7 +102,7 @@ fn blocks(text: &str) -> Vec<Block> {
                 gathered.close();
                 gathered.open = Some((Kind::Item { first: true }, at..at + 1));
             }
-            Line::Text
+            LineKind::Text
                 if gathered.open.is_none()
                     && is_indented_code(text, &lines, at, &gathered.blocks) =>
             {
@@ -113,7 +113,7 @@ fn blocks(text: &str) -> Vec<Block> {
                 gathered.whole(Kind::Code, at..last + 1);
                 at = last;
             }
-            Line::Text | Line::Item => match &mut gathered.open {
+            LineKind::Text | LineKind::Item => match &mut gathered.open {
                 Some((_, lines)) => lines.end = at + 1,
                 None => gathered.open = Some((Kind::Sentence, at..at + 1)),
             },
@@ -225,7 +225,7 @@ fn unwrapped(text: &str, lines: &[Range<usize>], kind: Kind, blocks: &mut Vec<Bl
     }
 }
 
-enum Line<'a> {
+enum LineKind<'a> {
     Blank,
     /// Markup that is not there for a reader: comments, directives, a lone tag.
     Noise,
@@ -237,32 +237,32 @@ enum Line<'a> {
     Text,
 }
 
-fn kind_of(line: &str) -> Line<'_> {
-    let Some(first) = line.chars().next() else { return Line::Blank };
+fn kind_of(line: &str) -> LineKind<'_> {
+    let Some(first) = line.chars().next() else { return LineKind::Blank };
     match first {
         '`' | '~' if super::plain::is_fence(line) => {
-            Line::Fence(line.slice(..line.len() - line.trim_start_matches(first).len()))
+            LineKind::Fence(line.slice(..line.len() - line.trim_start_matches(first).len()))
         }
-        '#' if super::plain::heading(line).is_some() => Line::Heading,
-        '|' if line.chars().all(|c| "|-: +=".contains(c)) => Line::Noise,
-        '|' if line.len() > 1 => Line::Row,
-        '<' if is_lone_tag(line) => Line::Noise,
-        '{' if line.starts_with("{{") && line.ends_with("}}") => Line::Noise,
-        '.' if line.starts_with(".. ") => Line::Noise,
+        '#' if super::plain::heading(line).is_some() => LineKind::Heading,
+        '|' if line.chars().all(|c| "|-: +=".contains(c)) => LineKind::Noise,
+        '|' if line.len() > 1 => LineKind::Row,
+        '<' if is_lone_tag(line) => LineKind::Noise,
+        '{' if line.starts_with("{{") && line.ends_with("}}") => LineKind::Noise,
+        '.' if line.starts_with(".. ") => LineKind::Noise,
         '[' if !line.starts_with("[^")
             && line
                 .split_once("]: ")
                 .is_some_and(|(label, target)| !label.contains(' ') && !target.contains(' ')) =>
         {
-            Line::Noise
+            LineKind::Noise
         }
         '=' | '-' | '~' | '*' | '_' | '^' | '+'
             if line.len() > 2 && line.chars().all(|c| c == first || c == ' ') =>
         {
-            Line::Rule
+            LineKind::Rule
         }
-        _ if super::plain::item(line).is_some() => Line::Item,
-        _ => Line::Text,
+        _ if super::plain::item(line).is_some() => LineKind::Item,
+        _ => LineKind::Text,
     }
 }
 

@@ -1,10 +1,10 @@
 //! The scanner: text → words, compounds with their parts, and characters of scripts that are
 //! written without spaces.
 //!
-//! It knows no language and no stemmer; it says what a piece *is* ([`Role`]) and its two callers
-//! decide what to do with it. Word boundaries follow UAX #29 in spirit, by hand: a rule-table
-//! segmenter reads every character of every text, and nine of ten bytes that come by are ASCII
-//! letters.
+//! It knows no language and no stemmer; it says what a piece *is* ([`TokenKind`]) and its two
+//! callers decide what to do with it. Word boundaries follow UAX #29 in spirit, by hand: a
+//! rule-table segmenter reads every character of every text, and nine of ten bytes that come by are
+//! ASCII letters.
 
 use icu_segmenter::WordSegmenter;
 use icu_segmenter::options::WordBreakInvariantOptions;
@@ -20,7 +20,7 @@ const MAX_TERM_BYTES: usize = 64;
 
 /// What a piece of text is to a search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Role {
+pub(super) enum TokenKind {
     /// An ordinary word.
     Word,
     /// A compound as written: `std::fs::write`, `v1.2.3`, `c++`. Never stemmed.
@@ -40,7 +40,7 @@ pub(super) enum Role {
     Bigram,
 }
 
-impl Role {
+impl TokenKind {
     /// Whether the piece is a word of a language, which has inflections.
     pub(super) fn is_stemmed(self) -> bool {
         matches!(self, Self::Word | Self::Part { .. } | Self::Hump | Self::Joined)
@@ -61,7 +61,7 @@ pub(super) struct Piece<'a> {
     pub accented: &'a str,
     /// The bytes as they stand.
     pub raw: &'a str,
-    pub role: Role,
+    pub role: TokenKind,
     pub position: u32,
     pub start: usize,
     pub end: usize,
@@ -183,7 +183,7 @@ impl Scanner<'_, '_> {
                 text: &self.accented,
                 accented: &self.accented,
                 raw: self.text.slice(start..end),
-                role: Role::Word,
+                role: TokenKind::Word,
                 position: self.position,
                 start,
                 end,
@@ -232,7 +232,7 @@ impl Scanner<'_, '_> {
             return; // a rule of underscores
         }
         if let Some(number) = grouped_number(written) {
-            return self.emit_text(&number, Role::Word, start, end, 1);
+            return self.emit_text(&number, TokenKind::Word, start, end, 1);
         }
         let prefix = prefix(text.slice(..start), written);
         let suffix = suffix(written, text.slice(end..));
@@ -240,24 +240,36 @@ impl Scanner<'_, '_> {
         let n_parts = parts().count();
         let is_bare = prefix.is_empty() && suffix.is_empty();
         if n_parts <= 1 && is_bare && !written.starts_with('_') && !written.ends_with('_') {
-            return self.part(start, written, Role::Word);
+            return self.part(start, written, TokenKind::Word);
         }
         let whole = format!("{prefix}{written}{suffix}");
-        self.emit_text(&whole, Role::Whole, start - prefix.len(), end + suffix.len(), 0);
+        self.emit_text(&whole, TokenKind::Whole, start - prefix.len(), end + suffix.len(), 0);
         if prefix == "--" && n_parts > 1 {
-            self.emit_text(written, Role::Segment, start, end, 0);
+            self.emit_text(written, TokenKind::Segment, start, end, 0);
         }
         if let Some(bare) = version(written) {
-            self.emit_text(bare, Role::Segment, start + 1, end, 0);
+            self.emit_text(bare, TokenKind::Segment, start + 1, end, 0);
         }
         let segments: Vec<(usize, &str)> = split_segments(written).collect();
         for &(at, segment) in &segments {
             let n_inner = split_parts(segment).count();
             if segments.len() > 1 && n_inner > 1 {
-                self.emit_text(segment, Role::Segment, start + at, start + at + segment.len(), 0);
+                self.emit_text(
+                    segment,
+                    TokenKind::Segment,
+                    start + at,
+                    start + at + segment.len(),
+                    0,
+                );
             }
             if let Some(joined) = joined(segment) {
-                self.emit_text(&joined, Role::Joined, start + at, start + at + segment.len(), 0);
+                self.emit_text(
+                    &joined,
+                    TokenKind::Joined,
+                    start + at,
+                    start + at + segment.len(),
+                    0,
+                );
             }
             for (inner, part) in split_parts(segment) {
                 let (inner, part) = if n_parts > 1 && at + inner == 0 && version(written).is_some()
@@ -266,14 +278,14 @@ impl Scanner<'_, '_> {
                 } else {
                     (inner, part)
                 };
-                self.part(start + at + inner, part, Role::Part { sole: n_parts == 1 });
+                self.part(start + at + inner, part, TokenKind::Part { sole: n_parts == 1 });
             }
         }
     }
 
     /// One part of a compound, or a word that has an apostrophe, a capital inside or letters beyond
     /// ASCII.
-    fn part(&mut self, start: usize, part: &str, role: Role) {
+    fn part(&mut self, start: usize, part: &str, role: TokenKind) {
         let (skipped, stem) = without_clitics(part);
         let start = start + skipped;
         let end = start + stem.len();
@@ -283,7 +295,7 @@ impl Scanner<'_, '_> {
             for hump in humps {
                 self.emit_text(
                     stem.slice(hump.clone()),
-                    Role::Hump,
+                    TokenKind::Hump,
                     start + hump.start,
                     start + hump.end,
                     0,
@@ -294,7 +306,14 @@ impl Scanner<'_, '_> {
     }
 
     /// Normalises `written` and hands it over; then moves on by `advance` positions.
-    fn emit_text(&mut self, written: &str, role: Role, start: usize, end: usize, advance: u32) {
+    fn emit_text(
+        &mut self,
+        written: &str,
+        role: TokenKind,
+        start: usize,
+        end: usize,
+        advance: u32,
+    ) {
         fold::lower_into(written, &mut self.accented);
         cut(&mut self.accented);
         fold::fold_into(&self.accented, &mut self.folded);
@@ -325,16 +344,16 @@ impl Scanner<'_, '_> {
         let characters = clusters(self.text, start, start + run_len);
         let alone = characters.len() == 1;
         for (i, &(c, from, to)) in characters.iter().enumerate() {
-            self.emit_characters(&[c], Role::Unigram { alone }, from, to);
+            self.emit_characters(&[c], TokenKind::Unigram { alone }, from, to);
             if let Some(&(next, _, next_to)) = characters.get(i + 1) {
-                self.emit_characters(&[c, next], Role::Bigram, from, next_to);
+                self.emit_characters(&[c, next], TokenKind::Bigram, from, next_to);
             }
             self.position += 1;
         }
         start + run_len
     }
 
-    fn emit_characters(&mut self, characters: &[char], role: Role, start: usize, end: usize) {
+    fn emit_characters(&mut self, characters: &[char], role: TokenKind, start: usize, end: usize) {
         self.folded.clear();
         self.folded.extend(characters);
         let raw = self.text.slice(start..end);
@@ -361,7 +380,7 @@ impl Scanner<'_, '_> {
         let segmenter = WordSegmenter::new_lstm(WordBreakInvariantOptions::default());
         let mut from = 0;
         for to in segmenter.segment_str(run).filter(|&to| to > 0) {
-            self.emit_text(run.slice(from..to), Role::Word, start + from, start + to, 1);
+            self.emit_text(run.slice(from..to), TokenKind::Word, start + from, start + to, 1);
             from = to;
         }
         start + run_len
@@ -369,7 +388,7 @@ impl Scanner<'_, '_> {
 
     fn emoji(&mut self, start: usize, c: char) -> usize {
         let end = start + c.len_utf8();
-        self.emit_characters(&[c], Role::Unigram { alone: true }, start, end);
+        self.emit_characters(&[c], TokenKind::Unigram { alone: true }, start, end);
         self.position += 1;
         end
     }

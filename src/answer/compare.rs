@@ -5,11 +5,11 @@ use crate::analysis::Kind;
 
 use super::evidence::Evidence;
 use super::extractive::Wish;
-use super::intent::{Intent, Wanted};
+use super::intent::{AnswerType, Intent};
 use super::question::Question;
+use super::render::{Quote, Section};
 use super::score::{self, Candidate};
 use super::support::Strength;
-use super::told::{Quote, Section};
 use super::{Options, Tools, parts};
 
 /// Share of a thing's name that a sentence about it has.
@@ -100,7 +100,7 @@ pub(super) fn sections(
 /// evidence does not support one.
 fn about(thing: &str, evidence: &[Evidence], tools: &Tools<'_>) -> Option<Vec<Candidate>> {
     let asked = Question::new(thing, "", tools);
-    let wish = Wish { intent: Intent::Definition, wanted: Wanted::Anything, wants_code: false };
+    let wish = Wish { intent: Intent::Definition, wanted: AnswerType::Anything, wants_code: false };
     let mut candidates = score::candidates(&asked, &wish, evidence);
     candidates
         .iter_mut()

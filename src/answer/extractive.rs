@@ -9,12 +9,12 @@ use crate::document::{Answer, Hit};
 use crate::error::Result;
 
 use super::evidence::{self, Evidence, Limits};
-use super::intent::{Intent, Wanted};
+use super::intent::{AnswerType, Intent};
 use super::question::Question;
+use super::render::{Quote, Section, code_lines};
 use super::score::{self, Candidate};
 use super::support::Strength;
-use super::told::{Quote, Section, code_lines};
-use super::{Options, Tools, compare, parts, told};
+use super::{Options, Tools, compare, parts, render};
 
 /// How far below the best a further sentence may score.
 const REACH: f64 = 1.0;
@@ -58,7 +58,7 @@ pub fn answer(
     if intent == Intent::Comparison
         && let Some(sections) = compare::sections(question, evidence, tools, options)
     {
-        return Ok(told::told(sections, evidence));
+        return Ok(render::render(sections, evidence));
     }
     let questions = parts::questions(question);
     let n = questions.len();
@@ -84,7 +84,7 @@ pub fn answer(
             citations: evidence::nearest(evidence, options.max_nearest),
         });
     }
-    Ok(told::told(sections, evidence))
+    Ok(render::render(sections, evidence))
 }
 
 /// What answers one question, the best first; nothing when the evidence does not support an answer.
@@ -123,7 +123,7 @@ fn quotes(
 /// What kind of answer is wished for.
 pub(super) struct Wish {
     pub intent: Intent,
-    pub wanted: Wanted,
+    pub wanted: AnswerType,
     pub wants_code: bool,
 }
 
@@ -132,7 +132,7 @@ impl Wish {
         let intent = options.intent.unwrap_or_else(|| Intent::of(question));
         Self {
             intent,
-            wanted: Wanted::of(question),
+            wanted: AnswerType::of(question),
             wants_code: super::intent::wants_code(question),
         }
     }
@@ -329,7 +329,7 @@ impl Chosen<'_> {
         }
         // "There is a command called x." "It does y."
         const SHORT: usize = 15;
-        if wish.wanted == Wanted::Anything
+        if wish.wanted == AnswerType::Anything
             && self.n_sentences == 1
             && self.candidates[at].n_words < SHORT
             && self.candidates.get(at + 1).is_some_and(|next| {

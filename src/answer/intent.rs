@@ -369,7 +369,7 @@ const RULES: &[Rule] = &[
 
 /// What the missing piece of a factual question looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wanted {
+pub(super) enum AnswerType {
     Person,
     Place,
     Time,
@@ -378,7 +378,7 @@ pub(super) enum Wanted {
     Anything,
 }
 
-impl Wanted {
+impl AnswerType {
     pub(super) fn of(question: &str) -> Self {
         let asked = Words::of(question);
         WANTED
@@ -388,9 +388,9 @@ impl Wanted {
     }
 }
 
-const WANTED: &[(Wanted, &[&str])] = &[
+const WANTED: &[(AnswerType, &[&str])] = &[
     (
-        Wanted::Number,
+        AnswerType::Number,
         &[
             "how many",
             "how much",
@@ -431,7 +431,7 @@ const WANTED: &[(Wanted, &[&str])] = &[
         ],
     ),
     (
-        Wanted::Time,
+        AnswerType::Time,
         &[
             "when",
             "what year",
@@ -454,9 +454,12 @@ const WANTED: &[(Wanted, &[&str])] = &[
             "いつ",
         ],
     ),
-    (Wanted::Person, &["who", "whom", "whose", "wer", "wem", "qui", "quién", "кто", "谁", "誰"]),
     (
-        Wanted::Place,
+        AnswerType::Person,
+        &["who", "whom", "whose", "wer", "wem", "qui", "quién", "кто", "谁", "誰"],
+    ),
+    (
+        AnswerType::Place,
         &[
             "where",
             "what city",
@@ -476,7 +479,7 @@ const WANTED: &[(Wanted, &[&str])] = &[
         ],
     ),
     (
-        Wanted::Reason,
+        AnswerType::Reason,
         &[
             "why",
             "what caused",

@@ -20,14 +20,14 @@ pub(super) const THINK: [&str; 2] = ["<think>", "<thinking>"];
 pub(super) const THOUGHT: [&str; 2] = ["</think>", "</thinking>"];
 
 /// An answer that may have to wait.
-pub(super) enum Found<T> {
+pub(super) enum Recognized<T> {
     Yes(T),
     No,
     /// What follows decides.
     Wait,
 }
 
-impl<T> Found<T> {
+impl<T> Recognized<T> {
     /// `None` while undecided.
     #[expect(clippy::option_option, reason = "the outer one is for `?`")]
     pub fn decided(self) -> Option<Option<T>> {
@@ -40,24 +40,24 @@ impl<T> Found<T> {
 }
 
 /// The place of the first `is_stop` in `text`, when it is within `max` bytes.
-fn stop(text: &str, max: usize, is_end: bool, is_stop: impl Fn(char) -> bool) -> Found<usize> {
+fn stop(text: &str, max: usize, is_end: bool, is_stop: impl Fn(char) -> bool) -> Recognized<usize> {
     match text.find(is_stop) {
-        Some(at) if at <= max => Found::Yes(at),
-        Some(_) => Found::No,
-        None if is_end || text.len() > max => Found::No,
-        None => Found::Wait,
+        Some(at) if at <= max => Recognized::Yes(at),
+        Some(_) => Recognized::No,
+        None if is_end || text.len() > max => Recognized::No,
+        None => Recognized::Wait,
     }
 }
 
 /// The numbers of a mark: `[1]`, `[1, 2]`, `[1-3]`, `[^1]`, `[source 1]`, `【1】`, `【1†source】`.
-pub(super) fn marks(rest: &str, is_end: bool) -> Found<(usize, Vec<usize>)> {
+pub(super) fn marks(rest: &str, is_end: bool) -> Recognized<(usize, Vec<usize>)> {
     let (open, close) = if rest.starts_with('[') { ('[', ']') } else { ('【', '】') };
     let inside = rest.slice(open.len_utf8()..);
     let may_stand = |c: char| c.is_alphanumeric() || " ,;&^#.:-–—†".contains(c);
     let end = match stop(inside, MAX_MARK, is_end, |c| !may_stand(c)) {
-        Found::Yes(end) if inside.slice(end..).starts_with(close) => end,
-        Found::Yes(_) | Found::No => return Found::No,
-        Found::Wait => return Found::Wait,
+        Recognized::Yes(end) if inside.slice(end..).starts_with(close) => end,
+        Recognized::Yes(_) | Recognized::No => return Recognized::No,
+        Recognized::Wait => return Recognized::Wait,
     };
     let len = open.len_utf8() + end + close.len_utf8();
     let mut body = inside.slice(..end);
@@ -66,7 +66,7 @@ pub(super) fn marks(rest: &str, is_end: bool) -> Found<(usize, Vec<usize>)> {
             body.split_once('†').map_or((body, None), |(numbers, note)| (numbers, Some(note)));
         if note.is_some() && numbers.contains(':') {
             // It counts messages, not sources.
-            return Found::Yes((len, Vec::new()));
+            return Recognized::Yes((len, Vec::new()));
         }
         body = numbers;
     }
@@ -74,8 +74,8 @@ pub(super) fn marks(rest: &str, is_end: bool) -> Found<(usize, Vec<usize>)> {
     let items = body.split([',', ';', '&']).map(numbers);
     match items.collect::<Option<Vec<_>>>().map(|items| items.concat()) {
         // Nobody counts sources from 0: this is an interval or an index.
-        Some(numbers) if !numbers.contains(&0) => Found::Yes((len, numbers)),
-        _ => Found::No,
+        Some(numbers) if !numbers.contains(&0) => Recognized::Yes((len, numbers)),
+        _ => Recognized::No,
     }
 }
 
@@ -119,34 +119,34 @@ fn numbers(item: &str) -> Option<Vec<usize>> {
 }
 
 /// Whether `[label](target)` stands here, its label without brackets.
-pub(super) fn link(rest: &str, is_image: bool, is_end: bool) -> Found<()> {
+pub(super) fn link(rest: &str, is_image: bool, is_end: bool) -> Recognized<()> {
     let inside = rest.slice(1..);
     match stop(inside, MAX_LABEL, is_end, |c| matches!(c, '[' | ']' | '\n' | '`')) {
-        Found::Yes(end) if inside.slice(end..).starts_with(']') => {
+        Recognized::Yes(end) if inside.slice(end..).starts_with(']') => {
             match target(inside.slice(end + 1..), is_image, is_end) {
-                Found::Yes(_) => Found::Yes(()),
-                Found::No => Found::No,
-                Found::Wait => Found::Wait,
+                Recognized::Yes(_) => Recognized::Yes(()),
+                Recognized::No => Recognized::No,
+                Recognized::Wait => Recognized::Wait,
             }
         }
-        Found::Yes(_) | Found::No => Found::No,
-        Found::Wait => Found::Wait,
+        Recognized::Yes(_) | Recognized::No => Recognized::No,
+        Recognized::Wait => Recognized::Wait,
     }
 }
 
 /// `(target "title")` after a label: its length and the target. `f[T](x)` is no link: a link's
 /// target has a point, a slash or the like.
-pub(super) fn target(rest: &str, is_image: bool, is_end: bool) -> Found<(usize, String)> {
+pub(super) fn target(rest: &str, is_image: bool, is_end: bool) -> Recognized<(usize, String)> {
     if rest.is_empty() && !is_end {
-        return Found::Wait;
+        return Recognized::Wait;
     }
-    let Some(inside) = rest.strip_prefix('(') else { return Found::No };
+    let Some(inside) = rest.strip_prefix('(') else { return Recognized::No };
     let mut depth = 0;
     let mut close = None;
     for (at, c) in inside.char_indices() {
         match c {
-            _ if at > MAX_TARGET => return Found::No,
-            '\n' => return Found::No,
+            _ if at > MAX_TARGET => return Recognized::No,
+            '\n' => return Recognized::No,
             '(' => depth += 1,
             ')' if depth == 0 => {
                 close = Some(at);
@@ -156,17 +156,17 @@ pub(super) fn target(rest: &str, is_image: bool, is_end: bool) -> Found<(usize, 
             _ => {}
         }
     }
-    let Some(close) = close else { return if is_end { Found::No } else { Found::Wait } };
+    let Some(close) = close else { return if is_end { Recognized::No } else { Recognized::Wait } };
     let body = inside.slice(..close).trim();
     let (address, title) = body.split_once([' ', '\t']).unwrap_or((body, ""));
     let is_title = |text: &str| text.is_empty() || text.starts_with(['"', '\'', '(']);
     let is_target = is_title(title.trim())
         && (is_image || body.is_empty() || address.contains(['.', '/', ':', '#', '<']));
     if !is_target {
-        return Found::No;
+        return Recognized::No;
     }
     let address = address.trim_start_matches('<').trim_end_matches('>');
-    Found::Yes((close + 2, address.to_owned()))
+    Recognized::Yes((close + 2, address.to_owned()))
 }
 
 /// A tag of HTML that a page would act on.
@@ -178,7 +178,7 @@ pub(super) enum Tag {
 }
 
 /// Judges a `<`.
-pub(super) fn tag(rest: &str, is_end: bool) -> Found<Tag> {
+pub(super) fn tag(rest: &str, is_end: bool) -> Recognized<Tag> {
     const ACTIVE: [&str; 28] = [
         "a", "area", "audio", "base", "body", "button", "embed", "form", "frame", "html", "iframe",
         "image", "img", "input", "link", "math", "meta", "object", "picture", "portal", "script",
@@ -186,33 +186,33 @@ pub(super) fn tag(rest: &str, is_end: bool) -> Found<Tag> {
     ];
     let inside = rest.slice(1..);
     if inside.is_empty() && !is_end {
-        return Found::Wait;
+        return Recognized::Wait;
     }
     let name = inside.strip_prefix('/').unwrap_or(inside);
     let Some(name_len) = name.find(|c: char| !c.is_ascii_alphanumeric() && c != '-') else {
-        return if is_end || name.len() > MAX_MARK { Found::No } else { Found::Wait };
+        return if is_end || name.len() > MAX_MARK { Recognized::No } else { Recognized::Wait };
     };
     if name_len == 0 || name_len > MAX_MARK {
-        return Found::No;
+        return Recognized::No;
     }
     let is_active = ACTIVE.contains(&name.slice(..name_len).to_ascii_lowercase().as_str());
     if !is_active && !name.slice(name_len..).starts_with([' ', '\t', '\n', '/']) {
-        return Found::No;
+        return Recognized::No;
     }
     match stop(inside, MAX_TAG, is_end, |c| matches!(c, '>' | '\n')) {
-        Found::Yes(close) if inside.slice(close..).starts_with('>') => {
+        Recognized::Yes(close) if inside.slice(close..).starts_with('>') => {
             let attributes = inside.slice(..close).to_ascii_lowercase();
             let acts = ["style", "src", "href", "background", " on"]
                 .iter()
                 .any(|word| attributes.contains(word));
             if is_active || acts && attributes.contains('=') {
-                Found::Yes(Tag::Active(close + 2))
+                Recognized::Yes(Tag::Active(close + 2))
             } else {
-                Found::No
+                Recognized::No
             }
         }
-        Found::Yes(_) | Found::No => Found::Yes(Tag::Unclosed),
-        Found::Wait => Found::Wait,
+        Recognized::Yes(_) | Recognized::No => Recognized::Yes(Tag::Unclosed),
+        Recognized::Wait => Recognized::Wait,
     }
 }
 

@@ -17,11 +17,11 @@ mod lexer;
 mod parts;
 mod prompt;
 mod question;
+mod render;
 mod repetition;
 mod score;
 mod stream;
 mod support;
-mod told;
 mod vet;
 
 pub use citations::{Mismatch, check, marks};

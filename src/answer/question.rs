@@ -35,7 +35,7 @@ struct Asked {
 }
 
 /// Where a text has the terms of the question: positions by term, none where the term is missing.
-pub(super) struct Found {
+pub(super) struct TermMatches {
     pub positions: Vec<Vec<u32>>,
     /// The text's own terms, in order.
     pub terms: Vec<String>,
@@ -128,8 +128,9 @@ impl<'a> Question<'a> {
         self.terms.len()
     }
 
-    pub(super) fn find(&self, text: &str) -> Found {
-        let mut found = Found { positions: vec![Vec::new(); self.terms.len()], terms: Vec::new() };
+    pub(super) fn find(&self, text: &str) -> TermMatches {
+        let mut found =
+            TermMatches { positions: vec![Vec::new(); self.terms.len()], terms: Vec::new() };
         for (i, language) in self
             .languages
             .iter()
@@ -210,7 +211,7 @@ fn is_hollow_pair(term: &str, is_known: bool) -> bool {
         && (!is_known || is_particle(a) || is_particle(b) || is_hiragana(a) && is_hiragana(b))
 }
 
-impl Found {
+impl TermMatches {
     pub(super) fn has(&self, at: usize) -> bool {
         !self.positions[at].is_empty()
     }

@@ -21,7 +21,7 @@ pub struct Repetition {
     /// The end of the text without what may differ, at most as long as is compared.
     tail: Vec<char>,
     /// Where on its line the text is.
-    place: Place,
+    place: Scope,
     /// Digits that may be a list number, or an opening bracket and digits that may be a mark.
     held: String,
     since_look: usize,
@@ -29,7 +29,7 @@ pub struct Repetition {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Place {
+enum Scope {
     /// Nothing but white space, bullets and digits stand before.
     #[default]
     LineStart,
@@ -66,7 +66,7 @@ impl Repetition {
                 _ => self.release(),
             }
         }
-        if self.place == Place::LineStart {
+        if self.place == Scope::LineStart {
             match c {
                 '0'..='9' if self.held.len() < 6 => return self.held.push(c),
                 // A list number.
@@ -77,11 +77,11 @@ impl Repetition {
             }
         }
         match c {
-            '\n' | '\r' => self.place = Place::LineStart,
+            '\n' | '\r' => self.place = Scope::LineStart,
             '[' => self.held.push('['),
             c if c.is_whitespace() => {}
             c => {
-                self.place = Place::InLine;
+                self.place = Scope::InLine;
                 self.keep(c);
             }
         }
@@ -89,7 +89,7 @@ impl Repetition {
 
     /// What was held is text.
     fn release(&mut self) {
-        self.place = Place::InLine;
+        self.place = Scope::InLine;
         for c in std::mem::take(&mut self.held).chars() {
             self.keep(c);
         }

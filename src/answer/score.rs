@@ -5,8 +5,8 @@ use crate::strings::StrExt as _;
 
 use super::evidence::Evidence;
 use super::extractive::Wish;
-use super::intent::{Intent, Wanted};
-use super::question::{Found, Question};
+use super::intent::{AnswerType, Intent};
+use super::question::{Question, TermMatches};
 
 /// One sentence that could be quoted.
 pub(super) struct Candidate {
@@ -18,7 +18,7 @@ pub(super) struct Candidate {
     /// As it would be shown.
     pub text: String,
     pub n_words: usize,
-    pub found: Found,
+    pub found: TermMatches,
     /// Says what to do.
     pub helps: bool,
     pub features: Features,
@@ -191,7 +191,7 @@ pub(super) fn n_words(text: &str) -> usize {
 }
 
 /// Share of the question's neighbouring pairs of terms that stand within three words of each other.
-fn together(question: &Question<'_>, found: &Found) -> f64 {
+fn together(question: &Question<'_>, found: &TermMatches) -> f64 {
     const REACH: u32 = 3;
     let n = question.len();
     if n < 2 {
@@ -415,28 +415,28 @@ fn helps(text: &str) -> bool {
 
 /// Whether a sentence has a thing of the kind that is asked for and that the question does not name
 /// itself.
-fn fits(wanted: Wanted, candidate: &Candidate, question: &Question<'_>) -> bool {
+fn fits(wanted: AnswerType, candidate: &Candidate, question: &Question<'_>) -> bool {
     let text = candidate.text.as_str();
     let is_new = |word: &str| !question.asks_for(word);
     let mut words = text
         .split(|c: char| c.is_whitespace() || "()[],;:\"“”—–/".contains(c))
         .filter(|word| !word.is_empty());
     match wanted {
-        Wanted::Number => words.any(|word| is_number(word) && is_new(word)),
-        Wanted::Time => {
+        AnswerType::Number => words.any(|word| is_number(word) && is_new(word)),
+        AnswerType::Time => {
             words.any(|word| is_time(word) && is_new(word))
                 || text.contains('年') && text.contains(|c: char| c.is_ascii_digit())
         }
-        Wanted::Person | Wanted::Place => {
+        AnswerType::Person | AnswerType::Place => {
             let is_capital =
                 |word: &str| word.starts_with(char::is_uppercase) && word.chars().count() > 1;
             words.skip(1).any(|word| is_capital(word) && is_new(word) && question.is_rare(word))
         }
-        Wanted::Reason => {
+        AnswerType::Reason => {
             let lower = text.to_lowercase();
             REASONS.iter().any(|reason| lower.contains(reason))
         }
-        Wanted::Anything => false,
+        AnswerType::Anything => false,
     }
 }
 

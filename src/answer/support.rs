@@ -7,7 +7,7 @@
 use crate::analysis::Kind;
 
 use super::evidence::Evidence;
-use super::intent::Wanted;
+use super::intent::AnswerType;
 use super::question::Question;
 use super::score::Candidate;
 
@@ -51,7 +51,7 @@ pub(super) struct Strength {
 impl Strength {
     pub(super) fn of<'a>(
         text: &str,
-        wanted: Wanted,
+        wanted: AnswerType,
         question: &Question<'_>,
         candidates: &[Candidate],
         evidence: impl Iterator<Item = &'a Evidence>,
@@ -66,7 +66,10 @@ impl Strength {
         let sentence = largest(&held);
         let is_foreign = text.chars().filter(|c| c.is_alphabetic()).any(|c| c > '\u{24f}');
         let wants_a_kind = !is_foreign
-            && matches!(wanted, Wanted::Person | Wanted::Place | Wanted::Time | Wanted::Number);
+            && matches!(
+                wanted,
+                AnswerType::Person | AnswerType::Place | AnswerType::Time | AnswerType::Number
+            );
         Self {
             sentence,
             wants_maker: super::intent::wants_maker(text),

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::document::{Answer, Chunk, Hit, Leg, Legs, Lines, Span};
+use crate::document::{Answer, Chunk, Contribution, Contributions, Hit, Lines, Span};
 
 mod generated;
 mod measure;
@@ -22,9 +22,9 @@ fn hit(rank: usize, path: &str, start: usize, text: &str) -> Hit {
             place: None,
         },
         also: Vec::new(),
-        legs: Legs {
-            lexical: Some(Leg { rank, score: 1.0, normalised: 1.0, weight: 1.0 }),
-            ..Legs::default()
+        legs: Contributions {
+            lexical: Some(Contribution { rank, score: 1.0, normalised: 1.0, weight: 1.0 }),
+            ..Contributions::default()
         },
     }
 }

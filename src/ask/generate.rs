@@ -7,7 +7,7 @@ use crate::analysis;
 use crate::answer::{self, Evidence, Exchange, Intent, Prompt, Repetition, Stream};
 use crate::document::Answer;
 use crate::error::{Fault, Reason, Result};
-use crate::llm::{Client, Endpoint, Finish, Message, Reply, Role, Usage};
+use crate::llm::{ChatRole, Client, Endpoint, Finish, Message, Reply, Usage};
 use crate::strings::StrExt as _;
 
 use super::Event;
@@ -132,13 +132,13 @@ pub(super) fn write(
     on: &mut dyn FnMut(Event<'_>),
 ) -> Result<(Answer, Checks, Writing)> {
     let mut stream = Stream::new(&prompt.sources);
-    let mut teller = Teller { on, beginning: Some(String::new()) };
+    let mut teller = AnswerStream { on, beginning: Some(String::new()) };
     let (mut repetition, repeats) = (Repetition::default(), AtomicBool::new(false));
     let mut said = String::new();
     let mut on_text = |text: &str| {
         let text = text.slice(..repetition.feed(text));
         said.push_str(text);
-        teller.tell(&stream.feed(text));
+        teller.report(&stream.feed(text));
         repeats.store(repetition.is_found(), Ordering::Relaxed);
     };
     let should_stop = || repeats.load(Ordering::Relaxed) || stop();
@@ -146,7 +146,7 @@ pub(super) fn write(
     if repetition.is_found() {
         reply = Reply { finish: Finish::Repeating, trouble: None, reason: None, ..reply };
     }
-    teller.tell(&stream.finish());
+    teller.report(&stream.finish());
     let vetted = answer::vet(&said, &prompt.sources, languages);
     if vetted.text.is_empty() {
         return Err(silent(reply));
@@ -180,15 +180,15 @@ pub(super) fn write(
 }
 
 /// Passes an answer on once it is certain that it is one.
-struct Teller<'a> {
+struct AnswerStream<'a> {
     on: &'a mut dyn FnMut(Event<'_>),
     /// What came first, while it may still say that there is no answer. That is not said in the
     /// model's words.
     beginning: Option<String>,
 }
 
-impl Teller<'_> {
-    fn tell(&mut self, text: &str) {
+impl AnswerStream<'_> {
+    fn report(&mut self, text: &str) {
         let Some(beginning) = &mut self.beginning else { return (self.on)(Event::Text(text)) };
         beginning.push_str(text);
         if !answer::may_abstain(beginning) {
@@ -252,5 +252,5 @@ fn chat(
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<Reply> {
     let message = |role, content: &str| Message { role, content: content.to_owned() };
-    client.chat(&[message(Role::System, system), message(Role::User, user)], on_text, stop)
+    client.chat(&[message(ChatRole::System, system), message(ChatRole::User, user)], on_text, stop)
 }

@@ -22,7 +22,7 @@ use crate::cache::{Caching, KeptAnswer, Key};
 use crate::config::Generator;
 use crate::disk::Blake;
 use crate::document::{Answer, Chunk, Citation, Hit, context_line};
-use crate::engine::{Engine, Stage, Stop};
+use crate::engine::{Engine, QueryStage, Stop};
 use crate::error::{Fault, Kind, Result, caught};
 use crate::filter::Filter;
 use crate::index::Snapshot;
@@ -173,7 +173,7 @@ pub struct Asker {
 }
 
 /// What was found for a question.
-struct Found {
+struct Retrieved {
     hits: Vec<Hit>,
     timings: Timings,
     cache: CacheUse,
@@ -283,7 +283,7 @@ impl Asker {
         let earlier = exchanges(&request.earlier);
         let resolved = self.resolved(engine, request, &earlier)?;
         let intent = request.intent.unwrap_or_else(|| Intent::of(&resolved));
-        let Found { hits, mut timings, mut cache, nothing_allowed, pending } =
+        let Retrieved { hits, mut timings, mut cache, nothing_allowed, pending } =
             self.find(engine, request, &resolved, intent)?;
         on(Event::Found { hits: &hits, timings, cache });
 
@@ -300,7 +300,7 @@ impl Asker {
         let mut made = match self.writer(engine).filter(|_| !evidence.is_empty()) {
             Some(client) => self.generated(engine, &client, &question, &evidence, &mut cache, on),
             None => {
-                question.stop = request.stop.stage(Stage::Generation);
+                question.stop = request.stop.stage(QueryStage::Generation);
                 self.extracted(engine, &question, &evidence, &options, &mut cache)
             }
         };
@@ -310,7 +310,7 @@ impl Asker {
         {
             fallback = made.err();
             generator = Generator::Extractive;
-            question.stop = request.stop.stage(Stage::Generation);
+            question.stop = request.stop.stage(QueryStage::Generation);
             made = self.extracted(engine, &question, &evidence, &options, &mut cache);
         }
         let Made { kept, answer, read, writing } = made?;
@@ -518,7 +518,7 @@ impl Asker {
         request: &Request,
         resolved: &str,
         intent: Intent,
-    ) -> Result<Found> {
+    ) -> Result<Retrieved> {
         let k = intent.k(engine.config.search_k);
         let mut timings = Timings::default();
         let mut cache = CacheUse { retrieval_hit: true, ..CacheUse::default() };
@@ -547,7 +547,7 @@ impl Asker {
             parts.push((search.query, found.hits));
         }
         let hits = if parts.len() == 1 { parts.remove(0).1 } else { answer::merge(&parts) };
-        Ok(Found { hits, timings, cache, nothing_allowed, pending })
+        Ok(Retrieved { hits, timings, cache, nothing_allowed, pending })
     }
 }
 
@@ -610,7 +610,7 @@ fn known(
     }
     let mut answer = None;
     let kept = engine.cache().answer(key, scope, engine.now_s(), |kept| {
-        answer = told(kept, evidence);
+        answer = rendered(kept, evidence);
         answer.is_some() && holds(kept)
     })?;
     Some((kept, answer?))
@@ -651,7 +651,7 @@ fn kept(answer: &Answer, evidence: &[Evidence]) -> KeptAnswer {
 }
 
 /// A kept answer with the passages of today; `None` when it does not fit them.
-fn told(kept: &KeptAnswer, evidence: &[Evidence]) -> Option<Answer> {
+fn rendered(kept: &KeptAnswer, evidence: &[Evidence]) -> Option<Answer> {
     let cite =
         |(n, at): &(usize, usize)| Some(Citation { n: *n, hit: evidence.get(*at)?.hit.clone() });
     let citations = kept.sources.iter().map(cite).collect::<Option<_>>()?;
@@ -689,7 +689,7 @@ pub fn orders_in(path: &str, title: Option<&str>, chunk: &Chunk) -> Vec<OrderKin
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document::{Legs, Lines, Span};
+    use crate::document::{Contributions, Lines, Span};
 
     /// Everything that an answer is made of is in its key: the question as asked and as understood,
     /// the intent, the evidence and its order, and whatever a generator adds, versions of prompt
@@ -712,7 +712,7 @@ mod tests {
                     place: None,
                 },
                 also: Vec::new(),
-                legs: Legs::default(),
+                legs: Contributions::default(),
             },
         };
         let key =

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::rows::Reading;
 use super::{Cache, Key, Table};
-use crate::document::{Chunk, Hit, Leg, Legs, Lines, Span};
+use crate::document::{Chunk, Contribution, Contributions, Hit, Lines, Span};
 
 #[derive(Deserialize, Serialize)]
 struct StoredHit {
@@ -60,7 +60,7 @@ impl Cache {
 
 impl StoredHit {
     fn new(hit: &Hit) -> Self {
-        let leg = |leg: Option<Leg>| {
+        let leg = |leg: Option<Contribution>| {
             leg.map(|l| {
                 StoredLeg(l.rank, l.score.to_bits(), l.normalised.to_bits(), l.weight.to_bits())
             })
@@ -84,7 +84,7 @@ impl StoredHit {
 
     fn into_hit(self, rank: usize) -> Option<Hit> {
         let leg = |leg: Option<StoredLeg>| {
-            leg.map(|StoredLeg(rank, score, normalised, weight)| Leg {
+            leg.map(|StoredLeg(rank, score, normalised, weight)| Contribution {
                 rank,
                 score: f64::from_bits(score),
                 normalised: f64::from_bits(normalised),
@@ -105,7 +105,7 @@ impl StoredHit {
                 place: self.place.and_then(|place| place.parse().ok()),
             },
             also: self.also.into_iter().map(|(path, line)| (Arc::from(path), line)).collect(),
-            legs: Legs {
+            legs: Contributions {
                 lexical: leg(self.lexical),
                 dense: leg(self.dense),
                 rerank: leg(self.rerank),

@@ -61,7 +61,7 @@ impl<T> Reading<T> {
 }
 
 /// What the file says of a key.
-enum Found<T> {
+enum Lookup<T> {
     Nothing,
     /// Too old, or its reader says so.
     Stale,
@@ -73,7 +73,7 @@ enum Found<T> {
     },
 }
 
-impl<T> Found<T> {
+impl<T> Lookup<T> {
     fn of(reading: Reading<T>, used: i64) -> Self {
         match reading {
             Reading::Good(value) => Self::Good { value, used },
@@ -98,7 +98,7 @@ impl Cache {
         let found = inner.find(table, key, scope, now_s, read);
         let counters = inner.counters.entry(table).or_default();
         match found {
-            Ok(Found::Good { value, used }) => {
+            Ok(Lookup::Good { value, used }) => {
                 counters.hits += 1;
                 if now_s - used >= USE_GRAIN_S {
                     inner.used.insert((table, *key), now_s);
@@ -106,8 +106,8 @@ impl Cache {
                 telemetry::cache_operation(table.name(), "hit");
                 return Some(value);
             }
-            Ok(Found::Nothing | Found::Stale) => {}
-            Ok(Found::Bad) => {
+            Ok(Lookup::Nothing | Lookup::Stale) => {}
+            Ok(Lookup::Bad) => {
                 counters.damaged += 1;
                 telemetry::cache_operation(table.name(), "damaged");
             }
@@ -129,7 +129,7 @@ impl Cache {
     pub(super) fn has(&self, table: Table, key: &Key, scope: &str, now_s: i64) -> bool {
         matches!(
             self.lock().find(table, key, scope, now_s, |_| Reading::Good(())),
-            Ok(Found::Good { .. })
+            Ok(Lookup::Good { .. })
         )
     }
 
@@ -161,17 +161,17 @@ impl Inner {
         scope: &str,
         now_s: i64,
         read: impl FnOnce(&[u8]) -> Reading<T>,
-    ) -> rusqlite::Result<Found<T>> {
+    ) -> rusqlite::Result<Lookup<T>> {
         let leaving = || self.leaving.as_ref()?.get(&(table, *key));
         if let Some(row) = self.waiting.get(&(table, *key)).or_else(leaving) {
             return Ok(if row.scope == scope {
-                Found::of(read(&row.value), now_s)
+                Lookup::of(read(&row.value), now_s)
             } else {
-                Found::Bad
+                Lookup::Bad
             });
         }
         let (Some(connection), Some(layers)) = (&self.connection, &self.layers) else {
-            return Ok(Found::Nothing);
+            return Ok(Lookup::Nothing);
         };
         let sql =
             format!("SELECT scope, value, crc, created, used FROM {} WHERE key = ?1", table.name());
@@ -186,13 +186,13 @@ impl Inner {
                 (is_ours && crc == i64::from(checksum(&key.0, scope, value)))
                     .then_some((value, created, used))
             })();
-            let Some((value, created, used)) = good else { return Ok(Found::Bad) };
+            let Some((value, created, used)) = good else { return Ok(Lookup::Bad) };
             if is_expired(table.limits(layers), created, now_s) {
-                return Ok(Found::Stale);
+                return Ok(Lookup::Stale);
             }
-            Ok(Found::of(read(value), used))
+            Ok(Lookup::of(read(value), used))
         });
-        Ok(row.optional()?.unwrap_or(Found::Nothing))
+        Ok(row.optional()?.unwrap_or(Lookup::Nothing))
     }
 
     pub(super) fn is_paused(&self) -> bool {

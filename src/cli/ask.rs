@@ -297,7 +297,7 @@ fn show(response: &Response, names: &Names, is_seen: bool, ui: &Ui) {
         let number = format!("[{}]", citation.n);
         let is_beside = ui.fits(&heading, number.len() + columns(&place) + 3);
         let beside = if is_beside { heading.as_str() } else { "" };
-        ui.line(format!("{number} {}  {beside}", ui.paint(Tone::Place, &place)).trim_end());
+        ui.line(format!("{number} {}  {beside}", ui.paint(Tone::Location, &place)).trim_end());
         if !is_beside {
             ui.line(format!("    {}", ui.fitted(&heading, ui.width().saturating_sub(4))));
         }

@@ -9,7 +9,7 @@ use crate::ask;
 use crate::engine::Engine;
 use crate::error::{Fault, Kind, Result};
 use crate::index;
-use crate::model::{Embedder, Role, verify_folder};
+use crate::model::{Embedder, EmbeddingRole, verify_folder};
 use crate::search::Pending;
 
 /// Check data directory, library, model, index, cache and language model, and say what to do
@@ -141,8 +141,8 @@ fn model(engine: &Engine) -> Result<String> {
     verify_folder(&files.dir)?.into_iter().next().map_or(Ok(()), Err)?;
     let (name, dir) = (files.name.clone(), files.dir.display().to_string());
     let window = files.spec.max_tokens;
-    let vector =
-        Embedder::load(files, &engine.runtime_library()?)?.embed(Role::Query, "Is all well?")?;
+    let vector = Embedder::load(files, &engine.runtime_library()?)?
+        .embed(EmbeddingRole::Query, "Is all well?")?;
     Ok(format!("{name} in {dir}, {} dimensions, window {window} tokens", vector.dimension()))
 }
 

@@ -90,7 +90,7 @@ pub fn run(args: DocumentsArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
                 confirm_removal(&patterns, engine, ui)?;
             }
             let changed = documents::remove(engine, &patterns, Duration::from_secs(wait))?;
-            told(ui, "removed", &changed);
+            print_changed(ui, "removed", &changed);
             if !ui.json {
                 ui.note(
                     "`rag index compact` removes what is left of them in the files of the index",
@@ -100,7 +100,7 @@ pub fn run(args: DocumentsArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
         }
         Action::Restore { patterns, wait } => {
             let changed = documents::restore(engine, &patterns, Duration::from_secs(wait))?;
-            told(ui, "restored", &changed);
+            print_changed(ui, "restored", &changed);
             if !ui.json {
                 ui.note("run `rag ingest` to take them in again");
             }
@@ -278,12 +278,12 @@ fn show(engine: &Engine, ui: &Ui, path: &str) -> Result<Outcome> {
         }
         let lines = format!("{:>5}–{:<5}", chunk.lines.first, chunk.lines.last);
         let text = ui.fitted(&chunk.text, ui.width().saturating_sub(13));
-        ui.line(format!("{} {text}", ui.paint(Tone::Place, &lines)));
+        ui.line(format!("{} {text}", ui.paint(Tone::Location, &lines)));
     }
     Ok(Outcome::Done)
 }
 
-fn told(ui: &Ui, what: &str, changed: &Changed) {
+fn print_changed(ui: &Ui, what: &str, changed: &Changed) {
     if ui.json {
         return ui.json(&wire::changed(what, changed));
     }

@@ -14,7 +14,7 @@ use super::ui::{Bar, Ui, count, counted, safe_name};
 use super::watching;
 use crate::engine::Engine;
 use crate::error::{Context as _, Fault, Result};
-use crate::index::{Estimator, Stage, Status, percent};
+use crate::index::{Estimator, IngestStage, Status, percent};
 use crate::ingest::{self, Event, Report};
 use crate::jobs::{IngestSpec, Priority, Spec, Work};
 use crate::work;
@@ -123,8 +123,8 @@ pub fn run(args: &IngestArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
     if args.watch {
         return watching::run(spec, args.poll.map(Duration::from_secs), engine, ui);
     }
-    let mut teller = Teller::new(ui);
-    let outcome = work::ingest_here(engine, spec, &mut |event| teller.tell(event));
+    let mut teller = ProgressReporter::new(ui);
+    let outcome = work::ingest_here(engine, spec, &mut |event| teller.report(event));
     teller.end();
     let (job_id, report) = outcome?;
     if ui.json {
@@ -212,7 +212,7 @@ fn detach(args: &IngestArgs, ingest: IngestSpec, engine: &Engine, ui: &Ui) -> Re
 
 /// Shows the progress: a bar with rate and time left on a terminal; elsewhere a line at the end of
 /// each stage, and one every [`PLAIN_EVERY`].
-pub(super) struct Teller<'a> {
+pub(super) struct ProgressReporter<'a> {
     ui: &'a Ui,
     bar: Bar,
     estimator: Estimator,
@@ -228,7 +228,7 @@ pub(super) struct Teller<'a> {
 /// Lines apart on what is no terminal: a log should show life and stay short.
 const PLAIN_EVERY: Duration = Duration::from_secs(10);
 
-impl<'a> Teller<'a> {
+impl<'a> ProgressReporter<'a> {
     pub(super) fn new(ui: &'a Ui) -> Self {
         let bar = ui.progress();
         let plain = !ui.quiet && !ui.json && !bar.is_on();
@@ -250,7 +250,7 @@ impl<'a> Teller<'a> {
         self.bar.end();
     }
 
-    pub(super) fn tell(&mut self, event: Event) {
+    pub(super) fn report(&mut self, event: Event) {
         match event {
             Event::Note(text) => self.ui.note(text),
             Event::Progress { stage, done, total } => {
@@ -291,10 +291,10 @@ impl<'a> Teller<'a> {
 fn message(status: &Status, slow: Option<&(String, Duration)>) -> String {
     let Status { stage, done, total, rate, left, .. } = *status;
     let unit = match stage {
-        Stage::Scan => return format!("{} found", counted(done, "file")),
-        Stage::Save => return "writing".to_owned(),
-        Stage::Bm25 => "files",
-        Stage::Vectors => "chunks",
+        IngestStage::Scan => return format!("{} found", counted(done, "file")),
+        IngestStage::Save => return "writing".to_owned(),
+        IngestStage::Bm25 => "files",
+        IngestStage::Vectors => "chunks",
     };
     let mut message = format!("{} of {} {unit}", count(done), count(total));
     if let Some((file, since)) = slow {
@@ -307,7 +307,7 @@ fn message(status: &Status, slow: Option<&(String, Duration)>) -> String {
     }
     if let Some(left) = left {
         message.push_str(&format!(", {} left", duration(left)));
-        if stage == Stage::Bm25 {
+        if stage == IngestStage::Bm25 {
             message.push_str(" to read");
         }
     }
@@ -452,7 +452,12 @@ mod tests {
         let mut estimator = Estimator::default();
         let start = Instant::now();
         let see = |estimator: &mut Estimator, second: u64| {
-            estimator.see(Stage::Bm25, 1 + 10 * second, 200, start + Duration::from_secs(second))
+            estimator.see(
+                IngestStage::Bm25,
+                1 + 10 * second,
+                200,
+                start + Duration::from_secs(second),
+            )
         };
         for second in 0..8 {
             see(&mut estimator, second);

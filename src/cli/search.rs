@@ -10,7 +10,7 @@ use super::words;
 use crate::ask::kinds_of_orders;
 use crate::cache::Caching;
 use crate::config;
-use crate::document::{Hit, Leg};
+use crate::document::{Contribution, Hit};
 use crate::documents;
 use crate::engine::{Engine, Stop};
 use crate::error::Result;
@@ -163,14 +163,14 @@ fn print_hit(ui: &Ui, names: &Names, hit: &Hit, explain: bool) {
     let score = format!("{:.3}", hit.score);
     let taken = rank.len() + columns(&place) + score.len() + 6;
     let is_beside = ui.fits(&one_line(&heading), taken);
-    let (rank, place) = (ui.paint(Tone::Strong, &rank), ui.paint(Tone::Place, &place));
+    let (rank, place) = (ui.paint(Tone::Strong, &rank), ui.paint(Tone::Location, &place));
     let beside = if is_beside { one_line(&heading) } else { String::new() };
     ui.line(format!("{rank}  {place}  {}  {beside}", ui.paint(Tone::Faint, &score)).trim_end());
     if !is_beside {
         ui.line(format!("    {}", ui.fitted(&heading, ui.width().saturating_sub(4))));
     }
     if explain {
-        let leg = |name: &str, leg: Option<Leg>| match leg {
+        let leg = |name: &str, leg: Option<Contribution>| match leg {
             Some(leg) => format!(
                 "{name} rank {}, score {:.3}, normalised {:.3} × weight {:.2}",
                 leg.rank, leg.score, leg.normalised, leg.weight

@@ -184,7 +184,7 @@ pub(super) fn sources(engine: &Engine, turn: &Turn, indent: &str, ui: &Ui) {
     for cited in &turn.citations {
         let path = names.shown_in(&cited.root, &cited.path);
         let place = safe_name(&format!("{path}:{}", cited.first));
-        ui.line(format!("{indent}[{}] {}", cited.n, ui.paint(Tone::Place, &place)));
+        ui.line(format!("{indent}[{}] {}", cited.n, ui.paint(Tone::Location, &place)));
     }
 }
 

@@ -19,7 +19,7 @@ use super::{Color, GlobalArgs, layout};
 use crate::analysis::untrusted::is_hidden;
 use crate::calendar;
 use crate::error::{Fault, Kind, Result};
-use crate::index::{Stage, percent};
+use crate::index::{IngestStage, percent};
 use crate::search::Pending;
 
 /// Narrower terminals wrap; wider ones leave the rest empty, since long lines read badly.
@@ -49,7 +49,7 @@ pub struct Ui {
 pub enum Tone {
     Strong,
     Faint,
-    Place,
+    Location,
     Good,
     Bad,
 }
@@ -59,7 +59,7 @@ impl Tone {
         match self {
             Self::Strong => "1",
             Self::Faint => "2",
-            Self::Place => "36",
+            Self::Location => "36",
             Self::Good => "32",
             Self::Bad => "31",
         }
@@ -440,7 +440,7 @@ pub fn erase_at_exit() {
 pub fn pending_words(pending: &Pending) -> String {
     match pending.being_made {
         true => {
-            let percent = percent(Stage::Vectors.share(pending.done, pending.total));
+            let percent = percent(IngestStage::Vectors.share(pending.done, pending.total));
             format!("the vectors are still being made ({percent} %)")
         }
         false => "the ingest was stopped before the vectors were made".to_owned(),
@@ -576,7 +576,8 @@ mod tests {
                 .split_once('(')
                 .and_then(|(_, rest)| rest.split_once(')'))
                 .map(|(percent, _)| percent);
-            let bar = layout::tests::drawn("vectors", Stage::Vectors.share(done, total), "", 80);
+            let bar =
+                layout::tests::drawn("vectors", IngestStage::Vectors.share(done, total), "", 80);
             assert!(bar.ends_with(percent.unwrap()), "{bar:?}, {words:?}");
         }
     }

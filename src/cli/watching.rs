@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::exit::{self, Outcome};
-use super::ingest::{Teller, print_summary, summary};
+use super::ingest::{ProgressReporter, print_summary, summary};
 use super::ui::{Ui, count, counted, safe_name};
 use crate::engine::Engine;
 use crate::error::{Fault, Result};
@@ -25,11 +25,11 @@ pub fn run(
     let spec = IngestSpec { wait_s: FOR_EVER_S, ..spec };
     let dirs = spec.shown_dirs().collect::<Vec<_>>().join(", ");
     // A bar for the first ingest only: the rounds after it are short.
-    let mut first = Some(Teller::new(ui));
+    let mut first = Some(ProgressReporter::new(ui));
     let mut failed = Vec::new();
     let ended = follow::run(engine, spec, look_every, &mut |happening| match happening {
         Happening::Ingest(event) => match (&mut first, event) {
-            (Some(teller), event) => teller.tell(event),
+            (Some(teller), event) => teller.report(event),
             (None, Event::Note(text)) => ui.note(text),
             (None, _) => {}
         },
@@ -67,9 +67,9 @@ pub fn run(
         }
         Happening::Failed { fault, again_in } => print_failure(ui, &fault, again_in),
         Happening::Gone(dir) => {
-            tell(ui, "gone", &dir, "is gone; the index stays as it is until it is back")
+            report(ui, "gone", &dir, "is gone; the index stays as it is until it is back")
         }
-        Happening::Back(dir) => tell(ui, "back", &dir, "is back"),
+        Happening::Back(dir) => report(ui, "back", &dir, "is back"),
     });
     ended.map(|never| match never {})
 }
@@ -152,7 +152,7 @@ fn print_failure(ui: &Ui, fault: &Fault, again_in: Option<Duration>) {
 }
 
 /// Something about one of the folders.
-fn tell(ui: &Ui, event: &str, dir: &str, what: &str) {
+fn report(ui: &Ui, event: &str, dir: &str, what: &str) {
     match ui.json {
         true => ui.json_line(&json!({ "event": event, "dir": dir })),
         false => ui.warn(format!("{} {what}", safe_name(dir))),

@@ -7,7 +7,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::Stage;
+use super::IngestStage;
 
 /// Half of the weight of what was seen is lost in this time.
 const HALF_LIFE: Duration = Duration::from_secs(15);
@@ -22,7 +22,7 @@ const LEAST_SHARE: f64 = 0.05;
 /// How far an ingest is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Status {
-    pub stage: Stage,
+    pub stage: IngestStage,
     pub done: u64,
     /// 0 while it is not known.
     pub total: u64,
@@ -37,7 +37,7 @@ pub struct Status {
 /// Sees the progress of one ingest.
 #[derive(Debug, Default)]
 pub struct Estimator {
-    stage: Option<Stage>,
+    stage: Option<IngestStage>,
     /// When the first unit of the stage was seen done, and how many were by then.
     first: Option<(Instant, u64)>,
     last: Option<(Instant, u64)>,
@@ -48,7 +48,7 @@ pub struct Estimator {
 
 impl Estimator {
     /// Takes note of `done` of `total` units of a stage at `now`.
-    pub fn see(&mut self, stage: Stage, done: u64, total: u64, now: Instant) -> Status {
+    pub fn see(&mut self, stage: IngestStage, done: u64, total: u64, now: Instant) -> Status {
         if self.stage != Some(stage) {
             *self = Self { stage: Some(stage), ..Self::default() };
         }
@@ -96,7 +96,9 @@ mod tests {
     ) -> Vec<Status> {
         let at = |tick: u64| start + Duration::from_millis(tick * 100);
         (0..=seconds * 10)
-            .map(|tick| estimator.see(Stage::Vectors, from + tick * rate / 10, 75_733, at(tick)))
+            .map(|tick| {
+                estimator.see(IngestStage::Vectors, from + tick * rate / 10, 75_733, at(tick))
+            })
             .collect()
     }
 
@@ -106,7 +108,7 @@ mod tests {
         // The model is being opened: nothing is done for a long while.
         for second in 0..40 {
             let status =
-                estimator.see(Stage::Vectors, 0, 75_733, start + Duration::from_secs(second));
+                estimator.see(IngestStage::Vectors, 0, 75_733, start + Duration::from_secs(second));
             assert_eq!((status.rate, status.left), (None, None));
         }
         let seen = run(&mut estimator, start + Duration::from_secs(40), 1, 100, 60);
@@ -145,12 +147,19 @@ mod tests {
         let (mut estimator, start) = (Estimator::default(), Instant::now());
         run(&mut estimator, start, 1, 100, 20);
         let at = |s: u64| start + Duration::from_secs(20 + s);
-        assert_eq!(estimator.see(Stage::Save, 0, 1, at(0)).left, None);
+        assert_eq!(estimator.see(IngestStage::Save, 0, 1, at(0)).left, None);
         for second in 0..6 {
-            assert_eq!(estimator.see(Stage::Bm25, second, 20, at(second)).left, None, "{second}");
+            assert_eq!(
+                estimator.see(IngestStage::Bm25, second, 20, at(second)).left,
+                None,
+                "{second}"
+            );
         }
-        assert_eq!(estimator.see(Stage::Bm25, 6, 20, at(6)).left, Some(Duration::from_secs(14)));
+        assert_eq!(
+            estimator.see(IngestStage::Bm25, 6, 20, at(6)).left,
+            Some(Duration::from_secs(14))
+        );
         // Done: nothing is left.
-        assert_eq!(estimator.see(Stage::Bm25, 20, 20, at(20)).left, None);
+        assert_eq!(estimator.see(IngestStage::Bm25, 20, 20, at(20)).left, None);
     }
 }

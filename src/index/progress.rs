@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 
 /// The stages of making a generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
+pub enum IngestStage {
     Scan,
     Bm25,
     Vectors,
     Save,
 }
 
-impl Stage {
+impl IngestStage {
     pub fn name(self) -> &'static str {
         match self {
             Self::Scan => "scan",
@@ -71,12 +71,12 @@ impl Progress {
             .ok()?;
         file.lock().ok()?;
         let progress = Self { file, path, total };
-        progress.tell(0);
+        progress.report(0);
         Some(progress)
     }
 
     /// Notes how many are made.
-    pub fn tell(&self, done: u64) {
+    pub fn report(&self, done: u64) {
         // Padded, so that one short write replaces all that was there.
         let _ = self.file.write_all_at(format!("{done:>20} {:>20}", self.total).as_bytes(), 0);
     }
@@ -106,14 +106,15 @@ mod tests {
 
     #[test]
     fn the_share_never_falls_from_stage_to_stage() {
-        let stages = [Stage::Scan, Stage::Bm25, Stage::Vectors, Stage::Save];
+        let stages =
+            [IngestStage::Scan, IngestStage::Bm25, IngestStage::Vectors, IngestStage::Save];
         let shares: Vec<f64> = stages
             .iter()
             .flat_map(|stage| [0, 1, 4, 5, 9].map(|done| stage.share(done, 4)))
             .collect();
         assert!(shares.is_sorted(), "{shares:?}");
         assert_eq!((shares.first(), shares.last()), (Some(&0.0), Some(&1.0)));
-        assert_eq!(Stage::Vectors.share(7, 0).to_bits(), 0.1f64.to_bits());
+        assert_eq!(IngestStage::Vectors.share(7, 0).to_bits(), 0.1f64.to_bits());
         assert_eq!([0.0, 0.499, 0.999, 1.0].map(percent), [0, 49, 99, 100]);
     }
 
@@ -123,8 +124,8 @@ mod tests {
         let path = folder.path().join(PREFIX);
         let progress = Progress::begin(path.clone(), 120).unwrap();
         assert_eq!(Progress::read(&path), Some((0, 120)));
-        progress.tell(100);
-        progress.tell(119);
+        progress.report(100);
+        progress.report(119);
         assert_eq!(Progress::read(&path), Some((119, 120)));
         drop(progress);
         assert_eq!((Progress::read(&path), path.exists()), (None, false));

@@ -24,10 +24,10 @@ pub struct Snapshot {
     target: Target,
     meta: Meta,
     damage: Damage,
-    lexical: lexical::Reader,
+    lexical: lexical::LexicalReader,
     /// Vector files in row order, each with its number of rows.
     vectors: Vec<(Arc<Mapped>, usize)>,
-    dense: OnceLock<dense::Reader>,
+    dense: OnceLock<dense::VectorReader>,
 }
 
 /// What a filter leaves of a generation.
@@ -209,13 +209,13 @@ impl Snapshot {
         self.lexical.live()
     }
 
-    fn dense(&self) -> Result<&dense::Reader> {
+    fn dense(&self) -> Result<&dense::VectorReader> {
         if let Some(dense) = self.dense.get() {
             return Ok(dense);
         }
         let dimension = self.meta.model.dimension;
-        let opened =
-            dense::Reader::open(self.vectors.clone(), dimension).map_err(|e| self.named(e))?;
+        let opened = dense::VectorReader::open(self.vectors.clone(), dimension)
+            .map_err(|e| self.named(e))?;
         Ok(self.dense.get_or_init(|| opened))
     }
 
@@ -249,9 +249,9 @@ fn lexical(
     meta: &Meta,
     files: HashMap<PathBuf, Arc<Mapped>>,
     damage: &Damage,
-) -> Result<lexical::Reader> {
+) -> Result<lexical::LexicalReader> {
     let directory = VerifiedDirectory::new(files);
-    tantivy(dir, damage, || lexical::Reader::open(directory, meta.counts.terms))
+    tantivy(dir, damage, || lexical::LexicalReader::open(directory, meta.counts.terms))
 }
 
 fn listed<'a>(dir: &Path, meta: &'a Meta, name: &str) -> Result<&'a FileSum> {

@@ -6,12 +6,12 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::{Event, Stage};
+use super::{Event, IngestStage};
 use crate::cache::{Cache, Counters, Key, Table};
 use crate::engine::Engine;
 use crate::error::{Fault, Result};
 use crate::index::{Pending, Vectors};
-use crate::model::{Library, ModelFiles, Network, Role, Runtime, Tokenizer};
+use crate::model::{EmbeddingRole, Library, ModelFiles, Network, Runtime, Tokenizer};
 use crate::vector::Vector;
 
 /// Vectors made by all threads together between two transactions of the cache: what is made again
@@ -60,7 +60,7 @@ pub fn embed(
         intact: OnceLock::new(),
         fault: Mutex::new(None),
     };
-    on_event(Event::Progress { stage: Stage::Vectors, done: 0, total });
+    on_event(Event::Progress { stage: IngestStage::Vectors, done: 0, total });
     let (sender, receiver) =
         sync_channel::<(usize, Key, String)>(QUEUED_PER_THREAD * job.engine.config.threads);
     let receiver = &Mutex::new(receiver);
@@ -73,7 +73,8 @@ pub fn embed(
         let fed = (|| {
             for text in pending {
                 let (n, text) = text?;
-                let key = Key::embedding(&job.model.fingerprint, Role::Passage.name(), &text);
+                let key =
+                    Key::embedding(&job.model.fingerprint, EmbeddingRole::Passage.name(), &text);
                 if let Some(vector) =
                     cache.embedding(&key, &job.model.fingerprint, job.dimension, job.engine.now_s())
                 {
@@ -102,13 +103,13 @@ pub fn embed(
                         }
                         item = back;
                         std::thread::park_timeout(Duration::from_millis(2));
-                        tell(&shared, total, on_event);
+                        report(&shared, total, on_event);
                     }
                 }
                 if shared.stopped() {
                     return Ok(());
                 }
-                tell(&shared, total, on_event);
+                report(&shared, total, on_event);
             }
             Ok(())
         })();
@@ -118,7 +119,7 @@ pub fn embed(
         drop(sender);
         while workers.iter().any(|worker| !worker.is_finished()) {
             std::thread::park_timeout(TELL_EVERY.min(Duration::from_millis(2)));
-            tell(&shared, total, on_event);
+            report(&shared, total, on_event);
         }
         let mut networks = Vec::new();
         for worker in workers {
@@ -133,7 +134,7 @@ pub fn embed(
     if job.engine.interrupted() {
         return Err(Fault::interrupted());
     }
-    on_event(Event::Progress { stage: Stage::Vectors, done: total, total });
+    on_event(Event::Progress { stage: IngestStage::Vectors, done: total, total });
     let after = cache.counters(Table::Embeddings);
     let counters = Counters {
         hits: after.hits - before.hits,
@@ -144,9 +145,9 @@ pub fn embed(
     Ok((counters, networks))
 }
 
-fn tell(shared: &Shared<'_>, total: u64, on_event: &mut dyn FnMut(Event)) {
+fn report(shared: &Shared<'_>, total: u64, on_event: &mut dyn FnMut(Event)) {
     on_event(Event::Progress {
-        stage: Stage::Vectors,
+        stage: IngestStage::Vectors,
         done: shared.done.load(Ordering::Relaxed),
         total,
     });
@@ -206,7 +207,7 @@ impl Shared<'_> {
                 let vector = network.embed(
                     self.job.tokenizer,
                     &self.job.model.spec,
-                    Role::Passage,
+                    EmbeddingRole::Passage,
                     &text,
                 )?;
                 if vector.dimension() != self.job.dimension {

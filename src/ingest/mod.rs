@@ -25,7 +25,7 @@ use crate::cache::Counters;
 use crate::disk::{Lock, Scratch};
 use crate::engine::Engine;
 use crate::error::{Fault, Kind, Result};
-pub use crate::index::Stage;
+pub use crate::index::IngestStage;
 use crate::index::{
     self, Before, Builder, Chunking, Meta, ModelInfo, Record, Root, Roster, Snapshot, State,
     Summary,
@@ -74,7 +74,7 @@ pub struct Request {
 pub enum Event {
     /// `done` of `total` units of the stage: files found, files read, texts embedded, steps of the
     /// commit. A `total` of 0 is not known yet.
-    Progress { stage: Stage, done: u64, total: u64 },
+    Progress { stage: IngestStage, done: u64, total: u64 },
     /// Every file before this one was taken and it is still being read, since so long.
     Waiting { file: String, since: Duration },
     /// This folder is listed next.
@@ -258,12 +258,12 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
             )));
         }
         let on_event = &mut |event: Event| {
-            if let (Event::Progress { stage: Stage::Vectors, done, .. }, Some(progress)) =
+            if let (Event::Progress { stage: IngestStage::Vectors, done, .. }, Some(progress)) =
                 (&event, &progress)
                 && told.elapsed() >= NOTE_EVERY
             {
                 told = Instant::now();
-                progress.tell(*done);
+                progress.report(*done);
             }
             on_event(event);
         };
@@ -300,9 +300,9 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
         if engine.interrupted() {
             return Err(Fault::interrupted());
         }
-        on_event(Event::Progress { stage: Stage::Save, done: 0, total: 1 });
+        on_event(Event::Progress { stage: IngestStage::Save, done: 0, total: 1 });
         let (pointer, meta) = builder.commit(vectors, &summary)?;
-        on_event(Event::Progress { stage: Stage::Save, done: 1, total: 1 });
+        on_event(Event::Progress { stage: IngestStage::Save, done: 1, total: 1 });
         telemetry::info!(
             index = name.as_str(),
             corpus_id = meta.corpus_id.as_str(),

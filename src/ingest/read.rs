@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use super::extractor::Extractor;
 use super::scan::{Scan, kept_version, reader};
 use super::turns::{self, Turns};
-use super::{Event, Request, Stage};
+use super::{Event, IngestStage, Request};
 use crate::disk::{self, Blake};
 use crate::document::{Chunk, Format, context_line, embedded_text};
 use crate::engine::Engine;
@@ -44,7 +44,7 @@ struct Text {
 }
 
 /// What reading a file gave.
-enum Found {
+enum ReadOutcome {
     /// Same content as before.
     Same,
     Text(Text),
@@ -56,7 +56,7 @@ struct Finished {
     size: u64,
     mtime_ns: i64,
     hash: String,
-    found: Found,
+    found: ReadOutcome,
 }
 
 struct Task<'a> {
@@ -79,7 +79,7 @@ pub fn read(
     builder: &mut Builder<'_>,
     on_event: &mut dyn FnMut(Event),
 ) -> Result<()> {
-    let reader = Reader { engine, tokenizer, limits };
+    let reader = FileReader { engine, tokenizer, limits };
     let n_todo = scan.todo.len();
     // Made when it is its turn, as there may be a million.
     let task = |scan: &Scan, n: usize| {
@@ -104,7 +104,11 @@ pub fn read(
         if let Some(reason) = add(builder, record, before, finished)? {
             scan.failed.push((record.root, record.path.clone(), reason));
         }
-        on_event(Event::Progress { stage: Stage::Bm25, done: n as u64 + 1, total: n_todo as u64 });
+        on_event(Event::Progress {
+            stage: IngestStage::Bm25,
+            done: n as u64 + 1,
+            total: n_todo as u64,
+        });
         Ok(())
     };
     if request.careful {
@@ -175,13 +179,13 @@ fn add(
             record.reason = Some(reason);
             return Ok(None);
         }
-        (Ok(Finished { found: Found::Same, size, mtime_ns, .. }), Some(before)) => {
+        (Ok(Finished { found: ReadOutcome::Same, size, mtime_ns, .. }), Some(before)) => {
             *record =
                 Record { size, mtime_ns, modified_s: record.modified_s, failure: None, ..*before };
             return Ok(None);
         }
         // A file that broke a limit is one that could not be read.
-        (Ok(Finished { found: Found::NoText(none), size, mtime_ns, .. }), before)
+        (Ok(Finished { found: ReadOutcome::NoText(none), size, mtime_ns, .. }), before)
             if none.is_failure() =>
         {
             let reason = none.text().into_owned();
@@ -204,13 +208,13 @@ fn add(
     }
     (record.size, record.mtime_ns, record.hash) = (finished.size, finished.mtime_ns, finished.hash);
     let text = match finished.found {
-        Found::Text(text) => text,
-        Found::NoText(none) => {
+        ReadOutcome::Text(text) => text,
+        ReadOutcome::NoText(none) => {
             (record.state, record.reason) = (State::Skipped, Some(none.text().into_owned()));
             record.advice = none.advice().map(str::to_owned);
             return Ok(None);
         }
-        Found::Same => {
+        ReadOutcome::Same => {
             return Err(Fault::failed(format!("{} is the same as nothing", record.path)));
         }
     };
@@ -240,13 +244,13 @@ fn add(
 }
 
 /// What a reading thread needs.
-struct Reader<'a> {
+struct FileReader<'a> {
     engine: &'a Engine,
     tokenizer: &'a Tokenizer,
     limits: &'a Limits,
 }
 
-impl Reader<'_> {
+impl FileReader<'_> {
     fn work(
         &self,
         tasks: &Mutex<Receiver<Task<'_>>>,
@@ -290,7 +294,7 @@ impl Reader<'_> {
             size: content.bytes.len() as u64,
             mtime_ns: content.trusted_mtime_ns(self.engine),
             hash: disk::hex(&Blake::new(32).field(&content.bytes).finish::<32>()),
-            found: Found::Same,
+            found: ReadOutcome::Same,
         };
         if task.before.as_ref() != Some(&finished.hash) {
             finished.found = self.text(&task.path, content.bytes, extractor);
@@ -298,10 +302,10 @@ impl Reader<'_> {
         Ok(finished)
     }
 
-    fn text(&self, path: &str, bytes: Vec<u8>, extractor: &mut Extractor<'_>) -> Found {
+    fn text(&self, path: &str, bytes: Vec<u8>, extractor: &mut Extractor<'_>) -> ReadOutcome {
         let mut extracted = match extractor.extract(path, &bytes) {
             Ok(extracted) => extracted,
-            Err(none) => return Found::NoText(none),
+            Err(none) => return ReadOutcome::NoText(none),
         };
         drop(bytes);
         // Code says what it is by where it stands.
@@ -315,11 +319,11 @@ impl Reader<'_> {
         }
         let chunks = text::chunk(&extracted, self.limits, &|text| self.tokenizer.count(text));
         if chunks.is_empty() {
-            return Found::NoText(NoText::Empty);
+            return ReadOutcome::NoText(NoText::Empty);
         }
         let language = text::language_of(&extracted);
         let Extracted { title, format, metadata, .. } = extracted;
-        Found::Text(Text { title, format, language, chunks, metadata })
+        ReadOutcome::Text(Text { title, format, language, chunks, metadata })
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 
 use super::roots::Folder;
-use super::{Event, Stage, shown, walk_options};
+use super::{Event, IngestStage, shown, walk_options};
 use crate::engine::Engine;
 use crate::error::{Fault, Result};
 use crate::index::{Failure, Record, Root, State};
@@ -111,7 +111,7 @@ pub fn scan(
     scan.retries = before.retries;
     scan.listed = folders.iter().map(|folder| folder.is_named || !before.is_base).collect();
     let mut known = scan.sorted(&roots, before);
-    on_event(Event::Progress { stage: Stage::Scan, done: 0, total: 0 });
+    on_event(Event::Progress { stage: IngestStage::Scan, done: 0, total: 0 });
     for (root, folder) in roots.iter().enumerate() {
         if !scan.listed[root] {
             scan.records.append(&mut known.left[root]);
@@ -136,7 +136,7 @@ pub fn scan(
                     }
                     let done = scan.records.len() as u64;
                     if done.is_multiple_of(TELL_EVERY) {
-                        on_event(Event::Progress { stage: Stage::Scan, done, total: 0 });
+                        on_event(Event::Progress { stage: IngestStage::Scan, done, total: 0 });
                     }
                 }
                 Entry::Skipped { reason, .. } => {
@@ -150,7 +150,7 @@ pub fn scan(
     scan.keep_or_remove(known);
     scan.removed.sort_by(|a, b| (a.root, &a.path).cmp(&(b.root, &b.path)));
     let done = scan.records.len() as u64;
-    on_event(Event::Progress { stage: Stage::Scan, done, total: done });
+    on_event(Event::Progress { stage: IngestStage::Scan, done, total: done });
     Ok(scan)
 }
 
@@ -164,7 +164,7 @@ pub(super) fn reader() -> String {
 }
 
 /// Whether a file is the one that failed, and would be read by what failed.
-fn fails_again(failure: &Failure, found: &text::Found) -> bool {
+fn fails_again(failure: &Failure, found: &text::WalkedFile) -> bool {
     failure.size == found.size && failure.mtime_ns == found.mtime_ns && failure.reader == reader()
 }
 
@@ -218,7 +218,12 @@ impl Scan {
         known
     }
 
-    fn file(&mut self, root: usize, found: text::Found, before: Option<(String, Box<Record>)>) {
+    fn file(
+        &mut self,
+        root: usize,
+        found: text::WalkedFile,
+        before: Option<(String, Box<Record>)>,
+    ) {
         let known = before.map(|(path, mut record)| {
             record.path = path;
             record

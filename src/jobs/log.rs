@@ -22,7 +22,7 @@ const VERSION: u32 = 1;
 const SUM_BYTES: usize = 26;
 
 #[derive(Serialize, Deserialize)]
-struct Line {
+struct LogEntry {
     v: u32,
     /// The line's number, from 1.
     seq: u64,
@@ -101,7 +101,7 @@ impl Log {
             }
             return Err(self.bad("fails its checksum"));
         }
-        let line: Line = match serde_json::from_slice(text) {
+        let line: LogEntry = match serde_json::from_slice(text) {
             Ok(line) => line,
             Err(_) if text.starts_with(b"{\"v\":") && !text.starts_with(b"{\"v\":1,") => {
                 return Err(self.newer());
@@ -210,7 +210,7 @@ fn is_torn(tail: &[u8]) -> bool {
 fn rendered(lines: u64, at: u64, events: &[(String, Event)]) -> Result<String> {
     let mut text = String::new();
     for (seq, (job, event)) in (lines + 1..).zip(events) {
-        let line = Line { v: VERSION, seq, at, job: job.clone(), event: event.clone() };
+        let line = LogEntry { v: VERSION, seq, at, job: job.clone(), event: event.clone() };
         let json = serde_json::to_string(&line)
             .or_failed(|| "cannot write a line of the job log".into())?;
         let body = json.trim_end_matches('\n').strip_suffix('}').unwrap_or(&json);

@@ -6,11 +6,11 @@ use super::*;
 
 const HOUR: u64 = 3_600_000;
 
-struct Place {
+struct TempJobs {
     dir: tempfile::TempDir,
 }
 
-impl Place {
+impl TempJobs {
     fn new() -> Self {
         Self { dir: tempfile::tempdir().unwrap() }
     }
@@ -68,7 +68,7 @@ fn state(jobs: &Jobs, id: &str) -> State {
 
 #[test]
 fn a_job_is_queued_runs_and_succeeds_for_every_process() {
-    let place = Place::new();
+    let place = TempJobs::new();
     let (here, there) = (place.jobs(), place.jobs());
     assert_eq!(there.list(0).unwrap(), []);
     let id = here.submit(spec("a"), 5).unwrap();
@@ -96,7 +96,7 @@ fn a_job_is_queued_runs_and_succeeds_for_every_process() {
 
 #[test]
 fn priority_goes_before_age_and_only_so_many_run() {
-    let place = Place::new();
+    let place = TempJobs::new();
     let jobs = place.jobs();
     let order =
         [Priority::Low, Priority::Normal, Priority::Background, Priority::Critical, Priority::High];
@@ -122,7 +122,7 @@ fn priority_goes_before_age_and_only_so_many_run() {
 
 #[test]
 fn a_job_waits_for_others_and_fails_with_them() {
-    let place = Place::new();
+    let place = TempJobs::new();
     let jobs = place.jobs();
     let first = jobs.submit(spec("first"), 1).unwrap();
     let after =
@@ -146,7 +146,7 @@ fn a_job_waits_for_others_and_fails_with_them() {
 
 #[test]
 fn failures_are_tried_again_after_longer_and_longer_pauses() {
-    let place = Place::new();
+    let place = TempJobs::new();
     let jobs = place.jobs();
     let id = jobs.submit(Spec { max_attempts: 9, ..spec("a") }, 0).unwrap();
     let mut now = 0;
@@ -179,7 +179,7 @@ fn failures_are_tried_again_after_longer_and_longer_pauses() {
 
 #[test]
 fn a_job_whose_process_died_is_claimed_again_and_then_given_up() {
-    let place = Place::new();
+    let place = TempJobs::new();
     let (jobs, other) = (place.jobs(), place.jobs());
     let id = jobs.submit(spec("a"), 0).unwrap();
     let claim = claimed(&jobs, 0);
@@ -204,7 +204,7 @@ fn a_job_whose_process_died_is_claimed_again_and_then_given_up() {
 
 #[test]
 fn a_file_that_kills_three_times_is_set_aside_and_the_job_goes_on() {
-    let place = Place::new();
+    let place = TempJobs::new();
     let jobs = place.jobs();
     let id = jobs.submit(spec("a"), 0).unwrap();
     die(claimed(&jobs, 0));
@@ -233,7 +233,7 @@ fn a_file_that_kills_three_times_is_set_aside_and_the_job_goes_on() {
 
 #[test]
 fn cancelling_ends_what_waits_and_asks_what_runs() {
-    let place = Place::new();
+    let place = TempJobs::new();
     let (jobs, other) = (place.jobs(), place.jobs());
     let id = jobs.submit(spec("a"), 0).unwrap();
     let claim = claimed(&jobs, 0);
@@ -253,7 +253,7 @@ fn cancelling_ends_what_waits_and_asks_what_runs() {
 
 #[test]
 fn what_is_over_and_old_is_forgotten() {
-    let place = Place::new();
+    let place = TempJobs::new();
     let (jobs, other) = (place.jobs(), place.jobs());
     assert_eq!(jobs.clean(u64::MAX, 0).unwrap(), 0);
     assert!(!jobs.dir().exists());
@@ -275,7 +275,7 @@ fn what_is_over_and_old_is_forgotten() {
 
 #[test]
 fn a_torn_line_counts_as_nothing_and_is_overwritten() {
-    let place = Place::new();
+    let place = TempJobs::new();
     let jobs = place.jobs();
     let first = jobs.submit(spec("a"), 0).unwrap();
     let whole = place.text();
@@ -299,7 +299,7 @@ fn a_torn_line_counts_as_nothing_and_is_overwritten() {
 
 #[test]
 fn every_flipped_byte_is_noticed_and_its_line_named() {
-    let place = Place::new();
+    let place = TempJobs::new();
     let jobs = place.jobs();
     jobs.submit(spec("a"), 0).unwrap();
     succeed(claimed(&jobs, 1), 2);
@@ -337,7 +337,7 @@ fn every_flipped_byte_is_noticed_and_its_line_named() {
 
 #[test]
 fn a_newer_log_is_left_alone() {
-    let place = Place::new();
+    let place = TempJobs::new();
     std::fs::create_dir(place.dir.path().join("jobs")).unwrap();
     std::fs::write(place.log(), "{\"v\":2,\"whatever\":true}\n").unwrap();
     for fault in [place.jobs().list(0).unwrap_err(), place.jobs().submit(spec("a"), 0).unwrap_err()]
@@ -350,7 +350,7 @@ fn a_newer_log_is_left_alone() {
 
 #[test]
 fn of_many_workers_each_job_has_one() {
-    let place = Place::new();
+    let place = TempJobs::new();
     let jobs = place.jobs();
     for _ in 0..20 {
         jobs.submit(spec("a"), 0).unwrap();
@@ -396,7 +396,7 @@ fn of_many_workers_each_job_has_one() {
 
 #[test]
 fn a_slot_is_kept_while_a_job_is_left() {
-    let place = Place::new();
+    let place = TempJobs::new();
     let (jobs, other) = (place.jobs(), place.jobs());
     let first = jobs.enter(1).unwrap().unwrap();
     assert!(other.enter(1).unwrap().is_none());
@@ -409,7 +409,7 @@ fn a_slot_is_kept_while_a_job_is_left() {
 
 #[test]
 fn jobs_can_be_forgotten_by_name_once_they_are_over() {
-    let place = Place::new();
+    let place = TempJobs::new();
     let jobs = place.jobs();
     let ids: Vec<String> = (0..3).map(|n| jobs.submit(spec("a"), n).unwrap()).collect();
     succeed(claimed(&jobs, 10), 11);

@@ -43,7 +43,7 @@ const MAX_REFUSAL_BYTES: usize = 64 << 10;
 
 /// Who says a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
+pub enum ChatRole {
     System,
     User,
     Assistant,
@@ -52,7 +52,7 @@ pub enum Role {
 /// One turn of a chat.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    pub role: Role,
+    pub role: ChatRole,
     pub content: String,
 }
 
@@ -129,7 +129,7 @@ enum Next {
 }
 
 /// Counts a call that is over.
-fn tell(called: &std::result::Result<Reply, Failure>) {
+fn report(called: &std::result::Result<Reply, Failure>) {
     let outcome = match called {
         Ok(Reply { finish: Finish::Complete, .. }) => "complete",
         Ok(Reply { finish: Finish::Length, .. }) => "length",
@@ -217,7 +217,7 @@ impl Client {
                 "the language model failed again and again and is left alone for a while"
             );
         }
-        tell(&called);
+        report(&called);
         called.map_err(|failure| failure.fault)
     }
 

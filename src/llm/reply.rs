@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Endpoint, Finish, Message, Role, Usage};
+use super::{ChatRole, Endpoint, Finish, Message, Usage};
 use crate::strings::StrExt as _;
 
 /// The most text of one reply, in bytes.
@@ -50,9 +50,9 @@ impl Dialect {
 /// The body of a request.
 pub fn request(endpoint: &Endpoint, messages: &[Message], dialect: Dialect) -> Vec<u8> {
     let role = |message: &Message| match message.role {
-        Role::System => "system",
-        Role::User => "user",
-        Role::Assistant => "assistant",
+        ChatRole::System => "system",
+        ChatRole::User => "user",
+        ChatRole::Assistant => "assistant",
     };
     let messages: Vec<Value> = messages
         .iter()

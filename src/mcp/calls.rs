@@ -17,7 +17,7 @@ use crate::filter::Filter;
 use crate::index::{Record, State};
 use crate::naming;
 use crate::search;
-use crate::service::{Priority, Question, Reply, Wanted};
+use crate::service::{Priority, Question, Reply, RequestKind};
 use crate::wire::input;
 
 #[derive(Deserialize)]
@@ -103,7 +103,7 @@ impl SearchArgs {
             k: self.k.map(|k| within("k", Some(k), k, MOST_HITS)).transpose()?,
             ..question(
                 self.query,
-                Wanted::Passages { mode: mode.transpose()? },
+                RequestKind::Passages { mode: mode.transpose()? },
                 self.filter.as_deref(),
                 self.index,
             )?
@@ -119,7 +119,7 @@ impl AskArgs {
         let intent = self
             .intent
             .map(|name| Intent::from_name(&name).ok_or_else(|| one_of("intent", &names)));
-        let wanted = Wanted::Answer {
+        let wanted = RequestKind::Answer {
             intent: intent.transpose()?,
             generator: None,
             session: None,
@@ -131,7 +131,7 @@ impl AskArgs {
 
 fn question(
     text: String,
-    wanted: Wanted,
+    wanted: RequestKind,
     by: Option<&str>,
     index: Option<String>,
 ) -> Result<Question> {

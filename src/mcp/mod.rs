@@ -249,7 +249,7 @@ impl Server {
     }
 
     /// What went wrong, as the model at the other end is told of it.
-    fn told(&self, problem: &Problem) -> String {
+    fn describe(&self, problem: &Problem) -> String {
         let fault = match problem {
             Problem::Fault(fault) => fault,
             Problem::NoIndex(name) => {
@@ -303,7 +303,7 @@ impl Server {
             Kind::Usage => ErrorCode::INVALID_PARAMS,
             _ => ErrorCode::INTERNAL_ERROR,
         };
-        ErrorData::new(code, self.told(&fault.into()), None)
+        ErrorData::new(code, self.describe(&fault.into()), None)
     }
 }
 
@@ -347,7 +347,7 @@ impl ServerHandler for Server {
             Ok(value) => CallToolResult::structured(value),
             Err(problem) => {
                 self.note(&problem, &request.name);
-                CallToolResult::error(vec![ContentBlock::text(self.told(&problem))])
+                CallToolResult::error(vec![ContentBlock::text(self.describe(&problem))])
             }
         };
         Ok(result.into())

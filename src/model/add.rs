@@ -12,7 +12,7 @@ use super::embed::session;
 use super::files::{MANIFEST_VERSION, Manifest, ModelFiles, NETWORK, read_spec};
 use super::runtime::Runtime;
 use super::tokens::Tokenizer;
-use super::{Network, Role};
+use super::{EmbeddingRole, Network};
 use crate::disk::{self, Scratch};
 use crate::error::{Context as _, Fault, Result};
 
@@ -163,6 +163,6 @@ fn prove(runtime: &Runtime, dir: &Path, name: &str) -> Result<()> {
     let files = ModelFiles::open(dir, name)?;
     let tokenizer = Tokenizer::load(&files)?;
     Network::load(runtime, &files)?
-        .embed(&tokenizer, &files.spec, Role::Query, "Does it embed?")
+        .embed(&tokenizer, &files.spec, EmbeddingRole::Query, "Does it embed?")
         .map(drop)
 }

@@ -17,12 +17,12 @@ use crate::vector::{Rows, Vector};
 
 /// What a text is for; some models want a different prefix for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Role {
+pub enum EmbeddingRole {
     Query,
     Passage,
 }
 
-impl Role {
+impl EmbeddingRole {
     pub fn name(self) -> &'static str {
         match self {
             Self::Query => "query",
@@ -112,7 +112,7 @@ impl Network {
         &mut self,
         tokenizer: &Tokenizer,
         spec: &Spec,
-        role: Role,
+        role: EmbeddingRole,
         text: &str,
     ) -> Result<Vector> {
         let (ids, start) = (ids(tokenizer, spec, role, text), Instant::now());
@@ -129,7 +129,7 @@ impl Network {
         &mut self,
         tokenizer: &Tokenizer,
         spec: &Spec,
-        role: Role,
+        role: EmbeddingRole,
         text: &str,
     ) -> Result<Rows> {
         let ids = ids(tokenizer, spec, role, text);
@@ -226,10 +226,10 @@ impl Network {
 }
 
 /// Token ids of a text with the prefix of its role, cut to the model's window.
-fn ids(tokenizer: &Tokenizer, spec: &Spec, role: Role, text: &str) -> Vec<u32> {
+fn ids(tokenizer: &Tokenizer, spec: &Spec, role: EmbeddingRole, text: &str) -> Vec<u32> {
     let prefix = match role {
-        Role::Query => &spec.query_prefix,
-        Role::Passage => &spec.passage_prefix,
+        EmbeddingRole::Query => &spec.query_prefix,
+        EmbeddingRole::Passage => &spec.passage_prefix,
     };
     match prefix.is_empty() {
         true => tokenizer.encode(text, spec.max_tokens),

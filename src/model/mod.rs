@@ -17,7 +17,7 @@ mod tokens;
 
 pub use add::{Addition, add, wanted_files, wanted_networks, wanted_weights};
 pub use assets::{Assets, Listed};
-pub use embed::{Network, Role};
+pub use embed::{EmbeddingRole, Network};
 pub use files::{ModelFiles, Pooling, Spec, verify_folder};
 pub use runtime::{Library, Runtime, forbid_telemetry};
 pub use tokens::Tokenizer;
@@ -66,7 +66,7 @@ impl Embedder {
     }
 
     /// The vector of one text.
-    pub fn embed(&mut self, role: Role, text: &str) -> Result<Vector> {
+    pub fn embed(&mut self, role: EmbeddingRole, text: &str) -> Result<Vector> {
         self.network.embed(&self.tokenizer, &self.files.spec, role, text)
     }
 
@@ -74,7 +74,7 @@ impl Embedder {
     ///
     /// # Errors
     /// As [`Network::token_vectors`].
-    pub fn token_vectors(&mut self, role: Role, text: &str) -> Result<Rows> {
+    pub fn token_vectors(&mut self, role: EmbeddingRole, text: &str) -> Result<Rows> {
         self.network.token_vectors(&self.tokenizer, &self.files.spec, role, text)
     }
 
@@ -86,7 +86,7 @@ impl Embedder {
     pub fn side_by_side<T: Send>(
         &mut self,
         threads: usize,
-        work: impl Fn(&mut dyn FnMut(Role, &str) -> Result<Rows>) -> Result<T> + Sync,
+        work: impl Fn(&mut dyn FnMut(EmbeddingRole, &str) -> Result<Rows>) -> Result<T> + Sync,
     ) -> Result<Vec<T>> {
         let Self { files, tokenizer, network, others, runtime } = self;
         let (files, tokenizer, runtime, work) = (&*files, &*tokenizer, &*runtime, &work);

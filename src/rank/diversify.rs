@@ -16,7 +16,7 @@ pub struct Candidate<'a> {
 
 /// What becomes of a candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Verdict {
     Kept,
     /// The same words as the kept candidate at this index.
     CopyOf(usize),
@@ -25,7 +25,7 @@ pub enum Place {
 }
 
 /// Decides for each candidate, best first, whether it is shown.
-pub fn one_per_place(candidates: &[Candidate<'_>]) -> Vec<Place> {
+pub fn one_per_place(candidates: &[Candidate<'_>]) -> Vec<Verdict> {
     let mut by_text: HashMap<&str, usize> = HashMap::new();
     let mut by_document: HashMap<(usize, &str), Vec<Span>> = HashMap::new();
     let mut places = Vec::with_capacity(candidates.len());
@@ -35,12 +35,12 @@ pub fn one_per_place(candidates: &[Candidate<'_>]) -> Vec<Place> {
         let same =
             |span: &Span| span.overlap(candidate.bytes) * 2 > span.len().min(candidate.bytes.len());
         let place = match by_text.get(candidate.text) {
-            Some(kept) => Place::CopyOf(*kept),
-            None if taken.iter().any(same) => Place::Overlaps,
+            Some(kept) => Verdict::CopyOf(*kept),
+            None if taken.iter().any(same) => Verdict::Overlaps,
             None => {
                 by_text.insert(candidate.text, i);
                 taken.push(candidate.bytes);
-                Place::Kept
+                Verdict::Kept
             }
         };
         places.push(place);

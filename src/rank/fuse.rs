@@ -11,7 +11,7 @@
 //! the best 100 of each leg 0.729, reciprocal ranks 0.72), 0.979 on English and 0.957 on Chinese
 //! questions over paragraphs, where the same weights without trust give 0.88.
 
-use crate::document::{Leg, Legs};
+use crate::document::{Contribution, Contributions};
 
 /// How much each leg counts.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -25,7 +25,7 @@ pub struct Fusion {
 pub struct Fused {
     pub ordinal: u32,
     pub score: f64,
-    pub legs: Legs,
+    pub legs: Contributions,
 }
 
 /// The best `depth` chunks, best first, and every chunk that ties with the last of them.
@@ -76,8 +76,8 @@ pub fn fuse(
         None => vec![None; ranking.len()],
     };
     let legs = legs_of(&lexical, lexical_weight).into_iter().zip(legs_of(&dense, dense_weight));
-    let legs: Vec<Legs> =
-        legs.map(|(lexical, dense)| Legs { lexical, dense, rerank: None }).collect();
+    let legs: Vec<Contributions> =
+        legs.map(|(lexical, dense)| Contributions { lexical, dense, rerank: None }).collect();
     let fused = ranking.into_iter().zip(legs);
     fused.map(|((ordinal, score), legs)| Fused { ordinal, score, legs }).collect()
 }
@@ -232,7 +232,7 @@ impl<'a> Normalised<'a> {
 
     /// The leg's word on each ranked chunk. Ranks are 1-based and over the whole leg; equals share
     /// the better one.
-    fn explained(&self, ranking: &[(u32, f64)], weight: f64) -> Vec<Option<Leg>> {
+    fn explained(&self, ranking: &[(u32, f64)], weight: f64) -> Vec<Option<Contribution>> {
         let mut wanted: Vec<f32> = ranking.iter().map(|(i, _)| self.raw[*i as usize]).collect();
         wanted.retain(|score| self.is_match(*score));
         wanted.sort_unstable_by(f32::total_cmp);
@@ -251,7 +251,12 @@ impl<'a> Normalised<'a> {
         let leg = |i: usize| {
             let score = self.raw[i];
             let rank = 1 + above.get(wanted.partition_point(|w| *w < score)).copied().unwrap_or(0);
-            Some(Leg { rank, score: f64::from(score), normalised: self.scaled(score)?, weight })
+            Some(Contribution {
+                rank,
+                score: f64::from(score),
+                normalised: self.scaled(score)?,
+                weight,
+            })
         };
         ranking.iter().map(|(i, _)| leg(*i as usize)).collect()
     }

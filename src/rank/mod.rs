@@ -2,10 +2,10 @@
 
 mod diversify;
 mod fuse;
-mod late;
+mod maxsim;
 #[cfg(test)]
 mod tests;
 
-pub use diversify::{Candidate, Place, one_per_place};
+pub use diversify::{Candidate, Verdict, one_per_place};
 pub use fuse::{Fused, Fusion, fuse};
-pub use late::{LATE_VERSION, blend, late_interaction};
+pub use maxsim::{LATE_VERSION, blend, late_interaction};

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::document::{Leg, Legs, Span};
+use crate::document::{Contribution, Contributions, Span};
 use crate::vector::Rows;
 
 const EVEN: Fusion = Fusion { dense_weight: 0.5 };
@@ -95,7 +95,10 @@ fn copies_and_overlaps_give_way_to_the_better_passage() {
         candidate("b", 0, 100, "one"),
         candidate("b", 0, 100, "four"),
     ]);
-    assert_eq!(places, [Place::Kept, Place::Kept, Place::Overlaps, Place::CopyOf(0), Place::Kept]);
+    assert_eq!(
+        places,
+        [Verdict::Kept, Verdict::Kept, Verdict::Overlaps, Verdict::CopyOf(0), Verdict::Kept]
+    );
 }
 
 #[test]
@@ -114,9 +117,9 @@ fn each_token_of_the_question_finds_its_best() {
 
 #[test]
 fn a_second_look_moves_scores_within_their_range() {
-    let leg = Leg { rank: 1, score: 7.0, normalised: 0.8, weight: 1.0 };
-    let legs = Legs { lexical: Some(leg), ..Legs::default() };
-    let fused = [(0.8, legs), (0.6, Legs::default()), (0.4, Legs::default())];
+    let leg = Contribution { rank: 1, score: 7.0, normalised: 0.8, weight: 1.0 };
+    let legs = Contributions { lexical: Some(leg), ..Contributions::default() };
+    let fused = [(0.8, legs), (0.6, Contributions::default()), (0.4, Contributions::default())];
     let mut candidates = fused;
     blend(&mut candidates, &[0.1, 0.5, 0.3], 0.5);
     let scores = candidates.map(|(score, _)| score);

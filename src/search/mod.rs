@@ -3,7 +3,7 @@
 //! `question ─┬ embed → dense ┐`
 //! `          └ analyse → BM25 ┴ fuse → one per place → second look, if asked for → hits`
 
-mod second;
+mod rerank;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,15 +13,15 @@ use crate::cache::{Caching, Key, Table};
 use crate::config::Mode;
 use crate::disk::Blake;
 use crate::document::Hit;
-use crate::engine::{Engine, Stage, Stop};
+use crate::engine::{Engine, QueryStage, Stop};
 use crate::error::{Fault, Result};
 use crate::filter::Filter;
 use crate::index::{Allowed, Meta, Snapshot, Stored};
-use crate::model::{Embedder, Role, verify_folder};
-use crate::rank::{self, Candidate, Fused, Fusion, LATE_VERSION, Place};
+use crate::model::{Embedder, EmbeddingRole, verify_folder};
+use crate::rank::{self, Candidate, Fused, Fusion, LATE_VERSION, Verdict};
 use crate::telemetry;
 use crate::vector::{Vector, dot};
-use second::{Look, Looked};
+use rerank::{Look, Looked};
 
 /// Longest question in bytes. A longer one is a document, and the model reads the first page of it
 /// at most.
@@ -240,10 +240,16 @@ impl Searcher {
             if begun.iter().any(|(other, _)| other == query) || is_known() {
                 continue;
             }
-            let stop = &request.stop.stage(Stage::Retrieval);
-            if let Ok(embedded) =
-                embed(engine, snapshot, embedder, Role::Query, query, request.caching, stop)
-            {
+            let stop = &request.stop.stage(QueryStage::Retrieval);
+            if let Ok(embedded) = embed(
+                engine,
+                snapshot,
+                embedder,
+                EmbeddingRole::Query,
+                query,
+                request.caching,
+                stop,
+            ) {
                 begun.push((query.to_owned(), embedded));
             }
         }
@@ -269,7 +275,7 @@ impl Searcher {
     pub fn search(&mut self, engine: &Engine, request: &Request) -> Result<Response> {
         let start = Instant::now();
         let query = checked(&request.query)?;
-        let stop = &request.stop.stage(Stage::Retrieval);
+        let stop = &request.stop.stage(QueryStage::Retrieval);
         let Self { snapshot, threads, vectors: Vectors { embedder, asked }, ahead, allowed } = self;
         let snapshot = &*snapshot;
         let allowed = match &request.filter {
@@ -303,8 +309,9 @@ impl Searcher {
         // Where it is loaded and others have the other cores, a thread is not worth its while.
         let to_embed = by_meaning && ahead.is_none();
         let beside = to_embed && (*threads > 1 || embedder.is_none());
-        let mut by_model =
-            || embed(engine, snapshot, embedder, Role::Query, query, request.caching, stop);
+        let mut by_model = || {
+            embed(engine, snapshot, embedder, EmbeddingRole::Query, query, request.caching, stop)
+        };
         let by_words = || {
             terms.as_ref().map(|terms| lexical_scores(snapshot, query, terms, &languages, allowed))
         };
@@ -423,14 +430,29 @@ impl Vectors {
         let vector = match self.asked.take() {
             Some((asked, vector)) if asked == question => vector,
             _ => {
-                embed(engine, snapshot, &mut self.embedder, Role::Query, question, caching, stop)?
-                    .vector
+                embed(
+                    engine,
+                    snapshot,
+                    &mut self.embedder,
+                    EmbeddingRole::Query,
+                    question,
+                    caching,
+                    stop,
+                )?
+                .vector
             }
         };
         let mut found = Similarities { cosines: Vec::new(), hits: 0, misses: 0 };
         for text in texts {
-            let embedded =
-                embed(engine, snapshot, &mut self.embedder, Role::Passage, text, caching, stop)?;
+            let embedded = embed(
+                engine,
+                snapshot,
+                &mut self.embedder,
+                EmbeddingRole::Passage,
+                text,
+                caching,
+                stop,
+            )?;
             found.hits += u64::from(embedded.hit);
             found.misses += u64::from(!embedded.hit);
             found.cosines.push(f64::from(dot(vector.as_slice(), embedded.vector.as_slice())));
@@ -605,13 +627,13 @@ fn embed(
     engine: &Engine,
     snapshot: &Snapshot,
     embedder: &mut Option<Embedder>,
-    role: Role,
+    role: EmbeddingRole,
     text: &str,
     caching: Caching,
     stop: &Stop,
 ) -> Result<Embedded> {
     let start = Instant::now();
-    let stop = stop.stage(Stage::Embedding);
+    let stop = stop.stage(QueryStage::Embedding);
     engine.go_on(&stop)?;
     let model = &snapshot.meta().model;
     let key = Key::embedding(&model.fingerprint, role.name(), text);
@@ -696,7 +718,7 @@ fn hits(snapshot: &Snapshot, ranking: &[Fused], k: usize) -> Result<Vec<Hit>> {
     let places = rank::one_per_place(&candidates);
     let mut also: Vec<Vec<(Arc<str>, usize)>> = vec![Vec::new(); found.len()];
     for (place, (_, stored)) in places.iter().zip(&found) {
-        if let Place::CopyOf(kept) = place {
+        if let Verdict::CopyOf(kept) = place {
             also[*kept].push((stored.path.as_str().into(), stored.chunk.lines.first));
         }
     }
@@ -706,7 +728,7 @@ fn hits(snapshot: &Snapshot, ranking: &[Fused], k: usize) -> Result<Vec<Hit>> {
         .into_iter()
         .zip(places)
         .zip(also)
-        .filter(|((_, place), _)| *place == Place::Kept)
+        .filter(|((_, place), _)| *place == Verdict::Kept)
         .take(k);
     Ok(kept
         .enumerate()

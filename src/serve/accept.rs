@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 use super::guard::Peer;
-use super::patient::Patient;
+use super::write_timeout::Patient;
 use super::{App, routes};
 use crate::telemetry;
 

@@ -321,7 +321,7 @@ fn kind(status: StatusCode) -> &'static str {
 }
 
 /// A fault as a part of an answer: why somebody else wrote it.
-pub fn told(fault: &Fault) -> Value {
+pub fn fault_json(fault: &Fault) -> Value {
     let message = match fault.kind() {
         Kind::Outside => {
             fault.reason_given().map_or("the language model failed", Reason::sentence).to_owned()

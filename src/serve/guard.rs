@@ -13,7 +13,7 @@ use axum::response::{IntoResponse as _, Response};
 use super::access::Scope;
 use super::error::{Error, Result};
 use super::limit::{Allowance, Caller};
-use super::seam::Began;
+use super::metrics::Began;
 use super::{App, body};
 use crate::disk;
 use crate::service;

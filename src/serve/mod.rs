@@ -6,17 +6,17 @@
 
 mod accept;
 mod access;
-mod beneath;
 mod body;
 mod error;
+mod extractors;
 mod guard;
-mod inputs;
 mod limit;
-mod patient;
+mod metrics;
 mod room;
 mod routes;
-mod seam;
+mod sandbox;
 mod watcher;
+mod write_timeout;
 
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs as _};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -55,7 +55,7 @@ pub struct App {
     _exporter: Option<Exporter>,
     access: Access,
     limiter: Mutex<Limiter>,
-    counts: seam::Counts,
+    counts: metrics::Counts,
     watcher: Watcher,
     /// How many bytes uploads have.
     uploads: Arc<Mutex<room::Uploads>>,
@@ -91,7 +91,7 @@ impl App {
             service,
             access,
             limiter: Mutex::default(),
-            counts: seam::Counts::default(),
+            counts: metrics::Counts::default(),
             watcher: Watcher::default(),
             uploads: Arc::default(),
             stopping: CancellationToken::new(),

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use super::queue::Place;
+use super::queue::QueueKey;
 use super::{Outcome, Question, Update};
 use crate::cache::Key;
 use crate::engine::Deadline;
@@ -47,11 +47,11 @@ pub(super) struct Listed {
     pub flight: Arc<Flight>,
     pub listeners: usize,
     /// While it waits.
-    pub place: Option<Place>,
+    pub place: Option<QueueKey>,
 }
 
 /// One listener's place in a log.
-pub(super) struct Reader {
+pub(super) struct Listener {
     flight: Arc<Flight>,
     read: usize,
     bell: watch::Receiver<()>,
@@ -85,7 +85,7 @@ impl Flight {
         self.started.get().map(|started| started.duration_since(self.begun))
     }
 
-    pub fn tell(&self, update: Update) {
+    pub fn notify(&self, update: Update) {
         self.log().updates.push(update);
         self.bell.send_replace(());
     }
@@ -101,7 +101,7 @@ impl Flight {
     }
 }
 
-impl Reader {
+impl Listener {
     pub fn new(flight: Arc<Flight>) -> Self {
         let bell = flight.bell.subscribe();
         Self { flight, read: 0, bell }

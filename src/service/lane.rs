@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::flight::{Flight, Listed, Reader};
+use super::flight::{Flight, Listed, Listener};
 use super::queue::{Pushed, Queue};
 use super::{Load, Outcome, Problem, Question};
 use crate::cache::Key;
@@ -52,7 +52,7 @@ pub(super) enum Next {
 
 /// What came of a wish to ask.
 pub(super) struct Entered {
-    pub reader: Reader,
+    pub reader: Listener,
     /// When this caller gives up, whatever others do who share the work.
     pub until: Instant,
     /// One more worker may be of use.
@@ -92,7 +92,7 @@ impl Lane {
             listed.place = listed.place.map(|place| state.queue.hurry(place, question.priority));
             state.counts.joined += 1;
             return Ok(Entered {
-                reader: Reader::new(Arc::clone(&listed.flight)),
+                reader: Listener::new(Arc::clone(&listed.flight)),
                 until,
                 wants_worker: false,
             });
@@ -113,7 +113,7 @@ impl Lane {
             }
         };
         state.next_id += 1;
-        let reader = Reader::new(Arc::clone(&flight));
+        let reader = Listener::new(Arc::clone(&flight));
         if let Some(key) = key {
             state.by_key.insert(key, flight.id);
         }

@@ -40,7 +40,7 @@ use crate::search;
 use crate::sessions::Turn;
 use crate::telemetry::Trace;
 use crate::vector::Vector;
-use flight::Reader;
+use flight::Listener;
 use lane::{Entered, Lane};
 pub use trace::within;
 
@@ -55,7 +55,7 @@ const GRACE: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug)]
 pub struct Question {
     pub text: String,
-    pub wanted: Wanted,
+    pub wanted: RequestKind,
     /// The configured index unless it says otherwise.
     pub index: Option<String>,
     /// Passages; as configured unless it says otherwise.
@@ -66,7 +66,7 @@ pub struct Question {
 }
 
 #[derive(Clone, Debug)]
-pub enum Wanted {
+pub enum RequestKind {
     Answer {
         intent: Option<Intent>,
         generator: Option<Generator>,
@@ -86,8 +86,8 @@ impl Question {
     /// The conversation that it continues.
     fn session(&self) -> Option<&str> {
         match &self.wanted {
-            Wanted::Answer { session, .. } => session.as_deref(),
-            Wanted::Passages { .. } | Wanted::Vectors(_) => None,
+            RequestKind::Answer { session, .. } => session.as_deref(),
+            RequestKind::Passages { .. } | RequestKind::Vectors(_) => None,
         }
     }
 }
@@ -95,13 +95,13 @@ impl Question {
 /// What is told while an answer is being made.
 #[derive(Clone)]
 pub enum Update {
-    Found(Arc<Found>),
+    Found(Arc<RetrievedPassages>),
     /// A piece of the answer, as the language model writes it.
     Text(Arc<str>),
 }
 
 /// The passages from which an answer is made.
-pub struct Found {
+pub struct RetrievedPassages {
     pub hits: Vec<Hit>,
     pub timings: ask::Timings,
     pub cache: ask::CacheUse,
@@ -163,7 +163,7 @@ pub struct Load {
 
 /// The lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Line {
+pub enum LaneKind {
     /// What this machine does itself.
     Own,
     /// What a language model elsewhere writes.
@@ -203,7 +203,7 @@ impl AsRef<Engine> for Host {
 
 /// A question that was taken. Whoever drops it is no longer interested.
 pub struct Ticket {
-    reader: Reader,
+    reader: Listener,
     lane: Arc<Lane>,
     /// When its caller gives up.
     until: Instant,
@@ -289,7 +289,7 @@ impl Service {
         let generation = generation.ok_or_else(|| Problem::NoIndex(index.clone()))?;
         let key = key(&question, index, &generation);
         let lane = match question.wanted {
-            Wanted::Answer { generator, .. }
+            RequestKind::Answer { generator, .. }
                 if generator.unwrap_or(shared.engine.config.generator) == Generator::Llm =>
             {
                 &shared.written
@@ -306,7 +306,7 @@ impl Service {
     pub fn embed(&self, texts: Arc<[String]>) -> std::result::Result<Ticket, Problem> {
         let question = Question {
             text: String::new(),
-            wanted: Wanted::Vectors(texts),
+            wanted: RequestKind::Vectors(texts),
             index: None,
             k: None,
             caching: Caching::Use,
@@ -386,10 +386,10 @@ impl Service {
         self.shared.is_warm.load(Ordering::Acquire)
     }
 
-    pub fn load(&self, line: Line) -> Load {
+    pub fn load(&self, line: LaneKind) -> Load {
         match line {
-            Line::Own => self.shared.own.load(),
-            Line::Written => self.shared.written.load(),
+            LaneKind::Own => self.shared.own.load(),
+            LaneKind::Written => self.shared.written.load(),
         }
     }
 
@@ -456,7 +456,7 @@ impl Ticket {
         if let Ok(reply) = &outcome
             && let Some(shared) = self.told.take()
         {
-            self.tell(&shared, reply);
+            self.notify(&shared, reply);
         }
         outcome
     }
@@ -475,7 +475,7 @@ impl Ticket {
         self
     }
 
-    fn tell(&self, shared: &Shared, reply: &Reply) {
+    fn notify(&self, shared: &Shared, reply: &Reply) {
         let Shared { engine, observer, .. } = shared;
         let flight = self.reader.flight();
         let question = &flight.question;
@@ -491,15 +491,15 @@ impl Ticket {
             ..How::plain(engine, &question.text)
         };
         match (reply, &question.wanted) {
-            (Reply::Answer(response), Wanted::Answer { intent, session, .. }) => {
+            (Reply::Answer(response), RequestKind::Answer { intent, session, .. }) => {
                 (how.has_intent, how.session) = (intent.is_some(), session.as_deref());
                 observer.asked(engine, response, &how);
             }
-            (Reply::Answer(response), Wanted::Passages { .. }) => {
+            (Reply::Answer(response), RequestKind::Passages { .. }) => {
                 observer.asked(engine, response, &how)
             }
             (Reply::Passages(response), _) => observer.searched(engine, response, &how),
-            (Reply::Vectors(_), _) | (_, Wanted::Vectors(_)) => {}
+            (Reply::Vectors(_), _) | (_, RequestKind::Vectors(_)) => {}
         }
     }
 }
@@ -575,12 +575,12 @@ impl Shared {
 /// Everything by which two questions are the same one. Within a conversation no two are.
 fn key(question: &Question, index: &str, generation: &str) -> Option<Key> {
     let (kind, variety) = match &question.wanted {
-        Wanted::Answer { session: Some(_), .. } | Wanted::Vectors(_) => return None,
-        Wanted::Answer { earlier, .. } if !earlier.is_empty() => return None,
-        Wanted::Answer { intent, generator, .. } => {
+        RequestKind::Answer { session: Some(_), .. } | RequestKind::Vectors(_) => return None,
+        RequestKind::Answer { earlier, .. } if !earlier.is_empty() => return None,
+        RequestKind::Answer { intent, generator, .. } => {
             (intent.map_or("", Intent::name), generator.map_or("", Generator::name))
         }
-        Wanted::Passages { mode } => ("passages", mode.map_or("", Mode::name)),
+        RequestKind::Passages { mode } => ("passages", mode.map_or("", Mode::name)),
     };
     let filter = question.filter.as_ref().map(ToString::to_string).unwrap_or_default();
     let fields: [&[u8]; 9] = [

@@ -7,22 +7,22 @@ use crate::jobs::Priority;
 /// A bounded line: the most urgent go first, and of equals those who came first.
 #[derive(Debug)]
 pub struct Queue<T> {
-    waiting: BTreeMap<Place, T>,
+    waiting: BTreeMap<QueueKey, T>,
     /// How many may wait.
     room: usize,
     next: u64,
 }
 
 /// Where somebody stands: urgency, then the order in which they came.
-pub type Place = (Priority, u64);
+pub type QueueKey = (Priority, u64);
 
 /// What came of the wish to wait.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Pushed<T> {
-    At(Place),
+    At(QueueKey),
     /// The line was full, and somebody less urgent, who came last, had to leave it.
     Instead {
-        at: Place,
+        at: QueueKey,
         of: T,
     },
     /// The line is full of others who are as urgent.
@@ -71,12 +71,12 @@ impl<T> Queue<T> {
     }
 
     /// Takes somebody out of the line.
-    pub fn remove(&mut self, place: Place) -> Option<T> {
+    pub fn remove(&mut self, place: QueueKey) -> Option<T> {
         self.waiting.remove(&place)
     }
 
     /// Somebody's matter became more urgent; yields where they stand now.
-    pub fn hurry(&mut self, place: Place, priority: Priority) -> Place {
+    pub fn hurry(&mut self, place: QueueKey, priority: Priority) -> QueueKey {
         let to = (priority.min(place.0), place.1);
         if let Some(item) = self.waiting.remove(&place) {
             self.waiting.insert(to, item);

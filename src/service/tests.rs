@@ -10,7 +10,7 @@ use crate::error::Kind;
 fn question(text: &str, priority: Priority) -> Question {
     Question {
         text: text.to_owned(),
-        wanted: Wanted::Passages { mode: None },
+        wanted: RequestKind::Passages { mode: None },
         index: None,
         k: None,
         caching: Caching::Use,
@@ -39,7 +39,8 @@ fn lane(room: usize) -> Arc<Lane> {
 /// A question within a conversation.
 fn talk(lane: &Arc<Lane>, text: &str, session: &str) -> Ticket {
     let session = Some(session.to_owned());
-    let wanted = Wanted::Answer { intent: None, generator: None, session, earlier: Vec::new() };
+    let wanted =
+        RequestKind::Answer { intent: None, generator: None, session, earlier: Vec::new() };
     let question = Question { wanted, ..question(text, Priority::Normal) };
     let Entered { reader, until, .. } = lane.enter(None, question).unwrap();
     let lane = Arc::clone(lane);
@@ -68,9 +69,9 @@ fn the_same_question_is_worked_on_once_and_everybody_hears_all_of_it() {
     let lane = lane(9);
     let mut first = enter(&lane, "q", Priority::Normal).unwrap();
     let flight = taken(&lane);
-    flight.tell(Update::Text("a".into()));
+    flight.notify(Update::Text("a".into()));
     let mut late = enter(&lane, " q ", Priority::Normal).unwrap();
-    flight.tell(Update::Text("b".into()));
+    flight.notify(Update::Text("b".into()));
     done(&lane, &flight);
     for ticket in [&mut first, &mut late] {
         let mut text = String::new();
@@ -217,7 +218,7 @@ fn a_line_that_ends_takes_nobody_and_tells_those_who_wait() {
 #[test]
 fn every_part_of_a_question_tells_it_from_others() {
     let base = question("q", Priority::Normal);
-    let answer = |intent, generator| Wanted::Answer {
+    let answer = |intent, generator| RequestKind::Answer {
         intent,
         generator,
         session: None,
@@ -235,7 +236,7 @@ fn every_part_of_a_question_tells_it_from_others() {
         key(&Question { caching: Caching::Off, ..base.clone() }, "docs", "g1"),
         key(&Question { caching: Caching::Refresh, ..base.clone() }, "docs", "g1"),
         key(
-            &Question { wanted: Wanted::Passages { mode: Some(Mode::Dense) }, ..base.clone() },
+            &Question { wanted: RequestKind::Passages { mode: Some(Mode::Dense) }, ..base.clone() },
             "docs",
             "g1",
         ),
@@ -249,7 +250,7 @@ fn every_part_of_a_question_tells_it_from_others() {
     assert_eq!(keys[0], key(&Question { priority: Priority::Low, ..base.clone() }, "docs", "g1"));
     let session = Some("s".to_owned());
     let talk = Question {
-        wanted: Wanted::Answer { intent: None, generator: None, session, earlier: Vec::new() },
+        wanted: RequestKind::Answer { intent: None, generator: None, session, earlier: Vec::new() },
         ..base
     };
     assert_eq!(key(&talk, "docs", "g1"), None);

@@ -8,14 +8,16 @@ use std::time::{Duration, Instant};
 
 use super::flight::Flight;
 use super::lane::{Lane, Next};
-use super::{Found, Outcome, Problem, Question, Reply, Shared, Update, Vectors, Wanted};
+use super::{
+    Outcome, Problem, Question, Reply, RequestKind, RetrievedPassages, Shared, Update, Vectors,
+};
 use crate::ask::{Asker, Event, Request};
 use crate::cache::Key;
 use crate::config::{Generator, Mode};
 use crate::engine::{Engine, Stop};
 use crate::error::{Fault, Result, caught};
 use crate::index::Snapshot;
-use crate::model::{Embedder, ModelFiles, Role};
+use crate::model::{Embedder, EmbeddingRole, ModelFiles};
 use crate::search;
 use crate::telemetry;
 
@@ -63,7 +65,8 @@ pub(super) fn run(shared: &Shared, lane: &Lane) {
         let begun = Instant::now();
         // An answer or a second look takes so long that comparing is nothing beside it, and nobody
         // should wait behind one.
-        let is_short = |question: &Question| matches!(question.wanted, Wanted::Passages { .. });
+        let is_short =
+            |question: &Question| matches!(question.wanted, RequestKind::Passages { .. });
         let may_take_more = is_short(&first.question) && shared.engine.config.rerank == 0;
         let most = if may_take_more { MAX_ABREAST - 1 } else { 0 };
         let flights: Vec<_> = std::iter::once(first).chain(lane.more(most, is_short)).collect();
@@ -133,7 +136,7 @@ impl Worker<'_> {
             let (question, stop) = (&flight.question, self.stop(flight));
             let is_of_it =
                 question.index.as_ref().is_none_or(|index| *index == engine.config.index);
-            let Wanted::Passages { mode } = question.wanted else { return None };
+            let RequestKind::Passages { mode } = question.wanted else { return None };
             let varied = varied(engine, question);
             let wanted = passages(varied.as_ref().unwrap_or(engine), question, mode, stop);
             (is_of_it && !engine.should_stop(&wanted.stop)).then_some(wanted)
@@ -166,7 +169,7 @@ impl Worker<'_> {
             shared.open(index)?.ok_or_else(|| Problem::NoIndex(index.clone()))
         };
         match &question.wanted {
-            Wanted::Passages { mode } => {
+            RequestKind::Passages { mode } => {
                 let snapshot = open()?;
                 let mode = mode.unwrap_or(engine.config.search_mode);
                 if mode == Mode::Dense && snapshot.meta().pending > 0 {
@@ -176,8 +179,8 @@ impl Worker<'_> {
                 let found = self.asker(snapshot, None)?.searcher().find(engine, &request)?;
                 Ok(Reply::Passages(Arc::new(found)))
             }
-            Wanted::Vectors(texts) => self.vectors(texts, &stop),
-            Wanted::Answer { intent, session, earlier, .. } => {
+            RequestKind::Vectors(texts) => self.vectors(texts, &stop),
+            RequestKind::Answer { intent, session, earlier, .. } => {
                 let snapshot = open()?;
                 let client = match engine.config.generator {
                     Generator::Extractive => None,
@@ -193,7 +196,9 @@ impl Worker<'_> {
                 };
                 let asker = self.asker(snapshot, client)?;
                 match session {
-                    None => Ok(Reply::Answer(Arc::new(told(asker, engine, &request, flight)?))),
+                    None => Ok(Reply::Answer(Arc::new(answer_streaming(
+                        asker, engine, &request, flight,
+                    )?))),
                     Some(id) => in_session(shared, asker, engine, request, flight, id),
                 }
             }
@@ -217,13 +222,13 @@ impl Worker<'_> {
                 return Err(Fault::usage(what).hint("send shorter pieces").into());
             }
             found.tokens += tokens as u64;
-            let key = Key::embedding(&fingerprint, Role::Passage.name(), text);
+            let key = Key::embedding(&fingerprint, EmbeddingRole::Passage.name(), text);
             let dimension = embedder.files.spec.dimension.unwrap_or_default();
             let kept = engine.cache().embedding(&key, &fingerprint, dimension, engine.now_s());
             found.vectors.push(match kept {
                 Some(vector) => vector,
                 None => {
-                    let vector = embedder.embed(Role::Passage, text)?;
+                    let vector = embedder.embed(EmbeddingRole::Passage, text)?;
                     engine.cache().keep_embeddings(
                         &fingerprint,
                         &[(key, vector.clone())],
@@ -288,8 +293,8 @@ fn passages(
 fn varied(engine: &Engine, question: &Question) -> Option<Engine> {
     let config = &engine.config;
     let generator = match question.wanted {
-        Wanted::Answer { generator, .. } => generator.unwrap_or(config.generator),
-        Wanted::Passages { .. } | Wanted::Vectors(_) => config.generator,
+        RequestKind::Answer { generator, .. } => generator.unwrap_or(config.generator),
+        RequestKind::Passages { .. } | RequestKind::Vectors(_) => config.generator,
     };
     let index = question.index.as_ref().unwrap_or(&config.index);
     let k = question.k.unwrap_or(config.search_k);
@@ -304,16 +309,16 @@ fn varied(engine: &Engine, question: &Question) -> Option<Engine> {
 
 /// Asks, and tells those who listen what is found and written. Trouble that does not keep an answer
 /// from being given is told to the log.
-fn told(
+fn answer_streaming(
     asker: &mut Asker,
     engine: &Engine,
     request: &Request,
     flight: &Flight,
 ) -> Result<crate::ask::Response> {
     let response = asker.ask(engine, request, &mut |event| {
-        flight.tell(match event {
+        flight.notify(match event {
             Event::Found { hits, timings, cache } => {
-                Update::Found(Arc::new(Found { hits: hits.to_vec(), timings, cache }))
+                Update::Found(Arc::new(RetrievedPassages { hits: hits.to_vec(), timings, cache }))
             }
             Event::Text(text) => Update::Text(text.into()),
         });
@@ -347,7 +352,7 @@ fn in_session(
         return Err(Problem::NoSession);
     }
     let request = Request { earlier: session.turns().to_vec(), ..request };
-    let response = told(asker, engine, &request, flight)?;
+    let response = answer_streaming(asker, engine, &request, flight)?;
     engine.go_on(&request.stop)?;
     session.add(response.turn(engine.now_s()))?;
     Ok(Reply::Answer(Arc::new(response)))

@@ -29,7 +29,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Set by the first [`logs()`], read by [`finish_logs`].
 static LOG: OnceLock<Queue> = OnceLock::new();
 
-enum Line {
+enum LogItem {
     Text(Vec<u8>),
     /// Tells when everything before it is written.
     End(SyncSender<()>),
@@ -38,12 +38,12 @@ enum Line {
 /// Lines on their way to the stream.
 #[derive(Clone)]
 struct Queue {
-    lines: SyncSender<Line>,
+    lines: SyncSender<LogItem>,
     dropped: Arc<AtomicU64>,
 }
 
 impl Queue {
-    fn new() -> (Self, Receiver<Line>) {
+    fn new() -> (Self, Receiver<LogItem>) {
         let (lines, written) = sync_channel(MOST_WAITING);
         (Self { lines, dropped: Arc::default() }, written)
     }
@@ -52,7 +52,7 @@ impl Queue {
 /// An event comes as one piece.
 impl Write for Queue {
     fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
-        if self.lines.try_send(Line::Text(line.to_vec())).is_err() {
+        if self.lines.try_send(LogItem::Text(line.to_vec())).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
         Ok(line.len())
@@ -111,14 +111,14 @@ pub fn logs<W: Write + 'static>(level: LogLevel, format: LogFormat, writer: fn()
 pub fn finish_logs() -> bool {
     let Some(queue) = LOG.get() else { return true };
     let (done, written) = sync_channel(1);
-    queue.lines.try_send(Line::End(done)).is_ok() && written.recv_timeout(LAST_WORDS).is_ok()
+    queue.lines.try_send(LogItem::End(done)).is_ok() && written.recv_timeout(LAST_WORDS).is_ok()
 }
 
 /// Until the process ends.
-fn write<W: Write>(lines: &Receiver<Line>, dropped: &AtomicU64, writer: fn() -> W) {
+fn write<W: Write>(lines: &Receiver<LogItem>, dropped: &AtomicU64, writer: fn() -> W) {
     for line in lines {
         match line {
-            Line::Text(text) => {
+            LogItem::Text(text) => {
                 // Whoever closed the stream wants no more of it.
                 let _ = writer().write_all(&text);
                 let lost = dropped.swap(0, Ordering::Relaxed);
@@ -129,7 +129,7 @@ fn write<W: Write>(lines: &Receiver<Line>, dropped: &AtomicU64, writer: fn() -> 
                     );
                 }
             }
-            Line::End(done) => drop(done.try_send(())),
+            LogItem::End(done) => drop(done.try_send(())),
         }
     }
 }

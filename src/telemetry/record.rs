@@ -158,7 +158,7 @@ pub fn connections(n: u64) {
 
 /// How much a line of questions has to do, and what became of them since the start.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Line {
+pub struct LaneState {
     pub waiting: usize,
     pub workers: usize,
     pub busy: usize,
@@ -168,7 +168,7 @@ pub struct Line {
 }
 
 /// The state of a line: `own` or `written`.
-pub fn line(name: &str, line: &Line) {
+pub fn line(name: &str, line: &LaneState) {
     if is_on() {
         let gauges =
             [(&t::WAITING, line.waiting), (&t::WORKERS, line.workers), (&t::RUNNING, line.busy)];

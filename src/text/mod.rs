@@ -15,7 +15,7 @@ pub use extract::{
     Block, BlockKind, Extracted, NoText, Node, Origin, extract, has_outline, is_risky, outline,
 };
 pub use language::{detect, language_of};
-pub use walk::{Entry, Found, SkipReason, WalkOptions, file_below, is_wanted, mounted, walk};
+pub use walk::{Entry, SkipReason, WalkOptions, WalkedFile, file_below, is_wanted, mounted, walk};
 
 #[cfg(test)]
 mod tests;

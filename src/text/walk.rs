@@ -41,7 +41,7 @@ pub enum Entry {
     /// A folder, by its real path, that is listed next: whoever watches it from now on misses
     /// nothing.
     Folder(PathBuf),
-    File(Found),
+    File(WalkedFile),
     Skipped {
         path: String,
         reason: SkipReason,
@@ -56,7 +56,7 @@ pub enum Entry {
 
 /// A regular file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
+pub struct WalkedFile {
     /// Relative to the root, with `/`. Bytes that are not UTF-8 are written as `\xHH`, and a
     /// backslash that could be mistaken for such an escape as `\x5C`, so two files never share a
     /// path.
@@ -111,7 +111,7 @@ pub fn walk(
         let path = folder.path_of(&child.name);
         match child.kind {
             ChildKind::File { size, mtime_ns } => {
-                on_entry(Entry::File(Found { path, size, mtime_ns }))?
+                on_entry(Entry::File(WalkedFile { path, size, mtime_ns }))?
             }
             ChildKind::Skipped(reason) => on_entry(Entry::Skipped { path, reason })?,
             ChildKind::Failed(reason) => on_entry(Entry::Failed { path, reason })?,
@@ -202,7 +202,7 @@ const IGNORE_FILES: [&str; 2] = [".gitignore", ".ragignore"];
 #[derive(Default)]
 struct Folder {
     absolute: PathBuf,
-    /// As in [`Found::path`]; empty for the root.
+    /// As in [`WalkedFile::path`]; empty for the root.
     path: String,
     /// Whether an include glob already matched this folder or one above.
     included: bool,
@@ -468,7 +468,7 @@ fn mtime_ns(metadata: &fs::Metadata) -> i64 {
     nanos.clamp(i64::MIN.into(), i64::MAX.into()) as i64
 }
 
-/// The file that [`Found::path`] names, below `root`.
+/// The file that [`WalkedFile::path`] names, below `root`.
 pub fn file_below(root: &Path, path: &str) -> PathBuf {
     use std::os::unix::ffi::OsStringExt as _;
     let mut name = Vec::with_capacity(path.len());

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::{PendingJson, place};
 use crate::analysis::untrusted::OrderKind;
 use crate::ask::{CacheUse, Ordering, Response, Timings, kinds_of_orders};
-use crate::document::{Citation, Hit, Leg, Legs, Place};
+use crate::document::{Citation, Contribution, Contributions, Hit, Location};
 use crate::error::{Fault, Reason};
 use crate::filter::Filter;
 use crate::llm::Finish;
@@ -71,7 +71,7 @@ struct ExplainJson {
 
 /// What one leg of a search says of a passage
 #[derive(Serialize, ToSchema)]
-#[schema(as = Leg)]
+#[schema(as = Contribution)]
 struct LegJson {
     /// Place in the ranking of this leg, from 1
     rank: usize,
@@ -84,8 +84,13 @@ struct LegJson {
 }
 
 impl LegJson {
-    fn new(leg: Option<Leg>) -> Option<Self> {
-        leg.map(|Leg { rank, score, normalised, weight }| Self { rank, score, normalised, weight })
+    fn new(leg: Option<Contribution>) -> Option<Self> {
+        leg.map(|Contribution { rank, score, normalised, weight }| Self {
+            rank,
+            score,
+            normalised,
+            weight,
+        })
     }
 }
 
@@ -98,14 +103,14 @@ impl<'a> HitJson<'a> {
             path: &hit.path,
             lines: [hit.chunk.lines.first, hit.chunk.lines.last],
             bytes: [hit.chunk.bytes.start, hit.chunk.bytes.end],
-            page: hit.chunk.place.as_ref().and_then(Place::page),
+            page: hit.chunk.place.as_ref().and_then(Location::page),
             place: hit.chunk.place.as_ref().map(place),
             title: hit.title.as_deref(),
             heading: &hit.chunk.heading,
             text: &hit.chunk.text,
             also: hit.also.iter().map(|(path, line)| AlsoJson { path, line: *line }).collect(),
             explain: explain.then(|| {
-                let Legs { lexical, dense, rerank } = hit.legs;
+                let Contributions { lexical, dense, rerank } = hit.legs;
                 let (lexical, dense, rerank) =
                     (LegJson::new(lexical), LegJson::new(dense), LegJson::new(rerank));
                 ExplainJson { lexical, dense, rerank }

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use super::place;
 use crate::cache::{Purged, TableStats};
-use crate::document::Place;
+use crate::document::Location;
 use crate::documents::Changed;
 use crate::error::{Fault, Result};
 use crate::index::{self, Meta, Record, Root, Stored};
@@ -87,7 +87,7 @@ pub fn passages(chunks: &[Stored], cited: Option<&Range<usize>>) -> Value {
             cited: cited.map(|cited| cited.contains(&n)),
             lines: [chunk.lines.first, chunk.lines.last],
             bytes: [chunk.bytes.start, chunk.bytes.end],
-            page: chunk.place.as_ref().and_then(Place::page),
+            page: chunk.place.as_ref().and_then(Location::page),
             place: chunk.place.as_ref().map(place),
             heading: &chunk.heading,
             text: &chunk.text,

@@ -21,7 +21,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use crate::document::Place;
+use crate::document::Location;
 use crate::search::Pending;
 
 /// Vectors of an index that has none yet
@@ -47,12 +47,12 @@ pub fn pending(pending: Option<Pending>) -> Option<Value> {
     PendingJson::new(pending).map(|pending| json!(pending))
 }
 
-pub fn place(place: &Place) -> Value {
+pub fn place(place: &Location) -> Value {
     let kind = place.kind();
     match place {
-        Place::Page(n) | Place::Slide(n) | Place::Message(n) | Place::Cell(n) => {
+        Location::Page(n) | Location::Slide(n) | Location::Message(n) | Location::Cell(n) => {
             json!({ "kind": kind, kind: n })
         }
-        Place::Sheet(name, cell) => json!({ "kind": kind, "sheet": name, "cell": cell }),
+        Location::Sheet(name, cell) => json!({ "kind": kind, "sheet": name, "cell": cell }),
     }
 }

@@ -21,7 +21,7 @@ use rag::config::{Config, World};
 use rag::document::{context_line, embedded_text};
 use rag::error::{Fault, Result};
 use rag::index::Store;
-use rag::model::{Assets, Network, Role, Runtime, Tokenizer, forbid_telemetry};
+use rag::model::{Assets, EmbeddingRole, Network, Runtime, Tokenizer, forbid_telemetry};
 use rag::state::State;
 use rag::vector::dot;
 
@@ -58,24 +58,24 @@ fn embed(config: &Config, index: &str) -> Result<String> {
         let context = context_line(stored.title.as_deref(), &stored.chunk.heading);
         texts.insert(embedded_text(&context, &stored.chunk.text));
     })?;
-    run(config, Role::Passage, &texts.into_iter().collect::<Vec<_>>())
+    run(config, EmbeddingRole::Passage, &texts.into_iter().collect::<Vec<_>>())
 }
 
 fn questions(config: &Config, file: &str) -> Result<String> {
     let text = std::fs::read_to_string(file)
         .map_err(|e| Fault::failed("cannot read the questions").because(e))?;
-    run(config, Role::Query, &text.lines().map(str::to_owned).collect::<Vec<_>>())
+    run(config, EmbeddingRole::Query, &text.lines().map(str::to_owned).collect::<Vec<_>>())
 }
 
 /// Runs the network over every text, one thread a core.
-fn run(config: &Config, role: Role, texts: &[String]) -> Result<String> {
+fn run(config: &Config, role: EmbeddingRole, texts: &[String]) -> Result<String> {
     let files = assets(config).model(&config.model)?;
     let runtime = Runtime::load(&assets(config).library()?)?;
     let tokenizer = Tokenizer::load(&files)?;
     let spec = &files.spec;
     let prefix = match role {
-        Role::Query => &spec.query_prefix,
-        Role::Passage => &spec.passage_prefix,
+        EmbeddingRole::Query => &spec.query_prefix,
+        EmbeddingRole::Passage => &spec.passage_prefix,
     };
     let tokenise = |text: &String| tokenizer.encode(&format!("{prefix}{text}"), spec.max_tokens);
     let inputs: Vec<Vec<u32>> = texts.iter().map(tokenise).collect();
@@ -122,7 +122,8 @@ fn load(config: &Config, question: &str) -> Result<String> {
         )
     });
     let mut network = network?;
-    let dimension = network.embed(&tokenizer?, &files.spec, Role::Query, question)?.dimension();
+    let dimension =
+        network.embed(&tokenizer?, &files.spec, EmbeddingRole::Query, question)?.dimension();
     // As `rag` does: the system cleans up faster.
     std::mem::forget(network);
     Ok(format!(r#"{{"dimension": {dimension}, "seconds": {}}}"#, start.elapsed().as_secs_f64()))
@@ -145,12 +146,12 @@ fn nearest(config: &Config, index: &str, questions: &str) -> Result<String> {
     })?;
     let mut embed = |role, text: &str| network.embed(&tokenizer, &files.spec, role, text);
     let vectors: Vec<_> =
-        texts.iter().map(|text| embed(Role::Passage, text)).collect::<Result<_>>()?;
+        texts.iter().map(|text| embed(EmbeddingRole::Passage, text)).collect::<Result<_>>()?;
     let asked = std::fs::read_to_string(questions)
         .map_err(|e| Fault::failed("cannot read the questions").because(e))?;
     let mut lines = Vec::new();
     for question in asked.lines() {
-        let vector = embed(Role::Query, question)?;
+        let vector = embed(EmbeddingRole::Query, question)?;
         let cosines = vectors.iter().map(|other| dot(vector.as_slice(), other.as_slice()));
         let best = cosines
             .enumerate()

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rag::answer::{self, Exchange, Options, Stream, Tools};
-use rag::document::{Chunk, Hit, Legs, Lines, Span};
+use rag::document::{Chunk, Contributions, Hit, Lines, Span};
 use rag::filter::{DocumentFacts, Filter, PathGlob};
 use rag::naming::{Folder, Names};
 use rag::rank::{self, Candidate};
@@ -159,6 +159,6 @@ fn hit(rank: usize, text: &str) -> Hit {
             place: None,
         },
         also: Vec::new(),
-        legs: Legs::default(),
+        legs: Contributions::default(),
     }
 }

@@ -1,6 +1,6 @@
 //! Vectors: equal to the reference implementation's, and a function of the text alone.
 
-use rag::model::{Embedder, Library, ModelFiles, Network, Role, Runtime, Tokenizer};
+use rag::model::{Embedder, EmbeddingRole, Library, ModelFiles, Network, Runtime, Tokenizer};
 use rag::vector::dot;
 use serde::Deserialize;
 
@@ -44,7 +44,7 @@ fn bits(values: &[f32]) -> Vec<u32> {
 fn fp32_vectors_are_those_of_the_reference() {
     let mut embedder = embedder("all-MiniLM-L6-v2-fp32");
     for expected in golden() {
-        let vector = embedder.embed(Role::Passage, &expected.text).unwrap();
+        let vector = embedder.embed(EmbeddingRole::Passage, &expected.text).unwrap();
         let distance = 1.0 - f64::from(dot(vector.as_slice(), &expected.vector));
         assert!(distance.abs() < 1e-5, "{distance} for {:?}", expected.text);
         let worst = vector
@@ -64,7 +64,7 @@ fn int8_vectors_are_close_to_fp32() {
     let cosines: Vec<f64> = golden
         .iter()
         .map(|expected| {
-            let vector = embedder.embed(Role::Passage, &expected.text).unwrap();
+            let vector = embedder.embed(EmbeddingRole::Passage, &expected.text).unwrap();
             f64::from(dot(vector.as_slice(), &expected.vector))
         })
         .collect();
@@ -77,7 +77,7 @@ fn int8_vectors_are_close_to_fp32() {
 fn every_vector_has_the_length_one() {
     let mut embedder = embedder("all-MiniLM-L6-v2");
     for expected in golden() {
-        let vector = embedder.embed(Role::Query, &expected.text).unwrap();
+        let vector = embedder.embed(EmbeddingRole::Query, &expected.text).unwrap();
         let length: f64 =
             vector.as_slice().iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
         assert!((length - 1.0).abs() < 1e-6, "{length} for {:?}", expected.text);
@@ -94,7 +94,7 @@ fn an_int8_vector_does_not_depend_on_what_came_before() {
         .map(|expected| {
             bits(
                 embedder("all-MiniLM-L6-v2")
-                    .embed(Role::Passage, &expected.text)
+                    .embed(EmbeddingRole::Passage, &expected.text)
                     .unwrap()
                     .as_slice(),
             )
@@ -108,7 +108,7 @@ fn an_int8_vector_does_not_depend_on_what_came_before() {
     ];
     for order in orders {
         for i in order {
-            let vector = embedder.embed(Role::Passage, &golden[i].text).unwrap();
+            let vector = embedder.embed(EmbeddingRole::Passage, &golden[i].text).unwrap();
             assert_eq!(bits(vector.as_slice()), alone[i], "{:?}", golden[i].text);
         }
     }
@@ -123,8 +123,9 @@ fn an_int8_vector_does_not_depend_on_its_thread() {
         let n = golden.len();
         let mut vectors = vec![Vec::new(); n];
         for i in (0..n).map(|i| (first + i) % n) {
-            let vector =
-                network.embed(&tokenizer, &files.spec, Role::Passage, &golden[i].text).unwrap();
+            let vector = network
+                .embed(&tokenizer, &files.spec, EmbeddingRole::Passage, &golden[i].text)
+                .unwrap();
             vectors[i] = bits(vector.as_slice());
         }
         vectors

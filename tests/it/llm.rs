@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rag::config::Secret;
 use rag::error::{Fault, Kind, Result};
-use rag::llm::{Client, Endpoint, Finish, Message, Reply, Role, Timing, Usage};
+use rag::llm::{ChatRole, Client, Endpoint, Finish, Message, Reply, Timing, Usage};
 
 use crate::support::has_loopback;
 use crate::support::llm::{CACHED_TOKENS, LlmServer, PROMPT_TOKENS, Step};
@@ -68,7 +68,7 @@ fn client(server: &LlmServer, timeout: Duration) -> (Client, Arc<Clock>) {
 
 fn messages() -> Vec<Message> {
     let message = |role, content: &str| Message { role, content: content.to_owned() };
-    vec![message(Role::System, "Be brief."), message(Role::User, "What are combs made of?")]
+    vec![message(ChatRole::System, "Be brief."), message(ChatRole::User, "What are combs made of?")]
 }
 
 /// One call that nobody stops: what was shown, and what came of it.
@@ -556,7 +556,7 @@ fn one_client_serves_many_threads_and_one_that_hangs_holds_up_none() {
     let client = Client::new(endpoint(&server, PATIENT)).unwrap();
     let (client, server, done) = (&client, &server, &AtomicBool::new(false));
     let say = |text: String, stop: &(dyn Fn() -> bool + Sync)| {
-        client.chat(&[Message { role: Role::User, content: text }], &mut |_| (), stop).unwrap()
+        client.chat(&[Message { role: ChatRole::User, content: text }], &mut |_| (), stop).unwrap()
     };
     std::thread::scope(|scope| {
         let hanging = scope.spawn(move || say(String::new(), &|| done.load(Ordering::SeqCst)));

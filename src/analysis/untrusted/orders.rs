@@ -65,17 +65,17 @@ pub struct Order {
 /// What in `text` addresses or orders a language model, by position. Empty for nearly all text.
 #[must_use]
 pub fn orders(text: &str) -> Vec<Order> {
-    let folded = Folded::new(text, false);
+    let folded = Normalized::new(text, false);
     let triples = Triples::of(&folded.text);
     found_by(text, &folded, |pattern| pattern.may_match(&folded.text, &triples))
 }
 
-fn found_by(text: &str, folded: &Folded, is_worth_it: impl Fn(&Pattern) -> bool) -> Vec<Order> {
+fn found_by(text: &str, folded: &Normalized, is_worth_it: impl Fn(&Pattern) -> bool) -> Vec<Order> {
     let mut found = Vec::new();
-    let mut traced: Option<Folded> = None;
+    let mut traced: Option<Normalized> = None;
     for pattern in PATTERNS.iter().filter(|pattern| is_worth_it(pattern)) {
         for m in pattern.regex().into_iter().flat_map(|regex| regex.find_iter(&folded.text)) {
-            let traced = traced.get_or_insert_with(|| Folded::new(text, true));
+            let traced = traced.get_or_insert_with(|| Normalized::new(text, true));
             found.push(Order { span: traced.span(m.range()), kind: pattern.kind });
         }
     }
@@ -108,13 +108,13 @@ pub fn defuse(text: &str) -> Cow<'_, str> {
 
 /// A text as patterns want it: no invisible characters, no accents, no quotation marks, emphasis or
 /// code ticks, one white space at a time, lower case.
-struct Folded {
+struct Normalized {
     text: String,
     /// For every byte of `text`, the bytes of the original that it came from, where it is traced.
     origins: Option<Vec<Range<usize>>>,
 }
 
-impl Folded {
+impl Normalized {
     fn new(original: &str, is_traced: bool) -> Self {
         let mut folded =
             Self { text: String::with_capacity(original.len()), origins: is_traced.then(Vec::new) };
@@ -330,7 +330,7 @@ const HIDDEN_RUN: &str = r"[\x{e0000}-\x{e007f}]{8,}|[\x{fe00}-\x{fe0f}\x{e0100}
 
 const TEMPLATE_MARK: &str = r"(?i)<[|｜][\w▁./-]{1,40}[|｜]>|\[/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|TOOL_CONTENT)\]|<</?SYS>>|</?(?:s|bos|eos|pad|unk|think|thinking|start_of_turn|end_of_turn|tool_call|tool_response)>";
 
-/// Patterns over [`Folded`] text, each with the pieces of what it matches.
+/// Patterns over [`Normalized`] text, each with the pieces of what it matches.
 const TABLE: [(OrderKind, &[(Pieces, &str)]); 7] = [
     (
         OrderKind::Override,
@@ -709,7 +709,7 @@ pub(super) fn n_compiled() -> (usize, usize) {
 /// [`orders`] by every pattern, whatever the text has.
 #[cfg(test)]
 pub(super) fn orders_by_all(text: &str) -> Vec<Order> {
-    found_by(text, &Folded::new(text, false), |_| true)
+    found_by(text, &Normalized::new(text, false), |_| true)
 }
 
 /// Every pattern as it is written, with its pieces.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::analysis::tests::retrieval::{Bm25, data};
 use crate::answer::{Options, Tools, answer, check, score};
-use crate::document::{Chunk, Hit, Leg, Legs, Lines, Span};
+use crate::document::{Chunk, Contribution, Contributions, Hit, Lines, Span};
 
 struct Corpus {
     chunks: Vec<(String, Chunk)>,
@@ -30,7 +30,7 @@ impl Corpus {
         let ranked = found.into_iter().zip(1..).take(k);
         let hits = ranked.map(|((at, score), rank)| {
             let (path, chunk) = &self.chunks[at as usize];
-            let leg = Leg { rank, score: f64::from(score), normalised: 1.0, weight: 1.0 };
+            let leg = Contribution { rank, score: f64::from(score), normalised: 1.0, weight: 1.0 };
             Hit {
                 rank,
                 score: f64::from(score),
@@ -39,7 +39,7 @@ impl Corpus {
                 title: None,
                 chunk: chunk.clone(),
                 also: Vec::new(),
-                legs: Legs { lexical: Some(leg), ..Legs::default() },
+                legs: Contributions { lexical: Some(leg), ..Contributions::default() },
             }
         });
         hits.collect()

@@ -9,5 +9,5 @@ mod npy;
 mod reader;
 mod writer;
 
-pub use reader::Reader;
+pub use reader::VectorReader;
 pub use writer::{RowKey, Writer, keys_name, read_keys};

@@ -15,7 +15,7 @@ use crate::error::{Fault, Result};
 compile_error!("vectors are mapped as little-endian float32");
 
 /// The open vector files of a generation.
-pub struct Reader {
+pub struct VectorReader {
     files: Vec<File>,
     dimension: usize,
 }
@@ -26,7 +26,7 @@ struct File {
     rows: usize,
 }
 
-impl Reader {
+impl VectorReader {
     /// Takes `(map, rows)` in row order.
     ///
     /// # Errors
@@ -322,7 +322,7 @@ mod tests {
                 )
             })
             .collect();
-        let reader = Reader::open(maps, DIMENSION).unwrap();
+        let reader = VectorReader::open(maps, DIMENSION).unwrap();
         let queries: Vec<Vec<f32>> =
             (0..3).map(|n| (0..DIMENSION).map(|i| number(i + 17 * n)).collect()).collect();
         let queries: Vec<&[f32]> = queries.iter().map(Vec::as_slice).collect();

@@ -1,4 +1,4 @@
-//! The BM25 leg: Tantivy segments, written by [`Writer`], read by [`Reader`].
+//! The BM25 leg: Tantivy segments, written by [`Writer`], read by [`LexicalReader`].
 //!
 //! Terms come from `analysis`, not from Tantivy's tokenizers, and scores are computed here from
 //! Tantivy's posting lists: Tantivy fixes k1 and b, and counts deleted chunks in its statistics
@@ -14,5 +14,5 @@ mod write_directory;
 mod writer;
 
 pub use directory::VerifiedDirectory;
-pub use reader::{Reader, Stored};
+pub use reader::{LexicalReader, Stored};
 pub use writer::{ChunkEntry, Writer};

@@ -2,7 +2,7 @@
 //! themselves.
 //!
 //! Chunks are numbered over all segments, deleted ones included; such an ordinal means something
-//! only within one [`Reader`].
+//! only within one [`LexicalReader`].
 
 use std::sync::OnceLock;
 
@@ -34,7 +34,7 @@ const FIELD_B: [f32; 3] = [0.5, 0.8, 0.4];
 const FIELD_WEIGHT: [f32; 3] = [1.0, 2.0, 0.3];
 
 /// The open BM25 index of a generation.
-pub struct Reader {
+pub struct LexicalReader {
     segments: Vec<Segment>,
     fields: Fields,
     /// Average number of terms per chunk in each searched field.
@@ -68,7 +68,7 @@ pub struct Stored {
     pub chunk: Chunk,
 }
 
-impl Reader {
+impl LexicalReader {
     /// `total_terms` are the terms of all live chunks in each searched field.
     pub fn open(directory: VerifiedDirectory, total_terms: [u64; 3]) -> tantivy::Result<Self> {
         let (expected, fields) = schema();

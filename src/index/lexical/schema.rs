@@ -22,7 +22,7 @@ pub struct Fields {
     pub heading: Field,
     /// Numbers of the chunk: byte span, line span.
     pub place: Field,
-    /// Page, slide or the like, as `Place` writes it.
+    /// Page, slide or the like, as `Location` writes it.
     pub within: Field,
 }
 

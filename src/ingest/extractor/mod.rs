@@ -62,7 +62,7 @@ struct Running {
 
 /// What is asked of a child.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Wanted {
+enum ExtractionKind {
     Text,
     Outline,
 }
@@ -93,32 +93,37 @@ impl<'a> Extractor<'a> {
                 && self.program.is_some()
                 && text::has_outline(path, &found.text)
             {
-                let answer = self.ask(path, found.text.as_bytes(), Wanted::Outline);
+                let answer = self.ask(path, found.text.as_bytes(), ExtractionKind::Outline);
                 found.outline =
                     answer.ok().and_then(|answer| answer.outline(&found.text)).unwrap_or_default();
             }
             return Ok(found);
         }
         let nonsense = || NoText::Unread("its reader answered nonsense".into());
-        self.ask(path, bytes, Wanted::Text)?.found().ok_or_else(nonsense)?
+        self.ask(path, bytes, ExtractionKind::Text)?.found().ok_or_else(nonsense)?
     }
 
     /// What a child answers about a file, or what it died of.
-    fn ask(&mut self, path: &str, bytes: &[u8], wanted: Wanted) -> Result<wire::Answer, NoText> {
+    fn ask(
+        &mut self,
+        path: &str,
+        bytes: &[u8],
+        wanted: ExtractionKind,
+    ) -> Result<wire::Answer, NoText> {
         let Some(program) = self.program.clone() else {
             return Err(NoText::Unread(
                 "it takes a `rag` program to hand it to, and none is known".into(),
             ));
         };
         let cpu_s = match wanted {
-            Wanted::Text => CPU_S + CPU_S_PER_MIB * (bytes.len() as u64 >> 20),
-            Wanted::Outline => OUTLINE_CPU_S,
+            ExtractionKind::Text => CPU_S + CPU_S_PER_MIB * (bytes.len() as u64 >> 20),
+            ExtractionKind::Outline => OUTLINE_CPU_S,
         };
         let request = wire::Request {
             path: path.to_owned(),
             bytes: bytes.len() as u64,
             cpu_s,
-            outline: wanted == Wanted::Outline,
+            outline: wanted == ExtractionKind::Outline,
         };
         loop {
             let mut running = match self.running.take() {

@@ -13,9 +13,9 @@ use super::sse::{self, Stream};
 use super::{App, Error, asking, sessions};
 use crate::ask;
 use crate::serve::body::Json;
-use crate::serve::error::{ErrorBody, Result, told};
+use crate::serve::error::{ErrorBody, Result, fault_json};
 use crate::serve::guard::{self, Allowed, RequestId};
-use crate::service::{Question, Reply, Ticket, Update, Wanted};
+use crate::service::{Question, Reply, RequestKind, Ticket, Update};
 use crate::wire::{self, AnswerJson, HitJson};
 
 /// A question
@@ -59,7 +59,7 @@ impl AskBody {
     pub fn question(&self, allowed: Allowed) -> Result<Question> {
         Ok(Question {
             text: self.query.clone(),
-            wanted: Wanted::Answer {
+            wanted: RequestKind::Answer {
                 intent: asking::intent(self.intent.as_deref())?,
                 generator: asking::generator(self.generator.as_deref())?,
                 session: None,
@@ -88,7 +88,7 @@ pub struct AskReply<'a> {
 
 impl<'a> AskReply<'a> {
     pub fn new(response: &'a ask::Response, id: &'a RequestId, session: Option<&'a str>) -> Self {
-        Self { answer: AnswerJson::new(response, &told), request_id: &id.0, session }
+        Self { answer: AnswerJson::new(response, &fault_json), request_id: &id.0, session }
     }
 }
 
@@ -120,7 +120,8 @@ pub async fn ask(
     Json(body): Json<AskBody>,
 ) -> Result<Response> {
     let mut question = body.question(allowed)?;
-    if let (Some(name), Wanted::Answer { session, .. }) = (&body.session, &mut question.wanted) {
+    if let (Some(name), RequestKind::Answer { session, .. }) = (&body.session, &mut question.wanted)
+    {
         *session = Some(sessions::own(&app, allowed, name)?);
     }
     let ticket = app.service.ask(question).await?;

@@ -10,9 +10,9 @@ use utoipa::ToSchema;
 
 use super::{App, apart};
 use crate::serve::access::Scope;
-use crate::serve::beneath::Roots;
 use crate::serve::error::Result;
 use crate::serve::guard::Allowed;
+use crate::serve::sandbox::Roots;
 
 /// What a server offers
 #[derive(Serialize, ToSchema)]

@@ -17,9 +17,9 @@ use crate::documents::{self, Document, Paging, Part};
 use crate::error::Kind;
 use crate::index::{Snapshot, State as DocumentState};
 use crate::naming;
-use crate::serve::beneath;
+use crate::serve::sandbox;
 use crate::serve::error::{ErrorBody, Result, no_index};
-use crate::serve::inputs::Query;
+use crate::serve::extractors::Query;
 use crate::serve::room;
 use crate::wire;
 
@@ -147,7 +147,7 @@ struct ContentReply<'a> {
 
 /// The open generation of an index.
 pub fn snapshot(app: &App, index: Option<&str>) -> Result<Arc<Snapshot>> {
-    let name = beneath::known_index(index, &app.engine().config.index)?;
+    let name = sandbox::known_index(index, &app.engine().config.index)?;
     app.service.snapshot(name)?.ok_or_else(|| no_index(name))
 }
 
@@ -289,7 +289,7 @@ pub async fn documents_remove(
     Query(query): Query<OneQuery>,
 ) -> Result<axum::Json<Value>> {
     let changed = apart(&app, move |app| {
-        let index = beneath::known_index(query.index.as_deref(), &app.engine().config.index)?;
+        let index = sandbox::known_index(query.index.as_deref(), &app.engine().config.index)?;
         let Document { roots, record, .. } = query.find(&*snapshot(app, Some(index))?)?;
         let mut config = app.engine().config.clone();
         index.clone_into(&mut config.index);

@@ -13,9 +13,9 @@ use super::{App, apart};
 use crate::documents::{self, FolderName};
 use crate::error::{Fault, Kind};
 use crate::index;
-use crate::serve::beneath;
+use crate::serve::sandbox;
 use crate::serve::error::{Error, ErrorBody, Result, no_index};
-use crate::serve::inputs::{Part, Perhaps, Query};
+use crate::serve::extractors::{Part, Perhaps, Query};
 use crate::wire;
 
 /// How long a change waits for another writer of the indexes.
@@ -53,7 +53,7 @@ pub async fn indexes_list(State(app): State<Arc<App>>) -> Result<axum::Json<Valu
 
 /// The name of an index that there is.
 fn known(app: &App, name: &str) -> Result<()> {
-    let name = beneath::known_index(Some(name), "")?;
+    let name = sandbox::known_index(Some(name), "")?;
     app.engine().store.pointer(name)?.map(drop).ok_or_else(|| no_index(name))
 }
 

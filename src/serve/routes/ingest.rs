@@ -15,11 +15,11 @@ use super::{App, Error, apart, asking};
 use crate::config;
 use crate::engine::Engine;
 use crate::jobs::{IngestSpec, Job, Priority, Spec, State as JobState, Work};
-use crate::serve::beneath::{self, Folder, Roots};
 use crate::serve::body::Json;
 use crate::serve::error::{Result, public};
+use crate::serve::extractors::{Part, Query};
 use crate::serve::guard::{Allowed, RequestId};
-use crate::serve::inputs::{Part, Query};
+use crate::serve::sandbox::{self, Folder, Roots};
 use crate::serve::watcher::Jobs;
 use crate::wire;
 use crate::work;
@@ -141,7 +141,7 @@ pub async fn ingest_start(
     let only = body.only.unwrap_or(false);
     let (job_id, n) = apart(&app, move |app| {
         let engine = app.engine();
-        let index = beneath::index_name(index.as_deref(), &engine.config.index)?.to_owned();
+        let index = sandbox::index_name(index.as_deref(), &engine.config.index)?.to_owned();
         let roots = Roots::new(&app.settings().roots);
         let folders = asked.iter().map(|dir| roots.folder(dir)).collect::<Result<Vec<_>>>()?;
         let n = folders.len();
@@ -156,7 +156,7 @@ pub async fn ingest_start(
 }
 
 /// A job as clients are told of it: what went wrong without places of this machine.
-fn told(mut job: Value) -> Value {
+fn job_json(mut job: Value) -> Value {
     if let Some(reason) = job["reason"].as_str() {
         job["reason"] = public(reason).into();
     }
@@ -172,7 +172,7 @@ fn told(mut job: Value) -> Value {
 /// # Errors
 /// The same for an id that was never given and for what is none.
 fn find(engine: &Engine, id: &str) -> Result<Job> {
-    if !beneath::is_id(id) {
+    if !sandbox::is_id(id) {
         return Err(no_job());
     }
     let jobs = engine.jobs.list(engine.now_ms())?;
@@ -201,7 +201,7 @@ pub async fn ingest_status(
     Part(id): Part,
 ) -> Result<axum::Json<Value>> {
     let job = apart(&app, move |app| find(app.engine(), &id)).await?;
-    Ok(axum::Json(told(wire::job(&job))))
+    Ok(axum::Json(job_json(wire::job(&job))))
 }
 
 /// Which jobs
@@ -248,7 +248,7 @@ pub async fn ingest_list(
     })
     .await?;
     let is_meant = |job: &&Job| state.is_none_or(|state| job.state == state);
-    let jobs = jobs.iter().filter(is_meant).map(|job| told(wire::job(job))).collect();
+    let jobs = jobs.iter().filter(is_meant).map(|job| job_json(wire::job(job))).collect();
     Ok(axum::Json(JobsReply { jobs }))
 }
 
@@ -281,7 +281,7 @@ async fn followed(app: Arc<App>, request: RequestId, id: String, stream: Stream)
     let mut told_last = None;
     let error = loop {
         let now: Jobs = jobs.borrow_and_update().clone();
-        let job = now.as_ref().and_then(|now| now.get(&id)).cloned().map(told);
+        let job = now.as_ref().and_then(|now| now.get(&id)).cloned().map(job_json);
         // A look at the log that was made before the job was asked for knows nothing of it yet.
         if job.is_none() && told_last.is_some() {
             break no_job();
@@ -330,5 +330,5 @@ pub async fn ingest_cancel(
         Ok(engine.jobs.cancel(&id, engine.now_ms())?)
     })
     .await?;
-    Ok(axum::Json(told(wire::job(&job))))
+    Ok(axum::Json(job_json(wire::job(&job))))
 }

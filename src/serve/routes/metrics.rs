@@ -7,7 +7,7 @@ use axum::http::{HeaderName, header};
 
 use super::{App, Error};
 use crate::serve::error::Result;
-use crate::serve::seam;
+use crate::serve::metrics as server_metrics;
 
 /// Show what the server counts of itself, as Prometheus reads it
 #[utoipa::path(
@@ -20,7 +20,7 @@ pub async fn metrics(
     State(app): State<Arc<App>>,
 ) -> Result<([(HeaderName, &'static str); 1], String)> {
     // The log of jobs is looked at.
-    let text = tokio::task::spawn_blocking(move || seam::render(&app))
+    let text = tokio::task::spawn_blocking(move || server_metrics::render(&app))
         .await
         .map_err(|_| Error::internal())?;
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text))

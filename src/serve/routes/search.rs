@@ -12,7 +12,7 @@ use super::{App, Error, asking};
 use crate::serve::body::Json;
 use crate::serve::error::{ErrorBody, Result};
 use crate::serve::guard::{Allowed, RequestId};
-use crate::service::{Question, Reply, Wanted};
+use crate::service::{Question, Reply, RequestKind};
 use crate::wire::SearchJson;
 
 /// What to look for
@@ -77,7 +77,7 @@ pub async fn search(
     let filter = asking::filter(body.filter.as_deref())?;
     let question = Question {
         text: body.query,
-        wanted: Wanted::Passages { mode: asking::mode(body.mode.as_deref())? },
+        wanted: RequestKind::Passages { mode: asking::mode(body.mode.as_deref())? },
         index: body.index,
         k: asking::k(body.k)?,
         caching: asking::caching(body.use_cache, body.refresh),

@@ -13,10 +13,10 @@ use utoipa::ToSchema;
 use super::{App, Error, apart};
 use crate::error::Kind;
 use crate::serve::access::Scope;
-use crate::serve::beneath;
+use crate::serve::sandbox;
 use crate::serve::error::{ErrorBody, Result};
+use crate::serve::extractors::{Part, Perhaps};
 use crate::serve::guard::Allowed;
-use crate::serve::inputs::{Part, Perhaps};
 use crate::sessions::Turn;
 use crate::wire;
 
@@ -60,12 +60,12 @@ pub struct RemovedReply {
 /// The same for one that does not exist, one that is somebody else's, and what is no name.
 pub fn own(app: &App, allowed: Allowed, name: &str) -> Result<String> {
     // An administrator is shown the names as they are kept.
-    if beneath::is_id(name) && allowed.scope == Scope::Admin {
+    if sandbox::is_id(name) && allowed.scope == Scope::Admin {
         return Ok(name.to_owned());
     }
     let id = name
         .get(..32)
-        .filter(|id| beneath::is_id(id) && *name == app.session_name(id, allowed.holder));
+        .filter(|id| sandbox::is_id(id) && *name == app.session_name(id, allowed.holder));
     id.map(str::to_owned).ok_or_else(no_session)
 }
 

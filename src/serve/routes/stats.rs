@@ -10,7 +10,7 @@ use utoipa::IntoParams;
 use super::{App, Error, apart};
 use crate::analytics::{self, Report};
 use crate::serve::error::Result;
-use crate::serve::inputs::Query;
+use crate::serve::extractors::Query;
 use crate::wire;
 
 /// Which time

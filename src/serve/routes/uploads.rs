@@ -25,12 +25,12 @@ use crate::error::{Fault, Kind, Result as Outcome};
 use crate::index::{Meta, Root};
 use crate::jobs::Priority;
 use crate::naming;
-use crate::serve::beneath::{self, FileName, Folder, Incoming};
 use crate::serve::body::{self, Json, length};
 use crate::serve::error::{ErrorBody, Result};
+use crate::serve::extractors::Query;
 use crate::serve::guard::Allowed;
-use crate::serve::inputs::Query;
 use crate::serve::room::Room;
+use crate::serve::sandbox::{self, FileName, Folder, Incoming};
 
 /// What the folder of uploads is called in an index.
 const NAME: &str = "uploads";
@@ -216,7 +216,7 @@ fn in_the_way(fault: Fault) -> Error {
 }
 
 fn index_name(app: &App, given: Option<&str>) -> Result<String> {
-    beneath::index_name(given, &app.engine().config.index).map(str::to_owned)
+    sandbox::index_name(given, &app.engine().config.index).map(str::to_owned)
 }
 
 /// Where uploads for an index are kept.
@@ -228,7 +228,7 @@ fn folder(engine: &Engine, index: &str) -> PathBuf {
 /// of files.
 fn reserve(app: &App, bytes: u64) -> Result<Room> {
     let folder = app.engine().config.data_dir.join(NAME);
-    Room::reserve(&app.uploads, bytes, app.settings().max_uploads_bytes, || beneath::bytes(&folder))
+    Room::reserve(&app.uploads, bytes, app.settings().max_uploads_bytes, || sandbox::bytes(&folder))
 }
 
 fn kept(folder: &std::path::Path, name: &FileName, bytes: &[u8]) -> Outcome<()> {
@@ -344,7 +344,7 @@ pub fn forget(engine: &Engine, index: &str, root: &Root, path: &str) -> Result<(
     let folder = folder(engine, index);
     let is_own = folder.canonicalize().is_ok_and(|real| real.to_str() == Some(&root.real));
     match FileName::new(path) {
-        Ok(name) if is_own => Ok(beneath::remove(&folder, &name)?),
+        Ok(name) if is_own => Ok(sandbox::remove(&folder, &name)?),
         _ => Ok(()),
     }
 }

@@ -27,7 +27,7 @@ use sections::{Section, sections};
 use units::{Cut, Divider, Unit};
 
 use super::extract::Extracted;
-use crate::document::{Chunk, Place, Span, context_line, embedded_text};
+use crate::document::{Chunk, Location, Span, context_line, embedded_text};
 use crate::strings::StrExt as _;
 
 /// How long passages may be, in tokens of the model that will read them.
@@ -151,8 +151,8 @@ impl<'a> Chunker<'a> {
             self.doc.place_at(self.doc.blocks.get(block)?.span.start)
         };
         match (place(a), place(b)) {
-            (Some(Place::Sheet(a, _)), Some(Place::Sheet(b, _))) => a == b,
-            (a @ Some(Place::Slide(_) | Place::Message(_)), b) => a == b,
+            (Some(Location::Sheet(a, _)), Some(Location::Sheet(b, _))) => a == b,
+            (a @ Some(Location::Slide(_) | Location::Message(_)), b) => a == b,
             _ => true,
         }
     }

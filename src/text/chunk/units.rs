@@ -81,18 +81,25 @@ impl Divider<'_> {
             .last()
             .is_some_and(|unit| !unit.is_code && announces(self.text.slice(unit.span.range())));
         let cut = if announces { Cut::Announced } else { Cut::Block };
-        let stage = if is_code { Stage::Stanzas } else { Stage::Sentences };
+        let stage = if is_code { SplitLevel::Stanzas } else { SplitLevel::Sentences };
         self.divide(block.span, cut, stage, is_code, units);
     }
 
     /// Appends the units of a piece of code that a division before it would part from the rest.
     pub(super) fn push_code(&self, span: Span, cut: Cut, units: &mut Vec<Unit>) {
         if self.text.slice(span.range()).contains(char::is_alphanumeric) {
-            self.divide(span, cut, Stage::Stanzas, true, units);
+            self.divide(span, cut, SplitLevel::Stanzas, true, units);
         }
     }
 
-    fn divide(&self, span: Span, cut: Cut, stage: Stage, is_code: bool, units: &mut Vec<Unit>) {
+    fn divide(
+        &self,
+        span: Span,
+        cut: Cut,
+        stage: SplitLevel,
+        is_code: bool,
+        units: &mut Vec<Unit>,
+    ) {
         let text = self.text.slice(span.range());
         if text.trim().is_empty() {
             return;
@@ -107,18 +114,19 @@ impl Divider<'_> {
             }
         }
         let (pieces, next) = match stage {
-            Stage::Stanzas => (stanzas(text), Stage::Lines),
-            Stage::Lines => {
-                (lines(text).map(|line| (line.start, line.end, Cut::Line)).collect(), Stage::Words)
-            }
-            Stage::Sentences => (sentences(text), Stage::Words),
-            Stage::Words => (words(text), Stage::Halves),
-            Stage::Halves => {
+            SplitLevel::Stanzas => (stanzas(text), SplitLevel::Lines),
+            SplitLevel::Lines => (
+                lines(text).map(|line| (line.start, line.end, Cut::Line)).collect(),
+                SplitLevel::Words,
+            ),
+            SplitLevel::Sentences => (sentences(text), SplitLevel::Words),
+            SplitLevel::Words => (words(text), SplitLevel::Halves),
+            SplitLevel::Halves => {
                 let Some(pieces) = halves(text) else {
                     units.push(Unit { span, tokens: self.weigh(span), lead: 0, cut, is_code });
                     return;
                 };
-                (pieces, Stage::Halves)
+                (pieces, SplitLevel::Halves)
             }
         };
         let n_before = units.len();
@@ -206,7 +214,7 @@ fn announces(text: &str) -> bool {
 type Piece = (usize, usize, Cut);
 
 #[derive(Clone, Copy)]
-enum Stage {
+enum SplitLevel {
     Stanzas,
     Lines,
     Sentences,

@@ -2,7 +2,7 @@
 //! place.
 
 use super::{Block, BlockKind, Extracted, NoText};
-use crate::document::{Format, Place, Span};
+use crate::document::{Format, Location, Span};
 use crate::strings::StrExt as _;
 
 /// More text than this in one file is no document: it is a thousand books.
@@ -13,14 +13,14 @@ const MAX_TEXT_BYTES: usize = 64 << 20;
 pub(super) struct Build {
     text: String,
     blocks: Vec<Block>,
-    places: Vec<(usize, Place)>,
+    places: Vec<(usize, Location)>,
     metadata: Vec<(String, String)>,
     is_full: bool,
 }
 
 impl Build {
     /// What follows stands here.
-    pub(super) fn place(&mut self, place: Place) {
+    pub(super) fn place(&mut self, place: Location) {
         // The next block begins behind two line ends, which belong to neither.
         self.places.push((self.text.len(), place));
     }

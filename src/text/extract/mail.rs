@@ -7,7 +7,7 @@ use mail_parser::{Address, Message, MessageParser, MimeHeaders as _, PartType};
 
 use super::build::Build;
 use super::{BlockKind, Extracted, NoText, html};
-use crate::document::{Format, Place};
+use crate::document::{Format, Location};
 
 /// Messages within messages are read so deep.
 const MAX_DEPTH: usize = 4;
@@ -30,7 +30,7 @@ pub(super) fn mailbox(bytes: &[u8]) -> Result<Extracted, NoText> {
     for raw in messages(bytes) {
         let Some(message) = parse(&raw) else { continue };
         n += 1;
-        build.place(Place::Message(n));
+        build.place(Location::Message(n));
         build.heading(1, message.subject().unwrap_or("(no subject)"));
         write(&message, &mut build, 0);
     }

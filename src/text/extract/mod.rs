@@ -35,7 +35,7 @@ use std::borrow::Cow;
 
 use kind::format_of;
 
-use crate::document::{Format, Place, Span};
+use crate::document::{Format, Location, Span};
 use crate::strings::StrExt as _;
 
 pub(in crate::text) use code::is_closing;
@@ -58,7 +58,7 @@ pub struct Extracted {
     /// for all else.
     pub outline: Vec<Node>,
     /// Where pages, slides, rows of sheets and the like begin in the text, in order.
-    pub places: Vec<(usize, Place)>,
+    pub places: Vec<(usize, Location)>,
     /// What the document says of itself beside its title, such as `("tags", "travel")`; a key may
     /// come several times.
     pub metadata: Vec<(String, String)>,
@@ -83,7 +83,7 @@ impl Extracted {
     }
 
     /// The page, slide or the like that an offset of the text lies in.
-    pub fn place_at(&self, offset: usize) -> Option<&Place> {
+    pub fn place_at(&self, offset: usize) -> Option<&Location> {
         self.places[..self.places.partition_point(|(start, _)| *start <= offset)]
             .last()
             .map(|(_, place)| place)

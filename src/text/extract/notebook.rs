@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::build::Build;
 use super::{BlockKind, Extracted, NoText, decode, markdown};
-use crate::document::{Format, Place};
+use crate::document::{Format, Location};
 use crate::strings::StrExt as _;
 
 /// Output that goes on for longer is data rather than a result.
@@ -23,7 +23,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Extracted, NoText> {
     let mut build = Build::default();
     let mut title = None;
     for (n, cell) in cells.iter().enumerate() {
-        build.place(Place::Cell(n + 1));
+        build.place(Location::Cell(n + 1));
         let source = joined(cell.get("source").or_else(|| cell.get("input")));
         match cell.get("cell_type").and_then(Value::as_str) {
             Some("markdown") => {

@@ -22,7 +22,7 @@ const SKIPPED: &str = "fonttbl colortbl listtable listoverridetable rsidtbl gene
     pntext category keywords subject doccomm comment company manager";
 
 pub(super) fn parse(bytes: &[u8]) -> Result<Extracted, NoText> {
-    let mut reader = Reader { bytes, at: 0, encoding: WINDOWS_1252 };
+    let mut reader = Lexer { bytes, at: 0, encoding: WINDOWS_1252 };
     let mut doc = Document::default();
     let mut state = State { skip_after_unicode: 1, ..State::default() };
     let mut stack: Vec<State> = Vec::new();
@@ -266,13 +266,13 @@ enum Token<'a> {
     Control(&'a str, Option<i64>),
 }
 
-struct Reader<'a> {
+struct Lexer<'a> {
     bytes: &'a [u8],
     at: usize,
     encoding: &'static Encoding,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> Lexer<'a> {
     fn next(&mut self) -> Option<Token<'a>> {
         loop {
             let byte = *self.bytes.get(self.at)?;

@@ -24,7 +24,7 @@ use crate::serve::body::Json;
 use crate::serve::error::Result;
 use crate::serve::guard::{self, RequestId};
 use crate::serve::routes::ask::answered;
-use crate::service::{Priority, Question, Ticket, Update, Wanted};
+use crate::service::{Priority, Question, RequestKind, Ticket, Update};
 use crate::sessions::Turn;
 use crate::wire::CitationJson;
 use crate::wire::input::Misfit;
@@ -80,7 +80,7 @@ pub struct ChatBody {
 /// A message. Fields of others have no effect.
 #[derive(Debug, Deserialize)]
 struct Message {
-    role: Role,
+    role: MessageRole,
     content: Option<Content>,
 }
 
@@ -117,7 +117,7 @@ impl ToSchema for Message {}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Role {
+enum MessageRole {
     System,
     Developer,
     User,
@@ -239,18 +239,18 @@ impl ChatBody {
             return Err(Error::misfit(&misfit, "the body"));
         }
         refuse_fields_of_ask(&self.more)?;
-        let last = self.messages.iter().rposition(|message| message.role == Role::User);
+        let last = self.messages.iter().rposition(|message| message.role == MessageRole::User);
         let last = last.ok_or_else(|| {
             Error::usage("`messages` has no message of the user").param("messages")
         })?;
         if let Some(misfit) = self.messages[last].refused_as_question(last) {
             return Err(Error::misfit(&misfit, "the body"));
         }
-        let said: Vec<(Role, String)> =
+        let said: Vec<(MessageRole, String)> =
             self.messages[..last].iter().map(|m| (m.role, m.text())).collect();
         Ok(Question {
             text: self.messages[last].text(),
-            wanted: Wanted::Answer {
+            wanted: RequestKind::Answer {
                 intent: None,
                 generator: None,
                 session: None,
@@ -372,12 +372,14 @@ impl PartKind {
 }
 
 /// Questions with their answers, the last ones.
-fn conversation(said: &[(Role, String)]) -> Vec<Turn> {
+fn conversation(said: &[(MessageRole, String)]) -> Vec<Turn> {
     let mut turns: Vec<Turn> = Vec::new();
     for (role, text) in said {
         match (role, turns.last_mut()) {
-            (Role::User, _) => turns.push(Turn { question: text.clone(), ..Turn::default() }),
-            (Role::Assistant, Some(turn)) => {
+            (MessageRole::User, _) => {
+                turns.push(Turn { question: text.clone(), ..Turn::default() })
+            }
+            (MessageRole::Assistant, Some(turn)) => {
                 let answer = text.split(SOURCES).next().unwrap_or_default();
                 // What was said before proved to be no answer.
                 turn.supported = !answer.ends_with(UNSUPPORTED);
@@ -595,16 +597,16 @@ mod tests {
     fn a_conversation_is_questions_with_their_answers() {
         let said = |role, text: &str| (role, text.to_owned());
         let turns = conversation(&[
-            said(Role::System, "be kind"),
-            said(Role::Assistant, "Hello."),
-            said(Role::User, "How do I install it?"),
-            said(Role::User, "On Linux."),
-            said(Role::Assistant, "With a script [1].\n\nSources:\n[1] a.md:1"),
-            said(Role::Tool, "{}"),
-            said(Role::User, "And why?"),
-            said(Role::Assistant, &format!("I was told to.\n\n{UNSUPPORTED}")),
-            said(Role::User, " "),
-            said(Role::Assistant, "?"),
+            said(MessageRole::System, "be kind"),
+            said(MessageRole::Assistant, "Hello."),
+            said(MessageRole::User, "How do I install it?"),
+            said(MessageRole::User, "On Linux."),
+            said(MessageRole::Assistant, "With a script [1].\n\nSources:\n[1] a.md:1"),
+            said(MessageRole::Tool, "{}"),
+            said(MessageRole::User, "And why?"),
+            said(MessageRole::Assistant, &format!("I was told to.\n\n{UNSUPPORTED}")),
+            said(MessageRole::User, " "),
+            said(MessageRole::Assistant, "?"),
         ]);
         let turns: Vec<(&str, &str)> =
             turns.iter().map(|turn| (&*turn.question, &*turn.answer)).collect();

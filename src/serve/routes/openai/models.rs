@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{App, NAME, apart, no_model};
 use crate::serve::error::{ErrorBody, Result};
-use crate::serve::inputs::Part;
+use crate::serve::extractors::Part;
 
 /// List what can be asked
 ///

@@ -4,7 +4,7 @@ use super::super::build::Build;
 use super::super::xml::{self, Element, Node};
 use super::super::{BlockKind, Extracted, NoText};
 use super::{Archive, cell_name, element_text, shown_row};
-use crate::document::{Format, Place};
+use crate::document::{Format, Location};
 
 pub(in super::super) fn odf(format: Format, bytes: &[u8]) -> Result<Extracted, NoText> {
     let mut archive = Archive::open(bytes)?;
@@ -141,7 +141,7 @@ impl Walker {
             }
             "page" if self.format == Format::Odp => {
                 self.slide += 1;
-                self.build.place(Place::Slide(self.slide));
+                self.build.place(Location::Slide(self.slide));
             }
             "frame" => self.in_title = element.get("presentation:class") == Some("title"),
             _ => {}
@@ -199,7 +199,7 @@ impl Walker {
         let shown = shown_row(&self.cells[first..]);
         for row in first_row..first_row + repeats.min(MAX_REPEATS) {
             if self.format == Format::Ods {
-                let place = Place::Sheet(self.sheet.clone(), cell_name(first, row));
+                let place = Location::Sheet(self.sheet.clone(), cell_name(first, row));
                 if !self.sheet.is_empty() && self.begins_table && row == first_row {
                     self.build.place(place.clone());
                     self.build.heading(1, &self.sheet.clone());

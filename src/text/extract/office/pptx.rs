@@ -4,7 +4,7 @@ use super::super::build::Build;
 use super::super::xml::{self, Node};
 use super::super::{BlockKind, Extracted, NoText};
 use super::{Archive, shown_row};
-use crate::document::{Format, Place};
+use crate::document::{Format, Location};
 
 /// More slides than this are not for showing.
 const MAX_SLIDES: usize = 10_000;
@@ -32,7 +32,7 @@ pub(in super::super) fn pptx(bytes: &[u8]) -> Result<Extracted, NoText> {
     for (n, path) in slides.iter().enumerate() {
         let Some(text) = archive.text(path)? else { continue };
         let slide = read(&text)?;
-        build.place(Place::Slide(n + 1));
+        build.place(Location::Slide(n + 1));
         if let Some(title) = &slide.title {
             first_title.get_or_insert_with(|| title.clone());
             build.heading(1, title);

@@ -7,7 +7,7 @@ use super::super::xml::{self, Node};
 use super::super::{Extracted, NoText};
 use super::{Archive, cell_name, shown_row};
 use crate::calendar;
-use crate::document::{Format, Place};
+use crate::document::{Format, Location};
 
 /// Columns that a sheet can have.
 const MAX_COLUMNS: usize = 16_384;
@@ -224,14 +224,14 @@ impl Book<'_> {
                             return true;
                         };
                         if !is_named {
-                            build.place(Place::Sheet(name.to_owned(), cell_name(first, row)));
+                            build.place(Location::Sheet(name.to_owned(), cell_name(first, row)));
                             build.heading(1, name);
                             is_named = true;
                         }
                         // Empty columns before a table say nothing.
                         let begins = last_row.is_none_or(|last: usize| last + 1 < row);
                         last_row = Some(row);
-                        build.place(Place::Sheet(name.to_owned(), cell_name(first, row)));
+                        build.place(Location::Sheet(name.to_owned(), cell_name(first, row)));
                         return build.row(begins, &shown_row(&cells[first..]));
                     }
                     _ => {}

@@ -9,7 +9,7 @@ use super::glyphs::Glyph;
 
 /// A line of one column.
 #[derive(Clone, Debug)]
-pub(super) struct Line {
+pub(super) struct TextLine {
     pub(super) text: String,
     pub(super) x0: f64,
     pub(super) x1: f64,
@@ -18,7 +18,7 @@ pub(super) struct Line {
 }
 
 /// The lines of a page in the order in which they are read.
-pub(super) fn lines(mut glyphs: Vec<Glyph>) -> Vec<Line> {
+pub(super) fn lines(mut glyphs: Vec<Glyph>) -> Vec<TextLine> {
     let mut read = Vec::new();
     // Most pages have one direction; a stamp in the margin is read after the text.
     let mut turns: Vec<(usize, i32)> = (0..4)
@@ -127,14 +127,14 @@ fn joined(mut runs: Vec<Run>) -> Vec<Run> {
 }
 
 /// Lines from top to bottom.
-fn rows(runs: Vec<Run>) -> Vec<Line> {
-    let mut lines: Vec<Line> =
+fn rows(runs: Vec<Run>) -> Vec<TextLine> {
+    let mut lines: Vec<TextLine> =
         runs.into_iter().map(line).filter(|line| !line.text.is_empty()).collect();
     lines.sort_by(|a, b| a.y.total_cmp(&b.y).then(a.x0.total_cmp(&b.x0)));
     lines
 }
 
-fn line(run: Run) -> Line {
+fn line(run: Run) -> TextLine {
     let mut glyphs = run.glyphs;
     let n_left = glyphs.iter().filter(|glyph| is_right_to_left(&glyph.text)).count();
     let runs_left =
@@ -165,7 +165,7 @@ fn line(run: Run) -> Line {
             push(&mut text, c);
         }
     }
-    Line {
+    TextLine {
         text: text.trim().to_owned(),
         x0: run.x0,
         x1: run.x1,
@@ -274,13 +274,13 @@ const LEAST_LONG: usize = LEAST_LINES.div_ceil(2);
 const MAX_STRIPS: usize = 32;
 
 /// Whether a line is as long as one of running text in a narrow column.
-fn is_long(line: &Line) -> bool {
+fn is_long(line: &TextLine) -> bool {
     const LEAST_EMS: f64 = 9.0;
     (line.x1 - line.x0) / line.size >= LEAST_EMS
 }
 
 /// Appends lines, sorted from top to bottom, in the order in which they are read.
-fn order(lines: &[Line], depth: usize, read: &mut Vec<Line>) {
+fn order(lines: &[TextLine], depth: usize, read: &mut Vec<TextLine>) {
     if depth == MAX_DEPTH || lines.len() > MAX_LINES {
         read.extend_from_slice(lines);
         return;
@@ -294,7 +294,7 @@ fn order(lines: &[Line], depth: usize, read: &mut Vec<Line>) {
             continue;
         };
         let middle = f64::midpoint(strip.from, strip.to);
-        let (left, right): (Vec<Line>, Vec<Line>) = lines[i..i + end]
+        let (left, right): (Vec<TextLine>, Vec<TextLine>) = lines[i..i + end]
             .iter()
             .cloned()
             .partition(|line| f64::midpoint(line.x0, line.x1) < middle);
@@ -314,7 +314,7 @@ struct Below {
     n_long: usize,
 }
 
-fn below(lines: &[Line]) -> Vec<Below> {
+fn below(lines: &[TextLine]) -> Vec<Below> {
     let mut so_far = Below { leftmost: f64::INFINITY, rightmost: f64::NEG_INFINITY, n_long: 0 };
     let mut below = vec![so_far; lines.len()];
     for (below, line) in below.iter_mut().zip(lines).rev() {
@@ -331,7 +331,7 @@ fn below(lines: &[Line]) -> Vec<Below> {
 ///
 /// What cannot become a column is given up early: a table of 3,000 numbers or a figure with as many
 /// labels took half a minute, because the whole page was looked at for each of its lines.
-fn band(lines: &[Line], below: &Below) -> Option<(usize, Strip)> {
+fn band(lines: &[TextLine], below: &Below) -> Option<(usize, Strip)> {
     if below.n_long < 2 * LEAST_LONG {
         return None;
     }
@@ -377,8 +377,8 @@ fn band(lines: &[Line], below: &Below) -> Option<(usize, Strip)> {
 }
 
 /// The widest strip with running text on both sides.
-fn stands_in_columns(lines: &[Line], free: &[Strip]) -> Option<Strip> {
-    let runs_on = |side: &dyn Fn(&Line) -> bool| {
+fn stands_in_columns(lines: &[TextLine], free: &[Strip]) -> Option<Strip> {
+    let runs_on = |side: &dyn Fn(&TextLine) -> bool| {
         let of_side = || lines.iter().filter(|line| side(line));
         let (n, n_long) = (of_side().count(), of_side().filter(|line| is_long(line)).count());
         n >= LEAST_LINES && n - n_long <= n / 2

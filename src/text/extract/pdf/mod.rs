@@ -9,11 +9,11 @@ mod outline;
 
 use hayro_interpret::InterpreterCache;
 use hayro_interpret::hayro_syntax::{DecryptionError, LoadPdfError, Pdf};
-use layout::Line;
+use layout::TextLine;
 
 use super::build::Build;
 use super::{BlockKind, Extracted, NoText};
-use crate::document::{Format, Place};
+use crate::document::{Format, Location};
 
 /// The longest real documents have some thousand pages.
 const MAX_PAGES: usize = 20_000;
@@ -30,7 +30,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Extracted, NoText> {
     if n_pages > MAX_PAGES {
         return Err(NoText::TooMuch(format!("{n_pages} pages, more than {MAX_PAGES}").into()));
     }
-    let mut pages: Vec<Vec<Line>> = Vec::with_capacity(n_pages);
+    let mut pages: Vec<Vec<TextLine>> = Vec::with_capacity(n_pages);
     let (mut n_images, mut n_unknown, mut n_known) = (0, 0, 0);
     // Fonts are shared between pages and take long to read.
     let cache = InterpreterCache::new();
@@ -80,7 +80,7 @@ fn title(pdf: &Pdf) -> Option<String> {
 }
 
 /// The line on the first page in the largest type, if that is larger than the text's.
-fn largest(first: &[Line], pages: &[Vec<Line>]) -> Option<String> {
+fn largest(first: &[TextLine], pages: &[Vec<TextLine>]) -> Option<String> {
     let line =
         first.iter().take(12).max_by(|a, b| a.size.total_cmp(&b.size).then(b.y.total_cmp(&a.y)))?;
     let is_title =
@@ -89,7 +89,7 @@ fn largest(first: &[Line], pages: &[Vec<Line>]) -> Option<String> {
 }
 
 /// The size of type that most letters have.
-fn body_size(pages: &[Vec<Line>]) -> f64 {
+fn body_size(pages: &[Vec<TextLine>]) -> f64 {
     let mut by_size = std::collections::BTreeMap::<i64, usize>::new();
     for line in pages.iter().flatten() {
         *by_size.entry((line.size * 10.0).round() as i64).or_default() += line.text.len();
@@ -97,20 +97,20 @@ fn body_size(pages: &[Vec<Line>]) -> f64 {
     by_size.into_iter().max_by_key(|(_, n)| *n).map_or(10.0, |(size, _)| size as f64 / 10.0)
 }
 
-fn assemble(pages: &[Vec<Line>], outline: &[outline::Entry]) -> Build {
+fn assemble(pages: &[Vec<TextLine>], outline: &[outline::Entry]) -> Build {
     let mut build = Build::default();
     let body = body_size(pages);
     // Where nobody said what the headings are, large type says it: each size is a level.
     let mut sizes: Vec<i64> = Vec::new();
     if outline.is_empty() {
-        let large = |line: &&Line| line.size > 1.15 * body && line.text.chars().count() <= 120;
+        let large = |line: &&TextLine| line.size > 1.15 * body && line.text.chars().count() <= 120;
         sizes = pages.iter().flatten().filter(large).map(|line| line.size.round() as i64).collect();
         sizes.sort_unstable_by_key(|size| std::cmp::Reverse(*size));
         sizes.dedup();
     }
     let mut entries = outline.iter().peekable();
     for (n, lines) in pages.iter().enumerate() {
-        build.place(Place::Page(n + 1));
+        build.place(Location::Page(n + 1));
         let mut i = 0;
         let mut paragraph = Paragraph::default();
         while i < lines.len() {
@@ -124,7 +124,7 @@ fn assemble(pages: &[Vec<Line>], outline: &[outline::Entry]) -> Build {
             let met = here.iter().enumerate().find_map(|(skip, entry)| {
                 let n_lines = lines_of_title(&lines[i..], &entry.title)?;
                 // The head of a page says the title too, in small type.
-                let is_small = |line: &Line| line.size <= 1.05 * body;
+                let is_small = |line: &TextLine| line.size <= 1.05 * body;
                 let is_later = |j: usize| {
                     !is_small(&lines[j]) && lines_of_title(&lines[j..], &entry.title).is_some()
                 };
@@ -160,7 +160,7 @@ fn assemble(pages: &[Vec<Line>], outline: &[outline::Entry]) -> Build {
 }
 
 /// Where the column of a line ends, as far as the lines around it show.
-fn right_of(lines: &[Line], i: usize) -> f64 {
+fn right_of(lines: &[TextLine], i: usize) -> f64 {
     const AROUND: usize = 15;
     let (x0, x1) = (lines[i].x0, lines[i].x1);
     let near = &lines[i.saturating_sub(AROUND)..(i + AROUND).min(lines.len())];
@@ -168,7 +168,7 @@ fn right_of(lines: &[Line], i: usize) -> f64 {
 }
 
 /// How many lines, from the first, say what a title says, save for a number before it.
-fn lines_of_title(lines: &[Line], title: &str) -> Option<usize> {
+fn lines_of_title(lines: &[TextLine], title: &str) -> Option<usize> {
     let letters = |text: &str| {
         text.chars()
             .filter(|c| c.is_alphanumeric())
@@ -202,14 +202,14 @@ fn is_number(text: &str) -> bool {
 #[derive(Default)]
 struct Paragraph {
     text: String,
-    last: Option<Line>,
+    last: Option<TextLine>,
     /// The usual distance of its lines; 0 while there is only one.
     pitch: f64,
     right: f64,
 }
 
 impl Paragraph {
-    fn push(&mut self, line: &Line, right: f64, build: &mut Build) {
+    fn push(&mut self, line: &TextLine, right: f64, build: &mut Build) {
         if let Some(last) = &self.last {
             let step = line.y - last.y;
             let usual = if self.pitch > 0.0 { self.pitch } else { 1.45 * last.size };

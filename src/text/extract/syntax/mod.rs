@@ -91,11 +91,11 @@ pub fn outline(path: &str, text: &str) -> Vec<Node> {
 struct Walk<'a> {
     language: &'a Language,
     text: &'a str,
-    found: Vec<Found>,
+    found: Vec<Definition>,
     error_bytes: usize,
 }
 
-struct Found {
+struct Definition {
     node: Node,
     /// A comment or attribute, which belongs to what follows.
     leads: bool,
@@ -138,7 +138,7 @@ impl Walk<'_> {
                 open.push(Open { level, start, wraps: name.is_some() && wraps(node) });
                 let node =
                     Node { span: Span::new(start, node.end_byte()), depth: open.len() - 1, name };
-                self.found.push(Found { node, leads });
+                self.found.push(Definition { node, leads });
             }
             if descends && cursor.goto_first_child() {
                 level += 1;
@@ -191,10 +191,10 @@ fn is_lead(node: Tree<'_>) -> bool {
 }
 
 /// Each run of comments and attributes as part of what stands right below it, or as one node.
-fn with_comments(found: Vec<Found>, text: &str) -> Vec<Node> {
+fn with_comments(found: Vec<Definition>, text: &str) -> Vec<Node> {
     let mut nodes: Vec<Node> = Vec::with_capacity(found.len());
     let mut lead: Option<Node> = None;
-    for Found { mut node, leads } in found {
+    for Definition { mut node, leads } in found {
         node.span.end = node.span.start + text.slice(node.span.range()).trim_end().len();
         if let Some(before) = lead.take() {
             let gap = text.slice(before.span.end.min(node.span.start)..node.span.start);

@@ -108,29 +108,29 @@ fn front_matter_says_what_it_says() {
 #[test]
 fn places_are_found_by_offset() {
     let mut build = build::Build::default();
-    build.place(Place::Slide(1));
+    build.place(Location::Slide(1));
     build.heading(1, "One");
-    build.place(Place::Slide(2));
+    build.place(Location::Slide(2));
     build.heading(1, "Two");
     let doc = build.finish(Format::Pptx, None).unwrap();
     let at = doc.text.find("Two").unwrap();
     assert_eq!(
         (doc.place_at(0), doc.place_at(at)),
-        (Some(&Place::Slide(1)), Some(&Place::Slide(2)))
+        (Some(&Location::Slide(1)), Some(&Location::Slide(2)))
     );
 }
 
 #[test]
 fn a_place_is_read_as_it_is_written() {
     let places = [
-        Place::Page(3),
-        Place::Slide(2),
-        Place::Sheet("Costs! 1897".into(), "B4".into()),
-        Place::Message(9),
-        Place::Cell(12),
+        Location::Page(3),
+        Location::Slide(2),
+        Location::Sheet("Costs! 1897".into(), "B4".into()),
+        Location::Message(9),
+        Location::Cell(12),
     ];
     for place in places {
         assert_eq!(place.to_string().parse(), Ok(place));
     }
-    assert_eq!("shelf 3".parse::<Place>(), Err(()));
+    assert_eq!("shelf 3".parse::<Location>(), Err(()));
 }

@@ -50,7 +50,7 @@ pub(super) struct Section {
 
 /// Writes the answer down: a paragraph for each section, a line for each row; within a section the
 /// best source first, within a source in its own order.
-pub(super) fn told(mut sections: Vec<Section>, evidence: &[Evidence]) -> Answer {
+pub(super) fn render(mut sections: Vec<Section>, evidence: &[Evidence]) -> Answer {
     let mut sources: Vec<usize> = Vec::new();
     for quote in sections.iter().flat_map(|section| &section.quotes) {
         if !sources.contains(&quote.source) {

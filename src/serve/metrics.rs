@@ -13,7 +13,7 @@ use axum::response::Response;
 use hyper::body::{Frame, SizeHint};
 
 use super::{App, body};
-use crate::service::Line;
+use crate::service::LaneKind;
 use crate::telemetry::{self, InFlight, Served, Span, SpanData, Trace};
 
 /// Counts of this process.
@@ -152,9 +152,9 @@ impl Counted {
 /// All counts, as Prometheus reads them.
 pub fn render(app: &App) -> String {
     telemetry::connections(app.counts.connections.load(Ordering::Relaxed));
-    for (name, line) in [("own", Line::Own), ("written", Line::Written)] {
+    for (name, line) in [("own", LaneKind::Own), ("written", LaneKind::Written)] {
         let load = app.service.load(line);
-        let now = telemetry::Line {
+        let now = telemetry::LaneState {
             waiting: load.waiting,
             workers: load.workers,
             busy: load.running,

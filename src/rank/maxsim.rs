@@ -6,7 +6,7 @@
 //! nothing on the claims. Leaving special tokens out makes no difference that these questions could
 //! show.
 
-use crate::document::{Leg, Legs};
+use crate::document::{Contribution, Contributions};
 use crate::vector::{Rows, dot};
 
 /// Version of [`late_interaction`]; raise it when the same tokens may get another score.
@@ -30,7 +30,7 @@ pub fn late_interaction(question: &Rows, passage: &Rows) -> f64 {
 /// range too and no passage that got no second look is overtaken by one that did. As before, a
 /// score is the sum of its legs' normalised scores by their weights. Where all looks are the same
 /// they say nothing, and nothing changes.
-pub fn blend(candidates: &mut [(f64, Legs)], looks: &[f64], weight: f64) {
+pub fn blend(candidates: &mut [(f64, Contributions)], looks: &[f64], weight: f64) {
     debug_assert_eq!(candidates.len(), looks.len(), "each candidate got its look");
     let range = |scores: &mut dyn Iterator<Item = f64>| {
         scores.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(x), high.max(x)))
@@ -49,6 +49,6 @@ pub fn blend(candidates: &mut [(f64, Legs)], looks: &[f64], weight: f64) {
         for leg in [&mut legs.lexical, &mut legs.dense].into_iter().flatten() {
             leg.weight *= 1.0 - weight;
         }
-        legs.rerank = Some(Leg { rank, score: *look, normalised, weight });
+        legs.rerank = Some(Contribution { rank, score: *look, normalised, weight });
     }
 }

@@ -4,11 +4,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::load;
 use crate::cache::{Caching, Key};
-use crate::document::{Hit, Legs, context_line, embedded_text};
+use crate::document::{Contributions, Hit, context_line, embedded_text};
 use crate::engine::{Engine, Stop};
 use crate::error::Result;
 use crate::index::Snapshot;
-use crate::model::{Embedder, Role};
+use crate::model::{Embedder, EmbeddingRole};
 use crate::rank::{self, LATE_VERSION};
 
 /// Fewer passages than this do not pay for loading another network.
@@ -40,7 +40,7 @@ impl Look<'_> {
         };
         let texts: Vec<String> = hits.iter().map(passage).collect();
         let (looks, looked) = self.scores(embedder, &texts)?;
-        let mut candidates: Vec<(f64, Legs)> =
+        let mut candidates: Vec<(f64, Contributions)> =
             hits.iter().map(|hit| (hit.score, hit.legs)).collect();
         rank::blend(&mut candidates, &looks, self.engine.config.rerank_weight);
         for (hit, (score, legs)) in hits.iter_mut().zip(candidates) {
@@ -92,7 +92,7 @@ impl Look<'_> {
         texts: &[String],
         missing: &[usize],
     ) -> Result<Vec<(usize, f64)>> {
-        let question = &embedder.token_vectors(Role::Query, self.question)?;
+        let question = &embedder.token_vectors(EmbeddingRole::Query, self.question)?;
         let next = AtomicUsize::new(0);
         let threads = self.threads.min(missing.len().div_ceil(PASSAGES_PER_NETWORK));
         let shares = embedder.side_by_side(threads, |tokens| {
@@ -101,7 +101,7 @@ impl Look<'_> {
                 self.engine.go_on(self.stop)?;
                 share.push((
                     *i,
-                    rank::late_interaction(question, &tokens(Role::Passage, &texts[*i])?),
+                    rank::late_interaction(question, &tokens(EmbeddingRole::Passage, &texts[*i])?),
                 ));
             }
             Ok(share)

@@ -24,7 +24,7 @@ pub struct Remains {
     pub table: Option<Vec<Record>>,
     words: Option<Snapshot>,
     /// Whole vector files, and which text is where in them.
-    dense: Vec<dense::Reader>,
+    dense: Vec<dense::VectorReader>,
     rows: HashMap<RowKey, (usize, usize)>,
 }
 
@@ -58,7 +58,10 @@ impl Remains {
                 Damage::default(),
             );
             let reader = map.and_then(|map| {
-                dense::Reader::open(vec![(Arc::new(map), vectors.rows)], self.meta.model.dimension)
+                dense::VectorReader::open(
+                    vec![(Arc::new(map), vectors.rows)],
+                    self.meta.model.dimension,
+                )
             });
             let (Ok(reader), Ok(Some(keys))) = (reader, read_keys(&dir.join(keys))) else {
                 continue;
