@@ -90,8 +90,8 @@ pub fn run(
         Generator::Extractive => engine.config.threads,
         Generator::Llm => engine.config.batch_parallel,
     };
-    let first = Asker::open(engine)?.one_of(workers);
-    let askers = (1..workers).map(|_| first.another(engine)).collect::<Result<Vec<_>>>()?;
+    let first = Asker::open(engine)?.share_threads(workers);
+    let askers = (1..workers).map(|_| first.fork(engine)).collect::<Result<Vec<_>>>()?;
     // One channel hands out the work; the other keeps the order: a place in line for every answer
     // to come.
     let (tasks, work) = sync_channel::<Task>(workers);
@@ -112,7 +112,10 @@ pub fn run(
                                 intent: question.intent.or(like.intent),
                                 ..like.clone()
                             };
-                            (Some(question), asker.ask_caught(engine, &request, &mut |_| {}))
+                            (
+                                Some(question),
+                                asker.ask_catching_panics(engine, &request, &mut |_| {}),
+                            )
                         }
                         Err(fault) => (None, Err(fault)),
                     };

@@ -220,7 +220,7 @@ pub struct Hit {
     pub chunk: Chunk,
     /// The same passage, word for word, elsewhere in the index: `(path, first line)`.
     pub also: Vec<(Arc<str>, usize)>,
-    pub legs: Contributions,
+    pub contributions: Contributions,
 }
 
 /// What each leg of a search, and a second look, said about a hit; what `--explain` shows.

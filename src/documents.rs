@@ -270,7 +270,7 @@ pub fn find(snapshot: &Snapshot, root: Option<&str>, path: &str) -> Result<Docum
         found = without_place(path).map(named).unwrap_or_default();
     }
     if root.is_none() && found.is_empty() {
-        let glob = PathGlob::new(path).map_err(|_| no_document(path))?.seen_from(&config::here());
+        let glob = PathGlob::new(path).map_err(|_| no_document(path))?.relative_to(&config::here());
         found = all_of(&|record| glob.matches(folder(&roots, record.root), &record.path));
     }
     match found.len() {
@@ -453,7 +453,7 @@ fn whole(engine: &Engine) -> Result<Snapshot> {
 
 fn globs(patterns: &[String]) -> Result<Vec<PathGlob>> {
     let here = config::here();
-    patterns.iter().map(|pattern| Ok(PathGlob::new(pattern)?.seen_from(&here))).collect()
+    patterns.iter().map(|pattern| Ok(PathGlob::new(pattern)?.relative_to(&here))).collect()
 }
 
 fn parted<T>(all: Vec<T>, is_first: impl Fn(&T) -> bool) -> (Vec<T>, Vec<T>) {

@@ -106,7 +106,7 @@ impl Engine {
     ///
     /// # Errors
     /// An interruption; a fault of [`Kind::Late`] that names the stage.
-    pub fn go_on(&self, stop: &Stop) -> Result<()> {
+    pub fn check_stop(&self, stop: &Stop) -> Result<()> {
         if self.interrupted() { Err(Fault::interrupted()) } else { stop.check() }
     }
 
@@ -278,7 +278,7 @@ impl Stop {
     }
 
     /// # Errors
-    /// As [`Engine::go_on`].
+    /// As [`Engine::check_stop`].
     fn check(&self) -> Result<()> {
         match self.late_stage() {
             _ if self.has_left() => Err(Fault::interrupted()),

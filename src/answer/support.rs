@@ -61,7 +61,7 @@ impl Strength {
         let largest =
             |value: &dyn Fn(&Candidate) -> f64| candidates.iter().map(value).fold(0.0, f64::max);
         let cosines = evidence
-            .filter_map(|piece| Some(piece.hit.legs.dense?.score))
+            .filter_map(|piece| Some(piece.hit.contributions.dense?.score))
             .filter(|cosine| cosine.is_finite());
         let sentence = largest(&held);
         let is_foreign = text.chars().filter(|c| c.is_alphabetic()).any(|c| c > '\u{24f}');

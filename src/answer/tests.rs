@@ -22,7 +22,7 @@ fn hit(rank: usize, path: &str, start: usize, text: &str) -> Hit {
             place: None,
         },
         also: Vec::new(),
-        legs: Contributions {
+        contributions: Contributions {
             lexical: Some(Contribution { rank, score: 1.0, normalised: 1.0, weight: 1.0 }),
             ..Contributions::default()
         },

@@ -112,14 +112,14 @@ pub struct Response {
     pub fallback: Option<Fault>,
     /// Passages that try to give orders to a model: those that are cited, and those that the
     /// language model read.
-    pub orders: Vec<Ordering>,
+    pub flagged: Vec<FlaggedPassage>,
     /// The index has no vectors yet: how many are made, and of how many.
     pub pending: Option<Pending>,
 }
 
 /// A passage that tries to give orders.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Ordering {
+pub struct FlaggedPassage {
     /// Its number in the answer; `None` when the answer does not cite it.
     pub n: Option<usize>,
     pub hit: Hit,
@@ -204,13 +204,17 @@ impl Asker {
     }
 
     /// Over a generation that is open, with a language model that others may share.
-    pub fn over(snapshot: Arc<Snapshot>, threads: usize, client: Option<Arc<Client>>) -> Self {
-        Self { searcher: Searcher::over(snapshot, threads), client }
+    pub fn with_snapshot(
+        snapshot: Arc<Snapshot>,
+        threads: usize,
+        client: Option<Arc<Client>>,
+    ) -> Self {
+        Self { searcher: Searcher::with_snapshot(snapshot, threads), client }
     }
 
     /// Goes over to another generation and another language model, or none.
-    pub fn turn_to(&mut self, snapshot: Arc<Snapshot>, client: Option<Arc<Client>>) {
-        self.searcher.turn_to(snapshot);
+    pub fn switch_to(&mut self, snapshot: Arc<Snapshot>, client: Option<Arc<Client>>) {
+        self.searcher.switch_to(snapshot);
         self.client = client;
     }
 
@@ -223,7 +227,7 @@ impl Asker {
     ///
     /// # Errors
     /// Those of [`Asker::ask`], and a panic.
-    pub fn ask_caught(
+    pub fn ask_catching_panics(
         &mut self,
         engine: &Engine,
         request: &Request,
@@ -255,7 +259,7 @@ impl Asker {
     ///
     /// # Errors
     /// As [`Asker::open`].
-    pub fn another(&self, engine: &Engine) -> Result<Self> {
+    pub fn fork(&self, engine: &Engine) -> Result<Self> {
         let mut searcher = Searcher::open(engine)?;
         searcher.threads = self.searcher.threads;
         Ok(Self { searcher, client: self.client.clone() })
@@ -263,7 +267,7 @@ impl Asker {
 
     /// This asker as one of `n` that work side by side, which share the threads between them.
     #[must_use]
-    pub fn one_of(mut self, n: usize) -> Self {
+    pub fn share_threads(mut self, n: usize) -> Self {
         self.searcher.threads = (self.searcher.threads / n.max(1)).max(1);
         self
     }
@@ -288,7 +292,7 @@ impl Asker {
         on(Event::Found { hits: &hits, timings, cache });
 
         let generation = Instant::now();
-        engine.go_on(&request.stop)?;
+        engine.check_stop(&request.stop)?;
         let mut question = Asked { request, resolved, intent, earlier, stop: request.stop.clone() };
         let options = Options {
             intent: Some(intent),
@@ -331,7 +335,7 @@ impl Asker {
         Ok(Response {
             question: request.question.clone(),
             resolved: question.resolved,
-            orders: ordering(&answer.citations, &read),
+            flagged: ordering(&answer.citations, &read),
             answer,
             intent,
             generator,
@@ -487,12 +491,12 @@ impl Asker {
             generate::write(client, &prompt, &languages, &|| engine.should_stop(stop), on);
         let (answer, checks, mut writing) = match written {
             Err(fault) if fault.kind() == Kind::Interrupted => {
-                return Err(engine.go_on(stop).err().unwrap_or(fault));
+                return Err(engine.check_stop(stop).err().unwrap_or(fault));
             }
             written => written?,
         };
         if writing.finish == Finish::Interrupted
-            && let Err(late) = engine.go_on(stop)
+            && let Err(late) = engine.check_stop(stop)
             && late.kind() == Kind::Late
         {
             (writing.finish, writing.trouble) = (Finish::Broken, Some(late));
@@ -632,7 +636,7 @@ fn digest(evidence: &[Evidence]) -> [u8; 32] {
         let places = [chunk.bytes.start, chunk.bytes.end, chunk.lines.first, chunk.lines.last];
         places.iter().for_each(|n| hash.add(&(*n as u64).to_le_bytes()));
         hash.add(chunk.place.as_ref().map(ToString::to_string).unwrap_or_default().as_bytes());
-        hash.add(&hit.legs.dense.map_or(0, |leg| leg.score.to_bits()).to_le_bytes());
+        hash.add(&hit.contributions.dense.map_or(0, |leg| leg.score.to_bits()).to_le_bytes());
     }
     hash.finish()
 }
@@ -659,26 +663,26 @@ fn rendered(kept: &KeptAnswer, evidence: &[Evidence]) -> Option<Answer> {
 }
 
 /// Which passages try to give orders, the cited ones first.
-fn ordering(citations: &[Citation], read: &[Evidence]) -> Vec<Ordering> {
+fn ordering(citations: &[Citation], read: &[Evidence]) -> Vec<FlaggedPassage> {
     let cited = citations.iter().map(|citation| (Some(citation.n), &citation.hit));
     let is_cited = |hit: &Hit| citations.iter().any(|citation| citation.hit == *hit);
     let uncited = read.iter().map(|piece| (None, &piece.hit)).filter(|(_, hit)| !is_cited(hit));
-    let passages = cited.chain(uncited).map(|(n, hit)| Ordering {
+    let passages = cited.chain(uncited).map(|(n, hit)| FlaggedPassage {
         n,
         hit: hit.clone(),
-        kinds: kinds_of_orders(hit),
+        kinds: injection_kinds(hit),
     });
     passages.filter(|passage| !passage.kinds.is_empty()).collect()
 }
 
 /// What kinds of orders a passage tries to give, with all that a model is told of it: path, title
 /// and headings too.
-pub fn kinds_of_orders(hit: &Hit) -> Vec<OrderKind> {
-    orders_in(&hit.path, hit.title.as_deref(), &hit.chunk)
+pub fn injection_kinds(hit: &Hit) -> Vec<OrderKind> {
+    injection_kinds_in(&hit.path, hit.title.as_deref(), &hit.chunk)
 }
 
-/// As [`kinds_of_orders`], for a passage that is no hit.
-pub fn orders_in(path: &str, title: Option<&str>, chunk: &Chunk) -> Vec<OrderKind> {
+/// As [`injection_kinds`], for a passage that is no hit.
+pub fn injection_kinds_in(path: &str, title: Option<&str>, chunk: &Chunk) -> Vec<OrderKind> {
     let orders = orders(&[path, &context_line(title, &chunk.heading), &chunk.text].join("\n"));
     let mut kinds: Vec<OrderKind> = orders.into_iter().map(|order| order.kind).collect();
     kinds.sort_unstable();
@@ -712,7 +716,7 @@ mod tests {
                     place: None,
                 },
                 also: Vec::new(),
-                legs: Contributions::default(),
+                contributions: Contributions::default(),
             },
         };
         let key =

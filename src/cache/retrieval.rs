@@ -76,9 +76,9 @@ impl StoredHit {
             lines: [hit.chunk.lines.first, hit.chunk.lines.last],
             place: hit.chunk.place.as_ref().map(ToString::to_string),
             also: hit.also.iter().map(|(path, line)| (path.to_string(), *line)).collect(),
-            lexical: leg(hit.legs.lexical),
-            dense: leg(hit.legs.dense),
-            rerank: leg(hit.legs.rerank),
+            lexical: leg(hit.contributions.lexical),
+            dense: leg(hit.contributions.dense),
+            rerank: leg(hit.contributions.rerank),
         }
     }
 
@@ -105,7 +105,7 @@ impl StoredHit {
                 place: self.place.and_then(|place| place.parse().ok()),
             },
             also: self.also.into_iter().map(|(path, line)| (Arc::from(path), line)).collect(),
-            legs: Contributions {
+            contributions: Contributions {
                 lexical: leg(self.lexical),
                 dense: leg(self.dense),
                 rerank: leg(self.rerank),

@@ -178,7 +178,7 @@ pub fn run(args: &AskArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
 /// writes it.
 ///
 /// # Errors
-/// Those of [`Asker::ask_caught`].
+/// Those of [`Asker::ask_catching_panics`].
 pub(super) fn answered(
     asker: &mut Asker,
     engine: &Engine,
@@ -186,7 +186,7 @@ pub(super) fn answered(
     ui: &Ui,
 ) -> Result<Response> {
     let mut streamed = false;
-    let response = asker.ask_caught(engine, request, &mut |event| {
+    let response = asker.ask_catching_panics(engine, request, &mut |event| {
         if let Event::Text(text) = event
             && !ui.json
         {
@@ -302,7 +302,7 @@ fn show(response: &Response, names: &Names, is_seen: bool, ui: &Ui) {
             ui.line(format!("    {}", ui.fitted(&heading, ui.width().saturating_sub(4))));
         }
         if let Some(ordering) =
-            response.orders.iter().find(|ordering| ordering.n == Some(citation.n))
+            response.flagged.iter().find(|ordering| ordering.n == Some(citation.n))
         {
             ui.line(ui.paint(Tone::Bad, &format!("    {}", gives_orders(&ordering.kinds))));
         }
@@ -310,7 +310,7 @@ fn show(response: &Response, names: &Names, is_seen: bool, ui: &Ui) {
             ui.line(format!("    {}", clipped(&citation.hit.chunk.text, ui.width() - 4)));
         }
     }
-    for ordering in response.orders.iter().filter(|ordering| ordering.n.is_none()) {
+    for ordering in response.flagged.iter().filter(|ordering| ordering.n.is_none()) {
         let warning = format!(
             "{}, not cited: {}",
             place(names, &ordering.hit),

@@ -172,7 +172,7 @@ fn index_state(engine: &Engine) -> Result<State> {
         format!("{}, {}", counted(counts.documents, "document"), counted(counts.chunks, "chunk"));
     match Pending::of(engine, name, snapshot.meta()) {
         None => Ok(State::Well(format!("`{name}` whole, {size}"))),
-        Some(pending) if pending.being_made => Ok(State::Well(format!(
+        Some(pending) if pending.in_progress => Ok(State::Well(format!(
             "`{name}` whole, {size}; {}",
             super::ui::pending_words(&pending)
         ))),

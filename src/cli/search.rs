@@ -7,7 +7,7 @@ use super::ask::gives_orders;
 use super::exit::Outcome;
 use super::ui::{Tone, Ui, clipped, columns, one_line, safe_name};
 use super::words;
-use crate::ask::kinds_of_orders;
+use crate::ask::injection_kinds;
 use crate::cache::Caching;
 use crate::config;
 use crate::document::{Contribution, Hit};
@@ -152,7 +152,7 @@ pub fn run(args: &SearchArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
 
 /// A filter as it was typed, understood.
 pub(super) fn parsed(filter: Option<&str>) -> Result<Option<Filter>> {
-    let parse = |text| Ok(Filter::parse(text)?.seen_from(&config::here()));
+    let parse = |text| Ok(Filter::parse(text)?.relative_to(&config::here()));
     filter.map(parse).transpose()
 }
 
@@ -177,14 +177,18 @@ fn print_hit(ui: &Ui, names: &Names, hit: &Hit, explain: bool) {
             ),
             None => format!("{name} no match"),
         };
-        ui.line(ui.paint(Tone::Faint, &format!("    {}", leg("lexical", hit.legs.lexical))));
-        ui.line(ui.paint(Tone::Faint, &format!("    {}", leg("dense  ", hit.legs.dense))));
-        if hit.legs.rerank.is_some() {
-            ui.line(ui.paint(Tone::Faint, &format!("    {}", leg("rerank ", hit.legs.rerank))));
+        ui.line(
+            ui.paint(Tone::Faint, &format!("    {}", leg("lexical", hit.contributions.lexical))),
+        );
+        ui.line(ui.paint(Tone::Faint, &format!("    {}", leg("dense  ", hit.contributions.dense))));
+        if hit.contributions.rerank.is_some() {
+            ui.line(
+                ui.paint(Tone::Faint, &format!("    {}", leg("rerank ", hit.contributions.rerank))),
+            );
         }
     }
     ui.line(format!("    {}", clipped(&hit.chunk.text, 2 * ui.width() - 8).as_str()));
-    let kinds = kinds_of_orders(hit);
+    let kinds = injection_kinds(hit);
     if !kinds.is_empty() {
         ui.line(ui.paint(Tone::Faint, &format!("    {}", gives_orders(&kinds))));
     }

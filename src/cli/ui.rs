@@ -160,7 +160,7 @@ impl Ui {
     pub fn pending(&self, pending: Option<Pending>) {
         match pending {
             None => {}
-            Some(pending) if pending.being_made => {
+            Some(pending) if pending.in_progress => {
                 self.note(format!("searched by words only: {}", pending_words(&pending)));
             }
             Some(pending) => {
@@ -438,7 +438,7 @@ pub fn erase_at_exit() {
 /// What an index that has no vectors yet waits for, with the same percentage as the progress of its
 /// ingest.
 pub fn pending_words(pending: &Pending) -> String {
-    match pending.being_made {
+    match pending.in_progress {
         true => {
             let percent = percent(IngestStage::Vectors.share(pending.done, pending.total));
             format!("the vectors are still being made ({percent} %)")
@@ -571,7 +571,7 @@ mod tests {
     #[test]
     fn everybody_reports_the_same_percentage() {
         for (done, total) in [(0, 20), (9, 20), (45, 100), (75_000, 75_733)] {
-            let words = pending_words(&Pending { done, total, being_made: true });
+            let words = pending_words(&Pending { done, total, in_progress: true });
             let percent = words
                 .split_once('(')
                 .and_then(|(_, rest)| rest.split_once(')'))

@@ -98,7 +98,7 @@ impl Filter {
 
     /// The same filter with paths that may also be meant as seen from the directory `here`.
     #[must_use]
-    pub fn seen_from(mut self, here: &str) -> Self {
+    pub fn relative_to(mut self, here: &str) -> Self {
         self.0.each_path(&mut |glob| glob.see_from(here));
         self
     }
@@ -319,7 +319,7 @@ impl PathGlob {
 
     /// The same pattern, which may also be meant as seen from the directory `here`.
     #[must_use]
-    pub fn seen_from(mut self, here: &str) -> Self {
+    pub fn relative_to(mut self, here: &str) -> Self {
         self.see_from(here);
         self
     }

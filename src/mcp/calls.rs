@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::shape::{self, Budget};
 use super::tools::{MOST_DOCUMENTS, MOST_HITS, MOST_PASSAGES};
 use crate::answer::Intent;
-use crate::ask::{self, kinds_of_orders};
+use crate::ask::{self, injection_kinds};
 use crate::cache::Caching;
 use crate::config::{self, Mode};
 use crate::documents::{self, Page, Paging};
@@ -164,7 +164,7 @@ fn passages(found: &search::Response, most_bytes: usize) -> Value {
     let mut budget = Budget::new(most_bytes);
     let mut hits = Vec::new();
     for hit in &found.hits {
-        let mut object = shape::hit(hit, &kinds_of_orders(hit));
+        let mut object = shape::hit(hit, &injection_kinds(hit));
         object["rank"] = hit.rank.into();
         object["score"] = hit.score.into();
         if !budget.push(&mut hits, object) {
@@ -206,7 +206,7 @@ fn answer(response: &ask::Response, most_bytes: usize) -> Result<Value> {
     }
     let mut citations = Vec::new();
     for citation in &response.answer.citations {
-        let mut object = shape::hit(&citation.hit, &kinds_of_orders(&citation.hit));
+        let mut object = shape::hit(&citation.hit, &injection_kinds(&citation.hit));
         object["n"] = citation.n.into();
         if !budget.push(&mut citations, object) {
             break;
@@ -359,7 +359,7 @@ pub fn name(roots: &[crate::index::Root], record: &Record) -> String {
 }
 
 fn filter(text: Option<&str>) -> Result<Option<Filter>> {
-    let parse = |text| Ok(Filter::parse(text)?.seen_from(&config::here()));
+    let parse = |text| Ok(Filter::parse(text)?.relative_to(&config::here()));
     text.map(parse).transpose()
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::analysis::untrusted::{OrderKind, neutralise};
-use crate::ask::orders_in;
+use crate::ask::injection_kinds_in;
 use crate::document::{Chunk, Hit};
 use crate::index::Stored;
 use crate::naming;
@@ -95,7 +95,10 @@ pub fn hit(hit: &Hit, orders: &[OrderKind]) -> Value {
 
 /// One passage of a document.
 pub fn stored(stored: &Stored) -> Value {
-    passage(&stored.chunk, &orders_in(&stored.path, stored.title.as_deref(), &stored.chunk))
+    passage(
+        &stored.chunk,
+        &injection_kinds_in(&stored.path, stored.title.as_deref(), &stored.chunk),
+    )
 }
 
 fn passage(chunk: &Chunk, orders: &[OrderKind]) -> Value {

@@ -25,7 +25,7 @@ pub struct Fusion {
 pub struct Fused {
     pub ordinal: u32,
     pub score: f64,
-    pub legs: Contributions,
+    pub contributions: Contributions,
 }
 
 /// The best `depth` chunks, best first, and every chunk that ties with the last of them.
@@ -79,7 +79,7 @@ pub fn fuse(
     let legs: Vec<Contributions> =
         legs.map(|(lexical, dense)| Contributions { lexical, dense, rerank: None }).collect();
     let fused = ranking.into_iter().zip(legs);
-    fused.map(|((ordinal, score), legs)| Fused { ordinal, score, legs }).collect()
+    fused.map(|((ordinal, score), legs)| Fused { ordinal, score, contributions: legs }).collect()
 }
 
 /// The best `depth` and all that tie with the last of them, best first; `score` is `None` for what

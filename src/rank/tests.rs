@@ -22,7 +22,7 @@ fn one_leg_alone_keeps_its_order_and_drops_what_does_not_match() {
 fn a_chunk_that_both_legs_like_beats_one_that_one_leg_loves() {
     let ranking = fuse(Some(&[10.0, 8.0, 0.0]), Some(&[0.1, 0.8, 0.9]), EVEN, 10);
     assert_eq!(order(&ranking)[0], 1);
-    let legs = ranking[0].legs;
+    let legs = ranking[0].contributions;
     assert_eq!((legs.lexical.unwrap().rank, legs.dense.unwrap().rank), (2, 2));
 }
 
@@ -30,8 +30,8 @@ fn a_chunk_that_both_legs_like_beats_one_that_one_leg_loves() {
 fn where_no_term_occurs_the_dense_leg_speaks_alone() {
     let ranking = fuse(Some(&[0.0, 0.0]), Some(&[0.2, 0.4]), EVEN, 10);
     assert_eq!(order(&ranking), [1, 0]);
-    assert_eq!(ranking[0].legs.dense.unwrap().weight, 1.0);
-    assert_eq!(ranking[0].legs.lexical, None);
+    assert_eq!(ranking[0].contributions.dense.unwrap().weight, 1.0);
+    assert_eq!(ranking[0].contributions.lexical, None);
 }
 
 #[test]

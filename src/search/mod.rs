@@ -83,7 +83,7 @@ pub struct Pending {
     pub total: u64,
     /// Somebody makes them. Else whoever did was stopped, and the next ingest of the same folders
     /// goes on.
-    pub being_made: bool,
+    pub in_progress: bool,
 }
 
 impl Pending {
@@ -92,7 +92,7 @@ impl Pending {
         (meta.pending > 0).then(|| {
             let made = engine.store.progress(index);
             let (done, total) = made.unwrap_or((0, meta.pending));
-            Self { done, total, being_made: made.is_some() }
+            Self { done, total, in_progress: made.is_some() }
         })
     }
 }
@@ -132,17 +132,17 @@ impl Searcher {
     /// Opens the configured index.
     pub fn open(engine: &Engine) -> Result<Self> {
         let snapshot = engine.store.open(&engine.config.index)?;
-        Ok(Self::over(Arc::new(snapshot), engine.config.threads))
+        Ok(Self::with_snapshot(Arc::new(snapshot), engine.config.threads))
     }
 
     /// Over a generation that is open.
-    pub fn over(snapshot: Arc<Snapshot>, threads: usize) -> Self {
+    pub fn with_snapshot(snapshot: Arc<Snapshot>, threads: usize) -> Self {
         Self { snapshot, threads, vectors: Vectors::default(), ahead: Vec::new(), allowed: None }
     }
 
     /// Goes over to another generation, of this index or another one; a model that fits stays
     /// loaded.
-    pub fn turn_to(&mut self, snapshot: Arc<Snapshot>) {
+    pub fn switch_to(&mut self, snapshot: Arc<Snapshot>) {
         if Arc::ptr_eq(&self.snapshot, &snapshot) {
             return;
         }
@@ -188,8 +188,8 @@ impl Searcher {
     /// As [`Searcher::search`].
     pub fn find(&mut self, engine: &Engine, request: &Request) -> Result<Response> {
         let start = Instant::now();
-        let query = checked(&request.query)?;
-        engine.go_on(&request.stop)?;
+        let query = validate(&request.query)?;
+        engine.check_stop(&request.stop)?;
         let meta = self.snapshot.meta();
         let corpus = corpus(meta).to_owned();
         let key = ranking_key(engine, meta, query, request);
@@ -222,7 +222,7 @@ impl Searcher {
     /// compared with the vectors in one pass, which takes little longer than for one of them.
     /// Whoever then searches for them over the same generation finds this done. What fails here
     /// fails there again, and is told of there.
-    pub fn look_ahead(&mut self, engine: &Engine, requests: &[Request]) {
+    pub fn prefetch(&mut self, engine: &Engine, requests: &[Request]) {
         self.ahead.clear();
         let Self { snapshot, threads, vectors: Vectors { embedder, .. }, ahead, .. } = self;
         let meta = snapshot.meta();
@@ -231,7 +231,7 @@ impl Searcher {
         }
         let mut begun: Vec<(String, Embedded)> = Vec::new();
         for request in requests.iter().filter(|request| request.mode != Mode::Lexical) {
-            let Ok(query) = checked(&request.query) else { continue };
+            let Ok(query) = validate(&request.query) else { continue };
             let is_known = || {
                 let key = ranking_key(engine, meta, query, request);
                 request.caching.reads()
@@ -274,7 +274,7 @@ impl Searcher {
     /// A usage fault for an empty question; whatever keeps the index or the model from being read.
     pub fn search(&mut self, engine: &Engine, request: &Request) -> Result<Response> {
         let start = Instant::now();
-        let query = checked(&request.query)?;
+        let query = validate(&request.query)?;
         let stop = &request.stop.stage(QueryStage::Retrieval);
         let Self { snapshot, threads, vectors: Vectors { embedder, asked }, ahead, allowed } = self;
         let snapshot = &*snapshot;
@@ -326,7 +326,7 @@ impl Searcher {
             (by_words(), to_embed.then(&mut by_model))
         };
         let (lexical, embedded) = (lexical.transpose()?, embedded.transpose()?);
-        engine.go_on(stop)?;
+        engine.check_stop(stop)?;
         let scan = Instant::now();
         let (scanned_ms, begun_ms) =
             ahead.as_ref().map_or((0.0, 0.0), |a| (a.scan_ms, a.embedded.milliseconds + a.scan_ms));
@@ -349,7 +349,7 @@ impl Searcher {
             let without = dense.iter_mut().zip(lexical).filter(|(_, score)| **score <= 0.0);
             without.for_each(|(cosine, _)| *cosine = f32::NAN);
         }
-        engine.go_on(stop)?;
+        engine.check_stop(stop)?;
         let fusion = Fusion { dense_weight: engine.config.dense_weight };
         // Copies and overlaps take no place of their own, so more are looked at than are wanted.
         let wanted = request.k.max(request.rerank);
@@ -601,7 +601,7 @@ fn lexical_scores(
 ///
 /// # Errors
 /// A usage fault for what is no question.
-pub fn checked(query: &str) -> Result<&str> {
+pub fn validate(query: &str) -> Result<&str> {
     let query = query.trim();
     if query.is_empty() {
         return Err(Fault::usage("the question is empty"));
@@ -634,7 +634,7 @@ fn embed(
 ) -> Result<Embedded> {
     let start = Instant::now();
     let stop = stop.stage(QueryStage::Embedding);
-    engine.go_on(&stop)?;
+    engine.check_stop(&stop)?;
     let model = &snapshot.meta().model;
     let key = Key::embedding(&model.fingerprint, role.name(), text);
     let cached = caching
@@ -651,7 +651,7 @@ fn embed(
         none => none.insert(load(engine, snapshot)?),
     };
     // Loading it may have taken long.
-    engine.go_on(&stop)?;
+    engine.check_stop(&stop)?;
     let vector = embedder.embed(role, text)?;
     if caching.writes() {
         engine.cache().keep(
@@ -740,7 +740,7 @@ fn hits(snapshot: &Snapshot, ranking: &[Fused], k: usize) -> Result<Vec<Hit>> {
             title: stored.title.map(Into::into),
             chunk: stored.chunk,
             also,
-            legs: fused.legs,
+            contributions: fused.contributions,
         })
         .collect())
 }

@@ -41,10 +41,10 @@ impl Look<'_> {
         let texts: Vec<String> = hits.iter().map(passage).collect();
         let (looks, looked) = self.scores(embedder, &texts)?;
         let mut candidates: Vec<(f64, Contributions)> =
-            hits.iter().map(|hit| (hit.score, hit.legs)).collect();
+            hits.iter().map(|hit| (hit.score, hit.contributions)).collect();
         rank::blend(&mut candidates, &looks, self.engine.config.rerank_weight);
         for (hit, (score, legs)) in hits.iter_mut().zip(candidates) {
-            (hit.score, hit.legs) = (score, legs);
+            (hit.score, hit.contributions) = (score, legs);
         }
         hits.sort_by(|a, b| b.score.total_cmp(&a.score));
         Ok(looked)
@@ -98,7 +98,7 @@ impl Look<'_> {
         let shares = embedder.side_by_side(threads, |tokens| {
             let mut share = Vec::new();
             while let Some(i) = missing.get(next.fetch_add(1, Ordering::Relaxed)) {
-                self.engine.go_on(self.stop)?;
+                self.engine.check_stop(self.stop)?;
                 share.push((
                     *i,
                     rank::late_interaction(question, &tokens(EmbeddingRole::Passage, &texts[*i])?),

@@ -277,7 +277,7 @@ impl Service {
     /// service is ending.
     pub async fn ask(&self, question: Question) -> std::result::Result<Ticket, Problem> {
         let shared = &self.shared;
-        search::checked(&question.text)?;
+        search::validate(&question.text)?;
         let index = question.index.as_ref().unwrap_or(&shared.engine.config.index);
         // A file is read, which may take long on a busy disk; the threads that pass bytes on must
         // not wait for it.

@@ -73,7 +73,7 @@ pub(super) fn run(shared: &Shared, lane: &Lane) {
         flights.iter().for_each(|flight| flight.start());
         if flights.len() > 1 {
             let _ = worker.caught("searching", |worker| {
-                worker.look_ahead(&flights);
+                worker.prefetch(&flights);
                 Ok(())
             });
         }
@@ -124,13 +124,13 @@ impl Worker<'_> {
                 return true;
             }
             let fitting = open.iter().find(|snapshot| snapshot.meta().model.fingerprint == *model);
-            fitting.map(|snapshot| asker.turn_to(Arc::clone(snapshot), None)).is_some()
+            fitting.map(|snapshot| asker.switch_to(Arc::clone(snapshot), None)).is_some()
         });
     }
 
     /// Begins the searches over the configured index. What goes wrong is told to whoever asked,
     /// when it goes wrong again.
-    fn look_ahead(&mut self, flights: &[Arc<Flight>]) {
+    fn prefetch(&mut self, flights: &[Arc<Flight>]) {
         let engine = &self.shared.engine;
         let search = |flight: &Arc<Flight>| {
             let (question, stop) = (&flight.question, self.stop(flight));
@@ -146,7 +146,7 @@ impl Worker<'_> {
             && let Ok(Some(snapshot)) = self.shared.open(&engine.config.index)
             && let Ok(asker) = self.asker(snapshot, None)
         {
-            asker.searcher().look_ahead(engine, &searches);
+            asker.searcher().prefetch(engine, &searches);
         }
     }
 
@@ -161,7 +161,7 @@ impl Worker<'_> {
         let question = &flight.question;
         let stop = self.stop(flight);
         // It may have waited for too long already.
-        shared.engine.go_on(&stop)?;
+        shared.engine.check_stop(&stop)?;
         let varied = varied(&shared.engine, question);
         let engine = varied.as_ref().unwrap_or(&shared.engine);
         let open = || -> std::result::Result<_, Problem> {
@@ -214,7 +214,7 @@ impl Worker<'_> {
             (embedder.files.fingerprint.clone(), embedder.files.spec.max_tokens);
         let mut found = Vectors { vectors: Vec::with_capacity(texts.len()), tokens: 0 };
         for (n, text) in texts.iter().enumerate() {
-            engine.go_on(stop)?;
+            engine.check_stop(stop)?;
             let tokens = embedder.tokenizer.count(text) + embedder.tokenizer.special();
             if tokens > most {
                 let what =
@@ -264,9 +264,11 @@ impl Worker<'_> {
         if !self.askers.contains_key(&model) && self.askers.len() >= MAX_MODELS {
             self.askers.clear();
         }
-        let asker =
-            self.askers.entry(model).or_insert_with(|| Asker::over(Arc::clone(&snapshot), 1, None));
-        asker.turn_to(snapshot, client);
+        let asker = self
+            .askers
+            .entry(model)
+            .or_insert_with(|| Asker::with_snapshot(Arc::clone(&snapshot), 1, None));
+        asker.switch_to(snapshot, client);
         Ok(asker)
     }
 }
@@ -353,7 +355,7 @@ fn in_session(
     }
     let request = Request { earlier: session.turns().to_vec(), ..request };
     let response = answer_streaming(asker, engine, &request, flight)?;
-    engine.go_on(&request.stop)?;
+    engine.check_stop(&request.stop)?;
     session.add(response.turn(engine.now_s()))?;
     Ok(Reply::Answer(Arc::new(response)))
 }

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use super::{PendingJson, place};
 use crate::analysis::untrusted::OrderKind;
-use crate::ask::{CacheUse, Ordering, Response, Timings, kinds_of_orders};
+use crate::ask::{CacheUse, FlaggedPassage, Response, Timings, injection_kinds};
 use crate::document::{Citation, Contribution, Contributions, Hit, Location};
 use crate::error::{Fault, Reason};
 use crate::filter::Filter;
@@ -110,7 +110,7 @@ impl<'a> HitJson<'a> {
             text: &hit.chunk.text,
             also: hit.also.iter().map(|(path, line)| AlsoJson { path, line: *line }).collect(),
             explain: explain.then(|| {
-                let Contributions { lexical, dense, rerank } = hit.legs;
+                let Contributions { lexical, dense, rerank } = hit.contributions;
                 let (lexical, dense, rerank) =
                     (LegJson::new(lexical), LegJson::new(dense), LegJson::new(rerank));
                 ExplainJson { lexical, dense, rerank }
@@ -203,7 +203,7 @@ impl<'a> SearchJson<'a> {
             index: &response.index,
             corpus_id: &response.corpus_id,
             hits: hits
-                .map(|hit| HitJson::new(hit, explain).with_orders(&kinds_of_orders(hit)))
+                .map(|hit| HitJson::new(hit, explain).with_orders(&injection_kinds(hit)))
                 .collect(),
             timings: TimesJson {
                 embedding_ms: t.embedding_ms,
@@ -344,7 +344,7 @@ struct OrderingJson<'a> {
 }
 
 impl<'a> OrderingJson<'a> {
-    fn new(Ordering { n, hit, kinds }: &'a Ordering) -> Self {
+    fn new(FlaggedPassage { n, hit, kinds }: &'a FlaggedPassage) -> Self {
         let lines = [hit.chunk.lines.first, hit.chunk.lines.last];
         Self {
             n: *n,
@@ -398,7 +398,7 @@ impl<'a> AnswerJson<'a> {
                 unsupported: &response.checks.unsupported,
                 addresses: response.checks.addresses,
             },
-            orders: response.orders.iter().map(OrderingJson::new).collect(),
+            orders: response.flagged.iter().map(OrderingJson::new).collect(),
             fallback: response.fallback.as_ref().map(fault),
             vectors_pending: PendingJson::new(response.pending),
             index_empty: response.index_empty,

@@ -38,7 +38,11 @@ struct PendingJson {
 
 impl PendingJson {
     fn new(pending: Option<Pending>) -> Option<Self> {
-        pending.map(|Pending { done, total, being_made }| Self { done, total, being_made })
+        pending.map(|Pending { done, total, in_progress }| Self {
+            done,
+            total,
+            being_made: in_progress,
+        })
     }
 }
 

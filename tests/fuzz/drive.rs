@@ -128,7 +128,7 @@ pub fn filter(text: &str, path: &str) {
         Names::new([Folder { given: text, real: path }], path, &|path| Some(path.to_owned()));
     assert!(names.means(&names.shown(0, "a/b.md"), 0, "a/b.md"), "{names:?}");
     if let Ok(glob) = PathGlob::new(text) {
-        glob.seen_from(path).matches(Folder { given: text, real: path }, path);
+        glob.relative_to(path).matches(Folder { given: text, real: path }, path);
     }
 }
 
@@ -159,6 +159,6 @@ fn hit(rank: usize, text: &str) -> Hit {
             place: None,
         },
         also: Vec::new(),
-        legs: Contributions::default(),
+        contributions: Contributions::default(),
     }
 }

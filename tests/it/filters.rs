@@ -75,16 +75,20 @@ fn one_allowed_among_many_better_ones_is_found() {
             let hits = find(Some(filter), 1);
             assert_eq!(hits.len(), 1, "{mode:?} {filter}");
             assert_eq!((&*hits[0].path, hits[0].rank), ("one/tale.md", 1));
-            let legs = hits[0].legs;
+            let legs = hits[0].contributions;
             // Rarity of words is that of the whole index; ranks are those among what is allowed.
-            if let (Some(own), Some(open)) = (legs.lexical, open.and_then(|hit| hit.legs.lexical)) {
+            if let (Some(own), Some(open)) =
+                (legs.lexical, open.and_then(|hit| hit.contributions.lexical))
+            {
                 assert_eq!(
                     (own.score, own.rank, own.normalised),
                     (open.score, 1, 1.0),
                     "{mode:?} {filter}"
                 );
             }
-            if let (Some(own), Some(open)) = (legs.dense, open.and_then(|hit| hit.legs.dense)) {
+            if let (Some(own), Some(open)) =
+                (legs.dense, open.and_then(|hit| hit.contributions.dense))
+            {
                 assert_eq!((own.score, own.rank), (open.score, 1), "{mode:?} {filter}");
             }
         }

@@ -39,7 +39,7 @@ impl Corpus {
                 title: None,
                 chunk: chunk.clone(),
                 also: Vec::new(),
-                legs: Contributions { lexical: Some(leg), ..Contributions::default() },
+                contributions: Contributions { lexical: Some(leg), ..Contributions::default() },
             }
         });
         hits.collect()

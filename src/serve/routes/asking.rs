@@ -74,7 +74,7 @@ pub fn k(k: Option<usize>) -> Result<Option<usize>> {
 }
 
 pub fn filter(text: Option<&str>) -> Result<Option<Filter>> {
-    let parse = |text| Ok(Filter::parse(text)?.seen_from(&config::here()));
+    let parse = |text| Ok(Filter::parse(text)?.relative_to(&config::here()));
     text.map(parse).transpose()
 }
 

@@ -17,10 +17,10 @@ use crate::documents::{self, Document, Paging, Part};
 use crate::error::Kind;
 use crate::index::{Snapshot, State as DocumentState};
 use crate::naming;
-use crate::serve::sandbox;
 use crate::serve::error::{ErrorBody, Result, no_index};
 use crate::serve::extractors::Query;
 use crate::serve::room;
+use crate::serve::sandbox;
 use crate::wire;
 
 const DEFAULT_LIMIT: usize = 100;

@@ -13,9 +13,9 @@ use super::{App, apart};
 use crate::documents::{self, FolderName};
 use crate::error::{Fault, Kind};
 use crate::index;
-use crate::serve::sandbox;
 use crate::serve::error::{Error, ErrorBody, Result, no_index};
 use crate::serve::extractors::{Part, Perhaps, Query};
+use crate::serve::sandbox;
 use crate::wire;
 
 /// How long a change waits for another writer of the indexes.

@@ -13,10 +13,10 @@ use utoipa::ToSchema;
 use super::{App, Error, apart};
 use crate::error::Kind;
 use crate::serve::access::Scope;
-use crate::serve::sandbox;
 use crate::serve::error::{ErrorBody, Result};
 use crate::serve::extractors::{Part, Perhaps};
 use crate::serve::guard::Allowed;
+use crate::serve::sandbox;
 use crate::sessions::Turn;
 use crate::wire;
 
