@@ -114,6 +114,11 @@ impl Reason {
     }
 }
 
+/// What a build that lacks a Cargo feature says of it.
+pub fn without(feature: &str) -> String {
+    format!("this rag was built without `{feature}`")
+}
+
 /// One fault: kind, message, hint and cause.
 #[derive(Debug)]
 pub struct Fault {
@@ -164,6 +169,11 @@ impl Fault {
 
     pub fn late(message: impl Into<String>) -> Self {
         Self::new(Kind::Late, message)
+    }
+
+    /// This build lacks a Cargo feature that the command or setting needs.
+    pub fn left_out(feature: &str) -> Self {
+        Self::failed(without(feature)).hint("install a build of rag with all of its features")
     }
 
     /// Adds what to try next.

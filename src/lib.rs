@@ -60,8 +60,10 @@ pub mod observe;
 pub mod service;
 pub mod wire;
 
+#[cfg_attr(not(feature = "mcp"), path = "mcp/left_out.rs")]
 pub mod mcp;
 
+#[cfg_attr(not(feature = "serve"), path = "serve/left_out.rs")]
 pub mod serve;
 
 pub mod cli;

@@ -33,7 +33,7 @@ use crate::index::{
 use crate::model::{ModelFiles, Network, Tokenizer};
 use crate::naming;
 use crate::telemetry;
-use crate::text::{Limits, WalkOptions};
+use crate::text::{self, Limits, WalkOptions};
 pub use repair::{Rebuilt, Repair, Step, repair};
 pub use roots::known_roots;
 use space::Need;
@@ -426,7 +426,7 @@ struct Outcome {
 }
 
 /// Version of extraction and chunking: raise it when the same file would give other chunks.
-const TEXT_VERSION: u32 = 6;
+const TEXT_VERSION: u32 = 6 | text::LEFT_OUT << 16;
 
 fn chunking(engine: &Engine, model: &ModelFiles) -> Result<Chunking> {
     let (max, overlap) = engine.config.passages(&model.name, model.spec.max_tokens)?;

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use crate::error::{Fault, Kind, Reason};
+use crate::error::{self, Fault, Kind, Reason};
 use crate::service::Problem;
 use crate::wire::input::Misfit;
 
@@ -111,6 +111,12 @@ impl Error {
 
     pub fn unauthorized(message: impl Into<String>) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
+    }
+
+    /// This build lacks a Cargo feature that the route needs.
+    pub fn left_out(feature: &str) -> Self {
+        Self::new(StatusCode::NOT_IMPLEMENTED, "not_implemented", error::without(feature))
+            .hint("install a build of rag with all of its features")
     }
 
     pub fn too_large(message: impl Into<String>) -> Self {

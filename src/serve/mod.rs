@@ -29,7 +29,6 @@ use crate::config::{Config, Serve};
 use crate::disk;
 use crate::engine::Engine;
 use crate::error::{Context as _, Fault, Result};
-use crate::mcp;
 use crate::observe::{Exporter, Sampler};
 use crate::service::Service;
 use crate::strings::StrExt as _;
@@ -49,7 +48,8 @@ const POLL: Duration = Duration::from_millis(50);
 /// Everything that handlers work with.
 pub struct App {
     pub service: Arc<Service>,
-    mcp: mcp::Http,
+    #[cfg(feature = "mcp")]
+    mcp: crate::mcp::Http,
     /// Both end with the server.
     _sampler: Sampler,
     _exporter: Option<Exporter>,
@@ -85,7 +85,8 @@ impl App {
         telemetry::install();
         let service = Arc::new(Service::start(engine)?);
         Ok(Self {
-            mcp: mcp::http(Arc::clone(&service)),
+            #[cfg(feature = "mcp")]
+            mcp: crate::mcp::http(Arc::clone(&service)),
             _sampler: service.sample(),
             _exporter: service.export()?,
             service,

@@ -9,6 +9,7 @@
 
 mod logs;
 mod record;
+#[cfg_attr(not(feature = "telemetry"), path = "no_recorder.rs")]
 mod recorder;
 mod table;
 #[cfg(test)]

@@ -12,7 +12,8 @@ mod walk;
 
 pub use chunk::{Limits, chunk};
 pub use extract::{
-    Block, BlockKind, Extracted, NoText, Node, Origin, extract, has_outline, is_risky, outline,
+    Block, BlockKind, Extracted, LEFT_OUT, NoText, Node, Origin, extract, has_outline, is_risky,
+    outline,
 };
 pub use language::{detect, language_of};
 pub use walk::{Entry, SkipReason, WalkOptions, WalkedFile, file_below, is_wanted, mounted, walk};

@@ -1,5 +1,6 @@
 //! Tests of the room as a whole.
 
+#[cfg(feature = "code")]
 mod code;
 
 use std::path::Path;

@@ -19,8 +19,10 @@ mod ask;
 // `rag cache`.
 mod cache;
 // Source code through the real binary.
+#[cfg(all(feature = "code", feature = "pdf", feature = "office"))]
 mod code;
 // Settings through the real binary.
+#[cfg(all(feature = "serve", feature = "mcp"))]
 mod config;
 // One thread or many, today or tomorrow.
 mod determinism;
@@ -33,6 +35,7 @@ mod doctor;
 // `rag documents`, compacting and going back.
 mod documents;
 // Exit codes, JSON errors, help, missing parts.
+#[cfg(all(feature = "serve", feature = "mcp"))]
 mod errors;
 // `--filter`.
 mod filters;
@@ -41,6 +44,7 @@ mod fixtures;
 // The folders of an index, and what is asked before documents go.
 mod folders;
 // Documents of every format, and files that are made to break their parsers.
+#[cfg(all(feature = "pdf", feature = "office"))]
 mod formats;
 // Answers that a language model writes, through the real binary.
 mod generate;
@@ -51,22 +55,31 @@ mod hostile;
 // `rag index`.
 mod index;
 // `rag ingest`.
+#[cfg(feature = "pdf")]
 mod ingest;
 // `rag jobs` and the workers.
 mod jobs;
+// Builds without some features.
+#[cfg(not(all(feature = "pdf", feature = "office", feature = "serve", feature = "mcp")))]
+mod left_out;
 // Chats with a scripted server.
 mod llm;
 // `rag mcp`.
+#[cfg(feature = "mcp")]
 mod mcp;
 // `rag model`.
 mod model;
 // Metrics, logs and records of a server.
+#[cfg(feature = "serve")]
 mod monitor;
 // What documents are called.
+#[cfg(feature = "serve")]
 mod names;
 // The page of `rag serve`, in a browser.
+#[cfg(feature = "serve")]
 mod page;
 // A panic costs one question.
+#[cfg(feature = "serve")]
 mod panics;
 // Nothing leaves the data directory.
 mod privacy;
@@ -75,6 +88,7 @@ mod search;
 // A first ingest that is searched while it runs.
 mod searchable;
 // `rag serve`.
+#[cfg(feature = "serve")]
 mod serve;
 // `rag chat` and `rag sessions`.
 mod sessions;
@@ -85,6 +99,7 @@ mod support;
 // House rules that a compiler does not hold.
 mod tidy;
 // Hostile and honest bundles.
+#[cfg(all(feature = "serve", feature = "mcp"))]
 mod bundle;
 // `rag index verify --repair`.
 mod repair;
@@ -96,6 +111,7 @@ mod switch;
 // `rag ingest --watch`.
 mod watch;
 // What is written is run: scripts, the README, the documentation.
+#[cfg(all(feature = "serve", feature = "mcp"))]
 mod written;
 // Several processes on one data directory.
 mod concurrency;

@@ -19,6 +19,9 @@ use crate::serve::metrics as server_metrics;
 pub async fn metrics(
     State(app): State<Arc<App>>,
 ) -> Result<([(HeaderName, &'static str); 1], String)> {
+    if cfg!(not(feature = "telemetry")) {
+        return Err(Error::left_out("telemetry"));
+    }
     // The log of jobs is looked at.
     let text = tokio::task::spawn_blocking(move || server_metrics::render(&app))
         .await

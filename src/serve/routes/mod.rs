@@ -11,6 +11,7 @@ mod documents;
 mod health;
 mod indexes;
 mod ingest;
+#[cfg_attr(not(feature = "mcp"), path = "mcp_left_out.rs")]
 mod mcp;
 mod metrics;
 mod openai;

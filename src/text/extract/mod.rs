@@ -20,28 +20,31 @@ mod lines;
 mod mail;
 mod markdown;
 mod notebook;
+#[cfg(feature = "office")]
 mod office;
 mod origin;
+#[cfg(feature = "pdf")]
 mod pdf;
 mod plain;
 mod records;
 mod rst;
 mod rtf;
 mod subtitles;
+#[cfg_attr(not(feature = "code"), path = "syntax/left_out.rs")]
 mod syntax;
+#[cfg_attr(not(feature = "office"), allow(dead_code, reason = "office files are read with it"))]
 mod xml;
 
 use std::borrow::Cow;
 
-use kind::format_of;
-
 use crate::document::{Format, Location, Span};
+use crate::error;
 use crate::strings::StrExt as _;
 
 pub(in crate::text) use code::is_closing;
 pub(in crate::text) use lines::lines;
 pub use origin::Origin;
-pub use syntax::{Node, has_outline, outline};
+pub use syntax::{has_outline, outline};
 
 /// A file as text.
 #[derive(Clone, Debug, PartialEq)]
@@ -116,6 +119,17 @@ pub enum BlockKind {
     Table,
 }
 
+/// A definition, statement or the like in a file of code, as [`outline`] yields it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// From the beginning of its first line, comments and attributes above it included.
+    pub span: Span,
+    /// 0 is the outermost. A node is inside the last one before it that is less deep.
+    pub depth: usize,
+    /// What it defines, such as `fn main`; statements, fields and the like have no name.
+    pub name: Option<String>,
+}
+
 /// Why a file has no text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NoText {
@@ -133,6 +147,8 @@ pub enum NoText {
     Generated(Cow<'static, str>),
     /// A format that this program does not read, though it holds text.
     Unsupported(Cow<'static, str>),
+    /// A format whose reader, a Cargo feature, this build lacks.
+    LeftOut(Cow<'static, str>),
     /// Not what its first bytes promise; says what is wrong.
     Damaged(Cow<'static, str>),
     /// It is beyond a limit, which is named.
@@ -154,6 +170,7 @@ impl NoText {
             }
             Self::Encrypted => "encrypted".into(),
             Self::Unsupported(what) => format!("{what}, which is not read").into(),
+            Self::LeftOut(feature) => error::without(feature).into(),
             Self::Damaged(how) => format!("damaged: {how}").into(),
             Self::TooMuch(why) | Self::Unread(why) => why.clone(),
         }
@@ -169,6 +186,7 @@ impl NoText {
             }
             Self::Encrypted => Some("save a copy without the password"),
             Self::Unsupported(_) => Some("save a copy in a newer format or as PDF"),
+            Self::LeftOut(_) => Some("install a build of rag with all of its features"),
             Self::Damaged(_) => Some("open it in the program that wrote it and save it again"),
             Self::TooMuch(_) => Some("divide the file, or leave it out with --exclude"),
         }
@@ -199,21 +217,39 @@ fn is_risky_format(format: Format) -> bool {
     )
 }
 
+/// The Cargo features that this build lacks and that change what is read of a file, as bits: a part
+/// of the version of extraction, because another build reads other text from the same files.
+pub const LEFT_OUT: u32 = (cfg!(not(feature = "pdf")) as u32)
+    | (cfg!(not(feature = "office")) as u32) << 1
+    | (cfg!(not(feature = "code")) as u32) << 2;
+
+/// The format of a file that this build can read.
+fn format_of(path: &str, bytes: &[u8]) -> Result<Format, NoText> {
+    use Format::{Docx, Epub, Odp, Ods, Odt, Pdf, Pptx, Xlsx};
+    match kind::format_of(path, bytes)? {
+        Pdf if cfg!(not(feature = "pdf")) => Err(NoText::LeftOut("pdf".into())),
+        Docx | Pptx | Xlsx | Odt | Odp | Ods | Epub if cfg!(not(feature = "office")) => {
+            Err(NoText::LeftOut("office".into()))
+        }
+        format => Ok(format),
+    }
+}
+
 /// Extracts the text of a file. The path serves to tell the format only; nothing is read from it.
 pub fn extract(path: &str, bytes: &[u8]) -> Result<Extracted, NoText> {
     let format = format_of(path, bytes)?;
     if is_risky_format(format) {
         return match format {
+            #[cfg(feature = "pdf")]
             Format::Pdf => pdf::parse(bytes),
-            Format::Docx => office::docx(bytes),
-            Format::Pptx => office::pptx(bytes),
-            Format::Xlsx => office::xlsx(bytes),
-            Format::Epub => office::epub(bytes),
             Format::Rtf => rtf::parse(bytes),
             Format::Mail => mail::message(bytes),
             Format::Mbox => mail::mailbox(bytes),
             Format::Notebook => notebook::parse(bytes),
-            _ => office::odf(format, bytes),
+            #[cfg(feature = "office")]
+            _ => office::parse(format, bytes),
+            #[cfg(not(feature = "office"))]
+            _ => Err(NoText::LeftOut("office".into())),
         };
     }
     let decoded = decode::decode(bytes, decode::declared(bytes, format == Format::Html))?;

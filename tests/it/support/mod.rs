@@ -4,8 +4,10 @@
 //! Library and model come from the project's `data` folder, where `scripts/setup` puts them. A
 //! failed expectation prints the command, both streams and the folder.
 
+#[cfg(feature = "serve")]
 pub mod browser;
 pub mod llm;
+#[cfg(feature = "serve")]
 pub mod server;
 #[cfg(target_env = "gnu")]
 pub mod terminal;

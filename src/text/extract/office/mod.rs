@@ -13,17 +13,22 @@ use std::io::{Cursor, Read as _};
 use zip::ZipArchive;
 use zip::result::ZipError;
 
-pub(super) use docx::docx;
-pub(super) use epub::epub;
-pub(super) use odf::odf;
-pub(super) use pptx::pptx;
-pub(super) use xlsx::xlsx;
-
-use super::{NoText, decode, xml};
+use super::{Extracted, NoText, decode, xml};
+use crate::document::Format;
 
 /// Parts of one file that are unpacked, in bytes. Text is packed to about a tenth, and files are of
 /// bounded size, so what is beyond this is made of nothing but repetition.
 const MAX_UNPACKED: u64 = 192 << 20;
+
+pub(super) fn parse(format: Format, bytes: &[u8]) -> Result<Extracted, NoText> {
+    match format {
+        Format::Docx => docx::docx(bytes),
+        Format::Pptx => pptx::pptx(bytes),
+        Format::Xlsx => xlsx::xlsx(bytes),
+        Format::Epub => epub::epub(bytes),
+        _ => odf::odf(format, bytes),
+    }
+}
 
 /// An archive whose parts are read by name.
 struct Archive<'a> {

@@ -15,21 +15,11 @@ use std::ops::ControlFlow;
 
 use tree_sitter::{Node as Tree, ParseOptions, ParseState};
 
+use super::Node;
 use super::lines::lines;
 use crate::document::Span;
 use crate::strings::StrExt as _;
 use languages::{Language, wraps};
-
-/// Something that a file of code consists of.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Node {
-    /// From the beginning of its first line, comments and attributes above it included.
-    pub span: Span,
-    /// 0 is the outermost. A node lies inside the last one before it that is less deep.
-    pub depth: usize,
-    /// What it defines, such as `fn main`; statements, fields and the like have no name.
-    pub name: Option<String>,
-}
 
 /// Larger files are data, and few.
 const MAX_BYTES: usize = 1 << 20;
