@@ -377,7 +377,7 @@ pub const SETTINGS: &[Setting] = &[
         "RAG_TELEMETRY_OTLP_ENDPOINT",
         "",
         Shape::Url,
-        "where a server sends its metrics and traces as OTLP, such as http://localhost:4318",
+        "where a server sends traces as OTLP over HTTP, such as http://localhost:4318",
     ),
     setting(
         "analytics.record",

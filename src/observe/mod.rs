@@ -1,6 +1,7 @@
 //! What verbs came to, told to metrics and analytics in one call each. Whoever serves holds one
 //! [`Observer`].
 
+#[cfg_attr(not(feature = "telemetry"), path = "no_otlp.rs")]
 mod otlp;
 
 use std::collections::BTreeSet;
@@ -22,7 +23,7 @@ use crate::jobs::{Job, State};
 use crate::search;
 use crate::telemetry::{self, CacheTable, Feature, Ingested, SpanData, Stages, Trace};
 
-pub use otlp::Exporter;
+pub use otlp::{Exporter, export};
 
 /// How often a server samples itself.
 const SAMPLE: Duration = Duration::from_secs(30);
@@ -70,14 +71,6 @@ impl<'a> How<'a> {
             traced: None,
         }
     }
-}
-
-/// Begins to send metrics and traces to a collector, where the settings name one.
-///
-/// # Errors
-/// A usage fault for an address that is none.
-pub fn export<H: AsRef<Engine> + Send + 'static>(host: H) -> Result<Option<Exporter>> {
-    otlp::export(host)
 }
 
 /// The stable word for a fault, as errors of servers have it.

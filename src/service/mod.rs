@@ -256,12 +256,12 @@ impl Service {
         &self.shared.observer
     }
 
-    /// Begins to send metrics and traces to the collector of the settings, if they name one.
+    /// Starts to send traces to the collector that the settings name, if any.
     ///
     /// # Errors
-    /// A usage fault for an address that is none.
+    /// A usage fault for an invalid address.
     pub fn export(&self) -> Result<Option<Exporter>> {
-        observe::export(Host(Arc::clone(&self.shared)))
+        observe::export(self.engine())
     }
 
     /// Samples this process for metrics and analytics until the sampler is dropped.

@@ -319,9 +319,9 @@ impl Collector {
     }
 }
 
-/// A collector gets what `/metrics` says, and the spans, at the latest when the server ends.
+/// A collector gets the spans, at the latest when the server ends.
 #[test]
-fn metrics_and_traces_are_sent_to_a_collector() {
+fn traces_are_sent_to_a_collector() {
     const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
     if !has_loopback() {
         return;
@@ -347,13 +347,6 @@ fn metrics_and_traces_are_sent_to_a_collector() {
         "params": { "name": "search", "arguments": { "query": "bees", "mode": "lexical" } } });
     assert_eq!(server.post("/mcp", &called).0, 200);
     server.stop();
-
-    let metrics = collector.sent("/v1/metrics");
-    let metrics =
-        metrics[0]["resourceMetrics"][0]["scopeMetrics"][0]["metrics"].as_array().unwrap();
-    let searches = metrics.iter().find(|metric| metric["name"] == "rag_searches_total").unwrap();
-    let points = searches["sum"]["dataPoints"].as_array().unwrap();
-    assert_eq!(points.iter().map(|point| point["asDouble"].as_f64().unwrap()).sum::<f64>(), 3.0);
 
     let spans: Vec<Value> = collector.sent("/v1/traces").iter().flat_map(spans_of).collect();
     let named = |name: &str| spans.iter().filter(|span| span["name"] == name).collect::<Vec<_>>();
