@@ -1,21 +1,21 @@
-//! Source code as an answer reads it: comments are prose without their marks, and the lines between
-//! them are code.
+//! Source code as Markdown: comments become prose without their marks, other lines become fenced
+//! code.
 //!
-//! What a mark is depends on the language, and the file's name says which: `#` begins a heading in
-//! one file and a comment in another.
+//! The file name determines the language and its comment marks: `#` opens a heading in one file and
+//! a comment in another.
 
 use std::borrow::Cow;
 
 use crate::document::kind_name;
 use crate::strings::StrExt as _;
 
-/// How comments look in some languages.
+/// The comment syntax of some languages.
 struct Marks {
     /// Extensions or whole names of files.
     names: &'static str,
-    /// What a comment begins with; longer marks first.
+    /// Opening marks, the longer ones first.
     opens: &'static [&'static str],
-    /// Of those, the ones that go on until another: `/*` until `*/`.
+    /// The opening marks of block comments, each with its closing mark.
     blocks: &'static [(&'static str, &'static str)],
 }
 
@@ -50,7 +50,7 @@ const MARKS: &[Marks] = &[
 ];
 
 /// `text` of the file at `path` as Markdown: comments without marks, runs of code lines fenced.
-/// Text that is no source code comes back as it is.
+/// Text that is not source code is returned unchanged.
 #[must_use]
 pub fn readable<'a>(path: &str, text: &'a str) -> Cow<'a, str> {
     let name = kind_name(path);
@@ -61,9 +61,9 @@ pub fn readable<'a>(path: &str, text: &'a str) -> Cow<'a, str> {
         return Cow::Borrowed(text);
     };
     let mut out = String::with_capacity(text.len() + 64);
-    // A run of code ends at an empty line: a long function is quoted in part.
+    // An empty line ends a fence, so that part of a long function can be quoted.
     let mut in_code = false;
-    let mut until = marks.begun_before(text);
+    let mut until = marks.open_block(text);
     for line in text.lines() {
         let comment = uncommented(line, marks, &mut until);
         let is_code = comment.is_none() && !line.trim().is_empty();
@@ -82,8 +82,8 @@ pub fn readable<'a>(path: &str, text: &'a str) -> Cow<'a, str> {
     Cow::Owned(out)
 }
 
-/// Whether a file whose name says nothing is a shell script. `README` and the like are not,
-/// whatever they quote.
+/// Whether a file without an extension is a shell script. Names in capitals, such as `README`, are
+/// not.
 fn is_script(path: &str, text: &str) -> bool {
     const SIGNS: [&str; 8] = ["() {", "\"$", "$(", " || ", " && ", "; then", "; do", "esac"];
     let name = path.rsplit('/').next().unwrap_or(path);
@@ -94,9 +94,9 @@ fn is_script(path: &str, text: &str) -> bool {
 }
 
 impl Marks {
-    /// What ends the block that the passage before left open. Only quotes that stand alone on a
-    /// line tell, when they have no partner.
-    fn begun_before(&self, text: &str) -> Option<&'static str> {
+    /// The closing mark of a block comment that an earlier passage opened. Detected only for quotes
+    /// alone on a line and without a partner.
+    fn open_block(&self, text: &str) -> Option<&'static str> {
         let ends_first = |mark: &str| {
             let first = text
                 .lines()
@@ -108,8 +108,7 @@ impl Marks {
     }
 }
 
-/// The text of a line that is a comment, without its mark. `until` is what ends the block that is
-/// open.
+/// The text of a comment line without its mark. `until` is the closing mark of the open block.
 fn uncommented<'a>(
     line: &'a str,
     marks: &Marks,
@@ -123,17 +122,16 @@ fn uncommented<'a>(
         });
         return Some(match end {
             "*/" => without_stars(
-                ["**", "*"].iter().find_map(|mark| goes_on(text, mark)).unwrap_or(text),
+                ["**", "*"].iter().find_map(|mark| continued(text, mark)).unwrap_or(text),
             ),
             _ => text.trim_end(),
         });
     }
     let mark = marks.opens.iter().find(|mark| bare.starts_with(**mark))?;
-    // `*p = 1;` is code; a block comment whose beginning lies in another passage goes on with `* `.
+    // `*p = 1;` is code; a block comment that began in an earlier passage continues with `* `.
     if matches!(*mark, "*" | "**") {
-        return goes_on(bare, mark).map(|text| text.trim_end_matches("*/").trim_end());
+        return continued(bare, mark).map(|text| text.trim_end_matches("*/").trim_end());
     }
-    // `#!/bin/sh` is for the system.
     if *mark == "#!" {
         return Some("");
     }
@@ -142,7 +140,7 @@ fn uncommented<'a>(
         return Some(without_space(rest.trim_end_matches("*/").trim_end()));
     };
     match rest.split_once(end) {
-        // Code after a comment is what the line is about.
+        // A line with code after the comment is code.
         Some((_, after)) if after.contains(char::is_alphanumeric) => None,
         Some((text, _)) => Some(without_space(without_stars(text))),
         None => {
@@ -152,13 +150,13 @@ fn uncommented<'a>(
     }
 }
 
-/// The text of a line of a block whose lines begin with `mark`, which is a star or two.
-fn goes_on<'a>(line: &'a str, mark: &str) -> Option<&'a str> {
+/// The text of a line of a block comment whose lines begin with `mark`: one or two stars.
+fn continued<'a>(line: &'a str, mark: &str) -> Option<&'a str> {
     let text = line.strip_prefix(mark)?;
     if text.is_empty() { Some(text) } else { text.strip_prefix([' ', '\t']) }
 }
 
-/// `**/` may end a block as well.
+/// A block may end with `**/` too.
 fn without_stars(text: &str) -> &str {
     text.trim_end().trim_end_matches('*').trim_end()
 }

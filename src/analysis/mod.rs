@@ -1,14 +1,12 @@
-//! Text as the rest of the house sees it: words for the inverted index, terms for a question,
-//! sentences for an answer.
+//! Text analysis: index terms, query terms, sentences.
 //!
-//! The surprising rule: what is indexed and what is asked are two different lists. The index holds
-//! every form a reader might ask for (a compound and its parts, single characters and pairs of
-//! them); a question asks only for the forms that tell passages apart. Both come out of one scanner
-//! (`words`), so they cannot drift apart.
+//! Index terms and query terms differ. The index holds every form that a query might use (a
+//! compound and its parts, single characters and pairs of them); a query uses only the forms that
+//! discriminate between passages. One scanner (`words`) yields both, so they cannot diverge.
 
 mod acronyms;
 mod comments;
-mod fold;
+mod normalize;
 mod plain;
 mod query;
 mod sentences;
@@ -24,41 +22,39 @@ pub use query::{PhraseTerm, Query, QueryTerm, query_terms};
 pub use sentences::{Kind, Passage, passages, sentences};
 pub use stopwords::is_stop_word;
 
-use words::Piece;
+use words::Token;
 
-/// Increase when any term of any text changes, so that an index made by another version is rebuilt,
-/// not misread.
+/// Increase when any term of any text changes, so that an index of another version is rebuilt.
 pub const VERSION: u32 = 1;
 
 /// One entry for the inverted index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Term<'a> {
     pub text: &'a str,
-    /// Place in the text, counted in words (in characters for Chinese, Japanese and Korean).
-    /// Several terms may share one place: a compound stands where its first part stands.
+    /// Position in the text, counted in words (in characters for Chinese, Japanese and Korean).
+    /// Terms may share a position: a compound has that of its first part.
     pub position: u32,
-    /// Bytes of the text that the term came from.
+    /// Bytes of the text that the term covers.
     pub start: usize,
     pub end: usize,
 }
 
-/// Hands every term of `text` to `sink`, positions never falling.
+/// Passes every term of `text` to `sink`, in order of position.
 ///
 /// `language` is an ISO 639 code (`en`, `eng`, `en-US`). Without one, words are lower-cased and
-/// folded but not stemmed: a wrong stemmer merges words that have nothing in common, a missing one
-/// only misses inflections. A caller who knows better, for instance that source code is commented
-/// in English, says so.
+/// normalized but not stemmed: a wrong stemmer merges unrelated words, a missing one only misses
+/// inflections.
 pub fn index_terms(text: &str, language: Option<&str>, sink: &mut dyn FnMut(Term<'_>)) {
     let stemmer = language.and_then(stems::Stemmer::of);
-    words::scan(text, &mut |piece: Piece<'_>| {
-        let Piece { text, accented, role, position, start, end, .. } = piece;
+    words::scan(text, &mut |token: Token<'_>| {
+        let Token { text, accented, kind, position, start, end, .. } = token;
         let mut put = |text: &str| {
             if !text.is_empty() {
                 sink(Term { text, position, start, end });
             }
         };
         match &stemmer {
-            Some(stemmer) if role.is_stemmed() => stemmer.forms(text, accented, &mut put),
+            Some(stemmer) if kind.is_stemmed() => stemmer.forms(text, accented, &mut put),
             _ => put(text),
         }
     });

@@ -1,17 +1,13 @@
-//! A sentence as a reader should see it: markup off, hard wraps joined, code spans kept as they
-//! are.
+//! Plain text of a sentence: markup removed, hard wraps joined, code spans kept.
 //!
-//! The surprising rule: `[12]` never survives outside code. In an answer a number in square
-//! brackets cites a source of the answer; a source's own footnote marks would be read as ours.
-//! Attached ones go; free-standing ones become `(12)`.
-
-use std::borrow::Cow;
+//! `[12]` never survives outside code, because a bracketed number in an answer cites one of its
+//! sources. Footnote marks attached to a word are removed; free-standing ones become `(12)`.
 
 use crate::strings::StrExt as _;
 use crate::strings::{lines, with_line_feeds};
 
 /// `text` without inline Markdown or reStructuredText, heading and list marks, tags and comments;
-/// white space is collapsed. A fence of code comes back as it is but for the ends of its lines.
+/// white space is collapsed. In a code fence only the line ends change.
 #[must_use]
 pub fn plain(text: &str) -> String {
     let text = text.trim();
@@ -28,11 +24,11 @@ pub fn plain(text: &str) -> String {
         None => inline(joined, &mut out),
     }
     let out = collapse(&out);
-    // reStructuredText announces code with two colons.
+    // reStructuredText introduces code with two colons.
     out.strip_suffix("::").map_or(out.clone(), |sentence| format!("{sentence}:"))
 }
 
-/// Whether `text` begins with the opening line of a fence; ``` ```this``` ``` is a code span.
+/// Whether `text` begins with the opening line of a code fence; ``` ```this``` ``` is a code span.
 pub(super) fn is_fence(text: &str) -> bool {
     let first = lines(text).next().unwrap_or("");
     first.starts_with("~~~")
@@ -77,18 +73,18 @@ fn strip_block_marks(line: &str) -> &str {
     line
 }
 
-/// A table row's cells with bars between them and none around.
+/// The cells of a table row with bars between them only.
 fn row(line: &str) -> Option<String> {
     let cells = line.strip_prefix('|')?.trim_end().strip_suffix('|')?;
     Some(cells.split('|').map(str::trim).collect::<Vec<_>>().join(" | "))
 }
 
-/// Hard-wrapped lines as one. Scripts without spaces get none at the seam, and a hyphen at a line's
-/// end keeps its word together.
+/// Hard-wrapped lines as one. There is no space at the seam in scripts without spaces and after a
+/// hyphenated word.
 fn join(lines: &[&str]) -> String {
     let mut joined = String::new();
     for line in lines {
-        // Markdown's hard break.
+        // A backslash is Markdown's hard break.
         let line =
             line.strip_suffix('\\').filter(|line| !line.ends_with('\\')).unwrap_or(line).trim_end();
         let keeps_hyphen = joined.ends_with('-')
@@ -106,15 +102,16 @@ fn join(lines: &[&str]) -> String {
 }
 
 fn is_unspaced(c: char) -> bool {
-    matches!(c, '\u{2e80}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{ff00}'..='\u{ffef}' | '\u{20000}'..='\u{3ffff}')
+    matches!(c,
+        '\u{2e80}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{ff00}'..='\u{ffef}'
+        | '\u{20000}'..='\u{3ffff}')
 }
 
 fn collapse(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut in_code = false;
     for word in text.split_whitespace() {
-        // A mark that was taken out must not leave its space before the full stop. In code a dot
-        // may be a word.
+        // Removed markup must not leave a space before the full stop. In code a dot may be a word.
         if !out.is_empty() && (in_code || !matches!(word, "." | "," | ";" | "!" | "?" | ")")) {
             out.push(' ');
         }
@@ -155,8 +152,8 @@ fn run_len(text: &str, mark: char) -> usize {
     text.len() - text.trim_start_matches(mark).len()
 }
 
-/// Keeps code as it stands, in single backticks where they do, and drops a tick that has no
-/// partner; a reStructuredText reference loses its marks.
+/// Copies a code span, in single backticks where possible. An unmatched tick and the marks of a
+/// reStructuredText reference are dropped.
 fn code_span(rest: &str, out: &mut String) -> usize {
     let ticks = run_len(rest, '`');
     let Some(len) = find_run(rest.slice(ticks..), ticks) else { return ticks };
@@ -180,7 +177,7 @@ fn code_span(rest: &str, out: &mut String) -> usize {
     total
 }
 
-/// Where a run of exactly `ticks` backticks begins.
+/// The offset of a run of exactly `ticks` backticks.
 fn find_run(text: &str, ticks: usize) -> Option<usize> {
     let mut at = 0;
     while let Some(found) = text.slice(at..).find('`') {
@@ -193,13 +190,12 @@ fn find_run(text: &str, ticks: usize) -> Option<usize> {
     None
 }
 
-const TAGS: &str = "a abbr b blockquote br center cite code dd del details div dl dt em figcaption \
-     figure font h1 h2 h3 h4 h5 \
-    h6 hr i img ins kbd li mark ol p pre q s samp section small span strong sub summary sup table \
-    tbody td th \
-    thead tr u ul var";
+const TAGS: &str = "\
+    a abbr b blockquote br center cite code dd del details div dl dt em figcaption figure font \
+    h1 h2 h3 h4 h5 h6 hr i img ins kbd li mark ol p pre q s samp section small span strong sub \
+    summary sup table tbody td th thead tr u ul var";
 
-/// Drops a comment or an HTML tag; `Vec<T>` and `a < b` stay.
+/// Drops a comment or an HTML tag; keeps `Vec<T>` and `a < b`.
 fn tag(rest: &str, out: &mut String) -> usize {
     if let Some(comment) = rest.strip_prefix("<!--") {
         return comment.find("-->").map_or(rest.len(), |len| 4 + len + 3);
@@ -234,7 +230,7 @@ fn tag(rest: &str, out: &mut String) -> usize {
     close + 1
 }
 
-/// `[text](target)`, `[text][reference]` → text. `None` when it is neither.
+/// Replaces `[text](target)` and `[text][reference]` with the text. `None` for anything else.
 fn link(rest: &str, out: &mut String) -> Option<usize> {
     let close = matching(rest, '[', ']')?;
     let label = rest.slice(1..close);
@@ -250,8 +246,8 @@ fn link(rest: &str, out: &mut String) -> Option<usize> {
     Some(close + 1 + target_len)
 }
 
-/// Where the bracket that opens `text` closes. Links are short; looking further would make a page
-/// of brackets quadratic.
+/// The offset of the bracket that closes the first one of `text`. The search is bounded, so that a
+/// page of brackets is not quadratic.
 fn matching(text: &str, open: char, close: char) -> Option<usize> {
     const MAX_LINK_BYTES: usize = 2_000;
     let mut depth = 0_usize;
@@ -271,7 +267,7 @@ fn matching(text: &str, open: char, close: char) -> Option<usize> {
     None
 }
 
-/// A footnote mark or a bracketed number. `None` when the bracket is something else.
+/// Drops or rewrites a footnote mark or bracketed number. `None` for anything else.
 fn note(rest: &str, out: &mut String) -> Option<usize> {
     let close = rest.find(']').filter(|&close| close < 24)?;
     let label = rest.slice(1..close);
@@ -284,11 +280,10 @@ fn note(rest: &str, out: &mut String) -> Option<usize> {
         && label.chars().all(|c| c.is_ascii_digit() || ", –-".contains(c))
         && label != "0";
     if !is_number {
-        // A reference that names itself: [text] with its target elsewhere.
-        let inside: Cow<'_, str> = label.into();
+        // A collapsed reference: [`text`] with its target elsewhere.
         let is_reference = label.starts_with('`') && label.ends_with('`') && label.len() > 2;
         return is_reference.then(|| {
-            out.push_str(&inside);
+            out.push_str(label);
             len
         });
     }
@@ -301,28 +296,26 @@ fn note(rest: &str, out: &mut String) -> Option<usize> {
     Some(len)
 }
 
-/// Drops the marks of emphasis and keeps the ones that mean something: `2 * 3`, `snake_case`,
-/// `~/.config`.
+/// Drops emphasis marks and keeps literal ones: `2 * 3`, `snake_case`, `~/.config`.
 fn emphasis(before: &str, rest: &str, out: &mut String) -> usize {
     let Some(mark) = rest.chars().next() else { return 0 };
     let len = run_len(rest, mark);
     let after = rest.slice(len..).chars().next();
-    let text_before = before;
-    let before = before.chars().next_back();
+    let last = before.chars().next_back();
     let opens = after.is_some_and(|c| !c.is_whitespace());
-    let closes = before.is_some_and(|c| !c.is_whitespace());
+    let closes = last.is_some_and(|c| !c.is_whitespace());
     let is_inside_word =
-        before.is_some_and(char::is_alphanumeric) && after.is_some_and(char::is_alphanumeric);
+        last.is_some_and(char::is_alphanumeric) && after.is_some_and(char::is_alphanumeric);
     let is_markup = match mark {
         '~' => len == 2 && opens != closes,
+        // A closing mark has had its opening one dropped; a literal `_` is still there.
         '_' => {
             len <= 3
                 && !is_inside_word
-                && (opens && is_closed(rest.slice(len..), mark)
-                    || closes && out_opened(out, before))
+                && (opens && is_closed(rest.slice(len..), mark) || closes && !out.ends_with('_'))
         }
         // **p**rint
-        _ if len == 2 && is_inside_word && text_before.matches("**").count() % 2 == 1 => true,
+        _ if len == 2 && is_inside_word && before.matches("**").count() % 2 == 1 => true,
         _ => {
             len <= 3
                 && (opens && is_closed(rest.slice(len..), mark)
@@ -336,16 +329,10 @@ fn emphasis(before: &str, rest: &str, out: &mut String) -> usize {
     len
 }
 
-/// Whether an opening mark has a partner ahead.
+/// Whether an opening mark has a closing partner.
 fn is_closed(rest: &str, mark: char) -> bool {
     rest.match_indices(mark)
         .any(|(at, _)| at > 0 && !rest.slice(..at).ends_with(char::is_whitespace))
-}
-
-/// A closing underscore has had its opening one dropped already; one that ends an identifier
-/// (`type_`) has not.
-fn out_opened(out: &str, before: Option<char>) -> bool {
-    before.is_some() && !out.ends_with('_')
 }
 
 fn escaped(rest: &str, out: &mut String) -> usize {

@@ -1,59 +1,58 @@
-//! A question as terms to score by and phrases that must occur.
+//! A query as scored terms and required phrases.
 //!
-//! The only syntax is the double quote. People paste questions, error messages and code; a minus
-//! sign or a colon in them is text.
+//! The double quote is the only syntax. Queries are pasted questions, error messages and code, so a
+//! minus sign or a colon is text.
 
 use super::stems::Stemmer;
-use super::stopwords::{asks, is_stop_word};
-use super::words::{self, Piece, TokenKind};
+use super::stopwords::{is_question_bigram, is_stop_word};
+use super::words::{self, Token, TokenKind};
 use crate::strings::StrExt as _;
 
-/// What a question asks the index for.
+/// A parsed query.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Query {
-    /// Scored: more of them is better, none of them is required.
+    /// Scored, and not required.
     pub terms: Vec<QueryTerm>,
     /// Required: each must occur.
     pub phrases: Vec<Vec<PhraseTerm>>,
 }
 
-/// One thing to score by: any of its variants counts, and counts once.
+/// A scored term. A passage matches it once, by any of its variants.
 #[derive(Clone, Debug, PartialEq)]
 pub struct QueryTerm {
-    /// The forms that one word has in the index: its stem in each language, and itself. Never
-    /// empty.
+    /// The forms of a word in the index: its stem in each language, and the word. Never empty.
     pub variants: Vec<String>,
     /// Factor on the term's score.
     pub weight: f32,
-    /// Belongs to a compound that is asked for as a whole too.
+    /// Part of a compound that is a term too.
     pub is_part: bool,
 }
 
-/// One place in a phrase: some variant stands `offset` positions after the phrase's beginning.
+/// A term of a phrase: some variant occurs `offset` positions after the start of the phrase.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PhraseTerm {
     pub variants: Vec<String>,
     pub offset: u32,
 }
 
-/// A pasted page is a question too; what it has beyond this many different terms no longer changes
-/// a ranking, and every one costs a posting list.
+/// A query may be a pasted page. Further distinct terms do not change a ranking, and each costs a
+/// posting list.
 const MAX_TERMS: usize = 256;
 const MAX_PHRASES: usize = 16;
 const MAX_PHRASE_TERMS: usize = 64;
 
-/// Turns what was typed into terms and phrases. `languages` are those of the index (ISO 639 codes):
-/// each stems the words in its own way, and the results are variants of one another.
+/// Parses a query. `languages` are those of the index (ISO 639 codes): each stems the words its own
+/// way, and the stems are variants of one term.
 #[must_use]
 pub fn query_terms(text: &str, languages: &[&str]) -> Query {
     let forms = Forms::new(languages);
     let (text, quoted) = quotes(text);
     let mut asked = Vec::new();
-    let shouts = !text.chars().any(char::is_lowercase);
+    let is_upper_case = !text.chars().any(char::is_lowercase);
     let mut before = None;
-    words::scan(&text, &mut |piece| {
-        asked.extend(forms.run_together(&mut before, piece).map(|term| (term, false)));
-        asked.extend(forms.term(piece, shouts));
+    words::scan(&text, &mut |token| {
+        asked.extend(forms.run_together(&mut before, token).map(|term| (term, false)));
+        asked.extend(forms.term(token, is_upper_case));
     });
     if asked.iter().any(|(_, is_stop)| !is_stop) {
         asked.retain(|(_, is_stop)| !is_stop);
@@ -67,8 +66,8 @@ pub fn query_terms(text: &str, languages: &[&str]) -> Query {
     Query { terms: merged(asked.into_iter().map(|(term, _)| term)), phrases }
 }
 
-/// The text without its quotation marks, and what stood between them. A mark opens at the beginning
-/// of a word and closes at an end; anything else (5" pipe, a lone mark) is a plain character.
+/// The text without its quotation marks, and the quoted phrases. A mark opens at the start of a
+/// word and closes at the end of one; any other (5" pipe, a lone mark) is a plain character.
 fn quotes(text: &str) -> (String, Vec<String>) {
     let mut phrases = Vec::new();
     let mut plain = String::with_capacity(text.len());
@@ -103,7 +102,7 @@ fn quotes(text: &str) -> (String, Vec<String>) {
     (plain, phrases)
 }
 
-/// Turns pieces into variants.
+/// Turns pieces into query terms.
 struct Forms<'a> {
     languages: &'a [&'a str],
     stemmers: Vec<Stemmer>,
@@ -117,75 +116,76 @@ impl<'a> Forms<'a> {
         }
     }
 
-    /// The term to score by, and whether it is a stop word; `None` for what the index has but a
-    /// question need not ask.
-    fn term(&self, piece: Piece<'_>, shouts: bool) -> Option<(QueryTerm, bool)> {
-        // Measured on SciFact's training claims, nDCG@10 at k1 0.9, b 0.4: every form at full
-        // weight 0.688, these 0.697, parts alone 0.696. The whole is rare, so half its weight still
-        // puts the exact identifier first.
-        let (weight, is_part) = match piece.role {
+    /// The scored term, and whether it is a stop word; `None` for a form that only the index needs.
+    fn term(&self, token: Token<'_>, is_upper_case: bool) -> Option<(QueryTerm, bool)> {
+        // nDCG@10 on SciFact's training claims at k1 0.9, b 0.4: every form at full weight 0.688,
+        // these weights 0.697, parts alone 0.696. A whole compound is rare, so half its weight
+        // still ranks the exact identifier first.
+        let (weight, is_part) = match token.kind {
             TokenKind::Word | TokenKind::Bigram | TokenKind::Unigram { alone: true } => {
                 (1.0, false)
             }
             TokenKind::Unigram { alone: false } => return None,
-            TokenKind::Whole => (if words::n_parts(piece.text) == 1 { 1.0 } else { 0.5 }, false),
+            TokenKind::Whole => (if words::n_parts(token.text) == 1 { 1.0 } else { 0.5 }, false),
             TokenKind::Segment | TokenKind::Joined | TokenKind::Part { sole: true } => (0.3, true),
             TokenKind::Part { sole: false } | TokenKind::Hump => (0.6, true),
         };
         let is_word =
-            matches!(piece.role, TokenKind::Word | TokenKind::Part { .. } | TokenKind::Hump);
-        // WHO, IT and US are names when the rest of the question is not in capitals.
-        let is_name = !shouts && piece.raw.len() > 1 && piece.raw.chars().all(char::is_uppercase);
+            matches!(token.kind, TokenKind::Word | TokenKind::Part { .. } | TokenKind::Hump);
+        // WHO, IT and US are names unless the whole query is in capitals.
+        let is_name =
+            !is_upper_case && token.raw.len() > 1 && token.raw.chars().all(char::is_uppercase);
         let is_stop_word = is_word
             && !is_name
-            && self.languages.iter().any(|language| is_stop_word(piece.text, language));
-        let is_stop = is_stop_word || piece.role == TokenKind::Bigram && asks(piece.text);
-        Some((QueryTerm { variants: self.variants(piece), weight, is_part }, is_stop))
+            && self.languages.iter().any(|language| is_stop_word(token.text, language));
+        let is_stop =
+            is_stop_word || token.kind == TokenKind::Bigram && is_question_bigram(token.text);
+        Some((QueryTerm { variants: self.variants(token), weight, is_part }, is_stop))
     }
 
-    /// The piece and the word before it as one word: who asks for a *file name* may mean what
-    /// others write *filename*. `before` is the last word and where it stood.
+    /// The token and the word before it as one word: *file name* also matches *filename*. `before`
+    /// is the last word and its position.
     fn run_together(
         &self,
         before: &mut Option<(String, u32)>,
-        piece: Piece<'_>,
+        token: Token<'_>,
     ) -> Option<QueryTerm> {
-        // On SciFact's training claims 0.1 to 0.15 adds 0.0005 nDCG@10; 0.2 takes as much away.
+        // On SciFact's training claims 0.1 to 0.15 adds 0.0005 nDCG@10; 0.2 subtracts as much.
         const WEIGHT: f32 = 0.15;
-        let is_plain = piece.role == TokenKind::Word
-            && piece.text.len() > 2
-            && piece.text.bytes().all(|b| b.is_ascii_alphabetic())
-            && !self.languages.iter().any(|language| is_stop_word(piece.text, language));
+        let is_plain = token.kind == TokenKind::Word
+            && token.text.len() > 2
+            && token.text.bytes().all(|b| b.is_ascii_alphabetic())
+            && !self.languages.iter().any(|language| is_stop_word(token.text, language));
         let last = before.take();
         if !is_plain {
             return None;
         }
-        *before = Some((piece.text.to_owned(), piece.position));
-        let (last, _) = last.filter(|(last, at)| at + 1 == piece.position && last != piece.text)?;
-        let both = last + piece.text;
-        let piece = Piece { text: &both, accented: &both, role: TokenKind::Joined, ..piece };
-        Some(QueryTerm { variants: self.variants(piece), weight: WEIGHT, is_part: true })
+        *before = Some((token.text.to_owned(), token.position));
+        let (last, _) = last.filter(|(last, at)| at + 1 == token.position && last != token.text)?;
+        let both = last + token.text;
+        let token = Token { text: &both, accented: &both, kind: TokenKind::Joined, ..token };
+        Some(QueryTerm { variants: self.variants(token), weight: WEIGHT, is_part: true })
     }
 
     fn phrase(&self, text: &str) -> Vec<PhraseTerm> {
         let mut phrase: Vec<PhraseTerm> = Vec::new();
-        words::scan(text, &mut |piece| {
-            let is_asked = match piece.role {
+        words::scan(text, &mut |token| {
+            let is_required = match token.kind {
                 TokenKind::Word
                 | TokenKind::Bigram
                 | TokenKind::Unigram { alone: true }
                 | TokenKind::Part { sole: false } => true,
-                // Where a compound has one part, only the whole tells C++ from C; where it has
-                // more, its marks do not matter and `foo_bar` is found as `foo-bar`.
-                TokenKind::Whole => words::n_parts(piece.text) == 1,
+                // With one part, only the whole compound separates C++ from C; with more, its marks
+                // do not matter and `foo_bar` matches `foo-bar`.
+                TokenKind::Whole => words::n_parts(token.text) == 1,
                 TokenKind::Unigram { alone: false }
                 | TokenKind::Part { sole: true }
                 | TokenKind::Segment
                 | TokenKind::Joined
                 | TokenKind::Hump => false,
             };
-            if is_asked && phrase.len() < MAX_PHRASE_TERMS {
-                phrase.push(PhraseTerm { variants: self.variants(piece), offset: piece.position });
+            if is_required && phrase.len() < MAX_PHRASE_TERMS {
+                phrase.push(PhraseTerm { variants: self.variants(token), offset: token.position });
             }
         });
         let first = phrase.first().map_or(0, |term| term.offset);
@@ -193,22 +193,22 @@ impl<'a> Forms<'a> {
         phrase
     }
 
-    fn variants(&self, piece: Piece<'_>) -> Vec<String> {
+    fn variants(&self, token: Token<'_>) -> Vec<String> {
         let mut variants: Vec<String> = Vec::with_capacity(2);
         let mut add = |form: &str| {
             if !form.is_empty() && !variants.iter().any(|known| known == form) {
                 variants.push(form.to_owned());
             }
         };
-        if piece.role.is_stemmed() {
+        if token.kind.is_stemmed() {
             self.stemmers
                 .iter()
-                .for_each(|stemmer| stemmer.forms(piece.text, piece.accented, &mut add));
+                .for_each(|stemmer| stemmer.forms(token.text, token.accented, &mut add));
         }
-        // Documents of unknown language hold the word as it is.
-        add(piece.text);
-        if piece.role.is_stemmed()
-            && let Some(other) = respelled(piece.text)
+        // Documents of unknown language are indexed without stemming.
+        add(token.text);
+        if token.kind.is_stemmed()
+            && let Some(other) = respelled(token.text)
         {
             self.stemmers.iter().for_each(|stemmer| stemmer.forms(&other, &other, &mut add));
             add(&other);
@@ -217,8 +217,8 @@ impl<'a> Forms<'a> {
     }
 }
 
-/// One term for each set of variants, in order of first use. A word that is said again weighs more,
-/// within reason.
+/// One term for each set of variants, in order of first use. A repeated word weighs more, up to a
+/// limit.
 fn merged(terms: impl Iterator<Item = QueryTerm>) -> Vec<QueryTerm> {
     const MAX_WEIGHT: f32 = 1.5;
     let mut merged: Vec<QueryTerm> = Vec::new();
@@ -236,7 +236,7 @@ fn merged(terms: impl Iterator<Item = QueryTerm>) -> Vec<QueryTerm> {
     merged
 }
 
-/// The word as the other side of the Atlantic spells it: *serialise* and *serialize*, *colour* and
+/// The other of the British and American spellings: *serialise* and *serialize*, *colour* and
 /// *color*.
 fn respelled(word: &str) -> Option<String> {
     const ENDINGS: &[(&str, &str)] = &[

@@ -1,9 +1,8 @@
-//! Text → sentences, through the markup people write in.
+//! Sentence segmentation of text with markup.
 //!
-//! Two passes: lines into blocks (a heading, a list item, a paragraph with its hard wraps, a
-//! fence), then each paragraph into sentences. Full stops are judged as in UAX #29, with what that
-//! leaves out: abbreviations, initials, footnote marks. The surprising rule: a fence of code comes
-//! out as one "sentence", whole, so that nobody quotes half of it.
+//! Two passes: lines into blocks (heading, list item, paragraph with its hard wraps, code fence),
+//! then each paragraph into sentences. Full stops are judged as in UAX #29, plus abbreviations,
+//! initials and footnote marks. A code fence is one "sentence", so that it is quoted whole.
 
 use std::ops::Range;
 
@@ -11,7 +10,7 @@ use crate::document::Span;
 use crate::strings::StrExt as _;
 use crate::strings::line_ranges;
 
-/// What a stretch of text is, as its markup tells it.
+/// The kind of a span, from its markup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A sentence of a paragraph.
@@ -27,21 +26,21 @@ pub enum Kind {
     Row,
 }
 
-/// One stretch of text.
+/// A sentence, or another span with its kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Passage {
     pub span: Span,
     pub kind: Kind,
 }
 
-/// The sentences of `text` in order, trimmed, none empty. What lies between them is white space and
-/// rules.
+/// The sentences of `text` in order, trimmed and not empty. Only white space and rules separate
+/// them.
 #[must_use]
 pub fn sentences(text: &str) -> Vec<Span> {
     passages(text).into_iter().map(|passage| passage.span).collect()
 }
 
-/// The sentences of `text` with what each of them is.
+/// The sentences of `text` with their kinds.
 #[must_use]
 pub fn passages(text: &str) -> Vec<Passage> {
     let mut passages = Vec::new();
@@ -72,7 +71,7 @@ struct Block {
 fn blocks(text: &str) -> Vec<Block> {
     let lines: Vec<Range<usize>> = line_ranges(text).collect();
     let mut gathered = Gathered { text, lines: &lines, blocks: Vec::new(), open: None };
-    let mut at = code_begun_before(text, &lines);
+    let mut at = leading_code_lines(text, &lines);
     if at > 0 {
         gathered.whole(Kind::Code, 0..at);
     }
@@ -91,8 +90,8 @@ fn blocks(text: &str) -> Vec<Block> {
             LineKind::Rule => gathered.underline(),
             LineKind::Heading => gathered.whole(Kind::Heading, at..at + 1),
             LineKind::Row => gathered.whole(Kind::Row, at..at + 1),
-            // "…between 0 and" ⏎ "255. If you…" is a wrapped sentence: inside a paragraph only 1
-            // begins a list.
+            // "…between 0 and" ⏎ "255. If you…" is a wrapped sentence: in a paragraph only 1 begins
+            // a list.
             LineKind::Item
                 if gathered.open.as_ref().is_none_or(|(kind, _)| *kind != Kind::Sentence)
                     || !line.starts_with(|c: char| c.is_ascii_digit())
@@ -124,7 +123,7 @@ fn blocks(text: &str) -> Vec<Block> {
     gathered.blocks
 }
 
-/// The blocks so far, and the paragraph that is being gathered.
+/// The blocks so far, and the open paragraph or item as a range of lines.
 struct Gathered<'a> {
     text: &'a str,
     lines: &'a [Range<usize>],
@@ -161,10 +160,10 @@ impl Gathered<'_> {
     }
 }
 
-/// How many lines belong to a fence that was opened before the text begins, as in a passage cut out
-/// of a long one: up to the first fence, or all, if those look like code and the fences have no
-/// partners. 0 where there is no such fence.
-fn code_begun_before(text: &str, lines: &[Range<usize>]) -> usize {
+/// The number of leading lines inside a fence that was opened before the text, as in a passage from
+/// the middle of a file: the lines up to the first fence, or all, if they look like code and the
+/// fences are unbalanced. 0 without such a fence.
+fn leading_code_lines(text: &str, lines: &[Range<usize>]) -> usize {
     let line = |n: usize| unquoted(text.slice(lines[n].clone()));
     let mut fences = (0..lines.len()).filter(|&n| super::plain::is_fence(line(n)));
     let first = fences.next();
@@ -179,7 +178,7 @@ fn code_begun_before(text: &str, lines: &[Range<usize>]) -> usize {
     if is_code { first.map_or(lines.len(), |n| n + 1) } else { 0 }
 }
 
-/// A line without its white space and the marks of a block quote.
+/// A line without surrounding white space and block quote marks.
 fn unquoted(line: &str) -> &str {
     line.trim().trim_start_matches('>').trim()
 }
@@ -188,8 +187,9 @@ fn is_indented(line: &str) -> bool {
     line.trim().is_empty() || line.starts_with("    ") || line.starts_with('\t')
 }
 
-/// Code without a fence: indented, after a blank line, and either announced with a colon or full of
-/// code's punctuation. Prose is indented too, under list items and at the head of a paragraph.
+/// Whether a line opens unfenced code: indented, after a blank line, and either introduced with a
+/// colon or full of punctuation. Prose is indented too, under list items and at the head of a
+/// paragraph.
 fn is_indented_code(text: &str, lines: &[Range<usize>], at: usize, before: &[Block]) -> bool {
     let line = text.slice(lines[at].clone());
     if line.trim().is_empty() || !is_indented(line) {
@@ -203,8 +203,8 @@ fn is_indented_code(text: &str, lines: &[Range<usize>], at: usize, before: &[Blo
     is_announced && marks > 0 || marks > 2 && !is_under_item
 }
 
-/// A paragraph's lines as one block, or as several where a line stops short of the margin with
-/// nothing to say why: that is how plain text sets titles, addresses and `key: value` lines.
+/// A paragraph as one block, or as several where a line ends far short of the margin without
+/// punctuation that continues it, as titles, addresses and `key: value` lines do.
 fn unwrapped(text: &str, lines: &[Range<usize>], kind: Kind, blocks: &mut Vec<Block>) {
     let width = |line: &Range<usize>| text.slice(line.clone()).trim().chars().count();
     let margin = lines.iter().map(width).max().unwrap_or(0);
@@ -227,7 +227,7 @@ fn unwrapped(text: &str, lines: &[Range<usize>], kind: Kind, blocks: &mut Vec<Bl
 
 enum LineKind<'a> {
     Blank,
-    /// Markup that is not there for a reader: comments, directives, a lone tag.
+    /// Markup without text: comments, directives, a lone tag.
     Noise,
     Fence(&'a str),
     Rule,
@@ -287,8 +287,7 @@ fn split(text: &str, range: Range<usize>, put: &mut dyn FnMut(Span)) {
     let mut at = 0;
     while let Some(found) = block.slice(at..).find(is_terminal) {
         let stop = at + found;
-        let after = ends_at(block, start, stop, is_lower_case);
-        at = match after {
+        at = match ends_at(block, start, stop, is_lower_case) {
             Ok(end) => {
                 trimmed(text, range.start + start..range.start + end)
                     .into_iter()
@@ -308,7 +307,7 @@ fn is_terminal(c: char) -> bool {
         || matches!(c, '।' | '॥' | '؟' | '۔' | '።' | '፧' | '។' | '။' | '։')
 }
 
-/// Ends a sentence with no space after it.
+/// Marks that end a sentence without a space after them.
 fn is_unspaced_terminal(c: char) -> bool {
     matches!(c, '。' | '！' | '？' | '｡' | '．')
 }
@@ -336,9 +335,9 @@ fn is_closing(c: char) -> bool {
     )
 }
 
-/// Whether the sentence that began at `start` ends with the mark at `stop`: its end if it does,
-/// where to look on if not. A small letter after the mark says that it does not, unless the whole
-/// paragraph is written in small letters.
+/// The end of the sentence from `start` if the mark at `stop` ends it, else the offset to resume
+/// at. A lower-case letter after the mark continues the sentence, unless the whole paragraph is in
+/// lower case.
 fn ends_at(block: &str, start: usize, stop: usize, is_lower_case: bool) -> Result<usize, usize> {
     if is_in_code(block.slice(start..stop), block.slice(stop..)) {
         return Err(stop + block.slice(stop..).find('`').unwrap_or(1));
@@ -354,9 +353,9 @@ fn ends_at(block: &str, start: usize, stop: usize, is_lower_case: bool) -> Resul
     let rest = block.slice(end..);
     let Some(next) = rest.chars().next() else { return Ok(end) };
     if marks.chars().any(is_unspaced_terminal) {
-        // 「…。」と言った goes on.
-        let goes_on = is_closed && matches!(next, '\u{3041}'..='\u{309f}' | '、' | '，' | ',');
-        return if goes_on { Err(end) } else { Ok(end) };
+        // 「…。」と言った continues the sentence.
+        let continues = is_closed && matches!(next, '\u{3041}'..='\u{309f}' | '、' | '，' | ',');
+        return if continues { Err(end) } else { Ok(end) };
     }
     if !next.is_whitespace() {
         return Err(stop + marks_len);
@@ -372,12 +371,12 @@ fn ends_at(block: &str, start: usize, stop: usize, is_lower_case: bool) -> Resul
     Ok(end)
 }
 
-/// Whether a mark stands inside a code span: the `!` of `println!` ends nothing.
+/// Whether a mark is inside a code span: the `!` of `println!` does not end a sentence.
 fn is_in_code(before: &str, after: &str) -> bool {
     before.matches('`').count() % 2 == 1 && after.contains('`')
 }
 
-/// Bytes of a footnote mark (`[12]`, `[^note]`, `[citation needed]`) that `rest` begins with.
+/// The length of the footnote mark (`[12]`, `[^note]`, `[citation needed]`) at the head of `rest`.
 fn footnote_len(rest: &str) -> Option<usize> {
     let inside = rest.strip_prefix('[')?;
     let close = inside.find(']').filter(|&close| close > 0 && close < 24)?;
@@ -388,14 +387,14 @@ fn footnote_len(rest: &str) -> Option<usize> {
     (is_note && !inside.slice(close + 1..).starts_with(['(', '['])).then_some(close + 2)
 }
 
-/// Never end a sentence.
+/// Abbreviations that never end a sentence.
 const TITLES: &[&str] = &[
     "mr", "mrs", "ms", "dr", "prof", "st", "gen", "col", "lt", "sgt", "capt", "cmdr", "adm", "rep",
     "sen", "gov", "rev", "hon", "pres", "mt", "messrs", "mme", "mlle", "sra", "dra", "e.g", "i.e",
     "vs", "cf", "viz", "z.b", "d.h", "bzw", "p.ex", "ggf", "ca", "approx", "resp", "esp", "incl",
 ];
 
-/// Do not end a sentence when a number or a bracket follows.
+/// Abbreviations that do not end a sentence before a number or a bracket.
 const COUNTERS: &[&str] = &[
     "fig", "figs", "eq", "eqs", "no", "nos", "nr", "vol", "pp", "p", "sec", "ch", "chap", "art",
     "tab", "abb", "bd", "s", "al", "ref", "refs", "jan", "feb", "mar", "apr", "jun", "jul", "aug",
@@ -403,7 +402,7 @@ const COUNTERS: &[&str] = &[
     "a.d", "est", "circa", "c",
 ];
 
-/// Whether the full stop after `before` belongs to a short form.
+/// Whether the full stop after `before` belongs to an abbreviation.
 fn is_abbreviated(before: &str, following: &str) -> bool {
     let word = before
         .rsplit(|c: char| c.is_whitespace() || "([{\"'“‘*_/—–".contains(c))

@@ -2,9 +2,9 @@
 
 use rust_stemmers::Algorithm;
 
-use super::fold;
+use super::normalize;
 
-/// The stemmer of one language. Making one costs nothing: it is a function pointer.
+/// The stemmer of one language. It is a function pointer, so making one is free.
 pub(super) struct Stemmer {
     inner: rust_stemmers::Stemmer,
 }
@@ -15,17 +15,17 @@ impl Stemmer {
         Some(Self { inner: rust_stemmers::Stemmer::create(algorithm(language)?) })
     }
 
-    /// Hands over the forms under which a word is indexed: its stem; and, when accents changed the
-    /// stem, also the stem of the word typed without them. Snowball needs accents (French *-ité* is
-    /// a suffix, *-ite* is not), and people do not type them.
-    pub(super) fn forms(&self, folded: &str, accented: &str, each: &mut dyn FnMut(&str)) {
-        if !is_stemmable(folded) {
-            return each(folded);
+    /// Passes the indexed forms of a word to `each`: its stem and, where accents change the stem,
+    /// also the stem without them. Snowball needs accents (French *-ité* is a suffix, *-ite* is
+    /// not), and queries often lack them.
+    pub(super) fn forms(&self, normalized: &str, accented: &str, each: &mut dyn FnMut(&str)) {
+        if !is_stemmable(normalized) {
+            return each(normalized);
         }
-        let bare = self.inner.stem(folded);
-        if folded != accented {
+        let bare = self.inner.stem(normalized);
+        if normalized != accented {
             let mut form = String::new();
-            fold::fold_into(&self.inner.stem(accented), &mut form);
+            normalize::strip_accents_into(&self.inner.stem(accented), &mut form);
             if form != bare {
                 each(&form);
             }
@@ -34,8 +34,7 @@ impl Stemmer {
     }
 }
 
-/// Identifiers with digits in them (`sha256`, `p53`) mean exactly what they say, and two letters
-/// have no ending.
+/// Identifiers with digits (`sha256`, `p53`) and words of two letters have no inflections.
 fn is_stemmable(word: &str) -> bool {
     word.len() > 2 && !word.bytes().any(|b| b.is_ascii_digit())
 }

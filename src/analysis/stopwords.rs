@@ -1,19 +1,20 @@
-//! Short lists of words that carry a sentence and not its subject. Question words are among them.
+//! Stop words: short lists of function words, question words included.
 //!
-//! They are dropped from what a question is scored by, never from the index: a phrase in quotes may
-//! need them.
+//! They are dropped from the scored terms of a query, never from the index: a quoted phrase may
+//! need them. The lists of the crate `stop-words` are up to seven times as long and contain subject
+//! words (`able`, `ad`, `amount`), so these stay.
 
-/// Whether a folded, lower-case word is a stop word of the language (an ISO 639 code). A language
-/// without a list has no stop words.
+/// Whether a normalized word is a stop word of the language (an ISO 639 code). A language without a
+/// list has none.
 #[must_use]
 pub fn is_stop_word(word: &str, language: &str) -> bool {
     list(language).split_ascii_whitespace().any(|entry| entry == word)
 }
 
-/// Whether a pair of Han characters belongs to the question and not to its subject: 什么, 是谁, 哪年.
-/// Dropping pairs with 的 or 是 in them too costs 0.003 nDCG@10 on Chinese `XQuAD`; dropping these
+/// Whether a Han bigram belongs to the question rather than its subject: 什么, 是谁, 哪年.
+/// Dropping bigrams with 的 or 是 too costs 0.003 nDCG@10 on Chinese `XQuAD`; dropping these
 /// costs nothing.
-pub(super) fn asks(pair: &str) -> bool {
+pub(super) fn is_question_bigram(pair: &str) -> bool {
     pair.contains(['什', '么', '麼', '谁', '誰', '哪', '吗', '嗎', '呢'])
 }
 

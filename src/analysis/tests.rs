@@ -20,7 +20,7 @@ fn check(text: &str, language: Option<&str>, expected: &str) {
 }
 
 #[test]
-fn words_are_folded_and_stemmed() {
+fn words_are_normalized_and_stemmed() {
     check("The quick foxes", Some("en"), "the@0 quick@1 fox@2");
     check("The quick foxes", None, "the@0 quick@1 foxes@2");
     check("Café CAFÉ cafe\u{301} naïve", None, "cafe@0 cafe@1 cafe@2 naive@3");
@@ -34,8 +34,8 @@ fn words_are_folded_and_stemmed() {
 }
 
 #[test]
-fn accents_are_found_without_them() {
-    // Snowball needs the accent to know the suffix; both forms are there, at one position.
+fn words_with_accents_are_indexed_without_them_too() {
+    // Snowball needs the accent to know the suffix; both forms share a position.
     check("mangée", Some("fr"), "mang@0 mange@0");
     check("canciones", Some("es"), "cancion@0");
 }
@@ -48,7 +48,7 @@ fn apostrophes() {
 }
 
 #[test]
-fn compounds_are_there_whole_and_in_parts() {
+fn compounds_are_indexed_whole_and_in_parts() {
     check("foo_bar", None, "foo_bar@0 foobar@0 foo@0 bar@1");
     check("foo-bar", None, "foo-bar@0 foobar@0 foo@0 bar@1");
     check("fooBar FooBar", None, "foobar@0 foo@0 bar@0 foobar@1 foo@1 bar@1");
@@ -94,7 +94,7 @@ fn scripts_without_spaces() {
 }
 
 #[test]
-fn long_words_are_cut_and_still_found() {
+fn long_words_are_cut_in_index_and_query() {
     let long = "x".repeat(200);
     check(&long, None, &format!("{}@0", "x".repeat(64)));
     assert_eq!(query_terms(&long, &[]).terms[0].variants, ["x".repeat(64)]);
@@ -189,7 +189,7 @@ fn check_sentences(text: &str, expected: &[&str]) {
 }
 
 #[test]
-fn sentences_end_where_a_reader_stops() {
+fn sentences_end_at_full_stops_but_not_at_abbreviations() {
     check_sentences("One. Two! Three?", &["One.", "Two!", "Three?"]);
     check_sentences(
         "Dr. J. K. Rowling met Mr. Smith on Jan. 5, 2010. See Fig. 3.",
@@ -300,7 +300,7 @@ fn plain_text() {
 }
 
 #[test]
-fn acronyms_are_explained_by_the_text() {
+fn acronyms_are_found_with_their_definitions() {
     let check = |text: &str, expected: &[(&str, &str)]| {
         let found = acronyms::acronyms(text);
         let found: Vec<(&str, &str)> =
@@ -315,7 +315,7 @@ fn acronyms_are_explained_by_the_text() {
 }
 
 #[test]
-fn comments_are_prose() {
+fn comments_become_prose_and_code_is_fenced() {
     let check = |path: &str, text: &str, expected: &str| {
         assert_eq!(readable(path, text), expected, "{path}: {text:?}")
     };
@@ -363,7 +363,7 @@ fn comments_are_prose() {
     check("Dockerfile", "# From here.\nFROM x", "From here.\n\n```dockerfile\nFROM x\n```\n");
 }
 
-/// Every string that ever broke a program goes through everything.
+/// The Big List of Naughty Strings through every function.
 #[test]
 fn naughty_strings() {
     let Some(path) = retrieval::data("blns/blns.txt") else { return };
@@ -405,23 +405,32 @@ fn exercise(text: &str) {
     let _ = plain(text);
 }
 
+/// Any text, text with much markup, and text in scripts with special rules.
+const ANY_TEXT: &str = concat!(
+    r"\PC{0,80}",
+    r#"|[a-zA-Z0-9 ._'"`*\[\]()<>#:/@&+-]{0,60}"#,
+    r"|[\p{Han}\p{Thai}\p{Arabic}\p{Greek}é。 \n>|`-]{0,40}",
+);
+
 proptest::proptest! {
     #[test]
-    fn nothing_panics(text in "\\PC{0,80}|[a-zA-Z0-9 \
-         ._'\"`*\\[\\]()<>#:/@&+-]{0,60}|[\\p{Han}\\p{Thai}\\p{Arabic}\\p{Greek}é。 \\n>|`-]{0,40}") {
+    fn nothing_panics(text in ANY_TEXT) {
         exercise(&text);
     }
 
-    /// What a word is asked as is among what it is indexed as, whatever the script and the
-    /// language.
+    /// The query terms of a word match its index terms, in any script and language.
     #[test]
-    fn a_word_finds_itself(word in "[\\p{L}\\p{N}_.'-]{1,20}", language in proptest::sample::select(vec!["en", "de", "fr", "ru", "tr", "zh"])) {
+    fn a_word_matches_itself(
+        word in "[\\p{L}\\p{N}_.'-]{1,20}",
+        language in proptest::sample::select(vec!["en", "de", "fr", "ru", "tr", "zh"]),
+    ) {
         let mut indexed = Vec::new();
         index_terms(&word, Some(language), &mut |term| indexed.push(term.text.to_owned()));
         let query = query_terms(&word, &[language]);
         proptest::prop_assert_eq!(query.terms.is_empty(), indexed.is_empty());
         for term in query.terms {
-            proptest::prop_assert!(term.variants.iter().any(|variant| indexed.contains(variant)), "{:?} of {:?} in {:?}", term, word, indexed);
+            let is_indexed = term.variants.iter().any(|variant| indexed.contains(variant));
+            proptest::prop_assert!(is_indexed, "{:?} of {:?} in {:?}", term, word, indexed);
         }
     }
 }

@@ -1,32 +1,30 @@
-//! Text that strangers wrote: what it hides is taken out, what gives orders is found.
+//! Untrusted text: removes hidden characters, detects prompt injections.
 //!
-//! [`neutralise`] works on characters and is safe on any text, in any script. [`orders()`] is a
-//! list of patterns: it finds what is commonly tried and nothing else, so it informs people and
-//! must not be what a defence rests on. The surprising rule: patterns see the text without its
-//! invisible characters, in one case, one width and without accents, while the spans they yield are
-//! those of the text as it was given.
+//! [`neutralise`] works on characters and is safe on any text, in any script. [`injections()`] is a
+//! list of patterns: it detects common attempts only, so it informs people and must not be a
+//! defence. Patterns match normalized text (no invisible characters, one case, one width, no
+//! accents), but the spans are those of the original.
 
-mod orders;
+mod injections;
 
 use std::borrow::Cow;
 
 use crate::strings::StrExt as _;
 
-pub use orders::{Order, OrderKind, defuse, orders};
+pub use injections::{Injection, InjectionKind, defuse, injections};
 
-/// Longest string that a terminal's escape sequence may carry (a title, a link, a clipboard), in
-/// bytes. One that runs on longer, or over a line, loses its introducer only.
+/// Longest string of a terminal escape sequence (a title, a link, a clipboard), in bytes. A longer
+/// one, or one that spans lines, loses its introducer only.
 const MAX_ESCAPE_BYTES: usize = 4096;
 
-/// `text` without the characters that a reader cannot see or that move what he sees: controls but
-/// line feed and tabulator, terminal escape sequences with what they carry, zero-width and
-/// bidirectional format characters, tags, selectors that select nothing. Other ends of lines become
-/// line feeds.
+/// Removes invisible characters and those that move visible ones: controls except line feed and
+/// tab, terminal escape sequences with their payload, zero-width and bidirectional format
+/// characters, tags, variation selectors without effect. Other line ends become line feeds.
 ///
-/// Joiners stay where they join: within an emoji, between letters of the scripts that need them. So
-/// does one variation selector after a character that has variants.
+/// Joiners are kept where they join: within an emoji, and between letters of scripts that need
+/// them. So is one variation selector after a character that has variants.
 ///
-/// Doing it again changes nothing.
+/// Idempotent.
 #[must_use]
 pub fn neutralise(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_suspect) {
@@ -38,22 +36,22 @@ pub fn neutralise(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// [`neutralise`] for text that arrives in pieces: however it is cut, the outcome is the same.
+/// [`neutralise`] for text that arrives in pieces; the result does not depend on where it is cut.
 #[derive(Clone, Debug, Default)]
 pub struct Neutraliser {
-    /// What cannot be judged before more is known.
+    /// A tail whose meaning depends on the next piece.
     held: String,
     last: Option<char>,
 }
 
 impl Neutraliser {
-    /// What is certain after `text` has arrived.
+    /// Appends `text` and returns what is final.
     pub fn feed(&mut self, text: &str) -> String {
         self.held.push_str(text);
         self.drain(false)
     }
 
-    /// What was held back, now that nothing follows.
+    /// Returns the rest at the end of the text.
     pub fn finish(&mut self) -> String {
         self.drain(true)
     }
@@ -73,14 +71,14 @@ impl Neutraliser {
     }
 }
 
-/// What becomes of the head of a text: `len` bytes are done with, `put` stands for them.
+/// `len` bytes at the head of a text are replaced with `put`.
 struct Step {
     len: usize,
     put: Option<char>,
 }
 
-/// Judges the head of `rest`. `last` is what was put last. `None` when nothing is left, or when
-/// what follows decides and is not there yet.
+/// The next step at the head of `rest`. `last` is the last character put. `None` at the end, and
+/// where the decision needs text that has not arrived.
 fn step(rest: &str, last: Option<char>, is_end: bool) -> Option<Step> {
     let c = rest.chars().next()?;
     let len = c.len_utf8();
@@ -112,34 +110,35 @@ fn step(rest: &str, last: Option<char>, is_end: bool) -> Option<Step> {
     }
 }
 
-/// Anything that [`neutralise`] looks at twice.
+/// Whether [`neutralise`] may remove or replace a character.
 fn is_suspect(c: char) -> bool {
     c.is_control() && !matches!(c, '\n' | '\t') || is_invisible(c)
 }
 
-/// Whether a character should be written as an escape where text is shown as it is: a control, or
-/// without a glyph.
+/// Whether a character is a control or has no glyph, so that raw text should show it as an escape.
 #[must_use]
 pub fn is_hidden(c: char) -> bool {
     c.is_control() || is_invisible(c)
 }
 
-/// Characters without a glyph of their own: Unicode's `Default_Ignorable_Code_Point`, interlinear
+/// Characters without a glyph: Unicode's `Default_Ignorable_Code_Point`, interlinear
 /// annotation, the controls of musical and shorthand notation.
 fn is_invisible(c: char) -> bool {
     matches!(c,
-        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
-        | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'
-        | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
-        | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
+        | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+        | '\u{e0000}'..='\u{e0fff}')
 }
 
 fn is_selector(c: char) -> bool {
-    matches!(c, '\u{180b}'..='\u{180d}' | '\u{180f}' | '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}')
+    matches!(c,
+        '\u{180b}'..='\u{180d}' | '\u{180f}' | '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}')
 }
 
-/// Whether `selector` may choose between shapes of `c`. A second selector never does: a run of them
-/// hides bytes.
+/// Whether `selector` can select a variant of `c`. A second selector never can: runs of selectors
+/// encode hidden bytes.
 fn has_variants(c: char, selector: char) -> bool {
     match selector {
         '\u{180b}'..='\u{180f}' => matches!(c, '\u{1800}'..='\u{18af}'),
@@ -163,33 +162,37 @@ fn has_variants(c: char, selector: char) -> bool {
                 )
         }
         _ => {
-            matches!(c, '\u{3400}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}')
+            matches!(c,
+                '\u{3400}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}')
         }
     }
 }
 
 fn is_pictograph(c: char) -> bool {
-    matches!(c, '\u{2190}'..='\u{21ff}' | '\u{2300}'..='\u{23ff}' | '\u{2460}'..='\u{27bf}' | '\u{2900}'..='\u{2bff}' | '\u{1f000}'..='\u{1faff}')
+    matches!(c,
+        '\u{2190}'..='\u{21ff}' | '\u{2300}'..='\u{23ff}' | '\u{2460}'..='\u{27bf}'
+        | '\u{2900}'..='\u{2bff}' | '\u{1f000}'..='\u{1faff}')
 }
 
-/// Whether a joiner between two characters does what joiners are for.
+/// Whether a joiner between two characters has an effect.
 fn joins(before: char, joiner: char, after: char) -> bool {
     let is_emoji = |c: char| is_pictograph(c) || c == '\u{fe0f}';
     is_joining_script(before) && is_joining_script(after)
         || joiner == '\u{200d}' && is_emoji(before) && is_pictograph(after)
 }
 
-/// Arabic and its neighbours, the scripts of India and of South East Asia, Mongolian.
+/// Arabic and related scripts, the scripts of India and South East Asia, Mongolian.
 fn is_joining_script(c: char) -> bool {
     let is_in_block = matches!(c,
-        '\u{600}'..='\u{8ff}' | '\u{900}'..='\u{dff}' | '\u{f00}'..='\u{109f}' | '\u{1780}'..='\u{18af}'
-        | '\u{1900}'..='\u{1aaf}' | '\u{1b00}'..='\u{1bff}' | '\u{a840}'..='\u{a8ff}' | '\u{a980}'..='\u{aaff}'
-        | '\u{abc0}'..='\u{abff}' | '\u{fb50}'..='\u{fdff}' | '\u{fe70}'..='\u{fefe}' | '\u{10a00}'..='\u{11fff}'
+        '\u{600}'..='\u{8ff}' | '\u{900}'..='\u{dff}' | '\u{f00}'..='\u{109f}'
+        | '\u{1780}'..='\u{18af}' | '\u{1900}'..='\u{1aaf}' | '\u{1b00}'..='\u{1bff}'
+        | '\u{a840}'..='\u{a8ff}' | '\u{a980}'..='\u{aaff}' | '\u{abc0}'..='\u{abff}'
+        | '\u{fb50}'..='\u{fdff}' | '\u{fe70}'..='\u{fefe}' | '\u{10a00}'..='\u{11fff}'
         | '\u{1e900}'..='\u{1e95f}');
     is_in_block && !is_suspect(c)
 }
 
-/// The sign after which a joiner forms a letter of its own, at the end of a word too.
+/// A virama, after which a joiner selects another letter form, even at the end of a word.
 fn is_virama(c: char) -> bool {
     matches!(
         c,
@@ -211,8 +214,8 @@ fn is_virama(c: char) -> bool {
     )
 }
 
-/// Bytes of the control sequence at the head of `rest` (ECMA-48): its introducer, and what belongs
-/// to it. `None` when its end is not there yet.
+/// The length of the control sequence (ECMA-48) at the head of `rest`. `None` if its end has not
+/// arrived.
 fn escape_len(rest: &str, is_end: bool) -> Option<usize> {
     let mut chars = rest.chars();
     let first = chars.next()?;
@@ -221,7 +224,7 @@ fn escape_len(rest: &str, is_end: bool) -> Option<usize> {
             None => return is_end.then_some(1),
             Some(kind) => (kind, 1 + kind.len_utf8()),
         },
-        // The one-character form of ESC and a letter.
+        // The single-character form of ESC and a letter.
         c1 => (char::from_u32(c1 as u32 - 0x40).unwrap_or('@'), c1.len_utf8()),
     };
     let tail = rest.slice(head..);
@@ -251,7 +254,7 @@ fn escape_len(rest: &str, is_end: bool) -> Option<usize> {
                 Some(end) => match tail.as_bytes()[end] {
                     7 => Some(head + end + 1),
                     0xc2 if tail.slice(end..).starts_with('\u{9c}') => Some(head + end + 2),
-                    // ESC \ ends the string; any other escape begins a sequence of its own.
+                    // ESC \ ends the string; any other escape begins a new sequence.
                     0x1b if tail.slice(end..).starts_with("\u{1b}\\") => Some(head + end + 2),
                     0x1b if tail.len() == end + 1 && !is_end => None,
                     0x1b => Some(head + end),
@@ -262,7 +265,7 @@ fn escape_len(rest: &str, is_end: bool) -> Option<usize> {
             }
         }
         _ if first != '\u{1b}' => Some(head),
-        // ESC, perhaps intermediates, a final character.
+        // ESC, optional intermediates, a final character.
         ' '..='/' => match tail.find(|c| !matches!(c, ' '..='/')) {
             Some(end) => {
                 Some(head + end + usize::from(matches!(tail.as_bytes()[end], 0x30..=0x7e)))

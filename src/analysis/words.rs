@@ -1,24 +1,23 @@
-//! The scanner: text → words, compounds with their parts, and characters of scripts that are
-//! written without spaces.
+//! The tokenizer of the lexical index: words, compounds with their parts, and characters of scripts
+//! without spaces.
 //!
-//! It knows no language and no stemmer; it says what a piece *is* ([`TokenKind`]) and its two
-//! callers decide what to do with it. Word boundaries follow UAX #29 in spirit, by hand: a
-//! rule-table segmenter reads every character of every text, and nine of ten bytes that come by are
-//! ASCII letters.
+//! It is independent of language and stemmer: it yields the kind of each token ([`TokenKind`]), and
+//! the index and the query choose by kind. Word boundaries approximate UAX #29 in hand-written
+//! code, because nine of ten bytes are ASCII letters, which a table-driven segmenter reads slowly.
 
 use icu_segmenter::WordSegmenter;
 use icu_segmenter::options::WordBreakInvariantOptions;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-use super::fold;
+use super::normalize;
 use crate::strings::{StrExt as _, shorten};
 
-/// Longest term, in bytes. A longer one is cut, in the index and in the question alike, so it is
-/// still found.
+/// Longest term, in bytes. Longer ones are cut both in the index and in queries, so they still
+/// match.
 const MAX_TERM_BYTES: usize = 64;
 
-/// What a piece of text is to a search.
+/// The kind of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TokenKind {
     /// An ordinary word.
@@ -27,50 +26,49 @@ pub(super) enum TokenKind {
     Whole,
     /// A compound inside a compound: the `file.rs` of `path/to/file.rs`. Never stemmed.
     Segment,
-    /// The parts of a compound run together, so that `foo_bar`, `foo-bar` and `fooBar` meet at
-    /// `foobar`.
+    /// The parts of a compound without marks: `foo_bar`, `foo-bar` and `fooBar` match as `foobar`.
     Joined,
     /// One part of a compound; `sole` when it is the only one (the `c` of `c++`).
     Part { sole: bool },
-    /// One hump of `camelCase`; stands at the same position as the word it is in.
+    /// A hump of `camelCase`, at the position of its word.
     Hump,
-    /// One character of a run of Han, kana or Hangul; `alone` when the run is one character long.
+    /// A character of a run of Han, kana or Hangul; `alone` when the run has no other.
     Unigram { alone: bool },
-    /// Two neighbouring characters of such a run.
+    /// Two adjacent characters of such a run.
     Bigram,
 }
 
 impl TokenKind {
-    /// Whether the piece is a word of a language, which has inflections.
+    /// Whether the token is a word with inflections.
     pub(super) fn is_stemmed(self) -> bool {
         matches!(self, Self::Word | Self::Part { .. } | Self::Hump | Self::Joined)
     }
 }
 
-/// How many words a compound has.
+/// The number of words in a compound.
 pub(super) fn n_parts(compound: &str) -> usize {
     split_parts(compound).count()
 }
 
-/// One find of the scanner.
+/// A token with its text, kind, position and bytes.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Piece<'a> {
-    /// Lower case, folded.
+pub(super) struct Token<'a> {
+    /// Lower case, without accents.
     pub text: &'a str,
-    /// Lower case with its accents, for the stemmer.
+    /// Lower case with accents, for the stemmer.
     pub accented: &'a str,
-    /// The bytes as they stand.
+    /// As written.
     pub raw: &'a str,
-    pub role: TokenKind,
+    pub kind: TokenKind,
     pub position: u32,
     pub start: usize,
     pub end: usize,
 }
 
-/// Hands every piece of `text` to `sink`. Positions never fall, except that a compound's parts
-/// follow the compound.
-pub(super) fn scan(text: &str, sink: &mut dyn FnMut(Piece<'_>)) {
-    Scanner { text, position: 0, accented: String::new(), folded: String::new(), sink }.run();
+/// Passes every token of `text` to `sink`. Positions are non-decreasing, except that the parts of a
+/// compound follow it.
+pub(super) fn scan(text: &str, sink: &mut dyn FnMut(Token<'_>)) {
+    Scanner { text, position: 0, accented: String::new(), normalized: String::new(), sink }.run();
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -80,7 +78,7 @@ enum Class {
     /// Han, Hiragana, Katakana, Bopomofo.
     Han,
     Hangul,
-    /// Thai, Lao, Khmer, Burmese: no spaces, and words longer than a character.
+    /// Thai, Lao, Khmer, Burmese: words longer than a character, without spaces.
     SouthEastAsian,
     Emoji,
     Other,
@@ -126,17 +124,17 @@ fn class(c: char) -> Class {
     }
 }
 
-/// Continues a word that has begun, besides the characters of its own class.
+/// Whether a character continues a word, besides those of the word's class.
 fn extends(c: char) -> bool {
-    fold::is_ignorable(c) || is_combining_mark(c)
+    normalize::is_ignorable(c) || is_combining_mark(c)
 }
 
 struct Scanner<'t, 's> {
     text: &'t str,
     position: u32,
     accented: String,
-    folded: String,
-    sink: &'s mut dyn FnMut(Piece<'_>),
+    normalized: String,
+    sink: &'s mut dyn FnMut(Token<'_>),
 }
 
 impl Scanner<'_, '_> {
@@ -161,14 +159,14 @@ impl Scanner<'_, '_> {
         }
     }
 
-    /// A word or compound that begins at `start`; returns where it ends.
+    /// Emits the word or compound at `start` and returns its end.
     fn word(&mut self, start: usize) -> usize {
         let bytes = self.text.as_bytes();
         let mut end = start;
         while end < bytes.len() && bytes[end].is_ascii_alphanumeric() {
             end += 1;
         }
-        // Nine words of ten end here: ASCII, nothing joined to them, no capital inside.
+        // The fast path, for nine of ten words: ASCII, not joined, no capital inside.
         let is_plain =
             bytes.get(end).is_none_or(|&b| b.is_ascii() && !is_joining_byte(b) && b != b'_')
                 && start.checked_sub(1).is_none_or(|before| !matches!(bytes[before], b'-' | b'.'));
@@ -179,16 +177,16 @@ impl Scanner<'_, '_> {
                     .iter()
                     .map(|b| char::from(b.to_ascii_lowercase())),
             );
-            let piece = Piece {
+            let token = Token {
                 text: &self.accented,
                 accented: &self.accented,
                 raw: self.text.slice(start..end),
-                role: TokenKind::Word,
+                kind: TokenKind::Word,
                 position: self.position,
                 start,
                 end,
             };
-            (self.sink)(piece);
+            (self.sink)(token);
             self.position += 1;
             return end;
         }
@@ -197,8 +195,7 @@ impl Scanner<'_, '_> {
         end
     }
 
-    /// Where the compound that begins at `start` ends: word characters, and joining marks between
-    /// two of them.
+    /// The end of the compound at `start`: word characters, and joining marks between two of them.
     fn compound_end(&self, start: usize) -> usize {
         let text = self.text;
         let mut end = start;
@@ -216,7 +213,7 @@ impl Scanner<'_, '_> {
                 '.' | '-' | '&' | '/' | '@' => true,
                 ':' if mark_len == 2 => true,
                 ',' | ':' => before_is_digit && after.is_ascii_digit(),
-                c => fold::is_apostrophe(c) || fold::is_hyphen(c),
+                c => normalize::is_apostrophe(c) || normalize::is_hyphen(c),
             };
             if !joins || class(after) != Class::Word {
                 return end;
@@ -229,7 +226,7 @@ impl Scanner<'_, '_> {
         let text = self.text;
         let written = text.slice(start..end);
         if !written.bytes().any(|b| !b.is_ascii() || b.is_ascii_alphanumeric()) {
-            return; // a rule of underscores
+            return; // only underscores
         }
         if let Some(number) = grouped_number(written) {
             return self.emit_text(&number, TokenKind::Word, start, end, 1);
@@ -283,13 +280,13 @@ impl Scanner<'_, '_> {
         }
     }
 
-    /// One part of a compound, or a word that has an apostrophe, a capital inside or letters beyond
-    /// ASCII.
-    fn part(&mut self, start: usize, part: &str, role: TokenKind) {
+    /// Emits a part of a compound, or a word with an apostrophe, an inner capital or non-ASCII
+    /// letters.
+    fn part(&mut self, start: usize, part: &str, kind: TokenKind) {
         let (skipped, stem) = without_clitics(part);
         let start = start + skipped;
         let end = start + stem.len();
-        self.emit_text(stem, role, start, end, 0);
+        self.emit_text(stem, kind, start, end, 0);
         let humps = humps(stem);
         if humps.len() > 1 {
             for hump in humps {
@@ -305,26 +302,26 @@ impl Scanner<'_, '_> {
         self.position += 1;
     }
 
-    /// Normalises `written` and hands it over; then moves on by `advance` positions.
+    /// Emits `written`, normalized, and advances the position.
     fn emit_text(
         &mut self,
         written: &str,
-        role: TokenKind,
+        kind: TokenKind,
         start: usize,
         end: usize,
         advance: u32,
     ) {
-        fold::lower_into(written, &mut self.accented);
+        normalize::lower_into(written, &mut self.accented);
         cut(&mut self.accented);
-        fold::fold_into(&self.accented, &mut self.folded);
-        cut(&mut self.folded);
-        if !self.folded.is_empty() {
+        normalize::strip_accents_into(&self.accented, &mut self.normalized);
+        cut(&mut self.normalized);
+        if !self.normalized.is_empty() {
             let raw = self.text.slice(start..end);
-            (self.sink)(Piece {
-                text: &self.folded,
+            (self.sink)(Token {
+                text: &self.normalized,
                 accented: &self.accented,
                 raw,
-                role,
+                kind,
                 position: self.position,
                 start,
                 end,
@@ -333,8 +330,7 @@ impl Scanner<'_, '_> {
         self.position += advance;
     }
 
-    /// A run of characters of a script that is searched by characters: every one, and every two
-    /// neighbours.
+    /// Emits a run of characters of one class as unigrams and bigrams, and returns its end.
     fn characters(&mut self, start: usize, wanted: Class) -> usize {
         let run_len = self
             .text
@@ -353,30 +349,30 @@ impl Scanner<'_, '_> {
         start + run_len
     }
 
-    fn emit_characters(&mut self, characters: &[char], role: TokenKind, start: usize, end: usize) {
-        self.folded.clear();
-        self.folded.extend(characters);
+    fn emit_characters(&mut self, characters: &[char], kind: TokenKind, start: usize, end: usize) {
+        self.normalized.clear();
+        self.normalized.extend(characters);
         let raw = self.text.slice(start..end);
-        (self.sink)(Piece {
-            text: &self.folded,
-            accented: &self.folded,
+        (self.sink)(Token {
+            text: &self.normalized,
+            accented: &self.normalized,
             raw,
-            role,
+            kind,
             position: self.position,
             start,
             end,
         });
     }
 
-    /// A run of a script whose word boundaries only a model knows.
+    /// Emits the words of a run whose boundaries take a model, and returns its end.
     fn dictionary_words(&mut self, start: usize) -> usize {
         let run_len = self
             .text
             .slice(start..)
-            .find(|c: char| class(c) != Class::SouthEastAsian && !fold::is_ignorable(c))
+            .find(|c: char| class(c) != Class::SouthEastAsian && !normalize::is_ignorable(c))
             .unwrap_or(self.text.len() - start);
         let run = self.text.slice(start..start + run_len);
-        // The tables are compiled in; making a segmenter only takes their addresses.
+        // Cheap: the tables are compiled in.
         let segmenter = WordSegmenter::new_lstm(WordBreakInvariantOptions::default());
         let mut from = 0;
         for to in segmenter.segment_str(run).filter(|&to| to > 0) {
@@ -398,7 +394,7 @@ fn is_word_byte(b: u8) -> bool {
     b.is_ascii_alphanumeric() || b == b'_'
 }
 
-/// May join two words, or be part of a name at its end (`C++`, `C#`).
+/// May join two words, or end a name (`C++`, `C#`).
 fn is_joining_byte(b: u8) -> bool {
     matches!(b, b'.' | b'-' | b'&' | b'/' | b'@' | b':' | b',' | b'\'' | b'+' | b'#')
 }
@@ -435,7 +431,7 @@ fn grouped_number(written: &str) -> Option<String> {
     })
 }
 
-/// The mark before a compound that belongs to its name: `--verbose`, `-k`, `.NET`.
+/// The leading mark of a name: `--verbose`, `-k`, `.NET`.
 fn prefix(before: &str, written: &str) -> &'static str {
     let opens = |before: &str| {
         before.chars().next_back().is_none_or(|c| c.is_whitespace() || "([{<`\"'=,|/*".contains(c))
@@ -452,7 +448,7 @@ fn prefix(before: &str, written: &str) -> &'static str {
     ""
 }
 
-/// The mark after a compound that belongs to its name: `C++`, `C#`.
+/// The trailing mark of a name: `C++`, `C#`.
 fn suffix(written: &str, after: &str) -> &'static str {
     let ends = |after: &str| {
         after.chars().next().is_none_or(|c| class(c) != Class::Word && c != '+' && c != '#')
@@ -471,7 +467,7 @@ fn suffix(written: &str, after: &str) -> &'static str {
     }
 }
 
-/// `1.2.3` of `v1.2.3`.
+/// The `1.2.3` of `v1.2.3`.
 fn version(written: &str) -> Option<&str> {
     let number = written.strip_prefix(['v', 'V'])?;
     let leads = number.split('.').next()?;
@@ -479,26 +475,31 @@ fn version(written: &str) -> Option<&str> {
         .then_some(number)
 }
 
-/// The names that `/`, `::`, `@` and `:` join, each with its offset.
+/// The names between `/`, `::`, `@` and `:`, with their offsets.
 fn split_segments(written: &str) -> impl Iterator<Item = (usize, &str)> {
-    pieces(written, |c| matches!(c, '/' | ':' | '@'))
+    split_nonempty(written, |c| matches!(c, '/' | ':' | '@'))
 }
 
-/// The words that any mark joins, each with its offset. Apostrophes do not divide.
+/// The words between joining marks, with their offsets. Apostrophes do not separate words.
 fn split_parts(written: &str) -> impl Iterator<Item = (usize, &str)> {
-    pieces(written, |c| matches!(c, '/' | ':' | '@' | '.' | '_' | '&' | ',') || fold::is_hyphen(c))
+    split_nonempty(written, |c| {
+        matches!(c, '/' | ':' | '@' | '.' | '_' | '&' | ',') || normalize::is_hyphen(c)
+    })
 }
 
-fn pieces(written: &str, divides: impl Fn(char) -> bool) -> impl Iterator<Item = (usize, &str)> {
+fn split_nonempty(
+    written: &str,
+    divides: impl Fn(char) -> bool,
+) -> impl Iterator<Item = (usize, &str)> {
     let origin = written.as_ptr() as usize;
     written
         .split(divides)
-        .filter(|piece| !piece.is_empty())
-        .map(move |piece| (piece.as_ptr() as usize - origin, piece))
+        .filter(|token| !token.is_empty())
+        .map(move |token| (token.as_ptr() as usize - origin, token))
 }
 
-/// A compound of a few words run together; `None` where that would make a number out of numbers, or
-/// a word out of a sentence whose full stop lacks its space.
+/// The words of a short compound without marks; `None` where that would merge numbers, or two
+/// sentences whose full stop lacks a space.
 fn joined(segment: &str) -> Option<String> {
     let mut joined = String::new();
     let mut n_parts = 0;
@@ -519,19 +520,19 @@ fn joined(segment: &str) -> Option<String> {
         .then_some(joined)
 }
 
-/// Words that French, Italian and Catalan run into the next one.
+/// Elided words of French, Italian and Catalan.
 const ELIDED: &[&str] = &[
     "l", "d", "j", "m", "t", "s", "n", "c", "qu", "jusqu", "lorsqu", "puisqu", "quoiqu", "un",
     "all", "dall", "dell", "nell", "sull", "quell", "bell", "sant",
 ];
 
-/// What English runs into the word before.
+/// English clitics.
 const CLITICS: &[&str] = &["s", "ll", "re", "ve", "m", "d"];
 
-/// The word inside *Newton's*, *we'll* and *l'homme*, and how many bytes stand before it. *Don't*
-/// and *O'Brien* stay whole: their apostrophe is dropped later.
+/// The word inside *Newton's*, *we'll* and *l'homme*, and the number of bytes before it. *Don't*
+/// and *O'Brien* stay whole: normalization drops their apostrophe.
 fn without_clitics(part: &str) -> (usize, &str) {
-    let Some((at, mark)) = part.char_indices().rfind(|&(_, c)| fold::is_apostrophe(c)) else {
+    let Some((at, mark)) = part.char_indices().rfind(|&(_, c)| normalize::is_apostrophe(c)) else {
         return (0, part);
     };
     let (before, after) = (part.slice(..at), part.slice(at + mark.len_utf8()..));
@@ -550,8 +551,8 @@ fn without_clitics(part: &str) -> (usize, &str) {
     (0, part)
 }
 
-/// The humps of `camelCase` and `HTTPServer`. A hump needs two letters: `iPhone`, `PhD` and `IPv6`
-/// have none.
+/// The humps of `camelCase` and `HTTPServer`. A hump has at least two letters: `iPhone`, `PhD` and
+/// `IPv6` have none.
 fn humps(word: &str) -> Vec<std::ops::Range<usize>> {
     let mut cuts = vec![0];
     let mut before = ' ';
@@ -577,9 +578,8 @@ fn humps(word: &str) -> Vec<std::ops::Range<usize>> {
         .collect()
 }
 
-/// The characters of a run with the bytes each came from, composed and in their compatibility form:
-/// half-width kana with their voicing mark and Hangul typed as single letters become one character
-/// each.
+/// The characters of a run with their bytes, composed and in compatibility form: half-width kana
+/// with a voicing mark and Hangul typed as letters become one character each.
 fn clusters(text: &str, start: usize, end: usize) -> Vec<(char, usize, usize)> {
     let attaches = |c: char| {
         is_combining_mark(c) || matches!(c, '\u{1160}'..='\u{11ff}' | '\u{ff9e}' | '\u{ff9f}')
@@ -590,9 +590,9 @@ fn clusters(text: &str, start: usize, end: usize) -> Vec<(char, usize, usize)> {
         let mut rest = text.slice(from..end).char_indices();
         rest.next();
         let to = rest
-            .find(|&(_, c)| !attaches(c) && !fold::is_ignorable(c))
+            .find(|&(_, c)| !attaches(c) && !normalize::is_ignorable(c))
             .map_or(end, |(at, _)| from + at);
-        let cluster = text.slice(from..to).chars().filter(|&c| !fold::is_ignorable(c));
+        let cluster = text.slice(from..to).chars().filter(|&c| !normalize::is_ignorable(c));
         clusters.extend(cluster.nfkc().map(|c| (c, from, to)));
         from = to;
     }

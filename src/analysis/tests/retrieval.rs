@@ -1,4 +1,4 @@
-//! What the terms are worth: a plain BM25 over them, on public collections.
+//! Retrieval quality of the terms: plain BM25 over public collections.
 
 use std::collections::HashMap;
 use std::fs;
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::analysis::{Query, expand, index_terms, query_terms};
 
-/// A folder of public data, or a printed reason why the test says nothing.
+/// A folder of public data; prints why the test is skipped where there is none.
 pub(crate) fn data(name: &str) -> Option<PathBuf> {
     let root = std::env::var_os("RAG_TEST_DATA").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"),
@@ -47,7 +47,7 @@ impl Bm25 {
         Self { postings, lengths }
     }
 
-    /// What `Tools::weight` is made of elsewhere.
+    /// As behind `Tools::weight`.
     pub(crate) fn idf(&self, term: &str) -> f32 {
         let (n, df) =
             (self.lengths.len() as f32, self.postings.get(term).map_or(0, Vec::len) as f32);
@@ -65,7 +65,7 @@ impl Bm25 {
         self.ranked(&query_terms(question, languages), k1, b)
     }
 
-    /// The same, looked for again with the acronyms that the best documents explain.
+    /// As [`Self::search`], then again with the acronyms that the best documents define.
     pub(crate) fn search_expanded(
         &self,
         question: &str,
@@ -169,7 +169,7 @@ fn check(name: &str, language: &str, at_least: f32) {
     let found = ndcg(&folder, language, 0.9, 0.4, false);
     let expanded = ndcg(&folder, language, 0.9, 0.4, true);
     eprintln!("{name}: nDCG@10 {found:.4} (k1 0.9, b 0.4), with acronyms {expanded:.4}");
-    assert!(expanded >= found - 0.0002, "{name}: acronyms take {:.4} away", found - expanded);
+    assert!(expanded >= found - 0.0002, "{name}: acronyms subtract {:.4}", found - expanded);
     assert!(found >= at_least, "{name}: nDCG@10 {found:.4}, was at least {at_least}");
 }
 
@@ -189,7 +189,7 @@ fn chinese_questions() {
     check("xquad_zh", "zh", 0.96);
 }
 
-/// Where documents and questions put the same thing differently: each question with the document
+/// Documents and questions that spell the same thing differently: each question with the document
 /// that answers it.
 #[test]
 fn forms_of_the_corpus_are_found() {
@@ -219,7 +219,7 @@ fn forms_of_the_corpus_are_found() {
         let found = index.search_expanded(question, &["en"], &texts, 0.9, 0.4);
         assert_eq!(found.first().map(|(doc, _)| *doc), Some(doc), "{question:?}: {found:?}");
     }
-    // The second half of a pair is found by the other half's name alone.
+    // These match by expansion only.
     let finds = |question: &str, expands: bool, doc: u32| {
         let found = if expands {
             index.search_expanded(question, &["en"], &texts, 0.9, 0.4)

@@ -1,16 +1,17 @@
-//! One spelling for every way to type a word: compatibility forms resolved, lower case, accents
-//! off.
+//! Normalization of words: compatibility forms resolved, lower case, accents removed.
 //!
-//! Accents come off Latin and Greek letters only. In Cyrillic (й), Devanagari (vowel signs) and
-//! kana (が) the marks make a different letter, and taking them off would merge different words.
+//! Accents are removed from Latin and Greek letters only. In Cyrillic (й), Devanagari (vowel signs)
+//! and kana (が) the marks make a different letter, and removing them would merge different words.
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-/// Characters that change how text looks and not what it says: soft hyphen, zero-width joiners,
-/// direction marks, variation selectors.
+/// Characters that change only the appearance of text: soft hyphen, zero-width joiners, direction
+/// marks, variation selectors.
 pub(super) fn is_ignorable(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{200c}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}' | '\u{2066}'..='\u{2069}' | '\u{fe00}'..='\u{fe0f}')
+    matches!(c,
+        '\u{ad}' | '\u{200c}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'
+        | '\u{2066}'..='\u{2069}' | '\u{fe00}'..='\u{fe0f}')
 }
 
 pub(super) fn is_apostrophe(c: char) -> bool {
@@ -21,8 +22,8 @@ pub(super) fn is_hyphen(c: char) -> bool {
     matches!(c, '-' | '\u{2010}' | '\u{2011}' | '\u{ff0d}')
 }
 
-/// Writes `raw` in lower case with compatibility forms resolved and accents kept: what a stemmer
-/// expects. Apostrophes are left out.
+/// Writes `raw` in lower case with compatibility forms resolved and accents kept, as stemmers
+/// expect. Apostrophes are removed.
 pub(super) fn lower_into(raw: &str, out: &mut String) {
     out.clear();
     if raw.is_ascii() {
@@ -44,7 +45,7 @@ fn is_vulgar_fraction(c: char) -> bool {
     matches!(c, '\u{bc}'..='\u{be}' | '\u{2150}'..='\u{215f}' | '\u{2189}')
 }
 
-/// Letters with a second shape or a second code point that typists and fonts choose between freely.
+/// Maps letters with several shapes or code points in free variation to one.
 fn final_forms(c: char) -> char {
     match c {
         'ς' => 'σ',
@@ -65,8 +66,8 @@ fn digit(c: char, zero: u32) -> char {
     char::from_digit(c as u32 - zero, 10).unwrap_or(c)
 }
 
-/// Writes `lower` (as [`lower_into`] left it) without accents.
-pub(super) fn fold_into(lower: &str, out: &mut String) {
+/// Writes `lower`, a result of [`lower_into`], without accents.
+pub(super) fn strip_accents_into(lower: &str, out: &mut String) {
     out.clear();
     if lower.is_ascii() {
         out.push_str(lower);
@@ -103,10 +104,11 @@ pub(super) fn fold_into(lower: &str, out: &mut String) {
 fn drops_mark(base: char, mark: char) -> bool {
     match base {
         'a'..='z' | '\u{c0}'..='\u{24f}' | '\u{1e00}'..='\u{1eff}' => {
-            matches!(mark, '\u{300}'..='\u{36f}' | '\u{1ab0}'..='\u{1aff}' | '\u{1dc0}'..='\u{1dff}')
+            matches!(mark,
+                '\u{300}'..='\u{36f}' | '\u{1ab0}'..='\u{1aff}' | '\u{1dc0}'..='\u{1dff}')
         }
         '\u{370}'..='\u{3ff}' | '\u{1f00}'..='\u{1fff}' => matches!(mark, '\u{300}'..='\u{36f}'),
-        // Stress marks, as dictionaries print them.
+        // Stress marks of dictionaries.
         '\u{400}'..='\u{52f}' => matches!(mark, '\u{300}' | '\u{301}'),
         '\u{590}'..='\u{5ff}' => matches!(mark, '\u{591}'..='\u{5c7}'),
         '\u{600}'..='\u{6ff}' => {
