@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::analysis;
-use crate::analysis::untrusted::{OrderKind, orders};
+use crate::analysis::untrusted::{InjectionKind, injections};
 use crate::answer::{
     self, CHECKS_VERSION, Evidence, Exchange, Intent, Options, PROMPT_VERSION, Prompt,
 };
@@ -124,7 +124,7 @@ pub struct FlaggedPassage {
     pub n: Option<usize>,
     pub hit: Hit,
     /// Each kind once.
-    pub kinds: Vec<OrderKind>,
+    pub kinds: Vec<InjectionKind>,
 }
 
 impl Response {
@@ -677,14 +677,15 @@ fn ordering(citations: &[Citation], read: &[Evidence]) -> Vec<FlaggedPassage> {
 
 /// What kinds of orders a passage tries to give, with all that a model is told of it: path, title
 /// and headings too.
-pub fn injection_kinds(hit: &Hit) -> Vec<OrderKind> {
+pub fn injection_kinds(hit: &Hit) -> Vec<InjectionKind> {
     injection_kinds_in(&hit.path, hit.title.as_deref(), &hit.chunk)
 }
 
 /// As [`injection_kinds`], for a passage that is no hit.
-pub fn injection_kinds_in(path: &str, title: Option<&str>, chunk: &Chunk) -> Vec<OrderKind> {
-    let orders = orders(&[path, &context_line(title, &chunk.heading), &chunk.text].join("\n"));
-    let mut kinds: Vec<OrderKind> = orders.into_iter().map(|order| order.kind).collect();
+pub fn injection_kinds_in(path: &str, title: Option<&str>, chunk: &Chunk) -> Vec<InjectionKind> {
+    let text = [path, &context_line(title, &chunk.heading), &chunk.text].join("\n");
+    let mut kinds: Vec<InjectionKind> =
+        injections(&text).into_iter().map(|injection| injection.kind).collect();
     kinds.sort_unstable();
     kinds.dedup();
     kinds

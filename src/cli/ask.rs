@@ -12,7 +12,7 @@ use super::search::{RankArgs, heading, place};
 use super::sessions::WithinArgs;
 use super::ui::{Tone, Ui, clipped, columns, count, counted, one_line, safe, wrapped};
 use super::words;
-use crate::analysis::untrusted::OrderKind;
+use crate::analysis::untrusted::InjectionKind;
 use crate::answer::Intent;
 use crate::ask::{Asker, Event, Request, Response};
 use crate::batch;
@@ -256,7 +256,7 @@ pub(super) fn questions(file: &Path) -> Result<Box<dyn BufRead + Send>> {
     Ok(Box::new(BufReader::new(disk::given_file(file)?)))
 }
 
-pub(super) fn gives_orders(kinds: &[OrderKind]) -> String {
+pub(super) fn gives_orders(kinds: &[InjectionKind]) -> String {
     let kinds: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
     format!("this passage tries to give orders ({})", kinds.join(", "))
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::analysis::untrusted::{OrderKind, neutralise};
+use crate::analysis::untrusted::{InjectionKind, neutralise};
 use crate::ask::injection_kinds_in;
 use crate::document::{Chunk, Hit};
 use crate::index::Stored;
@@ -84,7 +84,7 @@ pub fn clean(text: &str) -> String {
 }
 
 /// One ranked passage.
-pub fn hit(hit: &Hit, orders: &[OrderKind]) -> Value {
+pub fn hit(hit: &Hit, orders: &[InjectionKind]) -> Value {
     let mut object = passage(&hit.chunk, orders);
     object["path"] = naming::name(&hit.root, &hit.path).into();
     if let Some(title) = hit.title.as_deref() {
@@ -101,7 +101,7 @@ pub fn stored(stored: &Stored) -> Value {
     )
 }
 
-fn passage(chunk: &Chunk, orders: &[OrderKind]) -> Value {
+fn passage(chunk: &Chunk, orders: &[InjectionKind]) -> Value {
     let mut object =
         json!({ "lines": [chunk.lines.first, chunk.lines.last], "text": clean(&chunk.text) });
     if let Some(place) = &chunk.place {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::{PendingJson, place};
-use crate::analysis::untrusted::OrderKind;
+use crate::analysis::untrusted::InjectionKind;
 use crate::ask::{CacheUse, FlaggedPassage, Response, Timings, injection_kinds};
 use crate::document::{Citation, Contribution, Contributions, Hit, Location};
 use crate::error::{Fault, Reason};
@@ -121,7 +121,7 @@ impl<'a> HitJson<'a> {
 
     /// With the orders that the passage tries to give; an answer lists those of its sources itself.
     #[must_use]
-    pub fn with_orders(self, kinds: &[OrderKind]) -> Self {
+    pub fn with_orders(self, kinds: &[InjectionKind]) -> Self {
         Self { orders: kinds.iter().map(|kind| kind.name()).collect(), ..self }
     }
 }

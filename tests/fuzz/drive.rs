@@ -85,7 +85,7 @@ pub fn read(body: &str) {
     analysis::is_stop_word(body, "en");
     let clean = analysis::untrusted::neutralise(body);
     assert_eq!(analysis::untrusted::neutralise(&clean), clean);
-    analysis::untrusted::orders(body).into_iter().for_each(|order| within(order.span));
+    analysis::untrusted::injections(body).into_iter().for_each(|found| within(found.span));
     analysis::untrusted::defuse(body);
     answer::marks(body).into_iter().for_each(|(span, _)| within(span));
     answer::may_abstain(body);
