@@ -6,6 +6,7 @@
 
 #[cfg(feature = "serve")]
 pub mod browser;
+#[cfg_attr(not(feature = "serve"), allow(dead_code, reason = "some steps serve server tests only"))]
 pub mod llm;
 #[cfg(feature = "serve")]
 pub mod server;
