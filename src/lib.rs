@@ -12,7 +12,6 @@
     )
 )]
 
-pub mod calendar;
 pub mod error;
 pub mod naming;
 pub mod strings;

@@ -11,13 +11,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, TermLike};
+use jiff::{SignedDuration, civil};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::Serialize;
 
 pub use super::layout::{clipped, columns, one_line, safe, safe_name, wrapped};
 use super::{Color, GlobalArgs, layout};
 use crate::analysis::untrusted::is_hidden;
-use crate::calendar;
 use crate::error::{Fault, Kind, Result};
 use crate::index::{IngestStage, percent};
 use crate::search::Pending;
@@ -552,16 +552,13 @@ pub fn counted(n: u64, what: &str) -> String {
     format!("{} {what}{plural}", count(n))
 }
 
-/// Unix seconds as `2026-03-01 12:30:05` in UTC.
+/// Unix seconds as `2026-03-01 12:30:05` in UTC. After the year 9999: its last second.
 pub fn time(unix_s: i64) -> String {
-    let (days, second) = (unix_s.div_euclid(86_400), unix_s.rem_euclid(86_400));
-    format!(
-        "{} {:02}:{:02}:{:02}",
-        calendar::date(days),
-        second / 3600,
-        second / 60 % 60,
-        second % 60
-    )
+    let epoch = civil::datetime(1970, 1, 1, 0, 0, 0, 0);
+    epoch
+        .saturating_add(SignedDuration::from_secs(unix_s))
+        .strftime("%Y-%m-%d %H:%M:%S")
+        .to_string()
 }
 
 #[cfg(test)]
@@ -600,5 +597,7 @@ mod tests {
         assert_eq!(time(0), "1970-01-01 00:00:00");
         assert_eq!(time(1_709_209_815), "2024-02-29 12:30:15");
         assert_eq!(time(4_102_444_799), "2099-12-31 23:59:59");
+        assert_eq!(time(-1), "1969-12-31 23:59:59");
+        assert_eq!([253_402_300_799, i64::MAX].map(time), ["9999-12-31 23:59:59"; 2]);
     }
 }

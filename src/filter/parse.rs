@@ -4,8 +4,9 @@
 //! `test := key op value`. Keywords and keys are read in any case; a value with spaces or brackets
 //! is quoted.
 
+use jiff::civil::{self, Date};
+
 use super::{Days, Node, Op, PathGlob, Test};
-use crate::calendar::day_number;
 use crate::error::{Fault, Result};
 use crate::strings::StrExt as _;
 
@@ -266,18 +267,14 @@ fn days(text: &str) -> std::result::Result<Days, String> {
     if parts.next().is_some() {
         return Err(wrong());
     }
-    let in_month = |month: i64| day_number(year + month / 12, month % 12 + 1, 1);
-    let (start, end) = match (month, day) {
-        (None, _) => (day_number(year, 1, 1), day_number(year + 1, 1, 1)),
-        (Some(month @ 1..=12), None) => (in_month(month - 1), in_month(month)),
-        (Some(month @ 1..=12), Some(day)) => {
-            let start = day_number(year, month, day);
-            if day < 1 || start >= in_month(month) {
-                return Err(wrong());
-            }
-            (start, start + 1)
-        }
-        _ => return Err(wrong()),
+    let number = |part: Option<i64>| i8::try_from(part.unwrap_or(1)).unwrap_or(0);
+    let first = Date::new(year as i16, number(month), number(day)).map_err(|_| wrong())?;
+    let last = match (month, day) {
+        (None, _) => first.last_of_year(),
+        (Some(_), None) => first.last_of_month(),
+        (Some(_), Some(_)) => first,
     };
-    Ok(Days { text: text.to_owned(), start_s: start * 86_400, end_s: end * 86_400 })
+    let seconds = |date: Date| date.duration_since(civil::date(1970, 1, 1)).as_secs();
+    // The last day may be 9999-12-31, which no date follows.
+    Ok(Days { text: text.to_owned(), start_s: seconds(first), end_s: seconds(last) + 86_400 })
 }

@@ -61,6 +61,9 @@ fn every_field_compares() {
         "date<=2026-03-31",
         "date<2026-04",
         "date>2025",
+        "date<=9999-12-31",
+        "date<9999",
+        "date>0000-02-29",
         "size=2k",
         "size:2048",
         "size<3KiB",
@@ -162,7 +165,10 @@ fn what_is_wrong_is_pointed_at() {
     refuse("size<big", 6, "is no size");
     refuse("size<99999999999g", 6, "is no size");
     refuse("date:2026-02-30", 6, "is no date");
+    refuse("date:2025-02-29", 6, "is no date");
     refuse("date:2026-13", 6, "is no date");
+    refuse("date:2026-00", 6, "is no date");
+    refuse("date:2026-01-00", 6, "is no date");
     refuse("date:26", 6, "is no date");
     refuse("date:2026-01-01-01", 6, "is no date");
     refuse("lang:ü and path:a[", 17, "unclosed");

@@ -6,9 +6,9 @@
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
+use jiff::civil::{self, Date};
 use subtle::ConstantTimeEq as _;
 
-use crate::calendar;
 use crate::config;
 use crate::config::{Config, Secret};
 use crate::disk;
@@ -162,7 +162,7 @@ fn parse(line: &str) -> std::result::Result<Token, String> {
     while let Some(word) = words.next() {
         let value = words.next().ok_or("a word is missing at the end")?;
         match word {
-            "expires" => until = Some(calendar::days(value).ok_or("the date is no date")?),
+            "expires" => until = Some(day(value).ok_or("the date is invalid")?),
             "rate" => rate = Some(value.parse().map_err(|_| "the rate is no number")?),
             _ => return Err("after the token come only `expires` and `rate`".to_owned()),
         }
@@ -170,11 +170,51 @@ fn parse(line: &str) -> std::result::Result<Token, String> {
     Token::new(token, scope, until, rate).map_err(|why| format!("the token {why}"))
 }
 
+/// Days from 1970-01-01 to a date, which has exactly the form `2026-03-31`.
+fn day(text: &str) -> Option<i64> {
+    let date: Date = text.parse().ok()?;
+    let is_exact = date.year() > 0 && date.to_string() == text;
+    is_exact.then(|| date.duration_since(civil::date(1970, 1, 1)).as_hours() / 24)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const DAY: i64 = 86_400;
+
+    #[test]
+    fn a_day_is_one_exact_date() {
+        for (text, expected) in [
+            ("1970-01-01", 0),
+            ("2024-02-29", 19_782),
+            ("2099-12-31", 47_481),
+            ("1969-12-31", -1),
+            ("0001-01-01", -719_162),
+            ("9999-12-31", 2_932_896),
+        ] {
+            assert_eq!(day(text), Some(expected), "{text}");
+        }
+        for text in [
+            "",
+            "2026",
+            "2026-02-30",
+            "2025-02-29",
+            "2026-13-01",
+            "2026-1-01",
+            "2026-01-01-01",
+            "a-b-c",
+            "20260101",
+            "2026-01-01T00:00",
+            "0000-01-01",
+            "-000001-01-01",
+            "+002026-01-01",
+            "10000-01-01",
+            " 2026-01-01",
+        ] {
+            assert_eq!(day(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn a_token_counts_with_its_scope_until_it_expires() {

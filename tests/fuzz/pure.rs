@@ -3,8 +3,6 @@
 
 #![allow(dead_code, clippy::all, reason = "the build of `rag` looks after these files")]
 
-#[path = "../../src/calendar.rs"]
-pub mod calendar;
 #[path = "../../src/error.rs"]
 pub mod error;
 #[path = "../../src/naming.rs"]

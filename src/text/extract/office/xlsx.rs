@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
+use jiff::{ToSpan as _, civil};
+
 use super::super::build::Build;
 use super::super::xml::{self, Node};
 use super::super::{Extracted, NoText};
 use super::{Archive, cell_name, shown_row};
-use crate::calendar;
 use crate::document::{Format, Location};
 
 /// Columns that a sheet can have.
@@ -286,11 +287,11 @@ impl Book<'_> {
     }
 }
 
-/// The day that a spreadsheet counts from the end of 1899, as ISO 8601 writes it.
+/// A spreadsheet's day number, which counts from the end of 1899, as an ISO 8601 date.
 fn date(serial: i64) -> String {
-    // Spreadsheets take 1900 for a leap year: before its March all is a day off.
-    let days = serial - 25_569 + i64::from(serial < 60);
-    calendar::date(days)
+    // Spreadsheets treat 1900 as a leap year: days before its March are off by one.
+    let days = serial + i64::from(serial < 60);
+    civil::date(1899, 12, 30).saturating_add(days.days()).to_string()
 }
 
 /// The column of `B4`, from 0; beyond all columns when it is none.
