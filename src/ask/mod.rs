@@ -18,7 +18,7 @@ use crate::analysis::untrusted::{InjectionKind, injections};
 use crate::answer::{
     self, CHECKS_VERSION, Evidence, Exchange, Intent, Options, PROMPT_VERSION, Prompt,
 };
-use crate::cache::{Caching, KeptAnswer, Key};
+use crate::cache::{CachedAnswer, Caching, Key};
 use crate::config::Generator;
 use crate::disk::Blake;
 use crate::document::{Answer, Chunk, Citation, Hit, context_line};
@@ -183,7 +183,7 @@ struct Retrieved {
 
 /// An answer and what is told of its making.
 struct Made {
-    kept: KeptAnswer,
+    kept: CachedAnswer,
     answer: Answer,
     /// What the language model was shown, this time or when the answer was made.
     read: Vec<Evidence>,
@@ -436,9 +436,9 @@ impl Asker {
             options,
             cache,
         )?;
-        let kept = KeptAnswer { rarity, ..kept(&answer, evidence) };
+        let kept = CachedAnswer { rarity, ..kept(&answer, evidence) };
         if caching.writes() {
-            engine.cache().keep_answer(key, scope, &kept, engine.now_s());
+            engine.cache().put_answer(key, scope, &kept, engine.now_s());
         }
         Ok(Made { kept, answer, read: Vec::new(), writing: None })
     }
@@ -501,7 +501,7 @@ impl Asker {
         {
             (writing.finish, writing.trouble) = (Finish::Broken, Some(late));
         }
-        let kept = KeptAnswer {
+        let kept = CachedAnswer {
             removed: checks.removed,
             unsupported: checks.unsupported,
             addresses: checks.addresses,
@@ -510,7 +510,7 @@ impl Asker {
         };
         // What was cut short is not what the model would say.
         if caching.writes() && writing.finish == Finish::Complete {
-            engine.cache().keep_answer(key, &llm.model, &kept, engine.now_s());
+            engine.cache().put_answer(key, &llm.model, &kept, engine.now_s());
         }
         Ok(Made { kept, answer, read: prompt.sources, writing: Some(writing) })
     }
@@ -607,8 +607,8 @@ fn known(
     scope: &str,
     caching: Caching,
     evidence: &[Evidence],
-    holds: impl FnOnce(&KeptAnswer) -> bool,
-) -> Option<(KeptAnswer, Answer)> {
+    holds: impl FnOnce(&CachedAnswer) -> bool,
+) -> Option<(CachedAnswer, Answer)> {
     if !caching.reads() {
         return None;
     }
@@ -642,20 +642,20 @@ fn digest(evidence: &[Evidence]) -> [u8; 32] {
 }
 
 /// What of an answer cannot be had from the evidence.
-fn kept(answer: &Answer, evidence: &[Evidence]) -> KeptAnswer {
+fn kept(answer: &Answer, evidence: &[Evidence]) -> CachedAnswer {
     let at = |citation: &Citation| evidence.iter().position(|piece| piece.hit == citation.hit);
     let sources =
         answer.citations.iter().filter_map(|citation| Some((citation.n, at(citation)?))).collect();
-    KeptAnswer {
+    CachedAnswer {
         text: answer.text.clone(),
         supported: answer.supported,
         sources,
-        ..KeptAnswer::default()
+        ..CachedAnswer::default()
     }
 }
 
 /// A kept answer with the passages of today; `None` when it does not fit them.
-fn rendered(kept: &KeptAnswer, evidence: &[Evidence]) -> Option<Answer> {
+fn rendered(kept: &CachedAnswer, evidence: &[Evidence]) -> Option<Answer> {
     let cite =
         |(n, at): &(usize, usize)| Some(Citation { n: *n, hit: evidence.get(*at)?.hit.clone() });
     let citations = kept.sources.iter().map(cite).collect::<Option<_>>()?;

@@ -1,53 +1,53 @@
-//! Answers by question and evidence. Only what cannot be had from the evidence is stored: citations
-//! are put together anew from the passages of today.
+//! Answers by question and evidence. A row holds only what the evidence does not give: citations
+//! are built again from the current passages.
 
 use serde::{Deserialize, Serialize};
 
-use super::rows::Reading;
-use super::{Cache, Key, Table};
+use super::rows::{Lookup, Reading};
+use super::store::Cache;
+use super::table::{Key, Table};
 
-/// An answer as it is kept.
+/// A cached answer.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
-pub struct KeptAnswer {
+pub struct CachedAnswer {
     pub text: String,
     pub supported: bool,
-    /// Numbers of the sources, and which piece of the evidence each is.
+    /// Number of each source, and its index in the evidence.
     pub sources: Vec<(usize, usize)>,
-    /// Terms whose rarity was asked for, and what it was. The answer holds as long as it is the
-    /// same.
+    /// Terms whose rarity the answer depends on, and that rarity. The answer is stale when it
+    /// changes.
     pub rarity: Vec<(String, u8)>,
-    /// Citation numbers that the language model made up and that were removed.
+    /// Citation numbers that the language model invented and that were removed.
     pub removed: Vec<usize>,
     /// Sentences that no cited passage supports.
     pub unsupported: Vec<String>,
-    /// Addresses that no source has and that were removed.
+    /// Number of addresses that no source contains and that were removed.
     pub addresses: usize,
-    /// Who wrote it: the language model's own name for itself, or empty.
+    /// The language model's name for itself; empty for an extractive answer.
     pub writer: String,
 }
 
 impl Cache {
-    /// The answer kept under `key` if it still `holds`; counts a hit or a miss.
+    /// The cached answer, if it still `holds`; counts a hit or a miss.
     pub fn answer(
         &self,
         key: &Key,
         scope: &str,
         now_s: i64,
-        holds: impl FnOnce(&KeptAnswer) -> bool,
-    ) -> Option<KeptAnswer> {
-        self.find(Table::Answers, key, scope, now_s, |bytes| {
-            match serde_json::from_slice(bytes).ok() {
-                Some(kept) if holds(&kept) => Reading::Good(kept),
-                Some(_) => Reading::Stale,
-                None => Reading::Bad,
+        holds: impl FnOnce(&CachedAnswer) -> bool,
+    ) -> Option<CachedAnswer> {
+        self.find(Lookup { table: Table::Answers, key, scope, now_s }, |bytes| {
+            match serde_json::from_slice(bytes) {
+                Ok(answer) if holds(&answer) => Reading::Good(answer),
+                Ok(_) => Reading::Miss,
+                Err(_) => Reading::Bad,
             }
         })
     }
 
-    /// Keeps an answer.
-    pub fn keep_answer(&self, key: Key, scope: &str, answer: &KeptAnswer, now_s: i64) {
+    pub fn put_answer(&self, key: Key, scope: &str, answer: &CachedAnswer, now_s: i64) {
         if let Ok(bytes) = serde_json::to_vec(answer) {
-            self.keep(Table::Answers, key, scope, bytes, now_s);
+            self.put(Table::Answers, key, scope, bytes, now_s);
         }
     }
 }

@@ -1,7 +1,8 @@
-//! Vectors by text. The key is content-addressed, so a row cannot go stale; it can only be damaged.
+//! Vectors by text. The key depends on the content, so a row cannot be stale, only damaged.
 
-use super::rows::Reading;
-use super::{Cache, Key, Table};
+use super::rows::{Lookup, Reading};
+use super::store::Cache;
+use super::table::{Key, Table};
 use crate::vector::Vector;
 
 impl Key {
@@ -12,7 +13,7 @@ impl Key {
 }
 
 impl Cache {
-    /// The vector kept under `key`; counts a hit or a miss. A bad row is a miss.
+    /// The cached vector; counts a hit or a miss. A bad row is a miss.
     pub fn embedding(
         &self,
         key: &Key,
@@ -20,16 +21,14 @@ impl Cache {
         dimension: usize,
         now_s: i64,
     ) -> Option<Vector> {
-        self.find(Table::Embeddings, key, model, now_s, |bytes| {
-            Reading::of(Vector::from_bytes(bytes, dimension))
-        })
+        let lookup = Lookup { table: Table::Embeddings, key, scope: model, now_s };
+        self.find(lookup, |bytes| Reading::of(Vector::from_bytes(bytes, dimension)))
     }
 
-    /// Keeps vectors for good, replacing rows of the same keys. What cannot be kept is forgotten: a
-    /// cache may lose rows.
-    pub fn keep_embeddings(&self, model: &str, rows: &[(Key, Vector)], now_s: i64) {
+    /// Stores vectors and writes them to the file.
+    pub fn put_embeddings(&self, model: &str, rows: &[(Key, Vector)], now_s: i64) {
         for (key, vector) in rows {
-            self.keep(Table::Embeddings, *key, model, vector.to_bytes(), now_s);
+            self.put(Table::Embeddings, *key, model, vector.to_bytes(), now_s);
         }
         self.flush();
     }

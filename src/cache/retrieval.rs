@@ -1,14 +1,14 @@
-//! Ranked passages by question and corpus, as they are stored.
+//! Ranked passages by question and corpus.
 //!
-//! Scores are stored as bits: a ranking out of the cache is the ranking that was put in, to the
-//! last one.
+//! Scores are stored as bits, so a cached ranking equals the computed one exactly.
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::rows::Reading;
-use super::{Cache, Key, Table};
+use super::rows::{Lookup, Reading};
+use super::store::Cache;
+use super::table::{Key, Table};
 use crate::document::{Chunk, Contribution, Contributions, Hit, Lines, Span};
 
 #[derive(Deserialize, Serialize)]
@@ -24,47 +24,59 @@ struct StoredHit {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     place: Option<String>,
     also: Vec<(String, usize)>,
-    lexical: Option<StoredLeg>,
-    dense: Option<StoredLeg>,
-    rerank: Option<StoredLeg>,
+    lexical: Option<StoredContribution>,
+    dense: Option<StoredContribution>,
+    rerank: Option<StoredContribution>,
 }
 
 /// Rank, then the bits of score, normalised score and weight.
 #[derive(Deserialize, Serialize)]
-struct StoredLeg(usize, u64, u64, u64);
+struct StoredContribution(usize, u64, u64, u64);
 
-impl Cache {
-    /// The ranking kept under `key` for the corpus `corpus`; counts a hit or a miss.
-    pub fn ranking(&self, key: &Key, corpus: &str, now_s: i64) -> Option<Vec<Hit>> {
-        self.find(Table::Retrieval, key, corpus, now_s, |bytes| {
-            let stored: Option<Vec<StoredHit>> = serde_json::from_slice(bytes).ok();
-            Reading::of(stored.and_then(|hits| {
-                hits.into_iter().zip(1..).map(|(hit, n)| hit.into_hit(n)).collect()
-            }))
-        })
+impl From<Contribution> for StoredContribution {
+    fn from(from: Contribution) -> Self {
+        Self(from.rank, from.score.to_bits(), from.normalised.to_bits(), from.weight.to_bits())
     }
+}
 
-    /// Whether there is such a ranking; counts nothing.
-    pub fn has_ranking(&self, key: &Key, corpus: &str, now_s: i64) -> bool {
-        self.has(Table::Retrieval, key, corpus, now_s)
-    }
-
-    /// Keeps a ranking.
-    pub fn keep_ranking(&self, key: Key, corpus: &str, hits: &[Hit], now_s: i64) {
-        let stored: Vec<StoredHit> = hits.iter().map(StoredHit::new).collect();
-        if let Ok(bytes) = serde_json::to_vec(&stored) {
-            self.keep(Table::Retrieval, key, corpus, bytes, now_s);
+impl From<StoredContribution> for Contribution {
+    fn from(StoredContribution(rank, score, normalised, weight): StoredContribution) -> Self {
+        Self {
+            rank,
+            score: f64::from_bits(score),
+            normalised: f64::from_bits(normalised),
+            weight: f64::from_bits(weight),
         }
     }
 }
 
+impl Cache {
+    /// The cached ranking for a corpus id; counts a hit or a miss.
+    pub fn ranking(&self, key: &Key, corpus: &str, now_s: i64) -> Option<Vec<Hit>> {
+        let lookup = Lookup { table: Table::Retrieval, key, scope: corpus, now_s };
+        self.find(lookup, |bytes| Reading::of(parse(bytes)))
+    }
+
+    /// Whether there is such a ranking; counts nothing.
+    pub fn has_ranking(&self, key: &Key, corpus: &str, now_s: i64) -> bool {
+        self.has(Lookup { table: Table::Retrieval, key, scope: corpus, now_s })
+    }
+
+    pub fn put_ranking(&self, key: Key, corpus: &str, hits: &[Hit], now_s: i64) {
+        let stored: Vec<StoredHit> = hits.iter().map(StoredHit::new).collect();
+        if let Ok(bytes) = serde_json::to_vec(&stored) {
+            self.put(Table::Retrieval, key, corpus, bytes, now_s);
+        }
+    }
+}
+
+fn parse(bytes: &[u8]) -> Option<Vec<Hit>> {
+    let stored: Vec<StoredHit> = serde_json::from_slice(bytes).ok()?;
+    stored.into_iter().zip(1..).map(|(hit, rank)| hit.into_hit(rank)).collect()
+}
+
 impl StoredHit {
     fn new(hit: &Hit) -> Self {
-        let leg = |leg: Option<Contribution>| {
-            leg.map(|l| {
-                StoredLeg(l.rank, l.score.to_bits(), l.normalised.to_bits(), l.weight.to_bits())
-            })
-        };
         Self {
             score: hit.score.to_bits(),
             root: hit.root.to_string(),
@@ -76,21 +88,13 @@ impl StoredHit {
             lines: [hit.chunk.lines.first, hit.chunk.lines.last],
             place: hit.chunk.place.as_ref().map(ToString::to_string),
             also: hit.also.iter().map(|(path, line)| (path.to_string(), *line)).collect(),
-            lexical: leg(hit.contributions.lexical),
-            dense: leg(hit.contributions.dense),
-            rerank: leg(hit.contributions.rerank),
+            lexical: hit.contributions.lexical.map(Into::into),
+            dense: hit.contributions.dense.map(Into::into),
+            rerank: hit.contributions.rerank.map(Into::into),
         }
     }
 
     fn into_hit(self, rank: usize) -> Option<Hit> {
-        let leg = |leg: Option<StoredLeg>| {
-            leg.map(|StoredLeg(rank, score, normalised, weight)| Contribution {
-                rank,
-                score: f64::from_bits(score),
-                normalised: f64::from_bits(normalised),
-                weight: f64::from_bits(weight),
-            })
-        };
         (self.bytes[0] <= self.bytes[1]).then(|| Hit {
             rank,
             score: f64::from_bits(self.score),
@@ -106,9 +110,9 @@ impl StoredHit {
             },
             also: self.also.into_iter().map(|(path, line)| (Arc::from(path), line)).collect(),
             contributions: Contributions {
-                lexical: leg(self.lexical),
-                dense: leg(self.dense),
-                rerank: leg(self.rerank),
+                lexical: self.lexical.map(Into::into),
+                dense: self.dense.map(Into::into),
+                rerank: self.rerank.map(Into::into),
             },
         })
     }

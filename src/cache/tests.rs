@@ -1,4 +1,15 @@
+use std::path::Path;
+use std::time::Instant;
+
+use rusqlite::Connection;
+
+use super::file::{FILE, STEPS};
+use super::inner::MAX_WAITING;
+use super::rows::{Lookup, Reading};
 use super::*;
+use crate::config::{Layer, Layers};
+use crate::disk;
+use crate::sqlite::{self, Opened};
 use crate::vector::Vector;
 
 const MODEL: &str = "m1";
@@ -18,15 +29,15 @@ fn open(dir: &Path) -> Cache {
     Cache::open(dir, unlimited())
 }
 
-/// Folds the write-ahead log into the file, so that the file is all there is.
-fn fold(dir: &Path) {
+/// Moves the write-ahead log into the file, so that the file is complete.
+fn checkpoint(dir: &Path) {
     let connection = Connection::open(dir.join(FILE)).unwrap();
     connection.pragma_update(None, "wal_checkpoint", "TRUNCATE").unwrap();
 }
 
 fn filled(dir: &Path) -> Key {
     let key = Key::embedding(MODEL, "query", "hello");
-    open(dir).keep_embeddings(MODEL, &[(key, vector())], 7);
+    open(dir).put_embeddings(MODEL, &[(key, vector())], 7);
     key
 }
 
@@ -45,8 +56,7 @@ fn a_row_comes_back_and_is_counted() {
     assert_eq!((stats.count, stats.oldest, stats.newest), (1, Some(7), Some(7)));
 }
 
-/// Wrong checksum, wrong dimension, not a number, another model, another type: a miss, counted,
-/// overwritten.
+/// Wrong checksum, wrong dimension, not a number, another model, another type.
 #[test]
 fn a_bad_row_is_a_miss_that_is_counted_and_overwritten() {
     let nan: Vec<u8> = [f32::NAN, 1.0].iter().flat_map(|x| x.to_le_bytes()).collect();
@@ -82,13 +92,13 @@ fn a_bad_row_is_a_miss_that_is_counted_and_overwritten() {
             Counters { misses: 1, damaged: 1, ..Counters::default() },
             "{damage}"
         );
-        cache.keep_embeddings(MODEL, &[(key, vector())], 8);
+        cache.put_embeddings(MODEL, &[(key, vector())], 8);
         assert_eq!(cache.embedding(&key, MODEL, 2, NOW), Some(vector()), "{damage}");
     }
 }
 
 #[test]
-fn what_is_no_database_is_set_aside_and_begun_anew() {
+fn a_file_that_is_not_a_database_is_set_aside_and_replaced() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join(FILE), vec![7u8; 9000]).unwrap();
     let key = filled(dir.path());
@@ -103,7 +113,7 @@ fn flipped_bytes_never_give_a_wrong_vector() {
     let dir = tempfile::tempdir().unwrap();
     let key = filled(dir.path());
     let path = dir.path().join(FILE);
-    fold(dir.path());
+    checkpoint(dir.path());
     let good = std::fs::read(&path).unwrap();
     // 17 shares no factor with the size of a page or of a cell, so that every kind of byte is met.
     for at in (0..good.len()).step_by(17) {
@@ -131,7 +141,7 @@ fn a_newer_file_is_left_alone() {
         .unwrap();
     let before = std::fs::read(&path).unwrap();
     let cache = open(dir.path());
-    cache.keep_embeddings(MODEL, &[(key, vector())], 9);
+    cache.put_embeddings(MODEL, &[(key, vector())], 9);
     assert_eq!(cache.embedding(&key, MODEL, 2, NOW), None);
     assert_eq!(std::fs::read(&path).unwrap(), before);
 }
@@ -145,20 +155,20 @@ fn purge_counts_and_shrinks() {
             (Key::embedding(MODEL, "query", &i.to_string()), Vector::new(vec![1.0; 384]).unwrap())
         })
         .collect();
-    cache.keep_embeddings(MODEL, &rows, 1);
+    cache.put_embeddings(MODEL, &rows, 1);
     let purged = cache.purge(&[Table::Embeddings]).unwrap();
     assert_eq!((purged[0].count, purged[0].bytes), (500, 500 * (32 + 384 * 4)));
     assert_eq!(cache.stats().unwrap()[0].count, 0);
     drop(cache);
-    fold(dir.path());
+    checkpoint(dir.path());
     // A page for each table, each index and the map of pages.
     assert!(std::fs::metadata(dir.path().join(FILE)).unwrap().len() <= 64 * 1024);
 }
 
-/// What takes long holds up no look-up: here because another process writes, elsewhere because
+/// Slow work delays no look-up: here it is slow because another process writes, elsewhere because
 /// there are many rows.
 #[test]
-fn look_ups_wait_for_nobody_who_counts_purges_or_writes() {
+fn look_ups_do_not_wait_for_counting_purging_or_writing() {
     use std::sync::atomic::{AtomicBool, Ordering};
 
     let dir = tempfile::tempdir().unwrap();
@@ -169,7 +179,7 @@ fn look_ups_wait_for_nobody_who_counts_purges_or_writes() {
         |cache| {
             for n in 0..MAX_WAITING {
                 let key = Key::embedding(MODEL, "query", &n.to_string());
-                cache.keep_embeddings(MODEL, &[(key, vector())], NOW);
+                cache.put_embeddings(MODEL, &[(key, vector())], NOW);
             }
         },
     ];
@@ -187,7 +197,7 @@ fn look_ups_wait_for_nobody_who_counts_purges_or_writes() {
             while !has_begun.load(Ordering::SeqCst) {
                 std::thread::yield_now();
             }
-            // It waits for the other process, for seconds; look-ups do not.
+            // The work waits for the other process, for seconds; look-ups do not.
             for _ in 0..2000 {
                 assert_eq!(cache.embedding(&key, MODEL, 2, NOW), Some(vector()));
             }
@@ -197,27 +207,29 @@ fn look_ups_wait_for_nobody_who_counts_purges_or_writes() {
     }
 }
 
-/// What is on its way to the file is found all the same, and another process that holds the file
-/// for long costs nothing.
+/// Rows that are being written are found, and another process that locks the file for long costs
+/// nothing.
 #[test]
 fn rows_that_cannot_be_written_yet_are_found_and_written_later() {
     let dir = tempfile::tempdir().unwrap();
     let cache = open(dir.path());
-    keep(&cache, Table::Answers, "a", 10, NOW);
-    let batch = cache.lock().depart(None).unwrap();
-    assert!(has(&cache, Table::Answers, "a", NOW), "it is on its way");
+    put(&cache, Table::Answers, "a", 10, NOW);
+    let batch = cache.lock().take_batch(None).unwrap();
+    assert!(has(&cache, Table::Answers, "a", NOW), "it is being written");
     let busy = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
-    cache.lock().arrived(&batch, &Err(rusqlite::Error::SqliteFailure(busy, None)));
+    cache.lock().finish_batch(&batch, &Err(rusqlite::Error::SqliteFailure(busy, None)));
     assert!(cache.is_writable() && has(&cache, Table::Answers, "a", NOW));
     cache.flush();
-    assert!(!has(&open(dir.path()), Table::Answers, "a", NOW), "it is not tried again at once");
+    assert!(
+        !has(&open(dir.path()), Table::Answers, "a", NOW),
+        "there is a pause before the next try"
+    );
     cache.lock().pause_until = Some(Instant::now());
     cache.flush();
     assert!(has(&open(dir.path()), Table::Answers, "a", NOW));
 }
 
-/// A file that an older version made is written anew where that is quick, and shrinks in steps from
-/// then on.
+/// A purge rewrites the file of an older version, which then shrinks in steps.
 #[test]
 fn an_older_file_shrinks_too() {
     let dir = tempfile::tempdir().unwrap();
@@ -226,7 +238,7 @@ fn an_older_file_shrinks_too() {
     drop(old);
     let cache = open(dir.path());
     for n in 0..2000 {
-        keep(&cache, Table::Answers, &n.to_string(), 1000, NOW);
+        put(&cache, Table::Answers, &n.to_string(), 1000, NOW);
     }
     let purged = cache.purge(&Table::ALL).unwrap();
     assert_eq!(purged.iter().map(|purged| purged.count).collect::<Vec<_>>(), [0, 0, 0, 2000]);
@@ -236,7 +248,7 @@ fn an_older_file_shrinks_too() {
         .pragma_query_value(None, "auto_vacuum", |row| row.get(0))
         .unwrap();
     assert_eq!(mode, 2);
-    fold(dir.path());
+    checkpoint(dir.path());
     assert!(path.metadata().unwrap().len() <= 64 * 1024);
 }
 
@@ -250,25 +262,23 @@ fn table_lists_are_parsed_and_the_unknown_is_named() {
     assert!(Table::parse_list("embeddings,answer").unwrap_err().to_string().contains("`answer`"));
 }
 
-fn keep(cache: &Cache, table: Table, name: &str, bytes: usize, now_s: i64) {
-    cache.keep(table, Key::of("test", [name.as_bytes()]), "scope", vec![7; bytes], now_s);
+fn put(cache: &Cache, table: Table, name: &str, bytes: usize, now_s: i64) {
+    cache.put(table, Key::of("test", [name.as_bytes()]), "scope", vec![7; bytes], now_s);
 }
 
 fn has(cache: &Cache, table: Table, name: &str, now_s: i64) -> bool {
-    cache
-        .find(table, &Key::of("test", [name.as_bytes()]), "scope", now_s, |bytes| {
-            rows::Reading::Good(bytes.len())
-        })
-        .is_some()
+    let key = Key::of("test", [name.as_bytes()]);
+    let lookup = Lookup { table, key: &key, scope: "scope", now_s };
+    cache.find(lookup, |bytes| Reading::Good(bytes.len())).is_some()
 }
 
 #[test]
-fn a_row_that_waits_is_found_and_is_there_for_the_next_process() {
+fn a_waiting_row_is_found_and_later_written() {
     let dir = tempfile::tempdir().unwrap();
     let cache = open(dir.path());
-    keep(&cache, Table::Answers, "a", 10, NOW);
+    put(&cache, Table::Answers, "a", 10, NOW);
     assert!(has(&cache, Table::Answers, "a", NOW));
-    assert!(!has(&cache, Table::Retrieval, "a", NOW), "tables have rows of their own");
+    assert!(!has(&cache, Table::Retrieval, "a", NOW), "each table has its own rows");
     assert!(!has(&open(dir.path()), Table::Answers, "a", NOW), "it waits");
     drop(cache);
     assert!(has(&open(dir.path()), Table::Answers, "a", NOW));
@@ -280,7 +290,7 @@ fn counters_survive_the_process() {
     for _ in 0..3 {
         let cache = open(dir.path());
         has(&cache, Table::Answers, "a", NOW);
-        keep(&cache, Table::Answers, "a", 10, NOW);
+        put(&cache, Table::Answers, "a", 10, NOW);
         has(&cache, Table::Answers, "a", NOW);
     }
     let stats = open(dir.path()).stats().unwrap();
@@ -290,15 +300,15 @@ fn counters_survive_the_process() {
 }
 
 #[test]
-fn a_row_counts_until_its_time_is_over_and_is_removed_by_the_next_one_kept() {
+fn a_row_expires_and_the_next_one_stored_removes_it() {
     let dir = tempfile::tempdir().unwrap();
     let layers = Layers { answers: Layer { ttl_s: 100, budget_bytes: 1 << 20 }, ..unlimited() };
     let open = || Cache::open(dir.path(), layers);
-    keep(&open(), Table::Answers, "a", 10, NOW);
+    put(&open(), Table::Answers, "a", 10, NOW);
     assert!(has(&open(), Table::Answers, "a", NOW + 99));
     assert!(!has(&open(), Table::Answers, "a", NOW + 100));
-    // Its last use was noted, so it is old enough to go 100 seconds after that.
-    keep(&open(), Table::Answers, "b", 10, NOW + 99 + 100);
+    // Its last use was recorded, so it is removed 100 seconds after that.
+    put(&open(), Table::Answers, "b", 10, NOW + 99 + 100);
     assert_eq!(open().stats().unwrap()[3].count, 1);
 }
 
@@ -309,10 +319,10 @@ fn the_least_recently_used_rows_make_room() {
     let layers = Layers { retrieval: Layer { ttl_s: 0, budget_bytes: 10 * row }, ..unlimited() };
     let open = || Cache::open(dir.path(), layers);
     for (n, name) in ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"].into_iter().enumerate() {
-        keep(&open(), Table::Retrieval, name, 1000, NOW + n as i64);
+        put(&open(), Table::Retrieval, name, 1000, NOW + n as i64);
     }
     assert!(has(&open(), Table::Retrieval, "a", NOW + 1000));
-    keep(&open(), Table::Retrieval, "k", 1000, NOW + 1001);
+    put(&open(), Table::Retrieval, "k", 1000, NOW + 1001);
     let stats = open().stats().unwrap().into_iter().find(|s| s.table == Table::Retrieval).unwrap();
     assert_eq!((stats.count, stats.bytes, stats.counters.evicted), (9, 9 * row, 2));
     let left = |name| has(&open(), Table::Retrieval, name, NOW + 1002);
@@ -324,7 +334,7 @@ fn the_least_recently_used_rows_make_room() {
 fn an_older_file_is_upgraded_in_place() {
     let dir = tempfile::tempdir().unwrap();
     let key = filled(dir.path());
-    fold(dir.path());
+    checkpoint(dir.path());
     let path = dir.path().join(FILE);
     let connection = Connection::open(&path).unwrap();
     let rows = "SELECT key, scope, value, crc, created FROM embeddings";
@@ -350,8 +360,6 @@ fn an_older_file_is_upgraded_in_place() {
     assert_eq!(cache.stats().unwrap()[0].bytes, 32 + 8);
 }
 
-/// A reader of the same file by another process never waits for a writer, and a writer that cannot
-/// write gives up.
 #[test]
 fn sixteen_writers_share_a_file() {
     let dir = tempfile::tempdir().unwrap();
@@ -362,7 +370,7 @@ fn sixteen_writers_share_a_file() {
             scope.spawn(move || {
                 let cache = open(dir);
                 for n in 0..20 {
-                    keep(&cache, Table::Answers, &format!("{writer} {n}"), 100, NOW);
+                    put(&cache, Table::Answers, &format!("{writer} {n}"), 100, NOW);
                     cache.flush();
                 }
             });
@@ -373,8 +381,8 @@ fn sixteen_writers_share_a_file() {
     assert_eq!(stats[3].bytes, 16 * 20 * 132);
 }
 
-/// Somebody holds the file for longer than a command should wait: rows are forgotten, look-ups go
-/// on, nothing fails.
+/// Another process locks the file for longer than a command should wait: rows are lost, look-ups
+/// continue, nothing fails.
 #[test]
 fn a_file_that_is_held_costs_one_bounded_wait() {
     let dir = tempfile::tempdir().unwrap();
@@ -382,10 +390,10 @@ fn a_file_that_is_held_costs_one_bounded_wait() {
     let holder = Connection::open(dir.path().join(FILE)).unwrap();
     holder.execute_batch("BEGIN IMMEDIATE").unwrap();
     let cache = open(dir.path());
-    keep(&cache, Table::Answers, "a", 10, NOW);
+    put(&cache, Table::Answers, "a", 10, NOW);
     cache.flush();
     assert!(cache.lock().is_paused(), "it does not wait again");
-    keep(&cache, Table::Answers, "b", 10, NOW);
+    put(&cache, Table::Answers, "b", 10, NOW);
     cache.flush();
     assert_eq!(
         cache.embedding(&key, MODEL, 2, NOW),
@@ -411,7 +419,7 @@ fn a_file_that_is_deleted_or_replaced_while_it_is_open_harms_nothing() {
         if let Some(bytes) = replacement {
             std::fs::write(dir.path().join(FILE), bytes).unwrap();
         }
-        keep(&cache, Table::Answers, "a", 10, NOW);
+        put(&cache, Table::Answers, "a", 10, NOW);
         cache.flush();
         assert!(cache.embedding(&key, MODEL, 2, NOW).is_none_or(|found| found == vector()));
         drop(cache);
@@ -422,18 +430,18 @@ fn a_file_that_is_deleted_or_replaced_while_it_is_open_harms_nothing() {
 }
 
 #[test]
-fn a_second_look_comes_back_to_the_last_bit_and_never_as_no_number() {
+fn a_rerank_score_is_exact_and_finite() {
     let dir = tempfile::tempdir().unwrap();
-    let key = |question: &str, text: &str| Key::second_look(MODEL, 1, question, text);
+    let key = |question: &str, text: &str| Key::rerank(MODEL, 1, question, text);
     let score = 1.0 / 3.0;
-    open(dir.path()).keep_second_look(key("q", "text"), MODEL, score, 7);
+    open(dir.path()).put_rerank_score(key("q", "text"), MODEL, score, 7);
     let cache = open(dir.path());
-    assert_eq!(cache.second_look(&key("q", "text"), MODEL, NOW), Some(score));
-    for other in [key("qt", "ext"), key("q", "text "), Key::second_look(MODEL, 2, "q", "text")] {
-        assert_eq!(cache.second_look(&other, MODEL, NOW), None);
+    assert_eq!(cache.rerank_score(&key("q", "text"), MODEL, NOW), Some(score));
+    for other in [key("qt", "ext"), key("q", "text "), Key::rerank(MODEL, 2, "q", "text")] {
+        assert_eq!(cache.rerank_score(&other, MODEL, NOW), None);
     }
-    cache.keep(Table::Rerank, key("q", "text"), MODEL, f64::NAN.to_le_bytes().to_vec(), NOW);
-    assert_eq!(cache.second_look(&key("q", "text"), MODEL, NOW), None);
+    cache.put(Table::Rerank, key("q", "text"), MODEL, f64::NAN.to_le_bytes().to_vec(), NOW);
+    assert_eq!(cache.rerank_score(&key("q", "text"), MODEL, NOW), None);
     assert_eq!(
         cache.counters(Table::Rerank),
         Counters { hits: 1, misses: 4, damaged: 1, evicted: 0 }

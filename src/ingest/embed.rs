@@ -236,7 +236,7 @@ impl Shared<'_> {
     }
 
     fn keep(&self, rows: &mut Vec<(Key, Vector)>) {
-        self.cache.keep_embeddings(&self.job.model.fingerprint, rows, self.job.engine.now_s());
+        self.cache.put_embeddings(&self.job.model.fingerprint, rows, self.job.engine.now_s());
         rows.clear();
     }
 }

@@ -213,7 +213,7 @@ impl Searcher {
         }
         let found = self.search(engine, request)?;
         if request.caching.writes() && !found.nothing_allowed {
-            engine.cache().keep_ranking(key, &corpus, &found.hits, engine.now_s());
+            engine.cache().put_ranking(key, &corpus, &found.hits, engine.now_s());
         }
         Ok(found)
     }
@@ -654,7 +654,7 @@ fn embed(
     engine.check_stop(&stop)?;
     let vector = embedder.embed(role, text)?;
     if caching.writes() {
-        engine.cache().keep(
+        engine.cache().put(
             Table::Embeddings,
             key,
             &model.fingerprint,

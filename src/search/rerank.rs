@@ -61,10 +61,10 @@ impl Look<'_> {
         let (cache, now_s) = (self.engine.cache(), self.engine.now_s());
         let keys: Vec<Key> = texts
             .iter()
-            .map(|text| Key::second_look(model, LATE_VERSION, self.question, text))
+            .map(|text| Key::rerank(model, LATE_VERSION, self.question, text))
             .collect();
         let kept = |key: &Key| {
-            self.caching.reads().then(|| cache.second_look(key, model, now_s)).flatten()
+            self.caching.reads().then(|| cache.rerank_score(key, model, now_s)).flatten()
         };
         let mut scores: Vec<Option<f64>> = keys.iter().map(kept).collect();
         let missing: Vec<usize> = (0..texts.len()).filter(|i| scores[*i].is_none()).collect();
@@ -77,7 +77,7 @@ impl Look<'_> {
             };
             for (i, score) in self.computed(embedder, texts, &missing)? {
                 if self.caching.writes() {
-                    cache.keep_second_look(keys[i], model, score, now_s);
+                    cache.put_rerank_score(keys[i], model, score, now_s);
                 }
                 scores[i] = Some(score);
             }

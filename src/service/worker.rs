@@ -229,7 +229,7 @@ impl Worker<'_> {
                 Some(vector) => vector,
                 None => {
                     let vector = embedder.embed(EmbeddingRole::Passage, text)?;
-                    engine.cache().keep_embeddings(
+                    engine.cache().put_embeddings(
                         &fingerprint,
                         &[(key, vector.clone())],
                         engine.now_s(),
