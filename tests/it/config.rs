@@ -249,24 +249,6 @@ fn the_token_is_never_printed() {
     assert_eq!((value.as_str(), from.as_str()), ("(set)", "environment HF_TOKEN"));
 }
 
-/// The README's table is the table of settings, row by row.
-#[test]
-fn the_readme_lists_every_setting() {
-    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"))
-        .expect("a README");
-    let rows: Vec<String> = rag::config::SETTINGS
-        .iter()
-        .map(|s| {
-            let default =
-                if s.default.is_empty() { String::new() } else { format!("`{}`", s.default) };
-            format!("| `{}` | `{}` | {default} | {} |", s.key, s.env, s.meaning)
-        })
-        .collect();
-    let table: Vec<&str> =
-        readme.lines().skip_while(|line| **line != *rows[0]).take(rows.len()).collect();
-    assert_eq!(table, rows);
-}
-
 /// A folder that somebody else made must not say where questions and keys are sent, nor which code
 /// is loaded.
 #[test]

@@ -1,4 +1,4 @@
-//! Every route has an example in the README, and the examples are as they are shown.
+//! Every route has an example in `data/corpus/http.md`, and the replies are as shown there.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -13,14 +13,12 @@ struct Example {
     shows: String,
 }
 
-/// The lines of the README's section on serving that begin with a variable or `curl`.
+/// The commands of the page's blocks of shell.
 fn examples() -> Vec<Example> {
-    let readme =
-        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
-    let (_, section) = readme.split_once("\n## Serving\n").expect("a section on serving");
-    let section = section.split("\n## ").next().unwrap();
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/corpus/http.md");
+    let page = std::fs::read_to_string(page).unwrap();
     let blocks =
-        section.split("```").skip(1).step_by(2).filter_map(|block| block.strip_prefix("sh\n"));
+        page.split("```").skip(1).step_by(2).filter_map(|block| block.strip_prefix("sh\n"));
     let lines = blocks
         .flat_map(str::lines)
         .filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
@@ -67,7 +65,7 @@ fn every_route_has_an_example() {
             }
         }
     }
-    assert!(without.is_empty(), "the README has no example of\n{without}");
+    assert!(without.is_empty(), "http.md has no example of\n{without}");
     server.stop();
 }
 
