@@ -1,4 +1,4 @@
-//! Answers out of the cache: the same as without it, always; found again exactly when question and
+//! Cached answers: always equal to the answer without the cache, and hit exactly when question and
 //! evidence are the same.
 
 use std::time::Duration;
@@ -13,9 +13,10 @@ use rag::ingest;
 use rag::sessions::Turn;
 
 use crate::support::Sandbox;
+use crate::sweep::Random;
 use crate::tools::{engine, thorough};
 
-/// A folder of documents about harbours, each about one thing in one harbour, and an engine on it.
+/// Documents about harbours, each about one thing in one harbour, and an engine on them.
 struct World {
     sandbox: Sandbox,
     engine: Engine,
@@ -94,7 +95,7 @@ fn document(n: usize, version: usize) -> String {
 }
 
 #[test]
-fn found_again_exactly_when_question_and_evidence_are_the_same() {
+fn a_cached_answer_is_hit_exactly_when_question_and_evidence_are_equal() {
     let mut world = World::new(2);
     world.ingest();
     let question = "When was the crane of Arvik built?";
@@ -117,7 +118,7 @@ fn found_again_exactly_when_question_and_evidence_are_the_same() {
     );
     assert_eq!(again.answer, first.answer);
 
-    // What does not change the evidence.
+    // Changes that leave the evidence as it is.
     world.write(10, 1);
     world.ingest();
     let other = world.ask(question);
@@ -135,7 +136,7 @@ fn found_again_exactly_when_question_and_evidence_are_the_same() {
     world.ingest();
     assert!(hit(&world, question), "an unrelated document is new");
 
-    // What does.
+    // Changes of the evidence.
     world.write(1, 3);
     world.ingest();
     let changed = world.ask(question);
@@ -159,12 +160,12 @@ fn found_again_exactly_when_question_and_evidence_are_the_same() {
     let gone = world.ask(question);
     assert!(!gone.cache.answer_hit && !gone.answer.text.contains("1810"), "{:?}", gone.answer);
 
-    // The question and how it is asked.
+    // Changes of the question and of the settings.
     let question = "When was the ferry of Arvik built?";
     assert!(!hit(&world, question) && hit(&world, question));
     assert!(
         !hit(&world, "When was the ferry of Arvik built"),
-        "a question that is nearly the same is another one"
+        "a similar question is a different question"
     );
     assert!(!hit(&world, "When was the ferry of Bergen built?"));
     let list = Request {
@@ -186,8 +187,7 @@ fn found_again_exactly_when_question_and_evidence_are_the_same() {
     world.engine.config.ask_max_words = 60;
     assert!(hit(&world, question));
 
-    // A filter that leaves the evidence as it is keeps the answer; one that takes some of it away
-    // does not.
+    // A filter that keeps the evidence keeps the answer; one that removes some of it does not.
     let filtered = |filter: &str| {
         let filter = Some(Filter::parse(filter).expect("a filter"));
         world
@@ -200,8 +200,7 @@ fn found_again_exactly_when_question_and_evidence_are_the_same() {
     assert!(filtered("size<1000"), "the same evidence");
     assert!(!filtered("not path:2.md") && filtered("not path:2.md"), "other evidence");
 
-    // In a conversation the same words ask for something else; a question that stands alone asks
-    // for the same.
+    // In a session the same words may ask for something else; a self-contained question does not.
     let turn = |resolved: &str| Turn {
         resolved: resolved.to_owned(),
         question: resolved.to_owned(),
@@ -218,17 +217,17 @@ fn found_again_exactly_when_question_and_evidence_are_the_same() {
     };
     assert!(
         within(&["How often is the well of Bergen repaired?"], question),
-        "a question that stands alone"
+        "a self-contained question"
     );
     let (one, other) =
         ("When was the lamp of Arvik built?", "When was the bakery of Bergen built?");
     assert!(
         !within(&[one], "And the school?") && within(&[one], "And the school?"),
-        "the same conversation"
+        "the same session"
     );
-    assert!(!within(&[other], "And the school?"), "another conversation");
+    assert!(!within(&[other], "And the school?"), "another session");
 
-    // Another model gives other vectors.
+    // Another model makes other vectors.
     world.engine.config.model = "all-MiniLM-L6-v2-fp32".to_owned();
     if world.engine.model(&world.engine.config.model).is_ok() {
         world.ingest();
@@ -239,7 +238,7 @@ fn found_again_exactly_when_question_and_evidence_are_the_same() {
 }
 
 #[test]
-fn without_the_cache_nothing_is_read_or_written_and_refresh_replaces() {
+fn caching_off_touches_no_row_and_refresh_replaces_rows() {
     let world = World::new(2);
     world.ingest();
     let question = "When was the school of Bergen built?";
@@ -254,8 +253,8 @@ fn without_the_cache_nothing_is_read_or_written_and_refresh_replaces() {
     world.request(&request(Caching::Off));
     assert_eq!(rows(), before);
     let first = world.request(&request(Caching::Use));
-    let kept = rows();
-    assert_ne!(kept, before);
+    let cached = rows();
+    assert_ne!(cached, before);
     let refreshed = world.request(&request(Caching::Refresh));
     assert_eq!(refreshed.answer, first.answer);
     assert_eq!(
@@ -263,21 +262,16 @@ fn without_the_cache_nothing_is_read_or_written_and_refresh_replaces() {
         CacheUse { embed_misses: refreshed.cache.embed_misses, ..CacheUse::default() }
     );
     assert!(refreshed.cache.embed_misses > 0);
-    assert_eq!(rows(), kept, "rows are replaced, look-ups are not made");
+    assert_eq!(rows(), cached, "rows are replaced, look-ups are not made");
     assert!(world.request(&request(Caching::Use)).cache.answer_hit);
 }
 
-/// Whatever is edited and asked in whatever order, the cache never gives an answer that would not
-/// be given without it.
+/// No order of edits and questions makes the cache give an answer that the index alone would not
+/// give.
 #[test]
-fn no_sequence_of_edits_and_questions_yields_a_stale_answer() {
+fn no_sequence_of_edits_and_questions_gives_a_stale_answer() {
     let steps = if thorough() { 1000 } else { 120 };
-    let seed = std::env::var("RAG_TEST_SEED")
-        .ok()
-        .and_then(|seed| seed.parse().ok())
-        .unwrap_or(20_261_120);
-    println!("RAG_TEST_SEED={seed}");
-    let mut random = Random(seed);
+    let mut random = Random::seeded(20_261_120);
     let mut world = World::new(3);
     world.ingest();
     let (mut hits, mut edits) = (0, 0);
@@ -314,21 +308,9 @@ fn no_sequence_of_edits_and_questions_yields_a_stale_answer() {
     }
     let counters = world.engine.cache().counters(Table::Answers);
     println!(
-        "{steps} questions, {edits} edits, {hits} answers out of the cache, {} damaged",
+        "{steps} questions, {edits} edits, {hits} cached answers, {} damaged",
         counters.damaged
     );
     assert!(hits > steps / 20, "the cache was hardly used: {hits}");
     assert_eq!(counters.damaged, 0);
-}
-
-/// A generator of Marsaglia's xorshift family; good enough to choose from lists.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % n as u64) as usize
-    }
 }

@@ -1,4 +1,4 @@
-//! `man/` and `completions/` are what the command line says; `UPDATE=1 cargo test artifacts`
+//! `man/` and `completions/` equal what clap renders; `UPDATE=1 cargo test --test it artifacts`
 //! rewrites them.
 
 use std::collections::BTreeMap;
@@ -19,7 +19,7 @@ fn check(folder: &str, expected: &BTreeMap<String, String>) {
     let found: Vec<String> =
         entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
     for name in &found {
-        assert!(expected.contains_key(name), "{folder}/{name} is nobody's; {how}");
+        assert!(expected.contains_key(name), "{folder}/{name} belongs to no command; {how}");
     }
     for (name, text) in expected {
         let on_disk = std::fs::read_to_string(dir.join(name)).unwrap_or_default();
@@ -28,7 +28,7 @@ fn check(folder: &str, expected: &BTreeMap<String, String>) {
 }
 
 #[test]
-fn man_pages() {
+fn manual_pages_are_up_to_date() {
     let pages = rag::cli::render_man().unwrap();
     let pages: BTreeMap<String, String> =
         pages.into_iter().map(|(name, page)| (format!("{name}.1"), page)).collect();
@@ -39,7 +39,7 @@ fn man_pages() {
 }
 
 #[test]
-fn completions() {
+fn completions_are_up_to_date() {
     let scripts = rag::cli::SHELLS
         .map(|(_, file, shell)| (file.to_owned(), rag::cli::render_completions(shell)));
     check("completions", &scripts.into());

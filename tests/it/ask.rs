@@ -1,20 +1,13 @@
-//! `rag ask`: answers that cite what was retrieved, and an honest no.
+//! `rag ask`: answers that cite retrieved passages, and abstention.
 
 use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::fixtures::{topics, write_old};
+use crate::fixtures::{indexed, write_old};
 use crate::support::{Run, Sandbox};
 
 const QUESTION: &str = "How do honey bees tell the others where flowers are?";
-
-fn sandbox() -> Sandbox {
-    let sandbox = Sandbox::new();
-    topics(&sandbox);
-    sandbox.ingest();
-    sandbox
-}
 
 /// The numbers in `[n]` marks.
 fn marks(answer: &str) -> Vec<u64> {
@@ -22,8 +15,8 @@ fn marks(answer: &str) -> Vec<u64> {
 }
 
 #[test]
-fn an_answer_names_its_sources() {
-    let sandbox = sandbox();
+fn an_answer_prints_its_citations() {
+    let sandbox = indexed();
     let run =
         sandbox.rag(["ask", QUESTION]).ok().prints("Honey bees dance").prints("[1] docs/bees.md:3");
     assert_eq!(run.stderr, "");
@@ -32,12 +25,12 @@ fn an_answer_names_its_sources() {
 }
 
 #[test]
-fn words_need_no_quotes_and_a_dash_is_the_standard_input() {
-    let sandbox = sandbox();
+fn a_question_may_be_unquoted_words_or_standard_input() {
+    let sandbox = indexed();
     let asked = |args: &[&str]| sandbox.rag(args).ok().json()["question"].clone();
     let words: Vec<&str> = QUESTION.split(' ').collect();
     assert_eq!(asked(&[&["--json", "ask"], &words[..]].concat()), QUESTION);
-    // Options stand before, between and after the words.
+    // Options may come before, between and after the words.
     assert_eq!(
         asked(
             &[&["ask", "-k", "3"], &words[..4], &["--mode", "lexical"], &words[4..], &["--json"]]
@@ -45,7 +38,7 @@ fn words_need_no_quotes_and_a_dash_is_the_standard_input() {
         ),
         QUESTION
     );
-    // A word that begins with a dash comes after two of them.
+    // A word that begins with a dash comes after `--`.
     sandbox.rag(["ask", "--json", "Where", "are", "-flowers?"]).exits(2);
     assert_eq!(
         asked(&["ask", "--json", "--", "Where", "do", "bees", "find", "-flowers?"]),
@@ -63,8 +56,8 @@ fn words_need_no_quotes_and_a_dash_is_the_standard_input() {
 }
 
 #[test]
-fn the_json_has_the_documented_fields() {
-    let sandbox = sandbox();
+fn json_output_has_the_documented_fields() {
+    let sandbox = indexed();
     let run = sandbox.rag(["ask", QUESTION, "--json"]).ok();
     assert_eq!(run.stderr, "");
     let found = run.json();
@@ -94,8 +87,8 @@ fn the_json_has_the_documented_fields() {
 }
 
 #[test]
-fn every_mark_has_a_citation_and_every_sentence_a_source() {
-    let sandbox = sandbox();
+fn every_mark_has_a_citation_and_every_sentence_is_in_its_source() {
+    let sandbox = indexed();
     write_old(
         &sandbox,
         "docs/more.md",
@@ -119,7 +112,7 @@ fn every_mark_has_a_citation_and_every_sentence_a_source() {
         assert!(!marks.is_empty(), "{found}");
         assert!(marks.iter().all(|n| numbers.contains(n)), "{found}");
         assert_eq!(numbers, (1..=citations.len() as u64).collect::<Vec<_>>(), "{found}");
-        assert!(numbers.iter().all(|n| marks.contains(n)), "a source that nothing cites: {found}");
+        assert!(numbers.iter().all(|n| marks.contains(n)), "a citation without a mark: {found}");
         // `Words of the source. [1] More words. [2]`
         let mut rest = answer;
         while let Some((sentence, after)) = rest.split_once(" [") {
@@ -137,8 +130,8 @@ fn every_mark_has_a_citation_and_every_sentence_a_source() {
 }
 
 #[test]
-fn what_nothing_supports_is_not_answered() {
-    let sandbox = sandbox();
+fn an_unsupported_question_exits_3_with_the_nearest_passages() {
+    let sandbox = indexed();
     let question = "Who won the chess championship of 1972?";
     let run =
         sandbox.rag(["ask", question]).exits(3).prints("Nothing in the index supports an answer.");
@@ -150,7 +143,7 @@ fn what_nothing_supports_is_not_answered() {
 }
 
 #[test]
-fn an_answer_is_as_long_as_asked_for() {
+fn max_words_limits_the_length_of_an_answer() {
     let sandbox = Sandbox::new();
     let text: String = (1..30)
         .map(|n| format!("The heron of pond {n} waits for fish in the reeds of pond {n}. "))
@@ -172,37 +165,29 @@ fn an_answer_is_as_long_as_asked_for() {
 }
 
 #[test]
-fn a_shell_script_can_rely_on_it() {
-    let sandbox = sandbox();
+fn exit_codes_and_standard_output_suit_shell_scripts() {
+    let sandbox = indexed();
     let has_jq = Command::new("jq").arg("--version").output().is_ok();
     if !has_jq {
         eprintln!("skipped in part: there is no jq");
     }
-    // Exit codes drive `if`; nothing but data comes through the pipe.
+    // Exit codes drive `if`; the pipe carries data only.
     let script = r#"
         set -eu
-        if "$RAG" ask "Who won the chess championship of 1972?" --json >no.json; then exit 90; else test $? = 3; fi
-        "$RAG" ask "$QUESTION" --json >yes.json 2>talk.txt
+        if "$0" ask "Who won the chess championship of 1972?" --json >no.json
+        then exit 90; else test $? = 3; fi
+        "$0" ask "$QUESTION" --json >yes.json 2>talk.txt
         test ! -s talk.txt
         if [ "$JQ" = 1 ]; then
-            test "$("$RAG" ask "$QUESTION" --json | jq -r '.citations[0].path')" = bees.md
+            test "$("$0" ask "$QUESTION" --json | jq -r '.citations[0].path')" = bees.md
             test "$(jq -r .supported no.json)" = false
-            "$RAG" search bees --json | jq -e '.hits | length > 0' >/dev/null
+            "$0" search bees --json | jq -e '.hits | length > 0' >/dev/null
         fi
-        "$RAG" search bees --json | head -c 10 >/dev/null
+        "$0" search bees --json | head -c 10 >/dev/null
         echo fine
     "#;
-    let mut shell = Command::new("sh");
-    shell.args(["-c", script]);
-    let base = sandbox.command::<&str>([]);
-    shell.env_clear().current_dir(sandbox.path());
-    shell.envs(
-        base.get_envs().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned()))),
-    );
-    shell
-        .env("RAG", base.get_program())
-        .env("QUESTION", QUESTION)
-        .env("JQ", if has_jq { "1" } else { "0" });
+    let mut shell = sandbox.under("sh", &["-c", script], [""; 0]);
+    shell.env("QUESTION", QUESTION).env("JQ", if has_jq { "1" } else { "0" });
     assert_eq!(Run::of(&mut shell).ok().stdout, "fine\n");
     let read = |file: &str| -> Value {
         serde_json::from_str(&std::fs::read_to_string(sandbox.path().join(file)).unwrap()).unwrap()
@@ -214,8 +199,8 @@ fn a_shell_script_can_rely_on_it() {
 }
 
 #[test]
-fn a_second_ask_embeds_nothing_and_says_the_same() {
-    let sandbox = sandbox();
+fn a_repeated_question_embeds_nothing_and_gives_the_same_answer() {
+    let sandbox = indexed();
     let ask =
         |more: &[&str]| sandbox.rag([&["ask", QUESTION, "--json"], more].concat()).ok().json();
     let (first, second, third) = (ask(&[]), ask(&[]), ask(&["--no-cache"]));

@@ -1,11 +1,10 @@
-//! Bundles: what is saved comes back the same, and nothing that a stranger's archive says is
-//! believed. A refused load leaves the data directory as it was and touches nothing outside it.
+//! Bundles: a saved index loads as it was, and the contents of a foreign archive are checked, not
+//! trusted. A refused load leaves the data directory as it was and touches nothing outside it.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use rag::disk::{block_sums, sha256_hex};
@@ -19,14 +18,14 @@ use crate::fixtures::{copy_dir, write_old};
 use crate::support::{Run, Sandbox, project_data};
 use crate::tools::{answer, has_tool, listing, thorough};
 
-/// One entry of an archive, as free as the format allows.
+/// An entry of an archive, as free as the format allows.
 #[derive(Clone)]
 struct Entry {
     name: Vec<u8>,
     kind: EntryType,
     link: Vec<u8>,
     data: Vec<u8>,
-    /// What the header says, when that is not the truth.
+    /// The size in the header, where it differs from the real one.
     size: Option<u64>,
 }
 
@@ -71,8 +70,8 @@ fn compressed(bytes: &[u8]) -> Vec<u8> {
     sealed(&zstd::encode_all(bytes, 1).expect("zstd"))
 }
 
-/// With the seal that an enemy can make as well as anybody: a frame to skip, of 32 bytes, with the
-/// SHA-256 of all before.
+/// Appends the seal, which an attacker can make too: a skippable frame of 32 bytes with the SHA-256
+/// of everything before.
 fn sealed(bytes: &[u8]) -> Vec<u8> {
     let mut bundle = [bytes, b"\x5A\x2A\x4D\x18\x20\0\0\0"].concat();
     let sum = sha256_hex(&bundle);
@@ -82,7 +81,7 @@ fn sealed(bytes: &[u8]) -> Vec<u8> {
     bundle
 }
 
-/// What stands before the seal.
+/// The bytes before the seal.
 fn unsealed(bundle: &[u8]) -> &[u8] {
     let inner = &bundle[..bundle.len() - 40];
     assert!(sealed(inner) == bundle, "a bundle ends with a seal");
@@ -90,7 +89,7 @@ fn unsealed(bundle: &[u8]) -> &[u8] {
 }
 
 fn entries(bundle: &[u8]) -> Vec<Entry> {
-    // Every reader of zstd passes over the seal.
+    // Every zstd decoder skips the seal.
     let mut archive = tar::Archive::new(zstd::Decoder::new(bundle).expect("zstd"));
     let entries = archive.entries().expect("tar").map(|entry| {
         let mut entry = entry.expect("an entry");
@@ -101,7 +100,7 @@ fn entries(bundle: &[u8]) -> Vec<Entry> {
     entries.collect()
 }
 
-/// Makes `meta.json` say what `change` makes of it, and everything that sums it up agree.
+/// Changes `meta.json` and updates every checksum of it.
 fn with_meta(good: &[Entry], change: impl FnOnce(&mut Value)) -> Vec<Entry> {
     let mut entries = good.to_vec();
     let mut meta: Value = serde_json::from_slice(&entries[1].data).expect("JSON");
@@ -119,7 +118,7 @@ fn with_manifest(good: &[Entry], change: impl FnOnce(&mut Value)) -> Vec<Entry> 
     entries
 }
 
-/// Replaces a file and makes all sums agree, as only whoever makes a bundle can.
+/// Replaces a file and updates all checksums, as only the maker of a bundle can.
 fn with_file(good: &[Entry], n: usize, data: Vec<u8>) -> Vec<Entry> {
     let name = String::from_utf8(good[n].name.clone()).expect("UTF-8");
     let blocks: String = block_sums(&data).iter().map(|crc| format!("{crc:08x}")).collect();
@@ -129,7 +128,7 @@ fn with_file(good: &[Entry], n: usize, data: Vec<u8>) -> Vec<Entry> {
     entries
 }
 
-/// A place with an index, its bundle, and another place that knows one index already.
+/// A sandbox with an index, its bundle, and another sandbox with an index.
 struct World {
     source: Sandbox,
     target: Sandbox,
@@ -167,14 +166,14 @@ impl World {
         self.target.write("bundle.tar.zst", bundle);
     }
 
-    /// Everything in the sandbox but the pid in the lock file.
+    /// Everything in the sandbox except the pid in the lock file.
     fn listed(&self) -> BTreeMap<String, String> {
         let mut found = listing(self.target.path());
         found.remove("data/indexes/.lock");
         found
     }
 
-    /// Refused with one of these codes, and nothing to be seen of it anywhere.
+    /// Expects a refusal with one of these codes that changes nothing.
     #[track_caller]
     fn refused(&self, what: &str, bundle: &[u8], codes: &[i32]) {
         self.place(bundle);
@@ -188,11 +187,11 @@ impl World {
 }
 
 #[test]
-fn a_bundle_comes_back_the_same_as_often_as_one_likes() {
+fn a_bundle_loads_the_same_index_any_number_of_times() {
     let world = world();
     let good = answer(world.source.rag(SEARCH).ok().json());
     world.place(&world.bundle);
-    // The name it was saved under is taken here.
+    // The name that it was saved under is taken here.
     let before = world.listed();
     world.load(&[]).exits(2).says("--replace");
     assert_eq!(world.listed(), before);
@@ -213,16 +212,17 @@ fn a_bundle_comes_back_the_same_as_often_as_one_likes() {
     assert!(
         std::fs::read(world.target.path().join("again.tar.zst")).expect("a bundle") == world.bundle
     );
-    // A damaged pointer is still a name that is taken.
+    // A damaged pointer still occupies its name.
     world.target.write("data/indexes/names/first.json", "{");
     world.load(&["--as", "first"]).exits(2);
     world.load(&["--as", "first", "--replace"]).ok();
     world.target.rag(["index", "verify", "--index", "first"]).ok();
 }
 
-/// Two data directories, two histories, two days: one folder, one model, one bundle.
+/// Two data directories with different histories on different days: one folder, one model, one
+/// bundle.
 #[test]
-fn the_same_corpus_makes_the_same_bundle_whatever_came_before() {
+fn the_same_corpus_makes_the_same_bundle_whatever_its_history() {
     let sandbox = Sandbox::new();
     let docs = |n: usize, text: &str| {
         write_old(
@@ -238,8 +238,8 @@ fn the_same_corpus_makes_the_same_bundle_whatever_came_before() {
         sandbox.rag(["index", "save", file, "--data-dir", data]).ok();
         std::fs::read(sandbox.path().join(file)).expect("a bundle")
     };
-    // Grown: other texts first, files that come and go, one that is fresh when it is read, a
-    // document removed and restored, a generation gone back to.
+    // Grown: other texts first, files that come and go, one still fresh when it is read, a document
+    // removed and restored.
     for n in 0..8 {
         docs(n, "The red boat carries cooks to harbour");
     }
@@ -266,13 +266,13 @@ fn the_same_corpus_makes_the_same_bundle_whatever_came_before() {
     assert_eq!(once["corpus_id"], grown["corpus_id"]);
     assert_ne!(first, grown["corpus_id"]);
     let bundle = save("once", "once.tar.zst");
-    assert!(save("grown", "grown.tar.zst") == bundle, "the histories show");
-    // Compacted, and read back elsewhere.
+    assert!(save("grown", "grown.tar.zst") == bundle, "the bundle depends on the history");
+    // Compacted, and loaded elsewhere.
     sandbox.rag(["index", "compact", "--data-dir", "grown"]).ok();
-    assert!(save("grown", "compacted.tar.zst") == bundle, "compacting shows");
+    assert!(save("grown", "compacted.tar.zst") == bundle, "the bundle depends on compaction");
     sandbox.rag(["index", "load", "grown.tar.zst", "--data-dir", "other"]).ok();
-    assert!(save("other", "other.tar.zst") == bundle, "the journey shows");
-    // When it was made is no part of it; when it was read in is.
+    assert!(save("other", "other.tar.zst") == bundle, "the bundle depends on a load");
+    // The bundle has no creation time; a loaded index has.
     let meta: Value = serde_json::from_slice(&entries(&bundle)[1].data).expect("JSON");
     assert_eq!(meta["created"], 0);
     assert_ne!(
@@ -285,7 +285,7 @@ fn the_same_corpus_makes_the_same_bundle_whatever_came_before() {
     let of_once = ranks("once");
     assert_eq!((ranks("grown"), ranks("other")), (of_once.clone(), of_once));
     assert!(!meta.to_string().contains(&sandbox.data().display().to_string()));
-    // One more letter is another bundle.
+    // One more letter makes another bundle.
     docs(5, "The blue boat carries sailors to harbours");
     ingest("once");
     assert!(save("once", "changed.tar.zst") != bundle);
@@ -293,10 +293,9 @@ fn the_same_corpus_makes_the_same_bundle_whatever_came_before() {
     assert!(!left.into_iter().any(|e| e.file_name().to_string_lossy().contains(".tmp")));
 }
 
-/// On a machine without the model an index is searched by words, and who asks for more is told what
-/// is missing.
+/// Without its model an index is searched by words; other modes name the missing model.
 #[test]
-fn without_its_model_a_loaded_index_is_searched_by_words() {
+fn a_loaded_index_without_its_model_is_searched_by_words() {
     let world = world();
     let target = Sandbox::new();
     target.write("bundle.tar.zst", &world.bundle);
@@ -321,7 +320,7 @@ fn without_its_model_a_loaded_index_is_searched_by_words() {
         let refused = rag(&["search", "blue boat", "--mode", mode]).exits(1);
         refused.says("no model named").says("`--mode lexical`").says("rag model pull");
     }
-    // Another model of that name is not taken for it.
+    // Another model under that name is not mistaken for it.
     let models = target.data().join("models");
     copy_dir(
         &project_data().join("models/all-MiniLM-L6-v2-fp32"),
@@ -338,7 +337,7 @@ fn without_its_model_a_loaded_index_is_searched_by_words() {
 }
 
 #[test]
-fn saving_over_something_is_all_or_nothing() {
+fn a_failed_save_leaves_the_existing_bundle() {
     let world = world();
     let sandbox = &world.source;
     std::fs::create_dir(sandbox.path().join("folder")).expect("a folder");
@@ -363,7 +362,7 @@ fn saving_over_something_is_all_or_nothing() {
 }
 
 #[test]
-fn entries_that_no_index_has_are_refused() {
+fn archive_entries_that_no_index_has_are_refused() {
     let world = world();
     let good = entries(&world.bundle);
     let canary = world.target.write("canary", "untouched");
@@ -436,7 +435,7 @@ fn entries_that_no_index_has_are_refused() {
 }
 
 #[test]
-fn archives_that_are_not_what_they_announce_are_refused() {
+fn archives_that_differ_from_their_manifest_are_refused() {
     let world = world();
     let good = entries(&world.bundle);
     let refused =
@@ -475,7 +474,7 @@ fn archives_that_are_not_what_they_announce_are_refused() {
         });
         refused(&format!("a manifest of {what}"), &entries);
     }
-    // The name that the manifest gives counts only where the user gives none.
+    // The manifest's name is used only where the user gives none.
     for name in ["../x", "a/b", "", ".hidden", "-rf", "a\0b", "a\nb"] {
         let entries = with_manifest(&good, |manifest| manifest["name"] = name.into());
         world.place(&compressed(&archive(&entries)));
@@ -505,7 +504,7 @@ fn archives_that_are_not_what_they_announce_are_refused() {
 }
 
 #[test]
-fn a_meta_json_made_by_an_enemy_is_refused() {
+fn a_hostile_meta_json_is_refused() {
     let world = world();
     let good = entries(&world.bundle);
     let renamed = |to: &str| {
@@ -581,23 +580,23 @@ fn a_meta_json_made_by_an_enemy_is_refused() {
         ("a format that is no number", Box::new(|m| m["format"] = "one".into())),
     ];
     for (what, change) in &changes {
-        // A bundle of another version is no damage.
+        // A bundle of another version is not damaged.
         let codes: &[i32] =
             if what.contains("er format") || what.contains("too long") { &[1, 5] } else { &[5] };
         world.refused(what, &compressed(&archive(&with_meta(&good, change))), codes);
     }
 }
 
-/// Files full of rubbish whose checksums are right, as only an enemy can make them. Refused when
-/// loaded, or loaded and then right, damaged or empty when searched; never a panic.
+/// Garbage files with correct checksums, as only an attacker can make them. Refused on load, or
+/// loaded and then right, damaged or empty in a search; never a panic.
 #[test]
-fn rubbish_with_right_checksums_never_panics() {
+fn garbage_files_with_correct_checksums_never_panic() {
     let world = world();
     let good = entries(&world.bundle);
     let (mut refused, mut loaded) = (0, 0);
     for n in 2..good.len() {
         let data = &good[n].data;
-        let mut rubbish = vec![
+        let mut garbage = vec![
             Vec::new(),
             vec![0; data.len()],
             vec![0xFF; data.len()],
@@ -607,9 +606,9 @@ fn rubbish_with_right_checksums_never_panics() {
         for flip in 0..flips {
             let mut bytes = data.clone();
             bytes[data.len() * flip / flips] ^= 0x81;
-            rubbish.push(bytes);
+            garbage.push(bytes);
         }
-        for (kind, bytes) in rubbish.into_iter().enumerate() {
+        for (kind, bytes) in garbage.into_iter().enumerate() {
             let what = format!("{} rubbish {kind}", String::from_utf8_lossy(&good[n].name));
             world.place(&compressed(&archive(&with_file(&good, n, bytes))));
             let run = world.load(&["--as", "rubbish", "--replace", "--json"]);
@@ -633,8 +632,8 @@ fn rubbish_with_right_checksums_never_panics() {
     assert!(refused > loaded, "{refused} refused, {loaded} loaded");
 }
 
-/// In this process, as each is a load of its own: cut and flipped anywhere, a bundle is refused;
-/// with a new seal, as only an enemy makes one, it is refused or loaded as it was.
+/// In this process, for speed: cut or flipped anywhere, a bundle is refused; with a new seal, as an
+/// attacker would make it, it is refused or loaded as it was.
 #[test]
 fn cut_and_flipped_bundles_are_refused() {
     let world = world();
@@ -680,7 +679,7 @@ fn cut_and_flipped_bundles_are_refused() {
         check(&format!("byte {at} flipped"), &bad);
     }
     check("one byte more", &[&good[..], b"\0"].concat());
-    // Not one of them was taken for whole.
+    // None of them was accepted.
     assert_eq!((tally[0].get(), tally[1].get()), (0, 2 * points + 1));
     check("whole", &good);
     assert_eq!(tally[0].get(), 1);
@@ -712,11 +711,11 @@ fn cut_and_flipped_bundles_are_refused() {
     }
 }
 
-/// A gigabyte of zeros behind 40 KB: under a name that is announced to be small, as a manifest, as
-/// a name, after the end. Memory and file size are limited from outside, so that whoever believes
-/// it dies of it.
+/// A gigabyte of zeros behind 40 KB: under a name announced as small, as a manifest, as a name,
+/// after the end. Memory and file size are limited from outside, so that a loader that unpacks it
+/// dies.
 #[test]
-fn bombs_are_stopped_at_what_was_announced() {
+fn decompression_bombs_stop_at_the_announced_size() {
     let limits = ["--as=600000000", "--fsize=100000000", "--cpu=60"];
     if !has_tool("prlimit", &[limits[0], limits[1], limits[2], "true"]) {
         return;
@@ -751,13 +750,9 @@ fn bombs_are_stopped_at_what_was_announced() {
     for (what, bytes) in &bombs {
         world.place(bytes);
         let before = world.listed();
-        let rag = world.target.command(["index", "load", "bundle.tar.zst", "--as", "new"]);
-        let mut command = Command::new("prlimit");
-        command.args(limits).arg(rag.get_program()).args(rag.get_args());
-        command.current_dir(world.target.path()).env_clear().stdin(Stdio::null());
-        command.envs(rag.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        let run = Run::of(&mut command);
-        // What is announced as a gigabyte is written as one, where the disk takes it.
+        let load = ["index", "load", "bundle.tar.zst", "--as", "new"];
+        let run = Run::of(&mut world.target.under("prlimit", &limits, load));
+        // A file announced as a gigabyte is written as one, up to the limit.
         let is_limit = *what == "a file announced, with another sum"
             && (run.code.is_none() || run.code == Some(1));
         assert!(is_limit || run.code == Some(5), "{what}\n{run}");

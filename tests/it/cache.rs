@@ -1,4 +1,4 @@
-//! `rag cache`: what is in it, and emptying it.
+//! `rag cache`: counts, purging, warming, and caches that are locked, missing or foreign.
 
 use std::time::Duration;
 
@@ -10,13 +10,14 @@ use crate::sweep::{Sweep, use_tiny_model};
 use crate::tools::{answer, thorough};
 
 #[test]
-fn counts_are_told_by_table() {
+fn stats_count_rows_and_lookups_by_table() {
     let sandbox = Sandbox::new();
     topics(&sandbox);
     let stats =
         || sandbox.rag(["cache", "stats", "--json"]).ok().json()["tables"]["embeddings"].clone();
     let empty = json!({
-        "count": 0, "bytes": 0, "oldest": null, "newest": null, "budget_bytes": 4_294_967_296_u64, "ttl_seconds": 0,
+        "count": 0, "bytes": 0, "oldest": null, "newest": null,
+        "budget_bytes": 4_294_967_296_u64, "ttl_seconds": 0,
         "hits": 0, "misses": 0, "hit_rate": 0.0, "damaged": 0, "evicted": 0,
     });
     assert_eq!(stats(), empty);
@@ -31,7 +32,7 @@ fn counts_are_told_by_table() {
 }
 
 #[test]
-fn a_purge_empties_and_says_what() {
+fn a_purge_empties_the_tables_and_reports_them() {
     let sandbox = Sandbox::new();
     topics(&sandbox);
     for purge in [
@@ -48,14 +49,12 @@ fn a_purge_empties_and_says_what() {
         );
         sandbox.rag(["index", "remove", "--yes", "--index", "again"]).ok();
     }
-    assert_eq!(
-        sandbox.rag(["cache", "purge", "all", "--json"]).ok().json()["purged"]["embeddings"]["count"],
-        0
-    );
+    let purged = sandbox.rag(["cache", "purge", "all", "--json"]).ok().json();
+    assert_eq!(purged["purged"]["embeddings"]["count"], 0);
 }
 
 #[test]
-fn the_index_does_not_need_the_cache() {
+fn an_index_works_without_the_cache() {
     let sandbox = Sandbox::new();
     topics(&sandbox);
     sandbox.ingest();
@@ -83,10 +82,9 @@ fn unknown_tables_are_refused_and_nothing_is_purged() {
     sandbox.rag(["cache", "--stats", "--purge", "all"]).exits(2);
 }
 
-/// Look-ups of all processes are counted; a warmed question is an answer out of the cache, and no
-/// other is.
+/// Look-ups of all processes are counted; exactly the warmed questions are cached answers.
 #[test]
-fn warmed_questions_are_known_and_counted() {
+fn warmed_questions_are_answered_from_the_cache_and_counted() {
     let sandbox = Sandbox::new();
     topics(&sandbox);
     sandbox.ingest();
@@ -103,13 +101,14 @@ fn warmed_questions_are_known_and_counted() {
     let again = sandbox.rag(["cache", "warm", "questions.txt", "--json"]).ok().json();
     assert_eq!(again, json!({ "questions": 2, "known": 2, "failed": 0 }));
     let asked = sandbox.rag(["ask", "What pulls the sea?", "--json"]).json();
-    assert_eq!(
-        asked["cache"],
-        json!({ "answer_hit": true, "retrieval_hit": true, "embed_hits": 0, "embed_misses": 0, "rerank_hits": 0, "rerank_misses": 0 })
-    );
+    let expected = json!({
+        "answer_hit": true, "retrieval_hit": true,
+        "embed_hits": 0, "embed_misses": 0, "rerank_hits": 0, "rerank_misses": 0,
+    });
+    assert_eq!(asked["cache"], expected);
     assert_eq!(table("answers")["hits"], 3);
     assert_eq!(table("answers")["hit_rate"], 0.6);
-    // Nearly the same question is another question.
+    // A similar question is a different question.
     let near = sandbox.rag(["ask", "What pulls the seas?", "--json"]).json();
     assert_eq!(near["cache"]["answer_hit"], false);
     sandbox.write("questions.txt", "What pulls the sea?\n{\"q\": 1}\n");
@@ -118,7 +117,7 @@ fn warmed_questions_are_known_and_counted() {
 }
 
 #[test]
-fn a_purge_of_one_table_leaves_the_others_and_the_file_shrinks() {
+fn a_purge_of_some_tables_keeps_the_others_and_shrinks_the_file() {
     let sandbox = Sandbox::new();
     topics(&sandbox);
     sandbox.ingest();
@@ -137,7 +136,7 @@ fn a_purge_of_one_table_leaves_the_others_and_the_file_shrinks() {
     assert_eq!(counts(), [0, 0, 0]);
 }
 
-/// A folder that is ingested, and what a question finds in it.
+/// A sandbox with an index, and the ranking of a question.
 fn asked() -> (Sandbox, Value) {
     let sandbox = Sandbox::new();
     use_tiny_model(&sandbox);
@@ -147,25 +146,25 @@ fn asked() -> (Sandbox, Value) {
     (sandbox, good)
 }
 
-/// Somebody holds the cache for ten seconds, as long as a stopped process does: commands wait a
-/// bounded time, and do what they were asked for.
+/// Another process holds the cache for ten seconds, like a stopped process: commands wait a bounded
+/// time and succeed.
 #[test]
-fn a_cache_that_is_held_keeps_nobody_from_working() {
+fn commands_work_beside_a_locked_cache() {
     let (sandbox, good) = asked();
     let path = sandbox.data().join("cache/cache.db");
     let held = Duration::from_millis(if thorough() { 10_000 } else { 300 });
     let mut sweep = Sweep::new("commands beside a cache that is held");
     std::thread::scope(|scope| {
-        let (told, heard) = std::sync::mpsc::channel();
+        let (locked, is_locked) = std::sync::mpsc::channel();
         let (over, wait) = std::sync::mpsc::channel::<()>();
         scope.spawn(move || {
             let connection = rusqlite::Connection::open(path).unwrap();
             connection.execute_batch("BEGIN EXCLUSIVE").unwrap();
-            told.send(()).unwrap();
-            // A pause that ends early when everybody is done.
+            locked.send(()).unwrap();
+            // A pause that ends early when all commands are done.
             let _ = wait.recv_timeout(held);
         });
-        heard.recv().unwrap();
+        is_locked.recv().unwrap();
         sandbox.write("docs/new.md", "Bees and bread are new here.\n");
         sweep.point("a search", || {
             assert_eq!(answer(search(&sandbox, "bees and bread", &[])), good)
@@ -184,13 +183,13 @@ fn a_cache_that_is_held_keeps_nobody_from_working() {
 }
 
 #[test]
-fn sixteen_processes_share_a_cache() {
+fn sixteen_processes_share_one_new_cache() {
     let (sandbox, _) = asked();
     std::fs::remove_dir_all(sandbox.data().join("cache")).unwrap();
     let question = |n: usize| format!("where do bees number {n} find bread");
     let started: Vec<_> =
         (0..16).map(|n| sandbox.spawn(["search", "--json", &question(n)])).collect();
-    let said: Vec<Value> = started
+    let answers: Vec<Value> = started
         .into_iter()
         .map(|child| {
             answer(
@@ -199,23 +198,23 @@ fn sixteen_processes_share_a_cache() {
         })
         .collect();
     let mut sweep = Sweep::new("sixteen processes on a new cache");
-    for (n, said) in said.iter().enumerate() {
+    for (n, first) in answers.iter().enumerate() {
         sweep.point(&question(n), || {
             let again = search(&sandbox, &question(n), &[]);
-            assert_eq!(again["cache"]["retrieval_hit"], true, "what was found is not kept");
-            assert_eq!(&answer(again), said);
-            assert_eq!(&answer(search(&sandbox, &question(n), &["--no-cache"])), said);
+            assert_eq!(again["cache"]["retrieval_hit"], true, "the ranking is not cached");
+            assert_eq!(&answer(again), first);
+            assert_eq!(&answer(search(&sandbox, &question(n), &["--no-cache"])), first);
         });
     }
     sweep.end("");
     sandbox.rag(["doctor"]).ok();
 }
 
-/// A cache that is gone, is something else or comes from the future: the same answers, a new cache
-/// where the old one was no cache, and a newer one left alone. Conversations and jobs are not made
-/// anew: they refuse, with a hint.
+/// A cache that is deleted, foreign or of a newer version: the same answers, a new cache where the
+/// old file is not a cache, and a newer one left alone. Sessions and jobs are not replaced: they
+/// are refused with a hint.
 #[test]
-fn what_stands_in_the_place_of_a_cache_is_survived() {
+fn a_missing_foreign_or_newer_cache_changes_no_answer() {
     let (sandbox, good) = asked();
     sandbox.rag(["ask", "--session", "s", "Why do bees dance?"]);
     let cache = sandbox.data().join("cache/cache.db");
@@ -265,7 +264,7 @@ fn what_stands_in_the_place_of_a_cache_is_survived() {
             match what {
                 "newer" => assert_eq!(std::fs::read(&cache).unwrap(), before),
                 "a folder" => std::fs::remove_dir(&cache).unwrap(),
-                _ => assert!(is_kept, "the cache did not begin anew"),
+                _ => assert!(is_kept, "there is no new cache"),
             }
         });
     }

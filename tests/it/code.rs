@@ -1,4 +1,4 @@
-//! Source code: divided by what it defines, in a child process that may die of it.
+//! Source code: divided by its definitions, in a child process that may crash.
 
 use serde_json::{Value, json};
 
@@ -33,7 +33,7 @@ fn hit(sandbox: &Sandbox, query: &str) -> Value {
 }
 
 #[test]
-fn a_passage_of_code_is_a_definition_under_its_names() {
+fn a_passage_of_code_is_a_definition_with_its_names_as_heading() {
     let sandbox = Sandbox::new();
     let text = source();
     write_old(&sandbox, "docs/berth.rs", &text);
@@ -63,7 +63,7 @@ fn a_passage_of_code_is_a_definition_under_its_names() {
 }
 
 #[test]
-fn a_lock_file_is_counted_and_not_read() {
+fn a_lock_file_is_skipped_and_counted() {
     let sandbox = Sandbox::new();
     write_old(&sandbox, "docs/Cargo.toml", "[dependencies]\nlanterns = \"1\"\n");
     write_old(
@@ -81,9 +81,9 @@ fn a_lock_file_is_counted_and_not_read() {
     sandbox.rag(["documents", "list", "--skipped"]).ok().prints("generated (lock file)");
 }
 
-/// Prose may speak of the mark, and so may code further down.
+/// Prose, and code further down, may mention the marker.
 #[test]
-fn what_says_that_it_is_generated_is_counted_and_not_read() {
+fn a_file_marked_as_generated_is_skipped_and_counted() {
     let sandbox = Sandbox::new();
     write_old(
         &sandbox,
@@ -133,9 +133,9 @@ fn what_says_that_it_is_generated_is_counted_and_not_read() {
     sandbox.rag(["documents", "list", "--skipped"]).ok().prints("generated (it says so)");
 }
 
-/// What an editor or a package manager puts aside is read as what it is a copy of.
+/// A backup copy of an editor or a package manager is read in the format of the original.
 #[test]
-fn a_file_put_aside_is_of_the_kind_of_the_file() {
+fn a_backup_copy_is_read_in_the_format_of_the_original() {
     let sandbox = Sandbox::new();
     write_old(&sandbox, "docs/Cargo.toml.orig", "[package]\nname = \"lanterns\"\n");
     write_old(&sandbox, "docs/berths.md.bak", "# Berths\n\nThe lanterns burn all night.\n");
@@ -162,7 +162,7 @@ fn a_file_put_aside_is_of_the_kind_of_the_file() {
 }
 
 #[test]
-fn without_its_parser_code_is_text() {
+fn code_is_indexed_as_text_when_its_parser_fails() {
     let sandbox = Sandbox::new();
     write_old(&sandbox, "docs/berth.rs", source());
     for program in ["/bin/false", "/nowhere/rag", "/bin/cat"] {
@@ -185,7 +185,7 @@ fn without_its_parser_code_is_text() {
 }
 
 #[test]
-fn nests_are_outlined_or_given_up() {
+fn deeply_nested_code_is_outlined_or_abandoned() {
     let n: usize = if crate::tools::thorough() { 100_000 } else { 1_000 };
     let nests: &[(&str, &[(&str, &str)])] = &[
         (
@@ -262,7 +262,7 @@ fn nests_are_outlined_or_given_up() {
     let mut deaths = Vec::new();
     for (extension, nests) in nests {
         for (open, close) in *nests {
-            // In lines that somebody could have written, so that it is parsed.
+            // In lines of a plausible length, so that the text is parsed.
             let lines = |part: &str| {
                 let a_line = 4_000 / part.len().max(1);
                 (0..n.div_ceil(a_line))
@@ -272,19 +272,19 @@ fn nests_are_outlined_or_given_up() {
             let whole = format!("{}x\n{}", lines(open), lines(close));
             for text in [lines(open), whole] {
                 let text = &text[..text.len().min(1 << 20)];
-                let request = json!({ "path": format!("a.{extension}"), "bytes": text.len(), "cpu_s": 20, "outline": true });
-                match worker.ask(&request, text.as_bytes()) {
-                    Some(answer) => {
-                        assert!(answer["Outline"].is_array(), "{open:?} in {extension}: {answer}")
-                    }
-                    None => {
-                        deaths.push(format!("{open:?} in {extension}"));
-                        worker = Worker::start();
-                    }
+                let request = json!({
+                    "path": format!("a.{extension}"), "bytes": text.len(),
+                    "cpu_s": 20, "outline": true,
+                });
+                if let Some(answer) = worker.ask(&request, text.as_bytes()) {
+                    assert!(answer["Outline"].is_array(), "{open:?} in {extension}: {answer}");
+                } else {
+                    deaths.push(format!("{open:?} in {extension}"));
+                    worker = Worker::start();
                 }
             }
         }
     }
-    // What is made to kill kills the child; that is what it is there for.
+    // A killed child is the worst case; the ingest continues without it.
     assert!(deaths.len() < 5 && (deaths.is_empty() || crate::tools::thorough()), "{deaths:?}");
 }

@@ -1,4 +1,4 @@
-//! Several processes on one data directory: one writes, the others are told who does; readers see
+//! Several processes on one data directory: one writes, other writers get its pid, readers see
 //! whole generations.
 
 use std::process::{Child, Command, Stdio};
@@ -11,7 +11,7 @@ use crate::tools::{
     bytes_embedded, generations, leftovers, paths, signal, thorough, wait_for, wait_for_lock,
 };
 
-/// Enough to embed that the holder of the lock is still at it when it is stopped.
+/// Enough to embed that the lock holder still embeds when it is stopped.
 fn write_many(sandbox: &Sandbox) {
     for n in 0..150 {
         sandbox.write(
@@ -21,8 +21,8 @@ fn write_many(sandbox: &Sandbox) {
     }
 }
 
-/// An ingest that holds the lock and stands still.
-fn stopped_holder(sandbox: &Sandbox) -> Child {
+/// An ingest that holds the lock and is stopped.
+pub fn stopped_holder(sandbox: &Sandbox) -> Child {
     let child = sandbox.spawn([
         "ingest",
         "--dir",
@@ -40,7 +40,7 @@ fn stopped_holder(sandbox: &Sandbox) -> Child {
 }
 
 #[test]
-fn a_second_writer_is_told_the_pid_of_the_first_or_waits() {
+fn a_second_writer_names_the_pid_of_the_first_or_waits() {
     let sandbox = Sandbox::new();
     write_many(&sandbox);
     sandbox.write("docs/a.md", "# A\n\nThe blue boat.\n");
@@ -53,7 +53,7 @@ fn a_second_writer_is_told_the_pid_of_the_first_or_waits() {
     assert_eq!(error["error"]["code"], 6);
     sandbox.rag(["index", "remove", "--yes"]).exits(6).says(&pid);
     sandbox.rag(["ingest", "--dir", "docs", "--wait", "1"]).exits(6).says(&pid);
-    // Readers do not care.
+    // Readers need no lock.
     assert_eq!(paths(&sandbox.rag(["search", "boat", "--json"]).ok().json()), ["a.md"]);
     sandbox.rag(["index", "verify"]).ok();
     sandbox.rag(["index", "save", "a.tar.zst"]).ok();
@@ -68,9 +68,9 @@ fn a_second_writer_is_told_the_pid_of_the_first_or_waits() {
     assert_eq!(leftovers(&sandbox.data()), [""; 0]);
 }
 
-/// The kernel drops the lock with its holder; the pid in the file means nothing then.
+/// The kernel releases the lock with its holder; the pid in the file then means nothing.
 #[test]
-fn the_lock_is_gone_with_its_holder() {
+fn a_killed_holder_releases_the_lock() {
     let sandbox = Sandbox::new();
     write_many(&sandbox);
     sandbox.write("docs/a.md", "# A\n\nThe blue boat.\n");
@@ -87,13 +87,13 @@ fn the_lock_is_gone_with_its_holder() {
 
 /// A waiting writer can be interrupted.
 #[test]
-fn a_waiting_writer_listens_to_signals() {
+fn a_waiting_writer_can_be_interrupted() {
     let sandbox = Sandbox::new();
     write_many(&sandbox);
     sandbox.write("docs/a.md", "# A\n\nThe blue boat.\n");
     let mut holder = stopped_holder(&sandbox);
     let waiting = sandbox.spawn(["ingest", "--dir", "docs", "--wait", "100"]);
-    // It has opened the lock file once it waits for it.
+    // A waiting writer has the lock file open.
     wait_for("the lock file being open", || {
         let open = std::fs::read_dir(format!("/proc/{}/fd", waiting.id())).ok()?;
         let is_lock = |link: std::path::PathBuf| link.ends_with("indexes/.lock");
@@ -109,17 +109,18 @@ fn a_waiting_writer_listens_to_signals() {
     holder.wait().expect("an end");
 }
 
-/// One writer re-ingests a small folder, every document of which is marked with the number of its
-/// generation, while readers ask in every mode. Every answer is whole: one mark, every document of
-/// it, and never a fault.
+/// One writer re-ingests a small folder whose documents all carry the number of their generation,
+/// while readers search in every mode. Every answer is whole: one number, all documents of it, and
+/// never a fault.
 #[test]
-fn every_answer_belongs_to_one_generation() {
+fn every_answer_beside_a_writer_belongs_to_one_generation() {
     const DOCUMENTS: usize = 6;
     let generations_to_make = if thorough() { 60 } else { 12 };
     let sandbox = Sandbox::new();
     let write = |generation: usize| {
         for n in 0..DOCUMENTS {
-            // Two alternating contents beside the mark: names of generations and vectors come back.
+            // Two alternating contents beside the number, so that generation names and vectors
+            // recur.
             let colour = ["blue", "red"][generation % 2];
             let text = format!(
                 "# Boat {n}\n\nThe {colour} boat {n} is of generation{generation}x today.\n"
@@ -139,7 +140,7 @@ fn every_answer_belongs_to_one_generation() {
     let (over, answers, seen_last) =
         (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
     std::thread::scope(|scope| {
-        // However the writer ends, the readers end.
+        // The readers end however the writer ends.
         struct Over<'a>(&'a AtomicBool);
         impl Drop for Over<'_> {
             fn drop(&mut self) {
@@ -202,20 +203,21 @@ fn every_answer_belongs_to_one_generation() {
          {seen_last:?}"
     );
     assert!(answers.into_inner() >= 8);
-    // The current generation and the one before.
+    // The current generation and the previous one.
     assert_eq!(generations(&sandbox.data()).len(), 2);
     let run = sandbox.rag(["search", "boat", "--json"]).ok().json();
     assert_eq!(mark(run["hits"][0]["text"].as_str().expect("a text")), generations_to_make);
 }
 
-/// A reader that opened its generation may take its time: two commits later its files are removed,
-/// and it ends all the same. In this process, where the reader can be held between opening and
-/// asking.
+/// A reader holds its generation open: two commits later the files are removed, and its searches
+/// still succeed. In this process, where the reader can pause between opening and searching.
 #[test]
 fn a_slow_reader_keeps_the_generation_it_opened() {
     use rag::cache::Caching;
     use rag::config::Mode;
-    use rag::search::{Request, Searcher};
+    use rag::search::Searcher;
+
+    use crate::tools::search_request;
 
     let sandbox = Sandbox::new();
     sandbox.write("docs/a.md", "# A\n\nThe blue boat.\n");
@@ -229,24 +231,16 @@ fn a_slow_reader_keeps_the_generation_it_opened() {
     }
     assert!(!other.snapshot.dir().exists());
     for mode in Mode::ALL {
-        let request = Request {
-            query: "boat".to_owned(),
-            mode,
-            k: 5,
-            rerank: 0,
-            caching: Caching::Use,
-            filter: None,
-            stop: rag::engine::Stop::default(),
-        };
+        let request = search_request("boat", mode, 5, Caching::Use);
         let found = slow.search(&engine, &request).expect("an answer");
         assert!(found.hits[0].chunk.text.contains("blue"), "{mode:?}");
     }
 }
 
-/// Saving takes as long as the index is large; what is saved is one generation, whatever is
-/// committed meanwhile.
+/// Saving takes time on a large index; the bundle is one generation even when another is committed
+/// meanwhile.
 #[test]
-fn what_is_saved_beside_a_writer_is_whole() {
+fn a_bundle_saved_beside_a_writer_is_one_generation() {
     let sandbox = Sandbox::new();
     let over = AtomicBool::new(false);
     sandbox.write("docs/a.md", "# A\n\nThe boat number 0.\n");
@@ -283,10 +277,10 @@ fn what_is_saved_beside_a_writer_is_whole() {
     });
 }
 
-/// Two first ingests at the same moment, again and again: one makes the index, the other waits or
-/// is refused; never half of each.
+/// Two first ingests at the same moment, repeatedly: one makes the index, the other waits or is
+/// refused; never a mixture.
 #[test]
-fn two_first_ingests_do_not_mix() {
+fn two_simultaneous_first_ingests_do_not_mix() {
     let sandbox = Sandbox::new();
     for folder in ["one", "two"] {
         for n in 0..5 {

@@ -1,4 +1,4 @@
-//! Settings through the real binary: who wins, and who is blamed.
+//! Settings through the real binary: precedence, and the origin named in errors.
 
 use serde_json::json;
 
@@ -17,7 +17,7 @@ fn setting(sandbox: &Sandbox, key: &str, env: &[(&str, &str)], flags: &[&str]) -
 }
 
 #[test]
-fn each_layer_outranks_the_one_below() {
+fn each_layer_overrides_the_one_below() {
     let sandbox = Sandbox::new();
     let index = |env: &[(&str, &str)], flags: &[&str]| setting(&sandbox, "index", env, flags);
     let pair = |value: &str, from: &str| (value.to_owned(), from.to_owned());
@@ -29,7 +29,7 @@ fn each_layer_outranks_the_one_below() {
     assert_eq!(index(&[], &[]), pair("project", "./rag.toml:3"));
     assert_eq!(index(&[("RAG_INDEX", "env")], &[]), pair("env", "environment RAG_INDEX"));
     assert_eq!(index(&[("RAG_INDEX", "env")], &["--index", "flag"]), pair("flag", "--index"));
-    // An empty variable is none, and layers merge key by key.
+    // An empty variable counts as unset, and layers merge key by key.
     assert_eq!(index(&[("RAG_INDEX", "")], &[]), pair("project", "./rag.toml:3"));
     assert_eq!(
         setting(&sandbox, "search.k", &[], &[]),
@@ -38,7 +38,7 @@ fn each_layer_outranks_the_one_below() {
 }
 
 #[test]
-fn the_user_file_may_live_elsewhere() {
+fn xdg_config_home_moves_the_user_file() {
     let sandbox = Sandbox::new();
     let file = sandbox.write("xdg/rag/config.toml", "search = { k = 3 }\n");
     let xdg = sandbox.path().join("xdg").display().to_string();
@@ -47,7 +47,7 @@ fn the_user_file_may_live_elsewhere() {
 }
 
 #[test]
-fn settings_do_what_they_say() {
+fn settings_of_a_project_file_take_effect() {
     let sandbox = Sandbox::new();
     crate::fixtures::topics(&sandbox);
     sandbox.write(
@@ -65,7 +65,7 @@ fn settings_do_what_they_say() {
 }
 
 #[test]
-fn an_error_names_file_and_line() {
+fn an_invalid_setting_names_its_file_and_line() {
     let sandbox = Sandbox::new();
     for (text, message) in [
         ("\nindx = \"a\"\n", "./rag.toml:2: there is no setting `indx`"),
@@ -102,7 +102,7 @@ fn an_error_names_file_and_line() {
 }
 
 #[test]
-fn an_error_names_variable_and_flag() {
+fn an_invalid_setting_names_its_variable_or_flag() {
     let sandbox = Sandbox::new();
     for (name, value) in [
         ("RAG_INDEX", "a b"),
@@ -130,10 +130,10 @@ fn an_error_names_variable_and_flag() {
         .says("environment RAG_INDEX is not valid UTF-8");
 }
 
-/// Values that only the command that uses them can judge. The table of all settings is gone through
-/// beside the loader.
+/// Values that only the command that uses them can check. Unit tests of the loader cover the table
+/// of all settings.
 #[test]
-fn what_is_found_wrong_in_use_names_its_source() {
+fn a_value_that_fails_in_use_names_its_origin() {
     let sandbox = Sandbox::new();
     sandbox.write("a-file", "");
     sandbox.write("docs/a.md", "The heron waits.\n");
@@ -173,9 +173,10 @@ fn what_is_found_wrong_in_use_names_its_source() {
     }
 }
 
-/// An address never shows the password in it, and what the model cannot read is not cut in silence.
+/// An error shows no password of an address, and a limit above the model's window is refused, not
+/// cut silently.
 #[test]
-fn impossible_values_are_refused_before_anything_is_done() {
+fn impossible_values_are_refused_before_any_work() {
     let sandbox = Sandbox::new();
     sandbox.write("docs/a.md", "The heron waits.\n");
     let with = |name: &str, value: &str, args: &[&str]| {
@@ -195,14 +196,14 @@ fn impossible_values_are_refused_before_anything_is_done() {
     }
     with("RAG_SERVE_ROOTS", "docs:/nope", &["mcp"]).says("there is no folder /nope");
     assert!(!sandbox.data().exists(), "nothing was begun");
-    // A list in a file is a list.
+    // An array in a file is a list.
     let file = "home/.config/rag/config.toml";
     sandbox.write(file, "[serve]\nroots = [\"docs\", \"/nope\"]\n");
     sandbox.rag(["mcp"]).exits(2).says("config.toml:2): there is no folder /nope");
 }
 
 #[test]
-fn help_and_completions_work_where_the_configuration_is_broken() {
+fn help_and_completions_work_with_a_broken_configuration() {
     let sandbox = Sandbox::new();
     sandbox.write("rag.toml", "nonsense");
     for args in
@@ -213,7 +214,7 @@ fn help_and_completions_work_where_the_configuration_is_broken() {
 }
 
 #[test]
-fn every_setting_and_its_origin_can_be_read() {
+fn doctor_lists_every_setting_with_its_origin() {
     let sandbox = Sandbox::new();
     sandbox.write("rag.toml", "search.k = 4\n");
     let run = Run::of(sandbox.command(["doctor", "-v"]).env("RAG_THREADS", "3")).ok();
@@ -230,7 +231,7 @@ fn every_setting_and_its_origin_can_be_read() {
 }
 
 #[test]
-fn the_token_is_never_printed() {
+fn the_hub_token_is_never_printed() {
     let sandbox = Sandbox::new();
     let secret = "hf_QqZz0123456789";
     for args in [
@@ -249,8 +250,8 @@ fn the_token_is_never_printed() {
     assert_eq!((value.as_str(), from.as_str()), ("(set)", "environment HF_TOKEN"));
 }
 
-/// A folder that somebody else made must not say where questions and keys are sent, nor which code
-/// is loaded.
+/// A foreign project file must not configure where questions and keys are sent, nor which code is
+/// loaded.
 #[test]
 fn a_project_file_cannot_redirect_keys_or_load_code() {
     for (line, key) in [
@@ -276,10 +277,9 @@ fn a_project_file_cannot_redirect_keys_or_load_code() {
     sandbox.rag(["ask", "why?"]).exits(2).says("llm.base_url");
 }
 
-/// A command writes a log when it is asked to, and the log holds no question, no text, no name of a
-/// document and no key.
+/// A command logs on request, and the log contains no question, text, document name or key.
 #[test]
-fn a_command_logs_what_it_did_and_no_secret() {
+fn a_command_logs_its_steps_and_no_secret() {
     let sandbox = Sandbox::new();
     write_old(
         &sandbox,

@@ -1,5 +1,5 @@
-//! Processes that end at a bad moment: whatever was acknowledged is there afterwards, and the next
-//! run ends as if nothing had happened.
+//! Processes that end at a bad moment: acknowledged work is there afterwards, and the next run ends
+//! as if nothing had happened.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::support::{Run, Sandbox};
 use crate::sweep::{
-    CHANGING, Contents, Sweep, TINY, calls_in, can_trace, inject, orphans, rows_kept, traced,
+    CHANGING, Contents, Sweep, TINY, cached_rows, calls_in, can_trace, inject, orphans, traced,
     use_tiny_model, was_killed,
 };
 use crate::tools::{
@@ -22,7 +22,7 @@ use crate::tools::{
 
 const QUESTION: &str = "lighthouse keeper";
 
-/// Enough distinct passages that embedding them takes much longer than noticing that it has begun.
+/// Enough distinct passages that embedding them takes much longer than noticing its start.
 const MANY: usize = 400;
 
 fn passage(n: usize) -> String {
@@ -49,20 +49,20 @@ fn search(sandbox: &Sandbox) -> Value {
     search_in(sandbox, "data")
 }
 
-/// The corpus id and the answer of the same folder ingested without any disturbance.
-fn twin(sandbox: &Sandbox) -> (String, Value) {
+/// The corpus id and the answer of the same folder ingested without an interruption.
+fn undisturbed(sandbox: &Sandbox) -> (String, Value) {
     let run = sandbox.rag(["ingest", "--dir", "docs", "--json", "--data-dir", "twin"]).ok();
     (run.json()["corpus_id"].as_str().expect("an id").to_owned(), search_in(sandbox, "twin"))
 }
 
 #[test]
-fn one_document_survives_a_plain_exit_and_closed_pipes() {
+fn an_ingest_with_closed_output_pipes_still_commits() {
     let sandbox = Sandbox::new();
     sandbox.write("docs/a.md", passage(1));
     sandbox.ingest();
     assert_eq!(paths(&search(&sandbox)), ["a.md"]);
 
-    // Nobody reads the summary, nobody reads the talk: the work is done all the same.
+    // The output is not read: the work is done all the same.
     for (n, closed) in ["stdout", "stderr"].into_iter().enumerate() {
         let name = format!("{closed}.md");
         sandbox.write(&format!("docs/{name}"), passage(n + 2));
@@ -82,10 +82,10 @@ fn one_document_survives_a_plain_exit_and_closed_pipes() {
     }
 }
 
-/// The summary is the acknowledgement: what it reports is there though the process dies on the next
+/// The summary is the acknowledgement: its index is there even if the process dies at the next
 /// instruction.
 #[test]
-fn what_the_summary_reports_survives_a_kill_after_it() {
+fn an_index_reported_by_the_summary_survives_a_kill_right_after_it() {
     let sandbox = Sandbox::new();
     sandbox.write("docs/a.md", passage(1));
     let mut child = sandbox.spawn(["ingest", "--dir", "docs", "--json"]);
@@ -96,21 +96,21 @@ fn what_the_summary_reports_survives_a_kill_after_it() {
     assert_eq!(paths(&search(&sandbox)), ["a.md"]);
 }
 
-/// SIGINT and SIGTERM in the middle of embedding: exit 130, nothing left lying about, the old
-/// generation answers as before, and what was embedded need not be embedded again.
+/// SIGINT and SIGTERM in the middle of embedding: exit 130, no leftovers, the old generation
+/// answers as before, and vectors already made are not made again.
 #[test]
-fn an_interrupted_ingest_leaves_the_old_index_and_keeps_the_vectors() {
+fn an_interrupted_ingest_keeps_the_old_index_and_caches_its_vectors() {
     let sandbox = Sandbox::new();
     sandbox.write("docs/a.md", passage(MANY + 1));
     sandbox.ingest();
     let before = search(&sandbox);
     write_many(&sandbox);
     let mut rows_before = 0;
-    // The last is one interruption too: `timeout` tells a process and its group.
+    // The last pair counts as one interruption: `timeout` signals a process and its group.
     for names in [&["INT"][..], &["TERM"], &["TERM", "INT"]] {
         let indexes = listing(&sandbox.data().join("indexes"));
         let child = sandbox.spawn(["ingest", "--dir", "docs", "--threads", "1"]);
-        // Vectors already in the cache are put in at once; wait for those of this run.
+        // Cached vectors are put in at once; wait for those of this run.
         let enough = (rows_before as u64 + 20) * 384 * 4 + 4096;
         wait_for("twenty vectors", || (bytes_embedded(&sandbox.data()) >= enough).then_some(()));
         signals(child.id(), names);
@@ -134,18 +134,18 @@ fn an_interrupted_ingest_leaves_the_old_index_and_keeps_the_vectors() {
         rows_before = rows;
     }
     let summary = sandbox.ingest();
-    // The question's vector and that of the first document are in the cache too.
+    // The vectors of the question and of the first document are in the cache too.
     let hits = usize::try_from(summary["cache"]["hits"].as_u64().expect("hits")).expect("few");
     assert!(hits + 3 >= rows_before && hits >= 40, "{hits} hits of {rows_before} vectors");
     assert_eq!((summary["corpus_id"].as_str().map(str::to_owned), search(&sandbox)), {
-        let (id, answer) = twin(&sandbox);
+        let (id, answer) = undisturbed(&sandbox);
         (Some(id), answer)
     });
 }
 
-/// Killed as soon as it has the lock, as soon as it builds, and twice while it embeds.
+/// Killed once it has the lock, once it builds, and twice while it embeds.
 #[test]
-fn the_run_after_a_killed_one_ends_like_one_that_was_never_killed() {
+fn the_ingest_after_a_killed_one_gives_the_undisturbed_index() {
     let sandbox = Sandbox::new();
     sandbox.write("docs/a.md", passage(MANY + 1));
     sandbox.ingest();
@@ -173,12 +173,12 @@ fn the_run_after_a_killed_one_ends_like_one_that_was_never_killed() {
     }
     let summary = sandbox.ingest();
     assert_eq!(leftovers(&sandbox.data()), [""; 0]);
-    let (id, answer) = twin(&sandbox);
+    let (id, answer) = undisturbed(&sandbox);
     assert_eq!(summary["corpus_id"], id.as_str());
     assert_eq!(search(&sandbox), answer);
 }
 
-/// An ingest that is to be killed, aborted or refused, again and again.
+/// An ingest that is killed, aborted or refused, again and again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     /// A small change to an index of two generations, so that the commit has one to remove. All
@@ -186,24 +186,23 @@ enum Kind {
     Change,
     /// A change whose vectors take three transactions of the cache.
     ThreeBatches,
-    /// A first ingest, so large that its text is published before it has vectors.
+    /// A first ingest, so large that its text is published before its vectors.
     First,
 }
 
-/// Texts whose vectors the cache keeps in one transaction.
+/// Vectors that the cache stores in one transaction.
 const BATCH: usize = 256;
 
-/// `before/` holds the index, if there is one; `docs/` is what it is to become.
+/// `before/` holds the index, if there is one; `docs/` is its new content.
 struct Scenario {
     kind: Kind,
     sandbox: Sandbox,
-    model: &'static str,
     before: Option<Contents>,
     after: Contents,
-    /// Rows that stand in a vector file of the next generation before any vector is made.
+    /// Rows in a vector file of the next generation before any vector is made.
     rows_before: usize,
-    /// Vectors that the cache has before, and those that are to be made.
-    kept_before: usize,
+    /// Vectors in the cache before, and vectors to be made.
+    cached_before: usize,
     wanted: usize,
     generations: usize,
 }
@@ -211,10 +210,7 @@ struct Scenario {
 impl Scenario {
     fn new(kind: Kind) -> Self {
         let sandbox = Sandbox::new();
-        let model = if kind == Kind::Change { "all-MiniLM-L6-v2" } else { TINY };
-        if model == TINY {
-            use_tiny_model(&sandbox);
-        }
+        use_tiny_model(&sandbox);
         let write =
             |name: &str, n: usize| drop(sandbox.write(&format!("docs/{name}.md"), passage(n)));
         let ingest = |data: &str| {
@@ -236,10 +232,10 @@ impl Scenario {
             Kind::First => 1010,
         };
         (0..more).for_each(|n| write(&format!("new-{n}"), n + 200));
-        let contents = |data: &str| Contents::of(&engine_on(&sandbox, data, model), QUESTION);
+        let contents = |data: &str| Contents::of(&engine_on(&sandbox, data, TINY), QUESTION);
         let before = contents("before");
         let rows_before = before.as_ref().map_or(0, |_| {
-            let engine = engine_on(&sandbox, "before", model);
+            let engine = engine_on(&sandbox, "before", TINY);
             usize::try_from(engine.store.meta("default").expect("a meta").counts.rows).expect("few")
         });
         copy_tree(&sandbox.path().join("before"), &sandbox.path().join("after"));
@@ -250,7 +246,7 @@ impl Scenario {
             let _ = std::fs::remove_dir_all(sandbox.path().join("before/cache"));
             copy_tree(&sandbox.path().join("after/cache"), &sandbox.path().join("before/cache"));
         }
-        let kept_before = rows_kept(&sandbox.path().join("before"));
+        let cached_before = cached_rows(&sandbox.path().join("before"));
         let misses =
             usize::try_from(summary["cache"]["misses"].as_u64().expect("a number")).expect("few");
         let wanted = if kind == Kind::Change { 0 } else { misses };
@@ -260,7 +256,7 @@ impl Scenario {
             "{wanted}"
         );
         let generations = generations(&sandbox.path().join("after")).len();
-        Self { kind, sandbox, model, before, after, rows_before, kept_before, wanted, generations }
+        Self { kind, sandbox, before, after, rows_before, cached_before, wanted, generations }
     }
 
     /// The ingest on a fresh copy of `before/`, under strace.
@@ -272,7 +268,7 @@ impl Scenario {
         traced(&self.sandbox, strace, &rag)
     }
 
-    /// The ingest with something done to the `n`-th such call of each thread.
+    /// The ingest with a fault injected into the `n`-th such call of each thread.
     fn injected(&self, data: &str, call: &str, what: &str, n: impl std::fmt::Display) -> Run {
         self.traced(data, &inject(call, what, n).each_ref().map(String::as_str))
     }
@@ -284,7 +280,7 @@ impl Scenario {
     }
 
     /// About `wanted` pairs of call and number, spread over all calls (all of them with
-    /// `RAG_TEST_THOROUGH`); the renames all, as commits are made of them.
+    /// `RAG_TEST_THOROUGH`); of a change every rename, because commits consist of them.
     fn points(&self, wanted: usize) -> Vec<(&'static str, usize)> {
         let mut calls: BTreeMap<&'static str, usize> = BTreeMap::new();
         for (_, name, n, _) in calls_in(&self.trace(&CHANGING), &CHANGING) {
@@ -297,26 +293,25 @@ impl Scenario {
         let mut points = Vec::new();
         for (name, n) in calls {
             let stride = if name == "rename" && self.kind == Kind::Change { 1 } else { stride };
-            // From the end as well as from the start: the last calls of a kind are those of the
-            // commit.
+            // Counted from the end: the last calls of a kind belong to the commit.
             points.extend((1..=n).rev().step_by(stride).map(|n| (name, n)));
         }
         points
     }
 
     fn contents(&self, data: &str) -> Option<Contents> {
-        Contents::of(&engine_on(&self.sandbox, data, self.model), QUESTION)
+        Contents::of(&engine_on(&self.sandbox, data, TINY), QUESTION)
     }
 
-    /// One whole generation is there, the old one or the new one, and no more vectors are lost than
-    /// one transaction of the cache has. Yields whether it is the new one.
+    /// One whole generation is there, the old or the new one, and no more vectors are lost than one
+    /// transaction of the cache holds. Returns whether it is the new one.
     #[track_caller]
     fn holds(&self, data: &str, what: &str) -> bool {
         let dir = self.sandbox.path().join(data);
-        let (made, kept) = (rows_made(&dir), rows_kept(&dir) - self.kept_before);
+        let (made, cached) = (rows_made(&dir), cached_rows(&dir) - self.cached_before);
         assert!(
-            made <= self.rows_before + kept + BATCH,
-            "{what}: {made} vectors were made, {kept} were kept"
+            made <= self.rows_before + cached + BATCH,
+            "{what}: {made} vectors were made, {cached} were cached"
         );
         let found = self.contents(data);
         if found == self.before
@@ -328,12 +323,12 @@ impl Scenario {
         true
     }
 
-    /// The next run finishes, and ends as the undisturbed one did; it makes the vectors that were
-    /// not kept and no others.
+    /// The next run finishes with the result of the undisturbed one; it makes exactly the vectors
+    /// that were not cached.
     #[track_caller]
     fn recovers(&self, data: &str, what: &str) {
         let dir = self.sandbox.path().join(data);
-        let kept = rows_kept(&dir) - self.kept_before;
+        let cached = cached_rows(&dir) - self.cached_before;
         let is_there = self.contents(data).as_ref() == Some(&self.after);
         let summary =
             self.sandbox.rag(["ingest", "--dir", "docs", "--json", "--data-dir", data]).ok().json();
@@ -342,7 +337,7 @@ impl Scenario {
         if !is_there {
             assert_eq!(
                 summary["cache"]["misses"],
-                self.wanted.saturating_sub(kept),
+                self.wanted.saturating_sub(cached),
                 "{what}: {summary:#}"
             );
         }
@@ -356,7 +351,7 @@ impl Scenario {
     }
 }
 
-/// kill -9 at the calls of an ingest that change the disk.
+/// SIGKILL at the calls of an ingest that change the disk.
 fn kill_at_every_call(kind: Kind, name: &str, wanted: usize) {
     if !can_trace() {
         return;
@@ -384,24 +379,24 @@ fn kill_at_every_call(kind: Kind, name: &str, wanted: usize) {
 }
 
 #[test]
-fn a_kill_at_any_call_of_a_change_leaves_one_whole_generation() {
+fn a_kill_at_any_call_of_a_small_change_leaves_one_whole_generation() {
     kill_at_every_call(Kind::Change, "kill -9 at the calls of a small change", 16);
 }
 
 #[test]
-fn a_kill_at_any_call_of_three_batches_loses_one_at_most() {
+fn a_kill_at_any_call_of_three_cache_batches_loses_at_most_one() {
     kill_at_every_call(Kind::ThreeBatches, "kill -9 at the calls of an ingest of three batches", 5);
 }
 
 #[test]
-fn a_kill_at_any_call_of_a_first_ingest_leaves_nothing_or_text_or_all() {
+fn a_kill_at_any_call_of_a_first_ingest_leaves_no_index_its_text_or_all_of_it() {
     kill_at_every_call(Kind::First, "kill -9 at the calls of a first ingest", 4);
 }
 
-/// The steps of the commit, each failing, killing before it is done and aborting after it is done.
-/// `strace` delivers SIGKILL in the place of a call, while SIGABRT lets the call happen.
+/// The steps of the commit, each failing, killed before it is done and aborted after it is done.
+/// `strace` delivers SIGKILL in place of a call, while SIGABRT lets the call happen.
 #[test]
-fn the_steps_of_a_commit_may_fail_one_by_one() {
+fn a_failure_at_any_step_of_a_commit_leaves_one_whole_generation() {
     if !can_trace() {
         return;
     }
@@ -409,7 +404,7 @@ fn the_steps_of_a_commit_may_fail_one_by_one() {
     let listed: Vec<&'static str> = CHANGING.into_iter().chain(["openat"]).collect();
     let trace = scenario.trace(&listed);
     let calls = calls_in(&trace, &listed).into_iter();
-    // The commit begins when the texts that waited for vectors are let go.
+    // The commit begins when the file of pending texts is removed.
     let commit =
         calls.skip_while(|(.., line)| !(line.contains("unlink") && line.contains("/pending\"")));
     let changing =
@@ -420,7 +415,7 @@ fn the_steps_of_a_commit_may_fail_one_by_one() {
     let (refused, killed) = (Cell::new(0), Cell::new(0));
     let kinds = ["error=EIO", "signal=SIGKILL", "signal=SIGABRT"];
     let points: Vec<_> = steps.iter().flat_map(|step| kinds.map(|kind| (*step, kind))).collect();
-    // No multiple of three, so that each kind has its turn.
+    // Not a multiple of three, so that each kind is tried.
     let stride = if thorough() { 1 } else { points.len() / 24 * 3 + 1 };
     for ((call, n), kind) in points.into_iter().step_by(stride) {
         let what = format!("{kind} at {call} {n}");
@@ -449,10 +444,9 @@ fn the_steps_of_a_commit_may_fail_one_by_one() {
     assert!(refused > 0 && killed > 0);
 }
 
-/// A panic between any two steps: of whoever is told of the progress, which is the way into the
-/// middle of an ingest.
+/// A panic in the progress callback, between any two steps of an ingest.
 #[test]
-fn a_panic_between_the_steps_leaves_one_whole_generation() {
+fn a_panic_at_any_progress_event_leaves_one_whole_generation() {
     let scenario = Scenario::new(Kind::Change);
     let mut sweep = Sweep::new("panic at each event of an ingest");
     let docs = scenario.sandbox.path().join("docs");
@@ -465,13 +459,13 @@ fn a_panic_between_the_steps_leaves_one_whole_generation() {
             let to = scenario.sandbox.path().join("panicked");
             let _ = std::fs::remove_dir_all(&to);
             copy_tree(&scenario.sandbox.path().join("before"), &to);
-            let engine = engine_on(&scenario.sandbox, "panicked", scenario.model);
+            let engine = engine_on(&scenario.sandbox, "panicked", TINY);
             let request =
                 ingest::Request { dirs: vec![docs.clone()], ..ingest::Request::default() };
             let mut left = n;
             let ended = catch_unwind(AssertUnwindSafe(|| {
                 ingest::run(&engine, &request, &mut |_| {
-                    assert!(left > 0, "told too much");
+                    assert!(left > 0, "one event too many");
                     left -= 1;
                 })
             }));
@@ -490,9 +484,9 @@ fn a_panic_between_the_steps_leaves_one_whole_generation() {
     sweep.end("");
 }
 
-/// From call N on, the disk is full; or one fsync fails.
+/// From call N on the disk is full, or one fsync fails.
 #[test]
-fn a_full_or_failing_disk_is_reported_and_harms_nothing() {
+fn a_full_or_failing_disk_is_reported_and_damages_nothing() {
     if !can_trace() {
         return;
     }
@@ -511,8 +505,8 @@ fn a_full_or_failing_disk_is_reported_and_harms_nothing() {
         (Sweep::new("full disk from a call on, or failing sync"), Cell::new(0));
     for (call, n, error) in &points {
         let what = format!("{error} at {call} {n}");
-        // A disk that is full stays full; but `write` also carries the message about it, so there
-        // it fails once.
+        // A full disk stays full; but `write` also carries the message about it, so `write` fails
+        // once.
         let until = if *error == "ENOSPC" && *call != "write" { "+" } else { "" };
         sweep.point(&what, || {
             let run =
@@ -522,7 +516,7 @@ fn a_full_or_failing_disk_is_reported_and_harms_nothing() {
                 Some(0) => assert!(is_new, "{what}: a false success\n{run}"),
                 Some(1) => {
                     refused.set(refused.get() + 1);
-                    // The one write that failed may, in another thread, be that of the message.
+                    // The failed write may, in another thread, be that of the message.
                     let is_lost = *call == "write" && run.stderr.is_empty();
                     assert!(
                         is_lost || run.stderr.contains("full/"),
@@ -545,11 +539,10 @@ fn a_full_or_failing_disk_is_reported_and_harms_nothing() {
     assert!(refused * 2 >= points.len(), "only {refused} of {} faults were felt", points.len());
 }
 
-/// Small disks: a folder that does not fit is refused with the path named and with what it takes,
-/// the old index answers, and once there is as much room as was asked for the same command
-/// succeeds.
+/// Small disks: a folder that does not fit is refused with the path and the space it needs, the old
+/// index answers, and with that much more room the same command succeeds.
 #[test]
-fn a_disk_too_small_is_reported_and_works_once_it_is_larger() {
+fn an_ingest_on_a_full_disk_names_the_space_needed_and_succeeds_with_it() {
     if !has_tool("unshare", &["-m", "sh", "-c", "mount -t tmpfs -o size=64k none /mnt"]) {
         return;
     }
@@ -576,7 +569,7 @@ fn a_disk_too_small_is_reported_and_works_once_it_is_larger() {
                 "$0" ingest -q --dir docs --json --no-cache >summary.json || exit 94
                 "#
             );
-            sandbox.with_own_mounts(&script).ok();
+            sandbox.with_private_mounts(&script).ok();
             let read = |name: &str| std::fs::read_to_string(sandbox.path().join(name)).expect(name);
             let json = |name: &str| serde_json::from_str::<Value>(&read(name)).expect(name);
             assert_eq!(read("code").trim(), "1", "{}", read("message"));

@@ -1,9 +1,9 @@
-//! Bytes that are not what was written: every file of an index and of the cache flipped, cut,
-//! zeroed, swapped, emptied and removed. A search then gives the answer it gave before, or a fault
-//! that names a damaged file.
+//! Damaged bytes: every file of an index and of the cache flipped, cut, zeroed, swapped, emptied
+//! and removed. A search then gives the answer it gave before, or a fault that names a damaged
+//! file.
 //!
-//! Many thousands of searches run in this process, with a model that costs nothing; what a user
-//! sees is checked on the binary for each kind of file.
+//! Many thousands of searches run in this process, with a model that costs almost nothing; the
+//! output of the binary is checked for each kind of file.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,13 +11,13 @@ use std::path::{Path, PathBuf};
 
 use rag::cache::Caching;
 use rag::config::Mode;
-use rag::engine::{Engine, Stop};
+use rag::engine::Engine;
 use rag::error::{Fault, Kind};
-use rag::search::{Request, Searcher};
+use rag::search::Searcher;
 use serde_json::Value;
 
 use crate::support::Sandbox;
-use crate::sweep::{Sweep, TINY, use_tiny_model};
+use crate::sweep::{Ranking, Sweep, TINY, ranking, replace, replace_database, use_tiny_model};
 use crate::tools::{answer, current, engine_on, files, listing, thorough};
 
 const QUESTION: &str = "\"blue boats\" carry sailors across the bay";
@@ -45,12 +45,9 @@ fn sandbox() -> Sandbox {
     sandbox
 }
 
-/// Everything that an answer shows, with scores to the last bit.
-type Answer = Vec<(String, usize, String, u64)>;
-
 struct Searches {
     engine: Engine,
-    good: BTreeMap<&'static str, Answer>,
+    good: BTreeMap<&'static str, Ranking>,
     sweep: Sweep,
     right: usize,
     refused: usize,
@@ -95,43 +92,28 @@ impl Searches {
         });
     }
 
-    /// Replaces a file for the time of a check.
+    /// Replaces a file for the duration of a check.
     fn with(&mut self, path: &Path, good: &[u8], bad: &[u8], what: &str) {
         replace(path, bad);
         self.check(&format!("{}: {what}", path.display()), &[path]);
         replace(path, good);
     }
 
-    /// How many searches were refused, once every point has held.
+    /// Ends the sweep; returns how many searches were refused.
     fn end(self) -> usize {
         self.sweep.end(format!("{} searches right, {} refused", self.right, self.refused));
         self.refused
     }
 }
 
-fn search(engine: &Engine, mode: Mode) -> Result<Answer, Fault> {
-    let caching = Caching::Use;
-    let query = QUESTION.to_owned();
-    let request =
-        Request { query, mode, k: 50, rerank: 0, caching, filter: None, stop: Stop::default() };
-    let found = Searcher::open(engine)?.search(engine, &request)?;
-    let hits = found.hits.into_iter();
-    Ok(hits
-        .map(|h| (h.path.to_string(), h.chunk.lines.first, h.chunk.text, h.score.to_bits()))
-        .collect())
+fn search(engine: &Engine, mode: Mode) -> Result<Ranking, Fault> {
+    ranking(&mut Searcher::open(engine)?, engine, (QUESTION, mode, 50), Caching::Use)
 }
 
-/// About 150 bytes of a file are flipped (with `RAG_TEST_THOROUGH` each, up to 64 KiB); an odd
-/// stride, so that each column of a row has its turn.
+/// The step between flipped bytes: about 150 of a file (with `RAG_TEST_THOROUGH` each, up to 64
+/// KiB). It is odd, so that each column of a row is reached.
 fn stride(bytes: usize) -> usize {
     if thorough() { bytes.div_ceil(64 << 10) | 1 } else { (bytes / 150) | 1 }
-}
-
-/// Under a new inode, as generations share files by hard links, and so that no map sees it change.
-fn replace(path: &Path, bytes: &[u8]) {
-    let temp = path.with_extension("bad");
-    std::fs::write(&temp, bytes).expect("a file");
-    std::fs::rename(&temp, path).expect("a rename");
 }
 
 /// Files that a search may read: those of the current generation, and the pointer.
@@ -142,7 +124,7 @@ fn files_of_index(data: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn a_flipped_byte_is_never_served() {
+fn a_flipped_byte_of_an_index_is_never_served() {
     let sandbox = sandbox();
     let mut searches = Searches::new(&sandbox, "flipped bytes of an index");
     let files = files_of_index(&sandbox.data());
@@ -190,7 +172,7 @@ fn cut_zeroed_emptied_swapped_and_missing_files_are_never_served() {
         }
         replace(path, &good);
     }
-    // Files in each other's place, of the same size or not.
+    // Neighbouring files swapped, of the same size or not.
     for pair in all.windows(2) {
         let [a, b] = pair else { continue };
         let (x, y) = (std::fs::read(a).expect("a file"), std::fs::read(b).expect("a file"));
@@ -225,11 +207,11 @@ fn cut_zeroed_emptied_swapped_and_missing_files_are_never_served() {
     assert!(refused > 200, "{refused}");
 }
 
-/// One flip in each file, seen through the binary: `verify` names exactly that file, a search is
-/// right or exits 5 with the name, and the next ingest mends it, from the sources and the cache, to
-/// what was never damaged.
+/// One flip in each file, through the binary: `verify` names exactly that file, a search is right
+/// or exits 5 with the name, and the next ingest restores the undamaged index from the sources and
+/// the cache.
 #[test]
-fn verify_names_exactly_the_damaged_file_and_ingest_mends_it() {
+fn verify_names_exactly_the_damaged_file_and_an_ingest_repairs_it() {
     let sandbox = sandbox();
     let search = |mode: &str| sandbox.rag(["search", QUESTION, "--json", "--mode", mode]);
     let good: Vec<Value> =
@@ -253,7 +235,7 @@ fn verify_names_exactly_the_damaged_file_and_ingest_mends_it() {
                 _ => std::fs::remove_file(&path).expect("a removal"),
             }
             if damage == "missing" && path.ends_with("default.json") {
-                // Then there is no index of that name.
+                // Without the pointer there is no index of that name.
                 verify().exits(1).says("no index named");
                 replace(&path, &bytes);
                 continue;
@@ -279,15 +261,15 @@ fn verify_names_exactly_the_damaged_file_and_ingest_mends_it() {
     verify().ok();
     assert!(kinds.len() >= 9, "{kinds:?}");
 
-    // Damage, then ingest; what was embedded is in the cache.
+    // Damage, then ingest; the vectors are in the cache.
     let id = sandbox.rag(["index", "show", "--json"]).ok().json()["corpus_id"].clone();
-    let kinds_to_mend: BTreeMap<_, _> = files_of_index(&sandbox.data())
+    let kinds_to_repair: BTreeMap<_, _> = files_of_index(&sandbox.data())
         .into_iter()
         .map(|path| (path.extension().unwrap_or_default().to_owned(), path))
         .collect();
-    for (extension, _) in kinds_to_mend {
+    for (extension, _) in kinds_to_repair {
         let files = files_of_index(&sandbox.data());
-        // A file of deletions is not there any more once the index was built afresh.
+        // A rebuilt index has no file of deletions.
         let Some(path) =
             files.iter().find(|path| path.extension().unwrap_or_default() == extension)
         else {
@@ -306,22 +288,21 @@ fn verify_names_exactly_the_damaged_file_and_ingest_mends_it() {
             assert_eq!(
                 &answer(search(mode.name()).ok().json()),
                 good,
-                "{} mended: {mode:?}",
+                "{} repaired: {mode:?}",
                 path.display()
             );
         }
     }
 }
 
-/// A flip in any byte of the cache: the same answer, and never a fault. The binary, as the whole
-/// cache is new each time.
+/// A flip in any byte of the cache: the same answer, and never a fault.
 #[test]
 fn a_damaged_cache_changes_no_answer() {
     let sandbox = sandbox();
     let mut searches = Searches::new(&sandbox, "flipped and cut bytes of the cache");
     let path = sandbox.data().join("cache/cache.db");
-    // The question was embedded by `Searches::new`; a purge folds the log in, so that the file is
-    // all there is.
+    // `Searches::new` embedded the question; a purge checkpoints the write-ahead log, so that the
+    // file is the whole cache.
     searches.engine = engine_on(&sandbox, "data", TINY);
     sandbox.rag(["cache", "purge", "retrieval"]).ok();
     let log = sandbox.data().join("cache/cache.db-wal");
@@ -332,25 +313,17 @@ fn a_damaged_cache_changes_no_answer() {
     for at in &flips {
         let mut bad = good.clone();
         bad[*at] ^= 0x55;
-        restore(&path, &bad);
-        // A new engine opens the cache anew; the fault-free index answers whatever the cache says.
+        replace_database(&path, &bad);
+        // A new engine reopens the cache; the intact index answers whatever the cache holds.
         searches.engine = engine_on(&sandbox, "data", TINY);
         searches.check(&format!("byte {at} of the cache"), &[]);
     }
     for cut in (0..good.len()).step_by(4096) {
-        restore(&path, &good[..cut]);
+        replace_database(&path, &good[..cut]);
         searches.engine = engine_on(&sandbox, "data", TINY);
         searches.check(&format!("the cache cut to {cut}"), &[]);
     }
     assert_eq!(searches.end(), 0);
-}
-
-/// Puts a cache in place without the log of an older one.
-fn restore(path: &Path, bytes: &[u8]) {
-    for suffix in ["db-wal", "db-shm"] {
-        let _ = std::fs::remove_file(path.with_extension(suffix));
-    }
-    replace(path, bytes);
 }
 
 /// Bad rows through the binary: a miss that the summary counts, and a good row afterwards.
@@ -375,10 +348,10 @@ fn bad_cache_rows_are_counted_and_replaced() {
         "value = substr(value, 1, 4) || x'0000c07f' || substr(value, 9)",
     ] {
         if connection.execute(&format!("UPDATE embeddings SET {damage}"), []).is_err() {
-            // NOT NULL: such a row cannot even be written.
+            // NOT NULL: such a row cannot be written.
             continue;
         }
-        // Built afresh, as another name: every text is looked up.
+        // A new index under another name looks up every text.
         let args = ["ingest", "--dir", "docs", "--json", "--index", "other"];
         let _ = sandbox.rag(["index", "remove", "--yes", "--index", "other"]);
         let summary = sandbox.rag(args).ok().json();
@@ -400,9 +373,9 @@ fn bad_cache_rows_are_counted_and_replaced() {
     }
 }
 
-/// What was left beside an index by others is neither read nor removed.
+/// Foreign files beside an index are neither read nor removed.
 #[test]
-fn strangers_in_the_folder_of_indexes_are_left_alone() {
+fn foreign_files_in_the_folder_of_indexes_are_left_alone() {
     let sandbox = sandbox();
     sandbox.write("data/indexes/notes.txt", "mine");
     sandbox.write("data/indexes/backup/notes.txt", "mine too");

@@ -1,5 +1,4 @@
-//! What runs the program elsewhere: each file is checked by the tool of its kind, where that is
-//! there.
+//! Deployment files: each is checked with the tool for its format, where that tool is installed.
 
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -14,7 +13,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Files below a folder of the project whose names end so.
+/// Files below a folder of the project with this name ending.
 fn files(folder: &str, ending: &str) -> Vec<PathBuf> {
     let dir = root().join(folder);
     let found: Vec<PathBuf> = files_below(&dir)
@@ -26,33 +25,33 @@ fn files(folder: &str, ending: &str) -> Vec<PathBuf> {
     found
 }
 
-/// Expects that a tool is content; says aloud that it is not here.
+/// Expects that a tool accepts its input; prints a notice where the tool is missing.
 #[track_caller]
-fn content(command: &mut Command) {
+fn accepts(command: &mut Command) {
     match command.output() {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
             eprintln!("skipped: there is no {}", command.get_program().display());
         }
         Err(e) => panic!("{command:?}: {e}"),
         Ok(output) => {
-            let said = [output.stdout, output.stderr]
+            let line = [output.stdout, output.stderr]
                 .map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-            assert!(output.status.success(), "{command:?}\n{}", said.join("\n"));
+            assert!(output.status.success(), "{command:?}\n{}", line.join("\n"));
         }
     }
 }
 
 #[test]
-fn the_unit_is_one_that_systemd_takes() {
+fn systemd_accepts_the_unit_file() {
     let dir = tempfile::tempdir().unwrap();
     let unit = std::fs::read_to_string(root().join("scripts/deploy/rag.service")).unwrap();
-    // The program is where it was built, not yet where it is installed.
+    // The program is at its build location, not where the unit expects it.
     let unit = unit.replace("/usr/local/bin/rag", env!("CARGO_BIN_EXE_rag"));
     let file = dir.path().join("rag.service");
     std::fs::write(&file, unit).unwrap();
-    content(Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(&file));
-    // 10 is a service that may do everything.
-    content(
+    accepts(Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(&file));
+    // 10 means a service without any restriction.
+    accepts(
         Command::new("systemd-analyze")
             .args(["security", "--offline=yes", "--threshold=20"])
             .arg(&file),
@@ -60,20 +59,20 @@ fn the_unit_is_one_that_systemd_takes() {
 }
 
 #[test]
-fn the_image_is_made_by_the_book() {
-    content(Command::new("hadolint").arg(root().join("scripts/deploy/Dockerfile")));
+fn hadolint_accepts_the_dockerfile() {
+    accepts(Command::new("hadolint").arg(root().join("scripts/deploy/Dockerfile")));
 }
 
 #[test]
-fn what_the_image_is_built_from_is_there() {
+fn the_image_context_has_every_needed_file() {
     let listed =
         std::fs::read_to_string(root().join("scripts/deploy/Dockerfile.dockerignore")).unwrap();
-    let kept: Vec<&str> = listed.lines().filter_map(|line| line.strip_prefix('!')).collect();
-    for path in &kept {
+    let included: Vec<&str> = listed.lines().filter_map(|line| line.strip_prefix('!')).collect();
+    for path in &included {
         assert!(root().join(path).exists(), "{path}");
     }
     for needed in ["Cargo.toml", "Cargo.lock", "src", "scripts/setup", "scripts/model"] {
-        assert!(kept.contains(&needed), "{needed} is kept out of the image");
+        assert!(included.contains(&needed), "{needed} is missing from the image");
     }
 }
 
@@ -83,12 +82,12 @@ fn text(path: &str) -> String {
 }
 
 #[test]
-fn one_image_is_built_composed_and_deployed() {
+fn dockerfile_compose_and_kubernetes_name_the_same_image() {
     let image = format!("rag:{}", env!("CARGO_PKG_VERSION"));
     let dockerfile = text("scripts/deploy/Dockerfile");
     let rust = format!("FROM rust:{}-", env!("CARGO_PKG_RUST_VERSION"));
-    for said in [rust, format!("-t {image} "), format!("/docs:/docs:ro\" {image}\n")] {
-        assert!(dockerfile.contains(&said), "the Dockerfile does not say {said:?}");
+    for line in [rust, format!("-t {image} "), format!("/docs:/docs:ro\" {image}\n")] {
+        assert!(dockerfile.contains(&line), "the Dockerfile lacks {line:?}");
     }
     for path in ["scripts/deploy/compose.yaml", "scripts/deploy/kubernetes/deployment.yaml"] {
         let text = text(path);
@@ -98,8 +97,7 @@ fn one_image_is_built_composed_and_deployed() {
     }
 }
 
-/// Compose takes a relative path as relative to the folder of its file, not to that of whoever
-/// calls it.
+/// Compose resolves a relative path against the folder of its file, not of the caller.
 #[test]
 fn folders_given_to_compose_are_absolute() {
     let mut examples = 0;
@@ -113,14 +111,14 @@ fn folders_given_to_compose_are_absolute() {
             examples += 1;
         }
     }
-    assert!(examples > 0, "nobody says how DOCS is given");
+    assert!(examples > 0, "no example sets DOCS");
 }
 
 /// A mounted `ConfigMap` is a folder of links through a link.
 #[test]
-fn a_mounted_config_map_is_ingested_and_its_updates_too() {
+fn a_mounted_config_map_and_its_updates_are_ingested() {
     let manifest = text("scripts/deploy/kubernetes/deployment.yaml");
-    assert!(manifest.contains("configMap:"), "documents are not mounted from a ConfigMap any more");
+    assert!(manifest.contains("configMap:"), "documents are no longer mounted from a ConfigMap");
     let sandbox = Sandbox::new();
     let mount = |generation: &str, more: &str| {
         write_old(
@@ -145,11 +143,11 @@ fn a_mounted_config_map_is_ingested_and_its_updates_too() {
     sandbox.rag(["search", "--mode", "lexical", "mussels"]).ok().prints("docs/otters.md");
 }
 
-/// Versions of Python that the images of GitHub's runners have.
+/// Python versions of the images of GitHub's runners.
 const PYTHON_OF_RUNNERS: [(&str, u32); 2] = [("ubuntu-22.04", 10), ("ubuntu-24.04", 12)];
 
 #[test]
-fn runners_have_the_python_that_setting_up_takes() {
+fn the_runners_have_a_python_that_setup_supports() {
     let setup = text("scripts/setup");
     let (_, rest) = setup.split_once("(3, ").expect("the versions that setup takes");
     let (least, rest) = rest.split_once(')').unwrap();
@@ -166,7 +164,7 @@ fn runners_have_the_python_that_setting_up_takes() {
         "the documentation does not say {rust:?}"
     );
     for path in [".github/workflows/release.yml", ".github/workflows/test.yml"] {
-        // Jobs are the keys that are indented by two.
+        // Jobs are the keys indented by two spaces.
         let text = text(path);
         let is_job = |line: &str| line.starts_with("  ") && !line[2..].starts_with([' ', '#', '-']);
         let mut jobs: Vec<String> = vec![String::new()];
@@ -198,37 +196,37 @@ fn runners_have_the_python_that_setting_up_takes() {
 }
 
 #[test]
-fn compose_understands_its_file() {
+fn compose_accepts_its_file() {
     let file = root().join("scripts/deploy/compose.yaml");
-    // The plugin of `docker` where it is, else the program of its own.
+    // The plugin of `docker` where it is installed, otherwise the separate program.
     let is_plugin = Command::new("docker")
         .args(["compose", "version"])
         .output()
         .is_ok_and(|o| o.status.success());
     let mut command = Command::new(if is_plugin { "docker" } else { "docker-compose" });
     command.args(is_plugin.then_some("compose")).arg("-f").arg(file).args(["config", "--quiet"]);
-    content(command.env("RAG_SERVE_TOKEN", "a-token-of-some-length"));
+    accepts(command.env("RAG_SERVE_TOKEN", "a-token-of-some-length"));
 }
 
 #[test]
-fn manifests_fit_their_schemas() {
+fn kubernetes_manifests_match_their_schemas() {
     for file in files("scripts/deploy/kubernetes", ".yaml") {
         if !file.ends_with("kustomization.yaml") {
-            content(Command::new("kubernetes-validate").arg("--strict").arg(&file));
+            accepts(Command::new("kubernetes-validate").arg("--strict").arg(&file));
         }
     }
 }
 
 #[test]
-fn workflows_and_manifests_are_tidy() {
+fn yamllint_and_actionlint_accept_the_files() {
     let yaml = [files("scripts/deploy", ".yaml"), files(".github/workflows", ".yml")].concat();
-    content(Command::new("yamllint").arg("--strict").args(yaml).current_dir(root()));
-    content(
+    accepts(Command::new("yamllint").arg("--strict").args(yaml).current_dir(root()));
+    accepts(
         Command::new("actionlint").args(files(".github/workflows", ".yml")).current_dir(root()),
     );
 }
 
-/// Programs in `scripts/` that bash runs.
+/// Scripts in `scripts/` that bash runs.
 fn bash_scripts() -> Vec<PathBuf> {
     let entries =
         std::fs::read_dir(root().join("scripts")).unwrap().map(|entry| entry.unwrap().path());
@@ -241,19 +239,19 @@ fn bash_scripts() -> Vec<PathBuf> {
 }
 
 #[test]
-fn scripts_are_sound() {
+fn shellcheck_accepts_the_scripts() {
     let scripts = bash_scripts();
     let workflow = text(".github/workflows/test.yml");
     for script in &scripts {
         let name = script.strip_prefix(root()).unwrap().to_str().unwrap();
-        assert!(workflow.contains(&format!(" {name}")), "the workflow does not look at {name}");
+        assert!(workflow.contains(&format!(" {name}")), "the workflow does not check {name}");
     }
-    // `name` is read by common.sh; test is a word here and no program.
+    // `name` is read by common.sh; `test` is a function here, not a program.
     let flags = [
         "--external-sources",
         "--source-path=SCRIPTDIR",
         "--severity=warning",
         "--exclude=SC2034,SC2209",
     ];
-    content(Command::new("shellcheck").args(flags).args(scripts));
+    accepts(Command::new("shellcheck").args(flags).args(scripts));
 }

@@ -1,5 +1,5 @@
-//! The same files give the same index and the same answers: with one thread or many, today or
-//! tomorrow.
+//! The same files give the same index and the same answers, with any number of threads and at any
+//! time.
 
 use serde_json::Value;
 
@@ -21,7 +21,7 @@ fn corpus(sandbox: &Sandbox) {
     }
 }
 
-/// What differs between two runs by its nature.
+/// Removes the fields that differ between two runs.
 fn without_measures(mut value: Value) -> Value {
     for field in ["timings", "job_id", "seconds", "index_dir"] {
         value.as_object_mut().unwrap().remove(field);
@@ -30,7 +30,7 @@ fn without_measures(mut value: Value) -> Value {
 }
 
 #[test]
-fn threads_and_runs_change_nothing() {
+fn threads_and_repetition_change_no_result() {
     let sandbox = Sandbox::new();
     corpus(&sandbox);
     let rag = |data: &str, args: &[&str]| {
@@ -51,7 +51,7 @@ fn threads_and_runs_change_nothing() {
         "\"checked by hand\"",
         "nothing of the kind",
     ] {
-        // With `--explain` a hybrid search shows both legs to the last digit.
+        // With `--explain` a hybrid search shows both retrievers' scores exactly.
         let search = ["search", question, "--explain", "-k", "30", "--no-cache"];
         let found = rag("one", &search);
         assert_eq!(found, rag("one", &search), "{question} twice");
@@ -82,7 +82,7 @@ fn the_files_of_an_index_do_not_depend_on_threads() {
             .collect::<Vec<_>>()
     };
     let (one, many) = (vectors("1"), vectors("5"));
-    assert!(one.len() >= 3, "vectors, their keys and the table of files");
+    assert!(one.len() >= 3, "vectors, their keys and the document table");
     for ((a, name), (b, other)) in one.iter().zip(&many) {
         assert_eq!(name, other);
         assert!(a == b, "{name} differs");

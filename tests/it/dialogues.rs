@@ -1,24 +1,23 @@
-//! Conversations over a real book, without a model that rewrites: does the search find what a
-//! follow-up means?
+//! Sessions over a real book, without a language model: does search find the sections that a
+//! follow-up refers to?
 //!
-//! `dialogues.jsonl` holds twelve dialogues. For every question it names the sections, each as a
-//! file and a heading, of which one must be the top passage, and for every follow-up what it means,
-//! written out in full. Only such dialogues are here as the search finds when they are written out:
-//! what is measured is the conversation.
+//! `dialogues.jsonl` holds twelve dialogues. Each question names sections, as a file and a heading,
+//! one of which must contain the top passage; each follow-up also names its full wording. Every
+//! full wording finds its section, so the test measures the completion of follow-ups, not search.
 
 use std::path::Path;
 
 use rag::answer::resolve;
 use rag::cache::Caching;
 use rag::config::Mode;
-use rag::engine::{Engine, Stop};
-use rag::search::{Request, Searcher};
+use rag::engine::Engine;
+use rag::search::Searcher;
 use serde_json::Value;
 
-use crate::fixtures::engine;
 use crate::support::{Sandbox, shared_data};
+use crate::tools::{engine, search_request};
 
-/// Whether the best passage for `query` lies in one of the sections.
+/// Whether the best passage for `query` is in one of the sections.
 fn finds(
     searcher: &mut Searcher,
     engine: &Engine,
@@ -26,15 +25,7 @@ fn finds(
     query: &str,
     gold: &[Value],
 ) -> bool {
-    let request = Request {
-        query: query.to_owned(),
-        mode: Mode::Hybrid,
-        k: 1,
-        rerank: 0,
-        caching: Caching::default(),
-        filter: None,
-        stop: Stop::default(),
-    };
+    let request = search_request(query, Mode::Hybrid, 1, Caching::default());
     let found = searcher.search(engine, &request).expect("a search");
     let Some(hit) = found.hits.first() else { return false };
     gold.iter().any(|place| {
@@ -62,7 +53,7 @@ fn finds(
 }
 
 #[test]
-fn the_top_passage_of_a_follow_up_is_the_right_one() {
+fn follow_ups_find_the_right_passage_in_most_dialogues() {
     let Some(book) = shared_data("rustbook_en") else { return };
     let sandbox = Sandbox::new();
     sandbox.rag(["ingest", "--quiet", "--dir", book.to_str().expect("UTF-8")]).ok();
@@ -85,20 +76,20 @@ fn the_top_passage_of_a_follow_up_is_the_right_one() {
                 let weight = |term: &str| searcher.snapshot.term_weight(term).expect("a weight");
                 resolve(question, &before, &["en"], &weight)
             };
-            let means = turn["means"].as_str();
+            let full_wording = turn["means"].as_str();
             assert_eq!(
                 resolved.is_follow_up,
-                means.is_some(),
+                full_wording.is_some(),
                 "{question:?} became {:?}",
                 resolved.query
             );
-            if let Some(means) = means {
+            if let Some(full_wording) = full_wording {
                 let mut is_found = |query: &str| finds(&mut searcher, &engine, &book, query, gold);
                 let is_right = is_found(&resolved.query);
                 tally.n_follow_ups += 1;
                 tally.n_right += u32::from(is_right);
                 tally.n_right_as_typed += u32::from(is_found(question));
-                tally.n_right_written_out += u32::from(is_found(means));
+                tally.n_right_written_out += u32::from(is_found(full_wording));
                 is_whole &= is_right;
                 if !is_right {
                     println!("missed: {question:?} as {:?}", resolved.query);
@@ -115,18 +106,18 @@ fn the_top_passage_of_a_follow_up_is_the_right_one() {
     assert!(tally.n_right_as_typed < tally.n_right, "{tally:?}");
     assert_eq!(
         tally.n_right_written_out, tally.n_follow_ups,
-        "these test the search, not the conversation: {tally:?}"
+        "these test search, not the completion of follow-ups: {tally:?}"
     );
 }
 
 #[derive(Debug, Default)]
 struct Tally {
-    /// Dialogues whose every follow-up finds the right passage.
+    /// Dialogues in which every follow-up finds the right passage.
     n_whole: u32,
     n_follow_ups: u32,
     n_right: u32,
-    /// Searched for without the conversation.
+    /// Hits of the follow-ups as typed.
     n_right_as_typed: u32,
-    /// Searched for as the questioner might have written it out.
+    /// Hits of the full wordings.
     n_right_written_out: u32,
 }

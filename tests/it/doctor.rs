@@ -1,4 +1,4 @@
-//! `rag doctor`: what is well, what is not, what to do.
+//! `rag doctor`: the state of each part and what to do.
 
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use crate::support::llm::{LlmServer, Step};
 use crate::support::{Run, Sandbox, has_loopback};
 
 #[test]
-fn a_new_machine_is_well_and_stays_untouched() {
+fn doctor_passes_on_a_new_machine_and_writes_nothing() {
     let sandbox = Sandbox::new();
     sandbox
         .rag(["doctor"])
@@ -25,7 +25,7 @@ fn a_new_machine_is_well_and_stays_untouched() {
 }
 
 #[test]
-fn the_json_has_every_part_and_every_setting() {
+fn json_output_has_every_part_and_every_setting() {
     let sandbox = Sandbox::new();
     topics(&sandbox);
     sandbox.ingest();
@@ -43,7 +43,7 @@ fn the_json_has_every_part_and_every_setting() {
 }
 
 #[test]
-fn a_language_model_that_is_configured_is_asked() {
+fn a_configured_language_model_is_called() {
     if !has_loopback() {
         return;
     }
@@ -79,7 +79,7 @@ fn a_language_model_that_is_configured_is_asked() {
 }
 
 #[test]
-fn damage_is_named_and_exits_with_5() {
+fn damage_is_named_and_exits_5() {
     let sandbox = Sandbox::new();
     topics(&sandbox);
     let summary = sandbox.ingest();
@@ -98,7 +98,7 @@ fn damage_is_named_and_exits_with_5() {
 }
 
 #[test]
-fn what_is_missing_comes_with_what_to_run() {
+fn a_missing_part_comes_with_the_command_to_run() {
     let sandbox = Sandbox::new();
     let run = Run::of(sandbox.command(["doctor"]).env("RAG_MODEL", "no-such-model"));
     run.exits(1)

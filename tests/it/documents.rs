@@ -7,7 +7,7 @@ use crate::support::{Run, Sandbox};
 use crate::sweep::{can_trace, inject, traced};
 use crate::tools::{copy_tree, generations, leftovers};
 
-/// Stands in one document and nowhere else: neither in a question nor in a name.
+/// Occurs in one document only, and in no question or name.
 const CANARY: &str = "xylocarpous";
 const SECRET: &str = "docs/private/secret.md";
 const QUESTION: &str = "Which code word opens the vault?";
@@ -23,8 +23,8 @@ fn sandbox() -> Sandbox {
     sandbox
 }
 
-/// Files below the data directory, and in it the log of a database, in which the canary stands as
-/// it is.
+/// Files below the data directory that contain the canary, the write-ahead log of a database
+/// included.
 fn with_canary(sandbox: &Sandbox) -> Vec<String> {
     let data = sandbox.data();
     let mut files = files_below(&data);
@@ -115,7 +115,7 @@ fn documents_are_listed_and_shown() {
 }
 
 #[test]
-fn what_is_removed_stays_out_until_it_is_restored() {
+fn a_removed_document_stays_out_until_it_is_restored() {
     let sandbox = sandbox();
     let before = sandbox.ingest();
     let removed = sandbox
@@ -135,16 +135,16 @@ fn what_is_removed_stays_out_until_it_is_restored() {
     sandbox.rag(["index", "verify"]).ok();
     sandbox.rag(["documents", "show", "tides.md"]).exits(2);
 
-    // Neither the next ingest nor a change of the file nor an index built afresh brings it back.
+    // The next ingest, a change of the file and a rebuilt index do not restore it.
     let again = sandbox.ingest();
     assert_eq!((&again["committed"], &again["corpus_id"]), (&json!(false), &removed["corpus_id"]));
     assert_eq!(again["skip_reasons"]["removed by `rag documents remove`"], 2);
     write_old(&sandbox, "docs/tides.md", "The tide is another one now.\n");
     set_age(&sandbox.path().join("docs/tides.md"), 9_000);
     assert_eq!(sandbox.ingest()["documents"], 5);
-    let mut afresh = sandbox.command(["ingest", "--dir", "docs", "--json"]);
-    let afresh = Run::of(afresh.env("RAG_CHUNK_MAX_TOKENS", "100")).ok().json();
-    assert_eq!((&afresh["documents"], &afresh["committed"]), (&json!(5), &json!(true)));
+    let mut rebuilt = sandbox.command(["ingest", "--dir", "docs", "--json"]);
+    let rebuilt = Run::of(rebuilt.env("RAG_CHUNK_MAX_TOKENS", "100")).ok().json();
+    assert_eq!((&rebuilt["documents"], &rebuilt["committed"]), (&json!(5), &json!(true)));
 
     sandbox
         .rag(["documents", "list", "--removed"])
@@ -159,7 +159,7 @@ fn what_is_removed_stays_out_until_it_is_restored() {
 }
 
 #[test]
-fn a_pattern_that_means_nothing_removes_nothing() {
+fn a_pattern_without_a_match_removes_nothing() {
     let sandbox = sandbox();
     let before = sandbox.ingest();
     sandbox
@@ -171,7 +171,7 @@ fn a_pattern_that_means_nothing_removes_nothing() {
     sandbox.rag(["documents", "list", "--removed"]).exits(3).says("no document was removed");
     let after = sandbox.ingest();
     assert_eq!((&after["committed"], &after["corpus_id"]), (&json!(false), &before["corpus_id"]));
-    // Everything may go, and the index is there still.
+    // All documents may be removed; the index stays.
     assert_eq!(
         sandbox.rag(["documents", "remove", "*", "--yes", "--json"]).ok().json()["documents"],
         0
@@ -192,10 +192,10 @@ fn a_pattern_that_means_nothing_removes_nothing() {
     sandbox.rag(["index", "verify"]).ok();
 }
 
-/// Gone from the index, the caches and the conversations at once, and after compacting from every
+/// Removed from the index, the caches and the sessions at once, and after compaction from every
 /// byte below the data directory.
 #[test]
-fn what_is_removed_is_gone() {
+fn a_removed_document_is_erased_everywhere() {
     let sandbox = sandbox();
     let answered = sandbox.rag(["ask", QUESTION, "--session", "vault", "--json"]).ok().json();
     assert!(answered["answer"].as_str().unwrap().contains(CANARY), "{answered}");
@@ -221,8 +221,8 @@ fn what_is_removed_is_gone() {
     );
     let cited = shown["turns"][0]["citations"].as_array().unwrap();
     assert!(cited.iter().all(|cited| cited["path"] != "private/secret.md"), "{shown}");
-    let kept = sandbox.rag(["sessions", "show", "bees", "--json"]).ok().json();
-    assert!(!kept["turns"][0]["answer"].as_str().unwrap().is_empty());
+    let other = sandbox.rag(["sessions", "show", "bees", "--json"]).ok().json();
+    assert!(!other["turns"][0]["answer"].as_str().unwrap().is_empty());
     sandbox.rag(["index", "rollback"]).exits(1).says("no generation before");
     let run = sandbox.rag(["ask", QUESTION, "--json"]);
     assert!(!run.stdout.contains(CANARY), "{run}");
@@ -235,7 +235,7 @@ fn what_is_removed_is_gone() {
     assert_eq!(with_canary(&sandbox), [""; 0]);
     assert_eq!(generations(&sandbox.data()).len(), 1);
     sandbox.rag(["index", "verify"]).ok();
-    // The rest is as it was, to the last bit of a score, and is continued from.
+    // The rest is unchanged, to the last bit of a score, and the next ingest continues from it.
     assert_eq!(
         search(&sandbox, "bees and bread", &[&question[..], &["--no-cache"]].concat())["hits"],
         hits
@@ -248,7 +248,7 @@ fn what_is_removed_is_gone() {
 }
 
 #[test]
-fn rollback_goes_back_and_forth() {
+fn rollback_toggles_between_two_generations() {
     let sandbox = sandbox();
     sandbox.rag(["index", "rollback"]).exits(1).says("no generation before this one").says("hint");
     sandbox.rag(["index", "rollback", "--index", "none"]).exits(1).says("no index named `none`");
@@ -261,11 +261,11 @@ fn rollback_goes_back_and_forth() {
         assert_eq!(paths(&search(&sandbox, "heron", &["--mode", "lexical"])).len(), n);
         sandbox.rag(["index", "verify"]).ok();
     }
-    // From there on it goes as ever.
+    // The next ingest works as before.
     assert_eq!(sandbox.ingest()["corpus_id"], second);
     assert_eq!(sandbox.rag(["index", "rollback", "--json"]).ok().json()["corpus_id"], first);
 
-    // What is damaged is not gone back to.
+    // A damaged generation is not rolled back to.
     sandbox.rag(["index", "rollback"]).ok();
     let names = generations(&sandbox.data());
     let current = sandbox.rag(["index", "show", "--json"]).ok().json()["index_dir"].clone();
@@ -280,7 +280,7 @@ fn rollback_goes_back_and_forth() {
 }
 
 #[test]
-fn a_second_writer_is_refused() {
+fn commands_that_write_are_refused_beside_a_writer() {
     let sandbox = sandbox();
     let engine = crate::tools::engine(&sandbox);
     let _lock = engine.store.lock(std::time::Duration::ZERO, &|| false).unwrap();
@@ -294,8 +294,8 @@ fn a_second_writer_is_refused() {
     }
 }
 
-/// kill -9 at every rename and every removal of the three commands: one whole generation is there,
-/// and the same command once more ends as it should.
+/// SIGKILL at every rename and every removal of the three commands: one whole generation is there,
+/// and the same command succeeds when run again.
 #[test]
 fn a_kill_at_the_commit_leaves_one_whole_generation() {
     if !can_trace() {
@@ -353,7 +353,7 @@ fn a_kill_at_the_commit_leaves_one_whole_generation() {
     assert!(n_killed >= 6, "only {n_killed} runs were killed");
 }
 
-/// An index without documents says so, and where its files are.
+/// An empty list says why it is empty.
 #[test]
 fn an_empty_list_says_why_it_is_empty() {
     let sandbox = Sandbox::new();

@@ -1,4 +1,4 @@
-//! Text in every encoding, noise that is none, and things in a folder that are no files. The text
+//! Text in every encoding, binary noise, and entries of a folder that are not plain files. The text
 //! is found, and the bytes of a hit, read from the original file in its encoding, are the passage.
 
 use std::ffi::OsStr;
@@ -11,11 +11,13 @@ use encoding_rs::{
     BIG5, EUC_JP, EUC_KR, Encoding, GB18030, ISO_8859_2, KOI8_R, SHIFT_JIS, UTF_8, UTF_16BE,
     UTF_16LE, WINDOWS_1252,
 };
+use rag::cache::Caching;
+use rag::config::Mode;
 use serde_json::Value;
 
 use crate::support::{Run, Sandbox, shared_data};
 use crate::sweep::{Sweep, use_tiny_model};
-use crate::tools::{has_tool, paths, thorough, wait_for};
+use crate::tools::{has_tool, paths, search_request, thorough, wait_for};
 
 fn utf16(text: &str, mark: &[u8], order: fn(u16) -> [u8; 2]) -> Vec<u8> {
     mark.iter().copied().chain(text.encode_utf16().flat_map(order)).collect()
@@ -46,7 +48,7 @@ struct Case {
 }
 
 fn cases() -> Vec<Case> {
-    // Statistics need more than one line.
+    // Detection needs more than one line.
     let long = |line: &str| line.repeat(12);
     let mut cases = Vec::new();
     let mut add = |name, encoding, text: String, bytes, question| {
@@ -116,12 +118,12 @@ fn line_of(text: &str, offset: usize) -> usize {
 }
 
 #[test]
-fn text_is_found_and_its_bytes_are_those_of_the_file() {
+fn a_hit_has_the_bytes_of_the_file_in_every_encoding() {
     for case in cases() {
         let Case { name, encoding, text, bytes, question } = case;
         let sandbox = Sandbox::new();
         sandbox.write(&format!("docs/{name}"), &bytes);
-        // A window so small that there are passages in the middle of the file.
+        // A window so small that some passages are in the middle of the file.
         sandbox.write("rag.toml", "[chunk]\nmax_tokens = 48\noverlap_tokens = 4\n");
         let summary = sandbox.ingest();
         assert_eq!(
@@ -144,7 +146,7 @@ fn text_is_found_and_its_bytes_are_those_of_the_file() {
             let passage = hit["text"].as_str().expect("a text");
             let (decoded, _) = encoding.decode_without_bom_handling(&bytes[span(0)..span(1)]);
             assert_eq!(decoded, passage, "{name}: bytes {}..{}", span(0), span(1));
-            // Where the passage stands in the text is where its bytes stand in the file.
+            // The passage is at the same position in the text as its bytes in the file.
             let mark = usize::from(bytes.starts_with(b"\xEF\xBB\xBF")) * 3;
             let mark = mark
                 + usize::from(bytes.starts_with(b"\xFF\xFE") || bytes.starts_with(b"\xFE\xFF")) * 2;
@@ -166,10 +168,10 @@ fn skip_reasons(summary: &Value) -> u64 {
     summary["skip_reasons"].as_object().expect("an object").values().filter_map(Value::as_u64).sum()
 }
 
-/// What is no text is skipped and counted; broken text is indexed as far as it goes. Nothing fails,
-/// nothing panics.
+/// Binary files are skipped and counted; broken text is indexed as far as possible. Nothing fails
+/// and nothing panics.
 #[test]
-fn noise_is_skipped_and_broken_text_is_kept() {
+fn binary_noise_is_skipped_and_broken_text_is_indexed() {
     let sandbox = Sandbox::new();
     let mut seed = 0x9E37_79B9_7F4A_7C15_u64;
     let mut random = |n: usize| -> Vec<u8> {
@@ -196,7 +198,7 @@ fn noise_is_skipped_and_broken_text_is_kept() {
         ("utf32.txt", [&[0xFF, 0xFE, 0, 0][..], &b"a\0\0\0b\0\0\0"[..]].concat()),
         ("picture.png", b"\x89PNG\r\n\x1A\n0000".to_vec()),
     ];
-    let kept: Vec<(&str, Vec<u8>)> = vec![
+    let indexed: Vec<(&str, Vec<u8>)> = vec![
         (
             "surrogate.txt",
             b"The lone \xED\xA0\x80 surrogate stands beside a pelican on the quay. ".repeat(8),
@@ -227,18 +229,18 @@ fn noise_is_skipped_and_broken_text_is_kept() {
         ("line.txt", b"pelican ".repeat(20_000)),
         ("word.txt", [&b"pelican "[..], &b"x".repeat(200_000)].concat()),
     ];
-    for (name, bytes) in noise.iter().chain(&kept) {
+    for (name, bytes) in noise.iter().chain(&indexed) {
         sandbox.write(&format!("docs/{name}"), bytes);
     }
     let summary = sandbox.ingest();
     assert_eq!(summary["failed"], serde_json::json!([]));
-    assert_eq!(summary["documents"], kept.len(), "{summary:#}");
+    assert_eq!(summary["documents"], indexed.len(), "{summary:#}");
     assert_eq!(summary["skipped"], noise.len(), "{summary:#}");
     assert_eq!(skip_reasons(&summary), noise.len() as u64);
     let found = paths(
         &sandbox.rag(["search", "pelican", "--json", "-k", "500", "--mode", "lexical"]).ok().json(),
     );
-    for (name, _) in &kept {
+    for (name, _) in &indexed {
         assert!(found.iter().any(|path| path == name), "{name} is not found");
     }
     sandbox.rag(["index", "verify"]).ok();
@@ -246,7 +248,7 @@ fn noise_is_skipped_and_broken_text_is_kept() {
 
 /// The big list of naughty strings, as documents and as questions.
 #[test]
-fn naughty_strings_do_nothing() {
+fn naughty_strings_are_plain_text_and_plain_questions() {
     let Some(folder) = shared_data("blns") else { return };
     let files = crate::tools::files(&folder);
     let Some(list) = files.iter().find(|path| path.extension().is_some_and(|e| e == "txt")) else {
@@ -266,39 +268,30 @@ fn naughty_strings_do_nothing() {
         );
     }
     let summary = sandbox.ingest();
-    // Those that are nothing but control characters are no text.
+    // Strings of control characters only are not text.
     let skipped = summary["skipped"].as_u64().expect("a count");
     assert_eq!(summary["documents"], strings.len() as u64 + 1 - skipped, "{summary:#}");
     assert!(skipped <= 4, "{summary:#}");
-    // In this process: a question is a string like any other, though one of white space alone is
-    // none.
+    // In this process: a question may be any string but white space.
     let engine = crate::tools::engine(&sandbox);
     let mut searcher = rag::search::Searcher::open(&engine).expect("an index");
     for string in &strings {
-        let request = rag::search::Request {
-            query: (*string).to_owned(),
-            mode: rag::config::Mode::Lexical,
-            k: 10,
-            rerank: 0,
-            caching: rag::cache::Caching::Off,
-            filter: None,
-            stop: rag::engine::Stop::default(),
-        };
+        let request = search_request(string, Mode::Lexical, 10, Caching::Off);
         match searcher.search(&engine, &request) {
             Err(fault) if fault.kind() == rag::error::Kind::Usage && string.trim().is_empty() => {}
             found => drop(found.unwrap_or_else(|fault| panic!("{string:?}: {fault}"))),
         }
     }
-    // On a terminal nothing of it acts.
+    // Nothing of it acts on a terminal.
     let run = sandbox.rag(["search", "number strings", "-k", "200"]).ok();
     assert!(!run.stdout.chars().any(|c| c.is_control() && c != '\n'), "{run}");
     println!("{} strings", strings.len());
 }
 
-/// FIFOs, sockets, devices, loops, names that are no text, holes of a terabyte, folders in folders
-/// in folders: no hang, and a summary that counts them.
+/// FIFOs, sockets, devices, loops, names that are not UTF-8, holes of a terabyte, deeply nested
+/// folders: no hang, and a summary that counts them.
 #[test]
-fn what_is_no_plain_file_never_hangs_an_ingest() {
+fn special_files_never_hang_an_ingest() {
     let sandbox = Sandbox::new();
     sandbox.write("docs/plain.md", "# Plain\n\nThe pelican is plain.\n");
     let docs = sandbox.path().join("docs");
@@ -308,7 +301,7 @@ fn what_is_no_plain_file_never_hangs_an_ingest() {
         assert!(
             Command::new("mkfifo").arg(docs.join("fifo.txt")).status().is_ok_and(|s| s.success())
         );
-        // In the place of an ignore file it would be waited for.
+        // In place of an ignore file, a FIFO would block the reader.
         sandbox.write("docs/below/inside.md", "# Inside\n\nThe pelican inside.\n");
         assert!(
             Command::new("mkfifo")
@@ -372,11 +365,11 @@ fn what_is_no_plain_file_never_hangs_an_ingest() {
     assert!(!shown.stdout.contains('\u{202E}'), "{shown}");
 }
 
-/// A file as large as it may be, strange ones, a gigabyte that is too large, and very many small
-/// ones: each ingest ends with a summary, and takes less than 512 MiB beside what the ingest of a
-/// single line takes, model and all.
+/// A file of the largest size, unusual ones, a gigabyte that is too large, and very many small
+/// ones: each ingest ends with a summary and takes less than 512 MiB more than the ingest of a
+/// single line.
 #[test]
-fn large_files_and_many_take_little_memory() {
+fn large_files_and_many_files_take_little_memory() {
     const MIB: u64 = 1 << 20;
     // A file of the largest size takes a minute, and a hundred thousand small ones some minutes
     // more.
@@ -447,13 +440,13 @@ fn large_files_and_many_take_little_memory() {
     sweep.end(format!("at most {} MiB, for {}", most.0, most.1));
 }
 
-/// An ingest, and the most memory that its process had.
+/// An ingest, and the peak memory of its process.
 fn peak(sandbox: &Sandbox) -> (Run, u64) {
     let child = sandbox.spawn(["ingest", "--dir", "docs", "--json", "-q"]);
     let status = format!("/proc/{}/status", child.id());
     let watcher = std::thread::spawn(move || {
         let mut most = 0;
-        // The high-water mark as it was last seen; a process that has ended has none.
+        // The last high-water mark; an ended process has none.
         while let Some(kib) = std::fs::read_to_string(&status).ok().and_then(|text| {
             let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?.to_owned();
             line.trim().trim_end_matches(" kB").parse::<u64>().ok()
@@ -467,9 +460,8 @@ fn peak(sandbox: &Sandbox) -> (Run, u64) {
     (Run::from_output(&output, "ingest".into()), watcher.join().expect("a watcher"))
 }
 
-/// Folders in folders in folders.
 #[test]
-fn a_thousand_folders_deep_is_walked() {
+fn a_thousand_nested_folders_are_walked() {
     let sandbox = Sandbox::new();
     let mut folder = sandbox.path().join("docs");
     for _ in 0..1000 {
@@ -486,9 +478,9 @@ fn a_thousand_folders_deep_is_walked() {
 }
 
 /// Files that appear, grow, shrink and vanish while they are read: every run ends with a summary,
-/// and once the folder stands still the index is what it holds.
+/// and once the folder stops changing the index equals it.
 #[test]
-fn a_folder_in_motion_is_read_to_an_end() {
+fn an_ingest_of_a_changing_folder_ends() {
     let sandbox = Sandbox::new();
     let docs = sandbox.path().join("docs");
     for n in 0..40 {

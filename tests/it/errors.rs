@@ -1,5 +1,5 @@
-//! How things end: every exit code, errors in JSON, help that fits, and a machine where something
-//! is missing.
+//! How commands end: every exit code, errors in JSON, help that fits the terminal, and missing
+//! parts.
 
 use std::ffi::OsStr;
 use std::io::Write as _;
@@ -11,19 +11,12 @@ use std::process::{Child, Command, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
-use crate::fixtures::{error_of, topics, write_old};
+use crate::fixtures::{error_of, indexed, topics, write_old};
 use crate::support::{Run, Sandbox, project_data};
 
-fn sandbox() -> Sandbox {
-    let sandbox = Sandbox::new();
-    topics(&sandbox);
-    sandbox.ingest();
-    sandbox
-}
-
 #[test]
-fn every_exit_code_is_reached() {
-    let sandbox = sandbox();
+fn every_exit_code_is_used() {
+    let sandbox = indexed();
     sandbox.rag(["search", "bees"]).exits(0);
     sandbox
         .rag(["search", "bees", "--index", "nowhere"])
@@ -33,8 +26,7 @@ fn every_exit_code_is_reached() {
     sandbox.rag(["search", "xylophone", "--mode", "lexical"]).exits(3);
     let too_large =
         Run::of(sandbox.command(["ingest", "--dir", "docs"]).env("RAG_INGEST_MAX_FILE_BYTES", "5"));
-    // What was indexed is kept, so nothing is lost; but the run says that it did not read
-    // everything.
+    // Indexed text is kept, so nothing is lost; but the run reports that a file was not read.
     write_old(&sandbox, "docs/tides.md", "changed");
     drop(too_large.exits(0));
     Run::of(sandbox.command(["ingest", "--dir", "docs"]).env("RAG_INGEST_MAX_FILE_BYTES", "5"))
@@ -54,7 +46,7 @@ fn every_exit_code_is_reached() {
     sandbox.rag(["search", "bees"]).exits(5).says("default.json is damaged");
 }
 
-/// Becomes the writer of the sandbox's data directory, as another process would.
+/// Takes the writer lock of the sandbox's data directory, like another process.
 fn hold_lock(sandbox: &Sandbox) -> std::fs::File {
     let path = sandbox.data().join("indexes/.lock");
     let mut file = std::fs::File::create(path).unwrap();
@@ -68,11 +60,11 @@ fn interrupt(child: &Child) {
 }
 
 #[test]
-fn an_interrupted_command_exits_with_130() {
-    let sandbox = sandbox();
+fn an_interrupted_command_exits_130() {
+    let sandbox = indexed();
     let _lock = hold_lock(&sandbox);
     let child = sandbox.spawn(["ingest", "--dir", "docs", "--wait", "3600", "--json"]);
-    // It has installed its handlers and waits for the lock once it has the file open.
+    // With the lock file open its signal handlers are installed and it waits.
     let descriptors = format!("/proc/{}/fd", child.id());
     let has_lock_open = || {
         let entries = std::fs::read_dir(&descriptors).into_iter().flatten().flatten();
@@ -91,13 +83,13 @@ fn an_interrupted_command_exits_with_130() {
 }
 
 #[test]
-fn errors_are_json_where_data_is_json() {
-    let sandbox = sandbox();
+fn errors_are_json_with_the_json_flag() {
+    let sandbox = indexed();
     for (args, code) in [
         (&["search", "bees", "--index", "nowhere"][..], 1),
         (&["search", ""], 2),
         (&["search", "bees", "-k", "0"], 2),
-        // Found by clap, not by us.
+        // Found by clap.
         (&["search"], 2),
         (&["serch", "bees"], 2),
         (&["search", "bees", "--mode", "psychic"], 2),
@@ -118,19 +110,19 @@ fn errors_are_json_where_data_is_json() {
     }
     let run = sandbox.rag(["serch", "--json"]);
     assert!(error_of(&run)["hint"].as_str().unwrap().contains("'search'"), "{run}");
-    // After `--` it is no flag.
+    // After `--` it is not a flag.
     assert!(!sandbox.rag(["stats", "--", "--json"]).exits(2).stderr.starts_with('{'));
 }
 
 #[test]
-fn people_get_error_and_hint() {
+fn plain_errors_have_a_message_and_a_hint() {
     let sandbox = Sandbox::new();
     let run = sandbox.rag(["search", "bees"]).exits(1);
     let dir = sandbox.path().canonicalize().unwrap().join("data/indexes");
     let error = format!("error: there is no index named `default` in {}\n", dir.display());
     assert_eq!(run.stderr, error + "hint: make one with `rag ingest --dir FOLDER`\n");
     assert_eq!(run.stdout, "");
-    assert!(!sandbox.data().exists(), "looking makes nothing");
+    assert!(!sandbox.data().exists(), "a search creates nothing");
     sandbox.rag(["search", "bees", "--color", "always"]).exits(1).says("\x1b[31merror\x1b[0m");
 }
 
@@ -157,7 +149,7 @@ fn commands() -> Vec<Vec<String>> {
 }
 
 #[test]
-fn help_fits_and_says_what_the_command_does() {
+fn help_fits_100_columns_and_starts_with_a_summary() {
     let sandbox = Sandbox::new();
     let commands = commands();
     assert!(commands.len() > 20, "{commands:?}");
@@ -180,7 +172,7 @@ fn help_fits_and_says_what_the_command_does() {
 
 #[test]
 fn arguments_that_are_not_utf8_are_refused_without_a_panic() {
-    let sandbox = sandbox();
+    let sandbox = indexed();
     let garbled = OsStr::from_bytes(b"caf\xe9");
     let cases: [&[&OsStr]; 10] = [
         &[garbled],
@@ -200,7 +192,7 @@ fn arguments_that_are_not_utf8_are_refused_without_a_panic() {
     }
     std::fs::create_dir(sandbox.path().join(garbled)).unwrap();
     sandbox.rag(["ingest".as_ref(), "--dir".as_ref(), garbled]).exits(2).says("not valid UTF-8");
-    // But a file may have any name, below the folder and as a bundle.
+    // A file may have any name, in a folder and as a bundle.
     std::fs::write(sandbox.path().join("docs").join(garbled), "The heron waits.").unwrap();
     sandbox.ingest();
     sandbox.rag(["search", "heron", "--mode", "lexical"]).ok().prints(r"caf\xE9");
@@ -208,8 +200,8 @@ fn arguments_that_are_not_utf8_are_refused_without_a_panic() {
 }
 
 #[test]
-fn a_reader_who_leaves_ends_it_quietly() {
-    let sandbox = sandbox();
+fn a_closed_output_pipe_ends_a_command_quietly() {
+    let sandbox = indexed();
     for args in [
         &["search", "bees"][..],
         &["search", "bees", "--json"],
@@ -245,14 +237,14 @@ pub fn installed(sandbox: &Sandbox, args: &[&str]) -> Command {
 }
 
 #[test]
-fn without_library_or_model_it_says_what_to_run() {
+fn a_missing_library_or_model_names_the_command_to_run() {
     let sandbox = Sandbox::new();
     write_old(&sandbox, "docs/a.md", "The heron waits.\n");
     let ingest = ["ingest", "--dir", "docs"];
     let run = Run::of(&mut installed(&sandbox, &ingest)).exits(1);
     let run =
         run.says("no model named `all-MiniLM-L6-v2`").says("scripts/setup").says("rag model pull");
-    // Every folder that was tried is named.
+    // Every folder tried is named.
     run.says("data/models")
         .says("prefix/bin/../share/rag/models")
         .says("home/.local/share/rag/models");
@@ -273,8 +265,8 @@ fn without_library_or_model_it_says_what_to_run() {
 }
 
 #[test]
-fn words_are_searched_without_library_or_model() {
-    let sandbox = sandbox();
+fn lexical_search_works_without_library_and_model() {
+    let sandbox = indexed();
     let data = sandbox.path().join("alone");
     std::fs::create_dir(&data).unwrap();
     std::fs::rename(sandbox.data().join("indexes"), data.join("indexes")).unwrap();
@@ -289,7 +281,7 @@ fn words_are_searched_without_library_or_model() {
 }
 
 #[test]
-fn an_installed_tree_works_from_anywhere() {
+fn an_installed_tree_works_from_any_folder() {
     let sandbox = Sandbox::new();
     topics(&sandbox);
     let share = sandbox.path().join("prefix/share/rag");
@@ -305,7 +297,7 @@ fn an_installed_tree_works_from_anywhere() {
     assert!(elsewhere.join("data/indexes").is_dir());
     let mut search = installed(&sandbox, &["search", "bees", "--json"]);
     assert_eq!(Run::of(search.current_dir(&elsewhere)).ok().json()["hits"][0]["root"], json!(docs));
-    // A link to the binary finds what lies beside the binary.
+    // A link to the binary finds the files beside the binary.
     std::fs::create_dir(sandbox.path().join("links")).unwrap();
     let link = sandbox.path().join("links/rag");
     symlink(sandbox.path().join("prefix/bin/rag"), &link).unwrap();
@@ -315,7 +307,7 @@ fn an_installed_tree_works_from_anywhere() {
 }
 
 #[test]
-fn a_full_disk_behind_stdout_is_no_success() {
+fn a_full_disk_behind_stdout_exits_1() {
     let sandbox = Sandbox::new();
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full");
     let Ok(full) = full else { return eprintln!("skipped: there is no /dev/full here") };
@@ -331,7 +323,7 @@ fn a_full_disk_behind_stdout_is_no_success() {
     );
 }
 
-/// A writer to a pipe that nobody reads.
+/// The write end of a pipe without a reader.
 fn closed_pipe() -> std::process::Stdio {
     let (reader, writer) = std::io::pipe().expect("a pipe");
     drop(reader);
@@ -339,15 +331,15 @@ fn closed_pipe() -> std::process::Stdio {
 }
 
 #[test]
-fn a_reader_that_goes_away_does_not_hide_how_a_command_ended() {
-    let sandbox = sandbox();
+fn a_closed_output_pipe_keeps_the_exit_code() {
+    let sandbox = indexed();
     let run = |args: &[&str]| {
         let output = sandbox
             .command(args)
             .stdout(closed_pipe())
             .stderr(std::process::Stdio::piped())
             .output();
-        Run::from_output(&output.expect("rag runs"), format!("{args:?} | (nobody)"))
+        Run::from_output(&output.expect("rag runs"), format!("{args:?} | (no reader)"))
     };
     run(&["search", "bees"]).ok();
     run(&["search", "qqqqq", "--mode", "lexical"]).exits(3);
@@ -363,7 +355,7 @@ fn a_reader_that_goes_away_does_not_hide_how_a_command_ended() {
 
 #[test]
 fn a_full_disk_behind_stdout_does_not_replace_a_fault() {
-    let sandbox = sandbox();
+    let sandbox = indexed();
     let Ok(full) = std::fs::OpenOptions::new().write(true).open("/dev/full") else {
         return eprintln!("skipped: there is no /dev/full here");
     };
@@ -380,10 +372,10 @@ fn a_full_disk_behind_stdout_does_not_replace_a_fault() {
     run(&["index", "list"]).exits(5).says("default.json");
 }
 
-/// A name that a user gave is repeated, whatever is wrong with it, and the command ends as misused.
+/// A name that a user gave is repeated in the message, and the command exits 2.
 #[test]
-fn a_missing_or_unfit_file_or_folder_is_named() {
-    let sandbox = sandbox();
+fn a_missing_or_unsuitable_file_or_folder_is_named() {
+    let sandbox = indexed();
     sandbox.write("file", "");
     for (args, message) in [
         (&["mcp", "--root", "/nope"][..], "there is no folder /nope"),
@@ -423,10 +415,10 @@ fn a_missing_or_unfit_file_or_folder_is_named() {
     serve("docs");
 }
 
-/// Questions with a wrong line, and with a relevant document that the index does not have.
+/// Invalid lines, and lines that name a document that the index lacks.
 #[test]
-fn a_wrong_line_of_questions_is_named_with_what_it_should_be() {
-    let sandbox = sandbox();
+fn an_invalid_line_of_an_evaluation_is_named_with_the_expected_form() {
+    let sandbox = indexed();
     let eval = |text: &str| {
         sandbox.write("q.jsonl", text);
         sandbox.rag(["eval", "q.jsonl"])

@@ -1,22 +1,16 @@
-//! `--filter`: which documents count, in both legs, before anything is ranked.
+//! `--filter`: restricts the documents of both retrievers before ranking.
 
 use serde_json::{Value, json};
 
-use crate::fixtures::{engine, error_of, paths, search, set_age, topics, write_old};
+use crate::fixtures::{error_of, indexed, paths, search, set_age, write_old};
 use crate::support::Sandbox;
+use crate::tools::{engine, search_request};
 use rag::cache::Caching;
 use rag::config::Mode;
 use rag::filter::Filter;
 use rag::search::{Request, Searcher};
 
-fn sandbox() -> Sandbox {
-    let sandbox = Sandbox::new();
-    topics(&sandbox);
-    sandbox.ingest();
-    sandbox
-}
-
-/// Paths of everything that a question finds under a filter, sorted.
+/// Sorted paths of all hits under a filter.
 fn left(sandbox: &Sandbox, filter: &str) -> Vec<String> {
     let found = search(sandbox, "rises", &["--mode", "dense", "-k", "50", "--filter", filter]);
     let mut paths: Vec<String> = paths(&found).into_iter().map(str::to_owned).collect();
@@ -24,10 +18,10 @@ fn left(sandbox: &Sandbox, filter: &str) -> Vec<String> {
     paths
 }
 
-/// A file that matches worse than five hundred others is found when it alone is allowed, by every
-/// leg, with the scores of the legs as they are without a filter.
+/// A file that matches worse than five hundred others is found by every retriever when only it is
+/// allowed, with the scores that it has without a filter.
 #[test]
-fn one_allowed_among_many_better_ones_is_found() {
+fn a_poor_match_is_found_when_the_filter_allows_only_it() {
     let sandbox = Sandbox::new();
     for n in 0..500 {
         let text = format!(
@@ -38,7 +32,7 @@ fn one_allowed_among_many_better_ones_is_found() {
     }
     let poor = "This is a long tale of harbours, fish, nets and weather, of bread and of what \
          people say in the evening, \
-                in which a lighthouse comes up once and nobody goes there.\n";
+         in which a lighthouse comes up once and nobody goes there.\n";
     write_old(&sandbox, "docs/one/tale.md", poor);
     sandbox.ingest();
     let engine = engine(&sandbox);
@@ -46,22 +40,9 @@ fn one_allowed_among_many_better_ones_is_found() {
     for mode in [Mode::Lexical, Mode::Dense, Mode::Hybrid] {
         let mut find = |filter: Option<&str>, k| {
             let filter = filter.map(|filter| Filter::parse(filter).unwrap());
-            let query = "lighthouse keeper".to_owned();
-            searcher
-                .search(
-                    &engine,
-                    &Request {
-                        query,
-                        mode,
-                        k,
-                        rerank: 0,
-                        caching: Caching::Off,
-                        filter,
-                        stop: rag::engine::Stop::default(),
-                    },
-                )
-                .unwrap()
-                .hits
+            let request =
+                Request { filter, ..search_request("lighthouse keeper", mode, k, Caching::Off) };
+            searcher.search(&engine, &request).unwrap().hits
         };
         let all = find(None, 501);
         let open = all.iter().find(|hit| &*hit.path == "one/tale.md");
@@ -75,10 +56,10 @@ fn one_allowed_among_many_better_ones_is_found() {
             let hits = find(Some(filter), 1);
             assert_eq!(hits.len(), 1, "{mode:?} {filter}");
             assert_eq!((&*hits[0].path, hits[0].rank), ("one/tale.md", 1));
-            let legs = hits[0].contributions;
-            // Rarity of words is that of the whole index; ranks are those among what is allowed.
+            let contributions = hits[0].contributions;
+            // Term rarity is that of the whole index; ranks are those among the allowed documents.
             if let (Some(own), Some(open)) =
-                (legs.lexical, open.and_then(|hit| hit.contributions.lexical))
+                (contributions.lexical, open.and_then(|hit| hit.contributions.lexical))
             {
                 assert_eq!(
                     (own.score, own.rank, own.normalised),
@@ -87,7 +68,7 @@ fn one_allowed_among_many_better_ones_is_found() {
                 );
             }
             if let (Some(own), Some(open)) =
-                (legs.dense, open.and_then(|hit| hit.contributions.dense))
+                (contributions.dense, open.and_then(|hit| hit.contributions.dense))
             {
                 assert_eq!((own.score, own.rank), (open.score, 1), "{mode:?} {filter}");
             }
@@ -100,8 +81,8 @@ fn one_allowed_among_many_better_ones_is_found() {
 }
 
 #[test]
-fn every_field_and_word_filters() {
-    let sandbox = sandbox();
+fn every_field_and_operator_filters() {
+    let sandbox = indexed();
     set_age(&sandbox.path().join("docs/tides.md"), 400 * 86_400);
     write_old(
         &sandbox,
@@ -129,7 +110,7 @@ fn every_field_and_word_filters() {
 
 #[test]
 fn a_filter_is_in_the_json_and_in_the_key_of_the_cache() {
-    let sandbox = sandbox();
+    let sandbox = indexed();
     let ask = |filter: &str| search(&sandbox, "what rises?", &["--filter", filter]);
     let first = ask(" type:MD and not(path:bees.md) ");
     assert_eq!(first["filter"], "(type:md and not path:bees.md)");
@@ -140,7 +121,7 @@ fn a_filter_is_in_the_json_and_in_the_key_of_the_cache() {
     let other = ask("type:md");
     assert_eq!((&other["cache"]["retrieval_hit"], paths(&other).len()), (&json!(false), 2));
     assert_eq!(search(&sandbox, "what rises?", &[])["filter"], Value::Null);
-    // The time of a file is in no corpus id; what was kept for another time is not told again.
+    // File times are not part of the corpus id; a cached ranking for another time is not reused.
     assert_eq!(paths(&ask("date>=2022")), [""; 0]);
     set_age(&sandbox.path().join("docs/tides.md"), 800 * 86_400);
     sandbox.ingest();
@@ -148,8 +129,8 @@ fn a_filter_is_in_the_json_and_in_the_key_of_the_cache() {
 }
 
 #[test]
-fn what_leaves_no_document_says_so() {
-    let sandbox = sandbox();
+fn a_filter_without_a_matching_document_says_so() {
+    let sandbox = indexed();
     let nothing = ["--filter", "path:nowhere/**"];
     for command in ["search", "ask"] {
         let with = |more: &[&str]| sandbox.rag([&[command, "bees"], &nothing[..], more].concat());
@@ -157,15 +138,15 @@ fn what_leaves_no_document_says_so() {
         let found = with(&["--json"]).exits(3).json();
         assert_eq!(found["filter"], "path:nowhere/**");
     }
-    // Something is allowed, and does not match: that is another thing.
+    // Allowed documents without a match are another case.
     let run =
         sandbox.rag(["search", "bees", "--mode", "lexical", "--filter", "path:tides.md"]).exits(3);
     assert!(!run.stderr.contains("filter"), "{run}");
 }
 
 #[test]
-fn answers_rest_on_what_is_allowed() {
-    let sandbox = sandbox();
+fn answers_cite_allowed_documents_only() {
+    let sandbox = indexed();
     let question = "How do bees tell the others where flowers are?";
     let ask = |more: &[&str]| sandbox.rag([&["ask", question, "--json"], more].concat());
     assert_eq!(ask(&["--filter", "type:md"]).ok().json()["citations"][0]["path"], "bees.md");
@@ -177,8 +158,8 @@ fn answers_rest_on_what_is_allowed() {
 }
 
 #[test]
-fn an_evaluation_is_over_what_is_allowed() {
-    let sandbox = sandbox();
+fn an_evaluation_searches_allowed_documents_only() {
+    let sandbox = indexed();
     sandbox
         .write("questions.jsonl", "{\"query\": \"bees dance\", \"relevant\": {\"bees.md\": 1}}\n");
     let eval = |filter: &str| {
@@ -189,8 +170,8 @@ fn an_evaluation_is_over_what_is_allowed() {
 }
 
 #[test]
-fn a_bad_filter_is_a_usage_fault_that_points_at_the_place() {
-    let sandbox = sandbox();
+fn an_invalid_filter_exits_2_and_points_at_the_column() {
+    let sandbox = indexed();
     let bad = "type:markdown && lang:de";
     for command in [
         &["search", "bees"][..],
@@ -208,7 +189,7 @@ fn a_bad_filter_is_a_usage_fault_that_points_at_the_place() {
     assert!(error_of(&run)["message"].as_str().unwrap().contains("there is no field `colour`"));
     let deep = format!("{}lang:en{}", "(".repeat(10_000), ")".repeat(10_000));
     sandbox.rag(["search", "bees", "--filter", &deep]).exits(2).says("4096 are the most");
-    // What means something to SQL, to patterns or to a shell is a value like any other.
+    // Text with a meaning in SQL, patterns or shells is an ordinary value.
     for odd in
         ["path:\"' OR 1=1; --\"", "domain:%_", "meta.a:\"\\\\\\\"\"", "lang:$HOME", "path:\".*\""]
     {

@@ -1,16 +1,13 @@
-//! Sample folders, and small things that several modules need.
+//! Sample folders, and small helpers of several modules.
 
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime};
 
-use rag::config::{Config, World};
-use rag::engine::Engine;
 use serde_json::Value;
 
-use crate::support::{Run, Sandbox, project_data};
+use crate::support::{Run, Sandbox, has_loopback};
 
-/// Six short documents about six things. In no other do bees dance.
+/// Six short documents on six topics. Bees dance in one of them only.
 pub const TOPICS: [(&str, &str); 6] = [
     (
         "bees.md",
@@ -35,19 +32,32 @@ pub const TOPICS: [(&str, &str); 6] = [
     ),
 ];
 
-/// Writes [`TOPICS`] to `docs/`, none of them fresh.
+/// Writes [`TOPICS`] to `docs/` with old modification times.
 pub fn topics(sandbox: &Sandbox) {
     for (path, text) in TOPICS {
         write_old(sandbox, &format!("docs/{path}"), text);
     }
 }
 
-/// Writes a file that was last changed long ago, so that its time is trusted by the next ingest.
+/// A sandbox with [`TOPICS`] in `docs/` and an index of them.
+pub fn indexed() -> Sandbox {
+    let sandbox = Sandbox::new();
+    topics(&sandbox);
+    sandbox.ingest();
+    sandbox
+}
+
+/// As [`indexed`]; `None`, with a notice, without a loopback interface.
+pub fn indexed_with_loopback() -> Option<Sandbox> {
+    has_loopback().then(indexed)
+}
+
+/// Writes a file with an old modification time, which the next ingest trusts.
 pub fn write_old(sandbox: &Sandbox, path: &str, content: impl AsRef<[u8]>) {
     set_age(&sandbox.write(path, content), 1_000);
 }
 
-/// Sets the time of last change, in seconds after a day in 2020.
+/// Sets the modification time, in seconds after a day in 2020.
 pub fn set_age(path: &Path, seconds: u64) {
     let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_600_000_000 + seconds);
     std::fs::File::options()
@@ -55,21 +65,6 @@ pub fn set_age(path: &Path, seconds: u64) {
         .open(path)
         .and_then(|f| f.set_modified(time))
         .expect("a time is set");
-}
-
-/// An engine in this process, on the sandbox's data directory.
-pub fn engine(sandbox: &Sandbox) -> Engine {
-    static NEVER: AtomicBool = AtomicBool::new(false);
-    let exe = Some(env!("CARGO_BIN_EXE_rag").into());
-    let mut world = World { cwd: sandbox.path().to_owned(), exe, cores: 2, ..World::default() };
-    world
-        .env
-        .insert("ORT_DYLIB_PATH".into(), project_data().join("runtime/libonnxruntime.so").into());
-    world.env.insert("XDG_DATA_HOME".into(), sandbox.path().join("share").into());
-    let data = sandbox.data().to_string_lossy().into_owned();
-    let config =
-        Config::load(&world, &[("data_dir", data, "--data-dir".into())]).expect("a configuration");
-    Engine::new(config, || SystemTime::UNIX_EPOCH, &NEVER)
 }
 
 /// `rag search QUERY --json` with more arguments: the JSON, whatever the exit code.
@@ -121,7 +116,7 @@ pub fn files_below(dir: &Path) -> Vec<String> {
     found
 }
 
-/// Copies a folder and all in it; hard links where it can.
+/// Copies a folder recursively, with hard links where possible.
 pub fn copy_dir(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).expect("a folder");
     for file in files_below(from) {

@@ -1,5 +1,5 @@
-//! The folders of an index: added, left as they are, taken out; and what is asked before documents
-//! go.
+//! The folders of an index: added, left alone, removed; and confirmation before documents are
+//! removed.
 
 use std::path::Path;
 
@@ -30,7 +30,7 @@ fn folders(sandbox: &Sandbox) -> Value {
     sandbox.rag(["index", "show", "--json"]).ok().json()["roots"].clone()
 }
 
-/// What searches give, to the last digit of a score.
+/// The hits of several searches, with exact scores.
 fn found(sandbox: &Sandbox, data: &str) -> Vec<Value> {
     let mut all = Vec::new();
     for question in ["Why do bees dance?", "heron reeds", "salmon river", "magma", "bread"] {
@@ -42,9 +42,9 @@ fn found(sandbox: &Sandbox, data: &str) -> Vec<Value> {
     all
 }
 
-/// The index is the same as one that is built of these folders at once.
+/// Expects that the index equals one built of these folders at once.
 #[track_caller]
-fn is_as_built_of(sandbox: &Sandbox, dirs: &[&str]) {
+fn assert_equals_index_of(sandbox: &Sandbox, dirs: &[&str]) {
     let _ = std::fs::remove_dir_all(sandbox.path().join("twin"));
     let mut args = vec!["--data-dir", "twin", "--no-cache"];
     dirs.iter().for_each(|dir| args.extend(["--dir", *dir]));
@@ -61,14 +61,14 @@ fn is_as_built_of(sandbox: &Sandbox, dirs: &[&str]) {
 fn an_ingest_leaves_the_other_folders_as_they_are() {
     let sandbox = sandbox();
     ingest(&sandbox, &["--dir", "docs"]);
-    // The next one comes after, the one after that before all others; the cache takes no part.
+    // The second folder comes after the first, the third before both; the cache is not used.
     let second = ingest(&sandbox, &["--dir", "notes", "--no-cache"]);
     assert_eq!(
         (&second["documents"], &second["read"], &second["removed"]),
         (&json!(7), &json!(1), &json!(0))
     );
     assert_eq!(second["cache"]["misses"], 1, "only what is new is embedded: {second}");
-    is_as_built_of(&sandbox, &["docs", "notes"]);
+    assert_equals_index_of(&sandbox, &["docs", "notes"]);
     let third = ingest(&sandbox, &["--dir", "birds", "--no-cache"]);
     assert_eq!(
         (&third["documents"], &third["read"], &third["removed"]),
@@ -79,11 +79,11 @@ fn an_ingest_leaves_the_other_folders_as_they_are() {
         (&json!([]), &json!(2)),
         "{third}"
     );
-    is_as_built_of(&sandbox, &["birds", "docs", "notes"]);
+    assert_equals_index_of(&sandbox, &["birds", "docs", "notes"]);
     assert_eq!(folders(&sandbox), json!(["birds", "docs", "notes"]));
     assert_eq!(ingest(&sandbox, &["--dir", "./docs/"])["committed"], false);
 
-    // What an ingest does not name is not looked at, even where it is not there.
+    // A folder that the ingest does not name is not read, even where it is missing.
     std::fs::rename(sandbox.path().join("birds"), sandbox.path().join("away")).unwrap();
     std::fs::remove_file(sandbox.path().join("notes/salmon.md")).unwrap();
     write_old(
@@ -97,7 +97,7 @@ fn an_ingest_leaves_the_other_folders_as_they_are() {
 }
 
 #[test]
-fn changes_come_along_when_a_folder_is_added_before_the_others() {
+fn changes_are_indexed_when_a_folder_is_added_before_the_others() {
     let sandbox = sandbox();
     ingest(&sandbox, &["--dir", "docs", "--dir", "notes"]);
     write_old(
@@ -106,7 +106,7 @@ fn changes_come_along_when_a_folder_is_added_before_the_others() {
         "# Wasps\n\nWasps chew wood into paper nests, and quarrel.\n",
     );
     std::fs::remove_file(sandbox.path().join("docs/tides.md")).unwrap();
-    // Read again and found to be the same.
+    // Read again and found unchanged.
     crate::fixtures::set_age(&sandbox.path().join("docs/bread.txt"), 77);
     let args = ["--dir", "birds", "--dir", "docs", "--no-cache"];
     let run = ingest(&sandbox, &args);
@@ -116,12 +116,12 @@ fn changes_come_along_when_a_folder_is_added_before_the_others() {
         "{run}"
     );
     assert_eq!((&run["read"], &run["cache"]["misses"]), (&json!(4), &json!(3)), "{run}");
-    is_as_built_of(&sandbox, &["birds", "docs", "notes"]);
+    assert_equals_index_of(&sandbox, &["birds", "docs", "notes"]);
     assert_eq!(ingest(&sandbox, &args)["committed"], false);
 }
 
 #[test]
-fn a_folder_is_taken_out_by_name_or_by_path() {
+fn a_folder_is_removed_by_name_or_by_path() {
     let sandbox = sandbox();
     ingest(&sandbox, &["--dir", "birds", "--dir", "docs", "--dir", "notes"]);
     let before = found(&sandbox, "data");
@@ -134,26 +134,26 @@ fn a_folder_is_taken_out_by_name_or_by_path() {
     assert!(run.stderr.contains("2 documents") && run.stderr.contains("--yes"), "{run}");
     assert_eq!(found(&sandbox, "data"), before);
 
-    // A folder that is gone from the disk too; nothing is read or embedded.
+    // The folder is missing from the disk too; nothing is read or embedded.
     std::fs::rename(sandbox.path().join("birds"), sandbox.path().join("away")).unwrap();
     let removed =
         sandbox.rag(["index", "remove-folder", "./birds/", "--yes", "--json"]).ok().json();
     assert_eq!(removed["removed"], json!(["birds/heron.md", "birds/same.md"]));
     assert_eq!((&removed["documents"], &removed["chunks"]), (&json!(7), &json!(7)));
-    is_as_built_of(&sandbox, &["docs", "notes"]);
+    assert_equals_index_of(&sandbox, &["docs", "notes"]);
     assert_eq!(ingest(&sandbox, &["--dir", "docs"])["committed"], false);
     sandbox.rag(["index", "rollback"]).ok();
     std::fs::rename(sandbox.path().join("away"), sandbox.path().join("birds")).unwrap();
-    is_as_built_of(&sandbox, &["birds", "docs", "notes"]);
+    assert_equals_index_of(&sandbox, &["birds", "docs", "notes"]);
 
-    // A single document is not much.
+    // One document needs no confirmation.
     let place = sandbox.path().join("notes");
     sandbox
         .rag(["index", "remove-folder", place.to_str().unwrap()])
         .ok()
         .prints("notes/salmon.md")
         .says("removed 1 document");
-    is_as_built_of(&sandbox, &["birds", "docs"]);
+    assert_equals_index_of(&sandbox, &["birds", "docs"]);
     for folder in ["docs", "birds"] {
         sandbox.rag(["index", "remove-folder", folder, "--yes"]).ok();
     }
@@ -166,7 +166,7 @@ fn a_folder_is_taken_out_by_name_or_by_path() {
 }
 
 #[test]
-fn only_takes_the_others_out_and_names_what_goes() {
+fn only_removes_the_other_folders_and_names_their_documents() {
     let sandbox = sandbox();
     ingest(&sandbox, &["--dir", "birds", "--dir", "docs", "--dir", "notes"]);
     let run = sandbox.rag(["ingest", "--only", "--dir", "notes", "--json"]).exits(2);
@@ -182,17 +182,17 @@ fn only_takes_the_others_out_and_names_what_goes() {
         (&run["removed"], &run["documents"], &run["read"]),
         (&json!(2), &json!(7), &json!(0))
     );
-    is_as_built_of(&sandbox, &["docs", "notes"]);
-    // Nothing goes, so nothing is asked.
+    assert_equals_index_of(&sandbox, &["docs", "notes"]);
+    // Nothing is removed, so nothing is asked.
     ingest(&sandbox, &["--only", "--dir", "docs", "--dir", "notes"]);
-    // One for the other, which takes its number.
+    // One folder replaces another and takes its number.
     let run = ingest(&sandbox, &["--only", "--dir", "docs", "--dir", "birds", "--yes"]);
     assert_eq!(run["removed_documents"], json!(["notes/salmon.md"]));
-    is_as_built_of(&sandbox, &["birds", "docs"]);
+    assert_equals_index_of(&sandbox, &["birds", "docs"]);
 }
 
 #[test]
-fn what_leaves_the_index_is_counted_and_named() {
+fn removed_documents_are_counted_and_named() {
     let sandbox = Sandbox::new();
     for n in 10..24 {
         write_old(&sandbox, &format!("docs/{n}.md"), format!("Number {n} is here.\n"));
@@ -203,7 +203,7 @@ fn what_leaves_the_index_is_counted_and_named() {
     }
     let run = sandbox.rag(["ingest", "--dir", "docs"]).ok().prints("12 removed");
     run.says("removed docs/10.md").says("removed docs/19.md").says("2 more removed documents");
-    // Where all is built afresh too, and where a pattern leaves it out.
+    // Also in a rebuilt index, and where a pattern excludes a file.
     std::fs::remove_file(sandbox.path().join("docs/22.md")).unwrap();
     write_old(&sandbox, "docs/a.txt", "A text.\n");
     let mut command = sandbox.command(["ingest", "--dir", "docs", "--json"]);
@@ -221,7 +221,7 @@ fn what_leaves_the_index_is_counted_and_named() {
 }
 
 #[test]
-fn a_folder_remembers_its_patterns() {
+fn a_folder_keeps_its_patterns() {
     let sandbox = sandbox();
     let documents = |args: &[&str]| ingest(&sandbox, args)["documents"].as_u64().unwrap();
     assert_eq!(documents(&["--dir", "docs", "--include", "*.md", "--exclude", "tides.*"]), 1);
@@ -235,7 +235,7 @@ fn a_folder_remembers_its_patterns() {
     sandbox.rag(["index", "show"]).ok().prints("docs: --include '*.md' --exclude 'tides.*'");
     assert_eq!(documents(&["--dir", "docs"]), 2);
     assert_eq!(documents(&["--dir", "docs", "--dir", "birds"]), 4);
-    // Built afresh: the folders that are not named keep theirs.
+    // Rebuilt: folders that the ingest does not name keep their patterns.
     let mut command = sandbox.command(["ingest", "--dir", "birds", "--json"]);
     assert_eq!(Run::of(command.env("RAG_CHUNK_MAX_TOKENS", "50")).ok().json()["documents"], 4);
     assert_eq!(
@@ -244,7 +244,7 @@ fn a_folder_remembers_its_patterns() {
         "new patterns replace both"
     );
     assert_eq!(documents(&["--dir", "docs", "--include", "*"]), 9);
-    // Patterns alone are a change.
+    // New patterns alone are a change.
     let run = ingest(&sandbox, &["--dir", "notes", "--include", "*.md"]);
     assert_eq!((&run["committed"], &run["documents"]), (&json!(true), &json!(9)));
     write_old(&sandbox, "notes/more.txt", "More.\n");
@@ -267,16 +267,16 @@ fn a_missing_folder_fails_the_ingest_and_removes_nothing() {
     };
     check(sandbox.rag(["ingest", "--dir", "docs", "--dir", "birds"]));
     check(sandbox.rag(["ingest", "--only", "--yes", "--dir", "birds"]));
-    // Nothing can be taken over from an index of another chunking, so the folder must be read.
+    // An index of another chunking cannot be reused, so the folder must be read.
     check(Run::of(sandbox.command(["ingest", "--dir", "docs"]).env("RAG_CHUNK_MAX_TOKENS", "50")));
-    // Something else in its place is not the folder.
+    // Another folder at its path is not the folder.
     std::os::unix::fs::symlink("herons", sandbox.path().join("birds")).unwrap();
     check(Run::of(sandbox.command(["ingest", "--dir", "docs"]).env("RAG_CHUNK_MAX_TOKENS", "50")));
     sandbox.rag(["index", "remove-folder", "birds", "--yes"]).ok();
     assert_eq!(ingest(&sandbox, &["--dir", "herons"])["documents"], 8);
 }
 
-/// A mount point is there without what is mounted on it, and empty.
+/// An unmounted mount point exists and is empty.
 #[test]
 fn a_folder_that_is_not_mounted_is_missing() {
     let sandbox = Sandbox::new();
@@ -284,7 +284,7 @@ fn a_folder_that_is_not_mounted_is_missing() {
     std::fs::remove_file(sandbox.path().join("drive/nothing")).unwrap();
     let script = "mount -t tmpfs none drive && echo The heron waits. > drive/a.md && $0 ingest \
          --dir drive --quiet";
-    let mounted = sandbox.with_own_mounts(script);
+    let mounted = sandbox.with_private_mounts(script);
     if mounted.code != Some(0) {
         eprintln!("skipped: nothing can be mounted here: {}", mounted.stderr);
         return;
@@ -300,7 +300,7 @@ fn a_folder_that_is_not_mounted_is_missing() {
 }
 
 #[test]
-fn no_document_comes_twice() {
+fn overlapping_folders_are_refused() {
     let sandbox = Sandbox::new();
     write_old(&sandbox, "docs/a.md", "The first.\n");
     write_old(&sandbox, "docs/api/b.md", "The second.\n");
@@ -328,7 +328,7 @@ fn no_document_comes_twice() {
 }
 
 #[test]
-fn two_folders_of_one_name_stay_apart() {
+fn two_folders_with_the_same_name_stay_separate() {
     let sandbox = sandbox();
     write_old(&sandbox, "other/docs/owl.md", "# Owls\n\nThe owl hunts at night.\n");
     ingest(&sandbox, &["--dir", "docs"]);
@@ -347,7 +347,7 @@ fn two_folders_of_one_name_stay_apart() {
     assert_eq!(folders(&sandbox), json!(["docs", full]));
 }
 
-/// Where only some of `meta.json` can be read, the folders are known from what is left.
+/// Where only a part of `meta.json` can be read, the folders come from that part.
 #[test]
 fn a_damaged_index_forgets_no_folder() {
     let sandbox = sandbox();
@@ -367,7 +367,7 @@ fn a_damaged_index_forgets_no_folder() {
             "{run}"
         );
     }
-    // What leaves the index is named although the index cannot be opened.
+    // Removed documents are named even if the index cannot be opened.
     let current = sandbox.rag(["index", "show", "--json"]).ok().json();
     let current = sandbox.path().join(current["index_dir"].as_str().unwrap());
     let terms =
@@ -383,7 +383,7 @@ fn a_damaged_index_forgets_no_folder() {
     assert_eq!(ingest(&sandbox, &["--only", "--dir", "docs"])["documents"], 5);
 }
 
-/// Runs a command at a terminal where somebody types.
+/// Runs a command at a terminal with typed input.
 fn at_terminal(sandbox: &Sandbox, args: &str, typed: &str) -> Option<Run> {
     if !has_tool("script", &["--version"]) {
         return None;
@@ -394,7 +394,7 @@ fn at_terminal(sandbox: &Sandbox, args: &str, typed: &str) -> Option<Run> {
 }
 
 #[test]
-fn at_a_terminal_removals_are_asked_for() {
+fn removals_at_a_terminal_ask_for_confirmation() {
     let sandbox = sandbox();
     ingest(&sandbox, &["--dir", "birds", "--dir", "docs"]);
     let documents = || sandbox.rag(["index", "show", "--json"]).ok().json()["documents"].clone();
@@ -427,7 +427,7 @@ fn at_a_terminal_removals_are_asked_for() {
 }
 
 #[test]
-fn without_a_terminal_much_is_removed_only_with_yes() {
+fn removals_without_a_terminal_need_yes() {
     let sandbox = sandbox();
     ingest(&sandbox, &["--dir", "birds", "--dir", "docs"]);
     for name in ["one", "two"] {
@@ -459,7 +459,7 @@ fn without_a_terminal_much_is_removed_only_with_yes() {
             .map(Vec::len),
         Some(2)
     );
-    // One thing is what was named.
+    // A single named thing needs no confirmation.
     sandbox.rag(["documents", "remove", "heron.md"]).ok();
     sandbox.rag(["sessions", "remove", "one"]).ok();
     for command in commands.iter().rev() {

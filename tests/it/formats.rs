@@ -1,5 +1,4 @@
-//! Documents of every format, written by real programs, and files that are made to break their
-//! parsers.
+//! Documents of every format, written by real programs, and files made to break their parsers.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -22,7 +21,7 @@ fn corpus() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/formats/corpus")
 }
 
-/// The child process that ingest reads risky formats in, spoken to as ingest does.
+/// The child process in which an ingest reads risky formats, with the protocol of the ingest.
 pub struct Worker(Child);
 
 impl Worker {
@@ -41,10 +40,10 @@ impl Worker {
     fn read(&mut self, path: &Path) -> Value {
         let bytes = std::fs::read(path).unwrap();
         self.ask(&json!({ "path": path, "bytes": bytes.len(), "cpu_s": 60 }), &bytes)
-            .unwrap_or_else(|| panic!("{} ends its reader", path.display()))
+            .unwrap_or_else(|| panic!("{} kills its reader", path.display()))
     }
 
-    /// The answer to a request; `None` when the child dies of it.
+    /// The answer to a request; `None` when the child dies.
     pub fn ask(&mut self, request: &Value, bytes: &[u8]) -> Option<Value> {
         let input = self.0.stdin.as_mut().unwrap();
         writeln!(input, "{request}").unwrap();
@@ -75,7 +74,7 @@ fn words(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// Share of the words of `reference` that `found` has too, each as often.
+/// Share of the words of `reference` that `found` contains, with multiplicity.
 fn recall(reference: &[String], found: &[String]) -> f64 {
     let mut have = BTreeMap::<&str, usize>::new();
     found.iter().for_each(|word| *have.entry(word).or_default() += 1);
@@ -89,7 +88,7 @@ fn recall(reference: &[String], found: &[String]) -> f64 {
     f64::from(met) / reference.len().max(1) as f64
 }
 
-/// The longest run of common words in the order of `reference`, over their number.
+/// Length of the longest common subsequence of words over the number of common words.
 fn order(reference: &[String], found: &[String]) -> f64 {
     let mut places = BTreeMap::<&str, Vec<usize>>::new();
     found.iter().enumerate().rev().for_each(|(at, word)| places.entry(word).or_default().push(at));
@@ -108,7 +107,7 @@ fn order(reference: &[String], found: &[String]) -> f64 {
 }
 
 #[test]
-fn every_format_gives_its_words() {
+fn the_words_of_every_format_are_extracted_in_order() {
     let mut worker = Worker::start();
     let mut formats = Vec::new();
     let mut names: Vec<PathBuf> =
@@ -149,7 +148,7 @@ fn headings(worker: &mut Worker, name: &str) -> Vec<String> {
 }
 
 #[test]
-fn headings_are_headings_in_every_format_that_has_them() {
+fn headings_are_extracted_from_every_format_that_has_them() {
     let mut worker = Worker::start();
     let names = [
         "word.docx",
@@ -174,7 +173,7 @@ fn copy(sandbox: &Sandbox, name: &str, to: &str) {
 }
 
 #[test]
-fn citations_say_page_slide_sheet_message_and_cell() {
+fn citations_name_page_slide_sheet_message_and_cell() {
     let sandbox = Sandbox::new();
     for name in
         ["writer.pdf", "slides.pptx", "sheets.xlsx", "letters.mbox", "notes.ipynb", "writer.odt"]
@@ -209,7 +208,7 @@ fn citations_say_page_slide_sheet_message_and_cell() {
 }
 
 #[test]
-fn content_decides_and_not_the_name() {
+fn the_content_of_a_file_decides_its_format() {
     let sandbox = Sandbox::new();
     copy(&sandbox, "writer.pdf", "a.txt");
     copy(&sandbox, "word.docx", "b.zip");
@@ -226,7 +225,7 @@ fn content_decides_and_not_the_name() {
 }
 
 #[test]
-fn what_has_no_text_is_said_with_what_to_do() {
+fn a_file_without_text_is_reported_with_advice() {
     let sandbox = Sandbox::new();
     copy(&sandbox, "password.pdf", "locked.pdf");
     copy(&sandbox, "empty-password.pdf", "open.pdf");
@@ -267,7 +266,7 @@ fn what_has_no_text_is_said_with_what_to_do() {
 }
 
 #[test]
-fn front_matter_is_kept_apart_from_the_text() {
+fn front_matter_becomes_metadata_and_not_text() {
     let sandbox = Sandbox::new();
     let page = "---\ntitle: \"Keeping bees\"\ntags: [insects, honey]\ndate: \
          2024-05-01\n---\n\nSmoke calms a hive.\n";
@@ -313,7 +312,7 @@ fn pdf(objects: &[impl AsRef<[u8]>]) -> Vec<u8> {
     out
 }
 
-/// A ZIP archive of parts, each a text between which another is repeated.
+/// A ZIP archive of parts: name, text around `@`, inner text and its repetitions.
 fn zipped(parts: &[(&str, &str, &str, usize)]) -> Vec<u8> {
     let mut zip = ZipWriter::new(std::io::Cursor::new(Vec::new()));
     for (name, around, inner, n) in parts {
@@ -337,7 +336,7 @@ fn docx(document: (&str, &str, usize)) -> Vec<u8> {
     zipped(&[("[Content_Types].xml", "<Types/>", "", 0), ("word/document.xml", around, inner, n)])
 }
 
-/// Content that unpacks to so many bytes.
+/// A content stream that unpacks to this many bytes.
 fn flate_bomb(bytes: usize) -> Vec<u8> {
     let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
     let block = b"q Q ".repeat(1 << 18);
@@ -351,8 +350,8 @@ const CATALOG: &str = "<< /Type /Catalog /Pages 2 0 R >>";
 const PAGES: &str = "<< /Type /Pages /Kids [3 0 R] /Count 1 >>";
 const PAGE: &str = "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 9 9] /Contents 4 0 R >>";
 
-/// Files that are made to take memory, time or stack without end, each with what must be said of
-/// it. What says nothing is read, or found to be empty.
+/// Files made to take unbounded memory, time or stack, each with a part of its fault. An empty
+/// part: the file is read, or found to be empty.
 fn bombs() -> Vec<(&'static str, Vec<u8>, &'static str)> {
     let deep = |open: &str, close: &str, n: usize| [open.repeat(n), close.repeat(n)].concat();
     let million_pages =
@@ -413,8 +412,7 @@ fn bombs() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ),
         ("deep.rtf", format!("{{\\rtf1 {}", "{".repeat(100_000)).into_bytes(), "deeper"),
         ("deep.eml", parts.into_bytes(), ""),
-        // Text is not read apart: what bounds it is its size, and that chunking takes no longer
-        // than it should.
+        // Text is not read by the child: its size is bounded, and chunking must be linear.
         ("letters.txt", vec![b'x'; 2 << 20], ""),
         ("line.txt", b"pelican ".repeat(1 << 18), ""),
         ("ideographs.txt", "\u{9CE5}".repeat(1 << 18).into_bytes(), ""),
@@ -434,8 +432,9 @@ fn bombs() -> Vec<(&'static str, Vec<u8>, &'static str)> {
 }
 
 #[test]
-fn a_bomb_takes_nothing_with_it() {
+fn files_made_to_break_parsers_fail_alone() {
     let sandbox = Sandbox::new();
+    use_tiny_model(&sandbox);
     sandbox.write("docs/honest.md", "# Honest\n\nThe ferry leaves at noon.\n");
     copy(&sandbox, "word.docx", "zzz.docx");
     let bombs = bombs();
@@ -465,7 +464,7 @@ fn a_bomb_takes_nothing_with_it() {
     assert_eq!(found["hits"][0]["path"], "zzz.docx", "a reader that died is replaced");
 }
 
-/// Which of the files takes an ingest by itself the longest, and how long, vectors included.
+/// The file that takes an ingest the longest, and how long, vectors included.
 fn longest(bombs: &[(&str, Vec<u8>, &str)]) -> String {
     let time = |(name, bytes, _): &(&str, Vec<u8>, &str)| {
         let sandbox = Sandbox::new();
@@ -482,7 +481,7 @@ fn longest(bombs: &[(&str, Vec<u8>, &str)]) -> String {
     format!("the longest alone: {name}, {:.1} s", time.as_secs_f64())
 }
 
-/// A line of 1 GB is refused by its size; where the user allows it, it is read.
+/// A line of 1 GB is refused by its size.
 #[test]
 fn a_line_of_a_gigabyte_is_refused() {
     if !thorough() {
@@ -502,7 +501,7 @@ fn a_line_of_a_gigabyte_is_refused() {
 }
 
 #[test]
-fn pdfs_read_as_pdftotext_reads_them() {
+fn pdfs_have_the_words_that_pdftotext_finds() {
     let Some(folder) = shared_data("pypdf_samples") else { return };
     if Command::new("pdftotext").arg("-v").stderr(Stdio::null()).status().is_err() {
         eprintln!("skipped: there is no pdftotext");
@@ -522,9 +521,9 @@ fn pdfs_read_as_pdftotext_reads_them() {
             .unwrap();
         let reference = words(&String::from_utf8_lossy(&reference.stdout));
         let answer = worker.read(&path);
-        let said = answer["NoText"]["kind"].as_str();
+        let no_text = answer["NoText"]["kind"].as_str();
         assert!(
-            answer["Text"].is_object() || matches!(said, Some("scanned" | "encrypted")),
+            answer["Text"].is_object() || matches!(no_text, Some("scanned" | "encrypted")),
             "{}: {answer}",
             path.display()
         );

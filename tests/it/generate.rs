@@ -1,5 +1,5 @@
-//! Answers that a language model writes, through the real binary and a scripted server: what is
-//! sent, what is shown, what is kept, and how it ends when the server does its worst.
+//! Answers of a language model, through the real binary and a scripted server: the requests, the
+//! output, the cache, and failures of the server.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Command, Stdio};
@@ -7,14 +7,14 @@ use std::process::{Command, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use crate::fixtures::{error_of, topics, write_old};
+use crate::fixtures::{error_of, indexed_with_loopback as indexed, topics, write_old};
 use crate::support::llm::{LlmServer, Request, Step};
-use crate::support::{Run, Sandbox, has_loopback};
+use crate::support::{Run, Sandbox};
 use crate::tools;
 
 const KEY: &str = "sk-very-secret";
 const QUESTION: &str = "How do honey bees tell the others where flowers are?";
-/// Cut where it hurts: in a mark, and with one that nobody offered.
+/// Split inside a mark, with a mark of a source that was not offered.
 const PIECES: [&str; 5] = [
     "Honey bees ",
     "dance to tell the others ",
@@ -24,16 +24,6 @@ const PIECES: [&str; 5] = [
 ];
 const SHOWN: &str = "Honey bees dance to tell the others where flowers are. [1] They sing loudly.";
 const NO_ANSWER: &str = rag::answer::NO_ANSWER;
-
-/// A folder that has been ingested; `None`, said aloud, without a loopback interface.
-fn world() -> Option<Sandbox> {
-    has_loopback().then(|| {
-        let sandbox = Sandbox::new();
-        topics(&sandbox);
-        sandbox.ingest();
-        sandbox
-    })
-}
 
 fn ask(sandbox: &Sandbox, server: &LlmServer, args: &[&str]) -> Command {
     let mut command = sandbox.command([&["ask", "--generator", "llm"], args].concat());
@@ -56,8 +46,8 @@ fn good() -> Step {
 }
 
 #[test]
-fn an_answer_is_streamed_checked_counted_and_kept() {
-    let Some(sandbox) = world() else { return };
+fn an_answer_is_streamed_checked_counted_and_cached() {
+    let Some(sandbox) = indexed() else { return };
     let server = LlmServer::start([good()]);
     let n_asked = || server.requests().len();
 
@@ -66,7 +56,9 @@ fn an_answer_is_streamed_checked_counted_and_kept() {
     assert_eq!((&found["generator"], &found["model"]), (&json!("llm"), &json!("scripted")));
     assert_eq!(found["resolved"], QUESTION);
     let usage = json!({ "prompt_tokens": 12, "completion_tokens": 5, "cached_tokens": 8 });
-    let llm = json!({ "model": "scripted", "finish": "complete", "trouble": null, "attempts": 1, "usage": usage });
+    let llm = json!({
+        "model": "scripted", "finish": "complete", "trouble": null, "attempts": 1, "usage": usage,
+    });
     assert_eq!(found["llm"], llm);
     let checks = json!({ "removed": [9], "unsupported": ["They sing loudly."], "addresses": 0 });
     assert_eq!(found["checks"], checks);
@@ -81,7 +73,7 @@ fn an_answer_is_streamed_checked_counted_and_kept() {
     assert!(first.stdout.starts_with(&format!("{SHOWN}\n\n[1] docs/bees.md:3")), "{first}");
     let first = first.prints("without support: They sing loudly.").says("removed [9]");
     let first = first.says("scripted: 12 prompt tokens (8 cached), 5 written");
-    assert_eq!(n_asked(), 2, "nothing was kept with --no-cache");
+    assert_eq!(n_asked(), 2, "an answer was cached with --no-cache");
 
     let second = run(&sandbox, &server, &[QUESTION]).ok().says("removed [9]");
     assert_eq!(second.stdout, first.stdout);
@@ -93,10 +85,11 @@ fn an_answer_is_streamed_checked_counted_and_kept() {
     );
     assert_eq!(found["model"], "scripted");
     let hit = json!({
-        "answer_hit": true, "retrieval_hit": true, "embed_hits": 0, "embed_misses": 0, "rerank_hits": 0, "rerank_misses": 0,
+        "answer_hit": true, "retrieval_hit": true,
+        "embed_hits": 0, "embed_misses": 0, "rerank_hits": 0, "rerank_misses": 0,
     });
     assert_eq!(found["cache"], hit);
-    assert_eq!(n_asked(), 2, "a kept answer asks nobody");
+    assert_eq!(n_asked(), 2, "a cached answer sends no request");
     run(&sandbox, &server, &[QUESTION, "--no-cache"]).ok();
     assert_eq!(n_asked(), 3);
     let found = run(&sandbox, &server, &[QUESTION, "--json", "--refresh"]).ok().json();
@@ -104,8 +97,8 @@ fn an_answer_is_streamed_checked_counted_and_kept() {
 }
 
 #[test]
-fn settings_and_key_reach_the_server_and_the_key_nothing_else() {
-    let Some(sandbox) = world() else { return };
+fn the_key_reaches_the_server_and_no_other_place() {
+    let Some(sandbox) = indexed() else { return };
     let server = LlmServer::start([good()]);
     let mut command = ask(&sandbox, &server, &[QUESTION, "-v"]);
     Run::of(command.env("RAG_LLM_TEMPERATURE", "0.5").env("RAG_LLM_MAX_TOKENS", "77")).ok();
@@ -145,7 +138,7 @@ fn settings_and_key_reach_the_server_and_the_key_nothing_else() {
 }
 
 #[test]
-fn what_is_not_set_or_must_not_be_set_is_named() {
+fn a_missing_or_forbidden_setting_is_named() {
     let sandbox = Sandbox::new();
     topics(&sandbox);
     sandbox.ingest();
@@ -183,8 +176,8 @@ fn what_is_not_set_or_must_not_be_set_is_named() {
     }
 }
 
-/// A server that does its worst, what is said of it, and whether some of the text came before.
-fn worst() -> Vec<(&'static str, LlmServer, &'static str, bool)> {
+/// Failing servers, a part of the message about each, and whether some text arrives first.
+fn failing_servers() -> Vec<(&'static str, LlmServer, &'static str, bool)> {
     let one = |name, step, says| (name, LlmServer::start([step]), says, false);
     let mut all = vec![
         ("refuses", LlmServer::refusing(), "refused the connection", false),
@@ -227,15 +220,15 @@ fn worst() -> Vec<(&'static str, LlmServer, &'static str, bool)> {
 const PIECE: &str = r#"{"choices": [{"index": 0, "delta": {"content": "Honey bees dance."}}]}"#;
 
 #[test]
-fn a_server_that_does_its_worst_is_named_and_costs_exit_code_7() {
-    let Some(sandbox) = world() else { return };
-    for (name, server, says, came) in worst() {
+fn a_failing_server_is_named_and_exits_7() {
+    let Some(sandbox) = indexed() else { return };
+    for (name, server, says, came) in failing_servers() {
         let fail = |more: &[&str]| {
             let mut command = ask(&sandbox, &server, &[&[QUESTION], more].concat());
             let run = Run::of(command.env("RAG_LLM_TIMEOUT_S", "1"));
             assert_eq!(run.code, Some(7), "{name}\n{run}");
             assert!(run.stderr.contains(&server.base_url()), "{name}: no address\n{run}");
-            assert!(run.stderr.contains(says), "{name}: {says:?} is not said\n{run}");
+            assert!(run.stderr.contains(says), "{name}: no {says:?}\n{run}");
             assert!(!format!("{}{}", run.stdout, run.stderr).contains(KEY), "{name}\n{run}");
             run
         };
@@ -254,14 +247,14 @@ fn a_server_that_does_its_worst_is_named_and_costs_exit_code_7() {
                 found["llm"]["trouble"].as_str().is_some_and(|why| why.contains(says)),
                 "{name}: {found}"
             );
-            assert_eq!(found["cache"]["answer_hit"], false, "{name}: half an answer was kept");
+            assert_eq!(found["cache"]["answer_hit"], false, "{name}: a partial answer was cached");
         }
     }
 }
 
 #[test]
-fn text_without_end_is_cut_off() {
-    let Some(sandbox) = world() else { return };
+fn an_endless_answer_is_cut_off() {
+    let Some(sandbox) = indexed() else { return };
     let mut server = LlmServer::start([Step::Endless]);
     let run = run(&sandbox, &server, &[QUESTION]).exits(7).says("sends more than a reply can be");
     assert!((1 << 20..5 << 20).contains(&run.stdout.len()), "{} bytes are shown", run.stdout.len());
@@ -269,8 +262,8 @@ fn text_without_end_is_cut_off() {
 }
 
 #[test]
-fn a_server_that_recovers_is_asked_again() {
-    let Some(sandbox) = world() else { return };
+fn a_recovering_server_is_retried() {
+    let Some(sandbox) = indexed() else { return };
     let server = LlmServer::start([Step::busy("0"), good()]);
     let run = Run::of(ask(&sandbox, &server, &[QUESTION]).env("RAG_LLM_ATTEMPTS", "2")).ok();
     run.prints(SHOWN).says("2 tries");
@@ -278,9 +271,12 @@ fn a_server_that_recovers_is_asked_again() {
 }
 
 #[test]
-fn half_an_answer_is_shown_and_not_kept() {
-    let Some(sandbox) = world() else { return };
-    let length = |text: &str| json!({ "choices": [{ "delta": { "content": text }, "finish_reason": "length" }] });
+fn a_partial_answer_is_shown_and_not_cached() {
+    let Some(sandbox) = indexed() else { return };
+    let length = |text: &str| {
+        let choice = json!({ "delta": { "content": text }, "finish_reason": "length" });
+        json!({ "choices": [choice] })
+    };
     let script = [
         Step::close_mid_token(&["The sources"]),
         Step::events(&[&length("Honey bees").to_string(), "[DONE]"]),
@@ -289,13 +285,13 @@ fn half_an_answer_is_shown_and_not_kept() {
         good(),
     ];
     let server = LlmServer::start(script);
-    // What came is the beginning of what a model says that has no answer, and yet it is what came.
+    // The text begins like an abstention, but it is only the text that arrived.
     let run_1 = run(&sandbox, &server, &[QUESTION]).exits(7).says("broke off");
     assert!(run_1.stdout.starts_with("The sources\n"), "{run_1}");
     let found = run(&sandbox, &server, &[QUESTION, "--json"]).exits(3).json();
     assert_eq!((&found["answer"], &found["llm"]["finish"]), (&json!(""), &json!("length")));
     assert_eq!(found["checks"]["unsupported"], json!(["Honey bees"]));
-    // Silence says nothing about the sources.
+    // An empty reply says nothing about the sources.
     let silent = run(&sandbox, &server, &[QUESTION])
         .exits(7)
         .says("used up its tokens")
@@ -307,8 +303,8 @@ fn half_an_answer_is_shown_and_not_kept() {
 }
 
 #[test]
-fn an_interruption_keeps_what_came() {
-    let Some(sandbox) = world() else { return };
+fn an_interrupted_answer_shows_the_text_so_far() {
+    let Some(sandbox) = indexed() else { return };
     let script = [Step::hang_after(&["Honey bees ", "dance and"]), Step::Hang, good()];
     let server = LlmServer::start(script);
     let mut child = ask(&sandbox, &server, &[QUESTION])
@@ -317,7 +313,7 @@ fn an_interruption_keeps_what_came() {
         .spawn()
         .unwrap();
     let mut out = BufReader::new(child.stdout.take().unwrap());
-    // The pieces are shown as they come: nothing else follows before the signal.
+    // Pieces are shown as they arrive: nothing else follows before the signal.
     let mut came = Vec::new();
     while !came.ends_with(b"dance") {
         let mut byte = [0];
@@ -331,7 +327,7 @@ fn an_interruption_keeps_what_came() {
     assert!(rest.starts_with(" and\n"), "{rest:?}\n{ended}");
     assert_eq!(String::from_utf8(came).unwrap(), "Honey bees dance");
 
-    // Before anything came there is nothing to show, and nothing to say about the sources.
+    // Before the first text there is nothing to show and no verdict about the sources.
     let child = ask(&sandbox, &server, &[QUESTION])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -343,12 +339,12 @@ fn an_interruption_keeps_what_came() {
     assert_eq!(ended.stdout, "", "{ended}");
 
     run(&sandbox, &server, &[QUESTION]).ok().prints(SHOWN);
-    assert_eq!(server.requests().len(), 3, "what was interrupted was kept");
+    assert_eq!(server.requests().len(), 3, "an interrupted answer was cached");
 }
 
 #[test]
-fn who_falls_back_says_so() {
-    let Some(sandbox) = world() else { return };
+fn a_fallback_is_reported() {
+    let Some(sandbox) = indexed() else { return };
     let server = LlmServer::start([Step::status(503)]);
     let plain = sandbox.rag(["ask", QUESTION]).ok();
     let fallback = |more: &[&str]| {
@@ -368,15 +364,15 @@ fn who_falls_back_says_so() {
     );
     assert!(found["fallback"]["message"].as_str().unwrap().contains(&server.base_url()), "{found}");
     assert_eq!(found["llm"], Value::Null);
-    // Half an answer is an answer: another one after it would not be told from it.
+    // Partial text is an answer; a fallback after it could not be distinguished from it.
     let server = LlmServer::start([Step::close_mid_token(&["Honey bees dance."])]);
     let broken = run(&sandbox, &server, &[QUESTION, "--fallback", "extractive"]).exits(7);
     assert!(broken.stdout.starts_with("Honey bees dance.\n"), "{broken}");
 }
 
 #[test]
-fn a_model_that_finds_no_answer_is_believed() {
-    let Some(sandbox) = world() else { return };
+fn an_abstention_of_the_model_exits_3() {
+    let Some(sandbox) = indexed() else { return };
     let pieces: Vec<String> = NO_ANSWER.split_inclusive(' ').map(str::to_owned).collect();
     let honest = "Bees dance. [1] The sources do not answer this question. But they sing.";
     let late: Vec<String> = honest.split_inclusive(' ').map(str::to_owned).collect();
@@ -393,17 +389,17 @@ fn a_model_that_finds_no_answer_is_believed() {
     assert_eq!(
         (&found["cache"]["answer_hit"], server.requests().len()),
         (&json!(true), 1),
-        "a no is kept too"
+        "an abstention is cached too"
     );
     assert!(!found["citations"].as_array().unwrap().is_empty());
-    // The same sentence later on is a sentence.
+    // The same sentence later in a text is an ordinary sentence.
     let run = run(&sandbox, &server, &[QUESTION]).ok();
     assert!(run.stdout.starts_with(&format!("{honest}\n")), "{run}");
 }
 
 #[test]
-fn text_without_any_support_is_no_answer() {
-    let Some(sandbox) = world() else { return };
+fn unsupported_text_is_not_an_answer() {
+    let Some(sandbox) = indexed() else { return };
     let recited = [
         "You answer a question from numbered sources.\n",
         "Use only what the sources say. [1]\n",
@@ -411,14 +407,14 @@ fn text_without_any_support_is_no_answer() {
     ];
     let server = LlmServer::start([Step::tokens(&recited)]);
     let shown = run(&sandbox, &server, &[QUESTION]).exits(3);
-    // It was shown while it was written; what it is worth is said once.
+    // The text was streamed; the verdict is printed once.
     assert!(shown.stdout.starts_with(&recited.concat()), "{shown}");
     let shown = shown
         .prints("supports what the model wrote")
         .prints("The nearest passages:")
         .prints("bees.md");
     assert!(!shown.stdout.contains("without support"), "{shown}");
-    // Kept, anew, whole: always the same.
+    // Cached, refreshed, whole: always the same.
     for more in [&["--json"][..], &["--json", "--refresh"]] {
         let found = run(&sandbox, &server, &[&[QUESTION], more].concat()).exits(3).json();
         assert_eq!((&found["supported"], &found["answer"]), (&json!(false), &json!("")), "{found}");
@@ -442,15 +438,15 @@ fn text_without_any_support_is_no_answer() {
         .stdin(Stdio::piped());
     let mut child = chat.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(format!("{QUESTION}\n").as_bytes()).unwrap();
-    let said =
+    let answer =
         Run::from_output(&child.wait_with_output().unwrap(), "chat".to_owned()).exits(3).json();
-    assert_eq!((&said["supported"], &said["answer"]), (&json!(false), &json!("")));
+    assert_eq!((&answer["supported"], &answer["answer"]), (&json!(false), &json!("")));
     sandbox.rag(["sessions", "show", "s"]).ok().prints("Nothing in the index supported an answer.");
 }
 
 #[test]
-fn a_model_that_goes_round_in_circles_is_cut() {
-    let Some(sandbox) = world() else { return };
+fn a_repeating_model_is_cut_off() {
+    let Some(sandbox) = indexed() else { return };
     let line = "Honey bees dance to tell the others where flowers are. [1]\n";
     let mut loops = vec![line; 4000];
     loops.push("never reached");
@@ -460,7 +456,7 @@ fn a_model_that_goes_round_in_circles_is_cut() {
         let n = cut.stdout.matches("Honey bees dance to tell").count();
         assert!((4..=7).contains(&n) && !cut.stdout.contains("never"), "{n}\n{cut}");
     }
-    assert_eq!(server.requests().len(), 2, "what was cut is not kept");
+    assert_eq!(server.requests().len(), 2, "a cut answer was cached");
     let found = run(&sandbox, &server, &[QUESTION, "--json"]).ok().json();
     assert_eq!((&found["llm"]["finish"], &found["supported"]), (&json!("repeating"), &json!(true)));
     let nonsense =
@@ -472,8 +468,8 @@ fn a_model_that_goes_round_in_circles_is_cut() {
 }
 
 #[test]
-fn what_stays_the_same_comes_first() {
-    let Some(sandbox) = world() else { return };
+fn prompts_share_their_longest_prefix() {
+    let Some(sandbox) = indexed() else { return };
     let server = LlmServer::start([good()]);
     let questions = ["What are combs made of?", "Why do combs smell?"];
     questions
@@ -497,8 +493,8 @@ fn what_stays_the_same_comes_first() {
 }
 
 #[test]
-fn evidence_fits_its_budget() {
-    let Some(sandbox) = world() else { return };
+fn evidence_fits_its_token_budget() {
+    let Some(sandbox) = indexed() else { return };
     let long: String = (1..200)
         .map(|n| format!("Hive number {n} has {} bees that dance in June. ", 7 * n))
         .collect();
@@ -515,14 +511,14 @@ fn evidence_fits_its_budget() {
         server.requests().last().unwrap().message("user").len()
     };
     let (small, large) = (size("100"), size("2000"));
-    // Four characters a token, and fences, wish and question beside the evidence.
+    // Four characters a token, and the prompt's own text beside the evidence.
     assert!(small < 400 + 250, "{small} bytes");
     assert!((large - small) as u64 > 1000 && large < 8000 + 250, "{large} bytes");
 }
 
 #[test]
-fn an_answer_is_found_again_exactly_when_everything_is_the_same() {
-    let Some(sandbox) = world() else { return };
+fn a_cached_answer_is_hit_exactly_when_all_inputs_are_equal() {
+    let Some(sandbox) = indexed() else { return };
     let (server, other) = (LlmServer::start([good()]), LlmServer::start([good()]));
     let n_asked = || server.requests().len() + other.requests().len();
     let asks = |what: &str,
@@ -557,7 +553,7 @@ fn an_answer_is_found_again_exactly_when_everything_is_the_same() {
     asks("one character", 1, same, QUESTION.trim_end_matches('?'), &server);
     asks("another character", 1, same, &QUESTION.replace("bees", "beer"), &server);
     asks("white space around", 0, same, &format!(" {QUESTION} "), &server);
-    // Neither the key nor patience say anything about the answer.
+    // Neither the key nor the time-out affects the answer.
     let change: &dyn Fn(&mut Command) = &|command| {
         command.env("RAG_LLM_API_KEY", "x").env("RAG_LLM_TIMEOUT_S", "9");
     };
@@ -571,14 +567,14 @@ fn an_answer_is_found_again_exactly_when_everything_is_the_same() {
     asks("again", 0, same, QUESTION, &server);
 }
 
-/// Whether a request asks for a question to be rewritten.
+/// Whether a request asks the model to rewrite a question.
 fn is_rewriting(request: &Request) -> bool {
     request.message("system").contains("Rewrite the question")
 }
 
 #[test]
-fn a_follow_up_is_rewritten_by_the_model_or_carries_words() {
-    let Some(sandbox) = world() else { return };
+fn a_follow_up_is_rewritten_by_the_model_or_completed_with_words() {
+    let Some(sandbox) = indexed() else { return };
     let obliging = |request: &Request| match is_rewriting(request) {
         true => Step::tokens(&["\"What are the combs ", "of honey bees made of?\"\n"]),
         false => good(),
@@ -598,15 +594,15 @@ fn a_follow_up_is_rewritten_by_the_model_or_carries_words() {
     assert_eq!(requests.iter().map(is_rewriting).collect::<Vec<_>>(), [true, false]);
     assert_eq!(found["question"], "And what are their combs made of?");
     assert_eq!(found["resolved"], "What are the combs of honey bees made of?");
-    // The model is told what was said, without the marks of other sources.
-    let told = format!(
+    // The request carries the earlier turn, without marks of other sources.
+    let turn = format!(
         "Q: {QUESTION}\nA: Honey bees dance to tell the others where flowers are.  They sing \
          loudly."
     );
-    let told_flat = told.replace("  ", " ");
+    let turn_flat = turn.replace("  ", " ");
     for request in &requests {
         let user = request.message("user").replace("  ", " ");
-        assert!(user.contains(&told_flat), "{user}");
+        assert!(user.contains(&turn_flat), "{user}");
     }
     assert!(requests[0].message("user").ends_with("Question: And what are their combs made of?"));
     assert!(
@@ -624,7 +620,7 @@ fn a_follow_up_is_rewritten_by_the_model_or_carries_words() {
     assert!(resolved.contains("combs") && resolved.contains("bees"), "{resolved}");
 }
 
-/// Answers with what was asked, and refuses to talk about seven.
+/// Answers with the question, and refuses number seven.
 fn parrot(request: &Request) -> Step {
     let question =
         request.message("user").rsplit_once("Question: ").unwrap_or_default().1.to_owned();
@@ -635,11 +631,10 @@ fn parrot(request: &Request) -> Step {
 }
 
 #[test]
-fn a_batch_is_answered_side_by_side_and_told_in_order() {
-    let Some(sandbox) = world() else { return };
+fn a_batch_is_answered_in_parallel_and_printed_in_order() {
+    let Some(sandbox) = indexed() else { return };
     const PARALLEL: usize = 4;
-    // Each reply waits for three others, so nothing would come if the questions went one after
-    // another.
+    // Each reply waits for three others, so a sequential batch would never finish.
     let server = LlmServer::start([Step::Together(PARALLEL, parrot)]);
     let mut lines: Vec<String> = (0..10 * PARALLEL)
         .map(|n| {
@@ -666,9 +661,8 @@ fn a_batch_is_answered_side_by_side_and_told_in_order() {
         run.exits(4).says("39 answered, 0 without support, 2 failed")
     };
     let run = batch(&server, "questions.jsonl", "4");
-    // Never fails without cause; where the bound does not hold, it fails when a fifth question is
-    // early enough.
-    assert_eq!(server.most_together(), PARALLEL, "more at once than was allowed");
+    // Where the limit does not hold, this fails when a fifth question arrives early enough.
+    assert_eq!(server.most_together(), PARALLEL, "more at once than the limit");
     let objects: Vec<Value> =
         run.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(objects.len(), lines.len());
@@ -713,8 +707,8 @@ fn a_batch_is_answered_side_by_side_and_told_in_order() {
 }
 
 #[test]
-fn a_conversation_by_pipe_outlives_a_failure() {
-    let Some(sandbox) = world() else { return };
+fn a_piped_chat_continues_after_a_failure() {
+    let Some(sandbox) = indexed() else { return };
     let server = LlmServer::start([Step::status(500), good()]);
     let mut command = ask(&sandbox, &server, &[]);
     let args = ["chat", "--generator", "llm", "--no-cache"];

@@ -1,4 +1,4 @@
-//! Vectors: equal to the reference implementation's, and a function of the text alone.
+//! Vectors: equal to those of the reference implementation, and a function of the text alone.
 
 use rag::model::{Embedder, EmbeddingRole, Library, ModelFiles, Network, Runtime, Tokenizer};
 use rag::vector::dot;
@@ -17,7 +17,7 @@ struct Expected {
     vector: Vec<f32>,
 }
 
-/// Made by sentence-transformers from the original weights.
+/// Computed by sentence-transformers from the original weights.
 fn golden() -> Vec<Expected> {
     let golden: Golden = serde_json::from_str(include_str!("golden/minilm.json")).unwrap();
     assert!(golden.texts.len() >= 14);
@@ -41,7 +41,7 @@ fn bits(values: &[f32]) -> Vec<u32> {
 }
 
 #[test]
-fn fp32_vectors_are_those_of_the_reference() {
+fn fp32_vectors_equal_the_reference() {
     let mut embedder = embedder("all-MiniLM-L6-v2-fp32");
     for expected in golden() {
         let vector = embedder.embed(EmbeddingRole::Passage, &expected.text).unwrap();
@@ -74,7 +74,7 @@ fn int8_vectors_are_close_to_fp32() {
 }
 
 #[test]
-fn every_vector_has_the_length_one() {
+fn every_vector_has_unit_length() {
     let mut embedder = embedder("all-MiniLM-L6-v2");
     for expected in golden() {
         let vector = embedder.embed(EmbeddingRole::Query, &expected.text).unwrap();
@@ -84,11 +84,11 @@ fn every_vector_has_the_length_one() {
     }
 }
 
-/// The cache is keyed by the text, so nothing else may have a say.
+/// The cache is keyed by the text, so nothing else may change a vector.
 #[test]
-fn an_int8_vector_does_not_depend_on_what_came_before() {
+fn an_int8_vector_does_not_depend_on_earlier_texts() {
     let golden = golden();
-    // Each by a network that has seen nothing.
+    // Each by a network that has embedded nothing before.
     let alone: Vec<Vec<u32>> = golden
         .iter()
         .map(|expected| {
@@ -138,10 +138,10 @@ fn an_int8_vector_does_not_depend_on_its_thread() {
     assert!(all.windows(2).all(|pair| pair[0] == pair[1]));
 }
 
-/// The model's file asks for 128 tokens, padded; its window is 256, and a pad would change an int8
-/// vector.
+/// The model's file asks for 128 tokens with padding; its window is 256, and padding would change
+/// an int8 vector.
 #[test]
-fn a_text_is_cut_to_the_window_and_not_before() {
+fn a_text_is_truncated_at_the_model_window() {
     let files = files("all-MiniLM-L6-v2");
     let tokenizer = Tokenizer::load(&files).unwrap();
     let words = |n: usize| vec!["river"; n].join(" ");

@@ -1,8 +1,8 @@
-//! A folder that somebody else made: its library is not opened, its models are not loaded, and the
-//! user is told why.
+//! A foreign folder: its library is not opened, its models are not loaded, and the user is told
+//! why.
 //!
-//! The library of these tests writes a file when it is loaded, so that loading it cannot go unseen;
-//! `strace` sees the rest.
+//! The library of these tests writes a file when it is loaded, so loading it is visible; `strace`
+//! shows the rest.
 
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
@@ -10,6 +10,7 @@ use std::process::Command;
 
 use serde_json::json;
 
+use crate::errors::installed;
 use crate::fixtures::copy_dir;
 use crate::support::{Run, Sandbox, project_data};
 use crate::sweep::{TINY, use_tiny_model};
@@ -17,7 +18,7 @@ use crate::tools::has_tool;
 
 const MODEL: &str = "all-MiniLM-L6-v2";
 
-/// What a manifest says of files, true to the last bit.
+/// Writes a manifest with correct sums of the files.
 fn manifest(dir: &Path, files: &[&str]) {
     let sums: serde_json::Map<_, _> = files
         .iter()
@@ -36,7 +37,7 @@ fn manifest(dir: &Path, files: &[&str]) {
     std::fs::write(dir.join("manifest.json"), text).unwrap();
 }
 
-/// A clone with documents, and below `data` a library and a model that somebody made. `None` where
+/// A clone with documents, and a foreign library and model below its data folder. `None` where
 /// there is no compiler.
 fn clone(sandbox: &Sandbox, data: &str) -> Option<PathBuf> {
     if !has_tool("cc", &["--version"]) || !has_tool("strace", &["-V"]) {
@@ -64,7 +65,7 @@ fn clone(sandbox: &Sandbox, data: &str) -> Option<PathBuf> {
         .unwrap();
     assert!(built.success());
     manifest(&runtime, &["libonnxruntime.so"]);
-    // A model that works as well as the real one, and is another.
+    // A model as good as the real one, but a different one.
     let model = clone.join(data).join("models").join(MODEL);
     copy_dir(&project_data().join("models").join(MODEL), &model);
     let config = model.join("config_sentence_transformers.json");
@@ -81,8 +82,8 @@ fn clone(sandbox: &Sandbox, data: &str) -> Option<PathBuf> {
     Some(clone)
 }
 
-/// `rag` in the clone, for a user who has library and models in a place of their own, under
-/// `strace`. Nothing of the clone may be mapped for execution, and no network of it may be opened.
+/// `rag` in the clone under `strace`, for a user with a separate library and models. No file of the
+/// clone may be mapped for execution, and no network of it may be opened.
 fn traced(sandbox: &Sandbox, clone: &Path, args: &[&str], opens_networks: bool) -> Run {
     let trace = sandbox.path().join("trace");
     let options = ["-f", "-y", "-e", "trace=open,openat,mmap,mprotect,execve", "-o"];
@@ -107,7 +108,7 @@ fn traced(sandbox: &Sandbox, clone: &Path, args: &[&str], opens_networks: bool) 
 }
 
 #[test]
-fn a_folder_runs_no_code_and_hands_in_no_model() {
+fn a_foreign_folder_runs_no_code_and_provides_no_model() {
     let sandbox = Sandbox::new();
     let Some(clone) = clone(&sandbox, "data") else { return };
     let run = traced(&sandbox, &clone, &["ingest", "--dir", "docs"], false).ok();
@@ -117,7 +118,7 @@ fn a_folder_runs_no_code_and_hands_in_no_model() {
         .ok()
         .prints("in the reeds");
     run.says("ignored data/runtime/libonnxruntime.so");
-    // Naming the folder does not make it the user's own.
+    // Naming the folder as data directory does not make it trusted.
     let data = clone.join("data");
     let elsewhere = sandbox.path().join("home");
     let args =
@@ -128,7 +129,7 @@ fn a_folder_runs_no_code_and_hands_in_no_model() {
     let mut named = sandbox.command(&args[..5]);
     Run::of(named.env_remove("ORT_DYLIB_PATH").env("RAG_DATA_DIR", &data)).ok().says("ignored");
     assert!(!sandbox.path().join("pwned").exists());
-    // A list says it, too.
+    // `model list` reports it too.
     let list =
         Run::of(sandbox.command(["model", "list", "--json"]).current_dir(&clone)).ok().json();
     let ignored =
@@ -137,7 +138,7 @@ fn a_folder_runs_no_code_and_hands_in_no_model() {
 }
 
 #[test]
-fn neither_a_project_file_nor_links_make_a_folder_trusted() {
+fn project_files_and_links_do_not_make_a_folder_trusted() {
     let sandbox = Sandbox::new();
     let Some(clone) = clone(&sandbox, "parts") else { return };
     std::fs::create_dir(clone.join("stuff")).unwrap();
@@ -155,7 +156,7 @@ fn neither_a_project_file_nor_links_make_a_folder_trusted() {
             .says(key)
             .says("project file");
     }
-    // A path of the user's that leads into every folder.
+    // A relative path of the user would lead into every folder.
     std::fs::remove_file(clone.join("rag.toml")).unwrap();
     let ingest = || sandbox.command(["ingest", "--dir", "docs"]);
     let run = Run::of(
@@ -173,9 +174,9 @@ fn neither_a_project_file_nor_links_make_a_folder_trusted() {
     assert!(!sandbox.path().join("pwned").exists(), "the library was loaded");
 }
 
-/// The manifests that set-up writes, with other files beside them.
+/// Manifests as set-up writes them, beside different files.
 #[test]
-fn a_true_manifest_beside_false_files_opens_nothing() {
+fn a_genuine_manifest_beside_forged_files_opens_nothing() {
     let sandbox = Sandbox::new();
     let Some(clone) = clone(&sandbox, "data") else { return };
     let (runtime, model) = (clone.join("data/runtime"), clone.join("data/models").join(MODEL));
@@ -194,8 +195,7 @@ fn a_true_manifest_beside_false_files_opens_nothing() {
     run().exits(5).says("libonnxruntime.so is damaged").says("SHA-256");
     std::fs::remove_dir_all(&runtime).unwrap();
 
-    // The weights are forged, and so are the sums of their blocks; the SHA-256 is that of the real
-    // ones.
+    // Weights and block sums are forged; the SHA-256 is that of the real weights.
     let names = ["config_sentence_transformers.json", "model.onnx.data"];
     copy(&real.join("models").join(MODEL).join(names[0]), &model.join(names[0]));
     let mut weights = std::fs::read(model.join(names[1])).unwrap();
@@ -208,37 +208,19 @@ fn a_true_manifest_beside_false_files_opens_nothing() {
     manifest["files"][names[1]]["blocks"] = json!(forged.blocks);
     std::fs::remove_file(model.join("manifest.json")).unwrap();
     std::fs::write(model.join("manifest.json"), manifest.to_string()).unwrap();
-    // It is read, to be compared; the network beside it is not loaded.
+    // The weights are read for the comparison; the network beside them is not loaded.
     traced(&sandbox, &clone, &ingest, true)
         .exits(5)
         .says("model.onnx.data is damaged")
         .says("SHA-256");
 }
 
-/// `rag` of an installation without library and models, so that nothing but the folder has any.
-fn alone(sandbox: &Sandbox, args: &[&str]) -> Command {
-    let bin = sandbox.path().join("prefix/bin");
-    if !bin.exists() {
-        std::fs::create_dir_all(&bin).unwrap();
-        std::fs::hard_link(env!("CARGO_BIN_EXE_rag"), bin.join("rag"))
-            .or_else(|_| std::fs::copy(env!("CARGO_BIN_EXE_rag"), bin.join("rag")).map(drop))
-            .unwrap();
-    }
-    let mut command = Command::new(bin.join("rag"));
-    command
-        .args(args)
-        .current_dir(sandbox.path())
-        .env_clear()
-        .env("HOME", sandbox.path().join("home"));
-    command
-}
-
 #[test]
-fn without_a_place_of_their_own_users_are_told_what_was_ignored_and_what_to_do() {
+fn ignored_models_and_libraries_are_named_with_advice() {
     let sandbox = Sandbox::new();
     let Some(clone) = clone(&sandbox, "data") else { return };
     let ingest =
-        || Run::of(alone(&sandbox, &["ingest", "--dir", "docs"]).current_dir(&clone)).exits(1);
+        || Run::of(installed(&sandbox, &["ingest", "--dir", "docs"]).current_dir(&clone)).exits(1);
     let run = ingest()
         .says("no model named `all-MiniLM-L6-v2`")
         .says("ignored data/models/all-MiniLM-L6-v2: ");
@@ -246,12 +228,12 @@ fn without_a_place_of_their_own_users_are_told_what_was_ignored_and_what_to_do()
     let model = clone.join("data/models").join(MODEL);
     std::fs::remove_dir_all(&model).unwrap();
     copy_dir(&project_data().join("models").join(MODEL), &model);
-    // A model that set-up makes may come from anywhere; a library may not.
+    // A model made by set-up may be anywhere; a library may not.
     let run = ingest().says("the ONNX Runtime library is not on this machine");
     run.says("ignored data/runtime/libonnxruntime.so: it may have come with the folder");
     std::fs::remove_file(clone.join("data/runtime/manifest.json")).unwrap();
     ingest().says("there is no manifest.json beside it");
-    // What never answers is not waited for.
+    // A FIFO is not waited for.
     let made = Command::new("mkfifo").arg(clone.join("data/runtime/manifest.json")).status();
     assert!(made.is_ok_and(|status| status.success()));
     ingest().says("ignored data/runtime/libonnxruntime.so").says("no plain file");
@@ -259,28 +241,28 @@ fn without_a_place_of_their_own_users_are_told_what_was_ignored_and_what_to_do()
 }
 
 #[test]
-fn a_data_folder_that_set_up_filled_works_by_itself() {
+fn a_data_folder_filled_by_set_up_is_sufficient() {
     let sandbox = Sandbox::new();
     sandbox.write("docs/a.md", "# Herons\n\nThe grey heron waits in the reeds.\n");
     for folder in ["runtime", "models"] {
         copy_dir(&project_data().join(folder), &sandbox.data().join(folder));
     }
-    let run = Run::of(&mut alone(&sandbox, &["ingest", "--dir", "docs"])).ok();
+    let run = Run::of(&mut installed(&sandbox, &["ingest", "--dir", "docs"])).ok();
     assert!(!run.stderr.contains("ignored"), "{run}");
-    // Once compared, they are not read again while nothing about them changes, unless they are new.
-    Run::of(&mut alone(&sandbox, &["ask", "Where does the heron wait?"]))
+    // Compared files are not read again while they are unchanged.
+    Run::of(&mut installed(&sandbox, &["ask", "Where does the heron wait?"]))
         .ok()
         .prints("in the reeds");
-    // Where others may write to the library, a copy of it is compared and loaded.
+    // A library that others may write to is copied, and the copy is compared and loaded.
     let library = sandbox.data().join("runtime/libonnxruntime.so");
     std::fs::remove_file(&library).unwrap();
     std::fs::copy(project_data().join("runtime/libonnxruntime.so"), &library).unwrap();
     std::fs::set_permissions(library, std::fs::Permissions::from_mode(0o666)).unwrap();
-    Run::of(&mut alone(&sandbox, &["search", "heron", "--no-cache", "--mode", "dense"])).ok();
+    Run::of(&mut installed(&sandbox, &["search", "heron", "--no-cache", "--mode", "dense"])).ok();
 }
 
 #[test]
-fn a_model_counts_for_the_user_who_added_it() {
+fn an_added_model_is_trusted_for_the_user_who_added_it() {
     let sandbox = Sandbox::new();
     use_tiny_model(&sandbox);
     sandbox.write("docs/a.md", "# Herons\n\nThe grey heron waits in the reeds.\n");
@@ -296,7 +278,7 @@ fn a_model_counts_for_the_user_who_added_it() {
     let search = ["search", "heron", "--no-cache", "--mode", "dense"];
     let run = Run::of(&mut of_another(&search)).exits(1).says("no model named `tiny`");
     run.says("ignored data/models/tiny: it may have come with the folder").says("rag model add");
-    // Who trusts the folder says so.
+    // The user can declare the folder trusted.
     Run::of(of_another(&search).env("RAG_ASSETS_DIR", sandbox.data())).ok();
     let user = sandbox.write(
         "another/.config/rag/config.toml",
@@ -304,7 +286,7 @@ fn a_model_counts_for_the_user_who_added_it() {
     );
     Run::of(&mut of_another(&search)).ok();
     std::fs::remove_file(user).unwrap();
-    // What nobody can remember would be ignored at once, so it is not added.
+    // A model that could not be remembered would be ignored, so it is not added.
     sandbox.rag(["model", "list"]).ok();
     let mut add = sandbox.command(["model", "add", "tiny", "--name", "lost"]);
     let run = Run::of(add.env("HOME", "/dev/null"))
@@ -312,7 +294,7 @@ fn a_model_counts_for_the_user_who_added_it() {
         .says("cannot remember")
         .says("RAG_ASSETS_DIR");
     assert!(!sandbox.data().join("models/lost").exists(), "{run}");
-    // The user's own model is damaged, not somebody's, when its manifest has changed.
+    // The user's own model with a changed manifest is damaged, not foreign.
     let manifest = sandbox.data().join("models/tiny/manifest.json");
     let text = std::fs::read_to_string(&manifest).unwrap();
     std::fs::remove_file(&manifest).unwrap();

@@ -1,19 +1,12 @@
-//! `rag index`: listing, showing, checking, moving and removing.
+//! `rag index`: list, show, verify, save, load and remove.
 
 use serde_json::{Value, json};
 
-use crate::fixtures::{TOPICS, files_below, search, topics, write_old};
+use crate::fixtures::{TOPICS, files_below, indexed, search, topics, write_old};
 use crate::support::{Run, Sandbox};
 
-fn sandbox() -> Sandbox {
-    let sandbox = Sandbox::new();
-    topics(&sandbox);
-    sandbox.ingest();
-    sandbox
-}
-
 #[test]
-fn list_names_every_index() {
+fn list_shows_every_index() {
     let sandbox = Sandbox::new();
     assert_eq!(sandbox.rag(["index", "list", "--json"]).ok().json(), json!([]));
     sandbox.rag(["index", "list"]).ok().says("rag ingest --dir FOLDER");
@@ -30,8 +23,8 @@ fn list_names_every_index() {
 }
 
 #[test]
-fn show_tells_what_it_is_made_of() {
-    let sandbox = sandbox();
+fn show_reports_documents_model_chunking_and_size() {
+    let sandbox = indexed();
     let show = sandbox.rag(["index", "show", "--json"]).ok().json();
     assert_eq!(
         (&show["name"], &show["documents"], &show["chunks"], &show["dimension"], &show["vectors"]),
@@ -59,8 +52,8 @@ fn show_tells_what_it_is_made_of() {
 }
 
 #[test]
-fn verify_says_when_all_is_well() {
-    let sandbox = sandbox();
+fn verify_reports_a_whole_index() {
+    let sandbox = indexed();
     sandbox.rag(["index", "verify"]).ok().prints("the index `default` is whole");
     let verified = sandbox.rag(["index", "verify", "--json"]).ok().json();
     assert_eq!(verified, json!({ "index": "default", "ok": true, "damaged": [] }));
@@ -68,7 +61,7 @@ fn verify_says_when_all_is_well() {
 
 #[test]
 fn a_saved_index_gives_the_same_hits_elsewhere() {
-    let sandbox = sandbox();
+    let sandbox = indexed();
     let saved = sandbox.rag(["index", "save", "out.tar.zst", "--json"]).ok().json();
     assert_eq!(saved["bundle_bytes"], sandbox.path().join("out.tar.zst").metadata().unwrap().len());
     let loaded =
@@ -82,8 +75,8 @@ fn a_saved_index_gives_the_same_hits_elsewhere() {
     };
     assert_eq!(hits("other"), hits("data"));
     sandbox.rag(["index", "verify", "--data-dir", "other"]).ok();
-    // It goes on from there: the files are read, since their times were those of another machine,
-    // and are the same.
+    // The next ingest continues from it: the files are read, because their times are those of
+    // another machine, and found unchanged.
     let args = ["ingest", "--dir", "docs", "--data-dir", "other", "--no-cache", "--json"];
     let again = sandbox.rag(args).ok().json();
     assert_eq!(
@@ -96,7 +89,7 @@ fn a_saved_index_gives_the_same_hits_elsewhere() {
 
 #[test]
 fn the_same_index_saves_to_the_same_bytes() {
-    let sandbox = sandbox();
+    let sandbox = indexed();
     let save = |file: &str| {
         sandbox.rag(["index", "save", file]).ok();
         std::fs::read(sandbox.path().join(file)).unwrap()
@@ -105,8 +98,8 @@ fn the_same_index_saves_to_the_same_bytes() {
 }
 
 #[test]
-fn loading_does_not_replace_unasked() {
-    let sandbox = sandbox();
+fn loading_replaces_an_index_only_with_the_replace_flag() {
+    let sandbox = indexed();
     sandbox.rag(["index", "save", "out.tar.zst"]).ok();
     sandbox
         .rag(["index", "load", "out.tar.zst"])
@@ -131,7 +124,7 @@ fn loading_does_not_replace_unasked() {
 }
 
 #[test]
-fn what_is_no_bundle_is_refused_and_leaves_nothing() {
+fn a_file_that_is_not_a_bundle_is_refused_and_leaves_nothing() {
     let sandbox = Sandbox::new();
     for (file, content) in
         [("empty", &b""[..]), ("text", b"This is no bundle, but a text.\n"), ("zeros", &[0; 4096])]
@@ -145,13 +138,13 @@ fn what_is_no_bundle_is_refused_and_leaves_nothing() {
 
 #[test]
 fn saving_over_a_file_is_refused_unless_forced() {
-    let sandbox = sandbox();
+    let sandbox = indexed();
     let notes = sandbox.write("notes.txt", "my notes");
     let read = || std::fs::read(&notes).unwrap();
     let run = sandbox.rag(["index", "save", "notes.txt"]).exits(2);
     run.says("notes.txt exists").says("--force");
     assert_eq!(read(), b"my notes");
-    // A failure leaves it, forced or not.
+    // A failed save keeps the file, forced or not.
     sandbox.rag(["index", "save", "notes.txt", "--force", "--index", "nowhere"]).exits(1);
     assert_eq!(read(), b"my notes");
     std::os::unix::fs::symlink("nowhere.tar.zst", sandbox.path().join("link")).unwrap();
@@ -167,8 +160,8 @@ fn saving_over_a_file_is_refused_unless_forced() {
 }
 
 #[test]
-fn remove_takes_the_index_and_not_the_files() {
-    let sandbox = sandbox();
+fn remove_deletes_the_index_and_not_the_documents() {
+    let sandbox = indexed();
     sandbox.rag(["ingest", "--dir", "docs", "--index", "other", "--exclude", "*.md"]).ok();
     sandbox.rag(["index", "remove", "--yes", "--json"]).ok();
     sandbox
@@ -185,8 +178,8 @@ fn remove_takes_the_index_and_not_the_files() {
 }
 
 #[test]
-fn two_indexes_of_one_folder_may_go_one_by_one() {
-    let sandbox = sandbox();
+fn removing_one_of_two_equal_indexes_keeps_the_other() {
+    let sandbox = indexed();
     sandbox.rag(["ingest", "--dir", "docs", "--index", "twin"]).ok();
     sandbox.rag(["index", "remove", "--yes", "--index", "twin"]).ok();
     sandbox.rag(["search", "bees"]).ok();
@@ -195,7 +188,7 @@ fn two_indexes_of_one_folder_may_go_one_by_one() {
 
 #[test]
 fn indexes_of_other_data_directories_are_found() {
-    let sandbox = sandbox();
+    let sandbox = indexed();
     let run_in = |dir: &str, args: &[&str]| {
         std::fs::create_dir_all(sandbox.path().join(dir)).unwrap();
         Run::of(sandbox.command(args).current_dir(sandbox.path().join(dir)))
@@ -229,7 +222,7 @@ fn indexes_of_other_data_directories_are_found() {
         [of(&elsewhere, "default"), of(&data, "default"), of(&data, "notes")]
     );
     assert_eq!(list("."), [of(&data, "default"), of(&data, "notes"), of(&elsewhere, "default")]);
-    // What is gone is not listed, and a list that cannot be read fails nothing.
+    // A removed data directory is not listed, and an unreadable list fails no command.
     std::fs::remove_dir_all(&elsewhere).unwrap();
     assert_eq!(list("."), [of(&data, "default"), of(&data, "notes")]);
     sandbox.write("home/.local/state/rag/places.json", "no JSON");

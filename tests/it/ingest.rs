@@ -1,4 +1,5 @@
-//! `rag ingest`: its summary, what it reads again, what it leaves out, what it keeps.
+//! `rag ingest`: its summary, the files it reads again, the files it skips, and the folders of an
+//! index.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt as _;
@@ -8,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::fixtures::{TOPICS, error_of, files_below, paths, search, set_age, topics, write_old};
 use crate::support::{Run, Sandbox};
-use crate::sweep::{TINY, use_tiny_model};
+use crate::sweep::{Random, TINY, use_tiny_model};
 use crate::tools::engine_on;
 
 #[test]
@@ -45,7 +46,7 @@ fn the_summary_has_the_documented_fields() {
 }
 
 #[test]
-fn people_get_a_summary_on_stdout_and_progress_on_stderr() {
+fn the_summary_is_on_stdout_and_progress_on_stderr() {
     let sandbox = Sandbox::new();
     topics(&sandbox);
     let run = sandbox
@@ -60,7 +61,7 @@ fn people_get_a_summary_on_stdout_and_progress_on_stderr() {
 }
 
 #[test]
-fn folders_are_named_with_and_without_a_flag() {
+fn folders_are_given_with_or_without_the_dir_flag() {
     let sandbox = Sandbox::new();
     topics(&sandbox);
     write_old(&sandbox, "notes/otter.md", "# Otters\n\nThe otter sleeps on its back.\n");
@@ -74,7 +75,7 @@ fn folders_are_named_with_and_without_a_flag() {
 }
 
 #[test]
-fn without_a_folder_the_index_is_brought_up_to_date_with_its_own() {
+fn an_ingest_without_a_folder_updates_the_folders_of_the_index() {
     let sandbox = Sandbox::new();
     topics(&sandbox);
     write_old(&sandbox, "notes/otter.md", "# Otters\n\nThe otter sleeps on its back.\n");
@@ -91,7 +92,7 @@ fn without_a_folder_the_index_is_brought_up_to_date_with_its_own() {
 
     write_old(&sandbox, "notes/seal.md", "# Seals\n\nThe seal barks.\n");
     std::fs::remove_file(sandbox.path().join("docs/tides.md")).unwrap();
-    // From another folder, too: what the index calls a folder is not looked for here.
+    // Also from another folder: the index knows its folders by their full paths.
     let elsewhere = sandbox.path().join("elsewhere");
     std::fs::create_dir(&elsewhere).unwrap();
     let mut command = sandbox.command(["ingest", "--json", "--data-dir"]);
@@ -128,7 +129,7 @@ fn an_unchanged_folder_commits_nothing() {
 }
 
 #[test]
-fn only_what_changed_is_read_and_embedded() {
+fn only_changed_files_are_read_and_embedded() {
     let sandbox = Sandbox::new();
     topics(&sandbox);
     let first = sandbox.ingest();
@@ -157,7 +158,7 @@ fn only_what_changed_is_read_and_embedded() {
 }
 
 #[test]
-fn a_touched_file_is_read_but_not_embedded_and_the_corpus_is_the_same() {
+fn a_touched_file_is_read_and_changes_nothing() {
     let sandbox = Sandbox::new();
     topics(&sandbox);
     let first = sandbox.ingest();
@@ -168,9 +169,9 @@ fn a_touched_file_is_read_but_not_embedded_and_the_corpus_is_the_same() {
     assert_eq!(sandbox.ingest()["read"], 0);
 }
 
-/// A file as young as the file system's clock is coarse may change again within the same tick.
+/// A file younger than the file system's clock resolution may change again within the same tick.
 #[test]
-fn a_change_that_keeps_size_and_time_is_seen_when_the_file_was_fresh() {
+fn a_change_of_a_fresh_file_is_seen_despite_equal_size_and_time() {
     let sandbox = Sandbox::new();
     let soon = std::time::SystemTime::now() + std::time::Duration::from_secs(3600);
     let write = |text: &str| {
@@ -189,7 +190,7 @@ fn a_change_that_keeps_size_and_time_is_seen_when_the_file_was_fresh() {
 }
 
 #[test]
-fn hidden_and_ignored_files_are_not_there() {
+fn hidden_and_ignored_files_are_not_indexed() {
     let sandbox = Sandbox::new();
     topics(&sandbox);
     for (path, text) in [
@@ -211,7 +212,7 @@ fn hidden_and_ignored_files_are_not_there() {
 }
 
 #[test]
-fn include_and_exclude_choose() {
+fn include_and_exclude_select_files() {
     let sandbox = Sandbox::new();
     topics(&sandbox);
     let documents = |more: &[&str]| {
@@ -227,7 +228,7 @@ fn include_and_exclude_choose() {
 }
 
 #[test]
-fn what_has_no_text_is_skipped_and_counted() {
+fn files_without_text_are_skipped_and_counted() {
     let sandbox = Sandbox::new();
     topics(&sandbox);
     write_old(&sandbox, "docs/program", b"\x7fELF\x02\x01\x01\0\0\0\0\0\xff\xfe\x00\x01");
@@ -249,14 +250,14 @@ fn what_has_no_text_is_skipped_and_counted() {
     assert_eq!((&again["committed"], &again["skipped"]), (&json!(false), &json!(3)));
 }
 
-/// An ingest in which no file may have more than 1000 bytes.
+/// An ingest with a limit of 1000 bytes per file.
 fn ingest_small(sandbox: &Sandbox) -> Run {
     let mut command = sandbox.command(["ingest", "--dir", "docs", "--json"]);
     Run::of(command.env("RAG_INGEST_MAX_FILE_BYTES", "1000"))
 }
 
 #[test]
-fn a_file_that_is_too_large_is_named_and_the_rest_is_indexed() {
+fn a_file_over_the_size_limit_is_named_and_the_rest_is_indexed() {
     let sandbox = Sandbox::new();
     topics(&sandbox);
     write_old(&sandbox, "docs/large.md", "large words ".repeat(100));
@@ -272,14 +273,14 @@ fn a_file_that_is_too_large_is_named_and_the_rest_is_indexed() {
         "{failed}"
     );
     assert_eq!(run.json()["documents"], 6);
-    // It is tried again each time, and indexed once nothing is in the way.
+    // It is tried again each time, and indexed once the limit allows it.
     assert_eq!(ingest_small(&sandbox).exits(4).json()["failed"][0]["path"], "docs/large.md");
     assert_eq!(sandbox.ingest()["documents"], 7);
     assert_eq!(paths(&search(&sandbox, "large", &["--mode", "lexical"])), ["large.md"]);
 }
 
 #[test]
-fn a_file_that_can_no_longer_be_read_keeps_its_last_version() {
+fn an_unreadable_file_keeps_its_last_version() {
     let sandbox = Sandbox::new();
     topics(&sandbox);
     ingest_small(&sandbox).ok();
@@ -294,7 +295,7 @@ fn a_file_that_can_no_longer_be_read_keeps_its_last_version() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_listed_keeps_what_was_in_it() {
+fn an_unlistable_folder_keeps_its_documents() {
     let sandbox = Sandbox::new();
     topics(&sandbox);
     sandbox.ingest();
@@ -331,7 +332,7 @@ fn equal_chunks_are_embedded_once() {
 }
 
 #[test]
-fn no_cache_neither_reads_nor_writes() {
+fn no_cache_neither_reads_nor_writes_the_cache() {
     let sandbox = Sandbox::new();
     topics(&sandbox);
     let rows = || {
@@ -393,14 +394,12 @@ fn several_folders_make_one_index() {
         hits["hits"].as_array().unwrap().iter().map(|h| h["root"].as_str().unwrap()).collect();
     roots.sort_unstable();
     assert_eq!(roots, ["birds", "fish"]);
-    assert_eq!(
-        sandbox.rag(["ingest", "--dir", "birds", "--dir", "fish", "--json"]).ok().json()["committed"],
-        false
-    );
+    let again = sandbox.rag(["ingest", "--dir", "birds", "--dir", "fish", "--json"]).ok().json();
+    assert_eq!(again["committed"], false);
 }
 
 #[test]
-fn folders_that_cannot_be_ingested_are_refused_before_anything_is_written() {
+fn unsuitable_folders_are_refused_before_any_write() {
     let sandbox = Sandbox::new();
     topics(&sandbox);
     sandbox
@@ -415,7 +414,7 @@ fn folders_that_cannot_be_ingested_are_refused_before_anything_is_written() {
 }
 
 #[test]
-fn changed_chunking_builds_afresh() {
+fn changed_chunking_rebuilds_the_index() {
     let sandbox = Sandbox::new();
     topics(&sandbox);
     let first = sandbox.ingest();
@@ -432,7 +431,7 @@ fn changed_chunking_builds_afresh() {
 }
 
 #[test]
-fn a_corpus_id_can_be_given() {
+fn a_corpus_id_can_be_set() {
     let sandbox = Sandbox::new();
     topics(&sandbox);
     let run = Run::of(
@@ -452,7 +451,7 @@ fn a_corpus_id_can_be_given() {
 }
 
 #[test]
-fn the_corpus_id_depends_on_content_and_not_on_place_or_time() {
+fn the_corpus_id_depends_on_content_and_not_on_location_or_time() {
     let sandbox = Sandbox::new();
     topics(&sandbox);
     for (path, text) in TOPICS {
@@ -470,7 +469,7 @@ fn the_corpus_id_depends_on_content_and_not_on_place_or_time() {
 }
 
 #[test]
-fn what_did_not_change_is_a_hard_link() {
+fn unchanged_files_of_a_generation_are_hard_links() {
     let sandbox = Sandbox::new();
     topics(&sandbox);
     let first = sandbox.path().join(index_dir(&sandbox.ingest()));
@@ -486,8 +485,8 @@ fn what_did_not_change_is_a_hard_link() {
         .iter()
         .filter(|file| after.contains(file) && inode(first.join(file)) == inode(second.join(file)))
         .collect();
-    // The one segment of the first generation has a handful of files; its vectors are one, with
-    // their keys.
+    // The first generation's only segment has a few files; its vectors are one file, with their
+    // keys.
     assert!(shared.iter().any(|file| file.starts_with("vectors-")), "{shared:?}");
     assert!(
         shared.iter().filter(|file| file.starts_with("bm25/")).count() >= 4,
@@ -497,7 +496,7 @@ fn what_did_not_change_is_a_hard_link() {
 }
 
 #[test]
-fn the_generation_before_is_kept_and_older_ones_go() {
+fn only_the_previous_generation_is_kept() {
     let sandbox = Sandbox::new();
     topics(&sandbox);
     let dirs: Vec<PathBuf> = (0..3)
@@ -511,7 +510,7 @@ fn the_generation_before_is_kept_and_older_ones_go() {
 }
 
 #[test]
-fn another_folder_replaces_the_first_only_when_told_to() {
+fn another_folder_replaces_the_first_only_with_the_only_flag() {
     let sandbox = Sandbox::new();
     topics(&sandbox);
     sandbox.ingest();
@@ -558,19 +557,7 @@ fn the_data_directory_is_not_ingested_into_itself() {
     assert_eq!((&ingest()["documents"], &ingest()["committed"]), (&json!(2), &json!(false)));
 }
 
-/// A small generator of random numbers (Marsaglia's xorshift), so that a failure can be run again.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % n as u64).unwrap()
-    }
-}
-
-/// Words that make documents alike enough for ties, and long enough for several chunks.
+/// Words that make documents similar enough for ties, and long enough for several chunks.
 const WORDS: [&str; 12] = [
     "river", "stone", "bridge", "winter", "harbour", "copper", "engine", "letter", "garden",
     "signal", "mirror", "salt",
@@ -608,10 +595,10 @@ fn edit(sandbox: &Sandbox, random: &mut Random) {
 }
 
 #[test]
-fn an_index_brought_up_to_date_gives_what_a_fresh_one_gives() {
+fn an_updated_index_equals_a_fresh_one() {
     let sandbox = Sandbox::new();
     let seed = 0x2545_f491_4f6c_dd1d;
-    let mut random = Random(seed);
+    let mut random = Random::seeded(seed);
     let ingest = |data: &str| {
         let mut command =
             sandbox.command(["ingest", "--dir", "docs", "--json", "--data-dir", data]);
@@ -667,12 +654,15 @@ fn generations(sandbox: &Sandbox) -> Vec<String> {
     names.filter(|name| name != "names" && name != ".lock").collect()
 }
 
-/// What is in a file keeps it from being read each time; what is in the way of a file may be gone.
+/// A file that failed is not read again while it is unchanged.
 #[test]
-fn a_file_that_fails_is_read_again_only_when_it_has_changed() {
+fn a_failed_file_is_read_again_only_after_a_change() {
     let sandbox = Sandbox::new();
     use_tiny_model(&sandbox);
-    let notebook = |text: &str| json!({ "cells": [{ "cell_type": "markdown", "source": text }], "nbformat": 4, "metadata": {} });
+    let notebook = |text: &str| {
+        let cells = json!([{ "cell_type": "markdown", "source": text }]);
+        json!({ "cells": cells, "nbformat": 4, "metadata": {} })
+    };
     let broken = "{\"cells\": [";
     write_old(&sandbox, "docs/good.md", "# Good\n\nThe boat is blue.\n");
     write_old(&sandbox, "docs/bad.pdf", "%PDF-1.7\nno pages at all\n");
@@ -701,10 +691,10 @@ fn a_file_that_fails_is_read_again_only_when_it_has_changed() {
         "{again:?}"
     );
     assert_eq!(again.failed, first.failed);
-    assert_eq!(ingest(true).read, 1, "it is read when that is asked for");
+    assert_eq!(ingest(true).read, 1, "a failed file is read again on request");
     assert_eq!(ingest(false).read, 0);
 
-    // The same for a file of which the index keeps an earlier version.
+    // The same for a file with an earlier version in the index.
     sandbox.write("docs/notes.ipynb", broken);
     set_age(&sandbox.path().join("docs/notes.ipynb"), 2_000);
     let worse = ingest(false);
@@ -715,11 +705,11 @@ fn a_file_that_fails_is_read_again_only_when_it_has_changed() {
     let again = ingest(false);
     assert_eq!((again.read, again.documents, &again.failed), (0, 2, &worse.failed), "{again:?}");
 
-    // A file that has changed is read.
+    // A changed file is read.
     sandbox.write("docs/notes.ipynb", notebook("The ferry is red.").to_string());
     set_age(&sandbox.path().join("docs/notes.ipynb"), 3_000);
     write_old(&sandbox, "docs/bad.pdf", "%PDF-1.7\nno pages at all, again\n");
-    let mended = ingest(false);
-    assert_eq!((mended.read, failed(&mended)), (2, vec!["bad.pdf".to_owned()]), "{mended:?}");
+    let repaired = ingest(false);
+    assert_eq!((repaired.read, failed(&repaired)), (2, vec!["bad.pdf".to_owned()]), "{repaired:?}");
     assert_eq!((ingest(false).read, ingest(false).failed.len()), (0, 1));
 }

@@ -1,4 +1,4 @@
-//! `rag jobs`, `rag ingest --detach` and the workers: killed, raced, cancelled, poisoned.
+//! `rag jobs`, `rag ingest --detach` and the workers: killed, racing, cancelled, poisoned.
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt as _;
@@ -16,10 +16,10 @@ use crate::sweep::{
 };
 use crate::tools::{
     bytes_embedded, copy_tree, engine, engine_on, generations, has_tool, leftovers, paths, signal,
-    thorough, wait_for,
+    thorough, wait_for, wait_for_workers,
 };
 
-/// Enough to embed that a worker is still at it when it is noticed.
+/// Enough to embed that a worker still runs when the test notices it.
 const MANY: usize = 150;
 
 fn write_many(sandbox: &Sandbox) {
@@ -43,7 +43,7 @@ fn small() -> Sandbox {
     sandbox
 }
 
-/// Queues an ingest of `docs/` into `index` for whatever worker comes.
+/// Queues an ingest of `docs/` into `index` for any worker.
 fn submit(sandbox: &Sandbox, engine: &Engine, index: &str, max_attempts: u32) -> String {
     let work = Work::Ingest(IngestSpec {
         index: index.to_owned(),
@@ -70,21 +70,12 @@ fn detach(sandbox: &Sandbox, args: &[&str]) -> String {
     sandbox.rag(args).ok().stdout.trim().to_owned()
 }
 
-/// Workers go when there is nothing left; the sandbox must not vanish under them.
-fn wait_for_workers(sandbox: &Sandbox) {
-    let jobs = sandbox.data().join("jobs");
-    wait_for("the workers' end", || {
-        let left = files_below(&jobs).into_iter().any(|name| name.starts_with("worker-"));
-        (!left).then_some(())
-    });
-}
-
 #[test]
-fn an_ingest_is_a_job_that_is_remembered() {
+fn an_ingest_is_recorded_as_a_job() {
     let sandbox = small();
     assert_eq!(list(&sandbox), [Value::Null; 0]);
     sandbox.rag(["jobs", "list"]).ok().says("there are no jobs");
-    // What makes no sense is no job.
+    // An invalid ingest creates no job.
     sandbox.rag(["ingest", "--dir", "nowhere"]).exits(2);
     sandbox
         .rag(["ingest", "--dir", "nowhere", "--detach"])
@@ -115,7 +106,7 @@ fn an_ingest_is_a_job_that_is_remembered() {
     }
     sandbox.rag(["jobs", "show", "none"]).exits(2).says("there is no job `none`");
 
-    // Old jobs are no longer shown, and then gone.
+    // Old jobs are no longer shown, and then removed.
     assert_eq!(sandbox.rag(["jobs", "clean", "--json"]).ok().json()["removed"], 0);
     let mut command = sandbox.command(["jobs", "list", "--json"]);
     let shown = Run::of(command.env("RAG_JOBS_KEEP_HOURS", "0")).ok().json();
@@ -128,7 +119,7 @@ fn an_ingest_is_a_job_that_is_remembered() {
 }
 
 #[test]
-fn a_detached_ingest_comes_back_at_once_and_ends_well() {
+fn a_detached_ingest_returns_at_once_and_succeeds() {
     let sandbox = Sandbox::new();
     write_many(&sandbox);
     let first = detach(&sandbox, &[]);
@@ -153,18 +144,18 @@ fn a_detached_ingest_comes_back_at_once_and_ends_well() {
         10
     );
     wait_for_workers(&sandbox);
-    // Paths are shown as they were typed, wherever the worker was.
+    // Paths are shown as they were typed, wherever the worker ran.
     let hits = sandbox.rag(["search", "gulls", "--json"]).ok().json();
     assert_eq!(hits["hits"][0]["root"], "docs");
-    // Progress went through the stages and was told.
+    // Progress passed through the stages and was recorded.
     let log = std::fs::read_to_string(sandbox.data().join("jobs/jobs.jsonl")).unwrap();
     assert!(log.contains("\"stage\":\"vectors\""), "{log}");
 }
 
-/// The worker dies as soon as it has the job, while it reads and while it embeds; once with its
+/// The worker is killed once it has the job, while it reads and while it embeds; once with its
 /// parent.
 #[test]
-fn a_job_whose_worker_is_killed_goes_on() {
+fn a_job_continues_after_its_worker_is_killed() {
     let sandbox = Sandbox::new();
     write_many(&sandbox);
     let engine = engine(&sandbox);
@@ -207,9 +198,9 @@ fn a_job_whose_worker_is_killed_goes_on() {
     assert_eq!(traces, [""; 0]);
 }
 
-/// A command that is killed is not gone on with behind the user's back, but can be.
+/// A killed command is not continued in the background, but can be retried.
 #[test]
-fn a_killed_command_is_a_failed_job_that_can_be_tried_again() {
+fn a_killed_command_is_a_failed_job_that_can_be_retried() {
     let sandbox = Sandbox::new();
     write_many(&sandbox);
     let mut child = sandbox.spawn(["ingest", "--dir", "docs", "--threads", "1"]);
@@ -231,7 +222,7 @@ fn a_killed_command_is_a_failed_job_that_can_be_tried_again() {
 }
 
 #[test]
-fn a_running_job_can_be_cancelled_and_tried_again() {
+fn a_running_job_can_be_cancelled_and_retried() {
     let sandbox = Sandbox::new();
     // Enough that it still runs when a busy machine has started the command that cancels it.
     write_entries(&sandbox, 4 * MANY);
@@ -250,7 +241,7 @@ fn a_running_job_can_be_cancelled_and_tried_again() {
 }
 
 #[test]
-fn workers_race_and_no_job_runs_twice() {
+fn racing_workers_run_no_job_twice() {
     let sandbox = small();
     let engine = engine(&sandbox);
     let ids: Vec<String> =
@@ -263,7 +254,7 @@ fn workers_race_and_no_job_runs_twice() {
         let job = show(&sandbox, id);
         assert_eq!((&job["state"], &job["attempts"]), (&"succeeded".into(), &1.into()), "{job:#}");
     }
-    // At any time at most so many were running.
+    // The number of jobs running at any time is limited.
     let log = std::fs::read_to_string(sandbox.data().join("jobs/jobs.jsonl")).unwrap();
     let (mut running, mut most) = (0, 0);
     for line in log.lines() {
@@ -278,9 +269,9 @@ fn workers_race_and_no_job_runs_twice() {
     assert!((1..=2).contains(&most) && running == 0, "{most} ran at once");
 }
 
-/// A job that can never work ends with its reason and exit code, at once.
+/// A job that can never succeed fails at once with its reason and exit code.
 #[test]
-fn a_hopeless_job_is_not_tried_again() {
+fn a_job_that_cannot_succeed_is_not_retried() {
     let sandbox = small();
     let engine = engine(&sandbox);
     let id = submit(&sandbox, &engine, "default", 3);
@@ -292,10 +283,9 @@ fn a_hopeless_job_is_not_tried_again() {
     assert_eq!((&job["state"], &job["attempts"]), (&"failed".into(), &1.into()));
 }
 
-/// A file over which the process dies, three times after it was suspected, is left out; all others
-/// are indexed.
+/// A file that kills its process three times is left out; all others are indexed.
 #[test]
-fn a_poison_file_is_left_out_and_the_job_goes_on() {
+fn a_file_that_kills_its_reader_is_left_out_and_the_job_succeeds() {
     if !has_tool("strace", &["-f", "-o", "/dev/null", "true"]) {
         return;
     }
@@ -344,10 +334,10 @@ fn a_damaged_or_newer_log_is_refused_and_left_alone() {
             sandbox.rag(args).exits(code).says(says).says("hint");
         }
         assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
-        // Nothing but jobs depends on it.
+        // Only jobs depend on the log.
         sandbox.rag(["search", "boat"]).ok();
     }
-    // A torn last line is what a power cut leaves.
+    // A power cut can leave a torn last line.
     std::fs::write(&path, format!("{whole}{{\"v\":1,\"seq\":")).unwrap();
     assert_eq!(list(&sandbox).len(), 2);
     sandbox.ingest();
@@ -355,11 +345,11 @@ fn a_damaged_or_newer_log_is_refused_and_left_alone() {
 }
 
 #[test]
-fn jobs_are_the_users_alone() {
+fn job_files_are_private() {
     let sandbox = small();
-    let script = "umask 000; \"$0\" ingest --dir docs -q && id=$(\"$0\" ingest --dir docs \
-         --detach) && \
-                  \"$0\" jobs show $id --follow && exec \"$0\" jobs clean --older-than 1";
+    let script = "umask 000; \"$0\" ingest --dir docs -q && \
+         id=$(\"$0\" ingest --dir docs --detach) && \
+         \"$0\" jobs show $id --follow && exec \"$0\" jobs clean --older-than 1";
     Run::of(&mut sandbox.under("sh", &["-c", script], [""; 0])).ok();
     wait_for_workers(&sandbox);
     let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
@@ -374,9 +364,9 @@ fn jobs_are_the_users_alone() {
     }
 }
 
-/// kill -9 at the calls of a worker that change the disk: of the process that has the job, and of
-/// the one that waits for it. Whoever comes next ends the job, which was begun twice at most, so
-/// that no file was embedded more than twice.
+/// SIGKILL at the calls of a worker that change the disk: of the process that runs the job, and of
+/// its parent. The next worker ends the job, which starts twice at most, so no file is embedded
+/// more than twice.
 #[test]
 fn a_worker_killed_at_any_call_runs_no_job_twice() {
     if !can_trace() {
@@ -396,7 +386,7 @@ fn a_worker_killed_at_any_call_runs_no_job_twice() {
     std::fs::create_dir(sandbox.data()).unwrap();
     let id = submit(&sandbox, &engine_on(&sandbox, "data", TINY), "default", 3);
     copy_tree(&sandbox.data(), &sandbox.path().join("queued"));
-    // Without `-f` only the process itself is followed, not the one that it starts.
+    // Without `-f` strace follows only the process itself, not its child.
     for (name, run, strace) in [
         ("the worker's process with the job", &["jobs", "run", "--one"][..], &["-f"][..]),
         ("the worker", &["jobs", "run"], &[]),
@@ -435,7 +425,7 @@ fn a_worker_killed_at_any_call_runs_no_job_twice() {
     }
 }
 
-/// Between two beginnings of a job there is an end, and none after it has succeeded.
+/// Between two starts of a job there is an end, and no start follows its success.
 fn runs_are_apart(log: &str) {
     let (mut is_running, mut has_succeeded) = (false, false);
     for line in log.lines() {

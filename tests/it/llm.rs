@@ -1,5 +1,5 @@
-//! Chats with a server that does its worst: bounded in time and memory, repeated with care, never
-//! silent about it.
+//! Chats with a failing server: bounded in time and memory, retried with care, every failure
+//! reported.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -13,9 +13,9 @@ use crate::support::has_loopback;
 use crate::support::llm::{CACHED_TOKENS, LlmServer, PROMPT_TOKENS, Step};
 
 const KEY: &str = "sk-very-secret";
-/// Servers that are to answer get more time than any machine needs.
+/// Time-out where the server must answer: more than any machine needs.
 const PATIENT: Duration = Duration::from_secs(60);
-/// Servers that are to be given up get little.
+/// Time-out where the server must be given up.
 const IMPATIENT: Duration = Duration::from_millis(300);
 const MIB: u64 = 1 << 20;
 
@@ -32,7 +32,7 @@ fn endpoint(server: &LlmServer, timeout: Duration) -> Endpoint {
     }
 }
 
-/// A clock that moves only when somebody waits, and dice that always show the middle.
+/// A clock that moves only during waits, and a random source that always returns the middle.
 #[derive(Default)]
 struct Clock {
     now: Mutex<Duration>,
@@ -71,12 +71,12 @@ fn messages() -> Vec<Message> {
     vec![message(ChatRole::System, "Be brief."), message(ChatRole::User, "What are combs made of?")]
 }
 
-/// One call that nobody stops: what was shown, and what came of it.
+/// One uninterrupted call: the text shown, and its outcome.
 fn ask(client: &Client) -> (Vec<String>, Result<Reply>) {
     let mut shown = Vec::new();
     let reply = client.chat(&messages(), &mut |text| shown.push(text.to_owned()), &|| false);
     if let Ok(reply) = &reply {
-        assert_eq!(shown.concat(), reply.text, "what is shown is what is told");
+        assert_eq!(shown.concat(), reply.text, "the streamed text is the reply");
         assert_eq!(reply.trouble.is_some(), reply.finish == Finish::Broken);
     }
     (shown, reply)
@@ -100,7 +100,7 @@ fn outside(reply: Result<Reply>, says: &str) -> Fault {
 }
 
 #[test]
-fn text_comes_piece_by_piece_and_everything_is_reported() {
+fn text_is_streamed_and_the_reply_is_reported_in_full() {
     if !has_loopback() {
         return;
     }
@@ -132,7 +132,8 @@ fn text_comes_piece_by_piece_and_everything_is_reported() {
     let expected = serde_json::json!({
         "model": "small",
         "messages": [
-            {"role": "system", "content": "Be brief."}, {"role": "user", "content": "What are combs made of?"},
+            {"role": "system", "content": "Be brief."},
+            {"role": "user", "content": "What are combs made of?"},
         ],
         "temperature": 0.0,
         "max_tokens": 256,
@@ -143,7 +144,7 @@ fn text_comes_piece_by_piece_and_everything_is_reported() {
 }
 
 #[test]
-fn a_server_that_does_not_stream_will_do() {
+fn a_server_without_streaming_is_supported() {
     if !has_loopback() {
         return;
     }
@@ -167,7 +168,7 @@ fn no_key_means_no_header() {
 }
 
 #[test]
-fn a_server_that_refuses_is_asked_three_times() {
+fn a_refusing_server_is_tried_three_times() {
     if !has_loopback() {
         return;
     }
@@ -179,7 +180,7 @@ fn a_server_that_refuses_is_asked_three_times() {
 }
 
 #[test]
-fn what_may_pass_is_tried_again_until_it_does() {
+fn transient_failures_are_retried() {
     if !has_loopback() {
         return;
     }
@@ -209,7 +210,7 @@ fn what_may_pass_is_tried_again_until_it_does() {
 }
 
 #[test]
-fn three_tries_are_all_and_each_is_counted() {
+fn retries_are_limited_and_counted() {
     if !has_loopback() {
         return;
     }
@@ -223,7 +224,7 @@ fn three_tries_are_all_and_each_is_counted() {
 }
 
 #[test]
-fn a_server_that_names_a_time_is_obeyed_within_reason() {
+fn retry_after_is_obeyed_up_to_a_limit() {
     if !has_loopback() {
         return;
     }
@@ -251,21 +252,21 @@ fn a_server_that_names_a_time_is_obeyed_within_reason() {
 }
 
 #[test]
-fn a_server_that_hangs_is_given_up() {
+fn a_hanging_server_times_out() {
     if !has_loopback() {
         return;
     }
     let (shown, reply, mut server) = one(Step::Hang, IMPATIENT);
     outside(reply, "was silent for 0.3 s");
     assert_eq!((shown.len(), server.hung_up(), server.requests().len()), (0, 3, 3));
-    // A head without a body is no text either.
+    // A head without a body is not text.
     let (_, reply, mut server) = one(Step::hang_after(&[]), IMPATIENT);
     outside(reply, "longer time-out");
     assert_eq!(server.hung_up(), 3);
 }
 
 #[test]
-fn what_came_before_a_failure_is_kept_and_marked() {
+fn text_before_a_failure_is_returned_as_broken() {
     if !has_loopback() {
         return;
     }
@@ -279,28 +280,28 @@ fn what_came_before_a_failure_is_kept_and_marked() {
         );
         let trouble = reply.trouble.unwrap();
         assert!(trouble.contains(says), "{trouble:?} lacks {says:?}");
-        assert_eq!(server.requests().len(), 1, "no text is asked for twice");
+        assert_eq!(server.requests().len(), 1, "a reply with text is not retried");
     };
-    let said = r#"{"choices": [{"delta": {"content": "Of w"}}]}"#;
-    // On a machine too busy to pass on a word in time there is no text at all; the time is generous
-    // for that.
+    let piece = r#"{"choices": [{"delta": {"content": "Of w"}}]}"#;
+    // A machine too busy to pass on a word in time would yield no text; the time-out allows for
+    // that.
     check(Step::hang_after(&["Of ", "w"]), Duration::from_secs(2), "Of w", "was silent");
     check(Step::close_mid_token(&["Of ", "w"]), PATIENT, "Of w", "broke off");
-    check(Step::events(&[said]), PATIENT, "Of w", "closed the connection before the end");
-    check(Step::events(&[said, "{\"choi"]), PATIENT, "Of w", "no part of a chat");
+    check(Step::events(&[piece]), PATIENT, "Of w", "closed the connection before the end");
+    check(Step::events(&[piece, "{\"choi"]), PATIENT, "Of w", "no part of a chat");
     let error = r#"{"error": {"message": "slot\u001b[31m gone, sk-very-secret"}}"#;
-    check(Step::events(&[said, error]), PATIENT, "Of w", "slot [31m gone, (the key)");
+    check(Step::events(&[piece, error]), PATIENT, "Of w", "slot [31m gone, (the key)");
     let filtered =
         r#"{"choices": [{"delta": {"content": ""}, "finish_reason": "content_filter"}]}"#;
-    check(Step::events(&[said, filtered, "[DONE]"]), PATIENT, "Of w", "withheld");
+    check(Step::events(&[piece, filtered, "[DONE]"]), PATIENT, "Of w", "withheld");
 }
 
 #[test]
-fn what_follows_the_end_of_the_text_is_not_missed() {
+fn missing_trailers_do_not_break_a_reply() {
     if !has_loopback() {
         return;
     }
-    let said = r#"{"choices": [{"delta": {"content": "Of wax."}}]}"#;
+    let piece = r#"{"choices": [{"delta": {"content": "Of wax."}}]}"#;
     let stop = r#"{"choices": [{"delta": {}, "finish_reason": "stop"}]}"#;
     let length = r#"{"choices": [{"delta": {}, "finish_reason": "length"}]}"#;
     let check = |data: &[&str], finish: Finish| {
@@ -311,14 +312,14 @@ fn what_follows_the_end_of_the_text_is_not_missed() {
             "{data:?}"
         );
     };
-    check(&[said, "[DONE]"], Finish::Complete);
-    check(&[said, stop], Finish::Complete);
-    check(&[said, length, "nonsense"], Finish::Length);
-    check(&["", said, stop, "[DONE]", "never read"], Finish::Complete);
+    check(&[piece, "[DONE]"], Finish::Complete);
+    check(&[piece, stop], Finish::Complete);
+    check(&[piece, length, "nonsense"], Finish::Length);
+    check(&["", piece, stop, "[DONE]", "never read"], Finish::Complete);
 }
 
 #[test]
-fn a_stream_without_end_is_cut() {
+fn an_endless_stream_is_cut_off() {
     if !has_loopback() {
         return;
     }
@@ -331,12 +332,12 @@ fn a_stream_without_end_is_cut() {
         reply.text.len()
     );
     assert_eq!(server.hung_up(), 1);
-    // Beside what was read there is only what the system's buffers hold.
+    // Beyond the bytes read there is only the content of the system's buffers.
     assert!(server.n_written() < 32 * MIB, "{}", server.n_written());
 }
 
 #[test]
-fn a_line_without_end_is_not_kept() {
+fn an_endless_line_is_refused() {
     if !has_loopback() {
         return;
     }
@@ -347,7 +348,7 @@ fn a_line_without_end_is_not_kept() {
 }
 
 #[test]
-fn comments_without_end_bring_nobody_anything() {
+fn endless_comments_do_not_extend_a_call() {
     if !has_loopback() {
         return;
     }
@@ -356,14 +357,14 @@ fn comments_without_end_bring_nobody_anything() {
     outside(ask(&flooded).1, "sends more than a reply can be");
     assert_eq!(server.hung_up(), 1);
     assert!(server.n_written() < 96 * MIB, "{}", server.n_written());
-    // Each comment ends the silence, but not the call.
+    // Each comment resets the silence time-out, but not that of the call.
     let (_, reply, mut server) = one(Step::Drip, IMPATIENT);
     outside(reply, "did not end its reply within 3 s");
     assert_eq!((server.hung_up(), server.requests().len()), (1, 1));
 }
 
 #[test]
-fn what_is_no_chat_is_not_read() {
+fn a_reply_of_another_content_type_is_not_read() {
     if !has_loopback() {
         return;
     }
@@ -378,7 +379,7 @@ fn what_is_no_chat_is_not_read() {
 }
 
 #[test]
-fn a_redirect_is_not_followed_and_the_key_stays() {
+fn a_redirect_is_not_followed_and_gets_no_key() {
     if !has_loopback() {
         return;
     }
@@ -390,7 +391,7 @@ fn a_redirect_is_not_followed_and_the_key_stays() {
 }
 
 #[test]
-fn what_is_wrong_with_a_request_is_said_at_once() {
+fn a_rejected_request_is_reported_without_a_retry() {
     if !has_loopback() {
         return;
     }
@@ -428,7 +429,7 @@ fn what_is_wrong_with_a_request_is_said_at_once() {
 }
 
 #[test]
-fn a_server_that_wants_other_words_gets_them_and_is_remembered() {
+fn unsupported_parameters_are_replaced_and_remembered() {
     if !has_loopback() {
         return;
     }
@@ -451,14 +452,14 @@ fn a_server_that_wants_other_words_gets_them_and_is_remembered() {
     assert_eq!(has("stream_options"), [true, false, false, false]);
     assert_eq!(has("max_tokens"), [true, true, false, false]);
     assert_eq!(has("max_completion_tokens"), [false, false, true, true]);
-    // Who says so for ever is not asked for ever.
+    // A server that always refuses is not retried forever.
     let (_, reply, server) = one(Step::error(400, "stream_options max_completion_tokens"), PATIENT);
     outside(reply, "stream_options");
     assert_eq!(server.requests().len(), 3);
 }
 
 #[test]
-fn a_stop_ends_the_call_and_keeps_what_came() {
+fn a_stop_ends_the_call_and_keeps_its_text() {
     if !has_loopback() {
         return;
     }
@@ -467,7 +468,7 @@ fn a_stop_ends_the_call_and_keeps_what_came() {
         let client = Client::new(endpoint(&server, PATIENT)).unwrap();
         let (stop, polls) = (AtomicBool::new(stop_at.is_empty()), AtomicU32::new(0));
         let mut on_text = |text: &str| stop.store(text == stop_at, Ordering::SeqCst);
-        // Without a word to wait for, it stops once the request has gone out.
+        // Without a word to wait for, it stops once the request is sent.
         let stopped = || {
             polls.fetch_add(1, Ordering::SeqCst);
             stop.load(Ordering::SeqCst) && !server.requests().is_empty()
@@ -485,7 +486,7 @@ fn a_stop_ends_the_call_and_keeps_what_came() {
 }
 
 #[test]
-fn a_stop_between_two_tries_ends_the_call() {
+fn a_stop_between_two_attempts_ends_the_call() {
     if !has_loopback() {
         return;
     }
@@ -494,7 +495,7 @@ fn a_stop_between_two_tries_ends_the_call() {
     let in_wait = Arc::clone(&stop);
     let wait = move |_, stop: &dyn Fn() -> bool| {
         in_wait.store(true, Ordering::SeqCst);
-        assert!(stop(), "a wait can hear of it");
+        assert!(stop(), "a wait sees the stop");
     };
     let timing = Timing { wait: Box::new(wait), ..Timing::real() };
     let client = Client::with_timing(endpoint(&server, PATIENT), timing).unwrap();
@@ -506,7 +507,7 @@ fn a_stop_between_two_tries_ends_the_call() {
 }
 
 #[test]
-fn a_server_that_keeps_failing_is_left_alone_for_a_while() {
+fn a_failing_server_is_paused() {
     if !has_loopback() {
         return;
     }
@@ -535,7 +536,7 @@ fn a_server_that_keeps_failing_is_left_alone_for_a_while() {
 }
 
 #[test]
-fn a_wrong_request_says_nothing_against_the_server() {
+fn rejected_requests_do_not_pause_the_server() {
     if !has_loopback() {
         return;
     }
@@ -548,7 +549,7 @@ fn a_wrong_request_says_nothing_against_the_server() {
 }
 
 #[test]
-fn one_client_serves_many_threads_and_one_that_hangs_holds_up_none() {
+fn a_hanging_call_blocks_no_other_thread() {
     if !has_loopback() {
         return;
     }
@@ -574,7 +575,7 @@ fn one_client_serves_many_threads_and_one_that_hangs_holds_up_none() {
 }
 
 #[test]
-fn settings_without_sense_are_refused_and_the_key_is_never_shown() {
+fn invalid_settings_are_refused_and_the_key_is_never_shown() {
     let with = |change: &dyn Fn(&mut Endpoint)| {
         let mut endpoint = Endpoint {
             base_url: "http://127.0.0.1:1/v1".to_owned(),

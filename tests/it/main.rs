@@ -7,12 +7,12 @@
     clippy::string_slice,
     clippy::type_complexity,
     clippy::unwrap_used,
-    reason = "tests make files, read the environment, say aloud what they skip, and have tables of cases"
+    reason = "tests create files, read the environment, print notices, and have tables of cases"
 )]
 
-// Answers out of the cache.
+// Cached answers.
 mod answers;
-// `man/` and `completions/` are what the command line says.
+// `man/` and `completions/` equal what clap renders.
 mod artifacts;
 // `rag ask`.
 mod ask;
@@ -24,7 +24,7 @@ mod code;
 // Settings through the real binary.
 #[cfg(all(feature = "serve", feature = "mcp"))]
 mod config;
-// One thread or many, today or tomorrow.
+// Any number of threads, any time.
 mod determinism;
 // Follow-up questions over a real book.
 mod dialogues;
@@ -32,7 +32,7 @@ mod dialogues;
 mod deploy;
 // `rag doctor`.
 mod doctor;
-// `rag documents`, compacting and going back.
+// `rag documents`, compaction and rollback.
 mod documents;
 // Exit codes, JSON errors, help, missing parts.
 #[cfg(all(feature = "serve", feature = "mcp"))]
@@ -41,16 +41,16 @@ mod errors;
 mod filters;
 // Sample folders and small helpers.
 mod fixtures;
-// The folders of an index, and what is asked before documents go.
+// The folders of an index, and confirmation before documents are removed.
 mod folders;
-// Documents of every format, and files that are made to break their parsers.
+// Documents of every format, and files made to break their parsers.
 #[cfg(all(feature = "pdf", feature = "office"))]
 mod formats;
-// Answers that a language model writes, through the real binary.
+// Answers of a language model, through the real binary.
 mod generate;
 // Vectors of the reference implementation.
 mod golden;
-// A folder that somebody else made.
+// A foreign folder with a library and a model.
 mod hostile;
 // `rag index`.
 mod index;
@@ -72,7 +72,7 @@ mod model;
 // Metrics, logs and records of a server.
 #[cfg(feature = "serve")]
 mod monitor;
-// What documents are called.
+// Names of documents.
 #[cfg(feature = "serve")]
 mod names;
 // The page of `rag serve`, in a browser.
@@ -81,7 +81,7 @@ mod page;
 // A panic costs one question.
 #[cfg(feature = "serve")]
 mod panics;
-// Nothing leaves the data directory.
+// Nothing is written or sent outside the data directory.
 mod privacy;
 // `rag search`.
 mod search;
@@ -94,11 +94,11 @@ mod serve;
 mod sessions;
 // `rag stats`.
 mod stats;
-// A hermetic place to run `rag` in, servers and browsers; shared by all.
+// A hermetic place to run `rag` in, servers and browsers.
 mod support;
-// House rules that a compiler does not hold.
+// House rules that the compiler does not check.
 mod tidy;
-// Hostile and honest bundles.
+// Honest and hostile bundles.
 #[cfg(all(feature = "serve", feature = "mcp"))]
 mod bundle;
 // `rag index verify --repair`.
@@ -106,34 +106,34 @@ mod repair;
 // On a pseudo-terminal: progress, colours, tables.
 #[cfg(target_env = "gnu")]
 mod terminal;
-// Another model, other chunks.
+// Another model, another chunking.
 mod switch;
 // `rag ingest --watch`.
 mod watch;
-// What is written is run: scripts, the README, the documentation.
+// The documentation is executed: scripts, the README, the pages.
 #[cfg(all(feature = "serve", feature = "mcp"))]
 mod written;
 // Several processes on one data directory.
 mod concurrency;
 // Kills, interruptions, full disks.
 mod crash;
-// Documents that give orders, and a model that obeys them.
+// Documents with injections, and a model that obeys them.
 mod untrusted;
-// Any text through every function that takes text.
+// Arbitrary text through every function that takes text.
 mod strangers;
-// Flipped, cut, swapped and missing bytes.
+// Flipped, cut, swapped and missing bytes of an index.
 mod damage;
-// Damage to everything beside the indexes.
+// Damage outside the indexes.
 mod spoiled;
-// Every encoding, and things in a folder that are no files.
+// Every encoding, and entries of a folder that are not plain files.
 mod encodings;
-// Many rounds of random kills, and real books killed and gone on with.
+// Many rounds of random kills, and real books killed and continued.
 mod rounds;
-// Folders that may not be written to, files that may not be read.
+// Read-only folders and unreadable files.
 mod readonly;
 // `--rerank`.
 mod rerank;
-// Shared by the sweeps: points that are counted, chance, contents compared.
+// Shared by the sweeps: counted points, random choices, comparison of indexes.
 mod sweep;
-// Shared by the tests of damage, crashes and crowds: folders compared, conditions waited for.
+// Shared by several modules: comparison of folders, waiting for conditions.
 mod tools;

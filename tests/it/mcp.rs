@@ -1,4 +1,4 @@
-//! `rag mcp`: a client that writes its own JSON-RPC, through the binary.
+//! `rag mcp`: a client that writes raw JSON-RPC, through the binary.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, Stdio};
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use crate::fixtures::{topics, write_old};
+use crate::fixtures::{indexed, topics, write_old};
 use crate::support::llm::{LlmServer, Step};
 use crate::support::{Sandbox, has_loopback};
 
@@ -44,13 +44,16 @@ impl Client {
         Self { child, to, lines, id: 0 }
     }
 
-    /// Started, and past the handshake.
+    /// Starts a server and completes the handshake.
     fn ready(sandbox: &Sandbox, args: &[&str]) -> Self {
         Self::greeted(Self::start(sandbox, args)).0
     }
 
     fn greeted(mut self) -> (Self, Value) {
-        let hello = json!({ "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": { "name": "test", "version": "1" } });
+        let hello = json!({
+                "protocolVersion": "2025-06-18", "capabilities": {},
+                "clientInfo": { "name": "test", "version": "1" },
+        });
         let reply = self.request("initialize", &hello);
         self.send(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }));
         (self, reply)
@@ -71,7 +74,7 @@ impl Client {
         id
     }
 
-    /// The next message. Whatever stands on stdout must be the protocol.
+    /// The next message. Standard output must carry the protocol only.
     fn receive(&self) -> Value {
         let line = self.lines.recv_timeout(HANG).expect("a message");
         let message: Value = serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e}: {line}"));
@@ -86,7 +89,7 @@ impl Client {
             if message["id"] == id {
                 return message;
             }
-            assert!(message.get("id").is_none(), "not asked for: {message}");
+            assert!(message.get("id").is_none(), "unexpected reply: {message}");
         }
     }
 
@@ -103,7 +106,7 @@ impl Client {
         reply["result"].clone()
     }
 
-    /// What a tool yields, which its text says too.
+    /// The structured result of a tool, which must equal its text.
     fn good(&mut self, tool: &str, arguments: Value) -> Value {
         let result = self.call(tool, arguments);
         assert_ne!(result["isError"], true, "{tool}: {result}");
@@ -112,18 +115,18 @@ impl Client {
         result["structuredContent"].clone()
     }
 
-    /// What a tool says is wrong.
+    /// The error message of a tool.
     fn bad(&mut self, tool: &str, arguments: Value) -> String {
         let result = self.call(tool, arguments);
         assert_eq!(result["isError"], true, "{tool}: {result}");
         result["content"][0]["text"].as_str().unwrap().to_owned()
     }
 
-    /// The client hangs up; the server ends well.
+    /// Closes the client's end; the server must exit 0.
     fn leave(mut self) {
         self.to = None;
         assert_eq!(self.child.wait().unwrap().code(), Some(0));
-        assert!(self.lines.recv_timeout(HANG).is_err(), "it says more than it was asked");
+        assert!(self.lines.recv_timeout(HANG).is_err(), "output after the last reply");
     }
 }
 
@@ -134,8 +137,8 @@ impl Drop for Client {
     }
 }
 
-/// What a value breaks of a schema of the kind that tools here have.
-fn breaks(schema: &Value, value: &Value, at: &str) -> Vec<String> {
+/// Violations of a schema in the subset that the tools use.
+fn violations(schema: &Value, value: &Value, at: &str) -> Vec<String> {
     let fits = match schema["type"].as_str() {
         Some("object") => value.is_object(),
         Some("array") => value.is_array(),
@@ -146,7 +149,7 @@ fn breaks(schema: &Value, value: &Value, at: &str) -> Vec<String> {
         other => panic!("{at}: a schema of the type {other:?}"),
     };
     if !fits {
-        return vec![format!("{at}: {value} is no {}", schema["type"])];
+        return vec![format!("{at}: {value} is not of type {}", schema["type"])];
     }
     let mut found = Vec::new();
     let none = Map::new();
@@ -158,25 +161,18 @@ fn breaks(schema: &Value, value: &Value, at: &str) -> Vec<String> {
     }
     for (name, value) in value.as_object().unwrap_or(&none) {
         match known.get(name) {
-            Some(schema) => found.extend(breaks(schema, value, &format!("{at}.{name}"))),
+            Some(schema) => found.extend(violations(schema, value, &format!("{at}.{name}"))),
             None => found.push(format!("{at}.{name} is in no schema")),
         }
     }
     for item in value.as_array().into_iter().flatten() {
-        found.extend(breaks(&schema["items"], item, &format!("{at}[]")));
+        found.extend(violations(&schema["items"], item, &format!("{at}[]")));
     }
     found
 }
 
-fn indexed() -> Sandbox {
-    let sandbox = Sandbox::new();
-    topics(&sandbox);
-    sandbox.ingest();
-    sandbox
-}
-
 #[test]
-fn a_client_is_told_what_there_is() {
+fn the_handshake_and_the_list_of_tools_are_complete() {
     let sandbox = indexed();
     let (mut client, hello) = Client::start(&sandbox, &[]).greeted();
     let info = &hello["result"];
@@ -202,9 +198,9 @@ fn a_client_is_told_what_there_is() {
     client.leave();
 }
 
-/// Every tool, and what it yields against its own schema.
+/// Every tool, and its result compared with its output schema.
 #[test]
-fn every_tool_answers_as_its_schema_says() {
+fn every_tool_result_matches_its_schema() {
     let sandbox = indexed();
     let mut client = Client::ready(&sandbox, &[]);
     let tools = client.request("tools/list", &json!({}))["result"]["tools"].clone();
@@ -213,7 +209,7 @@ fn every_tool_answers_as_its_schema_says() {
         let schema =
             tools.as_array().unwrap().iter().find(|t| t["name"] == tool).unwrap()["outputSchema"]
                 .clone();
-        let found = breaks(&schema, &yielded, tool);
+        let found = violations(&schema, &yielded, tool);
         assert!(found.is_empty(), "{found:?}");
         yielded
     };
@@ -253,13 +249,13 @@ fn every_tool_answers_as_its_schema_says() {
 }
 
 #[test]
-fn pages_follow_one_another_while_the_index_changes() {
+fn pages_stay_consistent_while_the_index_changes() {
     let sandbox = indexed();
     let mut client = Client::ready(&sandbox, &[]);
     let first = client.good("list_documents", json!({ "limit": 4 }));
     assert_eq!(first["documents"].as_array().unwrap().len(), 4);
     let cursor = first["next"].clone();
-    // One of the first page is gone, one before it is new: neither moves what follows.
+    // One document of the first page is removed, one before it is new: neither moves the next page.
     std::fs::remove_file(sandbox.path().join("docs/bees.md")).unwrap();
     write_old(&sandbox, "docs/aaa.md", "# First\n\nA page before all others.\n");
     sandbox.ingest();
@@ -283,7 +279,7 @@ fn pages_follow_one_another_while_the_index_changes() {
 }
 
 #[test]
-fn documents_are_resources() {
+fn documents_are_listed_and_read_as_resources() {
     let sandbox = indexed();
     let mut client = Client::ready(&sandbox, &[]);
     let listed = client.request("resources/list", &json!({}))["result"].clone();
@@ -312,12 +308,12 @@ fn documents_are_resources() {
     client.leave();
 }
 
-/// What a model got wrong it reads in the result, with what to do about it.
+/// A tool reports invalid arguments in its result, with advice for the model.
 #[test]
-fn bad_arguments_are_told_in_the_result() {
+fn invalid_arguments_are_reported_in_the_result() {
     let sandbox = indexed();
     let mut client = Client::ready(&sandbox, &[]);
-    for (tool, arguments, said) in [
+    for (tool, arguments, expected) in [
         ("search", json!({}), "`query` is missing"),
         ("search", json!({ "query": "x", "colour": 1 }), "unknown field `colour`"),
         ("search", json!({ "query": 7 }), "`query` must be a string, not 7"),
@@ -345,17 +341,17 @@ fn bad_arguments_are_told_in_the_result() {
         ("list_documents", json!({ "limit": 0 }), "from 1 to 1000"),
         ("list_indexes", json!({ "x": 1 }), "unknown field"),
     ] {
-        let told = client.bad(tool, arguments.clone());
-        assert!(told.contains(said), "{tool} {arguments}: {told}");
+        let message = client.bad(tool, arguments.clone());
+        assert!(message.contains(expected), "{tool} {arguments}: {message}");
     }
-    // Not offered, so not there.
+    // A tool that is not offered does not exist.
     let ingest = client
         .request("tools/call", &json!({ "name": "ingest", "arguments": { "dirs": ["docs"] } }));
     assert_eq!(ingest["error"]["code"], -32602, "{ingest}");
     let nothing = client.request("tools/call", &json!({ "arguments": {} }));
     assert!(nothing["error"]["code"].is_i64(), "{nothing}");
     assert!(client.request("no/such", &json!({}))["error"]["code"].is_i64());
-    // All this did no harm.
+    // The server still works.
     assert_eq!(
         client.good("search", json!({ "query": "bees" }))["hits"][0]["path"],
         "docs/bees.md"
@@ -364,7 +360,7 @@ fn bad_arguments_are_told_in_the_result() {
 }
 
 #[test]
-fn garbage_is_survived() {
+fn the_server_survives_garbage() {
     let sandbox = indexed();
     let mut client = Client::ready(&sandbox, &[]);
     for garbage in
@@ -377,7 +373,7 @@ fn garbage_is_survived() {
         "{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"{}\"}}",
         "x".repeat(100_000)
     ));
-    // Whatever is said to that, the next request is answered.
+    // Whatever the reply to that, the next request is answered.
     client.id = 1000;
     let id =
         client.begin("tools/call", &json!({ "name": "search", "arguments": { "query": "bees" } }));
@@ -390,22 +386,24 @@ fn garbage_is_survived() {
     };
     assert_eq!(reply["result"]["structuredContent"]["hits"][0]["path"], "docs/bees.md");
     client.leave();
-    // Garbage in the place of the handshake, and a client that leaves at once.
+    // Garbage instead of the handshake, and a client that leaves at once.
     let mut client = Client::start(&sandbox, &[]);
     client.send_line("garbage");
-    let told = client.receive();
-    assert_eq!((&told["error"]["code"], &told["id"]), (&json!(-32700), &Value::Null));
+    let reply = client.receive();
+    assert_eq!((&reply["error"]["code"], &reply["id"]), (&json!(-32700), &Value::Null));
     client.leave();
     Client::start(&sandbox, &[]).leave();
 }
 
-/// Revision 2025-03-26 lets a client send several messages in one line; their replies are one line
-/// too.
+/// Revision 2025-03-26 allows several messages in one line; their replies are one line too.
 #[test]
-fn a_batch_is_answered_as_one_line() {
+fn a_batch_is_answered_in_one_line() {
     let sandbox = indexed();
     let mut client = Client::ready(&sandbox, &[]);
-    let call = |id: u64, tool: &str, arguments: Value| json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": { "name": tool, "arguments": arguments } });
+    let call = |id: u64, tool: &str, arguments: Value| {
+        let params = json!({ "name": tool, "arguments": arguments });
+        json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params })
+    };
     let ping = json!({ "jsonrpc": "2.0", "id": 101, "method": "ping" });
     let note = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
     client.send(&json!([
@@ -429,7 +427,7 @@ fn a_batch_is_answered_as_one_line() {
 }
 
 #[test]
-fn a_result_keeps_its_size_and_says_that_it_was_cut() {
+fn a_large_result_is_truncated_and_says_so() {
     let sandbox = Sandbox::new();
     for n in 0..40 {
         let text = format!(
@@ -463,10 +461,9 @@ fn a_result_keeps_its_size_and_says_that_it_was_cut() {
     client.leave();
 }
 
-/// Documents that give orders are flagged wherever they are handed out, and what hides in them is
-/// taken out.
+/// Injections in documents are flagged in every result, and invisible characters are removed.
 #[test]
-fn orders_in_documents_are_flagged() {
+fn injections_in_documents_are_flagged() {
     let sandbox = Sandbox::new();
     write_old(
         &sandbox,
@@ -494,7 +491,7 @@ fn orders_in_documents_are_flagged() {
 }
 
 #[test]
-fn folders_are_ingested_only_where_that_is_allowed() {
+fn only_allowed_folders_are_ingested() {
     let sandbox = indexed();
     sandbox.rag(["mcp", "--allow-ingest"]).exits(2).says("--root");
     sandbox.write("elsewhere/secret.md", "# Secret\n");
@@ -524,15 +521,15 @@ fn folders_are_ingested_only_where_that_is_allowed() {
         "docs/bees.md",
         "",
     ] {
-        let told = client.bad("ingest", json!({ "dirs": [dir] }));
-        assert!(told.contains("beneath"), "{dir}: {told}");
+        let message = client.bad("ingest", json!({ "dirs": [dir] }));
+        assert!(message.contains("beneath"), "{dir}: {message}");
     }
     client.bad("ingest", json!({ "dirs": [] }));
-    let id = client.begin(
-        "tools/call",
-        &json!({ "name": "ingest", "arguments": { "dirs": ["docs"] }, "_meta": { "progressToken": "p" } }),
-    );
-    let mut told = 0.0;
+    let params = json!({
+        "name": "ingest", "arguments": { "dirs": ["docs"] }, "_meta": { "progressToken": "p" },
+    });
+    let id = client.begin("tools/call", &params);
+    let mut last = 0.0;
     let reply = loop {
         let message = client.receive();
         if message["id"] == id {
@@ -543,8 +540,8 @@ fn folders_are_ingested_only_where_that_is_allowed() {
             (&message["method"], &message["params"]["progressToken"]),
             (&json!("notifications/progress"), &json!("p"))
         );
-        assert!(progress > told && progress <= 1.0, "{message}");
-        told = progress;
+        assert!(progress > last && progress <= 1.0, "{message}");
+        last = progress;
     };
     let done = &reply["result"]["structuredContent"];
     assert_eq!((&done["state"], &done["documents"]), (&json!("succeeded"), &json!(7)), "{reply}");
@@ -553,7 +550,7 @@ fn folders_are_ingested_only_where_that_is_allowed() {
         (&json!(1), &json!(["docs/tides.md"])),
         "{done}"
     );
-    assert!(breaks(&ingest["outputSchema"], done, "ingest").is_empty(), "{done}");
+    assert!(violations(&ingest["outputSchema"], done, "ingest").is_empty(), "{done}");
     assert_eq!(
         client.good("search", json!({ "query": "salmon" }))["hits"][0]["path"],
         "notes/salmon.md"
@@ -565,10 +562,10 @@ fn folders_are_ingested_only_where_that_is_allowed() {
     client.leave();
 }
 
-/// A language model that never answers is left as soon as the client no longer waits: the next
-/// question needs the one worker that was waiting for it.
+/// A cancelled request ends its call of the language model: the next question needs the only
+/// worker.
 #[test]
-fn what_is_cancelled_stops() {
+fn a_cancelled_request_stops() {
     if !has_loopback() {
         return;
     }
@@ -587,7 +584,10 @@ fn what_is_cancelled_stops() {
     while server.requests().is_empty() {
         std::thread::park_timeout(Duration::from_millis(10));
     }
-    client.send(&json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": asking } }));
+    client.send(&json!({
+        "jsonrpc": "2.0", "method": "notifications/cancelled",
+        "params": { "requestId": asking },
+    }));
     let answer = client.good("ask", ask["arguments"].clone());
     assert_eq!(
         (&answer["generator"], &answer["supported"]),
@@ -598,10 +598,10 @@ fn what_is_cancelled_stops() {
     assert_eq!(server.hung_up(), 1);
 }
 
-/// A folder that was given by its whole path: names begin with a slash, and tools and resources
-/// understand them.
+/// A folder given by its absolute path: names begin with a slash, and tools and resources accept
+/// them.
 #[test]
-fn names_with_a_slash_before_them_are_understood() {
+fn absolute_names_are_accepted_everywhere() {
     let sandbox = Sandbox::new();
     topics(&sandbox);
     let folder = sandbox.path().canonicalize().unwrap().join("docs");
@@ -622,7 +622,8 @@ fn names_with_a_slash_before_them_are_understood() {
         let resource =
             resources.as_array().unwrap().iter().find(|resource| resource["name"] == name);
         let uri = resource.expect("a resource of that name")["uri"].clone();
-        assert!(client.request("resources/read", &json!({ "uri": uri }))["result"]["contents"][0]["text"].is_string());
+        let read = client.request("resources/read", &json!({ "uri": uri }));
+        assert!(read["result"]["contents"][0]["text"].is_string(), "{read}");
     }
     let hit = client.good("search", json!({ "query": "magma" }))["hits"][0]["path"].clone();
     assert_eq!(client.good("get_passage", json!({ "path": hit }))["path"], hit);

@@ -1,4 +1,4 @@
-//! `rag model`: listing, checking, adding and pulling models.
+//! `rag model`: list, verify, add and pull.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -17,14 +17,14 @@ fn int8() -> std::path::PathBuf {
     project_data().join("models/all-MiniLM-L6-v2")
 }
 
-/// What `data/models` holds, hidden names too.
+/// Files below `data/models`, hidden names too.
 fn left(sandbox: &Sandbox) -> Vec<String> {
     let models = sandbox.data().join("models");
     if models.is_dir() { files_below(&models) } else { Vec::new() }
 }
 
 #[test]
-fn list_and_verify_know_the_models() {
+fn list_and_verify_show_the_models() {
     let sandbox = Sandbox::new();
     let list = sandbox.rag(["model", "list", "--json"]).ok().json();
     let names: Vec<&str> =
@@ -63,9 +63,9 @@ fn a_damaged_model_is_named_and_not_used() {
         sandbox.rag(["ingest", "--dir", "docs"]).exits(5).says(&is_damaged).says("scripts/setup");
         damage(file, at);
     }
-    // Nothing was made with it, or it would be taken for a vector of the model.
+    // No vector was made with the damaged model, or the cache would hold it.
     assert_eq!(sandbox.ingest()["cache"]["hits"], 0);
-    // A manifest of old has no block sums.
+    // An old manifest has no block sums.
     let manifest = model.join("manifest.json");
     let mut old: serde_json::Value =
         serde_json::from_slice(&std::fs::read(&manifest).unwrap()).unwrap();
@@ -106,7 +106,7 @@ fn a_sentence_transformers_folder_can_be_added_and_used() {
     sandbox.rag(["ingest", "--dir", "docs", "--model", "mini"]).ok();
     let found = search(&sandbox, "insects pointing colleagues to blossoms", &["--mode", "dense"]);
     assert_eq!(found["hits"][0]["path"], "bees.md");
-    // The index remembers its model; another of that name is not silently used in its place.
+    // The index stores the fingerprint of its model; another model of that name is refused.
     std::fs::remove_dir_all(sandbox.data().join("models/mini")).unwrap();
     sandbox.rag(["search", "something new"]).exits(1).says("no model named `mini`");
     copy_dir(&int8(), &sandbox.data().join("models/mini"));
@@ -115,7 +115,7 @@ fn a_sentence_transformers_folder_can_be_added_and_used() {
 }
 
 #[test]
-fn folders_that_are_no_model_are_refused_and_leave_nothing() {
+fn folders_without_a_usable_model_are_refused_and_leave_nothing() {
     let sandbox = Sandbox::new();
     let folder = |name: &str| {
         let dir = sandbox.path().join("downloads").join(name);
@@ -160,26 +160,26 @@ fn folders_that_are_no_model_are_refused_and_leave_nothing() {
         .says("there is no folder");
 }
 
-/// A hub: what to send for which path, and what was asked for. Ends when it is dropped.
+/// A scripted hub: replies by path, and the requests so far. Ends when it is dropped.
 struct Hub {
     address: String,
-    asked: Arc<Mutex<Vec<Asked>>>,
+    requested: Arc<Mutex<Vec<Requested>>>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 #[derive(Clone)]
-struct Asked {
+struct Requested {
     path: String,
     authorization: Option<String>,
 }
 
 enum Reply {
-    /// Body, and the length that is announced for it.
+    /// Body, and its announced length.
     Body(Vec<u8>, usize),
     Status(u16),
     Redirect(String),
-    /// The beginning of a body, and then nothing until the client is gone.
+    /// The beginning of a body, then nothing until the client is gone.
     Stall,
 }
 
@@ -187,18 +187,19 @@ impl Hub {
     fn start(replies: BTreeMap<String, Reply>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        let (asked, stop) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
-        let (seen, stopped) = (Arc::clone(&asked), Arc::clone(&stop));
+        let (requested, stop) =
+            (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
+        let (seen, stopped) = (Arc::clone(&requested), Arc::clone(&stop));
         let thread = std::thread::spawn(move || {
             for stream in listener.incoming().map_while(std::result::Result::ok) {
                 if stopped.load(Ordering::SeqCst) {
                     return;
                 }
-                // Who hangs up early has their reasons.
+                // A client may hang up early.
                 let _ = answer(&stream, &replies, &seen);
             }
         });
-        Self { address, asked, stop, thread: Some(thread) }
+        Self { address, requested, stop, thread: Some(thread) }
     }
 
     /// The files of a folder under `/OWNER/NAME/resolve/main/`.
@@ -214,11 +215,11 @@ impl Hub {
             .collect()
     }
 
-    fn asked(&self) -> Vec<Asked> {
-        self.asked.lock().unwrap().clone()
+    fn requested(&self) -> Vec<Requested> {
+        self.requested.lock().unwrap().clone()
     }
 
-    /// `rag model pull` from here.
+    /// Runs `rag model pull` from this hub.
     fn pull(&self, sandbox: &Sandbox, args: &[&str]) -> Run {
         Run::of(&mut self.pulling(sandbox, args))
     }
@@ -232,7 +233,7 @@ impl Hub {
         command
     }
 
-    /// A pull that has begun and waits for the hub.
+    /// A running pull that waits for the hub.
     fn stalled(&self, sandbox: &Sandbox, file: &str) -> Child {
         let child = self.pulling(sandbox, &["owner/mini"]).spawn().expect("rag starts");
         let is_begun =
@@ -245,7 +246,7 @@ impl Hub {
 impl Drop for Hub {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::SeqCst);
-        // Where even the loopback is down nobody can wake the thread, and it ends with the process.
+        // Without a loopback interface the thread cannot be woken and ends with the process.
         if TcpStream::connect(&self.address).is_err() {
             return;
         }
@@ -260,7 +261,7 @@ impl Drop for Hub {
 fn answer(
     mut stream: &TcpStream,
     replies: &BTreeMap<String, Reply>,
-    seen: &Mutex<Vec<Asked>>,
+    seen: &Mutex<Vec<Requested>>,
 ) -> std::io::Result<()> {
     let mut lines = BufReader::new(stream).lines();
     let request = lines.next().transpose()?.unwrap_or_default();
@@ -274,7 +275,7 @@ fn answer(
         }
     }
     let reply = replies.get(&path);
-    seen.lock().unwrap().push(Asked { path, authorization });
+    seen.lock().unwrap().push(Requested { path, authorization });
     let close = "connection: close";
     match reply {
         Some(Reply::Body(bytes, length)) => {
@@ -323,24 +324,28 @@ fn a_model_is_pulled_from_a_hub_and_used() {
     let pulled = hub.pull(&sandbox, &["owner/mini", "--json"]).ok().json();
     assert_eq!(pulled["name"], "mini");
     assert!(
-        hub.asked().iter().all(|asked| asked.authorization.as_deref() == Some("Bearer hf_secret"))
+        hub.requested()
+            .iter()
+            .all(|requested| requested.authorization.as_deref() == Some("Bearer hf_secret"))
     );
     assert_eq!(
-        store.asked().iter().map(|asked| asked.authorization.clone()).collect::<Vec<_>>(),
+        store
+            .requested()
+            .iter()
+            .map(|requested| requested.authorization.clone())
+            .collect::<Vec<_>>(),
         [None, None]
     );
     sandbox.rag(["model", "verify", "mini"]).ok();
     assert!(left(&sandbox).iter().all(|file| file.starts_with("mini/")), "{:?}", left(&sandbox));
-    assert_eq!(
-        sandbox.rag(["ingest", "--dir", "docs", "--model", "mini", "--json"]).ok().json()["dimension"],
-        384
-    );
+    let ingested = sandbox.rag(["ingest", "--dir", "docs", "--model", "mini", "--json"]).ok();
+    assert_eq!(ingested.json()["dimension"], 384);
     hub.pull(&sandbox, &["owner/mini"]).exits(2).says("already a model named `mini`");
     hub.pull(&sandbox, &["owner/mini", "--name", "other"]).ok().prints("added `other`");
 }
 
 #[test]
-fn a_hub_that_fails_exits_with_7_and_leaves_nothing() {
+fn a_failing_hub_exits_7_and_leaves_nothing() {
     if !has_loopback() {
         return;
     }
@@ -370,7 +375,7 @@ fn a_hub_that_fails_exits_with_7_and_leaves_nothing() {
 }
 
 #[test]
-fn what_a_hub_sends_is_proved_before_it_is_kept() {
+fn a_pulled_model_is_checked_before_it_is_added() {
     let sandbox = Sandbox::new();
     let mut replies = Hub::of(&int8());
     replies.insert(
@@ -383,7 +388,7 @@ fn what_a_hub_sends_is_proved_before_it_is_kept() {
 }
 
 #[test]
-fn names_that_leave_their_place_are_refused_before_anything_is_asked() {
+fn unsafe_names_are_refused_before_any_request() {
     if !has_loopback() {
         return;
     }
@@ -407,7 +412,10 @@ fn names_that_leave_their_place_are_refused_before_anything_is_asked() {
     ] {
         hub.pull(&sandbox, args).exits(2);
     }
-    assert_eq!(hub.asked().iter().map(|asked| asked.path.clone()).collect::<Vec<_>>(), [""; 0]);
+    assert_eq!(
+        hub.requested().iter().map(|requested| requested.path.clone()).collect::<Vec<_>>(),
+        [""; 0]
+    );
     assert_eq!(left(&sandbox), [""; 0]);
 }
 
@@ -418,7 +426,7 @@ fn stalling(file: &str) -> Hub {
 }
 
 #[test]
-fn the_first_interrupt_stops_a_pull_and_nothing_is_left() {
+fn an_interrupted_pull_leaves_nothing() {
     if !has_loopback() {
         return;
     }
@@ -434,7 +442,7 @@ fn the_first_interrupt_stops_a_pull_and_nothing_is_left() {
 }
 
 #[test]
-fn what_a_killed_pull_left_is_removed_by_the_next_writer() {
+fn the_next_writer_removes_the_files_of_a_killed_pull() {
     if !has_loopback() {
         return;
     }
@@ -442,7 +450,7 @@ fn what_a_killed_pull_left_is_removed_by_the_next_writer() {
     topics(&sandbox);
     let hub = stalling("model.onnx");
     let mut child = hub.stalled(&sandbox, "model.onnx");
-    // It lives, so what it has is nobody else's to remove.
+    // The pull still runs, so its files stay.
     sandbox.ingest();
     assert_ne!(left(&sandbox), [""; 0]);
     child.kill().expect("a kill");

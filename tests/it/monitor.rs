@@ -1,5 +1,5 @@
-//! What a server tells of itself: metrics against the files that watch them, and that nothing
-//! private is among it.
+//! Monitoring of a server: metrics compared with the dashboards and alerts that use them, traces,
+//! logs, and no private text in any of them.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -29,18 +29,18 @@ struct Server {
 impl Server {
     fn start(sandbox: &Sandbox, env: &[(&str, &str)]) -> Self {
         let log = std::fs::File::create(sandbox.path().join("log")).unwrap();
-        Self::telling(sandbox, env, log.into())
+        Self::with_log(sandbox, env, log.into())
     }
 
-    /// As [`Server::start`], with its log where `log` leads.
-    fn telling(sandbox: &Sandbox, env: &[(&str, &str)], log: Stdio) -> Self {
+    /// Like [`Server::start`], with its log on `log`.
+    fn with_log(sandbox: &Sandbox, env: &[(&str, &str)], log: Stdio) -> Self {
         let mut command = sandbox.command(["serve", "--port", "0", "--json"]);
         command.envs(env.iter().copied()).stdout(Stdio::piped()).stderr(log);
         let mut child = command.spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let told: Value = serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e}: {line}"));
-        let address = format!("{}:{}", told["host"].as_str().unwrap(), told["port"]);
+        let ready: Value = serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e}: {line}"));
+        let address = format!("{}:{}", ready["host"].as_str().unwrap(), ready["port"]);
         let token = env
             .iter()
             .find(|(name, _)| *name == "RAG_SERVE_TOKEN")
@@ -55,7 +55,7 @@ impl Server {
         self.send_with(&auth, method, path, body)
     }
 
-    /// As [`Server::send`], with these lines in the head of the request.
+    /// Like [`Server::send`], with these further lines in the request's head.
     fn send_with(&self, headers: &str, method: &str, path: &str, body: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         stream.set_read_timeout(Some(HANG)).unwrap();
@@ -85,7 +85,7 @@ impl Server {
         text
     }
 
-    /// Asks it to end, and waits until it has.
+    /// Requests the end and waits for it.
     fn stop(mut self) {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
@@ -100,7 +100,7 @@ impl Drop for Server {
     }
 }
 
-/// Names of metrics in a text: ours and those of the process.
+/// Names of metrics in a text: those of `rag` and of the process.
 fn named(text: &str) -> BTreeSet<String> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let words = text
@@ -116,7 +116,7 @@ fn named(text: &str) -> BTreeSet<String> {
     words.map(base).collect()
 }
 
-/// Samples by name, without what explains them.
+/// Names of the samples, without comments.
 fn exposed(metrics: &str) -> BTreeSet<String> {
     let samples = metrics.lines().filter(|line| !line.starts_with('#'));
     named(
@@ -130,7 +130,7 @@ fn monitoring() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/monitoring")
 }
 
-/// Everything a server does once.
+/// One request of every kind, and an ingest.
 fn use_all(sandbox: &Sandbox, server: &Server) {
     let asked =
         server.post("/ask", &json!({ "query": "What pulls the sea?", "filter": "type:markdown" }));
@@ -145,7 +145,7 @@ fn use_all(sandbox: &Sandbox, server: &Server) {
 }
 
 #[test]
-fn what_dashboards_and_alerts_name_is_exposed_and_all_of_the_table_too() {
+fn every_metric_of_the_table_and_of_the_dashboards_is_exposed() {
     if !has_loopback() {
         return;
     }
@@ -178,7 +178,7 @@ fn what_dashboards_and_alerts_name_is_exposed_and_all_of_the_table_too() {
     for metric in METRICS {
         assert!(shown.contains(metric.name), "the dashboard shows nothing of {}", metric.name);
     }
-    // No label says anything that is not in the table, but for templates of routes.
+    // Every label and value is in the table, except route templates.
     for line in metrics.lines().filter(|line| line.starts_with("rag_")) {
         let name = line.split(['{', ' ']).next().unwrap();
         let Some(metric) = METRICS.iter().find(|metric| named(name).contains(metric.name)) else {
@@ -216,7 +216,7 @@ fn what_dashboards_and_alerts_name_is_exposed_and_all_of_the_table_too() {
     }
     checked_by_promtool(&metrics);
     server.stop();
-    // What was answered is in the statistics, too.
+    // The statistics contain the answers too.
     let stats = sandbox.rag(["stats", "--json"]).ok().json();
     assert_eq!((&stats["questions"], &stats["searches"]), (&json!(2), &json!(1)), "{stats}");
     assert!(stats["system"]["max_memory_bytes"].as_u64().unwrap() > 1 << 20, "{stats}");
@@ -229,7 +229,7 @@ fn what_dashboards_and_alerts_name_is_exposed_and_all_of_the_table_too() {
     assert_eq!(codes, BTreeSet::from(["not_found", "usage"]), "{stats}");
 }
 
-/// Prometheus's own tool, where it is installed.
+/// Checks with Prometheus's own tool, where it is installed.
 fn checked_by_promtool(metrics: &str) {
     let tool = std::env::var_os("PROMTOOL").unwrap_or_else(|| "promtool".into());
     let mut check = Command::new(&tool);
@@ -244,8 +244,8 @@ fn checked_by_promtool(metrics: &str) {
     };
     child.stdin.take().unwrap().write_all(metrics.as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
-    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-    assert!(output.status.success() && said.trim().is_empty(), "{said}");
+    let seen = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(output.status.success() && seen.trim().is_empty(), "{seen}");
     let rules = Command::new(&tool)
         .args(["check", "rules"])
         .arg(monitoring().join("alerts.yml"))
@@ -258,17 +258,17 @@ fn checked_by_promtool(metrics: &str) {
     );
 }
 
-/// Whoever started it keeps its log and reads none of it: it serves all the same, and ends when it
-/// is told to.
+/// A parent that keeps the log's pipe open and never reads it: the server works and stops on
+/// request.
 #[test]
-fn a_server_whose_log_nobody_reads_ends() {
+fn a_server_with_an_unread_log_works_and_stops() {
     if !has_loopback() {
         return;
     }
     let sandbox = Sandbox::new();
     topics(&sandbox);
     sandbox.ingest();
-    let server = Server::telling(&sandbox, &[], Stdio::piped());
+    let server = Server::with_log(&sandbox, &[], Stdio::piped());
     // A pipe holds 64 KiB, and a line has more than 100 bytes.
     for _ in 0..700 {
         assert_eq!(server.send("GET", "/health/live", "", None).0, 200);
@@ -276,8 +276,7 @@ fn a_server_whose_log_nobody_reads_ends() {
     server.stop();
 }
 
-/// A collector of telemetry: the path and body of everything that is sent to it until it is
-/// dropped.
+/// A telemetry collector: path and body of every message sent to it.
 struct Collector {
     endpoint: String,
     taken: Arc<Mutex<Vec<(String, Value)>>>,
@@ -288,7 +287,7 @@ impl Collector {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let taken = Arc::<Mutex<Vec<_>>>::default();
-        let kept = Arc::clone(&taken);
+        let messages = Arc::clone(&taken);
         std::thread::spawn(move || {
             for mut stream in listener.incoming().flatten() {
                 let mut reader = BufReader::new(stream.try_clone().unwrap());
@@ -303,7 +302,7 @@ impl Collector {
                 let mut body = vec![0; length.trim().parse().unwrap()];
                 reader.read_exact(&mut body).unwrap();
                 let path = head[0].split(' ').nth(1).unwrap().to_owned();
-                kept.lock().unwrap().push((path, serde_json::from_slice(&body).unwrap()));
+                messages.lock().unwrap().push((path, serde_json::from_slice(&body).unwrap()));
                 stream
                     .write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
                     .unwrap();
@@ -312,7 +311,7 @@ impl Collector {
         Self { endpoint, taken }
     }
 
-    /// All that came to a path.
+    /// All messages sent to a path.
     fn sent(&self, path: &str) -> Vec<Value> {
         let taken = self.taken.lock().unwrap();
         taken.iter().filter(|(to, _)| to == path).map(|(_, body)| body.clone()).collect()
@@ -337,11 +336,11 @@ fn traces_are_sent_to_a_collector() {
         server.send_with(&headers, "POST", "/search", &body.to_string()).0
     };
     assert_eq!(search("bees", &format!("00-{TRACE}-00f067aa0ba902b7-01")), 200);
-    // Whoever began this one does not want it kept.
+    // The caller's flags decline sampling of this one.
     assert_eq!(search("goats", &format!("00-{TRACE}-00f067aa0ba902b8-00")), 200);
     assert_eq!(server.post("/ask", &json!({ "query": "What do bees make?" })).0, 200);
     assert_eq!(server.post("/search", &json!({ "query": "" })).0, 400);
-    // Any word is a method, and what is sent to no route has none.
+    // Any method is possible, and an unknown path has no route.
     assert_eq!(server.send_with("", "SECRETMETHOD", "/nowhere", "").0, 404);
     let called = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call",
         "params": { "name": "search", "arguments": { "query": "bees", "mode": "lexical" } } });
@@ -388,7 +387,7 @@ fn traces_are_sent_to_a_collector() {
     let time = |span: &Value, which: &str| span[which].as_str().unwrap().parse::<u128>().unwrap();
     for span in &spans {
         assert!(time(span, "startTimeUnixNano") <= time(span, "endTimeUnixNano"), "{span}");
-        // No text of a question, but for the id that the client chose.
+        // No question text, except the request id that the client chose.
         assert!(!span.to_string().contains("What do bees"), "{span}");
     }
 }
@@ -397,7 +396,7 @@ fn spans_of(message: &Value) -> Vec<Value> {
     message["resourceSpans"][0]["scopeSpans"][0]["spans"].as_array().unwrap().clone()
 }
 
-/// The value of an attribute; whole numbers are texts.
+/// The value of an attribute; whole numbers are strings.
 fn attribute(span: &Value, key: &str) -> Value {
     let attributes = span["attributes"].as_array().unwrap();
     let found = attributes.iter().find(|attribute| attribute["key"] == key);
@@ -405,9 +404,9 @@ fn attribute(span: &Value, key: &str) -> Value {
     value.values().next().unwrap().clone()
 }
 
-/// Tokens, keys, words of questions and of documents: through a full run at the finest level, with
-/// a language model that fails and one that answers, none of them is in a log, a metric, an error
-/// or the statistics.
+/// Tokens, keys, words of questions and of documents: in a full run at trace level, with a language
+/// model that fails and one that answers, none of them is in a log, a metric, an error or the
+/// statistics.
 #[test]
 fn secrets_are_in_no_log_metric_error_or_record() {
     if !has_loopback() {
@@ -441,13 +440,13 @@ fn secrets_are_in_no_log_metric_error_or_record() {
         ("HF_TOKEN", "canaryhub"),
     ];
     let running = Server::start(&sandbox, &env);
-    let mut said = String::new();
+    let mut seen = String::new();
     let ask = |body: Value| running.post("/ask", &body);
     for generator in ["llm", "llm", "llm", "extractive"] {
         let query = format!("What opens the vault, canaryquestion {generator}?");
         let (status, body) = ask(json!({ "query": query, "generator": generator }));
         if status >= 400 {
-            said.push_str(&body);
+            seen.push_str(&body);
         }
     }
     for (method, path, body, token) in [
@@ -459,13 +458,13 @@ fn secrets_are_in_no_log_metric_error_or_record() {
     ] {
         let (status, body) = running.send(method, path, body, token);
         assert!(status >= 400, "{path}: {status}");
-        // An index's own name may be told to who asked for it.
-        said.push_str(&body.replace("../canaryquestion", ""));
+        // An index name may be repeated to the client that sent it.
+        seen.push_str(&body.replace("../canaryquestion", ""));
     }
     let called = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call",
         "params": { "name": "search", "arguments": { "query": "canaryquestion vault" } } });
     running.post("/mcp", &called);
-    said.push_str(&running.metrics());
+    seen.push_str(&running.metrics());
     running.stop();
     let log = std::fs::read_to_string(sandbox.path().join("log")).unwrap();
     assert!(log.lines().filter(|line| line.contains("\"answered\"")).count() >= 10, "{log}");
@@ -479,17 +478,17 @@ fn secrets_are_in_no_log_metric_error_or_record() {
             .all(|line| with_id(line).is_some()),
         "{log}"
     );
-    said.push_str(&log);
+    seen.push_str(&log);
     let records = sandbox.data().join("analytics");
     for file in files_below(&records) {
-        said.push_str(&String::from_utf8_lossy(&std::fs::read(records.join(file)).unwrap()));
+        seen.push_str(&String::from_utf8_lossy(&std::fs::read(records.join(file)).unwrap()));
     }
     for secret in [TOKEN, KEY, "canary-token-that-is-wrong"].into_iter().chain(WORDS) {
-        let at = said.find(secret);
+        let at = seen.find(secret);
         assert!(
             at.is_none(),
             "{secret}: …{}",
-            at.map_or("", |at| &said[at.saturating_sub(300)..said.len().min(at + 100)])
+            at.map_or("", |at| &seen[at.saturating_sub(300)..seen.len().min(at + 100)])
         );
     }
 }

@@ -1,5 +1,5 @@
-//! What a document is called: every face shows a name that every other face understands, and that
-//! leads to the file from the directory where it is shown.
+//! Names of documents: every interface shows a name that every other interface accepts and that is
+//! a valid path in the current directory.
 
 use std::path::Path;
 
@@ -16,7 +16,7 @@ fn rag_in(sandbox: &Sandbox, dir: &str, args: &[&str]) -> Run {
     Run::of(command.current_dir(sandbox.path().join(dir)))
 }
 
-/// The first words of the lines of a table, without its head.
+/// The first word of each line of a table, without its head.
 fn first_column(table: &str) -> Vec<String> {
     table
         .lines()
@@ -25,7 +25,7 @@ fn first_column(table: &str) -> Vec<String> {
         .collect()
 }
 
-/// The path of the first hit, as a terminal shows it, and its line.
+/// Path and line of the first hit, as printed on a terminal.
 fn first_place(hits: &str) -> (String, String) {
     let place = hits.lines().next().and_then(|line| line.split_whitespace().nth(1)).expect("a hit");
     let (path, line) = place.rsplit_once(':').expect("a line");
@@ -33,7 +33,7 @@ fn first_place(hits: &str) -> (String, String) {
 }
 
 #[test]
-fn what_is_shown_leads_to_the_file_from_every_directory() {
+fn a_printed_name_is_a_valid_path_in_every_directory() {
     let sandbox = Sandbox::new();
     topics(&sandbox);
     sandbox.ingest();
@@ -62,8 +62,7 @@ fn what_is_shown_leads_to_the_file_from_every_directory() {
             &rag_in(&sandbox, dir, &["search", "--mode", "lexical", "magma erupts"]).ok().stdout,
         );
         assert_eq!(hit, shown, "{dir}");
-        // What is pasted is understood: with and without its line, as a filter, and by its bare
-        // name.
+        // A pasted name is accepted: with and without its line, as a filter, and as the bare name.
         let filter = format!("path:{shown}");
         for text in [
             shown,
@@ -77,7 +76,7 @@ fn what_is_shown_leads_to_the_file_from_every_directory() {
                 if text.starts_with("./..") || text.starts_with(".//") { shown } else { text };
             let found = rag_in(&sandbox, dir, &["documents", "show", text, "--json"]).ok().json();
             assert_eq!(found["path"], "deep/er/volcano.rst", "{text} from {dir}");
-            assert_eq!(found["root"], "docs", "what scripts read keeps its meaning");
+            assert_eq!(found["root"], "docs", "JSON does not depend on the directory");
         }
         for filter in [
             &filter,
@@ -97,7 +96,7 @@ fn what_is_shown_leads_to_the_file_from_every_directory() {
             );
         }
     }
-    // A filter that means other documents from another directory is not answered from the cache.
+    // A filter that means other documents in another directory is not answered from the cache.
     let search = ["search", "magma erupts", "--filter", "path:../docs/deep", "--json"];
     assert_eq!(
         rag_in(&sandbox, "elsewhere", &search).ok().json()["hits"].as_array().map(Vec::len),
@@ -107,7 +106,7 @@ fn what_is_shown_leads_to_the_file_from_every_directory() {
 }
 
 #[test]
-fn a_bare_name_means_one_document_or_says_which_it_may_mean() {
+fn a_bare_name_finds_one_document_or_lists_the_candidates() {
     let sandbox = Sandbox::new();
     topics(&sandbox);
     write_old(&sandbox, "docs/other/tides.md", "# Other tides\n\nThe lake has none.\n");
@@ -130,7 +129,7 @@ fn a_bare_name_means_one_document_or_says_which_it_may_mean() {
 }
 
 #[test]
-fn sources_of_conversations_lead_to_their_files() {
+fn sources_of_a_session_are_valid_paths() {
     let sandbox = Sandbox::new();
     topics(&sandbox);
     sandbox.ingest();
@@ -142,10 +141,9 @@ fn sources_of_conversations_lead_to_their_files() {
     assert!(shown.stdout.contains(&format!("[1] {}:", absolute.display())), "{shown}");
 }
 
-/// An index of a folder that was given by its whole path: the slash that it begins with is part of
-/// every name.
+/// An index of a folder given by its absolute path: every name begins with its slash.
 #[test]
-fn names_go_from_face_to_face() {
+fn names_are_accepted_by_every_interface() {
     let sandbox = Sandbox::new();
     topics(&sandbox);
     let folder = sandbox.path().canonicalize().unwrap().join("docs");
@@ -162,12 +160,13 @@ fn names_go_from_face_to_face() {
     assert!(rows.as_array().unwrap().iter().all(|row| row["root"] == folder), "{rows}");
 
     let server = Server::start(&sandbox, &[]);
-    let body = json!({ "model": "rag", "messages": [{ "role": "user", "content": "When does a volcano erupt?" }] });
+    let question = "When does a volcano erupt?";
+    let body = json!({ "model": "rag", "messages": [{ "role": "user", "content": question }] });
     let reply = server.post("/v1/chat/completions", &body).ok().json();
     let content = reply["choices"][0]["message"]["content"].as_str().unwrap().to_owned();
     assert!(content.contains(&format!("[1] {name}:")), "{content}");
 
-    // Every face understands it.
+    // Every interface accepts it.
     let at = |path: &str| format!("/documents/content?path={}", path.replace('/', "%2F"));
     for path in [name.as_str(), name.trim_start_matches('/'), "deep/er/volcano.rst", "volcano.rst"]
     {

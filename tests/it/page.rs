@@ -1,11 +1,11 @@
-//! The page in a real browser, on the real server.
+//! The web page in a real browser, on a real server.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::fixtures::{files_below, topics};
+use crate::fixtures::{files_below, indexed, topics};
 use crate::support::browser::{Browser, axe, key};
 use crate::support::llm::{LlmServer, Step};
 use crate::support::server::Server;
@@ -13,22 +13,14 @@ use crate::support::{Sandbox, has_loopback};
 use crate::tools::{copy_tree, thorough, wait_for};
 
 const WIDE: (u32, u32) = (1200, 800);
-/// The narrowest screen that the page is made for.
+/// The narrowest supported screen.
 const NARROW: (u32, u32) = (320, 640);
-
-/// A sandbox whose documents are ingested.
-fn ingested() -> Sandbox {
-    let sandbox = Sandbox::new();
-    topics(&sandbox);
-    sandbox.ingest();
-    sandbox
-}
 
 fn url(server: &Server) -> String {
     format!("http://{}", server.address)
 }
 
-/// A browser that shows the page, when there is one.
+/// A browser that shows the page, where one is installed.
 fn opened(server: &Server, size: (u32, u32)) -> Option<Browser> {
     let browser = has_loopback().then(|| Browser::start(size.0, size.1)).flatten()?;
     browser.go(&url(server));
@@ -36,7 +28,7 @@ fn opened(server: &Server, size: (u32, u32)) -> Option<Browser> {
     Some(browser)
 }
 
-/// Asks as somebody who types, and waits until the answer is there.
+/// Types a question and waits for the answer.
 #[track_caller]
 fn ask(browser: &Browser, question: &str) {
     let before = browser.count("#turns > li");
@@ -55,22 +47,22 @@ fn answered(browser: &Browser, n: u64) {
     ));
 }
 
-/// What the badges of the last answer say, by name.
+/// The states of the last answer's badges, by name.
 fn badges(browser: &Browser) -> Value {
     browser.js("const badges = document.querySelectorAll('#turns > li:last-child [data-badge]');
         return Object.fromEntries([...badges].map((badge) => [badge.dataset.badge, \
         badge.dataset.state]));")
 }
 
-/// Nobody wants to see a mistake in the console of their browser.
+/// Expects an empty console.
 #[track_caller]
-fn is_quiet(browser: &Browser) {
+fn assert_no_complaints(browser: &Browser) {
     assert_eq!(browser.complaints(), [""; 0]);
 }
 
 #[test]
-fn an_answer_leads_to_its_passage_and_says_what_was_known() {
-    let sandbox = ingested();
+fn a_citation_opens_its_passage_and_badges_show_the_cache() {
+    let sandbox = indexed();
     let server = Server::start(&sandbox, &[]);
     let Some(browser) = opened(&server, WIDE) else { return };
     ask(&browser, "Why do honey bees dance?");
@@ -95,12 +87,12 @@ fn an_answer_leads_to_its_passage_and_says_what_was_known() {
         browser.text(".cited .said"),
         "Honey bees dance to tell the others where flowers are."
     );
-    assert!(browser.text("#source-body").contains("made of wax"), "the whole document is there");
+    assert!(browser.text("#source-body").contains("made of wax"), "the whole document is shown");
     browser.click("#source-close");
     let focused = browser.js("return document.activeElement.className");
-    assert_eq!(focused, "cite", "the focus is back where the panel was opened");
+    assert_eq!(focused, "cite", "the focus returns to the button that opened the panel");
 
-    // The same again comes out of the cache; without the cache nothing does.
+    // A repeated question is answered from the cache, unless the cache is off.
     ask(&browser, "Why do honey bees dance?");
     assert_eq!(badges(&browser)["answer"], "hit");
     browser.click("#use-cache");
@@ -108,7 +100,7 @@ fn an_answer_leads_to_its_passage_and_says_what_was_known() {
     assert_eq!(badges(&browser)["answer"], "miss");
     assert_eq!(badges(&browser)["retrieval"], "miss");
 
-    // Nothing tells of that: the nearest passages, and no answer.
+    // An unsupported question: the nearest passages, and no answer.
     ask(&browser, "Who was elected president of France?");
     assert!(
         browser
@@ -117,12 +109,12 @@ fn an_answer_leads_to_its_passage_and_says_what_was_known() {
     );
     assert!(browser.count("#turns > li:last-child .source") > 0);
     assert_eq!(browser.count("#turns > li:last-child .cite"), 0);
-    is_quiet(&browser);
+    assert_no_complaints(&browser);
 }
 
 #[test]
-fn a_language_model_is_read_while_it_writes_and_can_be_stopped() {
-    let sandbox = ingested();
+fn an_answer_is_shown_while_it_is_written_and_can_be_stopped() {
+    let sandbox = indexed();
     let begun = ["Honey bees **dance**", " to tell the others where flowers are [1]"];
     let llm =
         LlmServer::start([Step::hang_after(&begun), Step::tokens(&[begun[0], begun[1], "."])]);
@@ -147,18 +139,18 @@ fn a_language_model_is_read_while_it_writes_and_can_be_stopped() {
     ask(&browser, "Why do honey bees dance?");
     assert_eq!(browser.count("#turns > li:last-child .answer button.cite"), 1);
     assert!(browser.text("#turns > li:last-child .ledger").contains("written by scripted"));
-    is_quiet(&browser);
+    assert_no_complaints(&browser);
 }
 
 #[test]
 fn the_keyboard_reaches_everything() {
-    let sandbox = ingested();
+    let sandbox = indexed();
     let server = Server::start(&sandbox, &[]);
     let Some(browser) = opened(&server, WIDE) else { return };
     let focused =
         || browser.js("return document.activeElement.id || document.activeElement.className");
     browser.js("document.activeElement.blur()");
-    // The first stop leads past the bar.
+    // The first tab stop skips the navigation bar.
     browser.press(&[key::TAB]);
     assert_eq!(focused(), "skip");
     browser.press(&[key::ENTER]);
@@ -182,7 +174,7 @@ fn the_keyboard_reaches_everything() {
     browser.press(&[key::LEFT]);
     assert_eq!(at(), 0);
     let outline = browser.js("return getComputedStyle(document.activeElement).outlineStyle");
-    assert_eq!(outline, "solid", "one sees where the focus is");
+    assert_eq!(outline, "solid", "the focus is visible");
     browser.press(&[key::ENTER]);
     browser.wait("document.querySelector('#source[open] .cited')");
     assert_eq!(focused(), "source-title");
@@ -192,11 +184,11 @@ fn the_keyboard_reaches_everything() {
     browser.press(&[key::ESCAPE]);
     assert_eq!(browser.js("return document.querySelector('#source').open"), false);
     assert_eq!(browser.js("return document.activeElement.classList.contains('cite')"), true);
-    is_quiet(&browser);
+    assert_no_complaints(&browser);
 }
 
 #[test]
-fn an_ingest_is_started_and_followed_to_its_end() {
+fn an_ingest_is_started_and_shows_its_progress() {
     let sandbox = Sandbox::new();
     topics(&sandbox);
     sandbox.write("docs/broken.pdf", "%PDF-1.7 and no more");
@@ -212,7 +204,7 @@ fn an_ingest_is_started_and_followed_to_its_end() {
     browser.wait(
         "document.querySelector('#ingest-start') && document.querySelector('#card-caches table')",
     );
-    // Every step that is shown, as it is shown.
+    // Records every share that the progress bar shows.
     browser.js("window.seen = [];
         new MutationObserver(() => {
             const bar = document.querySelector('#ingest-progress progress');
@@ -248,11 +240,7 @@ fn an_ingest_is_started_and_followed_to_its_end() {
     browser.wait("document.querySelector('#sure[open]')");
     browser.press(&[key::ESCAPE]);
     browser.wait("!document.querySelector('#sure').open");
-    assert_ne!(
-        browser.js(&format!("return {rows}")),
-        "0",
-        "two clicks and no answer empty nothing"
-    );
+    assert_ne!(browser.js(&format!("return {rows}")), "0", "the dialog's Escape empties nothing");
     browser.js(&format!("{empty}.click()"));
     browser.click("#sure-yes");
     browser.wait(&format!("{rows} === '0'"));
@@ -260,12 +248,12 @@ fn an_ingest_is_started_and_followed_to_its_end() {
     browser.click("#nav-ask");
     ask(&browser, "Why do honey bees dance?");
     assert_eq!(browser.count(".answer .cite"), 1);
-    is_quiet(&browser);
+    assert_no_complaints(&browser);
 }
 
 #[test]
-fn folders_are_added_to_the_index_that_is_picked_and_taken_out_again() {
-    let sandbox = ingested();
+fn folders_are_added_to_and_removed_from_the_selected_index() {
+    let sandbox = indexed();
     sandbox.write("notes/salmon.md", "# Salmon\n\nThe salmon leaps up the river.\n");
     sandbox.write("other/owl.md", "# Owls\n\nThe owl hunts at night.\n");
     sandbox.rag(["ingest", "--dir", "other", "--index", "second"]).ok();
@@ -305,7 +293,7 @@ fn folders_are_added_to_the_index_that_is_picked_and_taken_out_again() {
     browser.click("#sure-yes");
     browser.wait(&format!("{folders} === 'notes,other'"));
 
-    // An index with nothing in it says so.
+    // An empty index says so.
     for folder in ["notes", "other"] {
         take_out(folder);
         browser.click("#sure-yes");
@@ -319,19 +307,19 @@ fn folders_are_added_to_the_index_that_is_picked_and_taken_out_again() {
     assert!(
         browser.text("#turns > li:last-child .answer").starts_with("The index second is empty.")
     );
-    is_quiet(&browser);
+    assert_no_complaints(&browser);
 }
 
 #[test]
-fn a_conversation_outlives_a_reload_and_can_be_saved() {
-    let sandbox = ingested();
+fn a_conversation_survives_a_reload_and_can_be_saved() {
+    let sandbox = indexed();
     let server = Server::start(&sandbox, &[]);
     let Some(browser) = opened(&server, WIDE) else { return };
     ask(&browser, "Why do honey bees dance?");
     ask(&browser, "What are their combs made of?");
     browser.reload();
     browser.wait("document.querySelectorAll('#turns > li').length === 2");
-    // A source of an earlier turn is found by its place.
+    // A source of an earlier turn is found by its position in the document.
     browser.click("#turns .answer .cite");
     browser.wait(
         "document.querySelector('#source[open] .cited')?.textContent.includes('Honey bees dance')",
@@ -358,10 +346,10 @@ fn a_conversation_outlives_a_reload_and_can_be_saved() {
     browser.reload();
     browser.wait("document.querySelector('#welcome h2')");
     assert_eq!(browser.count("#turns > li"), 0);
-    is_quiet(&browser);
+    assert_no_complaints(&browser);
 }
 
-/// Questions to the documentation.
+/// Questions about the documentation.
 const QUESTIONS: [&str; 40] = [
     "How do I follow the changes of a folder?",
     "What may be deleted from the data directory?",
@@ -405,9 +393,9 @@ const QUESTIONS: [&str; 40] = [
     "How do I measure the quality of search?",
 ];
 
-/// A few of the questions, all of them with `RAG_TEST_THOROUGH`.
+/// Some of the questions, all of them with `RAG_TEST_THOROUGH`.
 #[test]
-fn every_citation_opens_what_it_cites() {
+fn every_citation_opens_its_passage() {
     let sandbox = Sandbox::new();
     copy_tree(
         &Path::new(env!("CARGO_MANIFEST_DIR")).join("data/corpus"),
@@ -420,14 +408,14 @@ fn every_citation_opens_what_it_cites() {
     let (mut opened, mut joined) = (0, 0);
     let n = if thorough() { QUESTIONS.len() } else { 8 };
     for question in &QUESTIONS[..n] {
-        // There is nothing to leave before the first question.
+        // Before the first question there is no conversation to leave.
         if browser.count("#turns > li") > 0 {
             browser.click("#fresh");
         }
         ask(&browser, question);
         let reply = server.post("/ask", &json!({ "query": question })).ok().json();
         for citation in reply["citations"].as_array().unwrap() {
-            // Passages are shown in the order of their numbers below the answer, supported or not.
+            // Passages are listed by number below the answer, supported or not.
             let at = citation["n"].as_u64().unwrap();
             browser.click(&format!("#turns > li:last-child .sources li:nth-child({at}) .source"));
             browser.wait("document.querySelector('#source[open] #source-body:not([aria-busy])')");
@@ -463,12 +451,12 @@ fn every_citation_opens_what_it_cites() {
     }
     eprintln!("{opened} citations of {n} questions opened, {joined} of them of several passages");
     assert!(opened >= n, "{opened} citations of {n} questions, {joined} of several passages");
-    is_quiet(&browser);
+    assert_no_complaints(&browser);
 }
 
 #[test]
-fn what_was_cited_is_shown_when_its_document_has_changed() {
-    let sandbox = ingested();
+fn a_citation_is_shown_after_its_document_has_changed() {
+    let sandbox = indexed();
     let server = Server::start(&sandbox, &[]);
     let Some(browser) = opened(&server, WIDE) else { return };
     ask(&browser, "Why do honey bees dance?");
@@ -479,7 +467,7 @@ fn what_was_cited_is_shown_when_its_document_has_changed() {
         browser.press(&[key::ESCAPE]);
         seen
     };
-    // Moved, but still there.
+    // Moved within the document.
     let (_, text) = crate::fixtures::TOPICS[0];
     crate::fixtures::write_old(
         &sandbox,
@@ -495,12 +483,12 @@ fn what_was_cited_is_shown_when_its_document_has_changed() {
     server.post("/search", &json!({ "query": "nothing is known" })).ok();
     let (notes, cited) = open();
     assert!(notes == 1 && cited.contains("Honey bees dance"), "{notes} {cited}");
-    is_quiet(&browser);
+    assert_no_complaints(&browser);
 }
 
 #[test]
-fn a_token_is_asked_for_and_kept_in_the_tab_alone() {
-    let sandbox = ingested();
+fn a_token_is_requested_and_kept_in_the_tab_only() {
+    let sandbox = indexed();
     let token = "a-token-of-some-length";
     let server = Server::start(&sandbox, &[("RAG_SERVE_TOKEN", token)]);
     let Some(browser) = has_loopback().then(|| Browser::start(WIDE.0, WIDE.1)).flatten() else {
@@ -516,10 +504,10 @@ fn a_token_is_asked_for_and_kept_in_the_tab_alone() {
     browser.wait("document.querySelector('#welcome h2') && !document.querySelector('#token').open");
     ask(&browser, "Why do honey bees dance?");
     assert_eq!(browser.count(".answer .cite"), 1);
-    let kept =
+    let stored =
         browser.js("return [JSON.stringify(localStorage), document.cookie, location.href].join()");
-    assert!(!kept.as_str().unwrap().contains(token), "{kept}");
-    // Nothing but the refusals.
+    assert!(!stored.as_str().unwrap().contains(token), "{stored}");
+    // Only the refusals.
     assert!(
         browser.complaints().iter().all(|line| line.contains("401")),
         "{:?}",
@@ -527,10 +515,10 @@ fn a_token_is_asked_for_and_kept_in_the_tab_alone() {
     );
 }
 
-/// What a reader may not do is not there; nothing stands in its place.
+/// Actions beyond a reader's scope are not shown.
 #[test]
-fn a_reader_is_shown_the_corpus_without_what_he_may_not_do() {
-    let sandbox = ingested();
+fn a_reader_sees_the_corpus_without_forbidden_actions() {
+    let sandbox = indexed();
     let file = sandbox.write("tokens", "read a-token-of-some-length\n");
     std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600)).unwrap();
     let server = Server::start(&sandbox, &[("RAG_SERVE_TOKEN_FILE", "tokens")]);
@@ -555,12 +543,12 @@ fn a_reader_is_shown_the_corpus_without_what_he_may_not_do() {
 }
 
 #[test]
-fn what_a_document_says_is_text() {
+fn document_text_is_never_markup() {
     let sandbox = Sandbox::new();
     let hostile = "Penguins huddle <img src=x onerror=\"document.title='owned'\"> \
          <script>document.title='owned'</script> \
                    because the wind is cold [2](javascript:alert(1)) `</code><b>`.";
-    // The second name would be markup, too.
+    // The second name would be markup too.
     for name in ["penguins.txt", "<img src=x onerror=alert(1)>.txt"] {
         sandbox.write(&format!("docs/{name}"), format!("{hostile} This is {name}.\n"));
     }
@@ -575,16 +563,16 @@ fn what_a_document_says_is_text() {
          :is(img, script, b, a)').length";
     assert_eq!(browser.js(strange), 0);
     assert_eq!(browser.js("return document.title"), "rag");
-    is_quiet(&browser);
+    assert_no_complaints(&browser);
 }
 
 #[test]
-fn it_fits_a_narrow_screen_and_keeps_the_rules_for_everybody() {
-    let sandbox = ingested();
+fn the_page_fits_a_narrow_screen_and_passes_axe() {
+    let sandbox = indexed();
     let server = Server::start(&sandbox, &[("RAG_SERVE_ROOTS", "docs")]);
     let Some(browser) = opened(&server, NARROW) else { return };
     let axe = axe();
-    let look = |what: &str| {
+    let check = |what: &str| {
         let sizes = browser.js("return [document.documentElement.scrollWidth, innerWidth]");
         assert!(
             sizes[0].as_u64() <= sizes[1].as_u64(),
@@ -596,7 +584,7 @@ fn it_fits_a_narrow_screen_and_keeps_the_rules_for_everybody() {
         if browser.js("return Boolean(window.axe)") != true {
             browser.js(axe);
         }
-        // Of the rules only those for colours depend on the colours.
+        // Only the contrast rules depend on the colour scheme.
         for (dark, rules) in [
             (false, "['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', 'best-practice']"),
             (true, "['color-contrast']"),
@@ -611,16 +599,16 @@ fn it_fits_a_narrow_screen_and_keeps_the_rules_for_everybody() {
             assert_eq!(found, json!([]), "{what}, {}", if dark { "dark" } else { "light" });
         }
     };
-    look("the welcome");
+    check("the welcome");
     ask(&browser, "Why do honey bees dance? Why does the tide rise twice a day?");
     browser.click("#more summary");
-    look("an answer");
+    check("an answer");
     browser.click("#more summary");
     ask(&browser, "Who was elected president of France?");
-    look("the nearest passages");
+    check("the nearest passages");
     browser.click("#turns .answer .cite");
     browser.wait("document.querySelector('#source[open] .cited')");
-    look("a source");
+    check("a source");
     browser.press(&[key::ESCAPE]);
     browser.click("#nav-corpus");
     browser.wait(
@@ -629,47 +617,57 @@ fn it_fits_a_narrow_screen_and_keeps_the_rules_for_everybody() {
     );
     browser.click("#card-documents [data-state=indexed]");
     browser.wait("document.querySelector('#card-documents .link')");
-    look("the corpus");
+    check("the corpus");
     browser.go(&format!("{}/docs", url(&server)));
     browser.wait("document.querySelector('.operation')");
     browser.js("document.querySelectorAll('.operation').forEach((node) => { node.open = true; })");
     browser.wait("document.querySelector('.operation .inside')");
-    look("the interface");
-    is_quiet(&browser);
+    check("the interface");
+    assert_no_complaints(&browser);
 }
 
 #[test]
-fn events_do_not_depend_on_where_the_bytes_split() {
+fn event_parsing_does_not_depend_on_byte_boundaries() {
     let sandbox = Sandbox::new();
     let server = Server::start(&sandbox, &[]);
     let Some(browser) = opened(&server, WIDE) else { return };
     let differing = browser.js_async(
         r#"const { events } = await import("/assets/sse.js");
-        const text = "\ufeff: a comment\nevent: token\ndata: {\"text\":\"grün\u2028ße 😀\"}\n\nevent:token\r\ndata:one\r\ndata: two\r\n\r\n"
-            + "data\ndata: x\r\rid: 7\nretry: 5\nunknown\n\nevent: done\ndata:  spaced\n\ndata: cut off";
+        const text = "\ufeff: a comment\nevent: token\n"
+            + "data: {\"text\":\"grün\u2028ße 😀\"}\n\n"
+            + "event:token\r\ndata:one\r\ndata: two\r\n\r\n"
+            + "data\ndata: x\r\rid: 7\nretry: 5\nunknown\n\n"
+            + "event: done\ndata:  spaced\n\ndata: cut off";
         const bytes = new TextEncoder().encode(text);
         const read = async (pieces) => {
             const found = [];
-            for await (const event of events(new ReadableStream({ start(out) { pieces.forEach((p) => out.enqueue(p)); out.close(); } })))
+            const stream = new ReadableStream({
+                start(out) { pieces.forEach((p) => out.enqueue(p)); out.close(); },
+            });
+            for await (const event of events(stream))
                 found.push([event.name, event.data]);
             return JSON.stringify(found);
         };
         const whole = await read([bytes]);
-        const wanted = JSON.stringify([["token", "{\"text\":\"grün\u2028ße 😀\"}"], ["token", "one\ntwo"], ["message", "\nx"], ["done", " spaced"]]);
+        const wanted = JSON.stringify([
+            ["token", "{\"text\":\"grün\u2028ße 😀\"}"], ["token", "one\ntwo"],
+            ["message", "\nx"], ["done", " spaced"],
+        ]);
         const differing = whole === wanted ? [] : [whole];
         for (let at = 1; at < bytes.length; at += 1) {
             const split = await read([bytes.slice(0, at), bytes.slice(at)]);
             if (split !== whole) differing.push(at, split);
         }
-        if (await read([...bytes].map((byte) => new Uint8Array([byte]))) !== whole) differing.push("one by one");
+        const single = await read([...bytes].map((byte) => new Uint8Array([byte])));
+        if (single !== whole) differing.push("one by one");
         return differing;"#,
     );
     assert_eq!(differing, json!([]));
-    is_quiet(&browser);
+    assert_no_complaints(&browser);
 }
 
 #[test]
-fn nothing_makes_markup_of_text_and_nothing_comes_from_elsewhere() {
+fn the_page_makes_no_markup_from_text_and_loads_nothing_external() {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/serve/page");
     let files = files_below(&dir);
     assert!(files.len() > 8, "{files:?}");

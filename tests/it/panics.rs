@@ -1,7 +1,7 @@
-//! A bug costs one question: a panic in the middle of it is reported for that question, and
-//! everything else goes on.
+//! A bug costs one question: a panic is reported for the question that caused it, and everything
+//! else continues.
 //!
-//! The clock is handed to the engine, so a test can have it panic on the thread that answers.
+//! The engine's clock is a parameter, so a test can make it panic on the thread that answers.
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::support::server::Client;
 use crate::sweep::{TINY, use_tiny_model};
 use crate::tools::{engine_with, wait_for};
 
-/// An index of two documents, made with the model that costs nothing.
+/// An index of two documents, made with the tiny model.
 fn sandbox() -> Sandbox {
     let sandbox = Sandbox::new();
     use_tiny_model(&sandbox);
@@ -33,7 +33,7 @@ fn sandbox() -> Sandbox {
 }
 
 #[test]
-fn a_batch_reports_the_question_that_panicked_and_answers_the_others() {
+fn a_panic_in_a_batch_fails_one_question() {
     static PANICS: AtomicBool = AtomicBool::new(true);
     fn clock() -> SystemTime {
         assert!(!PANICS.swap(false, Ordering::SeqCst), "injected");
@@ -45,7 +45,7 @@ fn a_batch_reports_the_question_that_panicked_and_answers_the_others() {
          \"question\": \"What is brass?\"}\n";
     let mut items = Vec::new();
     batch::run(&engine, questions.as_bytes(), &Request::default(), &mut |item| items.push(item))
-        .expect("it goes on");
+        .expect("the batch continues");
     assert_eq!(items.iter().map(|item| item.line).collect::<Vec<_>>(), [1, 2, 3]);
     let failed: Vec<_> = items.iter().filter_map(|item| item.outcome.as_ref().err()).collect();
     assert_eq!(failed.len(), 1);
@@ -54,7 +54,7 @@ fn a_batch_reports_the_question_that_panicked_and_answers_the_others() {
 }
 
 #[test]
-fn a_server_answers_500_to_the_question_that_panicked_and_keeps_the_model() {
+fn a_panic_in_a_server_fails_one_request_and_keeps_the_model() {
     static PANICS: AtomicBool = AtomicBool::new(false);
     static ENDS: AtomicBool = AtomicBool::new(false);
     fn clock() -> SystemTime {
@@ -73,7 +73,7 @@ fn a_server_answers_500_to_the_question_that_panicked_and_keeps_the_model() {
         let ask = |question: &str| client.post("/ask", &json!({ "query": question }));
         wait_for("a worker", || app.service.is_ready().then_some(()));
         ask("When was the valve replaced?").ok();
-        // Whatever loads the model again now fails.
+        // Loading the model again would fail now.
         let model = sandbox.path().join("share/rag/models").join(TINY);
         std::fs::rename(&model, model.with_extension("away")).expect("a rename");
 
@@ -98,6 +98,6 @@ fn a_server_answers_500_to_the_question_that_panicked_and_keeps_the_model() {
         ENDS.store(true, Ordering::SeqCst);
         served.join().expect("no panic").expect("it ends well");
     });
-    // One worker of the settings answered all of it.
+    // One worker of the settings answered everything.
     assert_eq!(app.settings().workers, 1);
 }

@@ -1,4 +1,4 @@
-//! Nothing leaves the data directory: no file in anybody's home, no packet to anywhere.
+//! Nothing leaves the data directory: no file elsewhere, no network packet.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::fixtures::{files_below, topics};
 use crate::support::{Run, Sandbox};
 
-/// Folders that programs like to write to, all empty, and the variables that name them.
+/// Folders that programs commonly write to, all empty, and the variables that name them.
 const PLACES: [(&str, &str); 7] = [
     ("HOME", "places/home"),
     ("XDG_CONFIG_HOME", "places/config"),
@@ -20,7 +20,7 @@ const PLACES: [(&str, &str); 7] = [
     ("TMP", "places/tmp2"),
 ];
 
-/// `rag` with `places/` for everything, behind `wrapper` where there is one.
+/// `rag` with `places/` for all of these, behind `wrapper` where there is one.
 fn rag(sandbox: &Sandbox, wrapper: &[&str], args: &[&str]) -> Run {
     let plain = sandbox.command(args);
     let mut words = wrapper
@@ -60,8 +60,7 @@ fn nothing_is_written_outside_the_data_directory() {
     topics(&sandbox);
     let before = files_below(&sandbox.path().join("docs"));
     everything(&sandbox, &[]);
-    // The lists of data directories and of files that were compared, and nothing of what is
-    // indexed.
+    // The lists of data directories and of compared files, without any indexed text.
     let lists = ["state/rag/.lock", "state/rag/checked.json", "state/rag/places.json"];
     for file in files_below(&sandbox.path().join("places")) {
         assert!(lists.contains(&file.as_str()), "{file}");
@@ -80,7 +79,7 @@ fn nothing_is_written_outside_the_data_directory() {
         .collect();
     top.sort();
     assert_eq!(top, ["data", "docs", "home", "places", "share"]);
-    // What is indexed may be private, so what is made of it is the user's alone.
+    // Documents may be private, so everything derived from them is the user's alone.
     let is_private =
         |path: &Path| path.metadata().unwrap().permissions().mode().is_multiple_of(0o100);
     for file in files_below(&sandbox.data()) {
@@ -90,7 +89,7 @@ fn nothing_is_written_outside_the_data_directory() {
             "{file} can be read by others"
         );
     }
-    // The folder of the caches may be somebody else's choice.
+    // The folder of the caches may be chosen separately.
     assert!(is_private(&sandbox.data().join("cache/cache.db")));
 }
 

@@ -1,22 +1,21 @@
-//! Folders that may not be written to and files that may not be read. Reading goes on without a
+//! Folders that must not be written to and files that must not be read. Reading works and leaves no
 //! trace; writing is refused at once.
 //!
-//! Root may do anything, so as root the commands run as `nobody`, through `setpriv`.
+//! Mode bits do not bind root, so as root the commands run as `nobody`, through `setpriv`.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::Command;
 
 use crate::support::{Run, Sandbox};
 use crate::tools::{FOLDER, answer, has_tool, listing, paths};
 
-/// How to run `rag` as somebody whom mode bits bind.
+/// Runs `rag` as a user bound by mode bits.
 struct Bound {
     as_root: bool,
 }
 
 impl Bound {
-    /// `None`, said aloud, where there is no such way.
+    /// `None`, with a notice, where there is no such user.
     fn new(sandbox: &Sandbox) -> Option<Self> {
         let probe = sandbox.write("probe", "x");
         chmod(&probe, 0o000);
@@ -40,17 +39,11 @@ impl Bound {
     }
 
     fn rag(&self, sandbox: &Sandbox, args: &[&str]) -> Run {
-        let rag = sandbox.command(args);
         if !self.as_root {
-            return Run::of(&mut { rag });
+            return sandbox.rag(args);
         }
-        let mut command = Command::new("setpriv");
-        command
-            .args(["--reuid", "65534", "--regid", "65534", "--clear-groups"])
-            .arg(rag.get_program());
-        command.args(rag.get_args()).current_dir(sandbox.path()).env_clear();
-        command.envs(rag.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        Run::of(&mut command)
+        let user = ["--reuid", "65534", "--regid", "65534", "--clear-groups"];
+        Run::of(&mut sandbox.under("setpriv", &user, args))
     }
 }
 
@@ -58,7 +51,7 @@ fn chmod(path: &Path, mode: u32) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("a mode");
 }
 
-/// Sets the modes of everything below, so that others may read and nobody may write.
+/// Sets modes below a folder so that everyone may read and no one may write.
 fn freeze(dir: &Path) {
     for (name, what) in listing(dir) {
         chmod(&dir.join(name), if what == FOLDER { 0o555 } else { 0o444 });
@@ -66,7 +59,7 @@ fn freeze(dir: &Path) {
     chmod(dir, 0o555);
 }
 
-/// So that the sandbox can be removed by whoever is not root.
+/// Restores the modes, so that a user other than root can remove the sandbox.
 fn thaw(dir: &Path) {
     chmod(dir, 0o755);
     for (name, what) in listing(dir) {
@@ -85,7 +78,7 @@ fn sandbox() -> Sandbox {
 }
 
 #[test]
-fn a_frozen_data_directory_is_searched_without_a_trace() {
+fn a_read_only_data_directory_is_searched_without_a_trace() {
     let sandbox = sandbox();
     let Some(bound) = Bound::new(&sandbox) else { return };
     sandbox.ingest();
@@ -97,7 +90,7 @@ fn a_frozen_data_directory_is_searched_without_a_trace() {
     for mode in ["hybrid", "lexical", "dense"] {
         bound.rag(&sandbox, &["search", "blue boat", "--json", "--mode", mode]).ok();
     }
-    // With the question's vector in the cache, and with a question that was never asked.
+    // With the question's vector in the cache, and with a new question.
     assert_eq!(answer(bound.rag(&sandbox, &search).ok().json()), before);
     let new = bound.rag(&sandbox, &["search", "what does a baker need", "--json"]).ok().json();
     assert_eq!(paths(&new)[0], "bread.md");
@@ -130,9 +123,9 @@ fn a_frozen_data_directory_is_searched_without_a_trace() {
     assert_eq!(sandbox.ingest()["documents"], 3);
 }
 
-/// A data directory that cannot even be made.
+/// A data directory that cannot be created.
 #[test]
-fn where_nothing_may_be_made_ingest_says_so() {
+fn an_ingest_that_cannot_create_its_data_directory_says_so() {
     let sandbox = sandbox();
     let Some(bound) = Bound::new(&sandbox) else { return };
     let _ = bound.rag(&sandbox, &["doctor"]);
@@ -145,7 +138,7 @@ fn where_nothing_may_be_made_ingest_says_so() {
     assert!(!sandbox.data().exists());
 }
 
-/// Read-only as a mount: the owner may write, the file system does not.
+/// A read-only mount: the owner may write, the file system refuses.
 #[test]
 fn a_read_only_mount_is_searched_and_not_written_to() {
     let probe = "mount --bind -o ro /tmp /mnt && mount -o remount,bind,ro /mnt && ! touch \
@@ -164,7 +157,7 @@ fn a_read_only_mount_is_searched_and_not_written_to() {
         "$0" search 'a new question' --json >/dev/null || exit 97
         "$0" ingest --dir docs 2>message; echo $? >code
     "#;
-    sandbox.with_own_mounts(script).ok();
+    sandbox.with_private_mounts(script).ok();
     let read = |name: &str| std::fs::read_to_string(sandbox.path().join(name)).expect(name);
     assert_eq!(answer(serde_json::from_str(&read("after.json")).expect("JSON")), before);
     assert_eq!(read("code").trim(), "1");
@@ -172,10 +165,10 @@ fn a_read_only_mount_is_searched_and_not_written_to() {
     assert_eq!(listing(&sandbox.data()), listed);
 }
 
-/// Files and folders of the corpus that may not be read are named; the rest is indexed; what an
-/// earlier run read of them stays.
+/// Unreadable files and folders of the corpus are named and the rest is indexed; passages read by
+/// an earlier run stay.
 #[test]
-fn what_may_not_be_read_is_named_and_the_rest_indexed() {
+fn unreadable_files_are_named_and_the_rest_is_indexed() {
     let sandbox = sandbox();
     let Some(bound) = Bound::new(&sandbox) else { return };
     std::fs::create_dir(sandbox.data()).expect("a folder");
@@ -205,16 +198,16 @@ fn what_may_not_be_read_is_named_and_the_rest_indexed() {
     chmod(&sandbox.path().join("docs/bread.md"), 0o644);
     chmod(&sandbox.path().join("docs/closed"), 0o755);
     assert_eq!(bound.rag(&sandbox, &args).ok().json()["documents"], 3);
-    // Unreadable again: unknown is not gone.
+    // Unreadable again: unknown does not mean removed.
     chmod(&sandbox.path().join("docs/closed"), 0o000);
     assert_eq!(bound.rag(&sandbox, &args).exits(4).json()["documents"], 3);
     assert_eq!(search("tulips")[0], "closed/inside.md");
     chmod(&sandbox.path().join("docs/closed"), 0o755);
 }
 
-/// Files of the index that may not be read: refused with the path, not taken for damage.
+/// Unreadable files of the index: refused with the path, not reported as damage.
 #[test]
-fn an_index_of_somebody_else_is_refused_by_name() {
+fn an_unreadable_index_is_refused_with_its_path() {
     let sandbox = sandbox();
     let Some(bound) = Bound::new(&sandbox) else { return };
     sandbox.ingest();

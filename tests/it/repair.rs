@@ -1,4 +1,4 @@
-//! `rag index verify --repair`: damage of every kind mended to what was there, or named.
+//! `rag index verify --repair`: damage of every kind is repaired, or the lost documents are named.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,10 +7,11 @@ use serde_json::{Value, json};
 
 use crate::fixtures::{copy_dir, set_age, write_old};
 use crate::support::{Run, Sandbox, project_data};
+use crate::sweep::replace;
 use crate::tools::{answer, copy_tree, current, files, generations, leftovers, thorough};
 
 const QUESTION: &str = "\"blue boats\" carry sailors across the bay";
-/// The explained hybrid ranking shows both legs.
+/// The explained hybrid ranking shows the scores of both retrievers.
 const MODES: [&str; 3] = ["hybrid", "lexical", "dense"];
 
 fn document(n: usize) -> String {
@@ -22,13 +23,13 @@ fn document(n: usize) -> String {
     )
 }
 
-/// Two generations, of which the second has deletions, two segments and two vector files.
+/// Two generations, the second with deletions, two segments and two vector files.
 fn sandbox() -> Sandbox {
     let sandbox = Sandbox::new();
     for n in 0..10 {
         write_old(&sandbox, &format!("docs/harbour-{n}.md"), document(n));
     }
-    // French, so that the language of a passage counts.
+    // French, so that the language of a passage matters.
     write_old(
         &sandbox,
         "docs/fr.md",
@@ -65,7 +66,7 @@ fn repair(sandbox: &Sandbox) -> Run {
     sandbox.rag(["index", "verify", "--repair", "--json"])
 }
 
-/// The passages of every document, with their places.
+/// The passages of every document, with their positions.
 fn passages(sandbox: &Sandbox) -> Value {
     let list = sandbox.rag(["documents", "list", "--json"]).ok().json();
     let documents = list.as_array().expect("documents");
@@ -74,13 +75,6 @@ fn passages(sandbox: &Sandbox) -> Value {
         sandbox.rag(["documents", "show", path, "--json"]).ok().json()
     };
     documents.iter().map(show).collect()
-}
-
-/// Under a new inode, as generations share files by hard links.
-fn replace(path: &Path, bytes: &[u8]) {
-    let temp = path.with_extension("bad");
-    std::fs::write(&temp, bytes).expect("a file");
-    std::fs::rename(&temp, path).expect("a rename");
 }
 
 fn flip(path: &Path) {
@@ -94,7 +88,7 @@ fn pointer(sandbox: &Sandbox) -> PathBuf {
     sandbox.data().join("indexes/names/default.json")
 }
 
-/// A sandbox to damage, and how to have it whole again.
+/// A sandbox to damage, and a copy to restore it from.
 struct World {
     sandbox: Sandbox,
     good: Vec<Value>,
@@ -115,9 +109,9 @@ impl World {
         copy_tree(&self.sandbox.path().join("whole"), &self.sandbox.data());
     }
 
-    /// Everything is as it was.
+    /// Repairs the index and expects it as it was.
     #[track_caller]
-    fn is_mended(&self, what: &str) -> Value {
+    fn assert_repaired(&self, what: &str) -> Value {
         let run = repair(&self.sandbox);
         assert_eq!(run.code, Some(0), "{what}: {run}");
         let json = run.json();
@@ -137,10 +131,10 @@ impl World {
     }
 }
 
-/// Each file of the generation flipped, cut, emptied and missing: mended to the same answers in
-/// every mode, without the model running once.
+/// Each file of the generation flipped, cut, emptied and missing: repaired to the same answers in
+/// every mode, without running the model.
 #[test]
-fn every_damaged_file_is_mended() {
+fn every_damaged_file_is_repaired() {
     let world = World::new();
     let data = world.sandbox.data();
     let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
@@ -171,7 +165,7 @@ fn every_damaged_file_is_mended() {
                 _ => std::fs::remove_file(path).expect("a removal"),
             }
             let what = format!("{} {damage}", path.display());
-            let json = world.is_mended(&what);
+            let json = world.assert_repaired(&what);
             let step = &json["steps"][0];
             assert_eq!(
                 (&step["step"], &step["cache"]["misses"], &step["unmended"]),
@@ -182,7 +176,7 @@ fn every_damaged_file_is_mended() {
         }
     }
     assert!(kinds.len() >= 8, "{kinds:?}");
-    // Nothing of the words is left, nor of the vectors.
+    // All stored words and all vectors are damaged.
     let flip_all = |endings: &[&str]| {
         let ends = |path: &&PathBuf| {
             path.extension().is_some_and(|e| endings.iter().any(|ending| e == *ending))
@@ -190,22 +184,22 @@ fn every_damaged_file_is_mended() {
         all.iter().filter(ends).for_each(|path| flip(path));
     };
     flip_all(&["store", "npy"]);
-    let json = world.is_mended("words and vectors");
+    let json = world.assert_repaired("words and vectors");
     assert_eq!(
         (&json["steps"][0]["documents_kept"], &json["steps"][0]["documents_read"]),
         (&json!(0), &json!(12))
     );
-    // The table is the one that a fresh ingest makes, so that the next one finds nothing to do.
+    // The document table equals that of a fresh ingest, so the next ingest finds nothing to do.
     let again = world.sandbox.ingest();
     assert_eq!((&again["corpus_id"], &again["documents"]), (&world.show["corpus_id"], &json!(12)));
-    // Without words and table nobody knows which documents there were.
+    // Without words and document table the documents are unknown.
     world.reset();
     flip_all(&["store", "jsonl"]);
     let run = world.sandbox.rag(["index", "verify", "--repair"]).exits(5);
     run.says("nothing of the index can be mended").says("run `rag ingest --dir docs`");
     assert_eq!(world.sandbox.ingest()["corpus_id"], world.show["corpus_id"]);
     assert_eq!(answers(&world.sandbox), world.good);
-    // What is whole is left as it is.
+    // A whole index is left alone.
     let whole = repair(&world.sandbox).ok().json();
     assert_eq!(
         (&whole["ok"], &whole["damaged"], &whole["steps"]),
@@ -213,10 +207,9 @@ fn every_damaged_file_is_mended() {
     );
 }
 
-/// Without the cache the vectors are read from the index, and only what is lost there is embedded
-/// again.
+/// Without the cache, vectors are read from the index, and only lost ones are embedded again.
 #[test]
-fn vectors_are_made_anew_only_where_they_are_lost() {
+fn only_lost_vectors_are_embedded_again() {
     let world = World::new();
     let data = world.sandbox.data();
     let all = files(&current(&data));
@@ -225,7 +218,7 @@ fn vectors_are_made_anew_only_where_they_are_lost() {
     };
     std::fs::remove_dir_all(data.join("cache")).expect("a removal");
     flip(ending(".idx")[0]);
-    let step = world.is_mended("words")["steps"][0].clone();
+    let step = world.assert_repaired("words")["steps"][0].clone();
     assert_eq!(
         (&step["cache"]["misses"], step["vectors_kept"].as_u64() > Some(10)),
         (&json!(0), true),
@@ -234,7 +227,7 @@ fn vectors_are_made_anew_only_where_they_are_lost() {
     world.reset();
     std::fs::remove_dir_all(data.join("cache")).expect("a removal");
     ending(".npy").iter().for_each(|path| flip(path));
-    let step = world.is_mended("vectors")["steps"][0].clone();
+    let step = world.assert_repaired("vectors")["steps"][0].clone();
     assert_eq!(
         (&step["vectors_kept"], step["cache"]["misses"].as_u64() > Some(10)),
         (&json!(0), true),
@@ -242,10 +235,10 @@ fn vectors_are_made_anew_only_where_they_are_lost() {
     );
 }
 
-/// Sources that are gone or have changed cost nothing where the index still has the passages; where
-/// it has not, they are named.
+/// Missing or changed sources do not matter where the index has the passages; where it has not,
+/// they are named.
 #[test]
-fn what_cannot_be_mended_is_named() {
+fn documents_that_cannot_be_repaired_are_named() {
     let world = World::new();
     let sandbox = &world.sandbox;
     let all = files(&current(&sandbox.data()));
@@ -257,7 +250,7 @@ fn what_cannot_be_mended_is_named() {
     write_old(sandbox, "docs/harbour-2.md", "# Harbour 2\n\nThe green barge waits.\n");
     set_age(&sandbox.path().join("docs/harbour-2.md"), 3000);
     ending(".npy").iter().for_each(|path| flip(path));
-    world.is_mended("vectors, with the files gone");
+    world.assert_repaired("vectors, with the files gone");
     assert_eq!(passages(sandbox), before);
 
     world.reset();
@@ -278,7 +271,7 @@ fn what_cannot_be_mended_is_named() {
     );
     assert_eq!((&json["ok"], &json["documents"]), (&json!(false), &json!(11)));
     sandbox.rag(["index", "verify"]).ok();
-    // All others are what they were.
+    // All other documents are unchanged.
     let named = |document: &Value| {
         !document["path"].as_str().is_some_and(|p| p.ends_with("-1.md") || p.ends_with("-2.md"))
     };
@@ -288,7 +281,7 @@ fn what_cannot_be_mended_is_named() {
     assert_eq!(others(&passages(sandbox)), others(&before));
     sandbox.rag(["search", "green barge", "--mode", "lexical"]).ok().prints("harbour-2.md");
 
-    // As people see it; and an ingest afterwards is what it would have been.
+    // The plain output; and the next ingest equals an undisturbed one.
     world.reset();
     ending(".store").iter().for_each(|path| flip(path));
     let run = sandbox.rag(["index", "verify", "--repair"]).exits(4);
@@ -299,7 +292,7 @@ fn what_cannot_be_mended_is_named() {
     let twin = sandbox.rag(["ingest", "--dir", "docs", "--json", "--data-dir", "twin"]).ok().json();
     assert_eq!(ingested["corpus_id"], twin["corpus_id"]);
 
-    // The table is lost and so are some of the files: their passages are kept.
+    // The document table and some of the files are lost: their passages are kept.
     world.reset();
     flip(ending("documents.jsonl")[0]);
     let json = repair(sandbox).exits(4).json();
@@ -314,7 +307,7 @@ fn what_cannot_be_mended_is_named() {
     sandbox.rag(["search", "harbour 1", "--mode", "lexical"]).ok().prints("harbour-1.md");
     sandbox.rag(["index", "verify"]).ok();
 
-    // Everything is lost: nothing is committed, and what to do is said.
+    // Everything is lost: nothing is committed, and the message names the command to run.
     world.reset();
     std::fs::rename(sandbox.path().join("docs"), sandbox.path().join("elsewhere"))
         .expect("a rename");
@@ -326,10 +319,10 @@ fn what_cannot_be_mended_is_named() {
     assert_eq!(leftovers(&sandbox.data()), [""; 0]);
 }
 
-/// `meta.json` has the sums of everything else: without it, the generation before is what can be
-/// trusted.
+/// `meta.json` has the checksums of everything else: without it, only the previous generation can
+/// be trusted.
 #[test]
-fn without_its_meta_json_an_index_falls_back() {
+fn an_index_without_its_meta_json_falls_back_a_generation() {
     let world = World::new();
     let sandbox = &world.sandbox;
     let meta = current(&sandbox.data()).join("meta.json");
@@ -352,8 +345,8 @@ fn without_its_meta_json_an_index_falls_back() {
         .prints("the index is the one of")
         .says("rag ingest --dir docs");
 
-    // No generation before, or a damaged one: what to run is said, with the folders that the job
-    // log remembers.
+    // No previous generation, or a damaged one: the message names the command to run, with the
+    // folders of the job log.
     world.reset();
     sandbox.rag(["index", "compact"]).ok();
     flip(&current(&sandbox.data()).join("meta.json"));
@@ -366,20 +359,20 @@ fn without_its_meta_json_an_index_falls_back() {
     assert_eq!(answers(sandbox), world.good);
 }
 
-/// Which generation a name stands for, when the pointer does not say.
+/// The generation of a name when the pointer is damaged.
 #[test]
-fn a_damaged_pointer_is_written_anew() {
+fn a_damaged_pointer_is_rewritten() {
     let world = World::new();
     let sandbox = &world.sandbox;
     let good = std::fs::read(pointer(sandbox)).expect("a pointer");
-    let (mut said, mut guessed) = (0, 0);
+    let (mut restored, mut guessed) = (0, 0);
     let stride = if thorough() { 1 } else { 61 };
     for at in (0..good.len()).step_by(stride) {
         let mut bad = good.clone();
         bad[at] ^= 0x04;
         std::fs::write(pointer(sandbox), &bad).expect("a pointer");
         let run = repair(sandbox);
-        // White space is no damage.
+        // A flip in white space is not damage.
         let json = run.json();
         if json["damaged"] == json!([]) {
             continue;
@@ -390,19 +383,19 @@ fn a_damaged_pointer_is_written_anew() {
             "{at}: {run}"
         );
         match std::fs::read(pointer(sandbox)).expect("a pointer") == good {
-            true => said += 1,
+            true => restored += 1,
             false => guessed += 1,
         }
         assert_eq!(generations(&sandbox.data()).len(), 2, "{at}");
     }
-    println!("{said} pointers as they were, {guessed} without the generation before");
-    assert!(said > 0 && said + guessed > 3, "{said} {guessed}");
+    println!("{restored} pointers restored, {guessed} without the previous generation");
+    assert!(restored > 0 && restored + guessed > 3, "{restored} {guessed}");
     assert_eq!(answers(sandbox), world.good);
     for text in ["", "{", "null"] {
         std::fs::write(pointer(sandbox), text).expect("a pointer");
-        world.is_mended(text);
+        world.assert_repaired(text);
     }
-    // Going back and forth still works.
+    // Rollback still works in both directions.
     sandbox.rag(["index", "rollback"]).ok().prints("11 documents");
     sandbox.rag(["index", "rollback"]).ok().prints("12 documents");
     // Together with other damage.
@@ -414,7 +407,7 @@ fn a_damaged_pointer_is_written_anew() {
             .expect("vectors"),
     );
     let run = repair(sandbox);
-    // It is not whole, so that the one before is the newest that is.
+    // The generation is damaged too, so the previous one is the newest whole one.
     assert!(run.code == Some(0) || run.code == Some(4), "{run}");
     sandbox.rag(["index", "verify"]).ok();
     // Two names have lost their generations.
@@ -430,21 +423,21 @@ fn a_damaged_pointer_is_written_anew() {
         .says("`default`")
         .says("`other`")
         .says("rag ingest --only --dir docs");
-    // The other one is known again: what is left is this one's.
+    // With the other name known again, the remaining generation is this one's.
     std::fs::write(&path, other).expect("a pointer");
-    world.is_mended("the other pointer is whole");
+    world.assert_repaired("the other pointer is whole");
 }
 
-/// The folder of the generation that was current when the world was made.
+/// The folder of the original current generation.
 fn current_of(sandbox: &Sandbox, world: &World) -> PathBuf {
     let id = world.show["corpus_id"].as_str().expect("an id");
     sandbox.data().join("indexes").join(id)
 }
 
-/// An index that was removed from, compacted and gone back to is mended like any other; what was
-/// removed stays out.
+/// An index with a removed document, compacted and rolled back, is repaired like any other; the
+/// removed document stays out.
 #[test]
-fn what_was_removed_stays_out_of_a_mended_index() {
+fn removed_documents_stay_out_of_a_repaired_index() {
     let world = World::new();
     let sandbox = &world.sandbox;
     sandbox.rag(["documents", "remove", "notes.txt"]).ok();
@@ -461,7 +454,7 @@ fn what_was_removed_stays_out_of_a_mended_index() {
             "{ending}"
         );
         sandbox.rag(["search", "ferryman", "--mode", "lexical"]).exits(3);
-        // There is nothing to go back to that still had it.
+        // No generation with the document is left.
         sandbox.rag(["index", "rollback"]).exits(1).says("no generation before");
     }
     sandbox.rag(["index", "compact"]).ok();
@@ -473,7 +466,7 @@ fn what_was_removed_stays_out_of_a_mended_index() {
 }
 
 #[test]
-fn another_version_of_the_model_mends_nothing() {
+fn a_repair_needs_the_same_version_of_the_model() {
     let sandbox = Sandbox::new();
     write_old(&sandbox, "docs/a.md", document(1));
     let model = sandbox.data().join("models/own");

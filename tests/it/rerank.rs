@@ -1,28 +1,20 @@
-//! The second look: what it changes, what it says of itself, and what of it is kept.
+//! The late-interaction rerank: its effect, its explanation, and its cached scores.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::fixtures::{paths, search, topics, write_old};
+use crate::fixtures::{indexed, paths, search, topics, write_old};
 use crate::support::{Run, Sandbox};
 
 const QUESTION: &str = "how bees tell each other where flowers are";
 
-/// Six documents of one passage each.
-fn sandbox() -> Sandbox {
-    let sandbox = Sandbox::new();
-    topics(&sandbox);
-    sandbox.ingest();
-    sandbox
-}
-
-fn looks(found: &Value) -> BTreeMap<String, f64> {
+fn scores(found: &Value) -> BTreeMap<String, f64> {
     let hits = found["hits"].as_array().unwrap().iter();
-    let look = |hit: &Value| {
+    let score = |hit: &Value| {
         (hit["path"].as_str().unwrap().to_owned(), hit["explain"]["rerank"]["score"].as_f64())
     };
-    hits.map(look).filter_map(|(path, score)| Some((path, score?))).collect()
+    hits.map(score).filter_map(|(path, score)| Some((path, score?))).collect()
 }
 
 fn counts(found: &Value) -> (u64, u64) {
@@ -31,8 +23,8 @@ fn counts(found: &Value) -> (u64, u64) {
 }
 
 #[test]
-fn a_second_look_is_asked_for_and_explains_itself() {
-    let sandbox = sandbox();
+fn a_rerank_is_optional_and_explained() {
+    let sandbox = indexed();
     let plain = search(&sandbox, QUESTION, &["--explain"]);
     assert!(
         plain["hits"].as_array().unwrap().iter().all(|hit| hit["explain"]["rerank"].is_null()),
@@ -41,18 +33,18 @@ fn a_second_look_is_asked_for_and_explains_itself() {
     assert_eq!(counts(&plain), (0, 0));
 
     let found = search(&sandbox, QUESTION, &["--explain", "--rerank=3"]);
-    assert_eq!((looks(&found).len(), counts(&found)), (3, (0, 3)));
+    assert_eq!((scores(&found).len(), counts(&found)), (3, (0, 3)));
     assert_eq!(paths(&found)[0], "bees.md");
-    let best = looks(&found).into_iter().max_by(|a, b| a.1.total_cmp(&b.1)).unwrap();
+    let best = scores(&found).into_iter().max_by(|a, b| a.1.total_cmp(&b.1)).unwrap();
     assert!(best.0 == "bees.md" && best.1 > 0.3 && best.1 <= 1.0, "{best:?}");
     let hits = found["hits"].as_array().unwrap();
-    let scores: Vec<f64> = hits.iter().map(|hit| hit["score"].as_f64().unwrap()).collect();
-    assert!(scores.is_sorted_by(|a, b| a >= b), "{scores:?}");
+    let totals: Vec<f64> = hits.iter().map(|hit| hit["score"].as_f64().unwrap()).collect();
+    assert!(totals.is_sorted_by(|a, b| a >= b), "{totals:?}");
     for (hit, rank) in hits.iter().zip(1..) {
         assert_eq!(hit["rank"], rank);
-        let legs = ["lexical", "dense", "rerank"].map(|leg| &hit["explain"][leg]);
-        let told = |leg: &&Value| Some(leg["normalised"].as_f64()? * leg["weight"].as_f64()?);
-        let sum: f64 = legs.iter().filter_map(told).sum();
+        let parts = ["lexical", "dense", "rerank"].map(|part| &hit["explain"][part]);
+        let term = |part: &&Value| Some(part["normalised"].as_f64()? * part["weight"].as_f64()?);
+        let sum: f64 = parts.iter().filter_map(term).sum();
         assert!((sum - hit["score"].as_f64().unwrap()).abs() < 1e-9, "{hit}");
     }
     sandbox
@@ -67,11 +59,11 @@ fn a_second_look_is_asked_for_and_explains_itself() {
 }
 
 #[test]
-fn looks_are_kept_by_question_and_passage_whatever_the_ranking() {
-    let sandbox = sandbox();
+fn rerank_scores_are_cached_by_question_and_passage() {
+    let sandbox = indexed();
     let first = search(&sandbox, QUESTION, &["--rerank=6", "--explain"]);
-    assert_eq!((looks(&first).len(), counts(&first)), (6, (0, 6)));
-    // The same ranking is kept as a whole.
+    assert_eq!((scores(&first).len(), counts(&first)), (6, (0, 6)));
+    // The whole ranking is cached.
     let again = search(&sandbox, QUESTION, &["--rerank=6", "--explain"]);
     assert_eq!((&again["hits"], &again["cache"]["retrieval_hit"]), (&first["hits"], &json!(true)));
 
@@ -79,7 +71,7 @@ fn looks_are_kept_by_question_and_passage_whatever_the_ranking() {
     for more in [&["-k", "9"][..], &["--mode", "dense"]] {
         let args = [&["search", QUESTION, "--json", "--explain", "--rerank=6"], more].concat();
         let found = Run::of(sandbox.command(args).env("ORT_DYLIB_PATH", "nowhere.so")).ok().json();
-        assert_eq!((counts(&found), looks(&found)), ((6, 0), looks(&first)), "{more:?}");
+        assert_eq!((counts(&found), scores(&found)), ((6, 0), scores(&first)), "{more:?}");
     }
     write_old(
         &sandbox,
@@ -89,12 +81,12 @@ fn looks_are_kept_by_question_and_passage_whatever_the_ranking() {
     sandbox.ingest();
     let grown = search(&sandbox, QUESTION, &["--rerank=7", "--explain"]);
     assert_eq!(counts(&grown), (6, 1));
-    assert!(looks(&first).iter().all(|(path, look)| looks(&grown)[path] == *look), "{grown}");
+    assert!(scores(&first).iter().all(|(path, score)| scores(&grown)[path] == *score), "{grown}");
 
-    // A damaged or purged table costs time and nothing else.
+    // A damaged or purged table costs only time.
     sandbox.rag(["cache", "purge", "rerank,retrieval"]).ok();
-    let anew = search(&sandbox, QUESTION, &["--rerank=7", "--explain"]);
-    assert_eq!((counts(&anew), looks(&anew)), ((0, 7), looks(&grown)));
+    let again = search(&sandbox, QUESTION, &["--rerank=7", "--explain"]);
+    assert_eq!((counts(&again), scores(&again)), ((0, 7), scores(&grown)));
     assert_eq!(
         search(&sandbox, QUESTION, &["--rerank=7", "--no-cache"])["cache"]["rerank_misses"],
         7
@@ -102,7 +94,7 @@ fn looks_are_kept_by_question_and_passage_whatever_the_ranking() {
 }
 
 #[test]
-fn threads_change_nothing() {
+fn threads_change_no_rerank_score() {
     let sandbox = Sandbox::new();
     topics(&sandbox);
     for n in 0..20 {
@@ -125,8 +117,8 @@ fn threads_change_nothing() {
 }
 
 #[test]
-fn answers_and_measures_take_it_too() {
-    let sandbox = sandbox();
+fn ask_and_eval_use_the_rerank() {
+    let sandbox = indexed();
     let answer = sandbox.rag(["ask", QUESTION, "--rerank=5", "--json"]).ok().json();
     assert_eq!(counts(&answer), (0, 5));
     let twin = sandbox.rag(["ask", QUESTION, "--rerank=5", "--no-cache", "--json"]).ok().json();

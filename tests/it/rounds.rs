@@ -1,5 +1,5 @@
-//! Many rounds of what people do to an index, each ended at a moment that chance picks, against a
-//! list of what was acknowledged and a twin that nobody ever disturbed.
+//! Many rounds of ingests, removals and compactions, each killed at a random moment, compared with
+//! a list of the acknowledged documents and with an undisturbed twin.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,21 +12,21 @@ use rag::engine::Engine;
 use crate::fixtures::{files_below, set_age};
 use crate::support::{Run, Sandbox, shared_data};
 use crate::sweep::{
-    CHANGING, Chance, Contents, Sweep, TINY, calls_in, can_trace, inject, orphans, rows_kept,
+    CHANGING, Contents, Random, Sweep, TINY, cached_rows, calls_in, can_trace, inject, orphans,
     traced, use_tiny_model, was_killed,
 };
 use crate::tools::{engine_on, generations, rows_made, thorough};
 
 const QUESTION: &str = "lighthouse keeper counted boats";
 
-/// What the folder holds and what is kept out of the index: name and text of every file.
+/// The files of the folder and the documents kept out of the index: name and text of each file.
 #[derive(Clone, Debug, Default, PartialEq)]
-struct Known {
+struct Documents {
     files: BTreeMap<String, String>,
     removed: BTreeSet<String>,
 }
 
-impl Known {
+impl Documents {
     fn indexed(&self) -> BTreeMap<&str, &str> {
         let is_in = |name: &&String| !self.removed.contains(*name);
         self.files
@@ -37,34 +37,34 @@ impl Known {
     }
 }
 
-/// One command, and what it makes of the index.
+/// One command, and the documents after it.
 struct Step {
     args: Vec<String>,
-    after: Known,
+    after: Documents,
 }
 
-/// The folder as it is, the index as it was last acknowledged, and its twin.
-struct World {
+/// The folder as it is, the index as last acknowledged, and its twin.
+struct Rounds {
     sandbox: Sandbox,
-    chance: Chance,
-    /// As the index has it.
-    acknowledged: Known,
-    /// As the folder has it.
+    random: Random,
+    /// The documents of the index.
+    acknowledged: Documents,
+    /// The files of the folder.
     folder: BTreeMap<String, String>,
-    /// Texts so far, so that no two are equal.
+    /// Number of texts so far, so that no two are equal.
     texts: usize,
     /// How often the busiest thread of an ingest makes each call.
     calls: Vec<(&'static str, usize)>,
 }
 
-impl World {
+impl Rounds {
     fn new() -> Self {
         let sandbox = Sandbox::new();
         use_tiny_model(&sandbox);
-        let (chance, acknowledged) = (Chance::new(), Known::default());
+        let (random, acknowledged) = (Random::new(), Documents::default());
         let mut world = Self {
             sandbox,
-            chance,
+            random,
             acknowledged,
             folder: BTreeMap::new(),
             texts: 0,
@@ -99,9 +99,9 @@ impl World {
         self.texts += 1;
         let n = self.texts;
         let name = match self.folder.len() {
-            all if all > 4 && self.chance.below(2) == 0 => {
+            all if all > 4 && self.random.below(2) == 0 => {
                 let names: Vec<&String> = self.folder.keys().collect();
-                (*self.chance.pick(&names)).clone()
+                (*self.random.pick(&names)).clone()
             }
             _ => format!("{}/entry-{n}.md", n % 3),
         };
@@ -114,15 +114,15 @@ impl World {
         self.folder.insert(name, text);
     }
 
-    /// Changes the folder and has it ingested.
+    /// Changes the folder and ingests it.
     fn change(&mut self) -> Step {
-        for _ in 0..=self.chance.below(6) {
+        for _ in 0..=self.random.below(6) {
             self.write_a_file();
         }
-        for _ in 0..self.chance.below(3) {
+        for _ in 0..self.random.below(3) {
             let names: Vec<String> = self.folder.keys().cloned().collect();
             if names.len() > 8 {
-                let name = self.chance.pick(&names);
+                let name = self.random.pick(&names);
                 std::fs::remove_file(self.sandbox.path().join("docs").join(name))
                     .expect("a removal");
                 self.folder.remove(name);
@@ -132,29 +132,28 @@ impl World {
     }
 
     fn ingest(&self) -> Step {
-        let after = Known { files: self.folder.clone(), ..self.acknowledged.clone() };
+        let after = Documents { files: self.folder.clone(), ..self.acknowledged.clone() };
         Step { args: ["ingest", "--dir", "docs", "-q"].map(str::to_owned).to_vec(), after }
     }
 
     fn step(&mut self) -> Step {
         let mut after = self.acknowledged.clone();
-        match self.chance.below(10) {
+        match self.random.below(10) {
             0 | 1 => Step { args: ["index", "compact"].map(str::to_owned).to_vec(), after },
             2 | 3 => {
                 let names: Vec<String> = after.indexed().into_keys().map(str::to_owned).collect();
                 if names.len() < 6 {
                     return self.change();
                 }
-                let name = self.chance.pick(&names).clone();
+                let name = self.random.pick(&names).clone();
                 let args = ["documents".to_owned(), "remove".to_owned(), name.clone()].to_vec();
                 after.removed.insert(name);
                 Step { args, after }
             }
             4 if !after.removed.is_empty() => {
-                // It is let in by the next ingest, and the table of files does not have it until
-                // then.
+                // The next ingest reads it again; until then the document table lacks it.
                 let names: Vec<String> = after.removed.iter().cloned().collect();
-                let name = self.chance.pick(&names).clone();
+                let name = self.random.pick(&names).clone();
                 self.sandbox.rag(["documents", "restore", &name]).ok();
                 self.acknowledged.removed.remove(&name);
                 self.acknowledged.files.remove(&name);
@@ -164,14 +163,14 @@ impl World {
         }
     }
 
-    /// Runs a command and ends it: at a call that changes the disk, or at any moment. Yields
-    /// whether it came to its end.
+    /// Runs a command and kills it, at a call that changes the disk or after a random time. Returns
+    /// whether it finished.
     fn killed(&mut self, args: &[String]) -> bool {
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
-        if !self.calls.is_empty() && self.chance.below(2) == 0 {
+        if !self.calls.is_empty() && self.random.below(2) == 0 {
             let calls = self.calls.clone();
-            let (call, most) = *self.chance.pick(&calls);
-            let n = 1 + self.chance.below(most);
+            let (call, most) = *self.random.pick(&calls);
+            let n = 1 + self.random.below(most);
             let run = traced(
                 &self.sandbox,
                 &inject(call, "signal=SIGKILL", n).each_ref().map(String::as_str),
@@ -180,7 +179,7 @@ impl World {
             assert!(was_killed(&run) || run.code == Some(0), "{run}");
             return run.code == Some(0);
         }
-        let moment = Duration::from_micros(self.chance.below(600_000) as u64);
+        let moment = Duration::from_micros(self.random.below(600_000) as u64);
         let mut child = self.sandbox.spawn(&args);
         kill_after(&mut child, moment);
         let output = child.wait_with_output().expect("an end");
@@ -189,8 +188,8 @@ impl World {
         run.code == Some(0)
     }
 
-    /// What the index holds is what was acknowledged, or what the step was to make of it; a twin
-    /// agrees in everything.
+    /// The index holds the acknowledged documents, or those after the step; a twin is equal in
+    /// everything.
     #[track_caller]
     fn check(&mut self, step: &Step, is_done: bool) {
         let found = Contents::of(&self.engine("data"), QUESTION).expect("an index");
@@ -200,7 +199,7 @@ impl World {
             .map(|((path, _), (text, _))| (path.as_str(), text.as_str()))
             .collect();
         assert_eq!(texts.len(), found.chunks.len(), "a file has one chunk here");
-        let holds = |known: &Known| {
+        let holds = |known: &Documents| {
             let indexed = known.indexed();
             // A chunk is shown with its heading, which its text does not repeat.
             let is_of = |name: &str, text: &str| {
@@ -222,7 +221,7 @@ impl World {
     }
 
     /// The same documents in another folder, ingested into another data directory by runs that
-    /// always end well.
+    /// always finish.
     #[track_caller]
     fn compare_with_twin(&self, found: &Contents) {
         let folder = self.sandbox.path().join("twin-docs");
@@ -243,12 +242,12 @@ impl World {
         }
         self.sandbox.rag(["ingest", "--dir", "twin-docs", "-q", "--data-dir", "twin"]).ok();
         let twin = Contents::of(&self.engine("twin"), QUESTION).expect("a twin");
-        found.must_be(&twin, "beside its twin");
+        found.must_be(&twin, "compared with its twin");
     }
 
-    /// Nothing lies about, and the index is at most twice as large as that of the twin.
+    /// There are no orphans, and the index is at most twice as large as that of the twin.
     #[track_caller]
-    fn is_tidy(&self) {
+    fn has_no_orphans(&self) {
         self.sandbox.rag(["jobs", "list"]).ok();
         assert_eq!(orphans(&self.sandbox.data()), [""; 0]);
         assert_eq!(generations(&self.sandbox.data()).len(), 1);
@@ -265,7 +264,7 @@ impl World {
     }
 }
 
-/// Writes a file whose time of last change is old, and another one for another text.
+/// Writes a file with an old modification time that differs for another text.
 fn write(sandbox: &Sandbox, path: &str, text: &str) {
     let age = text.bytes().fold(0, |age, byte| (age * 31 + u64::from(byte)) % 1_000_003);
     set_age(&sandbox.write(path, text), age);
@@ -276,7 +275,7 @@ fn body(shown: &str) -> &str {
     shown.split_once("] ").map_or(shown, |(_, text)| text).trim()
 }
 
-/// Ends a process at a moment, unless it is over before.
+/// Kills a process after a time, unless it ends before.
 fn kill_after(child: &mut Child, moment: Duration) {
     let start = Instant::now();
     while start.elapsed() < moment && child.try_wait().expect("a child").is_none() {
@@ -285,13 +284,12 @@ fn kill_after(child: &mut Child, moment: Duration) {
     let _ = child.kill();
 }
 
-/// Ingests, removals, re-ingests of what changed and compactions, each killed somewhere, and now
-/// and then one that is not.
+/// Ingests, removals, re-ingests and compactions, most of them killed.
 #[test]
-fn no_round_of_random_kills_loses_or_doubles_anything() {
-    let mut world = World::new();
+fn random_kills_of_any_command_lose_and_double_no_document() {
+    let mut world = Rounds::new();
     let rounds = if thorough() { 200 } else { 8 };
-    let mut sweep = Sweep::new(&format!("random kills, seed {}", world.chance.seed));
+    let mut sweep = Sweep::new(&format!("random kills, seed {}", world.random.seed));
     let finished = Cell::new(0);
     for round in 0..rounds {
         sweep.point(&format!("round {round}"), || {
@@ -299,8 +297,9 @@ fn no_round_of_random_kills_loses_or_doubles_anything() {
             let is_done = world.killed(&step.args);
             finished.set(finished.get() + usize::from(is_done));
             world.check(&step, is_done);
-            // Every second time the same command is left to finish, else the next one comes on top.
-            if world.chance.below(2) == 0 {
+            // Every second time the same command is run to its end; otherwise the next one follows
+            // the kill.
+            if world.random.below(2) == 0 {
                 world.sandbox.rag(&step.args).ok();
                 world.check(&step, true);
             }
@@ -310,23 +309,23 @@ fn no_round_of_random_kills_loses_or_doubles_anything() {
     world.sandbox.rag(&step.args).ok();
     world.check(&step, true);
     world.sandbox.rag(["index", "compact"]).ok();
-    world.is_tidy();
+    world.has_no_orphans();
     sweep.end(format!("{} commands had ended before", finished.get()));
 }
 
-/// Whatever a hundred killed ingests leave is gone in the end.
+/// The leftovers of many killed ingests are removed in the end.
 #[test]
-fn many_killed_ingests_leave_no_litter() {
-    let mut world = World::new();
+fn many_killed_ingests_leave_no_orphaned_files() {
+    let mut world = Rounds::new();
     let rounds = if thorough() { 100 } else { 4 };
     let mut sweep = Sweep::new(&format!(
         "re-ingests with random kills and a compaction, seed {}",
-        world.chance.seed
+        world.random.seed
     ));
     for round in 0..rounds {
         sweep.point(&format!("round {round}"), || {
             let step = world.change();
-            if world.chance.below(2) == 0 {
+            if world.random.below(2) == 0 {
                 let is_done = world.killed(&step.args);
                 world.check(&step, is_done);
             } else {
@@ -339,19 +338,19 @@ fn many_killed_ingests_leave_no_litter() {
     world.sandbox.rag(&step.args).ok();
     world.sandbox.rag(["index", "compact"]).ok();
     world.check(&step, true);
-    world.is_tidy();
+    world.has_no_orphans();
     sweep.end("");
 }
 
-/// Two real books with the real model, killed at a random moment and gone on with, ten times: each
-/// time everything is in the end as if nothing had happened, and the kill cost no more vectors than
-/// one transaction of the cache has.
+/// Two real books with the real model, killed at a random moment and continued, ten times: each
+/// time the result is that of an undisturbed run, and the kill loses no more vectors than one
+/// transaction of the cache holds.
 #[test]
-fn an_ingest_of_real_books_goes_on_where_it_was_killed() {
+fn a_killed_ingest_of_real_books_continues_from_its_cached_vectors() {
     if !thorough() {
         return;
     }
-    /// Vectors that one transaction of the cache keeps.
+    /// Vectors that one transaction of the cache stores.
     const BATCH: usize = 256;
     const KILLS: usize = 10;
     let (Some(en), Some(zh)) = (shared_data("rustbook_en"), shared_data("rustbook_zh")) else {
@@ -381,16 +380,16 @@ fn an_ingest_of_real_books_goes_on_where_it_was_killed() {
     let twin = contents("twin");
     let texts =
         usize::try_from(undisturbed["cache"]["misses"].as_u64().expect("a number")).expect("few");
-    let mut chance = Chance::new();
+    let mut random = Random::new();
     let mut sweep = Sweep::new(&format!(
-        "two books of {texts} passages killed and gone on with, seed {}",
-        chance.seed
+        "two books of {texts} passages killed and continued, seed {}",
+        random.seed
     ));
     let (data, mut again) = (sandbox.data(), Vec::new());
     for n in 0..KILLS {
         let _ = std::fs::remove_dir_all(&data);
-        // One in each tenth of the time that it takes, so that no part of an ingest is left out.
-        let moment = whole.mul_f64((n as f64 + chance.below(1000) as f64 / 1000.0) / KILLS as f64);
+        // One kill in each tenth of the duration, so that no part of an ingest is left out.
+        let moment = whole.mul_f64((n as f64 + random.below(1000) as f64 / 1000.0) / KILLS as f64);
         sweep.point(
             &format!("killed after {:.1} s of {:.1}", moment.as_secs_f64(), whole.as_secs_f64()),
             || {
@@ -401,18 +400,19 @@ fn an_ingest_of_real_books_goes_on_where_it_was_killed() {
                     .expect("rag starts");
                 kill_after(&mut child, moment);
                 child.wait().expect("an end");
-                // What was made stands in the unfinished vector file.
-                let (made, kept) = (rows_made(&data), rows_kept(&data));
-                let lost = made.saturating_sub(kept);
+                // The vectors made so far are in the unfinished vector file.
+                let (made, cached) = (rows_made(&data), cached_rows(&data));
+                let lost = made.saturating_sub(cached);
                 again.push(lost);
-                assert!(lost <= BATCH, "{made} vectors were made, {kept} were kept");
-                let is_done =
-                    data.join("indexes/names/default.json").exists() && made == 0 && kept == texts;
+                assert!(lost <= BATCH, "{made} vectors were made, {cached} were cached");
+                let is_done = data.join("indexes/names/default.json").exists()
+                    && made == 0
+                    && cached == texts;
                 let summary = Run::of(&mut command("data")).ok().json();
                 assert_eq!(summary["corpus_id"], undisturbed["corpus_id"]);
                 let misses =
-                    if is_done && summary["committed"] == false { 0 } else { texts - kept };
-                assert_eq!(summary["cache"]["misses"], misses, "what was kept was not used");
+                    if is_done && summary["committed"] == false { 0 } else { texts - cached };
+                assert_eq!(summary["cache"]["misses"], misses, "cached vectors were not used");
                 contents("data").must_be(&twin, "after a kill");
                 same_files(&data, &sandbox.path().join("twin"));
             },
@@ -424,7 +424,7 @@ fn an_ingest_of_real_books_goes_on_where_it_was_killed() {
     ));
 }
 
-/// Vectors, their keys and the table of files are the same to the last byte.
+/// Vectors, their keys and the document table are equal byte for byte.
 #[track_caller]
 fn same_files(a: &Path, b: &Path) {
     let names = |dir: &Path| -> Vec<String> {

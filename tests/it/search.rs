@@ -1,21 +1,15 @@
-//! `rag search`: its JSON, its flags, what it matches and where it says that stands.
+//! `rag search`: its JSON, its flags, its matches and their positions.
 
 use serde_json::{Value, json};
 
-use crate::fixtures::{engine, error_of, paths, search, topics, write_old};
+use crate::fixtures::{error_of, indexed, paths, search, write_old};
 use crate::support::{Sandbox, shared_data};
+use crate::tools::{engine, search_request};
 use rag::cache::Caching;
 use rag::config::Mode;
-use rag::search::{Request, Searcher};
+use rag::search::Searcher;
 
-fn sandbox() -> Sandbox {
-    let sandbox = Sandbox::new();
-    topics(&sandbox);
-    sandbox.ingest();
-    sandbox
-}
-
-/// A sandbox with these files, ingested.
+/// A sandbox with an index of these files.
 fn with(files: &[(&str, &str)]) -> Sandbox {
     let sandbox = Sandbox::new();
     for (path, text) in files {
@@ -30,8 +24,8 @@ fn lexical(sandbox: &Sandbox, query: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_json_has_the_documented_fields() {
-    let sandbox = sandbox();
+fn json_output_has_the_documented_fields() {
+    let sandbox = indexed();
     let found = search(&sandbox, "How do bees tell where flowers are?", &[]);
     assert_eq!(
         (&found["query"], &found["mode"]),
@@ -62,7 +56,7 @@ fn the_json_has_the_documented_fields() {
 
 #[test]
 fn scores_fall_and_ranks_rise() {
-    let sandbox = sandbox();
+    let sandbox = indexed();
     for mode in ["hybrid", "lexical", "dense"] {
         let found = search(&sandbox, "the moon and the bread and the bees", &["--mode", mode]);
         let hits = found["hits"].as_array().unwrap();
@@ -76,8 +70,8 @@ fn scores_fall_and_ranks_rise() {
 }
 
 #[test]
-fn the_dense_leg_finds_what_shares_no_word() {
-    let sandbox = sandbox();
+fn dense_search_finds_passages_without_a_common_word() {
+    let sandbox = indexed();
     let query = "insects pointing colleagues to blossoms";
     assert_eq!(lexical(&sandbox, query), [""; 0]);
     assert_eq!(paths(&search(&sandbox, query, &["--mode", "dense"]))[0], "bees.md");
@@ -85,8 +79,8 @@ fn the_dense_leg_finds_what_shares_no_word() {
 }
 
 #[test]
-fn k_bounds_the_hits() {
-    let sandbox = sandbox();
+fn k_limits_the_hits() {
+    let sandbox = indexed();
     for k in ["1", "3"] {
         assert_eq!(paths(&search(&sandbox, "bees", &["-k", k])).len().to_string(), k);
     }
@@ -96,18 +90,18 @@ fn k_bounds_the_hits() {
 }
 
 #[test]
-fn explain_shows_both_legs() {
-    let sandbox = sandbox();
+fn explain_shows_both_retrievers() {
+    let sandbox = indexed();
     let found = search(&sandbox, "bees", &["--explain"]);
-    let legs = &found["hits"][0]["explain"];
-    for leg in ["lexical", "dense"] {
+    let parts = &found["hits"][0]["explain"];
+    for name in ["lexical", "dense"] {
         for field in ["rank", "score", "normalised", "weight"] {
-            assert!(legs[leg][field].is_number(), "{leg}.{field} in {legs}");
+            assert!(parts[name][field].is_number(), "{name}.{field} in {parts}");
         }
     }
     let sum: f64 = ["lexical", "dense"]
-        .map(|leg| {
-            legs[leg]["normalised"].as_f64().unwrap() * legs[leg]["weight"].as_f64().unwrap()
+        .map(|name| {
+            parts[name]["normalised"].as_f64().unwrap() * parts[name]["weight"].as_f64().unwrap()
         })
         .iter()
         .sum();
@@ -121,8 +115,8 @@ fn explain_shows_both_legs() {
 }
 
 #[test]
-fn people_see_rank_place_and_passage() {
-    let sandbox = sandbox();
+fn plain_output_shows_rank_path_and_passage() {
+    let sandbox = indexed();
     let run = sandbox.rag(["search", "honey bees", "-k", "1"]).ok();
     assert!(run.stdout.starts_with(" 1  docs/bees.md:3  "), "{run}");
     let run = run.prints("Honey bees dance");
@@ -130,8 +124,8 @@ fn people_see_rank_place_and_passage() {
 }
 
 #[test]
-fn no_match_exits_with_3_and_says_so_on_stderr() {
-    let sandbox = sandbox();
+fn no_match_exits_3_with_a_message_on_stderr() {
+    let sandbox = indexed();
     let run = sandbox
         .rag(["search", "xylophone", "--mode", "lexical"])
         .exits(3)
@@ -143,8 +137,8 @@ fn no_match_exits_with_3_and_says_so_on_stderr() {
 }
 
 #[test]
-fn empty_and_endless_questions_are_refused() {
-    let sandbox = sandbox();
+fn empty_and_overlong_questions_are_refused() {
+    let sandbox = indexed();
     for query in ["", "  \t\n"] {
         for command in ["search", "ask"] {
             let run = sandbox.rag([command, query, "--json"]).exits(2);
@@ -180,19 +174,19 @@ fn identifiers_are_found_whole_and_in_parts() {
 }
 
 #[test]
-fn quoted_words_must_stand_as_they_are_quoted() {
+fn quoted_words_match_as_a_phrase() {
     let sandbox = with(&[
         ("exact.md", "The night train to Vienna leaves at nine.\n"),
         ("mixed.md", "The train leaves Vienna at night.\n"),
     ]);
     assert_eq!(lexical(&sandbox, "\"night train\""), ["exact.md"]);
     assert_eq!(lexical(&sandbox, "night train").len(), 2);
-    // An unclosed quote is no error.
+    // An unclosed quote is not an error.
     assert_eq!(lexical(&sandbox, "\"night train").len(), 2);
 }
 
 #[test]
-fn scripts_without_spaces_are_searched_by_words() {
+fn languages_without_spaces_are_searched_by_words() {
     let sandbox = with(&[
         ("zh.md", "离线检索系统在本机计算向量,不会上传任何文件。\n"),
         ("zh-other.md", "春天的花园里有很多蜜蜂和蝴蝶。\n"),
@@ -211,7 +205,7 @@ fn scripts_without_spaces_are_searched_by_words() {
 }
 
 #[test]
-fn the_same_passage_elsewhere_takes_no_line_of_its_own() {
+fn copies_of_a_passage_share_one_hit() {
     let text = "# Heron\n\nThe heron waits in the reeds.\n";
     let sandbox =
         with(&[("a.md", text), ("b/c.md", text), ("d.md", text), ("e.md", "The salmon leaps.\n")]);
@@ -262,7 +256,7 @@ fn spans_are_the_bytes_and_lines_of_the_original_file() {
 
 /// <https://github.com/minimaxir/big-list-of-naughty-strings>
 #[test]
-fn no_question_makes_it_fail() {
+fn no_question_makes_a_search_fail() {
     let mut questions: Vec<String> = [
         "\"",
         "\"\"",
@@ -306,20 +300,12 @@ fn no_question_makes_it_fail() {
         let list = std::fs::read_to_string(dir.join("blns.txt")).unwrap();
         questions.extend(list.lines().filter(|line| !line.starts_with('#')).map(str::to_owned));
     }
-    let sandbox = sandbox();
+    let sandbox = indexed();
     let engine = engine(&sandbox);
     let mut searcher = Searcher::open(&engine).unwrap();
     for question in questions {
         for mode in [Mode::Hybrid, Mode::Lexical] {
-            let request = Request {
-                query: question.clone(),
-                mode,
-                k: 3,
-                rerank: 0,
-                caching: Caching::Off,
-                filter: None,
-                stop: rag::engine::Stop::default(),
-            };
+            let request = search_request(&question, mode, 3, Caching::Off);
             match searcher.search(&engine, &request) {
                 Ok(found) => {
                     assert!(found.hits.iter().all(|hit| hit.score.is_finite()), "{question:?}")
@@ -331,30 +317,30 @@ fn no_question_makes_it_fail() {
 }
 
 #[test]
-fn a_question_that_looks_like_a_flag_is_taken_after_two_dashes() {
-    let sandbox = sandbox();
+fn a_question_like_a_flag_follows_two_dashes() {
+    let sandbox = indexed();
     sandbox.rag(["search", "--bees"]).exits(2);
     sandbox.rag(["search", "--", "--bees"]).ok().prints("bees.md");
 }
 
 #[test]
-fn words_need_no_quotes_and_a_dash_is_the_standard_input() {
-    let sandbox = sandbox();
+fn a_query_may_be_unquoted_words_or_standard_input() {
+    let sandbox = indexed();
     let query = |args: &[&str]| sandbox.rag(args).ok().json()["query"].clone();
     assert_eq!(query(&["search", "honey", "bees", "--json"]), "honey bees");
     assert_eq!(
         query(&["search", "-k", "1", "honey", "--mode", "lexical", "bees", "--json"]),
         "honey bees"
     );
-    // Quotes that reach the program are those of an exact phrase.
+    // Quotes that reach the program mark an exact phrase.
     assert_eq!(query(&["search", "--json", "\"Honey bees\"", "dance"]), "\"Honey bees\" dance");
     let piped = sandbox.rag_with_input(["search", "--json", "-"], b"honey bees\n").ok();
     assert_eq!(piped.json()["query"], "honey bees");
 }
 
 #[test]
-fn files_of_questions_may_be_the_standard_input() {
-    let sandbox = sandbox();
+fn question_files_may_be_standard_input() {
+    let sandbox = indexed();
     let known = br#"{"query": "how do bees dance", "relevant": {"bees.md": 1}}"#;
     sandbox.rag_with_input(["eval", "-"], known).ok().prints("hybrid");
     sandbox
@@ -364,7 +350,7 @@ fn files_of_questions_may_be_the_standard_input() {
 }
 
 #[test]
-fn what_a_stranger_wrote_cannot_drive_the_terminal() {
+fn document_text_cannot_control_the_terminal() {
     let sandbox =
         with(&[("evil.md", "# Evil \x1b[2J\n\nclear\x1b]0;owned\x07 the \u{202e}screen\n")]);
     for args in [
@@ -375,6 +361,6 @@ fn what_a_stranger_wrote_cannot_drive_the_terminal() {
         let run = sandbox.rag(args);
         assert!(!run.stdout.contains(['\x1b', '\x07', '\u{202e}']), "{run}");
     }
-    // Scripts get what is there.
+    // JSON contains the original text.
     assert!(search(&sandbox, "screen", &[])["hits"][0]["text"].as_str().unwrap().contains('\x1b'));
 }

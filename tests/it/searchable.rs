@@ -1,5 +1,5 @@
-//! The first ingest of a large folder: searched by words while its vectors are being made, killed,
-//! and finished.
+//! The first ingest of a large folder: searched by words while its vectors are made, killed, and
+//! finished.
 
 use std::process::Child;
 
@@ -23,8 +23,8 @@ fn sandbox() -> Sandbox {
     sandbox
 }
 
-/// An ingest that stands still after the text was published and before its vectors are made.
-fn half_way(sandbox: &Sandbox) -> Child {
+/// An ingest that is stopped after its text is published and before its vectors are made.
+fn stopped_ingest(sandbox: &Sandbox) -> Child {
     let ingest = sandbox.spawn(["ingest", "--dir", "docs", "--json", "--no-cache"]);
     let pointer = sandbox.data().join("indexes/names/default.json");
     wait_for("the text", || pointer.is_file().then_some(()));
@@ -38,9 +38,9 @@ fn hits(sandbox: &Sandbox, mode: &str) -> Value {
 }
 
 #[test]
-fn words_are_found_while_vectors_are_made_and_the_end_is_that_of_an_undisturbed_run() {
+fn an_unfinished_first_ingest_is_searched_by_words_and_finishes_like_an_undisturbed_one() {
     let (sandbox, twin) = (sandbox(), sandbox());
-    let mut ingest = half_way(&sandbox);
+    let mut ingest = stopped_ingest(&sandbox);
     let found = search(&sandbox, "buoy number 77 off Arvik", &["-k", "3"]);
     let pending = &found["vectors_pending"];
     assert_eq!(pending["total"].as_u64(), Some(DOCUMENTS as u64), "{found}");
@@ -63,7 +63,7 @@ fn words_are_found_while_vectors_are_made_and_the_end_is_that_of_an_undisturbed_
 
     signal(ingest.id(), "KILL");
     ingest.wait().expect("it ended");
-    // Nobody goes on by himself.
+    // The vectors are not continued by themselves.
     let found = search(&sandbox, "buoy number 77 off Arvik", &["-k", "3"]);
     assert_eq!(found["vectors_pending"]["being_made"], false, "{found}");
     sandbox.rag(["search", "buoy"]).ok().says("run `rag ingest` again").says("stopped before");
@@ -73,7 +73,7 @@ fn words_are_found_while_vectors_are_made_and_the_end_is_that_of_an_undisturbed_
         .prints("BAD  index")
         .prints("by words only")
         .prints("run `rag ingest` again");
-    // Nothing is made of what has no vectors.
+    // An index without vectors cannot be changed or saved.
     for args in [
         &["documents", "remove", "7/77.md"][..],
         &["index", "compact"],
@@ -102,9 +102,9 @@ fn words_are_found_while_vectors_are_made_and_the_end_is_that_of_an_undisturbed_
     );
 }
 
-/// A change to an index that has vectors is not published without them.
+/// A change to an index with vectors is not published before the new vectors.
 #[test]
-fn an_index_with_vectors_serves_until_the_next_one_has_them() {
+fn an_index_with_vectors_serves_until_the_next_generation_has_them() {
     let sandbox = Sandbox::new();
     write_old(&sandbox, "docs/old.md", "# Old\n\nThe old lighthouse stands on a rock.\n");
     sandbox.ingest();

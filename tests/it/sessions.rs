@@ -1,4 +1,4 @@
-//! `rag chat` and `rag sessions`: conversations through the real binary.
+//! `rag chat` and `rag sessions`: sessions through the real binary.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
@@ -6,19 +6,12 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::fixtures::{error_of, files_below, topics};
+use crate::fixtures::{error_of, files_below, indexed};
 use crate::support::{Run, Sandbox};
 use crate::tools::wait_for;
 
 const DANCE: &str = "How do honey bees dance?";
 const FLOWERS: &str = "Why do they dance for the others?";
-
-fn sandbox() -> Sandbox {
-    let sandbox = Sandbox::new();
-    topics(&sandbox);
-    sandbox.ingest();
-    sandbox
-}
 
 /// A command with `input` on its standard input.
 fn piped(command: &mut Command, input: &str) -> Run {
@@ -29,7 +22,7 @@ fn piped(command: &mut Command, input: &str) -> Run {
     let input = input.to_owned();
     let writer = std::thread::spawn(move || stdin.write_all(input.as_bytes()));
     let output = child.wait_with_output().unwrap();
-    // A command that refuses at once does not read.
+    // A command that refuses at once does not read its input.
     let _ = writer.join().unwrap();
     Run::from_output(&output, shown)
 }
@@ -50,8 +43,8 @@ fn list(sandbox: &Sandbox) -> Value {
 }
 
 #[test]
-fn every_line_of_a_pipe_is_a_question() {
-    let sandbox = sandbox();
+fn every_line_of_standard_input_is_a_question() {
+    let sandbox = indexed();
     let run = chat(
         &sandbox,
         &["--json", "--session", "work"],
@@ -63,7 +56,7 @@ fn every_line_of_a_pipe_is_a_question() {
     assert_eq!((&answers[0]["question"], &answers[0]["session"]), (&json!(DANCE), &json!("work")));
     assert_eq!(answers[0]["citations"][0]["path"], "bees.md");
     assert_eq!(answers[1]["question"], FLOWERS);
-    // Outside a prompt there are no commands.
+    // Slash commands exist only at a prompt.
     assert_eq!(answers[2]["question"], "/quit");
     chat(&sandbox, &[], &format!("{DANCE}\n"))
         .ok()
@@ -71,12 +64,12 @@ fn every_line_of_a_pipe_is_a_question() {
         .prints("[1] docs/bees.md:");
     chat(&sandbox, &[], "").exits(3);
     chat(&sandbox, &[], "Who won the cup in 1966?\n").exits(3).prints("Nothing in the index");
-    assert_eq!(list(&sandbox).as_array().unwrap().len(), 3, "an empty conversation is none");
+    assert_eq!(list(&sandbox).as_array().unwrap().len(), 3, "an empty session is not stored");
 }
 
 #[test]
-fn a_follow_up_is_understood() {
-    let sandbox = sandbox();
+fn a_follow_up_is_completed_from_the_session() {
+    let sandbox = indexed();
     let run = chat(&sandbox, &["--session", "a"], &format!("{DANCE}\n")).ok();
     assert_eq!(run.stderr, "");
     chat(&sandbox, &["--session", "a"], &format!("{FLOWERS}\n"));
@@ -87,8 +80,8 @@ fn a_follow_up_is_understood() {
 }
 
 #[test]
-fn a_question_that_fails_does_not_end_the_conversation() {
-    let sandbox = sandbox();
+fn a_failing_question_does_not_end_a_chat() {
+    let sandbox = indexed();
     let long = "x".repeat(40_000);
     let input = format!("{long}\n{DANCE}\n");
     let run = chat(&sandbox, &["--json"], &input).exits(4);
@@ -98,8 +91,8 @@ fn a_question_that_fails_does_not_end_the_conversation() {
 }
 
 #[test]
-fn conversations_are_continued_shown_exported_and_removed() {
-    let sandbox = sandbox();
+fn sessions_are_continued_shown_exported_and_removed() {
+    let sandbox = indexed();
     let refused = chat(&sandbox, &["--continue", "--json"], DANCE).exits(2);
     assert!(error_of(&refused)["hint"].as_str().unwrap().contains("--session"));
     sandbox.rag(["sessions", "list"]).ok().says("no conversations");
@@ -172,35 +165,35 @@ fn conversations_are_continued_shown_exported_and_removed() {
 }
 
 #[test]
-fn a_conversation_in_use_is_not_taken_away() {
-    let sandbox = sandbox();
+fn a_session_in_use_cannot_be_removed() {
+    let sandbox = indexed();
     let mut command = sandbox.command(["chat", "--json", "--session", "work"]);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(format!("{DANCE}\n").as_bytes()).unwrap();
     let mut answer = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut answer).unwrap();
-    // The turn is kept before anything else is asked, or soon after it was printed.
+    // The turn is stored soon after its answer is printed.
     wait_for("the turn", || (list(&sandbox)[0]["turns"] == 1).then_some(()));
     let holder = format!("process {} is using the session `work`", child.id());
     sandbox.rag(["sessions", "remove", "work"]).exits(6).says(&holder).says("hint");
     sandbox.rag(["sessions", "remove", "--all", "--yes"]).exits(6);
     sandbox.rag(["sessions", "show", "work"]).ok().prints(DANCE);
-    // The lock goes with its holder, however that ends.
+    // The lock is released with its holder, however that ends.
     child.kill().unwrap();
     child.wait().unwrap();
     sandbox.rag(["sessions", "remove", "work"]).ok();
 }
 
 #[test]
-fn a_damaged_conversation_is_told_and_can_be_removed() {
-    let sandbox = sandbox();
+fn a_damaged_session_is_named_and_can_be_removed() {
+    let sandbox = indexed();
     for id in ["good", "bad"] {
         chat(&sandbox, &["--session", id], DANCE).ok();
     }
     let file = sandbox.data().join("sessions/sessions.db");
     let mut bytes = std::fs::read(&file).unwrap();
-    // The later of the two rows stands before the earlier one in its page.
+    // The later of the two rows comes before the earlier one in its page.
     let at = bytes.windows(12).position(|window| window == b"\"question\":\"").unwrap();
     bytes[at + 12] ^= 1;
     std::fs::write(&file, &bytes).unwrap();
@@ -226,13 +219,10 @@ fn a_damaged_conversation_is_told_and_can_be_removed() {
 }
 
 #[test]
-fn conversations_are_the_users_alone() {
-    let sandbox = sandbox();
-    let rag = sandbox.command([""; 0]);
-    let mut command = Command::new("sh");
+fn session_files_are_private() {
+    let sandbox = indexed();
     let script = "umask 000; \"$0\" chat --session work && exec \"$0\" sessions export work";
-    command.args(["-c", script]).arg(rag.get_program()).current_dir(sandbox.path()).env_clear();
-    command.envs(rag.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let mut command = sandbox.under("sh", &["-c", script], [""; 0]);
     piped(&mut command, DANCE).ok();
     let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
     let mut n_files = 0;

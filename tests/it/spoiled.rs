@@ -1,26 +1,24 @@
-//! Bytes that are not what was written, in every file beside the indexes and the cache: models,
-//! conversations, the log of jobs, the generation before. Whoever reads them gives the answer that
-//! they gave before, or says which file is damaged.
+//! Damaged bytes in every file beside the indexes and the cache: models, sessions, the job log, the
+//! previous generation. A reader gives the answer it gave before, or names the damaged file.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use rag::cache::Caching;
 use rag::config::Mode;
-use rag::engine::{Engine, Stop};
+use rag::engine::Engine;
 use rag::error::{Fault, Kind};
 use rag::jobs::Jobs;
-use rag::search::{Request, Searcher};
+use rag::search::Searcher;
 use rag::sessions::Sessions;
 
 use crate::fixtures::files_below;
 use crate::support::Sandbox;
-use crate::sweep::{Sweep, TINY, use_tiny_model};
+use crate::sweep::{Sweep, TINY, ranking, replace_database, use_tiny_model};
 use crate::tools::{current, engine_on, generations, thorough};
 
 const QUESTION: &str = "which boats carry sailors";
 
-/// An index of two generations, a conversation, a log of jobs, and a model of its own, all below
-/// `data/`.
+/// An index of two generations, a session, a job log, and a model, all below `data/`.
 fn sandbox() -> Sandbox {
     let sandbox = Sandbox::new();
     use_tiny_model(&sandbox);
@@ -41,13 +39,13 @@ fn sandbox() -> Sandbox {
     sandbox
 }
 
-/// What somebody who reads a file gets to know, in a form that can be compared.
-type Reading<'a> = &'a dyn Fn() -> Result<String, Fault>;
+/// Reads a file in a form that can be compared.
+type Reader<'a> = &'a dyn Fn() -> Result<String, Fault>;
 
-/// Every way to spoil a file: some bytes flipped (with `RAG_TEST_THOROUGH` each, up to 64 KiB),
-/// cut, a page of zeros, longer, nothing but 0xFF, empty, another one's content. One after another:
-/// all at once they would take more memory than there is.
-fn ways<'a>(good: &'a [u8], other: &'a [u8]) -> impl Iterator<Item = (String, Vec<u8>)> + 'a {
+/// Every damage of a file: some bytes flipped (with `RAG_TEST_THOROUGH` each, up to 64 KiB), cut, a
+/// page of zeros, longer, nothing but 0xFF, empty, the content of another file. An iterator,
+/// because all at once would not fit into memory.
+fn damages<'a>(good: &'a [u8], other: &'a [u8]) -> impl Iterator<Item = (String, Vec<u8>)> + 'a {
     let dense = if thorough() { 64 << 10 } else { 30 };
     let stride = good.len().div_ceil(dense) | 1;
     let with = move |change: &dyn Fn(&mut Vec<u8>)| {
@@ -73,20 +71,8 @@ fn ways<'a>(good: &'a [u8], other: &'a [u8]) -> impl Iterator<Item = (String, Ve
     flips.chain(pages).chain(cuts).chain(whole.map(|(what, bad)| (what.to_owned(), bad)))
 }
 
-/// Under a new inode, so that nobody who still has the old one sees it change.
-fn replace(path: &Path, bytes: &[u8]) {
-    for suffix in ["-wal", "-shm"] {
-        let _ = std::fs::remove_file(
-            path.with_file_name(format!("{}{suffix}", path.file_name().unwrap().display())),
-        );
-    }
-    let temp = path.with_extension("bad");
-    std::fs::write(&temp, bytes).unwrap();
-    std::fs::rename(&temp, path).unwrap();
-}
-
-/// Tries every way on every file; the file is named by its path below the sandbox.
-fn spoil(name: &str, files: &[PathBuf], read: Reading<'_>) {
+/// Tries every damage on every file. A fault must name the file by its path below the sandbox.
+fn damage_each(name: &str, files: &[PathBuf], read: Reader<'_>) {
     let good = read().unwrap();
     let mut sweep = Sweep::new(name);
     let (right, refused) = (std::cell::Cell::new(0), std::cell::Cell::new(0));
@@ -94,19 +80,20 @@ fn spoil(name: &str, files: &[PathBuf], read: Reading<'_>) {
         let bytes = std::fs::read(path).unwrap();
         let other = std::fs::read(&files[(n + 1) % files.len()]).unwrap();
         let other = if other == bytes { b"{}".to_vec() } else { other };
-        for (what, bad) in ways(&bytes, &other).filter(|(_, bad)| *bad != bytes) {
-            replace(path, &bad);
+        for (what, bad) in damages(&bytes, &other).filter(|(_, bad)| *bad != bytes) {
+            replace_database(path, &bad);
             sweep.point(&format!("{}: {what}", path.display()), || match read() {
                 Ok(found) => {
                     assert_eq!(found, good);
                     right.set(right.get() + 1);
                 }
                 Err(fault) => {
-                    // A version is believed before anything that this version may not know.
+                    // A newer version number is reported before anything that this version may not
+                    // know.
                     let is_newer = fault.to_string().contains("newer version");
                     assert!(fault.kind() == Kind::Damaged || is_newer, "{fault}");
                     let named = fault.to_string();
-                    // A manifest that is spoiled accuses the files that it names.
+                    // A damaged manifest makes the files that it names look damaged.
                     let is_manifest = path.ends_with("manifest.json");
                     let path = if is_manifest { path.parent().unwrap() } else { path };
                     assert!(
@@ -116,7 +103,7 @@ fn spoil(name: &str, files: &[PathBuf], read: Reading<'_>) {
                     refused.set(refused.get() + 1);
                 }
             });
-            replace(path, &bytes);
+            replace_database(path, &bytes);
         }
     }
     assert_eq!(read().unwrap(), good);
@@ -124,42 +111,35 @@ fn spoil(name: &str, files: &[PathBuf], read: Reading<'_>) {
 }
 
 fn search(engine: &Engine) -> Result<String, Fault> {
-    let caching = Caching::Off;
-    let (query, mode) = (QUESTION.to_owned(), Mode::Hybrid);
-    let request =
-        Request { query, mode, k: 9, rerank: 0, caching, filter: None, stop: Stop::default() };
-    let found = Searcher::open(engine)?.search(engine, &request)?;
-    Ok(found
-        .hits
-        .iter()
-        .map(|hit| format!("{} {:x} {}\n", hit.path, hit.score.to_bits(), hit.chunk.text))
-        .collect())
+    let mut searcher = Searcher::open(engine)?;
+    let query = (QUESTION, Mode::Hybrid, 9);
+    ranking(&mut searcher, engine, query, Caching::Off).map(|found| format!("{found:?}"))
 }
 
 #[test]
-fn a_spoiled_model_is_named_and_gives_no_wrong_vector() {
+fn a_damaged_model_is_named_and_gives_no_wrong_vector() {
     let sandbox = sandbox();
     let dir = sandbox.data().join("models").join(TINY);
     let files: Vec<PathBuf> = files_below(&dir).into_iter().map(|name| dir.join(name)).collect();
     assert!(files.len() >= 5, "{files:?}");
-    spoil("spoiled files of a model", &files, &|| search(&engine_on(&sandbox, "data", TINY)));
+    damage_each("damaged files of a model", &files, &|| search(&engine_on(&sandbox, "data", TINY)));
 }
 
 #[test]
-fn a_spoiled_log_of_jobs_is_named() {
+fn a_damaged_job_log_is_named() {
     let sandbox = sandbox();
     let dir = sandbox.data().join("jobs");
     let read = || Jobs::new(&dir).list(1 << 50).map(|jobs| format!("{jobs:?}"));
-    // What the end of the log lost cannot be known: lines that are cut off whole were never there.
+    // A loss at the end of the log cannot be known: whole lines that are cut off were never there.
     let path = dir.join("jobs.jsonl");
     let good = std::fs::read(&path).unwrap();
-    let mut sweep = Sweep::new("spoiled log of jobs");
+    let mut sweep = Sweep::new("damaged job log");
     let all = read().unwrap();
-    for (what, bad) in ways(&good, b"{}\n").filter(|(_, bad)| *bad != good) {
-        replace(&path, &bad);
+    for (what, bad) in damages(&good, b"{}\n").filter(|(_, bad)| *bad != good) {
+        replace_database(&path, &bad);
         sweep.point(&what, || match read() {
             Ok(found) => {
-                // Cut, or zeros where it was not written yet: what a dying process leaves.
+                // Cut, or zeros where nothing was written yet: the leftovers of a killed process.
                 let end = bad.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
                 assert!(found == all || good.starts_with(&bad[..end]), "{found}");
             }
@@ -168,13 +148,13 @@ fn a_spoiled_log_of_jobs_is_named() {
                 assert!(fault.to_string().contains("jobs.jsonl"), "{fault}");
             }
         });
-        replace(&path, &good);
+        replace_database(&path, &good);
     }
     sweep.end("");
 }
 
 #[test]
-fn spoiled_conversations_are_named_and_never_told_wrong() {
+fn damaged_sessions_are_named_and_never_shown_wrong() {
     let sandbox = sandbox();
     let dir = sandbox.data().join("sessions");
     let read = |id: &str| -> Result<String, Fault> {
@@ -182,16 +162,16 @@ fn spoiled_conversations_are_named_and_never_told_wrong() {
         let list = sessions.list(0)?;
         let shown = sessions.show(id, 0)?;
         let begun = sessions.begin(id, 0, &|| false)?.turns().to_vec();
-        assert_eq!(shown, begun, "what is shown is what is gone on with");
+        assert_eq!(shown, begun, "the session shown is the session continued");
         Ok(format!("{list:?} {shown:?}"))
     };
     let path = dir.join("sessions.db");
     assert!(!dir.join("sessions.db-wal").exists());
-    spoil("spoiled conversations", &[path], &|| read("harbour"));
+    damage_each("damaged sessions", &[path], &|| read("harbour"));
 }
 
 #[test]
-fn a_spoiled_generation_is_not_gone_back_to() {
+fn a_damaged_generation_is_not_rolled_back_to() {
     let sandbox = sandbox();
     let now = current(&sandbox.data());
     let names = generations(&sandbox.data());
@@ -202,23 +182,23 @@ fn a_spoiled_generation_is_not_gone_back_to() {
         .unwrap();
     let pointer = sandbox.data().join("indexes/names/default.json");
     let pointed = std::fs::read(&pointer).unwrap();
-    // Files that both generations have are those of the present one too, which other tests spoil.
+    // Files shared by both generations belong to the current one too, which other tests damage.
     let is_own =
         |path: &PathBuf| std::os::unix::fs::MetadataExt::nlink(&path.metadata().unwrap()) == 1;
     let files: Vec<PathBuf> =
         files_below(&before).into_iter().map(|name| before.join(name)).filter(is_own).collect();
     assert!(files.len() >= 3, "{files:?}");
     let engine = engine_on(&sandbox, "data", TINY);
-    spoil("spoiled files of the generation before", &files, &|| {
-        let gone_back = engine.store.rollback("default").and_then(|_| search(&engine));
-        replace(&pointer, &pointed);
-        gone_back
+    damage_each("damaged files of the previous generation", &files, &|| {
+        let rolled_back = engine.store.rollback("default").and_then(|_| search(&engine));
+        replace_database(&pointer, &pointed);
+        rolled_back
     });
 }
 
-/// One flip in each kind of file, as a user meets it: exit code 5, the file named, and no panic.
+/// One flip in each kind of file, through the binary: exit code 5, the file named, and no panic.
 #[test]
-fn what_is_spoiled_is_told_with_its_exit_code() {
+fn damage_outside_the_indexes_exits_5_and_names_the_file() {
     let sandbox = sandbox();
     for (file, args) in [
         ("models/tiny/model.onnx", &["search", "--no-cache", QUESTION][..]),
@@ -236,9 +216,9 @@ fn what_is_spoiled_is_told_with_its_exit_code() {
             "sessions/sessions.db" => bad[20..60].fill(0xA5),
             _ => bad[good.len() / 3] ^= 0x10,
         }
-        replace(&path, &bad);
+        replace_database(&path, &bad);
         sandbox.rag(args).exits(5).says(path.file_name().unwrap().to_str().unwrap());
-        replace(&path, &good);
+        replace_database(&path, &good);
         assert!(matches!(sandbox.rag(args).code, Some(0)), "{file}");
     }
 }

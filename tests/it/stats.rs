@@ -1,16 +1,9 @@
-//! `rag stats`: what is recorded, what is not, and what is told of it.
+//! `rag stats`: what is recorded, what is not, and its report.
 
 use serde_json::{Value, json};
 
-use crate::fixtures::{files_below, topics};
+use crate::fixtures::{files_below, indexed};
 use crate::support::{Run, Sandbox};
-
-fn indexed() -> Sandbox {
-    let sandbox = Sandbox::new();
-    topics(&sandbox);
-    sandbox.ingest();
-    sandbox
-}
 
 fn recorded(sandbox: &Sandbox, env: &[(&str, &str)], args: &[&str]) -> Run {
     let mut command = sandbox.command(args);
@@ -27,7 +20,7 @@ fn ask_some(sandbox: &Sandbox, env: &[(&str, &str)]) {
 }
 
 #[test]
-fn nothing_is_recorded_of_commands_unless_that_is_wanted() {
+fn commands_are_recorded_only_on_request() {
     let sandbox = indexed();
     sandbox.rag(["ask", "What pulls the sea?"]).ok();
     assert!(!sandbox.data().join("analytics").exists());
@@ -35,11 +28,11 @@ fn nothing_is_recorded_of_commands_unless_that_is_wanted() {
     assert_eq!(run.stdout, "");
     let empty = sandbox.rag(["stats", "--json"]).exits(3).json();
     assert_eq!((&empty["questions"], &empty["top"]), (&json!(0), &json!([])));
-    assert!(!sandbox.data().join("analytics").exists(), "looking makes nothing");
+    assert!(!sandbox.data().join("analytics").exists(), "a report creates nothing");
 }
 
 #[test]
-fn questions_are_counted_and_their_words_are_not_kept() {
+fn questions_are_counted_without_their_text() {
     let sandbox = indexed();
     ask_some(&sandbox, &[]);
     let stats = sandbox.rag(["stats", "--json"]).ok().json();
@@ -85,7 +78,7 @@ fn questions_are_counted_and_their_words_are_not_kept() {
 }
 
 #[test]
-fn words_are_kept_where_that_is_wanted() {
+fn question_text_is_stored_only_on_request() {
     let sandbox = indexed();
     ask_some(&sandbox, &[("RAG_ANALYTICS_TEXT", "true")]);
     let stats = sandbox.rag(["stats", "--json"]).ok().json();
@@ -93,10 +86,9 @@ fn words_are_kept_where_that_is_wanted() {
     sandbox.rag(["stats"]).ok().prints("What pulls the sea?").prints("Who won the chess");
 }
 
-/// Statistics that cannot be written are no reason for an answer to fail; a damaged file is named
-/// when it is read.
+/// Unwritable statistics fail no answer; a damaged file is named when it is read.
 #[test]
-fn a_broken_file_fails_nothing_but_stats() {
+fn a_broken_file_fails_only_stats() {
     let sandbox = indexed();
     sandbox.write("data/analytics", "no folder");
     recorded(&sandbox, &[], &["ask", "-v", "What pulls the sea?"]).ok().says("not recorded");
@@ -126,7 +118,7 @@ fn a_purge_leaves_nothing() {
 }
 
 #[test]
-fn removed_documents_are_forgotten() {
+fn removed_documents_leave_the_statistics() {
     let sandbox = indexed();
     ask_some(&sandbox, &[]);
     sandbox.rag(["documents", "remove", "docs/tides.md"]).ok();

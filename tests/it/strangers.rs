@@ -1,12 +1,12 @@
-//! Text that nobody here wrote, through every public function that takes text: none panics,
-//! whatever ends, combines, grows in lower case, runs from right to left or is no character at all.
+//! Arbitrary text through every public function that takes text: nothing panics, whatever the text
+//! ends with, combines, folds to a longer text, or is written from right to left.
 
 use proptest::prelude::*;
 
 #[path = "../fuzz/drive.rs"]
 mod drive;
 
-/// Words that the rules know, so that they apply, and among them what rules trip over.
+/// Words of the rules, so that the rules apply, and characters that break careless rules.
 const PIECES: &[&str] = &[
     "What is ",
     "what are ",
@@ -172,19 +172,20 @@ fn text() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         12 => proptest::sample::select(PIECES).prop_map(str::to_owned),
         2 => any::<char>().prop_map(String::from),
-        1 => (proptest::sample::select(PIECES), 100..400_usize).prop_map(|(piece, n)| piece.trim().repeat(n)),
-        // As a lone surrogate of JSON arrives.
+        1 => (proptest::sample::select(PIECES), 100..400_usize)
+            .prop_map(|(piece, n)| piece.trim().repeat(n)),
+        // The text that a lone surrogate of JSON becomes.
         1 => any::<u16>().prop_map(|unit| String::from_utf16_lossy(&[0xD800 | unit & 0x7FF])),
     ];
     proptest::collection::vec(piece, 0..14).prop_map(|pieces| pieces.concat())
 }
 
 proptest! {
-    // Each is asked in nine ways.
+    // Each case asks in nine ways.
     #![proptest_config(ProptestConfig::with_cases(16))]
 
     #[test]
-    fn any_question_is_answered_from_any_passages(
+    fn any_question_and_passages_are_answered_without_a_panic(
         question in text(),
         passages in proptest::collection::vec(text(), 0..3),
     ) {
@@ -198,24 +199,27 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
-    fn any_text_is_read(text in text()) {
+    fn any_text_is_analysed_without_a_panic(text in text()) {
         drive::read(&text);
     }
 
     #[test]
-    fn any_text_is_tried_as_a_filter(filter in text(), path in text()) {
+    fn any_text_is_parsed_as_a_filter_without_a_panic(filter in text(), path in text()) {
         drive::filter(&filter, &path);
     }
 
     #[test]
-    fn any_text_is_a_file(text in text(), name in proptest::sample::select(&drive::NAMES[..])) {
+    fn any_text_is_extracted_as_a_file_without_a_panic(
+        text in text(),
+        name in proptest::sample::select(&drive::NAMES[..]),
+    ) {
         drive::extract(name, text.as_bytes());
     }
 }
 
-/// The question that ends in a full-width mark, and its like.
+/// A question that ends in a full-width mark, and similar ones.
 #[test]
-fn questions_that_end_in_wide_marks_are_answered() {
+fn questions_that_end_in_full_width_marks_are_answered() {
     let passage = "Rust is a programming language. Install it with rustup.";
     for question in [
         "What is Rust and how do I install it？",

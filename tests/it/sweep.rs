@@ -1,6 +1,6 @@
-//! What the sweeps share: points that are tried and counted, chance whose seed is told, system
-//! calls that fail or kill, everything that an index holds and answers, and a model that costs next
-//! to nothing.
+//! Shared by the sweeps: points that are tried and counted, a random generator with a printed seed,
+//! system calls that fail or kill, the whole contents of an index, and a model that costs almost
+//! nothing.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -11,11 +11,13 @@ use std::time::SystemTime;
 
 use rag::cache::Caching;
 use rag::config::Mode;
-use rag::engine::{Engine, Stop};
-use rag::search::{Request, Searcher};
+use rag::document::Hit;
+use rag::engine::Engine;
+use rag::error::Fault;
+use rag::search::Searcher;
 
 use crate::support::{Run, Sandbox, project_data};
-use crate::tools::has_tool;
+use crate::tools::{has_tool, search_request};
 
 /// Points of one kind, each of which holds or is violated. A violation does not end the sweep.
 pub struct Sweep {
@@ -29,7 +31,7 @@ impl Sweep {
         Self { name: name.to_owned(), tried: 0, violated: Vec::new() }
     }
 
-    /// Tries one point: whatever panics violates it.
+    /// Tries one point; a panic violates it.
     pub fn point(&mut self, what: &str, check: impl FnOnce()) {
         self.tried += 1;
         if let Err(panic) = catch_unwind(AssertUnwindSafe(check)) {
@@ -41,14 +43,14 @@ impl Sweep {
         }
     }
 
-    /// Says how it went, in a line that `scripts/test --all` shows, and fails unless every point
+    /// Reports the outcome in a line that `scripts/test --all` shows, and fails unless every point
     /// held.
     #[track_caller]
     pub fn end(self, more: impl AsRef<str>) {
         let Self { name, tried, violated } = self;
         let more = more.as_ref();
         let gap = if more.is_empty() { "" } else { "; " };
-        tell(&format!("{name}: {tried} points tried, {} violated{gap}{more}", violated.len()));
+        report(&format!("{name}: {tried} points tried, {} violated{gap}{more}", violated.len()));
         assert!(
             violated.is_empty(),
             "{name}: {} of {tried} violated, such as\n{}",
@@ -59,37 +61,35 @@ impl Sweep {
 }
 
 fn some(violated: &[String]) -> String {
-    violated
-        .iter()
-        .take(5)
-        .map(|why| why.chars().take(3000).collect::<String>())
-        .collect::<Vec<_>>()
-        .join("\n\n")
+    let cut = |why: &String| why.chars().take(3000).collect::<String>();
+    violated.iter().take(5).map(cut).collect::<Vec<_>>().join("\n\n")
 }
 
-/// A line about what a test found, kept in the file that `RAG_TEST_REPORT` names.
-pub fn tell(line: &str) {
+/// Prints a line about a result and appends it to the file that `RAG_TEST_REPORT` names.
+pub fn report(line: &str) {
     println!("{line}");
     let Some(path) = std::env::var_os("RAG_TEST_REPORT") else { return };
-    let report = std::fs::OpenOptions::new().create(true).append(true).open(&path);
-    report.and_then(|mut file| writeln!(file, "{line}")).expect("a line in the report");
+    let file = std::fs::OpenOptions::new().create(true).append(true).open(&path);
+    file.and_then(|mut file| writeln!(file, "{line}")).expect("a line in the report");
 }
 
-/// Chance that can be had again: `RAG_TEST_SEED` gives the seed that a failed run has told.
-pub struct Chance {
+/// A repeatable random generator: `RAG_TEST_SEED` sets the seed that a failed run printed.
+pub struct Random {
     pub seed: u64,
     state: u64,
 }
 
-impl Chance {
+impl Random {
     pub fn new() -> Self {
-        let given = std::env::var("RAG_TEST_SEED")
-            .ok()
-            .map(|seed| seed.parse().expect("a seed is a number"));
-        let clock =
-            || SystemTime::UNIX_EPOCH.elapsed().map_or(0, |now| u64::from(now.subsec_nanos()));
-        let seed = given.unwrap_or_else(clock);
-        println!("seed {seed}");
+        let now = SystemTime::UNIX_EPOCH.elapsed();
+        Self::seeded(now.map_or(0, |now| u64::from(now.subsec_nanos())))
+    }
+
+    /// With this seed, unless `RAG_TEST_SEED` sets another.
+    pub fn seeded(default: u64) -> Self {
+        let given = std::env::var("RAG_TEST_SEED").ok();
+        let seed = given.map_or(default, |seed| seed.parse().expect("a seed is a number"));
+        println!("RAG_TEST_SEED={seed}");
         Self { seed, state: seed }
     }
 
@@ -130,7 +130,7 @@ pub const CHANGING: [&str; 14] = [
     "flock",
 ];
 
-/// Whether processes can be run under `strace` here.
+/// Whether `strace` can trace processes here.
 pub fn can_trace() -> bool {
     has_tool("strace", &["-f", "-o", "/dev/null", "true"])
 }
@@ -141,19 +141,19 @@ pub fn traced(sandbox: &Sandbox, strace: &[&str], rag: &[&str]) -> Run {
     Run::of(&mut sandbox.under("strace", &args, rag))
 }
 
-/// `-e` arguments that do something to the `n`-th such call of a thread, or, with a `+` after it,
-/// to all from there on.
+/// `-e` arguments that inject a fault into the `n`-th such call of a thread, or, with a `+` after
+/// the number, into all from that one on.
 pub fn inject(call: &str, what: &str, n: impl std::fmt::Display) -> [String; 4] {
     ["-e".into(), format!("trace={call}"), "-e".into(), format!("inject={call}:{what}:when={n}")]
 }
 
-/// Whether a run under `strace` ended by SIGKILL or SIGABRT, and not by itself.
+/// Whether a run under `strace` was ended by SIGKILL or SIGABRT.
 pub fn was_killed(run: &Run) -> bool {
     matches!(run.code, None | Some(137 | 134))
 }
 
-/// The calls of a `strace` log that are listed, in order: thread, name, how many of that name the
-/// thread had made by then, and the whole line.
+/// The listed calls of a `strace` log, in order: thread, name, the thread's count of that name so
+/// far, and the whole line.
 pub fn calls_in<'a>(
     trace: &'a str,
     listed: &[&'static str],
@@ -172,11 +172,43 @@ pub fn calls_in<'a>(
     calls
 }
 
-/// Places and scores to the last bit.
-type Ranking = Vec<(String, usize, String, u64)>;
+/// Path, first line, text and the bits of the score of each hit, best first.
+pub type Ranking = Vec<(String, usize, String, u64)>;
 
-/// All that an index holds and answers: two that are equal cannot be told apart by anybody who
-/// asks.
+/// The ranking of a search without a filter and without a rerank.
+pub fn ranking(
+    searcher: &mut Searcher,
+    engine: &Engine,
+    (question, mode, k): (&str, Mode, usize),
+    caching: Caching,
+) -> Result<Ranking, Fault> {
+    let request = search_request(question, mode, k, caching);
+    let hits = searcher.search(engine, &request)?.hits.into_iter();
+    let entry = |hit: Hit| {
+        (hit.path.to_string(), hit.chunk.lines.first, hit.chunk.text, hit.score.to_bits())
+    };
+    Ok(hits.map(entry).collect())
+}
+
+/// Replaces a file under a new inode: generations share files by hard links, and a map of the old
+/// file must not change.
+pub fn replace(path: &Path, bytes: &[u8]) {
+    let temp = path.with_extension("bad");
+    std::fs::write(&temp, bytes).expect("a file");
+    std::fs::rename(&temp, path).expect("a rename");
+}
+
+/// Replaces a file and removes the logs that SQLite keeps beside a database.
+pub fn replace_database(path: &Path, bytes: &[u8]) {
+    for suffix in ["-wal", "-shm"] {
+        let name = format!("{}{suffix}", path.file_name().expect("a name").display());
+        let _ = std::fs::remove_file(path.with_file_name(name));
+    }
+    replace(path, bytes);
+}
+
+/// Everything that an index stores and answers: two equal values cannot be distinguished by a
+/// query.
 #[derive(Clone, PartialEq)]
 pub struct Contents {
     pub corpus_id: String,
@@ -187,17 +219,17 @@ pub struct Contents {
     answers: BTreeMap<&'static str, Ranking>,
 }
 
-/// What tells a document from those of other folders; of the first folder it is the path.
+/// The key of a document: its path, prefixed with the number of its root from the second root on.
 fn name_in(root: usize, path: &str) -> String {
     if root == 0 { path.to_owned() } else { format!("{root}:{path}") }
 }
 
 impl Contents {
-    /// What the index `default` of an engine holds, and what it says to `question` in every mode;
-    /// `None` where there is no such index.
+    /// The contents of the index `default` and its answers to `question` in every mode; `None`
+    /// where there is no such index.
     ///
-    /// It is opened as it is, and must be whole: every checksum right, BM25, vectors and table of
-    /// one opinion, nothing there twice.
+    /// Fails unless the index is whole: every checksum right; BM25, vectors and document table
+    /// consistent; nothing stored twice.
     #[track_caller]
     pub fn of(engine: &Engine, question: &str) -> Option<Self> {
         let name = &engine.config.index;
@@ -213,7 +245,7 @@ impl Contents {
                 name_in(record.root, &record.path),
                 format!("{:?} {}", record.state, record.hash),
             );
-            assert!(before.is_none(), "{} stands in the table twice", record.path);
+            assert!(before.is_none(), "{} is in the table twice", record.path);
         }
         let (mut chunks, mut rows) = (BTreeMap::new(), Vec::new());
         let visit = &mut |stored: rag::index::Stored, row| {
@@ -222,7 +254,7 @@ impl Contents {
             rows.push((key.clone(), row));
             let before =
                 chunks.insert(key, (format!("{:?} {}", chunk.heading, chunk.text), Vec::new()));
-            assert!(before.is_none(), "a chunk stands in the index twice: {before:?}");
+            assert!(before.is_none(), "a chunk is in the index twice: {before:?}");
         };
         snapshot.for_each(visit).expect("chunks");
         for (key, row) in rows.into_iter().filter(|_| !is_pending) {
@@ -233,28 +265,14 @@ impl Contents {
         let corpus_id = snapshot.meta().corpus_id.clone();
         let mut answers = BTreeMap::new();
         for mode in Mode::ALL.into_iter().filter(|mode| !is_pending || *mode == Mode::Lexical) {
-            let caching = Caching::Off;
-            let query = question.to_owned();
-            let request = Request {
-                query,
-                mode,
-                k: 20,
-                rerank: 0,
-                caching,
-                filter: None,
-                stop: Stop::default(),
-            };
-            let found = searcher.search(engine, &request).expect("an answer");
-            let hits = found.hits.into_iter();
-            let place = |hit: rag::document::Hit| {
-                (hit.path.to_string(), hit.chunk.lines.first, hit.chunk.text, hit.score.to_bits())
-            };
-            answers.insert(mode.name(), hits.map(place).collect());
+            let query = (question, mode, 20);
+            let found = ranking(&mut searcher, engine, query, Caching::Off).expect("an answer");
+            answers.insert(mode.name(), found);
         }
         Some(Self { corpus_id, documents, chunks, answers })
     }
 
-    /// As it is published before the vectors are made.
+    /// The contents that are published before the vectors are made.
     pub fn without_vectors(&self) -> Self {
         let mut text = self.clone();
         text.chunks.values_mut().for_each(|(_, vector)| vector.clear());
@@ -294,9 +312,9 @@ fn first_difference<K: Ord + Debug, V: PartialEq + Debug>(
     Some(format!("{key:?} is {:?} instead of {:?}", a.get(key), b.get(key)))
 }
 
-/// A model of eight numbers a token, looked up in a table and averaged: real in every part, and so
-/// cheap that what is measured is everything else. A `rag.toml` makes it the sandbox's model;
-/// [`TINY`] is its name.
+/// Makes a model with eight numbers per token the sandbox's model: looked up in a table and
+/// averaged. Every part is real, but it costs so little that a test measures everything else. A
+/// `rag.toml` configures it; [`TINY`] is its name.
 ///
 /// Must come before the sandbox's first command.
 pub fn use_tiny_model(sandbox: &Sandbox) {
@@ -322,13 +340,13 @@ pub fn use_tiny_model(sandbox: &Sandbox) {
 pub const TINY: &str = "tiny";
 pub const TINY_NUMBERS: usize = 8;
 
-/// The network of [`use_tiny_model`], as ONNX has it: one Gather over a table of noise.
+/// The network of [`use_tiny_model`] in ONNX format: one Gather over a table of noise.
 fn tiny_network() -> Vec<u8> {
     /// Tokens of the tokenizer.
     const TOKENS: usize = 30_522;
-    let mut chance = Chance { seed: 1, state: 1 };
+    let mut random = Random { seed: 1, state: 1 };
     let noise =
-        (0..TOKENS * TINY_NUMBERS).flat_map(|_| (chance.below(2001) as f32 - 1000.0).to_le_bytes());
+        (0..TOKENS * TINY_NUMBERS).flat_map(|_| (random.below(2001) as f32 - 1000.0).to_le_bytes());
     let number = |field: u8, n: u64| [vec![field << 3], varint(n)].concat();
     let part = |field: u8, bytes: &[u8]| {
         [vec![field << 3 | 2], varint(bytes.len() as u64), bytes.to_vec()].concat()
@@ -382,8 +400,8 @@ fn varint(mut n: u64) -> Vec<u8> {
     bytes
 }
 
-/// How many vectors the embedding cache of a data directory has.
-pub fn rows_kept(data: &Path) -> usize {
+/// Number of vectors in the embedding cache of a data directory.
+pub fn cached_rows(data: &Path) -> usize {
     let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE;
     let Ok(connection) = rusqlite::Connection::open_with_flags(data.join("cache/cache.db"), flags)
     else {
@@ -394,8 +412,8 @@ pub fn rows_kept(data: &Path) -> usize {
     count.map_or(0, |n| usize::try_from(n).expect("a count"))
 }
 
-/// Files in a data directory that nobody needs: all but whole generations, names, the cache, the
-/// job log, conversations, models, and the locks of whoever comes next.
+/// Files in a data directory that nothing needs: all but whole generations, names, the cache, the
+/// job log, sessions, models, and lock files.
 pub fn orphans(data: &Path) -> Vec<String> {
     let is_known = |name: &str| {
         let parts: Vec<&str> = name.split('/').collect();

@@ -1,5 +1,5 @@
-//! Another model, or other chunks: the index that there is serves until the new one is whole,
-//! however often that is begun and killed, and no answer is ever made of both.
+//! Another model, or another chunking: the current index serves until the new one is whole, even if
+//! its ingest is killed, and no answer mixes the two.
 
 use std::process::Stdio;
 
@@ -14,7 +14,7 @@ const OLD: &str = "all-MiniLM-L6-v2";
 const NEW: &str = "all-MiniLM-L6-v2-fp32";
 const MODES: [&str; 3] = ["hybrid", "lexical", "dense"];
 
-/// What a change is made by.
+/// A setting that changes the index.
 struct Change {
     what: &'static str,
     env: &'static [(&'static str, &'static str)],
@@ -37,7 +37,7 @@ impl Change {
     }
 }
 
-/// Enough to embed that every moment can be met.
+/// Enough to embed that every moment can be observed.
 fn sandbox(documents: usize) -> Sandbox {
     let sandbox = Sandbox::new();
     for n in 0..documents {
@@ -55,7 +55,7 @@ fn sandbox(documents: usize) -> Sandbox {
     sandbox
 }
 
-/// Answers in all modes: asked with the old settings, and with the new ones, which must make no
+/// Answers in all modes, with the old settings and with the new ones, which must make no
 /// difference.
 fn answers(sandbox: &Sandbox, data: &str, change: &Change) -> Vec<Value> {
     let ask = |mode: &str, env: &[(&'static str, &'static str)]| {
@@ -75,20 +75,20 @@ fn answers(sandbox: &Sandbox, data: &str, change: &Change) -> Vec<Value> {
         answer(Run::of(command.envs(env.iter().copied())).ok().json())
     };
     let answers: Vec<Value> = MODES.iter().map(|mode| ask(mode, &[])).collect();
-    let asked_anew = if thorough() { MODES.len() } else { 1 };
+    let n_with_new = if thorough() { MODES.len() } else { 1 };
     let with_new: Vec<Value> =
-        MODES[..asked_anew].iter().map(|mode| ask(mode, change.env)).collect();
+        MODES[..n_with_new].iter().map(|mode| ask(mode, change.env)).collect();
     assert_eq!(
-        answers[..asked_anew],
+        answers[..n_with_new],
         with_new,
-        "{}: the settings of the question decide",
+        "{}: the settings of the index decide",
         change.what
     );
     answers
 }
 
 #[test]
-fn the_old_index_serves_until_the_new_one_is_whole() {
+fn the_old_index_serves_until_the_new_one_is_complete() {
     for change in &CHANGES {
         let sandbox = sandbox(if thorough() { 300 } else { 40 });
         sandbox.ingest();
@@ -96,7 +96,7 @@ fn the_old_index_serves_until_the_new_one_is_whole() {
         let show =
             |data: &str| sandbox.rag(["index", "show", "--json", "--data-dir", data]).ok().json();
         let old_id = show("data")["corpus_id"].clone();
-        // Killed with the lock just taken, while it builds, and with some vectors made, twice.
+        // Killed once it has the lock, once it builds, and with some vectors made, twice.
         let moments = ["lock", "building", "first vectors", "more vectors"];
         for moment in if thorough() { &moments[..] } else { &moments[2..] } {
             let mut command = change.ingest(&sandbox, &[]);
@@ -112,7 +112,7 @@ fn the_old_index_serves_until_the_new_one_is_whole() {
                 _ => bytes_embedded(&sandbox.data()) > 20 * 384 * 4,
             };
             wait_for(moment, || reached().then_some(()));
-            // While it is at work, too.
+            // Also while it runs.
             if *moment == "first vectors" {
                 assert_eq!(
                     answers(&sandbox, "data", change),
@@ -123,7 +123,7 @@ fn the_old_index_serves_until_the_new_one_is_whole() {
             }
             let _ = child.kill();
             child.wait().expect("an end");
-            // It may have been quick; but then it was whole.
+            // It may have finished before the kill; then the new index is whole.
             if show("data")["corpus_id"] != old_id {
                 println!("{}: over before {moment}", change.what);
                 break;
@@ -148,7 +148,7 @@ fn the_old_index_serves_until_the_new_one_is_whole() {
             assert_eq!(a[field], b[field], "{}: {field}", change.what);
         }
         assert_eq!(leftovers(&sandbox.data()), [""; 0], "{}", change.what);
-        // The one before can be gone back to, whole.
+        // The previous generation can be restored whole.
         sandbox.rag(["index", "rollback"]).ok();
         assert_eq!(answers(&sandbox, "data", change), old, "{}", change.what);
         sandbox.rag(["index", "rollback"]).ok();
@@ -161,8 +161,7 @@ fn the_old_index_serves_until_the_new_one_is_whole() {
     }
 }
 
-/// An index whose vectors were never finished, then another model: what serves by words goes on to
-/// do so.
+/// An index without vectors, then another model: lexical search continues to work.
 #[test]
 fn a_text_index_serves_by_words_until_another_model_is_done() {
     if !thorough() {

@@ -1,5 +1,4 @@
-//! What `rag` looks like on a terminal: one line of progress, colours, tables that fit; and plain
-//! text elsewhere.
+//! Output on a terminal: a progress line, colours, tables that fit; and plain text elsewhere.
 
 use unicode_width::UnicodeWidthStr as _;
 
@@ -13,7 +12,7 @@ fn fits(line: &str, width: u16) -> bool {
     line.width() <= usize::from(width)
 }
 
-/// A sandbox whose file `docs/old.doc` gives no text.
+/// A sandbox in which `docs/old.doc` yields no text.
 fn without_text() -> Sandbox {
     let sandbox = Sandbox::new();
     topics(&sandbox);
@@ -23,7 +22,7 @@ fn without_text() -> Sandbox {
 }
 
 #[test]
-fn the_line_of_progress_fits_and_is_gone_at_the_end() {
+fn the_progress_line_fits_the_terminal_and_is_erased_at_the_end() {
     for width in [WIDTH, 30] {
         let sandbox = Sandbox::new();
         topics(&sandbox);
@@ -43,7 +42,7 @@ fn the_line_of_progress_fits_and_is_gone_at_the_end() {
 }
 
 #[test]
-fn an_interruption_leaves_no_line_of_progress() {
+fn an_interruption_erases_the_progress_line() {
     let sandbox = Sandbox::new();
     for n in 0..300 {
         write_old(
@@ -66,7 +65,7 @@ fn an_interruption_leaves_no_line_of_progress() {
 }
 
 #[test]
-fn colours_are_ours_and_only_where_they_are_wanted() {
+fn colours_appear_only_where_they_are_wanted() {
     let ingest = ["ingest", "--dir", "docs"];
     let run = |env: &[(&str, &str)]| {
         let sandbox = without_text();
@@ -85,7 +84,7 @@ fn colours_are_ours_and_only_where_they_are_wanted() {
         !dumb.contains('\x1b') && dumb.contains("no text docs/old.doc") && dumb.contains("100 %"),
         "{dumb:?}"
     );
-    // Into a pipe there is none, unless it is asked for.
+    // A pipe gets no colours, unless they are requested.
     let sandbox = without_text();
     let piped = sandbox.rag(ingest).ok();
     assert!(!piped.stderr.contains('\x1b') && !piped.stdout.contains('\x1b'), "{piped}");
@@ -95,7 +94,7 @@ fn colours_are_ours_and_only_where_they_are_wanted() {
 }
 
 #[test]
-fn a_table_fits_the_terminal_and_is_whole_in_a_pipe() {
+fn a_table_fits_a_terminal_and_is_complete_in_a_pipe() {
     let sandbox = Sandbox::new();
     let deep = format!("{}日本語.md", "some/long/folder/".repeat(8));
     write_old(&sandbox, "docs/ok.md", "ok\n");
@@ -121,7 +120,7 @@ fn a_table_fits_the_terminal_and_is_whole_in_a_pipe() {
 }
 
 #[test]
-fn a_heading_is_whole_in_a_pipe_and_fits_a_terminal() {
+fn a_heading_fits_a_terminal_and_is_complete_in_a_pipe() {
     let sandbox = Sandbox::new();
     let title =
         "Working with the very long title of a document about otters in northern rivers and lakes";

@@ -1,4 +1,4 @@
-//! The house rules that a compiler does not hold: layering, who may name what, how a file begins.
+//! House rules that the compiler does not check: layering, owners of crates, file headers.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ fn src() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
 }
 
-/// One file of `src/` without its comments and its tests.
+/// A file of `src/` without its comments and its tests.
 struct Source {
     /// Relative to `src/`.
     path: String,
@@ -46,7 +46,7 @@ fn sources() -> Vec<Source> {
     let sources: Vec<Source> = files
         .map(|path| {
             let whole = std::fs::read_to_string(src().join(&path)).unwrap();
-            // Tests inside a file stand at its end.
+            // A file's tests are at its end.
             let begins = ["#[cfg(test)]\nmod tests {", "#[cfg(test)]\npub(super) mod tests {"];
             let end = begins.iter().find_map(|begin| whole.find(begin)).unwrap_or(whole.len());
             let code = |line: &str| line.split(" // ").next().unwrap_or_default().to_owned();
@@ -60,7 +60,7 @@ fn sources() -> Vec<Source> {
     sources
 }
 
-/// Every place where `code` has `word` and no longer word: the text after it.
+/// The text after every occurrence of `word` as a whole word.
 fn after_word<'a>(code: &'a str, word: &str) -> impl Iterator<Item = &'a str> {
     let is_part = |c: char| c.is_alphanumeric() || c == '_';
     code.match_indices(word).filter_map(move |(at, _)| {
@@ -70,7 +70,7 @@ fn after_word<'a>(code: &'a str, word: &str) -> impl Iterator<Item = &'a str> {
     })
 }
 
-/// Fails with every line that `is_bad`, which says why.
+/// Fails with every line for which `is_bad` returns a reason.
 fn forbid(mut is_bad: impl FnMut(&Source, &str) -> Option<String>) {
     let mut found = Vec::new();
     for source in sources() {
@@ -102,7 +102,7 @@ fn bands() -> BTreeMap<String, usize> {
 }
 
 #[test]
-fn every_room_stands_in_a_band() {
+fn every_room_is_in_a_band() {
     let bands = bands();
     for source in sources() {
         if let Some(room) = source.room() {
@@ -139,7 +139,7 @@ fn a_room_names_only_rooms_of_earlier_bands() {
 }
 
 #[test]
-fn super_does_not_leave_the_room() {
+fn super_stays_inside_the_room() {
     forbid(|source, line| {
         let depth = source.module().len();
         // In `mod.rs`, `super` is the folder above; in `a/b.rs` it is `a`.
@@ -152,7 +152,7 @@ fn super_does_not_leave_the_room() {
 }
 
 #[test]
-fn each_outside_thing_has_one_owner() {
+fn each_outside_crate_has_one_owner() {
     let owners: [(&str, &[&str]); 37] = [
         ("tantivy", &["index"]),
         ("ort", &["model"]),
@@ -175,7 +175,7 @@ fn each_outside_thing_has_one_owner() {
         ("notify", &["watch.rs"]),
         ("tracing", &["telemetry"]),
         ("tracing_subscriber", &["telemetry"]),
-        // A route is called so, too.
+        // A route is called `metrics` too.
         ("metrics", &["telemetry", "serve/routes"]),
         ("metrics_exporter_prometheus", &["telemetry"]),
         ("metrics_process", &["telemetry"]),
@@ -203,7 +203,7 @@ fn each_outside_thing_has_one_owner() {
 }
 
 #[test]
-fn only_the_printer_prints_and_nothing_exits() {
+fn only_ui_prints_and_nothing_exits() {
     forbid(|source, line| {
         let prints = ["println", "print", "eprintln", "eprint", "dbg"];
         let printed =
@@ -230,7 +230,7 @@ fn only_the_printer_prints_and_nothing_exits() {
 
 #[test]
 fn the_environment_is_read_in_one_place() {
-    // NO_COLOR and TERM are conventions of terminals; ORT_DISABLE_TELEMETRY is set, for a library
+    // NO_COLOR and TERM are conventions of terminals; ORT_DISABLE_TELEMETRY is set for a library
     // that reads it.
     let audited = [
         ("cli/ui.rs", "NO_COLOR"),
@@ -250,9 +250,9 @@ fn the_environment_is_read_in_one_place() {
     });
 }
 
-/// What talks to people is made harmless as a whole, so that a colour in it would be, too.
+/// `ui.note` and its siblings sanitize their whole text, which would include a colour.
 #[test]
-fn no_colour_is_made_harmless() {
+fn no_coloured_text_is_sanitized() {
     for source in sources() {
         let code: Vec<&str> = source.code.iter().map(|(_, line)| line.as_str()).collect();
         let code = code.join("\n");
@@ -270,8 +270,8 @@ fn no_colour_is_made_harmless() {
 }
 
 #[test]
-fn what_can_panic_says_why_it_cannot() {
-    // A line here is a proof that was read.
+fn every_possible_panic_has_a_proof() {
+    // Each line is a proof that was reviewed.
     let proved: [(&str, &str); 2] = [
         ("disk/hash.rs", "a BLAKE2b digest has 1 to 64 bytes"),
         ("disk/hash.rs", "the output has the size asked for"),
@@ -291,7 +291,7 @@ fn what_can_panic_says_why_it_cannot() {
 }
 
 #[test]
-fn every_file_says_what_it_is_and_is_short_enough_to_read() {
+fn every_file_has_a_header_and_at_most_700_lines() {
     const MOST_LINES: usize = 700;
     for source in sources() {
         let begins =
@@ -307,7 +307,7 @@ fn every_file_says_what_it_is_and_is_short_enough_to_read() {
 }
 
 #[test]
-fn the_map_is_short_and_names_every_room() {
+fn architecture_is_short_and_names_every_room() {
     let Ok(map) = std::fs::read_to_string(src().join("ARCHITECTURE.md")) else {
         panic!("there is no src/ARCHITECTURE.md");
     };
@@ -319,7 +319,7 @@ fn the_map_is_short_and_names_every_room() {
 }
 
 #[test]
-fn tests_are_never_switched_off_and_do_not_sleep() {
+fn no_test_is_ignored_and_none_sleeps() {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
     let (ignore, sleep) = (concat!("#[", "ignore"), concat!("thread::", "sleep("));
     for file in files_below(&dir).into_iter().filter(|file| file.ends_with(".rs")) {

@@ -1,5 +1,5 @@
-//! What the tests of damage, crashes and crowds share: folders compared and copied, answers without
-//! their timings, conditions waited for, and the engine in this process, where thousands of
+//! Shared by the tests of damage, crashes and crowds: folders compared and copied, answers without
+//! their timings, waiting for conditions, and the engine in this process, where thousands of
 //! searches are affordable.
 
 use std::collections::BTreeMap;
@@ -9,16 +9,19 @@ use std::process::Command;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant, SystemTime};
 
-use rag::config::{Config, World};
-use rag::engine::Engine;
+use rag::cache::Caching;
+use rag::config::{Config, Mode, World};
+use rag::engine::{Engine, Stop};
+use rag::search::Request;
 use serde_json::Value;
 
+use crate::fixtures::files_below;
 use crate::support::{Sandbox, project_data};
 
-/// Longest wait for anything. Only a hang takes so long; nothing here measures speed.
+/// Longest wait for a condition. Only a hang takes this long; nothing here measures speed.
 pub const HANG: Duration = Duration::from_secs(120);
 
-/// Waits until `ready` yields something.
+/// Waits until `ready` returns a value.
 #[track_caller]
 pub fn wait_for<T>(what: &str, mut ready: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
@@ -31,11 +34,11 @@ pub fn wait_for<T>(what: &str, mut ready: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// What [`listing`] calls a folder.
+/// The value of a folder in a [`listing`].
 pub const FOLDER: &str = "folder";
 
-/// Every name below `dir` with what stands there: size and SHA-256 of a file, the word for anything
-/// else.
+/// Every name below `dir` with a description: size and SHA-256 of a file, `folder` or `other` for
+/// anything else.
 pub fn listing(dir: &Path) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     let mut todo = vec![dir.to_owned()];
@@ -69,14 +72,14 @@ pub fn files(dir: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Copies a folder with its times; hard links become files of their own.
+/// Copies a folder with its times; hard links become separate files.
 pub fn copy_tree(from: &Path, to: &Path) {
     let status =
         Command::new("cp").args(["-R", "--preserve=mode,timestamps"]).arg(from).arg(to).status();
     assert!(status.is_ok_and(|status| status.success()), "cp {} {}", from.display(), to.display());
 }
 
-/// Names that only a process in the middle of its work, or one that died there, leaves behind.
+/// Names that only a running or killed process leaves behind.
 pub fn leftovers(data: &Path) -> Vec<String> {
     let is_leftover = |name: &str| {
         name.contains("/.building-") || name.contains(".tmp") || name.ends_with("pending")
@@ -107,7 +110,7 @@ pub fn current(data: &Path) -> PathBuf {
     data.join("indexes").join(pointer["current"]["generation"].as_str().expect("a generation"))
 }
 
-/// What a search says, without how long it took and what the cache knew.
+/// A search response without timings and cache state.
 pub fn answer(mut response: Value) -> Value {
     for field in ["timings", "cache"] {
         response.as_object_mut().expect("an object").remove(field);
@@ -121,10 +124,10 @@ pub fn paths(response: &Value) -> Vec<String> {
     hits.iter().map(|hit| hit["path"].as_str().expect("a path").to_owned()).collect()
 }
 
-/// Rows in the vector files of the generation in the making that are more than zeros: vectors so
-/// far.
+/// Rows in the vector files of the unfinished generation that are not all zeros: the vectors made
+/// so far.
 pub fn rows_made(data: &Path) -> usize {
-    /// As every vector file has it.
+    /// Bytes before the first row of a vector file.
     const HEADER: usize = 128;
     let Ok(entries) = std::fs::read_dir(data.join("indexes")) else { return 0 };
     let building =
@@ -155,7 +158,17 @@ pub fn bytes_embedded(data: &Path) -> u64 {
     rows_made(data) as u64 * 384 * 4
 }
 
-/// The pid in the lock file, once it is `pid`.
+/// Waits until all workers have ended: the sandbox must outlive them.
+pub fn wait_for_workers(sandbox: &Sandbox) {
+    let jobs = sandbox.data().join("jobs");
+    wait_for("the workers' end", || {
+        let has_worker =
+            jobs.is_dir() && files_below(&jobs).iter().any(|name| name.starts_with("worker-"));
+        (!has_worker).then_some(())
+    });
+}
+
+/// Waits until the lock file holds `pid`.
 pub fn wait_for_lock(data: &Path, pid: u32) {
     wait_for("the lock", || {
         let text = std::fs::read_to_string(data.join("indexes/.lock")).ok()?;
@@ -167,7 +180,7 @@ pub fn signal(pid: u32, signal: &str) {
     signals(pid, &[signal]);
 }
 
-/// One after the other, as fast as can be.
+/// Sends signals one after the other, as fast as possible.
 pub fn signals(pid: u32, signals: &[&str]) {
     let kill = "for signal in \"$@\"; do kill -s \"$signal\" $PID || exit 1; done";
     let status = Command::new("sh")
@@ -178,7 +191,7 @@ pub fn signals(pid: u32, signals: &[&str]) {
     assert!(status.is_ok_and(|status| status.success()), "kill -s {signals:?} {pid}");
 }
 
-/// Whether a program is there to be run; says aloud when it is not.
+/// Whether a program can be run; prints a notice where it cannot.
 pub fn has_tool(name: &str, try_args: &[&str]) -> bool {
     let found =
         Command::new(name).args(try_args).output().is_ok_and(|output| output.status.success());
@@ -188,9 +201,15 @@ pub fn has_tool(name: &str, try_args: &[&str]) -> bool {
     found
 }
 
-/// True, said aloud, where a test should take its time: every point instead of a sample.
+/// True where every point is tried instead of a sample.
 pub fn thorough() -> bool {
     std::env::var_os("RAG_TEST_THOROUGH").is_some()
+}
+
+/// A search without a filter and without a rerank.
+pub fn search_request(query: &str, mode: Mode, k: usize, caching: Caching) -> Request {
+    let (filter, stop) = (None, Stop::default());
+    Request { query: query.to_owned(), mode, k, rerank: 0, caching, filter, stop }
 }
 
 /// The engine of a sandbox in this process.
@@ -203,7 +222,7 @@ pub fn engine_on(sandbox: &Sandbox, data: &str, model: &str) -> Engine {
     engine_with(sandbox, data, model, &[], SystemTime::now)
 }
 
-/// The same with further variables of the environment and with another clock.
+/// The same with further environment variables and another clock.
 pub fn engine_with(
     sandbox: &Sandbox,
     data: &str,

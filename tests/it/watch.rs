@@ -1,4 +1,4 @@
-//! `rag ingest --watch`: changes of every kind become rounds, everything else does not.
+//! `rag ingest --watch`: changes of every kind start a round, everything else does not.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -8,21 +8,22 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::concurrency::stopped_holder;
 use crate::fixtures::{copy_dir, search, write_old};
 use crate::support::{Sandbox, project_data};
-use crate::tools::{has_tool, leftovers, paths, signal, thorough, wait_for, wait_for_lock};
+use crate::tools::{has_tool, leftovers, paths, signal, thorough, wait_for};
 
 /// A running `rag ingest --watch --json`, killed when dropped.
 struct Watch {
     child: Child,
     lines: Arc<Mutex<Vec<Value>>>,
     talk: Arc<Mutex<String>>,
-    /// Lines that were looked at.
+    /// Number of lines already read.
     seen: usize,
 }
 
 impl Watch {
-    /// Starts it and waits for the end of the first ingest, after which everything is watched.
+    /// Starts it and waits for the end of the first ingest, after which all folders are watched.
     fn start(sandbox: &Sandbox, args: &[&str]) -> Self {
         Self::of(sandbox.command([&["ingest", "--watch", "--json"], args].concat()))
     }
@@ -52,9 +53,9 @@ impl Watch {
         watch
     }
 
-    /// The next line that is one of those meant; others are passed over.
+    /// The next matching line; other lines are skipped.
     #[track_caller]
-    fn next(&mut self, what: &str, is_meant: impl Fn(&Value) -> bool) -> Value {
+    fn next(&mut self, what: &str, matches: impl Fn(&Value) -> bool) -> Value {
         let (lines, seen) = (&self.lines, &mut self.seen);
         let talk = &self.talk;
         let child = &mut self.child;
@@ -63,7 +64,7 @@ impl Watch {
                 let lines = lines.lock().unwrap();
                 let found = lines[*seen..]
                     .iter()
-                    .position(&is_meant)
+                    .position(&matches)
                     .map(|at| (at, lines[*seen + at].clone()));
                 found.map(|(at, line)| {
                     *seen += at + 1;
@@ -79,7 +80,7 @@ impl Watch {
         })
     }
 
-    /// The round in which this file was read.
+    /// The round that read this file.
     #[track_caller]
     fn reads(&mut self, path: &str) -> Value {
         self.next(path, |line| has(&line["some_read"], path))
@@ -105,7 +106,7 @@ impl Watch {
             .collect()
     }
 
-    /// Asks it to end, and yields the exit code.
+    /// Sends a signal and returns the exit code.
     fn end(mut self, name: &str) -> Option<i32> {
         signal(self.child.id(), name);
         self.child.wait().expect("an end").code()
@@ -143,7 +144,7 @@ fn small() -> Sandbox {
 }
 
 #[test]
-fn what_changes_is_found_soon_after() {
+fn changes_are_indexed_soon() {
     let sandbox = small();
     let mut watch = Watch::start(&sandbox, &["--dir", "docs"]);
     assert_eq!(found(&sandbox, "sailors"), ["boat.md"]);
@@ -164,7 +165,7 @@ fn what_changes_is_found_soon_after() {
     watch.reads("docs/heron.md");
     assert_eq!(found(&sandbox, "egret"), ["heron.md"]);
 
-    // Folders below new folders, and what is written there later.
+    // Folders below new folders, and files written there later.
     sandbox.write("docs/new/deep/er/owl.md", "# Owl\n\nThe owl sleeps.\n");
     watch.reads("docs/new/deep/er/owl.md");
     sandbox.write("docs/new/deep/er/later.md", "# Later\n\nThe falcon hunts.\n");
@@ -185,8 +186,8 @@ fn what_changes_is_found_soon_after() {
     std::fs::remove_dir_all(sandbox.path().join("docs/back")).expect("a removal");
     watch.removes("docs/back/deep/er/owl.md");
 
-    // The dances of editors: a new file renamed over the old one; the old one moved aside, written
-    // anew, removed.
+    // What editors do: rename a new file over the old one; or move the old one aside, write a new
+    // one, remove the old one.
     sandbox.write("docs/.boat.md.swp", "x");
     sandbox.write("docs/.boat.md.new", "# Boat\n\nThe blue boat carries ten cooks.\n");
     rename(&sandbox, "docs/.boat.md.new", "docs/boat.md");
@@ -202,7 +203,7 @@ fn what_changes_is_found_soon_after() {
     );
 
     assert_eq!(watch.end("INT"), Some(130));
-    // It ends like one that never watched.
+    // The index equals that of an ingest without watching.
     let twin = sandbox.rag(["ingest", "--dir", "docs", "--json", "--data-dir", "twin"]).ok().json();
     assert_eq!(
         sandbox.rag(["index", "show", "--json"]).ok().json()["corpus_id"],
@@ -212,9 +213,9 @@ fn what_changes_is_found_soon_after() {
     assert_eq!(leftovers(&sandbox.data()), [""; 0]);
 }
 
-/// Its passages are the same, so their vectors are carried over, without any cache.
+/// The passages are unchanged, so their vectors are reused, even without a cache.
 #[test]
-fn a_file_that_moves_is_not_embedded_again() {
+fn a_moved_file_is_not_embedded_again() {
     let sandbox = small();
     let mut watch = Watch::start(&sandbox, &["--dir", "docs", "--no-cache"]);
     let vectors = || sandbox.rag(["index", "show", "--json"]).ok().json()["vectors"].clone();
@@ -240,7 +241,7 @@ fn a_burst_is_one_round() {
     let mut watch = Watch::start(&sandbox, &["--dir", "docs"]);
     let start = Instant::now();
     for n in 0..MANY {
-        // One text, one vector: what is told and read is what counts here.
+        // One text, one vector: the test measures notifications and reading.
         sandbox.write(&format!("docs/many-{}/{n}.txt", n % 7), "The gulls cry.\n");
     }
     let took = start.elapsed();
@@ -251,16 +252,16 @@ fn a_burst_is_one_round() {
     }
     sandbox.write("docs/last.md", "# Last\n\nThe last one.\n");
     watch.reads("docs/last.md");
-    // The first ingest, the burst, the last file; and one for each time that the burst may have
-    // paused for as long as counts as its end, where a busy disk holds up whoever writes.
+    // The first ingest, the burst, the last file; and one for each pause of the burst that may
+    // count as its end on a busy disk.
     let most = 3 + usize::try_from(took.as_millis() / 300).expect("milliseconds");
     let rounds = watch.rounds();
     assert!(rounds.len() <= most, "{} rounds in {took:?}: {rounds:#?}", rounds.len());
 }
 
-/// The data directory lies in the watched folder, and things change that no ingest would read.
+/// The data directory is inside the watched folder, and files change that no ingest would read.
 #[test]
-fn what_is_ignored_wakes_nobody() {
+fn ignored_files_start_no_round() {
     let sandbox = small();
     sandbox.write(".gitignore", "build/\n*.log\n/docs/private/\n");
     sandbox.write("build/out.md", "made");
@@ -280,7 +281,7 @@ fn what_is_ignored_wakes_nobody() {
         }
         sandbox.write("docs/private/diary.md", format!("# Diary\n\nSecret {n}.\n"));
     };
-    // Questions write to the cache, which is not watched.
+    // Searches write to the cache, which is not watched.
     for n in 0..3 {
         disturb(n);
         assert_eq!(found(&sandbox, "sailors"), ["docs/boat.md"]);
@@ -293,26 +294,26 @@ fn what_is_ignored_wakes_nobody() {
     watch.reads("docs/seen.md");
     assert_eq!((before, jobs(&sandbox)), (1, 3), "{:#?}", watch.rounds());
 
-    // What the ignore files say counts from the moment they say it.
+    // A change of an ignore file takes effect at once.
     sandbox.write(".gitignore", "build/\n*.log\n");
     watch.reads("docs/private/diary.md");
     sandbox.write("docs/.ragignore", "seen.md\n");
     watch.removes("docs/seen.md");
-    // What was not watched is, once it counts.
+    // A file that is no longer ignored is watched.
     sandbox.write("docs/private/diary.md", "# Diary\n\nThe bittern booms.\n");
     watch.reads("docs/private/diary.md");
     assert_eq!(found(&sandbox, "bittern"), ["docs/private/diary.md"]);
 }
 
 #[test]
-fn a_folder_that_goes_away_is_waited_for() {
+fn a_missing_folder_is_waited_for() {
     let sandbox = small();
     sandbox.write("more/tern.md", "# Tern\n\nThe tern dives.\n");
     let mut watch = Watch::start(&sandbox, &["--dir", "docs", "--dir", "more"]);
     std::fs::remove_dir_all(sandbox.path().join("docs")).expect("a removal");
     let gone = watch.next("its end", |line| line["event"] == "gone");
     assert_eq!(gone["dir"], "docs");
-    // Meanwhile the index is what it was.
+    // Meanwhile the index is unchanged.
     assert_eq!(
         (found(&sandbox, "sailors"), found(&sandbox, "tern")),
         (vec!["boat.md".into()], vec!["tern.md".into()])
@@ -324,7 +325,7 @@ fn a_folder_that_goes_away_is_waited_for() {
         (&round["documents"], has(&round["some_removed"], "docs/boat.md")),
         (&2.into(), true)
     );
-    // Another folder in its place, by one rename, as a deployment does it with a link.
+    // Another folder at its path, by one rename, like a deployment with a link.
     sandbox.write("next/gull.md", "# Gull\n\nThe gull cries.\n");
     rename(&sandbox, "docs", "aside");
     rename(&sandbox, "next", "docs");
@@ -335,7 +336,7 @@ fn a_folder_that_goes_away_is_waited_for() {
 }
 
 #[test]
-fn another_writer_is_waited_for() {
+fn a_watch_waits_for_another_writer() {
     let sandbox = small();
     for n in 0..150 {
         sandbox.write(
@@ -344,37 +345,15 @@ fn another_writer_is_waited_for() {
         );
     }
     let mut watch = Watch::start(&sandbox, &["--dir", "docs"]);
-    let mut holder = sandbox.spawn([
-        "ingest",
-        "--dir",
-        "many",
-        "--no-cache",
-        "--threads",
-        "1",
-        "--index",
-        "many",
-    ]);
-    wait_for_lock(&sandbox.data(), holder.id());
-    signal(holder.id(), "STOP");
+    let mut holder = stopped_holder(&sandbox);
     sandbox.write("docs/heron.md", "# Heron\n\nThe heron waits.\n");
     watch.says(&format!("process {}", holder.id()));
     assert_eq!(found(&sandbox, "heron"), [""; 0]);
     holder.kill().expect("a kill");
     holder.wait().expect("an end");
     watch.reads("docs/heron.md");
-    // And while it waits it can be told to end.
-    let mut holder = sandbox.spawn([
-        "ingest",
-        "--dir",
-        "many",
-        "--no-cache",
-        "--threads",
-        "1",
-        "--index",
-        "many",
-    ]);
-    wait_for_lock(&sandbox.data(), holder.id());
-    signal(holder.id(), "STOP");
+    // A waiting watch can be stopped.
+    let mut holder = stopped_holder(&sandbox);
     sandbox.write("docs/egret.md", "# Egret\n\nThe egret waits.\n");
     watch.says(&format!("process {}", holder.id()));
     assert_eq!(watch.end("TERM"), Some(130));
@@ -382,7 +361,7 @@ fn another_writer_is_waited_for() {
     holder.wait().expect("an end");
 }
 
-/// In the middle of a round it ends as promptly, and leaves what was.
+/// An interruption in the middle of a round ends at once and keeps the index.
 #[test]
 fn an_interruption_during_a_round_leaves_the_index() {
     let sandbox = small();
@@ -400,9 +379,9 @@ fn an_interruption_during_a_round_leaves_the_index() {
     assert_eq!((found(&sandbox, "sailors").len(), found(&sandbox, "keeper").len()), (1, 0));
 }
 
-/// A round that fails is told, and tried again without anything else having changed.
+/// A failed round is reported and tried again without another change.
 #[test]
-fn a_round_that_fails_is_tried_again() {
+fn a_failed_round_is_tried_again() {
     let sandbox = small();
     let model = sandbox.data().join("models/own");
     copy_dir(&project_data().join("models/all-MiniLM-L6-v2"), &model);
@@ -427,9 +406,9 @@ fn a_round_that_fails_is_tried_again() {
     assert_eq!(found(&sandbox, "heron"), ["heron.md"]);
 }
 
-/// Where the system has no watches to give, or is not asked, the folders are looked at.
+/// Without watches of the system, or by request, the folders are polled.
 #[test]
-fn folders_that_cannot_be_watched_are_looked_at() {
+fn folders_that_cannot_be_watched_are_polled() {
     let sandbox = small();
     sandbox.write("docs/a/b/c/owl.md", "# Owl\n\nThe owl sleeps.\n");
     let check = |mut watch: Watch, says: &str| {
@@ -453,19 +432,15 @@ fn folders_that_cannot_be_watched_are_looked_at() {
         if !has_tool("unshare", &["-Ur", "sh", "-c", &script, "true"]) {
             return;
         }
-        let rag = sandbox.command(["ingest", "--watch", "--json", "--dir", "docs"]);
-        let mut command = Command::new("unshare");
-        command.args(["-Ur", "sh", "-c", &script]).arg(rag.get_program()).args(rag.get_args());
-        command.current_dir(sandbox.path()).env_clear().stdin(Stdio::null());
-        command.envs(rag.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let rag = ["ingest", "--watch", "--json", "--dir", "docs"];
+        let command = sandbox.under("unshare", &["-Ur", "sh", "-c", &script], rag);
         check(Watch::of(command), "looking at the folders every second instead");
     }
 }
 
-/// As people see it.
-/// One folder of an index is followed; what the index has of the others stays.
+/// One folder of an index is watched; the documents of the others stay.
 #[test]
-fn a_watch_leaves_the_other_folders_as_they_are() {
+fn a_watch_keeps_the_other_folders() {
     let sandbox = Sandbox::new();
     write_old(&sandbox, "docs/bees.md", "# Bees\n\nHoney bees dance.\n");
     write_old(&sandbox, "notes/salmon.md", "# Salmon\n\nThe salmon leaps.\n");
@@ -473,8 +448,7 @@ fn a_watch_leaves_the_other_folders_as_they_are() {
     sandbox.rag(["ingest", "--dir", "docs", "--include", "*.md"]).ok();
     std::fs::remove_file(sandbox.path().join("notes/salmon.md")).unwrap();
     let mut watch = Watch::start(&sandbox, &["--dir", "docs"]);
-    // The folder's patterns count: the text is no change, and does not come along with the next
-    // one.
+    // The folder's patterns apply: the text file is not a change, and the next round skips it.
     sandbox.write("docs/plain.txt", "A plain text.\n");
     sandbox.write("docs/otter.md", "# Otters\n\nAn otter eats fish.\n");
     let round = watch.reads("docs/otter.md");
@@ -488,7 +462,7 @@ fn a_watch_leaves_the_other_folders_as_they_are() {
 }
 
 #[test]
-fn a_round_is_one_line() {
+fn a_round_is_reported_in_one_line() {
     let sandbox = small();
     sandbox.write("out", "");
     let out = |name: &str| std::fs::read_to_string(sandbox.path().join(name)).expect(name);
@@ -519,7 +493,7 @@ fn a_round_is_one_line() {
 }
 
 #[test]
-fn flags_that_make_no_sense_together_are_refused() {
+fn conflicting_flags_are_refused() {
     let sandbox = small();
     for args in [
         &["--watch", "--detach"][..],
@@ -536,9 +510,9 @@ fn flags_that_make_no_sense_together_are_refused() {
     assert!(!Path::new(&sandbox.data()).exists());
 }
 
-/// Somebody writes all the time; what is written is found all the same.
+/// A folder that changes all the time is ingested nevertheless.
 #[test]
-fn a_writer_that_never_ends_is_let_in() {
+fn a_constantly_changing_folder_is_ingested() {
     if !thorough() {
         return;
     }

@@ -1,10 +1,10 @@
-//! What is written is run: scripts, the blocks of code of the README and of the documentation, and
-//! the commands that they name in their sentences.
+//! The documentation is executed: scripts, the code blocks of the README and of the documentation
+//! pages, and the commands that their sentences name.
 //!
-//! A block that is new is run, or fails these tests until [`APART`] says why it is not. An example
-//! with `$` shows what comes out; `…` there stands for anything. Times, ids and places in a file
-//! differ between runs and are left aside. `UPDATE=1 cargo test --test it written` writes what has
-//! come out into the README.
+//! A new block is run, or fails these tests until [`EXCEPTIONS`] says why it is not. An example
+//! with `$` shows its output; `…` matches anything. Times, ids and positions in a file differ
+//! between runs and are ignored. `UPDATE=1 cargo test --test it written` writes the actual output
+//! into the README.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -41,7 +41,7 @@ fn documents() -> Vec<String> {
 /// A block of code in a document.
 struct Block {
     document: String,
-    /// Of its first line, counted from 1.
+    /// Number of its first line, counted from 1.
     line: usize,
     lines: Vec<String>,
 }
@@ -59,7 +59,7 @@ impl Block {
         format!("{}:{}: {}", self.document, self.line, self.first())
     }
 
-    /// Every line of it that is more than a comment.
+    /// Every line except comments and empty lines.
     fn commands(&self) -> impl Iterator<Item = &str> {
         self.lines
             .iter()
@@ -67,7 +67,7 @@ impl Block {
             .filter(|line| !line.trim().is_empty() && !line.starts_with('#'))
     }
 
-    /// Whether it shows what comes out of what is typed.
+    /// Whether it shows the output of its commands.
     fn is_transcript(&self) -> bool {
         self.lines.iter().any(|line| line.starts_with("$ "))
     }
@@ -118,50 +118,50 @@ fn blocks(document: &str) -> Vec<Block> {
     found
 }
 
-/// What is looked at otherwise than by running it.
+/// How a block is checked that is not run here.
 #[derive(Clone, Copy)]
-enum Apart {
+enum Exception {
     /// Another test runs it.
     By(&'static str),
-    /// Its commands exist; why they are not run.
+    /// Its commands exist; the reason why they are not run.
     Named(&'static str),
-    /// No command line, but a file or an output.
-    Looked(fn(&Block, &Sandbox)),
+    /// A file or an output, checked by a function.
+    Checked(fn(&Block, &Sandbox)),
 }
 
-/// By document and the beginning of the first line.
-const APART: [(&str, &str, Apart); 12] = [
-    ("README.md", "scripts/quickstart", Apart::By("every_script_is_run_or_says_why_not")),
+/// By document and the beginning of the first command.
+const EXCEPTIONS: [(&str, &str, Exception); 12] = [
+    ("README.md", "scripts/quickstart", Exception::By("every_script_is_run_or_says_why_not")),
     (
         "data/corpus/installing.md",
         "scripts/quickstart",
-        Apart::By("every_script_is_run_or_says_why_not"),
+        Exception::By("every_script_is_run_or_says_why_not"),
     ),
-    ("data/corpus/commands.md", "rag ", Apart::Named("it lists the commands")),
-    ("data/corpus/http.md", "", Apart::By("every_example_does_what_it_says")),
-    ("data/corpus/scripting.md", "*/10 * * * *", Apart::Named("it waits for ten minutes")),
-    ("data/corpus/scripting.md", "{\"error\"", Apart::Looked(is_the_error)),
-    ("data/corpus/agents.md", "{\"mcpServers\"", Apart::Looked(starts_a_server)),
-    ("data/corpus/ingesting.md", "corpus id", Apart::Looked(names_the_rows_of_the_summary)),
-    ("data/corpus/searching.md", "{\"query\"", Apart::Looked(is_a_question_for_eval)),
-    ("data/corpus/language-models.md", "generator = ", Apart::Looked(is_a_configuration)),
-    ("data/corpus/settings.rst", "data_dir = ", Apart::Looked(is_a_configuration)),
+    ("data/corpus/commands.md", "rag ", Exception::Named("it lists the commands")),
+    ("data/corpus/http.md", "", Exception::By("every_example_prints_what_it_shows")),
+    ("data/corpus/scripting.md", "*/10 * * * *", Exception::Named("it waits for ten minutes")),
+    ("data/corpus/scripting.md", "{\"error\"", Exception::Checked(is_the_error)),
+    ("data/corpus/agents.md", "{\"mcpServers\"", Exception::Checked(starts_a_server)),
+    ("data/corpus/ingesting.md", "corpus id", Exception::Checked(names_the_rows_of_the_summary)),
+    ("data/corpus/searching.md", "{\"query\"", Exception::Checked(is_a_question_for_eval)),
+    ("data/corpus/language-models.md", "generator = ", Exception::Checked(is_a_configuration)),
+    ("data/corpus/settings.rst", "data_dir = ", Exception::Checked(is_a_configuration)),
     (
         "data/corpus/on-disk.md",
         "data/",
-        Apart::By("every_folder_of_the_data_directory_is_documented"),
+        Exception::By("every_folder_of_the_data_directory_is_documented"),
     ),
 ];
 
-fn apart(block: &Block) -> Option<Apart> {
-    let is_meant = |(document, first, _): &&(&str, &str, Apart)| {
+fn exception(block: &Block) -> Option<Exception> {
+    let is_meant = |(document, first, _): &&(&str, &str, Exception)| {
         block.document == *document
             && block.commands().next().is_some_and(|line| line.starts_with(first))
     };
-    APART.iter().find(is_meant).map(|(_, _, apart)| *apart)
+    EXCEPTIONS.iter().find(is_meant).map(|(_, _, exception)| *exception)
 }
 
-/// Folders of the names that the examples use, with one index of the documentation.
+/// The folders that the examples name, with the documentation as `docs`.
 fn world() -> Sandbox {
     let sandbox = Sandbox::new();
     copy_tree(&root().join("data/corpus"), &sandbox.path().join("docs"));
@@ -175,7 +175,7 @@ fn world() -> Sandbox {
     sandbox
 }
 
-/// A line of a shell, or several, with `rag` on its path.
+/// Runs a script in bash with `rag` on its path.
 fn shell(sandbox: &Sandbox, script: &str, env: &[(&str, String)]) -> Run {
     let rag = sandbox.command([""; 0]);
     let path = format!(
@@ -190,7 +190,7 @@ fn shell(sandbox: &Sandbox, script: &str, env: &[(&str, String)]) -> Run {
 }
 
 #[test]
-fn every_block_of_code_is_run_and_shows_what_comes_out() {
+fn every_code_block_runs_and_shows_its_output() {
     if !has_loopback() || !has_tool("bash", &["--version"]) || !has_tool("jq", &["--version"]) {
         return;
     }
@@ -203,16 +203,18 @@ fn every_block_of_code_is_run_and_shows_what_comes_out() {
     let tests = text("tests/it/written.rs") + &text("tests/it/serve/examples.rs");
     for document in documents() {
         for block in blocks(&document) {
-            match apart(&block) {
-                Some(Apart::By(test)) => {
+            match exception(&block) {
+                Some(Exception::By(test)) => {
                     assert!(
                         tests.contains(&format!("\nfn {test}()")),
                         "{}: there is no test {test}",
                         block.place()
                     );
                 }
-                Some(Apart::Named(why)) => assert!(block.is_shell(), "{}: {why}", block.place()),
-                Some(Apart::Looked(look)) => look(&block, &sandbox),
+                Some(Exception::Named(why)) => {
+                    assert!(block.is_shell(), "{}: {why}", block.place())
+                }
+                Some(Exception::Checked(check)) => check(&block, &sandbox),
                 None if block.is_transcript() => {
                     let new = compared(&block, &sandbox, &mut wrong);
                     readme = readme.replace(&block.text(), &new);
@@ -220,12 +222,12 @@ fn every_block_of_code_is_run_and_shows_what_comes_out() {
                 None if block.is_shell() => {
                     let script = block.text().replace("http://localhost:11434/v1", &llm.base_url());
                     let run = shell(&sandbox, &script, &[]);
-                    // An answer may be refused; everything else is a fault of the example.
+                    // An abstention is fine; any other failure is a fault of the example.
                     if !matches!(run.code, Some(0 | 3)) || run.stderr.contains("error:") {
                         writeln!(wrong, "{}\n{run}", block.place()).unwrap();
                     }
                 }
-                None => writeln!(wrong, "{}: neither run nor looked at", block.place()).unwrap(),
+                None => writeln!(wrong, "{}: neither run nor checked", block.place()).unwrap(),
             }
         }
     }
@@ -234,13 +236,13 @@ fn every_block_of_code_is_run_and_shows_what_comes_out() {
     } else {
         assert!(
             wrong.is_empty(),
-            "`UPDATE=1 cargo test --test it written` writes what comes out into the README\n{wrong}"
+            "`UPDATE=1 cargo test --test it written` writes the output into the README\n{wrong}"
         );
     }
 }
 
-/// Runs the lines of a block that begin with `$` and compares what is shown with what comes out.
-/// Yields the block as it should be.
+/// Runs the lines of a block that begin with `$` and compares the shown output with the actual one.
+/// Returns the corrected block.
 fn compared(block: &Block, sandbox: &Sandbox, wrong: &mut String) -> String {
     let mut parts: Vec<(String, Vec<String>)> = Vec::new();
     for line in &block.lines {
@@ -264,12 +266,12 @@ fn compared(block: &Block, sandbox: &Sandbox, wrong: &mut String) -> String {
         if !is_same {
             writeln!(
                 wrong,
-                "{}\n$ {command}\n--- shown\n{shown}\n--- comes out\n{run}",
+                "{}\n$ {command}\n--- shown\n{shown}\n--- actual\n{run}",
                 block.place()
             )
             .unwrap();
         }
-        // JSON is shown in fewer lines than it has: that is for people to write.
+        // JSON is shown in fewer lines than it has; only a person can shorten it.
         let is_json = output.starts_with('{');
         new.push(format!("$ {command}\n{}", if is_same || is_json { shown } else { output }));
     }
@@ -277,15 +279,15 @@ fn compared(block: &Block, sandbox: &Sandbox, wrong: &mut String) -> String {
     if text.lines().count() == 0 { block.text() } else { text }
 }
 
-/// A text without what differs between runs, machines and versions of the documentation.
+/// A text without the parts that differ between runs, machines and versions of the documentation.
 fn normal(text: &str) -> String {
     text.lines()
         .map(|line| words_of(line, line.starts_with("chunks ") || line.starts_with("cache ")))
         .collect()
 }
 
-/// One line: ids, decimals, places in a file, and where `counts` says so every number, become a
-/// word each.
+/// Replaces ids, decimals, positions in a file, and with `counts` every number of a line by a
+/// placeholder.
 fn words_of(line: &str, counts: bool) -> String {
     let mut out = String::new();
     let mut rest = line;
@@ -311,7 +313,7 @@ fn words_of(line: &str, counts: bool) -> String {
     out.split_whitespace().collect::<Vec<_>>().join(" ") + "\n"
 }
 
-/// Whether `text` is `shown`, in which `…` stands for anything.
+/// Whether `text` matches `shown`, in which `…` matches anything.
 fn matches(shown: &str, text: &str) -> bool {
     let mut pieces = shown.split('…');
     let first = pieces.next().unwrap_or_default();
@@ -325,7 +327,7 @@ fn matches(shown: &str, text: &str) -> bool {
     rest.ends_with(last)
 }
 
-/// Whether two documents have the same fields and say the same, but for numbers and ids.
+/// Whether two JSON values have the same fields and texts, except for numbers and ids.
 fn is_like(shown: &Value, output: &Value) -> bool {
     match (shown, output) {
         (Value::Object(shown), Value::Object(output)) => {
@@ -359,7 +361,7 @@ fn starts_a_server(block: &Block, sandbox: &Sandbox) {
     assert_eq!(server["command"], "rag", "{}", block.place());
     let args: Vec<String> = serde_json::from_value(server["args"].clone()).unwrap();
     let args = args.iter().map(|arg| if arg.starts_with('/') { "data" } else { arg });
-    // Without input it has nothing to do.
+    // Without input it ends at once.
     sandbox.rag(args).ok();
 }
 
@@ -387,19 +389,19 @@ fn is_a_configuration(block: &Block, sandbox: &Sandbox) {
 
 // Commands.
 
-/// A command line that a document has, without what the shell does.
+/// A command line of a document, without shell syntax.
 struct Written {
     place: String,
     words: Vec<String>,
 }
 
-/// Command lines in blocks, and code in sentences that begins with `rag`.
+/// Command lines in blocks, and inline code that begins with `rag`.
 fn written() -> Vec<Written> {
     let mut found = Vec::new();
     for document in documents() {
         for block in blocks(&document) {
             if block.is_shell() {
-                // Of an example with its output, only what is typed.
+                // Only the commands of a transcript.
                 let is_transcript = block.is_transcript();
                 for line in block.commands().filter(|line| !is_transcript || line.starts_with("$ "))
                 {
@@ -414,7 +416,7 @@ fn written() -> Vec<Written> {
     found
 }
 
-/// Code in sentences, each on one line.
+/// Inline code, each on one line.
 fn spans(document: &str) -> Vec<String> {
     let mut text = text(document);
     for block in blocks(document) {
@@ -456,7 +458,7 @@ fn in_line(place: &str, line: &str, found: &mut Vec<Written>) {
             continue;
         }
         let words = words(&line[at + 4..]);
-        // `list|show ID`: several commands in one.
+        // `list|show ID` stands for several commands.
         let n = words.iter().position(|word| word.contains('|')).unwrap_or(words.len());
         let rest = words[n..].join(" ");
         for alternative in rest.split('|') {
@@ -467,7 +469,7 @@ fn in_line(place: &str, line: &str, found: &mut Vec<Written>) {
     }
 }
 
-/// What the program gets of a command line: up to the next command, without quotes.
+/// The arguments of a command line: up to the next command, without quotes.
 fn words(line: &str) -> Vec<String> {
     let (mut words, mut word, mut quote, mut is_open) = (Vec::new(), String::new(), None, false);
     let mut before = ' ';
@@ -495,7 +497,7 @@ fn words(line: &str) -> Vec<String> {
     words
 }
 
-/// A word as somebody would type it.
+/// A placeholder replaced by a plausible value.
 fn typed(word: &str) -> String {
     let word = word.trim_matches(['[', ']']).trim_end_matches('…').trim_end_matches(',');
     match word {
@@ -510,7 +512,7 @@ fn typed(word: &str) -> String {
     .to_owned()
 }
 
-/// The command that the words name, as far as they do, or why there is none.
+/// The command that the words name, or why there is none.
 fn parsed(words: &[String]) -> Result<Vec<String>, String> {
     use clap::error::ErrorKind;
     let words: Vec<String> =
@@ -539,7 +541,7 @@ fn parsed(words: &[String]) -> Result<Vec<String>, String> {
 }
 
 #[test]
-fn every_command_that_is_written_exists_and_every_command_is_written() {
+fn documented_commands_exist_and_every_command_is_documented() {
     let (mut wrong, mut known) = (String::new(), BTreeSet::new());
     for Written { place, words } in written() {
         match parsed(&words) {
@@ -560,7 +562,7 @@ fn every_command_that_is_written_exists_and_every_command_is_written() {
             subs.into_iter().map(|sub| ([&path[..], &[sub.get_name().to_owned()]].concat(), sub)),
         );
     }
-    assert!(missing.is_empty(), "nobody writes of\n{missing}");
+    assert!(missing.is_empty(), "no document mentions\n{missing}");
 }
 
 #[test]
@@ -582,7 +584,7 @@ fn every_option_is_documented() {
                 .map(|sub| (format!("{name} {}", sub.get_name()), sub.clone())),
         );
     }
-    assert!(missing.is_empty(), "nobody writes of\n{missing}");
+    assert!(missing.is_empty(), "no document mentions\n{missing}");
 }
 
 // Settings and folders.
@@ -617,7 +619,7 @@ fn every_setting_has_a_section() {
 }
 
 #[test]
-fn settings_that_a_project_may_not_make_are_all_named() {
+fn settings_forbidden_in_a_project_file_are_all_documented() {
     let page = text("data/corpus/settings.rst");
     let (_, page) =
         page.split_once("must not be in ``rag.toml`` are").expect("what a project may not set");
@@ -628,7 +630,7 @@ fn settings_that_a_project_may_not_make_are_all_named() {
     }
 }
 
-/// The names that the trees of the documentation have directly below the data directory.
+/// The names directly below the data directory in the trees of the documentation.
 #[test]
 fn every_folder_of_the_data_directory_is_documented() {
     let code = text("src/ingest/mod.rs");
@@ -651,9 +653,9 @@ fn every_folder_of_the_data_directory_is_documented() {
     }
 }
 
-/// Messages that a page explains are messages that the program has.
+/// Messages that the troubleshooting page explains occur in the program.
 #[test]
-fn every_message_that_is_explained_exists() {
+fn every_explained_message_exists() {
     let sources =
         files_below(&root().join("src")).into_iter().filter(|name| extension(name) == "rs");
     let sources: Vec<String> =
@@ -662,13 +664,13 @@ fn every_message_that_is_explained_exists() {
     let headings = page.lines().filter_map(|line| line.strip_prefix("## "));
     let messages = headings.flat_map(|heading| heading.split('"').skip(1).step_by(2));
     for message in messages {
-        // What is between two names of something.
+        // The parts between two inserted names.
         let parts: Vec<&str> =
             message.split('`').step_by(2).flat_map(|part| part.split('…')).map(str::trim).collect();
         for part in parts.into_iter().filter(|part| part.len() > 4) {
             assert!(
                 sources.iter().any(|source| source.contains(part)),
-                "{message}: nothing says {part:?}"
+                "{message}: no source has {part:?}"
             );
         }
     }
@@ -676,7 +678,7 @@ fn every_message_that_is_explained_exists() {
 
 // Scripts.
 
-/// What is in `scripts/`, and how it is tried.
+/// The contents of `scripts/`, and how each is tried.
 const SCRIPTS: [(&str, &str); 8] = [
     (
         "bench",
@@ -694,16 +696,16 @@ const SCRIPTS: [(&str, &str); 8] = [
     ("test", "not run: it runs these tests"),
 ];
 
-/// Folders whose files have tests of their own.
+/// Folders whose files have separate tests.
 const FOLDERS: [&str; 4] = ["bench.d", "clients.d", "deploy", "monitoring"];
 
-/// A script with this program in place of one that it would build.
+/// A script that uses the tested program instead of building one.
 fn script(sandbox: &Sandbox, name: &str, args: &[&str]) -> Command {
     let mut command = Command::new(root().join("scripts").join(name));
     command.args(args).current_dir(sandbox.path()).env_clear();
     command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
     command.env("HOME", sandbox.path().join("home")).env("RAG_PROGRAM", env!("CARGO_BIN_EXE_rag"));
-    // Nobody is asked for anything.
+    // No network access.
     command.env("https_proxy", "http://127.0.0.1:9").env("PIP_NO_INDEX", "1");
     command
 }
@@ -717,7 +719,7 @@ fn every_script_is_run_or_says_why_not() {
         !FOLDERS.contains(&name.as_str()) && !name.starts_with('.') && name != "__pycache__"
     });
     names.sort();
-    assert_eq!(names, SCRIPTS.map(|(name, _)| name), "SCRIPTS says how each is tried");
+    assert_eq!(names, SCRIPTS.map(|(name, _)| name), "SCRIPTS lists how each is tried");
     for document in documents() {
         for name in blocks(&document)
             .iter()
@@ -754,13 +756,13 @@ fn every_script_is_run_or_says_why_not() {
 }
 
 #[test]
-fn setting_up_what_is_complete_asks_nobody() {
+fn setup_of_complete_data_needs_no_network() {
     let sandbox = Sandbox::new();
     Run::of(&mut script(&sandbox, "setup", &[])).ok().says("runtime and models are complete");
 }
 
 #[test]
-fn the_quickstart_ends_with_an_answer() {
+fn the_quickstart_prints_an_answer() {
     let sandbox = Sandbox::new();
     std::fs::create_dir(sandbox.data()).unwrap();
     for folder in ["models", "runtime"] {
@@ -772,10 +774,10 @@ fn the_quickstart_ends_with_an_answer() {
 }
 
 #[test]
-fn install_puts_everything_in_its_place() {
+fn install_copies_every_file() {
     let sandbox = Sandbox::new();
-    // Twice: the second time over the first, with a page of a command that is no more, and one of
-    // somebody else.
+    // Twice: the second time over the first, with a manual page of a removed command, and one of
+    // another program.
     for round in 0..2 {
         Run::of(&mut script(&sandbox, "install", &["a prefix/rag"]))
             .ok()
@@ -805,7 +807,7 @@ fn install_puts_everything_in_its_place() {
         let names: Vec<_> =
             std::fs::read_dir(&prefix).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(names.len(), 2, "{names:?}");
-        // It finds its library and model by itself.
+        // The installed program finds its library and model.
         let mut verify = Command::new(prefix.join("bin/rag"));
         verify
             .args(["model", "list"])
@@ -819,10 +821,10 @@ fn install_puts_everything_in_its_place() {
 }
 
 #[test]
-fn an_install_that_fails_changes_nothing() {
+fn a_failed_install_changes_nothing() {
     let sandbox = Sandbox::new();
     let prefix = sandbox.path().join("prefix");
-    // What is in the way first, and what is in the way last.
+    // An obstacle that the installation meets first, and one that it meets last.
     for (path, before) in [("share/man", Some("bin/rag")), ("bin/rag/x", None)] {
         let _ = std::fs::remove_dir_all(&prefix);
         for file in [Some(path), before, Some("share/rag/runtime/old.so"), Some("share/man1")]
@@ -839,14 +841,14 @@ fn an_install_that_fails_changes_nothing() {
     let _ = std::fs::remove_dir_all(&prefix);
     let mut broken = script(&sandbox, "install", &["prefix"]);
     Run::of(broken.env("RAG_PROGRAM", "/bin/false")).exits(1).says("does not start");
-    assert!(!prefix.exists(), "a folder is left behind");
+    assert!(!prefix.exists(), "the prefix was created");
     Run::of(&mut script(&sandbox, "install", &["--help"]))
         .exits(1)
         .says("scripts/install [PREFIX]");
 }
 
 #[test]
-fn what_is_shown_is_compared_without_what_differs() {
+fn outputs_are_compared_without_variable_parts() {
     assert!(matches("a … c", "a b c") && matches("…", "") && matches("a\n…\nz", "a\nb\nc\nz"));
     assert!(!matches("a … d", "a b c") && !matches("ab", "abc") && !matches("a…a", "a"));
     assert_eq!(

@@ -1,4 +1,4 @@
-//! Many clients, slow clients, and clients who never read.
+//! Many clients, slow clients, and clients that never read.
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
@@ -8,13 +8,13 @@ use std::time::Duration;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 
-use super::{QUESTION, query, with_llm, world};
+use super::{QUESTION, indexed, query, with_llm};
 use crate::support::llm::{LlmServer, Step};
 use crate::support::server::{Reply, Server};
 use crate::tools::{thorough, wait_for};
 
-/// Kilobytes that a process has in memory, and its open files and threads.
-pub fn held(pid: u32) -> (u64, usize, u64) {
+/// Memory of a process in KiB, and its numbers of open files and threads.
+pub fn usage(pid: u32) -> (u64, usize, u64) {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
     let number = |name: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("a line");
@@ -31,7 +31,7 @@ fn check_refused(reply: &Reply) {
     }
 }
 
-/// What became of each of `n` clients who ask at once.
+/// Reply statuses of `n` simultaneous clients.
 fn at_once(
     server: &Server,
     n: usize,
@@ -52,21 +52,21 @@ fn at_once(
 }
 
 #[test]
-fn two_hundred_clients_on_two_workers_are_answered_or_told_when_to_come_back() {
-    let Some(sandbox) = world() else { return };
+fn two_hundred_clients_get_an_answer_or_a_retry_after() {
+    let Some(sandbox) = indexed() else { return };
     let server = Server::start(&sandbox, &[("RAG_SERVE_WORKERS", "2"), ("RAG_SERVE_QUEUE", "40")]);
     server.post("/ask", &query(QUESTION)).ok();
-    let (before, ..) = held(server.pid());
+    let (before, ..) = usage(server.pid());
     let statuses = at_once(
         &server,
         200,
         |n| json!({ "query": format!("What do bees do on day {n}?"), "use_cache": n % 2 == 0 }),
     );
     assert!(statuses.get(&200).is_some_and(|n| *n >= 42), "{statuses:?}");
-    let (after, ..) = held(server.pid());
+    let (after, ..) = usage(server.pid());
     assert!(after < before + (200 << 10), "from {before} to {after} KiB");
-    // Two connections of the counting client are open now and then.
-    wait_for("that all have gone", || (server.count("rag_http_connections") <= 1).then_some(()));
+    // The client that reads the count may have two connections open.
+    wait_for("that all are closed", || (server.count("rag_http_connections") <= 1).then_some(()));
     server.post("/ask", &query(QUESTION)).ok();
     let limited = Server::start(&sandbox, &[("RAG_SERVE_RATE_PER_MINUTE", "50")]);
     let statuses = at_once(&limited, 200, |_| query(QUESTION));
@@ -75,14 +75,17 @@ fn two_hundred_clients_on_two_workers_are_answered_or_told_when_to_come_back() {
     server.stop();
 }
 
-/// Searches that wait are compared with the index several at a time.
+/// Waiting searches are compared with the index several at a time.
 #[test]
-fn searches_side_by_side_find_what_each_finds_alone() {
-    let Some(sandbox) = world() else { return };
+fn concurrent_searches_find_the_same_as_single_ones() {
+    let Some(sandbox) = indexed() else { return };
     let server = Server::start(&sandbox, &[("RAG_SERVE_WORKERS", "1")]);
     let body = |n: usize| {
         let mode = ["hybrid", "dense", "lexical"][n % 3];
-        json!({ "query": format!("What do bees do on day {}?", n / 2), "mode": mode, "k": 2 + n % 2, "explain": true, "use_cache": false })
+        json!({
+            "query": format!("What do bees do on day {}?", n / 2), "mode": mode,
+            "k": 2 + n % 2, "explain": true, "use_cache": false,
+        })
     };
     let hits = |reply: Reply| reply.ok().json()["hits"].clone();
     let alone: Vec<_> = (0..24).map(|n| hits(server.post("/search", &body(n)))).collect();
@@ -99,8 +102,8 @@ fn searches_side_by_side_find_what_each_finds_alone() {
 }
 
 #[test]
-fn who_waits_for_a_language_model_is_in_nobodys_way() {
-    let Some(sandbox) = world() else { return };
+fn questions_that_wait_for_a_language_model_block_no_other_request() {
+    let Some(sandbox) = indexed() else { return };
     let llm = LlmServer::start([Step::Hang, Step::Hang, Step::tokens(&["Honey bees dance. [1]"])]);
     let env = [("RAG_BATCH_PARALLEL", "2"), ("RAG_SERVE_QUEUE", "20")];
     let server = with_llm(&sandbox, &llm, &env);
@@ -121,11 +124,11 @@ fn who_waits_for_a_language_model_is_in_nobodys_way() {
         let (ask, server) = (&ask, &server);
         let clients: Vec<_> =
             (2..200).map(|n| scope.spawn(move || server.post("/ask", &ask(n)))).collect();
-        wait_for("a full line", || {
+        wait_for("a full queue", || {
             (server.count("rag_questions_refused_total{line=\"written\"}") == 178).then_some(())
         });
         waiting(20);
-        // Nothing else is held up, and more urgent questions get a place.
+        // Other requests proceed, and a more urgent question takes the place of another.
         server.get("/health/live").ok();
         server.get("/health").ok();
         server.post("/search", &query(QUESTION)).ok();
@@ -133,7 +136,7 @@ fn who_waits_for_a_language_model_is_in_nobodys_way() {
         let urgent = scope.spawn(move || {
             server.post("/ask", &json!({ "query": "urgent?", "priority": "critical" }))
         });
-        wait_for("that one is sent away", || {
+        wait_for("that one is refused", || {
             (server.count("rag_questions_refused_total{line=\"written\"}") == 179).then_some(())
         });
         drop(hanging);
@@ -146,14 +149,14 @@ fn who_waits_for_a_language_model_is_in_nobodys_way() {
         }
         assert_eq!(statuses, BTreeMap::from([(200, 19), (503, 179)]));
     });
-    // It is as before.
+    // The server works as before.
     server.post("/ask", &ask(1000)).ok();
     server.stop();
 }
 
 #[test]
-fn an_ingest_does_not_keep_questions_from_being_answered() {
-    let Some(sandbox) = world() else { return };
+fn questions_are_answered_during_an_ingest() {
+    let Some(sandbox) = indexed() else { return };
     let server = Server::start(&sandbox, &[]);
     server.post("/ask", &query(QUESTION)).ok();
     for n in 0..300 {
@@ -172,20 +175,19 @@ fn an_ingest_does_not_keep_questions_from_being_answered() {
     server.stop();
 }
 
-/// Lets this process open so many files.
-fn may_open(n: u64) {
+/// Raises the limit of open files of this process.
+fn allow_open_files(n: u64) {
     let limit = getrlimit(Resource::Nofile);
     let current = Some(n.min(limit.maximum.unwrap_or(n)));
     setrlimit(Resource::Nofile, Rlimit { current, maximum: limit.maximum }).expect("a limit");
 }
 
 #[test]
-fn slow_clients_are_hung_up_on_and_honest_ones_are_served() {
-    let Some(sandbox) = world() else { return };
-    // A quarter of these each: silent, a byte of the head now and then, a byte of the body, never
-    // reading.
+fn slow_clients_are_disconnected_and_honest_ones_served() {
+    let Some(sandbox) = indexed() else { return };
+    // A quarter each: silent, slow head, slow body, never reading.
     let each = if thorough() { 125 } else { 40 };
-    may_open(4096);
+    allow_open_files(4096);
     let server = Server::start(
         &sandbox,
         &[
@@ -200,12 +202,12 @@ fn slow_clients_are_hung_up_on_and_honest_ones_are_served() {
         stream.write_all(bytes).unwrap();
         stream
     };
-    // The index and the caches are opened by the first question.
+    // The first question opens the index and the caches.
     server.post("/search", &query(QUESTION)).ok();
-    wait_for("that nobody is connected", || {
+    wait_for("that no client is connected", || {
         (server.count("rag_http_connections") == 1).then_some(())
     });
-    let (_, files, _) = held(server.pid());
+    let (_, files, _) = usage(server.pid());
     let silent: Vec<TcpStream> = (0..each).map(|_| connect(b"")).collect();
     let heads: Vec<TcpStream> =
         (0..each).map(|_| connect(b"POST /ask HTTP/1.1\r\nhost: localhost\r\nx: ")).collect();
@@ -225,7 +227,7 @@ fn slow_clients_are_hung_up_on_and_honest_ones_are_served() {
         (server.count("rag_http_connections") > 4 * each as u64).then_some(())
     });
     let mut honest = 0;
-    wait_for("that all are hung up on", || {
+    wait_for("that all are disconnected", || {
         server.post("/search", &query(QUESTION)).ok();
         honest += 1;
         for mut stream in heads.iter().chain(&bodies) {
@@ -236,27 +238,27 @@ fn slow_clients_are_hung_up_on_and_honest_ones_are_served() {
     });
     assert!(honest > 2, "{honest} honest clients were served");
     for mut stream in silent {
-        // Nothing is said to those who said nothing.
+        // A silent client gets no reply.
         assert_eq!(stream.read(&mut [0; 16]).unwrap_or(0), 0);
     }
     for mut stream in bodies {
-        let mut said = Vec::new();
-        let _ = stream.read_to_end(&mut said);
+        let mut reply = Vec::new();
+        let _ = stream.read_to_end(&mut reply);
         assert!(
-            said.is_empty() || said.starts_with(b"HTTP/1.1 408"),
+            reply.is_empty() || reply.starts_with(b"HTTP/1.1 408"),
             "{}",
-            String::from_utf8_lossy(&said)
+            String::from_utf8_lossy(&reply)
         );
     }
     drop((heads, unread));
-    let (_, after, _) = held(server.pid());
+    let (_, after, _) = usage(server.pid());
     assert!(after <= files + 8, "from {files} to {after} open files");
     server.stop();
 }
 
 #[test]
-fn more_connections_than_there_may_be_wait_for_the_others() {
-    let Some(sandbox) = world() else { return };
+fn connections_over_the_limit_wait_for_others_to_close() {
+    let Some(sandbox) = indexed() else { return };
     let server = Server::start(
         &sandbox,
         &[("RAG_SERVE_CONNECTIONS", "4"), ("RAG_SERVE_HEADER_TIMEOUT_S", "1")],

@@ -1,4 +1,5 @@
-//! Every route has an example in `data/corpus/http.md`, and the replies are as shown there.
+//! Every route has an example in `data/corpus/http.md`, and every example prints the output that it
+//! shows.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -7,7 +8,7 @@ use crate::support::server::Server;
 use crate::support::{Run, Sandbox, has_loopback};
 use crate::tools::{copy_tree, has_tool};
 
-/// A line of the examples: what is typed, and what its output has.
+/// A line of the examples: the command and a part of its output.
 struct Example {
     typed: String,
     shows: String,
@@ -30,7 +31,7 @@ fn examples() -> Vec<Example> {
         .collect()
 }
 
-/// Method and path of a call, with what is quoted and what the shell would put in left as they are.
+/// Method and path of a call; quoted parts and shell variables stay as they are.
 fn called(typed: &str) -> Option<(String, Vec<String>)> {
     let (before, rest) = typed.split_once("$rag/")?;
     let end = rest.find([' ', '?', '"', '\'', '|', ')', ';']).unwrap_or(rest.len());
@@ -70,7 +71,7 @@ fn every_route_has_an_example() {
 }
 
 #[test]
-fn every_example_does_what_it_says() {
+fn every_example_prints_what_it_shows() {
     if !has_loopback() || !has_tool("curl", &["--version"]) {
         return;
     }
@@ -83,7 +84,7 @@ fn every_example_does_what_it_says() {
     let server = Server::start(&sandbox, &[("RAG_SERVE_ROOTS", "docs")]);
     let examples: Vec<Example> =
         examples().into_iter().filter(|e| !e.typed.starts_with("rag serve")).collect();
-    // One shell for all, so that what one of them sets the next ones have.
+    // One shell for all, so that variables carry over.
     let mut script = String::from("exec 2>&1\n");
     for (n, Example { typed, .. }) in examples.iter().enumerate() {
         let typed = if typed.starts_with("rag=") {

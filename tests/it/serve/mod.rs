@@ -1,5 +1,4 @@
-//! `rag serve`: what it answers, what it refuses, and how it holds out when there are many, slow or
-//! hostile clients.
+//! `rag serve`: its replies, its refusals, and its behaviour with many, slow or hostile clients.
 
 mod crowds;
 mod examples;
@@ -12,7 +11,7 @@ mod streams;
 
 use serde_json::{Value, json};
 
-use crate::fixtures::topics;
+use crate::fixtures::indexed_with_loopback as indexed;
 use crate::support::llm::LlmServer;
 use crate::support::server::Server;
 use crate::support::{Run, Sandbox, has_loopback};
@@ -20,17 +19,7 @@ use crate::tools::wait_for;
 
 const QUESTION: &str = "How do honey bees tell the others where flowers are?";
 
-/// A folder that has been ingested; `None`, said aloud, without a loopback interface.
-fn world() -> Option<Sandbox> {
-    has_loopback().then(|| {
-        let sandbox = Sandbox::new();
-        topics(&sandbox);
-        sandbox.ingest();
-        sandbox
-    })
-}
-
-/// A server whose language model is a scripted one.
+/// A server with a scripted language model.
 fn with_llm(sandbox: &Sandbox, llm: &LlmServer, env: &[(&str, &str)]) -> Server {
     let url = llm.base_url();
     let own = [
@@ -46,8 +35,8 @@ fn query(text: &str) -> Value {
     json!({ "query": text })
 }
 
-/// A reply without what differs from one time to the next.
-fn settled(mut reply: Value) -> Value {
+/// A reply without the fields that differ between two requests.
+fn stable(mut reply: Value) -> Value {
     for field in ["timings", "cache", "request_id"] {
         reply.as_object_mut().expect("an object").remove(field);
     }
@@ -55,26 +44,23 @@ fn settled(mut reply: Value) -> Value {
 }
 
 #[test]
-fn answers_and_passages_are_those_of_the_commands() {
-    let Some(sandbox) = world() else { return };
+fn answers_and_passages_equal_those_of_the_commands() {
+    let Some(sandbox) = indexed() else { return };
     let server = Server::start(&sandbox, &[]);
     let asked = server.post("/ask", &query(QUESTION)).ok();
     let id = asked.headers["x-request-id"].clone();
     assert_eq!((asked.json()["request_id"].as_str(), id.len()), (Some(&*id), 32));
-    assert_eq!(
-        settled(asked.json()),
-        settled(sandbox.rag(["ask", "--json", QUESTION]).ok().json())
-    );
+    assert_eq!(stable(asked.json()), stable(sandbox.rag(["ask", "--json", QUESTION]).ok().json()));
     let found =
         server.post("/search", &json!({ "query": QUESTION, "k": 3, "mode": "lexical" })).ok();
     let by_command =
         sandbox.rag(["search", "--json", "-k", "3", "--mode", "lexical", QUESTION]).ok();
-    assert_eq!(settled(found.json()), settled(by_command.json()));
+    assert_eq!(stable(found.json()), stable(by_command.json()));
     let filtered =
         server.post("/search", &json!({ "query": QUESTION, "filter": "type:html" })).ok().json();
     assert_eq!(filtered["hits"].as_array().map(Vec::len), Some(1), "{filtered}");
 
-    // That nothing supports an answer is an answer.
+    // An unsupported question is answered with 200.
     let nothing = server.post("/ask", &query("Who won the chess tournament of 1886?")).ok().json();
     assert_eq!(nothing["supported"], false);
     let named = server.request("GET", "/health/live", &[("x-request-id", "mine-1")], "").ok();
@@ -85,8 +71,8 @@ fn answers_and_passages_are_those_of_the_commands() {
 }
 
 #[test]
-fn a_kept_answer_is_found_again_and_may_be_refused() {
-    let Some(sandbox) = world() else { return };
+fn a_cached_answer_is_reused_unless_the_request_declines_it() {
+    let Some(sandbox) = indexed() else { return };
     let server = Server::start(&sandbox, &[]);
     let ask = |more: Value| {
         let mut body = query(QUESTION);
@@ -98,15 +84,15 @@ fn a_kept_answer_is_found_again_and_may_be_refused() {
     assert_eq!((&again["answer_hit"], &again["retrieval_hit"]), (&json!(true), &json!(true)));
     assert_eq!(ask(json!({ "refresh": true }))["answer_hit"], false);
     assert_eq!(ask(json!({ "use_cache": false }))["answer_hit"], false);
-    // What was kept is written down when the server ends.
+    // The cache is flushed when the server ends.
     server.stop();
-    let kept = sandbox.rag(["ask", "--json", QUESTION]).ok().json();
-    assert_eq!(kept["cache"]["answer_hit"], true);
+    let cached = sandbox.rag(["ask", "--json", QUESTION]).ok().json();
+    assert_eq!(cached["cache"]["answer_hit"], true);
 }
 
 #[test]
-fn a_new_generation_is_picked_up_and_an_index_that_is_gone_is_not_found() {
-    let Some(sandbox) = world() else { return };
+fn a_new_generation_is_served_and_a_missing_index_is_404() {
+    let Some(sandbox) = indexed() else { return };
     let server = Server::start(&sandbox, &[]);
     let ask = |text| server.post("/ask", &query(text)).ok().json();
     assert_eq!(ask("What does an otter eat?")["supported"], false);
@@ -132,13 +118,12 @@ fn a_new_generation_is_picked_up_and_an_index_that_is_gone_is_not_found() {
     server.stop();
 }
 
-/// The files of a generation that nothing needs any more take room on the disk for as long as
-/// somebody has them mapped.
+/// The files of an unneeded generation take space on disk for as long as a process maps them.
 #[test]
-fn a_server_that_nobody_asks_goes_over_to_what_is_new_and_lets_go_of_what_is_old() {
-    let Some(sandbox) = world() else { return };
+fn an_idle_server_opens_the_new_generation_and_unmaps_old_ones() {
+    let Some(sandbox) = indexed() else { return };
     let server = Server::start(&sandbox, &[]);
-    // Whose files it has mapped, of those that the names below stand or stood for.
+    // Which generations' files the server has mapped.
     let mapped = |generations: &[String]| -> Vec<bool> {
         let maps =
             std::fs::read_to_string(format!("/proc/{}/maps", server.pid())).expect("it runs");
@@ -165,10 +150,10 @@ fn a_server_that_nobody_asks_goes_over_to_what_is_new_and_lets_go_of_what_is_old
 }
 
 #[test]
-fn the_parts_are_told_and_the_interface_describes_itself() {
-    let Some(sandbox) = world() else { return };
+fn health_lists_the_parts_and_openapi_describes_the_interface() {
+    let Some(sandbox) = indexed() else { return };
     let server = Server::start(&sandbox, &[]);
-    // A worker has answered, so that one is ready.
+    // After an answer a worker is ready.
     server.post("/ask", &query(QUESTION)).ok();
     server.get("/health/ready").ok();
     let health = server.get("/health").ok().json();
@@ -185,18 +170,18 @@ fn the_parts_are_told_and_the_interface_describes_itself() {
         document["components"]["schemas"]["AskBody"]["properties"]["query"].is_object(),
         "{document}"
     );
-    // Replies have types, but for those that others define.
+    // Responses are typed, except those of foreign protocols.
     for (path, item) in document["paths"].as_object().unwrap() {
         let is_ours =
             !path.starts_with("/v1/") && !["/mcp", "/openapi.json"].contains(&path.as_str());
-        for (status, told) in
+        for (status, response) in
             item.as_object().unwrap().values().flat_map(|o| o["responses"].as_object().unwrap())
         {
-            let schema = &told["content"]["application/json"]["schema"];
+            let schema = &response["content"]["application/json"]["schema"];
             let is_typed = schema["$ref"].is_string() || schema["items"]["$ref"].is_string();
             assert!(
                 !is_ours || !status.starts_with('2') || schema.is_null() || is_typed,
-                "{path}: {told}"
+                "{path}: {response}"
             );
         }
     }
@@ -209,7 +194,7 @@ fn the_parts_are_told_and_the_interface_describes_itself() {
 }
 
 #[test]
-fn before_anything_is_ingested_it_says_what_is_missing() {
+fn a_server_without_an_index_answers_404_and_reports_it_absent() {
     if !has_loopback() {
         return;
     }
@@ -222,8 +207,8 @@ fn before_anything_is_ingested_it_says_what_is_missing() {
 }
 
 #[test]
-fn a_taken_port_and_an_open_door_are_refused_at_the_start() {
-    let Some(sandbox) = world() else { return };
+fn a_taken_port_and_an_unprotected_address_are_refused_at_the_start() {
+    let Some(sandbox) = indexed() else { return };
     let server = Server::start(&sandbox, &[]);
     let port = server.address.port().to_string();
     sandbox.rag(["serve", "--port", &port]).exits(1).says("cannot listen").says("--port 0");

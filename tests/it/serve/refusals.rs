@@ -1,5 +1,5 @@
-//! What is refused: requests that are none, that come from elsewhere, that may not; and what a
-//! refusal tells.
+//! Refusals: invalid requests, requests of other sites, requests without permission; and the
+//! contents of an error reply.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::{Value, json};
 
-use super::{QUESTION, query, with_llm, world};
+use super::{QUESTION, indexed, query, with_llm};
 use crate::support::llm::{LlmServer, Step};
 use crate::support::server::{Reply, Server};
 use crate::tools;
@@ -17,7 +17,7 @@ const WRITE: &str = "write-token-00000000";
 const ADMIN: &str = "admin-token-00000000";
 const EXPIRED: &str = "old-token-0000000000";
 
-/// Every route that the router lists: method, path with something in place of what varies, scope.
+/// Every route of the OpenAPI document: method, path with its parameters filled in, scope.
 fn routes(document: &Value) -> Vec<(String, String, String)> {
     let mut found = Vec::new();
     for (path, item) in document["paths"].as_object().expect("paths") {
@@ -35,8 +35,8 @@ fn routes(document: &Value) -> Vec<(String, String, String)> {
 }
 
 #[test]
-fn what_is_no_request_for_it_is_refused_at_once() {
-    let Some(sandbox) = world() else { return };
+fn invalid_requests_are_refused_before_any_work() {
+    let Some(sandbox) = indexed() else { return };
     let server = Server::start(&sandbox, &[]);
     let head = format!(
         "POST /ask HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\n",
@@ -126,7 +126,7 @@ fn what_is_no_request_for_it_is_refused_at_once() {
     for (what, bytes, expected) in cases {
         let reply = server.raw(bytes.as_bytes());
         assert!(expected.contains(&reply.status), "{what}: {reply:?}");
-        // What follows a body whose end is in doubt is not taken for a request.
+        // Bytes after a body with an ambiguous end are not taken for a request.
         assert!(!reply.body.contains("HTTP/1.1 "), "{what}: {reply:?}");
     }
     for (what, body, part) in [
@@ -167,8 +167,8 @@ fn what_is_no_request_for_it_is_refused_at_once() {
 }
 
 #[test]
-fn names_of_indexes_and_sessions_lead_nowhere() {
-    let Some(sandbox) = world() else { return };
+fn names_of_indexes_and_sessions_are_never_paths() {
+    let Some(sandbox) = indexed() else { return };
     let server = Server::start(&sandbox, &[]);
     for name in [
         "..",
@@ -191,7 +191,7 @@ fn names_of_indexes_and_sessions_lead_nowhere() {
             );
         }
     }
-    // Nobody was given this one, however well it looks.
+    // A well-formed session id that was never issued.
     server
         .post("/ask", &json!({ "query": QUESTION, "session": "0123456789abcdef0123456789abcdef" }))
         .is(404);
@@ -201,8 +201,8 @@ fn names_of_indexes_and_sessions_lead_nowhere() {
 }
 
 #[test]
-fn no_route_serves_pages_of_other_sites() {
-    let Some(sandbox) = world() else { return };
+fn every_route_refuses_other_hosts_and_origins() {
+    let Some(sandbox) = indexed() else { return };
     let server = Server::start(&sandbox, &[]);
     let own = format!("http://{}", server.address);
     for (method, path, _) in routes(&server.get("/openapi.json").ok().json()) {
@@ -276,8 +276,8 @@ fn tokens(sandbox: &crate::support::Sandbox) {
 }
 
 #[test]
-fn every_route_wants_a_token_of_its_scope() {
-    let Some(sandbox) = world() else { return };
+fn every_route_requires_a_token_of_its_scope() {
+    let Some(sandbox) = indexed() else { return };
     tokens(&sandbox);
     let server = Server::start(&sandbox, &[("RAG_SERVE_TOKEN_FILE", "tokens")]);
     let bearer = |token: &str| format!("Bearer {token}");
@@ -308,7 +308,6 @@ fn every_route_wants_a_token_of_its_scope() {
             n += 1;
         }
         for (token, has) in [(READ, "read"), (WRITE, "write"), (ADMIN, "admin")] {
-            // Ending the server, or holding a stream open, is no part of this.
             let reply = with(&method, &path, Some(token));
             assert_eq!(
                 reply.status == 403,
@@ -325,7 +324,7 @@ fn every_route_wants_a_token_of_its_scope() {
     }
     server.request("GET", "/metrics", &[("authorization", &format!("bearer {READ}"))], "").ok();
 
-    // The answer comes before the body, which would be 1 MB.
+    // The reply comes before the body, which would be 1 MB.
     let head = format!(
         "POST /ask HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\n",
         server.address
@@ -337,8 +336,8 @@ fn every_route_wants_a_token_of_its_scope() {
 }
 
 #[test]
-fn what_is_more_urgent_than_others_needs_the_scope_admin() {
-    let Some(sandbox) = world() else { return };
+fn high_priorities_require_the_admin_scope() {
+    let Some(sandbox) = indexed() else { return };
     tokens(&sandbox);
     let server = Server::start(&sandbox, &[("RAG_SERVE_TOKEN_FILE", "tokens")]);
     let send = |path: &str, token: &str, priority: &str| {
@@ -385,8 +384,8 @@ fn what_is_more_urgent_than_others_needs_the_scope_admin() {
 }
 
 #[test]
-fn who_asks_too_often_is_told_when_to_come_back() {
-    let Some(sandbox) = world() else { return };
+fn rate_limited_clients_get_429_with_retry_after() {
+    let Some(sandbox) = indexed() else { return };
     tokens(&sandbox);
     let limits = [
         ("RAG_SERVE_TOKEN_FILE", "tokens"),
@@ -402,15 +401,15 @@ fn who_asks_too_often_is_told_when_to_come_back() {
     let refused = get("/metrics", READ);
     let wait: u64 = refused.headers["retry-after"].parse().expect("seconds");
     assert!((1..=20).contains(&wait) && refused.code() == "too_many", "{refused:?}");
-    // Each has its own share, and a line of the file may say another; the day's share holds for
-    // all.
+    // Each token has its own rate, and a line of the file may set another; the daily quota holds
+    // for all.
     let statuses: Vec<u16> = (0..10).map(|_| get("/metrics", WRITE).status).collect();
     assert_eq!(statuses, [200, 200, 200, 200, 200, 200, 200, 200, 200, 429]);
     assert!(get("/metrics", WRITE).headers["retry-after"].parse::<u64>().is_ok_and(|s| s > 0));
     for _ in 0..20 {
         server.get("/health/live").ok();
     }
-    // Whoever guesses tokens is soon told to wait.
+    // A client that guesses tokens is soon limited.
     let statuses: Vec<u16> =
         (0..5).map(|n| get("/metrics", &format!("a-guess-000000000000{n}")).status).collect();
     assert_eq!(statuses, [401, 401, 401, 429, 429]);
@@ -418,8 +417,8 @@ fn who_asks_too_often_is_told_when_to_come_back() {
 }
 
 #[test]
-fn an_error_tells_nothing_of_the_inside() {
-    let Some(sandbox) = world() else { return };
+fn an_error_reply_reveals_no_internals() {
+    let Some(sandbox) = indexed() else { return };
     let refusing = LlmServer::refusing();
     let server = with_llm(&sandbox, &refusing, &[("RAG_LLM_API_KEY", "sk-very-secret")]);
     let mut seen = String::new();
@@ -467,8 +466,8 @@ fn an_error_tells_nothing_of_the_inside() {
 }
 
 #[test]
-fn a_request_says_neither_which_language_model_nor_with_which_key() {
-    let Some(sandbox) = world() else { return };
+fn a_request_cannot_choose_the_language_model_or_its_key() {
+    let Some(sandbox) = indexed() else { return };
     let llm = LlmServer::start([Step::tokens(&["Honey bees dance. [1]"])]);
     let server = with_llm(&sandbox, &llm, &[("RAG_LLM_API_KEY", "sk-of-the-server")]);
     let elsewhere = LlmServer::start([Step::tokens(&["No."])]);

@@ -1,5 +1,4 @@
-//! Every route once as it should go and once as it should not, each reply among those that the
-//! interface says it gives.
+//! Every route in its good and its bad cases; each reply must match the OpenAPI description.
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -8,14 +7,14 @@ use rag::jobs::{IngestSpec, Spec, Work};
 use serde_json::{Value, json};
 
 use super::schema::misfit;
-use super::{QUESTION, with_llm, world};
+use super::{QUESTION, indexed, with_llm};
 use crate::fixtures::{files_below, topics, write_old};
 use crate::support::llm::{LlmServer, Step};
 use crate::support::server::{Reply, Server};
 use crate::support::{Sandbox, has_loopback};
-use crate::tools::{engine, wait_for};
+use crate::tools::{engine, wait_for, wait_for_workers};
 
-/// A server whose replies are held against what it says of itself: status and every key.
+/// A server whose replies are compared with its OpenAPI description: status and every key.
 struct Api {
     server: Server,
     document: Value,
@@ -46,18 +45,18 @@ impl Api {
         found.sort_by_key(|pattern| pattern.matches('{').count());
         let operation = &paths[*found.first().unwrap_or_else(|| panic!("no route {path}"))]
             [method.to_lowercase()];
-        let told = operation["responses"].get(reply.status.to_string());
+        let response = operation["responses"].get(reply.status.to_string());
         assert!(
-            told.is_some(),
-            "{method} {target} gives {} and does not say so\n{reply:?}",
+            response.is_some(),
+            "{method} {target} gives {}, which is not described\n{reply:?}",
             reply.status
         );
-        let described = told.map(|told| &told["content"]["application/json"]["schema"]);
+        let described = response.map(|response| &response["content"]["application/json"]["schema"]);
         if reply.headers.get("content-type").is_some_and(|kind| kind == "application/json")
             && let Some(why) =
                 described.and_then(|schema| misfit(&self.document, schema, &reply.json()))
         {
-            panic!("{method} {target} replies otherwise than it says: {why}\n{reply:?}");
+            panic!("{method} {target} replies otherwise than described: {why}\n{reply:?}");
         }
         reply
     }
@@ -93,22 +92,12 @@ impl Api {
     }
 }
 
-/// Workers go when there is nothing left; the sandbox must not vanish under them.
-fn wait_for_workers(sandbox: &Sandbox) {
-    let jobs = sandbox.data().join("jobs");
-    wait_for("the workers' end", || {
-        let left =
-            jobs.is_dir() && files_below(&jobs).into_iter().any(|name| name.starts_with("worker-"));
-        (!left).then_some(())
-    });
-}
-
 fn strings(list: &Value, field: &str) -> Vec<String> {
     list.as_array().unwrap().iter().map(|one| one[field].as_str().unwrap().to_owned()).collect()
 }
 
 #[test]
-fn folders_are_ingested_beneath_those_that_may_be() {
+fn only_allowed_folders_are_ingested() {
     if !has_loopback() {
         return;
     }
@@ -161,8 +150,11 @@ fn folders_are_ingested_beneath_those_that_may_be() {
         (&json!("docs"), &json!("bees.md"))
     );
 
-    // A part of a folder, into an index of its own.
-    let more = json!({ "dirs": ["docs/deep", "docs/code"], "index": "parts", "use_cache": false, "priority": "high" });
+    // A part of a folder, into a separate index.
+    let more = json!({
+        "dirs": ["docs/deep", "docs/code"], "index": "parts", "use_cache": false,
+        "priority": "high",
+    });
     assert_eq!(api.done(&start(more))["result"]["documents"], 2);
     assert_eq!(
         strings(&api.get("/ingest/list?state=succeeded").ok().json()["jobs"], "index"),
@@ -194,10 +186,10 @@ fn folders_are_ingested_beneath_those_that_may_be() {
     wait_for_workers(&sandbox);
 }
 
-/// One folder of several is brought up to date, and nothing else changes; what leaves the index is
+/// One folder of several is brought up to date, and nothing else changes; removed documents are
 /// named.
 #[test]
-fn an_ingest_of_one_folder_leaves_the_others_and_uploads() {
+fn an_ingest_of_one_folder_keeps_the_others_and_uploads() {
     if !has_loopback() {
         return;
     }
@@ -241,7 +233,7 @@ fn an_ingest_of_one_folder_leaves_the_others_and_uploads() {
         (&json!(["docs"]), &json!(["uploads/otter.md"]))
     );
 
-    // With nothing in it the index says so, and not that nothing supports an answer.
+    // An empty index is reported as empty, not as a lack of support.
     wait_for_workers(&sandbox);
     api.delete("/indexes/default/folders?folder=docs").ok();
     let answer = api.post("/ask", &json!({ "query": QUESTION })).ok().json();
@@ -256,7 +248,7 @@ fn an_ingest_of_one_folder_leaves_the_others_and_uploads() {
 }
 
 #[test]
-fn a_folder_that_something_else_has_taken_the_place_of_is_not_read() {
+fn a_folder_replaced_by_a_link_is_not_read() {
     let sandbox = Sandbox::new();
     topics(&sandbox);
     sandbox.write("secret/key.md", "# Key\n\nThe key is under the mat.\n");
@@ -280,8 +272,8 @@ fn a_folder_that_something_else_has_taken_the_place_of_is_not_read() {
 }
 
 #[test]
-fn uploads_have_room_for_so_much_and_no_more() {
-    let Some(sandbox) = world() else { return };
+fn uploads_are_limited_to_their_total_size() {
+    let Some(sandbox) = indexed() else { return };
     let api = Api::start(&sandbox, &[("RAG_SERVE_MAX_UPLOADS_BYTES", "100")]);
     let text = "# Otters\n\nAn otter eats fish and crabs.\n".to_owned() + &"x".repeat(30);
     let upload = |path: &str| {
@@ -299,29 +291,29 @@ fn uploads_have_room_for_so_much_and_no_more() {
         assert_eq!(refused.is(413).code(), "too_large");
     }
     assert!(!sandbox.data().join("uploads/default/badger.md").exists());
-    // Room that is made can be used.
+    // Freed room can be used.
     api.delete("/documents?root=uploads&path=otter.md").ok();
     api.done(&upload("badger.md"));
     api.delete("/documents?root=uploads&path=badger.md").ok();
-    // What is on its way in has its room already.
+    // An upload in progress reserves its room.
     let mut slow = api.server.connect();
     let head =
         format!("content-type: text/plain\r\ncontent-length: {}\r\nconnection: close", text.len());
     write!(slow, "POST /documents?path=owl.md HTTP/1.1\r\nhost: localhost\r\n{head}\r\n\r\n")
         .unwrap();
     let uploads = sandbox.data().join("uploads/default");
-    wait_for("the file's beginning", || (!files_below(&uploads).is_empty()).then_some(()));
+    wait_for("the partial file", || (!files_below(&uploads).is_empty()).then_some(()));
     upload("otter.md").is(413);
     slow.write_all(text.as_bytes()).unwrap();
-    let mut said = String::new();
-    slow.read_to_string(&mut said).unwrap();
-    assert!(said.starts_with("HTTP/1.1 202"), "{said}");
+    let mut reply = String::new();
+    slow.read_to_string(&mut reply).unwrap();
+    assert!(reply.starts_with("HTTP/1.1 202"), "{reply}");
     wait_for_workers(&sandbox);
 }
 
 #[test]
 fn documents_are_listed_read_uploaded_and_removed() {
-    let Some(sandbox) = world() else { return };
+    let Some(sandbox) = indexed() else { return };
     let api = Api::start(&sandbox, &[]);
     // Pages.
     let mut paths = Vec::new();
@@ -358,7 +350,7 @@ fn documents_are_listed_read_uploaded_and_removed() {
     api.get("/documents?index=none").is(404);
     api.get("/documents?index=..%2F..").is(404);
 
-    // Content: from the index, whatever became of the file.
+    // Content comes from the index, even when the file is gone.
     let by_command = sandbox.rag(["documents", "show", "bees.md", "--json"]).ok().json();
     std::fs::remove_file(sandbox.path().join("docs/bees.md")).unwrap();
     let content = api.get("/documents/content?root=docs&path=bees.md").ok().json();
@@ -386,7 +378,7 @@ fn documents_are_listed_read_uploaded_and_removed() {
     }
     write_old(&sandbox, "docs/bees.md", crate::fixtures::TOPICS[0].1);
 
-    // Uploads, as they are and as JSON.
+    // Uploads, raw and as JSON.
     let otter = "# Otters\n\nAn otter eats fish and crabs.\n";
     let upload = |target: &str, body: &str| {
         api.call("POST", target, &[("content-type", "text/markdown")], body)
@@ -439,7 +431,7 @@ fn documents_are_listed_read_uploaded_and_removed() {
     let large = [("content-type", "text/plain"), ("content-length", "99999999999")];
     api.call("POST", "/documents?path=large.txt", &large, "x").is(413);
 
-    // A form is not a document, and a body in chunks is one.
+    // A form is not a document; a chunked body is accepted.
     let form = "--b\r\ncontent-disposition: form-data; name=\"file\"; filename=\"a.md\"\r\n\r\n# \
          A\r\n--b--\r\n";
     let refused = api.call(
@@ -468,22 +460,22 @@ fn documents_are_listed_read_uploaded_and_removed() {
         (&json!(true), "close")
     );
     in_chunks("/sessions", "application/json", &[""]).is(201);
-    // One that breaks off leaves nothing.
+    // An aborted upload leaves nothing.
     let uploads = sandbox.data().join("uploads/default");
     let before = files_below(&uploads);
     let mut broken = api.server.connect();
     let head = "host: localhost\r\ncontent-type: text/markdown\r\ntransfer-encoding: chunked";
     write!(broken, "POST /documents?path=half.md HTTP/1.1\r\n{head}\r\n\r\n6\r\n# Half\r\n")
         .unwrap();
-    wait_for("the file's beginning", || (files_below(&uploads).len() > before.len()).then_some(()));
+    wait_for("the partial file", || (files_below(&uploads).len() > before.len()).then_some(()));
     drop(broken);
-    wait_for("its end", || (files_below(&uploads) == before).then_some(()));
+    wait_for("its removal", || (files_below(&uploads) == before).then_some(()));
 
-    // Removed, for good, and let in again by whoever uploads it again.
+    // A removed document stays out until it is uploaded again.
     wait_for_workers(&sandbox);
     let removed = api.delete("/documents?root=uploads&path=animals/otter.md").ok().json();
     assert_eq!(removed["removed"], json!(["uploads/animals/otter.md"]));
-    assert!(!file.exists(), "an upload is gone from the disk too");
+    assert!(!file.exists(), "a removed upload is deleted from the disk");
     assert_eq!(ask("What does an otter eat?")["supported"], false);
     api.delete("/documents?root=uploads&path=animals/otter.md").is(404);
     api.delete("/documents?root=docs&path=*").is(404);
@@ -491,21 +483,17 @@ fn documents_are_listed_read_uploaded_and_removed() {
         api.delete("/documents?path=docs/tides.md").ok().json()["removed"],
         json!(["docs/tides.md"])
     );
-    assert!(
-        sandbox.path().join("docs/tides.md").exists(),
-        "what was not uploaded stays where it is"
-    );
+    assert!(sandbox.path().join("docs/tides.md").exists(), "a file of a folder stays on disk");
     api.done(&upload("/documents?path=animals/otter.md", otter));
     assert_eq!(ask("What does an otter eat?")["supported"], true);
     api.server.stop();
     wait_for_workers(&sandbox);
 }
 
-/// A citation may be of several passages that follow one another: its bytes begin in one and end in
-/// another.
+/// A citation may span several consecutive passages.
 #[test]
-fn the_passages_of_a_citation_are_marked_in_their_document() {
-    let Some(sandbox) = world() else { return };
+fn a_document_marks_the_passages_of_a_citation() {
+    let Some(sandbox) = indexed() else { return };
     let sections: Vec<String> = (0..9)
         .map(|n| {
             format!(
@@ -530,7 +518,7 @@ fn the_passages_of_a_citation_are_marked_in_their_document() {
     let (begin, end) = (of(2, "bytes", 0), of(4, "bytes", 1));
     assert_eq!(marked(&format!("&bytes={begin}-{end}")), [2, 3, 4]);
     assert_eq!(marked(&format!("&lines={}-{}", of(2, "lines", 0), of(4, "lines", 1))), [2, 3, 4]);
-    // A part of one passage is in that one.
+    // A part of one passage marks that passage.
     assert_eq!(marked(&format!("&bytes={}-{}", begin + 3, begin + 9)), [2]);
     assert_eq!(marked("&bytes=900000-900001"), [0; 0]);
     let around = content(&format!("&bytes={begin}-{end}&around=1"));
@@ -542,13 +530,12 @@ fn the_passages_of_a_citation_are_marked_in_their_document() {
 }
 
 #[test]
-fn many_questions_are_answered_in_their_order() {
-    let Some(sandbox) = world() else { return };
+fn a_batch_answers_its_questions_in_order() {
+    let Some(sandbox) = indexed() else { return };
     let api = Api::start(&sandbox, &[]);
     let batch = |questions: Value| api.post("/ask/batch", &json!({ "questions": questions }));
-    let answers = batch(
-        json!([QUESTION, { "id": 7, "query": "When does the tide rise?", "intent": "factoid" }, " ", QUESTION]),
-    );
+    let tide = json!({ "id": 7, "query": "When does the tide rise?", "intent": "factoid" });
+    let answers = batch(json!([QUESTION, tide, " ", QUESTION]));
     let answers = answers.ok().json()["answers"].clone();
     assert_eq!(answers.as_array().map(Vec::len), Some(4));
     assert_eq!(answers[0]["citations"][0]["path"], "bees.md");
@@ -572,8 +559,8 @@ fn many_questions_are_answered_in_their_order() {
 }
 
 #[test]
-fn caches_and_indexes_are_told_of_and_changed() {
-    let Some(sandbox) = world() else { return };
+fn caches_and_indexes_are_reported_and_changed() {
+    let Some(sandbox) = indexed() else { return };
     let api = Api::start(&sandbox, &[]);
     api.post("/ask", &json!({ "query": QUESTION })).ok();
     let purged =
@@ -606,11 +593,11 @@ fn caches_and_indexes_are_told_of_and_changed() {
         api.post(&format!("/indexes/{name}/rollback"), &json!({})).is(404);
     }
     api.post("/indexes/default/verify", &json!({ "deep": true })).is(400);
-    // A list is no object without keys, nor one whose keys are in order.
+    // An array is not an object, even where no key is required.
     api.post("/indexes/default/verify", &json!([])).is(400);
     api.post("/search", &json!(["bees"])).is(400);
 
-    // Damage is named below the data directory.
+    // Damage is reported with a path relative to the data directory.
     let generation = sandbox.data().join("indexes").join(list[0]["corpus_id"].as_str().unwrap());
     std::fs::set_permissions(&generation, std::fs::Permissions::from_mode(0o700)).unwrap();
     let table = generation.join("documents.jsonl");
@@ -628,8 +615,8 @@ fn caches_and_indexes_are_told_of_and_changed() {
 }
 
 #[test]
-fn a_conversation_belongs_to_whoever_began_it() {
-    let Some(sandbox) = world() else { return };
+fn a_session_is_visible_to_its_creator_and_to_admins_only() {
+    let Some(sandbox) = indexed() else { return };
     let file = sandbox
         .write("tokens", "read aaaaaaaaaaaaaaaa\nread bbbbbbbbbbbbbbbb\nadmin cccccccccccccccc\n");
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
@@ -684,13 +671,13 @@ fn a_conversation_belongs_to_whoever_began_it() {
         }
         ask(token, QUESTION, id).is(404);
     }
-    // Who began one at the terminal has not begun it here.
+    // A session of the terminal is not visible over HTTP.
     sandbox.rag(["ask", "--session", "desk", QUESTION]).ok();
     ask(&a, QUESTION, "desk").is(404);
     call(&a, "GET", "/sessions", &Value::Null).is(403);
     let list = call(&admin, "GET", "/sessions", &Value::Null).ok().json()["sessions"].clone();
-    let kept = strings(&list, "id");
-    assert!(kept.len() == 2 && kept.contains(&id[..32].to_owned()), "{list}");
+    let ids = strings(&list, "id");
+    assert!(ids.len() == 2 && ids.contains(&id[..32].to_owned()), "{list}");
     call(&admin, "GET", &format!("/sessions/{}", &id[..32]), &Value::Null).ok();
     assert_eq!(
         call(&a, "DELETE", &format!("/sessions/{id}"), &Value::Null).ok().json(),
@@ -703,8 +690,8 @@ fn a_conversation_belongs_to_whoever_began_it() {
 }
 
 #[test]
-fn clients_of_another_interface_are_answered_in_its_words() {
-    let Some(sandbox) = world() else { return };
+fn openai_clients_get_openai_responses_and_errors() {
+    let Some(sandbox) = indexed() else { return };
     let api = Api::start(&sandbox, &[]);
     let models = api.get("/v1/models").ok().json();
     assert_eq!(strings(&models["data"], "id"), ["rag", "rag:default", "all-MiniLM-L6-v2"]);
@@ -722,9 +709,10 @@ fn clients_of_another_interface_are_answered_in_its_words() {
     assert_eq!(missing["error"]["code"], "model_not_found");
     assert!(missing["error"]["message"].as_str().unwrap().contains("no-such-model"), "{missing}");
 
-    let reply = chat(json!({ "temperature": 0.7, "top_p": 1, "max_tokens": 100, "tools": [], "n": 1, "user": "me" }))
-        .ok()
-        .json();
+    let sampling = json!({
+        "temperature": 0.7, "top_p": 1, "max_tokens": 100, "tools": [], "n": 1, "user": "me",
+    });
+    let reply = chat(sampling).ok().json();
     let choice = &reply["choices"][0];
     assert_eq!(
         (&reply["object"], &choice["finish_reason"]),
@@ -748,9 +736,10 @@ fn clients_of_another_interface_are_answered_in_its_words() {
         "Nothing in the index supports an answer."
     );
 
-    // A conversation, in pieces of text; the last question of the user is the one.
+    // A conversation with content in parts; the user's last message is the question.
     let conversation = json!({ "model": "rag:default", "messages": [
-        { "role": "system", "content": "Be kind." }, user(QUESTION), { "role": "assistant", "content": content },
+        { "role": "system", "content": "Be kind." }, user(QUESTION),
+        { "role": "assistant", "content": content },
         { "role": "user", "content": [{ "type": "text", "text": "When does the tide rise?" }] },
     ]});
     let reply = chat(conversation).ok().json();
@@ -765,11 +754,11 @@ fn clients_of_another_interface_are_answered_in_its_words() {
         .iter()
         .map(|piece| serde_json::from_str(piece).unwrap())
         .collect();
-    let said: String = pieces
+    let text: String = pieces
         .iter()
         .filter_map(|piece| piece["choices"][0]["delta"]["content"].as_str())
         .collect();
-    assert_eq!(said, content);
+    assert_eq!(text, content);
     assert_eq!(pieces[0]["choices"][0]["delta"]["role"], "assistant");
     assert!(
         pieces
@@ -841,17 +830,16 @@ fn clients_of_another_interface_are_answered_in_its_words() {
     ] {
         let reply = embed(more.clone()).is(400);
         assert_eq!(reply.json()["error"]["param"], param, "{more}");
-        in_words_of_fields(&reply);
+        speaks_of_fields(&reply);
     }
     embed(json!({ "user": "me", "input_type": "query", "truncate": "NONE" })).ok();
     embed(json!({ "model": "rag" })).is(404);
     api.server.stop();
 }
 
-/// A message is about fields, not about the types of this program or the place where a parser
-/// stopped.
+/// A message is about fields, not about Rust types or the position where a parser stopped.
 #[track_caller]
-fn in_words_of_fields(reply: &Reply) {
+fn speaks_of_fields(reply: &Reply) {
     for word in [
         "untagged",
         "variant",
@@ -868,8 +856,8 @@ fn in_words_of_fields(reply: &Reply) {
 }
 
 #[test]
-fn what_clients_of_another_interface_send_is_served_or_refused_in_words_of_the_field() {
-    let Some(sandbox) = world() else { return };
+fn openai_requests_are_served_or_refused_by_field() {
+    let Some(sandbox) = indexed() else { return };
     let api = Api::start(&sandbox, &[]);
     let chat = |more: Value| {
         let mut body =
@@ -881,23 +869,29 @@ fn what_clients_of_another_interface_send_is_served_or_refused_in_words_of_the_f
         let reply = chat(more.clone());
         assert!(reply.status == 200 && reply.body.contains("dance"), "{more}: {reply:?}");
     };
-    // What means nothing here has no effect.
-    let tool = json!({ "type": "function", "function": { "name": "look_up", "parameters": { "type": "object" } } });
+    // Ignored parameters have no effect.
+    let tool = json!({ "type": "function", "function": {
+        "name": "look_up", "parameters": { "type": "object" },
+    } });
     answers(json!({
-        "temperature": 0.2, "top_p": 0.9, "top_k": 40, "min_p": 0.1, "seed": 7, "stop": ["\n\n"], "user": "me", "n": 1,
-        "frequency_penalty": 1, "presence_penalty": -1, "repetition_penalty": 1.1, "logit_bias": { "50256": -100 },
-        "max_tokens": 50, "max_completion_tokens": 50, "reasoning_effort": "low", "verbosity": "low", "store": true,
+        "temperature": 0.2, "top_p": 0.9, "top_k": 40, "min_p": 0.1, "seed": 7, "stop": ["\n\n"],
+        "user": "me", "n": 1, "frequency_penalty": 1, "presence_penalty": -1,
+        "repetition_penalty": 1.1, "logit_bias": { "50256": -100 }, "max_tokens": 50,
+        "max_completion_tokens": 50, "reasoning_effort": "low", "verbosity": "low",
+        "store": true,
     }));
     answers(json!({
-        "metadata": { "a": "b" }, "service_tier": "auto", "parallel_tool_calls": true, "prompt_cache_key": "k",
-        "safety_identifier": "s", "prediction": { "type": "content", "content": "x" }, "top_logprobs": 0,
-        "logprobs": false, "modalities": ["text"], "response_format": { "type": "text" }, "colour": "blue",
-        "stream_options": { "include_usage": true, "include_obfuscation": false },
+        "metadata": { "a": "b" }, "service_tier": "auto", "parallel_tool_calls": true,
+        "prompt_cache_key": "k", "safety_identifier": "s",
+        "prediction": { "type": "content", "content": "x" }, "top_logprobs": 0,
+        "logprobs": false, "modalities": ["text"], "response_format": { "type": "text" },
+        "colour": "blue", "stream_options": { "include_usage": true, "include_obfuscation": false },
     }));
     answers(json!({ "tools": [tool] }));
-    answers(
-        json!({ "tools": [tool], "tool_choice": "auto", "functions": [tool["function"]], "function_call": "none" }),
-    );
+    answers(json!({
+        "tools": [tool], "tool_choice": "auto", "functions": [tool["function"]],
+        "function_call": "none",
+    }));
     let allowed =
         json!({ "type": "allowed_tools", "allowed_tools": { "mode": "auto", "tools": [tool] } });
     answers(json!({ "tools": [tool], "tool_choice": allowed }));
@@ -914,20 +908,32 @@ fn what_clients_of_another_interface_send_is_served_or_refused_in_words_of_the_f
     ] {
         answers(json!({ name: null }));
     }
-    // Messages of every role, without content, and of every kind of part.
+    // Messages of every role, without content, and with every kind of part.
     let image =
         json!({ "type": "image_url", "image_url": { "url": "data:image/png;base64,AAAA" } });
-    let call = json!({ "id": "c1", "type": "function", "function": { "name": "look_up", "arguments": "{}" } });
+    let call = json!({ "id": "c1", "type": "function", "function": {
+        "name": "look_up", "arguments": "{}",
+    } });
     answers(json!({ "messages": [
-        { "role": "system", "content": [{ "type": "text", "text": "Be kind." }] }, { "role": "developer", "content": "x" },
+        { "role": "system", "content": [{ "type": "text", "text": "Be kind." }] },
+        { "role": "developer", "content": "x" },
         { "role": "user", "name": "me", "content": [{ "type": "text", "text": "hi" }, image] },
-        { "role": "assistant", "content": null, "refusal": null, "tool_calls": [call], "reasoning_content": "hm" },
+        {
+            "role": "assistant", "content": null, "refusal": null, "tool_calls": [call],
+            "reasoning_content": "hm",
+        },
         { "role": "tool", "tool_call_id": "c1", "content": [{ "type": "text", "text": "x" }] },
-        { "role": "assistant", "audio": { "id": "a" } }, { "role": "function", "name": "f", "content": "x" },
+        { "role": "assistant", "audio": { "id": "a" } },
+        { "role": "function", "name": "f", "content": "x" },
         { "role": "assistant", "content": [{ "type": "refusal", "refusal": "No." }] },
-        { "role": "user", "content": [{ "type": "text", "text": QUESTION, "cache_control": { "type": "ephemeral" } }] },
+        { "role": "user", "content": [
+            { "type": "text", "text": QUESTION, "cache_control": { "type": "ephemeral" } },
+        ] },
     ]}));
-    let question = |part: Value| json!({ "messages": [{ "role": "user", "content": [{ "type": "text", "text": QUESTION }, part] }] });
+    let question = |part: Value| {
+        let content = json!([{ "type": "text", "text": QUESTION }, part]);
+        json!({ "messages": [{ "role": "user", "content": content }] })
+    };
     for (more, words) in [
         (question(image), "`messages[0].content[1]` is an image"),
         (
@@ -957,9 +963,9 @@ fn what_clients_of_another_interface_send_is_served_or_refused_in_words_of_the_f
         let reply = chat(more.clone()).is(400);
         let message = reply.json()["error"]["message"].as_str().unwrap().to_owned();
         assert!(message.contains(words), "{more}: {message}");
-        in_words_of_fields(&reply);
+        speaks_of_fields(&reply);
     }
-    // So on every route that takes JSON, and in addresses.
+    // The same holds for every route that takes JSON, and for query strings.
     for (target, body) in [
         ("/ask", "{\"query\": [\"q\"]}"),
         ("/ask", "{bad"),
@@ -971,7 +977,7 @@ fn what_clients_of_another_interface_send_is_served_or_refused_in_words_of_the_f
         ("/v1/embeddings", "{\"model\": \"all-MiniLM-L6-v2\"}"),
         ("/documents", "{\"path\": 1}"),
     ] {
-        in_words_of_fields(&api.call("POST", target, &[], body).is(400));
+        speaks_of_fields(&api.call("POST", target, &[], body).is(400));
     }
     for target in [
         "/documents?limit=many",
@@ -981,17 +987,19 @@ fn what_clients_of_another_interface_send_is_served_or_refused_in_words_of_the_f
     ] {
         let reply = api.get(target).is(400);
         assert!(reply.body.contains("`limit`") || reply.body.contains("`colour`"), "{reply:?}");
-        in_words_of_fields(&reply);
+        speaks_of_fields(&reply);
     }
     api.server.stop();
 }
 
 #[test]
-fn the_model_context_protocol_is_spoken_with_every_client() {
-    let Some(sandbox) = world() else { return };
+fn mcp_over_http_accepts_every_common_client() {
+    let Some(sandbox) = indexed() else { return };
     let api = Api::start(&sandbox, &[]);
     let hello = json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
-        "protocolVersion": "2025-03-26", "capabilities": {}, "clientInfo": { "name": "test", "version": "1" } } });
+        "protocolVersion": "2025-03-26", "capabilities": {},
+        "clientInfo": { "name": "test", "version": "1" },
+    } });
     let send = |headers: &[(&str, &str)], body: &str| api.call("POST", "/mcp", headers, body);
     let accepting: [&[(&str, &str)]; 3] =
         [&[], &[("accept", "*/*")], &[("accept", "application/json")]];
@@ -1015,7 +1023,7 @@ fn the_model_context_protocol_is_spoken_with_every_client() {
     {
         let reply = send(&[], body).is(400);
         assert_eq!(reply.json()["error"]["code"], code, "{body}: {reply:?}");
-        in_words_of_fields(&reply);
+        speaks_of_fields(&reply);
     }
     assert_eq!(
         send(&[], &json!(vec![ping(1); 65]).to_string()).is(400).json()["error"]["code"],
@@ -1025,25 +1033,26 @@ fn the_model_context_protocol_is_spoken_with_every_client() {
 }
 
 #[test]
-fn what_a_language_model_writes_is_passed_on_as_it_comes() {
-    let Some(sandbox) = world() else { return };
+fn a_language_model_is_streamed_to_openai_clients() {
+    let Some(sandbox) = indexed() else { return };
     let llm =
         LlmServer::start([Step::tokens(&["Bees dance", " to tell where", " flowers are [1]."])]);
     let api = Api::of(with_llm(&sandbox, &llm, &[]), &[]);
     let body = json!({ "model": "rag", "stream": true, "messages": [
-        { "role": "user", "content": "What do honey bees do?" }, { "role": "assistant", "content": "They dance [1]." },
+        { "role": "user", "content": "What do honey bees do?" },
+        { "role": "assistant", "content": "They dance [1]." },
         { "role": "user", "content": QUESTION },
     ]});
     let streamed = api.post("/v1/chat/completions", &body).ok();
     let pieces = streamed.body.lines().filter_map(|line| line.strip_prefix("data: "));
     let pieces: Vec<Value> = pieces.filter_map(|piece| serde_json::from_str(piece).ok()).collect();
-    let said: Vec<&str> = pieces
+    let text: Vec<&str> = pieces
         .iter()
         .filter_map(|piece| piece["choices"][0]["delta"]["content"].as_str())
         .collect();
-    assert!(said.len() >= 3, "{said:?}");
+    assert!(text.len() >= 3, "{text:?}");
     assert_eq!(
-        said.concat(),
+        text.concat(),
         "Bees dance to tell where flowers are [1].\n\nSources:\n[1] docs/bees.md:3"
     );
     api.server.stop();

@@ -1,11 +1,11 @@
-//! Whether a reply is as the interface describes it: every key described, none missing, each of its
+//! Comparison of a reply with its OpenAPI schema: every key described, none missing, each of its
 //! type.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-/// What is wrong with `value`, and where.
+/// The first difference between `value` and the schema, with its position.
 pub fn misfit(document: &Value, schema: &Value, value: &Value) -> Option<String> {
     let checker = Checker { document };
     checker.check(schema, value).err()
@@ -16,7 +16,7 @@ struct Checker<'a> {
 }
 
 impl<'a> Checker<'a> {
-    /// What a schema, or anything else of the document, stands for.
+    /// Follows the references of a schema.
     fn resolve(&self, mut it: &'a Value) -> &'a Value {
         while let Some(name) = it["$ref"].as_str() {
             it = self
@@ -71,8 +71,8 @@ impl<'a> Checker<'a> {
         Ok(())
     }
 
-    /// What a schema says of its keys, with all parts that it consists of; of alternatives the one
-    /// that fits.
+    /// Collects the properties of a schema from all its parts; of alternatives from the matching
+    /// one.
     fn gather(&self, schema: &'a Value, object: &Map<String, Value>, all: &mut Described<'a>) {
         let schema = self.resolve(schema);
         all.properties.extend(
@@ -127,9 +127,12 @@ fn has_type(types: &Value, value: &Value) -> bool {
 }
 
 #[test]
-fn what_does_not_fit_is_noticed() {
+fn a_reply_that_differs_from_its_schema_is_found() {
     let document = serde_json::json!({ "components": { "schemas": {
-        "Place": { "type": "object", "required": ["path"], "properties": { "path": { "type": "string" } } },
+        "Place": {
+            "type": "object", "required": ["path"],
+            "properties": { "path": { "type": "string" } },
+        },
         "Hit": {
             "allOf": [
                 { "$ref": "#/components/schemas/Place" },

@@ -1,19 +1,19 @@
-//! What must not come out: questions and keys in the metrics, secrets anywhere; and who may read
-//! what is kept.
+//! Secrets: no question or key in the metrics, no secret anywhere; and the permissions of stored
+//! files.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
 
 use serde_json::json;
 
-use super::{QUESTION, query, with_llm, world};
+use super::{QUESTION, indexed, query, with_llm};
 use crate::support::Run;
 use crate::support::llm::{LlmServer, Step};
 use crate::support::server::Server;
 
 #[test]
-fn metrics_hold_no_text_and_do_not_grow_with_what_is_asked() {
-    let Some(sandbox) = world() else { return };
+fn metrics_contain_no_text_and_a_fixed_number_of_series() {
+    let Some(sandbox) = indexed() else { return };
     let token = "canary-token-0123456789";
     let bearer = format!("Bearer {token}");
     let server = Server::start(&sandbox, &[("RAG_SERVE_TOKEN", token)]);
@@ -51,8 +51,8 @@ fn metrics_hold_no_text_and_do_not_grow_with_what_is_asked() {
 }
 
 #[test]
-fn secrets_appear_nowhere() {
-    let Some(sandbox) = world() else { return };
+fn secrets_appear_in_no_reply_and_no_log() {
+    let Some(sandbox) = indexed() else { return };
     let llm = LlmServer::start([Step::status(401), Step::tokens(&["Honey bees dance. [1]"])]);
     let secrets = ["canary-key-of-the-model", "canary-token-0123456789", "canary-hub-token"];
     let env = [
@@ -64,7 +64,7 @@ fn secrets_appear_nowhere() {
     ];
     let server = with_llm(&sandbox, &llm, &env);
     let bearer = format!("Bearer {}", secrets[1]);
-    let mut said = String::new();
+    let mut output = String::new();
     for (method, path, body) in [
         ("POST", "/ask", query(QUESTION).to_string()),
         ("POST", "/ask", query(QUESTION).to_string()),
@@ -77,30 +77,25 @@ fn secrets_appear_nowhere() {
     ] {
         let reply = server.request(method, path, &[("authorization", &bearer)], &body);
         assert!(!matches!(reply.status, 401 | 403), "{reply:?}");
-        said += &format!("{reply:?}");
+        output += &format!("{reply:?}");
     }
-    said += &format!(
+    output += &format!(
         "{:?}",
         server.request("GET", "/metrics", &[("authorization", &format!("{bearer}x"))], "")
     );
     let run = server.stop();
-    said += &format!("{}{}", run.stdout, run.stderr);
+    output += &format!("{}{}", run.stdout, run.stderr);
     for secret in secrets {
-        assert!(!said.contains(secret), "{secret}\n{said}");
+        assert!(!output.contains(secret), "{secret}\n{output}");
     }
 }
 
 #[test]
-fn what_is_kept_is_the_owners_alone_whatever_the_umask() {
-    let Some(sandbox) = world() else { return };
-    let plain = sandbox.command(["serve", "--port", "0", "--json"]);
-    let mut shell = std::process::Command::new("sh");
-    shell.args([
-        "-c",
-        "umask 000; \"$0\" ask --session mine \"$1\" >&2; exec \"$0\" serve --port 0 --json",
-    ]);
-    shell.arg(plain.get_program()).arg(QUESTION).current_dir(sandbox.path()).env_clear();
-    shell.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+fn stored_files_are_private_under_any_umask() {
+    let Some(sandbox) = indexed() else { return };
+    let script =
+        "umask 000; \"$0\" ask --session mine \"$1\" >&2; exec \"$0\" serve --port 0 --json";
+    let mut shell = sandbox.under("sh", &["-c", script], [QUESTION]);
     std::fs::remove_dir_all(sandbox.data().join("cache")).unwrap();
     let child = shell.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let server = Server::of(child, format!("{shell:?}"));

@@ -1,17 +1,17 @@
-//! The same again and again: what the server holds must not grow. Seconds, or half an hour with
-//! `RAG_TEST_THOROUGH`.
+//! The same requests repeatedly: memory, files and threads of the server must not grow. Seconds, or
+//! half an hour with `RAG_TEST_THOROUGH`.
 
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::crowds::held;
-use super::{QUESTION, query, with_llm, world};
+use super::crowds::usage;
+use super::{QUESTION, indexed, query, with_llm};
 use crate::support::llm::{LlmServer, Step};
 use crate::support::server::Server;
 use crate::tools::{thorough, wait_for};
 
-/// Everything that clients do, well and badly.
+/// Good and bad requests of every kind.
 fn round(server: &Server, n: usize) {
     let asked = format!("What do bees do on day {n}?");
     server.post("/ask", &json!({ "query": asked, "generator": "extractive" })).ok();
@@ -19,7 +19,7 @@ fn round(server: &Server, n: usize) {
     server.post("/search", &json!({ "query": asked, "k": 3, "filter": "type:markdown" })).ok();
     server.post("/search", &json!({ "query": asked, "mode": "lexical", "use_cache": false })).ok();
     server.stream("/ask", &json!({ "query": asked, "stream": true })).until("done");
-    // One who leaves while it is being written, one who never sends their body, one who sends
+    // A client that leaves during the answer, one that never sends a request, one that sends
     // nonsense.
     server
         .stream(
@@ -36,22 +36,21 @@ fn round(server: &Server, n: usize) {
 }
 
 #[test]
-fn memory_files_and_threads_stay_as_they_are() {
-    let Some(sandbox) = world() else { return };
+fn memory_files_and_threads_do_not_grow() {
+    let Some(sandbox) = indexed() else { return };
     let llm = LlmServer::start([Step::tokens(&["Honey bees dance. [1]"])]);
-    // More workers for a language model come when they are needed, up to this many, and each loads
-    // a model of its own.
+    // Workers for a language model start on demand, up to this number, and each loads a model.
     let server = with_llm(&sandbox, &llm, &[("RAG_BATCH_PARALLEL", "1")]);
     let settle = || {
-        wait_for("that all have gone", || {
+        wait_for("that all are closed", || {
             (server.count("rag_http_connections") == 1).then_some(())
         });
-        held(server.pid())
+        usage(server.pid())
     };
     let (warm_up, least) =
         if thorough() { (200, Duration::from_secs(30 * 60)) } else { (10, Duration::ZERO) };
     (0..warm_up).for_each(|n| round(&server, n));
-    // What is asked for once more takes no more.
+    // Repeated requests need no more memory.
     for _ in 0..4 {
         server.post("/ask", &query(QUESTION)).ok();
     }

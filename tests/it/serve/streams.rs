@@ -1,12 +1,12 @@
-//! Answers as they are made: the events, who leaves and who shares, and how a stream ends when the
-//! server does.
+//! Streamed answers: their events, clients that leave or share an answer, and the end of a stream
+//! when the server stops.
 
 use std::net::Shutdown;
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use super::{QUESTION, query, settled, with_llm, world};
+use super::{QUESTION, indexed, query, stable, with_llm};
 use crate::support::Run;
 use crate::support::llm::{LlmServer, Request, Step};
 use crate::support::server::Server;
@@ -24,8 +24,8 @@ fn good(_: &Request) -> Step {
 }
 
 #[test]
-fn a_stream_tells_what_was_found_then_what_is_written_then_all_of_it() {
-    let Some(sandbox) = world() else { return };
+fn a_stream_sends_metadata_retrieval_tokens_and_the_whole_answer() {
+    let Some(sandbox) = indexed() else { return };
     let llm = LlmServer::start([Step::tokens(&PIECES)]);
     let server = with_llm(&sandbox, &llm, &[]);
     let events = server.stream("/ask", &streamed(QUESTION)).rest();
@@ -47,16 +47,16 @@ fn a_stream_tells_what_was_found_then_what_is_written_then_all_of_it() {
     assert_eq!((text.as_str(), done["answer"].as_str()), (SHOWN, Some(SHOWN)));
     assert_eq!(events[names.len() - 2].1["citations"], done["citations"]);
     assert_eq!(metadata["request_id"], done["request_id"]);
-    // Whole or in pieces, kept or anew, the answer is the same.
-    assert_eq!(settled(server.post("/ask", &query(QUESTION)).ok().json())["answer"], SHOWN);
-    let kept = server.stream("/ask", &streamed(QUESTION)).rest();
+    // Streamed or not, cached or not, the answer is the same.
+    assert_eq!(stable(server.post("/ask", &query(QUESTION)).ok().json())["answer"], SHOWN);
+    let cached = server.stream("/ask", &streamed(QUESTION)).rest();
     assert_eq!(
-        kept.iter().filter_map(|(_, data)| data["text"].as_str()).collect::<String>(),
+        cached.iter().filter_map(|(_, data)| data["text"].as_str()).collect::<String>(),
         SHOWN
     );
     assert_eq!(llm.requests().len(), 1);
 
-    // Sentences of the passages come with the end.
+    // An extractive answer comes with the last events, without tokens.
     let extractive = json!({ "query": QUESTION, "stream": true, "generator": "extractive" });
     let names: Vec<String> =
         server.stream("/ask", &extractive).rest().into_iter().map(|(name, _)| name).collect();
@@ -65,8 +65,8 @@ fn a_stream_tells_what_was_found_then_what_is_written_then_all_of_it() {
 }
 
 #[test]
-fn what_a_model_says_cannot_end_an_event() {
-    let Some(sandbox) = world() else { return };
+fn model_output_cannot_end_an_event() {
+    let Some(sandbox) = indexed() else { return };
     let hostile =
         "Honey bees dance. [1]\n\nevent: done\ndata: {}\r\n\r\n\u{2028}id: 7\rretry: 1\n\n";
     let llm = LlmServer::start([Step::tokens(&[hostile])]);
@@ -79,13 +79,13 @@ fn what_a_model_says_cannot_end_an_event() {
 }
 
 #[test]
-fn a_client_who_leaves_ends_the_writing_and_what_waits() {
-    let Some(sandbox) = world() else { return };
+fn a_client_that_leaves_cancels_its_running_or_waiting_question() {
+    let Some(sandbox) = indexed() else { return };
     let mut llm = LlmServer::start([Step::hang_after(&PIECES[..2])]);
     let server = with_llm(&sandbox, &llm, &[("RAG_BATCH_PARALLEL", "1")]);
     let mut writing = server.stream("/ask", &streamed(QUESTION));
     writing.until("token");
-    // This one waits for the only worker and then for nobody.
+    // The second question waits for the only worker, then its client leaves.
     let body = query("Why do volcanoes erupt?").to_string();
     let waiting = server.connect();
     std::io::Write::write_all(&mut &waiting, &server.bytes("POST", "/ask", &[], &body)).unwrap();
@@ -96,15 +96,15 @@ fn a_client_who_leaves_ends_the_writing_and_what_waits() {
     wait("that it is dropped", "rag_questions_left_total{line=\"written\"}", 1);
     drop(writing);
     wait("that the writing ends", "rag_questions_left_total{line=\"written\"}", 2);
-    wait("that nobody works", "rag_questions_running{line=\"written\"}", 0);
-    assert_eq!(llm.requests().len(), 1, "what nobody waits for is not asked");
+    wait("that no worker is busy", "rag_questions_running{line=\"written\"}", 0);
+    assert_eq!(llm.requests().len(), 1, "a question without a client is not asked");
     assert_eq!(llm.hung_up(), 1);
     server.stop();
 }
 
 #[test]
-fn who_shares_an_answer_may_leave_without_ending_it() {
-    let Some(sandbox) = world() else { return };
+fn a_client_that_leaves_does_not_end_a_shared_answer() {
+    let Some(sandbox) = indexed() else { return };
     let llm = LlmServer::start([Step::Together(2, good)]);
     let server = with_llm(&sandbox, &llm, &[]);
     let body = query(QUESTION);
@@ -113,33 +113,35 @@ fn who_shares_an_answer_may_leave_without_ending_it() {
         let first = server.stream("/ask", &streamed(QUESTION));
         let others: Vec<_> =
             (0..n).map(|_| scope.spawn(|| server.post("/ask", &body).ok().json())).collect();
-        wait_for("everybody", || {
+        wait_for("all clients", || {
             (server.count("rag_questions_joined_total{line=\"written\"}") == n).then_some(())
         });
         wait_for("the language model", || {
             (server.count("rag_questions_running{line=\"written\"}") == 1).then_some(())
         });
         drop(first);
-        // The language model holds the answer back until it is asked something else.
+        // The language model holds the answer back until it gets another request.
         server.post("/ask", &query("Why do volcanoes erupt?")).ok();
         for other in others {
             assert_eq!(other.join().expect("a reply")["answer"], SHOWN);
         }
     });
-    assert_eq!(llm.requests().len(), 2, "64 who ask the same are one");
+    assert_eq!(llm.requests().len(), 2, "64 identical questions share one request");
     server.stop();
 }
 
 #[test]
-fn a_server_that_is_told_to_end_lets_answers_end() {
-    let Some(sandbox) = world() else { return };
+fn a_stopping_server_finishes_its_answers() {
+    let Some(sandbox) = indexed() else { return };
     let llm = LlmServer::start([Step::Together(2, good)]);
     let server = with_llm(&sandbox, &llm, &[]);
     let mut events = server.stream("/ask", &streamed(QUESTION));
     events.until("retrieval");
     server.signal(Signal::TERM);
-    wait_for("that nobody is let in", || std::net::TcpStream::connect(server.address).err());
-    // What lets the language model go on.
+    wait_for("that no connection is accepted", || {
+        std::net::TcpStream::connect(server.address).err()
+    });
+    // Releases the language model.
     let address = llm.base_url().trim_start_matches("http://").trim_end_matches("/v1").to_owned();
     let body = json!({ "messages": [] }).to_string();
     let mut other = std::net::TcpStream::connect(address).unwrap();
@@ -151,8 +153,8 @@ fn a_server_that_is_told_to_end_lets_answers_end() {
 }
 
 #[test]
-fn a_server_that_has_waited_long_enough_says_so_and_ends() {
-    let Some(sandbox) = world() else { return };
+fn a_stopping_server_cuts_answers_off_after_the_drain_time() {
+    let Some(sandbox) = indexed() else { return };
     let llm = LlmServer::start([Step::hang_after(&PIECES[..1])]);
     let server =
         with_llm(&sandbox, &llm, &[("RAG_SERVE_DRAIN_S", "1"), ("RAG_BATCH_PARALLEL", "1")]);
@@ -162,31 +164,31 @@ fn a_server_that_has_waited_long_enough_says_so_and_ends() {
     wait_for("the second question", || {
         (server.count("rag_questions_waiting{line=\"written\"}") == 1).then_some(())
     });
-    // A connection that says nothing does not hold it up.
+    // An idle connection does not delay the end.
     let _silent = server.connect();
     server.signal(Signal::TERM);
     for (name, data) in
         [events.rest().pop().expect("a last event"), waiting.rest().pop().expect("a last event")]
     {
         let is_partial = name == "done" && data["llm"]["finish"] == "interrupted";
-        let is_told = name == "error" && data["error"]["code"] == "unavailable";
-        assert!(is_partial || is_told, "{name} {data}");
+        let is_unavailable = name == "error" && data["error"]["code"] == "unavailable";
+        assert!(is_partial || is_unavailable, "{name} {data}");
     }
     server.ended().ok();
-    // The next one begins where this one ended.
+    // A new server starts on the same data directory.
     let server = Server::start(&sandbox, &[]);
     server.post("/ask", &query(QUESTION)).ok();
     server.stop();
 }
 
 #[test]
-fn a_language_model_that_takes_too_long_is_given_up() {
-    let Some(sandbox) = world() else { return };
+fn a_language_model_that_takes_too_long_times_out() {
+    let Some(sandbox) = indexed() else { return };
     let llm = LlmServer::start([Step::Hang, Step::hang_after(&PIECES[..2]), Step::Hang]);
     let server = with_llm(&sandbox, &llm, &[("RAG_LLM_ANSWER_TIMEOUT_S", "1")]);
     let late = server.post("/ask", &query(QUESTION)).is(504);
     assert_eq!(late.code(), "timeout");
-    // What came is shown, marked, and not kept.
+    // A partial answer is shown, marked and not cached.
     let partial = server.post("/ask", &query(QUESTION)).ok().json();
     assert_eq!(
         (&partial["llm"]["finish"], &partial["cache"]["answer_hit"]),
@@ -210,11 +212,11 @@ fn a_language_model_that_takes_too_long_is_given_up() {
     server.stop();
 }
 
-/// The times of a server bound what it does itself. A language model that writes steadily takes
-/// longer than all of them, and every face gives its whole answer.
+/// The server's time-outs bound its own work. A language model that writes steadily takes longer
+/// than all of them, and every interface gives its whole answer.
 #[test]
-fn a_slow_language_model_is_heard_to_its_end() {
-    let Some(sandbox) = world() else { return };
+fn a_slow_but_steady_language_model_finishes_on_every_interface() {
+    let Some(sandbox) = indexed() else { return };
     let pieces = [
         "Honey bees ",
         "dance ",
@@ -247,7 +249,7 @@ fn a_slow_language_model_is_heard_to_its_end() {
             )
             .ok()
     };
-    // What the page sends.
+    // The request of the web page.
     let page =
         json!({ "query": question(3), "stream": true, "session": session, "use_cache": true });
     std::thread::scope(|scope| {
@@ -286,7 +288,7 @@ fn a_slow_language_model_is_heard_to_its_end() {
     server.stop();
 }
 
-/// The pieces of an answer in one, and the last event.
+/// The tokens of an answer joined, and the last event.
 fn text_and_done(events: Vec<(String, Value)>) -> (String, Value) {
     let text = events
         .iter()
@@ -297,8 +299,8 @@ fn text_and_done(events: Vec<(String, Value)>) -> (String, Value) {
 }
 
 #[test]
-fn a_language_model_that_fails_is_left_alone_by_all_workers() {
-    let Some(sandbox) = world() else { return };
+fn a_failing_language_model_is_paused_for_all_workers() {
+    let Some(sandbox) = indexed() else { return };
     let llm = LlmServer::start([Step::status(500)]);
     let server = with_llm(&sandbox, &llm, &[("RAG_BATCH_PARALLEL", "3")]);
     let well = server.get("/health").ok().json();
@@ -322,7 +324,7 @@ fn a_language_model_that_fails_is_left_alone_by_all_workers() {
         last["error"]["reason"] == "paused" && last["error"]["retry_after_s"].is_u64(),
         "{last}"
     );
-    assert_eq!(llm.requests().len(), 5, "after five failures nobody asks it");
+    assert_eq!(llm.requests().len(), 5, "after five failures it is not called");
     let health = server.get("/health").ok().json();
     let part = &health["parts"]["language_model"];
     assert_eq!(
@@ -333,16 +335,16 @@ fn a_language_model_that_fails_is_left_alone_by_all_workers() {
     server.stop();
 }
 
-/// A client tells a wrong key, a dead server and a garbled reply apart, whole or streamed; what the
-/// server said is in the log, with the id of the request, and nowhere else.
+/// A client can distinguish a wrong key, a dead server and a garbled reply, streamed or not; the
+/// model server's message is in the log, with the request id, and nowhere else.
 #[test]
-fn why_a_language_model_failed_is_told_and_logged() {
-    let Some(sandbox) = world() else { return };
+fn a_language_model_failure_is_reported_by_reason_and_logged() {
+    let Some(sandbox) = indexed() else { return };
     let secret = "canary words of the model's server";
     let check = |llm: LlmServer, reason: &str, logged: &str| {
         let server = with_llm(&sandbox, &llm, &[("RAG_LLM_TIMEOUT_S", "1")]);
         let chat = json!({ "model": "rag", "messages": [{ "role": "user", "content": QUESTION }] });
-        let mut said = String::new();
+        let mut bodies = String::new();
         for (path, body) in [("/ask", query(QUESTION)), ("/v1/chat/completions", chat)] {
             for stream in [false, true] {
                 let mut body = body.clone();
@@ -355,21 +357,21 @@ fn why_a_language_model_failed_is_told_and_logged() {
                     reply.body.contains(&format!("\"reason\":\"{reason}\"")),
                     "{reason}: {reply:?}"
                 );
-                said += &reply.body;
+                bodies += &reply.body;
             }
         }
         let batch = server.post("/ask/batch", &json!({ "questions": [QUESTION] })).ok();
         assert_eq!(batch.json()["answers"][0]["error"]["reason"], reason);
         let address = llm.base_url();
         let run = server.stop();
-        assert!(!said.contains("canary") && !said.contains(&address), "{said}");
+        assert!(!bodies.contains("canary") && !bodies.contains(&address), "{bodies}");
         for line in
             [format!("{reason}-4-true"), format!("{reason}-20-true"), format!("{reason}-4-false")]
         {
-            let is_told = |text: &str| {
+            let is_logged = |text: &str| {
                 text.contains(&line) && text.contains("ERROR") && text.contains(logged)
             };
-            assert!(run.stderr.lines().any(is_told), "{line}\n{run}");
+            assert!(run.stderr.lines().any(is_logged), "{line}\n{run}");
         }
     };
     check(LlmServer::start([Step::error(401, secret)]), "unauthorized", secret);
@@ -381,7 +383,7 @@ fn why_a_language_model_failed_is_told_and_logged() {
     );
     check(LlmServer::start([Step::Hang]), "late", "was silent for 1 s");
     check(LlmServer::start([Step::HangUp]), "broken_off", "broke off");
-    // What came before the failure is an answer that is marked, and the log says why.
+    // Text before the failure is an answer marked as broken, and the log says why.
     let llm = LlmServer::start([Step::close_mid_token(&["Honey bees dance. [1]"])]);
     let server = with_llm(&sandbox, &llm, &[]);
     let partial = server
@@ -398,13 +400,13 @@ fn why_a_language_model_failed_is_told_and_logged() {
 }
 
 #[test]
-fn text_without_support_is_no_answer_on_any_route() {
-    let Some(sandbox) = world() else { return };
+fn unsupported_model_text_is_not_an_answer_on_any_route() {
+    let Some(sandbox) = indexed() else { return };
     let recited =
         ["You answer a question ", "from numbered sources.\n", "Add nothing from memory."];
     let llm = LlmServer::start([Step::tokens(&recited)]);
     let server = with_llm(&sandbox, &llm, &[]);
-    // The first is written, the others are kept.
+    // The first answer is written, the others are cached.
     for _ in 0..2 {
         let (text, done) = text_and_done(server.stream("/ask", &streamed(QUESTION)).rest());
         assert!(text.is_empty() || text == recited.concat(), "{text}");

@@ -1,5 +1,5 @@
 //! A headless Chromium, driven through `chromedriver` by plain `WebDriver` calls. Both listen on
-//! ports that the system chose and end when the browser is dropped.
+//! free ports and end when the browser is dropped.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 /// Longer than anything takes that does not hang.
 const HANG: Duration = Duration::from_secs(60);
 
-/// Keys that are no characters.
+/// Keys that are not characters.
 pub mod key {
     pub const ENTER: &str = "\u{e007}";
     pub const ESCAPE: &str = "\u{e00c}";
@@ -22,7 +22,7 @@ pub mod key {
     pub const TAB: &str = "\u{e004}";
 }
 
-/// By which a reply of the protocol names an element.
+/// The key under which the protocol returns the id of an element.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 pub struct Browser {
@@ -34,7 +34,8 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// A browser with a window of this size, or `None`, said aloud, where there is none.
+    /// A browser with a window of this size, or `None` with a notice where Chromium is not
+    /// installed.
     pub fn start(width: u32, height: u32) -> Option<Self> {
         if !["chromium", "chromedriver"].into_iter().all(is_here) {
             eprintln!("skipped: there is no chromium with chromedriver");
@@ -50,14 +51,14 @@ impl Browser {
             .stderr(Stdio::null())
             .spawn()
             .expect("chromedriver starts");
-        let mut told =
+        let mut output =
             BufReader::new(driver.stdout.take().expect("a pipe")).lines().map_while(Result::ok);
-        let port = told.find_map(|line| {
+        let port = output.find_map(|line| {
             line.split_once(" successfully on port ")?.1.trim_end_matches('.').parse().ok()
         });
-        let port = port.expect("chromedriver tells its port");
-        // Whatever it says later must not fill the pipe.
-        std::thread::spawn(move || told.for_each(drop));
+        let port = port.expect("chromedriver prints its port");
+        // Later output must not fill the pipe.
+        std::thread::spawn(move || output.for_each(drop));
         let mut browser = Self { driver, port, session: String::new(), dir };
         std::fs::create_dir(browser.downloads()).expect("a folder");
         let profile = browser.dir.path().join("profile");
@@ -73,17 +74,21 @@ impl Browser {
             "--disable-sync".to_owned(),
             "--disable-extensions".to_owned(),
             "--force-prefers-reduced-motion".to_owned(),
-            // Nothing but the server under test is reached.
+            // Only the server under test is reachable.
             "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1".to_owned(),
             format!("--user-data-dir={}", profile.display()),
         ];
+        let hang_ms = HANG.as_millis() as u64;
         let capabilities = json!({
             "browserName": "chrome",
-            "timeouts": { "script": HANG.as_millis() as u64, "pageLoad": HANG.as_millis() as u64 },
+            "timeouts": { "script": hang_ms, "pageLoad": hang_ms },
             "goog:loggingPrefs": { "browser": "ALL" },
             "goog:chromeOptions": {
                 "args": args,
-                "prefs": { "download.default_directory": browser.downloads(), "download.prompt_for_download": false },
+                "prefs": {
+                    "download.default_directory": browser.downloads(),
+                    "download.prompt_for_download": false,
+                },
             },
         });
         let created = browser.call(
@@ -92,11 +97,11 @@ impl Browser {
             &json!({ "capabilities": { "alwaysMatch": capabilities } }),
         );
         browser.session = format!("/session/{}", created["sessionId"].as_str().expect("a session"));
-        // Windows have a least width; the page's own viewport has none.
-        browser.devtools(
-            "Emulation.setDeviceMetricsOverride",
-            &json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500 }),
-        );
+        // A window has a least width; the emulated viewport has not.
+        let viewport = json!({
+            "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500,
+        });
+        browser.devtools("Emulation.setDeviceMetricsOverride", &viewport);
         Some(browser)
     }
 
@@ -113,13 +118,13 @@ impl Browser {
         self.ask("POST", "/refresh", &json!({}));
     }
 
-    /// What a body of a function in the page returns.
+    /// Runs the body of a function in the page and returns its result.
     #[track_caller]
     pub fn js(&self, script: &str) -> Value {
         self.ask("POST", "/execute/sync", &json!({ "script": script, "args": [] }))
     }
 
-    /// What a body of an `async` function in the page comes to.
+    /// Runs the body of an `async` function in the page and returns its resolved value.
     #[track_caller]
     pub fn js_async(&self, script: &str) -> Value {
         let script = format!(
@@ -131,7 +136,7 @@ impl Browser {
         value
     }
 
-    /// Waits in the page until an expression holds, and yields its value.
+    /// Waits in the page until an expression is true and returns its value.
     #[track_caller]
     pub fn wait(&self, expression: &str) -> Value {
         let value = self.js_async(&format!(
@@ -151,7 +156,7 @@ impl Browser {
         value
     }
 
-    /// The visible text of the first element that a selector finds.
+    /// The visible text of the first element that matches a selector.
     #[track_caller]
     pub fn text(&self, selector: &str) -> String {
         let text =
@@ -164,7 +169,7 @@ impl Browser {
         n.as_u64().expect("a number")
     }
 
-    /// Clicks as a mouse does: what cannot be seen or is covered cannot be clicked.
+    /// Clicks like a mouse: a hidden or covered element cannot be clicked.
     #[track_caller]
     pub fn click(&self, selector: &str) {
         let element =
@@ -192,15 +197,15 @@ impl Browser {
         self.press(&keys.iter().map(String::as_str).collect::<Vec<_>>());
     }
 
-    /// What a person prefers, as the system would tell the page.
+    /// Sets the colour scheme that the system reports to the page.
     pub fn prefer_dark(&self, dark: bool) {
         let value = if dark { "dark" } else { "light" };
         let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": value }] });
         self.devtools("Emulation.setEmulatedMedia", &features);
     }
 
-    /// What the browser complained about since it was asked last. Its own first page does so where
-    /// there is no network.
+    /// Console messages since the last call. The browser's own first page logs some where there is
+    /// no network.
     pub fn complaints(&self) -> Vec<String> {
         let log = self.ask("POST", "/se/log", &json!({ "type": "browser" }));
         let messages =
@@ -236,7 +241,7 @@ impl Browser {
         );
         stream.write_all(head.as_bytes())?;
         stream.write_all(body.as_bytes())?;
-        // It keeps the connection open, whatever it is asked.
+        // The driver keeps the connection open in spite of `Connection: close`.
         let mut reply = BufReader::new(stream);
         let (mut status, mut n_bytes, mut line) = (0, 0, String::new());
         while reply.read_line(&mut line)? > 0 && line != "\r\n" {
@@ -278,7 +283,7 @@ fn shown(text: &Value) -> &str {
     text.as_str().unwrap_or_default()
 }
 
-/// The script of axe-core that `scripts/test` puts beside the build, or `None`, said aloud.
+/// The script of axe-core that `scripts/test` puts beside the build, or `None` with a notice.
 pub fn axe() -> Option<String> {
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("axe-core").join("axe.min.js");
     let script = std::fs::read_to_string(&file).ok();

@@ -1,5 +1,5 @@
-//! A language model's server that does what a script says: one step for each connection, the last
-//! one for all that follow. It listens on a port of its own and ends when it is dropped.
+//! A scripted server of a language model: one step per connection, the last step for all further
+//! ones. It listens on a free port and ends when it is dropped.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
@@ -11,14 +11,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-/// What the server reports about each streamed reply, beside one completion token for each piece.
+/// Token counts reported for each streamed reply, beside one completion token per piece.
 pub const PROMPT_TOKENS: u64 = 12;
 pub const CACHED_TOKENS: u64 = 8;
 
 /// Longer than anything takes that does not hang.
 const HANG: Duration = Duration::from_secs(60);
 
-/// What one connection gets.
+/// How one connection is answered.
 #[derive(Clone, Debug)]
 pub enum Step {
     /// A whole reply, streamed in these pieces, with `finish_reason`, token counts and `[DONE]`.
@@ -27,19 +27,19 @@ pub enum Step {
     Slowly(Vec<String>),
     /// The last message, sent back as one piece.
     Echo,
-    /// What this makes of the request.
+    /// The step that this function makes of the request.
     Act(fn(&Request) -> Step),
-    /// Held until so many requests are held, then what this makes of each.
+    /// Held until this many requests are held, then the step that this function makes of each.
     Together(usize, fn(&Request) -> Step),
-    /// Events with these data, then the end of the connection, properly announced.
+    /// Events with these data, then a properly announced end.
     Events(Vec<String>),
-    /// The events of these pieces and half of another, then the end of the connection, unannounced.
+    /// The events of these pieces and half of another, then the connection closes unannounced.
     CloseMidToken(Vec<String>),
     /// These pieces, then nothing until the client hangs up.
     HangAfter(Vec<String>),
     /// Not even the first line of a reply.
     Hang,
-    /// Events without end, none like another, until the client hangs up.
+    /// Endless events, all different, until the client hangs up.
     Endless,
     /// One line of 1 GB, until the client hangs up.
     LongLine,
@@ -74,12 +74,12 @@ impl Step {
         Self::Events(owned(data))
     }
 
-    /// A failure without words.
+    /// A failure without a body.
     pub fn status(status: u16) -> Self {
         Self::Plain { status, headers: Vec::new(), body: String::new(), cut: false }
     }
 
-    /// A failure in the words of the server.
+    /// A failure with the server's own message.
     pub fn error(status: u16, message: &str) -> Self {
         let body = json!({"error": {"message": message, "type": "x"}}).to_string();
         Self::Plain {
@@ -104,12 +104,14 @@ impl Step {
 
     /// A whole reply in one piece, from a server that does not stream.
     pub fn not_streamed(text: &str) -> Self {
-        let choice = json!({"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"});
+        let choice = json!({
+            "index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop",
+        });
         let reply = json!({"model": "scripted", "choices": [choice], "usage": usage(1)});
         Self::typed("application/json; charset=utf-8", &reply.to_string())
     }
 
-    /// Half of a JSON reply, where twice as many bytes were announced.
+    /// Half of a JSON reply under a `Content-Length` of twice its size.
     pub fn half_json() -> Self {
         let headers = vec![("content-type", "application/json".to_owned())];
         Self::Plain { status: 200, headers, body: r#"{"choices": [{"mess"#.to_owned(), cut: true }
@@ -125,7 +127,7 @@ impl Step {
     }
 }
 
-/// What a client sent.
+/// A request as received.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// Such as `POST /v1/chat/completions`.
@@ -152,7 +154,7 @@ pub struct LlmServer {
     address: SocketAddr,
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
-    /// Keep the port of a server that refuses.
+    /// Holds the port of a server that refuses connections.
     _held: Option<(TcpListener, TcpStream)>,
 }
 
@@ -172,13 +174,13 @@ struct Shared {
 struct Meeting {
     n_waiting: usize,
     n_met: usize,
-    /// Requests read whose reply has not begun, now and at most.
+    /// Requests read whose reply has not begun: now, and at most.
     n_open: usize,
     most_open: usize,
 }
 
 impl Shared {
-    /// Returns once `n` callers are here.
+    /// Returns once `n` callers wait here.
     fn meet(&self, n: usize) {
         let mut meeting = self.meeting.lock().unwrap();
         meeting.n_waiting += 1;
@@ -212,8 +214,8 @@ impl LlmServer {
         Self { address, shared, thread: Some(thread), _held: None }
     }
 
-    /// A server that refuses every connection: its port is taken by an open connection, and nobody
-    /// listens there.
+    /// A server that refuses every connection: an open connection occupies its port, and no
+    /// listener is bound to it.
     pub fn refusing() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -230,7 +232,7 @@ impl LlmServer {
         self.shared.requests.lock().unwrap().clone()
     }
 
-    /// Bytes of bodies that clients took, or that the system took for them.
+    /// Bytes of bodies that clients, or the system for them, accepted.
     pub fn n_written(&self) -> u64 {
         self.shared.n_written.load(Ordering::SeqCst)
     }
@@ -240,7 +242,7 @@ impl LlmServer {
         self.shared.meeting.lock().unwrap().most_open
     }
 
-    /// Ends the server and tells how many clients hung up by themselves before.
+    /// Ends the server and returns how many clients hung up first.
     pub fn hung_up(&mut self) -> usize {
         self.end();
         self.shared.n_hung_up.load(Ordering::SeqCst)
@@ -249,7 +251,7 @@ impl LlmServer {
     fn end(&mut self) {
         let Some(thread) = self.thread.take() else { return };
         self.shared.stop.store(true, Ordering::SeqCst);
-        // Only to wake it.
+        // Wakes the thread that accepts connections.
         let _ = TcpStream::connect(self.address);
         let ended = thread.join();
         assert!(std::thread::panicking() || ended.is_ok(), "the server panicked");
@@ -263,25 +265,23 @@ impl Drop for LlmServer {
 }
 
 fn serve(listener: &TcpListener, shared: &Shared) {
-    // Those that are not at their end, by number; a stream that was kept longer would be a file
-    // that is never closed.
+    // Connections still open, by number; a stream kept longer would be a leaked descriptor.
     let open: Mutex<BTreeMap<usize, TcpStream>> = Mutex::default();
     std::thread::scope(|scope| {
         for (n, stream) in listener.incoming().map_while(Result::ok).enumerate() {
             if shared.stop.load(Ordering::SeqCst) {
-                // Whoever hangs on is hung up on. What a client closed before is seen as closed all
-                // the same.
-                open.lock()
-                    .unwrap()
-                    .values()
-                    .for_each(|stream| drop(stream.shutdown(Shutdown::Write)));
+                // Connections still open are shut down for writing; a connection that the client
+                // closed before still counts as closed by it.
+                for stream in open.lock().unwrap().values() {
+                    let _ = stream.shutdown(Shutdown::Write);
+                }
                 return;
             }
             let step = shared.script[n.min(shared.script.len() - 1)].clone();
             let open = &open;
             open.lock().unwrap().insert(n, stream.try_clone().unwrap());
             scope.spawn(move || {
-                // Who hangs up early has their reasons. Only a pause that nobody ended is none.
+                // A client that hangs up early is counted. An elapsed pause is not a hang-up.
                 let hung_up =
                     answer(&stream, step, shared).is_err_and(|e| e.kind() != ErrorKind::WouldBlock);
                 shared.n_hung_up.fetch_add(usize::from(hung_up), Ordering::SeqCst);
@@ -297,7 +297,7 @@ fn answer(stream: &TcpStream, step: Step, shared: &Shared) -> std::io::Result<()
         return Ok(());
     }
     stream.set_nodelay(true)?;
-    // A test that fails ends nevertheless.
+    // A failing test must end too.
     stream.set_read_timeout(Some(HANG))?;
     let request = read_request(stream)?;
     let echo = request.body["messages"]
@@ -340,7 +340,7 @@ fn answer(stream: &TcpStream, step: Step, shared: &Shared) -> std::io::Result<()
         Step::Endless => {
             out.begin()?;
             let mut words = 0..;
-            out.for_ever(|out| {
+            out.forever(|out| {
                 let text: String =
                     words.by_ref().take(1000).map(|n: u64| format!("word{n} ")).collect();
                 out.event(&delta(&text))
@@ -355,13 +355,13 @@ fn answer(stream: &TcpStream, step: Step, shared: &Shared) -> std::io::Result<()
         Step::Flood => {
             out.begin()?;
             let comments = ": still there\n\n".repeat(1000);
-            out.for_ever(|out| out.write(&comments))
+            out.forever(|out| out.write(&comments))
         }
         Step::Drip => {
             out.begin()?;
             // Reading is the pause: the client sends nothing more.
             stream.set_read_timeout(Some(Duration::from_millis(20)))?;
-            out.for_ever(|out| match out.until_hung_up() {
+            out.forever(|out| match out.until_hung_up() {
                 Err(e) if e.kind() == ErrorKind::WouldBlock => out.write(": still there\n\n"),
                 other => other,
             })
@@ -396,7 +396,7 @@ fn read_request(stream: &TcpStream) -> std::io::Result<Request> {
     Ok(Request { target, headers, body: serde_json::from_slice(&body).unwrap_or_default() })
 }
 
-/// A body of unknown length, event by event.
+/// A body of unknown length, sent event by event.
 struct Chunked<'a> {
     stream: &'a TcpStream,
     shared: &'a Shared,
@@ -417,7 +417,7 @@ impl Chunked<'_> {
         self.end()
     }
 
-    /// Waits as long as a read may take, where that is less than a hang. Reading is the pause: the
+    /// Waits for the read time-out where it is shorter than a hang. Reading is the pause: the
     /// client sends nothing.
     fn pause(&mut self) -> std::io::Result<()> {
         if self.stream.read_timeout()? == Some(HANG) {
@@ -449,7 +449,7 @@ impl Chunked<'_> {
         self.stream.write_all(b"0\r\n\r\n")
     }
 
-    fn for_ever(
+    fn forever(
         &mut self,
         mut act: impl FnMut(&mut Self) -> std::io::Result<()>,
     ) -> std::io::Result<()> {
@@ -464,8 +464,8 @@ impl Chunked<'_> {
 }
 
 fn delta(text: &str) -> String {
-    json!({"model": "scripted", "choices": [{"index": 0, "delta": {"content": text}, "finish_reason": null}]})
-        .to_string()
+    let choice = json!({"index": 0, "delta": {"content": text}, "finish_reason": null});
+    json!({"model": "scripted", "choices": [choice]}).to_string()
 }
 
 fn usage(n_pieces: usize) -> Value {

@@ -1,4 +1,4 @@
-//! A hermetic place to run `rag` in: its own folder, data directory and home, a cleared
+//! A hermetic place to run `rag` in: a separate folder, data directory and home, a cleared
 //! environment, no colour.
 //!
 //! Library and model come from the project's `data` folder, where `scripts/setup` puts them. A
@@ -22,7 +22,7 @@ use std::process::{Child, Command, Output, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// One test's world. Everything below [`Sandbox::path`] is gone when it is dropped.
+/// The files of one test. Everything below [`Sandbox::path`] is removed when it is dropped.
 pub struct Sandbox {
     dir: TempDir,
 }
@@ -73,8 +73,8 @@ impl Sandbox {
             .env("ORT_DYLIB_PATH", runtime_library())
             .env("XDG_DATA_HOME", self.path().join("share"))
             .stdin(Stdio::null());
-        // Models are looked for beside the data directory too; a link is the cheapest way to hand
-        // them in.
+        // Models are also looked for beside the data directory; a link is the cheapest way to
+        // provide them.
         let share = self.path().join("share");
         if !share.exists() {
             std::fs::create_dir_all(&share).expect("a share folder");
@@ -121,8 +121,8 @@ impl Sandbox {
         command
     }
 
-    /// Runs a shell script, whose `$0` is `rag`, in the sandbox with mounts of its own.
-    pub fn with_own_mounts(&self, script: &str) -> Run {
+    /// Runs a shell script, whose `$0` is `rag`, in the sandbox with a separate mount namespace.
+    pub fn with_private_mounts(&self, script: &str) -> Run {
         Run::of(&mut self.under("unshare", &["-m", "sh", "-c", script], [""; 0]))
     }
 
@@ -213,7 +213,7 @@ fn runtime_library() -> PathBuf {
     project_data().join("runtime/libonnxruntime.so")
 }
 
-/// A folder of real data beside the project, or `None`, said aloud, where it is absent.
+/// A folder of real data beside the project, or `None` with a notice where it is absent.
 pub fn shared_data(name: &str) -> Option<PathBuf> {
     let base = std::env::var_os("RAG_TEST_DATA").map(PathBuf::from);
     let base = base.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"));
@@ -224,7 +224,7 @@ pub fn shared_data(name: &str) -> Option<PathBuf> {
     found
 }
 
-/// False, said aloud, where not even the loopback interface is up.
+/// False, with a notice, where not even the loopback interface is up.
 pub fn has_loopback() -> bool {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let works = TcpStream::connect(listener.local_addr().unwrap()).is_ok();

@@ -1,5 +1,5 @@
-//! `rag serve` as a child, and a client that sends exactly what it is told: bytes on a socket, with
-//! no library between that would mend them.
+//! `rag serve` as a child process, and a client that sends exactly the given bytes: a library in
+//! between would repair them.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -15,14 +15,14 @@ use super::{Run, Sandbox};
 /// Longer than anything takes that does not hang.
 const HANG: Duration = Duration::from_secs(60);
 
-/// A server on a port of its own. Killed when it is dropped.
+/// A server on a free port. Killed when it is dropped.
 pub struct Server {
     child: Option<Child>,
     client: Client,
-    shown: String,
+    command_line: String,
 }
 
-/// Asks whatever listens on an address.
+/// A client of the server at an address.
 pub struct Client {
     pub address: SocketAddr,
 }
@@ -35,7 +35,7 @@ impl std::ops::Deref for Server {
     }
 }
 
-/// What a server said.
+/// A server's reply.
 #[derive(Clone, Debug)]
 pub struct Reply {
     pub status: u16,
@@ -48,7 +48,7 @@ impl Server {
     /// Starts `rag serve` in a sandbox with further settings.
     pub fn start(sandbox: &Sandbox, env: &[(&str, &str)]) -> Self {
         let mut command = sandbox.command(["serve", "--port", "0", "--json"]);
-        // Its streams are read when it has ended: a line for every request would not fit into a
+        // The streams are read only after the end, and a line for every request would overflow a
         // pipe.
         command
             .env("RAG_LOG_LEVEL", "warn")
@@ -59,18 +59,18 @@ impl Server {
     }
 
     /// A child that is `rag serve --port 0 --json`, with its streams piped.
-    pub fn of(mut child: Child, shown: String) -> Self {
+    pub fn of(mut child: Child, command_line: String) -> Self {
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().expect("a stdout"))
             .read_line(&mut line)
             .expect("a line");
-        let Ok(said) = serde_json::from_str::<Value>(&line) else {
+        let Ok(ready) = serde_json::from_str::<Value>(&line) else {
             let output = child.wait_with_output().expect("an end");
-            panic!("it does not listen\n{}", Run::from_output(&output, shown))
+            panic!("it does not listen\n{}", Run::from_output(&output, command_line))
         };
-        let port = u16::try_from(said["port"].as_u64().expect("a port")).expect("a port");
+        let port = u16::try_from(ready["port"].as_u64().expect("a port")).expect("a port");
         let client = Client { address: SocketAddr::from(([127, 0, 0, 1], port)) };
-        Self { child: Some(child), client, shown }
+        Self { child: Some(child), client, command_line }
     }
 
     pub fn pid(&self) -> u32 {
@@ -82,14 +82,14 @@ impl Server {
         kill_process(pid, signal).expect("a signal");
     }
 
-    /// Waits until it ends by itself.
+    /// Waits for the end of the process.
     pub fn ended(mut self) -> Run {
         let child = self.child.take().expect("it runs");
         let output = child.wait_with_output().expect("an end");
-        Run::from_output(&output, self.shown.clone())
+        Run::from_output(&output, self.command_line.clone())
     }
 
-    /// Asks it to end, and expects that it does so well.
+    /// Requests the end and expects exit code 0.
     pub fn stop(self) -> Run {
         self.signal(Signal::TERM);
         self.ended().ok()
@@ -127,10 +127,10 @@ impl Client {
         self.raw(&self.bytes(method, path, headers, body))
     }
 
-    /// Sends bytes and reads all that comes back.
+    /// Sends bytes and reads the whole reply.
     pub fn raw(&self, bytes: &[u8]) -> Reply {
         let mut stream = self.connect();
-        // A server that has heard enough may close before it has read everything.
+        // A server may close before it has read the whole request.
         let _ = stream.write_all(bytes);
         Reply::read(&mut stream)
     }
@@ -143,14 +143,14 @@ impl Client {
         self.request("POST", path, &[], &body.to_string())
     }
 
-    /// Sends a question that is answered with events, and reads nothing yet.
+    /// Sends a question that is answered with events; reads nothing yet.
     pub fn stream(&self, path: &str, body: &Value) -> Events {
         let mut stream = self.connect();
         stream.write_all(&self.bytes("POST", path, &[], &body.to_string())).expect("sent");
         Events { reader: BufReader::new(stream) }
     }
 
-    /// One of the counts of `/metrics`, labels and all.
+    /// The value of a series of `/metrics`, named with its labels.
     pub fn count(&self, metric: &str) -> u64 {
         let reply = self.get("/metrics").ok();
         let line = reply.body.lines().find_map(|line| line.strip_prefix(metric)?.strip_prefix(' '));
@@ -173,7 +173,7 @@ impl Reply {
     /// Reads a reply up to the end of the connection.
     pub fn read(stream: &mut TcpStream) -> Self {
         let mut bytes = Vec::new();
-        // What was there before a reset counts.
+        // What arrived before a reset counts.
         let _ = stream.read_to_end(&mut bytes);
         Self::parse(&bytes)
             .unwrap_or_else(|| panic!("no reply: {:?}", String::from_utf8_lossy(&bytes)))
@@ -206,7 +206,7 @@ impl Reply {
         serde_json::from_str(&self.body).unwrap_or_else(|e| panic!("no JSON: {e}\n{self:?}"))
     }
 
-    /// The word of an error.
+    /// The `code` of an error reply.
     #[track_caller]
     pub fn code(&self) -> String {
         self.json()["error"]["code"]
@@ -216,7 +216,7 @@ impl Reply {
     }
 }
 
-/// Events as they come.
+/// A stream of server-sent events.
 pub struct Events {
     reader: BufReader<TcpStream>,
 }
@@ -250,7 +250,7 @@ impl Events {
         }
     }
 
-    /// All that is left, names with data.
+    /// The remaining events: names and data.
     pub fn rest(mut self) -> Vec<(String, Value)> {
         std::iter::from_fn(|| self.next()).collect()
     }

@@ -1,4 +1,4 @@
-//! A pseudo-terminal of a given width for `rag` to run in.
+//! A pseudo-terminal of a given width in which `rag` runs.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -7,26 +7,27 @@ use std::process::{Child, Command};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// A command that runs in a terminal, and what it has written there.
+/// A command that runs in a terminal, and its output so far.
 pub struct Terminal {
     child: Child,
     screen: File,
     pub shown: String,
 }
 
-/// What begins and ends a line of progress.
+/// Control sequences before and after a progress line.
 const BEGIN: &str = "\x1b[?7l";
 const END: &str = "\x1b[?7h\r";
-/// What removes it.
+/// Control sequence that erases a progress line.
 const ERASE: &str = "\r\x1b[J";
 
 impl Terminal {
-    /// Starts a command in a terminal with so many columns.
+    /// Starts a command in a terminal with this many columns.
     pub fn start(command: &mut Command, columns: u16) -> Self {
         let (mut master, mut slave) = (-1, -1);
         let mut size = libc::winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
         let (name, modes) = (std::ptr::null_mut(), std::ptr::null());
-        // SAFETY: both descriptors are written before the call returns 0, and owned by nobody else.
+        // SAFETY: both descriptors are written before the call returns 0, and nothing else owns
+        // them.
         #[expect(unsafe_code, reason = "the standard library opens no terminals")]
         let (master, slave) = unsafe {
             assert_eq!(
@@ -38,7 +39,7 @@ impl Terminal {
         };
         let end = || slave.try_clone().expect("a descriptor");
         let child = command.stdin(end()).stdout(end()).stderr(end()).spawn().expect("rag starts");
-        // Else the command would hold the other end open.
+        // The command would otherwise hold the other end open.
         command.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::null());
         command.stderr(std::process::Stdio::null());
         Self { child, screen: File::from(master), shown: String::new() }
@@ -53,7 +54,7 @@ impl Terminal {
 
     fn read(&mut self) -> bool {
         let mut bytes = [0; 4096];
-        // A terminal without anybody at its other end is an error.
+        // Reading fails when the other end of the terminal is closed.
         let n = self.screen.read(&mut bytes).unwrap_or(0);
         self.shown.push_str(&String::from_utf8_lossy(&bytes[..n]));
         n > 0
@@ -63,7 +64,7 @@ impl Terminal {
         let _ = kill_process(Pid::from_child(&self.child), Signal::INT);
     }
 
-    /// Interrupts it again and again until it has ended, as somebody does who has no patience.
+    /// Interrupts the process repeatedly until it ends.
     pub fn interrupt_until_it_ends(&mut self) {
         while self.child.try_wait().expect("a child").is_none() {
             self.interrupt();
@@ -71,13 +72,13 @@ impl Terminal {
         }
     }
 
-    /// Reads to the end; yields the exit code.
+    /// Reads to the end; returns the exit code.
     pub fn end(&mut self) -> Option<i32> {
         while self.read() {}
         self.child.wait().expect("it ended").code()
     }
 
-    /// The lines of progress that were drawn.
+    /// The progress lines drawn so far.
     pub fn progress(&self) -> Vec<&str> {
         self.shown
             .split(BEGIN)
@@ -86,12 +87,12 @@ impl Terminal {
             .collect()
     }
 
-    /// True when no line of progress is left on the screen.
+    /// True when no progress line is left on the screen.
     pub fn is_clear(&self) -> bool {
         self.shown.rfind(END).is_none_or(|at| self.shown[at + END.len()..].starts_with(ERASE))
     }
 
-    /// What is left on the screen, without lines of progress and colours, line by line.
+    /// The lines left on the screen, without progress lines and colours.
     pub fn lines(&self) -> Vec<String> {
         let mut text = String::new();
         let mut rest = self.shown.as_str();
