@@ -1,0 +1,84 @@
+//! Rankings in the cache, keyed by everything that they depend on.
+
+use super::request::Request;
+use crate::analysis;
+use crate::cache::Key;
+use crate::disk::Blake;
+use crate::document::Hit;
+use crate::engine::Engine;
+use crate::index::Meta;
+use crate::rank::LATE_VERSION;
+
+/// Version of the ranking. Raise it when the same query, corpus and settings may rank differently
+/// than before.
+const RANKING_VERSION: u32 = 2;
+
+/// The place of one request's ranking in the cache.
+pub(super) struct CachedRanking<'a> {
+    engine: &'a Engine,
+    request: &'a Request,
+    /// Identifies the content of the index, whatever the index is called.
+    corpus: &'a str,
+    key: Key,
+}
+
+impl<'a> CachedRanking<'a> {
+    /// `query` is the trimmed query of `request`.
+    pub fn new(engine: &'a Engine, meta: &'a Meta, query: &str, request: &'a Request) -> Self {
+        let corpus = meta.content_id.as_ref().unwrap_or(&meta.corpus_id);
+        let key = key(engine, meta, corpus, query, request);
+        Self { engine, request, corpus, key }
+    }
+
+    /// Whether [`CachedRanking::read`] would find a ranking.
+    pub fn exists(&self) -> bool {
+        self.request.caching.reads()
+            && self.engine.cache().has_ranking(&self.key, self.corpus, self.engine.now_s())
+    }
+
+    pub fn read(&self) -> Option<Vec<Hit>> {
+        if !self.request.caching.reads() {
+            return None;
+        }
+        self.engine.cache().ranking(&self.key, self.corpus, self.engine.now_s())
+    }
+
+    pub fn write(self, hits: &[Hit]) {
+        if self.request.caching.writes() {
+            self.engine.cache().put_ranking(self.key, self.corpus, hits, self.engine.now_s());
+        }
+    }
+}
+
+/// Digest of everything that a ranking depends on.
+fn key(engine: &Engine, meta: &Meta, corpus: &str, query: &str, request: &Request) -> Key {
+    // A filter reads the document table, which holds modification times. The corpus id does not
+    // depend on those.
+    let (filter, table) = match &request.filter {
+        None => (String::new(), ""),
+        Some(filter) => (filter.key(), meta.table_sha256()),
+    };
+    let mut roots = Blake::new(32);
+    meta.roots.iter().for_each(|root| roots.add(root.given.as_bytes()));
+    let rerank_weight = if request.rerank > 0 { engine.config.rerank_weight } else { 0.0 };
+    Key::of(
+        "retrieval v1",
+        [
+            &RANKING_VERSION.to_le_bytes()[..],
+            &analysis::VERSION.to_le_bytes(),
+            query.as_bytes(),
+            corpus.as_bytes(),
+            &roots.finish::<32>(),
+            meta.model.fingerprint.as_bytes(),
+            request.mode.name().as_bytes(),
+            &(request.k as u64).to_le_bytes(),
+            &engine.config.dense_weight.to_bits().to_le_bytes(),
+            filter.as_bytes(),
+            table.as_bytes(),
+            &[u8::from(meta.pending > 0)],
+            &(request.rerank as u64).to_le_bytes(),
+            &rerank_weight.to_bits().to_le_bytes(),
+            &LATE_VERSION.to_le_bytes(),
+        ],
+    )
+}
