@@ -1,30 +1,35 @@
-//! The extractive generator, and what its answers depend on beside their evidence.
+//! The extractive generator and the rarity of words, the one thing beside the evidence that its
+//! answers depend on.
 //!
-//! How rare a word is changes a little with every document. An answer sees rarity in coarse steps
-//! only and remembers each that it asked for, so that a kept answer holds exactly as long as the
-//! corpus of today gives the same steps.
+//! The rarity of a word changes a little with every document. An answer sees it in coarse steps only
+//! and lists each step that it read, so a cached answer is valid as long as today's corpus gives
+//! the same steps.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
-use super::{Asked, CacheUse};
-use crate::answer::{self, Evidence, Options, Tools};
-use crate::config::Mode;
-use crate::document::Answer;
-use crate::engine::Engine;
+use super::draft::{CacheEntry, Draft, record};
+use super::question::ResolvedQuestion;
+use crate::analysis;
+use crate::answer::{self, Evidence, Tools};
+use crate::cache::CachedAnswer;
+use crate::config::{Generator, Mode};
+use crate::engine::{Engine, QueryStage};
 use crate::error::{Fault, Result};
 use crate::index::Snapshot;
-use crate::search::Vectors;
+use crate::search::{QueryContext, Searcher};
 
-/// Steps between a word that every passage has and one that none has. On `XQuAD` answers are as
-/// good with 5 as with 1,000, and worse with 3.
+/// Version of extractive answers. Raise it when the same evidence may give another answer.
+const EXTRACTIVE_VERSION: u32 = 8;
+
+/// Steps between a word that every passage has and a word that none has. On XQuAD, as
+/// `answer/tests/measure.rs` counts right answers, 5 steps do as well as 1,000, and 3 do worse.
 const STEPS: f64 = 5.0;
 
 /// A term that no text has: every term of a text has a letter or a digit in it.
 const ABSENT: &str = "\u{1}";
 
-/// Weights of terms in one index, for those who ask through a function, which has no way to tell of
-/// a fault.
+/// Term weights of one index, for callers that cannot return a fault.
 pub(super) struct Weights<'a> {
     snapshot: &'a Snapshot,
     /// The first one.
@@ -51,23 +56,24 @@ impl<'a> Weights<'a> {
     }
 }
 
-/// How rare terms are in one index, in steps.
-pub(super) struct Rarity<'a> {
+/// Rarity of terms in one index, in steps.
+struct Rarity<'a> {
     weights: Weights<'a>,
     largest: f64,
-    asked: RefCell<BTreeMap<String, u8>>,
+    /// The steps read so far.
+    read: RefCell<BTreeMap<String, u8>>,
 }
 
 impl<'a> Rarity<'a> {
-    pub fn new(snapshot: &'a Snapshot) -> Self {
+    fn new(snapshot: &'a Snapshot) -> Self {
         let weights = Weights::new(snapshot);
         let largest = weights.of(ABSENT).max(f64::MIN_POSITIVE);
-        Self { weights, largest, asked: RefCell::default() }
+        Self { weights, largest, read: RefCell::default() }
     }
 
-    /// How rare a term is, from 0 to 1, in a corpus whose size is rounded up to a power of two: a
-    /// passage more then seldom changes the rarity of words that it does not have. `weight` is
-    /// ln((N + 1) / (n + ½)) for n of N passages.
+    /// Rarity from 0 to 1 of a term with this weight, in a corpus whose size is rounded up to a
+    /// power of two: one more passage then seldom changes the rarity of words that it lacks.
+    /// `weight` is ln((N + 1) / (n + ½)) for n of N passages.
     fn share(&self, weight: f64) -> f64 {
         let passages = (0.5 * self.largest.exp()).round();
         let size = passages.log2().ceil().exp2();
@@ -78,59 +84,81 @@ impl<'a> Rarity<'a> {
     /// From 0, a word of every passage, to 5, a word of none.
     fn step(&self, term: &str) -> u8 {
         let weight = self.weights.of(term);
-        let share = self.share(weight);
-        // What occurs somewhere is never taken for what occurs nowhere.
-        let step = (share * STEPS).round();
+        let step = (self.share(weight) * STEPS).round();
+        // A word that occurs somewhere never counts as absent.
         if weight < self.largest { step.min(STEPS - 1.0) as u8 } else { STEPS as u8 }
     }
 
     fn weight(&self, term: &str) -> f64 {
         let step = self.step(term);
-        self.asked.borrow_mut().insert(term.to_owned(), step);
+        self.read.borrow_mut().insert(term.to_owned(), step);
         f64::from(step) / STEPS
     }
 
-    /// Whether each term is as rare as it was.
-    pub fn is_still(&self, asked: &[(String, u8)]) -> bool {
-        asked.iter().all(|(term, step)| self.step(term) == *step)
+    /// Whether each term still has the step that it had.
+    fn is_unchanged(&self, steps: &[(String, u8)]) -> bool {
+        steps.iter().all(|(term, step)| self.step(term) == *step)
     }
 
-    /// What was asked for.
+    /// The steps that were read.
     ///
     /// # Errors
     /// The first fault that the index reported.
-    pub fn finish(self) -> Result<Vec<(String, u8)>> {
+    fn finish(self) -> Result<Vec<(String, u8)>> {
         self.weights.finish()?;
-        Ok(self.asked.into_inner().into_iter().collect())
+        Ok(self.read.into_inner().into_iter().collect())
     }
 }
 
-/// Answers from sentences of the evidence.
+/// Answers with sentences of the evidence, from the cache where possible.
 pub(super) fn answer(
     engine: &Engine,
-    (snapshot, vectors): (&Snapshot, &mut Vectors),
-    rarity: Rarity<'_>,
-    question: &Asked<'_>,
+    searcher: &mut Searcher,
+    question: &ResolvedQuestion<'_>,
     evidence: &[Evidence],
-    options: &Options,
-    cache: &mut CacheUse,
-) -> Result<(Answer, Vec<(String, u8)>)> {
-    let languages = snapshot.meta().query_languages();
-    let vectors = RefCell::new((vectors, cache));
+) -> Result<Draft> {
+    let request = question.request;
+    let stop = &request.stop.stage(QueryStage::Generation);
+    let (snapshot, vectors) = searcher.split();
+    let meta = snapshot.meta();
+    let languages = meta.query_languages();
+    let key = question.key(
+        evidence,
+        &languages,
+        &[
+            Generator::Extractive.name().as_bytes(),
+            &EXTRACTIVE_VERSION.to_le_bytes(),
+            &analysis::VERSION.to_le_bytes(),
+            meta.model.fingerprint.as_bytes(),
+            engine.config.search_mode.name().as_bytes(),
+            &(engine.config.ask_max_words as u64).to_le_bytes(),
+        ],
+    );
+    let scope = Generator::Extractive.name();
+    let entry = CacheEntry { engine, key, scope, caching: request.caching };
+    let rarity = Rarity::new(snapshot);
+    if let Some(draft) = entry.read(evidence, |record| rarity.is_unchanged(&record.rarity)) {
+        rarity.finish()?;
+        return Ok(draft);
+    }
+
+    let context = QueryContext { engine, snapshot, caching: request.caching, stop };
+    let vectors = RefCell::new(vectors);
+    let embeds = Cell::new((0, 0));
     let similarity = |texts: &[String]| {
-        let (vectors, cache) = &mut *vectors.borrow_mut();
-        let (caching, stop) = (question.request.caching, &question.stop);
-        let similar =
-            vectors.similarities(engine, snapshot, &question.resolved, texts, caching, stop)?;
-        cache.embed_hits += similar.hits;
-        cache.embed_misses += similar.misses;
-        Ok(similar.cosines)
+        let found = vectors.borrow_mut().similarities(context, &question.resolved, texts)?;
+        let (hits, misses) = embeds.get();
+        embeds.set((hits + found.hits, misses + found.misses));
+        Ok(found.cosines)
     };
     let tools = Tools {
         weight: &|term| rarity.weight(term),
         languages: &languages,
         similarity: (engine.config.search_mode != Mode::Lexical).then_some(&similarity),
     };
-    let answer = answer::answer(&question.resolved, evidence, &tools, options)?;
-    Ok((answer, rarity.finish()?))
+    let answer = answer::answer(&question.resolved, evidence, &tools, &question.options(engine))?;
+    let record = CachedAnswer { rarity: rarity.finish()?, ..record(&answer, evidence) };
+    entry.write(&record);
+    let (embed_hits, embed_misses) = embeds.get();
+    Ok(Draft { embed_hits, embed_misses, ..Draft::new(answer, record) })
 }

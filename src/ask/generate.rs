@@ -1,42 +1,24 @@
-//! The language model as a generator: prompt out, text in, every mark checked.
+//! The language model as a generator: a prompt out, a checked text back.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use super::draft::{CacheEntry, Draft, record};
+use super::question::ResolvedQuestion;
+use super::response::{Checks, Event, Writing};
 use crate::analysis;
-use crate::answer::{self, Evidence, Exchange, Intent, Prompt, Repetition, Stream};
+use crate::answer::{
+    self, CHECKS_VERSION, Evidence, Exchange, Intent, PROMPT_VERSION, Prompt, Repetition, Stream,
+};
+use crate::cache::CachedAnswer;
+use crate::config::Generator;
 use crate::document::Answer;
-use crate::error::{Fault, Reason, Result};
-use crate::llm::{ChatRole, Client, Endpoint, Finish, Message, Reply, Usage};
+use crate::engine::Engine;
+use crate::error::{Fault, Kind, Reason, Result};
+use crate::llm::{ChatRole, Client, Endpoint, Finish, Message, Reply};
 use crate::strings::StrExt as _;
 
-use super::Event;
-
-/// What the language model did.
-#[derive(Debug)]
-pub struct Writing {
-    /// The model by the server's own account.
-    pub model: String,
-    pub finish: Finish,
-    /// Why the text is broken off.
-    pub trouble: Option<Fault>,
-    pub usage: Option<Usage>,
-    pub attempts: u32,
-}
-
-/// What was wrong with a language model's text and was put right or marked.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Checks {
-    /// Numbers that were cited and not offered; they were removed.
-    pub removed: Vec<usize>,
-    /// Sentences that no cited source supports. The answer keeps them unless it has no others; then
-    /// it is empty.
-    pub unsupported: Vec<String>,
-    /// Addresses that no source has; they were removed.
-    pub addresses: usize,
-}
-
-/// The language model of the configuration.
+/// A client for the configured language model.
 ///
 /// # Errors
 /// A usage fault that names the setting that is missing or wrong.
@@ -45,8 +27,7 @@ pub(super) fn client(llm: &Endpoint) -> Result<Client> {
         if value.is_empty() {
             return Err(Fault::usage(format!("`generator = llm` needs `{key}`")).hint(
                 "for example RAG_LLM_BASE_URL=http://localhost:11434/v1 and \
-                 RAG_LLM_MODEL=llama3.2; \
-                 or `--generator extractive`",
+                 RAG_LLM_MODEL=llama3.2; or `--generator extractive`",
             ));
         }
     }
@@ -58,28 +39,16 @@ pub(super) fn client(llm: &Endpoint) -> Result<Client> {
     })
 }
 
-/// The prompt for a question: as much of the evidence as fits, in the order of paths.
-pub(super) fn prompt(
-    question: &str,
-    intent: Intent,
-    earlier: &[Exchange],
-    evidence: Vec<Evidence>,
-    evidence_tokens: usize,
-) -> Prompt {
-    let fitting = answer::fit(evidence, evidence_tokens, &n_tokens);
-    answer::prompt(question, earlier, fitting, wish(intent))
-}
-
-/// Tokens of a text, roughly and rather too many. Every language model has a tokenizer of its own;
-/// four characters a token is what the common ones reach on English, and a token for each character
-/// of other scripts is more than they need.
+/// Upper estimate of the tokens of a text. Tokenizers differ between language models: the common
+/// ones reach four characters a token on English, and use at most a token for each character of
+/// other scripts.
 pub fn n_tokens(text: &str) -> usize {
     let ascii = text.bytes().filter(u8::is_ascii).count();
     ascii.div_ceil(4) + text.chars().filter(|c| !c.is_ascii()).count()
 }
 
-/// What kind of answer is wanted, told to a model.
-fn wish(intent: Intent) -> &'static str {
+/// The sentence of the prompt that asks for the form of an answer.
+fn form(intent: Intent) -> &'static str {
     match intent {
         Intent::Definition => "Say what it is in one or two sentences.",
         Intent::HowTo => "Give the steps as a numbered list; quote commands exactly.",
@@ -91,24 +60,23 @@ fn wish(intent: Intent) -> &'static str {
     }
 }
 
-/// Asks the configured language model for a word, to see whether it answers; yields its own name
-/// for itself.
+/// Asks the configured language model for a word, to see whether it answers. Returns the name that
+/// the server gives for the model.
 ///
 /// # Errors
 /// A usage fault that names the setting that is missing or wrong; why the server does not answer.
 pub fn probe(llm: &Endpoint, stop: &(dyn Fn() -> bool + Sync)) -> Result<String> {
-    /// Fewer are refused by some servers.
+    /// Some servers refuse fewer.
     const MAX_TOKENS: u32 = 16;
-    const MOST: Duration = Duration::from_secs(60);
-    let most = llm.timeout.min(MOST);
-    let hasty = Endpoint {
+    const MAX_TIMEOUT: Duration = Duration::from_secs(60);
+    let timeout = llm.timeout.min(MAX_TIMEOUT);
+    let client = client(&Endpoint {
         attempts: 1,
         max_tokens: MAX_TOKENS,
-        timeout: most,
-        answer_timeout: most,
+        timeout,
+        answer_timeout: timeout,
         ..llm.clone()
-    };
-    let client = client(&hasty)?;
+    })?;
     let reply = chat(&client, "Reply with one word.", "Is all well?", &mut |_| {}, stop)?;
     match (reply.finish, reply.trouble) {
         (Finish::Interrupted, _) => Err(Fault::interrupted()),
@@ -117,14 +85,76 @@ pub fn probe(llm: &Endpoint, stop: &(dyn Fn() -> bool + Sync)) -> Result<String>
     }
 }
 
-/// Has the model answer. Its text is passed on piece by piece, as it may be shown, and cut when it
-/// repeats itself. The pieces add up to the answer's text, with two exceptions: nothing is passed
-/// on of an answer that abstains, and an answer that no source supports is withdrawn after it was
-/// passed on.
+/// Answers with the language model, from the cache where possible. The text is passed to `on` as
+/// [`write`] says.
+pub(super) fn answer(
+    engine: &Engine,
+    client: &Client,
+    languages: &[&str],
+    question: &ResolvedQuestion<'_>,
+    evidence: &[Evidence],
+    on: &mut dyn FnMut(Event<'_>),
+) -> Result<Draft> {
+    let ResolvedQuestion { request, resolved, intent, earlier } = question;
+    let llm = &engine.config.llm;
+    let fitting = answer::fit(evidence.to_vec(), engine.config.llm_evidence_tokens, &n_tokens);
+    let prompt = answer::prompt(resolved, earlier, fitting, form(*intent));
+    let key = question.key(
+        &prompt.sources,
+        languages,
+        &[
+            Generator::Llm.name().as_bytes(),
+            &PROMPT_VERSION.to_le_bytes(),
+            &CHECKS_VERSION.to_le_bytes(),
+            prompt.system.as_bytes(),
+            prompt.user.as_bytes(),
+            llm.base_url.as_bytes(),
+            llm.model.as_bytes(),
+            &llm.temperature.to_bits().to_le_bytes(),
+            &llm.max_tokens.to_le_bytes(),
+        ],
+    );
+    let entry = CacheEntry { engine, key, scope: &llm.model, caching: request.caching };
+    if let Some(draft) = entry.read(&prompt.sources, |_| true) {
+        on(Event::Text(&draft.answer.text));
+        return Ok(Draft { sources: prompt.sources, ..draft });
+    }
+
+    let stop = &request.stop;
+    let written = write(client, &prompt, languages, &|| engine.should_stop(stop), on);
+    let (answer, checks, mut writing) = written.map_err(|fault| match fault.kind() {
+        Kind::Interrupted => engine.check_stop(stop).err().unwrap_or(fault),
+        _ => fault,
+    })?;
+    if writing.finish == Finish::Interrupted
+        && let Err(late) = engine.check_stop(stop)
+        && late.kind() == Kind::Late
+    {
+        (writing.finish, writing.trouble) = (Finish::Broken, Some(late));
+    }
+    let record = CachedAnswer {
+        removed: checks.removed,
+        unsupported: checks.unsupported,
+        addresses: checks.addresses,
+        writer: writing.model.clone(),
+        ..record(&answer, &prompt.sources)
+    };
+    // An incomplete text is not what the model would say next time.
+    if writing.finish == Finish::Complete {
+        entry.write(&record);
+    }
+    Ok(Draft { sources: prompt.sources, writing: Some(writing), ..Draft::new(answer, record) })
+}
+
+/// Has the model write. Its text goes to `on` piece by piece, cleaned, and ends where it begins to
+/// repeat itself. The pieces add up to the answer's text, with two exceptions: no piece is passed
+/// of an answer that abstains, and an answer that no source supports becomes empty after its pieces
+/// were passed.
 ///
 /// # Errors
-/// Those of [`Client::chat`]; an interruption before anything came; a model that says nothing.
-pub(super) fn write(
+/// Those of [`Client::chat`]; an interruption before any text; a text of which nothing can be
+/// shown.
+fn write(
     client: &Client,
     prompt: &Prompt,
     languages: &[&str],
@@ -132,13 +162,13 @@ pub(super) fn write(
     on: &mut dyn FnMut(Event<'_>),
 ) -> Result<(Answer, Checks, Writing)> {
     let mut stream = Stream::new(&prompt.sources);
-    let mut teller = AnswerStream { on, beginning: Some(String::new()) };
+    let mut answer_stream = AnswerStream { on, beginning: Some(String::new()) };
     let (mut repetition, repeats) = (Repetition::default(), AtomicBool::new(false));
-    let mut said = String::new();
-    let mut on_text = |text: &str| {
-        let text = text.slice(..repetition.feed(text));
-        said.push_str(text);
-        teller.report(&stream.feed(text));
+    let mut text = String::new();
+    let mut on_text = |piece: &str| {
+        let piece = piece.slice(..repetition.feed(piece));
+        text.push_str(piece);
+        answer_stream.report(&stream.feed(piece));
         repeats.store(repetition.is_found(), Ordering::Relaxed);
     };
     let should_stop = || repeats.load(Ordering::Relaxed) || stop();
@@ -146,16 +176,15 @@ pub(super) fn write(
     if repetition.is_found() {
         reply = Reply { finish: Finish::Repeating, trouble: None, reason: None, ..reply };
     }
-    teller.report(&stream.finish());
-    let vetted = answer::vet(&said, &prompt.sources, languages);
+    answer_stream.report(&stream.finish());
+    let vetted = answer::vet(&text, &prompt.sources, languages);
     if vetted.text.is_empty() {
-        return Err(silent(reply));
+        return Err(no_text(reply));
     }
-    // What was broken off might have been borne out by what follows; how it ended says that it is
-    // not whole.
+    // What follows might have supported an incomplete text. Its finish says that it is incomplete.
     let is_whole = !matches!(reply.finish, Finish::Broken | Finish::Interrupted);
     let is_shown = vetted.supported || !is_whole && !vetted.abstained;
-    teller.finish(!is_shown);
+    answer_stream.finish(is_shown);
     let answer = Answer {
         text: if is_shown { vetted.text } else { String::new() },
         supported: vetted.supported,
@@ -166,24 +195,25 @@ pub(super) fn write(
         unsupported: vetted.unsupported,
         addresses: vetted.n_addresses,
     };
-    let Reply { model, finish, trouble, reason, usage, attempts, .. } = reply;
-    let trouble =
-        trouble.map(|trouble| Fault::outside(trouble).reason(reason.unwrap_or(Reason::BrokenOff)));
-    let writing = Writing {
-        model: analysis::untrusted::neutralise(&model).into_owned(),
-        finish,
-        trouble,
-        usage,
-        attempts,
-    };
-    Ok((answer, checks, writing))
+    Ok((answer, checks, writing(reply)))
 }
 
-/// Passes an answer on once it is certain that it is one.
+fn writing(reply: Reply) -> Writing {
+    let reason = reply.reason.unwrap_or(Reason::BrokenOff);
+    Writing {
+        model: analysis::untrusted::neutralise(&reply.model).into_owned(),
+        finish: reply.finish,
+        trouble: reply.trouble.map(|trouble| Fault::outside(trouble).reason(reason)),
+        usage: reply.usage,
+        attempts: reply.attempts,
+    }
+}
+
+/// Passes text on once it certainly belongs to an answer.
 struct AnswerStream<'a> {
     on: &'a mut dyn FnMut(Event<'_>),
-    /// What came first, while it may still say that there is no answer. That is not said in the
-    /// model's words.
+    /// The text so far, while it may still turn out to say that the sources do not answer. Those
+    /// words of the model are not shown.
     beginning: Option<String>,
 }
 
@@ -192,52 +222,50 @@ impl AnswerStream<'_> {
         let Some(beginning) = &mut self.beginning else { return (self.on)(Event::Text(text)) };
         beginning.push_str(text);
         if !answer::may_abstain(beginning) {
-            self.finish(false);
+            self.finish(true);
         }
     }
 
-    /// Tells what was held back, unless the text has proved to be `no_answer`.
-    fn finish(&mut self, no_answer: bool) {
-        if let Some(beginning) = self.beginning.take().filter(|_| !no_answer) {
+    /// Passes on what was held back, if it `is_shown`.
+    fn finish(&mut self, is_shown: bool) {
+        if let Some(beginning) = self.beginning.take()
+            && is_shown
+        {
             (self.on)(Event::Text(&beginning));
         }
     }
 }
 
-/// That nothing came which could be shown. Nothing is known about the sources then.
-fn silent(reply: Reply) -> Fault {
+/// The fault of a reply without text that can be shown. It says nothing about the sources.
+fn no_text(reply: Reply) -> Fault {
+    let empty = |message: &str| Fault::outside(message).reason(Reason::Empty);
     match (reply.finish, reply.trouble) {
         (Finish::Interrupted, _) => Fault::interrupted(),
         (_, Some(trouble)) => Fault::outside(format!("the language model broke off: {trouble}"))
             .reason(reply.reason.unwrap_or(Reason::BrokenOff)),
-        (Finish::Length, _) => {
-            Fault::outside("the language model used up its tokens and said nothing")
-                .reason(Reason::Empty)
-                .hint("a model that thinks first needs more: raise llm.max_tokens")
-        }
+        (Finish::Length, _) => empty("the language model used up its tokens before it answered")
+            .hint("a model that reasons first needs more: raise llm.max_tokens"),
         (Finish::Repeating, _) => {
-            Fault::outside("the language model repeated itself and said nothing that can be shown")
-                .reason(Reason::Empty)
+            empty("the language model repeated itself and gave nothing that can be shown")
         }
-        _ => Fault::outside("the language model said nothing that can be shown")
-            .reason(Reason::Empty),
+        _ => empty("the language model gave nothing that can be shown"),
     }
 }
 
-/// A follow-up question as one that stands by itself, by the model's account; `None` when it says
-/// nothing of use.
-pub(super) fn rewritten(
+/// A follow-up as a question that can be understood alone, in the model's words; `None` when its
+/// reply is unusable.
+pub(super) fn rewrite(
     client: &Client,
     question: &str,
     earlier: &[Exchange],
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<Option<String>> {
-    /// A question that is longer is no question.
+    /// A longer text is not a question.
     const MAX_CHARS: usize = 400;
     let (system, user) = answer::rewriting(question, earlier);
     let reply = chat(client, &system, &user, &mut |_| {}, stop)?;
-    let mut shown = Stream::new(&[]);
-    let text = shown.feed(&reply.text) + &shown.finish();
+    let mut stream = Stream::new(&[]);
+    let text = stream.feed(&reply.text) + &stream.finish();
     let text = text.trim().lines().next().unwrap_or_default().trim_matches(['"', ' ']).to_owned();
     let is_usable =
         reply.finish == Finish::Complete && !text.is_empty() && text.chars().count() <= MAX_CHARS;
