@@ -1,5 +1,5 @@
-# What the scripts beside this file share. It is sourced, not run; the caller has set `name`, and `root`, the top of
-# the checkout, as an absolute path.
+# Functions shared by the scripts in this folder, which source this file. The caller sets `name`, and `root`, the
+# absolute path of the checkout.
 
 say() { printf '%s: %s\n' "$name" "$*" >&2; }
 die() {
@@ -8,7 +8,7 @@ die() {
     exit 1
 }
 
-# absolute PATH: the same path, whatever folder one goes to afterwards; it need not exist.
+# absolute PATH: prints the absolute path of PATH, which need not exist.
 absolute() {
     case $1 in
     /*) printf '%s' "$1" ;;
@@ -16,7 +16,7 @@ absolute() {
     esac
 }
 
-# debian PACKAGES...: installs them where that can be done without asking: as root, on Debian and its descendants.
+# debian PACKAGES...: installs packages when run as root on Debian or a derivative; fails elsewhere.
 debian() {
     [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || return 1
     say "installing $* with apt-get"
@@ -31,15 +31,15 @@ debian() {
     fi
 }
 
-# need_rust: a Cargo that is new enough, and the C compiler that SQLite, zstd and ring are built with.
+# need_rust: requires a recent enough Cargo, and the C compiler that SQLite, zstd and ring are built with.
 need_rust() {
     local wanted found
-    # rustup's installer puts Cargo here and tells only shells that start afterwards.
+    # rustup's installer puts Cargo here and extends the PATH of later shells only.
     command -v cargo >/dev/null || PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin
     wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$root/Cargo.toml")
     command -v cargo >/dev/null || die "needs Rust $wanted or later; there is no cargo" \
         "curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y && . \"\$HOME/.cargo/env\""
-    # Inside the checkout, so that the toolchain is the one that will build.
+    # In the checkout, so that rustup selects the toolchain that builds.
     found=$(cd "$root" && rustc --version | cut -d ' ' -f 2)
     [ "$(printf '%s\n' "$wanted" "${found%%-*}" | sort -V | head -n 1)" = "$wanted" ] ||
         die "needs Rust $wanted or later; this is $found" "rustup update stable, or see https://rustup.rs"
@@ -47,12 +47,12 @@ need_rust() {
         die "needs a C compiler named cc" "sudo apt-get update && sudo apt-get install -y build-essential"
 }
 
-# need_program: what building it takes is here, unless RAG_PROGRAM names a program to use instead.
+# need_program: requires the build tools, unless RAG_PROGRAM names a program to use instead.
 need_program() {
     [ -n "${RAG_PROGRAM:-}" ] || need_rust
 }
 
-# get_program: puts the path of the program into `rag`: of the one that RAG_PROGRAM names, or of one built now.
+# get_program: sets `rag` to the path of the program: RAG_PROGRAM, or one that it builds.
 get_program() {
     if [ -z "${RAG_PROGRAM:-}" ]; then
         need_crates
@@ -60,27 +60,26 @@ get_program() {
         return
     fi
     rag=$(absolute "$RAG_PROGRAM")
-    [ -f "$rag" ] && [ -x "$rag" ] || die "RAG_PROGRAM names no program: $rag" "unset it to build one"
+    [ -f "$rag" ] && [ -x "$rag" ] || die "RAG_PROGRAM is not an executable file: $rag" "unset it to build one"
 }
 
-# need_crates: every dependency is on this machine afterwards. Cargo.lock says exactly which, so nothing is asked of
-# the network when all of them are here already.
+# need_crates: downloads missing dependencies. Cargo.lock pins them, so no request is made when all are present.
 need_crates() {
     local host
     host=$(cd "$root" && rustc -vV | sed -n 's/^host: //p')
     if ! (cd "$root" && cargo fetch --quiet --locked --offline --target "$host") 2>/dev/null; then
         say "fetching the dependencies"
         (cd "$root" && cargo fetch --quiet --locked --target "$host") ||
-            die "the dependencies could not be fetched" "see the lines above; they are needed once, afterwards no network is"
+            die "the dependencies could not be fetched" "see the lines above; the network is needed once"
     fi
 }
 
-# build_release: builds, and puts the path of the program into `rag`, wherever Cargo is configured to build.
+# build_release: builds, and sets `rag` to the path of the program, wherever Cargo is configured to build.
 build_release() {
     local messages
     say "building (some minutes the first time)"
     messages=$(cd "$root" && cargo build --release --locked --offline --bin rag --message-format json-render-diagnostics) ||
         die "the build failed" "see the lines above"
     rag=$(sed -n 's/.*"name":"rag".*"executable":"\([^"]*\)".*/\1/p' <<<"$messages" | tail -n 1)
-    [ -x "$rag" ] || die "cargo does not say where it put the program"
+    [ -x "$rag" ] || die "cargo did not report the path of the program"
 }

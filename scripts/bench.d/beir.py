@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Turns a BEIR folder into what `rag` works with: one Markdown file per document, and questions for `rag eval`.
+"""Converts a BEIR folder: one Markdown file per document, and questions for `rag eval`.
 
 usage: beir.py BEIR_DIR OUT_DIR    writes OUT_DIR/docs/*.md and OUT_DIR/questions.jsonl
 """

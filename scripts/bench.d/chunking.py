@@ -1,8 +1,8 @@
-"""How much of what answers a question is in the passages that `rag search` returns, and how much else.
+"""Recall and precision, in characters, of the passages that `rag search` returns.
 
-Every question names the characters of one document that answer it. Our passages stand against windows of so many
-tokens, cut where the words happen to end: each window is a file of its own, and counts as returned when any passage of
-it is, so that none is cut short by the model's own window.
+Every question has the character spans of one document that answer it. The reference is windows of a fixed number of
+tokens, split between words: each window is a separate file, and counts as returned when any passage of it is returned, so
+that the window of the model does not shorten it.
 """
 
 import bisect
@@ -20,7 +20,7 @@ class Question:
 
 
 class Document:
-    """A text, by characters as questions count them and by bytes as passages do."""
+    """A text, addressed by characters (in questions) and by bytes (in passages)."""
 
     def __init__(self, path):
         self.name, self.data = path.name, path.read_bytes()
@@ -33,7 +33,7 @@ class Document:
         return bisect.bisect_left(self.byte_of, start), bisect.bisect_left(self.byte_of, end)
 
     def windows(self, n_tokens, tokens):
-        """Spans of whole words with at most so many tokens together."""
+        """Spans of whole words with at most `n_tokens` tokens each."""
         spans, room = [], 0
         for word in re.finditer(r"\S+", self.text):
             cost = tokens[word.group()]
@@ -92,23 +92,23 @@ class Measure:
         self.questions, self.documents, self.tokens = questions, documents, tokens
 
     def __call__(self, rankings):
-        """Means over all questions of what the places returned for each hold."""
+        """Means over all questions of the scores of their places."""
         return Figures(*map(statistics.mean, zip(*map(self.score, self.questions, rankings))))
 
     def score(self, question, places):
-        """What is returned twice is found once, and counts as returned twice."""
+        """Recall, precision and tokens of one question. Text returned twice counts twice for precision, once for recall."""
         found = common(question.gold, union((start, end) for name, start, end in places if name == question.document))
         n_gold = sum(end - start for start, end in question.gold)
         n_returned = sum(end - start for _, start, end in places)
         return found / n_gold, found / max(1, n_returned), self.size(places)
 
     def size(self, places):
-        """Tokens of words add up; a word that a place cuts in two is counted by its length."""
+        """The sum of the tokens of the words; the tokens of a partial word are estimated from its length."""
         words = (word for name, start, end in places for word in re.findall(r"\S+", self.documents[name].text[start:end]))
         return sum(self.tokens.get(word, 1 + len(word) // 4) for word in words)
 
     def fitting(self, places, n_tokens):
-        """The best places, as many as have so many tokens together."""
+        """The longest prefix of the places with at most `n_tokens` tokens."""
         n = 0
         while n < len(places) and self.size(places[: n + 1]) <= n_tokens:
             n += 1

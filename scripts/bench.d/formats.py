@@ -1,4 +1,4 @@
-"""Text out of PDFs against pdftotext: share of its words that rag has too, and share of those in the same order."""
+"""Text of PDFs against pdftotext: share of its words that rag extracts, and share of those in the same order."""
 
 import bisect
 import collections
@@ -11,13 +11,13 @@ import unicodedata
 
 
 class Worker:
-    """The child process in which rag reads risky formats, spoken to as ingest does."""
+    """The child process in which rag parses risky formats, with the protocol of an ingest."""
 
     def __init__(self, rag):
         self.process = subprocess.Popen([str(rag), "extract-worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
 
     def read(self, path):
-        """What rag makes of a file: its text, or why there is none."""
+        """The text that rag extracts from a file, or the reason for none."""
         data = pathlib.Path(path).read_bytes()
         head = {"path": str(path), "bytes": len(data), "cpu_s": 60}
         self.process.stdin.write(json.dumps(head).encode() + b"\n" + data)
@@ -42,7 +42,7 @@ def recall(reference, found):
 
 
 def order(reference, found):
-    """The longest run of common words that comes in the order of the reference, over their number."""
+    """The length of the longest common subsequence with the reference, divided by the number of common words."""
     places = collections.defaultdict(list)
     for at, word in enumerate(found):
         places[word].append(at)
@@ -59,7 +59,7 @@ def order(reference, found):
 
 
 def pdfs(rag, folders):
-    """Measures every PDF below the folders; yields (path, reference words, recall, order, what rag says)."""
+    """Measures every PDF below the folders; yields (path, reference words, recall, order, message of rag)."""
     paths = sorted(path for folder in folders for path in pathlib.Path(folder).rglob("*.pdf"))
     for path in paths:
         done = subprocess.run(["pdftotext", "-q", "-enc", "UTF-8", str(path), "-"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)

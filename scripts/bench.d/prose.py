@@ -72,7 +72,7 @@ LISTS = {"N": NOUNS, "V": VERBS, "A": ADJECTIVES, "D": ADVERBS, "P": PLACES}
 
 
 class Prose:
-    """A stream of sentences. `random` of a seeded generator is the one method that never changes between versions."""
+    """A stream of sentences. Of a seeded generator, only `random` is stable between Python versions."""
 
     def __init__(self, seed):
         self.random = random.Random(seed).random
@@ -112,7 +112,7 @@ class Prose:
 
 
 def write_book(folder, n_bytes):
-    """Chapters in Markdown, about `n_bytes` in all; yields nothing but the bytes written."""
+    """Writes chapters in Markdown, about `n_bytes` in total."""
     prose, written, n = Prose(1), 0, 0
     while written < n_bytes:
         n += 1
@@ -127,7 +127,7 @@ def write_book(folder, n_bytes):
 
 
 def write_notes(folder, n_files):
-    """Small files in a hundred folders, 60 to 120 words each."""
+    """Writes small files in a hundred folders, 60 to 120 words each."""
     prose = Prose(2)
     for n in range(n_files):
         path = folder / f"{n % 100:02}" / f"note-{n:05}.md"
@@ -137,8 +137,8 @@ def write_notes(folder, n_files):
 
 
 def write_passages(folder, n_passages):
-    """Files of ten sections each, every section a passage of its own: longer than half of a passage may be, shorter than a
-    whole one."""
+    """Writes files of ten sections. Each section becomes one passage: it is longer than half of the largest passage, and
+    shorter than a whole one."""
     prose = Prose(6)
     for first in range(0, n_passages, 10):
         path = folder / f"{first // 1000:03}" / f"part-{first:06}.md"

@@ -1,4 +1,4 @@
-"""The measurements behind scripts/bench, which builds what is measured and cleans up."""
+"""The measurements of scripts/bench, which builds the programs and cleans up."""
 
 import argparse
 import json
@@ -25,23 +25,23 @@ PASSAGES = int(os.environ.get("RAG_BENCH_PASSAGES", 20_000))
 RUNS = int(os.environ.get("RAG_BENCH_RUNS", 5))
 SERVE_QUESTIONS = 40_000
 SERVE_SECONDS = 2 * RUNS
-# Short processes vary more and cost less.
+# Short processes vary more and are cheap to repeat.
 SHORT_RUNS = 4 * RUNS
 
-# nDCG@10 on scifact_train by plain reference code: BM25 with k1 0.9, b 0.4 and the Porter stemmer; exact cosines of the
-# same int8 model; and two ways of fusing those.
+# nDCG@10 on scifact_train of plain reference code: BM25 with k1 0.9, b 0.4 and the Porter stemmer; exact cosines of the
+# same int8 model; and two fusions of these.
 REFERENCE = {
     "scifact_train": "BM25 0.6945, dense 0.6576, reciprocal ranks (k = 60) 0.7198, min-max scores 0.736",
 }
 
 
 class Process:
-    """One finished process: wall time and the most memory that it had."""
+    """One finished process: wall time and peak memory."""
 
     def __init__(self, args, env, ok=(0,)):
         start = time.perf_counter()
         process = subprocess.Popen([str(arg) for arg in args], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
-        # Nothing here prints more than a pipe holds on stderr; wait4 is what knows the memory of this very child.
+        # No command prints more to stderr than a pipe holds. wait4 reports the peak memory of this child.
         self.stdout = process.stdout.read().decode()
         stderr = process.stderr.read().decode()
         _, status, usage = os.wait4(process.pid, 0)
@@ -58,7 +58,7 @@ class Bench:
         self.work = pathlib.Path(args.work)
         share = self.work / "share"
         share.mkdir()
-        # Where rag looks for library and models, wherever it was built.
+        # rag finds the library and the models here, wherever it was built.
         (share / "rag").symlink_to(pathlib.Path(args.assets).resolve())
         kept = {key: os.environ[key] for key in ("PATH", "TMPDIR", "LANG") if key in os.environ}
         self.env = kept | {"HOME": str(self.work / "home"), "XDG_DATA_HOME": str(share)}
@@ -74,17 +74,17 @@ class Bench:
         return process, json.loads(process.stdout)
 
     def batch(self, data, file):
-        """What `rag ask` says to each line of a file."""
+        """The reply of `rag ask` to each line of a file."""
         return [json.loads(line) for line in self.rag(data, "-q", "ask", "--batch", file, ok=(0, 3)).stdout.splitlines()]
 
     def ask(self, data, questions):
-        """What `rag ask` says to each question. No line of the file may hold two."""
+        """The reply of `rag ask` to each question; line breaks in questions become spaces."""
         file = self.work / "questions.txt"
         file.write_text("".join(" ".join(question.split()) + "\n" for question in questions), encoding="utf-8")
         return self.batch(data, file)
 
     def folder(self, name):
-        """An empty folder, and whether it is new."""
+        """The work folder of that name, and whether it is new."""
         folder = self.work / name
         is_new = not folder.exists()
         folder.mkdir(exist_ok=True)
@@ -107,18 +107,18 @@ class Bench:
             tokens = loop["tokens"]
         ingest, bare = statistics.median(ours), statistics.median(theirs)
         line("ingest", f"{tokens:,} tokens", f"{tokens / ingest:,.0f} tokens/s, {ingest:.2f} s")
-        line("", "bare model, same tokens, every core", f"{tokens / bare:,.0f} tokens/s, {bare:.2f} s")
+        line("", "model alone, same tokens, every core", f"{tokens / bare:,.0f} tokens/s, {bare:.2f} s")
         verdict("ratio", bare / ingest, 0.90, at_least=True)
 
     def memory(self):
         runs = [self.rag(f"memory-{n}", "-q", "ingest", "--no-cache", "--dir", self.book()) for n in range(min(RUNS, 3))]
         peak = statistics.median(run.peak_bytes for run in runs)
-        line("memory", f"ingest of {BYTES / 1e6:.1f} MB", f"{peak / 2**20:,.0f} MiB at most")
+        line("memory", f"ingest of {BYTES / 1e6:.1f} MB, peak", f"{peak / 2**20:,.0f} MiB")
         question = self.rag("memory-0", "search", "--no-cache", "Who founded the old city?")
-        line("", "one search", f"{question.peak_bytes / 2**20:,.0f} MiB at most")
+        line("", "one search, peak", f"{question.peak_bytes / 2**20:,.0f} MiB")
 
     def searchable(self):
-        """Once: a whole ingest takes minutes. A search is tried again and again from the start, as somebody waiting would."""
+        """Runs once, because the ingest takes minutes. Searches are repeated from the start of the ingest until one succeeds."""
         folder, is_new = self.folder("passages")
         if is_new:
             prose.write_passages(folder, PASSAGES)
@@ -127,7 +127,7 @@ class Bench:
         ingest = subprocess.Popen([self.args.rag, "--json", "ingest", "--no-cache", "--dir", folder], env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         first = None
         while first is None and ingest.poll() is None:
-            # A passage of the middle of the folder: its title is there once everything is.
+            # A passage in the middle of the folder: it is found once the text of all files is indexed.
             found = subprocess.run([self.args.rag, "--json", "search", "--mode", "lexical", f"passage {PASSAGES // 2}"], env=env, capture_output=True)
             if found.returncode == 0:
                 first = time.perf_counter() - start
@@ -144,7 +144,7 @@ class Bench:
         folder, is_new = self.folder("notes")
         if is_new:
             prose.write_notes(folder, FILES)
-            # Files younger than the clock's tick are read again by design; real ones are older.
+            # Files younger than the clock's tick are read again by design; files of a user are older.
             time.sleep(0.1)
         return folder
 
@@ -171,7 +171,7 @@ class Bench:
         questions = prose.Prose(4)
         times = {name: [] for name in ("hybrid", "load", "lexical", "version", "first", "again")}
         for _ in range(SHORT_RUNS):
-            # Interleaved, so that a slow moment of the machine falls on all of them.
+            # Interleaved, so that a slow moment of the machine affects all of them.
             times["hybrid"].append(self.rag("notes", "search", "--no-cache", questions.question()).seconds)
             times["load"].append(self.bare("notes", "load", questions.question())[0].seconds)
             times["lexical"].append(self.rag("notes", "search", "--mode", "lexical", questions.question()).seconds)
@@ -180,18 +180,18 @@ class Bench:
             times["first"].append(self.rag("notes", "ask", asked, ok=(0, 3)).seconds)
             times["again"].append(self.rag("notes", "ask", asked, ok=(0, 3)).seconds)
         ms = {name: statistics.median(values) * 1e3 for name, values in times.items()}
-        line("search", f"hybrid, never asked, {FILES:,} files", f"{ms['hybrid']:.0f} ms")
-        line("", "library, model and one embedding alone", f"{ms['load']:.0f} ms")
+        line("search", f"hybrid, new question, {FILES:,} files", f"{ms['hybrid']:.0f} ms")
+        line("", "loading library and model, one embedding", f"{ms['load']:.0f} ms")
         verdict("ratio", ms["hybrid"] / ms["load"], 1.5)
-        line("", "by words only", f"{ms['lexical']:.1f} ms")
+        line("", "lexical mode", f"{ms['lexical']:.1f} ms")
         line("", "rag --version", f"{ms['version']:.1f} ms")
         verdict("ratio to twice that and 10 ms", ms["lexical"] / (2 * ms["version"] + 10), 1)
-        line("", "ask, first and again", f"{ms['first']:.0f} ms, {ms['again']:.1f} ms")
-        verdict("ratio of again to first", ms["again"] / ms["first"], 1 / 3)
-        verdict("ratio of again to --version and 15 ms", ms["again"] / (ms["version"] + 15), 1)
+        line("", "ask, new and repeated question", f"{ms['first']:.0f} ms, {ms['again']:.1f} ms")
+        verdict("ratio of repeated to new", ms["again"] / ms["first"], 1 / 3)
+        verdict("ratio of repeated to --version and 15 ms", ms["again"] / (ms["version"] + 15), 1)
 
     def cache(self):
-        """Two times 1,000 questions out of 500, drawn as people ask: the n-th most popular 1/n as often as the first."""
+        """Two times 1,000 questions drawn from 500 by Zipf's law: the n-th most frequent is asked 1/n as often as the first."""
         self.rag("notes", "-q", "ingest", "--dir", self.notes())
         questions, draw = prose.Prose(5), random.Random(5)
         pool = [questions.question() for _ in range(500)]
@@ -208,9 +208,9 @@ class Bench:
         verdict("share", rate, 0.80, at_least=True)
 
     def serve(self):
-        """The server over the notes: as fast as it goes, at a quarter of that, and alone."""
+        """The server over the notes: at the maximum rate, at a quarter of it, and with one client."""
         if not shutil.which("wrk"):
-            line("serve", "under load", "skipped: it takes wrk")
+            line("serve", "under load", "skipped: needs wrk")
             return
         self.rag("notes", "-q", "ingest", "--dir", self.notes())
         prose_of, seen = prose.Prose(6), set()
@@ -225,7 +225,7 @@ class Bench:
         bodies = lambda n: [{"query": next(fresh)} for _ in range(n)]
         server.at_rate("/search", bodies(50))
         alone = statistics.median(server.at_rate("/search", bodies(300)))
-        # Between two measurements of the bare model, so that a slow moment of the machine falls on both.
+        # Between two measurements of the model alone, so that a slow moment of the machine affects both.
         rates = []
         def bare():
             process, said = self.bare("notes", "questions", file)
@@ -234,24 +234,24 @@ class Bench:
         load = server.wrk("/search", server.bodies("fresh.jsonl", bodies(SERVE_QUESTIONS // 2)), SERVE_SECONDS)
         bare()
         rate = statistics.mean(rates)
-        line("serve", "searches never asked, 64 connections", f"{load['rate']:,.0f} a second, P95 {load['p95_ms']:.0f} ms")
-        line("", "bare model, every core", f"{rate:,.0f} questions a second")
+        line("serve", "new searches, 64 connections", f"{load['rate']:,.0f} per second, P95 {load['p95_ms']:.0f} ms")
+        line("", "model alone, every core", f"{rate:,.0f} questions per second")
         verdict("ratio", load["rate"] / rate, 0.8, at_least=True)
         quarter = serve.p95(server.at_rate("/search", bodies(int(load["rate"] * SERVE_SECONDS / 4)), load["rate"] / 4))
         line("", "P95 at a quarter of that rate", f"{quarter:.1f} ms")
-        line("", "median of one client alone", f"{alone:.1f} ms")
+        line("", "median of a single client", f"{alone:.1f} ms")
         verdict("ratio", quarter / alone, 2.5)
         verdict("P95 in ms", quarter, 250)
         again = [{"query": question} for question in asked[:200]]
         known = server.bodies("known.jsonl", again)
         for route in ("/search", "/ask"):
-            # Known they are once each has been answered.
+            # Each is asked once, so that its result is cached.
             server.at_rate(route, again)
             cached = server.wrk(route, known, SERVE_SECONDS, once=False)
-            line("", f"{route}, known, 64 connections", f"{cached['rate']:,.0f} a second, P95 {cached['p95_ms']:.1f} ms")
+            line("", f"{route}, repeated, 64 connections", f"{cached['rate']:,.0f} per second, P95 {cached['p95_ms']:.1f} ms")
         others = bodies(64)
         worked = server.together("/search", others, {"query": next(fresh)}, 64)
-        line("", "64 ask the same behind 64 others", f"read by the model {worked - len(others)} times")
+        line("", "64 identical questions behind 64 others", f"embedded {worked - len(others)} times")
         verdict("times", worked - len(others), 1)
         server.stop()
 
@@ -271,7 +271,7 @@ class Bench:
                 line("", "plain reference code", REFERENCE[name])
 
     def tokens(self, texts):
-        """The number of tokens of each text, as the model counts them."""
+        """The number of tokens of each text, by the model's tokenizer."""
         file = self.work / "texts.jsonl"
         file.write_text("".join(json.dumps(text) + "\n" for text in texts), encoding="utf-8")
         return [int(n) for n in Process([self.args.bare, "tokens", file], self.in_data("chunking")).stdout.splitlines()]
@@ -284,10 +284,10 @@ class Bench:
         documents, questions = chunking.load(source)
         words = chunking.words(documents)
         tokens = dict(zip(words, self.tokens(words), strict=True))
-        top, deep = 5, 20  # of places; of passages, some of which are of one place, three times as many
+        top, deep = 5, 20  # Places. Several passages may be of one place, so three times as many are retrieved.
 
         def ranked(name, folder, place):
-            """For each question the places that a search returns, best first, none twice."""
+            """For each question the distinct places that a search returns, best first."""
             self.rag("chunking", "-q", "--index", name, "ingest", "--dir", folder)
             return [list(dict.fromkeys(map(place, self.hits(name, question.text, 3 * deep)))) for question in questions]
 
@@ -300,11 +300,11 @@ class Bench:
         for n_tokens in (200, 400):
             folder, _ = self.folder(f"windows-{n_tokens}")
             places = chunking.write_windows(documents, n_tokens, tokens, folder)
-            # The model reads 256 tokens: of a longer window any part may be found, and all of it counts as returned.
+            # The model reads 256 tokens: any part of a longer window may be found, and the whole window counts as returned.
             windows = [found[:top] for found in ranked(f"windows-{n_tokens}", folder, lambda hit: places[hit["path"]])]
             report("", f"{top} windows of {n_tokens} tokens", figures(windows))
             fitting = [figures.fitting(found, figures.size(room)) for found, room in zip(ours, windows, strict=True)]
-            report("", "passages that fit into as many", figures(fitting))
+            report("", "passages of the same length", figures(fitting))
             verdict("ratio of recall", figures(fitting).recall / figures(windows).recall, 1, at_least=True)
 
     def hits(self, name, question, k):
@@ -315,7 +315,7 @@ class Bench:
         data = pathlib.Path(self.args.test_data)
         source, book = data / "xquad_en" / "answers.json", data / "rustbook_en"
         if not (source.is_file() and book.is_dir()):
-            line("answers", "xquad_en, rustbook_en", "skipped: they are not in RAG_TEST_DATA")
+            line("answers", "xquad_en, rustbook_en", "skipped: not in RAG_TEST_DATA")
             return
         paragraphs, questions = [], []
         for document in json.loads(source.read_text(encoding="utf-8"))["data"]:
@@ -339,9 +339,9 @@ class Bench:
         nearest = [json.loads(sentence) for sentence in process.stdout.splitlines()]
         right = sum(holds(sentence, spans) for sentence, (_, spans) in zip(nearest, questions, strict=True))
         length = statistics.mean(map(words, nearest))
-        line("", "the nearest sentence of all by cosine", f"{right / len(asked):.1%} in {length:.1f} words")
+        line("", "nearest sentence by cosine", f"{right / len(asked):.1%} in {length:.1f} words")
 
-        # From all over, so that every document has its share.
+        # Evenly spaced, so that every document is represented.
         some = [n * len(asked) // 300 for n in range(300)]
         refused = [not said[n]["supported"] for n in some]
         line("", f"{len(some)} of them, refused", f"{statistics.mean(refused):.1%}, of all {1 - len(answered) / len(said):.1%}")
@@ -353,9 +353,9 @@ class Bench:
     def formats(self):
         source = pathlib.Path(self.args.test_data) / "pypdf_samples"
         if not source.is_dir() or not shutil.which("pdftotext"):
-            line("formats", "PDF", "skipped: it takes pdftotext, and pypdf_samples in RAG_TEST_DATA")
+            line("formats", "PDF", "skipped: needs pdftotext, and pypdf_samples in RAG_TEST_DATA")
             return
-        # What TeX and its like have left on the machine is measured too.
+        # PDFs that packages installed on this machine are measured too.
         folders = [folder for folder in (source, pathlib.Path("/usr/share/doc"), pathlib.Path("/usr/share/texmf")) if folder.is_dir()]
         rows = list(formats.pdfs(self.args.rag, folders))
         measured = [row for row in rows if row[1] > 0]
@@ -368,7 +368,7 @@ class Bench:
 
 
 def holds(answer, spans):
-    """Whether one of the spans is in the answer as it is written, whatever the white space and without our marks."""
+    """Whether one of the spans is in the answer, ignoring white space and citation marks."""
     text = " ".join(re.sub(r" ?\[\d+\]", "", answer).split())
     return any(" ".join(span.split()) in text for span in spans)
 

@@ -1,4 +1,4 @@
-"""The server under load: wrk for as much as it can take, and a client of its own for a rate that is chosen."""
+"""The server under load: wrk at the maximum rate, and an asynchronous client at a fixed rate."""
 
 import asyncio
 import json
@@ -8,7 +8,7 @@ import statistics
 import subprocess
 import time
 
-# Questions of its own for each thread of wrk, so that none is asked twice; or always the same ones.
+# Each thread of wrk has separate questions, so that none is asked twice; or all repeat the same ones.
 LUA = """
 local thread_count = 0
 function setup(thread)
@@ -49,7 +49,7 @@ class Server:
             [rag, "serve", "--port", "0", "--json"],
             env=env,
             stdout=subprocess.PIPE,
-            # It logs every request, as it does for everybody.
+            # It logs every request, as in production.
             stderr=subprocess.DEVNULL,
             stdin=subprocess.DEVNULL,
         )
@@ -67,7 +67,7 @@ class Server:
         return file
 
     def wrk(self, route, file, seconds, connections=64, once=True):
-        """As many requests as go, from so many connections."""
+        """Requests at the maximum rate, from `connections` connections."""
         url = f"http://{self.host}:{self.port}{route}"
         args = ["wrk", "-t2", f"-c{connections}", f"-d{seconds}s", "-s", self.lua, url, "--", file, "once" if once else "again"]
         output = subprocess.run(list(map(str, args)), check=True, capture_output=True, text=True).stdout
@@ -77,7 +77,7 @@ class Server:
         return result | {"rate": result["requests"] / result["seconds"]}
 
     def at_rate(self, route, bodies, rate=None):
-        """Milliseconds of each request: one after another, or `rate` a second, whether or not those before are answered."""
+        """Milliseconds of each request: one after another, or at `rate` per second without waiting for replies."""
         return asyncio.run(self._at_rate(route, bodies, rate))
 
     async def _at_rate(self, route, bodies, rate):
@@ -86,7 +86,7 @@ class Server:
         async def one(body, due):
             stream = free.pop() if free else await asyncio.open_connection(self.host, self.port)
             reply = await self._send(stream, route, body)
-            # From when it should have been sent: waiting for a turn counts.
+            # From the time at which it was due: a delayed start counts.
             times.append((time.perf_counter() - due) * 1e3)
             if reply[0] != 200:
                 raise SystemExit(f"bench: {reply}")
@@ -113,7 +113,7 @@ class Server:
         return int(head.split(" ")[1]), await reader.readexactly(length)
 
     def together(self, route, others, body, n):
-        """`n` times the same while `others` keep the server busy: how many questions of all of them the model read."""
+        """Sends one question `n` times while `others` keep the server busy; returns the number of texts that the model embedded."""
 
         async def all_of_them():
             before = self.texts()

@@ -1,4 +1,4 @@
-"""One line for each check, and whether all went well."""
+"""Runs checks, prints one line for each, and exits with 1 when one failed."""
 
 import sys
 import traceback
@@ -7,7 +7,7 @@ failed = []
 
 
 def check(words):
-    """Runs a function at once as a check of that name."""
+    """A decorator that runs a function immediately, as a check of that name."""
 
     def run(function):
         try:

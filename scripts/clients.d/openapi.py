@@ -1,4 +1,4 @@
-"""The description of the interface, as a validator of OpenAPI reads it."""
+"""Validates /openapi.json with openapi-spec-validator."""
 
 import json
 import os

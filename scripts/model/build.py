@@ -2,7 +2,7 @@
 
 The weights go to OUT.onnx.data, which ONNX Runtime maps: they are neither parsed nor copied, and sessions share them.
 
-The graph is BERT as sentence-transformers runs it, up to `last_hidden_state`; pooling and normalising are the caller's.
+The graph is BERT as sentence-transformers runs it, up to `last_hidden_state`; the caller does pooling and normalisation.
 It is written with the operators that ONNX Runtime 1.31 runs fastest, so load it with graph optimisation disabled: that
 is quicker, and the optimiser would fuse the norms into an operator that takes four times as long.
 
@@ -11,7 +11,7 @@ is quicker, and the optimiser would fuse the norms into an operator that takes f
     int8    23 MB    27 ms    17,000   20,600   16,600
 
 Only exactly rounded operations (add, divide, round) touch the weights, so every machine writes the same bytes.
-scripts/setup holds the SHA-256 that must come out: change it there when you change anything here.
+scripts/model/assets.txt holds the expected SHA-256: update it after a change of this file.
 """
 
 import hashlib
@@ -27,16 +27,16 @@ from onnx import TensorProto, helper, numpy_helper
 # The weights as the model's authors published them.
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
-# Bytes. ONNX Runtime opens the file for every tensor in it, which costs more than copying a small one.
+# In bytes. ONNX Runtime opens the file for every external tensor, which costs more than copying a small one.
 WORTH_MAPPING = 65_536
 
 HIDDEN, LAYERS, HEADS, EPSILON = 384, 6, 12, 1e-12
 FUSED = "com.microsoft"
 
-# What int8 finds hard in this model, measured on English paragraphs. Activations share one scale per tensor, and the
-# first token, [CLS], spends it: it drives these five neurons of the feed-forward layers to 13-25, where the rest stay
-# below 7, and with them channel 99 of the hidden state to 28, where the rest stay below 8. So those neurons are computed
-# in fp32 beside the others, and the loud channels are turned down before they are quantised, their weights turned up.
+# Outliers that int8 represents badly in this model, measured on English paragraphs. Activations share one scale per
+# tensor, and the first token, [CLS], dominates it: it drives these five neurons of the feed-forward layers to 13-25, where
+# the rest stay below 7, and channel 99 of the hidden state to 28, where the rest stay below 8. So those neurons are
+# computed in fp32, and the outlier channels are scaled down before quantisation and their weights scaled up.
 # Mean cosine to fp32 over 300 sentences: 0.9939 without this, 0.9964 with the neurons, 0.9986 with both. It costs
 # about 4 % of the speed.
 LOUD_NEURONS = {0: [856], 1: [607], 2: [218, 1004], 3: [358]}
@@ -72,7 +72,7 @@ def quantise_columns(matrix):
 
     x86 processors without VNNI multiply unsigned by signed bytes in pairs and clip the sum at 32,767. Activations go up
     to 255, and 255 * 128 just fits: results are exact, and the same, on every processor. The usual remedy, 7-bit weights
-    (all at most 64), gives a mean cosine of 0.9978 where this gives 0.9986 and careless 8 bits 0.9988. Unsigned weights
+    (all at most 64), gives a mean cosine of 0.9978; this gives 0.9986, and unrestricted 8 bits give 0.9988. Unsigned weights
     never clip, but their kernel runs at less than half the speed.
     """
     magnitude = np.abs(matrix)
@@ -84,7 +84,7 @@ def quantise_columns(matrix):
 
 
 def damping(channels):
-    """One factor per channel of the hidden state: a power of two for the loud ones, so nothing is rounded."""
+    """One factor per channel of the hidden state: a power of two for outliers, so nothing is rounded."""
     factors = np.ones(HIDDEN, np.float32)
     for channel, factor in channels.items():
         factors[channel] = factor
@@ -114,7 +114,7 @@ class Graph:
 
         words = table("word_embeddings")
         if self.int8:
-            # Only the rows of this text become floats again.
+            # Only the rows of this text are dequantised.
             words, scales = quantise_rows(words)
             rows = self.add("Gather", [self.constant("words", words), "input_ids"], "words.int8")
             scales = self.add("Gather", [self.constant("words.scales", scales), "input_ids"], "words.scale")
@@ -134,7 +134,7 @@ class Graph:
         return self.layer_norm(total, norm, "embeddings")
 
     def damp(self, hidden, factors, name):
-        """Hidden state to be quantised, the loud channels turned down; the next weights are turned up by `factors`."""
+        """The hidden state with outlier channels scaled down; the next weights are scaled up by `factors`."""
         return self.add("Mul", [hidden, self.constant(f"{name}.by", 1 / factors)], name)
 
     def linear(self, hidden, matrix, bias, name):
