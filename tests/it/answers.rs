@@ -76,6 +76,13 @@ impl World {
         assert_eq!(cached.intent, twin.intent, "{context}");
         cached.cache
     }
+
+    /// Whether the answer to a question is cached.
+    #[track_caller]
+    fn hits(&self, question: &str) -> bool {
+        let request = Request { question: question.to_owned(), ..Request::default() };
+        self.ask_both(&request, question).answer_hit
+    }
 }
 
 const THINGS: [&str; 6] = ["lamp", "crane", "ferry", "bakery", "school", "well"];
@@ -99,16 +106,21 @@ fn a_cached_answer_is_hit_exactly_when_question_and_evidence_are_equal() {
     let mut world = World::new(2);
     world.ingest();
     let question = "When was the crane of Arvik built?";
+    check_repeated_question(&world, question);
+    check_changes_of_other_documents(&world, question);
+    check_changes_of_the_evidence(&world, question);
+    let question = "When was the ferry of Arvik built?";
+    check_changes_of_question_and_settings(&mut world, question);
+    check_filters(&world, question);
+    check_sessions(&world, question);
+    check_another_model(&mut world, question);
+}
+
+fn check_repeated_question(world: &World, question: &str) {
     let first = world.ask(question);
     assert!(first.answer.text.contains("1807"), "{:?}", first.answer);
-    let cited = |response: &Response| response.answer.citations[0].hit.path.to_string();
-    assert_eq!(cited(&first), "1.md");
+    assert_eq!(first.answer.citations[0].hit.path.to_string(), "1.md");
     assert!(!first.cache.answer_hit && !first.cache.retrieval_hit);
-    let hit = |world: &World, question: &str| {
-        let request = Request { question: question.to_owned(), ..Request::default() };
-        world.ask_both(&request, question).answer_hit
-    };
-
     let again = world.ask(question);
     assert!(again.cache.answer_hit && again.cache.retrieval_hit);
     assert_eq!(
@@ -117,8 +129,9 @@ fn a_cached_answer_is_hit_exactly_when_question_and_evidence_are_equal() {
         "nothing is embedded for a known answer"
     );
     assert_eq!(again.answer, first.answer);
+}
 
-    // Changes that leave the evidence as it is.
+fn check_changes_of_other_documents(world: &World, question: &str) {
     world.write(10, 1);
     world.ingest();
     let other = world.ask(question);
@@ -129,14 +142,15 @@ fn a_cached_answer_is_hit_exactly_when_question_and_evidence_are_equal() {
     );
     world.remove(9);
     world.ingest();
-    assert!(hit(&world, question), "an uncited document is gone");
+    assert!(world.hits(question), "an uncited document is gone");
     world
         .sandbox
         .write("docs/unrelated.md", "# Soup\n\nPeel the onions and boil them in salted water.\n");
     world.ingest();
-    assert!(hit(&world, question), "an unrelated document is new");
+    assert!(world.hits(question), "an unrelated document is new");
+}
 
-    // Changes of the evidence.
+fn check_changes_of_the_evidence(world: &World, question: &str) {
     world.write(1, 3);
     world.ingest();
     let changed = world.ask(question);
@@ -145,29 +159,29 @@ fn a_cached_answer_is_hit_exactly_when_question_and_evidence_are_equal() {
         "{:?}",
         changed.answer
     );
-    assert!(hit(&world, question));
+    assert!(world.hits(question));
     world.sandbox.write(
         "docs/crane.md",
         "# The crane of Arvik\n\nThe crane of Arvik was rebuilt in 1950, and in 1960.\n",
     );
     world.ingest();
-    assert!(!hit(&world, question), "a new document is evidence");
+    assert!(!world.hits(question), "a new document is evidence");
     std::fs::remove_file(world.sandbox.path().join("docs/crane.md")).unwrap();
     world.ingest();
-    assert!(hit(&world, question), "the evidence is what it was before");
+    assert!(world.hits(question), "the evidence is what it was before");
     world.remove(1);
     world.ingest();
     let gone = world.ask(question);
     assert!(!gone.cache.answer_hit && !gone.answer.text.contains("1810"), "{:?}", gone.answer);
+}
 
-    // Changes of the question and of the settings.
-    let question = "When was the ferry of Arvik built?";
-    assert!(!hit(&world, question) && hit(&world, question));
+fn check_changes_of_question_and_settings(world: &mut World, question: &str) {
+    assert!(!world.hits(question) && world.hits(question));
     assert!(
-        !hit(&world, "When was the ferry of Arvik built"),
+        !world.hits("When was the ferry of Arvik built"),
         "a similar question is a different question"
     );
-    assert!(!hit(&world, "When was the ferry of Bergen built?"));
+    assert!(!world.hits("When was the ferry of Bergen built?"));
     let list = Request {
         question: question.to_owned(),
         intent: Some(Intent::Definition),
@@ -177,30 +191,30 @@ fn a_cached_answer_is_hit_exactly_when_question_and_evidence_are_equal() {
         !world.ask_both(&list, "intent").answer_hit && world.ask_both(&list, "intent").answer_hit
     );
     world.engine.config.search_k = 3;
-    assert!(!hit(&world, question), "more passages are other evidence");
+    assert!(!world.hits(question), "more passages are other evidence");
     world.engine.config.search_k = 2;
     world.engine.config.search_mode = Mode::Lexical;
-    assert!(!hit(&world, question), "another mode");
+    assert!(!world.hits(question), "another mode");
     world.engine.config.search_mode = Mode::Hybrid;
     world.engine.config.ask_max_words = 30;
-    assert!(!hit(&world, question), "another length");
+    assert!(!world.hits(question), "another length");
     world.engine.config.ask_max_words = 60;
-    assert!(hit(&world, question));
+    assert!(world.hits(question));
+}
 
-    // A filter that keeps the evidence keeps the answer; one that removes some of it does not.
+/// A filter that keeps the evidence keeps the answer; one that removes some of it does not.
+fn check_filters(world: &World, question: &str) {
     let filtered = |filter: &str| {
         let filter = Some(Filter::parse(filter).expect("a filter"));
-        world
-            .ask_both(
-                &Request { question: question.to_owned(), filter, ..Request::default() },
-                "filter",
-            )
-            .answer_hit
+        let request = Request { question: question.to_owned(), filter, ..Request::default() };
+        world.ask_both(&request, "filter").answer_hit
     };
     assert!(filtered("size<1000"), "the same evidence");
     assert!(!filtered("not path:2.md") && filtered("not path:2.md"), "other evidence");
+}
 
-    // In a session the same words may ask for something else; a self-contained question does not.
+/// In a session the same words may ask for something else; a self-contained question does not.
+fn check_sessions(world: &World, question: &str) {
     let turn = |resolved: &str| Turn {
         resolved: resolved.to_owned(),
         question: resolved.to_owned(),
@@ -208,12 +222,8 @@ fn a_cached_answer_is_hit_exactly_when_question_and_evidence_are_equal() {
     };
     let within = |earlier: &[&str], question: &str| {
         let earlier = earlier.iter().map(|resolved| turn(resolved)).collect();
-        world
-            .ask_both(
-                &Request { question: question.to_owned(), earlier, ..Request::default() },
-                "session",
-            )
-            .answer_hit
+        let request = Request { question: question.to_owned(), earlier, ..Request::default() };
+        world.ask_both(&request, "session").answer_hit
     };
     assert!(
         within(&["How often is the well of Bergen repaired?"], question),
@@ -226,12 +236,14 @@ fn a_cached_answer_is_hit_exactly_when_question_and_evidence_are_equal() {
         "the same session"
     );
     assert!(!within(&[other], "And the school?"), "another session");
+}
 
-    // Another model makes other vectors.
-    world.engine.config.model = "all-MiniLM-L6-v2-fp32".to_owned();
+/// Another model makes other vectors.
+fn check_another_model(world: &mut World, question: &str) {
+    "all-MiniLM-L6-v2-fp32".clone_into(&mut world.engine.config.model);
     if world.engine.model(&world.engine.config.model).is_ok() {
         world.ingest();
-        assert!(!hit(&world, question), "another model");
+        assert!(!world.hits(question), "another model");
     } else {
         eprintln!("skipped: there is no second model");
     }

@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use rag::disk::{block_sums, sha256_hex};
@@ -13,10 +13,9 @@ use rag::index::Store;
 use serde_json::{Value, json};
 use tar::EntryType;
 
-use crate::errors::installed;
 use crate::fixtures::{copy_dir, write_old};
-use crate::support::{Run, Sandbox, project_data};
-use crate::tools::{answer, has_tool, listing, thorough};
+use crate::support::{Run, Sandbox, installed, project_data};
+use crate::tools::{answer, has_tool, leftovers, listing, thorough};
 
 /// An entry of an archive, as free as the format allows.
 #[derive(Clone)]
@@ -128,33 +127,53 @@ fn with_file(good: &[Entry], n: usize, data: Vec<u8>) -> Vec<Entry> {
     entries
 }
 
-/// A sandbox with an index, its bundle, and another sandbox with an index.
-struct World {
-    source: Sandbox,
-    target: Sandbox,
-    bundle: Vec<u8>,
+/// Renames a file consistently in `meta.json` and the archive.
+fn with_name(good: &[Entry], n: usize, name: &str) -> Vec<Entry> {
+    let from = String::from_utf8(good[n].name.clone()).expect("UTF-8");
+    let mut entries = with_meta(good, |meta| {
+        let files = meta["files"].as_object_mut().expect("an object");
+        let entry = files.remove(&from).expect("the file");
+        files.insert(name.to_owned(), entry);
+    });
+    entries[n].name = name.as_bytes().to_vec();
+    entries
 }
 
 const SEARCH: [&str; 5] = ["search", "blue boat", "--json", "-k", "20"];
 
-fn world() -> World {
+/// A sandbox with an index of two generations and its bundle, `good.tar.zst`.
+fn source() -> Sandbox {
     let source = Sandbox::new();
     for n in 0..4 {
-        source.write(
-            &format!("docs/{n}.md"),
-            format!("# Boat {n}\n\nThe blue boat {n} carries sailors.\n"),
-        );
+        let text = format!("# Boat {n}\n\nThe blue boat {n} carries sailors.\n");
+        write_old(&source, &format!("docs/{n}.md"), text);
     }
     source.ingest();
-    source.write("docs/3.md", "# Boat three\n\nThe red boat carries nobody.\n");
+    write_old(&source, "docs/3.md", "# Boat three\n\nThe red boat carries nobody.\n");
     source.ingest();
     source.rag(["index", "save", "good.tar.zst"]).ok();
-    let bundle = std::fs::read(source.path().join("good.tar.zst")).expect("a bundle");
+    source
+}
+
+/// The bundle of [`source`], which is the same every time.
+fn good_bundle() -> Vec<u8> {
+    static BUNDLE: OnceLock<Vec<u8>> = OnceLock::new();
+    let make = || std::fs::read(source().path().join("good.tar.zst")).expect("a bundle");
+    BUNDLE.get_or_init(make).clone()
+}
+
+/// A bundle, and a sandbox with another index to load it into.
+struct World {
+    target: Sandbox,
+    bundle: Vec<u8>,
+}
+
+fn world() -> World {
     let target = Sandbox::new();
     target.write("docs/own.md", "# Own\n\nA document of one's own.\n");
     target.ingest();
     target.rag(["index", "list"]).ok();
-    World { source, target, bundle }
+    World { target, bundle: good_bundle() }
 }
 
 impl World {
@@ -189,7 +208,7 @@ impl World {
 #[test]
 fn a_bundle_loads_the_same_index_any_number_of_times() {
     let world = world();
-    let good = answer(world.source.rag(SEARCH).ok().json());
+    let good = answer(source().rag(SEARCH).ok().json());
     world.place(&world.bundle);
     // The name that it was saved under is taken here.
     let before = world.listed();
@@ -224,47 +243,14 @@ fn a_bundle_loads_the_same_index_any_number_of_times() {
 #[test]
 fn the_same_corpus_makes_the_same_bundle_whatever_its_history() {
     let sandbox = Sandbox::new();
-    let docs = |n: usize, text: &str| {
-        write_old(
-            &sandbox,
-            &format!("docs/{}/{n}.md", n % 3),
-            format!("# Boat {n}\n\n{text} {n}.\n"),
-        );
-    };
-    let ingest = |data: &str| {
-        sandbox.rag(["ingest", "--dir", "docs", "--json", "--data-dir", data]).ok().json()
-    };
+    let (first, grown) = grow(&sandbox);
     let save = |data: &str, file: &str| {
         sandbox.rag(["index", "save", file, "--data-dir", data]).ok();
         std::fs::read(sandbox.path().join(file)).expect("a bundle")
     };
-    // Grown: other texts first, files that come and go, one still fresh when it is read, a document
-    // removed and restored.
-    for n in 0..8 {
-        docs(n, "The red boat carries cooks to harbour");
-    }
-    write_old(&sandbox, "docs/gone.md", "# Gone\n\nThe ferry is gone.\n");
-    let first = ingest("grown")["corpus_id"].clone();
-    for n in (0..14).rev() {
-        docs(n, "The blue boat carries sailors to harbour");
-        if n % 4 == 0 {
-            ingest("grown");
-        }
-    }
-    std::fs::remove_file(sandbox.path().join("docs/gone.md")).expect("a removal");
-    sandbox.write("docs/1/4.md", "# Boat 4\n\nSomething else.\n");
-    ingest("grown");
-    docs(4, "The blue boat carries sailors to harbour");
-    sandbox.write("docs/empty.md", "");
-    crate::fixtures::set_age(&sandbox.path().join("docs/empty.md"), 1000);
-    let grown = ingest("grown");
-    sandbox.rag(["documents", "remove", "0/3.md", "--data-dir", "grown"]).ok();
-    sandbox.rag(["documents", "restore", "0/3.md", "--data-dir", "grown"]).ok();
-    assert_eq!(ingest("grown")["corpus_id"], grown["corpus_id"]);
-
-    let once = ingest("once");
-    assert_eq!(once["corpus_id"], grown["corpus_id"]);
-    assert_ne!(first, grown["corpus_id"]);
+    let once = ingest_to(&sandbox, "once");
+    assert_eq!(once["corpus_id"], grown);
+    assert_ne!(first, grown);
     let bundle = save("once", "once.tar.zst");
     assert!(save("grown", "grown.tar.zst") == bundle, "the bundle depends on the history");
     // Compacted, and loaded elsewhere.
@@ -286,24 +272,59 @@ fn the_same_corpus_makes_the_same_bundle_whatever_its_history() {
     assert_eq!((ranks("grown"), ranks("other")), (of_once.clone(), of_once));
     assert!(!meta.to_string().contains(&sandbox.data().display().to_string()));
     // One more letter makes another bundle.
-    docs(5, "The blue boat carries sailors to harbours");
-    ingest("once");
+    write_boat(&sandbox, 5, "The blue boat carries sailors to harbours");
+    ingest_to(&sandbox, "once");
     assert!(save("once", "changed.tar.zst") != bundle);
     let left = std::fs::read_dir(sandbox.path()).expect("a folder").flatten();
     assert!(!left.into_iter().any(|e| e.file_name().to_string_lossy().contains(".tmp")));
 }
 
+fn write_boat(sandbox: &Sandbox, n: usize, text: &str) {
+    let path = format!("docs/{}/{n}.md", n % 3);
+    write_old(sandbox, &path, format!("# Boat {n}\n\n{text} {n}.\n"));
+}
+
+fn ingest_to(sandbox: &Sandbox, data: &str) -> Value {
+    sandbox.rag(["ingest", "--dir", "docs", "--json", "--data-dir", data]).ok().json()
+}
+
+/// Grows a corpus: other texts first, files that come and go, one still fresh when it is read, a
+/// document removed and restored. Returns the first and the last corpus id.
+fn grow(sandbox: &Sandbox) -> (Value, Value) {
+    for n in 0..8 {
+        write_boat(sandbox, n, "The red boat carries cooks to harbour");
+    }
+    write_old(sandbox, "docs/gone.md", "# Gone\n\nThe ferry is gone.\n");
+    let first = ingest_to(sandbox, "grown")["corpus_id"].clone();
+    for n in (0..14).rev() {
+        write_boat(sandbox, n, "The blue boat carries sailors to harbour");
+        if n % 4 == 0 {
+            ingest_to(sandbox, "grown");
+        }
+    }
+    std::fs::remove_file(sandbox.path().join("docs/gone.md")).expect("a removal");
+    sandbox.write("docs/1/4.md", "# Boat 4\n\nSomething else.\n");
+    ingest_to(sandbox, "grown");
+    write_boat(sandbox, 4, "The blue boat carries sailors to harbour");
+    sandbox.write("docs/empty.md", "");
+    crate::fixtures::set_age(&sandbox.path().join("docs/empty.md"), 1000);
+    let grown = ingest_to(sandbox, "grown");
+    sandbox.rag(["documents", "remove", "0/3.md", "--data-dir", "grown"]).ok();
+    sandbox.rag(["documents", "restore", "0/3.md", "--data-dir", "grown"]).ok();
+    assert_eq!(ingest_to(sandbox, "grown")["corpus_id"], grown["corpus_id"]);
+    (first, grown["corpus_id"].clone())
+}
+
 /// Without its model an index is searched by words; other modes name the missing model.
 #[test]
 fn a_loaded_index_without_its_model_is_searched_by_words() {
-    let world = world();
-    let target = Sandbox::new();
-    target.write("bundle.tar.zst", &world.bundle);
+    let (source, target) = (source(), Sandbox::new());
+    target.write("bundle.tar.zst", good_bundle());
     let rag = |args: &[&str]| Run::of(&mut installed(&target, args));
     let loaded = rag(&["index", "load", "bundle.tar.zst", "--json"]).ok();
     let json = loaded.json();
     assert_eq!((&json["model"], &json["model_here"]), (&"all-MiniLM-L6-v2".into(), &false.into()));
-    let shown = world.source.rag(["index", "show", "--json"]).ok().json();
+    let shown = source.rag(["index", "show", "--json"]).ok().json();
     assert_eq!(
         (&json["fingerprint"], &json["corpus_id"]),
         (&shown["model"]["fingerprint"], &shown["corpus_id"])
@@ -338,8 +359,7 @@ fn a_loaded_index_without_its_model_is_searched_by_words() {
 
 #[test]
 fn a_failed_save_leaves_the_existing_bundle() {
-    let world = world();
-    let sandbox = &world.source;
+    let sandbox = source();
     std::fs::create_dir(sandbox.path().join("folder")).expect("a folder");
     sandbox.rag(["index", "save", "folder"]).exits(1);
     sandbox.rag(["index", "save", "absent/file.tar.zst"]).exits(1).says("absent");
@@ -507,16 +527,6 @@ fn archives_that_differ_from_their_manifest_are_refused() {
 fn a_hostile_meta_json_is_refused() {
     let world = world();
     let good = entries(&world.bundle);
-    let renamed = |to: &str| {
-        let from = String::from_utf8(good[2].name.clone()).expect("UTF-8");
-        let mut entries = with_meta(&good, |meta| {
-            let files = meta["files"].as_object_mut().expect("an object");
-            let entry = files.remove(&from).expect("the file");
-            files.insert(to.to_owned(), entry);
-        });
-        entries[2].name = to.as_bytes().to_vec();
-        entries
-    };
     for name in [
         "bm25/../../x",
         "../x",
@@ -532,7 +542,11 @@ fn a_hostile_meta_json_is_refused() {
         "bm25/ä",
         "bm25/x\0",
     ] {
-        world.refused(&format!("a file {name:?}"), &compressed(&archive(&renamed(name))), &[5]);
+        world.refused(
+            &format!("a file {name:?}"),
+            &compressed(&archive(&with_name(&good, 2, name))),
+            &[5],
+        );
     }
     let changes: Vec<(&str, Box<dyn Fn(&mut Value)>)> = vec![
         ("a corpus id above", Box::new(|m| m["corpus_id"] = "../x".into())),
@@ -632,6 +646,43 @@ fn garbage_files_with_correct_checksums_never_panic() {
     assert!(refused > loaded, "{refused} refused, {loaded} loaded");
 }
 
+/// Loads in this process, counted by outcome.
+struct Loads {
+    dir: tempfile::TempDir,
+    loaded: Cell<usize>,
+    refused: Cell<usize>,
+}
+
+impl Loads {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().expect("a folder");
+        Self { dir, loaded: Cell::new(0), refused: Cell::new(0) }
+    }
+
+    /// Loads a bundle: it is refused as damaged, or the whole index is there.
+    #[track_caller]
+    fn check(&self, what: &str, bytes: &[u8]) {
+        let (file, data) = (self.dir.path().join("bundle.tar.zst"), self.dir.path().join("data"));
+        std::fs::write(&file, bytes).expect("a file");
+        let store = Store::new(&data);
+        let lock = store.lock(Duration::ZERO, &|| false).expect("the lock");
+        match rag::index::load(&store, &file, Some("new"), true, 0) {
+            Ok((_, meta)) => {
+                assert_eq!(rag::index::verify(&store, "new").expect("a check"), [], "{what}");
+                assert_eq!(meta.counts.documents, 4, "{what}");
+                self.loaded.update(|n| n + 1);
+            }
+            Err(fault) => {
+                assert_eq!(fault.kind(), Kind::Damaged, "{what}: {fault}");
+                self.refused.update(|n| n + 1);
+            }
+        }
+        assert_eq!(leftovers(&data), [""; 0], "{what}");
+        drop(lock);
+        let _ = std::fs::remove_dir_all(data);
+    }
+}
+
 /// In this process, for speed: cut or flipped anywhere, a bundle is refused; with a new seal, as an
 /// attacker would make it, it is refused or loaded as it was.
 #[test]
@@ -639,37 +690,8 @@ fn cut_and_flipped_bundles_are_refused() {
     let world = world();
     let good = world.bundle.clone();
     let inner = unsealed(&good);
-    let dir = tempfile::tempdir().expect("a folder");
-    let file = dir.path().join("bundle.tar.zst");
-    let tally = [const { Cell::new(0) }; 2];
-    let check = |what: &str, bytes: &[u8]| {
-        std::fs::write(&file, bytes).expect("a file");
-        let data = dir.path().join("data");
-        let store = Store::new(&data);
-        let lock = store.lock(Duration::ZERO, &|| false).expect("the lock");
-        match rag::index::load(&store, &file, Some("new"), true, 0) {
-            Ok((_, meta)) => {
-                assert_eq!(rag::index::verify(&store, "new").expect("a check"), [], "{what}");
-                assert_eq!(meta.counts.documents, 4, "{what}");
-                tally[0].update(|n| n + 1);
-            }
-            Err(fault) => {
-                assert_eq!(fault.kind(), Kind::Damaged, "{what}: {fault}");
-                tally[1].update(|n| n + 1);
-            }
-        }
-        let left: Vec<PathBuf> = std::fs::read_dir(data.join("indexes"))
-            .expect("a folder")
-            .flatten()
-            .map(|e| e.path())
-            .collect();
-        assert!(
-            !left.iter().any(|path| path.to_string_lossy().contains(".building-")),
-            "{what}: {left:?}"
-        );
-        drop(lock);
-        let _ = std::fs::remove_dir_all(data);
-    };
+    let loads = Loads::new();
+    let check = |what: &str, bytes: &[u8]| loads.check(what, bytes);
     let points = if thorough() { good.len() } else { 250 };
     for n in 0..points {
         let at = good.len() * n / points;
@@ -680,9 +702,9 @@ fn cut_and_flipped_bundles_are_refused() {
     }
     check("one byte more", &[&good[..], b"\0"].concat());
     // None of them was accepted.
-    assert_eq!((tally[0].get(), tally[1].get()), (0, 2 * points + 1));
+    assert_eq!((loads.loaded.get(), loads.refused.get()), (0, 2 * points + 1));
     check("whole", &good);
-    assert_eq!(tally[0].get(), 1);
+    assert_eq!(loads.loaded.get(), 1);
     println!("{points} flips and as many cuts refused");
 
     let points = if thorough() { inner.len() } else { 100 };
@@ -693,8 +715,9 @@ fn cut_and_flipped_bundles_are_refused() {
         bad[at] ^= 1 << (n % 8);
         check(&format!("byte {at} flipped and sealed"), &sealed(&bad));
     }
-    println!("{} loaded, {} refused", tally[0].get(), tally[1].get());
-    assert!(tally[1].get() > 3 * points, "{tally:?}");
+    let (loaded, refused) = (loads.loaded.get(), loads.refused.get());
+    println!("{loaded} loaded, {refused} refused");
+    assert!(refused > 3 * points, "{loaded} loaded, {refused} refused");
     for bytes in [
         &b""[..],
         b"\x28\xB5\x2F\xFD",
@@ -711,6 +734,23 @@ fn cut_and_flipped_bundles_are_refused() {
     }
 }
 
+/// The announced size of a bomb's entry.
+const BOMB: u64 = 1 << 30;
+
+/// A sealed bundle of these entries and one more, of a gigabyte of zeros.
+fn bomb(before: &[Entry], kind: EntryType, name: &str) -> Vec<u8> {
+    let mut out = zstd::Encoder::new(Vec::new(), 1).expect("zstd");
+    let mut head = archive(before);
+    head.truncate(head.len() - 1024);
+    let last = archive(&[Entry { kind, size: Some(BOMB), ..Entry::file(name, "") }]);
+    out.write_all(&head).and_then(|()| out.write_all(&last[..512])).expect("zstd");
+    let zeros = vec![0; 1 << 20];
+    for _ in 0..BOMB >> 20 {
+        out.write_all(&zeros).expect("zstd");
+    }
+    sealed(&out.finish().expect("zstd"))
+}
+
 /// A gigabyte of zeros behind 40 KB: under a name announced as small, as a manifest, as a name,
 /// after the end. Memory and file size are limited from outside, so that a loader that unpacks it
 /// dies.
@@ -720,21 +760,8 @@ fn decompression_bombs_stop_at_the_announced_size() {
     if !has_tool("prlimit", &[limits[0], limits[1], limits[2], "true"]) {
         return;
     }
-    const BOMB: u64 = 1 << 30;
     let world = world();
     let good = entries(&world.bundle);
-    let bomb = |before: &[Entry], kind: EntryType, name: &str| {
-        let mut out = zstd::Encoder::new(Vec::new(), 1).expect("zstd");
-        let mut head = archive(before);
-        head.truncate(head.len() - 1024);
-        let last = archive(&[Entry { kind, size: Some(BOMB), ..Entry::file(name, "") }]);
-        out.write_all(&head).and_then(|()| out.write_all(&last[..512])).expect("zstd");
-        let zeros = vec![0; 1 << 20];
-        for _ in 0..BOMB >> 20 {
-            out.write_all(&zeros).expect("zstd");
-        }
-        sealed(&out.finish().expect("zstd"))
-    };
     let name = String::from_utf8(good[2].name.clone()).expect("UTF-8");
     let huge = with_meta(&good, |meta| meta["files"][&name]["bytes"] = BOMB.into());
     let bombs = [

@@ -1,12 +1,13 @@
 //! `rag cache`: counts, purging, warming, and caches that are locked, missing or foreign.
 
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::fixtures::{search, topics};
 use crate::support::{Run, Sandbox};
-use crate::sweep::{Sweep, use_tiny_model};
+use crate::sweep::{Sweep, replace_database, use_tiny_model};
 use crate::tools::{answer, thorough};
 
 #[test]
@@ -167,7 +168,7 @@ fn commands_work_beside_a_locked_cache() {
         is_locked.recv().unwrap();
         sandbox.write("docs/new.md", "Bees and bread are new here.\n");
         sweep.point("a search", || {
-            assert_eq!(answer(search(&sandbox, "bees and bread", &[])), good)
+            assert_eq!(answer(search(&sandbox, "bees and bread", &[])), good);
         });
         sweep.point("an answer", || {
             assert!(matches!(sandbox.rag(["ask", "Why do bees dance?"]).code, Some(0 | 3)));
@@ -217,69 +218,64 @@ fn sixteen_processes_share_one_new_cache() {
 fn a_missing_foreign_or_newer_cache_changes_no_answer() {
     let (sandbox, good) = asked();
     sandbox.rag(["ask", "--session", "s", "Why do bees dance?"]);
-    let cache = sandbox.data().join("cache/cache.db");
-    let clear = |path: &std::path::Path| {
-        for name in ["-wal", "-shm"] {
-            let _ = std::fs::remove_file(path.with_extension(format!("db{name}")));
-        }
-    };
-    let newer = |path: &std::path::Path| {
-        let connection = rusqlite::Connection::open(path).unwrap();
-        connection
-            .execute_batch("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA user_version = 99")
-            .unwrap();
-    };
     let mut sweep = Sweep::new("something else in the place of the cache");
     for what in ["deleted", "a folder", "text", "another database", "empty", "newer"] {
-        sweep.point(what, || {
-            clear(&cache);
-            let _ = std::fs::remove_file(&cache);
-            match what {
-                "a folder" => std::fs::create_dir(&cache).unwrap(),
-                "text" => std::fs::write(&cache, "This is no database. ".repeat(400)).unwrap(),
-                "another database" => {
-                    let other = rusqlite::Connection::open(&cache).unwrap();
-                    other
-                        .execute_batch(
-                            "CREATE TABLE embeddings (name TEXT); PRAGMA user_version = 2",
-                        )
-                        .unwrap();
-                }
-                "empty" => std::fs::write(&cache, "").unwrap(),
-                "newer" => {
-                    search(&sandbox, "bees and bread", &[]);
-                    newer(&cache);
-                }
-                _ => {}
-            }
-            let before = std::fs::read(&cache).unwrap_or_default();
-            assert_eq!(answer(search(&sandbox, "bees and bread", &[])), good);
-            let again = search(&sandbox, "bees and bread", &[]);
-            let is_kept = again["cache"]["retrieval_hit"] == true;
-            assert_eq!(answer(again), good);
-            sandbox.write("docs/more.md", format!("The {what} is here.\n"));
-            assert_eq!(sandbox.ingest()["documents"], 7);
-            std::fs::remove_file(sandbox.path().join("docs/more.md")).unwrap();
-            sandbox.ingest();
-            match what {
-                "newer" => assert_eq!(std::fs::read(&cache).unwrap(), before),
-                "a folder" => std::fs::remove_dir(&cache).unwrap(),
-                _ => assert!(is_kept, "there is no new cache"),
-            }
-        });
+        sweep.point(what, || replace_cache(&sandbox, &good, what));
     }
     sweep.end("");
     let sessions = sandbox.data().join("sessions/sessions.db");
-    newer(&sessions);
+    make_newer(&sessions);
     sandbox
         .rag(["ask", "--session", "s", "And tides?"])
         .exits(1)
         .says("newer version")
         .says("hint");
-    clear(&sessions);
-    std::fs::write(&sessions, "This is no database. ".repeat(400)).unwrap();
+    replace_database(&sessions, "This is no database. ".repeat(400).as_bytes());
     sandbox.rag(["ask", "--session", "s", "And tides?"]).exits(5).says("sessions.db").says("hint");
     let jobs = sandbox.data().join("jobs/jobs.jsonl");
     std::fs::write(&jobs, "{\"v\":99,\"seq\":1}\n").unwrap();
     sandbox.rag(["ingest", "--dir", "docs"]).exits(1).says("newer version").says("hint");
+}
+
+/// Stamps a database as written by a newer version.
+fn make_newer(path: &Path) {
+    let connection = rusqlite::Connection::open(path).unwrap();
+    let script = "PRAGMA wal_checkpoint(TRUNCATE); PRAGMA user_version = 99";
+    connection.execute_batch(script).unwrap();
+}
+
+/// Puts something else in place of the cache; searches and ingests must not notice.
+fn replace_cache(sandbox: &Sandbox, good: &Value, what: &str) {
+    let cache = sandbox.data().join("cache/cache.db");
+    replace_database(&cache, b"");
+    std::fs::remove_file(&cache).unwrap();
+    match what {
+        "a folder" => std::fs::create_dir(&cache).unwrap(),
+        "text" => std::fs::write(&cache, "This is no database. ".repeat(400)).unwrap(),
+        "another database" => {
+            let other = rusqlite::Connection::open(&cache).unwrap();
+            let script = "CREATE TABLE embeddings (name TEXT); PRAGMA user_version = 2";
+            other.execute_batch(script).unwrap();
+        }
+        "empty" => std::fs::write(&cache, "").unwrap(),
+        "newer" => {
+            search(sandbox, "bees and bread", &[]);
+            make_newer(&cache);
+        }
+        _ => {}
+    }
+    let before = std::fs::read(&cache).unwrap_or_default();
+    assert_eq!(answer(search(sandbox, "bees and bread", &[])), *good);
+    let again = search(sandbox, "bees and bread", &[]);
+    let is_cached = again["cache"]["retrieval_hit"] == true;
+    assert_eq!(answer(again), *good);
+    sandbox.write("docs/more.md", format!("The {what} is here.\n"));
+    assert_eq!(sandbox.ingest()["documents"], 7);
+    std::fs::remove_file(sandbox.path().join("docs/more.md")).unwrap();
+    sandbox.ingest();
+    match what {
+        "newer" => assert_eq!(std::fs::read(&cache).unwrap(), before),
+        "a folder" => std::fs::remove_dir(&cache).unwrap(),
+        _ => assert!(is_cached, "there is no new cache"),
+    }
 }

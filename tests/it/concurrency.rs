@@ -2,13 +2,14 @@
 //! whole generations.
 
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
 
 use crate::support::{Run, Sandbox};
 use crate::tools::{
-    bytes_embedded, generations, leftovers, paths, signal, thorough, wait_for, wait_for_lock,
+    SetOnDrop, bytes_embedded, generations, has_lock_open, leftovers, paths, signal, thorough,
+    wait_for, wait_for_lock,
 };
 
 /// Enough to embed that the lock holder still embeds when it is stopped.
@@ -94,14 +95,7 @@ fn a_waiting_writer_can_be_interrupted() {
     let mut holder = stopped_holder(&sandbox);
     let waiting = sandbox.spawn(["ingest", "--dir", "docs", "--wait", "100"]);
     // A waiting writer has the lock file open.
-    wait_for("the lock file being open", || {
-        let open = std::fs::read_dir(format!("/proc/{}/fd", waiting.id())).ok()?;
-        let is_lock = |link: std::path::PathBuf| link.ends_with("indexes/.lock");
-        open.flatten()
-            .filter_map(|fd| std::fs::read_link(fd.path()).ok())
-            .any(is_lock)
-            .then_some(())
-    });
+    wait_for("the lock file being open", || has_lock_open(waiting.id()).then_some(()));
     signal(waiting.id(), "INT");
     let output = waiting.wait_with_output().expect("an end");
     Run::from_output(&output, "the waiting one".into()).exits(130);
@@ -109,104 +103,90 @@ fn a_waiting_writer_can_be_interrupted() {
     holder.wait().expect("an end");
 }
 
+/// Documents in each generation of [`every_answer_beside_a_writer_belongs_to_one_generation`].
+const DOCUMENTS: usize = 6;
+
+/// Writes documents that carry the number of their generation. Two contents alternate beside it, so
+/// that generation names and vectors recur.
+fn write_generation(sandbox: &Sandbox, generation: usize) {
+    let colour = ["blue", "red"][generation % 2];
+    for n in 0..DOCUMENTS {
+        let text =
+            format!("# Boat {n}\n\nThe {colour} boat {n} is of generation{generation}x today.\n");
+        sandbox.write(&format!("docs/boat-{n}.md"), text);
+    }
+}
+
+/// The number of the generation in a passage.
+fn generation_of(text: &str) -> usize {
+    let rest = text.split("generation").nth(1);
+    let number = rest.and_then(|rest| rest.split('x').next()?.parse().ok());
+    number.unwrap_or_else(|| panic!("no number in {text:?}"))
+}
+
+/// Searches once, and expects all documents of one generation, not older than `last`.
+fn search_whole_generation(sandbox: &Sandbox, mode: &str, last: usize) -> usize {
+    let args = ["search", "which boat today", "-k", "50", "--json", "--mode", mode];
+    let response = sandbox.rag(args).ok().json();
+    let hits = response["hits"].as_array().expect("hits");
+    let number = |hit: &Value| generation_of(hit["text"].as_str().expect("a text"));
+    let found: Vec<usize> = hits.iter().map(number).collect();
+    assert_eq!(found.len(), DOCUMENTS, "{response:#}");
+    assert!(found.iter().all(|number| *number == found[0]), "{mode}: {found:?}");
+    assert!(found[0] >= last, "{mode}: back from {last} to {}", found[0]);
+    found[0]
+}
+
+/// Reads in every mode until `over`. Returns the number of searches and the last generation seen.
+fn read_until(sandbox: &Sandbox, over: &AtomicBool, first_round: usize) -> (usize, usize) {
+    let (mut searches, mut last) = (0, 0);
+    for round in first_round.. {
+        if over.load(Ordering::Relaxed) {
+            break;
+        }
+        match round % 5 {
+            3 => drop(sandbox.rag(["index", "verify"]).ok()),
+            4 => drop(sandbox.rag(["index", "list"]).ok()),
+            mode => {
+                let mode = ["lexical", "hybrid", "dense"][mode];
+                last = search_whole_generation(sandbox, mode, last);
+                searches += 1;
+            }
+        }
+    }
+    (searches, last)
+}
+
 /// One writer re-ingests a small folder whose documents all carry the number of their generation,
 /// while readers search in every mode. Every answer is whole: one number, all documents of it, and
 /// never a fault.
 #[test]
 fn every_answer_beside_a_writer_belongs_to_one_generation() {
-    const DOCUMENTS: usize = 6;
-    let generations_to_make = if thorough() { 60 } else { 12 };
+    let n_generations = if thorough() { 60 } else { 12 };
     let sandbox = Sandbox::new();
-    let write = |generation: usize| {
-        for n in 0..DOCUMENTS {
-            // Two alternating contents beside the number, so that generation names and vectors
-            // recur.
-            let colour = ["blue", "red"][generation % 2];
-            let text = format!(
-                "# Boat {n}\n\nThe {colour} boat {n} is of generation{generation}x today.\n"
-            );
-            sandbox.write(&format!("docs/boat-{n}.md"), text);
-        }
-    };
-    let mark = |text: &str| -> usize {
-        let rest = text.split("generation").nth(1).unwrap_or_else(|| panic!("no mark in {text:?}"));
-        rest.split('x')
-            .next()
-            .and_then(|n| n.parse().ok())
-            .unwrap_or_else(|| panic!("no mark in {text:?}"))
-    };
-    write(0);
+    write_generation(&sandbox, 0);
     sandbox.ingest();
-    let (over, answers, seen_last) =
-        (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
-    std::thread::scope(|scope| {
-        // The readers end however the writer ends.
-        struct Over<'a>(&'a AtomicBool);
-        impl Drop for Over<'_> {
-            fn drop(&mut self) {
-                self.0.store(true, Ordering::Relaxed);
-            }
+    let over = AtomicBool::new(false);
+    let (searches, last) = std::thread::scope(|scope| {
+        let (sandbox, over) = (&sandbox, &over);
+        let readers: Vec<_> =
+            (0..8).map(|n| scope.spawn(move || read_until(sandbox, over, n))).collect();
+        let ends_readers = SetOnDrop(over);
+        for generation in 1..=n_generations {
+            write_generation(sandbox, generation);
+            let args = ["ingest", "--dir", "docs", "--json", "--threads", "1"];
+            assert_eq!(sandbox.rag(args).ok().json()["documents"], DOCUMENTS);
         }
-        for reader in 0..8 {
-            let (sandbox, over, answers, seen_last) = (&sandbox, &over, &answers, &seen_last);
-            scope.spawn(move || {
-                let mut last = 0;
-                for round in reader.. {
-                    if over.load(Ordering::Relaxed) {
-                        break;
-                    }
-                    match round % 5 {
-                        3 => drop(sandbox.rag(["index", "verify"]).ok()),
-                        4 => drop(sandbox.rag(["index", "list"]).ok()),
-                        mode => {
-                            let mode = ["lexical", "hybrid", "dense"][mode];
-                            let run = sandbox.rag([
-                                "search",
-                                "which boat today",
-                                "-k",
-                                "50",
-                                "--json",
-                                "--mode",
-                                mode,
-                            ]);
-                            let response = run.ok().json();
-                            let hits = response["hits"].as_array().expect("hits");
-                            let marks: Vec<usize> = hits
-                                .iter()
-                                .map(|hit| mark(hit["text"].as_str().expect("a text")))
-                                .collect();
-                            assert_eq!(marks.len(), DOCUMENTS, "{response:#}");
-                            assert!(
-                                marks.iter().all(|mark| *mark == marks[0]),
-                                "{mode}: {marks:?}"
-                            );
-                            assert!(marks[0] >= last, "{mode}: back from {last} to {}", marks[0]);
-                            last = marks[0];
-                            seen_last.fetch_max(last, Ordering::Relaxed);
-                            answers.fetch_add(1, Ordering::Relaxed);
-                        }
-                    }
-                }
-            });
-        }
-        let over = Over(&over);
-        for generation in 1..=generations_to_make {
-            write(generation);
-            let summary =
-                sandbox.rag(["ingest", "--dir", "docs", "--json", "--threads", "1"]).ok().json();
-            assert_eq!(summary["documents"], DOCUMENTS);
-        }
-        drop(over);
+        drop(ends_readers);
+        let ended = readers.into_iter().map(|reader| reader.join().expect("a reader"));
+        ended.fold((0, 0), |(n, last), (searches, seen)| (n + searches, last.max(seen)))
     });
-    println!(
-        "{generations_to_make} generations, {answers:?} answers, the last of generation \
-         {seen_last:?}"
-    );
-    assert!(answers.into_inner() >= 8);
+    println!("{n_generations} generations, {searches} answers, the last of generation {last}");
+    assert!(searches >= 8);
     // The current generation and the previous one.
     assert_eq!(generations(&sandbox.data()).len(), 2);
     let run = sandbox.rag(["search", "boat", "--json"]).ok().json();
-    assert_eq!(mark(run["hits"][0]["text"].as_str().expect("a text")), generations_to_make);
+    assert_eq!(generation_of(run["hits"][0]["text"].as_str().expect("a text")), n_generations);
 }
 
 /// A reader holds its generation open: two commits later the files are removed, and its searches
@@ -246,35 +226,31 @@ fn a_bundle_saved_beside_a_writer_is_one_generation() {
     sandbox.write("docs/a.md", "# A\n\nThe boat number 0.\n");
     sandbox.ingest();
     std::thread::scope(|scope| {
-        let (sandbox, over) = (&sandbox, &over);
-        scope.spawn(move || {
-            let mut n = 0;
-            while !over.load(Ordering::Relaxed) {
-                n += 1;
-                sandbox.write("docs/a.md", format!("# A\n\nThe boat number {n}.\n"));
-                let args = ["ingest", "--dir", "docs", "-q", "--threads", "1", "--wait", "100"];
-                let mut writer = sandbox.command(args);
-                let ended =
-                    writer.stdout(Stdio::null()).stderr(Stdio::null()).status().expect("an end");
-                assert!(ended.success(), "{ended}");
-            }
-        });
+        scope.spawn(|| write_until(&sandbox, &over));
+        let _ends_writer = SetOnDrop(&over);
         let other = Sandbox::new();
         for n in 0..20 {
             let file = sandbox.path().join(format!("saved-{n}.tar.zst"));
             let file = file.to_str().expect("UTF-8");
-            let saved = std::panic::catch_unwind(|| {
-                sandbox.rag(["index", "save", file]).ok();
-                other.rag(["index", "load", file, "--replace"]).ok();
-                other.rag(["index", "verify"]).ok();
-            });
-            if let Err(panic) = saved {
-                over.store(true, Ordering::Relaxed);
-                std::panic::resume_unwind(panic);
-            }
+            sandbox.rag(["index", "save", file]).ok();
+            other.rag(["index", "load", file, "--replace"]).ok();
+            other.rag(["index", "verify"]).ok();
         }
-        over.store(true, Ordering::Relaxed);
     });
+}
+
+/// Changes and re-ingests a document until `over`.
+fn write_until(sandbox: &Sandbox, over: &AtomicBool) {
+    for n in 1.. {
+        if over.load(Ordering::Relaxed) {
+            break;
+        }
+        sandbox.write("docs/a.md", format!("# A\n\nThe boat number {n}.\n"));
+        let args = ["ingest", "--dir", "docs", "-q", "--threads", "1", "--wait", "100"];
+        let mut writer = sandbox.command(args);
+        let ended = writer.stdout(Stdio::null()).stderr(Stdio::null()).status().expect("an end");
+        assert!(ended.success(), "{ended}");
+    }
 }
 
 /// Two first ingests at the same moment, repeatedly: one makes the index, the other waits or is

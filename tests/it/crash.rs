@@ -351,6 +351,102 @@ impl Scenario {
     }
 }
 
+type Count = Cell<usize>;
+
+fn count(counter: &Count, is_one: bool) {
+    counter.set(counter.get() + usize::from(is_one));
+}
+
+/// One point of each sweep; the counts are those of its report.
+impl Scenario {
+    fn kill_at(&self, (call, n): (&str, usize), what: &str, (killed, committed): (&Count, &Count)) {
+        let run = self.injected("killed", call, "signal=SIGKILL", n);
+        count(killed, was_killed(&run));
+        let is_new = self.holds("killed", what);
+        count(committed, is_new);
+        assert!(
+            was_killed(&run) || run.code == Some(0) && is_new,
+            "{what}: acknowledged and not there\n{run}"
+        );
+        self.recovers("killed", what);
+    }
+
+    fn fail_at(
+        &self,
+        (call, n): (&str, usize),
+        kind: &str,
+        what: &str,
+        (refused, killed): (&Count, &Count),
+    ) {
+        let run = self.injected("failed", call, kind, n);
+        let is_new = self.holds("failed", what);
+        match run.code {
+            Some(0) => assert!(is_new, "{what}: a false success\n{run}"),
+            Some(1) => {
+                count(refused, true);
+                let names_path = run.stderr.contains("failed/") || call == "write";
+                assert!(names_path, "{what}: no path is named\n{run}");
+            }
+            _ => {
+                count(killed, true);
+                assert!(was_killed(&run), "{what}\n{run}");
+            }
+        }
+        self.recovers("failed", what);
+    }
+
+    /// Panics at the `n`-th progress event; `is_over` is set where the ingest ends before it.
+    fn panic_at(&self, n: usize, is_over: &Cell<bool>) {
+        let what = format!("a panic at event {n}");
+        let to = self.sandbox.path().join("panicked");
+        let _ = std::fs::remove_dir_all(&to);
+        copy_tree(&self.sandbox.path().join("before"), &to);
+        let engine = engine_on(&self.sandbox, "panicked", TINY);
+        let dirs = vec![self.sandbox.path().join("docs")];
+        let request = ingest::Request { dirs, ..ingest::Request::default() };
+        let mut left = n;
+        let mut on_event = |_: ingest::Event| {
+            assert!(left > 0, "one event too many");
+            left -= 1;
+        };
+        let ended =
+            catch_unwind(AssertUnwindSafe(|| ingest::run(&engine, &request, &mut on_event)));
+        is_over.set(ended.is_ok());
+        if let Ok(ended) = ended {
+            ended.expect("an ingest without a panic");
+        }
+        assert_eq!(leftovers(&to), [""; 0], "{what}");
+        let is_new = self.holds("panicked", &what);
+        assert!(is_new || !is_over.get(), "{what}");
+        drop(engine);
+        self.recovers("panicked", &what);
+    }
+
+    fn fill_disk_at(&self, (call, n): (&str, usize), error: &str, what: &str, refused: &Count) {
+        // A full disk stays full; but `write` also carries the message about it, so `write` fails
+        // once.
+        let until = if error == "ENOSPC" && call != "write" { "+" } else { "" };
+        let run = self.injected("full", call, &format!("error={error}"), format!("{n}{until}"));
+        let is_new = self.holds("full", what);
+        match run.code {
+            Some(0) => assert!(is_new, "{what}: a false success\n{run}"),
+            Some(1) => {
+                count(refused, true);
+                // The failed write may, in another thread, be that of the message.
+                let is_lost = call == "write" && run.stderr.is_empty();
+                let names_path = is_lost || run.stderr.contains("full/");
+                assert!(names_path, "{what}: the message names no path\n{run}");
+                let is_ours = error == "ENOSPC" && run.stderr.contains("full/indexes");
+                let names_size = !is_ours || run.stderr.contains(" bytes in ");
+                assert!(names_size, "{what}: how much is needed?\n{run}");
+            }
+            other => panic!("{what}: exit {other:?}\n{run}"),
+        }
+        assert_eq!(leftovers(&self.sandbox.path().join("full")), [""; 0], "{what}");
+        self.recovers("full", what);
+    }
+}
+
 /// SIGKILL at the calls of an ingest that change the disk.
 fn kill_at_every_call(kind: Kind, name: &str, wanted: usize) {
     if !can_trace() {
@@ -361,17 +457,7 @@ fn kill_at_every_call(kind: Kind, name: &str, wanted: usize) {
     let points = scenario.points(wanted);
     for (call, n) in &points {
         let what = format!("SIGKILL at {call} {n}");
-        sweep.point(&what, || {
-            let run = scenario.injected("killed", call, "signal=SIGKILL", n);
-            killed.set(killed.get() + usize::from(was_killed(&run)));
-            let is_new = scenario.holds("killed", &what);
-            committed.set(committed.get() + usize::from(is_new));
-            assert!(
-                was_killed(&run) || run.code == Some(0) && is_new,
-                "{what}: acknowledged and not there\n{run}"
-            );
-            scenario.recovers("killed", &what);
-        });
+        sweep.point(&what, || scenario.kill_at((call, *n), &what, (&killed, &committed)));
     }
     let (killed, committed) = (killed.get(), committed.get());
     sweep.end(format!("{killed} were killed, {committed} of all after the commit"));
@@ -419,25 +505,7 @@ fn a_failure_at_any_step_of_a_commit_leaves_one_whole_generation() {
     let stride = if thorough() { 1 } else { points.len() / 24 * 3 + 1 };
     for ((call, n), kind) in points.into_iter().step_by(stride) {
         let what = format!("{kind} at {call} {n}");
-        sweep.point(&what, || {
-            let run = scenario.injected("failed", call, kind, n);
-            let is_new = scenario.holds("failed", &what);
-            match run.code {
-                Some(0) => assert!(is_new, "{what}: a false success\n{run}"),
-                Some(1) => {
-                    refused.set(refused.get() + 1);
-                    assert!(
-                        run.stderr.contains("failed/") || *call == *"write",
-                        "{what}: no path is named\n{run}"
-                    );
-                }
-                _ => {
-                    killed.set(killed.get() + 1);
-                    assert!(was_killed(&run), "{what}\n{run}");
-                }
-            }
-            scenario.recovers("failed", &what);
-        });
+        sweep.point(&what, || scenario.fail_at((call, n), kind, &what, (&refused, &killed)));
     }
     let (refused, killed) = (refused.get(), killed.get());
     sweep.end(format!("{refused} were refused, {killed} killed"));
@@ -449,37 +517,12 @@ fn a_failure_at_any_step_of_a_commit_leaves_one_whole_generation() {
 fn a_panic_at_any_progress_event_leaves_one_whole_generation() {
     let scenario = Scenario::new(Kind::Change);
     let mut sweep = Sweep::new("panic at each event of an ingest");
-    let docs = scenario.sandbox.path().join("docs");
     let is_over = Cell::new(false);
     for n in (0..).step_by(if thorough() { 1 } else { 4 }) {
         if is_over.get() {
             break;
         }
-        sweep.point(&format!("event {n}"), || {
-            let to = scenario.sandbox.path().join("panicked");
-            let _ = std::fs::remove_dir_all(&to);
-            copy_tree(&scenario.sandbox.path().join("before"), &to);
-            let engine = engine_on(&scenario.sandbox, "panicked", TINY);
-            let request =
-                ingest::Request { dirs: vec![docs.clone()], ..ingest::Request::default() };
-            let mut left = n;
-            let ended = catch_unwind(AssertUnwindSafe(|| {
-                ingest::run(&engine, &request, &mut |_| {
-                    assert!(left > 0, "one event too many");
-                    left -= 1;
-                })
-            }));
-            let what = format!("a panic at event {n}");
-            if let Ok(ended) = ended {
-                is_over.set(true);
-                ended.expect("an ingest without a panic");
-            }
-            assert_eq!(leftovers(&to), [""; 0], "{what}");
-            let is_new = scenario.holds("panicked", &what);
-            assert!(is_new || !is_over.get(), "{what}");
-            drop(engine);
-            scenario.recovers("panicked", &what);
-        });
+        sweep.point(&format!("event {n}"), || scenario.panic_at(n, &is_over));
     }
     sweep.end("");
 }
@@ -505,34 +548,7 @@ fn a_full_or_failing_disk_is_reported_and_damages_nothing() {
         (Sweep::new("full disk from a call on, or failing sync"), Cell::new(0));
     for (call, n, error) in &points {
         let what = format!("{error} at {call} {n}");
-        // A full disk stays full; but `write` also carries the message about it, so `write` fails
-        // once.
-        let until = if *error == "ENOSPC" && *call != "write" { "+" } else { "" };
-        sweep.point(&what, || {
-            let run =
-                scenario.injected("full", call, &format!("error={error}"), format!("{n}{until}"));
-            let is_new = scenario.holds("full", &what);
-            match run.code {
-                Some(0) => assert!(is_new, "{what}: a false success\n{run}"),
-                Some(1) => {
-                    refused.set(refused.get() + 1);
-                    // The failed write may, in another thread, be that of the message.
-                    let is_lost = *call == "write" && run.stderr.is_empty();
-                    assert!(
-                        is_lost || run.stderr.contains("full/"),
-                        "{what}: the message names no path\n{run}"
-                    );
-                    let is_ours = *error == "ENOSPC" && run.stderr.contains("full/indexes");
-                    assert!(
-                        !is_ours || run.stderr.contains(" bytes in "),
-                        "{what}: how much is needed?\n{run}"
-                    );
-                }
-                other => panic!("{what}: exit {other:?}\n{run}"),
-            }
-            assert_eq!(leftovers(&scenario.sandbox.path().join("full")), [""; 0], "{what}");
-            scenario.recovers("full", &what);
-        });
+        sweep.point(&what, || scenario.fill_disk_at((call, *n), error, &what, &refused));
     }
     let refused = refused.get();
     sweep.end(format!("{refused} were refused"));
@@ -554,34 +570,37 @@ fn an_ingest_on_a_full_disk_names_the_space_needed_and_succeeds_with_it() {
         if thorough() { &[300, 350, 400, 450, 500, 550, 600, 650, 700, 750, 800] } else { &[500] };
     let mut sweep = Sweep::new("disks of a size");
     for size in sizes {
-        sweep.point(&format!("{size} KiB"), || {
-            let script = format!(
-                r#"
-                mount -t tmpfs -o size={size}k none data || exit 99
-                "$0" ingest -q --dir small --no-cache >/dev/null || exit 98
-                "$0" search 'lighthouse keeper' --json --no-cache >before.json || exit 97
-                "$0" ingest -q --dir docs --no-cache 2>message; echo $? >code
-                "$0" search 'lighthouse keeper' --json --no-cache >after.json || exit 96
-                ls -A data/indexes >left
-                takes=$(sed -n 's/.*takes about \([0-9]*\) bytes.*/\1/p' message)
-                free=$(sed -n 's/.*, \([0-9]*\) are free.*/\1/p' message)
-                mount -o remount,size=$(({size} * 1024 + takes - free)) data || exit 95
-                "$0" ingest -q --dir docs --json --no-cache >summary.json || exit 94
-                "#
-            );
-            sandbox.with_private_mounts(&script).ok();
-            let read = |name: &str| std::fs::read_to_string(sandbox.path().join(name)).expect(name);
-            let json = |name: &str| serde_json::from_str::<Value>(&read(name)).expect(name);
-            assert_eq!(read("code").trim(), "1", "{}", read("message"));
-            assert!(
-                read("message").contains("data/indexes") && read("message").contains("space"),
-                "{}",
-                read("message")
-            );
-            assert_eq!(answer(json("before.json")), answer(json("after.json")));
-            assert!(!read("left").contains("building"), "{}", read("left"));
-            assert_eq!(json("summary.json")["documents"], MANY + 1, "the small folder stays");
-        });
+        sweep.point(&format!("{size} KiB"), || fill_disk_of(&sandbox, *size));
     }
     sweep.end("");
+}
+
+/// Ingests into a file system of this many KiB, then again with the space that the fault names.
+fn fill_disk_of(sandbox: &Sandbox, size: u32) {
+    let script = format!(
+        r#"
+        mount -t tmpfs -o size={size}k none data || exit 99
+        "$0" ingest -q --dir small --no-cache >/dev/null || exit 98
+        "$0" search 'lighthouse keeper' --json --no-cache >before.json || exit 97
+        "$0" ingest -q --dir docs --no-cache 2>message; echo $? >code
+        "$0" search 'lighthouse keeper' --json --no-cache >after.json || exit 96
+        ls -A data/indexes >left
+        takes=$(sed -n 's/.*takes about \([0-9]*\) bytes.*/\1/p' message)
+        free=$(sed -n 's/.*, \([0-9]*\) are free.*/\1/p' message)
+        mount -o remount,size=$(({size} * 1024 + takes - free)) data || exit 95
+        "$0" ingest -q --dir docs --json --no-cache >summary.json || exit 94
+        "#
+    );
+    sandbox.with_private_mounts(&script).ok();
+    let read = |name: &str| std::fs::read_to_string(sandbox.path().join(name)).expect(name);
+    let json = |name: &str| serde_json::from_str::<Value>(&read(name)).expect(name);
+    assert_eq!(read("code").trim(), "1", "{}", read("message"));
+    assert!(
+        read("message").contains("data/indexes") && read("message").contains("space"),
+        "{}",
+        read("message")
+    );
+    assert_eq!(answer(json("before.json")), answer(json("after.json")));
+    assert!(!read("left").contains("building"), "{}", read("left"));
+    assert_eq!(json("summary.json")["documents"], MANY + 1, "the small folder stays");
 }

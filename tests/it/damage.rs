@@ -16,30 +16,20 @@ use rag::error::{Fault, Kind};
 use rag::search::Searcher;
 use serde_json::Value;
 
-use crate::support::Sandbox;
+use crate::fixtures::{BLUE_BOATS, harbour};
+use crate::support::{Run, Sandbox};
 use crate::sweep::{Ranking, Sweep, TINY, ranking, replace, replace_database, use_tiny_model};
 use crate::tools::{answer, current, engine_on, files, listing, thorough};
-
-const QUESTION: &str = "\"blue boats\" carry sailors across the bay";
-
-fn document(n: usize) -> String {
-    format!(
-        "# Harbour {n}\n\nThe blue boats of harbour {n} carry {} sailors across the bay.\n\n## \
-         Bread\n\nBaker {n} sells {} loaves.\n",
-        n * 3,
-        n * 7
-    )
-}
 
 /// Two generations of ten documents, with deletions, two segments and two vector files.
 fn sandbox() -> Sandbox {
     let sandbox = Sandbox::new();
     use_tiny_model(&sandbox);
     for n in 0..10 {
-        sandbox.write(&format!("docs/harbour-{n}.md"), document(n));
+        sandbox.write(&format!("docs/harbour-{n}.md"), harbour(n));
     }
     sandbox.ingest();
-    sandbox.write("docs/harbour-3.md", document(33));
+    sandbox.write("docs/harbour-3.md", harbour(33));
     sandbox.write("docs/notes.txt", "The ferryman rows at night.\n");
     sandbox.ingest();
     sandbox
@@ -71,22 +61,9 @@ impl Searches {
         let Self { engine, good, sweep, right, refused } = self;
         sweep.point(what, || {
             for mode in Mode::ALL {
-                let Ok(found) = catch_unwind(AssertUnwindSafe(|| search(engine, mode))) else {
-                    panic!("{mode:?} panicked");
-                };
-                match found {
-                    Ok(answer) => {
-                        assert_eq!(answer, good[mode.name()], "{mode:?} gave a wrong answer");
-                        *right += 1;
-                    }
-                    Err(fault) => {
-                        let message = fault.to_string();
-                        assert_eq!(fault.kind(), Kind::Damaged, "{mode:?}: {message}");
-                        let is_named =
-                            files.iter().any(|file| message.contains(&*file.to_string_lossy()));
-                        assert!(is_named, "{mode:?} names another file: {message}");
-                        *refused += 1;
-                    }
+                match is_right(engine, mode, &good[mode.name()], files) {
+                    true => *right += 1,
+                    false => *refused += 1,
                 }
             }
         });
@@ -106,8 +83,28 @@ impl Searches {
     }
 }
 
+/// Whether a search gives the good answer; otherwise it must report damage of one of `files`.
+fn is_right(engine: &Engine, mode: Mode, good: &Ranking, files: &[&Path]) -> bool {
+    let Ok(found) = catch_unwind(AssertUnwindSafe(|| search(engine, mode))) else {
+        panic!("{mode:?} panicked");
+    };
+    match found {
+        Ok(answer) => {
+            assert_eq!(answer, *good, "{mode:?} gave a wrong answer");
+            true
+        }
+        Err(fault) => {
+            let message = fault.to_string();
+            assert_eq!(fault.kind(), Kind::Damaged, "{mode:?}: {message}");
+            let is_named = files.iter().any(|file| message.contains(&*file.to_string_lossy()));
+            assert!(is_named, "{mode:?} names another file: {message}");
+            false
+        }
+    }
+}
+
 fn search(engine: &Engine, mode: Mode) -> Result<Ranking, Fault> {
-    ranking(&mut Searcher::open(engine)?, engine, (QUESTION, mode, 50), Caching::Use)
+    ranking(&mut Searcher::open(engine)?, engine, (BLUE_BOATS, mode, 50), Caching::Use)
 }
 
 /// The step between flipped bytes: about 150 of a file (with `RAG_TEST_THOROUGH` each, up to 64
@@ -182,7 +179,13 @@ fn cut_zeroed_emptied_swapped_and_missing_files_are_never_served() {
         replace(a, &x);
         replace(b, &y);
     }
-    // The older generation's file of the same name.
+    swap_in_older_generation(&sandbox, &mut searches);
+    let refused = searches.end();
+    assert!(refused > 200, "{refused}");
+}
+
+/// Replaces each file with the older generation's file of the same name.
+fn swap_in_older_generation(sandbox: &Sandbox, searches: &mut Searches) {
     let now = current(&sandbox.data());
     let older: Vec<PathBuf> = files(&sandbox.data().join("indexes"));
     for old in older.iter().filter(|old| !old.starts_with(&now)) {
@@ -203,8 +206,6 @@ fn cut_zeroed_emptied_swapped_and_missing_files_are_never_served() {
             );
         }
     }
-    let refused = searches.end();
-    assert!(refused > 200, "{refused}");
 }
 
 /// One flip in each file, through the binary: `verify` names exactly that file, a search is right
@@ -213,17 +214,31 @@ fn cut_zeroed_emptied_swapped_and_missing_files_are_never_served() {
 #[test]
 fn verify_names_exactly_the_damaged_file_and_an_ingest_repairs_it() {
     let sandbox = sandbox();
-    let search = |mode: &str| sandbox.rag(["search", QUESTION, "--json", "--mode", mode]);
     let good: Vec<Value> =
-        Mode::ALL.iter().map(|mode| answer(search(mode.name()).ok().json())).collect();
-    let verify = || sandbox.rag(["index", "verify", "--json"]);
+        Mode::ALL.map(|mode| answer(search_in(&sandbox, mode).ok().json())).to_vec();
+    verify(&sandbox).ok();
+    check_verify_names_the_damaged_file(&sandbox, &good);
+    verify(&sandbox).ok();
+    check_ingest_repairs(&sandbox, &good);
+}
+
+fn search_in(sandbox: &Sandbox, mode: Mode) -> Run {
+    sandbox.rag(["search", BLUE_BOATS, "--json", "--mode", mode.name()])
+}
+
+fn verify(sandbox: &Sandbox) -> Run {
+    sandbox.rag(["index", "verify", "--json"])
+}
+
+/// The paths that `verify` reports.
+fn damaged_paths(report: &Value) -> Vec<String> {
+    let damaged = report["damaged"].as_array().expect("a list");
+    damaged.iter().map(|d| d["path"].as_str().expect("a path").to_owned()).collect()
+}
+
+fn check_verify_names_the_damaged_file(sandbox: &Sandbox, good: &[Value]) {
     let names =
         |path: &Path| path.strip_prefix(sandbox.path()).expect("below").display().to_string();
-    let found = |run: &Value| -> Vec<String> {
-        let damaged = run["damaged"].as_array().expect("a list");
-        damaged.iter().map(|d| d["path"].as_str().expect("a path").to_owned()).collect()
-    };
-    verify().ok();
     let mut kinds = BTreeSet::new();
     for path in files_of_index(&sandbox.data()) {
         let bytes = std::fs::read(&path).expect("a file");
@@ -236,14 +251,14 @@ fn verify_names_exactly_the_damaged_file_and_an_ingest_repairs_it() {
             }
             if damage == "missing" && path.ends_with("default.json") {
                 // Without the pointer there is no index of that name.
-                verify().exits(1).says("no index named");
+                verify(sandbox).exits(1).says("no index named");
                 replace(&path, &bytes);
                 continue;
             }
-            let run = verify().exits(5).json();
-            assert_eq!(found(&run), [names(&path)], "{damage}");
-            for (mode, good) in Mode::ALL.iter().zip(&good) {
-                let run = search(mode.name());
+            let run = verify(sandbox).exits(5).json();
+            assert_eq!(damaged_paths(&run), [names(&path)], "{damage}");
+            for (mode, good) in Mode::ALL.iter().zip(good) {
+                let run = search_in(sandbox, *mode);
                 match run.code {
                     Some(0) => assert_eq!(
                         &answer(run.json()),
@@ -258,10 +273,11 @@ fn verify_names_exactly_the_damaged_file_and_an_ingest_repairs_it() {
         }
         kinds.insert(path.extension().unwrap_or_default().to_owned());
     }
-    verify().ok();
     assert!(kinds.len() >= 9, "{kinds:?}");
+}
 
-    // Damage, then ingest; the vectors are in the cache.
+/// Damage, then ingest; the vectors are in the cache.
+fn check_ingest_repairs(sandbox: &Sandbox, good: &[Value]) {
     let id = sandbox.rag(["index", "show", "--json"]).ok().json()["corpus_id"].clone();
     let kinds_to_repair: BTreeMap<_, _> = files_of_index(&sandbox.data())
         .into_iter()
@@ -283,10 +299,10 @@ fn verify_names_exactly_the_damaged_file_and_an_ingest_repairs_it() {
         let summary = run.json();
         assert_eq!(summary["corpus_id"], id, "{}", path.display());
         assert_eq!(summary["cache"]["misses"], 0, "{}", path.display());
-        verify().ok();
-        for (mode, good) in Mode::ALL.iter().zip(&good) {
+        verify(sandbox).ok();
+        for (mode, good) in Mode::ALL.iter().zip(good) {
             assert_eq!(
-                &answer(search(mode.name()).ok().json()),
+                &answer(search_in(sandbox, *mode).ok().json()),
                 good,
                 "{} repaired: {mode:?}",
                 path.display()
@@ -330,13 +346,13 @@ fn a_damaged_cache_changes_no_answer() {
 #[test]
 fn bad_cache_rows_are_counted_and_replaced() {
     let sandbox = sandbox();
-    sandbox.write("docs/extra.md", document(99));
+    sandbox.write("docs/extra.md", harbour(99));
     let path = sandbox.data().join("cache/cache.db");
     let connection = rusqlite::Connection::open(&path).expect("the cache");
     let rows: i64 = connection
         .query_row("SELECT count(*) FROM embeddings", [], |row| row.get(0))
         .expect("a count");
-    let good = sandbox.rag(["search", QUESTION, "--json"]).ok();
+    let good = sandbox.rag(["search", BLUE_BOATS, "--json"]).ok();
     let good = answer(good.json());
     for damage in [
         "crc = crc + 1",
@@ -366,7 +382,7 @@ fn bad_cache_rows_are_counted_and_replaced() {
             "{damage}"
         );
         assert_eq!(
-            answer(sandbox.rag(["search", QUESTION, "--json"]).ok().json()),
+            answer(sandbox.rag(["search", BLUE_BOATS, "--json"]).ok().json()),
             good,
             "{damage}"
         );
@@ -380,7 +396,7 @@ fn foreign_files_in_the_folder_of_indexes_are_left_alone() {
     sandbox.write("data/indexes/notes.txt", "mine");
     sandbox.write("data/indexes/backup/notes.txt", "mine too");
     let before = listing(&sandbox.data().join("indexes/backup"));
-    sandbox.write("docs/more.md", document(50));
+    sandbox.write("docs/more.md", harbour(50));
     sandbox.ingest();
     assert_eq!(listing(&sandbox.data().join("indexes/backup")), before);
     assert!(sandbox.data().join("indexes/notes.txt").exists());

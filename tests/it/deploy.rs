@@ -114,31 +114,30 @@ fn folders_given_to_compose_are_absolute() {
     assert!(examples > 0, "no example sets DOCS");
 }
 
+/// Publishes a generation of a `ConfigMap` like the kubelet: by renaming a link.
+fn mount(sandbox: &Sandbox, generation: &str, more: &str) {
+    let otters = format!("# Otters\n\nThe otter {more}.\n");
+    write_old(sandbox, &format!("docs/{generation}/otters.md"), otters);
+    write_old(sandbox, &format!("docs/{generation}/seals.md"), "# Seals\n\nThe seal barks.\n");
+    let docs = sandbox.path().join("docs");
+    symlink(generation, docs.join("..data_tmp")).unwrap();
+    std::fs::rename(docs.join("..data_tmp"), docs.join("..data")).unwrap();
+}
+
 /// A mounted `ConfigMap` is a folder of links through a link.
 #[test]
 fn a_mounted_config_map_and_its_updates_are_ingested() {
     let manifest = text("scripts/deploy/kubernetes/deployment.yaml");
     assert!(manifest.contains("configMap:"), "documents are no longer mounted from a ConfigMap");
     let sandbox = Sandbox::new();
-    let mount = |generation: &str, more: &str| {
-        write_old(
-            &sandbox,
-            &format!("docs/{generation}/otters.md"),
-            format!("# Otters\n\nThe otter {more}.\n"),
-        );
-        write_old(&sandbox, &format!("docs/{generation}/seals.md"), "# Seals\n\nThe seal barks.\n");
-        symlink(generation, sandbox.path().join("docs/..data_tmp")).unwrap();
-        std::fs::rename(sandbox.path().join("docs/..data_tmp"), sandbox.path().join("docs/..data"))
-            .unwrap();
-    };
-    mount("..2026_01_31_10_00_00.1", "sleeps afloat");
+    mount(&sandbox, "..2026_01_31_10_00_00.1", "sleeps afloat");
     for name in ["otters.md", "seals.md"] {
         symlink(Path::new("..data").join(name), sandbox.path().join("docs").join(name)).unwrap();
     }
     let first = sandbox.ingest();
     assert_eq!((&first["documents"], &first["skipped"]), (&json!(2), &json!(0)), "{first}");
     assert_eq!(sandbox.ingest()["committed"], false);
-    mount("..2026_01_31_11_00_00.2", "cracks mussels with a stone");
+    mount(&sandbox, "..2026_01_31_11_00_00.2", "cracks mussels with a stone");
     assert_eq!(sandbox.ingest()["committed"], true);
     sandbox.rag(["search", "--mode", "lexical", "mussels"]).ok().prints("docs/otters.md");
 }

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::fixtures::{topics, write_old};
+use crate::fixtures::{files_below, topics, write_old};
 use crate::support::{Run, Sandbox};
 
 /// Enough files of different sizes that threads finish out of order.
@@ -64,24 +64,21 @@ fn threads_and_repetition_change_no_result() {
     }
 }
 
+/// Contents and names of an index's files that must be equal, made with this many threads.
+fn indexed_files(sandbox: &Sandbox, threads: &str) -> Vec<(Vec<u8>, String)> {
+    let args = ["ingest", "--dir", "docs", "--json", "--data-dir", threads, "--threads", threads];
+    let summary = sandbox.rag(args).ok().json();
+    let dir = sandbox.path().join(summary["index_dir"].as_str().unwrap());
+    let mut files = files_below(&dir);
+    files.retain(|file| !file.starts_with("bm25/") && file != "meta.json");
+    files.into_iter().map(|file| (std::fs::read(dir.join(&file)).unwrap(), file)).collect()
+}
+
 #[test]
 fn the_files_of_an_index_do_not_depend_on_threads() {
     let sandbox = Sandbox::new();
     corpus(&sandbox);
-    let vectors = |threads: &str| {
-        let args =
-            ["ingest", "--dir", "docs", "--json", "--data-dir", threads, "--threads", threads];
-        let summary = sandbox.rag(args).ok().json();
-        let dir = sandbox.path().join(summary["index_dir"].as_str().unwrap());
-        let files = crate::fixtures::files_below(&dir)
-            .into_iter()
-            .filter(|file| !file.starts_with("bm25/"));
-        files
-            .filter(|file| file != "meta.json")
-            .map(|file| (std::fs::read(dir.join(&file)).unwrap(), file))
-            .collect::<Vec<_>>()
-    };
-    let (one, many) = (vectors("1"), vectors("5"));
+    let (one, many) = (indexed_files(&sandbox, "1"), indexed_files(&sandbox, "5"));
     assert!(one.len() >= 3, "vectors, their keys and the document table");
     for ((a, name), (b, other)) in one.iter().zip(&many) {
         assert_eq!(name, other);

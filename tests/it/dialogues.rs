@@ -28,28 +28,28 @@ fn finds(
     let request = search_request(query, Mode::Hybrid, 1, Caching::default());
     let found = searcher.search(engine, &request).expect("a search");
     let Some(hit) = found.hits.first() else { return false };
-    gold.iter().any(|place| {
-        let (path, heading) =
-            place.as_str().and_then(|place| place.split_once(' ')).expect("a file and a heading");
-        let text = std::fs::read_to_string(book.join(path)).expect("a chapter");
-        let lines: Vec<&str> = text.lines().collect();
-        let first = lines
-            .iter()
-            .position(|line| *line == heading)
-            .unwrap_or_else(|| panic!("{path} has no {heading}"));
-        let mut in_code = false;
-        let is_heading = |line: &&str| {
-            in_code ^= line.starts_with("```");
-            !in_code && line.starts_with('#')
-        };
-        let n_lines =
-            lines[first + 1..].iter().position(is_heading).unwrap_or(lines.len() - first - 1);
-        // Lines are counted from 1.
-        let (first, last) = (first + 1, first + 1 + n_lines);
-        *hit.path == *path
-            && (first..=last).contains(&hit.chunk.lines.first.max(first))
-            && hit.chunk.lines.last >= first
+    gold.iter().any(|section| {
+        let section = section.as_str().and_then(|section| section.split_once(' '));
+        let (path, heading) = section.expect("a file and a heading");
+        let (first, last) = lines_of_section(&book.join(path), heading);
+        let lines = hit.chunk.lines;
+        *hit.path == *path && lines.first.max(first) <= last && lines.last >= first
     })
+}
+
+/// First and last line of a section of a Markdown file, counted from 1.
+fn lines_of_section(path: &Path, heading: &str) -> (usize, usize) {
+    let text = std::fs::read_to_string(path).expect("a chapter");
+    let lines: Vec<&str> = text.lines().collect();
+    let first = lines.iter().position(|line| *line == heading);
+    let first = first.unwrap_or_else(|| panic!("{} has no {heading}", path.display()));
+    let mut in_code = false;
+    let is_heading = |line: &&str| {
+        in_code ^= line.starts_with("```");
+        !in_code && line.starts_with('#')
+    };
+    let n_lines = lines[first + 1..].iter().position(is_heading).unwrap_or(lines.len() - first - 1);
+    (first + 1, first + 1 + n_lines)
 }
 
 #[test]

@@ -86,7 +86,10 @@ fn documents_are_listed_and_shown() {
         .prints("docs/bees.md")
         .prints("2020-09-13 12:43:20");
     sandbox.rag(["documents", "list", "--skipped"]).ok().prints("docs/empty.txt");
+    check_show(&sandbox);
+}
 
+fn check_show(sandbox: &Sandbox) {
     for path in ["bees.md", "docs/bees.md", "./docs/bees.md"] {
         let shown = sandbox.rag(["documents", "show", path, "--json"]).ok().json();
         assert_eq!(

@@ -2,10 +2,13 @@
 //! is found, and the bytes of a hit, read from the original file in its encoding, are the passage.
 
 use std::ffi::OsStr;
+use std::io::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use encoding_rs::{
     BIG5, EUC_JP, EUC_KR, Encoding, GB18030, ISO_8859_2, KOI8_R, SHIFT_JIS, UTF_8, UTF_16BE,
@@ -17,7 +20,7 @@ use serde_json::Value;
 
 use crate::support::{Run, Sandbox, shared_data};
 use crate::sweep::{Sweep, use_tiny_model};
-use crate::tools::{has_tool, paths, search_request, thorough, wait_for};
+use crate::tools::{SetOnDrop, has_tool, paths, search_request, thorough, wait_for};
 
 fn utf16(text: &str, mark: &[u8], order: fn(u16) -> [u8; 2]) -> Vec<u8> {
     mark.iter().copied().chain(text.encode_utf16().flat_map(order)).collect()
@@ -52,7 +55,7 @@ fn cases() -> Vec<Case> {
     let long = |line: &str| line.repeat(12);
     let mut cases = Vec::new();
     let mut add = |name, encoding, text: String, bytes, question| {
-        cases.push(Case { name, encoding, text, bytes, question })
+        cases.push(Case { name, encoding, text, bytes, question });
     };
     for (name, encoding, line, question) in [
         ("latin1.txt", WINDOWS_1252, FRENCH, "forêt enchantée"),
@@ -119,25 +122,25 @@ fn line_of(text: &str, offset: usize) -> usize {
 
 #[test]
 fn a_hit_has_the_bytes_of_the_file_in_every_encoding() {
-    for case in cases() {
-        let Case { name, encoding, text, bytes, question } = case;
-        let sandbox = Sandbox::new();
-        sandbox.write(&format!("docs/{name}"), &bytes);
-        // A window so small that some passages are in the middle of the file.
-        sandbox.write("rag.toml", "[chunk]\nmax_tokens = 48\noverlap_tokens = 4\n");
-        let summary = sandbox.ingest();
-        assert_eq!(
-            (&summary["documents"], &summary["skipped"]),
-            (&1.into(), &0.into()),
-            "{name}: {summary:#}"
-        );
-        let response = sandbox
-            .rag(["search", question, "--json", "-k", "100", "--mode", "lexical"])
-            .ok()
-            .json();
+    let (sandbox, cases) = (Sandbox::new(), cases());
+    for case in &cases {
+        sandbox.write(&format!("docs/{}", case.name), &case.bytes);
+    }
+    // A window so small that some passages are in the middle of the file.
+    sandbox.write("rag.toml", "[chunk]\nmax_tokens = 48\noverlap_tokens = 4\n");
+    let summary = sandbox.ingest();
+    assert_eq!(
+        (&summary["documents"], &summary["skipped"]),
+        (&cases.len().into(), &0.into()),
+        "{summary:#}"
+    );
+    for Case { name, encoding, text, bytes, question } in cases {
+        let filter = format!("path:{name}");
+        let search = ["search", question, "--json", "-k", "100", "--filter", &filter];
+        let response = sandbox.rag(search.into_iter().chain(["--mode", "lexical"])).ok().json();
         let hits = response["hits"].as_array().expect("hits");
         assert!(!hits.is_empty(), "{name}: {question} is not found");
-        let response = sandbox.rag(["search", question, "--json", "-k", "100"]).ok().json();
+        let response = sandbox.rag(search).ok().json();
         let all = response["hits"].as_array().expect("hits");
         for hit in hits.iter().chain(all) {
             let span = |i: usize| {
@@ -168,21 +171,24 @@ fn skip_reasons(summary: &Value) -> u64 {
     summary["skip_reasons"].as_object().expect("an object").values().filter_map(Value::as_u64).sum()
 }
 
+/// Bytes of a fixed xorshift sequence.
+fn noise() -> impl Iterator<Item = u8> {
+    let mut seed = 0x9E37_79B9_7F4A_7C15_u64;
+    std::iter::repeat_with(move || {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        seed.to_le_bytes()[3]
+    })
+}
+
 /// Binary files are skipped and counted; broken text is indexed as far as possible. Nothing fails
 /// and nothing panics.
 #[test]
 fn binary_noise_is_skipped_and_broken_text_is_indexed() {
     let sandbox = Sandbox::new();
-    let mut seed = 0x9E37_79B9_7F4A_7C15_u64;
-    let mut random = |n: usize| -> Vec<u8> {
-        let step = || {
-            seed ^= seed << 13;
-            seed ^= seed >> 7;
-            seed ^= seed << 17;
-            seed.to_le_bytes()[3]
-        };
-        std::iter::repeat_with(step).take(n).collect()
-    };
+    let mut random = noise();
+    let mut random = |n: usize| random.by_ref().take(n).collect::<Vec<u8>>();
     let noise: Vec<(&str, Vec<u8>)> = vec![
         ("ff.txt", vec![0xFF; 64 << 10]),
         ("zeros.txt", vec![0; 64 << 10]),
@@ -297,35 +303,7 @@ fn special_files_never_hang_an_ingest() {
     let docs = sandbox.path().join("docs");
     let mut skipped = 0;
     let _listener = UnixListener::bind(docs.join("socket.txt")).inspect(|_| skipped += 1);
-    if has_tool("mkfifo", &["--version"]) {
-        assert!(
-            Command::new("mkfifo").arg(docs.join("fifo.txt")).status().is_ok_and(|s| s.success())
-        );
-        // In place of an ignore file, a FIFO would block the reader.
-        sandbox.write("docs/below/inside.md", "# Inside\n\nThe pelican inside.\n");
-        assert!(
-            Command::new("mkfifo")
-                .arg(docs.join("below/.gitignore"))
-                .status()
-                .is_ok_and(|s| s.success())
-        );
-        skipped += 1;
-    }
-    if Command::new("mknod")
-        .arg(docs.join("zero.txt"))
-        .args(["c", "1", "5"])
-        .output()
-        .is_ok_and(|o| o.status.success())
-    {
-        skipped += 1;
-    } else {
-        eprintln!("skipped: no device can be made here");
-    }
-    std::os::unix::fs::symlink("..", docs.join("loop")).expect("a link");
-    std::os::unix::fs::symlink("plain.md", docs.join("link.md")).expect("a link");
-    std::os::unix::fs::symlink("/etc/passwd", docs.join("passwd.txt")).expect("a link");
-    std::os::unix::fs::symlink("absent", docs.join("dangling.md")).expect("a link");
-    skipped += 4;
+    skipped += make_special_files(&sandbox);
     std::fs::write(
         docs.join(OsStr::from_bytes(b"caf\xE9.md")),
         "# Name\n\nThe pelican with a Latin-1 name.\n",
@@ -365,74 +343,111 @@ fn special_files_never_hang_an_ingest() {
     assert!(!shown.stdout.contains('\u{202E}'), "{shown}");
 }
 
+/// Makes FIFOs, a device and links; returns how many of them an ingest skips.
+fn make_special_files(sandbox: &Sandbox) -> usize {
+    let docs = sandbox.path().join("docs");
+    let mut skipped = 0;
+    if has_tool("mkfifo", &["--version"]) {
+        assert!(
+            Command::new("mkfifo").arg(docs.join("fifo.txt")).status().is_ok_and(|s| s.success())
+        );
+        // In place of an ignore file, a FIFO would block the reader.
+        sandbox.write("docs/below/inside.md", "# Inside\n\nThe pelican inside.\n");
+        assert!(
+            Command::new("mkfifo")
+                .arg(docs.join("below/.gitignore"))
+                .status()
+                .is_ok_and(|s| s.success())
+        );
+        skipped += 1;
+    }
+    if Command::new("mknod")
+        .arg(docs.join("zero.txt"))
+        .args(["c", "1", "5"])
+        .output()
+        .is_ok_and(|o| o.status.success())
+    {
+        skipped += 1;
+    } else {
+        eprintln!("skipped: no device can be made here");
+    }
+    std::os::unix::fs::symlink("..", docs.join("loop")).expect("a link");
+    std::os::unix::fs::symlink("plain.md", docs.join("link.md")).expect("a link");
+    std::os::unix::fs::symlink("/etc/passwd", docs.join("passwd.txt")).expect("a link");
+    std::os::unix::fs::symlink("absent", docs.join("dangling.md")).expect("a link");
+    skipped + 4
+}
+
+const MIB: u64 = 1 << 20;
+const LINE: &str = "The pelican waits on the quay for its fish.\n";
+
+/// A file of a gigabyte, or in a sample of 35 MB.
+fn write_gigabyte(path: &Path) {
+    let block = LINE.repeat(1 << 14);
+    let blocks = if thorough() { (1 << 30) / block.len() + 1 } else { 50 };
+    let mut file = std::fs::File::create(path).expect("a file");
+    for _ in 0..blocks {
+        file.write_all(block.as_bytes()).expect("a block");
+    }
+}
+
+/// Many small files, of which every 5000th is equal.
+fn write_many(sandbox: &Sandbox, files: usize) {
+    for n in 0..files {
+        let folder = sandbox.path().join(format!("docs/{}", n / 1000));
+        if n % 1000 == 0 {
+            std::fs::create_dir_all(&folder).expect("a folder");
+        }
+        let text = format!("The pelican number {}.\n", n % 5000);
+        std::fs::write(folder.join(format!("{n}.txt")), text).expect("a file");
+    }
+}
+
+/// The peak memory of an ingest of a line and these files, in bytes.
+fn peak_of(name: &str, contents: &[Vec<u8>]) -> u64 {
+    let many = if thorough() { 100_000 } else { 2_000 };
+    let sandbox = Sandbox::new();
+    use_tiny_model(&sandbox);
+    sandbox.write("docs/line.txt", "The pelican of one line.\n");
+    for (n, content) in contents.iter().enumerate() {
+        sandbox.write(&format!("docs/{n}.txt"), content);
+    }
+    match name {
+        "a gigabyte" => write_gigabyte(&sandbox.path().join("docs/large.txt")),
+        "many" => write_many(&sandbox, many),
+        _ => {}
+    }
+    let (run, bytes) = peak(&sandbox);
+    assert_eq!(run.code, Some(if name == "a gigabyte" { 4 } else { 0 }), "{run}");
+    let expected = 1 + if name == "many" { many } else { contents.len() };
+    assert_eq!(run.json()["documents"], expected, "{run}");
+    bytes
+}
+
 /// A file of the largest size, unusual ones, a gigabyte that is too large, and very many small
 /// ones: each ingest ends with a summary and takes less than 512 MiB more than the ingest of a
 /// single line.
 #[test]
 fn large_files_and_many_files_take_little_memory() {
-    const MIB: u64 = 1 << 20;
     // A file of the largest size takes a minute, and a hundred thousand small ones some minutes
     // more.
     let (large, strange) = if thorough() { (32 << 20, 4 << 20) } else { (1 << 20, 1 << 19) };
-    let files = if thorough() { 100_000 } else { 2_000 };
-    let alone = {
-        let sandbox = Sandbox::new();
-        use_tiny_model(&sandbox);
-        sandbox.write("docs/line.txt", "The pelican of one line.\n");
-        peak(&sandbox).1
-    };
+    let alone = peak_of("a line", &[]);
     let mut sweep = Sweep::new("large files, and many");
     let mut most = (0, "");
     let random: Vec<u8> =
         (0..strange as u64).map(|n| b'a' + (n.wrapping_mul(n) >> 3) as u8 % 26).collect();
     let words = |word: &str, bytes: usize| word.repeat(bytes / word.len()).into_bytes();
     for (name, contents) in [
-        ("one word", vec![random.clone()]),
+        ("one word", vec![random]),
         ("one line of words", vec![words("The pelican waits. ", large)]),
-        ("lines", vec![words("The pelican waits on the quay for its fish.\n", large / 4); 3]),
+        ("lines", vec![words(LINE, large / 4); 3]),
         ("ideographs", vec![words("\u{9CE5}\u{5C71}", strange)]),
         ("a gigabyte", Vec::new()),
         ("many", Vec::new()),
     ] {
         sweep.point(name, || {
-            let sandbox = Sandbox::new();
-            use_tiny_model(&sandbox);
-            sandbox.write("docs/line.txt", "The pelican of one line.\n");
-            for (n, content) in contents.iter().enumerate() {
-                sandbox.write(&format!("docs/{n}.txt"), content);
-            }
-            match name {
-                "a gigabyte" => {
-                    let file = sandbox.path().join("docs/large.txt");
-                    let block = b"The pelican waits on the quay for its fish.\n".repeat(1 << 14);
-                    let blocks = if thorough() { (1 << 30) / block.len() + 1 } else { 50 };
-                    std::fs::write(&file, block.repeat(blocks.min(50))).expect("a file");
-                    let mut file =
-                        std::fs::File::options().append(true).open(file).expect("a file");
-                    (50..blocks).for_each(|_| {
-                        std::io::Write::write_all(&mut file, &block).expect("a block")
-                    });
-                }
-                "many" => {
-                    for n in 0..files {
-                        if n % 1000 == 0 {
-                            std::fs::create_dir_all(
-                                sandbox.path().join(format!("docs/{}", n / 1000)),
-                            )
-                            .expect("a folder");
-                        }
-                        let path = sandbox.path().join(format!("docs/{}/{n}.txt", n / 1000));
-                        std::fs::write(path, format!("The pelican number {}.\n", n % 5000))
-                            .expect("a file");
-                    }
-                }
-                _ => {}
-            }
-            let (run, bytes) = peak(&sandbox);
-            assert_eq!(run.code, Some(if name == "a gigabyte" { 4 } else { 0 }), "{run}");
-            let expected = 1 + if name == "many" { files } else { contents.len() };
-            assert_eq!(run.json()["documents"], expected, "{run}");
-            let more = bytes.saturating_sub(alone) / MIB;
+            let more = peak_of(name, &contents).saturating_sub(alone) / MIB;
             most = most.max((more, name));
             assert!(more < 512, "{more} MiB beside the {} MiB of a single line", alone / MIB);
         });
@@ -444,20 +459,23 @@ fn large_files_and_many_files_take_little_memory() {
 fn peak(sandbox: &Sandbox) -> (Run, u64) {
     let child = sandbox.spawn(["ingest", "--dir", "docs", "--json", "-q"]);
     let status = format!("/proc/{}/status", child.id());
-    let watcher = std::thread::spawn(move || {
-        let mut most = 0;
-        // The last high-water mark; an ended process has none.
-        while let Some(kib) = std::fs::read_to_string(&status).ok().and_then(|text| {
-            let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?.to_owned();
-            line.trim().trim_end_matches(" kB").parse::<u64>().ok()
-        }) {
-            most = kib;
-            std::thread::park_timeout(std::time::Duration::from_millis(2));
-        }
-        most * 1024
-    });
+    let watcher = std::thread::spawn(move || high_water_mark(Path::new(&status)));
     let output = child.wait_with_output().expect("an end");
     (Run::from_output(&output, "ingest".into()), watcher.join().expect("a watcher"))
+}
+
+/// The last high-water mark of a process's memory, in bytes; an ended process has none.
+fn high_water_mark(status: &Path) -> u64 {
+    let kib = |text: String| -> Option<u64> {
+        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        line.trim().trim_end_matches(" kB").parse().ok()
+    };
+    let mut most = 0;
+    while let Some(kib) = std::fs::read_to_string(status).ok().and_then(kib) {
+        most = kib;
+        std::thread::park_timeout(Duration::from_millis(2));
+    }
+    most * 1024
 }
 
 #[test]
@@ -489,50 +507,39 @@ fn an_ingest_of_a_changing_folder_ends() {
             format!("# Still {n}\n\nThe heron {n} stands still.\n"),
         );
     }
-    let over = std::sync::atomic::AtomicBool::new(false);
+    let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        let (docs, over) = (&docs, &over);
-        scope.spawn(move || {
-            for n in 0.. {
-                if over.load(std::sync::atomic::Ordering::Relaxed) {
-                    return;
-                }
-                let path = docs.join(format!("moving-{}.md", n % 20));
-                let _ = match n % 3 {
-                    0 => std::fs::write(
-                        &path,
-                        format!("# Moving\n\nThe swift is number {n}.\n").repeat(n % 50 + 1),
-                    ),
-                    1 => std::fs::OpenOptions::new()
-                        .write(true)
-                        .open(&path)
-                        .and_then(|file| file.set_len(20)),
-                    _ => std::fs::remove_file(&path),
-                };
-            }
-        });
-        let ended = std::panic::catch_unwind(|| {
-            for _ in 0..5 {
-                let mut child = sandbox.spawn(["ingest", "--dir", "docs", "--json"]);
-                wait_for("the ingest", || child.try_wait().expect("a child"));
-                let output = child.wait_with_output().expect("an end");
-                assert!(
-                    matches!(output.status.code(), Some(0 | 4)),
-                    "{}",
-                    String::from_utf8_lossy(&output.stderr)
-                );
-                let summary: Value = serde_json::from_slice(&output.stdout).expect("a summary");
-                assert!(summary["documents"].as_u64() >= Some(40), "{summary:#}");
-            }
-        });
-        over.store(true, std::sync::atomic::Ordering::Relaxed);
-        ended.expect("every run ends well");
+        scope.spawn(|| move_files(&docs, &over));
+        let _ends_mover = SetOnDrop(&over);
+        for _ in 0..5 {
+            let mut child = sandbox.spawn(["ingest", "--dir", "docs", "--json"]);
+            wait_for("the ingest", || child.try_wait().expect("a child"));
+            let run = Run::from_output(&child.wait_with_output().expect("an end"), "ingest".into());
+            assert!(matches!(run.code, Some(0 | 4)), "{run}");
+            assert!(run.json()["documents"].as_u64() >= Some(40), "{run}");
+        }
     });
     sandbox.ingest();
     let there = crate::tools::files(&docs).iter().filter(|path| has_text(path)).count();
     let summary = sandbox.ingest();
     assert_eq!(summary["documents"], there, "{summary:#}");
     sandbox.rag(["index", "verify"]).ok();
+}
+
+/// Writes, cuts and removes files until `over`.
+fn move_files(docs: &Path, over: &AtomicBool) {
+    for n in 0.. {
+        if over.load(Ordering::Relaxed) {
+            return;
+        }
+        let path = docs.join(format!("moving-{}.md", n % 20));
+        let text = format!("# Moving\n\nThe swift is number {n}.\n");
+        let _ = match n % 3 {
+            0 => std::fs::write(&path, text.repeat(n % 50 + 1)),
+            1 => std::fs::File::options().write(true).open(&path).and_then(|f| f.set_len(20)),
+            _ => std::fs::remove_file(&path),
+        };
+    }
 }
 
 fn has_text(path: &Path) -> bool {

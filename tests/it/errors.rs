@@ -5,14 +5,14 @@ use std::ffi::OsStr;
 use std::io::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::symlink;
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
 use crate::fixtures::{error_of, indexed, topics, write_old};
-use crate::support::{Run, Sandbox, project_data};
+use crate::support::{Run, Sandbox, installed, project_data};
+use crate::tools::has_lock_open;
 
 #[test]
 fn every_exit_code_is_used() {
@@ -65,14 +65,7 @@ fn an_interrupted_command_exits_130() {
     let _lock = hold_lock(&sandbox);
     let child = sandbox.spawn(["ingest", "--dir", "docs", "--wait", "3600", "--json"]);
     // With the lock file open its signal handlers are installed and it waits.
-    let descriptors = format!("/proc/{}/fd", child.id());
-    let has_lock_open = || {
-        let entries = std::fs::read_dir(&descriptors).into_iter().flatten().flatten();
-        entries
-            .filter_map(|entry| std::fs::read_link(entry.path()).ok())
-            .any(|target| target.ends_with("indexes/.lock"))
-    };
-    while !has_lock_open() {
+    while !has_lock_open(child.id()) {
         std::thread::yield_now();
     }
     interrupt(&child);
@@ -217,25 +210,6 @@ fn a_closed_output_pipe_ends_a_command_quietly() {
     }
 }
 
-/// The binary alone in `prefix/bin`, run in an empty environment from the sandbox's folder.
-pub fn installed(sandbox: &Sandbox, args: &[&str]) -> Command {
-    let bin = sandbox.path().join("prefix/bin");
-    if !bin.exists() {
-        std::fs::create_dir_all(&bin).unwrap();
-        let built = Path::new(env!("CARGO_BIN_EXE_rag"));
-        std::fs::hard_link(built, bin.join("rag"))
-            .or_else(|_| std::fs::copy(built, bin.join("rag")).map(drop))
-            .unwrap();
-    }
-    let mut command = Command::new(bin.join("rag"));
-    command
-        .args(args)
-        .current_dir(sandbox.path())
-        .env_clear()
-        .env("HOME", sandbox.path().join("home"));
-    command
-}
-
 #[test]
 fn a_missing_library_or_model_names_the_command_to_run() {
     let sandbox = Sandbox::new();
@@ -334,11 +308,7 @@ fn closed_pipe() -> std::process::Stdio {
 fn a_closed_output_pipe_keeps_the_exit_code() {
     let sandbox = indexed();
     let run = |args: &[&str]| {
-        let output = sandbox
-            .command(args)
-            .stdout(closed_pipe())
-            .stderr(std::process::Stdio::piped())
-            .output();
+        let output = sandbox.command(args).stdout(closed_pipe()).stderr(Stdio::piped()).output();
         Run::from_output(&output.expect("rag runs"), format!("{args:?} | (no reader)"))
     };
     run(&["search", "bees"]).ok();

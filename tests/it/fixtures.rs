@@ -32,6 +32,19 @@ pub const TOPICS: [(&str, &str); 6] = [
     ),
 ];
 
+/// A query that every [`harbour`] answers.
+pub const BLUE_BOATS: &str = "\"blue boats\" carry sailors across the bay";
+
+/// A document that differs from the others of its kind in numbers only.
+pub fn harbour(n: usize) -> String {
+    format!(
+        "# Harbour {n}\n\nThe blue boats of harbour {n} carry {} sailors across the bay.\n\n## \
+         Bread\n\nBaker {n} sells {} loaves.\n",
+        n * 3,
+        n * 7
+    )
+}
+
 /// Writes [`TOPICS`] to `docs/` with old modification times.
 pub fn topics(sandbox: &Sandbox) {
     for (path, text) in TOPICS {

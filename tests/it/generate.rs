@@ -148,12 +148,8 @@ fn a_missing_or_forbidden_setting_is_named() {
         .exits(2)
         .says("llm.model");
     let with = |name: &str, value: &str| {
-        let mut command = sandbox.command(ask);
-        command
-            .env("RAG_LLM_BASE_URL", "http://127.0.0.1:1/v1")
-            .env("RAG_LLM_MODEL", "small")
-            .env(name, value);
-        Run::of(&mut command)
+        let base = [("RAG_LLM_BASE_URL", "http://127.0.0.1:1/v1"), ("RAG_LLM_MODEL", "small")];
+        Run::of(sandbox.command(ask).envs(base).env(name, value))
     };
     with("RAG_LLM_BASE_URL", "ftp://127.0.0.1/v1").exits(2).says("http://").says("llm.base_url");
     with("RAG_LLM_API_KEY", "two\nlines").exits(2).says("the key holds").says("llm.api_key");
@@ -219,19 +215,20 @@ fn failing_servers() -> Vec<(&'static str, LlmServer, &'static str, bool)> {
 
 const PIECE: &str = r#"{"choices": [{"index": 0, "delta": {"content": "Honey bees dance."}}]}"#;
 
+/// Asks a failing server: exit code 7, with its address and these words in the message.
+#[track_caller]
+fn run_failing(sandbox: &Sandbox, server: &LlmServer, more: &[&str], says: &str) -> Run {
+    let mut command = ask(sandbox, server, &[&[QUESTION], more].concat());
+    let run = Run::of(command.env("RAG_LLM_TIMEOUT_S", "1")).exits(7);
+    assert!(!format!("{}{}", run.stdout, run.stderr).contains(KEY), "{run}");
+    run.says(&server.base_url()).says(says)
+}
+
 #[test]
 fn a_failing_server_is_named_and_exits_7() {
     let Some(sandbox) = indexed() else { return };
     for (name, server, says, came) in failing_servers() {
-        let fail = |more: &[&str]| {
-            let mut command = ask(&sandbox, &server, &[&[QUESTION], more].concat());
-            let run = Run::of(command.env("RAG_LLM_TIMEOUT_S", "1"));
-            assert_eq!(run.code, Some(7), "{name}\n{run}");
-            assert!(run.stderr.contains(&server.base_url()), "{name}: no address\n{run}");
-            assert!(run.stderr.contains(says), "{name}: no {says:?}\n{run}");
-            assert!(!format!("{}{}", run.stdout, run.stderr).contains(KEY), "{name}\n{run}");
-            run
-        };
+        let fail = |more: &[&str]| run_failing(&sandbox, &server, more, says);
         let run = fail(&["-v"]);
         assert_eq!(run.stdout.starts_with("Honey bees dance.\n"), came, "{name}\n{run}");
         assert_eq!(run.stdout.is_empty(), !came, "{name}\n{run}");
@@ -502,12 +499,9 @@ fn evidence_fits_its_token_budget() {
     sandbox.ingest();
     let server = LlmServer::start([good()]);
     let size = |tokens: &str| {
-        let question = "How many bees has hive number 3?";
-        Run::of(
-            ask(&sandbox, &server, &[question, "--no-cache"])
-                .env("RAG_LLM_EVIDENCE_TOKENS", tokens),
-        )
-        .ok();
+        let args = ["How many bees has hive number 3?", "--no-cache"];
+        let mut command = ask(&sandbox, &server, &args);
+        Run::of(command.env("RAG_LLM_EVIDENCE_TOKENS", tokens)).ok();
         server.requests().last().unwrap().message("user").len()
     };
     let (small, large) = (size("100"), size("2000"));
@@ -582,10 +576,8 @@ fn a_follow_up_is_rewritten_by_the_model_or_completed_with_words() {
     let server = LlmServer::start([Step::Act(obliging)]);
     let say = |server: &LlmServer, session: &str, question: &str| {
         let before = server.requests().len();
-        let found =
-            run(&sandbox, server, &[question, "--session", session, "--json", "--no-cache"])
-                .ok()
-                .json();
+        let args = [question, "--session", session, "--json", "--no-cache"];
+        let found = run(&sandbox, server, &args).ok().json();
         (found, server.requests().split_off(before))
     };
     let (found, requests) = say(&server, "s", QUESTION);
@@ -630,6 +622,14 @@ fn parrot(request: &Request) -> Step {
     }
 }
 
+/// A batch of `questions.jsonl`, by name or on standard input, of which two questions fail.
+fn run_batch(sandbox: &Sandbox, server: &LlmServer, file: &str, parallel: &str) -> Run {
+    let mut command = ask(sandbox, server, &["--batch", file, "--no-cache"]);
+    let input = std::fs::File::open(sandbox.path().join("questions.jsonl")).unwrap();
+    let run = Run::of(command.env("RAG_BATCH_PARALLEL", parallel).stdin(input));
+    run.exits(4).says("39 answered, 0 without support, 2 failed")
+}
+
 #[test]
 fn a_batch_is_answered_in_parallel_and_printed_in_order() {
     let Some(sandbox) = indexed() else { return };
@@ -643,24 +643,8 @@ fn a_batch_is_answered_in_parallel_and_printed_in_order() {
         })
         .collect();
     lines.insert(20, "{\"id\": 1}".to_owned());
-    let input = lines.join("\n");
-    sandbox.write("questions.jsonl", &input);
-    let batch = |server: &LlmServer, file: &str, parallel: &str| {
-        let mut command = ask(&sandbox, server, &["--batch", file, "--no-cache"]);
-        command
-            .env("RAG_BATCH_PARALLEL", parallel)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let mut stdin = child.stdin.take().unwrap();
-        let input = if file == "-" { input.clone() } else { String::new() };
-        let writer = std::thread::spawn(move || stdin.write_all(input.as_bytes()));
-        let run = Run::from_output(&child.wait_with_output().unwrap(), "batch".to_owned());
-        writer.join().unwrap().unwrap();
-        run.exits(4).says("39 answered, 0 without support, 2 failed")
-    };
-    let run = batch(&server, "questions.jsonl", "4");
+    sandbox.write("questions.jsonl", lines.join("\n"));
+    let run = run_batch(&sandbox, &server, "questions.jsonl", "4");
     // Where the limit does not hold, this fails when a fifth question arrives early enough.
     assert_eq!(server.most_together(), PARALLEL, "more at once than the limit");
     let objects: Vec<Value> =
@@ -695,7 +679,7 @@ fn a_batch_is_answered_in_parallel_and_printed_in_order() {
         }
     }
     let alone = LlmServer::start([Step::Together(1, parrot)]);
-    let piped = batch(&alone, "-", "1");
+    let piped = run_batch(&sandbox, &alone, "-", "1");
     assert_eq!(alone.most_together(), 1);
     let answers = |run: &Run| -> Vec<Value> {
         run.stdout

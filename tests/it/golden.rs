@@ -89,17 +89,11 @@ fn every_vector_has_unit_length() {
 fn an_int8_vector_does_not_depend_on_earlier_texts() {
     let golden = golden();
     // Each by a network that has embedded nothing before.
-    let alone: Vec<Vec<u32>> = golden
-        .iter()
-        .map(|expected| {
-            bits(
-                embedder("all-MiniLM-L6-v2")
-                    .embed(EmbeddingRole::Passage, &expected.text)
-                    .unwrap()
-                    .as_slice(),
-            )
-        })
-        .collect();
+    let alone = |expected: &Expected| {
+        let mut fresh = embedder("all-MiniLM-L6-v2");
+        bits(fresh.embed(EmbeddingRole::Passage, &expected.text).unwrap().as_slice())
+    };
+    let alone: Vec<Vec<u32>> = golden.iter().map(alone).collect();
     let mut embedder = embedder("all-MiniLM-L6-v2");
     let orders = [
         (0..golden.len()).collect::<Vec<_>>(),
@@ -114,22 +108,30 @@ fn an_int8_vector_does_not_depend_on_earlier_texts() {
     }
 }
 
+/// The vectors of all texts, computed by one network from the text `first` on.
+fn embed_from(
+    golden: &[Expected],
+    files: &ModelFiles,
+    tokenizer: &Tokenizer,
+    first: usize,
+) -> Vec<Vec<u32>> {
+    let mut network = Network::load(&Runtime::load(&library()).unwrap(), files).unwrap();
+    let n = golden.len();
+    let mut vectors = vec![Vec::new(); n];
+    for i in (0..n).map(|i| (first + i) % n) {
+        let text = &golden[i].text;
+        let vector = network.embed(tokenizer, &files.spec, EmbeddingRole::Passage, text).unwrap();
+        vectors[i] = bits(vector.as_slice());
+    }
+    vectors
+}
+
 #[test]
 fn an_int8_vector_does_not_depend_on_its_thread() {
     let (golden, files) = (golden(), files("all-MiniLM-L6-v2"));
     let tokenizer = Tokenizer::load(&files).unwrap();
-    let of_thread = |first: usize| -> Vec<Vec<u32>> {
-        let mut network = Network::load(&Runtime::load(&library()).unwrap(), &files).unwrap();
-        let n = golden.len();
-        let mut vectors = vec![Vec::new(); n];
-        for i in (0..n).map(|i| (first + i) % n) {
-            let vector = network
-                .embed(&tokenizer, &files.spec, EmbeddingRole::Passage, &golden[i].text)
-                .unwrap();
-            vectors[i] = bits(vector.as_slice());
-        }
-        vectors
-    };
+    let (golden, files, tokenizer) = (&golden, &files, &tokenizer);
+    let of_thread = |first: usize| embed_from(golden, files, tokenizer, first);
     let all: Vec<Vec<Vec<u32>>> = std::thread::scope(|scope| {
         let threads: Vec<_> =
             (0..4).map(|first| scope.spawn(move || of_thread(first * 3))).collect();

@@ -10,9 +10,8 @@ use std::process::Command;
 
 use serde_json::json;
 
-use crate::errors::installed;
 use crate::fixtures::copy_dir;
-use crate::support::{Run, Sandbox, project_data};
+use crate::support::{Run, Sandbox, installed, project_data};
 use crate::sweep::{TINY, use_tiny_model};
 use crate::tools::has_tool;
 
@@ -86,7 +85,8 @@ fn clone(sandbox: &Sandbox, data: &str) -> Option<PathBuf> {
 /// clone may be mapped for execution, and no network of it may be opened.
 fn traced(sandbox: &Sandbox, clone: &Path, args: &[&str], opens_networks: bool) -> Run {
     let trace = sandbox.path().join("trace");
-    let options = ["-f", "-y", "-e", "trace=open,openat,mmap,mprotect,execve", "-o"];
+    let options =
+        ["-f", "--seccomp-bpf", "-y", "-e", "trace=open,openat,mmap,mprotect,execve", "-o"];
     let options: Vec<&str> = options.into_iter().chain([trace.to_str().unwrap()]).collect();
     let mut command = sandbox.under("strace", &options, args);
     let run = Run::of(command.env_remove("ORT_DYLIB_PATH").current_dir(clone));

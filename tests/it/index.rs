@@ -34,19 +34,9 @@ fn show_reports_documents_model_chunking_and_size() {
         (&show["model"]["name"], &show["chunking"]["overlap_tokens"]),
         (&json!("all-MiniLM-L6-v2"), &json!(32))
     );
-    let size: u64 = files_below(&sandbox.path().join(show["index_dir"].as_str().unwrap()))
-        .iter()
-        .filter(|file| *file != "meta.json")
-        .map(|file| {
-            sandbox
-                .path()
-                .join(show["index_dir"].as_str().unwrap())
-                .join(file)
-                .metadata()
-                .unwrap()
-                .len()
-        })
-        .sum();
+    let dir = sandbox.path().join(show["index_dir"].as_str().unwrap());
+    let files = files_below(&dir).into_iter().filter(|file| file != "meta.json");
+    let size: u64 = files.map(|file| dir.join(file).metadata().unwrap().len()).sum();
     assert_eq!(show["bytes"], size);
     sandbox.rag(["index", "show"]).ok().prints("corpus id").prints("6 × 384");
 }

@@ -176,11 +176,8 @@ fn a_change_of_a_fresh_file_is_seen_despite_equal_size_and_time() {
     let soon = std::time::SystemTime::now() + std::time::Duration::from_secs(3600);
     let write = |text: &str| {
         let path = sandbox.write("docs/a.md", text);
-        std::fs::File::options()
-            .append(true)
-            .open(path)
-            .and_then(|f| f.set_modified(soon))
-            .unwrap();
+        let file = std::fs::File::options().append(true).open(path).unwrap();
+        file.set_modified(soon).unwrap();
     };
     write("The cat sat.\n");
     sandbox.ingest();
@@ -301,7 +298,8 @@ fn an_unlistable_folder_keeps_its_documents() {
     sandbox.ingest();
     let deep = sandbox.path().join("docs/deep");
     let mode = |mode| {
-        std::fs::set_permissions(&deep, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap()
+        std::fs::set_permissions(&deep, std::os::unix::fs::PermissionsExt::from_mode(mode))
+            .unwrap();
     };
     mode(0o000);
     let readable = std::fs::read_dir(&deep).is_ok();
@@ -579,7 +577,7 @@ fn edit(sandbox: &Sandbox, random: &mut Random) {
     let any = |random: &mut Random| files[random.below(files.len())].clone();
     match random.below(5) {
         0 | 1 if !files.is_empty() => {
-            write_old(sandbox, &format!("docs/{}", any(random)), text(random))
+            write_old(sandbox, &format!("docs/{}", any(random)), text(random));
         }
         2 if files.len() > 3 => std::fs::remove_file(docs.join(any(random))).unwrap(),
         3 if !files.is_empty() => {
@@ -600,12 +598,10 @@ fn an_updated_index_equals_a_fresh_one() {
     let seed = 0x2545_f491_4f6c_dd1d;
     let mut random = Random::seeded(seed);
     let ingest = |data: &str| {
-        let mut command =
-            sandbox.command(["ingest", "--dir", "docs", "--json", "--data-dir", data]);
-        command
-            .env("RAG_CACHE_DIR", sandbox.path().join("cache"))
-            .env("RAG_CHUNK_MAX_TOKENS", "48");
-        Run::of(&mut command).ok().json()
+        let args = ["ingest", "--dir", "docs", "--json", "--data-dir", data];
+        let mut command = sandbox.command(args);
+        command.env("RAG_CACHE_DIR", sandbox.path().join("cache"));
+        Run::of(command.env("RAG_CHUNK_MAX_TOKENS", "48")).ok().json()
     };
     let hits = |data: &str, query: &str| {
         let args = ["search", query, "--json", "--explain", "-k", "50", "--data-dir", data];

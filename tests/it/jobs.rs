@@ -152,6 +152,21 @@ fn a_detached_ingest_returns_at_once_and_succeeds() {
     assert!(log.contains("\"stage\":\"vectors\""), "{log}");
 }
 
+/// The pid of a job's attempt, once it has reached a moment.
+fn pid_at(sandbox: &Sandbox, engine: &Engine, id: &str, attempt: u32, moment: &str) -> Option<u32> {
+    let job = engine.jobs.get(id, engine.now_ms()).unwrap();
+    assert!(!job.state.is_over(), "{moment}: {job:?}");
+    let is_running = job.state == State::Running && job.attempts == attempt;
+    let is_building =
+        || generations(&sandbox.data()).iter().any(|name| name.starts_with(".building-"));
+    let is_reached = match moment {
+        "running" => true,
+        "building" => is_building(),
+        _ => bytes_embedded(&sandbox.data()) > 5 * 384 * 4,
+    };
+    job.pid.filter(|_| is_running && is_reached)
+}
+
 /// The worker is killed once it has the job, while it reads and while it embeds; once with its
 /// parent.
 #[test]
@@ -163,19 +178,8 @@ fn a_job_continues_after_its_worker_is_killed() {
     let mut parent = sandbox.spawn(["jobs", "run"]);
     let moments = ["running", "building", "vectors"];
     for (n, moment) in moments.into_iter().enumerate() {
-        let pid = wait_for(moment, || {
-            let job = engine.jobs.get(&id, engine.now_ms()).unwrap();
-            assert!(!job.state.is_over(), "{moment}: {job:?}");
-            let is_running = job.state == State::Running && job.attempts as usize == n + 1;
-            let reached = match moment {
-                "running" => true,
-                "building" => {
-                    generations(&sandbox.data()).iter().any(|name| name.starts_with(".building-"))
-                }
-                _ => bytes_embedded(&sandbox.data()) > 5 * 384 * 4,
-            };
-            job.pid.filter(|_| is_running && reached)
-        });
+        let attempt = u32::try_from(n).unwrap() + 1;
+        let pid = wait_for(moment, || pid_at(&sandbox, &engine, &id, attempt, moment));
         if moment == "building" {
             parent.kill().unwrap();
             assert_eq!(parent.wait().unwrap().signal(), Some(9));
@@ -409,20 +413,24 @@ fn a_worker_killed_at_any_call_runs_no_job_twice() {
             sweep.point(&format!("SIGKILL at {call} {n}"), || {
                 let run = traced(&inject(call, "signal=SIGKILL", n).each_ref().map(String::as_str));
                 assert!(was_killed(&run) || run.code == Some(0), "{run}");
-                sandbox.rag(["jobs", "run"]).ok();
-                wait_for_workers(&sandbox);
-                let job = show(&sandbox, &id);
-                assert_eq!(job["state"], "succeeded", "{job:#}");
-                assert!(job["attempts"].as_u64() <= Some(2), "{job:#}");
+                assert_finishes(&sandbox, &id);
                 contents("data").unwrap().must_be(&twin, "the index");
-                runs_are_apart(
-                    &std::fs::read_to_string(sandbox.data().join("jobs/jobs.jsonl")).unwrap(),
-                );
-                assert_eq!(orphans(&sandbox.data()), [""; 0]);
             });
         }
         sweep.end("");
     }
+}
+
+/// Expects that the next worker ends the job, which started twice at most and never in parallel.
+fn assert_finishes(sandbox: &Sandbox, id: &str) {
+    sandbox.rag(["jobs", "run"]).ok();
+    wait_for_workers(sandbox);
+    let job = show(sandbox, id);
+    assert_eq!(job["state"], "succeeded", "{job:#}");
+    assert!(job["attempts"].as_u64() <= Some(2), "{job:#}");
+    let log = std::fs::read_to_string(sandbox.data().join("jobs/jobs.jsonl")).unwrap();
+    runs_are_apart(&log);
+    assert_eq!(orphans(&sandbox.data()), [""; 0]);
 }
 
 /// Between two starts of a job there is an end, and no start follows its success.

@@ -179,34 +179,36 @@ fn a_refusing_server_is_tried_three_times() {
     outside(ask(&client).1, "ollama serve");
 }
 
+/// Expects that a call succeeds after these failures, with a wait before each further attempt.
+#[track_caller]
+fn assert_retried(steps: &[Step]) {
+    let server = LlmServer::start(steps.iter().cloned().chain([Step::tokens(&["at last"])]));
+    let (client, clock) = client(&server, PATIENT);
+    let (shown, reply) = ask(&client);
+    let reply = reply.unwrap_or_else(|e| panic!("{steps:?}: {e}"));
+    assert_eq!((shown.concat().as_str(), reply.finish), ("at last", Finish::Complete), "{steps:?}");
+    assert_eq!(reply.attempts as usize, steps.len() + 1, "{steps:?}");
+    assert_eq!(clock.waits_ms(), [1500, 3000][..steps.len()], "{steps:?}");
+}
+
 #[test]
 fn transient_failures_are_retried() {
     if !has_loopback() {
         return;
     }
-    let check = |steps: &[Step]| {
-        let server = LlmServer::start(steps.iter().cloned().chain([Step::tokens(&["at last"])]));
-        let (client, clock) = client(&server, PATIENT);
-        let (shown, reply) = ask(&client);
-        let reply = reply.unwrap_or_else(|e| panic!("{steps:?}: {e}"));
-        assert_eq!(
-            (shown.concat().as_str(), reply.finish),
-            ("at last", Finish::Complete),
-            "{steps:?}"
-        );
-        assert_eq!(reply.attempts as usize, steps.len() + 1, "{steps:?}");
-        assert_eq!(clock.waits_ms(), [1500, 3000][..steps.len()], "{steps:?}");
-    };
-    check(&[Step::status(408)]);
-    check(&[Step::status(429)]);
-    check(&[Step::status(500), Step::error(502, "bad gateway")]);
-    check(&[Step::status(503), Step::status(504)]);
-    check(&[Step::HangUp, Step::half_json()]);
-    check(&[Step::close_mid_token(&[]), Step::events(&[])]);
-    check(&[Step::events(&["{\"choices\": [{\"del"]), Step::events(&["no json"])]);
-    check(&[Step::events(&[r#"{"error": {"message": "out of memory", "code": 500}}"#])]);
-    check(&[Step::typed("application/json", "{"), Step::typed("application/json", "[1]")]);
-    check(&[Step::typed("application/json", "{}"), Step::typed("text/event-stream", "<html>")]);
+    assert_retried(&[Step::status(408)]);
+    assert_retried(&[Step::status(429)]);
+    assert_retried(&[Step::status(500), Step::error(502, "bad gateway")]);
+    assert_retried(&[Step::status(503), Step::status(504)]);
+    assert_retried(&[Step::HangUp, Step::half_json()]);
+    assert_retried(&[Step::close_mid_token(&[]), Step::events(&[])]);
+    assert_retried(&[Step::events(&["{\"choices\": [{\"del"]), Step::events(&["no json"])]);
+    assert_retried(&[Step::events(&[r#"{"error": {"message": "out of memory", "code": 500}}"#])]);
+    assert_retried(&[Step::typed("application/json", "{"), Step::typed("application/json", "[1]")]);
+    assert_retried(&[
+        Step::typed("application/json", "{}"),
+        Step::typed("text/event-stream", "<html>"),
+    ]);
 }
 
 #[test]
@@ -265,22 +267,31 @@ fn a_hanging_server_times_out() {
     assert_eq!(server.hung_up(), 3);
 }
 
+/// Expects a single call that returned this text and broke with this message.
+#[track_caller]
+fn assert_broken(
+    (_, reply, server): (Vec<String>, Result<Reply>, LlmServer),
+    text: &str,
+    says: &str,
+) {
+    let reply = reply.unwrap();
+    assert_eq!(
+        (reply.text.as_str(), reply.finish, reply.attempts),
+        (text, Finish::Broken, 1),
+        "{says}"
+    );
+    let trouble = reply.trouble.unwrap();
+    assert!(trouble.contains(says), "{trouble:?} lacks {says:?}");
+    assert_eq!(server.requests().len(), 1, "a reply with text is not retried");
+}
+
 #[test]
 fn text_before_a_failure_is_returned_as_broken() {
     if !has_loopback() {
         return;
     }
     let check = |step: Step, timeout: Duration, text: &str, says: &str| {
-        let (_, reply, server) = one(step, timeout);
-        let reply = reply.unwrap();
-        assert_eq!(
-            (reply.text.as_str(), reply.finish, reply.attempts),
-            (text, Finish::Broken, 1),
-            "{says}"
-        );
-        let trouble = reply.trouble.unwrap();
-        assert!(trouble.contains(says), "{trouble:?} lacks {says:?}");
-        assert_eq!(server.requests().len(), 1, "a reply with text is not retried");
+        assert_broken(one(step, timeout), text, says);
     };
     let piece = r#"{"choices": [{"delta": {"content": "Of w"}}]}"#;
     // A machine too busy to pass on a word in time would yield no text; the time-out allows for
@@ -306,11 +317,8 @@ fn missing_trailers_do_not_break_a_reply() {
     let length = r#"{"choices": [{"delta": {}, "finish_reason": "length"}]}"#;
     let check = |data: &[&str], finish: Finish| {
         let reply = one(Step::events(data), PATIENT).1.unwrap();
-        assert_eq!(
-            (reply.text.as_str(), reply.finish, reply.usage),
-            ("Of wax.", finish, None),
-            "{data:?}"
-        );
+        let found = (reply.text.as_str(), reply.finish, reply.usage);
+        assert_eq!(found, ("Of wax.", finish, None), "{data:?}");
     };
     check(&[piece, "[DONE]"], Finish::Complete);
     check(&[piece, stop], Finish::Complete);
@@ -458,31 +466,34 @@ fn unsupported_parameters_are_replaced_and_remembered() {
     assert_eq!(server.requests().len(), 3);
 }
 
+/// Stops a call at a word, or without one once the request is sent. Returns how many calls the
+/// client hung up on.
+#[track_caller]
+fn stopped(steps: Vec<Step>, stop_at: &str, text: &str) -> usize {
+    let mut server = LlmServer::start(steps);
+    let client = Client::new(endpoint(&server, PATIENT)).unwrap();
+    let (stop, polls) = (AtomicBool::new(stop_at.is_empty()), AtomicU32::new(0));
+    let mut on_text = |text: &str| stop.store(text == stop_at, Ordering::SeqCst);
+    let is_stopped = || {
+        polls.fetch_add(1, Ordering::SeqCst);
+        stop.load(Ordering::SeqCst) && !server.requests().is_empty()
+    };
+    let reply = client.chat(&messages(), &mut on_text, &is_stopped).unwrap();
+    assert_eq!((reply.text.as_str(), reply.finish), (text, Finish::Interrupted));
+    assert!(polls.into_inner() > 0);
+    server.hung_up()
+}
+
 #[test]
 fn a_stop_ends_the_call_and_keeps_its_text() {
     if !has_loopback() {
         return;
     }
-    let check = |steps: Vec<Step>, stop_at: &str, text: &str| {
-        let mut server = LlmServer::start(steps);
-        let client = Client::new(endpoint(&server, PATIENT)).unwrap();
-        let (stop, polls) = (AtomicBool::new(stop_at.is_empty()), AtomicU32::new(0));
-        let mut on_text = |text: &str| stop.store(text == stop_at, Ordering::SeqCst);
-        // Without a word to wait for, it stops once the request is sent.
-        let stopped = || {
-            polls.fetch_add(1, Ordering::SeqCst);
-            stop.load(Ordering::SeqCst) && !server.requests().is_empty()
-        };
-        let reply = client.chat(&messages(), &mut on_text, &stopped).unwrap();
-        assert_eq!((reply.text.as_str(), reply.finish), (text, Finish::Interrupted));
-        assert!(polls.into_inner() > 0);
-        server.hung_up()
-    };
-    assert_eq!(check(vec![Step::hang_after(&["Of ", "wax"])], "wax", "Of wax"), 1);
-    assert_eq!(check(vec![Step::Hang], "", ""), 1);
-    assert_eq!(check(vec![Step::hang_after(&[])], "", ""), 1);
-    assert_eq!(check(vec![Step::Drip], "", ""), 1);
-    check(vec![Step::tokens(&["a", "b", "c"])], "b", "ab");
+    assert_eq!(stopped(vec![Step::hang_after(&["Of ", "wax"])], "wax", "Of wax"), 1);
+    assert_eq!(stopped(vec![Step::Hang], "", ""), 1);
+    assert_eq!(stopped(vec![Step::hang_after(&[])], "", ""), 1);
+    assert_eq!(stopped(vec![Step::Drip], "", ""), 1);
+    stopped(vec![Step::tokens(&["a", "b", "c"])], "b", "ab");
 }
 
 #[test]
@@ -574,28 +585,30 @@ fn a_hanging_call_blocks_no_other_thread() {
     });
 }
 
+/// Creates a client with a changed endpoint; the key must not be shown.
+fn with(change: impl Fn(&mut Endpoint)) -> std::result::Result<(), Kind> {
+    let mut endpoint = Endpoint {
+        base_url: "http://127.0.0.1:1/v1".to_owned(),
+        model: "small".to_owned(),
+        api_key: Some(Secret::new(KEY)),
+        timeout: PATIENT,
+        answer_timeout: 10 * PATIENT,
+        attempts: 3,
+        temperature: 0.0,
+        max_tokens: 256,
+    };
+    change(&mut endpoint);
+    assert!(!format!("{endpoint:?}").contains("secret"), "{endpoint:?}");
+    Client::new(endpoint).map(drop).map_err(|fault| {
+        assert!(!format!("{fault:?}").contains("secret"), "{fault:?}");
+        fault.kind()
+    })
+}
+
 #[test]
 fn invalid_settings_are_refused_and_the_key_is_never_shown() {
-    let with = |change: &dyn Fn(&mut Endpoint)| {
-        let mut endpoint = Endpoint {
-            base_url: "http://127.0.0.1:1/v1".to_owned(),
-            model: "small".to_owned(),
-            api_key: Some(Secret::new(KEY)),
-            timeout: PATIENT,
-            answer_timeout: 10 * PATIENT,
-            attempts: 3,
-            temperature: 0.0,
-            max_tokens: 256,
-        };
-        change(&mut endpoint);
-        assert!(!format!("{endpoint:?}").contains("secret"), "{endpoint:?}");
-        Client::new(endpoint).map(drop).map_err(|fault| {
-            assert!(!format!("{fault:?}").contains("secret"), "{fault:?}");
-            fault.kind()
-        })
-    };
-    assert_eq!(with(&|_| ()), Ok(()));
-    assert_eq!(with(&|endpoint| endpoint.base_url.push('/')), Ok(()));
+    assert_eq!(with(|_| ()), Ok(()));
+    assert_eq!(with(|endpoint| endpoint.base_url.push('/')), Ok(()));
     for url in [
         "",
         "localhost:11434",
@@ -605,17 +618,17 @@ fn invalid_settings_are_refused_and_the_key_is_never_shown() {
         "http://h/v1#x",
     ] {
         assert_eq!(
-            with(&|endpoint| url.clone_into(&mut endpoint.base_url)),
+            with(|endpoint| url.clone_into(&mut endpoint.base_url)),
             Err(Kind::Usage),
             "{url}"
         );
     }
     assert_eq!(
-        with(&|endpoint| endpoint.api_key = Some(Secret::new("very\nsecret"))),
+        with(|endpoint| endpoint.api_key = Some(Secret::new("very\nsecret"))),
         Err(Kind::Usage)
     );
-    assert_eq!(with(&|endpoint| endpoint.attempts = 0), Err(Kind::Usage));
-    assert_eq!(with(&|endpoint| endpoint.timeout = Duration::ZERO), Err(Kind::Usage));
-    assert_eq!(with(&|endpoint| endpoint.timeout = Duration::MAX), Err(Kind::Usage));
-    assert_eq!(with(&|endpoint| endpoint.answer_timeout = Duration::ZERO), Err(Kind::Usage));
+    assert_eq!(with(|endpoint| endpoint.attempts = 0), Err(Kind::Usage));
+    assert_eq!(with(|endpoint| endpoint.timeout = Duration::ZERO), Err(Kind::Usage));
+    assert_eq!(with(|endpoint| endpoint.timeout = Duration::MAX), Err(Kind::Usage));
+    assert_eq!(with(|endpoint| endpoint.answer_timeout = Duration::ZERO), Err(Kind::Usage));
 }

@@ -204,14 +204,12 @@ fn every_tool_result_matches_its_schema() {
     let sandbox = indexed();
     let mut client = Client::ready(&sandbox, &[]);
     let tools = client.request("tools/list", &json!({}))["result"]["tools"].clone();
+    let tool_named = |name: &str| tools.as_array().unwrap().iter().find(|t| t["name"] == name);
     let mut check = |tool: &str, arguments: Value| {
-        let yielded = client.good(tool, arguments);
-        let schema =
-            tools.as_array().unwrap().iter().find(|t| t["name"] == tool).unwrap()["outputSchema"]
-                .clone();
-        let found = violations(&schema, &yielded, tool);
+        let result = client.good(tool, arguments);
+        let found = violations(&tool_named(tool).unwrap()["outputSchema"], &result, tool);
         assert!(found.is_empty(), "{found:?}");
-        yielded
+        result
     };
     let found = check("search", json!({ "query": "bees", "k": 2 }));
     assert_eq!(found["hits"][0]["path"], "docs/bees.md");
@@ -260,15 +258,9 @@ fn pages_stay_consistent_while_the_index_changes() {
     write_old(&sandbox, "docs/aaa.md", "# First\n\nA page before all others.\n");
     sandbox.ingest();
     let second = client.good("list_documents", json!({ "limit": 4, "cursor": cursor }));
-    let paths = |page: &Value| -> Vec<String> {
-        page["documents"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|d| d["path"].as_str().unwrap().to_owned())
-            .collect()
-    };
-    assert_eq!(paths(&second), ["docs/tides.md", "docs/trains.html"]);
+    let documents = second["documents"].as_array().unwrap().iter();
+    let paths: Vec<&Value> = documents.map(|document| &document["path"]).collect();
+    assert_eq!(paths, ["docs/tides.md", "docs/trains.html"]);
     assert!(second.get("next").is_none());
     // The new generation answers without a restart.
     assert_eq!(

@@ -190,15 +190,7 @@ impl Hub {
         let (requested, stop) =
             (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
         let (seen, stopped) = (Arc::clone(&requested), Arc::clone(&stop));
-        let thread = std::thread::spawn(move || {
-            for stream in listener.incoming().map_while(std::result::Result::ok) {
-                if stopped.load(Ordering::SeqCst) {
-                    return;
-                }
-                // A client may hang up early.
-                let _ = answer(&stream, &replies, &seen);
-            }
-        });
+        let thread = std::thread::spawn(move || serve(&listener, &stopped, &replies, &seen));
         Self { address, requested, stop, thread: Some(thread) }
     }
 
@@ -255,6 +247,21 @@ impl Drop for Hub {
             std::thread::panicking() || ended.is_some_and(|ended| ended.is_ok()),
             "the hub panicked"
         );
+    }
+}
+
+fn serve(
+    listener: &TcpListener,
+    stopped: &AtomicBool,
+    replies: &BTreeMap<String, Reply>,
+    seen: &Mutex<Vec<Requested>>,
+) {
+    for stream in listener.incoming().map_while(std::result::Result::ok) {
+        if stopped.load(Ordering::SeqCst) {
+            return;
+        }
+        // A client may hang up early.
+        let _ = answer(&stream, replies, seen);
     }
 }
 

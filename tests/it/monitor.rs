@@ -160,12 +160,10 @@ fn every_metric_of_the_table_and_of_the_dashboards_is_exposed() {
         assert!(exposed.contains(metric.name), "{} is not exposed\n{metrics}", metric.name);
     }
     let rules = std::fs::read_to_string(monitoring().join("alerts.yml")).unwrap();
-    let dashboard: Value =
-        serde_json::from_str(&std::fs::read_to_string(monitoring().join("grafana.json")).unwrap())
-            .unwrap();
-    for (file, names) in
-        [("alerts.yml", named(&rules)), ("grafana.json", named(&dashboard.to_string()))]
-    {
+    let dashboard = std::fs::read_to_string(monitoring().join("grafana.json")).unwrap();
+    let dashboard: Value = serde_json::from_str(&dashboard).unwrap();
+    let shown = dashboard.to_string();
+    for (file, names) in [("alerts.yml", named(&rules)), ("grafana.json", named(&shown))] {
         assert!(names.len() > 8, "{file}: {names:?}");
         for name in names {
             assert!(
@@ -174,11 +172,18 @@ fn every_metric_of_the_table_and_of_the_dashboards_is_exposed() {
             );
         }
     }
-    let shown = dashboard.to_string();
     for metric in METRICS {
         assert!(shown.contains(metric.name), "the dashboard shows nothing of {}", metric.name);
     }
-    // Every label and value is in the table, except route templates.
+    check_labels(&metrics);
+    check_samples(&metrics);
+    checked_by_promtool(&metrics);
+    server.stop();
+    check_statistics(&sandbox);
+}
+
+/// Every label and value is in the table, except route templates.
+fn check_labels(metrics: &str) {
     for line in metrics.lines().filter(|line| line.starts_with("rag_")) {
         let name = line.split(['{', ' ']).next().unwrap();
         let Some(metric) = METRICS.iter().find(|metric| named(name).contains(metric.name)) else {
@@ -192,15 +197,18 @@ fn every_metric_of_the_table_and_of_the_dashboards_is_exposed() {
             let value = value.trim_matches('"');
             match metric.labels.iter().find(|(known, _)| *known == key).map(|(_, values)| values) {
                 Some(Values::Of(list)) => {
-                    assert!(list.contains(&value) || value == "other", "{line}")
+                    assert!(list.contains(&value) || value == "other", "{line}");
                 }
                 Some(Values::Routes) => {
-                    assert!(value == "none" || value.starts_with('/'), "{line}")
+                    assert!(value == "none" || value.starts_with('/'), "{line}");
                 }
                 None => panic!("a label that is not in the table: {line}"),
             }
         }
     }
+}
+
+fn check_samples(metrics: &str) {
     assert!(!metrics.contains("nowhere"), "{metrics}");
     for line in [
         "rag_http_requests_total{route=\"/search\",method=\"POST\",status=\"4xx\"} 1",
@@ -214,9 +222,10 @@ fn every_metric_of_the_table_and_of_the_dashboards_is_exposed() {
     ] {
         assert!(metrics.lines().any(|shown| shown == line), "no line {line}\n{metrics}");
     }
-    checked_by_promtool(&metrics);
-    server.stop();
-    // The statistics contain the answers too.
+}
+
+/// The statistics contain the answers too.
+fn check_statistics(sandbox: &Sandbox) {
     let stats = sandbox.rag(["stats", "--json"]).ok().json();
     assert_eq!((&stats["questions"], &stats["searches"]), (&json!(2), &json!(1)), "{stats}");
     assert!(stats["system"]["max_memory_bytes"].as_u64().unwrap() > 1 << 20, "{stats}");
@@ -289,23 +298,8 @@ impl Collector {
         let taken = Arc::<Mutex<Vec<_>>>::default();
         let messages = Arc::clone(&taken);
         std::thread::spawn(move || {
-            for mut stream in listener.incoming().flatten() {
-                let mut reader = BufReader::new(stream.try_clone().unwrap());
-                let mut head = Vec::new();
-                while head.last().is_none_or(|line: &String| !line.trim().is_empty()) {
-                    let mut line = String::new();
-                    reader.read_line(&mut line).unwrap();
-                    head.push(line.to_ascii_lowercase());
-                }
-                let length =
-                    head.iter().find_map(|line| line.strip_prefix("content-length:")).unwrap();
-                let mut body = vec![0; length.trim().parse().unwrap()];
-                reader.read_exact(&mut body).unwrap();
-                let path = head[0].split(' ').nth(1).unwrap().to_owned();
-                messages.lock().unwrap().push((path, serde_json::from_slice(&body).unwrap()));
-                stream
-                    .write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
-                    .unwrap();
+            for stream in listener.incoming().flatten() {
+                messages.lock().unwrap().push(receive(&stream));
             }
         });
         Self { endpoint, taken }
@@ -318,10 +312,27 @@ impl Collector {
     }
 }
 
+/// Reads and confirms one message: its path and body.
+fn receive(mut stream: &TcpStream) -> (String, Value) {
+    let mut reader = BufReader::new(stream);
+    let mut head = Vec::new();
+    while head.last().is_none_or(|line: &String| !line.trim().is_empty()) {
+        let mut line = String::new();
+        reader.read_line(&mut line).unwrap();
+        head.push(line.to_ascii_lowercase());
+    }
+    let length = head.iter().find_map(|line| line.strip_prefix("content-length:")).unwrap();
+    let mut body = vec![0; length.trim().parse().unwrap()];
+    reader.read_exact(&mut body).unwrap();
+    let path = head[0].split(' ').nth(1).unwrap().to_owned();
+    let reply = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+    stream.write_all(reply).unwrap();
+    (path, serde_json::from_slice(&body).unwrap())
+}
+
 /// A collector gets the spans, at the latest when the server ends.
 #[test]
 fn traces_are_sent_to_a_collector() {
-    const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
     if !has_loopback() {
         return;
     }
@@ -330,6 +341,15 @@ fn traces_are_sent_to_a_collector() {
     sandbox.ingest();
     let collector = Collector::start();
     let server = Server::start(&sandbox, &[("RAG_TELEMETRY_OTLP_ENDPOINT", &collector.endpoint)]);
+    send_traced_requests(&server);
+    server.stop();
+    check_spans(&collector.sent("/v1/traces").iter().flat_map(spans_of).collect::<Vec<_>>());
+}
+
+/// A trace that the client started.
+const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+
+fn send_traced_requests(server: &Server) {
     let search = |query: &str, traceparent: &str| {
         let body = json!({ "query": query, "mode": "lexical" });
         let headers = format!("traceparent: {traceparent}\r\nx-request-id: {query}\r\n");
@@ -345,9 +365,9 @@ fn traces_are_sent_to_a_collector() {
     let called = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call",
         "params": { "name": "search", "arguments": { "query": "bees", "mode": "lexical" } } });
     assert_eq!(server.post("/mcp", &called).0, 200);
-    server.stop();
+}
 
-    let spans: Vec<Value> = collector.sent("/v1/traces").iter().flat_map(spans_of).collect();
+fn check_spans(spans: &[Value]) {
     let named = |name: &str| spans.iter().filter(|span| span["name"] == name).collect::<Vec<_>>();
     let below = |span: &Value| {
         let children = spans.iter().filter(|other| other["parentSpanId"] == span["spanId"]);
@@ -385,7 +405,7 @@ fn traces_are_sent_to_a_collector() {
         "{other}"
     );
     let time = |span: &Value, which: &str| span[which].as_str().unwrap().parse::<u128>().unwrap();
-    for span in &spans {
+    for span in spans {
         assert!(time(span, "startTimeUnixNano") <= time(span, "endTimeUnixNano"), "{span}");
         // No question text, except the request id that the client chose.
         assert!(!span.to_string().contains("What do bees"), "{span}");
@@ -404,6 +424,10 @@ fn attribute(span: &Value, key: &str) -> Value {
     value.values().next().unwrap().clone()
 }
 
+const TOKEN: &str = "canary-token-0123456789abcdef";
+const KEY: &str = "canary-key-0123456789abcdef";
+const WORDS: [&str; 4] = ["canaryquestion", "canarydocument", "canarysession", "canaryhub"];
+
 /// Tokens, keys, words of questions and of documents: in a full run at trace level, with a language
 /// model that fails and one that answers, none of them is in a log, a metric, an error or the
 /// statistics.
@@ -412,9 +436,6 @@ fn secrets_are_in_no_log_metric_error_or_record() {
     if !has_loopback() {
         return;
     }
-    const TOKEN: &str = "canary-token-0123456789abcdef";
-    const KEY: &str = "canary-key-0123456789abcdef";
-    const WORDS: [&str; 4] = ["canaryquestion", "canarydocument", "canarysession", "canaryhub"];
     let sandbox = Sandbox::new();
     topics(&sandbox);
     write_old(
@@ -440,11 +461,32 @@ fn secrets_are_in_no_log_metric_error_or_record() {
         ("HF_TOKEN", "canaryhub"),
     ];
     let running = Server::start(&sandbox, &env);
+    let mut seen = send_secrets(&running);
+    running.stop();
+    let log = std::fs::read_to_string(sandbox.path().join("log")).unwrap();
+    check_answered_lines(&log);
+    seen.push_str(&log);
+    let records = sandbox.data().join("analytics");
+    for file in files_below(&records) {
+        seen.push_str(&String::from_utf8_lossy(&std::fs::read(records.join(file)).unwrap()));
+    }
+    for secret in [TOKEN, KEY, "canary-token-that-is-wrong"].into_iter().chain(WORDS) {
+        let at = seen.find(secret);
+        assert!(
+            at.is_none(),
+            "{secret}: …{}",
+            at.map_or("", |at| &seen[at.saturating_sub(300)..seen.len().min(at + 100)])
+        );
+    }
+}
+
+/// Requests that contain secrets; returns the errors and metrics that the server answers with.
+fn send_secrets(running: &Server) -> String {
     let mut seen = String::new();
-    let ask = |body: Value| running.post("/ask", &body);
     for generator in ["llm", "llm", "llm", "extractive"] {
         let query = format!("What opens the vault, canaryquestion {generator}?");
-        let (status, body) = ask(json!({ "query": query, "generator": generator }));
+        let (status, body) =
+            running.post("/ask", &json!({ "query": query, "generator": generator }));
         if status >= 400 {
             seen.push_str(&body);
         }
@@ -465,30 +507,16 @@ fn secrets_are_in_no_log_metric_error_or_record() {
         "params": { "name": "search", "arguments": { "query": "canaryquestion vault" } } });
     running.post("/mcp", &called);
     seen.push_str(&running.metrics());
-    running.stop();
-    let log = std::fs::read_to_string(sandbox.path().join("log")).unwrap();
-    assert!(log.lines().filter(|line| line.contains("\"answered\"")).count() >= 10, "{log}");
+    seen
+}
+
+/// Every request has a log line with its id.
+fn check_answered_lines(log: &str) {
+    let answered: Vec<&str> = log.lines().filter(|line| line.contains("\"answered\"")).collect();
+    assert!(answered.len() >= 10, "{log}");
     let with_id = |line: &str| {
         let line: Value = serde_json::from_str(line).ok()?;
         line["span"]["id"].as_str().map(str::to_owned)
     };
-    assert!(
-        log.lines()
-            .filter(|line| line.contains("\"answered\""))
-            .all(|line| with_id(line).is_some()),
-        "{log}"
-    );
-    seen.push_str(&log);
-    let records = sandbox.data().join("analytics");
-    for file in files_below(&records) {
-        seen.push_str(&String::from_utf8_lossy(&std::fs::read(records.join(file)).unwrap()));
-    }
-    for secret in [TOKEN, KEY, "canary-token-that-is-wrong"].into_iter().chain(WORDS) {
-        let at = seen.find(secret);
-        assert!(
-            at.is_none(),
-            "{secret}: …{}",
-            at.map_or("", |at| &seen[at.saturating_sub(300)..seen.len().min(at + 100)])
-        );
-    }
+    assert!(answered.iter().all(|line| with_id(line).is_some()), "{log}");
 }

@@ -227,7 +227,16 @@ fn an_ingest_is_started_and_shows_its_progress() {
         "document.querySelector('#card-documents .files')?.textContent.includes('broken.pdf')",
     );
     assert!(browser.text("#card-index").contains("default"));
+    check_verify_and_empty(&browser);
 
+    browser.click("#nav-ask");
+    ask(&browser, "Why do honey bees dance?");
+    assert_eq!(browser.count(".answer .cite"), 1);
+    assert_no_complaints(&browser);
+}
+
+/// The index is verified; a cache is emptied after a confirmation.
+fn check_verify_and_empty(browser: &Browser) {
     browser
         .js("[...document.querySelectorAll('#card-index button')].find((b) => b.textContent === \
          'Verify').click()");
@@ -244,11 +253,6 @@ fn an_ingest_is_started_and_shows_its_progress() {
     browser.js(&format!("{empty}.click()"));
     browser.click("#sure-yes");
     browser.wait(&format!("{rows} === '0'"));
-
-    browser.click("#nav-ask");
-    ask(&browser, "Why do honey bees dance?");
-    assert_eq!(browser.count(".answer .cite"), 1);
-    assert_no_complaints(&browser);
 }
 
 #[test]
@@ -566,39 +570,39 @@ fn document_text_is_never_markup() {
     assert_no_complaints(&browser);
 }
 
+/// Expects that a view fits the screen and violates no rule of axe-core, where that is present.
+#[track_caller]
+fn check_view(browser: &Browser, axe: Option<&str>, what: &str) {
+    let sizes = browser.js("return [document.documentElement.scrollWidth, innerWidth]");
+    let (width, screen) = (sizes[0].as_u64(), sizes[1].as_u64());
+    assert!(width <= screen, "{what} is {width:?} wide on {screen:?}");
+    let Some(axe) = axe else { return };
+    if browser.js("return Boolean(window.axe)") != true {
+        browser.js(axe);
+    }
+    // Only the contrast rules depend on the colour scheme.
+    for (dark, rules) in [
+        (false, "['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', 'best-practice']"),
+        (true, "['color-contrast']"),
+    ] {
+        browser.prefer_dark(dark);
+        let found = browser.js_async(&format!(
+            "const options = {{ resultTypes: ['violations'], runOnly: {rules} }};
+            const {{ violations }} = await axe.run(options);
+            return violations.map(({{ id, help, nodes }}) =>
+                ({{ id, help, nodes: nodes.map((node) => node.html) }}));"
+        ));
+        assert_eq!(found, json!([]), "{what}, {}", if dark { "dark" } else { "light" });
+    }
+}
+
 #[test]
 fn the_page_fits_a_narrow_screen_and_passes_axe() {
     let sandbox = indexed();
     let server = Server::start(&sandbox, &[("RAG_SERVE_ROOTS", "docs")]);
     let Some(browser) = opened(&server, NARROW) else { return };
     let axe = axe();
-    let check = |what: &str| {
-        let sizes = browser.js("return [document.documentElement.scrollWidth, innerWidth]");
-        assert!(
-            sizes[0].as_u64() <= sizes[1].as_u64(),
-            "{what} is {} wide on {}",
-            sizes[0],
-            sizes[1]
-        );
-        let Some(axe) = &axe else { return };
-        if browser.js("return Boolean(window.axe)") != true {
-            browser.js(axe);
-        }
-        // Only the contrast rules depend on the colour scheme.
-        for (dark, rules) in [
-            (false, "['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', 'best-practice']"),
-            (true, "['color-contrast']"),
-        ] {
-            browser.prefer_dark(dark);
-            let found = browser.js_async(&format!(
-                "const {{ violations }} = await axe.run({{ resultTypes: ['violations'], runOnly: \
-                 {rules} }});
-                return violations.map(({{ id, help, nodes }}) => ({{ id, help, nodes: \
-                nodes.map((node) => node.html) }}));"
-            ));
-            assert_eq!(found, json!([]), "{what}, {}", if dark { "dark" } else { "light" });
-        }
-    };
+    let check = |what: &str| check_view(&browser, axe.as_deref(), what);
     check("the welcome");
     ask(&browser, "Why do honey bees dance? Why does the tide rise twice a day?");
     browser.click("#more summary");

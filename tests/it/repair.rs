@@ -5,29 +5,21 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::fixtures::{copy_dir, set_age, write_old};
+use crate::fixtures::{BLUE_BOATS, copy_dir, harbour, set_age, write_old};
 use crate::support::{Run, Sandbox, project_data};
-use crate::sweep::replace;
+use crate::sweep::{replace, use_tiny_model};
 use crate::tools::{answer, copy_tree, current, files, generations, leftovers, thorough};
 
-const QUESTION: &str = "\"blue boats\" carry sailors across the bay";
-/// The explained hybrid ranking shows the scores of both retrievers.
+/// The first, explained, shows the scores of both retrievers.
 const MODES: [&str; 3] = ["hybrid", "lexical", "dense"];
 
-fn document(n: usize) -> String {
-    format!(
-        "# Harbour {n}\n\nThe blue boats of harbour {n} carry {} sailors across the bay.\n\n## \
-         Bread\n\nBaker {n} sells {} loaves.\n",
-        n * 3,
-        n * 7
-    )
-}
-
-/// Two generations, the second with deletions, two segments and two vector files.
+/// Two generations, the second with deletions, two segments and two vector files. A repair does not
+/// depend on the model, so it is the tiny one.
 fn sandbox() -> Sandbox {
     let sandbox = Sandbox::new();
+    use_tiny_model(&sandbox);
     for n in 0..10 {
-        write_old(&sandbox, &format!("docs/harbour-{n}.md"), document(n));
+        write_old(&sandbox, &format!("docs/harbour-{n}.md"), harbour(n));
     }
     // French, so that the language of a passage matters.
     write_old(
@@ -37,7 +29,7 @@ fn sandbox() -> Sandbox {
     );
     write_old(&sandbox, "docs/empty.txt", "");
     sandbox.ingest();
-    write_old(&sandbox, "docs/harbour-3.md", document(33));
+    write_old(&sandbox, "docs/harbour-3.md", harbour(33));
     set_age(&sandbox.path().join("docs/harbour-3.md"), 2000);
     write_old(&sandbox, "docs/notes.txt", "The ferryman rows at night.\n");
     sandbox.ingest();
@@ -45,19 +37,8 @@ fn sandbox() -> Sandbox {
 }
 
 fn answers(sandbox: &Sandbox) -> Vec<Value> {
-    let search = |mode| {
-        sandbox.rag([
-            "search",
-            QUESTION,
-            "--json",
-            "-k",
-            "50",
-            "--explain",
-            "--no-cache",
-            "--mode",
-            mode,
-        ])
-    };
+    let args = ["search", BLUE_BOATS, "--json", "-k", "50", "--explain", "--no-cache", "--mode"];
+    let search = |mode| sandbox.rag(args.into_iter().chain([mode]));
     let modes = if thorough() { &MODES[..] } else { &MODES[..1] };
     modes.iter().map(|mode| answer(search(mode).ok().json())).collect()
 }
@@ -176,7 +157,17 @@ fn every_damaged_file_is_repaired() {
         }
     }
     assert!(kinds.len() >= 8, "{kinds:?}");
-    // All stored words and all vectors are damaged.
+    check_words_and_vectors(&world, &all);
+    // A whole index is left alone.
+    let whole = repair(&world.sandbox).ok().json();
+    assert_eq!(
+        (&whole["ok"], &whole["damaged"], &whole["steps"]),
+        (&json!(true), &json!([]), &json!([]))
+    );
+}
+
+/// All stored words and all vectors are damaged.
+fn check_words_and_vectors(world: &World, all: &[PathBuf]) {
     let flip_all = |endings: &[&str]| {
         let ends = |path: &&PathBuf| {
             path.extension().is_some_and(|e| endings.iter().any(|ending| e == *ending))
@@ -199,12 +190,6 @@ fn every_damaged_file_is_repaired() {
     run.says("nothing of the index can be mended").says("run `rag ingest --dir docs`");
     assert_eq!(world.sandbox.ingest()["corpus_id"], world.show["corpus_id"]);
     assert_eq!(answers(&world.sandbox), world.good);
-    // A whole index is left alone.
-    let whole = repair(&world.sandbox).ok().json();
-    assert_eq!(
-        (&whole["ok"], &whole["damaged"], &whole["steps"]),
-        (&json!(true), &json!([]), &json!([]))
-    );
 }
 
 /// Without the cache, vectors are read from the index, and only lost ones are embedded again.
@@ -252,9 +237,17 @@ fn documents_that_cannot_be_repaired_are_named() {
     ending(".npy").iter().for_each(|path| flip(path));
     world.assert_repaired("vectors, with the files gone");
     assert_eq!(passages(sandbox), before);
+    check_kept_passages(&world, &before, &ending(".store"));
+    check_printed_repair(&world, &ending(".store"));
+    check_lost_document_table(&world, ending("documents.jsonl")[0]);
+    check_nothing_left(&world, &ending(".store"));
+}
 
+/// The passages of gone and changed files are lost; those of the others are kept.
+fn check_kept_passages(world: &World, before: &Value, stores: &[&PathBuf]) {
+    let sandbox = &world.sandbox;
     world.reset();
-    ending(".store").iter().for_each(|path| flip(path));
+    stores.iter().for_each(|path| flip(path));
     let run = repair(sandbox).exits(4);
     let json = run.json();
     let unmended = json["steps"][0]["unmended"].as_array().expect("a list").clone();
@@ -278,12 +271,15 @@ fn documents_that_cannot_be_repaired_are_named() {
     let others = |all: &Value| -> Vec<Value> {
         all.as_array().expect("a list").iter().filter(|d| named(d)).cloned().collect()
     };
-    assert_eq!(others(&passages(sandbox)), others(&before));
+    assert_eq!(others(&passages(sandbox)), others(before));
     sandbox.rag(["search", "green barge", "--mode", "lexical"]).ok().prints("harbour-2.md");
+}
 
-    // The plain output; and the next ingest equals an undisturbed one.
+/// The plain output; and the next ingest equals an undisturbed one.
+fn check_printed_repair(world: &World, stores: &[&PathBuf]) {
+    let sandbox = &world.sandbox;
     world.reset();
-    ending(".store").iter().for_each(|path| flip(path));
+    stores.iter().for_each(|path| flip(path));
     let run = sandbox.rag(["index", "verify", "--repair"]).exits(4);
     run.prints("damaged")
         .prints("mended   11 documents: 0 from the index")
@@ -291,10 +287,13 @@ fn documents_that_cannot_be_repaired_are_named() {
     let ingested = sandbox.ingest();
     let twin = sandbox.rag(["ingest", "--dir", "docs", "--json", "--data-dir", "twin"]).ok().json();
     assert_eq!(ingested["corpus_id"], twin["corpus_id"]);
+}
 
-    // The document table and some of the files are lost: their passages are kept.
+/// The document table and some of the files are lost: their passages are kept.
+fn check_lost_document_table(world: &World, table: &Path) {
+    let sandbox = &world.sandbox;
     world.reset();
-    flip(ending("documents.jsonl")[0]);
+    flip(table);
     let json = repair(sandbox).exits(4).json();
     let unmended = json["steps"][0]["unmended"].as_array().expect("a list").clone();
     let named: Vec<&str> = unmended.iter().filter_map(|u| u["path"].as_str()).collect();
@@ -306,12 +305,15 @@ fn documents_that_cannot_be_repaired_are_named() {
     assert_eq!(json["documents"], 12);
     sandbox.rag(["search", "harbour 1", "--mode", "lexical"]).ok().prints("harbour-1.md");
     sandbox.rag(["index", "verify"]).ok();
+}
 
-    // Everything is lost: nothing is committed, and the message names the command to run.
+/// Everything is lost: nothing is committed, and the message names the command to run.
+fn check_nothing_left(world: &World, stores: &[&PathBuf]) {
+    let sandbox = &world.sandbox;
     world.reset();
     std::fs::rename(sandbox.path().join("docs"), sandbox.path().join("elsewhere"))
         .expect("a rename");
-    ending(".store").iter().for_each(|path| flip(path));
+    stores.iter().for_each(|path| flip(path));
     let before = std::fs::read(pointer(sandbox)).expect("a pointer");
     let run = sandbox.rag(["index", "verify", "--repair"]).exits(5);
     run.says("nothing of the index can be mended").says("run `rag ingest --dir docs`");
@@ -398,10 +400,16 @@ fn a_damaged_pointer_is_rewritten() {
     // Rollback still works in both directions.
     sandbox.rag(["index", "rollback"]).ok().prints("11 documents");
     sandbox.rag(["index", "rollback"]).ok().prints("12 documents");
-    // Together with other damage.
+    check_pointer_and_vectors(&world);
+    check_two_pointers(&world);
+}
+
+/// A pointer and vectors are damaged.
+fn check_pointer_and_vectors(world: &World) {
+    let sandbox = &world.sandbox;
     std::fs::write(pointer(sandbox), "{").expect("a pointer");
     flip(
-        files(&current_of(sandbox, &world))
+        files(&current_of(sandbox, world))
             .iter()
             .find(|path| path.extension().is_some_and(|e| e == "npy"))
             .expect("vectors"),
@@ -410,7 +418,11 @@ fn a_damaged_pointer_is_rewritten() {
     // The generation is damaged too, so the previous one is the newest whole one.
     assert!(run.code == Some(0) || run.code == Some(4), "{run}");
     sandbox.rag(["index", "verify"]).ok();
-    // Two names have lost their generations.
+}
+
+/// Two names have lost their generations.
+fn check_two_pointers(world: &World) {
+    let sandbox = &world.sandbox;
     world.reset();
     sandbox.rag(["ingest", "--dir", "docs", "--index", "other", "--exclude", "notes.txt"]).ok();
     std::fs::write(pointer(sandbox), "{").expect("a pointer");
@@ -468,7 +480,7 @@ fn removed_documents_stay_out_of_a_repaired_index() {
 #[test]
 fn a_repair_needs_the_same_version_of_the_model() {
     let sandbox = Sandbox::new();
-    write_old(&sandbox, "docs/a.md", document(1));
+    write_old(&sandbox, "docs/a.md", harbour(1));
     let model = sandbox.data().join("models/own");
     copy_dir(&project_data().join("models/all-MiniLM-L6-v2"), &model);
     sandbox.rag(["ingest", "--dir", "docs", "--model", "own"]).ok();

@@ -37,6 +37,18 @@ impl Documents {
     }
 }
 
+impl Documents {
+    /// Whether these are the texts of the index, by path.
+    fn equal(&self, texts: &BTreeMap<&str, &str>) -> bool {
+        let indexed = self.indexed();
+        // A chunk is shown with its heading, which its text does not repeat.
+        let is_of = |(name, text): (&&str, &&str)| {
+            indexed.get(name).is_some_and(|whole| whole.contains(body(text)))
+        };
+        indexed.len() == texts.len() && texts.iter().all(is_of)
+    }
+}
+
 /// One command, and the documents after it.
 struct Step {
     args: Vec<String>,
@@ -188,6 +200,32 @@ impl Rounds {
         run.code == Some(0)
     }
 
+    /// Kills a random command. Returns whether it finished.
+    fn kill_a_step(&mut self) -> bool {
+        let step = self.step();
+        let is_done = self.killed(&step.args);
+        self.check(&step, is_done);
+        // Every second time the same command is run to its end; otherwise the next one follows the
+        // kill.
+        if self.random.below(2) == 0 {
+            self.sandbox.rag(&step.args).ok();
+            self.check(&step, true);
+        }
+        is_done
+    }
+
+    /// Changes the folder and ingests it; half of the ingests are killed.
+    fn ingest_or_kill(&mut self) {
+        let step = self.change();
+        if self.random.below(2) == 0 {
+            let is_done = self.killed(&step.args);
+            self.check(&step, is_done);
+        } else {
+            self.sandbox.rag(&step.args).ok();
+            self.acknowledged = step.after;
+        }
+    }
+
     /// The index holds the acknowledged documents, or those after the step; a twin is equal in
     /// everything.
     #[track_caller]
@@ -199,14 +237,7 @@ impl Rounds {
             .map(|((path, _), (text, _))| (path.as_str(), text.as_str()))
             .collect();
         assert_eq!(texts.len(), found.chunks.len(), "a file has one chunk here");
-        let holds = |known: &Documents| {
-            let indexed = known.indexed();
-            // A chunk is shown with its heading, which its text does not repeat.
-            let is_of = |name: &str, text: &str| {
-                indexed.get(name).is_some_and(|whole| whole.contains(body(text)))
-            };
-            indexed.len() == texts.len() && texts.iter().all(|(name, text)| is_of(name, text))
-        };
+        let holds = |known: &Documents| known.equal(&texts);
         let is_new = holds(&step.after);
         assert!(is_new || !is_done, "{:?} was acknowledged: {found:?}", step.args);
         assert!(
@@ -293,16 +324,8 @@ fn random_kills_of_any_command_lose_and_double_no_document() {
     let finished = Cell::new(0);
     for round in 0..rounds {
         sweep.point(&format!("round {round}"), || {
-            let step = world.step();
-            let is_done = world.killed(&step.args);
+            let is_done = world.kill_a_step();
             finished.set(finished.get() + usize::from(is_done));
-            world.check(&step, is_done);
-            // Every second time the same command is run to its end; otherwise the next one follows
-            // the kill.
-            if world.random.below(2) == 0 {
-                world.sandbox.rag(&step.args).ok();
-                world.check(&step, true);
-            }
         });
     }
     let step = world.ingest();
@@ -323,16 +346,7 @@ fn many_killed_ingests_leave_no_orphaned_files() {
         world.random.seed
     ));
     for round in 0..rounds {
-        sweep.point(&format!("round {round}"), || {
-            let step = world.change();
-            if world.random.below(2) == 0 {
-                let is_done = world.killed(&step.args);
-                world.check(&step, is_done);
-            } else {
-                world.sandbox.rag(&step.args).ok();
-                world.acknowledged = step.after;
-            }
-        });
+        sweep.point(&format!("round {round}"), || world.ingest_or_kill());
     }
     let step = world.ingest();
     world.sandbox.rag(&step.args).ok();
@@ -340,6 +354,28 @@ fn many_killed_ingests_leave_no_orphaned_files() {
     world.check(&step, true);
     world.has_no_orphans();
     sweep.end("");
+}
+
+/// Vectors that one transaction of the cache stores.
+const BATCH: usize = 256;
+
+/// Kills an ingest after a time. It loses no more vectors than one transaction of the cache holds.
+/// Returns how many are cached.
+fn kill_ingest(
+    mut command: Command,
+    data: &Path,
+    moment: Duration,
+    lost: &mut Vec<usize>,
+) -> usize {
+    let quiet = command.stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = quiet.spawn().expect("rag starts");
+    kill_after(&mut child, moment);
+    child.wait().expect("an end");
+    // The vectors made so far are in the unfinished vector file.
+    let (made, cached) = (rows_made(data), cached_rows(data));
+    lost.push(made.saturating_sub(cached));
+    assert!(made <= cached + BATCH, "{made} vectors were made, {cached} were cached");
+    cached
 }
 
 /// Two real books with the real model, killed at a random moment and continued, ten times: each
@@ -350,26 +386,14 @@ fn a_killed_ingest_of_real_books_continues_from_its_cached_vectors() {
     if !thorough() {
         return;
     }
-    /// Vectors that one transaction of the cache stores.
-    const BATCH: usize = 256;
     const KILLS: usize = 10;
     let (Some(en), Some(zh)) = (shared_data("rustbook_en"), shared_data("rustbook_zh")) else {
         return;
     };
     let sandbox = Sandbox::new();
     let dirs = [en.to_str().expect("UTF-8"), zh.to_str().expect("UTF-8")];
-    let command = |data: &str| -> Command {
-        sandbox.command([
-            "ingest",
-            "--dir",
-            dirs[0],
-            "--dir",
-            dirs[1],
-            "--json",
-            "--data-dir",
-            data,
-        ])
-    };
+    let dirs = ["ingest", "--dir", dirs[0], "--dir", dirs[1], "--json", "--data-dir"];
+    let command = |data: &str| sandbox.command(dirs.into_iter().chain([data]));
     let contents = |data: &str| {
         let engine = engine_on(&sandbox, data, "all-MiniLM-L6-v2");
         Contents::of(&engine, "How does the borrow checker work?").expect("an index")
@@ -390,33 +414,16 @@ fn a_killed_ingest_of_real_books_continues_from_its_cached_vectors() {
         let _ = std::fs::remove_dir_all(&data);
         // One kill in each tenth of the duration, so that no part of an ingest is left out.
         let moment = whole.mul_f64((n as f64 + random.below(1000) as f64 / 1000.0) / KILLS as f64);
-        sweep.point(
-            &format!("killed after {:.1} s of {:.1}", moment.as_secs_f64(), whole.as_secs_f64()),
-            || {
-                let mut child = command("data")
-                    .stdout(Stdio::null())
-                    .stderr(Stdio::null())
-                    .spawn()
-                    .expect("rag starts");
-                kill_after(&mut child, moment);
-                child.wait().expect("an end");
-                // The vectors made so far are in the unfinished vector file.
-                let (made, cached) = (rows_made(&data), cached_rows(&data));
-                let lost = made.saturating_sub(cached);
-                again.push(lost);
-                assert!(lost <= BATCH, "{made} vectors were made, {cached} were cached");
-                let is_done = data.join("indexes/names/default.json").exists()
-                    && made == 0
-                    && cached == texts;
-                let summary = Run::of(&mut command("data")).ok().json();
-                assert_eq!(summary["corpus_id"], undisturbed["corpus_id"]);
-                let misses =
-                    if is_done && summary["committed"] == false { 0 } else { texts - cached };
-                assert_eq!(summary["cache"]["misses"], misses, "cached vectors were not used");
-                contents("data").must_be(&twin, "after a kill");
-                same_files(&data, &sandbox.path().join("twin"));
-            },
-        );
+        let what =
+            format!("killed after {:.1} s of {:.1}", moment.as_secs_f64(), whole.as_secs_f64());
+        sweep.point(&what, || {
+            let cached = kill_ingest(command("data"), &data, moment, &mut again);
+            let summary = Run::of(&mut command("data")).ok().json();
+            assert_eq!(summary["corpus_id"], undisturbed["corpus_id"]);
+            assert_eq!(summary["cache"]["misses"], texts - cached, "cached vectors were not used");
+            contents("data").must_be(&twin, "after a kill");
+            same_files(&data, &sandbox.path().join("twin"));
+        });
     }
     sweep.end(format!(
         "embedded more than once: {again:?} texts; undisturbed it takes {:.0} s",

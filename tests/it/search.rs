@@ -308,7 +308,7 @@ fn no_question_makes_a_search_fail() {
             let request = search_request(&question, mode, 3, Caching::Off);
             match searcher.search(&engine, &request) {
                 Ok(found) => {
-                    assert!(found.hits.iter().all(|hit| hit.score.is_finite()), "{question:?}")
+                    assert!(found.hits.iter().all(|hit| hit.score.is_finite()), "{question:?}");
                 }
                 Err(fault) => assert!(question.trim().is_empty(), "{question:?}: {fault}"),
             }

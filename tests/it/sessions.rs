@@ -108,7 +108,12 @@ fn sessions_are_continued_shown_exported_and_removed() {
     assert_eq!(found[0]["first_question"], "Why does a volcano erupt?");
     assert!(found[0]["used"].as_i64().unwrap() >= found[0]["created"].as_i64().unwrap());
     sandbox.rag(["sessions", "list"]).ok().prints("FIRST QUESTION").prints(generated).prints(DANCE);
+    check_show(&sandbox);
+    check_export(&sandbox, generated);
+    check_remove(&sandbox);
+}
 
+fn check_show(sandbox: &Sandbox) {
     let shown = sandbox.rag(["sessions", "show", "first", "--json"]).ok().json();
     let turn = &shown["turns"][0];
     assert_eq!(
@@ -124,7 +129,9 @@ fn sessions_are_continued_shown_exported_and_removed() {
     let run =
         sandbox.rag(["sessions", "show", "first"]).ok().prints(DANCE).prints("[1] docs/bees.md:");
     assert!(run.stdout.contains("Honey bees dance"), "{run}");
+}
 
+fn check_export(sandbox: &Sandbox, generated: &str) {
     let files: Vec<Value> = (0..2)
         .map(|_| sandbox.rag(["sessions", "export", generated, "--json"]).ok().json())
         .collect();
@@ -147,7 +154,9 @@ fn sessions_are_continued_shown_exported_and_removed() {
     sandbox.rag(["sessions", "export", "first", "--to", "out", "--force"]).ok();
     assert_ne!(std::fs::read(sandbox.path().join("out/session.jsonl")).unwrap(), b"mine");
     assert_eq!(std::fs::read_dir(sandbox.path().join("out")).unwrap().count(), 1);
+}
 
+fn check_remove(sandbox: &Sandbox) {
     for command in ["show", "export", "remove"] {
         sandbox.rag(["sessions", command, "none"]).exits(2).says("no session `none`").says("hint");
     }
@@ -155,13 +164,13 @@ fn sessions_are_continued_shown_exported_and_removed() {
         sandbox.rag(["sessions", "remove", "first", "--json"]).ok().json(),
         json!({ "removed": 1 })
     );
-    assert_eq!(list(&sandbox).as_array().unwrap().len(), 1);
+    assert_eq!(list(sandbox).as_array().unwrap().len(), 1);
     sandbox.rag(["sessions", "remove", "--all", "--yes"]).ok().says("1 conversation removed");
-    assert_eq!(list(&sandbox), json!([]));
+    assert_eq!(list(sandbox), json!([]));
     sandbox.rag(["sessions", "remove"]).exits(2);
     sandbox.rag(["sessions", "remove", "x", "--all"]).exits(2);
-    chat(&sandbox, &["--session", "../x"], DANCE).exits(2).says("cannot be the name of a session");
-    chat(&sandbox, &["--session", "x", "--continue"], DANCE).exits(2);
+    chat(sandbox, &["--session", "../x"], DANCE).exits(2).says("cannot be the name of a session");
+    chat(sandbox, &["--session", "x", "--continue"], DANCE).exits(2);
 }
 
 #[test]

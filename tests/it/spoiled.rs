@@ -1,7 +1,7 @@
 //! Damaged bytes in every file beside the indexes and the cache: models, sessions, the job log, the
 //! previous generation. A reader gives the answer it gave before, or names the damaged file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rag::cache::Caching;
 use rag::config::Mode;
@@ -46,7 +46,15 @@ type Reader<'a> = &'a dyn Fn() -> Result<String, Fault>;
 /// page of zeros, longer, nothing but 0xFF, empty, the content of another file. An iterator,
 /// because all at once would not fit into memory.
 fn damages<'a>(good: &'a [u8], other: &'a [u8]) -> impl Iterator<Item = (String, Vec<u8>)> + 'a {
-    let dense = if thorough() { 64 << 10 } else { 30 };
+    // Each point of a large file loads a model again.
+    let is_large = good.len() > 1 << 20;
+    let dense = if thorough() {
+        64 << 10
+    } else if is_large {
+        16
+    } else {
+        30
+    };
     let stride = good.len().div_ceil(dense) | 1;
     let with = move |change: &dyn Fn(&mut Vec<u8>)| {
         let mut bad = good.to_vec();
@@ -56,7 +64,8 @@ fn damages<'a>(good: &'a [u8], other: &'a [u8]) -> impl Iterator<Item = (String,
     let flips = (0..good.len()).step_by(stride);
     let flips =
         flips.map(move |at| (format!("byte {at} flipped"), with(&|bad| bad[at] ^= 1 << (at % 8))));
-    let page = if thorough() { 4096 } else { good.len().div_ceil(8).next_multiple_of(4096) };
+    let pages = if is_large { 4 } else { 8 };
+    let page = if thorough() { 4096 } else { good.len().div_ceil(pages).next_multiple_of(4096) };
     let cut = move |at: usize| (format!("cut to {at} bytes"), good[..at].to_vec());
     let pages = (0..good.len()).step_by(page).flat_map(move |start| {
         let zeros = with(&|bad| bad[start..(start + 4096).min(good.len())].fill(0));
@@ -69,6 +78,19 @@ fn damages<'a>(good: &'a [u8], other: &'a [u8]) -> impl Iterator<Item = (String,
         ("another file", other.to_vec()),
     ];
     flips.chain(pages).chain(cuts).chain(whole.map(|(what, bad)| (what.to_owned(), bad)))
+}
+
+/// Expects a fault that names a damaged file.
+#[track_caller]
+fn assert_names(fault: &Fault, path: &Path) {
+    let message = fault.to_string();
+    // A newer version number is reported before anything that this version may not know.
+    let is_newer = message.contains("newer version");
+    assert!(fault.kind() == Kind::Damaged || is_newer, "{message}");
+    // A damaged manifest makes the files that it names look damaged.
+    let is_manifest = path.ends_with("manifest.json");
+    let path = if is_manifest { path.parent().unwrap() } else { path };
+    assert!(message.contains(path.to_str().unwrap()), "another file is named: {message}");
 }
 
 /// Tries every damage on every file. A fault must name the file by its path below the sandbox.
@@ -88,18 +110,7 @@ fn damage_each(name: &str, files: &[PathBuf], read: Reader<'_>) {
                     right.set(right.get() + 1);
                 }
                 Err(fault) => {
-                    // A newer version number is reported before anything that this version may not
-                    // know.
-                    let is_newer = fault.to_string().contains("newer version");
-                    assert!(fault.kind() == Kind::Damaged || is_newer, "{fault}");
-                    let named = fault.to_string();
-                    // A damaged manifest makes the files that it names look damaged.
-                    let is_manifest = path.ends_with("manifest.json");
-                    let path = if is_manifest { path.parent().unwrap() } else { path };
-                    assert!(
-                        named.contains(path.to_str().unwrap()),
-                        "another file is named: {named}"
-                    );
+                    assert_names(&fault, path);
                     refused.set(refused.get() + 1);
                 }
             });
@@ -153,21 +164,23 @@ fn a_damaged_job_log_is_named() {
     sweep.end("");
 }
 
+/// The list of sessions and one session, which is the same when shown and when continued.
+fn read_session(dir: &Path, id: &str) -> Result<String, Fault> {
+    let sessions = Sessions::open(dir, i64::MAX)?;
+    let list = sessions.list(0)?;
+    let shown = sessions.show(id, 0)?;
+    let begun = sessions.begin(id, 0, &|| false)?.turns().to_vec();
+    assert_eq!(shown, begun, "the session shown is the session continued");
+    Ok(format!("{list:?} {shown:?}"))
+}
+
 #[test]
 fn damaged_sessions_are_named_and_never_shown_wrong() {
     let sandbox = sandbox();
     let dir = sandbox.data().join("sessions");
-    let read = |id: &str| -> Result<String, Fault> {
-        let sessions = Sessions::open(&dir, i64::MAX)?;
-        let list = sessions.list(0)?;
-        let shown = sessions.show(id, 0)?;
-        let begun = sessions.begin(id, 0, &|| false)?.turns().to_vec();
-        assert_eq!(shown, begun, "the session shown is the session continued");
-        Ok(format!("{list:?} {shown:?}"))
-    };
     let path = dir.join("sessions.db");
     assert!(!dir.join("sessions.db-wal").exists());
-    damage_each("damaged sessions", &[path], &|| read("harbour"));
+    damage_each("damaged sessions", &[path], &|| read_session(&dir, "harbour"));
 }
 
 #[test]

@@ -132,12 +132,15 @@ pub const CHANGING: [&str; 14] = [
 
 /// Whether `strace` can trace processes here.
 pub fn can_trace() -> bool {
-    has_tool("strace", &["-f", "-o", "/dev/null", "true"])
+    has_tool("strace", &["-f", "--seccomp-bpf", "-o", "/dev/null", "true"])
 }
 
 /// `rag` under `strace`, whose log is the file `trace` of the sandbox.
 pub fn traced(sandbox: &Sandbox, strace: &[&str], rag: &[&str]) -> Run {
-    let args = [&["-f", "-o", "trace"], strace].concat();
+    // With a filter only the traced calls stop. Signals cannot be injected then.
+    let has_signal = strace.iter().any(|arg| arg.contains("signal="));
+    let filter: &[&str] = if has_signal { &[] } else { &["--seccomp-bpf"] };
+    let args = [&["-f", "-o", "trace"], filter, strace].concat();
     Run::of(&mut sandbox.under("strace", &args, rag))
 }
 
@@ -415,18 +418,19 @@ pub fn cached_rows(data: &Path) -> usize {
 /// Files in a data directory that nothing needs: all but whole generations, names, the cache, the
 /// job log, sessions, models, and lock files.
 pub fn orphans(data: &Path) -> Vec<String> {
-    let is_known = |name: &str| {
-        let parts: Vec<&str> = name.split('/').collect();
-        let last = parts.last().copied().unwrap_or_default();
-        match parts[0] {
-            _ if rag::disk::is_temporary(last) || last == "pending" => false,
-            "indexes" => parts.len() > 2 && !parts[1].starts_with('.') || name == "indexes/.lock",
-            "cache" => last.starts_with("cache.db"),
-            "jobs" => ["jobs.jsonl", ".lock", "worker.log"].contains(&last),
-            "sessions" => last.starts_with("sessions.db"),
-            part => ["models", "runtime", "runs"].contains(&part),
-        }
-    };
     let names = crate::fixtures::files_below(data).into_iter();
     names.filter(|name| !is_known(name)).collect()
+}
+
+fn is_known(name: &str) -> bool {
+    let parts: Vec<&str> = name.split('/').collect();
+    let last = parts.last().copied().unwrap_or_default();
+    match parts[0] {
+        _ if rag::disk::is_temporary(last) || last == "pending" => false,
+        "indexes" => parts.len() > 2 && !parts[1].starts_with('.') || name == "indexes/.lock",
+        "cache" => last.starts_with("cache.db"),
+        "jobs" => ["jobs.jsonl", ".lock", "worker.log"].contains(&last),
+        "sessions" => last.starts_with("sessions.db"),
+        part => ["models", "runtime", "runs"].contains(&part),
+    }
 }

@@ -41,13 +41,10 @@ impl Change {
 fn sandbox(documents: usize) -> Sandbox {
     let sandbox = Sandbox::new();
     for n in 0..documents {
+        let (gulls, day) = (n * 3, n * 7);
         let sentence = |k: usize| {
-            format!(
-                "On day {} the lighthouse keeper counted {} gulls and {} boats. ",
-                n * 7 + k,
-                n * 3,
-                n + k
-            )
+            let (day, boats) = (day + k, n + k);
+            format!("On day {day} the lighthouse keeper counted {gulls} gulls and {boats} boats. ")
         };
         let text: String = (0..6).map(sentence).collect();
         sandbox.write(&format!("docs/entry-{n}.md"), format!("# Entry {n}\n\n{text}\n"));
@@ -55,35 +52,19 @@ fn sandbox(documents: usize) -> Sandbox {
     sandbox
 }
 
-/// Answers in all modes, with the old settings and with the new ones, which must make no
-/// difference.
+/// Answers with the old settings, and with the new ones, which must make no difference. An
+/// explained hybrid ranking has the scores of both retrievers; `RAG_TEST_THOROUGH` asks every mode.
 fn answers(sandbox: &Sandbox, data: &str, change: &Change) -> Vec<Value> {
+    let args = ["search", "lighthouse keeper", "--json", "-k", "20", "--explain", "--no-cache"];
     let ask = |mode: &str, env: &[(&'static str, &'static str)]| {
-        let args = [
-            "search",
-            "lighthouse keeper",
-            "--json",
-            "-k",
-            "20",
-            "--data-dir",
-            data,
-            "--no-cache",
-            "--mode",
-            mode,
-        ];
-        let mut command = sandbox.command(args);
+        let mut command =
+            sandbox.command([&args[..], &["--data-dir", data, "--mode", mode]].concat());
         answer(Run::of(command.envs(env.iter().copied())).ok().json())
     };
-    let answers: Vec<Value> = MODES.iter().map(|mode| ask(mode, &[])).collect();
-    let n_with_new = if thorough() { MODES.len() } else { 1 };
-    let with_new: Vec<Value> =
-        MODES[..n_with_new].iter().map(|mode| ask(mode, change.env)).collect();
-    assert_eq!(
-        answers[..n_with_new],
-        with_new,
-        "{}: the settings of the index decide",
-        change.what
-    );
+    let modes = if thorough() { &MODES[..] } else { &MODES[..1] };
+    let answers: Vec<Value> = modes.iter().map(|mode| ask(mode, &[])).collect();
+    let with_new: Vec<Value> = modes.iter().map(|mode| ask(mode, change.env)).collect();
+    assert_eq!(answers, with_new, "{}: the settings of the index decide", change.what);
     answers
 }
 
@@ -93,44 +74,8 @@ fn the_old_index_serves_until_the_new_one_is_complete() {
         let sandbox = sandbox(if thorough() { 300 } else { 40 });
         sandbox.ingest();
         let old = answers(&sandbox, "data", change);
-        let show =
-            |data: &str| sandbox.rag(["index", "show", "--json", "--data-dir", data]).ok().json();
-        let old_id = show("data")["corpus_id"].clone();
-        // Killed once it has the lock, once it builds, and with some vectors made, twice.
-        let moments = ["lock", "building", "first vectors", "more vectors"];
-        for moment in if thorough() { &moments[..] } else { &moments[2..] } {
-            let mut command = change.ingest(&sandbox, &[]);
-            let mut child =
-                command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("a start");
-            wait_for_lock(&sandbox.data(), child.id());
-            let reached = || match *moment {
-                "lock" => true,
-                "building" => {
-                    generations(&sandbox.data()).iter().any(|name| name.starts_with(".building-"))
-                }
-                "first vectors" => bytes_embedded(&sandbox.data()) > 2 * 384 * 4,
-                _ => bytes_embedded(&sandbox.data()) > 20 * 384 * 4,
-            };
-            wait_for(moment, || reached().then_some(()));
-            // Also while it runs.
-            if *moment == "first vectors" {
-                assert_eq!(
-                    answers(&sandbox, "data", change),
-                    old,
-                    "{}: during {moment}",
-                    change.what
-                );
-            }
-            let _ = child.kill();
-            child.wait().expect("an end");
-            // It may have finished before the kill; then the new index is whole.
-            if show("data")["corpus_id"] != old_id {
-                println!("{}: over before {moment}", change.what);
-                break;
-            }
-            assert_eq!(answers(&sandbox, "data", change), old, "{}: after {moment}", change.what);
-            sandbox.rag(["index", "verify"]).ok();
-        }
+        let old_id = show(&sandbox, "data")["corpus_id"].clone();
+        check_killed_switch(&sandbox, change, &old);
         let done = Run::of(&mut change.ingest(&sandbox, &[])).ok().json();
         let twin = Run::of(&mut change.ingest(&sandbox, &["--data-dir", "twin"])).ok().json();
         assert_eq!(
@@ -143,7 +88,7 @@ fn the_old_index_serves_until_the_new_one_is_complete() {
         let new = answers(&sandbox, "data", change);
         assert_eq!(new, answers(&sandbox, "twin", change), "{}", change.what);
         assert_ne!(new, old, "{}", change.what);
-        let (a, b) = (show("data"), show("twin"));
+        let (a, b) = (show(&sandbox, "data"), show(&sandbox, "twin"));
         for field in ["model", "chunking", "vectors", "chunks", "documents", "dimension"] {
             assert_eq!(a[field], b[field], "{}: {field}", change.what);
         }
@@ -161,6 +106,56 @@ fn the_old_index_serves_until_the_new_one_is_complete() {
     }
 }
 
+fn show(sandbox: &Sandbox, data: &str) -> Value {
+    sandbox.rag(["index", "show", "--json", "--data-dir", data]).ok().json()
+}
+
+/// Kills the switch once it has the lock, once it builds, and with some vectors made, twice: the
+/// old index is left.
+fn check_killed_switch(sandbox: &Sandbox, change: &Change, old: &[Value]) {
+    let old_id = show(sandbox, "data")["corpus_id"].clone();
+    let moments = ["lock", "building", "first vectors", "more vectors"];
+    for moment in if thorough() { &moments[..] } else { &moments[2..] } {
+        let mut command = change.ingest(sandbox, &[]);
+        let mut child =
+            command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("a start");
+        wait_for_lock(&sandbox.data(), child.id());
+        let reached = || match *moment {
+            "lock" => true,
+            "building" => {
+                generations(&sandbox.data()).iter().any(|name| name.starts_with(".building-"))
+            }
+            "first vectors" => bytes_embedded(&sandbox.data()) > 2 * 384 * 4,
+            _ => bytes_embedded(&sandbox.data()) > 20 * 384 * 4,
+        };
+        wait_for(moment, || reached().then_some(()));
+        // Also while it runs.
+        if *moment == "first vectors" {
+            assert_eq!(answers(sandbox, "data", change), old, "{}: during {moment}", change.what);
+        }
+        let _ = child.kill();
+        child.wait().expect("an end");
+        // It may have finished before the kill; then the new index is whole.
+        if show(sandbox, "data")["corpus_id"] != old_id {
+            println!("{}: over before {moment}", change.what);
+            break;
+        }
+        assert_eq!(answers(sandbox, "data", change), old, "{}: after {moment}", change.what);
+        sandbox.rag(["index", "verify"]).ok();
+    }
+}
+
+/// Kills an ingest with a model once ten vectors are made.
+fn kill_at_ten_vectors(sandbox: &Sandbox, model: &str) {
+    let args = ["ingest", "--dir", "docs", "--threads", "1", "--json", "--no-cache"];
+    let mut command = sandbox.command(args);
+    command.env("RAG_MODEL", model).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = command.spawn().expect("a start");
+    wait_for("vectors", || (bytes_embedded(&sandbox.data()) > 10 * 384 * 4).then_some(()));
+    child.kill().expect("a kill");
+    child.wait().expect("an end");
+}
+
 /// An index without vectors, then another model: lexical search continues to work.
 #[test]
 fn a_text_index_serves_by_words_until_another_model_is_done() {
@@ -168,16 +163,7 @@ fn a_text_index_serves_by_words_until_another_model_is_done() {
         return;
     }
     let sandbox = sandbox(1100);
-    let kill_at = |env: &[(&str, &str)], rows: u64| {
-        let args = ["ingest", "--dir", "docs", "--threads", "1", "--json", "--no-cache"];
-        let mut command = sandbox.command(args);
-        command.envs(env.iter().copied()).stdout(Stdio::null()).stderr(Stdio::null());
-        let mut child = command.spawn().expect("a start");
-        wait_for("vectors", || (bytes_embedded(&sandbox.data()) > rows * 384 * 4).then_some(()));
-        child.kill().expect("a kill");
-        child.wait().expect("an end");
-    };
-    kill_at(&[("RAG_MODEL", OLD)], 10);
+    kill_at_ten_vectors(&sandbox, OLD);
     let by_words = || {
         let found =
             sandbox.rag(["search", "lighthouse keeper", "--json", "--no-cache"]).ok().json();
@@ -185,6 +171,6 @@ fn a_text_index_serves_by_words_until_another_model_is_done() {
         answer(found)["hits"].clone()
     };
     let before = by_words();
-    kill_at(&[("RAG_MODEL", NEW)], 10);
+    kill_at_ten_vectors(&sandbox, NEW);
     assert_eq!(by_words(), before);
 }

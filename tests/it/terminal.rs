@@ -64,22 +64,24 @@ fn an_interruption_erases_the_progress_line() {
     }
 }
 
+/// What an ingest with a file without text writes to a terminal.
+fn shown_on_terminal(env: &[(&str, &str)]) -> String {
+    let sandbox = without_text();
+    let mut command = sandbox.command(["ingest", "--dir", "docs"]);
+    command.env("TERM", "xterm").envs(env.iter().copied());
+    let mut terminal = Terminal::start(&mut command, WIDTH);
+    assert_eq!(terminal.end(), Some(0), "{:?}", terminal.shown);
+    terminal.shown
+}
+
 #[test]
 fn colours_appear_only_where_they_are_wanted() {
     let ingest = ["ingest", "--dir", "docs"];
-    let run = |env: &[(&str, &str)]| {
-        let sandbox = without_text();
-        let mut command = sandbox.command(ingest);
-        let mut terminal =
-            Terminal::start(command.env("TERM", "xterm").envs(env.iter().copied()), WIDTH);
-        assert_eq!(terminal.end(), Some(0), "{:?}", terminal.shown);
-        terminal
-    };
-    let colourful = run(&[]).shown;
+    let colourful = shown_on_terminal(&[]);
     assert!(colourful.contains("\x1b[31mno text\x1b[0m docs/old.doc"), "{colourful:?}");
     assert!(!colourful.contains("\u{fffd}"), "{colourful:?}");
-    assert!(!run(&[("NO_COLOR", "1")]).shown.contains("\x1b[31m"));
-    let dumb = run(&[("TERM", "dumb")]).shown;
+    assert!(!shown_on_terminal(&[("NO_COLOR", "1")]).contains("\x1b[31m"));
+    let dumb = shown_on_terminal(&[("TERM", "dumb")]);
     assert!(
         !dumb.contains('\x1b') && dumb.contains("no text docs/old.doc") && dumb.contains("100 %"),
         "{dumb:?}"

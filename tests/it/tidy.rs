@@ -19,6 +19,18 @@ struct Source {
 }
 
 impl Source {
+    fn read(path: String) -> Self {
+        let whole = std::fs::read_to_string(src().join(&path)).unwrap();
+        // A file's tests are at its end.
+        let begins = ["#[cfg(test)]\nmod tests {", "#[cfg(test)]\npub(super) mod tests {"];
+        let end = begins.iter().find_map(|begin| whole.find(begin)).unwrap_or(whole.len());
+        let code = |line: &str| line.split(" // ").next().unwrap_or_default().to_owned();
+        let lines = whole[..end].lines().enumerate().map(|(n, line)| (n + 1, line));
+        let lines = lines.filter(|(_, line)| !line.trim_start().starts_with("//"));
+        let code = lines.map(|(n, line)| (n, code(line))).collect();
+        Self { path, whole, code }
+    }
+
     /// `src/index/dense/mod.rs` is `["index", "dense"]`, `src/ask.rs` is `["ask"]`.
     fn module(&self) -> Vec<&str> {
         let mut parts: Vec<&str> = self.path.trim_end_matches(".rs").split('/').collect();
@@ -43,19 +55,7 @@ fn sources() -> Vec<Source> {
     let is_test = |path: &str| path.ends_with("tests.rs") || path.contains("/tests/");
     let files =
         files_below(&src()).into_iter().filter(|path| path.ends_with(".rs") && !is_test(path));
-    let sources: Vec<Source> = files
-        .map(|path| {
-            let whole = std::fs::read_to_string(src().join(&path)).unwrap();
-            // A file's tests are at its end.
-            let begins = ["#[cfg(test)]\nmod tests {", "#[cfg(test)]\npub(super) mod tests {"];
-            let end = begins.iter().find_map(|begin| whole.find(begin)).unwrap_or(whole.len());
-            let code = |line: &str| line.split(" // ").next().unwrap_or_default().to_owned();
-            let lines = whole[..end].lines().enumerate().map(|(n, line)| (n + 1, line));
-            let lines = lines.filter(|(_, line)| !line.trim_start().starts_with("//"));
-            let code = lines.map(|(n, line)| (n, code(line))).collect();
-            Source { path, whole, code }
-        })
-        .collect();
+    let sources: Vec<Source> = files.map(Source::read).collect();
     assert!(sources.len() > 80, "{} files", sources.len());
     sources
 }

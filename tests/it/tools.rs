@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use rag::cache::Caching;
@@ -31,6 +31,15 @@ pub fn wait_for<T>(what: &str, mut ready: impl FnMut() -> Option<T>) -> T {
         }
         assert!(start.elapsed() < HANG, "waited too long for {what}");
         std::thread::park_timeout(Duration::from_millis(1));
+    }
+}
+
+/// Sets a flag when it is dropped, so that other threads end however this one ends.
+pub struct SetOnDrop<'a>(pub &'a AtomicBool);
+
+impl Drop for SetOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 
@@ -127,30 +136,28 @@ pub fn paths(response: &Value) -> Vec<String> {
 /// Rows in the vector files of the unfinished generation that are not all zeros: the vectors made
 /// so far.
 pub fn rows_made(data: &Path) -> usize {
-    /// Bytes before the first row of a vector file.
-    const HEADER: usize = 128;
     let Ok(entries) = std::fs::read_dir(data.join("indexes")) else { return 0 };
     let building =
         entries.flatten().find(|e| e.file_name().to_string_lossy().starts_with(".building-"));
     let Some(Ok(inside)) = building.map(|building| std::fs::read_dir(building.path())) else {
         return 0;
     };
-    let rows = |vectors: &Path| -> Option<usize> {
-        let keys = std::fs::metadata(vectors.with_extension("keys")).ok()?.len() / 16;
-        let bytes = std::fs::read(vectors).ok()?;
-        let length = bytes.len().checked_sub(HEADER)?.checked_div(usize::try_from(keys).ok()?)?;
-        Some(
-            bytes[HEADER..]
-                .chunks(length.max(1))
-                .filter(|row| row.iter().any(|byte| *byte != 0))
-                .count(),
-        )
-    };
     let vectors = inside
         .flatten()
         .map(|e| e.path())
         .filter(|path| path.extension().is_some_and(|e| e == "npy"));
-    vectors.filter_map(|path| rows(&path)).sum()
+    vectors.filter_map(|path| rows_of(&path)).sum()
+}
+
+/// Rows of a vector file that are not all zeros.
+fn rows_of(vectors: &Path) -> Option<usize> {
+    /// Bytes before the first row.
+    const HEADER: usize = 128;
+    let keys = std::fs::metadata(vectors.with_extension("keys")).ok()?.len() / 16;
+    let bytes = std::fs::read(vectors).ok()?;
+    let length = bytes.len().checked_sub(HEADER)?.checked_div(usize::try_from(keys).ok()?)?;
+    let rows = bytes[HEADER..].chunks(length.max(1));
+    Some(rows.filter(|row| row.iter().any(|byte| *byte != 0)).count())
 }
 
 /// [`rows_made`], in bytes of vectors of the default model.
@@ -174,6 +181,13 @@ pub fn wait_for_lock(data: &Path, pid: u32) {
         let text = std::fs::read_to_string(data.join("indexes/.lock")).ok()?;
         (text.trim() == pid.to_string()).then_some(())
     });
+}
+
+/// Whether a process has the lock file of an indexes folder open, as a waiting writer has.
+pub fn has_lock_open(pid: u32) -> bool {
+    let open = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    let mut links = open.filter_map(|fd| std::fs::read_link(fd.path()).ok());
+    links.any(|link| link.ends_with("indexes/.lock"))
 }
 
 pub fn signal(pid: u32, signal: &str) {

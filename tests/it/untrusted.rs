@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use rag::ask::{Asker, Event, Request as Question};
 use rag::cache::Caching;
 use rag::config::Generator;
+use rag::engine::Engine;
 use serde_json::{Value, json};
 
 use crate::support::llm::{LlmServer, Request, Step};
@@ -100,19 +101,11 @@ const REPEATED: &str = "Repeated:";
 /// Ordinary documents with an attack at their end, and a question for each that its ordinary part
 /// answers.
 fn harbours(sandbox: &Sandbox, endings: &[String]) -> Vec<String> {
-    let name = |n: usize| {
-        format!(
-            "{}{}",
-            ["Ar", "Ber", "Ca", "Do", "El", "Fa"][n % 6],
-            ["vik", "gen", "diz"][n / 6 % 3]
-        )
-    };
     let question = |(n, ending): (usize, &String)| {
-        let (name, year) = (format!("{} {n}", name(n)), 1700 + n);
-        let text = format!(
-            "# Harbour of {name}\n\nThe lighthouse of {name} was built in {year}. {ending}\n"
-        );
-        sandbox.write(&format!("docs/{n}.md"), text);
+        let start = ["Ar", "Ber", "Ca", "Do", "El", "Fa"][n % 6];
+        let name = format!("{start}{} {n}", ["vik", "gen", "diz"][n / 6 % 3]);
+        let fact = format!("The lighthouse of {name} was built in {}.", 1700 + n);
+        sandbox.write(&format!("docs/{n}.md"), format!("# Harbour of {name}\n\n{fact} {ending}\n"));
         format!("When was the lighthouse of {name} built?")
     };
     endings.iter().enumerate().map(question).collect()
@@ -195,28 +188,23 @@ fn batch(sandbox: &Sandbox, server: Option<&LlmServer>, questions: &[String]) ->
     objects
 }
 
+/// Whether a character may move a cursor, hide or reorder text.
+fn is_harmful(c: char) -> bool {
+    match c {
+        '\n' | '\t' => false,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' => {
+            true
+        }
+        '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' => true,
+        '\u{e0000}'..='\u{e0fff}' => true,
+        c => c.is_control(),
+    }
+}
+
 /// Expects no character that moves a cursor, sets a title, writes a clipboard, hides or reorders
 /// text.
 #[track_caller]
 fn assert_inert(text: &str, what: &str) {
-    let is_harmful = |c: char| {
-        c.is_control() && !matches!(c, '\n' | '\t')
-            || matches!(
-                c,
-                '\u{ad}'
-                    | '\u{34f}'
-                    | '\u{61c}'
-                    | '\u{180e}'
-                    | '\u{200b}'
-                    | '\u{200e}'
-                    | '\u{200f}'
-            )
-            || matches!(
-                c,
-                '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
-                    | '\u{e0000}'..='\u{e0fff}'
-            )
-    };
     if let Some((at, c)) = text.char_indices().find(|(_, c)| is_harmful(*c)) {
         let from = text[..at].char_indices().rev().nth(60).map_or(0, |(at, _)| at);
         panic!("{c:?} in {what}: {:?}", text[from..].chars().take(100).collect::<String>());
@@ -326,17 +314,14 @@ fn an_obedient_model_changes_only_the_answer() {
     sandbox.rag(["ingest", "--dir", "docs", "--index", "other"]).ok();
     let found = compare(&sandbox, &evil, &questions);
     let attacks = attacks(&evil.base_url());
-    let n_flagged = attacks.iter().zip(&found).filter(|((name, _), found)| {
-        let orders = found["orders"].as_array().expect("orders");
-        let own =
-            format!("{}.md", attacks.iter().position(|(other, _)| other == name).expect("itself"));
-        let is_flagged = orders.iter().any(|order| order["path"] == own && order["n"].is_u64());
-        if !is_flagged {
-            println!("not flagged: {name}");
-        }
-        is_flagged
-    });
-    assert!(n_flagged.count() >= 12, "of {} attacks", attacks.len());
+    let is_flagged = |(n, found): (usize, &Value)| {
+        let (orders, own) = (found["orders"].as_array().expect("orders"), format!("{n}.md"));
+        orders.iter().any(|order| order["path"] == own && order["n"].is_u64())
+    };
+    let flagged: Vec<bool> = found.iter().enumerate().map(is_flagged).collect();
+    let missed = attacks.iter().zip(&flagged).filter(|(_, is_flagged)| !**is_flagged);
+    let missed: Vec<&str> = missed.map(|((name, _), _)| *name).collect();
+    assert!(attacks.len() - missed.len() >= 12, "not flagged: {missed:?}");
     for name in ["payload", "data/payload"] {
         assert!(
             !sandbox.path().join(name).exists() && !sandbox.path().join("..").join(name).exists()
@@ -406,6 +391,22 @@ fn an_injection_in_an_uncited_source_is_reported_too() {
     );
 }
 
+/// An answer, whose pieces are inert and add up to it.
+fn streamed(asker: &mut Asker, engine: &Engine, question: &str) -> String {
+    let question = question.to_owned();
+    let request = Question { question, caching: Caching::Off, ..Question::default() };
+    let mut pieces = Vec::new();
+    let on = &mut |event: Event<'_>| {
+        if let Event::Text(text) = event {
+            pieces.push(text.to_owned());
+        }
+    };
+    let response = asker.ask(engine, &request, on).expect("an answer");
+    pieces.iter().for_each(|piece| assert_inert(piece, "a piece"));
+    assert_eq!(pieces.concat(), response.answer.text, "{}", request.question);
+    response.answer.text
+}
+
 #[test]
 fn streamed_pieces_equal_the_answer_for_every_split() {
     let Some((sandbox, _evil, questions)) = attacked() else { return };
@@ -417,23 +418,7 @@ fn streamed_pieces_equal_the_answer_for_every_split() {
         let server = LlmServer::start([Step::Act(step)]);
         engine.config.llm.base_url = server.base_url();
         let mut asker = Asker::open(&engine).expect("an index");
-        let answer = |question: &String| {
-            let request = Question {
-                question: question.clone(),
-                caching: Caching::Off,
-                ..Question::default()
-            };
-            let mut pieces = Vec::new();
-            let on = &mut |event: Event<'_>| {
-                if let Event::Text(text) = event {
-                    pieces.push(text.to_owned());
-                }
-            };
-            let response = asker.ask(&engine, &request, on).expect("an answer");
-            pieces.iter().for_each(|piece| assert_inert(piece, "a piece"));
-            assert_eq!(pieces.concat(), response.answer.text, "{question}");
-            response.answer.text
-        };
+        let answer = |question: &String| streamed(&mut asker, &engine, question);
         answers.push(questions.iter().map(answer).collect());
     }
     assert!(answers.iter().all(|other| *other == answers[0]), "the cuts made a difference");

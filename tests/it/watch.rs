@@ -56,28 +56,24 @@ impl Watch {
     /// The next matching line; other lines are skipped.
     #[track_caller]
     fn next(&mut self, what: &str, matches: impl Fn(&Value) -> bool) -> Value {
-        let (lines, seen) = (&self.lines, &mut self.seen);
-        let talk = &self.talk;
-        let child = &mut self.child;
-        wait_for(&format!("{what}: {:?}", lines.lock().unwrap().last()), || {
-            let found = {
-                let lines = lines.lock().unwrap();
-                let found = lines[*seen..]
-                    .iter()
-                    .position(&matches)
-                    .map(|at| (at, lines[*seen + at].clone()));
-                found.map(|(at, line)| {
-                    *seen += at + 1;
-                    line
-                })
-            };
+        let last = self.lines.lock().unwrap().last().cloned();
+        wait_for(&format!("{what}: {last:?}"), || {
+            let found = self.find(&matches);
             if found.is_none()
-                && let Some(status) = child.try_wait().expect("a child")
+                && let Some(status) = self.child.try_wait().expect("a child")
             {
-                panic!("{what}: it ended with {status}: {}", talk.lock().unwrap());
+                panic!("{what}: it ended with {status}: {}", self.talk.lock().unwrap());
             }
             found
         })
+    }
+
+    /// The first unread line that matches; it and the lines before it count as read.
+    fn find(&mut self, matches: impl Fn(&Value) -> bool) -> Option<Value> {
+        let lines = self.lines.lock().unwrap();
+        let at = self.seen + lines[self.seen..].iter().position(matches)?;
+        self.seen = at + 1;
+        Some(lines[at].clone())
     }
 
     /// The round that read this file.
@@ -171,37 +167,8 @@ fn changes_are_indexed_soon() {
     sandbox.write("docs/new/deep/er/later.md", "# Later\n\nThe falcon hunts.\n");
     watch.reads("docs/new/deep/er/later.md");
     assert_eq!(found(&sandbox, "falcon"), ["new/deep/er/later.md"]);
-
-    // A folder that moves within, out, and in again.
-    rename(&sandbox, "docs/new", "docs/old");
-    let round = watch.removes("docs/new/deep/er/owl.md");
-    assert!(has(&round["some_read"], "docs/old/deep/er/owl.md"), "{round}");
-    sandbox.write("docs/old/deep/er/later.md", "# Later\n\nThe kestrel hunts.\n");
-    watch.reads("docs/old/deep/er/later.md");
-    rename(&sandbox, "docs/old", "aside");
-    watch.removes("docs/old/deep/er/owl.md");
-    assert_eq!(found(&sandbox, "kestrel"), [""; 0]);
-    rename(&sandbox, "aside", "docs/back");
-    watch.reads("docs/back/deep/er/owl.md");
-    std::fs::remove_dir_all(sandbox.path().join("docs/back")).expect("a removal");
-    watch.removes("docs/back/deep/er/owl.md");
-
-    // What editors do: rename a new file over the old one; or move the old one aside, write a new
-    // one, remove the old one.
-    sandbox.write("docs/.boat.md.swp", "x");
-    sandbox.write("docs/.boat.md.new", "# Boat\n\nThe blue boat carries ten cooks.\n");
-    rename(&sandbox, "docs/.boat.md.new", "docs/boat.md");
-    watch.reads("docs/boat.md");
-    assert_eq!(found(&sandbox, "cooks"), ["boat.md"]);
-    rename(&sandbox, "docs/boat.md", "docs/boat.md~");
-    sandbox.write("docs/boat.md", "# Boat\n\nThe blue boat carries ten pilots.\n");
-    std::fs::remove_file(sandbox.path().join("docs/boat.md~")).expect("a removal");
-    watch.reads("docs/boat.md");
-    assert_eq!(
-        (found(&sandbox, "pilots"), found(&sandbox, "cooks")),
-        (vec!["boat.md".to_owned()], Vec::new())
-    );
-
+    check_moved_folder(&sandbox, &mut watch);
+    check_editors(&sandbox, &mut watch);
     assert_eq!(watch.end("INT"), Some(130));
     // The index equals that of an ingest without watching.
     let twin = sandbox.rag(["ingest", "--dir", "docs", "--json", "--data-dir", "twin"]).ok().json();
@@ -211,6 +178,40 @@ fn changes_are_indexed_soon() {
     );
     sandbox.rag(["index", "verify"]).ok();
     assert_eq!(leftovers(&sandbox.data()), [""; 0]);
+}
+
+/// A folder moves within the watched one, out, and in again.
+fn check_moved_folder(sandbox: &Sandbox, watch: &mut Watch) {
+    rename(sandbox, "docs/new", "docs/old");
+    let round = watch.removes("docs/new/deep/er/owl.md");
+    assert!(has(&round["some_read"], "docs/old/deep/er/owl.md"), "{round}");
+    sandbox.write("docs/old/deep/er/later.md", "# Later\n\nThe kestrel hunts.\n");
+    watch.reads("docs/old/deep/er/later.md");
+    rename(sandbox, "docs/old", "aside");
+    watch.removes("docs/old/deep/er/owl.md");
+    assert_eq!(found(sandbox, "kestrel"), [""; 0]);
+    rename(sandbox, "aside", "docs/back");
+    watch.reads("docs/back/deep/er/owl.md");
+    std::fs::remove_dir_all(sandbox.path().join("docs/back")).expect("a removal");
+    watch.removes("docs/back/deep/er/owl.md");
+}
+
+/// What editors do: rename a new file over the old one; or move the old one aside, write a new one,
+/// remove the old one.
+fn check_editors(sandbox: &Sandbox, watch: &mut Watch) {
+    sandbox.write("docs/.boat.md.swp", "x");
+    sandbox.write("docs/.boat.md.new", "# Boat\n\nThe blue boat carries ten cooks.\n");
+    rename(sandbox, "docs/.boat.md.new", "docs/boat.md");
+    watch.reads("docs/boat.md");
+    assert_eq!(found(sandbox, "cooks"), ["boat.md"]);
+    rename(sandbox, "docs/boat.md", "docs/boat.md~");
+    sandbox.write("docs/boat.md", "# Boat\n\nThe blue boat carries ten pilots.\n");
+    std::fs::remove_file(sandbox.path().join("docs/boat.md~")).expect("a removal");
+    watch.reads("docs/boat.md");
+    assert_eq!(
+        (found(sandbox, "pilots"), found(sandbox, "cooks")),
+        (vec!["boat.md".to_owned()], Vec::new())
+    );
 }
 
 /// The passages are unchanged, so their vectors are reused, even without a cache.
@@ -268,15 +269,10 @@ fn ignored_files_start_no_round() {
     sandbox.write("docs/private/diary.md", "# Diary\n\nSecret.\n");
     sandbox.write(".git/HEAD", "ref: x");
     let mut watch = Watch::start(&sandbox, &["--dir", "."]);
+    let ignored =
+        ["build/out.md", "build/new/x.md", "noise.log", ".git/index", ".hidden.md", "docs/.x.swp"];
     let disturb = |n: usize| {
-        for path in [
-            "build/out.md",
-            "build/new/x.md",
-            "noise.log",
-            ".git/index",
-            ".hidden.md",
-            "docs/.x.swp",
-        ] {
+        for path in ignored {
             sandbox.write(path, format!("{n}"));
         }
         sandbox.write("docs/private/diary.md", format!("# Diary\n\nSecret {n}.\n"));
@@ -406,22 +402,25 @@ fn a_failed_round_is_tried_again() {
     assert_eq!(found(&sandbox, "heron"), ["heron.md"]);
 }
 
+/// Expects a message about polling, and that changes are found.
+fn assert_polls(sandbox: &Sandbox, mut watch: Watch, says: &str) {
+    watch.says(says);
+    for word in ["heron", "egret"] {
+        sandbox.write("docs/a/new.md", format!("# New\n\nThe {word} waits.\n"));
+        watch.reads("docs/a/new.md");
+        assert_eq!(found(sandbox, word), ["a/new.md"]);
+    }
+    std::fs::remove_file(sandbox.path().join("docs/a/new.md")).expect("a removal");
+    watch.removes("docs/a/new.md");
+    assert_eq!(watch.end("INT"), Some(130));
+}
+
 /// Without watches of the system, or by request, the folders are polled.
 #[test]
 fn folders_that_cannot_be_watched_are_polled() {
     let sandbox = small();
     sandbox.write("docs/a/b/c/owl.md", "# Owl\n\nThe owl sleeps.\n");
-    let check = |mut watch: Watch, says: &str| {
-        watch.says(says);
-        for word in ["heron", "egret"] {
-            sandbox.write("docs/a/new.md", format!("# New\n\nThe {word} waits.\n"));
-            watch.reads("docs/a/new.md");
-            assert_eq!(found(&sandbox, word), ["a/new.md"]);
-        }
-        std::fs::remove_file(sandbox.path().join("docs/a/new.md")).expect("a removal");
-        watch.removes("docs/a/new.md");
-        assert_eq!(watch.end("INT"), Some(130));
-    };
+    let check = |watch: Watch, says: &str| assert_polls(&sandbox, watch, says);
     check(
         Watch::start(&sandbox, &["--dir", "docs", "--poll", "1"]),
         "looking at docs every second",

@@ -212,7 +212,7 @@ fn every_code_block_runs_and_shows_its_output() {
                     );
                 }
                 Some(Exception::Named(why)) => {
-                    assert!(block.is_shell(), "{}: {why}", block.place())
+                    assert!(block.is_shell(), "{}: {why}", block.place());
                 }
                 Some(Exception::Checked(check)) => check(&block, &sandbox),
                 None if block.is_transcript() => {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::thread::ScopedJoinHandle;
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -37,17 +38,22 @@ fn at_once(
     n: usize,
     question: impl Fn(usize) -> serde_json::Value + Sync,
 ) -> BTreeMap<u16, usize> {
-    let mut statuses = BTreeMap::new();
     std::thread::scope(|scope| {
         let question = &question;
         let clients: Vec<_> =
             (0..n).map(|n| scope.spawn(move || server.post("/ask", &question(n)))).collect();
-        for client in clients {
-            let reply = client.join().expect("a reply");
-            check_refused(&reply);
-            *statuses.entry(reply.status).or_default() += 1;
-        }
-    });
+        count_statuses(clients)
+    })
+}
+
+/// Waits for the clients' replies, each an answer or a refusal, and counts their statuses.
+fn count_statuses(clients: Vec<ScopedJoinHandle<'_, Reply>>) -> BTreeMap<u16, usize> {
+    let mut statuses = BTreeMap::new();
+    for client in clients {
+        let reply = client.join().expect("a reply");
+        check_refused(&reply);
+        *statuses.entry(reply.status).or_default() += 1;
+    }
     statuses
 }
 
@@ -141,13 +147,7 @@ fn questions_that_wait_for_a_language_model_block_no_other_request() {
         });
         drop(hanging);
         assert_eq!(urgent.join().expect("a reply").status, 200);
-        let mut statuses = BTreeMap::<u16, usize>::new();
-        for client in clients {
-            let reply = client.join().expect("a reply");
-            check_refused(&reply);
-            *statuses.entry(reply.status).or_default() += 1;
-        }
-        assert_eq!(statuses, BTreeMap::from([(200, 19), (503, 179)]));
+        assert_eq!(count_statuses(clients), BTreeMap::from([(200, 19), (503, 179)]));
     });
     // The server works as before.
     server.post("/ask", &ask(1000)).ok();
@@ -180,6 +180,14 @@ fn allow_open_files(n: u64) {
     let limit = getrlimit(Resource::Nofile);
     let current = Some(n.min(limit.maximum.unwrap_or(n)));
     setrlimit(Resource::Nofile, Rlimit { current, maximum: limit.maximum }).expect("a limit");
+}
+
+/// Sends one more byte on each stream, then pauses.
+fn trickle(streams: &[&TcpStream]) {
+    for mut stream in streams.iter().copied() {
+        let _ = stream.write(b"a");
+    }
+    std::thread::park_timeout(Duration::from_millis(100));
 }
 
 #[test]
@@ -226,14 +234,12 @@ fn slow_clients_are_disconnected_and_honest_ones_served() {
     wait_for("all of them", || {
         (server.count("rag_http_connections") > 4 * each as u64).then_some(())
     });
+    let slow: Vec<&TcpStream> = heads.iter().chain(&bodies).collect();
     let mut honest = 0;
     wait_for("that all are disconnected", || {
         server.post("/search", &query(QUESTION)).ok();
         honest += 1;
-        for mut stream in heads.iter().chain(&bodies) {
-            let _ = stream.write(b"a");
-        }
-        std::thread::park_timeout(Duration::from_millis(100));
+        trickle(&slow);
         (server.count("rag_http_connections") == 1).then_some(())
     });
     assert!(honest > 2, "{honest} honest clients were served");

@@ -17,7 +17,7 @@ const WRITE: &str = "write-token-00000000";
 const ADMIN: &str = "admin-token-00000000";
 const EXPIRED: &str = "old-token-0000000000";
 
-/// Every route of the OpenAPI document: method, path with its parameters filled in, scope.
+/// Every route of `/openapi.json`: method, path with its parameters filled in, scope.
 fn routes(document: &Value) -> Vec<(String, String, String)> {
     let mut found = Vec::new();
     for (path, item) in document["paths"].as_object().expect("paths") {
@@ -38,6 +38,17 @@ fn routes(document: &Value) -> Vec<(String, String, String)> {
 fn invalid_requests_are_refused_before_any_work() {
     let Some(sandbox) = indexed() else { return };
     let server = Server::start(&sandbox, &[]);
+    check_malformed_http(&server);
+    check_invalid_fields(&server);
+    let nested = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    server.request("POST", "/ask", &[], &nested).is(400);
+    server.request("POST", "/ask", &[], "{\"query\": \"q\"} more").is(400);
+    server.post("/search", &json!({ "query": "q", "mode": "fuzzy" })).is(400);
+    server.post("/ask", &query(QUESTION)).ok();
+    server.stop();
+}
+
+fn check_malformed_http(server: &Server) {
     let head = format!(
         "POST /ask HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\n",
         server.address
@@ -47,25 +58,20 @@ fn invalid_requests_are_refused_before_any_work() {
         let body = json!({ "query": query }).to_string();
         format!("{head}connection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len())
     };
-    let deep = format!("{}path:a{}", "(".repeat(10_000), ")".repeat(10_000));
     let cases: [(&str, String, &[u16]); 20] = [
         (
-            "a body that is announced too large",
+            "a declared length that is too large",
             format!("{head}content-length: 99999999999\r\n\r\n"),
             &[413],
         ),
         (
-            "a length that no number holds",
+            "a length larger than any number type",
             format!("{head}content-length: 99999999999999999999999\r\n\r\n"),
             &[400],
         ),
+        ("an invalid chunk", format!("{head}transfer-encoding: chunked\r\n\r\nxyz\r\n"), &[400]),
         (
-            "a chunk that is none",
-            format!("{head}transfer-encoding: chunked\r\n\r\nxyz\r\n"),
-            &[400],
-        ),
-        (
-            "chunks that are too large together",
+            "chunks of too large a total",
             format!(
                 "{head}transfer-encoding: chunked\r\n\r\n{}",
                 format!("10000\r\n{}\r\n", "x".repeat(1 << 16)).repeat(17)
@@ -80,9 +86,9 @@ fn invalid_requests_are_refused_before_any_work() {
         ),
         ("a thousand headers", format!("{head}{}\r\n", "x: y\r\n".repeat(1000)), &[431]),
         ("a question of 1 MB", body(&"why ".repeat(250_000)), &[400]),
-        ("a question of nothing", body("  "), &[400]),
+        ("a blank question", body("  "), &[400]),
         (
-            "a body that unpacks",
+            "a compressed body",
             format!("{head}content-encoding: gzip\r\ncontent-length: 10\r\n\r\n0123456789"),
             &[415],
         ),
@@ -108,17 +114,17 @@ fn invalid_requests_are_refused_before_any_work() {
             &[400],
         ),
         (
-            "chunks that are none",
+            "an unknown transfer encoding",
             format!("{head}transfer-encoding: xchunked\r\ncontent-length: 3\r\n\r\nabc"),
             &[400],
         ),
-        ("a line that goes on", format!("{head}transfer-encoding:\r\n chunked\r\n\r\n"), &[400]),
+        ("a folded header line", format!("{head}transfer-encoding:\r\n chunked\r\n\r\n"), &[400]),
         ("a space before the colon", format!("{head}content-length : 5\r\n\r\nabcde"), &[400]),
         ("two hosts", format!("{head}host: other\r\ncontent-length: 2\r\n\r\n{{}}"), &[400]),
         ("no host", "GET /health/live HTTP/1.1\r\n\r\n".to_owned(), &[400]),
-        ("no HTTP", "\x16\x03\x01\x02\x00\x01\x00\x01\u{fc}\x03\x03\r\n\r\n".to_owned(), &[400]),
+        ("not HTTP", "\x16\x03\x01\x02\x00\x01\x00\x01\u{fc}\x03\x03\r\n\r\n".to_owned(), &[400]),
         (
-            "a method that it has not",
+            "an unsupported method",
             format!("PUT /ask HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", server.address),
             &[405],
         ),
@@ -129,6 +135,10 @@ fn invalid_requests_are_refused_before_any_work() {
         // Bytes after a body with an ambiguous end are not taken for a request.
         assert!(!reply.body.contains("HTTP/1.1 "), "{what}: {reply:?}");
     }
+}
+
+fn check_invalid_fields(server: &Server) {
+    let deep = format!("{}path:a{}", "(".repeat(10_000), ")".repeat(10_000));
     for (what, body, part) in [
         (
             "an unknown field",
@@ -141,29 +151,23 @@ fn invalid_requests_are_refused_before_any_work() {
             json!({ "query": "q", "k": 1_000_000_000_u64 }),
             "k must be from 1 to 1000",
         ),
-        ("k of nothing", json!({ "query": "q", "k": 0 }), "k must be from 1 to 1000"),
+        ("k of zero", json!({ "query": "q", "k": 0 }), "k must be from 1 to 1000"),
         (
             "a negative k",
             json!({ "query": "q", "k": -1 }),
             "`k` must be a whole number, 0 or more, not -1",
         ),
         ("a filter 10,000 deep", json!({ "query": "q", "filter": deep }), ""),
-        ("a filter that is none", json!({ "query": "q", "filter": "'; DROP TABLE x --" }), ""),
+        ("an invalid filter", json!({ "query": "q", "filter": "'; DROP TABLE x --" }), ""),
         ("an unknown intent", json!({ "query": "q", "intent": "poem" }), "intent"),
         ("an unknown generator", json!({ "query": "q", "generator": "oracle" }), "generator"),
         ("an unknown priority", json!({ "query": "q", "priority": "now" }), "priority"),
-        ("no object", json!([1, 2]), ""),
+        ("not an object", json!([1, 2]), ""),
     ] {
         let reply = server.post("/ask", &body).is(400);
         assert_eq!(reply.code(), "usage", "{what}");
         assert!(reply.body.contains(part), "{what}: {reply:?}");
     }
-    let nested = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
-    server.request("POST", "/ask", &[], &nested).is(400);
-    server.request("POST", "/ask", &[], "{\"query\": \"q\"} more").is(400);
-    server.post("/search", &json!({ "query": "q", "mode": "fuzzy" })).is(400);
-    server.post("/ask", &query(QUESTION)).ok();
-    server.stop();
 }
 
 #[test]
@@ -204,6 +208,21 @@ fn names_of_indexes_and_sessions_are_never_paths() {
 fn every_route_refuses_other_hosts_and_origins() {
     let Some(sandbox) = indexed() else { return };
     let server = Server::start(&sandbox, &[]);
+    check_hosts_and_origins(&server);
+    check_content_types(&server);
+    server.stop();
+
+    let server =
+        Server::start(&sandbox, &[("RAG_SERVE_ALLOWED_HOSTS", "rag.example, other.example")]);
+    for (host, status) in
+        [("rag.example", 200), ("Other.Example:443", 200), ("example", 403), ("localhost", 200)]
+    {
+        server.request("GET", "/health/live", &[("host", host)], "").is(status);
+    }
+    server.stop();
+}
+
+fn check_hosts_and_origins(server: &Server) {
     let own = format!("http://{}", server.address);
     for (method, path, _) in routes(&server.get("/openapi.json").ok().json()) {
         let ask = |headers: &[(&str, &str)]| {
@@ -230,6 +249,9 @@ fn every_route_refuses_other_hosts_and_origins() {
         let preflight = server.request("OPTIONS", &path, &[("origin", "http://evil.example")], "");
         assert_eq!(preflight.status, 403, "{method} {path}");
     }
+}
+
+fn check_content_types(server: &Server) {
     for kind in [
         "text/plain",
         "application/x-www-form-urlencoded",
@@ -252,16 +274,6 @@ fn every_route_refuses_other_hosts_and_origins() {
             &query(QUESTION).to_string(),
         )
         .ok();
-    server.stop();
-
-    let server =
-        Server::start(&sandbox, &[("RAG_SERVE_ALLOWED_HOSTS", "rag.example, other.example")]);
-    for (host, status) in
-        [("rag.example", 200), ("Other.Example:443", 200), ("example", 403), ("localhost", 200)]
-    {
-        server.request("GET", "/health/live", &[("host", host)], "").is(status);
-    }
-    server.stop();
 }
 
 fn tokens(sandbox: &crate::support::Sandbox) {
@@ -335,23 +347,24 @@ fn every_route_requires_a_token_of_its_scope() {
     server.stop();
 }
 
+/// A valid body of a route, with this priority.
+fn body_with_priority(path: &str, priority: &str) -> Value {
+    match path {
+        "/ask/batch" => json!({ "questions": [QUESTION], "priority": priority }),
+        "/ingest/start" => json!({ "dir": "docs", "priority": priority }),
+        _ => json!({ "query": QUESTION, "priority": priority }),
+    }
+}
+
 #[test]
 fn high_priorities_require_the_admin_scope() {
     let Some(sandbox) = indexed() else { return };
     tokens(&sandbox);
     let server = Server::start(&sandbox, &[("RAG_SERVE_TOKEN_FILE", "tokens")]);
     let send = |path: &str, token: &str, priority: &str| {
-        let body = match path {
-            "/ask/batch" => json!({ "questions": [QUESTION], "priority": priority }),
-            "/ingest/start" => json!({ "dir": "docs", "priority": priority }),
-            _ => json!({ "query": QUESTION, "priority": priority }),
-        };
-        server.request(
-            "POST",
-            path,
-            &[("authorization", &format!("Bearer {token}"))],
-            &body.to_string(),
-        )
+        let bearer = format!("Bearer {token}");
+        let body = body_with_priority(path, priority).to_string();
+        server.request("POST", path, &[("authorization", &bearer)], &body)
     };
     for path in ["/ask", "/search", "/ask/batch"] {
         for (token, priority, status) in [
@@ -416,6 +429,16 @@ fn rate_limited_clients_get_429_with_retry_after() {
     server.stop();
 }
 
+/// Expects an error with this status and code, the request's id and a message.
+#[track_caller]
+fn assert_is_error(reply: &Reply, status: u16, code: &str) {
+    assert_eq!((reply.status, reply.code().as_str()), (status, code), "{reply:?}");
+    let error = reply.json()["error"].clone();
+    let id = reply.headers.get("x-request-id").map(String::as_str);
+    assert_eq!(error["request_id"].as_str(), id, "{reply:?}");
+    assert!(error["message"].as_str().is_some_and(|message| !message.is_empty()), "{reply:?}");
+}
+
 #[test]
 fn an_error_reply_reveals_no_internals() {
     let Some(sandbox) = indexed() else { return };
@@ -423,14 +446,7 @@ fn an_error_reply_reveals_no_internals() {
     let server = with_llm(&sandbox, &refusing, &[("RAG_LLM_API_KEY", "sk-very-secret")]);
     let mut seen = String::new();
     let mut check = |reply: Reply, status: u16, code: &str| {
-        assert_eq!((reply.status, reply.code().as_str()), (status, code), "{reply:?}");
-        let error = reply.json()["error"].clone();
-        assert_eq!(
-            error["request_id"].as_str(),
-            reply.headers.get("x-request-id").map(String::as_str),
-            "{reply:?}"
-        );
-        assert!(error["message"].as_str().is_some_and(|message| !message.is_empty()), "{reply:?}");
+        assert_is_error(&reply, status, code);
         writeln!(seen, "{}", reply.body).unwrap();
     };
     check(server.post("/ask", &query(QUESTION)), 502, "outside");

@@ -1,4 +1,4 @@
-//! Every route in its good and its bad cases; each reply must match the OpenAPI description.
+//! Every route in its good and its bad cases; each reply must match `/openapi.json`.
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -14,7 +14,7 @@ use crate::support::server::{Reply, Server};
 use crate::support::{Sandbox, has_loopback};
 use crate::tools::{engine, wait_for, wait_for_workers};
 
-/// A server whose replies are compared with its OpenAPI description: status and every key.
+/// A server whose replies are compared with `/openapi.json`: status and every key.
 struct Api {
     server: Server,
     document: Value,
@@ -76,6 +76,41 @@ impl Api {
         self.call("DELETE", target, &[], "")
     }
 
+    fn upload(&self, target: &str, body: &str) -> Reply {
+        self.call("POST", target, &[("content-type", "text/markdown")], body)
+    }
+
+    /// Sends a body in chunks.
+    fn in_chunks(&self, target: &str, kind: &str, pieces: &[&str]) -> Reply {
+        let pieces: String =
+            pieces.iter().map(|piece| format!("{:x}\r\n{piece}\r\n", piece.len())).collect();
+        let head = format!("host: localhost\r\ncontent-type: {kind}\r\ntransfer-encoding: chunked");
+        self.server.raw(format!("POST {target} HTTP/1.1\r\n{head}\r\n\r\n{pieces}").as_bytes())
+    }
+
+    /// A chat that asks [`QUESTION`], with these fields added or replaced.
+    #[track_caller]
+    fn chat(&self, more: Value) -> Reply {
+        let body = json!({ "model": "rag", "messages": [user(QUESTION)] });
+        self.post("/v1/chat/completions", &with_fields(body, more))
+    }
+
+    #[track_caller]
+    fn embed(&self, more: Value) -> Reply {
+        let body = json!({ "model": "all-MiniLM-L6-v2", "input": "bees" });
+        self.post("/v1/embeddings", &with_fields(body, more))
+    }
+
+    fn ask(&self, text: &str) -> Value {
+        self.post("/ask", &json!({ "query": text })).ok().json()
+    }
+
+    /// Root and path of an answer's first citation.
+    fn cited(&self, text: &str) -> (Value, Value) {
+        let citation = self.ask(text)["citations"][0].clone();
+        (citation["root"].clone(), citation["path"].clone())
+    }
+
     /// Follows a job to its end.
     #[track_caller]
     fn done(&self, begun: &Reply) -> Value {
@@ -92,6 +127,12 @@ impl Api {
     }
 }
 
+/// The object `body` with the fields of the object `more` added or replaced.
+fn with_fields(mut body: Value, mut more: Value) -> Value {
+    body.as_object_mut().unwrap().append(more.as_object_mut().unwrap());
+    body
+}
+
 fn strings(list: &Value, field: &str) -> Vec<String> {
     list.as_array().unwrap().iter().map(|one| one[field].as_str().unwrap().to_owned()).collect()
 }
@@ -106,6 +147,24 @@ fn only_allowed_folders_are_ingested() {
     sandbox.write("secret/key.md", "# Key\n\nThe key is under the mat.\n");
     symlink("../secret", sandbox.path().join("docs/out")).unwrap();
     let api = Api::start(&sandbox, &[("RAG_SERVE_ROOTS", "docs")]);
+    check_refused_folders(&api, &sandbox);
+    let id = check_ingested_folder(&api, &sandbox);
+    check_separate_index(&api);
+    check_unknown_jobs(&api, &id);
+    let config = api.get("/config").ok().json();
+    assert_eq!(
+        (&config["features"]["roots"], &config["auth"]["scope"]),
+        (&json!(["docs"]), &json!("admin"))
+    );
+    assert_eq!(
+        (&config["indexes"], &config["features"]["llm"]),
+        (&json!(["default", "parts"]), &json!(false))
+    );
+    api.server.stop();
+    wait_for_workers(&sandbox);
+}
+
+fn check_refused_folders(api: &Api, sandbox: &Sandbox) {
     let start = |body: Value| api.post("/ingest/start", &body);
     let secret = sandbox.path().join("secret").to_str().unwrap().to_owned();
     for dir in [
@@ -135,8 +194,11 @@ fn only_allowed_folders_are_ingested() {
     }
     start(json!({ "dir": "docs", "model": "none-such" })).is(404);
     assert_eq!(api.get("/ingest/list").ok().json(), json!({ "jobs": [] }));
+}
 
-    let job = api.done(&start(json!({ "dir": "docs" })));
+/// Ingests a folder; returns the id of the job.
+fn check_ingested_folder(api: &Api, sandbox: &Sandbox) -> String {
+    let job = api.done(&api.post("/ingest/start", &json!({ "dir": "docs" })));
     assert_eq!((&job["dirs"], &job["result"]["documents"]), (&json!(["docs"]), &json!(6)));
     let id = job["id"].as_str().unwrap();
     let mut by_command = sandbox.rag(["jobs", "show", id, "--json"]).ok().json();
@@ -149,13 +211,16 @@ fn only_allowed_folders_are_ingested() {
         (&found["hits"][0]["root"], &found["hits"][0]["path"]),
         (&json!("docs"), &json!("bees.md"))
     );
+    id.to_owned()
+}
 
-    // A part of a folder, into a separate index.
+/// Parts of a folder, into a separate index.
+fn check_separate_index(api: &Api) {
     let more = json!({
         "dirs": ["docs/deep", "docs/code"], "index": "parts", "use_cache": false,
         "priority": "high",
     });
-    assert_eq!(api.done(&start(more))["result"]["documents"], 2);
+    assert_eq!(api.done(&api.post("/ingest/start", &more))["result"]["documents"], 2);
     assert_eq!(
         strings(&api.get("/ingest/list?state=succeeded").ok().json()["jobs"], "index"),
         ["default", "parts"]
@@ -163,7 +228,9 @@ fn only_allowed_folders_are_ingested() {
     assert_eq!(api.get("/ingest/list?state=failed").ok().json(), json!({ "jobs": [] }));
     api.get("/ingest/list?state=lost").is(400);
     api.get("/ingest/list?limit=3").is(400);
+}
 
+fn check_unknown_jobs(api: &Api, id: &str) {
     assert_eq!(
         api.call("POST", &format!("/ingest/cancel/{id}"), &[], "").is(409).code(),
         "conflict"
@@ -173,17 +240,6 @@ fn only_allowed_folders_are_ingested() {
         api.get(&format!("/ingest/events/{id}")).is(404);
         api.call("POST", &format!("/ingest/cancel/{id}"), &[], "").is(404);
     }
-    let config = api.get("/config").ok().json();
-    assert_eq!(
-        (&config["features"]["roots"], &config["auth"]["scope"]),
-        (&json!(["docs"]), &json!("admin"))
-    );
-    assert_eq!(
-        (&config["indexes"], &config["features"]["llm"]),
-        (&json!(["default", "parts"]), &json!(false))
-    );
-    api.server.stop();
-    wait_for_workers(&sandbox);
 }
 
 /// One folder of several is brought up to date, and nothing else changes; removed documents are
@@ -277,12 +333,8 @@ fn uploads_are_limited_to_their_total_size() {
     let api = Api::start(&sandbox, &[("RAG_SERVE_MAX_UPLOADS_BYTES", "100")]);
     let text = "# Otters\n\nAn otter eats fish and crabs.\n".to_owned() + &"x".repeat(30);
     let upload = |path: &str| {
-        api.call(
-            "POST",
-            &format!("/documents?path={path}"),
-            &[("content-type", "text/plain")],
-            &text,
-        )
+        let target = format!("/documents?path={path}");
+        api.call("POST", &target, &[("content-type", "text/plain")], &text)
     };
     api.done(&upload("otter.md"));
     for refused in
@@ -311,11 +363,25 @@ fn uploads_are_limited_to_their_total_size() {
     wait_for_workers(&sandbox);
 }
 
+const OTTER: &str = "# Otters\n\nAn otter eats fish and crabs.\n";
+
 #[test]
 fn documents_are_listed_read_uploaded_and_removed() {
     let Some(sandbox) = indexed() else { return };
     let api = Api::start(&sandbox, &[]);
-    // Pages.
+    check_listing(&api, &sandbox);
+    check_content(&api, &sandbox);
+    check_uploads(&api, &sandbox);
+    check_invalid_uploads(&api, &sandbox);
+    check_bodies(&api);
+    check_aborted_upload(&api, &sandbox);
+    check_removal(&api, &sandbox);
+    api.server.stop();
+    wait_for_workers(&sandbox);
+}
+
+/// Documents come in pages, and equal those of the command.
+fn check_listing(api: &Api, sandbox: &Sandbox) {
     let mut paths = Vec::new();
     let mut cursor = String::new();
     loop {
@@ -349,8 +415,10 @@ fn documents_are_listed_read_uploaded_and_removed() {
     }
     api.get("/documents?index=none").is(404);
     api.get("/documents?index=..%2F..").is(404);
+}
 
-    // Content comes from the index, even when the file is gone.
+/// Content comes from the index, even when the file is gone.
+fn check_content(api: &Api, sandbox: &Sandbox) {
     let by_command = sandbox.rag(["documents", "show", "bees.md", "--json"]).ok().json();
     std::fs::remove_file(sandbox.path().join("docs/bees.md")).unwrap();
     let content = api.get("/documents/content?root=docs&path=bees.md").ok().json();
@@ -376,30 +444,24 @@ fn documents_are_listed_read_uploaded_and_removed() {
     for bad in ["bytes=9", "bytes=a-b", "bytes=-1-2", "lines=", "lines=1-2-3", "around=-1"] {
         api.get(&format!("/documents/content?path=docs/bees.md&{bad}")).is(400);
     }
-    write_old(&sandbox, "docs/bees.md", crate::fixtures::TOPICS[0].1);
+    write_old(sandbox, "docs/bees.md", crate::fixtures::TOPICS[0].1);
+}
 
-    // Uploads, raw and as JSON.
-    let otter = "# Otters\n\nAn otter eats fish and crabs.\n";
-    let upload = |target: &str, body: &str| {
-        api.call("POST", target, &[("content-type", "text/markdown")], body)
-    };
-    let begun = upload("/documents?path=animals/otter.md", otter);
+/// Uploads, raw and as JSON, are stored privately and indexed.
+fn check_uploads(api: &Api, sandbox: &Sandbox) {
+    let begun = api.upload("/documents?path=animals/otter.md", OTTER);
     assert_eq!(
         (&begun.json()["root"], &begun.json()["bytes"]),
-        (&json!("uploads"), &json!(otter.len()))
+        (&json!("uploads"), &json!(OTTER.len()))
     );
     assert_eq!(api.done(&begun)["dirs"], json!(["uploads"]));
     let file = sandbox.data().join("uploads/default/animals/otter.md");
     let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&file), mode(file.parent().unwrap())), (0o600, 0o700));
-    assert_eq!(std::fs::read_to_string(&file).unwrap(), otter);
-    let ask = |text: &str| api.post("/ask", &json!({ "query": text })).ok().json();
-    let cited = |text: &str| {
-        (ask(text)["citations"][0]["root"].clone(), ask(text)["citations"][0]["path"].clone())
-    };
-    assert_eq!(cited("What does an otter eat?"), (json!("uploads"), json!("animals/otter.md")));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), OTTER);
+    assert_eq!(api.cited("What does an otter eat?"), (json!("uploads"), json!("animals/otter.md")));
     assert_eq!(
-        cited(QUESTION),
+        api.cited(QUESTION),
         (json!("docs"), json!("bees.md")),
         "the folders of the index stay in it, by their names"
     );
@@ -407,7 +469,10 @@ fn documents_are_listed_read_uploaded_and_removed() {
          doors.\n" });
     api.done(&api.post("/documents/text", &body));
     api.done(&api.post("/documents", &body));
-    assert_eq!(ask("What does a badger dig?")["supported"], true);
+    assert_eq!(api.ask("What does a badger dig?")["supported"], true);
+}
+
+fn check_invalid_uploads(api: &Api, sandbox: &Sandbox) {
     for bad in [
         "..%2Fx.md",
         "/etc/x.md",
@@ -419,19 +484,21 @@ fn documents_are_listed_read_uploaded_and_removed() {
         "a//b",
         "",
     ] {
-        upload(&format!("/documents?path={bad}"), "x").is(400);
+        api.upload(&format!("/documents?path={bad}"), "x").is(400);
     }
-    upload("/documents?path=x.md&index=../x", "x").is(400);
-    upload("/documents?path=badger.md/x.md", "x").is(409);
-    upload("/documents?path=animals", "x").is(409);
+    api.upload("/documents?path=x.md&index=../x", "x").is(400);
+    api.upload("/documents?path=badger.md/x.md", "x").is(409);
+    api.upload("/documents?path=animals", "x").is(409);
     api.post("/documents", &json!({ "path": "x.md" })).is(400);
     api.post("/documents/text", &json!({ "path": "../x.md", "text": "x" })).is(400);
-    assert!(upload("/documents", "x").is(400).body.contains("`path` is missing"));
+    assert!(api.upload("/documents", "x").is(400).body.contains("`path` is missing"));
     assert!(!sandbox.path().join("x.md").exists() && !sandbox.data().join("x.md").exists());
     let large = [("content-type", "text/plain"), ("content-length", "99999999999")];
     api.call("POST", "/documents?path=large.txt", &large, "x").is(413);
+}
 
-    // A form is not a document; a chunked body is accepted.
+/// A form is not a document; a chunked body is accepted.
+fn check_bodies(api: &Api) {
     let form = "--b\r\ncontent-disposition: form-data; name=\"file\"; filename=\"a.md\"\r\n\r\n# \
          A\r\n--b--\r\n";
     let refused = api.call(
@@ -441,26 +508,23 @@ fn documents_are_listed_read_uploaded_and_removed() {
         form,
     );
     assert!(refused.status == 415 && refused.body.contains("--data-binary"), "{refused:?}");
-    let in_chunks = |target: &str, kind: &str, pieces: &[&str]| {
-        let pieces: String =
-            pieces.iter().map(|piece| format!("{:x}\r\n{piece}\r\n", piece.len())).collect();
-        let head = format!("host: localhost\r\ncontent-type: {kind}\r\ntransfer-encoding: chunked");
-        api.server.raw(format!("POST {target} HTTP/1.1\r\n{head}\r\n\r\n{pieces}").as_bytes())
-    };
     let newt = ["# Newts\n\nA newt eats ", "worms and slugs.\n", ""];
-    let begun = in_chunks("/documents?path=newt.md", "text/markdown", &newt);
+    let begun = api.in_chunks("/documents?path=newt.md", "text/markdown", &newt);
     assert_eq!(begun.json()["bytes"], newt.concat().len());
     api.done(&begun);
-    assert_eq!(cited("What does a newt eat?"), (json!("uploads"), json!("newt.md")));
-    let asked =
-        in_chunks("/ask", "application/json", &["{\"query\": \"What does a ", "newt eat?\"}", ""])
-            .ok();
+    assert_eq!(api.cited("What does a newt eat?"), (json!("uploads"), json!("newt.md")));
+    let asked = api
+        .in_chunks("/ask", "application/json", &["{\"query\": \"What does a ", "newt eat?\"}", ""])
+        .ok();
     assert_eq!(
         (&asked.json()["supported"], &*asked.headers["connection"]),
         (&json!(true), "close")
     );
-    in_chunks("/sessions", "application/json", &[""]).is(201);
-    // An aborted upload leaves nothing.
+    api.in_chunks("/sessions", "application/json", &[""]).is(201);
+}
+
+/// An aborted upload leaves nothing.
+fn check_aborted_upload(api: &Api, sandbox: &Sandbox) {
     let uploads = sandbox.data().join("uploads/default");
     let before = files_below(&uploads);
     let mut broken = api.server.connect();
@@ -470,13 +534,18 @@ fn documents_are_listed_read_uploaded_and_removed() {
     wait_for("the partial file", || (files_below(&uploads).len() > before.len()).then_some(()));
     drop(broken);
     wait_for("its removal", || (files_below(&uploads) == before).then_some(()));
+}
 
-    // A removed document stays out until it is uploaded again.
-    wait_for_workers(&sandbox);
+/// A removed document stays out until it is uploaded again.
+fn check_removal(api: &Api, sandbox: &Sandbox) {
+    wait_for_workers(sandbox);
     let removed = api.delete("/documents?root=uploads&path=animals/otter.md").ok().json();
     assert_eq!(removed["removed"], json!(["uploads/animals/otter.md"]));
-    assert!(!file.exists(), "a removed upload is deleted from the disk");
-    assert_eq!(ask("What does an otter eat?")["supported"], false);
+    assert!(
+        !sandbox.data().join("uploads/default/animals/otter.md").exists(),
+        "a removed upload is deleted from the disk"
+    );
+    assert_eq!(api.ask("What does an otter eat?")["supported"], false);
     api.delete("/documents?root=uploads&path=animals/otter.md").is(404);
     api.delete("/documents?root=docs&path=*").is(404);
     assert_eq!(
@@ -484,10 +553,8 @@ fn documents_are_listed_read_uploaded_and_removed() {
         json!(["docs/tides.md"])
     );
     assert!(sandbox.path().join("docs/tides.md").exists(), "a file of a folder stays on disk");
-    api.done(&upload("/documents?path=animals/otter.md", otter));
-    assert_eq!(ask("What does an otter eat?")["supported"], true);
-    api.server.stop();
-    wait_for_workers(&sandbox);
+    api.done(&api.upload("/documents?path=animals/otter.md", OTTER));
+    assert_eq!(api.ask("What does an otter eat?")["supported"], true);
 }
 
 /// A citation may span several consecutive passages.
@@ -627,15 +694,13 @@ fn a_session_is_visible_to_its_creator_and_to_admins_only() {
         &[("authorization", &a)],
     );
     let call = |token: &str, method: &str, target: &str, body: &Value| {
-        let body = if body.is_null() { String::new() } else { body.to_string() };
-        api.call(method, target, &[("authorization", token)], &body)
+        call_as(&api, token, method, target, body)
     };
-    let id = call(&a, "POST", "/sessions", &Value::Null).is(201).json()["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
-    let other =
-        call(&b, "POST", "/sessions", &json!({})).is(201).json()["id"].as_str().unwrap().to_owned();
+    let create = |token: &str, body: &Value| {
+        let created = call(token, "POST", "/sessions", body).is(201).json();
+        created["id"].as_str().unwrap().to_owned()
+    };
+    let (id, other) = (create(&a, &Value::Null), create(&b, &json!({})));
     assert!(id.len() == 48 && id != other);
     call(&a, "POST", "/sessions", &json!({ "id": "mine" })).is(400);
     assert_eq!(
@@ -666,10 +731,7 @@ fn a_session_is_visible_to_its_creator_and_to_admins_only() {
         (&a, "%2e%2e"),
         (&admin, unknown),
     ] {
-        for (method, target) in [("GET", ""), ("GET", "/export"), ("DELETE", "")] {
-            call(token, method, &format!("/sessions/{id}{target}"), &Value::Null).is(404);
-        }
-        ask(token, QUESTION, id).is(404);
+        check_not_found(&api, token, id);
     }
     // A session of the terminal is not visible over HTTP.
     sandbox.rag(["ask", "--session", "desk", QUESTION]).ok();
@@ -689,30 +751,55 @@ fn a_session_is_visible_to_its_creator_and_to_admins_only() {
     api.server.stop();
 }
 
+fn call_as(api: &Api, token: &str, method: &str, target: &str, body: &Value) -> Reply {
+    let body = if body.is_null() { String::new() } else { body.to_string() };
+    api.call(method, target, &[("authorization", token)], &body)
+}
+
+/// No route finds this session for the token.
+fn check_not_found(api: &Api, token: &str, id: &str) {
+    for (method, target) in [("GET", ""), ("GET", "/export"), ("DELETE", "")] {
+        call_as(api, token, method, &format!("/sessions/{id}{target}"), &Value::Null).is(404);
+    }
+    let body = json!({ "query": QUESTION, "session": id });
+    call_as(api, token, "POST", "/ask", &body).is(404);
+}
+
 #[test]
 fn openai_clients_get_openai_responses_and_errors() {
     let Some(sandbox) = indexed() else { return };
     let api = Api::start(&sandbox, &[]);
+    check_models(&api);
+    let content = check_chat(&api);
+    check_conversation(&api, &content);
+    check_chat_stream(&api, &content);
+    check_invalid_chats(&api);
+    check_embeddings(&api);
+    check_invalid_embeddings(&api);
+    api.server.stop();
+}
+
+fn user(text: &str) -> Value {
+    json!({ "role": "user", "content": text })
+}
+
+fn check_models(api: &Api) {
     let models = api.get("/v1/models").ok().json();
     assert_eq!(strings(&models["data"], "id"), ["rag", "rag:default", "all-MiniLM-L6-v2"]);
-
-    let user = |text: &str| json!({ "role": "user", "content": text });
-    let chat = |more: Value| {
-        let mut body = json!({ "model": "rag", "messages": [user(QUESTION)] });
-        more.as_object().unwrap().iter().for_each(|(name, value)| body[name] = value.clone());
-        api.post("/v1/chat/completions", &body)
-    };
     let one = |id: &str| api.get(&format!("/v1/models/{id}"));
     assert_eq!(one("rag%3Adefault").ok().json(), models["data"][1]);
     assert_eq!(one("all-MiniLM-L6-v2").ok().json(), models["data"][2]);
     let missing = one("no-such-model").is(404).json();
     assert_eq!(missing["error"]["code"], "model_not_found");
     assert!(missing["error"]["message"].as_str().unwrap().contains("no-such-model"), "{missing}");
+}
 
+/// An answer with its sources, and an abstention. Returns the answer's text.
+fn check_chat(api: &Api) -> String {
     let sampling = json!({
         "temperature": 0.7, "top_p": 1, "max_tokens": 100, "tools": [], "n": 1, "user": "me",
     });
-    let reply = chat(sampling).ok().json();
+    let reply = api.chat(sampling).ok().json();
     let choice = &reply["choices"][0];
     assert_eq!(
         (&reply["object"], &choice["finish_reason"]),
@@ -729,24 +816,32 @@ fn openai_clients_get_openai_responses_and_errors() {
         usage("prompt_tokens") > 0
             && usage("total_tokens") == usage("prompt_tokens") + usage("completion_tokens")
     );
-    let nothing =
-        chat(json!({ "messages": [user("Who won the chess tournament of 1886?")] })).ok().json();
+    let nothing = api
+        .chat(json!({ "messages": [user("Who won the chess tournament of 1886?")] }))
+        .ok()
+        .json();
     assert_eq!(
         nothing["choices"][0]["message"]["content"],
         "Nothing in the index supports an answer."
     );
+    content.to_owned()
+}
 
-    // A conversation with content in parts; the user's last message is the question.
+/// Content may come in parts; the user's last message is the question.
+fn check_conversation(api: &Api, content: &str) {
     let conversation = json!({ "model": "rag:default", "messages": [
         { "role": "system", "content": "Be kind." }, user(QUESTION),
         { "role": "assistant", "content": content },
         { "role": "user", "content": [{ "type": "text", "text": "When does the tide rise?" }] },
     ]});
-    let reply = chat(conversation).ok().json();
+    let reply = api.chat(conversation).ok().json();
     assert_eq!(reply["choices"][0]["message"]["citations"][0]["path"], "tides.md", "{reply}");
+}
 
+/// The pieces of a stream add up to the text of the whole reply.
+fn check_chat_stream(api: &Api, content: &str) {
     let streamed =
-        chat(json!({ "stream": true, "stream_options": { "include_usage": true } })).ok();
+        api.chat(json!({ "stream": true, "stream_options": { "include_usage": true } })).ok();
     let pieces: Vec<&str> =
         streamed.body.lines().filter_map(|line| line.strip_prefix("data: ")).collect();
     assert_eq!(pieces.last(), Some(&"[DONE]"));
@@ -770,9 +865,11 @@ fn openai_clients_get_openai_responses_and_errors() {
         pieces.last().is_some_and(|piece| piece["usage"]["total_tokens"].is_u64()),
         "{pieces:?}"
     );
+}
 
+fn check_invalid_chats(api: &Api) {
     let refused = |more: Value, param: Value| {
-        let reply = chat(more.clone()).is(400).json();
+        let reply = api.chat(more.clone()).is(400).json();
         assert_eq!(reply["error"]["type"], "invalid_request_error", "{more}");
         assert_eq!(reply["error"]["param"], param, "{more}");
     };
@@ -793,17 +890,14 @@ fn openai_clients_get_openai_responses_and_errors() {
     refused(json!({ "messages": [{ "role": "tool", "content": "x" }] }), json!("messages"));
     refused(json!({ "messages": [user(" ")] }), json!("messages[0].content"));
     for model in ["gpt-4o", "rag:none", "ragged", "rag:..", "all-MiniLM-L6-v2"] {
-        let reply = chat(json!({ "model": model })).is(404).json();
+        let reply = api.chat(json!({ "model": model })).is(404).json();
         assert_eq!(reply["error"]["code"], "model_not_found", "{model}");
     }
+}
 
-    let embed = |more: Value| {
-        let mut body = json!({ "model": "all-MiniLM-L6-v2", "input": "bees" });
-        more.as_object().unwrap().iter().for_each(|(name, value)| body[name] = value.clone());
-        api.post("/v1/embeddings", &body)
-    };
+fn check_embeddings(api: &Api) {
     let reply =
-        embed(json!({ "input": ["bees", "the tide rises"], "dimensions": 384 })).ok().json();
+        api.embed(json!({ "input": ["bees", "the tide rises"], "dimensions": 384 })).ok().json();
     let first: Vec<f64> = reply["data"][0]["embedding"]
         .as_array()
         .unwrap()
@@ -815,9 +909,18 @@ fn openai_clients_get_openai_responses_and_errors() {
     // Two special tokens around each text.
     assert_eq!(reply["usage"], json!({ "prompt_tokens": 3 + 5, "total_tokens": 3 + 5 }));
     let packed =
-        embed(json!({ "encoding_format": "base64" })).ok().json()["data"][0]["embedding"].clone();
+        api.embed(json!({ "encoding_format": "base64" })).ok().json()["data"][0]["embedding"]
+            .clone();
     assert_eq!(packed.as_str().map(str::len), Some((384_usize * 4).div_ceil(3) * 4));
-    assert_eq!(embed(json!({})).ok().json()["data"][0]["embedding"], reply["data"][0]["embedding"]);
+    assert_eq!(
+        api.embed(json!({})).ok().json()["data"][0]["embedding"],
+        reply["data"][0]["embedding"]
+    );
+    api.embed(json!({ "user": "me", "input_type": "query", "truncate": "NONE" })).ok();
+    api.embed(json!({ "model": "rag" })).is(404);
+}
+
+fn check_invalid_embeddings(api: &Api) {
     for (more, param) in [
         (json!({ "dimensions": 256 }), json!("dimensions")),
         (json!({ "input": "" }), json!("input")),
@@ -828,13 +931,10 @@ fn openai_clients_get_openai_responses_and_errors() {
         (json!({ "input": [[2028, 374, 264]] }), json!("input[0]")),
         (json!({ "input": { "text": "a" } }), json!("input")),
     ] {
-        let reply = embed(more.clone()).is(400);
+        let reply = api.embed(more.clone()).is(400);
         assert_eq!(reply.json()["error"]["param"], param, "{more}");
         speaks_of_fields(&reply);
     }
-    embed(json!({ "user": "me", "input_type": "query", "truncate": "NONE" })).ok();
-    embed(json!({ "model": "rag" })).is(404);
-    api.server.stop();
 }
 
 /// A message is about fields, not about Rust types or the position where a parser stopped.
@@ -859,42 +959,58 @@ fn speaks_of_fields(reply: &Reply) {
 fn openai_requests_are_served_or_refused_by_field() {
     let Some(sandbox) = indexed() else { return };
     let api = Api::start(&sandbox, &[]);
-    let chat = |more: Value| {
-        let mut body =
-            json!({ "model": "rag", "messages": [{ "role": "user", "content": QUESTION }] });
-        more.as_object().unwrap().iter().for_each(|(name, value)| body[name] = value.clone());
-        api.post("/v1/chat/completions", &body)
-    };
-    let answers = |more: Value| {
-        let reply = chat(more.clone());
-        assert!(reply.status == 200 && reply.body.contains("dance"), "{more}: {reply:?}");
-    };
-    // Ignored parameters have no effect.
+    check_ignored_parameters(&api);
+    check_roles_and_parts(&api);
+    check_refusals_by_field(&api);
+    check_messages_of_other_routes(&api);
+    api.server.stop();
+}
+
+#[track_caller]
+fn assert_answers(api: &Api, more: Value) {
+    let described = more.to_string();
+    let reply = api.chat(more);
+    assert!(reply.status == 200 && reply.body.contains("dance"), "{described}: {reply:?}");
+}
+
+/// Parameters without a meaning here have no effect.
+fn check_ignored_parameters(api: &Api) {
     let tool = json!({ "type": "function", "function": {
         "name": "look_up", "parameters": { "type": "object" },
     } });
-    answers(json!({
-        "temperature": 0.2, "top_p": 0.9, "top_k": 40, "min_p": 0.1, "seed": 7, "stop": ["\n\n"],
-        "user": "me", "n": 1, "frequency_penalty": 1, "presence_penalty": -1,
-        "repetition_penalty": 1.1, "logit_bias": { "50256": -100 }, "max_tokens": 50,
-        "max_completion_tokens": 50, "reasoning_effort": "low", "verbosity": "low",
-        "store": true,
-    }));
-    answers(json!({
-        "metadata": { "a": "b" }, "service_tier": "auto", "parallel_tool_calls": true,
-        "prompt_cache_key": "k", "safety_identifier": "s",
-        "prediction": { "type": "content", "content": "x" }, "top_logprobs": 0,
-        "logprobs": false, "modalities": ["text"], "response_format": { "type": "text" },
-        "colour": "blue", "stream_options": { "include_usage": true, "include_obfuscation": false },
-    }));
-    answers(json!({ "tools": [tool] }));
-    answers(json!({
-        "tools": [tool], "tool_choice": "auto", "functions": [tool["function"]],
-        "function_call": "none",
-    }));
+    assert_answers(
+        api,
+        json!({
+            "temperature": 0.2, "top_p": 0.9, "top_k": 40, "min_p": 0.1,
+            "seed": 7, "stop": ["\n\n"],
+            "user": "me", "n": 1, "frequency_penalty": 1, "presence_penalty": -1,
+            "repetition_penalty": 1.1, "logit_bias": { "50256": -100 }, "max_tokens": 50,
+            "max_completion_tokens": 50, "reasoning_effort": "low", "verbosity": "low",
+            "store": true,
+        }),
+    );
+    assert_answers(
+        api,
+        json!({
+            "metadata": { "a": "b" }, "service_tier": "auto", "parallel_tool_calls": true,
+            "prompt_cache_key": "k", "safety_identifier": "s",
+            "prediction": { "type": "content", "content": "x" }, "top_logprobs": 0,
+            "logprobs": false, "modalities": ["text"], "response_format": { "type": "text" },
+            "colour": "blue",
+            "stream_options": { "include_usage": true, "include_obfuscation": false },
+        }),
+    );
+    assert_answers(api, json!({ "tools": [tool] }));
+    assert_answers(
+        api,
+        json!({
+            "tools": [tool], "tool_choice": "auto", "functions": [tool["function"]],
+            "function_call": "none",
+        }),
+    );
     let allowed =
         json!({ "type": "allowed_tools", "allowed_tools": { "mode": "auto", "tools": [tool] } });
-    answers(json!({ "tools": [tool], "tool_choice": allowed }));
+    assert_answers(api, json!({ "tools": [tool], "tool_choice": allowed }));
     for name in [
         "temperature",
         "n",
@@ -906,36 +1022,50 @@ fn openai_requests_are_served_or_refused_by_field() {
         "response_format",
         "filter",
     ] {
-        answers(json!({ name: null }));
+        assert_answers(api, json!({ name: null }));
     }
-    // Messages of every role, without content, and with every kind of part.
-    let image =
-        json!({ "type": "image_url", "image_url": { "url": "data:image/png;base64,AAAA" } });
+}
+
+fn image() -> Value {
+    json!({ "type": "image_url", "image_url": { "url": "data:image/png;base64,AAAA" } })
+}
+
+/// Messages of every role, without content, and with every kind of part.
+fn check_roles_and_parts(api: &Api) {
     let call = json!({ "id": "c1", "type": "function", "function": {
         "name": "look_up", "arguments": "{}",
     } });
-    answers(json!({ "messages": [
-        { "role": "system", "content": [{ "type": "text", "text": "Be kind." }] },
-        { "role": "developer", "content": "x" },
-        { "role": "user", "name": "me", "content": [{ "type": "text", "text": "hi" }, image] },
-        {
-            "role": "assistant", "content": null, "refusal": null, "tool_calls": [call],
-            "reasoning_content": "hm",
-        },
-        { "role": "tool", "tool_call_id": "c1", "content": [{ "type": "text", "text": "x" }] },
-        { "role": "assistant", "audio": { "id": "a" } },
-        { "role": "function", "name": "f", "content": "x" },
-        { "role": "assistant", "content": [{ "type": "refusal", "refusal": "No." }] },
-        { "role": "user", "content": [
-            { "type": "text", "text": QUESTION, "cache_control": { "type": "ephemeral" } },
-        ] },
-    ]}));
+    assert_answers(
+        api,
+        json!({ "messages": [
+            { "role": "system", "content": [{ "type": "text", "text": "Be kind." }] },
+            { "role": "developer", "content": "x" },
+            {
+                "role": "user", "name": "me",
+                "content": [{ "type": "text", "text": "hi" }, image()]
+            },
+            {
+                "role": "assistant", "content": null, "refusal": null, "tool_calls": [call],
+                "reasoning_content": "hm",
+            },
+            { "role": "tool", "tool_call_id": "c1", "content": [{ "type": "text", "text": "x" }] },
+            { "role": "assistant", "audio": { "id": "a" } },
+            { "role": "function", "name": "f", "content": "x" },
+            { "role": "assistant", "content": [{ "type": "refusal", "refusal": "No." }] },
+            { "role": "user", "content": [
+                { "type": "text", "text": QUESTION, "cache_control": { "type": "ephemeral" } },
+            ] },
+        ]}),
+    );
+}
+
+fn check_refusals_by_field(api: &Api) {
     let question = |part: Value| {
         let content = json!([{ "type": "text", "text": QUESTION }, part]);
         json!({ "messages": [{ "role": "user", "content": content }] })
     };
     for (more, words) in [
-        (question(image), "`messages[0].content[1]` is an image"),
+        (question(image()), "`messages[0].content[1]` is an image"),
         (
             question(
                 json!({ "type": "input_audio", "input_audio": { "data": "", "format": "wav" } }),
@@ -960,12 +1090,15 @@ fn openai_requests_are_served_or_refused_by_field() {
         (json!({ "n": "one" }), "`n` must be a whole number, 0 or more, not a string"),
         (json!({ "tool_choice": "required" }), "`tool_choice` asks for the call of a tool"),
     ] {
-        let reply = chat(more.clone()).is(400);
+        let reply = api.chat(more.clone()).is(400);
         let message = reply.json()["error"]["message"].as_str().unwrap().to_owned();
         assert!(message.contains(words), "{more}: {message}");
         speaks_of_fields(&reply);
     }
-    // The same holds for every route that takes JSON, and for query strings.
+}
+
+/// The messages of every route that takes JSON, and of query strings.
+fn check_messages_of_other_routes(api: &Api) {
     for (target, body) in [
         ("/ask", "{\"query\": [\"q\"]}"),
         ("/ask", "{bad"),
@@ -989,7 +1122,6 @@ fn openai_requests_are_served_or_refused_by_field() {
         assert!(reply.body.contains("`limit`") || reply.body.contains("`colour`"), "{reply:?}");
         speaks_of_fields(&reply);
     }
-    api.server.stop();
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! Comparison of a reply with its OpenAPI schema: every key described, none missing, each of its
-//! type.
+//! Comparison of a reply with its schema in `/openapi.json`: every key described, none missing,
+//! each of its type.
 
 use std::collections::BTreeMap;
 
@@ -62,7 +62,7 @@ impl<'a> Checker<'a> {
             let described = all.properties.get(key.as_str()).copied().or(all.others);
             match described {
                 Some(described) => {
-                    self.check(described, value).map_err(|why| format!("{key}: {why}"))?
+                    self.check(described, value).map_err(|why| format!("{key}: {why}"))?;
                 }
                 None if all.properties.is_empty() => {}
                 None => return Err(format!("`{key}` is not described")),
@@ -143,7 +143,7 @@ fn a_reply_that_differs_from_its_schema_is_found() {
     let schema =
         serde_json::json!({ "type": "array", "items": { "$ref": "#/components/schemas/Hit" } });
     let check = |value: Value, wrong: Option<&str>| {
-        assert_eq!(misfit(&document, &schema, &value).as_deref(), wrong)
+        assert_eq!(misfit(&document, &schema, &value).as_deref(), wrong);
     };
     check(serde_json::json!([{ "path": "a", "page": null }, { "path": "b", "page": 3 }]), None);
     check(serde_json::json!([{ "page": 3 }]), Some("`path` is missing"));

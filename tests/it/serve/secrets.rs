@@ -18,12 +18,8 @@ fn metrics_contain_no_text_and_a_fixed_number_of_series() {
     let bearer = format!("Bearer {token}");
     let server = Server::start(&sandbox, &[("RAG_SERVE_TOKEN", token)]);
     let send = |method: &str, path: &str, body: &str| {
-        server.request(
-            method,
-            path,
-            &[("authorization", &bearer), ("x-request-id", "canary-id")],
-            body,
-        )
+        let headers = [("authorization", bearer.as_str()), ("x-request-id", "canary-id")];
+        server.request(method, path, &headers, body)
     };
     let metrics = || send("GET", "/metrics", "").ok().body;
     send("POST", "/ask", &query(QUESTION).to_string()).ok();

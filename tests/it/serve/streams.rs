@@ -7,9 +7,9 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::{QUESTION, indexed, query, stable, with_llm};
-use crate::support::Run;
 use crate::support::llm::{LlmServer, Request, Step};
-use crate::support::server::Server;
+use crate::support::server::{Reply, Server};
+use crate::support::{Run, Sandbox};
 use crate::tools::wait_for;
 
 const PIECES: [&str; 3] = ["Honey bees dance ", "to tell the others where ", "flowers are. [1]"];
@@ -17,6 +17,13 @@ const SHOWN: &str = "Honey bees dance to tell the others where flowers are. [1]"
 
 fn streamed(text: &str) -> Value {
     json!({ "query": text, "stream": true })
+}
+
+/// Asks through the interface of OpenAI.
+fn chat(server: &Server, question: &str, stream: bool) -> Reply {
+    let messages = json!([{ "role": "user", "content": question }]);
+    let body = json!({ "model": "rag", "stream": stream, "messages": messages });
+    server.post("/v1/chat/completions", &body).ok()
 }
 
 fn good(_: &Request) -> Step {
@@ -240,15 +247,9 @@ fn a_slow_but_steady_language_model_finishes_on_every_interface() {
     let server = with_llm(&sandbox, &llm, &env);
     let session = server.post("/sessions", &json!({})).is(201).json()["id"].clone();
     let question = |n: usize| format!("{QUESTION} ({n})");
-    let chat = |n: usize, stream: bool| {
-        let message = json!({ "role": "user", "content": question(n) });
-        server
-            .post(
-                "/v1/chat/completions",
-                &json!({ "model": "rag", "stream": stream, "messages": [message] }),
-            )
-            .ok()
-    };
+    let mut command = sandbox.command(["ask", "--generator", "llm", "--json", &question(6)]);
+    command.env("RAG_LLM_BASE_URL", llm.base_url()).env("RAG_LLM_MODEL", "small");
+    command.env("RAG_LLM_TIMEOUT_S", "2");
     // The request of the web page.
     let page =
         json!({ "query": question(3), "stream": true, "session": session, "use_cache": true });
@@ -258,17 +259,9 @@ fn a_slow_but_steady_language_model_finishes_on_every_interface() {
             server.post("/ask/batch", &json!({ "questions": [question(2)] })).ok().json()
         });
         let page = scope.spawn(|| text_and_done(server.stream("/ask", &page).rest()));
-        let chat_whole = scope.spawn(|| chat(4, false).json());
-        let chat_stream = scope.spawn(|| chat(5, true).body);
-        let command = scope.spawn(|| {
-            let mut command =
-                sandbox.command(["ask", "--generator", "llm", "--json", &question(6)]);
-            command
-                .env("RAG_LLM_BASE_URL", llm.base_url())
-                .env("RAG_LLM_MODEL", "small")
-                .env("RAG_LLM_TIMEOUT_S", "2");
-            Run::of(&mut command).ok().json()
-        });
+        let chat_whole = scope.spawn(|| chat(&server, &question(4), false).json());
+        let chat_stream = scope.spawn(|| chat(&server, &question(5), true).body);
+        let command = scope.spawn(|| Run::of(&mut command).ok().json());
         assert_eq!(whole.join().unwrap()["answer"], SHOWN);
         assert_eq!(batch.join().unwrap()["answers"][0]["answer"], SHOWN);
         let (text, done) = page.join().unwrap();
@@ -335,6 +328,35 @@ fn a_failing_language_model_is_paused_for_all_workers() {
     server.stop();
 }
 
+/// Asks a failing language model on every interface: each reply names the reason and nothing of the
+/// server, and the log has the server's message with the request id.
+#[track_caller]
+fn assert_reported_and_logged(sandbox: &Sandbox, llm: &LlmServer, reason: &str, logged: &str) {
+    let server = with_llm(sandbox, llm, &[("RAG_LLM_TIMEOUT_S", "1")]);
+    let chat = json!({ "model": "rag", "messages": [{ "role": "user", "content": QUESTION }] });
+    let mut bodies = String::new();
+    for (path, mut body) in [("/ask", query(QUESTION)), ("/v1/chat/completions", chat)] {
+        for stream in [false, true] {
+            body["stream"] = stream.into();
+            let id = format!("{reason}-{}-{stream}", path.len());
+            let reply = server.request("POST", path, &[("x-request-id", &id)], &body.to_string());
+            assert_eq!(reply.status == 200, stream, "{reply:?}");
+            let reported = format!("\"reason\":\"{reason}\"");
+            assert!(reply.body.contains(&reported), "{reason}: {reply:?}");
+            bodies += &reply.body;
+        }
+    }
+    let batch = server.post("/ask/batch", &json!({ "questions": [QUESTION] })).ok();
+    assert_eq!(batch.json()["answers"][0]["error"]["reason"], reason);
+    let run = server.stop();
+    assert!(!bodies.contains("canary") && !bodies.contains(&llm.base_url()), "{bodies}");
+    for id in ["4-true", "20-true", "4-false"].map(|id| format!("{reason}-{id}")) {
+        let is_logged =
+            |line: &str| line.contains(&id) && line.contains("ERROR") && line.contains(logged);
+        assert!(run.stderr.lines().any(is_logged), "{id}\n{run}");
+    }
+}
+
 /// A client can distinguish a wrong key, a dead server and a garbled reply, streamed or not; the
 /// model server's message is in the log, with the request id, and nowhere else.
 #[test]
@@ -342,37 +364,7 @@ fn a_language_model_failure_is_reported_by_reason_and_logged() {
     let Some(sandbox) = indexed() else { return };
     let secret = "canary words of the model's server";
     let check = |llm: LlmServer, reason: &str, logged: &str| {
-        let server = with_llm(&sandbox, &llm, &[("RAG_LLM_TIMEOUT_S", "1")]);
-        let chat = json!({ "model": "rag", "messages": [{ "role": "user", "content": QUESTION }] });
-        let mut bodies = String::new();
-        for (path, body) in [("/ask", query(QUESTION)), ("/v1/chat/completions", chat)] {
-            for stream in [false, true] {
-                let mut body = body.clone();
-                body["stream"] = stream.into();
-                let id = format!("{reason}-{}-{stream}", path.len());
-                let reply =
-                    server.request("POST", path, &[("x-request-id", &id)], &body.to_string());
-                assert_eq!(reply.status == 200, stream, "{reply:?}");
-                assert!(
-                    reply.body.contains(&format!("\"reason\":\"{reason}\"")),
-                    "{reason}: {reply:?}"
-                );
-                bodies += &reply.body;
-            }
-        }
-        let batch = server.post("/ask/batch", &json!({ "questions": [QUESTION] })).ok();
-        assert_eq!(batch.json()["answers"][0]["error"]["reason"], reason);
-        let address = llm.base_url();
-        let run = server.stop();
-        assert!(!bodies.contains("canary") && !bodies.contains(&address), "{bodies}");
-        for line in
-            [format!("{reason}-4-true"), format!("{reason}-20-true"), format!("{reason}-4-false")]
-        {
-            let is_logged = |text: &str| {
-                text.contains(&line) && text.contains("ERROR") && text.contains(logged)
-            };
-            assert!(run.stderr.lines().any(is_logged), "{line}\n{run}");
-        }
+        assert_reported_and_logged(&sandbox, &llm, reason, logged);
     };
     check(LlmServer::start([Step::error(401, secret)]), "unauthorized", secret);
     check(LlmServer::refusing(), "unreachable", "refused the connection");
@@ -431,23 +423,14 @@ fn unsupported_model_text_is_not_an_answer_on_any_route() {
         let tool = &tool["result"]["structuredContent"];
         assert_eq!((&tool["supported"], &tool["answer"]), (&json!(false), &json!("")), "{tool}");
     }
-    let chat = |question: &str, stream: bool| {
-        let message = json!({ "role": "user", "content": question });
-        server
-            .post(
-                "/v1/chat/completions",
-                &json!({ "model": "rag", "stream": stream, "messages": [message] }),
-            )
-            .ok()
-    };
-    let whole = chat(QUESTION, false).json();
+    let whole = chat(&server, QUESTION, false).json();
     let message = &whole["choices"][0]["message"];
     assert_eq!(
         (&message["supported"], message["unsupported"].as_array().map(Vec::len)),
         (&json!(false), Some(2))
     );
     assert_eq!(message["content"], "Nothing in the index supports an answer.");
-    let streamed = chat("How do honey bees tell others where the flowers are?", true).body;
+    let streamed = chat(&server, "How do honey bees tell others where the flowers are?", true).body;
     assert!(streamed.contains("Nothing in the index supports an answer."), "{streamed}");
     assert!(
         streamed.contains("\"supported\":false") && !streamed.contains("Sources:"),

@@ -281,15 +281,20 @@ fn serve(listener: &TcpListener, shared: &Shared) {
             let open = &open;
             open.lock().unwrap().insert(n, stream.try_clone().unwrap());
             scope.spawn(move || {
-                // A client that hangs up early is counted. An elapsed pause is not a hang-up.
-                let hung_up =
-                    answer(&stream, step, shared).is_err_and(|e| e.kind() != ErrorKind::WouldBlock);
-                shared.n_hung_up.fetch_add(usize::from(hung_up), Ordering::SeqCst);
-                let _ = stream.shutdown(Shutdown::Both);
+                converse(&stream, step, shared);
                 open.lock().unwrap().remove(&n);
             });
         }
     });
+}
+
+/// Answers one connection and closes it.
+fn converse(stream: &TcpStream, step: Step, shared: &Shared) {
+    let ended = answer(stream, step, shared);
+    // A client that hangs up early is counted. An elapsed pause is not a hang-up.
+    let hung_up = ended.is_err_and(|e| e.kind() != ErrorKind::WouldBlock);
+    shared.n_hung_up.fetch_add(usize::from(hung_up), Ordering::SeqCst);
+    let _ = stream.shutdown(Shutdown::Both);
 }
 
 fn answer(stream: &TcpStream, step: Step, shared: &Shared) -> std::io::Result<()> {
@@ -304,7 +309,7 @@ fn answer(stream: &TcpStream, step: Step, shared: &Shared) -> std::io::Result<()
         .as_array()
         .and_then(|all| all.last()?["content"].as_str())
         .unwrap_or_default();
-    let echo = vec![echo.to_owned()];
+    let echo = echo.to_owned();
     if let Step::Together(n, _) = step {
         shared.meet(n);
     }
@@ -313,69 +318,8 @@ fn answer(stream: &TcpStream, step: Step, shared: &Shared) -> std::io::Result<()
         step => step,
     };
     shared.requests.lock().unwrap().push(request);
-    let mut out = Chunked { stream, shared };
-    match step {
-        Step::Tokens(pieces) => out.reply(&pieces),
-        Step::Slowly(pieces) => {
-            stream.set_read_timeout(Some(Duration::from_millis(250)))?;
-            out.reply(&pieces)
-        }
-        Step::Echo => out.reply(&echo),
-        Step::Events(data) => {
-            out.begin()?;
-            data.iter().try_for_each(|data| out.event(data))?;
-            out.end()
-        }
-        Step::CloseMidToken(pieces) => {
-            out.begin()?;
-            pieces.iter().try_for_each(|piece| out.event(&delta(piece)))?;
-            out.write(&format!("data: {}", &delta("never read")[..40]))
-        }
-        Step::HangAfter(pieces) => {
-            out.begin()?;
-            pieces.iter().try_for_each(|piece| out.event(&delta(piece)))?;
-            out.until_hung_up()
-        }
-        Step::Hang => out.until_hung_up(),
-        Step::Endless => {
-            out.begin()?;
-            let mut words = 0..;
-            out.forever(|out| {
-                let text: String =
-                    words.by_ref().take(1000).map(|n: u64| format!("word{n} ")).collect();
-                out.event(&delta(&text))
-            })
-        }
-        Step::LongLine => {
-            out.begin()?;
-            out.write("data: ")?;
-            let part = "x".repeat(1 << 16);
-            (0..1 << 14).try_for_each(|_| out.write(&part))
-        }
-        Step::Flood => {
-            out.begin()?;
-            let comments = ": still there\n\n".repeat(1000);
-            out.forever(|out| out.write(&comments))
-        }
-        Step::Drip => {
-            out.begin()?;
-            // Reading is the pause: the client sends nothing more.
-            stream.set_read_timeout(Some(Duration::from_millis(20)))?;
-            out.forever(|out| match out.until_hung_up() {
-                Err(e) if e.kind() == ErrorKind::WouldBlock => out.write(": still there\n\n"),
-                other => other,
-            })
-        }
-        Step::HangUp | Step::Act(_) | Step::Together(..) => Ok(()),
-        Step::Plain { status, headers, body, cut } => {
-            let length = body.len() * if cut { 2 } else { 1 };
-            let mut head = format!(
-                "HTTP/1.1 {status} Said\r\ncontent-length: {length}\r\nconnection: close\r\n"
-            );
-            headers.iter().for_each(|(name, value)| head += &format!("{name}: {value}\r\n"));
-            (&*stream).write_all(format!("{head}\r\n{body}").as_bytes())
-        }
-    }
+    let step = if matches!(step, Step::Echo) { Step::Tokens(vec![echo]) } else { step };
+    Chunked { stream, shared }.perform(step)
 }
 
 fn read_request(stream: &TcpStream) -> std::io::Result<Request> {
@@ -403,6 +347,71 @@ struct Chunked<'a> {
 }
 
 impl Chunked<'_> {
+    /// Performs a step other than `Act`, `Echo` and `Together`, which `answer` replaces.
+    fn perform(&mut self, step: Step) -> std::io::Result<()> {
+        match step {
+            Step::Tokens(pieces) => self.reply(&pieces),
+            Step::Slowly(pieces) => {
+                self.stream.set_read_timeout(Some(Duration::from_millis(250)))?;
+                self.reply(&pieces)
+            }
+            Step::Events(data) => {
+                self.begin()?;
+                data.iter().try_for_each(|data| self.event(data))?;
+                self.end()
+            }
+            Step::CloseMidToken(pieces) => {
+                self.begin()?;
+                pieces.iter().try_for_each(|piece| self.event(&delta(piece)))?;
+                self.write(&format!("data: {}", &delta("never read")[..40]))
+            }
+            Step::HangAfter(pieces) => {
+                self.begin()?;
+                pieces.iter().try_for_each(|piece| self.event(&delta(piece)))?;
+                self.until_hung_up()
+            }
+            Step::Hang => self.until_hung_up(),
+            Step::Endless => {
+                self.begin()?;
+                let mut words = 0..;
+                self.forever(|out| {
+                    let text: String =
+                        words.by_ref().take(1000).map(|n: u64| format!("word{n} ")).collect();
+                    out.event(&delta(&text))
+                })
+            }
+            Step::LongLine => {
+                self.begin()?;
+                self.write("data: ")?;
+                let part = "x".repeat(1 << 16);
+                (0..1 << 14).try_for_each(|_| self.write(&part))
+            }
+            Step::Flood => {
+                self.begin()?;
+                let comments = ": still there\n\n".repeat(1000);
+                self.forever(|out| out.write(&comments))
+            }
+            Step::Drip => {
+                self.begin()?;
+                // Reading is the pause: the client sends nothing more.
+                self.stream.set_read_timeout(Some(Duration::from_millis(20)))?;
+                self.forever(|out| match out.until_hung_up() {
+                    Err(e) if e.kind() == ErrorKind::WouldBlock => out.write(": still there\n\n"),
+                    other => other,
+                })
+            }
+            Step::Echo | Step::HangUp | Step::Act(_) | Step::Together(..) => Ok(()),
+            Step::Plain { status, headers, body, cut } => {
+                let length = body.len() * if cut { 2 } else { 1 };
+                let mut head = format!(
+                    "HTTP/1.1 {status} Said\r\ncontent-length: {length}\r\nconnection: close\r\n"
+                );
+                headers.iter().for_each(|(name, value)| head += &format!("{name}: {value}\r\n"));
+                self.stream.write_all(format!("{head}\r\n{body}").as_bytes())
+            }
+        }
+    }
+
     fn reply(&mut self, pieces: &[String]) -> std::io::Result<()> {
         self.begin()?;
         for piece in pieces {

@@ -213,6 +213,25 @@ fn runtime_library() -> PathBuf {
     project_data().join("runtime/libonnxruntime.so")
 }
 
+/// The binary alone in `prefix/bin`, run in an empty environment from the sandbox's folder.
+pub fn installed(sandbox: &Sandbox, args: &[&str]) -> Command {
+    let bin = sandbox.path().join("prefix/bin");
+    if !bin.exists() {
+        std::fs::create_dir_all(&bin).unwrap();
+        let built = Path::new(env!("CARGO_BIN_EXE_rag"));
+        std::fs::hard_link(built, bin.join("rag"))
+            .or_else(|_| std::fs::copy(built, bin.join("rag")).map(drop))
+            .unwrap();
+    }
+    let mut command = Command::new(bin.join("rag"));
+    command
+        .args(args)
+        .current_dir(sandbox.path())
+        .env_clear()
+        .env("HOME", sandbox.path().join("home"));
+    command
+}
+
 /// A folder of real data beside the project, or `None` with a notice where it is absent.
 pub fn shared_data(name: &str) -> Option<PathBuf> {
     let base = std::env::var_os("RAG_TEST_DATA").map(PathBuf::from);
