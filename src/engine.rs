@@ -1,8 +1,7 @@
-//! The handles that a `Config` asks for, opened once, when first needed.
+//! The handles that a `Config` describes, each opened once, when first needed.
 //!
-//! The verbs are free functions over `&Engine`. Clock and interruption come in from outside, so
-//! that a test or a server can hand in its own. [`Stop`] is how one piece of work among many is
-//! ended.
+//! Commands are free functions over `&Engine`. The caller provides clock and interruption flag, so
+//! tests and servers have their own. A [`Stop`] ends one piece of work among many.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -17,12 +16,12 @@ use crate::model::{Assets, Library, ModelFiles};
 use crate::sessions::Sessions;
 use crate::state::State;
 
-/// What every verb works with.
+/// The handles of every command.
 pub struct Engine {
     pub config: Config,
     pub store: Store,
     pub jobs: Jobs,
-    /// Library and models, as far as they may be opened.
+    /// The library and the models that may be opened.
     pub assets: Assets,
     cache: Arc<OnceLock<Cache>>,
     sessions: Arc<OnceLock<Sessions>>,
@@ -53,12 +52,12 @@ impl Engine {
         }
     }
 
-    /// The cache, opened when first asked for.
+    /// The cache, opened when first needed.
     pub fn cache(&self) -> &Cache {
         self.cache.get_or_init(|| Cache::open(&self.config.cache_dir, self.config.cache))
     }
 
-    /// The conversations, opened when first asked for.
+    /// The conversations, opened when first needed.
     pub fn sessions(&self) -> Result<&Sessions> {
         if let Some(sessions) = self.sessions.get() {
             return Ok(sessions);
@@ -69,8 +68,8 @@ impl Engine {
         Ok(self.sessions.get_or_init(|| opened))
     }
 
-    /// An engine with other settings, but for those of the cache and the sessions, which are
-    /// shared; the same clock and the same interruption.
+    /// An engine with other settings that shares this one's cache, sessions, clock and interruption
+    /// flag.
     #[must_use]
     pub fn with(&self, config: Config) -> Self {
         let (cache, sessions) = (Arc::clone(&self.cache), Arc::clone(&self.sessions));
@@ -82,12 +81,12 @@ impl Engine {
         }
     }
 
-    /// True once the process was asked to stop, or the work of this engine was.
+    /// Whether the process or this engine was asked to stop.
     pub fn interrupted(&self) -> bool {
         self.interrupted.load(Ordering::Relaxed) || self.stopped.load(Ordering::Relaxed)
     }
 
-    /// Ends the work of this engine as an interruption would.
+    /// Stops the work of this engine, as an interruption does.
     pub fn stop(&self) {
         self.stopped.store(true, Ordering::Relaxed);
     }
@@ -97,12 +96,12 @@ impl Engine {
         self.clock
     }
 
-    /// True once the process was asked to stop, or `stop` says that this work should end.
+    /// Whether the process was asked to stop, or the work of `stop` should end.
     pub fn should_stop(&self, stop: &Stop) -> bool {
         self.interrupted() || stop.is_now()
     }
 
-    /// Whether to go on.
+    /// As [`Engine::should_stop`], with the cause.
     ///
     /// # Errors
     /// An interruption; a fault of [`Kind::Late`] that names the stage.
@@ -136,8 +135,7 @@ impl Engine {
     /// The files of the model that the configuration names.
     ///
     /// # Errors
-    /// As [`Engine::model`]; a usage fault that says where the name came from when somebody gave
-    /// it.
+    /// As [`Engine::model`]; a usage fault that says where the name was set, if it was.
     pub fn configured_model(&self) -> Result<ModelFiles> {
         let name = &self.config.model;
         self.model(name).map_err(|fault| match fault.kind() {
@@ -149,7 +147,7 @@ impl Engine {
     /// The ONNX Runtime library.
     ///
     /// # Errors
-    /// As [`Assets::library`]; a usage fault when somebody named one that does not exist.
+    /// As [`Assets::library`]; a usage fault when the setting names a file that does not exist.
     pub fn runtime_library(&self) -> Result<Library> {
         let named = self.config.runtime_library.as_deref();
         self.assets.library().map_err(|fault| match named {
@@ -158,7 +156,7 @@ impl Engine {
         })
     }
 
-    /// The same fault as one of the setting `key`, with its hint.
+    /// `fault` as a usage fault of the setting `key`, with the same hint.
     fn refused(&self, key: &str, fault: &Fault) -> Fault {
         let refused = self.config.refuse(key, &fault.to_string());
         match fault.hint_text() {
@@ -168,48 +166,49 @@ impl Engine {
     }
 }
 
-/// When one piece of work among many should end before it is done: when nobody waits for it any
-/// more, or when it takes too long. The default never says so.
+/// Ends one piece of work among many early: when no client waits for it any more, or when it takes
+/// too long. The default never does.
 #[derive(Clone, Debug, Default)]
 pub struct Stop {
+    /// Set when the last client left.
     left: Option<Arc<AtomicBool>>,
-    /// For all of it.
+    /// Of the whole work.
     deadline: Option<Arc<Deadline>>,
-    /// For the stage that it is in.
+    /// End of the current stage.
     until: Option<(Instant, QueryStage)>,
     timeouts: Option<Timeouts>,
 }
 
-/// When work that several callers wait for must end: when the last of them gives up. A caller who
-/// joins later may move it back, from any thread; it never moves forward.
+/// The deadline of work that several clients share: that of the last of them. A client that joins
+/// later may extend it, from any thread; it never becomes shorter.
 #[derive(Debug)]
 pub struct Deadline {
     first: Instant,
     /// Microseconds after `first`.
-    more_us: AtomicU64,
+    extension_us: AtomicU64,
 }
 
 impl Deadline {
     pub fn new(moment: Instant) -> Self {
-        Self { first: moment, more_us: AtomicU64::new(0) }
+        Self { first: moment, extension_us: AtomicU64::new(0) }
     }
 
-    /// Lets the work go on until `moment` at least.
+    /// Extends the deadline to `moment`, if that is later.
     pub fn extend_to(&self, moment: Instant) {
-        let more = moment.saturating_duration_since(self.first);
-        self.more_us
-            .fetch_max(u64::try_from(more.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        let extension = moment.saturating_duration_since(self.first).as_micros();
+        let extension_us = u64::try_from(extension).unwrap_or(u64::MAX);
+        self.extension_us.fetch_max(extension_us, Ordering::Relaxed);
     }
 
     pub fn moment(&self) -> Instant {
-        self.first + Duration::from_micros(self.more_us.load(Ordering::Relaxed))
+        self.first + Duration::from_micros(self.extension_us.load(Ordering::Relaxed))
     }
 }
 
-/// A part of answering a question that may take so long and no longer.
+/// A part of a query's work that has its own time limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum QueryStage {
-    /// All of them, with the wait before the first.
+    /// All of them, and the wait before the first.
     Query,
     Embedding,
     Retrieval,
@@ -226,7 +225,7 @@ impl QueryStage {
         }
     }
 
-    fn of(self, timeouts: &Timeouts) -> Duration {
+    fn timeout(self, timeouts: &Timeouts) -> Duration {
         match self {
             Self::Query => timeouts.query,
             Self::Embedding => timeouts.embedding,
@@ -237,66 +236,59 @@ impl QueryStage {
 }
 
 impl Stop {
-    /// Ends what was asked for when `left` is set, when `deadline` has passed, or when one of its
-    /// stages takes longer than it may.
+    /// Ends the work when `left` is set, when `deadline` has passed, or when one of its stages
+    /// exceeds its timeout.
     pub fn new(left: Arc<AtomicBool>, deadline: Arc<Deadline>, timeouts: Timeouts) -> Self {
         Self { left: Some(left), deadline: Some(deadline), until: None, timeouts: Some(timeouts) }
     }
 
-    /// The same for a stage that begins now.
+    /// The same with the timeout of a stage that begins now.
     #[must_use]
     pub fn stage(&self, stage: QueryStage) -> Self {
-        let own =
-            self.timeouts.as_ref().map(|timeouts| (Instant::now() + stage.of(timeouts), stage));
+        let own = self
+            .timeouts
+            .as_ref()
+            .map(|timeouts| (Instant::now() + stage.timeout(timeouts), stage));
         let until = self.until.into_iter().chain(own).min_by_key(|(moment, _)| *moment);
         Self { until, ..self.clone() }
     }
 
     pub fn is_now(&self) -> bool {
-        self.has_left() || self.is_late()
+        self.has_left() || self.late_stage().is_some()
     }
 
     fn has_left(&self) -> bool {
         self.left.as_ref().is_some_and(|left| left.load(Ordering::Relaxed))
     }
 
-    fn is_late(&self) -> bool {
-        self.late_stage().is_some()
-    }
-
-    /// What has taken too long.
+    /// The stage that exceeded its timeout.
     fn late_stage(&self) -> Option<QueryStage> {
         let now = Instant::now();
-        let stage = self.until.filter(|(moment, _)| now >= *moment).map(|(_, stage)| stage);
-        let query = || {
-            self.deadline
-                .as_ref()
-                .filter(|deadline| now >= deadline.moment())
-                .map(|_| QueryStage::Query)
-        };
-        stage.or_else(query)
+        if let Some((moment, stage)) = self.until
+            && now >= moment
+        {
+            return Some(stage);
+        }
+        let deadline = self.deadline.as_ref()?;
+        (now >= deadline.moment()).then_some(QueryStage::Query)
     }
 
     /// # Errors
     /// As [`Engine::check_stop`].
     fn check(&self) -> Result<()> {
-        match self.late_stage() {
-            _ if self.has_left() => Err(Fault::interrupted()),
-            Some(stage) => {
-                let s = self.timeouts.as_ref().map_or(0, |timeouts| stage.of(timeouts).as_secs());
-                let what = match stage {
-                    QueryStage::Query => "the question",
-                    QueryStage::Embedding => "the vector of the question",
-                    QueryStage::Retrieval => "finding passages",
-                    QueryStage::Generation => "writing the answer",
-                };
-                Err(Fault::late(format!("{what} took longer than {s} s")).hint(format!(
-                    "ask again later; `serve.{}_timeout_s` is how long it may take",
-                    stage.name()
-                )))
-            }
-            None => Ok(()),
+        if self.has_left() {
+            return Err(Fault::interrupted());
         }
+        let Some(stage) = self.late_stage() else { return Ok(()) };
+        let s = self.timeouts.as_ref().map_or(0, |timeouts| stage.timeout(timeouts).as_secs());
+        let work = match stage {
+            QueryStage::Query => "the question",
+            QueryStage::Embedding => "the vector of the question",
+            QueryStage::Retrieval => "finding passages",
+            QueryStage::Generation => "writing the answer",
+        };
+        Err(Fault::late(format!("{work} took longer than {s} s"))
+            .hint(format!("ask again later, or raise `serve.{}_timeout_s`", stage.name())))
     }
 }
 
@@ -305,7 +297,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn work_goes_on_until_the_last_caller_gives_up() {
+    fn shared_work_ends_at_the_last_deadline() {
         let (second, now) = (Duration::from_secs(1), Instant::now());
         let timeouts = Timeouts {
             query: second,
@@ -319,7 +311,7 @@ mod tests {
         deadline.extend_to(now + 3600 * second);
         assert!(!stop.is_now());
         deadline.extend_to(now + second);
-        assert_eq!(deadline.moment(), now + 3600 * second, "it never moves forward");
+        assert_eq!(deadline.moment(), now + 3600 * second, "it never becomes shorter");
         let late = stop.stage(QueryStage::Generation).check().unwrap_err();
         assert!(late.to_string().contains("writing the answer"), "{late}");
     }

@@ -1,16 +1,14 @@
-//! A unit vector of finite numbers: what a text is to the dense leg.
+//! Embedding vectors and their inner product.
 
 use crate::error::{Fault, Result};
 
-/// Finite, of length 1 unless the model does not normalise, never empty.
+/// The embedding of a text: finite, never empty, of length 1 unless the model does not normalise.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Vector(Vec<f32>);
 
 impl Vector {
-    /// Takes `values` as they are.
-    ///
     /// # Errors
-    /// When it is empty or a value is not finite: a model that yields such a vector is broken.
+    /// When `values` are empty or not finite: a model that yields such a vector is broken.
     pub fn new(values: Vec<f32>) -> Result<Self> {
         if values.is_empty() || !values.iter().all(|x| x.is_finite()) {
             return Err(Fault::damaged("the model gave a vector that is not finite"));
@@ -31,19 +29,17 @@ impl Vector {
         self.0.iter().flat_map(|x| x.to_le_bytes()).collect()
     }
 
-    /// The vector in `bytes`, or `None` when they are not one of `dimension` finite numbers.
+    /// The vector in `bytes`; `None` when they are not `dimension` finite numbers.
     pub fn from_bytes(bytes: &[u8], dimension: usize) -> Option<Self> {
         if bytes.len() != dimension * 4 {
             return None;
         }
-        Self::new(
-            bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect(),
-        )
-        .ok()
+        let (numbers, _) = bytes.as_chunks::<4>();
+        Self::new(numbers.iter().copied().map(f32::from_le_bytes).collect()).ok()
     }
 }
 
-/// Vectors of one dimension, one after the other: what the tokens of a text are to a second look.
+/// Vectors of one dimension in a row: the tokens of a text for late interaction.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rows {
     values: Vec<f32>,
@@ -54,13 +50,13 @@ impl Rows {
     /// Rows of `dimension` numbers.
     ///
     /// # Errors
-    /// When `values` is not made of such rows, or a value is not finite.
+    /// When `values` do not divide into such rows, or are not finite.
     pub fn new(values: Vec<f32>, dimension: usize) -> Result<Self> {
         if dimension == 0
             || !values.len().is_multiple_of(dimension)
             || !values.iter().all(|x| x.is_finite())
         {
-            return Err(Fault::damaged("the model gave vectors of tokens that are not finite"));
+            return Err(Fault::damaged("the model gave token vectors that are not finite"));
         }
         Ok(Self { values, dimension })
     }
@@ -72,8 +68,8 @@ impl Rows {
 
 /// Inner product; the cosine when both are unit vectors.
 ///
-/// Running sums side by side let the compiler use vector registers without reordering a single
-/// float sum, so the result is the same on every run; `a` and `b` must have the same length.
+/// Sixteen running sums let the compiler use vector registers without reordering a float sum, so
+/// the result is the same on every run. `a` and `b` must have the same length.
 pub fn dot(a: &[f32], b: &[f32]) -> f32 {
     const LANES: usize = 16;
     debug_assert_eq!(a.len(), b.len(), "vectors of one model have one dimension");
@@ -97,11 +93,14 @@ mod tests {
         #[test]
         fn bytes_round_trip(values in proptest::collection::vec(-1e6f32..1e6, 1..64)) {
             let vector = Vector::new(values).unwrap();
-            prop_assert_eq!(Vector::from_bytes(&vector.to_bytes(), vector.dimension()), Some(vector));
+            let read = Vector::from_bytes(&vector.to_bytes(), vector.dimension());
+            prop_assert_eq!(read, Some(vector));
         }
 
         #[test]
-        fn dot_is_close_to_the_naive_sum(pairs in proptest::collection::vec((-1f32..1.0, -1f32..1.0), 1..500)) {
+        fn dot_is_close_to_the_naive_sum(
+            pairs in proptest::collection::vec((-1f32..1.0, -1f32..1.0), 1..500),
+        ) {
             let (a, b): (Vec<f32>, Vec<f32>) = pairs.iter().copied().unzip();
             let naive: f64 = pairs.iter().map(|(x, y)| f64::from(*x) * f64::from(*y)).sum();
             prop_assert!((f64::from(dot(&a, &b)) - naive).abs() < 1e-3);
@@ -109,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_vector_is_refused() {
+    fn invalid_vectors_are_refused() {
         assert!(Vector::new(vec![]).is_err());
         assert!(Vector::new(vec![0.5, f32::NAN]).is_err());
         assert!(Vector::from_bytes(&[0; 7], 2).is_none());
