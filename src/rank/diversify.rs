@@ -1,49 +1,49 @@
-//! One best passage per place: overlapping passages of a file, and the same words in several files,
-//! take one line.
+//! One hit per place: of overlapping passages of a file, and of the same text in several files, the
+//! best is kept.
 
 use std::collections::HashMap;
 
 use crate::document::Span;
 
-/// What must be known of a passage to see whether it stands for a place already taken.
+/// A passage of a ranking.
 #[derive(Clone, Copy, Debug)]
 pub struct Candidate<'a> {
-    /// Which document, however the caller numbers or names them.
+    /// Identifies the document.
     pub document: (usize, &'a str),
     pub bytes: Span,
     pub text: &'a str,
 }
 
-/// What becomes of a candidate.
+/// Whether a candidate becomes a hit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     Kept,
-    /// The same words as the kept candidate at this index.
+    /// The same text as the kept candidate at this index.
     CopyOf(usize),
     /// Mostly the same bytes of the same file as a kept candidate.
     Overlaps,
 }
 
-/// Decides for each candidate, best first, whether it is shown.
+/// Judges each candidate, best first.
 pub fn one_per_place(candidates: &[Candidate<'_>]) -> Vec<Verdict> {
     let mut by_text: HashMap<&str, usize> = HashMap::new();
     let mut by_document: HashMap<(usize, &str), Vec<Span>> = HashMap::new();
-    let mut places = Vec::with_capacity(candidates.len());
+    let mut verdicts = Vec::with_capacity(candidates.len());
     for (i, candidate) in candidates.iter().enumerate() {
-        let taken = by_document.entry(candidate.document).or_default();
-        // Neighbouring passages share a sentence by design; more than half is the same place twice.
-        let same =
+        let kept_spans = by_document.entry(candidate.document).or_default();
+        // Neighbouring passages share a sentence by design. More than half is the same place.
+        let overlaps =
             |span: &Span| span.overlap(candidate.bytes) * 2 > span.len().min(candidate.bytes.len());
-        let place = match by_text.get(candidate.text) {
+        let verdict = match by_text.get(candidate.text) {
             Some(kept) => Verdict::CopyOf(*kept),
-            None if taken.iter().any(same) => Verdict::Overlaps,
+            None if kept_spans.iter().any(overlaps) => Verdict::Overlaps,
             None => {
                 by_text.insert(candidate.text, i);
-                taken.push(candidate.bytes);
+                kept_spans.push(candidate.bytes);
                 Verdict::Kept
             }
         };
-        places.push(place);
+        verdicts.push(verdict);
     }
-    places
+    verdicts
 }

@@ -1,4 +1,4 @@
-//! Rankings to one ranking. Pure: scores in, order out.
+//! Fusion of rankings, rerank scores, and one hit per place. Pure: scores in, order out.
 
 mod diversify;
 mod fuse;

@@ -11,7 +11,7 @@ fn order(ranking: &[Fused]) -> Vec<u32> {
 }
 
 #[test]
-fn one_leg_alone_keeps_its_order_and_drops_what_does_not_match() {
+fn one_retriever_keeps_its_order_and_drops_chunks_without_a_match() {
     assert_eq!(order(&fuse(Some(&[0.0, 2.0, 1.0]), None, EVEN, 10)), [1, 2]);
     assert_eq!(order(&fuse(None, Some(&[0.1, f32::NAN, 0.9]), EVEN, 10)), [2, 0]);
     assert!(fuse(None, None, EVEN, 10).is_empty());
@@ -19,15 +19,15 @@ fn one_leg_alone_keeps_its_order_and_drops_what_does_not_match() {
 }
 
 #[test]
-fn a_chunk_that_both_legs_like_beats_one_that_one_leg_loves() {
+fn two_good_scores_beat_one_best_score() {
     let ranking = fuse(Some(&[10.0, 8.0, 0.0]), Some(&[0.1, 0.8, 0.9]), EVEN, 10);
     assert_eq!(order(&ranking)[0], 1);
-    let legs = ranking[0].contributions;
-    assert_eq!((legs.lexical.unwrap().rank, legs.dense.unwrap().rank), (2, 2));
+    let Contributions { lexical, dense, .. } = ranking[0].contributions;
+    assert_eq!((lexical.unwrap().rank, dense.unwrap().rank), (2, 2));
 }
 
 #[test]
-fn where_no_term_occurs_the_dense_leg_speaks_alone() {
+fn where_no_term_occurs_the_dense_retriever_decides() {
     let ranking = fuse(Some(&[0.0, 0.0]), Some(&[0.2, 0.4]), EVEN, 10);
     assert_eq!(order(&ranking), [1, 0]);
     assert_eq!(ranking[0].contributions.dense.unwrap().weight, 1.0);
@@ -35,13 +35,13 @@ fn where_no_term_occurs_the_dense_leg_speaks_alone() {
 }
 
 #[test]
-fn ties_are_never_cut_apart() {
+fn ties_are_never_split() {
     assert_eq!(order(&fuse(Some(&[1.0, 2.0, 1.0, 1.0]), None, EVEN, 2)), [1, 0, 2, 3]);
 }
 
 #[test]
-fn the_best_are_the_head_of_the_whole_ranking() {
-    // Rising, falling and mixed, with many equals.
+fn the_best_begin_the_whole_ranking() {
+    // Ascending, descending and mixed, with many equal scores.
     for step in [1, 997, 389] {
         let scores: Vec<f32> = (0..997).map(|n| (n * step % 997 / 5) as f32 + 1.0).collect();
         let whole = fuse(Some(&scores), None, EVEN, scores.len());
@@ -54,9 +54,9 @@ fn the_best_are_the_head_of_the_whole_ranking() {
     }
 }
 
-/// Nearly all chunks are passed over by a rough score; none that belongs to the best is.
+/// Nearly all chunks are skipped by an approximate score, but none of the best.
 #[test]
-fn what_is_passed_over_is_never_among_the_best() {
+fn skipped_chunks_are_never_among_the_best() {
     let noise = |n: usize| (n * 7919 % 5003) as f32 / 5003.0;
     for (middle, spread) in [(0.1, 0.4), (0.8, 1e-6), (-0.3, 1e-3), (0.0, 0.0)] {
         let cosine = |n: usize| {
@@ -82,13 +82,13 @@ fn what_is_passed_over_is_never_among_the_best() {
 }
 
 #[test]
-fn copies_and_overlaps_give_way_to_the_better_passage() {
+fn the_better_of_copies_and_overlaps_is_kept() {
     let candidate = |path: &'static str, start, end, text: &'static str| Candidate {
         document: (0, path),
         bytes: Span::new(start, end),
         text,
     };
-    let places = one_per_place(&[
+    let verdicts = one_per_place(&[
         candidate("a", 0, 100, "one"),
         candidate("a", 80, 180, "two"),
         candidate("a", 40, 140, "three"),
@@ -96,40 +96,41 @@ fn copies_and_overlaps_give_way_to_the_better_passage() {
         candidate("b", 0, 100, "four"),
     ]);
     assert_eq!(
-        places,
+        verdicts,
         [Verdict::Kept, Verdict::Kept, Verdict::Overlaps, Verdict::CopyOf(0), Verdict::Kept]
     );
 }
 
 #[test]
-fn each_token_of_the_question_finds_its_best() {
+fn each_token_of_the_query_takes_its_best_cosine() {
     let rows = |values: &[f32]| Rows::new(values.to_vec(), 2).unwrap();
     let question = rows(&[1.0, 0.0, 0.0, 1.0]);
     // Best cosines: 0.6 (not -1) and 0.8.
     let passage = rows(&[0.6, 0.8, -1.0, 0.0]);
     assert!((late_interaction(&question, &passage) - 0.7).abs() < 1e-7);
     assert!((late_interaction(&question, &question) - 1.0).abs() < 1e-7);
-    // The passage's other tokens cost it nothing, the question's do.
+    // Further tokens of the passage cost nothing, those of the query do.
     assert!((late_interaction(&rows(&[1.0, 0.0]), &passage) - 0.6).abs() < 1e-7);
     assert_eq!(late_interaction(&question, &rows(&[])), 0.0);
     assert_eq!(late_interaction(&rows(&[]), &passage), 0.0);
 }
 
 #[test]
-fn a_second_look_moves_scores_within_their_range() {
-    let leg = Contribution { rank: 1, score: 7.0, normalised: 0.8, weight: 1.0 };
-    let legs = Contributions { lexical: Some(leg), ..Contributions::default() };
-    let fused = [(0.8, legs), (0.6, Contributions::default()), (0.4, Contributions::default())];
+fn a_rerank_moves_scores_within_their_range() {
+    let lexical = Contribution { rank: 1, score: 7.0, normalised: 0.8, weight: 1.0 };
+    let contributions = Contributions { lexical: Some(lexical), ..Contributions::default() };
+    let fused =
+        [(0.8, contributions), (0.6, Contributions::default()), (0.4, Contributions::default())];
     let mut candidates = fused;
     blend(&mut candidates, &[0.1, 0.5, 0.3], 0.5);
     let scores = candidates.map(|(score, _)| score);
-    // The looks become 0.4, 0.8 and 0.6.
+    // The rerank scores become 0.4, 0.8 and 0.6.
     for (score, expected) in scores.iter().zip([0.6, 0.7, 0.5]) {
         assert!((score - expected).abs() < 1e-12, "{scores:?}");
     }
-    let legs = candidates[0].1;
-    assert_eq!((legs.lexical.unwrap().weight, legs.rerank.unwrap().rank), (0.5, 3));
-    assert_eq!(legs.rerank.unwrap().score, 0.1);
+    let Contributions { lexical, rerank, .. } = candidates[0].1;
+    assert_eq!((lexical.unwrap().weight, rerank.unwrap().rank), (0.5, 3));
+    assert_eq!(rerank.unwrap().score, 0.1);
 
     let mut alike = fused;
     blend(&mut alike, &[0.3; 3], 0.5);
@@ -147,11 +148,11 @@ proptest! {
     ) {
         let mut shuffled: Vec<usize> = (0..scores.len()).collect();
         shuffled.sort_by_key(|i| (*i as u64).wrapping_mul(seed | 1).rotate_left(17));
-        let legs = |order: &[usize]| -> (Vec<f32>, Vec<f32>) { order.iter().map(|i| scores[*i]).unzip() };
         let plain: Vec<usize> = (0..scores.len()).collect();
         let run = |order: &[usize]| {
-            let (lexical, dense) = legs(order);
-            let mut found: Vec<(usize, i64)> = fuse(Some(&lexical), Some(&dense), EVEN, scores.len())
+            let (lexical, dense): (Vec<f32>, Vec<f32>) = order.iter().map(|i| scores[*i]).unzip();
+            let ranking = fuse(Some(&lexical), Some(&dense), EVEN, scores.len());
+            let mut found: Vec<(usize, i64)> = ranking
                 .into_iter()
                 .map(|fused| (order[fused.ordinal as usize], (fused.score * 1e6).round() as i64))
                 .collect();
@@ -162,8 +163,8 @@ proptest! {
     }
 }
 
-/// An index that grew has its chunks in another order than one that was built afresh, and the same
-/// scores to the last bit.
+/// An index that grew has its chunks in another order than one built at once, and the same scores
+/// to the last bit.
 #[test]
 fn the_order_of_the_chunks_changes_no_bit() {
     let cosines: Vec<f32> = (0..97).map(|n| ((n * 37 % 97) as f32).sin() * 0.3 + 0.1).collect();
