@@ -1,26 +1,27 @@
-//! Text to filter, by recursive descent.
+//! A recursive-descent parser of filters.
 //!
 //! `or := and ("or" and)*`, `and := not ("and" not)*`, `not := "not" not | "(" or ")" | test`,
-//! `test := key op value`. Keywords and keys are read in any case; a value with spaces or brackets
+//! `test := key op value`. Keywords and keys are case-insensitive; a value with spaces or brackets
 //! is quoted.
 
 use jiff::civil::{self, Date};
 
-use super::{Days, Node, Op, PathGlob, Test};
+use super::expression::{Days, Node, Op, Test, ends_word};
+use super::path::PathGlob;
 use crate::error::{Fault, Result};
 use crate::strings::StrExt as _;
 
-/// Longest filter in bytes. What a person or a script writes has a few hundred.
+/// Longest filter in bytes. Filters of people and scripts have a few hundred.
 pub(super) const MAX_BYTES: usize = 4096;
-/// How deep brackets and `not` may stand within each other.
+/// Deepest nesting of brackets and `not`.
 pub(super) const MAX_DEPTH: usize = 64;
-/// How many tests there may be; each is made for every document.
+/// Most tests; each is evaluated for every document.
 pub(super) const MAX_TESTS: usize = 128;
 
 const FIELDS: &str = "the fields are path, domain, type, lang, date, size and meta.KEY, as in \
                       `type:markdown and not (path:drafts/** or size>100k)`";
 
-/// What is wrong, and at which byte.
+/// A syntax error at a byte.
 struct Wrong {
     at: usize,
     why: String,
@@ -39,7 +40,7 @@ pub(super) fn parse(text: &str) -> Result<Node> {
     parser.whole().map_err(|wrong| fault(text, &wrong))
 }
 
-/// The message with the place under a caret, cut where the filter is long.
+/// The message with a caret below the column, and an excerpt of a long filter.
 fn fault(text: &str, wrong: &Wrong) -> Fault {
     const BEFORE: usize = 50;
     const AFTER: usize = 25;
@@ -50,16 +51,11 @@ fn fault(text: &str, wrong: &Wrong) -> Fault {
     let cut = if first > 0 { "…" } else { "" };
     let caret = " ".repeat(column - first + cut.chars().count());
     Fault::usage(format!(
-        "the filter is wrong at column {}: {}\n  {cut}{line}\n  {caret}^",
+        "the filter has an error at column {}: {}\n  {cut}{line}\n  {caret}^",
         column + 1,
         wrong.why
     ))
     .hint(FIELDS)
-}
-
-/// Whether a word or an unquoted value ends before this character.
-pub(super) fn ends_word(c: char) -> bool {
-    c.is_whitespace() || matches!(c, '(' | ')' | '"')
 }
 
 struct Parser<'a> {
@@ -74,8 +70,8 @@ impl<'a> Parser<'a> {
         let node = self.or()?;
         match self.rest() {
             "" => Ok(node),
-            rest if rest.starts_with(')') => Err(self.wrong("this bracket closes nothing")),
-            _ => Err(self.wrong("`and`, `or` or the end should be here")),
+            rest if rest.starts_with(')') => Err(self.wrong("this bracket has no opening one")),
+            _ => Err(self.wrong("expected `and`, `or` or the end")),
         }
     }
 
@@ -94,11 +90,11 @@ impl<'a> Parser<'a> {
         one: fn(&mut Self) -> Parsed<Node>,
     ) -> Parsed<Node> {
         let first = one(self)?;
-        if !self.takes(word) {
+        if !self.skip(word) {
             return Ok(first);
         }
         let mut nodes = vec![first, one(self)?];
-        while self.takes(word) {
+        while self.skip(word) {
             nodes.push(one(self)?);
         }
         Ok(join(nodes))
@@ -109,7 +105,7 @@ impl<'a> Parser<'a> {
         if self.depth > MAX_DEPTH {
             return Err(self.wrong(&format!("it is nested deeper than {MAX_DEPTH}")));
         }
-        let node = if self.takes("not") {
+        let node = if self.skip("not") {
             Node::Not(Box::new(self.not()?))
         } else if self.rest().starts_with('(') {
             let open = self.at;
@@ -120,7 +116,7 @@ impl<'a> Parser<'a> {
                 None => {
                     return Err(Wrong { at: open, why: "this bracket is never closed".to_owned() });
                 }
-                Some(_) => return Err(self.wrong("`and`, `or` or `)` should be here")),
+                Some(_) => return Err(self.wrong("expected `and`, `or` or `)`")),
             }
             node
         } else {
@@ -140,7 +136,7 @@ impl<'a> Parser<'a> {
         let is_key = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
         let key = rest.slice(..rest.find(|c| !is_key(c)).unwrap_or(rest.len()));
         if key.is_empty() {
-            return Err(self.wrong("a test such as `type:markdown` should be here"));
+            return Err(self.wrong("expected a test such as `type:markdown`"));
         }
         self.at += key.len();
         let op_at = self.at;
@@ -154,7 +150,7 @@ impl<'a> Parser<'a> {
         ];
         let found = ops.into_iter().find(|(text, _)| self.text.slice(op_at..).starts_with(text));
         let Some((text, op)) = found else {
-            return Err(self.wrong(&format!("`:`, `<`, `<=`, `>` or `>=` should follow `{key}`")));
+            return Err(self.wrong(&format!("expected `:`, `<`, `<=`, `>` or `>=` after `{key}`")));
         };
         self.at += text.len();
         let value_at = self.at;
@@ -182,13 +178,13 @@ impl<'a> Parser<'a> {
         Ok(test)
     }
 
-    /// A value, quoted or up to the next space or bracket.
+    /// A value: quoted, or up to the next space or bracket.
     fn value(&mut self) -> Parsed<String> {
         let rest = self.text.slice(self.at..);
         let Some(quoted) = rest.strip_prefix('"') else {
             let word = rest.slice(..rest.find(ends_word).unwrap_or(rest.len()));
             if word.is_empty() {
-                return Err(self.wrong("a value should be here"));
+                return Err(self.wrong("expected a value"));
             }
             self.at += word.len();
             return Ok(word.to_owned());
@@ -202,7 +198,7 @@ impl<'a> Parser<'a> {
                     self.at += i + 2;
                     return Ok(value);
                 }
-                // Any other backslash is one of the value, where a pattern may need it.
+                // Any other backslash belongs to the value, where a pattern may need it.
                 '\\' if quoted.slice(i + 1..).starts_with(['"', '\\']) => {
                     value.extend(chars.next().map(|(_, c)| c))
                 }
@@ -212,8 +208,8 @@ impl<'a> Parser<'a> {
         Err(self.wrong("this quote is never closed"))
     }
 
-    /// Takes a keyword, if it stands here as a word of its own.
-    fn takes(&mut self, keyword: &str) -> bool {
+    /// Skips a keyword, if it is the next word.
+    fn skip(&mut self, keyword: &str) -> bool {
         let rest = self.rest();
         let word = rest.slice(..rest.find(ends_word).unwrap_or(rest.len()));
         let is_it = word.eq_ignore_ascii_case(keyword);
@@ -223,7 +219,7 @@ impl<'a> Parser<'a> {
         is_it
     }
 
-    /// What is left, without the spaces before it.
+    /// The rest of the text, after white space.
     fn rest(&mut self) -> &'a str {
         let rest = self.text.slice(self.at..).trim_start();
         self.at = self.text.len() - rest.len();
@@ -249,12 +245,12 @@ fn bytes(text: &str) -> std::result::Result<u64, String> {
         number.bytes().all(|b| b.is_ascii_digit()).then(|| number.parse::<u64>().ok()).flatten();
     parsed
         .and_then(|n| n.checked_mul(1 << shift))
-        .ok_or_else(|| format!("`{text}` is no size; write bytes, or `100k`, `2m`, `1g`"))
+        .ok_or_else(|| format!("`{text}` is not a size; write bytes, or `100k`, `2m`, `1g`"))
 }
 
 /// `2026`, `2026-03` or `2026-03-31`.
 fn days(text: &str) -> std::result::Result<Days, String> {
-    let wrong = || format!("`{text}` is no date; write `2026`, `2026-03` or `2026-03-31`");
+    let wrong = || format!("`{text}` is not a date; write `2026`, `2026-03` or `2026-03-31`");
     let mut parts = text.split('-');
     let mut part = |digits: usize| -> Option<std::result::Result<i64, String>> {
         let part = parts.next()?;

@@ -1,5 +1,7 @@
 use proptest::prelude::*;
 
+use std::collections::BTreeMap;
+
 use super::parse::{MAX_BYTES, MAX_DEPTH, MAX_TESTS};
 use super::*;
 use crate::error::Kind;
@@ -11,8 +13,8 @@ fn meta() -> BTreeMap<String, Vec<String>> {
         .collect()
 }
 
-/// Asks of `docs` + `guides/deep/setup.md`, Markdown, English, 2,048 bytes, changed on 2026-03-31
-/// at noon.
+/// Matches against `docs` + `guides/deep/setup.md`, Markdown, English, 2,048 bytes, changed on
+/// 2026-03-31 at noon.
 #[track_caller]
 fn check(filter: &str, expected: bool) {
     let meta = meta();
@@ -102,7 +104,7 @@ fn every_field_compares() {
 }
 
 #[test]
-fn what_is_unknown_of_a_document_matches_nothing() {
+fn unknown_facts_match_nothing() {
     let meta = BTreeMap::new();
     let document = DocumentFacts {
         root: ".",
@@ -146,36 +148,36 @@ fn refuse(filter: &str, column: usize, why: &str) {
 }
 
 #[test]
-fn what_is_wrong_is_pointed_at() {
+fn errors_point_at_their_column() {
     refuse("", 1, "a test such as");
     refuse("  ", 3, "a test such as");
-    refuse("type:markdown && lang:de", 15, "`and`, `or` or the end");
-    refuse("type:markdown lang:de", 15, "`and`, `or` or the end");
+    refuse("type:markdown && lang:de", 15, "expected `and`, `or` or the end");
+    refuse("type:markdown lang:de", 15, "expected `and`, `or` or the end");
     refuse("type:markdown and", 18, "a test such as");
     refuse("(type:markdown", 1, "never closed");
-    refuse("(type:markdown lang:de)", 16, "`)`");
-    refuse("type:markdown)", 14, "closes nothing");
+    refuse("(type:markdown lang:de)", 16, "expected `and`, `or` or `)`");
+    refuse("type:markdown)", 14, "no opening one");
     refuse("colour:red", 1, "no field `colour`");
     refuse("meta.:x", 1, "no field");
-    refuse("lang:de or type", 16, "should follow `type`");
-    refuse("type:", 6, "a value should be here");
+    refuse("lang:de or type", 16, "after `type`");
+    refuse("type:", 6, "expected a value");
     refuse("path:\"a", 6, "this quote");
     refuse("path:\"\"", 6, "is empty");
     refuse("lang<de", 5, "has no order");
-    refuse("size<big", 6, "is no size");
-    refuse("size<99999999999g", 6, "is no size");
-    refuse("date:2026-02-30", 6, "is no date");
-    refuse("date:2025-02-29", 6, "is no date");
-    refuse("date:2026-13", 6, "is no date");
-    refuse("date:2026-00", 6, "is no date");
-    refuse("date:2026-01-00", 6, "is no date");
-    refuse("date:26", 6, "is no date");
-    refuse("date:2026-01-01-01", 6, "is no date");
+    refuse("size<big", 6, "is not a size");
+    refuse("size<99999999999g", 6, "is not a size");
+    refuse("date:2026-02-30", 6, "is not a date");
+    refuse("date:2025-02-29", 6, "is not a date");
+    refuse("date:2026-13", 6, "is not a date");
+    refuse("date:2026-00", 6, "is not a date");
+    refuse("date:2026-01-00", 6, "is not a date");
+    refuse("date:26", 6, "is not a date");
+    refuse("date:2026-01-01-01", 6, "is not a date");
     refuse("lang:ü and path:a[", 17, "unclosed");
 }
 
 #[test]
-fn what_has_no_end_is_refused() {
+fn filters_have_limits() {
     let deep = |n: usize| format!("{}lang:en{}", "(".repeat(n), ")".repeat(n));
     assert!(Filter::parse(&deep(MAX_DEPTH - 1)).is_ok());
     let message = Filter::parse(&deep(MAX_DEPTH)).unwrap_err().to_string();
@@ -194,7 +196,7 @@ fn what_has_no_end_is_refused() {
     assert!(message.contains("at column 1007") && message.chars().count() < 300, "{message}");
 }
 
-/// What a filter that the grammar makes looks like.
+/// Filters by the grammar.
 fn filters() -> impl Strategy<Value = String> {
     let word = "[a-zA-Z0-9.*?/(){}\\[\\]\\\\\" ü_-]{1,12}";
     let quoted =
@@ -220,12 +222,13 @@ fn filters() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn the_canonical_text_is_its_own(filter in filters()) {
-        // A pattern for paths may be none; everything else is as the grammar says.
+    fn the_canonical_text_is_stable(filter in filters()) {
+        // A pattern for paths may be invalid; everything else is valid by the grammar.
         match Filter::parse(&filter) {
             Ok(parsed) => {
                 let text = parsed.to_string();
-                let again = Filter::parse(&text).map_err(|e| TestCaseError::fail(format!("{filter} → {text}: {e}")))?;
+                let again = Filter::parse(&text)
+                    .map_err(|e| TestCaseError::fail(format!("{filter} → {text}: {e}")))?;
                 prop_assert_eq!(again.to_string(), text);
             }
             Err(fault) => prop_assert!(filter.contains("path:"), "{}: {}", filter, fault),

@@ -1,0 +1,101 @@
+//! Patterns for paths, in the manner of `.gitignore`.
+
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+
+use crate::error::{Fault, Result};
+use crate::naming::{self, Folder};
+
+/// A pattern for paths. Without a slash it names a file or folder at any depth; with one it begins
+/// at the ingested folder. A folder includes everything below it. The name of a document matches
+/// that document, whatever characters it has.
+#[derive(Clone, Debug)]
+pub struct PathGlob {
+    pattern: String,
+    globs: GlobSet,
+    anchored: bool,
+    from_base: Option<AbsoluteGlob>,
+}
+
+/// A pattern relative to a directory, as an absolute one. It may match files by paths that are not
+/// below the folder as ingested.
+#[derive(Clone, Debug)]
+struct AbsoluteGlob {
+    pattern: String,
+    globs: GlobSet,
+}
+
+impl PathGlob {
+    /// # Errors
+    /// A usage fault for an invalid pattern.
+    pub fn new(pattern: &str) -> Result<Self> {
+        Self::compile(pattern).map_err(|why| {
+            Fault::usage(format!("`{pattern}` is not a valid pattern for paths: {why}"))
+        })
+    }
+
+    pub(super) fn compile(pattern: &str) -> std::result::Result<Self, String> {
+        let trimmed = naming::plain(pattern);
+        let bare = trimmed.trim_start_matches('/');
+        if bare.is_empty() {
+            return Err("it is empty".to_owned());
+        }
+        let anchored = trimmed.contains('/');
+        let own = if anchored { bare.to_owned() } else { format!("**/{bare}") };
+        Ok(Self { pattern: pattern.to_owned(), globs: globs(&own)?, anchored, from_base: None })
+    }
+
+    /// Also matches paths relative to the directory `here`.
+    pub(super) fn set_base(&mut self, here: &str) {
+        if !self.anchored && !self.pattern.contains("../") {
+            return;
+        }
+        let pattern = naming::absolute(&globset::escape(here), &self.pattern);
+        let globs = globs(pattern.trim_start_matches('/'));
+        self.from_base = globs.ok().map(|globs| AbsoluteGlob { pattern, globs });
+    }
+
+    /// The same pattern, which may also be relative to the directory `here`.
+    #[must_use]
+    pub fn relative_to(mut self, here: &str) -> Self {
+        self.set_base(here);
+        self
+    }
+
+    /// The pattern as written.
+    pub(super) fn pattern(&self) -> &str {
+        &self.pattern
+    }
+
+    /// The absolute pattern, where it may be relative to a directory.
+    pub(super) fn absolute_pattern(&self) -> Option<&str> {
+        self.from_base.as_ref().map(|base| base.pattern.as_str())
+    }
+
+    /// Whether a file matches: by its path below its folder, by its name, or by its absolute path.
+    pub fn matches(&self, folder: Folder<'_>, path: &str) -> bool {
+        let plain = naming::plain(&self.pattern);
+        if self.globs.is_match(path) || plain == path {
+            return true;
+        }
+        if !self.anchored {
+            return false;
+        }
+        let name = naming::name(folder.given, path);
+        let real = naming::name(folder.real, path);
+        let matches = |globs: &GlobSet, name: &str| globs.is_match(name.trim_start_matches('/'));
+        plain == name
+            || plain == real
+            || matches(&self.globs, &name)
+            || self.from_base.as_ref().is_some_and(|base| matches(&base.globs, &real))
+    }
+}
+
+/// Matches the pattern and everything below it.
+fn globs(pattern: &str) -> std::result::Result<GlobSet, String> {
+    let mut globs = GlobSetBuilder::new();
+    for text in [pattern.to_owned(), format!("{pattern}/**")] {
+        let glob = GlobBuilder::new(&text).literal_separator(true).backslash_escape(true).build();
+        globs.add(glob.map_err(|e| e.kind().to_string())?);
+    }
+    globs.build().map_err(|e| e.kind().to_string())
+}
