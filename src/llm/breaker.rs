@@ -1,21 +1,21 @@
-//! A circuit breaker: a server that failed again and again is left alone for a while. Pure: time
-//! comes in.
+//! A circuit breaker: a server that failed repeatedly is not asked for a while. Pure: the caller
+//! passes the time.
 
 use std::time::Duration;
 
-/// So many failed calls in a row open it.
-pub const MOST_FAILURES: u32 = 5;
-/// So long it stays open.
+/// Failed calls in a row that open the breaker.
+pub const MAX_FAILURES: u32 = 5;
+/// How long it stays open.
 pub const OPEN_FOR: Duration = Duration::from_secs(30);
 
-/// What a breaker does with the next caller.
+/// What a breaker does with the next call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// Callers pass.
+    /// Admits it.
     Closed,
-    /// Nobody passes for so long.
+    /// Admits none for this time.
     Open(Duration),
-    /// The next caller, or one who is under way, tries whether the server is well again.
+    /// Probes the server with it, or with one that is running.
     HalfOpen,
 }
 
@@ -29,17 +29,18 @@ impl State {
     }
 }
 
-/// Closed until [`MOST_FAILURES`] calls in a row have failed. Then nobody passes for [`OPEN_FOR`],
-/// and after that one caller at a time, until one succeeds. Times are since any fixed moment.
+/// Closed until [`MAX_FAILURES`] calls in a row have failed. Then it admits no call for
+/// [`OPEN_FOR`], and after that one at a time, until one succeeds. Times are since any fixed
+/// moment.
 #[derive(Debug)]
 pub struct Breaker {
     /// Failed calls since the last one that succeeded.
     failures: u32,
-    /// While open: when the next caller may try.
+    /// While open: when the next call is admitted.
     until: Duration,
-    /// While open: true when somebody tries.
+    /// While open: whether a call is probing the server.
     probing: bool,
-    /// How long a caller who tries is waited for. Who tells nothing by then is forgotten.
+    /// How long a probe may take. One that reports no outcome by then is given up.
     patience: Duration,
 }
 
@@ -49,7 +50,10 @@ impl Breaker {
         Self { failures: 0, until: Duration::ZERO, probing: false, patience }
     }
 
-    /// Lets a caller pass, or says how long nobody will.
+    /// Admits a call.
+    ///
+    /// # Errors
+    /// The time for which no call is admitted.
     pub fn admit(&mut self, now: Duration) -> Result<(), Duration> {
         if !self.is_open() {
             return Ok(());
@@ -61,9 +65,9 @@ impl Breaker {
         Ok(())
     }
 
-    /// True until a caller succeeds again.
+    /// True until a call succeeds.
     pub fn is_open(&self) -> bool {
-        self.failures >= MOST_FAILURES
+        self.failures >= MAX_FAILURES
     }
 
     pub fn state(&self, now: Duration) -> State {
@@ -83,8 +87,8 @@ impl Breaker {
         (self.until, self.probing) = (now + OPEN_FOR, false);
     }
 
-    /// The call was broken off by its caller, so that another may try at once.
-    pub fn learnt_nothing(&mut self, now: Duration) {
+    /// The caller stopped the call, so another one may probe at once.
+    pub fn aborted(&mut self, now: Duration) {
         if std::mem::take(&mut self.probing) {
             self.until = now;
         }
@@ -99,7 +103,7 @@ mod tests {
 
     fn open_since(now: Duration) -> Breaker {
         let mut breaker = Breaker::new(100 * S);
-        for _ in 0..MOST_FAILURES {
+        for _ in 0..MAX_FAILURES {
             assert_eq!(breaker.admit(now), Ok(()));
             breaker.failed(now);
         }
@@ -110,7 +114,7 @@ mod tests {
     fn only_failures_in_a_row_open_it() {
         let mut breaker = Breaker::new(100 * S);
         for _ in 0..20 {
-            for _ in 1..MOST_FAILURES {
+            for _ in 1..MAX_FAILURES {
                 breaker.failed(S);
                 assert_eq!(breaker.admit(S), Ok(()));
             }
@@ -119,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn it_refuses_for_a_while_then_lets_one_through() {
+    fn an_open_breaker_admits_one_call_after_a_while() {
         let mut breaker = open_since(10 * S);
         assert_eq!(
             (breaker.admit(10 * S), breaker.state(10 * S)),
@@ -145,16 +149,16 @@ mod tests {
     }
 
     #[test]
-    fn a_probe_that_tells_nothing_is_not_waited_for_for_ever() {
+    fn a_probe_without_an_outcome_is_given_up() {
         let mut breaker = open_since(Duration::ZERO);
         assert_eq!(breaker.admit(30 * S), Ok(()));
         assert_eq!(breaker.admit(129 * S), Err(S));
         assert_eq!(breaker.admit(130 * S), Ok(()));
-        breaker.learnt_nothing(131 * S);
+        breaker.aborted(131 * S);
         assert_eq!(breaker.admit(131 * S), Ok(()));
         assert_eq!(breaker.admit(131 * S), Err(100 * S));
         breaker.failed(140 * S);
-        breaker.learnt_nothing(141 * S);
-        assert_eq!(breaker.admit(141 * S), Err(29 * S), "it was no probe");
+        breaker.aborted(141 * S);
+        assert_eq!(breaker.admit(141 * S), Err(29 * S), "it was not a probe");
     }
 }

@@ -1,15 +1,15 @@
-//! What a chat server is sent, and what is read from the JSON that it answers with. Lenient about
-//! everything that differs between servers, because each field that is missing is one that some
-//! server leaves out. Pure.
+//! The JSON of requests and replies. Lenient where servers differ: some server omits each of the
+//! optional fields. Pure.
 
 use serde_json::{Map, Value, json};
 
-use super::{ChatRole, Endpoint, Finish, Message, Usage};
+use super::message::{ChatRole, Finish, Message, Usage};
+use crate::config::Endpoint;
 use crate::strings::StrExt as _;
 
-/// The most text of one reply, in bytes.
+/// Most bytes of the text of a reply.
 pub const MAX_TEXT_BYTES: usize = 4 << 20;
-/// The most characters of a server's own words that a fault shows.
+/// Most characters of a server's own words in a fault.
 const MAX_QUOTED_CHARS: usize = 300;
 
 /// Fields of a request that not every server takes.
@@ -17,32 +17,32 @@ const MAX_QUOTED_CHARS: usize = 300;
 pub struct Dialect {
     /// Asks for the token counts of a streamed reply.
     pub asks_for_usage: bool,
-    /// The bound of a reply is `max_completion_tokens`, as newer models of OpenAI want it.
-    pub says_completion: bool,
+    /// Limits the reply by `max_completion_tokens`, as OpenAI's newer models require.
+    pub uses_max_completion: bool,
 }
 
 impl Default for Dialect {
     fn default() -> Self {
-        Self { asks_for_usage: true, says_completion: false }
+        Self { asks_for_usage: true, uses_max_completion: false }
     }
 }
 
 impl Dialect {
-    /// What to say instead to a server that refused a request with these words; `None` if they are
-    /// about other things.
+    /// The dialect to try after a server refused a request with these words; `None` if they are
+    /// about something else.
     pub fn after(self, words: &str) -> Option<Self> {
         if self.asks_for_usage && words.contains("stream_options") {
             return Some(Self { asks_for_usage: false, ..self });
         }
-        (!self.says_completion && words.contains("max_completion_tokens"))
-            .then_some(Self { says_completion: true, ..self })
+        (!self.uses_max_completion && words.contains("max_completion_tokens"))
+            .then_some(Self { uses_max_completion: true, ..self })
     }
 
-    /// What both of two threads have learnt.
+    /// What two threads learnt together.
     pub fn and(self, other: Self) -> Self {
         Self {
             asks_for_usage: self.asks_for_usage && other.asks_for_usage,
-            says_completion: self.says_completion || other.says_completion,
+            uses_max_completion: self.uses_max_completion || other.uses_max_completion,
         }
     }
 }
@@ -62,8 +62,8 @@ pub fn request(endpoint: &Endpoint, messages: &[Message], dialect: Dialect) -> V
     body.insert("model".to_owned(), json!(endpoint.model));
     body.insert("messages".to_owned(), Value::Array(messages));
     body.insert("temperature".to_owned(), json!(endpoint.temperature));
-    let bound = if dialect.says_completion { "max_completion_tokens" } else { "max_tokens" };
-    body.insert(bound.to_owned(), json!(endpoint.max_tokens));
+    let limit = if dialect.uses_max_completion { "max_completion_tokens" } else { "max_tokens" };
+    body.insert(limit.to_owned(), json!(endpoint.max_tokens));
     body.insert("stream".to_owned(), json!(true));
     if dialect.asks_for_usage {
         body.insert("stream_options".to_owned(), json!({"include_usage": true}));
@@ -71,35 +71,35 @@ pub fn request(endpoint: &Endpoint, messages: &[Message], dialect: Dialect) -> V
     Value::Object(body).to_string().into_bytes()
 }
 
-/// Why a piece of a reply was not taken.
+/// Why a piece of a reply cannot be read.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Bad {
-    /// It is no JSON.
+pub enum Invalid {
+    /// It is not JSON, or not part of a chat.
     NotJson,
-    /// The server says, in these words and with this status, that it failed.
+    /// The server reports an error, in these words and with this status.
     Error { words: String, status: Option<u16> },
-    /// There is more text than anybody reads.
-    TooMuch,
+    /// The text exceeds [`MAX_TEXT_BYTES`].
+    TooLong,
 }
 
-/// What a server has said so far.
+/// A reply as far as it has arrived.
 #[derive(Debug, Default)]
-pub struct Said {
+pub struct Received {
     pub text: String,
-    /// The model by the server's own account.
+    /// The model, as the server names it.
     pub model: Option<String>,
     pub usage: Option<Usage>,
-    /// Why the text ended, once the server told.
+    /// Why the text ended, once the server has reported it.
     pub finish: Option<Finish>,
-    /// True once the server said that nothing will follow.
+    /// The server has reported the end of the reply.
     pub is_over: bool,
 }
 
-impl Said {
+impl Received {
     /// Takes the data of one event.
-    pub fn event(&mut self, data: &[u8], on_text: &mut dyn FnMut(&str)) -> Result<(), Bad> {
+    pub fn event(&mut self, data: &[u8], on_text: &mut dyn FnMut(&str)) -> Result<(), Invalid> {
         match data.trim_ascii() {
-            // Some servers keep the connection alive so.
+            // A keep-alive of some servers.
             b"" => Ok(()),
             b"[DONE]" => {
                 self.is_over = true;
@@ -110,11 +110,11 @@ impl Said {
     }
 
     /// Takes a reply that was not streamed.
-    pub fn whole(&mut self, body: &[u8], on_text: &mut dyn FnMut(&str)) -> Result<(), Bad> {
+    pub fn whole(&mut self, body: &[u8], on_text: &mut dyn FnMut(&str)) -> Result<(), Invalid> {
         self.json(body, "/choices/0/message/content", on_text)?;
         if self.finish.is_none() && self.text.is_empty() {
-            // JSON, but no chat.
-            return Err(Bad::NotJson);
+            // JSON, but not a chat.
+            return Err(Invalid::NotJson);
         }
         self.is_over = true;
         Ok(())
@@ -125,19 +125,19 @@ impl Said {
         data: &[u8],
         content: &str,
         on_text: &mut dyn FnMut(&str),
-    ) -> Result<(), Bad> {
-        let value: Value = serde_json::from_slice(data).map_err(|_| Bad::NotJson)?;
+    ) -> Result<(), Invalid> {
+        let value: Value = serde_json::from_slice(data).map_err(|_| Invalid::NotJson)?;
         if !value.is_object() {
-            return Err(Bad::NotJson);
+            return Err(Invalid::NotJson);
         }
         if value.get("error").is_some_and(|error| !error.is_null()) || value["object"] == "error" {
-            return Err(Bad::Error {
-                words: words_of_json(&value).unwrap_or_default(),
+            return Err(Invalid::Error {
+                words: message_in(&value).unwrap_or_default(),
                 status: status_of(&value),
             });
         }
         if let Some(model) = value["model"].as_str().filter(|model| !model.is_empty()) {
-            self.model = Some(clean(model, None));
+            self.model = Some(one_line(model, None));
         }
         if let Some(usage) = usage(&value) {
             self.usage = Some(usage);
@@ -146,7 +146,7 @@ impl Said {
             value.pointer(content).and_then(Value::as_str).filter(|text| !text.is_empty())
         {
             if self.text.len() + text.len() > MAX_TEXT_BYTES {
-                return Err(Bad::TooMuch);
+                return Err(Invalid::TooLong);
             }
             self.text.push_str(text);
             on_text(text);
@@ -161,31 +161,29 @@ impl Said {
     }
 }
 
-/// Token counts, wherever a server puts them.
+/// Token counts, in the places where servers put them.
 fn usage(value: &Value) -> Option<Usage> {
     let at = |path: &str| value.pointer(path).and_then(Value::as_u64);
     // OpenAI, vLLM and newer llama.cpp; DeepSeek; llama.cpp; older llama.cpp.
-    let cached = [
+    const CACHED: [&str; 4] = [
         "/usage/prompt_tokens_details/cached_tokens",
         "/usage/prompt_cache_hit_tokens",
         "/timings/cache_n",
+        "/tokens_cached",
     ];
-    let cached_tokens = cached.into_iter().chain(["/tokens_cached"]).find_map(at);
-    // What llama.cpp calls `prompt_n` is what was not in its cache.
+    let cached_tokens = CACHED.into_iter().find_map(at);
+    // llama.cpp counts in `prompt_n` what was not in its cache.
     let prompt = at("/usage/prompt_tokens")
         .or_else(|| Some(at("/timings/prompt_n")? + cached_tokens.unwrap_or(0)));
     let completion = at("/usage/completion_tokens").or_else(|| at("/timings/predicted_n"));
-    match (prompt, completion) {
-        (None, None) => None,
-        (prompt, completion) => Some(Usage {
-            prompt_tokens: prompt.unwrap_or(0),
-            completion_tokens: completion.unwrap_or(0),
-            cached_tokens,
-        }),
-    }
+    (prompt.is_some() || completion.is_some()).then(|| Usage {
+        prompt_tokens: prompt.unwrap_or(0),
+        completion_tokens: completion.unwrap_or(0),
+        cached_tokens,
+    })
 }
 
-/// The HTTP status that an error in a stream would have had.
+/// The HTTP status of an error in a stream.
 fn status_of(value: &Value) -> Option<u16> {
     let code = [value.pointer("/error/code"), value.get("code")]
         .into_iter()
@@ -194,7 +192,7 @@ fn status_of(value: &Value) -> Option<u16> {
     code.and_then(|code| u16::try_from(code).ok()).filter(|code| (400..600).contains(code))
 }
 
-fn words_of_json(value: &Value) -> Option<String> {
+fn message_in(value: &Value) -> Option<String> {
     let places = [
         value.pointer("/error/message"),
         value.get("error"),
@@ -204,20 +202,19 @@ fn words_of_json(value: &Value) -> Option<String> {
     places.into_iter().flatten().find_map(Value::as_str).map(ToOwned::to_owned)
 }
 
-/// What the body of a refusal says: the message in its JSON, or its plain text. A page for browsers
-/// says nothing.
-pub fn words_of(body: &[u8]) -> String {
+/// The message of a refusal: the one in its JSON, or its plain text; empty for an HTML page.
+pub fn message_of(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
     match serde_json::from_slice::<Value>(body) {
-        Ok(value) => words_of_json(&value).unwrap_or_else(|| text.into_owned()),
+        Ok(value) => message_in(&value).unwrap_or_else(|| text.into_owned()),
         Err(_) if text.trim_start().starts_with('<') => String::new(),
         Err(_) => text.into_owned(),
     }
 }
 
-/// A stranger's words as one short line, without control characters and without the key, which some
+/// Untrusted words as one short line, without control characters and without the key, which some
 /// servers repeat.
-pub fn clean(words: &str, key: Option<&str>) -> String {
+pub fn one_line(words: &str, key: Option<&str>) -> String {
     let words: String = words.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let mut words = words.split_whitespace().collect::<Vec<_>>().join(" ");
     if let Some(key) = key.filter(|key| !key.is_empty()) {

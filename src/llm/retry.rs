@@ -1,24 +1,23 @@
-//! How long to wait before the next try, and the clock, the sleep and the dice that this takes.
+//! Waits between attempts, with the clock, sleep and random numbers that they need.
 
 use std::time::{Duration, Instant};
 
-/// The longest wait between two tries that nobody asked for.
+/// Longest wait between two attempts by our own choice.
 const MAX_BACK_OFF: Duration = Duration::from_secs(10);
-/// The longest wait that a server may ask for.
+/// Longest wait that a server may ask for.
 pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(30);
-/// How often a wait asks whether it should end.
+/// Time between two checks of a wait for its end.
 const POLL: Duration = Duration::from_millis(50);
 
-/// A sleep that a function can end.
+/// A sleep that ends early when the function returns true.
 pub type Wait = dyn Fn(Duration, &dyn Fn() -> bool) + Send + Sync;
 
-/// Clock, sleep and dice: handed in, so that a test need not wait.
+/// Clock, sleep and random numbers, replaced in tests.
 pub struct Timing {
     /// Time since any fixed moment.
     pub now: Box<dyn Fn() -> Duration + Send + Sync>,
-    /// Waits as long as told, or until the function says true.
     pub wait: Box<Wait>,
-    /// A number of 0 to 1.
+    /// Between 0 and 1.
     pub random: Box<dyn Fn() -> f64 + Send + Sync>,
 }
 
@@ -45,16 +44,16 @@ fn wait(time: Duration, stop: &dyn Fn() -> bool) {
     }
 }
 
-/// The wait after `n_tries` failed tries: 1 to 2 s, then 2 to 4 s, then 4 to 8 s, then 5 to 10 s,
-/// evenly spread by `random`, so that callers who failed together do not come back together.
+/// The wait after `n_tries` failed attempts: 1 to 2 s, 2 to 4 s, 4 to 8 s, then 5 to 10 s, spread
+/// evenly by `random`, so that clients that failed at once do not retry at once.
 pub fn back_off(n_tries: u32, random: f64) -> Duration {
     let longest = Duration::from_secs(1 << n_tries.min(10)).min(MAX_BACK_OFF);
     longest.mul_f64(0.5 + 0.5 * random.clamp(0.0, 1.0))
 }
 
-/// What a server asked for, and up to a tenth more. `None` when it asks for more than
+/// The wait that a server asked for, and up to a tenth more; `None` when it is longer than
 /// [`MAX_RETRY_AFTER`].
-pub fn as_asked(retry_after: Duration, random: f64) -> Option<Duration> {
+pub fn requested(retry_after: Duration, random: f64) -> Option<Duration> {
     (retry_after <= MAX_RETRY_AFTER)
         .then(|| retry_after.mul_f64(1.0 + 0.1 * random.clamp(0.0, 1.0)))
 }
@@ -85,19 +84,19 @@ mod tests {
     }
 
     #[test]
-    fn a_server_is_obeyed_within_reason() {
+    fn a_requested_wait_has_a_limit() {
         let s = Duration::from_secs;
-        assert_eq!(as_asked(s(0), 1.0), Some(s(0)));
-        assert_eq!(as_asked(s(20), 0.0), Some(s(20)));
-        assert_eq!(as_asked(s(30), 1.0), Some(s(33)));
-        assert_eq!(as_asked(s(31), 0.0), None);
-        assert_eq!(as_asked(Duration::MAX, 1.0), None);
+        assert_eq!(requested(s(0), 1.0), Some(s(0)));
+        assert_eq!(requested(s(20), 0.0), Some(s(20)));
+        assert_eq!(requested(s(30), 1.0), Some(s(33)));
+        assert_eq!(requested(s(31), 0.0), None);
+        assert_eq!(requested(Duration::MAX, 1.0), None);
     }
 
     #[test]
-    fn a_wait_ends_when_it_is_told_to() {
+    fn a_wait_can_be_stopped() {
         let asked = AtomicU32::new(0);
-        // Without the end it would take an hour.
+        // Not stopped it would take an hour.
         (Timing::real().wait)(Duration::from_secs(3600), &|| {
             asked.fetch_add(1, Ordering::Relaxed) == 2
         });
@@ -105,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn the_dice_are_fair_enough() {
+    fn random_numbers_are_spread() {
         let timing = Timing::real();
         let rolls: Vec<f64> = (0..100).map(|_| (timing.random)()).collect();
         assert!(rolls.iter().all(|roll| (0.0..=1.0).contains(roll)));

@@ -1,31 +1,33 @@
-//! Server-sent events, taken apart as they come: only `data` is of interest, and nothing is kept
-//! beyond one event.
+//! A parser of server-sent events (HTML standard, 9.2.6). It reads the `data` field only and holds
+//! at most one event.
 //!
-//! What comes out does not depend on where the bytes were split (HTML standard, 9.2.6).
+//! The result does not depend on where the bytes are split.
 
-/// The most bytes of one line, and of the data of one event. A token takes some hundred.
+/// Most bytes of a line, and of the data of an event. A token takes some hundred.
 pub const MAX_EVENT_BYTES: usize = 1 << 20;
 
-/// An event is larger than [`MAX_EVENT_BYTES`].
+/// An event that is larger than [`MAX_EVENT_BYTES`].
 #[derive(Debug, PartialEq, Eq)]
 pub struct TooLong;
 
-/// A stream of events that is being read.
+/// A parser in the middle of a stream.
 #[derive(Default)]
 pub struct Events {
-    /// The line that has no end yet.
+    /// The incomplete line.
     line: Vec<u8>,
-    /// Data of the event that has no end yet.
+    /// Data of the incomplete event.
     data: Option<Vec<u8>>,
-    /// The line before ended with CR, so that an LF now ends nothing.
+    /// The last line ended with CR, so an LF now is part of that line end.
     after_cr: bool,
-    /// False until the first line, before which a byte order mark may stand.
+    /// False until the end of the first line, which may begin with a byte order mark.
     begun: bool,
 }
 
 impl Events {
-    /// Takes what came and adds the data of every event that it completes to `out`. Events before
-    /// one that is too long are there, and nothing after it is read.
+    /// Reads `bytes` and appends the data of every completed event to `out`.
+    ///
+    /// # Errors
+    /// When an event is too long. `out` has the events before it; the rest is not read.
     pub fn push(&mut self, mut bytes: &[u8], out: &mut Vec<Vec<u8>>) -> Result<(), TooLong> {
         while let Some(&first) = bytes.first() {
             if std::mem::take(&mut self.after_cr) && first == b'\n' {
@@ -47,8 +49,7 @@ impl Events {
         Ok(())
     }
 
-    /// The data of an event that lacks only the empty line at its end, which some servers leave
-    /// out.
+    /// The data of a last event without the empty line at its end, which some servers omit.
     pub fn finish(mut self) -> Option<Vec<u8>> {
         let mut out = Vec::new();
         self.end_line(&mut out);
@@ -68,7 +69,7 @@ impl Events {
         let value = match line.strip_prefix(b"data") {
             Some([]) => &[],
             Some([b':', b' ', value @ ..] | [b':', value @ ..]) => value,
-            // A comment, another field, or a line without sense.
+            // A comment, another field, or an invalid line.
             _ => return,
         };
         match &mut self.data {
@@ -97,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn data_comes_out_of_every_kind_of_line() {
+    fn data_is_read_from_every_kind_of_line() {
         let check = |stream: &str, expected: &[&str]| {
             assert_eq!(read(&[stream.as_bytes()]).0, expected, "{stream:?}")
         };
@@ -127,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_long_is_refused_before_it_is_kept() {
+    fn long_events_are_refused_before_they_are_stored() {
         let line = vec![b'x'; MAX_EVENT_BYTES + 1];
         assert!(!read(&[b"data: before\n\n", &line]).2);
         assert_eq!(read(&[b"data: before\n\n", &line]).0, ["before"]);
@@ -140,7 +141,7 @@ mod tests {
             (0..).take_while(|_| events.push(b"data: 0123456789\n", &mut out).is_ok()).count();
         assert!(taken < MAX_EVENT_BYTES / 10, "{taken}");
         assert_eq!(out, Vec::<Vec<u8>>::new());
-        // Events that end are no burden, however many.
+        // Complete events take no memory, however many.
         let (mut events, mut out) = (Events::default(), Vec::new());
         for _ in 0..3 * MAX_EVENT_BYTES / 1000 {
             events.push(&[b"data: ", &[b'x'; 1000][..], b"\n\n"].concat(), &mut out).unwrap();
@@ -162,11 +163,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_split_changes_what_comes_out(
+        fn splits_do_not_change_the_events(
             parts in proptest::collection::vec(
                 prop_oneof![
-                    Just("data: ".to_owned()), Just("data".to_owned()), Just(":".to_owned()), Just("\n".to_owned()),
-                    Just("\r".to_owned()), Just("\r\n".to_owned()), Just("\n\n".to_owned()), "[a-zé\u{feff} ]{0,4}",
+                    Just("data: ".to_owned()), Just("data".to_owned()), Just(":".to_owned()),
+                    Just("\n".to_owned()), Just("\r".to_owned()), Just("\r\n".to_owned()),
+                    Just("\n\n".to_owned()), "[a-zé\u{feff} ]{0,4}",
                 ],
                 0..40,
             ),

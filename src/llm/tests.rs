@@ -1,6 +1,6 @@
-//! What is read from the JSON of servers that differ.
+//! The JSON of different servers.
 
-use super::reply::{Bad, Dialect, Said, clean, words_of};
+use super::reply::{Dialect, Invalid, Received, message_of, one_line};
 use super::*;
 
 fn usage(prompt_tokens: u64, completion_tokens: u64, cached_tokens: Option<u64>) -> Usage {
@@ -10,11 +10,12 @@ fn usage(prompt_tokens: u64, completion_tokens: u64, cached_tokens: Option<u64>)
 #[test]
 fn cached_tokens_are_found_wherever_a_server_puts_them() {
     let check = |json: &str, expected: Option<Usage>| {
-        let mut said = Said::default();
-        said.event(json.as_bytes(), &mut |_| ()).unwrap();
-        assert_eq!(said.usage, expected, "{json}");
+        let mut received = Received::default();
+        received.event(json.as_bytes(), &mut |_| ()).unwrap();
+        assert_eq!(received.usage, expected, "{json}");
     };
-    let full = r#"{"usage": {"prompt_tokens": 9, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 7}}}"#;
+    let full = r#"{"usage": {"prompt_tokens": 9, "completion_tokens": 2,
+        "prompt_tokens_details": {"cached_tokens": 7}}}"#;
     check(full, Some(usage(9, 2, Some(7))));
     let none =
         r#"{"usage": {"prompt_tokens": 9, "completion_tokens": 2, "prompt_tokens_details": null}}"#;
@@ -39,12 +40,12 @@ fn cached_tokens_are_found_wherever_a_server_puts_them() {
 }
 
 #[test]
-fn only_text_is_text() {
+fn only_content_is_text() {
     let check = |json: &str, text: &str| {
-        let (mut said, mut shown) = (Said::default(), String::new());
-        said.event(json.as_bytes(), &mut |text| shown.push_str(text)).unwrap();
+        let (mut received, mut shown) = (Received::default(), String::new());
+        received.event(json.as_bytes(), &mut |text| shown.push_str(text)).unwrap();
         assert_eq!(
-            (said.text.as_str(), shown.as_str(), said.is_over),
+            (received.text.as_str(), shown.as_str(), received.is_over),
             (text, text, false),
             "{json}"
         );
@@ -60,19 +61,19 @@ fn only_text_is_text() {
 }
 
 #[test]
-fn what_is_no_reply_is_told_apart() {
-    let event = |data: &str| Said::default().event(data.as_bytes(), &mut |_| ());
-    let error = |words: &str, status| Err(Bad::Error { words: words.to_owned(), status });
+fn invalid_replies_are_recognized() {
+    let event = |data: &str| Received::default().event(data.as_bytes(), &mut |_| ());
+    let error = |words: &str, status| Err(Invalid::Error { words: words.to_owned(), status });
     assert_eq!(event(r#"{"error": {"message": "m", "code": 503}}"#), error("m", Some(503)));
     assert_eq!(event(r#"{"error": {"message": "m", "code": "rate_limit"}}"#), error("m", None));
     assert_eq!(event(r#"{"error": "m"}"#), error("m", None));
     assert_eq!(event(r#"{"object": "error", "message": "m", "code": 400}"#), error("m", Some(400)));
     assert_eq!(event(r#"{"error": {"code": 70000}}"#), error("", None));
     for data in ["[]", "3", "{", "[DONE", "\u{feff}{}", &"[".repeat(100_000)] {
-        assert_eq!(event(data), Err(Bad::NotJson), "{}", &data[..1]);
+        assert_eq!(event(data), Err(Invalid::NotJson), "{}", &data[..1]);
     }
-    let whole = |body: &str| Said::default().whole(body.as_bytes(), &mut |_| ());
-    assert_eq!(whole("{}"), Err(Bad::NotJson));
+    let whole = |body: &str| Received::default().whole(body.as_bytes(), &mut |_| ());
+    assert_eq!(whole("{}"), Err(Invalid::NotJson));
     assert_eq!(
         whole(r#"{"choices": [{"message": {"content": ""}, "finish_reason": "stop"}]}"#),
         Ok(())
@@ -81,19 +82,19 @@ fn what_is_no_reply_is_told_apart() {
 }
 
 #[test]
-fn a_text_has_a_bound() {
-    let mut said = Said::default();
+fn a_text_has_a_size_limit() {
+    let mut received = Received::default();
     let event =
         format!(r#"{{"choices": [{{"delta": {{"content": "{}"}}}}]}}"#, "é".repeat(1 << 18));
-    let taken = (0..).take_while(|_| said.event(event.as_bytes(), &mut |_| ()).is_ok()).count();
-    assert_eq!((taken, said.text.len()), (8, reply::MAX_TEXT_BYTES));
-    assert_eq!(said.event(event.as_bytes(), &mut |_| ()), Err(Bad::TooMuch));
+    let taken = (0..).take_while(|_| received.event(event.as_bytes(), &mut |_| ()).is_ok()).count();
+    assert_eq!((taken, received.text.len()), (8, reply::MAX_TEXT_BYTES));
+    assert_eq!(received.event(event.as_bytes(), &mut |_| ()), Err(Invalid::TooLong));
 }
 
 #[test]
-fn the_words_of_a_refusal_are_found_and_made_harmless() {
+fn the_message_of_a_refusal_is_found_and_made_harmless() {
     let check = |body: &str, expected: &str| {
-        assert_eq!(clean(&words_of(body.as_bytes()), Some("key1")), expected)
+        assert_eq!(one_line(&message_of(body.as_bytes()), Some("key1")), expected)
     };
     check(r#"{"error": {"message": "no\r\nsuch model"}}"#, "no such model");
     check(r#"{"error": "no"}"#, "no");
@@ -107,13 +108,13 @@ fn the_words_of_a_refusal_are_found_and_made_harmless() {
 }
 
 #[test]
-fn a_dialect_only_ever_becomes_plainer() {
+fn a_dialect_only_becomes_simpler() {
     let first = Dialect::default();
     assert_eq!(first.after("no"), None);
     let second = first.after("stream_options? no").unwrap();
-    assert!(!second.asks_for_usage && !second.says_completion);
+    assert!(!second.asks_for_usage && !second.uses_max_completion);
     assert_eq!(second.after("stream_options? no"), None);
     let third = first.after("use max_completion_tokens").unwrap();
     assert_eq!(third.after("use max_completion_tokens"), None);
-    assert_eq!(second.and(third), Dialect { asks_for_usage: false, says_completion: true });
+    assert_eq!(second.and(third), Dialect { asks_for_usage: false, uses_max_completion: true });
 }

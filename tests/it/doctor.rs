@@ -62,7 +62,7 @@ fn a_configured_language_model_is_called() {
     let run = doctor(&denied, &[])
         .exits(1)
         .prints("BAD  llm")
-        .prints("does not take the key")
+        .prints("rejects the key")
         .prints("ok   model");
     assert!(!run.stdout.contains("sk-very-secret"), "{run}");
     assert_eq!(denied.requests().len(), 1);

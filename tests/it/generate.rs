@@ -180,22 +180,22 @@ fn failing_servers() -> Vec<(&'static str, LlmServer, &'static str, bool)> {
         one("hangs", Step::Hang, "was silent for 1 s"),
         one("hangs up", Step::HangUp, "broke off"),
         one("500", Step::error(500, &format!("out of memory for {KEY}")), "answered 500"),
-        one("401", Step::error(401, &format!("no such key: {KEY}")), "does not take the key"),
-        one("429", Step::busy("7200"), "to be left alone for 7200 s"),
+        one("401", Step::error(401, &format!("no such key: {KEY}")), "rejects the key"),
+        one("429", Step::busy("7200"), "asks for a pause of 7200 s"),
         one("half a JSON", Step::half_json(), "broke off"),
         one(
             "a page",
             Step::typed("text/html", "<p>Hello"),
-            "answered with text/html, which is no chat",
+            "answered with text/html, not with a chat reply",
         ),
-        one("no chat", Step::typed("application/json", "[1, 2]"), "no part of a chat"),
+        one("no chat", Step::typed("application/json", "[1, 2]"), "not a chat reply"),
         one(
             "another address",
             Step::redirect("http://127.0.0.1:1/v1"),
             "redirects are not followed",
         ),
-        one("a long line", Step::LongLine, "sends more than a reply can be"),
-        one("comments", Step::Flood, "sends more than a reply can be"),
+        one("a long line", Step::LongLine, "exceeded the size limit of a reply"),
+        one("comments", Step::Flood, "exceeded the size limit of a reply"),
     ];
     let broken = |name, step, says| (name, LlmServer::start([step]), says, true);
     all.push(broken(
@@ -208,7 +208,7 @@ fn failing_servers() -> Vec<(&'static str, LlmServer, &'static str, bool)> {
         Step::hang_after(&["Honey bees ", "dance."]),
         "was silent for 1 s",
     ));
-    all.push(broken("garbage", Step::events(&[PIECE, "{nonsense"]), "no part of a chat"));
+    all.push(broken("garbage", Step::events(&[PIECE, "{nonsense"]), "not a chat reply"));
     all.push(broken("no end", Step::events(&[PIECE]), "before the end of the reply"));
     all
 }
@@ -253,7 +253,8 @@ fn a_failing_server_is_named_and_exits_7() {
 fn an_endless_answer_is_cut_off() {
     let Some(sandbox) = indexed() else { return };
     let mut server = LlmServer::start([Step::Endless]);
-    let run = run(&sandbox, &server, &[QUESTION]).exits(7).says("sends more than a reply can be");
+    let run =
+        run(&sandbox, &server, &[QUESTION]).exits(7).says("exceeded the size limit of a reply");
     assert!((1 << 20..5 << 20).contains(&run.stdout.len()), "{} bytes are shown", run.stdout.len());
     assert_eq!(server.hung_up(), 1);
 }

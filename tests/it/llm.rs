@@ -248,7 +248,7 @@ fn retry_after_is_obeyed_up_to_a_limit() {
     for far in ["3600", "31", "99999999999999999999999"] {
         let server = LlmServer::start([Step::busy(far)]);
         let (client, clock) = client(&server, PATIENT);
-        outside(ask(&client).1, "asks to be left alone for");
+        outside(ask(&client).1, "asks for a pause of");
         assert_eq!((server.requests().len(), clock.waits_ms()), (1, vec![]));
     }
 }
@@ -299,7 +299,7 @@ fn text_before_a_failure_is_returned_as_broken() {
     check(Step::hang_after(&["Of ", "w"]), Duration::from_secs(2), "Of w", "was silent");
     check(Step::close_mid_token(&["Of ", "w"]), PATIENT, "Of w", "broke off");
     check(Step::events(&[piece]), PATIENT, "Of w", "closed the connection before the end");
-    check(Step::events(&[piece, "{\"choi"]), PATIENT, "Of w", "no part of a chat");
+    check(Step::events(&[piece, "{\"choi"]), PATIENT, "Of w", "not a chat reply");
     let error = r#"{"error": {"message": "slot\u001b[31m gone, sk-very-secret"}}"#;
     check(Step::events(&[piece, error]), PATIENT, "Of w", "slot [31m gone, (the key)");
     let filtered =
@@ -350,7 +350,7 @@ fn an_endless_line_is_refused() {
         return;
     }
     let (shown, reply, mut server) = one(Step::LongLine, PATIENT);
-    outside(reply, "sends more than a reply can be");
+    outside(reply, "exceeded the size limit of a reply");
     assert_eq!((shown.len(), server.hung_up(), server.requests().len()), (0, 3, 3));
     assert!(server.n_written() < 3 * 16 * MIB, "{}", server.n_written());
 }
@@ -362,7 +362,7 @@ fn endless_comments_do_not_extend_a_call() {
     }
     let mut server = LlmServer::start([Step::Flood]);
     let flooded = Client::new(Endpoint { attempts: 1, ..endpoint(&server, PATIENT) }).unwrap();
-    outside(ask(&flooded).1, "sends more than a reply can be");
+    outside(ask(&flooded).1, "exceeded the size limit of a reply");
     assert_eq!(server.hung_up(), 1);
     assert!(server.n_written() < 96 * MIB, "{}", server.n_written());
     // Each comment resets the silence time-out, but not that of the call.
@@ -412,7 +412,7 @@ fn a_rejected_request_is_reported_without_a_retry() {
     };
     check(
         Step::error(401, "Incorrect API key provided: sk-very-secret"),
-        &["provided: (the key)", "take the key"],
+        &["provided: (the key)", "rejects the key"],
     );
     check(
         Step::error(401, "wrong: sk-very-\u{7}secret or sk-very-secret"),
@@ -533,13 +533,13 @@ fn a_failing_server_is_paused() {
         outside(ask(&client).1, "answered 500");
         assert_eq!(server.requests().len(), n);
     }
-    outside(ask(&client).1, "failed 5 times in a row and is left alone for 30 s");
+    outside(ask(&client).1, "failed 5 times in a row; the next try is in 30 s");
     clock.advance(Duration::from_secs(29));
-    outside(ask(&client).1, "left alone for 1 s");
+    outside(ask(&client).1, "the next try is in 1 s");
     assert_eq!(server.requests().len(), 5);
     clock.advance(Duration::from_secs(1));
     outside(ask(&client).1, "answered 500");
-    outside(ask(&client).1, "left alone for 30 s");
+    outside(ask(&client).1, "the next try is in 30 s");
     clock.advance(Duration::from_secs(30));
     assert_eq!(ask(&client).1.unwrap().text, "well again");
     assert_eq!(ask(&client).1.unwrap().text, "well again");

@@ -371,7 +371,7 @@ fn a_language_model_failure_is_reported_by_reason_and_logged() {
     check(
         LlmServer::start([Step::typed("application/json", "[1]")]),
         "garbled",
-        "no part of a chat",
+        "not a chat reply",
     );
     check(LlmServer::start([Step::Hang]), "late", "was silent for 1 s");
     check(LlmServer::start([Step::HangUp]), "broken_off", "broke off");
