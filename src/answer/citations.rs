@@ -1,7 +1,7 @@
 //! The `[n]` marks of an answer.
 //!
-//! Brackets inside code are code: `` `argv[1]` `` and fences hold no marks. A code span ends on the
-//! line on which it begins; a fence begins a line.
+//! Brackets in code are not marks: `` `argv[1]` ``, fences. A code span ends on the line on which
+//! it begins; a fence begins a line.
 
 use crate::document::{Citation, Span};
 use crate::strings::StrExt as _;
@@ -35,7 +35,7 @@ pub fn marks(text: &str) -> Vec<(Span, usize)> {
     marks
 }
 
-/// `[n]` at the head of `rest`: its length and its number.
+/// The length and the number of a `[n]` that `rest` begins with.
 fn mark(rest: &str) -> Option<(usize, usize)> {
     let close = rest.find(']').filter(|&close| (2..=6).contains(&close))?;
     let digits = rest.slice(1..close);
@@ -43,20 +43,20 @@ fn mark(rest: &str) -> Option<(usize, usize)> {
     (n > 0).then_some((close + 1, n))
 }
 
-/// Bytes of white space that stand before on the line, when nothing else does.
+/// Length of the last line in `before` when it has white space only.
 pub(super) fn indentation(before: &str) -> Option<usize> {
     let line = before.rsplit('\n').next().unwrap_or(before);
     line.bytes().all(|b| matches!(b, b' ' | b'\t')).then_some(line.len())
 }
 
-/// What a run of ticks or tildes at the head of a text is.
+/// The meaning of a run of ticks or tildes at the beginning of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Code {
     /// The opening line of a fence.
     Block(Fence),
-    /// So many bytes of code and the ticks around them.
+    /// Code with its ticks: length in bytes.
     Span(usize),
-    /// So many bytes of ticks that open nothing.
+    /// Ticks that open nothing: length in bytes.
     Ticks(usize),
 }
 
@@ -66,13 +66,13 @@ pub(super) struct Fence {
     tick: char,
     n: usize,
     indent: usize,
-    /// Bytes of the opening line with its end.
+    /// Length of the opening line with its line end.
     pub opening: usize,
 }
 
 impl Fence {
-    /// Whether `line` closes the fence, which it must not do from further in than it opened; then
-    /// the bytes up to the end of its ticks.
+    /// The length of the closing ticks of `line` with their indentation, which must not be deeper
+    /// than the opening one's; `None` for another line.
     pub fn closes(self, line: &str) -> Option<usize> {
         let ticks = line.trim_start_matches([' ', '\t']);
         let n = ticks.len() - ticks.trim_start_matches(self.tick).len();
@@ -80,7 +80,7 @@ impl Fence {
         (n >= self.n && indent <= self.indent).then_some(indent + n)
     }
 
-    /// Bytes of a whole text until the fence is closed.
+    /// Length of `text` up to the end of the fence.
     fn rest_len(self, text: &str) -> usize {
         let mut at = 0;
         for line in text.split_inclusive('\n') {
@@ -93,8 +93,8 @@ impl Fence {
     }
 }
 
-/// Judges the ticks or tildes that `rest` begins with; `indent` when they begin a line. `None` when
-/// what follows decides and is not there yet.
+/// Classifies the ticks or tildes that `rest` begins with. `indent` is their indentation when they
+/// begin a line. `None` while more text is needed to decide.
 pub(super) fn code(rest: &str, indent: Option<usize>, is_end: bool) -> Option<Code> {
     let tick = if rest.starts_with('~') { '~' } else { '`' };
     let n = rest.len() - rest.trim_start_matches(tick).len();
@@ -131,28 +131,23 @@ pub(super) fn code(rest: &str, indent: Option<usize>, is_end: bool) -> Option<Co
     (line_end.is_some() || is_end).then_some(Code::Ticks(n))
 }
 
-/// Why an answer's marks and its citations do not fit each other.
+/// A difference between an answer's marks and its citations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mismatch {
-    /// The answer cites a source that it was not given.
+    /// A mark without a citation.
     Unknown { n: usize },
-    /// A source is listed that the answer does not cite.
+    /// A citation without a mark.
     Unused { n: usize },
 }
 
-/// What is wrong between an answer's marks and its citations; empty when nothing is.
+/// The differences between an answer's marks and its citations.
 #[must_use]
 pub fn check(text: &str, citations: &[Citation]) -> Vec<Mismatch> {
     let marks = marks(text);
-    let unknown = marks
-        .iter()
-        .map(|&(_, n)| n)
-        .filter(|n| citations.iter().all(|citation| citation.n != *n))
-        .map(|n| Mismatch::Unknown { n });
-    let unused = citations
-        .iter()
-        .map(|citation| citation.n)
-        .filter(|n| marks.iter().all(|(_, used)| used != n))
-        .map(|n| Mismatch::Unused { n });
-    unknown.chain(unused).collect()
+    let marked = || marks.iter().map(|(_, n)| *n);
+    let cited = || citations.iter().map(|citation| citation.n);
+    let unknown = marked().filter(|n| !cited().any(|other| other == *n));
+    let unused = cited().filter(|n| !marked().any(|other| other == *n));
+    let unknown = unknown.map(|n| Mismatch::Unknown { n });
+    unknown.chain(unused.map(|n| Mismatch::Unused { n })).collect()
 }

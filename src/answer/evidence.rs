@@ -1,19 +1,18 @@
-//! Ranked hits → the passages an answer may rest on.
+//! Ranked hits to the passages that an answer may use.
 //!
-//! The surprising rule: the order of hits with equal scores is not taken from the ranking but from
-//! path and position, so that the same passages give the same answer whichever way a tie fell.
+//! Hits with equal scores are ordered by path and position, whatever their ranks: the same passages
+//! give the same answer however a tie was broken.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use crate::document::{Citation, Hit, Lines, Span};
+use crate::document::{Chunk, Citation, Hit, Lines, Span};
 use crate::strings::StrExt as _;
 
 /// How much evidence to keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     pub max_passages: usize,
-    /// Passages of one file; the rest of a long file seldom adds what another file does not say
-    /// better.
+    /// Passages of one file. Further ones of a long file seldom add what other files lack.
     pub max_per_source: usize,
 }
 
@@ -23,29 +22,29 @@ impl Default for Limits {
     }
 }
 
-/// One passage that counts.
+/// One passage that an answer may use.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evidence {
-    /// The passage; when it swallowed an overlapping neighbour, the text and span of both.
+    /// The passage, with overlapping neighbours merged into it.
     pub hit: Hit,
     /// 0 for the best; passages with equal scores share a place.
     pub place: usize,
 }
 
-/// The evidence among `hits`, best first: no text twice, no file too often.
+/// The evidence among `hits`, best first, without duplicates.
 #[must_use]
 pub fn choose(hits: &[Hit], limits: Limits) -> Vec<Evidence> {
-    let mut chosen: Vec<(Evidence, Words)> = Vec::new();
+    let mut chosen: Vec<(Evidence, WordSet)> = Vec::new();
     for candidate in placed(hits) {
-        let words = Words::of(&candidate.hit);
-        if chosen.iter().any(|(_, others)| others.are_nearly(&words)) {
+        let words = WordSet::of(&candidate.hit);
+        if chosen.iter().any(|(_, others)| others.is_near_duplicate(&words)) {
             continue;
         }
-        if let Some(at) =
-            chosen.iter_mut().position(|(kept, _)| swallow(&mut kept.hit, &candidate.hit))
+        if let Some((kept, words)) = chosen
+            .iter_mut()
+            .find_map(|entry| merge_overlap(&mut entry.0.hit, &candidate.hit).then_some(entry))
         {
-            let (kept, words) = &mut chosen[at];
-            *words = Words::of(&kept.hit);
+            *words = WordSet::of(&kept.hit);
             continue;
         }
         let from_source =
@@ -57,16 +56,17 @@ pub fn choose(hits: &[Hit], limits: Limits) -> Vec<Evidence> {
     chosen.into_iter().map(|(evidence, _)| evidence).collect()
 }
 
-/// `evidence` in the order of the documents, by path and position, with neighbours made one:
-/// passages of one section of one file that lie at most `max_gap` bytes apart. The order depends on
-/// which passages were chosen and on nothing else.
+/// `evidence` in the order of the documents, by path and position, with neighbours merged: passages
+/// of one section of one file that are at most `max_gap` bytes apart. The order depends on the set
+/// of passages only.
 #[must_use]
 pub fn in_order(mut evidence: Vec<Evidence>, max_gap: usize) -> Vec<Evidence> {
     evidence.sort_by(|a, b| identity(&a.hit).cmp(&identity(&b.hit)));
     let mut ordered: Vec<Evidence> = Vec::with_capacity(evidence.len());
     for next in evidence {
         if let Some(last) = ordered.last_mut()
-            && (swallow(&mut last.hit, &next.hit) || append(&mut last.hit, &next.hit, max_gap))
+            && (merge_overlap(&mut last.hit, &next.hit)
+                || append(&mut last.hit, &next.hit, max_gap))
         {
             last.place = last.place.min(next.place);
         } else {
@@ -76,7 +76,7 @@ pub fn in_order(mut evidence: Vec<Evidence>, max_gap: usize) -> Vec<Evidence> {
     ordered
 }
 
-/// Adds `next` to the end of `kept` when nothing but white space can lie between them.
+/// Appends `next` to `kept` when only white space can be between them.
 fn append(kept: &mut Hit, next: &Hit, max_gap: usize) -> bool {
     let (a, b) = (&mut kept.chunk, &next.chunk);
     let is_next = kept.root == next.root && kept.path == next.path && a.heading == b.heading;
@@ -85,12 +85,11 @@ fn append(kept: &mut Hit, next: &Hit, max_gap: usize) -> bool {
     a.text.push_str(["", "\n", "\n\n"][gap.min(2)]);
     a.text.push_str(&b.text);
     a.bytes = Span::new(a.bytes.start, b.bytes.end);
-    a.lines =
-        Lines { first: a.lines.first.min(b.lines.first), last: a.lines.last.max(b.lines.last) };
+    a.lines = union(a.lines, b.lines);
     true
 }
 
-/// The best pieces, numbered anew: what is shown when nothing supports an answer.
+/// The best `n` passages as citations, for a question without a supported answer.
 #[must_use]
 pub fn nearest(evidence: &[Evidence], n: usize) -> Vec<Citation> {
     let mut best: Vec<&Evidence> = evidence.iter().collect();
@@ -102,7 +101,7 @@ pub fn nearest(evidence: &[Evidence], n: usize) -> Vec<Citation> {
         .collect()
 }
 
-/// By rank, ties by path and position, each with its place.
+/// The hits by rank, ties by path and position, each with its place.
 fn placed(hits: &[Hit]) -> Vec<Evidence> {
     let mut sorted: Vec<&Hit> = hits.iter().collect();
     sorted.sort_by(|a, b| a.rank.cmp(&b.rank).then_with(|| b.score.total_cmp(&a.score)));
@@ -124,28 +123,24 @@ fn is_same_file(a: &Hit, b: &Hit) -> bool {
     a.root == b.root && a.path == b.path
 }
 
-/// The distinct words of a passage, each by a number of 64 bits, in rising order.
-struct Words(Vec<u64>);
+/// Hashes of the distinct words of a passage, ascending.
+struct WordSet(Vec<u64>);
 
-impl Words {
+impl WordSet {
     fn of(hit: &Hit) -> Self {
-        let number = |word: &str| {
-            let mut hasher = DefaultHasher::new();
-            word.hash(&mut hasher);
-            hasher.finish()
-        };
-        let mut words: Vec<u64> = hit.chunk.text.split_whitespace().map(number).collect();
+        let mut words: Vec<u64> = hit.chunk.text.split_whitespace().map(hash).collect();
         words.sort_unstable();
         words.dedup();
         Self(words)
     }
 
-    /// Whether two passages share nearly all their words: a licence header, a copied paragraph.
-    fn are_nearly(&self, other: &Self) -> bool {
+    /// Whether two passages share at least 90 % of their words: a licence header, a copied
+    /// paragraph.
+    fn is_near_duplicate(&self, other: &Self) -> bool {
         let (few, many) =
             if self.0.len() <= other.0.len() { (&self.0, &other.0) } else { (&other.0, &self.0) };
         let (mut shared, mut rest) = (0, many.as_slice());
-        // At best every one of the few is among the many.
+        // At best all of the few are among the many.
         if few.len() * 10 >= many.len() * 9 {
             for word in few {
                 rest = &rest[rest.partition_point(|other| other < word)..];
@@ -157,8 +152,14 @@ impl Words {
     }
 }
 
-/// Joins `next` to `kept` when they overlap in the same file, so that the shared text stands once.
-fn swallow(kept: &mut Hit, next: &Hit) -> bool {
+fn hash(word: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    word.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Merges `next` into `kept` when they overlap in one file, so that the shared text occurs once.
+fn merge_overlap(kept: &mut Hit, next: &Hit) -> bool {
     if !is_same_file(kept, next) || kept.chunk.bytes.overlap(next.chunk.bytes) == 0 {
         return false;
     }
@@ -175,19 +176,18 @@ fn swallow(kept: &mut Hit, next: &Hit) -> bool {
         let Some(shared) = shared_len(&a.text, &b.text) else { return false };
         format!("{}{}", a.text, b.text.slice(shared..))
     };
-    let (heading, place) = (a.heading.clone(), a.place.clone());
-    let lines =
-        Lines { first: a.lines.first.min(b.lines.first), last: a.lines.last.max(b.lines.last) };
     let bytes = Span::new(a.bytes.start, a.bytes.end.max(b.bytes.end));
-    kept.chunk.text = text;
-    kept.chunk.heading = heading;
-    kept.chunk.place = place;
-    kept.chunk.lines = lines;
-    kept.chunk.bytes = bytes;
+    let lines = union(a.lines, b.lines);
+    let (heading, place) = (a.heading.clone(), a.place.clone());
+    kept.chunk = Chunk { heading, text, bytes, lines, place };
     true
 }
 
-/// Bytes with which `a` ends and `b` begins. Fewer than a few words is chance.
+fn union(a: Lines, b: Lines) -> Lines {
+    Lines { first: a.first.min(b.first), last: a.last.max(b.last) }
+}
+
+/// Length of the longest text that ends `a` and begins `b`. A few shared bytes are chance.
 fn shared_len(a: &str, b: &str) -> Option<usize> {
     const MIN_BYTES: usize = 12;
     (MIN_BYTES..=a.len().min(b.len()))

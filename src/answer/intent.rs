@@ -1,9 +1,9 @@
-//! What kind of answer a question wants, told from its words.
+//! The kind of answer that a question asks for, detected from its words.
 //!
-//! All of it is tables, read from the top: the first row that fits decides. A wrong guess costs
-//! form, not truth: whatever the intent, an answer is made of the documents' own sentences.
+//! Tables, read from the top: the first matching row decides. A wrong guess costs form, not truth:
+//! whatever the intent, an answer consists of the documents' own sentences.
 
-/// What kind of answer.
+/// The kind of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Intent {
     /// What something is.
@@ -18,7 +18,7 @@ pub enum Intent {
     Factoid,
     /// Several things of a kind.
     List,
-    /// What there is to say about something, from several places.
+    /// An overview of something, from several places.
     Summary,
 }
 
@@ -53,19 +53,14 @@ impl Intent {
         Self::ALL.iter().copied().find(|intent| intent.name() == name)
     }
 
-    /// Tells from the words of a question.
+    /// Detects the intent from the words of a question.
     #[must_use]
     pub fn of(question: &str) -> Self {
-        let asked = Words::of(question);
-        let fits = |rule: &&Rule| {
-            asked.words.len() <= rule.max_words
-                && asked.has_any(rule.any)
-                && (rule.and.is_empty() || asked.has_any(rule.and))
-        };
-        RULES.iter().find(fits).map_or(Self::Factoid, |rule| rule.intent)
+        let words = Words::of(question);
+        RULES.iter().find(|rule| rule.matches(&words)).map_or(Self::Factoid, |rule| rule.intent)
     }
 
-    /// Words that say what kind of answer is wanted and not what about, as the index has them.
+    /// Words that ask for a kind of answer and not about a subject, as the index has them.
     pub(super) fn requests(self) -> &'static str {
         match self {
             Self::Summary => {
@@ -85,8 +80,8 @@ impl Intent {
         }
     }
 
-    /// Passages to retrieve for a question of this kind where `base` are asked for: a list, a
-    /// comparison and above all a summary draw on more places than a fact does.
+    /// Passages to retrieve where `base` is the configured number: a list, a comparison and above
+    /// all a summary draw on more places than a fact does.
     #[must_use]
     pub fn k(self, base: usize) -> usize {
         match self {
@@ -97,8 +92,8 @@ impl Intent {
     }
 }
 
-/// A question of at most `max_words` that has one of `any`, and one of `and` unless that is empty.
-/// For the language of phrases see [`Words::has`].
+/// Matches a question of at most `max_words` that has one of `any`, and one of `and` unless that is
+/// empty. [`Words::has`] describes the phrases.
 struct Rule {
     intent: Intent,
     any: &'static [&'static str],
@@ -108,6 +103,14 @@ struct Rule {
 
 const fn rule(intent: Intent, any: &'static [&'static str]) -> Rule {
     Rule { intent, any, and: &[], max_words: usize::MAX }
+}
+
+impl Rule {
+    fn matches(&self, words: &Words<'_>) -> bool {
+        words.words.len() <= self.max_words
+            && words.has_any(self.any)
+            && (self.and.is_empty() || words.has_any(self.and))
+    }
 }
 
 const RULES: &[Rule] = &[
@@ -367,7 +370,7 @@ const RULES: &[Rule] = &[
     },
 ];
 
-/// What the missing piece of a factual question looks like.
+/// What the answer to a factual question contains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AnswerType {
     Person,
@@ -380,15 +383,13 @@ pub(super) enum AnswerType {
 
 impl AnswerType {
     pub(super) fn of(question: &str) -> Self {
-        let asked = Words::of(question);
-        WANTED
-            .iter()
-            .find(|(_, phrases)| asked.has_any(phrases))
-            .map_or(Self::Anything, |(wanted, _)| *wanted)
+        let words = Words::of(question);
+        let row = ANSWER_TYPES.iter().find(|(_, phrases)| words.has_any(phrases));
+        row.map_or(Self::Anything, |(answer_type, _)| *answer_type)
     }
 }
 
-const WANTED: &[(AnswerType, &[&str])] = &[
+const ANSWER_TYPES: &[(AnswerType, &[&str])] = &[
     (
         AnswerType::Number,
         &[
@@ -495,17 +496,17 @@ const WANTED: &[(AnswerType, &[&str])] = &[
     ),
 ];
 
-/// Whether a question is about code, so that a block of it may be the answer.
+/// Whether a question is about code, so that a block of code may be the answer.
 pub(super) fn wants_code(question: &str) -> bool {
-    let asked = Words::of(question);
-    asked.has_any(&["example", "code", "command", "syntax", "snippet", "script"])
-        || asked.has_any(&["declare", "write a", "run", "flag", "option"])
+    let words = Words::of(question);
+    words.has_any(&["example", "code", "command", "syntax", "snippet", "script"])
+        || words.has_any(&["declare", "write a", "run", "flag", "option"])
             && Intent::of(question) != Intent::Factoid
         || ["`", "::", "()"].iter().any(|mark| question.contains(mark))
 }
 
-/// Whether a question asks for the name of who did something.
-pub(super) fn wants_maker(question: &str) -> bool {
+/// Whether a question asks who made or won something.
+pub(super) fn asks_for_maker(question: &str) -> bool {
     const MAKERS: &[&str] = &[
         "who wrote",
         "who created",
@@ -530,14 +531,14 @@ pub(super) fn wants_maker(question: &str) -> bool {
     Words::of(question).has_any(MAKERS)
 }
 
-/// A question as the tables see it.
-pub(super) struct Words<'a> {
+/// A question as the tables match it.
+struct Words<'a> {
     text: &'a str,
     words: Vec<String>,
 }
 
 impl<'a> Words<'a> {
-    pub(super) fn of(text: &'a str) -> Self {
+    fn of(text: &'a str) -> Self {
         let words = text
             .split(|c: char| !c.is_alphanumeric())
             .filter(|word| !word.is_empty())
@@ -545,30 +546,30 @@ impl<'a> Words<'a> {
         Self { text, words: words.collect() }
     }
 
-    pub(super) fn has_any(&self, phrases: &[&str]) -> bool {
+    fn has_any(&self, phrases: &[&str]) -> bool {
         phrases.iter().any(|phrase| self.has(phrase))
     }
 
-    /// Whether the words of `phrase` stand here one after the other, anything between them at `..`,
-    /// and at the very beginning after `^`. A phrase of a script without spaces is looked for as it
-    /// is.
+    /// Whether the question has the words of `phrase` in sequence: `..` stands for any words
+    /// between them, `^` for the beginning of the question. A phrase in a script without spaces is
+    /// searched for as a substring.
     fn has(&self, phrase: &str) -> bool {
         if phrase.contains(|c| matches!(c, '\u{2e80}'..='\u{9fff}')) {
             return self.text.contains(phrase);
         }
-        let (is_anchored, phrase) =
+        let (mut is_anchored, phrase) =
             phrase.strip_prefix('^').map_or((false, phrase), |rest| (true, rest));
         let mut rest = self.words.as_slice();
-        phrase.split(" .. ").zip(0..).all(|(part, n)| {
+        for part in phrase.split(" .. ") {
             let len = part.split(' ').count();
-            let mut places = rest.windows(len).enumerate().take(if is_anchored && n == 0 {
-                1
-            } else {
-                usize::MAX
-            });
-            let found =
-                places.find(|(_, window)| window.iter().map(String::as_str).eq(part.split(' ')));
-            found.map(|(at, _)| rest = &rest[at + len..]).is_some()
-        })
+            let matches = |window: &[String]| window.iter().map(String::as_str).eq(part.split(' '));
+            let n_places = if is_anchored { 1 } else { usize::MAX };
+            let Some(at) = rest.windows(len).take(n_places).position(matches) else {
+                return false;
+            };
+            rest = &rest[at + len..];
+            is_anchored = false;
+        }
+        true
     }
 }

@@ -1,29 +1,29 @@
-//! What the head of a model's answer is: a mark, a link, a tag, an address.
+//! Recognizes what a text begins with: a mark, a link, a tag, an address.
 //!
-//! Every function here may be asked before its answer is decided; then it says so. What it says
-//! once it holds for every way the text may go on.
+//! A function that needs more text to decide says so. A decision holds for every continuation of
+//! the text.
 
 use crate::strings::StrExt as _;
 
-/// Bytes within which a construct must close to be one.
+/// Longest constructs in bytes. What closes later is plain text.
 const MAX_MARK: usize = 64;
 const MAX_LABEL: usize = 300;
 const MAX_TARGET: usize = 2000;
 const MAX_TAG: usize = 2000;
-/// Longest run of letters that may be the beginning of an address.
+/// Longest run of letters that may begin an address.
 const MAX_WORD: usize = 200;
 /// Widest range of numbers in one mark.
 const MAX_RANGE: usize = 20;
 
-/// Around what models that reason aloud say to themselves.
+/// Tags around the reasoning of a model.
 pub(super) const THINK: [&str; 2] = ["<think>", "<thinking>"];
 pub(super) const THOUGHT: [&str; 2] = ["</think>", "</thinking>"];
 
-/// An answer that may have to wait.
+/// A decision that may need more text.
 pub(super) enum Recognized<T> {
     Yes(T),
     No,
-    /// What follows decides.
+    /// More text is needed.
     Wait,
 }
 
@@ -39,7 +39,7 @@ impl<T> Recognized<T> {
     }
 }
 
-/// The place of the first `is_stop` in `text`, when it is within `max` bytes.
+/// The position of the first `is_stop` in `text`, if that is within `max` bytes.
 fn stop(text: &str, max: usize, is_end: bool, is_stop: impl Fn(char) -> bool) -> Recognized<usize> {
     match text.find(is_stop) {
         Some(at) if at <= max => Recognized::Yes(at),
@@ -65,7 +65,7 @@ pub(super) fn marks(rest: &str, is_end: bool) -> Recognized<(usize, Vec<usize>)>
         let (numbers, note) =
             body.split_once('†').map_or((body, None), |(numbers, note)| (numbers, Some(note)));
         if note.is_some() && numbers.contains(':') {
-            // It counts messages, not sources.
+            // Such numbers count messages, not sources.
             return Recognized::Yes((len, Vec::new()));
         }
         body = numbers;
@@ -73,13 +73,13 @@ pub(super) fn marks(rest: &str, is_end: bool) -> Recognized<(usize, Vec<usize>)>
     let body = body.replace(" and ", ",");
     let items = body.split([',', ';', '&']).map(numbers);
     match items.collect::<Option<Vec<_>>>().map(|items| items.concat()) {
-        // Nobody counts sources from 0: this is an interval or an index.
+        // Sources count from 1, so this is an interval or an index.
         Some(numbers) if !numbers.contains(&0) => Recognized::Yes((len, numbers)),
         _ => Recognized::No,
     }
 }
 
-/// One number or range, whatever it is called.
+/// One number or range, with or without a label.
 fn numbers(item: &str) -> Option<Vec<usize>> {
     let item = item.trim().trim_start_matches('^');
     let digits = item.find(|c: char| c.is_ascii_digit())?;
@@ -118,7 +118,7 @@ fn numbers(item: &str) -> Option<Vec<usize>> {
     }
 }
 
-/// Whether `[label](target)` stands here, its label without brackets.
+/// Whether `rest` begins with `[label](target)`, the label without brackets.
 pub(super) fn link(rest: &str, is_image: bool, is_end: bool) -> Recognized<()> {
     let inside = rest.slice(1..);
     match stop(inside, MAX_LABEL, is_end, |c| matches!(c, '[' | ']' | '\n' | '`')) {
@@ -134,8 +134,8 @@ pub(super) fn link(rest: &str, is_image: bool, is_end: bool) -> Recognized<()> {
     }
 }
 
-/// `(target "title")` after a label: its length and the target. `f[T](x)` is no link: a link's
-/// target has a point, a slash or the like.
+/// `(target "title")` after a label: its length and the target. `f[T](x)` is not a link, because a
+/// link's target has a dot, a slash or the like.
 pub(super) fn target(rest: &str, is_image: bool, is_end: bool) -> Recognized<(usize, String)> {
     if rest.is_empty() && !is_end {
         return Recognized::Wait;
@@ -169,15 +169,15 @@ pub(super) fn target(rest: &str, is_image: bool, is_end: bool) -> Recognized<(us
     Recognized::Yes((close + 2, address.to_owned()))
 }
 
-/// A tag of HTML that a page would act on.
+/// An HTML tag that would change a page.
 pub(super) enum Tag {
-    /// So many bytes.
+    /// Its length in bytes.
     Active(usize),
-    /// It has not closed and never may.
+    /// It may never close.
     Unclosed,
 }
 
-/// Judges a `<`.
+/// Classifies a `<`.
 pub(super) fn tag(rest: &str, is_end: bool) -> Recognized<Tag> {
     const ACTIVE: [&str; 28] = [
         "a", "area", "audio", "base", "body", "button", "embed", "form", "frame", "html", "iframe",
@@ -216,14 +216,14 @@ pub(super) fn tag(rest: &str, is_end: bool) -> Recognized<Tag> {
     }
 }
 
-/// A word, or an address.
+/// A word or an address, with its length in bytes.
 pub(super) enum Address {
     Word(usize),
     Address(usize),
 }
 
-/// Judges a letter, a digit or a colon: `scheme://…`, `www.…`, `javascript:…`. `None` when what
-/// follows decides.
+/// Classifies a letter, a digit or a colon: `scheme://…`, `www.…`, `javascript:…`. `None` while
+/// more text is needed.
 pub(super) fn word(rest: &str, is_end: bool) -> Option<Address> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '.' | '-');
     let n = rest.find(|c| !is_part(c)).unwrap_or(rest.len()).min(MAX_WORD);
@@ -231,12 +231,11 @@ pub(super) fn word(rest: &str, is_end: bool) -> Option<Address> {
         return None;
     }
     let after = rest.slice(n..);
-    let is_undecided = |most: usize| after.len() < most && "://".starts_with(after) && !is_end;
     let is_www = rest.get(..4).is_some_and(|head| head.eq_ignore_ascii_case("www.")) && n > 4;
     if is_www || after.starts_with("://") {
         return address_len(rest, if is_www { 4 } else { n }, is_end).map(Address::Address);
     }
-    if is_undecided(3) {
+    if after.len() < 3 && "://".starts_with(after) && !is_end {
         return None;
     }
     if is_script(rest) && after.slice(1..).starts_with(|c: char| !c.is_whitespace()) {
@@ -245,14 +244,14 @@ pub(super) fn word(rest: &str, is_end: bool) -> Option<Address> {
     Some(Address::Word(n.max(1)))
 }
 
-/// Whether an address would be run or carries its own content.
+/// Whether an address is executed or carries its own content.
 pub(super) fn is_script(address: &str) -> bool {
     ["javascript:", "vbscript:", "data:"].iter().any(|scheme| {
         address.get(..scheme.len()).is_some_and(|head| head.eq_ignore_ascii_case(scheme))
     })
 }
 
-/// Bytes of an address of which `known` are sure.
+/// Length of an address whose first `known` bytes are certain; `None` while more text is needed.
 fn address_len(rest: &str, known: usize, is_end: bool) -> Option<usize> {
     let is_part =
         |c: char| c.is_alphanumeric() || c.is_ascii_graphic() && !"<>\"`'()[]{}|\\^".contains(c);

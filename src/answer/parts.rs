@@ -1,32 +1,31 @@
-//! Questions that are several, and the rankings of their parts put together.
+//! Texts that ask several questions, and the merged ranking of their parts.
 //!
 //! Conservative: a part must be a question by itself. "What is X and how do I install it?" is two,
-//! with *X* put for *it*; "What are the pros and cons of X?" is one. Whoever retrieves looks for
-//! every part and hands over what [`merge`] made of it.
+//! with *it* replaced by *X*; "What are the pros and cons of X?" is one. The caller searches for
+//! every part and merges the rankings with [`merge`].
 
 use std::collections::HashSet;
 
 use crate::document::Hit;
 use crate::strings::StrExt as _;
 
-/// More parts than this are a form to fill in, not a question.
+/// A text of more parts is a form to fill in, not a question.
 const MAX_PARTS: usize = 4;
 
-/// What to retrieve for a question: the question itself when it is one, its parts when it is
-/// several. Two things compared are looked for together, as the question stands, and each by
-/// itself.
+/// The queries to search for: the question itself, or its parts when it has several. A comparison
+/// is searched for as a whole, and each of its things by itself.
 #[must_use]
 pub fn parts(question: &str) -> Vec<String> {
     let things = things(question);
     if things.len() > 1 {
-        return std::iter::once(question.trim().to_owned()).chain(sought(&things)).collect();
+        return std::iter::once(question.trim().to_owned()).chain(queries(&things)).collect();
     }
     questions(question)
 }
 
-/// The rankings of the parts of one question as one: the best passage of each part, then the second
-/// best of each, and so on, none twice, ranked anew. A passage keeps its score and legs from the
-/// ranking that it came first in.
+/// Merges the rankings of a question's parts: the best passage of each part, then the second best
+/// of each, and so on, without duplicates, with new ranks. A passage keeps the score and
+/// contributions of the ranking in which it comes first.
 #[must_use]
 pub fn merge(parts: &[(String, Vec<Hit>)]) -> Vec<Hit> {
     let mut seen = HashSet::new();
@@ -40,20 +39,18 @@ pub fn merge(parts: &[(String, Vec<Hit>)]) -> Vec<Hit> {
     merged
 }
 
-/// The questions that one text asks; the text itself when it is one question or cannot be told
-/// apart.
+/// The questions of a text; the whole text when it asks one, or cannot be split.
 pub(super) fn questions(text: &str) -> Vec<String> {
     let whole = vec![text.trim().to_owned()];
     let mut found: Vec<String> = Vec::new();
-    for sentence in
-        text.split_inclusive(['?', '？']).map(str::trim).filter(|sentence| !sentence.is_empty())
-    {
-        // What is not asked belongs to what is: "I use Linux. What …?"
-        if !sentence.ends_with(['?', '？']) && !asks(&word_list(sentence)) {
+    let sentences = text.split_inclusive(['?', '？']).map(str::trim);
+    for sentence in sentences.filter(|sentence| !sentence.is_empty()) {
+        // A statement belongs to its question: "I use Linux. What …?"
+        if !sentence.ends_with(['?', '？']) && !is_request(sentence) {
             return whole;
         }
         for piece in clauses(sentence) {
-            match found.first().map(|first| resolved(piece, first)) {
+            match found.first().map(|first| resolve(piece, first)) {
                 None => found.push(piece.to_owned()),
                 Some(Some(piece)) => found.push(piece),
                 Some(None) => return whole,
@@ -63,10 +60,12 @@ pub(super) fn questions(text: &str) -> Vec<String> {
     if (2..=MAX_PARTS).contains(&found.len()) { found } else { whole }
 }
 
-/// What may stand between two questions in one sentence, and what the second one begins with:
-/// question words, each with what must follow so that it asks ("and how do I"), and does not
-/// describe ("and how it works"). `*` is anything.
-const JOINTS: &[(&[&str], &str, &[&str])] = &[
+type Joint = (&'static [&'static str], &'static str, &'static [&'static str]);
+
+/// The marks between two questions in one sentence; the words that must follow the question word,
+/// so that the second part asks ("and how do I") and does not describe ("and how it works"), `*`
+/// being anything; the question words that begin it.
+const JOINTS: &[Joint] = &[
     (
         &[", and ", " and ", "; ", ", "],
         "is are was were do does did can could should would has have had will",
@@ -85,17 +84,10 @@ fn clauses(sentence: &str) -> Vec<&str> {
     let mut clauses = Vec::new();
     let mut start = 0;
     for (at, _) in lower.char_indices() {
-        let joint = JOINTS.iter().find_map(|(marks, follows, openers)| {
-            let mark = marks.iter().find(|mark| lower.slice(at..).starts_with(**mark))?;
-            let mut words = lower.slice(at + mark.len()..).split_whitespace();
-            let opens = openers.contains(&words.next()?);
-            let next = words.next()?;
-            let fits = opens && (*follows == "*" || follows.split(' ').any(|word| word == next));
-            (fits && words.next().is_some()).then_some(mark.len())
-        });
+        let joint = JOINTS.iter().find_map(|joint| joint_len(lower.slice(at..), joint));
         if let Some(len) = joint
             && at > start
-            && asks(&word_list(sentence.slice(start..at)))
+            && is_request(sentence.slice(start..at))
         {
             clauses.push(sentence.slice(start..at).trim());
             start = at + len;
@@ -105,41 +97,48 @@ fn clauses(sentence: &str) -> Vec<&str> {
     clauses
 }
 
-/// Whether words begin like a question or a request, and go on.
-fn asks(words: &[String]) -> bool {
+/// The length of the mark of `joint` that `text` begins with, if a question follows.
+fn joint_len(text: &str, (marks, follows, openers): &Joint) -> Option<usize> {
+    let mark = marks.iter().find(|mark| text.starts_with(**mark))?;
+    let mut words = text.slice(mark.len()..).split_whitespace();
+    if !openers.contains(&words.next()?) {
+        return None;
+    }
+    let next = words.next()?;
+    let is_question = *follows == "*" || follows.split(' ').any(|word| word == next);
+    (is_question && words.next().is_some()).then_some(mark.len())
+}
+
+/// Whether a text of more than two words begins like a question or a request.
+fn is_request(text: &str) -> bool {
     const OPENERS: &str = "what how when where why who which is are was were do does did can could \
          should would define explain \
         describe list was wie wer wann wo warum wieso welche welcher welches comment pourquoi \
         quand qu quel quelle que \
         qué cómo quién cuándo dónde cuál";
-    words.len() > 2 && OPENERS.split_ascii_whitespace().any(|opener| opener == words[0])
+    let mut words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    let Some(first) = words.next().map(str::to_lowercase) else { return false };
+    words.nth(1).is_some() && OPENERS.split_ascii_whitespace().any(|opener| opener == first)
 }
 
-fn word_list(text: &str) -> Vec<String> {
-    text.split(|c: char| !c.is_alphanumeric())
-        .filter(|word| !word.is_empty())
-        .map(str::to_lowercase)
-        .collect()
-}
-
-/// `part` with the subject of the `first` question put for a pronoun; `None` when it has a pronoun
-/// and the first has no subject that could be told.
-fn resolved(part: &str, first: &str) -> Option<String> {
+/// `part` with its pronoun replaced by the subject of the `first` question; `None` when it has a
+/// pronoun and the first question has no evident subject.
+fn resolve(part: &str, first: &str) -> Option<String> {
     const PRONOUNS: &[&str] =
         &["it", "its", "they", "them", "their", "he", "she", "him", "his", "her"];
     let bare = |word: &str| word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
-    let words: Vec<&str> = part.split_whitespace().collect();
+    let mut words: Vec<&str> = part.split_whitespace().collect();
     let Some(at) = words.iter().position(|word| PRONOUNS.contains(&bare(word).as_str())) else {
         return Some(part.to_owned());
     };
     let subject = subject(first)?;
     let mark = words[at].chars().next_back().filter(|c| matches!(c, '?' | '？' | ','));
-    let put = format!("{subject}{}", mark.map(String::from).unwrap_or_default());
-    let words = words.iter().enumerate().map(|(i, word)| if i == at { put.as_str() } else { word });
-    Some(words.collect::<Vec<_>>().join(" "))
+    let replacement = format!("{subject}{}", mark.map(String::from).unwrap_or_default());
+    words[at] = &replacement;
+    Some(words.join(" "))
 }
 
-/// What a question is about, where its form says so.
+/// The subject of a question, where its form makes it evident.
 fn subject(question: &str) -> Option<&str> {
     const OPENINGS: &[&str] = &[
         "what is ",
@@ -163,7 +162,7 @@ fn subject(question: &str) -> Option<&str> {
     (1..=6).contains(&subject.split_whitespace().count()).then_some(subject)
 }
 
-/// How a comparison is worded: what stands before the things, between them, and behind them.
+/// The forms of a comparison: before the things, between them, and after them.
 const COMPARISONS: &[(&[&str], &[&str], &[&str])] = &[
     (
         &["difference between ", "differences between ", "comparison between ", "comparison of "],
@@ -187,8 +186,8 @@ const COMPARISONS: &[(&[&str], &[&str], &[&str])] = &[
     (&[""], &["と"], &["の違い"]),
 ];
 
-/// The two to four things that a question compares, as it names them; empty when it compares none
-/// that can be told.
+/// The two to four things that a question compares, as it names them; empty when it is not
+/// evidently a comparison.
 pub(super) fn things(question: &str) -> Vec<String> {
     COMPARISONS
         .iter()
@@ -205,14 +204,11 @@ fn things_by(
     let Some(start) = opens.iter().find_map(|open| Some(lower.find(open)? + open.len())) else {
         return Vec::new();
     };
-    let end = if closes.is_empty() {
-        lower.len()
-    } else {
-        let Some(close) = closes.iter().find_map(|close| lower.slice(start..).find(close)) else {
-            return Vec::new();
-        };
-        start + close
-    };
+    let close = closes.iter().find_map(|close| lower.slice(start..).find(close));
+    if close.is_none() && !closes.is_empty() {
+        return Vec::new();
+    }
+    let end = close.map_or(lower.len(), |close| start + close);
     let mut rest = question.slice(start..end);
     if let Some(stop) = rest.find(['?', '？', ';']) {
         rest = rest.slice(..stop);
@@ -227,25 +223,25 @@ fn things_by(
         rest = rest.slice(at + len..);
     }
     things.push(rest);
-    // "… in Rust", "… when writing": where the comparison is made, not what is compared.
+    // "… in Rust", "… when writing": the setting of the comparison, not a thing.
     let last = things.len() - 1;
     for aside in [" in ", " when ", " with respect to ", " for ", " bei ", " dans ", " en "] {
         if things[..last].iter().all(|thing| !thing.contains(aside)) {
             things[last] = things[last].split(aside).next().unwrap_or(things[last]);
         }
     }
-    let things: Vec<String> = things.into_iter().map(|thing| named(thing).to_owned()).collect();
+    let things: Vec<String> = things.into_iter().map(|thing| bare_name(thing).to_owned()).collect();
     let is_thing = |thing: &String| {
         (1..=6).contains(&thing.split_whitespace().count())
             && thing.chars().any(char::is_alphanumeric)
     };
     let distinct: HashSet<String> = things.iter().map(|thing| thing.to_lowercase()).collect();
-    let are_told_apart = distinct.len() == things.len() && (2..=MAX_PARTS).contains(&things.len());
-    if are_told_apart && things.iter().all(is_thing) { things } else { Vec::new() }
+    let are_distinct = distinct.len() == things.len() && (2..=MAX_PARTS).contains(&things.len());
+    if are_distinct && things.iter().all(is_thing) { things } else { Vec::new() }
 }
 
-/// A thing without its article and what a short question puts before it.
-fn named(thing: &str) -> &str {
+/// A thing without its article and the opening of a short question.
+fn bare_name(thing: &str) -> &str {
     const BEFORE: &[&str] = &[
         "what is better, ",
         "what is better: ",
@@ -279,9 +275,8 @@ fn named(thing: &str) -> &str {
     thing
 }
 
-/// What to look for so that each thing is found: "lexical" of "lexical and dense search" is looked
-/// for as "lexical search".
-fn sought(things: &[String]) -> Vec<String> {
+/// The query for each thing: "lexical" of "lexical and dense search" becomes "lexical search".
+fn queries(things: &[String]) -> Vec<String> {
     let head = things.last().and_then(|last| last.rsplit_once(' ')).map(|(_, head)| head);
     let with_head = |thing: &String| match head {
         Some(head)

@@ -1,50 +1,52 @@
-//! A question as weighted terms, and which of them a text has.
+//! A question as weighted terms, and the matches of these terms in a text.
 
 use std::collections::HashMap;
 
+use super::options::Tools;
 use crate::analysis::{self, QueryTerm};
 use crate::strings::StrExt as _;
-
-use super::Tools;
 
 /// A question, analysed against one index.
 pub(super) struct Question<'a> {
     languages: &'a [&'a str],
     /// As in [`Tools`].
     rarity: &'a dyn Fn(&str) -> f64,
-    terms: Vec<Asked>,
+    terms: Vec<Term>,
+    /// Indices of the terms that have a variant.
     by_variant: HashMap<String, Vec<usize>>,
     /// Weight of a term that the index does not have.
     unseen: f64,
 }
 
-/// Least weight of a term, as a share of the largest. On 240 and 500 passages anything from 0 to
-/// 0.3 answers equally well.
+/// Least weight of a term, as a share of the largest. On `XQuAD` (240 paragraphs;
+/// `tests/measure.rs`) and on an index of 500 passages any floor from 0 to 0.3 answers equally
+/// well.
 const FLOOR: f64 = 0.2;
 
-/// Weight of a rare word, as a share of the largest.
+/// Least rarity of a rare word, as a share of the largest.
 const RARE: f64 = 0.5;
 
-struct Asked {
-    /// How much of the question this term is: rarer is more.
+struct Term {
+    /// Rarer terms weigh more.
     weight: f64,
     /// Occurs somewhere in the index.
     is_known: bool,
-    /// Written with a capital inside the question: somebody or something in particular.
+    /// Capitalised inside the question: the name of a person or a thing.
     is_name: bool,
 }
 
-/// Where a text has the terms of the question: positions by term, none where the term is missing.
+/// The matches of a question's terms in a text.
 pub(super) struct TermMatches {
+    /// By term; empty where the text lacks it.
     pub positions: Vec<Vec<u32>>,
     /// The text's own terms, in order.
     pub terms: Vec<String>,
 }
 
 impl<'a> Question<'a> {
-    /// `requests` are words, parted by spaces, that do not belong to what is asked about.
+    /// `requests` are words, separated by spaces, that ask for a form and not about a subject.
     pub(super) fn new(text: &str, requests: &str, tools: &Tools<'a>) -> Self {
-        // No text has this term: every term of a text has a letter or a digit in it.
+        // No text has this term: every term has a letter or a digit.
         let unseen = (tools.weight)("\u{1}").max(f64::MIN_POSITIVE);
         let mut question = Self {
             languages: tools.languages,
@@ -66,19 +68,17 @@ impl<'a> Question<'a> {
             let rarity =
                 term.variants.iter().map(|variant| (tools.weight)(variant)).fold(unseen, f64::min);
             let is_known = rarity < unseen;
-            // In an index of a few pages on one subject the subject's own words are in every
-            // passage, and without a floor they would weigh nothing against a word that the
-            // question happens to put differently.
+            // In a small index on one subject every passage has the subject's words. Without a
+            // floor they would weigh nothing against a word that the documents put differently.
             let rarity = FLOOR * unseen + (1.0 - FLOOR) * rarity;
-            // A compound counts by its parts unless the index knows it as a whole: half of all
-            // writers leave the hyphen out.
+            // A compound that the index lacks counts by its parts: many writers omit the hyphen.
             let is_form = term.weight < 0.5 || term.weight == 0.5 && !term.is_part;
             if is_form && !is_known {
                 continue;
             }
             let factor = if is_hollow_pair(&term.variants[0], is_known) { 0.2 } else { 1.0 };
             let at = question.terms.len();
-            question.terms.push(Asked {
+            question.terms.push(Term {
                 weight: rarity * f64::from(term.weight.min(1.0)) * factor,
                 is_known,
                 is_name: false,
@@ -91,30 +91,23 @@ impl<'a> Question<'a> {
         question
     }
 
-    /// Marks the terms that are names. A question in capitals, or in Title Case, has none that can
-    /// be told.
+    /// Marks the terms that are names. In capitals or Title Case a question marks none.
     fn mark_names(&mut self, text: &str) {
         let mut words = text
             .split_whitespace()
             .skip(1)
             .filter(|word| word.starts_with(char::is_alphabetic))
             .peekable();
-        let has_small =
-            words.peek().is_none() || words.any(|word| word.starts_with(char::is_lowercase));
-        if !has_small {
+        let is_lowercase = |word: &str| word.starts_with(char::is_lowercase);
+        if words.peek().is_some() && !words.any(is_lowercase) {
             return;
         }
         let mut names = Vec::new();
         let mut first_word = None;
-        for language in self
-            .languages
-            .iter()
-            .map(|language| Some(*language))
-            .chain(self.languages.is_empty().then_some(None))
-        {
+        for language in self.analysers() {
             analysis::index_terms(text, language, &mut |term| {
-                let begins = *first_word.get_or_insert(term.position);
-                if term.position > begins
+                let first_word = *first_word.get_or_insert(term.position);
+                if term.position > first_word
                     && text.slice(term.start..term.end).starts_with(char::is_uppercase)
                 {
                     names.extend(self.by_variant.get(term.text).into_iter().flatten().copied());
@@ -124,20 +117,21 @@ impl<'a> Question<'a> {
         names.into_iter().for_each(|at| self.terms[at].is_name = true);
     }
 
+    /// The languages of the index, or none in particular.
+    fn analysers(&self) -> impl Iterator<Item = Option<&'a str>> + use<'a> {
+        let languages = self.languages.iter().copied().map(Some);
+        languages.chain(self.languages.is_empty().then_some(None))
+    }
+
     pub(super) fn len(&self) -> usize {
         self.terms.len()
     }
 
+    /// The matches of the terms in a text.
     pub(super) fn find(&self, text: &str) -> TermMatches {
         let mut found =
             TermMatches { positions: vec![Vec::new(); self.terms.len()], terms: Vec::new() };
-        for (i, language) in self
-            .languages
-            .iter()
-            .map(|language| Some(*language))
-            .chain(self.languages.is_empty().then_some(None))
-            .enumerate()
-        {
+        for (i, language) in self.analysers().enumerate() {
             analysis::index_terms(text, language, &mut |term| {
                 for &at in self.by_variant.get(term.text).into_iter().flatten() {
                     if found.positions[at].last() != Some(&term.position) {
@@ -152,13 +146,13 @@ impl<'a> Question<'a> {
         found
     }
 
-    /// Whether the question itself says `word`.
-    pub(super) fn asks_for(&self, word: &str) -> bool {
+    /// Whether the question itself has `word`.
+    pub(super) fn mentions(&self, word: &str) -> bool {
         self.find(word).positions.iter().any(|positions| !positions.is_empty())
     }
 
-    /// Whether the index says `word` seldom: names of people and places are rare, while "Listing"
-    /// and "Chapter" begin with capitals on every page.
+    /// Whether `word` is rare in the index, as names of people and places are. "Listing" and
+    /// "Chapter" have capitals too, but on every page.
     pub(super) fn is_rare(&self, word: &str) -> bool {
         let mut rarest = 0.0_f64;
         analysis::index_terms(word, self.languages.first().copied(), &mut |term| {
@@ -169,17 +163,17 @@ impl<'a> Question<'a> {
 
     /// Share of the question's weight for which `has` holds.
     pub(super) fn share(&self, has: impl Fn(usize) -> bool) -> f64 {
-        let total: f64 = self.terms.iter().map(|term| term.weight).sum();
-        let held: f64 = self
-            .terms
-            .iter()
-            .enumerate()
-            .filter(|&(at, _)| has(at))
-            .map(|(_, term)| term.weight)
-            .sum();
+        let (mut total, mut held) = (0.0, 0.0);
+        for (at, term) in self.terms.iter().enumerate() {
+            total += term.weight;
+            if has(at) {
+                held += term.weight;
+            }
+        }
         if total > 0.0 { held / total } else { 0.0 }
     }
 
+    /// Weight of a term, as a share of the largest.
     pub(super) fn weight(&self, at: usize) -> f64 {
         self.terms[at].weight / self.unseen
     }
@@ -189,21 +183,27 @@ impl<'a> Question<'a> {
         self.share(|at| self.terms[at].is_name && !has(at))
     }
 
-    /// Share of the question's weight in terms that the index does not have at all.
+    /// Share of the question's weight in terms that the index lacks.
     pub(super) fn unknown_share(&self) -> f64 {
         self.share(|at| !self.terms[at].is_known)
     }
 }
 
-/// Whether two characters of a script without spaces say little: most pairs that no text has
-/// straddle two words, and pairs with a particle in them hold a sentence together. On Chinese
-/// `XQuAD` this halves the share of wrong refusals.
+/// Whether a pair of characters of a script without spaces carries little meaning: most pairs that
+/// no text has straddle two words, and pairs with a particle join words. On the Chinese `XQuAD`
+/// (`tests/measure.rs`) this halves the share of wrong refusals.
 fn is_hollow_pair(term: &str, is_known: bool) -> bool {
     let mut characters = term.chars();
     let (Some(a), Some(b), None) = (characters.next(), characters.next(), characters.next()) else {
         return false;
     };
-    let is_unspaced = |c: char| matches!(c, '\u{3041}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}' | '\u{20000}'..='\u{3ffff}');
+    let is_unspaced = |c: char| {
+        matches!(c,
+            '\u{3041}'..='\u{30ff}'
+            | '\u{3400}'..='\u{9fff}'
+            | '\u{ac00}'..='\u{d7a3}'
+            | '\u{20000}'..='\u{3ffff}')
+    };
     let is_particle = |c: char| "的了是在和有多少何".contains(c);
     let is_hiragana = |c: char| matches!(c, '\u{3041}'..='\u{309f}');
     is_unspaced(a)

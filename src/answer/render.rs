@@ -1,22 +1,22 @@
-//! What was chosen, written down with its marks.
+//! Chosen sentences to the text of an answer, with marks and citations.
 
 use std::borrow::Cow;
 
+use super::citations;
+use super::evidence::Evidence;
+use super::score::Candidate;
 use crate::analysis::Kind;
 use crate::analysis::untrusted::neutralise;
 use crate::document::{Answer, Citation};
 use crate::strings::lines;
 
-use super::citations;
-use super::evidence::Evidence;
-use super::score::Candidate;
-
 const MAX_CODE_LINES: usize = 14;
 
 /// One sentence, row or block of code of a passage.
 pub(super) struct Quote {
-    /// Index of the evidence that it stands in, and its place there.
+    /// Index of its evidence.
     source: usize,
+    /// Index of its candidate.
     at: usize,
     kind: Kind,
     is_numbered: bool,
@@ -40,16 +40,16 @@ impl Quote {
     }
 }
 
-/// What answers one part of a question.
+/// The answer to one part of a question.
 pub(super) struct Section {
-    /// The thing that a row of a comparison is about.
+    /// The subject of a comparison's row.
     pub label: Option<String>,
-    /// The best one first.
+    /// Best first.
     pub quotes: Vec<Quote>,
 }
 
-/// Writes the answer down: a paragraph for each section, a line for each row; within a section the
-/// best source first, within a source in its own order.
+/// Renders a paragraph for each section and a line for each row; within a section the best source
+/// first, within a source in its order.
 pub(super) fn render(mut sections: Vec<Section>, evidence: &[Evidence]) -> Answer {
     let mut sources: Vec<usize> = Vec::new();
     for quote in sections.iter().flat_map(|section| &section.quotes) {
@@ -82,16 +82,16 @@ fn paragraph(quotes: &[Quote], number: &dyn Fn(usize) -> usize) -> String {
     let is_list = quotes.iter().filter(is_listed).count() > 1;
     let mut text = String::new();
     let mut step = 0;
-    // Whether what was written last stands on a line of its own.
+    // Whether the last piece has a line of its own.
     let mut on_line = false;
     for Quote { source, kind, is_numbered, text: sentence, .. } in quotes {
-        let goes_on = on_line && *kind == Kind::Item { first: false };
+        let continues_item = on_line && *kind == Kind::Item { first: false };
         let begins_line = *kind == Kind::Code
             || is_list && matches!(kind, Kind::Item { first: true } | Kind::Row);
         if !text.is_empty() {
-            text.push(if begins_line || on_line && !goes_on { '\n' } else { ' ' });
+            text.push(if begins_line || on_line && !continues_item { '\n' } else { ' ' });
         }
-        on_line = begins_line || goes_on;
+        on_line = begins_line || continues_item;
         let mark = format!("[{}]", number(*source));
         if *kind == Kind::Code {
             let code = code_lines(sentence).join("\n");
@@ -108,8 +108,7 @@ fn paragraph(quotes: &[Quote], number: &dyn Fn(usize) -> usize) -> String {
     text
 }
 
-/// The sentence, unless its own brackets or ticks would be taken for marks of ours or hide them;
-/// then without those.
+/// The sentence without brackets and ticks that would read as our marks, or hide them.
 fn unambiguous(sentence: &str) -> Cow<'_, str> {
     let is_clear = |sentence: &str| citations::marks(&format!("{sentence} [1]")).len() == 1;
     if is_clear(sentence) && !sentence.starts_with("~~~") {
@@ -129,15 +128,13 @@ fn fence_language(code: &str) -> &str {
     }
 }
 
-/// The lines of a block of code without its fence and its margin, as many as fit; none when there
-/// is nothing but an include that some other tool would have followed.
+/// The lines of a block of code without its fence and its margin, at most [`MAX_CODE_LINES`]; none
+/// when it only has includes for a documentation tool.
 pub(super) fn code_lines(code: &str) -> Vec<&str> {
-    let is_fence =
-        |line: &str| line.trim_start().starts_with("```") || line.trim_start().starts_with("~~~");
-    let lines: Vec<&str> = lines(code).filter(|line| !is_fence(line)).collect();
-    let says_something =
-        |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with("{{#");
-    if !lines.iter().any(says_something) {
+    let is_fence = |line: &str| line.starts_with("```") || line.starts_with("~~~");
+    let is_include = |line: &str| line.trim_start().starts_with("{{#");
+    let lines: Vec<&str> = lines(code).filter(|line| !is_fence(line.trim_start())).collect();
+    if !lines.iter().any(|line| !line.trim().is_empty() && !is_include(line)) {
         return Vec::new();
     }
     // The first line of an indented block has lost its margin to trimming.
@@ -148,17 +145,16 @@ pub(super) fn code_lines(code: &str) -> Vec<&str> {
         .map(|line| line.len() - line.trim_start().len())
         .min()
         .unwrap_or(0);
-    let has_margin = code.starts_with("```") || code.starts_with("~~~") || margin < 4;
-    lines
-        .into_iter()
-        .filter(|line| !line.trim_start().starts_with("{{#"))
-        .map(|line| {
-            if has_margin {
-                line
-            } else {
-                line.get(margin..).filter(|_| line.starts_with(' ')).unwrap_or(line)
-            }
-        })
-        .take(MAX_CODE_LINES)
-        .collect()
+    let keeps_margin = is_fence(code) || margin < 4;
+    let without_margin = |line| match keeps_margin {
+        true => line,
+        false => unindent(line, margin),
+    };
+    let code = lines.into_iter().filter(|line| !is_include(line)).map(without_margin);
+    code.take(MAX_CODE_LINES).collect()
+}
+
+/// An indented line without its first `margin` bytes.
+fn unindent(line: &str, margin: usize) -> &str {
+    line.get(margin..).filter(|_| line.starts_with(' ')).unwrap_or(line)
 }

@@ -1,52 +1,50 @@
-//! Whether a text that is being written goes round in circles.
+//! Detects a language model that repeats itself.
 //!
-//! A model that loops writes the same words until its tokens are used up. Citation marks, list
-//! numbers, case and white space may differ from one round to the next, so they are left out before
-//! the end of the text is compared with what stands before it.
+//! A model in a loop writes the same words until its tokens are used up. Citation marks, list
+//! numbers, case and white space may differ between the rounds, so the comparison ignores them.
 
-/// Rounds that make a loop.
+/// Least rounds of a loop.
 const MIN_ROUNDS: usize = 4;
-/// Characters that all rounds have together at least. Rulers, empty table cells and closing
-/// brackets repeat too.
+/// Least characters of all rounds together. Rulers, empty table cells and closing brackets repeat
+/// too.
 const MIN_CHARS: usize = 200;
-/// The longest round that is found. A longer one costs the model at least four times as much before
-/// it is.
+/// Longest round that is detected, in characters. The text is at least [`MIN_ROUNDS`] times as long
+/// by then.
 const MAX_ROUND: usize = 800;
-/// How often it is looked, in characters.
-const EVERY: usize = 64;
+/// Characters between two checks.
+const CHECK_EVERY: usize = 64;
 
-/// Watches a text as it comes.
+/// Watches a text as it arrives.
 #[derive(Clone, Debug, Default)]
 pub struct Repetition {
-    /// The end of the text without what may differ, at most as long as is compared.
+    /// The end of the text without the ignored characters, as long as it is compared.
     tail: Vec<char>,
-    /// Where on its line the text is.
-    place: Scope,
+    line: LinePosition,
     /// Digits that may be a list number, or an opening bracket and digits that may be a mark.
     held: String,
-    since_look: usize,
+    since_check: usize,
     is_found: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Scope {
-    /// Nothing but white space, bullets and digits stand before.
+enum LinePosition {
+    /// After white space, bullets and digits only.
     #[default]
-    LineStart,
-    InLine,
+    Start,
+    Inside,
 }
 
 impl Repetition {
-    /// How many bytes of `text`, which follows what came before, are no loop yet. Once they are
-    /// fewer than all, nothing that follows is of use.
+    /// Takes the next piece of the text, and returns how many of its bytes come before a loop was
+    /// detected: all of them until then.
     pub fn feed(&mut self, text: &str) -> usize {
         for (at, c) in text.char_indices() {
             if self.is_found {
                 return at;
             }
             self.push(c);
-            if self.since_look >= EVERY {
-                self.since_look = 0;
+            if self.since_check >= CHECK_EVERY {
+                self.since_check = 0;
                 self.is_found = is_loop(&self.tail);
             }
         }
@@ -66,7 +64,7 @@ impl Repetition {
                 _ => self.release(),
             }
         }
-        if self.place == Scope::LineStart {
+        if self.line == LinePosition::Start {
             match c {
                 '0'..='9' if self.held.len() < 6 => return self.held.push(c),
                 // A list number.
@@ -77,19 +75,19 @@ impl Repetition {
             }
         }
         match c {
-            '\n' | '\r' => self.place = Scope::LineStart,
+            '\n' | '\r' => self.line = LinePosition::Start,
             '[' => self.held.push('['),
             c if c.is_whitespace() => {}
             c => {
-                self.place = Scope::InLine;
+                self.line = LinePosition::Inside;
                 self.keep(c);
             }
         }
     }
 
-    /// What was held is text.
+    /// Treats the held characters as text.
     fn release(&mut self) {
-        self.place = Scope::InLine;
+        self.line = LinePosition::Inside;
         for c in std::mem::take(&mut self.held).chars() {
             self.keep(c);
         }
@@ -97,7 +95,7 @@ impl Repetition {
 
     fn keep(&mut self, c: char) {
         self.tail.extend(c.to_lowercase());
-        self.since_look += 1;
+        self.since_check += 1;
         const MAX_TAIL: usize = MIN_ROUNDS * MAX_ROUND;
         if self.tail.len() >= 2 * MAX_TAIL {
             self.tail.drain(..self.tail.len() - MAX_TAIL);
@@ -105,8 +103,8 @@ impl Repetition {
     }
 }
 
-/// Whether a text ends with enough rounds of the same. Reads the text backwards once: the prefix
-/// function of the reversed text says for each length which period it has.
+/// Whether a text ends with enough rounds of the same characters. One pass backwards: the prefix
+/// function of the reversed text gives the period of each length.
 fn is_loop(text: &[char]) -> bool {
     let n = text.len().min(MIN_ROUNDS * MAX_ROUND);
     let back = |at: usize| text[text.len() - 1 - at];
@@ -130,7 +128,7 @@ fn is_loop(text: &[char]) -> bool {
 mod tests {
     use super::*;
 
-    /// How much of `text` is let through in one piece, and in pieces of one character.
+    /// Bytes of `text` before a loop, in one piece and in pieces of one character.
     #[track_caller]
     fn kept(text: &str) -> usize {
         let whole = Repetition::default().feed(text);
@@ -154,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn what_goes_round_in_circles_is_cut() {
+    fn a_loop_is_cut() {
         check_loop("Use only what the sources say. Add nothing from memory.\n", 32);
         check_loop("the ", 300);
         check_loop("はい、", 300);
@@ -169,14 +167,12 @@ mod tests {
     }
 
     #[test]
-    fn what_only_looks_alike_is_let_through() {
+    fn similar_lines_are_not_a_loop() {
         let check = |text: &str| assert_eq!(kept(text), text.len(), "{text:?}");
         check("");
         check("no no no no no no no no no no");
         check(&"-".repeat(80));
-        check(
-            "| a | b | c |\n|---|---|---|\n| 1 | 2 | 3 |\n| 1 | 2 | 3 |\n| 1 | 2 | 3 |\n| 1 | 2 | 3 |\n",
-        );
+        check(&format!("| a | b | c |\n|---|---|---|\n{}", "| 1 | 2 | 3 |\n".repeat(4)));
         check(&"Run `rag ingest` again, then look whether the file is listed.\n".repeat(3));
         let versions: String =
             (0..40).map(|n| format!("Version 1.{n} was released in {}.\n", 1980 + n)).collect();

@@ -1,183 +1,221 @@
-//! What speaks for a sentence as the answer to a question.
-
-use crate::analysis::{self, Kind};
-use crate::strings::StrExt as _;
+//! Features of a sentence as the answer to a question, and their weights.
 
 use super::evidence::Evidence;
-use super::extractive::Wish;
 use super::intent::{AnswerType, Intent};
 use super::question::{Question, TermMatches};
+use super::spec::AnswerSpec;
+use crate::analysis::{self, Kind};
+use crate::document::context_line;
+use crate::strings::StrExt as _;
 
-/// One sentence that could be quoted.
+/// A sentence, row or block of code that could be quoted.
 pub(super) struct Candidate {
-    /// Index of the evidence it stands in.
+    /// Index of its evidence.
     pub source: usize,
     pub kind: Kind,
     /// A list item that the document numbers.
     pub is_numbered: bool,
-    /// As it would be shown.
+    /// As an answer shows it.
     pub text: String,
     pub n_words: usize,
     pub found: TermMatches,
-    /// Says what to do.
-    pub helps: bool,
+    /// It says what to do. Troubleshooting only.
+    pub gives_advice: bool,
     pub features: Features,
     pub score: f64,
 }
 
 impl Candidate {
-    /// A heading, or a question of the text's own.
-    pub(super) fn is_title(&self) -> bool {
+    /// A heading, or a question in the text.
+    pub fn is_title(&self) -> bool {
         self.kind == Kind::Heading || self.text.ends_with(['?', '？', '؟'])
+    }
+
+    /// Whether it introduces what follows.
+    pub fn announces(&self) -> bool {
+        self.text.ends_with([':', '：'])
     }
 }
 
-/// Each between 0 and 1, larger speaks for the sentence, unless said otherwise.
+/// Each between 0 and 1; larger is better, unless said otherwise.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Features {
     /// Share of the question's weight in the sentence.
     pub coverage: f64,
-    /// Share that only the sentences beside it have.
-    pub beside: f64,
-    /// Share that only its headings and the rest of its passage have.
-    pub around: f64,
-    /// How many of the question's neighbouring terms are neighbours here.
-    pub together: f64,
+    /// Further share in the neighbouring sentences.
+    pub in_neighbours: f64,
+    /// Further share in the headings and the rest of the passage.
+    pub in_context: f64,
+    /// Share of the question's neighbouring terms that are neighbours here.
+    pub adjacency: f64,
     /// It has what the question asks for: a number, a date, a name.
-    pub fits: f64,
-    /// The whole passage's share of the question.
+    pub has_type: f64,
+    /// Share of the question's weight in the whole passage.
     pub passage: f64,
-    /// Share of the question in the heading it stands under.
-    pub titled: f64,
+    /// Share of the question's weight in the heading above.
+    pub in_heading: f64,
     /// The same for the first sentence below a heading that is a question.
-    pub replies: f64,
-    /// Troubleshooting: it says what is the matter, or what helps.
-    pub mends: f64,
-    /// 1 for the best passage, falling with its place.
-    pub place: f64,
-    /// Cosine with the question; 0 where there is none.
+    pub answers_heading: f64,
+    /// Troubleshooting: it names a cause, or a remedy.
+    pub explains: f64,
+    /// 1 for the best passage, falling with its rank.
+    pub rank: f64,
+    /// Cosine with the question; 0 without vectors.
     pub cosine: f64,
-    /// Against: too short to say anything.
+    /// Penalty: too short to say anything.
     pub is_short: f64,
-    /// Against: a question, a heading, a caption; twice as much for code that nobody asked for.
+    /// Penalty: a question, a heading, a caption; 2 for code that the question does not ask for.
     pub is_odd: f64,
-    /// Against: leans on the sentence before it.
-    pub leans: f64,
-    /// It says what the thing asked about is.
+    /// Penalty: it refers to the sentence before it.
+    pub is_dependent: f64,
+    /// It says what the subject of the question is.
     pub defines: f64,
-    /// Against: it announces what the text will do.
+    /// Penalty: it announces what the text will do.
     pub is_meta: f64,
-    /// Length in words against 40.
+    /// Length in words, 40 and more being 1.
     pub length: f64,
 }
 
-/// Every sentence of the evidence, scored, in order.
+/// Every sentence of the evidence with its features, in order.
 pub(super) fn candidates(
     question: &Question<'_>,
-    wish: &Wish,
+    spec: &AnswerSpec,
     evidence: &[Evidence],
 ) -> Vec<Candidate> {
     let mut all = Vec::new();
     for (source, piece) in evidence.iter().enumerate() {
-        let chunk = &piece.hit.chunk;
-        let context = crate::document::context_line(piece.hit.title.as_deref(), &chunk.heading);
-        let context = question.find(&context);
-        let heading =
-            chunk.heading.last().map(String::as_str).or(piece.hit.title.as_deref()).unwrap_or("");
-        let mut asks = is_question(heading);
-        let mut heading = question.find(heading);
-        let first = all.len();
-        let readable = analysis::readable(&piece.hit.path, &chunk.text);
-        for passage in analysis::passages(&readable) {
-            let raw = readable.slice(passage.span.range());
-            let text =
-                if passage.kind == Kind::Code { raw.to_owned() } else { analysis::plain(raw) };
-            if text.is_empty() {
-                continue;
-            }
-            let found = question.find(&text);
-            let n_words = n_words(&text);
-            let helps = wish.intent == Intent::Troubleshooting && helps(&text);
-            let is_numbered = raw.starts_with(|c: char| c.is_ascii_digit());
-            all.push(Candidate {
-                source,
-                kind: passage.kind,
-                is_numbered,
-                text,
-                n_words,
-                found,
-                helps,
-                features: Features::default(),
-                score: 0.0,
-            });
-        }
-        let sentences = &mut all[first..];
-        let in_passage: Vec<bool> = (0..question.len())
-            .map(|term| context.has(term) || sentences.iter().any(|s| s.found.has(term)))
-            .collect();
-        let passage = question.share(|term| in_passage[term]);
-        for i in 0..sentences.len() {
-            if sentences[i].kind == Kind::Heading {
-                asks = is_question(&sentences[i].text);
-                heading = question.find(&sentences[i].text);
-            }
-            let here = &sentences[i];
-            let is_beside = |term: usize| {
-                i > 0 && sentences[i - 1].found.has(term)
-                    || sentences.get(i + 1).is_some_and(|next| next.found.has(term))
-            };
-            let coverage = question.share(|term| here.found.has(term));
-            let titled = question.share(|term| heading.has(term));
-            let is_opening = i == 0 || sentences[i - 1].is_title();
-            let features = Features {
-                coverage,
-                beside: question.share(|term| !here.found.has(term) && is_beside(term)),
-                around: question
-                    .share(|term| !here.found.has(term) && !is_beside(term) && in_passage[term]),
-                together: together(question, &here.found),
-                fits: f64::from(u8::from(fits(wish.wanted, here, question))),
-                passage,
-                titled,
-                replies: if asks && is_opening { titled } else { 0.0 },
-                mends: if wish.intent == Intent::Troubleshooting { mends(here) } else { 0.0 },
-                place: 1.0 / (1.0 + piece.place as f64),
-                cosine: 0.0,
-                is_short: (1.0 - here.n_words as f64 / 8.0).max(0.0),
-                is_odd: oddness(here, wish),
-                leans: f64::from(u8::from(leans(&here.text))),
-                is_meta: f64::from(u8::from(is_about_itself(&here.text))),
-                defines: if wish.intent == Intent::Definition {
-                    defines(here, coverage)
-                } else {
-                    0.0
-                },
-                length: (here.n_words as f64 / 40.0).min(1.0),
-            };
-            sentences[i].features = features;
-        }
+        let mut sentences = sentences(question, spec, source, piece);
+        set_features(question, spec, piece, &mut sentences);
+        all.append(&mut sentences);
     }
     all
 }
 
+/// The sentences of one passage, without features.
+fn sentences(
+    question: &Question<'_>,
+    spec: &AnswerSpec,
+    source: usize,
+    piece: &Evidence,
+) -> Vec<Candidate> {
+    let mut sentences = Vec::new();
+    let readable = analysis::readable(&piece.hit.path, &piece.hit.chunk.text);
+    for passage in analysis::passages(&readable) {
+        let raw = readable.slice(passage.span.range());
+        let text = if passage.kind == Kind::Code { raw.to_owned() } else { analysis::plain(raw) };
+        if text.is_empty() {
+            continue;
+        }
+        sentences.push(Candidate {
+            source,
+            kind: passage.kind,
+            is_numbered: raw.starts_with(|c: char| c.is_ascii_digit()),
+            n_words: n_words(&text),
+            found: question.find(&text),
+            gives_advice: spec.intent == Intent::Troubleshooting && gives_advice(&text),
+            features: Features::default(),
+            score: 0.0,
+            text,
+        });
+    }
+    sentences
+}
+
+fn set_features(
+    question: &Question<'_>,
+    spec: &AnswerSpec,
+    piece: &Evidence,
+    sentences: &mut [Candidate],
+) {
+    let chunk = &piece.hit.chunk;
+    let title = piece.hit.title.as_deref();
+    let context = question.find(&context_line(title, &chunk.heading));
+    let heading = chunk.heading.last().map(String::as_str).or(title).unwrap_or("");
+    let mut heading_asks = is_question(heading);
+    let mut heading = question.find(heading);
+    let in_passage = (0..question.len())
+        .map(|term| context.has(term) || sentences.iter().any(|s| s.found.has(term)))
+        .collect();
+    let passage = Passage { question, spec, in_passage, rank: piece.place };
+    for at in 0..sentences.len() {
+        if sentences[at].kind == Kind::Heading {
+            heading_asks = is_question(&sentences[at].text);
+            heading = question.find(&sentences[at].text);
+        }
+        let in_heading = question.share(|term| heading.has(term));
+        let is_opening = at == 0 || sentences[at - 1].is_title();
+        let answers_heading = if heading_asks && is_opening { in_heading } else { 0.0 };
+        let features = passage.features(sentences, at);
+        sentences[at].features = Features { in_heading, answers_heading, ..features };
+    }
+}
+
+/// What the features of all sentences of one passage depend on.
+struct Passage<'a> {
+    question: &'a Question<'a>,
+    spec: &'a AnswerSpec,
+    /// For each term of the question whether the passage or its headings have it.
+    in_passage: Vec<bool>,
+    /// 0 for the best passage.
+    rank: usize,
+}
+
+impl Passage<'_> {
+    /// The features of one sentence, those of its heading left out.
+    fn features(&self, sentences: &[Candidate], at: usize) -> Features {
+        let Self { question, spec, in_passage, rank } = self;
+        let here = &sentences[at];
+        let is_in_neighbour = |term: usize| {
+            at > 0 && sentences[at - 1].found.has(term)
+                || sentences.get(at + 1).is_some_and(|next| next.found.has(term))
+        };
+        let coverage = question.share(|term| here.found.has(term));
+        Features {
+            coverage,
+            in_neighbours: question.share(|term| !here.found.has(term) && is_in_neighbour(term)),
+            in_context: question
+                .share(|term| !here.found.has(term) && !is_in_neighbour(term) && in_passage[term]),
+            adjacency: adjacency(question, &here.found),
+            has_type: flag(has_type(spec.answer_type, here, question)),
+            passage: question.share(|term| in_passage[term]),
+            explains: if spec.intent == Intent::Troubleshooting { explains(here) } else { 0.0 },
+            rank: 1.0 / (1.0 + *rank as f64),
+            is_short: (1.0 - here.n_words as f64 / 8.0).max(0.0),
+            is_odd: oddness(here, spec),
+            is_dependent: flag(is_dependent(&here.text)),
+            is_meta: flag(is_meta(&here.text)),
+            defines: if spec.intent == Intent::Definition { defines(here, coverage) } else { 0.0 },
+            length: (here.n_words as f64 / 40.0).min(1.0),
+            ..Features::default()
+        }
+    }
+}
+
+fn flag(is_set: bool) -> f64 {
+    f64::from(u8::from(is_set))
+}
+
 impl Features {
-    pub(super) fn score(&self, intent: Intent) -> f64 {
-        // A heading tells what steps, lists and definitions are about; facts stand anywhere.
+    /// Weights set by hand. `tests/measure.rs` and `scripts/bench answers` count the `XQuAD`
+    /// answers that contain the gold span.
+    pub fn score(&self, intent: Intent) -> f64 {
+        // A heading names what steps, lists and definitions are about; facts occur under any.
         let heading = if intent == Intent::Factoid { 0.4 } else { 1.2 };
         3.0 * self.coverage
-            + 1.0 * self.beside
-            + 0.6 * self.around
-            + 0.7 * self.together
-            + 0.6 * self.fits
+            + 1.0 * self.in_neighbours
+            + 0.6 * self.in_context
+            + 0.7 * self.adjacency
+            + 0.6 * self.has_type
             + 1.0 * self.passage
-            + 0.8 * self.place
+            + 0.8 * self.rank
             + 1.5 * self.cosine
-            + heading * self.titled
-            + 1.0 * self.replies
-            + 0.5 * self.mends
+            + heading * self.in_heading
+            + 1.0 * self.answers_heading
+            + 0.5 * self.explains
             + 1.0 * self.defines
             - 1.0 * self.is_short
             - 1.0 * self.is_odd
-            - 0.1 * self.leans
+            - 0.1 * self.is_dependent
             - 0.5 * self.is_meta
             + 0.5 * self.length
     }
@@ -185,13 +223,19 @@ impl Features {
 
 /// Words as a reader counts them; two characters of a script without spaces make one.
 pub(super) fn n_words(text: &str) -> usize {
-    let unspaced = text.chars().filter(|c| matches!(c, '\u{e00}'..='\u{eff}' | '\u{3041}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{20000}'..='\u{3ffff}')).count();
-    text.split_whitespace().filter(|word| word.chars().any(char::is_alphanumeric)).count()
-        + unspaced / 2
+    let is_unspaced = |c: &char| {
+        matches!(c,
+            '\u{e00}'..='\u{eff}'
+            | '\u{3041}'..='\u{30ff}'
+            | '\u{3400}'..='\u{9fff}'
+            | '\u{20000}'..='\u{3ffff}')
+    };
+    let words = text.split_whitespace().filter(|word| word.contains(char::is_alphanumeric));
+    words.count() + text.chars().filter(is_unspaced).count() / 2
 }
 
-/// Share of the question's neighbouring pairs of terms that stand within three words of each other.
-fn together(question: &Question<'_>, found: &TermMatches) -> f64 {
+/// Share of the question's neighbouring pairs of terms that occur within three words of each other.
+fn adjacency(question: &Question<'_>, found: &TermMatches) -> f64 {
     const REACH: u32 = 3;
     let n = question.len();
     if n < 2 {
@@ -200,28 +244,30 @@ fn together(question: &Question<'_>, found: &TermMatches) -> f64 {
     let near = |a: &[u32], b: &[u32]| {
         a.iter().any(|&x| b.iter().any(|&y| x != y && x.abs_diff(y) <= REACH))
     };
-    let weight = |at: usize| question.weight(at).min(question.weight(at + 1));
-    let total: f64 = (0..n - 1).map(weight).sum();
-    let held: f64 = (0..n - 1)
-        .filter(|&at| near(&found.positions[at], &found.positions[at + 1]))
-        .map(weight)
-        .sum();
-    if total > 0.0 { held / total } else { 0.0 }
+    let (mut total, mut near_weight) = (0.0, 0.0);
+    for (a, b) in (0..n).zip(1..n) {
+        let weight = question.weight(a).min(question.weight(b));
+        total += weight;
+        if near(&found.positions[a], &found.positions[b]) {
+            near_weight += weight;
+        }
+    }
+    if total > 0.0 { near_weight / total } else { 0.0 }
 }
 
-/// How far something is from a sentence that can stand in an answer.
-fn oddness(candidate: &Candidate, wish: &Wish) -> f64 {
+/// How unlike a sentence of an answer something is.
+fn oddness(candidate: &Candidate, spec: &AnswerSpec) -> f64 {
     let text = candidate.text.as_str();
     let is_open = text.ends_with(['?', '？', '؟', ':', '：']);
     let is_closed = text
         .trim_end_matches(|c: char| "\"'”’»)]*_`」』）".contains(c))
         .ends_with(['.', '!', '。', '！', '．', '।', '۔', '…', '።', '។', ';']);
     match candidate.kind {
-        // In source code every passage has some, and it has many words.
-        Kind::Code => 2.0 * f64::from(u8::from(!wish.wants_code)),
+        // Every passage of source code has some, with many words.
+        Kind::Code => 2.0 * flag(!spec.wants_code),
         Kind::Heading => 1.0,
         _ if is_open || candidate.n_words == 0 => 1.0,
-        // A caption, a label, a line of a form. Thai ends its sentences with nothing.
+        // A caption, a label, a line of a form. Thai sentences end without a mark.
         Kind::Sentence
             if !is_closed
                 && candidate.n_words < 15
@@ -233,8 +279,8 @@ fn oddness(candidate: &Candidate, wish: &Wish) -> f64 {
     }
 }
 
-/// Begins with a word that means something said before.
-pub(super) fn leans(text: &str) -> bool {
+/// Whether a sentence begins with a word that refers to the one before.
+pub(super) fn is_dependent(text: &str) -> bool {
     const WORDS: &str = "he she it they this these that those his her its their such however \
          therefore thus also but and so then \
         instead otherwise here there both another other him them hence moreover furthermore \
@@ -264,13 +310,12 @@ pub(super) fn leans(text: &str) -> bool {
         "这",
         "那",
     ];
-    let lower = text.chars().take(24).flat_map(char::to_lowercase).collect::<String>();
-    let first = lower.split(|c: char| !c.is_alphanumeric()).next().unwrap_or("");
-    is_listed(first, WORDS) || PHRASES.iter().any(|phrase| lower.starts_with(phrase))
+    let lower = opening(text);
+    is_listed(first_word(&lower), WORDS) || PHRASES.iter().any(|phrase| lower.starts_with(phrase))
 }
 
-/// Talks about the text instead of its subject.
-fn is_about_itself(text: &str) -> bool {
+/// Whether a sentence is about the text instead of its subject.
+fn is_meta(text: &str) -> bool {
     const OPENINGS: &[&str] = &[
         "in this chapter",
         "in this section",
@@ -287,16 +332,25 @@ fn is_about_itself(text: &str) -> bool {
         "we’ll ",
         "we'll ",
     ];
-    let lower = text.chars().take(24).flat_map(char::to_lowercase).collect::<String>();
+    let lower = opening(text);
     OPENINGS.iter().any(|opening| lower.starts_with(opening))
+}
+
+/// The first characters in lower case, enough for every opening phrase listed here.
+fn opening(text: &str) -> String {
+    text.chars().take(24).flat_map(char::to_lowercase).collect()
+}
+
+fn first_word(text: &str) -> &str {
+    text.split(|c: char| !c.is_alphanumeric()).next().unwrap_or("")
 }
 
 fn is_listed(word: &str, list: &str) -> bool {
     !word.is_empty() && list.split_ascii_whitespace().any(|entry| entry == word)
 }
 
-/// How much a sentence looks like a definition: it begins with what is asked about and goes on to
-/// say what it is.
+/// How much a sentence looks like a definition: it begins with the subject of the question and says
+/// what that is.
 fn defines(candidate: &Candidate, coverage: f64) -> f64 {
     const SAYS: &[&str] = &[
         " is ",
@@ -321,16 +375,8 @@ fn defines(candidate: &Candidate, coverage: f64) -> f64 {
         " means ",
         " refers to ",
     ];
-    let mut first_positions =
-        candidate.found.positions.iter().filter_map(|positions| positions.first().copied());
-    let Some(first) = first_positions.by_ref().min() else { return 0.0 };
-    let last = candidate
-        .found
-        .positions
-        .iter()
-        .filter_map(|positions| positions.first().copied())
-        .max()
-        .unwrap_or(first);
+    let firsts = || candidate.found.positions.iter().filter_map(|positions| positions.first());
+    let (Some(&first), Some(&last)) = (firsts().min(), firsts().max()) else { return 0.0 };
     if first > 2 || last > first + 4 || coverage < 0.5 {
         return 0.0;
     }
@@ -365,8 +411,8 @@ const REASONS: &[&str] = &[
     "因此",
 ];
 
-/// 1 for a cause and 1 for a remedy, halved.
-fn mends(candidate: &Candidate) -> f64 {
+/// Half for a cause, half for a remedy.
+fn explains(candidate: &Candidate) -> f64 {
     const CAUSES: &[&str] = &[
         "means that",
         "happens when",
@@ -378,14 +424,14 @@ fn mends(candidate: &Candidate) -> f64 {
         "porque ",
     ];
     let lower = candidate.text.to_lowercase();
-    let explains = [REASONS, CAUSES].concat().iter().any(|cause| lower.contains(cause));
-    0.5 * f64::from(u8::from(explains)) + 0.5 * f64::from(u8::from(candidate.helps))
+    let names_cause = REASONS.iter().chain(CAUSES).any(|cause| lower.contains(cause));
+    0.5 * flag(names_cause) + 0.5 * flag(candidate.gives_advice)
 }
 
-/// Whether a sentence says what to do: it begins with a command, or advises.
-fn helps(text: &str) -> bool {
+/// Whether a sentence says what to do: it begins with an imperative, or advises.
+fn gives_advice(text: &str) -> bool {
     const COMMANDS: &str = "run try use set make give wait add remove delete rebuild update \
-         upgrade restart install reinstall         configure check choose change enable disable \
+         upgrade restart install reinstall configure check choose change enable disable \
          close open free increase reduce replace pass";
     const ADVICE: &[&str] = &[
         "make sure",
@@ -409,19 +455,18 @@ fn helps(text: &str) -> bool {
         "してください",
     ];
     let lower = text.to_lowercase();
-    let first = lower.split(|c: char| !c.is_alphanumeric()).next().unwrap_or("");
-    is_listed(first, COMMANDS) || ADVICE.iter().any(|advice| lower.contains(advice))
+    is_listed(first_word(&lower), COMMANDS) || ADVICE.iter().any(|advice| lower.contains(advice))
 }
 
-/// Whether a sentence has a thing of the kind that is asked for and that the question does not name
-/// itself.
-fn fits(wanted: AnswerType, candidate: &Candidate, question: &Question<'_>) -> bool {
+/// Whether a sentence has something of the type that is asked for and that the question itself does
+/// not have.
+fn has_type(answer_type: AnswerType, candidate: &Candidate, question: &Question<'_>) -> bool {
     let text = candidate.text.as_str();
-    let is_new = |word: &str| !question.asks_for(word);
+    let is_new = |word: &str| !question.mentions(word);
     let mut words = text
         .split(|c: char| c.is_whitespace() || "()[],;:\"“”—–/".contains(c))
         .filter(|word| !word.is_empty());
-    match wanted {
+    match answer_type {
         AnswerType::Number => words.any(|word| is_number(word) && is_new(word)),
         AnswerType::Time => {
             words.any(|word| is_time(word) && is_new(word))

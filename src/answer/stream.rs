@@ -1,32 +1,30 @@
-//! A model's words, made fit to be shown while they arrive.
+//! Cleans a language model's text while it arrives.
 //!
-//! Marks are brought to one form and unknown ones left out, images become their description,
-//! addresses that no source has are left out, reasoning aloud is dropped, hidden characters go.
-//! Code is left alone. The surprising rule: nothing is let through before it is decided, and a
-//! decision looks at what follows, never at where the text was cut; so the pieces make no
-//! difference, and the whole answer is cleaned by the very same code.
-
-use crate::analysis::untrusted::{Neutraliser, neutralise};
-use crate::strings::{StrExt as _, shorten};
+//! Citation marks get one form and unknown ones are removed; images become their description;
+//! addresses that no source has, reasoning and hidden characters are removed. Code stays as it is.
+//! No text is passed on before its meaning is decided, and the decision depends on what follows,
+//! never on where the text was cut. So pieces give the same result as the whole, by the same code.
 
 use super::citations::{Code, Fence, code, indentation};
 use super::evidence::Evidence;
 use super::lexer::{self, Address};
+use crate::analysis::untrusted::{Neutraliser, neutralise};
+use crate::strings::{StrExt as _, shorten};
 
-/// Stands where an address was.
+/// Replaces a removed address.
 const NO_ADDRESS: &str = "…";
 
 /// Cleans an answer piece by piece.
 #[derive(Clone, Debug)]
 pub struct Stream {
     neutraliser: Neutraliser,
-    /// Texts of the sources, for the addresses in them.
+    /// Texts of the sources, to look up addresses.
     sources: Vec<String>,
-    /// What has arrived and is not decided.
+    /// Text that has arrived and is undecided.
     held: String,
     state: State,
     shown: Shown,
-    /// Whether the brackets that are open are an image's or a link's.
+    /// The kind of the open brackets.
     link: Option<Link>,
     removed: Vec<usize>,
     n_addresses: usize,
@@ -35,9 +33,14 @@ pub struct Stream {
 #[derive(Clone, Copy, Debug)]
 enum State {
     Text,
-    /// In a fence; whether at the beginning of a line.
-    Block(Fence, bool),
+    Block(Fence, BlockPosition),
     Thinking,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum BlockPosition {
+    LineStart,
+    Inside,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,10 +49,10 @@ enum Link {
     Text,
 }
 
-/// What the head of the held text is, and how many bytes of it.
+/// What the held text begins with, with its length in bytes.
 enum Token {
     Plain(usize),
-    /// One character that must not touch the next.
+    /// A character that must not touch the next one.
     Apart(usize),
     Drop(usize),
     Block(Fence),
@@ -61,7 +64,7 @@ enum Token {
 }
 
 impl Stream {
-    /// A filter for an answer that may cite `sources`: the first is `[1]`.
+    /// A filter for an answer that may cite `sources`, `[1]` first.
     #[must_use]
     pub fn new(sources: &[Evidence]) -> Self {
         Self {
@@ -79,26 +82,26 @@ impl Stream {
         }
     }
 
-    /// What may be shown after `text` has arrived.
+    /// The text that may be shown after `text` has arrived.
     pub fn feed(&mut self, text: &str) -> String {
         let text = self.neutraliser.feed(text);
         self.held.push_str(&text);
         self.drain(false)
     }
 
-    /// What was held back, now that nothing follows. White space at the end is not shown.
+    /// The rest, once the text is complete, without white space at the end.
     pub fn finish(&mut self) -> String {
         let text = self.neutraliser.finish();
         self.held.push_str(&text);
         self.drain(true)
     }
 
-    /// Numbers that were cited and not offered, each once.
+    /// Numbers that were cited and that no source has, each once.
     pub fn removed(&self) -> &[usize] {
         &self.removed
     }
 
-    /// Addresses left out because no source has them.
+    /// Number of addresses that were removed because no source has them.
     pub fn n_addresses(&self) -> usize {
         self.n_addresses
     }
@@ -111,7 +114,7 @@ impl Stream {
             let rest = held.slice(at..);
             let step = match self.state {
                 State::Text => self.text(rest, is_end, &mut out),
-                State::Block(fence, begins) => self.block(rest, fence, begins, is_end, &mut out),
+                State::Block(..) => self.block(rest, is_end, &mut out),
                 State::Thinking => self.thinking(rest, is_end, &mut out),
             };
             let Some(len) = step else { break };
@@ -121,122 +124,91 @@ impl Stream {
         out
     }
 
+    /// Takes the next token; `None` while it is undecided.
     fn text(&mut self, rest: &str, is_end: bool, out: &mut String) -> Option<usize> {
-        let token = self.token(rest, is_end)?;
-        let len = match token {
+        match self.token(rest, is_end)? {
             Token::Plain(len) => {
                 self.shown.put(rest.slice(..len), out);
-                len
+                Some(len)
             }
             Token::Apart(len) => {
                 self.shown.put(rest.slice(..len), out);
                 self.shown.put(" ", out);
-                len
+                Some(len)
             }
             Token::Drop(len) => {
                 self.shown.leave_out();
-                len
+                Some(len)
             }
             Token::Block(fence) => {
                 self.shown.put(rest.slice(..fence.opening), out);
-                self.state = State::Block(fence, true);
-                fence.opening
+                self.state = State::Block(fence, BlockPosition::LineStart);
+                Some(fence.opening)
             }
             Token::Think(len) => {
                 self.shown.leave_out();
                 self.state = State::Thinking;
-                len
+                Some(len)
             }
             Token::Marks(len, numbers) => {
                 self.marks(&numbers, out);
-                len
+                Some(len)
             }
             Token::OpenLink(len, link) => {
                 self.shown.leave_out();
                 self.link = Some(link);
-                len
+                Some(len)
             }
             Token::CloseLink(len, target) => {
                 self.close_link(&target, out);
-                len
+                Some(len)
             }
             Token::Address(len) => {
-                if self.is_known(rest.slice(..len)) {
-                    self.shown.put(rest.slice(..len), out);
-                } else {
-                    self.n_addresses += 1;
-                    self.shown.put(NO_ADDRESS, out);
-                }
-                len
+                self.address(rest.slice(..len), out);
+                Some(len)
             }
-        };
-        Some(len)
+        }
     }
 
-    /// What `rest` begins with; `None` when what follows decides and is not there yet.
+    /// The token that `rest` begins with; `None` while more text is needed to decide.
     fn token(&self, rest: &str, is_end: bool) -> Option<Token> {
         let first = rest.chars().next()?;
         let after = rest.slice(first.len_utf8()..);
-        match first {
-            '`' | '~' => Some(match code(rest, self.shown.indentation(), is_end)? {
+        Some(match first {
+            '`' | '~' => match code(rest, self.shown.indentation(), is_end)? {
                 Code::Block(fence) => Token::Block(fence),
                 Code::Span(len) | Code::Ticks(len) => Token::Plain(len),
-            }),
-            '[' | '【' => {
-                if let Some((len, numbers)) = lexer::marks(rest, is_end).decided()? {
-                    return Some(Token::Marks(len, numbers));
-                }
-                let is_link = first == '[' && lexer::link(rest, false, is_end).decided()?.is_some();
-                Some(if is_link {
-                    Token::OpenLink(1, Link::Text)
-                } else {
-                    Token::Plain(first.len_utf8())
-                })
-            }
-            '!' if after.is_empty() && !is_end => None,
+            },
+            '[' | '【' => return opening_bracket(rest, first, is_end),
+            '!' if after.is_empty() && !is_end => return None,
             '!' if after.starts_with('[') => {
                 if lexer::marks(after, is_end).decided()?.is_some() {
-                    return Some(Token::Plain(1));
+                    Token::Plain(1)
+                } else if lexer::link(after, true, is_end).decided()?.is_some() {
+                    Token::OpenLink(2, Link::Image)
+                } else {
+                    // Another program may read it as an image even so.
+                    Token::Apart(1)
                 }
-                // What is not understood as an image is not left for others to understand as one.
-                let is_image = lexer::link(after, true, is_end).decided()?.is_some();
-                Some(if is_image { Token::OpenLink(2, Link::Image) } else { Token::Apart(1) })
             }
             ']' => {
-                let target =
-                    lexer::target(after, self.link == Some(Link::Image), is_end).decided()?;
-                Some(
-                    target
-                        .map_or(Token::Plain(1), |(len, target)| Token::CloseLink(1 + len, target)),
-                )
-            }
-            '<' => {
-                let is_partly = |tag: &str| tag.starts_with(rest) && !is_end;
-                if let Some(tag) = lexer::THINK.iter().find(|tag| rest.starts_with(**tag)) {
-                    return Some(Token::Think(tag.len()));
-                }
-                if let Some(tag) = lexer::THOUGHT.iter().find(|tag| rest.starts_with(**tag)) {
-                    return Some(Token::Drop(tag.len()));
-                }
-                if lexer::THINK.iter().chain(&lexer::THOUGHT).any(|tag| is_partly(tag)) {
-                    return None;
-                }
-                Some(match lexer::tag(rest, is_end).decided()? {
-                    Some(lexer::Tag::Active(len)) => Token::Drop(len),
-                    Some(lexer::Tag::Unclosed) => Token::Apart(1),
+                let is_image = self.link == Some(Link::Image);
+                match lexer::target(after, is_image, is_end).decided()? {
+                    Some((len, target)) => Token::CloseLink(1 + len, target),
                     None => Token::Plain(1),
-                })
+                }
             }
-            ':' | '0'..='9' | 'a'..='z' | 'A'..='Z' => Some(match lexer::word(rest, is_end)? {
+            '<' => return tag(rest, is_end),
+            ':' | '0'..='9' | 'a'..='z' | 'A'..='Z' => match lexer::word(rest, is_end)? {
                 Address::Word(len) => Token::Plain(len),
                 Address::Address(len) => Token::Address(len),
-            }),
+            },
             _ => {
                 let is_special = |c: char| c.is_ascii_alphanumeric() || "`~[【!]<:".contains(c);
                 let len = after.find(is_special).unwrap_or(after.len());
-                Some(Token::Plain(first.len_utf8() + len))
+                Token::Plain(first.len_utf8() + len)
             }
-        }
+        })
     }
 
     fn marks(&mut self, numbers: &[usize], out: &mut String) {
@@ -258,7 +230,7 @@ impl Stream {
     fn close_link(&mut self, target: &str, out: &mut String) {
         let link = self.link.take();
         if link.is_none() {
-            // Its opening was shown, so its end is.
+            // Its opening bracket was shown.
             self.shown.put("]", out);
         }
         if link == Some(Link::Image) {
@@ -271,22 +243,25 @@ impl Stream {
         }
     }
 
-    /// Whether some source has the address, so that it tells nobody anything.
+    fn address(&mut self, address: &str, out: &mut String) {
+        if self.is_known(address) {
+            self.shown.put(address, out);
+        } else {
+            self.n_addresses += 1;
+            self.shown.put(NO_ADDRESS, out);
+        }
+    }
+
+    /// Whether a source has the address, so that opening it reveals nothing.
     fn is_known(&self, address: &str) -> bool {
         !lexer::is_script(address) && self.sources.iter().any(|source| source.contains(address))
     }
 
-    fn block(
-        &mut self,
-        rest: &str,
-        fence: Fence,
-        begins: bool,
-        is_end: bool,
-        out: &mut String,
-    ) -> Option<usize> {
+    fn block(&mut self, rest: &str, is_end: bool, out: &mut String) -> Option<usize> {
+        let State::Block(fence, position) = self.state else { return None };
         let line_end = rest.find('\n').map(|end| end + 1);
         let line = rest.slice(..line_end.unwrap_or(rest.len()));
-        if begins {
+        if position == BlockPosition::LineStart {
             let is_undecided = line.chars().all(|c| matches!(c, ' ' | '\t' | '`' | '~'));
             if line_end.is_none() && is_undecided && !is_end {
                 return None;
@@ -298,7 +273,11 @@ impl Stream {
             }
         }
         self.shown.put(line, out);
-        self.state = State::Block(fence, line_end.is_some());
+        let position = match line_end {
+            Some(_) => BlockPosition::LineStart,
+            None => BlockPosition::Inside,
+        };
+        self.state = State::Block(fence, position);
         Some(line.len())
     }
 
@@ -306,7 +285,7 @@ impl Stream {
         let end = lexer::THOUGHT.iter().filter_map(|tag| Some(rest.find(tag)? + tag.len())).min();
         if let Some(end) = end {
             self.state = State::Text;
-            // Lines stay lines: joined ones could make code of what was none.
+            // Two joined lines might read as code.
             self.shown.put("\n", out);
             return Some(end);
         }
@@ -317,15 +296,45 @@ impl Stream {
     }
 }
 
-/// What has been shown, as far as what follows depends on it.
+/// The token of a `[` or `【` that `rest` begins with; `None` while more text is needed.
+fn opening_bracket(rest: &str, bracket: char, is_end: bool) -> Option<Token> {
+    if let Some((len, numbers)) = lexer::marks(rest, is_end).decided()? {
+        return Some(Token::Marks(len, numbers));
+    }
+    let is_link = bracket == '[' && lexer::link(rest, false, is_end).decided()?.is_some();
+    let link = Token::OpenLink(1, Link::Text);
+    Some(if is_link { link } else { Token::Plain(bracket.len_utf8()) })
+}
+
+/// The token of a `<` that `rest` begins with; `None` while more text is needed.
+fn tag(rest: &str, is_end: bool) -> Option<Token> {
+    let starting = |tags: &[&'static str]| tags.iter().copied().find(|tag| rest.starts_with(tag));
+    if let Some(tag) = starting(&lexer::THINK) {
+        return Some(Token::Think(tag.len()));
+    }
+    if let Some(tag) = starting(&lexer::THOUGHT) {
+        return Some(Token::Drop(tag.len()));
+    }
+    let mut tags = lexer::THINK.iter().chain(&lexer::THOUGHT);
+    if !is_end && tags.any(|tag| tag.starts_with(rest)) {
+        return None;
+    }
+    Some(match lexer::tag(rest, is_end).decided()? {
+        Some(lexer::Tag::Active(len)) => Token::Drop(len),
+        Some(lexer::Tag::Unclosed) => Token::Apart(1),
+        None => Token::Plain(1),
+    })
+}
+
+/// What was shown so far, as far as the following text depends on it.
 #[derive(Clone, Debug, Default)]
 struct Shown {
     last: Option<char>,
     /// The line so far.
     line: String,
-    /// White space that waits for what follows it.
+    /// White space that is held back until text follows.
     space: String,
-    /// Something was left out here.
+    /// Text was left out here.
     is_gap: bool,
 }
 
@@ -341,7 +350,7 @@ impl Shown {
                 let len = self.space.trim_end_matches(' ').len();
                 shorten(&mut self.space, len);
             } else if self.space.is_empty() && self.last.is_some_and(sticks) && sticks(first) {
-                // What stood apart must not become one word, one mark or one fence.
+                // Two separate texts must not become one word, one mark or one fence.
                 self.space.push(' ');
             }
             self.is_gap = false;
@@ -369,7 +378,7 @@ impl Shown {
         }
     }
 
-    /// As [`indentation`] of all that is shown.
+    /// [`indentation`] of the whole shown text.
     fn indentation(&self) -> Option<usize> {
         if self.last.is_none() {
             Some(0)
@@ -379,7 +388,7 @@ impl Shown {
     }
 }
 
-/// Whether a character may be part of something longer than itself.
+/// Whether a character may form a word, mark or fence with its neighbour.
 fn sticks(c: char) -> bool {
     c.is_alphanumeric() || "`~[]!<:/#^".contains(c)
 }

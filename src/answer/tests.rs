@@ -29,7 +29,7 @@ fn hit(rank: usize, path: &str, start: usize, text: &str) -> Hit {
     }
 }
 
-/// Rarity by the hits themselves: what none of them has is rarest.
+/// Rarity by the hits themselves: a word that none of them has is rarest.
 fn ask(question: &str, hits: &[Hit], options: &Options) -> Answer {
     let texts: Vec<String> = hits.iter().map(|hit| hit.chunk.text.clone()).collect();
     let index = crate::analysis::tests::retrieval::Bm25::new(&texts, Some("en"));
@@ -72,7 +72,7 @@ fn a_fact_is_quoted() {
 }
 
 #[test]
-fn a_sentence_that_leans_brings_what_it_leans_on() {
+fn a_dependent_sentence_brings_the_one_before_it() {
     check_answer(
         "How heavy is the lens of the lighthouse?",
         &[
@@ -138,7 +138,7 @@ fn a_heading_that_asks_is_no_answer() {
 }
 
 #[test]
-fn trouble_gets_its_cause_and_its_remedy() {
+fn a_problem_gets_its_cause_and_its_remedy() {
     check_answer(
         "Why does the lamp fail to start?",
         &[
@@ -152,7 +152,7 @@ fn trouble_gets_its_cause_and_its_remedy() {
 }
 
 #[test]
-fn a_summary_has_something_of_every_place() {
+fn a_summary_covers_every_section() {
     check_answer(
         "Describe the lighthouse",
         &[
@@ -195,7 +195,7 @@ fn every_part_of_a_question_is_answered() {
         "The foghorn is a compressed-air siren on the roof. [1]\n\nTo test the foghorn, open the \
          valve for a second. [2]",
     );
-    // What nothing supports is left out.
+    // An unsupported part is left out.
     check_answer(
         "What is the foghorn? Who won the cycling race in Flanders?",
         &texts,
@@ -204,7 +204,7 @@ fn every_part_of_a_question_is_answered() {
 }
 
 #[test]
-fn questions_are_taken_apart() {
+fn questions_are_split_into_parts() {
     let check =
         |question: &str, expected: &[&str]| assert_eq!(parts(question), expected, "{question:?}");
     check(
@@ -295,7 +295,7 @@ fn sources_are_numbered_in_order_of_use() {
 }
 
 #[test]
-fn what_nothing_supports_is_not_answered() {
+fn an_unsupported_question_is_not_answered() {
     let hits = [
         hit(1, "a.md", 0, "The lighthouse was built in 1887 by the harbour board."),
         hit(2, "b.md", 0, ELSEWHERE),
@@ -309,13 +309,13 @@ fn what_nothing_supports_is_not_answered() {
     ] {
         let answer = ask(question, &hits, &Options::default());
         assert!(!answer.supported && answer.text.is_empty(), "{question:?}: {answer:?}");
-        assert_eq!(answer.citations.len(), 2, "the nearest passages are named");
+        assert_eq!(answer.citations.len(), 2, "the nearest passages are cited");
     }
     assert!(!ask("When was the lighthouse built?", &[], &Options::default()).supported);
 }
 
 #[test]
-fn words_are_counted() {
+fn an_answer_has_at_most_max_words() {
     let long = "The lighthouse was built of stone in 1887. The lighthouse was built up in 1901 \
          with iron. The lighthouse was built anew in 1950, of concrete.";
     for max_words in [1, 9, 20, 60] {
@@ -325,7 +325,7 @@ fn words_are_counted() {
             &[hit(1, "a.md", 0, long), hit(2, "b.md", 0, ELSEWHERE)],
             &options,
         );
-        // The best sentence is said even when it alone is too long.
+        // The best sentence is quoted even when it alone is too long.
         let limit = max_words.max(9);
         assert!(score::n_words(&plain_of(&answer)) <= limit, "{max_words}: {}", answer.text);
     }
@@ -341,7 +341,7 @@ fn plain_of(answer: &Answer) -> String {
 }
 
 #[test]
-fn the_model_is_asked_once_and_its_faults_are_told() {
+fn similarities_are_computed_once_and_their_faults_are_reported() {
     let hits = [
         hit(
             1,
@@ -408,7 +408,7 @@ fn marks_and_citations_must_agree() {
 }
 
 #[test]
-fn evidence_is_said_once() {
+fn evidence_has_no_duplicates() {
     let texts = |hits: &[Hit], limits: Limits| {
         choose(hits, limits).into_iter().map(|evidence| evidence.hit.chunk.text).collect::<Vec<_>>()
     };
@@ -537,26 +537,32 @@ fn intents() {
     }
 }
 
-/// Words and marks that have been trouble.
+/// Words and marks that caused bugs.
 const PIECES: &str = "(the |lighthouse |built |1887 |how |lamp |`|```\n|``|~~~|[1]|[2] |a[3]|: \
      |\\. |\\? |\n|\n\n|# |- |1\\. |\\*\\*|_|> |\\| |<b>|    x=1;\n|中文。|\"){0,40}";
 
 proptest::proptest! {
     #[test]
-    fn an_answer_cites_what_it_uses_and_nothing_else(question in PIECES, texts in proptest::collection::vec(PIECES, 0..5), seed in 0..4_usize) {
+    fn an_answer_cites_what_it_uses_and_nothing_else(
+        question in PIECES,
+        texts in proptest::collection::vec(PIECES, 0..5),
+        seed in 0..4_usize,
+    ) {
         let mut hits: Vec<Hit> = texts.iter().zip(1..).map(|(text, rank)| {
             let mut hit = hit(rank, if rank % 2 == 0 { "a" } else { "b" }, rank * 10, text);
             hit.score = 1.0 / (rank / 2 + 1) as f64;
             hit
         }).collect();
-        let said = ask(&question, &hits, &Options::default());
-        if said.supported {
-            proptest::prop_assert_eq!(citations::check(&said.text, &said.citations), [], "{}", said.text);
-            proptest::prop_assert!(!said.citations.is_empty());
+        let first = ask(&question, &hits, &Options::default());
+        if first.supported {
+            let mismatches = citations::check(&first.text, &first.citations);
+            proptest::prop_assert_eq!(mismatches, [], "{}", first.text);
+            proptest::prop_assert!(!first.citations.is_empty());
         } else {
-            proptest::prop_assert!(said.text.is_empty());
+            proptest::prop_assert!(first.text.is_empty());
         }
-        proptest::prop_assert!(said.citations.iter().zip(1..).all(|(citation, n)| citation.n == n));
+        let mut numbered = first.citations.iter().zip(1..);
+        proptest::prop_assert!(numbered.all(|(citation, n)| citation.n == n));
         // Hits with equal scores may come in either order.
         let n = hits.len();
         for at in 1..n {
@@ -570,6 +576,6 @@ proptest::proptest! {
             hits.rotate_left(seed % n);
         }
         let again = ask(&question, &hits, &Options::default());
-        proptest::prop_assert_eq!(again.text, said.text);
+        proptest::prop_assert_eq!(again.text, first.text);
     }
 }

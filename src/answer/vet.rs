@@ -1,53 +1,56 @@
-//! What a model said → what may be shown of it, and what of it the sources do not bear out.
+//! Checks of a language model's answer: the text that may be shown, and the sentences in it that
+//! the sources do not support.
 //!
-//! The text is cleaned as [`Stream`] cleans it. Support is judged sentence by sentence, by words:
-//! it finds what was made up of other words, other numbers, other names. It cannot find a sentence
-//! that turns the words of a source around.
+//! The text is cleaned as [`Stream`] cleans it. Support is judged by words, sentence by sentence:
+//! the check detects invented words, numbers and names. It cannot detect a sentence that reverses
+//! the meaning of a source.
 
 use std::collections::HashSet;
-
-use crate::analysis::{Kind, Passage, index_terms, is_stop_word, passages, plain, query_terms};
-use crate::document::{Citation, Span};
-use crate::strings::StrExt as _;
 
 use super::citations::marks;
 use super::evidence::Evidence;
 use super::prompt::{NO_ANSWER, is_instruction};
 use super::stream::Stream;
+use crate::analysis::{
+    Kind, Passage, QueryTerm, index_terms, is_stop_word, passages, plain, query_terms,
+};
+use crate::document::{Citation, Span, context_line};
+use crate::strings::StrExt as _;
 
-/// Version of what is checked; raise it when the same text may be judged differently, so that kept
-/// answers are judged anew.
+/// Version of the checks. Raise it when the same text may be judged differently, so that no cached
+/// answer is reused.
 pub const CHECKS_VERSION: u32 = 2;
 
-/// Least share of a sentence's content words that its sources must have. Among sentences of `XQuAD`
-/// paragraphs, each held against the next paragraph, 96 % are found out; against its own, none.
+/// Least share of a sentence's content words that its sources must have. Of the sentences of
+/// English `XQuAD` paragraphs, 96 % count as unsupported by the next paragraph and none by their
+/// own (`tests/generated.rs` repeats it).
 const MIN_SHARE: f64 = 0.4;
-/// Fewer content words than this say nothing that could be checked.
+/// A sentence with fewer content words claims nothing that can be checked.
 const MIN_TERMS: usize = 2;
 
-/// A model's answer after it has been checked.
+/// A language model's answer after the checks.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Vetted {
-    /// As [`Stream`] shows it: the numbers are those that were offered.
+    /// As [`Stream`] shows it: every number is that of a source.
     pub text: String,
     /// The sources that the text cites, by number.
     pub citations: Vec<Citation>,
-    /// Numbers that were cited and not offered, each once, in order of appearance.
+    /// Numbers that were cited and that no source has, each once, in order of appearance.
     pub removed: Vec<usize>,
-    /// Sentences without a citation, or whose sources have other words, numbers or names. Each
-    /// stands in `text` word for word.
+    /// Sentences without a citation, or whose sources have other words, numbers or names, as they
+    /// are in `text`.
     pub unsupported: Vec<String>,
-    /// Whether the sources bear out anything of it: a sentence, or what has a citation and says too
-    /// little to be checked. Where they bear out nothing, the text is no answer.
+    /// Whether the sources support anything of it: a sentence, or a cited remark that says too
+    /// little to be checked. Otherwise the text is not an answer.
     pub supported: bool,
-    /// Addresses that no source has and that were left out.
+    /// Number of addresses that no source has; removed.
     pub n_addresses: usize,
-    /// The model said that the sources do not answer, or nothing at all.
+    /// The model replied that the sources do not answer, or nothing.
     pub abstained: bool,
 }
 
-/// Checks `answer` against the `sources` it was offered, `[1]` first. `languages` are those of the
-/// index: their stemmers tell which words are the same.
+/// Checks `answer` against the `sources` of its prompt, `[1]` first. `languages` are those of the
+/// index: their stemmers decide which words are equal.
 #[must_use]
 pub fn vet(answer: &str, sources: &[Evidence], languages: &[&str]) -> Vetted {
     let mut stream = Stream::new(sources);
@@ -55,14 +58,16 @@ pub fn vet(answer: &str, sources: &[Evidence], languages: &[&str]) -> Vetted {
     text.push_str(&stream.finish());
     let marks = marks(&text);
     let cited: HashSet<usize> = marks.iter().map(|(_, n)| *n).collect();
-    let citation = |(source, n): (&Evidence, usize)| {
-        cited.contains(&n).then(|| Citation { n, hit: source.hit.clone() })
-    };
-    let citations: Vec<Citation> = sources.iter().zip(1..).filter_map(citation).collect();
+    let citations: Vec<Citation> = sources
+        .iter()
+        .zip(1..)
+        .filter(|(_, n)| cited.contains(n))
+        .map(|(source, n)| Citation { n, hit: source.hit.clone() })
+        .collect();
     let bare = Bare::new(&text, &marks);
     let abstained = abstains(&bare.text);
     let Verdict { unsupported, n_supported } =
-        if abstained { Verdict::default() } else { verdict(&text, &bare, sources, languages) };
+        if abstained { Verdict::default() } else { judge(&text, &bare, sources, languages) };
     let is_cited = !citations.is_empty();
     Vetted {
         supported: !abstained && (n_supported > 0 || unsupported.is_empty() && is_cited),
@@ -75,43 +80,42 @@ pub fn vet(answer: &str, sources: &[Evidence], languages: &[&str]) -> Vetted {
     }
 }
 
-/// Whether an answer that begins with `beginning`, as [`Stream`] shows it, may yet prove to be
-/// [`Vetted::abstained`]. Looks at no more than the first words, so that it may be asked after
-/// every piece.
+/// Whether an answer that begins with `beginning`, as [`Stream`] shows it, may still turn out to
+/// abstain. Reads the first words only, so it is cheap after every piece.
 #[must_use]
 pub fn may_abstain(beginning: &str) -> bool {
     const MAX_CHARS: usize = 4 * NO_ANSWER.len();
     let beginning: String = beginning.chars().take(MAX_CHARS).collect();
-    let (said, expected) =
-        (words(&Bare::new(&beginning, &marks(&beginning)).text), words(NO_ANSWER));
-    let is_on_the_way =
-        said.split_last().is_none_or(|(last, whole)| match expected.get(whole.len()) {
-            Some(word) => expected.starts_with(whole) && word.starts_with(last.as_str()),
-            None => said.starts_with(&expected),
-        });
-    is_on_the_way || is_nothing(&said)
+    let said = words(&Bare::new(&beginning, &marks(&beginning)).text);
+    let expected = words(NO_ANSWER);
+    let Some((last, whole)) = said.split_last() else { return true };
+    let is_prefix = match expected.get(whole.len()) {
+        Some(word) => expected.starts_with(whole) && word.starts_with(last.as_str()),
+        None => said.starts_with(&expected),
+    };
+    is_prefix || is_empty(&said)
 }
 
-/// Whether an answer begins with the sentence that says there is none.
+/// Whether an answer begins with [`NO_ANSWER`] or has no words.
 fn abstains(bare: &str) -> bool {
     let said = words(bare);
-    is_nothing(&said) || said.starts_with(&words(NO_ANSWER))
+    is_empty(&said) || said.starts_with(&words(NO_ANSWER))
 }
 
-fn is_nothing(said: &[String]) -> bool {
+fn is_empty(said: &[String]) -> bool {
     said.iter().all(String::is_empty)
 }
 
-/// The words of a text in lower case, without what stands around them.
+/// The words of a text in lower case, without surrounding punctuation.
 fn words(text: &str) -> Vec<String> {
-    let is_quote = |c: char| !c.is_alphanumeric();
-    text.split_whitespace().map(|word| word.trim_matches(is_quote).to_lowercase()).collect()
+    let bare = |word: &str| word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
+    text.split_whitespace().map(bare).collect()
 }
 
 /// A text without its marks.
 struct Bare {
     text: String,
-    /// Where each mark was, its length, its number.
+    /// Of each mark the position in `text`, its length and its number.
     marks: Vec<(usize, usize, usize)>,
 }
 
@@ -131,22 +135,17 @@ impl Bare {
         bare
     }
 
-    /// The bytes of the marked text that `span` stands for, marks inside it included.
+    /// The span of the marked text that corresponds to `span`, with the marks inside it.
     fn marked(&self, span: Span) -> Span {
-        let before = |is_before: &dyn Fn(usize) -> bool| {
-            self.marks
-                .iter()
-                .filter(|(at, ..)| is_before(*at))
-                .map(|(_, len, _)| len)
-                .sum::<usize>()
-        };
-        Span::new(
-            span.start + before(&|at| at <= span.start),
-            span.end + before(&|at| at < span.end),
-        )
+        let (mut start, mut end) = (span.start, span.end);
+        for (at, len, _) in &self.marks {
+            start += if *at <= span.start { *len } else { 0 };
+            end += if *at < span.end { *len } else { 0 };
+        }
+        Span::new(start, end)
     }
 
-    /// For each passage the numbers of its marks. A mark belongs to what stands before it, unless
+    /// For each passage the numbers of its marks. A mark belongs to the passage before it, unless
     /// it begins a line.
     fn cited(&self, passages: &[Passage]) -> Vec<Vec<usize>> {
         let mut cited = vec![Vec::new(); passages.len()];
@@ -170,14 +169,14 @@ impl Bare {
     }
 }
 
-/// What became of the sentences that claim something.
+/// The outcome for the sentences that claim something.
 #[derive(Default)]
 struct Verdict {
     unsupported: Vec<String>,
     n_supported: usize,
 }
 
-fn verdict(text: &str, bare: &Bare, sources: &[Evidence], languages: &[&str]) -> Verdict {
+fn judge(text: &str, bare: &Bare, sources: &[Evidence], languages: &[&str]) -> Verdict {
     let known: Vec<HashSet<String>> =
         sources.iter().map(|source| terms(source, languages)).collect();
     let is_foreign = is_foreign(&bare.text, sources, languages);
@@ -189,16 +188,16 @@ fn verdict(text: &str, bare: &Bare, sources: &[Evidence], languages: &[&str]) ->
             continue;
         }
         let sentence = plain(bare.text.slice(passage.span.range()));
-        // What announces, and what asks, claims nothing.
+        // An announcement and a question claim nothing.
         if sentence.ends_with([':', '：', '?', '？']) {
             continue;
         }
         let known: Vec<&HashSet<String>> = cited.iter().filter_map(|n| known.get(n - 1)).collect();
         let claim = Claim::new(&sentence, languages);
-        if claim.says_nothing() {
+        if claim.is_empty() {
             verdict.n_supported += usize::from(!known.is_empty());
-        } else if claim.is_borne_out(&known, is_foreign) && !is_instruction(&sentence) {
-            // Documents about such programs have the words of the instructions, too.
+        } else if claim.is_supported(&known, is_foreign) && !is_instruction(&sentence) {
+            // Documents about language models have the words of the instructions, too.
             verdict.n_supported += 1;
         } else {
             let span = bare.marked(passage.span);
@@ -208,11 +207,11 @@ fn verdict(text: &str, bare: &Bare, sources: &[Evidence], languages: &[&str]) ->
     verdict
 }
 
-/// Every term of a source, its title and headings.
+/// Every term of a source, its title and its headings.
 fn terms(source: &Evidence, languages: &[&str]) -> HashSet<String> {
     let hit = &source.hit;
     let mut terms = HashSet::new();
-    let context = crate::document::context_line(hit.title.as_deref(), &hit.chunk.heading);
+    let context = context_line(hit.title.as_deref(), &hit.chunk.heading);
     for text in [&hit.chunk.text, &context] {
         for language in languages.iter().map(|language| Some(*language)).chain([None]) {
             index_terms(text, language, &mut |term| {
@@ -223,7 +222,7 @@ fn terms(source: &Evidence, languages: &[&str]) -> HashSet<String> {
     terms
 }
 
-/// What a sentence says, in terms; each term in all its variants.
+/// What a sentence claims, in terms; each term with all its variants.
 struct Claim {
     terms: Vec<Vec<String>>,
     numbers: Vec<Vec<String>>,
@@ -232,49 +231,26 @@ struct Claim {
 
 impl Claim {
     fn new(sentence: &str, languages: &[&str]) -> Self {
-        // Quotation marks would be read as those of a search.
+        // Quotation marks would read as those of a query.
         let sentence = sentence.replace(['"', '“', '”', '„'], " ");
-        let is_number = |term: &str| {
-            term.starts_with(|c: char| c.is_ascii_digit())
-                && term.bytes().all(|b| b.is_ascii_digit() || b == b'.')
-        };
-        let is_stop = |word: &str| {
-            languages.iter().any(|language| is_stop_word(&word.to_lowercase(), language))
-        };
-        let asked = query_terms(&sentence, languages).terms;
-        let numbers = asked
-            .iter()
-            .filter(|term| is_number(&term.variants[0]))
-            .map(|term| term.variants.clone())
-            .collect();
-        let terms: Vec<Vec<String>> =
-            asked.into_iter().filter(|term| !term.is_part).map(|term| term.variants).collect();
-        // In German every noun has a capital.
-        let has_names =
-            !languages.iter().any(|language| language.starts_with("de") || *language == "ger");
-        let words = sentence
-            .split_whitespace()
-            .map(|word| word.trim_matches(|c: char| !c.is_alphanumeric()));
-        let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
-        let is_capital = |word: &str| word.starts_with(char::is_uppercase);
-        let is_title = words.iter().filter(|word| is_capital(word)).count() * 2 > words.len();
-        let names = words.iter().skip(1).filter(|word| has_names && !is_title && is_capital(word));
-        let names = names.filter(|word| word.chars().nth(1).is_some() && !is_stop(word));
-        let names = names
-            .filter_map(|word| {
-                Some(query_terms(word, languages).terms.into_iter().next()?.variants)
-            })
-            .collect();
-        Self { terms, numbers, names }
+        let all = query_terms(&sentence, languages).terms;
+        let is_number = |term: &&QueryTerm| is_number(&term.variants[0]);
+        let numbers = all.iter().filter(is_number).map(|term| term.variants.clone()).collect();
+        let whole = all.into_iter().filter(|term| !term.is_part);
+        Self {
+            terms: whole.map(|term| term.variants).collect(),
+            numbers,
+            names: names(&sentence, languages),
+        }
     }
 
-    fn says_nothing(&self) -> bool {
+    fn is_empty(&self) -> bool {
         self.terms.len() < MIN_TERMS && self.numbers.is_empty()
     }
 
     /// Whether the cited sources have every number, every name and enough of the words. In another
-    /// language than theirs words prove nothing, and names are spelled anew.
-    fn is_borne_out(&self, known: &[&HashSet<String>], is_foreign: bool) -> bool {
+    /// language than theirs only numbers count: words differ, and names are spelled differently.
+    fn is_supported(&self, known: &[&HashSet<String>], is_foreign: bool) -> bool {
         let has = |variants: &Vec<String>| {
             known.iter().any(|known| variants.iter().any(|term| known.contains(term)))
         };
@@ -286,8 +262,41 @@ impl Claim {
     }
 }
 
+fn is_number(term: &str) -> bool {
+    term.starts_with(|c: char| c.is_ascii_digit())
+        && term.bytes().all(|b| b.is_ascii_digit() || b == b'.')
+}
+
+/// The capitalised words of a sentence after its first, unless it is in Title Case. In German every
+/// noun has a capital, so capitals mark no names.
+fn names(sentence: &str, languages: &[&str]) -> Vec<Vec<String>> {
+    if languages.iter().any(|language| language.starts_with("de") || *language == "ger") {
+        return Vec::new();
+    }
+    let words: Vec<&str> = sentence
+        .split_whitespace()
+        .map(|word| word.trim_matches(|c: char| !c.is_alphanumeric()))
+        .filter(|word| !word.is_empty())
+        .collect();
+    let is_capital = |word: &&&str| word.starts_with(char::is_uppercase);
+    if words.iter().filter(is_capital).count() * 2 > words.len() {
+        return Vec::new();
+    }
+    let is_stop = |word: &str| {
+        let lower = word.to_lowercase();
+        languages.iter().any(|language| is_stop_word(&lower, language))
+    };
+    words
+        .iter()
+        .skip(1)
+        .filter(is_capital)
+        .filter(|word| word.chars().nth(1).is_some() && !is_stop(word))
+        .filter_map(|word| Some(query_terms(word, languages).terms.into_iter().next()?.variants))
+        .collect()
+}
+
 /// Whether an answer is in another language than its sources, as far as script and short words
-/// tell.
+/// show.
 fn is_foreign(answer: &str, sources: &[Evidence], languages: &[&str]) -> bool {
     let letters = |text: &str, is_european: bool| {
         text.chars().filter(|c| c.is_alphabetic() && (*c < '\u{530}') == is_european).count()
@@ -298,15 +307,15 @@ fn is_foreign(answer: &str, sources: &[Evidence], languages: &[&str]) -> bool {
         return true;
     }
     let words: Vec<String> = answer.split_whitespace().map(str::to_lowercase).collect();
-    // A language without a list of short words cannot be told this way.
-    let can_tell = |language: &str| {
+    // This works only for languages with a list of short words.
+    let has_list = |language: &str| {
         ["the", "und", "les", "los", "che", "para", "het", "и"]
             .iter()
             .any(|word| is_stop_word(word, language))
     };
     const ENOUGH_WORDS: usize = 8;
     const LEAST_SHORT: f64 = 0.1;
-    if !is_european(answer) || words.len() < ENOUGH_WORDS || !languages.iter().all(|l| can_tell(l))
+    if !is_european(answer) || words.len() < ENOUGH_WORDS || !languages.iter().all(|l| has_list(l))
     {
         return false;
     }

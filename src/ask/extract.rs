@@ -1,9 +1,9 @@
 //! The extractive generator and the rarity of words, the one thing beside the evidence that its
 //! answers depend on.
 //!
-//! The rarity of a word changes a little with every document. An answer sees it in coarse steps only
-//! and lists each step that it read, so a cached answer is valid as long as today's corpus gives
-//! the same steps.
+//! The rarity of a word changes a little with every document. An answer sees it in coarse steps
+//! only and lists each step that it read, so a cached answer is valid as long as today's corpus
+//! gives the same steps.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -22,7 +22,7 @@ use crate::search::{QueryContext, Searcher};
 /// Version of extractive answers. Raise it when the same evidence may give another answer.
 const EXTRACTIVE_VERSION: u32 = 8;
 
-/// Steps between a word that every passage has and a word that none has. On XQuAD, as
+/// Steps between a word that every passage has and a word that none has. On `XQuAD`, as
 /// `answer/tests/measure.rs` counts right answers, 5 steps do as well as 1,000, and 3 do worse.
 const STEPS: f64 = 5.0;
 

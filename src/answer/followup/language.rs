@@ -1,32 +1,31 @@
-//! The small words by which four languages lean on what was said before, and how to tell which of
-//! them is spoken.
+//! The function words by which follow-ups in four languages refer to the conversation, and the
+//! detection of the language.
 //!
-//! Lower case, as typed, in the order of use. Phrases of several words come before their
-//! beginnings.
+//! Lower case, as typed. A phrase comes before its own beginning.
 
 use crate::analysis;
 
-/// What one language has.
+/// The words of one language.
 pub(super) struct Language {
     code: &'static str,
-    /// Begin a question that goes on: *and*, *but*.
+    /// Begin a question that continues the conversation: *and*, *but*.
     pub openers: &'static [&'static str],
     /// Begin a question that names only what is different: *what about*.
     pub contrasts: &'static [&'static str],
-    /// Stand for a thing that was named.
+    /// Refer to a thing that was named.
     pub pronouns: &'static [&'static str],
-    /// Stand for what was said as a whole, unless a noun follows or, as *that*, a clause.
+    /// Refer to what was said as a whole, unless a noun follows or, after *that*, a clause.
     pub demonstratives: &'static [&'static str],
-    /// Lean on somebody or something that owns.
+    /// Refer to an owner.
     pub possessives: &'static [&'static str],
-    /// Lean on what was said, but are no nouns: *there*, *instead*.
+    /// Refer to what was said, but are not nouns: *there*, *instead*.
     pub others: &'static [&'static str],
-    /// Words of one line are exchanged for one another.
+    /// The words of one entry replace each other.
     pub prepositions: &'static [&'static str],
     pub articles: &'static [&'static str],
-    /// Make a whole question of what would be a fragment.
+    /// Make a fragment a whole question.
     pub clause: &'static [&'static str],
-    /// Begin a second clause, whose pronoun means something in the first.
+    /// Begin a second clause, whose pronoun may refer to the first.
     pub joints: &'static [&'static str],
     /// A verb follows: *how do I install*.
     pub before_verb: &'static [&'static str],
@@ -291,7 +290,7 @@ const SPANISH: Language = Language {
 const ALL: [&Language; 4] = [&ENGLISH, &GERMAN, &FRENCH, &SPANISH];
 
 impl Language {
-    /// The language whose small words a text has most of. English, when none is ahead.
+    /// The language whose function words are most frequent; English in a tie.
     pub fn of<'a>(words: &(impl Iterator<Item = &'a str> + Clone)) -> &'static Self {
         let n_own = |language: &Self| {
             words
@@ -302,7 +301,7 @@ impl Language {
         ALL.into_iter().rev().max_by_key(|language| n_own(language)).unwrap_or(&ENGLISH)
     }
 
-    /// Whether a word carries a sentence and not its subject.
+    /// Whether a word is a function word.
     pub fn is_small(&self, word: &str) -> bool {
         let is_small = |word: &str| self.knows(word) || analysis::is_stop_word(word, self.code);
         let elided = word
@@ -311,11 +310,12 @@ impl Language {
         is_small(word) || elided.is_some_and(|(_, after)| is_small(after))
     }
 
+    /// Whether a word says nothing without a subject.
     pub fn is_hollow(&self, word: &str) -> bool {
         self.hollow.split_ascii_whitespace().any(|hollow| hollow == word)
     }
 
-    /// The words that stand where `word` stands, when it is a preposition.
+    /// The entry of prepositions that has `word`.
     pub fn preposition(&self, word: &str) -> Option<&'static str> {
         self.prepositions
             .iter()

@@ -1,38 +1,38 @@
-//! A question that leans on the conversation → one that stands alone, without a model.
+//! A follow-up question to one that can be understood alone, without a model.
 //!
 //! *And on Windows?* after *How do I install Rust on Linux?* becomes *How do I install Rust on
 //! Windows?*; *How do I uninstall it?* after that becomes *How do I uninstall Rust on Windows?*
-//! What is carried is the question before as it was understood, so that chains hold. The surprising
-//! rule: a question that stands alone is never touched, even where the conversation could add to
-//! it, because a wrong word costs more than a missing one.
+//! Earlier questions count as resolved, so chains of follow-ups work. A question that can be
+//! understood alone is never changed, even where the conversation could add to it: a wrong word
+//! costs more than a missing one.
 
 mod language;
 #[cfg(test)]
 mod tests;
+mod unspaced;
 
 use crate::analysis;
 use crate::strings::StrExt as _;
 use language::Language;
 
-/// A question as the search should read it.
+/// A question as a query for the search.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resolved {
     pub query: String,
-    /// The question could not be understood alone.
+    /// The question cannot be understood alone.
     pub is_follow_up: bool,
-    /// Words of the conversation that the query has and the question has not.
+    /// Words that the query has from the conversation.
     pub carried: Vec<String>,
 }
 
-/// Words carried at most: more of them, and the ranking is that of the question before.
+/// Most words carried over. With more the ranking would be that of the earlier question.
 const MAX_CARRIED: usize = 4;
 
-/// Longest fragment in words, without its opener. What is longer has a verb in it that no list
-/// knows.
+/// Longest fragment in words, without its opener. A longer text has a verb that no list knows.
 const MAX_FRAGMENT: usize = 5;
 
-/// Resolves `question` against `earlier`, the questions before it as they were resolved, oldest
-/// first. `languages` and `weight` are those of [`Tools`](super::Tools).
+/// Resolves `question` against the `earlier` resolved questions, oldest first. `languages` and
+/// `weight` are those of [`Tools`](super::Tools).
 pub fn resolve(
     question: &str,
     earlier: &[&str],
@@ -40,37 +40,39 @@ pub fn resolve(
     weight: &dyn Fn(&str) -> f64,
 ) -> Resolved {
     let question = question.trim();
-    let alone =
-        || Resolved { query: question.to_owned(), is_follow_up: false, carried: Vec::new() };
-    let Some(before) =
-        earlier.iter().rev().map(|before| before.trim()).find(|before| !before.is_empty())
-    else {
-        return alone();
+    let Some(query) = query(question, earlier, languages, weight) else {
+        return Resolved { query: question.to_owned(), is_follow_up: false, carried: Vec::new() };
     };
-    let query = if question.is_empty() {
-        None
-    } else if is_unspaced(question) {
-        unspaced(question, before)
-    } else {
-        let (asked, said) = (words(question), words(before));
-        let small = asked.iter().chain(&said).map(|word| word.lower.as_str());
-        let language = Language::of(&small);
-        Spaced { question, before, asked, said, language, languages, weight }.query()
-    };
-    match query {
-        Some(query) => {
-            let known = lower_words(question);
-            let carried =
-                lower_words(&query).into_iter().filter(|word| !known.contains(word)).collect();
-            Resolved { query, is_follow_up: true, carried }
-        }
-        None => alone(),
-    }
+    let known = lower_words(question);
+    let carried = lower_words(&query).into_iter().filter(|word| !known.contains(word)).collect();
+    Resolved { query, is_follow_up: true, carried }
 }
 
-/// A word with the bytes that it stands at, without the punctuation around it.
+/// The completed question; `None` when it can be understood alone.
+fn query(
+    question: &str,
+    earlier: &[&str],
+    languages: &[&str],
+    weight: &dyn Fn(&str) -> f64,
+) -> Option<String> {
+    let mut earlier = earlier.iter().rev().map(|before| before.trim());
+    let before = earlier.find(|before| !before.is_empty())?;
+    if question.is_empty() {
+        return None;
+    }
+    if unspaced::is_unspaced(question) {
+        return unspaced::query(question, before);
+    }
+    let (asked, said) = (words(question), words(before));
+    let all = asked.iter().chain(&said).map(|word| word.lower.as_str());
+    let language = Language::of(&all);
+    Spaced { question, before, asked, said, language, languages, weight }.query()
+}
+
+/// A word without the punctuation around it.
 struct Word {
     lower: String,
+    /// Byte offsets in the text.
     start: usize,
     end: usize,
 }
@@ -97,17 +99,13 @@ fn lower_words(text: &str) -> Vec<String> {
     words(text).into_iter().map(|word| word.lower).collect()
 }
 
-fn without_mark(text: &str) -> &str {
-    text.trim_end_matches(|c: char| {
-        c.is_whitespace() || matches!(c, '?' | '!' | '.' | '？' | '！' | '。')
-    })
-}
-
-/// One question in a language that puts spaces between its words.
+/// A question in a language that separates words by spaces, and the question before it.
 struct Spaced<'a> {
     question: &'a str,
     before: &'a str,
+    /// The words of `question`.
     asked: Vec<Word>,
+    /// The words of `before`.
     said: Vec<Word>,
     language: &'static Language,
     languages: &'a [&'a str],
@@ -115,54 +113,57 @@ struct Spaced<'a> {
 }
 
 impl Spaced<'_> {
-    /// The question made whole; `None` when it is whole.
+    /// The completed question; `None` when it can be understood alone.
     fn query(&self) -> Option<String> {
-        let (from, names_contrast) = self.opening();
-        let rest = &self.asked[from..];
-        let opened = from > 0;
-        if self.content(rest).next().is_none() && self.leaning(rest).is_none() {
-            // *Why?* and *And then?* ask about all that was said.
-            let leans = opened || rest.len() <= 3 || self.is_hollow_question(rest);
-            return leans.then(|| format!("{} {}", self.question, self.before));
+        let Opening { len, is_contrast } = self.opening();
+        let rest = &self.asked[len..];
+        let opened = len > 0;
+        if self.content(rest).next().is_none() && self.reference(rest).is_none() {
+            // *Why?* and *And then?* ask about the whole earlier question.
+            let is_follow_up = opened || rest.len() <= 3 || self.is_hollow_question(rest);
+            return is_follow_up.then(|| format!("{} {}", self.question, self.before));
         }
-        if let Some(at) = self.leaning(rest) {
-            return Some(self.filled(from + at));
+        if let Some(at) = self.reference(rest) {
+            return Some(self.filled(len + at));
         }
         if self.is_hollow_question(rest) {
-            return Some(self.appended(true));
+            return Some(self.appended(Verbs::Keep));
         }
-        if names_contrast || self.is_fragment(rest, opened) {
+        if is_contrast || self.is_fragment(rest, opened) {
             return Some(self.contrasted(rest));
         }
-        (opened && !self.defines(rest)).then(|| self.appended(false))
+        (opened && !self.defines(rest)).then(|| self.appended(Verbs::Drop))
     }
 
-    /// How many words only say that the question goes on, and whether they announce something
-    /// different.
-    fn opening(&self) -> (usize, bool) {
-        let begins = |at: usize, phrase: &str| {
+    /// The words at the beginning that only continue the conversation.
+    fn opening(&self) -> Opening {
+        if let Some(len) = self.longest(0, self.language.contrasts) {
+            return Opening { len, is_contrast: true };
+        }
+        let len = self.longest(0, self.language.openers).unwrap_or(0);
+        match self.longest(len, self.language.contrasts) {
+            Some(len) => Opening { len, is_contrast: true },
+            None => Opening { len, is_contrast: false },
+        }
+    }
+
+    /// The end of the longest of `phrases` that begins at word `at` of the question.
+    fn longest(&self, at: usize, phrases: &[&str]) -> Option<usize> {
+        let rest = self.asked.get(at..)?;
+        let len = |phrase: &&str| {
             let n = phrase.split(' ').count();
-            let matches = phrase.split(' ').zip(self.asked.get(at..)?).all(|(a, b)| a == b.lower);
-            (matches && self.asked.len() >= at + n).then_some(at + n)
+            let matches = phrase.split(' ').zip(rest).all(|(a, b)| a == b.lower);
+            (matches && rest.len() >= n).then_some(at + n)
         };
-        let longest = |at: usize, phrases: &[&str]| {
-            phrases.iter().filter_map(|phrase| begins(at, phrase)).max()
-        };
-        if let Some(at) = longest(0, self.language.contrasts) {
-            return (at, true);
-        }
-        let at = longest(0, self.language.openers).unwrap_or(0);
-        match longest(at, self.language.contrasts) {
-            Some(at) => (at, true),
-            None => (at, false),
-        }
+        phrases.iter().filter_map(len).max()
     }
 
-    /// The words that say what is asked about: no small words and no verb after *how do I*.
+    /// The words that are not function words.
     fn content<'w>(&'w self, words: &'w [Word]) -> impl Iterator<Item = &'w Word> {
         words.iter().filter(|word| !self.language.is_small(&word.lower))
     }
 
+    /// Whether the words say nothing without a subject.
     fn is_hollow_question(&self, words: &[Word]) -> bool {
         self.content(words).all(|word| self.language.is_hollow(&word.lower))
     }
@@ -177,81 +178,100 @@ impl Spaced<'_> {
         rest.len() <= MAX_FRAGMENT && !has_clause && (opened || by_preposition || is_short_question)
     }
 
-    /// *What is a closure?* needs nothing, even after an *and*.
+    /// *What is a closure?* can be understood alone, even after an *and*.
     fn defines(&self, rest: &[Word]) -> bool {
-        let names = self.content(rest).filter(|word| !self.language.is_hollow(&word.lower));
-        let names_some = names.count() > 0;
-        let is_what_is = matches!(rest, [what, is, ..] if matches!((what.lower.as_str(), is.lower.as_str()),
-            ("what", "is" | "are") | ("was", "ist" | "sind") | ("qué", "es" | "son")));
-        names_some && is_what_is && rest.len() <= 5
+        let [what, is, ..] = rest else { return false };
+        let asks_what = matches!(
+            (what.lower.as_str(), is.lower.as_str()),
+            ("what", "is" | "are") | ("was", "ist" | "sind") | ("qué", "es" | "son")
+        );
+        asks_what && rest.len() <= 5 && !self.is_hollow_question(rest)
     }
 
-    /// Where a word stands that means something said before.
-    fn leaning(&self, rest: &[Word]) -> Option<usize> {
-        (0..rest.len()).find(|&at| self.leans(rest, at))
+    /// The position of the first word that refers to the conversation.
+    fn reference(&self, rest: &[Word]) -> Option<usize> {
+        (0..rest.len()).find(|&at| self.is_reference(rest, at))
     }
 
-    fn leans(&self, rest: &[Word], at: usize) -> bool {
+    fn is_reference(&self, rest: &[Word], at: usize) -> bool {
         let language = self.language;
         let word = rest[at].lower.as_str();
-        let is_in = |list: &[&str], at: usize| {
-            rest.get(at).is_some_and(|word| list.contains(&word.lower.as_str()))
-        };
-        let is_small = |at: usize| rest.get(at).is_none_or(|word| language.is_small(&word.lower));
-        // A name in the question itself, which the word may mean.
-        let n_names = |until: usize| self.names(&rest[..until]).count();
-        let joint = (0..at).rev().find(|&joint| is_in(language.joints, joint));
-        let is_second_clause = joint.is_some_and(|joint| n_names(joint) > 0);
         if language.possessives.contains(&word) {
-            return n_names(at) == 0;
+            return self.names(&rest[..at]).next().is_none();
         }
         if language.pronouns.contains(&word) {
-            // *One test*, *le vecteur*, *es gibt*, *is it possible to*.
-            let is_article = (language.articles.contains(&word)
-                || matches!(word, "one" | "lo" | "uno"))
-                && !is_small(at + 1);
-            let is_after = |list: &[&str]| at > 0 && is_in(list, at - 1);
-            let is_empty = is_after(&["is", "was"]) && is_in(&["to", "that"], at + 2)
-                || is_after(&["does", "did", "would"])
-                    && is_in(&["mean", "make", "take", "matter"], at + 1)
-                || is_in(&["gibt", "y", "faut"], at + 1)
-                || is_after(&["gibt"]);
-            let is_asked =
-                matches!(word, "welche" | "eine" | "einen" | "einer") && at + 1 < rest.len();
-            return !is_article && !is_empty && !is_asked && !is_second_clause;
+            return self.is_pronoun_reference(rest, at) && !self.is_second_clause(rest, at);
         }
         if language.demonstratives.contains(&word) {
-            // *Functions that panic* and *so that* join; *das Haus* is an article.
-            let is_joint = matches!(word, "that" | "que")
-                && at > 0
-                && at + 1 < rest.len()
-                && (!is_small(at - 1) || is_in(&["so", "such"], at - 1));
-            let is_article = language.articles.contains(&word) && !is_small(at + 1);
-            return !is_joint && !is_article && !is_second_clause;
+            return self.is_demonstrative_reference(rest, at) && !self.is_second_clause(rest, at);
         }
-        // A suffix: *instalarlo*.
-        let has_suffix = language.pronouns.contains(&"ellos")
-            && [
-                "arlo", "erlo", "irlo", "arla", "erla", "irla", "arlos", "erlos", "irlos", "arlas",
-                "erlas", "irlas",
-            ]
-            .iter()
-            .any(|suffix| word.len() > suffix.len() + 1 && word.ends_with(suffix));
-        let is_inverted = word.ends_with("-il")
-            || word.ends_with("-elle")
-            || word.ends_with("-ils")
-            || word.ends_with("-elles");
-        let is_existing = word == "there"
-            && (at > 0 && is_in(&["is", "are", "was", "were"], at - 1)
-                || is_in(&["is", "are"], at + 1));
-        let is_other = language.others.contains(&word)
-            && !is_existing
-            && (word != "en" && word != "y" || at > 0 && at + 1 == rest.len());
-        has_suffix || is_other || is_inverted && self.names(rest).next().is_none()
+        let is_inverted = ["-il", "-elle", "-ils", "-elles"].iter().any(|end| word.ends_with(end));
+        self.has_pronoun_suffix(word)
+            || self.is_other_reference(rest, at)
+            || is_inverted && self.names(rest).next().is_none()
     }
 
-    /// The words that name something: content without verbs after *how do I* and without hollow
-    /// words.
+    /// Whether the word at `at` is in a clause after one that names something, which the word may
+    /// mean.
+    fn is_second_clause(&self, rest: &[Word], at: usize) -> bool {
+        let joint = (0..at).rev().find(|&joint| is_in(rest, joint, self.language.joints));
+        joint.is_some_and(|joint| self.names(&rest[..joint]).next().is_some())
+    }
+
+    /// Not *one test*, *le vecteur*, *es gibt*, *is it possible to*.
+    fn is_pronoun_reference(&self, rest: &[Word], at: usize) -> bool {
+        let word = rest[at].lower.as_str();
+        let is_determiner =
+            self.language.articles.contains(&word) || matches!(word, "one" | "lo" | "uno");
+        let is_article = is_determiner && !self.is_small_or_end(rest, at + 1);
+        let is_after = |list: &[&str]| at > 0 && is_in(rest, at - 1, list);
+        let is_expletive = is_after(&["is", "was"]) && is_in(rest, at + 2, &["to", "that"])
+            || is_after(&["does", "did", "would"])
+                && is_in(rest, at + 1, &["mean", "make", "take", "matter"])
+            || is_in(rest, at + 1, &["gibt", "y", "faut"])
+            || is_after(&["gibt"]);
+        let is_interrogative =
+            matches!(word, "welche" | "eine" | "einen" | "einer") && at + 1 < rest.len();
+        !is_article && !is_expletive && !is_interrogative
+    }
+
+    /// Not *functions that panic*, *so that*, *das Haus*.
+    fn is_demonstrative_reference(&self, rest: &[Word], at: usize) -> bool {
+        let word = rest[at].lower.as_str();
+        let is_conjunction = matches!(word, "that" | "que")
+            && at > 0
+            && at + 1 < rest.len()
+            && (!self.is_small_or_end(rest, at - 1) || is_in(rest, at - 1, &["so", "such"]));
+        let is_article =
+            self.language.articles.contains(&word) && !self.is_small_or_end(rest, at + 1);
+        !is_conjunction && !is_article
+    }
+
+    /// Spanish: *instalarlo*.
+    fn has_pronoun_suffix(&self, word: &str) -> bool {
+        const SUFFIXES: [&str; 12] = [
+            "arlo", "erlo", "irlo", "arla", "erla", "irla", "arlos", "erlos", "irlos", "arlas",
+            "erlas", "irlas",
+        ];
+        let has = |suffix: &&str| word.len() > suffix.len() + 1 && word.ends_with(*suffix);
+        self.language.pronouns.contains(&"ellos") && SUFFIXES.iter().any(has)
+    }
+
+    /// *There*, *instead*; not *is there*. French *y* and *en* only at the end.
+    fn is_other_reference(&self, rest: &[Word], at: usize) -> bool {
+        let word = rest[at].lower.as_str();
+        let is_existential = word == "there"
+            && (at > 0 && is_in(rest, at - 1, &["is", "are", "was", "were"])
+                || is_in(rest, at + 1, &["is", "are"]));
+        let is_preposition = matches!(word, "en" | "y") && (at == 0 || at + 1 < rest.len());
+        self.language.others.contains(&word) && !is_existential && !is_preposition
+    }
+
+    fn is_small_or_end(&self, rest: &[Word], at: usize) -> bool {
+        rest.get(at).is_none_or(|word| self.language.is_small(&word.lower))
+    }
+
+    /// The words that name something: content words except verbs after *how do I* and hollow words.
     fn names<'w>(&'w self, words: &'w [Word]) -> impl Iterator<Item = &'w Word> {
         words.iter().enumerate().filter_map(move |(at, word)| {
             let is_name = !self.language.is_small(&word.lower)
@@ -261,7 +281,7 @@ impl Spaced<'_> {
         })
     }
 
-    /// *How do I install*: what follows the subject. Also the second of *build and run*.
+    /// Whether the word at `at` is a verb: *how do I install*, and the second of *build and run*.
     fn is_verb(&self, words: &[Word], at: usize) -> bool {
         self.language.before_verb.iter().any(|phrase| {
             let n = phrase.split(' ').count();
@@ -274,47 +294,50 @@ impl Spaced<'_> {
         })
     }
 
-    /// Bytes of the question before that name its subject, or its words where they stand too far
-    /// apart.
-    fn topic(&self, with_verbs: bool) -> String {
+    /// The subject of the earlier question without words of this one: its text as it is, or the
+    /// rare words of it, where they are too far apart.
+    fn topic(&self, verbs: Verbs) -> String {
         let own: Vec<String> = self.asked.iter().flat_map(|word| self.terms(&word.lower)).collect();
         let is_new = |word: &Word| !self.terms(&word.lower).iter().any(|term| own.contains(term));
-        let named: Vec<&Word> = if with_verbs {
-            self.content(&self.said).filter(|word| !self.language.is_hollow(&word.lower)).collect()
-        } else {
-            self.names(&self.said).collect()
+        let mut named: Vec<&Word> = match verbs {
+            Verbs::Keep => self
+                .content(&self.said)
+                .filter(|word| !self.language.is_hollow(&word.lower))
+                .collect(),
+            Verbs::Drop => self.names(&self.said).collect(),
         };
-        // A question of nothing but a verb still has that.
-        let named = if named.is_empty() { self.content(&self.said).collect() } else { named };
+        // A question that only has a verb keeps that.
+        if named.is_empty() {
+            named = self.content(&self.said).collect();
+        }
         let mut kept: Vec<&Word> = named.into_iter().filter(|word| is_new(word)).collect();
         while kept.len() > MAX_CARRIED {
             let rarities: Vec<f64> = kept.iter().map(|word| self.rarity(&word.lower)).collect();
             let commonest = (0..kept.len()).min_by(|&a, &b| rarities[a].total_cmp(&rarities[b]));
             commonest.map(|at| kept.remove(at));
         }
-        match (kept.first(), kept.last()) {
-            (Some(first), Some(last)) => {
-                // *A vector* reads better than *vector*, to people and to models of language.
-                let article = self.said.iter().rfind(|word| word.end <= first.start);
-                let article =
-                    article.filter(|word| self.language.articles.contains(&word.lower.as_str()));
-                let whole =
-                    self.before.slice(article.map_or(first.start, |word| word.start)..last.end);
-                let all_kept = self
-                    .content(&self.said)
-                    .filter(|word| word.start >= first.start && word.end <= last.end)
-                    .count()
-                    == kept.len();
-                if all_kept && !whole.contains(['?', '.', '!', ';']) {
-                    return whole.to_owned();
-                }
-                kept.iter()
-                    .map(|word| self.before.slice(word.start..word.end))
-                    .collect::<Vec<_>>()
-                    .join(" ")
-            }
-            _ => String::new(),
-        }
+        self.contiguous(&kept).unwrap_or_else(|| {
+            let words = kept.iter().map(|word| self.before.slice(word.start..word.end));
+            words.collect::<Vec<_>>().join(" ")
+        })
+    }
+
+    /// The text of the earlier question from the first to the last of `kept`, with its article, if
+    /// no other content word and no end of a sentence is between them. *A vector* reads better than
+    /// *vector*, to people and to language models.
+    fn contiguous(&self, kept: &[&Word]) -> Option<String> {
+        let (first, last) = (kept.first()?, kept.last()?);
+        let before_first = self.said.iter().rfind(|word| word.end <= first.start);
+        let article =
+            before_first.filter(|word| self.language.articles.contains(&word.lower.as_str()));
+        let start = article.map_or(first.start, |word| word.start);
+        let text = self.before.slice(start..last.end);
+        let n_content = self
+            .content(&self.said)
+            .filter(|word| word.start >= first.start && word.end <= last.end)
+            .count();
+        let is_contiguous = n_content == kept.len() && !text.contains(['?', '.', '!', ';']);
+        is_contiguous.then(|| text.to_owned())
     }
 
     fn terms(&self, word: &str) -> Vec<String> {
@@ -325,8 +348,7 @@ impl Spaced<'_> {
             .collect()
     }
 
-    /// How rare a word is in the index. A word that the index does not have finds nothing, however
-    /// rare it is.
+    /// How rare a word is in the index; 0 for one that the index lacks, which finds nothing.
     fn rarity(&self, word: &str) -> f64 {
         let unseen = (self.weight)("\u{1}");
         let terms = analysis::query_terms(word, self.languages).terms;
@@ -336,47 +358,34 @@ impl Spaced<'_> {
         rarities.filter(|rarity| *rarity < unseen).fold(0.0, f64::max)
     }
 
-    /// Puts the subject where the word at `at` stands for it, or behind the question.
+    /// The question with the word at `at` replaced by the subject, or with the subject appended.
     fn filled(&self, at: usize) -> String {
         let word = &self.asked[at];
         let lower = word.lower.as_str();
-        let is_last_or_small =
-            self.asked.get(at + 1).is_none_or(|next| self.language.is_small(&next.lower));
-        let topic = self.topic(false);
-        let (start, end) = (word.start, word.end);
+        let is_demonstrative = self.language.demonstratives.contains(&lower);
+        let topic = self.topic(Verbs::Drop);
         if topic.is_empty() {
             return self.question.to_owned();
         }
+        let replaced = |topic: &str| {
+            let (start, end) = (self.question.slice(..word.start), self.question.slice(word.end..));
+            format!("{start}{topic}{end}")
+        };
         if self.language.pronouns.contains(&lower) {
-            return format!(
-                "{}{topic}{}",
-                self.question.slice(..start),
-                self.question.slice(end..)
-            );
+            return replaced(&topic);
         }
-        if self.language.possessives.contains(&lower)
-            && lower.is_ascii()
-            && matches!(lower, "its" | "their")
-        {
-            return format!(
-                "{}{topic}'s{}",
-                self.question.slice(..start),
-                self.question.slice(end..)
-            );
+        if self.language.possessives.contains(&lower) && matches!(lower, "its" | "their") {
+            return replaced(&format!("{topic}'s"));
         }
-        if self.language.demonstratives.contains(&lower) && is_last_or_small {
-            let topic = self.topic(true);
-            return format!(
-                "{}{topic}{}",
-                self.question.slice(..start),
-                self.question.slice(end..)
-            );
+        if is_demonstrative && self.is_small_or_end(&self.asked, at + 1) {
+            return replaced(&self.topic(Verbs::Keep));
         }
-        self.appended(self.language.demonstratives.contains(&lower))
+        self.appended(if is_demonstrative { Verbs::Keep } else { Verbs::Drop })
     }
 
-    fn appended(&self, with_verbs: bool) -> String {
-        let topic = self.topic(with_verbs);
+    /// The question with the subject of the earlier one appended.
+    fn appended(&self, verbs: Verbs) -> String {
+        let topic = self.topic(verbs);
         if topic.is_empty() {
             self.question.to_owned()
         } else {
@@ -384,15 +393,15 @@ impl Spaced<'_> {
         }
     }
 
-    /// The question before, with what is different put in the place of what it differs from, where
-    /// that is clear.
+    /// The earlier question with the part that `rest` contrasts with replaced by it, if that part
+    /// is evident.
     fn contrasted(&self, rest: &[Word]) -> String {
         let (Some(first), Some(last)) = (rest.first(), rest.last()) else {
             return self.question.to_owned();
         };
         let new = self.question.slice(first.start..last.end);
-        let mark = self.before.slice(without_mark(self.before).len()..);
-        let put = |from: usize, to: usize, new: &str| {
+        let mark = self.before.slice(unspaced::without_end_mark(self.before).len()..);
+        let replaced = |from: usize, to: usize| {
             format!(
                 "{}{new}{}",
                 self.before.slice(..self.said[from].start),
@@ -402,32 +411,29 @@ impl Spaced<'_> {
         if let Some(group) = self.language.preposition(&first.lower) {
             let is_same = |word: &Word| self.language.preposition(&word.lower) == Some(group);
             return match self.said.iter().rposition(is_same) {
-                Some(from) => put(from, self.phrase_end(from + 1), new),
-                None => format!("{} {new}{mark}", without_mark(self.before)),
+                Some(from) => replaced(from, self.phrase_end(from + 1)),
+                None => format!("{} {new}{mark}", unspaced::without_end_mark(self.before)),
             };
         }
         match self.object(is_name(self.question.slice(first.start..first.end))) {
-            Some((from, to)) => put(from, to, new),
+            Some((from, to)) => replaced(from, to),
             None => format!("{new}? {}", self.before),
         }
     }
 
-    /// Where the phrase that begins at `from` ends: at the next preposition.
+    /// The end of the phrase that begins at `from`: the next preposition.
     fn phrase_end(&self, from: usize) -> usize {
-        let rest = self.said.iter().enumerate().skip(from + 1);
-        rest.filter(|(_, word)| self.language.preposition(&word.lower).is_some())
-            .map(|(at, _)| at)
-            .next()
-            .unwrap_or(self.said.len())
+        let is_preposition =
+            |at: &usize| self.language.preposition(&self.said[*at].lower).is_some();
+        (from + 1..self.said.len()).find(is_preposition).unwrap_or(self.said.len())
     }
 
-    /// The last thing of its kind (a name, or a plain noun) that the question before is about:
-    /// words from and to.
-    fn object(&self, wants_name: bool) -> Option<(usize, usize)> {
+    /// The last object of the earlier question, a name or a common noun: its range of words.
+    fn object(&self, is_name_wanted: bool) -> Option<(usize, usize)> {
         let is_content = |at: usize| {
             !self.language.is_small(&self.said[at].lower) && !self.is_verb(&self.said, at)
         };
-        if wants_name {
+        if is_name_wanted {
             let is_named = |at: &usize| {
                 let Word { start, end, .. } = self.said[*at];
                 *at > 0 && is_content(*at) && is_name(self.before.slice(start..end))
@@ -446,108 +452,26 @@ impl Spaced<'_> {
     }
 }
 
+/// Whether to carry the verbs of the earlier question over.
+#[derive(Clone, Copy)]
+enum Verbs {
+    Keep,
+    Drop,
+}
+
+/// The words at the beginning of a question that only continue the conversation.
+struct Opening {
+    len: usize,
+    /// They announce that something is different: *what about*.
+    is_contrast: bool,
+}
+
+/// Whether the word at `at` is in `list`.
+fn is_in(words: &[Word], at: usize, list: &[&str]) -> bool {
+    words.get(at).is_some_and(|word| list.contains(&word.lower.as_str()))
+}
+
 /// Written like a name: with a capital, or as code.
 fn is_name(text: &str) -> bool {
     text.chars().any(|c| c.is_uppercase() || matches!(c, '<' | '`' | '_' | ':'))
-}
-
-fn is_unspaced(text: &str) -> bool {
-    text.chars().any(|c| matches!(c, '\u{3041}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{20000}'..='\u{3ffff}'))
-}
-
-/// Chinese and Japanese: words have no edges, so nothing is exchanged; the question before stands
-/// behind this one, without the words that only ask.
-fn unspaced(question: &str, before: &str) -> Option<String> {
-    const OPENERS: &[&str] = &[
-        "那么",
-        "那麼",
-        "那",
-        "还有",
-        "還有",
-        "另外",
-        "但是",
-        "但",
-        "然后",
-        "同样",
-        "じゃあ",
-        "では",
-        "それでは",
-        "そして",
-        "それから",
-        "でも",
-        "また",
-    ];
-    const ENDINGS: &[&str] =
-        &["呢", "は", "では", "の場合", "の場合は", "はどう", "はどうですか", "也一样吗"];
-    const LEANING: &[&str] = &[
-        "它",
-        "这个",
-        "这些",
-        "這個",
-        "這些",
-        "这样",
-        "这种",
-        "那个",
-        "那些",
-        "那样",
-        "其中",
-        "此外",
-        "他们",
-        "前者",
-        "后者",
-        "それ",
-        "これ",
-        "その",
-        "この",
-        "そこ",
-        "そちら",
-    ];
-    const WHY: &[&str] = &[
-        "为什么",
-        "為什麼",
-        "怎么",
-        "怎么做",
-        "如何",
-        "比如",
-        "例如",
-        "举个例子",
-        "なぜ",
-        "どうして",
-        "どうやって",
-        "例えば",
-        "なぜですか",
-    ];
-    let bare = without_mark(question);
-    let starts =
-        OPENERS.iter().find_map(|opener| bare.strip_prefix(opener)).filter(|rest| !rest.is_empty());
-    let n_characters = bare.chars().count();
-    let ends = n_characters <= 16 && ENDINGS.iter().any(|ending| bare.ends_with(ending));
-    let leans = LEANING.iter().any(|word| bare.contains(word));
-    if starts.is_none() && !ends && !leans && !WHY.contains(&bare) {
-        return None;
-    }
-    const ASKING: &[&str] = &[
-        "什么是",
-        "是什么",
-        "什么",
-        "如何",
-        "怎么",
-        "怎样",
-        "为什么",
-        "吗",
-        "呢",
-        "とは何ですか",
-        "何ですか",
-        "どのように",
-        "どうやって",
-        "ですか",
-        "ますか",
-        "なぜ",
-    ];
-    let subject =
-        ASKING.iter().fold(without_mark(before).to_owned(), |text, word| text.replace(word, " "));
-    let subject = subject.split_whitespace().collect::<Vec<_>>().join(" ");
-    let rest = starts.unwrap_or(bare);
-    let rest = if ends { rest.trim_end_matches('呢').trim() } else { rest };
-    Some(format!("{subject} {rest}"))
 }

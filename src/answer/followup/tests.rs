@@ -1,6 +1,6 @@
 use super::*;
 
-/// Words of the index; the others are unseen. Rare ones weigh more.
+/// Term weights of an index. Words that begin with "frobnic" are unseen.
 fn weight(term: &str) -> f64 {
     match term {
         "rust" => 0.5,
@@ -28,7 +28,7 @@ fn check(conversation: &[&str], expected: &str) {
     assert!(resolved.is_follow_up, "{conversation:?}");
 }
 
-/// The last question stands alone.
+/// The last question can be understood alone.
 #[track_caller]
 fn check_alone(conversation: &[&str]) {
     let question = conversation.last().expect("a question");
@@ -40,7 +40,7 @@ fn check_alone(conversation: &[&str]) {
 const INSTALL: &str = "How do I install Rust on Linux?";
 
 #[test]
-fn what_is_different_takes_the_place_of_what_it_differs_from() {
+fn a_contrast_replaces_its_counterpart() {
     check(&[INSTALL, "and on Windows?"], "How do I install Rust on Windows?");
     check(&[INSTALL, "And under Windows 11?"], "How do I install Rust under Windows 11?");
     check(&[INSTALL, "what about on macOS"], "How do I install Rust on macOS?");
@@ -66,7 +66,7 @@ fn what_is_different_takes_the_place_of_what_it_differs_from() {
 }
 
 #[test]
-fn a_pronoun_becomes_what_it_stands_for() {
+fn a_pronoun_is_replaced_by_its_antecedent() {
     check(&[INSTALL, "How do I uninstall it?"], "How do I uninstall Rust on Linux?");
     check(&["What is a vector?", "How do I create one?"], "How do I create a vector?");
     check(
@@ -93,7 +93,7 @@ fn a_pronoun_becomes_what_it_stands_for() {
 }
 
 #[test]
-fn what_names_nothing_asks_about_all_that_was_said() {
+fn a_question_without_names_is_about_the_whole_earlier_one() {
     check(&[INSTALL, "Why?"], "Why? How do I install Rust on Linux?");
     check(&[INSTALL, "for example?"], "for example? install Rust on Linux");
     check(
@@ -108,7 +108,7 @@ fn what_names_nothing_asks_about_all_that_was_said() {
 }
 
 #[test]
-fn chains_hold() {
+fn follow_ups_form_chains() {
     check(
         &[INSTALL, "and on Windows?", "How do I uninstall it?"],
         "How do I uninstall Rust on Windows?",
@@ -120,7 +120,7 @@ fn chains_hold() {
 }
 
 #[test]
-fn another_subject_is_not_polluted() {
+fn another_subject_stays_unchanged() {
     for question in [
         "What is an iterator?",
         "And what is an iterator?",
@@ -146,7 +146,7 @@ fn another_subject_is_not_polluted() {
 }
 
 #[test]
-fn few_words_are_carried_and_the_rare_ones() {
+fn only_a_few_rare_words_are_carried() {
     let long = "Rust compiler error borrowed value dropped temporary frobnicate";
     let resolved = resolved(&[long, "How do I fix it?"]);
     assert_eq!(resolved.query, "How do I fix compiler error borrowed temporary?");
@@ -154,7 +154,7 @@ fn few_words_are_carried_and_the_rare_ones() {
 }
 
 #[test]
-fn other_languages_lean_too() {
+fn follow_ups_in_other_languages() {
     let rust = "Wie installiere ich Rust unter Linux?";
     check(&[rust, "und unter Windows?"], "Wie installiere ich Rust unter Windows?");
     check(&[rust, "Was ist mit Windows?"], "Wie installiere ich Rust unter Windows?");

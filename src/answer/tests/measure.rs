@@ -1,7 +1,7 @@
-//! How often the answer holds what was asked for, and how often nothing is answered where nothing
-//! is known.
+//! The share of answers that contain the gold span, and of questions that are refused: `XQuAD`
+//! asked of its own paragraphs and of the Rust book.
 //!
-//! Retrieval is a plain BM25 over paragraphs and no vectors: the harder of the two ways to run.
+//! Retrieval is plain BM25 over paragraphs, without vectors: the harder of the two modes.
 
 use std::fs;
 use std::sync::Arc;
@@ -30,7 +30,8 @@ impl Corpus {
         let ranked = found.into_iter().zip(1..).take(k);
         let hits = ranked.map(|((at, score), rank)| {
             let (path, chunk) = &self.chunks[at as usize];
-            let leg = Contribution { rank, score: f64::from(score), normalised: 1.0, weight: 1.0 };
+            let lexical =
+                Contribution { rank, score: f64::from(score), normalised: 1.0, weight: 1.0 };
             Hit {
                 rank,
                 score: f64::from(score),
@@ -39,14 +40,14 @@ impl Corpus {
                 title: None,
                 chunk: chunk.clone(),
                 also: Vec::new(),
-                contributions: Contributions { lexical: Some(leg), ..Contributions::default() },
+                contributions: Contributions { lexical: Some(lexical), ..Contributions::default() },
             }
         });
         hits.collect()
     }
 }
 
-/// Each with the spans that answer it.
+/// Each with its gold spans.
 type Questions = Vec<(String, Vec<String>)>;
 
 fn chunk(text: String, heading: Vec<String>, start: usize) -> Chunk {
@@ -59,7 +60,7 @@ fn chunk(text: String, heading: Vec<String>, start: usize) -> Chunk {
     }
 }
 
-/// The paragraphs of a question-answering set, and its questions with the spans that answer them.
+/// The paragraphs of a question-answering set, and its questions with their gold spans.
 fn questions(name: &str, language: &'static str) -> Option<(Corpus, Questions)> {
     let folder = data(name)?;
     let corpus = fs::read_to_string(folder.join("corpus.jsonl")).expect("readable");
@@ -91,7 +92,7 @@ fn array(value: &serde_json::Value) -> impl Iterator<Item = &serde_json::Value> 
     value.as_array().into_iter().flatten()
 }
 
-/// A folder of Markdown, cut at headings and at about a thousand bytes.
+/// A folder of Markdown, split at headings and at about a thousand bytes.
 fn book(name: &str, language: &'static str) -> Option<Corpus> {
     const CHUNK_BYTES: usize = 1000;
     let folder = data(name)?;
