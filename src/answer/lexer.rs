@@ -28,6 +28,14 @@ pub(super) enum Recognized<T> {
 }
 
 impl<T> Recognized<T> {
+    fn and_then<U>(self, then: impl FnOnce(T) -> Recognized<U>) -> Recognized<U> {
+        match self {
+            Self::Yes(found) => then(found),
+            Self::No => Recognized::No,
+            Self::Wait => Recognized::Wait,
+        }
+    }
+
     /// `None` while undecided.
     #[expect(clippy::option_option, reason = "the outer one is for `?`")]
     pub fn decided(self) -> Option<Option<T>> {
@@ -53,30 +61,33 @@ fn stop(text: &str, max: usize, is_end: bool, is_stop: impl Fn(char) -> bool) ->
 pub(super) fn marks(rest: &str, is_end: bool) -> Recognized<(usize, Vec<usize>)> {
     let (open, close) = if rest.starts_with('[') { ('[', ']') } else { ('【', '】') };
     let inside = rest.slice(open.len_utf8()..);
-    let may_stand = |c: char| c.is_alphanumeric() || " ,;&^#.:-–—†".contains(c);
-    let end = match stop(inside, MAX_MARK, is_end, |c| !may_stand(c)) {
-        Recognized::Yes(end) if inside.slice(end..).starts_with(close) => end,
-        Recognized::Yes(_) | Recognized::No => return Recognized::No,
-        Recognized::Wait => return Recognized::Wait,
-    };
-    let len = open.len_utf8() + end + close.len_utf8();
-    let mut body = inside.slice(..end);
-    if open == '【' {
-        let (numbers, note) =
-            body.split_once('†').map_or((body, None), |(numbers, note)| (numbers, Some(note)));
-        if note.is_some() && numbers.contains(':') {
-            // Such numbers count messages, not sources.
-            return Recognized::Yes((len, Vec::new()));
+    let is_part = |c: char| c.is_alphanumeric() || " ,;&^#.:-–—†".contains(c);
+    stop(inside, MAX_MARK, is_end, |c| !is_part(c)).and_then(|end| {
+        if !inside.slice(end..).starts_with(close) {
+            return Recognized::No;
         }
-        body = numbers;
+        let body = inside.slice(..end);
+        let numbers = if open == '【' { note_numbers(body) } else { all_numbers(body) };
+        let len = open.len_utf8() + end + close.len_utf8();
+        numbers.map_or(Recognized::No, |numbers| Recognized::Yes((len, numbers)))
+    })
+}
+
+/// The numbers of `1†source`. Those of `4:0†source` count messages, not sources.
+fn note_numbers(body: &str) -> Option<Vec<usize>> {
+    match body.split_once('†') {
+        Some((numbers, _)) if numbers.contains(':') => Some(Vec::new()),
+        Some((numbers, _)) => all_numbers(numbers),
+        None => all_numbers(body),
     }
+}
+
+/// The numbers of a list. Sources count from 1, so a list with 0 is an interval or an index.
+fn all_numbers(body: &str) -> Option<Vec<usize>> {
     let body = body.replace(" and ", ",");
     let items = body.split([',', ';', '&']).map(numbers);
-    match items.collect::<Option<Vec<_>>>().map(|items| items.concat()) {
-        // Sources count from 1, so this is an interval or an index.
-        Some(numbers) if !numbers.contains(&0) => Recognized::Yes((len, numbers)),
-        _ => Recognized::No,
-    }
+    let numbers = items.collect::<Option<Vec<_>>>()?.concat();
+    (!numbers.contains(&0)).then_some(numbers)
 }
 
 /// One number or range, with or without a label.
@@ -84,7 +95,7 @@ fn numbers(item: &str) -> Option<Vec<usize>> {
     let item = item.trim().trim_start_matches('^');
     let digits = item.find(|c: char| c.is_ascii_digit())?;
     let label = item.slice(..digits).trim_end_matches([' ', '#', '.', ':']).to_lowercase();
-    let labels = [
+    const LABELS: [&str; 14] = [
         "",
         "source",
         "sources",
@@ -100,7 +111,7 @@ fn numbers(item: &str) -> Option<Vec<usize>> {
         "fuente",
         "来源",
     ];
-    if !labels.contains(&label.as_str()) {
+    if !LABELS.contains(&label.as_str()) {
         return None;
     }
     let number = |digits: &str| {
@@ -121,17 +132,13 @@ fn numbers(item: &str) -> Option<Vec<usize>> {
 /// Whether `rest` begins with `[label](target)`, the label without brackets.
 pub(super) fn link(rest: &str, is_image: bool, is_end: bool) -> Recognized<()> {
     let inside = rest.slice(1..);
-    match stop(inside, MAX_LABEL, is_end, |c| matches!(c, '[' | ']' | '\n' | '`')) {
-        Recognized::Yes(end) if inside.slice(end..).starts_with(']') => {
-            match target(inside.slice(end + 1..), is_image, is_end) {
-                Recognized::Yes(_) => Recognized::Yes(()),
-                Recognized::No => Recognized::No,
-                Recognized::Wait => Recognized::Wait,
-            }
+    let is_stop = |c| matches!(c, '[' | ']' | '\n' | '`');
+    stop(inside, MAX_LABEL, is_end, is_stop).and_then(|end| {
+        match inside.slice(end..).strip_prefix(']') {
+            Some(after) => target(after, is_image, is_end).and_then(|_| Recognized::Yes(())),
+            None => Recognized::No,
         }
-        Recognized::Yes(_) | Recognized::No => Recognized::No,
-        Recognized::Wait => Recognized::Wait,
-    }
+    })
 }
 
 /// `(target "title")` after a label: its length and the target. `f[T](x)` is not a link, because a

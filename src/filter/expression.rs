@@ -73,7 +73,7 @@ impl Node {
         match self {
             Self::Not(node) => node.each_path(on_path),
             Self::And(nodes) | Self::Or(nodes) => {
-                nodes.iter_mut().for_each(|node| node.each_path(on_path))
+                nodes.iter_mut().for_each(|node| node.each_path(on_path));
             }
             Self::Test(Test::Path(glob)) => on_path(glob),
             Self::Test(_) => {}

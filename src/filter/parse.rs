@@ -32,7 +32,7 @@ type Parsed<T> = std::result::Result<T, Wrong>;
 pub(super) fn parse(text: &str) -> Result<Node> {
     if text.len() > MAX_BYTES {
         return Err(Fault::usage(format!(
-            "the filter has {} bytes; {MAX_BYTES} are the most",
+            "the filter has {} bytes, more than the limit of {MAX_BYTES}",
             text.len()
         )));
     }
@@ -200,7 +200,7 @@ impl<'a> Parser<'a> {
                 }
                 // Any other backslash belongs to the value, where a pattern may need it.
                 '\\' if quoted.slice(i + 1..).starts_with(['"', '\\']) => {
-                    value.extend(chars.next().map(|(_, c)| c))
+                    value.extend(chars.next().map(|(_, c)| c));
                 }
                 c => value.push(c),
             }

@@ -100,7 +100,7 @@ mod tests {
     #[test]
     fn data_is_read_from_every_kind_of_line() {
         let check = |stream: &str, expected: &[&str]| {
-            assert_eq!(read(&[stream.as_bytes()]).0, expected, "{stream:?}")
+            assert_eq!(read(&[stream.as_bytes()]).0, expected, "{stream:?}");
         };
         check("", &[]);
         check("data: a\n\n", &["a"]);

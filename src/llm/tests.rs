@@ -94,7 +94,7 @@ fn a_text_has_a_size_limit() {
 #[test]
 fn the_message_of_a_refusal_is_found_and_made_harmless() {
     let check = |body: &str, expected: &str| {
-        assert_eq!(one_line(&message_of(body.as_bytes()), Some("key1")), expected)
+        assert_eq!(one_line(&message_of(body.as_bytes()), Some("key1")), expected);
     };
     check(r#"{"error": {"message": "no\r\nsuch model"}}"#, "no such model");
     check(r#"{"error": "no"}"#, "no");

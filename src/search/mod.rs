@@ -169,10 +169,7 @@ impl Searcher {
             allowed: allowed.map(|allowed| allowed.chunks.as_slice()),
             threads: self.threads,
         };
-        let is_dense = retrieval.is_dense()?;
-        let prefetched = self.prefetched.iter().position(|other| is_dense && other.query == query);
-        let prefetched = prefetched.map(|at| self.prefetched.swap_remove(at));
-        let scores = retrieval.scores(is_dense, &mut self.vectors, prefetched)?;
+        let scores = retrieval.scores(&mut self.vectors, &mut self.prefetched)?;
 
         // Copies and overlaps give no hit, so the ranking has more passages than the hits wanted.
         let wanted = request.k.max(request.rerank);

@@ -35,7 +35,7 @@ pub fn validate(query: &str) -> Result<&str> {
     }
     if query.len() > MAX_QUERY_BYTES {
         return Err(Fault::usage(format!(
-            "the question has {} bytes; {MAX_QUERY_BYTES} are the most",
+            "the question has {} bytes, more than the limit of {MAX_QUERY_BYTES}",
             query.len()
         )));
     }

@@ -64,7 +64,7 @@ impl Retrieval<'_> {
     ///
     /// # Errors
     /// When the mode is dense alone and the index has no vectors yet.
-    pub fn is_dense(&self) -> Result<bool> {
+    fn is_dense(&self) -> Result<bool> {
         let has_vectors = self.context.snapshot.meta().pending == 0;
         if self.mode == Mode::Dense && !has_vectors {
             let index = &self.context.engine.config.index;
@@ -74,13 +74,15 @@ impl Retrieval<'_> {
         Ok(self.mode != Mode::Lexical && has_vectors)
     }
 
-    /// Runs the retrievers; the dense one from `prefetched` where that is there.
+    /// Runs the retrievers. Dense scores come from `prefetched` if that has the query.
     pub fn scores(
         &self,
-        is_dense: bool,
         vectors: &mut Vectors,
-        prefetched: Option<Prefetched>,
+        prefetched: &mut Vec<Prefetched>,
     ) -> Result<Scores> {
+        let is_dense = self.is_dense()?;
+        let at = prefetched.iter().position(|other| is_dense && other.query == self.query);
+        let prefetched = at.map(|at| prefetched.swap_remove(at));
         let QueryContext { engine, snapshot, stop, .. } = self.context;
         let languages = snapshot.meta().query_languages();
         let terms =

@@ -146,7 +146,7 @@ fn empty_and_overlong_questions_are_refused() {
         }
     }
     let long = "word ".repeat(10_000);
-    sandbox.rag(["search", &long]).exits(2).says("32768 are the most");
+    sandbox.rag(["search", &long]).exits(2).says("the limit of 32768");
     sandbox.rag(["search", &long[..30_000]]).exits(0);
 }
 

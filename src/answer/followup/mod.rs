@@ -63,10 +63,10 @@ fn query(
     if unspaced::is_unspaced(question) {
         return unspaced::query(question, before);
     }
-    let (asked, said) = (words(question), words(before));
-    let all = asked.iter().chain(&said).map(|word| word.lower.as_str());
+    let (words, before_words) = (words(question), words(before));
+    let all = words.iter().chain(&before_words).map(|word| word.lower.as_str());
     let language = Language::of(&all);
-    Spaced { question, before, asked, said, language, languages, weight }.query()
+    Spaced { question, before, words, before_words, language, languages, weight }.query()
 }
 
 /// A word without the punctuation around it.
@@ -83,16 +83,16 @@ fn words(text: &str) -> Vec<Word> {
         !c.is_alphanumeric()
             && !matches!(c, '_' | '<' | '>' | '`' | '+' | '#' | '&' | '*' | '@' | '$')
     };
-    let words = text
-        .split_whitespace()
-        .map(|word| word.trim_matches(is_edge))
-        .filter(|word| !word.is_empty());
-    let words = words.map(|word| {
+    let to_word = |word: &str| {
         let start = word.as_ptr() as usize - origin;
         let lower = word.trim_matches('`').to_lowercase().replace('\u{2019}', "'");
         Word { lower, start, end: start + word.len() }
-    });
-    words.collect()
+    };
+    text.split_whitespace()
+        .map(|word| word.trim_matches(is_edge))
+        .filter(|word| !word.is_empty())
+        .map(to_word)
+        .collect()
 }
 
 fn lower_words(text: &str) -> Vec<String> {
@@ -104,9 +104,9 @@ struct Spaced<'a> {
     question: &'a str,
     before: &'a str,
     /// The words of `question`.
-    asked: Vec<Word>,
+    words: Vec<Word>,
     /// The words of `before`.
-    said: Vec<Word>,
+    before_words: Vec<Word>,
     language: &'static Language,
     languages: &'a [&'a str],
     weight: &'a dyn Fn(&str) -> f64,
@@ -116,7 +116,7 @@ impl Spaced<'_> {
     /// The completed question; `None` when it can be understood alone.
     fn query(&self) -> Option<String> {
         let Opening { len, is_contrast } = self.opening();
-        let rest = &self.asked[len..];
+        let rest = &self.words[len..];
         let opened = len > 0;
         if self.content(rest).next().is_none() && self.reference(rest).is_none() {
             // *Why?* and *And then?* ask about the whole earlier question.
@@ -149,7 +149,7 @@ impl Spaced<'_> {
 
     /// The end of the longest of `phrases` that begins at word `at` of the question.
     fn longest(&self, at: usize, phrases: &[&str]) -> Option<usize> {
-        let rest = self.asked.get(at..)?;
+        let rest = self.words.get(at..)?;
         let len = |phrase: &&str| {
             let n = phrase.split(' ').count();
             let matches = phrase.split(' ').zip(rest).all(|(a, b)| a == b.lower);
@@ -297,18 +297,18 @@ impl Spaced<'_> {
     /// The subject of the earlier question without words of this one: its text as it is, or the
     /// rare words of it, where they are too far apart.
     fn topic(&self, verbs: Verbs) -> String {
-        let own: Vec<String> = self.asked.iter().flat_map(|word| self.terms(&word.lower)).collect();
+        let own: Vec<String> = self.words.iter().flat_map(|word| self.terms(&word.lower)).collect();
         let is_new = |word: &Word| !self.terms(&word.lower).iter().any(|term| own.contains(term));
         let mut named: Vec<&Word> = match verbs {
             Verbs::Keep => self
-                .content(&self.said)
+                .content(&self.before_words)
                 .filter(|word| !self.language.is_hollow(&word.lower))
                 .collect(),
-            Verbs::Drop => self.names(&self.said).collect(),
+            Verbs::Drop => self.names(&self.before_words).collect(),
         };
         // A question that only has a verb keeps that.
         if named.is_empty() {
-            named = self.content(&self.said).collect();
+            named = self.content(&self.before_words).collect();
         }
         let mut kept: Vec<&Word> = named.into_iter().filter(|word| is_new(word)).collect();
         while kept.len() > MAX_CARRIED {
@@ -327,13 +327,13 @@ impl Spaced<'_> {
     /// *vector*, to people and to language models.
     fn contiguous(&self, kept: &[&Word]) -> Option<String> {
         let (first, last) = (kept.first()?, kept.last()?);
-        let before_first = self.said.iter().rfind(|word| word.end <= first.start);
+        let before_first = self.before_words.iter().rfind(|word| word.end <= first.start);
         let article =
             before_first.filter(|word| self.language.articles.contains(&word.lower.as_str()));
         let start = article.map_or(first.start, |word| word.start);
         let text = self.before.slice(start..last.end);
         let n_content = self
-            .content(&self.said)
+            .content(&self.before_words)
             .filter(|word| word.start >= first.start && word.end <= last.end)
             .count();
         let is_contiguous = n_content == kept.len() && !text.contains(['?', '.', '!', ';']);
@@ -360,7 +360,7 @@ impl Spaced<'_> {
 
     /// The question with the word at `at` replaced by the subject, or with the subject appended.
     fn filled(&self, at: usize) -> String {
-        let word = &self.asked[at];
+        let word = &self.words[at];
         let lower = word.lower.as_str();
         let is_demonstrative = self.language.demonstratives.contains(&lower);
         let topic = self.topic(Verbs::Drop);
@@ -377,7 +377,7 @@ impl Spaced<'_> {
         if self.language.possessives.contains(&lower) && matches!(lower, "its" | "their") {
             return replaced(&format!("{topic}'s"));
         }
-        if is_demonstrative && self.is_small_or_end(&self.asked, at + 1) {
+        if is_demonstrative && self.is_small_or_end(&self.words, at + 1) {
             return replaced(&self.topic(Verbs::Keep));
         }
         self.appended(if is_demonstrative { Verbs::Keep } else { Verbs::Drop })
@@ -404,13 +404,13 @@ impl Spaced<'_> {
         let replaced = |from: usize, to: usize| {
             format!(
                 "{}{new}{}",
-                self.before.slice(..self.said[from].start),
-                self.before.slice(self.said[to - 1].end..)
+                self.before.slice(..self.before_words[from].start),
+                self.before.slice(self.before_words[to - 1].end..)
             )
         };
         if let Some(group) = self.language.preposition(&first.lower) {
             let is_same = |word: &Word| self.language.preposition(&word.lower) == Some(group);
-            return match self.said.iter().rposition(is_same) {
+            return match self.before_words.iter().rposition(is_same) {
                 Some(from) => replaced(from, self.phrase_end(from + 1)),
                 None => format!("{} {new}{mark}", unspaced::without_end_mark(self.before)),
             };
@@ -424,29 +424,30 @@ impl Spaced<'_> {
     /// The end of the phrase that begins at `from`: the next preposition.
     fn phrase_end(&self, from: usize) -> usize {
         let is_preposition =
-            |at: &usize| self.language.preposition(&self.said[*at].lower).is_some();
-        (from + 1..self.said.len()).find(is_preposition).unwrap_or(self.said.len())
+            |at: &usize| self.language.preposition(&self.before_words[*at].lower).is_some();
+        (from + 1..self.before_words.len()).find(is_preposition).unwrap_or(self.before_words.len())
     }
 
     /// The last object of the earlier question, a name or a common noun: its range of words.
     fn object(&self, is_name_wanted: bool) -> Option<(usize, usize)> {
         let is_content = |at: usize| {
-            !self.language.is_small(&self.said[at].lower) && !self.is_verb(&self.said, at)
+            !self.language.is_small(&self.before_words[at].lower)
+                && !self.is_verb(&self.before_words, at)
         };
         if is_name_wanted {
             let is_named = |at: &usize| {
-                let Word { start, end, .. } = self.said[*at];
+                let Word { start, end, .. } = self.before_words[*at];
                 *at > 0 && is_content(*at) && is_name(self.before.slice(start..end))
             };
-            let at = (0..self.said.len()).rev().find(is_named)?;
+            let at = (0..self.before_words.len()).rev().find(is_named)?;
             return Some((at, at + 1));
         }
-        let last = self.said.len().checked_sub(1).filter(|&at| is_content(at))?;
+        let last = self.before_words.len().checked_sub(1).filter(|&at| is_content(at))?;
         let from = (0..=last).rev().take_while(|&at| is_content(at)).last()?;
-        let lead = &self.said[from.checked_sub(1)?].lower;
+        let lead = &self.before_words[from.checked_sub(1)?].lower;
         let is_clear = self.language.articles.contains(&lead.as_str())
             || self.language.preposition(lead).is_some()
-            || self.is_verb(&self.said, from - 1);
+            || self.is_verb(&self.before_words, from - 1);
         let starts_with_article = self.language.articles.contains(&lead.as_str());
         is_clear.then_some((if starts_with_article { from - 1 } else { from }, last + 1))
     }
