@@ -245,11 +245,11 @@ impl Stop {
     /// The same with the timeout of a stage that begins now.
     #[must_use]
     pub fn stage(&self, stage: QueryStage) -> Self {
-        let own = self
+        let stage_end = self
             .timeouts
             .as_ref()
             .map(|timeouts| (Instant::now() + stage.timeout(timeouts), stage));
-        let until = self.until.into_iter().chain(own).min_by_key(|(moment, _)| *moment);
+        let until = self.until.into_iter().chain(stage_end).min_by_key(|(moment, _)| *moment);
         Self { until, ..self.clone() }
     }
 

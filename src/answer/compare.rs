@@ -109,7 +109,7 @@ impl Comparison {
 
     fn is_quotable(&self, at: usize) -> bool {
         let candidate = &self.by_thing[0][at];
-        candidate.features.is_odd == 0.0
+        candidate.features.oddness == 0.0
             && matches!(candidate.kind, Kind::Sentence | Kind::Item { .. } | Kind::Row)
     }
 

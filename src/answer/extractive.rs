@@ -228,7 +228,7 @@ fn remedy_after(candidates: &[Candidate], best: usize) -> Option<usize> {
         candidates[*at].source == candidates[best].source && candidates[*at].kind != Kind::Heading
     };
     let mut ahead = (best + 1..candidates.len().min(best + 1 + MAX_AHEAD)).take_while(is_near);
-    ahead.find(|&at| candidates[at].gives_advice && candidates[at].features.is_odd == 0.0)
+    ahead.find(|&at| candidates[at].gives_advice && candidates[at].features.oddness == 0.0)
 }
 
 /// The sentence that announces code and the code, shortly after the best sentence.
@@ -281,7 +281,7 @@ impl<'a> Chosen<'a> {
     fn is_worth_adding(&self, at: usize, best: usize) -> bool {
         let (candidate, best) = (&self.candidates[at], &self.candidates[best]);
         candidate.score >= best.score - self.spec.reach()
-            && candidate.features.is_odd <= 0.0
+            && candidate.features.oddness <= 0.0
             && !self.repeats(at)
             // For a question that asks when, a sentence without a date is padding beside one that
             // has it.
@@ -320,7 +320,7 @@ impl<'a> Chosen<'a> {
         if let Some(before) = self.neighbour(at, at.checked_sub(1))
             && score::is_dependent(&self.candidates[at].text)
             && matches!(self.candidates[before].kind, Kind::Sentence | Kind::Item { .. })
-            && self.candidates[before].features.is_odd == 0.0
+            && self.candidates[before].features.oddness == 0.0
             && !self.indices.contains(&before)
             && self.has_room_for(before)
         {
@@ -347,7 +347,7 @@ impl<'a> Chosen<'a> {
             && self.n_sentences == 1
             && self.candidates[at].n_words < SHORT
             && next.kind == Kind::Sentence
-            && next.features.is_odd == 0.0
+            && next.features.oddness == 0.0
             && score::is_dependent(&next.text)
     }
 

@@ -63,15 +63,15 @@ pub(super) struct Features {
     /// Cosine with the question; 0 without vectors.
     pub cosine: f64,
     /// Penalty: too short to say anything.
-    pub is_short: f64,
+    pub brevity: f64,
     /// Penalty: a question, a heading, a caption; 2 for code that the question does not ask for.
-    pub is_odd: f64,
+    pub oddness: f64,
     /// Penalty: it refers to the sentence before it.
-    pub is_dependent: f64,
+    pub dependence: f64,
     /// It says what the subject of the question is.
     pub defines: f64,
     /// Penalty: it announces what the text will do.
-    pub is_meta: f64,
+    pub meta: f64,
     /// Length in words, 40 and more being 1.
     pub length: f64,
 }
@@ -180,10 +180,10 @@ impl Passage<'_> {
             passage: question.share(|term| in_passage[term]),
             explains: if spec.intent == Intent::Troubleshooting { explains(here) } else { 0.0 },
             rank: 1.0 / (1.0 + *rank as f64),
-            is_short: (1.0 - here.n_words as f64 / 8.0).max(0.0),
-            is_odd: oddness(here, spec),
-            is_dependent: flag(is_dependent(&here.text)),
-            is_meta: flag(is_meta(&here.text)),
+            brevity: (1.0 - here.n_words as f64 / 8.0).max(0.0),
+            oddness: oddness(here, spec),
+            dependence: flag(is_dependent(&here.text)),
+            meta: flag(is_meta(&here.text)),
             defines: if spec.intent == Intent::Definition { defines(here, coverage) } else { 0.0 },
             length: (here.n_words as f64 / 40.0).min(1.0),
             ..Features::default()
@@ -213,10 +213,10 @@ impl Features {
             + 1.0 * self.answers_heading
             + 0.5 * self.explains
             + 1.0 * self.defines
-            - 1.0 * self.is_short
-            - 1.0 * self.is_odd
-            - 0.1 * self.is_dependent
-            - 0.5 * self.is_meta
+            - 1.0 * self.brevity
+            - 1.0 * self.oddness
+            - 0.1 * self.dependence
+            - 0.5 * self.meta
             + 0.5 * self.length
     }
 }

@@ -86,24 +86,24 @@ pub fn vet(answer: &str, sources: &[Evidence], languages: &[&str]) -> Vetted {
 pub fn may_abstain(beginning: &str) -> bool {
     const MAX_CHARS: usize = 4 * NO_ANSWER.len();
     let beginning: String = beginning.chars().take(MAX_CHARS).collect();
-    let said = words(&Bare::new(&beginning, &marks(&beginning)).text);
+    let answer_words = words(&Bare::new(&beginning, &marks(&beginning)).text);
     let expected = words(NO_ANSWER);
-    let Some((last, whole)) = said.split_last() else { return true };
+    let Some((last, whole)) = answer_words.split_last() else { return true };
     let is_prefix = match expected.get(whole.len()) {
         Some(word) => expected.starts_with(whole) && word.starts_with(last.as_str()),
-        None => said.starts_with(&expected),
+        None => answer_words.starts_with(&expected),
     };
-    is_prefix || is_empty(&said)
+    is_prefix || is_empty(&answer_words)
 }
 
 /// Whether an answer begins with [`NO_ANSWER`] or has no words.
 fn abstains(bare: &str) -> bool {
-    let said = words(bare);
-    is_empty(&said) || said.starts_with(&words(NO_ANSWER))
+    let answer_words = words(bare);
+    is_empty(&answer_words) || answer_words.starts_with(&words(NO_ANSWER))
 }
 
-fn is_empty(said: &[String]) -> bool {
-    said.iter().all(String::is_empty)
+fn is_empty(answer_words: &[String]) -> bool {
+    answer_words.iter().all(String::is_empty)
 }
 
 /// The words of a text in lower case, without surrounding punctuation.

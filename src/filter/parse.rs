@@ -212,11 +212,11 @@ impl<'a> Parser<'a> {
     fn skip(&mut self, keyword: &str) -> bool {
         let rest = self.rest();
         let word = rest.slice(..rest.find(ends_word).unwrap_or(rest.len()));
-        let is_it = word.eq_ignore_ascii_case(keyword);
-        if is_it {
+        let is_keyword = word.eq_ignore_ascii_case(keyword);
+        if is_keyword {
             self.at += word.len();
         }
-        is_it
+        is_keyword
     }
 
     /// The rest of the text, after white space.

@@ -95,12 +95,12 @@ mod tests {
 
     #[test]
     fn a_wait_can_be_stopped() {
-        let asked = AtomicU32::new(0);
+        let calls = AtomicU32::new(0);
         // Not stopped it would take an hour.
         (Timing::real().wait)(Duration::from_secs(3600), &|| {
-            asked.fetch_add(1, Ordering::Relaxed) == 2
+            calls.fetch_add(1, Ordering::Relaxed) == 2
         });
-        assert_eq!(asked.into_inner(), 3);
+        assert_eq!(calls.into_inner(), 3);
     }
 
     #[test]

@@ -278,13 +278,13 @@ impl Weighted<'_> {
     /// share the better rank.
     fn contributions(&self, ranking: &[(u32, f64)]) -> Vec<Option<Contribution>> {
         let raw = self.retriever.raw;
-        let mut wanted: Vec<f32> = ranking.iter().map(|(i, _)| raw[*i as usize]).collect();
-        wanted.retain(|score| self.retriever.is_match(*score));
-        wanted.sort_unstable_by(f32::total_cmp);
-        wanted.dedup();
-        let above = count_above(raw, &wanted);
+        let mut distinct: Vec<f32> = ranking.iter().map(|(i, _)| raw[*i as usize]).collect();
+        distinct.retain(|score| self.retriever.is_match(*score));
+        distinct.sort_unstable_by(f32::total_cmp);
+        distinct.dedup();
+        let above = count_above(raw, &distinct);
         let contribution = |score: f32| {
-            let at = wanted.partition_point(|other| *other < score);
+            let at = distinct.partition_point(|other| *other < score);
             Some(Contribution {
                 rank: 1 + above.get(at).copied().unwrap_or(0),
                 score: f64::from(score),
@@ -296,14 +296,14 @@ impl Weighted<'_> {
     }
 }
 
-/// For each of `wanted`, in ascending order, the number of scores above it, in one pass.
-fn count_above(raw: &[f32], wanted: &[f32]) -> Vec<usize> {
+/// For each of `distinct`, in ascending order, the number of scores above it, in one pass.
+fn count_above(raw: &[f32], distinct: &[f32]) -> Vec<usize> {
     // First the scores between it and the next one.
-    let mut above = vec![0; wanted.len()];
-    let least = wanted.first().copied().unwrap_or(f32::INFINITY);
+    let mut above = vec![0; distinct.len()];
+    let least = distinct.first().copied().unwrap_or(f32::INFINITY);
     // Most are below all of them. No comparison with NaN is true.
     for score in raw.iter().filter(|score| **score > least) {
-        above[wanted.partition_point(|w| w < score) - 1] += 1;
+        above[distinct.partition_point(|w| w < score) - 1] += 1;
     }
     for j in (1..above.len()).rev() {
         above[j - 1] += above[j];
