@@ -1,4 +1,4 @@
-//! `rag mcp` in a build without the feature `mcp`: it says so.
+//! `rag mcp` in a build without the feature `mcp`: a fault that says so.
 
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;

@@ -1,4 +1,4 @@
-//! The loop that takes connections, and what becomes of each.
+//! The accept loop and the life of one connection.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -10,80 +10,80 @@ use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
+use super::app::App;
 use super::guard::Peer;
-use super::write_timeout::Patient;
-use super::{App, routes};
+use super::routes;
 use crate::telemetry;
 
-/// The largest head of a request. The largest that a browser sends is some 8 KiB.
+/// The largest head of a request. Browsers send at most some 8 KiB.
 const MAX_HEAD_BYTES: usize = 32 << 10;
 
-/// What a connection holds of a request at once.
+/// Bytes of a request that a connection buffers.
 const BUFFER_BYTES: usize = 64 << 10;
 
-/// After a connection could not be taken: for want of descriptors, most likely, and these come back
-/// with time.
-const PAUSE: Duration = Duration::from_millis(50);
+/// Pause after a failed `accept`, most likely for want of file descriptors, which become free with
+/// time.
+const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 
-/// After what was under way was told to end.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+/// Time for requests to end after they were cancelled at shutdown.
+const CANCEL_GRACE: Duration = Duration::from_secs(2);
 
-/// Descriptors beside those of connections: files of an index, of databases, a language model's
-/// sockets.
+/// File descriptors beside those of connections: index files, databases, sockets to a language
+/// model.
 const OTHER_FILES: u64 = 512;
 
-/// Serves until `shutdown` ends. Then no connection is taken any more, and no question; what is
-/// under way may end within the time that the settings give; what has not ended then is told to,
-/// and says so to its client.
+/// Serves until `shutdown` ends. Then the server accepts no connection and no question, requests in
+/// progress may end within the configured drain time, and those that remain are cancelled, which
+/// their clients see as an error.
 pub async fn run(listener: TcpListener, app: Arc<App>, shutdown: impl Future<Output = ()>) {
     let settings = app.settings().clone();
-    raise_limit(settings.connections as u64 + OTHER_FILES);
+    raise_file_limit(settings.connections as u64 + OTHER_FILES);
     let router = routes::router(&app);
-    let room = Arc::new(Semaphore::new(settings.connections));
+    let permits = Arc::new(Semaphore::new(settings.connections));
     let stopping = app.stopping.clone();
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
-        let taken = async {
+        let next = async {
             // The semaphore is never closed.
-            let place = Arc::clone(&room).acquire_owned().await.ok()?;
-            Some((listener.accept().await, place))
+            let permit = Arc::clone(&permits).acquire_owned().await.ok()?;
+            Some((listener.accept().await, permit))
         };
-        let (accepted, place) = tokio::select! {
+        let (accepted, permit) = tokio::select! {
             biased;
             () = &mut shutdown => break,
-            taken = taken => match taken {
-                Some(taken) => taken,
+            next = next => match next {
+                Some(next) => next,
                 None => break,
             },
         };
         let Ok((stream, peer)) = accepted else {
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(ACCEPT_RETRY).await;
             continue;
         };
         let (app, router, stopping) = (Arc::clone(&app), router.clone(), stopping.clone());
         tokio::spawn(async move {
-            app.counts.connections.fetch_add(1, Ordering::Relaxed);
-            connection(stream, Peer(peer), router, &app, stopping).await;
-            app.counts.connections.fetch_sub(1, Ordering::Relaxed);
-            drop(place);
+            app.connections.fetch_add(1, Ordering::Relaxed);
+            serve_connection(stream, Peer(peer), router, &app, stopping).await;
+            app.connections.fetch_sub(1, Ordering::Relaxed);
+            drop(permit);
         });
     }
     drop(listener);
     stopping.cancel();
     app.service.close();
     let all = settings.connections as u32;
-    if tokio::time::timeout(settings.drain, room.acquire_many(all)).await.is_err() {
+    if tokio::time::timeout(settings.drain, permits.acquire_many(all)).await.is_err() {
         app.service.stop();
-        let _ = tokio::time::timeout(LAST_WORDS, room.acquire_many(all)).await;
+        let _ = tokio::time::timeout(CANCEL_GRACE, permits.acquire_many(all)).await;
     }
     app.service.stop();
 }
 
-/// One connection to its end.
-async fn connection(
+async fn serve_connection(
     stream: TcpStream,
     peer: Peer,
     router: Router,
@@ -91,39 +91,42 @@ async fn connection(
     stopping: CancellationToken,
 ) {
     let settings = app.settings();
-    // Answers are small and waited for.
+    // Responses are small, and the client waits for them.
     let _ = stream.set_nodelay(true);
+    // Writes fail when the client has read nothing for the configured time.
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(settings.write_timeout));
     let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(peer);
         let router = router.clone();
         async move {
-            let answered: Result<_, Infallible> = router.oneshot(request).await;
-            answered
+            let response: Result<_, Infallible> = router.oneshot(request).await;
+            response
         }
     });
     let mut builder = hyper::server::conn::http1::Builder::new();
     builder
         .timer(TokioTimer::new())
-        // Also the longest that a connection may be idle between two requests.
+        // Also the longest idle time between two requests of a connection.
         .header_read_timeout(settings.header_timeout)
         .max_header_size(MAX_HEAD_BYTES)
         .max_buf_size(BUFFER_BYTES);
-    let io = TokioIo::new(Patient::new(stream, settings.write_timeout));
-    let mut served = std::pin::pin!(builder.serve_connection(io, service));
+    let connection = builder.serve_connection(TokioIo::new(Box::pin(stream)), service);
+    let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
-        ended = served.as_mut() => ended,
+        ended = connection.as_mut() => ended,
         () = stopping.cancelled() => {
-            served.as_mut().graceful_shutdown();
-            served.await
+            connection.as_mut().graceful_shutdown();
+            connection.await
         }
     };
     if let Err(error) = ended {
-        telemetry::debug!(%error, "a connection broke off");
+        telemetry::debug!(%error, "connection broken");
     }
 }
 
-/// Lets this process have so many open files, as far as the system allows it.
-fn raise_limit(wanted: u64) {
+/// Raises the limit of open files of this process, as far as the system allows.
+fn raise_file_limit(wanted: u64) {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
     if let Some(current) = limit.current.filter(|current| *current < wanted) {

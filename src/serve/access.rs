@@ -1,7 +1,7 @@
-//! Who may do what: tokens, each with what it allows.
+//! Access tokens and their scopes.
 //!
-//! Tokens are kept as hashes, and all of them are compared every time, so that the time it takes
-//! tells nothing.
+//! Tokens are kept as hashes. Every request is compared with all of them in constant time, so its
+//! duration reveals nothing about a token.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -14,10 +14,10 @@ use crate::config::{Config, Secret};
 use crate::disk;
 use crate::error::{Fault, Result};
 
-/// What a route asks for. A higher one includes the lower ones.
+/// What a route requires. A higher scope includes the lower ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scope {
-    /// Nothing: the page, and whether the server lives.
+    /// No token: the page and the health probes.
     Open,
     Read,
     Write,
@@ -34,7 +34,7 @@ impl Scope {
         }
     }
 
-    fn of(name: &str) -> Option<Self> {
+    fn from_name(name: &str) -> Option<Self> {
         [Self::Read, Self::Write, Self::Admin].into_iter().find(|scope| scope.name() == name)
     }
 }
@@ -49,18 +49,18 @@ pub struct Access {
 struct Token {
     sha256: String,
     scope: Scope,
-    /// Last day on which it counts, in days since 1970.
-    until: Option<i64>,
+    /// Last valid day, in days since 1970.
+    expires: Option<i64>,
     rate_per_minute: Option<u64>,
 }
 
-/// Whoever a token belongs to.
+/// What a valid token grants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Holder {
-    /// Which token, for counting.
-    pub n: usize,
+pub struct Grant {
+    /// Index of the token in the configuration order.
+    pub token: usize,
     pub scope: Scope,
-    /// Requests a minute that it may make, if its line says so.
+    /// Requests per minute, where the token's line sets a rate.
     pub rate_per_minute: Option<u64>,
 }
 
@@ -68,8 +68,8 @@ impl Access {
     /// The tokens that the settings name.
     ///
     /// # Errors
-    /// A usage fault for a file that is missing or that others can read, and for a line that is
-    /// invalid; it names the line and shows no token.
+    /// A usage fault for a file that is missing or readable by others, and for an invalid line; it
+    /// names the line and shows no token.
     pub fn new(config: &Config) -> Result<Self> {
         let mut access = Self::default();
         if let Some(token) = &config.serve.token {
@@ -82,26 +82,26 @@ impl Access {
         Ok(access)
     }
 
-    /// True when nobody needs a token.
+    /// True when no token is configured, and every request is allowed.
     pub fn is_open(&self) -> bool {
         self.tokens.is_empty()
     }
 
-    /// What is kept of a token.
-    pub fn hash(&self, n: usize) -> Option<&str> {
-        self.tokens.get(n).map(|token| token.sha256.as_str())
+    /// The SHA-256 of a token.
+    pub fn hash(&self, token: usize) -> Option<&str> {
+        self.tokens.get(token).map(|token| token.sha256.as_str())
     }
 
-    /// Whose token this is; `now_s` are Unix seconds. An expired token is nobody's.
-    pub fn holder(&self, token: &str, now_s: i64) -> Option<Holder> {
+    /// What `token` grants at `now_s` (Unix seconds); `None` for an unknown or expired token.
+    pub fn grant(&self, token: &str, now_s: i64) -> Option<Grant> {
         let given = disk::sha256_hex(token.as_bytes());
         let today = now_s.div_euclid(86_400);
         let mut found = None;
         for (n, token) in self.tokens.iter().enumerate() {
             let is_equal: bool = token.sha256.as_bytes().ct_eq(given.as_bytes()).into();
-            if is_equal && token.until.is_none_or(|until| today <= until) {
-                found =
-                    Some(Holder { n, scope: token.scope, rate_per_minute: token.rate_per_minute });
+            if is_equal && token.expires.is_none_or(|last_day| today <= last_day) {
+                let Token { scope, rate_per_minute, .. } = *token;
+                found = Some(Grant { token: n, scope, rate_per_minute });
             }
         }
         found
@@ -112,13 +112,13 @@ impl Token {
     fn new(
         text: &str,
         scope: Scope,
-        until: Option<i64>,
+        expires: Option<i64>,
         rate_per_minute: Option<u64>,
     ) -> std::result::Result<Self, String> {
         if let Some(why) = config::secret_problem(text, config::MIN_TOKEN_CHARS) {
             return Err(why);
         }
-        Ok(Self { sha256: disk::sha256_hex(text.as_bytes()), scope, until, rate_per_minute })
+        Ok(Self { sha256: disk::sha256_hex(text.as_bytes()), scope, expires, rate_per_minute })
     }
 }
 
@@ -127,28 +127,25 @@ fn read(config: &Config, path: &Path) -> Result<Vec<Token>> {
     let unreadable = |e: std::io::Error| refused(&config::unreadable(&e));
     let metadata = std::fs::metadata(path).map_err(unreadable)?;
     if metadata.mode() & 0o077 != 0 {
-        return Err(
-            refused("the file can be read by others").hint(format!("chmod 600 {}", path.display()))
-        );
+        let hint = format!("chmod 600 {}", path.display());
+        return Err(refused("the file is readable by other users").hint(hint));
     }
     let text = Secret::new(std::fs::read_to_string(path).map_err(unreadable)?);
-    let tokens: Vec<Token> = text
-        .expose()
-        .lines()
-        .zip(1..)
-        .map(|(line, n)| (line.trim(), n))
-        .filter(|(line, _)| !line.is_empty() && !line.starts_with('#'))
-        .map(|(line, n)| {
-            parse(line).map_err(|why| {
-                Fault::usage(format!("{}:{n}: {why}", path.display())).hint(
-                    "a line is `SCOPE TOKEN`, then perhaps `expires YYYY-MM-DD` and `rate N` \
-                         a minute",
-                )
-            })
-        })
-        .collect::<Result<_>>()?;
+    let mut tokens = Vec::new();
+    for (line, n) in text.expose().lines().map(str::trim).zip(1..) {
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let token = parse(line).map_err(|why| {
+            Fault::usage(format!("{}:{n}: {why}", path.display())).hint(
+                "expected `SCOPE TOKEN [expires YYYY-MM-DD] [rate N]`; the rate is in requests \
+                 per minute",
+            )
+        })?;
+        tokens.push(token);
+    }
     if tokens.is_empty() {
-        return Err(refused("the file holds no token"));
+        return Err(refused("the file has no token"));
     }
     Ok(tokens)
 }
@@ -156,18 +153,18 @@ fn read(config: &Config, path: &Path) -> Result<Vec<Token>> {
 fn parse(line: &str) -> std::result::Result<Token, String> {
     let mut words = line.split_whitespace();
     let scope = words.next().unwrap_or_default();
-    let scope = Scope::of(scope).ok_or("the scopes are read, write and admin")?;
-    let token = words.next().ok_or("there is no token")?;
-    let (mut until, mut rate) = (None, None);
+    let scope = Scope::from_name(scope).ok_or("the scope must be read, write or admin")?;
+    let token = words.next().ok_or("the token is missing")?;
+    let (mut expires, mut rate) = (None, None);
     while let Some(word) = words.next() {
-        let value = words.next().ok_or("a word is missing at the end")?;
+        let value = words.next().ok_or("`expires` and `rate` take a value")?;
         match word {
-            "expires" => until = Some(day(value).ok_or("the date is invalid")?),
-            "rate" => rate = Some(value.parse().map_err(|_| "the rate is no number")?),
-            _ => return Err("after the token come only `expires` and `rate`".to_owned()),
+            "expires" => expires = Some(day(value).ok_or("invalid date")?),
+            "rate" => rate = Some(value.parse().map_err(|_| "invalid rate")?),
+            _ => return Err("only `expires` and `rate` may follow the token".to_owned()),
         }
     }
-    Token::new(token, scope, until, rate).map_err(|why| format!("the token {why}"))
+    Token::new(token, scope, expires, rate).map_err(|why| format!("the token {why}"))
 }
 
 /// Days from 1970-01-01 to a date, which has exactly the form `2026-03-31`.
@@ -217,20 +214,20 @@ mod tests {
     }
 
     #[test]
-    fn a_token_counts_with_its_scope_until_it_expires() {
+    fn a_token_grants_its_scope_until_it_expires() {
         let lines = ["read aaaaaaaaaaaaaaaa", "admin bbbbbbbbbbbbbbbb expires 1970-01-03 rate 7"];
         let access = Access { tokens: lines.iter().map(|line| parse(line).unwrap()).collect() };
-        let scope = |token, now_s| access.holder(token, now_s).map(|holder| holder.scope);
+        let scope = |token, now_s| access.grant(token, now_s).map(|grant| grant.scope);
         assert_eq!(scope("aaaaaaaaaaaaaaaa", 1 << 40), Some(Scope::Read));
         assert_eq!(scope("bbbbbbbbbbbbbbbb", 3 * DAY - 1), Some(Scope::Admin));
         assert_eq!(scope("bbbbbbbbbbbbbbbb", 3 * DAY), None);
         assert_eq!(scope("aaaaaaaaaaaaaaa", 0), None);
-        assert_eq!(access.holder("bbbbbbbbbbbbbbbb", 0).unwrap().rate_per_minute, Some(7));
+        assert_eq!(access.grant("bbbbbbbbbbbbbbbb", 0).unwrap().rate_per_minute, Some(7));
         assert!(!format!("{access:?}").contains("aaaa"), "tokens are not kept");
     }
 
     #[test]
-    fn a_bad_line_is_named_and_its_token_is_not_shown() {
+    fn an_invalid_line_is_reported_without_its_token() {
         for line in [
             "root aaaaaaaaaaaaaaaa",
             "read",

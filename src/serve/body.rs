@@ -1,5 +1,4 @@
-//! The body of a request: JSON, of bounded size, within a bounded time. Its length may be announced
-//! or not.
+//! Request bodies: read whole, with limits on size and time, and parsed as JSON.
 
 use std::sync::Arc;
 
@@ -9,11 +8,11 @@ use axum::http::{HeaderMap, StatusCode, header};
 use serde::de::DeserializeOwned;
 use tokio_stream::StreamExt as _;
 
-use super::App;
+use super::app::App;
 use super::error::{Error, Result};
 use crate::wire::input;
 
-/// A JSON body, read and understood.
+/// A JSON body, read and parsed.
 pub struct Json<T>(pub T);
 
 impl<T: DeserializeOwned> FromRequest<Arc<App>> for Json<T> {
@@ -21,9 +20,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Json<T> {
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self> {
         if !is_json(request.headers()) {
-            return Err(
-                Error::unsupported("the body must be JSON").hint("Content-Type: application/json")
-            );
+            return Err(not_json());
         }
         let bytes = read(request, app, app.settings().max_body_bytes).await?;
         let value = input::json(&bytes).and_then(|value| input::read(&value));
@@ -31,19 +28,19 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Json<T> {
     }
 }
 
-/// Reads a body of at most `most` bytes.
-pub async fn read(request: Request, app: &App, most: usize) -> Result<Bytes> {
-    let too_large = || Error::too_large(format!("the body may have {most} bytes"));
+/// Reads a body of at most `max_bytes`.
+pub async fn read(request: Request, app: &App, max_bytes: usize) -> Result<Bytes> {
+    let too_large = || Error::too_large(format!("the body has more than {max_bytes} bytes"));
     let announced = length(request.headers());
-    if announced > most as u64 {
+    if announced > max_bytes as u64 {
         return Err(too_large());
     }
     let mut pieces = request.into_body().into_data_stream();
     let reading = async {
         let mut bytes = Vec::with_capacity(announced as usize);
         while let Some(piece) = pieces.next().await {
-            let piece = piece.map_err(|_| ended_early())?;
-            if piece.len() > most - bytes.len() {
+            let piece = piece.map_err(|_| incomplete())?;
+            if piece.len() > max_bytes - bytes.len() {
                 return Err(too_large());
             }
             bytes.extend_from_slice(&piece);
@@ -52,18 +49,23 @@ pub async fn read(request: Request, app: &App, most: usize) -> Result<Bytes> {
     };
     tokio::time::timeout(app.settings().body_timeout, reading)
         .await
-        .unwrap_or_else(|_| Err(too_slow()))
+        .unwrap_or_else(|_| Err(timed_out()))
 }
 
-pub fn ended_early() -> Error {
-    Error::usage("the body ended too early")
+pub fn not_json() -> Error {
+    Error::unsupported("the body must be JSON").hint("send `Content-Type: application/json`")
 }
 
-pub fn too_slow() -> Error {
-    Error::new(StatusCode::REQUEST_TIMEOUT, "timeout", "the body took too long to come")
+/// A body that ended before its announced length.
+pub fn incomplete() -> Error {
+    Error::usage("the body is incomplete")
 }
 
-/// Bytes that are announced; 0 of a body in chunks.
+pub fn timed_out() -> Error {
+    Error::new(StatusCode::REQUEST_TIMEOUT, "timeout", "timed out while reading the body")
+}
+
+/// The `Content-Length`; 0 for a chunked body.
 pub fn length(headers: &HeaderMap) -> u64 {
     headers
         .get(header::CONTENT_LENGTH)
@@ -71,22 +73,22 @@ pub fn length(headers: &HeaderMap) -> u64 {
         .unwrap_or(0)
 }
 
-/// Whether the body comes in chunks, so that its length shows at its end.
+/// Whether the body is chunked, so its length is not announced.
 pub fn is_chunked(headers: &HeaderMap) -> bool {
     headers.contains_key(header::TRANSFER_ENCODING)
 }
 
-/// Whether there may be a body.
+/// Whether the request may have a body.
 pub fn is_expected(headers: &HeaderMap) -> bool {
     is_chunked(headers) || length(headers) > 0
 }
 
 pub fn is_json(headers: &HeaderMap) -> bool {
-    kind(headers) == "application/json"
+    media_type(headers) == "application/json"
 }
 
-/// The type of the body in lower case, without its parameters.
-pub fn kind(headers: &HeaderMap) -> String {
+/// The media type of the body in lower case, without parameters.
+pub fn media_type(headers: &HeaderMap) -> String {
     let value =
         headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()

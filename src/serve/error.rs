@@ -1,6 +1,7 @@
-//! What a client is told when something goes wrong: a stable word, a sentence, perhaps what to do.
-//! Never a path of this machine, a statement, a stack or the text of a document; those go to the
-//! log, beside the id of the request.
+//! Errors as clients see them: a stable code, a message and an optional hint.
+//!
+//! A message never contains a path of this machine, an SQL statement, a stack trace or the text of a
+//! document. Those go to the log, beside the request id.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,51 +12,52 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use super::limits::ROUTE_PREFIXES;
 use crate::error::{self, Fault, Kind, Reason};
 use crate::service::Problem;
 use crate::wire::input::Misfit;
 
-/// Longest message; what quotes a client's own words could be as long as these.
+/// The longest message. A message that quotes the request could be as long as the request.
 const MAX_MESSAGE_CHARS: usize = 400;
 
-/// When a server that is ending, or somebody who holds what is wanted, may be asked again.
+/// `Retry-After` of a server that shuts down, and of a resource in use.
 const SOON: Duration = Duration::from_secs(1);
 
-/// What a response says that is a refusal or a failure
+/// The body of every error response
 #[derive(Serialize, ToSchema)]
 pub struct ErrorBody {
     error: ErrorObject,
 }
 
-/// What went wrong
+/// An error
 #[derive(Serialize, ToSchema)]
 pub struct ErrorObject {
-    /// A stable word, such as usage, forbidden, conflict, busy, timeout or internal
+    /// Stable code, such as usage, forbidden, conflict, busy, timeout or internal
     code: String,
-    /// One sentence
+    /// What is wrong, for people
     message: String,
-    /// What to try
+    /// What to try next
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<String>,
-    /// What the log of the server calls the request
+    /// The id of the request, as in the server log
     request_id: String,
-    /// Why a language model failed: unreachable, unauthorized, `not_found`, overloaded, rejected,
+    /// Why the language model failed: unreachable, unauthorized, `not_found`, overloaded, rejected,
     /// failing, late, garbled, `broken_off`, empty or paused
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
-    /// Seconds after which a new try may succeed, as in the header `Retry-After`
+    /// Seconds to wait before a retry, as in the header `Retry-After`
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after_s: Option<u64>,
-    /// Below /v1: what clients of that interface tell errors apart by
+    /// Only below /v1: the error type of OpenAI's API
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     kind: Option<String>,
-    /// Below /v1: the parameter that is wrong
+    /// Only below /v1: the invalid parameter
     #[serde(skip_serializing_if = "Option::is_none")]
     param: Option<String>,
 }
 
-/// A refusal or a failure. As a response it is a status without a body; the guard writes the body,
-/// because it knows the id of the request.
+/// An error of a handler. As a response it is a status without a body; `guard::outer` writes the
+/// body, because it knows the request id.
 #[derive(Clone, Debug)]
 pub struct Error {
     status: StatusCode,
@@ -63,13 +65,13 @@ pub struct Error {
     message: String,
     hint: Option<String>,
     retry_after: Option<Duration>,
-    /// Why a language model failed.
+    /// Why the language model failed.
     reason: Option<Reason>,
-    /// The parameter that is wrong, where clients expect to be told.
+    /// The invalid parameter, for clients of `/v1`.
     param: Option<String>,
-    /// Clients of another interface read it, which has words of its own.
-    is_compatible: bool,
-    /// For the log.
+    /// Adds the fields of OpenAI's API.
+    is_openai: bool,
+    /// Only logged.
     cause: Option<Arc<Fault>>,
 }
 
@@ -85,7 +87,7 @@ impl Error {
             retry_after: None,
             reason: None,
             param: None,
-            is_compatible: false,
+            is_openai: false,
             cause: None,
         }
     }
@@ -94,7 +96,8 @@ impl Error {
         Self::new(StatusCode::BAD_REQUEST, "usage", message)
     }
 
-    /// What does not fit of a request; `whole` is what its parts are parts of, such as "the body".
+    /// A part of a request that does not fit its type; `whole` names the value that it belongs to,
+    /// such as "the body".
     pub fn misfit(misfit: &Misfit, whole: &str) -> Self {
         let error = Self::usage(misfit.words(whole));
         let error = misfit.hint().into_iter().fold(error, Self::hint);
@@ -140,7 +143,7 @@ impl Error {
         Self::new(StatusCode::CONFLICT, "conflict", message)
     }
 
-    /// A service that this server asks has failed; nothing that it says is shown.
+    /// A failure of the language model or another remote service. Its own message is not shown.
     fn outside(fault: &Fault) -> Self {
         let reason = fault.reason_given();
         let (status, code) = match reason {
@@ -150,19 +153,18 @@ impl Error {
             }
             _ => (StatusCode::BAD_GATEWAY, "outside"),
         };
-        let message = reason.map_or("a service that this server asks has failed", Reason::sentence);
+        let message = reason.map_or("a remote service failed", Reason::sentence);
         Self { reason, retry_after: fault.retry_time(), ..Self::new(status, code, message) }
     }
 
-    /// The server is being stopped.
+    /// The server accepts no more questions.
     pub fn closing() -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the server is being stopped")
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the server is shutting down")
             .retry_after(SOON)
     }
 
     pub fn internal() -> Self {
-        let message =
-            "something went wrong here; the log of the server says more under this request's id";
+        let message = "internal error; the server log has details under this request id";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message)
     }
 
@@ -178,21 +180,21 @@ impl Error {
         self
     }
 
-    /// Names the parameter that is wrong.
+    /// Names the invalid parameter.
     #[must_use]
     pub fn param(mut self, name: impl Into<String>) -> Self {
         self.param = Some(name.into());
         self
     }
 
-    /// With the words that clients of `/v1` expect.
+    /// Adds the fields that clients of `/v1` expect.
     #[must_use]
-    pub fn compatible(mut self) -> Self {
-        self.is_compatible = true;
+    pub fn openai(mut self) -> Self {
+        self.is_openai = true;
         self
     }
 
-    /// What is behind it, for the log.
+    /// Sets the cause, which is only logged.
     #[must_use]
     pub fn because(mut self, cause: Arc<Fault>) -> Self {
         self.cause = Some(cause);
@@ -211,7 +213,7 @@ impl Error {
         self.cause.as_deref()
     }
 
-    /// The object that stands under `error`.
+    /// The object under `error`.
     pub fn json(&self, request_id: &str) -> Value {
         let mut error = json!({
             "code": self.code,
@@ -227,8 +229,8 @@ impl Error {
         if let Some(time) = self.retry_after {
             error["retry_after_s"] = seconds(time).into();
         }
-        if self.is_compatible {
-            error["type"] = kind(self.status).into();
+        if self.is_openai {
+            error["type"] = openai_type(self.status).into();
             error["param"] = self.param.as_deref().map(public).into();
         }
         error
@@ -269,19 +271,20 @@ impl From<Arc<Fault>> for Error {
         let error = match fault.kind() {
             Kind::Usage => Self::usage(fault.to_string()),
             Kind::Late => Self::timeout(fault.to_string()),
-            Kind::Busy => Self::new(StatusCode::CONFLICT, "busy", "this is in use at the moment")
-                .retry_after(SOON),
+            Kind::Busy => {
+                Self::new(StatusCode::CONFLICT, "busy", "the resource is in use").retry_after(SOON)
+            }
             Kind::Interrupted => Self::closing(),
             Kind::Damaged => Self::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "damaged",
-                "data on the server is damaged; its log names the file under this request's id",
+                "data on the server is damaged; the server log names the file under this request id",
             ),
             Kind::Outside => Self::outside(&fault),
             Kind::Failed if fault.is_disk_full() => {
-                let what = "the disk of the server is full, and nothing was changed";
+                let what = "the disk of the server is full; nothing was changed";
                 Self::new(StatusCode::INSUFFICIENT_STORAGE, "disk_full", what)
-                    .hint("make room where the data directory of the server is, then send it again")
+                    .hint("free space in the data directory of the server, then retry")
             }
             Kind::Failed => Self::internal(),
         };
@@ -298,11 +301,9 @@ impl From<Problem> for Error {
         match problem {
             Problem::Fault(fault) => fault.into(),
             Problem::NoIndex(name) => no_index(&name),
-            Problem::NoSession => {
-                Self::not_found("there is no such session").hint("POST /sessions makes one")
-            }
+            Problem::NoSession => no_session(),
             Problem::Full { retry_after } => {
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "too many questions are waiting")
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "too many questions are queued")
                     .retry_after(retry_after)
             }
             Problem::Closing => Self::closing(),
@@ -310,13 +311,16 @@ impl From<Problem> for Error {
     }
 }
 
-/// That there is no index of this name.
 pub fn no_index(name: &str) -> Error {
-    Error::not_found(format!("there is no index `{name}`")).hint("GET /indexes lists what there is")
+    Error::not_found(format!("there is no index `{name}`")).hint("GET /indexes lists the indexes")
 }
 
-/// What clients of `/v1` call errors of a status.
-fn kind(status: StatusCode) -> &'static str {
+pub fn no_session() -> Error {
+    Error::not_found("there is no such session").hint("POST /sessions creates one")
+}
+
+/// The error type of OpenAI's API for a status.
+fn openai_type(status: StatusCode) -> &'static str {
     match status.as_u16() {
         401 => "authentication_error",
         403 => "permission_error",
@@ -326,14 +330,14 @@ fn kind(status: StatusCode) -> &'static str {
     }
 }
 
-/// A fault as a part of an answer: why somebody else wrote it.
+/// The fault of a language model as part of an answer that does without it.
 pub fn fault_json(fault: &Fault) -> Value {
     let message = match fault.kind() {
         Kind::Outside => {
             fault.reason_given().map_or("the language model failed", Reason::sentence).to_owned()
         }
         Kind::Late | Kind::Usage => public(&fault.to_string()),
-        _ => "the language model could not be asked".to_owned(),
+        _ => "the language model is not available".to_owned(),
     };
     match fault.reason_given() {
         Some(reason) => json!({ "message": message, "reason": reason.name() }),
@@ -341,24 +345,23 @@ pub fn fault_json(fault: &Fault) -> Value {
     }
 }
 
-/// As `Retry-After` has it: whole seconds, one at least.
+/// The value of `Retry-After`: whole seconds, at least one.
 fn seconds(time: Duration) -> u64 {
     time.as_secs_f64().ceil().max(1.0) as u64
 }
 
-/// A text without absolute paths and not longer than a message may be. Messages that may be shown
-/// hold none; this is for the one that somebody writes tomorrow.
+/// Replaces absolute paths in a message with `…`, except routes of this server, and cuts it to
+/// `MAX_MESSAGE_CHARS`. Messages should contain no path; this is the safety net.
 pub fn public(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut chars = text.chars().take(MAX_MESSAGE_CHARS).peekable();
     let mut before = ' ';
     while let Some(c) = chars.next() {
-        let begins = c == '/'
-            && !before.is_alphanumeric()
-            && !matches!(before, '.' | '-' | '_' | '>' | '<' | ':' | '/');
-        // Routes of this server may be named.
-        let is_path =
-            begins && chars.peek().is_some_and(|next| next.is_alphanumeric() || *next == '.');
+        let continues_word =
+            before.is_alphanumeric() || matches!(before, '.' | '-' | '_' | '>' | '<' | ':' | '/');
+        let is_path = c == '/'
+            && !continues_word
+            && chars.peek().is_some_and(|next| next.is_alphanumeric() || *next == '.');
         if !is_path {
             out.push(c);
             before = c;
@@ -370,14 +373,17 @@ pub fn public(text: &str) -> String {
         {
             path.push(next);
         }
-        let is_route = super::routes::NAMES.iter().any(|name| {
-            path.strip_prefix(name)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']))
-        });
-        out.push_str(if is_route { &path } else { "…" });
+        out.push_str(if is_route(&path) { &path } else { "…" });
         before = '…';
     }
     out
+}
+
+fn is_route(path: &str) -> bool {
+    ROUTE_PREFIXES.iter().any(|prefix| {
+        let rest = path.strip_prefix(prefix);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']))
+    })
 }
 
 #[cfg(test)]
@@ -385,11 +391,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_message_names_a_path_of_the_machine() {
+    fn messages_contain_no_absolute_path() {
         let check = |text: &str, expected: &str| assert_eq!(public(text), expected);
         check("cannot read /var/lib/rag/x.db: no", "cannot read … no");
         check("cannot read `/home/a b/x`", "cannot read `… b/x`");
-        check("GET /indexes lists what there is", "GET /indexes lists what there is");
+        check("GET /indexes lists the indexes", "GET /indexes lists the indexes");
         check("POST /documents?path=a.md and /documentsx", "POST /documents?path=a.md and …");
         check(
             "a filter such as path:drafts/** and/or type:pdf",
@@ -400,7 +406,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_is_told() {
+    fn a_full_disk_is_status_507() {
         let errors = [std::io::ErrorKind::StorageFull, std::io::ErrorKind::QuotaExceeded];
         for kind in errors {
             let fault = Fault::failed("cannot write an upload").because(std::io::Error::from(kind));
@@ -413,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn why_a_language_model_failed_is_told_apart_without_its_words() {
+    fn each_failure_of_a_language_model_has_its_own_message() {
         let mut seen = std::collections::HashSet::new();
         for reason in Reason::ALL {
             let fault =
@@ -441,7 +447,7 @@ mod tests {
     }
 
     #[test]
-    fn the_inside_of_a_failure_is_for_the_log() {
+    fn the_cause_of_a_failure_is_only_logged() {
         for kind in [Kind::Failed, Kind::Damaged, Kind::Outside, Kind::Busy, Kind::Interrupted] {
             let error = Error::from(Fault::new(kind, "SELECT secret FROM /etc/x").hint("secret"));
             let json = error.json("id").to_string();

@@ -1,19 +1,20 @@
-//! What comes with a request beside a body that must be there: parts of the path, the query, a body
-//! that may be left out.
+//! Extractors of path parameters, query strings and optional JSON bodies.
 
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use utoipa::ToSchema;
 
-use super::App;
+use super::app::App;
 use super::body::{self, Json};
 use super::error::{Error, Result};
 use crate::wire::input;
 
-/// The query of an address, understood.
+/// The query string, parsed.
 pub struct Query<T>(pub T);
 
 impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Query<T> {
@@ -21,29 +22,35 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Query<T> {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
         let fields = axum::extract::Query::<Vec<(String, String)>>::try_from_uri(&parts.uri);
-        let fields = fields.map_err(|_| Error::usage("the query of the address cannot be read"))?.0;
+        let fields = fields.map_err(|_| Error::usage("the query string cannot be parsed"))?.0;
         input::read_text(fields).map(Self).map_err(|misfit| Error::misfit(&misfit, "the query"))
     }
 }
 
-/// The part of a path that varies.
-pub struct Part(pub String);
+/// The parameter of a path.
+pub struct PathParam(pub String);
 
-impl<S: Send + Sync> FromRequestParts<S> for Part {
+impl<S: Send + Sync> FromRequestParts<S> for PathParam {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
-        let part = axum::extract::Path::<String>::from_request_parts(parts, state).await;
-        // What is no text is the name of nothing.
-        part.map(|axum::extract::Path(part)| Self(part))
-            .map_err(|_| Error::not_found("there is nothing of that name"))
+        let param = axum::extract::Path::<String>::from_request_parts(parts, state).await;
+        // Names are UTF-8; anything else names nothing.
+        param
+            .map(|axum::extract::Path(param)| Self(param))
+            .map_err(|_| Error::not_found("no resource has that name"))
     }
 }
 
-/// A JSON body, or what stands for one that was left out.
-pub struct Perhaps<T>(pub T);
+/// An empty JSON object
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EmptyBody {}
 
-impl<T: DeserializeOwned + Default> FromRequest<Arc<App>> for Perhaps<T> {
+/// A JSON body, or the default when the request has none.
+pub struct OptionalJson<T>(pub T);
+
+impl<T: DeserializeOwned + Default> FromRequest<Arc<App>> for OptionalJson<T> {
     type Rejection = Error;
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self> {
@@ -52,14 +59,13 @@ impl<T: DeserializeOwned + Default> FromRequest<Arc<App>> for Perhaps<T> {
         }
         let (head, content) = request.into_parts();
         let request = Request::from_parts(head.clone(), content);
-        // One in chunks may turn out to be empty.
+        // A chunked body may turn out to be empty.
         let bytes = body::read(request, app, app.settings().max_body_bytes).await?;
         if bytes.is_empty() {
             return Ok(Self(T::default()));
         }
         let request = Request::from_parts(head, Body::from(bytes));
-        Json::<Option<T>>::from_request(request, app)
-            .await
-            .map(|Json(value)| Self(value.unwrap_or_default()))
+        let Json(value) = Json::<Option<T>>::from_request(request, app).await?;
+        Ok(Self(value.unwrap_or_default()))
     }
 }

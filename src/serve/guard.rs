@@ -1,6 +1,7 @@
-//! What every request passes, before its body is read: is it one that should come here at all,
-//! whose is it, may they, and not too often? And what every response gets: the request's id, the
-//! body of an error, headers for browsers.
+//! Middleware around every route.
+//!
+//! Before the body is read: checks of the head, the token and its scope, and the rate limit. After
+//! the handler: the request id, the body of an error, and security headers.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,53 +12,54 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
 use super::access::Scope;
+use super::app::App;
+use super::body;
 use super::error::{Error, Result};
-use super::limit::{Allowance, Caller};
-use super::metrics::Began;
-use super::{App, body};
+use super::metrics::InProgress;
+use super::rate_limit::{Allowance, Caller};
 use crate::disk;
 use crate::service;
 use crate::telemetry::{self, Instrument as _, Trace};
 
-/// The header by which a request is called.
 const REQUEST_ID: &str = "x-request-id";
 const MAX_REQUEST_ID_BYTES: usize = 128;
-/// The header that says which trace a request is part of (W3C Trace Context).
+/// The trace that a request belongs to (W3C Trace Context).
 const TRACEPARENT: &str = "traceparent";
 
-/// Where a connection comes from.
+/// The address of the client.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub SocketAddr);
 
-/// What a request is called, in its response and in the log.
+/// The id of a request, in its response and in the log.
 #[derive(Clone, Debug)]
 pub struct RequestId(pub Arc<str>);
 
-/// What whoever asks may do.
+/// What the caller may do.
 #[derive(Clone, Copy, Debug)]
 pub struct Allowed {
     pub scope: Scope,
-    /// Which token was sent, if one was needed.
-    pub holder: Option<usize>,
+    /// Index of the caller's token, where the server has tokens.
+    pub token: Option<usize>,
 }
 
-/// What a route takes as a body.
+/// The kind of body that a route accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Takes {
+pub enum BodyKind {
     Json,
-    /// Bytes of any type.
-    Anything,
+    /// Bytes of any media type.
+    Any,
 }
 
-/// Around everything, routes that do not exist among it.
+/// Middleware around every request, including those that match no route.
 pub async fn outer(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let id = request_id(request.headers());
     let span = telemetry::request_span(&id);
     let traceparent = request.headers().get(TRACEPARENT).and_then(|header| header.to_str().ok());
     let trace = Trace::of_request(traceparent, app.engine().now().as_nanos(), random);
-    let began = Began::new(&request, span.clone(), trace.map(|trace| (trace, Arc::clone(&id))));
+    let traced = trace.map(|trace| (trace, Arc::clone(&id)));
+    let in_progress = InProgress::new(&request, span.clone(), traced);
     if let Some(trace) = trace {
-        // For what runs in a task of its own.
+        // For handlers that spawn a task.
         request.extensions_mut().insert(trace);
     }
     request.extensions_mut().insert(RequestId(Arc::clone(&id)));
@@ -66,25 +68,23 @@ pub async fn outer(State(app): State<Arc<App>>, mut request: Request, next: Next
         Ok(()) => service::within(trace, next.run(request).instrument(span.clone())).await,
         Err(error) => error.into_response(),
     };
-    response = span.in_scope(|| finished(response, &app, began.route(), &id));
+    response = span.in_scope(|| finish(response, &app, in_progress.route(), &id));
     if is_chunked {
-        // A length that stood behind this header is not seen here. Were it another one, what
-        // follows on the connection would be no request (RFC 9112, 6.1).
+        // hyper drops a `Content-Length` that came with this header. If a proxy had believed it,
+        // the two would disagree on where the next request begins (RFC 9112, 6.1).
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    began.answered(response)
+    in_progress.finish(response)
 }
 
-/// Around one route: who may use it.
+/// Middleware around one route: the token, its scope, and the kind of the body.
 pub async fn scoped(
-    State((app, scope, takes)): State<(Arc<App>, Scope, Takes)>,
+    State((app, scope, body)): State<(Arc<App>, Scope, BodyKind)>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    let checked = match may(&app, &request, scope) {
-        Ok(allowed) => check_body(&request, takes).map(|()| allowed),
-        Err(error) => Err(error),
-    };
+    let checked = authorize(&app, &request, scope)
+        .and_then(|allowed| check_body(&request, body).map(|()| allowed));
     match checked {
         Ok(allowed) => {
             request.extensions_mut().insert(allowed);
@@ -94,40 +94,35 @@ pub async fn scoped(
     }
 }
 
-/// What no route can be reached with.
+/// Rejects requests that no route accepts.
 fn check_head(app: &App, request: &Request) -> Result<()> {
     let headers = request.headers();
-    // Without this, two servers in a row could see two different ends of one request.
+    // A proxy and this server could disagree on where such a request ends (request smuggling).
     if body::is_chunked(headers) && headers.contains_key(header::CONTENT_LENGTH) {
-        return Err(Error::usage("a body has a length or comes in chunks, not both"));
+        return Err(Error::usage("Content-Length and Transfer-Encoding exclude each other"));
     }
-    // What a few bytes unpack to may have any size.
+    // A few compressed bytes can expand to any size.
     if headers.contains_key(header::CONTENT_ENCODING) {
-        return Err(Error::unsupported("bodies are taken as they are, not compressed"));
+        return Err(Error::unsupported("compressed bodies are not supported"));
     }
     let host = host_of(headers, request.uri())?;
-    if !app.is_called(&host) {
-        return Err(Error::forbidden("this server is not called by that name")
-            .hint("the setting `serve.allowed_hosts` lists further names"));
+    if !app.allows_host(&host) {
+        return Err(Error::forbidden("Host not allowed")
+            .hint("add it to the setting `serve.allowed_hosts`"));
     }
     if let Some(origin) = headers.get(header::ORIGIN) {
-        let is_own = origin
-            .to_str()
-            .ok()
-            .and_then(|origin| {
-                origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"))
-            })
-            .is_some_and(|origin| origin.eq_ignore_ascii_case(&host));
-        if !is_own {
-            return Err(Error::forbidden("pages of other sites may not ask this server"));
+        let origin = origin.to_str().unwrap_or_default();
+        let name = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+        if !name.is_some_and(|name| name.eq_ignore_ascii_case(&host)) {
+            return Err(Error::forbidden("cross-origin requests are not allowed"));
         }
     }
     Ok(())
 }
 
-/// The one host that a request names.
+/// The host of a request, which must name exactly one.
 fn host_of(headers: &HeaderMap, uri: &Uri) -> Result<String> {
-    let bad = || Error::usage("the request must name one host");
+    let bad = || Error::usage("the request must have exactly one Host");
     let mut hosts = headers.get_all(header::HOST).iter();
     let host = hosts.next().and_then(|host| host.to_str().ok()).map(str::to_owned);
     if hosts.next().is_some() {
@@ -142,33 +137,33 @@ fn host_of(headers: &HeaderMap, uri: &Uri) -> Result<String> {
     }
 }
 
-/// Whether this request may use a route of this scope, and what whoever sent it may do.
-fn may(app: &App, request: &Request, scope: Scope) -> Result<Allowed> {
+/// Checks the token of a request for a route of this scope, and counts the request.
+fn authorize(app: &App, request: &Request, scope: Scope) -> Result<Allowed> {
     let peer = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
     let settings = app.settings();
     let (allowed, caller, rate) = if app.access.is_open() {
         (Scope::Admin, peer.map(Caller::Peer), None)
     } else {
         let token = request.headers().get(header::AUTHORIZATION).and_then(|value| bearer(value));
-        match token.and_then(|token| app.access.holder(token, app.engine().now_s())) {
-            Some(holder) => (holder.scope, Some(Caller::Token(holder.n)), holder.rate_per_minute),
+        match token.and_then(|token| app.access.grant(token, app.engine().now_s())) {
+            Some(grant) => (grant.scope, Some(Caller::Token(grant.token)), grant.rate_per_minute),
             None if scope == Scope::Open => (Scope::Open, peer.map(Caller::Peer), None),
             None => {
-                // Whoever guesses has a peer's share of tries.
+                // Guesses of tokens count against the peer.
                 let allowance = Allowance {
                     per_minute: settings.rate_per_minute,
                     per_day: settings.quota_per_day,
                 };
                 app.admit(peer.map_or(Caller::Others, Caller::Peer), allowance)
                     .map_err(Error::too_many)?;
-                return Err(Error::unauthorized("this needs a token that counts")
+                return Err(Error::unauthorized("missing or invalid token")
                     .hint("send `Authorization: Bearer TOKEN`"));
             }
         }
     };
     if allowed < scope {
         return Err(Error::forbidden(format!(
-            "this needs a token with the scope {}",
+            "a token with the scope {} is required",
             scope.name()
         )));
     }
@@ -177,11 +172,11 @@ fn may(app: &App, request: &Request, scope: Scope) -> Result<Allowed> {
         let allowance = Allowance { per_minute, per_day: settings.quota_per_day };
         app.admit(caller.unwrap_or(Caller::Others), allowance).map_err(Error::too_many)?;
     }
-    let holder = match caller {
+    let token = match caller {
         Some(Caller::Token(n)) => Some(n),
         _ => None,
     };
-    Ok(Allowed { scope: allowed, holder })
+    Ok(Allowed { scope: allowed, token })
 }
 
 fn bearer(value: &HeaderValue) -> Option<&str> {
@@ -189,29 +184,25 @@ fn bearer(value: &HeaderValue) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-/// A page of another site can send a form or a plain text without being asked whether it may; not
-/// JSON.
-fn check_body(request: &Request, takes: Takes) -> Result<()> {
+/// Rejects bodies that are not JSON. A page of another site can send forms and plain text without a
+/// CORS preflight, but not JSON.
+fn check_body(request: &Request, kind: BodyKind) -> Result<()> {
     let headers = request.headers();
     let has_body = body::is_expected(headers);
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
-    if changes && has_body && takes == Takes::Json && !body::is_json(headers) {
-        return Err(
-            Error::unsupported("the body must be JSON").hint("Content-Type: application/json")
-        );
+    if changes && has_body && kind == BodyKind::Json && !body::is_json(headers) {
+        return Err(body::not_json());
     }
     Ok(())
 }
 
-/// The id that the client gave, if it is one, or a new one.
+/// The client's own id when it is valid, or a new one.
 fn request_id(headers: &HeaderMap) -> Arc<str> {
-    let is_sane = |id: &str| {
-        (1..=MAX_REQUEST_ID_BYTES).contains(&id.len())
-            && id
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':'))
+    let is_valid = |id: &str| {
+        let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':');
+        (1..=MAX_REQUEST_ID_BYTES).contains(&id.len()) && id.bytes().all(is_plain)
     };
-    let given = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).filter(|id| is_sane(id));
+    let given = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).filter(|id| is_valid(id));
     given.map_or_else(|| disk::random_id().unwrap_or_default().into(), Into::into)
 }
 
@@ -219,9 +210,9 @@ fn random() -> Option<u128> {
     disk::random_id().ok().and_then(|id| u128::from_str_radix(&id, 16).ok())
 }
 
-/// Counts an error, and tells its inside to the log, in the span of its request. `route` is a
-/// pattern, never a path.
-pub fn note(app: &App, error: &Error, route: &str) {
+/// Counts an error, and logs its cause in the span of the request. `route` is a route pattern,
+/// never a path.
+pub fn record(app: &App, error: &Error, route: &str) {
     app.service.observer().failed(app.engine(), error.code(), route);
     if error.status().is_server_error() {
         let cause = error.cause().map(ToString::to_string).unwrap_or_default();
@@ -229,16 +220,16 @@ pub fn note(app: &App, error: &Error, route: &str) {
     }
 }
 
-/// A response with its headers; an error with its body, its inside told to the log.
-fn finished(mut response: Response, app: &App, route: &str, id: &str) -> Response {
+/// Adds the headers, and to an error its body.
+fn finish(mut response: Response, app: &App, route: &str, id: &str) -> Response {
     if let Some(error) = response.extensions_mut().remove::<Error>() {
-        note(app, &error, route);
+        record(app, &error, route);
         response = error.response(id);
     } else if response.status() == StatusCode::METHOD_NOT_ALLOWED {
         let allow = response.headers().get(header::ALLOW).cloned();
         let error =
             Error::new(StatusCode::METHOD_NOT_ALLOWED, "method", "this route has no such method");
-        note(app, &error, route);
+        record(app, &error, route);
         response = error.response(id);
         if let Some(allow) = allow {
             response.headers_mut().insert(header::ALLOW, allow);

@@ -1,4 +1,4 @@
-//! `rag serve` in a build without the feature `serve`: it says so.
+//! `rag serve` in a build without the feature `serve`: a fault that says so.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::engine::Engine;
 use crate::error::{Fault, Result};
 
-/// Never made.
+/// Never constructed.
 pub enum App {}
 
 impl App {

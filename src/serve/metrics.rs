@@ -1,8 +1,8 @@
-//! What the server counts of itself. Everything that is counted passes here.
+//! Metrics of requests, and the text of `GET /metrics`.
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -12,31 +12,26 @@ use axum::http::Method;
 use axum::response::Response;
 use hyper::body::{Frame, SizeHint};
 
-use super::{App, body};
+use super::app::App;
+use super::body;
 use crate::service::LaneKind;
 use crate::telemetry::{self, InFlight, Served, Span, SpanData, Trace};
 
-/// Counts of this process.
-#[derive(Debug, Default)]
-pub struct Counts {
-    pub connections: AtomicU64,
-}
-
-/// A request that is under way. `route` is the pattern of the route, of which there are few, never
-/// the path.
-pub struct Began {
+/// A request in progress. `route` is the pattern of the route, never the path, so metrics have few
+/// labels.
+pub struct InProgress {
     route: Option<MatchedPath>,
     method: Method,
     start: Instant,
     received_bytes: u64,
-    /// For the log, long after the handler has returned.
+    /// Of the log; it outlives the handler.
     span: Span,
-    /// For a collector of traces, with what the request is called in the log.
+    /// For a trace collector, with the request id.
     traced: Option<(Trace, Arc<str>)>,
     _in_flight: InFlight,
 }
 
-impl Began {
+impl InProgress {
     pub fn new(request: &Request, span: Span, traced: Option<(Trace, Arc<str>)>) -> Self {
         Self {
             route: request.extensions().get::<MatchedPath>().cloned(),
@@ -49,24 +44,24 @@ impl Began {
         }
     }
 
-    /// The response, which counts itself when its last byte is sent or its client has gone.
-    pub fn answered(self, response: Response) -> Response {
+    /// Wraps the response, so that it is recorded when its last byte is sent or the client leaves.
+    pub fn finish(self, response: Response) -> Response {
         let status = response.status().as_u16();
-        response.map(|inner| Body::new(Counted { inner, status, sent_bytes: 0, began: self }))
+        response.map(|inner| Body::new(Counted { inner, status, sent_bytes: 0, request: self }))
     }
 
-    /// The pattern of its route.
+    /// The pattern of the route, or `none`.
     pub fn route(&self) -> &str {
         self.route.as_ref().map_or("none", MatchedPath::as_str)
     }
 }
 
-/// A body that is counted while it is sent.
+/// A response body that counts its bytes as they are sent.
 struct Counted {
     inner: Body,
     status: u16,
     sent_bytes: u64,
-    began: Began,
+    request: InProgress,
 }
 
 impl hyper::body::Body for Counted {
@@ -95,10 +90,10 @@ impl hyper::body::Body for Counted {
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        let Began { method, start, received_bytes, span, traced, .. } = &self.began;
+        let InProgress { method, start, received_bytes, span, traced, .. } = &self.request;
         let elapsed = start.elapsed();
         let served = Served {
-            route: self.began.route(),
+            route: self.request.route(),
             method: method.as_str(),
             status: self.status,
             elapsed,
@@ -123,12 +118,11 @@ impl Drop for Counted {
 }
 
 impl Counted {
-    /// The request as a collector of traces is told of it, by the names of OpenTelemetry's
-    /// conventions for HTTP.
+    /// The request as a span, with the attribute names of OpenTelemetry's HTTP conventions.
     fn span(&self, trace: Trace, id: &str, elapsed: Duration) -> SpanData {
         let method =
-            telemetry::KNOWN_METHODS.iter().find(|known| **known == self.began.method.as_str());
-        let route = self.began.route.as_ref().map(MatchedPath::as_str);
+            telemetry::KNOWN_METHODS.iter().find(|known| **known == self.request.method.as_str());
+        let route = self.request.route.as_ref().map(MatchedPath::as_str);
         let mut attributes = vec![
             ("http.request.method", method.copied().unwrap_or("_OTHER").into()),
             ("http.response.status_code", self.status.into()),
@@ -149,9 +143,9 @@ impl Counted {
     }
 }
 
-/// All counts, as Prometheus reads them.
+/// All metrics in the text format of Prometheus.
 pub fn render(app: &App) -> String {
-    telemetry::connections(app.counts.connections.load(Ordering::Relaxed));
+    telemetry::connections(app.connections.load(Ordering::Relaxed));
     for (name, line) in [("own", LaneKind::Own), ("written", LaneKind::Written)] {
         let load = app.service.load(line);
         let now = telemetry::LaneState {

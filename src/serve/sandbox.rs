@@ -1,8 +1,9 @@
-//! Names that clients give to what lies on this machine. Whether a name may be followed is decided
-//! here and nowhere else.
+//! Paths and names that clients send. Every decision whether a client may reach a file is made here.
 //!
-//! A folder is opened part by part beneath a handle of the folder that was allowed, through no link
-//! and never upwards, so that what was checked is what is opened.
+//! A folder is opened segment by segment below a handle of an allowed folder, without following
+//! links and never upwards, so the folder that is opened is the one that was checked. `cap-std` does
+//! not fit: its `Dir` follows links that stay below its root, and refusing every link would take
+//! the same walk over segments, with more code.
 
 use std::io::Write as _;
 use std::os::fd::{AsFd, OwnedFd};
@@ -17,24 +18,23 @@ use crate::disk;
 use crate::error::{Context as _, Fault, Result as Outcome};
 
 const MAX_NAME_BYTES: usize = 1024;
-const MAX_PART_BYTES: usize = 255;
-const MAX_PARTS: usize = 32;
+const MAX_SEGMENT_BYTES: usize = 255;
+const MAX_SEGMENTS: usize = 32;
 
-/// Hexadecimal digits of the names that this program gives to jobs and conversations: 128 random
-/// bits.
+/// Hexadecimal digits of the ids of jobs and sessions: 128 random bits.
 const ID_DIGITS: usize = 32;
 
 /// A folder that may be ingested.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Folder {
-    /// Where it really is.
+    /// Its canonical path.
     pub real: String,
-    /// What clients call it.
+    /// The name that clients see.
     pub name: String,
 }
 
-/// The folders beneath which clients may have ingested, each with a name that says no more of this
-/// machine than it must.
+/// The folders below which clients may ingest. The label of each reveals as little of its path as
+/// it can.
 #[derive(Debug)]
 pub struct Roots(Vec<Root>);
 
@@ -47,7 +47,7 @@ struct Root {
 }
 
 impl Roots {
-    /// Those of the configured folders that are there.
+    /// The configured folders that exist.
     pub fn new(configured: &[PathBuf]) -> Self {
         let mut found: Vec<(PathBuf, PathBuf)> = Vec::new();
         for given in configured {
@@ -65,54 +65,54 @@ impl Roots {
         Self(found.into_iter().map(named).collect())
     }
 
-    /// Their names, in the configured order.
+    /// Labels, in the configured order.
     pub fn labels(&self) -> Vec<&str> {
         self.0.iter().map(|root| root.label.as_str()).collect()
     }
 
-    /// Where they really are, in the same order.
-    pub fn places(&self) -> Vec<&Path> {
+    /// Canonical paths, in the same order.
+    pub fn paths(&self) -> Vec<&Path> {
         self.0.iter().map(|root| root.real.as_path()).collect()
     }
 
-    /// The folder that a client means: a name, perhaps with a path behind it, or a path that begins
-    /// with a folder that is allowed.
+    /// The folder that a client names: a label, optionally followed by a path, or a path below an
+    /// allowed folder.
     ///
     /// # Errors
-    /// The same for a folder that is elsewhere and for one that is not there: nobody learns what
-    /// there is.
-    pub fn folder(&self, asked: &str) -> Result<Folder> {
-        let asked = asked.strip_prefix("./").unwrap_or(asked);
-        let asked = if asked.len() > 1 { asked.strip_suffix('/').unwrap_or(asked) } else { asked };
-        self.0.iter().find_map(|root| root.folder(asked)).ok_or_else(|| {
-            let error = Error::forbidden("that is no folder beneath those that may be ingested");
-            match self.labels().join(", ") {
-                labels if labels.is_empty() => {
-                    error.hint("the setting `serve.roots` lists the folders that may be")
-                }
-                labels => error.hint(format!("a folder begins with one of: {labels}")),
-            }
+    /// The same for a folder outside and for a missing one, so clients cannot probe what exists.
+    pub fn folder(&self, requested: &str) -> Result<Folder> {
+        let path = requested.strip_prefix("./").unwrap_or(requested);
+        let path = path.strip_suffix('/').filter(|path| !path.is_empty()).unwrap_or(path);
+        self.0.iter().find_map(|root| root.folder(path)).ok_or_else(|| {
+            Error::forbidden("not a folder below an allowed root").hint(match self.labels()[..] {
+                [] => "the setting `serve.roots` lists the allowed roots".to_owned(),
+                ref labels => format!("allowed roots: {}", labels.join(", ")),
+            })
         })
     }
 }
 
 impl Root {
-    fn folder(&self, asked: &str) -> Option<Folder> {
+    /// The folder at `path`, which begins with the label or the path of this root.
+    fn folder(&self, path: &str) -> Option<Folder> {
         let starts = [self.label.as_str(), self.real.to_str()?, self.given.to_str()?];
-        let rests = starts.into_iter().filter_map(|start| below(asked, start));
-        rests
-            .filter_map(|rest| if rest.is_empty() { Some(Vec::new()) } else { parts(rest) })
-            .find_map(|parts| {
-                open(&self.real, &parts, false).ok()?;
-                let real = parts.iter().fold(self.real.clone(), |path, part| path.join(part));
-                let name =
-                    [self.label.as_str()].into_iter().chain(parts).collect::<Vec<_>>().join("/");
-                Some(Folder { real: real.to_str()?.to_owned(), name })
-            })
+        starts.into_iter().find_map(|start| self.subfolder(below(path, start)?))
+    }
+
+    /// The folder at a path relative to this root.
+    fn subfolder(&self, relative: &str) -> Option<Folder> {
+        let segments = if relative.is_empty() { Vec::new() } else { segments(relative)? };
+        open(&self.real, &segments, Missing::Fail).ok()?;
+        let mut folder = Folder { real: self.real.to_str()?.to_owned(), name: self.label.clone() };
+        for segment in segments {
+            folder.real = Path::new(&folder.real).join(segment).to_str()?.to_owned();
+            folder.name = format!("{}/{segment}", folder.name);
+        }
+        Some(folder)
     }
 }
 
-/// What of a path stands behind a folder.
+/// The rest of `path` after `folder`.
 fn below<'a>(path: &'a str, folder: &str) -> Option<&'a str> {
     let rest = path.strip_prefix(folder)?;
     if rest.is_empty() || folder.ends_with('/') {
@@ -121,89 +121,100 @@ fn below<'a>(path: &'a str, folder: &str) -> Option<&'a str> {
     rest.strip_prefix('/').filter(|rest| !rest.is_empty())
 }
 
-/// The end of a path, as long as it takes to tell it from the ends of the others.
+/// The shortest suffix of a path that no other root ends with.
 fn label(path: &Path, all: &[PathBuf]) -> String {
-    let parts = |path: &Path| -> Vec<String> {
-        let names =
-            path.components().skip(1).map(|part| part.as_os_str().to_string_lossy().into_owned());
-        names.collect()
+    let names = |path: &Path| -> Vec<String> {
+        let components = path.components().skip(1);
+        components.map(|name| name.as_os_str().to_string_lossy().into_owned()).collect()
     };
-    let own = parts(path);
-    let end = |parts: &[String], n: usize| parts[parts.len().saturating_sub(n)..].join("/");
-    let is_alone =
-        |n: &usize| all.iter().filter(|other| end(&parts(other), *n) == end(&own, *n)).count() < 2;
-    let n = (1..=own.len()).find(is_alone).unwrap_or(own.len());
-    if own.is_empty() { "/".to_owned() } else { end(&own, n) }
+    let suffix = |names: &[String], n: usize| names[names.len().saturating_sub(n)..].join("/");
+    let own = names(path);
+    if own.is_empty() {
+        return "/".to_owned();
+    }
+    let all: Vec<Vec<String>> = all.iter().map(|path| names(path)).collect();
+    let is_unique = |n: &usize| {
+        let own = suffix(&own, *n);
+        all.iter().filter(|other| suffix(other, *n) == own).count() < 2
+    };
+    suffix(&own, (1..=own.len()).find(is_unique).unwrap_or(own.len()))
 }
 
-/// The parts of a relative path that can only lead downwards; `None` for any other.
-fn parts(name: &str) -> Option<Vec<&str>> {
-    let parts: Vec<&str> = name.split('/').collect();
-    let is_fine = |part: &&str| {
-        !matches!(*part, "" | "." | "..")
-            && part.len() <= MAX_PART_BYTES
-            && !part.chars().any(|c| c.is_control() || c == '\\')
-            && !is_encoded(part)
+/// The segments of a relative path that cannot lead upwards; `None` for any other path.
+fn segments(path: &str) -> Option<Vec<&str>> {
+    let segments: Vec<&str> = path.split('/').collect();
+    let is_valid = |segment: &&str| {
+        !matches!(*segment, "" | "." | "..")
+            && segment.len() <= MAX_SEGMENT_BYTES
+            && !segment.chars().any(|c| c.is_control() || c == '\\')
+            && !is_encoded(segment)
     };
-    (name.len() <= MAX_NAME_BYTES && parts.len() <= MAX_PARTS && parts.iter().all(is_fine))
-        .then_some(parts)
+    let is_short = path.len() <= MAX_NAME_BYTES && segments.len() <= MAX_SEGMENTS;
+    (is_short && segments.iter().all(is_valid)).then_some(segments)
 }
 
-/// Whether something is still written as `%2e` after it was decoded once: somebody might decode it
-/// again.
-fn is_encoded(part: &str) -> bool {
-    let bytes = part.as_bytes();
+/// Whether a segment still contains an escape such as `%2e` after decoding, which another program
+/// might decode again.
+fn is_encoded(segment: &str) -> bool {
+    let bytes = segment.as_bytes();
     bytes.windows(3).any(|w| w[0] == b'%' && w[1].is_ascii_hexdigit() && w[2].is_ascii_hexdigit())
 }
 
-/// Opens a folder beneath `root`, and makes it when `makes` says so.
-fn open(root: &Path, parts: &[&str], makes: bool) -> rustix::io::Result<OwnedFd> {
+/// What `open` does with a folder that does not exist.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Missing {
+    Create,
+    Fail,
+}
+
+/// Opens a folder below `root`.
+fn open(root: &Path, segments: &[&str], missing: Missing) -> rustix::io::Result<OwnedFd> {
     let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY;
     let mut folder = openat(CWD, root, flags, Mode::empty())?;
-    for part in parts {
-        if makes {
-            match mkdirat(&folder, *part, Mode::RWXU) {
-                Err(error) if error != Errno::EXIST => return Err(error),
-                _ => {}
-            }
+    for segment in segments {
+        if missing == Missing::Create
+            && let Err(error) = mkdirat(&folder, *segment, Mode::RWXU)
+            && error != Errno::EXIST
+        {
+            return Err(error);
         }
-        folder = openat(&folder, *part, flags | OFlags::NOFOLLOW, Mode::empty())?;
+        folder = openat(&folder, *segment, flags | OFlags::NOFOLLOW, Mode::empty())?;
     }
     Ok(folder)
 }
 
-/// The name of an index that is to be made or changed.
+/// The name of an index to create or change, or `default`.
 ///
 /// # Errors
-/// When it cannot be one.
+/// When the name is invalid.
 pub fn index_name<'a>(given: Option<&'a str>, default: &'a str) -> Result<&'a str> {
     match given.unwrap_or(default) {
         name if config::is_name(name) => Ok(name),
-        _ => Err(Error::usage("that cannot be the name of an index").hint(
-            "a name has letters, digits, `.`, `_` and `-`, and begins with a letter or digit",
+        _ => Err(Error::usage("invalid index name").hint(
+            "use letters, digits, `.`, `_` and `-`, beginning with a letter, a digit or `_`",
         )),
     }
 }
 
-/// The name of an index that there is.
+/// The name of an index to read, or `default`.
 ///
 /// # Errors
-/// When there is none of that name.
+/// When the name is invalid: no index can have it.
 pub fn known_index<'a>(given: Option<&'a str>, default: &'a str) -> Result<&'a str> {
     let name = given.unwrap_or(default);
-    let none = || {
-        Error::not_found("there is no index of that name").hint("GET /indexes lists what there is")
-    };
-    if config::is_name(name) { Ok(name) } else { Err(none()) }
+    if config::is_name(name) {
+        return Ok(name);
+    }
+    Err(Error::not_found("there is no index of that name").hint("GET /indexes lists the indexes"))
 }
 
-/// Whether a name is one that this program gives to jobs and conversations.
+/// Whether `name` has the form of the id of a job or a session.
 pub fn is_id(name: &str) -> bool {
     name.len() == ID_DIGITS && name.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// A file that is on its way in. Until it is complete nobody sees it; one that does not become so
-/// leaves nothing.
+/// A file being uploaded. It is invisible until it is complete, and removed when it is dropped
+/// before.
 pub struct Incoming {
     folder: OwnedFd,
     name: String,
@@ -212,21 +223,28 @@ pub struct Incoming {
     is_done: bool,
 }
 
-/// Where a file will be, by the name that a client gave it.
+/// The relative path that a client gave to an upload.
 #[derive(Clone, Debug)]
 pub struct FileName(String);
 
 impl FileName {
     /// # Errors
-    /// When the name leads anywhere but downwards, or would be passed over like other hidden files.
+    /// When the path could lead upwards, or has a hidden segment, which an ingest would skip.
     pub fn new(name: &str) -> Result<Self> {
-        match parts(name) {
-            Some(parts) if parts.iter().all(|part| !part.starts_with('.')) => {
+        match segments(name) {
+            Some(segments) if segments.iter().all(|segment| !segment.starts_with('.')) => {
                 Ok(Self(name.to_owned()))
             }
-            _ => Err(Error::usage("that cannot be the path of a document")
-                .hint("a path is relative, has no `..` in it, and no part that begins with a dot")),
+            _ => Err(Error::usage("invalid document path")
+                .hint("use a relative path without `..` and without names that begin with a dot")),
         }
+    }
+
+    /// The folder and the file name.
+    fn split(&self) -> (Vec<&str>, &str) {
+        let mut segments = segments(&self.0).unwrap_or_default();
+        let file = segments.pop().unwrap_or_default();
+        (segments, file)
     }
 
     pub fn as_str(&self) -> &str {
@@ -235,44 +253,41 @@ impl FileName {
 }
 
 impl Incoming {
-    /// Begins a file beneath `root`, whose folders are made.
+    /// Starts a file below `root`, and creates its folders.
     ///
     /// # Errors
-    /// When something else than folders stands on the way, or nothing can be written there.
+    /// When a segment of the path exists and is not a folder, or the file cannot be created.
     pub fn begin(root: &Path, name: &FileName) -> Outcome<Self> {
-        let what = || format!("cannot write beneath {}", root.display());
+        let what = || format!("cannot write below {}", root.display());
         disk::create_dir(root)?;
-        let mut parts = parts(&name.0).unwrap_or_default();
-        let own = parts.pop().unwrap_or_default().to_owned();
-        let folder = open(root, &parts, true).map_err(|error| match error {
-            Errno::NOTDIR | Errno::LOOP => {
-                Fault::usage("something else than a folder stands on the way to that path")
-            }
+        let (folders, file_name) = name.split();
+        let folder = open(root, &folders, Missing::Create).map_err(|error| match error {
+            Errno::NOTDIR | Errno::LOOP => Fault::usage("a parent of that path is not a folder"),
             error => Fault::failed(what()).because(std::io::Error::from(error)),
         })?;
-        // The walk passes over what begins with a dot.
+        // An ingest skips names that begin with a dot.
         let temporary = format!(".{}.tmp", disk::random_id()?);
         let flags =
             OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let file = openat(&folder, &*temporary, flags, Mode::RUSR | Mode::WUSR);
-        let file = file.map_err(std::io::Error::from).or_failed(what)?;
-        Ok(Self { folder, name: own, temporary, file: file.into(), is_done: false })
+        let file = file.map_err(std::io::Error::from).or_failed(what)?.into();
+        Ok(Self { folder, name: file_name.to_owned(), temporary, file, is_done: false })
     }
 
     pub fn write(&mut self, bytes: &[u8]) -> Outcome<()> {
         self.file.write_all(bytes).or_failed(|| "cannot write an upload".into())
     }
 
-    /// Puts it in its place, on disk before this returns.
+    /// Moves the file to its final name. It is synced to disk when this returns.
     ///
     /// # Errors
-    /// When a folder stands there, or the disk is full.
+    /// When a folder has that name, or the disk is full.
     pub fn finish(mut self) -> Outcome<()> {
         let what = || "cannot write an upload".to_owned();
         self.file.sync_all().or_failed(what)?;
         renameat(&self.folder, &*self.temporary, &self.folder, &*self.name).map_err(|error| {
             match error {
-                Errno::ISDIR => Fault::usage("a folder stands at that path"),
+                Errno::ISDIR => Fault::usage("a folder has that path"),
                 error => Fault::failed(what()).because(std::io::Error::from(error)),
             }
         })?;
@@ -289,9 +304,9 @@ impl Drop for Incoming {
     }
 }
 
-/// Bytes of all files beneath a folder of uploads; 0 where there is none.
-pub fn bytes(folder: &Path) -> Outcome<u64> {
-    let cannot = || "cannot look through the uploads".to_owned();
+/// Total size of the files below a folder; 0 when it does not exist.
+pub fn total_bytes(folder: &Path) -> Outcome<u64> {
+    let cannot = || "cannot list the uploads".to_owned();
     let entries = match std::fs::read_dir(folder) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(0),
         entries => entries.or_failed(cannot)?,
@@ -300,23 +315,23 @@ pub fn bytes(folder: &Path) -> Outcome<u64> {
     for entry in entries {
         let entry = entry.or_failed(cannot)?;
         sum += match entry.metadata() {
-            Ok(found) if found.is_dir() => bytes(&entry.path())?,
+            Ok(found) if found.is_dir() => total_bytes(&entry.path())?,
             Ok(found) => found.len(),
-            // Removed meanwhile.
+            // Removed since the folder was read.
             Err(_) => 0,
         };
     }
     Ok(sum)
 }
 
-/// Removes a file beneath `root`; one that is not there is gone already.
+/// Removes a file below `root`; a missing file is not an error.
 ///
 /// # Errors
 /// When it cannot be removed.
 pub fn remove(root: &Path, name: &FileName) -> Outcome<()> {
-    let mut parts = parts(&name.0).unwrap_or_default();
-    let own = parts.pop().unwrap_or_default();
-    match open(root, &parts, false).and_then(|folder| unlinkat(&folder, own, AtFlags::empty())) {
+    let (folders, file) = name.split();
+    let folder = open(root, &folders, Missing::Fail);
+    match folder.and_then(|folder| unlinkat(&folder, file, AtFlags::empty())) {
         Err(error) if error != Errno::NOENT => {
             Err(error).or_failed(|| "cannot remove an upload".into())
         }
@@ -330,8 +345,40 @@ mod tests {
 
     use super::*;
 
+    /// Requests that name no folder below the allowed ones.
+    const FORBIDDEN: [&str; 28] = [
+        "",
+        ".",
+        "..",
+        "docs",
+        "notes/..",
+        "notes/../outside",
+        "notes/./..",
+        "notes//",
+        "notes/out",
+        "notes/out/secret",
+        "a/docs/deep/out",
+        "a/docs/deep/out/secret",
+        "notes/file.md",
+        "notes/nothing",
+        "notesx",
+        "/",
+        "/proc",
+        "/proc/self/root",
+        "/etc",
+        "notes\\..\\outside",
+        "notes/%2e%2e/outside",
+        "notes/%252e%252e",
+        "notes/\0",
+        "notes/a\nb",
+        "~",
+        "$HOME",
+        "a",
+        "nowhere",
+    ];
+
     #[test]
-    fn a_folder_is_one_beneath_those_that_are_allowed() {
+    fn only_folders_below_the_roots_are_allowed() {
         let dir = tempfile::tempdir().unwrap();
         let real = dir.path().canonicalize().unwrap();
         for folder in ["a/docs/deep/er", "b/docs", "notes", "outside/secret"] {
@@ -344,12 +391,12 @@ mod tests {
             Roots::new(&["a/docs", "b/docs", "notes", "nowhere"].map(|folder| real.join(folder)));
         assert_eq!(roots.labels(), ["a/docs", "b/docs", "notes"]);
 
-        let check = |asked: &str, below: &str, name: &str| {
+        let check = |requested: &str, below: &str, name: &str| {
             let expected = Folder {
                 real: real.join(below).to_str().unwrap().to_owned(),
                 name: name.to_owned(),
             };
-            assert_eq!(roots.folder(asked).unwrap(), expected, "{asked}");
+            assert_eq!(roots.folder(requested).unwrap(), expected, "{requested}");
         };
         check("notes", "notes", "notes");
         check("./notes/", "notes", "notes");
@@ -358,48 +405,17 @@ mod tests {
         check(real.join("a/docs/deep").to_str().unwrap(), "a/docs/deep", "a/docs/deep");
 
         let absolute = |below: &str| real.join(below).to_str().unwrap().to_owned();
-        for bad in [
-            "",
-            ".",
-            "..",
-            "docs",
-            "notes/..",
-            "notes/../outside",
-            "notes/./..",
-            "notes//",
-            "notes/out",
-            "notes/out/secret",
-            "a/docs/deep/out",
-            "a/docs/deep/out/secret",
-            "notes/file.md",
-            "notes/nothing",
-            "notesx",
-            "/",
-            "/proc",
-            "/proc/self/root",
-            "/etc",
-            "notes\\..\\outside",
-            "notes/%2e%2e/outside",
-            "notes/%252e%252e",
-            "notes/\0",
-            "notes/a\nb",
-            "~",
-            "$HOME",
-            "a",
-            "nowhere",
-            &absolute("outside"),
-            &absolute("notes/../outside"),
-            &absolute("notes/out"),
-            &absolute(""),
-            &"notes/".repeat(500),
-        ] {
+        let absolute = ["outside", "notes/../outside", "notes/out", ""].map(absolute);
+        let long = "notes/".repeat(500);
+        let bad = FORBIDDEN.into_iter().chain(absolute.iter().map(String::as_str)).chain([&*long]);
+        for bad in bad {
             assert_eq!(roots.folder(bad).unwrap_err().code(), "forbidden", "{bad:?}");
         }
         assert_eq!(Roots::new(&[]).folder("notes").unwrap_err().code(), "forbidden");
     }
 
     #[test]
-    fn an_upload_is_there_whole_or_not_at_all() {
+    fn an_upload_appears_whole_or_not_at_all() {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().join("uploads/default");
         let name = FileName::new("sub/a b.md").unwrap();
@@ -419,7 +435,7 @@ mod tests {
             (0o700, 0o700, 0o600)
         );
 
-        // A link that somebody put there is not followed, in no place.
+        // No link is followed, neither a folder nor a file.
         symlink(dir.path(), root.join("link")).unwrap();
         assert!(Incoming::begin(&root, &FileName::new("link/x.md").unwrap()).is_err());
         std::fs::write(dir.path().join("kept"), "kept").unwrap();
@@ -434,7 +450,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_is_recognised_and_leaves_nothing() {
+    fn a_full_disk_is_reported_and_leaves_no_file() {
         let dir = tempfile::tempdir().unwrap();
         let full = || std::fs::File::options().write(true).open("/dev/full");
         let Ok(device) = full() else { return eprintln!("skipped: there is no /dev/full") };
@@ -447,7 +463,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_leads_downwards_or_is_refused() {
+    fn a_path_that_leads_upwards_is_refused() {
         for good in
             ["a.md", "a/b/c.md", "a b.md", "; rm -rf", "$(x)", "-x", "ä/ö.md", "100%.md", "a..b"]
         {

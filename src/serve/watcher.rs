@@ -1,69 +1,80 @@
-//! One look at the log of jobs for all who follow one. Nobody looks while nobody follows.
+//! One poll of the job log for all clients that follow jobs. It stops when no client follows.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::watch::{self, Receiver, Sender};
 
-use super::App;
+use crate::service::Service;
 use crate::wire;
 
-/// How often the log is looked at.
-const LOOK: Duration = Duration::from_millis(200);
+/// Time between two reads of the log.
+const INTERVAL: Duration = Duration::from_millis(200);
 
-/// Every job by its id, as clients are told of it; `None` before the first look.
+/// Every job by its id, as JSON; `None` before the first read.
 pub type Jobs = Option<Arc<HashMap<String, Value>>>;
 
-/// Looks, as long as somebody follows.
-#[derive(Default)]
-pub struct Watcher(Mutex<Option<Arc<Sender<Jobs>>>>);
+/// Reads the log while at least one client follows.
+#[derive(Clone)]
+pub struct JobWatcher {
+    service: Arc<Service>,
+    /// `None` while no task reads the log.
+    sender: Arc<Mutex<Option<Arc<Sender<Jobs>>>>>,
+}
 
-impl Watcher {
-    /// What the log says, from now on.
-    pub fn follow(&self, app: &Arc<App>) -> Receiver<Jobs> {
-        let mut looking = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(sender) = &*looking {
+impl JobWatcher {
+    pub fn new(service: Arc<Service>) -> Self {
+        Self { service, sender: Arc::default() }
+    }
+
+    /// The jobs, updated whenever the log changes.
+    pub fn follow(&self) -> Receiver<Jobs> {
+        let mut current = self.lock();
+        if let Some(sender) = &*current {
             return sender.subscribe();
         }
         let (sender, receiver) = watch::channel(None);
         let sender = Arc::new(sender);
-        *looking = Some(Arc::clone(&sender));
-        tokio::spawn(look(Arc::clone(app), sender));
+        *current = Some(Arc::clone(&sender));
+        tokio::spawn(self.clone().poll(sender));
         receiver
     }
 
-    /// Ends the looking when nobody follows any more; whoever comes later begins it anew.
-    fn may_end(&self, sender: &Sender<Jobs>) -> bool {
-        let mut looking = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let ends = sender.receiver_count() == 0;
-        if ends {
-            *looking = None;
-        }
-        ends
-    }
-}
-
-async fn look(app: Arc<App>, sender: Arc<Sender<Jobs>>) {
-    while !app.watcher.may_end(&sender) {
-        let looking = Arc::clone(&app);
-        let jobs = tokio::task::spawn_blocking(move || {
-            let engine = looking.engine();
-            engine.jobs.list(engine.now_ms())
-        });
-        // A log that cannot be read now may be readable at the next look.
-        if let Ok(Ok(jobs)) = jobs.await {
-            let jobs: HashMap<_, _> =
-                jobs.iter().map(|job| (job.id.clone(), wire::job(job))).collect();
-            sender.send_if_modified(|known| {
-                let is_new = known.as_deref() != Some(&jobs);
-                if is_new {
-                    *known = Some(Arc::new(jobs));
-                }
-                is_new
+    async fn poll(self, sender: Arc<Sender<Jobs>>) {
+        while !self.stop_if_unused(&sender) {
+            let service = Arc::clone(&self.service);
+            let jobs = tokio::task::spawn_blocking(move || {
+                let engine = service.engine();
+                engine.jobs.list(engine.now_ms())
             });
+            // A log that cannot be read now may be readable at the next poll.
+            if let Ok(Ok(jobs)) = jobs.await {
+                let jobs = jobs.iter().map(|job| (job.id.clone(), wire::job(job))).collect();
+                sender.send_if_modified(|known| {
+                    let is_new = known.as_deref() != Some(&jobs);
+                    if is_new {
+                        *known = Some(Arc::new(jobs));
+                    }
+                    is_new
+                });
+            }
+            tokio::time::sleep(INTERVAL).await;
         }
-        tokio::time::sleep(LOOK).await;
+    }
+
+    /// Whether polling ends because no client follows; a later client starts it again.
+    fn stop_if_unused(&self, sender: &Sender<Jobs>) -> bool {
+        let mut current = self.lock();
+        let is_unused = sender.receiver_count() == 0;
+        if is_unused {
+            *current = None;
+        }
+        is_unused
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Arc<Sender<Jobs>>>> {
+        self.sender.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -161,6 +161,7 @@ fn each_outside_crate_has_one_owner() {
         ("reqwest", &["http.rs"]),
         ("rustls", &["http.rs"]),
         ("tokio", &["http.rs", "service", "mcp", "serve", "cli/ui.rs"]),
+        ("tokio_io_timeout", &["serve"]),
         ("axum", &["serve"]),
         ("hyper", &["serve"]),
         ("hyper_util", &["serve"]),

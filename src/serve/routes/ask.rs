@@ -1,4 +1,4 @@
-//! `POST /ask`: an answer, whole or as it is being written.
+//! `POST /ask`: answers a question, in one reply or as a stream of events.
 
 use std::sync::Arc;
 
@@ -10,10 +10,11 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::sse::{self, Stream};
-use super::{App, Error, asking, sessions};
+use super::{params, sessions};
 use crate::ask;
+use crate::serve::app::App;
 use crate::serve::body::Json;
-use crate::serve::error::{ErrorBody, Result, fault_json};
+use crate::serve::error::{Error, ErrorBody, Result, fault_json};
 use crate::serve::guard::{self, Allowed, RequestId};
 use crate::service::{Question, Reply, RequestKind, Ticket, Update};
 use crate::wire::{self, AnswerJson, HitJson};
@@ -25,51 +26,51 @@ pub struct AskBody {
     /// The question
     #[schema(min_length = 1, max_length = 32768, pattern = "\\S")]
     pub query: String,
-    /// What kind of answer: definition, factoid, list, …; told from the question when it is not
-    /// given
+    /// Kind of answer: definition, factoid, list, … (default: detected from the question)
     #[schema(pattern = "^(definition|how-to|troubleshooting|comparison|factoid|list|summary)$")]
     pub intent: Option<String>,
-    /// Name of the index
+    /// Index name (default: the configured index)
     pub index: Option<String>,
-    /// Passages to consider
+    /// Passages to retrieve
     #[schema(minimum = 1, maximum = 1000)]
     pub k: Option<usize>,
-    #[schema(schema_with = asking::filter_schema)]
+    #[schema(schema_with = params::filter_schema)]
     pub filter: Option<String>,
-    /// A conversation that it continues, made by `POST /sessions`
+    /// The session that the question continues, created by `POST /sessions`
     pub session: Option<String>,
-    /// Read and write the cache; true when it is not given
+    /// Read and write the cache (default: true)
     pub use_cache: Option<bool>,
-    /// Compute anew and replace what the cache has
+    /// Recompute, and replace cached values
     #[serde(default)]
     pub refresh: bool,
-    /// Send the answer as it is being made, as server-sent events
+    /// Send the answer as server-sent events while it is generated
     #[serde(default)]
     pub stream: bool,
-    /// Who writes the answer: extractive or llm
+    /// What generates the answer: extractive or llm
     #[schema(pattern = "^(extractive|llm)$")]
     pub generator: Option<String>,
-    /// critical, high, normal, low or background; what is above normal needs the scope admin
+    /// critical, high, normal, low or background (default: normal). critical and high need the
+    /// scope admin
     #[schema(pattern = "^(critical|high|normal|low|background)$")]
     pub priority: Option<String>,
 }
 
 impl AskBody {
-    /// The question, understood, within no conversation yet.
+    /// The question, parsed, without its session.
     pub fn question(&self, allowed: Allowed) -> Result<Question> {
         Ok(Question {
             text: self.query.clone(),
             wanted: RequestKind::Answer {
-                intent: asking::intent(self.intent.as_deref())?,
-                generator: asking::generator(self.generator.as_deref())?,
+                intent: params::intent(self.intent.as_deref())?,
+                generator: params::generator(self.generator.as_deref())?,
                 session: None,
                 earlier: Vec::new(),
             },
             index: self.index.clone(),
-            k: asking::k(self.k)?,
-            caching: asking::caching(self.use_cache, self.refresh),
-            filter: asking::filter(self.filter.as_deref())?,
-            priority: asking::priority(self.priority.as_deref(), allowed)?,
+            k: params::k(self.k)?,
+            caching: params::caching(self.use_cache, self.refresh),
+            filter: params::filter(self.filter.as_deref())?,
+            priority: params::priority(self.priority.as_deref(), allowed)?,
         })
     }
 }
@@ -79,9 +80,9 @@ impl AskBody {
 pub struct AskReply<'a> {
     #[serde(flatten)]
     answer: AnswerJson<'a>,
-    /// As in the header `X-Request-ID`
+    /// The id of the request, as in the header `X-Request-ID`
     request_id: &'a str,
-    /// The conversation that it was asked in
+    /// The session of the question
     #[serde(skip_serializing_if = "Option::is_none")]
     session: Option<&'a str>,
 }
@@ -94,9 +95,10 @@ impl<'a> AskReply<'a> {
 
 /// Answer a question from the index, with citations
 ///
-/// The reply is that of `rag ask --json`, with `request_id` and the `session`. That nothing
-/// supports an answer is no error: `supported` is false then. With `stream` come events:
-/// `metadata`, `retrieval`, `token`, …, `citations`, `done` with the whole reply, or `error`.
+/// The reply is that of `rag ask --json`, with `request_id` and `session`. When nothing in the
+/// index supports an answer, the status is still 200, and `supported` is false. With `stream`, the
+/// reply is a sequence of events: `metadata`, `retrieval`, `token` (repeated), `citations`, and
+/// `done` with the whole reply, or `error`.
 #[utoipa::path(
     post,
     path = "/ask",
@@ -105,12 +107,11 @@ impl<'a> AskReply<'a> {
     responses(
         (status = 200, description = "The answer; with `stream`, events", content(
             (AskReply = "application/json"), (sse::SentEvent = "text/event-stream"))),
-        (status = 404, description = "There is no such index or session", body = ErrorBody),
-        (status = 502, description = "The language model failed; `reason` says how", body = ErrorBody),
-        (status = 503, description = "Too many wait, the language model is left alone for a while \
-             after it failed, or the \
-            server is being stopped", body = ErrorBody),
-        (status = 504, description = "It took too long", body = ErrorBody),
+        (status = 404, description = "No such index or session", body = ErrorBody),
+        (status = 502, description = "The language model failed; `reason` says why", body = ErrorBody),
+        (status = 503, description = "The queue is full, the \
+            circuit breaker of the language model is open, or the server is shutting down", body = ErrorBody),
+        (status = 504, description = "Timed out", body = ErrorBody),
     )
 )]
 pub async fn ask(
@@ -122,18 +123,18 @@ pub async fn ask(
     let mut question = body.question(allowed)?;
     if let (Some(name), RequestKind::Answer { session, .. }) = (&body.session, &mut question.wanted)
     {
-        *session = Some(sessions::own(&app, allowed, name)?);
+        *session = Some(sessions::session_id(&app, allowed, name)?);
     }
     let ticket = app.service.ask(question).await?;
     if body.stream {
-        return Ok(sse::response(move |stream| streamed(app, id, body, ticket, stream)));
+        return Ok(sse::response(move |stream| stream_answer(app, id, body, ticket, stream)));
     }
     let mut ticket = ticket;
     let response = answered(&mut ticket).await?;
     Ok(axum::Json(AskReply::new(&response, &id, body.session.as_deref())).into_response())
 }
 
-/// Waits for an answer as long as one may take.
+/// Waits for the answer, up to the configured time limit.
 pub async fn answered(ticket: &mut Ticket) -> Result<Arc<ask::Response>> {
     match ticket.outcome().await? {
         Reply::Answer(response) => Ok(response),
@@ -142,7 +143,13 @@ pub async fn answered(ticket: &mut Ticket) -> Result<Arc<ask::Response>> {
 }
 
 /// Tells what happens until there is an answer, or nobody listens.
-async fn streamed(app: Arc<App>, id: RequestId, body: AskBody, mut ticket: Ticket, stream: Stream) {
+async fn stream_answer(
+    app: Arc<App>,
+    id: RequestId,
+    body: AskBody,
+    mut ticket: Ticket,
+    stream: Stream,
+) {
     let index = body.index.as_ref().unwrap_or(&app.engine().config.index);
     let metadata = json!({ "request_id": *id.0, "index": index, "question": body.query });
     if !stream.send("metadata", &metadata).await {
@@ -151,8 +158,8 @@ async fn streamed(app: Arc<App>, id: RequestId, body: AskBody, mut ticket: Ticke
     loop {
         let update = tokio::select! {
             update = ticket.next() => update,
-            // Whoever has left is not waited for: the ticket is given back.
-            () = stream.left() => return,
+            // Dropping the ticket cancels the question.
+            () = stream.closed() => return,
         };
         let (name, data) = match update {
             Ok(Some(Update::Found(found))) => {
@@ -163,7 +170,7 @@ async fn streamed(app: Arc<App>, id: RequestId, body: AskBody, mut ticket: Ticke
             }
             Ok(Some(Update::Text(text))) => ("token", json!({ "text": *text })),
             Ok(None) => break,
-            Err(problem) => return failed(&app, problem.into(), &id, stream).await,
+            Err(problem) => return send_error(&app, problem.into(), &id, stream).await,
         };
         if !stream.send(name, &data).await {
             return;
@@ -176,12 +183,12 @@ async fn streamed(app: Arc<App>, id: RequestId, body: AskBody, mut ticket: Ticke
                 stream.end("done", &reply).await;
             }
         }
-        Err(error) => failed(&app, error, &id, stream).await,
+        Err(error) => send_error(&app, error, &id, stream).await,
     }
 }
 
-/// Ends a stream with an error, which no response can carry to the log any more.
-async fn failed(app: &App, error: Error, id: &RequestId, stream: Stream) {
-    guard::note(app, &error, "/ask");
+/// Ends a stream with an error, and records it: the response has already been sent.
+async fn send_error(app: &App, error: Error, id: &RequestId, stream: Stream) {
+    guard::record(app, &error, "/ask");
     stream.end("error", &json!({ "error": error.json(&id.0) })).await;
 }

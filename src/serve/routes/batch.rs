@@ -1,5 +1,6 @@
-//! `POST /ask/batch`: many questions at once, answered in their order.
+//! `POST /ask/batch`: several questions in one request, answered in order.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
@@ -15,99 +16,101 @@ use utoipa::openapi::{Ref, RefOr};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::ask::{AskBody, AskReply, answered};
-use super::{App, Error, asking};
+use super::params;
+use crate::serve::app::App;
 use crate::serve::body::Json;
-use crate::serve::error::{ErrorObject, Result};
+use crate::serve::error::{Error, ErrorObject, Result};
 use crate::serve::guard::{self, Allowed, RequestId};
+use crate::serve::limits::MAX_BATCH;
 use crate::service::Ticket;
 
-const MAX_QUESTIONS: usize = 64;
-
-/// Questions of one batch that wait or are worked on at once: enough for all workers, and room for
-/// others in the line.
+/// Questions of one batch in the queue or in progress: enough for all workers, while other clients
+/// still find room in the queue.
 const AHEAD: usize = 8;
 
-/// Questions, and how they are to be answered
+/// Questions and the options of all of them
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BatchBody {
     /// At most 64
     #[schema(min_items = 1, max_items = 64)]
-    questions: Vec<OneOfMany>,
-    /// Name of the index
+    questions: Vec<BatchQuestion>,
+    /// Index name (default: the configured index)
     index: Option<String>,
-    /// Passages to consider
+    /// Passages to retrieve
     #[schema(minimum = 1, maximum = 1000)]
     k: Option<usize>,
-    #[schema(schema_with = asking::filter_schema)]
+    #[schema(schema_with = params::filter_schema)]
     filter: Option<String>,
-    /// Read and write the cache; true when it is not given
+    /// Read and write the cache (default: true)
     use_cache: Option<bool>,
-    /// Compute anew and replace what the cache has
+    /// Recompute, and replace cached values
     #[serde(default)]
     refresh: bool,
-    /// Who writes the answers: extractive or llm
+    /// What generates the answers: extractive or llm
     #[schema(pattern = "^(extractive|llm)$")]
     generator: Option<String>,
-    /// critical, high, normal, low or background; what is above normal needs the scope admin
+    /// critical, high, normal, low or background (default: normal). critical and high need the
+    /// scope admin
     #[schema(pattern = "^(critical|high|normal|low|background)$")]
     priority: Option<String>,
 }
 
-/// A question, or one with an id and an intent of its own
+/// A question, as text or with an id and an intent
 #[derive(Debug)]
-enum OneOfMany {
+enum BatchQuestion {
     Text(String),
     Full(FullQuestion),
 }
 
-impl<'de> Deserialize<'de> for OneOfMany {
+impl<'de> Deserialize<'de> for BatchQuestion {
     fn deserialize<D: Deserializer<'de>>(input: D) -> std::result::Result<Self, D::Error> {
         struct Either;
         impl<'de> Visitor<'de> for Either {
-            type Value = OneOfMany;
+            type Value = BatchQuestion;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a string or an object with a `query`")
             }
 
-            fn visit_str<E>(self, text: &str) -> std::result::Result<OneOfMany, E> {
-                Ok(OneOfMany::Text(text.to_owned()))
+            fn visit_str<E>(self, text: &str) -> std::result::Result<BatchQuestion, E> {
+                Ok(BatchQuestion::Text(text.to_owned()))
             }
 
             fn visit_map<A: MapAccess<'de>>(
                 self,
                 fields: A,
-            ) -> std::result::Result<OneOfMany, A::Error> {
-                FullQuestion::deserialize(MapAccessDeserializer::new(fields)).map(OneOfMany::Full)
+            ) -> std::result::Result<BatchQuestion, A::Error> {
+                FullQuestion::deserialize(MapAccessDeserializer::new(fields))
+                    .map(BatchQuestion::Full)
             }
         }
         input.deserialize_any(Either)
     }
 }
 
-impl PartialSchema for OneOfMany {
+impl PartialSchema for BatchQuestion {
     fn schema() -> RefOr<Schema> {
-        // An empty one has an error in its place.
+        // No minimum length: an empty question gets an error in its place.
         let text = ObjectBuilder::new().schema_type(Type::String);
         let full = Ref::from_schema_name(FullQuestion::name());
-        let words = "A question, or one with an id and an intent of its own";
+        let words = "A question, as text or with an id and an intent";
         RefOr::T(OneOfBuilder::new().item(text).item(full).description(Some(words)).build().into())
     }
 }
 
-impl ToSchema for OneOfMany {
+impl ToSchema for BatchQuestion {
     fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
         schemas.push((FullQuestion::name().into_owned(), FullQuestion::schema()));
         FullQuestion::schemas(schemas);
     }
 }
 
-/// A question with an id and an intent of its own
+/// A question with an id and an intent
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct FullQuestion {
-    /// Whatever you call it; handed back with the answer
+    /// Any JSON value, returned with the answer
     id: Option<Value>,
     query: String,
     #[schema(pattern = "^(definition|how-to|troubleshooting|comparison|factoid|list|summary)$")]
@@ -117,22 +120,22 @@ struct FullQuestion {
 /// Answers, in the order of the questions
 #[derive(Serialize, ToSchema)]
 struct BatchReply<'a> {
-    answers: Vec<OneAnswer<'a>>,
-    /// As in the header `X-Request-ID`
+    answers: Vec<BatchAnswer<'a>>,
+    /// The id of the request, as in the header `X-Request-ID`
     request_id: &'a str,
 }
 
-/// What became of one question
+/// The outcome of one question
 #[derive(Serialize, ToSchema)]
-struct OneAnswer<'a> {
-    /// That of its question
+struct BatchAnswer<'a> {
+    /// The `id` of the question
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<&'a Value>,
     #[serde(flatten)]
     outcome: Outcome<'a>,
 }
 
-/// An answer, or why there is none
+/// An answer or an error
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 enum Outcome<'a> {
@@ -146,14 +149,18 @@ enum Outcome<'a> {
 /// Answer many questions
 ///
 /// The replies are those of `POST /ask`, in the order of the questions, each with the `id` of its
-/// question if it has one. A question that fails has an `error` in its place and does not stop the
-/// others.
+/// question. A question that fails gets an `error` in its place, and the others are answered.
 #[utoipa::path(
     post,
     path = "/ask/batch",
     tag = "questions",
     request_body = BatchBody,
-    responses((status = 200, description = "The answers", body = BatchReply, content_type = "application/json"))
+    responses((
+        status = 200,
+        description = "The answers",
+        body = BatchReply,
+        content_type = "application/json",
+    ))
 )]
 pub async fn ask_batch(
     State(app): State<Arc<App>>,
@@ -161,40 +168,34 @@ pub async fn ask_batch(
     Extension(allowed): Extension<Allowed>,
     Json(body): Json<BatchBody>,
 ) -> Result<Response> {
-    if body.questions.is_empty() || body.questions.len() > MAX_QUESTIONS {
-        return Err(Error::usage(format!("`questions` has from 1 to {MAX_QUESTIONS} questions")));
+    if body.questions.is_empty() || body.questions.len() > MAX_BATCH {
+        return Err(Error::usage(format!("`questions` must have 1 to {MAX_BATCH} items")));
     }
     let questions: Vec<(Option<Value>, AskBody)> = body.split();
-    // What is wrong for all is wrong before any is asked.
+    // An invalid question fails the request before any question is answered.
     for (_, question) in &questions {
         question.question(allowed)?;
     }
-    let mut waiting = std::collections::VecDeque::new();
+    let mut tickets = VecDeque::new();
     let mut outcomes = Vec::with_capacity(questions.len());
     let mut questions = questions.into_iter();
     loop {
-        while waiting.len() < AHEAD
+        while tickets.len() < AHEAD
             && let Some((name, question)) = questions.next()
         {
-            let ticket = match question.question(allowed) {
-                Ok(question) => {
-                    app.service.ask(question).await.map(Ticket::of_batch).map_err(Error::from)
-                }
-                Err(error) => Err(error),
-            };
-            waiting.push_back((name, ticket));
+            tickets.push_back((name, submit(&app, &question, allowed).await));
         }
-        let Some((name, ticket)) = waiting.pop_front() else { break };
+        let Some((name, ticket)) = tickets.pop_front() else { break };
         let response = match ticket {
             Ok(mut ticket) => answered(&mut ticket).await,
             Err(error) => Err(error),
         };
         if let Err(error) = &response {
-            guard::note(&app, error, "/ask/batch");
+            guard::record(&app, error, "/ask/batch");
         }
         outcomes.push((name, response));
     }
-    let answers = outcomes.iter().map(|(name, response)| OneAnswer {
+    let answers = outcomes.iter().map(|(name, response)| BatchAnswer {
         id: name.as_ref(),
         outcome: match response {
             Ok(response) => Outcome::Answer(Box::new(AskReply::new(response, &id, None))),
@@ -204,10 +205,15 @@ pub async fn ask_batch(
     Ok(axum::Json(BatchReply { answers: answers.collect(), request_id: &id.0 }).into_response())
 }
 
+async fn submit(app: &App, question: &AskBody, allowed: Allowed) -> Result<Ticket> {
+    Ok(app.service.ask(question.question(allowed)?).await?.of_batch())
+}
+
 impl BatchBody {
+    /// Each question with its id and the options of the batch.
     fn split(self) -> Vec<(Option<Value>, AskBody)> {
         let Self { questions, index, k, filter, use_cache, refresh, generator, priority } = self;
-        let like = AskBody {
+        let options = AskBody {
             index,
             k,
             filter,
@@ -218,9 +224,9 @@ impl BatchBody {
             ..AskBody::default()
         };
         let one = |question| match question {
-            OneOfMany::Text(query) => (None, AskBody { query, ..like.clone() }),
-            OneOfMany::Full(FullQuestion { id, query, intent }) => {
-                (id, AskBody { query, intent, ..like.clone() })
+            BatchQuestion::Text(query) => (None, AskBody { query, ..options.clone() }),
+            BatchQuestion::Full(FullQuestion { id, query, intent }) => {
+                (id, AskBody { query, intent, ..options.clone() })
             }
         };
         questions.into_iter().map(one).collect()

@@ -1,4 +1,4 @@
-//! `/cache/*`: counted and emptied.
+//! `/cache/*`: cache statistics and purging.
 
 use std::sync::Arc;
 
@@ -9,33 +9,38 @@ use utoipa::ToSchema;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema, Type};
 
-use super::{App, Error, apart};
 use crate::cache::Table;
+use crate::serve::app::App;
 use crate::serve::body::Json;
-use crate::serve::error::Result;
+use crate::serve::error::{Error, Result};
 use crate::wire;
 
-/// Stands for every table.
+/// The name for every table.
 const ALL: &str = "all";
 
-/// Count rows and bytes of the cache by table
+/// Show rows, bytes and hit rates of each cache table
 ///
 /// The reply is that of `rag cache stats --json`.
 #[utoipa::path(
     get,
     path = "/cache/stats",
     tag = "cache",
-    responses((status = 200, description = "The tables", body = wire::CacheJson, content_type = "application/json"))
+    responses((
+        status = 200,
+        description = "Statistics of each table",
+        body = wire::CacheJson,
+        content_type = "application/json",
+    ))
 )]
 pub async fn cache_stats(State(app): State<Arc<App>>) -> Result<axum::Json<Value>> {
-    let stats = apart(&app, |app| {
+    let stats = app.blocking(|app| {
         let cache = app.engine().cache();
         Ok(wire::cache_stats(&cache.stats()?, cache.file_bytes()))
     });
     Ok(axum::Json(stats.await?))
 }
 
-/// Tables to empty
+/// Tables to purge
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PurgeBody {
@@ -46,13 +51,13 @@ pub struct PurgeBody {
 fn tables_schema() -> RefOr<Schema> {
     let names = Table::ALL.map(Table::name).into_iter().chain([ALL]);
     let name = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names));
-    let words = "embeddings, retrieval, rerank or answers; `all` for every one";
+    let words = "embeddings, retrieval, rerank or answers; `all` for every table";
     RefOr::T(
         ArrayBuilder::new().items(name).min_items(Some(1)).description(Some(words)).build().into(),
     )
 }
 
-/// Empty tables of the cache
+/// Purge cache tables
 ///
 /// The reply is that of `rag cache purge --json`.
 #[utoipa::path(
@@ -60,23 +65,26 @@ fn tables_schema() -> RefOr<Schema> {
     path = "/cache/purge",
     tag = "cache",
     request_body = PurgeBody,
-    responses((status = 200, description = "What was removed", body = wire::PurgedJson, content_type = "application/json"))
+    responses((
+        status = 200,
+        description = "Rows and bytes removed",
+        body = wire::PurgedJson,
+        content_type = "application/json",
+    ))
 )]
 pub async fn cache_purge(
     State(app): State<Arc<App>>,
     Json(body): Json<PurgeBody>,
 ) -> Result<axum::Json<Value>> {
     if body.tables.is_empty() {
-        return Err(Error::usage("`tables` names no table"));
+        return Err(Error::usage("`tables` is empty"));
     }
     let (all, named): (Vec<String>, Vec<String>) =
         body.tables.into_iter().partition(|name| name == ALL);
-    let mut tables =
-        if named.is_empty() { Vec::new() } else { Table::parse_list(&named.join(","))? };
-    if !all.is_empty() {
-        tables = Table::ALL.to_vec();
-    }
-    let purged = apart(&app, move |app| {
+    // Names beside `all` are checked, too.
+    let named = if named.is_empty() { Vec::new() } else { Table::parse_list(&named.join(","))? };
+    let tables = if all.is_empty() { named } else { Table::ALL.to_vec() };
+    let purged = app.blocking(move |app| {
         let cache = app.engine().cache();
         let before = cache.file_bytes();
         let purged = cache.purge(&tables)?;

@@ -1,4 +1,4 @@
-//! `GET /config`: what a page or another client should know before it asks.
+//! `GET /config`: what this server offers, for pages and other clients.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,8 +8,8 @@ use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{App, apart};
 use crate::serve::access::Scope;
+use crate::serve::app::App;
 use crate::serve::error::Result;
 use crate::serve::guard::Allowed;
 use crate::serve::sandbox::Roots;
@@ -18,16 +18,16 @@ use crate::serve::sandbox::Roots;
 #[derive(Serialize, ToSchema)]
 pub struct ConfigReply {
     version: &'static str,
-    /// The index that is asked when none is named
+    /// Default index
     index: String,
     indexes: Vec<String>,
     /// Embedding model
     model: String,
-    /// Who writes answers when nobody is named: extractive or llm
+    /// Default generator: extractive or llm
     generator: &'static str,
-    /// Passages when no number is given
+    /// Default number of passages
     k: usize,
-    /// hybrid, lexical or dense
+    /// Default search mode: hybrid, lexical or dense
     mode: &'static str,
     use_cache: bool,
     auth: Auth,
@@ -35,30 +35,30 @@ pub struct ConfigReply {
     limits: Limits,
 }
 
-/// Who is asking
+/// Access of the caller
 #[derive(Serialize, ToSchema)]
 struct Auth {
-    /// What the caller may do: read, write or admin
+    /// Scope of the caller: read, write or admin
     scope: &'static str,
-    /// A token is needed
+    /// Requests need a token
     required: bool,
 }
 
-/// What can be done
+/// Available features
 #[derive(Serialize, ToSchema)]
 struct Features {
     /// A language model is configured
     llm: bool,
-    /// Names of the folders that may be ingested
+    /// Labels of the folders that may be ingested
     roots: Vec<String>,
-    /// Where these are, for an administrator
+    /// Paths of these folders; only with the scope admin
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<String>>)]
     root_paths: Option<Vec<PathBuf>>,
     uploads: bool,
 }
 
-/// How much is taken
+/// Limits of requests
 #[derive(Serialize, ToSchema)]
 struct Limits {
     body_bytes: usize,
@@ -66,20 +66,25 @@ struct Limits {
     query_timeout_s: u64,
 }
 
-/// Say what this server offers to whoever asks
+/// Show what this server offers
 ///
-/// Where things are on the server is told to an administrator alone.
+/// Paths on the server are shown with the scope admin only.
 #[utoipa::path(
     get,
     path = "/config",
     tag = "health",
-    responses((status = 200, description = "What there is", body = ConfigReply, content_type = "application/json"))
+    responses((
+        status = 200,
+        description = "Defaults, features and limits",
+        body = ConfigReply,
+        content_type = "application/json",
+    ))
 )]
 pub async fn config(
     State(app): State<Arc<App>>,
     Extension(allowed): Extension<Allowed>,
 ) -> Result<axum::Json<ConfigReply>> {
-    let object = apart(&app, move |app| {
+    let object = app.blocking(move |app| {
         let config = &app.engine().config;
         let roots = Roots::new(&config.serve.roots);
         Ok(ConfigReply {
@@ -91,12 +96,12 @@ pub async fn config(
             k: config.search_k,
             mode: config.search_mode.name(),
             use_cache: true,
-            auth: Auth { scope: allowed.scope.name(), required: !app.is_open() },
+            auth: Auth { scope: allowed.scope.name(), required: !app.access.is_open() },
             features: Features {
                 llm: !config.llm.base_url.is_empty(),
                 roots: roots.labels().into_iter().map(str::to_owned).collect(),
                 root_paths: (allowed.scope == Scope::Admin)
-                    .then(|| roots.places().into_iter().map(Path::to_owned).collect()),
+                    .then(|| roots.paths().into_iter().map(Path::to_owned).collect()),
                 uploads: true,
             },
             limits: Limits {

@@ -1,8 +1,6 @@
-//! `/documents`: what an index has of its documents, and taking them out. Nothing here reads a file
-//! that was ingested.
+//! `/documents`: lists, shows and removes documents of an index. Nothing here reads an ingested file.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
@@ -11,47 +9,44 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{IntoParams, ToSchema};
 
-use super::uploads;
-use super::{App, Error, apart, asking};
+use super::{params, uploads};
 use crate::documents::{self, Document, Paging, Part};
 use crate::error::Kind;
 use crate::index::{Snapshot, State as DocumentState};
 use crate::naming;
-use crate::serve::error::{ErrorBody, Result, no_index};
+use crate::serve::app::App;
+use crate::serve::error::{Error, ErrorBody, Result, no_index};
 use crate::serve::extractors::Query;
-use crate::serve::room;
-use crate::serve::sandbox;
+use crate::serve::limits::WRITER_WAIT;
+use crate::serve::{sandbox, upload_quota};
 use crate::wire;
 
 const DEFAULT_LIMIT: usize = 100;
 const MAX_LIMIT: usize = 500;
 
-/// How long a change waits for another writer of the indexes.
-const WAIT: Duration = Duration::from_secs(5);
-
-/// Which documents
+/// Selects documents
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct ListQuery {
-    /// Name of the index
+    /// Index name (default: the configured index)
     index: Option<String>,
-    /// indexed, failed or skipped; indexed when it is not given
+    /// indexed, failed or skipped (default: indexed)
     #[param(pattern = "^(indexed|failed|skipped)$")]
     state: Option<String>,
-    #[param(schema_with = asking::filter_schema)]
+    #[param(schema_with = params::filter_schema)]
     filter: Option<String>,
-    /// Documents in a reply
+    /// Documents per page
     #[param(minimum = 1, maximum = 500)]
     limit: Option<usize>,
-    /// `next` of the reply before
+    /// `next` of the previous page
     #[param(schema_with = cursor_schema)]
     cursor: Option<String>,
 }
 
-/// A cursor is a folder's number and a path, `[0,"a.md"]`, in hexadecimal digits.
+/// A cursor is the JSON array of a root number and a path, such as `[0,"a.md"]`, in hexadecimal.
 fn cursor_schema() -> RefOr<Schema> {
-    // A byte that goes on with a character of UTF-8.
+    // A continuation byte of UTF-8.
     let more = "[89ab][0-9a-f]";
     let plain = "2[013-9a-f]|[3467][0-9a-f]|5[0-9abd-f]";
     let escaped = "5c(22|5c|62|66|6e|72|74|7530303[01](3[0-9]|6[1-6]))";
@@ -60,7 +55,7 @@ fn cursor_schema() -> RefOr<Schema> {
     let four = format!("(f0[9ab][0-9a-f]|f[1-3]{more}|f48[0-9a-f]){more}{more}");
     let pattern =
         format!("^5b(30|3[1-9](3[0-9]){{0,3}})2c22({plain}|{escaped}|{two}|{three}|{four})*225d$");
-    let words = "`next` of the reply before";
+    let words = "`next` of the previous page";
     RefOr::T(
         ObjectBuilder::new()
             .schema_type(Type::String)
@@ -79,55 +74,52 @@ pub struct DocumentsReply {
     next: Option<String>,
 }
 
-/// Which document, and which part of it
+/// Selects a document and a range of it
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct ContentQuery {
-    /// Name of the index
+    /// Index name (default: the configured index)
     index: Option<String>,
-    /// The folder that it is in, as hits name it
+    /// Root of the document, as in `root` of hits
     root: Option<String>,
-    /// Its path below that folder; with the folder before it when no `root` is given
+    /// Path relative to the root; without `root`, the path with the root before it
     path: String,
-    /// The part that is looked for, as `bytes` of a citation: the first one and the one behind the
-    /// last, with a hyphen between
+    /// Byte range as in `bytes` of a citation: `FIRST-END`, where END is exclusive
     #[param(pattern = "^[0-9]{1,9}-[0-9]{1,9}$")]
     bytes: Option<String>,
-    /// The same by first and last line, where the bytes are not known
+    /// Line range `FIRST-LAST`, used when `bytes` is not given
     #[param(pattern = "^[0-9]{1,9}-[0-9]{1,9}$")]
     lines: Option<String>,
-    /// Passages before and after that part; all of them when it is not given
+    /// Number of passages before and after the range (default: all)
     #[param(minimum = 0, maximum = 1000)]
     around: Option<usize>,
 }
 
 impl ContentQuery {
     fn part(&self) -> Result<Option<Part>> {
-        let both = |name: &str, text: &str| {
-            let (first, last) = text.split_once('-')?;
-            let (first, last) = (first.parse().ok()?, last.parse().ok()?);
-            Some(if name == "bytes" { Part::Bytes(first, last) } else { Part::Lines(first, last) })
-        };
-        let parsed = |name: &str, text: &String| {
-            both(name, text).ok_or_else(|| {
-                Error::usage(format!("`{name}` must be two numbers, such as 120-900")).param(name)
-            })
-        };
         match (&self.bytes, &self.lines) {
-            (Some(bytes), _) => parsed("bytes", bytes).map(Some),
-            (None, Some(lines)) => parsed("lines", lines).map(Some),
+            (Some(bytes), _) => Ok(Some(parse_range("bytes", bytes, Part::Bytes)?)),
+            (None, Some(lines)) => Ok(Some(parse_range("lines", lines, Part::Lines)?)),
             (None, None) => Ok(None),
         }
     }
 }
 
-/// A document as the index has it
+fn parse_range(name: &str, text: &str, part: fn(usize, usize) -> Part) -> Result<Part> {
+    let range = text.split_once('-');
+    match range.map(|(first, last)| (first.parse(), last.parse())) {
+        Some((Ok(first), Ok(last))) => Ok(part(first, last)),
+        _ => Err(Error::usage(format!("`{name}` must be a range such as 120-900")).param(name)),
+    }
+}
+
+/// A document in the index
 #[derive(Serialize, ToSchema)]
 struct ContentReply<'a> {
-    /// The folder that was ingested, as it was named then
+    /// The ingested folder, as it was named
     root: Option<&'a str>,
-    /// Path below that folder
+    /// Path relative to the root
     path: &'a str,
     /// Such as markdown, html, pdf or code
     format: Option<&'a str>,
@@ -137,15 +129,18 @@ struct ContentReply<'a> {
     state: DocumentState,
     /// Why it was skipped or failed
     reason: Option<&'a str>,
-    /// Number of the first of these passages, from 1
+    /// Number of the first passage in `passages`, from 1
     first: usize,
-    /// Passages of the whole document
+    /// Number of passages of the whole document
+    total: usize,
+    /// Same as `total`
+    #[schema(deprecated)]
     of: usize,
     #[schema(value_type = Vec<wire::PassageJson>)]
     passages: Value,
 }
 
-/// The open generation of an index.
+/// The current generation of an index, open.
 pub fn snapshot(app: &App, index: Option<&str>) -> Result<Arc<Snapshot>> {
     let name = sandbox::known_index(index, &app.engine().config.index)?;
     app.service.snapshot(name)?.ok_or_else(|| no_index(name))
@@ -153,16 +148,21 @@ pub fn snapshot(app: &App, index: Option<&str>) -> Result<Arc<Snapshot>> {
 
 /// List documents of an index
 ///
-/// Rows as `rag documents list --json` has them, by folder and path, a page at a time: `next` is
-/// the `cursor` of the next page, and null on the last one.
+/// Rows as in `rag documents list --json`, ordered by root and path. `next` is the `cursor` of the
+/// next page; it is null on the last page.
 #[utoipa::path(
     get,
     path = "/documents",
     tag = "documents",
     params(ListQuery),
     responses(
-        (status = 200, description = "The documents", body = DocumentsReply, content_type = "application/json"),
-        (status = 404, description = "There is no such index", body = ErrorBody),
+        (
+            status = 200,
+            description = "A page of documents",
+            body = DocumentsReply,
+            content_type = "application/json",
+        ),
+        (status = 404, description = "No such index", body = ErrorBody),
     )
 )]
 pub async fn documents_list(
@@ -174,7 +174,7 @@ pub async fn documents_list(
         ("failed", DocumentState::Failed),
         ("skipped", DocumentState::Skipped),
     ];
-    let state = asking::named(
+    let state = params::named(
         "state",
         query.state.as_deref(),
         all.iter().map(|(name, _)| *name),
@@ -182,59 +182,65 @@ pub async fn documents_list(
     )?;
     let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
     if !(1..=MAX_LIMIT).contains(&limit) {
-        return Err(Error::usage(format!("`limit` is from 1 to {MAX_LIMIT}")));
+        return Err(Error::usage(format!("`limit` must be from 1 to {MAX_LIMIT}")));
     }
     let paging = Paging {
         state: state.unwrap_or(DocumentState::Indexed),
-        filter: asking::filter(query.filter.as_deref())?,
+        filter: params::filter(query.filter.as_deref())?,
         behind: query.cursor,
         limit,
     };
     let index = query.index;
-    let page =
-        apart(&app, move |app| Ok(documents::page(&*snapshot(app, index.as_deref())?, &paging)?))
-            .await?;
+    let page = app.blocking(move |app| {
+        let snapshot = snapshot(app, index.as_deref())?;
+        Ok(documents::page(&snapshot, &paging)?)
+    });
+    let page = page.await?;
     let documents = page.records.iter().map(|record| wire::document(&page.roots, record)).collect();
     Ok(axum::Json(DocumentsReply { documents, next: page.next }))
 }
 
-/// Which document
+/// Selects a document
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
-pub struct OneQuery {
-    /// Name of the index
+pub struct DocumentQuery {
+    /// Index name (default: the configured index)
     index: Option<String>,
-    /// The folder that it is in, as hits name it
+    /// Root of the document, as in `root` of hits
     root: Option<String>,
-    /// Its path below that folder; with the folder before it when no `root` is given
+    /// Path relative to the root; without `root`, the path with the root before it
     path: String,
 }
 
-impl OneQuery {
+impl DocumentQuery {
     fn find(&self, snapshot: &Snapshot) -> Result<Document> {
-        documents::find(snapshot, self.root.as_deref(), &self.path).map_err(|fault| {
-            match fault.kind() {
-                Kind::Usage => Error::not_found("the index has no one document there")
-                    .hint("give `root` and `path` as hits and GET /documents have them"),
-                _ => fault.into(),
-            }
+        let found = documents::find(snapshot, self.root.as_deref(), &self.path);
+        found.map_err(|fault| match fault.kind() {
+            Kind::Usage => Error::not_found("not exactly one document matches")
+                .hint("use `root` and `path` as in hits or in GET /documents"),
+            _ => fault.into(),
         })
     }
 }
 
-/// Read a document as the index has it
+/// Show the passages of a document
 ///
-/// Its passages in their order, from the index: the file itself is not looked at. With `bytes` or
-/// `lines` of a citation, the passages that it consists of are marked as `cited`.
+/// Passages come from the index, in document order; the file is not read. With `bytes` or `lines` of
+/// a citation, the passages of that range have `cited` set.
 #[utoipa::path(
     get,
     path = "/documents/content",
     tag = "documents",
     params(ContentQuery),
     responses(
-        (status = 200, description = "The passages", body = ContentReply, content_type = "application/json"),
-        (status = 404, description = "There is no such document", body = ErrorBody),
+        (
+            status = 200,
+            description = "The document's passages",
+            body = ContentReply,
+            content_type = "application/json",
+        ),
+        (status = 404, description = "No such document", body = ErrorBody),
     )
 )]
 pub async fn documents_content(
@@ -243,9 +249,9 @@ pub async fn documents_content(
 ) -> Result<axum::Json<Value>> {
     let (part, around) = (query.part()?, query.around);
     let ContentQuery { index, root, path, .. } = query;
-    let query = OneQuery { index, root, path };
+    let query = DocumentQuery { index, root, path };
     let Document { roots, record, chunks } =
-        apart(&app, move |app| query.find(&*snapshot(app, query.index.as_deref())?)).await?;
+        app.blocking(move |app| query.find(&*snapshot(app, query.index.as_deref())?)).await?;
     let title = chunks.first().and_then(|stored| stored.title.as_deref());
     let cited = part.map(|part| documents::passages_of(part, &chunks));
     let shown = match (&cited, around) {
@@ -265,54 +271,51 @@ pub async fn documents_content(
         state: record.state,
         reason: record.reason.as_deref(),
         first: shown.start + 1,
+        total: chunks.len(),
         of: chunks.len(),
         passages: wire::passages(&chunks[shown], cited.as_ref()),
     })))
 }
 
-/// Remove a document from an index for good
+/// Remove a document permanently
 ///
-/// As `rag documents remove`: its passages, what caches hold of them and answers that quote it are
-/// gone, and later ingests keep it out. The file stays where it is, unless it was uploaded.
+/// As `rag documents remove`: its passages, their cached values and the answers that quote it are
+/// removed, and later ingests skip it. The file is kept, unless it was uploaded.
 #[utoipa::path(
     delete,
     path = "/documents",
     tag = "documents",
-    params(OneQuery),
+    params(DocumentQuery),
     responses(
-        (status = 200, description = "What was removed", body = wire::ChangedJson, content_type = "application/json"),
-        (status = 404, description = "There is no such document", body = ErrorBody),
+        (
+            status = 200,
+            description = "The removed documents, and the index after the removal",
+            body = wire::ChangedJson,
+            content_type = "application/json",
+        ),
+        (status = 404, description = "No such document", body = ErrorBody),
     )
 )]
 pub async fn documents_remove(
     State(app): State<Arc<App>>,
-    Query(query): Query<OneQuery>,
+    Query(query): Query<DocumentQuery>,
 ) -> Result<axum::Json<Value>> {
-    let changed = apart(&app, move |app| {
-        let index = sandbox::known_index(query.index.as_deref(), &app.engine().config.index)?;
-        let Document { roots, record, .. } = query.find(&*snapshot(app, Some(index))?)?;
-        let mut config = app.engine().config.clone();
-        index.clone_into(&mut config.index);
-        let engine = app.engine().with(config);
-        let root = roots.get(record.root);
-        let name = naming::name(root.map_or("", |root| &root.given), &record.path);
-        let changed = documents::remove(&engine, &[exactly(&name)], WAIT)?;
-        if let Some(root) = root {
-            uploads::forget(&engine, index, root, &record.path)?;
-            room::removed(&app.uploads);
-        }
-        Ok(changed)
-    })
-    .await?;
+    let changed = app
+        .blocking(move |app| {
+            let index = sandbox::known_index(query.index.as_deref(), &app.engine().config.index)?;
+            let Document { roots, record, .. } = query.find(&*snapshot(app, Some(index))?)?;
+            let mut config = app.engine().config.clone();
+            index.clone_into(&mut config.index);
+            let engine = app.engine().with(config);
+            let root = roots.get(record.root);
+            let name = naming::name(root.map_or("", |root| &root.given), &record.path);
+            let changed = documents::remove(&engine, &[params::exact_glob(&name)], WRITER_WAIT)?;
+            if let Some(root) = root {
+                uploads::remove_file(&engine, index, root, &record.path)?;
+                upload_quota::invalidate(&app.uploads);
+            }
+            Ok(changed)
+        })
+        .await?;
     Ok(axum::Json(wire::changed("removed", &changed)))
-}
-
-/// The pattern that means this path and no other.
-pub fn exactly(path: &str) -> String {
-    let escaped = path.chars().flat_map(|c| {
-        let is_special = matches!(c, '*' | '?' | '[' | ']' | '{' | '}' | '\\' | '!');
-        is_special.then_some('\\').into_iter().chain([c])
-    });
-    // One that begins with a slash is not looked for at every depth.
-    std::iter::once('/').chain(escaped).collect()
 }

@@ -1,4 +1,4 @@
-//! Whether the server lives, whether it can work, and how its parts are.
+//! `/health`: liveness, readiness and the state of each component.
 
 use std::sync::Arc;
 
@@ -9,22 +9,30 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::{App, Error};
 use crate::llm::State;
+use crate::serve::app::App;
 use crate::serve::error::Result;
 
-/// Say that the server lives
-#[utoipa::path(get, path = "/health/live", tag = "health", responses((status = 200, description = "It lives")))]
+/// Check that the process is running
+#[utoipa::path(
+    get,
+    path = "/health/live",
+    tag = "health",
+    responses((status = 200, description = "The process is running"))
+)]
 pub async fn live() -> axum::Json<Value> {
     axum::Json(json!({ "status": "ok" }))
 }
 
-/// Say whether questions can be answered
+/// Check that the server can answer questions
 #[utoipa::path(
     get,
     path = "/health/ready",
     tag = "health",
-    responses((status = 200, description = "They can"), (status = 503, description = "Not yet, or no more"))
+    responses(
+        (status = 200, description = "Ready to answer"),
+        (status = 503, description = "Still starting, or shutting down"),
+    )
 )]
 pub async fn ready(extract::State(app): extract::State<Arc<App>>) -> Response {
     match app.service.is_ready() {
@@ -34,7 +42,7 @@ pub async fn ready(extract::State(app): extract::State<Arc<App>>) -> Response {
     }
 }
 
-/// How the server is
+/// State of the server
 #[derive(Serialize, ToSchema)]
 pub struct HealthReply {
     /// ok or degraded
@@ -44,7 +52,7 @@ pub struct HealthReply {
     parts: Parts,
 }
 
-/// How its parts are
+/// State of each component
 #[derive(Serialize, ToSchema)]
 struct Parts {
     index: IndexPart,
@@ -53,20 +61,20 @@ struct Parts {
     language_model: LanguageModelPart,
 }
 
-/// The index, and what it holds where it can be read
+/// The default index; the counts are present when it can be read
 #[derive(Default, Serialize, ToSchema)]
 struct IndexPart {
     /// ok, absent or failed
     status: &'static str,
     name: String,
-    /// Stands for all that it holds
+    /// Digest of the index contents
     #[serde(skip_serializing_if = "Option::is_none")]
     corpus_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     documents: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     chunks: Option<u64>,
-    /// Vectors that are still to be made
+    /// Passages without a vector yet
     #[serde(skip_serializing_if = "Option::is_none")]
     vectors_pending: Option<u64>,
 }
@@ -78,7 +86,7 @@ struct Part {
     status: &'static str,
 }
 
-/// A model
+/// The embedding model
 #[derive(Serialize, ToSchema)]
 struct NamedPart {
     /// ok or failed
@@ -89,35 +97,38 @@ struct NamedPart {
 /// The language model
 #[derive(Serialize, ToSchema)]
 struct LanguageModelPart {
-    /// ok, failed or off. It is failed while its server is left alone after failures in a row,
-    /// until it answers again
+    /// ok, failed or off. It is failed while the circuit breaker is not closed
     status: &'static str,
     name: String,
-    /// closed (it is asked), open (it is left alone) or `half_open` (the next question tries it)
+    /// State of the circuit breaker: closed (calls pass), open (calls are skipped after repeated
+    /// failures) or `half_open` (the next question tries one call)
     breaker: &'static str,
-    /// While it is left alone: for how long
+    /// Seconds until an open breaker lets a call pass
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after_s: Option<u64>,
 }
 
-/// Say how the server and its parts are
+/// Show the state of the server and its components
 #[utoipa::path(
     get,
     path = "/health",
     tag = "health",
-    responses((status = 200, description = "The parts", body = HealthReply, content_type = "application/json"))
+    responses((
+        status = 200,
+        description = "State of each component",
+        body = HealthReply,
+        content_type = "application/json",
+    ))
 )]
 pub async fn health(
     extract::State(app): extract::State<Arc<App>>,
 ) -> Result<axum::Json<HealthReply>> {
     let uptime_s = app.uptime().as_secs();
-    // Files are looked at.
-    let parts =
-        tokio::task::spawn_blocking(move || parts(&app)).await.map_err(|_| Error::internal())?;
-    let each =
+    let parts = app.blocking(|app| Ok(parts(app))).await?;
+    let statuses =
         [parts.index.status, parts.cache.status, parts.model.status, parts.language_model.status];
-    let is_well = each.iter().all(|status| matches!(*status, "ok" | "absent" | "off"));
-    let status = if is_well { "ok" } else { "degraded" };
+    let is_ok = statuses.iter().all(|status| matches!(*status, "ok" | "absent" | "off"));
+    let status = if is_ok { "ok" } else { "degraded" };
     Ok(axum::Json(HealthReply { status, uptime_s, version: env!("CARGO_PKG_VERSION"), parts }))
 }
 

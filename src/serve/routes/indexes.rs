@@ -1,4 +1,4 @@
-//! `/indexes`: listed, checked, put back.
+//! `/indexes`: lists, verifies and rolls back indexes, and removes folders from them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,21 +8,18 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::IntoParams;
 
-use super::sessions::Nothing;
-use super::{App, apart};
 use crate::documents::{self, FolderName};
 use crate::error::{Fault, Kind};
 use crate::index;
+use crate::serve::app::App;
 use crate::serve::error::{Error, ErrorBody, Result, no_index};
-use crate::serve::extractors::{Part, Perhaps, Query};
+use crate::serve::extractors::{EmptyBody, OptionalJson, PathParam, Query};
+use crate::serve::limits::WRITER_WAIT;
 use crate::serve::sandbox;
 use crate::wire;
 
-/// How long a change waits for another writer of the indexes.
-const WAIT: Duration = Duration::from_secs(5);
-
-/// What is told of an index that cannot be read.
-fn damaged(fault: &Fault) -> String {
+/// Why an index cannot be read, without paths.
+fn damage(fault: &Fault) -> String {
     match fault.kind() {
         Kind::Damaged => "it is damaged; `rag index verify` names the files",
         _ => "it cannot be read",
@@ -32,90 +29,102 @@ fn damaged(fault: &Fault) -> String {
 
 /// List the indexes
 ///
-/// Rows as `rag index list --json` has them.
+/// Rows as in `rag index list --json`.
 #[utoipa::path(
     get,
     path = "/indexes",
     tag = "indexes",
-    responses((status = 200, description = "The indexes", body = Vec<wire::IndexJson>, content_type = "application/json"))
+    responses((
+        status = 200,
+        description = "The indexes",
+        body = Vec<wire::IndexJson>,
+        content_type = "application/json",
+    ))
 )]
 pub async fn indexes_list(State(app): State<Arc<App>>) -> Result<axum::Json<Value>> {
-    let rows = apart(&app, |app| {
+    let rows = app.blocking(|app| {
         let store = &app.engine().store;
         Ok(store
             .names()?
             .iter()
-            .map(|name| wire::index(name, &store.meta(name), &damaged))
+            .map(|name| wire::index(name, &store.meta(name), &damage))
             .collect())
     });
     Ok(axum::Json(rows.await?))
 }
 
-/// The name of an index that there is.
-fn known(app: &App, name: &str) -> Result<()> {
+/// Fails unless the index exists.
+fn check_exists(app: &App, name: &str) -> Result<()> {
     let name = sandbox::known_index(Some(name), "")?;
     app.engine().store.pointer(name)?.map(drop).ok_or_else(|| no_index(name))
 }
 
-/// Check every byte of an index and name what is damaged
+/// Verify the checksums of an index
 #[utoipa::path(
     post,
     path = "/indexes/{name}/verify",
     tag = "indexes",
     params(("name" = String, Path, description = "Name of the index")),
-    request_body(content = Option<Nothing>, description = "May be left out"),
+    request_body(content = Option<EmptyBody>, description = "Optional"),
     responses(
-        (status = 200, description = "Whether it is whole", body = wire::VerifiedJson, content_type = "application/json"),
-        (status = 404, description = "There is no such index", body = ErrorBody),
+        (
+            status = 200,
+            description = "The damaged files, if any",
+            body = wire::VerifiedJson,
+            content_type = "application/json",
+        ),
+        (status = 404, description = "No such index", body = ErrorBody),
     )
 )]
 pub async fn indexes_verify(
     State(app): State<Arc<App>>,
-    Part(name): Part,
-    Perhaps(Nothing {}): Perhaps<Nothing>,
+    PathParam(name): PathParam,
+    OptionalJson(EmptyBody {}): OptionalJson<EmptyBody>,
 ) -> Result<axum::Json<Value>> {
-    let verified = apart(&app, move |app| {
-        known(app, &name)?;
+    let verified = app.blocking(move |app| {
+        check_exists(app, &name)?;
         let store = &app.engine().store;
         let problems = index::verify(store, &name)?;
         let mut verified = wire::verified(&name, &problems);
-        // Files are named below the data directory, not where that is.
-        for (told, problem) in
-            verified["damaged"].as_array_mut().into_iter().flatten().zip(&problems)
-        {
+        // Paths are relative to the index directory, so they reveal nothing about the server.
+        let damaged = verified["damaged"].as_array_mut().into_iter().flatten();
+        for (file, problem) in damaged.zip(&problems) {
             let path = problem.path.strip_prefix(store.dir()).unwrap_or(&problem.path);
-            told["path"] = path.to_string_lossy().into();
+            file["path"] = path.to_string_lossy().into();
         }
         Ok(verified)
     });
     Ok(axum::Json(verified.await?))
 }
 
-/// Go back to the generation before the present one
-///
-/// The present one stays, to go forward to again.
+/// Roll back to the previous generation (repeat to undo)
 #[utoipa::path(
     post,
     path = "/indexes/{name}/rollback",
     tag = "indexes",
     params(("name" = String, Path, description = "Name of the index")),
-    request_body(content = Option<Nothing>, description = "May be left out"),
+    request_body(content = Option<EmptyBody>, description = "Optional"),
     responses(
-        (status = 200, description = "The generation", body = wire::RolledBackJson, content_type = "application/json"),
-        (status = 404, description = "There is no such index", body = ErrorBody),
+        (
+            status = 200,
+            description = "The generation that is now current",
+            body = wire::RolledBackJson,
+            content_type = "application/json",
+        ),
+        (status = 404, description = "No such index", body = ErrorBody),
     )
 )]
 pub async fn indexes_rollback(
     State(app): State<Arc<App>>,
-    Part(name): Part,
-    Perhaps(Nothing {}): Perhaps<Nothing>,
+    PathParam(name): PathParam,
+    OptionalJson(EmptyBody {}): OptionalJson<EmptyBody>,
 ) -> Result<axum::Json<Value>> {
-    let meta = apart(&app, move |app| {
-        known(app, &name)?;
+    let meta = app.blocking(move |app| {
+        check_exists(app, &name)?;
         let engine = app.engine();
         let _lock = engine.store.lock(Duration::ZERO, &|| engine.interrupted())?;
         if engine.store.pointer(&name)?.is_none_or(|pointer| pointer.previous.is_none()) {
-            return Err(Error::conflict("the index has no generation before this one"));
+            return Err(Error::conflict("the index has no previous generation"));
         }
         let meta = engine.store.rollback(&name)?;
         Ok(wire::rolled_back(&name, &meta))
@@ -123,43 +132,48 @@ pub async fn indexes_rollback(
     Ok(axum::Json(meta.await?))
 }
 
-/// Which folder
+/// Selects a folder
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct FolderQuery {
-    /// Its name, as `roots` of GET /indexes has it
+    /// Name of the folder, as in `roots` of GET /indexes
     folder: String,
 }
 
-/// Take a folder out of an index
+/// Remove a folder from an index
 ///
-/// As `rag index remove-folder`: its documents are no longer found, its files are not touched, and
-/// a rollback brings it back.
+/// As `rag index remove-folder`: its documents are no longer found. The files are kept, and a
+/// rollback undoes the removal.
 #[utoipa::path(
     delete,
     path = "/indexes/{name}/folders",
     tag = "indexes",
     params(("name" = String, Path, description = "Name of the index"), FolderQuery),
     responses(
-        (status = 200, description = "What was removed", body = wire::ChangedJson, content_type = "application/json"),
+        (
+            status = 200,
+            description = "The removed documents, and the index after the removal",
+            body = wire::ChangedJson,
+            content_type = "application/json",
+        ),
         (status = 404, description = "There is no such index or folder", body = ErrorBody),
     )
 )]
 pub async fn folders_remove(
     State(app): State<Arc<App>>,
-    Part(name): Part,
+    PathParam(name): PathParam,
     Query(FolderQuery { folder }): Query<FolderQuery>,
 ) -> Result<axum::Json<Value>> {
-    let changed = apart(&app, move |app| {
-        known(app, &name)?;
+    let changed = app.blocking(move |app| {
+        check_exists(app, &name)?;
         let mut config = app.engine().config.clone();
         config.index.clone_from(&name);
         let engine = app.engine().with(config);
-        let removed = documents::remove_folder(&engine, FolderName::Shown(&folder), WAIT);
+        let removed = documents::remove_folder(&engine, FolderName::Shown(&folder), WRITER_WAIT);
         removed.map_err(|fault| match fault.kind() {
             Kind::Usage => Error::not_found("the index has no folder of that name")
-                .hint("`roots` of GET /indexes has their names"),
+                .hint("`roots` of GET /indexes lists the folders"),
             _ => fault.into(),
         })
     });

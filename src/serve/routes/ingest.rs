@@ -1,4 +1,4 @@
-//! `/ingest/*`: jobs like those of `rag ingest --detach`, begun, listed, followed and cancelled.
+//! `/ingest/*`: starts, lists, follows and cancels ingest jobs, like `rag ingest --detach`.
 
 use std::sync::Arc;
 
@@ -10,14 +10,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 
+use super::params;
 use super::sse::{self, Stream};
-use super::{App, Error, apart, asking};
 use crate::config;
 use crate::engine::Engine;
 use crate::jobs::{IngestSpec, Job, Priority, Spec, State as JobState, Work};
+use crate::serve::app::App;
 use crate::serve::body::Json;
-use crate::serve::error::{Result, public};
-use crate::serve::extractors::{Part, Query};
+use crate::serve::error::{Error, ErrorBody, Result, public};
+use crate::serve::extractors::{PathParam, Query};
 use crate::serve::guard::{Allowed, RequestId};
 use crate::serve::sandbox::{self, Folder, Roots};
 use crate::serve::watcher::Jobs;
@@ -28,7 +29,7 @@ use crate::work;
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct IngestBody {
-    /// A folder beneath those that `GET /config` lists
+    /// A folder below the roots that `GET /config` lists
     #[schema(nullable = false)]
     dir: Option<String>,
     /// Several folders, instead of `dir`
@@ -37,20 +38,21 @@ pub struct IngestBody {
     /// Embedding model
     #[schema(pattern = "^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$")]
     model: Option<String>,
-    /// Name of the index. The folders are added to it or brought up to date; what it has of other
-    /// folders, and uploads, stay as they are
+    /// Index name (default: the configured index). The folders are added to it or updated; its other
+    /// folders and uploads are kept
     #[schema(pattern = "^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$")]
     index: Option<String>,
-    /// Take every other folder out of the index, and uploads; false when it is not given
+    /// Remove every other folder, and uploads, from the index (default: false)
     only: Option<bool>,
-    /// Read and write the cache of vectors; true when it is not given
+    /// Read and write the cache of vectors (default: true)
     use_cache: Option<bool>,
-    /// critical, high, normal, low or background; what is above normal needs the scope admin
+    /// critical, high, normal, low or background (default: normal). critical and high need the
+    /// scope admin
     #[schema(pattern = "^(critical|high|normal|low|background)$")]
     priority: Option<String>,
 }
 
-/// A job that was queued
+/// A queued job
 #[derive(Serialize, ToSchema)]
 pub struct StartedReply {
     job_id: String,
@@ -64,28 +66,28 @@ pub struct JobsReply {
     jobs: Vec<Value>,
 }
 
-/// A job, to be queued.
-pub struct Wish {
+/// The parameters of a new ingest job.
+pub struct NewJob {
     pub index: String,
     pub model: Option<String>,
     pub folders: Vec<Folder>,
-    /// The index has no other folders afterwards.
+    /// Removes all other folders from the index.
     pub only: bool,
     pub no_cache: bool,
     pub priority: Priority,
 }
 
-impl Wish {
-    /// Queues the job, or finds one in the queue that would do the same, and starts a worker.
+impl NewJob {
+    /// Queues the job and starts a worker. An equal job that is queued already is returned instead.
     pub fn submit(self, engine: &Engine) -> Result<String> {
         let mut config = engine.config.clone();
         if let Some(model) = self.model {
             if !config::is_name(&model) {
-                return Err(Error::usage("that cannot be the name of a model").param("model"));
+                return Err(Error::usage("invalid model name").param("model"));
             }
             if engine.model(&model).is_err() {
-                return Err(Error::not_found("there is no model of that name here")
-                    .hint("`rag model list` shows them"));
+                return Err(Error::not_found("the server has no model of that name")
+                    .hint("`rag model list` lists the models"));
             }
             config.model = model;
         }
@@ -100,8 +102,8 @@ impl Wish {
             ..IngestSpec::default()
         };
         let spec = Spec { priority: self.priority, ..Spec::new(Work::Ingest(spec)) };
-        let same = |job: &Job| job.state == JobState::Queued && job.spec == spec;
-        if let Some(job) = engine.jobs.list(engine.now_ms())?.into_iter().find(same) {
+        let is_equal = |job: &Job| job.state == JobState::Queued && job.spec == spec;
+        if let Some(job) = engine.jobs.list(engine.now_ms())?.into_iter().find(is_equal) {
             return Ok(job.id);
         }
         let engine = engine.with(config);
@@ -111,19 +113,24 @@ impl Wish {
     }
 }
 
-/// Begin to ingest folders
+/// Start an ingest job
 ///
-/// The job goes on in the background; the index answers as before until it is done. Only folders
-/// beneath those of the setting `serve.roots` are taken: `GET /config` lists their names, and a
-/// path below may follow.
+/// The job runs in the background; until it is done, questions are answered from the index as it
+/// was. Only folders below the setting `serve.roots` are allowed: a label that `GET /config` lists,
+/// optionally followed by a path.
 #[utoipa::path(
     post,
     path = "/ingest/start",
     tag = "ingest",
     request_body = IngestBody,
     responses(
-        (status = 202, description = "The job is queued", body = StartedReply, content_type = "application/json"),
-        (status = 404, description = "There is no such model", body = crate::serve::error::ErrorBody),
+        (
+            status = 202,
+            description = "The job is queued",
+            body = StartedReply,
+            content_type = "application/json",
+        ),
+        (status = 404, description = "No such model", body = ErrorBody),
     )
 )]
 pub async fn ingest_start(
@@ -131,31 +138,31 @@ pub async fn ingest_start(
     Extension(allowed): Extension<Allowed>,
     Json(body): Json<IngestBody>,
 ) -> Result<(StatusCode, axum::Json<StartedReply>)> {
-    let asked: Vec<String> = match (body.dir, body.dirs) {
+    let dirs: Vec<String> = match (body.dir, body.dirs) {
         (Some(dir), None) => vec![dir],
         (None, Some(dirs)) if !dirs.is_empty() => dirs,
-        _ => return Err(Error::usage("name one folder as `dir`, or several as `dirs`")),
+        _ => return Err(Error::usage("give either `dir`, one folder, or `dirs`, several")),
     };
-    let priority = asking::priority(body.priority.as_deref(), allowed)?;
+    let priority = params::priority(body.priority.as_deref(), allowed)?;
     let (index, model, no_cache) = (body.index, body.model, !body.use_cache.unwrap_or(true));
     let only = body.only.unwrap_or(false);
-    let (job_id, n) = apart(&app, move |app| {
-        let engine = app.engine();
-        let index = sandbox::index_name(index.as_deref(), &engine.config.index)?.to_owned();
-        let roots = Roots::new(&app.settings().roots);
-        let folders = asked.iter().map(|dir| roots.folder(dir)).collect::<Result<Vec<_>>>()?;
-        let n = folders.len();
-        let wish = Wish { index, model, folders, only, no_cache, priority };
-        Ok((wish.submit(engine)?, n))
-    })
-    .await?;
+    let (job_id, n) = app
+        .blocking(move |app| {
+            let engine = app.engine();
+            let index = sandbox::index_name(index.as_deref(), &engine.config.index)?.to_owned();
+            let roots = Roots::new(&app.settings().roots);
+            let folders = dirs.iter().map(|dir| roots.folder(dir)).collect::<Result<Vec<_>>>()?;
+            let n = folders.len();
+            let job = NewJob { index, model, folders, only, no_cache, priority };
+            Ok((job.submit(engine)?, n))
+        })
+        .await?;
     let folders = if n == 1 { "1 folder".to_owned() } else { format!("{n} folders") };
-    let message =
-        format!("{folders} will be ingested; GET /ingest/status/{job_id} says how far that is");
+    let message = format!("queued {folders}; GET /ingest/status/{job_id} shows the progress");
     Ok((StatusCode::ACCEPTED, axum::Json(StartedReply { job_id, message })))
 }
 
-/// A job as clients are told of it: what went wrong without places of this machine.
+/// A job as clients see it: without paths of this machine.
 fn job_json(mut job: Value) -> Value {
     if let Some(reason) = job["reason"].as_str() {
         job["reason"] = public(reason).into();
@@ -167,10 +174,10 @@ fn job_json(mut job: Value) -> Value {
     job
 }
 
-/// The job of this id.
+/// The job with this id.
 ///
 /// # Errors
-/// The same for an id that was never given and for what is none.
+/// The same for an unknown and for a malformed id.
 fn find(engine: &Engine, id: &str) -> Result<Job> {
     if !sandbox::is_id(id) {
         return Err(no_job());
@@ -180,31 +187,36 @@ fn find(engine: &Engine, id: &str) -> Result<Job> {
 }
 
 fn no_job() -> Error {
-    Error::not_found("there is no such job").hint("GET /ingest/list shows what there is")
+    Error::not_found("there is no such job").hint("GET /ingest/list lists the jobs")
 }
 
-/// Say how far a job is
+/// Show a job and its progress
 ///
 /// The reply is that of `rag jobs show --json`.
 #[utoipa::path(
     get,
     path = "/ingest/status/{id}",
     tag = "ingest",
-    params(("id" = String, Path, description = "The `job_id` that began it")),
+    params(("id" = String, Path, description = "The `job_id` from the reply that started the job")),
     responses(
-        (status = 200, description = "The job", body = wire::JobJson, content_type = "application/json"),
-        (status = 404, description = "There is no such job", body = crate::serve::error::ErrorBody),
+        (
+            status = 200,
+            description = "The job",
+            body = wire::JobJson,
+            content_type = "application/json",
+        ),
+        (status = 404, description = "No such job", body = ErrorBody),
     )
 )]
 pub async fn ingest_status(
     State(app): State<Arc<App>>,
-    Part(id): Part,
+    PathParam(id): PathParam,
 ) -> Result<axum::Json<Value>> {
-    let job = apart(&app, move |app| find(app.engine(), &id)).await?;
+    let job = app.blocking(move |app| find(app.engine(), &id)).await?;
     Ok(axum::Json(job_json(wire::job(&job))))
 }
 
-/// Which jobs
+/// Selects jobs
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
@@ -214,15 +226,20 @@ pub struct ListQuery {
     state: Option<String>,
 }
 
-/// List the jobs
+/// List jobs
 ///
-/// In the order in which they were asked for, as `rag jobs list --json` has them.
+/// Rows as in `rag jobs list --json`, oldest first.
 #[utoipa::path(
     get,
     path = "/ingest/list",
     tag = "ingest",
     params(ListQuery),
-    responses((status = 200, description = "The jobs", body = JobsReply, content_type = "application/json"))
+    responses((
+        status = 200,
+        description = "The jobs, oldest first",
+        body = JobsReply,
+        content_type = "application/json",
+    ))
 )]
 pub async fn ingest_list(
     State(app): State<Arc<App>>,
@@ -236,99 +253,110 @@ pub async fn ingest_list(
         JobState::Cancelled,
     ];
     let state =
-        asking::named("state", state.as_deref(), all.iter().map(|state| state.name()), |name| {
+        params::named("state", state.as_deref(), all.iter().map(|state| state.name()), |name| {
             all.into_iter().find(|state| state.name() == name)
         })?;
-    let jobs = apart(&app, |app| {
-        let engine = app.engine();
-        let before = work::keep_from(engine);
-        let mut jobs = engine.jobs.list(engine.now_ms())?;
-        jobs.retain(|job| job.ended_ms.is_none_or(|ended| ended >= before));
-        Ok(jobs)
-    })
-    .await?;
-    let is_meant = |job: &&Job| state.is_none_or(|state| job.state == state);
-    let jobs = jobs.iter().filter(is_meant).map(|job| job_json(wire::job(job))).collect();
+    let jobs = app
+        .blocking(|app| {
+            let engine = app.engine();
+            let before = work::keep_from(engine);
+            let mut jobs = engine.jobs.list(engine.now_ms())?;
+            jobs.retain(|job| job.ended_ms.is_none_or(|ended| ended >= before));
+            Ok(jobs)
+        })
+        .await?;
+    let matches = |job: &&Job| state.is_none_or(|state| job.state == state);
+    let jobs = jobs.iter().filter(matches).map(|job| job_json(wire::job(job))).collect();
     Ok(axum::Json(JobsReply { jobs }))
 }
 
 /// Follow a job
 ///
-/// Server-sent events: `progress` with the job as it is now, whenever that changes, then `done`
-/// with the job as it ended, or `error`.
+/// Server-sent events: `progress` with the job whenever it changes, then `done` with its final
+/// state, or `error`.
 #[utoipa::path(
     get,
     path = "/ingest/events/{id}",
     tag = "ingest",
-    params(("id" = String, Path, description = "The `job_id` that began it")),
+    params(("id" = String, Path, description = "The `job_id` from the reply that started the job")),
     responses(
-        (status = 200, description = "Events", body = sse::SentEvent, content_type = "text/event-stream"),
-        (status = 404, description = "There is no such job", body = crate::serve::error::ErrorBody),
+        (
+            status = 200,
+            description = "Events",
+            body = sse::SentEvent,
+            content_type = "text/event-stream",
+        ),
+        (status = 404, description = "No such job", body = ErrorBody),
     )
 )]
 pub async fn ingest_events(
     State(app): State<Arc<App>>,
     Extension(request): Extension<RequestId>,
-    Part(id): Part,
+    PathParam(id): PathParam,
 ) -> Result<Response> {
-    let id = apart(&app, move |app| find(app.engine(), &id).map(|job| job.id)).await?;
-    Ok(sse::response(move |stream| followed(app, request, id, stream)))
+    let id = app.blocking(move |app| find(app.engine(), &id).map(|job| job.id)).await?;
+    Ok(sse::response(move |stream| stream_job(app, request, id, stream)))
 }
 
-/// Follows a job that there is.
-async fn followed(app: Arc<App>, request: RequestId, id: String, stream: Stream) {
-    let mut jobs = app.watcher.follow(&app);
-    let mut told_last = None;
+/// Sends the states of a job until it ends.
+async fn stream_job(app: Arc<App>, request: RequestId, id: String, stream: Stream) {
+    let mut jobs = app.watcher.follow();
+    let mut sent = None;
     let error = loop {
         let now: Jobs = jobs.borrow_and_update().clone();
         let job = now.as_ref().and_then(|now| now.get(&id)).cloned().map(job_json);
-        // A look at the log that was made before the job was asked for knows nothing of it yet.
-        if job.is_none() && told_last.is_some() {
+        // The log may have been read before the job was added.
+        if job.is_none() && sent.is_some() {
             break no_job();
         }
         if let Some(job) = job {
-            let is_over = job["ended"].is_number();
-            if is_over {
+            if job["ended"].is_number() {
                 return stream.end("done", &job).await;
             }
-            if told_last.as_ref() != Some(&job) {
+            if sent.as_ref() != Some(&job) {
                 if !stream.send("progress", &job).await {
                     return;
                 }
-                told_last = Some(job);
+                sent = Some(job);
             }
         }
         tokio::select! {
             changed = jobs.changed() => if changed.is_err() { break Error::internal() },
-            () = stream.left() => return,
+            () = stream.closed() => return,
             () = app.stopping.cancelled() => break Error::closing(),
         }
     };
     stream.end("error", &json!({ "error": error.json(&request.0) })).await;
 }
 
-/// Take a job from the queue, or stop it
+/// Cancel a queued or running job
 #[utoipa::path(
     post,
     path = "/ingest/cancel/{id}",
     tag = "ingest",
-    params(("id" = String, Path, description = "The `job_id` that began it")),
+    params(("id" = String, Path, description = "The `job_id` from the reply that started the job")),
     responses(
-        (status = 200, description = "The job", body = wire::JobJson, content_type = "application/json"),
-        (status = 404, description = "There is no such job", body = crate::serve::error::ErrorBody),
+        (
+            status = 200,
+            description = "The job",
+            body = wire::JobJson,
+            content_type = "application/json",
+        ),
+        (status = 404, description = "No such job", body = ErrorBody),
     )
 )]
 pub async fn ingest_cancel(
     State(app): State<Arc<App>>,
-    Part(id): Part,
+    PathParam(id): PathParam,
 ) -> Result<axum::Json<Value>> {
-    let job = apart(&app, move |app| {
-        let engine = app.engine();
-        if find(engine, &id)?.state.is_over() {
-            return Err(Error::conflict("the job is over already"));
-        }
-        Ok(engine.jobs.cancel(&id, engine.now_ms())?)
-    })
-    .await?;
+    let job = app
+        .blocking(move |app| {
+            let engine = app.engine();
+            if find(engine, &id)?.state.is_over() {
+                return Err(Error::conflict("the job has already ended"));
+            }
+            Ok(engine.jobs.cancel(&id, engine.now_ms())?)
+        })
+        .await?;
     Ok(axum::Json(job_json(wire::job(&job))))
 }

@@ -1,5 +1,4 @@
-//! `/mcp`: the same tools as `rag mcp`, over HTTP. Every request stands by itself: there are no
-//! sessions to be kept.
+//! `/mcp`: the tools of `rag mcp` over HTTP, without sessions.
 
 use std::sync::Arc;
 
@@ -15,24 +14,23 @@ use utoipa::openapi::schema::{
 };
 use utoipa::{PartialSchema, ToSchema};
 
-use super::{App, Error};
 use crate::mcp::{INVALID_REQUEST, PARSE_ERROR, error};
+use crate::serve::app::App;
 use crate::serve::body;
-use crate::serve::error::Result;
+use crate::serve::error::{Error, ErrorBody, Result};
+use crate::serve::limits::MAX_BATCH;
 
-/// A message is as small as a tool call; a batch has several.
+/// Messages are tool calls, which are small; a batch has several.
 const MAX_BODY_BYTES: usize = 1 << 20;
 
-/// As many as there may be questions in `POST /ask/batch`.
-const MAX_BATCH: usize = 64;
-
-/// The largest reply that is put into a batch: each tool keeps to its own limit, far below.
+/// The largest reply in a batch. The results of tools have their own limit, far below.
 const MAX_REPLY_BYTES: usize = 16 << 20;
 
-/// What replies are sent as, and what clients of the protocol accept.
+/// The `Accept` header that the protocol requires of clients. A request that accepts JSON only is
+/// passed on with it.
 const ACCEPTED: HeaderValue = HeaderValue::from_static("application/json, text/event-stream");
 
-/// A message of JSON-RPC 2.0, or up to 64 of them.
+/// One message of JSON-RPC 2.0, or a batch.
 pub struct Messages;
 
 impl PartialSchema for Messages {
@@ -62,8 +60,8 @@ impl ToSchema for Messages {}
 
 /// Send a message of the Model Context Protocol
 ///
-/// A message, or an array of up to 64 of them, whose replies are an array too. The tools only read;
-/// folders are ingested by `POST /ingest/start`.
+/// The body is one message, or an array of up to 64 messages, whose replies are an array as well.
+/// All tools are read-only; use `POST /ingest/start` to ingest folders.
 #[utoipa::path(
     post,
     path = "/mcp",
@@ -71,17 +69,31 @@ impl ToSchema for Messages {}
     request_body(content = Messages, content_type = "application/json"),
     responses(
         (status = 200, description = "The reply", body = Value, content_type = "application/json"),
-        (status = 202, description = "A notification was taken"),
-        (status = 400, description = "No message of the protocol", body = Value, content_type = "application/json"),
-        (status = 404, description = "There is no such method", body = Value, content_type = "application/json"),
-        (status = 406, description = "The client does not accept application/json", body = crate::serve::error::ErrorBody),
+        (status = 202, description = "A notification was accepted"),
+        (
+            status = 400,
+            description = "Not a message of the protocol",
+            body = Value,
+            content_type = "application/json",
+        ),
+        (
+            status = 404,
+            description = "Unknown method",
+            body = Value,
+            content_type = "application/json",
+        ),
+        (
+            status = 406,
+            description = "The client does not accept application/json",
+            body = ErrorBody,
+        ),
     )
 )]
 pub async fn mcp(State(app): State<Arc<App>>, request: Request) -> Result<Response> {
     if !accepts_json(request.headers()) {
-        let what = "replies are JSON, which the request does not accept";
+        let what = "replies are JSON, but the Accept header excludes application/json";
         return Err(Error::new(StatusCode::NOT_ACCEPTABLE, "not_acceptable", what)
-            .hint("Accept: application/json"));
+            .hint("send `Accept: application/json`"));
     }
     let (mut head, content) = request.into_parts();
     head.headers.insert(header::ACCEPT, ACCEPTED);
@@ -89,22 +101,22 @@ pub async fn mcp(State(app): State<Arc<App>>, request: Request) -> Result<Respon
         body::read(Request::from_parts(head.clone(), content), &app, MAX_BODY_BYTES).await?;
     let messages = match serde_json::from_slice(&bytes) {
         Ok(Value::Array(messages)) => messages,
-        Ok(_) => return one(&app, head, bytes).await,
+        Ok(_) => return answer_message(&app, head, bytes).await,
         Err(_) => {
             return Ok(refusal(&error(&Value::Null, PARSE_ERROR, "the body is not valid JSON")));
         }
     };
     if messages.is_empty() || messages.len() > MAX_BATCH {
-        let what = format!("a batch has from 1 to {MAX_BATCH} messages");
+        let what = format!("a batch must have 1 to {MAX_BATCH} messages");
         return Ok(refusal(&error(&Value::Null, INVALID_REQUEST, &what)));
     }
     let mut replies = Vec::new();
     for message in messages {
-        let reply = one(&app, head.clone(), message.to_string().into()).await?;
+        let reply = answer_message(&app, head.clone(), message.to_string().into()).await?;
         let bytes = axum::body::to_bytes(reply.into_body(), MAX_REPLY_BYTES)
             .await
             .map_err(|_| Error::internal())?;
-        // A notification has none.
+        // Notifications have no reply.
         if !bytes.is_empty() {
             replies.push(serde_json::from_slice::<Value>(&bytes).map_err(|_| Error::internal())?);
         }
@@ -119,8 +131,8 @@ pub async fn mcp(State(app): State<Arc<App>>, request: Request) -> Result<Respon
     Ok((status, axum::Json(replies)).into_response())
 }
 
-/// Answers one message. What is wrong with it is said in JSON.
-async fn one(app: &App, head: Parts, message: Bytes) -> Result<Response> {
+/// Answers one message. Errors of the message are replies of JSON-RPC.
+async fn answer_message(app: &App, head: Parts, message: Bytes) -> Result<Response> {
     let response =
         app.mcp.handle(Request::from_parts(head, Body::from(message))).await.map(Body::new);
     let kind = response.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
@@ -131,9 +143,9 @@ async fn one(app: &App, head: Parts, message: Bytes) -> Result<Response> {
     let text =
         axum::body::to_bytes(response.into_body(), MAX_REPLY_BYTES).await.unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
-    // This one quotes a parser: the message was JSON, and no message of the protocol.
+    // The text of this status quotes a parser.
     let words = if status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
-        "this is no message of JSON-RPC 2.0"
+        "not a message of JSON-RPC 2.0"
     } else {
         &text
     };
@@ -144,21 +156,22 @@ fn refusal(error: &Value) -> Response {
     (StatusCode::BAD_REQUEST, axum::Json(error)).into_response()
 }
 
-/// Whether a client takes JSON. One that does not say takes anything.
+/// Whether the `Accept` headers allow JSON. Without one, every type is allowed.
 fn accepts_json(headers: &HeaderMap) -> bool {
-    let mut accepted = headers.get_all(header::ACCEPT).iter().peekable();
-    accepted.peek().is_none()
-        || accepted.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).any(
-            |range| {
-                let mut parts = range.split(';').map(str::trim);
-                let name = parts.next().unwrap_or_default().to_ascii_lowercase();
-                let is_refused = parts.any(|part| {
-                    part.strip_prefix("q=")
-                        .is_some_and(|q| q.parse::<f32>().is_ok_and(|q| q == 0.0))
-                });
-                matches!(name.as_str(), "application/json" | "application/*" | "*/*") && !is_refused
-            },
-        )
+    if !headers.contains_key(header::ACCEPT) {
+        return true;
+    }
+    let values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(includes_json)
+}
+
+/// Whether a media range, such as `application/*;q=0.5`, includes JSON.
+fn includes_json(range: &str) -> bool {
+    let mut parts = range.split(';').map(str::trim);
+    let name = parts.next().unwrap_or_default().to_ascii_lowercase();
+    let mut weights = parts.filter_map(|part| part.strip_prefix("q=")?.parse::<f32>().ok());
+    matches!(name.as_str(), "application/json" | "application/*" | "*/*")
+        && !weights.any(|weight| weight == 0.0)
 }
 
 #[cfg(test)]
@@ -166,7 +179,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_client_accepts() {
+    fn json_is_accepted_unless_excluded() {
         let check = |accept: &[&'static str], expected: bool| {
             let mut headers = HeaderMap::new();
             for value in accept {

@@ -1,13 +1,13 @@
-//! `/mcp` in a build without the feature `mcp`: it says so.
+//! `/mcp` in a build without the feature `mcp`: status 501.
 
-use super::Error;
+use crate::serve::error::Error;
 
-/// Report that this server does not speak the Model Context Protocol
+/// Not available: this build does not support the Model Context Protocol
 #[utoipa::path(
     post,
     path = "/mcp",
     tag = "mcp",
-    responses((status = 501, description = "This rag was built without `mcp`"))
+    responses((status = 501, description = "This build of rag lacks the feature `mcp`"))
 )]
 pub async fn mcp() -> Error {
     Error::left_out("mcp")

@@ -1,20 +1,20 @@
-//! `GET /metrics`.
+//! `GET /metrics`: the server's metrics for Prometheus.
 
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::{HeaderName, header};
 
-use super::{App, Error};
-use crate::serve::error::Result;
+use crate::serve::app::App;
+use crate::serve::error::{Error, Result};
 use crate::serve::metrics as server_metrics;
 
-/// Show what the server counts of itself, as Prometheus reads it
+/// Show metrics in the text format of Prometheus
 #[utoipa::path(
     get,
     path = "/metrics",
     tag = "health",
-    responses((status = 200, description = "The counts", body = String, content_type = "text/plain"))
+    responses((status = 200, description = "The metrics", body = String, content_type = "text/plain"))
 )]
 pub async fn metrics(
     State(app): State<Arc<App>>,
@@ -22,9 +22,6 @@ pub async fn metrics(
     if cfg!(not(feature = "telemetry")) {
         return Err(Error::left_out("telemetry"));
     }
-    // The log of jobs is looked at.
-    let text = tokio::task::spawn_blocking(move || server_metrics::render(&app))
-        .await
-        .map_err(|_| Error::internal())?;
+    let text = app.blocking(|app| Ok(server_metrics::render(app))).await?;
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text))
 }

@@ -1,4 +1,4 @@
-//! `GET /openapi.json`: the document that the router makes of itself.
+//! `GET /openapi.json`: the OpenAPI document, derived from the router.
 
 use std::sync::Arc;
 
@@ -8,33 +8,33 @@ use serde_json::{Value, json};
 use utoipa::OpenApi;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 
-use super::App;
+use crate::serve::app::App;
 use crate::serve::error::ErrorBody;
 
-/// The document, as text.
+/// The OpenAPI document as JSON text.
 #[derive(Clone)]
 pub struct Document(pub Arc<str>);
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "rag", description = "Ask questions of your own files, on your own machine"),
+    info(title = "rag", description = "Search your own files, and get answers with citations"),
     tags(
         (name = "questions", description = "Answers and passages"),
-        (name = "ingest", description = "Folders into an index, in the background"),
-        (name = "documents", description = "What an index has of its documents"),
+        (name = "ingest", description = "Background jobs that add folders to an index"),
+        (name = "documents", description = "Documents of an index"),
         (name = "sessions", description = "Conversations"),
-        (name = "indexes", description = "The indexes"),
-        (name = "cache", description = "What is kept so as not to be computed again"),
-        (name = "openai", description = "The same for clients that speak OpenAI's interface"),
+        (name = "indexes", description = "Indexes and their generations"),
+        (name = "cache", description = "Cached vectors, rankings and answers"),
+        (name = "openai", description = "A subset of OpenAI's API, for existing clients"),
         (name = "mcp", description = "The Model Context Protocol"),
-        (name = "health", description = "How the server is"),
-        (name = "page", description = "The page for people, and this document"),
+        (name = "health", description = "State, settings and metrics of the server"),
+        (name = "page", description = "The web page, and this document"),
     ),
     components(schemas(ErrorBody))
 )]
 struct Frame;
 
-/// What stands around the routes.
+/// The document without its routes.
 pub fn frame() -> utoipa::openapi::OpenApi {
     let mut frame = Frame::openapi();
     env!("CARGO_PKG_VERSION").clone_into(&mut frame.info.version);
@@ -43,9 +43,9 @@ pub fn frame() -> utoipa::openapi::OpenApi {
     frame
 }
 
-/// Adds to the document what derived schemas cannot say: a field that depends on another one, an
-/// array that must hold a certain item, a parameter that the handler misses itself, and the
-/// dimension of this server's model.
+/// Adds constraints that derived schemas cannot express: fields that exclude each other, an array
+/// that must contain a certain item, a parameter that the handler checks itself, and the dimension
+/// of this server's model.
 pub fn constrain(document: &mut Value, app: &App) {
     let mut merge = |pointer: &str, more: Value| {
         let Some(Value::Object(schema)) = document.pointer_mut(pointer) else { return };
@@ -57,7 +57,11 @@ pub fn constrain(document: &mut Value, app: &App) {
         { "required": ["dirs"], "not": { "required": ["dir"] } },
     ]);
     merge(&format!("{schemas}/IngestBody"), json!({ "oneOf": either }));
-    let question = json!({ "type": "object", "properties": { "role": { "enum": ["user"] } }, "required": ["role"] });
+    let question = json!({
+        "type": "object",
+        "properties": { "role": { "enum": ["user"] } },
+        "required": ["role"],
+    });
     merge(&format!("{schemas}/ChatBody/properties/messages"), json!({ "contains": question }));
     merge("/paths/~1documents/post/parameters/0", json!({ "required": true }));
     // A document may be empty.
@@ -73,12 +77,17 @@ pub fn constrain(document: &mut Value, app: &App) {
     }
 }
 
-/// Describe this interface
+/// Show the OpenAPI document
 #[utoipa::path(
     get,
     path = "/openapi.json",
     tag = "page",
-    responses((status = 200, description = "OpenAPI 3.1", body = Value, content_type = "application/json"))
+    responses((
+        status = 200,
+        description = "OpenAPI 3.1",
+        body = Value,
+        content_type = "application/json",
+    ))
 )]
 pub async fn document(
     Extension(document): Extension<Document>,

@@ -1,23 +1,22 @@
-//! The page for people. It is part of the program, and asks nobody but this server.
+//! The web page. It is compiled into the program, and its scripts talk to this server only.
 
 use axum::extract::Path;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 
-use super::Error;
 use crate::disk;
-use crate::serve::error::Result;
+use crate::serve::error::{Error, Result};
 use crate::strings::StrExt as _;
 
-/// Nothing from elsewhere, nothing inline, no frame around it.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
-     img-src 'self'; \
-                      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// Content security policy: no other origin, nothing inline, no embedding in frames.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+     connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; \
+     frame-ancestors 'none'";
 
 const HTML: &str = "text/html; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
-/// What the pages fetch: name, type, text.
+/// Assets of the pages: name, media type, text.
 const ASSETS: [(&str, &str, &str); 12] = [
     ("api.js", SCRIPT, include_str!("../page/api.js")),
     ("app.css", "text/css; charset=utf-8", include_str!("../page/app.css")),
@@ -33,7 +32,7 @@ const ASSETS: [(&str, &str, &str); 12] = [
     ("theme.js", SCRIPT, include_str!("../page/theme.js")),
 ];
 
-/// A text that a browser may keep as long as it asks each time whether it is still so.
+/// A text that browsers may cache and revalidate by its ETag.
 fn text(kind: &'static str, text: &'static str, request: &HeaderMap) -> Response {
     let tag = format!("\"{}\"", disk::sha256_hex(text.as_bytes()).slice(..32));
     let is_known =
@@ -51,41 +50,49 @@ fn text(kind: &'static str, text: &'static str, request: &HeaderMap) -> Response
     response
 }
 
-/// Show the page
+/// Show the web page
 #[utoipa::path(
     get,
     path = "/",
     tag = "page",
     responses((status = 200, description = "The page", body = String, content_type = "text/html"),
-        (status = 304, description = "It is as it was"))
+        (status = 304, description = "Not modified"))
 )]
 pub async fn page(headers: HeaderMap) -> Response {
     text(HTML, include_str!("../page/index.html"), &headers)
 }
 
-/// Show this interface
+/// Show the API reference
 #[utoipa::path(
     get,
     path = "/docs",
     tag = "page",
-    responses((status = 200, description = "A page", body = String, content_type = "text/html"),
-        (status = 304, description = "It is as it was"))
+    responses((status = 200, description = "The page", body = String, content_type = "text/html"),
+        (status = 304, description = "Not modified"))
 )]
 pub async fn docs(headers: HeaderMap) -> Response {
     text(HTML, include_str!("../page/docs.html"), &headers)
 }
 
-/// Fetch a part of the page
+/// Fetch an asset of the web page
 #[utoipa::path(
     get,
     path = "/assets/{name}",
     tag = "page",
-    params(("name" = String, Path, description = "Such as app.js")),
-    responses((status = 200, description = "The part, of its own type", body = String, content_type = "text/plain"),
-        (status = 304, description = "It is as it was"), (status = 404, description = "There is no such part"))
+    params(("name" = String, Path, description = "File name, such as app.js")),
+    responses(
+        (
+            status = 200,
+            description = "The asset, with its own media type",
+            body = String,
+            content_type = "text/plain",
+        ),
+        (status = 304, description = "Not modified"),
+        (status = 404, description = "No such asset"),
+    )
 )]
 pub async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Result<Response> {
     let found = ASSETS.iter().find(|(known, _, _)| *known == name);
-    let (_, kind, words) = found.ok_or_else(|| Error::not_found("the page has no such part"))?;
+    let (_, kind, words) = found.ok_or_else(|| Error::not_found("the page has no such asset"))?;
     Ok(text(kind, words, &headers))
 }

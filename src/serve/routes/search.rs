@@ -1,4 +1,4 @@
-//! `POST /search`: ranked passages.
+//! `POST /search`: ranks passages.
 
 use std::sync::Arc;
 
@@ -8,53 +8,55 @@ use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{App, Error, asking};
+use super::params;
+use crate::serve::app::App;
 use crate::serve::body::Json;
-use crate::serve::error::{ErrorBody, Result};
+use crate::serve::error::{Error, ErrorBody, Result};
 use crate::serve::guard::{Allowed, RequestId};
 use crate::service::{Question, Reply, RequestKind};
 use crate::wire::SearchJson;
 
-/// What to look for
+/// A search
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SearchBody {
-    /// What to look for
+    /// The query
     #[schema(min_length = 1, max_length = 32768, pattern = "\\S")]
     pub query: String,
     /// hybrid, lexical or dense
     #[schema(pattern = "^(hybrid|lexical|dense)$")]
     pub mode: Option<String>,
-    /// Number of passages
+    /// Passages to return
     #[schema(minimum = 1, maximum = 1000)]
     pub k: Option<usize>,
-    /// Name of the index
+    /// Index name (default: the configured index)
     pub index: Option<String>,
-    #[schema(schema_with = asking::filter_schema)]
+    #[schema(schema_with = params::filter_schema)]
     pub filter: Option<String>,
-    /// Read and write the cache; true when it is not given
+    /// Read and write the cache (default: true)
     pub use_cache: Option<bool>,
-    /// Compute anew and replace what the cache has
+    /// Recompute, and replace cached values
     #[serde(default)]
     pub refresh: bool,
-    /// Show both legs' ranks, scores and weights
+    /// Add ranks, scores and weights of each retriever
     #[serde(default)]
     pub explain: bool,
-    /// critical, high, normal, low or background; what is above normal needs the scope admin
+    /// critical, high, normal, low or background (default: normal). critical and high need the
+    /// scope admin
     #[schema(pattern = "^(critical|high|normal|low|background)$")]
     pub priority: Option<String>,
 }
 
-/// What was found
+/// Ranked passages
 #[derive(Serialize, ToSchema)]
 struct SearchReply<'a> {
     #[serde(flatten)]
     search: SearchJson<'a>,
-    /// As in the header `X-Request-ID`
+    /// The id of the request, as in the header `X-Request-ID`
     request_id: &'a str,
 }
 
-/// Rank the passages that match a question
+/// Search for passages
 ///
 /// The reply is that of `rag search --json`, with `request_id`.
 #[utoipa::path(
@@ -63,9 +65,14 @@ struct SearchReply<'a> {
     tag = "questions",
     request_body = SearchBody,
     responses(
-        (status = 200, description = "The passages", body = SearchReply, content_type = "application/json"),
-        (status = 404, description = "There is no such index", body = ErrorBody),
-        (status = 504, description = "It took too long", body = ErrorBody),
+        (
+            status = 200,
+            description = "The passages, best first",
+            body = SearchReply,
+            content_type = "application/json",
+        ),
+        (status = 404, description = "No such index", body = ErrorBody),
+        (status = 504, description = "Timed out", body = ErrorBody),
     )
 )]
 pub async fn search(
@@ -74,15 +81,15 @@ pub async fn search(
     Extension(allowed): Extension<Allowed>,
     Json(body): Json<SearchBody>,
 ) -> Result<Response> {
-    let filter = asking::filter(body.filter.as_deref())?;
+    let filter = params::filter(body.filter.as_deref())?;
     let question = Question {
         text: body.query,
-        wanted: RequestKind::Passages { mode: asking::mode(body.mode.as_deref())? },
+        wanted: RequestKind::Passages { mode: params::mode(body.mode.as_deref())? },
         index: body.index,
-        k: asking::k(body.k)?,
-        caching: asking::caching(body.use_cache, body.refresh),
+        k: params::k(body.k)?,
+        caching: params::caching(body.use_cache, body.refresh),
         filter: filter.clone(),
-        priority: asking::priority(body.priority.as_deref(), allowed)?,
+        priority: params::priority(body.priority.as_deref(), allowed)?,
     };
     let mut ticket = app.service.ask(question).await?;
     let Reply::Passages(found) = ticket.outcome().await? else { return Err(Error::internal()) };

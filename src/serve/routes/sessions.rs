@@ -1,44 +1,40 @@
-//! `/sessions`: conversations. Whoever knows the name of one may go on with it; nobody can guess
-//! it.
+//! `/sessions`: conversations. Knowing the name of a session is enough to continue it; names cannot
+//! be guessed.
 
 use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderName, StatusCode, header};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{App, Error, apart};
 use crate::error::Kind;
 use crate::serve::access::Scope;
-use crate::serve::error::{ErrorBody, Result};
-use crate::serve::extractors::{Part, Perhaps};
+use crate::serve::app::App;
+use crate::serve::error::{ErrorBody, Result, no_session};
+use crate::serve::extractors::{EmptyBody, OptionalJson, PathParam};
 use crate::serve::guard::Allowed;
 use crate::serve::sandbox;
 use crate::sessions::Turn;
 use crate::wire;
 
-/// Nothing
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Nothing {}
-
-/// A conversation that was begun
+/// A new session
 #[derive(Serialize, ToSchema)]
 pub struct BegunReply {
+    /// Goes into `session` of a question
     id: String,
 }
 
-/// Conversations
+/// Sessions
 #[derive(Serialize, ToSchema)]
 pub struct SessionsReply {
     #[schema(value_type = Vec<wire::SessionJson>)]
     sessions: Vec<Value>,
 }
 
-/// A conversation
+/// A session
 #[derive(Serialize, ToSchema)]
 pub struct SessionReply {
     id: String,
@@ -46,114 +42,130 @@ pub struct SessionReply {
     turns: Vec<Value>,
 }
 
-/// Conversations that are gone
+/// Removed sessions
 #[derive(Serialize, ToSchema)]
 pub struct RemovedReply {
-    /// How many
+    /// Number of removed sessions
     removed: u64,
 }
 
-/// The conversation of a name that a client gives. With tokens, a name carries whose it is, and is
-/// nobody else's.
+/// The id of the session with this public name. Where the server has tokens, a name is valid with
+/// the token that created it only.
 ///
 /// # Errors
-/// The same for one that does not exist, one that is somebody else's, and what is no name.
-pub fn own(app: &App, allowed: Allowed, name: &str) -> Result<String> {
-    // An administrator is shown the names as they are kept.
+/// The same for an unknown session, a session of another token, and a malformed name.
+pub fn session_id(app: &App, allowed: Allowed, name: &str) -> Result<String> {
+    // `GET /sessions` shows bare ids to the scope admin.
     if sandbox::is_id(name) && allowed.scope == Scope::Admin {
         return Ok(name.to_owned());
     }
-    let id = name
-        .get(..32)
-        .filter(|id| sandbox::is_id(id) && *name == app.session_name(id, allowed.holder));
-    id.map(str::to_owned).ok_or_else(no_session)
+    let is_own = |id: &&str| sandbox::is_id(id) && *name == app.session_name(id, allowed.token);
+    name.get(..32).filter(is_own).map(str::to_owned).ok_or_else(no_session)
 }
 
-pub fn no_session() -> Error {
-    Error::not_found("there is no such session").hint("POST /sessions makes one")
-}
-
-/// Begin a conversation
+/// Create a session
 ///
-/// Its `id` goes into `session` of a question. It is kept from the first question on, and forgotten
-/// a day after the last one.
+/// Put its `id` into `session` of a question. It is stored with the first question, and removed a
+/// day after the last one.
 #[utoipa::path(
     post,
     path = "/sessions",
     tag = "sessions",
-    request_body(content = Option<Nothing>, description = "May be left out"),
-    responses((status = 201, description = "Its id", body = BegunReply, content_type = "application/json"))
+    request_body(content = Option<EmptyBody>, description = "Optional"),
+    responses((
+        status = 201,
+        description = "The new session",
+        body = BegunReply,
+        content_type = "application/json",
+    ))
 )]
 pub async fn sessions_begin(
     State(app): State<Arc<App>>,
     Extension(allowed): Extension<Allowed>,
-    Perhaps(Nothing {}): Perhaps<Nothing>,
+    OptionalJson(EmptyBody {}): OptionalJson<EmptyBody>,
 ) -> Result<(StatusCode, axum::Json<BegunReply>)> {
     let id = app.service.new_session()?;
-    Ok((StatusCode::CREATED, axum::Json(BegunReply { id: app.session_name(&id, allowed.holder) })))
+    let id = app.session_name(&id, allowed.token);
+    Ok((StatusCode::CREATED, axum::Json(BegunReply { id })))
 }
 
-/// List the conversations, the last used first
+/// List sessions, the most recently used first
 #[utoipa::path(
     get,
     path = "/sessions",
     tag = "sessions",
-    responses((status = 200, description = "The conversations", body = SessionsReply, content_type = "application/json"))
+    responses((
+        status = 200,
+        description = "The sessions",
+        body = SessionsReply,
+        content_type = "application/json",
+    ))
 )]
 pub async fn sessions_list(State(app): State<Arc<App>>) -> Result<axum::Json<SessionsReply>> {
-    let found = apart(&app, |app| Ok(app.engine().sessions()?.list(app.engine().now_s())?)).await?;
+    let found =
+        app.blocking(|app| Ok(app.engine().sessions()?.list(app.engine().now_s())?)).await?;
     Ok(axum::Json(SessionsReply { sessions: found.iter().map(wire::session).collect() }))
 }
 
-/// The turns of a conversation; none of one in which nothing was asked yet.
+/// The turns of a session; empty before its first question.
 async fn turns(app: &Arc<App>, allowed: Allowed, name: &str) -> Result<Vec<Turn>> {
-    let id = own(app, allowed, name)?;
-    apart(app, move |app| match app.engine().sessions()?.show(&id, app.engine().now_s()) {
-        Err(fault) if fault.kind() == Kind::Usage && app.service.is_new_session(&id) => {
-            Ok(Vec::new())
-        }
-        Err(fault) if fault.kind() == Kind::Usage => Err(no_session()),
+    let id = session_id(app, allowed, name)?;
+    app.blocking(move |app| match app.engine().sessions()?.show(&id, app.engine().now_s()) {
+        Err(fault) if fault.kind() == Kind::Usage => match app.service.is_new_session(&id) {
+            true => Ok(Vec::new()),
+            false => Err(no_session()),
+        },
         turns => Ok(turns?),
     })
     .await
 }
 
-/// Show a conversation
+/// Show a session
 #[utoipa::path(
     get,
     path = "/sessions/{id}",
     tag = "sessions",
-    params(("id" = String, Path, description = "What `POST /sessions` gave")),
+    params(("id" = String, Path, description = "The `id` from `POST /sessions`")),
     responses(
-        (status = 200, description = "Its questions and answers", body = SessionReply, content_type = "application/json"),
-        (status = 404, description = "There is no such session", body = ErrorBody),
+        (
+            status = 200,
+            description = "Its questions and answers",
+            body = SessionReply,
+            content_type = "application/json",
+        ),
+        (status = 404, description = "No such session", body = ErrorBody),
     )
 )]
 pub async fn sessions_show(
     State(app): State<Arc<App>>,
     Extension(allowed): Extension<Allowed>,
-    Part(id): Part,
+    PathParam(id): PathParam,
 ) -> Result<axum::Json<SessionReply>> {
     let turns = turns(&app, allowed, &id).await?;
     let turns = turns.iter().map(wire::turn).collect();
     Ok(axum::Json(SessionReply { id, turns }))
 }
 
-/// Export a conversation, a JSON object a line
+/// Export a session as JSON Lines
 #[utoipa::path(
     get,
     path = "/sessions/{id}/export",
     tag = "sessions",
-    params(("id" = String, Path, description = "What `POST /sessions` gave")),
+    params(("id" = String, Path, description = "The `id` from `POST /sessions`")),
     responses(
-        (status = 200, description = "The lines", body = String, content_type = "application/x-ndjson"),
-        (status = 404, description = "There is no such session", body = ErrorBody),
+        (
+            status = 200,
+            description = "One JSON object per question",
+            body = String,
+            content_type = "application/x-ndjson",
+        ),
+        (status = 404, description = "No such session", body = ErrorBody),
     )
 )]
 pub async fn sessions_export(
     State(app): State<Arc<App>>,
     Extension(allowed): Extension<Allowed>,
-    Part(id): Part,
+    PathParam(id): PathParam,
 ) -> Result<([(HeaderName, &'static str); 2], String)> {
     let lines = wire::exported(&id, &turns(&app, allowed, &id).await?);
     let headers = [
@@ -163,31 +175,37 @@ pub async fn sessions_export(
     Ok((headers, lines))
 }
 
-/// Remove a conversation
+/// Remove a session
 #[utoipa::path(
     delete,
     path = "/sessions/{id}",
     tag = "sessions",
-    params(("id" = String, Path, description = "What `POST /sessions` gave")),
+    params(("id" = String, Path, description = "The `id` from `POST /sessions`")),
     responses(
-        (status = 200, description = "It is gone", body = RemovedReply, content_type = "application/json"),
-        (status = 404, description = "There is no such session", body = ErrorBody),
+        (
+            status = 200,
+            description = "The session is removed",
+            body = RemovedReply,
+            content_type = "application/json",
+        ),
+        (status = 404, description = "No such session", body = ErrorBody),
     )
 )]
 pub async fn sessions_remove(
     State(app): State<Arc<App>>,
     Extension(allowed): Extension<Allowed>,
-    Part(id): Part,
+    PathParam(id): PathParam,
 ) -> Result<axum::Json<RemovedReply>> {
-    let id = own(&app, allowed, &id)?;
-    let removed = apart(&app, move |app| {
-        let was_new = app.service.forget_session(&id);
-        match app.engine().sessions()?.remove(&[id]) {
-            Err(fault) if fault.kind() == Kind::Usage && was_new => Ok(1),
-            Err(fault) if fault.kind() == Kind::Usage => Err(no_session()),
-            removed => Ok(removed?),
-        }
-    })
-    .await?;
+    let id = session_id(&app, allowed, &id)?;
+    let removed = app
+        .blocking(move |app| {
+            let was_new = app.service.forget_session(&id);
+            match app.engine().sessions()?.remove(&[id]) {
+                Err(fault) if fault.kind() == Kind::Usage && was_new => Ok(1),
+                Err(fault) if fault.kind() == Kind::Usage => Err(no_session()),
+                removed => Ok(removed?),
+            }
+        })
+        .await?;
     Ok(axum::Json(RemovedReply { removed }))
 }

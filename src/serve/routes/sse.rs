@@ -1,4 +1,4 @@
-//! Server-sent events: a task that tells, a body that carries, and a sign of life between.
+//! Server-sent events: a task sends events, the response body carries them, with heartbeats between.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -11,32 +11,32 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use crate::telemetry::{Instrument as _, Span};
 
-/// Between two signs of life; proxies commonly close what is silent for a minute.
+/// Time between heartbeats. Proxies commonly close connections that are idle for a minute.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
-/// Events that wait for a client who reads slowly. What would come behind waits where it is made.
+/// Events buffered for a slow client. Beyond that, the sender waits.
 const MAX_AHEAD: usize = 16;
 
-/// An event as the description of the interface shows it; what is sent is put together by axum.
+/// A server-sent event, for the OpenAPI document; axum builds the real ones.
 #[derive(utoipa::ToSchema)]
-#[expect(dead_code, reason = "only described")]
+#[expect(dead_code, reason = "only its schema is used")]
 pub struct SentEvent {
-    /// What `data` is about; none in the streams of OpenAI's interface.
+    /// Type of the event; absent in streams of OpenAI's API.
     event: Option<String>,
-    /// JSON.
+    /// JSON text.
     data: String,
 }
 
-/// The telling end.
+/// The sending end.
 pub struct Stream(Sender<Result<sse::Event, Infallible>>);
 
 impl Stream {
-    /// Sends an event; false when nobody listens any more.
+    /// Sends an event; false when the client has left.
     pub async fn send(&self, name: &str, data: &Value) -> bool {
         self.0.send(Ok(sse::Event::default().event(name).data(data.to_string()))).await.is_ok()
     }
 
-    /// Sends data without a name, as it is; false when nobody listens any more.
+    /// Sends data without an event name; false when the client has left.
     pub async fn plain(&self, data: &str) -> bool {
         self.0.send(Ok(sse::Event::default().data(data))).await.is_ok()
     }
@@ -46,20 +46,20 @@ impl Stream {
         self.send(name, data).await;
     }
 
-    /// Returns when nobody listens any more.
-    pub async fn left(&self) {
+    /// Returns when the client has left.
+    pub async fn closed(&self) {
         self.0.closed().await;
     }
 }
 
-/// A response of the events that `tell` sends. `tell` goes on by itself and should return when
-/// nobody listens.
+/// A response with the events that `send` produces. `send` runs in its own task, and should return
+/// when the client has left.
 pub fn response<F: Future<Output = ()> + Send + 'static>(
-    tell: impl FnOnce(Stream) -> F,
+    send: impl FnOnce(Stream) -> F,
 ) -> Response {
     let (sender, receiver) = mpsc::channel(MAX_AHEAD);
-    // What is logged there belongs to the request, whose handler returns before.
-    tokio::spawn(tell(Stream(sender)).instrument(Span::current()));
+    // The task outlives the handler; its log lines belong to the same request.
+    tokio::spawn(send(Stream(sender)).instrument(Span::current()));
     Sse::new(ReceiverStream::new(receiver))
         .keep_alive(KeepAlive::new().interval(HEARTBEAT))
         .into_response()

@@ -1,4 +1,4 @@
-//! `GET /stats`: what was asked, and how it went.
+//! `GET /stats`: usage statistics.
 
 use std::sync::Arc;
 
@@ -7,23 +7,23 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::IntoParams;
 
-use super::{App, Error, apart};
 use crate::analytics::{self, Report};
-use crate::serve::error::Result;
+use crate::serve::app::App;
+use crate::serve::error::{Error, Result};
 use crate::serve::extractors::Query;
 use crate::wire;
 
-/// Which time
+/// Selects a period
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct StatsQuery {
-    /// How far back: 30m, 12h, 7d, 4w; all there is when it is not given
+    /// Length of the period until now, such as 30m, 12h, 7d or 4w (default: everything recorded)
     #[param(pattern = "^[0-9]{1,9}[smhdw]$")]
     since: Option<String>,
 }
 
-/// Tell what was asked, how long it took and what was read
+/// Show questions, latencies and cited documents
 ///
 /// The reply is that of `rag stats --json`.
 #[utoipa::path(
@@ -31,15 +31,20 @@ pub struct StatsQuery {
     path = "/stats",
     tag = "health",
     params(StatsQuery),
-    responses((status = 200, description = "What was recorded", body = wire::StatsJson, content_type = "application/json"))
+    responses((
+        status = 200,
+        description = "Usage statistics",
+        body = wire::StatsJson,
+        content_type = "application/json",
+    ))
 )]
 pub async fn stats(
     State(app): State<Arc<App>>,
     Query(StatsQuery { since }): Query<StatsQuery>,
 ) -> Result<axum::Json<Value>> {
     let ago = since.as_deref().map(analytics::seconds).transpose();
-    let ago = ago.map_err(|why| Error::usage(format!("`since` is none: {why}")))?;
-    let report = apart(&app, move |app| {
+    let ago = ago.map_err(|why| Error::usage(format!("invalid `since`: {why}")))?;
+    let report = app.blocking(move |app| {
         let engine = app.engine();
         let since_s = ago.map_or(0, |seconds| engine.now_s().saturating_sub(seconds));
         let report = analytics::report(&analytics::dir(&engine.config.data_dir), since_s)?;

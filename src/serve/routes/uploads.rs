@@ -1,12 +1,12 @@
-//! `POST /documents` and `POST /documents/text`: a document that a client sends, as its bytes or as
-//! text in JSON. It is kept below the data directory and ingested like any other.
+//! `POST /documents` and `POST /documents/text`: uploads a document, as a file or as text in JSON. It
+//! is stored below the data directory and ingested like any other file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Extension;
-use axum::body::Bytes;
+use axum::body::{BodyDataStream, Bytes};
 use axum::extract::{FromRequest as _, Request, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -16,50 +16,48 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{IntoParams, ToSchema};
 
-use super::documents::exactly;
-use super::ingest::Wish;
-use super::{App, Error, apart, asking};
+use super::ingest::NewJob;
+use super::params;
 use crate::documents;
 use crate::engine::Engine;
 use crate::error::{Fault, Kind, Result as Outcome};
 use crate::index::{Meta, Root};
 use crate::jobs::Priority;
 use crate::naming;
-use crate::serve::body::{self, Json, length};
-use crate::serve::error::{ErrorBody, Result};
+use crate::serve::app::App;
+use crate::serve::body::{self, Json};
+use crate::serve::error::{Error, ErrorBody, Result};
 use crate::serve::extractors::Query;
 use crate::serve::guard::Allowed;
-use crate::serve::room::Room;
+use crate::serve::limits::WRITER_WAIT;
 use crate::serve::sandbox::{self, FileName, Folder, Incoming};
+use crate::serve::upload_quota::Reservation;
 
-/// What the folder of uploads is called in an index.
+/// The root of uploads in an index, and their folder in the data directory.
 const NAME: &str = "uploads";
 
-/// Pieces of a body that wait for the disk.
+/// Pieces of a body that are buffered for the disk.
 const AHEAD: usize = 4;
 
-/// A body that comes more slowly than this is given up, once it has had the time that every body
-/// has.
+/// The slowest accepted transfer, after the time that every body has.
 const MIN_BYTES_PER_S: u64 = 64 << 10;
 
-/// Room that is reserved at a time for a body whose length is not announced.
+/// The part of the quota that is reserved at a time for a chunked body.
 const STEP: u64 = 16 << 20;
 
-/// How long a document that was removed before waits for another writer, to be let in again.
-const WAIT: Duration = Duration::from_secs(5);
-
-/// Which document
+/// Selects the path and the index of an upload
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct UploadQuery {
-    /// Its path, such as notes/today.md
+    /// Path of the document, such as notes/today.md
     #[param(schema_with = path_schema)]
     path: Option<String>,
-    /// Name of the index
+    /// Index name (default: the configured index)
     #[param(pattern = "^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$")]
     index: Option<String>,
-    /// critical, high, normal, low or background; what is above normal needs the scope admin
+    /// critical, high, normal, low or background (default: normal). critical and high need the
+    /// scope admin
     #[param(pattern = "^(critical|high|normal|low|background)$")]
     priority: Option<String>,
 }
@@ -71,45 +69,51 @@ pub struct UploadBody {
     #[schema(schema_with = path_schema)]
     path: String,
     text: String,
-    /// Name of the index
+    /// Index name (default: the configured index)
     #[schema(pattern = "^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$")]
     index: Option<String>,
-    /// critical, high, normal, low or background
+    /// critical, high, normal, low or background (default: normal). critical and high need the
+    /// scope admin
     #[schema(pattern = "^(critical|high|normal|low|background)$")]
     priority: Option<String>,
 }
 
-/// Paths lead downwards: no part is hidden, and none has control characters, backslashes or bytes
-/// that are still encoded. A part has up to 255 bytes.
+/// Relative paths without hidden segments, control characters, backslashes or percent-encoded bytes.
+/// A segment has up to 255 bytes.
 fn path_schema() -> RefOr<Schema> {
-    let part = r"([0-9A-Za-z_-][0-9A-Za-z_ .-]{0,100}|[^./\\%\x00-\x20\x7f-\x9f][^/\\%\x00-\x1f\x7f-\x9f]{0,50})";
+    let part = concat!(
+        r"([0-9A-Za-z_-][0-9A-Za-z_ .-]{0,100}",
+        r"|[^./\\%\x00-\x20\x7f-\x9f][^/\\%\x00-\x1f\x7f-\x9f]{0,50})",
+    );
     let schema = ObjectBuilder::new()
         .schema_type(Type::String)
         .max_length(Some(1024))
         .pattern(Some(format!("^{part}(/{part}){{0,15}}$")))
-        .description(Some("Its path, such as notes/today.md"));
+        .description(Some("Path of the document, such as notes/today.md"));
     RefOr::T(schema.into())
 }
 
-/// A document that was uploaded
+/// The reply of status 202.
+type Accepted = (StatusCode, axum::Json<UploadReply>);
+
+/// An uploaded document
 #[derive(Serialize, ToSchema)]
 pub struct UploadReply {
     /// The job that ingests it
     job_id: String,
     message: String,
-    /// What the folder of uploads is called in the index
+    /// Root of uploads in the index
     root: &'static str,
-    /// Its path below that folder
+    /// Path relative to the root
     path: String,
     bytes: u64,
 }
 
 /// Upload a document
 ///
-/// The body is the file, of any type that can be ingested. It is kept on the server, in the place
-/// of one that had the same path, and a job begins that ingests the uploads of the index. Its
-/// folders stay as they are. Without a `path`, a body of JSON is taken as `POST /documents/text`
-/// takes it.
+/// The body is a file of any supported format. The server stores it, replacing an earlier upload
+/// with the same path, and queues a job that ingests the uploads of the index. Other folders of the
+/// index are kept. Without `path`, a JSON body is handled like `POST /documents/text`.
 #[utoipa::path(
     post,
     path = "/documents",
@@ -117,8 +121,13 @@ pub struct UploadReply {
     params(UploadQuery),
     request_body(content = Vec<u8>, content_type = "application/octet-stream"),
     responses(
-        (status = 202, description = "It is kept, and a job queued", body = UploadReply, content_type = "application/json"),
-        (status = 404, description = "The model of the index is not here", body = ErrorBody),
+        (
+            status = 202,
+            description = "The document is stored, and a job is queued",
+            body = UploadReply,
+            content_type = "application/json",
+        ),
+        (status = 404, description = "The model of the index is not installed", body = ErrorBody),
     )
 )]
 pub async fn documents_upload(
@@ -126,89 +135,88 @@ pub async fn documents_upload(
     Extension(allowed): Extension<Allowed>,
     Query(query): Query<UploadQuery>,
     request: Request,
-) -> Result<(StatusCode, axum::Json<UploadReply>)> {
+) -> Result<Accepted> {
     let Some(path) = query.path else {
         if !body::is_json(request.headers()) {
-            return Err(Error::usage("`path` is missing: it says where the document is kept")
+            return Err(Error::usage("`path` is missing")
                 .param("path")
-                .hint("POST /documents?path=notes/today.md"));
+                .hint("for example POST /documents?path=notes/today.md"));
         }
         let Json(text) = Json::<UploadBody>::from_request(request, &app).await?;
         let UploadBody { path, text, index, priority } = text;
         let (index, priority) = (index.or(query.index), priority.or(query.priority));
-        return uploaded_text(app, allowed, UploadBody { path, text, index, priority }).await;
+        return upload_text(app, allowed, UploadBody { path, text, index, priority }).await;
     };
-    let priority = asking::priority(query.priority.as_deref(), allowed)?;
-    if body::kind(request.headers()).starts_with("multipart/") {
-        return Err(Error::unsupported(
-            "the body must be the file itself, not a form that has it as a part",
-        )
-        .hint("curl --data-binary @FILE 'http://…/documents?path=NAME'"));
+    let priority = params::priority(query.priority.as_deref(), allowed)?;
+    if body::media_type(request.headers()).starts_with("multipart/") {
+        return Err(Error::unsupported("the body must be the file itself, not a multipart form")
+            .hint("curl --data-binary @FILE 'http://…/documents?path=NAME'"));
     }
     let index = index_name(&app, query.index.as_deref())?;
     let name = FileName::new(&path)?;
-    let bytes = received(&app, &index, &name, request).await?;
-    taken(app, index, name, priority, bytes).await
+    let bytes = receive(&app, &index, &name, request).await?;
+    accept(app, index, name, priority, bytes).await
 }
 
 /// Upload a document as text
 ///
-/// As `POST /documents`, with the document's text in JSON.
+/// As `POST /documents`, with the text of the document in JSON.
 #[utoipa::path(
     post,
     path = "/documents/text",
     tag = "documents",
     request_body = UploadBody,
     responses(
-        (status = 202, description = "It is kept, and a job queued", body = UploadReply, content_type = "application/json"),
-        (status = 404, description = "The model of the index is not here", body = ErrorBody),
+        (
+            status = 202,
+            description = "The document is stored, and a job is queued",
+            body = UploadReply,
+            content_type = "application/json",
+        ),
+        (status = 404, description = "The model of the index is not installed", body = ErrorBody),
     )
 )]
 pub async fn documents_text(
     State(app): State<Arc<App>>,
     Extension(allowed): Extension<Allowed>,
     Json(body): Json<UploadBody>,
-) -> Result<(StatusCode, axum::Json<UploadReply>)> {
-    uploaded_text(app, allowed, body).await
+) -> Result<Accepted> {
+    upload_text(app, allowed, body).await
 }
 
-async fn uploaded_text(
-    app: Arc<App>,
-    allowed: Allowed,
-    body: UploadBody,
-) -> Result<(StatusCode, axum::Json<UploadReply>)> {
+async fn upload_text(app: Arc<App>, allowed: Allowed, body: UploadBody) -> Result<Accepted> {
     let UploadBody { path, text, index, priority } = body;
-    let priority = asking::priority(priority.as_deref(), allowed)?;
+    let priority = params::priority(priority.as_deref(), allowed)?;
     let index = index_name(&app, index.as_deref())?;
     let name = FileName::new(&path)?;
-    let (own, bytes) = (name.clone(), text.len() as u64);
+    let (file_name, bytes) = (name.clone(), text.len() as u64);
     let folder = folder(app.engine(), &index);
-    apart(&app, move |app| {
-        let room = reserve(app, bytes)?;
-        kept(&folder, &own, text.as_bytes()).map_err(in_the_way)?;
-        room.fill(bytes);
+    app.blocking(move |app| {
+        let reservation = reserve(app, bytes)?;
+        write_file(&folder, &file_name, text.as_bytes()).map_err(path_conflict)?;
+        reservation.commit(bytes);
         Ok(())
     })
     .await?;
-    taken(app, index, name, priority, bytes).await
+    accept(app, index, name, priority, bytes).await
 }
 
-/// Queues a job for a document that is kept, and says so.
-async fn taken(
+/// Queues a job for a stored document.
+async fn accept(
     app: Arc<App>,
     index: String,
     name: FileName,
     priority: Priority,
     bytes: u64,
-) -> Result<(StatusCode, axum::Json<UploadReply>)> {
+) -> Result<Accepted> {
     let path = name.as_str().to_owned();
-    let job_id = apart(&app, move |app| queued(app.engine(), &index, &name, priority)).await?;
-    let message = format!("kept; GET /ingest/status/{job_id} says when it is ingested");
+    let job_id = app.blocking(move |app| queue_job(app.engine(), &index, &name, priority)).await?;
+    let message = format!("stored; GET /ingest/status/{job_id} shows the ingest");
     Ok((StatusCode::ACCEPTED, axum::Json(UploadReply { job_id, message, root: NAME, path, bytes })))
 }
 
-/// What keeps a file from its place is another upload, not the request.
-fn in_the_way(fault: Fault) -> Error {
+/// A usage fault of the file system means that the path conflicts with another upload.
+fn path_conflict(fault: Fault) -> Error {
     match fault.kind() {
         Kind::Usage => Error::conflict(fault.to_string()),
         _ => fault.into(),
@@ -219,94 +227,119 @@ fn index_name(app: &App, given: Option<&str>) -> Result<String> {
     sandbox::index_name(given, &app.engine().config.index).map(str::to_owned)
 }
 
-/// Where uploads for an index are kept.
+/// The folder of the uploads of an index.
 fn folder(engine: &Engine, index: &str) -> PathBuf {
     engine.config.data_dir.join(NAME).join(index)
 }
 
-/// Room for an upload beside those that there are. One that is half written counts twice in a count
-/// of files.
-fn reserve(app: &App, bytes: u64) -> Result<Room> {
+/// Reserves a part of the quota. A scan also measures unfinished files, which then count twice.
+fn reserve(app: &App, bytes: u64) -> Result<Reservation> {
     let folder = app.engine().config.data_dir.join(NAME);
-    Room::reserve(&app.uploads, bytes, app.settings().max_uploads_bytes, || sandbox::bytes(&folder))
+    let scan = || sandbox::total_bytes(&folder);
+    Reservation::new(&app.uploads, bytes, app.settings().max_uploads_bytes, scan)
 }
 
-fn kept(folder: &std::path::Path, name: &FileName, bytes: &[u8]) -> Outcome<()> {
+fn write_file(folder: &Path, name: &FileName, bytes: &[u8]) -> Outcome<()> {
     let mut file = Incoming::begin(folder, name)?;
     file.write(bytes)?;
     file.finish()
 }
 
-/// Writes the body of a request to its file as it comes, and yields its length.
-async fn received(app: &Arc<App>, index: &str, name: &FileName, request: Request) -> Result<u64> {
-    let most = app.engine().config.max_file_bytes;
-    let too_large =
-        || Error::too_large(format!("a document may have {most} bytes (ingest.max_file_bytes)"));
-    let is_chunked = body::is_chunked(request.headers());
-    let announced = length(request.headers());
-    if announced > most {
-        return Err(too_large());
-    }
-    let room = |bytes| apart(app, move |app| reserve(app, bytes));
-    let mut rooms = vec![room(if is_chunked { STEP.min(most) } else { announced }).await?];
+/// Writes the body of a request to its file as it arrives, and returns its length.
+async fn receive(app: &Arc<App>, index: &str, name: &FileName, request: Request) -> Result<u64> {
+    let mut transfer = Transfer::new(app, request).await?;
     let (folder, name) = (folder(app.engine(), index), name.clone());
     let (sender, mut receiver) = mpsc::channel::<Bytes>(AHEAD);
-    let (whole, is_whole) = oneshot::channel::<()>();
+    let (complete, is_complete) = oneshot::channel::<()>();
     let writing = tokio::task::spawn_blocking(move || -> Outcome<()> {
         let mut file = Incoming::begin(&folder, &name)?;
         while let Some(bytes) = receiver.blocking_recv() {
             file.write(&bytes)?;
         }
-        // The file of a body that broke off is dropped.
-        if is_whole.blocking_recv().is_ok() { file.finish() } else { Ok(()) }
+        // An incomplete body leaves no file.
+        if is_complete.blocking_recv().is_ok() { file.finish() } else { Ok(()) }
     });
-    let mut pieces = request.into_body().into_data_stream();
-    let began = Instant::now();
-    let passing = async {
-        let mut n: u64 = 0;
-        loop {
-            let patience = app.settings().body_timeout + Duration::from_secs(n / MIN_BYTES_PER_S);
-            let piece =
-                tokio::time::timeout(patience.saturating_sub(began.elapsed()), pieces.next()).await;
-            let Some(piece) = piece.map_err(|_| body::too_slow())? else { break };
-            let piece = piece.map_err(|_| body::ended_early())?;
-            n += piece.len() as u64;
-            if n > most {
-                return Err(too_large());
-            }
-            while is_chunked && n > STEP.saturating_mul(rooms.len() as u64) {
-                rooms.push(room(STEP).await?);
-            }
-            if sender.send(piece).await.is_err() {
-                // The disk said no; what it said comes below.
-                return Ok(n);
-            }
-        }
-        drop(sender);
-        match is_chunked || n == announced {
-            true => Ok(n),
-            false => Err(body::ended_early()),
-        }
-    };
-    let passed = passing.await;
-    if passed.is_ok() {
-        let _ = whole.send(());
+    let received = transfer.run(sender).await;
+    if received.is_ok() {
+        let _ = complete.send(());
     } else {
-        drop(whole);
+        drop(complete);
     }
-    writing.await.map_err(|_| Error::internal())?.map_err(in_the_way)?;
-    let n = passed?;
-    if let Some(room) = rooms.pop() {
-        room.fill(n);
+    writing.await.map_err(|_| Error::internal())?.map_err(path_conflict)?;
+    let n = received?;
+    if let Some(reservation) = transfer.reservations.pop() {
+        reservation.commit(n);
     }
     Ok(n)
 }
 
-/// Has the uploads of an index ingested; its folders stay as they are.
-fn queued(engine: &Engine, index: &str, name: &FileName, priority: Priority) -> Result<String> {
+/// A body on its way to the disk, with its limits.
+struct Transfer<'a> {
+    app: &'a Arc<App>,
+    pieces: BodyDataStream,
+    max_bytes: u64,
+    /// The announced length; `None` for a chunked body.
+    length: Option<u64>,
+    started: Instant,
+    reservations: Vec<Reservation>,
+}
+
+impl<'a> Transfer<'a> {
+    /// Reserves the quota of the body: all of its length, or the first step of a chunked body.
+    async fn new(app: &'a Arc<App>, request: Request) -> Result<Self> {
+        let max_bytes = app.engine().config.max_file_bytes;
+        let headers = request.headers();
+        let length = (!body::is_chunked(headers)).then(|| body::length(headers));
+        if body::length(headers) > max_bytes {
+            return Err(too_large(max_bytes));
+        }
+        let first = length.unwrap_or(STEP.min(max_bytes));
+        let reservations = vec![app.blocking(move |app| reserve(app, first)).await?];
+        let pieces = request.into_body().into_data_stream();
+        Ok(Self { app, pieces, max_bytes, length, started: Instant::now(), reservations })
+    }
+
+    /// Sends the pieces of the body to the writer, and returns their total length.
+    async fn run(&mut self, writer: mpsc::Sender<Bytes>) -> Result<u64> {
+        let mut n: u64 = 0;
+        while let Some(piece) = self.next(n).await? {
+            n += piece.len() as u64;
+            if n > self.max_bytes {
+                return Err(too_large(self.max_bytes));
+            }
+            while self.length.is_none() && n > STEP.saturating_mul(self.reservations.len() as u64) {
+                self.reservations.push(self.app.blocking(|app| reserve(app, STEP)).await?);
+            }
+            if writer.send(piece).await.is_err() {
+                // The writer failed; the caller gets its error.
+                return Ok(n);
+            }
+        }
+        match self.length.is_none_or(|length| n == length) {
+            true => Ok(n),
+            false => Err(body::incomplete()),
+        }
+    }
+
+    /// The next piece of the body, of which `n` bytes have arrived.
+    async fn next(&mut self, n: u64) -> Result<Option<Bytes>> {
+        let limit = self.app.settings().body_timeout + Duration::from_secs(n / MIN_BYTES_PER_S);
+        let left = limit.saturating_sub(self.started.elapsed());
+        let piece = tokio::time::timeout(left, self.pieces.next()).await;
+        let piece = piece.map_err(|_| body::timed_out())?;
+        piece.transpose().map_err(|_| body::incomplete())
+    }
+}
+
+fn too_large(max_bytes: u64) -> Error {
+    Error::too_large(format!("the document exceeds {max_bytes} bytes (ingest.max_file_bytes)"))
+}
+
+/// Queues a job that ingests the uploads of an index.
+fn queue_job(engine: &Engine, index: &str, name: &FileName, priority: Priority) -> Result<String> {
     let uploads = folder(engine, index)
         .canonicalize()
-        .map_err(|e| Fault::failed("the uploads are gone").because(e))?;
+        .map_err(|e| Fault::failed("the folder of uploads is missing").because(e))?;
     let uploads = uploads
         .to_str()
         .ok_or_else(|| Fault::failed("the data directory is not valid UTF-8"))?
@@ -314,16 +347,16 @@ fn queued(engine: &Engine, index: &str, name: &FileName, priority: Priority) -> 
     let meta = engine.store.pointer(index)?.map(|_| engine.store.meta(index)).transpose()?;
     let own = Root::new(NAME, &*uploads);
     if let Some(meta) = &meta {
-        let_in_again(engine, index, meta, &own, name)?;
+        restore_removed(engine, index, meta, &own, name)?;
     }
     let model = meta.map(|meta| meta.model.name);
     let folders = vec![Folder { real: uploads, name: own.given }];
-    Wish { index: index.to_owned(), model, folders, only: false, no_cache: false, priority }
-        .submit(engine)
+    let index = index.to_owned();
+    NewJob { index, model, folders, only: false, no_cache: false, priority }.submit(engine)
 }
 
-/// A document that was removed and comes again is meant to be there.
-fn let_in_again(
+/// Lifts the removal of a document that is uploaded again.
+fn restore_removed(
     engine: &Engine,
     index: &str,
     meta: &Meta,
@@ -335,12 +368,13 @@ fn let_in_again(
     }
     let mut config = engine.config.clone();
     index.clone_into(&mut config.index);
-    documents::restore(&engine.with(config), &[exactly(&naming::name(NAME, name.as_str()))], WAIT)?;
+    let glob = params::exact_glob(&naming::name(NAME, name.as_str()));
+    documents::restore(&engine.with(config), &[glob], WRITER_WAIT)?;
     Ok(())
 }
 
-/// Removes the file of a document that left the index, if it was an upload.
-pub fn forget(engine: &Engine, index: &str, root: &Root, path: &str) -> Result<()> {
+/// Removes the file of a document, if it was an upload.
+pub fn remove_file(engine: &Engine, index: &str, root: &Root, path: &str) -> Result<()> {
     let folder = folder(engine, index);
     let is_own = folder.canonicalize().is_ok_and(|real| real.to_str() == Some(&root.real));
     match FileName::new(path) {

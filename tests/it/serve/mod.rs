@@ -231,7 +231,7 @@ fn a_taken_port_and_an_unprotected_address_are_refused_at_the_start() {
     let mut command = sandbox.command(["serve", "--port", "0"]);
     Run::of(command.env("RAG_SERVE_TOKEN_FILE", "tokens"))
         .exits(2)
-        .says("can be read by others")
+        .says("is readable by other users")
         .says("chmod 600");
     server.stop();
 }

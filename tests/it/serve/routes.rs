@@ -1088,7 +1088,7 @@ fn check_refusals_by_field(api: &Api) {
         (json!({ "messages": "hi" }), "`messages` must be an array, not a string"),
         (json!({ "model": null }), "`model` must be a string, not null"),
         (json!({ "n": "one" }), "`n` must be a whole number, 0 or more, not a string"),
-        (json!({ "tool_choice": "required" }), "`tool_choice` asks for the call of a tool"),
+        (json!({ "tool_choice": "required" }), "`tool_choice` must be none or auto"),
     ] {
         let reply = api.chat(more.clone()).is(400);
         let message = reply.json()["error"]["message"].as_str().unwrap().to_owned();

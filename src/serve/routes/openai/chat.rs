@@ -1,5 +1,5 @@
-//! `POST /v1/chat/completions`: the last message of the user is the question, the messages before
-//! it are its conversation.
+//! `POST /v1/chat/completions`: the last user message is the question, the messages before it are the
+//! conversation.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,31 +14,32 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::sse::{self, Stream};
-use super::{App, Error, index_of, no_model, refuse_fields_of_ask};
+use super::names::{index_of, no_model, refuse_evidence_fields};
 use crate::ask::{self, n_tokens};
 use crate::cache::Caching;
 use crate::llm::{Finish, Usage};
 use crate::naming;
+use crate::serve::app::App;
 use crate::serve::body::Json;
-use crate::serve::error::Result;
+use crate::serve::error::{Error, ErrorBody, Result};
 use crate::serve::guard::{self, RequestId};
 use crate::serve::routes::ask::answered;
+use crate::serve::routes::sse::{self, Stream};
 use crate::service::{Priority, Question, RequestKind, Ticket, Update};
 use crate::sessions::Turn;
 use crate::wire::CitationJson;
 use crate::wire::input::Misfit;
 
-/// Exchanges before the question that count; a follow-up leans on none that lies further back.
+/// Turns before the question that are used. Follow-ups do not refer to earlier ones.
 const MAX_EARLIER: usize = 20;
 
-/// What stands before the sources at the end of an answer.
+/// The heading of the sources at the end of an answer.
 const SOURCES: &str = "\n\nSources:\n";
 
-/// What is said when there is nothing to say.
+/// The text of an answer without support.
 const UNSUPPORTED: &str = "Nothing in the index supports an answer.";
 
-/// What is said when there is nothing to answer from.
+/// The text of an answer from an empty index.
 const EMPTY: &str = "The index is empty.";
 
 /// A conversation that ends with a question
@@ -49,67 +50,63 @@ pub struct ChatBody {
     model: String,
     #[schema(min_items = 1)]
     messages: Vec<Message>,
-    /// Send the answer as it is being made
+    /// Send the answer as server-sent events while it is generated
     stream: Option<bool>,
     stream_options: Option<StreamOptions>,
-    /// A question has one answer
+    /// Must be 1: a question has one answer
     #[schema(minimum = 1, maximum = 1)]
     n: Option<u64>,
-    /// No tool is ever called: none or auto
+    /// none or auto; tools are never called
     #[schema(schema_with = tool_choice_schema)]
     tool_choice: Option<Value>,
-    /// The older name of `tool_choice`
+    /// Older name of `tool_choice`
     #[schema(schema_with = tool_choice_schema)]
     function_call: Option<Value>,
-    /// Answers are text
+    /// Must be text
     #[schema(schema_with = response_format_schema)]
     response_format: Option<Value>,
-    /// Answers are text
+    /// Must be text
     #[schema(schema_with = modalities_schema)]
     modalities: Option<Value>,
-    /// There are no probabilities of tokens
+    /// Must be false: answers have no token probabilities
     #[schema(schema_with = logprobs_schema)]
     logprobs: Option<bool>,
-    /// What else clients send: it has no effect. Sampling parameters mean nothing where sentences
-    /// are quoted, and tools are not called.
+    /// Other parameters, which are ignored: quotes are not sampled, and tools are not called.
     #[serde(flatten)]
     #[schema(ignore)]
-    more: Map<String, Value>,
+    unknown: Map<String, Value>,
 }
 
-/// A message. Fields of others have no effect.
+/// A message. Unknown fields are ignored.
 #[derive(Debug, Deserialize)]
 struct Message {
     role: MessageRole,
     content: Option<Content>,
 }
 
-/// A message of the user has a text; those of others may have none.
+/// User messages have a text; other messages may have none.
 impl PartialSchema for Message {
     fn schema() -> RefOr<Schema> {
         let text = || ObjectBuilder::new().schema_type(Type::String);
-        let asked = || text().min_length(Some(1)).max_length(Some(1 << 15)).pattern(Some("\\S"));
+        let required = || text().min_length(Some(1)).max_length(Some(1 << 15)).pattern(Some("\\S"));
         let part = ObjectBuilder::new()
-            .property("type", one_of(&["text"]))
-            .property("text", asked())
+            .property("type", string_of(&["text"]))
+            .property("text", required())
             .required("type")
             .required("text");
         let parts = ArrayBuilder::new().items(part).min_items(Some(1));
         let question = ObjectBuilder::new()
-            .property("role", one_of(&["user"]))
-            .property("content", OneOfBuilder::new().item(asked()).item(parts))
+            .property("role", string_of(&["user"]))
+            .property("content", OneOfBuilder::new().item(required()).item(parts))
             .required("role")
             .required("content");
         let other = ObjectBuilder::new()
-            .property("role", one_of(&["system", "developer", "assistant", "tool", "function"]))
-            .property("content", OneOfBuilder::new().item(text()).item(nothing()))
+            .property("role", string_of(&["system", "developer", "assistant", "tool", "function"]))
+            .property("content", OneOfBuilder::new().item(text()).item(null()))
             .required("role");
-        let words = "user and assistant are the conversation; messages of the others have no \
-             effect. Images, audio and \
-            files are passed over before the question, and refused in it";
-        RefOr::T(
-            OneOfBuilder::new().item(question).item(other).description(Some(words)).build().into(),
-        )
+        let words = "Messages of user and assistant are the conversation; other roles are ignored. \
+             Images, audio and files are refused in the question, and ignored before it";
+        one_of(question, other, words)
     }
 }
 
@@ -133,15 +130,14 @@ enum Content {
     Parts(Vec<Part>),
 }
 
-/// A part of a message. Images, audio and files are passed over before the question, and refused in
-/// it.
+/// A part of a message. Images, audio and files are refused in the question, and ignored before it.
 #[derive(Debug, Deserialize)]
 struct Part {
     #[serde(rename = "type")]
     kind: PartKind,
-    /// The text of a part of the type text
+    /// Of the type text
     text: Option<String>,
-    /// The text of a part of the type refusal
+    /// Of the type refusal
     refusal: Option<String>,
 }
 
@@ -157,46 +153,39 @@ enum PartKind {
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
 struct StreamOptions {
-    /// Send a last piece that counts tokens
+    /// Send a last chunk with token counts
     include_usage: Option<bool>,
 }
 
-fn one_of(words: &[&str]) -> ObjectBuilder {
-    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words.iter().copied()))
+fn string_of(values: &[&str]) -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(values.iter().copied()))
 }
 
-fn nothing() -> ObjectBuilder {
+fn null() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::Null)
 }
 
+fn one_of(a: impl Into<RefOr<Schema>>, b: impl Into<RefOr<Schema>>, words: &str) -> RefOr<Schema> {
+    RefOr::T(OneOfBuilder::new().item(a).item(b).description(Some(words)).build().into())
+}
+
 fn tool_choice_schema() -> RefOr<Schema> {
-    let words = "No tool is ever called: none or auto";
-    RefOr::T(
-        OneOfBuilder::new()
-            .item(one_of(&["none", "auto"]))
-            .item(nothing())
-            .description(Some(words))
-            .build()
-            .into(),
-    )
+    one_of(string_of(&["none", "auto"]), null(), "none or auto; tools are never called")
 }
 
 fn response_format_schema() -> RefOr<Schema> {
-    let text = ObjectBuilder::new().property("type", one_of(&["text"])).required("type");
-    let words = "Answers are text";
-    RefOr::T(OneOfBuilder::new().item(text).item(nothing()).description(Some(words)).build().into())
+    let text = ObjectBuilder::new().property("type", string_of(&["text"])).required("type");
+    one_of(text, null(), "Must be text")
 }
 
 fn modalities_schema() -> RefOr<Schema> {
-    let text = ArrayBuilder::new().items(one_of(&["text"]));
-    let words = "Answers are text";
-    RefOr::T(OneOfBuilder::new().item(text).item(nothing()).description(Some(words)).build().into())
+    let text = ArrayBuilder::new().items(string_of(&["text"]));
+    one_of(text, null(), "Must be text")
 }
 
 fn logprobs_schema() -> RefOr<Schema> {
     let no = ObjectBuilder::new().schema_type(Type::Boolean).enum_values(Some([false]));
-    let words = "There are no probabilities of tokens";
-    RefOr::T(OneOfBuilder::new().item(no).item(nothing()).description(Some(words)).build().into())
+    one_of(no, null(), "Must be false: answers have no token probabilities")
 }
 
 impl<'de> Deserialize<'de> for Content {
@@ -238,15 +227,15 @@ impl ChatBody {
         if let Some(misfit) = refused {
             return Err(Error::misfit(&misfit, "the body"));
         }
-        refuse_fields_of_ask(&self.more)?;
+        refuse_evidence_fields(&self.unknown)?;
         let last = self.messages.iter().rposition(|message| message.role == MessageRole::User);
         let last = last.ok_or_else(|| {
-            Error::usage("`messages` has no message of the user").param("messages")
+            Error::usage("`messages` has no message with the role user").param("messages")
         })?;
         if let Some(misfit) = self.messages[last].refused_as_question(last) {
             return Err(Error::misfit(&misfit, "the body"));
         }
-        let said: Vec<(MessageRole, String)> =
+        let earlier: Vec<(MessageRole, String)> =
             self.messages[..last].iter().map(|m| (m.role, m.text())).collect();
         Ok(Question {
             text: self.messages[last].text(),
@@ -254,7 +243,7 @@ impl ChatBody {
                 intent: None,
                 generator: None,
                 session: None,
-                earlier: conversation(&said),
+                earlier: conversation(&earlier),
             },
             index: Some(index.to_owned()),
             k: None,
@@ -264,8 +253,7 @@ impl ChatBody {
         })
     }
 
-    /// The first parameter that asks for what cannot be given. Those that mean nothing here are no
-    /// reason to refuse.
+    /// The first parameter that asks for a kind of reply that is not supported.
     fn refused(&self) -> Option<Misfit> {
         let is = |value: &Option<Value>, fine: &[Value]| {
             value.as_ref().is_none_or(|value| fine.contains(value))
@@ -277,10 +265,10 @@ impl ChatBody {
             is(value, &[json!("none"), json!("auto")]) || of_allowed == Some(&json!("auto"))
         };
         let is_text = self.response_format.as_ref().is_none_or(|format| format["type"] == "text");
-        let no_call = "asks for the call of a tool, and this server calls none: send none or auto";
-        let only_text = "can only be text: answers quote documents";
+        let no_call = "must be none or auto: tools are never called";
+        let only_text = "must be text";
         let checks = [
-            ("n", self.n.is_none_or(|n| n == 1), "can only be 1: a question has one answer"),
+            ("n", self.n.is_none_or(|n| n == 1), "must be 1: a question has one answer"),
             ("tool_choice", is_auto(&self.tool_choice), no_call),
             ("function_call", is_auto(&self.function_call), no_call),
             ("response_format", is_text, only_text),
@@ -288,7 +276,7 @@ impl ChatBody {
             (
                 "logprobs",
                 self.logprobs != Some(true),
-                "cannot be given: answers have no probabilities of tokens",
+                "must be false: answers have no token probabilities",
             ),
         ];
         checks
@@ -297,7 +285,7 @@ impl ChatBody {
             .map(|(name, _, words)| Misfit::of(name, words))
     }
 
-    /// Tokens of all messages, roughly.
+    /// An estimate of the tokens of all messages.
     fn n_tokens(&self) -> u64 {
         self.messages.iter().map(|message| n_tokens(&message.text()) as u64).sum()
     }
@@ -325,7 +313,7 @@ impl Message {
         }
     }
 
-    /// A part that lacks what its type promises; `n` is the number of the message.
+    /// A part without the field of its type; `n` is the index of the message.
     fn refused(&self, n: usize) -> Option<Misfit> {
         let lacks = |part: &Part| {
             matches!(part.kind, PartKind::Text | PartKind::Refusal) && part.text().is_none()
@@ -335,17 +323,21 @@ impl Message {
         Some(Misfit::of(format!("messages[{n}].content[{at}].{field}"), "is missing"))
     }
 
-    /// What this message cannot have when it is the question.
+    /// Why this message cannot be the question.
     fn refused_as_question(&self, n: usize) -> Option<Misfit> {
-        let unread =
-            self.parts().iter().enumerate().find_map(|(at, part)| Some((at, part.kind.unread()?)));
-        if let Some((at, thing)) = unread {
-            let words = format!("is {thing}, and questions are read as text alone");
+        let media =
+            self.parts().iter().enumerate().find_map(|(at, part)| Some((at, part.kind.media()?)));
+        if let Some((at, media)) = media {
+            let words = format!("is {media}; questions must be text");
             return Some(Misfit::of(format!("messages[{n}].content[{at}]"), words));
         }
         let is_blank = self.text().trim().is_empty();
-        is_blank
-            .then(|| Misfit::of(format!("messages[{n}].content"), "is empty: it is the question"))
+        is_blank.then(|| {
+            Misfit::of(
+                format!("messages[{n}].content"),
+                "is empty: the last user message is the question",
+            )
+        })
     }
 }
 
@@ -360,8 +352,8 @@ impl Part {
 }
 
 impl PartKind {
-    /// What a part is that nobody reads here.
-    fn unread(self) -> Option<&'static str> {
+    /// The medium of a part that is not text.
+    fn media(self) -> Option<&'static str> {
         match self {
             Self::Text | Self::Refusal => None,
             Self::ImageUrl => Some("an image"),
@@ -371,17 +363,17 @@ impl PartKind {
     }
 }
 
-/// Questions with their answers, the last ones.
-fn conversation(said: &[(MessageRole, String)]) -> Vec<Turn> {
+/// The last questions with their answers.
+fn conversation(messages: &[(MessageRole, String)]) -> Vec<Turn> {
     let mut turns: Vec<Turn> = Vec::new();
-    for (role, text) in said {
+    for (role, text) in messages {
         match (role, turns.last_mut()) {
             (MessageRole::User, _) => {
                 turns.push(Turn { question: text.clone(), ..Turn::default() })
             }
             (MessageRole::Assistant, Some(turn)) => {
                 let answer = text.split(SOURCES).next().unwrap_or_default();
-                // What was said before proved to be no answer.
+                // A streamed answer that turned out to be unsupported ends with that sentence.
                 turn.supported = !answer.ends_with(UNSUPPORTED);
                 if turn.supported {
                     answer.clone_into(&mut turn.answer);
@@ -395,14 +387,13 @@ fn conversation(said: &[(MessageRole, String)]) -> Vec<Turn> {
     turns
 }
 
-/// Answer the last message
+/// Answer the last user message
 ///
-/// The answer comes from the index that the model names; the sources stand at its end, and as
-/// `citations` in the message. Of the parameters of OpenAI's interface, those that mean nothing
-/// here have no effect (`temperature`, `top_p`, `stop`, `max_tokens`, `seed`, `tools`, …). Those
-/// that ask for another kind of reply are refused: `n` above 1, a `tool_choice` that requires a
-/// call, a `response_format` other than text, `logprobs`, and an image, audio or a file in the
-/// question.
+/// The answer comes from the index that the model names. Its sources are listed at the end of the
+/// text, and as `citations` in the message. Parameters of OpenAI's API without a meaning here are
+/// ignored (`temperature`, `top_p`, `stop`, `max_tokens`, `seed`, `tools`, …). Parameters that ask
+/// for another kind of reply are refused: `n` above 1, a `tool_choice` that requires a call, a
+/// `response_format` other than text, `logprobs`, and images, audio or files in the question.
 #[utoipa::path(
     post,
     path = "/v1/chat/completions",
@@ -411,12 +402,11 @@ fn conversation(said: &[(MessageRole, String)]) -> Vec<Turn> {
     responses(
         (status = 200, description = "The answer; with `stream`, events", content(
             (Value = "application/json"), (sse::SentEvent = "text/event-stream"))),
-        (status = 404, description = "There is no such model", body = crate::serve::error::ErrorBody),
-        (status = 502, description = "The language model failed; `reason` says how", body = crate::serve::error::ErrorBody),
-        (status = 503, description = "Too many wait, the language model is left alone for a while \
-             after it failed, or the \
-            server is being stopped", body = crate::serve::error::ErrorBody),
-        (status = 504, description = "It took too long", body = crate::serve::error::ErrorBody),
+        (status = 404, description = "No such model", body = ErrorBody),
+        (status = 502, description = "The language model failed; `reason` says why", body = ErrorBody),
+        (status = 503, description = "The queue is full, the \
+            circuit breaker of the language model is open, or the server is shutting down", body = ErrorBody),
+        (status = 504, description = "Timed out", body = ErrorBody),
     )
 )]
 pub async fn chat_completions(
@@ -431,7 +421,7 @@ pub async fn chat_completions(
     })?;
     let frame = Frame { id, created: app.engine().now_s(), model: body.model.clone() };
     if body.stream == Some(true) {
-        return Ok(sse::response(move |stream| streamed(app, frame, body, ticket, stream)));
+        return Ok(sse::response(move |stream| stream_answer(app, frame, body, ticket, stream)));
     }
     let response = answered(&mut ticket).await?;
     let content = format!("{}{}", text(&response), sources(&response));
@@ -453,7 +443,7 @@ pub async fn chat_completions(
     Ok(axum::Json(reply).into_response())
 }
 
-/// What is the same in every piece of an answer.
+/// The fields that all chunks of an answer share.
 struct Frame {
     id: RequestId,
     created: i64,
@@ -466,11 +456,11 @@ impl Frame {
         json!({ "id": id, "object": kind, "created": self.created, "model": self.model })
     }
 
-    fn piece(&self, delta: &Value, finish: Option<&str>) -> String {
-        let mut piece = self.object("chat.completion.chunk");
-        piece["choices"] =
+    fn chunk(&self, delta: &Value, finish: Option<&str>) -> String {
+        let mut chunk = self.object("chat.completion.chunk");
+        chunk["choices"] =
             json!([{ "index": 0, "delta": delta, "logprobs": null, "finish_reason": finish }]);
-        piece.to_string()
+        chunk.to_string()
     }
 }
 
@@ -483,7 +473,7 @@ fn text(response: &ask::Response) -> &str {
     }
 }
 
-/// Where the marks in an answer lead; passages that support none are no sources of it.
+/// The list of sources at the end of a supported answer.
 fn sources(response: &ask::Response) -> String {
     if !response.answer.supported {
         return String::new();
@@ -507,7 +497,7 @@ fn finish(response: &ask::Response) -> &'static str {
     }
 }
 
-/// Tokens as the language model counted them; an estimate where none did.
+/// Token counts of the language model, or an estimate.
 fn usage(body: &ChatBody, response: &ask::Response, content: &str) -> Value {
     let counted = response.writing.as_ref().and_then(|writing| writing.usage);
     let Usage { prompt_tokens, completion_tokens, .. } = counted.unwrap_or(Usage {
@@ -522,22 +512,28 @@ fn usage(body: &ChatBody, response: &ask::Response, content: &str) -> Value {
     })
 }
 
-/// Sends the answer in pieces until it is whole, or nobody listens.
-async fn streamed(app: Arc<App>, frame: Frame, body: ChatBody, mut ticket: Ticket, stream: Stream) {
-    if !stream.plain(&frame.piece(&json!({ "role": "assistant", "content": "" }), None)).await {
+/// Sends the answer in chunks until it is complete or the client has left.
+async fn stream_answer(
+    app: Arc<App>,
+    frame: Frame,
+    body: ChatBody,
+    mut ticket: Ticket,
+    stream: Stream,
+) {
+    if !stream.plain(&frame.chunk(&json!({ "role": "assistant", "content": "" }), None)).await {
         return;
     }
     let mut sent = String::new();
     let outcome = loop {
         let update = tokio::select! {
             update = ticket.next() => update,
-            // Whoever has left is not waited for: the ticket is given back.
-            () = stream.left() => return,
+            // Dropping the ticket cancels the question.
+            () = stream.closed() => return,
         };
         match update {
             Ok(Some(Update::Text(text))) => {
                 sent.push_str(&text);
-                if !stream.plain(&frame.piece(&json!({ "content": *text }), None)).await {
+                if !stream.plain(&frame.chunk(&json!({ "content": *text }), None)).await {
                     return;
                 }
             }
@@ -549,32 +545,36 @@ async fn streamed(app: Arc<App>, frame: Frame, body: ChatBody, mut ticket: Ticke
     let response = match outcome {
         Ok(response) => response,
         Err(error) => {
-            guard::note(&app, &error, "/v1/chat/completions");
-            let error = json!({ "error": error.compatible().json(&frame.id.0) });
+            guard::record(&app, &error, "/v1/chat/completions");
+            let error = json!({ "error": error.openai().json(&frame.id.0) });
             stream.plain(&error.to_string()).await;
             return;
         }
     };
     let end = format!("{}{}", rest(text(&response), &sent), sources(&response));
-    let mut last = frame.piece(&json!({ "content": end, "citations": citations(&response) }), None);
-    let mut is_heard = stream.plain(&last).await;
-    let checks = json!({ "supported": response.answer.supported, "unsupported": response.checks.unsupported });
-    last = frame.piece(&checks, Some(finish(&response)));
-    is_heard = is_heard && stream.plain(&last).await;
-    if is_heard && body.wants_usage() {
-        let mut piece = frame.object("chat.completion.chunk");
-        piece["choices"] = json!([]);
-        piece["usage"] =
-            usage(&body, &response, &format!("{}{}", text(&response), sources(&response)));
-        is_heard = stream.plain(&piece.to_string()).await;
+    let last = json!({ "content": end, "citations": citations(&response) });
+    let checks = json!({
+        "supported": response.answer.supported,
+        "unsupported": response.checks.unsupported,
+    });
+    let mut chunks = vec![frame.chunk(&last, None), frame.chunk(&checks, Some(finish(&response)))];
+    if body.wants_usage() {
+        let mut chunk = frame.object("chat.completion.chunk");
+        chunk["choices"] = json!([]);
+        let content = format!("{}{}", text(&response), sources(&response));
+        chunk["usage"] = usage(&body, &response, &content);
+        chunks.push(chunk.to_string());
     }
-    if is_heard {
-        stream.plain("[DONE]").await;
+    chunks.push("[DONE]".to_owned());
+    for chunk in chunks {
+        if !stream.plain(&chunk).await {
+            return;
+        }
     }
 }
 
-/// What of `text` follows what was `sent` while it was written: its end, all of it when nothing was
-/// sent, and a paragraph of its own when what was sent has proved to be no answer.
+/// The part of `text` after what was `sent` already; a separate paragraph when `text` replaces what
+/// was sent, which turned out to be unsupported.
 fn rest(text: &str, sent: &str) -> String {
     match text.strip_prefix(sent) {
         Some(rest) => rest.to_owned(),
@@ -587,14 +587,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stream_ends_with_what_was_not_sent() {
+    fn a_stream_ends_with_the_unsent_text() {
         assert_eq!(rest("Bees dance.", "Bees "), "dance.");
         assert_eq!(rest(UNSUPPORTED, ""), UNSUPPORTED);
         assert_eq!(rest(UNSUPPORTED, "I was told to"), format!("\n\n{UNSUPPORTED}"));
     }
 
     #[test]
-    fn a_conversation_is_questions_with_their_answers() {
+    fn messages_become_turns() {
         let said = |role, text: &str| (role, text.to_owned());
         let turns = conversation(&[
             said(MessageRole::System, "be kind"),

@@ -1,4 +1,4 @@
-//! `POST /v1/embeddings`.
+//! `POST /v1/embeddings`: vectors of texts.
 
 use std::sync::Arc;
 
@@ -9,45 +9,46 @@ use utoipa::ToSchema;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, Schema, Type};
 
-use super::{App, Error, no_model};
+use super::names::no_model;
+use crate::serve::app::App;
 use crate::serve::body::Json;
-use crate::serve::error::Result;
+use crate::serve::error::{Error, ErrorBody, Result};
 use crate::service::Reply;
 use crate::wire::input::Misfit;
 
-/// More are a batch for `rag ingest`.
+/// Texts of one request. `rag ingest` embeds larger amounts.
 const MAX_TEXTS: usize = 256;
 
-/// Texts to embed; fields that are not listed have no effect
+/// Texts to embed; unknown fields are ignored
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct EmbeddingsBody {
-    /// A text, or up to 256 of them; none longer than the model reads
+    /// A text, or up to 256 texts, each within the token limit of the model
     #[schema(schema_with = input_schema)]
     input: Value,
-    /// The embedding model, as `GET /v1/models` has it
+    /// The embedding model, as in `GET /v1/models`
     model: String,
     /// float or base64
     #[schema(pattern = "^(float|base64)$")]
     encoding_format: Option<String>,
-    /// What the model has anyway, or nothing
+    /// Must be the dimension of the model when given
     #[schema(minimum = 1)]
     dimensions: Option<u64>,
 }
 
-/// The texts of an `input`. Numbers of tokens are those of one tokenizer, which need not be that of
-/// the model here.
+/// The texts of `input`. Arrays of token ids are refused, because they belong to the tokenizer of
+/// another model.
 fn texts(input: Value) -> std::result::Result<Vec<String>, Misfit> {
     let text = |value: Value, path: &str| match value {
-        Value::String(text) if text.is_empty() => Err(Misfit::of(path, "is an empty text")),
+        Value::String(text) if text.is_empty() => Err(Misfit::of(path, "is empty")),
         Value::String(text) => Ok(text),
         Value::Number(_) | Value::Array(_) => {
-            Err(Misfit::of(path, "must be text: token numbers are not read"))
+            Err(Misfit::of(path, "must be text: token ids are not supported"))
         }
         _ => Err(Misfit::of(path, "must be a string")),
     };
     match input {
         Value::Array(items) if !(1..=MAX_TEXTS).contains(&items.len()) => {
-            Err(Misfit::of("input", format!("has from 1 to {MAX_TEXTS} texts")))
+            Err(Misfit::of("input", format!("must have 1 to {MAX_TEXTS} texts")))
         }
         Value::Array(items) => items
             .into_iter()
@@ -64,23 +65,27 @@ fn input_schema() -> RefOr<Schema> {
     let texts =
         ArrayBuilder::new().items(text()).min_items(Some(1)).max_items(Some(MAX_TEXTS)).build();
     let either = OneOfBuilder::new().item(text()).item(texts);
-    let words = "A text, or up to 256 of them; none longer than the model reads";
+    let words = "A text, or up to 256 texts, each within the token limit of the model";
     RefOr::T(Schema::OneOf(either.description(Some(words)).build()))
 }
 
 /// Embed texts
 ///
-/// Vectors have the length 1. A text that is longer than the model reads is refused rather than
-/// cut.
+/// Vectors have unit length. A text beyond the token limit of the model is refused, not truncated.
 #[utoipa::path(
     post,
     path = "/v1/embeddings",
     tag = "openai",
     request_body = EmbeddingsBody,
     responses(
-        (status = 200, description = "The vectors", body = Value, content_type = "application/json"),
-        (status = 404, description = "There is no such model", body = crate::serve::error::ErrorBody),
-        (status = 504, description = "It took too long", body = crate::serve::error::ErrorBody),
+        (
+            status = 200,
+            description = "The vectors",
+            body = Value,
+            content_type = "application/json",
+        ),
+        (status = 404, description = "No such model", body = ErrorBody),
+        (status = 504, description = "Timed out", body = ErrorBody),
     )
 )]
 pub async fn embeddings(
@@ -94,22 +99,21 @@ pub async fn embeddings(
         None | Some("float") => false,
         Some("base64") => true,
         Some(_) => {
-            return Err(
-                Error::usage("`encoding_format` is float or base64").param("encoding_format")
-            );
+            let error = Error::usage("`encoding_format` must be float or base64");
+            return Err(error.param("encoding_format"));
         }
     };
     let texts = texts(body.input).map_err(|misfit| Error::misfit(&misfit, "the body"))?;
     let mut ticket = app.service.embed(texts.into())?;
-    let outcome = ticket.outcome().await.map_err(Error::from);
-    // What is wrong with a question of this kind is wrong with its texts.
-    let outcome = outcome
-        .map_err(|error| if error.code() == "usage" { error.param("input") } else { error })?;
-    let Reply::Vectors(found) = outcome else { return Err(Error::internal()) };
+    let outcome = ticket.outcome().await.map_err(|problem| match Error::from(problem) {
+        // A usage error is about the texts.
+        error if error.code() == "usage" => error.param("input"),
+        error => error,
+    });
+    let Reply::Vectors(found) = outcome? else { return Err(Error::internal()) };
     let dimension = found.vectors.first().map_or(0, |vector| vector.as_slice().len() as u64);
     if body.dimensions.is_some_and(|wanted| wanted != dimension) {
-        let what =
-            format!("the vectors of this model have {dimension} dimensions, no other number");
+        let what = format!("`dimensions` must be {dimension}, the dimension of the model");
         return Err(Error::usage(what).param("dimensions"));
     }
     let data = found.vectors.iter().enumerate().map(|(n, vector)| {
@@ -125,7 +129,7 @@ pub async fn embeddings(
     })))
 }
 
-/// Little-endian 32-bit numbers in base64, with padding.
+/// Little-endian 32-bit floats in base64, with padding.
 fn base64(vector: &[f32]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let bytes: Vec<u8> = vector.iter().flat_map(|value| value.to_le_bytes()).collect();
@@ -144,7 +148,7 @@ fn base64(vector: &[f32]) -> String {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn numbers_in_base64() {
+    fn vectors_are_encoded_as_base64() {
         let check = |vector: &[f32], expected: &str| assert_eq!(super::base64(vector), expected);
         check(&[], "");
         check(&[1.0], "AACAPw==");

@@ -1,22 +1,21 @@
-//! What bodies of questions have in common.
+//! Parameters that several routes share: parsing and schemas.
 
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
 
-use super::Error;
 use crate::answer::Intent;
 use crate::cache::Caching;
 use crate::config::{self, Generator, Mode};
 use crate::filter::Filter;
 use crate::serve::access::Scope;
-use crate::serve::error::Result;
+use crate::serve::error::{Error, Result};
 use crate::serve::guard::Allowed;
 use crate::service::Priority;
 
-/// As for the setting `search.k`.
+/// As in the setting `search.k`.
 const MAX_K: usize = 1000;
 
-/// What a name stands for.
+/// Parses one of a fixed set of names.
 pub fn named<T>(
     what: &str,
     name: Option<&str>,
@@ -25,10 +24,8 @@ pub fn named<T>(
 ) -> Result<Option<T>> {
     let Some(name) = name else { return Ok(None) };
     let names: Vec<&str> = names.collect();
-    let unknown = || {
-        Error::usage(format!("there is no {what} of that name"))
-            .hint(format!("one of {}", names.join(", ")))
-    };
+    let unknown =
+        || Error::usage(format!("unknown {what}")).hint(format!("use one of {}", names.join(", ")));
     of(name).map(Some).ok_or_else(unknown)
 }
 
@@ -47,8 +44,8 @@ pub fn mode(name: Option<&str>) -> Result<Option<Mode>> {
     named("mode", name, Mode::ALL.iter().map(|mode| mode.name()), Mode::parse)
 }
 
-/// Normal when none is named. What is more urgent goes before the work of others and may push it
-/// out of a full line, so it takes the scope admin.
+/// The priority, normal by default. A higher one overtakes the questions of others and can push them
+/// out of a full queue, so it needs the scope admin.
 pub fn priority(name: Option<&str>, allowed: Allowed) -> Result<Priority> {
     let found =
         named("priority", name, Priority::ALL.iter().map(|priority| priority.name()), |name| {
@@ -56,9 +53,9 @@ pub fn priority(name: Option<&str>, allowed: Allowed) -> Result<Priority> {
         });
     let priority = found?.unwrap_or(Priority::Normal);
     if priority < Priority::Normal && allowed.scope < Scope::Admin {
-        let what = format!("the priority {} needs a token with the scope admin", priority.name());
+        let what = format!("the priority {} requires the scope admin", priority.name());
         return Err(
-            Error::forbidden(what).hint("leave `priority` out, or send normal, low or background")
+            Error::forbidden(what).hint("omit `priority`, or use normal, low or background")
         );
     }
     Ok(priority)
@@ -78,12 +75,11 @@ pub fn filter(text: Option<&str>) -> Result<Option<Filter>> {
     text.map(parse).transpose()
 }
 
-/// What the document of the interface says of a filter: a pattern that every text that fits is a
-/// filter by. A few filters do not fit, such as those with brackets within brackets; they are taken
-/// all the same.
+/// The schema of a filter. Every text that matches its pattern is a valid filter; a few valid filters
+/// do not match, such as those with nested brackets.
 pub fn filter_schema() -> RefOr<Schema> {
-    let words = "Which documents count, as `rag search --filter` takes it, such as `type:markdown \
-         and not path:drafts/**`";
+    let words = "Filter expression, as in `rag search --filter`: only documents that match are \
+         searched, for example `type:markdown and not path:drafts/**`";
     let schema = ObjectBuilder::new()
         .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
         .max_length(Some(4096))
@@ -93,20 +89,37 @@ pub fn filter_schema() -> RefOr<Schema> {
 }
 
 fn filter_pattern() -> String {
-    let day = "([0-9]{4}(-(0[1-9]|1[0-2]))?|[0-9]{4}-((0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])|(0[13-9]|1[0-2])-(29|30)\
-        |(0[13578]|1[02])-31))";
+    let day = concat!(
+        "([0-9]{4}(-(0[1-9]|1[0-2]))?|",
+        "[0-9]{4}-((0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])",
+        "|(0[13-9]|1[0-2])-(29|30)|(0[13578]|1[02])-31))",
+    );
     let value = r#"([^\s()"=][^\s()"]*|"[^"\\]+")"#;
-    // A pattern of paths that is not closed would be refused.
+    // A glob with an unclosed bracket is invalid.
     let path = r#"([0-9A-Za-z_*?][^\s()"\\\[\]{}]*|"[0-9A-Za-z_*?][^"\\\[\]{}]*")"#;
     let size = "[0-9]{1,9}[kmg]?b?";
     let order = "(:|=|<=?|>=?)";
     let test = format!(
-        "(path[:=]{path}|(domain|type|lang)[:=]{value}|date{order}{day}|size{order}{size}|meta\\.[0-9A-Za-z_-]+{order}{value})"
+        "(path[:=]{path}|(domain|type|lang)[:=]{value}|date{order}{day}|size{order}{size}\
+         |meta\\.[0-9A-Za-z_-]+{order}{value})"
     );
     let one = format!("(not ){{0,3}}{test}");
     let all = format!("{one}( (and|or) {one}){{0,15}}");
     let either = format!("({one}|(not )?\\({all}\\))");
     format!("^{either}( (and|or) {either}){{0,5}}$")
+}
+
+/// The glob that matches this path and no other.
+pub fn exact_glob(path: &str) -> String {
+    // A leading slash anchors the glob at the root.
+    let mut glob = "/".to_owned();
+    for c in path.chars() {
+        if matches!(c, '*' | '?' | '[' | ']' | '{' | '}' | '\\' | '!') {
+            glob.push('\\');
+        }
+        glob.push(c);
+    }
+    glob
 }
 
 pub fn caching(use_cache: Option<bool>, refresh: bool) -> Caching {
@@ -122,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_fits_the_pattern_of_filters_is_one() {
+    fn texts_that_match_the_pattern_are_filters() {
         let pattern = regex::Regex::new(&filter_pattern()).unwrap();
         for text in [
             "type:markdown",

@@ -1,61 +1,62 @@
-//! How often somebody may ask: so many requests a minute, evenly or in a burst, and so many a day.
-//! Pure: time comes in.
+//! Rate limits: a token bucket per minute and a quota per day for each caller. Pure: the clock is a
+//! parameter.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-/// Addresses that are remembered. When none can be forgotten, further ones share one allowance.
+/// Addresses with a bucket of their own. Once all are in use, further addresses share one bucket.
 const MAX_PEERS: usize = 10_000;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// Whose requests are counted together.
+/// The unit of rate limiting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Caller {
+    /// Index of a token.
     Token(usize),
     Peer(IpAddr),
-    /// Those for whom there is no room.
+    /// All addresses without a bucket of their own, and peers without an address.
     Others,
 }
 
-/// What one caller may do; 0 is no limit.
+/// The limits of one caller; 0 means unlimited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Allowance {
     pub per_minute: u64,
     pub per_day: u64,
 }
 
-/// What each caller has done.
+/// The buckets of all callers.
 ///
-/// A caller is forgotten only when a new one in its place would be allowed the same: its burst has
-/// grown back, and no request of today counts against a daily quota. Tokens are as many as the
-/// settings list, so they are never forgotten.
+/// A bucket is dropped only when it equals a new one: it is full again, and today's requests do not
+/// count against a daily quota. Buckets of tokens are never dropped, because their number is
+/// bounded by the configuration.
 #[derive(Debug, Default)]
 pub struct Limiter {
-    peers: HashMap<IpAddr, Used>,
-    tokens: HashMap<usize, Used>,
-    others: Option<Used>,
-    /// No address can be forgotten before this moment.
+    peers: HashMap<IpAddr, Bucket>,
+    tokens: HashMap<usize, Bucket>,
+    others: Option<Bucket>,
+    /// No bucket of an address is full before this moment.
     next_sweep: Duration,
 }
 
 #[derive(Debug)]
-struct Used {
-    /// Requests that may follow at once.
-    left: f64,
-    /// When that was so.
+struct Bucket {
+    /// Requests allowed at once, as of `at`.
+    tokens: f64,
     at: Duration,
     day: u64,
+    /// Requests of `day`.
     today: u64,
-    /// From this moment on it is as if the caller had never come.
-    blank_at: Duration,
+    /// From this moment on, the bucket equals a new one.
+    full_at: Duration,
 }
 
 impl Limiter {
-    /// Counts a request, or says how long to wait before the next one may succeed. `now` is since
-    /// any fixed moment.
+    /// Counts a request, or returns how long to wait before a retry may succeed. `now` is measured
+    /// from any fixed moment.
     pub fn admit(
         &mut self,
         caller: Caller,
@@ -68,43 +69,44 @@ impl Limiter {
         }
         let day = now.as_secs() / DAY.as_secs();
         let tomorrow = DAY * u32::try_from(day + 1).unwrap_or(u32::MAX);
-        let fresh = Used { left: per_minute as f64, at: now, day, today: 0, blank_at: now };
-        let used = match caller {
+        let fresh = Bucket { tokens: per_minute as f64, at: now, day, today: 0, full_at: now };
+        let bucket = match caller {
             Caller::Token(n) => self.tokens.entry(n).or_insert(fresh),
-            Caller::Peer(address) => match self.room_for(address, now) {
+            Caller::Peer(address) => match self.bucket_key(address, now) {
                 Some(address) => self.peers.entry(address).or_insert(fresh),
                 None => self.others.get_or_insert(fresh),
             },
             Caller::Others => self.others.get_or_insert(fresh),
         };
-        if used.day != day {
-            (used.day, used.today) = (day, 0);
+        if bucket.day != day {
+            (bucket.day, bucket.today) = (day, 0);
         }
-        if per_day > 0 && used.today >= per_day {
+        if per_day > 0 && bucket.today >= per_day {
             return Err(tomorrow.saturating_sub(now));
         }
         if per_minute > 0 {
             let rate = per_minute as f64 / MINUTE.as_secs_f64();
-            used.left = (used.left + now.saturating_sub(used.at).as_secs_f64() * rate)
-                .min(per_minute as f64);
-            used.at = now;
-            if used.left < 1.0 {
-                return Err(Duration::from_secs_f64((1.0 - used.left) / rate));
+            let refill = now.saturating_sub(bucket.at).as_secs_f64() * rate;
+            bucket.tokens = (bucket.tokens + refill).min(per_minute as f64);
+            bucket.at = now;
+            if bucket.tokens < 1.0 {
+                return Err(Duration::from_secs_f64((1.0 - bucket.tokens) / rate));
             }
-            used.left -= 1.0;
-            used.blank_at = now + Duration::from_secs_f64((per_minute as f64 - used.left) / rate);
+            bucket.tokens -= 1.0;
+            let missing = per_minute as f64 - bucket.tokens;
+            bucket.full_at = now + Duration::from_secs_f64(missing / rate);
         }
-        used.today += 1;
+        bucket.today += 1;
         if per_day > 0 {
-            used.blank_at = used.blank_at.max(tomorrow);
+            bucket.full_at = bucket.full_at.max(tomorrow);
         }
-        self.next_sweep = self.next_sweep.min(used.blank_at);
+        self.next_sweep = self.next_sweep.min(bucket.full_at);
         Ok(())
     }
 
-    /// What `address` is remembered by, or `None` when there is no room. One IPv6 host has 2^64
-    /// addresses; a socket for both families shows IPv4 addresses as IPv6 ones.
-    fn room_for(&mut self, address: IpAddr, now: Duration) -> Option<IpAddr> {
+    /// The key of the bucket of `address`: an IPv6 host owns a /64, so its bucket covers that, and a
+    /// mapped IPv4 address counts as IPv4. `None` when the address gets no bucket of its own.
+    fn bucket_key(&mut self, address: IpAddr, now: Duration) -> Option<IpAddr> {
         let address = match address.to_canonical() {
             IpAddr::V6(address) => {
                 std::net::Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into()
@@ -115,8 +117,8 @@ impl Limiter {
             return Some(address);
         }
         if self.peers.len() >= MAX_PEERS && now >= self.next_sweep {
-            self.peers.retain(|_, used| used.blank_at > now);
-            self.next_sweep = self.peers.values().map(|used| used.blank_at).min().unwrap_or(now);
+            self.peers.retain(|_, bucket| bucket.full_at > now);
+            self.next_sweep = self.peers.values().map(|bucket| bucket.full_at).min().unwrap_or(now);
         }
         (self.peers.len() < MAX_PEERS).then_some(address)
     }
@@ -129,7 +131,7 @@ mod tests {
     const S: Duration = Duration::from_secs(1);
 
     #[test]
-    fn a_minutes_share_may_come_at_once_and_grows_back_evenly() {
+    fn the_minute_limit_allows_a_burst_and_refills_evenly() {
         let mut limiter = Limiter::default();
         let allowance = Allowance { per_minute: 6, per_day: 0 };
         let mut admit = |n, now| limiter.admit(Caller::Token(n), allowance, now);
@@ -137,13 +139,13 @@ mod tests {
             assert_eq!(admit(1, S), Ok(()));
         }
         assert_eq!(admit(1, S), Err(10 * S));
-        assert_eq!(admit(2, S), Ok(()), "everybody has a share");
+        assert_eq!(admit(2, S), Ok(()), "each token has its own bucket");
         assert_eq!(admit(1, 6 * S), Err(5 * S));
         assert_eq!([admit(1, 11 * S), admit(1, 11 * S)], [Ok(()), Err(10 * S)]);
     }
 
     #[test]
-    fn a_days_share_comes_back_at_midnight() {
+    fn the_daily_quota_resets_at_midnight() {
         let mut limiter = Limiter::default();
         let allowance = Allowance { per_minute: 0, per_day: 2 };
         let mut admit = |now| limiter.admit(Caller::Token(1), allowance, now);
@@ -159,21 +161,24 @@ mod tests {
     }
 
     #[test]
-    fn who_is_remembered_is_bounded() {
+    fn the_number_of_buckets_is_bounded() {
         let mut limiter = Limiter::default();
         let allowance = Allowance { per_minute: 60, per_day: 0 };
         for n in 0..3 * MAX_PEERS as u32 {
             let _ = limiter.admit(peer(n), allowance, S);
         }
         assert!(limiter.peers.len() <= MAX_PEERS, "{}", limiter.peers.len());
-        let crowd = peer(u32::MAX);
-        assert!(limiter.admit(crowd, allowance, S).is_err(), "the others share");
+        let further = peer(u32::MAX);
+        assert!(
+            limiter.admit(further, allowance, S).is_err(),
+            "further addresses share one bucket"
+        );
         assert_eq!(
             limiter.admit(Caller::Token(0), allowance, S),
             Ok(()),
-            "a token has its own share"
+            "a token has its own bucket"
         );
-        assert_eq!(limiter.admit(crowd, allowance, 100 * S), Ok(()));
+        assert_eq!(limiter.admit(further, allowance, 100 * S), Ok(()));
     }
 
     #[test]
@@ -187,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_crowd_makes_nobody_forget_a_quota_or_a_burst() {
+    fn many_callers_do_not_reset_a_quota_or_a_burst() {
         let mut limiter = Limiter::default();
         let two_a_day = Allowance { per_minute: 0, per_day: 2 };
         let (spent, token) = (peer(u32::MAX), Caller::Token(0));
@@ -201,7 +206,7 @@ mod tests {
         assert!(limiter.admit(token, two_a_day, 200 * S).is_err(), "the day's quota is used up");
         assert_eq!(limiter.admit(spent, two_a_day, DAY), Ok(()));
 
-        // A share that takes an hour to grow back is remembered for an hour.
+        // A bucket that takes an hour to refill is kept for an hour.
         let mut limiter = Limiter::default();
         let slow = Allowance { per_minute: 1, per_day: 0 };
         let burst = Allowance { per_minute: 600, per_day: 0 };

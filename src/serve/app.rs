@@ -1,0 +1,144 @@
+//! The state of a server, shared by every handler and middleware.
+//!
+//! [`App`] is created once, before the first connection, and lives behind an `Arc`. This file
+//! imports no route and no middleware.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+
+use super::access::Access;
+use super::error::{self, Error};
+use super::rate_limit::{Allowance, Caller, Limiter};
+use super::upload_quota::Uploads;
+use super::watcher::JobWatcher;
+use crate::config::Serve;
+use crate::disk;
+use crate::engine::Engine;
+use crate::error::{Fault, Result};
+use crate::observe::{Exporter, Sampler};
+use crate::service::Service;
+use crate::strings::StrExt as _;
+use crate::telemetry;
+
+/// The state of a server.
+pub struct App {
+    pub service: Arc<Service>,
+    #[cfg(feature = "mcp")]
+    pub(super) mcp: crate::mcp::Http,
+    /// Stops when dropped.
+    _sampler: Sampler,
+    /// Stops when dropped.
+    _exporter: Option<Exporter>,
+    pub(super) access: Access,
+    limiter: Mutex<Limiter>,
+    /// Open connections.
+    pub(super) connections: AtomicU64,
+    pub(super) watcher: JobWatcher,
+    pub(super) uploads: Arc<Mutex<Uploads>>,
+    /// Cancelled when the server stops accepting connections.
+    pub(super) stopping: CancellationToken,
+    /// The server listens on a loopback address, so only loopback Host names are expected.
+    is_local: bool,
+    started: Instant,
+}
+
+impl App {
+    /// The state of a server that will listen on `address`.
+    ///
+    /// # Errors
+    /// A usage fault for invalid tokens, and for an address that other machines can reach while no
+    /// token is configured.
+    pub fn new(engine: Engine, address: SocketAddr) -> Result<Self> {
+        let access = Access::new(&engine.config)?;
+        let is_local = address.ip().is_loopback();
+        if access.is_open() && !is_local {
+            return Err(Fault::usage(format!(
+                "{} can be reached from other machines, and no token is configured",
+                address.ip()
+            ))
+            .hint("set RAG_SERVE_TOKEN or serve.token_file, or listen on 127.0.0.1"));
+        }
+        telemetry::install();
+        let service = Arc::new(Service::start(engine)?);
+        Ok(Self {
+            #[cfg(feature = "mcp")]
+            mcp: crate::mcp::http(Arc::clone(&service)),
+            _sampler: service.sample(),
+            _exporter: service.export()?,
+            watcher: JobWatcher::new(Arc::clone(&service)),
+            service,
+            access,
+            limiter: Mutex::default(),
+            connections: AtomicU64::new(0),
+            uploads: Arc::default(),
+            stopping: CancellationToken::new(),
+            is_local,
+            started: Instant::now(),
+        })
+    }
+
+    pub fn engine(&self) -> &Engine {
+        self.service.engine()
+    }
+
+    pub fn settings(&self) -> &Serve {
+        &self.engine().config.serve
+    }
+
+    pub fn uptime(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Runs `work`, which may wait for the disk, outside of the threads that serve connections.
+    pub(super) async fn blocking<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self) -> error::Result<T> + Send + 'static,
+    ) -> error::Result<T> {
+        let app = Arc::clone(self);
+        tokio::task::spawn_blocking(move || work(&app)).await.map_err(|_| Error::internal())?
+    }
+
+    /// The public name of a session: its id, followed by a mark that only the token which created
+    /// the session yields. Without tokens, the id alone.
+    pub(super) fn session_name(&self, id: &str, token: Option<usize>) -> String {
+        match token.and_then(|n| self.access.hash(n)) {
+            Some(hash) => {
+                let mark = disk::sha256_hex(format!("session {hash} {id}").as_bytes());
+                format!("{id}{}", mark.slice(..16))
+            }
+            None => id.to_owned(),
+        }
+    }
+
+    /// Whether a request may name this host. A page of another site could make its own name
+    /// resolve to this address (DNS rebinding).
+    pub(super) fn allows_host(&self, host: &str) -> bool {
+        let allowed = &self.settings().allowed_hosts;
+        let name = without_port(host).to_ascii_lowercase();
+        let address = name.trim_matches(['[', ']']).parse();
+        let is_loopback =
+            name == "localhost" || address.is_ok_and(|address: IpAddr| address.is_loopback());
+        is_loopback || allowed.contains(&name) || (!self.is_local && allowed.is_empty())
+    }
+
+    /// Counts a request of `caller`, or says how long to wait before the next one.
+    pub(super) fn admit(
+        &self,
+        caller: Caller,
+        allowance: Allowance,
+    ) -> std::result::Result<(), Duration> {
+        let now = self.engine().now();
+        self.limiter.lock().unwrap_or_else(PoisonError::into_inner).admit(caller, allowance, now)
+    }
+}
+
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => host,
+    }
+}
