@@ -1,7 +1,7 @@
 //! Errors as clients see them: a stable code, a message and an optional hint.
 //!
-//! A message never contains a path of this machine, an SQL statement, a stack trace or the text of a
-//! document. Those go to the log, beside the request id.
+//! A message never contains a path of this machine, an SQL statement, a stack trace or the text of
+//! a document. Those go to the log, beside the request id.
 
 use std::sync::Arc;
 use std::time::Duration;

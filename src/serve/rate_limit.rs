@@ -104,8 +104,8 @@ impl Limiter {
         Ok(())
     }
 
-    /// The key of the bucket of `address`: an IPv6 host owns a /64, so its bucket covers that, and a
-    /// mapped IPv4 address counts as IPv4. `None` when the address gets no bucket of its own.
+    /// The key of the bucket of `address`: an IPv6 host owns a /64, so its bucket covers that, and
+    /// a mapped IPv4 address counts as IPv4. `None` when the address gets no bucket of its own.
     fn bucket_key(&mut self, address: IpAddr, now: Duration) -> Option<IpAddr> {
         let address = match address.to_canonical() {
             IpAddr::V6(address) => {

@@ -1,9 +1,10 @@
-//! Paths and names that clients send. Every decision whether a client may reach a file is made here.
+//! Paths and names that clients send. Every decision whether a client may reach a file is made
+//! here.
 //!
 //! A folder is opened segment by segment below a handle of an allowed folder, without following
-//! links and never upwards, so the folder that is opened is the one that was checked. `cap-std` does
-//! not fit: its `Dir` follows links that stay below its root, and refusing every link would take
-//! the same walk over segments, with more code.
+//! links and never upwards, so the folder that is opened is the one that was checked. `cap-std`
+//! does not fit: its `Dir` follows links that stay below its root, and refusing every link would
+//! take the same walk over segments, with more code.
 
 use std::io::Write as _;
 use std::os::fd::{AsFd, OwnedFd};

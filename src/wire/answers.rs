@@ -1,57 +1,65 @@
-//! What was found, and what was answered.
+//! Search results and answers.
 
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::{PendingJson, place};
+use super::{PendingJson, location};
 use crate::analysis::untrusted::InjectionKind;
-use crate::ask::{CacheUse, FlaggedPassage, Response, Timings, injection_kinds};
+use crate::ask::{CacheUse, FlaggedPassage, Response, Timings, Writing, injection_kinds};
 use crate::document::{Citation, Contribution, Contributions, Hit, Location};
 use crate::error::{Fault, Reason};
 use crate::filter::Filter;
 use crate::llm::Finish;
 use crate::search;
 
-/// A passage that was found
+/// A ranked passage
 #[derive(Serialize, ToSchema)]
 #[schema(as = Hit)]
 pub struct HitJson<'a> {
-    /// Place in the ranking, from 1
+    /// Rank, from 1
     rank: usize,
     score: f64,
-    /// The folder that was ingested, as it was named then
+    /// The ingested folder, as it was named
     root: &'a str,
-    /// Path below that folder
+    /// Path relative to the root
     path: &'a str,
     /// First and last line, from 1
     #[schema(value_type = Vec<usize>, min_items = 2, max_items = 2)]
     lines: [usize; 2],
-    /// First byte, and the one behind the last
+    /// First byte, and the end (exclusive)
     #[schema(value_type = Vec<usize>, min_items = 2, max_items = 2)]
     bytes: [usize; 2],
-    /// Page of a document that has pages
+    /// Page number, in documents with pages
     page: Option<usize>,
     /// Page, slide, sheet and cell, message or notebook cell
     #[serde(skip_serializing_if = "Option::is_none")]
+    location: Option<Value>,
+    /// Same as `location`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(deprecated)]
     place: Option<Value>,
     /// Title of the document
     title: Option<&'a str>,
-    /// The headings that it stands under, outermost first
+    /// Enclosing headings, outermost first
     heading: &'a [String],
     text: &'a str,
-    /// The same words elsewhere
+    /// Other places with the same text
     also: Vec<AlsoJson<'a>>,
-    /// What each leg of the search says of it
+    /// Rank and score from each retriever; only with `explain`
     #[serde(skip_serializing_if = "Option::is_none")]
     explain: Option<ExplainJson>,
-    /// What kinds of orders the passage tries to give to a model
+    /// Kinds of prompt injection in the passage
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
+    injections: Vec<&'static str>,
+    /// Same as `injections`
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false, deprecated)]
     orders: Vec<&'static str>,
 }
 
-/// Where the same words stand
+/// Another place with the same text
 #[derive(Serialize, ToSchema)]
 #[schema(as = Copy)]
 struct AlsoJson<'a> {
@@ -60,34 +68,38 @@ struct AlsoJson<'a> {
     line: usize,
 }
 
-/// What each leg of a search says of a passage
+/// Rank and score of a passage from each retriever
 #[derive(Serialize, ToSchema)]
 #[schema(as = Explanation)]
 struct ExplainJson {
-    lexical: Option<LegJson>,
-    dense: Option<LegJson>,
-    rerank: Option<LegJson>,
+    lexical: Option<ContributionJson>,
+    dense: Option<ContributionJson>,
+    rerank: Option<ContributionJson>,
 }
 
-/// What one leg of a search says of a passage
+/// Rank and score of a passage from one retriever
 #[derive(Serialize, ToSchema)]
 #[schema(as = Contribution)]
-struct LegJson {
-    /// Place in the ranking of this leg, from 1
+struct ContributionJson {
+    /// Rank from this retriever, from 1
     rank: usize,
-    /// BM25 score, cosine, or mean of the best cosines between tokens
+    /// BM25 score, cosine similarity, or mean of the best cosines between tokens (rerank)
     score: f64,
-    /// The score on the leg's scale: about 1 for a passage that answers
+    /// Normalized score: about 1 for a passage that answers the query
+    normalized: f64,
+    /// Same as `normalized`
+    #[schema(deprecated)]
     normalised: f64,
-    /// How much the leg counts
+    /// Weight of this retriever in the fusion
     weight: f64,
 }
 
-impl LegJson {
-    fn new(leg: Option<Contribution>) -> Option<Self> {
-        leg.map(|Contribution { rank, score, normalised, weight }| Self {
+impl ContributionJson {
+    fn new(contribution: Option<Contribution>) -> Option<Self> {
+        contribution.map(|Contribution { rank, score, normalised, weight }| Self {
             rank,
             score,
+            normalized: normalised,
             normalised,
             weight,
         })
@@ -96,6 +108,7 @@ impl LegJson {
 
 impl<'a> HitJson<'a> {
     pub fn new(hit: &'a Hit, explain: bool) -> Self {
+        let location = hit.chunk.place.as_ref().map(location);
         Self {
             rank: hit.rank,
             score: hit.score,
@@ -104,25 +117,32 @@ impl<'a> HitJson<'a> {
             lines: [hit.chunk.lines.first, hit.chunk.lines.last],
             bytes: [hit.chunk.bytes.start, hit.chunk.bytes.end],
             page: hit.chunk.place.as_ref().and_then(Location::page),
-            place: hit.chunk.place.as_ref().map(place),
+            location: location.clone(),
+            place: location,
             title: hit.title.as_deref(),
             heading: &hit.chunk.heading,
             text: &hit.chunk.text,
             also: hit.also.iter().map(|(path, line)| AlsoJson { path, line: *line }).collect(),
             explain: explain.then(|| {
                 let Contributions { lexical, dense, rerank } = hit.contributions;
-                let (lexical, dense, rerank) =
-                    (LegJson::new(lexical), LegJson::new(dense), LegJson::new(rerank));
+                let (lexical, dense, rerank) = (
+                    ContributionJson::new(lexical),
+                    ContributionJson::new(dense),
+                    ContributionJson::new(rerank),
+                );
                 ExplainJson { lexical, dense, rerank }
             }),
+            injections: Vec::new(),
             orders: Vec::new(),
         }
     }
 
-    /// With the orders that the passage tries to give; an answer lists those of its sources itself.
+    /// Adds the kinds of prompt injection in the passage. An answer lists those of its sources in
+    /// one place instead.
     #[must_use]
-    pub fn with_orders(self, kinds: &[InjectionKind]) -> Self {
-        Self { orders: kinds.iter().map(|kind| kind.name()).collect(), ..self }
+    pub fn with_injections(self, kinds: &[InjectionKind]) -> Self {
+        let injections: Vec<_> = kinds.iter().map(|kind| kind.name()).collect();
+        Self { orders: injections.clone(), injections, ..self }
     }
 }
 
@@ -130,7 +150,7 @@ impl<'a> HitJson<'a> {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Citation)]
 pub struct CitationJson<'a> {
-    /// The number that `[n]` in the answer refers to
+    /// The number of the mark `[n]` in the answer
     n: usize,
     #[serde(flatten)]
     hit: HitJson<'a>,
@@ -142,23 +162,23 @@ impl<'a> CitationJson<'a> {
     }
 }
 
-/// Milliseconds by stage; stages overlap
+/// Milliseconds per stage; stages overlap
 #[derive(Serialize, ToSchema)]
 #[schema(as = Timings)]
 pub struct TimesJson {
     embedding_ms: f64,
     search_ms: f64,
-    /// Of an answer only
+    /// Only in answers
     #[serde(skip_serializing_if = "Option::is_none")]
     generation_ms: Option<f64>,
     total_ms: f64,
 }
 
-/// What came out of the cache
+/// Cache hits and misses
 #[derive(Serialize, ToSchema)]
 #[schema(as = CacheUse)]
 pub struct CacheUseJson {
-    /// Of an answer only
+    /// Only in answers
     #[serde(skip_serializing_if = "Option::is_none")]
     answer_hit: Option<bool>,
     retrieval_hit: bool,
@@ -168,25 +188,25 @@ pub struct CacheUseJson {
     rerank_misses: u64,
 }
 
-/// What was found
+/// Search results
 #[derive(Serialize, ToSchema)]
 #[schema(as = Found)]
 pub struct SearchJson<'a> {
     query: &'a str,
     /// hybrid, lexical or dense
     mode: &'static str,
-    /// Which documents counted
+    /// The filter, if any
     filter: Option<String>,
     index: &'a str,
-    /// Stands for all that the index holds
+    /// Digest of the index contents
     corpus_id: &'a str,
     /// Best first
     hits: Vec<HitJson<'a>>,
     timings: TimesJson,
     cache: CacheUseJson,
-    /// Null once the index has its vectors
+    /// Null once the index has all vectors
     vectors_pending: Option<PendingJson>,
-    /// True where the index has no passage at all, and not there otherwise
+    /// Present and true when the index has no passages
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     #[schema(required = false)]
     index_empty: bool,
@@ -194,7 +214,7 @@ pub struct SearchJson<'a> {
 
 impl<'a> SearchJson<'a> {
     pub fn new(response: &'a search::Response, filter: Option<&Filter>, explain: bool) -> Self {
-        let hits = response.hits.iter();
+        let hit = |hit| HitJson::new(hit, explain).with_injections(&injection_kinds(hit));
         let t = response.timings;
         Self {
             query: &response.query,
@@ -202,9 +222,7 @@ impl<'a> SearchJson<'a> {
             filter: filter.map(ToString::to_string),
             index: &response.index,
             corpus_id: &response.corpus_id,
-            hits: hits
-                .map(|hit| HitJson::new(hit, explain).with_orders(&injection_kinds(hit)))
-                .collect(),
+            hits: response.hits.iter().map(hit).collect(),
             timings: TimesJson {
                 embedding_ms: t.embedding_ms,
                 search_ms: t.search_ms,
@@ -229,7 +247,7 @@ pub fn search(response: &search::Response, filter: Option<&Filter>, explain: boo
     json!(SearchJson::new(response, filter, explain))
 }
 
-/// Times and cache of an answer, which are known before the answer is.
+/// Timings and cache use of an answer; a stream sends them before the answer.
 pub fn course(t: Timings, cache: CacheUse) -> (TimesJson, CacheUseJson) {
     (
         TimesJson {
@@ -253,97 +271,111 @@ pub fn course(t: Timings, cache: CacheUse) -> (TimesJson, CacheUseJson) {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Answer)]
 pub struct AnswerJson<'a> {
-    /// As it was asked
+    /// The question as asked
     question: &'a str,
-    /// As it was searched for: with what it takes over from the conversation
+    /// The question as searched: follow-ups are completed from the conversation
     resolved: &'a str,
-    /// With `[n]` behind what source n says; empty when nothing in the index supports one
+    /// The answer, with a mark `[n]` after each statement from source n; empty when nothing in the
+    /// index supports one
     answer: &'a str,
-    /// False when nothing in the index supports an answer, or nothing of what a language model
-    /// wrote
+    /// False when nothing in the index supports an answer, or the text of the language model
     supported: bool,
-    /// What kind of answer was given
+    /// Kind of answer
     intent: &'static str,
-    /// Who wrote it: extractive or llm
+    /// What generated it: extractive or llm
     generator: &'static str,
-    /// The model that wrote it, or whose vectors found it
+    /// The language model that wrote it, or the embedding model
     model: &'a str,
-    /// Which documents counted
+    /// The filter, if any
     filter: Option<String>,
     index: &'a str,
-    /// Stands for all that the index holds
+    /// Digest of the index contents
     corpus_id: &'a str,
-    /// The sources; where nothing supports an answer, the nearest passages
+    /// The sources; without a supported answer, the nearest passages
     citations: Vec<CitationJson<'a>>,
     timings: TimesJson,
     cache: CacheUseJson,
-    /// What the language model did; null for a kept answer, or when none was asked
+    /// The call of the language model; null for a cached answer, or without a language model
     llm: Option<WritingJson<'a>>,
     checks: ChecksJson<'a>,
-    /// Passages that try to give orders to a model
-    orders: Vec<OrderingJson<'a>>,
-    /// Why the extractive generator answered in the language model's place
+    /// Passages with prompt injections
+    injections: Vec<InjectionJson<'a>>,
+    /// Same as `injections`
+    #[schema(deprecated)]
+    orders: Vec<InjectionJson<'a>>,
+    /// Why the extractive generator answered instead of the language model
     fallback: Option<Value>,
-    /// Null once the index has its vectors
+    /// Null once the index has all vectors
     vectors_pending: Option<PendingJson>,
-    /// True where the index has no passage at all, and not there otherwise
+    /// Present and true when the index has no passages
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     #[schema(required = false)]
     index_empty: bool,
 }
 
-/// What a language model did
+/// The call of a language model
 #[derive(Serialize, ToSchema)]
 #[schema(as = Writing)]
 struct WritingJson<'a> {
-    /// By the server's own account
+    /// The model, as reported by its server
     model: &'a str,
-    /// complete, length, repeating (it went round in circles and was cut), interrupted or broken
+    /// complete, length, repeating (cut off because it repeated itself), interrupted or broken
     finish: &'static str,
-    /// Why the text is broken off
+    /// Why the text is incomplete
+    error: Option<String>,
+    /// Same as `error`
+    #[schema(deprecated)]
     trouble: Option<String>,
-    /// The same as a stable word
+    /// Stable code for `error`
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
     attempts: u32,
     usage: Option<UsageJson>,
 }
 
-/// Tokens of a language model
+/// Token counts of a language model
 #[derive(Serialize, ToSchema)]
 #[schema(as = TokenUse)]
 struct UsageJson {
     prompt_tokens: u64,
     completion_tokens: u64,
-    /// Of the prompt, those that the server had read before; null when it does not say
+    /// Prompt tokens from the server's cache; null when it does not report them
     cached_tokens: Option<u64>,
 }
 
-/// What was wrong with a language model's text and was put right or is marked
+/// Problems in the text of a language model, fixed or marked
 #[derive(Serialize, ToSchema)]
 #[schema(as = Checks)]
 struct ChecksJson<'a> {
-    /// Numbers that were cited and not offered; they were removed
+    /// Cited numbers that are not sources; removed from the answer
+    removed_citations: &'a [usize],
+    /// Same as `removed_citations`
+    #[schema(deprecated)]
     removed: &'a [usize],
-    /// Sentences that no cited source supports; they stand in the answer, if there is one
+    /// Sentences that no cited source supports; kept in the answer
     unsupported: &'a [String],
-    /// Addresses that no source has; they were removed
+    /// Number of URLs that are in no source; removed from the answer
+    removed_urls: usize,
+    /// Same as `removed_urls`
+    #[schema(deprecated)]
     addresses: usize,
 }
 
-/// A passage that tries to give orders to a model
-#[derive(Serialize, ToSchema)]
-#[schema(as = Ordering)]
-struct OrderingJson<'a> {
-    /// Its number in the answer; null when the answer does not cite it
+/// A passage with a prompt injection
+#[derive(Clone, Serialize, ToSchema)]
+#[schema(as = Injection)]
+struct InjectionJson<'a> {
+    /// Number of its citation; null when the answer does not cite it
     n: Option<usize>,
     path: &'a str,
+    /// First and last line, from 1
     #[schema(value_type = Vec<usize>, min_items = 2, max_items = 2)]
     lines: [usize; 2],
+    /// Kinds of prompt injection
     kinds: Vec<&'static str>,
 }
 
-impl<'a> OrderingJson<'a> {
+impl<'a> InjectionJson<'a> {
     fn new(FlaggedPassage { n, hit, kinds }: &'a FlaggedPassage) -> Self {
         let lines = [hit.chunk.lines.first, hit.chunk.lines.last];
         Self {
@@ -355,7 +387,7 @@ impl<'a> OrderingJson<'a> {
     }
 }
 
-/// One answer. `fault` says how a fault is told to whoever reads this.
+/// An answer as JSON. `fault` renders a fault of the language model for the reader.
 pub fn answer(response: &Response, fault: &dyn Fn(&Fault) -> Value) -> Value {
     json!(AnswerJson::new(response, fault))
 }
@@ -364,6 +396,8 @@ impl<'a> AnswerJson<'a> {
     /// As [`answer`].
     pub fn new(response: &'a Response, fault: &dyn Fn(&Fault) -> Value) -> Self {
         let (timings, cache) = course(response.timings, response.cache);
+        let checks = &response.checks;
+        let injections: Vec<_> = response.flagged.iter().map(InjectionJson::new).collect();
         Self {
             question: &response.question,
             resolved: &response.resolved,
@@ -378,30 +412,39 @@ impl<'a> AnswerJson<'a> {
             citations: response.answer.citations.iter().map(CitationJson::new).collect(),
             timings,
             cache,
-            llm: response.writing.as_ref().map(|writing| WritingJson {
-                model: &writing.model,
-                finish: finish(writing.finish),
-                trouble: writing
-                    .trouble
-                    .as_ref()
-                    .and_then(|why| Some(fault(why)["message"].as_str()?.to_owned())),
-                reason: writing.trouble.as_ref().and_then(Fault::reason_given).map(Reason::name),
-                attempts: writing.attempts,
-                usage: writing.usage.map(|usage| UsageJson {
-                    prompt_tokens: usage.prompt_tokens,
-                    completion_tokens: usage.completion_tokens,
-                    cached_tokens: usage.cached_tokens,
-                }),
-            }),
+            llm: response.writing.as_ref().map(|writing| WritingJson::new(writing, fault)),
             checks: ChecksJson {
-                removed: &response.checks.removed,
-                unsupported: &response.checks.unsupported,
-                addresses: response.checks.addresses,
+                removed_citations: &checks.removed,
+                removed: &checks.removed,
+                unsupported: &checks.unsupported,
+                removed_urls: checks.addresses,
+                addresses: checks.addresses,
             },
-            orders: response.flagged.iter().map(OrderingJson::new).collect(),
+            orders: injections.clone(),
+            injections,
             fallback: response.fallback.as_ref().map(fault),
             vectors_pending: PendingJson::new(response.pending),
             index_empty: response.index_empty,
+        }
+    }
+}
+
+impl<'a> WritingJson<'a> {
+    fn new(writing: &'a Writing, fault: &dyn Fn(&Fault) -> Value) -> Self {
+        let trouble = writing.trouble.as_ref();
+        let error = trouble.and_then(|why| Some(fault(why)["message"].as_str()?.to_owned()));
+        Self {
+            model: &writing.model,
+            finish: finish(writing.finish),
+            trouble: error.clone(),
+            error,
+            reason: trouble.and_then(Fault::reason_given).map(Reason::name),
+            attempts: writing.attempts,
+            usage: writing.usage.map(|usage| UsageJson {
+                prompt_tokens: usage.prompt_tokens,
+                completion_tokens: usage.completion_tokens,
+                cached_tokens: usage.cached_tokens,
+            }),
         }
     }
 }

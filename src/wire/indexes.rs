@@ -1,4 +1,4 @@
-//! What there is: indexes, their documents, and the cache.
+//! Indexes, their documents, and the cache.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -8,20 +8,20 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::place;
+use super::location;
 use crate::cache::{Purged, TableStats};
 use crate::document::Location;
 use crate::documents::Changed;
 use crate::error::{Fault, Result};
 use crate::index::{self, Meta, Record, Root, Stored};
 
-/// What an index knows of a file
+/// A document in an index
 #[derive(Serialize, ToSchema)]
 #[schema(as = Document)]
 pub struct DocumentJson<'a> {
-    /// The folder that was ingested, as it was named then
+    /// The ingested folder, as it was named
     root: Option<&'a str>,
-    /// Path below that folder
+    /// Path relative to the root
     path: &'a str,
     /// indexed, skipped or failed
     #[schema(value_type = String)]
@@ -36,9 +36,9 @@ pub struct DocumentJson<'a> {
     /// Bytes of the file
     size: u64,
     chunks: u64,
-    /// Last change, in Unix seconds
+    /// Modification time in Unix seconds
     modified: Option<i64>,
-    /// What it says of itself beside its title: every value of every key
+    /// Metadata of the document: all values of each key
     meta: &'a BTreeMap<String, Vec<String>>,
 }
 
@@ -64,31 +64,35 @@ pub struct PassageJson<'a> {
     /// First and last line, from 1
     #[schema(value_type = Vec<usize>, min_items = 2, max_items = 2)]
     lines: [usize; 2],
-    /// First byte, and the one behind the last
+    /// First byte, and the end (exclusive)
     #[schema(value_type = Vec<usize>, min_items = 2, max_items = 2)]
     bytes: [usize; 2],
-    /// Page of a document that has pages
+    /// Page number, in documents with pages
     page: Option<usize>,
     /// Page, slide, sheet and cell, message or notebook cell
+    location: Option<Value>,
+    /// Same as `location`
+    #[schema(deprecated)]
     place: Option<Value>,
-    /// The headings that it stands under, outermost first
+    /// Enclosing headings, outermost first
     heading: &'a [String],
     text: &'a str,
-    /// It belongs to the part that was asked for
+    /// Whether it belongs to the requested range
     #[serde(skip_serializing_if = "Option::is_none")]
     cited: Option<bool>,
 }
 
-/// The passages of a document, in its order; with a part of it that is looked for, each says
-/// whether it belongs to that.
+/// Passages of a document, in order. `cited` is the range of passages to mark.
 pub fn passages(chunks: &[Stored], cited: Option<&Range<usize>>) -> Value {
     let passage = |(n, Stored { chunk, .. }): (usize, &Stored)| {
+        let location = chunk.place.as_ref().map(location);
         json!(PassageJson {
             cited: cited.map(|cited| cited.contains(&n)),
             lines: [chunk.lines.first, chunk.lines.last],
             bytes: [chunk.bytes.start, chunk.bytes.end],
             page: chunk.place.as_ref().and_then(Location::page),
-            place: chunk.place.as_ref().map(place),
+            location: location.clone(),
+            place: location,
             heading: &chunk.heading,
             text: &chunk.text,
         })
@@ -96,7 +100,7 @@ pub fn passages(chunks: &[Stored], cited: Option<&Range<usize>>) -> Value {
     chunks.iter().enumerate().map(passage).collect()
 }
 
-/// Documents that were taken out or let in again, and what the index has now
+/// Removed or restored documents, and the index afterwards
 #[derive(Serialize, ToSchema)]
 #[schema(as = Changed)]
 pub struct ChangedJson<'a> {
@@ -104,20 +108,20 @@ pub struct ChangedJson<'a> {
     removed: Option<&'a [String]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     restored: Option<&'a [String]>,
-    /// Stands for all that the index holds
+    /// Digest of the index contents
     corpus_id: &'a str,
     documents: u64,
     chunks: u64,
-    /// Answers in conversations that rested on them and were emptied
+    /// Answers in sessions that quoted the documents and were emptied
     withdrawn_answers: u64,
 }
 
-/// `what` says what became of them: `removed` or `restored`.
-pub fn changed(what: &str, changed: &Changed) -> Value {
-    let told = |as_what| (what == as_what).then_some(&*changed.paths);
+/// `action` is the key of the changed documents: `removed` or `restored`.
+pub fn changed(action: &str, changed: &Changed) -> Value {
+    let paths = |key| (action == key).then_some(&*changed.paths);
     json!(ChangedJson {
-        removed: told("removed"),
-        restored: told("restored"),
+        removed: paths("removed"),
+        restored: paths("restored"),
         corpus_id: &changed.corpus_id,
         documents: changed.documents,
         chunks: changed.chunks,
@@ -125,38 +129,39 @@ pub fn changed(what: &str, changed: &Changed) -> Value {
     })
 }
 
-/// The tables of the cache
+/// The cache tables
 #[derive(Serialize, ToSchema)]
 #[schema(as = CacheStats)]
 pub struct CacheJson {
-    /// By name
+    /// Tables by name
     tables: BTreeMap<String, TableJson>,
     file_bytes: u64,
 }
 
-/// A table of the cache
+/// A cache table
 #[derive(Serialize, ToSchema)]
 #[schema(as = CacheTable)]
 struct TableJson {
-    /// Rows
+    /// Number of rows
     count: u64,
     /// Bytes of keys and values
     bytes: u64,
-    /// Bytes that keys and values may have
+    /// Limit of `bytes`
     budget_bytes: u64,
-    /// Seconds that a row counts; 0 means for ever
+    /// Lifetime of a row in seconds; 0 means unlimited
     ttl_seconds: u64,
     /// Unix seconds of the oldest row
     oldest: Option<i64>,
     /// Unix seconds of the newest row
     newest: Option<i64>,
-    /// Of all processes since the file was begun, as the other counters
+    /// Lookups that found a row, by all processes since the file was created, like the counters
+    /// below
     hits: u64,
     misses: u64,
     hit_rate: f64,
-    /// Rows that failed their checksum
+    /// Rows with a wrong checksum
     damaged: u64,
-    /// Rows that went to keep the budget
+    /// Rows evicted to stay within the budget
     evicted: u64,
 }
 
@@ -180,13 +185,13 @@ pub fn cache_stats(stats: &[TableStats], file_bytes: u64) -> Value {
     json!(CacheJson { tables: stats.iter().map(table).collect(), file_bytes })
 }
 
-/// What was removed from the cache
+/// Rows removed from the cache
 #[derive(Serialize, ToSchema)]
 #[schema(as = Purged)]
 pub struct PurgedJson {
-    /// By table
+    /// Removed rows by table
     purged: BTreeMap<String, RowsJson>,
-    /// By how much the file is smaller
+    /// Bytes by which the cache file shrank
     freed_bytes: u64,
 }
 
@@ -219,7 +224,7 @@ pub enum IndexJson<'a> {
 #[schema(as = WholeIndex)]
 pub struct WholeJson<'a> {
     name: &'a str,
-    /// Stands for all that the index holds
+    /// Digest of the index contents
     corpus_id: &'a str,
     documents: u64,
     chunks: u64,
@@ -228,7 +233,7 @@ pub struct WholeJson<'a> {
     bytes: u64,
     /// Unix seconds
     created: i64,
-    /// The folders, as they were named when they were ingested
+    /// The ingested folders, as they were named
     roots: Vec<&'a str>,
 }
 
@@ -237,11 +242,11 @@ pub struct WholeJson<'a> {
 #[schema(as = DamagedIndex)]
 pub struct DamagedIndexJson<'a> {
     name: &'a str,
-    /// Why
+    /// Why it cannot be read
     damaged: String,
 }
 
-/// An index in a list; `damaged` tells of a fault what may be told.
+/// An index in a list. `damaged` renders the fault of an unreadable index for the reader.
 pub fn index(name: &str, meta: &Result<Meta>, damaged: &dyn Fn(&Fault) -> String) -> Value {
     json!(match meta {
         Ok(meta) => IndexJson::Whole(WholeJson {
@@ -258,17 +263,17 @@ pub fn index(name: &str, meta: &Result<Meta>, damaged: &dyn Fn(&Fault) -> String
     })
 }
 
-/// What a check of every byte of an index found
+/// Result of verifying an index
 #[derive(Serialize, ToSchema)]
 #[schema(as = Verified)]
 pub struct VerifiedJson<'a> {
     index: &'a str,
-    /// Nothing is damaged
+    /// No file is damaged
     ok: bool,
     damaged: Vec<DamagedJson<'a>>,
 }
 
-/// A file that is damaged
+/// A damaged file
 #[derive(Serialize, ToSchema)]
 #[schema(as = DamagedFile)]
 struct DamagedJson<'a> {
@@ -283,12 +288,12 @@ pub fn verified(name: &str, problems: &[index::Problem]) -> Value {
     json!(VerifiedJson { index: name, ok: problems.is_empty(), damaged })
 }
 
-/// The generation that an index went back to
+/// The generation that is current after a rollback
 #[derive(Serialize, ToSchema)]
 #[schema(as = RolledBack)]
 pub struct RolledBackJson<'a> {
     index: &'a str,
-    /// Stands for all that the index holds
+    /// Digest of the index contents
     corpus_id: &'a str,
     documents: u64,
     chunks: u64,

@@ -1,5 +1,5 @@
-//! JSON that clients send, read into the types of requests. What does not fit is reported by the
-//! name of its field and in terms of JSON: no message here contains a name of a Rust type.
+//! Deserializes the JSON of requests. An error names the field and uses the terms of JSON; no
+//! message contains the name of a Rust type.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display};
@@ -12,13 +12,13 @@ use serde::de::{
 use serde_json::error::Category;
 use serde_json::{Map, Value};
 
-/// The largest integer up to which every float with no fraction is exact.
+/// 2^53: up to here, every integer is exact as a float.
 const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
 
-/// Why a value is refused, and which part of it.
+/// Why a value does not fit its type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Misfit {
-    /// The part, such as `messages[0].content`; empty for the whole.
+    /// The field, such as `messages[0].content`; empty for the whole value.
     path: String,
     problem: Problem,
 }
@@ -34,7 +34,7 @@ enum Problem {
 }
 
 impl Misfit {
-    /// A refusal of a field in words of its own, which follow the field's name.
+    /// An error with a message that follows the name of the field.
     pub fn of(path: impl Into<String>, words: impl Into<String>) -> Self {
         Self { path: path.into(), problem: Problem::Other(words.into()) }
     }
@@ -43,7 +43,7 @@ impl Misfit {
         Self { path: String::new(), problem }
     }
 
-    /// The same of a part of the value that it was found in.
+    /// The same error, seen from the enclosing value.
     fn within(mut self, segment: &str) -> Self {
         self.path = match self.path.as_str() {
             "" => segment.to_owned(),
@@ -53,12 +53,12 @@ impl Misfit {
         self
     }
 
-    /// The part that is refused; `None` when it is the whole.
+    /// The field; `None` for the whole value.
     pub fn path(&self) -> Option<&str> {
         (!self.path.is_empty()).then_some(self.path.as_str())
     }
 
-    /// The sentence, with a name for the whole value, such as "the body".
+    /// The message. `whole` names the whole value, such as "the body".
     pub fn words(&self, whole: &str) -> String {
         let subject =
             if self.path.is_empty() { whole.to_owned() } else { format!("`{}`", self.path) };
@@ -69,24 +69,24 @@ impl Misfit {
             Problem::Missing => format!("{subject} is missing"),
             Problem::Unknown { .. } => format!("unknown field {subject}"),
             Problem::NotOneOf { found, known } => {
-                format!("{subject} cannot be `{found}`; it is one of {}", known.join(", "))
+                format!("{subject} must be one of {}, not `{found}`", known.join(", "))
             }
             Problem::Twice => format!("{subject} is given twice"),
             Problem::Other(words) => format!("{subject} {words}"),
         }
     }
 
-    /// What to do about it, where there is more to say.
+    /// What to try next.
     pub fn hint(&self) -> Option<String> {
         match &self.problem {
-            Problem::Unknown { known: [] } => Some("there are no fields".to_owned()),
-            Problem::Unknown { known } => Some(format!("the fields are {}", known.join(", "))),
+            Problem::Unknown { known: [] } => Some("no fields are allowed".to_owned()),
+            Problem::Unknown { known } => Some(format!("known fields: {}", known.join(", "))),
             _ => None,
         }
     }
 }
 
-/// For serde's own use; people are shown [`Misfit::words`].
+/// Required by serde; users see [`Misfit::words`].
 impl Display for Misfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.words("the value"))
@@ -125,7 +125,7 @@ impl de::Error for Misfit {
     }
 }
 
-/// What serde says was expected, as JSON calls it.
+/// The type that serde expected, in terms of JSON.
 fn noun(expected: &dyn Expected) -> String {
     let words = expected.to_string();
     let noun = match words.as_str() {
@@ -157,8 +157,7 @@ fn found_noun(found: &Unexpected<'_>) -> String {
     }
 }
 
-/// Parses JSON text. An object that has a field twice is refused: two readers could see two
-/// different requests.
+/// Parses JSON text. Duplicate fields are refused: two parsers could pick different ones.
 ///
 /// # Errors
 /// When it is not JSON.
@@ -166,8 +165,8 @@ pub fn json(bytes: &[u8]) -> Result<Value, Misfit> {
     let Unique(value) = serde_json::from_slice(bytes).map_err(|error| {
         let whole = |words: String| Misfit::of("", words);
         match error.classify() {
-            _ if bytes.trim_ascii().is_empty() => whole("is empty, and must be JSON".to_owned()),
-            Category::Eof => whole("is not valid JSON: it ends too early".to_owned()),
+            _ if bytes.trim_ascii().is_empty() => whole("is empty; it must be JSON".to_owned()),
+            Category::Eof => whole("is not valid JSON: unexpected end".to_owned()),
             Category::Data => {
                 let words = error.to_string();
                 whole(words.split(" at line ").next().unwrap_or_default().to_owned())
@@ -182,19 +181,18 @@ pub fn json(bytes: &[u8]) -> Result<Value, Misfit> {
     Ok(value)
 }
 
-/// Reads a value into the type of a request.
+/// Deserializes a value.
 ///
 /// # Errors
-/// When it does not fit.
+/// When the value does not fit the type.
 pub fn read<T: DeserializeOwned>(value: &Value) -> Result<T, Misfit> {
     T::deserialize(Input { value, is_text: false })
 }
 
-/// The same of fields that came as text, such as those of a query: numbers and truth values are
-/// written out.
+/// Deserializes text fields, such as those of a query string: numbers and booleans are parsed.
 ///
 /// # Errors
-/// When they do not fit.
+/// When a field does not fit its type.
 pub fn read_text<T: DeserializeOwned>(fields: Vec<(String, String)>) -> Result<T, Misfit> {
     let mut object = Map::new();
     for (name, text) in fields {
@@ -205,7 +203,7 @@ pub fn read_text<T: DeserializeOwned>(fields: Vec<(String, String)>) -> Result<T
     T::deserialize(Input { value: &object.into(), is_text: true })
 }
 
-/// A part of a value, on its way into a type.
+/// A deserializer of a value.
 #[derive(Clone, Copy)]
 struct Input<'a> {
     value: &'a Value,
@@ -224,7 +222,7 @@ impl<'de> Input<'de> {
                 (_, Ok(n)) => visitor.visit_i64(n),
                 _ => Err(wrong(&visitor)),
             },
-            // JSON does not tell 3.0 from 3.
+            // In JSON, 3.0 and 3 are the same number.
             Value::Number(n) if n.is_f64() => match n.as_f64() {
                 Some(n) if n.fract() == 0.0 && (0.0..=MAX_EXACT).contains(&n) => {
                     visitor.visit_u64(n as u64)
@@ -298,7 +296,7 @@ impl<'de> Deserializer<'de> for Input<'de> {
         }
     }
 
-    /// A derived type would take an array too, whose items are in the order of its fields.
+    /// Refuses arrays, which derived types accept with items in the order of their fields.
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         _name: &'static str,
@@ -319,7 +317,7 @@ impl<'de> Deserializer<'de> for Input<'de> {
         visitor.visit_newtype_struct(self)
     }
 
-    /// One of a few words.
+    /// Enums are strings.
     fn deserialize_enum<V: Visitor<'de>>(
         self,
         _name: &'static str,
@@ -340,8 +338,8 @@ impl<'de> Deserializer<'de> for Input<'de> {
     }
 
     serde::forward_to_deserialize_any! {
-        i8 i16 i32 i128 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple tuple_struct map
-        identifier
+        i8 i16 i32 i128 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
+        tuple_struct map identifier
     }
 }
 
@@ -369,7 +367,7 @@ impl<'de> SeqAccess<'de> for Items<'de> {
 
 struct Fields<'a> {
     fields: serde_json::map::Iter<'a>,
-    /// The field whose name was read last.
+    /// The current field.
     value: Option<(&'a str, &'a Value)>,
     is_text: bool,
 }
@@ -393,7 +391,7 @@ impl<'de> MapAccess<'de> for Fields<'de> {
     }
 }
 
-/// A value whose objects have each field once.
+/// A value without duplicate fields.
 struct Unique(Value);
 
 impl<'de> de::Deserialize<'de> for Unique {
@@ -498,7 +496,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_named_by_its_field() {
+    fn errors_name_the_field() {
         let check = |value: Value, words: &str| {
             assert_eq!(read::<Body>(&value).unwrap_err().words("the body"), words, "{value}");
         };
@@ -533,7 +531,7 @@ mod tests {
         );
         check(
             json!({ "query": "q", "parts": [{ "kind": "x" }] }),
-            "`parts[0].kind` cannot be `x`; it is one of text, image_url",
+            "`parts[0].kind` must be one of text, image_url, not `x`",
         );
         check(
             json!({ "query": "q", "parts": [{ "kind": "text", "x": 1 }] }),
@@ -542,7 +540,7 @@ mod tests {
         let unknown = read::<Part>(&json!({ "x": 1 })).unwrap_err();
         assert_eq!(
             (unknown.path(), unknown.hint().as_deref()),
-            (Some("x"), Some("the fields are kind"))
+            (Some("x"), Some("known fields: kind"))
         );
 
         let body: Body =
@@ -554,7 +552,7 @@ mod tests {
     }
 
     #[test]
-    fn a_query_is_read_from_its_text() {
+    fn query_strings_are_parsed() {
         let read = |text: &str| {
             let fields = text.split('&').map(|field| field.split_once('=').unwrap());
             let fields = fields.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
@@ -575,12 +573,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_json_is_said_without_the_words_of_a_parser() {
+    fn invalid_json_is_reported_without_the_message_of_the_parser() {
         let check = |text: &str, words: &str| {
             assert_eq!(json(text.as_bytes()).unwrap_err().words("the body"), words)
         };
-        check(" ", "the body is empty, and must be JSON");
-        check("{\"a\": ", "the body is not valid JSON: it ends too early");
+        check(" ", "the body is empty; it must be JSON");
+        check("{\"a\": ", "the body is not valid JSON: unexpected end");
         check("{bad", "the body is not valid JSON (line 1, column 2)");
         check("{} more", "the body is not valid JSON (line 1, column 4)");
         check("{\"a\": 1, \"b\": {\"c\": 1, \"c\": 2}}", "the body has the field `c` twice");

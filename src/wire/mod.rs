@@ -1,7 +1,6 @@
-//! The JSON that scripts rely on. Fields may be added, never renamed or removed. [`input`] reads
-//! the JSON of requests.
-//!
-//! What has a type here is described by it wherever the shape of a reply is told, too.
+//! The JSON of the CLI, HTTP and MCP interfaces. It is a contract: fields may be added, never
+//! renamed or removed. A field with a better name is kept as a deprecated copy. The types here also
+//! yield the OpenAPI schemas. [`input`] reads the JSON of requests.
 
 mod answers;
 mod indexes;
@@ -24,15 +23,18 @@ use utoipa::ToSchema;
 use crate::document::Location;
 use crate::search::Pending;
 
-/// Vectors of an index that has none yet
+/// Progress of the vectors of an index, until it has all of them
 #[derive(Serialize, ToSchema)]
 #[schema(as = VectorsPending)]
 struct PendingJson {
-    /// Vectors made
+    /// Vectors computed
     done: u64,
-    /// Vectors wanted
+    /// Vectors needed
     total: u64,
-    /// Somebody makes them; else the next ingest goes on
+    /// A job computes them now; otherwise the next ingest continues
+    in_progress: bool,
+    /// Same as `in_progress`
+    #[schema(deprecated)]
     being_made: bool,
 }
 
@@ -41,19 +43,21 @@ impl PendingJson {
         pending.map(|Pending { done, total, in_progress }| Self {
             done,
             total,
+            in_progress,
             being_made: in_progress,
         })
     }
 }
 
-/// How far the vectors of an index are that has none yet.
+/// Progress of the vectors of an index; `None` once it has all of them.
 pub fn pending(pending: Option<Pending>) -> Option<Value> {
     PendingJson::new(pending).map(|pending| json!(pending))
 }
 
-pub fn place(place: &Location) -> Value {
-    let kind = place.kind();
-    match place {
+/// A location inside a document, such as a page or a cell.
+pub fn location(location: &Location) -> Value {
+    let kind = location.kind();
+    match location {
         Location::Page(n) | Location::Slide(n) | Location::Message(n) | Location::Cell(n) => {
             json!({ "kind": kind, kind: n })
         }

@@ -1,4 +1,4 @@
-//! What was done and asked: jobs, conversations, and what was recorded.
+//! Jobs, sessions and usage statistics.
 
 use std::collections::BTreeMap;
 
@@ -21,47 +21,57 @@ pub struct JobJson<'a> {
     state: &'static str,
     /// critical, high, normal, low or background
     priority: &'static str,
-    /// Jobs that must have succeeded before
+    /// Jobs that must succeed first
     after: &'a [String],
     index: &'a str,
     /// Embedding model
     model: &'a str,
-    /// The folders
+    /// The folders to ingest
     dirs: Vec<&'a str>,
-    /// How often it was begun
+    /// Number of starts
     attempts: u32,
-    /// Tries before it counts as failed
+    /// Starts before the job fails for good
     max_attempts: u32,
     created: f64,
     started: Option<f64>,
-    /// Null until it is over
+    /// Null until the job ends
     ended: Option<f64>,
-    /// The process that runs it
+    /// Process id while running
     pid: Option<u32>,
+    /// Cancellation was requested
+    cancel_requested: bool,
+    /// Same as `cancel_requested`
+    #[schema(deprecated)]
     cancel_asked: bool,
     progress: ProgressJson<'a>,
     /// Why it failed
     reason: Option<&'a str>,
-    /// Files that ended the process too often and are left out
+    /// Files that are skipped because they crashed the process repeatedly
+    quarantined_files: Vec<&'a str>,
+    /// Same as `quarantined_files`
+    #[schema(deprecated)]
     files_set_aside: Vec<&'a str>,
-    /// What came of it: `corpus_id`, `documents`, `chunks`, `read`, `n_failed`, …
+    /// The result: `corpus_id`, `documents`, `chunks`, `read`, `n_failed`, …
     result: Option<&'a Value>,
 }
 
-/// How far a job is
+/// Progress of a job
 #[derive(Serialize, ToSchema)]
 #[schema(as = Progress)]
 struct ProgressJson<'a> {
-    /// Of the whole, from 0 to 1
+    /// Completed fraction, from 0 to 1
+    fraction: f64,
+    /// Same as `fraction`
+    #[schema(deprecated)]
     share: f64,
     /// scan, bm25, vectors or save
     stage: &'a str,
     message: &'a str,
-    /// Units of the stage that are done
+    /// Completed units of the stage
     done: u64,
-    /// Units of the stage; 0 while that is not known
+    /// Units of the stage; 0 while unknown
     total: u64,
-    /// Seconds left in this stage, once there is a rate
+    /// Estimated seconds until the stage ends
     eta_seconds: Option<u64>,
 }
 
@@ -84,8 +94,10 @@ pub fn job(job: &Job) -> Value {
         started: job.started_ms.map(seconds),
         ended: job.ended_ms.map(seconds),
         pid: job.pid.filter(|_| job.state == State::Running),
+        cancel_requested: job.cancel_asked,
         cancel_asked: job.cancel_asked,
         progress: ProgressJson {
+            fraction: p.share,
             share: p.share,
             stage: &p.stage,
             message: &p.message,
@@ -94,12 +106,13 @@ pub fn job(job: &Job) -> Value {
             eta_seconds: p.eta_s,
         },
         reason: job.reason.as_ref().map(|reason| &*reason.message),
+        quarantined_files: job.set_aside().collect(),
         files_set_aside: job.set_aside().collect(),
         result: job.result.as_ref(),
     })
 }
 
-/// A conversation in a list; times are Unix seconds
+/// A session in a list; times are Unix seconds
 #[derive(Serialize, ToSchema)]
 #[schema(as = Session)]
 pub struct SessionJson<'a> {
@@ -107,16 +120,20 @@ pub struct SessionJson<'a> {
     turns: u64,
     first_question: &'a str,
     created: i64,
-    /// When something was asked last
+    /// Time of the last question
+    last_used: i64,
+    /// Same as `last_used`
+    #[schema(deprecated)]
     used: i64,
 }
 
 pub fn session(summary: &Summary) -> Value {
     let Summary { id, turns, first_question, created, used } = summary;
-    json!(SessionJson { id, turns: *turns, first_question, created: *created, used: *used })
+    let (turns, created, used) = (*turns, *created, *used);
+    json!(SessionJson { id, turns, first_question, created, last_used: used, used })
 }
 
-/// A conversation as a file: a line for each question.
+/// A session as JSON Lines: one object per question.
 pub fn exported(id: &str, turns: &[Turn]) -> String {
     let line = |turn: &Turn| {
         let mut object = self::turn(turn);
@@ -126,35 +143,35 @@ pub fn exported(id: &str, turns: &[Turn]) -> String {
     turns.iter().map(line).collect()
 }
 
-/// A question of a conversation and its answer
+/// A question of a session and its answer
 #[derive(Serialize, ToSchema)]
 #[schema(as = Turn)]
 pub struct TurnJson<'a> {
     /// Unix seconds
     at: i64,
     index: &'a str,
-    /// As it was asked
+    /// The question as asked
     question: &'a str,
-    /// As it was searched for
+    /// The question as searched
     resolved: &'a str,
-    /// With `[n]` marks; empty when nothing supported one
+    /// The answer with its marks `[n]`; empty when nothing supported one
     answer: &'a str,
     supported: bool,
     intent: &'a str,
-    /// Who wrote it: extractive or llm
+    /// What generated it: extractive or llm
     generator: &'a str,
     citations: Vec<CitedJson<'a>>,
 }
 
-/// Where a passage stands that an answer cited
+/// The location of a cited passage
 #[derive(Serialize, ToSchema)]
 #[schema(as = Cited)]
 struct CitedJson<'a> {
-    /// The number that `[n]` in the answer refers to
+    /// The number of the mark `[n]` in the answer
     n: usize,
-    /// The folder that was ingested, as it was named then
+    /// The ingested folder, as it was named
     root: &'a str,
-    /// Path below that folder
+    /// Path relative to the root
     path: &'a str,
     /// First and last line, from 1
     #[schema(value_type = Vec<usize>, min_items = 2, max_items = 2)]
@@ -181,42 +198,42 @@ pub fn turn(turn: &Turn) -> Value {
     })
 }
 
-/// What was recorded of questions; times are Unix seconds, latencies milliseconds, rates from 0 to
-/// 1
+/// Usage statistics; times are Unix seconds, latencies milliseconds, rates from 0 to 1
 #[derive(Serialize, ToSchema)]
 #[schema(as = Stats)]
 pub struct StatsJson<'a> {
+    /// Start of the period
     since: i64,
-    /// When the first record was made
+    /// Time of the first record
     first: Option<i64>,
-    /// When the last record was made
+    /// Time of the last record
     last: Option<i64>,
     questions: u64,
     searches: u64,
-    /// Questions that the index supported an answer to
+    /// Questions with a supported answer
     supported: u64,
     supported_rate: f64,
     answer_hit_rate: f64,
     retrieval_hit_rate: f64,
     sessions: u64,
-    /// Questions of each intent
+    /// Questions by intent
     intents: BTreeMap<&'a str, u64>,
-    /// By stage
+    /// Latency by stage
     latency_ms: BTreeMap<&'a str, LatencyJson>,
     /// The most frequent questions and searches
     top: Vec<AskedJson<'a>>,
-    /// The most frequent questions that nothing supported an answer to
+    /// The most frequent questions without a supported answer
     unanswered: Vec<AskedJson<'a>>,
-    /// The documents cited or found most often
+    /// The documents cited or returned most often
     documents: Vec<OpenedJson<'a>>,
-    errors: Vec<WrongJson<'a>>,
-    /// Where a server sampled it
+    errors: Vec<ErrorCountJson<'a>>,
+    /// Resource use, sampled by servers
     system: Option<SystemJson>,
-    /// Records that fail their checksum and are left out
+    /// Records with a wrong checksum, which are ignored
     damaged: u64,
 }
 
-/// Milliseconds at some percentiles
+/// Latency percentiles in milliseconds
 #[derive(Serialize, ToSchema)]
 #[schema(as = Latency)]
 struct LatencyJson {
@@ -234,13 +251,13 @@ impl LatencyJson {
     }
 }
 
-/// A question and how often it was asked
+/// A question and its frequency
 #[derive(Serialize, ToSchema)]
 #[schema(as = Asked)]
 struct AskedJson<'a> {
     /// question or search
     kind: &'static str,
-    /// In words, where they are kept
+    /// The text, where texts are recorded
     text: Option<&'a str>,
     hash: &'a str,
     count: u64,
@@ -261,7 +278,7 @@ impl<'a> AskedJson<'a> {
     }
 }
 
-/// A document and how often it was cited or found
+/// A document and how often it was cited or returned
 #[derive(Serialize, ToSchema)]
 #[schema(as = Opened)]
 struct OpenedJson<'a> {
@@ -276,22 +293,22 @@ impl<'a> OpenedJson<'a> {
     }
 }
 
-/// What went wrong, where, and how often
+/// An error and its frequency
 #[derive(Serialize, ToSchema)]
 #[schema(as = Wrong)]
-struct WrongJson<'a> {
+struct ErrorCountJson<'a> {
     code: &'a str,
     route: &'a str,
     count: u64,
 }
 
-impl<'a> WrongJson<'a> {
+impl<'a> ErrorCountJson<'a> {
     fn new(wrong: &'a Wrong) -> Self {
         Self { code: &wrong.code, route: &wrong.route, count: wrong.n }
     }
 }
 
-/// What a server took
+/// Resource use of a server
 #[derive(Serialize, ToSchema)]
 #[schema(as = System)]
 struct SystemJson {
@@ -317,7 +334,7 @@ pub fn stats(report: &Report) -> Value {
         top: report.top.iter().map(AskedJson::new).collect(),
         unanswered: report.unanswered.iter().map(AskedJson::new).collect(),
         documents: report.documents.iter().map(OpenedJson::new).collect(),
-        errors: report.errors.iter().map(WrongJson::new).collect(),
+        errors: report.errors.iter().map(ErrorCountJson::new).collect(),
         system: report.system.map(|(max_memory_bytes, mean_cores, max_queue)| SystemJson {
             max_memory_bytes,
             mean_cores,

@@ -57,12 +57,16 @@ fn an_answer_is_streamed_checked_counted_and_cached() {
     assert_eq!(found["resolved"], QUESTION);
     let usage = json!({ "prompt_tokens": 12, "completion_tokens": 5, "cached_tokens": 8 });
     let llm = json!({
-        "model": "scripted", "finish": "complete", "trouble": null, "attempts": 1, "usage": usage,
+        "model": "scripted", "finish": "complete", "error": null, "trouble": null, "attempts": 1,
+        "usage": usage,
     });
     assert_eq!(found["llm"], llm);
-    let checks = json!({ "removed": [9], "unsupported": ["They sing loudly."], "addresses": 0 });
+    let checks = json!({
+        "removed_citations": [9], "removed": [9], "unsupported": ["They sing loudly."],
+        "removed_urls": 0, "addresses": 0,
+    });
     assert_eq!(found["checks"], checks);
-    assert_eq!((&found["orders"], &found["fallback"]), (&json!([]), &Value::Null));
+    assert_eq!((&found["injections"], &found["fallback"]), (&json!([]), &Value::Null));
     let citations = found["citations"].as_array().unwrap();
     assert_eq!(
         (citations.len(), &citations[0]["n"], &citations[0]["path"]),

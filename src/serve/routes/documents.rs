@@ -1,4 +1,5 @@
-//! `/documents`: lists, shows and removes documents of an index. Nothing here reads an ingested file.
+//! `/documents`: lists, shows and removes documents of an index. Nothing here reads an ingested
+//! file.
 
 use std::sync::Arc;
 
@@ -226,8 +227,8 @@ impl DocumentQuery {
 
 /// Show the passages of a document
 ///
-/// Passages come from the index, in document order; the file is not read. With `bytes` or `lines` of
-/// a citation, the passages of that range have `cited` set.
+/// Passages come from the index, in document order; the file is not read. With `bytes` or `lines`
+/// of a citation, the passages of that range have `cited` set.
 #[utoipa::path(
     get,
     path = "/documents/content",

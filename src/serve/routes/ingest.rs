@@ -38,8 +38,8 @@ pub struct IngestBody {
     /// Embedding model
     #[schema(pattern = "^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$")]
     model: Option<String>,
-    /// Index name (default: the configured index). The folders are added to it or updated; its other
-    /// folders and uploads are kept
+    /// Index name (default: the configured index). The folders are added to it or updated; its
+    /// other folders and uploads are kept
     #[schema(pattern = "^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$")]
     index: Option<String>,
     /// Remove every other folder, and uploads, from the index (default: false)

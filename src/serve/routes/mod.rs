@@ -1,5 +1,6 @@
-//! The routes. Each file has the handlers of one resource and their OpenAPI descriptions; [`all`] lists
-//! them with their scopes. To add a route, add a file and a line in `all`. No file imports this one.
+//! The routes. Each file has the handlers of one resource and their OpenAPI descriptions; [`all`]
+//! lists them with their scopes. To add a route, add a file and a line in `all`. No file imports
+//! this one.
 
 mod ask;
 mod batch;

@@ -44,8 +44,8 @@ pub fn mode(name: Option<&str>) -> Result<Option<Mode>> {
     named("mode", name, Mode::ALL.iter().map(|mode| mode.name()), Mode::parse)
 }
 
-/// The priority, normal by default. A higher one overtakes the questions of others and can push them
-/// out of a full queue, so it needs the scope admin.
+/// The priority, normal by default. A higher one overtakes the questions of others and can push
+/// them out of a full queue, so it needs the scope admin.
 pub fn priority(name: Option<&str>, allowed: Allowed) -> Result<Priority> {
     let found =
         named("priority", name, Priority::ALL.iter().map(|priority| priority.name()), |name| {
@@ -75,8 +75,8 @@ pub fn filter(text: Option<&str>) -> Result<Option<Filter>> {
     text.map(parse).transpose()
 }
 
-/// The schema of a filter. Every text that matches its pattern is a valid filter; a few valid filters
-/// do not match, such as those with nested brackets.
+/// The schema of a filter. Every text that matches its pattern is a valid filter; a few valid
+/// filters do not match, such as those with nested brackets.
 pub fn filter_schema() -> RefOr<Schema> {
     let words = "Filter expression, as in `rag search --filter`: only documents that match are \
          searched, for example `type:markdown and not path:drafts/**`";

@@ -1,4 +1,5 @@
-//! Server-sent events: a task sends events, the response body carries them, with heartbeats between.
+//! Server-sent events: a task sends events, the response body carries them, with heartbeats
+//! between.
 
 use std::convert::Infallible;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! `POST /documents` and `POST /documents/text`: uploads a document, as a file or as text in JSON. It
-//! is stored below the data directory and ingested like any other file.
+//! `POST /documents` and `POST /documents/text`: uploads a document, as a file or as text in JSON.
+//! It is stored below the data directory and ingested like any other file.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -78,8 +78,8 @@ pub struct UploadBody {
     priority: Option<String>,
 }
 
-/// Relative paths without hidden segments, control characters, backslashes or percent-encoded bytes.
-/// A segment has up to 255 bytes.
+/// Relative paths without hidden segments, control characters, backslashes or percent-encoded
+/// bytes. A segment has up to 255 bytes.
 fn path_schema() -> RefOr<Schema> {
     let part = concat!(
         r"([0-9A-Za-z_-][0-9A-Za-z_ .-]{0,100}",

@@ -1,5 +1,5 @@
-//! `POST /v1/chat/completions`: the last user message is the question, the messages before it are the
-//! conversation.
+//! `POST /v1/chat/completions`: the last user message is the question, the messages before it are
+//! the conversation.
 
 use std::fmt;
 use std::sync::Arc;

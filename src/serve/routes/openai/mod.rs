@@ -1,5 +1,5 @@
-//! `/v1/*`: a subset of OpenAI's API, for existing clients. A parameter that asks for another kind of
-//! reply is refused; any other parameter without a meaning here is ignored.
+//! `/v1/*`: a subset of OpenAI's API, for existing clients. A parameter that asks for another kind
+//! of reply is refused; any other parameter without a meaning here is ignored.
 
 pub mod chat;
 pub mod embeddings;
