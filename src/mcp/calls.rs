@@ -1,11 +1,11 @@
-//! What each tool takes and yields: arguments in, a question to the service or a JSON object out.
+//! Arguments and results of the tools.
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::shape::{self, Budget};
-use super::tools::{MOST_DOCUMENTS, MOST_HITS, MOST_PASSAGES};
+use super::tools::{MAX_DOCUMENTS, MAX_HITS, MAX_PASSAGES};
 use crate::answer::Intent;
 use crate::ask::{self, injection_kinds};
 use crate::cache::Caching;
@@ -14,7 +14,7 @@ use crate::documents::{self, Page, Paging};
 use crate::engine::Engine;
 use crate::error::{Fault, Kind, Reason, Result};
 use crate::filter::Filter;
-use crate::index::{Record, State};
+use crate::index::{Record, State, Stored};
 use crate::naming;
 use crate::search;
 use crate::service::{Priority, Question, Reply, RequestKind};
@@ -69,14 +69,14 @@ pub struct IngestArgs {
     pub index: Option<String>,
 }
 
+/// Parses the arguments of a tool.
+///
 /// # Errors
-/// A usage fault that says what does not fit the tool's schema.
+/// A usage fault that names the argument that does not fit the tool's schema.
 pub fn arguments<T: DeserializeOwned>(given: Option<Map<String, Value>>) -> Result<T> {
     input::read(&Value::Object(given.unwrap_or_default())).map_err(|misfit| {
-        let hint = misfit
-            .hint()
-            .unwrap_or_else(|| "the tool's input schema says what it takes".to_owned());
-        Fault::usage(misfit.words("the list of arguments")).hint(hint)
+        let hint = misfit.hint().unwrap_or_else(|| "see the input schema of the tool".to_owned());
+        Fault::usage(misfit.words("the arguments object")).hint(hint)
     })
 }
 
@@ -85,22 +85,20 @@ pub fn index_name(given: Option<&String>, default: &str) -> Result<String> {
     let name = given.map_or(default, String::as_str);
     match config::is_name(name) {
         true => Ok(name.to_owned()),
-        false => {
-            Err(Fault::usage("that cannot be the name of an index")
-                .hint("`list_indexes` shows them"))
-        }
+        false => Err(Fault::usage(format!("`{name}` cannot be the name of an index"))
+            .hint("`list_indexes` lists the indexes")),
     }
 }
 
 impl SearchArgs {
     /// # Errors
-    /// A usage fault for a mode, a number or a filter that is none.
+    /// A usage fault for an invalid mode, number or filter.
     pub fn question(self) -> Result<Question> {
         let mode = self.mode.map(|name| {
             Mode::parse(&name).ok_or_else(|| one_of("mode", &Mode::ALL.map(Mode::name)))
         });
         Ok(Question {
-            k: self.k.map(|k| within("k", Some(k), k, MOST_HITS)).transpose()?,
+            k: self.k.map(|k| in_range("k", Some(k), k, MAX_HITS)).transpose()?,
             ..question(
                 self.query,
                 RequestKind::Passages { mode: mode.transpose()? },
@@ -113,7 +111,7 @@ impl SearchArgs {
 
 impl AskArgs {
     /// # Errors
-    /// A usage fault for an intent or a filter that is none.
+    /// A usage fault for an invalid intent or filter.
     pub fn question(self) -> Result<Question> {
         let names: Vec<&str> = Intent::ALL.iter().map(|intent| intent.name()).collect();
         let intent = self
@@ -132,10 +130,10 @@ impl AskArgs {
 fn question(
     text: String,
     wanted: RequestKind,
-    by: Option<&str>,
+    filter_text: Option<&str>,
     index: Option<String>,
 ) -> Result<Question> {
-    let filter = filter(by)?;
+    let filter = filter(filter_text)?;
     Ok(Question {
         text,
         wanted,
@@ -147,21 +145,21 @@ fn question(
     })
 }
 
-/// What came of a question.
+/// The result of `search` or `ask`.
 ///
 /// # Errors
 /// As [`answer`].
-pub fn reply(reply: &Reply, most_bytes: usize) -> Result<Value> {
+pub fn reply(reply: &Reply, max_bytes: usize) -> Result<Value> {
     match reply {
-        Reply::Passages(found) => Ok(passages(found, most_bytes)),
-        Reply::Answer(response) => answer(response, most_bytes),
-        Reply::Vectors(_) => Err(Fault::failed("no tool asks for vectors")),
+        Reply::Passages(found) => Ok(passages(found, max_bytes)),
+        Reply::Answer(response) => answer(response, max_bytes),
+        Reply::Vectors(_) => Err(Fault::failed("no tool returns vectors")),
     }
 }
 
-/// Passages that were found.
-fn passages(found: &search::Response, most_bytes: usize) -> Value {
-    let mut budget = Budget::new(most_bytes);
+/// The result of `search`.
+fn passages(found: &search::Response, max_bytes: usize) -> Value {
+    let mut budget = Budget::new(max_bytes);
     let mut hits = Vec::new();
     for hit in &found.hits {
         let mut object = shape::hit(hit, &injection_kinds(hit));
@@ -186,20 +184,20 @@ fn passages(found: &search::Response, most_bytes: usize) -> Value {
     result
 }
 
-/// An answer and what it rests on.
+/// The result of `ask`.
 ///
 /// # Errors
-/// When the language model broke off: what came is no answer.
-fn answer(response: &ask::Response, most_bytes: usize) -> Result<Value> {
+/// When the language model broke off, so its text is not an answer.
+fn answer(response: &ask::Response, max_bytes: usize) -> Result<Value> {
     if response.is_broken_off() {
         let reason =
             response.writing.as_ref().and_then(|writing| writing.trouble.as_ref()?.reason_given());
         let fault = Fault::outside("the language model broke off").hint("ask again");
         return Err(fault.reason(reason.unwrap_or(Reason::BrokenOff)));
     }
-    let mut budget = Budget::new(most_bytes);
-    // At least half of the room is for what the answer rests on.
-    let answer = budget.text(&response.answer.text, most_bytes / 2);
+    let mut budget = Budget::new(max_bytes);
+    // At least half of the budget is for the citations.
+    let answer = budget.text(&response.answer.text, max_bytes / 2);
     let mut unsupported = Vec::new();
     for sentence in &response.checks.unsupported {
         budget.push(&mut unsupported, sentence.as_str().into());
@@ -228,40 +226,27 @@ fn answer(response: &ask::Response, most_bytes: usize) -> Result<Value> {
         result["unsupported"] = unsupported.into();
     }
     if response.is_cut() {
-        result["cut"] = "the language model did not come to an end; the answer is not whole".into();
+        result["cut"] =
+            "the language model reached its length limit; the answer is incomplete".into();
     }
     if response.fallback.is_some() {
-        result["fallback"] =
-            "the language model failed; the answer quotes the passages alone".into();
+        result["fallback"] = "the language model failed; the answer quotes passages instead".into();
     }
     Ok(result)
 }
 
-pub fn get_passage(args: &PassageArgs, engine: &Engine, most_bytes: usize) -> Result<Value> {
-    let wanted = within("passages", args.passages, 3, MOST_PASSAGES)?;
+pub fn get_passage(args: &PassageArgs, engine: &Engine, max_bytes: usize) -> Result<Value> {
+    let n_wanted = in_range("passages", args.passages, 3, MAX_PASSAGES)?;
     let found = documents::show(engine, &args.path).map_err(|fault| match fault.kind() {
         Kind::Usage => Fault::usage(fault.to_string())
-            .hint("`list_documents` shows them, each with its folder"),
+            .hint("`list_documents` lists the documents with their paths"),
         _ => fault,
     });
     let documents::Document { roots, record, chunks } = found?;
-    let first = match (args.line, args.passage) {
-        (Some(_), Some(_)) => return Err(Fault::usage("give `line` or `passage`, not both")),
-        (Some(line), None) => {
-            chunks.iter().position(|stored| stored.chunk.lines.last as u64 >= line.max(1))
-        }
-        (None, n) => usize::try_from(n.unwrap_or(1)).ok().and_then(|n| n.checked_sub(1)),
-    };
-    let Some(first) = first.filter(|first| *first < chunks.len()) else {
-        let last = chunks.last().map_or(0, |stored| stored.chunk.lines.last);
-        return Err(Fault::usage("the document has no passage there").hint(format!(
-            "its last passage has the number {} and ends with line {last}",
-            chunks.len()
-        )));
-    };
-    let mut budget = Budget::new(most_bytes);
+    let first = first_passage(args, &chunks)?;
+    let mut budget = Budget::new(max_bytes);
     let mut passages = Vec::new();
-    for (n, stored) in chunks.iter().enumerate().skip(first).take(wanted) {
+    for (n, stored) in chunks.iter().enumerate().skip(first).take(n_wanted) {
         let mut object = shape::stored(stored);
         object["n"] = (n + 1).into();
         if !budget.push(&mut passages, object) {
@@ -272,6 +257,7 @@ pub fn get_passage(args: &PassageArgs, engine: &Engine, most_bytes: usize) -> Re
     let mut result = json!({
         "index": engine.config.index,
         "path": name(&roots, &record),
+        "total": chunks.len(),
         "of": chunks.len(),
         "passages": passages,
         "truncated": budget.is_truncated(),
@@ -288,13 +274,33 @@ pub fn get_passage(args: &PassageArgs, engine: &Engine, most_bytes: usize) -> Re
     Ok(result)
 }
 
-pub fn list_documents(args: &DocumentsArgs, engine: &Engine, most_bytes: usize) -> Result<Value> {
-    let limit = within("limit", args.limit, 100, MOST_DOCUMENTS)?;
+/// The position of the first passage to return.
+fn first_passage(args: &PassageArgs, chunks: &[Stored]) -> Result<usize> {
+    let first = match (args.line, args.passage) {
+        (Some(_), Some(_)) => return Err(Fault::usage("give `line` or `passage`, not both")),
+        (Some(line), None) => {
+            chunks.iter().position(|stored| stored.chunk.lines.last as u64 >= line.max(1))
+        }
+        (None, n) => usize::try_from(n.unwrap_or(1)).ok().and_then(|n| n.checked_sub(1)),
+    };
+    first.filter(|first| *first < chunks.len()).ok_or_else(|| {
+        let (n, line) = (chunks.len(), chunks.last().map_or(0, |last| last.chunk.lines.last));
+        Fault::usage("the document has no passage there")
+            .hint(format!("the last passage is number {n} and ends at line {line}"))
+    })
+}
+
+pub fn list_documents(args: &DocumentsArgs, engine: &Engine, max_bytes: usize) -> Result<Value> {
+    let limit = in_range("limit", args.limit, 100, MAX_DOCUMENTS)?;
     let page = page(engine, args.filter.as_deref(), args.cursor.as_deref(), limit)?;
-    let mut budget = Budget::new(most_bytes);
+    let mut budget = Budget::new(max_bytes);
     let mut objects = Vec::new();
     for record in &page.records {
-        let mut object = json!({ "path": name(&page.roots, record), "size": record.size, "chunks": record.chunks });
+        let mut object = json!({
+            "path": name(&page.roots, record),
+            "size": record.size,
+            "chunks": record.chunks,
+        });
         for (key, value) in [("type", &record.format), ("language", &record.language)] {
             if let Some(value) = value {
                 object[key] = value.as_ref().into();
@@ -307,18 +313,18 @@ pub fn list_documents(args: &DocumentsArgs, engine: &Engine, most_bytes: usize) 
             break;
         }
     }
-    let told = objects.len();
+    let n_listed = objects.len();
     let mut result = json!({ "index": engine.config.index, "documents": objects });
-    if (page.next.is_some() || told < page.records.len())
-        && let Some(last) = told.checked_sub(1).and_then(|last| page.records.get(last))
+    if (page.next.is_some() || n_listed < page.records.len())
+        && let Some(last) = n_listed.checked_sub(1).and_then(|last| page.records.get(last))
     {
         result["next"] = documents::cursor(last).into();
     }
     Ok(result)
 }
 
-pub fn list_indexes(engine: &Engine, most_bytes: usize) -> Result<Value> {
-    let mut budget = Budget::new(most_bytes);
+pub fn list_indexes(engine: &Engine, max_bytes: usize) -> Result<Value> {
+    let mut budget = Budget::new(max_bytes);
     let mut indexes = Vec::new();
     for name in engine.store.names()? {
         let mut object = json!({ "name": name, "is_default": name == engine.config.index });
@@ -339,21 +345,26 @@ pub fn list_indexes(engine: &Engine, most_bytes: usize) -> Result<Value> {
     Ok(json!({ "indexes": indexes }))
 }
 
-/// The next `limit` documents behind a cursor.
+/// The next `limit` documents after a cursor.
 ///
 /// # Errors
-/// A usage fault for a filter or a cursor that is none.
-pub fn page(engine: &Engine, by: Option<&str>, behind: Option<&str>, limit: usize) -> Result<Page> {
+/// A usage fault for an invalid filter or cursor.
+pub fn page(
+    engine: &Engine,
+    filter_text: Option<&str>,
+    cursor: Option<&str>,
+    limit: usize,
+) -> Result<Page> {
     let paging = Paging {
         state: State::Indexed,
-        filter: filter(by)?,
-        behind: behind.map(str::to_owned),
+        filter: filter(filter_text)?,
+        behind: cursor.map(str::to_owned),
         limit,
     };
     documents::page(&engine.store.open(&engine.config.index)?, &paging)
 }
 
-/// A document as people and the other tools name it.
+/// The path of a document with its root, as all tools show it.
 pub fn name(roots: &[crate::index::Root], record: &Record) -> String {
     naming::name(roots.get(record.root).map_or("", |root| &root.given), &record.path)
 }
@@ -363,14 +374,13 @@ fn filter(text: Option<&str>) -> Result<Option<Filter>> {
     text.map(parse).transpose()
 }
 
-fn within(what: &str, given: Option<u64>, default: u64, most: u64) -> Result<usize> {
-    match given.unwrap_or(default.min(most)) {
-        n if (1..=most).contains(&n) => Ok(n as usize),
-        n => Err(Fault::usage(format!("`{what}` is {n}; it must be from 1 to {most}"))),
+fn in_range(what: &str, given: Option<u64>, default: u64, max: u64) -> Result<usize> {
+    match given.unwrap_or(default.min(max)) {
+        n if (1..=max).contains(&n) => Ok(n as usize),
+        n => Err(Fault::usage(format!("`{what}` must be from 1 to {max}, not {n}"))),
     }
 }
 
 fn one_of(what: &str, names: &[&str]) -> Fault {
-    Fault::usage(format!("there is no such `{what}`"))
-        .hint(format!("it is one of {}", names.join(", ")))
+    Fault::usage(format!("unknown {what}")).hint(format!("use one of {}", names.join(", ")))
 }

@@ -1,4 +1,5 @@
-//! The one tool that changes something: a job like any other, watched until it is over.
+//! The tool `ingest`, the only one that changes an index. It queues a job and follows it to its
+//! end.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,13 +15,13 @@ use crate::error::{Fault, Result};
 use crate::jobs::{IngestSpec, Job, Spec, State, Work};
 use crate::work;
 
-/// How often the job is looked at.
-const LOOK: Duration = Duration::from_millis(200);
+/// How often the state of the job is read.
+const POLL: Duration = Duration::from_millis(200);
 
-/// Has the folders ingested, tells how far that is, and cancels it when the client does.
+/// Ingests folders, reports progress, and cancels the job when the client does.
 ///
 /// # Errors
-/// A usage fault for a folder that lies beneath none of `roots`; why the job failed.
+/// A usage fault for a folder that is not below one of `roots`; the reason of a failed job.
 pub(super) async fn run(
     server: &Server,
     dirs: &[String],
@@ -29,28 +30,30 @@ pub(super) async fn run(
     context: &RequestContext<RoleServer>,
 ) -> Result<Value> {
     let (given, allowed, name) = (dirs.to_vec(), roots.to_vec(), index.to_owned());
-    let id = server.apart(move |engine| submit(engine, given, &allowed, name)).await?;
-    let mut told = 0.0;
+    let id = server.blocking(move |engine| submit(engine, given, &allowed, name)).await?;
+    let mut reported = 0.0;
     loop {
         let id = id.clone();
         tokio::select! {
-            () = tokio::time::sleep(LOOK) => {}
+            () = tokio::time::sleep(POLL) => {}
             () = context.ct.cancelled() => {
-                server.apart(move |engine| engine.jobs.cancel(&id, engine.now_ms())).await?;
+                server.blocking(move |engine| engine.jobs.cancel(&id, engine.now_ms())).await?;
                 return Err(Fault::interrupted());
             }
         }
-        let job = server.apart(move |engine| engine.jobs.get(&id, engine.now_ms())).await?;
+        let job = server.blocking(move |engine| engine.jobs.get(&id, engine.now_ms())).await?;
         if job.state.is_over() {
-            return over(&job);
+            return result(&job);
         }
         let progress = &job.progress;
-        if let Some(token) = context.meta.get_progress_token().filter(|_| progress.share > told) {
-            told = progress.share;
+        if let Some(token) = context.meta.get_progress_token().filter(|_| progress.share > reported)
+        {
+            reported = progress.share;
             let message = format!("{}: {}", progress.stage, progress.message);
-            let param =
-                ProgressNotificationParam::new(token, told).with_total(1.0).with_message(message);
-            // A client that is gone is noticed by the protocol.
+            let param = ProgressNotificationParam::new(token, reported)
+                .with_total(1.0)
+                .with_message(message);
+            // The protocol notices a client that has disconnected.
             let _ = context.peer.notify_progress(param).await;
         }
     }
@@ -58,10 +61,13 @@ pub(super) async fn run(
 
 fn submit(engine: &Engine, dirs: Vec<String>, roots: &[PathBuf], index: String) -> Result<String> {
     if dirs.is_empty() {
-        return Err(Fault::usage("`dirs` names no folder"));
+        return Err(Fault::usage("`dirs` is empty"));
     }
-    let real = dirs.iter().map(|dir| beneath(Path::new(dir), roots)).collect::<Result<Vec<_>>>()?;
-    // The worker looks again whether each is still there and no link.
+    let real = dirs
+        .iter()
+        .map(|dir| canonical_below(Path::new(dir), roots))
+        .collect::<Result<Vec<_>>>()?;
+    // The worker checks again that each folder exists and is not a link.
     let names = real.iter().cloned().zip(dirs).collect();
     let model = engine.config.model.clone();
     let spec = IngestSpec { index, model, dirs: real, names, ..IngestSpec::default() };
@@ -70,13 +76,12 @@ fn submit(engine: &Engine, dirs: Vec<String>, roots: &[PathBuf], index: String) 
     Ok(id)
 }
 
-/// Where a folder beneath one of `roots` really is.
+/// The canonical path of a folder below one of `roots`.
 ///
 /// # Errors
-/// The same for a folder that is elsewhere and for one that is not there: nobody learns what there
-/// is.
-fn beneath(dir: &Path, roots: &[PathBuf]) -> Result<String> {
-    let is_beneath = |real: &PathBuf| {
+/// The same for a folder outside and for a missing one, so clients cannot probe what exists.
+fn canonical_below(dir: &Path, roots: &[PathBuf]) -> Result<String> {
+    let is_allowed = |real: &PathBuf| {
         real.is_dir()
             && roots
                 .iter()
@@ -86,15 +91,16 @@ fn beneath(dir: &Path, roots: &[PathBuf]) -> Result<String> {
     let real = dir
         .canonicalize()
         .ok()
-        .filter(is_beneath)
+        .filter(is_allowed)
         .and_then(|real| real.into_os_string().into_string().ok());
     real.ok_or_else(|| {
-        Fault::usage("that is no folder beneath those that may be ingested")
+        Fault::usage("not a folder below an allowed root")
             .hint("the user allows folders with `rag mcp --allow-ingest --root FOLDER`")
     })
 }
 
-fn over(job: &Job) -> Result<Value> {
+/// The result of an ended job.
+fn result(job: &Job) -> Result<Value> {
     match (job.state, &job.result, &job.reason) {
         (State::Succeeded, Some(result), _) => {
             let mut object = json!({ "job_id": job.id, "state": job.state.name() });
@@ -111,6 +117,10 @@ fn over(job: &Job) -> Result<Value> {
                 None => fault,
             })
         }
-        _ => Err(Fault::failed(format!("the job `{}` has ended as {}", job.id, job.state.name()))),
+        _ => Err(Fault::failed(format!(
+            "the job `{}` ended in the state {}",
+            job.id,
+            job.state.name()
+        ))),
     }
 }

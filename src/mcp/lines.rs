@@ -1,6 +1,6 @@
-//! Messages of the protocol, a line each, over two streams of bytes. A line may be a batch, whose
-//! replies are one line too (JSON-RPC 2.0; revision 2025-03-26 of the protocol). A line that is no
-//! message is answered with an error, and the session goes on.
+//! Messages of the protocol as lines over two byte streams. A line may be a batch, whose replies
+//! are one line as well (JSON-RPC 2.0; revision 2025-03-26 of MCP). An invalid line is answered
+//! with an error, and the session continues.
 
 use std::collections::VecDeque;
 use std::io;
@@ -13,48 +13,49 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::sync::Mutex;
 
-/// Errors of JSON-RPC.
+/// Error codes of JSON-RPC.
 pub const PARSE_ERROR: i64 = -32700;
 pub const INVALID_REQUEST: i64 = -32600;
 
-/// The longest line. A client that never ends one must not fill the memory.
+/// The longest line, so that a client which never ends one cannot fill the memory.
 const MAX_LINE_BYTES: usize = 16 << 20;
 
 /// The streams to and from one client.
 pub struct Lines<R, W> {
     input: BufReader<R>,
-    /// The beginning of a line; the rest may come later.
+    /// The start of an incomplete line.
     line: Vec<u8>,
-    /// The rest of a line that was too long is being passed over.
-    is_passing: bool,
-    /// A whole line that waits for the output to be free. `receive` may be dropped while it waits.
-    taken: Option<Line>,
-    /// Messages of a batch that are still to be worked on.
-    waiting: VecDeque<RxJsonRpcMessage<RoleServer>>,
+    /// Skipping the rest of a line that was too long.
+    is_skipping: bool,
+    /// A complete line, kept while `receive` waits for the output; that future may be dropped.
+    pending_line: Option<Line>,
+    /// Messages of a batch that `receive` has not returned yet.
+    messages: VecDeque<RxJsonRpcMessage<RoleServer>>,
     output: Arc<Mutex<Output<W>>>,
 }
 
-/// The stream to the client. Bytes are queued whole lines at a time, so a write that is broken off
-/// and taken up by another task leaves no half line.
+/// The stream to the client. Whole lines are queued, so a write that is interrupted and continued
+/// by another task leaves no partial line.
 struct Output<W> {
     stream: W,
     queued: VecDeque<u8>,
     batches: Vec<Batch>,
 }
 
-/// A batch that is being answered.
+/// A batch in progress.
 struct Batch {
-    /// Ids of requests that have no reply yet.
+    /// Ids of requests without a reply yet.
     open: Vec<Value>,
     replies: Vec<Value>,
 }
 
-/// What became of a line, or of one message of a batch.
+/// The result of parsing a message.
 enum Parsed {
     Message(Box<RxJsonRpcMessage<RoleServer>>),
-    /// A notification that this version does not know.
-    Nothing,
-    Refused(Value),
+    /// An unknown notification, which is ignored.
+    Ignored,
+    /// Invalid: the error reply.
+    Invalid(Value),
 }
 
 impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Lines<R, W> {
@@ -63,44 +64,44 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Lines<R, W> {
         Self {
             input: BufReader::new(input),
             line: Vec::new(),
-            is_passing: false,
-            taken: None,
-            waiting: VecDeque::new(),
+            is_skipping: false,
+            pending_line: None,
+            messages: VecDeque::new(),
             output: Arc::new(Mutex::new(output)),
         }
     }
 
-    /// Reads on until a line is whole; `None` at the end of the stream. May be dropped at any
-    /// await: what was read is kept.
+    /// Reads the next complete line; `None` at the end of the stream. Cancel safe: bytes read so
+    /// far are kept.
     async fn next_line(&mut self) -> io::Result<Option<Line>> {
         loop {
             let bytes = self.input.fill_buf().await?;
             if bytes.is_empty() {
-                // The last line needs no end.
+                // The last line may lack its line break.
                 let rest = std::mem::take(&mut self.line);
-                let is_over = self.is_passing || rest.trim_ascii().is_empty();
+                let is_over = self.is_skipping || rest.trim_ascii().is_empty();
                 return Ok((!is_over).then_some(Line::Whole(rest)));
             }
             let end = bytes.iter().position(|byte| *byte == b'\n');
             let n = end.map_or(bytes.len(), |end| end + 1);
-            let is_too_long = !self.is_passing && self.line.len() + n > MAX_LINE_BYTES;
-            if !self.is_passing && !is_too_long {
+            let is_too_long = !self.is_skipping && self.line.len() + n > MAX_LINE_BYTES;
+            if !self.is_skipping && !is_too_long {
                 self.line.extend_from_slice(&bytes[..n]);
             }
             self.input.consume(n);
             if is_too_long {
                 self.line.clear();
-                self.is_passing = end.is_none();
+                self.is_skipping = end.is_none();
                 return Ok(Some(Line::TooLong));
             }
-            if end.is_some() && !std::mem::take(&mut self.is_passing) {
+            if end.is_some() && !std::mem::take(&mut self.is_skipping) {
                 return Ok(Some(Line::Whole(std::mem::take(&mut self.line))));
             }
         }
     }
 
-    /// Takes what a line has: messages for the server, and replies to what is none.
-    fn take(&mut self, line: Line, output: &mut Output<W>) {
+    /// Parses a line: queues its messages, and error replies to invalid ones.
+    fn process(&mut self, line: Line, output: &mut Output<W>) {
         let value = match line {
             Line::TooLong => Err(error(&Value::Null, INVALID_REQUEST, "the line is too long")),
             Line::Whole(bytes) => {
@@ -121,21 +122,21 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Lines<R, W> {
                 let mut batch = Batch { open: Vec::new(), replies: Vec::new() };
                 for item in items {
                     let request = request_id(&item).cloned();
-                    match parsed(item) {
+                    match parse(item) {
                         Parsed::Message(message) => {
                             batch.open.extend(request);
-                            self.waiting.push_back(*message);
+                            self.messages.push_back(*message);
                         }
-                        Parsed::Nothing => {}
-                        Parsed::Refused(refusal) => batch.replies.push(refusal),
+                        Parsed::Ignored => {}
+                        Parsed::Invalid(refusal) => batch.replies.push(refusal),
                     }
                 }
                 output.begin(batch);
             }
-            Ok(value) => match parsed(value) {
-                Parsed::Message(message) => self.waiting.push_back(*message),
-                Parsed::Nothing => {}
-                Parsed::Refused(refusal) => output.queue(&refusal),
+            Ok(value) => match parse(value) {
+                Parsed::Message(message) => self.messages.push_back(*message),
+                Parsed::Ignored => {}
+                Parsed::Invalid(refusal) => output.queue(&refusal),
             },
         }
     }
@@ -160,8 +161,8 @@ impl<W: AsyncWrite + Unpin> Output<W> {
         }
     }
 
-    /// Queues a message of the server, or puts it to the other replies of its batch.
-    fn pass(&mut self, message: Value) {
+    /// Queues a message of the server, or adds it to the replies of its batch.
+    fn add(&mut self, message: Value) {
         let is_reply = message.get("method").is_none();
         let at =
             self.batches.iter().position(|batch| is_reply && batch.open.contains(&message["id"]));
@@ -178,7 +179,7 @@ impl<W: AsyncWrite + Unpin> Output<W> {
         }
     }
 
-    /// Writes what is queued. May be dropped at any await: what was not written stays queued.
+    /// Writes the queue. Cancel safe: unwritten bytes stay queued.
     async fn flush(&mut self) -> io::Result<()> {
         while !self.queued.is_empty() {
             let n = self.stream.write(self.queued.as_slices().0).await?;
@@ -206,25 +207,25 @@ where
         async move {
             let message = serde_json::to_value(message)?;
             let mut output = output.lock().await;
-            output.pass(message);
+            output.add(message);
             output.flush().await
         }
     }
 
     async fn receive(&mut self) -> Option<RxJsonRpcMessage<RoleServer>> {
         loop {
-            // An earlier call may have been dropped with a refusal half written.
+            // An earlier call may have been dropped with an error reply partially written.
             self.output.lock().await.flush().await.ok()?;
-            if let Some(message) = self.waiting.pop_front() {
+            if let Some(message) = self.messages.pop_front() {
                 return Some(message);
             }
-            if self.taken.is_none() {
-                self.taken = Some(self.next_line().await.ok()??);
+            if self.pending_line.is_none() {
+                self.pending_line = Some(self.next_line().await.ok()??);
             }
             let output = Arc::clone(&self.output);
             let mut output = output.lock().await;
-            if let Some(line) = self.taken.take() {
-                self.take(line, &mut output);
+            if let Some(line) = self.pending_line.take() {
+                self.process(line, &mut output);
             }
         }
     }
@@ -234,28 +235,28 @@ where
     }
 }
 
-/// The id by which a message wants a reply.
+/// The id of a message that expects a reply.
 fn request_id(message: &Value) -> Option<&Value> {
     message.get("method")?;
     message.get("id").filter(|id| id.is_string() || id.is_number())
 }
 
-fn parsed(value: Value) -> Parsed {
+fn parse(value: Value) -> Parsed {
     let id = request_id(&value).cloned();
     let is_notification =
         value.get("method").is_some_and(Value::is_string) && value.get("id").is_none();
     match serde_json::from_value(value) {
         Ok(message) => Parsed::Message(Box::new(message)),
-        Err(_) if is_notification => Parsed::Nothing,
-        Err(_) => Parsed::Refused(error(
+        Err(_) if is_notification => Parsed::Ignored,
+        Err(_) => Parsed::Invalid(error(
             &id.unwrap_or_default(),
             INVALID_REQUEST,
-            "this is no message of JSON-RPC 2.0",
+            "not a message of JSON-RPC 2.0",
         )),
     }
 }
 
-/// A reply that says what is wrong.
+/// An error reply.
 pub fn error(id: &Value, code: i64, message: &str) -> Value {
     json!({ "jsonrpc": "2.0", "id": id, "error": { "code": code, "message": message } })
 }
@@ -266,8 +267,8 @@ mod tests {
 
     type Both = Lines<&'static [u8], Vec<u8>>;
 
-    /// Reads all messages, answers each request with its id, and yields how many messages there
-    /// were and what was written.
+    /// Reads all messages and answers each request with its id. Returns the number of messages and
+    /// the lines written.
     fn served(input: &'static str) -> (usize, Vec<Value>) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
@@ -276,7 +277,7 @@ mod tests {
             while let Some(message) = lines.receive().await {
                 asked.push(serde_json::to_value(message).unwrap());
             }
-            // The replies come in another order than the requests.
+            // Replies may come in another order than the requests.
             for id in asked.iter().rev().filter_map(request_id) {
                 let reply = json!({ "jsonrpc": "2.0", "id": id, "result": {} });
                 lines.send(serde_json::from_value(reply).unwrap()).await.unwrap();
@@ -289,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_no_message_is_answered_and_the_next_one_is_read() {
+    fn an_invalid_line_is_answered_and_the_next_one_is_read() {
         let ping = r#"{"jsonrpc":"2.0","id":7,"method":"ping"}"#;
         let cases: [(&str, Value, i64); 6] = [
             ("{bad json", Value::Null, PARSE_ERROR),
@@ -305,7 +306,7 @@ mod tests {
             assert_eq!((&said[0]["id"], &said[0]["error"]["code"]), (&id, &json!(code)), "{line}");
             assert_eq!((&said[1]["id"], said.len()), (&json!(7), 2), "{line}");
         }
-        // No reply is due to a notification, known or not.
+        // Notifications get no reply, known or not.
         assert_eq!(
             served("{\"jsonrpc\":\"2.0\",\"method\":\"$/unknown\"}\n").1,
             Vec::<Value>::new()
@@ -318,14 +319,14 @@ mod tests {
         );
     }
 
-    /// The service drops a call of `receive` whenever something else is to be done first.
+    /// rmcp drops the future of `receive` whenever another event comes first.
     #[test]
     fn no_line_is_lost_when_reading_is_dropped() {
         let ping = r#"{"jsonrpc":"2.0","id":7,"method":"ping"}"#;
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             let mut lines: Both = Lines::new(ping.as_bytes(), Vec::new());
-            lines.taken = lines.next_line().await.unwrap();
+            lines.pending_line = lines.next_line().await.unwrap();
             let output = Arc::clone(&lines.output);
             let busy = output.lock().await;
             {

@@ -1,4 +1,4 @@
-//! Results: passages as JSON without what hides in them, and a budget in bytes.
+//! Results of tools: passages as JSON without invisible characters, within a budget of bytes.
 
 use serde_json::{Value, json};
 
@@ -9,27 +9,27 @@ use crate::index::Stored;
 use crate::naming;
 use crate::strings::StrExt as _;
 
-/// Bytes around the lists of a result: names of its fields and short values.
+/// Bytes of a result outside of its lists: field names and short values.
 const FRAME_BYTES: usize = 512;
 
-/// How many bytes of JSON a result may still have.
+/// The bytes of JSON that a result may still use.
 pub struct Budget {
     left: usize,
     truncated: bool,
 }
 
 impl Budget {
-    pub fn new(most_bytes: usize) -> Self {
-        Self { left: most_bytes.saturating_sub(FRAME_BYTES), truncated: false }
+    pub fn new(max_bytes: usize) -> Self {
+        Self { left: max_bytes.saturating_sub(FRAME_BYTES), truncated: false }
     }
 
-    /// True when something was left out or cut.
+    /// True when an item was omitted or truncated.
     pub fn is_truncated(&self) -> bool {
         self.truncated
     }
 
-    /// Adds to a list if there is room; the text of what comes first is cut where it has to be.
-    /// False when the list ends here.
+    /// Adds an item to a list if it fits; the text of the first item is truncated if necessary.
+    /// False when the list is full.
     pub fn push(&mut self, list: &mut Vec<Value>, mut item: Value) -> bool {
         let size = |item: &Value| item.to_string().len() + 1;
         let mut needs = size(&item);
@@ -52,17 +52,17 @@ impl Budget {
         true
     }
 
-    /// A text of at most so many bytes as JSON.
-    pub fn text(&mut self, text: &str, most_bytes: usize) -> String {
+    /// A text, truncated to `max_bytes` of JSON.
+    pub fn text(&mut self, text: &str, max_bytes: usize) -> String {
         let text = clean(text);
-        let kept = cut(&text, most_bytes.min(self.left));
+        let kept = cut(&text, max_bytes.min(self.left));
         self.truncated |= kept.len() < text.len();
         self.left = self.left.saturating_sub(Value::from(kept).to_string().len());
         kept.to_owned()
     }
 }
 
-/// The beginning of a text that takes at most `room` bytes between the quotes of JSON.
+/// The longest prefix of a text with at most `room` bytes as a JSON string, without its quotes.
 fn cut(text: &str, room: usize) -> &str {
     let mut used = 0;
     for (at, c) in text.char_indices() {
@@ -78,14 +78,14 @@ fn cut(text: &str, room: usize) -> &str {
     text
 }
 
-/// Without characters that nobody sees.
+/// A text without invisible characters.
 pub fn clean(text: &str) -> String {
     neutralise(text).into_owned()
 }
 
-/// One ranked passage.
-pub fn hit(hit: &Hit, orders: &[InjectionKind]) -> Value {
-    let mut object = passage(&hit.chunk, orders);
+/// A ranked passage.
+pub fn hit(hit: &Hit, injections: &[InjectionKind]) -> Value {
+    let mut object = passage(&hit.chunk, injections);
     object["path"] = naming::name(&hit.root, &hit.path).into();
     if let Some(title) = hit.title.as_deref() {
         object["title"] = clean(title).into();
@@ -93,7 +93,7 @@ pub fn hit(hit: &Hit, orders: &[InjectionKind]) -> Value {
     object
 }
 
-/// One passage of a document.
+/// A passage of a document.
 pub fn stored(stored: &Stored) -> Value {
     passage(
         &stored.chunk,
@@ -101,18 +101,20 @@ pub fn stored(stored: &Stored) -> Value {
     )
 }
 
-fn passage(chunk: &Chunk, orders: &[InjectionKind]) -> Value {
+fn passage(chunk: &Chunk, injections: &[InjectionKind]) -> Value {
     let mut object =
         json!({ "lines": [chunk.lines.first, chunk.lines.last], "text": clean(&chunk.text) });
-    if let Some(place) = &chunk.place {
-        object["place"] = clean(&place.to_string()).into();
+    if let Some(location) = &chunk.place {
+        let location = clean(&location.to_string());
+        object["place"] = location.as_str().into();
+        object["location"] = location.into();
     }
     if !chunk.heading.is_empty() {
         object["heading"] = chunk.heading.iter().map(|heading| clean(heading)).collect();
     }
-    if !orders.is_empty() {
+    if !injections.is_empty() {
         object["warnings"] =
-            orders.iter().map(|kind| format!("gives orders: {}", kind.name())).collect();
+            injections.iter().map(|kind| format!("prompt injection: {}", kind.name())).collect();
     }
     object
 }
@@ -138,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_first_is_cut_rather_than_left_out() {
+    fn the_first_item_is_truncated_rather_than_omitted() {
         let (mut budget, mut list) = (Budget::new(FRAME_BYTES + 100), Vec::new());
         assert!(budget.push(&mut list, json!({ "text": "wörter ".repeat(100) })));
         assert!(

@@ -474,7 +474,10 @@ fn injections_in_documents_are_flagged() {
     let by_path = |path: &str| {
         found["hits"].as_array().unwrap().iter().find(|hit| hit["path"] == path).unwrap()
     };
-    assert!(by_path("docs/evil.md")["warnings"][0].as_str().unwrap().contains("orders"), "{found}");
+    assert!(
+        by_path("docs/evil.md")["warnings"][0].as_str().unwrap().contains("prompt injection"),
+        "{found}"
+    );
     assert!(by_path("docs/evil.md")["text"].as_str().unwrap().contains("payload"));
     assert!(by_path("docs/good.md").get("warnings").is_none());
     let read = client.good("get_passage", json!({ "path": "docs/evil.md" }));
