@@ -153,7 +153,7 @@ fn super_stays_inside_the_room() {
 
 #[test]
 fn each_outside_crate_has_one_owner() {
-    let owners: [(&str, &[&str]); 37] = [
+    let owners: [(&str, &[&str]); 38] = [
         ("tantivy", &["index"]),
         ("ort", &["model"]),
         ("tokenizers", &["model"]),
