@@ -1,11 +1,11 @@
-// Talking to the server: one way to call, one kind of failure, and the token, which stays in this tab.
+// Calls of the server: requests, errors, and the token, which is kept in this tab only.
 
 import { $ } from "./dom.js";
 import { events } from "./sse.js";
 
 const TOKEN = "rag.token";
 
-/** What went wrong, in the words of the server where it had some. */
+/** An error, with the message of the server if it sent one. */
 export class Problem extends Error {
   constructor({ status = 0, code = "unreachable", message, hint, request_id: requestId, wait }) {
     super(message);
@@ -13,13 +13,13 @@ export class Problem extends Error {
   }
 }
 
-/** Calls the server and yields its JSON. */
+/** Calls the server and returns its JSON. */
 export async function call(path, options) {
   const reply = await open(path, options);
   return reply.status === 204 ? undefined : parsed(reply);
 }
 
-/** Calls the server and yields events as they come: `{ name, data }`. A plain JSON reply is one event, `done`. */
+/** Calls the server and yields events `{ name, data }` as they arrive. A plain JSON reply yields one event, `done`. */
 export async function* stream(path, options) {
   const reply = await open(path, { ...options, accept: "text/event-stream" });
   if (!(reply.headers.get("content-type") ?? "").startsWith("text/event-stream")) {
@@ -29,16 +29,16 @@ export async function* stream(path, options) {
   try {
     for await (const { name, data } of events(reply.body)) {
       const value = JSON.parse(data);
-      if (name === "error") throw new Problem(value.error ?? { message: "the server broke off" });
+      if (name === "error") throw new Problem(value.error ?? { message: "the server ended the stream" });
       yield { name, data: value };
     }
   } catch (error) {
     if (error instanceof Problem || error.name === "AbortError") throw error;
-    throw new Problem({ message: "the connection broke", hint: "what came is shown; ask again" });
+    throw new Problem({ message: "the connection was lost", hint: "the answer may be incomplete; ask again" });
   }
 }
 
-/** Fetches a file and hands it to the browser as a download. */
+/** Fetches a file as a download of the browser. */
 export async function download(path, name) {
   const reply = await open(path, {});
   const url = URL.createObjectURL(await reply.blob());
@@ -48,7 +48,7 @@ export async function download(path, name) {
   document.body.append(link);
   link.click();
   link.remove();
-  // Not at once: the download begins after this turn of the event loop.
+  // The download starts after this turn of the event loop, so the URL must live longer.
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }
 
@@ -75,14 +75,14 @@ async function open(path, { method, body, signal, accept = "application/json" } 
       });
     } catch (error) {
       if (error.name === "AbortError") throw error;
-      throw new Problem({ message: "the server does not answer", hint: "see whether `rag serve` is still running" });
+      throw new Problem({ message: "cannot reach the server", hint: "check that `rag serve` is running" });
     }
     if (reply.ok) return reply;
     const problem = await failure(reply);
     if (reply.status !== 401) throw problem;
-    // Another call may have asked for the token meanwhile.
+    // Another call may have asked for the token since.
     if (sessionStorage.getItem(TOKEN) === token) {
-      await askForToken(token ? "That token does not count here, or no more." : "", problem);
+      await askForToken(token ? "Invalid or expired token." : "", problem);
     }
   }
 }
@@ -91,7 +91,7 @@ async function parsed(reply) {
   try {
     return await reply.json();
   } catch {
-    throw new Problem({ status: reply.status, message: "the server's reply is not whole", hint: "try again" });
+    throw new Problem({ status: reply.status, message: "the server sent an incomplete reply", hint: "try again" });
   }
 }
 
@@ -100,7 +100,7 @@ async function failure(reply) {
   try {
     error = (await reply.json()).error ?? {};
   } catch {
-    // Something between here and the server answered in its own words.
+    // The reply is not JSON: a proxy may have sent it.
   }
   return new Problem({
     message: `the server answered with status ${reply.status}`,
@@ -113,7 +113,7 @@ async function failure(reply) {
 
 let asking;
 
-/** Resolves when somebody has typed a token; one dialog for all calls that wait for it. */
+/** Resolves when the user has entered a token. All waiting calls share one dialog. */
 function askForToken(refused, problem) {
   asking ??= new Promise((resolve, reject) => {
     const [dialog, form, input, note] = ["token", "token-form", "token-input", "token-note"].map($);
@@ -124,9 +124,9 @@ function askForToken(refused, problem) {
     const submitted = (event) => {
       event.preventDefault();
       const token = input.value.trim();
-      // A header takes visible ASCII only.
+      // HTTP headers allow visible ASCII only.
       if (!/^[\x21-\x7e]+$/.test(token)) {
-        note.textContent = "A token is one word of letters, digits and signs.";
+        note.textContent = "A token has ASCII letters, digits and symbols only, without spaces.";
         note.hidden = false;
         input.focus();
         return;
@@ -149,7 +149,7 @@ function askForToken(refused, problem) {
   return asking;
 }
 
-/** Whether a token is kept in this tab. */
+/** Whether this tab has a token. */
 export const hasToken = () => sessionStorage.getItem(TOKEN) !== null;
 
 export const forgetToken = () => sessionStorage.removeItem(TOKEN);

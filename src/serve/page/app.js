@@ -1,4 +1,4 @@
-// The page as a whole: which view, which index, which keys.
+// The page: switching views and indexes, keyboard shortcuts.
 
 import { call } from "./api.js";
 import * as ask from "./ask.js";
@@ -8,7 +8,7 @@ import * as source from "./source.js";
 
 const INDEX = "rag.index";
 
-/** What the views share: what the server says of itself, its indexes, and the index that is looked at. */
+/** Shared by the views: the reply of `/config`, the indexes, and the name of the selected index. */
 export const state = { config: {}, indexes: [], index: undefined };
 
 async function start() {
@@ -24,7 +24,7 @@ async function start() {
   show();
 }
 
-/** Reads the list of indexes anew and tells the views. */
+/** Reloads the list of indexes and updates the views. */
 export async function refresh() {
   const { indexes } = listed(await call("/indexes"));
   state.indexes = indexes;
@@ -37,7 +37,7 @@ export async function refresh() {
   ask.indexChanged(state);
 }
 
-/** The command line's JSON is a bare list, the server's may be wrapped. */
+/** The list may be bare or wrapped in an object. */
 const listed = (reply) => (Array.isArray(reply) ? { indexes: reply } : reply);
 
 function show() {

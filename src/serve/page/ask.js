@@ -1,4 +1,4 @@
-// Questions, and answers as they are written.
+// The view of questions and answers.
 
 import { Problem, call, download, stream } from "./api.js";
 import { $, announce, button, count, h, ms, place, plural, problem, shown, ticks } from "./dom.js";
@@ -14,7 +14,7 @@ let session = sessionStorage.getItem(SESSION) ?? undefined;
 let running;
 let begun = false;
 
-/** Called once the server has said what it is. */
+/** Called with the reply of `/config`. */
 export function start(state) {
   shared = state;
   if (begun) return;
@@ -28,7 +28,7 @@ export function start(state) {
   });
   $("composer").addEventListener("submit", submitted);
   $("question").addEventListener("keydown", (event) => {
-    // Enter also ends the composition of a character; that one is not meant for us.
+    // Enter also confirms an input method's composition, which must not submit.
     if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
     event.preventDefault();
     $("composer").requestSubmit();
@@ -36,7 +36,7 @@ export function start(state) {
   $("fresh").addEventListener("click", fresh);
   $("save").addEventListener("click", save);
   restore();
-  // On a phone the keyboard would cover the page.
+  // On a phone, focus would open the keyboard over the page.
   if (matchMedia("(hover: hover)").matches && location.hash !== "#corpus") $("question").focus();
 }
 
@@ -45,11 +45,11 @@ export function indexChanged(state) {
   welcome();
 }
 
-/** Said instead of an answer, or of an invitation to ask, where there is nothing to search. */
+/** Shown instead of an answer or the welcome text when the index has no passages. */
 function empty(name) {
   return h("div", { class: "unsupported" },
     h("p", {}, h("strong", {}, `The index ${name} is empty.`)),
-    h("p", {}, "It has no passage to answer from. Ingest a folder under ", h("a", { href: "#corpus" }, "Corpus"), "."));
+    h("p", {}, "Ingest a folder under ", h("a", { href: "#corpus" }, "Corpus"), " to add documents."));
 }
 
 function welcome() {
@@ -58,10 +58,10 @@ function welcome() {
   const index = shared.indexes.find(({ name }) => name === shared.index);
   if (!index) {
     node.replaceChildren(
-      h("h2", {}, "Nothing to ask yet"),
-      h("p", {}, "Point ", h("code", {}, "rag"), " at a folder of documents; it reads them, and answers from them with their sources."),
+      h("h2", {}, "No documents yet"),
+      h("p", {}, "Index a folder to search its documents and get answers with sources:"),
       h("pre", { tabindex: 0 }, h("code", {}, "rag ingest --dir FOLDER")),
-      h("p", {}, "Or start it here, under ", h("a", { href: "#corpus" }, "Corpus"), "."));
+      h("p", {}, "Or start an ingest under ", h("a", { href: "#corpus" }, "Corpus"), "."));
     return;
   }
   if (!index.damaged && index.chunks === 0) {
@@ -71,7 +71,7 @@ function welcome() {
   const size = index.damaged ? "damaged; see Corpus" : `${plural(index.documents, "document")}, ${plural(index.chunks, "passage")}`;
   node.replaceChildren(
     h("h2", {}, "Ask your documents"),
-    h("p", {}, "Every sentence of an answer names the passage that it rests on. Where nothing supports an answer, it says so."),
+    h("p", {}, "Answers cite the passages that support them. When nothing in the index does, rag says so."),
     h("p", { class: "faint" }, h("strong", {}, index.name), " · ", size));
 }
 
@@ -107,12 +107,12 @@ async function ask(question, options) {
   running = new AbortController();
   const { signal } = running;
   busy(true);
-  announce("Looking for an answer");
+  announce("Searching");
   const request = body(question, options);
   try {
     request.session = await sessionId(signal);
     for await (const { name, data } of conversing(request, signal)) turn.take(name, data);
-    if (!turn.reply) throw new Problem({ message: "the answer broke off", hint: "ask again" });
+    if (!turn.reply) throw new Problem({ message: "the answer is incomplete", hint: "ask again" });
     announce(turn.reply.supported
       ? `Answered, with ${plural(turn.reply.citations.length, "source")}`
       : turn.reply.index_empty ? "The index is empty" : "Nothing in the index supports an answer");
@@ -128,7 +128,7 @@ async function ask(question, options) {
   }
 }
 
-/** The events of a question; a conversation that the server has forgotten meanwhile is begun anew. */
+/** The events of a question. If the server no longer has the session, a new one is created. */
 async function* conversing(request, signal) {
   try {
     yield* stream("/ask", { body: request, signal });
@@ -169,7 +169,7 @@ function busy(is) {
   $("fresh").disabled = $("save").disabled = is;
 }
 
-/** Stops the answer that is being written; whether there was one. */
+/** Stops the answer in progress; returns whether there was one. */
 export function stop() {
   if (!running) return false;
   running.abort();
@@ -182,7 +182,7 @@ function fresh() {
   $("turns").replaceChildren();
   busy(false);
   welcome();
-  announce("A new conversation");
+  announce("New conversation");
   $("question").focus();
 }
 
@@ -199,7 +199,7 @@ async function save() {
   }
 }
 
-/** After a reload the conversation stands where it stood. */
+/** Restores the conversation after a reload. */
 async function restore() {
   if (!session) return;
   try {
@@ -216,7 +216,7 @@ async function restore() {
   welcome();
 }
 
-/** Moves the focus through all citations of the conversation; from elsewhere, to those of the last answer. */
+/** Moves the focus to the next citation; from elsewhere, to a citation of the last answer. */
 export function stepThroughCitations(by) {
   const cites = [...$("turns").querySelectorAll(".cite")];
   if (!cites.length) return false;
@@ -232,7 +232,7 @@ export function stepThroughCitations(by) {
 
 const motion = () => (matchMedia("(prefers-reduced-motion: reduce)").matches ? "instant" : "smooth");
 
-/** One question and its answer on the page. */
+/** A question and its answer. */
 class Turn {
   #text = "";
   #frame = 0;
@@ -244,7 +244,7 @@ class Turn {
     this.stems = stemsOf(question);
     this.heading = h("h2", { class: "question" }, question);
     this.answer = h("div", { class: "answer", "aria-live": "polite", "aria-busy": "true" },
-      h("p", { class: "waiting" }, h("span", { class: "dots", "aria-hidden": "true" }), "Looking for passages"));
+      h("p", { class: "waiting" }, h("span", { class: "dots", "aria-hidden": "true" }), "Searching"));
     this.sources = h("div", { class: "sources" });
     this.ledger = h("div", { class: "ledger" });
     this.node = h("li", {}, h("article", {}, this.heading, this.answer, this.sources, this.ledger));
@@ -266,7 +266,7 @@ class Turn {
       `Reading ${plural(hits.length, "passage")} of ${plural(n, "document")}`));
   }
 
-  /** Draws at most once a frame, however fast the words come. */
+  /** Draws at most once per frame. */
   #write(text) {
     this.#text += text;
     this.#frame ||= requestAnimationFrame(() => {
@@ -286,11 +286,11 @@ class Turn {
     this.#index = reply.index ?? this.#index;
     if (reply.resolved && reply.resolved !== this.question) {
       this.stems = stemsOf(`${this.question} ${reply.resolved}`);
-      this.heading.after(h("p", { class: "resolved" }, "Understood as ", h("q", {}, reply.resolved)));
+      this.heading.after(h("p", { class: "resolved" }, "Searched for ", h("q", {}, reply.resolved)));
     }
     const citations = reply.citations ?? [];
     this.list = citations.map((hit) => ({ ...hit, index: this.#index, said: saidWith(reply.answer ?? "", hit.n) }));
-    // What broke off is shown with what is said of it below.
+    // An incomplete answer is shown, with a note below.
     if (reply.supported || reply.answer) this.answer.replaceChildren(...answer(reply.answer, (n) => this.#cite(n)));
     else if (reply.index_empty) this.answer.replaceChildren(empty(reply.index));
     else this.#unsupported(reply.checks?.unsupported?.length);
@@ -321,25 +321,25 @@ class Turn {
     this.list = hits.map((hit) => ({ ...hit, said: [] }));
     this.answer.replaceChildren(h("div", { class: "unsupported" },
       h("p", {}, h("strong", {}, written
-        ? "Nothing in the index supports what the language model wrote, so it is no answer."
+        ? "Nothing in the index supports the text of the language model, so it is not shown."
         : "Nothing in the index supports an answer.")),
       h("p", {}, this.list.length
-        ? "These passages come nearest. Other words may find more, or the answer stands in a document that was not ingested."
-        : "No passage comes near. Other words may find more, or a filter is too narrow.")));
+        ? "These are the nearest passages. Try other words, or ingest the document that has the answer."
+        : "No passage matches. Try other words, or a wider filter.")));
   }
 
-  #notes({ llm, fallback, checks, orders, vectors_pending: pending }) {
+  #notes({ llm, fallback, checks, injections, vectors_pending: pending }) {
     const notes = [];
     if (pending) {
-      notes.push(`Found by words alone: ${count(pending.done)} of ${count(pending.total)} vectors are made.`);
+      notes.push(`Searched by words only: ${count(pending.done)} of ${count(pending.total)} vectors are computed.`);
     }
-    if (fallback) notes.push(`Quoted, because the language model failed: ${fallback.message}.`);
-    if (llm?.trouble) notes.push(`The language model broke off: ${llm.trouble}.`);
+    if (fallback) notes.push(`The language model failed, so the answer quotes documents: ${fallback.message}.`);
+    if (llm?.error) notes.push(`The language model stopped early: ${llm.error}.`);
     if (llm?.finish === "repeating") notes.push("The language model repeated itself and was cut off.");
-    for (const sentence of new Set(checks?.unsupported ?? [])) notes.push(`Without support in its sources: “${sentence}”`);
-    if (orders?.length) {
-      const where = orders.map((order) => (order.n ? `[${order.n}]` : order.path)).join(", ");
-      notes.push(`Tries to give orders to a language model: ${where}.`);
+    for (const sentence of new Set(checks?.unsupported ?? [])) notes.push(`Not supported by its sources: “${sentence}”`);
+    if (injections?.length) {
+      const where = injections.map(({ n, path }) => (n ? `[${n}]` : path)).join(", ");
+      notes.push(`Possible prompt injection in ${where}.`);
     }
     if (notes.length) this.answer.append(h("ul", { class: "notes" }, ...notes.map((note) => h("li", {}, ...ticks(note)))));
   }
@@ -363,27 +363,29 @@ class Turn {
       h("ol", {}, ...this.list.map(row)));
   }
 
-  /** What the answer cost, and what of it was known. */
+  /** The line below an answer: its generator, cache use and timings, and buttons. */
   #account({ timings, cache, generator, model, intent }) {
     const nodes = [];
+    if (generator) nodes.push(h("span", { class: "faint" }, generator === "llm" ? `written by ${model}` : `quoted · ${intent}`));
+    const details = [];
     if (cache) {
-      nodes.push(badge("answer", cache.answer_hit), badge("retrieval", cache.retrieval_hit));
+      details.push(h("span", {}, "Cache"), badge("answer", cache.answer_hit), badge("retrieval", cache.retrieval_hit));
       const { embed_hits: hits = 0, embed_misses: misses = 0 } = cache;
-      if (hits + misses > 0) nodes.push(badge("embeddings", misses === 0, misses === 0 ? "hit" : `${count(hits)} of ${count(hits + misses)} hit`));
+      if (hits + misses > 0) details.push(badge("embeddings", misses === 0, misses === 0 ? "hit" : `${count(hits)} of ${count(hits + misses)} hit`));
     }
     if (timings) {
-      const stages = [["embedding", timings.embedding_ms], ["search", timings.search_ms], ["writing", timings.generation_ms]];
-      nodes.push(h("span", { class: "times" },
+      const stages = [["embedding", timings.embedding_ms], ["search", timings.search_ms], ["generation", timings.generation_ms]];
+      details.push(h("span", { class: "times" },
         h("strong", {}, ms(timings.total_ms)),
         ...stages.filter(([, n]) => n > 0).map(([name, n]) => ` · ${name} ${ms(n)}`)));
     }
-    if (generator) nodes.push(h("span", { class: "faint" }, generator === "llm" ? `written by ${model}` : `quoted · ${intent}`));
+    if (details.length) nodes.push(h("details", {}, h("summary", {}, "Details"), h("div", { class: "row" }, ...details)));
     if (timings) {
       nodes.push(h("span", { class: "spring" }));
       nodes.push(h("span", {},
         button("Copy", () => this.#copy(), { class: "quiet" }),
-        button("Afresh", () => !running && ask(this.question, { use_cache: true, refresh: true }),
-          { class: "quiet", title: "Ask again and replace what the cache has" })));
+        button("Ask again", () => !running && ask(this.question, { use_cache: true, refresh: true }),
+          { class: "quiet", title: "Recompute the answer, and replace cached values" })));
     }
     this.ledger.replaceChildren(...nodes);
   }
@@ -394,7 +396,7 @@ class Turn {
       await navigator.clipboard.writeText([this.reply.answer, "", ...sources].join("\n").trim());
       announce("Copied");
     } catch {
-      announce("The browser does not let this page copy");
+      announce("The browser blocked copying");
     }
   }
 

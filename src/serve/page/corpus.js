@@ -1,18 +1,18 @@
-// What is indexed: the index, ingests and their progress, caches, documents.
+// The view of the corpus: the index, ingest jobs, documents and caches.
 
 import { call, query, stream } from "./api.js";
 import { $, announce, button, bytes, careful, count, fill, h, plural, problem, shown, ticks, when } from "./dom.js";
 import * as source from "./source.js";
 
 const TABLES = ["answers", "retrieval", "rerank", "embeddings"];
-const STATES = { failed: "Failed", skipped: "Without text", indexed: "Indexed" };
+const STATES = { failed: "Failed", skipped: "Skipped", indexed: "Indexed" };
 const OVER = ["succeeded", "failed", "cancelled"];
-/** Documents to a page of the list. */
+/** Documents per page. */
 const PAGE = 50;
 
 let shared;
 let refresh;
-/** The ingest whose progress is shown, and what ends the watching. */
+/** Aborts following the job whose progress is shown. */
 let watched;
 let parts;
 
@@ -20,7 +20,7 @@ export function start(state) {
   shared = state;
 }
 
-/** Shows everything anew; called when the view is entered and when another index is picked. */
+/** Draws the view; called when it is entered and when another index is selected. */
 export function show(state, reload) {
   [shared, refresh] = [state, reload];
   if (!parts) {
@@ -30,7 +30,7 @@ export function show(state, reload) {
     $("corpus").append(...Object.values(parts).map((part) => part.node));
     ingestForm();
   }
-  // An ingest goes into the index that is picked, unless another one is typed after that.
+  // The target of an ingest follows the selected index, until the user types another name.
   if (form.name && form.picked !== shared.index) [form.name.value, form.picked] = [shared.index, shared.index];
   drawIndex();
   drawCache();
@@ -38,7 +38,7 @@ export function show(state, reload) {
   drawJobs();
 }
 
-/** A watcher of an ingest goes on in the background; nothing else is held. */
+/** Called when the view is left. Following a job continues in the background. */
 export function leave() {}
 
 function card(title) {
@@ -58,7 +58,7 @@ function drawIndex() {
   const index = shared.indexes.find(({ name }) => name === shared.index);
   if (!index) {
     body.replaceChildren(
-      h("p", {}, "There is no index yet. Start an ingest, or run this where the server runs:"),
+      h("p", {}, "No index yet. Start an ingest, or run this on the server:"),
       h("pre", { tabindex: 0 }, h("code", {}, "rag ingest --dir FOLDER")));
     return;
   }
@@ -68,20 +68,20 @@ function drawIndex() {
     ["Passages", count(index.chunks)],
     ["Size", bytes(index.bytes)],
     ["Model", index.model?.name ?? index.model],
-    ["Made", when(index.created)],
+    ["Created", when(index.created)],
     ["Corpus id", h("code", {}, index.corpus_id ?? "–")],
   ];
   const result = h("div", { class: "result", role: "status" });
   const name = encodeURIComponent(index.name);
   const verify = button("Verify", async () => {
     verify.disabled = true;
-    result.replaceChildren(h("p", { class: "faint" }, "Reading every byte…"));
+    result.replaceChildren(h("p", { class: "faint" }, "Verifying checksums…"));
     try {
       const { ok, damaged = [] } = await call(`/indexes/${name}/verify`, { method: "POST", body: {} });
       result.replaceChildren(ok
-        ? h("p", { class: "good" }, "The index is whole.")
+        ? h("p", { class: "good" }, "The index is intact.")
         : h("div", { class: "problem" },
-          h("p", {}, "The index is damaged. Ingest its folders again: that rebuilds it, from the cache where it can."),
+          h("p", {}, "The index is damaged. Ingest its folders again to rebuild it; cached vectors are reused."),
           h("ul", {}, ...damaged.map(({ path, reason }) => h("li", {}, `${path}: ${reason}`)))));
     } catch (error) {
       result.replaceChildren(problem(error));
@@ -91,7 +91,7 @@ function drawIndex() {
   });
   const rollback = careful("Roll back", {
     question: `Roll back the index ${index.name}?`,
-    text: "Questions are answered from the generation before. The present one stays, to go forward to again.",
+    text: "Questions are then answered from the previous generation. Roll back again to undo.",
   }, async () => {
     try {
       const meta = await call(`/indexes/${name}/rollback`, { method: "POST", body: {} });
@@ -110,12 +110,12 @@ function drawIndex() {
     result);
 }
 
-/** The folders of an index, each with a button that takes it out. */
+/** The folders of an index, each with a button that removes it. */
 function folders(index, result) {
-  if (!index.roots?.length) return h("p", { class: "faint" }, index.damaged ? "" : "The index has no folder.");
-  const takeOut = (folder) => careful("Take out", {
-    question: `Take ${folder} out of the index ${index.name}?`,
-    text: "Its documents are no longer found. The files are not touched, and Roll back brings the folder back.",
+  if (!index.roots?.length) return h("p", { class: "faint" }, index.damaged ? "" : "The index has no folders.");
+  const remove = (folder) => careful("Remove", {
+    question: `Remove ${folder} from the index ${index.name}?`,
+    text: "Its documents are no longer found. The files are kept, and Roll back undoes this.",
   }, async () => {
     try {
       const path = `/indexes/${encodeURIComponent(index.name)}/folders`;
@@ -123,17 +123,17 @@ function folders(index, result) {
       await refresh();
       drawIndex();
       drawDocuments();
-      announce(`Took out ${folder} with ${plural(removed.length, "document")}`);
+      announce(`Removed ${folder} with ${plural(removed.length, "document")}`);
     } catch (error) {
       result.replaceChildren(problem(error));
     }
-  }, { class: "quiet", "aria-label": `Take ${folder} out of the index` });
+  }, { class: "quiet", "aria-label": `Remove ${folder} from the index` });
   return h("ul", { class: "files", id: "index-folders", "aria-label": "Folders" },
     ...index.roots.map((folder) => h("li", { class: "spread" },
-      h("span", {}, folder), may("write") && !index.damaged && takeOut(folder))));
+      h("span", {}, folder), may("write") && !index.damaged && remove(folder))));
 }
 
-/* Ingests. */
+/* Ingest jobs. */
 
 const form = {};
 
@@ -142,7 +142,7 @@ function ingestForm() {
   const label = (root) => (typeof root === "string" ? root : root.label ?? root.name ?? root.path);
   form.root = h("select", { id: "ingest-root" }, ...roots.map((root) => h("option", { value: label(root) }, label(root))));
   form.dir = h("input", { type: "text", id: "ingest-dir", spellcheck: "false", autocapitalize: "off",
-    placeholder: roots.length ? "everything in it" : "docs", "aria-describedby": "ingest-help" });
+    placeholder: roots.length ? "optional" : "docs", "aria-describedby": "ingest-help" });
   form.name = h("input", { type: "text", id: "ingest-index", spellcheck: "false", autocapitalize: "off", value: shared.index });
   form.cached = h("input", { type: "checkbox", id: "ingest-cache", checked: true });
   form.start = h("button", { type: "submit", class: "primary", id: "ingest-start" }, "Start");
@@ -150,15 +150,15 @@ function ingestForm() {
   form.jobs = h("div", {});
   const node = h("form", { class: "fields", id: "ingest-form", on: { submit: startIngest } },
     roots.length > 0 && h("label", {}, "Folder", form.root),
-    h("label", {}, roots.length ? "Only below" : "Folder", form.dir),
+    h("label", {}, roots.length ? "Subfolder" : "Folder", form.dir),
     h("label", {}, "Index", form.name),
     h("label", { class: "check" }, form.cached, " Use cached vectors"),
     form.start);
   fill(parts.ingest.body,
-    may("write") ? node : h("p", { class: "faint" }, "Your token may read, not ingest."),
+    may("write") ? node : h("p", { class: "faint" }, "Your token does not allow ingesting."),
     may("write") && h("p", { class: "faint", id: "ingest-help" }, roots.length
-      ? "The folder is added to the index or brought up to date; its other folders stay as they are. Only what changed is read again."
-      : h("span", {}, "Beneath the folders of the setting ", h("code", {}, "serve.roots"), ".")),
+      ? "Adds the folder to the index, or updates it. Other folders are kept, and only changed files are read."
+      : h("span", {}, "A folder below one of the setting ", h("code", {}, "serve.roots"), ".")),
     form.progress, form.jobs);
 }
 
@@ -179,13 +179,13 @@ async function startIngest(event) {
   }
 }
 
-/** Follows a job to its end; a connection that breaks is taken up again. */
+/** Follows a job to its end, and reconnects when the connection is lost. */
 async function watch(id) {
   watched?.abort();
   const controller = new AbortController();
   watched = controller;
-  const bar = h("progress", { max: 1, value: 0, "aria-label": "Progress of the ingest" });
-  const stage = h("span", { class: "stage" }, "Waiting for its turn");
+  const bar = h("progress", { max: 1, value: 0, "aria-label": "Ingest progress" });
+  const stage = h("span", { class: "stage" }, "Queued");
   const message = h("span", { class: "faint" });
   const cancel = button("Cancel", async () => {
     cancel.disabled = true;
@@ -196,16 +196,16 @@ async function watch(id) {
     }
   }, { class: "quiet" });
   form.progress.replaceChildren(bar, h("div", { class: "row" }, stage, message, cancel));
-  announce("The ingest has begun");
-  let told = "";
+  announce("Ingest started");
+  let announced = "";
   const take = (job) => {
     const p = job.progress ?? {};
-    bar.value = OVER.includes(job.state) ? 1 : p.share ?? 0;
-    const name = job.state === "queued" ? "Waiting for its turn" : STAGES[p.stage] ?? p.stage ?? job.state;
+    bar.value = OVER.includes(job.state) ? 1 : p.fraction ?? 0;
+    const name = job.state === "queued" ? "Queued" : STAGES[p.stage] ?? p.stage ?? job.state;
     stage.textContent = `${Math.floor(bar.value * 100)} % ${name}`;
     message.textContent = [p.message, p.eta_seconds && `${plural(p.eta_seconds, "second")} left`].filter(Boolean).join(", ");
-    if (name !== told) announce(name);
-    told = name;
+    if (name !== announced) announce(name);
+    announced = name;
   };
   for (let tries = 0; ; tries += 1) {
     try {
@@ -243,28 +243,28 @@ async function ended(job) {
   drawCache();
 }
 
-/** How a job ended, in a sentence or two. */
+/** The outcome of a job. */
 function outcome(job) {
-  if (job.state === "cancelled") return h("p", { class: "faint" }, "Cancelled. What was embedded is in the cache; the next ingest goes on from there.");
-  if (job.state === "failed") return problem({ message: job.reason ?? "the ingest failed", hint: "mend it and start again; what was done is not lost" });
+  if (job.state === "cancelled") return h("p", { class: "faint" }, "Cancelled. Computed vectors are cached, and the next ingest reuses them.");
+  if (job.state === "failed") return problem({ message: job.reason ?? "the ingest failed", hint: "fix the problem and start again; finished work is reused" });
   const result = job.result ?? {};
   const failed = result.n_failed ?? result.failed?.length ?? 0;
   return h("div", {},
     h("p", { class: "good" }, [
       "Done",
       result.documents !== undefined && `${plural(result.documents, "document")}, ${plural(result.chunks, "passage")}`,
-      result.committed === false && "nothing had changed",
+      result.committed === false && "nothing has changed",
     ].filter(Boolean).join(": ").replace(/: nothing/, "; nothing"), "."),
     removed(result),
     failed > 0 && h("p", {}, `${plural(failed, "file")} could not be read; see the documents below.`));
 }
 
-/** Which documents left the index. */
+/** The documents that were removed from the index. */
 function removed({ removed: n = 0, removed_documents: names = [] }) {
   if (!n) return "";
   const some = names.slice(0, 5);
   const more = n > some.length ? ` and ${count(n - some.length)} more` : "";
-  return h("p", {}, `${plural(n, "document")} left the index: ${some.join(", ")}${more}.`);
+  return h("p", {}, `${plural(n, "document")} removed from the index: ${some.join(", ")}${more}.`);
 }
 
 async function drawJobs() {
@@ -289,7 +289,7 @@ async function drawJobs() {
 
 /* Caches. */
 
-const EMPTYING = "Everything in it is made again when it is asked for. That takes time, and a language model may answer otherwise.";
+const EMPTYING = "Values are computed again when needed. That takes time, and a language model may answer differently.";
 
 async function drawCache() {
   const { body } = parts.cache;
@@ -303,7 +303,7 @@ async function drawCache() {
   const purge = (tables) => async () => {
     try {
       const { freed_bytes: freed } = await call("/cache/purge", { body: { tables } });
-      announce(`Emptied; ${bytes(freed)} given back`);
+      announce(`Emptied; ${bytes(freed)} freed`);
       await drawCache();
     } catch (error) {
       body.append(problem(error));
@@ -327,7 +327,7 @@ async function drawCache() {
   body.replaceChildren(
     table("Caches", ["Table", "#Rows", "#Size", "#Hits", "#Misses", "#Hit rate", ...(may("admin") ? [""] : [])], rows),
     h("div", { class: "row" },
-      h("span", { class: "faint" }, `${bytes(stats.file_bytes)} on disk. Emptying costs time, never an answer.`),
+      h("span", { class: "faint" }, `${bytes(stats.file_bytes)} on disk`),
       h("span", { class: "spring" }),
       may("admin") && careful("Empty all", {
         question: "Empty every cache?", text: EMPTYING,
@@ -342,7 +342,7 @@ async function drawDocuments() {
   const { body } = parts.documents;
   const index = shared.index;
   if (!shared.indexes.some(({ name }) => name === index)) {
-    body.replaceChildren(h("p", { class: "faint" }, "They appear here when something was ingested."));
+    body.replaceChildren(h("p", { class: "faint" }, "Documents appear here after an ingest."));
     return;
   }
   const list = h("div", {});
@@ -351,7 +351,7 @@ async function drawDocuments() {
     tabs.forEach((node) => node.setAttribute("aria-pressed", String(node.dataset.state === state)));
     listAgain();
   }, { class: "tab", data: { state }, "aria-pressed": String(tab === state) }));
-  body.replaceChildren(h("div", { class: "tabs", role: "group", "aria-label": "Which documents" }, ...tabs), list);
+  body.replaceChildren(h("div", { class: "tabs", role: "group", "aria-label": "State" }, ...tabs), list);
 
   const listAgain = async () => {
     const state = tab;
@@ -379,8 +379,8 @@ async function drawDocuments() {
 }
 
 const NONE = {
-  failed: "No file failed: everything that was found could be read.",
-  skipped: "No file was without text.",
+  failed: "No file failed.",
+  skipped: "No file was skipped.",
   indexed: "No document is indexed.",
 };
 
@@ -395,7 +395,7 @@ function row({ root, path, type, chunks, size, modified, reason }, state, index)
       modified && " · ", modified && when(modified)));
 }
 
-/** A table that scrolls within itself on a narrow screen. Columns that begin with `#` hold numbers. */
+/** A table that scrolls horizontally on narrow screens. Columns whose name begins with `#` are numeric. */
 function table(label, columns, rows) {
   const heads = columns.map((name) => (name.startsWith("#")
     ? h("th", { scope: "col", class: "number" }, name.slice(1))

@@ -1,10 +1,10 @@
-// The interface of the server, readable, out of what the server says of itself.
+// The API reference, rendered from the OpenAPI document.
 
 import { call } from "./api.js";
 import { $, h, problem, ticks } from "./dom.js";
 
 const METHODS = ["get", "post", "put", "patch", "delete"];
-/** Schemas that hold themselves end here. */
+/** Depth limit for recursive schemas. */
 const DEEPEST = 6;
 
 let api;
@@ -24,14 +24,14 @@ async function start() {
       groups.get(tag).push(operation(method, path, item));
     }
   }
-  // In the order in which the document tells of them.
+  // In the order of the tags.
   const order = [...(api.tags ?? []).map(({ name }) => name), ...groups.keys()];
   const sorted = [...groups].sort(([a], [b]) => order.indexOf(a) - order.indexOf(b));
   const search = h("input", { type: "search", placeholder: "Find a route", "aria-label": "Find a route", on: { input: () => find(search.value) } });
   $("docs").replaceChildren(
     h("h1", {}, api.info.title, " ", h("span", { class: "faint" }, api.info.version)),
     api.info.description && h("p", { class: "prose" }, ...ticks(paragraphs(api.info.description))),
-    h("p", { class: "faint" }, "As a machine reads it: ", h("a", { href: "/openapi.json" }, "/openapi.json"), "."),
+    h("p", { class: "faint" }, "OpenAPI document: ", h("a", { href: "/openapi.json" }, "/openapi.json"), "."),
     search,
     ...sorted.flatMap(([tag, operations]) => {
       const words = api.tags?.find(({ name }) => name === tag)?.description;
@@ -58,25 +58,25 @@ function operation(method, path, item) {
   const scope = item[method]["x-scope"];
   const inside = () => [
     description && description !== summary && h("p", { class: "prose" }, ...ticks(paragraphs(description))),
-    scope && scope !== "open" && h("p", { class: "faint" }, "With a token that may ", h("strong", {}, scope), ", where the server has tokens."),
+    scope && scope !== "open" && h("p", { class: "faint" }, "Requires the scope ", h("strong", {}, scope), " when the server has tokens."),
     all.length > 0 && h("div", {}, h("h3", {}, "Parameters"), h("table", {}, h("tbody", {}, ...all.map((parameter) => h("tr", {},
       h("th", { scope: "row" }, h("code", {}, parameter.name), parameter.required && " *"),
       h("td", {}, `${parameter.in}, ${typeName(parameter.schema)}`),
       h("td", {}, ...ticks(parameter.description ?? ""))))))),
     requestBody && body("Request", resolved(requestBody).content),
-    h("div", {}, h("h3", {}, "Replies"), h("table", {}, h("tbody", {}, ...Object.entries(responses).map(([status, reply]) => h("tr", {},
+    h("div", {}, h("h3", {}, "Responses"), h("table", {}, h("tbody", {}, ...Object.entries(responses).map(([status, reply]) => h("tr", {},
       h("th", { scope: "row" }, h("code", {}, status)),
       h("td", {}, ...ticks(resolved(reply).description ?? ""))))))),
     ...Object.entries(responses).filter(([status]) => status.startsWith("2"))
-      .map(([status, reply]) => body(`Reply ${status}`, resolved(reply).content)),
-    h("div", {}, h("h3", {}, "From a shell"), h("pre", { tabindex: 0 }, h("code", {}, shell(method, path, requestBody)))),
+      .map(([status, reply]) => body(`Response ${status}`, resolved(reply).content)),
+    h("div", {}, h("h3", {}, "Example"), h("pre", { tabindex: 0 }, h("code", {}, shell(method, path, requestBody)))),
   ].filter(Boolean);
   const node = h("details", { class: "operation", id: operationId },
     h("summary", {},
       h("span", { class: `method ${method}` }, method.toUpperCase()),
       h("span", { class: "route" }, path),
       h("span", { class: "faint" }, summary ?? "")));
-  // Most are never opened.
+  // Rendered when opened; most never are.
   node.addEventListener("toggle", () => {
     if (node.open && node.childElementCount === 1) node.append(h("div", { class: "inside" }, ...inside()));
   });
@@ -86,7 +86,7 @@ function operation(method, path, item) {
 function body(title, content) {
   return Object.entries(content ?? {}).map(([type, { schema = {}, example }]) => {
     const value = example ?? sample(schema);
-    // Of a text, its type says all there is to say.
+    // Scalars need no example beside their type.
     const shape = value && typeof value === "object" && JSON.stringify(value, undefined, 2);
     return h("div", {}, h("h3", {}, `${title}, ${type}`), fields(resolved(schema)),
       shape && h("pre", { tabindex: 0 }, h("code", {}, shape)));
@@ -95,18 +95,18 @@ function body(title, content) {
 
 function fields(schema) {
   const properties = Object.entries(schema.properties ?? {}).map(([name, property]) => [name, property, resolved(property)]);
-  const told = properties.filter(([, property, value]) => property.description ?? value.description);
-  if (!told.length) return undefined;
+  const described = properties.filter(([, property, value]) => property.description ?? value.description);
+  if (!described.length) return undefined;
   return h("table", {}, h("tbody", {}, ...properties.map(([name, property, value]) => h("tr", {},
     h("th", { scope: "row" }, h("code", {}, name), schema.required?.includes(name) && " *"),
     h("td", {}, typeName(property)),
     h("td", {}, ...ticks(property.description ?? value.description ?? ""))))));
 }
 
-/** A text whose lines were broken for its source, with its paragraphs alone. */
+/** A text without line breaks inside of paragraphs. */
 const paragraphs = (text) => text.replaceAll(/(?<!\n)\n(?!\n)/g, " ");
 
-/** What a `$ref` within the description leads to. */
+/** Resolves a local `$ref`. */
 function resolved(node) {
   for (let steps = 0; node?.$ref?.startsWith("#/") && steps < 10; steps += 1) {
     node = node.$ref.slice(2).split("/").reduce((at, key) => at?.[key.replaceAll("~1", "/").replaceAll("~0", "~")], api);
@@ -123,7 +123,7 @@ function typeName(schema = {}) {
   return schema.enum ? schema.enum.join(" | ") : types.join(" or ");
 }
 
-/** A value of a schema, to show its shape. */
+/** An example value of a schema. */
 function sample(schema, depth = 0) {
   const { type, properties, items, example, examples, enum: values, oneOf, anyOf, allOf, ...rest } = resolved(schema);
   if (example !== undefined) return example;
@@ -151,11 +151,11 @@ function shell(method, path, requestBody) {
   return lines.join(" \\\n  ");
 }
 
-/** What must be there is enough to begin with: what is required, else the words that cannot be left empty. */
+/** A minimal example: the required fields, or else strings and arrays. */
 function least({ properties = {}, required, ...schema }) {
   const names = Object.keys(properties);
-  const told = required ?? names.filter((name) => ["string", "array"].includes(resolved(properties[name]).type));
-  const wanted = told.length ? told : names.slice(0, 1);
+  const needed = required ?? names.filter((name) => ["string", "array"].includes(resolved(properties[name]).type));
+  const wanted = needed.length ? needed : names.slice(0, 1);
   return names.length ? Object.fromEntries(wanted.map((name) => [name, sample(properties[name])])) : sample(schema);
 }
 

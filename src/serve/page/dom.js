@@ -1,9 +1,9 @@
-// Building the page. Text becomes text nodes and nothing else: whatever a document, a model or the server says, it is
-// never markup.
+// Helpers that build the page. Text always becomes text nodes: what a document, a model or the server says is never
+// markup.
 
 /**
- * An element. Of `props`, `class`, `on` (listeners), `data` and properties of the element are known; everything else is
- * an attribute. Children that are `null`, `undefined` or `false` are left out.
+ * Creates an element. `props` may have `class`, `on` (listeners), `data`, and properties of the element; everything else
+ * is an attribute. Children that are `null`, `undefined` or `false` are skipped.
  */
 export function h(tag, props = {}, ...children) {
   const node = document.createElement(tag);
@@ -19,10 +19,10 @@ export function h(tag, props = {}, ...children) {
   return node;
 }
 
-/** The children that are there: what is added by methods of the browser would become text, `false` among it. */
+/** Children without `null`, `undefined` and `false`, which `append` would turn into text. */
 const present = (children) => children.flat().filter((child) => child !== undefined && child !== null && child !== false);
 
-/** Puts these children in the place of others, as `h` takes them. */
+/** Replaces the children of a node; `children` are as in `h`. */
 export function fill(node, ...children) {
   node.replaceChildren(...present(children));
 }
@@ -33,14 +33,14 @@ export function button(text, on, props = {}) {
   return h("button", { type: "button", on: { click: on }, ...props }, text);
 }
 
-/** Says something to people who do not see the page. */
+/** Announces a text to screen readers. */
 export function announce(text) {
   const region = $("status");
-  // The same words twice would not be read again.
+  // An unchanged text would not be read again.
   region.textContent = region.textContent === text ? `${text}\u00a0` : text;
 }
 
-/** Asks in a dialog whether to go on; `label` is what the button that agrees says. */
+/** Asks for confirmation in a dialog; `label` is the text of the button that confirms. */
 export function sure(question, text, label) {
   const dialog = $("sure");
   if (dialog.open) return Promise.resolve(false);
@@ -55,14 +55,14 @@ export function sure(question, text, label) {
   });
 }
 
-/** A button that asks before it does what takes something away. */
+/** A button for a destructive action, which asks for confirmation first. */
 export function careful(label, { question, text }, act, props = {}) {
   return button(label, async () => {
     if (await sure(question, text, label)) act();
   }, props);
 }
 
-/** A failure, as it is shown anywhere: what is wrong, what to do, what to quote to whoever runs the server. */
+/** An error message: what is wrong, what to try, and the request id for the administrator. */
 export function problem(error, retry) {
   return h("div", { class: "problem", role: "alert" },
     h("p", {}, sentence(error.message)),
@@ -73,7 +73,7 @@ export function problem(error, retry) {
       error.requestId && h("span", { class: "faint" }, "request ", h("code", {}, error.requestId))));
 }
 
-/** `text with ticks` as text and code. */
+/** Text with `code` in backticks, as nodes. */
 export function ticks(text) {
   return text.split(/`([^`\n]+)`/).map((part, i) => (i % 2 ? h("code", {}, part) : part));
 }
@@ -101,7 +101,7 @@ export function ms(n) {
 
 const words = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 
-/** Unix seconds as `3 hours ago`, with the exact time as its title. */
+/** Unix seconds as `3 hours ago`, with the exact time in the title. */
 export function when(seconds) {
   if (!seconds) return h("span", {}, "–");
   const date = new Date(seconds * 1000);
@@ -112,15 +112,15 @@ export function when(seconds) {
   return h("time", { datetime: date.toISOString(), title: date.toLocaleString() }, text);
 }
 
-/** The folder and the path below it, as hits show them. */
+/** The path of a document with its root. */
 export function shown(root, path) {
   const folder = (root ?? "").replace(/^(\.\/)+/, "").replace(/\/+$/, "");
   if (folder === "" && root?.startsWith("/")) return `/${path}`;
   return folder === "" || folder === "." ? path : `${folder}/${path}`;
 }
 
-/** Where a passage stands in its document. */
-export function place({ lines, page, place: spot }) {
+/** The location of a passage in its document. */
+export function place({ lines, page, location: spot }) {
   if (spot?.kind === "sheet") return `${spot.sheet}, ${spot.cell}`;
   if (spot?.kind) return `${spot.kind} ${spot[spot.kind]}`;
   if (page) return `page ${page}`;

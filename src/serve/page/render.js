@@ -1,4 +1,4 @@
-// Answers and passages as nodes: the few marks that an answer may have, and the words of a question in a passage.
+// Renders answers, with their few kinds of markup, and passages, with the words of the question marked.
 
 import { h } from "./dom.js";
 
@@ -16,7 +16,7 @@ export function answer(text, cite) {
     const fence = /^\s*(```|~~~)/.exec(line)?.[1];
     if (fence) {
       const code = [];
-      // A fence that is still being written ends with the text.
+      // While the answer is streamed, an open fence ends with the text.
       for (i += 1; i < lines.length && !lines[i].trim().startsWith(fence); i += 1) code.push(lines[i]);
       blocks.push(h("pre", { tabindex: 0 }, h("code", {}, code.join("\n"))));
       list = undefined;
@@ -37,11 +37,11 @@ export function answer(text, cite) {
       continue;
     }
     const last = blocks.at(-1);
-    const goesOn = last?.localName === "p" && i > 0 && lines[i - 1].trim() !== "";
+    const continues = last?.localName === "p" && i > 0 && lines[i - 1].trim() !== "";
     const heading = /^#{1,4}\s+(.*)$/.exec(line);
     if (heading) blocks.push(h("p", { class: "heading" }, ...inline(heading[1], cite)));
     else if (list && /^\s/.test(line)) list.lastChild.append(" ", ...inline(line.trim(), cite));
-    else if (goesOn && !last.className) last.append("\n", ...inline(line, cite));
+    else if (continues && !last.className) last.append("\n", ...inline(line, cite));
     else blocks.push(h("p", {}, ...inline(line, cite)));
     if (!/^\s/.test(line)) list = undefined;
   }
@@ -58,13 +58,13 @@ function inline(text, cite) {
   });
 }
 
-/** What the answer says with the mark `[n]`: the texts between that mark and what stands before it. */
+/** The claims that an answer supports with the mark `[n]`: the text between it and the mark before it. */
 export function saidWith(text, n) {
   const said = [];
   let before = 0;
   for (const match of text.matchAll(new RegExp(MARK.source, "g"))) {
     if (match[1].split(",").some((m) => Number(m) === n)) {
-      // One mark may stand for several sentences and lines; each is looked for by itself.
+      // One mark may cover several sentences and lines, which are searched separately.
       const claims = text.slice(before, match.index).split(/\n|(?<=[.!?。！？])\s+/);
       said.push(...claims.map((claim) => claim.replace(ITEM, "$2").replaceAll("`", "").trim()));
     }
@@ -75,7 +75,7 @@ export function saidWith(text, n) {
 
 const segmenter = globalThis.Intl?.Segmenter && new Intl.Segmenter(undefined, { granularity: "word" });
 
-/** The words of a text, each with where it begins. */
+/** The words of a text, each with its position. */
 function* wordsOf(text) {
   if (segmenter) {
     for (const { segment, index, isWordLike } of segmenter.segment(text)) if (isWordLike) yield [index, segment];
@@ -88,20 +88,19 @@ const SMALL = new Set(("a about after all an and any are as at be because been b
   + "has have how i if in into is it its may me my no not of on one or our should so some than that the their them then "
   + "there these they this to was we were what when where which who why will with would you your").split(" "));
 
-const folded = (word) => word.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
+const normalized = (word) => word.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
 
-/** Enough of a stem to find `indexes` with `index` and `cached` with `cache`; marks are a help, not a ranking. */
-const stem = (word) => folded(word).replace(/(?:'s|’s)$/, "")
+/** A rough stem, enough to match `indexes` with `index` and `cached` with `cache`. */
+const stem = (word) => normalized(word).replace(/(?:'s|’s)$/, "")
   .replace(/(?<=\p{L}{3})(?:ies|ing|ed|es|e|s|y)$/u, "");
 
 export function stemsOf(text) {
-  const words = [...wordsOf(text)].map(([, word]) => word).filter((word) => !SMALL.has(folded(word)));
+  const words = [...wordsOf(text)].map(([, word]) => word).filter((word) => !SMALL.has(normalized(word)));
   return new Set(words.map(stem));
 }
 
 /**
- * A passage as nodes: its sentences that the answer took over are in `<span class="said">`, the words of the question in
- * `<mark>`.
+ * A passage as nodes: sentences that the answer uses are in `<span class="said">`, words of the question in `<mark>`.
  */
 export function passage(text, stems, said) {
   const spans = said.flatMap((claim) => find(text, claim)).sort((a, b) => a[0] - b[0]);
@@ -129,9 +128,9 @@ function marked(text, stems) {
   return nodes.filter((node) => node !== "");
 }
 
-/** Where `claim` stands in `text`, whatever the white space between its words and the ticks around code. */
+/** Where `claim` occurs in `text`, ignoring differences of white space and backticks. */
 function find(text, claim) {
-  // A pattern of a whole page is no sentence.
+  // Longer texts are not sentences.
   if (claim.length > 2000) return [];
   const escaped = (char) => char.replace(/[.*+?^${}()|[\]\\/]/, "\\$&");
   const words = claim.split(/\s+/).map((word) => [...word].map(escaped).join("`?"));
@@ -139,10 +138,10 @@ function find(text, claim) {
   return match ? [[match.index, match.index + match[0].length]] : [];
 }
 
-/** How many characters at the end of `before` stand again at the beginning of `after`: neighbours overlap. */
+/** The number of characters that the end of `before` and the start of `after` share: adjacent passages overlap. */
 export function overlap(before, after) {
   const most = Math.min(before.length, after.length, 2000);
-  // The repeated words are whole, so a candidate begins where the first word of `after` occurs.
+  // Overlaps begin at a word, so a candidate begins where the start of `after` occurs.
   const head = after.slice(0, 12);
   if (head.length < 12) return 0;
   for (let at = before.indexOf(head, before.length - most); at >= 0; at = before.indexOf(head, at + 1)) {
@@ -152,8 +151,8 @@ export function overlap(before, after) {
 }
 
 /**
- * Prose whose lines were broken at some width, as prose; lists, code, tables and verses stay as they are. No character
- * more or less, so that places in the text remain what they were.
+ * Joins the lines of hard-wrapped prose; lists, code, tables and verse are kept. The number of characters does not
+ * change, so positions in the text stay valid.
  */
 export function flowing(text) {
   const lines = text.replaceAll(/\r(?!\n)|[\v\f\u0085\u2028\u2029]/g, "\n");

@@ -1,10 +1,10 @@
-// The panel that shows a source in its document. Beside the answer where there is room, over it where there is none.
+// The panel that shows a source in its document: beside the answer on wide screens, over it on narrow ones.
 
 import { call, query } from "./api.js";
 import { $, announce, button, h, place, problem, shown } from "./dom.js";
 import { flowing, overlap, passage } from "./render.js";
 
-/** So many passages before and behind the cited one are shown at first, and more at each asking. */
+/** Passages shown before and after the cited one at first. */
 const AROUND = 6;
 
 let opened;
@@ -16,7 +16,7 @@ export function start() {
   $("source-previous").addEventListener("click", () => step(-1));
   $("source-next").addEventListener("click", () => step(1));
   $("source").addEventListener("close", left);
-  // Escape in a modal dialog is the browser's business; it must end as it does elsewhere.
+  // The browser closes a modal dialog on Escape by itself; close it like a click does.
   $("source").addEventListener("cancel", (event) => {
     event.preventDefault();
     close();
@@ -26,7 +26,7 @@ export function start() {
 
 export const isOpen = () => $("source").open;
 
-/** Closes the panel; whether it was open. */
+/** Closes the panel; returns whether it was open. */
 export function close() {
   if (!isOpen()) return false;
   $("source").close();
@@ -64,7 +64,7 @@ export function show(list, at, stems, from) {
   fill(item, stems);
 }
 
-/** Shows the source after or before this one, round and round. */
+/** Shows the next or previous source, wrapping around. */
 export function step(by) {
   if (!opened || opened.list.length < 2) return false;
   const { list, at, stems } = opened;
@@ -82,19 +82,19 @@ async function fill(item, stems) {
   wanted = new AbortController();
   const { signal } = wanted;
   const body = $("source-body");
-  // What was cited is here already; the document around it comes when it comes.
+  // The cited text is known already; the text around it is loaded.
   if (item.text) draw(body, [item], 0, 0, item, stems);
   else body.replaceChildren(h("p", { class: "faint" }, "Opening…"));
   body.setAttribute("aria-busy", "true");
   try {
     const { root, path } = item;
-    // The server knows which passages a citation consists of; there may be several.
+    // A citation may consist of several passages; the server marks them.
     const part = { bytes: item.bytes?.join("-"), lines: item.lines?.join("-") };
     const { passages } = await call(`/documents/content${query({ index: item.index, root, path, ...part })}`, { signal });
     const [first, last] = find(passages, item);
     if (last < first && item.text) {
       draw(body, [item], 0, 0, item, stems);
-      body.prepend(h("p", { class: "note" }, "The document has changed since; this is the passage that was cited."));
+      body.prepend(h("p", { class: "note" }, "The document has changed since. This is the passage as it was cited."));
     } else draw(body, passages, first, last, last < first ? undefined : item, stems);
     announce(`${shown(root, path)}, ${place(item)}`);
   } catch (error) {
@@ -107,12 +107,12 @@ async function fill(item, stems) {
   }
 }
 
-/** A text without its white space: passages that were joined have other white space between them. */
+/** A text without white space: joined passages differ in the white space between them. */
 const bare = (text) => text.replaceAll(/\s+/g, "");
 
 /**
- * The first and the last passage that `item` consists of: those that the server marked, if they still say what was cited,
- * else those that say it now. The last is before the first where there are none.
+ * The first and the last passage of `item`: those that the server marked, if their text is unchanged, or those that have
+ * the text now. Without any, the last comes before the first.
  */
 function find(passages, item) {
   const text = item.text && bare(item.text);
@@ -126,7 +126,7 @@ function find(passages, item) {
   return [begins, ends < 0 ? passages.length - 1 : ends - 1];
 }
 
-/** Draws the passages around those from `first` to `last`, which are one piece when they are what was `cited`. */
+/** Draws the passages around `first` to `last`. When these are `cited`, they are drawn as one. */
 function draw(body, passages, first, last, cited, stems) {
   let from = Math.max(0, first - AROUND);
   let to = Math.min(passages.length, Math.max(first, last) + AROUND + 1);
@@ -155,13 +155,13 @@ function draw(body, passages, first, last, cited, stems) {
   redraw(false);
   const node = body.querySelector(".cited");
   if (!node) return;
-  // A little of what stands before stays in sight.
+  // Keep some of the text before it in view.
   const target = node.querySelector(".said") ?? node;
   body.scrollTop += Math.min(node.getBoundingClientRect().top - body.getBoundingClientRect().top - 64,
     target.getBoundingClientRect().top - body.getBoundingClientRect().top - body.clientHeight / 4);
 }
 
-/** What was cited, in one piece, with the words of the question and of the answer marked. */
+/** The cited passages as one, with words of the question and sentences of the answer marked. */
 function whole(parts, cited, stems) {
   const joined = () => parts.map((part) => part.text).reduce((before, text) => {
     const repeated = overlap(before, text);
@@ -176,7 +176,7 @@ function whole(parts, cited, stems) {
 
 function one(passages, i) {
   const text = flowing(passages[i].text);
-  // Neighbours share some words; a reader wants them once.
+  // Adjacent passages overlap; show the shared words once.
   const repeated = i > 0 ? overlap(flowing(passages[i - 1].text), text) : 0;
   return h("div", { class: "passage" },
     h("span", { class: "where" }, place(passages[i])),

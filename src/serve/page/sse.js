@@ -1,7 +1,7 @@
-// Server-sent events out of a body that comes in pieces. The result does not depend on where the pieces end. The
+// Parses server-sent events from a body that arrives in pieces; the result does not depend on where the pieces end. The
 // browser's own EventSource can neither POST nor send a token.
 
-/** The events of a stream of bytes: `{ name, data }`. An event that the stream's end cuts off is dropped. */
+/** The events `{ name, data }` of a byte stream. An incomplete event at the end is dropped. */
 export async function* events(body) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
   const parser = new Parser();
@@ -12,7 +12,7 @@ export async function* events(body) {
       yield* parser.feed(value);
     }
   } finally {
-    // A consumer that leaves early must not leave the server writing.
+    // When the consumer stops early, the server should stop, too.
     reader.cancel().catch(() => {});
   }
 }
@@ -23,7 +23,7 @@ export class Parser {
   #data = [];
   #afterReturn = false;
 
-  /** Takes the next piece and yields what it completes. Lines end with CR, LF or both; nothing else ends them. */
+  /** Parses the next piece and yields the events that it completes. Lines end with CR, LF or both. */
   *feed(piece) {
     let start = 0;
     for (let i = 0; i < piece.length; i += 1) {

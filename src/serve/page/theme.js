@@ -1,4 +1,4 @@
-// Which colours. Runs before the first paint, so that a page in the other theme never flashes; hence no module.
+// The colour theme. Runs before the first paint, so the page never flashes in the other theme; hence not a module.
 
 (() => {
   const KEY = "rag.theme";
@@ -10,10 +10,10 @@
 
   addEventListener("DOMContentLoaded", () => {
     const button = document.getElementById("theme");
-    const tell = () => button.setAttribute("aria-pressed", String(isDark()));
+    const update = () => button.setAttribute("aria-pressed", String(isDark()));
     button.addEventListener("click", () => {
       const next = isDark() ? "light" : "dark";
-      // Back to what the system wants is no choice to keep.
+      // The system's own theme is not stored.
       if ((next === "dark") === system.matches) {
         delete root.dataset.theme;
         localStorage.removeItem(KEY);
@@ -21,9 +21,9 @@
         root.dataset.theme = next;
         localStorage.setItem(KEY, next);
       }
-      tell();
+      update();
     });
-    system.addEventListener("change", tell);
-    tell();
+    system.addEventListener("change", update);
+    update();
   });
 })();
