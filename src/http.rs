@@ -1,5 +1,5 @@
-//! HTTP: files fetched to disk, JSON posted and the reply streamed. Everything is bounded, and no
-//! credentials go to another origin.
+//! HTTP clients: one downloads files, the other posts JSON and streams the reply. Sizes and times
+//! are bounded, and credentials are never sent to another origin.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -9,13 +9,13 @@ use std::time::Duration;
 use crate::disk;
 use crate::error::{Context as _, Fault, Result};
 
-/// A server that neither connects nor sends for this long has stopped.
+/// Time-out for connecting, and for each piece of a reply.
 const SILENCE: Duration = Duration::from_secs(30);
 
-/// How often a wait asks whether it should end.
+/// How often a wait calls its `stop` function.
 const POLL: Duration = Duration::from_millis(50);
 
-/// One client for one server.
+/// A client that downloads files.
 pub struct Client {
     inner: reqwest::Client,
     /// `None` in `drop` only.
@@ -26,13 +26,13 @@ pub struct Client {
 impl Drop for Client {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
-            // A plain drop would wait for a resolver that hangs.
+            // Dropping the runtime would wait for a name lookup that hangs.
             runtime.shutdown_background();
         }
     }
 }
 
-/// What became of a request.
+/// The result of a download.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fetched {
     Written,
@@ -40,20 +40,21 @@ pub enum Fetched {
 }
 
 impl Client {
-    /// `token` goes out as a bearer token; a redirect to another host does not carry it.
+    /// `token` is sent as a bearer token, except to another host after a redirect.
     pub fn new(token: Option<String>) -> Result<Self> {
         let inner =
             builder().connect_timeout(SILENCE).read_timeout(SILENCE).build().or_failed(no_setup)?;
         Ok(Self { inner, runtime: Some(runtime()?), token })
     }
 
-    /// Streams `url` to the new file `target`, telling `(done, total)` bytes; `total` is 0 when it
-    /// is not known. `stop` is asked every 50 ms.
+    /// Downloads `url` to the new file `target`, and reports `(done, total)` bytes; `total` is 0
+    /// when unknown. `stop` is called every 50 ms.
     ///
     /// # Errors
-    /// [`Kind::Outside`](crate::error::Kind::Outside) when the server cannot be reached, refuses,
-    /// or sends more than `max_bytes`; [`Kind::Interrupted`](crate::error::Kind::Interrupted) when
-    /// `stop` says so. The file is then removed.
+    /// [`Kind::Outside`](crate::error::Kind::Outside) when the server cannot be reached, answers
+    /// with an error, or sends more than `max_bytes`;
+    /// [`Kind::Interrupted`](crate::error::Kind::Interrupted) when `stop` returns true. The file is
+    /// then removed.
     pub fn fetch(
         &self,
         url: &str,
@@ -108,7 +109,7 @@ impl Client {
     }
 }
 
-/// `work`, unless `stop` says so before it is done.
+/// Runs `work` until it is done or `stop` returns true.
 async fn unless<T>(stop: &dyn Fn() -> bool, work: impl Future<Output = Result<T>>) -> Result<T> {
     let mut work = pin!(work);
     let mut ticks = tokio::time::interval(POLL);
@@ -126,7 +127,7 @@ fn no_setup() -> String {
 }
 
 fn builder() -> reqwest::ClientBuilder {
-    // Fails only when a provider is installed already, which is as good.
+    // Fails only when a provider is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder().user_agent(concat!("rag/", env!("CARGO_PKG_VERSION")))
 }
@@ -135,63 +136,62 @@ fn runtime() -> Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build().or_failed(no_setup)
 }
 
-/// One address to which JSON is posted, from any number of threads.
+/// Posts JSON to one URL, from any number of threads.
 ///
-/// Nothing reroutes a request: no redirect is followed and no proxy is asked, not even one that the
-/// environment names, so the token reaches the address or nobody. Every request has a connection of
-/// its own, which ends with it: nothing of a broken one is left over, and a handshake is nothing
-/// beside what is asked for here.
+/// Redirects are not followed and proxies are not used, not even those of the environment, so only
+/// the server at the URL sees the token. Every request has its own connection: a broken one affects
+/// no other request, and a handshake takes little time compared with the call of a language model.
 pub struct Poster {
     inner: reqwest::Client,
     url: reqwest::Url,
-    /// `Bearer ...`, marked as sensitive, so that it is never printed.
+    /// `Bearer …`, marked as sensitive, so it is never printed.
     authorization: Option<reqwest::header::HeaderValue>,
     silence: Duration,
 }
 
-/// The first lines of a reply.
+/// Status and headers of a reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
     pub status: u16,
-    /// Lower case, without parameters; empty when it is not said.
+    /// In lower case, without parameters; empty when absent.
     pub content_type: String,
-    /// How long the server asks to be left alone.
+    /// How long the server asks clients to wait.
     pub retry_after: Option<Duration>,
 }
 
-/// Why there is no reply, or no more of it.
+/// Why a reply is missing or incomplete.
 #[derive(Debug)]
 pub enum Trouble {
-    /// The caller wanted no more.
+    /// `stop` returned true.
     Stopped,
-    /// Nothing came for as long as the server is given.
+    /// The server sent nothing for too long.
     Silent,
-    /// The whole exchange took longer than it may.
+    /// The whole exchange took too long.
     Late,
-    /// Nobody listens at the address.
+    /// The connection was refused.
     Refused(anyhow::Error),
-    /// The connection was not made.
+    /// The connection failed for another reason.
     Unreachable(anyhow::Error),
-    /// The connection ended, or what came is no HTTP.
+    /// The connection broke, or the reply is not HTTP.
     Cut(anyhow::Error),
 }
 
 impl Poster {
-    /// A poster to `url`, which gets `token` as a bearer token. `silence` is the longest time to
-    /// connect and get the first byte, and the longest time between two pieces of a reply.
+    /// `token` is sent as a bearer token. `silence` is the longest time to the first byte of a
+    /// reply, and between two pieces of it.
     ///
     /// # Errors
-    /// [`Kind::Usage`](crate::error::Kind::Usage) when `url` is no plain `http` or `https` address,
-    /// or no header can hold the token. The fault shows neither.
+    /// [`Kind::Usage`](crate::error::Kind::Usage) when `url` is not a plain `http` or `https` URL,
+    /// or the token does not fit a header. The fault contains neither.
     pub fn new(url: &str, token: Option<&str>, silence: Duration) -> Result<Self> {
         let wrong = |why: &str| Fault::usage(format!("the address of the server {why}"));
-        let url = reqwest::Url::parse(url).map_err(|e| wrong(&format!("is no URL: {e}")))?;
+        let url = reqwest::Url::parse(url).map_err(|e| wrong(&format!("is not a URL: {e}")))?;
         if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
             return Err(wrong("does not begin with http:// or https://"));
         }
         if !url.username().is_empty() || url.password().is_some() {
             return Err(
-                wrong("holds a user name or a password").hint("a key has a setting of its own")
+                wrong("contains a user name or a password").hint("use the setting for the API key")
             );
         }
         if url.query().is_some() || url.fragment().is_some() {
@@ -210,7 +210,7 @@ impl Poster {
         let authorization = token.map(|token| {
             let mut value = reqwest::header::HeaderValue::try_from(format!("Bearer {token}"))
                 .map_err(|_| {
-                    Fault::usage("the key holds characters that no HTTP header can carry")
+                    Fault::usage("the key has characters that an HTTP header cannot carry")
                 })?;
             value.set_sensitive(true);
             Ok(value)
@@ -223,18 +223,18 @@ impl Poster {
         })
     }
 
-    /// True when the address is this machine.
+    /// True for a loopback address.
     pub fn is_local(&self) -> bool {
         let host = self.url.host_str().unwrap_or_default().trim_matches(['[', ']']);
         host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
     }
 
-    /// Sends `json` and waits for the first lines of the reply. The whole exchange may take `most`.
-    /// `stop` is asked every 50 ms, here and in [`Exchange::next`].
+    /// Sends `json` and waits for the head of the reply. The whole exchange may take `max_time`.
+    /// `stop` is called every 50 ms, here and in [`Exchange::next`].
     pub fn post(
         &self,
         json: Vec<u8>,
-        most: Duration,
+        max_time: Duration,
         stop: &dyn Fn() -> bool,
     ) -> std::result::Result<Exchange, Trouble> {
         let runtime = runtime().map_err(|e| Trouble::Unreachable(e.into()))?;
@@ -244,10 +244,10 @@ impl Poster {
             request = request.header("authorization", authorization);
         }
         let (sent, end) = runtime.block_on(async {
-            let end = tokio::time::Instant::now() + most;
+            let end = tokio::time::Instant::now() + max_time;
             (within(self.silence, end, stop, request.send()).await, end)
         });
-        // Made before the reply is looked at, so that it ends the runtime on every path.
+        // Created before the reply is checked, so that its `drop` ends the runtime on every path.
         let mut exchange =
             Exchange { runtime: Some(runtime), response: None, end, silence: self.silence };
         exchange.response = Some(sent?);
@@ -257,8 +257,8 @@ impl Poster {
 
 /// One request whose reply is being read. Dropping it closes the connection.
 pub struct Exchange {
-    /// Of its own, because one whose thread is held up by a slow reader would stall the others.
-    /// `None` in `drop` only.
+    /// Separate per exchange: a slow reader blocks its runtime, which must not delay other
+    /// exchanges. `None` in `drop` only.
     runtime: Option<tokio::runtime::Runtime>,
     response: Option<reqwest::Response>,
     end: tokio::time::Instant,
@@ -283,8 +283,8 @@ impl Exchange {
         }
     }
 
-    /// The next piece of the body; `None` at its end. A piece is as large as what the system had
-    /// ready, at most some hundred kilobytes.
+    /// The next piece of the body; `None` at its end. A piece has what the system had received, at
+    /// most some hundred kilobytes.
     pub fn next(
         &mut self,
         stop: &dyn Fn() -> bool,
@@ -301,13 +301,14 @@ impl Drop for Exchange {
     fn drop(&mut self) {
         self.response = None;
         if let Some(runtime) = self.runtime.take() {
-            // A plain drop would wait for a resolver that hangs.
+            // Dropping the runtime would wait for a name lookup that hangs.
             runtime.shutdown_background();
         }
     }
 }
 
-/// `work`, unless `stop` says so, `silence` passes or `end` comes first.
+/// Runs `work` until it is done, `stop` returns true, or `silence` or the time until `end` has
+/// passed.
 async fn within<T>(
     silence: Duration,
     end: tokio::time::Instant,
@@ -317,7 +318,7 @@ async fn within<T>(
     let mut work = pin!(work);
     let mut quiet = pin!(tokio::time::sleep(silence));
     let mut late = pin!(tokio::time::sleep_until(end));
-    // The first tick is at once: who is always ready must not keep `stop` from being heard.
+    // The first tick is immediate: `stop` must be called even when `work` is always ready.
     let mut ticks = tokio::time::interval(POLL);
     loop {
         tokio::select! {
@@ -331,7 +332,7 @@ async fn within<T>(
 }
 
 fn trouble(error: reqwest::Error) -> Trouble {
-    // Faults name the address themselves, where it matters.
+    // Faults name the URL themselves where it matters.
     let error = error.without_url();
     let (connecting, timed_out) = (error.is_connect(), error.is_timeout());
     let cause = anyhow::Error::from(error);
@@ -347,11 +348,11 @@ fn trouble(error: reqwest::Error) -> Trouble {
     }
 }
 
-/// `Retry-After`, in seconds or as a date (RFC 9110, 10.2.3). A date is measured from the server's
-/// own `Date`, because the two clocks need not agree; without one it says nothing.
+/// `Retry-After`, in seconds or as a date (RFC 9110, 10.2.3). A date is compared with the server's
+/// own `Date`, because clocks may differ, and ignored without one.
 fn retry_after(value: &str, date: &str) -> Option<Duration> {
     if !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit()) {
-        // What no `u64` holds is as good as for ever.
+        // A larger number means forever.
         return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
     }
     let (until, now) =
@@ -386,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_plain_and_a_token_fits_a_header() {
+    fn invalid_urls_and_tokens_are_refused_without_being_shown() {
         let new = |url: &str, token| Poster::new(url, token, SILENCE);
         for url in [
             "",
