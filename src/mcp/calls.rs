@@ -117,26 +117,26 @@ impl AskArgs {
         let intent = self
             .intent
             .map(|name| Intent::from_name(&name).ok_or_else(|| one_of("intent", &names)));
-        let wanted = RequestKind::Answer {
+        let kind = RequestKind::Answer {
             intent: intent.transpose()?,
             generator: None,
             session: None,
             earlier: Vec::new(),
         };
-        question(self.question, wanted, self.filter.as_deref(), self.index)
+        question(self.question, kind, self.filter.as_deref(), self.index)
     }
 }
 
 fn question(
     text: String,
-    wanted: RequestKind,
+    kind: RequestKind,
     filter_text: Option<&str>,
     index: Option<String>,
 ) -> Result<Question> {
     let filter = filter(filter_text)?;
     Ok(Question {
         text,
-        wanted,
+        kind,
         index,
         k: None,
         caching: Caching::Use,

@@ -253,7 +253,9 @@ impl Server {
         let fault = match problem {
             Problem::Fault(fault) => fault,
             Problem::NoIndex(name) => {
-                return format!("there is no index `{name}`\nhint: `list_indexes` lists them");
+                return format!(
+                    "there is no index named `{name}`\nhint: `list_indexes` lists them"
+                );
             }
             Problem::NoSession => return "there is no such session".to_owned(),
             Problem::Full { retry_after } => {

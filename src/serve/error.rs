@@ -278,7 +278,7 @@ impl From<Arc<Fault>> for Error {
             Kind::Damaged => Self::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "damaged",
-                "data on the server is damaged; the server log names the file under this request id",
+                "data on the server is damaged; the server log names the file by this request id",
             ),
             Kind::Outside => Self::outside(&fault),
             Kind::Failed if fault.is_disk_full() => {

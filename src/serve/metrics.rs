@@ -146,9 +146,9 @@ impl Counted {
 /// All metrics in the text format of Prometheus.
 pub fn render(app: &App) -> String {
     telemetry::connections(app.connections.load(Ordering::Relaxed));
-    for (name, line) in [("own", LaneKind::Own), ("written", LaneKind::Written)] {
-        let load = app.service.load(line);
-        let now = telemetry::LaneState {
+    for (name, lane) in [("own", LaneKind::Local), ("written", LaneKind::Llm)] {
+        let load = app.service.load(lane);
+        let state = telemetry::LaneState {
             waiting: load.waiting,
             workers: load.workers,
             busy: load.running,
@@ -156,7 +156,7 @@ pub fn render(app: &App) -> String {
             left: load.left,
             shared: load.joined,
         };
-        telemetry::line(name, &now);
+        telemetry::line(name, &state);
     }
     app.service.observer().jobs(app.engine());
     telemetry::render()

@@ -1,8 +1,8 @@
-//! One computation and everybody who waits for it.
+//! One question in flight, and its listeners.
 //!
-//! The worker writes a log; whoever listens reads it from the beginning at their own pace, so that
-//! one who comes late misses nothing and one who reads slowly holds up nobody. A log is as large as
-//! one answer.
+//! The worker appends updates to a log. Each listener reads the log from its start at its own pace,
+//! so a late listener misses nothing, and a slow one delays nobody. A log is as large as one
+//! answer.
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -16,24 +16,24 @@ use crate::cache::Key;
 use crate::engine::Deadline;
 use crate::telemetry::Span;
 
-/// A question that waits or is being worked on.
+/// A question that is queued or running.
 pub(super) struct Flight {
     pub id: u64,
-    /// What makes another question the same one; `None` for one that is nobody else's.
+    /// Equal for identical questions; `None` for a question that is not shared.
     pub key: Option<Key>,
     pub question: Question,
     pub begun: Instant,
-    /// When the last of its listeners gives up.
+    /// The latest deadline of its listeners.
     pub deadline: Arc<Deadline>,
-    /// When a worker took it.
+    /// When a worker started it.
     started: OnceLock<Instant>,
-    /// The request that it belongs to, for the log.
+    /// The request of the first listener, for the log.
     pub span: Span,
-    /// Set when nobody listens any more; read by the worker.
+    /// Set when all listeners have left; read by the worker.
     pub left: Arc<AtomicBool>,
     log: Mutex<Log>,
-    /// Rings when the log has grown.
-    bell: watch::Sender<()>,
+    /// Notified when the log has grown.
+    changed: watch::Sender<()>,
 }
 
 #[derive(Default)]
@@ -42,25 +42,25 @@ struct Log {
     outcome: Option<Outcome>,
 }
 
-/// What a lane knows of a flight; guarded by the lane's lock.
+/// The entry of a flight in its lane, guarded by the lane's lock.
 pub(super) struct Listed {
     pub flight: Arc<Flight>,
     pub listeners: usize,
-    /// While it waits.
-    pub place: Option<QueueKey>,
+    /// Its key while it is queued.
+    pub queue_key: Option<QueueKey>,
 }
 
-/// One listener's place in a log.
+/// A reader of a log.
 pub(super) struct Listener {
     flight: Arc<Flight>,
-    read: usize,
-    bell: watch::Receiver<()>,
+    /// Updates read so far.
+    n_read: usize,
+    changed: watch::Receiver<()>,
 }
 
 impl Flight {
-    /// `until` is when its first listener gives up.
+    /// `until` is the deadline of the first listener.
     pub fn new(id: u64, key: Option<Key>, question: Question, until: Instant) -> Self {
-        let left = Arc::default();
         Self {
             id,
             key,
@@ -69,31 +69,31 @@ impl Flight {
             deadline: Arc::new(Deadline::new(until)),
             started: OnceLock::new(),
             span: Span::current(),
-            left,
+            left: Arc::default(),
             log: Mutex::default(),
-            bell: watch::Sender::new(()),
+            changed: watch::Sender::new(()),
         }
     }
 
-    /// A worker takes it.
+    /// Notes that a worker has started it.
     pub fn start(&self) {
         let _ = self.started.set(Instant::now());
     }
 
-    /// How long it waited for a worker, once one has taken it.
+    /// The time in the queue, once a worker has started it.
     pub fn waited(&self) -> Option<Duration> {
         self.started.get().map(|started| started.duration_since(self.begun))
     }
 
     pub fn notify(&self, update: Update) {
         self.log().updates.push(update);
-        self.bell.send_replace(());
+        self.changed.send_replace(());
     }
 
-    /// Says how it ended; the first word counts.
+    /// Sets the outcome, unless there is one already.
     pub fn end(&self, outcome: Outcome) {
         self.log().outcome.get_or_insert(outcome);
-        self.bell.send_replace(());
+        self.changed.send_replace(());
     }
 
     fn log(&self) -> MutexGuard<'_, Log> {
@@ -103,43 +103,44 @@ impl Flight {
 
 impl Listener {
     pub fn new(flight: Arc<Flight>) -> Self {
-        let bell = flight.bell.subscribe();
-        Self { flight, read: 0, bell }
+        let changed = flight.changed.subscribe();
+        Self { flight, n_read: 0, changed }
     }
 
     pub fn flight(&self) -> &Arc<Flight> {
         &self.flight
     }
 
-    /// What is told next, or `None` when all was told and it has ended.
+    /// The next update; `None` after the last one.
     pub async fn next(&mut self) -> Option<Update> {
         loop {
             {
                 let log = self.flight.log();
-                if let Some(update) = log.updates.get(self.read) {
-                    self.read += 1;
+                if let Some(update) = log.updates.get(self.n_read) {
+                    self.n_read += 1;
                     return Some(update.clone());
                 }
                 if log.outcome.is_some() {
                     return None;
                 }
             }
-            self.rung().await;
+            self.wait().await;
         }
     }
 
-    /// How it ended.
+    /// Waits for the outcome.
     pub async fn outcome(&mut self) -> Outcome {
         loop {
             if let Some(outcome) = &self.flight.log().outcome {
                 return outcome.clone();
             }
-            self.rung().await;
+            self.wait().await;
         }
     }
 
-    async fn rung(&mut self) {
-        // The bell lives as long as the flight, which this holds.
-        let _ = self.bell.changed().await;
+    /// Waits until the log has grown.
+    async fn wait(&mut self) {
+        // The sender lives as long as the flight, which `self` holds.
+        let _ = self.changed.changed().await;
     }
 }

@@ -1,4 +1,4 @@
-//! One line of waiting questions and the workers that serve it.
+//! One queue of questions and the workers that serve it.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,29 +10,28 @@ use super::queue::{Pushed, Queue};
 use super::{Load, Outcome, Problem, Question};
 use crate::cache::Key;
 
-/// The longest that a caller is told to stay away.
+/// The longest `retry_after`.
 const MAX_RETRY_AFTER_S: u64 = 60;
 
-/// Questions of one kind, and who works on them.
+/// A queue of questions and its workers.
 pub(super) struct Lane {
     state: Mutex<State>,
-    /// Rings when somebody waits or the lane is closed.
-    bell: Condvar,
-    /// How many workers it may have.
-    pub most_workers: usize,
-    /// How long a caller waits for an outcome, from the moment of asking.
-    pub patience: Duration,
-    /// Mean time of a question, in microseconds, the last ones weighing most.
+    /// Notified when a question is queued or the lane is closed.
+    changed: Condvar,
+    pub max_workers: usize,
+    /// How long a caller waits for an outcome.
+    pub time_limit: Duration,
+    /// Moving average of the time of a question, in microseconds.
     mean_us: AtomicU64,
 }
 
 struct State {
     queue: Queue<Arc<Flight>>,
-    /// Every flight that waits or runs.
+    /// Every flight that is queued or running.
     flights: HashMap<u64, Listed>,
     by_key: HashMap<Key, u64>,
-    /// Sessions in which a question runs. Another question of the same session waits for its
-    /// answer, and the workers go on with others.
+    /// Sessions with a running question. Further questions of a session wait for its answer, while
+    /// workers take other questions.
     sessions: HashSet<String>,
     next_id: u64,
     workers: usize,
@@ -41,28 +40,28 @@ struct State {
     counts: Load,
 }
 
-/// What a worker is to do.
+/// What a worker does next.
 pub(super) enum Next {
     Question(Arc<Flight>),
-    /// Nobody has asked for a while.
-    Nothing,
-    /// There will be no more questions.
+    /// No question has arrived for a while.
+    Idle,
+    /// The lane is closed and empty.
     End,
 }
 
-/// What came of a wish to ask.
+/// The result of [`Lane::enter`].
 pub(super) struct Entered {
-    pub reader: Listener,
-    /// When this caller gives up, whatever others do who share the work.
+    pub listener: Listener,
+    /// The deadline of this caller.
     pub until: Instant,
-    /// One more worker may be of use.
-    pub wants_worker: bool,
+    /// All workers are busy, and the lane may have one more.
+    pub needs_worker: bool,
 }
 
 impl Lane {
-    pub fn new(room: usize, most_workers: usize, patience: Duration) -> Self {
+    pub fn new(capacity: usize, max_workers: usize, time_limit: Duration) -> Self {
         let state = State {
-            queue: Queue::new(room),
+            queue: Queue::new(capacity),
             flights: HashMap::new(),
             by_key: HashMap::new(),
             sessions: HashSet::new(),
@@ -73,38 +72,39 @@ impl Lane {
             counts: Load::default(),
         };
         let mean_us = AtomicU64::new(5_000);
-        Self { state: Mutex::new(state), bell: Condvar::new(), most_workers, patience, mean_us }
+        Self { state: Mutex::new(state), changed: Condvar::new(), max_workers, time_limit, mean_us }
     }
 
-    /// Waits in line, or listens to a flight that answers the same question.
+    /// Queues a question, or joins a flight with the same key.
+    ///
+    /// # Errors
+    /// When the queue is full or the lane is closed.
     pub fn enter(&self, key: Option<Key>, question: Question) -> Result<Entered, Problem> {
         let mut state = self.lock();
         if state.closed {
             return Err(Problem::Closing);
         }
         let state = &mut *state;
-        let until = Instant::now() + self.patience;
+        let until = Instant::now() + self.time_limit;
         if let Some(listed) =
             key.and_then(|key| state.by_key.get(&key)).and_then(|id| state.flights.get_mut(id))
         {
             listed.listeners += 1;
             listed.flight.deadline.extend_to(until);
-            listed.place = listed.place.map(|place| state.queue.hurry(place, question.priority));
+            listed.queue_key =
+                listed.queue_key.map(|key| state.queue.raise(key, question.priority));
             state.counts.joined += 1;
-            return Ok(Entered {
-                reader: Listener::new(Arc::clone(&listed.flight)),
-                until,
-                wants_worker: false,
-            });
+            let listener = Listener::new(Arc::clone(&listed.flight));
+            return Ok(Entered { listener, until, needs_worker: false });
         }
         let priority = question.priority;
         let flight = Arc::new(Flight::new(state.next_id, key, question, until));
-        let place = match state.queue.push(priority, Arc::clone(&flight)) {
-            Pushed::At(place) => place,
-            Pushed::Instead { at, of } => {
-                state.forget(&of);
+        let queue_key = match state.queue.push(priority, Arc::clone(&flight)) {
+            Pushed::At(key) => key,
+            Pushed::Evicted { at, item } => {
+                state.forget(&item);
                 state.counts.refused += 1;
-                of.end(Err(self.full(state)));
+                item.end(Err(self.full(state)));
                 at
             }
             Pushed::Full(_) => {
@@ -113,17 +113,18 @@ impl Lane {
             }
         };
         state.next_id += 1;
-        let reader = Listener::new(Arc::clone(&flight));
+        let listener = Listener::new(Arc::clone(&flight));
         if let Some(key) = key {
             state.by_key.insert(key, flight.id);
         }
-        state.flights.insert(flight.id, Listed { flight, listeners: 1, place: Some(place) });
-        let wants_worker = state.idle == 0 && state.workers < self.most_workers;
-        self.bell.notify_one();
-        Ok(Entered { reader, until, wants_worker })
+        let listed = Listed { flight, listeners: 1, queue_key: Some(queue_key) };
+        state.flights.insert(listed.flight.id, listed);
+        let needs_worker = state.idle == 0 && state.workers < self.max_workers;
+        self.changed.notify_one();
+        Ok(Entered { listener, until, needs_worker })
     }
 
-    /// One listener leaves; the last one ends the work.
+    /// Removes one listener; without listeners, the question is cancelled.
     pub fn leave(&self, flight: &Arc<Flight>) {
         let mut state = self.lock();
         let Some(listed) = state.flights.get_mut(&flight.id) else { return };
@@ -132,18 +133,18 @@ impl Lane {
             return;
         }
         flight.left.store(true, Ordering::Relaxed);
-        if let Some(place) = listed.place.take() {
-            state.queue.remove(place);
+        if let Some(key) = listed.queue_key.take() {
+            state.queue.remove(key);
             state.counts.left += 1;
             state.forget(flight);
         } else {
-            // It runs and will end soon; whoever asks the same now asks anew.
+            // It runs and will end soon, so an identical question must not join it.
             state.unkey(flight);
         }
     }
 
-    /// What a worker does next, once there is something to do or `patience` has passed.
-    pub fn next(&self, patience: Duration) -> Next {
+    /// Waits for a question, at most `idle_after`.
+    pub fn next(&self, idle_after: Duration) -> Next {
         let mut state = self.lock();
         loop {
             if let Some(flight) = state.take() {
@@ -154,27 +155,29 @@ impl Lane {
                 return Next::End;
             }
             state.idle += 1;
-            let (woken, waited) =
-                self.bell.wait_timeout(state, patience).unwrap_or_else(PoisonError::into_inner);
+            let (woken, waited) = self
+                .changed
+                .wait_timeout(state, idle_after)
+                .unwrap_or_else(PoisonError::into_inner);
             state = woken;
             state.idle -= 1;
             if waited.timed_out() && state.first().is_none() && !state.closed {
-                return Next::Nothing;
+                return Next::Idle;
             }
         }
     }
 
-    /// More questions for a worker that has taken one: its share of those that wait, at most
-    /// `most`, up to the first that is not `like` it.
-    pub fn more(&self, most: usize, like: impl Fn(&Question) -> bool) -> Vec<Arc<Flight>> {
+    /// Further questions for a worker that has taken one: its share of the queue, at most `max`, up
+    /// to the first question for which `fits` is false.
+    pub fn more(&self, max: usize, fits: impl Fn(&Question) -> bool) -> Vec<Arc<Flight>> {
         let mut state = self.lock();
-        let share = (state.queue.len() + 1).div_ceil(self.most_workers.max(1)) - 1;
-        let next = |_| if like(&state.first()?.question) { state.take() } else { None };
-        (0..share.min(most)).map_while(next).collect()
+        let share = (state.queue.len() + 1).div_ceil(self.max_workers.max(1)) - 1;
+        let next = |_| if fits(&state.first()?.question) { state.take() } else { None };
+        (0..share.min(max)).map_while(next).collect()
     }
 
-    /// A worker has done with a flight.
-    pub fn done(&self, flight: &Arc<Flight>, outcome: Outcome, took: Duration) {
+    /// Ends a flight.
+    pub fn finish(&self, flight: &Arc<Flight>, outcome: Outcome, took: Duration) {
         {
             let mut state = self.lock();
             state.counts.running -= 1;
@@ -186,8 +189,8 @@ impl Lane {
             if let Some(session) = flight.question.session()
                 && state.sessions.remove(session)
             {
-                // The next question of the session may go now.
-                self.bell.notify_one();
+                // The next question of the session may run now.
+                self.changed.notify_one();
             }
         }
         let (took, mean) = (took.as_micros() as u64, self.mean_us.load(Ordering::Relaxed));
@@ -195,26 +198,26 @@ impl Lane {
         flight.end(outcome);
     }
 
-    /// True when another worker may begin; it is counted then.
-    pub fn hire(&self) -> bool {
+    /// Counts a new worker, if the lane may have one more.
+    pub fn reserve_worker(&self) -> bool {
         let mut state = self.lock();
-        let may = state.workers < self.most_workers && !state.closed;
+        let may = state.workers < self.max_workers && !state.closed;
         state.workers += usize::from(may);
         may
     }
 
-    /// A worker that was counted did not begin.
-    pub fn dismiss(&self) {
+    /// Takes back [`Lane::reserve_worker`].
+    pub fn release_worker(&self) {
         self.lock().workers -= 1;
     }
 
-    /// Takes no more questions; what waits is still answered.
+    /// Accepts no more questions; the queue is still processed.
     pub fn close(&self) {
         self.lock().closed = true;
-        self.bell.notify_all();
+        self.changed.notify_all();
     }
 
-    /// Ends everything that waits or runs.
+    /// Cancels all questions.
     pub fn stop(&self) {
         let mut state = self.lock();
         while let Some(flight) = state.queue.pop() {
@@ -229,10 +232,10 @@ impl Lane {
         Load { waiting: state.queue.len(), workers: state.workers, ..state.counts }
     }
 
-    /// How it is to be told that too many wait: after about so long the line will be empty.
+    /// The error of a full queue; `retry_after` estimates when the queue will be empty.
     fn full(&self, state: &State) -> Problem {
         let us = self.mean_us.load(Ordering::Relaxed) * state.queue.len() as u64
-            / self.most_workers.max(1) as u64;
+            / self.max_workers.max(1) as u64;
         Problem::Full {
             retry_after: Duration::from_secs((us / 1_000_000 + 1).min(MAX_RETRY_AFTER_S)),
         }
@@ -244,17 +247,17 @@ impl Lane {
 }
 
 impl State {
-    /// Whose turn it is.
+    /// The next question to run.
     fn first(&self) -> Option<&Arc<Flight>> {
         self.queue.first(|flight| is_free(&self.sessions, flight))
     }
 
-    /// Whose turn it is; it runs from now on.
+    /// Takes the next question, which counts as running from now on.
     fn take(&mut self) -> Option<Arc<Flight>> {
         let flight = self.queue.pop_first(|flight| is_free(&self.sessions, flight))?;
         self.sessions.extend(flight.question.session().map(str::to_owned));
         if let Some(listed) = self.flights.get_mut(&flight.id) {
-            listed.place = None;
+            listed.queue_key = None;
         }
         self.counts.running += 1;
         Some(flight)
@@ -272,7 +275,7 @@ impl State {
     }
 }
 
-/// Whether no other question of the same session runs.
+/// Whether no other question of its session runs.
 fn is_free(sessions: &HashSet<String>, flight: &Flight) -> bool {
     flight.question.session().is_none_or(|session| !sessions.contains(session))
 }

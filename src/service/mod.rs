@@ -1,13 +1,13 @@
-//! Many who ask, few who work.
+//! Answers questions of many concurrent callers with a few workers.
 //!
-//! A question waits in a bounded line, by urgency, until one of a few threads takes it; each of
-//! these keeps index and model open and goes over to a new generation by itself. Who asks what is
-//! being worked on already listens to that instead. Who stops listening is forgotten: what waits
-//! for nobody is dropped, what runs for nobody ends at its next step.
+//! A question waits in a bounded queue, ordered by priority, until a worker takes it. Workers keep
+//! indexes and models open, and switch to a new generation on their own. Identical in-flight
+//! requests share one result. A question whose callers have all left is cancelled: it is removed
+//! from the queue, or ends at its next step.
 //!
-//! There are two lines, each with workers of its own. Vectors and passages keep a core busy, so one
-//! worker a core is what helps; a language model elsewhere keeps a worker waiting, and nobody who
-//! only searches should wait behind it.
+//! There are two lanes, each with its own queue and workers. Local work keeps a core busy, so it
+//! has one worker per core. A remote language model keeps a worker waiting, and searches must not
+//! wait behind it.
 
 mod flight;
 mod lane;
@@ -44,21 +44,20 @@ use flight::Listener;
 use lane::{Entered, Lane};
 pub use trace::within;
 
-/// Conversations that were given a name and not used yet; more push the oldest out.
+/// Ids of new sessions without a question yet. Beyond that, the oldest is dropped.
 const MAX_ISSUED: usize = 10_000;
 
-/// Work whose deadline has passed ends by itself and says at which stage; its callers wait for that
-/// a little longer.
+/// Extra time for work past its deadline to end by itself, with an error that names the stage.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// What somebody wants to know.
+/// A request to the service.
 #[derive(Clone, Debug)]
 pub struct Question {
     pub text: String,
-    pub wanted: RequestKind,
-    /// The configured index unless it says otherwise.
+    pub kind: RequestKind,
+    /// Index name; `None` for the configured one.
     pub index: Option<String>,
-    /// Passages; as configured unless it says otherwise.
+    /// Number of passages; `None` for the configured one.
     pub k: Option<usize>,
     pub caching: Caching,
     pub filter: Option<Filter>,
@@ -70,44 +69,44 @@ pub enum RequestKind {
     Answer {
         intent: Option<Intent>,
         generator: Option<Generator>,
-        /// A conversation that it continues.
+        /// The session that the question continues.
         session: Option<String>,
-        /// What was said before, where nothing is kept of it here: oldest first.
+        /// Earlier turns of a conversation that is not stored here, oldest first.
         earlier: Vec<Turn>,
     },
     Passages {
         mode: Option<Mode>,
     },
-    /// Of each of these texts, by the configured model.
+    /// The vector of each text, by the configured model.
     Vectors(Arc<[String]>),
 }
 
 impl Question {
-    /// The conversation that it continues.
+    /// The session that the question continues.
     fn session(&self) -> Option<&str> {
-        match &self.wanted {
+        match &self.kind {
             RequestKind::Answer { session, .. } => session.as_deref(),
             RequestKind::Passages { .. } | RequestKind::Vectors(_) => None,
         }
     }
 }
 
-/// What is told while an answer is being made.
+/// Progress of an answer.
 #[derive(Clone)]
 pub enum Update {
-    Found(Arc<RetrievedPassages>),
-    /// A piece of the answer, as the language model writes it.
+    Retrieved(Arc<RetrievedPassages>),
+    /// A piece of the answer, while the language model generates it.
     Text(Arc<str>),
 }
 
-/// The passages from which an answer is made.
+/// The passages that an answer is generated from.
 pub struct RetrievedPassages {
     pub hits: Vec<Hit>,
     pub timings: ask::Timings,
     pub cache: ask::CacheUse,
 }
 
-/// What came of a question.
+/// The result of a question.
 #[derive(Clone)]
 pub enum Reply {
     Answer(Arc<ask::Response>),
@@ -115,7 +114,7 @@ pub enum Reply {
     Vectors(Arc<Vectors>),
 }
 
-/// Texts as a model sees them.
+/// Vectors of texts.
 pub struct Vectors {
     /// In the order of the texts.
     pub vectors: Vec<Vector>,
@@ -123,18 +122,18 @@ pub struct Vectors {
     pub tokens: u64,
 }
 
-/// Why nothing came of a question.
+/// Why a question has no result.
 #[derive(Clone, Debug)]
 pub enum Problem {
     Fault(Arc<Fault>),
     NoIndex(String),
-    /// Nobody was given a conversation of that name, or it has expired.
+    /// The session does not exist, or has expired.
     NoSession,
-    /// Too many wait.
+    /// The queue is full.
     Full {
         retry_after: Duration,
     },
-    /// The service is ending.
+    /// The service is shutting down.
     Closing,
 }
 
@@ -146,28 +145,28 @@ impl From<Fault> for Problem {
 
 pub type Outcome = std::result::Result<Reply, Problem>;
 
-/// How much there is to do, and what was done so far.
+/// Load of a lane, and totals since its start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Load {
     pub workers: usize,
     pub waiting: usize,
     pub running: usize,
     pub answered: u64,
-    /// Questions that listened to the answer of another one.
+    /// Questions that shared the result of an identical one.
     pub joined: u64,
-    /// Refused because too many waited.
+    /// Questions refused because the queue was full.
     pub refused: u64,
-    /// Ended because nobody waited for them any more.
+    /// Questions cancelled because all callers had left.
     pub left: u64,
 }
 
-/// The lines.
+/// The lanes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LaneKind {
-    /// What this machine does itself.
-    Own,
-    /// What a language model elsewhere writes.
-    Written,
+    /// Work of this machine.
+    Local,
+    /// Answers of a language model.
+    Llm,
 }
 
 /// Answers questions from any number of callers.
@@ -178,21 +177,21 @@ pub struct Service {
 
 struct Shared {
     engine: Engine,
-    own: Arc<Lane>,
-    written: Arc<Lane>,
-    /// Open generations by the name of the index, each with what the name stood for then.
+    local: Arc<Lane>,
+    llm: Arc<Lane>,
+    /// Open generations by index name, each with the digest that the name pointed to.
     open: Mutex<HashMap<String, (String, Arc<Snapshot>)>>,
-    /// One for all workers, so that all leave a failing server alone.
+    /// Shared by all workers, and with it the circuit breaker.
     client: OnceLock<Arc<Client>>,
-    /// Names of conversations that were given out, oldest first.
+    /// Ids of new sessions without a question yet, oldest first.
     issued: Mutex<Vec<String>>,
-    /// Somebody is ready to work.
+    /// At least one worker is ready.
     is_warm: AtomicBool,
-    /// Hears how every question ended, once for each who asked.
+    /// Records the outcome of every question, once per caller.
     observer: Arc<Observer>,
 }
 
-/// Keeps the inside of a service for the thread that samples it.
+/// Keeps the service alive for the thread that samples it.
 struct Host(Arc<Shared>);
 
 impl AsRef<Engine> for Host {
@@ -201,18 +200,18 @@ impl AsRef<Engine> for Host {
     }
 }
 
-/// A question that was taken. Whoever drops it is no longer interested.
+/// A submitted question. Dropping the ticket means that the caller has left.
 pub struct Ticket {
-    reader: Listener,
+    listener: Listener,
     lane: Arc<Lane>,
-    /// When its caller gives up.
+    /// The deadline of the caller.
     until: Instant,
-    /// Whose observer is to hear how it ended; `None` once it has.
-    told: Option<Arc<Shared>>,
-    /// Somebody follows the answer while it is being made.
+    /// Where the outcome is recorded; `None` once it is.
+    unrecorded: Option<Arc<Shared>>,
+    /// The caller follows the progress.
     is_streamed: bool,
     is_batch: bool,
-    /// The request that it came with.
+    /// The trace of the caller's request.
     trace: Option<Trace>,
 }
 
@@ -226,10 +225,9 @@ impl Service {
         let query = serve.timeouts.query;
         let observer = Arc::new(Observer::new(&engine));
         let shared = Shared {
-            own: Arc::new(Lane::new(serve.queue, serve.workers, query)),
-            // A language model takes its own time; what the machine does itself is bounded by
-            // stages.
-            written: Arc::new(Lane::new(
+            local: Arc::new(Lane::new(serve.queue, serve.workers, query)),
+            // The language model has a time limit of its own, beside those of local stages.
+            llm: Arc::new(Lane::new(
                 serve.queue,
                 parallel,
                 query + engine.config.llm.answer_timeout,
@@ -242,8 +240,8 @@ impl Service {
             is_warm: AtomicBool::new(false),
         };
         let service = Self { shared: Arc::new(shared), threads: Mutex::default() };
-        for _ in 0..service.shared.own.most_workers {
-            service.hire(&service.shared.own)?;
+        for _ in 0..service.shared.local.max_workers {
+            service.add_worker(&service.shared.local)?;
         }
         Ok(service)
     }
@@ -270,17 +268,16 @@ impl Service {
         self.shared.observer.sample(Host(Arc::clone(&self.shared)), waiting)
     }
 
-    /// Takes a question.
+    /// Submits a question.
     ///
     /// # Errors
-    /// A usage fault for what is no question; when there is no such index, too many wait, or the
-    /// service is ending.
+    /// A usage fault for an invalid question; when the index does not exist, the queue is full, or
+    /// the service is shutting down.
     pub async fn ask(&self, question: Question) -> std::result::Result<Ticket, Problem> {
         let shared = &self.shared;
         search::validate(&question.text)?;
         let index = question.index.as_ref().unwrap_or(&shared.engine.config.index);
-        // A file is read, which may take long on a busy disk; the threads that pass bytes on must
-        // not wait for it.
+        // This reads a file, and the threads that serve connections must not wait for a busy disk.
         let generation = tokio::task::spawn_blocking({
             let (shared, index) = (Arc::clone(shared), index.clone());
             move || shared.generation(&index)
@@ -288,32 +285,32 @@ impl Service {
         let generation = generation.await.map_err(|_| Problem::Closing)??;
         let generation = generation.ok_or_else(|| Problem::NoIndex(index.clone()))?;
         let key = key(&question, index, &generation);
-        let lane = match question.wanted {
+        let lane = match question.kind {
             RequestKind::Answer { generator, .. }
                 if generator.unwrap_or(shared.engine.config.generator) == Generator::Llm =>
             {
-                &shared.written
+                &shared.llm
             }
-            _ => &shared.own,
+            _ => &shared.local,
         };
         self.enter(lane, key, question)
     }
 
-    /// Takes texts of which the vectors are wanted.
+    /// Submits texts to embed.
     ///
     /// # Errors
-    /// When too many wait, or the service is ending.
+    /// When the queue is full, or the service is shutting down.
     pub fn embed(&self, texts: Arc<[String]>) -> std::result::Result<Ticket, Problem> {
         let question = Question {
             text: String::new(),
-            wanted: RequestKind::Vectors(texts),
+            kind: RequestKind::Vectors(texts),
             index: None,
             k: None,
             caching: Caching::Use,
             filter: None,
             priority: Priority::Normal,
         };
-        self.enter(&self.shared.own, None, question)
+        self.enter(&self.shared.local, None, question)
     }
 
     fn enter(
@@ -322,27 +319,25 @@ impl Service {
         key: Option<Key>,
         question: Question,
     ) -> std::result::Result<Ticket, Problem> {
-        let Entered { reader, until, wants_worker } = lane.enter(key, question)?;
-        if wants_worker {
-            self.hire(lane)?;
+        let Entered { listener, until, needs_worker } = lane.enter(key, question)?;
+        if needs_worker {
+            self.add_worker(lane)?;
         }
-        let told = Some(Arc::clone(&self.shared));
-        let lane = Arc::clone(lane);
         Ok(Ticket {
-            reader,
-            lane,
+            listener,
+            lane: Arc::clone(lane),
             until,
-            told,
+            unrecorded: Some(Arc::clone(&self.shared)),
             is_streamed: false,
             is_batch: false,
             trace: trace::current(),
         })
     }
 
-    /// A name for a new conversation, which nobody can guess.
+    /// The id of a new session, which cannot be guessed.
     ///
     /// # Errors
-    /// When the system has no random numbers.
+    /// When the system cannot provide random numbers.
     pub fn new_session(&self) -> Result<String> {
         let id = disk::random_id()?;
         let mut issued = locked(&self.shared.issued);
@@ -353,8 +348,7 @@ impl Service {
         Ok(id)
     }
 
-    /// Takes a name back that was given out; false when it was not, or something was asked under
-    /// it.
+    /// Drops the id of a new session; false when it was not issued, or has a question.
     pub fn forget_session(&self, id: &str) -> bool {
         let mut issued = locked(&self.shared.issued);
         let n = issued.len();
@@ -362,57 +356,56 @@ impl Service {
         issued.len() < n
     }
 
-    /// True when this name was given out for a conversation in which nothing was asked yet.
+    /// True for the id of a new session without a question.
     pub fn is_new_session(&self, id: &str) -> bool {
         self.shared.is_issued(id)
     }
 
-    /// The generation that an index stands for now, open; `None` when there is no such index.
+    /// The current generation of an index, open; `None` when the index does not exist.
     ///
     /// # Errors
-    /// Whatever keeps it from being opened.
+    /// When the generation cannot be opened.
     pub fn snapshot(&self, index: &str) -> Result<Option<Arc<Snapshot>>> {
         self.shared.open(index)
     }
 
-    /// Whether the language model is asked, or left alone after it failed; `None` while nobody has
-    /// asked it.
+    /// The circuit breaker of the language model; `None` before its first use.
     pub fn language_model(&self) -> Option<llm::State> {
         self.shared.client.get().map(|client| client.state())
     }
 
-    /// True once a worker is ready for questions.
+    /// True once a worker is ready.
     pub fn is_ready(&self) -> bool {
         self.shared.is_warm.load(Ordering::Acquire)
     }
 
-    pub fn load(&self, line: LaneKind) -> Load {
-        match line {
-            LaneKind::Own => self.shared.own.load(),
-            LaneKind::Written => self.shared.written.load(),
+    pub fn load(&self, lane: LaneKind) -> Load {
+        match lane {
+            LaneKind::Local => self.shared.local.load(),
+            LaneKind::Llm => self.shared.llm.load(),
         }
     }
 
-    /// Takes no more questions. Those that were taken are answered.
+    /// Accepts no more questions. Those in the queue are answered.
     pub fn close(&self) {
         self.shared.lanes().for_each(|lane| lane.close());
     }
 
-    /// Ends what waits and what runs.
+    /// Cancels all questions.
     pub fn stop(&self) {
         self.shared.lanes().for_each(|lane| lane.stop());
     }
 
-    /// Waits until every worker has ended, after [`Service::close`], and writes down what the cache
-    /// has gathered.
+    /// Waits until every worker has ended, after [`Service::close`], and flushes the cache.
     pub fn join(&self) {
         let threads: Vec<_> = std::mem::take(&mut *locked(&self.threads));
         threads.into_iter().for_each(|thread| drop(thread.join()));
         self.shared.engine.cache().flush();
     }
 
-    fn hire(&self, lane: &Arc<Lane>) -> Result<()> {
-        if !lane.hire() {
+    /// Starts a worker, unless the lane has all of its workers.
+    fn add_worker(&self, lane: &Arc<Lane>) -> Result<()> {
+        if !lane.reserve_worker() {
             return Ok(());
         }
         let (shared, own) = (Arc::clone(&self.shared), Arc::clone(lane));
@@ -423,11 +416,11 @@ impl Service {
                 Ok(())
             }
             Err(_) if lane.load().workers > 1 => {
-                lane.dismiss();
+                lane.release_worker();
                 Ok(())
             }
             Err(e) => {
-                lane.dismiss();
+                lane.release_worker();
                 Err(e).or_failed(|| "cannot start a thread".into())
             }
         }
@@ -435,49 +428,51 @@ impl Service {
 }
 
 impl Ticket {
-    /// What is told next; `None` once it has ended.
+    /// The next progress update; `None` once the question has ended.
     ///
     /// # Errors
-    /// When it takes longer than its caller waits.
+    /// When the deadline has passed.
     pub async fn next(&mut self) -> std::result::Result<Option<Update>, Problem> {
         self.is_streamed = true;
         let until = (self.until + GRACE).into();
-        tokio::time::timeout_at(until, self.reader.next()).await.map_err(|_| self.late())
+        tokio::time::timeout_at(until, self.listener.next()).await.map_err(|_| self.late())
     }
 
-    /// How it ended.
+    /// Waits for the outcome.
     ///
     /// # Errors
-    /// Why nothing came of it; when it takes longer than its caller waits.
+    /// Why the question has no result; when the deadline has passed.
     pub async fn outcome(&mut self) -> Outcome {
         let until = (self.until + GRACE).into();
-        let outcome =
-            tokio::time::timeout_at(until, self.reader.outcome()).await.map_err(|_| self.late())?;
+        let outcome = tokio::time::timeout_at(until, self.listener.outcome())
+            .await
+            .map_err(|_| self.late())?;
         if let Ok(reply) = &outcome
-            && let Some(shared) = self.told.take()
+            && let Some(shared) = self.unrecorded.take()
         {
-            self.notify(&shared, reply);
+            self.record(&shared, reply);
         }
         outcome
     }
 
     fn late(&self) -> Problem {
-        let s = self.lane.patience.as_secs();
+        let s = self.lane.time_limit.as_secs();
         Fault::late(format!("the question took longer than {s} s"))
-            .hint("ask again later; `serve.query_timeout_s` is how long it may take")
+            .hint("ask again later, or raise `serve.query_timeout_s`")
             .into()
     }
 
-    /// The question is one of many that were asked at once.
+    /// Marks the question as part of a batch.
     #[must_use]
     pub fn of_batch(mut self) -> Self {
         self.is_batch = true;
         self
     }
 
-    fn notify(&self, shared: &Shared, reply: &Reply) {
+    /// Records the outcome for metrics and analytics.
+    fn record(&self, shared: &Shared, reply: &Reply) {
         let Shared { engine, observer, .. } = shared;
-        let flight = self.reader.flight();
+        let flight = self.listener.flight();
         let question = &flight.question;
         let mut how = How {
             text: &question.text,
@@ -490,7 +485,7 @@ impl Ticket {
             queue_ms: flight.waited().map(|waited| waited.as_secs_f64() * 1e3),
             ..How::plain(engine, &question.text)
         };
-        match (reply, &question.wanted) {
+        match (reply, &question.kind) {
             (Reply::Answer(response), RequestKind::Answer { intent, session, .. }) => {
                 (how.has_intent, how.session) = (intent.is_some(), session.as_deref());
                 observer.asked(engine, response, &how);
@@ -505,7 +500,7 @@ impl Ticket {
 }
 
 impl Drop for Service {
-    /// No worker outlives it for long.
+    /// Ends the workers.
     fn drop(&mut self) {
         self.close();
         self.stop();
@@ -514,16 +509,16 @@ impl Drop for Service {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.lane.leave(self.reader.flight());
+        self.lane.leave(self.listener.flight());
     }
 }
 
 impl Shared {
     fn lanes(&self) -> impl Iterator<Item = &Arc<Lane>> {
-        [&self.own, &self.written].into_iter()
+        [&self.local, &self.llm].into_iter()
     }
 
-    /// What a name stands for now. One small file is read; that is how a new generation is noticed.
+    /// The digest of the current generation. This reads one small file.
     fn generation(&self, index: &str) -> Result<Option<String>> {
         if !config::is_name(index) {
             return Ok(None);
@@ -545,18 +540,18 @@ impl Shared {
         Ok(Some(snapshot))
     }
 
-    /// The generations that are open, each the one that its index stands for now. One that cannot
-    /// be opened is forgotten: whoever asks for it is told why.
-    fn catch_up(&self) -> Vec<Arc<Snapshot>> {
+    /// Replaces open generations that are no longer current, and returns the current ones. An index
+    /// that cannot be opened is dropped; the next question about it gets the error.
+    fn refresh(&self) -> Vec<Arc<Snapshot>> {
         let names: Vec<String> = locked(&self.open).keys().cloned().collect();
-        let open = |name: &String| {
-            let opened = self.open(name);
-            if opened.is_err() {
-                locked(&self.open).remove(name);
+        let mut snapshots = Vec::new();
+        for name in names {
+            match self.open(&name) {
+                Ok(snapshot) => snapshots.extend(snapshot),
+                Err(_) => drop(locked(&self.open).remove(&name)),
             }
-            opened.ok().flatten()
-        };
-        names.iter().filter_map(open).collect()
+        }
+        snapshots
     }
 
     fn client(&self) -> Result<Arc<Client>> {
@@ -572,9 +567,9 @@ impl Shared {
     }
 }
 
-/// Everything by which two questions are the same one. Within a conversation no two are.
+/// The key under which identical questions share one result. Questions of a conversation have none.
 fn key(question: &Question, index: &str, generation: &str) -> Option<Key> {
-    let (kind, variety) = match &question.wanted {
+    let (kind, variety) = match &question.kind {
         RequestKind::Answer { session: Some(_), .. } | RequestKind::Vectors(_) => return None,
         RequestKind::Answer { earlier, .. } if !earlier.is_empty() => return None,
         RequestKind::Answer { intent, generator, .. } => {
@@ -597,7 +592,7 @@ fn key(question: &Question, index: &str, generation: &str) -> Option<Key> {
     Some(Key::of("in flight", fields))
 }
 
-/// A panic elsewhere leaves a table that is still right.
+/// Ignores poisoning: every update of these tables is a single operation.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

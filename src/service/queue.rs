@@ -1,37 +1,36 @@
-//! Who waits, and who goes first. Pure.
+//! A bounded priority queue. Pure.
 
 use std::collections::BTreeMap;
 
 use crate::jobs::Priority;
 
-/// A bounded line: the most urgent go first, and of equals those who came first.
+/// A bounded queue: higher priorities first, and first in, first out among equals.
 #[derive(Debug)]
 pub struct Queue<T> {
     waiting: BTreeMap<QueueKey, T>,
-    /// How many may wait.
-    room: usize,
+    capacity: usize,
     next: u64,
 }
 
-/// Where somebody stands: urgency, then the order in which they came.
+/// The position of an item: its priority, then its sequence number.
 pub type QueueKey = (Priority, u64);
 
-/// What came of the wish to wait.
+/// The result of [`Queue::push`].
 #[derive(Debug, PartialEq, Eq)]
 pub enum Pushed<T> {
     At(QueueKey),
-    /// The line was full, and somebody less urgent, who came last, had to leave it.
-    Instead {
+    /// The queue was full, and the last item of a lower priority was evicted.
+    Evicted {
         at: QueueKey,
-        of: T,
+        item: T,
     },
-    /// The line is full of others who are as urgent.
+    /// The queue is full of items with the same or a higher priority.
     Full(T),
 }
 
 impl<T> Queue<T> {
-    pub fn new(room: usize) -> Self {
-        Self { waiting: BTreeMap::new(), room: room.max(1), next: 0 }
+    pub fn new(capacity: usize) -> Self {
+        Self { waiting: BTreeMap::new(), capacity: capacity.max(1), next: 0 }
     }
 
     pub fn len(&self) -> usize {
@@ -39,49 +38,48 @@ impl<T> Queue<T> {
     }
 
     pub fn push(&mut self, priority: Priority, item: T) -> Pushed<T> {
-        let mut left = None;
-        if self.waiting.len() >= self.room {
+        let mut evicted = None;
+        if self.waiting.len() >= self.capacity {
             match self.waiting.last_entry() {
-                Some(last) if last.key().0 > priority => left = Some(last.remove()),
+                Some(last) if last.key().0 > priority => evicted = Some(last.remove()),
                 _ => return Pushed::Full(item),
             }
         }
         let at = (priority, self.next);
         self.next += 1;
         self.waiting.insert(at, item);
-        match left {
-            Some(of) => Pushed::Instead { at, of },
+        match evicted {
+            Some(item) => Pushed::Evicted { at, item },
             None => Pushed::At(at),
         }
     }
 
-    /// The first that `may` go.
-    pub fn first(&self, may: impl Fn(&T) -> bool) -> Option<&T> {
-        self.waiting.values().find(|item| may(item))
+    /// The first item that is `eligible`.
+    pub fn first(&self, eligible: impl Fn(&T) -> bool) -> Option<&T> {
+        self.waiting.values().find(|item| eligible(item))
     }
 
-    /// Takes the first that `may` go. Those before it keep their places.
-    pub fn pop_first(&mut self, may: impl Fn(&T) -> bool) -> Option<T> {
-        let place = *self.waiting.iter().find(|(_, item)| may(item))?.0;
-        self.waiting.remove(&place)
+    /// Removes the first item that is `eligible`.
+    pub fn pop_first(&mut self, eligible: impl Fn(&T) -> bool) -> Option<T> {
+        let key = *self.waiting.iter().find(|(_, item)| eligible(item))?.0;
+        self.waiting.remove(&key)
     }
 
     pub fn pop(&mut self) -> Option<T> {
         self.waiting.pop_first().map(|(_, item)| item)
     }
 
-    /// Takes somebody out of the line.
-    pub fn remove(&mut self, place: QueueKey) -> Option<T> {
-        self.waiting.remove(&place)
+    pub fn remove(&mut self, key: QueueKey) -> Option<T> {
+        self.waiting.remove(&key)
     }
 
-    /// Somebody's matter became more urgent; yields where they stand now.
-    pub fn hurry(&mut self, place: QueueKey, priority: Priority) -> QueueKey {
-        let to = (priority.min(place.0), place.1);
-        if let Some(item) = self.waiting.remove(&place) {
-            self.waiting.insert(to, item);
+    /// Raises an item to `priority`, if that is higher, and returns its new key.
+    pub fn raise(&mut self, key: QueueKey, priority: Priority) -> QueueKey {
+        let raised = (priority.min(key.0), key.1);
+        if let Some(item) = self.waiting.remove(&key) {
+            self.waiting.insert(raised, item);
         }
-        to
+        raised
     }
 }
 
@@ -90,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_most_urgent_goes_first_and_of_equals_who_came_first() {
+    fn items_are_ordered_by_priority_then_arrival() {
         let mut queue = Queue::new(9);
         for (priority, name) in [
             (Priority::Normal, "a"),
@@ -106,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_line_refuses_equals_and_sends_the_least_urgent_away() {
+    fn a_full_queue_refuses_equals_and_evicts_a_lower_priority() {
         let mut queue = Queue::new(2);
         queue.push(Priority::Low, "first");
         queue.push(Priority::Low, "second");
@@ -114,13 +112,13 @@ mod tests {
         assert_eq!(queue.push(Priority::Background, "fourth"), Pushed::Full("fourth"));
         assert!(matches!(
             queue.push(Priority::Normal, "fifth"),
-            Pushed::Instead { of: "second", .. }
+            Pushed::Evicted { item: "second", .. }
         ));
         assert_eq!([queue.pop(), queue.pop(), queue.pop()], [Some("fifth"), Some("first"), None]);
     }
 
     #[test]
-    fn who_may_not_go_yet_keeps_their_place() {
+    fn ineligible_items_keep_their_position() {
         let mut queue = Queue::new(9);
         for name in ["a1", "b", "a2"] {
             queue.push(Priority::Normal, name);
@@ -132,14 +130,14 @@ mod tests {
     }
 
     #[test]
-    fn who_hurries_keeps_the_order_of_coming() {
+    fn a_raised_item_keeps_its_order_of_arrival() {
         let mut queue = Queue::new(9);
         let Pushed::At(first) = queue.push(Priority::Low, "first") else { panic!("there is room") };
         queue.push(Priority::High, "second");
-        let place = queue.hurry(first, Priority::High);
-        assert_eq!(queue.hurry(place, Priority::Background), place, "nobody slows down");
+        let key = queue.raise(first, Priority::High);
+        assert_eq!(queue.raise(key, Priority::Background), key, "a priority is never lowered");
         assert_eq!(queue.pop(), Some("first"));
-        assert_eq!(queue.remove(place), None);
+        assert_eq!(queue.remove(key), None);
         assert_eq!(queue.len(), 1);
     }
 }

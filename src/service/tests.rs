@@ -1,4 +1,4 @@
-//! The line, the flights and who listens.
+//! Tests of lanes, flights and listeners.
 
 use std::sync::atomic::Ordering;
 
@@ -10,7 +10,7 @@ use crate::error::Kind;
 fn question(text: &str, priority: Priority) -> Question {
     Question {
         text: text.to_owned(),
-        wanted: RequestKind::Passages { mode: None },
+        kind: RequestKind::Passages { mode: None },
         index: None,
         k: None,
         caching: Caching::Use,
@@ -26,38 +26,53 @@ fn key_of(text: &str) -> Option<Key> {
 fn enter(lane: &Arc<Lane>, text: &str, priority: Priority) -> std::result::Result<Ticket, Problem> {
     let entered = lane.enter(key_of(text), question(text, priority))?;
     let lane = Arc::clone(lane);
-    let Entered { reader, until, .. } = entered;
-    Ok(Ticket { reader, lane, until, told: None, is_streamed: false, is_batch: false, trace: None })
+    let Entered { listener, until, .. } = entered;
+    Ok(Ticket {
+        listener,
+        lane,
+        until,
+        unrecorded: None,
+        is_streamed: false,
+        is_batch: false,
+        trace: None,
+    })
 }
 
-const PATIENCE: Duration = Duration::from_secs(600);
+const TIME_LIMIT: Duration = Duration::from_secs(600);
 
-fn lane(room: usize) -> Arc<Lane> {
-    Arc::new(Lane::new(room, 1, PATIENCE))
+fn lane(capacity: usize) -> Arc<Lane> {
+    Arc::new(Lane::new(capacity, 1, TIME_LIMIT))
 }
 
-/// A question within a conversation.
+/// A question of a session.
 fn talk(lane: &Arc<Lane>, text: &str, session: &str) -> Ticket {
     let session = Some(session.to_owned());
-    let wanted =
-        RequestKind::Answer { intent: None, generator: None, session, earlier: Vec::new() };
-    let question = Question { wanted, ..question(text, Priority::Normal) };
-    let Entered { reader, until, .. } = lane.enter(None, question).unwrap();
+    let kind = RequestKind::Answer { intent: None, generator: None, session, earlier: Vec::new() };
+    let question = Question { kind, ..question(text, Priority::Normal) };
+    let Entered { listener, until, .. } = lane.enter(None, question).unwrap();
     let lane = Arc::clone(lane);
-    Ticket { reader, lane, until, told: None, is_streamed: false, is_batch: false, trace: None }
-}
-
-/// The question whose turn it is.
-fn taken(lane: &Lane) -> Arc<Flight> {
-    match lane.next(Duration::from_secs(60)) {
-        Next::Question(flight) => flight,
-        Next::Nothing | Next::End => panic!("nobody waits"),
+    Ticket {
+        listener,
+        lane,
+        until,
+        unrecorded: None,
+        is_streamed: false,
+        is_batch: false,
+        trace: None,
     }
 }
 
-/// Ends a flight as a worker would.
+/// The next question.
+fn taken(lane: &Lane) -> Arc<Flight> {
+    match lane.next(Duration::from_secs(60)) {
+        Next::Question(flight) => flight,
+        Next::Idle | Next::End => panic!("the queue is empty"),
+    }
+}
+
+/// Ends a flight as a worker does.
 fn done(lane: &Lane, flight: &Arc<Flight>) {
-    lane.done(flight, Err(Problem::NoSession), Duration::from_millis(1));
+    lane.finish(flight, Err(Problem::NoSession), Duration::from_millis(1));
 }
 
 fn blocking<T>(work: impl Future<Output = T>) -> T {
@@ -65,7 +80,7 @@ fn blocking<T>(work: impl Future<Output = T>) -> T {
 }
 
 #[test]
-fn the_same_question_is_worked_on_once_and_everybody_hears_all_of_it() {
+fn identical_questions_share_one_result_and_all_of_its_updates() {
     let lane = lane(9);
     let mut first = enter(&lane, "q", Priority::Normal).unwrap();
     let flight = taken(&lane);
@@ -83,21 +98,21 @@ fn the_same_question_is_worked_on_once_and_everybody_hears_all_of_it() {
     }
     let load = lane.load();
     assert_eq!((load.answered, load.joined, load.waiting, load.running), (1, 1, 0, 0));
-    // What has ended is not joined.
+    // A finished question is not joined.
     drop(enter(&lane, "q", Priority::Normal).unwrap());
     assert_eq!(lane.load().joined, 1);
 }
 
 #[test]
-fn a_worker_takes_its_share_of_those_who_wait_up_to_the_first_of_another_kind() {
-    let lane = Arc::new(Lane::new(9, 2, PATIENCE));
+fn a_worker_takes_its_share_of_the_queue_up_to_the_first_of_another_kind() {
+    let lane = Arc::new(Lane::new(9, 2, TIME_LIMIT));
     let ask = |text: &str, priority| enter(&lane, text, priority).unwrap();
     let _tickets: Vec<_> = ["a", "b", "c", "d", "e"].map(|text| ask(text, Priority::Normal)).into();
     let texts = |flights: &[Arc<Flight>]| {
         flights.iter().map(|f| f.question.text.clone()).collect::<Vec<_>>()
     };
     let first = taken(&lane);
-    // Of five there are three for one of two workers.
+    // Of five questions, one of two workers takes three.
     let more = lane.more(7, |_| true);
     assert_eq!(
         (first.question.text.as_str(), texts(&more)),
@@ -109,7 +124,7 @@ fn a_worker_takes_its_share_of_those_who_wait_up_to_the_first_of_another_kind() 
     assert_eq!(first.question.text, "f");
     assert!(lane.more(0, |_| true).is_empty());
     assert!(lane.more(7, |question| question.text != "d").is_empty());
-    // Of three there are two, and of one that is left none is left over.
+    // Of three questions it takes two; of the last one, there is nothing to share.
     assert_eq!(texts(&lane.more(7, |_| true)), ["d"]);
     let last = taken(&lane);
     assert_eq!(last.question.text, "e");
@@ -117,7 +132,7 @@ fn a_worker_takes_its_share_of_those_who_wait_up_to_the_first_of_another_kind() 
 }
 
 #[test]
-fn work_ends_when_the_last_listener_leaves_and_what_waits_is_dropped() {
+fn a_question_is_cancelled_when_its_last_listener_leaves() {
     let lane = lane(9);
     let (one, two) = (
         enter(&lane, "q", Priority::Normal).unwrap(),
@@ -125,21 +140,21 @@ fn work_ends_when_the_last_listener_leaves_and_what_waits_is_dropped() {
     );
     let flight = taken(&lane);
     drop(one);
-    assert!(!flight.left.load(Ordering::Relaxed), "somebody still listens");
+    assert!(!flight.left.load(Ordering::Relaxed), "one listener remains");
     drop(two);
     assert!(flight.left.load(Ordering::Relaxed));
-    // Whoever asks now gets work of their own, which nobody has ended.
-    let anew = enter(&lane, "q", Priority::Normal).unwrap();
+    // An identical question now starts a new flight.
+    let again = enter(&lane, "q", Priority::Normal).unwrap();
     done(&lane, &flight);
     assert_eq!(lane.load().waiting, 1);
-    drop(anew);
+    drop(again);
     assert_eq!((lane.load().waiting, lane.load().left), (0, 2));
     lane.close();
-    assert!(!lane.hire(), "nobody begins at a line that is closed");
+    assert!(!lane.reserve_worker(), "a closed lane gets no workers");
 }
 
 #[test]
-fn a_full_line_says_when_to_come_back_and_the_urgent_pass() {
+fn a_full_queue_says_when_to_retry_and_evicts_lower_priorities() {
     let lane = lane(2);
     let mut low = enter(&lane, "low", Priority::Background).unwrap();
     let _normal = enter(&lane, "normal", Priority::Normal).unwrap();
@@ -156,7 +171,7 @@ fn a_full_line_says_when_to_come_back_and_the_urgent_pass() {
 }
 
 #[test]
-fn each_caller_has_its_own_deadline_and_the_work_lives_as_long_as_the_last() {
+fn each_caller_has_its_own_deadline_and_the_last_one_bounds_the_work() {
     let lane = lane(9);
     let mut first = enter(&lane, "q", Priority::Normal).unwrap();
     let flight = taken(&lane);
@@ -165,7 +180,7 @@ fn each_caller_has_its_own_deadline_and_the_work_lives_as_long_as_the_last() {
     assert_eq!(lane.load().joined, 1);
     assert!(second.until > first.until);
     assert!(flight.deadline.moment() + Duration::from_millis(1) >= second.until);
-    // The first gives up, and neither the work nor the second hears of it.
+    // The first one times out, which affects neither the work nor the second one.
     first.until = Instant::now().checked_sub(2 * GRACE).unwrap();
     for late in [blocking(first.outcome()).err(), blocking(first.next()).err()] {
         assert!(
@@ -180,24 +195,21 @@ fn each_caller_has_its_own_deadline_and_the_work_lives_as_long_as_the_last() {
 }
 
 #[test]
-fn a_session_runs_one_question_at_a_time_and_holds_up_no_other() {
-    let lane = Arc::new(Lane::new(9, 2, PATIENCE));
+fn a_session_runs_one_question_at_a_time_and_delays_no_other() {
+    let lane = Arc::new(Lane::new(9, 2, TIME_LIMIT));
     let (_one, _two, _other) =
         (talk(&lane, "a1", "a"), talk(&lane, "a2", "a"), talk(&lane, "b1", "b"));
     let text = |flight: &Arc<Flight>| flight.question.text.clone();
     let first = taken(&lane);
     let second = taken(&lane);
     assert_eq!((text(&first), text(&second)), ("a1".to_owned(), "b1".to_owned()));
-    assert!(
-        matches!(lane.next(Duration::ZERO), Next::Nothing),
-        "the session answers a question already"
-    );
+    assert!(matches!(lane.next(Duration::ZERO), Next::Idle), "the session has a running question");
     done(&lane, &first);
     assert_eq!(text(&taken(&lane)), "a2");
 }
 
 #[test]
-fn whoever_joins_lends_their_urgency() {
+fn joining_raises_the_priority() {
     let lane = lane(9);
     let _low = enter(&lane, "low", Priority::Low).unwrap();
     let _normal = enter(&lane, "normal", Priority::Normal).unwrap();
@@ -206,7 +218,7 @@ fn whoever_joins_lends_their_urgency() {
 }
 
 #[test]
-fn a_line_that_ends_takes_nobody_and_tells_those_who_wait() {
+fn a_closed_lane_refuses_questions_and_fails_queued_ones() {
     let lane = lane(9);
     let mut waiting = enter(&lane, "q", Priority::Normal).unwrap();
     lane.close();
@@ -216,7 +228,7 @@ fn a_line_that_ends_takes_nobody_and_tells_those_who_wait() {
 }
 
 #[test]
-fn every_part_of_a_question_tells_it_from_others() {
+fn every_field_of_a_question_is_part_of_its_key() {
     let base = question("q", Priority::Normal);
     let answer = |intent, generator| RequestKind::Answer {
         intent,
@@ -236,13 +248,13 @@ fn every_part_of_a_question_tells_it_from_others() {
         key(&Question { caching: Caching::Off, ..base.clone() }, "docs", "g1"),
         key(&Question { caching: Caching::Refresh, ..base.clone() }, "docs", "g1"),
         key(
-            &Question { wanted: RequestKind::Passages { mode: Some(Mode::Dense) }, ..base.clone() },
+            &Question { kind: RequestKind::Passages { mode: Some(Mode::Dense) }, ..base.clone() },
             "docs",
             "g1",
         ),
-        key(&Question { wanted: answer(None, None), ..base.clone() }, "docs", "g1"),
-        key(&Question { wanted: answer(Some(Intent::List), None), ..base.clone() }, "docs", "g1"),
-        key(&Question { wanted: answer(None, Some(Generator::Llm)), ..base.clone() }, "docs", "g1"),
+        key(&Question { kind: answer(None, None), ..base.clone() }, "docs", "g1"),
+        key(&Question { kind: answer(Some(Intent::List), None), ..base.clone() }, "docs", "g1"),
+        key(&Question { kind: answer(None, Some(Generator::Llm)), ..base.clone() }, "docs", "g1"),
     ];
     for (n, one) in keys.iter().enumerate() {
         assert!(one.is_some() && keys[..n].iter().all(|other| other != one), "{n}");
@@ -250,7 +262,7 @@ fn every_part_of_a_question_tells_it_from_others() {
     assert_eq!(keys[0], key(&Question { priority: Priority::Low, ..base.clone() }, "docs", "g1"));
     let session = Some("s".to_owned());
     let talk = Question {
-        wanted: RequestKind::Answer { intent: None, generator: None, session, earlier: Vec::new() },
+        kind: RequestKind::Answer { intent: None, generator: None, session, earlier: Vec::new() },
         ..base
     };
     assert_eq!(key(&talk, "docs", "g1"), None);

@@ -1,4 +1,4 @@
-//! Which request a question belongs to, where requests are traced.
+//! The trace of the current request, for questions that it submits.
 
 use std::future::Future;
 
@@ -8,7 +8,7 @@ tokio::task_local! {
     static CURRENT: Trace;
 }
 
-/// Does `work` as part of the request that is traced so.
+/// Runs `work` as part of a trace.
 pub async fn within<F: Future>(trace: Option<Trace>, work: F) -> F::Output {
     match trace {
         Some(trace) => CURRENT.scope(trace, work).await,
@@ -16,7 +16,7 @@ pub async fn within<F: Future>(trace: Option<Trace>, work: F) -> F::Output {
     }
 }
 
-/// The request of this task.
+/// The trace of the current task.
 pub(super) fn current() -> Option<Trace> {
     CURRENT.try_get().ok()
 }

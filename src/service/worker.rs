@@ -1,5 +1,5 @@
-//! One worker: takes the question whose turn it is, and answers it with an index and a model that
-//! stay open.
+//! A worker: takes questions from its lane, and answers them with indexes and models that stay
+//! open.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,77 +21,80 @@ use crate::model::{Embedder, EmbeddingRole, ModelFiles};
 use crate::search;
 use crate::telemetry;
 
-/// Models that one worker keeps loaded; each takes some 60 MiB.
+/// Models that one worker keeps loaded. Each takes some 60 MiB.
 const MAX_MODELS: usize = 2;
 
-/// Searches that a worker takes at once where many wait. Eight are compared with the vectors of an
-/// index in the time of two; of more, the gain is small and the wait of an urgent question long.
-const MAX_ABREAST: usize = 8;
+/// Searches that a worker takes from a queue at once. Comparing eight with the vectors of an index
+/// takes as long as comparing two; more gain little, and delay urgent questions.
+const MAX_GROUP: usize = 8;
 
-/// After so long without a question a worker looks whether its indexes have changed: the next
-/// question should not wait for the new generation to be opened, and the files of the old one
-/// should not stay on the disk for as long as nobody asks.
+/// Idle time after which a worker checks for new generations, so that the next question does not
+/// wait for one to be opened, and the files of the old one do not stay on disk.
 const IDLE: Duration = Duration::from_secs(5);
 
 pub(super) struct Worker<'a> {
     shared: &'a Shared,
     /// How long callers wait.
-    patience: Duration,
-    /// Askers by the fingerprint of the model that they have loaded.
+    time_limit: Duration,
+    /// Askers by the fingerprint of their model.
     askers: HashMap<String, Asker>,
-    /// The configured model, when texts were to be embedded and no index needs it.
+    /// The configured model, loaded for texts to embed while no asker has it.
     own: Option<Embedder>,
 }
 
-/// Works until the lane is closed and nobody waits.
+/// Runs until the lane is closed and empty.
 pub(super) fn run(shared: &Shared, lane: &Lane) {
-    let mut worker = Worker { shared, patience: lane.patience, askers: HashMap::new(), own: None };
-    // The first question should not wait for what can be done before it comes. What fails now fails
-    // again then, and is told of to whoever asks.
+    let mut worker =
+        Worker { shared, time_limit: lane.time_limit, askers: HashMap::new(), own: None };
+    // Load the model before the first question. If this fails, that question gets the error.
     let _ = worker.caught("loading the model", Worker::warm);
     shared.is_warm.store(true, Ordering::Release);
     loop {
         let first = match lane.next(IDLE) {
             Next::Question(first) => first,
-            Next::Nothing => {
+            Next::Idle => {
                 let _ = worker.caught("opening the new generation", |worker| {
-                    worker.catch_up();
+                    worker.refresh();
                     Ok(())
                 });
                 continue;
             }
             Next::End => return,
         };
-        let begun = Instant::now();
-        // An answer or a second look takes so long that comparing is nothing beside it, and nobody
-        // should wait behind one.
-        let is_short =
-            |question: &Question| matches!(question.wanted, RequestKind::Passages { .. });
-        let may_take_more = is_short(&first.question) && shared.engine.config.rerank == 0;
-        let most = if may_take_more { MAX_ABREAST - 1 } else { 0 };
-        let flights: Vec<_> = std::iter::once(first).chain(lane.more(most, is_short)).collect();
-        flights.iter().for_each(|flight| flight.start());
-        if flights.len() > 1 {
-            let _ = worker.caught("searching", |worker| {
-                worker.prefetch(&flights);
-                Ok(())
-            });
-        }
-        let together = begun.elapsed() / flights.len() as u32;
-        for flight in flights {
-            let start = Instant::now();
-            let answered = worker.caught("answering this question", |worker| {
-                Ok(flight.span.in_scope(|| worker.answer(&flight)))
-            });
-            let outcome = answered.unwrap_or_else(|panic| Err(panic.into()));
-            lane.done(&flight, outcome, together + start.elapsed());
-        }
+        worker.process(lane, first);
     }
 }
 
 impl Worker<'_> {
-    /// Runs `work`, which only fails here by a panic or by its own fault. What a panic left half
-    /// done is not used again; models that were not running stay loaded.
+    /// Answers a question, together with similar ones of the queue.
+    fn process(&mut self, lane: &Lane, first: Arc<Flight>) {
+        let started = Instant::now();
+        // An answer or a rerank takes so long that sharing the comparison saves nothing, and others
+        // should not wait behind it.
+        let is_search = |question: &Question| matches!(question.kind, RequestKind::Passages { .. });
+        let is_short = is_search(&first.question) && self.shared.engine.config.rerank == 0;
+        let max = if is_short { MAX_GROUP - 1 } else { 0 };
+        let flights: Vec<_> = std::iter::once(first).chain(lane.more(max, is_search)).collect();
+        flights.iter().for_each(|flight| flight.start());
+        if flights.len() > 1 {
+            let _ = self.caught("searching", |worker| {
+                worker.prefetch(&flights);
+                Ok(())
+            });
+        }
+        let shared_time = started.elapsed() / flights.len() as u32;
+        for flight in flights {
+            let start = Instant::now();
+            let answered = self.caught("answering this question", |worker| {
+                Ok(flight.span.in_scope(|| worker.answer(&flight)))
+            });
+            let outcome = answered.unwrap_or_else(|panic| Err(panic.into()));
+            lane.finish(&flight, outcome, shared_time + start.elapsed());
+        }
+    }
+
+    /// Runs `work`, and turns a panic into a fault. Models that were running when it panicked are
+    /// dropped; others stay loaded.
     fn caught<T>(&mut self, what: &str, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         let mut is_done = false;
         let outcome = caught(what, || {
@@ -115,10 +118,9 @@ impl Worker<'_> {
         Ok(())
     }
 
-    /// Goes over to what the names of the open indexes stand for now, and lets go of what they no
-    /// longer do.
-    fn catch_up(&mut self) {
-        let open = self.shared.catch_up();
+    /// Switches askers to the current generations, and drops those without one.
+    fn refresh(&mut self) {
+        let open = self.shared.refresh();
         self.askers.retain(|model, asker| {
             if open.iter().any(|snapshot| Arc::ptr_eq(snapshot, &asker.searcher().snapshot)) {
                 return true;
@@ -128,18 +130,18 @@ impl Worker<'_> {
         });
     }
 
-    /// Begins the searches over the configured index. What goes wrong is told to whoever asked,
-    /// when it goes wrong again.
+    /// Computes the shared part of searches over the configured index. If this fails, each search
+    /// fails again on its own, and its caller gets the error.
     fn prefetch(&mut self, flights: &[Arc<Flight>]) {
         let engine = &self.shared.engine;
         let search = |flight: &Arc<Flight>| {
             let (question, stop) = (&flight.question, self.stop(flight));
-            let is_of_it =
+            let is_configured =
                 question.index.as_ref().is_none_or(|index| *index == engine.config.index);
-            let RequestKind::Passages { mode } = question.wanted else { return None };
-            let varied = varied(engine, question);
-            let wanted = passages(varied.as_ref().unwrap_or(engine), question, mode, stop);
-            (is_of_it && !engine.should_stop(&wanted.stop)).then_some(wanted)
+            let RequestKind::Passages { mode } = question.kind else { return None };
+            let adjusted = adjusted(engine, question);
+            let request = passages(adjusted.as_ref().unwrap_or(engine), question, mode, stop);
+            (is_configured && !engine.should_stop(&request.stop)).then_some(request)
         };
         let searches: Vec<_> = flights.iter().filter_map(search).collect();
         if searches.len() > 1
@@ -152,7 +154,7 @@ impl Worker<'_> {
 
     fn stop(&self, flight: &Flight) -> Stop {
         let mut timeouts = self.shared.engine.config.serve.timeouts;
-        timeouts.query = self.patience;
+        timeouts.query = self.time_limit;
         Stop::new(Arc::clone(&flight.left), Arc::clone(&flight.deadline), timeouts)
     }
 
@@ -160,15 +162,15 @@ impl Worker<'_> {
         let shared = self.shared;
         let question = &flight.question;
         let stop = self.stop(flight);
-        // It may have waited for too long already.
+        // The deadline may have passed in the queue.
         shared.engine.check_stop(&stop)?;
-        let varied = varied(&shared.engine, question);
-        let engine = varied.as_ref().unwrap_or(&shared.engine);
+        let adjusted = adjusted(&shared.engine, question);
+        let engine = adjusted.as_ref().unwrap_or(&shared.engine);
         let open = || -> std::result::Result<_, Problem> {
             let index = &engine.config.index;
             shared.open(index)?.ok_or_else(|| Problem::NoIndex(index.clone()))
         };
-        match &question.wanted {
+        match &question.kind {
             RequestKind::Passages { mode } => {
                 let snapshot = open()?;
                 let mode = mode.unwrap_or(engine.config.search_mode);
@@ -205,27 +207,28 @@ impl Worker<'_> {
         }
     }
 
-    /// Vectors of texts, by the configured model; an index is not needed.
+    /// Embeds texts with the configured model; no index is needed.
     fn vectors(&mut self, texts: &[String], stop: &Stop) -> Outcome {
         let engine = &self.shared.engine;
         let files = engine.model(&engine.config.model)?;
         let (embedder, model) = (self.embedder(files)?, &engine.config.model);
-        let (fingerprint, most) =
+        let (fingerprint, max_tokens) =
             (embedder.files.fingerprint.clone(), embedder.files.spec.max_tokens);
         let mut found = Vectors { vectors: Vec::with_capacity(texts.len()), tokens: 0 };
         for (n, text) in texts.iter().enumerate() {
             engine.check_stop(stop)?;
             let tokens = embedder.tokenizer.count(text) + embedder.tokenizer.special();
-            if tokens > most {
-                let what =
-                    format!("text {n} has {tokens} tokens; the model `{model}` reads {most}");
-                return Err(Fault::usage(what).hint("send shorter pieces").into());
+            if tokens > max_tokens {
+                let what = format!(
+                    "text {n} has {tokens} tokens; the limit of the model `{model}` is {max_tokens}"
+                );
+                return Err(Fault::usage(what).hint("split the text").into());
             }
             found.tokens += tokens as u64;
             let key = Key::embedding(&fingerprint, EmbeddingRole::Passage.name(), text);
             let dimension = embedder.files.spec.dimension.unwrap_or_default();
-            let kept = engine.cache().embedding(&key, &fingerprint, dimension, engine.now_s());
-            found.vectors.push(match kept {
+            let cached = engine.cache().embedding(&key, &fingerprint, dimension, engine.now_s());
+            found.vectors.push(match cached {
                 Some(vector) => vector,
                 None => {
                     let vector = embedder.embed(EmbeddingRole::Passage, text)?;
@@ -241,7 +244,7 @@ impl Worker<'_> {
         Ok(Reply::Vectors(Arc::new(found)))
     }
 
-    /// The model, loaded: that of an asker, or one that is nobody's.
+    /// The model, loaded: that of an asker, or a separate one.
     fn embedder(&mut self, files: ModelFiles) -> Result<&mut Embedder> {
         let engine = &self.shared.engine;
         if let Some(asker) = self.askers.get_mut(&files.fingerprint) {
@@ -254,7 +257,7 @@ impl Worker<'_> {
         self.own.as_mut().ok_or_else(|| Fault::failed("the model is not loaded"))
     }
 
-    /// An asker over this generation, whose model is loaded if one with it was used before.
+    /// An asker for this generation. Its model stays loaded from earlier questions.
     fn asker(
         &mut self,
         snapshot: Arc<Snapshot>,
@@ -273,7 +276,7 @@ impl Worker<'_> {
     }
 }
 
-/// The search that is asked for.
+/// The request of a search.
 fn passages(
     engine: &Engine,
     question: &Question,
@@ -291,10 +294,10 @@ fn passages(
     }
 }
 
-/// The engine with what the question wants otherwise.
-fn varied(engine: &Engine, question: &Question) -> Option<Engine> {
+/// The engine with the settings of the question; `None` when they equal the configured ones.
+fn adjusted(engine: &Engine, question: &Question) -> Option<Engine> {
     let config = &engine.config;
-    let generator = match question.wanted {
+    let generator = match question.kind {
         RequestKind::Answer { generator, .. } => generator.unwrap_or(config.generator),
         RequestKind::Passages { .. } | RequestKind::Vectors(_) => config.generator,
     };
@@ -309,8 +312,8 @@ fn varied(engine: &Engine, question: &Question) -> Option<Engine> {
     Some(engine.with(config))
 }
 
-/// Asks, and tells those who listen what is found and written. Trouble that does not keep an answer
-/// from being given is told to the log.
+/// Answers a question, and passes its progress to the listeners. Logs failures of the language
+/// model that still leave an answer.
 fn answer_streaming(
     asker: &mut Asker,
     engine: &Engine,
@@ -320,7 +323,8 @@ fn answer_streaming(
     let response = asker.ask(engine, request, &mut |event| {
         flight.notify(match event {
             Event::Found { hits, timings, cache } => {
-                Update::Found(Arc::new(RetrievedPassages { hits: hits.to_vec(), timings, cache }))
+                let hits = hits.to_vec();
+                Update::Retrieved(Arc::new(RetrievedPassages { hits, timings, cache }))
             }
             Event::Text(text) => Update::Text(text.into()),
         });
@@ -328,7 +332,7 @@ fn answer_streaming(
     if let Some(fault) = &response.fallback {
         telemetry::warn!(
             cause = fault.to_string(),
-            "the language model failed, and passages are quoted instead"
+            "the language model failed; quoting passages instead"
         );
     }
     if let Some(fault) = response.writing.as_ref().and_then(|writing| writing.trouble.as_ref()) {
@@ -337,7 +341,7 @@ fn answer_streaming(
     Ok(response)
 }
 
-/// Asks within a conversation, and keeps the answer there.
+/// Answers a question of a session, and stores the answer in it.
 fn in_session(
     shared: &Shared,
     asker: &mut Asker,
@@ -346,10 +350,10 @@ fn in_session(
     flight: &Flight,
     id: &str,
 ) -> Outcome {
-    // The lane runs one question of a session at a time. When a command uses the session, the
-    // caller is asked to come back rather than a worker kept waiting.
+    // The lane runs one question of a session at a time. A session in use by another process is
+    // reported as busy, so that no worker waits for it.
     let mut session = engine.sessions()?.begin_now(id, engine.now_s())?;
-    // Whoever may name a conversation freely could meet somebody else's.
+    // Only issued ids may start a session; a chosen one could belong to another client.
     if session.turns().is_empty() && !shared.is_issued(id) {
         return Err(Problem::NoSession);
     }

@@ -30,7 +30,7 @@ pub struct JobJson<'a> {
     dirs: Vec<&'a str>,
     /// Number of starts
     attempts: u32,
-    /// Starts before the job fails for good
+    /// Maximum number of starts
     max_attempts: u32,
     created: f64,
     started: Option<f64>,

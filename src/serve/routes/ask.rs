@@ -49,8 +49,8 @@ pub struct AskBody {
     /// What generates the answer: extractive or llm
     #[schema(pattern = "^(extractive|llm)$")]
     pub generator: Option<String>,
-    /// critical, high, normal, low or background (default: normal). critical and high need the
-    /// scope admin
+    /// Queue priority: critical, high, normal, low or background (default: normal). critical and
+    /// high need the scope admin
     #[schema(pattern = "^(critical|high|normal|low|background)$")]
     pub priority: Option<String>,
 }
@@ -60,7 +60,7 @@ impl AskBody {
     pub fn question(&self, allowed: Allowed) -> Result<Question> {
         Ok(Question {
             text: self.query.clone(),
-            wanted: RequestKind::Answer {
+            kind: RequestKind::Answer {
                 intent: params::intent(self.intent.as_deref())?,
                 generator: params::generator(self.generator.as_deref())?,
                 session: None,
@@ -108,9 +108,17 @@ impl<'a> AskReply<'a> {
         (status = 200, description = "The answer; with `stream`, events", content(
             (AskReply = "application/json"), (sse::SentEvent = "text/event-stream"))),
         (status = 404, description = "No such index or session", body = ErrorBody),
-        (status = 502, description = "The language model failed; `reason` says why", body = ErrorBody),
-        (status = 503, description = "The queue is full, the \
-            circuit breaker of the language model is open, or the server is shutting down", body = ErrorBody),
+        (
+            status = 502,
+            description = "The language model failed; `reason` says why",
+            body = ErrorBody,
+        ),
+        (
+            status = 503,
+            description = "The queue is full, the language model is paused after failures, \
+                or the server is shutting down",
+            body = ErrorBody,
+        ),
         (status = 504, description = "Timed out", body = ErrorBody),
     )
 )]
@@ -121,8 +129,7 @@ pub async fn ask(
     Json(body): Json<AskBody>,
 ) -> Result<Response> {
     let mut question = body.question(allowed)?;
-    if let (Some(name), RequestKind::Answer { session, .. }) = (&body.session, &mut question.wanted)
-    {
+    if let (Some(name), RequestKind::Answer { session, .. }) = (&body.session, &mut question.kind) {
         *session = Some(sessions::session_id(&app, allowed, name)?);
     }
     let ticket = app.service.ask(question).await?;
@@ -142,7 +149,7 @@ pub async fn answered(ticket: &mut Ticket) -> Result<Arc<ask::Response>> {
     }
 }
 
-/// Tells what happens until there is an answer, or nobody listens.
+/// Sends events until the answer is complete or the client has left.
 async fn stream_answer(
     app: Arc<App>,
     id: RequestId,
@@ -162,7 +169,7 @@ async fn stream_answer(
             () = stream.closed() => return,
         };
         let (name, data) = match update {
-            Ok(Some(Update::Found(found))) => {
+            Ok(Some(Update::Retrieved(found))) => {
                 let hits: Vec<HitJson<'_>> =
                     found.hits.iter().map(|hit| HitJson::new(hit, false)).collect();
                 let (timings, cache) = wire::course(found.timings, found.cache);

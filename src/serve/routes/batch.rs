@@ -50,8 +50,8 @@ pub struct BatchBody {
     /// What generates the answers: extractive or llm
     #[schema(pattern = "^(extractive|llm)$")]
     generator: Option<String>,
-    /// critical, high, normal, low or background (default: normal). critical and high need the
-    /// scope admin
+    /// Queue priority: critical, high, normal, low or background (default: normal). critical and
+    /// high need the scope admin
     #[schema(pattern = "^(critical|high|normal|low|background)$")]
     priority: Option<String>,
 }
@@ -155,12 +155,7 @@ enum Outcome<'a> {
     path = "/ask/batch",
     tag = "questions",
     request_body = BatchBody,
-    responses((
-        status = 200,
-        description = "The answers",
-        body = BatchReply,
-        content_type = "application/json",
-    ))
+    responses((status = 200, description = "The answers", body = BatchReply))
 )]
 pub async fn ask_batch(
     State(app): State<Arc<App>>,

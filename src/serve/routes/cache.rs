@@ -25,12 +25,7 @@ const ALL: &str = "all";
     get,
     path = "/cache/stats",
     tag = "cache",
-    responses((
-        status = 200,
-        description = "Statistics of each table",
-        body = wire::CacheJson,
-        content_type = "application/json",
-    ))
+    responses((status = 200, description = "Statistics of each table", body = wire::CacheJson))
 )]
 pub async fn cache_stats(State(app): State<Arc<App>>) -> Result<axum::Json<Value>> {
     let stats = app.blocking(|app| {
@@ -65,12 +60,7 @@ fn tables_schema() -> RefOr<Schema> {
     path = "/cache/purge",
     tag = "cache",
     request_body = PurgeBody,
-    responses((
-        status = 200,
-        description = "Rows and bytes removed",
-        body = wire::PurgedJson,
-        content_type = "application/json",
-    ))
+    responses((status = 200, description = "Rows and bytes removed", body = wire::PurgedJson))
 )]
 pub async fn cache_purge(
     State(app): State<Arc<App>>,

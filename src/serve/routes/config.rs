@@ -73,12 +73,7 @@ struct Limits {
     get,
     path = "/config",
     tag = "health",
-    responses((
-        status = 200,
-        description = "Defaults, features and limits",
-        body = ConfigReply,
-        content_type = "application/json",
-    ))
+    responses((status = 200, description = "Defaults, features and limits", body = ConfigReply))
 )]
 pub async fn config(
     State(app): State<Arc<App>>,

@@ -157,12 +157,7 @@ pub fn snapshot(app: &App, index: Option<&str>) -> Result<Arc<Snapshot>> {
     tag = "documents",
     params(ListQuery),
     responses(
-        (
-            status = 200,
-            description = "A page of documents",
-            body = DocumentsReply,
-            content_type = "application/json",
-        ),
+        (status = 200, description = "A page of documents", body = DocumentsReply),
         (status = 404, description = "No such index", body = ErrorBody),
     )
 )]
@@ -235,12 +230,7 @@ impl DocumentQuery {
     tag = "documents",
     params(ContentQuery),
     responses(
-        (
-            status = 200,
-            description = "The document's passages",
-            body = ContentReply,
-            content_type = "application/json",
-        ),
+        (status = 200, description = "The document's passages", body = ContentReply),
         (status = 404, description = "No such document", body = ErrorBody),
     )
 )]
@@ -292,7 +282,6 @@ pub async fn documents_content(
             status = 200,
             description = "The removed documents, and the index after the removal",
             body = wire::ChangedJson,
-            content_type = "application/json",
         ),
         (status = 404, description = "No such document", body = ErrorBody),
     )

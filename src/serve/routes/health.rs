@@ -113,12 +113,7 @@ struct LanguageModelPart {
     get,
     path = "/health",
     tag = "health",
-    responses((
-        status = 200,
-        description = "State of each component",
-        body = HealthReply,
-        content_type = "application/json",
-    ))
+    responses((status = 200, description = "State of each component", body = HealthReply))
 )]
 pub async fn health(
     extract::State(app): extract::State<Arc<App>>,

@@ -34,12 +34,7 @@ fn damage(fault: &Fault) -> String {
     get,
     path = "/indexes",
     tag = "indexes",
-    responses((
-        status = 200,
-        description = "The indexes",
-        body = Vec<wire::IndexJson>,
-        content_type = "application/json",
-    ))
+    responses((status = 200, description = "The indexes", body = Vec<wire::IndexJson>))
 )]
 pub async fn indexes_list(State(app): State<Arc<App>>) -> Result<axum::Json<Value>> {
     let rows = app.blocking(|app| {
@@ -67,12 +62,7 @@ fn check_exists(app: &App, name: &str) -> Result<()> {
     params(("name" = String, Path, description = "Name of the index")),
     request_body(content = Option<EmptyBody>, description = "Optional"),
     responses(
-        (
-            status = 200,
-            description = "The damaged files, if any",
-            body = wire::VerifiedJson,
-            content_type = "application/json",
-        ),
+        (status = 200, description = "The damaged files, if any", body = wire::VerifiedJson),
         (status = 404, description = "No such index", body = ErrorBody),
     )
 )]
@@ -109,7 +99,6 @@ pub async fn indexes_verify(
             status = 200,
             description = "The generation that is now current",
             body = wire::RolledBackJson,
-            content_type = "application/json",
         ),
         (status = 404, description = "No such index", body = ErrorBody),
     )
@@ -155,9 +144,8 @@ pub struct FolderQuery {
             status = 200,
             description = "The removed documents, and the index after the removal",
             body = wire::ChangedJson,
-            content_type = "application/json",
         ),
-        (status = 404, description = "There is no such index or folder", body = ErrorBody),
+        (status = 404, description = "No such index or folder", body = ErrorBody),
     )
 )]
 pub async fn folders_remove(

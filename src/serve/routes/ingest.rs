@@ -46,8 +46,8 @@ pub struct IngestBody {
     only: Option<bool>,
     /// Read and write the cache of vectors (default: true)
     use_cache: Option<bool>,
-    /// critical, high, normal, low or background (default: normal). critical and high need the
-    /// scope admin
+    /// Queue priority: critical, high, normal, low or background (default: normal). critical and
+    /// high need the scope admin
     #[schema(pattern = "^(critical|high|normal|low|background)$")]
     priority: Option<String>,
 }
@@ -124,12 +124,7 @@ impl NewJob {
     tag = "ingest",
     request_body = IngestBody,
     responses(
-        (
-            status = 202,
-            description = "The job is queued",
-            body = StartedReply,
-            content_type = "application/json",
-        ),
+        (status = 202, description = "The job is queued", body = StartedReply),
         (status = 404, description = "No such model", body = ErrorBody),
     )
 )]
@@ -199,12 +194,7 @@ fn no_job() -> Error {
     tag = "ingest",
     params(("id" = String, Path, description = "The `job_id` from the reply that started the job")),
     responses(
-        (
-            status = 200,
-            description = "The job",
-            body = wire::JobJson,
-            content_type = "application/json",
-        ),
+        (status = 200, description = "The job", body = wire::JobJson),
         (status = 404, description = "No such job", body = ErrorBody),
     )
 )]
@@ -234,12 +224,7 @@ pub struct ListQuery {
     path = "/ingest/list",
     tag = "ingest",
     params(ListQuery),
-    responses((
-        status = 200,
-        description = "The jobs, oldest first",
-        body = JobsReply,
-        content_type = "application/json",
-    ))
+    responses((status = 200, description = "The jobs, oldest first", body = JobsReply))
 )]
 pub async fn ingest_list(
     State(app): State<Arc<App>>,
@@ -336,12 +321,7 @@ async fn stream_job(app: Arc<App>, request: RequestId, id: String, stream: Strea
     tag = "ingest",
     params(("id" = String, Path, description = "The `job_id` from the reply that started the job")),
     responses(
-        (
-            status = 200,
-            description = "The job",
-            body = wire::JobJson,
-            content_type = "application/json",
-        ),
+        (status = 200, description = "The job", body = wire::JobJson),
         (status = 404, description = "No such job", body = ErrorBody),
     )
 )]

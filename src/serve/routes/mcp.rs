@@ -68,20 +68,10 @@ impl ToSchema for Messages {}
     tag = "mcp",
     request_body(content = Messages, content_type = "application/json"),
     responses(
-        (status = 200, description = "The reply", body = Value, content_type = "application/json"),
+        (status = 200, description = "The reply", body = Value),
         (status = 202, description = "A notification was accepted"),
-        (
-            status = 400,
-            description = "Not a message of the protocol",
-            body = Value,
-            content_type = "application/json",
-        ),
-        (
-            status = 404,
-            description = "Unknown method",
-            body = Value,
-            content_type = "application/json",
-        ),
+        (status = 400, description = "Not a message of the protocol", body = Value),
+        (status = 404, description = "Unknown method", body = Value),
         (
             status = 406,
             description = "The client does not accept application/json",

@@ -14,7 +14,12 @@ use crate::serve::metrics as server_metrics;
     get,
     path = "/metrics",
     tag = "health",
-    responses((status = 200, description = "The metrics", body = String, content_type = "text/plain"))
+    responses((
+        status = 200,
+        description = "The metrics",
+        body = String,
+        content_type = "text/plain",
+    ))
 )]
 pub async fn metrics(
     State(app): State<Arc<App>>,

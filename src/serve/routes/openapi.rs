@@ -82,12 +82,7 @@ pub fn constrain(document: &mut Value, app: &App) {
     get,
     path = "/openapi.json",
     tag = "page",
-    responses((
-        status = 200,
-        description = "OpenAPI 3.1",
-        body = Value,
-        content_type = "application/json",
-    ))
+    responses((status = 200, description = "OpenAPI 3.1", body = Value))
 )]
 pub async fn document(
     Extension(document): Extension<Document>,

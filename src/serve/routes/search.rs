@@ -41,8 +41,8 @@ pub struct SearchBody {
     /// Add ranks, scores and weights of each retriever
     #[serde(default)]
     pub explain: bool,
-    /// critical, high, normal, low or background (default: normal). critical and high need the
-    /// scope admin
+    /// Queue priority: critical, high, normal, low or background (default: normal). critical and
+    /// high need the scope admin
     #[schema(pattern = "^(critical|high|normal|low|background)$")]
     pub priority: Option<String>,
 }
@@ -65,12 +65,7 @@ struct SearchReply<'a> {
     tag = "questions",
     request_body = SearchBody,
     responses(
-        (
-            status = 200,
-            description = "The passages, best first",
-            body = SearchReply,
-            content_type = "application/json",
-        ),
+        (status = 200, description = "The passages, best first", body = SearchReply),
         (status = 404, description = "No such index", body = ErrorBody),
         (status = 504, description = "Timed out", body = ErrorBody),
     )
@@ -84,7 +79,7 @@ pub async fn search(
     let filter = params::filter(body.filter.as_deref())?;
     let question = Question {
         text: body.query,
-        wanted: RequestKind::Passages { mode: params::mode(body.mode.as_deref())? },
+        kind: RequestKind::Passages { mode: params::mode(body.mode.as_deref())? },
         index: body.index,
         k: params::k(body.k)?,
         caching: params::caching(body.use_cache, body.refresh),

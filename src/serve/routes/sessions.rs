@@ -72,12 +72,7 @@ pub fn session_id(app: &App, allowed: Allowed, name: &str) -> Result<String> {
     path = "/sessions",
     tag = "sessions",
     request_body(content = Option<EmptyBody>, description = "Optional"),
-    responses((
-        status = 201,
-        description = "The new session",
-        body = BegunReply,
-        content_type = "application/json",
-    ))
+    responses((status = 201, description = "The new session", body = BegunReply))
 )]
 pub async fn sessions_begin(
     State(app): State<Arc<App>>,
@@ -94,12 +89,7 @@ pub async fn sessions_begin(
     get,
     path = "/sessions",
     tag = "sessions",
-    responses((
-        status = 200,
-        description = "The sessions",
-        body = SessionsReply,
-        content_type = "application/json",
-    ))
+    responses((status = 200, description = "The sessions", body = SessionsReply))
 )]
 pub async fn sessions_list(State(app): State<Arc<App>>) -> Result<axum::Json<SessionsReply>> {
     let found =
@@ -127,12 +117,7 @@ async fn turns(app: &Arc<App>, allowed: Allowed, name: &str) -> Result<Vec<Turn>
     tag = "sessions",
     params(("id" = String, Path, description = "The `id` from `POST /sessions`")),
     responses(
-        (
-            status = 200,
-            description = "Its questions and answers",
-            body = SessionReply,
-            content_type = "application/json",
-        ),
+        (status = 200, description = "Its questions and answers", body = SessionReply),
         (status = 404, description = "No such session", body = ErrorBody),
     )
 )]
@@ -182,12 +167,7 @@ pub async fn sessions_export(
     tag = "sessions",
     params(("id" = String, Path, description = "The `id` from `POST /sessions`")),
     responses(
-        (
-            status = 200,
-            description = "The session is removed",
-            body = RemovedReply,
-            content_type = "application/json",
-        ),
+        (status = 200, description = "The session is removed", body = RemovedReply),
         (status = 404, description = "No such session", body = ErrorBody),
     )
 )]

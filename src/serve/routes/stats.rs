@@ -31,12 +31,7 @@ pub struct StatsQuery {
     path = "/stats",
     tag = "health",
     params(StatsQuery),
-    responses((
-        status = 200,
-        description = "Usage statistics",
-        body = wire::StatsJson,
-        content_type = "application/json",
-    ))
+    responses((status = 200, description = "Usage statistics", body = wire::StatsJson))
 )]
 pub async fn stats(
     State(app): State<Arc<App>>,

@@ -56,8 +56,8 @@ pub struct UploadQuery {
     /// Index name (default: the configured index)
     #[param(pattern = "^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$")]
     index: Option<String>,
-    /// critical, high, normal, low or background (default: normal). critical and high need the
-    /// scope admin
+    /// Queue priority: critical, high, normal, low or background (default: normal). critical and
+    /// high need the scope admin
     #[param(pattern = "^(critical|high|normal|low|background)$")]
     priority: Option<String>,
 }
@@ -72,8 +72,8 @@ pub struct UploadBody {
     /// Index name (default: the configured index)
     #[schema(pattern = "^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$")]
     index: Option<String>,
-    /// critical, high, normal, low or background (default: normal). critical and high need the
-    /// scope admin
+    /// Queue priority: critical, high, normal, low or background (default: normal). critical and
+    /// high need the scope admin
     #[schema(pattern = "^(critical|high|normal|low|background)$")]
     priority: Option<String>,
 }
@@ -125,7 +125,6 @@ pub struct UploadReply {
             status = 202,
             description = "The document is stored, and a job is queued",
             body = UploadReply,
-            content_type = "application/json",
         ),
         (status = 404, description = "The model of the index is not installed", body = ErrorBody),
     )
@@ -171,7 +170,6 @@ pub async fn documents_upload(
             status = 202,
             description = "The document is stored, and a job is queued",
             body = UploadReply,
-            content_type = "application/json",
         ),
         (status = 404, description = "The model of the index is not installed", body = ErrorBody),
     )

@@ -1074,11 +1074,14 @@ fn check_refusals_by_field(api: &Api) {
         ),
         (question(json!({ "type": "file", "file": { "file_id": "f" } })), "is a file"),
         (question(json!({ "type": "text" })), "`messages[0].content[1].text` is missing"),
-        (question(json!({ "type": "video" })), "`messages[0].content[1].type` cannot be `video`"),
+        (
+            question(json!({ "type": "video" })),
+            "`messages[0].content[1].type` must be one of text, refusal, image_url",
+        ),
         (question(json!("text")), "`messages[0].content[1]` must be an object, not a string"),
         (
             json!({ "messages": [{ "role": "robot", "content": "x" }] }),
-            "`messages[0].role` cannot be `robot`",
+            "`messages[0].role` must be one of system, developer, user, assistant, tool, function",
         ),
         (json!({ "messages": [{ "content": "x" }] }), "`messages[0].role` is missing"),
         (

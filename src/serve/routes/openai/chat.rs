@@ -239,7 +239,7 @@ impl ChatBody {
             self.messages[..last].iter().map(|m| (m.role, m.text())).collect();
         Ok(Question {
             text: self.messages[last].text(),
-            wanted: RequestKind::Answer {
+            kind: RequestKind::Answer {
                 intent: None,
                 generator: None,
                 session: None,
@@ -403,9 +403,17 @@ fn conversation(messages: &[(MessageRole, String)]) -> Vec<Turn> {
         (status = 200, description = "The answer; with `stream`, events", content(
             (Value = "application/json"), (sse::SentEvent = "text/event-stream"))),
         (status = 404, description = "No such model", body = ErrorBody),
-        (status = 502, description = "The language model failed; `reason` says why", body = ErrorBody),
-        (status = 503, description = "The queue is full, the \
-            circuit breaker of the language model is open, or the server is shutting down", body = ErrorBody),
+        (
+            status = 502,
+            description = "The language model failed; `reason` says why",
+            body = ErrorBody,
+        ),
+        (
+            status = 503,
+            description = "The queue is full, the language model is paused after failures, \
+                or the server is shutting down",
+            body = ErrorBody,
+        ),
         (status = 504, description = "Timed out", body = ErrorBody),
     )
 )]
@@ -537,7 +545,7 @@ async fn stream_answer(
                     return;
                 }
             }
-            Ok(Some(Update::Found(_))) => {}
+            Ok(Some(Update::Retrieved(_))) => {}
             Ok(None) => break answered(&mut ticket).await,
             Err(problem) => break Err(problem.into()),
         }

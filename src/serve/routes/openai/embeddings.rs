@@ -78,12 +78,7 @@ fn input_schema() -> RefOr<Schema> {
     tag = "openai",
     request_body = EmbeddingsBody,
     responses(
-        (
-            status = 200,
-            description = "The vectors",
-            body = Value,
-            content_type = "application/json",
-        ),
+        (status = 200, description = "The vectors", body = Value),
         (status = 404, description = "No such model", body = ErrorBody),
         (status = 504, description = "Timed out", body = ErrorBody),
     )

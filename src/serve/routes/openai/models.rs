@@ -18,12 +18,7 @@ use crate::serve::extractors::PathParam;
     get,
     path = "/v1/models",
     tag = "openai",
-    responses((
-        status = 200,
-        description = "The models",
-        body = Value,
-        content_type = "application/json",
-    ))
+    responses((status = 200, description = "The models", body = Value))
 )]
 pub async fn models(State(app): State<Arc<App>>) -> Result<axum::Json<Value>> {
     let data = app.blocking(list).await?;
@@ -37,7 +32,7 @@ pub async fn models(State(app): State<Arc<App>>) -> Result<axum::Json<Value>> {
     tag = "openai",
     params(("id" = String, Path, description = "Name of the model, such as rag:default")),
     responses(
-        (status = 200, description = "The model", body = Value, content_type = "application/json"),
+        (status = 200, description = "The model", body = Value),
         (status = 404, description = "No such model", body = ErrorBody),
     )
 )]
@@ -52,11 +47,14 @@ pub async fn model(
 fn list(app: &App) -> Result<Vec<Value>> {
     let engine = app.engine();
     let created = |index: &str| engine.store.meta(index).map_or(0, |meta| meta.created);
-    let model = |id: &str, created: i64| json!({ "id": id, "object": "model", "created": created, "owned_by": NAME });
-    let mut models = vec![model(NAME, created(&engine.config.index))];
+    let mut models = vec![model_json(NAME, created(&engine.config.index))];
     for index in engine.store.names()? {
-        models.push(model(&format!("{NAME}:{index}"), created(&index)));
+        models.push(model_json(&format!("{NAME}:{index}"), created(&index)));
     }
-    models.push(model(&engine.config.model, 0));
+    models.push(model_json(&engine.config.model, 0));
     Ok(models)
+}
+
+fn model_json(id: &str, created: i64) -> Value {
+    json!({ "id": id, "object": "model", "created": created, "owned_by": NAME })
 }
