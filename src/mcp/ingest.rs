@@ -2,6 +2,7 @@
 //! end.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rmcp::RoleServer;
@@ -9,10 +10,11 @@ use rmcp::model::ProgressNotificationParam;
 use rmcp::service::RequestContext;
 use serde_json::{Value, json};
 
-use super::Server;
+use super::blocking::blocking;
 use crate::engine::Engine;
 use crate::error::{Fault, Result};
 use crate::jobs::{IngestSpec, Job, Spec, State, Work};
+use crate::service::Service;
 use crate::work;
 
 /// How often the state of the job is read.
@@ -23,25 +25,25 @@ const POLL: Duration = Duration::from_millis(200);
 /// # Errors
 /// A usage fault for a folder that is not below one of `roots`; the reason of a failed job.
 pub(super) async fn run(
-    server: &Server,
+    service: &Arc<Service>,
     dirs: &[String],
     index: &str,
     roots: &[PathBuf],
     context: &RequestContext<RoleServer>,
 ) -> Result<Value> {
     let (given, allowed, name) = (dirs.to_vec(), roots.to_vec(), index.to_owned());
-    let id = server.blocking(move |engine| submit(engine, given, &allowed, name)).await?;
+    let id = blocking(service, move |engine| submit(engine, given, &allowed, name)).await?;
     let mut reported = 0.0;
     loop {
         let id = id.clone();
         tokio::select! {
             () = tokio::time::sleep(POLL) => {}
             () = context.ct.cancelled() => {
-                server.blocking(move |engine| engine.jobs.cancel(&id, engine.now_ms())).await?;
+                blocking(service, move |engine| engine.jobs.cancel(&id, engine.now_ms())).await?;
                 return Err(Fault::interrupted());
             }
         }
-        let job = server.blocking(move |engine| engine.jobs.get(&id, engine.now_ms())).await?;
+        let job = blocking(service, move |engine| engine.jobs.get(&id, engine.now_ms())).await?;
         if job.state.is_over() {
             return result(&job);
         }

@@ -6,6 +6,7 @@
 //! come from the index and never from the file system, and only allowed folders are ingested. A
 //! tool reports an error in its result, so that the model can read it and try again.
 
+mod blocking;
 mod calls;
 mod ingest;
 mod lines;
@@ -36,6 +37,7 @@ use crate::error::{Context as _, Fault, Kind, Reason, Result};
 use crate::observe;
 use crate::service::{self, Problem, Question, Reply, Service};
 use crate::telemetry::{self, Trace};
+use blocking::blocking;
 pub use lines::{INVALID_REQUEST, PARSE_ERROR, error};
 
 /// Instructions for the model, sent when a client connects.
@@ -187,14 +189,15 @@ impl Server {
             }
             "list_indexes" => {
                 let _: calls::IndexesArgs = calls::arguments(given)?;
-                Ok(self.blocking(move |engine| calls::list_indexes(engine, max_bytes)).await?)
+                Ok(blocking(&self.service, move |engine| calls::list_indexes(engine, max_bytes))
+                    .await?)
             }
             // `call_tool` has checked the name.
             _ => {
                 let args: calls::IngestArgs = calls::arguments(given)?;
                 let index = calls::index_name(args.index.as_ref(), &self.engine().config.index)?;
                 let roots = self.options.ingests.as_deref().unwrap_or_default();
-                Ok(ingest::run(self, &args.dirs, &index, roots, context).await?)
+                Ok(ingest::run(&self.service, &args.dirs, &index, roots, context).await?)
             }
         }
     }
@@ -223,29 +226,19 @@ impl Server {
     ) -> std::result::Result<Value, Problem> {
         let own = &self.engine().config.index;
         let index = calls::index_name(index.as_ref(), own)?;
-        let exists = self.blocking({
+        let exists = blocking(&self.service, {
             let index = index.clone();
             move |engine| engine.store.pointer(&index).map(|pointer| pointer.is_some())
         });
         if !exists.await? {
             return Err(Problem::NoIndex(index));
         }
-        let done = self.blocking(move |engine| {
+        let done = blocking(&self.service, move |engine| {
             let mut config = engine.config.clone();
             config.index = index;
             work(&engine.with(config))
         });
         Ok(done.await?)
-    }
-
-    /// Runs `work`, which may wait for the disk, outside of the threads of the protocol.
-    async fn blocking<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Engine) -> Result<T> + Send + 'static,
-    ) -> Result<T> {
-        let service = Arc::clone(&self.service);
-        let done = tokio::task::spawn_blocking(move || work(service.engine())).await;
-        done.unwrap_or_else(|e| Err(Fault::failed("the call ended unexpectedly").because(e)))
     }
 
     /// The message of a problem for the model.
@@ -360,11 +353,12 @@ impl ServerHandler for Server {
     ) -> std::result::Result<ListResourcesResult, ErrorData> {
         let cursor = request.and_then(|request| request.cursor);
         let index = self.engine().config.index.clone();
-        let page =
-            self.blocking(move |engine| match engine.store.pointer(&engine.config.index)? {
+        let page = blocking(&self.service, move |engine| {
+            match engine.store.pointer(&engine.config.index)? {
                 Some(_) => calls::page(engine, None, cursor.as_deref(), RESOURCES).map(Some),
                 None => Ok(None),
-            });
+            }
+        });
         let page = page.await.map_err(|fault| self.resource_fault(fault))?;
         let Some(page) = page else { return Ok(ListResourcesResult::default()) };
         let resources = page.records.iter().map(|record| {
@@ -403,7 +397,7 @@ impl ServerHandler for Server {
         let unknown = || ErrorData::resource_not_found("there is no such resource", None);
         let (index, root, path) = parse_uri(&request.uri).ok_or_else(unknown)?;
         let max_bytes = self.engine().config.mcp_max_result_bytes;
-        let text = self.blocking(move |engine| {
+        let text = blocking(&self.service, move |engine| {
             if engine.store.pointer(&index)?.is_none() {
                 return Ok(None);
             }

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use super::question::{Outcome, Question, Update};
 use super::queue::QueueKey;
-use super::{Outcome, Question, Update};
 use crate::cache::Key;
 use crate::engine::Deadline;
 use crate::telemetry::Span;

@@ -6,12 +6,27 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::flight::{Flight, Listed, Listener};
+use super::question::{Outcome, Problem, Question};
 use super::queue::{Pushed, Queue};
-use super::{Load, Outcome, Problem, Question};
 use crate::cache::Key;
 
 /// The longest `retry_after`.
 const MAX_RETRY_AFTER_S: u64 = 60;
+
+/// Load of a lane, and totals since its start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    pub workers: usize,
+    pub waiting: usize,
+    pub running: usize,
+    pub answered: u64,
+    /// Questions that shared the result of an identical one.
+    pub joined: u64,
+    /// Questions refused because the queue was full.
+    pub refused: u64,
+    /// Questions cancelled because all callers had left.
+    pub left: u64,
+}
 
 /// A queue of questions and its workers.
 pub(super) struct Lane {

@@ -11,154 +11,40 @@
 
 mod flight;
 mod lane;
+mod question;
 mod queue;
+mod shared;
 #[cfg(test)]
 mod tests;
+mod ticket;
 mod trace;
 mod worker;
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
 
-use crate::answer::Intent;
-use crate::ask;
 use crate::cache::{Caching, Key};
-use crate::config::{self, Generator, Mode};
+use crate::config::Generator;
 use crate::disk;
-use crate::document::Hit;
 use crate::engine::Engine;
-use crate::error::{Context as _, Fault, Result};
-use crate::filter::Filter;
+use crate::error::{Context as _, Result};
 use crate::index::Snapshot;
 pub use crate::jobs::Priority;
-use crate::llm::{self, Client};
-use crate::observe::{self, Exporter, How, Observer, Sampler};
+use crate::llm;
+use crate::observe::{self, Exporter, Observer, Sampler};
 use crate::search;
-use crate::sessions::Turn;
-use crate::telemetry::Trace;
-use crate::vector::Vector;
-use flight::Listener;
+pub use lane::Load;
 use lane::{Entered, Lane};
+pub use question::{
+    Outcome, Problem, Question, Reply, RequestKind, RetrievedPassages, Update, Vectors,
+};
+use shared::{Shared, key, locked};
+pub use ticket::Ticket;
 pub use trace::within;
 
 /// Ids of new sessions without a question yet. Beyond that, the oldest is dropped.
 const MAX_ISSUED: usize = 10_000;
-
-/// Extra time for work past its deadline to end by itself, with an error that names the stage.
-const GRACE: Duration = Duration::from_secs(1);
-
-/// A request to the service.
-#[derive(Clone, Debug)]
-pub struct Question {
-    pub text: String,
-    pub kind: RequestKind,
-    /// Index name; `None` for the configured one.
-    pub index: Option<String>,
-    /// Number of passages; `None` for the configured one.
-    pub k: Option<usize>,
-    pub caching: Caching,
-    pub filter: Option<Filter>,
-    pub priority: Priority,
-}
-
-#[derive(Clone, Debug)]
-pub enum RequestKind {
-    Answer {
-        intent: Option<Intent>,
-        generator: Option<Generator>,
-        /// The session that the question continues.
-        session: Option<String>,
-        /// Earlier turns of a conversation that is not stored here, oldest first.
-        earlier: Vec<Turn>,
-    },
-    Passages {
-        mode: Option<Mode>,
-    },
-    /// The vector of each text, by the configured model.
-    Vectors(Arc<[String]>),
-}
-
-impl Question {
-    /// The session that the question continues.
-    fn session(&self) -> Option<&str> {
-        match &self.kind {
-            RequestKind::Answer { session, .. } => session.as_deref(),
-            RequestKind::Passages { .. } | RequestKind::Vectors(_) => None,
-        }
-    }
-}
-
-/// Progress of an answer.
-#[derive(Clone)]
-pub enum Update {
-    Retrieved(Arc<RetrievedPassages>),
-    /// A piece of the answer, while the language model generates it.
-    Text(Arc<str>),
-}
-
-/// The passages that an answer is generated from.
-pub struct RetrievedPassages {
-    pub hits: Vec<Hit>,
-    pub timings: ask::Timings,
-    pub cache: ask::CacheUse,
-}
-
-/// The result of a question.
-#[derive(Clone)]
-pub enum Reply {
-    Answer(Arc<ask::Response>),
-    Passages(Arc<search::Response>),
-    Vectors(Arc<Vectors>),
-}
-
-/// Vectors of texts.
-pub struct Vectors {
-    /// In the order of the texts.
-    pub vectors: Vec<Vector>,
-    /// Tokens of all texts.
-    pub tokens: u64,
-}
-
-/// Why a question has no result.
-#[derive(Clone, Debug)]
-pub enum Problem {
-    Fault(Arc<Fault>),
-    NoIndex(String),
-    /// The session does not exist, or has expired.
-    NoSession,
-    /// The queue is full.
-    Full {
-        retry_after: Duration,
-    },
-    /// The service is shutting down.
-    Closing,
-}
-
-impl From<Fault> for Problem {
-    fn from(fault: Fault) -> Self {
-        Self::Fault(Arc::new(fault))
-    }
-}
-
-pub type Outcome = std::result::Result<Reply, Problem>;
-
-/// Load of a lane, and totals since its start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Load {
-    pub workers: usize,
-    pub waiting: usize,
-    pub running: usize,
-    pub answered: u64,
-    /// Questions that shared the result of an identical one.
-    pub joined: u64,
-    /// Questions refused because the queue was full.
-    pub refused: u64,
-    /// Questions cancelled because all callers had left.
-    pub left: u64,
-}
 
 /// The lanes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -175,22 +61,6 @@ pub struct Service {
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
-struct Shared {
-    engine: Engine,
-    local: Arc<Lane>,
-    llm: Arc<Lane>,
-    /// Open generations by index name, each with the digest that the name pointed to.
-    open: Mutex<HashMap<String, (String, Arc<Snapshot>)>>,
-    /// Shared by all workers, and with it the circuit breaker.
-    client: OnceLock<Arc<Client>>,
-    /// Ids of new sessions without a question yet, oldest first.
-    issued: Mutex<Vec<String>>,
-    /// At least one worker is ready.
-    is_warm: AtomicBool,
-    /// Records the outcome of every question, once per caller.
-    observer: Arc<Observer>,
-}
-
 /// Keeps the service alive for the thread that samples it.
 struct Host(Arc<Shared>);
 
@@ -198,21 +68,6 @@ impl AsRef<Engine> for Host {
     fn as_ref(&self) -> &Engine {
         &self.0.engine
     }
-}
-
-/// A submitted question. Dropping the ticket means that the caller has left.
-pub struct Ticket {
-    listener: Listener,
-    lane: Arc<Lane>,
-    /// The deadline of the caller.
-    until: Instant,
-    /// Where the outcome is recorded; `None` once it is.
-    unrecorded: Option<Arc<Shared>>,
-    /// The caller follows the progress.
-    is_streamed: bool,
-    is_batch: bool,
-    /// The trace of the caller's request.
-    trace: Option<Trace>,
 }
 
 impl Service {
@@ -427,172 +282,10 @@ impl Service {
     }
 }
 
-impl Ticket {
-    /// The next progress update; `None` once the question has ended.
-    ///
-    /// # Errors
-    /// When the deadline has passed.
-    pub async fn next(&mut self) -> std::result::Result<Option<Update>, Problem> {
-        self.is_streamed = true;
-        let until = (self.until + GRACE).into();
-        tokio::time::timeout_at(until, self.listener.next()).await.map_err(|_| self.late())
-    }
-
-    /// Waits for the outcome.
-    ///
-    /// # Errors
-    /// Why the question has no result; when the deadline has passed.
-    pub async fn outcome(&mut self) -> Outcome {
-        let until = (self.until + GRACE).into();
-        let outcome = tokio::time::timeout_at(until, self.listener.outcome())
-            .await
-            .map_err(|_| self.late())?;
-        if let Ok(reply) = &outcome
-            && let Some(shared) = self.unrecorded.take()
-        {
-            self.record(&shared, reply);
-        }
-        outcome
-    }
-
-    fn late(&self) -> Problem {
-        let s = self.lane.time_limit.as_secs();
-        Fault::late(format!("the question took longer than {s} s"))
-            .hint("ask again later, or raise `serve.query_timeout_s`")
-            .into()
-    }
-
-    /// Marks the question as part of a batch.
-    #[must_use]
-    pub fn of_batch(mut self) -> Self {
-        self.is_batch = true;
-        self
-    }
-
-    /// Records the outcome for metrics and analytics.
-    fn record(&self, shared: &Shared, reply: &Reply) {
-        let Shared { engine, observer, .. } = shared;
-        let flight = self.listener.flight();
-        let question = &flight.question;
-        let mut how = How {
-            text: &question.text,
-            k: question.k.unwrap_or(engine.config.search_k),
-            caching: question.caching,
-            has_filter: question.filter.is_some(),
-            is_streamed: self.is_streamed,
-            is_batch: self.is_batch,
-            traced: self.trace.map(|trace| (trace, flight.begun.elapsed())),
-            queue_ms: flight.waited().map(|waited| waited.as_secs_f64() * 1e3),
-            ..How::plain(engine, &question.text)
-        };
-        match (reply, &question.kind) {
-            (Reply::Answer(response), RequestKind::Answer { intent, session, .. }) => {
-                (how.has_intent, how.session) = (intent.is_some(), session.as_deref());
-                observer.asked(engine, response, &how);
-            }
-            (Reply::Answer(response), RequestKind::Passages { .. }) => {
-                observer.asked(engine, response, &how)
-            }
-            (Reply::Passages(response), _) => observer.searched(engine, response, &how),
-            (Reply::Vectors(_), _) | (_, RequestKind::Vectors(_)) => {}
-        }
-    }
-}
-
 impl Drop for Service {
     /// Ends the workers.
     fn drop(&mut self) {
         self.close();
         self.stop();
     }
-}
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        self.lane.leave(self.listener.flight());
-    }
-}
-
-impl Shared {
-    fn lanes(&self) -> impl Iterator<Item = &Arc<Lane>> {
-        [&self.local, &self.llm].into_iter()
-    }
-
-    /// The digest of the current generation. This reads one small file.
-    fn generation(&self, index: &str) -> Result<Option<String>> {
-        if !config::is_name(index) {
-            return Ok(None);
-        }
-        Ok(self.engine.store.pointer(index)?.map(|pointer| pointer.current.meta_sha256))
-    }
-
-    fn open(&self, index: &str) -> Result<Option<Arc<Snapshot>>> {
-        let Some(generation) = self.generation(index)? else {
-            locked(&self.open).remove(index);
-            return Ok(None);
-        };
-        let mut open = locked(&self.open);
-        if let Some((_, snapshot)) = open.get(index).filter(|(known, _)| *known == generation) {
-            return Ok(Some(Arc::clone(snapshot)));
-        }
-        let snapshot = Arc::new(self.engine.store.open(index)?);
-        open.insert(index.to_owned(), (generation, Arc::clone(&snapshot)));
-        Ok(Some(snapshot))
-    }
-
-    /// Replaces open generations that are no longer current, and returns the current ones. An index
-    /// that cannot be opened is dropped; the next question about it gets the error.
-    fn refresh(&self) -> Vec<Arc<Snapshot>> {
-        let names: Vec<String> = locked(&self.open).keys().cloned().collect();
-        let mut snapshots = Vec::new();
-        for name in names {
-            match self.open(&name) {
-                Ok(snapshot) => snapshots.extend(snapshot),
-                Err(_) => drop(locked(&self.open).remove(&name)),
-            }
-        }
-        snapshots
-    }
-
-    fn client(&self) -> Result<Arc<Client>> {
-        if let Some(client) = self.client.get() {
-            return Ok(Arc::clone(client));
-        }
-        let client = ask::client(&self.engine)?;
-        Ok(Arc::clone(self.client.get_or_init(|| client)))
-    }
-
-    fn is_issued(&self, id: &str) -> bool {
-        locked(&self.issued).iter().any(|issued| issued == id)
-    }
-}
-
-/// The key under which identical questions share one result. Questions of a conversation have none.
-fn key(question: &Question, index: &str, generation: &str) -> Option<Key> {
-    let (kind, variety) = match &question.kind {
-        RequestKind::Answer { session: Some(_), .. } | RequestKind::Vectors(_) => return None,
-        RequestKind::Answer { earlier, .. } if !earlier.is_empty() => return None,
-        RequestKind::Answer { intent, generator, .. } => {
-            (intent.map_or("", Intent::name), generator.map_or("", Generator::name))
-        }
-        RequestKind::Passages { mode } => ("passages", mode.map_or("", Mode::name)),
-    };
-    let filter = question.filter.as_ref().map(ToString::to_string).unwrap_or_default();
-    let fields: [&[u8]; 9] = [
-        kind.as_bytes(),
-        variety.as_bytes(),
-        index.as_bytes(),
-        generation.as_bytes(),
-        question.text.trim().as_bytes(),
-        &question.k.map_or(0, |k| k as u64).to_le_bytes(),
-        filter.as_bytes(),
-        &[u8::from(question.filter.is_some()), u8::from(question.caching.reads())],
-        &[u8::from(question.caching.writes())],
-    ];
-    Some(Key::of("in flight", fields))
-}
-
-/// Ignores poisoning: every update of these tables is a single operation.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

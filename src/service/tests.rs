@@ -1,11 +1,16 @@
 //! Tests of lanes, flights and listeners.
 
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use super::flight::Flight;
 use super::lane::Next;
+use super::ticket::GRACE;
 use super::*;
+use crate::answer::Intent;
+use crate::config::Mode;
 use crate::error::Kind;
+use crate::filter::Filter;
 
 fn question(text: &str, priority: Priority) -> Question {
     Question {

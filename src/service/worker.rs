@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 
 use super::flight::Flight;
 use super::lane::{Lane, Next};
-use super::{
-    Outcome, Problem, Question, Reply, RequestKind, RetrievedPassages, Shared, Update, Vectors,
+use super::question::{
+    Outcome, Problem, Question, Reply, RequestKind, RetrievedPassages, Update, Vectors,
 };
+use super::shared::Shared;
 use crate::ask::{Asker, Event, Request};
 use crate::cache::Key;
 use crate::config::{Generator, Mode};

@@ -1,0 +1,111 @@
+//! Questions to the service, their updates and their results.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::answer::Intent;
+use crate::ask;
+use crate::cache::Caching;
+use crate::config::{Generator, Mode};
+use crate::document::Hit;
+use crate::error::Fault;
+use crate::filter::Filter;
+use crate::jobs::Priority;
+use crate::search;
+use crate::sessions::Turn;
+use crate::vector::Vector;
+
+/// A request to the service.
+#[derive(Clone, Debug)]
+pub struct Question {
+    pub text: String,
+    pub kind: RequestKind,
+    /// Index name; `None` for the configured one.
+    pub index: Option<String>,
+    /// Number of passages; `None` for the configured one.
+    pub k: Option<usize>,
+    pub caching: Caching,
+    pub filter: Option<Filter>,
+    pub priority: Priority,
+}
+
+#[derive(Clone, Debug)]
+pub enum RequestKind {
+    Answer {
+        intent: Option<Intent>,
+        generator: Option<Generator>,
+        /// The session that the question continues.
+        session: Option<String>,
+        /// Earlier turns of a conversation that is not stored here, oldest first.
+        earlier: Vec<Turn>,
+    },
+    Passages {
+        mode: Option<Mode>,
+    },
+    /// The vector of each text, by the configured model.
+    Vectors(Arc<[String]>),
+}
+
+impl Question {
+    /// The session that the question continues.
+    pub(super) fn session(&self) -> Option<&str> {
+        match &self.kind {
+            RequestKind::Answer { session, .. } => session.as_deref(),
+            RequestKind::Passages { .. } | RequestKind::Vectors(_) => None,
+        }
+    }
+}
+
+/// Progress of an answer.
+#[derive(Clone)]
+pub enum Update {
+    Retrieved(Arc<RetrievedPassages>),
+    /// A piece of the answer, while the language model generates it.
+    Text(Arc<str>),
+}
+
+/// The passages that an answer is generated from.
+pub struct RetrievedPassages {
+    pub hits: Vec<Hit>,
+    pub timings: ask::Timings,
+    pub cache: ask::CacheUse,
+}
+
+/// The result of a question.
+#[derive(Clone)]
+pub enum Reply {
+    Answer(Arc<ask::Response>),
+    Passages(Arc<search::Response>),
+    Vectors(Arc<Vectors>),
+}
+
+/// Vectors of texts.
+pub struct Vectors {
+    /// In the order of the texts.
+    pub vectors: Vec<Vector>,
+    /// Tokens of all texts.
+    pub tokens: u64,
+}
+
+/// Why a question has no result.
+#[derive(Clone, Debug)]
+pub enum Problem {
+    Fault(Arc<Fault>),
+    NoIndex(String),
+    /// The session does not exist, or has expired.
+    NoSession,
+    /// The queue is full.
+    Full {
+        retry_after: Duration,
+    },
+    /// The service is shutting down.
+    Closing,
+}
+
+impl From<Fault> for Problem {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(Arc::new(fault))
+    }
+}
+
+pub type Outcome = std::result::Result<Reply, Problem>;

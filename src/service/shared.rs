@@ -1,0 +1,118 @@
+//! The state that workers and tickets share: the engine, the lanes and open generations.
+
+use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use super::lane::Lane;
+use super::question::{Question, RequestKind};
+use crate::answer::Intent;
+use crate::ask;
+use crate::cache::Key;
+use crate::config::{self, Generator, Mode};
+use crate::engine::Engine;
+use crate::error::Result;
+use crate::index::Snapshot;
+use crate::llm::Client;
+use crate::observe::Observer;
+
+/// What the service, its workers and its tickets share.
+pub(super) struct Shared {
+    pub engine: Engine,
+    pub local: Arc<Lane>,
+    pub llm: Arc<Lane>,
+    /// Open generations by index name, each with the digest that the name pointed to.
+    pub open: Mutex<HashMap<String, (String, Arc<Snapshot>)>>,
+    /// Shared by all workers, and with it the circuit breaker.
+    pub client: OnceLock<Arc<Client>>,
+    /// Ids of new sessions without a question yet, oldest first.
+    pub issued: Mutex<Vec<String>>,
+    /// At least one worker is ready.
+    pub is_warm: AtomicBool,
+    /// Records the outcome of every question, once per caller.
+    pub observer: Arc<Observer>,
+}
+
+impl Shared {
+    pub fn lanes(&self) -> impl Iterator<Item = &Arc<Lane>> {
+        [&self.local, &self.llm].into_iter()
+    }
+
+    /// The digest of the current generation. This reads one small file.
+    pub fn generation(&self, index: &str) -> Result<Option<String>> {
+        if !config::is_name(index) {
+            return Ok(None);
+        }
+        Ok(self.engine.store.pointer(index)?.map(|pointer| pointer.current.meta_sha256))
+    }
+
+    pub fn open(&self, index: &str) -> Result<Option<Arc<Snapshot>>> {
+        let Some(generation) = self.generation(index)? else {
+            locked(&self.open).remove(index);
+            return Ok(None);
+        };
+        let mut open = locked(&self.open);
+        if let Some((_, snapshot)) = open.get(index).filter(|(known, _)| *known == generation) {
+            return Ok(Some(Arc::clone(snapshot)));
+        }
+        let snapshot = Arc::new(self.engine.store.open(index)?);
+        open.insert(index.to_owned(), (generation, Arc::clone(&snapshot)));
+        Ok(Some(snapshot))
+    }
+
+    /// Replaces open generations that are no longer current, and returns the current ones. An index
+    /// that cannot be opened is dropped; the next question about it gets the error.
+    pub fn refresh(&self) -> Vec<Arc<Snapshot>> {
+        let names: Vec<String> = locked(&self.open).keys().cloned().collect();
+        let mut snapshots = Vec::new();
+        for name in names {
+            match self.open(&name) {
+                Ok(snapshot) => snapshots.extend(snapshot),
+                Err(_) => drop(locked(&self.open).remove(&name)),
+            }
+        }
+        snapshots
+    }
+
+    pub fn client(&self) -> Result<Arc<Client>> {
+        if let Some(client) = self.client.get() {
+            return Ok(Arc::clone(client));
+        }
+        let client = ask::client(&self.engine)?;
+        Ok(Arc::clone(self.client.get_or_init(|| client)))
+    }
+
+    pub fn is_issued(&self, id: &str) -> bool {
+        locked(&self.issued).iter().any(|issued| issued == id)
+    }
+}
+
+/// The key under which identical questions share one result. Questions of a conversation have none.
+pub(super) fn key(question: &Question, index: &str, generation: &str) -> Option<Key> {
+    let (kind, variety) = match &question.kind {
+        RequestKind::Answer { session: Some(_), .. } | RequestKind::Vectors(_) => return None,
+        RequestKind::Answer { earlier, .. } if !earlier.is_empty() => return None,
+        RequestKind::Answer { intent, generator, .. } => {
+            (intent.map_or("", Intent::name), generator.map_or("", Generator::name))
+        }
+        RequestKind::Passages { mode } => ("passages", mode.map_or("", Mode::name)),
+    };
+    let filter = question.filter.as_ref().map(ToString::to_string).unwrap_or_default();
+    let fields: [&[u8]; 9] = [
+        kind.as_bytes(),
+        variety.as_bytes(),
+        index.as_bytes(),
+        generation.as_bytes(),
+        question.text.trim().as_bytes(),
+        &question.k.map_or(0, |k| k as u64).to_le_bytes(),
+        filter.as_bytes(),
+        &[u8::from(question.filter.is_some()), u8::from(question.caching.reads())],
+        &[u8::from(question.caching.writes())],
+    ];
+    Some(Key::of("in flight", fields))
+}
+
+/// Ignores poisoning: every update of these tables is a single operation.
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
