@@ -1,4 +1,4 @@
-//! Files and folders that a user named: what is wrong with a name is a usage fault that repeats it.
+//! Opening files and folders that a user named. A wrong name is a usage fault that repeats it.
 
 use std::fs::File;
 use std::io::{Error, ErrorKind};
@@ -9,7 +9,7 @@ use crate::error::{Fault, Result};
 /// Opens a file to read it.
 ///
 /// # Errors
-/// A usage fault when there is no such file, or a folder is there.
+/// A usage fault when there is no such file, or it is a folder.
 pub fn given_file(path: &Path) -> Result<File> {
     let opened = File::open(path).map_err(|e| refused(path, "file", e))?;
     match opened.metadata().is_ok_and(|found| found.is_dir()) {
@@ -18,10 +18,10 @@ pub fn given_file(path: &Path) -> Result<File> {
     }
 }
 
-/// Looks whether a folder exists.
+/// Checks that a folder exists.
 ///
 /// # Errors
-/// A usage fault when there is no such folder, or something else is there.
+/// A usage fault when there is no such folder, or it is not a folder.
 pub fn given_folder(path: &Path) -> Result<()> {
     match path.metadata() {
         Ok(found) if found.is_dir() => Ok(()),
@@ -33,9 +33,10 @@ pub fn given_folder(path: &Path) -> Result<()> {
 fn refused(path: &Path, what: &str, error: Error) -> Fault {
     match error.kind() {
         ErrorKind::NotFound => Fault::usage(format!("there is no {what} {}", path.display())),
-        ErrorKind::NotADirectory => {
-            Fault::usage(format!("there is no {what} {}: a file is in the way", path.display()))
-        }
+        ErrorKind::NotADirectory => Fault::usage(format!(
+            "there is no {what} {}: a part of the path is a file",
+            path.display()
+        )),
         _ => Fault::failed(format!("cannot read {}", path.display())).because(error),
     }
 }
@@ -51,14 +52,10 @@ mod tests {
         let file = dir.path().join("file");
         std::fs::write(&file, "").unwrap();
         let check = |fault: Fault, what: &str| {
-            assert_eq!(
-                (fault.kind(), fault.to_string().contains(what)),
-                (Kind::Usage, true),
-                "{fault}"
-            );
+            assert!(fault.kind() == Kind::Usage && fault.to_string().contains(what), "{fault}");
         };
         check(given_file(&dir.path().join("nope")).unwrap_err(), "there is no file ");
-        check(given_file(&file.join("x")).unwrap_err(), "a file is in the way");
+        check(given_file(&file.join("x")).unwrap_err(), "a part of the path is a file");
         check(given_file(dir.path()).unwrap_err(), "is a folder, not a file");
         check(given_folder(&dir.path().join("nope")).unwrap_err(), "there is no folder ");
         check(given_folder(&file).unwrap_err(), "is not a folder");

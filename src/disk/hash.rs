@@ -1,5 +1,4 @@
-//! Digests: BLAKE2b for keys, SHA-256 for files, CRC-32 for the blocks that are checked while
-//! reading.
+//! Digests: BLAKE2b for keys, SHA-256 for files, CRC-32 for blocks that are checked on reading.
 
 use std::fs::File;
 use std::io::Read;
@@ -12,17 +11,17 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Context as _, Result};
 
-/// Size of the blocks that carry a CRC-32 of their own. 64 KiB takes about 6 µs to check, so that
-/// reading one posting list stays cheap, and the table of sums is 1/16,384 of the data.
+/// Size of the blocks that have a CRC-32 each. Checking 64 KiB takes about 6 µs, so reading one
+/// posting list stays cheap, and the table of sums is 1/16,384 of the data.
 pub const BLOCK_BYTES: usize = 64 * 1024;
 
-/// BLAKE2b over a canonical encoding: every field is preceded by its length, so that no two field
-/// lists collide.
+/// BLAKE2b over a canonical encoding: every field follows its length, so that no two lists of
+/// fields collide.
 #[derive(Clone)]
 pub struct Blake(Blake2bVar);
 
 impl Blake {
-    /// A hasher that yields `N` bytes.
+    /// A hasher with a digest of this many bytes.
     ///
     /// # Panics
     /// When `bytes` is not in 1..=64; callers pass constants.
@@ -49,28 +48,27 @@ impl Blake {
     }
 }
 
-/// What the table of a generation or the manifest of a model says of a file.
+/// Size and checksums of a file, as in `meta.json` of a generation or the manifest of a model.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub struct FileSum {
     pub bytes: u64,
     /// Lower-case hexadecimal.
     pub sha256: String,
-    /// CRC-32 of each block of [`BLOCK_BYTES`], the last one shorter; 8 hexadecimal digits each.
-    /// Old manifests have none.
+    /// CRC-32 of each block of [`BLOCK_BYTES`], 8 hexadecimal digits each. Old manifests have none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub blocks: String,
 }
 
 impl FileSum {
-    /// The block sums; `None` when the text is not made of them.
+    /// The block sums; `None` when the text is malformed.
     pub fn block_sums(&self) -> Option<Vec<u32>> {
-        let digits = self.blocks.as_bytes().as_chunks::<8>();
+        let (blocks, rest) = self.blocks.as_bytes().as_chunks::<8>();
         let parse = |d: &[u8; 8]| u32::from_str_radix(std::str::from_utf8(d).ok()?, 16).ok();
-        digits.1.is_empty().then(|| digits.0.iter().map(parse).collect()).flatten()
+        blocks.iter().map(parse).collect::<Option<_>>().filter(|_| rest.is_empty())
     }
 }
 
-/// Reads a file once and sums it both ways.
+/// Reads a file once and computes both kinds of checksums.
 ///
 /// # Errors
 /// When the file cannot be read.
@@ -84,7 +82,7 @@ pub fn file_sum(path: &Path) -> Result<FileSum> {
         if n == 0 {
             break;
         }
-        sha2::Digest::update(&mut sha, &block[..n]);
+        Digest::update(&mut sha, &block[..n]);
         blocks.push_str(&hex(&crc32fast::hash(&block[..n]).to_be_bytes()));
         bytes += n as u64;
     }
@@ -100,7 +98,7 @@ pub fn sha256_of(file: &File) -> std::io::Result<String> {
         match file.read_at(&mut piece, at) {
             Ok(0) => return Ok(hex(&sha.finalize())),
             Ok(n) => {
-                sha2::Digest::update(&mut sha, &piece[..n]);
+                Digest::update(&mut sha, &piece[..n]);
                 at += n as u64;
             }
             Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
@@ -109,8 +107,7 @@ pub fn sha256_of(file: &File) -> std::io::Result<String> {
     }
 }
 
-/// Opens a plain file. Nothing else is waited for: a pipe would never answer, and a device might
-/// never end.
+/// Opens a regular file. Anything else is refused: a pipe might block, a device might never end.
 pub fn open_regular(path: &Path) -> std::io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt as _;
     let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
@@ -118,11 +115,11 @@ pub fn open_regular(path: &Path) -> std::io::Result<File> {
     let file = File::options().read(true).custom_flags(flags).open(path)?;
     match file.metadata()?.is_file() {
         true => Ok(file),
-        false => Err(std::io::Error::other(format!("{} is no plain file", path.display()))),
+        false => Err(std::io::Error::other(format!("{} is not a regular file", path.display()))),
     }
 }
 
-/// The bytes of a plain file that should be small.
+/// The content of a regular file that should be small.
 pub fn read_small(path: &Path) -> std::io::Result<Vec<u8>> {
     /// The manifest of a model with 8 GB of weights has 1 MB of checksums.
     const MOST: u64 = 16 << 20;

@@ -1,18 +1,17 @@
-//! One writer at a time: an advisory lock on a file that also says who holds it.
+//! One writer at a time: an advisory lock on a file that names its holder.
 //!
-//! The kernel drops the lock with its holder, however that dies; the file itself stays and means
-//! nothing.
+//! The kernel releases the lock when its holder dies. A file without a lock means nothing.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::identity::is_at;
 use crate::error::{Context as _, Fault, Result};
 
-/// How often a waiting writer looks again. Short enough not to be felt, long enough to cost
-/// nothing.
+/// Interval between tries: short enough for users, long enough to take no CPU time.
 const RETRY: Duration = Duration::from_millis(50);
 
 /// An exclusive lock, released on drop.
@@ -23,12 +22,12 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock at `path`, waiting at most `wait`. `give_up` is asked between looks, so that
-    /// Ctrl-C works.
+    /// Takes the lock at `path`, waiting at most `wait`. `give_up` is checked between tries, so
+    /// that Ctrl-C works.
     ///
     /// # Errors
-    /// [`Kind::Busy`](crate::error::Kind::Busy) naming the holder's pid when the time is over; a
-    /// fault when the file cannot be made.
+    /// [`Kind::Busy`](crate::error::Kind::Busy) naming the holder's pid after `wait`; a fault when
+    /// the file cannot be created.
     pub fn take(path: &Path, wait: Duration, give_up: &dyn Fn() -> bool) -> Result<Self> {
         let busy = |holder: &str| {
             Fault::busy(format!("{holder} is writing to this data directory"))
@@ -37,7 +36,7 @@ impl Lock {
         Self::take_or(path, wait, give_up, &busy)
     }
 
-    /// As [`Lock::take`]; `busy` makes the fault of the holder's name (`process 123`).
+    /// As [`Lock::take`]; `busy` builds the fault from the holder's name (`process 123`).
     pub fn take_or(
         path: &Path,
         wait: Duration,
@@ -46,14 +45,13 @@ impl Lock {
     ) -> Result<Self> {
         let what = || format!("cannot lock {}", path.display());
         let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        options.read(true).write(true).create(true).truncate(false).mode(0o600);
         let mut file = options.open(path).or_failed(what)?;
         let start = Instant::now();
         loop {
             match file.try_lock() {
                 Ok(()) if is_at(&file, path) => break,
-                // Its holder removed it before letting go.
+                // Its holder removed the file before releasing the lock.
                 Ok(()) => file = options.open(path).or_failed(what)?,
                 Err(TryLockError::WouldBlock) if give_up() => return Err(Fault::interrupted()),
                 Err(TryLockError::WouldBlock) if start.elapsed() >= wait => {
@@ -69,15 +67,10 @@ impl Lock {
         Ok(Self { _file: file, path: path.to_owned() })
     }
 
-    /// Lets go, and leaves no file behind.
+    /// Releases the lock and removes the file.
     pub fn remove(self) {
         let _ = std::fs::remove_file(&self.path);
     }
-}
-
-fn is_at(file: &File, path: &Path) -> bool {
-    let identity = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
-    file.metadata().map(identity).ok() == path.metadata().map(identity).ok()
 }
 
 fn holder(file: &mut File) -> String {

@@ -1,8 +1,7 @@
-//! A file mapped into memory whose every block is checked the first time it is read.
+//! A file mapped into memory, whose blocks are checked at their first read.
 //!
-//! The files mapped here are immutable: nothing in this program writes to one after its commit,
-//! which is what makes mapping sound. A block is checked once per process; reading it again costs
-//! one atomic load.
+//! Mapping is sound because the files are immutable: the program never writes to one after its
+//! commit. A block is checked once per process; reading it again costs one atomic load.
 
 use std::fs::File;
 use std::ops::Range;
@@ -15,9 +14,9 @@ use memmap2::Mmap;
 use super::hash::BLOCK_BYTES;
 use crate::error::{Context as _, Fault, Result};
 
-/// Where the first damage seen through any [`Mapped`] of one index is kept. Written by readers deep
-/// inside other libraries, which may turn an error into something vague; read by whoever must name
-/// the damaged file.
+/// The first damage found through any [`Mapped`] file of one index. Readers inside other libraries,
+/// which may reduce an error to something vague, write it; callers read it to name the damaged
+/// file.
 #[derive(Clone, Debug, Default)]
 pub struct Damage(Arc<OnceLock<String>>);
 
@@ -27,7 +26,7 @@ impl Damage {
         std::io::Error::new(std::io::ErrorKind::InvalidData, format!("{name} is damaged"))
     }
 
-    /// The name of the damaged file, once one was seen.
+    /// The name of the damaged file, if one was found.
     pub fn seen(&self) -> Option<&str> {
         self.0.get().map(String::as_str)
     }
@@ -35,7 +34,7 @@ impl Damage {
 
 /// One immutable, verified file.
 pub struct Mapped {
-    /// How messages name the file.
+    /// For messages.
     name: String,
     /// `None` for an empty file, which cannot be mapped.
     map: Option<Mmap>,
@@ -51,7 +50,7 @@ impl std::fmt::Debug for Mapped {
 }
 
 impl Mapped {
-    /// Maps `path`, which must have exactly `bytes` bytes and one sum per block.
+    /// Maps `path`, which must have exactly `bytes` bytes and one checksum per block.
     ///
     /// # Errors
     /// [`Kind::Damaged`](crate::error::Kind::Damaged) when it is missing or has another size.
@@ -71,10 +70,8 @@ impl Mapped {
         let actual = file.metadata().or_failed(|| format!("cannot read {}", path.display()))?.len();
         let blocks = usize::try_from(bytes).unwrap_or(usize::MAX).div_ceil(BLOCK_BYTES);
         if actual != bytes || blocks != sums.len() {
-            return Err(Fault::damaged(format!(
-                "{} has {actual} bytes instead of {bytes}",
-                path.display()
-            )));
+            let why = format!("{} has {actual} bytes instead of {bytes}", path.display());
+            return Err(Fault::damaged(why));
         }
         let map = if bytes == 0 {
             None
@@ -93,10 +90,10 @@ impl Mapped {
         self.map.is_none()
     }
 
-    /// The bytes of `range`, every block they touch checked.
+    /// The bytes of `range`, after the checks of their blocks.
     ///
     /// # Errors
-    /// `InvalidData` naming the file when a block is damaged or the range lies outside the file.
+    /// `InvalidData` naming the file when a block is damaged or the range is outside the file.
     pub fn read(&self, range: Range<usize>) -> std::io::Result<&[u8]> {
         if range.start > range.end || range.end > self.len() {
             return Err(self.damage.report(&self.name));
@@ -118,10 +115,8 @@ impl Mapped {
         }
         Ok(&map[range])
     }
-}
 
-impl Mapped {
-    /// All bytes as they stand on disk; for views over ranges that [`Mapped::read`] has checked.
+    /// All bytes, unchecked: for views over ranges that [`Mapped::read`] has checked.
     pub fn unchecked(&self) -> &[u8] {
         self.map.as_deref().unwrap_or_default()
     }
@@ -129,8 +124,7 @@ impl Mapped {
 
 #[expect(unsafe_code, reason = "mapping a file is unsafe because another process may change it")]
 fn map(file: &File) -> std::io::Result<Mmap> {
-    // SAFETY: files of a committed generation are never written to again by this program, and their
-    // size was compared with the recorded one just before. Whoever truncates one by hand while it
-    // is mapped kills the reader.
+    // SAFETY: the program never writes to files of a committed generation, and the size was just
+    // compared with the recorded one. A user who truncates one while it is mapped kills the reader.
     unsafe { Mmap::map(file) }
 }

@@ -1,12 +1,13 @@
-//! The file system, with the guarantees that the rooms above rely on.
+//! The file system, with the guarantees that other rooms rely on.
 //!
-//! A file that other processes may see appears whole or not at all ([`replace`]), a writer holds
-//! the [`Lock`], and bytes read through [`Mapped`] are the bytes that were written, block by block,
-//! or an error that names the file. Nothing here knows what the bytes mean.
+//! A file that other processes may see appears complete or not at all ([`replace`]); a writer holds
+//! the [`Lock`]; reading through [`Mapped`] returns the bytes that were written, or an error that
+//! names the file. Nothing here interprets the bytes.
 
 mod given;
 mod hash;
 mod id;
+mod identity;
 mod lock;
 mod mapped;
 mod scratch;
@@ -18,6 +19,7 @@ pub use hash::{
     sha256_of,
 };
 pub use id::random_id;
+pub use identity::{FileId, file_id, id_of};
 pub use lock::Lock;
 pub use mapped::{Damage, Mapped};
 pub use scratch::Scratch;

@@ -1,28 +1,28 @@
-//! A folder for work in progress. It is locked while its process lives, so that another process can
-//! tell it from what a killed one left behind.
+//! A folder for work in progress. It is locked while its process lives, so that other processes
+//! recognize the folder of a killed one.
 
 use std::fs::File;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use super::{create_dir, remove_dir, sync_dir};
+use super::identity::is_at;
+use super::write::{create_dir, remove_dir, sync_dir};
 use crate::error::{Context as _, Result};
 
-/// How the names begin and end. Older versions had other beginnings.
+/// How names begin, in this and in older versions, and how they end.
 const BEGINNINGS: [&str; 2] = [".scratch-", ".pull-"];
 const ENDING: &str = ".tmp";
 
-/// Removed on drop, unless it was [kept](Scratch::keep_as).
+/// The folder. It is removed on drop, unless it was [kept](Scratch::keep_as).
 #[derive(Debug)]
 pub struct Scratch {
     dir: PathBuf,
-    /// Holds the lock, which goes with the process.
+    /// Holds the lock.
     _locked: File,
 }
 
 impl Scratch {
-    /// A new, empty folder in `parent`, which is created. What killed processes left there is
-    /// removed.
+    /// A new, empty folder in `parent`, which is created if it is missing. Folders that killed
+    /// processes left there are removed.
     ///
     /// # Errors
     /// When the folder cannot be created.
@@ -35,14 +35,14 @@ impl Scratch {
             remove_dir(&dir)?;
             create_dir(&dir)?;
             let folder = match File::open(&dir) {
-                // A process that sweeps was faster than the lock.
+                // Another process swept it before it was locked.
                 Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
                 opened => opened.or_failed(what)?,
             };
             match folder.try_lock() {
                 Ok(()) if is_at(&folder, &dir) => return Ok(Self { dir, _locked: folder }),
                 Ok(()) | Err(std::fs::TryLockError::WouldBlock) => {}
-                // A file system without locks; the folder is then never taken for a leftover.
+                // A file system without locks: the folder never counts as a leftover.
                 Err(std::fs::TryLockError::Error(_)) => return Ok(Self { dir, _locked: folder }),
             }
         }
@@ -52,15 +52,15 @@ impl Scratch {
         &self.dir
     }
 
-    /// Gives the folder its final name. Something else of that name is a fault.
+    /// Gives the folder its final name, which must be free.
     pub fn keep_as(self, target: &Path) -> Result<()> {
         std::fs::rename(&self.dir, target)
             .or_failed(|| format!("cannot create {}", target.display()))?;
         sync_dir(target.parent().unwrap_or(Path::new(".")))
     }
 
-    /// Removes what processes that are gone have left in `parent`. What cannot be removed is left
-    /// to the next writer.
+    /// Removes folders that dead processes left in `parent`. What cannot be removed is left to the
+    /// next writer.
     pub fn sweep(parent: &Path) {
         let Ok(entries) = std::fs::read_dir(parent) else { return };
         for entry in entries.flatten() {
@@ -84,17 +84,12 @@ impl Drop for Scratch {
     }
 }
 
-fn is_at(folder: &File, dir: &Path) -> bool {
-    let identity = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
-    folder.metadata().map(identity).ok() == dir.metadata().map(identity).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn what_a_killed_process_left_is_removed_and_nothing_else() {
+    fn only_folders_of_killed_processes_are_removed() {
         let parent = tempfile::tempdir().unwrap();
         let names = || {
             let entries = std::fs::read_dir(parent.path()).unwrap();
@@ -110,7 +105,7 @@ mod tests {
         let first = Scratch::new(parent.path(), "pull").unwrap();
         let own = first.path().file_name().unwrap().to_str().unwrap().to_owned();
         assert_eq!(names(), [own.as_str(), ".setup", "mini"]);
-        // One whose process lives stays.
+        // The folder of a live process stays.
         Scratch::sweep(parent.path());
         assert!(first.path().is_dir());
         let second = Scratch::new(parent.path(), "add").unwrap();

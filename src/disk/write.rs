@@ -1,4 +1,5 @@
-//! Writing so that a crash, a full disk or a reader in between sees the old state or the new one.
+//! Writing so that after a crash, on a full disk or for a concurrent reader there is the old state
+//! or the new one.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Write as _};
@@ -7,14 +8,14 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::error::{Context as _, Fault, Result};
 
-/// What to do with a file that is already where one is to be written.
+/// What to do with an existing file at the target path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Existing {
     Refuse,
     Replace,
 }
 
-/// Makes a directory and its parents, private to the user: what is indexed may be private.
+/// Creates a directory and its parents, private to the user: indexed documents may be private.
 pub fn create_dir(path: &Path) -> Result<()> {
     DirBuilder::new()
         .recursive(true)
@@ -23,7 +24,7 @@ pub fn create_dir(path: &Path) -> Result<()> {
         .or_failed(|| format!("cannot create {}", path.display()))
 }
 
-/// Creates a new file, private to the user; fails when it exists.
+/// Creates a file, private to the user; fails when it exists.
 pub fn create_file(path: &Path) -> Result<File> {
     OpenOptions::new()
         .read(true)
@@ -34,13 +35,13 @@ pub fn create_file(path: &Path) -> Result<File> {
         .or_failed(|| format!("cannot create {}", path.display()))
 }
 
-/// Refuses to write where something is already, unless it may be replaced. [`put_in_place`] decides
-/// in the end; this saves the work before it.
+/// Refuses an existing target, unless it may be replaced. [`put_in_place`] checks again; this check
+/// saves the work before it.
 ///
 /// # Errors
 /// [`Kind::Usage`](crate::error::Kind::Usage) naming the file.
 pub fn refuse_existing(path: &Path, existing: Existing) -> Result<()> {
-    // A link that leads nowhere is somebody's, too.
+    // A broken link counts as existing.
     match existing {
         Existing::Refuse if path.symlink_metadata().is_ok() => Err(exists(path)),
         _ => Ok(()),
@@ -52,11 +53,11 @@ fn exists(path: &Path) -> Fault {
         .hint("name another file, or replace it with `--force`")
 }
 
-/// Gives the finished file `temp` its name, in one step: no other file of that name is lost unless
-/// it may be replaced.
+/// Renames the finished file `temp` to `path` atomically. An existing file is lost only if it may
+/// be replaced.
 ///
 /// # Errors
-/// [`Kind::Usage`](crate::error::Kind::Usage) when the name is taken. `temp` is left as it is then.
+/// [`Kind::Usage`](crate::error::Kind::Usage) when `path` exists; `temp` stays then.
 pub fn put_in_place(temp: &Path, path: &Path, existing: Existing) -> Result<()> {
     let what = || format!("cannot write {}", path.display());
     match existing {
@@ -69,13 +70,13 @@ pub fn put_in_place(temp: &Path, path: &Path, existing: Existing) -> Result<()> 
     sync_dir(folder_of(path))
 }
 
-/// A rename that fails with [`ErrorKind::AlreadyExists`] where the name is taken.
+/// A rename that fails with [`ErrorKind::AlreadyExists`] when the name is taken.
 #[cfg(target_os = "linux")]
 fn rename_to_new(from: &Path, to: &Path) -> std::io::Result<()> {
     use rustix::fs::{CWD, RenameFlags, renameat_with};
     use rustix::io::Errno;
     match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        // Not every file system can.
+        // Not every file system supports it.
         Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => link_to_new(from, to),
         renamed => Ok(renamed?),
     }
@@ -91,57 +92,47 @@ fn link_to_new(from: &Path, to: &Path) -> std::io::Result<()> {
     std::fs::remove_file(from)
 }
 
-/// Writes a file that the user named: beside it, synced, then renamed.
+/// Writes a file that the user named: to a temporary file beside it, synced, then renamed.
 ///
 /// # Errors
-/// As [`put_in_place`]; nothing is left beside it.
+/// As [`put_in_place`]; no temporary file is left.
 pub fn write_file(path: &Path, bytes: &[u8], existing: Existing) -> Result<()> {
     refuse_existing(path, existing)?;
     let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     let temp = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
-    let written = (|| {
-        let _ = std::fs::remove_file(&temp);
-        let mut file = create_file(&temp)?;
-        let written = file.write_all(bytes).and_then(|()| file.sync_all());
-        written.or_failed(|| format!("cannot write {}", path.display()))?;
-        put_in_place(&temp, path, existing)
-    })();
+    let written = write_synced(&temp, bytes)
+        .or_failed(|| format!("cannot write {}", path.display()))
+        .and_then(|()| put_in_place(&temp, path, existing));
     if written.is_err() {
         let _ = std::fs::remove_file(&temp);
     }
     written
 }
 
+/// Writes a private file in place of another.
+fn write_synced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let _ = std::fs::remove_file(path);
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
 fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Replaces `path` by `bytes`: written beside it, synced, renamed, and the folder synced.
+/// Replaces a file of the program atomically and durably.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
-    let what = || format!("cannot write {}", path.display());
-    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    let temp = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
-    let written = (|| {
-        let _ = std::fs::remove_file(&temp);
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temp)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        std::fs::rename(&temp, path)
-    })();
-    if written.is_err() {
-        let _ = std::fs::remove_file(&temp);
-    }
-    written.or_failed(what)?;
-    sync_dir(folder_of(path))
+    write_file(path, bytes, Existing::Replace)
 }
 
-/// Whether a file of this name is what [`replace`] left of a replacement that was never finished.
+/// Whether [`replace`] names its temporary files like this.
 pub fn is_temporary(name: &str) -> bool {
     name.starts_with('.') && name.ends_with(".tmp")
 }
 
-/// Gives a file its final size and the space for it, so that a disk too small for it is found now
-/// and not by some later write. Where the file system cannot reserve space, only the size is set.
+/// Gives a file its final size and reserves the space, so that a full disk fails now and not at a
+/// later write. If the file system cannot reserve space, only the size is set.
 pub fn reserve(file: &File, bytes: u64) -> std::io::Result<()> {
     use rustix::fs::{FallocateFlags, fallocate};
     use rustix::io::Errno;
@@ -152,7 +143,7 @@ pub fn reserve(file: &File, bytes: u64) -> std::io::Result<()> {
     }
 }
 
-/// Bytes that this user may still write to the file system of `path`, where that is known.
+/// Bytes that the user may still write to the file system of `path`, if known.
 pub fn available(path: &Path) -> Option<u64> {
     let found = rustix::fs::statvfs(path).ok()?;
     Some(found.f_bavail.saturating_mul(found.f_frsize))
@@ -170,7 +161,7 @@ pub fn sync_file(path: &Path) -> Result<()> {
         .or_failed(|| format!("cannot sync {}", path.display()))
 }
 
-/// A second name for an immutable file; a copy where the file system has no hard links.
+/// A hard link to an immutable file; a copy if the file system has no hard links.
 pub fn link_or_copy(from: &Path, to: &Path) -> Result<()> {
     match std::fs::hard_link(from, to) {
         Ok(()) => Ok(()),
@@ -184,7 +175,7 @@ pub fn link_or_copy(from: &Path, to: &Path) -> Result<()> {
     }
 }
 
-/// Removes a folder and all in it; an absent one is no error.
+/// Removes a folder and its content; an absent folder is not an error.
 pub fn remove_dir(path: &Path) -> Result<()> {
     match std::fs::remove_dir_all(path) {
         Err(e) if e.kind() != ErrorKind::NotFound => {
@@ -194,8 +185,7 @@ pub fn remove_dir(path: &Path) -> Result<()> {
     }
 }
 
-/// The real path of what is at `path`, or would be: links are resolved as far as the path exists,
-/// `..` in the rest by name.
+/// The absolute path with links resolved as far as it exists; `..` in the rest is resolved by name.
 pub fn real_path(path: &Path) -> PathBuf {
     let existing = path.ancestors().find_map(|above| Some((above, above.canonicalize().ok()?)));
     let (above, mut real) = match existing {
@@ -218,7 +208,7 @@ mod tests {
     use crate::error::Kind;
 
     #[test]
-    fn a_file_that_the_user_named_replaces_another_only_when_it_may() {
+    fn an_existing_file_is_replaced_only_on_request() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("notes.txt");
         write_file(&path, b"one", Existing::Refuse).unwrap();
@@ -228,13 +218,13 @@ mod tests {
         assert_eq!(std::fs::read(&path).unwrap(), b"one");
         write_file(&path, b"two", Existing::Replace).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"two");
-        // A name that was taken after the first look.
+        // A name that was taken after the first check.
         let temp = dir.path().join("temp");
         std::fs::write(&temp, "three").unwrap();
         assert_eq!(put_in_place(&temp, &path, Existing::Refuse).unwrap_err().kind(), Kind::Usage);
         assert_eq!(link_to_new(&temp, &path).unwrap_err().kind(), ErrorKind::AlreadyExists);
         assert_eq!(std::fs::read(&path).unwrap(), b"two");
-        // A link that leads nowhere is not followed.
+        // A broken link is not followed.
         let link = dir.path().join("link");
         std::os::unix::fs::symlink(dir.path().join("nowhere"), &link).unwrap();
         assert_eq!(write_file(&link, b"four", Existing::Refuse).unwrap_err().kind(), Kind::Usage);
@@ -242,6 +232,6 @@ mod tests {
         assert!(!dir.path().join("nowhere").exists());
         std::fs::remove_file(temp).unwrap();
         let names = std::fs::read_dir(dir.path()).unwrap().count();
-        assert_eq!(names, 2, "nothing is left beside them");
+        assert_eq!(names, 2, "no temporary file is left");
     }
 }

@@ -253,7 +253,11 @@ mod tests {
         assert!(library(false).check().unwrap_err().to_string().contains("16 bytes instead of 4"));
         // A folder, and so a device or a pipe, is no library.
         assert!(
-            Library::trusted(dir.path()).check().unwrap_err().to_string().contains("no plain file")
+            Library::trusted(dir.path())
+                .check()
+                .unwrap_err()
+                .to_string()
+                .contains("not a regular file")
         );
     }
 }

@@ -353,7 +353,7 @@ fn a_missing_or_unsuitable_file_or_folder_is_named() {
         (&["mcp", "--root", "file"], "file is not a folder"),
         (&["model", "add", "/nope"], "there is no folder /nope"),
         (&["model", "add", "file"], "file is not a folder"),
-        (&["model", "add", "file/x"], "there is no folder file/x: a file is in the way"),
+        (&["model", "add", "file/x"], "there is no folder file/x: a part of the path is a file"),
         (&["eval", "/nope"], "there is no file /nope"),
         (&["eval", "docs"], "docs is a folder, not a file"),
         (&["eval", "file"], "file has no question with a relevant file"),

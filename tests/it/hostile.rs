@@ -236,7 +236,7 @@ fn ignored_models_and_libraries_are_named_with_advice() {
     // A FIFO is not waited for.
     let made = Command::new("mkfifo").arg(clone.join("data/runtime/manifest.json")).status();
     assert!(made.is_ok_and(|status| status.success()));
-    ingest().says("ignored data/runtime/libonnxruntime.so").says("no plain file");
+    ingest().says("ignored data/runtime/libonnxruntime.so").says("not a regular file");
     assert!(!sandbox.path().join("pwned").exists());
 }
 
