@@ -1,6 +1,6 @@
-//! The nouns that the stations pass between them: spans, documents, chunks, hits, answers.
+//! The data types that rooms exchange: spans, formats, chunks, hits, answers.
 //!
-//! None of these is a wire type or a stored type: `cli/` and `index/` have their own and convert.
+//! None of these is a wire type or a stored type: `wire` and `index` have their own and convert.
 
 use std::fmt;
 use std::ops::Range;
@@ -32,7 +32,7 @@ impl Span {
         self.start..self.end
     }
 
-    /// Number of bytes that both spans cover.
+    /// Number of bytes in both spans.
     pub fn overlap(self, other: Self) -> usize {
         self.end.min(other.end).saturating_sub(self.start.max(other.start))
     }
@@ -45,18 +45,18 @@ pub struct Lines {
     pub last: usize,
 }
 
-/// What a file is, as far as reading it goes.
+/// The format of a file, which selects its parser.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Format {
     Plain,
     Markdown,
     ReStructuredText,
     Html,
-    /// Source code and configuration: anything whose lines mean more than its paragraphs.
+    /// Source code and configuration: files made of lines rather than paragraphs.
     Code,
     Csv,
     Json,
-    /// One JSON value a line.
+    /// One JSON value per line.
     JsonLines,
     Latex,
     /// `SubRip` and `WebVTT`.
@@ -109,13 +109,13 @@ impl Format {
         Self::NAMES.iter().find(|(format, _)| *format == self).map_or("text", |(_, name)| name)
     }
 
-    /// The format that has a name.
+    /// The format with this name.
     pub fn of_name(name: &str) -> Option<Self> {
         Self::NAMES.iter().find(|(_, other)| *other == name).map(|(format, _)| *format)
     }
 }
 
-/// Where a passage stands in a document that is not read by lines. All numbers count from 1.
+/// The place of a passage in a document that has no lines. All numbers count from 1.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Location {
     Page(usize),
@@ -157,7 +157,7 @@ impl fmt::Display for Location {
     }
 }
 
-/// What [`Display`](fmt::Display) wrote.
+/// Parses the output of [`Display`](fmt::Display).
 impl FromStr for Location {
     type Err = ();
 
@@ -178,29 +178,29 @@ impl FromStr for Location {
     }
 }
 
-/// One passage of one document: the unit that is embedded, indexed, ranked and cited.
+/// A passage of a document: the unit that is embedded, indexed, ranked and cited.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Chunk {
     /// Heading path, outermost first; does not repeat the document's title.
     pub heading: Vec<String>,
     pub text: String,
-    /// Bytes of the original file that `text` came from. Of formats that are no text themselves
-    /// (PDF, office files, mail, notebooks) bytes and lines are those of the extracted text;
-    /// `place` is what leads to the original.
+    /// The bytes of the file that `text` comes from. For binary formats and containers (PDF, office
+    /// files, mail, notebooks), bytes and lines are those of the extracted text, and `place` is the
+    /// place in the file.
     pub bytes: Span,
     pub lines: Lines,
     /// Where the passage begins, for formats that have pages, slides, sheets or the like.
     pub place: Option<Location>,
 }
 
-/// What stands before a passage when it is embedded: title and heading path, so that a passage deep
-/// in a manual still knows what it is about. Empty when there is neither.
+/// The line before a passage when it is embedded: title and heading path, so that the vector of a
+/// passage deep in a manual reflects its topic. Empty when there is neither.
 pub fn context_line(title: Option<&str>, heading: &[String]) -> String {
     let parts: Vec<&str> = title.into_iter().chain(heading.iter().map(String::as_str)).collect();
     parts.join(" > ")
 }
 
-/// The text that is handed to the model for a passage.
+/// The text of a passage as the model embeds it.
 pub fn embedded_text(context: &str, text: &str) -> String {
     if context.is_empty() { text.to_owned() } else { format!("{context}\n{text}") }
 }
@@ -223,25 +223,25 @@ pub struct Hit {
     pub contributions: Contributions,
 }
 
-/// What each leg of a search, and a second look, said about a hit; what `--explain` shows.
+/// What each retriever and the rerank contribute to the score of a hit, as `--explain` shows it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Contributions {
     pub lexical: Option<Contribution>,
     pub dense: Option<Contribution>,
-    /// The second look, for a passage that got one.
+    /// For reranked passages only.
     pub rerank: Option<Contribution>,
 }
 
-/// One leg's word on one hit.
+/// The contribution of one retriever, or of the rerank.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Contribution {
-    /// 1-based rank within the leg; of a second look, among the passages that got one.
+    /// 1-based rank in the retriever's ranking, or among the reranked passages.
     pub rank: usize,
     /// BM25 score, cosine similarity, or the mean of best cosines between tokens.
     pub score: f64,
-    /// Score after normalisation, before weighting.
+    /// Score after normalization, before weighting.
     pub normalised: f64,
-    /// Weight of this leg in the fused score.
+    /// Weight in the fused score.
     pub weight: f64,
 }
 
@@ -253,7 +253,7 @@ pub struct Citation {
     pub hit: Hit,
 }
 
-/// An answer and what it rests on.
+/// An answer and its sources.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
     /// The answer with `[n]` marks; empty when not supported.
@@ -264,19 +264,19 @@ pub struct Answer {
     pub citations: Vec<Citation>,
 }
 
-/// The name of a file in small letters; of one that was put aside, that of the file of which it is
-/// a copy: they are of the same kind.
+/// The lower-case name of a file, without the suffix of a backup or a template: that has the format
+/// of the file without it.
 pub fn kind_name(path: &str) -> String {
-    const PUT_ASIDE: [&str; 4] = [".orig", ".bak", ".old", ".in"];
+    const SUFFIXES: [&str; 4] = [".orig", ".bak", ".old", ".in"];
     let name = path.rsplit('/').next().unwrap_or(path).to_lowercase();
-    let copied = PUT_ASIDE
-        .iter()
-        .find_map(|ending| name.strip_suffix(ending))
-        .filter(|name| name.contains('.'));
-    copied.map_or_else(|| name.clone(), str::to_owned)
+    let original = SUFFIXES.iter().find_map(|suffix| name.strip_suffix(suffix));
+    match original.filter(|name| name.contains('.')) {
+        Some(original) => original.to_owned(),
+        None => name,
+    }
 }
 
-/// What stands behind the last dot of a name.
+/// The part of a name after its last dot.
 pub fn extension_of(name: &str) -> &str {
     name.rsplit_once('.').map_or("", |(_, extension)| extension)
 }

@@ -1,61 +1,61 @@
-//! What went wrong, whose doing it is, and what to try next.
+//! Errors: what went wrong, who can fix it, and what to try next.
 //!
-//! A [`Fault`] is the only error type that crosses rooms. Its [`Kind`] decides the exit code in
-//! `cli/exit.rs` and the status in `serve/error.rs`; its message names the bad thing; its hint says
-//! what to do. The underlying causes follow the message wherever it is shown.
+//! A [`Fault`] is the only error type that crosses rooms. Its [`Kind`] determines the exit code in
+//! `cli/exit.rs` and the status in `serve/error.rs`; its message names the thing that is wrong; its
+//! hint says what to do. The causes follow the message wherever it is shown.
 
 use std::cell::RefCell;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-/// Result of everything that can go wrong in a way the user should hear about.
+/// The result of everything whose failure is reported to the user.
 pub type Result<T> = std::result::Result<T, Fault>;
 
-/// Whose doing a fault is. A closed set: the exit codes are a function of it.
+/// The kind of a fault. A closed set: exit codes depend on it only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// The machine or this program failed: I/O, a missing library, a broken invariant.
+    /// The machine or the program failed: I/O, a missing library, a broken invariant.
     Failed,
-    /// The user asked for something that makes no sense.
+    /// The command, the request or its input is invalid.
     Usage,
-    /// Bytes on disk are not what was written.
+    /// Bytes on disk are not those that were written.
     Damaged,
     /// Another process holds the lock.
     Busy,
     /// A service outside this machine failed.
     Outside,
-    /// The user or the system asked the process to stop.
+    /// The user or the system stopped the process.
     Interrupted,
-    /// It took longer than whoever waits had set.
+    /// It took longer than the caller's deadline.
     Late,
 }
 
-/// Why a language model on a server yields no answer, in words that any client may read: without
-/// the address, the key, or what the server says.
+/// Why a language model on a server returned no answer, in terms that any client may read: without
+/// the address, the key, or the server's reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
     /// No connection could be made.
     Unreachable,
-    /// The key is missing or not taken.
+    /// The key is missing or not accepted.
     Unauthorized,
-    /// There is no such model, or no such address.
+    /// The model or the address does not exist.
     NotFound,
-    /// The server has too much to do.
+    /// The server is overloaded.
     Overloaded,
-    /// The server does not take the request.
+    /// The server does not accept the request.
     Rejected,
-    /// The server reports a failure of its own.
+    /// The server reports an internal error.
     Failing,
     /// The server was silent for too long, or took too long in all.
     Late,
-    /// What came is no reply.
+    /// The response is invalid.
     Garbled,
-    /// The reply ended before its end.
+    /// The reply is incomplete.
     BrokenOff,
-    /// The model ended without a word that can be shown.
+    /// The reply has no text that can be shown.
     Empty,
-    /// The server failed again and again and is left alone for a while.
+    /// The server failed repeatedly, and no requests are sent for a while.
     Paused,
 }
 
@@ -74,7 +74,7 @@ impl Reason {
         Self::Paused,
     ];
 
-    /// A stable word.
+    /// The stable name in JSON and metrics.
     pub fn name(self) -> &'static str {
         match self {
             Self::Unreachable => "unreachable",
@@ -100,16 +100,14 @@ impl Reason {
             Self::NotFound => {
                 "the language model's server does not have the model, or its address is wrong"
             }
-            Self::Overloaded => "the language model's server has too much to do",
+            Self::Overloaded => "the language model's server is overloaded",
             Self::Rejected => "the language model's server rejects the request",
             Self::Failing => "the language model's server reports an error",
             Self::Late => "the language model did not answer in time",
-            Self::Garbled => "the language model's server sent a reply that cannot be understood",
+            Self::Garbled => "the language model's server sent an invalid reply",
             Self::BrokenOff => "the language model's server broke off its reply",
             Self::Empty => "the language model wrote nothing that can be shown",
-            Self::Paused => {
-                "the language model failed several times in a row and is left alone for a while"
-            }
+            Self::Paused => "the language model failed several times in a row; requests are paused",
         }
     }
 }
@@ -190,14 +188,14 @@ impl Fault {
         self
     }
 
-    /// Adds why a language model failed, for those who may not read the message.
+    /// Adds why a language model failed, for clients that may not see the message.
     #[must_use]
     pub fn reason(mut self, reason: Reason) -> Self {
         self.reason = Some(reason);
         self
     }
 
-    /// Adds when a new try may succeed.
+    /// Adds when another try may succeed.
     #[must_use]
     pub fn retry_after(mut self, time: Duration) -> Self {
         self.retry_after = Some(time);
@@ -216,7 +214,7 @@ impl Fault {
         self.retry_after
     }
 
-    /// True when a disk, or this user's share of it, is full.
+    /// True when a disk or the user's quota is full.
     pub fn is_disk_full(&self) -> bool {
         let causes = self.cause.iter().flat_map(anyhow::Error::chain);
         causes.filter_map(|cause| cause.downcast_ref::<std::io::Error>()).any(|e| {
@@ -243,35 +241,34 @@ impl fmt::Display for Fault {
 impl std::error::Error for Fault {}
 
 thread_local! {
-    /// Where this thread panicked last: set by the hook, taken by [`caught`].
+    /// Where this thread panicked last: set by the hook, taken by [`catch_panic`].
     static PANICKED_AT: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Notes where this thread panics, for [`caught`]. To be called by the panic hook.
-pub fn note_panic(place: String) {
-    PANICKED_AT.with(|noted| *noted.borrow_mut() = Some(place));
+/// Records where this thread panics, for [`catch_panic`]. The panic hook calls it.
+pub fn record_panic(location: String) {
+    PANICKED_AT.set(Some(location));
 }
 
-/// Runs `work`. A panic costs this piece of work and not the process: it becomes a fault that says
-/// where it happened. The message of a panic may quote text of strangers and is not repeated.
-/// Whatever `work` was changing may be half done.
+/// Runs `work`. A panic ends it but not the process: it becomes a fault that says where it
+/// happened. The panic's message may quote a document and is not repeated. Whatever `work` was
+/// changing may be incomplete.
 ///
 /// # Errors
 /// Those of `work`, and a [`Kind::Failed`] fault for a panic.
-pub fn caught<T>(what: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+pub fn catch_panic<T>(what: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
-        let place = PANICKED_AT.with(|noted| noted.borrow_mut().take());
-        let place = place.map(|place| format!(" ({place})")).unwrap_or_default();
-        Err(Fault::failed(format!("{what} failed because of a bug in rag{place}"))
+        let location = PANICKED_AT.take().map(|at| format!(" ({at})")).unwrap_or_default();
+        Err(Fault::failed(format!("{what} failed because of a bug in rag{location}"))
             .hint("please report it"))
     })
 }
 
-/// Turns a foreign error into a [`Fault`] that says what was being done.
+/// Converts errors of other crates to a [`Fault`] that says what failed.
 pub trait Context<T> {
-    /// A [`Kind::Failed`] fault with this message; the foreign error becomes its cause.
+    /// A [`Kind::Failed`] fault with this message and the error as its cause.
     fn or_failed(self, message: impl FnOnce() -> String) -> Result<T>;
-    /// A [`Kind::Damaged`] fault with this message; the foreign error becomes its cause.
+    /// A [`Kind::Damaged`] fault with this message and the error as its cause.
     fn or_damaged(self, message: impl FnOnce() -> String) -> Result<T>;
 }
 
@@ -290,20 +287,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_panic_is_a_fault_that_says_where_and_quotes_nobody() {
-        let secret = "a stranger's words".to_owned();
-        let fault = caught("answering", || -> Result<()> {
-            note_panic("src/x.rs:7".to_owned());
+    fn a_panic_becomes_a_fault_with_its_location_and_no_quotation() {
+        let secret = "text of a document".to_owned();
+        let fault = catch_panic("answering", || -> Result<()> {
+            record_panic("src/x.rs:7".to_owned());
             std::panic::resume_unwind(Box::new(secret))
         })
         .unwrap_err();
         assert_eq!(fault.to_string(), "answering failed because of a bug in rag (src/x.rs:7)");
         assert_eq!(fault.kind(), Kind::Failed);
-        // The place belongs to one panic.
+        // The location belongs to one panic.
         let other =
-            caught("answering", || -> Result<()> { std::panic::resume_unwind(Box::new(())) })
+            catch_panic("answering", || -> Result<()> { std::panic::resume_unwind(Box::new(())) })
                 .unwrap_err();
         assert_eq!(other.to_string(), "answering failed because of a bug in rag");
-        assert_eq!(caught("answering", || Ok(7)).unwrap(), 7);
+        assert_eq!(catch_panic("answering", || Ok(7)).unwrap(), 7);
     }
 }

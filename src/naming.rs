@@ -1,16 +1,13 @@
-//! What a document is called: the one place where its name is made, shown and understood.
+//! Names of documents: how they are built, shown and parsed.
 //!
 //! A name is the folder as it was ingested and the path below it: `docs/guide.md`,
-//! `/srv/docs/guide.md`. From another directory a relative folder leads elsewhere, so [`Names`]
-//! shows a path that leads to the file from there. Pure: what a path leads to is asked through a
-//! function.
+//! `/srv/docs/guide.md`. In another directory a relative folder would be wrong, so [`Names`] shows
+//! a path that leads to the file from there. Pure: a function resolves paths.
 
-use std::borrow::Cow;
-
-/// A folder that was ingested.
+/// An ingested folder.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Folder<'a> {
-    /// As it was given.
+    /// As the user gave it.
     pub given: &'a str,
     /// Absolute, links resolved.
     pub real: &'a str,
@@ -25,7 +22,7 @@ pub fn name(folder: &str, path: &str) -> String {
     }
 }
 
-/// A path without what changes nothing: `./` before it and `/` behind it.
+/// A path without a redundant `./` before it and `/` after it.
 pub fn plain(path: &str) -> &str {
     let mut path = path;
     while let Some(rest) = path.strip_prefix("./") {
@@ -37,15 +34,12 @@ pub fn plain(path: &str) -> &str {
     }
 }
 
-/// `path` as seen from the directory `here`, without `.` and `..`; links are not followed.
+/// The absolute form of a path in the directory `here`, without `.` and `..`; links are not
+/// followed.
 pub fn absolute(here: &str, path: &str) -> String {
-    let whole = if path.starts_with('/') {
-        Cow::Borrowed(path)
-    } else {
-        Cow::Owned(format!("{here}/{path}"))
-    };
+    let base = if path.starts_with('/') { "" } else { here };
     let mut parts: Vec<&str> = Vec::new();
-    for part in whole.split('/') {
+    for part in base.split('/').chain(path.split('/')) {
         match part {
             "" | "." => {}
             ".." => drop(parts.pop()),
@@ -55,81 +49,84 @@ pub fn absolute(here: &str, path: &str) -> String {
     format!("/{}", parts.join("/"))
 }
 
-/// The names of the documents of an index, as seen from one directory.
+/// The names of the documents of an index, relative to one directory.
 #[derive(Clone, Debug, Default)]
 pub struct Names {
     here: String,
-    folders: Vec<Seen>,
+    folders: Vec<Shown>,
 }
 
 #[derive(Clone, Debug)]
-struct Seen {
+struct Shown {
     given: String,
     real: String,
-    /// What leads to the folder from here.
+    /// A path that leads to the folder from here.
     shown: String,
 }
 
 impl Names {
-    /// `here` is absolute; `resolved` yields where a path really leads, or `None` when nothing is
-    /// there. The folders of an index that was made on another machine lead nowhere; they keep the
-    /// names that they were given.
+    /// `here` is absolute; `resolved` returns the real path, or `None` when the path does not
+    /// exist. Folders of an index from another machine do not exist; they keep their given names.
     pub fn new<'a>(
         folders: impl IntoIterator<Item = Folder<'a>>,
         here: &str,
         resolved: &dyn Fn(&str) -> Option<String>,
     ) -> Self {
-        let seen = |Folder { given, real }: Folder<'a>| {
-            let leads_there = |path: &str| resolved(path).is_some_and(|leads| leads == real);
-            let shown = if given.starts_with('/')
-                || leads_there(&absolute(here, given))
-                || !leads_there(real)
-            {
-                given.to_owned()
-            } else {
-                match real.strip_prefix(here.trim_end_matches('/')) {
-                    Some("") => ".".to_owned(),
-                    Some(below) if below.starts_with('/') => {
-                        below.trim_start_matches('/').to_owned()
-                    }
-                    _ => real.to_owned(),
-                }
-            };
-            Seen { given: given.to_owned(), real: real.to_owned(), shown }
+        let folder = |folder: Folder<'a>| Shown {
+            given: folder.given.to_owned(),
+            real: folder.real.to_owned(),
+            shown: path_from(here, folder, resolved).to_owned(),
         };
-        Self { here: here.to_owned(), folders: folders.into_iter().map(seen).collect() }
+        Self { here: here.to_owned(), folders: folders.into_iter().map(folder).collect() }
     }
 
-    /// What leads to the folder with this number.
+    /// A path to the folder with this number.
     pub fn folder(&self, number: usize) -> &str {
-        self.folders.get(number).map_or("", |seen| &seen.shown)
+        self.folders.get(number).map_or("", |folder| &folder.shown)
     }
 
-    /// What leads to a document of the folder with this number.
+    /// A path to a document of the folder with this number.
     pub fn shown(&self, number: usize, path: &str) -> String {
         name(self.folder(number), path)
     }
 
-    /// The same for a folder as it was given, which may be none of the index any more.
+    /// The same for a folder by its given name, which may no longer be in the index.
     pub fn shown_in(&self, given: &str, path: &str) -> String {
-        let seen = self.folders.iter().find(|seen| seen.given == given);
-        name(seen.map_or(given, |seen| &seen.shown), path)
+        let folder = self.folders.iter().find(|folder| folder.given == given);
+        name(folder.map_or(given, |folder| &folder.shown), path)
     }
 
-    /// Whether `text` names a document: by its path below its folder, by its name, or by what leads
-    /// to it from here.
+    /// Whether `text` names a document: by its path below its folder, by its name, or by a path to
+    /// it from here.
     pub fn means(&self, text: &str, number: usize, path: &str) -> bool {
         let wanted = plain(text);
         if wanted == path || text == path {
             return true;
         }
-        let Some(Seen { given, real, shown }) = self.folders.get(number) else { return false };
+        let Some(Shown { given, real, shown }) = self.folders.get(number) else { return false };
         let given = name(given, path);
-        // Names used to be shown without the slash that they begin with.
+        // Older versions showed names without their leading slash.
         wanted == given
             || wanted == given.trim_start_matches('/')
             || wanted == name(shown, path)
             || !real.is_empty() && absolute(&self.here, wanted) == name(real, path)
+    }
+}
+
+/// The given path of a folder if it leads there from `here`, or else its real path.
+fn path_from<'a>(
+    here: &str,
+    Folder { given, real }: Folder<'a>,
+    resolved: &dyn Fn(&str) -> Option<String>,
+) -> &'a str {
+    let leads_there = |path: &str| resolved(path).is_some_and(|target| target == real);
+    if given.starts_with('/') || leads_there(&absolute(here, given)) || !leads_there(real) {
+        return given;
+    }
+    match real.strip_prefix(here.trim_end_matches('/')) {
+        Some("") => ".",
+        Some(below) if below.starts_with('/') => below.trim_start_matches('/'),
+        _ => real,
     }
 }
 
@@ -157,7 +154,7 @@ mod tests {
             let shown = names.shown(number, "a/b.md");
             assert_eq!(shown, expected, "folder {number} from {here}");
             assert_eq!(names.shown_in(FOLDERS[number].given, "a/b.md"), expected);
-            // Whatever is shown anywhere is understood here.
+            // Names shown in any directory are recognized.
             let given = name(FOLDERS[number].given, "a/b.md");
             let dotted = if shown.starts_with('/') { shown.clone() } else { format!("./{shown}") };
             for text in [&shown, &given, &dotted, "a/b.md", given.trim_start_matches('/')] {
@@ -200,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_keeps_the_slash_that_it_begins_with() {
+    fn a_name_keeps_its_leading_slash() {
         assert_eq!(name("/root/docs/", "a.md"), "/root/docs/a.md");
         assert_eq!(name("/", "a.md"), "/a.md");
         assert_eq!(name("././/docs//", "a.md"), "docs/a.md");

@@ -1,22 +1,21 @@
-//! Pieces of text by byte offsets, and the ends of lines.
+//! Slicing text by byte offsets without panics, and line ends.
 //!
-//! Indexing a `str` panics when an offset lies inside a character, and which offsets do is decided
-//! by whoever wrote the text. [`StrExt::slice`] does not panic. The lint `string_slice` keeps
-//! indexing out of the crate.
+//! Indexing a `str` panics when an offset is inside a character, which depends on the text of a
+//! document. [`StrExt::slice`] does not panic. The lint `string_slice` forbids indexing.
 
 use std::ops::{Bound, Range, RangeBounds};
 use std::slice::SliceIndex;
 
-/// What `str` lacks.
+/// Slicing without panics.
 pub trait StrExt {
-    /// The text in `range`. An offset behind the end counts as the end, one inside a character as
-    /// the start of that character. Such offsets are mistakes all the same: builds with debug
-    /// assertions, which run the tests and the fuzzer, panic.
+    /// The text in `range`. An offset after the end counts as the end, an offset inside a character
+    /// as the start of that character. Such offsets are bugs: builds with debug assertions, as for
+    /// the tests and the fuzzer, panic.
     fn slice<R>(&self, range: R) -> &str
     where
         R: SliceIndex<str, Output = str> + RangeBounds<usize> + Clone;
 
-    /// The text before `at` and the text from there on, by the rules of [`StrExt::slice`].
+    /// The text before and after `at`, by the rules of [`StrExt::slice`].
     fn parted(&self, at: usize) -> (&str, &str);
 }
 
@@ -29,7 +28,7 @@ impl StrExt for str {
         match self.get(range.clone()) {
             Some(text) => text,
             None => {
-                debug_assert!(false, "{:?} does not lie between characters", bounds(&range));
+                debug_assert!(false, "{:?} is not between characters", bounds(&range));
                 nearest(self, bounds(&range))
             }
         }
@@ -41,14 +40,14 @@ impl StrExt for str {
     }
 }
 
-/// Cuts `text` to its first `len` bytes, by the rules of [`StrExt::slice`].
+/// Truncates `text` to its first `len` bytes, by the rules of [`StrExt::slice`].
 pub fn shorten(text: &mut String, len: usize) {
     let kept = text.slice(..len).len();
     #[expect(clippy::disallowed_methods, reason = "a slice ends between characters")]
     text.truncate(kept);
 }
 
-/// The first offset, and the one behind the last; `None` where the range has no end.
+/// The first offset, and the one after the last; `None` when the range has no end.
 fn bounds(range: &impl RangeBounds<usize>) -> (usize, Option<usize>) {
     let start = match range.start_bound() {
         Bound::Included(at) => *at,
@@ -72,14 +71,14 @@ fn nearest(text: &str, (start, end): (usize, Option<usize>)) -> &str {
     text.get(floor(start).min(end)..end).unwrap_or_default()
 }
 
-/// Whether a character ends a line wherever text is shown: line feed, carriage return, vertical
-/// tab, form feed, next line, and the separators of lines and of paragraphs. A carriage return with
-/// a line feed behind it is one end.
+/// Whether a character ends a line on any display: line feed, carriage return, vertical tab, form
+/// feed, next line, line separator, paragraph separator. A carriage return followed by a line feed
+/// is one line end.
 pub fn is_line_end(c: char) -> bool {
     matches!(c, '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
 
-/// The lines of `text` with their ends, none empty.
+/// The ranges of the lines of `text`, line ends included.
 pub fn line_ranges(text: &str) -> impl Iterator<Item = Range<usize>> {
     let mut start = 0;
     std::iter::from_fn(move || {
@@ -94,7 +93,7 @@ pub fn line_ranges(text: &str) -> impl Iterator<Item = Range<usize>> {
     })
 }
 
-/// The lines of `text` without their ends, as [`str::lines`] yields them for line feeds.
+/// The lines of `text` without their ends; like [`str::lines`], for all line ends.
 pub fn lines(text: &str) -> impl Iterator<Item = &str> {
     line_ranges(text).map(|range| {
         let line = text.slice(range);
@@ -102,7 +101,7 @@ pub fn lines(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// `text` with a line feed for every end of a line.
+/// `text` with a line feed for every line end.
 pub fn with_line_feeds(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();
@@ -120,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn offsets_between_characters_part_a_text() {
+    fn offsets_between_characters_slice_a_text() {
         let text = "aä？b";
         assert_eq!(
             (text.slice(..3), text.slice(3..6), text.slice(6..), text.slice(..)),
@@ -146,12 +145,12 @@ mod tests {
     #[test]
     #[cfg(debug_assertions)]
     #[should_panic(expected = "between characters")]
-    fn a_mistaken_offset_is_found_by_tests() {
+    fn tests_panic_at_an_offset_inside_a_character() {
         let _ = "？".slice(1..);
     }
 
     #[test]
-    fn every_end_of_a_line_is_one_line_feed() {
+    fn every_line_end_becomes_one_line_feed() {
         assert_eq!(
             with_line_feeds("a\r\nb\rc\u{b}d\u{c}e\u{85}f\u{2028}g\u{2029}h\n\r\n"),
             "a\nb\nc\nd\ne\nf\ng\nh\n\n"
@@ -160,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_end_at_every_end_of_a_line() {
+    fn lines_end_at_every_line_end() {
         let found = |text: &'static str| lines(text).collect::<Vec<_>>();
         assert_eq!(found("a\r\nb\rc\u{c}é\u{2028}\n"), ["a", "b", "c", "é", ""]);
         assert_eq!(found("é\n\nf"), ["é", "", "f"]);

@@ -145,7 +145,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
     };
     let ui = Ui::new(&cli.global);
     report_panics();
-    let outcome = error::caught("this command", || run(cli, &ui));
+    let outcome = error::catch_panic("this command", || run(cli, &ui));
     telemetry::finish_logs();
     exit::report(&ui, outcome)
 }
@@ -158,7 +158,7 @@ fn report_panics() {
         let place =
             panic.location().map(|at| format!("{}:{}", at.file(), at.line())).unwrap_or_default();
         telemetry::error!(place, "a bug: this thread panicked");
-        error::note_panic(place);
+        error::record_panic(place);
         if cfg!(debug_assertions) {
             print(panic);
         }

@@ -16,7 +16,7 @@ use crate::ask::{Asker, Event, Request};
 use crate::cache::Key;
 use crate::config::{Generator, Mode};
 use crate::engine::{Engine, Stop};
-use crate::error::{Fault, Result, caught};
+use crate::error::{Fault, Result, catch_panic};
 use crate::index::Snapshot;
 use crate::model::{Embedder, EmbeddingRole, ModelFiles};
 use crate::search;
@@ -98,7 +98,7 @@ impl Worker<'_> {
     /// dropped; others stay loaded.
     fn caught<T>(&mut self, what: &str, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         let mut is_done = false;
-        let outcome = caught(what, || {
+        let outcome = catch_panic(what, || {
             let outcome = work(self);
             is_done = true;
             outcome
