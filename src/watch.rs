@@ -1,9 +1,8 @@
-//! Changes below folders, as the system tells of them, and when it has been quiet long enough to
-//! look at them.
+//! Changes below folders, as the system reports them, debounced.
 //!
-//! Folders are watched one by one, each before whoever walks them lists it: what the walk does not
-//! enter wakes nobody, and what changes after the listing is told. What is told is kept as a set of
-//! paths, bounded; more than fits, or than the system could tell, is "everything".
+//! Folders are watched individually, each before the walk lists it: folders that the walk does not
+//! enter cause no events, and a change after the listing is reported. Changes are collected as a
+//! bounded set of paths; more than fit, or than the system could report, count as "everything".
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -15,11 +14,11 @@ use notify::{ErrorKind, EventKind, RecommendedWatcher, RecursiveMode, Watcher as
 
 use crate::error::{Fault, Result};
 
-/// Paths that are told apart. Whoever changes more at once has changed everything.
+/// Upper limit of collected paths. More changes at once count as "everything".
 const MOST_PATHS: usize = 1000;
 
-/// When something that goes on has come to rest: after `quiet`, or when it has gone on for
-/// `longest`, so that a writer that never ends is not waited for for ever.
+/// Decides when changes have settled: after `quiet` without a change, or `longest` after the first
+/// one, so that an endless writer does not delay it forever.
 #[derive(Clone, Copy, Debug)]
 pub struct Settle {
     quiet: Duration,
@@ -33,14 +32,13 @@ impl Settle {
         Self { quiet, longest, seen: None }
     }
 
-    /// Something changed.
+    /// Records a change.
     pub fn change(&mut self, now: Instant) {
         let first = self.seen.map_or(now, |(first, _)| first);
         self.seen = Some((first, now));
     }
 
-    /// How long it will take until it has come to rest, if nothing more happens; `None` when
-    /// nothing has changed.
+    /// Time until it settles, if nothing more changes; `None` when nothing has changed.
     pub fn left(&self, now: Instant) -> Option<Duration> {
         let (first, last) = self.seen?;
         let until = (last + self.quiet).min(first + self.longest);
@@ -51,17 +49,17 @@ impl Settle {
         self.left(now).is_some_and(|left| left.is_zero())
     }
 
-    /// What was seen is taken care of.
+    /// Forgets the recorded changes.
     pub fn clear(&mut self) {
         self.seen = None;
     }
 }
 
-/// What was told since it was last asked for.
+/// The changes since the last [`Watcher::wait`].
 #[derive(Debug, Default)]
 pub struct Changes {
     pub paths: HashSet<PathBuf>,
-    /// More than `paths` has changed; what, nobody knows.
+    /// More than `paths` has changed, and it is unknown what.
     pub everything: bool,
 }
 
@@ -81,74 +79,71 @@ impl Changes {
     }
 }
 
-/// Filled by the thread of `notify`, emptied by whoever waits.
+/// The thread of `notify` adds changes; [`Watcher::wait`] takes them.
 #[derive(Default)]
-struct Told {
+struct Queue {
     changes: Mutex<Changes>,
-    more: Condvar,
+    changed: Condvar,
 }
 
-impl Told {
+impl Queue {
     fn lock(&self) -> MutexGuard<'_, Changes> {
         self.changes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn hear(&self, event: notify::Result<notify::Event>) {
+    fn add(&self, event: notify::Result<notify::Event>) {
         let mut changes = self.lock();
         match event {
             Ok(event) if event.need_rescan() => changes.everything = true,
-            // Reading is no change, and reading is what an ingest does.
-            Ok(event) if matches!(event.kind, EventKind::Access(kind) if !is_end_of_writing(kind)) =>
-            {
-                return;
-            }
+            Ok(event) if is_read(event.kind) => return,
             Ok(event) => changes.add(event.paths),
-            // What it could not read may have been anything.
+            // The lost event may have been about any file.
             Err(_) => changes.everything = true,
         }
-        self.more.notify_all();
+        self.changed.notify_all();
     }
 }
 
-/// What was written through a map is told of by nothing else.
-fn is_end_of_writing(kind: AccessKind) -> bool {
-    matches!(kind, AccessKind::Close(AccessMode::Write))
+/// Whether a file was only read, which every ingest does. Closing a written file is not a read: it
+/// is the only event of writes through a memory map.
+fn is_read(kind: EventKind) -> bool {
+    let end_of_write = EventKind::Access(AccessKind::Close(AccessMode::Write));
+    matches!(kind, EventKind::Access(_)) && kind != end_of_write
 }
 
-/// The folders that are watched. Its thread, which `notify` owns, ends when this is dropped.
+/// The watched folders. The thread of `notify` ends when this is dropped.
 pub struct Watcher {
-    told: Arc<Told>,
+    queue: Arc<Queue>,
     system: RecommendedWatcher,
     watched: HashSet<PathBuf>,
-    /// Those entered since [`Watcher::begin`].
+    /// Folders entered since [`Watcher::begin`].
     entered: HashSet<PathBuf>,
 }
 
 impl Watcher {
     /// # Errors
-    /// When the system has no more watchers to give.
+    /// When the system has no more watchers.
     pub fn new() -> Result<Self> {
-        let told = Arc::new(Told::default());
-        let hearer = Arc::clone(&told);
+        let queue = Arc::new(Queue::default());
+        let sender = Arc::clone(&queue);
         let system =
-            RecommendedWatcher::new(move |event| hearer.hear(event), notify::Config::default());
+            RecommendedWatcher::new(move |event| sender.add(event), notify::Config::default());
         let system = system.map_err(|e| cannot_watch(e, "another folder"))?;
-        Ok(Self { told, system, watched: HashSet::new(), entered: HashSet::new() })
+        Ok(Self { queue, system, watched: HashSet::new(), entered: HashSet::new() })
     }
 
-    /// Begins a walk: what it does not enter is not watched after [`Watcher::end`].
+    /// Begins a walk: folders that it does not enter are not watched after [`Watcher::end`].
     pub fn begin(&mut self) {
         self.entered.clear();
     }
 
-    /// Watches a folder, not those below it. To be called before it is listed.
+    /// Watches a folder, but not those below it. Call it before listing the folder.
     ///
     /// # Errors
-    /// When the system cannot watch any more; a folder that is gone or closed is none, since the
-    /// walk will meet that.
+    /// When the system cannot watch more folders. A missing or unreadable folder is not an error
+    /// here: the walk reports it.
     pub fn enter(&mut self, dir: &Path) -> Result<()> {
-        // Once more does no harm where it is watched already, and is needed where another folder
-        // took its name.
+        // Watching a folder again is harmless, and necessary if another folder took its name.
         match self.system.watch(dir, RecursiveMode::NonRecursive) {
             Ok(()) => {
                 self.watched.insert(dir.to_owned());
@@ -163,24 +158,25 @@ impl Watcher {
         }
     }
 
-    /// Ends a walk that came to its end.
+    /// Ends a complete walk.
     pub fn end(&mut self) {
         for dir in self.watched.difference(&self.entered) {
-            // It may be gone, and its watch with it.
+            // It fails when the folder is gone.
             let _ = self.system.unwatch(dir);
         }
         self.watched.clone_from(&self.entered);
     }
 
-    /// Folders that are watched.
+    /// Number of watched folders.
     pub fn folders(&self) -> usize {
         self.watched.len()
     }
 
-    /// Waits until something is told, at most for `most`, and yields it.
+    /// Waits at most `most` for changes, and takes them.
     pub fn wait(&self, most: Duration) -> Changes {
+        let queue = &*self.queue;
         let waited =
-            self.told.more.wait_timeout_while(self.told.lock(), most, |changes| changes.is_empty());
+            queue.changed.wait_timeout_while(queue.lock(), most, |changes| changes.is_empty());
         let (mut changes, _) = waited.unwrap_or_else(PoisonError::into_inner);
         std::mem::take(&mut *changes)
     }
@@ -204,11 +200,11 @@ mod tests {
     const QUIET: Duration = Duration::from_millis(300);
     const LONGEST: Duration = Duration::from_secs(5);
 
-    /// When changes at these milliseconds have come to rest.
-    fn rests_at(changes: &[u64]) -> Vec<u64> {
+    /// The milliseconds at which changes at the given milliseconds have settled.
+    fn settles_at(changes: &[u64]) -> Vec<u64> {
         let start = Instant::now();
         let mut settle = Settle::new(QUIET, LONGEST);
-        let mut rests = Vec::new();
+        let mut settled = Vec::new();
         let last = changes.last().copied().unwrap_or_default() + 10_000;
         for ms in 0..last {
             let now = start + Duration::from_millis(ms);
@@ -216,30 +212,30 @@ mod tests {
                 settle.change(now);
             }
             if settle.is_due(now) {
-                rests.push(ms);
+                settled.push(ms);
                 settle.clear();
             }
         }
-        rests
+        settled
     }
 
     #[test]
-    fn changes_come_to_rest_after_a_while_of_quiet() {
-        assert_eq!(rests_at(&[]), [0; 0]);
-        assert_eq!(rests_at(&[7]), [307]);
-        assert_eq!(rests_at(&[0, 100, 399]), [699]);
-        assert_eq!(rests_at(&[0, 300]), [600], "a change in the last moment");
-        assert_eq!(rests_at(&[0, 301]), [300, 601]);
+    fn changes_settle_after_a_quiet_period() {
+        assert_eq!(settles_at(&[]), [0; 0]);
+        assert_eq!(settles_at(&[7]), [307]);
+        assert_eq!(settles_at(&[0, 100, 399]), [699]);
+        assert_eq!(settles_at(&[0, 300]), [600], "a change at the last moment");
+        assert_eq!(settles_at(&[0, 301]), [300, 601]);
     }
 
     #[test]
-    fn a_writer_that_never_ends_is_not_waited_for() {
+    fn an_endless_writer_is_not_waited_for() {
         let endless: Vec<u64> = (0..20_000).step_by(100).collect();
-        assert_eq!(rests_at(&endless), [5000, 10_100, 15_200, 20_200]);
+        assert_eq!(settles_at(&endless), [5000, 10_100, 15_200, 20_200]);
     }
 
     #[test]
-    fn what_is_left_is_told_to_whoever_waits() {
+    fn the_time_left_is_known() {
         let start = Instant::now();
         let mut settle = Settle::new(QUIET, LONGEST);
         assert_eq!(settle.left(start), None);
@@ -253,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn more_paths_than_are_told_apart_are_everything() {
+    fn too_many_paths_count_as_everything() {
         let mut changes = Changes::default();
         changes.add((0..MOST_PATHS).map(|n| PathBuf::from(n.to_string())).collect());
         assert!(!changes.everything && changes.paths.len() == MOST_PATHS);
@@ -264,15 +260,15 @@ mod tests {
     }
 
     #[test]
-    fn reading_is_no_change_and_a_full_queue_is_everything() {
+    fn reads_are_ignored_and_a_full_queue_is_everything() {
         use notify::event::{CreateKind, Flag, ModifyKind, RemoveKind};
-        let heard = |event: notify::Event| {
-            let told = Told::default();
-            told.hear(Ok(event.add_path("x".into())));
-            let changes = told.lock();
+        let recorded = |event: notify::Event| {
+            let queue = Queue::default();
+            queue.add(Ok(event.add_path("x".into())));
+            let changes = queue.lock();
             (changes.paths.len(), changes.everything)
         };
-        let of = |kind| heard(notify::Event::new(kind));
+        let of = |kind| recorded(notify::Event::new(kind));
         for kind in [
             EventKind::Access(AccessKind::Open(AccessMode::Any)),
             EventKind::Access(AccessKind::Close(AccessMode::Read)),
@@ -287,14 +283,17 @@ mod tests {
         ] {
             assert_eq!(of(kind), (1, false), "{kind:?}");
         }
-        assert_eq!(heard(notify::Event::new(EventKind::Other).set_flag(Flag::Rescan)), (0, true));
-        let told = Told::default();
-        told.hear(Err(notify::Error::generic("the kernel is at a loss")));
-        assert!(told.lock().everything);
+        assert_eq!(
+            recorded(notify::Event::new(EventKind::Other).set_flag(Flag::Rescan)),
+            (0, true)
+        );
+        let queue = Queue::default();
+        queue.add(Err(notify::Error::generic("the kernel is at a loss")));
+        assert!(queue.lock().everything);
     }
 
     #[test]
-    fn a_watched_folder_tells_of_what_is_in_it_and_of_nothing_below() {
+    fn a_watched_folder_reports_changes_in_it_but_not_below() {
         let dir = tempfile::tempdir().unwrap();
         let below = dir.path().join("below");
         std::fs::create_dir(&below).unwrap();
@@ -310,10 +309,10 @@ mod tests {
         std::fs::write(below.join("unseen"), "x").unwrap();
         std::fs::write(dir.path().join("seen"), "x").unwrap();
         let mut paths = HashSet::new();
-        // Events come in the order in which things happened.
+        // Events have the order of the changes.
         while !paths.contains(&dir.path().join("seen")) {
             let changes = watcher.wait(Duration::from_secs(60));
-            assert!(!changes.is_empty(), "nothing was told");
+            assert!(!changes.is_empty(), "no change was reported");
             paths.extend(changes.paths);
         }
         assert!(!paths.contains(&below.join("unseen")), "{paths:?}");
