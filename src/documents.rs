@@ -1,9 +1,8 @@
-//! The documents of an index, one by one: which there are, what they hold, and taking them out for
-//! good.
+//! The documents of an index: listing them, showing them, and removing them permanently.
 //!
-//! What is removed leaves the index, the caches and the conversations at once, and the generation
-//! that still had it is not kept; it stays out of later ingests until it is restored. [`compact`]
-//! then writes the index anew without what is dead in its files.
+//! A removed document leaves the index, the caches and the conversations at once, and no generation
+//! that has it is kept. Later ingests leave it out until it is restored. [`compact`] then rewrites
+//! the index without the dead data in its files.
 
 use std::ops::Range;
 use std::path::Path;
@@ -22,29 +21,28 @@ use crate::filter::{Filter, PathGlob};
 use crate::index::{self, Before, Builder, Meta, Record, Root, Snapshot, State, Stored, Summary};
 use crate::naming::{self, Folder, Names};
 
-/// What rests on the texts of documents, and is dropped with them. Vectors in the cache hold no
-/// text.
-const MADE_OF_TEXTS: [Table; 3] = [Table::Retrieval, Table::Rerank, Table::Answers];
+/// Cache tables that contain text of documents. Cached vectors contain none.
+const TABLES_WITH_TEXT: [Table; 3] = [Table::Retrieval, Table::Rerank, Table::Answers];
 
-/// What a change of the table of files came to.
+/// The result of a change to the table of files.
 #[derive(Clone, Debug)]
 pub struct Changed {
-    /// The documents meant, as people name them, sorted.
+    /// Names of the changed documents, sorted.
     pub paths: Vec<String>,
     pub corpus_id: String,
     pub documents: u64,
     pub chunks: u64,
-    /// Answers in conversations that rested on them and were emptied.
+    /// Number of answers in conversations that cited them and were emptied.
     pub withdrawn: u64,
 }
 
-/// What compacting came to, in bytes of the generations of the index.
+/// The result of compacting. Sizes are those of the index's generation.
 #[derive(Clone, Debug)]
 pub struct Compacted {
     pub corpus_id: String,
     pub bytes_before: u64,
     pub bytes_after: u64,
-    /// False when there was nothing dead to leave out.
+    /// False when the index had no dead data.
     pub rewritten: bool,
 }
 
@@ -56,112 +54,124 @@ pub struct Document {
     pub chunks: Vec<Stored>,
 }
 
-/// The documents that [`remove`] would take out, as people name them, sorted.
+/// Names of the documents that [`remove`] would remove, sorted.
 ///
 /// # Errors
-/// As those of [`remove`].
-pub fn meant(engine: &Engine, patterns: &[String]) -> Result<Vec<String>> {
-    let globs = globs(patterns)?;
+/// Those of [`remove`].
+pub fn matching(engine: &Engine, patterns: &[String]) -> Result<Vec<String>> {
+    let patterns = Patterns::new(patterns)?;
     let snapshot = engine.store.open(&engine.config.index)?;
     let meta = snapshot.meta();
-    let gone = gone(meta, &globs, patterns, snapshot.documents()?)?.0;
-    let mut names: Vec<String> = gone
-        .iter()
-        .map(|record| naming::name(folder(&meta.roots, record.root).given, &record.path))
-        .collect();
-    names.sort();
-    Ok(names)
+    let (removed, _) = patterns.split(meta, snapshot.documents()?)?;
+    Ok(names(&meta.roots, removed.iter()))
 }
 
-/// Parts the table into what the patterns mean and the rest.
-fn gone(
-    meta: &Meta,
-    globs: &[PathGlob],
-    patterns: &[String],
-    table: Vec<Record>,
-) -> Result<(Vec<Record>, Vec<Record>)> {
-    let (gone, left) = parted(table, |record| {
-        globs.iter().any(|glob| glob.matches(folder(&meta.roots, record.root), &record.path))
-    });
-    for (glob, pattern) in globs.iter().zip(patterns) {
-        let is_meant =
-            gone.iter().any(|record| glob.matches(folder(&meta.roots, record.root), &record.path));
-        // Once more is no mistake: the time before may have been stopped half way.
-        if !is_meant && !meta.removed.iter().any(|path| means(glob, &meta.roots, path)) {
-            return Err(no_document(pattern));
-        }
+/// Patterns of documents, relative to the working directory.
+struct Patterns<'a> {
+    texts: &'a [String],
+    globs: Vec<PathGlob>,
+}
+
+impl<'a> Patterns<'a> {
+    fn new(texts: &'a [String]) -> Result<Self> {
+        let here = config::here();
+        let globs = texts.iter().map(|text| Ok(PathGlob::new(text)?.relative_to(&here)));
+        Ok(Self { texts, globs: globs.collect::<Result<_>>()? })
     }
-    Ok((gone, left))
+
+    /// Splits the table into the matching records and the rest.
+    fn split(&self, meta: &Meta, table: Vec<Record>) -> Result<(Vec<Record>, Vec<Record>)> {
+        let matches = |glob: &PathGlob, record: &Record| {
+            glob.matches(folder(&meta.roots, record.root), &record.path)
+        };
+        let (matching, rest): (Vec<Record>, Vec<Record>) = table
+            .into_iter()
+            .partition(|record| self.globs.iter().any(|glob| matches(glob, record)));
+        for (glob, text) in self.globs.iter().zip(self.texts) {
+            // A removed document may be removed again: the first time may have been interrupted.
+            if !matching.iter().any(|record| matches(glob, record)) && !is_removed(glob, meta) {
+                return Err(no_document(text));
+            }
+        }
+        Ok((matching, rest))
+    }
 }
 
-/// Takes every document out that one of `patterns` means.
+/// Removes every document that matches one of `patterns`.
 ///
 /// # Errors
-/// A usage fault that names the first pattern that means no document; nothing is removed then.
+/// A usage fault that names the first pattern without a match; nothing is removed then.
 pub fn remove(engine: &Engine, patterns: &[String], wait: Duration) -> Result<Changed> {
-    let globs = globs(patterns)?;
+    let patterns = Patterns::new(patterns)?;
     let _lock = engine.store.lock(wait, &|| engine.interrupted())?;
-    let base = whole(engine)?;
+    let base = open_complete(engine)?;
     let meta = base.meta();
-    let (gone, left) = gone(meta, &globs, patterns, base.documents()?)?;
-    let mut committed = meta.clone();
-    if !gone.is_empty() {
-        let mut removed = meta.removed.clone();
-        removed.extend(
-            gone.iter().filter_map(|gone| Some(meta.roots.get(gone.root)?.absolute(&gone.path))),
-        );
-        removed.sort();
-        removed.dedup();
-        let mut builder = Builder::begin(&engine.store, Some(&base))?;
-        for record in gone.iter().filter(|record| record.state == State::Indexed) {
+    let (removed, rest) = patterns.split(meta, base.documents()?)?;
+    let committed = match removed.is_empty() {
+        true => meta.clone(),
+        false => commit_removal(engine, &base, &removed, &rest)?,
+    };
+    let withdrawn = purge(engine, &committed)?;
+    Ok(changed(&committed, names(&meta.roots, removed.iter()), withdrawn))
+}
+
+/// Commits a generation without the `removed` documents.
+fn commit_removal(
+    engine: &Engine,
+    base: &Snapshot,
+    removed: &[Record],
+    rest: &[Record],
+) -> Result<Meta> {
+    let meta = base.meta();
+    let mut builder = Builder::begin(&engine.store, Some(base))?;
+    let mut paths = meta.removed.clone();
+    for record in removed {
+        paths.extend(meta.roots.get(record.root).map(|root| root.absolute(&record.path)));
+        if record.state == State::Indexed {
             builder.remove(record.root, &record.path)?;
         }
-        builder.seal(&left)?;
-        let like = Summary::like(meta, &engine.config.index, &left, engine.now_s());
-        committed = builder.commit(None, &Summary { removed, before: Before::Forget, ..like })?.1;
     }
-    let withdrawn = purge(engine, &committed)?;
-    let mut paths: Vec<String> = gone
-        .iter()
-        .map(|record| naming::name(folder(&meta.roots, record.root).given, &record.path))
-        .collect();
     paths.sort();
-    Ok(changed(&committed, paths, withdrawn))
+    paths.dedup();
+    builder.seal(rest)?;
+    let like = Summary::like(meta, &engine.config.index, rest, engine.now_s());
+    let summary = Summary { removed: paths, before: Before::Forget, ..like };
+    Ok(builder.commit(None, &summary)?.1)
 }
 
-/// Lets the next ingest take documents in again that were removed.
+/// Lets the next ingest index removed documents again.
 ///
 /// # Errors
-/// A usage fault that names the first pattern that means no removed document.
+/// A usage fault that names the first pattern without a match among removed documents.
 pub fn restore(engine: &Engine, patterns: &[String], wait: Duration) -> Result<Changed> {
-    let globs = globs(patterns)?;
+    let patterns = Patterns::new(patterns)?;
     let _lock = engine.store.lock(wait, &|| engine.interrupted())?;
-    let base = whole(engine)?;
+    let base = open_complete(engine)?;
     let meta = base.meta();
-    for (glob, pattern) in globs.iter().zip(patterns) {
-        if !meta.removed.iter().any(|path| means(glob, &meta.roots, path)) {
-            return Err(Fault::usage(format!("`{pattern}` means no document that was removed"))
+    for (glob, text) in patterns.globs.iter().zip(patterns.texts) {
+        if !is_removed(glob, meta) {
+            return Err(Fault::usage(format!("`{text}` matches no removed document"))
                 .hint("`rag documents list --removed` shows them"));
         }
     }
-    let (back, removed) = parted(meta.removed.clone(), |path| {
-        globs.iter().any(|glob| means(glob, &meta.roots, path))
-    });
+    let is_restored =
+        |path: &String| patterns.globs.iter().any(|glob| matches_absolute(glob, &meta.roots, path));
+    let (restored, removed): (Vec<String>, _) = meta.removed.iter().cloned().partition(is_restored);
     let records = base.documents()?;
     let mut builder = Builder::begin(&engine.store, Some(&base))?;
     builder.seal(&records)?;
     let like = Summary::like(meta, &engine.config.index, &records, engine.now_s());
     let committed = builder.commit(None, &Summary { removed, ..like })?.1;
-    let paths = back.iter().map(|path| named(&meta.roots, path)).collect();
+    let paths = restored.iter().map(|path| name_of(&meta.roots, path)).collect();
     Ok(changed(&committed, paths, 0))
 }
 
-/// How somebody says which folder of an index they mean.
+/// How a user names a folder of an index.
 #[derive(Clone, Copy, Debug)]
 pub enum FolderName<'a> {
     /// As hits show it.
     Shown(&'a str),
-    /// By its place, as typed in the folder `cwd`, or as hits show it.
+    /// By its path relative to the directory `cwd`, or as hits show it.
     Typed { cwd: &'a Path, text: &'a str },
 }
 
@@ -169,7 +179,7 @@ impl FolderName<'_> {
     /// The number of the folder.
     ///
     /// # Errors
-    /// A usage fault when it is no folder of the index, or may be several.
+    /// A usage fault when the index has no such folder, or several.
     pub fn find(&self, roots: &[Root]) -> Result<usize> {
         let (text, found) = match self {
             Self::Shown(text) => {
@@ -177,141 +187,147 @@ impl FolderName<'_> {
             }
             Self::Typed { cwd, text } => (text, index::roots_named(roots, cwd, text)),
         };
-        let names = |name: fn(&Root) -> &str, numbers: &mut dyn Iterator<Item = usize>| {
-            numbers.map(|n| name(&roots[n])).collect::<Vec<_>>().join(", ")
-        };
         match found[..] {
             [n] => Ok(n),
             [] => {
-                let has = names(|root| &root.given, &mut (0..roots.len()));
-                let hint = if has.is_empty() {
-                    "the index has no folder".to_owned()
-                } else {
-                    format!("the index has {has}")
+                let given: Vec<&str> = roots.iter().map(|root| root.given.as_str()).collect();
+                let hint = match given.is_empty() {
+                    true => "the index has no folder".to_owned(),
+                    false => format!("the index has {}", given.join(", ")),
                 };
-                Err(Fault::usage(format!("`{text}` is no folder of the index")).hint(hint))
+                Err(Fault::usage(format!("`{text}` is not a folder of the index")).hint(hint))
             }
             ref several => {
-                let places = names(|root| &root.real, &mut several.iter().copied());
-                Err(Fault::usage(format!("`{text}` may be {places}")).hint("give the whole path"))
+                let paths: Vec<&str> = several.iter().map(|n| roots[*n].real.as_str()).collect();
+                Err(Fault::usage(format!("`{text}` is ambiguous: {}", paths.join(", ")))
+                    .hint("give the whole path"))
             }
         }
     }
 }
 
-/// Takes a folder out of the index, with every document of it. The generation before stays, to go
-/// back to.
+/// Removes a folder and its documents from the index. The previous generation is kept for a
+/// rollback.
 ///
 /// # Errors
 /// Those of [`FolderName::find`].
 pub fn remove_folder(engine: &Engine, folder: FolderName<'_>, wait: Duration) -> Result<Changed> {
     let _lock = engine.store.lock(wait, &|| engine.interrupted())?;
-    let base = whole(engine)?;
+    let base = open_complete(engine)?;
     let meta = base.meta();
     let n = folder.find(&meta.roots)?;
     let mut from: Vec<usize> = (0..meta.roots.len()).collect();
     from.remove(n);
     let roots: Vec<Root> = from.iter().map(|root| meta.roots[*root].clone()).collect();
-    let (gone, mut left) = parted(base.documents()?, |record| record.root == n);
-    for record in &mut left {
+    let (removed, mut rest): (Vec<Record>, Vec<Record>) =
+        base.documents()?.into_iter().partition(|record| record.root == n);
+    for record in &mut rest {
         record.root -= usize::from(record.root > n);
     }
     let (builder, vectors) =
-        index::rewrite(&engine.store, &base, &left, &from, &|| engine.interrupted())?;
-    let like = Summary::like(meta, &engine.config.index, &left, engine.now_s());
+        index::rewrite(&engine.store, &base, &rest, &from, &|| engine.interrupted())?;
+    let like = Summary::like(meta, &engine.config.index, &rest, engine.now_s());
     let committed = builder.commit(vectors, &Summary { roots, ..like })?.1;
-    Ok(changed(&committed, names(&meta.roots, &gone), 0))
+    let indexed = removed.iter().filter(|record| record.state == State::Indexed);
+    Ok(changed(&committed, names(&meta.roots, indexed), 0))
 }
 
-/// The indexed documents among `records` as people name them, sorted.
-fn names(roots: &[Root], records: &[Record]) -> Vec<String> {
-    let indexed = records.iter().filter(|record| record.state == State::Indexed);
-    let mut names: Vec<String> = indexed
-        .map(|record| naming::name(folder(roots, record.root).given, &record.path))
-        .collect();
+/// The names of documents, sorted.
+fn names<'r>(roots: &[Root], records: impl Iterator<Item = &'r Record>) -> Vec<String> {
+    let name = |record: &Record| naming::name(folder(roots, record.root).given, &record.path);
+    let mut names: Vec<String> = records.map(name).collect();
     names.sort();
     names
 }
 
-/// The documents that were removed, as people name them.
+/// Names of the removed documents.
 pub fn removed(meta: &Meta) -> Vec<String> {
-    meta.removed.iter().map(|path| named(&meta.roots, path)).collect()
+    meta.removed.iter().map(|path| name_of(&meta.roots, path)).collect()
 }
 
-/// The document at a path: below its folder, or with the folder before it.
+/// The document at a path, which may include its folder.
 ///
 /// # Errors
-/// A usage fault when there is none, or one in several folders.
+/// A usage fault when there is none, or more than one.
 pub fn show(engine: &Engine, path: &str) -> Result<Document> {
     find(&engine.store.open(&engine.config.index)?, None, path)
 }
 
-/// As [`show`], of a generation that is open; `root` is the folder as hits name it, and `path` is
-/// below it then.
+/// As [`show`], in an open generation. With `root`, the folder as hits show it, `path` is the path
+/// below that folder.
 ///
 /// # Errors
-/// As those of [`show`].
+/// Those of [`show`].
 pub fn find(snapshot: &Snapshot, root: Option<&str>, path: &str) -> Result<Document> {
     let roots = snapshot.meta().roots.clone();
-    let names = seen_from_here(&roots);
+    let names = names_from_here(&roots);
     let records = snapshot.documents()?;
-    let all_of = |is_meant: &dyn Fn(&Record) -> bool| -> Vec<Record> {
-        records.iter().filter(|record| is_meant(record)).cloned().collect()
+    let found = match root {
+        Some(root) => matches(&records, |record| {
+            record.path == path && folder(&roots, record.root).given == root
+        }),
+        None => find_named(&records, &roots, &names, path)?,
     };
-    let named = |text: &str| all_of(&|record| names.means(text, record.root, &record.path));
-    let mut found = match root {
-        Some(root) => {
-            all_of(&|record| record.path == path && folder(&roots, record.root).given == root)
-        }
-        None => named(path),
-    };
-    // As a hit shows it, or a part of it as a pattern has it.
-    if root.is_none() && found.is_empty() {
-        found = without_place(path).map(named).unwrap_or_default();
-    }
-    if root.is_none() && found.is_empty() {
-        let glob = PathGlob::new(path).map_err(|_| no_document(path))?.relative_to(&config::here());
-        found = all_of(&|record| glob.matches(folder(&roots, record.root), &record.path));
-    }
-    match found.len() {
-        0 => Err(no_document(path)),
-        1 => {
-            let record = found.remove(0);
+    match found[..] {
+        [] => Err(no_document(path)),
+        [record] => {
             let chunks = snapshot.chunks_of(record.root, &record.path)?;
-            Ok(Document { roots, record, chunks })
+            Ok(Document { record: record.clone(), chunks, roots })
         }
-        _ => {
-            const SHOWN: usize = 5;
-            let more = if found.len() > SHOWN { ", among others" } else { "" };
-            let names: Vec<String> =
-                found.iter().take(SHOWN).map(|r| names.shown(r.root, &r.path)).collect();
-            Err(Fault::usage(format!("`{path}` may be {}{more}", names.join(" or ")))
+        ref several => {
+            const MOST: usize = 5;
+            let more = if several.len() > MOST { ", among others" } else { "" };
+            let shown = several.iter().take(MOST).map(|r| names.shown(r.root, &r.path));
+            let shown = shown.collect::<Vec<_>>().join(" or ");
+            Err(Fault::usage(format!("`{path}` may be {shown}{more}"))
                 .hint("give it with its folder"))
         }
     }
 }
 
-/// A part of a document, as citations give it.
+/// The documents that `path` names: exactly, or with a place as a hit shows it, or else as a
+/// pattern.
+fn find_named<'r>(
+    records: &'r [Record],
+    roots: &[Root],
+    names: &Names,
+    path: &str,
+) -> Result<Vec<&'r Record>> {
+    let named = |text: &str| matches(records, |r| names.means(text, r.root, &r.path));
+    let mut found = named(path);
+    if let (true, Some(path)) = (found.is_empty(), without_place(path)) {
+        found = named(path);
+    }
+    if found.is_empty() {
+        let glob = PathGlob::new(path).map_err(|_| no_document(path))?.relative_to(&config::here());
+        found = matches(records, |r| glob.matches(folder(roots, r.root), &r.path));
+    }
+    Ok(found)
+}
+
+fn matches(records: &[Record], is_match: impl Fn(&Record) -> bool) -> Vec<&Record> {
+    records.iter().filter(|record| is_match(record)).collect()
+}
+
+/// A part of a document, as in citations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// First byte, and the one behind the last.
+    /// First byte, and the one after the last.
     Bytes(usize, usize),
     /// First and last line.
     Lines(usize, usize),
 }
 
-/// Which of a document's passages, given in its order, a part consists of: those that lie within
-/// it, or else those that it touches. A citation may be of several passages that follow one
-/// another.
+/// The passages of a part, among all passages of a document in order: those within it, or else
+/// those that overlap it. A citation may cover several consecutive passages.
 pub fn passages_of(part: Part, chunks: &[Stored]) -> Range<usize> {
     let (Part::Bytes(first, last) | Part::Lines(first, last)) = part;
     if first > last {
         return 0..0;
     }
-    let run = |is_meant: &dyn Fn(&Chunk) -> bool| {
-        let is_meant = |stored: &Stored| is_meant(&stored.chunk);
-        let first = chunks.iter().position(is_meant)?;
-        let last = chunks.iter().rposition(is_meant)?;
+    let run = |is_match: &dyn Fn(&Chunk) -> bool| {
+        let first = chunks.iter().position(|stored| is_match(&stored.chunk))?;
+        let last = chunks.iter().rposition(|stored| is_match(&stored.chunk))?;
         Some(first..last + 1)
     };
     let found = match part {
@@ -323,38 +339,38 @@ pub fn passages_of(part: Part, chunks: &[Stored]) -> Range<usize> {
     found.unwrap_or(0..0)
 }
 
-/// Which documents a page of the table has.
+/// The parameters of a page of the table.
 #[derive(Clone, Debug)]
 pub struct Paging {
     pub state: State,
     pub filter: Option<Filter>,
-    /// Where the page before ended.
+    /// Cursor of the previous page.
     pub behind: Option<String>,
     pub limit: usize,
 }
 
-/// A part of the table of an index, by folder and path.
+/// A page of the table of files, sorted by folder and path.
 pub struct Page {
     pub roots: Vec<Root>,
     pub records: Vec<Record>,
-    /// Where it ended; `None` when nothing comes behind.
+    /// Cursor of the next page; `None` when this is the last.
     pub next: Option<String>,
 }
 
-/// A page of the table.
+/// Reads a page of the table of files.
 ///
 /// # Errors
-/// A usage fault for a place that no page gave.
+/// A usage fault for an invalid cursor.
 pub fn page(snapshot: &Snapshot, paging: &Paging) -> Result<Page> {
-    let behind = paging.behind.as_deref().map(place).transpose()?;
+    let behind = paging.behind.as_deref().map(parse_cursor).transpose()?;
     let roots = snapshot.meta().roots.clone();
     let mut records = snapshot.documents()?;
     records.retain(|record| {
         let is_behind =
             behind.as_ref().is_none_or(|(root, path)| (record.root, &record.path) > (*root, path));
-        let is_meant =
+        let is_match =
             paging.filter.as_ref().is_none_or(|filter| filter.matches(&record.facts(&roots)));
-        is_behind && record.state == paging.state && is_meant
+        is_behind && record.state == paging.state && is_match
     });
     records.sort_by(|a, b| (a.root, &a.path).cmp(&(b.root, &b.path)));
     let has_more = records.len() > paging.limit;
@@ -363,12 +379,12 @@ pub fn page(snapshot: &Snapshot, paging: &Paging) -> Result<Page> {
     Ok(Page { roots, records, next })
 }
 
-/// Where a page ends. It names the last document, so that it stays right while the index changes.
+/// The cursor after a document. It names the document, so it stays valid when the index changes.
 pub fn cursor(last: &Record) -> String {
     disk::hex(json!([last.root, last.path]).to_string().as_bytes())
 }
 
-fn place(cursor: &str) -> Result<(usize, String)> {
+fn parse_cursor(cursor: &str) -> Result<(usize, String)> {
     let digit = |byte: &u8| char::from(*byte).to_digit(16).map(|digit| digit as u8);
     let bytes: Option<Vec<u8>> = cursor
         .as_bytes()
@@ -376,18 +392,16 @@ fn place(cursor: &str) -> Result<(usize, String)> {
         .map(|pair| Some(digit(pair.first()?)? << 4 | digit(pair.get(1)?)?))
         .collect();
     bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).ok_or_else(|| {
-        Fault::usage("that is no cursor").hint("hand in `next` of the page before, as it is")
+        Fault::usage("the cursor is invalid").hint("use `next` of the previous page, unchanged")
     })
 }
 
-/// Writes the index anew with nothing in it that no live document needs, and keeps no generation
-/// before it.
+/// Rewrites the index without data that no live document needs, and keeps no previous generation.
 pub fn compact(engine: &Engine, wait: Duration) -> Result<Compacted> {
     let name = &engine.config.index;
     let _lock = engine.store.lock(wait, &|| engine.interrupted())?;
-    let base = whole(engine)?;
-    let bytes = |meta: &Meta| meta.files.values().map(|file| file.bytes).sum::<u64>();
-    let bytes_before = bytes(base.meta());
+    let base = open_complete(engine)?;
+    let bytes_before = base.meta().bytes();
     let rewritten = !base.is_compact()?;
     let mut meta = base.meta().clone();
     if rewritten {
@@ -400,68 +414,57 @@ pub fn compact(engine: &Engine, wait: Duration) -> Result<Compacted> {
     }
     engine.store.forget_previous(name)?;
     purge(engine, &meta)?;
-    Ok(Compacted {
-        corpus_id: meta.corpus_id.clone(),
-        bytes_before,
-        bytes_after: bytes(&meta),
-        rewritten,
-    })
+    Ok(Compacted { bytes_after: meta.bytes(), corpus_id: meta.corpus_id, bytes_before, rewritten })
 }
 
-/// Drops what caches and conversations have of removed documents; yields how many answers were
-/// emptied.
+/// Deletes what caches, analytics and conversations have of removed documents; returns the number
+/// of emptied answers.
 fn purge(engine: &Engine, meta: &Meta) -> Result<u64> {
     if meta.removed.is_empty() {
         return Ok(0);
     }
-    engine.cache().purge(&MADE_OF_TEXTS).map_err(|fault| half_done(&fault))?;
+    engine.cache().purge(&TABLES_WITH_TEXT).map_err(|fault| incomplete(&fault))?;
     let is_gone = |root: &str, path: &str| {
         meta.roots
             .iter()
             .any(|own| own.given == root && meta.removed.binary_search(&own.absolute(path)).is_ok())
     };
     analytics::forget(&analytics::dir(&engine.config.data_dir), &is_gone)
-        .map_err(|fault| half_done(&fault))?;
-    // Opening them would make them.
+        .map_err(|fault| incomplete(&fault))?;
+    // Opening the sessions would create the folder.
     if !engine.config.data_dir.join("sessions").is_dir() {
         return Ok(0);
     }
     let withdrawn =
         engine.sessions().and_then(|sessions| sessions.withdraw(&engine.config.index, &is_gone));
-    withdrawn.map_err(|fault| half_done(&fault))
+    withdrawn.map_err(|fault| incomplete(&fault))
 }
 
-fn half_done(fault: &Fault) -> Fault {
-    Fault::new(
-        fault.kind(),
-        format!("the documents are out of the index, but not everything of them is gone: {fault}"),
-    )
-    .hint(fault.hint_text().map_or_else(
-        || "run `rag index compact` when that is mended".to_owned(),
-        |hint| format!("{hint}; then run `rag index compact`"),
-    ))
+fn incomplete(fault: &Fault) -> Fault {
+    let hint = match fault.hint_text() {
+        Some(hint) => format!("{hint}; then run `rag index compact`"),
+        None => "fix that, then run `rag index compact`".to_owned(),
+    };
+    let message = format!(
+        "the documents are removed from the index, but copies of their text are left: {fault}"
+    );
+    Fault::new(fault.kind(), message).hint(hint)
 }
 
-/// The index, complete and checked to the last byte, since what is in it goes into the next
+/// Opens the index and checks it to the last byte, because its content goes into the next
 /// generation.
-fn whole(engine: &Engine) -> Result<Snapshot> {
+///
+/// # Errors
+/// When vectors are missing, or anything is damaged.
+fn open_complete(engine: &Engine) -> Result<Snapshot> {
     let snapshot = engine.store.open(&engine.config.index)?;
-    snapshot.meta().must_have_vectors()?;
+    snapshot.meta().require_vectors()?;
     snapshot.check()?;
     Ok(snapshot)
 }
 
-fn globs(patterns: &[String]) -> Result<Vec<PathGlob>> {
-    let here = config::here();
-    patterns.iter().map(|pattern| Ok(PathGlob::new(pattern)?.relative_to(&here))).collect()
-}
-
-fn parted<T>(all: Vec<T>, is_first: impl Fn(&T) -> bool) -> (Vec<T>, Vec<T>) {
-    all.into_iter().partition(|one| is_first(one))
-}
-
-/// The names of documents as seen from the working directory.
-pub fn seen_from_here(roots: &[Root]) -> Names {
+/// The names of documents, relative to the working directory.
+pub fn names_from_here(roots: &[Root]) -> Names {
     let resolved =
         |path: &str| Some(std::fs::canonicalize(path).ok()?.to_string_lossy().into_owned());
     Names::new(roots.iter().map(Root::folder), &config::here(), &resolved)
@@ -471,7 +474,7 @@ fn folder(roots: &[Root], number: usize) -> Folder<'_> {
     roots.get(number).map(Root::folder).unwrap_or_default()
 }
 
-/// `docs/guide.md:12` and `docs/report.pdf (page 3)` without the place.
+/// A hit's `docs/guide.md:12` or `docs/report.pdf (page 3)` without the place.
 fn without_place(text: &str) -> Option<&str> {
     if let Some((path, line)) = text.rsplit_once(':') {
         return (!line.is_empty() && line.bytes().all(|b| b.is_ascii_digit())).then_some(path);
@@ -480,27 +483,34 @@ fn without_place(text: &str) -> Option<&str> {
     place.parse::<Location>().is_ok().then_some(path)
 }
 
-/// Root and path of an absolute path; none when it is in no folder of the index any more.
-fn placed<'a>(roots: &'a [Root], absolute: &'a str) -> Option<(Folder<'a>, &'a str)> {
+/// Folder and relative path of an absolute path; `None` when its folder is not in the index.
+fn split_absolute<'a>(roots: &'a [Root], absolute: &'a str) -> Option<(Folder<'a>, &'a str)> {
     roots.iter().find_map(|root| {
         let below = absolute.strip_prefix(root.real.trim_end_matches('/'))?.strip_prefix('/')?;
         Some((root.folder(), below))
     })
 }
 
-fn named(roots: &[Root], absolute: &str) -> String {
-    placed(roots, absolute)
-        .map_or_else(|| absolute.to_owned(), |(folder, path)| naming::name(folder.given, path))
+fn name_of(roots: &[Root], absolute: &str) -> String {
+    match split_absolute(roots, absolute) {
+        Some((folder, path)) => naming::name(folder.given, path),
+        None => absolute.to_owned(),
+    }
 }
 
-fn means(glob: &PathGlob, roots: &[Root], absolute: &str) -> bool {
-    let (folder, path) = placed(roots, absolute).unwrap_or((Folder::default(), absolute));
+fn matches_absolute(glob: &PathGlob, roots: &[Root], absolute: &str) -> bool {
+    let (folder, path) = split_absolute(roots, absolute).unwrap_or((Folder::default(), absolute));
     glob.matches(folder, path)
 }
 
+/// Whether a removed document matches.
+fn is_removed(glob: &PathGlob, meta: &Meta) -> bool {
+    meta.removed.iter().any(|path| matches_absolute(glob, &meta.roots, path))
+}
+
 fn no_document(pattern: &str) -> Fault {
-    Fault::usage(format!("`{pattern}` means no document of the index"))
-        .hint("`rag documents list` shows what there is; a pattern is like one of .gitignore")
+    Fault::usage(format!("`{pattern}` matches no document in the index"))
+        .hint("`rag documents list` shows all documents; patterns are like those of .gitignore")
 }
 
 fn changed(meta: &Meta, paths: Vec<String>, withdrawn: u64) -> Changed {

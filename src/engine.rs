@@ -40,7 +40,7 @@ impl Engine {
     ) -> Self {
         let state = State::new(config.state_dir.clone(), clock);
         Self {
-            store: Store::new(&config.data_dir).knowing(state.clone()),
+            store: Store::new(&config.data_dir).with_state(state.clone()),
             assets: Assets::new(&config, state),
             jobs: Jobs::new(&config.jobs_dir),
             config,

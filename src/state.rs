@@ -1,9 +1,8 @@
-//! What this user's commands remember outside of every folder: where indexes are, which models this
-//! user added, and which files were found to have which SHA-256.
+//! The user's state outside of any data directory: where indexes are, which models the user added,
+//! and the SHA-256 of files.
 //!
-//! A folder can come from anybody, with anything in it. What is kept here cannot: it lies in the
-//! user's own state directory. Nothing here is needed for a command to work, so only
-//! [`State::record_model`] can fail.
+//! A data directory may come from somebody else, with any content. This state cannot: it is in the
+//! user's own state directory. No command depends on it, so only [`State::record_model`] can fail.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -18,37 +17,37 @@ use serde::{Deserialize, Serialize};
 use crate::disk::{self, Lock};
 use crate::error::{Context as _, Fault, Result};
 
-/// The most entries of each list. The oldest make room.
+/// Upper limit of each list. The oldest entries are dropped.
 const MOST: usize = 64;
-/// Models are recorded for ever, or nearly so: one that is forgotten is no longer used.
+/// A dropped model can no longer be used, so this limit is high.
 const MOST_MODELS: usize = 1024;
 
-/// A file is trusted to be the one that was hashed when its status last changed so long before:
-/// within one tick of the clock it may change again and look the same.
+/// A file is recorded only if its status last changed this long ago: within one tick of the clock
+/// it could change again and look the same.
 const SETTLED: Duration = Duration::from_secs(2);
 
-/// Another process writes these files in milliseconds.
+/// How long to wait for another process, which writes these files in milliseconds.
 const WAIT: Duration = Duration::from_secs(2);
 
 const VERSION: u32 = 1;
 
-/// The state directory. Cheap to clone; clones share what they found out.
+/// The state directory. Cheap to clone; clones share their cache.
 #[derive(Clone, Debug)]
 pub struct State {
-    /// `None` where the user has no home.
+    /// `None` when the user has no home directory.
     dir: Option<PathBuf>,
     clock: fn() -> SystemTime,
     checked: Arc<Mutex<BTreeMap<PathBuf, Checked>>>,
 }
 
-/// Tells one content of a file from another without reading it.
+/// Distinguishes versions of a file without reading it.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub struct Identity {
     device: u64,
     inode: u64,
     pub bytes: u64,
     modified_ns: i64,
-    /// Nobody can set this one.
+    /// Unlike the others, this one cannot be set.
     changed_ns: i64,
 }
 
@@ -64,13 +63,13 @@ impl Identity {
         }
     }
 
-    /// Whether this is the same file, and was not written to. Another name for it changes nothing.
+    /// Whether this is the same file, unmodified. Its name may have changed.
     pub fn is_same_file(&self, other: &Self) -> bool {
         Self { changed_ns: 0, ..*self } == Self { changed_ns: 0, ..*other }
     }
 }
 
-/// A file whose SHA-256 was computed.
+/// A file and its SHA-256.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 struct Checked {
     path: PathBuf,
@@ -78,7 +77,7 @@ struct Checked {
     sha256: String,
 }
 
-/// A model that this user added below a folder.
+/// A model that the user added.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 struct Recorded {
     dir: PathBuf,
@@ -86,12 +85,12 @@ struct Recorded {
     sha256: String,
 }
 
-/// What is known of a model's folder.
+/// What is known about a model's folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Record {
-    /// This user added a model with this very manifest.
+    /// The user added a model with this manifest.
     Same,
-    /// This user added a model here, and its manifest was another one.
+    /// The user added a model in this folder, with another manifest.
     Changed,
     Unknown,
 }
@@ -102,7 +101,7 @@ struct Stored<T> {
     entries: Vec<T>,
 }
 
-const PLACES: &str = "places.json";
+const DATA_DIRS: &str = "places.json";
 const MODELS: &str = "models.json";
 const CHECKED: &str = "checked.json";
 
@@ -111,39 +110,39 @@ impl State {
         Self { dir, clock, checked: Arc::default() }
     }
 
-    /// Remembers nothing.
+    /// A state without a directory.
     pub fn none() -> Self {
         Self::new(None, || SystemTime::UNIX_EPOCH)
     }
 
-    /// Data directories in which this user made indexes, the last first.
-    pub fn places(&self) -> Vec<PathBuf> {
-        self.read(PLACES).unwrap_or_default()
+    /// Data directories in which the user made indexes, the most recently recorded first.
+    pub fn data_dirs(&self) -> Vec<PathBuf> {
+        self.read(DATA_DIRS).unwrap_or_default()
     }
 
-    /// Remembers a data directory. Where that fails it is not remembered.
-    pub fn note_place(&self, data_dir: &Path) {
+    /// Records a data directory, if that is possible.
+    pub fn record_data_dir(&self, data_dir: &Path) {
         let Ok(data_dir) = data_dir.canonicalize() else { return };
-        // JSON holds no other names.
-        if data_dir.to_str().is_none() || self.places().contains(&data_dir) {
+        // JSON cannot represent other paths.
+        if data_dir.to_str().is_none() || self.data_dirs().contains(&data_dir) {
             return;
         }
-        let _ = self.add(PLACES, MOST, data_dir, |_| false);
+        let _ = self.add(DATA_DIRS, MOST, data_dir, |_| false);
     }
 
-    /// Remembers that this user added the model in `dir`, whose manifest has this SHA-256.
+    /// Records that the user added the model in `dir`, whose manifest has this SHA-256.
     ///
     /// # Errors
-    /// When that cannot be written down.
+    /// When the record cannot be written.
     pub fn record_model(&self, dir: &Path, sha256: String) -> Result<()> {
         let dir = std::path::absolute(dir)
-            .or_failed(|| format!("cannot tell where {} is", dir.display()))?;
-        self.add(MODELS, MOST_MODELS, Recorded { dir: resolved(&dir), sha256 }, |other| {
-            other.dir == resolved(&dir)
-        })
+            .or_failed(|| format!("cannot determine the path of {}", dir.display()))?;
+        let dir = resolved(&dir);
+        let model = Recorded { dir: dir.clone(), sha256 };
+        self.add(MODELS, MOST_MODELS, model, |other| other.dir == dir)
     }
 
-    /// Whether this user added the model in `dir`, whose manifest has this SHA-256.
+    /// Whether the user added the model in `dir`, whose manifest has this SHA-256.
     pub fn record_of(&self, dir: &Path, sha256: &str) -> Record {
         let Ok(models) = self.read::<Recorded>(MODELS) else { return Record::Unknown };
         let dir = resolved(dir);
@@ -154,8 +153,7 @@ impl State {
         }
     }
 
-    /// The SHA-256 of an open file: as it was found before, if nothing about the file has changed
-    /// since.
+    /// The SHA-256 of an open file. It is read only if the file has changed since it was recorded.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -199,7 +197,7 @@ impl State {
         }
     }
 
-    /// A list; empty when there is none.
+    /// The entries of a list; empty when the file is missing.
     fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Vec<T>> {
         let Some(dir) = &self.dir else { return Ok(Vec::new()) };
         let path = dir.join(name);
@@ -210,11 +208,11 @@ impl State {
         match serde_json::from_slice::<Stored<T>>(&bytes) {
             Ok(stored) if stored.version == VERSION => Ok(stored.entries),
             _ => Err(Fault::damaged(format!("{} is not what was written", path.display()))
-                .hint("delete it; what it remembers is then forgotten")),
+                .hint("delete it; its records are then lost")),
         }
     }
 
-    /// Puts an entry first in a list, in place of those that it `replaces`.
+    /// Adds an entry at the front of a list, and removes those that it `replaces`.
     fn add<T: DeserializeOwned + Serialize>(
         &self,
         name: &str,
@@ -228,7 +226,7 @@ impl State {
         disk::create_dir(dir)?;
         let _lock = Lock::take(&dir.join(".lock"), WAIT, &|| false)?;
         let before: Vec<T> = match self.read(name) {
-            // What can be found out again is.
+            // Other lists can be rebuilt.
             Err(_) if name != MODELS => Vec::new(),
             read => read?,
         };
@@ -243,7 +241,7 @@ fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
-/// Without links, as far as the path exists.
+/// The absolute path, its links resolved as far as it exists.
 fn resolved(dir: &Path) -> PathBuf {
     let whole = absolute(dir);
     let of_parent = || Some(whole.parent()?.canonicalize().ok()?.join(whole.file_name()?));
@@ -254,36 +252,36 @@ fn resolved(dir: &Path) -> PathBuf {
 mod tests {
     use super::*;
 
-    /// Long after any file of a test was made.
+    /// Long after any file of a test was created.
     fn later() -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_secs(1 << 32)
     }
 
     #[test]
-    fn places_are_remembered_once_and_bounded() {
+    fn data_directories_are_recorded_once_and_bounded() {
         let dir = tempfile::tempdir().unwrap();
         let state = State::new(Some(dir.path().join("state")), later);
-        assert!(state.places().is_empty());
+        assert!(state.data_dirs().is_empty());
         let place = |n: usize| dir.path().canonicalize().unwrap().join(format!("data-{n}"));
         for n in 0..MOST + 3 {
             std::fs::create_dir(place(n)).unwrap();
-            state.note_place(&place(n));
-            state.note_place(&place(n));
+            state.record_data_dir(&place(n));
+            state.record_data_dir(&place(n));
         }
-        let places = state.places();
+        let places = state.data_dirs();
         assert_eq!((places.len(), &places[0]), (MOST, &place(MOST + 2)));
         assert!(!places.contains(&place(0)));
-        // Nothing fails where nothing can be remembered.
+        // Recording fails silently.
         std::fs::write(dir.path().join("state/places.json"), "{").unwrap();
-        assert!(state.places().is_empty());
-        state.note_place(&place(0));
-        assert_eq!(state.places(), [place(0)]);
-        State::none().note_place(&place(0));
-        State::new(Some("/dev/null/state".into()), later).note_place(&place(0));
+        assert!(state.data_dirs().is_empty());
+        state.record_data_dir(&place(0));
+        assert_eq!(state.data_dirs(), [place(0)]);
+        State::none().record_data_dir(&place(0));
+        State::new(Some("/dev/null/state".into()), later).record_data_dir(&place(0));
     }
 
     #[test]
-    fn a_model_is_the_one_that_was_added_or_another() {
+    fn a_recorded_model_is_recognized_by_its_manifest() {
         let dir = tempfile::tempdir().unwrap();
         let state = State::new(Some(dir.path().join("state")), later);
         let (model, other) = (dir.path().join("models/mini"), dir.path().join("models/other"));
@@ -297,14 +295,14 @@ mod tests {
         state.record_model(&model, "bb".into()).unwrap();
         assert_eq!(state.record_of(&other, "aa"), Record::Unknown);
         assert!(State::none().record_model(&model, "aa".into()).is_err());
-        // What was recorded is not lost to a file that cannot be read.
+        // A damaged file of models is not overwritten.
         std::fs::write(dir.path().join("state/models.json"), "{").unwrap();
         assert!(state.record_model(&model, "aa".into()).is_err());
         assert_eq!(state.record_of(&model, "bb"), Record::Unknown);
     }
 
     #[test]
-    fn a_file_is_hashed_again_when_anything_about_it_has_changed() {
+    fn a_changed_file_is_hashed_again() {
         let dir = tempfile::tempdir().unwrap();
         let state_dir = Some(dir.path().join("state"));
         let path = dir.path().join("lib.so");
@@ -313,13 +311,13 @@ mod tests {
         std::fs::write(&path, "one").unwrap();
         let time = path.metadata().unwrap().modified().unwrap();
         assert_eq!(sum(&State::new(state_dir.clone(), later)), one);
-        // Another process believes what this one has found: nothing is read.
+        // Another process uses the record: it does not read the file.
         let forged = std::fs::read_to_string(dir.path().join("state/checked.json"))
             .unwrap()
             .replace(&one, "known");
         std::fs::write(dir.path().join("state/checked.json"), forged).unwrap();
         assert_eq!(sum(&State::new(state_dir.clone(), later)), "known");
-        // Same size and time of change, in place; and another file under the name.
+        // Same size and modification time, changed in place; then another file with the name.
         std::fs::write(&path, "two").unwrap();
         File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
         assert_eq!(sum(&State::new(state_dir.clone(), later)), two);
@@ -327,7 +325,7 @@ mod tests {
         std::fs::write(&path, "one").unwrap();
         File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
         assert_eq!(sum(&State::new(state_dir.clone(), later)), one);
-        // A file that has just changed is not believed to stay so.
+        // A file that has just changed is not recorded.
         let early = State::new(Some(dir.path().join("early")), || SystemTime::UNIX_EPOCH);
         assert_eq!(sum(&early), one);
         assert!(!dir.path().join("early").exists());

@@ -198,7 +198,7 @@ pub(super) fn answered(
         if streamed {
             ui.line("\n");
         }
-        let names = documents::seen_from_here(&asker.searcher().snapshot.meta().roots);
+        let names = documents::names_from_here(&asker.searcher().snapshot.meta().roots);
         show(&response, &names, streamed, ui);
     }
     Ok(response)

@@ -111,7 +111,7 @@ pub fn run(args: DocumentsArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
 
 /// Asks with the documents that the patterns mean.
 fn confirm_removal(patterns: &[String], engine: &Engine, ui: &Ui) -> Result<()> {
-    let paths = documents::meant(engine, patterns)?;
+    let paths = documents::matching(engine, patterns)?;
     let what = match &paths[..] {
         [] => return Ok(()),
         [path] => format!("remove {path} from the index for good"),
@@ -135,7 +135,7 @@ fn list(engine: &Engine, ui: &Ui, filter: Option<&str>, state: State) -> Result<
     records.iter().for_each(|record| counts.add(record.state));
     records.retain(|r| r.state == state);
     records.retain(|r| filter.as_ref().is_none_or(|filter| filter.matches(&r.facts(roots))));
-    let names = documents::seen_from_here(roots);
+    let names = documents::names_from_here(roots);
     let none = || "—".to_owned();
     if ui.json {
         ui.json(&records.iter().map(|record| wire::document(roots, record)).collect::<Vec<_>>());
@@ -250,7 +250,7 @@ fn show(engine: &Engine, ui: &Ui, path: &str) -> Result<Outcome> {
         return Ok(Outcome::Done);
     }
     let row = |key: &str, value: &str| ui.row(key, 9, value);
-    row("path", &documents::seen_from_here(&roots).shown(record.root, &record.path));
+    row("path", &documents::names_from_here(&roots).shown(record.root, &record.path));
     for (key, value) in [
         ("title", title),
         ("type", record.format.as_deref()),

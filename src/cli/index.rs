@@ -220,7 +220,7 @@ fn show(engine: &Engine, ui: &Ui) -> Result<Outcome> {
         languages.iter().take(6).map(|(name, n)| format!("{name} {}", count(**n))).collect();
     row("name", engine.config.index.clone());
     row("corpus id", meta.corpus_id.clone());
-    let names = documents::seen_from_here(&meta.roots);
+    let names = documents::names_from_here(&meta.roots);
     row("folders", (0..meta.roots.len()).map(|n| names.folder(n)).collect::<Vec<_>>().join(", "));
     for root in
         meta.roots.iter().filter(|root| !root.include.is_empty() || !root.exclude.is_empty())
@@ -400,7 +400,7 @@ fn load(
     disk::given_file(file)?;
     let _lock = engine.store.lock(Duration::ZERO, &|| engine.interrupted())?;
     let (pointer, meta) = index::load(&engine.store, file, name, replace, engine.now_s())?;
-    engine.assets.state.note_place(&engine.config.data_dir);
+    engine.assets.state.record_data_dir(&engine.config.data_dir);
     let missing = missing_model(engine, &meta);
     if ui.json {
         ui.json(&json!({

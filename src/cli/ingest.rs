@@ -254,7 +254,7 @@ impl<'a> ProgressReporter<'a> {
         match event {
             Event::Note(text) => self.ui.note(text),
             Event::Progress { stage, done, total } => {
-                let status = self.estimator.see(stage, done, total, Instant::now());
+                let status = self.estimator.observe(stage, done, total, Instant::now());
                 if self.status.is_none_or(|before| before.stage != stage) {
                     self.told_end = false;
                 }
@@ -452,7 +452,7 @@ mod tests {
         let mut estimator = Estimator::default();
         let start = Instant::now();
         let see = |estimator: &mut Estimator, second: u64| {
-            estimator.see(
+            estimator.observe(
                 IngestStage::Bm25,
                 1 + 10 * second,
                 200,

@@ -121,7 +121,7 @@ pub fn run(args: &SearchArgs, engine: &Engine, ui: &Ui) -> Result<Outcome> {
         ui.json(&wire::search(&response, request.filter.as_ref(), args.explain));
     } else {
         ui.pending(response.pending);
-        let names = documents::seen_from_here(&searcher.snapshot.meta().roots);
+        let names = documents::names_from_here(&searcher.snapshot.meta().roots);
         for hit in &response.hits {
             print_hit(ui, &names, hit, args.explain);
         }

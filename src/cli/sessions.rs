@@ -179,7 +179,7 @@ pub(super) fn sources(engine: &Engine, turn: &Turn, indent: &str, ui: &Ui) {
     let names = engine
         .store
         .meta(&turn.index)
-        .map(|meta| documents::seen_from_here(&meta.roots))
+        .map(|meta| documents::names_from_here(&meta.roots))
         .unwrap_or_default();
     for cited in &turn.citations {
         let path = names.shown_in(&cited.root, &cited.path);

@@ -2,9 +2,9 @@
 //! lists, in order.
 //!
 //! Loading trusts nothing in the archive but what `meta.json` announces: an entry that is not
-//! announced, is no plain file, comes twice or is larger than announced ends the load, and nothing
-//! becomes visible before every checksum has matched. The seal at the end sums up every byte before
-//! it, so that damage is told from an enemy's work.
+//! announced, is not a regular file, comes twice or is larger than announced ends the load, and
+//! nothing becomes visible before every checksum has matched. The seal at the end is a checksum of
+//! every byte before it, which distinguishes damage from manipulation.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -15,13 +15,14 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::build::{Before, Summary};
+use super::consistency::disagreements;
 use super::documents::Record;
 use super::generation::{META, Meta, damaged};
-use super::names::{Pointer, Publication, Store, Target};
+use super::names::Store;
+use super::pointer::{Before, Pointer, Publication, Target};
 use super::rewrite::rewrite;
 use super::snapshot::Snapshot;
-use super::verify::disagreements;
+use super::summary::Summary;
 use crate::config::is_name;
 use crate::disk::{self, Existing};
 use crate::error::{Context as _, Fault, Result};
@@ -30,10 +31,11 @@ const MANIFEST: &str = "manifest.json";
 const KIND: &str = "rag-index";
 const VERSION: u32 = 2;
 
-/// No manifest or `meta.json` is larger; a meta of this size would describe an index of 100 TB.
+/// Upper limit of a manifest and of `meta.json`, which at this size would describe an index of
+/// 100 TB.
 const SMALL_FILE_BYTES: u64 = 64 << 20;
 
-/// zstd's own default: vectors hardly compress at any level, text does well at this one.
+/// zstd's default: vectors hardly compress at any level, text compresses well at this one.
 const LEVEL: i32 = 3;
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -56,9 +58,9 @@ pub struct Saved {
     pub bundle_bytes: u64,
 }
 
-/// Writes the current generation of `name` to `target`, which appears whole or not at all. The same
-/// files, model and chunking give the same bytes, wherever and however the index was made. `stop`
-/// ends it.
+/// Writes the current generation of `name` to `target`, which appears complete or not at all. The
+/// same files, model and chunking give the same bytes, whatever the history of the index. It ends
+/// when `stop` returns true.
 ///
 /// # Errors
 /// When the index is damaged, or the bundle cannot be written.
@@ -71,39 +73,32 @@ pub fn save(
 ) -> Result<Saved> {
     let file_name = target
         .file_name()
-        .ok_or_else(|| Fault::usage(format!("{} is no file name", target.display())))?;
-    // Before everything is read: that may take long.
-    store.must_have(name)?;
+        .ok_or_else(|| Fault::usage(format!("{} is not a file name", target.display())))?;
+    // Checked before everything is read, which may take long.
+    store.require(name)?;
     if target.is_dir() {
         return Err(Fault::failed(cannot_write(target)).hint("it is a folder; name a file"));
     }
     disk::refuse_existing(target, existing)?;
-    // All that is read later is mapped by then, so that no writer can take it away meanwhile.
+    // Maps all that is read later, so that no writer can remove it meanwhile.
     let (snapshot, records) = store.follow(name, |pointer| {
-        let snapshot =
-            Snapshot::open(&store.generation_dir(&pointer.current.generation), &pointer.current)?;
-        snapshot.meta().must_have_vectors()?;
+        let snapshot = store.open_target(&pointer.current)?;
+        snapshot.meta().require_vectors()?;
         snapshot.check()?;
         let records = snapshot.documents()?;
         Ok((snapshot, records))
     })?;
-    let beside = |end: &str| {
-        target.with_file_name(format!(
-            ".{}.{}{end}",
-            file_name.to_string_lossy(),
-            std::process::id()
-        ))
-    };
-    let (temp, scratch) = (beside(".tmp"), beside(".tmp.d"));
+    let beside = format!(".{}.{}.tmp", file_name.to_string_lossy(), std::process::id());
+    let temp = target.with_file_name(&beside);
+    let scratch = target.with_file_name(format!("{beside}.d"));
     let clear = || {
         let _ = (std::fs::remove_file(&temp), disk::remove_dir(&scratch));
     };
     clear();
-    // Not with its parents: a folder that is not there was not meant.
+    // Without its parents: a missing parent is a mistake of the user.
     std::fs::create_dir(&scratch).or_failed(|| cannot_write(target))?;
-    let saved = canonical(&scratch, name, &snapshot, records, stop)
-        .and_then(|source| source.write(name, &temp));
-    let saved = saved.and_then(|saved| {
+    let saved = canonical(&scratch, name, &snapshot, records, stop).and_then(|source| {
+        let saved = source.write(name, &temp)?;
         disk::put_in_place(&temp, target, existing)?;
         Ok(saved)
     });
@@ -115,8 +110,8 @@ fn cannot_write(path: &Path) -> String {
     format!("cannot write {}", path.display())
 }
 
-/// The index in the form that goes into a bundle, below `scratch`: written anew, without the times
-/// at which it was made and at which its files were read.
+/// The index in the form of a bundle, below `scratch`: written again, without the times of its
+/// creation and of its files.
 fn canonical(
     scratch: &Path,
     name: &str,
@@ -126,8 +121,7 @@ fn canonical(
 ) -> Result<Source> {
     let store = Store::new(scratch);
     let _lock = store.lock(Duration::ZERO, &|| false)?;
-    // The times of another machine's files say nothing of those here: the next ingest reads each
-    // file again.
+    // Modification times mean nothing on another machine: the next ingest there reads every file.
     let records: Vec<Record> =
         records.into_iter().map(|record| Record { mtime_ns: 0, ..record }).collect();
     let same: Vec<usize> = (0..snapshot.meta().roots.len()).collect();
@@ -178,21 +172,20 @@ impl Source {
     }
 }
 
-/// Begins the seal at the end of a bundle: a frame that every reader of zstd passes over, with room
-/// for a SHA-256.
+/// Start of the seal at the end of a bundle: a zstd skippable frame with room for a SHA-256.
 const SEAL: [u8; 8] = *b"\x5A\x2A\x4D\x18\x20\0\0\0";
 
-/// The whole seal.
+/// Size of the seal.
 const SEAL_BYTES: u64 = SEAL.len() as u64 + 32;
 
-/// Sums what is written through it, and puts the sum at the end.
+/// Computes the SHA-256 of what is written through it, and appends it as the seal.
 struct Sealing<W> {
     inner: W,
     sha: Sha256,
 }
 
 impl Sealing<BufWriter<File>> {
-    /// Yields the size of the file, which is on disk by then.
+    /// Writes the seal and syncs; returns the size of the file.
     fn finish(mut self) -> std::io::Result<u64> {
         self.write_all(&SEAL)?;
         self.inner.write_all(&self.sha.finalize())?;
@@ -214,7 +207,7 @@ impl<W: Write> Write for Sealing<W> {
     }
 }
 
-/// That every byte of the bundle is the one that was written.
+/// Checks that every byte of the bundle is as it was written.
 fn check_seal(bundle: &Path) -> Result<()> {
     let what = || format!("cannot read {}", bundle.display());
     let mut file = File::open(bundle).or_failed(what)?;
@@ -237,18 +230,18 @@ fn check_seal(bundle: &Path) -> Result<()> {
     let mut sum = Vec::new();
     file.take(33).read_to_end(&mut sum).or_failed(what)?;
     match () {
-        () if last != SEAL => Err(bad(
+        () if last != SEAL => Err(invalid(
             bundle,
-            "it does not end with a seal: it is damaged, cut short, or something else",
+            "it does not end with a seal: it is damaged, truncated, or another kind of file",
         )),
         () if sum != sha.finalize()[..] => {
-            Err(bad(bundle, "it is damaged: its SHA-256 is not the one in its seal"))
+            Err(invalid(bundle, "it is damaged: its SHA-256 is not the one in its seal"))
         }
         () => Ok(()),
     }
 }
 
-/// Sums what is read through it.
+/// Computes the SHA-256 of what is read through it.
 struct Summed {
     inner: File,
     sha: Sha256,
@@ -262,7 +255,7 @@ impl Read for Summed {
     }
 }
 
-/// Every header the same but for name and size, so that equal content gives equal bundles.
+/// Headers differ only in name and size, so that equal content gives equal bundles.
 fn append<W: Write>(
     archive: &mut tar::Builder<W>,
     name: &str,
@@ -277,12 +270,12 @@ fn append<W: Write>(
     archive.append_data(&mut header, name, data)
 }
 
-/// Reads a bundle and makes its index visible as `name`, or as the name it was saved under, made at
-/// `created` in Unix seconds. The caller holds the lock.
+/// Reads a bundle and publishes its index as `name`, or under the name it was saved with; `created`
+/// is its time of creation in Unix seconds. The caller holds the lock.
 ///
 /// # Errors
-/// [`Kind::Damaged`](crate::error::Kind::Damaged) saying which entry is wrong; nothing is left
-/// behind then.
+/// [`Kind::Damaged`](crate::error::Kind::Damaged) naming the invalid entry; nothing is left behind
+/// then.
 pub fn load(
     store: &Store,
     bundle: &Path,
@@ -294,56 +287,52 @@ pub fn load(
         return Err(Fault::usage(format!("{name:?} cannot be the name of an index"))
             .hint("letters, digits, `.`, `_` and `-`, not `.` or `-` first"));
     }
-    let dir = store.new_building_dir()?;
-    let loaded =
-        check_seal(bundle).and_then(|()| unpack(bundle, &dir)).and_then(|(manifest, meta)| {
-            check_parts(bundle, &dir, &manifest)?;
-            let name = name.unwrap_or(&manifest.name);
-            if !is_name(name) {
-                return Err(bad(bundle, &format!("it names its index {name:?}")));
-            }
-            if !replace && !matches!(store.pointer(name), Ok(None)) {
-                return Err(Fault::usage(format!("there is already an index named `{name}`"))
-                    .hint("give another name with `--as NAME`, or `--replace`"));
-            }
-            let meta = Meta { created, ..meta };
-            let bytes = meta.to_bytes()?;
-            disk::replace(&dir.join(META), &bytes)?;
-            let sum = disk::sha256_hex(&bytes);
-            let pointer = store.publish(
-                name,
-                &dir,
-                &meta.corpus_id,
-                &sum,
-                Publication::Whole,
-                Before::Keep,
-            )?;
-            Ok((pointer, meta))
-        });
+    let dir = store.new_building_dir("")?;
+    let loaded = load_into(&dir, bundle).and_then(|(manifest, meta)| {
+        let name = name.unwrap_or(&manifest.name);
+        if !is_name(name) {
+            return Err(invalid(bundle, &format!("it names its index {name:?}")));
+        }
+        if !replace && !matches!(store.pointer(name), Ok(None)) {
+            return Err(Fault::usage(format!("there is already an index named `{name}`"))
+                .hint("give another name with `--as NAME`, or `--replace`"));
+        }
+        let meta = Meta { created, ..meta };
+        let pointer = store.publish(name, &dir, &meta, Publication::Whole, Before::Keep)?;
+        Ok((pointer, meta))
+    });
     if loaded.is_err() {
         let _ = disk::remove_dir(&dir);
     }
     loaded
 }
 
-/// The files are those that `meta.json` announces; whether they make an index is another question.
-/// Whoever made the bundle made the checksums too.
+/// Unpacks a bundle into `dir` and checks it.
+fn load_into(dir: &Path, bundle: &Path) -> Result<(Manifest, Meta)> {
+    check_seal(bundle)?;
+    let (manifest, meta) = unpack(bundle, dir)?;
+    check_parts(bundle, dir, &manifest)?;
+    Ok((manifest, meta))
+}
+
+/// Checks that the files are a valid index. Matching checksums do not show that: the author of the
+/// bundle wrote them too.
 fn check_parts(bundle: &Path, dir: &Path, manifest: &Manifest) -> Result<()> {
     let target = Target { generation: String::new(), meta_sha256: manifest.meta_sha256.clone() };
-    /// Embedding models have at most some thousand.
+    /// Embedding models have at most a few thousand.
     const MOST_DIMENSIONS: usize = 1 << 16;
     let check = || {
         let snapshot = Snapshot::open(dir, &target)?;
         if snapshot.meta().model.dimension > MOST_DIMENSIONS {
-            return Err(Fault::damaged("no model has so many dimensions"));
+            return Err(Fault::damaged("its vectors have too many dimensions"));
         }
         snapshot.dense_scores(&[&vec![0.0; snapshot.meta().model.dimension]], 1)?;
         disagreements(&snapshot)
     };
     match check() {
         Ok(reasons) if reasons.is_empty() => Ok(()),
-        Ok(reasons) => Err(bad(bundle, &reasons.join("; "))),
-        Err(fault) => Err(bad(bundle, &fault.to_string())),
+        Ok(reasons) => Err(invalid(bundle, &reasons.join("; "))),
+        Err(fault) => Err(invalid(bundle, &fault.to_string())),
     }
 }
 
@@ -352,9 +341,8 @@ fn unpack(bundle: &Path, dir: &Path) -> Result<(Manifest, Meta)> {
     let decoder = zstd::Decoder::new(BufReader::new(file))
         .or_failed(|| format!("cannot read {}", bundle.display()))?;
     let mut archive = tar::Archive::new(decoder);
-    let unreadable = |e: std::io::Error| bad(bundle, &e.to_string());
-    // Raw: extensions with long names or sparse files are refused as what they are, before they
-    // cost memory.
+    let unreadable = |e: std::io::Error| invalid(bundle, &e.to_string());
+    // Raw: entries for long names and sparse files are refused before they take memory.
     let mut entries = archive.entries().map_err(unreadable)?.raw(true);
     let mut next = || -> Result<Option<Entry<'_, _>>> {
         match entries.next() {
@@ -363,54 +351,55 @@ fn unpack(bundle: &Path, dir: &Path) -> Result<(Manifest, Meta)> {
         }
     };
 
-    let manifest: Manifest = match next()? {
-        Some(mut entry) if entry.name == MANIFEST => serde_json::from_slice(&entry.small(bundle)?)
-            .map_err(|e| bad(bundle, &e.to_string()))?,
-        _ => return Err(bad(bundle, "it does not begin with a manifest")),
+    let manifest = match next()? {
+        Some(entry) if entry.name == MANIFEST => parse_manifest(bundle, &entry.small(bundle)?)?,
+        _ => return Err(invalid(bundle, "it does not begin with a manifest")),
     };
-    if manifest.kind != KIND || manifest.version != VERSION {
-        return Err(bad(
-            bundle,
-            &format!("it is a {} of version {}", manifest.kind, manifest.version),
-        ));
-    }
     let meta_bytes = match next()? {
-        Some(mut entry) if entry.name == META => entry.small(bundle)?,
-        _ => return Err(bad(bundle, "its second entry is not meta.json")),
+        Some(entry) if entry.name == META => entry.small(bundle)?,
+        _ => return Err(invalid(bundle, "its second entry is not meta.json")),
     };
-    if disk::sha256_hex(&meta_bytes) != manifest.meta_sha256 {
-        return Err(bad(bundle, "meta.json has the wrong SHA-256"));
-    }
-    let meta = Meta::parse(&meta_bytes, &bundle.join(META))?;
-    if meta.corpus_id.is_empty()
-        || !is_name(&meta.corpus_id)
-        || !meta.files.keys().all(|name| is_file_of_index(name))
-    {
-        return Err(bad(bundle, "meta.json names files that no index has"));
-    }
-
+    let meta = parse_meta(bundle, &meta_bytes, &manifest)?;
     disk::create_dir(&dir.join("bm25"))?;
     let mut missing: BTreeSet<&str> = meta.files.keys().map(String::as_str).collect();
     while let Some(mut entry) = next()? {
         let Some(announced) =
             meta.files.get(&entry.name).filter(|_| missing.remove(entry.name.as_str()))
         else {
-            return Err(bad(
-                bundle,
-                &format!("the entry {:?} is not announced, or comes twice", entry.name),
-            ));
+            let why = format!("the entry {:?} is not announced, or comes twice", entry.name);
+            return Err(invalid(bundle, &why));
         };
         entry.write(bundle, &dir.join(entry.name.clone()), announced.bytes, &announced.sha256)?;
     }
     if let Some(name) = missing.first() {
-        return Err(bad(bundle, &format!("{name} is missing")));
+        return Err(invalid(bundle, &format!("{name} is missing")));
     }
     disk::replace(&dir.join(META), &meta_bytes)?;
-    disk::sync_dir(&dir.join("bm25"))?;
     Ok((manifest, meta))
 }
 
-/// A name that `Builder` can have written: one plain component, or one below `bm25/`.
+fn parse_manifest(bundle: &Path, bytes: &[u8]) -> Result<Manifest> {
+    let manifest: Manifest =
+        serde_json::from_slice(bytes).map_err(|e| invalid(bundle, &e.to_string()))?;
+    if manifest.kind != KIND || manifest.version != VERSION {
+        let why = format!("it is a {} of version {}", manifest.kind, manifest.version);
+        return Err(invalid(bundle, &why));
+    }
+    Ok(manifest)
+}
+
+fn parse_meta(bundle: &Path, bytes: &[u8], manifest: &Manifest) -> Result<Meta> {
+    if disk::sha256_hex(bytes) != manifest.meta_sha256 {
+        return Err(invalid(bundle, "meta.json has the wrong SHA-256"));
+    }
+    let meta = Meta::parse(bytes, &bundle.join(META))?;
+    if !is_name(&meta.corpus_id) || !meta.files.keys().all(|name| is_file_of_index(name)) {
+        return Err(invalid(bundle, "meta.json names files that an index does not have"));
+    }
+    Ok(meta)
+}
+
+/// Whether `Builder` can have written a file of this name: one component, or one below `bm25/`.
 fn is_file_of_index(name: &str) -> bool {
     let below = name.strip_prefix("bm25/").unwrap_or(name);
     let plain = below.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
@@ -427,25 +416,25 @@ impl<'a, R: Read> Entry<'a, R> {
         let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
         match entry.header().entry_type() {
             tar::EntryType::Regular => Ok(Self { name, entry }),
-            other => {
-                Err(bad(bundle, &format!("the entry {name:?} is a {other:?}, not a plain file")))
-            }
+            other => Err(invalid(
+                bundle,
+                &format!("the entry {name:?} is a {other:?}, not a regular file"),
+            )),
         }
     }
 
-    fn small(&mut self, bundle: &Path) -> Result<Vec<u8>> {
+    fn small(self, bundle: &Path) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        let read = (&mut self.entry).take(SMALL_FILE_BYTES + 1).read_to_end(&mut bytes);
-        match read {
-            Err(e) => Err(bad(bundle, &e.to_string())),
+        match self.entry.take(SMALL_FILE_BYTES + 1).read_to_end(&mut bytes) {
+            Err(e) => Err(invalid(bundle, &e.to_string())),
             Ok(_) if bytes.len() as u64 > SMALL_FILE_BYTES => {
-                Err(bad(bundle, &format!("{} is too large", self.name)))
+                Err(invalid(bundle, &format!("{} is too large", self.name)))
             }
             Ok(_) => Ok(bytes),
         }
     }
 
-    /// Writes the entry's bytes, refusing more than `bytes` and any other sum than `sha256`.
+    /// Writes the entry to a file, which must have exactly this size and SHA-256.
     fn write(&mut self, bundle: &Path, target: &Path, bytes: u64, sha256: &str) -> Result<()> {
         let what = || format!("cannot write {}", target.display());
         let mut out = disk::create_file(target)?;
@@ -455,7 +444,7 @@ impl<'a, R: Read> Entry<'a, R> {
             let n = self
                 .entry
                 .read(&mut buffer)
-                .map_err(|e| bad(bundle, &format!("{}: {e}", self.name)))?;
+                .map_err(|e| invalid(bundle, &format!("{}: {e}", self.name)))?;
             written += n as u64;
             if n == 0 || written > bytes {
                 break;
@@ -464,12 +453,12 @@ impl<'a, R: Read> Entry<'a, R> {
             out.write_all(&buffer[..n]).or_failed(what)?;
         }
         if written != bytes || disk::hex(&sha.finalize()) != sha256 {
-            return Err(bad(bundle, &format!("{} is not what meta.json announces", self.name)));
+            return Err(invalid(bundle, &format!("{} is not what meta.json announces", self.name)));
         }
         out.sync_all().or_failed(what)
     }
 }
 
-fn bad(bundle: &Path, why: &str) -> Fault {
-    Fault::damaged(format!("{} is no usable bundle: {why}", bundle.display()))
+fn invalid(bundle: &Path, why: &str) -> Fault {
+    Fault::damaged(format!("{} is not a usable bundle: {why}", bundle.display()))
 }

@@ -1,4 +1,4 @@
-//! The table of files: what makes re-ingestion cheap, and what says why a file is not in the index.
+//! The table of files: makes repeated ingests cheap, and says why a file is not in the index.
 //!
 //! One JSON object a line, in the order of the walk.
 
@@ -9,7 +9,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::generation::Root;
+use super::roots::Root;
 use crate::disk;
 use crate::error::{Context as _, Fault, Result};
 use crate::filter::DocumentFacts;
@@ -25,7 +25,7 @@ pub struct Record {
     /// Relative to the root, with `/`.
     pub path: String,
     pub size: u64,
-    /// Modification time in nanoseconds since 1970; 0 when it was too fresh to be trusted.
+    /// Modification time in nanoseconds since 1970; 0 when it was too recent to be trusted.
     pub mtime_ns: i64,
     /// BLAKE2b-256 of the content; empty when the file was not read.
     pub hash: String,
@@ -33,7 +33,7 @@ pub struct Record {
     /// Why a file is skipped or failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// What the user can do about it, where something can be done.
+    /// What the user can do about it, if anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub advice: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -46,23 +46,23 @@ pub struct Record {
     /// Terms in each searched field, summed over the chunks.
     #[serde(default)]
     pub terms: [u64; 3],
-    /// Unix seconds of the last change, fresh or not; 0 when unknown.
+    /// Unix seconds of the last change, recent or not; 0 when unknown.
     #[serde(default)]
     pub modified_s: i64,
-    /// What the document says of itself beside its title, such as the front matter of Markdown:
-    /// every value of every key.
+    /// The document's metadata besides its title, such as the front matter of Markdown: all values
+    /// of each key.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub meta: BTreeMap<String, Vec<String>>,
-    /// Why reading the file failed last, when it would fail again.
+    /// Why reading the file failed, if it would fail again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Box<Failure>>,
 }
 
-/// A failure that depends on the file and on what reads it, and on nothing else. The record may be
-/// that of an earlier version of the file, which the index keeps.
+/// A failure that depends only on the file and on the code that reads it. The record may describe
+/// an earlier version of the file, which the index keeps.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Failure {
-    /// Version of what failed to read it.
+    /// Version of the code that failed.
     pub reader: String,
     /// Size and modification time of the file that could not be read.
     pub size: u64,
@@ -71,11 +71,12 @@ pub struct Failure {
 }
 
 impl Record {
-    /// What a filter may ask; `roots` are those of the generation.
+    /// What a filter can test; `roots` are those of the generation.
     pub fn facts<'a>(&'a self, roots: &'a [Root]) -> DocumentFacts<'a> {
+        let root = roots.get(self.root).map(Root::folder).unwrap_or_default();
         DocumentFacts {
-            root: roots.get(self.root).map_or("", |root| &root.given),
-            real: roots.get(self.root).map_or("", |root| &root.real),
+            root: root.given,
+            real: root.real,
             path: &self.path,
             format: self.format.as_deref(),
             language: self.language.as_deref(),
@@ -86,14 +87,14 @@ impl Record {
     }
 }
 
-/// What became of a file.
+/// How a file was read.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     Indexed,
-    /// No text in it: binary, empty.
+    /// It has no text: binary, empty.
     Skipped,
-    /// Could not be read.
+    /// It could not be read.
     Failed,
 }
 
@@ -102,12 +103,12 @@ pub fn write(path: &Path, records: &[Record]) -> Result<()> {
     let what = || format!("cannot write {}", path.display());
     let mut out = BufWriter::new(disk::create_file(path)?);
     for record in records {
-        // An error of the disk as itself: it is looked at for whether the disk is full.
+        // As an `io::Error`, by which a full disk is recognized.
         serde_json::to_writer(&mut out, record).map_err(std::io::Error::from).or_failed(what)?;
         out.write_all(b"\n").or_failed(what)?;
     }
     out.flush().or_failed(what)?;
-    // What is synced now need not be waited for at the commit.
+    // Synced here, in parallel with other work, it costs no time at the commit.
     out.get_ref().sync_all().or_failed(what)
 }
 

@@ -1,54 +1,53 @@
-//! How fast a stage of an ingest goes and how long it will take: the one estimator of everything
-//! that shows progress.
+//! The rate and the remaining time of an ingest's stage. Every display of progress uses this
+//! estimator.
 //!
-//! The rate is that of the last seconds, smoothed, and counted from the first unit that was done:
-//! opening a model is not a slow start of embedding. There is no estimate before there is something
-//! to estimate from.
+//! The rate is that of the last seconds, smoothed, and measured from the first unit done: opening a
+//! model is not a slow start of embedding. There is no estimate before enough was observed.
 
 use std::time::{Duration, Instant};
 
-use super::IngestStage;
+use super::progress::IngestStage;
 
-/// Half of the weight of what was seen is lost in this time.
+/// An observation loses half of its weight in this time.
 const HALF_LIFE: Duration = Duration::from_secs(15);
-/// Observations closer together say nothing of a rate.
+/// Observations closer together than this say nothing about the rate.
 const STEP: Duration = Duration::from_millis(250);
-/// What must have been seen before an estimate means something.
+/// What must be observed before there is an estimate.
 const LEAST_TIME: Duration = Duration::from_secs(5);
 const LEAST_UNITS: u64 = 20;
-/// Of the units of a stage, whichever is less.
+/// Or this share of the units of the stage, whichever is less.
 const LEAST_SHARE: f64 = 0.05;
 
-/// How far an ingest is.
+/// The progress of an ingest.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Status {
     pub stage: IngestStage,
     pub done: u64,
-    /// 0 while it is not known.
+    /// 0 while unknown.
     pub total: u64,
-    /// Of the whole, from 0 to 1.
+    /// Of the whole ingest, from 0 to 1.
     pub share: f64,
-    /// Units a second, once that means something.
+    /// Units per second, once there is an estimate.
     pub rate: Option<f64>,
-    /// Time left in this stage, once that means something.
+    /// Time left in this stage, once there is an estimate.
     pub left: Option<Duration>,
 }
 
-/// Sees the progress of one ingest.
+/// Observes the progress of one ingest.
 #[derive(Debug, Default)]
 pub struct Estimator {
     stage: Option<IngestStage>,
-    /// When the first unit of the stage was seen done, and how many were by then.
+    /// When the first unit of the stage was observed done, and how many were done then.
     first: Option<(Instant, u64)>,
     last: Option<(Instant, u64)>,
-    /// Units and seconds, both fading.
+    /// Units and seconds, exponentially weighted.
     units: f64,
     seconds: f64,
 }
 
 impl Estimator {
-    /// Takes note of `done` of `total` units of a stage at `now`.
-    pub fn see(&mut self, stage: IngestStage, done: u64, total: u64, now: Instant) -> Status {
+    /// Records that `done` of `total` units of a stage are done at `now`.
+    pub fn observe(&mut self, stage: IngestStage, done: u64, total: u64, now: Instant) -> Status {
         if self.stage != Some(stage) {
             *self = Self { stage: Some(stage), ..Self::default() };
         }
@@ -65,7 +64,7 @@ impl Estimator {
         }
         let rate = self.rate(done, total, now);
         let left = rate.filter(|_| done < total).map(|rate| (total - done) as f64 / rate);
-        // A stage that stands still has no end that could be foretold.
+        // A stalled stage has no useful estimate.
         let left = left.filter(|seconds| *seconds < 30.0 * 86_400.0).map(Duration::from_secs_f64);
         Status { stage, done, total, share: stage.share(done, total), rate, left }
     }
@@ -73,11 +72,10 @@ impl Estimator {
     fn rate(&self, done: u64, total: u64, now: Instant) -> Option<f64> {
         let (begun, before) = self.first?;
         let units = done.saturating_sub(before);
-        let is_enough = units >= LEAST_UNITS || units as f64 >= LEAST_SHARE * total as f64;
-        let means_something =
-            now.saturating_duration_since(begun) >= LEAST_TIME && units > 0 && is_enough;
-        (means_something && self.seconds > 0.0 && self.units > 0.0)
-            .then(|| self.units / self.seconds)
+        let has_units = units >= LEAST_UNITS || units as f64 >= LEAST_SHARE * total as f64;
+        let has_time = now.saturating_duration_since(begun) >= LEAST_TIME;
+        let is_known = has_time && has_units && units > 0 && self.seconds > 0.0 && self.units > 0.0;
+        is_known.then(|| self.units / self.seconds)
     }
 }
 
@@ -85,8 +83,7 @@ impl Estimator {
 mod tests {
     use super::*;
 
-    /// Feeds `rate` units a second from `from` on, ten times a second, for `seconds`; yields every
-    /// status.
+    /// Observes `rate` units per second from `from` on, ten times a second, for `seconds`.
     fn run(
         estimator: &mut Estimator,
         start: Instant,
@@ -97,18 +94,22 @@ mod tests {
         let at = |tick: u64| start + Duration::from_millis(tick * 100);
         (0..=seconds * 10)
             .map(|tick| {
-                estimator.see(IngestStage::Vectors, from + tick * rate / 10, 75_733, at(tick))
+                estimator.observe(IngestStage::Vectors, from + tick * rate / 10, 75_733, at(tick))
             })
             .collect()
     }
 
     #[test]
-    fn there_is_no_estimate_until_it_means_something() {
+    fn there_is_no_estimate_before_enough_was_observed() {
         let (mut estimator, start) = (Estimator::default(), Instant::now());
-        // The model is being opened: nothing is done for a long while.
+        // The model is being opened: nothing is done for 40 seconds.
         for second in 0..40 {
-            let status =
-                estimator.see(IngestStage::Vectors, 0, 75_733, start + Duration::from_secs(second));
+            let status = estimator.observe(
+                IngestStage::Vectors,
+                0,
+                75_733,
+                start + Duration::from_secs(second),
+            );
             assert_eq!((status.rate, status.left), (None, None));
         }
         let seen = run(&mut estimator, start + Duration::from_secs(40), 1, 100, 60);
@@ -116,7 +117,7 @@ mod tests {
         assert_eq!((early.left, early.share < 0.11), (None, true), "{early:?}");
         let shown: Vec<f64> =
             seen.iter().filter_map(|status| Some(status.left?.as_secs_f64())).collect();
-        // Whatever is shown is near the truth.
+        // Every estimate is near the truth.
         assert!(
             shown.len() > 400 && shown.iter().all(|left| (690.0..800.0).contains(left)),
             "{shown:?}"
@@ -143,23 +144,23 @@ mod tests {
     }
 
     #[test]
-    fn a_new_stage_begins_anew_and_a_small_one_has_an_estimate_too() {
+    fn each_stage_has_its_own_estimate_and_a_small_one_has_one_too() {
         let (mut estimator, start) = (Estimator::default(), Instant::now());
         run(&mut estimator, start, 1, 100, 20);
         let at = |s: u64| start + Duration::from_secs(20 + s);
-        assert_eq!(estimator.see(IngestStage::Save, 0, 1, at(0)).left, None);
+        assert_eq!(estimator.observe(IngestStage::Save, 0, 1, at(0)).left, None);
         for second in 0..6 {
             assert_eq!(
-                estimator.see(IngestStage::Bm25, second, 20, at(second)).left,
+                estimator.observe(IngestStage::Bm25, second, 20, at(second)).left,
                 None,
                 "{second}"
             );
         }
         assert_eq!(
-            estimator.see(IngestStage::Bm25, 6, 20, at(6)).left,
+            estimator.observe(IngestStage::Bm25, 6, 20, at(6)).left,
             Some(Duration::from_secs(14))
         );
         // Done: nothing is left.
-        assert_eq!(estimator.see(IngestStage::Bm25, 20, 20, at(20)).left, None);
+        assert_eq!(estimator.observe(IngestStage::Bm25, 20, 20, at(20)).left, None);
     }
 }

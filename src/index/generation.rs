@@ -1,51 +1,52 @@
-//! `meta.json`: what a generation is made of, and the checksum of every other file in it.
+//! `meta.json`: the parameters of a generation, and the checksum of every other file in it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::documents;
+use super::roots::Root;
 use crate::analysis;
 use crate::disk::{self, Blake, FileSum};
 use crate::error::{Context as _, Fault, Result};
-use crate::naming::Folder;
 
 /// Version of everything on disk below a generation: the fields of Tantivy, the vector and key
-/// files, the table of files, `meta.json` itself. Raise it with any of them; generations of another
-/// version are built afresh.
+/// files, the table of files, `meta.json` itself. Raise it with any of them; a generation of
+/// another version is rebuilt.
 pub const FORMAT: u32 = 2;
 
 pub const META: &str = "meta.json";
 
-/// Everything that a reader must know before it opens the other files.
+/// What a reader must know before it opens the other files.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Meta {
     pub format: u32,
     pub corpus_id: String,
-    /// The computed corpus id, where the user replaced it by another.
+    /// The computed corpus id, if the user replaced it by another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content_id: Option<String>,
-    /// Version of this program that built it.
+    /// Version of the program that built the generation.
     pub tool: String,
     /// Unix seconds.
     pub created: i64,
     pub model: ModelInfo,
     pub chunking: Chunking,
     pub roots: Vec<Root>,
-    /// Absolute paths of documents that the user removed, sorted: they stay out although they are
-    /// in the folders.
+    /// Absolute paths of documents that the user removed, sorted: ingests leave them out although
+    /// they are in the folders.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub removed: Vec<String>,
     pub counts: Counts,
-    /// Texts whose vectors are still being made. Such a generation has no vectors at all and serves
-    /// by words.
+    /// Texts whose vectors are still being computed. Such a generation has no vectors at all and
+    /// answers lexical searches only.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub pending: u64,
     /// Number of chunks by ISO 639-1 code.
     pub languages: BTreeMap<String, u64>,
     /// Vector files in row order.
     pub vectors: Vec<VectorFile>,
-    /// Every other file of the generation, by its name below it, with `/`.
+    /// Every other file of the generation, by its relative name with `/`.
     pub files: BTreeMap<String, FileSum>,
 }
 
@@ -56,7 +57,7 @@ pub struct ModelInfo {
     pub dimension: usize,
 }
 
-/// What decides where one chunk ends and which terms it has.
+/// What determines the bounds of chunks and their terms.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub struct Chunking {
     pub max_tokens: usize,
@@ -64,42 +65,6 @@ pub struct Chunking {
     /// `analysis::VERSION` and the version of extraction and chunking.
     pub analysis: u32,
     pub text: u32,
-}
-
-/// A folder of an index.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
-pub struct Root {
-    /// The name that hits show: as typed when the folder was added.
-    pub given: String,
-    /// Absolute, links resolved: which folder it really is.
-    pub real: String,
-    /// Patterns of the files that are wanted and of those that are left out, kept for the next
-    /// ingest of the folder.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub include: Vec<String>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub exclude: Vec<String>,
-    /// Another file system was mounted there: without it the folder is missing, even if there is an
-    /// empty one in its place.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub is_mount: bool,
-}
-
-impl Root {
-    /// A folder without patterns.
-    pub fn new(given: impl Into<String>, real: impl Into<String>) -> Self {
-        Self { given: given.into(), real: real.into(), ..Self::default() }
-    }
-
-    /// As names of its documents need it.
-    pub fn folder(&self) -> Folder<'_> {
-        Folder { given: &self.given, real: &self.real }
-    }
-
-    /// The absolute path of a document.
-    pub fn absolute(&self, path: &str) -> String {
-        format!("{}/{path}", self.real.trim_end_matches('/'))
-    }
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
@@ -120,37 +85,31 @@ pub struct VectorFile {
     pub rows: usize,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_zero(n: &u64) -> bool {
     *n == 0
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
-fn is_false(flag: &bool) -> bool {
-    !flag
-}
-
 impl Meta {
-    /// Bytes of all its files.
+    /// Bytes of all files.
     pub fn bytes(&self) -> u64 {
         self.files.values().map(|file| file.bytes).sum()
     }
 
-    /// That the generation is all there, so that another one, or another machine's, can be made of
-    /// it.
+    /// Checks that the generation is complete, so that another one can be built from it.
     ///
     /// # Errors
-    /// When its vectors are still being made, or whoever made them has died.
-    pub fn must_have_vectors(&self) -> Result<()> {
+    /// When its vectors are still being computed, or the process that computed them died.
+    pub fn require_vectors(&self) -> Result<()> {
         match self.pending {
             0 => Ok(()),
             _ => Err(Fault::failed("the vectors of the index are not finished").hint(
-                "run `rag ingest` with the same folders; what is made already is in the cache",
+                "run `rag ingest` with the same folders; vectors computed so far are in the cache",
             )),
         }
     }
 
-    /// Reads `meta.json` below `dir`, whose SHA-256 the pointer to this generation gives.
+    /// Reads `meta.json` in `dir`, whose SHA-256 is in the pointer to this generation.
     ///
     /// # Errors
     /// [`Kind::Damaged`](crate::error::Kind::Damaged) when it is missing, has another sum or
@@ -170,7 +129,7 @@ impl Meta {
         Self::parse(&bytes, &path)
     }
 
-    /// Parses what was read from `path`, whose sum is known to be right.
+    /// Parses what was read from `path`, whose SHA-256 has been checked.
     pub fn parse(bytes: &[u8], path: &Path) -> Result<Self> {
         #[derive(Deserialize)]
         struct Format {
@@ -195,11 +154,11 @@ impl Meta {
 
     /// SHA-256 of the table of files.
     pub fn table_sha256(&self) -> &str {
-        self.files.get(super::documents::FILE).map_or("", |entry| &entry.sha256)
+        self.files.get(documents::FILE).map_or("", |entry| &entry.sha256)
     }
 
     /// The languages that a question is stemmed in: those of at least one chunk in a hundred, the
-    /// commonest first. Rarer ones are mostly mistakes of language detection, and each adds
+    /// most common first. Rarer ones are mostly errors of language detection, and each adds
     /// variants to every word.
     pub fn query_languages(&self) -> Vec<&str> {
         const MOST: usize = 6;
@@ -213,8 +172,8 @@ impl Meta {
 
 pub fn damaged(path: &Path, why: &str) -> Fault {
     Fault::damaged(format!("{} is damaged: {why}", path.display())).hint(
-        "`rag index verify --repair` mends what it can and names the rest; `rag ingest` \
-             again rebuilds the index",
+        "`rag index verify --repair` repairs what it can and names the rest; `rag ingest` again \
+         rebuilds the index",
     )
 }
 

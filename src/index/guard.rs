@@ -1,8 +1,8 @@
-//! Panics over files that nobody here wrote become values.
+//! Turns panics about malformed files into values.
 //!
-//! Checksums keep damage away from Tantivy, but whoever made a bundle made its checksums too, and
-//! Tantivy trusts its files: it indexes by what it read. Such a panic is a finding about the file,
-//! not a bug to print.
+//! Checksums keep damage away from Tantivy, but the author of a bundle wrote its checksums too, and
+//! Tantivy trusts its files: it indexes by the numbers that it read. Such a panic is a finding
+//! about the file, not a bug to print.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -14,8 +14,8 @@ thread_local! {
     static QUIET: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs `read`; its panic, if any, is an `Err` with the message, and nothing is printed. What
-/// `read` was changing must not be used afterwards.
+/// Runs `read`; a panic becomes an `Err` with its message, and nothing is printed. What `read` was
+/// changing must not be used afterwards.
 pub fn guarded<T>(read: impl FnOnce() -> T) -> Result<T, String> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
@@ -35,7 +35,7 @@ pub fn guarded<T>(read: impl FnOnce() -> T) -> Result<T, String> {
 fn message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("it makes no sense")
+        .unwrap_or("its content is invalid")
         .to_owned()
 }
 

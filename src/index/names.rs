@@ -1,89 +1,27 @@
-//! Which generation a name stands for: one small file a name, replaced atomically. That replacement
-//! is the commit.
+//! Which generation a name points to: one small file per name, replaced atomically. That
+//! replacement is the commit.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
-use super::build::Before;
-use super::generation::{Meta, damaged};
+use super::consistency::disagreements;
+use super::generation::{META, Meta, damaged};
+use super::pointer::{Before, Pointer, Publication, Target};
 use super::progress::{self, Progress};
 use super::snapshot::Snapshot;
-use super::verify::disagreements;
-use crate::disk::{self, Blake, Lock};
+use crate::disk::{self, Lock};
 use crate::error::{Context as _, Fault, Result};
 use crate::state::State;
 
-/// Generations being built, loaded or removed; left behind only by a process that died.
+/// Prefix of generations being built, loaded or removed; they stay only when their process dies.
 const BUILDING: &str = ".building-";
-
-/// What is published.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Publication {
-    /// Everything.
-    Whole,
-    /// All but the vectors, which are being made.
-    Text,
-}
-
-/// Version of the pointer file.
-const VERSION: u32 = 1;
 
 /// The folder `indexes/` of a data directory.
 #[derive(Clone, Debug)]
 pub struct Store {
     dir: PathBuf,
-    /// Knows where else there are indexes.
+    /// Lists the user's other data directories.
     state: State,
-}
-
-/// `names/<NAME>.json`.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
-pub struct Pointer {
-    version: u32,
-    pub name: String,
-    pub current: Target,
-    /// The generation before, kept so that it can be gone back to.
-    pub previous: Option<Target>,
-    /// BLAKE2b over the fields above, so that a damaged pointer is not followed.
-    seal: String,
-}
-
-/// One generation: its folder and the SHA-256 of its `meta.json`.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
-pub struct Target {
-    pub generation: String,
-    pub meta_sha256: String,
-}
-
-impl Pointer {
-    fn new(name: &str, current: Target, previous: Option<Target>) -> Self {
-        let mut pointer = Self {
-            version: VERSION,
-            name: name.to_owned(),
-            current,
-            previous,
-            seal: String::new(),
-        };
-        pointer.seal = pointer.sealed();
-        pointer
-    }
-
-    /// The folders that it leads to.
-    pub(super) fn generations(self) -> impl Iterator<Item = String> {
-        std::iter::once(self.current).chain(self.previous).map(|target| target.generation)
-    }
-
-    fn sealed(&self) -> String {
-        let mut hash =
-            Blake::new(16).field(&self.version.to_le_bytes()).field(self.name.as_bytes());
-        for target in std::iter::once(&self.current).chain(&self.previous) {
-            hash.add(target.generation.as_bytes());
-            hash.add(target.meta_sha256.as_bytes());
-        }
-        disk::hex(&hash.finish::<16>())
-    }
 }
 
 impl Store {
@@ -91,20 +29,25 @@ impl Store {
         Self { dir: data_dir.join("indexes"), state: State::none() }
     }
 
-    /// The same, for messages that name the indexes of other data directories.
+    /// The same store, whose messages name the indexes of other data directories.
     #[must_use]
-    pub fn knowing(self, state: State) -> Self {
+    pub fn with_state(self, state: State) -> Self {
         Self { state, ..self }
     }
 
-    /// Data directories of this user that have indexes now, with their names.
+    /// Other data directories of this user that have indexes, with the names of these.
     pub fn elsewhere(&self) -> Vec<(PathBuf, Vec<String>)> {
         let own = self.dir.canonicalize().ok();
-        let stores = self.state.places().into_iter().map(|place| (Self::new(&place), place));
-        let others =
-            stores.filter(|(store, _)| own.is_none() || store.dir.canonicalize().ok() != own);
-        let named = others.map(|(store, place)| (place, store.names().unwrap_or_default()));
-        named.filter(|(_, names)| !names.is_empty()).collect()
+        let mut found = Vec::new();
+        for data_dir in self.state.data_dirs() {
+            let other = Self::new(&data_dir);
+            let is_other = own.is_none() || other.dir.canonicalize().ok() != own;
+            let names = if is_other { other.names().unwrap_or_default() } else { Vec::new() };
+            if !names.is_empty() {
+                found.push((data_dir, names));
+            }
+        }
+        found
     }
 
     pub fn dir(&self) -> &Path {
@@ -119,7 +62,7 @@ impl Store {
         self.dir.join("names").join(format!("{name}.json"))
     }
 
-    /// The names there are, sorted.
+    /// All index names, sorted.
     pub fn names(&self) -> Result<Vec<String>> {
         let dir = self.dir.join("names");
         let entries = match std::fs::read_dir(&dir) {
@@ -127,17 +70,14 @@ impl Store {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(e) => return Err(e).or_failed(|| format!("cannot read {}", dir.display())),
         };
-        let mut names: Vec<String> = entries
-            .filter_map(|entry| {
-                Some(entry.ok()?.file_name().to_str()?.strip_suffix(".json")?.to_owned())
-            })
-            .filter(|name| !name.starts_with('.'))
-            .collect();
+        let files = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+        let names = files.filter_map(|file| Some(file.strip_suffix(".json")?.to_owned()));
+        let mut names: Vec<String> = names.filter(|name| !name.starts_with('.')).collect();
         names.sort();
         Ok(names)
     }
 
-    /// Follows a name; `None` when there is no such index.
+    /// Reads the pointer of a name; `None` when there is no such index.
     ///
     /// # Errors
     /// [`Kind::Damaged`](crate::error::Kind::Damaged) when the pointer is not what was written.
@@ -150,38 +90,46 @@ impl Store {
         };
         let pointer: Pointer =
             serde_json::from_slice(&bytes).map_err(|e| damaged(&path, &e.to_string()))?;
-        if pointer.seal != pointer.sealed() || pointer.name != name {
+        if !pointer.is_sealed() || pointer.name != name {
             return Err(damaged(&path, "its seal is broken"));
         }
         Ok(Some(pointer))
     }
 
-    /// Opens the generation that `name` stands for now.
+    /// Reads the pointer of an index that must exist.
+    ///
+    /// # Errors
+    /// Those of [`Store::pointer`], and a fault that lists the existing indexes.
+    pub fn require(&self, name: &str) -> Result<Pointer> {
+        self.pointer(name)?.ok_or_else(|| self.no_such_index(name))
+    }
+
+    /// Opens the current generation of an index.
     ///
     /// # Errors
     /// Says what to run when there is no such index; [`Kind::Damaged`](crate::error::Kind::Damaged)
     /// names the damaged file.
     pub fn open(&self, name: &str) -> Result<Snapshot> {
-        self.follow(name, |pointer| {
-            Snapshot::open(&self.generation_dir(&pointer.current.generation), &pointer.current)
-        })
+        self.follow(name, |pointer| self.open_target(&pointer.current))
     }
 
-    /// Reads `meta.json` of the generation that `name` stands for now.
+    pub(super) fn open_target(&self, target: &Target) -> Result<Snapshot> {
+        Snapshot::open(&self.generation_dir(&target.generation), target)
+    }
+
+    /// Reads `meta.json` of the current generation of an index.
     pub fn meta(&self, name: &str) -> Result<Meta> {
-        self.follow(name, |pointer| {
-            Meta::read(
-                &self.generation_dir(&pointer.current.generation),
-                &pointer.current.meta_sha256,
-            )
-        })
+        self.follow(name, |pointer| self.read_meta(&pointer.current))
     }
 
-    /// Runs `read` on what `name` stands for, and again as long as writers replace that meanwhile:
-    /// they remove the generation before the last, so that its files may vanish between two steps
-    /// of a reader.
+    pub(super) fn read_meta(&self, target: &Target) -> Result<Meta> {
+        Meta::read(&self.generation_dir(&target.generation), &target.meta_sha256)
+    }
+
+    /// Runs `read` on the pointer of a name, and again as long as writers replace the pointer
+    /// meanwhile: they remove older generations, so files may vanish between two steps of a reader.
     pub(super) fn follow<T>(&self, name: &str, read: impl Fn(&Pointer) -> Result<T>) -> Result<T> {
-        let mut pointer = self.pointer(name)?.ok_or_else(|| self.no_such_index(name))?;
+        let mut pointer = self.require(name)?;
         loop {
             let fault = match read(&pointer) {
                 Ok(value) => return Ok(value),
@@ -194,14 +142,8 @@ impl Store {
         }
     }
 
-    /// # Errors
-    /// When there is no index of this name.
-    pub fn must_have(&self, name: &str) -> Result<()> {
-        self.pointer(name)?.map(drop).ok_or_else(|| self.no_such_index(name))
-    }
-
     fn no_such_index(&self, name: &str) -> Fault {
-        /// More are a list for a command of its own.
+        /// `rag index list --everywhere` shows the others.
         const MOST: usize = 3;
         let names = self.names().unwrap_or_default();
         let dir = std::path::absolute(&self.dir).unwrap_or_else(|_| self.dir.clone());
@@ -227,39 +169,31 @@ impl Store {
         ))
     }
 
-    /// Becomes the one writer of this data directory, and clears away what writers that died have
-    /// left.
+    /// Becomes the only writer of this data directory, and removes what dead writers left.
     pub fn lock(&self, wait: Duration, give_up: &dyn Fn() -> bool) -> Result<Lock> {
         disk::create_dir(&self.dir.join("names"))?;
         let lock = Lock::take(&self.dir.join(".lock"), wait, give_up)?;
-        self.remove_orphans()?;
+        self.remove_leftovers()?;
         self.collect_garbage();
         Ok(lock)
     }
 
-    /// A new, empty folder for a generation in the making. The caller holds the lock.
-    pub(super) fn new_building_dir(&self) -> Result<PathBuf> {
-        let dir = self.dir.join(format!("{BUILDING}{}", std::process::id()));
+    /// A new, empty folder for a generation, whose name ends with `suffix`. The caller holds the
+    /// lock.
+    pub(super) fn new_building_dir(&self, suffix: &str) -> Result<PathBuf> {
+        let dir = self.dir.join(format!("{BUILDING}{}{suffix}", std::process::id()));
         disk::remove_dir(&dir)?;
         disk::create_dir(&dir)?;
         Ok(dir)
     }
 
-    /// As [`Store::new_building_dir`], for what is published before the vectors are made.
-    pub(super) fn new_text_dir(&self) -> Result<PathBuf> {
-        let dir = self.dir.join(format!("{BUILDING}{}-text", std::process::id()));
-        disk::remove_dir(&dir)?;
-        disk::create_dir(&dir)?;
-        Ok(dir)
-    }
-
-    /// Begins to tell how many of the vectors that a name waits for are made.
+    /// Starts reporting how many of an index's missing vectors are computed.
     pub fn begin_progress(&self, name: &str, total: u64) -> Option<Progress> {
         Progress::begin(self.progress_path(name), total)
     }
 
-    /// How many of the vectors that a name waits for are made, and of how many; `None` when nobody
-    /// makes them.
+    /// How many of an index's missing vectors are computed, and of how many; `None` when no process
+    /// computes them.
     pub fn progress(&self, name: &str) -> Option<(u64, u64)> {
         Progress::read(&self.progress_path(name))
     }
@@ -268,124 +202,108 @@ impl Store {
         self.dir.join(format!("{}{name}", progress::PREFIX))
     }
 
-    fn remove_orphans(&self) -> Result<()> {
-        for entry in std::fs::read_dir(&self.dir)
-            .or_failed(|| format!("cannot read {}", self.dir.display()))?
-            .flatten()
-        {
-            let name = entry.file_name().to_string_lossy().into_owned();
+    fn remove_leftovers(&self) -> Result<()> {
+        for (name, path) in entries(&self.dir)? {
             if name.starts_with(BUILDING) {
-                disk::remove_dir(&entry.path())?;
+                disk::remove_dir(&path)?;
             } else if name.starts_with(progress::PREFIX) || disk::is_temporary(&name) {
-                let _ = std::fs::remove_file(entry.path());
+                let _ = std::fs::remove_file(path);
             }
         }
-        let names = self.dir.join("names");
-        for entry in std::fs::read_dir(&names)
-            .or_failed(|| format!("cannot read {}", names.display()))?
-            .flatten()
-        {
-            let name = entry.file_name().to_string_lossy().into_owned();
+        for (name, path) in entries(&self.dir.join("names"))? {
             if disk::is_temporary(&name) {
-                let _ = std::fs::remove_file(entry.path());
+                let _ = std::fs::remove_file(path);
             }
         }
         Ok(())
     }
 
-    /// Moves a finished folder to its place and makes `name` stand for it. The caller holds the
-    /// lock.
+    /// Writes `meta.json` into a finished folder, moves the folder to its place and points `name`
+    /// to it. The caller holds the lock.
     pub(super) fn publish(
         &self,
         name: &str,
         building: &Path,
-        corpus_id: &str,
-        meta_sha256: &str,
-        what: Publication,
+        meta: &Meta,
+        publication: Publication,
         before: Before,
     ) -> Result<Pointer> {
-        let stem = match what {
-            Publication::Whole => corpus_id.to_owned(),
-            Publication::Text => format!("{corpus_id}-text"),
-        };
-        // The same content can be committed again, with other modification times or other failures.
-        let generation = (1..)
-            .map(|n| if n == 1 { stem.clone() } else { format!("{stem}-{n}") })
-            .find(|generation| !self.generation_dir(generation).exists())
-            .unwrap_or_default();
-        let target = self.generation_dir(&generation);
-        // A damaged pointer must not stop a new one from being written: that is how the user mends
-        // it.
-        let previous = match before {
-            Before::Forget => None,
-            Before::Replace => self.pointer(name).unwrap_or_default().and_then(|p| p.previous),
-            // Nobody goes back to what was half made.
-            Before::Keep => self
-                .pointer(name)
-                .unwrap_or_default()
-                .and_then(|p| if self.is_text(&p.current) { p.previous } else { Some(p.current) }),
-        };
-        std::fs::rename(building, &target)
-            .or_failed(|| format!("cannot create {}", target.display()))?;
+        let bytes = meta.to_bytes()?;
+        disk::replace(&building.join(META), &bytes)?;
+        disk::sync_dir(&building.join("bm25"))?;
+        let generation = self.free_generation(&meta.corpus_id, publication);
+        let previous = self.previous(name, before);
+        let dir = self.generation_dir(&generation);
+        std::fs::rename(building, &dir).or_failed(|| format!("cannot create {}", dir.display()))?;
         disk::sync_dir(&self.dir)?;
-        let pointer = Pointer::new(
-            name,
-            Target { generation, meta_sha256: meta_sha256.to_owned() },
-            previous,
-        );
+        let target = Target { generation, meta_sha256: disk::sha256_hex(&bytes) };
+        let pointer = Pointer::new(name, target, previous);
         self.write_pointer(&pointer)?;
         self.collect_garbage();
         Ok(pointer)
     }
 
+    /// An unused folder name. The same content may be committed again, with other modification
+    /// times or other failures.
+    fn free_generation(&self, corpus_id: &str, publication: Publication) -> String {
+        let stem = match publication {
+            Publication::Whole => corpus_id.to_owned(),
+            Publication::Text => format!("{corpus_id}-text"),
+        };
+        let mut candidates =
+            std::iter::once(stem.clone()).chain((2..).map(|n| format!("{stem}-{n}")));
+        let is_free = |generation: &String| !self.generation_dir(generation).exists();
+        candidates.find(is_free).unwrap_or_default()
+    }
+
+    /// The generation that a rollback of the next one leads to. A damaged pointer must not prevent
+    /// a new one: writing another is how the user repairs it.
+    fn previous(&self, name: &str, before: Before) -> Option<Target> {
+        let pointer = self.pointer(name).unwrap_or_default()?;
+        match before {
+            Before::Forget => None,
+            Before::Replace => pointer.previous,
+            // A generation without its vectors is not worth going back to.
+            Before::Keep if self.is_text(&pointer.current) => pointer.previous,
+            Before::Keep => Some(pointer.current),
+        }
+    }
+
     fn is_text(&self, target: &Target) -> bool {
-        Meta::read(&self.generation_dir(&target.generation), &target.meta_sha256)
-            .is_ok_and(|meta| meta.pending > 0)
+        self.read_meta(target).is_ok_and(|meta| meta.pending > 0)
     }
 
-    /// Makes `name` stand for `current`, whatever it stood for. The caller holds the lock.
-    pub(super) fn point(
-        &self,
-        name: &str,
-        current: Target,
-        previous: Option<Target>,
-    ) -> Result<()> {
-        self.write_pointer(&Pointer::new(name, current, previous))
-    }
-
-    fn write_pointer(&self, pointer: &Pointer) -> Result<()> {
+    /// Writes a pointer in place of another or none. The caller holds the lock.
+    pub(super) fn write_pointer(&self, pointer: &Pointer) -> Result<()> {
         let text =
             serde_json::to_vec_pretty(pointer).or_failed(|| "cannot write a pointer".into())?;
         disk::replace(&self.pointer_path(&pointer.name), &text)
     }
 
-    /// Makes `name` stand for the generation before, and keeps the present one in its place. The
-    /// caller holds the lock.
+    /// Swaps the current and the previous generation of an index. The caller holds the lock.
     ///
     /// # Errors
-    /// When there is none before, or it is not whole to the last byte; nothing has changed then.
+    /// When there is no previous generation, or it is damaged; nothing has changed then.
     pub fn rollback(&self, name: &str) -> Result<Meta> {
-        let pointer = self.pointer(name)?.ok_or_else(|| self.no_such_index(name))?;
+        let pointer = self.require(name)?;
         let previous = pointer.previous.ok_or_else(|| {
-            Fault::failed(format!("the index `{name}` has no generation before this one")).hint(
-                "an ingest that changes something keeps the one before; `rag documents remove` and \
-                 `rag index compact` \
-                 keep none",
+            Fault::failed(format!("the index `{name}` has no previous generation")).hint(
+                "an ingest that changes something keeps the previous one; `rag documents remove` \
+                 and `rag index compact` keep none",
             )
         })?;
-        let dir = self.generation_dir(&previous.generation);
-        let snapshot = Snapshot::open(&dir, &previous)?;
+        let snapshot = self.open_target(&previous)?;
         snapshot.check()?;
         if let Some(reason) = disagreements(&snapshot)?.first() {
-            return Err(damaged(&dir, reason));
+            return Err(damaged(snapshot.dir(), reason));
         }
         self.write_pointer(&Pointer::new(name, previous, Some(pointer.current)))?;
         Ok(snapshot.meta().clone())
     }
 
-    /// Drops the generation before the present one. The caller holds the lock.
+    /// Drops the previous generation of an index. The caller holds the lock.
     pub fn forget_previous(&self, name: &str) -> Result<()> {
-        let pointer = self.pointer(name)?.ok_or_else(|| self.no_such_index(name))?;
+        let pointer = self.require(name)?;
         if pointer.previous.is_some() {
             self.write_pointer(&Pointer::new(name, pointer.current, None))?;
             self.collect_garbage();
@@ -407,27 +325,31 @@ impl Store {
         Ok(())
     }
 
-    /// Removes every generation that no name stands for. The caller holds the lock. What cannot be
-    /// removed now is tried again by the next writer: the commit before it stands all the same.
+    /// Removes every generation that no pointer names. The caller holds the lock. What cannot be
+    /// removed now is left to the next writer, since the commit is already done.
     fn collect_garbage(&self) {
+        let (Ok(names), Ok(entries)) = (self.names(), entries(&self.dir)) else { return };
         let mut kept = Vec::new();
-        let (Ok(names), Ok(entries)) = (self.names(), std::fs::read_dir(&self.dir)) else { return };
         for name in names {
-            // What a damaged pointer stood for is unknown, so nothing is garbage then.
+            // Without a pointer its generations are unknown, so nothing may be removed.
             let Ok(Some(pointer)) = self.pointer(&name) else { return };
-            kept.push(pointer.current.generation);
-            kept.extend(pointer.previous.map(|target| target.generation));
+            kept.extend(pointer.generations());
         }
-        for entry in entries.flatten() {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            let is_generation = entry.path().join(super::generation::META).is_file();
-            if is_generation && !name.starts_with('.') && !kept.contains(&name) {
-                // Under another name first: half removed, it could not be told from a stranger's
-                // folder.
+        for (name, path) in entries {
+            let is_generation = path.join(META).is_file() && !name.starts_with('.');
+            if is_generation && !kept.contains(&name) {
+                // Renamed first: half removed, it would not be recognized as a generation.
                 let doomed = self.dir.join(format!("{BUILDING}{}-{name}", std::process::id()));
-                let _ = std::fs::rename(entry.path(), &doomed);
+                let _ = std::fs::rename(path, &doomed);
                 let _ = disk::remove_dir(&doomed);
             }
         }
     }
+}
+
+/// Names and paths of what is in a folder.
+fn entries(dir: &Path) -> Result<Vec<(String, PathBuf)>> {
+    let entries = std::fs::read_dir(dir).or_failed(|| format!("cannot read {}", dir.display()))?;
+    let name = |entry: &std::fs::DirEntry| entry.file_name().to_string_lossy().into_owned();
+    Ok(entries.flatten().map(|entry| (name(&entry), entry.path())).collect())
 }

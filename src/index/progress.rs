@@ -1,11 +1,11 @@
-//! How far a generation in the making is: its stages, and how many of the vectors that a published
-//! text still waits for exist, written down by the process that makes them for as long as it lives.
+//! Progress of an ingest: its stages, and a file that counts the vectors computed for a text that
+//! is already published. The process that computes them writes it while it lives.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-/// The stages of making a generation.
+/// The stages of building a generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IngestStage {
     Scan,
@@ -24,10 +24,10 @@ impl IngestStage {
         }
     }
 
-    /// Share of the whole, from 0 to 1, once `done` of `total` units of the stage are done; a
-    /// `total` of 0 is not known yet. Every progress that is shown of an ingest is this one.
+    /// Share of the whole ingest, from 0 to 1, when `done` of `total` units of the stage are done;
+    /// a `total` of 0 is unknown. Every display of progress uses it.
     pub fn share(self, done: u64, total: u64) -> f64 {
-        // A new text takes some hundred times as long to embed as to read, so the vectors are
+        // Embedding a text takes some hundred times as long as reading it, so the vectors take
         // nearly all of the time.
         let (from, to) = match self {
             Self::Scan => (0.0, 0.02),
@@ -45,13 +45,12 @@ pub fn percent(share: f64) -> u64 {
     (share.clamp(0.0, 1.0) * 100.0) as u64
 }
 
-/// What such files are called: this, and the name of the index.
+/// Prefix of progress files; the name of the index follows.
 pub(super) const PREFIX: &str = ".progress-";
 
-/// Vectors made, and all. Nobody relies on it: it is for people who wait.
+/// Writes how many vectors are computed, and of how many. For display only.
 ///
-/// The file is locked while this exists, so that what a killed process left is not taken for work
-/// that goes on.
+/// The file is locked while this exists, so that readers recognize the file of a killed process.
 #[derive(Debug)]
 pub struct Progress {
     file: File,
@@ -60,7 +59,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Begins to tell; `None` when the file cannot be made.
+    /// Creates the file; `None` when that fails.
     pub(super) fn begin(path: PathBuf, total: u64) -> Option<Self> {
         let file = OpenOptions::new()
             .write(true)
@@ -75,13 +74,13 @@ impl Progress {
         Some(progress)
     }
 
-    /// Notes how many are made.
+    /// Writes how many are computed.
     pub fn report(&self, done: u64) {
-        // Padded, so that one short write replaces all that was there.
+        // Padded, so that one short write replaces all of the file.
         let _ = self.file.write_all_at(format!("{done:>20} {:>20}", self.total).as_bytes(), 0);
     }
 
-    /// What was told last at `path`, if whoever tells it is alive.
+    /// What the file at `path` says, if its writer is alive.
     pub(super) fn read(path: &Path) -> Option<(u64, u64)> {
         let file = File::open(path).ok()?;
         if !matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)) {
@@ -94,7 +93,6 @@ impl Progress {
 }
 
 impl Drop for Progress {
-    /// Nothing is waited for any more.
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.path);
     }
@@ -119,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn is_told_as_long_as_it_is_made() {
+    fn progress_is_readable_while_its_writer_lives() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(PREFIX);
         let progress = Progress::begin(path.clone(), 120).unwrap();
@@ -129,7 +127,7 @@ mod tests {
         assert_eq!(Progress::read(&path), Some((119, 120)));
         drop(progress);
         assert_eq!((Progress::read(&path), path.exists()), (None, false));
-        // What a killed process leaves.
+        // The file of a killed process.
         std::fs::write(&path, "119 120").unwrap();
         assert_eq!(Progress::read(&path), None);
     }

@@ -1,22 +1,22 @@
-//! A generation written anew: the live chunks and their vectors, in an order that depends on
-//! nothing but them. The same chunks give the same bytes, on every day and after whatever came
-//! before.
+//! Writing a generation again: the live chunks and their vectors, in an order that depends only on
+//! them. The same chunks give the same bytes, whatever the history of the index.
 
-use super::build::{Builder, Vectors};
+use super::build::Builder;
 use super::documents::{Record, State};
 use super::lexical::ChunkEntry;
 use super::names::Store;
+use super::pending::Vectors;
 use super::snapshot::Snapshot;
 use crate::analysis;
 use crate::document::{context_line, embedded_text};
 use crate::error::{Fault, Result};
 
-/// Adds the passages of `records` from `base` to a new build, and seals it; the vectors are in.
-/// `records` number the folders anew: number `n` is number `from[n]` of `base`. The caller has run
-/// [`Snapshot::check`] and holds the lock of `store`.
+/// Adds the passages and vectors of `records` from `base` to a new build, and seals it. Folder `n`
+/// of `records` is folder `from[n]` of `base`. The caller has run [`Snapshot::check`] and holds the
+/// lock of `store`.
 ///
 /// # Errors
-/// When another version of this program took the words apart, and when `stop` says so.
+/// When another version of the program produced the terms, and when `stop` returns true.
 pub fn rewrite<'a>(
     store: &'a Store,
     base: &Snapshot,
@@ -27,11 +27,11 @@ pub fn rewrite<'a>(
     let meta = base.meta();
     if meta.chunking.analysis != analysis::VERSION {
         return Err(Fault::failed(
-            "the index was built by another version of rag, which took words apart otherwise",
+            "the index was built by another version of rag, which splits words differently",
         )
-        .hint("run `rag ingest` with the same folders: it builds the index afresh"));
+        .hint("run `rag ingest` with the same folders: it rebuilds the index"));
     }
-    let mut builder = Builder::begin_as_one(store)?;
+    let mut builder = Builder::begin_single_segment(store)?;
     let mut indexed: Vec<&Record> =
         records.iter().filter(|record| record.state == State::Indexed).collect();
     indexed.sort_by_key(|record| format!("{}/{}", record.root, record.path));
@@ -42,7 +42,7 @@ pub fn rewrite<'a>(
             return Err(Fault::interrupted());
         }
         let root = from.get(record.root).copied().unwrap_or(record.root);
-        carry(&mut builder, base, root, record, &mut rows)?;
+        copy_document(&mut builder, base, root, record, &mut rows)?;
     }
     builder.seal(records)?;
     let vectors = builder.vectors(meta.model.dimension)?;
@@ -57,10 +57,10 @@ pub fn rewrite<'a>(
     Ok((builder, vectors))
 }
 
-/// Adds the passages that `base` has of a document in its folder number `from` to `builder`, as
-/// those of `record`. The builder has no base, and nothing but what this function added; `rows`
-/// gets the base row of each new vector.
-pub fn carry(
+/// Adds the passages of a document in folder `from` of `base` to `builder`, as those of `record`.
+/// The builder has no base, and only what this function added; the base row of each new vector is
+/// appended to `rows`.
+pub fn copy_document(
     builder: &mut Builder<'_>,
     base: &Snapshot,
     from: usize,
@@ -71,12 +71,15 @@ pub fn carry(
         let title = stored.title.as_deref();
         let embedded =
             embedded_text(&context_line(title, &stored.chunk.heading), &stored.chunk.text);
-        let (root, path, language) =
-            (record.root, record.path.as_str(), record.language.as_deref());
-        builder.add(
-            ChunkEntry { root, path, title, language, chunk: &stored.chunk, row: 0 },
-            &embedded,
-        )?;
+        let entry = ChunkEntry {
+            root: record.root,
+            path: &record.path,
+            title,
+            language: record.language.as_deref(),
+            chunk: &stored.chunk,
+            row: 0,
+        };
+        builder.add(entry, &embedded)?;
         if builder.new_rows() > rows.len() {
             rows.push(row);
         }

@@ -1,31 +1,61 @@
-//! Which folder of an index somebody means.
+//! The folders of an index, and which of them a user means.
 
 use std::path::Path;
 
-use super::generation::Root;
-use crate::disk;
+use serde::{Deserialize, Serialize};
 
-/// The numbers of the folders that `typed` means in the folder `cwd`: that of this place, or else
-/// those of this name.
-pub fn roots_named(roots: &[Root], cwd: &Path, typed: &str) -> Vec<usize> {
-    let place = disk::real_path(&cwd.join(typed));
-    let at_place = |root: &Root| Path::new(&root.real) == place;
-    if let Some(n) = roots.iter().position(at_place) {
-        return vec![n];
-    }
-    let named =
-        roots.iter().enumerate().filter(|(_, root)| plain_name(&root.given) == plain_name(typed));
-    named.map(|(n, _)| n).collect()
+use crate::disk;
+use crate::naming::{self, Folder};
+
+/// A folder of an index.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Root {
+    /// The name that hits show: as typed when the folder was added.
+    pub given: String,
+    /// Absolute path, links resolved: identifies the folder.
+    pub real: String,
+    /// Patterns of files to include and to exclude, kept for the next ingest of the folder.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub include: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<String>,
+    /// The folder was a mount point. While nothing is mounted there it counts as missing, even if
+    /// an empty folder is in its place.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_mount: bool,
 }
 
-/// A folder's name without what means nothing: `docs` for `./docs/`.
-pub fn plain_name(given: &str) -> &str {
-    let mut plain = given;
-    while let Some(rest) = plain.strip_prefix("./") {
-        plain = rest.trim_start_matches('/');
+impl Root {
+    /// A folder without patterns.
+    pub fn new(given: impl Into<String>, real: impl Into<String>) -> Self {
+        Self { given: given.into(), real: real.into(), ..Self::default() }
     }
-    match plain.trim_end_matches('/') {
-        "" if given.starts_with('/') => "/",
+
+    /// For the names of its documents.
+    pub fn folder(&self) -> Folder<'_> {
+        Folder { given: &self.given, real: &self.real }
+    }
+
+    /// The absolute path of a document.
+    pub fn absolute(&self, path: &str) -> String {
+        format!("{}/{path}", self.real.trim_end_matches('/'))
+    }
+}
+
+/// Numbers of the folders that `typed` means in the directory `cwd`: the one at that path, or else
+/// all with that name.
+pub fn roots_named(roots: &[Root], cwd: &Path, typed: &str) -> Vec<usize> {
+    let path = disk::real_path(&cwd.join(typed));
+    if let Some(n) = roots.iter().position(|root| Path::new(&root.real) == path) {
+        return vec![n];
+    }
+    let has_name = |root: &Root| plain_name(&root.given) == plain_name(typed);
+    (0..roots.len()).filter(|n| has_name(&roots[*n])).collect()
+}
+
+/// A folder's name in its shortest form: `docs` for `./docs/`, `.` for `./`.
+pub fn plain_name(given: &str) -> &str {
+    match naming::plain(given) {
         "" => ".",
         plain => plain,
     }
@@ -36,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_is_meant_by_place_before_name() {
+    fn a_path_takes_precedence_over_a_name() {
         let dir = tempfile::tempdir().unwrap();
         let base = dir.path().canonicalize().unwrap();
         std::fs::create_dir_all(base.join("here/docs")).unwrap();
@@ -65,7 +95,7 @@ mod tests {
         assert_eq!(
             roots_named(&roots, &base, "docs"),
             [0, 1],
-            "two of that name, and none at that place"
+            "two have that name, none has that path"
         );
     }
 }

@@ -1,29 +1,31 @@
-//! What is left of a damaged generation. Every block is checked when it is read, so that whatever
-//! is handed out here is what was written, as long as `meta.json` is.
+//! Reading what is left of a damaged generation. Every block is checked when it is read, so as long
+//! as `meta.json` is undamaged, everything returned here is what was written.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use serde::Deserialize;
 
+use super::consistency::disagreements;
 use super::dense::{self, RowKey, keys_name, read_keys};
 use super::documents::{Record, State};
-use super::generation::{META, Meta, Root, damaged};
+use super::generation::{META, Meta, VectorFile, damaged};
 use super::lexical::Stored;
-use super::names::{Pointer, Store, Target};
+use super::names::Store;
+use super::pointer::{Pointer, Target};
+use super::roots::Root;
 use super::snapshot::{Snapshot, table};
-use super::verify::disagreements;
 use crate::disk::{self, Damage, FileSum, Mapped};
 use crate::error::{Fault, Kind, Result};
 
-/// The readable parts of the generation that a name stands for.
+/// The readable parts of a generation.
 pub struct Remains {
     pub meta: Meta,
     /// `None` when it is damaged.
     pub table: Option<Vec<Record>>,
     words: Option<Snapshot>,
-    /// Whole vector files, and which text is where in them.
+    /// Undamaged vector files, and the file and row of each text.
     dense: Vec<dense::VectorReader>,
     rows: HashMap<RowKey, (usize, usize)>,
 }
@@ -34,7 +36,7 @@ impl Remains {
     pub fn open(store: &Store, pointer: &Pointer) -> Result<Self> {
         let target = &pointer.current;
         let dir = store.generation_dir(&target.generation);
-        let meta = Meta::read(&dir, &target.meta_sha256)?;
+        let meta = store.read_meta(target)?;
         let table = table(&dir, &meta).ok();
         let words = Snapshot::open_words(&dir, target).ok();
         let mut remains = Self { meta, table, words, dense: Vec::new(), rows: HashMap::new() };
@@ -44,32 +46,11 @@ impl Remains {
 
     fn open_vectors(&mut self, dir: &Path) {
         for vectors in &self.meta.vectors {
-            let keys = keys_name(&vectors.file);
-            let whole = |name: &str| {
-                self.meta.files.get(name).filter(|entry| is_whole(&dir.join(name), entry))
-            };
-            let (Some(entry), Some(_)) = (whole(&vectors.file), whole(&keys)) else { continue };
-            let Some(sums) = entry.block_sums() else { continue };
-            let map = Mapped::open(
-                &dir.join(&vectors.file),
-                &vectors.file,
-                entry.bytes,
-                sums,
-                Damage::default(),
-            );
-            let reader = map.and_then(|map| {
-                dense::VectorReader::open(
-                    vec![(Arc::new(map), vectors.rows)],
-                    self.meta.model.dimension,
-                )
-            });
-            let (Ok(reader), Ok(Some(keys))) = (reader, read_keys(&dir.join(keys))) else {
-                continue;
-            };
-            let n = self.dense.len();
-            self.rows.extend(
-                keys.into_iter().take(vectors.rows).enumerate().map(|(row, key)| (key, (n, row))),
-            );
+            let Some((reader, keys)) = open_vectors(dir, &self.meta, vectors) else { continue };
+            let file = self.dense.len();
+            for (row, key) in keys.into_iter().take(vectors.rows).enumerate() {
+                self.rows.insert(key, (file, row));
+            }
             self.dense.push(reader);
         }
     }
@@ -80,8 +61,8 @@ impl Remains {
         (chunks.len() as u64 == record.chunks).then_some(chunks)
     }
 
-    /// The documents that the BM25 part knows, with the number of their chunks, in no particular
-    /// order; none when it cannot be read from end to end.
+    /// The documents in the BM25 part, with the number of their chunks; none when it cannot be read
+    /// completely.
     pub fn documents(&self) -> BTreeMap<(usize, String), u64> {
         let mut found = BTreeMap::new();
         let Some(words) = &self.words else { return found };
@@ -93,15 +74,14 @@ impl Remains {
         }
     }
 
-    /// The vector of a text that the generation has.
+    /// The vector of a text, if the generation has it.
     pub fn vector_of(&self, embedded: &str) -> Option<Vec<f32>> {
         let (file, row) = self.rows.get(&RowKey::of(embedded))?;
         self.dense[*file].row(*row).ok()
     }
 }
 
-/// What must outlive the generation that says it, even if nothing else of that generation can be
-/// read.
+/// What must survive a generation, even if nothing else of it can be read.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
 pub struct Roster {
     /// The folders of the index.
@@ -111,8 +91,8 @@ pub struct Roster {
     pub removed: Vec<String>,
 }
 
-/// The folders of an index, from `meta.json` of any format: the current one, if need be although
-/// its sum is wrong, or else that of the generation before. `None` when there is no such index.
+/// The folders of an index, from `meta.json` of any format: the current one, even if its sum is
+/// wrong, or else that of the previous generation. `None` when there is no such index.
 ///
 /// # Errors
 /// [`Kind::Damaged`] when the pointer or every `meta.json` is unreadable.
@@ -135,78 +115,93 @@ fn read_roster(store: &Store, pointer: &Pointer) -> Result<Roster> {
     current.or_else(previous).ok_or_else(|| damaged(&path(&pointer.current), "it cannot be read"))
 }
 
-fn is_whole(path: &Path, entry: &FileSum) -> bool {
-    disk::file_sum(path).is_ok_and(|sum| sum.bytes == entry.bytes && sum.sha256 == entry.sha256)
+/// A vector file and its keys, if both are undamaged.
+fn open_vectors(
+    dir: &Path,
+    meta: &Meta,
+    vectors: &VectorFile,
+) -> Option<(dense::VectorReader, Vec<RowKey>)> {
+    let keys_name = keys_name(&vectors.file);
+    let undamaged =
+        |name: &str| meta.files.get(name).filter(|sum| matches_sum(&dir.join(name), sum));
+    undamaged(&keys_name)?;
+    let sum = undamaged(&vectors.file)?;
+    let (path, damage) = (dir.join(&vectors.file), Damage::default());
+    let map = Mapped::open(&path, &vectors.file, sum.bytes, sum.block_sums()?, damage).ok()?;
+    let files = vec![(Arc::new(map), vectors.rows)];
+    let reader = dense::VectorReader::open(files, meta.model.dimension).ok()?;
+    Some((reader, read_keys(&dir.join(keys_name)).ok()??))
 }
 
-/// Writes the damaged pointer of `name` anew, to the generation that it says, if that is beyond
-/// doubt, or else to the newest whole one that no other name stands for. Yields its `meta.json`.
-/// The caller holds the lock.
+fn matches_sum(path: &Path, expected: &FileSum) -> bool {
+    let has_sum = |sum: FileSum| sum.bytes == expected.bytes && sum.sha256 == expected.sha256;
+    disk::file_sum(path).is_ok_and(has_sum)
+}
+
+/// Writes the damaged pointer of `name` again: to the generation that it still names, if that is
+/// readable, or else to the newest undamaged one that no other pointer names. Returns its
+/// `meta.json`. The caller holds the lock.
 ///
 /// # Errors
-/// [`Kind::Damaged`] when there is none, or more than one name has lost its generation.
-pub fn mend_pointer(store: &Store, name: &str) -> Result<Meta> {
+/// [`Kind::Damaged`] when there is no such generation, or several pointers are damaged.
+pub fn repair_pointer(store: &Store, name: &str) -> Result<Meta> {
     let path = store.pointer_path(name);
-    let read = |target: &Target| {
-        Meta::read(&store.generation_dir(&target.generation), &target.meta_sha256).ok()
-    };
-    let said: Option<Pointer> =
+    let parsed: Option<Pointer> =
         std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
-    // What is damaged is something else then: nothing has such a sum by chance.
-    if let Some(pointer) = said
-        && let Some(meta) = read(&pointer.current)
+    // A target with a matching SHA-256 is right: the damage is elsewhere in the pointer.
+    if let Some(pointer) = parsed
+        && let Ok(meta) = store.read_meta(&pointer.current)
     {
-        store.point(
-            name,
-            pointer.current,
-            pointer.previous.filter(|previous| read(previous).is_some()),
-        )?;
+        let previous = pointer.previous.filter(|previous| store.read_meta(previous).is_ok());
+        store.write_pointer(&Pointer::new(name, pointer.current, previous))?;
         return Ok(meta);
     }
+    let mut candidates = orphans(store, name)?;
+    // Two generations of one second are ordered by the times of their files.
+    let written = |target: &Target| {
+        let path = store.generation_dir(&target.generation).join(META);
+        path.metadata().and_then(|meta| meta.modified()).ok()
+    };
+    candidates.sort_by_cached_key(|(target, meta)| (meta.created, written(target)));
+    let (current, meta) = candidates
+        .pop()
+        .ok_or_else(|| damaged(&path, "no undamaged generation is left that it can have named"))?;
+    let previous = candidates.pop().map(|(target, _)| target);
+    store.write_pointer(&Pointer::new(name, current, previous))?;
+    Ok(meta)
+}
+
+/// Undamaged generations that no pointer but that of `name` can have named.
+fn orphans(store: &Store, name: &str) -> Result<Vec<(Target, Meta)>> {
     let mut taken = Vec::new();
     for other in store.names()?.into_iter().filter(|other| other != name) {
         match store.pointer(&other) {
             Ok(pointer) => taken.extend(pointer.into_iter().flat_map(Pointer::generations)),
             Err(fault) if fault.kind() == Kind::Damaged => {
                 return Err(Fault::damaged(format!(
-                    "the pointers of `{name}` and `{other}` are both damaged, and which generation \
-                     was whose is unknown"
+                    "the pointers of `{name}` and `{other}` are both damaged, so it is unknown \
+                     which generation belongs to which"
                 )));
             }
             Err(fault) => return Err(fault),
         }
     }
-    let mut whole: Vec<(Target, Meta)> = generations(store)
-        .into_iter()
-        .filter(|name| !taken.contains(name))
-        .filter_map(|g| found(store, g))
-        .collect();
-    // Two ingests of one second are told apart by the file system.
-    let written = |target: &Target| {
-        std::fs::metadata(store.generation_dir(&target.generation).join(META))
-            .and_then(|meta| meta.modified())
-            .ok()
-    };
-    whole.sort_by_cached_key(|(target, meta)| (meta.created, written(target)));
-    let (current, meta) = whole.pop().ok_or_else(|| {
-        damaged(&path, "and there is no whole generation that it can have stood for")
-    })?;
-    store.point(name, current, whole.pop().map(|(target, _)| target))?;
-    Ok(meta)
+    let free = generations(store).into_iter().filter(|generation| !taken.contains(generation));
+    Ok(free.filter_map(|generation| check_generation(store, generation)).collect())
 }
 
-/// Makes `name` stand for the generation before, for good. The caller holds the lock.
+/// Points the name to its previous generation, and keeps no other. The caller holds the lock.
 ///
 /// # Errors
-/// When there is none, or it is damaged too.
+/// When there is no previous generation, or it is damaged too.
 pub fn fall_back(store: &Store, pointer: &Pointer) -> Result<Meta> {
     let meta_path = store.generation_dir(&pointer.current.generation).join(META);
     let lost = || damaged(&meta_path, "without it nothing else in the generation can be trusted");
     let previous = pointer.previous.clone().ok_or_else(lost)?;
-    let (target, meta) = found(store, previous.generation.clone())
+    let (target, meta) = check_generation(store, previous.generation.clone())
         .filter(|(target, _)| *target == previous)
         .ok_or_else(lost)?;
-    store.point(&pointer.name, target, None)?;
+    store.write_pointer(&Pointer::new(&pointer.name, target, None))?;
     Ok(meta)
 }
 
@@ -219,20 +214,20 @@ fn generations(store: &Store) -> Vec<String> {
         .collect()
 }
 
-/// A generation that is whole, as far as it can be told without knowing the sum of its `meta.json`.
-fn found(store: &Store, generation: String) -> Option<(Target, Meta)> {
-    let dir: PathBuf = store.generation_dir(&generation);
-    let meta_sha256 = disk::sha256_hex(&std::fs::read(dir.join(META)).ok()?);
+/// A generation, if it is undamaged as far as that is known without the sum of its `meta.json`.
+fn check_generation(store: &Store, generation: String) -> Option<(Target, Meta)> {
+    let path = store.generation_dir(&generation).join(META);
+    let meta_sha256 = disk::sha256_hex(&std::fs::read(path).ok()?);
     let target = Target { generation, meta_sha256 };
-    let snapshot = Snapshot::open(&dir, &target).ok()?;
+    let snapshot = store.open_target(&target).ok()?;
     snapshot.check().ok()?;
     let meta = snapshot.meta().clone();
     (meta.pending == 0 && disagreements(&snapshot).ok()?.is_empty()).then_some((target, meta))
 }
 
-/// A record for a document whose row of the table is lost: the next ingest reads the file and fills
-/// it in.
-pub fn blank(root: usize, path: String, chunks: u64, language: Option<&str>) -> Record {
+/// A record for a document whose row in the table is lost. The next ingest reads the file and
+/// replaces the record.
+pub fn blank_record(root: usize, path: String, chunks: u64, language: Option<&str>) -> Record {
     Record {
         root,
         path,

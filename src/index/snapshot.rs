@@ -9,16 +9,20 @@ use super::documents::{self, Record, State};
 use super::generation::{Meta, damaged};
 use super::guard::guarded;
 use super::lexical::{self, Stored, VerifiedDirectory};
-use super::names::Target;
+use super::pointer::Target;
 use crate::analysis::Query;
 use crate::disk::{Damage, FileSum, Mapped};
 use crate::error::{Context as _, Fault, Result};
 use crate::filter::Filter;
 
+/// The folder of the BM25 part, in the names of its files.
+const BM25: &str = "bm25/";
+
 /// One open generation. Opening checks `meta.json` and the size of every file; blocks are checked
-/// when first read.
+/// at their first read.
 ///
-/// What a search reads is mapped from the start: a writer may remove the folder meanwhile.
+/// The files that a search reads are mapped on opening, because a writer may remove the folder
+/// meanwhile.
 pub struct Snapshot {
     dir: PathBuf,
     target: Target,
@@ -30,49 +34,53 @@ pub struct Snapshot {
     dense: OnceLock<dense::VectorReader>,
 }
 
-/// What a filter leaves of a generation.
+/// The part of a generation that a filter matches.
 pub struct Allowed {
-    /// How many documents.
+    /// Number of documents.
     pub documents: u64,
-    /// Whether a chunk is of one of them, by ordinal.
+    /// Whether a chunk belongs to one of them, by ordinal.
     pub chunks: Vec<bool>,
 }
 
 impl Snapshot {
     pub(super) fn open(dir: &Path, target: &Target) -> Result<Self> {
         let meta = Meta::read(dir, &target.meta_sha256)?;
-        let damage = Damage::default();
-        let mut files = HashMap::new();
-        for (name, entry) in &meta.files {
-            if let Some(below) = name.strip_prefix("bm25/") {
-                files.insert(PathBuf::from(below), Arc::new(map(dir, name, entry, &damage)?));
-            } else {
-                check_size(dir, name, entry)?;
-            }
+        for (name, entry) in meta.files.iter().filter(|(name, _)| !name.starts_with(BM25)) {
+            check_size(dir, name, entry)?;
         }
+        let damage = Damage::default();
         let mut vectors = Vec::new();
         for file in &meta.vectors {
             let entry = listed(dir, &meta, &file.file)?;
             vectors.push((Arc::new(map(dir, &file.file, entry, &damage)?), file.rows));
         }
-        let lexical = lexical(dir, &meta, files, &damage)?;
-        let (dir, target) = (dir.to_owned(), target.clone());
-        Ok(Self { dir, target, meta, damage, lexical, vectors, dense: OnceLock::new() })
+        Self::with_vectors(dir, target, meta, damage, vectors)
     }
 
     /// Opens what is left of the BM25 part of a damaged generation, and nothing else.
     pub(super) fn open_words(dir: &Path, target: &Target) -> Result<Self> {
         let meta = Meta::read(dir, &target.meta_sha256)?;
-        let damage = Damage::default();
+        Self::with_vectors(dir, target, meta, Damage::default(), Vec::new())
+    }
+
+    fn with_vectors(
+        dir: &Path,
+        target: &Target,
+        meta: Meta,
+        damage: Damage,
+        vectors: Vec<(Arc<Mapped>, usize)>,
+    ) -> Result<Self> {
         let mut files = HashMap::new();
         for (name, entry) in &meta.files {
-            if let Some(below) = name.strip_prefix("bm25/") {
+            if let Some(below) = name.strip_prefix(BM25) {
                 files.insert(PathBuf::from(below), Arc::new(map(dir, name, entry, &damage)?));
             }
         }
-        let lexical = lexical(dir, &meta, files, &damage)?;
+        let directory = VerifiedDirectory::new(files);
+        let lexical =
+            tantivy(dir, &damage, || lexical::LexicalReader::open(directory, meta.counts.terms))?;
         let (dir, target) = (dir.to_owned(), target.clone());
-        Ok(Self { dir, target, meta, damage, lexical, vectors: Vec::new(), dense: OnceLock::new() })
+        Ok(Self { dir, target, meta, damage, lexical, vectors, dense: OnceLock::new() })
     }
 
     pub fn meta(&self) -> &Meta {
@@ -98,21 +106,21 @@ impl Snapshot {
         self.tantivy(|| self.lexical.scores(query))
     }
 
-    /// Inverse document frequency of an analysed term.
+    /// Inverse document frequency of an analyzed term.
     pub fn term_weight(&self, term: &str) -> Result<f64> {
         self.tantivy(|| self.lexical.term_weight(term))
     }
 
-    /// Cosine with each of `queries` by ordinal; NaN for deleted chunks. The vectors are read once
-    /// for all of them, by at most so many `threads`.
+    /// Cosine with each of `queries` by ordinal; NaN for deleted chunks. At most `threads` threads
+    /// read the vectors, once for all queries.
     pub fn dense_scores(&self, queries: &[&[f32]], threads: usize) -> Result<Vec<Vec<f32>>> {
         let dense = self.dense()?;
         if queries.iter().any(|query| query.len() != dense.dimension()) {
             return Err(Fault::failed(
-                "the model and the index disagree about the dimension of a vector",
+                "the model and the index have vectors of different dimensions",
             ));
         }
-        let cosines = dense.cosines(queries, threads).map_err(|e| self.named(e))?;
+        let cosines = dense.cosines(queries, threads).map_err(|e| self.name_damage(e))?;
         let mut scores = vec![vec![f32::NAN; self.ordinals()]; queries.len()];
         let (rows, mut outside) = (dense.rows() as u64, None);
         let mut visit = |ordinal, row| {
@@ -128,13 +136,13 @@ impl Snapshot {
         match outside {
             Some(row) => Err(damaged(
                 &self.dir,
-                &format!("a chunk points to vector row {row}, which is not there"),
+                &format!("a chunk points to vector row {row}, which does not exist"),
             )),
             None => Ok(scores),
         }
     }
 
-    /// What `filter` leaves; every document is asked once.
+    /// The documents and chunks that `filter` matches; it is evaluated once per document.
     pub fn allowed(&self, filter: &Filter) -> Result<Allowed> {
         let records = self.documents()?;
         let indexed = records.iter().filter(|record| record.state == State::Indexed);
@@ -152,8 +160,7 @@ impl Snapshot {
         Ok(self.rows_of(root, path)?.into_iter().map(|(stored, _)| stored).collect())
     }
 
-    /// As [`Snapshot::chunks_of`], each with its vector row. The order depends on nothing but the
-    /// chunks.
+    /// As [`Snapshot::chunks_of`], each with its vector row. The order depends only on the chunks.
     pub fn rows_of(&self, root: usize, path: &str) -> Result<Vec<(Stored, u64)>> {
         let mut chunks = self.tantivy(|| self.lexical.document(root, path))?;
         let place = |stored: &Stored| (stored.chunk.bytes.start, stored.chunk.bytes.end);
@@ -161,7 +168,7 @@ impl Snapshot {
         Ok(chunks)
     }
 
-    /// Whether there is nothing in the files that no live chunk needs.
+    /// Whether the files contain only what live chunks need.
     pub fn is_compact(&self) -> Result<bool> {
         let mut rows = HashSet::new();
         self.tantivy(|| {
@@ -184,7 +191,9 @@ impl Snapshot {
 
     /// The vector in a row.
     pub fn vector(&self, row: u64) -> Result<Vec<f32>> {
-        self.dense()?.row(usize::try_from(row).unwrap_or(usize::MAX)).map_err(|e| self.named(e))
+        self.dense()?
+            .row(usize::try_from(row).unwrap_or(usize::MAX))
+            .map_err(|e| self.name_damage(e))
     }
 
     /// The table of files, in the order of the walk.
@@ -215,7 +224,7 @@ impl Snapshot {
         }
         let dimension = self.meta.model.dimension;
         let opened = dense::VectorReader::open(self.vectors.clone(), dimension)
-            .map_err(|e| self.named(e))?;
+            .map_err(|e| self.name_damage(e))?;
         Ok(self.dense.get_or_init(|| opened))
     }
 
@@ -223,8 +232,8 @@ impl Snapshot {
         tantivy(&self.dir, &self.damage, read)
     }
 
-    /// `fault`, or the damage behind it.
-    fn named(&self, fault: Fault) -> Fault {
+    /// `fault`, or the damage that caused it.
+    fn name_damage(&self, fault: Fault) -> Fault {
         self.damage.seen().map_or(fault, |name| self.damaged_file(name))
     }
 
@@ -242,16 +251,6 @@ pub(super) fn table(dir: &Path, meta: &Meta) -> Result<Vec<Record>> {
     let map = map(dir, documents::FILE, listed(dir, meta, documents::FILE)?, &Damage::default())?;
     let bytes = map.read(0..map.len()).map_err(|_| damaged(&path, "a checksum does not match"))?;
     documents::parse(bytes, &path)
-}
-
-fn lexical(
-    dir: &Path,
-    meta: &Meta,
-    files: HashMap<PathBuf, Arc<Mapped>>,
-    damage: &Damage,
-) -> Result<lexical::LexicalReader> {
-    let directory = VerifiedDirectory::new(files);
-    tantivy(dir, damage, || lexical::LexicalReader::open(directory, meta.counts.terms))
 }
 
 fn listed<'a>(dir: &Path, meta: &'a Meta, name: &str) -> Result<&'a FileSum> {
@@ -277,7 +276,8 @@ fn check_size(dir: &Path, name: &str, entry: &FileSum) -> Result<()> {
     }
 }
 
-/// Reads through Tantivy; names the damaged file behind whatever it says, or behind its panic.
+/// Reads through Tantivy, and replaces its error or panic by the name of a damaged file, if there
+/// is one.
 fn tantivy<T>(dir: &Path, damage: &Damage, read: impl FnOnce() -> tantivy::Result<T>) -> Result<T> {
     let read = guarded(read);
     match (read, damage.seen()) {

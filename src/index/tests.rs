@@ -10,7 +10,7 @@ fn model() -> ModelInfo {
     ModelInfo { name: "m".into(), fingerprint: "f".into(), dimension: DIMENSION }
 }
 
-/// A vector that only its text decides.
+/// A vector that depends only on the text.
 fn vector(text: &str) -> [f32; DIMENSION] {
     let n = text.bytes().fold(7u32, |n, b| n.wrapping_mul(31).wrapping_add(u32::from(b)));
     let raw = [n & 255, n >> 8 & 255, n >> 16 & 255, n >> 24].map(|x| x as f32 + 1.0);
@@ -38,7 +38,7 @@ fn record(path: &str, text: &str) -> Record {
     }
 }
 
-/// Commits the generation in which `name` holds exactly `files`, each one chunk.
+/// Commits a generation in which `name` has exactly `files`, with one chunk each.
 fn commit(store: &Store, name: &str, files: &[(&str, &str)]) -> Meta {
     let base = store.open(name).ok();
     let before = base.as_ref().map_or(Vec::new(), |base| base.documents().unwrap());
@@ -118,7 +118,7 @@ fn temp_store() -> (tempfile::TempDir, Store) {
 }
 
 #[test]
-fn phrases_identifiers_and_stems_find_what_a_person_expects() {
+fn phrases_identifiers_and_stems_match() {
     let (_dir, store) = temp_store();
     commit(
         &store,
@@ -143,7 +143,7 @@ fn phrases_identifiers_and_stems_find_what_a_person_expects() {
     assert_eq!(best("std::fs::write"), "call");
 }
 
-/// An index that grew and shrank ranks like one that was built at once, to the last bit.
+/// An index that grew and shrank ranks exactly like one that was built at once.
 #[test]
 fn history_leaves_no_trace_in_the_scores() {
     let (_dir, store) = temp_store();
@@ -162,7 +162,7 @@ fn history_leaves_no_trace_in_the_scores() {
 }
 
 #[test]
-fn equal_texts_share_a_row_and_old_rows_are_found_again() {
+fn equal_texts_share_a_row_and_old_rows_are_reused() {
     let (_dir, store) = temp_store();
     assert_eq!(commit(&store, "a", &[("a", "same"), ("b", "same"), ("c", "other")]).counts.rows, 2);
     assert_eq!(commit(&store, "a", &[("c", "other")]).counts.rows, 2);
@@ -171,9 +171,9 @@ fn equal_texts_share_a_row_and_old_rows_are_found_again() {
     assert!(best.0 == "d" && (best.2 - 1.0).abs() < 1e-6, "{best:?}");
 }
 
-/// However many ingests there were, vector files stay few, and each keeps the rows it should.
+/// After many ingests there are few vector files, and every row is the right one.
 #[test]
-fn vector_files_are_joined_as_they_grow() {
+fn vector_files_are_merged_as_they_grow() {
     let (_dir, store) = temp_store();
     let texts: Vec<String> = (0..40).map(|i| format!("text number {i}")).collect();
     let mut most = 0;

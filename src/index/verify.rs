@@ -1,11 +1,11 @@
 //! Checking an index to the last byte, and its parts against each other.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 
-use super::State;
-use super::generation::Meta;
-use super::names::{Store, Target};
+use super::consistency::disagreements;
+use super::generation::{META, Meta};
+use super::names::Store;
+use super::pointer::Target;
 use super::snapshot::Snapshot;
 use crate::disk;
 use crate::error::{Kind, Result};
@@ -18,24 +18,24 @@ pub struct Problem {
     pub reason: String,
 }
 
-/// Everything that is wrong with the index called `name`; empty when all is well.
+/// Everything that is wrong with the index called `name`; empty when nothing is.
 ///
 /// # Errors
-/// When there is no such index or it cannot be read at all; damage is not an error here but a
+/// When there is no such index, or it cannot be read at all; damage is not an error here but a
 /// [`Problem`].
 pub fn verify(store: &Store, name: &str) -> Result<Vec<Problem>> {
-    let path = store.dir().join("names").join(format!("{name}.json"));
     loop {
         let pointer = match store.pointer(name) {
             Ok(Some(pointer)) => pointer,
             Ok(None) => return store.open(name).map(|_| Vec::new()),
             Err(fault) if fault.kind() == Kind::Damaged => {
+                let path = store.pointer_path(name);
                 return Ok(vec![Problem { path, reason: fault.to_string() }]);
             }
             Err(fault) => return Err(fault),
         };
         let found = verify_target(store, &pointer.current);
-        // Files of a generation that a writer replaced and removed meanwhile are no damage.
+        // A generation that a writer replaced and removed meanwhile is not damaged.
         let is_whole = found.as_ref().is_ok_and(Vec::is_empty);
         let is_replaced = || matches!(store.pointer(name), Ok(Some(now)) if now != pointer);
         if is_whole || !is_replaced() {
@@ -49,10 +49,7 @@ fn verify_target(store: &Store, target: &Target) -> Result<Vec<Problem>> {
     let meta = match Meta::read(&dir, &target.meta_sha256) {
         Ok(meta) => meta,
         Err(fault) if fault.kind() == Kind::Damaged => {
-            return Ok(vec![Problem {
-                path: dir.join(super::generation::META),
-                reason: fault.to_string(),
-            }]);
+            return Ok(vec![Problem { path: dir.join(META), reason: fault.to_string() }]);
         }
         Err(fault) => return Err(fault),
     };
@@ -76,45 +73,4 @@ fn verify_target(store: &Store, target: &Target) -> Result<Vec<Problem>> {
         problems.extend(reasons.into_iter().map(|reason| Problem { path: dir.clone(), reason }));
     }
     Ok(problems)
-}
-
-/// BM25, vectors and table of files tell the same story.
-pub(super) fn disagreements(snapshot: &Snapshot) -> Result<Vec<String>> {
-    let (meta, mut reasons) = (snapshot.meta(), Vec::new());
-    let documents = snapshot.documents()?;
-    let by_table = documents.iter().fold(0u64, |sum, record| sum.saturating_add(record.chunks));
-    if by_table != meta.counts.chunks || snapshot.live_chunks() as u64 != meta.counts.chunks {
-        reasons.push(format!(
-            "meta.json counts {} chunks, the table of files {by_table}, the BM25 index {}",
-            meta.counts.chunks,
-            snapshot.live_chunks()
-        ));
-    }
-    let rows = meta.vectors.iter().fold(0u64, |sum, file| sum.saturating_add(file.rows as u64));
-    if rows != meta.counts.rows {
-        reasons.push(format!(
-            "meta.json counts {} vectors, the vector files {rows}",
-            meta.counts.rows
-        ));
-    }
-    let mut left: HashMap<(usize, String), u64> = documents
-        .into_iter()
-        .filter(|record| record.state == State::Indexed)
-        .map(|record| ((record.root, record.path), record.chunks))
-        .collect();
-    let (mut stray, mut without_vector) = (0, 0);
-    snapshot.for_each(&mut |stored, row| {
-        match left.get_mut(&(stored.root, stored.path)) {
-            Some(n) if *n > 0 => *n -= 1,
-            _ => stray += 1,
-        }
-        without_vector += u64::from(row >= meta.counts.rows);
-    })?;
-    if stray > 0 || left.values().any(|n| *n > 0) {
-        reasons.push(format!("{stray} chunks belong to no file in the table"));
-    }
-    if without_vector > 0 && meta.pending == 0 {
-        reasons.push(format!("{without_vector} chunks have no vector"));
-    }
-    Ok(reasons)
 }

@@ -223,7 +223,7 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
             "read"
         );
         let scan = &*scan;
-        let seal = builder.sealing(&scan.records)?;
+        let seal = builder.start_seal(&scan.records)?;
         need.rows(builder.new_rows());
         let mut outcome = Outcome { committed: true, ..Outcome::default() };
         let name = &engine.config.index;
@@ -285,7 +285,7 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
             };
             let (cache, networks) = embed::embed(
                 &job,
-                builder.pending_but(vec![true; carried.len()])?,
+                builder.pending_except(vec![true; carried.len()])?,
                 vectors,
                 network,
                 on_event,
@@ -315,7 +315,7 @@ pub fn run(engine: &Engine, request: &Request, on_event: &mut dyn FnMut(Event)) 
         Ok(report(start, &meta, index_dir, scan, &outcome))
     });
     if outcome.is_ok() {
-        engine.assets.state.note_place(&engine.config.data_dir);
+        engine.assets.state.record_data_dir(&engine.config.data_dir);
     }
     outcome.map_err(|fault| need.explain(fault, engine.store.dir()))
 }
@@ -393,7 +393,7 @@ fn carry(
             return Err(Fault::interrupted());
         }
         if let Some(from) = from[record.root] {
-            index::carry(builder, base, from, record, &mut rows)?;
+            index::copy_document(builder, base, from, record, &mut rows)?;
         }
     }
     Ok(rows)

@@ -71,7 +71,7 @@ pub fn repair(engine: &Engine, wait: Duration, on_event: &mut dyn FnMut(Event)) 
     let mut damaged = index::verify(store, name)?;
     let mut steps = Vec::new();
     if store.pointer(name).is_err_and(|fault| fault.kind() == Kind::Damaged) {
-        let meta = index::mend_pointer(store, name).map_err(|fault| or_ingest(engine, fault))?;
+        let meta = index::repair_pointer(store, name).map_err(|fault| or_ingest(engine, fault))?;
         steps.push(Step::Pointer { created: meta.created });
         damaged.extend(index::verify(store, name)?);
     }
@@ -195,7 +195,7 @@ fn rebuild(engine: &Engine, remains: &Remains, on_event: &mut dyn FnMut(Event)) 
                 dimension,
             };
             (rebuilt.cache, _) =
-                embed::embed(&job, builder.pending_but(put)?, vectors, network, on_event)?;
+                embed::embed(&job, builder.pending_except(put)?, vectors, network, on_event)?;
         }
         if engine.interrupted() {
             return Err(Fault::interrupted());
@@ -228,7 +228,7 @@ impl Plan {
             None => remains
                 .documents()
                 .into_iter()
-                .map(|((root, path), n)| index::blank(root, path, n, None))
+                .map(|((root, path), n)| index::blank_record(root, path, n, None))
                 .collect(),
         };
         let mut kept = 0;
@@ -256,7 +256,7 @@ impl Plan {
                 _ => {
                     let modified_s =
                         metadata.as_ref().map_or(0, std::os::unix::fs::MetadataExt::mtime);
-                    let blank = index::blank(record.root, record.path.clone(), 0, None);
+                    let blank = index::blank_record(record.root, record.path.clone(), 0, None);
                     let size = metadata.map_or(0, |metadata| metadata.len());
                     self.scan.todo.push(Todo {
                         record: self.scan.records.len(),

@@ -41,7 +41,7 @@ pub fn roster(
     let mut found = index::roster(store, name);
     if let Err(fault) = store.pointer(name)
         && fault.kind() == Kind::Damaged
-        && index::mend_pointer(store, name).is_ok()
+        && index::repair_pointer(store, name).is_ok()
     {
         on_event(Event::Note(format!("{fault}; it is written anew")));
         found = index::roster(store, name);

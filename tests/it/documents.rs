@@ -113,7 +113,7 @@ fn check_show(sandbox: &Sandbox) {
     sandbox
         .rag(["documents", "show", "*.pdf"])
         .exits(2)
-        .says("means no document")
+        .says("matches no document")
         .says("rag documents list");
 }
 
@@ -153,7 +153,7 @@ fn a_removed_document_stays_out_until_it_is_restored() {
         .rag(["documents", "list", "--removed"])
         .ok()
         .prints("docs/private/secret.md\ndocs/tides.md\n");
-    sandbox.rag(["documents", "restore", "bees.md"]).exits(2).says("no document that was removed");
+    sandbox.rag(["documents", "restore", "bees.md"]).exits(2).says("no removed document");
     let restored = sandbox.rag(["documents", "restore", "docs/tides.md", "--json"]).ok().json();
     assert_eq!(restored["restored"], json!(["docs/tides.md"]));
     assert_eq!(sandbox.ingest()["documents"], 6);
@@ -168,7 +168,7 @@ fn a_pattern_without_a_match_removes_nothing() {
     sandbox
         .rag(["documents", "remove", "bees.md", "nowhere/**"])
         .exits(2)
-        .says("`nowhere/**` means no document");
+        .says("`nowhere/**` matches no document");
     sandbox.rag(["documents", "remove", "a["]).exits(2).says("not a valid pattern for paths");
     sandbox.rag(["documents", "remove"]).exits(2);
     sandbox.rag(["documents", "list", "--removed"]).exits(3).says("no document was removed");

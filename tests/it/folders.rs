@@ -128,7 +128,7 @@ fn a_folder_is_removed_by_name_or_by_path() {
     sandbox
         .rag(["index", "remove-folder", "doc"])
         .exits(2)
-        .says("`doc` is no folder of the index")
+        .says("`doc` is not a folder of the index")
         .says("birds, docs, notes");
     let run = sandbox.rag(["index", "remove-folder", "birds"]).exits(2);
     assert!(run.stderr.contains("2 documents") && run.stderr.contains("--yes"), "{run}");

@@ -120,7 +120,7 @@ fn a_file_that_is_not_a_bundle_is_refused_and_leaves_nothing() {
         [("empty", &b""[..]), ("text", b"This is no bundle, but a text.\n"), ("zeros", &[0; 4096])]
     {
         sandbox.write(file, content);
-        sandbox.rag(["index", "load", file]).exits(5).says("no usable bundle");
+        sandbox.rag(["index", "load", file]).exits(5).says("not a usable bundle");
     }
     let left = files_below(&sandbox.data());
     assert!(left.iter().all(|file| file == "indexes/.lock"), "{left:?}");

@@ -1,9 +1,8 @@
-//! The dense leg: float32 rows in `.npy` files, scanned exactly.
+//! The dense retriever: float32 rows in `.npy` files, scanned exactly.
 //!
-//! Rows are numbered over all vector files of a generation in order, so joining neighbouring files
-//! changes no row number. A row is one distinct embedded text; chunks point to rows, several chunks
-//! may point to one, and a row that no live chunk points to is dead weight until the generation is
-//! built afresh.
+//! Rows are numbered across all vector files of a generation in order, so merging adjacent files
+//! changes no row number. A row belongs to one distinct embedded text. Several chunks may point to
+//! one row; a row that no live chunk points to stays until the generation is rebuilt.
 
 mod npy;
 mod reader;

@@ -1,7 +1,7 @@
 //! The `.npy` header (NumPy Enhancement Proposal 1, version 1.0), for little-endian float32
 //! matrices only.
 
-/// Bytes before the first row. A multiple of 64, as the format asks, and large enough for any
+/// Bytes before the first row. A multiple of 64, as the format requires, and large enough for any
 /// shape.
 pub const HEADER_BYTES: usize = 128;
 

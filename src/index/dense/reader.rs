@@ -1,4 +1,4 @@
-//! Cosines of a question with every row.
+//! Cosines of queries with every row.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -38,14 +38,13 @@ impl VectorReader {
             let head = map
                 .read(0..HEADER_BYTES.min(map.len()))
                 .map_err(|e| Fault::damaged(e.to_string()))?;
-            // The shape may come from a stranger's bundle.
+            // The shape may come from an untrusted bundle.
             let bytes = rows
                 .checked_mul(dimension)
                 .and_then(|n| n.checked_mul(4)?.checked_add(HEADER_BYTES));
             if head != header(rows, dimension) || bytes != Some(map.len()) || dimension == 0 {
-                return Err(Fault::damaged(format!(
-                    "{map:?} is not a matrix of {rows} × {dimension}"
-                )));
+                let why = format!("{map:?} is not a matrix of {rows} × {dimension}");
+                return Err(Fault::damaged(why));
             }
             files.push(File { map, first_row, rows });
             first_row += rows;
@@ -61,9 +60,9 @@ impl VectorReader {
         self.dimension
     }
 
-    /// Inner products of each of `queries` with every row; all vectors are unit vectors, so these
-    /// are cosines. The rows are read once for all queries, by at most so many `threads`; that
-    /// changes no result.
+    /// Inner products of each of `queries` with every row, which are cosines because all vectors
+    /// have unit length. At most `threads` threads read the rows, once for all queries; their
+    /// number changes no result.
     ///
     /// # Errors
     /// [`Kind::Damaged`](crate::error::Kind::Damaged) when a block fails its checksum.
@@ -72,18 +71,7 @@ impl VectorReader {
         let mut pieces = self.pieces(&mut cosines);
         let threads = threads.min(pieces.len() / PIECES_OF_A_THREAD).max(1);
         let share = pieces.len().div_ceil(threads).max(1);
-        let compare = |pieces: &mut [Piece<'_>]| -> Result<()> {
-            pieces.iter_mut().try_for_each(|Piece { file, rows, products }| {
-                let matrix = self.matrix(file, rows.clone())?;
-                inner_products(
-                    matrix.as_slice().unwrap_or_default(),
-                    self.dimension,
-                    queries,
-                    products,
-                );
-                Ok(())
-            })
-        };
+        let compare = |pieces: &mut [Piece<'_>]| self.compare_pieces(pieces, queries);
         std::thread::scope(|scope| {
             let mut shares = pieces.chunks_mut(share);
             let own = shares.next();
@@ -96,19 +84,25 @@ impl VectorReader {
         Ok(cosines)
     }
 
+    fn compare_pieces(&self, pieces: &mut [Piece<'_>], queries: &[&[f32]]) -> Result<()> {
+        for Piece { file, rows, products } in pieces {
+            let matrix = self.matrix(file, rows.clone())?;
+            let rows = matrix.as_slice().unwrap_or_default();
+            inner_products(rows, self.dimension, queries, products);
+        }
+        Ok(())
+    }
+
     /// One row.
     pub fn row(&self, row: usize) -> Result<Vec<f32>> {
-        let after = self.files.partition_point(|file| file.first_row <= row);
-        let file = after
-            .checked_sub(1)
-            .map(|i| &self.files[i])
-            .filter(|file| row < file.first_row + file.rows);
+        let has_row = |file: &&File| (file.first_row..file.first_row + file.rows).contains(&row);
+        let file = self.files.iter().find(has_row);
         let file = file.ok_or_else(|| Fault::damaged(format!("there is no vector row {row}")))?;
         let row = row - file.first_row;
         Ok(self.matrix(file, row..row + 1)?.row(0).to_vec())
     }
 
-    /// All rows, with the places for their products.
+    /// All rows in pieces, each with the slots for its products.
     fn pieces<'a>(&'a self, cosines: &'a mut [Vec<f32>]) -> Vec<Piece<'a>> {
         let most = (PIECE_BYTES / 4 / self.dimension).max(1);
         let mut left: Vec<&mut [f32]> = cosines.iter_mut().map(Vec::as_mut_slice).collect();
@@ -124,7 +118,7 @@ impl VectorReader {
         pieces
     }
 
-    /// Rows of a file, checked.
+    /// Rows of a file, after their checksums.
     fn matrix<'a>(&self, file: &'a File, rows: Range<usize>) -> Result<ArrayView2<'a, f32>> {
         let at = |row: usize| HEADER_BYTES + row * self.dimension * 4;
         let bytes = file
@@ -138,43 +132,41 @@ impl VectorReader {
     }
 }
 
-/// Rows of a file, and where the product of each query with each of them goes.
+/// Rows of a file, and slots for the products of each query with them.
 struct Piece<'a> {
     file: &'a File,
     rows: Range<usize>,
     products: Vec<&'a mut [f32]>,
 }
 
-/// Bytes that are checked and compared before the next are: few enough to stay in the cache of a
-/// core meanwhile.
+/// Bytes that are checked and compared at a time: few enough to stay in a core's cache.
 const PIECE_BYTES: usize = 512 << 10;
 
-/// Another thread is worth its while where it has so many pieces to compare: 10,000 rows of 384 are
-/// one thread's, which takes a millisecond for them.
+/// Pieces that make another thread worthwhile: 10,000 rows of 384 numbers are one thread's share,
+/// which takes a millisecond.
 const PIECES_OF_A_THREAD: usize = 32;
 
-/// Rows that are compared side by side, each from another eighth of a piece: their sums do not wait
-/// for each other, and the memory, which is what one question waits for, is read in as many places
-/// at once.
+/// Rows compared at once, each from another eighth of a piece: their sums are independent, and
+/// memory, which limits a single query, is read in eight places at once.
 const SIDE_BY_SIDE: usize = 8;
 
-/// Inner products of each query with each row of `rows`, which has `dimension` numbers a row. Each
-/// is added up in one order whatever the machine and whatever is beside it: eight sums of every
-/// eighth product, then these in pairs, then what is left. 10,000 rows of 384 take 1.0 ms for one
-/// query and 0.23 ms for each of eight; without AVX 1.1 and 0.33.
+/// Inner products of each query with each row of `rows`, which has `dimension` numbers per row. The
+/// order of additions is fixed, whatever the machine and the number of queries: eight sums of every
+/// eighth product, then these in pairs, then the rest. 10,000 rows of 384 numbers take 1.0 ms for
+/// one query and 0.23 ms for each of eight; without AVX 1.1 and 0.33.
 fn inner_products(rows: &[f32], dimension: usize, queries: &[&[f32]], products: &mut [&mut [f32]]) {
     #[cfg(target_arch = "x86_64")]
     if is_x86_feature_detected!("avx") {
         #[expect(
             unsafe_code,
-            reason = "only a processor with AVX may run it, which has just been asked"
+            reason = "only a processor with AVX may run it, which was just checked"
         )]
         return unsafe { inner_products_avx(rows, dimension, queries, products) };
     }
     compare(rows, dimension, queries, products, f32x8::ZERO, |sum, x, y| sum + x * y);
 }
 
-/// [`compare`] with registers of eight numbers, which the program must not take for granted.
+/// [`compare`] with registers of eight numbers, which not every processor has.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx")]
 fn inner_products_avx(
@@ -184,17 +176,14 @@ fn inner_products_avx(
     products: &mut [&mut [f32]],
 ) {
     use std::arch::x86_64::{__m256, _mm256_add_ps, _mm256_mul_ps, _mm256_setzero_ps};
-    // Two roundings, as everywhere else: no fused multiplication.
+    // Two roundings, as in the portable version: no fused multiply-add.
     let plus_product = |sum: __m256, x: __m256, y: __m256| _mm256_add_ps(sum, _mm256_mul_ps(x, y));
     compare(rows, dimension, queries, products, _mm256_setzero_ps(), plus_product);
 }
 
-/// The inner products, with `Eight` numbers at a time; `plus_product` adds to each of its sums the
-/// product of two others.
-#[expect(
-    clippy::inline_always,
-    reason = "else it is compiled without the registers of who calls it"
-)]
+/// The inner products, with `Eight` numbers at a time. `plus_product` adds the products of its last
+/// two arguments to the sums in the first.
+#[expect(clippy::inline_always, reason = "otherwise it is compiled without the caller's registers")]
 #[inline(always)]
 fn compare<Eight: Pod>(
     rows: &[f32],
@@ -252,11 +241,12 @@ mod tests {
     use ndarray::ArrayView1;
 
     use super::*;
+    use crate::disk::{Damage, file_sum};
 
     type Compare = fn(&[f32], usize, &[&[f32]], &mut [&mut [f32]]);
 
-    /// The order of additions is a promise: it is that of the first version. Neither what is
-    /// compared beside it nor the processor changes a bit.
+    /// The order of additions is that of the first version. Neither the other queries nor the
+    /// processor changes a bit.
     #[test]
     fn the_order_of_additions_does_not_change() {
         let everywhere: Compare = |rows, dimension, queries, products| {
@@ -289,40 +279,23 @@ mod tests {
         }
     }
 
-    /// Several files, pieces that end with them, more pieces than a thread is worth.
+    /// Several files, pieces that end with them, pieces for more than one thread.
     #[test]
     fn threads_share_the_rows_and_change_nothing() {
         const DIMENSION: usize = 384;
         let folder = tempfile::tempdir().unwrap();
         let number = |i: usize| ((i * 7919 % 1009) as f32 - 504.0) / 700.0;
-        let maps: Vec<(Arc<Mapped>, usize)> = [0, 5, 24_000, 1, 700]
-            .into_iter()
-            .map(|rows| {
-                let path = folder.path().join(rows.to_string());
-                let values: Vec<f32> = (0..rows * DIMENSION).map(|i| number(i + rows)).collect();
-                std::fs::write(
-                    &path,
-                    [&header(rows, DIMENSION)[..], bytemuck::cast_slice(&values)].concat(),
-                )
-                .unwrap();
-                let sum = crate::disk::file_sum(&path).unwrap();
-                let sums = sum.block_sums().unwrap();
-                (
-                    Arc::new(
-                        Mapped::open(
-                            &path,
-                            "rows",
-                            sum.bytes,
-                            sums,
-                            crate::disk::Damage::default(),
-                        )
-                        .unwrap(),
-                    ),
-                    rows,
-                )
-            })
-            .collect();
-        let reader = VectorReader::open(maps, DIMENSION).unwrap();
+        let map = |rows: usize| {
+            let path = folder.path().join(rows.to_string());
+            let values: Vec<f32> = (0..rows * DIMENSION).map(|i| number(i + rows)).collect();
+            let header = header(rows, DIMENSION);
+            std::fs::write(&path, [&header[..], bytemuck::cast_slice(&values)].concat()).unwrap();
+            let sum = file_sum(&path).unwrap();
+            let sums = sum.block_sums().unwrap();
+            Mapped::open(&path, "rows", sum.bytes, sums, Damage::default()).unwrap()
+        };
+        let maps = [0, 5, 24_000, 1, 700].map(|rows| (Arc::new(map(rows)), rows));
+        let reader = VectorReader::open(maps.into(), DIMENSION).unwrap();
         let queries: Vec<Vec<f32>> =
             (0..3).map(|n| (0..DIMENSION).map(|i| number(i + 17 * n)).collect()).collect();
         let queries: Vec<&[f32]> = queries.iter().map(Vec::as_slice).collect();

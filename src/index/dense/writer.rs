@@ -1,5 +1,4 @@
-//! Writing one vector file: rows in any order, each at its place, and beside it the keys of the
-//! embedded texts.
+//! Writing one vector file, its rows in any order, and beside it the keys of the embedded texts.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
@@ -9,12 +8,11 @@ use super::npy::{HEADER_BYTES, header};
 use crate::disk::{self, Blake};
 use crate::error::{Context as _, Result};
 
-/// Size of a [`RowKey`]. 16 bytes of BLAKE2b: two of 10^9 texts share a key with a chance of
+/// Size of a [`RowKey`]. 16 bytes of BLAKE2b: the chance that two of 10^9 texts share a key is
 /// 10^-21.
 pub const KEY_BYTES: usize = 16;
 
-/// Which text a row is the vector of. A new generation finds by it the rows that it need not
-/// compute.
+/// Identifies the text of a row, so that a new generation reuses the rows of the previous one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RowKey(pub [u8; KEY_BYTES]);
 
@@ -24,7 +22,7 @@ impl RowKey {
     }
 }
 
-/// Name of the file of keys that belongs to a vector file.
+/// Name of the key file of a vector file.
 pub fn keys_name(vectors: &str) -> String {
     vectors.replace(".npy", ".keys")
 }
@@ -36,7 +34,7 @@ pub fn read_keys(path: &Path) -> Result<Option<Vec<RowKey>>> {
     Ok(rest.is_empty().then(|| keys.iter().map(|key| RowKey(*key)).collect()))
 }
 
-/// One vector file in the making.
+/// A vector file under construction.
 pub struct Writer {
     file: File,
     path: PathBuf,
@@ -44,7 +42,7 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Makes `path` and its file of keys, one row for each key.
+    /// Creates `path` with one row for each key, and its key file.
     pub fn create(path: &Path, keys: &[RowKey], dimension: usize) -> Result<Self> {
         let what = || format!("cannot write {}", path.display());
         let keys_path = path.with_extension("keys");
@@ -52,7 +50,7 @@ impl Writer {
         disk::create_file(&keys_path)?.write_all_at(&bytes, 0).or_failed(what)?;
         let file = disk::create_file(path)?;
         file.write_all_at(&header(keys.len(), dimension), 0).or_failed(what)?;
-        // Making the vectors may take hours; a disk too small for them is found before.
+        // Computing the vectors may take hours: a disk that is too small must be found before.
         disk::reserve(&file, (HEADER_BYTES + keys.len() * dimension * 4) as u64).or_failed(what)?;
         Ok(Self { file, path: path.to_owned(), dimension })
     }

@@ -42,14 +42,14 @@ impl HasLen for Handle {
 
 impl FileHandle for Handle {
     fn read_bytes(&self, range: Range<usize>) -> io::Result<OwnedBytes> {
-        // Checks the blocks, then hands out a view that keeps the map alive.
+        // Checks the blocks, then returns a view that keeps the map alive.
         self.0.read(range.clone())?;
         Ok(OwnedBytes::new(Whole(Arc::clone(&self.0))).slice(range))
     }
 }
 
-/// All bytes of a map, as an owner that `OwnedBytes` can hold; only checked ranges of it are handed
-/// out.
+/// All bytes of a map, as an owner that `OwnedBytes` can hold; only checked ranges of it are
+/// returned.
 struct Whole(Arc<Mapped>);
 
 impl std::ops::Deref for Whole {
@@ -60,7 +60,7 @@ impl std::ops::Deref for Whole {
     }
 }
 
-#[expect(unsafe_code, reason = "OwnedBytes asks for an owner whose bytes do not move with it")]
+#[expect(unsafe_code, reason = "OwnedBytes requires an owner whose bytes do not move with it")]
 // SAFETY: the bytes belong to a memory map behind an `Arc`; moving the `Arc` does not move them.
 unsafe impl stable_deref_trait::StableDeref for Whole {}
 
@@ -82,8 +82,7 @@ impl Directory for VerifiedDirectory {
     }
 
     fn acquire_lock(&self, _lock: &Lock) -> Result<DirectoryLock, LockError> {
-        // A generation never changes, so there is nothing to lock, and a read-only disk could not
-        // be locked.
+        // A generation never changes, so no lock is needed; on a read-only disk none is possible.
         Ok(DirectoryLock::from(Box::new(())))
     }
 

@@ -1,9 +1,10 @@
-//! The BM25 leg: Tantivy segments, written by [`Writer`], read by [`LexicalReader`].
+//! The lexical retriever (BM25): Tantivy segments, written by [`Writer`], read by
+//! [`LexicalReader`].
 //!
 //! Terms come from `analysis`, not from Tantivy's tokenizers, and scores are computed here from
-//! Tantivy's posting lists: Tantivy fixes k1 and b, and counts deleted chunks in its statistics
-//! until segments merge, so that an index grown by re-ingestion would rank differently from one
-//! built afresh. Here they rank the same.
+//! Tantivy's posting lists. Tantivy fixes k1 and b, and counts deleted chunks in its statistics
+//! until segments merge, so an index grown by repeated ingests would rank differently from a new
+//! one. Here both rank the same.
 
 mod directory;
 mod phrase;

@@ -1,4 +1,4 @@
-//! Phrases: chunks in which given words stand at given distances.
+//! Phrases: chunks in which given words occur at given distances.
 
 use std::collections::HashMap;
 
@@ -14,29 +14,34 @@ pub fn matches(
     field: Field,
     phrase: &[PhraseTerm],
 ) -> tantivy::Result<Vec<DocId>> {
-    // Where the phrase could begin, by chunk; each word keeps the beginnings that it agrees with.
+    // Positions where the phrase can begin, by chunk; each word keeps those that it agrees with.
     let mut begins: Option<HashMap<DocId, Vec<u32>>> = None;
     for word in phrase {
         let here = beginnings(reader, field, word, begins.as_ref())?;
-        let agreed = match begins {
+        begins = Some(match begins {
             None => here,
-            Some(before) => here
-                .into_iter()
-                .filter_map(|(doc, starts)| {
-                    let before = before.get(&doc)?;
-                    let both: Vec<u32> =
-                        starts.into_iter().filter(|s| before.contains(s)).collect();
-                    (!both.is_empty()).then_some((doc, both))
-                })
-                .collect(),
-        };
-        begins = Some(agreed);
+            Some(before) => intersection(here, &before),
+        });
     }
     let mut docs: Vec<DocId> = begins.unwrap_or_default().into_keys().collect();
     docs.sort_unstable();
     Ok(docs)
 }
 
+/// The beginnings that both have, by chunk.
+fn intersection(
+    mut begins: HashMap<DocId, Vec<u32>>,
+    others: &HashMap<DocId, Vec<u32>>,
+) -> HashMap<DocId, Vec<u32>> {
+    begins.retain(|doc, starts| {
+        let others = others.get(doc).map(Vec::as_slice).unwrap_or_default();
+        starts.retain(|start| others.contains(start));
+        !starts.is_empty()
+    });
+    begins
+}
+
+/// The beginnings of a phrase that has `word` at its offset, in live chunks that are in `only`.
 fn beginnings(
     reader: &SegmentReader,
     field: Field,

@@ -1,8 +1,7 @@
-//! Reading a committed generation: scores of all its chunks for a question, and the chunks
-//! themselves.
+//! Reading a committed generation: scores of all its chunks for a query, and the chunks themselves.
 //!
-//! Chunks are numbered over all segments, deleted ones included; such an ordinal means something
-//! only within one [`LexicalReader`].
+//! Chunks are numbered across all segments, deleted ones included. Such an ordinal is valid only
+//! within one [`LexicalReader`].
 
 use std::sync::OnceLock;
 
@@ -12,7 +11,7 @@ use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::store::StoreReader;
 use tantivy::{DocId, DocSet as _, Index, SegmentReader, TERMINATED, TantivyDocument, Term};
 
-use super::VerifiedDirectory;
+use super::directory::VerifiedDirectory;
 use super::phrase;
 use super::schema::{Fields, schema};
 use super::writer::{document_key, split_document_key};
@@ -20,11 +19,11 @@ use crate::analysis::Query;
 use crate::document::{Chunk, Lines, Span};
 
 /// BM25's saturation: the value of the published BEIR baselines (Anserini), which suits passages of
-/// even length better than the 1.2 of longer documents.
+/// similar length better than the 1.2 for longer documents.
 const K1: f32 = 0.9;
 
-/// Length normalisation and weight of body, context (title and headings) and name (path), after
-/// BM25F (Robertson, Zaragoza and Taylor 2004): frequencies are normalised per field, weighted and
+/// Length normalization and weight of body, context (title and headings) and name (path), after
+/// BM25F (Robertson, Zaragoza and Taylor 2004): frequencies are normalized per field, weighted and
 /// added before they saturate.
 ///
 /// Measured on 809 claims over 5,183 abstracts, nDCG@10 lexical / hybrid: titles weighted 1 give
@@ -40,16 +39,15 @@ pub struct LexicalReader {
     /// Average number of terms per chunk in each searched field.
     average_terms: [f32; 3],
     live: u32,
-    /// The vector row of each ordinal, or [`NO_ROW`]: looked up by every question, and known after
-    /// the first.
+    /// The vector row of each ordinal, or [`NO_ROW`]. Read by the first query, used by all.
     rows: OnceLock<Vec<u64>>,
 }
 
 /// The row of a deleted chunk.
 const NO_ROW: u64 = u64::MAX;
 
-/// Blocks of chunks, of about 16 KiB each, that are kept unpacked for all segments together. A
-/// question fetches some forty chunks, which take longer to unpack than to choose.
+/// Blocks of chunks, of about 16 KiB each, that are cached uncompressed for all segments together.
+/// A question fetches some forty chunks, which take longer to decompress than to rank.
 const CACHED_BLOCKS: usize = 512;
 
 struct Segment {
@@ -69,7 +67,7 @@ pub struct Stored {
 }
 
 impl LexicalReader {
-    /// `total_terms` are the terms of all live chunks in each searched field.
+    /// `total_terms` are the numbers of terms of all live chunks in each searched field.
     pub fn open(directory: VerifiedDirectory, total_terms: [u64; 3]) -> tantivy::Result<Self> {
         let (expected, fields) = schema();
         let index = Index::open(directory)?;
@@ -121,8 +119,8 @@ impl LexicalReader {
         Ok(scores)
     }
 
-    /// Inverse document frequency of an analysed term, over live chunks; a term that occurs nowhere
-    /// has the largest.
+    /// Inverse document frequency of an analyzed term among live chunks; the largest for a term
+    /// that does not occur.
     pub fn term_weight(&self, term: &str) -> tantivy::Result<f64> {
         let mut postings = Vec::new();
         self.collect(&[term.to_owned()], &mut postings)?;
@@ -134,53 +132,58 @@ impl LexicalReader {
         let rows = match self.rows.get() {
             Some(rows) => rows,
             None => {
-                let mut rows = vec![NO_ROW; self.ordinals()];
-                for segment in &self.segments {
-                    let column = segment.reader.fast_fields().u64("row")?;
-                    for doc in segment.reader.doc_ids_alive() {
-                        if let Some(row) = column.first(doc) {
-                            rows[(segment.base + doc) as usize] = row;
-                        }
-                    }
-                }
+                let rows = self.read_rows()?;
                 self.rows.get_or_init(|| rows)
             }
         };
-        let known = rows.iter().enumerate().filter(|(_, row)| **row != NO_ROW);
-        known.for_each(|(ordinal, row)| visit(ordinal as u32, *row));
+        let live = rows.iter().enumerate().filter(|(_, row)| **row != NO_ROW);
+        live.for_each(|(ordinal, row)| visit(ordinal as u32, *row));
         Ok(())
     }
 
-    /// Whether the document of each ordinal is one that `is_meant` names by root and path; each is
-    /// asked for once a segment. Read off the term that the chunks of a document share, so that no
-    /// chunk is fetched.
+    fn read_rows(&self) -> tantivy::Result<Vec<u64>> {
+        let mut rows = vec![NO_ROW; self.ordinals()];
+        for segment in &self.segments {
+            let column = segment.reader.fast_fields().u64("row")?;
+            for doc in segment.reader.doc_ids_alive() {
+                if let Some(row) = column.first(doc) {
+                    rows[(segment.base + doc) as usize] = row;
+                }
+            }
+        }
+        Ok(rows)
+    }
+
+    /// Whether `is_wanted` accepts the document of each ordinal, given by root and path. It is
+    /// called once per document and segment, with the term that the chunks of a document share, so
+    /// that no chunk is fetched.
     pub fn of_documents(
         &self,
-        is_meant: &mut dyn FnMut(usize, &str) -> bool,
+        is_wanted: &mut dyn FnMut(usize, &str) -> bool,
     ) -> tantivy::Result<Vec<bool>> {
-        let mut meant = vec![false; self.ordinals()];
+        let mut wanted = vec![false; self.ordinals()];
         for segment in &self.segments {
             let inverted = segment.reader.inverted_index(self.fields.document)?;
             let mut keys = inverted.terms().stream()?;
             while keys.advance() {
                 let key = std::str::from_utf8(keys.key()).ok().and_then(split_document_key);
                 let (root, path) = key.ok_or_else(incomplete)?;
-                if !is_meant(root, path) {
+                if !is_wanted(root, path) {
                     continue;
                 }
                 let mut postings =
                     inverted.read_postings_from_terminfo(keys.value(), IndexRecordOption::Basic)?;
                 let mut doc = postings.doc();
                 while doc != TERMINATED {
-                    meant[(segment.base + doc) as usize] = true;
+                    wanted[(segment.base + doc) as usize] = true;
                     doc = postings.advance();
                 }
             }
         }
-        Ok(meant)
+        Ok(wanted)
     }
 
-    /// The live chunks of a document, in no order.
+    /// The live chunks of a document and their vector rows, in no order.
     pub fn document(&self, root: usize, path: &str) -> tantivy::Result<Vec<(Stored, u64)>> {
         let key = document_key(root, path);
         let mut found = Vec::new();
@@ -191,10 +194,8 @@ impl LexicalReader {
                 docs.push(doc)
             })?;
             for doc in docs {
-                found.push((
-                    self.fetch(segment.base + doc)?,
-                    column.first(doc).ok_or_else(incomplete)?,
-                ));
+                let row = column.first(doc).ok_or_else(incomplete)?;
+                found.push((self.fetch(segment.base + doc)?, row));
             }
         }
         Ok(found)
@@ -215,7 +216,7 @@ impl LexicalReader {
         self.stored(&store.get::<TantivyDocument>(ordinal - segment.base)?).ok_or_else(incomplete)
     }
 
-    /// Calls `visit` with every live chunk and its row, in ordinal order.
+    /// Calls `visit` with every live chunk and its vector row, in ordinal order.
     pub fn for_each(&self, visit: &mut dyn FnMut(Stored, u64)) -> tantivy::Result<()> {
         for segment in &self.segments {
             let store = segment.reader.get_store_reader(8)?;
@@ -234,13 +235,13 @@ impl LexicalReader {
         &self.segments[after - 1]
     }
 
-    /// `ln(1 + (N - n + 0.5) / (n + 0.5))`, the form that never goes below zero (as Lucene has it).
+    /// `ln(1 + (N - n + 0.5) / (n + 0.5))`, Lucene's form, which is never negative.
     fn idf(&self, n: usize) -> f32 {
         let (all, n) = (self.live as f32, n as f32);
         (1.0 + (all - n + 0.5) / (n + 0.5)).ln()
     }
 
-    /// The live chunks in which any variant occurs, each with its weighted and normalised term
+    /// The live chunks in which any variant occurs, each with its weighted and normalized term
     /// frequency.
     fn collect(&self, variants: &[String], out: &mut Vec<(u32, f32)>) -> tantivy::Result<()> {
         for segment in &self.segments {
@@ -250,9 +251,9 @@ impl LexicalReader {
                 for variant in variants {
                     let mut add = |doc: DocId, frequency: u32| {
                         let length = norms.fieldnorm(doc) as f32 / self.average_terms[f];
-                        let normalised =
+                        let normalized =
                             frequency as f32 / (1.0 - FIELD_B[f] + FIELD_B[f] * length);
-                        out.push((segment.base + doc, FIELD_WEIGHT[f] * normalised));
+                        out.push((segment.base + doc, FIELD_WEIGHT[f] * normalized));
                     };
                     for_each_posting(&segment.reader, field, variant, &mut add)?;
                 }
@@ -262,8 +263,8 @@ impl LexicalReader {
         Ok(())
     }
 
-    /// Keeps scores only where every phrase occurs; a question that is nothing but phrases scores
-    /// by their number.
+    /// Sets the score of chunks that lack a phrase to 0. In a query of phrases only, the others get
+    /// the score 1.
     fn require(&self, query: &Query, scores: &mut [f32]) -> tantivy::Result<()> {
         let mut allowed = vec![true; scores.len()];
         for words in &query.phrases {
@@ -332,7 +333,7 @@ fn for_each_posting(
     Ok(())
 }
 
-/// Adds up entries of the same ordinal in `out[from..]`.
+/// Sums entries with the same ordinal in `out[from..]`.
 fn merge_same(out: &mut Vec<(u32, f32)>, from: usize) {
     let tail = &mut out[from..];
     // Stable, so that the order of additions, and with it the last bit of a sum, does not vary.

@@ -1,7 +1,7 @@
-//! Names for the files of a segment that its content decides. Tantivy draws them by lot, so that
-//! the same content would never give the same folder twice.
+//! Renames the files of a segment after its content. Tantivy's names are random, so the same
+//! content would never give the same folder twice.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::Value;
@@ -14,47 +14,51 @@ use crate::strings::StrExt as _;
 const SEGMENTS: &str = "meta.json";
 const FILES: &str = ".managed.json";
 
-/// Renames the files of the only segment of the index in `dir`; one without a segment is left as it
-/// is.
+/// Renames the files of the only segment of the index in `dir`; an index without a segment stays as
+/// it is.
 pub fn by_content(dir: &Path) -> Result<()> {
     let mut segments: Value = read(&dir.join(SEGMENTS))?;
     let old = match segments["segments"].as_array().map(Vec::as_slice) {
         Some([]) => None,
         Some([segment]) => segment["segment_id"].as_str().map(|id| id.replace('-', "")),
         _ => {
-            return Err(Fault::failed(format!(
-                "the index in {} is not in one segment",
-                dir.display()
-            )));
+            let why = format!("the index in {} is not in one segment", dir.display());
+            return Err(Fault::failed(why));
         }
     };
-    // What no segment needs may be gone or not yet, as it happens.
-    let mut files: BTreeMap<String, String> = BTreeMap::new();
+    // Only the files of the segment: others may or may not have been removed yet.
+    let mut managed = vec![SEGMENTS.to_owned()];
     if let Some(old) = old {
-        let names = disk_names(dir)?;
-        let own =
-            names.into_iter().filter_map(|name| Some((name.strip_prefix(&old)?.to_owned(), name)));
-        let own: BTreeMap<String, String> = own.collect();
-        let mut hash = Blake::new(16).field(b"segment v1");
-        for (ending, name) in &own {
-            hash.add(ending.as_bytes());
-            hash.add(disk::file_sum(&dir.join(name))?.sha256.as_bytes());
-        }
-        let new = disk::hex(&hash.finish::<16>());
-        for (ending, name) in own {
-            let to = format!("{new}{ending}");
-            std::fs::rename(dir.join(&name), dir.join(&to)).or_failed(|| cannot_write(dir))?;
-            files.insert(to, name);
-        }
+        let (new, files) = rename_segment(dir, &old)?;
+        managed.extend(files);
         segments["segments"][0]["segment_id"] = hyphenated(&new).into();
     }
-    let mut managed: Vec<&str> = files.keys().map(String::as_str).chain([SEGMENTS]).collect();
     managed.sort_unstable();
     write(&dir.join(FILES), &serde_json::json!(managed))?;
     write(&dir.join(SEGMENTS), &segments)
 }
 
-/// 32 digits as Tantivy writes the id of a segment.
+/// Renames the files of the segment `old`; returns its new id and their names.
+fn rename_segment(dir: &Path, old: &str) -> Result<(String, Vec<String>)> {
+    let names = disk_names(dir)?;
+    let suffixes = names.iter().filter_map(|name| name.strip_prefix(old));
+    let suffixes: BTreeSet<&str> = suffixes.collect();
+    let mut hash = Blake::new(16).field(b"segment v1");
+    for suffix in &suffixes {
+        hash.add(suffix.as_bytes());
+        hash.add(disk::file_sum(&dir.join(format!("{old}{suffix}")))?.sha256.as_bytes());
+    }
+    let new = disk::hex(&hash.finish::<16>());
+    let mut files = Vec::new();
+    for suffix in suffixes {
+        let (from, to) = (format!("{old}{suffix}"), format!("{new}{suffix}"));
+        std::fs::rename(dir.join(from), dir.join(&to)).or_failed(|| cannot_write(dir))?;
+        files.push(to);
+    }
+    Ok((new, files))
+}
+
+/// 32 digits in Tantivy's notation of a segment id.
 fn hyphenated(digits: &str) -> String {
     [0..8, 8..12, 12..16, 16..20, 20..32].map(|range| digits.slice(range)).join("-")
 }

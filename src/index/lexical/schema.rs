@@ -1,4 +1,4 @@
-//! The fields of a chunk in Tantivy. Changing one means raising `FORMAT` in `generation.rs`.
+//! The fields of a chunk in Tantivy. A change requires a higher `FORMAT` in `generation.rs`.
 
 use tantivy::schema::{
     FAST, Field, IndexRecordOption, STORED, STRING, Schema, TextFieldIndexing, TextOptions,
@@ -13,7 +13,7 @@ pub struct Fields {
     pub context: Field,
     /// Terms of the relative path.
     pub name: Field,
-    /// `<root number>/<relative path>`, one term: what a document is deleted by.
+    /// `<root number>/<relative path>`, one term, by which a document is deleted.
     pub document: Field,
     /// Row of the passage's vector.
     pub row: Field,
@@ -22,12 +22,12 @@ pub struct Fields {
     pub heading: Field,
     /// Numbers of the chunk: byte span, line span.
     pub place: Field,
-    /// Page, slide or the like, as `Location` writes it.
+    /// Page, slide or the like, as a `Location` displays it.
     pub within: Field,
 }
 
 impl Fields {
-    /// The searched fields, with their order fixed for statistics.
+    /// The searched fields, in the order of all statistics.
     pub fn searched(&self) -> [Field; 3] {
         [self.body, self.context, self.name]
     }

@@ -1,8 +1,7 @@
-//! Tantivy's view of a generation that is being built: files private to the user, and no sync of
-//! its own.
+//! Tantivy's view of a generation under construction: files private to the user, and no syncs.
 //!
-//! Tantivy syncs every file as it closes it. Nobody can see a generation before its commit, which
-//! syncs each file once, so that syncing here would only make the disk wait twice.
+//! Tantivy syncs every file when it closes it. A generation is invisible before its commit, which
+//! syncs each file once, so syncing here would only take time.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -17,7 +16,7 @@ use tantivy::directory::{
     WatchCallback, WatchHandle, WritePtr,
 };
 
-/// A folder that one process writes to. Reading is Tantivy's own mapping.
+/// A folder that one process writes to. Reads use Tantivy's own mapping.
 #[derive(Clone, Debug)]
 pub struct WriteDirectory {
     dir: PathBuf,
@@ -25,13 +24,13 @@ pub struct WriteDirectory {
     refusal: Refusal,
 }
 
-/// The first error number that the system gave. Tantivy's threads turn an error into words, or into
-/// none at all; set by them, read by whoever must say what went wrong.
+/// The first error number of the system. Tantivy's threads set it; the writer reads it for its
+/// message, because Tantivy reduces the error to text or drops it.
 #[derive(Clone, Debug, Default)]
 pub struct Refusal(Arc<OnceLock<i32>>);
 
 impl Refusal {
-    fn noted<T>(&self, result: io::Result<T>) -> io::Result<T> {
+    fn record<T>(&self, result: io::Result<T>) -> io::Result<T> {
         if let Some(number) = result.as_ref().err().and_then(io::Error::raw_os_error) {
             let _ = self.0.set(number);
         }
@@ -64,7 +63,7 @@ struct Unsynced {
 
 impl Write for Unsynced {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.refusal.noted(self.file.write(bytes))
+        self.refusal.record(self.file.write(bytes))
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -86,7 +85,7 @@ fn create(path: &Path) -> io::Result<File> {
 
 impl Directory for WriteDirectory {
     fn open_write(&self, path: &Path) -> Result<WritePtr, OpenWriteError> {
-        match self.refusal.noted(create(&self.dir.join(path))) {
+        match self.refusal.record(create(&self.dir.join(path))) {
             Ok(file) => {
                 Ok(BufWriter::new(Box::new(Unsynced { file, refusal: self.refusal.clone() })))
             }
@@ -100,7 +99,7 @@ impl Directory for WriteDirectory {
     }
 
     fn atomic_write(&self, path: &Path, data: &[u8]) -> io::Result<()> {
-        // A rename, because the old file may be a hard link that an older generation still needs.
+        // A rename, because the old file may be a hard link that another generation still needs.
         let temp = self.dir.join(format!(".{}.tmp", path.display()));
         let written = create(&temp)
             .and_then(|mut file| file.write_all(data))
@@ -108,7 +107,7 @@ impl Directory for WriteDirectory {
         if written.is_err() {
             let _ = std::fs::remove_file(&temp);
         }
-        self.refusal.noted(written)
+        self.refusal.record(written)
     }
 
     fn sync_directory(&self) -> io::Result<()> {

@@ -1,6 +1,6 @@
-//! Writing chunks into a generation that is being built.
+//! Writing chunks into a generation under construction.
 //!
-//! One indexing thread: chunks then stand in the order in which they were added, on every machine.
+//! One indexing thread: chunks then have the order in which they were added, on every machine.
 
 use std::path::{Path, PathBuf};
 
@@ -9,30 +9,31 @@ use tantivy::schema::document::{Document, Value as _};
 use tantivy::tokenizer::{PreTokenizedString, Token};
 use tantivy::{Index, IndexWriter, SegmentReader, TantivyDocument, TantivyError, Term};
 
+use super::rename;
 use super::schema::{Fields, schema};
 use super::write_directory::{Refusal, WriteDirectory};
 use crate::analysis;
 use crate::document::Chunk;
 use crate::error::{Context as _, Fault, Result};
 
-/// Memory for the segment in the making. A fuller one is written out and another begun, so this
-/// bounds memory, not the corpus; larger segments mean fewer merges.
+/// Memory for the current segment. A full one is written and another begun, so this bounds memory,
+/// not the corpus; larger segments need fewer merges.
 const SEGMENT_BYTES: usize = 96 << 20;
 
-/// A chunk as it goes into the index.
+/// A chunk to index.
 pub struct ChunkEntry<'a> {
     pub root: usize,
     pub path: &'a str,
     pub title: Option<&'a str>,
-    /// ISO 639-1 code that stems the terms.
+    /// ISO 639-1 code of the stemmer.
     pub language: Option<&'a str>,
     pub chunk: &'a Chunk,
-    /// Row of the passage's vector, counted over all vector files of the generation.
+    /// Row of the passage's vector, counted across all vector files of the generation.
     pub row: u64,
 }
 
-/// A document behind a pointer: Tantivy's queue has room for 40,000 from the start, and small ones
-/// fill less memory.
+/// A document behind a pointer: Tantivy allocates its queue for 40,000 documents at once, and
+/// pointers take less memory.
 struct Boxed(Box<TantivyDocument>);
 
 impl Document for Boxed {
@@ -52,7 +53,7 @@ impl Document for Boxed {
 pub struct Writer {
     writer: IndexWriter<Boxed>,
     fields: Fields,
-    /// For messages: Tantivy's own name no path.
+    /// For messages: those of Tantivy have no path.
     dir: PathBuf,
     refusal: Refusal,
 }
@@ -66,7 +67,7 @@ impl Writer {
         let directory = WriteDirectory::open(dir).or_failed(what)?;
         let refusal = directory.refusal();
         let index = Index::open_or_create(directory, schema).or_failed(what)?;
-        // One merge at a time, as each holds what it merges in memory.
+        // One merge at a time, because each holds its segments in memory.
         let options = IndexWriterOptions::builder()
             .memory_budget_per_thread(SEGMENT_BYTES)
             .num_merge_threads(1);
@@ -74,13 +75,13 @@ impl Writer {
         Ok(Self { writer, fields, dir: dir.to_owned(), refusal })
     }
 
-    /// Removes every chunk of a document added before.
+    /// Removes every chunk of a document that was added before.
     pub fn remove(&self, root: usize, path: &str) {
         self.writer
             .delete_term(Term::from_field_text(self.fields.document, &document_key(root, path)));
     }
 
-    /// Adds a chunk; yields the number of terms in each searched field, in the order of
+    /// Adds a chunk; returns the number of terms in each searched field, in the order of
     /// `Fields::searched`.
     pub fn add(&self, entry: &ChunkEntry<'_>) -> Result<[u64; 3]> {
         let (fields, chunk) = (&self.fields, entry.chunk);
@@ -119,21 +120,20 @@ impl Writer {
         Ok(counts)
     }
 
-    /// Merges nothing while chunks are added, so that what is written depends on what was added
-    /// alone, and not on which thread was faster. To be called before the first chunk;
-    /// [`Writer::finish_as_one`] ends it.
+    /// Defers merges until [`Writer::finish_single_segment`], so that the result depends only on
+    /// the chunks and not on the speed of threads. Call it before the first chunk.
     pub fn merge_at_the_end(&self) {
         self.writer.set_merge_policy(Box::new(NoMergePolicy));
     }
 
-    /// As [`Writer::finish`], in one segment whose name its content decides. The chunks were added
-    /// in the order of their documents' keys, and of their places within a document.
-    pub fn finish_as_one(mut self) -> Result<()> {
+    /// As [`Writer::finish`], with one segment that is named after its content. The chunks were
+    /// added in the order of their documents' keys, and in the order of each document.
+    pub fn finish_single_segment(mut self) -> Result<()> {
         let merged = self.merge_all();
         merged.map_err(|e| failed(&self.dir, &self.refusal, e))?;
         let dir = self.dir.clone();
         self.finish()?;
-        super::rename::by_content(&dir)
+        rename::by_content(&dir)
     }
 
     fn merge_all(&mut self) -> tantivy::Result<()> {
@@ -148,7 +148,7 @@ impl Writer {
             let start = first.get_first(self.fields.place).and_then(|value| value.as_u64());
             segments.push((key, start, segment.id()));
         }
-        // Tantivy numbers segments by chance.
+        // Tantivy lists segments in random order.
         segments.sort();
         let ids: Vec<_> = segments.into_iter().map(|(.., id)| id).collect();
         if ids.len() > 1 {
@@ -157,7 +157,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Makes everything added durable and waits for merges, so that no file appears afterwards.
+    /// Commits and waits for merges, so that no file appears afterwards.
     pub fn finish(self) -> Result<()> {
         let Self { mut writer, dir, refusal, .. } = self;
         let done = writer.commit().and_then(|_| writer.garbage_collect_files().wait());
@@ -165,7 +165,7 @@ impl Writer {
     }
 }
 
-/// What the system refused says more than what Tantivy makes of it.
+/// The system's error, if there was one: it says more than Tantivy's.
 fn failed(dir: &Path, refusal: &Refusal, error: TantivyError) -> Fault {
     let fault = Fault::failed(cannot_write(dir));
     match refusal.error() {
