@@ -18,7 +18,9 @@ use crate::engine::Engine;
 use crate::error::{Context as _, Fault, Kind, Result};
 use crate::index::{Estimator, IngestStage, Status};
 use crate::ingest::{self, Event, Report, Request};
-use crate::jobs::{Claimed, End, FILE_TRIES, IngestSpec, Next, Progress, Reason, Spec, Work};
+use crate::jobs::{
+    Claimed, Durability, End, FILE_TRIES, IngestSpec, Next, Progress, Reason, Spec, Work,
+};
 
 /// How often a running job's progress is written down and a wish to cancel it is looked for.
 const PULSE: Duration = Duration::from_millis(250);
@@ -263,11 +265,9 @@ fn perform(
         Ok(report) => {
             // A run that changed nothing has nothing to lose; one that committed waited for the
             // disk many times.
-            claimed.finish(
-                End::Succeeded { result: result_of(&report) },
-                now_ms,
-                report.committed,
-            )?;
+            let durability =
+                if report.committed { Durability::Synced } else { Durability::Buffered };
+            claimed.finish(End::Succeeded { result: result_of(&report) }, now_ms, durability)?;
             Ok(report)
         }
         Err(fault) => {
@@ -281,7 +281,7 @@ fn perform(
                 }
             };
             // What went wrong first is what the user should hear of.
-            let _ = claimed.finish(end, now_ms, true);
+            let _ = claimed.finish(end, now_ms, Durability::Synced);
             Err(fault)
         }
     }
@@ -329,7 +329,7 @@ impl ProgressThrottle {
     }
 
     fn report(&mut self, stage: IngestStage, done: u64, total: u64) {
-        let status = self.estimator.see(stage, done, total, Instant::now());
+        let status = self.estimator.observe(stage, done, total, Instant::now());
         let is_new = self.status.is_none_or(|before| before.stage != stage);
         self.status = Some(status);
         if is_new || self.last.elapsed() >= TELL {

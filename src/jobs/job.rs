@@ -1,4 +1,4 @@
-//! What a job is, and what each line of the log makes of it.
+//! Jobs, and how each event of the log changes them.
 
 use std::collections::BTreeMap;
 
@@ -7,27 +7,27 @@ use serde_json::Value;
 
 use crate::error::Kind;
 
-/// A file that was being read when the process died so often is left out.
+/// After this many deaths of a process that was reading it, a file is left out.
 pub const FILE_TRIES: u32 = 3;
 
-/// No job waits longer than this for its next try, in milliseconds.
+/// Longest wait before the next try, in milliseconds.
 const MOST_BACKOFF_MS: u64 = 60_000;
 
-/// What to do, and how badly.
+/// What to do, and with which priority.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Spec {
     pub work: Work,
     pub priority: Priority,
-    /// Jobs that must have succeeded before.
+    /// Jobs that must succeed first.
     pub after: Vec<String>,
-    /// Tries before the job counts as failed.
+    /// Number of tries.
     pub max_attempts: u32,
     /// Wait before the second try; doubled for each further one, up to a minute.
     pub backoff_ms: u64,
 }
 
 impl Spec {
-    /// A job of normal priority with three tries, a second apart and more.
+    /// A job of normal priority with three tries, at least a second apart.
     pub fn new(work: Work) -> Self {
         Self {
             work,
@@ -46,48 +46,43 @@ pub enum Work {
     Ingest(IngestSpec),
 }
 
-/// An ingest, as it was asked for.
+/// The parameters of an ingest.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IngestSpec {
     /// Name of the index.
     pub index: String,
     pub model: String,
-    /// Where relative folders begin.
+    /// Base of relative folders.
     pub cwd: String,
-    /// Folders, as typed; none means those that the index has when the job is asked for.
+    /// Folders, as typed; none means those of the index when the job is submitted.
     pub dirs: Vec<String>,
     /// The index has no other folders afterwards.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub only: bool,
-    /// What folders are called, by where they really are. When it says so of any, then of all of
-    /// them, and each must still be there when its turn comes: not moved, no link put in its place.
+    /// Names of the folders, by real path. It is empty or names all of them; then each must still
+    /// be at its path when the job runs: not moved, not replaced by a link.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub names: BTreeMap<String, String>,
     pub include: Vec<String>,
     pub exclude: Vec<String>,
     pub no_cache: bool,
-    /// Read files again that failed, though neither they nor their reader have changed.
+    /// Read failed files again, although neither they nor their reader have changed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub retry_failed: bool,
     /// Seconds to wait for another writer.
     pub wait_s: u64,
-    /// Threads; `None` leaves them to whoever runs the job.
+    /// Number of threads; `None` uses the worker's setting.
     pub threads: Option<usize>,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
-fn is_false(flag: &bool) -> bool {
-    !flag
-}
-
 impl IngestSpec {
-    /// The folders as people call them.
+    /// The folders by their names.
     pub fn shown_dirs(&self) -> impl Iterator<Item = &str> {
         self.dirs.iter().map(|dir| self.names.get(dir).unwrap_or(dir).as_str())
     }
 }
 
-/// Which of two waiting jobs goes first.
+/// Which of two queued jobs runs first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Priority {
@@ -113,7 +108,7 @@ impl Priority {
     }
 }
 
-/// Where a job stands.
+/// The state of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
@@ -140,18 +135,18 @@ impl State {
     }
 }
 
-/// How far a job is.
+/// The progress of a job.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
     pub stage: String,
-    /// Of the whole, in 0..=1.
+    /// Of the whole job, in 0..=1.
     pub share: f64,
     /// Units of the stage.
     pub done: u64,
-    /// 0 while it is not known.
+    /// 0 while unknown.
     pub total: u64,
     pub message: String,
-    /// Seconds left in this stage, once there is a rate.
+    /// Seconds left in this stage, once there is an estimate.
     pub eta_s: Option<u64>,
 }
 
@@ -164,7 +159,7 @@ pub struct Reason {
     pub hint: Option<String>,
 }
 
-/// The kinds that a job can fail with; an interruption is no failure.
+/// The kinds of failures; an interruption is not one.
 const KINDS: [(Kind, &str); 5] = [
     (Kind::Failed, "failed"),
     (Kind::Usage, "usage"),
@@ -189,17 +184,17 @@ impl Reason {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "as", rename_all = "snake_case")]
 pub enum End {
-    /// `result` is what came of it, for people and scripts.
+    /// `result` is reported to users and scripts.
     Succeeded {
         result: Value,
     },
-    /// `final` when another try cannot help.
+    /// `is_final` when another try cannot help.
     Failed {
         reason: Reason,
         is_final: bool,
     },
     Cancelled,
-    /// The worker was asked to stop; the try does not count.
+    /// The worker was stopped; the try does not count.
     PutBack,
 }
 
@@ -217,7 +212,7 @@ pub enum Event {
         progress: Progress,
     },
     CancelAsked,
-    /// The process died, while reading `file` if that is known.
+    /// The process died, while it was reading `file` if that is known.
     Died {
         file: Option<String>,
     },
@@ -225,36 +220,37 @@ pub enum Event {
         end: End,
     },
     Retried,
-    /// All there was of a job when the log was rewritten.
+    /// The state of a job when the log was rewritten.
     Kept {
         job: Box<Job>,
     },
 }
 
-/// A job as the log tells it.
+/// A job, as it follows from the log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Job {
     pub id: String,
-    /// Jobs were submitted in this order.
+    /// Position in the order of submission.
     pub order: u64,
     pub spec: Spec,
     pub state: State,
-    /// Unix milliseconds, as all times here.
+    /// Unix milliseconds, like all times here.
     pub created_ms: u64,
     pub started_ms: Option<u64>,
     pub ended_ms: Option<u64>,
-    /// No earlier try than this.
+    /// Earliest time of the next try.
     pub ready_ms: u64,
     /// Process of the last try.
     pub pid: Option<u32>,
-    /// How often it was begun.
+    /// Number of starts.
     pub attempts: u32,
     /// Tries that count against [`Spec::max_attempts`].
     pub tries: u32,
     pub cancel_asked: bool,
-    /// A process died over it: files are to be read one after another, each named before.
+    /// A process died while it ran the job: from now on, files are read one by one, each named
+    /// first.
     pub careful: bool,
-    /// Files that were being read when a process died, with how often.
+    /// Files that were being read when a process died, with the number of deaths.
     pub files: BTreeMap<String, u32>,
     pub progress: Progress,
     pub reason: Option<Reason>,
@@ -284,17 +280,17 @@ impl Job {
         }
     }
 
-    /// Files that no further try should read.
+    /// Files that further tries leave out.
     pub fn set_aside(&self) -> impl Iterator<Item = &str> {
         self.files.iter().filter(|(_, n)| **n >= FILE_TRIES).map(|(file, _)| file.as_str())
     }
 
-    /// Whether there is another try if the process of this one dies.
+    /// Whether the job is tried again if its process dies.
     pub fn may_return(&self) -> bool {
         !self.cancel_asked && (self.careful || self.tries + 1 < self.spec.max_attempts)
     }
 
-    /// Milliseconds before the next try: 1, 2, 4, ... times [`Spec::backoff_ms`].
+    /// Milliseconds until the next try: 1, 2, 4, ... times [`Spec::backoff_ms`].
     fn backoff_ms(&self) -> u64 {
         let doublings = self.attempts.saturating_sub(1).min(16);
         self.spec.backoff_ms.saturating_mul(1 << doublings).min(MOST_BACKOFF_MS)
@@ -304,8 +300,8 @@ impl Job {
         (self.state, self.ended_ms) = (state, Some(at));
     }
 
-    /// Another try, unless this was the last one.
-    fn again(&mut self, reason: Reason, is_final: bool, at: u64) {
+    /// Queues the job for another try, unless this was the last one.
+    fn try_again(&mut self, reason: Reason, is_final: bool, at: u64) {
         self.reason = Some(reason);
         if self.cancel_asked {
             self.end(State::Cancelled, at);
@@ -320,28 +316,27 @@ impl Job {
         self.careful = true;
         let reason = match file {
             Some(file) => {
-                let reason = format!("the process ended while reading {file}");
-                *self.files.entry(file).or_default() += 1;
-                reason
+                *self.files.entry(file.clone()).or_default() += 1;
+                format!("the process ended while reading {file}")
             }
             None => {
                 self.tries += 1;
-                "the process ended without a word".to_owned()
+                "the process ended without an error message".to_owned()
             }
         };
-        self.again(Reason::new(Kind::Failed, reason), false, at);
+        self.try_again(Reason::new(Kind::Failed, reason), false, at);
     }
 
     fn ended(&mut self, end: End, at: u64) {
         match end {
             End::Succeeded { result } => {
-                (self.result, self.reason, self.progress.share, self.progress.eta_s) =
-                    (Some(result), None, 1.0, None);
+                (self.result, self.reason) = (Some(result), None);
+                (self.progress.share, self.progress.eta_s) = (1.0, None);
                 self.end(State::Succeeded, at);
             }
             End::Failed { reason, is_final } => {
                 self.tries += 1;
-                self.again(reason, is_final, at);
+                self.try_again(reason, is_final, at);
             }
             End::Cancelled => self.end(State::Cancelled, at),
             End::PutBack => self.state = State::Queued,
@@ -352,12 +347,12 @@ impl Job {
 /// All jobs by id.
 pub type Table = BTreeMap<String, Job>;
 
-/// What `event` makes of the jobs. False for a line that makes no sense there.
+/// Applies an event to the jobs. False for an event that is invalid in their state.
 pub fn apply(jobs: &mut Table, id: &str, at: u64, event: Event) -> bool {
-    let next = || jobs.values().map(|job| job.order + 1).max().unwrap_or_default();
     let job = match event {
         Event::Submitted { spec } => {
-            let job = Job::new(id, next(), *spec, at);
+            let order = jobs.values().map(|job| job.order + 1).max().unwrap_or_default();
+            let job = Job::new(id, order, *spec, at);
             return jobs.insert(id.to_owned(), job).is_none();
         }
         Event::Kept { job } => return job.id == id && jobs.insert(id.to_owned(), *job).is_none(),
@@ -368,8 +363,8 @@ pub fn apply(jobs: &mut Table, id: &str, at: u64, event: Event) -> bool {
     };
     match event {
         Event::Started { pid } => {
-            (job.state, job.started_ms, job.ended_ms, job.pid) =
-                (State::Running, Some(at), None, Some(pid));
+            (job.state, job.pid) = (State::Running, Some(pid));
+            (job.started_ms, job.ended_ms) = (Some(at), None);
             (job.attempts, job.progress) = (job.attempts + 1, Progress::default());
         }
         Event::Progress { progress } => job.progress = progress,

@@ -1,24 +1,33 @@
-//! `jobs.jsonl`: a line for everything that happens, each with its number and a checksum.
+//! `jobs.jsonl`: one line per event, each with its number and a checksum.
 //!
-//! A line is added by one write at the end of the file, under the lock. What a dying process left
-//! of a line has no newline, counts as nothing, and is overwritten by the next one. Anything else
-//! that is wrong is damage.
+//! One write at the end of the file adds lines, under the lock. An incomplete line of a dead
+//! process has no newline; it is ignored and overwritten by the next one. Anything else that is
+//! wrong is damage.
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::job::{Event, Table, apply};
-use crate::disk::{self, Blake};
+use super::job::{Event, Job, Table, apply};
+use crate::disk::{self, Blake, FileId};
 use crate::error::{Context as _, Fault, Result};
 
-/// Version of the lines. A log with a higher one is left alone.
+/// Whether a write waits for the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    Synced,
+    /// The write survives the process, but not a power cut.
+    Buffered,
+}
+
+/// Version of the lines. A log with a higher one is not touched.
 const VERSION: u32 = 1;
 
-/// Bytes of [`ending`].
+/// Length of [`ending`] in bytes.
 const SUM_BYTES: usize = 26;
 
 #[derive(Serialize, Deserialize)]
@@ -32,12 +41,11 @@ struct LogEntry {
     event: Event,
 }
 
-/// What the log says, as far as it was read.
+/// The jobs of a log, as far as it was read.
 pub struct Log {
     path: PathBuf,
-    /// Device and inode.
-    file: Option<(u64, u64)>,
-    /// Bytes of whole lines.
+    file: Option<FileId>,
+    /// Bytes of complete lines.
     bytes: u64,
     lines: u64,
     pub jobs: Table,
@@ -52,7 +60,26 @@ impl Log {
         self.lines
     }
 
-    /// Reads what was added since, or everything when the file is another one.
+    /// The job with this id, or the only one whose id begins with it.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`](crate::error::Kind::Usage) when there is none, or more than one.
+    pub fn find(&self, id: &str) -> Result<&Job> {
+        if let Some(job) = self.jobs.get(id) {
+            return Ok(job);
+        }
+        let mut found = self.jobs.values().filter(|job| !id.is_empty() && job.id.starts_with(id));
+        match (found.next(), found.next()) {
+            (Some(job), None) => Ok(job),
+            (Some(_), Some(_)) => {
+                Err(Fault::usage(format!("more than one job begins with `{id}`")))
+            }
+            (None, _) => Err(Fault::usage(format!("there is no job `{id}`"))
+                .hint("`rag jobs list` shows all jobs")),
+        }
+    }
+
+    /// Reads what was added since the last call, or everything when the file was replaced.
     ///
     /// # Errors
     /// [`Kind::Damaged`](crate::error::Kind::Damaged) naming file and line; a fault for a newer
@@ -68,7 +95,7 @@ impl Log {
             Err(e) => return Err(e).or_failed(what),
         };
         let metadata = file.metadata().or_failed(what)?;
-        let identity = Some((metadata.dev(), metadata.ino()));
+        let identity = Some(disk::id_of(&metadata));
         if self.file == identity && metadata.len() == self.bytes {
             return Ok(());
         }
@@ -92,14 +119,12 @@ impl Log {
     fn take(&mut self, text: &[u8]) -> Result<()> {
         let n = self.lines + 1;
         if !is_whole(text) {
-            // A newer version may end its lines otherwise.
-            let version = serde_json::from_slice(text)
-                .ok()
-                .and_then(|line: serde_json::Value| line["v"].as_u64());
-            if version.is_some_and(|v| v > u64::from(VERSION)) {
-                return Err(self.newer());
-            }
-            return Err(self.bad("fails its checksum"));
+            // A newer version may end its lines differently.
+            let line: Value = serde_json::from_slice(text).unwrap_or_default();
+            return Err(match line["v"].as_u64() {
+                Some(v) if v > u64::from(VERSION) => self.newer(),
+                _ => self.bad("fails its checksum"),
+            });
         }
         let line: LogEntry = match serde_json::from_slice(text) {
             Ok(line) => line,
@@ -112,59 +137,49 @@ impl Log {
             return Err(self.newer());
         }
         if line.seq != n {
-            return Err(self.bad("has the number of another one"));
+            return Err(self.bad("has a wrong number"));
         }
         if !apply(&mut self.jobs, &line.job, line.at, line.event) {
-            return Err(self.bad("does not follow from those before it"));
+            return Err(self.bad("contradicts the lines before it"));
         }
         self.lines = n;
         Ok(())
     }
 
-    /// The line after those that were read.
+    /// A fault about the line after those that were read.
     fn bad(&self, why: &str) -> Fault {
         Fault::damaged(format!("{}:{}: the line {why}", self.path.display(), self.lines + 1))
-            .hint("move the file elsewhere to begin anew; indexes do not depend on it")
+            .hint("move the file elsewhere to start a new log; indexes do not depend on it")
     }
 
     fn newer(&self) -> Fault {
         Fault::failed(format!("{} was written by a newer version of rag", self.path.display()))
-            .hint("use that version, or give RAG_JOBS_DIR another folder")
+            .hint("use that version, or set RAG_JOBS_DIR to another folder")
     }
 
-    /// Adds lines at the end, in one write. The caller has the lock and has refreshed. `durable`
-    /// waits for the disk.
-    pub fn append(&mut self, at: u64, events: Vec<(String, Event)>, durable: bool) -> Result<()> {
+    /// Adds lines at the end, in one write. The caller has the lock and has refreshed.
+    pub fn append(
+        &mut self,
+        at: u64,
+        events: Vec<(String, Event)>,
+        durability: Durability,
+    ) -> Result<()> {
         if events.is_empty() {
             return Ok(());
         }
         let what = || format!("cannot write {}", self.path.display());
         let text = rendered(self.lines, at, &events)?;
         let mut options = OpenOptions::new();
-        let mut file = options
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&self.path)
-            .or_failed(what)?;
-        let written = (|| {
-            // What a dying process began, or a full disk left.
-            if file.metadata()?.len() != self.bytes {
-                file.set_len(self.bytes)?;
-            }
-            file.seek(SeekFrom::Start(self.bytes))?;
-            file.write_all(text.as_bytes())?;
-            if durable { file.sync_data() } else { Ok(()) }
-        })();
+        options.write(true).create(true).truncate(false).mode(0o600);
+        let mut file = options.open(&self.path).or_failed(what)?;
+        let written = write_at(&mut file, self.bytes, &text, durability);
         if written.is_err() {
             let _ = file.set_len(self.bytes);
         }
         written.or_failed(what)?;
         if self.file.is_none() {
-            let metadata = file.metadata().or_failed(what)?;
-            self.file = Some((metadata.dev(), metadata.ino()));
-            if durable {
+            self.file = Some(disk::id_of(&file.metadata().or_failed(what)?));
+            if durability == Durability::Synced {
                 disk::sync_dir(self.path.parent().unwrap_or(Path::new(".")))?;
             }
         }
@@ -176,29 +191,50 @@ impl Log {
         Ok(())
     }
 
-    /// Replaces the file by one line for each job that is left. The caller has the lock.
-    pub fn rewrite(&mut self, at: u64) -> Result<()> {
-        let mut jobs: Vec<_> = self.jobs.values().cloned().collect();
+    /// All jobs, in the order of submission.
+    pub fn sorted(&self) -> Vec<Job> {
+        let mut jobs: Vec<Job> = self.jobs.values().cloned().collect();
         jobs.sort_by_key(|job| job.order);
-        let events: Vec<_> = jobs
-            .into_iter()
-            .map(|job| (job.id.clone(), Event::Kept { job: Box::new(job) }))
-            .collect();
+        jobs
+    }
+
+    /// Replaces the file by one line per job. The caller has the lock.
+    pub fn rewrite(&mut self, at: u64) -> Result<()> {
+        let kept = |job: Job| (job.id.clone(), Event::Kept { job: Box::new(job) });
+        let events: Vec<_> = self.sorted().into_iter().map(kept).collect();
         disk::replace(&self.path, rendered(0, at, &events)?.as_bytes())?;
         self.file = None;
         self.refresh()
     }
 }
 
-/// Whether the checksum at the end of a line is that of what stands before it.
+/// Writes text at an offset, in place of what a dead process or a full disk left there.
+fn write_at(
+    file: &mut File,
+    offset: u64,
+    text: &str,
+    durability: Durability,
+) -> std::io::Result<()> {
+    if file.metadata()?.len() != offset {
+        file.set_len(offset)?;
+    }
+    file.seek(SeekFrom::Start(offset))?;
+    file.write_all(text.as_bytes())?;
+    match durability {
+        Durability::Synced => file.sync_data(),
+        Durability::Buffered => Ok(()),
+    }
+}
+
+/// Whether a line ends with the checksum of what precedes it.
 fn is_whole(line: &[u8]) -> bool {
     let (body, sum) = line.split_at(line.len().saturating_sub(SUM_BYTES));
     sum == ending(body).as_bytes()
 }
 
-/// Whether this may be what a process left of its last line: the beginning of one, or the zeros
-/// that a power cut leaves where nothing had been written yet. A whole line with something else in
-/// the place of its newline is neither.
+/// Whether this can be the incomplete last line of a dead process: the beginning of a line, or the
+/// zeros that a power cut leaves in unwritten space. A complete line with a wrong byte in place of
+/// its newline is neither.
 fn is_torn(tail: &[u8]) -> bool {
     const BEGINNING: &[u8] = b"{\"v\":";
     let n = BEGINNING.len().min(tail.len());
@@ -206,7 +242,7 @@ fn is_torn(tail: &[u8]) -> bool {
     !has_bad_end && tail[..n] == BEGINNING[..n] || tail.iter().all(|byte| *byte == 0)
 }
 
-/// The lines after the first `lines`.
+/// The text of lines that follow the first `lines`.
 fn rendered(lines: u64, at: u64, events: &[(String, Event)]) -> Result<String> {
     let mut text = String::new();
     for (seq, (job, event)) in (lines + 1..).zip(events) {
@@ -219,7 +255,7 @@ fn rendered(lines: u64, at: u64, events: &[(String, Event)]) -> Result<String> {
     Ok(text)
 }
 
-/// How the line ends that begins with `body`.
+/// The end of a line that begins with `body`.
 fn ending(body: &[u8]) -> String {
     format!(",\"sum\":\"{}\"}}", disk::hex(&Blake::new(8).field(body).finish::<8>()))
 }

@@ -1,4 +1,4 @@
-//! The log and whose turn it is, with a clock that the tests hold.
+//! The log and the schedule, with a clock that the tests set.
 
 use std::path::PathBuf;
 
@@ -15,7 +15,7 @@ impl TempJobs {
         Self { dir: tempfile::tempdir().unwrap() }
     }
 
-    /// As another process would see them.
+    /// As another process sees them.
     fn jobs(&self) -> Jobs {
         Jobs::new(&self.dir.path().join("jobs"))
     }
@@ -46,20 +46,24 @@ fn claimed(jobs: &Jobs, now_ms: u64) -> Claimed<'_> {
     }
 }
 
-/// What a killed process leaves: the lock's file without a holder.
+/// Leaves what a killed process leaves: the lock's file without a holder.
 fn die(claimed: Claimed<'_>) {
     drop(claimed);
 }
 
 fn succeed(claimed: Claimed<'_>, now_ms: u64) {
     claimed
-        .finish(End::Succeeded { result: serde_json::json!({ "documents": 3 }) }, now_ms, true)
+        .finish(
+            End::Succeeded { result: serde_json::json!({ "documents": 3 }) },
+            now_ms,
+            Durability::Synced,
+        )
         .unwrap();
 }
 
 fn fail(claimed: Claimed<'_>, now_ms: u64) {
     let reason = Reason::new(Kind::Busy, "the disk is asleep");
-    claimed.finish(End::Failed { reason, is_final: false }, now_ms, true).unwrap();
+    claimed.finish(End::Failed { reason, is_final: false }, now_ms, Durability::Synced).unwrap();
 }
 
 fn state(jobs: &Jobs, id: &str) -> State {
@@ -95,7 +99,7 @@ fn a_job_is_queued_runs_and_succeeds_for_every_process() {
 }
 
 #[test]
-fn priority_goes_before_age_and_only_so_many_run() {
+fn priority_precedes_age_and_running_jobs_are_limited() {
     let place = TempJobs::new();
     let jobs = place.jobs();
     let order =
@@ -134,7 +138,7 @@ fn a_job_waits_for_others_and_fails_with_them() {
     assert_eq!(claim.id(), first);
     assert_eq!(jobs.peek(1, 9).unwrap(), Next::Later(None));
     succeed(claim, 2);
-    // It is over and old, but somebody still waits for it.
+    // It has ended long ago, but another job waits for it.
     assert_eq!(jobs.clean(u64::MAX, 3).unwrap(), 0);
     assert_eq!(jobs.peek(3, 9).unwrap(), Next::Ready(second.clone()));
     assert_eq!(jobs.cancel(&second, 3).unwrap().state, State::Cancelled);
@@ -145,7 +149,7 @@ fn a_job_waits_for_others_and_fails_with_them() {
 }
 
 #[test]
-fn failures_are_tried_again_after_longer_and_longer_pauses() {
+fn failures_are_retried_after_growing_pauses() {
     let place = TempJobs::new();
     let jobs = place.jobs();
     let id = jobs.submit(Spec { max_attempts: 9, ..spec("a") }, 0).unwrap();
@@ -165,15 +169,17 @@ fn failures_are_tried_again_after_longer_and_longer_pauses() {
     assert_eq!((job.state, job.attempts, reason.kind()), (State::Failed, 9, Kind::Busy));
     assert_eq!(reason.message, "the disk is asleep");
     assert_eq!(jobs.peek(now, 9).unwrap(), Next::Nothing);
-    // Asked for again, it has all its tries again.
+    // A retry restores all its tries.
     assert_eq!(jobs.retry(&id, now).unwrap().state, State::Queued);
     assert_eq!(jobs.retry(&id, now).unwrap_err().kind(), Kind::Usage);
     let claim = claimed(&jobs, now);
-    claim.finish(End::PutBack, now, true).unwrap();
+    claim.finish(End::PutBack, now, Durability::Synced).unwrap();
     assert_eq!((state(&jobs, &id), jobs.get(&id, now).unwrap().tries), (State::Queued, 0));
-    // What cannot be mended is not tried again.
+    // A final failure is not tried again.
     let reason = Reason::new(Kind::Usage, "no such folder");
-    claimed(&jobs, now).finish(End::Failed { reason, is_final: true }, now, true).unwrap();
+    claimed(&jobs, now)
+        .finish(End::Failed { reason, is_final: true }, now, Durability::Synced)
+        .unwrap();
     assert_eq!(state(&jobs, &id), State::Failed);
 }
 
@@ -184,7 +190,7 @@ fn a_job_whose_process_died_is_claimed_again_and_then_given_up() {
     let id = jobs.submit(spec("a"), 0).unwrap();
     let claim = claimed(&jobs, 0);
     assert!(!claim.job.careful);
-    // While its holder lives nobody else gets it, but may have to.
+    // While its holder lives no other worker gets it, but one may have to.
     assert!(matches!(other.claim(9_000_000, 9).unwrap(), Next::Later(None)));
     die(claim);
     assert_eq!(other.get(&id, 5).unwrap().state, State::Queued);
@@ -196,14 +202,14 @@ fn a_job_whose_process_died_is_claimed_again_and_then_given_up() {
     die(claimed(&jobs, 9000));
     let job = jobs.get(&id, 9001).unwrap();
     assert_eq!((job.state, job.attempts), (State::Failed, 3));
-    assert_eq!(job.reason.unwrap().message, "the process ended without a word");
+    assert_eq!(job.reason.unwrap().message, "the process ended without an error message");
     let left: Vec<_> =
         std::fs::read_dir(jobs.dir()).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert!(left.iter().all(|name| !name.to_string_lossy().contains(&id)), "{left:?}");
 }
 
 #[test]
-fn a_file_that_kills_three_times_is_set_aside_and_the_job_goes_on() {
+fn a_file_that_kills_three_processes_is_left_out() {
     let place = TempJobs::new();
     let jobs = place.jobs();
     let id = jobs.submit(spec("a"), 0).unwrap();
@@ -223,7 +229,7 @@ fn a_file_that_kills_three_times_is_set_aside_and_the_job_goes_on() {
     jobs.list(now + 1).unwrap();
     let claim = claimed(&jobs, now + 100_000);
     assert_eq!(claim.job.set_aside().collect::<Vec<_>>(), ["/docs/bad\n.md"]);
-    // Deaths over a file are the file's, not the job's; and a note is of no more use once the file
+    // A death during a file counts against the file, not the job. The note is empty once the file
     // was read.
     assert_eq!((claim.job.tries, claim.job.attempts), (1, 5));
     claim.note().write(None).unwrap();
@@ -232,7 +238,7 @@ fn a_file_that_kills_three_times_is_set_aside_and_the_job_goes_on() {
 }
 
 #[test]
-fn cancelling_ends_what_waits_and_asks_what_runs() {
+fn cancelling_ends_queued_jobs_and_asks_running_ones() {
     let place = TempJobs::new();
     let (jobs, other) = (place.jobs(), place.jobs());
     let id = jobs.submit(spec("a"), 0).unwrap();
@@ -240,19 +246,19 @@ fn cancelling_ends_what_waits_and_asks_what_runs() {
     assert!(!claim.cancel_asked().unwrap());
     let asked = other.cancel(&id, 1).unwrap();
     assert!(asked.state == State::Running && asked.cancel_asked && claim.cancel_asked().unwrap());
-    // It dies before it has heard of it: it need not run again.
+    // The worker dies before it notices: the job need not run again.
     die(claim);
     assert_eq!(state(&other, &id), State::Cancelled);
     assert_eq!(other.cancel(&id, 2).unwrap_err().kind(), Kind::Usage);
     assert_eq!(other.retry(&id, 3).unwrap().state, State::Queued);
     let claim = claimed(&jobs, 60_000);
     assert!(!claim.cancel_asked().unwrap());
-    claim.finish(End::Cancelled, 4, true).unwrap();
+    claim.finish(End::Cancelled, 4, Durability::Synced).unwrap();
     assert_eq!(state(&other, &id), State::Cancelled);
 }
 
 #[test]
-fn what_is_over_and_old_is_forgotten() {
+fn old_ended_jobs_are_deleted() {
     let place = TempJobs::new();
     let (jobs, other) = (place.jobs(), place.jobs());
     assert_eq!(jobs.clean(u64::MAX, 0).unwrap(), 0);
@@ -265,7 +271,7 @@ fn what_is_over_and_old_is_forgotten() {
     assert_eq!(other.list(0).unwrap().len(), 4);
     assert_eq!(jobs.clean(HOUR, 3 * HOUR).unwrap(), 1);
     assert_eq!(place.text().lines().count(), 3);
-    // Whoever had read the old file reads the new one, and both go on with it.
+    // A reader of the old file reads the new one, and both continue with it.
     let kept = other.list(0).unwrap();
     assert_eq!((kept.len(), &kept[2].id), (3, &waiting));
     assert_eq!(kept, jobs.list(0).unwrap());
@@ -274,7 +280,7 @@ fn what_is_over_and_old_is_forgotten() {
 }
 
 #[test]
-fn a_torn_line_counts_as_nothing_and_is_overwritten() {
+fn an_incomplete_line_is_ignored_and_overwritten() {
     let place = TempJobs::new();
     let jobs = place.jobs();
     let first = jobs.submit(spec("a"), 0).unwrap();
@@ -316,7 +322,7 @@ fn every_flipped_byte_is_noticed_and_its_line_named() {
         std::fs::write(place.log(), &bytes).unwrap();
         let fault = place.jobs().list(0).unwrap_err();
         let line = ends.iter().filter(|end| **end < at).count() + 1;
-        // A version is believed before a checksum that this version may not know.
+        // The version is read before a checksum that this program may not know.
         let is_version =
             fault.kind() == Kind::Failed && fault.to_string().contains("newer version");
         assert!(fault.kind() == Kind::Damaged || is_version, "byte {at}: {fault}");
@@ -329,7 +335,7 @@ fn every_flipped_byte_is_noticed_and_its_line_named() {
                 && std::fs::read(place.log()).unwrap() == bytes
         );
     }
-    // A line that is gone from the middle.
+    // A missing line in the middle.
     let without: Vec<u8> = [&whole[..=ends[0]], &whole[ends[1] + 1..]].concat();
     std::fs::write(place.log(), without).unwrap();
     assert!(place.jobs().list(0).unwrap_err().to_string().contains("jobs.jsonl:2:"));
@@ -349,7 +355,7 @@ fn a_newer_log_is_left_alone() {
 }
 
 #[test]
-fn of_many_workers_each_job_has_one() {
+fn each_job_runs_on_one_of_many_workers() {
     let place = TempJobs::new();
     let jobs = place.jobs();
     for _ in 0..20 {
@@ -408,7 +414,7 @@ fn a_slot_is_kept_while_a_job_is_left() {
 }
 
 #[test]
-fn jobs_can_be_forgotten_by_name_once_they_are_over() {
+fn ended_jobs_can_be_deleted_by_id() {
     let place = TempJobs::new();
     let jobs = place.jobs();
     let ids: Vec<String> = (0..3).map(|n| jobs.submit(spec("a"), n).unwrap()).collect();

@@ -215,10 +215,10 @@ fn a_killed_command_is_a_failed_job_that_can_be_retried() {
     let job = &list(&sandbox)[0];
     assert_eq!(
         (&job["state"], &job["reason"]),
-        (&"failed".into(), &"the process ended without a word".into())
+        (&"failed".into(), &"the process ended without an error message".into())
     );
     let id = job["id"].as_str().unwrap();
-    sandbox.rag(["jobs", "show", id, "--follow"]).exits(1).says("ended without a word");
+    sandbox.rag(["jobs", "show", id, "--follow"]).exits(1).says("ended without an error message");
     sandbox.rag(["jobs", "retry", id]).ok();
     sandbox.rag(["jobs", "show", id, "--follow"]).ok();
     wait_for_workers(&sandbox);
