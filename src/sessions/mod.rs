@@ -1,93 +1,49 @@
-//! Conversations: what was asked and answered, kept for a day or as long as the user says. One
-//! SQLite file.
+//! Conversations: questions and answers, kept for a day or as long as the user sets. One SQLite
+//! file.
 //!
-//! Unlike a cache, a conversation cannot be made again: nothing here is set aside or begun anew on
-//! its own. What fails its checksum is reported and never shown. Sources are kept as places
-//! (folder, path, lines), not as texts, so that a document that leaves the index leaves the
-//! conversations too, but for what was quoted of it.
+//! Unlike a cache, a conversation cannot be computed again: a damaged file is never replaced
+//! automatically. Rows that fail their checksum are reported and never shown. Sources are stored as
+//! places (folder, path, lines), not as texts, so a document that leaves the index leaves the
+//! conversations too, except for quotations in answers.
 
 mod rows;
 #[cfg(test)]
 mod tests;
+mod turn;
 
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
-use serde::{Deserialize, Serialize};
 
 use crate::config;
-use crate::disk::{self, Lock};
+use crate::disk::{self, FileId, Lock};
 use crate::error::{Fault, Kind, Result};
 use crate::sqlite::{self, Opened};
+pub use turn::{Cited, Summary, Turn};
 
-/// File name; the schema's version is inside.
+/// File name; the schema version is inside.
 const FILE: &str = "sessions.db";
 
-/// What makes the schema, version by version. A newer file is left alone.
+/// From one version of the schema to the next. A newer file is not used.
 const STEPS: &[&str] = &[rows::SCHEMA];
 
-/// How long to wait for another process in the same session, which is answering a question.
+/// How long to wait for another process that is answering a question in the same session.
 const WAIT: Duration = Duration::from_secs(10);
-
-/// One question and its answer.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Turn {
-    /// Unix seconds.
-    pub at: i64,
-    /// Name of the index that was asked.
-    pub index: String,
-    /// As typed.
-    pub question: String,
-    /// As searched for: what the conversation makes of the question.
-    pub resolved: String,
-    /// With `[n]` marks; empty when nothing supported one.
-    pub answer: String,
-    pub supported: bool,
-    pub intent: String,
-    pub generator: String,
-    pub citations: Vec<Cited>,
-}
-
-/// Where a passage stands that an answer cited.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Cited {
-    /// The number that `[n]` refers to.
-    pub n: usize,
-    /// Folder as ingested.
-    pub root: String,
-    /// Path relative to `root`.
-    pub path: String,
-    /// 1-based lines, inclusive.
-    pub first: usize,
-    pub last: usize,
-}
-
-/// A session in a list.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Summary {
-    pub id: String,
-    pub turns: u64,
-    pub first_question: String,
-    /// Unix seconds.
-    pub created: i64,
-    pub used: i64,
-}
 
 /// The file of all sessions.
 pub struct Sessions {
     dir: PathBuf,
     path: PathBuf,
-    /// Seconds that a session lives after its last turn.
+    /// Lifetime of a session after its last turn, in seconds.
     ttl_s: i64,
     wait: Duration,
-    /// `None` where nothing was ever kept and nothing can be.
+    /// `None` when there is no file and none can be created.
     connection: Mutex<Option<Connection>>,
     writable: bool,
-    /// Device and inode when it was opened.
-    file: Option<(u64, u64)>,
+    /// The file that was opened.
+    file: Option<FileId>,
 }
 
 /// One session, held by this process until it is dropped.
@@ -99,7 +55,7 @@ pub struct Session<'a> {
 }
 
 impl Drop for Session<'_> {
-    /// What was never kept leaves nothing behind.
+    /// A session without a turn leaves no lock file.
     fn drop(&mut self) {
         if self.turns.is_empty()
             && let Some(lock) = self.lock.take()
@@ -110,56 +66,34 @@ impl Drop for Session<'_> {
 }
 
 impl Sessions {
-    /// Opens the sessions in `dir`, making folder and file when they are not there and can be made.
-    /// `ttl_s` is how many seconds a session outlives its last turn.
+    /// Opens the sessions in `dir`, creating folder and file if they are missing and can be
+    /// created. `ttl_s` is the lifetime of a session after its last turn, in seconds.
     ///
     /// # Errors
-    /// [`Kind::Damaged`] for what is no database, [`Kind::Failed`] for what a newer version wrote,
-    /// [`Kind::Busy`] when another process does not let go. The file is left as it is. A folder
-    /// that cannot be written to is no fault until something is to be kept.
+    /// [`Kind::Damaged`] for a file that is not a database, [`Kind::Failed`] for a newer version's,
+    /// [`Kind::Busy`] when another process keeps it locked. The file is not changed. A folder that
+    /// cannot be written to is a fault only when a turn is to be stored.
     pub fn open(dir: &Path, ttl_s: i64) -> Result<Self> {
         let path = dir.join(FILE);
-        // Whoever has locked a session has opened the file before, and it is not empty since.
+        // A process that locked a session had opened the file, which is not empty since.
         if has_locks(dir) && path.metadata().is_ok_and(|file| file.len() == 0) {
             return Err(damaged(&path));
         }
         let made = dir.is_dir() || disk::create_dir(dir).is_ok();
-        let opened = if made { sqlite::open(&path, STEPS) } else { Ok(Opened::Absent) };
-        let (connection, writable) = match opened {
-            Ok(Opened::Writable(connection)) => {
-                // Unlike a cache, a conversation should survive a power cut; what is removed should
-                // be gone.
-                let set = connection
-                    .pragma_update(None, "synchronous", "FULL")
-                    .and_then(|()| connection.pragma_update(None, "secure_delete", "ON"));
-                set.map_err(|e| fault(&path, e))?;
-                (Some(connection), true)
-            }
-            Ok(Opened::ReadOnly(connection)) => (Some(connection), false),
-            Ok(Opened::Absent) => (None, false),
-            Ok(Opened::Damaged) => return Err(damaged(&path)),
-            Ok(Opened::Newer) => {
-                return Err(Fault::failed(format!(
-                    "{} was written by a newer version of rag",
-                    path.display()
-                ))
-                .hint("use that version, or another `--data-dir`"));
-            }
-            Err(e) => return Err(fault(&path, e)),
-        };
-        let file = identity(&path);
+        let (connection, writable) = if made { connect(&path)? } else { (None, false) };
+        let file = disk::file_id(&path);
         let connection = Mutex::new(connection);
         Ok(Self { dir: dir.to_owned(), path, ttl_s, wait: WAIT, connection, writable, file })
     }
 
     /// Begins or continues the session called `id`, which no other process may use meanwhile, and
-    /// drops what has expired. A session that does not exist is kept from its first turn on.
-    /// `give_up` is asked while waiting.
+    /// removes expired sessions. A new session is stored with its first turn. `give_up` is checked
+    /// while waiting.
     ///
     /// # Errors
-    /// [`Kind::Usage`] for a name that is none, [`Kind::Busy`] naming the process that has the
-    /// session, [`Kind::Damaged`] naming a session that fails its checksums, [`Kind::Failed`] where
-    /// nothing can be kept.
+    /// [`Kind::Usage`] for an invalid name, [`Kind::Busy`] naming the process that uses the
+    /// session, [`Kind::Damaged`] naming a session that fails its checksums, [`Kind::Failed`] when
+    /// turns cannot be stored.
     pub fn begin(&self, id: &str, now_s: i64, give_up: &dyn Fn() -> bool) -> Result<Session<'_>> {
         self.begin_within(id, now_s, self.wait, give_up)
     }
@@ -181,23 +115,23 @@ impl Sessions {
     ) -> Result<Session<'_>> {
         if !config::is_name(id) {
             return Err(Fault::usage(format!("`{id}` cannot be the name of a session")).hint(
-                "a name has letters, digits, `.`, `_` and `-`, 100 at most, and begins with \
-                     a letter or digit",
+                "a name has letters, digits, `.`, `_` and `-`, 100 at most, and begins with a \
+                 letter or digit",
             ));
         }
-        self.must_be_writable()?;
-        self.drop_expired(now_s)?;
+        self.check_writable()?;
+        self.remove_expired(now_s)?;
         let lock = self.hold(id, wait, give_up)?;
         let turns = self.read(|connection| rows::turns(connection, id))?.unwrap_or_default();
         Ok(Session { sessions: self, id: id.to_owned(), turns, lock: Some(lock) })
     }
 
-    /// The session that was used last and has not expired.
+    /// The most recently used session that has not expired.
     pub fn latest(&self, now_s: i64) -> Result<Option<String>> {
         Ok(self.list(now_s)?.into_iter().next().map(|summary| summary.id))
     }
 
-    /// The sessions that have not expired, the last used first.
+    /// The sessions that have not expired, the most recently used first.
     pub fn list(&self, now_s: i64) -> Result<Vec<Summary>> {
         let mut summaries = self.read(rows::summaries)?;
         summaries.retain(|summary| !self.has_expired(summary.used, now_s));
@@ -207,7 +141,7 @@ impl Sessions {
     /// The turns of a session, oldest first.
     ///
     /// # Errors
-    /// [`Kind::Usage`] when there is no such session, or no longer.
+    /// [`Kind::Usage`] when there is no such session, or it has expired.
     pub fn show(&self, id: &str, now_s: i64) -> Result<Vec<Turn>> {
         let turns = self.read(|connection| rows::turns(connection, id))?;
         let is_live =
@@ -215,32 +149,29 @@ impl Sessions {
         turns.filter(is_live).ok_or_else(|| unknown(id))
     }
 
-    /// Removes sessions, and says how many. Damaged ones can be removed too.
+    /// Removes sessions, damaged ones too; returns how many.
     ///
     /// # Errors
-    /// [`Kind::Usage`] when one does not exist, and [`Kind::Busy`] when one is in use; those before
-    /// it are gone then.
+    /// [`Kind::Usage`] when one does not exist; [`Kind::Busy`] when one is in use, after those
+    /// before it are removed.
     pub fn remove(&self, ids: &[String]) -> Result<u64> {
         let known = self.read(rows::ids)?;
         if let Some(id) = ids.iter().find(|id| !known.contains(id)) {
             return Err(unknown(id));
         }
-        if !ids.is_empty() {
-            self.must_be_writable()?;
+        if ids.is_empty() {
+            return Ok(0);
         }
+        self.check_writable()?;
         for id in ids {
-            // A damaged row may be called anything; what is no name was never locked.
-            let lock = config::is_name(id)
-                .then(|| self.hold(id, Duration::ZERO, &|| false))
-                .transpose()?;
+            // A damaged row may have any id; an invalid name was never locked.
+            let lock = config::is_name(id).then(|| self.try_hold(id)).transpose()?;
             self.write(|transaction| rows::remove(transaction, id))?;
             if let Some(lock) = lock {
                 lock.remove();
             }
         }
-        if !ids.is_empty() {
-            self.with(|connection| connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)"))?;
-        }
+        self.checkpoint()?;
         Ok(ids.len() as u64)
     }
 
@@ -250,13 +181,13 @@ impl Sessions {
         self.remove(&ids)
     }
 
-    /// Takes back what was answered from documents that are gone: an answer over `index` that cites
-    /// one is emptied, since it quotes it, and the place goes. Yields how many answers.
+    /// Withdraws answers from documents that are gone: an answer over `index` that cites one is
+    /// emptied, because it may quote it, and the citation is removed. Returns how many answers.
     /// Conversations in use keep what they have in memory.
     ///
     /// # Errors
-    /// [`Kind::Damaged`] naming a session that fails its checksums and so may hold anything; the
-    /// others are done then.
+    /// [`Kind::Damaged`] naming a session that fails its checksums and so may contain anything,
+    /// after the others are done.
     pub fn withdraw(&self, index: &str, is_gone: &dyn Fn(&str, &str) -> bool) -> Result<u64> {
         let mut withdrawn = 0;
         let mut bad = None;
@@ -273,29 +204,34 @@ impl Sessions {
                 if turn.index != index || !turn.citations.iter().any(cites) {
                     continue;
                 }
-                self.must_be_writable()?;
-                let citations =
-                    turn.citations.iter().filter(|cited| !cites(cited)).cloned().collect();
-                let emptied = Turn { answer: String::new(), supported: false, citations, ..turn };
+                self.check_writable()?;
+                let mut emptied = Turn { answer: String::new(), supported: false, ..turn };
+                emptied.citations.retain(|cited| !cites(cited));
                 self.write(|transaction| rows::replace(transaction, &id, n, &emptied))?;
                 withdrawn += 1;
             }
         }
-        self.with(|connection| connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)"))?;
+        self.checkpoint()?;
         bad.map_or(Ok(withdrawn), Err)
+    }
+
+    /// Moves the write-ahead log into the file, so that removed text is gone from the disk.
+    fn checkpoint(&self) -> Result<()> {
+        self.with(|connection| connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)"))
+            .map(drop)
     }
 
     fn has_expired(&self, used: i64, now_s: i64) -> bool {
         now_s.saturating_sub(used) >= self.ttl_s
     }
 
-    /// Sessions in use stay, however old they are.
-    fn drop_expired(&self, now_s: i64) -> Result<()> {
+    /// Removes expired sessions that are not in use.
+    fn remove_expired(&self, now_s: i64) -> Result<()> {
         for (id, used) in self.read(rows::ages)? {
             if !self.has_expired(used, now_s) || !config::is_name(&id) {
                 continue;
             }
-            match self.hold(&id, Duration::ZERO, &|| false) {
+            match self.try_hold(&id) {
                 Ok(lock) => {
                     self.write(|transaction| rows::remove(transaction, &id))?;
                     lock.remove();
@@ -307,32 +243,36 @@ impl Sessions {
         Ok(())
     }
 
-    /// The lock of one session. The kernel drops it with its holder, so that it is never stale.
+    fn try_hold(&self, id: &str) -> Result<Lock> {
+        self.hold(id, Duration::ZERO, &|| false)
+    }
+
+    /// The lock of one session. The kernel releases it with its holder, so it is never stale.
     fn hold(&self, id: &str, wait: Duration, give_up: &dyn Fn() -> bool) -> Result<Lock> {
         let busy = |holder: &str| {
             Fault::busy(format!("{holder} is using the session `{id}`"))
-                .hint("wait for it to finish, or give `--session` another name")
+                .hint("wait for it to finish, or use another name for `--session`")
         };
         Lock::take_or(&self.dir.join(format!("{id}.lock")), wait, give_up, &busy)
     }
 
-    fn must_be_writable(&self) -> Result<()> {
+    fn check_writable(&self) -> Result<()> {
         if self.writable && self.connection().is_some() {
             return Ok(());
         }
         Err(Fault::failed(format!(
-            "{} cannot be written to, so no conversation can be kept",
+            "{} cannot be written to, so conversations cannot be kept",
             self.dir.display()
         ))
-        .hint("ask without `--session`, or give `--data-dir` a folder of your own"))
+        .hint("ask without `--session`, or use a folder of your own for `--data-dir`"))
     }
 
     fn connection(&self) -> MutexGuard<'_, Option<Connection>> {
-        // A panic in between leaves at most a transaction behind, which its guard has rolled back.
+        // A panic leaves at most a transaction, which its guard has rolled back.
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads in one transaction; nothing where there is no file.
+    /// Reads in one transaction; the default value when there is no file.
     fn read<T: Default>(&self, read: impl FnOnce(&Connection) -> rows::Outcome<T>) -> Result<T> {
         let outcome = self.with(|connection| {
             let transaction = connection.transaction()?;
@@ -342,15 +282,12 @@ impl Sessions {
     }
 
     fn write(&self, write: impl FnOnce(&Connection) -> rusqlite::Result<()>) -> Result<()> {
-        if self.file.is_some() && identity(&self.path) != self.file {
-            return Err(Fault::failed(format!(
-                "{} was removed or replaced meanwhile",
-                self.path.display()
-            ))
-            .hint("end this conversation and begin another"));
+        if self.file.is_some() && disk::file_id(&self.path) != self.file {
+            let why = format!("{} was removed or replaced meanwhile", self.path.display());
+            return Err(Fault::failed(why).hint("end this conversation and start another"));
         }
         self.with(|connection| {
-            // A transaction that begins by reading cannot wait for another writer later.
+            // A transaction that starts with a read cannot wait for another writer later.
             let transaction =
                 connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             write(&transaction)?;
@@ -359,7 +296,7 @@ impl Sessions {
         .map(drop)
     }
 
-    /// `None` where there is no file.
+    /// `None` when there is no file.
     fn with<T>(
         &self,
         work: impl FnOnce(&mut Connection) -> rusqlite::Result<T>,
@@ -378,7 +315,7 @@ impl Session<'_> {
         &self.turns
     }
 
-    /// Keeps one more turn, on disk before this returns.
+    /// Stores one more turn, durably.
     pub fn add(&mut self, turn: Turn) -> Result<()> {
         let created = self.turns.first().map_or(turn.at, |first| first.at);
         let n = self.turns.len() as u64 + 1;
@@ -388,36 +325,48 @@ impl Session<'_> {
     }
 }
 
-fn identity(path: &Path) -> Option<(u64, u64)> {
-    path.metadata().ok().map(|metadata| (metadata.dev(), metadata.ino()))
+/// The connection, if there is a file, and whether it can write.
+fn connect(path: &Path) -> Result<(Option<Connection>, bool)> {
+    match sqlite::open(path, STEPS).map_err(|e| fault(path, e))? {
+        Opened::Writable(connection) => {
+            // Unlike a cache, a conversation must survive a power cut, and removed text must be
+            // gone.
+            let set = connection
+                .pragma_update(None, "synchronous", "FULL")
+                .and_then(|()| connection.pragma_update(None, "secure_delete", "ON"));
+            set.map_err(|e| fault(path, e))?;
+            Ok((Some(connection), true))
+        }
+        Opened::ReadOnly(connection) => Ok((Some(connection), false)),
+        Opened::Absent => Ok((None, false)),
+        Opened::Damaged => Err(damaged(path)),
+        Opened::Newer => {
+            let why = format!("{} was written by a newer version of rag", path.display());
+            Err(Fault::failed(why).hint("use that version, or another `--data-dir`"))
+        }
+    }
 }
 
 fn has_locks(dir: &Path) -> bool {
-    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
-    entries
-        .into_iter()
-        .any(|entry| entry.path().extension().is_some_and(|extension| extension == "lock"))
+    let mut entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    entries.any(|entry| entry.path().extension().is_some_and(|extension| extension == "lock"))
 }
 
 fn unknown(id: &str) -> Fault {
     Fault::usage(format!("there is no session `{id}`"))
-        .hint("`rag sessions list` shows what there is")
+        .hint("`rag sessions list` shows all sessions")
 }
 
 fn damaged(path: &Path) -> Fault {
     Fault::damaged(format!("{} is damaged", path.display()))
-        .hint("move it elsewhere to begin anew; nothing but conversations is in it")
+        .hint("move it elsewhere to start a new file; it contains only conversations")
 }
 
 fn fault(path: &Path, error: rusqlite::Error) -> Fault {
-    let is_busy = matches!(
-        error.sqlite_error_code(),
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
-    );
     match () {
         () if sqlite::is_damage(&error) => damaged(path).because(error),
-        () if is_busy => {
-            Fault::busy(format!("another process does not let go of {}", path.display()))
+        () if sqlite::is_busy(&error) => {
+            Fault::busy(format!("another process keeps {} locked", path.display()))
                 .because(error)
                 .hint("try again when it is done")
         }

@@ -1,11 +1,11 @@
-//! The two tables. Every row carries a CRC-32 over all that it says, and a session says how many
-//! turns it has, so that a row that is changed, cut or missing is noticed.
+//! The two tables. Every row carries a CRC-32 over its content, and a session its number of turns,
+//! so that a changed, truncated or missing row is noticed.
 
 use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::{Summary, Turn};
+use super::turn::{Summary, Turn};
 use crate::error::Fault;
 
 pub(super) const SCHEMA: &str = "
@@ -33,16 +33,15 @@ pub(super) struct Bad {
 
 impl Bad {
     pub(super) fn fault(&self, path: &Path) -> Fault {
-        Fault::damaged(format!("the session `{}` in {} is damaged", self.id, path.display())).hint(
-            format!("`rag sessions remove {}` removes it; the others are not touched", self.id),
-        )
+        Fault::damaged(format!("the session `{}` in {} is damaged", self.id, path.display()))
+            .hint(format!("`rag sessions remove {}` removes it and no other", self.id))
     }
 }
 
-/// What SQLite says, and then what the checksums say.
+/// The result of SQLite, and then of the checksums.
 pub(super) type Outcome<T> = rusqlite::Result<Result<T, Bad>>;
 
-/// Every session, the last used first.
+/// Every session, the most recently used first.
 pub(super) fn summaries(connection: &Connection) -> Outcome<Vec<Summary>> {
     let sql = "SELECT id, created, used, turns, crc FROM sessions
                ORDER BY used DESC, (SELECT max(rowid) FROM turns WHERE session = id) DESC";
@@ -62,7 +61,7 @@ pub(super) fn summaries(connection: &Connection) -> Outcome<Vec<Summary>> {
 
 /// The turns of one session, `None` when there is no such session.
 pub(super) fn turns(connection: &Connection, session: &str) -> Outcome<Option<Vec<Turn>>> {
-    // A damaged index would make a session that is there one that is not.
+    // A damaged SQLite index could hide an existing session.
     let sql = "SELECT id, created, used, turns, crc FROM sessions NOT INDEXED WHERE id = ?1";
     let mut statement = connection.prepare(sql)?;
     let found = statement.query_row([session], |row| Ok(summary(row))).optional()?;
@@ -73,14 +72,14 @@ pub(super) fn turns(connection: &Connection, session: &str) -> Outcome<Option<Ve
     Ok(turns.filter(|turns| turns.len() as u64 == summary.turns).map(Some).ok_or_else(bad))
 }
 
-/// Names of all sessions, damaged ones too, in the order in which they were begun.
+/// Ids of all sessions, damaged ones too, in the order of creation.
 pub(super) fn ids(connection: &Connection) -> Outcome<Vec<String>> {
     let mut statement = connection.prepare("SELECT id FROM sessions ORDER BY rowid")?;
     let ids = statement.query_map([], |row| Ok(id(row)))?.collect::<rusqlite::Result<_>>()?;
     Ok(Ok(ids))
 }
 
-/// When each session was used last. Damaged ones never expire: somebody should hear of them.
+/// When each session was used last. Damaged ones never expire: the user must be told of them.
 pub(super) fn ages(connection: &Connection) -> Outcome<Vec<(String, i64)>> {
     let mut statement = connection.prepare("SELECT id, created, used, turns, crc FROM sessions")?;
     let rows =
@@ -90,7 +89,7 @@ pub(super) fn ages(connection: &Connection) -> Outcome<Vec<(String, i64)>> {
 
 pub(super) fn remove(connection: &Connection, session: &str) -> rusqlite::Result<()> {
     connection.execute("DELETE FROM turns WHERE session = ?1", [session])?;
-    // A damaged name may be no text.
+    // A damaged id may have another type.
     connection.execute("DELETE FROM sessions WHERE CAST(id AS TEXT) = ?1", [session]).map(drop)
 }
 
@@ -101,37 +100,32 @@ pub(super) fn add(
     n: u64,
     turn: &Turn,
 ) -> rusqlite::Result<()> {
-    let body = serde_json::to_string(turn)
-        .map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))?;
     let n = n as i64;
-    connection.execute(
-        "INSERT INTO turns (session, n, body, crc) VALUES (?1, ?2, ?3, ?4)",
-        params![
-            session,
-            n,
-            body,
-            checksum(&[session.as_bytes(), &n.to_le_bytes(), body.as_bytes()])
-        ],
-    )?;
-    connection.execute(
-        "INSERT OR REPLACE INTO sessions (id, created, used, turns, crc) VALUES (?1, ?2, ?3, ?4, ?5)",
-        params![session, created, turn.at, n, summary_checksum(session, created, turn.at, n)],
-    )?;
-    Ok(())
+    let body = to_json(turn)?;
+    let sql = "INSERT INTO turns (session, n, body, crc) VALUES (?1, ?2, ?3, ?4)";
+    connection.execute(sql, params![session, n, body, turn_checksum(session, n, &body)])?;
+    let sql = "INSERT OR REPLACE INTO sessions (id, created, used, turns, crc) \
+               VALUES (?1, ?2, ?3, ?4, ?5)";
+    let crc = summary_checksum(session, created, turn.at, n);
+    connection.execute(sql, params![session, created, turn.at, n, crc]).map(drop)
 }
 
-/// Puts another turn in the place of the `n`-th.
+/// Replaces the `n`-th turn.
 pub(super) fn replace(
     connection: &Connection,
     session: &str,
     n: i64,
     turn: &Turn,
 ) -> rusqlite::Result<()> {
-    let body = serde_json::to_string(turn)
-        .map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))?;
-    let crc = checksum(&[session.as_bytes(), &n.to_le_bytes(), body.as_bytes()]);
+    let body = to_json(turn)?;
+    let crc = turn_checksum(session, n, &body);
     let sql = "UPDATE turns SET body = ?3, crc = ?4 WHERE session = ?1 AND n = ?2";
     connection.execute(sql, params![session, n, body, crc]).map(drop)
+}
+
+fn to_json(turn: &Turn) -> rusqlite::Result<String> {
+    let unwritable = |e| rusqlite::Error::ToSqlConversionFailure(Box::new(e));
+    serde_json::to_string(turn).map_err(unwritable)
 }
 
 /// The first `most` turns; `None` when one of them is bad or missing.
@@ -143,13 +137,15 @@ fn checked_turns(
     let sql = "SELECT n, body, crc FROM turns WHERE session = ?1 ORDER BY n LIMIT ?2";
     let mut statement = connection.prepare_cached(sql)?;
     let most = i64::try_from(most).unwrap_or(i64::MAX);
-    let turns = statement.query_map(params![session, most], |row| Ok(turn(row, session)))?;
-    let turns: Vec<Option<(i64, Turn)>> = turns.collect::<rusqlite::Result<_>>()?;
-    let checked = turns
-        .into_iter()
-        .zip(1..)
-        .map(|(turn, n)| turn.filter(|(at, _)| *at == n).map(|(_, turn)| turn));
-    Ok(checked.collect())
+    let rows = statement.query_map(params![session, most], |row| Ok(turn(row, session)))?;
+    let mut turns = Vec::new();
+    for (row, expected) in rows.zip(1..) {
+        match row? {
+            Some((n, turn)) if n == expected => turns.push(turn),
+            _ => return Ok(None),
+        }
+    }
+    Ok(Some(turns))
 }
 
 /// A damaged row may hold any type in any column.
@@ -157,9 +153,8 @@ fn turn(row: &Row<'_>, session: &str) -> Option<(i64, Turn)> {
     let n = row.get_ref(0).ok()?.as_i64().ok()?;
     let body = row.get_ref(1).ok()?.as_str().ok()?;
     let crc = row.get_ref(2).ok()?.as_i64().ok()?;
-    let is_whole =
-        crc == i64::from(checksum(&[session.as_bytes(), &n.to_le_bytes(), body.as_bytes()]));
-    is_whole.then(|| serde_json::from_str(body).ok()).flatten().map(|turn| (n, turn))
+    let is_whole = crc == i64::from(turn_checksum(session, n, body));
+    is_whole.then(|| Some((n, serde_json::from_str(body).ok()?)))?
 }
 
 fn summary(row: &Row<'_>) -> Option<Summary> {
@@ -171,10 +166,14 @@ fn summary(row: &Row<'_>) -> Option<Summary> {
     is_whole.then(|| Summary { id, turns: turns.unsigned_abs(), first_question, created, used })
 }
 
-/// The name of a session, whatever became of it.
+/// The id of a session, even a damaged one.
 fn id(row: &Row<'_>) -> String {
     let bytes = row.get_ref(0).ok().and_then(|id| id.as_bytes().ok());
     String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned()
+}
+
+fn turn_checksum(session: &str, n: i64, body: &str) -> u32 {
+    checksum(&[session.as_bytes(), &n.to_le_bytes(), body.as_bytes()])
 }
 
 fn summary_checksum(id: &str, created: i64, used: i64, turns: i64) -> u32 {

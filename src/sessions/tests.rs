@@ -68,7 +68,7 @@ fn the_last_used_of_one_second_is_the_last() {
 }
 
 #[test]
-fn what_was_never_asked_leaves_nothing() {
+fn a_session_without_a_question_leaves_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let sessions = open(dir.path());
     drop(sessions.begin("idle", 5, &never).unwrap());
@@ -77,21 +77,21 @@ fn what_was_never_asked_leaves_nothing() {
 }
 
 #[test]
-fn conversations_expire_but_not_under_somebody() {
+fn conversations_expire_unless_in_use() {
     let dir = filled();
     let sessions = open(dir.path());
     let late = 200 + DAY;
     assert_eq!(sessions.list(late).unwrap().len(), 1, "a session lives a day from its last turn");
     assert_eq!(sessions.show("work", late).unwrap_err().kind(), Kind::Usage);
     assert_eq!(sessions.latest(300 + DAY).unwrap(), None);
-    // Whoever has it open keeps it.
+    // A process that has it open keeps it.
     let other = open(dir.path());
     let mut held = other.begin("work", 300, &never).unwrap();
     drop(sessions.begin("other", late, &never).unwrap());
     held.add(turn(late, "three")).unwrap();
     assert_eq!(sessions.show("work", late).unwrap().len(), 3);
     drop(held);
-    // Gone for good, and its lock with it.
+    // It is removed, and so is its lock.
     let session = sessions.begin("work", late + DAY, &never).unwrap();
     assert_eq!(session.turns(), []);
     drop(session);
@@ -100,7 +100,7 @@ fn conversations_expire_but_not_under_somebody() {
 }
 
 #[test]
-fn one_process_at_a_time_has_a_session() {
+fn one_process_at_a_time_uses_a_session() {
     let dir = filled();
     let (one, two) = (open(dir.path()), open(dir.path()));
     let held = one.begin("work", 300, &never).unwrap();
@@ -140,7 +140,7 @@ fn sixteen_writers_lose_nothing() {
 }
 
 #[test]
-fn what_is_removed_is_gone_from_the_disk() {
+fn removed_text_is_gone_from_the_disk() {
     let dir = tempfile::tempdir().unwrap();
     let sessions = open(dir.path());
     let secret = "rosebud".repeat(2000);
@@ -163,9 +163,9 @@ fn what_is_removed_is_gone_from_the_disk() {
     assert_eq!(sessions.list(5).unwrap(), []);
 }
 
-/// Every way in which rows can be wrong is told, names the session, and leaves the others alone.
+/// Every kind of damage is reported with the session's name, and affects no other session.
 #[test]
-fn a_damaged_row_is_told_and_never_shown() {
+fn a_damaged_row_is_reported_and_never_shown() {
     for damage in [
         "UPDATE turns SET body = replace(body, 'About', 'Above') WHERE session = 'work' AND n = 1",
         "UPDATE turns SET body = 'null' WHERE session = 'work'",
@@ -194,7 +194,7 @@ fn a_damaged_row_is_told_and_never_shown() {
                 "{damage}: {fault}"
             );
         }
-        // A list may not look at every turn; what it shows is right.
+        // A list need not read every turn, but what it shows is right.
         match sessions.list(300) {
             Ok(list) => assert!(list.iter().any(|s| s.first_question == "one"), "{damage}"),
             Err(fault) => assert_eq!(fault.kind(), Kind::Damaged, "{damage}"),
@@ -210,7 +210,7 @@ fn a_damaged_row_is_told_and_never_shown() {
 }
 
 #[test]
-fn a_name_that_is_damaged_can_be_removed_with_all() {
+fn a_session_with_a_damaged_name_can_be_removed_with_all() {
     let dir = filled();
     let sessions = open(dir.path());
     let rename = "UPDATE sessions SET id = '../' || id WHERE id = 'work'";
@@ -279,7 +279,7 @@ fn a_file_that_vanishes_or_is_replaced_takes_no_more_turns() {
 }
 
 #[test]
-fn where_nothing_can_be_kept_there_is_nothing_and_a_hint() {
+fn without_a_writable_folder_there_are_no_sessions_and_a_hint() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("file"), "x").unwrap();
     let sessions = open(&dir.path().join("file/sessions"));
@@ -292,7 +292,7 @@ fn where_nothing_can_be_kept_there_is_nothing_and_a_hint() {
 }
 
 #[test]
-fn names_are_random() {
+fn ids_are_random() {
     let ids: std::collections::BTreeSet<String> =
         (0..100).map(|_| disk::random_id().unwrap()).collect();
     assert_eq!(ids.len(), 100);
