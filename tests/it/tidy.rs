@@ -1,6 +1,7 @@
-//! House rules that the compiler does not check: layering, owners of crates, file headers.
+//! House rules that the compiler does not check: layering, import circles, owners of crates, file
+//! headers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::fixtures::files_below;
@@ -106,7 +107,11 @@ fn every_room_is_in_a_band() {
     let bands = bands();
     for source in sources() {
         if let Some(room) = source.room() {
-            assert!(bands.contains_key(room), "src/{} is in no room of lib.rs", source.path);
+            assert!(
+                bands.contains_key(room),
+                "src/{} does not belong to a room of lib.rs",
+                source.path
+            );
         }
     }
     for room in bands.keys() {
@@ -128,7 +133,7 @@ fn a_room_names_only_rooms_of_earlier_bands() {
             let room: String =
                 rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
             match bands.get(&room) {
-                None => Some(format!("`{room}` is no room")),
+                None => Some(format!("`{room}` is not a room")),
                 Some(band) if room != own && *band >= bands[own] => {
                     Some(format!("`{own}` may not name `{room}`"))
                 }
@@ -142,7 +147,7 @@ fn a_room_names_only_rooms_of_earlier_bands() {
 fn super_stays_inside_the_room() {
     forbid(|source, line| {
         let depth = source.module().len();
-        // In `mod.rs`, `super` is the folder above; in `a/b.rs` it is `a`.
+        // In `mod.rs`, `super` is the parent folder; in `a/b.rs` it is `a`.
         let leaves = after_word(line, "super").any(|_| {
             let most = line.matches("super::").count();
             most >= depth
@@ -176,8 +181,8 @@ fn each_outside_crate_has_one_owner() {
         ("notify", &["watch.rs"]),
         ("tracing", &["telemetry"]),
         ("tracing_subscriber", &["telemetry"]),
-        // A route is called `metrics` too.
-        ("metrics", &["telemetry", "serve/routes"]),
+        // `serve` has modules of that name.
+        ("metrics", &["telemetry", "serve"]),
         ("metrics_exporter_prometheus", &["telemetry"]),
         ("metrics_process", &["telemetry"]),
         ("clap", &["cli"]),
@@ -217,12 +222,12 @@ fn only_ui_prints_and_nothing_exits() {
             .iter()
             .any(|name| after_word(line, name).any(|rest| rest.starts_with("::exit")));
         match () {
-            () if printed => Some("printing is for cli/ui.rs, which writes".to_owned()),
+            () if printed => Some("only cli/ui.rs prints".to_owned()),
             () if streams && source.path != "cli/ui.rs" => {
                 Some("stdout and stderr belong to cli/ui.rs".to_owned())
             }
             () if exits && source.path != "cli/signals.rs" => {
-                Some("nothing exits but `cli::leave`".to_owned())
+                Some("only `cli::leave` exits".to_owned())
             }
             () => None,
         }
@@ -247,7 +252,7 @@ fn the_environment_is_read_in_one_place() {
         let is_audited =
             audited.iter().any(|(path, name)| source.path == *path && line.contains(name));
         (touches && !source.is_below(&["config"]) && !is_audited)
-            .then(|| "config reads the environment".to_owned())
+            .then(|| "only config reads the environment".to_owned())
     });
 }
 
@@ -329,4 +334,198 @@ fn no_test_is_ignored_and_none_sleeps() {
         assert!(!text.contains(sleep), "tests/it/{file} sleeps");
         assert!(text.starts_with("//! "), "tests/it/{file} does not open with `//!`");
     }
+}
+
+/// Rooms that still have import circles. The list only shrinks.
+const ROOMS_WITH_CIRCLES: [&str; 5] = ["analytics", "cli", "config", "ingest", "text"];
+
+/// No two files of a room may need each other, directly or through others.
+///
+/// The rule: a file needs another file of its room when its code names something that is defined
+/// there, in a `use` or in a path that begins with `super`, `self`, `crate::<room>` or a child
+/// module. A name that a module only re-exports counts for the file that defines it, so `mod child;
+/// pub use child::X;` alone is no need of the child. Calls of methods count for nothing.
+#[test]
+fn no_files_of_a_room_need_each_other() {
+    let sources = sources();
+    let modules: BTreeMap<Vec<&str>, Module<'_>> =
+        sources.iter().map(|source| (source.module(), Module::parse(source))).collect();
+    let needs: Needs<'_> =
+        modules.keys().map(|path| (path.clone(), needed_by(&modules, path))).collect();
+    let reached: Needs<'_> =
+        modules.keys().map(|path| (path.clone(), reachable(&needs, path))).collect();
+    let mut circles: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (path, module) in &modules {
+        let Some(room) = path.first() else { continue };
+        let in_circle = |other: &&Vec<&str>| reached[*other].contains(path);
+        let partners: Vec<&str> =
+            needs[path].iter().filter(in_circle).map(|other| modules[other].file).collect();
+        if !partners.is_empty() {
+            let line = format!("src/{} needs {}", module.file, partners.join(", "));
+            circles.entry(room).or_default().push(line);
+        }
+    }
+    let mut cleared = ROOMS_WITH_CIRCLES.to_vec();
+    cleared.retain(|room| circles.remove(room).is_none());
+    assert!(cleared.is_empty(), "remove from ROOMS_WITH_CIRCLES: {}", cleared.join(", "));
+    let circles: Vec<String> = circles.into_values().flatten().collect();
+    assert!(circles.is_empty(), "these need each other:\n{}", circles.join("\n"));
+}
+
+/// Modules by path, each with others of its room.
+type Needs<'a> = BTreeMap<Vec<&'a str>, BTreeSet<Vec<&'a str>>>;
+
+fn needed_by<'a>(
+    modules: &BTreeMap<Vec<&'a str>, Module<'a>>,
+    path: &[&'a str],
+) -> BTreeSet<Vec<&'a str>> {
+    let needs = &modules[path].needs;
+    let found = needs.iter().filter_map(|needed| resolve(modules, path, needed));
+    found.filter(|found| found != path).collect()
+}
+
+/// The modules that one needs, directly or through others.
+fn reachable<'a>(needs: &Needs<'a>, from: &[&'a str]) -> BTreeSet<Vec<&'a str>> {
+    let mut reached = BTreeSet::new();
+    let mut left = vec![from.to_vec()];
+    while let Some(path) = left.pop() {
+        for found in &needs[&path] {
+            if reached.insert(found.clone()) {
+                left.push(found.clone());
+            }
+        }
+    }
+    reached
+}
+
+/// The module whose file defines what a path names in the module `from`, if it is of the same room.
+fn resolve<'a>(
+    modules: &BTreeMap<Vec<&'a str>, Module<'a>>,
+    from: &[&'a str],
+    path: &[&'a str],
+) -> Option<Vec<&'a str>> {
+    let mut at = from.to_vec();
+    for (i, name) in path.iter().enumerate() {
+        match *name {
+            "crate" => at.clear(),
+            "self" => {}
+            "super" => drop(at.pop()),
+            name => {
+                let child: Vec<&str> = at.iter().copied().chain([name]).collect();
+                if modules.contains_key(&child) {
+                    at = child;
+                    continue;
+                }
+                // A name of `at`: imported there, or defined there.
+                let imported = modules.get(&at).and_then(|module| module.imports.get(name));
+                return match imported {
+                    Some(path) => resolve(modules, &at, path),
+                    None if at.first() == from.first() => Some(at),
+                    None => None,
+                };
+            }
+        }
+        if *name == "crate" && path.get(i + 1) != from.first() {
+            return None;
+        }
+    }
+    Some(at)
+}
+
+/// What the file of a module imports and names.
+struct Module<'a> {
+    file: &'a str,
+    /// Paths of its imports, by local name.
+    imports: BTreeMap<&'a str, Vec<&'a str>>,
+    /// Paths that its code needs.
+    needs: Vec<Vec<&'a str>>,
+}
+
+impl<'a> Module<'a> {
+    fn parse(source: &'a Source) -> Self {
+        let lines = source.code.iter().map(|(_, line)| line.as_str());
+        let tokens: Vec<&str> = lines.flat_map(tokens).collect();
+        let children: BTreeSet<&str> =
+            tokens.windows(3).filter(|w| w[0] == "mod" && w[2] == ";").map(|w| w[1]).collect();
+        let is_own =
+            |name: &str| matches!(name, "super" | "self" | "crate") || children.contains(name);
+        let (mut imports, mut needs) = (BTreeMap::new(), Vec::new());
+        for i in 0..tokens.len() {
+            if tokens[i] == "use" {
+                let is_export = i > 0 && matches!(tokens[i - 1], "pub" | ")");
+                for (path, name) in paths(&tokens, &mut (i + 1), &[]) {
+                    if is_own(path[0]) {
+                        imports.insert(name, path.clone());
+                        needs.extend((!is_export).then_some(path));
+                    }
+                }
+            } else if is_own(tokens[i])
+                && tokens.get(i + 1) == Some(&"::")
+                && i > 0
+                && !matches!(tokens[i - 1], "::" | "use" | "{" | ",")
+            {
+                needs.extend(paths(&tokens, &mut { i }, &[]).into_iter().map(|(path, _)| path));
+            }
+        }
+        Self { file: &source.path, imports, needs }
+    }
+}
+
+/// Names, `::` and single other characters of a line.
+fn tokens(line: &str) -> Vec<&str> {
+    let is_part = |c: char| c.is_alphanumeric() || c == '_';
+    let mut tokens = Vec::new();
+    let mut rest = line.trim_start();
+    while let Some(first) = rest.chars().next() {
+        let len = match first {
+            c if is_part(c) => rest.find(|c| !is_part(c)).unwrap_or(rest.len()),
+            ':' if rest.starts_with("::") => 2,
+            c => c.len_utf8(),
+        };
+        tokens.push(&rest[..len]);
+        rest = rest[len..].trim_start();
+    }
+    tokens
+}
+
+/// The paths of the tree that begins at a token, each with its local name: `a::{b, c as d}` is
+/// `a::b` (`b`) and `a::c` (`d`).
+fn paths<'a>(
+    tokens: &[&'a str],
+    at: &mut usize,
+    before: &[&'a str],
+) -> Vec<(Vec<&'a str>, &'a str)> {
+    let token = |at: usize| tokens.get(at).copied().unwrap_or_default();
+    let mut path = before.to_vec();
+    loop {
+        match token(*at) {
+            "{" => {
+                let mut all = Vec::new();
+                while token(*at) != "}" && *at < tokens.len() {
+                    *at += 1;
+                    if token(*at) != "}" {
+                        all.extend(paths(tokens, at, &path));
+                    }
+                }
+                *at += 1;
+                return all;
+            }
+            name => path.push(name),
+        }
+        *at += 1;
+        if token(*at) != "::" {
+            break;
+        }
+        *at += 1;
+    }
+    let mut name = path.last().copied().unwrap_or_default();
+    if name == "self" && path.len() > 1 {
+        path.pop();
+        name = path.last().copied().unwrap_or_default();
+    }
+    if token(*at) == "as" {
+        name = token(*at + 1);
+        *at += 2;
+    }
+    vec![(path, name)]
 }
