@@ -345,7 +345,7 @@ pub struct Paging {
     pub state: State,
     pub filter: Option<Filter>,
     /// Cursor of the previous page.
-    pub behind: Option<String>,
+    pub after: Option<String>,
     pub limit: usize,
 }
 
@@ -362,15 +362,15 @@ pub struct Page {
 /// # Errors
 /// A usage fault for an invalid cursor.
 pub fn page(snapshot: &Snapshot, paging: &Paging) -> Result<Page> {
-    let behind = paging.behind.as_deref().map(parse_cursor).transpose()?;
+    let after = paging.after.as_deref().map(parse_cursor).transpose()?;
     let roots = snapshot.meta().roots.clone();
     let mut records = snapshot.documents()?;
     records.retain(|record| {
-        let is_behind =
-            behind.as_ref().is_none_or(|(root, path)| (record.root, &record.path) > (*root, path));
+        let is_after =
+            after.as_ref().is_none_or(|(root, path)| (record.root, &record.path) > (*root, path));
         let is_match =
             paging.filter.as_ref().is_none_or(|filter| filter.matches(&record.facts(&roots)));
-        is_behind && record.state == paging.state && is_match
+        is_after && record.state == paging.state && is_match
     });
     records.sort_by(|a, b| (a.root, &a.path).cmp(&(b.root, &b.path)));
     let has_more = records.len() > paging.limit;

@@ -112,7 +112,7 @@ impl Reason {
     }
 }
 
-/// What a build that lacks a Cargo feature says of it.
+/// The message of a build without a Cargo feature.
 pub fn without(feature: &str) -> String {
     format!("this rag was built without `{feature}`")
 }

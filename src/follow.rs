@@ -16,7 +16,7 @@ use crate::index::Root;
 use crate::ingest::{self, Report};
 use crate::jobs::IngestSpec;
 use crate::text::{self, Entry, WalkOptions};
-use crate::watch::{Changes, Settle, Watcher};
+use crate::watch::{Changes, Debounce, Watcher};
 use crate::work;
 
 /// A change has come to rest when nothing more has happened for so long: an editor that saves by
@@ -153,7 +153,7 @@ struct Follower<'a> {
     spec: IngestSpec,
     request: ingest::Request,
     eyes: Eyes,
-    settle: Settle,
+    settle: Debounce,
     places: Vec<FolderId>,
     /// Jobs of the rounds so far that are remembered.
     jobs: Vec<String>,
@@ -187,7 +187,7 @@ impl<'a> Follower<'a> {
             }
         };
         let request = work::request_of(&spec);
-        let settle = Settle::new(QUIET, LONGEST);
+        let settle = Debounce::new(QUIET, LONGEST);
         Self { engine, spec, request, eyes, settle, places: Vec::new(), jobs: Vec::new() }
     }
 

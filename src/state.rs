@@ -201,10 +201,9 @@ impl State {
     fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Vec<T>> {
         let Some(dir) = &self.dir else { return Ok(Vec::new()) };
         let path = dir.join(name);
-        let bytes = match std::fs::read(&path) {
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            read => read.or_failed(|| format!("cannot read {}", path.display()))?,
-        };
+        let bytes = disk::if_exists(std::fs::read(&path))
+            .or_failed(|| format!("cannot read {}", path.display()))?;
+        let Some(bytes) = bytes else { return Ok(Vec::new()) };
         match serde_json::from_slice::<Stored<T>>(&bytes) {
             Ok(stored) if stored.version == VERSION => Ok(stored.entries),
             _ => Err(Fault::damaged(format!("{} is not what was written", path.display()))

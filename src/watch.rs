@@ -20,14 +20,14 @@ const MOST_PATHS: usize = 1000;
 /// Decides when changes have settled: after `quiet` without a change, or `longest` after the first
 /// one, so that an endless writer does not delay it forever.
 #[derive(Clone, Copy, Debug)]
-pub struct Settle {
+pub struct Debounce {
     quiet: Duration,
     longest: Duration,
-    /// The first and the last change since the last [`Settle::clear`].
+    /// The first and the last change since the last [`Debounce::clear`].
     seen: Option<(Instant, Instant)>,
 }
 
-impl Settle {
+impl Debounce {
     pub fn new(quiet: Duration, longest: Duration) -> Self {
         Self { quiet, longest, seen: None }
     }
@@ -203,17 +203,17 @@ mod tests {
     /// The milliseconds at which changes at the given milliseconds have settled.
     fn settles_at(changes: &[u64]) -> Vec<u64> {
         let start = Instant::now();
-        let mut settle = Settle::new(QUIET, LONGEST);
+        let mut debounce = Debounce::new(QUIET, LONGEST);
         let mut settled = Vec::new();
         let last = changes.last().copied().unwrap_or_default() + 10_000;
         for ms in 0..last {
             let now = start + Duration::from_millis(ms);
             if changes.contains(&ms) {
-                settle.change(now);
+                debounce.change(now);
             }
-            if settle.is_due(now) {
+            if debounce.is_due(now) {
                 settled.push(ms);
-                settle.clear();
+                debounce.clear();
             }
         }
         settled
@@ -237,15 +237,15 @@ mod tests {
     #[test]
     fn the_time_left_is_known() {
         let start = Instant::now();
-        let mut settle = Settle::new(QUIET, LONGEST);
-        assert_eq!(settle.left(start), None);
-        settle.change(start);
-        assert_eq!(settle.left(start), Some(QUIET));
+        let mut debounce = Debounce::new(QUIET, LONGEST);
+        assert_eq!(debounce.left(start), None);
+        debounce.change(start);
+        assert_eq!(debounce.left(start), Some(QUIET));
         assert_eq!(
-            settle.left(start + Duration::from_millis(100)),
+            debounce.left(start + Duration::from_millis(100)),
             Some(Duration::from_millis(200))
         );
-        assert_eq!(settle.left(start + LONGEST), Some(Duration::ZERO));
+        assert_eq!(debounce.left(start + LONGEST), Some(Duration::ZERO));
     }
 
     #[test]

@@ -21,7 +21,7 @@ use crate::answer::{self, Evidence, Exchange, Intent};
 use crate::config::Generator;
 use crate::document::Hit;
 use crate::engine::Engine;
-use crate::error::{Fault, Kind, Result, caught};
+use crate::error::{Fault, Kind, Result, catch_panic};
 use crate::index::Snapshot;
 use crate::llm::Client;
 use crate::search::{self, Pending, Searcher, milliseconds};
@@ -106,7 +106,7 @@ impl Asker {
         on: &mut dyn FnMut(Event<'_>),
     ) -> Result<Response> {
         let mut has_returned = false;
-        let response = caught("answering this question", || {
+        let response = catch_panic("answering this question", || {
             let response = self.ask(engine, request, on);
             has_returned = true;
             response

@@ -24,6 +24,7 @@ pub use lock::Lock;
 pub use mapped::{Damage, Mapped};
 pub use scratch::Scratch;
 pub use write::{
-    Existing, available, create_dir, create_file, is_temporary, link_or_copy, put_in_place,
-    real_path, refuse_existing, remove_dir, replace, reserve, sync_dir, sync_file, write_file,
+    Existing, available, create_dir, create_file, if_exists, is_temporary, link_or_copy,
+    put_in_place, real_path, refuse_existing, remove_dir, replace, reserve, sync_dir, sync_file,
+    write_file,
 };

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::identity::is_at;
-use super::write::{create_dir, remove_dir, sync_dir};
+use super::write::{create_dir, if_exists, remove_dir, sync_dir};
 use crate::error::{Context as _, Result};
 
 /// How names begin, in this and in older versions, and how they end.
@@ -34,11 +34,8 @@ impl Scratch {
         loop {
             remove_dir(&dir)?;
             create_dir(&dir)?;
-            let folder = match File::open(&dir) {
-                // Another process swept it before it was locked.
-                Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
-                opened => opened.or_failed(what)?,
-            };
+            // Another process may have swept it before it is locked.
+            let Some(folder) = if_exists(File::open(&dir)).or_failed(what)? else { continue };
             match folder.try_lock() {
                 Ok(()) if is_at(&folder, &dir) => return Ok(Self { dir, _locked: folder }),
                 Ok(()) | Err(std::fs::TryLockError::WouldBlock) => {}

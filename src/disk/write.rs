@@ -177,11 +177,15 @@ pub fn link_or_copy(from: &Path, to: &Path) -> Result<()> {
 
 /// Removes a folder and its content; an absent folder is not an error.
 pub fn remove_dir(path: &Path) -> Result<()> {
-    match std::fs::remove_dir_all(path) {
-        Err(e) if e.kind() != ErrorKind::NotFound => {
-            Err(e).or_failed(|| format!("cannot remove {}", path.display()))
-        }
-        _ => Ok(()),
+    let removed = if_exists(std::fs::remove_dir_all(path));
+    removed.map(drop).or_failed(|| format!("cannot remove {}", path.display()))
+}
+
+/// The result of an operation on a path; `None` when the path does not exist.
+pub fn if_exists<T>(result: std::io::Result<T>) -> std::io::Result<Option<T>> {
+    match result {
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+        result => result.map(Some),
     }
 }
 

@@ -65,12 +65,13 @@ impl Store {
     /// All index names, sorted.
     pub fn names(&self) -> Result<Vec<String>> {
         let dir = self.dir.join("names");
-        let entries = match std::fs::read_dir(&dir) {
-            Ok(entries) => entries,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(e) => return Err(e).or_failed(|| format!("cannot read {}", dir.display())),
-        };
-        let files = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+        let entries = disk::if_exists(std::fs::read_dir(&dir))
+            .or_failed(|| format!("cannot read {}", dir.display()))?;
+        let files = entries
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter_map(|entry| entry.file_name().into_string().ok());
         let names = files.filter_map(|file| Some(file.strip_suffix(".json")?.to_owned()));
         let mut names: Vec<String> = names.filter(|name| !name.starts_with('.')).collect();
         names.sort();
@@ -83,11 +84,9 @@ impl Store {
     /// [`Kind::Damaged`](crate::error::Kind::Damaged) when the pointer is not what was written.
     pub fn pointer(&self, name: &str) -> Result<Option<Pointer>> {
         let path = self.pointer_path(name);
-        let bytes = match std::fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(e) => return Err(e).or_failed(|| format!("cannot read {}", path.display())),
-        };
+        let bytes = disk::if_exists(std::fs::read(&path))
+            .or_failed(|| format!("cannot read {}", path.display()))?;
+        let Some(bytes) = bytes else { return Ok(None) };
         let pointer: Pointer =
             serde_json::from_slice(&bytes).map_err(|e| damaged(&path, &e.to_string()))?;
         if !pointer.is_sealed() || pointer.name != name {
@@ -314,12 +313,9 @@ impl Store {
     /// Removes an index: its name first, then its generations.
     pub fn remove(&self, name: &str) -> Result<()> {
         let path = self.pointer_path(name);
-        match std::fs::remove_file(&path) {
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-                return Err(self.no_such_index(name));
-            }
-            removed => removed.or_failed(|| format!("cannot remove {}", path.display()))?,
-        }
+        disk::if_exists(std::fs::remove_file(&path))
+            .or_failed(|| format!("cannot remove {}", path.display()))?
+            .ok_or_else(|| self.no_such_index(name))?;
         disk::sync_dir(&self.dir.join("names"))?;
         self.collect_garbage();
         Ok(())

@@ -42,7 +42,7 @@ pub enum Before {
     Keep,
     /// Removes it; the generation before it stays available for a rollback.
     Replace,
-    /// Removes it and the one before it, because they contain what must be gone.
+    /// Removes it and the one before it, because they contain removed data.
     Forget,
 }
 

@@ -5,7 +5,7 @@
 //! wrong is damage.
 
 use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -86,13 +86,9 @@ impl Log {
     /// version's log.
     pub fn refresh(&mut self) -> Result<()> {
         let what = || format!("cannot read {}", self.path.display());
-        let mut file = match File::open(&self.path) {
-            Ok(file) => file,
-            Err(e) if e.kind() == ErrorKind::NotFound => {
-                *self = Self::new(std::mem::take(&mut self.path));
-                return Ok(());
-            }
-            Err(e) => return Err(e).or_failed(what),
+        let Some(mut file) = disk::if_exists(File::open(&self.path)).or_failed(what)? else {
+            *self = Self::new(std::mem::take(&mut self.path));
+            return Ok(());
         };
         let metadata = file.metadata().or_failed(what)?;
         let identity = Some(disk::id_of(&metadata));

@@ -300,11 +300,9 @@ impl Jobs {
 
     fn is_held(&self, id: &str) -> Result<bool> {
         let path = self.lock_path(id);
-        let file = match File::open(&path) {
-            Ok(file) => file,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(false),
-            Err(e) => return Err(e).or_failed(|| format!("cannot read {}", path.display())),
-        };
+        let file = disk::if_exists(File::open(&path))
+            .or_failed(|| format!("cannot read {}", path.display()))?;
+        let Some(file) = file else { return Ok(false) };
         match file.try_lock_shared() {
             Ok(()) => Ok(false),
             Err(TryLockError::WouldBlock) => Ok(true),

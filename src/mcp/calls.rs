@@ -358,7 +358,7 @@ pub fn page(
     let paging = Paging {
         state: State::Indexed,
         filter: filter(filter_text)?,
-        behind: cursor.map(str::to_owned),
+        after: cursor.map(str::to_owned),
         limit,
     };
     documents::page(&engine.store.open(&engine.config.index)?, &paging)

@@ -183,7 +183,7 @@ pub async fn documents_list(
     let paging = Paging {
         state: state.unwrap_or(DocumentState::Indexed),
         filter: params::filter(query.filter.as_deref())?,
-        behind: query.cursor,
+        after: query.cursor,
         limit,
     };
     let index = query.index;
