@@ -62,7 +62,7 @@ fn an_ingest_with_closed_output_pipes_still_commits() {
     sandbox.ingest();
     assert_eq!(paths(&search(&sandbox)), ["a.md"]);
 
-    // The output is not read: the work is done all the same.
+    // The output is not read, but the work is done.
     for (n, closed) in ["stdout", "stderr"].into_iter().enumerate() {
         let name = format!("{closed}.md");
         sandbox.write(&format!("docs/{name}"), passage(n + 2));

@@ -358,7 +358,7 @@ fn a_kill_at_the_commit_leaves_one_whole_generation() {
 
 /// An empty list says why it is empty.
 #[test]
-fn an_empty_list_says_why_it_is_empty() {
+fn an_empty_list_gives_the_reason() {
     let sandbox = Sandbox::new();
     sandbox.write("docs/binary.md", b"\x00\x01\x02\x00");
     sandbox.ingest();

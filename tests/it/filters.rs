@@ -129,7 +129,7 @@ fn a_filter_is_in_the_json_and_in_the_key_of_the_cache() {
 }
 
 #[test]
-fn a_filter_without_a_matching_document_says_so() {
+fn a_filter_without_a_matching_document_is_reported() {
     let sandbox = indexed();
     let nothing = ["--filter", "path:nowhere/**"];
     for command in ["search", "ask"] {

@@ -4,14 +4,14 @@ use crate::support::Sandbox;
 
 #[cfg(not(feature = "serve"))]
 #[test]
-fn a_build_without_serve_says_so() {
+fn a_build_without_serve_reports_that() {
     let sandbox = Sandbox::new();
     sandbox.rag(["serve", "--port", "0"]).exits(1).says("this rag was built without `serve`");
 }
 
 #[cfg(not(feature = "mcp"))]
 #[test]
-fn a_build_without_mcp_says_so() {
+fn a_build_without_mcp_reports_that() {
     let sandbox = Sandbox::new();
     sandbox.rag(["mcp"]).exits(1).says("this rag was built without `mcp`");
 }
@@ -30,7 +30,7 @@ fn an_office_file_is_skipped_where_no_reader_is_built() {
     is_skipped("docs/report.odt", odt, "office");
 }
 
-/// A file of the folder `docs` is not in the index, is no failure, and names the feature.
+/// A file of `docs` is not in the index, which is not a failure, and the message names the feature.
 #[cfg(not(all(feature = "pdf", feature = "office")))]
 fn is_skipped(path: &str, bytes: &[u8], feature: &str) {
     let sandbox = Sandbox::new();

@@ -419,7 +419,7 @@ fn a_batch_is_answered_in_one_line() {
 }
 
 #[test]
-fn a_large_result_is_truncated_and_says_so() {
+fn a_large_result_is_truncated_and_marked() {
     let sandbox = Sandbox::new();
     for n in 0..40 {
         let text = format!(
@@ -524,20 +524,7 @@ fn only_allowed_folders_are_ingested() {
         "name": "ingest", "arguments": { "dirs": ["docs"] }, "_meta": { "progressToken": "p" },
     });
     let id = client.begin("tools/call", &params);
-    let mut last = 0.0;
-    let reply = loop {
-        let message = client.receive();
-        if message["id"] == id {
-            break message;
-        }
-        let progress = message["params"]["progress"].as_f64().unwrap();
-        assert_eq!(
-            (&message["method"], &message["params"]["progressToken"]),
-            (&json!("notifications/progress"), &json!("p"))
-        );
-        assert!(progress > last && progress <= 1.0, "{message}");
-        last = progress;
-    };
+    let reply = reply_after_progress(&mut client, id);
     let done = &reply["result"]["structuredContent"];
     assert_eq!((&done["state"], &done["documents"]), (&json!("succeeded"), &json!(7)), "{reply}");
     assert_eq!(
@@ -555,6 +542,24 @@ fn only_allowed_folders_are_ingested() {
         "docs/new.md"
     );
     client.leave();
+}
+
+/// The reply to a request, after progress notifications that grow from 0 to 1.
+fn reply_after_progress(client: &mut Client, id: u64) -> Value {
+    let mut last = 0.0;
+    loop {
+        let message = client.receive();
+        if message["id"] == id {
+            return message;
+        }
+        let progress = message["params"]["progress"].as_f64().unwrap();
+        assert_eq!(
+            (&message["method"], &message["params"]["progressToken"]),
+            (&json!("notifications/progress"), &json!("p"))
+        );
+        assert!(progress > last && progress <= 1.0, "{message}");
+        last = progress;
+    }
 }
 
 /// A cancelled request ends its call of the language model: the next question needs the only

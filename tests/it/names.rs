@@ -62,39 +62,7 @@ fn a_printed_name_is_a_valid_path_in_every_directory() {
             &rag_in(&sandbox, dir, &["search", "--mode", "lexical", "magma erupts"]).ok().stdout,
         );
         assert_eq!(hit, shown, "{dir}");
-        // A pasted name is accepted: with and without its line, as a filter, and as the bare name.
-        let filter = format!("path:{shown}");
-        for text in [
-            shown,
-            &format!("./{shown}"),
-            &format!("{shown}:{line}"),
-            absolute,
-            "docs/deep/er/volcano.rst",
-            "volcano.rst",
-        ] {
-            let text =
-                if text.starts_with("./..") || text.starts_with(".//") { shown } else { text };
-            let found = rag_in(&sandbox, dir, &["documents", "show", text, "--json"]).ok().json();
-            assert_eq!(found["path"], "deep/er/volcano.rst", "{text} from {dir}");
-            assert_eq!(found["root"], "docs", "JSON does not depend on the directory");
-        }
-        for filter in [
-            &filter,
-            &format!("path:{absolute}"),
-            "path:docs/deep/er/volcano.rst",
-            "path:volcano.rst",
-            "path:/deep/er",
-        ] {
-            let hits =
-                rag_in(&sandbox, dir, &["search", "magma erupts", "--filter", filter, "--json"])
-                    .ok()
-                    .json();
-            assert_eq!(
-                hits["hits"].as_array().map(Vec::len),
-                Some(1),
-                "{filter} from {dir}: {hits}"
-            );
-        }
+        check_pasted_names(&sandbox, dir, (shown, absolute, &line));
     }
     // A filter that means other documents in another directory is not answered from the cache.
     let search = ["search", "magma erupts", "--filter", "path:../docs/deep", "--json"];
@@ -103,6 +71,36 @@ fn a_printed_name_is_a_valid_path_in_every_directory() {
         Some(1)
     );
     assert_eq!(rag_in(&sandbox, "elsewhere/deep", &search).exits(3).json()["hits"], json!([]));
+}
+
+/// A pasted name is accepted: with and without its line, as a filter, and as the bare name.
+fn check_pasted_names(sandbox: &Sandbox, dir: &str, (shown, absolute, line): (&str, &str, &str)) {
+    let filter = format!("path:{shown}");
+    for text in [
+        shown,
+        &format!("./{shown}"),
+        &format!("{shown}:{line}"),
+        absolute,
+        "docs/deep/er/volcano.rst",
+        "volcano.rst",
+    ] {
+        let text = if text.starts_with("./..") || text.starts_with(".//") { shown } else { text };
+        let found = rag_in(sandbox, dir, &["documents", "show", text, "--json"]).ok().json();
+        assert_eq!(found["path"], "deep/er/volcano.rst", "{text} from {dir}");
+        assert_eq!(found["root"], "docs", "JSON does not depend on the directory");
+    }
+    for filter in [
+        &filter,
+        &format!("path:{absolute}"),
+        "path:docs/deep/er/volcano.rst",
+        "path:volcano.rst",
+        "path:/deep/er",
+    ] {
+        let hits = rag_in(sandbox, dir, &["search", "magma erupts", "--filter", filter, "--json"])
+            .ok()
+            .json();
+        assert_eq!(hits["hits"].as_array().map(Vec::len), Some(1), "{filter} from {dir}: {hits}");
+    }
 }
 
 #[test]

@@ -125,7 +125,7 @@ fn a_read_only_data_directory_is_searched_without_a_trace() {
 
 /// A data directory that cannot be created.
 #[test]
-fn an_ingest_that_cannot_create_its_data_directory_says_so() {
+fn an_ingest_that_cannot_create_its_data_directory_names_it() {
     let sandbox = sandbox();
     let Some(bound) = Bound::new(&sandbox) else { return };
     let _ = bound.rag(&sandbox, &["doctor"]);

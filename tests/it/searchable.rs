@@ -63,8 +63,13 @@ fn an_unfinished_first_ingest_is_searched_by_words_and_finishes_like_an_undistur
 
     signal(ingest.id(), "KILL");
     ingest.wait().expect("it ended");
-    // The vectors are not continued by themselves.
-    let found = search(&sandbox, "buoy number 77 off Arvik", &["-k", "3"]);
+    check_stopped(&sandbox);
+    check_finished(&sandbox, &twin);
+}
+
+/// The vectors are not continued by themselves.
+fn check_stopped(sandbox: &Sandbox) {
+    let found = search(sandbox, "buoy number 77 off Arvik", &["-k", "3"]);
     assert_eq!(found["vectors_pending"]["being_made"], false, "{found}");
     sandbox.rag(["search", "buoy"]).ok().says("run `rag ingest` again").says("stopped before");
     sandbox
@@ -82,14 +87,17 @@ fn an_unfinished_first_ingest_is_searched_by_words_and_finishes_like_an_undistur
         sandbox.rag(args).exits(1).says("not finished").says("rag ingest");
     }
     assert!(!sandbox.path().join("half.tar.zst").exists());
+}
+
+fn check_finished(sandbox: &Sandbox, twin: &Sandbox) {
     let report = sandbox.ingest();
     let undisturbed = twin.ingest();
     assert_eq!(report["corpus_id"], undisturbed["corpus_id"]);
     assert_eq!(generations(&sandbox.data()).len(), 1, "{:?}", generations(&sandbox.data()));
     for mode in ["hybrid", "lexical", "dense"] {
-        assert_eq!(hits(&sandbox, mode), hits(&twin, mode), "{mode}");
+        assert_eq!(hits(sandbox, mode), hits(twin, mode), "{mode}");
     }
-    let found = search(&sandbox, "buoy number 77 off Arvik", &["-k", "3"]);
+    let found = search(sandbox, "buoy number 77 off Arvik", &["-k", "3"]);
     assert!(
         found["vectors_pending"].is_null() && found["cache"]["retrieval_hit"] == true,
         "{found}"

@@ -62,35 +62,7 @@ impl Browser {
         let mut browser = Self { driver, port, session: String::new(), dir };
         std::fs::create_dir(browser.downloads()).expect("a folder");
         let profile = browser.dir.path().join("profile");
-        let args = [
-            "--headless".to_owned(),
-            "--no-sandbox".to_owned(),
-            "--disable-gpu".to_owned(),
-            "--disable-quic".to_owned(),
-            "--disable-dev-shm-usage".to_owned(),
-            "--no-first-run".to_owned(),
-            "--disable-background-networking".to_owned(),
-            "--disable-component-update".to_owned(),
-            "--disable-sync".to_owned(),
-            "--disable-extensions".to_owned(),
-            "--force-prefers-reduced-motion".to_owned(),
-            // Only the server under test is reachable.
-            "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1".to_owned(),
-            format!("--user-data-dir={}", profile.display()),
-        ];
-        let hang_ms = HANG.as_millis() as u64;
-        let capabilities = json!({
-            "browserName": "chrome",
-            "timeouts": { "script": hang_ms, "pageLoad": hang_ms },
-            "goog:loggingPrefs": { "browser": "ALL" },
-            "goog:chromeOptions": {
-                "args": args,
-                "prefs": {
-                    "download.default_directory": browser.downloads(),
-                    "download.prompt_for_download": false,
-                },
-            },
-        });
+        let capabilities = capabilities(&profile, &browser.downloads());
         let created = browser.call(
             "POST",
             "/session",
@@ -263,6 +235,39 @@ impl Browser {
         let mut reply: Value = serde_json::from_slice(&body).unwrap_or_default();
         Ok((status, reply["value"].take()))
     }
+}
+
+/// Capabilities of a new session with this profile and folder of downloads.
+fn capabilities(profile: &Path, downloads: &Path) -> Value {
+    let args = [
+        "--headless".to_owned(),
+        "--no-sandbox".to_owned(),
+        "--disable-gpu".to_owned(),
+        "--disable-quic".to_owned(),
+        "--disable-dev-shm-usage".to_owned(),
+        "--no-first-run".to_owned(),
+        "--disable-background-networking".to_owned(),
+        "--disable-component-update".to_owned(),
+        "--disable-sync".to_owned(),
+        "--disable-extensions".to_owned(),
+        "--force-prefers-reduced-motion".to_owned(),
+        // Only the server under test is reachable.
+        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1".to_owned(),
+        format!("--user-data-dir={}", profile.display()),
+    ];
+    let hang_ms = HANG.as_millis() as u64;
+    json!({
+        "browserName": "chrome",
+        "timeouts": { "script": hang_ms, "pageLoad": hang_ms },
+        "goog:loggingPrefs": { "browser": "ALL" },
+        "goog:chromeOptions": {
+            "args": args,
+            "prefs": {
+                "download.default_directory": downloads,
+                "download.prompt_for_download": false,
+            },
+        },
+    })
 }
 
 impl Drop for Browser {
