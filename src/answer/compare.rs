@@ -12,7 +12,7 @@ use super::spec::AnswerSpec;
 use super::support::Strength;
 use crate::analysis::Kind;
 
-/// Least share of a thing's name in a sentence about it.
+/// Least share of a thing's name in a sentence about it. Set by hand.
 const MIN_COVERAGE: f64 = 0.6;
 
 /// Words that contrast.

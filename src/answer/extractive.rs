@@ -17,6 +17,8 @@ use crate::analysis::Kind;
 use crate::document::{Answer, Hit};
 use crate::error::Result;
 
+// Set by hand. `tests/measure.rs` and `scripts/bench answers` show their effect on XQuAD.
+
 /// Largest share of a sentence's terms that another chosen sentence may have.
 const MAX_REPEATED: f64 = 0.7;
 /// Words of a list, as a multiple of those of a paragraph: a list is read line by line.

@@ -3,9 +3,12 @@
 use super::intent::{AnswerType, Intent, wants_code};
 use super::options::Options;
 
-/// How far below the best sentence a further one may score, by [`Features`](super::score).
+// Set by hand, on the scale of `Features::score`. `tests/measure.rs` and `scripts/bench answers`
+// show their effect on XQuAD.
+
+/// How far below the best sentence a further one may score.
 const REACH: f64 = 1.0;
-/// The same for a summary, which draws on more places.
+/// The same for a summary, which draws on more passages.
 const SUMMARY_REACH: f64 = 2.5;
 
 /// The form of an answer to one question.

@@ -11,7 +11,8 @@ use super::question::Question;
 use super::score::Candidate;
 use crate::analysis::Kind;
 
-/// Least share of the best sentence's score in a sentence that counts as near the best.
+/// Least share of the best sentence's support in a sentence that counts as near the best. Set by
+/// hand like the weights.
 const NEAR: f64 = 0.7;
 
 /// Cost when no sentence near the best has what is asked for. On the English `XQuAD` 1.5 refuses
