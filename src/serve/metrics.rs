@@ -156,7 +156,7 @@ pub fn render(app: &App) -> String {
             left: load.left,
             shared: load.joined,
         };
-        telemetry::line(name, &state);
+        telemetry::lane(name, &state);
     }
     app.service.observer().jobs(app.engine());
     telemetry::render()

@@ -1,10 +1,10 @@
-//! Logs: one event a line, as text or as JSON, to the stream that the caller hands in.
+//! Logs: one event a line, as text or JSON, to a stream of the caller.
 //!
-//! Only our own events are written. Those of other crates would show heads of requests and messages
-//! of protocols at the finer levels, and with them keys and questions.
+//! Only events of this crate are written. At the finer levels those of other crates contain headers
+//! and protocol messages, and so keys and questions.
 //!
-//! Lines are written by a thread: a stream that nobody reads holds up no request. When it is that
-//! far behind, lines are dropped, and the next one that is written says how many.
+//! A thread writes the lines, so that a blocked stream blocks no request. When its queue is full,
+//! lines are dropped, and the next line written says how many.
 
 use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,21 +21,21 @@ use tracing_subscriber::{Layer as _, fmt, registry};
 
 use crate::config::{LogFormat, LogLevel};
 
-/// Lines that wait to be written. One has some 300 bytes.
-const MOST_WAITING: usize = 4096;
-/// How long the end of the process waits for what is not written yet.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+/// Lines that wait to be written, of some 300 bytes each.
+const MAX_WAITING: usize = 4096;
+/// How long the process waits for unwritten lines when it ends.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Set by the first [`logs()`], read by [`finish_logs`].
 static LOG: OnceLock<Queue> = OnceLock::new();
 
 enum LogItem {
     Text(Vec<u8>),
-    /// Tells when everything before it is written.
-    End(SyncSender<()>),
+    /// Replies once all lines before it are written.
+    Flush(SyncSender<()>),
 }
 
-/// Lines on their way to the stream.
+/// Lines to be written.
 #[derive(Clone)]
 struct Queue {
     lines: SyncSender<LogItem>,
@@ -44,12 +44,12 @@ struct Queue {
 
 impl Queue {
     fn new() -> (Self, Receiver<LogItem>) {
-        let (lines, written) = sync_channel(MOST_WAITING);
+        let (lines, written) = sync_channel(MAX_WAITING);
         (Self { lines, dropped: Arc::default() }, written)
     }
 }
 
-/// An event comes as one piece.
+/// `tracing` writes each event in one call.
 impl Write for Queue {
     fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
         if self.lines.try_send(LogItem::Text(line.to_vec())).is_err() {
@@ -71,7 +71,7 @@ impl<'w> MakeWriter<'w> for Queue {
     }
 }
 
-/// The events that a level lets through.
+/// The filter of a level.
 fn filter(level: LogLevel) -> LevelFilter {
     match level {
         LogLevel::Off => LevelFilter::OFF,
@@ -83,8 +83,8 @@ fn filter(level: LogLevel) -> LevelFilter {
     }
 }
 
-/// Begins to log, to what `writer` makes for each event. Only the first call of a process does
-/// anything. A line of JSON is `{"timestamp", "level", "message", "target", …fields, "span":
+/// Starts logging, to a writer that `writer` makes for each event. Only the first call in a process
+/// has an effect. A line of JSON is `{"timestamp", "level", "message", "target", …fields, "span":
 /// {"name", "id"}}`.
 pub fn logs<W: Write + 'static>(level: LogLevel, format: LogFormat, writer: fn() -> W) {
     if level == LogLevel::Off || LOG.get().is_some() {
@@ -96,7 +96,7 @@ pub fn logs<W: Write + 'static>(level: LogLevel, format: LogFormat, writer: fn()
     if thread.spawn(move || write(&lines, &dropped, writer)).is_err() {
         return;
     }
-    // Already begun: the first one keeps its stream.
+    // Fails if another thread was first, which keeps its stream.
     let begun = match format {
         LogFormat::Text => registry().with(text(level, queue.clone())).try_init(),
         LogFormat::Json => registry().with(json(level, queue.clone())).try_init(),
@@ -106,30 +106,28 @@ pub fn logs<W: Write + 'static>(level: LogLevel, format: LogFormat, writer: fn()
     }
 }
 
-/// Waits until what was logged is written, but not for long; false when it is not, because nobody
-/// takes it. To be called when the process ends.
+/// Waits a moment until all lines are written; false if the stream is blocked. Called when the
+/// process ends.
 pub fn finish_logs() -> bool {
     let Some(queue) = LOG.get() else { return true };
     let (done, written) = sync_channel(1);
-    queue.lines.try_send(LogItem::End(done)).is_ok() && written.recv_timeout(LAST_WORDS).is_ok()
+    queue.lines.try_send(LogItem::Flush(done)).is_ok()
+        && written.recv_timeout(FLUSH_TIMEOUT).is_ok()
 }
 
-/// Until the process ends.
+/// The loop of the thread, until the process ends.
 fn write<W: Write>(lines: &Receiver<LogItem>, dropped: &AtomicU64, writer: fn() -> W) {
     for line in lines {
         match line {
             LogItem::Text(text) => {
-                // Whoever closed the stream wants no more of it.
+                // A closed stream is not an error of the program.
                 let _ = writer().write_all(&text);
                 let lost = dropped.swap(0, Ordering::Relaxed);
                 if lost > 0 {
-                    tracing::warn!(
-                        lines = lost,
-                        "log lines were dropped, because nobody took them"
-                    );
+                    tracing::warn!(lines = lost, "log lines dropped: their reader is too slow");
                 }
             }
-            LogItem::End(done) => drop(done.try_send(())),
+            LogItem::Flush(done) => drop(done.try_send(())),
         }
     }
 }
@@ -197,21 +195,20 @@ mod tests {
         String::from_utf8(lines.0.lock().unwrap().clone()).unwrap()
     }
 
-    /// Nobody takes a line, and nobody waits for that.
     #[test]
-    fn a_stream_that_nobody_reads_holds_nobody_up() {
+    fn a_blocked_stream_drops_lines_and_blocks_no_caller() {
         let (queue, lines) = Queue::new();
         let subscriber = registry().with(text(LogLevel::Info, queue.clone()));
         tracing::subscriber::with_default(subscriber, || {
-            (0..MOST_WAITING + 10).for_each(|n| tracing::info!(n, "x"))
+            (0..MAX_WAITING + 10).for_each(|n| tracing::info!(n, "x"))
         });
         assert_eq!(queue.dropped.load(Ordering::Relaxed), 10);
         drop(queue);
-        assert_eq!(lines.iter().count(), MOST_WAITING);
+        assert_eq!(lines.iter().count(), MAX_WAITING);
     }
 
     #[test]
-    fn lines_carry_the_id_of_their_request_and_only_ours_are_there() {
+    fn lines_carry_the_request_id_and_come_from_this_crate_only() {
         let lines = Lines::default();
         tracing::subscriber::with_default(
             registry().with(text(LogLevel::Info, lines.clone())),

@@ -1,18 +1,18 @@
-//! What the program tells of itself while it runs: logs, metrics and traces.
+//! Logs, metrics and traces.
 //!
-//! The surprising rule: until [`install`] is called, as only a server does, counting is one load of
-//! a flag and leaves nothing; until [`logs()`] is called, so is logging. Neither ever fails what it
-//! tells of. Labels and log lines carry no question, no text of a document, no key and no token.
+//! Metrics cost one load of a flag until [`install`] is called, as only servers do; so does logging
+//! until [`logs()`] is called. Neither can fail its caller. Labels and log lines carry no question,
+//! no text of a document, no key and no token.
 //!
 //! Rooms count through the functions of this one ([`embedded`], [`cache_operation`] and so on) and
-//! log through its macros: `telemetry::warn!("…")`. Texts of strangers go into neither.
+//! log through its macros: `telemetry::warn!("…")`. Untrusted text goes into neither.
 
 mod logs;
 mod record;
 #[cfg_attr(not(feature = "telemetry"), path = "no_recorder.rs")]
 mod recorder;
 mod table;
-#[cfg(test)]
+#[cfg(all(test, feature = "telemetry"))]
 mod tests;
 mod trace;
 
@@ -23,8 +23,8 @@ pub use table::{KNOWN_METHODS, Kind, METRICS, Metric, Values};
 pub use trace::{SpanData, Trace, collect_spans, dropped_spans, span};
 pub use tracing::{Instrument, Span, debug, error, info, trace, warn};
 
-/// The span of one request: every line that is logged inside it carries its id. A worker that takes
-/// over the request enters it too (`span.in_scope(…)`, or `.instrument(span)` for what is async).
+/// The span of a request: log lines inside it carry its id. A worker that takes over the request
+/// enters it too (`span.in_scope(…)`, or `.instrument(span)` in async code).
 pub fn request_span(id: &str) -> Span {
     tracing::error_span!("request", id)
 }

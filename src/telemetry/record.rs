@@ -1,5 +1,4 @@
-//! What happened, in one call each. Cheap enough for every request, and nothing at all where nobody
-//! counts.
+//! Events to metrics, one call each. Cheap enough for every request; no-ops while metrics are off.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +8,7 @@ use std::time::Duration;
 use super::recorder::is_on;
 use super::table as t;
 
-/// Milliseconds by stage; `None` for a stage that there was not.
+/// Milliseconds by stage; `None` for a stage that did not run.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Stages {
     pub queue_ms: Option<f64>,
@@ -19,7 +18,7 @@ pub struct Stages {
     pub total_ms: f64,
 }
 
-/// What a request made use of.
+/// A feature that a request used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Feature {
     Filter,
@@ -47,7 +46,7 @@ impl Feature {
     }
 }
 
-/// A question that was answered, or for which nothing supported an answer.
+/// A question that was answered or abstained from.
 #[derive(Clone, Copy, Debug)]
 pub struct Asked<'a> {
     pub intent: &'static str,
@@ -66,7 +65,7 @@ pub fn asked(asked: &Asked<'_>) {
     }
 }
 
-/// A search of its own, not one for a question.
+/// Counts a search that was not part of a question.
 pub fn searched(mode: &'static str, by_stage: &Stages, used: &[Feature]) {
     if is_on() {
         t::SEARCHES.add(&[mode], 1);
@@ -98,13 +97,12 @@ fn features(mode: &'static str, used: &[Feature]) {
         .for_each(|name| t::FEATURES.add(&[name], 1));
 }
 
-/// A request that ended in an error.
+/// Counts a request that ended in an error.
 pub fn failed(code: &str) {
     t::ERRORS.add(&[code], 1);
 }
 
-/// A request whose head has been read. When it is dropped the request is over, however that came
-/// about.
+/// Counts a request as in flight, from the reading of its head until this is dropped.
 #[derive(Debug)]
 pub struct InFlight(());
 
@@ -121,7 +119,7 @@ impl Drop for InFlight {
     }
 }
 
-/// A request that is over.
+/// A finished request.
 #[derive(Clone, Copy, Debug)]
 pub struct Served<'a> {
     /// The template, such as `/sessions/{id}`; never the path.
@@ -139,8 +137,7 @@ pub fn served(served: &Served<'_>) {
         let class = ["1xx", "2xx", "3xx", "4xx", "5xx"]
             .get(usize::from(status / 100).wrapping_sub(1))
             .copied();
-        // All of a route at once, so that none appears when something goes wrong for the first
-        // time.
+        // Every class starts at 0, so that a rate does not miss the first error.
         ["2xx", "4xx", "5xx"]
             .into_iter()
             .for_each(|class| t::HTTP_REQUESTS.add(&[route, method, class], 0));
@@ -151,12 +148,12 @@ pub fn served(served: &Served<'_>) {
     }
 }
 
-/// Open connections.
+/// Sets the number of open connections.
 pub fn connections(n: u64) {
     t::HTTP_CONNECTIONS.set(&[], n as f64);
 }
 
-/// How much a line of questions has to do, and what became of them since the start.
+/// The load of a lane of questions, and its totals since the start.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LaneState {
     pub waiting: usize,
@@ -167,19 +164,19 @@ pub struct LaneState {
     pub shared: u64,
 }
 
-/// The state of a line: `own` or `written`.
-pub fn line(name: &str, line: &LaneState) {
+/// Sets the metrics of a lane: `own` or `written`.
+pub fn lane(name: &str, lane: &LaneState) {
     if is_on() {
         let gauges =
-            [(&t::WAITING, line.waiting), (&t::WORKERS, line.workers), (&t::RUNNING, line.busy)];
+            [(&t::WAITING, lane.waiting), (&t::WORKERS, lane.workers), (&t::RUNNING, lane.busy)];
         gauges.into_iter().for_each(|(gauge, n)| gauge.set(&[name], n as f64));
         let counters =
-            [(&t::REFUSED, line.refused), (&t::LEFT, line.left), (&t::JOINED, line.shared)];
+            [(&t::REFUSED, lane.refused), (&t::LEFT, lane.left), (&t::JOINED, lane.shared)];
         counters.into_iter().for_each(|(counter, n)| counter.absolute(&[name], n));
     }
 }
 
-/// An ingest that ended.
+/// Totals of an ingest.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Ingested {
     pub read: u64,
@@ -190,7 +187,7 @@ pub struct Ingested {
     pub seconds: f64,
 }
 
-/// `report` is `None` unless it succeeded.
+/// Counts a finished ingest. `report` is `None` unless it succeeded.
 pub fn ingested(outcome: &str, report: Option<Ingested>) {
     t::INGESTS.add(&[outcome], 1);
     if let Some(Ingested { read, skipped, failed, removed, chunks, seconds }) = report {
@@ -204,8 +201,8 @@ pub fn ingested(outcome: &str, report: Option<Ingested>) {
     }
 }
 
-/// A look-up in a cache table: `hit`, `miss` or `damaged`, which is a miss too; or a row that was
-/// `kept`.
+/// Counts an operation on a cache table: a look-up (`hit`, `miss` or `damaged`, which is a miss
+/// too), or a row `kept`.
 pub fn cache_operation(table: &'static str, outcome: &'static str) {
     static LOOKED_UP: Mutex<BTreeMap<&str, (u64, u64)>> = Mutex::new(BTreeMap::new());
     if is_on() {
@@ -218,7 +215,7 @@ pub fn cache_operation(table: &'static str, outcome: &'static str) {
     }
 }
 
-/// What a cache table holds.
+/// The size of a cache table.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CacheTable {
     pub rows: u64,
@@ -239,12 +236,12 @@ pub fn cache_table(table: &str, now: &CacheTable) {
     }
 }
 
-/// How many jobs the log has in a state.
+/// Sets the number of jobs in a state.
 pub fn jobs(state: &str, n: usize) {
     t::JOBS.set(&[state], n as f64);
 }
 
-/// A text that the embedding model has read.
+/// Counts a text that was embedded.
 pub fn embedded(role: &str, tokens: usize, elapsed: Duration) {
     static TOKENS: AtomicU64 = AtomicU64::new(0);
     static MICROSECONDS: AtomicU64 = AtomicU64::new(0);
@@ -259,7 +256,7 @@ pub fn embedded(role: &str, tokens: usize, elapsed: Duration) {
     }
 }
 
-/// Tokens by a language model's own count.
+/// Tokens as the language model counts them.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LlmTokens {
     pub prompt: u64,
@@ -267,8 +264,8 @@ pub struct LlmTokens {
     pub completion: u64,
 }
 
-/// A call of the language model, and how it ended: `complete`, `length`, `interrupted`, `broken`,
-/// `failed`, or `refused` when the breaker was open.
+/// Counts a call of the language model by outcome: `complete`, `length`, `interrupted`, `broken`,
+/// `failed`, or `refused` while the breaker is open.
 pub fn llm_called(outcome: &str, tries: u32, tokens: LlmTokens) {
     if is_on() {
         t::LLM_CALLS.add(&[outcome], 1);
@@ -280,12 +277,12 @@ pub fn llm_called(outcome: &str, tries: u32, tokens: LlmTokens) {
     }
 }
 
-/// Whether an outside service is left alone.
+/// Sets whether the breaker of an outside service is open.
 pub fn breaker(service: &str, is_open: bool) {
     t::BREAKER_OPEN.set(&[service], f64::from(u8::from(is_open)));
 }
 
-/// Records for analytics: `written`, `dropped` or `failed`.
+/// Counts records of analytics: `written`, `dropped` or `failed`.
 pub fn analytics(outcome: &str, n: u64) {
     t::ANALYTICS_RECORDS.add(&[outcome], n);
 }

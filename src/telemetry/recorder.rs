@@ -1,4 +1,4 @@
-//! The one recorder of the process: series in, Prometheus's text out.
+//! The metrics recorder of the process. Renders Prometheus's text format.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -10,9 +10,9 @@ use metrics_exporter_prometheus::{
 
 use super::table::{self, Kind, METRICS, Metric, Values};
 
-/// The most templates of routes that become labels. A router has some dozens.
-const MOST_ROUTES: usize = 128;
-/// What a label says of a value that is not in its list.
+/// The most route templates that become labels. A router has a few dozen.
+const MAX_ROUTES: usize = 128;
+/// The label for a value that is not in the list.
 const OTHER: &str = "other";
 
 const ABOUT: Metadata<'static> = Metadata::new("rag", Level::INFO, None);
@@ -22,19 +22,19 @@ static RECORDER: OnceLock<Recording> = OnceLock::new();
 struct Recording {
     recorder: PrometheusRecorder,
     handle: PrometheusHandle,
-    /// Written by whoever meets a new template, read by everybody.
+    /// Route templates seen so far.
     routes: Mutex<BTreeSet<&'static str>>,
 }
 
-/// Begins to count. Every series that can be known beforehand is there at once, with 0, so that a
-/// rate or an alert does not miss its first event. Calling it again changes nothing.
+/// Starts counting. Every series that is known in advance starts at 0, so that a rate or an alert
+/// does not miss the first event. Idempotent.
 pub fn install() {
     let recording = RECORDER.get_or_init(|| {
         let mut builder = PrometheusBuilder::new();
         for metric in METRICS {
             if let Kind::Histogram(buckets) = metric.kind {
                 let matcher = Matcher::Full(metric.name.to_owned());
-                // It refuses an empty list only, and a test sees that there is none.
+                // Only an empty list is an error, and a test excludes it.
                 builder = builder.set_buckets_for_metric(matcher, buckets).unwrap_or_default();
             }
         }
@@ -51,12 +51,12 @@ pub fn install() {
     table::BUILD_INFO.set(&[env!("CARGO_PKG_VERSION")], 1.0);
 }
 
-/// True once something is counted.
+/// Whether metrics are counted.
 pub fn is_on() -> bool {
     RECORDER.get().is_some()
 }
 
-/// All metrics in Prometheus's text format; empty when nothing is counted.
+/// All metrics in Prometheus's text format; empty when metrics are off.
 pub fn render() -> String {
     let Some(recording) = RECORDER.get() else { return String::new() };
     metrics::with_local_recorder(&recording.recorder, || {
@@ -65,8 +65,7 @@ pub fn render() -> String {
     recording.handle.render()
 }
 
-/// Folds samples into buckets. To be called now and then where nobody may come and read: samples
-/// wait in memory until then.
+/// Moves samples into buckets. Samples wait in memory until this is called or metrics are rendered.
 pub fn upkeep() {
     if let Some(recording) = RECORDER.get() {
         recording.handle.run_upkeep();
@@ -97,13 +96,13 @@ impl Recording {
         }
     }
 
-    /// The template as a label: the first [`MOST_ROUTES`] are kept for good.
+    /// The label of a route template: `other` beyond the first [`MAX_ROUTES`].
     fn route(&self, template: &str) -> &'static str {
         let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = routes.get(template) {
             return known;
         }
-        if routes.len() >= MOST_ROUTES {
+        if routes.len() >= MAX_ROUTES {
             return OTHER;
         }
         let kept: &'static str = Box::leak(template.to_owned().into_boxed_str());
@@ -126,31 +125,32 @@ impl Recording {
     }
 }
 
-/// Every combination of labels whose values are listed; none where a label is a route.
+/// Every combination of labels with listed values; none if a label is a route.
 fn known(labels: &'static [(&'static str, Values)]) -> Vec<Vec<Label>> {
-    let mut combinations = vec![Vec::new()];
+    let mut combinations: Vec<Vec<Label>> = vec![Vec::new()];
     for (label, values) in labels {
         let Values::Of(values) = values else { return Vec::new() };
-        let longer = |labels: &Vec<Label>| {
-            let with = |value: &'static &'static str| {
-                [&labels[..], &[Label::from_static_parts(label, value)]].concat()
-            };
-            values.iter().map(with).collect::<Vec<_>>()
-        };
-        combinations = combinations.iter().flat_map(longer).collect();
+        let mut longer = Vec::new();
+        for combination in &combinations {
+            for value in *values {
+                let label = Label::from_static_parts(label, value);
+                longer.push([combination.as_slice(), &[label]].concat());
+            }
+        }
+        combinations = longer;
     }
     combinations
 }
 
 impl Metric {
-    /// Adds to a counter; `values` stand in the order of the labels.
+    /// Adds to a counter. `values` are in the order of the labels.
     pub(super) fn add(&'static self, values: &[&str], n: u64) {
         if let Some(recording) = RECORDER.get() {
             recording.recorder.register_counter(&recording.key(self, values), &ABOUT).increment(n);
         }
     }
 
-    /// Sets a counter that somebody else counts.
+    /// Sets a counter that is counted elsewhere.
     pub(super) fn absolute(&'static self, values: &[&str], n: u64) {
         if let Some(recording) = RECORDER.get() {
             recording.recorder.register_counter(&recording.key(self, values), &ABOUT).absolute(n);
@@ -164,7 +164,7 @@ impl Metric {
         }
     }
 
-    /// Moves a gauge.
+    /// Changes a gauge by a difference.
     pub(super) fn shift(&'static self, values: &[&str], by: f64) {
         if let Some(recording) = RECORDER.get() {
             recording.recorder.register_gauge(&recording.key(self, values), &ABOUT).increment(by);

@@ -1,11 +1,9 @@
-//! The table of metrics: name, kind, help and labels of each. Whoever counts names a row of it, so
-//! that what is exposed and what is documented are one list.
+//! The table of metrics: name, kind, help and labels.
 //!
-//! A label has a closed list of values, or is the template of a route. Whatever else is handed in
-//! becomes `other`: no text, no path and no token of anybody can become a label, and the number of
-//! series has a bound.
+//! A label is the template of a route or has a closed list of values; any other value becomes
+//! `other`. So no text, path or token can become a label, and the number of series is bounded.
 
-/// How a metric moves.
+/// The type of a metric.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Kind {
     Counter,
@@ -14,11 +12,11 @@ pub enum Kind {
     Histogram(&'static [f64]),
 }
 
-/// What a label may say.
+/// The values of a label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Values {
     Of(&'static [&'static str]),
-    /// Templates of routes, as many as the router has.
+    /// The templates of the router.
     Routes,
 }
 
@@ -31,22 +29,21 @@ pub struct Metric {
     pub labels: &'static [(&'static str, Values)],
 }
 
-/// Seconds: from a cached answer, which takes milliseconds, to a language model, which takes half a
-/// minute.
+/// Seconds: from a cached answer (milliseconds) to a language model (half a minute).
 const ANSWERING: &[f64] =
     &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
-/// Seconds: from an ingest that finds nothing changed to a large first one.
+/// Seconds: from an ingest without changes to a large first one.
 const INGESTING: &[f64] = &[0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14_400.0];
 
 const NO_LABELS: &[(&str, Values)] = &[];
 const BOOLS: Values = Values::Of(&["true", "false"]);
 const TABLES: Values = Values::Of(&["embeddings", "retrieval", "rerank", "answers"]);
-/// Methods of HTTP that are told apart. A client may send any word, of any length.
+/// HTTP methods with a label. A client may send any word.
 pub const KNOWN_METHODS: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 const METHODS: Values = Values::Of(KNOWN_METHODS);
 const CLASSES: Values = Values::Of(&["1xx", "2xx", "3xx", "4xx", "5xx"]);
-/// What this machine does itself, and what a language model elsewhere writes.
-const LINES: Values = Values::Of(&["own", "written"]);
+/// The lanes: `own` for answers made here, `written` for those of a language model.
+const LANES: Values = Values::Of(&["own", "written"]);
 const INTENTS: Values = Values::Of(&[
     "definition",
     "how-to",
@@ -106,93 +103,206 @@ const fn histogram(
 macro_rules! table {
     ($($id:ident = $metric:expr;)*) => {
         $(pub static $id: Metric = $metric;)*
-        /// Every metric of our own; those of the process (`process_…`) follow Prometheus's list.
+        /// Every metric of this program. Those of the process (`process_…`) are Prometheus's own.
         pub static METRICS: &[&Metric] = &[$(&$id),*];
     };
 }
 
 table! {
-    BUILD_INFO = gauge("rag_build_info", "Always 1; the label tells the version.",
-        &[("version", Values::Of(&[env!("CARGO_PKG_VERSION")]))]);
+    BUILD_INFO = gauge(
+        "rag_build_info",
+        "Always 1; the label is the version.",
+        &[("version", Values::Of(&[env!("CARGO_PKG_VERSION")]))],
+    );
 
-    HTTP_REQUESTS = counter("rag_http_requests_total", "Requests answered.",
-        &[("route", Values::Routes), ("method", METHODS), ("status", CLASSES)]);
-    HTTP_DURATION = histogram("rag_http_request_duration_seconds", ANSWERING,
-        "Time from the head of a request to the end of its answer, streams included.",
-        &[("route", Values::Routes), ("method", METHODS)]);
+    HTTP_REQUESTS = counter(
+        "rag_http_requests_total",
+        "Requests answered.",
+        &[("route", Values::Routes), ("method", METHODS), ("status", CLASSES)],
+    );
+    HTTP_DURATION = histogram(
+        "rag_http_request_duration_seconds",
+        ANSWERING,
+        "Time from the head of a request to the end of its response, streams included.",
+        &[("route", Values::Routes), ("method", METHODS)],
+    );
     HTTP_CONNECTIONS = gauge("rag_http_connections", "Open connections.", NO_LABELS);
-    HTTP_IN_FLIGHT = gauge("rag_http_requests_in_flight", "Requests that are being answered.", NO_LABELS);
-    HTTP_RECEIVED = counter("rag_http_request_body_bytes_total", "Bytes of request bodies read.",
-        &[("route", Values::Routes)]);
-    HTTP_SENT = counter("rag_http_response_body_bytes_total", "Bytes of answers sent.", &[("route", Values::Routes)]);
-    ERRORS = counter("rag_errors_total", "Requests that ended in an error, by its code.", &[("code", CODES)]);
+    HTTP_IN_FLIGHT = gauge("rag_http_requests_in_flight", "Requests in flight.", NO_LABELS);
+    HTTP_RECEIVED = counter(
+        "rag_http_request_body_bytes_total",
+        "Bytes of request bodies read.",
+        &[("route", Values::Routes)],
+    );
+    HTTP_SENT = counter(
+        "rag_http_response_body_bytes_total",
+        "Bytes of response bodies sent.",
+        &[("route", Values::Routes)],
+    );
+    ERRORS = counter(
+        "rag_errors_total",
+        "Requests that ended in an error, by code.",
+        &[("code", CODES)],
+    );
 
-    QUESTIONS = counter("rag_questions_total", "Questions answered, and whether the index \
-         supported an answer.",
-        &[("intent", INTENTS), ("generator", Values::Of(&["extractive", "llm"])), ("supported", BOOLS)]);
-    SEARCHES = counter("rag_searches_total", "Searches done, without those of questions.",
-        &[("mode", Values::Of(&["hybrid", "lexical", "dense"]))]);
-    FEATURES = counter("rag_features_used_total", "Questions and searches that used a feature.",
-        &[("feature", Values::Of(&["filter", "session", "stream", "rerank", "intent", "refresh", "no_cache", "batch",
-            "hybrid", "lexical", "dense"]))]);
-    STAGE_DURATION = histogram("rag_stage_duration_seconds", ANSWERING,
+    QUESTIONS = counter(
+        "rag_questions_total",
+        "Questions answered, and whether the index supported an answer.",
+        &[
+            ("intent", INTENTS),
+            ("generator", Values::Of(&["extractive", "llm"])),
+            ("supported", BOOLS),
+        ],
+    );
+    SEARCHES = counter(
+        "rag_searches_total",
+        "Searches, except those of questions.",
+        &[("mode", Values::Of(&["hybrid", "lexical", "dense"]))],
+    );
+    FEATURES = counter(
+        "rag_features_used_total",
+        "Questions and searches that used a feature.",
+        &[(
+            "feature",
+            Values::Of(&[
+                "filter", "session", "stream", "rerank", "intent", "refresh", "no_cache", "batch",
+                "hybrid", "lexical", "dense",
+            ]),
+        )],
+    );
+    STAGE_DURATION = histogram(
+        "rag_stage_duration_seconds",
+        ANSWERING,
         "Time of the stages of a question or search; stages overlap.",
-        &[("stage", Values::Of(&["queue", "embedding", "search", "generation", "total"]))]);
+        &[("stage", Values::Of(&["queue", "embedding", "search", "generation", "total"]))],
+    );
 
-    WAITING = gauge("rag_questions_waiting", "Questions that wait for a worker.", &[("line", LINES)]);
-    WORKERS = gauge("rag_workers", "Threads that answer.", &[("line", LINES)]);
-    RUNNING = gauge("rag_questions_running", "Threads that are answering.", &[("line", LINES)]);
-    REFUSED = counter("rag_questions_refused_total", "Questions refused because too many waited.", &[("line", LINES)]);
-    LEFT = counter("rag_questions_left_total", "Questions that nobody waited for any more.", &[("line", LINES)]);
-    JOINED = counter("rag_questions_joined_total", "Questions that shared the work of an identical one.", &[("line", LINES)]);
+    WAITING = gauge(
+        "rag_questions_waiting",
+        "Questions that wait for a worker.",
+        &[("line", LANES)],
+    );
+    WORKERS = gauge("rag_workers", "Worker threads.", &[("line", LANES)]);
+    RUNNING = gauge("rag_questions_running", "Busy worker threads.", &[("line", LANES)]);
+    REFUSED = counter(
+        "rag_questions_refused_total",
+        "Questions refused because the queue was full.",
+        &[("line", LANES)],
+    );
+    LEFT = counter(
+        "rag_questions_left_total",
+        "Questions abandoned by their clients.",
+        &[("line", LANES)],
+    );
+    JOINED = counter(
+        "rag_questions_joined_total",
+        "Questions that shared the work of an identical one.",
+        &[("line", LANES)],
+    );
 
-    INGESTS = counter("rag_ingests_total", "Ingests that ended.",
-        &[("outcome", Values::Of(&["succeeded", "failed", "cancelled"]))]);
-    INGEST_FILES = counter("rag_ingest_files_total", "Files that ingests met.",
-        &[("outcome", Values::Of(&["read", "skipped", "failed", "removed"]))]);
-    INGEST_CHUNKS = counter("rag_ingest_chunks_total", "Chunks of the generations that ingests \
-         wrote.", NO_LABELS);
-    INGEST_DURATION = histogram("rag_ingest_duration_seconds", INGESTING, "Time of an ingest that \
-         succeeded.", NO_LABELS);
+    INGESTS = counter(
+        "rag_ingests_total",
+        "Finished ingests.",
+        &[("outcome", Values::Of(&["succeeded", "failed", "cancelled"]))],
+    );
+    INGEST_FILES = counter(
+        "rag_ingest_files_total",
+        "Files of ingests.",
+        &[("outcome", Values::Of(&["read", "skipped", "failed", "removed"]))],
+    );
+    INGEST_CHUNKS = counter(
+        "rag_ingest_chunks_total",
+        "Chunks of the generations that ingests wrote.",
+        NO_LABELS,
+    );
+    INGEST_DURATION = histogram(
+        "rag_ingest_duration_seconds",
+        INGESTING,
+        "Time of a successful ingest.",
+        NO_LABELS,
+    );
 
-    CACHE_OPERATIONS = counter("rag_cache_operations_total", "Look-ups by outcome, and rows kept.",
-        &[("table", TABLES), ("outcome", Values::Of(&["hit", "miss", "damaged", "kept"]))]);
-    CACHE_HIT_RATIO = gauge("rag_cache_hit_ratio", "Hits among the look-ups of this process; 0 \
-         before the first.",
-        &[("table", TABLES)]);
+    CACHE_OPERATIONS = counter(
+        "rag_cache_operations_total",
+        "Look-ups by outcome, and rows kept.",
+        &[("table", TABLES), ("outcome", Values::Of(&["hit", "miss", "damaged", "kept"]))],
+    );
+    CACHE_HIT_RATIO = gauge(
+        "rag_cache_hit_ratio",
+        "Share of hits in the look-ups of this process; 0 before the first.",
+        &[("table", TABLES)],
+    );
     CACHE_ROWS = gauge("rag_cache_rows", "Rows in the cache.", &[("table", TABLES)]);
-    CACHE_BYTES = gauge("rag_cache_size_bytes", "Bytes of keys and values in the cache.", &[("table", TABLES)]);
-    CACHE_BUDGET = gauge("rag_cache_budget_bytes", "Bytes that keys and values may have.", &[("table", TABLES)]);
-    CACHE_EVICTED = counter("rag_cache_evicted_total", "Rows that made room for others, by any \
-         process.",
-        &[("table", TABLES)]);
+    CACHE_BYTES = gauge(
+        "rag_cache_size_bytes",
+        "Bytes of keys and values in the cache.",
+        &[("table", TABLES)],
+    );
+    CACHE_BUDGET = gauge(
+        "rag_cache_budget_bytes",
+        "Budget for the bytes of keys and values.",
+        &[("table", TABLES)],
+    );
+    CACHE_EVICTED = counter(
+        "rag_cache_evicted_total",
+        "Rows evicted, by any process.",
+        &[("table", TABLES)],
+    );
 
-    JOBS = gauge("rag_jobs", "Jobs in the log.",
-        &[("state", Values::Of(&["queued", "running", "succeeded", "failed", "cancelled"]))]);
+    JOBS = gauge(
+        "rag_jobs",
+        "Jobs in the log.",
+        &[("state", Values::Of(&["queued", "running", "succeeded", "failed", "cancelled"]))],
+    );
 
-    MODEL_TEXTS = counter("rag_model_texts_total", "Texts that the embedding model read in this \
-         process.",
-        &[("role", Values::Of(&["query", "passage"]))]);
-    MODEL_TOKENS = counter("rag_model_tokens_total", "Tokens that the embedding model read in this \
-         process.",
-        &[("role", Values::Of(&["query", "passage"]))]);
-    MODEL_DURATION = histogram("rag_model_text_duration_seconds", ANSWERING, "Time of the embedding model for one text.",
-        NO_LABELS);
-    MODEL_SPEED = gauge("rag_model_tokens_per_second", "Tokens that one thread embeds in a second, \
-         since the start.",
-        NO_LABELS);
+    MODEL_TEXTS = counter(
+        "rag_model_texts_total",
+        "Texts embedded by this process.",
+        &[("role", Values::Of(&["query", "passage"]))],
+    );
+    MODEL_TOKENS = counter(
+        "rag_model_tokens_total",
+        "Tokens embedded by this process.",
+        &[("role", Values::Of(&["query", "passage"]))],
+    );
+    MODEL_DURATION = histogram(
+        "rag_model_text_duration_seconds",
+        ANSWERING,
+        "Time to embed one text.",
+        NO_LABELS,
+    );
+    MODEL_SPEED = gauge(
+        "rag_model_tokens_per_second",
+        "Tokens that one thread embeds in a second, since the start.",
+        NO_LABELS,
+    );
 
-    LLM_CALLS = counter("rag_llm_calls_total", "Calls of the language model, tries of one call \
-         counted once.",
-        &[("outcome", Values::Of(&["complete", "length", "interrupted", "broken", "failed", "refused"]))]);
-    LLM_TRIES = counter("rag_llm_tries_total", "Tries that calls of the language model took.", NO_LABELS);
-    LLM_TOKENS = counter("rag_llm_tokens_total", "Tokens by the language model's own count.",
-        &[("kind", Values::Of(&["prompt", "cached", "completion"]))]);
-    BREAKER_OPEN = gauge("rag_breaker_open", "1 while an outside service is left alone because it \
-         failed.",
-        &[("service", Values::Of(&["llm"]))]);
+    LLM_CALLS = counter(
+        "rag_llm_calls_total",
+        "Calls of the language model; retries count once.",
+        &[(
+            "outcome",
+            Values::Of(&["complete", "length", "interrupted", "broken", "failed", "refused"]),
+        )],
+    );
+    LLM_TRIES = counter(
+        "rag_llm_tries_total",
+        "Requests sent to the language model, retries included.",
+        NO_LABELS,
+    );
+    LLM_TOKENS = counter(
+        "rag_llm_tokens_total",
+        "Tokens as the language model counts them.",
+        &[("kind", Values::Of(&["prompt", "cached", "completion"]))],
+    );
+    BREAKER_OPEN = gauge(
+        "rag_breaker_open",
+        "1 while the circuit breaker of an outside service is open.",
+        &[("service", Values::Of(&["llm"]))],
+    );
 
-    ANALYTICS_RECORDS = counter("rag_analytics_records_total", "Records for analytics, and what \
-         became of them.",
-        &[("outcome", Values::Of(&["written", "dropped", "failed"]))]);
+    ANALYTICS_RECORDS = counter(
+        "rag_analytics_records_total",
+        "Records of analytics, by outcome.",
+        &[("outcome", Values::Of(&["written", "dropped", "failed"]))],
+    );
 }

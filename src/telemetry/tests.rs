@@ -1,4 +1,4 @@
-//! The table against the conventions, and what is exposed against the table.
+//! The table of metrics follows Prometheus's conventions, and the rendered text follows the table.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -11,7 +11,7 @@ fn names_follow_the_conventions() {
     let mut names = BTreeSet::new();
     for metric in METRICS {
         let name = metric.name;
-        assert!(names.insert(name), "{name} stands twice");
+        assert!(names.insert(name), "{name} occurs twice");
         assert!(
             name.starts_with("rag_") && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'),
             "{name}"
@@ -34,8 +34,7 @@ fn names_follow_the_conventions() {
     }
 }
 
-/// The number of series has a bound that is known beforehand, but for routes, of which there are
-/// some dozens.
+/// The number of series is bounded, except by routes, of which there are a few dozen.
 #[test]
 fn labels_are_bounded() {
     for metric in METRICS {
@@ -49,7 +48,7 @@ fn labels_are_bounded() {
 }
 
 #[test]
-fn what_happens_is_exposed() {
+fn events_are_rendered() {
     install();
     install();
     let stages =
@@ -100,7 +99,7 @@ fn what_happens_is_exposed() {
         assert!(shown.lines().any(|shown| shown == line), "no line {line}\n{shown}");
     }
     drop(in_flight);
-    // Other tests of this process embed and look up, too.
+    // Other tests of this process count too.
     let value = |shown: &str, series: &str| -> f64 {
         let line = shown.lines().find_map(|line| line.strip_prefix(series)).unwrap_or("0");
         line.trim().parse().unwrap()

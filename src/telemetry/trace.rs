@@ -1,5 +1,4 @@
-//! Spans: when a request did what, for a collector of traces. Nothing is kept until somebody
-//! collects.
+//! Spans of requests, for a collector of traces. None is kept until [`collect_spans`] is called.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,30 +6,29 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use serde_json::Value;
 
-/// Spans that wait to be sent; a server at its fastest makes as many in a second or two.
-const MOST_WAITING: usize = 8192;
+/// Spans that wait to be sent: a second or two of a fully loaded server.
+const MAX_WAITING: usize = 8192;
 
 static SPANS: OnceLock<SyncSender<SpanData>> = OnceLock::new();
 static DROPPED: AtomicU64 = AtomicU64::new(0);
 static CHILDREN: AtomicU64 = AtomicU64::new(0);
 
-/// A place in a trace, as W3C Trace Context has it: a span of a trace, and the span that it is part
-/// of.
+/// The context of a span (W3C Trace Context): its trace, its id and its parent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Trace {
     pub id: u128,
     pub span: u64,
     pub parent: Option<u64>,
-    /// When the request began, in Unix nanoseconds: nothing below it began before.
+    /// When the request began, in Unix nanoseconds. No child starts earlier.
     pub begun_ns: u128,
 }
 
-/// A span that is over. Attributes carry no text of a question or a document.
+/// A finished span. Attributes carry no text of a question or a document.
 #[derive(Clone, Debug)]
 pub struct SpanData {
     pub trace: Trace,
     pub name: String,
-    /// It answers a request; else it is part of that.
+    /// The span of a request, rather than of a stage of it.
     pub is_server: bool,
     /// Unix nanoseconds.
     pub begun_ns: u128,
@@ -40,9 +38,8 @@ pub struct SpanData {
 }
 
 impl Trace {
-    /// The span of a request: in the trace that its `traceparent` names, or the first of one that
-    /// `random` names. `None` when nobody collects, and when whoever sent it says that the trace is
-    /// not kept.
+    /// The span of a request, in the trace of its `traceparent`, else in a new one with the id
+    /// `random`. `None` when spans are not collected, and when the client's trace is not sampled.
     pub fn of_request(
         traceparent: Option<&str>,
         begun_ns: u128,
@@ -69,7 +66,7 @@ impl Trace {
     }
 }
 
-/// Trace, span and whether it is kept, of a header `traceparent` (W3C Trace Context, level 1).
+/// Trace id, span id and sampled flag of a `traceparent` header (W3C Trace Context, level 1).
 fn parsed(header: &str) -> Option<(u128, u64, bool)> {
     let mut parts = header.split('-');
     let mut part = |len: usize| {
@@ -81,13 +78,12 @@ fn parsed(header: &str) -> Option<(u128, u64, bool)> {
     let (version, trace, span, flags) = (part(2)?, part(32)?, part(16)?, part(2)?);
     let (id, parent) = (u128::from_str_radix(trace, 16).ok()?, u64::from_str_radix(span, 16).ok()?);
     let flags = u8::from_str_radix(flags, 16).ok()?;
-    // Later versions may say more after that; ff is none.
-    let is_whole = version != "ff" && (version != "00" || parts.next().is_none());
-    (is_whole && id != 0 && parent != 0).then_some((id, parent, flags & 1 == 1))
+    // Later versions may append fields; ff is invalid.
+    let is_valid = version != "ff" && (version != "00" || parts.next().is_none());
+    (is_valid && id != 0 && parent != 0).then_some((id, parent, flags & 1 == 1))
 }
 
-/// Spreads a number over all 64 bits, as Steele's `SplitMix64` does; never 0, which no span may be
-/// called.
+/// The output function of Steele's `SplitMix64`, except for 0, which is an invalid span id.
 fn mixed(n: u64) -> u64 {
     let n = n.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let n = (n ^ (n >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -95,14 +91,13 @@ fn mixed(n: u64) -> u64 {
     (n ^ (n >> 31)).max(1)
 }
 
-/// Begins to keep spans, for whoever reads them from this queue; `None` when somebody else does
-/// already.
+/// Starts to keep spans and returns their queue; `None` if they are collected already.
 pub fn collect_spans() -> Option<Receiver<SpanData>> {
-    let (kept, read) = sync_channel(MOST_WAITING);
+    let (kept, read) = sync_channel(MAX_WAITING);
     SPANS.set(kept).is_ok().then_some(read)
 }
 
-/// Keeps a span, if there is room.
+/// Queues a span, or counts it as dropped when the queue is full.
 pub fn span(data: SpanData) {
     if let Some(spans) = SPANS.get()
         && spans.try_send(data).is_err()
@@ -111,7 +106,7 @@ pub fn span(data: SpanData) {
     }
 }
 
-/// Spans for which there was no room, since this was asked last.
+/// Takes the number of dropped spans.
 pub fn dropped_spans() -> u64 {
     DROPPED.swap(0, Ordering::Relaxed)
 }
@@ -123,7 +118,7 @@ mod tests {
     const GIVEN: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
     #[test]
-    fn a_request_joins_the_trace_that_it_names() {
+    fn a_request_joins_the_trace_of_its_header() {
         let trace = Trace::new(Some(GIVEN), 0, 7).unwrap();
         assert_eq!(
             (trace.id, trace.parent),
@@ -136,10 +131,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_traceparent_begins_a_trace() {
+    fn an_invalid_traceparent_starts_a_new_trace() {
         let later = GIVEN.replacen("00", "01", 1) + "-more";
         assert_eq!(Trace::new(Some(&later), 0, 7).unwrap().parent, Some(0x00f0_67aa_0ba9_02b7));
-        let none = [
+        let malformed = [
             "",
             "x",
             &GIVEN[1..],
@@ -151,7 +146,7 @@ mod tests {
             "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
             "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
         ];
-        for header in none.into_iter().chain(zeros) {
+        for header in malformed.into_iter().chain(zeros) {
             assert_eq!(Trace::new(Some(header), 0, 7), Trace::new(None, 0, 7), "{header}");
         }
         assert_eq!(Trace::new(None, 0, 7).unwrap().id, 7);
