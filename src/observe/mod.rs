@@ -1,11 +1,13 @@
-//! What verbs came to, told to metrics and analytics in one call each. Whoever serves holds one
-//! [`Observer`].
+//! Outcomes of questions, searches and requests, recorded in metrics, traces and analytics.
+//!
+//! A server has one [`Observer`], shared by all its threads.
 
 #[cfg_attr(not(feature = "telemetry"), path = "no_otlp.rs")]
 mod otlp;
 
 use std::collections::BTreeSet;
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::ops::Range;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -27,33 +29,32 @@ pub use otlp::{Exporter, export};
 
 /// How often a server samples itself.
 const SAMPLE: Duration = Duration::from_secs(30);
-/// How often samples of histograms are folded.
+/// How often samples of histograms are moved into buckets.
 const UPKEEP: Duration = Duration::from_secs(5);
 
-/// A question or a search as it reached us.
+/// A question or search as it was requested.
 #[derive(Clone, Copy, Debug)]
-pub struct How<'a> {
+pub struct QueryContext<'a> {
     pub text: &'a str,
     pub mode: Mode,
     pub k: usize,
-    /// Passages that got a second look.
+    /// How many passages were reranked.
     pub rerank: usize,
     pub caching: Caching,
     pub has_filter: bool,
-    /// Somebody said what kind of answer is wanted.
+    /// The request set the intent.
     pub has_intent: bool,
     pub session: Option<&'a str>,
     pub is_streamed: bool,
     pub is_batch: bool,
-    /// How long it waited for a worker.
+    /// Time in the queue.
     pub queue_ms: Option<f64>,
-    /// The request that it is part of, where that is traced, and how long ago it was taken into the
-    /// line.
+    /// The trace of its request, if any, and the time since it was queued.
     pub traced: Option<(Trace, Duration)>,
 }
 
-impl<'a> How<'a> {
-    /// As the settings have it, alone and at once.
+impl<'a> QueryContext<'a> {
+    /// A request without options, as commands make it.
     pub fn plain(engine: &Engine, text: &'a str) -> Self {
         let config = &engine.config;
         Self {
@@ -86,17 +87,17 @@ pub fn code(kind: Kind) -> &'static str {
     }
 }
 
-/// Takes what happens in a server. Shared by all its threads.
+/// Records the events of a server.
 pub struct Observer {
     analytics: Option<Analytics>,
-    /// Unix milliseconds of the start: jobs that ended before are not this server's news.
+    /// Unix milliseconds of the start. Jobs that ended earlier are not counted.
     since_ms: u64,
-    /// Jobs whose end has been counted.
+    /// Finished jobs that are counted.
     counted: Mutex<BTreeSet<String>>,
 }
 
 impl Observer {
-    /// Begins to record, unless the settings say no.
+    /// Starts analytics, if the settings want them.
     pub fn new(engine: &Engine) -> Self {
         let records = engine.config.analytics;
         let analytics = (records.of >= Recording::Servers).then(|| {
@@ -105,48 +106,53 @@ impl Observer {
         Self { analytics, since_ms: engine.now_ms(), counted: Mutex::default() }
     }
 
-    /// A question was answered.
-    pub fn asked(&self, engine: &Engine, response: &ask::Response, how: &How<'_>) {
+    /// Records an answered question.
+    pub fn asked(&self, engine: &Engine, response: &ask::Response, context: &QueryContext<'_>) {
         let t = response.timings;
         let stages = Stages {
-            queue_ms: how.queue_ms,
-            embedding_ms: took(t.embedding_ms),
+            queue_ms: context.queue_ms,
+            embedding_ms: stage_ms(t.embedding_ms),
             search_ms: Some(t.search_ms),
             generation_ms: Some(t.generation_ms),
-            total_ms: t.total_ms + how.queue_ms.unwrap_or_default(),
+            total_ms: t.total_ms + context.queue_ms.unwrap_or_default(),
         };
         let attributes = || {
             vec![
                 ("rag.intent", response.intent.name().into()),
                 ("rag.generator", response.generator.name().into()),
-                ("rag.mode", how.mode.name().into()),
+                ("rag.mode", context.mode.name().into()),
                 ("rag.supported", response.answer.supported.into()),
                 ("rag.citations", response.answer.citations.len().into()),
                 ("rag.cache.answer_hit", response.cache.answer_hit.into()),
                 ("rag.cache.retrieval_hit", response.cache.retrieval_hit.into()),
             ]
         };
-        spans(engine, "ask", how, &stages, attributes);
+        spans(engine, "ask", context, &stages, attributes);
         telemetry::asked(&telemetry::Asked {
             intent: response.intent.name(),
             generator: response.generator.name(),
-            mode: how.mode.name(),
+            mode: context.mode.name(),
             supported: response.answer.supported,
             stages,
-            features: &features(how),
+            features: &features(context),
         });
-        self.record(engine, || Record::Question(Box::new(question(response, how))));
+        self.record(engine, || Record::Question(Box::new(question(response, context))));
     }
 
-    /// A search was done, one of its own.
-    pub fn searched(&self, engine: &Engine, response: &search::Response, how: &How<'_>) {
+    /// Records a search that was not part of a question.
+    pub fn searched(
+        &self,
+        engine: &Engine,
+        response: &search::Response,
+        context: &QueryContext<'_>,
+    ) {
         let t = response.timings;
         let stages = Stages {
-            queue_ms: how.queue_ms,
-            embedding_ms: took(t.embedding_ms),
+            queue_ms: context.queue_ms,
+            embedding_ms: stage_ms(t.embedding_ms),
             search_ms: Some(t.search_ms),
             generation_ms: None,
-            total_ms: t.total_ms + how.queue_ms.unwrap_or_default(),
+            total_ms: t.total_ms + context.queue_ms.unwrap_or_default(),
         };
         let attributes = || {
             vec![
@@ -155,19 +161,19 @@ impl Observer {
                 ("rag.cache.retrieval_hit", response.retrieval_hit.into()),
             ]
         };
-        spans(engine, "search", how, &stages, attributes);
-        telemetry::searched(response.mode.name(), &stages, &features(how));
-        self.record(engine, || Record::Question(Box::new(searching(response, how))));
+        spans(engine, "search", context, &stages, attributes);
+        telemetry::searched(response.mode.name(), &stages, &features(context));
+        self.record(engine, || Record::Question(Box::new(searching(response, context))));
     }
 
-    /// A request ended in an error. `route` is a template or the name of a tool, never a path.
+    /// Records an error. `route` is a route template or the name of a tool, never a path.
     pub fn failed(&self, engine: &Engine, code: &str, route: &str) {
         telemetry::failed(code);
         self.record(engine, || Record::Error { code: code.to_owned(), route: route.to_owned() });
     }
 
-    /// Looks at the log of jobs: how many there are in each state, and which ended since the last
-    /// look. Cheap enough for every scrape.
+    /// Counts the jobs in each state, and those that ended since the last call. Cheap enough for
+    /// every scrape.
     pub fn jobs(&self, engine: &Engine) {
         let Ok(jobs) = engine.jobs.list(engine.now_ms()) else { return };
         for state in
@@ -176,7 +182,7 @@ impl Observer {
             telemetry::jobs(state.name(), jobs.iter().filter(|job| job.state == state).count());
         }
         let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
-        // What the log has forgotten cannot end again.
+        // Jobs that left the log cannot end again.
         counted.retain(|id| jobs.iter().any(|job| job.id == *id));
         for job in jobs.iter().filter(|job| job.ended_ms.is_some_and(|at| at >= self.since_ms)) {
             if counted.insert(job.id.clone()) {
@@ -185,9 +191,8 @@ impl Observer {
         }
     }
 
-    /// Samples memory, processor, queue, jobs and caches now and then, on a thread of its own,
-    /// until the sampler is dropped. `host` is what has the engine; `queue` tells how much waits
-    /// there.
+    /// Starts a thread that samples memory, processor, queue, jobs and caches until the sampler is
+    /// dropped. `host` owns the engine; `queue` yields the number of waiting questions.
     pub fn sample<H: AsRef<Engine> + Send + 'static>(
         self: &Arc<Self>,
         host: H,
@@ -195,36 +200,39 @@ impl Observer {
     ) -> Sampler {
         let (stop, stopped) = channel();
         let observer = Arc::clone(self);
-        let thread = std::thread::Builder::new().name("sampler".into()).spawn(move || {
-            let engine = host.as_ref();
-            // Its own connection: counting rows must keep nobody waiting.
-            let cache = Cache::open(&engine.config.cache_dir, engine.config.cache);
-            let mut cpu = telemetry::process().1.unwrap_or_default();
-            let mut last = None::<Instant>;
-            loop {
-                if last.is_none_or(|last| last.elapsed() >= SAMPLE) {
-                    let seconds = last.map(|last| last.elapsed().as_secs_f64());
-                    last = Some(Instant::now());
-                    observer.jobs(engine);
-                    caches(&cache);
-                    let (memory, used) = telemetry::process();
-                    let used = used.unwrap_or(cpu);
-                    let cores = seconds.map_or(0.0, |seconds| (used - cpu) / seconds);
-                    cpu = used;
-                    observer.record(engine, || Record::System {
-                        memory_bytes: memory.unwrap_or_default(),
-                        cpu: cores,
-                        queue: queue(&host) as u64,
-                    });
-                }
-                telemetry::upkeep();
-                match stopped.recv_timeout(UPKEEP) {
-                    Err(RecvTimeoutError::Timeout) => {}
-                    Ok(()) | Err(RecvTimeoutError::Disconnected) => return,
-                }
-            }
-        });
+        let thread = std::thread::Builder::new()
+            .name("sampler".into())
+            .spawn(move || observer.sample_until(&stopped, host.as_ref(), || queue(&host)));
         Sampler { stop: Some(stop), thread: thread.ok() }
+    }
+
+    fn sample_until(&self, stopped: &Receiver<()>, engine: &Engine, queue: impl Fn() -> usize) {
+        // A separate connection, so that counting rows blocks no request.
+        let cache = Cache::open(&engine.config.cache_dir, engine.config.cache);
+        let mut cpu_s = telemetry::process().1.unwrap_or_default();
+        let mut last = None::<Instant>;
+        loop {
+            if last.is_none_or(|last| last.elapsed() >= SAMPLE) {
+                let seconds = last.map(|last| last.elapsed().as_secs_f64());
+                last = Some(Instant::now());
+                self.jobs(engine);
+                caches(&cache);
+                let (memory, used_s) = telemetry::process();
+                let used_s = used_s.unwrap_or(cpu_s);
+                let cores = seconds.map_or(0.0, |seconds| (used_s - cpu_s) / seconds);
+                cpu_s = used_s;
+                self.record(engine, || Record::System {
+                    memory_bytes: memory.unwrap_or_default(),
+                    cpu: cores,
+                    queue: queue() as u64,
+                });
+            }
+            telemetry::upkeep();
+            match stopped.recv_timeout(UPKEEP) {
+                Err(RecvTimeoutError::Timeout) => {}
+                Ok(()) | Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
     }
 
     fn record(&self, engine: &Engine, record: impl FnOnce() -> Record) {
@@ -247,12 +255,12 @@ impl Drop for Sampler {
     }
 }
 
-/// Records a question of a command, where the settings want those too.
+/// Records a question of a command, if the settings want those too.
 ///
 /// # Errors
-/// Whatever keeps the file from being written; the answer has been given all the same.
+/// When the file cannot be written.
 pub fn asked_once(engine: &Engine, response: &ask::Response) -> Result<()> {
-    once(engine, || question(response, &How::plain(engine, &response.question)))
+    once(engine, || question(response, &QueryContext::plain(engine, &response.question)))
 }
 
 /// As [`asked_once`], for a search.
@@ -260,7 +268,7 @@ pub fn asked_once(engine: &Engine, response: &ask::Response) -> Result<()> {
 /// # Errors
 /// As [`asked_once`].
 pub fn searched_once(engine: &Engine, response: &search::Response) -> Result<()> {
-    once(engine, || searching(response, &How::plain(engine, &response.query)))
+    once(engine, || searching(response, &QueryContext::plain(engine, &response.query)))
 }
 
 fn once(engine: &Engine, question: impl FnOnce() -> Question) -> Result<()> {
@@ -272,30 +280,30 @@ fn once(engine: &Engine, question: impl FnOnce() -> Question) -> Result<()> {
     analytics::record_now(&analytics::dir(&engine.config.data_dir), records, engine.now_s(), batch)
 }
 
-fn question(response: &ask::Response, how: &How<'_>) -> Question {
+fn question(response: &ask::Response, context: &QueryContext<'_>) -> Question {
     let t = response.timings;
     Question {
         intent: response.intent.name().to_owned(),
         generator: response.generator.name().to_owned(),
-        mode: how.mode.name().to_owned(),
+        mode: context.mode.name().to_owned(),
         supported: response.answer.supported,
         hits: response.answer.citations.len() as u64,
         answer_hit: response.cache.answer_hit,
         retrieval_hit: response.cache.retrieval_hit,
-        embedding_ms: took(t.embedding_ms),
+        embedding_ms: stage_ms(t.embedding_ms),
         search_ms: t.search_ms,
         generation_ms: Some(t.generation_ms),
-        total_ms: t.total_ms + how.queue_ms.unwrap_or_default(),
-        // The nearest passages of a question without an answer were not read for it.
+        total_ms: t.total_ms + context.queue_ms.unwrap_or_default(),
+        // Passages of an unsupported answer do not count as cited.
         documents: match response.answer.supported {
             true => documents(response.answer.citations.iter().map(|citation| &citation.hit)),
             false => Vec::new(),
         },
-        ..begun(&response.index, how)
+        ..requested(&response.index, context)
     }
 }
 
-fn searching(response: &search::Response, how: &How<'_>) -> Question {
+fn searching(response: &search::Response, context: &QueryContext<'_>) -> Question {
     let t = response.timings;
     Question {
         is_search: true,
@@ -303,28 +311,28 @@ fn searching(response: &search::Response, how: &How<'_>) -> Question {
         supported: !response.hits.is_empty(),
         hits: response.hits.len() as u64,
         retrieval_hit: response.retrieval_hit,
-        embedding_ms: took(t.embedding_ms),
+        embedding_ms: stage_ms(t.embedding_ms),
         search_ms: t.search_ms,
-        total_ms: t.total_ms + how.queue_ms.unwrap_or_default(),
+        total_ms: t.total_ms + context.queue_ms.unwrap_or_default(),
         documents: documents(response.hits.iter()),
-        ..begun(&response.index, how)
+        ..requested(&response.index, context)
     }
 }
 
-/// What is known before there is an answer.
-fn begun(index: &str, how: &How<'_>) -> Question {
+/// The fields that a request determines.
+fn requested(index: &str, context: &QueryContext<'_>) -> Question {
     Question {
-        text: how.text.to_owned(),
+        text: context.text.to_owned(),
         index: index.to_owned(),
-        k: how.k as u64,
-        queue_ms: how.queue_ms,
-        session: how.session.map(str::to_owned),
+        k: context.k as u64,
+        queue_ms: context.queue_ms,
+        session: context.session.map(str::to_owned),
         ..Question::default()
     }
 }
 
-/// The time of a stage, if there was one.
-fn took(ms: f64) -> Option<f64> {
+/// The time of a stage, unless it was skipped.
+fn stage_ms(ms: f64) -> Option<f64> {
     (ms > 0.0).then_some(ms)
 }
 
@@ -335,82 +343,72 @@ fn documents<'a>(hits: impl Iterator<Item = &'a Hit>) -> Vec<(String, String)> {
     all.into_iter().collect()
 }
 
-/// The spans of a question that has just been answered: one for all of it, one for each stage.
-/// Stages are known by how long they took: the line comes first, writing last, and the search
-/// follows the embedding that it waited for.
+/// Sends the spans of a finished question: one for all of it, one for each stage. Only durations of
+/// stages are known, so their order is assumed: queue, embedding, retrieval; generation ends last.
 fn spans(
     engine: &Engine,
     name: &str,
-    how: &How<'_>,
+    context: &QueryContext<'_>,
     stages: &Stages,
     attributes: impl FnOnce() -> Vec<(&'static str, Value)>,
 ) {
-    let Some((trace, ago)) = how.traced.map(|(request, ago)| (request.child(), ago)) else {
-        return;
-    };
+    let Some((request, ago)) = context.traced else { return };
+    let trace = request.child();
     let ns = |ms: f64| (ms.max(0.0) * 1e6) as u128;
     let now_ns = engine.now().as_nanos();
     let begun_ns = now_ns.saturating_sub(ago.as_nanos());
-    // A batch is looked at when all of it is answered.
+    // A batch reports all its questions at its end.
     let ended_ns = (begun_ns + ns(stages.total_ms)).min(now_ns);
-    let tell = |trace: Trace,
-                name: &str,
-                begun_ns: u128,
-                ended_ns: u128,
-                attributes: Vec<(&'static str, Value)>| {
-        // Whoever asks what is being answered already has no part in what was done before.
-        let begun_ns = begun_ns.max(trace.begun_ns);
-        if begun_ns <= ended_ns {
-            let name = name.to_owned();
-            telemetry::span(SpanData {
-                trace,
-                name,
-                is_server: false,
-                begun_ns,
-                ended_ns,
-                attributes,
-                failed: false,
-            });
-        }
-    };
     let mut from = begun_ns;
     for (stage, ms) in
         [("queue", stages.queue_ms), ("embed", stages.embedding_ms), ("retrieve", stages.search_ms)]
     {
         if let Some(ms) = ms {
             let to = (from + ns(ms)).min(ended_ns);
-            tell(trace.child(), stage, from, to, Vec::new());
+            send_span(trace.child(), stage, from..to, Vec::new());
             from = to;
         }
     }
     if let Some(ms) = stages.generation_ms {
-        tell(
-            trace.child(),
-            "generate",
-            ended_ns.saturating_sub(ns(ms)).max(begun_ns),
-            ended_ns,
-            Vec::new(),
-        );
+        let from = ended_ns.saturating_sub(ns(ms)).max(begun_ns);
+        send_span(trace.child(), "generate", from..ended_ns, Vec::new());
     }
-    tell(trace, name, begun_ns, ended_ns, attributes());
+    send_span(trace, name, begun_ns..ended_ns, attributes());
 }
 
-fn features(how: &How<'_>) -> Vec<Feature> {
+/// Sends a span. A request that shared the work of an earlier one gets only the part since its own
+/// start.
+fn send_span(trace: Trace, name: &str, ns: Range<u128>, attributes: Vec<(&'static str, Value)>) {
+    let begun_ns = ns.start.max(trace.begun_ns);
+    if begun_ns <= ns.end {
+        telemetry::span(SpanData {
+            trace,
+            name: name.to_owned(),
+            is_server: false,
+            begun_ns,
+            ended_ns: ns.end,
+            attributes,
+            failed: false,
+        });
+    }
+}
+
+fn features(context: &QueryContext<'_>) -> Vec<Feature> {
     let used = [
-        (how.has_filter, Feature::Filter),
-        (how.session.is_some(), Feature::Session),
-        (how.is_streamed, Feature::Stream),
-        (how.is_batch, Feature::Batch),
-        (how.rerank > 0, Feature::Rerank),
-        (how.has_intent, Feature::Intent),
-        (how.caching == Caching::Refresh, Feature::Refresh),
-        (how.caching == Caching::Off, Feature::NoCache),
+        (context.has_filter, Feature::Filter),
+        (context.session.is_some(), Feature::Session),
+        (context.is_streamed, Feature::Stream),
+        (context.is_batch, Feature::Batch),
+        (context.rerank > 0, Feature::Rerank),
+        (context.has_intent, Feature::Intent),
+        (context.caching == Caching::Refresh, Feature::Refresh),
+        (context.caching == Caching::Off, Feature::NoCache),
     ];
     used.into_iter().filter_map(|(is_used, feature)| is_used.then_some(feature)).collect()
 }
 
 fn caches(cache: &Cache) {
-    // A cache that cannot be read is told of by whoever needs it.
+    // Requests report a cache that cannot be read.
     for stats in cache.stats().unwrap_or_default() {
         let now = CacheTable {
             rows: stats.count,

@@ -8,7 +8,7 @@ use super::lane::Lane;
 use super::question::{Outcome, Problem, Reply, RequestKind, Update};
 use super::shared::Shared;
 use crate::error::Fault;
-use crate::observe::How;
+use crate::observe::QueryContext;
 use crate::telemetry::Trace;
 
 /// Extra time for work past its deadline to end by itself, with an error that names the stage.
@@ -76,7 +76,7 @@ impl Ticket {
         let Shared { engine, observer, .. } = shared;
         let flight = self.listener.flight();
         let question = &flight.question;
-        let mut how = How {
+        let mut how = QueryContext {
             text: &question.text,
             k: question.k.unwrap_or(engine.config.search_k),
             caching: question.caching,
@@ -85,7 +85,7 @@ impl Ticket {
             is_batch: self.is_batch,
             traced: self.trace.map(|trace| (trace, flight.begun.elapsed())),
             queue_ms: flight.waited().map(|waited| waited.as_secs_f64() * 1e3),
-            ..How::plain(engine, &question.text)
+            ..QueryContext::plain(engine, &question.text)
         };
         match (reply, &question.kind) {
             (Reply::Answer(response), RequestKind::Answer { intent, session, .. }) => {
