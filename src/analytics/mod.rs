@@ -1,11 +1,9 @@
-//! What was asked, how it went and what was read, for whoever looks after an index: `rag stats`
-//! reads it.
+//! Records of questions, errors and load, which `rag stats` summarizes.
 //!
-//! Questions and names of sessions are kept as keyed hashes unless the user wants the words; the
-//! key lies beside the file, so that the file alone tells nobody what was asked. Records are handed
-//! over without waiting and written by one thread, some at a time. When they come faster than that,
-//! or the file cannot be written, they are dropped and counted: nothing here can slow a request
-//! down or fail it.
+//! Questions and session ids are stored as keyed hashes, unless the settings keep the text. The key
+//! is a separate file, so that the records alone reveal no question. Callers queue records without
+//! waiting, and one thread writes them in batches. Records are dropped and counted when the queue
+//! is full or the file cannot be written: nothing here slows or fails a request.
 
 mod report;
 mod rows;
@@ -26,29 +24,29 @@ use crate::disk::{self, Blake};
 use crate::error::{Context as _, Fault, Result};
 use crate::telemetry;
 
-pub use report::{Asked, Latency, Opened, Report, Wrong, report};
+pub use report::{DocumentCount, ErrorCount, Latency, QuestionCount, Report, report};
 use rows::File;
 
-/// Records that wait for the thread. A server answers some hundred questions a second at most; the
-/// thread writes thousands.
-const MOST_WAITING: usize = 4096;
-/// The most records of one transaction.
-const MOST_AT_ONCE: usize = 512;
-/// How long a record waits for others to be written with it.
-const GATHER: Duration = Duration::from_millis(50);
-/// After a failure the file is left alone for so long.
-const PAUSE: Duration = Duration::from_secs(5);
+/// Length of the queue. A server answers a few hundred questions a second; the thread writes
+/// thousands.
+const MAX_WAITING: usize = 4096;
+/// The most records of a transaction.
+const MAX_BATCH: usize = 512;
+/// How long a record waits for others to share its transaction.
+const BATCH_TIME: Duration = Duration::from_millis(50);
+/// How long the writer pauses after a failure.
+const RETRY_DELAY: Duration = Duration::from_secs(5);
 /// File name of the key.
 const KEY: &str = "key";
-/// How often old records are looked for.
-const TIDY: Duration = Duration::from_secs(3600);
+/// How often old records are deleted.
+const CLEANUP_INTERVAL: Duration = Duration::from_secs(3600);
 
 /// The folder of the records below a data directory.
 pub fn dir(data_dir: &Path) -> PathBuf {
     data_dir.join("analytics")
 }
 
-/// One thing worth remembering.
+/// A record.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Record {
@@ -69,12 +67,12 @@ pub enum Record {
 /// A question or a search.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Question {
-    /// In words until it is handed over; in the file a keyed hash, and the words where they are
-    /// wanted.
+    /// The text; empty in the file, unless the settings keep it.
     pub text: String,
+    /// The keyed hash of the text, set by the writer.
     #[serde(default)]
     pub hash: String,
-    /// A search has neither intent nor generator.
+    /// A search, which has neither intent nor generator.
     pub is_search: bool,
     pub index: String,
     pub intent: String,
@@ -86,39 +84,39 @@ pub struct Question {
     pub answer_hit: bool,
     pub retrieval_hit: bool,
     pub queue_ms: Option<f64>,
-    /// `None` when nothing had to be embedded.
+    /// `None` when nothing was embedded.
     pub embedding_ms: Option<f64>,
     pub search_ms: f64,
     pub generation_ms: Option<f64>,
     pub total_ms: f64,
-    /// As the text: a hash in the file.
+    /// The session id; a keyed hash in the file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,
-    /// The documents that were cited or found, folder and path, each once.
+    /// The cited or found documents, as folder and path, each once.
     pub documents: Vec<(String, String)>,
 }
 
-/// Takes records. The thread ends, and what waits is written, when it is dropped.
+/// The queue and its thread. Dropping it writes what is queued and ends the thread.
 pub struct Analytics {
-    to: Option<SyncSender<(i64, Record)>>,
+    queue: Option<SyncSender<(i64, Record)>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Analytics {
     /// Starts the thread that writes into `dir`.
     pub fn start(dir: &Path, records: Records, clock: fn() -> SystemTime) -> Self {
-        let (to, queue) = sync_channel(MOST_WAITING);
+        let (queue, records_to_write) = sync_channel(MAX_WAITING);
         let writer = Writer::new(dir, records);
         let thread = std::thread::Builder::new()
             .name("analytics".into())
-            .spawn(move || writer.run(&queue, clock));
-        Self { to: thread.is_ok().then_some(to), thread: thread.ok() }
+            .spawn(move || writer.run(&records_to_write, clock));
+        Self { queue: thread.is_ok().then_some(queue), thread: thread.ok() }
     }
 
-    /// Hands a record over. It never waits and never fails.
+    /// Queues a record. Never waits and never fails.
     pub fn record(&self, at_s: i64, record: Record) {
-        let is_taken = self.to.as_ref().is_some_and(|to| to.try_send((at_s, record)).is_ok());
-        if !is_taken {
+        let queued = self.queue.as_ref().map(|queue| queue.try_send((at_s, record)));
+        if !matches!(queued, Some(Ok(()))) {
             telemetry::analytics("dropped", 1);
         }
     }
@@ -126,25 +124,25 @@ impl Analytics {
 
 impl Drop for Analytics {
     fn drop(&mut self) {
-        self.to = None;
+        self.queue = None;
         let _ = self.thread.take().map(JoinHandle::join);
     }
 }
 
-/// Writes records here and now, for a command that ends with them.
+/// Writes records at once, for a command that is about to end.
 ///
 /// # Errors
-/// Whatever keeps the file from being written.
+/// When the file cannot be written.
 pub fn record_now(dir: &Path, records: Records, now_s: i64, batch: Vec<Record>) -> Result<()> {
     let mut writer = Writer::new(dir, records);
     writer.write(batch.into_iter().map(|record| (now_s, record)).collect())
 }
 
-/// Removes every record, and says how many there were. The key goes, too: what is recorded later
-/// cannot be compared with what was seen before.
+/// Removes every record and returns their number. Removes the key too, so that later records cannot
+/// be linked to earlier ones.
 ///
 /// # Errors
-/// Whatever keeps the file from being written.
+/// When the file cannot be written.
 pub fn purge(dir: &Path) -> Result<u64> {
     let path = dir.join(rows::FILE);
     if !path.is_file() {
@@ -160,10 +158,10 @@ pub fn purge(dir: &Path) -> Result<u64> {
     }
 }
 
-/// Takes documents out that are not to be remembered: their names, not the questions about them.
+/// Removes the names of documents from all records, and returns how many records had one.
 ///
 /// # Errors
-/// Whatever keeps the file from being written.
+/// When the file cannot be written.
 pub fn forget(dir: &Path, is_gone: &dyn Fn(&str, &str) -> bool) -> Result<u64> {
     let path = dir.join(rows::FILE);
     if !path.is_file() {
@@ -172,12 +170,12 @@ pub fn forget(dir: &Path, is_gone: &dyn Fn(&str, &str) -> bool) -> Result<u64> {
     File::open(&path)?.forget(is_gone)
 }
 
-/// Owns the file.
+/// Owns the file. Runs on its own thread, or in a command.
 struct Writer {
     dir: PathBuf,
     records: Records,
     open: Option<(File, Hasher)>,
-    /// After a failure: when it may be tried again.
+    /// After a failure: the time of the next try.
     not_before: Option<Instant>,
 }
 
@@ -187,15 +185,9 @@ impl Writer {
     }
 
     fn run(mut self, queue: &Receiver<(i64, Record)>, clock: fn() -> SystemTime) {
-        let mut tidied = None::<Instant>;
+        let mut cleaned_up = None::<Instant>;
         while let Ok(first) = queue.recv() {
-            let (mut batch, end) = (vec![first], Instant::now() + GATHER);
-            while batch.len() < MOST_AT_ONCE {
-                match queue.recv_timeout(end.saturating_duration_since(Instant::now())) {
-                    Ok(record) => batch.push(record),
-                    Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
-                }
-            }
+            let batch = batch_from(first, queue);
             let n = batch.len() as u64;
             if self.not_before.is_some_and(|at| Instant::now() < at) {
                 telemetry::analytics("failed", n);
@@ -206,20 +198,23 @@ impl Writer {
                 Err(fault) => {
                     telemetry::analytics("failed", n);
                     telemetry::warn!("analytics are not written: {fault}");
-                    (self.open, self.not_before) = (None, Some(Instant::now() + PAUSE));
+                    (self.open, self.not_before) = (None, Some(Instant::now() + RETRY_DELAY));
                     continue;
                 }
             }
-            if tidied.is_none_or(|at| at.elapsed() >= TIDY) {
-                tidied = Some(Instant::now());
-                let now = clock().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-                let keep_s = self.records.keep_days.saturating_mul(86_400);
-                let before_s =
-                    i64::try_from(now.as_secs().saturating_sub(keep_s)).unwrap_or(i64::MAX);
-                // What is not dropped now is dropped an hour later.
-                let _ = self.open.as_mut().map(|(file, _)| file.drop_before(before_s));
+            if cleaned_up.is_none_or(|at| at.elapsed() >= CLEANUP_INTERVAL) {
+                cleaned_up = Some(Instant::now());
+                self.drop_old(clock());
             }
         }
+    }
+
+    fn drop_old(&mut self, now: SystemTime) {
+        let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let keep_s = self.records.keep_days.saturating_mul(86_400);
+        let before_s = i64::try_from(now.as_secs().saturating_sub(keep_s)).unwrap_or(i64::MAX);
+        // A failure is repaired by the next cleanup.
+        let _ = self.open.as_mut().map(|(file, _)| file.drop_before(before_s));
     }
 
     fn write(&mut self, batch: Vec<(i64, Record)>) -> Result<()> {
@@ -237,13 +232,25 @@ impl Writer {
     }
 }
 
-/// Words to names that only who has the key can tell.
+/// The next records to write together, up to [`MAX_BATCH`].
+fn batch_from(first: (i64, Record), queue: &Receiver<(i64, Record)>) -> Vec<(i64, Record)> {
+    let (mut batch, end) = (vec![first], Instant::now() + BATCH_TIME);
+    while batch.len() < MAX_BATCH {
+        match queue.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            Ok(record) => batch.push(record),
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
+        }
+    }
+    batch
+}
+
+/// Computes keyed hashes.
 struct Hasher {
     key: Vec<u8>,
 }
 
 impl Hasher {
-    /// Reads the key, or makes one that only the user can read.
+    /// Reads the key, or makes one with permissions for the user only.
     fn open(path: &Path) -> Result<Self> {
         let what = || format!("cannot use {}", path.display());
         let mut options = std::fs::OpenOptions::new();
@@ -255,9 +262,9 @@ impl Hasher {
         let key = std::fs::read(path).or_failed(what)?;
         match key.len() {
             32 => Ok(Self { key }),
-            // Another process is just making it, or it was cut.
+            // Another process is writing it, or it was truncated.
             n => Err(Fault::failed(format!("{} has {n} bytes instead of 32", path.display()))
-                .hint("remove it: a new one is made, and hashes begin anew")),
+                .hint("remove it: rag makes a new key, and hashes differ from then on")),
         }
     }
 
@@ -266,7 +273,7 @@ impl Hasher {
         disk::hex(&hash.finish::<16>())
     }
 
-    /// What may be kept of a record.
+    /// The record as it is stored.
     fn hide(&self, record: Record, keeps_text: bool) -> Record {
         let Record::Question(mut question) = record else { return record };
         question.hash = self.hash("question", question.text.trim());
@@ -278,14 +285,14 @@ impl Hasher {
     }
 }
 
-/// Seconds of `30m`, `12h`, `7d`, `4w`.
+/// Parses `30m`, `12h`, `7d` or `4w` to seconds.
 ///
 /// # Errors
-/// What it should have been.
+/// The expected syntax.
 pub fn seconds(text: &str) -> std::result::Result<i64, String> {
     let units = [('s', 1), ('m', 60), ('h', 3600), ('d', 86_400), ('w', 604_800)];
     let unit =
         units.iter().find_map(|(letter, seconds)| Some((text.strip_suffix(*letter)?, seconds)));
     unit.and_then(|(number, seconds)| number.parse::<u32>().ok().map(|n| i64::from(n) * seconds))
-        .ok_or_else(|| "it is a number and a unit, such as 30m, 12h, 7d or 4w".to_owned())
+        .ok_or_else(|| "expected a number and a unit, such as 30m, 12h, 7d or 4w".to_owned())
 }

@@ -1,4 +1,4 @@
-//! Records to what people want to know of them.
+//! The summary of records that `rag stats` shows.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -8,12 +8,12 @@ use super::{Question, Record};
 use crate::error::Result;
 use crate::naming;
 
-/// The longest list of each kind.
-const MOST_LISTED: usize = 20;
-/// Stages, in the order in which they are told.
+/// Length of each list.
+const MAX_LISTED: usize = 20;
+/// Stages in order of display.
 const STAGES: [&str; 5] = ["queue", "embedding", "search", "generation", "total"];
 
-/// What happened since a moment.
+/// The summary of a period.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Report {
     pub since_s: i64,
@@ -21,28 +21,28 @@ pub struct Report {
     pub span: Option<(i64, i64)>,
     pub questions: u64,
     pub searches: u64,
-    /// Questions that the index supported an answer to.
+    /// Questions with a supported answer.
     pub supported: u64,
-    /// Answers, and rankings, that came out of the cache.
+    /// Answers and rankings from the cache.
     pub answer_hits: u64,
     pub retrieval_hits: u64,
     pub sessions: u64,
     pub intents: Vec<(String, u64)>,
     pub latencies: Vec<Latency>,
     /// The most frequent questions and searches.
-    pub top: Vec<Asked>,
-    /// The most frequent questions that nothing supported an answer to.
-    pub unanswered: Vec<Asked>,
+    pub top: Vec<QuestionCount>,
+    /// The most frequent questions without a supported answer.
+    pub unanswered: Vec<QuestionCount>,
     /// The documents cited or found most often.
-    pub documents: Vec<Opened>,
-    pub errors: Vec<Wrong>,
-    /// The most memory, mean cores in use and the longest queue, where a server sampled them.
+    pub documents: Vec<DocumentCount>,
+    pub errors: Vec<ErrorCount>,
+    /// Peak memory, mean cores in use and the longest queue, if a server sampled them.
     pub system: Option<(u64, f64, u64)>,
-    /// Records that fail their checksum and are left out.
+    /// Records with a wrong checksum, which are ignored.
     pub damaged: u64,
 }
 
-/// Milliseconds of a stage: at 50, 90, 95 and 99 per cent, and the longest.
+/// Percentiles and the maximum of a stage's duration, in milliseconds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Latency {
     pub stage: &'static str,
@@ -51,19 +51,18 @@ pub struct Latency {
     pub p90: f64,
     pub p95: f64,
     pub p99: f64,
-    pub most: f64,
+    pub max: f64,
 }
 
 /// A question and how often it was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Asked {
-    /// In words, where they are kept.
+pub struct QuestionCount {
+    /// The text, if the settings keep it.
     pub text: Option<String>,
     pub hash: String,
-    /// It was a search.
     pub is_search: bool,
     pub n: u64,
-    /// How often the index supported an answer.
+    /// How often the answer was supported.
     pub supported: u64,
     /// Unix seconds.
     pub last: i64,
@@ -71,43 +70,43 @@ pub struct Asked {
 
 /// A document and how often it was cited or found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Opened {
+pub struct DocumentCount {
     pub index: String,
     pub path: String,
     pub n: u64,
 }
 
-/// What went wrong, where, and how often.
+/// An error and how often it occurred.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wrong {
+pub struct ErrorCount {
     pub code: String,
     pub route: String,
     pub n: u64,
 }
 
-/// What the records in `dir` since `since_s` say; `None` when nothing was ever recorded.
+/// Summarizes the records in `dir` since `since_s`; `None` when there never was a record.
 ///
 /// # Errors
-/// [`Kind::Damaged`](crate::error::Kind::Damaged) for a file that is no database.
+/// [`Kind::Damaged`](crate::error::Kind::Damaged) for a file that is not a database.
 pub fn report(dir: &Path, since_s: i64) -> Result<Option<Report>> {
-    let mut gathered = Gathered::default();
-    let exists = rows::read(dir, since_s, &mut |at, record| gathered.take(at, record))?;
-    Ok(exists.then(|| gathered.finish(since_s)))
+    let mut summary = Summary::default();
+    let exists = rows::read(dir, since_s, &mut |at, record| summary.take(at, record))?;
+    Ok(exists.then(|| summary.finish(since_s)))
 }
 
 #[derive(Default)]
-struct Gathered {
+struct Summary {
     report: Report,
     sessions: BTreeSet<String>,
     intents: BTreeMap<String, u64>,
     stages: [Vec<f64>; 5],
-    asked: BTreeMap<String, Asked>,
+    asked: BTreeMap<String, QuestionCount>,
     documents: BTreeMap<(String, String), u64>,
     errors: BTreeMap<(String, String), u64>,
     cpu: Vec<f64>,
 }
 
-impl Gathered {
+impl Summary {
     fn take(&mut self, at: i64, record: Option<Record>) {
         let Some(record) = record else {
             self.report.damaged += 1;
@@ -151,7 +150,7 @@ impl Gathered {
         let is_search = question.is_search;
         let hash =
             if is_search { format!("search {}", question.hash) } else { question.hash.clone() };
-        let asked = self.asked.entry(hash).or_insert_with(|| Asked {
+        let asked = self.asked.entry(hash).or_insert_with(|| QuestionCount {
             text: None,
             hash: question.hash,
             is_search,
@@ -177,17 +176,18 @@ impl Gathered {
         let Self { mut report, sessions, intents, stages, asked, documents, errors, cpu } = self;
         report.since_s = since_s;
         report.sessions = sessions.len() as u64;
-        report.intents = most(intents.into_iter().collect(), |(_, n)| *n);
+        report.intents = most_frequent(intents.into_iter().collect(), |(_, n)| *n);
         report.latencies =
             STAGES.into_iter().zip(stages).filter_map(|(stage, ms)| latency(stage, ms)).collect();
         let unanswered =
             asked.values().filter(|asked| !asked.is_search && asked.supported == 0).cloned();
-        report.unanswered = most(unanswered.collect(), |asked| asked.n);
-        report.top = most(asked.into_values().collect(), |asked| asked.n);
-        let opened = documents.into_iter().map(|((index, path), n)| Opened { index, path, n });
-        report.documents = most(opened.collect(), |opened| opened.n);
-        let wrong = errors.into_iter().map(|((code, route), n)| Wrong { code, route, n });
-        report.errors = most(wrong.collect(), |wrong| wrong.n);
+        report.unanswered = most_frequent(unanswered.collect(), |asked| asked.n);
+        report.top = most_frequent(asked.into_values().collect(), |asked| asked.n);
+        let documents =
+            documents.into_iter().map(|((index, path), n)| DocumentCount { index, path, n });
+        report.documents = most_frequent(documents.collect(), |document| document.n);
+        let errors = errors.into_iter().map(|((code, route), n)| ErrorCount { code, route, n });
+        report.errors = most_frequent(errors.collect(), |error| error.n);
         if let Some((_, mean, _)) = &mut report.system {
             *mean = cpu.iter().sum::<f64>() / cpu.len().max(1) as f64;
         }
@@ -195,10 +195,10 @@ impl Gathered {
     }
 }
 
-/// The largest first; equals stay in their order.
-fn most<T>(mut all: Vec<T>, n: impl Fn(&T) -> u64) -> Vec<T> {
+/// The largest counts first, [`MAX_LISTED`] at most. The sort is stable.
+fn most_frequent<T>(mut all: Vec<T>, n: impl Fn(&T) -> u64) -> Vec<T> {
     all.sort_by_key(|one| std::cmp::Reverse(n(one)));
-    all.truncate(MOST_LISTED);
+    all.truncate(MAX_LISTED);
     all
 }
 
@@ -208,6 +208,6 @@ fn latency(stage: &'static str, mut ms: Vec<f64>) -> Option<Latency> {
         let rank = (share * ms.len() as f64).ceil() as usize;
         ms.get(rank.clamp(1, ms.len().max(1)) - 1).copied()
     };
-    let (p50, p90, p95, p99, most) = (at(0.5)?, at(0.9)?, at(0.95)?, at(0.99)?, at(1.0)?);
-    Some(Latency { stage, n: ms.len() as u64, p50, p90, p95, p99, most })
+    let (p50, p90, p95, p99, max) = (at(0.5)?, at(0.9)?, at(0.95)?, at(0.99)?, at(1.0)?);
+    Some(Latency { stage, n: ms.len() as u64, p50, p90, p95, p99, max })
 }

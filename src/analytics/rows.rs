@@ -1,4 +1,4 @@
-//! The file: one table, a record a row, each with a checksum over all that it says.
+//! The file: an SQLite table with one record a row, each with a checksum.
 
 use std::path::{Path, PathBuf};
 
@@ -9,10 +9,10 @@ use crate::error::{Fault, Result};
 use crate::sqlite::{self, Opened};
 use crate::telemetry;
 
-/// File name; the schema's version is inside.
+/// File name. The schema version is in the file.
 pub(super) const FILE: &str = "analytics.db";
 
-/// What makes the schema, version by version. A newer file is left alone.
+/// Schema migrations. A file of a newer version is not touched.
 const STEPS: &[&str] = &["CREATE TABLE records (
         id   INTEGER PRIMARY KEY,
         at   INTEGER NOT NULL,      -- Unix seconds
@@ -28,12 +28,12 @@ pub(super) struct File {
 }
 
 impl File {
-    /// Opens it to be written. What is no database is set aside: nothing but counts is lost.
+    /// Opens it for writing. A damaged file is renamed: only statistics are lost.
     pub(super) fn open(path: &Path) -> Result<Self> {
         for is_second in [false, true] {
             match sqlite::open(path, STEPS).map_err(|e| fault(path, e))? {
                 Opened::Writable(connection) => {
-                    // What was dropped should be gone.
+                    // Deleted records must not be recoverable.
                     connection
                         .pragma_update(None, "secure_delete", "ON")
                         .map_err(|e| fault(path, e))?;
@@ -53,7 +53,6 @@ impl File {
         if let Err(e) = &added
             && sqlite::is_damage(e)
         {
-            // The next one opened is a new one.
             set_aside(&self.path);
         }
         added.map_err(|e| fault(&self.path, e))
@@ -78,7 +77,7 @@ impl File {
         dropped.map(drop).map_err(|e| fault(&self.path, e))
     }
 
-    /// Removes everything, and gives the space back.
+    /// Removes every record and shrinks the file.
     pub(super) fn clear(&mut self) -> Result<u64> {
         let removed = self.connection.execute("DELETE FROM records", []).and_then(|n| {
             self.connection.execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE);")?;
@@ -87,7 +86,7 @@ impl File {
         removed.map_err(|e| fault(&self.path, e))
     }
 
-    /// Takes names of documents out of records; yields in how many they stood.
+    /// Removes names of documents from records, and returns how many records had one.
     pub(super) fn forget(&mut self, is_gone: &dyn Fn(&str, &str) -> bool) -> Result<u64> {
         self.try_forget(is_gone).map_err(|e| fault(&self.path, e))
     }
@@ -115,11 +114,11 @@ impl File {
     }
 }
 
-/// Calls `visit` with every record since `since_s`, oldest first; a damaged one is `None`. False
-/// when there is no file yet. Nothing is made and nothing changed.
+/// Calls `visit` with every record since `since_s`, oldest first; a damaged one is `None`. Returns
+/// false when there is no file. Writes nothing.
 ///
 /// # Errors
-/// [`Kind::Damaged`](crate::error::Kind::Damaged) for what is no database.
+/// [`Kind::Damaged`](crate::error::Kind::Damaged) for a file that is not a database.
 pub(super) fn read(
     dir: &Path,
     since_s: i64,
@@ -149,14 +148,14 @@ fn for_each(
         .prepare("SELECT id, at, body, crc FROM records WHERE at >= ?1 ORDER BY at, id")?;
     let mut rows = statement.query([since_s])?;
     while let Some(row) = rows.next()? {
-        // A damaged row may hold any type in any column.
-        let whole = |column: usize| row.get_ref(column).ok()?.as_i64().ok();
-        let at = whole(1).unwrap_or_default();
+        // A damaged row may have any type in any column.
+        let integer = |column: usize| row.get_ref(column).ok()?.as_i64().ok();
+        let at = integer(1).unwrap_or_default();
         let record = (|| {
             let body = row.get_ref(2).ok()?.as_str().ok()?;
-            (whole(3)? == checksum(at, body)).then(|| serde_json::from_str(body).ok()).flatten()
+            (integer(3)? == checksum(at, body)).then(|| serde_json::from_str(body).ok()).flatten()
         })();
-        visit(whole(0).unwrap_or_default(), at, record);
+        visit(integer(0).unwrap_or_default(), at, record);
     }
     Ok(())
 }
@@ -173,7 +172,7 @@ fn checksum(at: i64, body: &str) -> i64 {
 }
 
 fn set_aside(path: &Path) {
-    telemetry::warn!("the file of analytics was damaged: it is set aside and begun anew");
+    telemetry::warn!("the analytics file is damaged: renamed, and replaced with a new one");
     let _ = std::fs::rename(path, path.with_extension("db.damaged"));
     for suffix in ["db-wal", "db-shm"] {
         let _ = std::fs::remove_file(path.with_extension(suffix));
@@ -189,7 +188,7 @@ fn fault(path: &Path, error: rusqlite::Error) -> Fault {
 
 fn damaged(path: &Path) -> Fault {
     Fault::damaged(format!("{} is damaged", path.display()))
-        .hint("remove it: nothing but statistics is lost")
+        .hint("remove it: only statistics are lost")
 }
 
 fn newer(path: &Path) -> Fault {

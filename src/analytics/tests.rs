@@ -1,4 +1,4 @@
-//! What is kept, what is hidden, and what happens when nothing can be written.
+//! What is stored, what is hashed, and failures to write.
 
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -30,7 +30,7 @@ fn now() -> i64 {
 }
 
 #[test]
-fn words_are_hidden_unless_they_are_wanted() {
+fn text_is_hashed_unless_the_settings_keep_it() {
     let dir = tempfile::tempdir().unwrap();
     let at = dir.path().join("analytics");
     let analytics = Analytics::start(&at, KEPT, SystemTime::now);
@@ -50,10 +50,10 @@ fn words_are_hidden_unless_they_are_wanted() {
     assert_eq!((report.top[0].n, report.top[0].text.as_deref()), (75, None));
     assert_eq!(
         report.documents,
-        [Opened { index: "default".into(), path: "docs/a.md".into(), n: 100 }]
+        [DocumentCount { index: "default".into(), path: "docs/a.md".into(), n: 100 }]
     );
     let total = report.latencies.iter().find(|latency| latency.stage == "total").unwrap();
-    assert_eq!((total.n, total.p50, total.p95, total.most), (100, 49.0, 94.0, 99.0));
+    assert_eq!((total.n, total.p50, total.p95, total.max), (100, 49.0, 94.0, 99.0));
 
     let words = Records { text: true, ..KEPT };
     record_now(&at, words, now(), vec![question("rare canary", 500.0)]).unwrap();
@@ -67,7 +67,7 @@ fn words_are_hidden_unless_they_are_wanted() {
 }
 
 #[test]
-fn only_the_user_can_read_it() {
+fn files_are_readable_by_the_user_only() {
     let dir = tempfile::tempdir().unwrap();
     let at = dir.path().join("analytics");
     record_now(&at, KEPT, 1, vec![question("q", 1.0)]).unwrap();
@@ -94,7 +94,7 @@ fn old_records_are_dropped_and_documents_forgotten() {
 }
 
 #[test]
-fn a_file_that_is_no_database_is_set_aside_and_a_changed_row_left_out() {
+fn a_damaged_file_is_renamed_and_a_damaged_row_ignored() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("analytics.db"), "no database ".repeat(1000)).unwrap();
     assert!(report(dir.path(), 0).is_err());
@@ -106,14 +106,14 @@ fn a_file_that_is_no_database_is_set_aside_and_a_changed_row_left_out() {
     assert_eq!((report.questions, report.damaged), (1, 1));
 }
 
-/// A folder that cannot be made, a queue that is full: records are gone, and nobody waits.
+/// The folder cannot be created and the queue is full: records are dropped, and no caller waits.
 #[test]
-fn nothing_that_fails_is_noticed_by_who_records() {
+fn failures_do_not_reach_callers() {
     let dir = tempfile::tempdir().unwrap();
     let blocked = dir.path().join("file");
     std::fs::write(&blocked, "").unwrap();
     let analytics = Analytics::start(&blocked.join("analytics"), KEPT, SystemTime::now);
-    for _ in 0..3 * MOST_WAITING {
+    for _ in 0..3 * MAX_WAITING {
         analytics.record(1, question("q", 1.0));
     }
     drop(analytics);

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::confirm::Removal;
 use super::exit::Outcome;
 use super::ui::{Tone, Ui, count, counted, one_line, size, time};
-use crate::analytics::{self, Asked, Report};
+use crate::analytics::{self, QuestionCount, Report};
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::wire;
@@ -117,7 +117,7 @@ fn show(report: &Report, ui: &Ui) {
                 ms(l.p90),
                 ms(l.p95),
                 ms(l.p99),
-                ms(l.most),
+                ms(l.max),
             ]
         });
         ui.table(
@@ -125,7 +125,7 @@ fn show(report: &Report, ui: &Ui) {
             &rows.collect::<Vec<_>>(),
         );
     }
-    let questions = |asked: &[Asked]| {
+    let questions = |asked: &[QuestionCount]| {
         asked
             .iter()
             .map(|asked| {

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use crate::analytics::{Asked, Latency, Opened, Report, Wrong};
+use crate::analytics::{DocumentCount, ErrorCount, Latency, QuestionCount, Report};
 use crate::jobs::{Job, State, Work};
 use crate::sessions::{Cited, Summary, Turn};
 
@@ -247,7 +247,7 @@ struct LatencyJson {
 
 impl LatencyJson {
     fn new(l: &Latency) -> Self {
-        Self { count: l.n, p50: l.p50, p90: l.p90, p95: l.p95, p99: l.p99, max: l.most }
+        Self { count: l.n, p50: l.p50, p90: l.p90, p95: l.p95, p99: l.p99, max: l.max }
     }
 }
 
@@ -266,7 +266,7 @@ struct AskedJson<'a> {
 }
 
 impl<'a> AskedJson<'a> {
-    fn new(asked: &'a Asked) -> Self {
+    fn new(asked: &'a QuestionCount) -> Self {
         Self {
             kind: if asked.is_search { "search" } else { "question" },
             text: asked.text.as_deref(),
@@ -288,7 +288,7 @@ struct OpenedJson<'a> {
 }
 
 impl<'a> OpenedJson<'a> {
-    fn new(opened: &'a Opened) -> Self {
+    fn new(opened: &'a DocumentCount) -> Self {
         Self { index: &opened.index, path: &opened.path, count: opened.n }
     }
 }
@@ -303,7 +303,7 @@ struct ErrorCountJson<'a> {
 }
 
 impl<'a> ErrorCountJson<'a> {
-    fn new(wrong: &'a Wrong) -> Self {
+    fn new(wrong: &'a ErrorCount) -> Self {
         Self { code: &wrong.code, route: &wrong.route, count: wrong.n }
     }
 }
