@@ -317,7 +317,7 @@ fn acronyms_are_found_with_their_definitions() {
 #[test]
 fn comments_become_prose_and_code_is_fenced() {
     let check = |path: &str, text: &str, expected: &str| {
-        assert_eq!(readable(path, text), expected, "{path}: {text:?}")
+        assert_eq!(readable(path, text), expected, "{path}: {text:?}");
     };
     check("a.md", "# Title\n// text", "# Title\n// text");
     check(

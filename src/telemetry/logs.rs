@@ -200,7 +200,7 @@ mod tests {
         let (queue, lines) = Queue::new();
         let subscriber = registry().with(text(LogLevel::Info, queue.clone()));
         tracing::subscriber::with_default(subscriber, || {
-            (0..MAX_WAITING + 10).for_each(|n| tracing::info!(n, "x"))
+            (0..MAX_WAITING + 10).for_each(|n| tracing::info!(n, "x"));
         });
         assert_eq!(queue.dropped.load(Ordering::Relaxed), 10);
         drop(queue);

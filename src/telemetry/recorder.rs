@@ -46,7 +46,7 @@ pub fn install() {
         recording.begin(metric);
     }
     metrics::with_local_recorder(&recording.recorder, || {
-        metrics_process::Collector::default().describe()
+        metrics_process::Collector::default().describe();
     });
     table::BUILD_INFO.set(&[env!("CARGO_PKG_VERSION")], 1.0);
 }
@@ -60,7 +60,7 @@ pub fn is_on() -> bool {
 pub fn render() -> String {
     let Some(recording) = RECORDER.get() else { return String::new() };
     metrics::with_local_recorder(&recording.recorder, || {
-        metrics_process::Collector::default().collect()
+        metrics_process::Collector::default().collect();
     });
     recording.handle.render()
 }
