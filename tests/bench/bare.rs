@@ -1,14 +1,15 @@
-//! What the benchmarks compare `rag` with: the same model without everything around it.
+//! The baselines of `scripts/bench`: the model alone.
 //!
-//! `bare embed INDEX` runs the network over every distinct text of an index, tokenised beforehand,
-//! one thread a core, and times nothing else: no ingest can be faster. `bare load QUESTION` loads
-//! library, network and tokenizer and embeds one question: no search that uses the model can be
-//! faster. `bare questions FILE` does as `embed` for the lines of a file: no server can answer so
-//! many questions faster. `bare nearest INDEX FILE` is the simplest answerer there is: of every
-//! sentence of an index the one with the largest cosine, for each line of a file of questions; an
-//! answer that retrieves, chooses and refuses should hold more. `bare tokens FILE` counts the
-//! tokens of each line of a file, a JSON string each. The data directory comes from the
-//! environment, as for `rag`. Run by `scripts/bench`.
+//! * `bare embed INDEX` times the network over every distinct text of an index, tokenized in
+//!   advance, with one thread a core: the lower bound of an ingest.
+//! * `bare questions FILE` does so for the lines of a file: the lower bound of a server.
+//! * `bare load QUESTION` loads library, network and tokenizer and embeds a question: the lower
+//!   bound of a search process.
+//! * `bare nearest INDEX FILE` prints the sentence of an index with the largest cosine for each
+//!   line of a file of questions: the simplest answers.
+//! * `bare tokens FILE` counts the tokens of each line of a file, a JSON string each.
+//!
+//! The data directory comes from the environment, as for `rag`.
 
 use std::collections::HashSet;
 use std::io::Write as _;
@@ -27,7 +28,7 @@ use rag::vector::dot;
 
 fn main() -> Result<()> {
     forbid_telemetry();
-    // Cargo adds a flag of its own to a benchmark.
+    // `cargo bench` passes this flag.
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let config = Config::load(&World::of_this_process(), &[])?;
@@ -37,17 +38,16 @@ fn main() -> Result<()> {
         ["load", question] => load(&config, question)?,
         ["nearest", index, questions] => nearest(&config, index, questions)?,
         ["tokens", texts] => tokens(&config, texts)?,
-        // `cargo bench` names no mode; there is nothing to compare with then.
-        _ => "usage: bare embed INDEX | bare questions FILE | bare load QUESTION | bare nearest \
-             INDEX FILE | bare tokens \
-             FILE (scripts/bench runs it)"
+        // `cargo bench` names no mode.
+        _ => "usage: bare embed INDEX | bare questions FILE | bare load QUESTION | \
+             bare nearest INDEX FILE | bare tokens FILE (scripts/bench runs it)"
             .to_owned(),
     };
     let _ = writeln!(std::io::stdout(), "{line}");
     Ok(())
 }
 
-/// What was checked by `rag` is not checked again, and nothing else is remembered.
+/// The assets of `rag`, which has verified them; the time of this check is not recorded.
 fn assets(config: &Config) -> Assets {
     Assets::new(config, State::new(config.state_dir.clone(), || std::time::SystemTime::UNIX_EPOCH))
 }
@@ -85,7 +85,7 @@ fn run(config: &Config, role: EmbeddingRole, texts: &[String]) -> Result<String>
     let seconds = std::thread::scope(|scope| {
         let work = || {
             let network = Network::load(&runtime, &files);
-            // Reached even when loading failed, so that nobody waits for ever.
+            // Also reached when loading failed, or the other threads would wait for ever.
             start_line.wait();
             let mut network = network?;
             while let Some(input) = inputs.get(next.fetch_add(1, Ordering::Relaxed)) {
@@ -97,7 +97,7 @@ fn run(config: &Config, role: EmbeddingRole, texts: &[String]) -> Result<String>
         start_line.wait();
         let start = Instant::now();
         for worker in workers {
-            worker.join().unwrap_or_else(|_| Err(Fault::failed("a thread has died")))?;
+            worker.join().unwrap_or_else(|_| Err(Fault::failed("a thread panicked")))?;
         }
         Ok(start.elapsed().as_secs_f64())
     })?;
@@ -124,12 +124,12 @@ fn load(config: &Config, question: &str) -> Result<String> {
     let mut network = network?;
     let dimension =
         network.embed(&tokenizer?, &files.spec, EmbeddingRole::Query, question)?.dimension();
-    // As `rag` does: the system cleans up faster.
+    // As in `rag`: the system frees the memory faster.
     std::mem::forget(network);
     Ok(format!(r#"{{"dimension": {dimension}, "seconds": {}}}"#, start.elapsed().as_secs_f64()))
 }
 
-/// A line of JSON for each line of `questions`: the sentence of the index with the largest cosine.
+/// For each line of `questions`, a JSON string: the sentence of the index with the largest cosine.
 fn nearest(config: &Config, index: &str, questions: &str) -> Result<String> {
     let files = assets(config).model(&config.model)?;
     let runtime = Runtime::load(&assets(config).library()?)?;
@@ -147,10 +147,10 @@ fn nearest(config: &Config, index: &str, questions: &str) -> Result<String> {
     let mut embed = |role, text: &str| network.embed(&tokenizer, &files.spec, role, text);
     let vectors: Vec<_> =
         texts.iter().map(|text| embed(EmbeddingRole::Passage, text)).collect::<Result<_>>()?;
-    let asked = std::fs::read_to_string(questions)
+    let questions = std::fs::read_to_string(questions)
         .map_err(|e| Fault::failed("cannot read the questions").because(e))?;
     let mut lines = Vec::new();
-    for question in asked.lines() {
+    for question in questions.lines() {
         let vector = embed(EmbeddingRole::Query, question)?;
         let cosines = vectors.iter().map(|other| dot(vector.as_slice(), other.as_slice()));
         let best = cosines
@@ -162,7 +162,7 @@ fn nearest(config: &Config, index: &str, questions: &str) -> Result<String> {
     Ok(lines.join("\n"))
 }
 
-/// A line for each line of `texts`: its number of tokens without special ones.
+/// For each line of `texts`, its number of tokens, special ones excluded.
 fn tokens(config: &Config, texts: &str) -> Result<String> {
     let tokenizer = Tokenizer::load(&assets(config).model(&config.model)?)?;
     let texts = std::fs::read_to_string(texts)

@@ -1,10 +1,10 @@
-//! Every public function that takes text of strangers, called with it. The fuzzer and the property
-//! tests share this file.
+//! Calls every public function that takes untrusted text. The fuzzer and the property tests share
+//! this file.
 
 #![allow(
     unused_must_use,
     clippy::let_underscore_must_use,
-    reason = "what is asked is whether they come back"
+    reason = "the calls must return; their results do not matter"
 )]
 
 use std::collections::BTreeMap;
@@ -25,7 +25,8 @@ pub const NAMES: [&str; 14] = [
 
 const LANGUAGES: [&[&str]; 3] = [&["en"], &["de", "fr", "tr"], &[]];
 
-/// Asks `question` of passages with these texts, in every way that needs no model and no index.
+/// Answers `question` from passages with these texts, by every function that needs neither a model
+/// nor an index.
 pub fn ask(question: &str, texts: &[&str]) {
     for languages in LANGUAGES {
         let mut query = analysis::query_terms(question, languages);
@@ -104,7 +105,7 @@ pub fn read(body: &str) {
     assert_eq!(at_once, in_pieces, "of {body:?}");
 }
 
-/// Takes `text` for a filter and for a pattern.
+/// Parses `text` as a filter and as a pattern.
 pub fn filter(text: &str, path: &str) {
     let meta = BTreeMap::from([("tags".to_owned(), vec![text.to_owned()])]);
     let facts = DocumentFacts {
@@ -132,8 +133,7 @@ pub fn filter(text: &str, path: &str) {
     }
 }
 
-/// Reads bytes as a file of each format that is read without a child process, and divides it into
-/// passages.
+/// Extracts bytes as a file of the name's format and chunks the text.
 pub fn extract(name: &str, bytes: &[u8]) {
     text::outline(name, &String::from_utf8_lossy(bytes));
     let Ok(extracted) = text::extract(name, bytes) else { return };

@@ -1,7 +1,6 @@
-//! The rooms that take text of strangers, as a crate of their own: the fuzzer need not build what
-//! they do not need.
+//! The rooms that take untrusted text, as a separate crate, so that the fuzzer builds nothing else.
 
-#![allow(dead_code, clippy::all, reason = "the build of `rag` looks after these files")]
+#![allow(dead_code, clippy::all, reason = "the build of `rag` checks these files")]
 
 #[path = "../../src/error.rs"]
 pub mod error;
