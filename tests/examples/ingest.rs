@@ -3,7 +3,7 @@
 //! The index is written below `DATA_DIR`. The model and ONNX Runtime are found as `rag` finds them:
 //! below `DATA_DIR`, in `RAG_ASSETS_DIR`, or in this checkout after `scripts/setup`.
 
-#![allow(clippy::disallowed_methods, clippy::print_stdout, reason = "a program of its own")]
+#![allow(clippy::disallowed_methods, clippy::print_stdout, reason = "examples print and read the clock")]
 
 use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
