@@ -2,7 +2,11 @@
 //!
 //! `DATA_DIR` has an index, as the example `ingest` or `rag ingest` writes it.
 
-#![allow(clippy::disallowed_methods, clippy::print_stdout, reason = "examples print and read the clock")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "examples print and read the clock"
+)]
 
 use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;

@@ -3,7 +3,11 @@
 //! The index is written below `DATA_DIR`. The model and ONNX Runtime are found as `rag` finds them:
 //! below `DATA_DIR`, in `RAG_ASSETS_DIR`, or in this checkout after `scripts/setup`.
 
-#![allow(clippy::disallowed_methods, clippy::print_stdout, reason = "examples print and read the clock")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "examples print and read the clock"
+)]
 
 use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;

@@ -99,7 +99,6 @@ mod support;
 // House rules that the compiler does not check.
 mod tidy;
 // Honest and hostile bundles.
-#[cfg(all(feature = "serve", feature = "mcp"))]
 mod bundle;
 // `rag index verify --repair`.
 mod repair;
