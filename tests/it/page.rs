@@ -280,7 +280,8 @@ fn folders_are_added_to_and_removed_from_the_selected_index() {
 
     let take_out = |folder: &str| {
         browser.js(&format!(
-            "document.querySelector('#index-folders [aria-label^=\"Remove {folder} from\"]').click()"
+            "document.querySelector('#index-folders [aria-label^=\"Remove {folder} \
+             from\"]').click()"
         ));
         browser.wait("document.querySelector('#sure[open]')");
         assert_eq!(browser.text("#sure-title"), format!("Remove {folder} from the index second?"));
